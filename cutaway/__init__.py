@@ -1,0 +1,98 @@
+"""Cutaway: deep learning with the side panel off.
+
+    import cutaway as ct
+
+    net = ct.Sequential(ct.Linear(3, 2), ct.Sigmoid(), ct.Linear(2, 1), ct.Sigmoid())
+    trainer = ct.Trainer(net, loss=ct.losses.binary_cross_entropy, optimizer=ct.SGD(net, lr=0.1))
+    history = trainer.fit(x, y, epochs=200, batch_size=4, validation=0.2)
+
+Names are loaded when they are first used, so that `import cutaway` and `cutaway --help` are quick.
+"""
+
+import importlib
+
+__version__ = "0.1.0"
+
+# where each public name lives; what stands here is what `ct.` offers
+_HOMES = {
+    "cutaway.engine": (
+        "Tensor",
+        "check_gradient",
+        "float64",
+        "gradients",
+        "no_grad",
+        "operation",
+    ),
+    "cutaway.nn": (
+        "Add",
+        "Buffer",
+        "Dropout",
+        "Embedding",
+        "Flatten",
+        "Linear",
+        "Module",
+        "Parameter",
+        "Perceptron",
+        "Residual",
+        "Sequential",
+        "init",
+        "jit",
+        "seed",
+        # activations
+        "ELU",
+        "GELU",
+        "Identity",
+        "LeakyReLU",
+        "LogSoftmax",
+        "PReLU",
+        "ReLU",
+        "SELU",
+        "SiLU",
+        "Sigmoid",
+        "Softmax",
+        "Softplus",
+        "Tanh",
+        "Threshold",
+    ),
+    "cutaway.optim": (
+        "SGD",
+        "Adadelta",
+        "Adagrad",
+        "Adam",
+        "AdamW",
+        "AveragedMomentum",
+        "Momentum",
+        "Nadam",
+        "Nesterov",
+        "RMSprop",
+    ),
+    "cutaway.train": (
+        "Callback",
+        "Checkpoints",
+        "EarlyStopping",
+        "History",
+        "Trainer",
+        "load_weights",
+        "save_weights",
+    ),
+    "cutaway.runs": ("Run", "train_table"),
+}
+_PACKAGES = ("data", "errors", "losses", "metrics", "models", "nn", "ops", "optim", "train")
+_HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
+
+__all__ = ["__version__", *_HOME_OF, *_PACKAGES]
+
+
+def __getattr__(name):
+    if name in _HOME_OF:
+        value = getattr(importlib.import_module(_HOME_OF[name]), name)
+    elif name in _PACKAGES:
+        value = importlib.import_module(f"cutaway.{name}")
+    else:
+        raise AttributeError(f"module 'cutaway' has no attribute {name!r}")
+    globals()[name] = value
+    return value
+
+
+def __dir__():
+    return sorted(__all__)

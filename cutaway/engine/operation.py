@@ -1,0 +1,99 @@
+"""Operation: a function of arrays and, under it, the rule for its gradient."""
+
+import functools
+import inspect
+
+from cutaway.engine import tape
+from cutaway.engine.tensor import Tensor, as_array
+from cutaway.errors import GradientError
+
+
+class Operation:
+    """A function of arrays that can be differentiated by its own rule. Made by `operation`."""
+
+    def __init__(self, forward, *, saves: bool, differentiable: bool):
+        functools.update_wrapper(self, forward)
+        self.name = forward.__name__
+        self.forward = forward
+        self.saves = saves
+        self.differentiable = differentiable
+        self.rule = None
+        parameters = inspect.signature(forward).parameters.values()
+        self.input_names = [p.name for p in parameters if p.kind is p.POSITIONAL_OR_KEYWORD]
+
+    def __call__(self, *inputs, **options) -> Tensor:
+        for name in self.input_names[len(inputs) :]:  # an input that was given by name
+            if name in options:
+                inputs += (options.pop(name),)
+        arrays = tuple(_value(x) for x in inputs)
+        result = self.forward(*arrays, **options)
+        value, saved = result if self.saves else (result, None)
+        out = Tensor(value)
+
+        if self.differentiable and tape.is_recording():
+            tensors = tuple(x if isinstance(x, Tensor) else None for x in inputs)
+            if any(x is not None and x.requires_grad for x in tensors):
+                out.requires_grad = True
+                out.record = tape.Record(self, tensors, arrays, options, value, saved)
+        return out
+
+    def backward(self, rule):
+        """Decorator: `rule(grad, out, *inputs, **options)` returns one gradient per input."""
+        self.rule = rule
+        return rule
+
+    def pull(self, record: tape.Record, grad) -> tuple:
+        """Gradients with respect to the inputs of `record`, given the one of its output."""
+        if self.rule is None:
+            raise GradientError(
+                f"operation {self.name!r} has no rule for its gradient",
+                expected=f"a rule under it:\n"
+                f"      @{self.name}.backward\n"
+                f"      def {self.name}_backward(grad, out, {', '.join(self.input_names)}):\n"
+                f"          return ...  # one gradient per input, each of that input's shape",
+                mend="write the rule, or let JAX derive one with operation.from_jax(f)",
+            )
+        saved = (record.saved,) if self.saves else ()
+        grads = self.rule(grad, record.out, *saved, *record.arrays, **record.options)
+        grads = grads if isinstance(grads, tuple) else (grads,)
+        if len(grads) != len(record.inputs):
+            raise GradientError(
+                f"the rule of {self.name!r} returned {len(grads)} gradients",
+                expected=f"{len(record.inputs)}, one per input (None: not differentiable)",
+            )
+        return grads
+
+    def __repr__(self):
+        return f"<operation {self.name}>"
+
+
+def operation(forward=None, *, saves: bool = False, differentiable: bool = True):
+    """Make an Operation of a function of arrays.
+
+    Positional parameters are inputs; keyword-only ones are options. The rule is written right
+    under the function, in plain jax.numpy, and serves eagerly and in compiled steps alike.
+
+    Args:
+        saves: the function returns `out, saved`, and its rule takes `saved` after `out`.
+        differentiable: False for functions through which no gradient flows, like comparisons.
+
+    Example:
+        >>> @operation
+        ... def cube(x):
+        ...     return x**3
+        >>> @cube.backward
+        ... def cube_backward(grad, out, x):
+        ...     return grad * 3 * x**2
+        >>> x = Tensor(2.0, requires_grad=True)
+        >>> cube(x).backward()
+        >>> float(x.grad)
+        12.0
+    """
+    if forward is None:
+        return functools.partial(operation, saves=saves, differentiable=differentiable)
+    return Operation(forward, saves=saves, differentiable=differentiable)
+
+
+def _value(x):
+    # a Python number stays one: it takes the type of the array that it meets
+    return x if isinstance(x, bool | int | float) or x is None else as_array(x)

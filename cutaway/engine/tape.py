@@ -1,0 +1,128 @@
+"""The tape: what was computed, in order, and the walk back over it.
+
+Every operation on a tensor that needs a gradient leaves a Record. The records of a computation
+form a graph without cycles, and a record's serial number is larger than those of the records it
+reads from. So the chain rule is one walk by descending serial number: when a record's turn comes,
+every gradient that flows into it has arrived.
+"""
+
+import contextlib
+import heapq
+import itertools
+import threading
+
+
+class Record:
+    """One operation that was carried out.
+
+    Attributes:
+        operation: the Operation.
+        inputs: its inputs in order, each a Tensor, or None for a constant; repeats are kept, so
+            x * x has two edges.
+        arrays: the values that the operation read, in the same order.
+        options: its keyword options.
+        out: the value it returned.
+        saved: what an operation with saves=True kept for its rule, otherwise None.
+        module: path of the module it ran in, "" outside any.
+        serial: its place in time.
+    """
+
+    __slots__ = ("arrays", "inputs", "module", "operation", "options", "out", "saved", "serial")
+
+    _serials = itertools.count()
+
+    def __init__(self, operation, inputs, arrays, options, out, saved):
+        self.operation = operation
+        self.inputs = inputs
+        self.arrays = arrays
+        self.options = options
+        self.out = out
+        self.saved = saved
+        self.module = current_module()
+        self.serial = next(Record._serials)
+
+    def __repr__(self):
+        where = f" in {self.module!r}" if self.module else ""
+        return f"<Record {self.serial}: {self.operation.name}{where}>"
+
+
+class _State(threading.local):
+    def __init__(self):
+        self.recording = True
+        self.modules = [""]
+
+
+_state = _State()
+
+
+def is_recording() -> bool:
+    """Whether operations are recorded at this moment in this thread."""
+    return _state.recording
+
+
+def current_module() -> str:
+    """Path of the module whose forward runs at this moment, "" outside any."""
+    return _state.modules[-1]
+
+
+@contextlib.contextmanager
+def module_scope(path: str):
+    """Records made inside carry this module path."""
+    _state.modules.append(path)
+    try:
+        yield
+    finally:
+        _state.modules.pop()
+
+
+class no_grad(contextlib.ContextDecorator):
+    """Context or decorator in which nothing is recorded, so no gradient can flow.
+
+    Example:
+        >>> w = Tensor(2.0, requires_grad=True)
+        >>> with no_grad():
+        ...     y = w * w
+        >>> y.requires_grad
+        False
+    """
+
+    def __enter__(self):
+        # a stack, because one decorated function may call itself
+        self.__dict__.setdefault("before", []).append(_state.recording)
+        _state.recording = False
+        return self
+
+    def __exit__(self, *exc):
+        _state.recording = self.before.pop()
+
+
+def gradients(root: Record, grad) -> list:
+    """Walk back from `root`, whose output has the gradient `grad`.
+
+    Returns:
+        [(leaf, gradient)] for every tensor that needs a gradient and was not computed by an
+        operation; what reaches a leaf along several ways is added up.
+    """
+    records = {root.serial: root}
+    pending = {root.serial: grad}  # serial -> ∂L/∂out, as far as it has arrived
+    latest = [-root.serial]
+    leaves = {}
+
+    while latest:
+        serial = -heapq.heappop(latest)
+        record = records.pop(serial)
+        grads = record.operation.pull(record, pending.pop(serial))
+        for tensor, g in zip(record.inputs, grads, strict=True):
+            if tensor is None or g is None or not tensor.requires_grad:
+                continue
+            source = tensor.record
+            if source is None:
+                before = leaves.get(id(tensor))
+                leaves[id(tensor)] = (tensor, g if before is None else before[1] + g)
+            elif source.serial in pending:
+                pending[source.serial] = pending[source.serial] + g
+            else:
+                records[source.serial] = source
+                pending[source.serial] = g
+                heapq.heappush(latest, -source.serial)
+    return list(leaves.values())

@@ -1,0 +1,175 @@
+"""Tensor: an array that remembers how it was computed."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from cutaway.engine import tape
+from cutaway.errors import GradientError, ShapeError
+
+
+class Tensor:
+    """An array, and the record of the operation that made it.
+
+    Arithmetic, indexing and reductions are methods and operators (see `cutaway.ops`).
+
+    Args:
+        data: array, number, nested list, or another Tensor. float64 becomes float32 except
+            inside `cutaway.float64()`.
+        requires_grad: whether `backward` shall leave ∂L/∂(this) in `.grad`.
+
+    Attributes:
+        data: the jax.Array.
+        grad: a jax.Array of the same shape after `backward`, None before.
+        record: the Record that made it; None for a leaf.
+
+    Example:
+        >>> x = Tensor([1.0, 2.0], requires_grad=True)
+        >>> (x * x).sum().backward()
+        >>> x.grad.tolist()
+        [2.0, 4.0]
+    """
+
+    __slots__ = ("__weakref__", "data", "grad", "record", "requires_grad")
+
+    __array_priority__ = 1000  # NumPy leaves `array + tensor` to us
+    __hash__ = object.__hash__  # == compares elements; a tensor as a key is itself
+
+    def __init__(self, data, *, requires_grad: bool = False):
+        self.data = as_array(data)
+        self.grad = None
+        self.record = None
+        self.requires_grad = requires_grad
+        if requires_grad and not jnp.issubdtype(self.data.dtype, jnp.floating):
+            raise GradientError(
+                f"a Tensor of {self.data.dtype} cannot have a gradient",
+                expected="floating-point data",
+                mend="give floats, for example Tensor([1.0, 2.0], requires_grad=True)",
+            )
+
+    shape = property(lambda self: self.data.shape)
+    ndim = property(lambda self: self.data.ndim)
+    size = property(lambda self: self.data.size)
+    dtype = property(lambda self: self.data.dtype)
+
+    def backward(self, grad=None) -> None:
+        """Add ∂(this)/∂(leaf) to `.grad` of every leaf that needs it.
+
+        Args:
+            grad: gradient of the loss with respect to this tensor, same shape; 1 by default,
+                for which this tensor must be a single number.
+
+        Raises:
+            GradientError: nothing was recorded, or several numbers and no `grad`.
+        """
+        for leaf, g in gradients(self, grad):
+            leaf.grad = g if leaf.grad is None else leaf.grad + g
+
+    def detach(self) -> "Tensor":
+        """The same values, cut off from the tape."""
+        return Tensor(self.data)
+
+    def numpy(self) -> np.ndarray:
+        return np.asarray(self.data)
+
+    def item(self):
+        """The one number in it, as a Python number."""
+        return self.data.item()
+
+    def tolist(self):
+        return self.data.tolist()
+
+    def astype(self, dtype) -> "Tensor":
+        """A leaf with the values in another type."""
+        return Tensor(self.data.astype(dtype))
+
+    def __array__(self, dtype=None, copy=None):
+        return np.asarray(self.data, dtype=dtype)
+
+    def __len__(self):
+        if not self.shape:
+            raise ShapeError("a Tensor of shape () has no length", mend="use .item()")
+        return self.shape[0]
+
+    def __iter__(self):
+        return (self[i] for i in range(len(self)))
+
+    def __bool__(self):
+        return bool(self.data)
+
+    def __float__(self):
+        return float(self.data)
+
+    def __int__(self):
+        return int(self.data)
+
+    def __index__(self):
+        return self.data.__index__()
+
+    def __repr__(self):
+        if isinstance(self.data, jax.core.Tracer):
+            return f"{type(self).__name__}(shape={self.shape}, dtype={self.dtype}, traced)"
+        values = np.array2string(self.numpy(), precision=4, separator=", ", threshold=20)
+        flag = ", requires_grad=True" if self.requires_grad else ""
+        return f"{type(self).__name__}({values}, dtype={self.dtype}{flag})"
+
+
+def gradients(tensor: Tensor, grad=None) -> list:
+    """[(leaf, gradient)] of `tensor` with respect to every leaf below it that needs one.
+
+    The pure form of `Tensor.backward`: no `.grad` is touched.
+    """
+    if not tensor.requires_grad:
+        raise GradientError(
+            "backward: this Tensor was not computed from anything that needs a gradient",
+            expected="a result of parameters or of Tensor(..., requires_grad=True)",
+            mend="check that it was not made under no_grad(), detached, or from labels only",
+        )
+    if grad is None:
+        if tensor.size != 1:
+            raise GradientError(
+                f"backward: this Tensor has shape {tensor.shape}, so it is not one number",
+                expected="a loss that is a single number",
+                mend="reduce it first (.mean() or .sum()), or pass grad of the same shape",
+            )
+        grad = jnp.ones_like(tensor.data)
+    else:
+        grad = as_array(grad).astype(tensor.dtype)
+        if grad.shape != tensor.shape:
+            raise ShapeError(
+                f"backward: grad has shape {grad.shape}",
+                expected=f"the shape of this Tensor, {tensor.shape}",
+            )
+    if tensor.record is None:
+        return [(tensor, grad)]
+    return tape.gradients(tensor.record, grad)
+
+
+def as_array(value) -> jax.Array:
+    """The jax.Array behind a Tensor, array, number or nested list."""
+    if isinstance(value, Tensor):
+        return value.data
+    if isinstance(value, jax.Array):
+        return value
+    if isinstance(value, list | tuple):
+        value = np.asarray([np.asarray(v) for v in value])
+        if value.dtype == np.float64 and not jax.config.jax_enable_x64:
+            value = value.astype(np.float32)
+    if isinstance(value, np.ndarray) and value.dtype.kind not in "biufcV":
+        raise ShapeError(
+            f"an array of {value.dtype} is not made of numbers",
+            expected="numbers (float, int or bool)",
+            mend="encode text first, for example with cutaway.data.TablePreprocessing",
+        )
+    return jnp.asarray(value)
+
+
+def float64():
+    """Context in which arrays may be float64: for gradient checks and explanations.
+
+    Example:
+        >>> with float64():
+        ...     Tensor(1 / 3).dtype
+        dtype('float64')
+    """
+    return jax.enable_x64(True)

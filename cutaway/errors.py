@@ -1,0 +1,119 @@
+"""What can go wrong for a user, and how it is worded.
+
+Every message says what came, what was expected, and what to do:
+
+    ShapeError: Linear: the input has shape (32, 784), so axis -1 has size 784
+      expected: axis -1 of size 512 (set by in_features=512)
+      to mend it: build the layer with in_features=784, or reshape the input
+"""
+
+import difflib
+
+
+class CutawayError(Exception):
+    """Base of every error that Cutaway raises on purpose.
+
+    Args:
+        came: what happened, with the names and values that came.
+        expected: what would have been right.
+        mend: what to do about it.
+    """
+
+    def __init__(self, came: str, *, expected: str | None = None, mend: str | None = None):
+        self.came = came
+        self.expected = expected
+        self.mend = mend
+        lines = [came]
+        if expected:
+            lines.append(f"  expected: {expected}")
+        if mend:
+            lines.append(f"  to mend it: {mend}")
+        super().__init__("\n".join(lines))
+
+
+class ShapeError(CutawayError, ValueError):
+    """Shapes that do not fit each other or a layer."""
+
+
+class OptionError(CutawayError, ValueError):
+    """An argument or option outside its range, or an unknown name."""
+
+
+class DataError(CutawayError, ValueError):
+    """A file or table that cannot be used as it is."""
+
+
+class RunError(CutawayError, ValueError):
+    """A run folder, weights or checkpoint that cannot be read or written."""
+
+
+class GradientError(CutawayError, RuntimeError):
+    """A gradient that cannot be computed."""
+
+
+class TrainingError(CutawayError, RuntimeError):
+    """Training that had to stop."""
+
+
+def did_you_mean(name: str, known) -> str:
+    """The nearest known name as a question, or the list of all: for the `mend` of an error.
+
+    Example:
+        >>> did_you_mean("pased", ["study", "passed"])
+        'did you mean "passed"?'
+    """
+    known = [str(k) for k in known]
+    folded = {k.casefold(): k for k in known}
+    near = difflib.get_close_matches(str(name).casefold(), folded, n=1, cutoff=0.6)
+    if near:
+        return f'did you mean "{folded[near[0]]}"?'
+    shown = ", ".join(known[:12]) + (f", ... ({len(known)} in all)" if len(known) > 12 else "")
+    return f"choose one of: {shown}"
+
+
+def expect_axis(x, axis: int, size: int, *, where: str, name: str) -> None:
+    """Raise ShapeError unless x.shape[axis] == size, the size that `name` set in layer `where`."""
+    shape = tuple(x.shape)
+    if len(shape) < (-axis if axis < 0 else axis + 1):
+        raise ShapeError(
+            f"{where}: the input has shape {shape}, so it has no axis {axis}",
+            expected=f"axis {axis} of size {size} (set by {name}={size})",
+            mend="add the missing axis, for one example x[None, :]",
+        )
+    if shape[axis] != size:
+        raise ShapeError(
+            f"{where}: the input has shape {shape}, so axis {axis} has size {shape[axis]}",
+            expected=f"axis {axis} of size {size} (set by {name}={size})",
+            mend=f"build the layer with {name}={shape[axis]}, or reshape the input",
+        )
+
+
+def expect_choice(value, known, *, what: str) -> None:
+    """Raise OptionError unless value is one of the known names."""
+    if value not in known:
+        raise OptionError(
+            f"{what} {value!r} is not known",
+            expected="one of " + ", ".join(map(str, known)),
+            mend=did_you_mean(str(value), known),
+        )
+
+
+def expect_range(value, *, what: str, above=None, least=None, below=None, most=None) -> None:
+    """Raise OptionError unless above < value, least <= value, value < below and value <= most.
+
+    NaN is outside every range. Limits that are None do not count.
+    """
+    wanted = []
+    if above is not None:
+        wanted.append((value > above, f"> {above}"))
+    if least is not None:
+        wanted.append((value >= least, f">= {least}"))
+    if below is not None:
+        wanted.append((value < below, f"< {below}"))
+    if most is not None:
+        wanted.append((value <= most, f"<= {most}"))
+    if not all(ok for ok, _ in wanted):
+        limits = " and ".join(text for _, text in wanted)
+        raise OptionError(
+            f"{what} is {value}", expected=f"a number {limits}", mend=f"give {what} {limits}"
+        )

@@ -1,0 +1,171 @@
+"""jit: one XLA program of a step that was written eagerly.
+
+The step reads and assigns Variables (parameters, optimizer slots, random keys). To compile it,
+their values are lifted: they enter the program as arguments and leave it as results, and are
+written back afterwards. Nothing but values crosses.
+"""
+
+import jax
+import jax.numpy as jnp
+
+from cutaway.errors import TrainingError
+from cutaway.nn.state import signature, unwrap, wrap
+
+
+class Compiled:
+    """A step and its compiled programs. Made by `jit`."""
+
+    def __init__(self, step, owners, *, donate: bool):
+        self.step = step
+        self.owners = owners
+        self.donate = donate
+        self._programs = {}  # signature -> program; a changed mode or attribute makes another
+
+    def __call__(self, *args):
+        """Run the step once; args are Tensors, arrays or numbers, in tuples, lists or dicts."""
+        return self._run("once", args)
+
+    def scan(self, items, *args):
+        """Run `step(item, *args)` for each item of `items`, in one program.
+
+        Args:
+            items: array, or tuple, list or dict of arrays, whose first axis counts the steps.
+            args: the same for every step.
+
+        Returns:
+            What the steps returned, stacked along a new first axis.
+        """
+        return self._run("scan", (items, *args))
+
+    def loop(self, start: int, stop: int, *args, capacity: int):
+        """Run `step(i, *args)` for i = start, ..., stop - 1, in one program for any start, stop.
+
+        Args:
+            start, stop: the range of i; at most `capacity` steps.
+            args: the same for every step.
+            capacity: rows of the result; another capacity compiles anew.
+
+        Returns:
+            What the steps returned, stacked along a new first axis of size `capacity`; row k
+            belongs to i = start + k, rows past the last step are zeros.
+        """
+        return self._run("loop", (start, stop, *args), capacity)
+
+    def _run(self, form, args, *static):
+        variables, key = signature(self.owners)
+        program = self._programs.get((form, key, static))
+        if program is None:
+            body = {"once": _once, "scan": _scan, "loop": _loop}[form]
+            pure = _lift(self.step, variables)
+            program = jax.jit(
+                lambda state, args: body(pure, state, args, *static),
+                donate_argnums=0 if self.donate else (),
+            )
+            self._programs[form, key, static] = program
+        state = [(v.data, v.grad) for v in variables]
+        if self.donate:
+            state = _without_repeats(state)
+        out, state = program(state, unwrap(args))
+        for variable, (data, grad) in zip(variables, state, strict=True):
+            variable.data = data
+            variable.grad = grad
+        return wrap(out)
+
+
+def jit(step, *owners, donate: bool = True) -> Compiled:
+    """Compile `step`, which reads and changes the Variables of `owners`.
+
+    Args:
+        step: a function written as for eager use, with `loss.backward()` and
+            `optimizer.step()` inside; its arguments and results are Tensors.
+        owners: modules and optimizers whose Variables it uses.
+        donate: let the program reuse the memory of the old values. An array that was read off
+            a Variable before the call is then gone after it; `state_dict()` copies.
+
+    A change of shapes, of train/eval mode or of a plain attribute (like dropout's p) compiles
+    anew; a change of values, the learning rate's too, does not. After an exception the old
+    values are back.
+
+    Example:
+        >>> net = Linear(2, 1)
+        >>> predict = jit(lambda x: net(x), net)
+        >>> predict(np.ones((3, 2))).shape
+        (3, 1)
+    """
+    return Compiled(step, owners, donate=donate)
+
+
+def _lift(step, variables):
+    """step(*args) as a function of the variables' values too: (state, args) -> (out, state)."""
+
+    def pure(state, args):
+        before = [(v.data, v.grad) for v in variables]
+        try:
+            for variable, (data, grad) in zip(variables, state, strict=True):
+                variable.data = data
+                variable.grad = grad
+            out = unwrap(step(*wrap(args)))
+            return out, [(v.data, v.grad) for v in variables]
+        finally:  # tracers must not stay behind, nor half a step after an exception
+            for variable, (data, grad) in zip(variables, before, strict=True):
+                variable.data = data
+                variable.grad = grad
+
+    return pure
+
+
+def _once(pure, state, args):
+    return pure(state, args)
+
+
+def _scan(pure, state, args):
+    items, *args = args
+
+    def body(state, item):
+        out, new = pure(state, (item, *args))
+        return _same_structure(state, new), out
+
+    state, outs = jax.lax.scan(body, state, items)
+    return outs, state
+
+
+def _loop(pure, state, args, capacity):
+    start, stop, *args = args
+    shapes, _ = jax.eval_shape(pure, state, (start, *args))
+    outs = jax.tree.map(lambda s: jnp.zeros((capacity, *s.shape), s.dtype), shapes)
+
+    def body(i, carried):
+        state, outs = carried
+        out, new = pure(state, (i, *args))
+        outs = jax.tree.map(
+            lambda rows, row: jax.lax.dynamic_update_index_in_dim(rows, row, i - start, 0),
+            outs,
+            out,
+        )
+        return _same_structure(state, new), outs
+
+    state, outs = jax.lax.fori_loop(start, stop, body, (state, outs))
+    return outs, state
+
+
+def _same_structure(state, new):
+    if jax.tree.structure(state) != jax.tree.structure(new):
+        raise TrainingError(
+            "a scanned step left gradients behind that were not there when it began",
+            expected="each step to use up its gradients",
+            mend="end the step with optimizer.step(), or set parameter.grad = None",
+        )
+    return jax.tree.map(lambda old, value: value.astype(old.dtype), state, new)
+
+
+def _without_repeats(state):
+    """One buffer cannot be donated twice: copy an array that two variables share."""
+    seen = set()
+
+    def own(x):
+        if id(x) in seen:
+            return jnp.array(x, copy=True)
+        seen.add(id(x))
+        return x
+
+    return jax.tree.map(own, state)

@@ -1,0 +1,126 @@
+"""Variables, and how they are found: by walking the attributes of ordinary objects."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from cutaway.engine import Tensor
+
+
+class Variable(Tensor):
+    """A tensor that lives on from step to step. `variable.data = array` gives it a new value."""
+
+    __slots__ = ()
+
+
+class Parameter(Variable):
+    """A Variable that is trained: it receives a gradient and an optimizer moves it.
+
+    `parameter.requires_grad = False` freezes it.
+    """
+
+    __slots__ = ()
+
+    def __init__(self, data):
+        super().__init__(data, requires_grad=True)
+
+
+class Buffer(Variable):
+    """A Variable that is state but not trained: running statistics, random keys, slots."""
+
+    __slots__ = ()
+
+    def __init__(self, data):
+        super().__init__(data)
+
+
+class Stateful:
+    """An object whose Variables are its attributes, or attributes of its attributes.
+
+    Lists, tuples and dicts are looked into. Order is the order of assignment.
+    """
+
+
+def walk(owner, path: str = ""):
+    """Yield (path, value) for everything reachable from `owner`, depth first, in order.
+
+    Values are Stateful objects (before what they hold), Variables, and plain attributes.
+    An object that is reached twice is yielded at its first path only.
+    """
+    seen = set()
+    stack = [(path, owner)]
+    while stack:
+        path, value = stack.pop()
+        if isinstance(value, Stateful):
+            children = value.__dict__.items()
+        elif isinstance(value, dict):
+            children = value.items()
+        elif isinstance(value, list | tuple):
+            children = enumerate(value)
+        else:
+            if not (isinstance(value, Variable) and id(value) in seen):
+                seen.add(id(value))
+                yield path, value
+            continue
+        if id(value) in seen:
+            continue
+        seen.add(id(value))
+        if isinstance(value, Stateful):
+            yield path, value
+        prefix = f"{path}." if path else ""
+        stack.extend(reversed([(f"{prefix}{name}", child) for name, child in children]))
+
+
+def named_variables(owner) -> dict:
+    """{path: Variable} of everything in `owner`; a shared one stands at its first path."""
+    return {path: value for path, value in walk(owner) if isinstance(value, Variable)}
+
+
+class _Identity:
+    """A value in a signature that cannot be compared: equal only to itself."""
+
+    def __init__(self, value):
+        self.value = value
+
+    def __eq__(self, other):
+        return isinstance(other, _Identity) and self.value is other.value
+
+    def __hash__(self):
+        return id(self.value)
+
+
+def signature(owners) -> tuple[list[Variable], tuple]:
+    """The Variables of `owners`, each once, and all else that a compiled step depends on.
+
+    Two equal signatures mean that a step compiled for one may run for the other: the same
+    objects, modes and plain attributes; values of Variables do not count.
+    """
+    variables, rest = [], []
+    for path, value in walk(list(owners)):
+        if isinstance(value, Variable):
+            variables.append(value)
+            rest.append((path, id(value), value.requires_grad))
+        elif isinstance(value, bool | int | float | str | None.__class__):
+            rest.append((path, value))
+        else:
+            rest.append((path, _Identity(value)))
+    return variables, tuple(rest)
+
+
+def unwrap(tree):
+    """Tensors in nested tuples, lists and dicts become their arrays."""
+    return jax.tree.map(
+        lambda x: x.data if isinstance(x, Tensor) else x,
+        tree,
+        is_leaf=lambda x: isinstance(x, Tensor),
+    )
+
+
+def wrap(tree):
+    """Arrays in nested tuples, lists and dicts become Tensors."""
+    return jax.tree.map(lambda x: Tensor(x) if isinstance(x, jax.Array | np.ndarray) else x, tree)
+
+
+def zeros_like(variable: Variable) -> Buffer:
+    """A Buffer of zeros with the shape and type of `variable`."""
+    return Buffer(jnp.asarray(np.zeros(variable.shape, variable.dtype)))

@@ -1,0 +1,19 @@
+"""Training: the Trainer, its compiled epochs, callbacks, checkpoints and history."""
+
+from cutaway.train.callbacks import Callback, EarlyStopping, PlateauRate
+from cutaway.train.checkpoint import Checkpoints
+from cutaway.train.files import load_weights, save_weights, write_atomically
+from cutaway.train.history import History
+from cutaway.train.trainer import Trainer
+
+__all__ = [
+    "Callback",
+    "Checkpoints",
+    "EarlyStopping",
+    "History",
+    "PlateauRate",
+    "Trainer",
+    "load_weights",
+    "save_weights",
+    "write_atomically",
+]

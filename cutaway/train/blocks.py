@@ -1,0 +1,151 @@
+"""Training data as blocks of rows that lie on the device.
+
+Arrays that fit in memory are one block that stays there. A stream yields a block at a time, each
+padded to one size, so that all blocks run through the same compiled program.
+"""
+
+import math
+
+import jax.numpy as jnp
+import numpy as np
+
+from cutaway.engine import as_array
+from cutaway.errors import DataError, OptionError, ShapeError, expect_range
+
+
+class Memory:
+    """Rows of arrays that stay on the device.
+
+    Args:
+        x: (rows, ...) inputs.
+        y: (rows, ...) targets.
+        chosen: indices of the rows that belong to this set; all by default.
+    """
+
+    def __init__(self, x, y, chosen=None):
+        self.x = x
+        self.y = y
+        self.chosen = np.arange(len(x), dtype=np.int32) if chosen is None else chosen
+        self.rows = len(self.chosen)
+
+    def steps(self, batch_size: int) -> int:
+        return math.ceil(self.rows / batch_size)
+
+    def epoch(self, rng, batch_size: int):
+        """Yield (x, y, order, steps): order (steps, batch_size) holds indices of rows of x."""
+        yield self.x, self.y, _order(self.chosen, rng, batch_size), self.steps(batch_size)
+
+
+class Stream:
+    """Blocks from an object with `.rows`, `.block_rows` and `.blocks(seed)`.
+
+    `blocks(seed)` yields (x, y), arrays of at most `block_rows` rows, in an order of that seed.
+    """
+
+    def __init__(self, source):
+        self.source = source
+        self.rows = source.rows
+        self._steps = None
+
+    def steps(self, batch_size: int) -> int:
+        return self._steps or math.ceil(self.rows / batch_size)
+
+    def epoch(self, rng, batch_size: int):
+        capacity = self.source.block_rows
+        total = 0
+        for x, y in self.source.blocks(int(rng.integers(2**31))):
+            chosen = np.arange(len(x), dtype=np.int32)
+            order = _order(chosen, rng, batch_size)
+            steps = len(order)
+            total += steps
+            order = _padded(order, max(math.ceil(capacity / batch_size), steps))
+            yield jnp.asarray(_padded(x, capacity)), jnp.asarray(_padded(y, capacity)), order, steps
+        self._steps = total
+
+
+def _order(chosen, rng, batch_size: int) -> np.ndarray:
+    """The rows in a new order, in whole batches: the last is filled up from the beginning."""
+    order = chosen[rng.permutation(len(chosen))]
+    short = -len(order) % batch_size
+    while short:  # more than once only if the batch is larger than the block
+        order = np.concatenate([order, order[:short]])
+        short = -len(order) % batch_size
+    return order.reshape(-1, batch_size)
+
+
+def _padded(array, rows: int) -> np.ndarray:
+    if len(array) == rows:
+        return array
+    return np.concatenate([array, np.zeros((rows - len(array), *array.shape[1:]), array.dtype)])
+
+
+def is_stream(x) -> bool:
+    return hasattr(x, "blocks") and hasattr(x, "block_rows") and hasattr(x, "rows")
+
+
+def to_device(x, y, *, what: str = "x and y"):
+    """Check a pair of arrays and put it on the device.
+
+    Raises:
+        ShapeError: different numbers of rows.
+        DataError: no rows; NaN or infinity.
+    """
+    if np.ndim(x) == 0 or np.ndim(y) == 0:
+        raise ShapeError(
+            f"{what}: shapes {np.shape(x)} and {np.shape(y)}",
+            expected="arrays whose first axis counts the examples",
+            mend="for one example write x[None, :] and y[None]",
+        )
+    if len(x) != len(y):
+        raise ShapeError(
+            f"{what}: {len(x)} inputs and {len(y)} targets",
+            expected="one target for each input",
+            mend="drop the rows that have no partner",
+        )
+    if len(x) == 0:
+        raise DataError(f"{what}: no rows", expected="at least one example")
+    expect_finite(x, "x")
+    expect_finite(y, "y")
+    return _on_device(x), _on_device(y)
+
+
+def _on_device(array):
+    if isinstance(array, np.ndarray) and array.dtype == np.float64:
+        array = array.astype(np.float32)  # here, so that no float64 copy is made on the way
+    return as_array(array)
+
+
+def expect_finite(array, name: str) -> None:
+    """Raise DataError that names the columns of `array` (rows, ...) with NaN or infinity."""
+    array = np.asarray(array)
+    if array.dtype.kind != "f":
+        return
+    bad_rows, bad_columns = 0, set()
+    for start in range(0, len(array), 65_536):  # in parts: the masks of a large array are large
+        bad = ~np.isfinite(array[start : start + 65_536])
+        if bad.any():
+            bad = bad.reshape(len(bad), -1)
+            bad_rows += int(bad.any(axis=1).sum())
+            bad_columns.update(np.flatnonzero(bad.any(axis=0)).tolist())
+    if bad_rows:
+        columns = sorted(bad_columns)
+        shown = ", ".join(map(str, columns[:8])) + (" ..." if len(columns) > 8 else "")
+        where = f", in column {shown}" if array.ndim > 1 else ""
+        raise DataError(
+            f"{name} holds NaN or infinity in {bad_rows} of {len(array)} rows{where}",
+            expected="finite numbers",
+            mend="fill or drop these rows, or let cutaway.data.TablePreprocessing do it",
+        )
+
+
+def expect_batch(batch_size, rows: int, *, given: bool = True) -> None:
+    """Raise OptionError unless 1 <= batch_size <= rows."""
+    expect_range(batch_size, what="batch_size", least=1)
+    if batch_size != int(batch_size):
+        raise OptionError(f"batch_size is {batch_size}", expected="a whole number")
+    if batch_size > rows:
+        raise OptionError(
+            f"batch_size is {batch_size}, but the training set has {rows} rows",
+            expected=f"a batch of at most {rows} rows",
+            mend=f"give batch_size={rows} for gradient descent on the whole set, or fewer",
+        )

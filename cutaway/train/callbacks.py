@@ -1,0 +1,137 @@
+"""Callbacks: what happens between the epochs of a training."""
+
+from cutaway.errors import OptionError, expect_range
+
+
+class Callback:
+    """Base: every method may be overridden; none has to be.
+
+    A callback that carries something from epoch to epoch returns it from `state`, so that a
+    resumed training goes on with it.
+    """
+
+    saves_others = False  # True: on_epoch runs after that of all others
+
+    def on_start(self, trainer) -> None:
+        """Before the first epoch; trainer.epoch says how many are already done."""
+
+    def on_chunk(self, trainer, done: int, total: int, loss: float) -> None:
+        """Several times an epoch: `done` of about `total` steps, the mean loss of the last ones."""
+
+    def on_epoch(self, trainer, row: dict) -> None:
+        """After each epoch, with its row of the history. `trainer.stop(why)` ends training."""
+
+    def on_end(self, trainer) -> None:
+        """After the last epoch, also after Ctrl-C or an error."""
+
+    def state(self) -> dict:
+        """Numbers, strings, lists of them, and dicts {name: NumPy array} under "arrays"."""
+        return {}
+
+    def load_state(self, state: dict) -> None:
+        """Take over what `state` returned."""
+
+
+class AfterEpoch(Callback):
+    """A function (trainer, row) as a callback."""
+
+    def __init__(self, function):
+        self.function = function
+
+    def on_epoch(self, trainer, row):
+        self.function(trainer, row)
+
+
+class EarlyStopping(Callback):
+    """Ends training when a number has stopped getting better, and keeps the best weights.
+
+    Args:
+        patience: epochs without a better value after which training ends; None never ends it
+            and only keeps the best weights.
+        monitor: column of the history; None: val_loss, or loss without a validation set.
+        min_delta: how much better a value must be to count.
+        higher_is_better: for metrics like accuracy.
+    """
+
+    def __init__(
+        self,
+        patience: int | None = 20,
+        *,
+        monitor: str | None = None,
+        min_delta: float = 0.0,
+        higher_is_better: bool = False,
+    ):
+        if patience is not None:
+            expect_range(patience, what="patience", least=1)
+        self.patience = patience
+        self.monitor = monitor
+        self.min_delta = min_delta
+        self.higher_is_better = higher_is_better
+        self.best_value = None
+        self.best_epoch = 0
+        self.best_weights = None
+
+    def on_start(self, trainer):
+        if trainer.epoch == 0:
+            self.best_value, self.best_epoch, self.best_weights = None, 0, None
+
+    def on_epoch(self, trainer, row):
+        monitor = self.monitor or ("val_loss" if "val_loss" in row else "loss")
+        if monitor not in row:
+            raise OptionError(
+                f"early stopping watches {monitor!r}, which the history does not have",
+                expected="one of " + ", ".join(row),
+                mend="give a validation set, or watch another column",
+            )
+        value = row[monitor]
+        if self._better(value):
+            self.best_value, self.best_epoch = value, trainer.epoch
+            self.best_weights = trainer.net.state_dict()
+        elif self.patience is not None and trainer.epoch - self.best_epoch >= self.patience:
+            trainer.stop(f"{monitor} has not improved for {self.patience} epochs")
+
+    def on_end(self, trainer):
+        if self.best_weights is not None:
+            trainer.net.load_state_dict(self.best_weights)
+
+    def state(self):
+        return {
+            "best_value": self.best_value,
+            "best_epoch": self.best_epoch,
+            "arrays": self.best_weights or {},
+        }
+
+    def load_state(self, state):
+        self.best_value = state["best_value"]
+        self.best_epoch = state["best_epoch"]
+        self.best_weights = state["arrays"] or None
+
+    def _better(self, value):
+        if self.best_value is None:
+            return True
+        if self.higher_is_better:
+            return value > self.best_value + self.min_delta
+        return value < self.best_value - self.min_delta
+
+
+class PlateauRate(Callback):
+    """Lowers the learning rate when a number has stopped getting better.
+
+    Args:
+        reduce: an optim.ReduceOnPlateau, which says when and by how much.
+        monitor: column of the history; None: val_loss, or loss without a validation set.
+    """
+
+    def __init__(self, reduce, *, monitor: str | None = None):
+        self.reduce = reduce
+        self.monitor = monitor
+
+    def on_epoch(self, trainer, row):
+        monitor = self.monitor or ("val_loss" if "val_loss" in row else "loss")
+        self.reduce.observe(row[monitor], trainer.optimizer)
+
+    def state(self):
+        return self.reduce.state()
+
+    def load_state(self, state):
+        self.reduce.load_state({k: v for k, v in state.items() if k != "arrays"})

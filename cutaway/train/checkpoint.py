@@ -1,0 +1,123 @@
+"""Checkpoints: the whole state of a training, written by Orbax.
+
+A checkpoint is written into a temporary folder and renamed when it is complete, so a kill at any
+moment leaves the last good one.
+"""
+
+import time
+from pathlib import Path
+
+import numpy as np
+
+from cutaway.errors import RunError
+from cutaway.train.callbacks import Callback
+
+
+class Checkpoints(Callback):
+    """Saves the state of the training at the ends of epochs, and goes on from it.
+
+    Args:
+        folder: where the checkpoints are.
+        every_seconds: least time between two checkpoints; one more is written at the end.
+        resume: go on from the newest checkpoint in `folder`; without one, start from scratch.
+    """
+
+    saves_others = True
+
+    def __init__(self, folder, *, every_seconds: float = 10.0, resume: bool = False):
+        self.folder = Path(folder).absolute()
+        self.every_seconds = every_seconds
+        self.resume = resume
+        self._manager = None
+        self._last = None
+        self._saved_epoch = None
+
+    def on_start(self, trainer):
+        self._last = time.monotonic()
+        self._saved_epoch = None
+        if not self.resume:
+            return
+        restored = self.restore(trainer)
+        self._saved_epoch = trainer.epoch if restored else None
+
+    def on_epoch(self, trainer, row):
+        if time.monotonic() - self._last >= self.every_seconds:
+            self.save(trainer)
+
+    def on_end(self, trainer):
+        try:
+            if self._saved_epoch != trainer.epoch:
+                self.save(trainer)
+        finally:
+            if self._manager is not None:
+                self._manager.close()
+                self._manager = None
+
+    def save(self, trainer) -> None:
+        """Write the state at the end of the last complete epoch."""
+        import orbax.checkpoint as ocp
+
+        arrays, notes = trainer.training_state()
+        try:
+            manager = self._open()
+            manager.save(
+                trainer.epoch,
+                args=ocp.args.Composite(
+                    arrays=ocp.args.StandardSave(arrays), notes=ocp.args.JsonSave(notes)
+                ),
+            )
+            manager.wait_until_finished()
+        except OSError as error:
+            raise RunError(
+                f"a checkpoint cannot be written to {self.folder}: {error.strerror or error}",
+                expected="a folder that can be written to, with room on its disk",
+                mend="free some space or choose another folder; the last good checkpoint is intact",
+            ) from error
+        self._last = time.monotonic()
+        self._saved_epoch = trainer.epoch
+
+    def restore(self, trainer) -> bool:
+        """Give the trainer the newest state in the folder; False if there is none."""
+        import orbax.checkpoint as ocp
+
+        if not self.folder.is_dir():
+            return False
+        manager = self._open()
+        step = manager.latest_step()
+        if step is None:
+            return False
+        try:
+            notes = manager.restore(step, args=ocp.args.Composite(notes=ocp.args.JsonRestore()))
+            like = trainer.expected_arrays(notes["notes"])
+            found = manager.restore(
+                step, args=ocp.args.Composite(arrays=ocp.args.StandardRestore(like))
+            )
+        except (OSError, ValueError, KeyError) as error:
+            raise RunError(
+                f"the checkpoint in {self.folder} does not fit this training: "
+                + str(error).splitlines()[0],
+                expected="a checkpoint of the same network, optimizer and data",
+                mend="resume with the options of the first call, or train into another folder",
+            ) from error
+        arrays = {name: np.asarray(value) for name, value in found["arrays"].items()}
+        trainer.load_training_state(arrays, notes["notes"])
+        return True
+
+    def clear(self) -> None:
+        """Delete the checkpoints of an earlier training in the folder."""
+        import shutil
+
+        if self.folder.is_dir():
+            shutil.rmtree(self.folder)
+
+    def _open(self):
+        if self._manager is None:
+            import orbax.checkpoint as ocp
+
+            self._manager = ocp.CheckpointManager(
+                self.folder,
+                options=ocp.CheckpointManagerOptions(
+                    max_to_keep=2, create=True, enable_async_checkpointing=False
+                ),
+            )
+        return self._manager

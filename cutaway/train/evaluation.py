@@ -1,0 +1,98 @@
+"""Predictions and scores of a network in evaluation mode, in one compiled program a set."""
+
+import contextlib
+import math
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from cutaway.engine import Tensor, as_array, no_grad
+from cutaway.losses import expects
+from cutaway.nn.jit import jit
+
+BATCH_ROWS = 1024
+
+
+@contextlib.contextmanager
+def evaluation_mode(net):
+    """Context in which every module of net is in evaluation mode; the modes are put back."""
+    modes = [(module, module.training) for module in net.modules().values()]
+    net.eval()
+    try:
+        yield
+    finally:
+        for module, mode in modes:
+            module.training = mode
+
+
+def to_probabilities(loss, prediction):
+    """What metrics receive: probabilities, if the loss works on logits; else the prediction."""
+    kind = expects(loss)
+    if kind is None or kind.output not in ("logit", "log_probability"):
+        return prediction
+    if kind.output == "log_probability":
+        return jnp.exp(prediction)
+    if kind.target == "binary":
+        return jax.nn.sigmoid(prediction)
+    return jax.nn.softmax(prediction, axis=-1)
+
+
+class Evaluator:
+    """Scores and predictions for a trainer's net."""
+
+    def __init__(self, trainer):
+        self.trainer = trainer
+        self._scores = jit(self._score, trainer.net, donate=False)
+        self._outputs = jit(self._forward, trainer.net, donate=False)
+
+    def evaluate(self, held) -> dict:
+        """{"loss": ..., metric: ...} over the rows of a blocks.Memory."""
+        with evaluation_mode(self.trainer.net):
+            scores = self._scores(_batches(held.chosen), held.chosen, held.x, held.y)
+        names = ["loss", *(name_of(m) for m in self.trainer.metrics)]
+        return dict(zip(names, (float(s) for s in scores.numpy()), strict=True))
+
+    def predict(self, x, batch_size: int) -> np.ndarray:
+        """Outputs for x (rows, ...), on the host."""
+        rows = len(x)
+        size = min(batch_size, rows) or 1
+        parts = []
+        with evaluation_mode(self.trainer.net):
+            for start in range(0, rows, size):
+                part = np.asarray(x[start : start + size])
+                short = size - len(part)
+                if short:  # one shape, one program
+                    part = np.concatenate([part, np.repeat(part[-1:], short, axis=0)])
+                out = self._outputs(as_array(part)).numpy()
+                parts.append(out[: size - short])
+        return np.concatenate(parts) if parts else np.zeros((0,), np.float32)
+
+    @no_grad()
+    def _forward(self, x):
+        return self.trainer.net(x)
+
+    @no_grad()
+    def _score(self, batches, chosen, x, y):
+        trainer = self.trainer
+        rows = len(chosen)
+        outputs = jax.lax.map(lambda r: trainer.net(Tensor(x.data[r])).data, batches.data)
+        prediction = outputs.reshape(-1, *outputs.shape[2:])[:rows]  # (rows, ...)
+        target = y.data[chosen.data]
+        loss = trainer.loss(Tensor(prediction), Tensor(target)).data
+        probabilities = to_probabilities(trainer.loss, prediction)
+        scores = [as_array(metric(probabilities, target)) for metric in trainer.metrics]
+        return jnp.stack([jnp.asarray(s, jnp.float32) for s in (loss, *scores)])
+
+
+def name_of(metric) -> str:
+    """The name a metric has in the history."""
+    return getattr(metric, "__name__", None) or getattr(metric, "func", metric).__name__
+
+
+def _batches(chosen) -> np.ndarray:
+    """Row numbers in equal batches, the last filled up with its own last row."""
+    size = min(BATCH_ROWS, len(chosen))
+    short = -len(chosen) % size
+    full = np.concatenate([chosen, np.repeat(chosen[-1:], short)])
+    return full.reshape(math.ceil(len(chosen) / size), size)

@@ -1,0 +1,97 @@
+"""History: what training reported, one row an epoch."""
+
+import csv
+import io
+from pathlib import Path
+
+from cutaway.errors import DataError
+from cutaway.train.files import write_atomically
+
+
+class History:
+    """A table with one row an epoch.
+
+    Attributes:
+        rows: list of dicts: epoch (1 for the first), loss (mean over the epoch's steps), lr,
+            val_loss and val_<metric> if there is a validation set, seconds (of this epoch).
+
+    Example:
+        >>> history = History([{"epoch": 1, "loss": 0.7}, {"epoch": 2, "loss": 0.5}])
+        >>> history["loss"]
+        [0.7, 0.5]
+    """
+
+    def __init__(self, rows=()):
+        self.rows = list(rows)
+
+    def __len__(self):
+        return len(self.rows)
+
+    def __getitem__(self, column: str) -> list:
+        """One column; None where an epoch has no such value."""
+        if column not in self.columns:
+            raise DataError(
+                f"the history has no column {column!r}",
+                expected="one of " + ", ".join(self.columns),
+            )
+        return [row.get(column) for row in self.rows]
+
+    @property
+    def columns(self) -> list[str]:
+        return list(dict.fromkeys(name for row in self.rows for name in row))
+
+    def to_csv(self, path) -> None:
+        """Write the table as CSV, whole or not at all."""
+        text = io.StringIO()
+        writer = csv.DictWriter(text, self.columns, lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(self.rows)
+        write_atomically(path, text.getvalue().encode())
+
+    @classmethod
+    def from_csv(cls, path) -> "History":
+        """Read what `to_csv` wrote."""
+        with Path(path).open(newline="") as file:
+            rows = [
+                {k: _number(v) for k, v in row.items() if v != ""} for row in csv.DictReader(file)
+            ]
+        return cls(rows)
+
+    def plot(self, path=None):
+        """Curves of the loss and of each metric over the epochs.
+
+        Args:
+            path: where to write the picture (.png, .svg or .pdf); None for nowhere.
+
+        Returns:
+            The matplotlib Figure.
+        """
+        from matplotlib.figure import Figure
+
+        metrics = [c[4:] for c in self.columns if c.startswith("val_") and c != "val_loss"]
+        panels = ["loss", *metrics]
+        figure = Figure(figsize=(4.2 * len(panels), 3.2), layout="constrained")
+        for k, name in enumerate(panels):
+            axes = figure.add_subplot(1, len(panels), k + 1)
+            for column, label in ((name, "training"), (f"val_{name}", "validation")):
+                if column in self.columns:
+                    axes.plot(self["epoch"], self[column], label=label, linewidth=1.5)
+            axes.set_title(name.replace("_", " "))
+            axes.set_xlabel("epoch")
+            axes.grid(alpha=0.25)
+            axes.spines[["top", "right"]].set_visible(False)
+            axes.legend(frameon=False)
+        if path is not None:
+            figure.savefig(path, dpi=150)
+        return figure
+
+    def __repr__(self):
+        if not self.rows:
+            return "History(no epochs)"
+        last = ", ".join(f"{k} {v:.4g}" for k, v in self.rows[-1].items() if v is not None)
+        return f"History({len(self)} epochs; last: {last})"
+
+
+def _number(text):
+    value = float(text)
+    return int(value) if value.is_integer() and "." not in text and "e" not in text else value

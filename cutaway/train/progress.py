@@ -1,0 +1,72 @@
+"""The live display of a training: epoch, loss, metrics, steps a second, time left."""
+
+import sys
+import time
+
+from cutaway.train.callbacks import Callback
+
+
+class Progress(Callback):
+    """Shows a bar that moves within an epoch, and one line of numbers. Writes to stderr."""
+
+    def __init__(self):
+        self._bar = None
+
+    @staticmethod
+    def wanted() -> bool:
+        """Whether anybody would see it: standard error is a terminal."""
+        return sys.stderr.isatty()
+
+    def on_start(self, trainer):
+        from rich.console import Console
+        from rich.progress import BarColumn, Progress, TextColumn
+
+        self._bar = Progress(
+            TextColumn("{task.description}"),
+            BarColumn(bar_width=20),
+            TextColumn("{task.fields[numbers]}"),
+            console=Console(stderr=True),
+            refresh_per_second=8,
+            transient=True,
+        )
+        self._bar.start()
+        self._task = self._bar.add_task("compiling", total=None, numbers="")
+        self._began = time.monotonic()
+        self._first_epoch = trainer.epoch
+        self._steps = 0
+        self._scores = ""
+
+    def on_chunk(self, trainer, done, total, loss):
+        if done <= self._steps:
+            self._steps = 0  # a new epoch
+        epochs = trainer.planned_epochs
+        share = (trainer.epoch + min(1.0, done / total)) / epochs
+        elapsed = time.monotonic() - self._began
+        worked = share - self._first_epoch / epochs
+        left = elapsed * (1 - share) / worked if worked > 0 else 0.0
+        rate = worked * epochs * total / elapsed
+        self._steps = done
+        self._bar.update(
+            self._task,
+            total=1.0,
+            completed=share,
+            description=f"epoch {trainer.epoch + 1}/{epochs}",
+            numbers=f"loss {loss:.4g}{self._scores}  {_rate(rate)} steps/s  {_clock(left)} left",
+        )
+
+    def on_epoch(self, trainer, row):
+        shown = [(k[4:], v) for k, v in row.items() if k.startswith("val_")][:2]
+        self._scores = "".join(f"  val {name} {value:.4g}" for name, value in shown)
+
+    def on_end(self, trainer):
+        if self._bar is not None:
+            self._bar.stop()
+
+
+def _rate(value: float) -> str:
+    return f"{value:,.0f}" if value >= 10 else f"{value:.1f}"
+
+
+def _clock(seconds: float) -> str:
+    minutes, seconds = divmod(int(seconds + 0.5), 60)
+    return f"{minutes}:{seconds:02d}"

@@ -1,0 +1,102 @@
+"""The compiled steps of an epoch, in chunks short enough for a progress display to move."""
+
+import dataclasses
+import time
+
+import jax
+import numpy as np
+
+from cutaway.engine import Tensor
+from cutaway.nn.jit import jit
+
+CHUNK_SECONDS = 0.2
+CAPACITY = 1024  # most steps a chunk
+
+
+@dataclasses.dataclass
+class Chunk:
+    """Steps that ran in one program.
+
+    Attributes:
+        start: number of the first step within its block, from 0.
+        losses: (steps,) float32.
+        before: the values of all variables before the first step.
+    """
+
+    start: int
+    losses: np.ndarray
+    before: dict
+
+
+class Steps:
+    """Runs a trainer's steps over a block of rows.
+
+    A network of few weights on a table runs a whole epoch in one program with a fixed number of
+    steps, where a step costs microseconds. Anything else runs in a program whose number of steps
+    is an argument, so that the time of a chunk can be chosen without compiling again.
+    """
+
+    def __init__(self, trainer):
+        self.trainer = trainer
+        owners = (trainer.net, trainer.optimizer)
+        # no donation: the values from before a chunk are needed if its loss becomes NaN
+        self._scanned = jit(self._step, *owners, donate=False)
+        self._looped = jit(self._numbered_step, *owners, donate=False)
+        self._once = jit(self._step, *owners, donate=False)
+        self._chunk_steps = None
+
+    def run(self, x, y, order, steps: int):
+        """Yield Chunks that together make `steps` steps; order is (>= steps, batch_size)."""
+        if self._is_quick(x, steps, order.shape[1]):
+            before = self._values()
+            losses = self._scanned.scan(order[:steps], x, y)
+            yield Chunk(0, losses.numpy(), before)
+            return
+        order = jax.device_put(order)
+        done = 0
+        while done < steps:
+            count = min(self._chunk_steps or 2, steps - done, CAPACITY)
+            before = self._values()
+            began = time.perf_counter()
+            losses = self._looped.loop(done, done + count, order, x, y, capacity=CAPACITY)
+            losses = losses.numpy()[:count]
+            seconds = (time.perf_counter() - began) / count
+            # the first call compiles, so its time says nothing
+            self._chunk_steps = 2 if self._chunk_steps is None else _fitting(seconds)
+            yield Chunk(done, losses, before)
+            done += count
+
+    def rewind(self, chunk: Chunk, step: int, x, y, order) -> None:
+        """Bring back the values as they were before step `step` of the block."""
+        for variable, value in zip(self.trainer._variables().values(), chunk.before, strict=True):
+            variable.data = value
+        for i in range(chunk.start, step):
+            self._once(order[i], x, y)
+
+    def _step(self, rows, x, y):
+        trainer = self.trainer
+        loss = trainer.loss(trainer.net(_take(x, rows)), _take(y, rows))
+        if trainer.penalty is not None:
+            loss = loss + trainer.penalty(trainer.net)
+        loss.backward()
+        trainer.optimizer.step()
+        return loss
+
+    def _numbered_step(self, i, order, x, y):
+        return self._step(Tensor(order.data[i.data]), x, y)
+
+    def _is_quick(self, x, steps, batch_size) -> bool:
+        weights = sum(p.size for p in self.trainer.optimizer.parameters)
+        return x.ndim == 2 and steps <= CAPACITY and weights * batch_size * steps < 5e8
+
+    def _values(self) -> list:
+        return [v.data for v in self.trainer._variables().values()]
+
+
+def _fitting(seconds_per_step: float) -> int:
+    return max(1, min(CAPACITY, int(CHUNK_SECONDS / max(seconds_per_step, 1e-6))))
+
+
+def _take(array: Tensor, rows: Tensor) -> Tensor:
+    # the rows were made here and are in bounds: no clamping of indices
+    return Tensor(array.data.at[rows.data].get(mode="promise_in_bounds"))

@@ -1,0 +1,309 @@
+"""Trainer: epochs of compiled steps, with validation, callbacks and a clean end."""
+
+import contextlib
+import signal
+import threading
+import time
+
+import numpy as np
+
+from cutaway.data.split import stratified_split
+from cutaway.errors import OptionError, RunError, TrainingError, expect_range
+from cutaway.nn.random import generator
+from cutaway.nn.state import named_variables
+from cutaway.optim import Adam
+from cutaway.train.blame import find_origin
+from cutaway.train.blocks import Memory, Stream, expect_batch, is_stream, to_device
+from cutaway.train.checks import check_fit
+from cutaway.train.evaluation import Evaluator
+from cutaway.train.history import History
+from cutaway.train.progress import Progress
+from cutaway.train.steps import Steps
+
+
+class Trainer:
+    """Trains a network on arrays or on a stream of blocks.
+
+    Args:
+        net: a Module.
+        loss: function (prediction, target) -> Tensor with one number; see cutaway.losses.
+        optimizer: an Optimizer over net's parameters; Adam(net) by default.
+        metrics: functions (prediction, target) -> number; see cutaway.metrics. For losses on
+            logits the prediction is turned into probabilities first.
+        penalty: function of the net that is added to the loss in training, for example
+            `lambda net: ct.losses.l2_penalty(net.parameters(), 1e-4)`.
+
+    Attributes:
+        history: the History of the last fit.
+        epoch: epochs that are complete.
+        stopped: why training ended before its last epoch, otherwise None.
+
+    Example:
+        >>> import cutaway as ct
+        >>> x = np.random.default_rng(0).normal(size=(64, 3))
+        >>> net = ct.Sequential(ct.Linear(3, 1))
+        >>> trainer = Trainer(net, loss=ct.losses.mean_squared_error)
+        >>> history = trainer.fit(x, x.sum(axis=1), epochs=2, batch_size=16)
+        >>> len(history)
+        2
+    """
+
+    def __init__(self, net, *, loss, optimizer=None, metrics=(), penalty=None):
+        self.net = net
+        self.loss = loss
+        self.optimizer = Adam(net) if optimizer is None else optimizer
+        self.metrics = tuple(metrics)
+        self.penalty = penalty
+        self.history = History()
+        self.epoch = 0
+        self.stopped = None
+        self._steps = Steps(self)
+        self._evaluator = Evaluator(self)
+
+    def fit(
+        self,
+        x,
+        y=None,
+        *,
+        epochs: int = 100,
+        batch_size: int = 32,
+        validation=None,
+        callbacks=(),
+        seed: int | None = None,
+        progress: bool | None = None,
+    ) -> History:
+        """Train for `epochs` epochs, or until a callback or Ctrl-C ends it.
+
+        Every epoch goes through the rows in a new order. If they do not divide into whole
+        batches, the last batch is filled up with rows from the beginning of that order.
+
+        Args:
+            x: (rows, ...) inputs, or a stream with `.rows`, `.block_rows` and `.blocks(seed)`
+                such as cutaway.data.ParquetBatches.
+            y: (rows, ...) targets; None for a stream.
+            epochs: how often to go through the rows.
+            batch_size: rows a step; 1 is stochastic gradient descent, all rows gradient descent.
+            validation: share of the rows to hold out, in (0, 1); or (x, y); or None.
+            callbacks: Callback objects, or functions (trainer, row) called after each epoch.
+            seed: of the order of the rows and of the held-out rows; by default drawn from
+                `cutaway.seed`'s generator.
+            progress: whether to show a progress display; by default if standard error is a
+                terminal.
+
+        Raises:
+            OptionError, ShapeError, DataError: arguments that do not fit; nothing was trained.
+            TrainingError: the loss became NaN or infinite. Says at which step and where it
+                began; the network has the weights from before (the best, with EarlyStopping).
+        """
+        expect_range(epochs, what="epochs", least=1)
+        callbacks = self._callbacks(callbacks, progress)
+        if is_stream(x):
+            expect_batch(batch_size, x.rows)
+            arrays = None
+        else:
+            if y is None:
+                raise OptionError("fit was given x but no y", expected="fit(x, y)")
+            arrays = to_device(x, y)
+
+        self.history, self.epoch, self.stopped = History(), 0, None
+        self._seed, self._batch_size = seed, batch_size
+        self._watching = callbacks
+        self._remember()
+        with self._interruptible():
+            try:
+                for callback in callbacks:
+                    callback.on_start(self)
+                if self._seed is None:
+                    self._seed = int(generator().integers(2**31))
+                training, held = self._sets(x, arrays, validation)
+                expect_batch(batch_size, training.rows)
+                check_fit(self.net, self.loss, training, held)
+                self.planned_epochs = epochs
+                while self.epoch < epochs and self.stopped is None:
+                    self._one_epoch(training, held, callbacks)
+            finally:
+                self.net.eval()
+                for callback in callbacks:
+                    callback.on_end(self)
+        return self.history
+
+    def evaluate(self, x, y) -> dict:
+        """{"loss": ..., metric: ...} of the network as it is, on (rows, ...) arrays."""
+        return self._evaluator.evaluate(Memory(*to_device(x, y)))
+
+    def predict(self, x, *, batch_size: int = 1024) -> np.ndarray:
+        """The network's outputs for (rows, ...) inputs, in evaluation mode."""
+        return self._evaluator.predict(x, batch_size)
+
+    def stop(self, why: str) -> None:
+        """End training after the current epoch (called by callbacks)."""
+        self.stopped = why
+
+    # one epoch
+
+    def _one_epoch(self, training, held, callbacks):
+        began = time.perf_counter()
+        rng = np.random.default_rng([self._seed, self.epoch])
+        total = training.steps(self._batch_size)
+        losses, done = 0.0, 0
+        self.net.train()
+        for x, y, order, steps in training.epoch(rng, self._batch_size):
+            for chunk in self._steps.run(x, y, order, steps):
+                self._expect_finite(chunk, x, y, order)
+                losses += float(chunk.losses.sum(dtype=np.float64))
+                done += len(chunk.losses)
+                for callback in callbacks:
+                    callback.on_chunk(self, done, total, float(chunk.losses.mean()))
+                if self._interrupted:
+                    self.stop("interrupted")
+                    return  # half an epoch does not count
+        row = {"epoch": self.epoch + 1, "loss": losses / done, "lr": float(self.optimizer.lr)}
+        if held is not None:
+            scores = self._evaluator.evaluate(held)
+            row.update({f"val_{name}": value for name, value in scores.items()})
+        row["seconds"] = round(time.perf_counter() - began, 6)
+        self.epoch += 1
+        self.history.rows.append(row)
+        self._remember()
+        for callback in sorted(callbacks, key=lambda c: c.saves_others):
+            callback.on_epoch(self, row)
+        if self._interrupted:
+            self.stop("interrupted")
+
+    def _expect_finite(self, chunk, x, y, order):
+        bad = np.flatnonzero(~np.isfinite(chunk.losses))
+        if not len(bad):
+            return
+        step = chunk.start + int(bad[0])
+        self._steps.rewind(chunk, step, x, y, order)
+        origin = find_origin(self.net, self.loss, x[order[step]], y[order[step]])
+        value = "NaN" if np.isnan(chunk.losses[bad[0]]) else "infinite"
+        self.stopped = f"the loss became {value}"
+        raise TrainingError(
+            f"the loss became {value} in epoch {self.epoch + 1}, step {step + 1}: {origin}",
+            expected="a finite loss",
+            mend=f"lower the learning rate (it was {float(self.optimizer.lr):.3g}), scale the "
+            "inputs and targets, or clip the gradients; the weights from before are kept",
+        )
+
+    # state for checkpoints
+
+    def _owners(self):
+        return {"net": self.net, "optimizer": self.optimizer}
+
+    def _variables(self):
+        return {
+            f"{owner}.{path}": variable
+            for owner, thing in self._owners().items()
+            for path, variable in named_variables(thing).items()
+        }
+
+    def _remember(self):
+        """Hold on to the values at the end of an epoch: what a checkpoint will save."""
+        self._complete = {name: v.data for name, v in self._variables().items()}
+
+    def training_state(self) -> tuple[dict, dict]:
+        """(arrays, notes): all that a resumed training needs, as of the last complete epoch."""
+        arrays = {name: np.asarray(value) for name, value in self._complete.items()}
+        kept = []
+        for i, callback in enumerate(self._watching):
+            state = dict(callback.state())
+            for name, value in state.pop("arrays", {}).items():
+                arrays[f"callbacks.{i}.{name}"] = np.asarray(value)
+            kept.append({"class": type(callback).__name__, "state": state})
+        notes = {
+            "epoch": self.epoch,
+            "stopped": None if self.stopped == "interrupted" else self.stopped,
+            "seed": self._seed,
+            "batch_size": self._batch_size,
+            "history": self.history.rows,
+            "callbacks": kept,
+            "arrays": {k: [list(v.shape), str(v.dtype)] for k, v in arrays.items()},
+        }
+        return arrays, notes
+
+    def expected_arrays(self, notes: dict) -> dict:
+        """Empty arrays of the shapes in `notes`, which must fit this network and optimizer."""
+        for name, variable in self._variables().items():
+            saved = notes["arrays"].get(name)
+            if saved is None or tuple(saved[0]) != variable.shape:
+                raise RunError(
+                    f"the checkpoint has {name} of shape {saved and tuple(saved[0])}",
+                    expected=f"shape {variable.shape}",
+                    mend="resume with the network and optimizer of the first call",
+                )
+        return {k: np.zeros(shape, dtype) for k, (shape, dtype) in notes["arrays"].items()}
+
+    def load_training_state(self, arrays: dict, notes: dict) -> None:
+        """Take over what `training_state` returned."""
+        for name, now in (("seed", self._seed), ("batch_size", self._batch_size)):
+            if now is not None and now != notes[name]:
+                raise RunError(
+                    f"the training was begun with {name}={notes[name]}, not {now}",
+                    mend=f"resume with {name}={notes[name]}",
+                )
+        import jax.numpy as jnp
+
+        for name, variable in self._variables().items():
+            variable.data = jnp.array(arrays[name], dtype=variable.dtype)
+        same = [type(c).__name__ for c in self._watching] == [
+            kept["class"] for kept in notes["callbacks"]
+        ]
+        for i, callback in enumerate(self._watching if same else ()):
+            prefix = f"callbacks.{i}."
+            own = {k.removeprefix(prefix): v for k, v in arrays.items() if k.startswith(prefix)}
+            callback.load_state({**notes["callbacks"][i]["state"], "arrays": own})
+        self._seed = notes["seed"]
+        self.epoch = notes["epoch"]
+        self.stopped = notes["stopped"]
+        self.history = History(notes["history"])
+        self._remember()
+
+    # before and after
+
+    def _sets(self, x, arrays, validation):
+        training = Stream(x) if arrays is None else None
+        if validation is None:
+            return training or Memory(*arrays), None
+        if isinstance(validation, int | float):
+            if arrays is None:
+                raise OptionError(
+                    f"validation={validation} holds out rows, which a stream cannot do",
+                    expected="validation=(x, y)",
+                    mend="keep some rows aside as arrays and pass them",
+                )
+            labels = np.asarray(arrays[1])
+            chosen, held = stratified_split(
+                labels, validation, seed=self._seed, stratify=labels.dtype.kind in "iub"
+            )
+            chosen, held = chosen.astype(np.int32), held.astype(np.int32)
+            return Memory(*arrays, chosen), Memory(*arrays, held)
+        held = Memory(*to_device(*validation, what="validation"))
+        return training or Memory(*arrays), held
+
+    @staticmethod
+    def _callbacks(callbacks, progress):
+        from cutaway.train.callbacks import AfterEpoch, Callback
+
+        found = [c if isinstance(c, Callback) else AfterEpoch(c) for c in callbacks]
+        shown = Progress.wanted() if progress is None else progress
+        return [*found, Progress()] if shown else found
+
+    @contextlib.contextmanager
+    def _interruptible(self):
+        """The first Ctrl-C ends training between two chunks; a second one at once."""
+        self._interrupted = False
+        if threading.current_thread() is not threading.main_thread():
+            yield
+            return
+
+        def on_interrupt(number, frame):
+            if self._interrupted:
+                raise KeyboardInterrupt
+            self._interrupted = True
+
+        before = signal.signal(signal.SIGINT, on_interrupt)
+        try:
+            yield
+        finally:
+            signal.signal(signal.SIGINT, before)

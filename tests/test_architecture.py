@@ -1,0 +1,96 @@
+"""Imports point down: a package imports only packages of lower rank, and has no circles inside."""
+
+import ast
+import graphlib
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1] / "cutaway"
+
+RANKS = {
+    "errors": 0,
+    "engine": 1,
+    "data": 1,
+    "ops": 2,
+    "nn": 3,
+    "losses": 3,
+    "metrics": 3,
+    "optim": 4,
+    "explain": 4,
+    "models": 5,
+    "train": 5,
+    "runs": 6,
+    "doctor": 7,
+    "studio": 8,
+    "cli": 9,
+}
+# `nn.jit` and `engine.from_jax` are wrappers around jax.jit and the users' door to jax.vjp
+MAY_DIFFERENTIATE_WITH_JAX = {"engine/from_jax.py"}
+
+
+def module_name(path: Path) -> str:
+    parts = path.relative_to(ROOT.parent).with_suffix("").parts
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+
+def imports(path: Path):
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path}: relative import"
+            for alias in node.names:
+                full = f"{node.module}.{alias.name}"
+                is_module = (ROOT.parent / full.replace(".", "/")).with_suffix(".py").exists() or (
+                    ROOT.parent / full.replace(".", "/")
+                ).is_dir()
+                yield full if is_module else node.module
+
+
+FILES = sorted(p for p in ROOT.rglob("*.py") if p.parent != ROOT or p.stem == "errors")
+
+
+def test_every_package_has_a_rank():
+    found = {p.relative_to(ROOT).parts[0].removesuffix(".py") for p in FILES}
+    assert found <= set(RANKS)
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda p: str(p.relative_to(ROOT)))
+def test_a_package_imports_only_packages_of_lower_rank(path):
+    own = path.relative_to(ROOT).parts[0].removesuffix(".py")
+    for name in imports(path):
+        parts = name.split(".")
+        if parts[0] != "cutaway" or len(parts) == 1:
+            continue
+        if parts[1] != own:
+            assert RANKS[parts[1]] < RANKS[own], f"{own} (rank {RANKS[own]}) imports {name}"
+
+
+def test_no_circles_of_imports_inside_a_package():
+    graph = {}
+    for path in FILES:
+        own = module_name(path)
+        package = own.split(".")[1]
+        graph[own] = {
+            name
+            for name in imports(path)
+            if name.startswith(f"cutaway.{package}.") and name != own
+        }
+    graphlib.TopologicalSorter(graph).prepare()  # raises CycleError
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda p: str(p.relative_to(ROOT)))
+def test_jax_derivatives_stay_behind_their_doors(path):
+    if str(path.relative_to(ROOT)) in MAY_DIFFERENTIATE_WITH_JAX:
+        return
+    text = path.read_text()
+    tree = ast.parse(text)
+    used = {
+        node.attr
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Attribute)
+        and isinstance(node.value, ast.Name)
+        and node.value.id == "jax"
+    }
+    assert not used & {"grad", "vjp", "jvp", "value_and_grad", "jacobian", "jacrev", "jacfwd"}
