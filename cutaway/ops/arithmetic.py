@@ -1,5 +1,7 @@
 """Arithmetic of two arrays, with broadcasting: + - * / ** maximum minimum, and comparisons."""
 
+import math
+
 import jax.numpy as jnp
 
 from cutaway.engine import operation
@@ -118,28 +120,21 @@ def matmul(a, b):
 @matmul.backward
 def matmul_backward(grad, out, a, b):
     # y = a b: ∂L/∂a = ∂L/∂y bᵀ, ∂L/∂b = aᵀ ∂L/∂y; a vector is a matrix of one row or column
-    rows, columns = a, b
-    if a.ndim == 1:
-        rows = a[None, :]
-        grad = jnp.expand_dims(grad, -1 if b.ndim == 1 else -2)
+    rows, columns = jnp.atleast_2d(a), b if b.ndim > 1 else b[:, None]
     if b.ndim == 1:
-        columns = b[:, None]
         grad = grad[..., None]
-    if b.ndim <= 2:  # one product over all leading axes at once
-        grad_rows = jnp.matmul(grad, columns.T)
-        flat = (-1, grad.shape[-1])
-        grad_columns = jnp.matmul(
-            jnp.broadcast_to(rows, (*grad.shape[:-1], rows.shape[-1]))
-            .reshape(-1, rows.shape[-1])
-            .T,
-            grad.reshape(flat),
-        )
+    if a.ndim == 1:
+        grad = jnp.expand_dims(grad, -2)
+    to_rows = jnp.matmul(grad, jnp.swapaxes(columns, -1, -2))
+    if columns.ndim == 2 and rows.ndim > 2:  # all leading axes in one product
+        rows_flat = rows.reshape(math.prod(rows.shape[:-1]), rows.shape[-1])
+        grad_flat = grad.reshape(math.prod(grad.shape[:-1]), grad.shape[-1])
+        to_columns = jnp.matmul(rows_flat.T, grad_flat)
     else:
-        grad_rows = jnp.matmul(grad, jnp.swapaxes(columns, -1, -2))
-        grad_columns = jnp.matmul(jnp.swapaxes(rows, -1, -2), grad)
+        to_columns = jnp.matmul(jnp.swapaxes(rows, -1, -2), grad)
     return (
-        unbroadcast(grad_rows, rows).reshape(a.shape),
-        unbroadcast(grad_columns, columns).reshape(b.shape),
+        unbroadcast(to_rows, rows).reshape(a.shape),
+        unbroadcast(to_columns, columns).reshape(b.shape),
     )
 
 

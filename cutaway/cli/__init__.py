@@ -1,0 +1,8 @@
+"""The command line: parses, calls the public API, prints."""
+
+
+def main() -> None:
+    """Entry point of the `cutaway` command."""
+    from cutaway.cli.app import run
+
+    run()

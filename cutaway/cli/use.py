@@ -1,0 +1,69 @@
+"""cutaway predict, evaluate, summary."""
+
+import sys
+from pathlib import Path
+
+from cutaway.cli.show import console, escape, print_json, print_notes, print_scores, table
+from cutaway.errors import DataError
+
+SHOWN_ROWS = 20
+
+
+def predict_command(run, data, *, out, as_json) -> None:
+    from cutaway.runs import Run
+    from cutaway.train import write_atomically
+
+    frame, notes = Run.open(run).predict(data)
+    if out is not None:
+        write_atomically(out, frame.write_csv().encode())
+        if as_json:
+            print_json({"rows": len(frame), "out": str(out), "notes": notes})
+            return
+        print_notes(notes)
+        console.print(f"{len(frame):,} predictions in [bold]{escape(out)}[/]")
+    elif as_json:
+        print_json({"rows": len(frame), "predictions": frame.to_dicts(), "notes": notes})
+    elif sys.stdout.isatty():
+        print_notes(notes)
+        rows = [[str(v) for v in row] for row in frame.head(SHOWN_ROWS).rows()]
+        console.print(table(frame.columns, rows))
+        if len(frame) > SHOWN_ROWS:
+            console.print(f"... {len(frame) - SHOWN_ROWS:,} more: --out FILE writes all")
+    else:
+        for note in notes:
+            print(f"note: {note}", file=sys.stderr)
+        sys.stdout.write(frame.write_csv())
+
+
+def evaluate_command(run, data, *, as_json) -> None:
+    from cutaway.runs import Run
+
+    opened = Run.open(run)
+    scores, notes = opened.evaluate(data)
+    if as_json:
+        print_json({"task": opened.config["task"], **scores, "notes": notes})
+        return
+    print_notes(notes)
+    console.print(f"[bold]{escape(opened.config['target'])}[/] in {escape(data)}:")
+    print_scores({"": scores})
+
+
+def summary_command(what, sizes, *, as_json) -> None:
+    if sizes is not None:
+        from cutaway.models import mlp
+
+        net = mlp(sizes)
+    else:
+        from cutaway.runs import Run
+
+        if not Path(what).exists():
+            raise DataError(
+                f"{what!r} is neither a run nor a list of layer sizes",
+                expected="the folder of a run, or sizes like 4,3,2,1",
+            )
+        net = Run.open(what).net
+    found = net.summary()
+    if as_json:
+        print_json(found.to_dict())
+    else:
+        print(found)

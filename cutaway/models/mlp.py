@@ -1,0 +1,52 @@
+"""The multilayer perceptron.
+
+    layer         z_j^(l) = Σ_i w_ij^(l) O_i^(l-1) + b_j^(l),  O_j^(l) = act(z_j^(l))
+    parameters    Σ_l (n_{l-1} + 1) n_l;  4-3-2-1: 15 + 8 + 3 = 26
+
+Rumelhart, Hinton & Williams 1986, "Learning representations by back-propagating errors",
+Nature 323.
+"""
+
+from cutaway.errors import OptionError
+from cutaway.nn import Dropout, Linear, ReLU, Sequential, init
+
+
+def mlp(sizes, *, activation=ReLU, output=None, dropout: float = 0.0, weights=None) -> Sequential:
+    """Layers of the given sizes, with an activation after each but the last.
+
+    Args:
+        sizes: (inputs, hidden, ..., outputs), at least two.
+        activation: class of the activation layers between; None for none.
+        output: class of the activation layer after the last, for example Sigmoid; None for none.
+        dropout: share of units dropped after each hidden activation.
+        weights: initializer of the weights (see cutaway.init); None: He uniform before ReLU and
+            its relatives, otherwise Glorot uniform.
+
+    Example:
+        >>> mlp((4, 3, 2, 1)).summary().total
+        26
+    """
+    sizes = tuple(sizes)
+    if len(sizes) < 2 or any(int(n) != n or n < 1 for n in sizes):
+        raise OptionError(
+            f"layer sizes {sizes}",
+            expected="at least two whole numbers >= 1: inputs, hidden layers, outputs",
+            mend="for example (4, 3, 2, 1)",
+        )
+    if weights is None:
+        # a rectifier halves the variance of what passes it, and He's scale makes up for that
+        rectifies = activation is not None and activation.__name__ in RECTIFIERS
+        weights = init.he_uniform if rectifies else init.glorot_uniform
+    layers = []
+    for i, (n_in, n_out) in enumerate(zip(sizes, sizes[1:], strict=False)):
+        is_last = i == len(sizes) - 2
+        layers.append(Linear(n_in, n_out, init=init.glorot_uniform if is_last else weights))
+        act = output if is_last else activation
+        if act is not None:
+            layers.append(act())
+        if dropout and not is_last:
+            layers.append(Dropout(dropout))
+    return Sequential(*layers)
+
+
+RECTIFIERS = {"ReLU", "LeakyReLU", "PReLU", "ELU", "GELU", "SiLU", "Softplus"}

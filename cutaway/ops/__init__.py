@@ -1,0 +1,72 @@
+"""Operations with hand-written rules, one file a family."""
+
+from cutaway.ops import methods
+from cutaway.ops.activations import (
+    elu,
+    gelu,
+    gelu_tanh,
+    leaky_relu,
+    linear,
+    log_softmax,
+    parametric_relu,
+    relu,
+    selu,
+    sigmoid,
+    silu,
+    softmax,
+    softplus,
+    swish,
+    tanh,
+    threshold,
+)
+from cutaway.ops.arithmetic import (
+    add,
+    divide,
+    equal,
+    greater,
+    greater_equal,
+    less,
+    less_equal,
+    matmul,
+    maximum,
+    minimum,
+    multiply,
+    not_equal,
+    power,
+    subtract,
+)
+from cutaway.ops.elementwise import (
+    absolute,
+    clip,
+    cos,
+    exp,
+    expm1,
+    log,
+    log1p,
+    negative,
+    sign,
+    sin,
+    sqrt,
+    square,
+    where,
+)
+from cutaway.ops.reductions import argmax, argmin, logsumexp, max, mean, min, std, sum, var
+from cutaway.ops.shapes import (
+    broadcast_to,
+    concatenate,
+    expand_dims,
+    flip,
+    getitem,
+    one_hot,
+    pad,
+    reshape,
+    split,
+    squeeze,
+    stack,
+    take,
+    transpose,
+)
+
+abs = absolute
+
+__all__ = [name for name in dir() if not name.startswith("_")]

@@ -1,0 +1,215 @@
+"""Activations: what a neuron makes of its sum z. Each derivative stands under its function."""
+
+import jax
+import jax.numpy as jnp
+
+from cutaway.engine import operation
+from cutaway.ops.arithmetic import unbroadcast
+
+
+@operation
+def threshold(z, *, at=0.0):
+    """Step: 1 where z >= at, otherwise 0. McCulloch & Pitts 1943.
+
+    Its derivative is 0 wherever it exists, so gradient descent cannot train through it.
+    """
+    return (z >= at).astype(z.dtype)
+
+
+@threshold.backward
+def threshold_backward(grad, out, z, *, at=0.0):
+    return jnp.zeros_like(grad)
+
+
+@operation
+def linear(z):
+    """Identity: z, derivative 1."""
+    return z
+
+
+@linear.backward
+def linear_backward(grad, out, z):
+    return grad
+
+
+@operation
+def sigmoid(z):
+    """Logistic function σ(z) = 1 / (1 + e⁻ᶻ), in (0, 1)."""
+    return jax.nn.sigmoid(z)
+
+
+@sigmoid.backward
+def sigmoid_backward(grad, out, z):
+    # dσ/dz = σ (1 - σ), at most 1/4: a chain of sigmoids shrinks the gradient at every link
+    return grad * out * (1 - out)
+
+
+@operation
+def tanh(z):
+    """Hyperbolic tangent, in (-1, 1)."""
+    return jnp.tanh(z)
+
+
+@tanh.backward
+def tanh_backward(grad, out, z):
+    # d tanh/dz = 1 - tanh², at most 1
+    return grad * (1 - out * out)
+
+
+@operation
+def relu(z):
+    """Rectified linear unit: max(z, 0). Nair & Hinton 2010; derivative 0 at z = 0."""
+    return jnp.maximum(z, 0)
+
+
+@relu.backward
+def relu_backward(grad, out, z):
+    # 1 for z > 0, otherwise 0: a unit that is never positive never learns again
+    return jnp.where(out > 0, grad, 0)
+
+
+@operation
+def leaky_relu(z, *, slope=0.01):
+    """z for z > 0, otherwise slope · z. Maas, Hannun & Ng 2013."""
+    return jnp.where(z > 0, z, slope * z)
+
+
+@leaky_relu.backward
+def leaky_relu_backward(grad, out, z, *, slope=0.01):
+    return jnp.where(z > 0, grad, slope * grad)
+
+
+@operation
+def parametric_relu(z, slope):
+    """z for z > 0, otherwise slope · z with a learned slope. He et al. 2015, arXiv:1502.01852.
+
+    Shapes:
+        z: (..., features)
+        slope: () or (1,) for one slope, (features,) for one per feature
+    """
+    return jnp.where(z > 0, z, slope * z)
+
+
+@parametric_relu.backward
+def parametric_relu_backward(grad, out, z, slope):
+    # ∂/∂slope = z where z <= 0, summed over all elements that share the slope
+    to_slope = jnp.where(z > 0, 0, grad * z)
+    return jnp.where(z > 0, grad, slope * grad), unbroadcast(to_slope, slope)
+
+
+@operation
+def elu(z, *, alpha=1.0):
+    """z for z > 0, otherwise α (eᶻ - 1). Clevert et al. 2016, arXiv:1511.07289."""
+    return jnp.where(z > 0, z, alpha * jnp.expm1(jnp.minimum(z, 0)))
+
+
+@elu.backward
+def elu_backward(grad, out, z, *, alpha=1.0):
+    # d/dz α (eᶻ - 1) = α eᶻ = out + α
+    return jnp.where(z > 0, grad, grad * (out + alpha))
+
+
+# the fixed point with mean 0 and variance 1, Klambauer et al. 2017, arXiv:1706.02515, eq. 14
+SELU_ALPHA = 1.6732632423543772848170429916717
+SELU_SCALE = 1.0507009873554804934193349852946
+
+
+@operation
+def selu(z):
+    """λ z for z > 0, otherwise λ α (eᶻ - 1). Klambauer et al. 2017, arXiv:1706.02515."""
+    return SELU_SCALE * jnp.where(z > 0, z, SELU_ALPHA * jnp.expm1(jnp.minimum(z, 0)))
+
+
+@selu.backward
+def selu_backward(grad, out, z):
+    return grad * jnp.where(z > 0, SELU_SCALE, out + SELU_SCALE * SELU_ALPHA)
+
+
+@operation
+def softplus(z):
+    """ln(1 + eᶻ): a smooth ReLU. Dugas et al. 2001."""
+    return jax.nn.softplus(z)
+
+
+@softplus.backward
+def softplus_backward(grad, out, z):
+    # d/dz ln(1 + eᶻ) = σ(z)
+    return grad * jax.nn.sigmoid(z)
+
+
+@operation
+def silu(z):
+    """Swish: z σ(z). Elfwing et al. 2018; Ramachandran et al. 2017, arXiv:1710.05941."""
+    return jax.nn.silu(z)
+
+
+@silu.backward
+def silu_backward(grad, out, z):
+    # d/dz z σ = σ + z σ (1 - σ) = σ + out (1 - σ)
+    s = jax.nn.sigmoid(z)
+    return grad * (s + out * (1 - s))
+
+
+swish = silu
+
+_SQRT_2 = 2**0.5
+_SQRT_2_OVER_PI = (2 / jnp.pi) ** 0.5
+
+
+@operation
+def gelu(z):
+    """z Φ(z) with the normal distribution function Φ. Hendrycks & Gimpel 2016, arXiv:1606.08415."""
+    return z * _normal_cdf(z)
+
+
+@gelu.backward
+def gelu_backward(grad, out, z):
+    # d/dz z Φ = Φ + z φ with the normal density φ
+    density = jnp.exp(-z * z / 2) * (_SQRT_2_OVER_PI / 2)
+    return grad * (_normal_cdf(z) + z * density)
+
+
+def _normal_cdf(z):
+    return 0.5 * (1 + jax.lax.erf(z / _SQRT_2))
+
+
+@operation
+def gelu_tanh(z):
+    """GELU with Φ(z) ≈ (1 + tanh(√(2/π) (z + 0.044715 z³))) / 2; quicker. Same paper."""
+    return 0.5 * z * (1 + jnp.tanh(_gelu_inner(z)))
+
+
+@gelu_tanh.backward
+def gelu_tanh_backward(grad, out, z):
+    t = jnp.tanh(_gelu_inner(z))
+    # far from 0 tanh is ±1 and z² may overflow: only 1 - t² = 0 counts there
+    inner_slope = _SQRT_2_OVER_PI * (1 + 3 * 0.044715 * jnp.square(jnp.clip(z, -1e3, 1e3)))
+    return grad * 0.5 * (1 + t + z * (1 - t * t) * inner_slope)
+
+
+def _gelu_inner(z):
+    return _SQRT_2_OVER_PI * (z + 0.044715 * z * z * z)
+
+
+@operation
+def softmax(z, *, axis=-1):
+    """eᶻ / Σ eᶻ along the axis: positive, adds up to 1."""
+    return jax.nn.softmax(z, axis=axis)
+
+
+@softmax.backward
+def softmax_backward(grad, out, z, *, axis=-1):
+    # ∂p_i/∂z_j = p_i (δ_ij - p_j)
+    return out * (grad - jnp.sum(grad * out, axis=axis, keepdims=True))
+
+
+@operation
+def log_softmax(z, *, axis=-1):
+    """z - ln Σ eᶻ along the axis, without overflow."""
+    return jax.nn.log_softmax(z, axis=axis)
+
+
+@log_softmax.backward
+def log_softmax_backward(grad, out, z, *, axis=-1):
+    # ∂ ln p_i/∂z_j = δ_ij - p_j
+    return grad - jnp.exp(out) * jnp.sum(grad, axis=axis, keepdims=True)

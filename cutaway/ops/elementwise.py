@@ -1,0 +1,159 @@
+"""Functions of one array, element by element, and choices between elements."""
+
+import jax.numpy as jnp
+
+from cutaway.engine import operation
+from cutaway.ops.arithmetic import unbroadcast
+
+
+@operation
+def negative(x):
+    """-x."""
+    return jnp.negative(x)
+
+
+@negative.backward
+def negative_backward(grad, out, x):
+    return -grad
+
+
+@operation
+def exp(x):
+    """eˣ."""
+    return jnp.exp(x)
+
+
+@exp.backward
+def exp_backward(grad, out, x):
+    # d eˣ/dx = eˣ
+    return grad * out
+
+
+@operation
+def expm1(x):
+    """eˣ - 1, exact for small x."""
+    return jnp.expm1(x)
+
+
+@expm1.backward
+def expm1_backward(grad, out, x):
+    return grad * (out + 1)
+
+
+@operation
+def log(x):
+    """Natural logarithm."""
+    return jnp.log(x)
+
+
+@log.backward
+def log_backward(grad, out, x):
+    # d ln x/dx = 1/x
+    return grad / x
+
+
+@operation
+def log1p(x):
+    """ln(1 + x), exact for small x."""
+    return jnp.log1p(x)
+
+
+@log1p.backward
+def log1p_backward(grad, out, x):
+    return grad / (1 + x)
+
+
+@operation
+def sqrt(x):
+    """√x."""
+    return jnp.sqrt(x)
+
+
+@sqrt.backward
+def sqrt_backward(grad, out, x):
+    # d √x/dx = 1 / (2 √x), infinite at 0
+    return grad / (2 * out)
+
+
+@operation
+def square(x):
+    """x²."""
+    return jnp.square(x)
+
+
+@square.backward
+def square_backward(grad, out, x):
+    return grad * 2 * x
+
+
+@operation
+def absolute(x):
+    """|x|; the subgradient at 0 is 0."""
+    return jnp.abs(x)
+
+
+@absolute.backward
+def absolute_backward(grad, out, x):
+    # d|x|/dx = sign(x)
+    return grad * jnp.sign(x)
+
+
+@operation
+def sin(x):
+    """Sine of x in radians."""
+    return jnp.sin(x)
+
+
+@sin.backward
+def sin_backward(grad, out, x):
+    return grad * jnp.cos(x)
+
+
+@operation
+def cos(x):
+    """Cosine of x in radians."""
+    return jnp.cos(x)
+
+
+@cos.backward
+def cos_backward(grad, out, x):
+    return -grad * jnp.sin(x)
+
+
+@operation
+def sign(x):
+    """-1, 0 or 1; its derivative is 0."""
+    return jnp.sign(x)
+
+
+@sign.backward
+def sign_backward(grad, out, x):
+    return jnp.zeros_like(grad)
+
+
+@operation
+def clip(x, *, low=None, high=None):
+    """x, but at least `low` and at most `high`; None is no limit.
+
+    The gradient passes where low <= x <= high.
+    """
+    return jnp.clip(x, low, high)
+
+
+@clip.backward
+def clip_backward(grad, out, x, *, low=None, high=None):
+    return grad * (out == x)
+
+
+@operation
+def where(condition, a, b):
+    """a where the condition holds, b elsewhere; all three broadcast."""
+    return jnp.where(condition, a, b)
+
+
+@where.backward
+def where_backward(grad, out, condition, a, b):
+    zero = jnp.zeros_like(grad)
+    to_a = jnp.where(condition, grad, zero)
+    to_b = jnp.where(condition, zero, grad)
+    return None, unbroadcast(to_a, a), unbroadcast(to_b, b)

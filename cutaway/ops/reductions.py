@@ -1,0 +1,151 @@
+"""Sums, means and extremes over axes. axis: a number, several, or None for all."""
+
+import jax.numpy as jnp
+from jax.scipy.special import logsumexp as jax_logsumexp
+
+from cutaway.engine import operation
+from cutaway.errors import ShapeError
+
+
+def _axes(x, axis) -> tuple[int, ...]:
+    """The axes that are reduced, as numbers from 0."""
+    if axis is None:
+        return tuple(range(x.ndim))
+    axes = axis if isinstance(axis, tuple | list) else (axis,)
+    for k in axes:
+        if not -x.ndim <= k < x.ndim:
+            raise ShapeError(
+                f"axis {k} of an array of shape {x.shape}",
+                expected=f"an axis from {-x.ndim} to {x.ndim - 1}" if x.ndim else "no axis",
+            )
+    return tuple(k % x.ndim for k in axes)
+
+
+def _spread(value, x, axis):
+    """Give a reduced array its reduced axes back, with size 1, so that it broadcasts to x."""
+    kept = [1 if k in _axes(x, axis) else n for k, n in enumerate(x.shape)]
+    return jnp.reshape(value, kept)
+
+
+def _count(x, axis) -> int:
+    count = 1
+    for k in _axes(x, axis):
+        count *= x.shape[k]
+    return count
+
+
+def _expect_some(name, x, axis):
+    if _count(x, axis) == 0:
+        raise ShapeError(
+            f"{name} over axis {axis} of an array of shape {x.shape}: there is nothing to choose",
+            expected="at least one element along the reduced axes",
+        )
+
+
+@operation
+def sum(x, *, axis=None, keepdims=False):
+    """Sum over the axes."""
+    return jnp.sum(x, axis=_axes(x, axis), keepdims=keepdims)
+
+
+@sum.backward
+def sum_backward(grad, out, x, *, axis=None, keepdims=False):
+    # every element counts once
+    return jnp.broadcast_to(_spread(grad, x, axis), x.shape)
+
+
+@operation
+def mean(x, *, axis=None, keepdims=False):
+    """Mean over the axes."""
+    _expect_some("mean", x, axis)
+    return jnp.mean(x, axis=_axes(x, axis), keepdims=keepdims)
+
+
+@mean.backward
+def mean_backward(grad, out, x, *, axis=None, keepdims=False):
+    return jnp.broadcast_to(_spread(grad, x, axis) / _count(x, axis), x.shape)
+
+
+@operation
+def max(x, *, axis=None, keepdims=False):
+    """Largest element over the axes; equal ones share the gradient."""
+    _expect_some("max", x, axis)
+    return jnp.max(x, axis=_axes(x, axis), keepdims=keepdims)
+
+
+@max.backward
+def max_backward(grad, out, x, *, axis=None, keepdims=False):
+    return _to_chosen(grad, out, x, axis)
+
+
+@operation
+def min(x, *, axis=None, keepdims=False):
+    """Smallest element over the axes; equal ones share the gradient."""
+    _expect_some("min", x, axis)
+    return jnp.min(x, axis=_axes(x, axis), keepdims=keepdims)
+
+
+@min.backward
+def min_backward(grad, out, x, *, axis=None, keepdims=False):
+    return _to_chosen(grad, out, x, axis)
+
+
+def _to_chosen(grad, out, x, axis):
+    chosen = (x == _spread(out, x, axis)).astype(grad.dtype)
+    share = chosen / jnp.sum(chosen, axis=_axes(x, axis), keepdims=True)
+    return share * _spread(grad, x, axis)
+
+
+@operation
+def var(x, *, axis=None, keepdims=False):
+    """Variance over the axes: mean of (x - mean)², divided by n and not by n - 1."""
+    _expect_some("var", x, axis)
+    return jnp.var(x, axis=_axes(x, axis), keepdims=keepdims)
+
+
+@var.backward
+def var_backward(grad, out, x, *, axis=None, keepdims=False):
+    # ∂var/∂x_i = 2 (x_i - mean) / n; the mean's own part adds up to 0
+    deviation = x - jnp.mean(x, axis=_axes(x, axis), keepdims=True)
+    return _spread(grad, x, axis) * 2 * deviation / _count(x, axis)
+
+
+@operation
+def std(x, *, axis=None, keepdims=False):
+    """Standard deviation over the axes: √var."""
+    _expect_some("std", x, axis)
+    return jnp.std(x, axis=_axes(x, axis), keepdims=keepdims)
+
+
+@std.backward
+def std_backward(grad, out, x, *, axis=None, keepdims=False):
+    # ∂√var/∂x_i = (x_i - mean) / (n √var); where all are equal it has no slope: 0
+    deviation = x - jnp.mean(x, axis=_axes(x, axis), keepdims=True)
+    spread = _spread(out, x, axis)
+    slope = jnp.where(spread > 0, deviation / jnp.where(spread > 0, spread, 1), 0)
+    return _spread(grad, x, axis) * slope / _count(x, axis)
+
+
+@operation
+def logsumexp(x, *, axis=None, keepdims=False):
+    """ln Σ eˣ over the axes, without overflow."""
+    _expect_some("logsumexp", x, axis)
+    return jax_logsumexp(x, axis=_axes(x, axis), keepdims=keepdims)
+
+
+@logsumexp.backward
+def logsumexp_backward(grad, out, x, *, axis=None, keepdims=False):
+    # ∂/∂x_i = e^{x_i} / Σ eˣ: softmax
+    return _spread(grad, x, axis) * jnp.exp(x - _spread(out, x, axis))
+
+
+@operation(differentiable=False)
+def argmax(x, *, axis=None):
+    """Index of the largest element along the axis, the first of equal ones."""
+    return jnp.argmax(x, axis=axis)
+
+
+@operation(differentiable=False)
+def argmin(x, *, axis=None):
+    """Index of the smallest element along the axis, the first of equal ones."""
+    return jnp.argmin(x, axis=axis)

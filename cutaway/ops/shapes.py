@@ -1,0 +1,189 @@
+"""Operations that move elements and do not change them. Their rules move the gradient back."""
+
+import math
+
+import jax
+import jax.numpy as jnp
+
+from cutaway.engine import Tensor, operation
+from cutaway.errors import ShapeError
+from cutaway.ops.arithmetic import unbroadcast
+
+
+@operation
+def reshape(x, *, shape):
+    """The same elements in the same order in another shape; one size may be -1."""
+    known = math.prod(n for n in shape if n != -1)
+    fits = x.size == known if -1 not in shape else known and x.size % known == 0
+    if not fits or list(shape).count(-1) > 1:
+        raise ShapeError(
+            f"reshape: {x.size} elements of shape {x.shape} do not fit into shape {tuple(shape)}",
+            expected=f"a shape of {x.size} elements",
+        )
+    return jnp.reshape(x, shape)
+
+
+@reshape.backward
+def reshape_backward(grad, out, x, *, shape):
+    return grad.reshape(x.shape)
+
+
+@operation
+def transpose(x, *, axes=None):
+    """Axes in another order; None turns the order around."""
+    if axes is not None and sorted(k % max(x.ndim, 1) for k in axes) != list(range(x.ndim)):
+        raise ShapeError(
+            f"transpose: axes {tuple(axes)} of an array of shape {x.shape}",
+            expected=f"each of the axes 0 to {x.ndim - 1} once",
+        )
+    return jnp.transpose(x, axes)
+
+
+@transpose.backward
+def transpose_backward(grad, out, x, *, axes=None):
+    if axes is None:
+        return jnp.transpose(grad)
+    axes = [k % x.ndim for k in axes]
+    return jnp.transpose(grad, sorted(range(x.ndim), key=axes.__getitem__))
+
+
+@operation
+def broadcast_to(x, *, shape):
+    """x repeated along axes of size 1 and new leading axes."""
+    return jnp.broadcast_to(x, shape)
+
+
+@broadcast_to.backward
+def broadcast_to_backward(grad, out, x, *, shape):
+    return unbroadcast(grad, x)
+
+
+@operation
+def squeeze(x, *, axis=None):
+    """x without its axes of size 1, or without the named ones."""
+    return jnp.squeeze(x, axis)
+
+
+@squeeze.backward
+def squeeze_backward(grad, out, x, *, axis=None):
+    return grad.reshape(x.shape)
+
+
+@operation
+def expand_dims(x, *, axis):
+    """x with a new axis of size 1."""
+    return jnp.expand_dims(x, axis)
+
+
+@expand_dims.backward
+def expand_dims_backward(grad, out, x, *, axis):
+    return grad.reshape(x.shape)
+
+
+@operation
+def flip(x, *, axis=None):
+    """Elements in opposite order along the axes; None for all."""
+    return jnp.flip(x, axis)
+
+
+@flip.backward
+def flip_backward(grad, out, x, *, axis=None):
+    return jnp.flip(grad, axis)
+
+
+@operation
+def pad(x, *, widths, value=0.0):
+    """x with `value` around it; widths: ((before, after), ...) for each axis."""
+    return jnp.pad(x, widths, constant_values=value)
+
+
+@pad.backward
+def pad_backward(grad, out, x, *, widths, value=0.0):
+    inner = [slice(before, before + n) for (before, _), n in zip(widths, x.shape, strict=True)]
+    return grad[tuple(inner)]
+
+
+@operation
+def _join(*parts, axis):
+    return jnp.concatenate(parts, axis)
+
+
+@_join.backward
+def _join_backward(grad, out, *parts, axis):
+    ends = []
+    for part in parts[:-1]:
+        ends.append((ends[-1] if ends else 0) + part.shape[axis])
+    return tuple(jnp.split(grad, ends, axis))
+
+
+def concatenate(tensors, axis: int = 0) -> Tensor:
+    """Join tensors along an axis; their other axes must be equal."""
+    shapes = [jnp.shape(t.data if isinstance(t, Tensor) else t) for t in tensors]
+    rest = {(len(s), *(n for k, n in enumerate(s) if k != axis % max(len(s), 1))) for s in shapes}
+    if len(rest) != 1 or not shapes[0]:
+        raise ShapeError(
+            f"concatenate along axis {axis}: shapes {', '.join(map(str, shapes))}",
+            expected="arrays whose other axes are equal",
+        )
+    return _join(*tensors, axis=axis)
+
+
+def stack(tensors, axis: int = 0) -> Tensor:
+    """Join tensors of one shape along a new axis."""
+    return concatenate([expand_dims(t, axis=axis) for t in tensors], axis)
+
+
+def split(x, parts, axis: int = 0) -> list:
+    """Cut along an axis.
+
+    Args:
+        parts: how many equal pieces, or the indices before which to cut.
+    """
+    size = x.shape[axis]
+    if isinstance(parts, int):
+        if parts < 1 or size % parts:
+            raise ShapeError(
+                f"split: axis {axis} of size {size} into {parts} equal pieces",
+                expected="a number of pieces that divides the size",
+            )
+        parts = range(size // parts, size, size // parts)
+    ends = [0, *parts, size]
+    before = (slice(None),) * (axis % len(x.shape))
+    return [
+        getitem(x, index=(*before, slice(a, b))) for a, b in zip(ends, ends[1:], strict=False)
+    ]
+
+
+@operation
+def getitem(x, *, index):
+    """x[index]: numbers, slices, None, ..., arrays of integers, masks."""
+    return x[index]
+
+
+@getitem.backward
+def getitem_backward(grad, out, x, *, index):
+    # an element that was taken twice gets both gradients
+    return jnp.zeros_like(x).at[index].add(grad)
+
+
+@operation
+def take(x, indices, *, axis=0):
+    """Slices of x along an axis, in the order of the integer array `indices`.
+
+    Shapes:
+        x: (..., n, ...)
+        out: (..., *indices.shape, ...)
+    """
+    return jnp.take(x, indices, axis=axis)
+
+
+@take.backward
+def take_backward(grad, out, x, indices, *, axis=0):
+    before = (slice(None),) * (axis % x.ndim)
+    return jnp.zeros_like(x).at[(*before, indices)].add(grad), None
+
+
+@operation(differentiable=False)
+def one_hot(labels, *, num_classes):
+    """1 at the place of the label, 0 elsewhere: (...,) -> (..., num_classes)."""
+    return jax.nn.one_hot(labels, num_classes)

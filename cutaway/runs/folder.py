@@ -1,0 +1,163 @@
+"""The folder of a run: which files it has, and what may be written where."""
+
+import json
+import os
+from pathlib import Path
+
+import cutaway
+from cutaway.errors import RunError, did_you_mean
+from cutaway.train import write_atomically
+
+FORMAT = 1
+
+
+class RunFolder:
+    """Paths of the files of a run.
+
+    Attributes:
+        path: the folder.
+        config, weights, preprocessing, history, metrics, report: its files.
+        checkpoints: its folder of training state.
+    """
+
+    def __init__(self, path):
+        self.path = Path(path)
+        self.config = self.path / "config.json"
+        self.weights = self.path / "weights.safetensors"
+        self.preprocessing = self.path / "preprocessing.json"
+        self.history = self.path / "history.csv"
+        self.metrics = self.path / "metrics.json"
+        self.report = self.path / "report.html"
+        self.checkpoints = self.path / "checkpoints"
+
+    @classmethod
+    def begin(cls, out, *, name: str, config: dict, resume: bool = False) -> "RunFolder":
+        """Make the folder and write its config.
+
+        Args:
+            out: the folder; None: the first free one of runs/NAME, runs/NAME-2, ...
+            name: of the data, for the folder's name.
+            config: what the training was asked to do.
+            resume: the folder must hold a run with the same config (epochs may be more).
+
+        Raises:
+            RunError: the folder holds something else, or cannot be written to.
+        """
+        if out is None:
+            if resume:
+                raise RunError(
+                    "resume was asked for, but no run was named",
+                    expected="the folder of the run to go on with",
+                    mend="name it: --out RUN --resume",
+                )
+            out = _first_free(Path("runs"), "".join(c if c.isalnum() else "-" for c in name))
+        folder = cls(out)
+        if resume and folder.config.exists():
+            folder.expect_same(config)
+        elif folder.path.is_dir() and any(folder.path.iterdir()):
+            raise RunError(
+                f"{folder.path} is not empty, and training into it would overwrite what is there",
+                expected="a new or empty folder",
+                mend="give another --out, add --resume to go on with the run there, or delete it",
+            )
+        elif folder.path.exists() and not folder.path.is_dir():
+            raise RunError(
+                f"{folder.path} is a file",
+                expected="a folder for the run",
+                mend="give another --out",
+            )
+        existed = folder.path.exists()
+        try:
+            folder.write_json(folder.config, {"format": FORMAT, **config})
+        except RunError:
+            if not existed and folder.path.is_dir() and not any(folder.path.iterdir()):
+                folder.path.rmdir()
+            raise
+        return folder
+
+    @classmethod
+    def open(cls, path) -> "RunFolder":
+        """The folder of a finished run.
+
+        Raises:
+            RunError: there is none, or it is not one, or its training has not finished.
+        """
+        folder = cls(path)
+        if not folder.path.is_dir():
+            near = [p.name for p in folder.path.parent.glob("*/")] if folder.path.parent else []
+            raise RunError(
+                f"{folder.path} is not a folder",
+                expected="the folder of a run, as `cutaway train` writes it",
+                mend=did_you_mean(folder.path.name, near) if near else "train first",
+            )
+        if not folder.config.exists():
+            raise RunError(
+                f"{folder.path} is not a run: it has no config.json",
+                expected="a folder that `cutaway train` wrote",
+                mend="give the folder named at the end of training",
+            )
+        if not folder.weights.exists():
+            raise RunError(
+                f"the training in {folder.path} has not finished: it has no weights.safetensors",
+                expected="a finished run",
+                mend=f"go on with it: the same cutaway train command with "
+                f"--out {folder.path} --resume",
+            )
+        return folder
+
+    def read_json(self, path) -> dict:
+        """The JSON object in one of the run's files."""
+        try:
+            value = json.loads(Path(path).read_text())
+        except OSError as error:
+            raise RunError(
+                f"{path} cannot be read: {error.strerror or error}",
+                expected="a whole run folder",
+                mend="train again, or take the file from a backup",
+            ) from error
+        except ValueError as error:
+            raise RunError(
+                f"{path} is damaged: {error}",
+                expected="JSON as `cutaway train` writes it",
+                mend="train again, or take the file from a backup",
+            ) from error
+        return value
+
+    def write_json(self, path, value: dict) -> None:
+        write_atomically(path, (json.dumps(value, indent=2, ensure_ascii=False) + "\n").encode())
+
+    def expect_same(self, config: dict) -> None:
+        """Raise RunError unless the run was begun with this config, up to the number of epochs."""
+        before = self.read_json(self.config)
+        differing = [
+            f"{name} was {was!r}, now {now!r}"
+            for name, was, now in _differences(before, json.loads(json.dumps(config)))
+            if name not in ("format", "cutaway", "options.epochs")
+        ]
+        if differing:
+            raise RunError(
+                f"{self.path} was begun with other options: {'; '.join(differing[:4])}",
+                expected="the same data and options, up to --epochs",
+                mend="give the options of the first call, or train into another folder",
+            )
+
+
+def version() -> str:
+    return cutaway.__version__
+
+
+def _first_free(parent: Path, name: str) -> Path:
+    path, k = parent / name, 1
+    while os.path.lexists(path):
+        k += 1
+        path = parent / f"{name}-{k}"
+    return path
+
+
+def _differences(before, now, prefix=""):
+    for name in {**before, **now}:
+        was, is_now = before.get(name), now.get(name)
+        if isinstance(was, dict) and isinstance(is_now, dict):
+            yield from _differences(was, is_now, f"{prefix}{name}.")
+        elif was != is_now:
+            yield f"{prefix}{name}", was, is_now

@@ -1,0 +1,138 @@
+"""Run: a trained network with all it needs to be used, as a folder."""
+
+from pathlib import Path
+
+import numpy as np
+
+from cutaway.data import TablePreprocessing, read_table
+from cutaway.errors import RunError
+from cutaway.losses import LOSSES
+from cutaway.metrics import METRICS
+from cutaway.runs.folder import FORMAT, RunFolder
+from cutaway.runs.options import build_network
+from cutaway.runs.scores import score
+from cutaway.train import History, Trainer, load_weights, save_weights
+from cutaway.train.evaluation import to_probabilities
+
+
+class Run:
+    """A trained network, its preprocessing, and how it came about.
+
+    Attributes:
+        path: the folder.
+        config: what was asked for.
+        preprocessing: the fitted TablePreprocessing.
+        net: the network, in evaluation mode.
+        history: the History of its training.
+        metrics: {"task", "train", "validation", "parameters", "seconds", ...}.
+
+    Example:
+        >>> run = Run.open("runs/students")                            # doctest: +SKIP
+        >>> run.evaluate("more_students.csv")["accuracy"]              # doctest: +SKIP
+    """
+
+    def __init__(self, folder: RunFolder, config, preprocessing, net, history, metrics=None):
+        self.folder = folder
+        self.path = folder.path
+        self.config = config
+        self.preprocessing = preprocessing
+        self.net = net.eval()
+        self.history = history
+        self.metrics = metrics
+        self._trainer = trainer_for(net, config["network"]["loss"], preprocessing)
+
+    @classmethod
+    def open(cls, path) -> "Run":
+        """Load a run from its folder.
+
+        Raises:
+            RunError: not a run, unfinished, or a file of it is missing or damaged.
+        """
+        folder = RunFolder.open(path)
+        config = folder.read_json(folder.config)
+        if config.get("kind") != "table" or config.get("format") != FORMAT:
+            raise RunError(
+                f"{folder.path} is a run of kind {config.get('kind')!r}, "
+                f"format {config.get('format')!r}",
+                expected=f"kind 'table', format {FORMAT}",
+                mend="open it with the version of Cutaway that wrote it",
+            )
+        net = build_network(config["network"])
+        load_weights(net, folder.weights)
+        preprocessing = TablePreprocessing.load(folder.preprocessing)
+        history = History.from_csv(folder.history) if folder.history.exists() else History()
+        return cls(folder, config, preprocessing, net, history, folder.read_json(folder.metrics))
+
+    def save(self) -> None:
+        """Write weights, preprocessing, history and metrics, each whole or not at all."""
+        self.preprocessing.save(self.folder.preprocessing)
+        self.history.to_csv(self.folder.history)
+        self.folder.write_json(self.folder.metrics, self.metrics)
+        save_weights(self.net, self.folder.weights)
+
+    def outputs(self, x) -> np.ndarray:
+        """Encoded rows (rows, features) -> what the network means by its outputs.
+
+        Returns:
+            classification: probabilities (rows, classes), two columns for a binary task;
+            regression: values (rows,) in the target's own units.
+        """
+        raw = self._trainer.predict(np.asarray(x, np.float32))
+        if self.preprocessing.task == "regression":
+            return self.preprocessing.untransform_target(raw[:, 0])
+        probabilities = np.asarray(to_probabilities(self._trainer.loss, raw), np.float64)
+        if self.preprocessing.task == "binary":
+            p = np.clip(probabilities[:, 0], 0, 1)
+            return np.stack([1 - p, p], axis=1)
+        return probabilities
+
+    def predict(self, data):
+        """Predictions for a table: a polars frame with one row for each row of `data`.
+
+        Args:
+            data: path or frame; it needs the columns that training used, not the target.
+
+        Returns:
+            (frame, notes): the columns of `data`, then `prediction` and, for classes,
+            `probability` of the predicted class; and what was noticed in the data.
+        """
+        import polars as pl
+
+        frame = read_table(data)
+        arrays = self.preprocessing.transform(frame, with_target=False)
+        outputs = self.outputs(arrays.x)
+        frame = frame[arrays.rows]
+        if self.preprocessing.task == "regression":
+            new = [pl.Series(_free("prediction", frame), outputs)]
+        else:
+            best = outputs.argmax(axis=1)
+            labels = [self.preprocessing.classes[k] for k in best]
+            new = [
+                pl.Series(_free("prediction", frame), labels),
+                pl.Series(_free("probability", frame), outputs.max(axis=1).round(6)),
+            ]
+        return frame.with_columns(new), arrays.notes
+
+    def evaluate(self, data) -> tuple[dict, list]:
+        """(scores, notes) on a table that has the target."""
+        arrays = self.preprocessing.transform(read_table(data))
+        return score(self.preprocessing, arrays.y, self.outputs(arrays.x)), arrays.notes
+
+    def __repr__(self):
+        return f"Run({str(Path(self.path))!r}, {self.config['task']} {self.config['target']!r})"
+
+
+def trainer_for(net, loss: str, preprocessing, optimizer=None) -> Trainer:
+    """A Trainer with the loss of that name and the metrics that go with the task."""
+    task = preprocessing.task
+    names = {"binary": ["accuracy"], "multiclass": ["accuracy"], "regression": ["r2"]}[task]
+    return Trainer(
+        net, loss=LOSSES[loss], optimizer=optimizer, metrics=[METRICS[n] for n in names]
+    )
+
+
+def _free(name: str, frame) -> str:
+    """`name`, or with an underscore if the table has such a column already."""
+    while name in frame.columns:
+        name += "_"
+    return name
