@@ -22,7 +22,9 @@ app = typer.Typer(
 
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object, for machines.")]
 RunArgument = Annotated[Path, typer.Argument(metavar="RUN", help="Folder of a run.")]
-DataArgument = Annotated[Path, typer.Argument(metavar="DATA", help="A .csv, .tsv or .parquet file.")]
+DataArgument = Annotated[
+    Path, typer.Argument(metavar="DATA", help="A .csv, .tsv or .parquet file.")
+]
 
 
 def _version(wanted: bool) -> None:

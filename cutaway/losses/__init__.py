@@ -1,1 +1,34 @@
-""""""
+"""Losses: how wrong a prediction is, as one number that can be differentiated.
+
+A loss is a function (prediction, target) -> Tensor. Options are fixed with functools.partial.
+"""
+
+from cutaway.losses.binary import binary_cross_entropy, binary_cross_entropy_with_logits, hinge
+from cutaway.losses.categorical import (
+    categorical_cross_entropy,
+    categorical_cross_entropy_with_logits,
+    kl_divergence,
+    sparse_categorical_cross_entropy,
+    sparse_categorical_cross_entropy_with_logits,
+)
+from cutaway.losses.contract import Expects, expecting, expects
+from cutaway.losses.penalties import l1_penalty, l2_penalty
+from cutaway.losses.regression import huber, mean_absolute_error, mean_squared_error
+
+# by the names that the command line and config files use
+LOSSES = {
+    loss.__name__: loss
+    for loss in (
+        mean_squared_error,
+        mean_absolute_error,
+        huber,
+        binary_cross_entropy,
+        binary_cross_entropy_with_logits,
+        categorical_cross_entropy,
+        categorical_cross_entropy_with_logits,
+        sparse_categorical_cross_entropy,
+        sparse_categorical_cross_entropy_with_logits,
+        kl_divergence,
+        hinge,
+    )
+}

@@ -22,6 +22,7 @@ class Module(Stateful):
     """
 
     training = True
+    keeps_features = False  # whether the last axis has the same size in input and output
 
     def __call__(self, *inputs):
         inputs = [Tensor(x) if isinstance(x, _ARRAYS) else x for x in inputs]
@@ -113,6 +114,30 @@ class Module(Stateful):
                 f"write `.{name}.data = ...` to give it a new value"
             )
         super().__setattr__(name, value)
+
+    def summary(self, input_shape=None):
+        """The layers with output shapes and trainable parameters; see nn.summary."""
+        from cutaway.nn.summary import summary  # it knows layers, which know this file
+
+        return summary(self, input_shape)
+
+    def freeze(self):
+        """Stop training the parameters in this module; returns self."""
+        for parameter in self.parameters():
+            parameter.requires_grad = False
+        return self
+
+    def unfreeze(self):
+        """Train the parameters in this module again; returns self."""
+        for parameter in self.parameters():
+            parameter.requires_grad = True
+        return self
+
+    def label(self) -> str:
+        """How errors name this module: its path in the network that runs now, and its class."""
+        path = _Call.running.path_of(self) if _Call.running is not None else ""
+        name = type(self).__name__
+        return f"layer {path}, {name}" if path and path != name else name
 
     def __repr__(self):
         parts = [(k, v) for k, v in self.__dict__.items() if isinstance(v, Module)]

@@ -68,5 +68,3 @@ from cutaway.ops.shapes import (
 )
 
 abs = absolute
-
-__all__ = [name for name in dir() if not name.startswith("_")]

@@ -149,9 +149,7 @@ def split(x, parts, axis: int = 0) -> list:
         parts = range(size // parts, size, size // parts)
     ends = [0, *parts, size]
     before = (slice(None),) * (axis % len(x.shape))
-    return [
-        getitem(x, index=(*before, slice(a, b))) for a, b in zip(ends, ends[1:], strict=False)
-    ]
+    return [getitem(x, index=(*before, slice(a, b))) for a, b in zip(ends, ends[1:], strict=False)]
 
 
 @operation

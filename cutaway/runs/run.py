@@ -126,9 +126,7 @@ def trainer_for(net, loss: str, preprocessing, optimizer=None) -> Trainer:
     """A Trainer with the loss of that name and the metrics that go with the task."""
     task = preprocessing.task
     names = {"binary": ["accuracy"], "multiclass": ["accuracy"], "regression": ["r2"]}[task]
-    return Trainer(
-        net, loss=LOSSES[loss], optimizer=optimizer, metrics=[METRICS[n] for n in names]
-    )
+    return Trainer(net, loss=LOSSES[loss], optimizer=optimizer, metrics=[METRICS[n] for n in names])
 
 
 def _free(name: str, frame) -> str:

@@ -1,0 +1,103 @@
+"""Losses for numbers. Each element has a loss; `reduction` makes one number of them."""
+
+import jax.numpy as jnp
+
+from cutaway.engine import operation
+from cutaway.errors import expect_range
+from cutaway.losses.contract import expecting, reduced, row_scale, row_weights, same_shape
+
+
+def _elementwise(name, value, slope):
+    """An operation on (prediction, target) from an element's loss and its slope in the residual."""
+
+    def forward(prediction, target, *, reduction, weights, **options):
+        residual = prediction - same_shape(name, prediction, target).astype(prediction.dtype)
+        weights = row_weights(weights, residual)
+        return reduced(value(residual, **options), reduction, weights)
+
+    def rule(grad, out, prediction, target, *, reduction, weights, **options):
+        residual = prediction - same_shape(name, prediction, target).astype(prediction.dtype)
+        scale = row_scale(residual, reduction, row_weights(weights, residual))
+        to_prediction = grad * scale * slope(residual, **options)
+        if not jnp.issubdtype(jnp.result_type(target), jnp.floating):
+            return to_prediction, None
+        return to_prediction, -to_prediction.reshape(jnp.shape(target))
+
+    forward.__name__ = forward.__qualname__ = name
+    made = operation(forward)
+    made.backward(rule)
+    return made
+
+
+# r² and its slope 2 r
+_squared = _elementwise("mean_squared_error", lambda r: r * r, lambda r: 2 * r)
+# |r| and its slope sign(r), 0 at r = 0
+_absolute = _elementwise("mean_absolute_error", jnp.abs, jnp.sign)
+# r²/2 near 0, a line beyond delta; the slope is r, held within ±delta
+_huber = _elementwise(
+    "huber",
+    lambda r, delta: jnp.where(
+        jnp.abs(r) <= delta, 0.5 * r * r, delta * (jnp.abs(r) - 0.5 * delta)
+    ),
+    lambda r, delta: jnp.clip(r, -delta, delta),
+)
+
+
+@expecting("any", "real")
+def mean_squared_error(prediction, target, *, reduction="mean", row_weights=None):
+    """Squared error (ŷ - y)²; derivative 2 (ŷ - y).
+
+    Args:
+        reduction: "mean" over all elements, "sum", or "none".
+        row_weights: (rows,), how much each row counts; mean is then Σ w l / Σ w.
+
+    Shapes:
+        prediction and target: equal, up to a last axis of size 1
+
+    Raises:
+        ShapeError: shapes that do not fit; nothing is broadcast.
+
+    References:
+        Legendre 1805; Gauss 1809.
+
+    Example:
+        >>> from cutaway.losses import mean_squared_error
+        >>> mean_squared_error([1.0, 2.0], [1.0, 4.0]).item()
+        2.0
+    """
+    return _squared(prediction, target, reduction=reduction, weights=row_weights)
+
+
+@expecting("any", "real")
+def mean_absolute_error(prediction, target, *, reduction="mean", row_weights=None):
+    """Absolute error |ŷ - y|; derivative the sign of ŷ - y, with the subgradient 0 at 0.
+
+    Args, Shapes, Raises: see mean_squared_error.
+
+    Example:
+        >>> from cutaway.losses import mean_absolute_error
+        >>> mean_absolute_error([1.0, 2.0], [1.0, 4.0]).item()
+        1.0
+    """
+    return _absolute(prediction, target, reduction=reduction, weights=row_weights)
+
+
+@expecting("any", "real")
+def huber(prediction, target, *, delta: float = 1.0, reduction="mean", row_weights=None):
+    """(ŷ - y)²/2 where |ŷ - y| <= δ, beyond it the line δ (|ŷ - y| - δ/2): outliers pull less.
+
+    Args:
+        delta: δ > 0. For another one in a Trainer: functools.partial(huber, delta=2.0).
+
+    Other Args, Shapes, Raises: see mean_squared_error.
+
+    References:
+        Huber 1964, "Robust estimation of a location parameter", Ann. Math. Statist. 35(1).
+
+    Example:
+        >>> from cutaway.losses import huber
+        >>> huber([0.5, 3.0], [0.0, 0.0], reduction="none").tolist()
+        [0.125, 2.5]
+    """
+    expect_range(delta, what="huber: delta", above=0)
+    return _huber(prediction, target, reduction=reduction, weights=row_weights, delta=delta)

@@ -1,0 +1,74 @@
+"""Sequential: one module after the other."""
+
+from cutaway.errors import OptionError, ShapeError
+from cutaway.nn.layers import Linear
+from cutaway.nn.module import Module
+
+
+class Sequential(Module):
+    """y = f_n(... f_1(f_0(x))).
+
+    The modules are attributes named "0", "1", ..., so paths are "0.weight" and the like.
+
+    Args:
+        layers: modules in order.
+
+    Raises:
+        ShapeError: a Linear has another number of inputs than the Linear before it has outputs.
+
+    Example:
+        >>> from cutaway.nn import Linear, Sequential, Sigmoid
+        >>> net = Sequential(Linear(4, 3), Sigmoid(), Linear(3, 1))
+        >>> list(net.state_dict())
+        ['0.weight', '0.bias', '2.weight', '2.bias']
+    """
+
+    def __init__(self, *layers: Module):
+        for i, layer in enumerate(layers):
+            if not isinstance(layer, Module):
+                raise OptionError(
+                    f"Sequential: layer {i} is a {type(layer).__name__}",
+                    expected="a Module, for example Linear(4, 3) or ReLU()",
+                    mend="write ReLU() with brackets; wrap a function in a Module of your own",
+                )
+            setattr(self, str(i), layer)
+        self._expect_sizes_that_fit()
+
+    def forward(self, *inputs):
+        layers = self.layers()
+        if not layers:
+            return inputs[0]
+        out = layers[0](*inputs)
+        for layer in layers[1:]:
+            out = layer(out)
+        return out
+
+    def layers(self) -> list:
+        """The modules in order."""
+        return [value for name, value in self.__dict__.items() if name.isdigit()]
+
+    def __len__(self):
+        return len(self.layers())
+
+    def __iter__(self):
+        return iter(self.layers())
+
+    def __getitem__(self, index):
+        if isinstance(index, slice):
+            return Sequential(*self.layers()[index])
+        return self.layers()[index]
+
+    def _expect_sizes_that_fit(self):
+        size, source = None, None
+        for name, layer in self.__dict__.items():
+            if isinstance(layer, Linear):
+                if size not in (None, layer.weight.shape[0]):
+                    raise ShapeError(
+                        f"Sequential: layer {name}, {layer!r}, takes {layer.weight.shape[0]} "
+                        f"inputs, but layer {source} has {size} outputs",
+                        expected=f"layer {name} with in_features={size}",
+                        mend=f"write Linear({size}, {layer.weight.shape[1]}) for layer {name}",
+                    )
+                size, source = layer.weight.shape[1], name
+            elif not type(layer).keeps_features:
+                size = None  # what comes out of it is not known here

@@ -1,0 +1,198 @@
+"""Layers with weights or state, and those that only reshape."""
+
+import math
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from cutaway import ops
+from cutaway.engine import Tensor
+from cutaway.errors import DataError, ShapeError, expect_axis, expect_range
+from cutaway.nn import init as initializers
+from cutaway.nn.module import Module
+from cutaway.nn.random import new_key
+from cutaway.nn.state import Buffer, Parameter
+
+
+class Linear(Module):
+    """Affine map of the last axis: y = x W + b.
+
+    Args:
+        in_features: size of the last axis of x.
+        out_features: size of the last axis of y.
+        bias: whether b is added.
+        init: initializer of the weight, see cutaway.init.
+
+    Shapes:
+        x: (..., in_features)
+        y: (..., out_features)
+
+    Parameters:
+        weight: (in_features, out_features); weight[i, j] joins input i to neuron j. Glorot
+            uniform [1] by default.
+        bias: (out_features,), zeros.
+
+    References:
+        [1] Glorot & Bengio 2010, "Understanding the difficulty of training deep feedforward
+        neural networks", eq. 16.
+
+    Example:
+        >>> from cutaway.nn import Linear
+        >>> Linear(3, 4)(np.ones((2, 3))).shape
+        (2, 4)
+    """
+
+    def __init__(
+        self,
+        in_features: int,
+        out_features: int,
+        *,
+        bias: bool = True,
+        init=initializers.glorot_uniform,
+    ):
+        expect_range(in_features, what="Linear: in_features", least=1)
+        expect_range(out_features, what="Linear: out_features", least=1)
+        self.weight = Parameter(init((in_features, out_features)))
+        self.bias = Parameter(initializers.zeros((out_features,))) if bias else None
+
+    def forward(self, x):
+        expect_axis(x, -1, self.weight.shape[0], where=self.label(), name="in_features")
+        y = x @ self.weight
+        return y if self.bias is None else y + self.bias
+
+    def describe(self):
+        bias = "" if self.bias is not None else ", bias=False"
+        return f"{self.weight.shape[0]}, {self.weight.shape[1]}{bias}"
+
+
+class Dropout(Module):
+    """In training, sets each unit to 0 with probability p and multiplies the others by 1/(1-p).
+
+    So the expected value of every unit is the same in training and evaluation, and evaluation
+    does nothing. The paper (and many textbooks) leave the kept units as they are in training and
+    multiply the outgoing weights by the share kept, w · (1 - p), at test time: the same network
+    up to that factor, which here stands on the training side.
+
+    Args:
+        p: share of units dropped, in [0, 1).
+
+    Shapes:
+        x and y: any, the same
+
+    References:
+        Srivastava et al. 2014, "Dropout: a simple way to prevent neural networks from
+        overfitting", JMLR 15.
+    """
+
+    keeps_features = True
+
+    def __init__(self, p: float = 0.5):
+        expect_range(p, what="Dropout: p", least=0, below=1)
+        self.p = p
+        self.key = Buffer(new_key())
+
+    def forward(self, x):
+        if not self.training or self.p == 0:
+            return x
+        self.key.data, key = jax.random.split(self.key.data)
+        kept = jax.random.bernoulli(key, 1 - self.p, x.shape)
+        return x * Tensor(kept.astype(x.dtype) / (1 - self.p))
+
+    def describe(self):
+        return f"p={self.p}"
+
+
+class Flatten(Module):
+    """All axes but the first into one: (batch, ...) -> (batch, features)."""
+
+    def forward(self, x):
+        return x.reshape(x.shape[0], math.prod(x.shape[1:]))
+
+
+class Embedding(Module):
+    """A table of vectors, looked up by whole numbers.
+
+    Args:
+        num_embeddings: rows of the table; indices run from 0 to num_embeddings - 1.
+        features: size of a vector.
+
+    Shapes:
+        x: (...), whole numbers, as integers or floats
+        y: (..., features)
+
+    Parameters:
+        weight: (num_embeddings, features), normal with standard deviation 1/√features.
+    """
+
+    def __init__(self, num_embeddings: int, features: int):
+        expect_range(num_embeddings, what="Embedding: num_embeddings", least=1)
+        expect_range(features, what="Embedding: features", least=1)
+        std = 1 / math.sqrt(features)
+        self.weight = Parameter(initializers.normal((num_embeddings, features), std))
+
+    def forward(self, x):
+        indices = x.data
+        if not isinstance(indices, jax.core.Tracer):  # while compiling, values are not known
+            self._expect_indices(np.asarray(indices))
+        if jnp.issubdtype(indices.dtype, jnp.floating):
+            indices = indices.astype(jnp.int32)
+        return ops.take(self.weight, indices)
+
+    def _expect_indices(self, indices):
+        count = self.weight.shape[0]
+        if indices.size and not (indices.min() >= 0 and indices.max() < count):
+            raise DataError(
+                f"{self.label()}: indices from {indices.min():g} to {indices.max():g}",
+                expected=f"0 to {count - 1} (set by num_embeddings={count})",
+                mend="build the layer with more embeddings, or map unknown values to one of them",
+            )
+
+    def describe(self):
+        return f"{self.weight.shape[0]}, {self.weight.shape[1]}"
+
+
+class Residual(Module):
+    """y = x + f(x): a way around f on which the gradient passes unchanged.
+
+    Args:
+        inner: the module f; its output must have the shape of its input.
+
+    References:
+        He et al. 2016, "Deep residual learning for image recognition", arXiv:1512.03385.
+    """
+
+    keeps_features = True
+
+    def __init__(self, inner: Module):
+        self.inner = inner
+
+    def forward(self, x):
+        y = self.inner(x)
+        if y.shape != x.shape:
+            raise ShapeError(
+                f"{self.label()}: the inner module turned shape {x.shape} into {y.shape}",
+                expected="an output of the shape of the input, so that they can be added",
+                mend="give the inner module as many outputs as inputs, or use Add with a "
+                "projection as second branch",
+            )
+        return x + y
+
+
+class Add(Module):
+    """y = f(x) + g(x) + ...: branches side by side, added up."""
+
+    def __init__(self, *branches: Module):
+        self.branches = branches
+
+    def forward(self, x):
+        results = [branch(x) for branch in self.branches]
+        if len({r.shape for r in results}) > 1:
+            raise ShapeError(
+                f"{self.label()}: the branches give shapes {[r.shape for r in results]}",
+                expected="one shape, so that they can be added",
+            )
+        total = results[0]
+        for result in results[1:]:
+            total = total + result
+        return total

@@ -1,0 +1,131 @@
+"""The first learning machines: one neuron, no gradient."""
+
+import numpy as np
+
+from cutaway.errors import DataError, expect_axis, expect_range
+from cutaway.nn.module import Module
+from cutaway.nn.state import Buffer
+
+
+class Perceptron(Module):
+    """One neuron with a step, trained by Rosenblatt's rule.
+
+    ŷ = 1 if Σ w_i x_i + b >= 0, otherwise 0. After each example
+        w ← w + η (y - ŷ) x,  b ← b + η (y - ŷ)
+    so it moves only when it is wrong. If a line (a plane) separates the classes, it finds one in
+    finitely many moves (Novikoff 1962); if none does, as for XOR, it never comes to rest.
+
+    Args:
+        in_features: number of inputs.
+        lr: learning rate η; from weights of zero it changes only their scale.
+
+    Attributes:
+        mistakes: number of wrong answers in each epoch of the last fit.
+        converged: whether its last epoch had none.
+
+    References:
+        Rosenblatt 1958, "The perceptron: a probabilistic model for information storage and
+        organization in the brain", Psychological Review 65(6).
+
+    Example:
+        >>> from cutaway.nn import Perceptron
+        >>> x = np.array([[0, 0], [0, 1], [1, 0], [1, 1]])
+        >>> Perceptron(2).fit(x, [0, 0, 0, 1]).predict(x).tolist()
+        [0, 0, 0, 1]
+    """
+
+    def __init__(self, in_features: int, *, lr: float = 1.0):
+        expect_range(in_features, what="Perceptron: in_features", least=1)
+        expect_range(lr, what="learning rate lr", above=0)
+        self.weight = Buffer(np.zeros((in_features, 1), np.float32))
+        self.bias = Buffer(np.zeros((1,), np.float32))
+        self.lr = lr
+        self.mistakes = []
+        self.converged = False
+
+    def forward(self, x):
+        expect_axis(x, -1, self.weight.shape[0], where=self.label(), name="in_features")
+        z = x @ self.weight + self.bias
+        return (z >= 0).astype(z.dtype)
+
+    def fit(self, x, y, *, epochs: int = 100):
+        """Learn from x (rows, in_features) and y (rows,) of 0 and 1; stops when all are right."""
+        x, y = _rows(x, y, self.weight.shape[0], (0, 1))
+        w, b = self.weight.numpy()[:, 0].astype(float), float(self.bias.numpy()[0])
+        self.mistakes, self.converged = [], False
+        for _ in range(epochs):
+            wrong = 0
+            for row, truth in zip(x, y, strict=True):
+                error = truth - (row @ w + b >= 0)
+                wrong += error != 0
+                w += self.lr * error * row
+                b += self.lr * error
+            self.mistakes.append(int(wrong))
+            if wrong == 0:
+                self.converged = True
+                break
+        _assign(self, w, b)
+        return self
+
+    def predict(self, x) -> np.ndarray:
+        """0 or 1 for each row of x."""
+        return self(np.asarray(x, np.float32)).numpy()[:, 0].astype(int)
+
+
+class HebbianNeuron(Module):
+    """One neuron that learns by Hebb's rule: what fires together wires together.
+
+    Δw = η x y, Δb = η y, with inputs and targets of -1 and 1. It looks at no error, so it does
+    not know when it is right: one pass, and the weights are a sum over the examples.
+
+    References:
+        Hebb 1949, "The Organization of Behavior".
+
+    Example:
+        >>> from cutaway.nn import HebbianNeuron
+        >>> x = np.array([[-1, -1], [-1, 1], [1, -1], [1, 1]])
+        >>> HebbianNeuron(2).fit(x, [-1, -1, -1, 1]).predict(x).tolist()
+        [-1, -1, -1, 1]
+    """
+
+    def __init__(self, in_features: int, *, lr: float = 1.0):
+        expect_range(in_features, what="HebbianNeuron: in_features", least=1)
+        expect_range(lr, what="learning rate lr", above=0)
+        self.weight = Buffer(np.zeros((in_features, 1), np.float32))
+        self.bias = Buffer(np.zeros((1,), np.float32))
+        self.lr = lr
+
+    def forward(self, x):
+        expect_axis(x, -1, self.weight.shape[0], where=self.label(), name="in_features")
+        z = x @ self.weight + self.bias
+        return 2 * (z >= 0).astype(z.dtype) - 1
+
+    def fit(self, x, y):
+        """Learn from x (rows, in_features) and y (rows,) of -1 and 1, in one pass."""
+        x, y = _rows(x, y, self.weight.shape[0], (-1, 1))
+        w, b = self.weight.numpy()[:, 0].astype(float), float(self.bias.numpy()[0])
+        _assign(self, w + self.lr * (x * y[:, None]).sum(axis=0), b + self.lr * y.sum())
+        return self
+
+    def predict(self, x) -> np.ndarray:
+        """-1 or 1 for each row of x."""
+        return self(np.asarray(x, np.float32)).numpy()[:, 0].astype(int)
+
+
+def _rows(x, y, in_features, labels):
+    x, y = np.asarray(x, float), np.asarray(y, float)
+    expect_axis(x, -1, in_features, where="fit", name="in_features")
+    if x.ndim != 2 or y.shape != x.shape[:1] or not np.isin(y, labels).all():
+        raise DataError(
+            f"fit: x of shape {x.shape}, y of shape {y.shape} with values "
+            f"{np.unique(y)[:6].tolist()}",
+            expected=f"x (rows, {in_features}) and y (rows,) of {labels[0]} and {labels[1]}",
+        )
+    return x, y
+
+
+def _assign(neuron, w, b):
+    import jax.numpy as jnp
+
+    neuron.weight.data = jnp.asarray(w[:, None], jnp.float32)
+    neuron.bias.data = jnp.asarray([b], jnp.float32)

@@ -1,0 +1,162 @@
+"""A network layer by layer: output shapes and numbers of parameters."""
+
+import dataclasses
+
+import jax
+import numpy as np
+
+from cutaway.engine import Tensor, no_grad
+from cutaway.nn.layers import Linear
+from cutaway.nn.module import Module, watch
+from cutaway.nn.state import Parameter, named_variables
+
+
+@dataclasses.dataclass(frozen=True)
+class Row:
+    """One layer.
+
+    Attributes:
+        path: where it is in the network.
+        layer: its class and options.
+        output: its output shape, "batch" first; "" where it is not known.
+        parameters: trainable numbers in it that no earlier layer has.
+        frozen: numbers of parameters with requires_grad=False.
+    """
+
+    path: str
+    layer: str
+    output: str
+    parameters: int
+    frozen: int
+
+
+class Summary:
+    """Rows of a network, and totals. Printed, it is a table.
+
+    Attributes:
+        rows: list of Row, one for each layer that holds no other.
+        total: trainable parameters, shared ones counted once.
+        frozen: parameters that are not trained.
+    """
+
+    def __init__(self, rows):
+        self.rows = rows
+        self.total = sum(row.parameters for row in rows)
+        self.frozen = sum(row.frozen for row in rows)
+
+    def to_dict(self) -> dict:
+        return {
+            "layers": [dataclasses.asdict(row) for row in self.rows],
+            "total": self.total,
+            "frozen": self.frozen,
+        }
+
+    def __str__(self):
+        cells = [("path", "layer", "output shape", "parameters")]
+        cells += [(r.path, r.layer, r.output, f"{r.parameters:,}") for r in self.rows]
+        widths = [max(len(row[k]) for row in cells) for k in range(4)]
+        lines = [
+            f"{a:<{widths[0]}}  {b:<{widths[1]}}  {c:<{widths[2]}}  {d:>{widths[3]}}"
+            for a, b, c, d in cells
+        ]
+        width = len(lines[0])
+        lines.insert(1, "-" * width)
+        lines.append("-" * width)
+        lines.append(f"{'trainable parameters':<{width - 14}}{self.total:>14,}")
+        if self.frozen:
+            lines.append(f"{'frozen parameters':<{width - 14}}{self.frozen:>14,}")
+        return "\n".join(lines)
+
+    __repr__ = __str__
+
+    def _repr_html_(self):
+        from html import escape
+
+        body = "".join(
+            f"<tr><td>{escape(r.path)}<td>{escape(r.layer)}<td>{escape(r.output)}"
+            f"<td style='text-align:right'>{r.parameters:,}"
+            for r in self.rows
+        )
+        return (
+            "<table><tr><th>path<th>layer<th>output shape<th>parameters"
+            f"{body}<tr><th colspan=3>trainable parameters<th>{self.total:,}</table>"
+        )
+
+
+def summary(net: Module, input_shape=None) -> Summary:
+    """The layers of `net` with output shapes and trainable parameters.
+
+    Args:
+        input_shape: shape of one example, without the batch; by default taken from the first
+            layer if that is a Linear, otherwise shapes are left out.
+
+    Example:
+        >>> from cutaway.nn import Linear, Sequential
+        >>> summary(Sequential(Linear(4, 3), Linear(3, 2), Linear(2, 1))).total
+        26
+    """
+    modules = {path: m for path, m in net.modules().items() if not _holds_modules(m)}
+    if not modules:
+        modules = {"": net}
+    shapes = _output_shapes(net, input_shape if input_shape is not None else _guess(modules))
+    rows, counted = [], set()
+    for path, module in modules.items():
+        own = [v for v in named_variables(module).values() if isinstance(v, Parameter)]
+        own = [p for p in own if id(p) not in counted]
+        counted.update(id(p) for p in own)
+        rows.append(
+            Row(
+                path=path,
+                layer=f"{type(module).__name__}({module.describe()})".removesuffix("()"),
+                output=shapes.get(id(module), ""),
+                parameters=sum(p.size for p in own if p.requires_grad),
+                frozen=sum(p.size for p in own if not p.requires_grad),
+            )
+        )
+    loose = [
+        p for p in net.named_parameters().items() if id(p[1]) not in counted
+    ]  # parameters of modules that hold modules
+    rows += [
+        Row(
+            path,
+            "Parameter",
+            str(p.shape),
+            p.size * p.requires_grad,
+            p.size * (not p.requires_grad),
+        )
+        for path, p in loose
+    ]
+    return Summary(rows)
+
+
+def _holds_modules(module) -> bool:
+    return len(module.modules()) > 1
+
+
+def _guess(modules):
+    first = next(iter(modules.values()))
+    return (first.weight.shape[0],) if isinstance(first, Linear) else None
+
+
+def _output_shapes(net, input_shape) -> dict:
+    if input_shape is None:
+        return {}
+    found = {}
+
+    def note(module, inputs, out):
+        sizes = ["batch", *map(str, out.shape[1:])]
+        found.setdefault(id(module), f"({', '.join(sizes)})")
+
+    @no_grad()
+    def forward(x):
+        with watch(net, note):
+            return net(Tensor(x)).data
+
+    modes = [(module, module.training) for module in net.modules().values()]
+    net.eval()  # so that no random key moves
+    try:
+        jax.eval_shape(forward, jax.ShapeDtypeStruct((2, *input_shape), np.float32))
+    finally:
+        for module, mode in modes:
+            module.training = mode
+    return found
