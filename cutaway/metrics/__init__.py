@@ -1,1 +1,30 @@
-""""""
+"""Metrics: how good predictions are, in numbers people use. (prediction, target) -> number."""
+
+from cutaway.metrics.classification import (
+    accuracy,
+    balanced_accuracy,
+    f1,
+    log_loss,
+    precision,
+    recall,
+    roc_auc,
+)
+from cutaway.metrics.regression import mean_absolute_error, r2, root_mean_squared_error
+from cutaway.metrics.report import classification_scores, confusion_matrix, regression_scores
+
+# by the names that the command line and config files use
+METRICS = {
+    metric.__name__: metric
+    for metric in (
+        accuracy,
+        balanced_accuracy,
+        precision,
+        recall,
+        f1,
+        roc_auc,
+        log_loss,
+        mean_absolute_error,
+        root_mean_squared_error,
+        r2,
+    )
+}

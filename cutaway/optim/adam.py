@@ -41,3 +41,88 @@ class Adam(Optimizer):
         m_hat = m / (1 - beta1**self.t)  # m and v start at zero: undo that bias
         v_hat = v / (1 - beta2**self.t)
         return p - self.lr * m_hat / (jnp.sqrt(v_hat) + self.eps), m, v
+
+
+class AdamW(Adam):
+    """Adam with decoupled weight decay: before Adam's step, w ← w - η λ w.
+
+    In an L2 penalty the decay would pass through Adam's division by √v̂, which weakens it where
+    gradients are large; here it does not.
+
+    Args:
+        parameters, lr, betas, eps, schedule, clip: see Adam.
+        weight_decay: λ >= 0.
+
+    References:
+        Loshchilov & Hutter 2019, "Decoupled weight decay regularization", arXiv:1711.05101,
+        Algorithm 2.
+    """
+
+    def __init__(
+        self,
+        parameters,
+        lr=1e-3,
+        *,
+        betas=(0.9, 0.999),
+        eps=1e-8,
+        weight_decay=1e-2,
+        schedule=None,
+        clip=None,
+    ):
+        super().__init__(parameters, lr, betas=betas, eps=eps, schedule=schedule, clip=clip)
+        expect_range(weight_decay, what="weight_decay", least=0)
+        self.weight_decay = weight_decay
+
+    def update(self, p, g, m, v):
+        return super().update(p - self.lr * self.weight_decay * p, g, m, v)
+
+
+class Nadam(Optimizer):
+    """Nadam: Adam with Nesterov's look ahead.
+
+    μ_t = β₁ (1 - ½ 0.96^{t ψ});  m, v as in Adam
+    m̂ = μ_{t+1} m / (1 - Π_{i≤t+1} μ_i) + (1 - μ_t) g / (1 - Π_{i≤t} μ_i);  v̂ = v / (1 - β₂ᵗ)
+    w ← w - η m̂ / (√v̂ + ε)
+
+    Args:
+        parameters, lr, betas, eps, schedule, clip: see Adam.
+        momentum_decay: ψ.
+
+    References:
+        Dozat 2016, "Incorporating Nesterov momentum into Adam", ICLR workshop.
+    """
+
+    # the product of all μ so far is one number; kept per parameter so that frozen ones may join
+    slots = ("m", "v", "decay")
+
+    def __init__(
+        self,
+        parameters,
+        lr=2e-3,
+        *,
+        betas=(0.9, 0.999),
+        eps=1e-8,
+        momentum_decay=4e-3,
+        schedule=None,
+        clip=None,
+    ):
+        super().__init__(parameters, lr, schedule=schedule, clip=clip)
+        for i, beta in enumerate(betas):
+            expect_range(beta, what=f"betas[{i}]", least=0, below=1)
+        expect_range(eps, what="eps", above=0)
+        expect_range(momentum_decay, what="momentum_decay", least=0)
+        self.betas = tuple(betas)
+        self.eps = eps
+        self.momentum_decay = momentum_decay
+
+    def update(self, p, g, m, v, decay):
+        beta1, beta2 = self.betas
+        m = beta1 * m + (1 - beta1) * g
+        v = beta2 * v + (1 - beta2) * g**2
+        mu = beta1 * (1 - 0.5 * 0.96 ** (self.t * self.momentum_decay))
+        mu_next = beta1 * (1 - 0.5 * 0.96 ** ((self.t + 1) * self.momentum_decay))
+        # the slot holds 1 - Π μ: slots start at zero, as the empty product's 1 - 1
+        product = (1 - decay) * mu
+        m_hat = mu_next * m / (1 - product * mu_next) + (1 - mu) * g / (1 - product)
+        v_hat = v / (1 - beta2**self.t)
+        return p - self.lr * m_hat / (jnp.sqrt(v_hat) + self.eps), m, v, 1 - product

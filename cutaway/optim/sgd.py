@@ -1,5 +1,6 @@
-"""Gradient descent: plain, and with momentum."""
+"""Gradient descent: plain, and with three kinds of momentum."""
 
+from cutaway.errors import expect_range
 from cutaway.optim.optimizer import Optimizer
 
 
@@ -9,9 +10,79 @@ class SGD(Optimizer):
     The batch decides which of the textbooks' three it is: the whole set (gradient descent), one
     row (stochastic), or some rows (mini-batch).
 
+    Args:
+        parameters, lr, schedule, clip: see Optimizer.
+
     References:
         Robbins & Monro 1951, "A stochastic approximation method", Ann. Math. Statist. 22(3).
     """
 
     def update(self, p, g):
         return (p - self.lr * g,)
+
+
+class _WithVelocity(Optimizer):
+    slots = ("v",)
+
+    def __init__(self, parameters, lr, *, beta=0.9, schedule=None, clip=None):
+        super().__init__(parameters, lr, schedule=schedule, clip=clip)
+        expect_range(beta, what="beta", least=0, below=1)
+        self.beta = beta
+
+
+class Momentum(_WithVelocity):
+    """Classical momentum: v ← β v + g;  w ← w - η v.
+
+    With a steady gradient steps grow to η / (1 - β). PyTorch's SGD(momentum=β).
+
+    Args:
+        parameters, lr, schedule, clip: see Optimizer.
+        beta: β in [0, 1), how much of the velocity is kept.
+
+    References:
+        Polyak 1964, "Some methods of speeding up the convergence of iteration methods".
+    """
+
+    def update(self, p, g, v):
+        v = self.beta * v + g
+        return p - self.lr * v, v
+
+
+class AveragedMomentum(_WithVelocity):
+    """Exponentially weighted momentum: v ← β v + (1 - β) g;  w ← w - η v.
+
+    v is a running mean of the gradients, so η means the same for every β. Equal to Momentum with
+    η (1 - β).
+
+    Args:
+        parameters, lr, schedule, clip: see Optimizer.
+        beta: β in [0, 1); the mean goes back over about 1 / (1 - β) steps.
+
+    References:
+        the form of the textbooks and of Ng's Deep Learning course; Sutskever et al. 2013 discuss
+        the forms.
+    """
+
+    def update(self, p, g, v):
+        v = self.beta * v + (1 - self.beta) * g
+        return p - self.lr * v, v
+
+
+class Nesterov(_WithVelocity):
+    """Nesterov's momentum: v ← β v + g;  w ← w - η (g + β v).
+
+    The gradient is taken as if the step along the velocity had been made. PyTorch's
+    SGD(momentum=β, nesterov=True).
+
+    Args:
+        parameters, lr, schedule, clip: see Optimizer.
+        beta: β in [0, 1).
+
+    References:
+        Nesterov 1983; Sutskever, Martens, Dahl & Hinton 2013, "On the importance of
+        initialization and momentum in deep learning".
+    """
+
+    def update(self, p, g, v):
+        v = self.beta * v + g
+        return p - self.lr * (g + self.beta * v), v

@@ -1,0 +1,90 @@
+"""Optimizers that give each weight a rate of its own, by the size of its past gradients."""
+
+import jax.numpy as jnp
+
+from cutaway.errors import expect_range
+from cutaway.optim.optimizer import Optimizer
+
+
+class Adagrad(Optimizer):
+    """Adagrad: G ← G + g²;  w ← w - η g / (√G + ε).
+
+    G only grows, so the effective rate η / √G only falls.
+
+    Args:
+        parameters, lr, schedule, clip: see Optimizer.
+        eps: ε > 0.
+
+    References:
+        Duchi, Hazan & Singer 2011, "Adaptive subgradient methods", JMLR 12.
+    """
+
+    slots = ("total",)
+
+    def __init__(self, parameters, lr=1e-2, *, eps=1e-10, schedule=None, clip=None):
+        super().__init__(parameters, lr, schedule=schedule, clip=clip)
+        expect_range(eps, what="eps", above=0)
+        self.eps = eps
+
+    def update(self, p, g, total):
+        total = total + g**2
+        return p - self.lr * g / (jnp.sqrt(total) + self.eps), total
+
+
+class Adadelta(Optimizer):
+    """Adadelta: steps in the units of the weights, from running means of g² and of Δw².
+
+    E[g²] ← ρ E[g²] + (1 - ρ) g²;  Δ = √(E[Δ²] + ε) / √(E[g²] + ε) · g
+    E[Δ²] ← ρ E[Δ²] + (1 - ρ) Δ²;  w ← w - η Δ
+
+    Args:
+        parameters, lr, schedule, clip: see Optimizer; the paper's η is 1.
+        rho: ρ in [0, 1).
+        eps: ε > 0; it also sets the size of the first steps.
+
+    References:
+        Zeiler 2012, "ADADELTA: an adaptive learning rate method", arXiv:1212.5701, Algorithm 1.
+    """
+
+    slots = ("mean_g2", "mean_d2")
+
+    def __init__(self, parameters, lr=1.0, *, rho=0.9, eps=1e-6, schedule=None, clip=None):
+        super().__init__(parameters, lr, schedule=schedule, clip=clip)
+        expect_range(rho, what="rho", least=0, below=1)
+        expect_range(eps, what="eps", above=0)
+        self.rho = rho
+        self.eps = eps
+
+    def update(self, p, g, mean_g2, mean_d2):
+        mean_g2 = self.rho * mean_g2 + (1 - self.rho) * g**2
+        delta = jnp.sqrt(mean_d2 + self.eps) / jnp.sqrt(mean_g2 + self.eps) * g
+        mean_d2 = self.rho * mean_d2 + (1 - self.rho) * delta**2
+        return p - self.lr * delta, mean_g2, mean_d2
+
+
+class RMSprop(Optimizer):
+    """RMSprop: v ← β v + (1 - β) g²;  w ← w - η g / (√v + ε).
+
+    Adagrad with a running mean in place of the sum, so that the rate can rise again.
+
+    Args:
+        parameters, lr, schedule, clip: see Optimizer.
+        beta: β in [0, 1).
+        eps: ε > 0.
+
+    References:
+        Tieleman & Hinton 2012, lecture 6.5 of "Neural Networks for Machine Learning".
+    """
+
+    slots = ("v",)
+
+    def __init__(self, parameters, lr=1e-2, *, beta=0.99, eps=1e-8, schedule=None, clip=None):
+        super().__init__(parameters, lr, schedule=schedule, clip=clip)
+        expect_range(beta, what="beta", least=0, below=1)
+        expect_range(eps, what="eps", above=0)
+        self.beta = beta
+        self.eps = eps
+
+    def update(self, p, g, v):
+        v = self.beta * v + (1 - self.beta) * g**2
+        return p - self.lr * g / (jnp.sqrt(v) + self.eps), v

@@ -1,0 +1,41 @@
+"""Clipping: gradients that are too large are made smaller before the step."""
+
+import jax.numpy as jnp
+
+from cutaway.errors import expect_range
+from cutaway.nn.state import Stateful
+
+
+class ClipNorm(Stateful):
+    """Scales all gradients by one factor, so that their common norm is at most `max_norm`.
+
+    g ← g · min(1, max_norm / (‖g‖ + 1e-6)), ‖g‖ over all parameters; directions are kept.
+
+    References:
+        Pascanu, Mikolov & Bengio 2013, "On the difficulty of training recurrent neural
+        networks", arXiv:1211.5063, Algorithm 1. The 1e-6 is PyTorch's.
+    """
+
+    def __init__(self, max_norm: float):
+        expect_range(max_norm, what="max_norm", above=0)
+        self.max_norm = max_norm
+
+    def __call__(self, grads):
+        norm = jnp.sqrt(sum(jnp.sum(jnp.square(g)) for g in grads))
+        scale = jnp.minimum(1, self.max_norm / (norm + 1e-6))
+        return [g * scale for g in grads]
+
+
+class ClipValue(Stateful):
+    """Holds every element of every gradient within ±limit; directions change.
+
+    References:
+        Mikolov 2012, "Statistical language models based on neural networks", thesis.
+    """
+
+    def __init__(self, limit: float):
+        expect_range(limit, what="limit", above=0)
+        self.limit = limit
+
+    def __call__(self, grads):
+        return [jnp.clip(g, -self.limit, self.limit) for g in grads]

@@ -1,0 +1,197 @@
+"""Schedules: by what factor the learning rate is multiplied in step t = 1, 2, 3, ...
+
+A schedule is called inside the compiled step with t as an array. PyTorch's schedulers count the
+first step as 0, so their step k is our t = k + 1.
+"""
+
+import math
+
+import jax.numpy as jnp
+
+from cutaway.errors import expect_range
+from cutaway.nn.state import Stateful
+
+
+class Schedule(Stateful):
+    """Base: `schedule(t)` is the factor on the learning rate in step t, 1 for the first."""
+
+    def __call__(self, t):
+        raise TypeError(f"{type(self).__name__} has no __call__: define `def __call__(self, t)`")
+
+
+class Constant(Schedule):
+    """Factor 1."""
+
+    def __call__(self, t):
+        return jnp.ones_like(t)
+
+
+class StepDecay(Schedule):
+    """factor^⌊(t - 1) / every⌋: a step down after every `every` steps. PyTorch's StepLR."""
+
+    def __init__(self, every: int, factor: float = 0.1):
+        expect_range(every, what="every", least=1)
+        expect_range(factor, what="factor", above=0)
+        self.every = every
+        self.factor = factor
+
+    def __call__(self, t):
+        return self.factor ** jnp.floor((t - 1) / self.every)
+
+
+class Exponential(Schedule):
+    """rate^(t - 1). PyTorch's ExponentialLR."""
+
+    def __init__(self, rate: float):
+        expect_range(rate, what="rate", above=0, most=1)
+        self.rate = rate
+
+    def __call__(self, t):
+        return self.rate ** (t - 1)
+
+
+class Cosine(Schedule):
+    """From 1 down to `final` along half a cosine, over total_steps; then `final`.
+
+    final + (1 - final) (1 + cos(π (t - 1) / total_steps)) / 2. PyTorch's CosineAnnealingLR.
+
+    References:
+        Loshchilov & Hutter 2017, "SGDR", arXiv:1608.03983, eq. 5 without restarts.
+    """
+
+    def __init__(self, total_steps: int, final: float = 0.0):
+        expect_range(total_steps, what="total_steps", least=1)
+        expect_range(final, what="final", least=0, most=1)
+        self.total_steps = total_steps
+        self.final = final
+
+    def __call__(self, t):
+        done = jnp.clip((t - 1) / self.total_steps, 0, 1)
+        return self.final + (1 - self.final) * (1 + jnp.cos(jnp.pi * done)) / 2
+
+
+class Warmup(Schedule):
+    """From `start` up to 1 in a line over warmup_steps, then as `then` says. PyTorch's LinearLR.
+
+    Args:
+        warmup_steps: step warmup_steps + 1 is the first at factor 1.
+        start: the first factor.
+        then: Schedule that counts from the end of the warm-up; None stays at 1.
+    """
+
+    def __init__(self, warmup_steps: int, then: Schedule | None = None, *, start: float = 0.1):
+        expect_range(warmup_steps, what="warmup_steps", least=1)
+        expect_range(start, what="start", above=0, most=1)
+        self.warmup_steps = warmup_steps
+        self.then = then
+        self.start = start
+
+    def __call__(self, t):
+        rising = self.start + (1 - self.start) * (t - 1) / self.warmup_steps
+        after = 1.0 if self.then is None else self.then(t - self.warmup_steps)
+        return jnp.where(t <= self.warmup_steps, rising, after)
+
+
+class OneCycle(Schedule):
+    """Up from 1/divide to 1 over a share of the steps, then down to 1/(divide · final_divide).
+
+    Both along half a cosine; the learning rate given is the highest. PyTorch's OneCycleLR.
+
+    References:
+        Smith & Topin 2018, "Super-convergence", arXiv:1708.07120.
+    """
+
+    def __init__(
+        self,
+        total_steps: int,
+        *,
+        rising: float = 0.3,
+        divide: float = 25.0,
+        final_divide: float = 1e4,
+    ):
+        expect_range(total_steps, what="total_steps", least=2)
+        expect_range(rising, what="rising", above=0, below=1)
+        expect_range(divide, what="divide", least=1)
+        expect_range(final_divide, what="final_divide", least=1)
+        self.total_steps = total_steps
+        self.rising = rising
+        self.divide = divide
+        self.final_divide = final_divide
+
+    def __call__(self, t):
+        top = self.rising * self.total_steps - 1  # number of the highest step, from 0
+        last = self.total_steps - 1
+        first, lowest = 1 / self.divide, 1 / (self.divide * self.final_divide)
+        k = jnp.clip(t - 1, 0, last)
+        up = _cosine_between(first, 1.0, k / top if top > 0 else jnp.ones_like(k))
+        down = _cosine_between(1.0, lowest, (k - top) / (last - top))
+        return jnp.where(k <= top, up, down)
+
+
+def _cosine_between(start, end, share):
+    return end + (start - end) * (1 + jnp.cos(jnp.pi * jnp.clip(share, 0, 1))) / 2
+
+
+class ReduceOnPlateau:
+    """Multiplies the learning rate by `factor` when a number has stopped getting better.
+
+    Works between epochs, on the host: `observe(value, optimizer)`; in a Trainer, through the
+    callback train.PlateauRate. PyTorch's ReduceLROnPlateau.
+
+    Args:
+        factor: in (0, 1).
+        patience: epochs without improvement that are let pass.
+        threshold: share by which a value must be better to count.
+        min_lr: the learning rate is not lowered below it.
+        higher_is_better: for metrics like accuracy.
+    """
+
+    def __init__(
+        self,
+        factor: float = 0.1,
+        patience: int = 10,
+        *,
+        threshold: float = 1e-4,
+        min_lr: float = 0.0,
+        higher_is_better: bool = False,
+    ):
+        expect_range(factor, what="factor", above=0, below=1)
+        expect_range(patience, what="patience", least=0)
+        expect_range(threshold, what="threshold", least=0)
+        expect_range(min_lr, what="min_lr", least=0)
+        self.factor = factor
+        self.patience = patience
+        self.threshold = threshold
+        self.min_lr = min_lr
+        self.higher_is_better = higher_is_better
+        self.best = None
+        self.bad_epochs = 0
+
+    def observe(self, value: float, optimizer) -> None:
+        """Take note of an epoch's value; lower optimizer.lr if it is time."""
+        if self._better(value):
+            self.best = value
+            self.bad_epochs = 0
+            return
+        self.bad_epochs += 1
+        if self.bad_epochs > self.patience:
+            self.bad_epochs = 0
+            now = optimizer.base_lr.item()
+            lower = max(now * self.factor, self.min_lr)
+            if now - lower > 1e-8:
+                optimizer.lr = lower
+
+    def state(self) -> dict:
+        """What a checkpoint has to keep."""
+        return {"best": self.best, "bad_epochs": self.bad_epochs}
+
+    def load_state(self, state: dict) -> None:
+        self.best = state["best"]
+        self.bad_epochs = state["bad_epochs"]
+
+    def _better(self, value):
+        if self.best is None or math.isnan(self.best):
+            return not math.isnan(value)
+        if self.higher_is_better:
+            return value > self.best * (1 + self.threshold)
+        return value < self.best * (1 - self.threshold)
