@@ -71,7 +71,7 @@ def headline(prepared, scores: dict) -> str:
         guess = number(scores["baseline_mean_absolute_error"])
         return (
             f"Predicts [bold]{target}[/] within [bold green]{unit}[/] on average for {rows} "
-            f"held-out rows; always guessing the training median is off by {guess}."
+            f"held-out rows; always guessing the mean is off by {guess}."
         )
     right, guess = scores["accuracy"], scores["baseline_accuracy"]
     return (

@@ -7,6 +7,8 @@ Rumelhart, Hinton & Williams 1986, "Learning representations by back-propagating
 Nature 323.
 """
 
+import itertools
+
 from cutaway.errors import OptionError
 from cutaway.nn import Dropout, Linear, ReLU, Sequential, init
 
@@ -38,7 +40,7 @@ def mlp(sizes, *, activation=ReLU, output=None, dropout: float = 0.0, weights=No
         rectifies = activation is not None and activation.__name__ in RECTIFIERS
         weights = init.he_uniform if rectifies else init.glorot_uniform
     layers = []
-    for i, (n_in, n_out) in enumerate(zip(sizes, sizes[1:], strict=False)):
+    for i, (n_in, n_out) in enumerate(itertools.pairwise(sizes)):
         is_last = i == len(sizes) - 2
         layers.append(Linear(n_in, n_out, init=init.glorot_uniform if is_last else weights))
         act = output if is_last else activation

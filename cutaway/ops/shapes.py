@@ -1,5 +1,6 @@
 """Operations that move elements and do not change them. Their rules move the gradient back."""
 
+import itertools
 import math
 
 import jax
@@ -149,7 +150,7 @@ def split(x, parts, axis: int = 0) -> list:
         parts = range(size // parts, size, size // parts)
     ends = [0, *parts, size]
     before = (slice(None),) * (axis % len(x.shape))
-    return [getitem(x, index=(*before, slice(a, b))) for a, b in zip(ends, ends[1:], strict=False)]
+    return [getitem(x, index=(*before, slice(a, b))) for a, b in itertools.pairwise(ends)]
 
 
 @operation

@@ -59,13 +59,13 @@ class Run:
             )
         net = build_network(config["network"])
         load_weights(net, folder.weights)
-        preprocessing = TablePreprocessing.load(folder.preprocessing)
+        preprocessing = TablePreprocessing.from_json(folder.read_json(folder.preprocessing))
         history = History.from_csv(folder.history) if folder.history.exists() else History()
         return cls(folder, config, preprocessing, net, history, folder.read_json(folder.metrics))
 
     def save(self) -> None:
         """Write weights, preprocessing, history and metrics, each whole or not at all."""
-        self.preprocessing.save(self.folder.preprocessing)
+        self.folder.write_json(self.folder.preprocessing, self.preprocessing.to_json())
         self.history.to_csv(self.folder.history)
         self.folder.write_json(self.folder.metrics, self.metrics)
         save_weights(self.net, self.folder.weights)

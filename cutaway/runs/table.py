@@ -79,7 +79,7 @@ class PreparedTable:
         folder = RunFolder.begin(
             out, name=Path(self.source).stem, config=self._config(), resume=resume
         )
-        self.preprocessing.save(folder.preprocessing)
+        folder.write_json(folder.preprocessing, self.preprocessing.to_json())
         optimizer = OPTIMIZERS[self.options.optimizer](self.net, lr=self.options.rate())
         trainer = trainer_for(self.net, self.spec["loss"], self.preprocessing, optimizer)
         stopping = EarlyStopping(self.options.patience)

@@ -1,0 +1,290 @@
+"""How a column becomes numbers: fitted on the training rows, kept as plain JSON values.
+
+Each encoder is a frozen dataclass whose fields are JSON-safe, with `names` (of the columns that
+come out), `fit` and `encode`. scikit-learn's SimpleImputer, StandardScaler and OneHotEncoder give
+the same values (tested); they are not used because their import takes a second.
+"""
+
+import dataclasses
+
+import numpy as np
+
+from cutaway.data.columns import as_dates, clean
+from cutaway.errors import DataError
+
+MANY_LEVELS = 24  # from here on, one column per level would be more noise than signal
+SKEW = 2.0  # beyond this, a positive column is taken by its logarithm
+INDICATOR_SHARE = 0.01  # share of missing values from which on missingness is a feature
+
+
+@dataclasses.dataclass(frozen=True)
+class Number:
+    """A number: missing ones become the median; then (x - mean) / scale.
+
+    Attributes:
+        name: the column.
+        median: of the known values; what missing ones become.
+        log: whether ln(1 + x) is taken first.
+        mean, scale: after that, of the filled column; scale is the standard deviation.
+        indicator: whether a 0/1 column says which values were missing.
+    """
+
+    name: str
+    median: float
+    log: bool
+    mean: float
+    scale: float
+    indicator: bool
+    kind: str = "number"
+
+    @classmethod
+    def fit(cls, series, kind="number"):
+        values = _values(series)
+        known = values[np.isfinite(values)]
+        missing = 1 - len(known) / len(values)
+        median = float(np.median(known)) if len(known) else 0.0
+        filled = np.where(np.isfinite(values), values, median)
+        log = bool(len(known)) and float(known.min()) >= 0 and _skew(filled) > SKEW
+        if log:
+            filled = np.log1p(filled)
+        scale = float(filled.std())
+        return cls(
+            series.name,
+            median,
+            log,
+            float(filled.mean()),
+            scale if scale > 0 else 1.0,
+            missing >= INDICATOR_SHARE,
+            kind,
+        )
+
+    @property
+    def names(self):
+        return [self.name, f"{self.name} is missing"] if self.indicator else [self.name]
+
+    def encode(self, series, notes):
+        values = _values(_expect_numbers(series))
+        if series.dtype.is_float():
+            infinite = int(series.is_infinite().sum())
+            if infinite:
+                notes.append(f"{self.name}: {infinite} infinite values, taken as missing")
+        missing = ~np.isfinite(values)
+        if missing.any() and not self.indicator:
+            notes.append(f"{self.name}: {missing.sum()} missing, taken as {self.median:g}")
+        filled = np.where(missing, self.median, values)
+        if self.log:
+            # a logarithm that was fitted on values >= 0 meets a negative one: hold it at 0
+            filled = np.log1p(np.maximum(filled, 0))
+        columns = [(filled - self.mean) / self.scale]
+        if self.indicator:
+            columns.append(missing.astype(float))
+        return columns
+
+    def done(self) -> str:
+        steps = ["logarithm" if self.log else "", "standardised"]
+        if self.indicator:
+            steps.append(f"missing: {self.median:g} and a column that says so")
+        return ", ".join(s for s in steps if s)
+
+
+@dataclasses.dataclass(frozen=True)
+class Category:
+    """A category: a 0/1 column per level, and one for missing values if there were any.
+
+    A level that was not seen in fitting becomes zeros in all of them.
+    """
+
+    name: str
+    levels: list
+    missing: bool
+    kind: str = "category"
+
+    @classmethod
+    def fit(cls, series):
+        texts = _texts(series)
+        levels = sorted({t for t in texts if t is not None}, key=_natural)
+        return cls(series.name, levels, any(t is None for t in texts))
+
+    @property
+    def names(self):
+        names = [f"{self.name}={level}" for level in self.levels]
+        return [*names, f"{self.name} is missing"] if self.missing else names
+
+    def encode(self, series, notes):
+        codes = _codes(self, series, notes, missing=len(self.levels) if self.missing else None)
+        return [(codes == k).astype(float) for k in range(len(self.names))]
+
+    def done(self) -> str:
+        return f"{len(self.names)} columns of 0 and 1" + (
+            ", one for missing" if self.missing else ""
+        )
+
+
+@dataclasses.dataclass(frozen=True)
+class Embedded:
+    """A category with many levels: a whole number that chooses a vector the network learns.
+
+    0 stands for missing values and for levels that were not seen in fitting.
+    """
+
+    name: str
+    levels: list
+    kind: str = "embedded"
+
+    @classmethod
+    def fit(cls, series):
+        levels = sorted({t for t in _texts(series) if t is not None}, key=_natural)
+        return cls(series.name, levels)
+
+    @property
+    def names(self):
+        return [self.name]
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """(levels with the unknown one, width of the vector): half as many, at most 50."""
+        count = len(self.levels) + 1
+        return count, min(50, (count + 1) // 2)
+
+    def encode(self, series, notes):
+        return [_codes(self, series, notes, missing=-1) + 1.0]
+
+    def done(self) -> str:
+        return f"embedded: {self.size[0]} vectors of {self.size[1]} numbers that are learned"
+
+
+@dataclasses.dataclass(frozen=True)
+class Date:
+    """A date: its day as a number, and where it is in the year and the week, on circles."""
+
+    name: str
+    day: Number
+    kind: str = "date"
+
+    @classmethod
+    def fit(cls, series):
+        return cls(series.name, Number.fit(_days(series)))
+
+    @property
+    def names(self):
+        circles = ["year sin", "year cos", "week sin", "week cos"]
+        day = [self.name, *(f"{self.name} is missing" for _ in range(self.day.indicator))]
+        return [*day, *(f"{self.name} {c}" for c in circles)]
+
+    def encode(self, series, notes):
+        days = _days(series)
+        encoded = self.day.encode(days, notes)
+        values = np.where(np.isfinite(_values(days)), _values(days), self.day.median)
+        angles = 2 * np.pi * values
+        for period in (365.2425, 7):
+            encoded += [np.sin(angles / period), np.cos(angles / period)]
+        return encoded
+
+    def done(self) -> str:
+        return "day as a number; place in the year and the week"
+
+
+ENCODERS = {"number": Number, "boolean": Number, "category": Category, "date": Date}
+ENCODERS["embedded"] = Embedded
+
+
+def fit_encoder(kind: str, series):
+    """The encoder for a cleaned column of that kind."""
+    if kind == "category":
+        plain = Category.fit(series)
+        return Embedded.fit(series) if len(plain.levels) > MANY_LEVELS else plain
+    if kind == "boolean":
+        return Number.fit(series, "boolean") if series.dtype != _string() else Category.fit(series)
+    return ENCODERS[kind].fit(series)
+
+
+def from_json(value: dict):
+    """The encoder that dataclasses.asdict made into `value`."""
+    value = dict(value)
+    kind = ENCODERS[value["kind"]]
+    if kind is Date:
+        value["day"] = Number(**value["day"])
+    return kind(**value)
+
+
+def _string():
+    import polars as pl
+
+    return pl.String
+
+
+def _values(series) -> np.ndarray:
+    """float64 values, NaN where missing."""
+    import polars as pl
+
+    return series.cast(pl.Float64).fill_null(float("nan")).to_numpy()
+
+
+def _days(series):
+    import polars as pl
+
+    return as_dates(clean(series)).cast(pl.Int32).cast(pl.Float64)
+
+
+def _texts(series) -> list:
+    """Values as texts, None where missing; 1 and 1.0 are the same."""
+    series = clean(series)
+    if series.dtype.is_numeric():
+        return [None if v is None else f"{v:.15g}" for v in series.to_list()]
+    return [None if v is None else str(v) for v in series.to_list()]
+
+
+def _natural(text: str):
+    """Numbers by size, before texts by alphabet."""
+    try:
+        return (0, float(text), text)
+    except ValueError:
+        return (1, 0.0, text)
+
+
+def _codes(encoder, series, notes, *, missing) -> np.ndarray:
+    """Number of each value's level; `missing` for missing values, -1 for unseen levels."""
+    places = {level: k for k, level in enumerate(encoder.levels)}
+    texts = _texts(series)
+    places[None] = -1 if missing is None else missing
+    codes = np.fromiter((places.get(t, -1) for t in texts), int, len(texts))
+    unseen = [t for t in texts if t not in places]
+    if unseen:
+        new = sorted(set(unseen), key=_natural)
+        shown = ", ".join(map(repr, new[:3])) + (" ..." if len(new) > 3 else "")
+        notes.append(
+            f"{encoder.name}: {len(unseen)} rows hold {shown}, not seen in training; "
+            f"taken as none of the known"
+        )
+    lost = sum(t is None for t in texts) if missing is None else 0
+    if lost:
+        notes.append(f"{encoder.name}: {lost} missing, of which training had none")
+    return codes
+
+
+def _expect_numbers(series):
+    """The column as numbers; texts that are numbers are taken as such."""
+    import polars as pl
+
+    series = clean(series)
+    if series.dtype.is_numeric() or series.dtype == pl.Boolean:
+        return series
+    if series.dtype == pl.Null:
+        return series.cast(pl.Float64)
+    numbers = series.cast(pl.String).str.strip_chars().cast(pl.Float64, strict=False)
+    bad = numbers.is_null() & series.is_not_null()
+    if bad.any():
+        row = int(bad.arg_max())
+        raise DataError(
+            f"column {series.name!r} holds {series[row]!r} in row {row + 1} "
+            f"({bad.sum()} such values)",
+            expected="numbers, as in training",
+            mend="mend the values, or leave the cells empty if they are not known",
+        )
+    return numbers
+
+
+def _skew(values) -> float:
+    deviation = values - values.mean()
+    spread = values.std()
+    return float((deviation**3).mean() / spread**3) if spread > 0 else 0.0

@@ -1,0 +1,51 @@
+"""IDX files, the form in which MNIST and its relatives come."""
+
+import gzip
+import math
+import struct
+import zlib
+from pathlib import Path
+
+import numpy as np
+
+from cutaway.errors import DataError
+
+TYPES = {0x08: ">u1", 0x09: ">i1", 0x0B: ">i2", 0x0C: ">i4", 0x0D: ">f4", 0x0E: ">f8"}
+
+
+def read_idx(path) -> np.ndarray:
+    """The array in an IDX file, packed with gzip or not.
+
+    Raises:
+        DataError: no such file, not IDX, or shorter or longer than its header says.
+
+    References:
+        LeCun, Cortes & Burges, "The MNIST database of handwritten digits".
+    """
+    path = Path(path)
+    try:
+        content = path.read_bytes()
+        if content[:2] == b"\x1f\x8b":
+            content = gzip.decompress(content)
+    except (OSError, EOFError, zlib.error) as error:
+        raise DataError(
+            f"{path} cannot be read: {error}", expected="a whole IDX file, packed or not"
+        ) from error
+    if len(content) < 4 or content[:2] != b"\0\0" or content[2] not in TYPES:
+        raise DataError(
+            f"{path} is not an IDX file: it begins with {content[:4].hex(' ') or 'nothing'}",
+            expected="two zero bytes, a type from 08 to 0e, the number of axes",
+        )
+    axes = content[3]
+    header = 4 + 4 * axes
+    shape = struct.unpack(f">{axes}I", content[4:header]) if len(content) >= header else ()
+    dtype = np.dtype(TYPES[content[2]])
+    needed = header + math.prod(shape) * dtype.itemsize
+    if len(content) != needed or len(shape) != axes:
+        raise DataError(
+            f"{path} has {len(content):,} bytes",
+            expected=f"{needed:,} bytes for shape {tuple(shape)}",
+            mend="the file is not whole: copy it again",
+        )
+    array = np.frombuffer(content, dtype, offset=header).reshape(shape)
+    return array.astype(dtype.newbyteorder("="))

@@ -1,0 +1,199 @@
+"""TablePreprocessing: from a table to the arrays a network takes, fitted once and saved as JSON."""
+
+import dataclasses
+
+import numpy as np
+
+from cutaway.data.columns import USED, Column, find_columns
+from cutaway.data.encoders import Embedded, fit_encoder, from_json
+from cutaway.data.target import Target
+from cutaway.errors import DataError, did_you_mean
+
+FORMAT = 1
+
+
+@dataclasses.dataclass(frozen=True)
+class TableArrays:
+    """A table as arrays.
+
+    Attributes:
+        x: (rows, features) float32; columns as in `TablePreprocessing.features`.
+        y: class numbers (rows,) int32, or standardised values (rows,) float32; None without.
+        rows: (rows,) which rows of the table these are: those with a target.
+        notes: what was noticed, in words.
+    """
+
+    x: np.ndarray
+    y: np.ndarray | None
+    rows: np.ndarray
+    notes: list
+
+
+class TablePreprocessing:
+    """What is done with each column, and what the target means. Made by `fit` or `from_json`.
+
+    Attributes:
+        columns: list of Column: what was found, the target left out.
+        encoders: one for each column that is used.
+        target: the Target: name, task, classes or mean and scale.
+        notes: what a user should know about the table.
+
+    Example:
+        >>> import polars as pl
+        >>> frame = pl.DataFrame({"hours": [1.0, 2.0, 3.0, 4.0], "passed": [0, 0, 1, 1]})
+        >>> TablePreprocessing.fit(frame, "passed").transform(frame).x[:, 0].round(2).tolist()
+        [-1.340000033378601, -0.44999998807907104, 0.44999998807907104, 1.340000033378601]
+    """
+
+    def __init__(self, columns, encoders, target, notes=()):
+        self.columns = list(columns)
+        # code columns come last, so that a network can cut them off
+        self.encoders = sorted(encoders, key=lambda e: isinstance(e, Embedded))
+        self.target = target
+        self.notes = list(notes)
+
+    @classmethod
+    def fit(cls, frame, target: str, *, task=None, kinds=None, ignore=()):
+        """Look at a polars frame and fit what is needed to encode it.
+
+        Args:
+            target: the column to predict.
+            task: "binary", "multiclass" or "regression"; by default what the target looks like.
+            kinds: {column: "number" | "boolean" | "category" | "date"} to overrule what is found.
+            ignore: columns to leave out.
+
+        Raises:
+            DataError: no such column; a target without values or with one class; no column from
+                which anything could be predicted.
+        """
+        if target not in frame.columns:
+            raise DataError(
+                f"the table has no column {target!r}",
+                expected="the column to predict",
+                mend=did_you_mean(target, frame.columns),
+            )
+        fitted = Target.fit(frame[target], task)
+        known = frame.filter(frame[target].is_not_null())
+        columns = find_columns(known.drop(target), kinds=kinds, ignore=ignore)
+        notes = list(fitted.notes)
+        for column in columns:
+            if known[column.name].dtype.is_float():
+                bad = int(known[column.name].is_infinite().sum())
+                if bad:
+                    notes.append(f"{column.name}: {bad} infinite values, taken as missing")
+        used = [c for c in columns if c.kind in USED]
+        if not used:
+            raise DataError(
+                f"no column is left from which {target!r} could be predicted: "
+                + "; ".join(f"{c.name}: {c.reason}" for c in columns[:6]),
+                expected="at least one column of numbers, categories or dates",
+                mend="add columns, or say what one is with kinds",
+            )
+        encoders = [fit_encoder(c.kind, known[c.name]) for c in used]
+        return cls(columns, encoders, fitted, notes)
+
+    task = property(lambda self: self.target.task)
+    classes = property(lambda self: self.target.classes)
+
+    @property
+    def features(self) -> list[str]:
+        """Names of the columns of x."""
+        return [name for encoder in self.encoders for name in encoder.names]
+
+    @property
+    def feature_sources(self) -> list[str]:
+        """For each column of x, the column of the table it comes from."""
+        return [encoder.name for encoder in self.encoders for _ in encoder.names]
+
+    @property
+    def embeddings(self) -> list:
+        """(column, levels, width) for each of the last columns of x that hold codes."""
+        return [(e.name, *e.size) for e in self.encoders if isinstance(e, Embedded)]
+
+    def transform(self, frame, *, with_target: bool = True) -> TableArrays:
+        """The arrays for a table with the columns of the one that was fitted.
+
+        Raises:
+            DataError: a column is missing, holds text where there were numbers, or the target has
+                a class that was not seen.
+        """
+        notes = []
+        rows = np.arange(frame.height)
+        y = None
+        if with_target:
+            self._expect(frame, self.target.name)
+            known = frame[self.target.name].is_not_null().to_numpy()
+            if not known.all():
+                notes.append(f"{self.target.name}: {(~known).sum()} rows without it, left out")
+                rows = rows[known]
+                frame = frame.filter(known)
+            y = self.target.encode(frame[self.target.name])
+        columns = []
+        for encoder in self.encoders:
+            self._expect(frame, encoder.name)
+            columns += encoder.encode(frame[encoder.name], notes)
+        x = np.stack(columns, axis=1).astype(np.float32)  # (rows, features)
+        return TableArrays(x, y, rows, notes)
+
+    def _expect(self, frame, name):
+        if name not in frame.columns:
+            raise DataError(
+                f"the table has no column {name!r}, which training used",
+                expected="the columns of the training table",
+                mend=did_you_mean(name, frame.columns),
+            )
+
+    def untransform_target(self, y) -> np.ndarray:
+        """Standardised values back in the target's own units, float64."""
+        return np.asarray(y, np.float64) * self.target.scale + self.target.mean
+
+    def summary_rows(self) -> list:
+        """(column, kind, what is done, missing, distinct, reason) for people, in table order."""
+        done = {e.name: e.done() for e in self.encoders}
+        shown = {"identifier": "ignored", "text": "ignored", "constant": "ignored"}
+        shown["empty"] = "ignored"
+        rows = [
+            (
+                c.name,
+                c.kind,
+                done.get(c.name, f"{shown.get(c.kind, 'ignored')}: {c.reason}"),
+                f"{c.missing:,}",
+                f"{c.distinct:,}",
+                c.reason,
+            )
+            for c in self.columns
+        ]
+        return [*rows, self.target.summary_row()]
+
+    def to_json(self) -> dict:
+        """All that was fitted, as JSON values."""
+        return {
+            "format": FORMAT,
+            "columns": [dataclasses.asdict(c) for c in self.columns],
+            "encoders": [dataclasses.asdict(e) for e in self.encoders],
+            "target": self.target.to_json(),
+            "notes": self.notes,
+        }
+
+    @classmethod
+    def from_json(cls, value: dict) -> "TablePreprocessing":
+        """What `to_json` gave, for bit-identical arrays.
+
+        Raises:
+            DataError: `value` is something else.
+        """
+        try:
+            if value["format"] != FORMAT:
+                raise KeyError("format")
+            return cls(
+                [Column(**c) for c in value["columns"]],
+                [from_json(e) for e in value["encoders"]],
+                Target.from_json(value["target"]),
+                value["notes"],
+            )
+        except (KeyError, TypeError) as error:
+            raise DataError(
+                f"this is no preprocessing of a table (it breaks at {error})",
+                expected=f"preprocessing.json as `cutaway train` writes it, format {FORMAT}",
+                mend="train again, or take the file from a backup",
+            ) from error

@@ -1,0 +1,101 @@
+"""Parquet files that are larger than memory, a block of rows at a time."""
+
+from pathlib import Path
+
+import numpy as np
+
+from cutaway.errors import DataError, did_you_mean, expect_range
+
+
+class ParquetBatches:
+    """Numeric columns of a Parquet file as blocks of rows, for Trainer.fit.
+
+    Blocks are read in a new order every epoch, and the Trainer shuffles the rows within each. Not
+    more than a few blocks are in memory at a time.
+
+    Args:
+        path: the file.
+        target: the column to predict.
+        features: the columns to predict from; by default all others.
+        block_rows: rows read at a time.
+
+    Attributes:
+        rows: number of rows.
+        features: names of the feature columns.
+
+    Raises:
+        DataError: no such file or column, a column that holds no numbers, no rows.
+    """
+
+    def __init__(self, path, *, target: str, features=None, block_rows: int = 65_536):
+        import polars as pl
+
+        expect_range(block_rows, what="block_rows", least=1)
+        self.path = Path(path)
+        if not self.path.exists():
+            raise DataError(f"there is no file {self.path}", mend="check the path")
+        try:
+            scan = pl.scan_parquet(self.path)
+            schema = scan.collect_schema()
+            self.rows = scan.select(pl.len()).collect().item()
+        except (pl.exceptions.PolarsError, OSError) as error:
+            raise DataError(
+                f"{self.path} is not a whole Parquet file: {str(error).splitlines()[0]}"
+            ) from error
+        names = list(schema)
+        self.features = [n for n in names if n != target] if features is None else list(features)
+        for name in [target, *self.features]:
+            if name not in schema:
+                raise DataError(
+                    f"{self.path} has no column {name!r}",
+                    expected="a column of the file",
+                    mend=did_you_mean(name, names),
+                )
+            if not (schema[name].is_numeric() or schema[name] == pl.Boolean):
+                raise DataError(
+                    f"column {name!r} holds {schema[name]}",
+                    expected="numbers",
+                    mend="name the numeric columns in features, or encode this one first",
+                )
+        if self.rows == 0:
+            raise DataError(f"{self.path} has no rows", expected="at least one row")
+        self.target = target
+        self.target_is_integer = schema[target].is_integer() or schema[target] == pl.Boolean
+        self.block_rows = min(block_rows, self.rows)
+
+    def blocks(self, seed: int):
+        """Yield (x float32 (n, features), y (n,)) in an order of that seed, n <= block_rows."""
+        starts = np.arange(0, self.rows, self.block_rows)
+        for start in np.random.default_rng(seed).permutation(starts):
+            yield self.block(int(start))
+
+    def block(self, start: int):
+        """(x, y) of the rows from `start` on."""
+        import polars as pl
+
+        frame = (
+            pl.scan_parquet(self.path, low_memory=True)
+            .select([*self.features, self.target])
+            .slice(start, self.block_rows)
+            .collect()
+        )
+        x = np.empty((len(frame), len(self.features)), np.float32)
+        for k, name in enumerate(self.features):
+            x[:, k] = self._numbers(frame[name], start)
+        dtype = np.int32 if self.target_is_integer else np.float32
+        return x, self._numbers(frame[self.target], start).astype(dtype)
+
+    def _numbers(self, series, start):
+        import polars as pl
+
+        values = series.cast(pl.Float64).to_numpy() if series.null_count() else series.to_numpy()
+        if values.dtype.kind == "f":
+            bad = int((~np.isfinite(values)).sum())
+            if bad:
+                raise DataError(
+                    f"column {series.name!r} of {self.path} holds {bad} missing or infinite "
+                    f"values in the rows from {start}",
+                    expected="numbers in every row",
+                    mend="fill or drop these rows when writing the file",
+                )
+        return values

@@ -1,0 +1,172 @@
+"""The target: which task it makes, and how it becomes numbers and back."""
+
+import dataclasses
+
+import numpy as np
+
+from cutaway.data.columns import clean
+from cutaway.errors import DataError, OptionError, expect_choice
+
+TASKS = ("binary", "multiclass", "regression")
+MOST_WHOLE_CLASSES = 10  # whole numbers with more different values than this are quantities
+MOST_TEXT_CLASSES = 200
+
+
+@dataclasses.dataclass(frozen=True)
+class Target:
+    """The column to predict.
+
+    Attributes:
+        name: the column.
+        task: "binary", "multiclass" or "regression".
+        classes: the values in order, for classes; None for regression.
+        mean, scale: for regression: y is (value - mean) / scale.
+        counts: rows of each class; for regression the number of rows.
+        notes: what a user should know.
+    """
+
+    name: str
+    task: str
+    classes: list | None
+    mean: float
+    scale: float
+    counts: list
+    notes: list
+
+    @classmethod
+    def fit(cls, series, task=None):
+        name = series.name
+        notes = []
+        missing = series.null_count()
+        series = clean(series.drop_nulls())
+        broken = series.null_count()
+        if broken:
+            raise DataError(
+                f"the target {name!r} is NaN or infinite in {broken} rows",
+                expected="a value, or an empty cell",
+                mend="mend these rows or empty their cells; rows without a target are left out",
+            )
+        if missing:
+            notes.append(f"{name}: {missing} rows without it, left out")
+        if len(series) == 0:
+            raise DataError(
+                f"the target {name!r} has no values",
+                expected="a value in at least two rows",
+                mend="choose another column as target",
+            )
+        task = _task(series) if task is None else task
+        expect_choice(task, TASKS, what="task")
+        if task == "regression":
+            return cls._fit_numbers(series, notes)
+        return cls._fit_classes(series, task, notes)
+
+    @classmethod
+    def _fit_numbers(cls, series, notes):
+        if not series.dtype.is_numeric():
+            raise OptionError(
+                f"the target {series.name!r} holds {series.dtype}, for example {series[0]!r}",
+                expected="numbers, for regression",
+                mend="leave out the task, or choose another target",
+            )
+        values = series.to_numpy().astype(np.float64)
+        scale = float(values.std())
+        if scale == 0:
+            raise DataError(
+                f"the target {series.name!r} is {values[0]:g} in every row",
+                expected="values that differ: there is nothing to learn",
+                mend="choose another column as target",
+            )
+        return cls(
+            series.name, "regression", None, float(values.mean()), scale, [len(values)], notes
+        )
+
+    @classmethod
+    def _fit_classes(cls, series, task, notes):
+        table = series.value_counts().sort(series.name)
+        classes, counts = table[series.name].to_list(), table["count"].to_list()
+        if len(classes) == 1:
+            raise DataError(
+                f"the target {series.name!r} has one class, {classes[0]!r}, "
+                f"in all {counts[0]} rows",
+                expected="at least two classes: there is nothing to tell apart",
+                mend="choose another column, or add rows of another class",
+            )
+        if len(classes) > MOST_TEXT_CLASSES:
+            raise DataError(
+                f"the target {series.name!r} has {len(classes):,} classes in {sum(counts):,} rows",
+                expected=f"at most {MOST_TEXT_CLASSES} classes",
+                mend='for a quantity give task="regression" (--task regression)',
+            )
+        if task == "binary" and len(classes) != 2:
+            raise OptionError(
+                f"the target {series.name!r} has {len(classes)} classes",
+                expected="two, for a binary task",
+                mend="leave out the task",
+            )
+        alone = [c for c, n in zip(classes, counts, strict=True) if n == 1]
+        if alone:
+            shown = ", ".join(map(repr, alone[:5]))
+            notes.append(f"{series.name}: only one row of {shown}; nothing can be said about it")
+        task = "binary" if len(classes) == 2 else "multiclass"
+        return cls(series.name, task, classes, 0.0, 1.0, counts, notes)
+
+    def encode(self, series) -> np.ndarray:
+        """Class numbers (rows,) int32, or standardised values (rows,) float32."""
+        if self.task == "regression":
+            if not series.dtype.is_numeric():
+                raise DataError(
+                    f"the target {self.name!r} holds {series.dtype}, for example {series[0]!r}",
+                    expected="numbers, as in training",
+                )
+            values = series.to_numpy().astype(np.float64)
+            if not np.isfinite(values).all():
+                raise DataError(
+                    f"the target {self.name!r} is NaN or infinite in "
+                    f"{(~np.isfinite(values)).sum()} rows",
+                    expected="numbers, or empty cells",
+                )
+            return ((values - self.mean) / self.scale).astype(np.float32)
+        places = {_key(c): k for k, c in enumerate(self.classes)}
+        keys = [_key(v) for v in clean(series).to_list()]
+        unseen = sorted({k for k in keys if k not in places})
+        if unseen:
+            raise DataError(
+                f"the target {self.name!r} holds {unseen[0]!r} in {keys.count(unseen[0])} rows, "
+                "a class that training did not have",
+                expected="one of " + ", ".join(map(str, self.classes)),
+                mend="leave these rows out, or train again with rows of that class",
+            )
+        return np.fromiter((places[k] for k in keys), np.int32, len(keys))
+
+    def summary_row(self):
+        if self.task == "regression":
+            done = f"to predict: mean {self.mean:.4g}, standard deviation {self.scale:.4g}"
+            return (self.name, "target", done, "", "", "regression")
+        shares = [f"{c}: {n:,}" for c, n in zip(self.classes[:6], self.counts[:6], strict=True)]
+        more = f", {len(self.classes) - 6} more" if len(self.classes) > 6 else ""
+        done = f"to predict: {', '.join(shares)}{more}"
+        return (self.name, "target", done, "", f"{len(self.classes)}", self.task)
+
+    def to_json(self) -> dict:
+        return dataclasses.asdict(self)
+
+    @classmethod
+    def from_json(cls, value: dict) -> "Target":
+        return cls(**value)
+
+
+def _task(series) -> str:
+    """What the values look like: texts, booleans and few whole numbers are classes."""
+    distinct = series.n_unique()
+    if series.dtype.is_numeric():
+        whole = series.dtype.is_integer() or bool((series == series.round()).all())
+        if not whole or distinct > MOST_WHOLE_CLASSES:
+            return "regression"
+    return "binary" if distinct == 2 else "multiclass"
+
+
+def _key(value) -> str:
+    """1, 1.0 and "1" are the same class."""
+    if isinstance(value, bool):
+        return str(value)
+    return f"{value:.15g}" if isinstance(value, int | float) else str(value)
