@@ -34,7 +34,9 @@ def main(data=None, epochs: int = 200):
         options = ct.TableOptions(epochs=epochs)
         run = ct.train_table(data or drawn(), "Index", options=options, out=Path(folder) / "bmi")
     found = run.metrics["validation"]
-    print(f"{found['accuracy']:.1%} right, where the commonest class is {found['baseline_accuracy']:.1%}")
+    print(
+        f"{found['accuracy']:.1%} right, where the commonest class is {found['baseline_accuracy']:.1%}"
+    )
     return run
 
 

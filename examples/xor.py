@@ -21,9 +21,7 @@ def main(epochs: int = 2000):
 
     ct.seed(0)
     net = ct.Sequential(ct.Linear(2, 4), ct.Tanh(), ct.Linear(4, 1), ct.Sigmoid())
-    trainer = ct.Trainer(
-        net, loss=ct.losses.binary_cross_entropy, optimizer=ct.SGD(net, lr=0.5)
-    )
+    trainer = ct.Trainer(net, loss=ct.losses.binary_cross_entropy, optimizer=ct.SGD(net, lr=0.5))
     history = trainer.fit(X, Y, epochs=epochs, batch_size=4)
     answers = trainer.predict(X)[:, 0]
     print(f"2-4-1 network:   {answers.round(3)}, loss {history['loss'][-1]:.4f}")

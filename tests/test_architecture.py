@@ -73,9 +73,7 @@ def test_no_circles_of_imports_inside_a_package():
         own = module_name(path)
         package = own.split(".")[1]
         graph[own] = {
-            name
-            for name in imports(path)
-            if name.startswith(f"cutaway.{package}.") and name != own
+            name for name in imports(path) if name.startswith(f"cutaway.{package}.") and name != own
         }
     graphlib.TopologicalSorter(graph).prepare()  # raises CycleError
 

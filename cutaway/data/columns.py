@@ -4,10 +4,12 @@ import dataclasses
 
 from cutaway.errors import DataError, OptionError, did_you_mean, expect_choice
 
-KINDS = ("number", "boolean", "category", "date", "identifier", "text", "constant", "empty")
-USED = ("number", "boolean", "category", "date")
+KINDS = ("number", "boolean", "category", "date", "presence", "identifier", "text", "constant")
+KINDS += ("empty",)
+USED = ("number", "boolean", "category", "date", "presence")
 MANY_LEVELS = 0.5  # texts of which more than this share differ are no categories
 MOST_LEVELS = 1000
+SOME_KNOWN = (0.05, 0.95)  # between these shares, whether a text is there says something
 
 
 @dataclasses.dataclass(frozen=True)
@@ -105,9 +107,12 @@ def _look(series) -> Column:
         return column("text", f"values of type {series.dtype}, of which nothing is made")
     if as_dates(known).null_count() == 0:
         return column("date", "dates")
+    many = distinct > MOST_LEVELS or (distinct > 20 and distinct > MANY_LEVELS * len(known))
+    if many and SOME_KNOWN[0] < len(known) / rows < SOME_KNOWN[1]:
+        return column("presence", f"{distinct:,} different texts, and {missing:,} rows have none")
     if distinct == len(known) and distinct > 20:
         return column("identifier", f"all {distinct:,} values are different")
-    if distinct > MOST_LEVELS or (distinct > 20 and distinct > MANY_LEVELS * len(known)):
+    if many:
         return column("text", f"{distinct:,} different texts in {len(known):,} rows: too many")
     return column("category", f"{distinct} different texts")
 

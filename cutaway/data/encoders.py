@@ -154,6 +154,28 @@ class Embedded:
 
 
 @dataclasses.dataclass(frozen=True)
+class Presence:
+    """A text of which only this is used: whether it is there."""
+
+    name: str
+    kind: str = "presence"
+
+    @classmethod
+    def fit(cls, series):
+        return cls(series.name)
+
+    @property
+    def names(self):
+        return [f"{self.name} is given"]
+
+    def encode(self, series, notes):
+        return [series.is_not_null().to_numpy().astype(float)]
+
+    def done(self) -> str:
+        return "1 where it is given, 0 where not"
+
+
+@dataclasses.dataclass(frozen=True)
 class Date:
     """A date: its day as a number, and where it is in the year and the week, on circles."""
 
@@ -185,7 +207,7 @@ class Date:
 
 
 ENCODERS = {"number": Number, "boolean": Number, "category": Category, "date": Date}
-ENCODERS["embedded"] = Embedded
+ENCODERS |= {"embedded": Embedded, "presence": Presence}
 
 
 def fit_encoder(kind: str, series):

@@ -92,6 +92,17 @@ class TablePreprocessing:
         encoders = [fit_encoder(c.kind, known[c.name]) for c in used]
         return cls(columns, encoders, fitted, notes)
 
+    def refit(self, frame):
+        """The same columns and kinds, fitted on the rows of another frame.
+
+        For a table that was looked at as a whole, to be fitted on its training rows alone.
+        """
+        encoders = [fit_encoder(c.kind, frame[c.name]) for c in self.columns if c.kind in USED]
+        target = self.target
+        if target.task == "regression":
+            target = Target.fit(frame[target.name], target.task)
+        return TablePreprocessing(self.columns, encoders, target, self.notes)
+
     task = property(lambda self: self.target.task)
     classes = property(lambda self: self.target.classes)
 

@@ -155,15 +155,16 @@ def prepare_table(data=None, target: str | None = None, options=None) -> Prepare
         )
     source = str(data) if isinstance(data, str | Path) else "a frame"
     frame = read_table(data)
-    chosen = {"task": options.task, "kinds": options.kinds, "ignore": options.ignore}
-    looked = TablePreprocessing.fit(frame, target, **chosen)
+    looked = TablePreprocessing.fit(
+        frame, target, task=options.task, kinds=options.kinds, ignore=options.ignore
+    )
     arrays = looked.transform(frame)
     frame = frame[arrays.rows]
     training, held = stratified_split(
         arrays.y, options.validation, seed=options.seed, stratify=looked.task != "regression"
     )
     # fitted again on the training rows alone: nothing of the held-out rows leaks into it
-    preprocessing = TablePreprocessing.fit(frame[training], target, **chosen)
+    preprocessing = looked.refit(frame[training])
     arrays = preprocessing.transform(frame)
     seed(options.seed)
     spec = network_spec(options, preprocessing)
@@ -180,3 +181,8 @@ def prepare_table(data=None, target: str | None = None, options=None) -> Prepare
         net=build_network(spec),
         notes=[*looked.notes],
     )
+
+
+def write_report(prepared: PreparedTable, run: Run, *, command: str = "") -> Path:
+    """Write report.html into the run's folder; returns its path."""
+    return run.folder.report

@@ -31,6 +31,10 @@ class Memory:
     def steps(self, batch_size: int) -> int:
         return math.ceil(self.rows / batch_size)
 
+    def sample(self):
+        """(x, y) by which shapes and targets can be checked: all of them."""
+        return self.x, self.y
+
     def epoch(self, rng, batch_size: int):
         """Yield (x, y, order, steps): order (steps, batch_size) holds indices of rows of x."""
         yield self.x, self.y, _order(self.chosen, rng, batch_size), self.steps(batch_size)
@@ -49,6 +53,10 @@ class Stream:
 
     def steps(self, batch_size: int) -> int:
         return self._steps or math.ceil(self.rows / batch_size)
+
+    def sample(self):
+        """(x, y) by which shapes and targets can be checked: the first block."""
+        return next(iter(self.source.blocks(0)))
 
     def epoch(self, rng, batch_size: int):
         capacity = self.source.block_rows

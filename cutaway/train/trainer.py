@@ -117,7 +117,9 @@ class Trainer:
                     self._seed = int(generator().integers(2**31))
                 training, held = self._sets(x, arrays, validation)
                 expect_batch(batch_size, training.rows)
-                check_fit(self.net, self.loss, training, held)
+                check_fit(self.net, self.loss, *training.sample())
+                if held is not None:
+                    check_fit(self.net, self.loss, *held.sample())
                 self.planned_epochs = epochs
                 while self.epoch < epochs and self.stopped is None:
                     self._one_epoch(training, held, callbacks)
