@@ -7,6 +7,7 @@ round by round, so that it holds when the machine's speed drifts.
 """
 
 import argparse
+import itertools
 import json
 import statistics
 import time
@@ -62,7 +63,7 @@ def torch_epoch(sizes, batch):
 
     torch.manual_seed(0)
     layers = []
-    for n_in, n_out in zip(sizes, sizes[1:], strict=False):
+    for n_in, n_out in itertools.pairwise(sizes):
         layers += [torch.nn.Linear(n_in, n_out), torch.nn.ReLU()]
     net = torch.nn.Sequential(*layers[:-1])
     optimizer = torch.optim.Adam(net.parameters())
@@ -86,7 +87,7 @@ def sklearn_epoch(sizes, batch):
 
     x, y = data(sizes, batch)
     kind = MLPRegressor if sizes[-1] == 1 else MLPClassifier
-    net = kind(sizes[1:-1], batch_size=batch, max_iter=1, random_state=0)
+    net = kind(hidden_layer_sizes=sizes[1:-1], batch_size=batch, max_iter=1, random_state=0)
 
     def epoch():
         with warnings.catch_warnings():
@@ -117,7 +118,7 @@ def product_seconds():
 def flops(sizes, batch):
     """Multiply-adds times two of a step: forward, weight gradients, and input gradients of all
     layers but the first."""
-    products = [a * b for a, b in zip(sizes, sizes[1:], strict=False)]
+    products = [a * b for a, b in itertools.pairwise(sizes)]
     return 2 * batch * (3 * sum(products) - products[0])
 
 

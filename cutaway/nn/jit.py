@@ -15,10 +15,11 @@ from cutaway.nn.state import signature, unwrap, wrap
 class Compiled:
     """A step and its compiled programs. Made by `jit`."""
 
-    def __init__(self, step, owners, *, donate: bool):
+    def __init__(self, step, owners, *, donate: bool, compiler_options: dict | None):
         self.step = step
         self.owners = owners
         self.donate = donate
+        self.compiler_options = compiler_options
         self._programs = {}  # signature -> program; a changed mode or attribute makes another
 
     def __call__(self, *args):
@@ -60,6 +61,7 @@ class Compiled:
             program = jax.jit(
                 lambda state, args: body(pure, state, args, *static),
                 donate_argnums=0 if self.donate else (),
+                compiler_options=self.compiler_options,
             )
             self._programs[form, key, static] = program
         state = [(v.data, v.grad) for v in variables]
@@ -72,7 +74,7 @@ class Compiled:
         return wrap(out)
 
 
-def jit(step, *owners, donate: bool = True) -> Compiled:
+def jit(step, *owners, donate: bool = True, compiler_options: dict | None = None) -> Compiled:
     """Compile `step`, which reads and changes the Variables of `owners`.
 
     Args:
@@ -81,6 +83,7 @@ def jit(step, *owners, donate: bool = True) -> Compiled:
         owners: modules and optimizers whose Variables it uses.
         donate: let the program reuse the memory of the old values. An array that was read off
             a Variable before the call is then gone after it; `state_dict()` copies.
+        compiler_options: passed on to XLA.
 
     A change of shapes, of train/eval mode or of a plain attribute (like dropout's p) compiles
     anew; a change of values, the learning rate's too, does not. After an exception the old
@@ -92,7 +95,7 @@ def jit(step, *owners, donate: bool = True) -> Compiled:
         >>> predict(np.ones((3, 2))).shape
         (3, 1)
     """
-    return Compiled(step, owners, donate=donate)
+    return Compiled(step, owners, donate=donate, compiler_options=compiler_options)
 
 
 def _lift(step, variables):
