@@ -13,9 +13,10 @@ from cutaway.nn import seed
 from cutaway.optim import OPTIMIZERS
 from cutaway.runs.folder import RunFolder
 from cutaway.runs.options import TableOptions, build_network, network_spec
+from cutaway.runs.report import ReportData, render
 from cutaway.runs.run import Run, trainer_for
 from cutaway.runs.scores import score
-from cutaway.train import Checkpoints, EarlyStopping
+from cutaway.train import Checkpoints, EarlyStopping, write_atomically
 
 
 def train_table(
@@ -40,7 +41,10 @@ def train_table(
         >>> run = train_table("students.csv", "passed")                # doctest: +SKIP
         >>> run.predict("new.csv")                                     # doctest: +SKIP
     """
-    return prepare_table(data, target, options).train(out, resume=resume, callbacks=callbacks)
+    prepared = prepare_table(data, target, options)
+    run = prepared.train(out, resume=resume, callbacks=callbacks)
+    write_report(prepared, run)
+    return run
 
 
 @dataclasses.dataclass
@@ -50,6 +54,7 @@ class PreparedTable:
     Attributes:
         source: the path, or "a frame".
         frame: the polars frame, rows with a target.
+        row_numbers: of these rows in the table, 1 for the first.
         preprocessing: fitted on the training rows only.
         training, held: indices of the rows of `frame`.
         arrays: encoded x (rows, features) and y for all rows.
@@ -64,6 +69,7 @@ class PreparedTable:
     preprocessing: TablePreprocessing
     training: np.ndarray
     held: np.ndarray
+    row_numbers: np.ndarray
     arrays: object
     spec: dict
     net: object
@@ -159,7 +165,7 @@ def prepare_table(data=None, target: str | None = None, options=None) -> Prepare
         frame, target, task=options.task, kinds=options.kinds, ignore=options.ignore
     )
     arrays = looked.transform(frame)
-    frame = frame[arrays.rows]
+    frame, row_numbers = frame[arrays.rows], arrays.rows + 1
     training, held = stratified_split(
         arrays.y, options.validation, seed=options.seed, stratify=looked.task != "regression"
     )
@@ -176,6 +182,7 @@ def prepare_table(data=None, target: str | None = None, options=None) -> Prepare
         preprocessing=preprocessing,
         training=training,
         held=held,
+        row_numbers=row_numbers,
         arrays=arrays,
         spec=spec,
         net=build_network(spec),
@@ -185,4 +192,34 @@ def prepare_table(data=None, target: str | None = None, options=None) -> Prepare
 
 def write_report(prepared: PreparedTable, run: Run, *, command: str = "") -> Path:
     """Write report.html into the run's folder; returns its path."""
+    held, preprocessing = prepared.held, prepared.preprocessing
+    y = prepared.arrays.y[held]
+    options = {k: v for k, v in run.config["options"].items() if v not in (None, (), [], {})}
+    page = render(
+        ReportData(
+            title=f"{Path(prepared.source).name} → {prepared.target}",
+            command=command,
+            run=str(run.path),
+            config={
+                **options,
+                "lr": run.config["lr"],
+                "batch_size": run.config["batch_size"],
+                "loss": prepared.spec["loss"],
+            },
+            columns=preprocessing.summary_rows(),
+            notes=prepared.notes,
+            net=run.net,
+            feature_names=preprocessing.features,
+            history=run.history,
+            best_epoch=run.metrics["best_epoch"],
+            metrics=run.metrics,
+            classes=preprocessing.classes,
+            target=prepared.target,
+            truth=preprocessing.untransform_target(y) if preprocessing.classes is None else y,
+            outputs=run.outputs(prepared.arrays.x[held]),
+            rows=prepared.frame[held],
+            row_numbers=prepared.row_numbers[held],
+        )
+    )
+    write_atomically(run.folder.report, page.encode())
     return run.folder.report

@@ -1,0 +1,3 @@
+"""What a network looks like and what happened in it. Never runs training."""
+
+from cutaway.explain.draw import Drawing, draw

@@ -1,0 +1,70 @@
+"""Charts for the report, by matplotlib, as SVG text."""
+
+import io
+import re
+
+import numpy as np
+
+BLUE, ORANGE, GREY = "#2b7bba", "#d95f0e", "#8a94a3"
+
+
+def _figure(panels: int):
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(4.4 * panels, 3.1), layout="constrained")
+    axes = [figure.add_subplot(1, panels, k + 1) for k in range(panels)]
+    for one in axes:
+        one.grid(alpha=0.25)
+        one.spines[["top", "right"]].set_visible(False)
+    return figure, axes
+
+
+def _svg(figure) -> str:
+    import matplotlib
+
+    text = io.StringIO()
+    with matplotlib.rc_context({"svg.fonttype": "none", "svg.hashsalt": "cutaway"}):
+        figure.savefig(text, format="svg", metadata={"Date": None, "Creator": None})
+    # the element alone: no XML head, and no addresses of document types and metadata
+    svg = text.getvalue()[text.getvalue().index("<svg") :]
+    return re.sub(r"<metadata>.*?</metadata>", "", svg, flags=re.DOTALL)
+
+
+def curves(history, best_epoch=None) -> str:
+    """Loss and metrics over the epochs; the epoch whose weights were kept is marked."""
+    metrics = [c[4:] for c in history.columns if c.startswith("val_") and c != "val_loss"]
+    panels = ["loss", *metrics]
+    figure, axes = _figure(len(panels))
+    for one, name in zip(axes, panels, strict=True):
+        for column, label, colour in (
+            (name, "training", GREY),
+            (f"val_{name}", "held out", BLUE),
+        ):
+            if column in history.columns:
+                one.plot(history["epoch"], history[column], color=colour, label=label, lw=1.6)
+        if best_epoch:
+            one.axvline(best_epoch, color=ORANGE, lw=1, ls="--", label="kept")
+        one.set_title(name.replace("_", " "))
+        one.set_xlabel("epoch")
+        one.legend(frameon=False)
+    return _svg(figure)
+
+
+def residuals(truth, prediction, target: str) -> str:
+    """Predicted against true values, and how the errors are spread."""
+    figure, (left, right) = _figure(2)
+    truth, prediction = np.asarray(truth), np.asarray(prediction)
+    # a $ in a column's name would start a formula
+    name = target.replace("$", r"\$")
+    ends = [min(truth.min(), prediction.min()), max(truth.max(), prediction.max())]
+    left.plot(ends, ends, color=GREY, lw=1, ls="--")
+    left.scatter(truth, prediction, s=14, alpha=0.6, color=BLUE, edgecolors="none")
+    left.set_xlabel(f"true {name}")
+    left.set_ylabel("predicted")
+    left.set_title("on the line is right")
+    right.hist(prediction - truth, bins=min(30, max(5, len(truth) // 5)), color=BLUE, alpha=0.8)
+    right.axvline(0, color=GREY, lw=1, ls="--")
+    right.set_xlabel("predicted - true")
+    right.set_ylabel("rows")
+    right.set_title("errors")
+    return _svg(figure)

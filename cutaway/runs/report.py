@@ -1,0 +1,267 @@
+"""report.html: one page that says what was done with a table and how good the result is."""
+
+import dataclasses
+import math
+from html import escape
+
+import numpy as np
+
+from cutaway.explain import draw
+from cutaway.metrics import confusion_matrix
+from cutaway.runs.charts import curves, residuals
+
+WORST = 10
+FEW_ROWS = 100  # with fewer held-out rows, the accuracy is given with an interval
+
+STYLE = """
+:root { --ink:#1c2430; --soft:#5b6675; --line:#d9dee5; --paper:#fff; --tint:#f4f6f9;
+        --accent:#2b7bba; --node:#fff; }
+@media (prefers-color-scheme: dark) {
+  :root { --ink:#e6eaf0; --soft:#9aa6b5; --line:#37414e; --paper:#14191f; --tint:#1d242c;
+          --accent:#6db3e8; --node:#14191f; } }
+* { box-sizing: border-box; }
+body { font: 16px/1.55 system-ui, sans-serif; color: var(--ink); background: var(--paper);
+       max-width: 60rem; margin: 0 auto; padding: 2rem 1.25rem 4rem; }
+h1 { font-size: 1.7rem; margin: 0 0 .2rem; } h2 { font-size: 1.15rem; margin: 2.6rem 0 .7rem; }
+p { max-width: 44rem; } .soft { color: var(--soft); }
+.headline { font-size: 1.25rem; line-height: 1.45; }
+.headline b { color: var(--accent); }
+.scroll { overflow-x: auto; }
+table { border-collapse: collapse; font-size: .9rem; font-variant-numeric: tabular-nums; }
+th, td { text-align: left; padding: .3rem .8rem .3rem 0; border-bottom: 1px solid var(--line);
+         vertical-align: top; }
+th { font-weight: 600; color: var(--soft); } td.n, th.n { text-align: right; }
+code, pre { font: .88rem ui-monospace, monospace; }
+pre { background: var(--tint); padding: .8rem 1rem; border-radius: 6px; overflow-x: auto; }
+.chart svg { background: #fff; border-radius: 6px; max-width: 100%; height: auto; }
+.cutaway-net { max-width: 100%; height: auto; }
+.matrix td { text-align: center; min-width: 4.2rem; border: 2px solid var(--paper); }
+.matrix small { display: block; opacity: .75; }
+"""
+
+
+@dataclasses.dataclass(frozen=True)
+class ReportData:
+    """What the page shows.
+
+    Attributes:
+        title: for example "students.csv → passed".
+        command: the command line that made the run.
+        run: path of the run's folder.
+        config: {setting: value}.
+        columns: rows of TablePreprocessing.summary_rows().
+        notes: what was noticed in the data.
+        net, feature_names, history, best_epoch, metrics: of the run.
+        classes: names of the classes; None for regression.
+        target: name of the target.
+        truth: (rows,) class numbers or values of the held-out rows.
+        outputs: (rows, classes) probabilities, or (rows,) values.
+        rows: the held-out rows as a polars frame, in the same order.
+        row_numbers: (rows,) their numbers in the table, 1 for the first.
+    """
+
+    title: str
+    command: str
+    run: str
+    config: dict
+    columns: list
+    notes: list
+    net: object
+    feature_names: list
+    history: object
+    best_epoch: int | None
+    metrics: dict
+    classes: list | None
+    target: str
+    truth: np.ndarray
+    outputs: np.ndarray
+    rows: object
+    row_numbers: np.ndarray
+
+
+def render(data: ReportData) -> str:
+    """The page as HTML."""
+    sections = [
+        _head(data),
+        _section("The data", _data(data)),
+        _section("The network", _network(data)),
+        _section("How it learned", _learning(data)),
+        _section("Where it is right and wrong", _errors(data)),
+        _section(f"The {min(WORST, len(data.truth))} rows it got most wrong", _worst(data)),
+        _section("Settings", _settings(data)),
+    ]
+    return (
+        '<!doctype html>\n<html lang="en"><head><meta charset="utf-8">'
+        '<meta name="viewport" content="width=device-width, initial-scale=1">'
+        f"<title>{escape(data.title)}</title><style>{STYLE}</style></head>\n"
+        f"<body>{''.join(sections)}</body></html>\n"
+    )
+
+
+def _section(title, body):
+    return f"<h2>{escape(title)}</h2>\n{body}\n"
+
+
+def _head(data):
+    return (
+        f"<h1>{escape(data.title)}</h1>"
+        f'<p class="soft">{len(data.truth):,} rows were held out; the network never learned from '
+        f"them, and what follows is about them. They did decide when to stop, so new rows may "
+        f"turn out a little worse.</p>"
+        f'<p class="headline">{_verdict(data)}</p>'
+        f"<pre>cutaway predict {escape(data.run)} NEW.csv</pre>"
+    )
+
+
+def _verdict(data):
+    scores, rows = data.metrics["validation"], len(data.truth)
+    target = f"<code>{escape(data.target)}</code>"
+    if data.classes is None:
+        return (
+            f"Predicts {target} within <b>{scores['mean_absolute_error']:.4g}</b> on average; "
+            f"always guessing the mean is off by {scores['baseline_mean_absolute_error']:.4g}."
+        )
+    right = round(scores["accuracy"] * rows)
+    text = (
+        f"Predicts {target} right for <b>{right} of {rows}</b> rows "
+        f"({scores['accuracy']:.1%}); always guessing the commonest is right for "
+        f"{scores['baseline_accuracy']:.1%}."
+    )
+    if rows < FEW_ROWS:
+        low, high = wilson_interval(right, rows)
+        text += (
+            f' <span class="soft">With so few rows, the true share may well lie anywhere from '
+            f"{low:.0%} to {high:.0%}.</span>"
+        )
+    return text
+
+
+def wilson_interval(right: int, rows: int, z: float = 1.96) -> tuple[float, float]:
+    """Interval of a share at 95%. Wilson 1927, "Probable inference", JASA 22."""
+    share = right / rows
+    middle = share + z * z / (2 * rows)
+    spread = z * math.sqrt(share * (1 - share) / rows + z * z / (4 * rows * rows))
+    scale = 1 + z * z / rows
+    return max(0.0, (middle - spread) / scale), min(1.0, (middle + spread) / scale)
+
+
+def _data(data):
+    notes = "".join(f"<li>{escape(note)}</li>" for note in data.notes)
+    headings = ("column", "kind", "what is done with it", "missing", "different")
+    shown = [row[:5] for row in data.columns]
+    return _table(headings, shown, numbers=(3, 4)) + (f"<ul>{notes}</ul>" if notes else "")
+
+
+def _network(data):
+    outputs = data.classes if data.classes is not None and len(data.classes) > 2 else None
+    picture = draw(
+        data.net,
+        input_names=data.feature_names,
+        output_names=[str(c) for c in outputs] if outputs else [data.target],
+    )
+    rows = [(r.path, r.layer, r.output, f"{r.parameters:,}") for r in data.net.summary().rows]
+    rows.append(("", "trainable parameters", "", f"{data.net.summary().total:,}"))
+    return (
+        f'<div class="scroll">{picture.svg}</div>'
+        '<p class="soft">Each line is a weight: blue positive, orange negative, the thicker the '
+        "larger in its layer. Of layers with many nodes, the first and the last are drawn.</p>"
+        + _table(("path", "layer", "output shape", "parameters"), rows, numbers=(3,))
+    )
+
+
+def _learning(data):
+    if not len(data.history):
+        return "<p>No epoch was completed.</p>"
+    metrics = data.metrics
+    why = f" It ended because {escape(metrics['stopped'])}." if metrics.get("stopped") else ""
+    best = (
+        f" The weights kept are those of epoch {data.best_epoch}, the best on held-out rows."
+        if data.best_epoch
+        else ""
+    )
+    return (
+        f"<p>{metrics['epochs']} epochs in {metrics['seconds']:.1f} s.{why}{best}</p>"
+        f'<div class="chart">{curves(data.history, data.best_epoch)}</div>'
+    )
+
+
+def _errors(data):
+    scores = _scores_table(data.metrics)
+    if data.classes is None:
+        return (
+            f'{scores}<div class="chart">{residuals(data.truth, data.outputs, data.target)}</div>'
+        )
+    return scores + _confusion(data)
+
+
+def _scores_table(metrics):
+    train, held = metrics["train"], metrics["validation"]
+    rows = [(name.replace("_", " "), _number(train[name]), _number(held[name])) for name in held]
+    return _table(("score", "training", "held out"), rows, numbers=(1, 2))
+
+
+def _confusion(data):
+    names = [str(c) for c in data.classes]
+    matrix = confusion_matrix(data.truth, data.outputs.argmax(axis=1), len(names))
+    body = ""
+    for name, row in zip(names, matrix, strict=True):
+        total = max(1, row.sum())
+        cells = "".join(
+            f'<td style="background:color-mix(in srgb, var(--accent) {70 * n / total:.0f}%, '
+            f'var(--tint))">{n}<small>{n / total:.0%}</small></td>'
+            for n in row
+        )
+        body += f"<tr><th>{escape(name)}</th>{cells}</tr>"
+    head = "".join(f"<th>{escape(name)}</th>" for name in names)
+    return (
+        '<p class="soft">Rows are the true classes, columns what was predicted; shares are of the '
+        "true class.</p>"
+        f'<div class="scroll"><table class="matrix"><tr><th></th>{head}</tr>{body}</table></div>'
+    )
+
+
+def _worst(data):
+    if data.classes is None:
+        wrong = np.abs(data.outputs - data.truth)
+        headings = ["row", f"true {data.target}", "predicted", "off by"]
+    else:
+        chance = data.outputs[np.arange(len(data.truth)), data.truth]
+        wrong = -chance
+        headings = ["row", f"true {data.target}", "predicted", "chance given to the truth"]
+    order = np.argsort(-wrong, kind="stable")[:WORST]
+    others = [name for name in data.rows.columns if name != data.target]
+    rows = []
+    for k in order:
+        if data.classes is None:
+            told = [_number(float(data.truth[k])), _number(float(data.outputs[k]))]
+            told.append(_number(float(wrong[k])))
+        else:
+            told = [str(data.classes[data.truth[k]]), str(data.classes[data.outputs[k].argmax()])]
+            told.append(f"{chance[k]:.1%}")
+        cells = data.rows.row(int(k), named=True)
+        values = ["" if cells[name] is None else str(cells[name]) for name in others]
+        rows.append([f"{data.row_numbers[k]:,}", *told, *values])
+    return _table([*headings, *others], rows, numbers=(0, 3))
+
+
+def _settings(data):
+    rows = [(str(name), str(value)) for name, value in data.config.items() if value is not None]
+    command = f"<pre>{escape(data.command)}</pre>" if data.command else ""
+    return command + _table(("setting", "value"), rows)
+
+
+def _table(headings, rows, numbers=()):
+    def cell(tag, k, value):
+        kind = ' class="n"' if k in numbers else ""
+        return f"<{tag}{kind}>{escape(str(value))}</{tag}>"
+
+    head = "".join(cell("th", k, heading) for k, heading in enumerate(headings))
+    body = "".join(
+        "<tr>" + "".join(cell("td", k, value) for k, value in enumerate(row)) + "</tr>"
+        for row in rows
+    )
+    return f'<div class="scroll"><table><tr>{head}</tr>{body}</table></div>'
+
+
+def _number(value):
+    return "–" if value is None else f"{value:.4g}"
