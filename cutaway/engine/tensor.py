@@ -95,6 +95,11 @@ class Tensor:
         return (self[i] for i in range(len(self)))
 
     def __bool__(self):
+        if self.size != 1:
+            raise ShapeError(
+                f"a Tensor of {self.size} elements is neither true nor false",
+                mend="say which: (x > 0).numpy().all() or .any()",
+            )
         return bool(self.data)
 
     def __float__(self):

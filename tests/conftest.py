@@ -1,0 +1,28 @@
+"""What all tests share: real data where it lies beside the repository, and quiet libraries."""
+
+from pathlib import Path
+
+import hypothesis
+import pytest
+
+import cutaway as ct
+
+hypothesis.settings.register_profile(
+    "cutaway", deadline=None, derandomize=True, max_examples=20, database=None
+)
+hypothesis.settings.load_profile("cutaway")
+
+
+@pytest.fixture(autouse=True)
+def seeded():
+    """Every test starts from the same random numbers."""
+    ct.seed(0)
+
+
+@pytest.fixture
+def shared_data() -> Path:
+    """The folder of real data sets; a test that needs it is skipped where it is not."""
+    folder = Path(__file__).parents[2] / "shared" / "data"
+    if not folder.is_dir():
+        pytest.skip(f"the data sets are not at {folder}")
+    return folder

@@ -1,0 +1,260 @@
+import gc
+import threading
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from cutaway import ops
+from cutaway.engine import Tensor, check_gradient, float64, gradients, no_grad, operation
+from cutaway.errors import GradientError, ShapeError
+
+
+def leaf(value):
+    return Tensor(value, requires_grad=True)
+
+
+def test_a_tensor_used_twice_in_one_operation_has_two_edges():
+    x = leaf(3.0)
+    y = x * x
+    assert y.record.inputs == (x, x)
+    y.backward()
+    assert x.grad == 6.0
+
+
+def test_gradients_of_several_uses_add_up():
+    x = leaf(2.0)
+    (x * 3 + x * x + ops.exp(x)).backward()
+    assert float(x.grad) == pytest.approx(3 + 4 + np.exp(2.0), rel=1e-6)
+
+
+def test_the_diamond_is_walked_once_per_record():
+    # y = (x + x)², each record's rule may run only when all of its gradient has arrived
+    calls = []
+
+    @operation
+    def double(z):
+        return 2 * z
+
+    @double.backward
+    def double_backward(grad, out, z):
+        calls.append(float(grad))
+        return 2 * grad
+
+    x = leaf(1.0)
+    y = double(x)
+    (y * y + y).backward()
+    assert calls == [2 * 2 + 1]
+    assert float(x.grad) == 10.0
+
+
+def test_ten_thousand_chained_operations_work_and_are_freed():
+    x = leaf(1.0)
+    y = x
+    for _ in range(10_000):
+        y = ops.linear(y)
+    y.backward()
+    assert x.grad == 1.0
+    del y
+    gc.collect()
+
+
+def test_two_backward_passes_add_up():
+    x = leaf(1.0)
+    (2 * x).backward()
+    (3 * x).backward()
+    assert x.grad == 5.0
+
+
+def test_gradients_leaves_grad_alone():
+    x = leaf(1.0)
+    [(found, g)] = gradients(2 * x)
+    assert found is x and g == 2.0 and x.grad is None
+
+
+def test_nothing_is_recorded_outside_gradients():
+    x = leaf(1.0)
+    with no_grad():
+        assert (x * 2).record is None
+        with no_grad():
+            pass
+        assert (x * 2).record is None
+    assert (Tensor(1.0) * 2).record is None
+    assert (x > 0).record is None
+    assert (x * 2).record is not None
+
+
+def test_no_grad_decorates_functions_that_call_themselves():
+    x = leaf(1.0)
+
+    @no_grad()
+    def down(n):
+        return x * 2 if n == 0 else down(n - 1)
+
+    assert down(3).record is None
+    assert (x * 2).record is not None
+
+
+def test_another_thread_records_while_one_does_not():
+    x = leaf(1.0)
+    found = []
+    with no_grad():
+        thread = threading.Thread(target=lambda: found.append((x * 2).record))
+        thread.start()
+        thread.join()
+    assert found[0] is not None
+
+
+def test_records_know_operation_arrays_options_and_order():
+    x = leaf([[1.0, 2.0]])
+    first = ops.softmax(x, axis=-1)
+    second = ops.sum(first, axis=0)
+    assert first.record.operation is ops.softmax
+    assert second.record.options == {"axis": 0}
+    assert second.record.inputs == (first,)
+    assert second.record.serial > first.record.serial
+
+
+def test_an_integer_input_gets_no_gradient():
+    x, indices = leaf([1.0, 2.0, 3.0]), Tensor([0, 0, 2])
+    ops.take(x, indices).sum().backward()
+    assert x.grad.tolist() == [2.0, 0.0, 1.0] and indices.grad is None
+
+
+def test_backward_of_many_numbers_needs_a_gradient_of_their_shape():
+    x = leaf([1.0, 2.0])
+    with pytest.raises(GradientError, match=r"shape \(2,\), so it is not one number"):
+        (x * 2).backward()
+    with pytest.raises(ShapeError, match=r"grad has shape \(3,\)"):
+        (x * 2).backward(np.ones(3))
+    (x * 2).backward(np.array([1.0, 10.0]))
+    assert x.grad.tolist() == [2.0, 20.0]
+
+
+def test_backward_of_a_constant_says_what_is_missing():
+    with pytest.raises(GradientError, match="not computed from anything that needs a gradient"):
+        Tensor(1.0).backward()
+
+
+def test_an_operation_without_a_rule_says_how_to_write_one():
+    @operation
+    def cube(x):
+        return x**3
+
+    with pytest.raises(GradientError) as caught:
+        cube(leaf(2.0)).backward()
+    assert "@cube.backward" in str(caught.value)
+    assert "def cube_backward(grad, out, x)" in str(caught.value)
+    assert cube(Tensor(2.0)).item() == 8.0
+
+
+def test_a_rule_with_too_few_gradients_is_named():
+    @operation
+    def product(a, b):
+        return a * b
+
+    @product.backward
+    def product_backward(grad, out, a, b):
+        return (grad * b,)
+
+    with pytest.raises(GradientError, match="'product' returned 1 gradients"):
+        product(leaf(2.0), leaf(3.0)).backward()
+
+
+def test_an_operation_that_saves_gives_its_rule_what_it_saved():
+    @operation(saves=True)
+    def normalised(x):
+        length = jnp.sqrt(jnp.sum(x * x))
+        return x / length, length
+
+    @normalised.backward
+    def normalised_backward(grad, out, length, x):
+        return (grad - out * jnp.sum(grad * out)) / length
+
+    check_gradient(normalised, np.array([1.0, -2.0, 0.5]))
+
+
+def test_from_jax_derives_a_rule_and_keeps_options():
+    def scaled_sinc(x, *, scale):
+        return scale * jnp.sinc(x)
+
+    derived = operation.from_jax(scaled_sinc)
+    x = leaf(0.3)
+    derived(x, scale=2.0).backward()
+    assert float(x.grad) == pytest.approx(float(jax.grad(scaled_sinc)(0.3, scale=2.0)), rel=1e-6)
+    assert check_gradient(lambda x: derived(x, scale=2.0), np.array([0.3, 1.7])) < 1e-7
+
+
+def test_inputs_may_be_named():
+    assert ops.subtract(b=1.0, a=Tensor(3.0)).item() == 2.0
+    assert ops.power(Tensor(3.0), b=2).item() == 9.0
+
+
+def test_check_gradient_finds_a_wrong_rule_and_names_the_element():
+    @operation
+    def half_wrong(x):
+        return x * x
+
+    @half_wrong.backward
+    def half_wrong_backward(grad, out, x):
+        return jnp.where(jnp.arange(x.size) == 1, 0.0, 2 * x) * grad
+
+    with pytest.raises(GradientError, match=r"input 0, element \(1,\)") as caught:
+        check_gradient(half_wrong, np.array([1.0, 2.0, 3.0]))
+    assert "by central differences" in str(caught.value)
+
+
+def test_check_gradient_finds_a_gradient_that_was_not_summed_over_broadcast_axes():
+    @operation
+    def shifted(x, b):
+        return x + b
+
+    @shifted.backward
+    def shifted_backward(grad, out, x, b):
+        return grad, grad
+
+    with pytest.raises(GradientError, match="gradient of input 1 has shape"):
+        check_gradient(shifted, np.ones((2, 3)), np.ones(3))
+
+
+def test_eager_and_compiled_give_the_same_values_and_gradients():
+    x = np.linspace(-2, 2, 6, dtype=np.float32).reshape(2, 3)
+
+    def value_and_gradient(array):
+        w = Tensor(array, requires_grad=True)
+        loss = (ops.sigmoid(w @ np.ones((3, 2), np.float32)) * w.sum()).mean()
+        loss.backward()
+        return loss.data, w.grad
+
+    for eager, compiled in zip(value_and_gradient(x), jax.jit(value_and_gradient)(x), strict=True):
+        np.testing.assert_allclose(eager, compiled, rtol=1e-6)
+
+
+def test_float64_is_a_context():
+    with float64():
+        assert Tensor(np.float64(1) / 3).dtype == jnp.float64
+    assert Tensor(np.float64(1) / 3).dtype == jnp.float32
+
+
+def test_text_is_no_tensor():
+    with pytest.raises(ShapeError, match="not made of numbers"):
+        Tensor(np.array(["a", "b"]))
+
+
+def test_integers_cannot_have_gradients():
+    with pytest.raises(GradientError, match="int32 cannot have a gradient"):
+        Tensor([1, 2], requires_grad=True)
+
+
+def test_numpy_arrays_leave_arithmetic_to_tensors():
+    x = leaf([1.0, 2.0])
+    total = (np.array([3.0, 4.0]) * x).sum()
+    assert isinstance(total, Tensor)
+    total.backward()
+    assert x.grad.tolist() == [3.0, 4.0]
+
+
+def test_a_tensor_as_a_key_is_itself():
+    a, b = Tensor(1.0), Tensor(1.0)
+    assert len({a, b}) == 2 and bool(a == b)
