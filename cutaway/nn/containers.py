@@ -60,7 +60,7 @@ class Sequential(Module):
 
     def _expect_sizes_that_fit(self):
         size, source = None, None
-        for name, layer in self.__dict__.items():
+        for name, layer in enumerate(self.layers()):
             if isinstance(layer, Linear):
                 if size not in (None, layer.weight.shape[0]):
                     raise ShapeError(

@@ -21,8 +21,13 @@ class Module(Stateful):
         ['inner.bias', 'inner.weight']
     """
 
-    training = True
+    training: bool
     keeps_features = False  # whether the last axis has the same size in input and output
+
+    def __new__(cls, *args, **options):
+        module = super().__new__(cls)
+        module.__dict__["training"] = True  # before __init__, which need not call super's
+        return module
 
     def __call__(self, *inputs):
         inputs = [Tensor(x) if isinstance(x, _ARRAYS) else x for x in inputs]

@@ -1,0 +1,203 @@
+"""Invariants 2 and 5: eager equals compiled, scanned equals stepped; state survives exceptions."""
+
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from cutaway import losses, ops
+from cutaway.engine import Tensor
+from cutaway.errors import ShapeError, TrainingError
+from cutaway.nn import Dropout, Linear, Sequential, Tanh, jit, named_variables, seed
+from cutaway.nn.state import signature
+from cutaway.optim import SGD, Adam, Cosine
+
+RNG = np.random.default_rng(0)
+X = RNG.normal(size=(6, 4, 3)).astype(np.float32)  # six batches of four
+Y = RNG.normal(size=(6, 4, 1)).astype(np.float32)
+
+
+def made(**options):
+    seed(1)
+    net = Sequential(Linear(3, 5), Tanh(), Dropout(0.3), Linear(5, 1))
+    optimizer = Adam(net, lr=0.01, **options)
+
+    def step(x, y):
+        loss = losses.mean_squared_error(net(x), y)
+        loss.backward()
+        optimizer.step()
+        return loss
+
+    return net, optimizer, step
+
+
+def values(*owners):
+    return {
+        f"{k}.{path}": v.numpy()
+        for k, owner in enumerate(owners)
+        for path, v in named_variables(owner).items()
+    }
+
+
+def expect_equal(a, b, rtol=1e-6):
+    assert a.keys() == b.keys()
+    for path in a:
+        np.testing.assert_allclose(a[path], b[path], rtol=rtol, atol=1e-7, err_msg=path)
+
+
+@pytest.mark.parametrize("schedule", [None, Cosine(10)])
+def test_eager_compiled_scanned_and_looped_steps_give_the_same(schedule):
+    results = []
+    for form in ("eager", "compiled", "scanned", "looped"):
+        net, optimizer, step = made(schedule=schedule)
+        if form == "eager":
+            found = [step(x, y).item() for x, y in zip(X, Y, strict=True)]
+        elif form == "compiled":
+            compiled = jit(step, net, optimizer)
+            found = [compiled(x, y).item() for x, y in zip(X, Y, strict=True)]
+        elif form == "scanned":
+            compiled = jit(lambda batch: step(*batch), net, optimizer)
+            found = compiled.scan((X, Y)).tolist()
+        else:
+            compiled = jit(
+                lambda i, x, y: step(Tensor(x.data[i.data]), Tensor(y.data[i.data])),
+                net,
+                optimizer,
+            )
+            first = compiled.loop(0, 2, X, Y, capacity=8).tolist()
+            second = compiled.loop(2, 6, X, Y, capacity=8).tolist()
+            assert first[2:] == [0] * 6
+            found = first[:2] + second[:4]
+        results.append((found, values(net, optimizer)))
+    for found, state in results[1:]:
+        np.testing.assert_allclose(found, results[0][0], rtol=1e-5)
+        expect_equal(state, results[0][1], rtol=2e-5)
+
+
+def test_a_change_of_values_compiles_nothing_and_a_change_of_mode_does():
+    net, optimizer, step = made()
+    traces = []
+
+    def counted(x, y):
+        traces.append(1)
+        return step(x, y)
+
+    compiled = jit(counted, net, optimizer)
+    compiled(X[0], Y[0])
+    optimizer.lr = 0.5
+    compiled(X[1], Y[1])
+    net.load_state_dict(net.state_dict())
+    compiled(X[1], Y[1])
+    assert len(traces) == 1
+    net.eval()
+    compiled(X[0], Y[0])
+    assert len(traces) == 2
+    net.train()
+    compiled(X[0], Y[0])
+    assert len(traces) == 2
+    net[2].p = 0.9
+    compiled(X[0], Y[0])
+    assert len(traces) == 3
+    compiled(X[0][:2], Y[0][:2])
+    assert len(traces) == 4
+
+
+def test_the_learning_rate_counts_in_compiled_steps():
+    net = Linear(1, 1, bias=False)
+    optimizer = SGD(net, lr=1.0)
+
+    def step():
+        net.weight.sum().backward()
+        optimizer.step()
+
+    compiled = jit(step, net, optimizer)
+    start = net.weight.item()
+    compiled()
+    optimizer.lr = 0.25
+    compiled()
+    assert net.weight.item() == pytest.approx(start - 1.25)
+
+
+@pytest.mark.parametrize("when", ["first", "later"])
+def test_after_an_exception_the_old_arrays_are_back(when):
+    net, optimizer, step = made()
+    fail = []
+
+    def fragile(x, y):
+        loss = step(x, y)  # has assigned parameters, slots and keys
+        if fail:
+            raise ValueError("on purpose")
+        return loss
+
+    compiled = jit(fragile, net, optimizer)
+    if when == "later":
+        compiled(X[0], Y[0])
+    before = values(net, optimizer)
+    fail.append(True)
+    with pytest.raises(ValueError, match="on purpose"):
+        compiled(X[0][:3], Y[0][:3])  # another shape: it is traced
+    expect_equal(values(net, optimizer), before, rtol=0)
+    fail.clear()
+    assert np.isfinite(compiled(X[0], Y[0]).item())
+
+
+def test_a_shape_error_inside_a_compiled_step_reads_as_outside():
+    net, optimizer, step = made()
+    with pytest.raises(ShapeError, match="layer 0, Linear: the input has shape"):
+        jit(step, net, optimizer)(np.ones((2, 7), np.float32), Y[0][:2])
+
+
+def test_a_shared_variable_is_lifted_once():
+    shared = Linear(3, 3)
+    net = Sequential(shared, Tanh(), shared)
+    variables, _ = signature([net, SGD(net, lr=0.1)])
+    assert len(variables) == len({id(v) for v in variables}) == 2 + 2  # and lr, step count
+
+
+def test_two_variables_may_hold_one_array():
+    a, b = Linear(2, 2), Linear(2, 2)
+    b.weight.data = a.weight.data
+    state = a.state_dict()
+    compiled = jit(lambda x: a(x) + b(x), a, b)
+    x = np.ones((1, 2), np.float32)
+    first = compiled(x).tolist()
+    assert compiled(x).tolist() == first
+    np.testing.assert_array_equal(state["weight"], a.weight.numpy())
+
+
+def test_a_gradient_left_by_a_compiled_step_arrives_and_adds_up():
+    net = Linear(2, 1)
+    compiled = jit(lambda x: net(x).sum().backward(), net)
+    x = np.array([[1.0, 2.0]], np.float32)
+    compiled(x)
+    assert net.weight.grad[:, 0].tolist() == [1, 2]
+    compiled(x)
+    assert net.weight.grad[:, 0].tolist() == [2, 4]
+
+
+def test_a_scanned_step_may_not_leave_gradients_behind():
+    net = Linear(2, 1)
+    compiled = jit(lambda x: net(x).sum().backward(), net)
+    with pytest.raises(TrainingError, match="left gradients behind"):
+        compiled.scan(np.ones((3, 1, 2), np.float32))
+    assert net.weight.grad is None
+
+
+def test_arguments_and_results_may_be_nested():
+    net = Linear(2, 1)
+    out = jit(lambda d: {"sum": net(d["x"][0]).sum(), "n": d["n"] * 2}, net)(
+        {"x": [Tensor(np.ones((1, 2)))], "n": 3}
+    )
+    assert isinstance(out["sum"], Tensor) and out["n"].item() == 6
+
+
+def test_types_of_variables_stay_in_a_scan():
+    net = Linear(2, 1).astype(jnp.bfloat16)
+    optimizer = Adam(net, lr=0.1)
+
+    def step(x):
+        ops.mean(net(x)).backward()
+        optimizer.step()
+
+    jit(step, net, optimizer).scan(np.ones((3, 1, 2), np.float32))
+    assert net.weight.dtype == jnp.bfloat16
+    assert optimizer.state["m"][0].dtype == jnp.bfloat16
