@@ -74,7 +74,7 @@ class AdamW(Adam):
         self.weight_decay = weight_decay
 
     def update(self, p, g, m, v):
-        return super().update(p - self.lr * self.weight_decay * p, g, m, v)
+        return super().update(p * (1 - self.lr * self.weight_decay), g, m, v)
 
 
 class Nadam(Optimizer):

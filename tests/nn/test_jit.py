@@ -55,11 +55,11 @@ def test_eager_compiled_scanned_and_looped_steps_give_the_same(schedule):
             compiled = jit(step, net, optimizer)
             found = [compiled(x, y).item() for x, y in zip(X, Y, strict=True)]
         elif form == "scanned":
-            compiled = jit(lambda batch: step(*batch), net, optimizer)
+            compiled = jit(lambda batch, step=step: step(*batch), net, optimizer)
             found = compiled.scan((X, Y)).tolist()
         else:
             compiled = jit(
-                lambda i, x, y: step(Tensor(x.data[i.data]), Tensor(y.data[i.data])),
+                lambda i, x, y, step=step: step(Tensor(x.data[i.data]), Tensor(y.data[i.data])),
                 net,
                 optimizer,
             )

@@ -228,7 +228,7 @@ def test_state_travels_and_wrong_state_changes_nothing():
     del state["0.weight"]
     with pytest.raises(RunError, match=r"no value for 0\.weight"):
         b.load_state_dict(state)
-    with pytest.raises(RunError, match="no place for 9.bias"):
+    with pytest.raises(RunError, match=r"no place for 9\.bias"):
         b.load_state_dict({**before, "9.bias": np.zeros(2)})
     for path, value in b.state_dict().items():
         np.testing.assert_array_equal(value, before[path])

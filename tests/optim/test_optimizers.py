@@ -1,0 +1,285 @@
+"""Optimizers, clipping and schedules against PyTorch, step by step."""
+
+import jax.numpy as jnp
+import numpy as np
+import pytest
+import torch
+
+from cutaway import optim
+from cutaway.errors import GradientError, OptionError
+from cutaway.nn import Buffer, Linear, Parameter, jit, named_variables
+from cutaway.optim import OPTIMIZERS
+
+SHAPES = [(4, 3), (3,), ()]
+
+
+def gradients(steps, seed=0):
+    """Gradients of several parameters over some steps, of very different sizes."""
+    rng = np.random.default_rng(seed)
+    scales = 10.0 ** rng.uniform(-3, 1, steps)
+    return [[(c * rng.normal(size=s)).astype(np.float32) for s in SHAPES] for c in scales]
+
+
+def starts():
+    rng = np.random.default_rng(1)
+    return [rng.normal(size=s).astype(np.float32) for s in SHAPES]
+
+
+def run(make, steps=100, between=None):
+    parameters = [Parameter(p) for p in starts()]
+    optimizer = make(parameters)
+    for k, grads in enumerate(gradients(steps)):
+        for p, g in zip(parameters, grads, strict=True):
+            p.grad = jnp.asarray(g)
+        optimizer.step()
+        if between:
+            between(k, optimizer)
+    return [p.numpy() for p in parameters]
+
+
+def run_torch(make, steps=100, clip=None, scheduler=None):
+    parameters = [torch.tensor(p, requires_grad=True) for p in starts()]
+    optimizer = make(parameters)
+    schedule = scheduler(optimizer) if scheduler else None
+    for grads in gradients(steps):
+        for p, g in zip(parameters, grads, strict=True):
+            p.grad = torch.tensor(g)
+        if clip:
+            clip(parameters)
+        optimizer.step()
+        if schedule:
+            schedule.step()
+    return [p.detach().numpy() for p in parameters]
+
+
+T = torch.optim
+PAIRS = {
+    "SGD": (lambda p: optim.SGD(p, lr=0.1), lambda p: T.SGD(p, lr=0.1)),
+    "Momentum": (
+        lambda p: optim.Momentum(p, lr=0.01, beta=0.8),
+        lambda p: T.SGD(p, lr=0.01, momentum=0.8),
+    ),
+    "AveragedMomentum": (
+        lambda p: optim.AveragedMomentum(p, lr=0.05, beta=0.8),
+        lambda p: T.SGD(p, lr=0.05, momentum=0.8, dampening=0.8),
+    ),
+    "Nesterov": (
+        lambda p: optim.Nesterov(p, lr=0.01, beta=0.8),
+        lambda p: T.SGD(p, lr=0.01, momentum=0.8, nesterov=True),
+    ),
+    "Adagrad": (lambda p: optim.Adagrad(p), lambda p: T.Adagrad(p)),
+    "Adadelta": (lambda p: optim.Adadelta(p), lambda p: T.Adadelta(p)),
+    "RMSprop": (lambda p: optim.RMSprop(p), lambda p: T.RMSprop(p)),
+    "Adam": (
+        lambda p: optim.Adam(p, lr=0.01, betas=(0.8, 0.99)),
+        lambda p: T.Adam(p, lr=0.01, betas=(0.8, 0.99)),
+    ),
+    "AdamW": (
+        lambda p: optim.AdamW(p, lr=0.01, weight_decay=0.3),
+        lambda p: T.AdamW(p, lr=0.01, weight_decay=0.3),
+    ),
+    "Nadam": (lambda p: optim.Nadam(p), lambda p: T.NAdam(p)),
+}
+
+
+@pytest.mark.parametrize("name", PAIRS)
+def test_optimizers_equal_pytorch_over_100_steps(name):
+    ours, theirs = PAIRS[name]
+    if name == "AveragedMomentum":
+        # PyTorch does not damp the very first gradient: give both the same second start
+        def theirs_damped(p):
+            optimizer = T.SGD(p, lr=0.05, momentum=0.8, dampening=0.8)
+            for q in p:
+                optimizer.state[q]["momentum_buffer"] = torch.zeros_like(q)
+            return optimizer
+
+        theirs = theirs_damped
+    for a, b in zip(run(ours), run_torch(theirs), strict=True):
+        np.testing.assert_allclose(a, b, rtol=1e-5, atol=2e-6)
+
+
+def test_every_optimizer_of_the_command_line_is_compared():
+    assert {c.__name__ for c in OPTIMIZERS.values()} == set(PAIRS)
+
+
+def test_averaged_momentum_is_momentum_with_a_smaller_rate():
+    averaged = run(lambda p: optim.AveragedMomentum(p, lr=0.1, beta=0.9))
+    classical = run(lambda p: optim.Momentum(p, lr=0.01, beta=0.9))
+    for a, b in zip(averaged, classical, strict=True):
+        np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-5)
+
+
+def test_the_textbooks_step():
+    # w = 2.5, η = 1, ∂L/∂w = 0.2 · 0.02 = 0.004: w = 2.496
+    w = Parameter(2.5)
+    w.grad = jnp.asarray(0.2 * 0.02)
+    optim.SGD([w], lr=1.0).step()
+    assert w.item() == pytest.approx(2.496, abs=1e-7)
+
+
+@pytest.mark.parametrize("name", PAIRS)
+def test_eager_and_scanned_steps_are_equal(name):
+    make, _ = PAIRS[name]
+    eager = run(make, steps=20)
+    parameters = [Parameter(p) for p in starts()]
+    optimizer = make(parameters)
+
+    def step(grads):
+        for p, g in zip(parameters, grads, strict=True):
+            p.grad = g.data
+        optimizer.step()
+
+    stacked = [np.stack(rows) for rows in zip(*gradients(20), strict=True)]
+    jit(step, optimizer).scan(stacked)
+    for p, expected in zip(parameters, eager, strict=True):
+        np.testing.assert_allclose(p.numpy(), expected, rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("clip", "theirs"),
+    [
+        (optim.ClipNorm(0.5), lambda p: torch.nn.utils.clip_grad_norm_(p, 0.5)),
+        (optim.ClipValue(0.1), lambda p: torch.nn.utils.clip_grad_value_(p, 0.1)),
+    ],
+)
+def test_clipping_equals_pytorch(clip, theirs):
+    ours = run(lambda p: optim.SGD(p, lr=0.1, clip=clip))
+    expected = run_torch(lambda p: T.SGD(p, lr=0.1), clip=theirs)
+    for a, b in zip(ours, expected, strict=True):
+        np.testing.assert_allclose(a, b, rtol=1e-5, atol=1e-6)
+
+
+S = T.lr_scheduler
+SCHEDULES = {
+    "constant": (optim.Constant(), lambda o: S.ConstantLR(o, factor=1.0)),
+    "step": (optim.StepDecay(7, 0.5), lambda o: S.StepLR(o, 7, gamma=0.5)),
+    "exponential": (optim.Exponential(0.9), lambda o: S.ExponentialLR(o, 0.9)),
+    "cosine": (optim.Cosine(40), lambda o: S.CosineAnnealingLR(o, 40)),
+    "cosine to a tenth": (
+        optim.Cosine(40, final=0.1),
+        lambda o: S.CosineAnnealingLR(o, 40, eta_min=0.01),
+    ),
+    "warm-up": (
+        optim.Warmup(8, start=0.2),
+        lambda o: S.LinearLR(o, start_factor=0.2, total_iters=8),
+    ),
+    "one cycle": (
+        optim.OneCycle(40, rising=0.25, divide=10, final_divide=100),
+        lambda o: S.OneCycleLR(
+            o, 0.1, total_steps=40, pct_start=0.25, div_factor=10, final_div_factor=100,
+            cycle_momentum=False,
+        ),
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", SCHEDULES)
+def test_schedules_equal_pytorch_step_by_step(name):
+    schedule, theirs = SCHEDULES[name]
+    w = torch.zeros(1, requires_grad=True)
+    optimizer = T.SGD([w], lr=0.1)
+    scheduler = theirs(optimizer)
+    expected = []
+    for _ in range(40):
+        expected.append(optimizer.param_groups[0]["lr"])
+        optimizer.step()
+        scheduler.step()
+    ours = 0.1 * np.array([float(schedule(jnp.float32(t))) for t in range(1, 41)])
+    np.testing.assert_allclose(ours, expected, rtol=1e-5, atol=1e-8)
+
+
+def test_after_a_warm_up_another_schedule_begins():
+    schedule = optim.Warmup(5, optim.Cosine(10))
+    values = [float(schedule(jnp.float32(t))) for t in range(1, 17)]
+    cosine = [float(optim.Cosine(10)(jnp.float32(t))) for t in range(1, 12)]
+    np.testing.assert_allclose(values[5:], cosine, rtol=1e-6)
+    assert values[0] == pytest.approx(0.1) and np.all(np.diff(values[:6]) > 0)
+
+
+def test_a_schedule_moves_the_steps_of_an_optimizer():
+    ours = run(lambda p: optim.SGD(p, lr=0.1, schedule=optim.Exponential(0.9)))
+    expected = run_torch(lambda p: T.SGD(p, lr=0.1), scheduler=lambda o: S.ExponentialLR(o, 0.9))
+    for a, b in zip(ours, expected, strict=True):
+        np.testing.assert_allclose(a, b, rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize("higher_is_better", [False, True])
+def test_reduce_on_plateau_equals_pytorch(higher_is_better):
+    rng = np.random.default_rng(0)
+    values = np.round(np.exp(-np.arange(60) / 15) + 0.05 * rng.normal(size=60), 3)
+    w = torch.zeros(1, requires_grad=True)
+    theirs = T.SGD([w], lr=0.1)
+    scheduler = S.ReduceLROnPlateau(
+        theirs, "max" if higher_is_better else "min", factor=0.5, patience=3, min_lr=1e-3
+    )
+    ours = optim.SGD([Parameter(0.0)], lr=0.1)
+    reduce = optim.ReduceOnPlateau(0.5, 3, min_lr=1e-3, higher_is_better=higher_is_better)
+    for k, value in enumerate(values):
+        scheduler.step(value)
+        reduce.observe(value, ours)
+        if k == 30:  # a resumed training goes on with the same numbers
+            state = reduce.state()
+            reduce = optim.ReduceOnPlateau(0.5, 3, min_lr=1e-3, higher_is_better=higher_is_better)
+            reduce.load_state(state)
+        assert float(ours.lr) == pytest.approx(theirs.param_groups[0]["lr"], rel=1e-5)
+
+
+def test_a_step_uses_its_gradients_up():
+    net = Linear(2, 1)
+    optimizer = optim.SGD(net, lr=0.1)
+    net(np.ones((1, 2), np.float32)).sum().backward()
+    optimizer.step()
+    assert net.weight.grad is None
+    with pytest.raises(GradientError, match=r"loss.backward\(\) before optimizer.step\(\)"):
+        optimizer.step()
+
+
+def test_parameters_without_a_gradient_stay():
+    a, b = Parameter([1.0]), Parameter([1.0])
+    optimizer = optim.Adam([a, b], lr=0.1)
+    a.grad = jnp.ones(1)
+    optimizer.step()
+    assert a.item() < 1 and b.item() == 1
+    assert optimizer.state["m"][1].item() == 0
+
+
+def test_a_shared_parameter_moves_once():
+    w = Parameter([1.0])
+    optimizer = optim.SGD([w, w], lr=0.5)
+    w.grad = jnp.ones(1)
+    optimizer.step()
+    assert w.item() == 0.5
+
+
+def test_optimizer_state_is_found_by_walking():
+    optimizer = optim.Adam(Linear(2, 1), lr=0.1)
+    assert [p for p in named_variables(optimizer) if not p.startswith("parameters")] == [
+        "base_lr",
+        "step_count",
+        "state.m.0",
+        "state.m.1",
+        "state.v.0",
+        "state.v.1",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("wrong", "words"),
+    [
+        (lambda p: optim.SGD(p, lr=0), "learning rate lr is 0"),
+        (lambda p: optim.SGD(p, lr=-0.1), "learning rate lr is -0.1"),
+        (lambda p: optim.SGD(p, lr=float("nan")), "learning rate lr is nan"),
+        (lambda p: optim.Adam(p, betas=(0.9, 1.0)), r"betas\[1\] is 1.0"),
+        (lambda p: optim.Adam(p, eps=0), "eps is 0"),
+        (lambda p: optim.Momentum(p, lr=1, beta=-1), "beta is -1"),
+        (lambda p: optim.AdamW(p, weight_decay=-1), "weight_decay is -1"),
+        (lambda p: optim.SGD([], lr=1), "no parameters to train"),
+        (lambda p: optim.SGD([Buffer(1.0)], lr=1), "was given a Buffer"),
+        (lambda p: optim.Cosine(0), "total_steps is 0"),
+        (lambda p: optim.ClipNorm(0), "max_norm is 0"),
+        (lambda p: setattr(optim.SGD(p, lr=1), "lr", -1), "learning rate lr is -1"),
+    ],
+)
+def test_options_out_of_range_are_named(wrong, words):
+    with pytest.raises(OptionError, match=words):
+        wrong([Parameter([1.0])])
