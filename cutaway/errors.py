@@ -64,7 +64,7 @@ def did_you_mean(name: str, known) -> str:
     """
     known = [str(k) for k in known]
     folded = {k.casefold(): k for k in known}
-    near = difflib.get_close_matches(str(name).casefold(), folded, n=1, cutoff=0.6)
+    near = difflib.get_close_matches(str(name).casefold(), folded, n=1, cutoff=0.5)
     if near:
         return f'did you mean "{folded[near[0]]}"?'
     shown = ", ".join(known[:12]) + (f", ... ({len(known)} in all)" if len(known) > 12 else "")

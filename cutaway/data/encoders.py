@@ -309,4 +309,4 @@ def _expect_numbers(series):
 def _skew(values) -> float:
     deviation = values - values.mean()
     spread = values.std()
-    return float((deviation**3).mean() / spread**3) if spread > 0 else 0.0
+    return float(((deviation / spread) ** 3).mean()) if spread > 0 else 0.0

@@ -1,0 +1,259 @@
+"""Encodings against scikit-learn's, laws, and what bad tables are told."""
+
+import json
+
+import numpy as np
+import polars as pl
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from sklearn.impute import SimpleImputer
+from sklearn.preprocessing import OneHotEncoder, StandardScaler
+
+from cutaway.data import TablePreprocessing, read_table
+from cutaway.errors import DataError, OptionError
+
+FRAME = pl.DataFrame(
+    {
+        "number": [1.0, 2.0, None, 4.0, 5.5, -1.0],
+        "whole": [3, 1, 2, 3, 3, 0],
+        "colour": ["red", "blue", "red", None, "green", "blue"],
+        "flag": [True, False, True, True, False, False],
+        "day": ["2026-01-05", "2026-02-05", "2026-01-12", "2025-12-31", "2026-07-01", "2026-03-03"],
+        "target": ["no", "yes", "no", "yes", "yes", "no"],
+    }
+)
+
+
+def fit(frame=FRAME, target="target", **options):
+    return TablePreprocessing.fit(frame, target, **options)
+
+
+def column(preprocessing, frame, name):
+    return preprocessing.transform(frame).x[:, preprocessing.features.index(name)]
+
+
+def test_numbers_equal_scikit_learns_imputer_and_scaler():
+    prep = fit()
+    raw = FRAME["number"].to_numpy()[:, None]
+    filled = SimpleImputer(strategy="median", add_indicator=True).fit_transform(raw)
+    scaled = StandardScaler().fit_transform(filled[:, :1])[:, 0]
+    np.testing.assert_allclose(column(prep, FRAME, "number"), scaled, rtol=1e-6)
+    np.testing.assert_array_equal(column(prep, FRAME, "number is missing"), filled[:, 1])
+    whole = StandardScaler().fit_transform(FRAME["whole"].to_numpy()[:, None])[:, 0]
+    np.testing.assert_allclose(column(prep, FRAME, "whole"), whole, rtol=1e-6)
+
+
+def test_categories_equal_scikit_learns_one_hot_encoder():
+    prep = fit()
+    names = ["colour=blue", "colour=green", "colour=red", "colour is missing"]
+    ours = np.stack([column(prep, FRAME, n) for n in names], axis=1)
+    raw = FRAME["colour"].fill_null("~missing").to_numpy()[:, None]
+    np.testing.assert_array_equal(ours, OneHotEncoder(sparse_output=False).fit_transform(raw))
+
+
+def test_dates_become_a_number_and_circles():
+    prep = fit()
+    days = (np.array(FRAME["day"].to_list(), "datetime64[D]")).astype(float)
+    expected = (days - days.mean()) / days.std()
+    np.testing.assert_allclose(column(prep, FRAME, "day"), expected, rtol=1e-4, atol=1e-6)
+    week = np.arctan2(column(prep, FRAME, "day week sin"), column(prep, FRAME, "day week cos"))
+    assert week[0] == pytest.approx(week[2], abs=1e-4)  # both Mondays
+
+
+def test_skewed_positive_numbers_are_taken_by_their_logarithm():
+    values = np.exp(np.random.default_rng(0).normal(size=200) * 2)
+    frame = pl.DataFrame({"x": values, "y": [0, 1] * 100})
+    logs = np.log1p(values)
+    np.testing.assert_allclose(
+        column(fit(frame, "y"), frame, "x"), (logs - logs.mean()) / logs.std(), rtol=1e-4, atol=1e-5
+    )
+    assert column(fit(frame, "y"), pl.DataFrame({"x": [-3.0], "y": [0]}), "x") == pytest.approx(
+        -logs.mean() / logs.std(), rel=1e-4
+    )
+
+
+def test_many_levels_are_embedded_in_the_last_columns():
+    levels = [f"city {k:02d}" for k in range(30)] * 4
+    frame = pl.DataFrame({"city": levels, "x": np.arange(120.0) ** 0.5, "y": [0, 1] * 60})
+    prep = fit(frame, "y")
+    assert prep.features == ["x", "city"]
+    assert prep.embeddings == [("city", 31, 16)]
+    codes = column(prep, frame, "city")
+    assert codes.min() == 1 and codes.max() == 30
+    arrays = prep.transform(pl.DataFrame({"city": ["city 03", "Atlantis", None], "x": [1.0] * 3}),
+                            with_target=False)  # fmt: skip
+    assert arrays.x[:, 1].tolist() == [4, 0, 0]
+    assert any("'Atlantis'" in note for note in arrays.notes)
+
+
+@pytest.mark.parametrize(
+    ("values", "kind", "why"),
+    [
+        (list(range(1, 41)), "identifier", "count up by one"),
+        ([f"name {k}" for k in range(40)], "identifier", "all 40 values are different"),
+        (["x"] * 40, "constant", "every value is x"),
+        ([None] * 40, "empty", "no values"),
+        ([float(k % 7) for k in range(40)], "number", "numbers from 0 to 6"),
+        (["a", "b"] * 20, "category", "2 different texts"),
+        ([True, False] * 20, "boolean", "yes or no"),
+        (["2026-01-01", "2026-01-02"] * 20, "date", "dates"),
+        ([f"text {k // 1.5:.0f}" for k in range(40)], "text", "too many"),
+        ([f"note {k}" if k % 3 else None for k in range(40)], "presence", "rows have none"),
+    ],
+)
+def test_kinds_are_found_and_explained(values, kind, why):
+    frame = pl.DataFrame({"c": values, "other": [1.5, 2.5] * 20, "y": [0, 1] * 20}, strict=False)
+    [found] = [c for c in fit(frame, "y").columns if c.name == "c"]
+    assert found.kind == kind and why in found.reason
+
+
+def test_kinds_can_be_overruled_and_columns_ignored():
+    prep = fit(kinds={"whole": "category"}, ignore=["number"])
+    assert "whole=3" in prep.features and "number" not in prep.features
+    with pytest.raises(DataError, match='did you mean "whole"'):
+        fit(kinds={"wohle": "category"})
+    with pytest.raises(OptionError, match="kind 'numeric' is not known"):
+        fit(kinds={"whole": "numeric"})
+    with pytest.raises(OptionError, match="cannot be a number"):
+        fit(kinds={"colour": "number"})
+
+
+@pytest.mark.parametrize(
+    ("values", "task", "classes"),
+    [
+        ([0, 1] * 20, "binary", [0, 1]),
+        (["no", "yes"] * 20, "binary", ["no", "yes"]),
+        ([True, False] * 20, "binary", [False, True]),
+        ([1.0, 2.0] * 20, "binary", [1.0, 2.0]),
+        (["a", "b", "c", "d"] * 10, "multiclass", ["a", "b", "c", "d"]),
+        ([3, 4, 5, 8] * 10, "multiclass", [3, 4, 5, 8]),
+        (list(range(20)) * 2, "regression", None),
+        ([0.5, 1.5, 2.25, 3.0] * 10, "regression", None),
+    ],
+)
+def test_the_target_decides_the_task(values, task, classes):
+    prep = fit(pl.DataFrame({"x": np.arange(40) ** 0.5, "y": values}), "y")
+    assert prep.task == task and prep.classes == classes
+
+
+def test_regression_targets_are_standardised_and_come_back():
+    frame = pl.DataFrame({"x": np.arange(40.0), "y": np.arange(40) * 3.0 + 100})
+    prep = fit(frame, "y")
+    y = prep.transform(frame).y
+    assert y.mean() == pytest.approx(0, abs=1e-6) and y.std() == pytest.approx(1, rel=1e-6)
+    np.testing.assert_allclose(prep.untransform_target(y), frame["y"].to_numpy(), rtol=1e-5)
+
+
+def test_rows_without_a_target_are_left_out_and_counted():
+    frame = FRAME.with_columns(target=pl.Series(["no", None, "no", "yes", "yes", None]))
+    prep = fit(frame)
+    arrays = prep.transform(frame)
+    assert arrays.rows.tolist() == [0, 2, 3, 4] and arrays.y.tolist() == [0, 0, 1, 1]
+    assert any("2 rows without it" in note for note in prep.notes)
+
+
+def test_refitting_keeps_kinds_and_classes():
+    rows = pl.DataFrame({"id": range(100), "x": np.arange(100.0) ** 0.5, "y": [0, 1] * 50})
+    looked = fit(rows, "y")
+    part = rows.sample(50, seed=0)
+    again = looked.refit(part)
+    assert again.features == ["x"] and again.classes == [0, 1]
+    assert again.encoders[0].mean == pytest.approx(part["x"].mean())
+
+
+values = st.one_of(st.none(), st.floats(-1e6, 1e6), st.sampled_from([float("inf"), float("nan")]))
+
+
+@given(
+    numbers=st.lists(values, min_size=6, max_size=6),
+    words=st.lists(st.sampled_from(["a", "b", "ü", None, ""]), min_size=6, max_size=6),
+)
+def test_json_round_trips_give_the_same_bits_and_everything_is_finite(numbers, words):
+    frame = FRAME.with_columns(
+        number=pl.Series(numbers, dtype=pl.Float64), colour=pl.Series(words, dtype=pl.String)
+    )
+    prep = fit(frame)
+    again = TablePreprocessing.from_json(json.loads(json.dumps(prep.to_json(), allow_nan=False)))
+    a, b = prep.transform(frame), again.transform(frame)
+    np.testing.assert_array_equal(a.x, b.x)
+    np.testing.assert_array_equal(a.y, b.y)
+    assert np.isfinite(a.x).all() and a.x.shape[1] == len(prep.features)
+    assert len(prep.feature_sources) == len(prep.features)
+
+
+@pytest.mark.parametrize(
+    ("frame", "target", "words"),
+    [
+        (FRAME, "tarket", 'did you mean "target"'),
+        (FRAME.with_columns(target=pl.lit("yes")), "target", "has one class, 'yes', in all 6 rows"),
+        (FRAME.with_columns(target=pl.lit(None)), "target", "has no values"),
+        (FRAME.with_columns(target=pl.lit(float("nan"))), "target", "is NaN or infinite in 6 rows"),
+        (FRAME.select("target", x=pl.lit(1)), "target", "no column is left"),
+        (FRAME.select("target"), "target", "no column is left"),
+    ],
+)
+def test_tables_from_which_nothing_can_be_learned_are_told_why(frame, target, words):
+    with pytest.raises(DataError, match=words):
+        fit(frame, target)
+
+
+def test_tasks_that_do_not_fit_are_named():
+    with pytest.raises(OptionError, match="holds String"):
+        fit(task="regression")
+    with pytest.raises(OptionError, match="has 4 classes"):
+        fit(FRAME.rename({"whole": "y"}), "y", task="binary")
+
+
+def test_a_class_with_one_row_is_noted():
+    frame = FRAME.with_columns(target=pl.Series(["a", "b", "a", "b", "b", "c"]))
+    assert any("only one row of 'c'" in note for note in fit(frame).notes)
+
+
+def test_infinity_is_taken_as_missing_and_counted():
+    frame = FRAME.with_columns(number=pl.Series([1.0, float("inf"), 2.0, 4.0, -float("inf"), 3.0]))
+    prep = fit(frame)
+    assert any("number: 2 infinite values, taken as missing" in n for n in prep.notes)
+    assert np.isfinite(prep.transform(frame).x).all()
+
+
+def test_a_missing_column_at_prediction_is_named():
+    with pytest.raises(DataError, match=r"no column 'colour'.*\n.*\n.*did you mean \"color\""):
+        fit().transform(FRAME.rename({"colour": "color"}), with_target=False)
+
+
+def test_a_new_category_at_prediction_is_zeros_and_noted():
+    prep = fit()
+    arrays = prep.transform(FRAME.with_columns(colour=pl.lit("pink")), with_target=False)
+    chosen = [k for k, name in enumerate(prep.features) if name.startswith("colour")]
+    assert not arrays.x[:, chosen].any()
+    assert any("6 rows hold 'pink', not seen in training" in note for note in arrays.notes)
+
+
+def test_text_where_numbers_were_is_named_with_its_row():
+    frame = FRAME.with_columns(number=pl.Series(["1", " 2.5 ", "many", "4", None, "more"]))
+    with pytest.raises(DataError, match=r"'number' holds 'many' in row 3 \(2 such values\)"):
+        fit().transform(frame, with_target=False)
+    fine = FRAME.with_columns(number=pl.Series(["1", " 2.0 ", None, "4", "5.5", "-1"]))
+    np.testing.assert_array_equal(fit().transform(fine).x, fit().transform(FRAME).x)
+
+
+def test_an_unseen_class_at_evaluation_is_named():
+    frame = FRAME.with_columns(target=pl.lit("maybe"))
+    with pytest.raises(DataError, match="holds 'maybe' in 6 rows, a class that training did not"):
+        fit().transform(frame)
+
+
+def test_preprocessing_of_something_else_is_named():
+    for value in ({}, {"format": 99}, {"format": 1, "columns": [{"x": 1}]}):
+        with pytest.raises(DataError, match="no preprocessing of a table"):
+            TablePreprocessing.from_json(value)
+
+
+def test_titanic_is_understood(shared_data):
+    prep = fit(read_table(shared_data / "titanic/titanic.csv"), "Survived")
+    kinds = {c.name: c.kind for c in prep.columns}
+    assert kinds["PassengerId"] == kinds["Name"] == "identifier"
+    assert kinds["Ticket"] == "text" and kinds["Cabin"] == "presence"
+    assert kinds["Sex"] == kinds["Embarked"] == "category"
+    assert {"Age", "Age is missing", "Cabin is given", "Sex=female"} <= set(prep.features)
