@@ -77,7 +77,7 @@ def test_blocks_hold_every_row_once_in_an_order_of_the_seed(parquet):
 def test_streams_that_cannot_be_are_named(parquet, tmp_path):
     path, frame = parquet
     with pytest.raises(DataError, match='did you mean "x0"'):
-        ParquetBatches(path, target="y", features=["xo"])
+        ParquetBatches(path, target="y", features=["xx0"])
     with pytest.raises(DataError, match="there is no file"):
         ParquetBatches(tmp_path / "none.parquet", target="y")
     bad = tmp_path / "bad.parquet"
