@@ -75,9 +75,22 @@ _HOMES = {
         "load_weights",
         "save_weights",
     ),
-    "cutaway.runs": ("Run", "train_table"),
+    "cutaway.explain": ("draw",),
+    "cutaway.runs": ("Run", "TableOptions", "train_table"),
 }
-_PACKAGES = ("data", "errors", "losses", "metrics", "models", "nn", "ops", "optim", "train")
+_PACKAGES = (
+    "data",
+    "errors",
+    "explain",
+    "losses",
+    "metrics",
+    "models",
+    "nn",
+    "ops",
+    "optim",
+    "runs",
+    "train",
+)
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
 
 __all__ = ["__version__", *_HOME_OF, *_PACKAGES]

@@ -4,6 +4,7 @@ import shlex
 import sys
 
 from cutaway.cli.show import console, escape, number, print_json, print_notes, print_scores, table
+from cutaway.data import students_path
 from cutaway.runs import prepare_table, write_report
 
 
@@ -22,21 +23,23 @@ def train_command(data, target, options, *, out, resume, as_json) -> None:
         return
     console.print(f"\nSaved in [bold]{escape(run.path)}[/]. What now:")
     follow_ups = [
-        (f"open {report}", "the report: curves, errors, the rows it got most wrong"),
+        (str(report), "the report, for your browser: curves, and the rows it got most wrong"),
         (f"cutaway predict {run.path} NEW.csv", "predictions for new rows"),
         (f"cutaway evaluate {run.path} MORE.csv", "how good it is on other rows"),
         (f"cutaway summary {run.path}", "the network, layer by layer"),
     ]
-    console.print(table(["", ""], [("  " + a, b) for a, b in follow_ups]))
+    for command, what in follow_ups:
+        console.print(f"  [bold]{escape(command)}[/]\n      {what}")
     if run.metrics["stopped"] == "interrupted":
         sys.exit(130)
 
 
 def _show_data(prepared) -> None:
     rows = len(prepared.frame)
-    console.print(
-        f"[bold]{escape(prepared.source)}[/]: {rows:,} rows, {len(prepared.frame.columns)} columns"
-    )
+    source = escape(prepared.source)
+    if prepared.source == str(students_path()):
+        source = "students.csv, which comes with Cutaway"
+    console.print(f"[bold]{source}[/]: {rows:,} rows, {len(prepared.frame.columns)} columns\n")
     shown = [(name, kind, done) for name, kind, done, *_ in prepared.preprocessing.summary_rows()]
     console.print(table(["column", "kind", "what is done with it"], shown))
     print_notes(prepared.notes)

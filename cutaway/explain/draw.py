@@ -153,8 +153,7 @@ def _nodes(column, places, side):
 
 
 def _draw_blocks(net):
-    rows = [r for r in net.summary().rows if r.parameters or r.frozen or r.output]
-    rows = rows or net.summary().rows
+    rows = net.summary().rows
     width, step = 380, 54
     parts = []
     for k, row in enumerate(rows):

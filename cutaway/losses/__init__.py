@@ -3,17 +3,20 @@
 A loss is a function (prediction, target) -> Tensor. Options are fixed with functools.partial.
 """
 
-from cutaway.losses.binary import binary_cross_entropy, binary_cross_entropy_with_logits, hinge
+from cutaway.losses.binary import binary_cross_entropy, binary_cross_entropy_with_logits
 from cutaway.losses.categorical import (
     categorical_cross_entropy,
     categorical_cross_entropy_with_logits,
     kl_divergence,
+)
+from cutaway.losses.contract import Expects, expecting, expects
+from cutaway.losses.margin import hinge, squared_hinge
+from cutaway.losses.penalties import l1_penalty, l2_penalty
+from cutaway.losses.regression import huber, mean_absolute_error, mean_squared_error
+from cutaway.losses.sparse import (
     sparse_categorical_cross_entropy,
     sparse_categorical_cross_entropy_with_logits,
 )
-from cutaway.losses.contract import Expects, expecting, expects
-from cutaway.losses.penalties import l1_penalty, l2_penalty
-from cutaway.losses.regression import huber, mean_absolute_error, mean_squared_error
 
 # by the names that the command line and config files use
 LOSSES = {
@@ -30,5 +33,15 @@ LOSSES = {
         sparse_categorical_cross_entropy_with_logits,
         kl_divergence,
         hinge,
+        squared_hinge,
     )
+}
+
+# short names for the command line alone; config files hold the full ones
+LOSS_ALIASES = {
+    "mse": "mean_squared_error",
+    "mae": "mean_absolute_error",
+    "bce": "binary_cross_entropy_with_logits",
+    "cross_entropy": "sparse_categorical_cross_entropy_with_logits",
+    "kl": "kl_divergence",
 }

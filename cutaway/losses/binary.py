@@ -1,74 +1,62 @@
-"""Losses for yes or no: binary cross-entropy from probabilities and from logits, and hinge."""
+"""Losses for yes or no: binary cross-entropy from probabilities and from logits."""
 
 import jax
 import jax.numpy as jnp
 
-from cutaway.engine import operation
-from cutaway.losses.contract import expecting, reduced, row_scale, row_weights, same_shape
+from cutaway.engine import as_array, operation
+from cutaway.losses.contract import expect_class_weights, expecting, paired, reduced, row_scale
 
 LOG_FLOOR = -100.0  # ln p is held above this, as in PyTorch: a certain mistake costs 100, not ∞
 
 
-def _weights(values, target, class_weights, rows):
-    """Weight of each element: of its row, and of its class (w0 for 0, w1 for 1)."""
-    weights = row_weights(rows, values)
+def _weighted(y, class_weights):
+    """(a, b, a + b) with a = w1 y and b = w0 (1 - y): the shares of class 1 and class 0."""
     if class_weights is None:
-        return weights
-    w0, w1 = class_weights
-    by_class = w0 + (w1 - w0) * target
-    return by_class if weights is None else weights * by_class
+        return y, 1 - y, 1
+    w0, w1 = as_array(class_weights).astype(y.dtype)
+    a, b = w1 * y, w0 * (1 - y)
+    return a, b, a + b
 
 
 @operation
 def _from_probabilities(p, target, *, reduction, class_weights, rows):
-    y = same_shape("binary_cross_entropy", p, target).astype(p.dtype)
+    p, y = paired("binary_cross_entropy", p, target)
+    a, b, both = _weighted(y, class_weights)
     log_p = jnp.maximum(jnp.log(p), LOG_FLOOR)
     log_q = jnp.maximum(jnp.log1p(-p), LOG_FLOOR)
-    values = -(y * log_p + (1 - y) * log_q)
-    return reduced(values, reduction, _weights(values, y, class_weights, rows))
+    values = -(a * log_p + b * log_q)
+    return reduced(values, reduction, rows, None if class_weights is None else both)
 
 
 @_from_probabilities.backward
 def _from_probabilities_backward(grad, out, p, target, *, reduction, class_weights, rows):
-    y = same_shape("binary_cross_entropy", p, target).astype(p.dtype)
-    scale = row_scale(p, reduction, _weights(p, y, class_weights, rows))
-    # ∂/∂p -(y ln p + (1-y) ln(1-p)) = (p - y) / (p (1-p)), held finite at p = 0 and 1
-    return grad * scale * (p - y) / jnp.maximum(p * (1 - p), 1e-12), None
+    p, y = paired("binary_cross_entropy", p, target)
+    a, _, both = _weighted(y, class_weights)
+    scale = row_scale(p, reduction, rows, None if class_weights is None else both)
+    # ∂/∂p -(a ln p + b ln(1-p)) = ((a + b) p - a) / (p (1-p)), held finite at p = 0 and 1;
+    # without class weights (p - y) / (p (1-p))
+    return grad * scale * (both * p - a) / jnp.maximum(p * (1 - p), 1e-12), None
 
 
 @operation
 def _from_logits(z, target, *, reduction, class_weights, rows):
-    y = same_shape("binary_cross_entropy_with_logits", z, target).astype(z.dtype)
-    # -(y ln σ(z) + (1-y) ln(1-σ(z))) = max(z, 0) - z y + ln(1 + e^{-|z|}): nothing overflows
-    values = jnp.maximum(z, 0) - z * y + jnp.log1p(jnp.exp(-jnp.abs(z)))
-    return reduced(values, reduction, _weights(values, y, class_weights, rows))
+    z, y = paired("binary_cross_entropy_with_logits", z, target)
+    a, b, both = _weighted(y, class_weights)
+    # -ln σ(z) = max(-z, 0) + ln(1 + e^{-|z|}) and -ln(1 - σ(z)) = max(z, 0) + ln(1 + e^{-|z|}):
+    # nothing overflows, nothing cancels
+    tail = jnp.log1p(jnp.exp(-jnp.abs(z)))
+    values = a * jnp.maximum(-z, 0) + b * jnp.maximum(z, 0) + both * tail
+    return reduced(values, reduction, rows, None if class_weights is None else both)
 
 
 @_from_logits.backward
 def _from_logits_backward(grad, out, z, target, *, reduction, class_weights, rows):
-    y = same_shape("binary_cross_entropy_with_logits", z, target).astype(z.dtype)
-    scale = row_scale(z, reduction, _weights(z, y, class_weights, rows))
-    # ∂/∂z = σ(z) - y: the σ' of the sigmoid and the 1/(p (1-p)) of the loss cancel
-    return grad * scale * (jax.nn.sigmoid(z) - y), None
-
-
-@operation
-def _hinge(score, target, *, reduction, rows):
-    values = jnp.maximum(0, 1 - _signs(score, target) * score)
-    return reduced(values, reduction, row_weights(rows, values))
-
-
-@_hinge.backward
-def _hinge_backward(grad, out, score, target, *, reduction, rows):
-    sign = _signs(score, target)
-    scale = row_scale(score, reduction, row_weights(rows, score))
-    # -y inside the margin, 0 beyond it
-    return grad * scale * jnp.where(sign * score < 1, -sign, 0), None
-
-
-def _signs(score, target):
-    y = same_shape("hinge", score, target)
-    return jnp.where(y > 0, 1, -1).astype(score.dtype)
+    z, y = paired("binary_cross_entropy_with_logits", z, target)
+    a, _, both = _weighted(y, class_weights)
+    scale = row_scale(z, reduction, rows, None if class_weights is None else both)
+    # ∂/∂z = (a + b) σ(z) - a, without class weights σ(z) - y: the σ' of the sigmoid and the
+    # 1/(p (1-p)) of the loss cancel
+    return grad * scale * (both * jax.nn.sigmoid(z) - a), None
 
 
 @expecting("probability", "binary", "binary_cross_entropy_with_logits")
@@ -82,22 +70,26 @@ def binary_cross_entropy(
 
     Args:
         prediction: probabilities of class 1, in [0, 1].
-        target: 0 or 1 (or shares between).
+        target: 0 or 1 (or shares between); no gradient flows to it.
         reduction: "mean", "sum" or "none".
-        class_weights: (w0, w1), how much each class counts; mean is then Σ w l / Σ w.
-        row_weights: (rows,), how much each row counts, likewise.
+        class_weights: (w0, w1): -(w1 y ln p + w0 (1 - y) ln(1 - p)), and mean is Σ w l / Σ w with
+            w = w1 y + w0 (1 - y). PyTorch's pos_weight is w1 with w0 = 1, but its mean is over n.
+        row_weights: (rows,), or the shape of the leading axes; how much each row counts, 0 for
+            one that is padding. mean is then Σ w l / Σ w.
 
     Shapes:
         prediction and target: equal, up to a last axis of size 1
 
     Raises:
-        ShapeError: shapes that do not fit.
+        ShapeError: shapes that do not fit; nothing is broadcast.
+        OptionError: an unknown reduction, a negative weight.
 
     Example:
         >>> from cutaway.losses import binary_cross_entropy
         >>> round(binary_cross_entropy([0.5], [1]).item(), 4)
         0.6931
     """
+    expect_class_weights("binary_cross_entropy", class_weights, 2)
     return _from_probabilities(
         prediction, target, reduction=reduction, class_weights=class_weights, rows=row_weights
     )
@@ -121,22 +113,7 @@ def binary_cross_entropy_with_logits(
         >>> binary_cross_entropy_with_logits([1e4, -1e4], [1, 1]).item()
         5000.0
     """
+    expect_class_weights("binary_cross_entropy_with_logits", class_weights, 2)
     return _from_logits(
         prediction, target, reduction=reduction, class_weights=class_weights, rows=row_weights
     )
-
-
-@expecting("score", "sign")
-def hinge(prediction, target, *, reduction="mean", row_weights=None):
-    """max(0, 1 - y s) for the score s and y = ±1: 0 once the score is right by a margin of 1.
-
-    Args:
-        prediction: scores s; the sign is the class.
-        target: -1 and 1, or 0 and 1.
-
-    Other Args, Shapes, Raises: see binary_cross_entropy.
-
-    References:
-        Cortes & Vapnik 1995, "Support-vector networks", Machine Learning 20.
-    """
-    return _hinge(prediction, target, reduction=reduction, rows=row_weights)

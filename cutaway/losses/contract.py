@@ -3,9 +3,12 @@
 import dataclasses
 import functools
 
+import jax
 import jax.numpy as jnp
+import numpy as np
 
-from cutaway.errors import ShapeError, expect_choice
+from cutaway.engine import as_array
+from cutaway.errors import OptionError, ShapeError, expect_choice
 
 
 @dataclasses.dataclass(frozen=True)
@@ -36,63 +39,103 @@ def expecting(output: str, target: str, partner: str | None = None):
 
 
 def expects(loss) -> Expects | None:
-    """What a loss expects, also through functools.partial; None for a user's own function."""
+    """What a loss expects, also through functools.partial; None for a user's own function.
+
+    Example:
+        >>> import functools
+        >>> from cutaway.losses import expects, huber
+        >>> expects(functools.partial(huber, delta=2.0)).target
+        'real'
+    """
     while isinstance(loss, functools.partial):
         loss = loss.func
     return getattr(loss, "expects", None)
 
 
-def same_shape(name: str, prediction, target):
-    """The target in the prediction's shape: (n,) fits (n, 1); nothing is stretched silently."""
-    target = jnp.asarray(target)
-    if target.shape == prediction.shape:
-        return target
-    if _without_last_one(target.shape) == _without_last_one(prediction.shape):
-        return target.reshape(prediction.shape)
-    raise ShapeError(
-        f"{name}: predictions have shape {prediction.shape}, targets {target.shape}",
-        expected="equal shapes, up to a last axis of size 1",
-        mend="give the network's last layer as many outputs as a target has numbers",
-    )
+def as_floating(x):
+    """The array x; whole numbers and booleans become floats, floats keep their type."""
+    x = as_array(x)
+    return x if jnp.issubdtype(x.dtype, jnp.floating) else x.astype(jnp.result_type(float))
 
 
-def _without_last_one(shape):
-    return shape[:-1] if shape and shape[-1] == 1 else shape
+def paired(name: str, prediction, target):
+    """(prediction, target) as floats of one type and shape.
+
+    (n,) and (n, 1) fit each other: the target takes the prediction's shape. Nothing is stretched.
+    """
+    prediction, target = as_floating(prediction), as_array(target)
+    a, b = prediction.shape, target.shape
+    if a != b and a != (*b, 1) and b != (*a, 1):
+        raise ShapeError(
+            f"{name}: predictions have shape {a}, targets {b}",
+            expected="equal shapes, up to a last axis of size 1",
+            mend="give the network's last layer as many outputs as a target has numbers",
+        )
+    return prediction, target.reshape(a).astype(prediction.dtype)
 
 
-def row_scale(values, reduction: str, weights=None):
+def row_scale(values, reduction: str, rows=None, counts=None):
     """By how much each element counts in the result: ∂result/∂element.
 
-    mean: 1/n, or w / Σ w with weights; sum and none: 1, or w.
+    mean: 1/n, or w / Σ w with weights; sum and none: 1, or w. Arguments as for `reduced`.
     """
     expect_choice(reduction, ("mean", "sum", "none"), what="reduction")
-    if weights is not None:
-        weights = jnp.broadcast_to(weights, values.shape).astype(values.dtype)
-        total = jnp.sum(weights)
-        if reduction == "mean":
-            return weights / jnp.where(total == 0, 1, total)
-        return weights
-    if reduction == "mean":
-        return jnp.full(values.shape, 1 / max(1, values.size), values.dtype)
-    return jnp.ones(values.shape, values.dtype)
+    if rows is None and counts is None:
+        each = 1 / max(1, values.size) if reduction == "mean" else 1
+        return jnp.full(values.shape, each, values.dtype)
+    rows = _over_elements(rows, values)
+    if reduction != "mean":
+        return rows
+    total = jnp.sum(rows if counts is None else rows * counts)
+    return rows / jnp.where(total == 0, 1, total)
 
 
-def reduced(values, reduction: str, weights=None):
-    """Elements of a loss as one number, or as they are for "none"."""
-    if reduction == "mean" and weights is None:
+def reduced(values, reduction: str, rows=None, counts=None):
+    """Elements of a loss as one number, or as they are for "none".
+
+    Args:
+        values: the elements; weights of classes are in them already.
+        rows: weights of the rows, by which the elements are multiplied, or None.
+        counts: by how much each element counts in Σ w of "mean" because of its class, or None.
+    """
+    if reduction == "mean" and rows is None and counts is None:
         return jnp.mean(values)
-    scaled = values * row_scale(values, reduction, weights)
+    scaled = values * row_scale(values, reduction, rows, counts)
     return scaled if reduction == "none" else jnp.sum(scaled)
 
 
-def row_weights(weights, values):
-    """Weights (rows,) for values (rows, ...), or None."""
-    if weights is None:
-        return None
-    weights = jnp.asarray(weights)
-    if weights.shape != values.shape[:1]:
+def _over_elements(rows, values):
+    """Weights (rows,), or of as many leading axes as they have, in the shape of values."""
+    if rows is None:
+        return jnp.ones_like(values)
+    rows = as_array(rows)
+    if rows.ndim == 0 or rows.shape != values.shape[: rows.ndim]:
         raise ShapeError(
-            f"row_weights has shape {weights.shape}",
-            expected=f"one weight for each row, shape {values.shape[:1]}",
+            f"row_weights has shape {rows.shape}",
+            expected=f"one weight for each row, shape {values.shape[:1]}"
+            + (f", or for each element, shape {values.shape}" if values.ndim > 1 else ""),
+            mend="give as many weights as there are rows; 0 for a row that shall not count",
         )
-    return weights.reshape(-1, *(1,) * (values.ndim - 1))
+    rows = rows.reshape(*rows.shape, *(1,) * (values.ndim - rows.ndim))
+    return jnp.broadcast_to(rows, values.shape).astype(values.dtype)
+
+
+def expect_class_weights(name: str, class_weights, num_classes: int):
+    """Raise unless class_weights is None or (num_classes,) numbers that are not negative."""
+    if class_weights is None:
+        return
+    weights = as_array(class_weights)
+    if weights.shape != (num_classes,):
+        raise ShapeError(
+            f"{name}: class_weights has shape {weights.shape}",
+            expected=f"one weight for each class, shape ({num_classes},)",
+            mend="give the weights in the order of the class numbers, from 0",
+        )
+    if not isinstance(weights, jax.core.Tracer):
+        bad = np.flatnonzero(~(np.asarray(weights, np.float64) >= 0))
+        if len(bad):
+            raise OptionError(
+                f"{name}: the weight of class {bad[0]} is {float(weights[bad[0]]):g}",
+                expected="weights >= 0",
+                mend="give 0 for a class that shall not count",
+            )

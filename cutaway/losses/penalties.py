@@ -1,18 +1,29 @@
 """Penalties on weights, to be added to a loss."""
 
+import math
+
 from cutaway import ops
 from cutaway.errors import OptionError, expect_range
 
 
 def l1_penalty(parameters, strength: float):
-    """strength · Σ |w|; gradient strength · sign(w): pulls weights to exactly 0.
+    """strength · Σ |w|; gradient strength · sign(w), 0 at 0: pulls weights to exactly 0.
 
     Args:
-        parameters: iterable of Parameters, for example net.parameters().
+        parameters: iterable of Parameters or Tensors, for example net.parameters().
         strength: λ >= 0.
+
+    Raises:
+        OptionError: a strength that is negative or not finite; no parameters.
 
     References:
         Tibshirani 1996, "Regression shrinkage and selection via the lasso".
+
+    Example:
+        >>> from cutaway.engine import Tensor
+        >>> from cutaway.losses import l1_penalty
+        >>> l1_penalty([Tensor([3.0, -4.0])], 0.5).item()
+        3.5
     """
     return _penalty(parameters, strength, ops.absolute)
 
@@ -22,19 +33,29 @@ def l2_penalty(parameters, strength: float):
 
     PyTorch's weight_decay λ on SGD is strength λ/2. On Adam the two differ; see optim.AdamW.
 
-    Args: see l1_penalty.
+    Args, Raises: see l1_penalty.
 
     References:
         Hoerl & Kennard 1970, "Ridge regression"; Krogh & Hertz 1991.
+
+    Example:
+        >>> from cutaway.engine import Tensor
+        >>> from cutaway.losses import l2_penalty
+        >>> l2_penalty([Tensor([3.0, -4.0])], 0.5).item()
+        12.5
     """
     return _penalty(parameters, strength, ops.square)
 
 
 def _penalty(parameters, strength, of):
-    expect_range(strength, what="strength", least=0)
+    expect_range(strength, what="strength", least=0, below=math.inf)
     sums = [ops.sum(of(p)) for p in parameters]
     if not sums:
-        raise OptionError("a penalty on no parameters", expected="at least one Parameter")
+        raise OptionError(
+            "a penalty on no parameters",
+            expected="at least one Parameter",
+            mend="give net.parameters(), anew for each call if it is a generator",
+        )
     total = sums[0]
     for value in sums[1:]:
         total = total + value

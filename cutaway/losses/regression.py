@@ -4,24 +4,25 @@ import jax.numpy as jnp
 
 from cutaway.engine import operation
 from cutaway.errors import expect_range
-from cutaway.losses.contract import expecting, reduced, row_scale, row_weights, same_shape
+from cutaway.losses.contract import expecting, paired, reduced, row_scale
 
 
 def _elementwise(name, value, slope):
     """An operation on (prediction, target) from an element's loss and its slope in the residual."""
 
-    def forward(prediction, target, *, reduction, weights, **options):
-        residual = prediction - same_shape(name, prediction, target).astype(prediction.dtype)
-        weights = row_weights(weights, residual)
-        return reduced(value(residual, **options), reduction, weights)
+    def forward(prediction, target, *, reduction, rows, **options):
+        prediction, target = paired(name, prediction, target)
+        return reduced(value(prediction - target, **options), reduction, rows)
 
-    def rule(grad, out, prediction, target, *, reduction, weights, **options):
-        residual = prediction - same_shape(name, prediction, target).astype(prediction.dtype)
-        scale = row_scale(residual, reduction, row_weights(weights, residual))
-        to_prediction = grad * scale * slope(residual, **options)
-        if not jnp.issubdtype(jnp.result_type(target), jnp.floating):
+    def rule(grad, out, prediction, target, *, reduction, rows, **options):
+        shape, dtype = jnp.shape(target), jnp.result_type(target)
+        prediction, target = paired(name, prediction, target)
+        residual = prediction - target
+        to_prediction = grad * row_scale(residual, reduction, rows) * slope(residual, **options)
+        if not jnp.issubdtype(dtype, jnp.floating):
             return to_prediction, None
-        return to_prediction, -to_prediction.reshape(jnp.shape(target))
+        # the residual ŷ - y falls as y grows
+        return to_prediction, -to_prediction.reshape(shape).astype(dtype)
 
     forward.__name__ = forward.__qualname__ = name
     made = operation(forward)
@@ -48,14 +49,18 @@ def mean_squared_error(prediction, target, *, reduction="mean", row_weights=None
     """Squared error (ŷ - y)²; derivative 2 (ŷ - y).
 
     Args:
+        prediction: ŷ, any numbers.
+        target: y, any numbers; it gets a gradient too if it asks for one.
         reduction: "mean" over all elements, "sum", or "none".
-        row_weights: (rows,), how much each row counts; mean is then Σ w l / Σ w.
+        row_weights: (rows,), or the shape of the leading axes; how much each row counts, 0 for
+            one that is padding. mean is then Σ w l / Σ w.
 
     Shapes:
         prediction and target: equal, up to a last axis of size 1
 
     Raises:
         ShapeError: shapes that do not fit; nothing is broadcast.
+        OptionError: an unknown reduction.
 
     References:
         Legendre 1805; Gauss 1809.
@@ -65,7 +70,7 @@ def mean_squared_error(prediction, target, *, reduction="mean", row_weights=None
         >>> mean_squared_error([1.0, 2.0], [1.0, 4.0]).item()
         2.0
     """
-    return _squared(prediction, target, reduction=reduction, weights=row_weights)
+    return _squared(prediction, target, reduction=reduction, rows=row_weights)
 
 
 @expecting("any", "real")
@@ -79,7 +84,7 @@ def mean_absolute_error(prediction, target, *, reduction="mean", row_weights=Non
         >>> mean_absolute_error([1.0, 2.0], [1.0, 4.0]).item()
         1.0
     """
-    return _absolute(prediction, target, reduction=reduction, weights=row_weights)
+    return _absolute(prediction, target, reduction=reduction, rows=row_weights)
 
 
 @expecting("any", "real")
@@ -100,4 +105,4 @@ def huber(prediction, target, *, delta: float = 1.0, reduction="mean", row_weigh
         [0.125, 2.5]
     """
     expect_range(delta, what="huber: delta", above=0)
-    return _huber(prediction, target, reduction=reduction, weights=row_weights, delta=delta)
+    return _huber(prediction, target, reduction=reduction, rows=row_weights, delta=float(delta))

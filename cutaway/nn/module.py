@@ -120,12 +120,6 @@ class Module(Stateful):
             )
         super().__setattr__(name, value)
 
-    def summary(self, input_shape=None):
-        """The layers with output shapes and trainable parameters; see nn.summary."""
-        from cutaway.nn.summary import summary  # it knows layers, which know this file
-
-        return summary(self, input_shape)
-
     def freeze(self):
         """Stop training the parameters in this module; returns self."""
         for parameter in self.parameters():

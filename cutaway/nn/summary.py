@@ -160,3 +160,7 @@ def _output_shapes(net, input_shape) -> dict:
         for module, mode in modes:
             module.training = mode
     return found
+
+
+# a method of every Module, put there here because Module cannot know layers
+Module.summary = summary

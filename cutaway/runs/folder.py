@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 from pathlib import Path
 
 import cutaway
@@ -29,6 +30,7 @@ class RunFolder:
         self.metrics = self.path / "metrics.json"
         self.report = self.path / "report.html"
         self.checkpoints = self.path / "checkpoints"
+        self._is_new = False
 
     @classmethod
     def begin(cls, out, *, name: str, config: dict, resume: bool = False) -> "RunFolder":
@@ -66,14 +68,20 @@ class RunFolder:
                 expected="a folder for the run",
                 mend="give another --out",
             )
-        existed = folder.path.exists()
+        folder._is_new = not folder.path.exists()
         try:
-            folder.write_json(folder.config, {"format": FORMAT, **config})
+            folder.write_json(
+                folder.config, {"format": FORMAT, "cutaway": cutaway.__version__, **config}
+            )
         except RunError:
-            if not existed and folder.path.is_dir() and not any(folder.path.iterdir()):
-                folder.path.rmdir()
+            folder.discard()
             raise
         return folder
+
+    def discard(self) -> None:
+        """Remove the folder if `begin` made it."""
+        if self._is_new and self.path.is_dir():
+            shutil.rmtree(self.path)
 
     @classmethod
     def open(cls, path) -> "RunFolder":
@@ -140,10 +148,6 @@ class RunFolder:
                 expected="the same data and options, up to --epochs",
                 mend="give the options of the first call, or train into another folder",
             )
-
-
-def version() -> str:
-    return cutaway.__version__
 
 
 def _first_free(parent: Path, name: str) -> Path:

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from cutaway.data import TablePreprocessing, read_table, stratified_split, students_path
-from cutaway.errors import OptionError, TrainingError
+from cutaway.errors import CutawayError, OptionError, TrainingError
 from cutaway.losses import LOSSES, expects
 from cutaway.nn import seed
 from cutaway.optim import OPTIMIZERS
@@ -17,6 +17,7 @@ from cutaway.runs.report import ReportData, render
 from cutaway.runs.run import Run, trainer_for
 from cutaway.runs.scores import score
 from cutaway.train import Checkpoints, EarlyStopping, write_atomically
+from cutaway.train.blocks import expect_batch
 
 
 def train_table(
@@ -107,6 +108,9 @@ class PreparedTable:
             )
         except TrainingError as error:
             trouble = error
+        except CutawayError:
+            folder.discard()  # nothing was trained: leave nothing half-made behind
+            raise
         run = Run(folder, self._config(), self.preprocessing, self.net, trainer.history)
         results = {
             "task": self.preprocessing.task,
@@ -169,6 +173,7 @@ def prepare_table(data=None, target: str | None = None, options=None) -> Prepare
     training, held = stratified_split(
         arrays.y, options.validation, seed=options.seed, stratify=looked.task != "regression"
     )
+    expect_batch(options.batch(len(training)), len(training))
     # fitted again on the training rows alone: nothing of the held-out rows leaks into it
     preprocessing = looked.refit(frame[training])
     arrays = preprocessing.transform(frame)

@@ -92,7 +92,7 @@ def test_resuming_without_a_checkpoint_starts_from_scratch(tmp_path):
 
 def test_a_training_that_ended_by_itself_stays_ended(tmp_path):
     def run(resume):
-        trainer, x, y = make()
+        trainer, x, _ = make()
         callbacks = [EarlyStopping(2), Checkpoints(tmp_path / "run", resume=resume)]
         noise = np.random.default_rng(5).normal(size=80)
         trainer.fit(x, noise, epochs=60, batch_size=20, validation=0.25, callbacks=callbacks)

@@ -1,0 +1,162 @@
+"""Losses for one of several classes, the target a class number: sparse cross-entropies."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from cutaway.engine import as_array, operation
+from cutaway.errors import DataError, ShapeError
+from cutaway.losses.categorical import SMALLEST
+from cutaway.losses.contract import (
+    as_floating,
+    expect_class_weights,
+    expecting,
+    reduced,
+    row_scale,
+)
+
+
+def _labelled(name, prediction, target):
+    """(prediction (..., classes), labels (...) int32), looked at as far as they are known."""
+    prediction, target = as_floating(prediction), as_array(target)
+    if target.shape == (*prediction.shape[:-1], 1):
+        target = target[..., 0]
+    if prediction.ndim < 1 or target.shape != prediction.shape[:-1]:
+        raise ShapeError(
+            f"{name}: predictions have shape {prediction.shape}, targets {target.shape}",
+            expected=f"whole numbers of shape {prediction.shape[:-1]}, one class for each row",
+            mend="give class numbers; for one-hot targets take the categorical loss",
+        )
+    classes = prediction.shape[-1]
+    if not isinstance(target, jax.core.Tracer):
+        _expect_labels(name, np.asarray(target, np.float64), classes)
+    labels = target.astype(jnp.int32)
+    # while compiling, values are unknown: a label out of range then makes the loss NaN
+    return prediction, jnp.where(labels < 0, classes, labels)
+
+
+def _expect_labels(name, values, classes):
+    wrong = ~((values >= 0) & (values < classes))
+    broken = values != np.round(values)
+    if not (wrong | broken).any():
+        return
+    at = tuple(int(k) for k in np.argwhere(wrong | broken)[0])
+    where = f"row {at[0]}" if len(at) == 1 else f"row {at[0]}, place {at[1:]}" if at else "target"
+    why = "is out of range" if wrong[at] and not np.isnan(values[at]) else "is no whole number"
+    raise DataError(
+        f"{name}: the label {values[at]:g} in {where} {why}",
+        expected=f"labels from 0 to {classes - 1}, for {classes} outputs",
+        mend="number the classes from 0, or give the last layer more outputs",
+    )
+
+
+def _class_weight(name, labels, class_weights, classes, dtype):
+    """Weight of each label's class, or None."""
+    expect_class_weights(name, class_weights, classes)
+    return None if class_weights is None else as_array(class_weights).astype(dtype)[labels]
+
+
+def _picked(values, labels):
+    return jnp.take_along_axis(values, labels[..., None], axis=-1)[..., 0]
+
+
+@operation(saves=True)
+def _from_logits(z, target, *, reduction, class_weights, rows):
+    name = "sparse_categorical_cross_entropy_with_logits"
+    z, labels = _labelled(name, z, target)
+    shifted = z - jnp.max(z, axis=-1, keepdims=True)
+    exps = jnp.exp(shifted)
+    total = jnp.sum(exps, axis=-1, keepdims=True)
+    values = jnp.log(total[..., 0]) - _picked(shifted, labels)
+    weights = _class_weight(name, labels, class_weights, z.shape[-1], z.dtype)
+    if weights is not None:
+        values = weights * values
+    return reduced(values, reduction, rows, weights), (exps / total, labels, weights)
+
+
+@_from_logits.backward
+def _from_logits_backward(grad, out, saved, z, target, *, reduction, class_weights, rows):
+    p, labels, weights = saved
+    scale = grad * row_scale(p[..., 0], reduction, rows, weights)
+    if weights is not None:
+        scale = scale * weights
+    # ∂L/∂z = softmax(z) - y, with y the one-hot row of the label
+    hot = jax.nn.one_hot(labels, p.shape[-1], dtype=p.dtype)
+    return scale[..., None] * (p - hot), None
+
+
+@operation(saves=True)
+def _from_probabilities(p, target, *, reduction, class_weights, rows):
+    name = "sparse_categorical_cross_entropy"
+    p, labels = _labelled(name, p, target)
+    held = jnp.maximum(_picked(p, labels), SMALLEST)
+    values = -jnp.log(held)
+    weights = _class_weight(name, labels, class_weights, p.shape[-1], p.dtype)
+    if weights is not None:
+        values = weights * values
+    return reduced(values, reduction, rows, weights), (held, labels, weights)
+
+
+@_from_probabilities.backward
+def _from_probabilities_backward(grad, out, saved, p, target, *, reduction, class_weights, rows):
+    held, labels, weights = saved
+    scale = grad * row_scale(held, reduction, rows, weights)
+    if weights is not None:
+        scale = scale * weights
+    # ∂(-ln p_y)/∂p_y = -1/p_y, 0 for the other classes
+    hot = jax.nn.one_hot(labels, p.shape[-1], dtype=p.dtype)
+    return (-scale / held)[..., None] * hot, None
+
+
+@expecting("probability", "labels", "sparse_categorical_cross_entropy_with_logits")
+def sparse_categorical_cross_entropy(
+    prediction, target, *, reduction="mean", class_weights=None, row_weights=None
+):
+    """-ln p_y of probabilities p, for class numbers y; ∂L/∂p_y = -1/p_y.
+
+    Args:
+        prediction: probabilities, held above 1e-30.
+        target: whole numbers from 0 to classes - 1, of any type.
+        reduction: "mean" over the rows, "sum", or "none".
+        class_weights: (classes,), how much each class counts; mean is then Σ w l / Σ w with w the
+            weight of each row's class, as in PyTorch.
+        row_weights: (rows,), or the shape of the leading axes; how much each row counts, 0 for
+            one that is padding. mean is then Σ w l / Σ w.
+
+    Shapes:
+        prediction: (..., classes)
+        target: (...), or (..., 1)
+
+    Raises:
+        ShapeError: shapes that do not fit; nothing is broadcast.
+        DataError: a label out of range or not whole (names it and its row). While compiling
+            labels are unknown; then one out of range makes the loss NaN.
+        OptionError: an unknown reduction, a negative weight.
+
+    Example:
+        >>> from cutaway.losses import sparse_categorical_cross_entropy
+        >>> round(sparse_categorical_cross_entropy([[0.25, 0.75]], [0]).item(), 4)  # ln 4
+        1.3863
+    """
+    return _from_probabilities(
+        prediction, target, reduction=reduction, class_weights=class_weights, rows=row_weights
+    )
+
+
+@expecting("logit", "labels", "sparse_categorical_cross_entropy")
+def sparse_categorical_cross_entropy_with_logits(
+    prediction, target, *, reduction="mean", class_weights=None, row_weights=None
+):
+    """ln Σ_i e^{z_i} - z_y of logits z, for class numbers y. ∂L/∂z = softmax(z) - one-hot(y).
+
+    Args, Shapes, Raises: see sparse_categorical_cross_entropy; prediction holds logits.
+
+    Example:
+        >>> from cutaway.losses import sparse_categorical_cross_entropy_with_logits
+        >>> loss = sparse_categorical_cross_entropy_with_logits([[0.0, 0.0, 0.0, 0.0]], [2])
+        >>> round(loss.item(), 4)  # ln 4: chance among four
+        1.3863
+    """
+    return _from_logits(
+        prediction, target, reduction=reduction, class_weights=class_weights, rows=row_weights
+    )

@@ -1,0 +1,94 @@
+"""Invariant 8: examples in docstrings, in the README and in examples/ run."""
+
+import doctest
+import importlib
+import importlib.util
+import pkgutil
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import cutaway
+
+ROOT = Path(__file__).parents[2]
+MODULES = sorted(
+    m.name
+    for m in pkgutil.walk_packages(cutaway.__path__, "cutaway.")
+    if not m.name.startswith(("cutaway.cli", "cutaway.__main__"))
+)
+
+
+@pytest.mark.parametrize("name", MODULES)
+def test_examples_in_docstrings_are_right(name):
+    module = importlib.import_module(name)
+    scope = {"np": np, **vars(cutaway.nn), **vars(cutaway.engine)}
+    scope |= {k: v for k, v in vars(module).items() if not k.startswith("__")}
+    runner = doctest.DocTestRunner(optionflags=doctest.NORMALIZE_WHITESPACE)
+    for test in doctest.DocTestFinder(exclude_empty=True).find(module, globs=scope):
+        assert runner.run(test).failed == 0, test.name
+
+
+def test_the_readmes_python_runs():
+    blocks = re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)
+    assert len(blocks) >= 3
+    scope = {}
+    for block in blocks:
+        exec(block, scope)
+    assert scope["history"]["loss"][-1] < scope["history"]["loss"][0]
+
+
+def test_the_readme_names_commands_and_files_that_exist():
+    text = (ROOT / "README.md").read_text()
+    from cutaway.cli.app import app
+
+    known = {c.name or c.callback.__name__ for c in app.registered_commands}
+    assert set(re.findall(r"^cutaway (\w+)", text, re.MULTILINE)) <= known
+    for path in re.findall(r"\]\(([^)#]+)\)", text):
+        assert (ROOT / path).exists(), path
+    for path in re.findall(r"`((?:cutaway|docs|examples|benchmarks)/[\w./]*)`", text):
+        assert (ROOT / path).exists(), path
+
+
+def example(name):
+    path = ROOT / "examples" / f"{name}.py"
+    spec = importlib.util.spec_from_file_location(name, path)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def test_xor_is_learned_by_2_4_1(capsys):
+    assert example("xor").main().tolist() == [0, 1, 1, 0]
+
+
+def test_the_students_example_learns(tmp_path):
+    students = example("students")
+    assert students.by_hand(steps=1000) < 0.1
+    run = students.from_table(tmp_path)
+    assert run.metrics["validation"]["accuracy"] > 0.7
+
+
+def test_the_bmi_example_learns_on_drawn_people():
+    scores = example("bmi").main().metrics["validation"]
+    assert scores["accuracy"] > 0.8 > scores["baseline_accuracy"]
+
+
+def test_the_placement_example_learns():
+    by_perceptron, by_network = example("placement").main()
+    assert by_network >= 0.85 and by_perceptron > 0.6
+
+
+def test_the_bmi_and_placement_examples_learn_on_real_tables(shared_data):
+    path = shared_data / "bmi_500" / "500_Person_Gender_Height_Weight_Index.csv"
+    assert example("bmi").main(path).metrics["validation"]["accuracy"] > 0.8
+    _, by_network = example("placement").main(shared_data / "placement" / "placement.csv")
+    assert by_network > 0.9
+
+
+def test_mnist_in_short_reaches_88_percent(shared_data):
+    accuracy = example("mnist").main(
+        shared_data / "mnist", epochs=3, rows=4000, sizes=(784, 64, 10)
+    )
+    assert accuracy > 0.88
