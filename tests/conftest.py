@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import hypothesis
+import jax
 import pytest
 
 import cutaway as ct
@@ -11,6 +12,9 @@ hypothesis.settings.register_profile(
     "cutaway", deadline=None, derandomize=True, max_examples=20, database=None
 )
 hypothesis.settings.load_profile("cutaway")
+
+# GPUs multiply float32 matrices with fewer bits by default, which is too coarse to compare
+jax.config.update("jax_default_matmul_precision", "highest")
 
 
 @pytest.fixture(autouse=True)

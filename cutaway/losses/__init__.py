@@ -41,7 +41,7 @@ LOSSES = {
 LOSS_ALIASES = {
     "mse": "mean_squared_error",
     "mae": "mean_absolute_error",
-    "bce": "binary_cross_entropy_with_logits",
+    "bce": "binary_cross_entropy",
     "cross_entropy": "sparse_categorical_cross_entropy_with_logits",
     "kl": "kl_divergence",
 }

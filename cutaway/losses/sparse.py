@@ -41,11 +41,17 @@ def _expect_labels(name, values, classes):
     if not (wrong | broken).any():
         return
     at = tuple(int(k) for k in np.argwhere(wrong | broken)[0])
-    where = f"row {at[0]}" if len(at) == 1 else f"row {at[0]}, place {at[1:]}" if at else "target"
-    why = "is out of range" if wrong[at] and not np.isnan(values[at]) else "is no whole number"
+    row = f"row {at[0]}" if len(at) == 1 else f"place {at}"
+    expected = f"labels from 0 to {classes - 1}, for {classes} outputs"
+    if broken[at]:
+        raise DataError(
+            f"{name}: the label {values[at]:g} in {row} is no whole number",
+            expected=expected,
+            mend="for a quantity take mean_squared_error",
+        )
     raise DataError(
-        f"{name}: the label {values[at]:g} in {where} {why}",
-        expected=f"labels from 0 to {classes - 1}, for {classes} outputs",
+        f"{name}: the label {values[at]:g} in {row} is out of range",
+        expected=expected,
         mend="number the classes from 0, or give the last layer more outputs",
     )
 

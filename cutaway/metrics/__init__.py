@@ -1,4 +1,8 @@
-"""Metrics: how good predictions are, in numbers people use. (prediction, target) -> number."""
+"""Metrics: how good predictions are, in numbers people use.
+
+A metric is a function (prediction, target, weights=None) -> number; those for classes receive
+probabilities. It has `task`, "classification" or "regression", and `higher_is_better`.
+"""
 
 from cutaway.metrics.classification import (
     accuracy,
@@ -10,7 +14,13 @@ from cutaway.metrics.classification import (
     roc_auc,
 )
 from cutaway.metrics.regression import mean_absolute_error, r2, root_mean_squared_error
-from cutaway.metrics.report import classification_scores, confusion_matrix, regression_scores
+from cutaway.metrics.report import (
+    classification_report,
+    classification_scores,
+    confusion_matrix,
+    regression_scores,
+    residual_summary,
+)
 
 # by the names that the command line and config files use
 METRICS = {

@@ -1,39 +1,46 @@
 """Metrics for classes. What scikit-learn computes, in jax.numpy, so that they can be compiled.
 
-`prediction` holds probabilities: (rows,) or (rows, 1) of class 1, decided at 0.5; or
-(rows, classes), decided by the largest. `target` holds class numbers (rows,), or one-hot rows.
-`weights` (rows,), 0 for rows that shall not count.
+`prediction` holds PROBABILITIES: (rows,) or (rows, 1) of class 1, which is decided for above 0.5;
+or (rows, classes), decided by the largest. Logits must go through sigmoid or softmax first; the
+Trainer does that for losses on logits. `target` holds class numbers (rows,) or (rows, 1), or
+one-hot rows. `weights` (rows,), 0 for rows that shall not count. A quotient 0/0 is 0.
+
+Precision, recall and F1 are those of class 1 where there are two classes; of more, the mean over
+the classes that occur, as predicted or as true ("macro").
 """
 
 import jax
 import jax.numpy as jnp
 
+from cutaway.engine import as_array
+from cutaway.metrics.contract import metric, misfit, ratio, row_weights, wide
 
-def _decided(prediction, target):
-    """(predicted class, true class, number of classes), the first two (rows,) int32."""
-    prediction, target = jnp.asarray(prediction), jnp.asarray(target)
-    if prediction.ndim == 2 and prediction.shape[1] > 1:
-        if target.shape == prediction.shape:
-            target = jnp.argmax(target, axis=1)
-        classes = prediction.shape[1]
-        return jnp.argmax(prediction, axis=1), target.reshape(-1).astype(jnp.int32), classes
-    guess = (prediction.reshape(-1) >= 0.5).astype(jnp.int32)
-    return guess, target.reshape(-1).astype(jnp.int32), 2
+
+def _rows(prediction, target, weights):
+    """(probabilities (rows, classes), or (rows,) of class 1; true class (rows,); weights)."""
+    prediction, target = wide(prediction), as_array(target)
+    if prediction.ndim not in (1, 2):
+        raise misfit(prediction, target, "predictions (rows,), (rows, 1) or (rows, classes)")
+    rows = prediction.shape[0]
+    several = prediction.ndim == 2 and prediction.shape[1] > 1
+    if several and target.shape == prediction.shape:
+        target = jnp.argmax(target, axis=1)
+    if target.shape not in ((rows,), (rows, 1)):
+        hot = f", or one-hot rows {prediction.shape}" if several else ""
+        raise misfit(prediction, target, f"class numbers, shape {(rows,)}{hot}")
+    p = prediction if several else prediction.reshape(rows)
+    return p, target.reshape(rows).astype(jnp.int32), row_weights(weights, rows)
 
 
 def _counts(prediction, target, weights):
-    """Right, predicted and true rows of each class, each (classes,)."""
-    guess, truth, classes = _decided(prediction, target)
-    w = jnp.ones(guess.shape) if weights is None else jnp.asarray(weights)
+    """Weight of the right, the predicted and the true rows of each class, each (classes,)."""
+    p, truth, w = _rows(prediction, target, weights)
+    classes = p.shape[1] if p.ndim == 2 else 2
+    guess = jnp.argmax(p, axis=1) if p.ndim == 2 else (p > 0.5).astype(jnp.int32)
     guessed = jax.nn.one_hot(guess, classes) * w[:, None]
     true = jax.nn.one_hot(truth, classes) * w[:, None]
-    right = jax.nn.one_hot(truth, classes) * (guess == truth)[:, None] * w[:, None]
+    right = true * (guess == truth)[:, None]
     return right.sum(axis=0), guessed.sum(axis=0), true.sum(axis=0)
-
-
-def _ratio(a, b):
-    """a / b, and 0 where b is 0 (scikit-learn's zero_division=0)."""
-    return jnp.where(b > 0, a / jnp.where(b > 0, b, 1), 0)
 
 
 def _of_classes(scores, guessed, true):
@@ -41,80 +48,120 @@ def _of_classes(scores, guessed, true):
     if scores.shape[0] == 2:
         return scores[1]
     occurs = (guessed + true) > 0
-    return _ratio(jnp.sum(scores * occurs), jnp.sum(occurs))
+    return ratio(jnp.sum(scores * occurs), jnp.sum(occurs))
 
 
+@metric("classification", higher_is_better=True)
 def accuracy(prediction, target, weights=None):
-    """Share of right rows."""
+    """Share of right rows.
+
+    Example:
+        >>> from cutaway.metrics import accuracy
+        >>> float(accuracy([0.9, 0.2, 0.6, 0.4], [1, 0, 0, 0]))
+        0.75
+    """
     right, _, true = _counts(prediction, target, weights)
-    return _ratio(right.sum(), true.sum())
+    return ratio(right.sum(), true.sum())
 
 
+@metric("classification", higher_is_better=True)
 def balanced_accuracy(prediction, target, weights=None):
-    """Mean over the classes that occur of the share of their rows that are right."""
+    """Mean over the classes that occur of the share of their rows that are right.
+
+    Example:
+        >>> from cutaway.metrics import balanced_accuracy
+        >>> float(balanced_accuracy([0.1, 0.1, 0.1, 0.1], [1, 0, 0, 0]))
+        0.5
+    """
     right, _, true = _counts(prediction, target, weights)
-    return _ratio(jnp.sum(_ratio(right, true)), jnp.sum(true > 0))
+    return ratio(jnp.sum(ratio(right, true)), jnp.sum(true > 0))
 
 
+@metric("classification", higher_is_better=True)
 def precision(prediction, target, weights=None):
-    """Of the rows predicted as a class, the share that are it; class 1, or mean over classes."""
+    """Of the rows predicted as a class, the share that are it.
+
+    Example:
+        >>> from cutaway.metrics import precision
+        >>> float(precision([0.9, 0.8, 0.2], [1, 0, 1]))
+        0.5
+    """
     right, guessed, true = _counts(prediction, target, weights)
-    return _of_classes(_ratio(right, guessed), guessed, true)
+    return _of_classes(ratio(right, guessed), guessed, true)
 
 
+@metric("classification", higher_is_better=True)
 def recall(prediction, target, weights=None):
-    """Of the rows of a class, the share predicted as it; class 1, or mean over classes."""
+    """Of the rows of a class, the share predicted as it.
+
+    Example:
+        >>> from cutaway.metrics import recall
+        >>> float(recall([0.9, 0.8, 0.2], [1, 0, 1]))
+        0.5
+    """
     right, guessed, true = _counts(prediction, target, weights)
-    return _of_classes(_ratio(right, true), guessed, true)
+    return _of_classes(ratio(right, true), guessed, true)
 
 
+@metric("classification", higher_is_better=True)
 def f1(prediction, target, weights=None):
-    """Harmonic mean 2 P R / (P + R) of precision and recall; class 1, or mean over classes."""
+    """Harmonic mean 2 P R / (P + R) of precision and recall.
+
+    Example:
+        >>> from cutaway.metrics import f1
+        >>> float(f1([0.9, 0.8, 0.2], [1, 0, 1]))
+        0.5
+    """
     right, guessed, true = _counts(prediction, target, weights)
-    return _of_classes(_ratio(2 * right, guessed + true), guessed, true)
+    return _of_classes(ratio(2 * right, guessed + true), guessed, true)
 
 
+@metric("classification", higher_is_better=True)
 def roc_auc(prediction, target, weights=None):
     """Probability that a row of class 1 is given a higher score than one of class 0; ties half.
 
     More classes: mean over classes, each against the rest. NaN if a class does not occur.
+
+    Example:
+        >>> from cutaway.metrics import roc_auc
+        >>> float(roc_auc([0.9, 0.3, 0.5, 0.1], [1, 1, 0, 0]))
+        0.75
     """
-    prediction, target = jnp.asarray(prediction), jnp.asarray(target)
-    w = jnp.ones(prediction.shape[0]) if weights is None else jnp.asarray(weights)
-    if prediction.ndim == 2 and prediction.shape[1] > 1:
-        if target.shape == prediction.shape:
-            target = jnp.argmax(target, axis=1)
-        hot = jax.nn.one_hot(target.reshape(-1), prediction.shape[1])
-        if prediction.shape[1] == 2:
-            return _auc(prediction[:, 1], hot[:, 1], w)
-        return jnp.mean(jax.vmap(_auc, in_axes=(1, 1, None))(prediction, hot, w))
-    return _auc(prediction.reshape(-1), target.reshape(-1).astype(jnp.float32), w)
+    p, truth, w = _rows(prediction, target, weights)
+    if p.ndim == 1:
+        return _auc(p, truth == 1, w)
+    if p.shape[1] == 2:
+        return _auc(p[:, 1], truth == 1, w)
+    of_class = truth[:, None] == jnp.arange(p.shape[1])  # (rows, classes)
+    return jnp.mean(jax.vmap(_auc, in_axes=(1, 1, None))(p, of_class, w))
 
 
 def _auc(score, positive, weights):
     # Σ over positives of the weight of negatives below, ties half, by sorted cumulative weights
     order = jnp.argsort(score)
     score, positive, weights = score[order], positive[order], weights[order]
-    negative_weight = jnp.concatenate([jnp.zeros(1), jnp.cumsum(weights * (1 - positive))])
+    negative_weight = jnp.cumsum(jnp.where(positive, 0, weights))
+    negative_weight = jnp.concatenate([jnp.zeros_like(negative_weight, shape=1), negative_weight])
     below = negative_weight[jnp.searchsorted(score, score, side="left")]
     up_to = negative_weight[jnp.searchsorted(score, score, side="right")]
-    positives = jnp.sum(weights * positive)
-    negatives = negative_weight[-1]
-    pairs = positives * negatives
-    won = jnp.sum(weights * positive * (below + up_to) / 2)
-    return jnp.where(pairs > 0, won / jnp.where(pairs > 0, pairs, 1), jnp.nan)
+    pairs = jnp.sum(jnp.where(positive, weights, 0)) * negative_weight[-1]
+    won = jnp.sum(jnp.where(positive, weights, 0) * (below + up_to) / 2)
+    defined = (pairs > 0) & ~jnp.any(jnp.isnan(score))
+    return jnp.where(defined, won / jnp.where(pairs > 0, pairs, 1), jnp.nan)
 
 
+@metric("classification", higher_is_better=False)
 def log_loss(prediction, target, weights=None):
-    """Mean of -ln(probability of the true class), probabilities held above 1e-7."""
-    prediction, target = jnp.asarray(prediction), jnp.asarray(target)
-    w = jnp.ones(prediction.shape[0]) if weights is None else jnp.asarray(weights)
-    if prediction.ndim == 2 and prediction.shape[1] > 1:
-        if target.shape == prediction.shape:
-            target = jnp.argmax(target, axis=1)
-        labels = target.reshape(-1, 1).astype(jnp.int32)
-        p = jnp.take_along_axis(prediction, labels, axis=1)[:, 0]
+    """Mean of -ln(probability of the true class), probabilities held above 1e-7.
+
+    Example:
+        >>> from cutaway.metrics import log_loss
+        >>> round(float(log_loss([0.5, 0.5], [1, 0])), 4)  # ln 2
+        0.6931
+    """
+    p, truth, w = _rows(prediction, target, weights)
+    if p.ndim == 2:
+        of_truth = jnp.take_along_axis(p, truth[:, None], axis=1)[:, 0]
     else:
-        p1, y = prediction.reshape(-1), target.reshape(-1)
-        p = jnp.where(y > 0.5, p1, 1 - p1)
-    return _ratio(jnp.sum(-jnp.log(jnp.maximum(p, 1e-7)) * w), jnp.sum(w))
+        of_truth = jnp.where(truth == 1, p, 1 - p)
+    return ratio(jnp.sum(-jnp.log(jnp.maximum(of_truth, 1e-7)) * w), jnp.sum(w))

@@ -6,6 +6,7 @@ padded to one size, so that all blocks run through the same compiled program.
 
 import math
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 
@@ -120,6 +121,9 @@ def to_device(x, y, *, what: str = "x and y"):
 def _on_device(array):
     if isinstance(array, np.ndarray) and array.dtype == np.float64:
         array = array.astype(np.float32)  # here, so that no float64 copy is made on the way
+    if isinstance(array, np.ndarray):
+        # jnp.asarray copies twice, and for a moment both copies are there
+        return jax.device_put(array)
     return as_array(array)
 
 
