@@ -60,13 +60,23 @@ def train(
     ] = None,
     layers: Annotated[
         str, typer.Option(metavar="N,N", help='Sizes of the hidden layers; "" for none.')
-    ] = "64,64",
+    ] = "128,128",
     activation: Annotated[str, typer.Option(help="After each hidden layer.")] = "relu",
-    optimizer: Annotated[str, typer.Option(help="How weights move.")] = "adam",
+    optimizer: Annotated[str, typer.Option(help="How weights move.")] = "adamw",
     lr: Annotated[
         float | None, typer.Option(help="Learning rate. [default: fits the optimizer]")
     ] = None,
-    epochs: Annotated[int, typer.Option(help="Most epochs; ends earlier by itself.")] = 200,
+    schedule: Annotated[
+        str, typer.Option(help="How the rate changes: cosine (down to 0) or constant.")
+    ] = "cosine",
+    weight_decay: Annotated[float, typer.Option(help="Of adamw: pulls weights to 0.")] = 1.0,
+    epochs: Annotated[
+        int | None, typer.Option(help="Most epochs. [default: fits the data, 50 to 500]")
+    ] = None,
+    patience: Annotated[
+        int | None,
+        typer.Option(help="Epochs without improvement that end it. [default: runs them all]"),
+    ] = None,
     batch_size: Annotated[
         int | None, typer.Option(help="Rows a step. [default: fits the data, 32 to 512]")
     ] = None,
@@ -75,10 +85,8 @@ def train(
     ] = None,
     dropout: Annotated[
         float, typer.Option(metavar="P", help="Share of hidden units dropped in training.")
-    ] = 0.0,
-    init: Annotated[
-        str | None, typer.Option(metavar="NAME", help="Initial weights. [default: fits]")
-    ] = None,
+    ] = 0.2,
+    init: Annotated[str, typer.Option(metavar="NAME", help="Initial weights.")] = "glorot_uniform",
     task: Annotated[
         str | None,
         typer.Option(help="binary, multiclass or regression. [default: as the target looks]"),
@@ -99,6 +107,7 @@ def train(
 ) -> None:
     """Train a network on a table, show it working, and save it as a run."""
     from cutaway.cli.train import train_command
+    from cutaway.losses import LOSS_ALIASES
     from cutaway.runs import TableOptions
 
     options = TableOptions(
@@ -106,9 +115,12 @@ def train(
         activation=activation,
         optimizer=optimizer,
         lr=lr,
+        schedule=schedule,
+        weight_decay=weight_decay,
         epochs=epochs,
+        patience=patience,
         batch_size=batch_size,
-        loss=loss,
+        loss=LOSS_ALIASES.get(loss, loss),
         dropout=dropout,
         init=init,
         task=task,

@@ -50,8 +50,9 @@ def _show_network(prepared) -> None:
     sizes = [len(prepared.preprocessing.features), *spec["layers"], spec["outputs"]]
     console.print(
         f"\nNetwork {'-'.join(map(str, sizes))}, {prepared.net.summary().total:,} parameters; "
-        f"{options.optimizer}, lr {options.rate():g}, batches of {prepared.batch_size}, "
-        f"{len(prepared.training):,} rows to train on, {len(prepared.held):,} held out\n"
+        f"{options.optimizer}, lr {options.rate():g}, {prepared.epochs} epochs in batches of "
+        f"{prepared.batch_size}, {len(prepared.training):,} rows to train on, "
+        f"{len(prepared.held):,} held out\n"
     )
 
 

@@ -10,7 +10,6 @@ from cutaway.data import TablePreprocessing, read_table, stratified_split, stude
 from cutaway.errors import CutawayError, OptionError, TrainingError
 from cutaway.losses import LOSSES, expects
 from cutaway.nn import seed
-from cutaway.optim import OPTIMIZERS
 from cutaway.runs.folder import RunFolder
 from cutaway.runs.options import TableOptions, build_network, network_spec
 from cutaway.runs.report import ReportData, render
@@ -80,6 +79,10 @@ class PreparedTable:
     def batch_size(self) -> int:
         return self.options.batch(len(self.training))
 
+    @property
+    def epochs(self) -> int:
+        return self.options.count_epochs(len(self.training))
+
     def train(self, out=None, *, resume: bool = False, callbacks=(), progress=None, command=""):
         """Train and save the run; see train_table."""
         began = time.perf_counter()
@@ -87,7 +90,7 @@ class PreparedTable:
             out, name=Path(self.source).stem, config=self._config(), resume=resume
         )
         folder.write_json(folder.preprocessing, self.preprocessing.to_json())
-        optimizer = OPTIMIZERS[self.options.optimizer](self.net, lr=self.options.rate())
+        optimizer = self.options.make_optimizer(self.net, len(self.training))
         trainer = trainer_for(self.net, self.spec["loss"], self.preprocessing, optimizer)
         stopping = EarlyStopping(self.options.patience)
         checkpoints = Checkpoints(folder.checkpoints, resume=resume)
@@ -99,7 +102,7 @@ class PreparedTable:
             trainer.fit(
                 x[self.training],
                 y[self.training],
-                epochs=self.options.epochs,
+                epochs=self.epochs,
                 batch_size=self.batch_size,
                 validation=(x[self.held], y[self.held]),
                 callbacks=[stopping, checkpoints, *callbacks],
@@ -208,7 +211,8 @@ def write_report(prepared: PreparedTable, run: Run, *, command: str = "") -> Pat
             config={
                 **options,
                 "lr": run.config["lr"],
-                "batch_size": run.config["batch_size"],
+                "batch_size": prepared.batch_size,
+                "epochs": prepared.epochs,
                 "loss": prepared.spec["loss"],
             },
             columns=preprocessing.summary_rows(),

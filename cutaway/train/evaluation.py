@@ -27,13 +27,15 @@ def evaluation_mode(net):
 
 
 def to_probabilities(loss, prediction):
-    """What metrics receive: probabilities, if the loss works on logits; else the prediction."""
+    """What metrics receive: probabilities, if the loss works on logits; else the prediction.
+
+    Scores (of hinge) go through a sigmoid too: their sign decides, as 1/2 does for probabilities;
+    between, they are no calibrated probabilities.
+    """
     kind = expects(loss)
-    if kind is None or kind.output not in ("logit", "log_probability"):
+    if kind is None or kind.output not in ("logit", "score"):
         return prediction
-    if kind.output == "log_probability":
-        return jnp.exp(prediction)
-    if kind.target == "binary":
+    if kind.target in ("binary", "sign"):
         return jax.nn.sigmoid(prediction)
     return jax.nn.softmax(prediction, axis=-1)
 

@@ -75,7 +75,7 @@ def test_predict_evaluate_and_summary_use_the_run(trained):
     assert "accuracy" in shown and "baseline accuracy" in shown
 
     table = cutaway("summary", "runs/students", folder=folder).stdout
-    assert "trainable parameters" in table and "(batch, 64)" in table
+    assert "trainable parameters" in table and "(batch, 128)" in table
 
 
 def test_summary_of_sizes_counts_as_the_textbooks():

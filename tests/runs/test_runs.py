@@ -25,7 +25,7 @@ SCORE = FRAME["x"].to_numpy() + (FRAME["kind"] == "a").to_numpy()
 BINARY = FRAME.with_columns(y=pl.Series(np.where(SCORE > 0.3, "yes", "no")))
 CLASSES = FRAME.with_columns(y=pl.Series(np.digitize(SCORE, [-0.3, 1.0])))
 NUMBERS = FRAME.with_columns(y=pl.Series(100 + 10 * SCORE))
-QUICK = TableOptions(epochs=8, layers=(8,), lr=0.02)
+QUICK = TableOptions(epochs=12, layers=(8,), lr=0.05, dropout=0.0)
 
 
 @pytest.mark.parametrize(
@@ -82,7 +82,7 @@ def test_the_same_seed_gives_the_same_run(tmp_path):
 
 
 def test_a_run_can_be_resumed_to_the_same_bits(tmp_path):
-    options = {"layers": (8,), "lr": 0.02, "dropout": 0.1, "patience": 50}
+    options = {"layers": (8,), "lr": 0.02, "dropout": 0.1, "schedule": "constant"}
     whole = train_table(BINARY, "y", options=TableOptions(epochs=9, **options), out=tmp_path / "a")
     train_table(BINARY, "y", options=TableOptions(epochs=4, **options), out=tmp_path / "b")
     resumed = train_table(
@@ -127,6 +127,15 @@ def test_every_loss_that_fits_the_task_trains(tmp_path, frame, loss):
     outputs = run.outputs(np.zeros((2, len(run.preprocessing.features)), np.float32))
     if run.preprocessing.task != "regression":
         np.testing.assert_allclose(outputs.sum(axis=1), 1, rtol=1e-5)
+
+
+def test_hinge_decides_by_the_sign_of_the_score(tmp_path):
+    options = TableOptions(epochs=60, layers=(8,), lr=0.05, dropout=0.0, loss="hinge")
+    run = train_table(BINARY, "y", options=options, out=tmp_path / "run")
+    assert run.metrics["train"]["accuracy"] > 0.9
+    assert run.history["val_accuracy"][run.metrics["best_epoch"] - 1] == pytest.approx(
+        run.metrics["validation"]["accuracy"]
+    )
 
 
 @pytest.mark.parametrize(
