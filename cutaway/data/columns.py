@@ -5,7 +5,7 @@ import dataclasses
 from cutaway.errors import DataError, OptionError, did_you_mean, expect_choice
 
 KINDS = ("number", "boolean", "category", "date", "presence", "identifier", "text", "constant")
-KINDS += ("empty",)
+KINDS += ("empty", "ignored")
 USED = ("number", "boolean", "category", "date", "presence")
 MANY_LEVELS = 0.5  # texts of which more than this share differ are no categories
 MOST_LEVELS = 1000
@@ -56,7 +56,7 @@ def find_columns(frame, *, kinds=None, ignore=()) -> list[Column]:
     for name in frame.columns:
         column = _look(frame[name])
         if name in ignore:
-            column = dataclasses.replace(column, kind="identifier", reason="you asked to ignore it")
+            column = dataclasses.replace(column, kind="ignored", reason="you asked for it")
         elif name in kinds:
             _expect_fitting(frame[name], kinds[name])
             column = dataclasses.replace(column, kind=kinds[name], reason="you said so")

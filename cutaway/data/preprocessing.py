@@ -161,13 +161,11 @@ class TablePreprocessing:
     def summary_rows(self) -> list:
         """(column, kind, what is done, missing, distinct, reason) for people, in table order."""
         done = {e.name: e.done() for e in self.encoders}
-        shown = {"identifier": "ignored", "text": "ignored", "constant": "ignored"}
-        shown["empty"] = "ignored"
         rows = [
             (
                 c.name,
                 c.kind,
-                done.get(c.name, f"{shown.get(c.kind, 'ignored')}: {c.reason}"),
+                done.get(c.name, f"ignored: {c.reason}"),
                 f"{c.missing:,}",
                 f"{c.distinct:,}",
                 c.reason,

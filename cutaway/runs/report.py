@@ -30,7 +30,7 @@ p { max-width: 44rem; } .soft { color: var(--soft); }
 table { border-collapse: collapse; font-size: .9rem; font-variant-numeric: tabular-nums; }
 th, td { text-align: left; padding: .3rem .8rem .3rem 0; border-bottom: 1px solid var(--line);
          vertical-align: top; }
-th { font-weight: 600; color: var(--soft); } td.n, th.n { text-align: right; }
+th { font-weight: 600; color: var(--soft); } td.n, th.n { text-align: right; white-space: nowrap; }
 code, pre { font: .88rem ui-monospace, monospace; }
 pre { background: var(--tint); padding: .8rem 1rem; border-radius: 6px; overflow-x: auto; }
 .chart svg { background: #fff; border-radius: 6px; max-width: 100%; height: auto; }
@@ -106,7 +106,7 @@ def _head(data):
     return (
         f"<h1>{escape(data.title)}</h1>"
         f'<p class="soft">{len(data.truth):,} rows were held out; the network never learned from '
-        f"them, and what follows is about them. They did decide when to stop, so new rows may "
+        f"them, and what follows is about them. They did decide which weights were kept, so new rows may "
         f"turn out a little worse.</p>"
         f'<p class="headline">{_verdict(data)}</p>'
         f"<pre>cutaway predict {escape(data.run)} NEW.csv</pre>"
