@@ -106,8 +106,8 @@ def _head(data):
     return (
         f"<h1>{escape(data.title)}</h1>"
         f'<p class="soft">{len(data.truth):,} rows were held out; the network never learned from '
-        f"them, and what follows is about them. They did decide which weights were kept, so new rows may "
-        f"turn out a little worse.</p>"
+        f"them, and what follows is about them. They did decide which weights were kept, so "
+        f"new rows may turn out a little worse.</p>"
         f'<p class="headline">{_verdict(data)}</p>'
         f"<pre>cutaway predict {escape(data.run)} NEW.csv</pre>"
     )
