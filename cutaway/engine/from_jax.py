@@ -17,7 +17,7 @@ def from_jax(f) -> Operation:
         >>> sinc.name
         'sinc'
     """
-    derived = Operation(f, saves=False, differentiable=True)
+    derived = Operation(f, name=None, saves=False, differentiable=True)
 
     @derived.backward
     def derived_backward(grad, out, *inputs, **options):

@@ -11,9 +11,9 @@ from cutaway.errors import GradientError
 class Operation:
     """A function of arrays that can be differentiated by its own rule. Made by `operation`."""
 
-    def __init__(self, forward, *, saves: bool, differentiable: bool):
+    def __init__(self, forward, *, name: str | None, saves: bool, differentiable: bool):
         functools.update_wrapper(self, forward)
-        self.name = forward.__name__
+        self.name = name or forward.__name__
         self.forward = forward
         self.saves = saves
         self.differentiable = differentiable
@@ -67,13 +67,14 @@ class Operation:
         return f"<operation {self.name}>"
 
 
-def operation(forward=None, *, saves: bool = False, differentiable: bool = True):
+def operation(forward=None, *, name=None, saves: bool = False, differentiable: bool = True):
     """Make an Operation of a function of arrays.
 
     Positional parameters are inputs; keyword-only ones are options. The rule is written right
     under the function, in plain jax.numpy, and serves eagerly and in compiled steps alike.
 
     Args:
+        name: what records and explanations call it; the function's own name by default.
         saves: the function returns `out, saved`, and its rule takes `saved` after `out`.
         differentiable: False for functions through which no gradient flows, like comparisons.
 
@@ -90,8 +91,8 @@ def operation(forward=None, *, saves: bool = False, differentiable: bool = True)
         12.0
     """
     if forward is None:
-        return functools.partial(operation, saves=saves, differentiable=differentiable)
-    return Operation(forward, saves=saves, differentiable=differentiable)
+        return functools.partial(operation, name=name, saves=saves, differentiable=differentiable)
+    return Operation(forward, name=name, saves=saves, differentiable=differentiable)
 
 
 def _value(x):

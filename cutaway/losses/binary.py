@@ -18,7 +18,7 @@ def _weighted(y, class_weights):
     return a, b, a + b
 
 
-@operation
+@operation(name="binary_cross_entropy")
 def _from_probabilities(p, target, *, reduction, class_weights, rows):
     p, y = paired("binary_cross_entropy", p, target)
     a, b, both = _weighted(y, class_weights)
@@ -38,7 +38,7 @@ def _from_probabilities_backward(grad, out, p, target, *, reduction, class_weigh
     return grad * scale * (both * p - a) / jnp.maximum(p * (1 - p), 1e-12), None
 
 
-@operation
+@operation(name="binary_cross_entropy_with_logits")
 def _from_logits(z, target, *, reduction, class_weights, rows):
     z, y = paired("binary_cross_entropy_with_logits", z, target)
     a, b, both = _weighted(y, class_weights)

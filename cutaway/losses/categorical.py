@@ -37,7 +37,7 @@ def _weighted(name, y, class_weights):
     return y, jnp.sum(y, axis=-1)
 
 
-@operation(saves=True)
+@operation(name="categorical_cross_entropy_with_logits", saves=True)
 def _from_logits(z, target, *, reduction, class_weights, rows):
     name = "categorical_cross_entropy_with_logits"
     z, y = _distributions(name, z, target)
@@ -56,7 +56,7 @@ def _from_logits_backward(grad, out, saved, z, target, *, reduction, class_weigh
     return (grad * scale)[..., None] * slope, None
 
 
-@operation(saves=True)
+@operation(name="categorical_cross_entropy", saves=True)
 def _from_probabilities(p, target, *, reduction, class_weights, rows):
     name = "categorical_cross_entropy"
     p, y = _distributions(name, p, target)
@@ -73,7 +73,7 @@ def _from_probabilities_backward(grad, out, saved, _, target, *, reduction, clas
     return (grad * scale)[..., None] * (-y / jnp.maximum(p, SMALLEST)), None
 
 
-@operation
+@operation(name="kl_divergence")
 def _divergence(p, target, *, reduction, rows):
     p, y = _distributions("kl_divergence", p, target)
     log_ratio = jnp.log(jnp.maximum(y, SMALLEST)) - jnp.log(jnp.maximum(p, SMALLEST))

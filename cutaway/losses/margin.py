@@ -12,7 +12,7 @@ def _signed(name, score, target):
     return score, jnp.where(y > 0, 1, -1).astype(score.dtype)
 
 
-@operation
+@operation(name="hinge")
 def _hinge(score, target, *, reduction, rows):
     score, y = _signed("hinge", score, target)
     return reduced(jnp.maximum(0, 1 - y * score), reduction, rows)
@@ -25,7 +25,7 @@ def _hinge_backward(grad, out, score, target, *, reduction, rows):
     return grad * row_scale(score, reduction, rows) * jnp.where(y * score < 1, -y, 0), None
 
 
-@operation
+@operation(name="squared_hinge")
 def _squared_hinge(score, target, *, reduction, rows):
     score, y = _signed("squared_hinge", score, target)
     return reduced(jnp.maximum(0, 1 - y * score) ** 2, reduction, rows)

@@ -66,7 +66,7 @@ def _picked(values, labels):
     return jnp.take_along_axis(values, labels[..., None], axis=-1)[..., 0]
 
 
-@operation(saves=True)
+@operation(name="sparse_categorical_cross_entropy_with_logits", saves=True)
 def _from_logits(z, target, *, reduction, class_weights, rows):
     name = "sparse_categorical_cross_entropy_with_logits"
     z, labels = _labelled(name, z, target)
@@ -91,7 +91,7 @@ def _from_logits_backward(grad, out, saved, z, target, *, reduction, class_weigh
     return scale[..., None] * (p - hot), None
 
 
-@operation(saves=True)
+@operation(name="sparse_categorical_cross_entropy", saves=True)
 def _from_probabilities(p, target, *, reduction, class_weights, rows):
     name = "sparse_categorical_cross_entropy"
     p, labels = _labelled(name, p, target)

@@ -55,6 +55,13 @@ def test_targets_are_never_stretched(name, shapes):
 
 
 @pytest.mark.parametrize("name", LOSSES)
+def test_the_tape_calls_every_loss_by_its_public_name(name):
+    prediction, target = fitting(name)
+    loss = LOSSES[name](Tensor(prediction, requires_grad=True), target)
+    assert loss.record.operation.name == name
+
+
+@pytest.mark.parametrize("name", LOSSES)
 def test_bfloat16_stays_bfloat16_in_value_and_gradient(name):
     prediction, target = fitting(name)
     options = {"row_weights": np.arange(5.0)}
