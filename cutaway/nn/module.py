@@ -81,7 +81,7 @@ class Module(Stateful):
         """
         own = named_variables(self)
         missing = [path for path in own if path not in state]
-        unknown = [path for path in state if path not in own]
+        unknown = sorted(path for path in state if path not in own)  # a file keeps no order
         if missing or unknown:
             parts = [
                 f"{word} {', '.join(paths[:5])}{' ...' if len(paths) > 5 else ''}"
