@@ -20,11 +20,27 @@ from cutaway.nn.activations import (
     Threshold,
 )
 from cutaway.nn.containers import Sequential
+from cutaway.nn.convolution import (
+    Conv1d,
+    Conv2d,
+    Conv3d,
+    ConvTranspose1d,
+    ConvTranspose2d,
+    ConvTranspose3d,
+)
 from cutaway.nn.init import INITIALIZERS
 from cutaway.nn.jit import Compiled, jit
 from cutaway.nn.layers import Add, Dropout, Embedding, Flatten, Linear, Residual
 from cutaway.nn.module import Module, watch
 from cutaway.nn.perceptron import HebbianNeuron, Perceptron
+from cutaway.nn.pooling import (
+    AdaptiveAvgPool,
+    AvgPool,
+    GlobalAvgPool,
+    GlobalMaxPool,
+    MaxPool,
+    Upsample,
+)
 from cutaway.nn.random import seed
 from cutaway.nn.state import Buffer, Parameter, Variable, named_variables
 from cutaway.nn.summary import Summary, summary
@@ -35,17 +51,28 @@ __all__ = [
     "GELU",
     "INITIALIZERS",
     "SELU",
+    "AdaptiveAvgPool",
     "Add",
+    "AvgPool",
     "Buffer",
     "Compiled",
+    "Conv1d",
+    "Conv2d",
+    "Conv3d",
+    "ConvTranspose1d",
+    "ConvTranspose2d",
+    "ConvTranspose3d",
     "Dropout",
     "Embedding",
     "Flatten",
+    "GlobalAvgPool",
+    "GlobalMaxPool",
     "HebbianNeuron",
     "Identity",
     "LeakyReLU",
     "Linear",
     "LogSoftmax",
+    "MaxPool",
     "Module",
     "PReLU",
     "Parameter",
@@ -61,6 +88,7 @@ __all__ = [
     "Swish",
     "Tanh",
     "Threshold",
+    "Upsample",
     "Variable",
     "init",
     "jit",

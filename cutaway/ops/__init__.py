@@ -35,6 +35,7 @@ from cutaway.ops.arithmetic import (
     power,
     subtract,
 )
+from cutaway.ops.convolution import convolution, pad_borders, transposed_convolution
 from cutaway.ops.elementwise import (
     absolute,
     clip,
@@ -50,7 +51,9 @@ from cutaway.ops.elementwise import (
     square,
     where,
 )
+from cutaway.ops.pooling import adaptive_average_pool, average_pool, max_pool
 from cutaway.ops.reductions import argmax, argmin, logsumexp, max, mean, min, std, sum, var
+from cutaway.ops.resampling import upsample_linear, upsample_nearest
 from cutaway.ops.shapes import (
     broadcast_to,
     concatenate,

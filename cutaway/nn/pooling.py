@@ -1,0 +1,129 @@
+"""Layers that change how many positions there are, and have no weights: pooling, upsampling.
+
+They serve time series, images and volumes alike: window axes are all axes between the batch and
+the channels.
+"""
+
+from cutaway import ops
+from cutaway.errors import expect_choice
+from cutaway.nn.module import Module
+
+
+class MaxPool(Module):
+    """The largest value of each window. Where several are equal, the first gets the gradient.
+
+    Args:
+        kernel_size: a number, or one for each window axis.
+        stride: distance of the windows, the kernel size by default; less makes them overlap.
+        padding: on both sides, counts as -∞.
+        ceil_mode: whether windows that reach over the end count too.
+
+    Shapes:
+        x: (batch, *sizes, channels)
+        y: (batch, *out_sizes, channels)
+
+    Example:
+        >>> import numpy as np
+        >>> MaxPool(2)(np.ones((1, 28, 28, 6))).shape
+        (1, 14, 14, 6)
+    """
+
+    keeps_features = True
+    operation = staticmethod(ops.max_pool)
+
+    def __init__(self, kernel_size, *, stride=None, padding=0, ceil_mode: bool = False):
+        self.kernel_size = kernel_size
+        self.stride = stride
+        self.padding = padding
+        self.ceil_mode = ceil_mode
+
+    def forward(self, x):
+        return type(self).operation(
+            x,
+            kernel_size=self.kernel_size,
+            stride=self.stride,
+            padding=self.padding,
+            ceil_mode=self.ceil_mode,
+        )
+
+    def describe(self):
+        parts = [str(self.kernel_size)]
+        parts += [f"stride={self.stride}"] if self.stride is not None else []
+        parts += [f"padding={self.padding}"] if self.padding != 0 else []
+        return ", ".join(parts + (["ceil_mode=True"] if self.ceil_mode else []))
+
+
+class AvgPool(MaxPool):
+    """The mean of each window; padding counts as zeros. Args and Shapes: see MaxPool."""
+
+    operation = staticmethod(ops.average_pool)
+
+
+class AdaptiveAvgPool(Module):
+    """Means over windows of such sizes that the output has `output_size` positions per axis.
+
+    Args:
+        output_size: a number, or one for each window axis.
+
+    Shapes:
+        x: (batch, *sizes, channels)
+        y: (batch, *output_size, channels)
+    """
+
+    keeps_features = True
+
+    def __init__(self, output_size):
+        self.output_size = output_size
+
+    def forward(self, x):
+        return ops.adaptive_average_pool(x, output_size=self.output_size)
+
+    def describe(self):
+        return str(self.output_size)
+
+
+class GlobalAvgPool(Module):
+    """The mean over all positions: (batch, *sizes, channels) -> (batch, channels)."""
+
+    keeps_features = True
+
+    def forward(self, x):
+        return ops.mean(x, axis=tuple(range(1, x.ndim - 1)))
+
+
+class GlobalMaxPool(Module):
+    """The largest value over all positions: (batch, *sizes, channels) -> (batch, channels)."""
+
+    keeps_features = True
+
+    def forward(self, x):
+        return ops.max(x, axis=tuple(range(1, x.ndim - 1)))
+
+
+class Upsample(Module):
+    """`factor` times as many positions along each window axis.
+
+    Args:
+        factor: a whole number, or one for each window axis.
+        mode: "nearest" repeats, "linear" draws straight lines (bilinear for images, trilinear for
+            volumes, with elements as the middles of their cells).
+
+    Shapes:
+        x: (batch, *sizes, channels)
+        y: (batch, *sizes · factor, channels)
+    """
+
+    keeps_features = True
+
+    def __init__(self, factor, *, mode: str = "nearest"):
+        expect_choice(mode, ("nearest", "linear"), what="Upsample: mode")
+        self.factor = factor
+        self.mode = mode
+
+    def forward(self, x):
+        if self.mode == "linear":
+            return ops.upsample_linear(x, factor=self.factor)
+        return ops.upsample_nearest(x, factor=self.factor)
+
+    def describe(self):
+        return f"{self.factor}" + ("" if self.mode == "nearest" else ", mode='linear'")

@@ -1,0 +1,200 @@
+"""Pooling: the maximum or the mean of a window, window by window."""
+
+import functools
+import math
+import operator
+
+import jax.numpy as jnp
+import numpy as np
+from jax import lax
+
+from cutaway.engine import operation
+from cutaway.errors import OptionError
+from cutaway.ops.windows import (
+    expect_window_axes,
+    output_sizes,
+    pad_windows,
+    per_axis,
+    read_tap,
+    taps,
+    write_tap,
+)
+
+
+def _geometry(name, x, kernel_size, stride, padding, ceil_mode):
+    """(kernel, stride, pairs, out_sizes) with the padding that ceil_mode adds at the end."""
+    axes = x.ndim - 2
+    expect_window_axes(x, axes, where=name)
+    kernel = per_axis(kernel_size, axes, what="kernel_size")
+    stride = kernel if stride is None else per_axis(stride, axes, what="stride")
+    lows = per_axis(padding, axes, what="padding", least=0)
+    pairs = []
+    for n, k, s, p in zip(x.shape[1:-1], kernel, stride, lows, strict=True):
+        if 2 * p > k:
+            raise OptionError(
+                f"{name}: padding {p} with a kernel of {k}",
+                expected="at most half of the kernel: a window of padding alone has no value",
+            )
+        after = p
+        if ceil_mode:
+            out = -(-(n + 2 * p - k) // s) + 1
+            if (out - 1) * s >= n + p:  # the last window would begin behind the input
+                out -= 1
+            after = max((out - 1) * s + k - n - p, p)
+        pairs.append((p, after))
+    sizes = output_sizes(x.shape[1:-1], kernel, stride, pairs, (1,) * axes, where=name)
+    return kernel, stride, tuple(pairs), sizes
+
+
+def _tiles(x, kernel, stride, pairs):
+    """Whether the windows lie side by side and fill x exactly."""
+    return (
+        kernel == stride
+        and not any(n for pair in pairs for n in pair)
+        and all(n % k == 0 for n, k in zip(x.shape[1:-1], kernel, strict=True))
+    )
+
+
+def _untiled(parts, shape, kernel):
+    """Values of each tap (batch, *sizes, c) laid side by side again: (batch, *sizes · k, c)."""
+    axes = len(kernel)
+    stacked = jnp.stack(parts).reshape(*kernel, *parts[0].shape)
+    order = [axes]
+    for i in range(axes):
+        order += [axes + 1 + i, i]
+    return stacked.transpose(*order, stacked.ndim - 1).reshape(shape)
+
+
+@operation
+def max_pool(x, *, kernel_size, stride=None, padding=0, ceil_mode=False):
+    """The largest value of each window. Where several are equal, the first gets the gradient.
+
+    Args:
+        kernel_size, stride, padding: a number, or one for each window axis; stride is the kernel
+            size by default, padding counts as -∞.
+        ceil_mode: whether windows that reach over the end count too.
+
+    Shapes:
+        x: (batch, *sizes, channels), one to three window axes
+        out: (batch, *out_sizes, channels)
+    """
+    kernel, stride, pairs, sizes = _geometry("max_pool", x, kernel_size, stride, padding, ceil_mode)
+    padded = pad_windows(x, pairs, _least(x.dtype))
+    ones = (1,) * len(kernel)
+    parts = (read_tap(padded, tap, sizes, stride, ones) for tap in taps(kernel))
+    return functools.reduce(jnp.maximum, parts)
+
+
+@max_pool.backward
+def max_pool_backward(grad, out, x, *, kernel_size, stride=None, padding=0, ceil_mode=False):
+    kernel, stride, pairs, sizes = _geometry("max_pool", x, kernel_size, stride, padding, ceil_mode)
+    padded = pad_windows(x, pairs, _least(x.dtype))
+    ones = (1,) * len(kernel)
+    free = jnp.ones(out.shape, bool)  # windows whose maximum was not met yet
+    parts = []
+    for tap in taps(kernel):
+        hit = free & (read_tap(padded, tap, sizes, stride, ones) == out)
+        free &= ~hit
+        parts.append(jnp.where(hit, grad, 0))
+    return _put_back(parts, x, kernel, stride, pairs)
+
+
+def _put_back(parts, x, kernel, stride, pairs):
+    if _tiles(x, kernel, stride, pairs):
+        return _untiled(parts, x.shape, kernel)
+    ones = (1,) * len(kernel)
+    written = (
+        write_tap(part, tap, x.shape[1:-1], pairs, stride, ones)
+        for part, tap in zip(parts, taps(kernel), strict=True)
+    )
+    return functools.reduce(operator.add, written)
+
+
+def _least(dtype):
+    return -jnp.inf if jnp.issubdtype(dtype, jnp.floating) else jnp.iinfo(dtype).min
+
+
+@operation
+def average_pool(x, *, kernel_size, stride=None, padding=0, ceil_mode=False, count_padding=True):
+    """The mean of each window.
+
+    Args:
+        count_padding: whether padding counts as zeros in the mean, as PyTorch's
+            count_include_pad; what ceil_mode adds beyond it never counts.
+        others: see max_pool.
+
+    Shapes:
+        x: (batch, *sizes, channels), one to three window axes
+        out: (batch, *out_sizes, channels)
+    """
+    kernel, stride, pairs, sizes = _geometry(
+        "average_pool", x, kernel_size, stride, padding, ceil_mode
+    )
+    padded = pad_windows(x, pairs)
+    ones = (1,) * len(kernel)
+    parts = (read_tap(padded, tap, sizes, stride, ones) for tap in taps(kernel))
+    total = functools.reduce(operator.add, parts)
+    return total / _counts(x, kernel, stride, pairs, sizes, padding, count_padding)
+
+
+@average_pool.backward
+def average_pool_backward(
+    grad, out, x, *, kernel_size, stride=None, padding=0, ceil_mode=False, count_padding=True
+):
+    kernel, stride, pairs, sizes = _geometry(
+        "average_pool", x, kernel_size, stride, padding, ceil_mode
+    )
+    # every element of a window has the derivative 1 / count
+    share = grad / _counts(x, kernel, stride, pairs, sizes, padding, count_padding)
+    return _put_back([share] * math.prod(kernel), x, kernel, stride, pairs)
+
+
+def _counts(x, kernel, stride, pairs, sizes, padding, count_padding):
+    """How many elements each window's mean is over: a number, or (1, *sizes, 1)."""
+    per = []
+    for n, k, s, (lo, _), o in zip(x.shape[1:-1], kernel, stride, pairs, sizes, strict=True):
+        begin = np.arange(o) * s - lo
+        end = np.minimum(begin + k, n + lo if count_padding else n)
+        per.append(end - (begin if count_padding else np.maximum(begin, 0)))
+    if all((p == k).all() for p, k in zip(per, kernel, strict=True)):
+        return math.prod(kernel)
+    return jnp.asarray(functools.reduce(np.multiply.outer, per), x.dtype)[None, ..., None]
+
+
+def _shares(n: int, out: int, dtype) -> np.ndarray:
+    """(out, n): row o averages the positions floor(o n / out) to ceil((o + 1) n / out)."""
+    matrix = np.zeros((out, n), dtype)
+    for o in range(out):
+        begin, end = o * n // out, -(-(o + 1) * n // out)
+        matrix[o, begin:end] = 1 / (end - begin)
+    return matrix
+
+
+@operation
+def adaptive_average_pool(x, *, output_size):
+    """Means over windows of such sizes that the output has `output_size` positions per axis.
+
+    Window o of n positions reads from floor(o n / output_size) to ceil((o + 1) n / output_size).
+
+    Shapes:
+        x: (batch, *sizes, channels)
+        out: (batch, *output_size, channels)
+    """
+    axes = x.ndim - 2
+    expect_window_axes(x, axes, where="adaptive_average_pool")
+    for axis, o in enumerate(per_axis(output_size, axes, what="output_size"), start=1):
+        x = along(_shares(x.shape[axis], o, x.dtype), x, axis)
+    return x
+
+
+@adaptive_average_pool.backward
+def adaptive_average_pool_backward(grad, out, x, *, output_size):
+    for axis in range(1, x.ndim - 1):
+        grad = along(_shares(x.shape[axis], out.shape[axis], x.dtype).T, grad, axis)
+    return grad
+
+
+def along(matrix, x, axis):
+    """matrix (out, n) times x along one axis of size n."""
+    moved = jnp.tensordot(matrix, x, axes=(1, axis), precision=lax.Precision.HIGHEST)
+    return jnp.moveaxis(moved, 0, axis)
