@@ -16,10 +16,10 @@ def bucket_lengths(lengths, count: int = 4, *, multiple: int = MULTIPLE) -> list
     Args:
         lengths: (rows,) tokens of each text.
         count: how many padded lengths there may be.
-        multiple: all of them are multiples of this.
+        multiple: all of them are multiples of this, except the last.
 
     Returns:
-        ascending; the last is enough for the longest text.
+        ascending; the last is the length of the longest text.
 
     Example:
         >>> bucket_lengths([3, 4, 5, 6, 40], count=2, multiple=8)
@@ -27,10 +27,11 @@ def bucket_lengths(lengths, count: int = 4, *, multiple: int = MULTIPLE) -> list
     """
     expect_range(count, what="count of buckets", least=1)
     expect_range(multiple, what="multiple", least=1)
-    rounded = -(-np.asarray(lengths, np.int64) // multiple) * multiple
-    sizes, counts = np.unique(rounded, return_counts=True)
-    if not len(sizes):
+    lengths = np.asarray(lengths, np.int64)
+    if not len(lengths):
         raise DataError("no texts to put into buckets", expected="at least one")
+    rounded = np.minimum(-(-lengths // multiple) * multiple, lengths.max())
+    sizes, counts = np.unique(rounded, return_counts=True)
     rows = np.concatenate([[0], np.cumsum(counts)])
     # cost[j]: least tokens for the j shortest sizes with k buckets; the last bucket is sizes[i:j]
     costs = [np.full(len(sizes) + 1, np.inf)]
@@ -119,13 +120,9 @@ class TokenStream:
                 f"{len(tokens.ids)} texts and {self.rows} targets",
                 expected="one target for each text",
             )
-        longest = tokens.ids.shape[1]
         self.limits = bucket_lengths(tokens.lengths, buckets)
         self._bucket = buckets_of(tokens.lengths, self.limits)
         self.block_rows = min(block_rows, self.rows)
-        # the array may end before the last limit, which is a round number
-        missing = max(0, self.limits[-1] - longest)
-        self._ids = np.pad(tokens.ids, ((0, 0), (0, missing)), constant_values=tokens.padding)
         padded = np.asarray(self.limits)[self._bucket].sum()
         self.padded_share = float(1 - tokens.lengths.sum() / padded)
 
@@ -133,4 +130,4 @@ class TokenStream:
         """Yield (x (n, length) int32, y (n,)), n <= block_rows, in an order of that seed."""
         rng = np.random.default_rng(seed)
         for rows, limit in bucketed_order(self.tokens.lengths, self.limits, self.block_rows, rng):
-            yield self._ids[rows, :limit], self.y[rows]
+            yield self.tokens.ids[rows, :limit], self.y[rows]

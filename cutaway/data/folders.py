@@ -183,4 +183,4 @@ def _files(root, suffixes) -> list:
 
 def natural_key(name: str):
     """Sorts numbers by size, before words by alphabet."""
-    return (0, int(name), name) if name.isdecimal() else (1, 0, name)
+    return (0, int(name), name) if name.removeprefix("-").isdecimal() else (1, 0, name)
