@@ -45,7 +45,7 @@ class RandomFlip:
         expect_range(self.probability, what="RandomFlip: probability", least=0, most=1)
 
     def __call__(self, batch, rng):
-        _expect_images(batch, "RandomFlip")
+        expect_images(batch, "RandomFlip")
         flipped = rng.random(len(batch)) < self.probability
         batch = np.ascontiguousarray(batch)
         out = batch.copy()
@@ -73,7 +73,7 @@ class RandomCrop:
         expect_range(self.padding, what="RandomCrop: padding", least=0)
 
     def __call__(self, batch, rng):
-        _expect_images(batch, "RandomCrop")
+        expect_images(batch, "RandomCrop")
         rows, height, width, channels = batch.shape
         p = self.padding
         padded = np.full((rows, height + 2 * p, width + 2 * p, channels), self.fill, batch.dtype)
@@ -107,7 +107,7 @@ class RandomResizedCrop:
     def __call__(self, batch, rng):
         from PIL import Image
 
-        _expect_images(batch, "RandomResizedCrop", only_bytes=True)
+        expect_images(batch, "RandomResizedCrop", only_bytes=True)
         rows, height, width = batch.shape[:3]
         heights, widths = _random_boxes(rng, rows, (height, width), self.area, self.ratio)
         tops = rng.random(rows) * (height - heights)
@@ -115,8 +115,8 @@ class RandomResizedCrop:
         out = np.empty_like(batch)
         for k, image in enumerate(batch):
             box = lefts[k], tops[k], lefts[k] + widths[k], tops[k] + heights[k]
-            image = _to_pillow(image).resize((width, height), Image.Resampling.BILINEAR, box)
-            out[k] = _from_pillow(image)
+            image = to_pillow(image).resize((width, height), Image.Resampling.BILINEAR, box)
+            out[k] = from_pillow(image)
         return out
 
 
@@ -140,7 +140,7 @@ class ColourJitter:
             expect_range(getattr(self, name), what=f"ColourJitter: {name}", least=0, most=1)
 
     def __call__(self, batch, rng):
-        _expect_images(batch, "ColourJitter")
+        expect_images(batch, "ColourJitter")
         amounts = np.array([self.brightness, self.contrast, self.saturation], np.float32)
         factors = 1 + amounts * rng.uniform(-1, 1, (len(batch), 3)).astype(np.float32)
         return jittered(batch, factors)
@@ -194,7 +194,7 @@ class RandomErasing:
         _expect_interval(self.ratio, "RandomErasing: ratio")
 
     def __call__(self, batch, rng):
-        _expect_images(batch, "RandomErasing")
+        expect_images(batch, "RandomErasing")
         rows, height, width = batch.shape[:3]
         erased = rng.random(rows) < self.probability
         heights, widths = _random_boxes(rng, rows, (height, width), self.area, self.ratio)
@@ -229,7 +229,7 @@ class Normalise:
     @classmethod
     def fit(cls, images) -> "Normalise":
         """The mean and standard deviation of each channel; a constant channel gets 1."""
-        _expect_images(images, "Normalise.fit")
+        expect_images(images, "Normalise.fit")
         sums, squares, count = 0, 0, 0
         for start in range(0, len(images), 256):
             part = _unit(images[start : start + 256]).reshape(-1, images.shape[-1])
@@ -242,7 +242,7 @@ class Normalise:
         return cls(tuple(map(float, mean)), tuple(map(float, std)))
 
     def __call__(self, batch, rng=None):
-        _expect_images(batch, "Normalise")
+        expect_images(batch, "Normalise")
         if batch.shape[-1] != len(self.mean):
             raise ShapeError(
                 f"Normalise: the batch has shape {batch.shape}, so {batch.shape[-1]} channels",
@@ -281,7 +281,7 @@ def _expect_interval(pair, what, most=None):
     expect_range(pair[1], what=f"{what}[1]", above=0, most=most)
 
 
-def _expect_images(batch, where, only_bytes=False):
+def expect_images(batch, where, only_bytes=False):
     if np.ndim(batch) != 4:
         raise ShapeError(
             f"{where}: the batch has shape {np.shape(batch)}",
@@ -296,12 +296,12 @@ def _expect_images(batch, where, only_bytes=False):
         )
 
 
-def _to_pillow(image):
+def to_pillow(image):
     from PIL import Image
 
     return Image.fromarray(image[:, :, 0] if image.shape[-1] == 1 else image)
 
 
-def _from_pillow(image):
+def from_pillow(image):
     pixels = np.asarray(image)
     return pixels[:, :, None] if pixels.ndim == 2 else pixels

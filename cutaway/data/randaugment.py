@@ -4,7 +4,7 @@ import dataclasses
 
 import numpy as np
 
-from cutaway.data.augmentation import _expect_images, _from_pillow, _to_pillow
+from cutaway.data.augmentation import expect_images, from_pillow, to_pillow
 from cutaway.errors import expect_range
 
 STRONGEST = 30
@@ -34,17 +34,17 @@ class RandAugment:
         expect_range(self.magnitude, what="RandAugment: magnitude", least=0, most=STRONGEST)
 
     def __call__(self, batch, rng):
-        _expect_images(batch, "RandAugment", only_bytes=True)
+        expect_images(batch, "RandAugment", only_bytes=True)
         names = list(OPERATIONS)
         drawn = rng.integers(0, len(names), (len(batch), self.operations))
         signs = rng.choice((-1, 1), (len(batch), self.operations))
         out = np.empty_like(batch)
         for k, image in enumerate(batch):
-            image = _to_pillow(image)
+            image = to_pillow(image)
             for number, sign in zip(drawn[k], signs[k], strict=True):
                 strength = self.magnitude / STRONGEST
                 image = OPERATIONS[names[number]](image, strength, int(sign), self.fill)
-            out[k] = _from_pillow(image)
+            out[k] = from_pillow(image)
         return out
 
 

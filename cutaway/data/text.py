@@ -46,7 +46,7 @@ def read_texts(source, *, text=None, label=None) -> Texts:
     """
     if isinstance(source, str | Path):
         path = Path(source)
-        labelled = _labelled_lines(path)
+        labelled = labelled_lines(path)
         if labelled is not None:
             return _chosen(labelled, text, label)
         if not path.name.lower().endswith(SUFFIXES) or path.name.lower().endswith(".txt"):
@@ -134,7 +134,7 @@ def _lines(path, name) -> Texts:
     return Texts(texts, None, None, None, [])
 
 
-def _labelled_lines(path):
+def labelled_lines(path):
     """A frame with the columns label and text, or None if the file is not such lines."""
     import polars as pl
 
