@@ -1,9 +1,39 @@
-"""Data: tables, IDX files, streams. Knows no Tensor."""
+"""Data: tables, images, text, series, recordings, streams. Knows no Tensor."""
 
+from cutaway.data.audio import (
+    Recordings,
+    find_recordings,
+    load_recordings,
+    mu_law_decode,
+    mu_law_encode,
+    resample,
+)
+from cutaway.data.augmentation import (
+    ColourJitter,
+    Compose,
+    Normalise,
+    RandomCrop,
+    RandomErasing,
+    RandomFlip,
+    RandomResizedCrop,
+)
+from cutaway.data.buckets import TokenStream, bucket_lengths, bucketed_order
 from cutaway.data.columns import Column
-from cutaway.data.idx import read_idx
+from cutaway.data.decode import read_image
+from cutaway.data.folders import ClassFolder, files_by_label
+from cutaway.data.forecast import Forecasting, forecasting, seasonal_naive
+from cutaway.data.idx import find_idx, read_idx
+from cutaway.data.images import Images, ImageStream, find_images, load_images, stream_images
+from cutaway.data.kinds import Recognised, recognise
+from cutaway.data.prefetch import ArrayStream, BlockStream
 from cutaway.data.preprocessing import TableArrays, TablePreprocessing
+from cutaway.data.randaugment import RandAugment
 from cutaway.data.read import read_table
+from cutaway.data.series import Scaling, Series, read_series, windows
 from cutaway.data.split import stratified_split
 from cutaway.data.stream import ParquetBatches
 from cutaway.data.students import students_csv, students_path
+from cutaway.data.text import Texts, read_text, read_texts
+from cutaway.data.tokenizer import Tokenizer, Tokens
+from cutaway.data.ucr import LabelledSeries, read_ucr, read_ucr_pair
+from cutaway.data.wav import read_wav, write_wav

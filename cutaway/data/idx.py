@@ -49,3 +49,23 @@ def read_idx(path) -> np.ndarray:
         )
     array = np.frombuffer(content, dtype, offset=header).reshape(shape)
     return array.astype(dtype.newbyteorder("="))
+
+
+def find_idx(folder) -> dict:
+    """{"train": (images, labels), "test": ...}: pairs of IDX files by the names that MNIST gave.
+
+    Example:
+        >>> find_idx(".")
+        {}
+    """
+    found = {}
+    for split, prefixes in (("train", ("train", "training")), ("test", ("t10k", "test"))):
+        for images in sorted(Path(folder).glob("*-images*")):
+            labels = [
+                path
+                for path in images.parent.glob("*-labels*")
+                if path.name.split("-labels")[0] == images.name.split("-images")[0]
+            ]
+            if labels and images.name.split("-images")[0] in prefixes:
+                found[split] = (images, labels[0])
+    return found

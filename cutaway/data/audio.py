@@ -1,0 +1,173 @@
+"""Recordings: folders of them as arrays, resampling, and the μ-law."""
+
+import dataclasses
+import math
+
+import numpy as np
+
+from cutaway.data.folders import ClassFolder, find_class_folders
+from cutaway.data.wav import read_wav
+from cutaway.errors import DataError, OptionError, expect_range
+
+SUFFIXES = (".wav", ".wave")
+KAISER_BETA = 5.0  # ripple of 0.3%, as scipy.signal.resample_poly has it
+ZEROS = 10  # zero crossings of the filter on each side
+
+
+def find_recordings(root) -> dict:
+    """The WAV files below root/class/ or root/split/class/, by split; see find_class_folders."""
+    return find_class_folders(root, SUFFIXES, what="recordings")
+
+
+@dataclasses.dataclass(frozen=True)
+class Recordings:
+    """Recordings in memory, all of one length.
+
+    Attributes:
+        x: (rows, time, channels) float32; after the end of a recording stands silence.
+        y: (rows,) int32 numbers of classes.
+        lengths: (rows,) int32 samples that each has before the silence.
+        rate: samples a second.
+        classes: names of the classes.
+        paths: where each came from.
+        skipped: {path: reason} of those that could not be read.
+    """
+
+    x: np.ndarray
+    y: np.ndarray
+    lengths: np.ndarray
+    rate: int
+    classes: list
+    paths: list
+    skipped: dict
+
+
+def load_recordings(
+    folder: ClassFolder, *, rate=None, seconds=None, channels=None, skip_corrupt=False
+) -> Recordings:
+    """Read all recordings of a folder.
+
+    Args:
+        folder: which, from find_recordings.
+        rate: samples a second that they get; by default those of the first.
+        seconds: length that they get, by cutting or by silence; by default that of the longest.
+        channels: 1 for the mean of all; by default 1 unless all have the same number.
+        skip_corrupt: whether to leave out files that cannot be read; otherwise they are errors.
+
+    Raises:
+        DataError: a file that cannot be read; nothing left.
+    """
+    if seconds is not None:
+        expect_range(seconds, what="seconds", above=0)
+    sounds, kept, skipped = [], [], {}
+    for row, path in enumerate(folder.paths):
+        try:
+            sound, own_rate = read_wav(path)
+        except DataError as error:
+            if not skip_corrupt:
+                raise
+            skipped[path] = error.came
+            continue
+        rate = own_rate if rate is None else rate
+        if channels == 1:
+            sound = sound.mean(axis=1, keepdims=True)
+        sounds.append(resample(sound, own_rate, rate))
+        kept.append(row)
+    if not sounds:
+        path, reason = next(iter(skipped.items()))
+        raise DataError(
+            f"none of the {len(folder)} recordings in {folder.root} can be read; {reason}",
+            expected="whole WAV files",
+        )
+    counts = {sound.shape[1] for sound in sounds}
+    if channels is not None and counts != {channels}:
+        raise OptionError(
+            f"channels is {channels}, but there are recordings with {sorted(counts)}",
+            expected="1, or the number that all recordings have",
+        )
+    if len(counts) > 1:
+        sounds = [sound.mean(axis=1, keepdims=True) for sound in sounds]
+    longest = max(map(len, sounds)) if seconds is None else max(1, round(seconds * rate))
+    x = np.zeros((len(sounds), longest, sounds[0].shape[1]), np.float32)
+    lengths = np.array([min(len(sound), longest) for sound in sounds], np.int32)
+    for row, (sound, length) in enumerate(zip(sounds, lengths, strict=True)):
+        x[row, :length] = sound[:length]
+    folder = folder.subset(kept)
+    return Recordings(x, folder.labels, lengths, rate, folder.classes, folder.paths, skipped)
+
+
+def resample(samples, old_rate: int, new_rate: int) -> np.ndarray:
+    """The same sound with another number of samples a second.
+
+    Up by p, through a low-pass filter (a sinc with a Kaiser window), down by q, where p / q is
+    the ratio of the rates in lowest terms; only the samples that stay are worked out.
+
+    Args:
+        samples: (time,) or (time, channels).
+        old_rate, new_rate: samples a second.
+
+    Returns:
+        (ceil(time p / q), ...) of the same type.
+
+    References:
+        Crochiere & Rabiner 1983, "Multirate digital signal processing", chapter 4.
+
+    Example:
+        >>> resample(np.zeros((80, 1), np.float32), 8000, 16000).shape
+        (160, 1)
+    """
+    expect_range(old_rate, what="old_rate", least=1)
+    expect_range(new_rate, what="new_rate", least=1)
+    samples = np.asarray(samples)
+    common = math.gcd(int(old_rate), int(new_rate))
+    up, down = int(new_rate) // common, int(old_rate) // common
+    if up == down or not len(samples):
+        return samples
+    half = ZEROS * max(up, down)
+    taps = np.arange(-half, half + 1)
+    cutoff = 1 / max(up, down)
+    kernel = cutoff * np.sinc(cutoff * taps) * np.kaiser(len(taps), KAISER_BETA)
+    kernel *= up / kernel.sum()
+    time = len(samples)
+    count = -(-time * up // down)
+    reach = half // up + 1  # samples on each side that an output depends on
+    flat = samples.reshape(time, -1).astype(np.float64)
+    flat = np.pad(flat, ((reach, reach + 1), (0, 0)))
+    out = np.empty((count, flat.shape[1]))
+    # output m lies at m down / up; outputs with the same fraction share their weights
+    for phase in range(min(up, count)):
+        first, fraction = divmod(phase * down, up)
+        near = np.arange(-reach, reach + 1)
+        place = fraction - near * up + half
+        weights = np.where((place >= 0) & (place < len(kernel)), kernel[place % len(kernel)], 0)
+        spans = np.lib.stride_tricks.sliding_window_view(flat, 2 * reach + 1, axis=0)
+        out[phase::up] = spans[first::down][: len(out[phase::up])] @ weights
+    return out.reshape(count, *samples.shape[1:]).astype(samples.dtype)
+
+
+def mu_law_encode(samples, levels: int = 256) -> np.ndarray:
+    """Samples from -1 to 1 as whole numbers from 0 to levels - 1, finer where it is quiet.
+
+        f(x) = sign(x) ln(1 + μ |x|) / ln(1 + μ),  μ = levels - 1;  (f(x) + 1) / 2 μ, rounded
+
+    References:
+        van den Oord et al. 2016, "WaveNet", arXiv:1609.03499, section 2.2.
+    """
+    expect_range(levels, what="levels", least=2)
+    x = np.clip(np.asarray(samples, np.float64), -1, 1)
+    mu = levels - 1
+    squeezed = np.sign(x) * np.log1p(mu * np.abs(x)) / np.log1p(mu)
+    return np.floor((squeezed + 1) / 2 * mu + 0.5).astype(np.int32)
+
+
+def mu_law_decode(codes, levels: int = 256) -> np.ndarray:
+    """float32 samples from -1 to 1 in the middle of their levels; undoes mu_law_encode.
+
+    Example:
+        >>> mu_law_decode(mu_law_encode([-1.0, 1.0])).tolist()
+        [-1.0, 1.0]
+    """
+    expect_range(levels, what="levels", least=2)
+    mu = levels - 1
+    squeezed = 2 * np.asarray(codes, np.float64) / mu - 1
+    return (np.sign(squeezed) * np.expm1(np.abs(squeezed) * np.log1p(mu)) / mu).astype(np.float32)

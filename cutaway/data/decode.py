@@ -1,0 +1,158 @@
+"""One image: from a file to an array of 8 bits, whatever its mode, size and orientation."""
+
+import struct
+import zlib
+from pathlib import Path
+
+import numpy as np
+
+from cutaway.errors import DataError, expect_choice
+
+SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".gif", ".tif", ".tiff", ".webp", ".ppm", ".pgm")
+FITS = ("crop", "stretch")
+GREY_MODES = {"1", "L", "LA", "La", "I", "I;16", "I;16B", "I;16L", "I;16N"}
+ORIENTATION = 0x0112  # tag of EXIF
+# what Pillow raises on a file that is not whole or not an image
+BROKEN = (OSError, SyntaxError, ValueError, EOFError, IndexError, struct.error, zlib.error)
+
+
+def read_image(path, size=None, *, fit: str = "crop", channels: int = 3) -> np.ndarray:
+    """The pixels of an image file.
+
+    16 bits become 8, palettes their colours, CMYK becomes RGB, and what is transparent is laid on
+    white. The image stands as its EXIF orientation says. A large JPEG is decoded at a half, a
+    quarter or an eighth of its size where that is still enough. An animation gives its first
+    picture.
+
+    Args:
+        path: the file.
+        size: (height, width) of the result; by default as it is.
+        fit: how another shape becomes that size: "crop" takes the largest part of that shape from
+            the middle, "stretch" takes all.
+        channels: 3 for RGB, 1 for grey.
+
+    Shapes:
+        result: (height, width, channels), uint8
+
+    Raises:
+        DataError: no such file; not an image, or not a whole one; values without a known range.
+    """
+    from PIL import Image
+
+    expect_choice(fit, FITS, what="fit")
+    expect_choice(channels, (1, 3), what="channels")
+    try:
+        with Image.open(path) as image:
+            return _pixels(image, size, fit, channels)
+    except DataError as error:
+        raise DataError(f"{path}: {error.came}", expected=error.expected, mend=error.mend) from None
+    except FileNotFoundError:
+        raise DataError(f"there is no file {path}", mend="check the path") from None
+    except (*BROKEN, Image.DecompressionBombError) as error:
+        raise DataError(
+            f"{path} cannot be read as an image: {_reason(path, error)}",
+            expected="a whole image file",
+            mend="copy it again or remove it; skip_corrupt=True leaves such files out",
+        ) from error
+
+
+def image_header(path) -> tuple:
+    """(height, width), upright, and whether the image is grey; None if it cannot be read."""
+    from PIL import Image
+
+    try:
+        with Image.open(path) as image:
+            width, height = image.size
+            if _orientation(image) >= 5:
+                width, height = height, width
+            return (height, width), image.mode in GREY_MODES
+    except (*BROKEN, Image.DecompressionBombError):
+        return None
+
+
+def _pixels(image, size, fit, channels):
+    from PIL import Image
+
+    orientation = _orientation(image)
+    wanted = size
+    if size is not None and orientation >= 5:  # the file holds it lying on its side
+        wanted = size[::-1]
+    if wanted is not None and image.format == "JPEG":
+        image.draft("L" if channels == 1 and image.mode != "CMYK" else None, wanted[::-1])
+    image.load()
+    image = _eight_bits(image, "L" if channels == 1 else "RGB")
+    if wanted is not None and image.size != (wanted[1], wanted[0]):
+        box = _middle(image.size, wanted) if fit == "crop" else None
+        image = image.resize(
+            (wanted[1], wanted[0]), Image.Resampling.BILINEAR, box, reducing_gap=3.0
+        )
+    if orientation > 1:
+        image = image.transpose(_UPRIGHT[orientation](Image.Transpose))
+    pixels = np.asarray(image)
+    return pixels[:, :, None] if pixels.ndim == 2 else pixels
+
+
+_UPRIGHT = {
+    2: lambda t: t.FLIP_LEFT_RIGHT,
+    3: lambda t: t.ROTATE_180,
+    4: lambda t: t.FLIP_TOP_BOTTOM,
+    5: lambda t: t.TRANSPOSE,
+    6: lambda t: t.ROTATE_270,
+    7: lambda t: t.TRANSVERSE,
+    8: lambda t: t.ROTATE_90,
+}
+
+
+def _orientation(image) -> int:
+    try:
+        value = image.getexif().get(ORIENTATION, 1)
+    except (*BROKEN, KeyError, TypeError):
+        return 1  # the pixels may be whole although what is written about them is not
+    return value if value in _UPRIGHT else 1
+
+
+def _eight_bits(image, mode: str):
+    """The image in mode "RGB" or "L"."""
+    from PIL import Image
+
+    if image.mode.startswith("I"):
+        values = np.asarray(image)
+        if values.min() < 0 or values.max() > 65535:
+            raise DataError(
+                f"whole numbers from {values.min()} to {values.max()}",
+                expected="8 or 16 bits for each pixel",
+                mend="save the image with 16 bits",
+            )
+        # 65535 / 257 = 255
+        image = Image.fromarray(((values.astype(np.uint32) + 128) // 257).astype(np.uint8))
+    if image.mode == "F":
+        raise DataError(
+            "its pixels are floating-point numbers, whose range is not known",
+            expected="8 or 16 bits for each pixel",
+            mend="save the images with 8 bits, or read them yourself and train on arrays",
+        )
+    if image.mode in ("PA", "La", "RGBa") or "transparency" in image.info:
+        image = image.convert("RGBA")
+    if image.mode in ("LA", "RGBA"):
+        image = image.convert("RGBA")
+        white = Image.new("RGBA", image.size, "white")
+        image = Image.alpha_composite(white, image).convert("RGB")
+    return image if image.mode == mode else image.convert(mode)
+
+
+def _middle(size, wanted):
+    """Box (left, upper, right, lower) of the largest part with the shape of `wanted`."""
+    width, height = size
+    scale = min(height / wanted[0], width / wanted[1])
+    w, h = wanted[1] * scale, wanted[0] * scale
+    left, upper = (width - w) / 2, (height - h) / 2
+    return left, upper, min(left + w, width), min(upper + h, height)
+
+
+def _reason(path, error) -> str:
+    path = Path(path)
+    if path.is_file() and path.stat().st_size == 0:
+        return "it is empty"
+    if type(error).__name__ == "UnidentifiedImageError":
+        return "it is of no known image format"
+    return str(error).split("\n")[0]

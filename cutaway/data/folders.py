@@ -1,0 +1,186 @@
+"""Folders with one folder for each class: root/class/file, or root/split/class/file."""
+
+import dataclasses
+from pathlib import Path
+
+import numpy as np
+
+from cutaway.errors import DataError
+
+# what the folders above the classes may be called
+SPLITS = {
+    "train": "train",
+    "training": "train",
+    "val": "validation",
+    "valid": "validation",
+    "validation": "validation",
+    "test": "test",
+    "testing": "test",
+}
+
+
+@dataclasses.dataclass(frozen=True)
+class ClassFolder:
+    """Files and the class of each.
+
+    Attributes:
+        root: the folder.
+        paths: the files, class by class.
+        labels: (files,) int32 numbers of classes.
+        classes: their names, in order; numbers by size.
+    """
+
+    root: Path
+    paths: list
+    labels: np.ndarray
+    classes: list
+
+    def __len__(self):
+        return len(self.paths)
+
+    def subset(self, rows) -> "ClassFolder":
+        """The files with these numbers."""
+        return dataclasses.replace(
+            self, paths=[self.paths[k] for k in rows], labels=self.labels[rows]
+        )
+
+
+def find_class_folders(root, suffixes, *, what: str) -> dict:
+    """The files below a folder, by split and class.
+
+    Folders called train, test and validation (or val, valid, training, testing) are splits if
+    there is one for training; then other folders beside them are left out, and so is a split
+    whose files lie in no class. Names that begin with a dot are left out everywhere.
+
+    Args:
+        root: the folder.
+        suffixes: of the files that count, in lower case with the dot.
+        what: what the files are, in the plural, for errors.
+
+    Returns:
+        {"train": ClassFolder} and, where they are, "validation" and "test".
+
+    Raises:
+        DataError: no such folder, no classes, one class only, a class without files, a split with
+            a class that training does not have.
+    """
+    root = Path(root)
+    if not root.is_dir():
+        came = f"{root} is a file" if root.exists() else f"there is no folder {root}"
+        raise DataError(came, expected=f"a folder with one folder of {what} for each class")
+    splits = {}
+    for folder in _folders(root):
+        if folder.name.lower() in SPLITS:
+            name = SPLITS[folder.name.lower()]
+            if name in splits:
+                raise DataError(
+                    f"{root} holds {splits[name].name} and {folder.name}",
+                    expected=f"one folder for {name}",
+                    mend="rename or join them",
+                )
+            splits[name] = folder
+    if "train" not in splits or not _folders(splits["train"]):
+        return {"train": _class_folder(root, suffixes, what)}
+    found = {"train": _class_folder(splits["train"], suffixes, what)}
+    classes = found["train"].classes
+    for name in ("validation", "test"):
+        if name in splits and _folders(splits[name]):
+            found[name] = _class_folder(splits[name], suffixes, what, classes)
+    return found
+
+
+def files_by_label(root, suffixes, label, *, what: str) -> ClassFolder:
+    """The files below a folder, each with the class that its path says.
+
+    Args:
+        label: function from a path to the name of its class.
+
+    Raises:
+        DataError: no such folder, no files, one class only.
+
+    Example:
+        >>> import tempfile, pathlib
+        >>> root = pathlib.Path(tempfile.mkdtemp())
+        >>> for name in ("0_ann.wav", "1_ann.wav", "1_bob.wav"): (root / name).touch()
+        >>> def digit(path): return path.name.split("_")[0]
+        >>> files_by_label(root, [".wav"], digit, what="recordings").labels.tolist()
+        [0, 1, 1]
+    """
+    root = Path(root)
+    if not root.is_dir():
+        raise DataError(f"there is no folder {root}", expected=f"a folder of {what}")
+    names = {}
+    for path in _files(root, suffixes):
+        names.setdefault(str(label(path)), []).append(path)
+    return _assembled(root, names, sorted(names, key=natural_key), what)
+
+
+def _class_folder(root, suffixes, what, classes=None) -> ClassFolder:
+    folders = sorted(_folders(root), key=lambda folder: natural_key(folder.name))
+    direct = sum(p.suffix.lower() in suffixes for p in root.iterdir() if p.is_file())
+    if not folders:
+        came = f"{root} holds no folders"
+        if direct:
+            came += f", but {direct:,} {what} that lie in it directly"
+        raise DataError(
+            came,
+            expected=f"a folder of {what} for each class: {root.name}/class/file",
+            mend="move the files of each class into a folder with the name of the class",
+        )
+    if direct:
+        raise DataError(
+            f"{root} holds {direct:,} {what} beside its {len(folders)} folders",
+            expected=f"all {what} in the folder of their class",
+            mend="move or remove them",
+        )
+    by_class = {folder.name: _files(folder, suffixes) for folder in folders}
+    empty = [name for name, files in by_class.items() if not files]
+    if empty:
+        everything = len(empty) == len(by_class)
+        raise DataError(
+            f"{root}: no {what} in the folder{'s' * (len(empty) > 1)} {', '.join(empty[:5])}"
+            + (f" and {len(empty) - 5} more" if len(empty) > 5 else ""),
+            expected=f"{what} ({', '.join(suffixes)}) in the folder of each class",
+            mend="check the path" if everything else "remove the folder, or fill it",
+        )
+    unknown = [name for name in by_class if classes is not None and name not in classes]
+    if unknown:
+        raise DataError(
+            f"{root} has the class {unknown[0]!r}, which training does not have",
+            expected="one of " + ", ".join(classes[:20]),
+            mend="rename or remove that folder",
+        )
+    return _assembled(root, by_class, classes or list(by_class), what)
+
+
+def _assembled(root, by_class: dict, classes: list, what: str) -> ClassFolder:
+    if not by_class:
+        raise DataError(f"{root} holds no {what}", mend="check the path")
+    if len(classes) == 1:
+        raise DataError(
+            f"{root} holds one class, {classes[0]!r}, with {len(by_class[classes[0]]):,} {what}",
+            expected="at least two classes: there is nothing to tell apart",
+            mend="add a folder with another class, or name the folder above",
+        )
+    paths, labels = [], []
+    for number, name in enumerate(classes):
+        paths += by_class.get(name, [])
+        labels += [number] * len(by_class.get(name, []))
+    return ClassFolder(root, paths, np.array(labels, np.int32), classes)
+
+
+def _folders(root) -> list:
+    return [p for p in sorted(root.iterdir()) if p.is_dir() and not p.name.startswith(".")]
+
+
+def _files(root, suffixes) -> list:
+    found = (p for p in root.rglob("*") if p.suffix.lower() in suffixes and p.is_file())
+    return sorted(
+        (p for p in found if not any(part.startswith(".") for part in p.relative_to(root).parts)),
+        key=lambda path: path.relative_to(root).parts,
+    )
+
+
+def natural_key(name: str):
+    """Sorts numbers by size, before words by alphabet."""
+    return (0, int(name), name) if name.removeprefix("-").isdecimal() else (1, 0, name)

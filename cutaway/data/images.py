@@ -1,0 +1,214 @@
+"""Folders of images: as arrays in memory, or as a stream where they are too large for that."""
+
+import collections
+import dataclasses
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+
+from cutaway.data.decode import SUFFIXES, image_header, read_image
+from cutaway.data.folders import ClassFolder, find_class_folders
+from cutaway.data.prefetch import ArrayStream, BlockStream, available_cores
+from cutaway.errors import DataError, OptionError
+
+MEMORY_BYTES = 2**30
+
+
+def find_images(root) -> dict:
+    """The images below root/class/ or root/split/class/, by split; see find_class_folders."""
+    return find_class_folders(root, SUFFIXES, what="images")
+
+
+@dataclasses.dataclass(frozen=True)
+class Images:
+    """Images in memory.
+
+    Attributes:
+        x: (rows, height, width, channels) uint8.
+        y: (rows,) int32 numbers of classes.
+        classes: their names.
+        paths: where each came from.
+        skipped: {path: reason} of those that could not be read.
+    """
+
+    x: np.ndarray
+    y: np.ndarray
+    classes: list
+    paths: list
+    skipped: dict
+
+
+def load_images(
+    folder: ClassFolder, size=None, *, fit="crop", channels=None, skip_corrupt=False, threads=None
+) -> Images:
+    """Decode all images of a folder.
+
+    Args:
+        folder: which, from find_images.
+        size: (height, width) that they get; by default the one that they all have.
+        fit: "crop" or "stretch", see read_image.
+        channels: 3 or 1; by default 1 if all images are grey.
+        skip_corrupt: whether to leave out images that cannot be read; otherwise they are errors.
+        threads: how many decode; by default one for each core.
+
+    Raises:
+        DataError: an image that cannot be read; different sizes and no `size`; nothing left.
+    """
+    size = expect_size(size) if size is not None else same_size(folder)
+    channels = find_channels(folder) if channels is None else channels
+    skipped = {}
+    x = np.empty((len(folder), *size, channels), np.uint8)
+
+    def decode(row):
+        x[row] = read_image(folder.paths[row], size, fit=fit, channels=channels)
+
+    kept = []
+    pool = ThreadPoolExecutor(threads or available_cores(), thread_name_prefix="cutaway-data")
+    try:
+        futures = [pool.submit(decode, row) for row in range(len(folder))]
+        for row, future in enumerate(futures):
+            try:
+                future.result()
+                kept.append(row)
+            except DataError as error:
+                if not skip_corrupt:
+                    raise
+                skipped[folder.paths[row]] = error.came
+    finally:
+        pool.shutdown(wait=True, cancel_futures=True)
+    _expect_some(folder, len(kept), skipped)
+    if skipped:
+        x, folder = x[kept], folder.subset(kept)
+    return Images(x, folder.labels, folder.classes, folder.paths, skipped)
+
+
+class ImageStream(BlockStream):
+    """Images that are decoded anew every epoch, a block at a time, for Trainer.fit.
+
+    Args:
+        folder: which, from find_images.
+        size: (height, width) that they get.
+        fit, channels, skip_corrupt: see load_images. What is skipped is missing in its block.
+        transform: augmentation, and normalisation last; the default leaves uint8.
+        block_rows, threads, ahead: see BlockStream.
+
+    Attributes:
+        classes: names of the classes.
+        skipped: {path: reason} of the images that could not be read so far.
+
+    Raises:
+        DataError: from `blocks`: an image that cannot be read, unless they are skipped.
+    """
+
+    def __init__(self, folder, size, *, fit="crop", channels=None, skip_corrupt=False, **options):
+        size = expect_size(size)
+        self.channels = find_channels(folder) if channels is None else channels
+        super().__init__(folder.labels, (*size, self.channels), **options)
+        self.folder = folder
+        self.classes = folder.classes
+        self.fit = fit
+        self.skip_corrupt = skip_corrupt
+        self.skipped = {}
+
+    def read(self, rows):
+        x = np.empty((len(rows), *self.row_shape), np.uint8)
+        kept = np.ones(len(rows), bool)
+        for place, row in enumerate(rows):
+            path = self.folder.paths[row]
+            try:
+                x[place] = read_image(
+                    path, self.row_shape[:2], fit=self.fit, channels=self.channels
+                )
+            except DataError as error:
+                if not self.skip_corrupt:
+                    raise
+                self.skipped[path] = error.came
+                kept[place] = False
+        return (rows, x) if kept.all() else (rows[kept], x[kept])
+
+
+def stream_images(
+    folder,
+    size,
+    *,
+    fit="crop",
+    channels=None,
+    skip_corrupt=False,
+    memory_bytes=MEMORY_BYTES,
+    **options,
+):
+    """A stream of images: decoded once if they fit in memory, every epoch if they do not.
+
+    Args:
+        memory_bytes: what the decoded images may take.
+        options: transform, block_rows, threads, ahead, see BlockStream.
+    """
+    size = expect_size(size)
+    channels = find_channels(folder) if channels is None else channels
+    decoding = {"fit": fit, "channels": channels, "skip_corrupt": skip_corrupt}
+    if len(folder) * size[0] * size[1] * channels > memory_bytes:
+        return ImageStream(folder, size, **decoding, **options)
+    images = load_images(folder, size, **decoding, threads=options.get("threads"))
+    stream = ArrayStream(images.x, images.y, **options)
+    stream.classes, stream.skipped = images.classes, images.skipped
+    return stream
+
+
+def find_channels(folder: ClassFolder) -> int:
+    """1 if all images are grey, otherwise 3; files that cannot be read do not count."""
+    for path in folder.paths:
+        header = image_header(path)
+        if header is not None and not header[1]:
+            return 3
+    return 1
+
+
+def common_size(folder: ClassFolder, most: int = 1000):
+    """Counter of the sizes (height, width) of at most that many images, spread over the folder."""
+    step = max(1, len(folder) // most)
+    headers = (image_header(path) for path in folder.paths[::step])
+    return collections.Counter(header[0] for header in headers if header is not None)
+
+
+def same_size(folder: ClassFolder):
+    """The size that all images have.
+
+    Raises:
+        DataError: they differ, or none can be read.
+    """
+    sizes = common_size(folder, most=len(folder))
+    if not sizes:
+        raise DataError(
+            f"none of the {len(folder)} files in {folder.root} can be read as an image",
+            expected="whole image files",
+        )
+    if len(sizes) > 1:
+        shown = [f"{h}x{w} ({count:,})" for (h, w), count in sizes.most_common(4)]
+        more = f" and {len(sizes) - 4} other sizes" if len(sizes) > 4 else ""
+        raise DataError(
+            f"the images in {folder.root} are of different sizes: {', '.join(shown)}{more}",
+            expected="one size (height x width) for all",
+            mend="give the size that they shall get, for example size=(64, 64)",
+        )
+    return next(iter(sizes))
+
+
+def expect_size(size):
+    """(height, width) from a pair or one whole number; OptionError for anything else."""
+    pair = (size, size) if isinstance(size, int) else tuple(size)
+    if len(pair) != 2 or any(not isinstance(n, int | np.integer) or n < 1 for n in pair):
+        raise OptionError(
+            f"size is {size}",
+            expected="(height, width), whole numbers from 1",
+            mend="size=(64, 64)",
+        )
+    return int(pair[0]), int(pair[1])
+
+
+def _expect_some(folder, kept, skipped):
+    if not kept:
+        path, reason = next(iter(skipped.items()))
+        raise DataError(
+            f"none of the {len(folder)} images in {folder.root} can be read; {path}: {reason}",
+            expected="whole image files",
+        )

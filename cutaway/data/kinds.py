@@ -1,0 +1,176 @@
+"""What a path holds: a table, images, text, a series, recordings."""
+
+import dataclasses
+from pathlib import Path
+
+from cutaway.data import audio, decode
+from cutaway.data.columns import find_columns
+from cutaway.data.folders import SPLITS
+from cutaway.data.idx import TYPES, find_idx
+from cutaway.data.read import SUFFIXES as TABLES
+from cutaway.data.read import read_table
+from cutaway.data.series import as_times, equal_steps, step_between
+from cutaway.data.text import free_text_columns, labelled_lines, read_text, words_each
+from cutaway.data.ucr import SPLIT_NAMES, ucr_pair
+from cutaway.errors import DataError
+
+KINDS = ("table", "text", "series", "labelled series", "image folder", "audio folder", "idx")
+# folders of which none is a class
+NO_CLASSES = {"annotations", "images", "imagesets", "jpegimages", "labels", "masks"}
+LONG_TEXT_WORDS = 5
+MOST_OTHER_COLUMNS = 3  # beside a text in a table that is about that text
+
+
+@dataclasses.dataclass(frozen=True)
+class Recognised:
+    """What a path holds.
+
+    Attributes:
+        kind: one of KINDS. "series" is to be forecast, "labelled series" to be classified.
+        reason: why, in words.
+    """
+
+    kind: str
+    reason: str
+
+
+def recognise(path, *, target=None) -> Recognised:
+    """What a path holds; a table unless it is clearly something else.
+
+    Args:
+        path: a file or a folder.
+        target: the column that is to be predicted, if the user named one.
+
+    Raises:
+        DataError: no such path, a folder of nothing known, a single image or recording.
+    """
+    path = Path(path)
+    if path.is_dir():
+        return _folder(path)
+    if not path.exists():
+        raise DataError(f"there is no {path}", expected="a file or a folder", mend="check the path")
+    return _file(path, target)
+
+
+def _folder(path) -> Recognised:
+    if find_idx(path):
+        names = ", ".join(
+            f"{split}: {images.name}" for split, (images, _) in find_idx(path).items()
+        )
+        return Recognised("idx", f"pairs of IDX files ({names})")
+    if ucr_pair(path):
+        return Recognised("labelled series", f"{ucr_pair(path)[0].name} and its test file")
+    counts = {}
+    for kind, suffixes in (("image folder", decode.SUFFIXES), ("audio folder", audio.SUFFIXES)):
+        files = [p for p in path.rglob("*") if p.suffix.lower() in suffixes]
+        counts[kind] = (len(files), sum(p.parent != path for p in files))
+    kind = max(counts, key=lambda k: counts[k][0])
+    files, deeper = counts[kind]
+    what = "images" if kind == "image folder" else "recordings"
+    if deeper:
+        folders = [p for p in sorted(path.iterdir()) if p.is_dir() and p.name[0] != "."]
+        unlike_classes = [p.name for p in folders if p.name.lower() in NO_CLASSES]
+        if unlike_classes:
+            raise DataError(
+                f"{path} holds the folder {unlike_classes[0]!r}, as data of detection and "
+                "segmentation do",
+                expected=f"folders of {what} with the names of the classes",
+            )
+        splits = [p.name for p in folders if p.name.lower() in SPLITS]
+        shown = ", ".join(p.name for p in folders[:4]) + (" ..." if len(folders) > 4 else "")
+        below = f"the splits {', '.join(splits)}" if splits else f"the folders {shown}"
+        return Recognised(kind, f"{files:,} {what} in {below}")
+    if files:
+        raise DataError(
+            f"{path} holds {files:,} {what} and no folders",
+            expected=f"a folder of {what} for each class",
+            mend="move the files of each class into a folder with the name of the class",
+        )
+    tables = [p.name for p in sorted(path.iterdir()) if p.name.lower().endswith(TABLES)]
+    raise DataError(
+        f"{path} holds no images, recordings or IDX files",
+        expected="a folder with one folder of images or recordings for each class, or a file",
+        mend=f"name the file inside it: {', '.join(tables[:4])}" if tables else "check the path",
+    )
+
+
+def _file(path, target) -> Recognised:
+    name = path.name.lower()
+    for suffixes, what in ((decode.SUFFIXES, "image"), (audio.SUFFIXES, "recording")):
+        if path.suffix.lower() in suffixes:
+            raise DataError(
+                f"{path} is a single {what}",
+                expected=f"a folder with one folder of {what}s for each class",
+                mend="name the folder",
+            )
+    if path.stem.endswith(SPLIT_NAMES) and ucr_pair(path) and target is None:
+        return Recognised("labelled series", "a file of the UCR archive: a label, then values")
+    if _begins_as_idx(path):
+        return Recognised("idx", "the file begins as IDX files do")
+    labelled = labelled_lines(path) if target is None else None
+    if labelled is not None:
+        label, text = labelled.columns
+        return Recognised("text", f"each line is a {label}, a tab and a {text}, in either order")
+    if not name.endswith(TABLES) or (name.endswith(".txt") and not _has_columns(path)):
+        read_text(path)
+        return Recognised("text", "lines of text without columns")
+    return _table(read_table(path), target)
+
+
+def _table(frame, target) -> Recognised:
+    columns = find_columns(frame)
+    series = _as_series(frame, columns) if target is None else None
+    if series is not None:
+        return series
+    texts = free_text_columns(frame, ignore=() if target is None else (target,))
+    used = ("number", "boolean", "category", "presence", "date")
+    others = [c.name for c in columns if c.kind in used and c.name not in texts]
+    shape = f"{frame.height:,} rows and {frame.width} columns"
+    if not texts:
+        return Recognised("table", shape)
+    words = words_each(frame[texts[0]].drop_nulls())
+    if words >= LONG_TEXT_WORDS and len(others) <= MOST_OTHER_COLUMNS:
+        return Recognised(
+            "text", f"the column {texts[0]!r} holds free text, {words:.0f} words on average"
+        )
+    return Recognised("table", f"{shape}, of which {texts[0]!r} is only one")
+
+
+def _as_series(frame, columns):
+    """A first column of dates at equal steps and one of numbers, and nothing else."""
+    numbers = [c.name for c in columns[1:] if frame[c.name].dtype.is_numeric()]
+    if frame.width != 2 or len(numbers) != 1:
+        return None
+    times = as_times(frame[columns[0].name])
+    if times is None or not times.is_sorted() or not equal_steps(times):
+        return None
+    step = step_between(times)
+    each = f"every {step}" if step else "at equal steps"
+    return Recognised("series", f"{columns[0].name!r} is a date {each}, {numbers[0]!r} its number")
+
+
+def _has_columns(path) -> bool:
+    """Whether a .txt file is a table: every line has as many separators as the header, not none."""
+    try:
+        lines = [line for line in read_text(path).split("\n") if line.strip()][:200]
+    except DataError:
+        return False
+    for separator in ("\t", ";", "|", ","):
+        counts = {line.count(separator) for line in lines}
+        if len(counts) == 1 and counts != {0} and len(lines) > 1:
+            return True
+    return False
+
+
+def _begins_as_idx(path) -> bool:
+    import gzip
+
+    try:
+        with path.open("rb") as file:
+            begin = file.read(4)
+        if begin[:2] == b"\x1f\x8b":
+            with gzip.open(path) as file:
+                begin = file.read(4)
+    except (OSError, EOFError):
+        return False
+    return len(begin) == 4 and begin[:2] == b"\0\0" and begin[2] in TYPES and 0 < begin[3] < 8

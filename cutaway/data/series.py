@@ -1,0 +1,242 @@
+"""Time series: windows to learn from, what comes after them, and the forecast to beat."""
+
+import dataclasses
+
+import numpy as np
+
+from cutaway.data.columns import as_dates
+from cutaway.data.read import read_table
+from cutaway.errors import DataError, OptionError, did_you_mean, expect_range
+
+# seasons that are usual for a step between two dates, in steps
+SEASONS = {"hour": (24, 168), "day": (7, 365), "week": (52,), "month": (12,), "quarter": (4,)}
+EQUAL_SHARE = 0.95  # a daily series that leaves out 29 February still has equal steps
+TIME_PATTERNS = ("%Y-%m-%d %H:%M:%S", "%Y-%m-%dT%H:%M:%S", "%Y-%m-%d %H:%M", "%Y-%m-%dT%H:%M")
+
+
+@dataclasses.dataclass(frozen=True)
+class Series:
+    """One or more series over the same times.
+
+    Attributes:
+        values: (time, channels) float64.
+        names: of the channels.
+        times: as many dates or times as values, or None.
+        step: "hour", "day", "week", "month", "quarter", "year", or None if it is another.
+    """
+
+    values: np.ndarray
+    names: list
+    times: list | None
+    step: str | None
+
+
+def read_series(source, *, time=None, columns=None) -> Series:
+    """The series in a table with a row for each time.
+
+    Args:
+        source: path of a table, or a frame or dict of columns.
+        time: column of dates; by default the first column, if it holds dates.
+        columns: the series; by default all other columns of numbers.
+
+    Raises:
+        DataError: no such column, no numbers, missing values, times that are not in order.
+    """
+    frame = read_table(source)
+    for name in [*([] if time is None else [time]), *(columns or ())]:
+        if name not in frame.columns:
+            raise DataError(
+                f"there is no column {name!r}",
+                expected="a column of the table",
+                mend=did_you_mean(name, frame.columns),
+            )
+    times = as_times(frame[time or frame.columns[0]])
+    if times is None and time is not None:
+        raise DataError(
+            f"the column {time!r} holds no dates, for example {frame[time][0]!r}",
+            expected="dates as 2024-01-31, or times as 2024-01-31 13:00",
+        )
+    if times is not None:
+        time = time or frame.columns[0]
+        _expect_order(times, time)
+    if columns is None:
+        columns = [n for n in frame.columns if n != time and frame[n].dtype.is_numeric()]
+    for name in columns:
+        _expect_numbers(frame[name], times)
+    if not columns:
+        raise DataError("the table has no column of numbers", expected="at least one series")
+    values = frame.select(columns).to_numpy().astype(np.float64)
+    return Series(
+        values,
+        list(columns),
+        None if times is None else times.to_list(),
+        None if times is None else step_between(times),
+    )
+
+
+def as_times(column):
+    """A column as polars dates or times, or None if it holds others or gaps."""
+    import polars as pl
+
+    if column.null_count() or not len(column):
+        return None
+    if column.dtype in (pl.Date, pl.Datetime):
+        return column
+    if column.dtype != pl.String:
+        return None
+    dates = as_dates(column)
+    # as_dates forgets the hour, and then days repeat
+    if dates.null_count() == 0 and dates.n_unique() == len(dates):
+        return dates
+    for pattern in TIME_PATTERNS:
+        times = column.str.to_datetime(pattern, strict=False)
+        if times.null_count() == 0:
+            return times
+    return dates if dates.null_count() == 0 else None
+
+
+def step_between(times):
+    """The name of the step that nearly all neighbouring times have, or None."""
+    import polars as pl
+
+    if len(times) < 3:
+        return None
+    seconds = times.cast(pl.Datetime("us")).cast(pl.Int64).to_numpy() // 10**6
+    steps = np.diff(seconds)
+    limits = {  # months and years are of unequal length
+        "hour": (3600, 3600),
+        "day": (86_400, 86_400),
+        "week": (7 * 86_400, 7 * 86_400),
+        "month": (28 * 86_400, 31 * 86_400),
+        "quarter": (90 * 86_400, 92 * 86_400),
+        "year": (365 * 86_400, 366 * 86_400),
+    }
+    for name, (least, most) in limits.items():
+        if ((steps >= least) & (steps <= most)).mean() >= EQUAL_SHARE:
+            return name
+    return None
+
+
+def equal_steps(times) -> bool:
+    """Whether nearly all neighbouring times are equally far apart, in order."""
+    import polars as pl
+
+    if len(times) < 3:
+        return False
+    if step_between(times) is not None:
+        return True
+    steps = np.diff(times.cast(pl.Datetime("us")).cast(pl.Int64).to_numpy())
+    values, counts = np.unique(steps, return_counts=True)
+    best = counts.argmax()
+    return bool(values[best] > 0 and counts[best] >= EQUAL_SHARE * len(steps))
+
+
+def windows(values, window: int, horizon: int = 1, *, stride: int = 1, targets=None):
+    """What was, and what came after it.
+
+        x[k] = values[k stride : k stride + window]
+        y[k] = values[k stride + window : k stride + window + horizon, targets]
+
+    Args:
+        values: (time, channels) or (time,).
+        window: times that are seen.
+        horizon: times that are to be forecast.
+        stride: times from one window to the next.
+        targets: numbers of the channels to forecast; by default all.
+
+    Returns:
+        x (rows, window, channels), y (rows, horizon, targets); views of the values.
+
+    Raises:
+        DataError: the series is shorter than a window and its horizon.
+
+    Example:
+        >>> x, y = windows(np.arange(5.0), window=3, horizon=1)
+        >>> x[:, :, 0].tolist(), y[:, :, 0].tolist()
+        ([[0.0, 1.0, 2.0], [1.0, 2.0, 3.0]], [[3.0], [4.0]])
+    """
+    values = as_channels(values)
+    expect_range(window, what="window", least=1)
+    expect_range(horizon, what="horizon", least=1)
+    expect_range(stride, what="stride", least=1)
+    if len(values) < window + horizon:
+        raise DataError(
+            f"the series has {len(values)} values",
+            expected=f"at least {window + horizon}: a window of {window}, a horizon of {horizon}",
+            mend=f"give a window of at most {len(values) - horizon}"
+            if len(values) > horizon
+            else "give a longer series",
+        )
+    both = np.lib.stride_tricks.sliding_window_view(values, window + horizon, axis=0)[::stride]
+    both = np.moveaxis(both, -1, 1)  # (rows, window + horizon, channels)
+    y = both[:, window:]
+    return both[:, :window], y if targets is None else y[:, :, list(targets)]
+
+
+def as_channels(values) -> np.ndarray:
+    """(time, channels) from (time,) or (time, channels)."""
+    values = np.asarray(values)
+    if values.ndim == 1:
+        return values[:, None]
+    if values.ndim != 2:
+        raise OptionError(
+            f"the series has shape {values.shape}", expected="(time,) or (time, channels)"
+        )
+    return values
+
+
+@dataclasses.dataclass(frozen=True)
+class Scaling:
+    """(values - mean) / scale for each channel, fitted on the training part only.
+
+    Example:
+        >>> scaling = Scaling.fit(np.array([[1.0], [3.0]]))
+        >>> scaling.scale(np.array([[5.0]])).tolist(), scaling.unscale(np.array([[3.0]])).tolist()
+        ([[3.0]], [[5.0]])
+    """
+
+    mean: tuple
+    deviation: tuple
+
+    @classmethod
+    def fit(cls, values) -> "Scaling":
+        values = as_channels(values)
+        deviation = values.std(axis=0)
+        deviation = np.where(deviation > 0, deviation, 1.0)
+        return cls(tuple(map(float, values.mean(axis=0))), tuple(map(float, deviation)))
+
+    def scale(self, values) -> np.ndarray:
+        """(..., channels) of mean 0 and deviation 1."""
+        return (np.asarray(values) - np.array(self.mean)) / np.array(self.deviation)
+
+    def unscale(self, values, targets=None) -> np.ndarray:
+        """What `scale` made into values (..., channels); only these channels if targets says so."""
+        chosen = slice(None) if targets is None else list(targets)
+        return np.asarray(values) * np.array(self.deviation)[chosen] + np.array(self.mean)[chosen]
+
+
+def _expect_order(times, name):
+    if not times.is_sorted():
+        at = next(k for k in range(1, len(times)) if times[k] < times[k - 1])
+        raise DataError(
+            f"the times in {name!r} are not in order: after {times[at - 1]} comes {times[at]}",
+            expected="rows in the order of time",
+            mend="sort the table by that column",
+        )
+
+
+def _expect_numbers(series, times):
+    if not series.dtype.is_numeric():
+        raise DataError(
+            f"the column {series.name!r} holds {series.dtype}, for example {series[0]!r}",
+            expected="numbers",
+        )
+    values = series.cast(float).fill_null(float("nan")).to_numpy()
+    bad = np.flatnonzero(~np.isfinite(values))
+    if len(bad):
+        where = f"row {bad[0]}" if times is None else f"{times[int(bad[0])]}"
+        raise DataError(
+            f"{series.name!r} has no number in {len(bad)} of {len(values)} rows, first at {where}",
+            expected="a number at every time",
+            mend="fill these gaps, for example with the value before",
+        )
