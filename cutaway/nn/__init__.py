@@ -24,6 +24,14 @@ from cutaway.nn.init import INITIALIZERS
 from cutaway.nn.jit import Compiled, jit
 from cutaway.nn.layers import Add, Dropout, Embedding, Flatten, Linear, Residual
 from cutaway.nn.module import Module, watch
+from cutaway.nn.normalisation import (
+    BatchNorm,
+    GroupNorm,
+    InstanceNorm,
+    LayerNorm,
+    LocalResponseNorm,
+    RMSNorm,
+)
 from cutaway.nn.perceptron import HebbianNeuron, Perceptron
 from cutaway.nn.random import seed
 from cutaway.nn.state import Buffer, Parameter, Variable, named_variables
@@ -36,20 +44,26 @@ __all__ = [
     "INITIALIZERS",
     "SELU",
     "Add",
+    "BatchNorm",
     "Buffer",
     "Compiled",
     "Dropout",
     "Embedding",
     "Flatten",
+    "GroupNorm",
     "HebbianNeuron",
     "Identity",
+    "InstanceNorm",
+    "LayerNorm",
     "LeakyReLU",
     "Linear",
+    "LocalResponseNorm",
     "LogSoftmax",
     "Module",
     "PReLU",
     "Parameter",
     "Perceptron",
+    "RMSNorm",
     "ReLU",
     "Residual",
     "Sequential",

@@ -50,6 +50,16 @@ from cutaway.ops.elementwise import (
     square,
     where,
 )
+from cutaway.ops.normalisation import (
+    batch_norm,
+    group_norm,
+    instance_norm,
+    layer_norm,
+    local_response_norm,
+    moments,
+    normalise,
+    rms_norm,
+)
 from cutaway.ops.reductions import argmax, argmin, logsumexp, max, mean, min, std, sum, var
 from cutaway.ops.shapes import (
     broadcast_to,
