@@ -32,6 +32,14 @@ from cutaway.nn.init import INITIALIZERS
 from cutaway.nn.jit import Compiled, jit
 from cutaway.nn.layers import Add, Dropout, Embedding, Flatten, Linear, Residual
 from cutaway.nn.module import Module, watch
+from cutaway.nn.normalisation import (
+    BatchNorm,
+    GroupNorm,
+    InstanceNorm,
+    LayerNorm,
+    LocalResponseNorm,
+    RMSNorm,
+)
 from cutaway.nn.perceptron import HebbianNeuron, Perceptron
 from cutaway.nn.pooling import (
     AdaptiveAvgPool,
@@ -54,6 +62,7 @@ __all__ = [
     "AdaptiveAvgPool",
     "Add",
     "AvgPool",
+    "BatchNorm",
     "Buffer",
     "Compiled",
     "Conv1d",
@@ -67,16 +76,21 @@ __all__ = [
     "Flatten",
     "GlobalAvgPool",
     "GlobalMaxPool",
+    "GroupNorm",
     "HebbianNeuron",
     "Identity",
+    "InstanceNorm",
+    "LayerNorm",
     "LeakyReLU",
     "Linear",
+    "LocalResponseNorm",
     "LogSoftmax",
     "MaxPool",
     "Module",
     "PReLU",
     "Parameter",
     "Perceptron",
+    "RMSNorm",
     "ReLU",
     "Residual",
     "Sequential",

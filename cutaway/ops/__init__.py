@@ -51,6 +51,16 @@ from cutaway.ops.elementwise import (
     square,
     where,
 )
+from cutaway.ops.normalisation import (
+    batch_norm,
+    group_norm,
+    instance_norm,
+    layer_norm,
+    local_response_norm,
+    moments,
+    normalise,
+    rms_norm,
+)
 from cutaway.ops.pooling import adaptive_average_pool, average_pool, max_pool
 from cutaway.ops.reductions import argmax, argmin, logsumexp, max, mean, min, std, sum, var
 from cutaway.ops.resampling import upsample_linear, upsample_nearest

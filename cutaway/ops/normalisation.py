@@ -1,0 +1,260 @@
+"""Normalisations: x̂ = (x - μ) / √(σ² + ε) over some axes, then γ x̂ + β.
+
+They differ in the elements that share a mean and a variance. Every one has the same rule, since
+μ and σ² depend on x too. With ĝ = γ ∂L/∂y, and means over the elements that share μ and σ²,
+
+    ∂L/∂x = (ĝ - mean(ĝ) - x̂ mean(ĝ x̂)) / √(σ² + ε)
+
+The two subtracted terms take out of the gradient what would only shift or stretch x: the output
+does not feel either. The variance is computed from the differences to the mean, not as
+mean(x²) - μ², which loses all digits where the mean is large.
+
+`weight` (γ) and `bias` (β) are inputs of the operation, so that scaling and shifting belong to
+the same pass over the data; None leaves them out.
+"""
+
+import jax
+import jax.numpy as jnp
+
+from cutaway.engine import operation
+from cutaway.errors import ShapeError, expect_range
+
+
+def moments(x, axis):
+    """(mean, biased variance) of an array over the axes, which stay with size 1.
+
+    Example:
+        >>> [a.tolist() for a in moments(jnp.array([[1.0, 3.0]]), axis=-1)]
+        [[[2.0]], [[1.0]]]
+    """
+    mean = jnp.mean(x, axis, keepdims=True)
+    return mean, jnp.mean(jnp.square(x - mean), axis, keepdims=True)
+
+
+def _affine(x, weight, bias):
+    if weight is not None:
+        x = x * weight
+    return x if bias is None else x + bias
+
+
+def _to_affine(grad, x_hat, weight, bias):
+    """Gradients of weight and bias, which have the last axis only."""
+    rest = tuple(range(grad.ndim - 1))
+    to_weight = None if weight is None else jnp.sum(grad * x_hat, rest)
+    to_bias = None if bias is None else jnp.sum(grad, rest)
+    return to_weight, to_bias
+
+
+def _through_moments(grad, x_hat, rstd, axis):
+    """∂L/∂x of x̂, given ∂L/∂x̂ (see the top of this file)."""
+    centred = grad - jnp.mean(grad, axis, keepdims=True)
+    return rstd * (centred - x_hat * jnp.mean(grad * x_hat, axis, keepdims=True))
+
+
+@operation(saves=True)
+def layer_norm(x, weight, bias, *, eps=1e-5):
+    """Each position by the mean and variance of its own features.
+
+    Ba, Kiros & Hinton 2016, arXiv:1607.06450.
+
+    Shapes:
+        x: (..., features)
+        weight, bias: (features,) or None
+    """
+    mean, variance = moments(x, -1)
+    rstd = jax.lax.rsqrt(variance + eps)
+    return _affine((x - mean) * rstd, weight, bias), (mean, rstd)
+
+
+@layer_norm.backward
+def layer_norm_backward(grad, out, saved, x, weight, bias, *, eps=1e-5):
+    mean, rstd = saved
+    x_hat = (x - mean) * rstd
+    to_weight, to_bias = _to_affine(grad, x_hat, weight, bias)
+    grad = _affine(grad, weight, None)
+    return _through_moments(grad, x_hat, rstd, -1), to_weight, to_bias
+
+
+@operation(saves=True)
+def rms_norm(x, weight, *, eps=1e-6):
+    """γ x / √(mean(x²) + ε): each position by the root mean square of its own features.
+
+    Zhang & Sennrich 2019, arXiv:1910.07467.
+
+    Shapes:
+        x: (..., features)
+        weight: (features,) or None
+    """
+    scale = jax.lax.rsqrt(jnp.mean(jnp.square(x), -1, keepdims=True) + eps)
+    return _affine(x * scale, weight, None), scale
+
+
+@rms_norm.backward
+def rms_norm_backward(grad, out, scale, x, weight, *, eps=1e-6):
+    # no mean is subtracted, so only what would stretch x is taken out
+    x_hat = x * scale
+    to_weight, _ = _to_affine(grad, x_hat, weight, None)
+    grad = _affine(grad, weight, None)
+    to_x = scale * (grad - x_hat * jnp.mean(grad * x_hat, -1, keepdims=True))
+    return to_x, to_weight
+
+
+@operation(saves=True)
+def batch_norm(x, weight, bias, *, eps=1e-5):
+    """Each channel by its mean and variance over the batch and all positions, as in training.
+
+    Ioffe & Szegedy 2015, arXiv:1502.03167, Algorithm 1.
+
+    Shapes:
+        x: (batch, ..., channels)
+        weight, bias: (channels,) or None
+    """
+    axes = tuple(range(x.ndim - 1))
+    mean, variance = moments(x, axes)
+    rstd = jax.lax.rsqrt(variance + eps)
+    return _affine((x - mean) * rstd, weight, bias), (mean, rstd)
+
+
+@batch_norm.backward
+def batch_norm_backward(grad, out, saved, x, weight, bias, *, eps=1e-5):
+    # γ is the same for all elements that share μ and σ², so it leaves the means, and what is left
+    # inside are the gradients of γ and β themselves
+    mean, rstd = saved
+    x_hat = (x - mean) * rstd
+    axes = tuple(range(x.ndim - 1))
+    to_weight, to_bias = jnp.sum(grad * x_hat, axes), jnp.sum(grad, axes)
+    count = x.size // x.shape[-1]
+    scale = rstd if weight is None else rstd * weight
+    to_x = scale * (grad - to_bias / count - x_hat * (to_weight / count))
+    return to_x, None if weight is None else to_weight, None if bias is None else to_bias
+
+
+@operation
+def normalise(x, mean, variance, weight, bias, *, eps=1e-5):
+    """γ (x - μ) / √(σ² + ε) + β with a given mean and variance: batch norm in evaluation.
+
+    Shapes:
+        x: (..., channels)
+        mean, variance: (channels,)
+        weight, bias: (channels,) or None
+    """
+    scale = _affine(jax.lax.rsqrt(variance + eps), weight, None)
+    return _affine((x - mean) * scale, None, bias)
+
+
+@normalise.backward
+def normalise_backward(grad, out, x, mean, variance, weight, bias, *, eps=1e-5):
+    rstd = jax.lax.rsqrt(variance + eps)
+    scale = _affine(rstd, weight, None)
+    to_weight, to_bias = _to_affine(grad, (x - mean) * rstd, 1, 1)
+    # ∂/∂σ² (σ² + ε)^(-½) = -½ (σ² + ε)^(-3/2)
+    to_variance = -0.5 * scale * rstd * to_weight
+    return (
+        grad * scale,
+        -scale * to_bias,
+        to_variance,
+        None if weight is None else to_weight,
+        None if bias is None else to_bias,
+    )
+
+
+@operation(saves=True)
+def instance_norm(x, weight, bias, *, eps=1e-5):
+    """Each channel of each example by its mean and variance over the positions.
+
+    Ulyanov, Vedaldi & Lempitsky 2016, arXiv:1607.08022.
+
+    Shapes:
+        x: (batch, ..., channels), at least one axis of positions
+        weight, bias: (channels,) or None
+    """
+    if x.ndim < 3:
+        raise ShapeError(
+            f"instance_norm: the input has shape {x.shape}",
+            expected="(batch, ..., channels) with at least one axis of positions between",
+            mend="use layer_norm or batch_norm for inputs without positions",
+        )
+    mean, variance = moments(x, tuple(range(1, x.ndim - 1)))
+    rstd = jax.lax.rsqrt(variance + eps)
+    return _affine((x - mean) * rstd, weight, bias), (mean, rstd)
+
+
+@instance_norm.backward
+def instance_norm_backward(grad, out, saved, x, weight, bias, *, eps=1e-5):
+    mean, rstd = saved
+    x_hat = (x - mean) * rstd
+    to_weight, to_bias = _to_affine(grad, x_hat, weight, bias)
+    grad = _affine(grad, weight, None)
+    return _through_moments(grad, x_hat, rstd, tuple(range(1, x.ndim - 1))), to_weight, to_bias
+
+
+@operation(saves=True)
+def group_norm(x, weight, bias, *, num_groups, eps=1e-5):
+    """Each group of channels of each example by its mean and variance over positions and group.
+
+    Group g holds the channels g·n, ..., (g+1)·n - 1 with n = channels / num_groups.
+    Wu & He 2018, arXiv:1803.08494.
+
+    Shapes:
+        x: (batch, ..., channels)
+        weight, bias: (channels,) or None
+    """
+    if x.ndim < 2 or num_groups < 1 or x.shape[-1] % num_groups:
+        raise ShapeError(
+            f"group_norm: an input of shape {x.shape} in {num_groups} groups of channels",
+            expected="(batch, ..., channels) with a number of channels that num_groups divides",
+        )
+    groups = _in_groups(x, num_groups)
+    mean, variance = moments(groups, (1, 3))
+    rstd = jax.lax.rsqrt(variance + eps)
+    x_hat = ((groups - mean) * rstd).reshape(x.shape)
+    return _affine(x_hat, weight, bias), (mean, rstd)
+
+
+@group_norm.backward
+def group_norm_backward(grad, out, saved, x, weight, bias, *, num_groups, eps=1e-5):
+    mean, rstd = saved
+    x_hat = (_in_groups(x, num_groups) - mean) * rstd
+    to_weight, to_bias = _to_affine(grad, x_hat.reshape(x.shape), weight, bias)
+    grad = _in_groups(_affine(grad, weight, None), num_groups)
+    to_x = _through_moments(grad, x_hat, rstd, (1, 3))
+    return to_x.reshape(x.shape), to_weight, to_bias
+
+
+def _in_groups(x, num_groups):
+    positions = 1
+    for n in x.shape[1:-1]:
+        positions *= n
+    return x.reshape(x.shape[0], positions, num_groups, x.shape[-1] // num_groups)
+
+
+@operation(saves=True)
+def local_response_norm(x, *, size, alpha=1e-4, beta=0.75, k=1.0):
+    """x / (k + α/size Σ x²)^β, the sum over `size` channels around each channel.
+
+    Krizhevsky, Sutskever & Hinton 2012, sec. 3.3, whose α is α/size here. An even size reaches
+    one channel further down than up.
+
+    Shapes:
+        x: (..., channels)
+    """
+    expect_range(size, what="local_response_norm: size", least=1)
+    base = k + alpha / size * _window_sum(jnp.square(x), size // 2, (size - 1) // 2)
+    return x * base**-beta, base
+
+
+@local_response_norm.backward
+def local_response_norm_backward(grad, out, base, x, *, size, alpha=1e-4, beta=0.75, k=1.0):
+    # y_j = x_j s_j^-β, and x_i stands in s_j for every j whose window holds i: the window turned
+    to_base = _window_sum(grad * out / base, (size - 1) // 2, size // 2)
+    return grad * base**-beta - 2 * alpha * beta / size * x * to_base
+
+
+def _window_sum(x, below, above):
+    """Σ of the channels i - below, ..., i + above; zeros beyond the ends."""
+    channels = x.shape[-1]
+    padded = jnp.pad(x, [(0, 0)] * (x.ndim - 1) + [(below, above)])
+    total = padded[..., :channels]
+    for shift in range(1, below + above + 1):
+        total = total + padded[..., shift : shift + channels]
+    return total
