@@ -11,6 +11,7 @@ from cutaway.metrics import confusion_matrix
 from cutaway.runs.charts import curves, residuals
 
 WORST = 10
+NUMBERS = {"missing", "different", "training rows", "share"}  # headings over numbers
 FEW_ROWS = 100  # with fewer held-out rows, the accuracy is given with an interval
 
 STYLE = """
@@ -49,25 +50,30 @@ class ReportData:
         command: the command line that made the run.
         run: path of the run's folder.
         config: {setting: value}.
-        columns: rows of TablePreprocessing.summary_rows().
+        headings, columns: of the table about the data; see Preprocessing.summary_rows.
         notes: what was noticed in the data.
-        net, feature_names, history, best_epoch, metrics: of the run.
+        net, history, best_epoch, metrics: of the run.
+        input_shape: of one example.
+        feature_names: of the inputs; None where they have none.
         classes: names of the classes; None for regression.
         target: name of the target.
         truth: (rows,) class numbers or values of the held-out rows.
         outputs: (rows, classes) probabilities, or (rows,) values.
         rows: the held-out rows as a polars frame, in the same order.
-        row_numbers: (rows,) their numbers in the table, 1 for the first.
+        row_numbers: (rows,) their numbers in the source, 1 for the first.
+        pictures: a function for each held-out row that gives an image element, or None.
     """
 
     title: str
     command: str
     run: str
     config: dict
+    headings: tuple
     columns: list
     notes: list
     net: object
-    feature_names: list
+    input_shape: tuple
+    feature_names: list | None
     history: object
     best_epoch: int | None
     metrics: dict
@@ -77,6 +83,7 @@ class ReportData:
     outputs: np.ndarray
     rows: object
     row_numbers: np.ndarray
+    pictures: list | None = None
 
 
 def render(data: ReportData) -> str:
@@ -147,9 +154,8 @@ def wilson_interval(right: int, rows: int, z: float = 1.96) -> tuple[float, floa
 
 def _data(data):
     notes = "".join(f"<li>{escape(note)}</li>" for note in data.notes)
-    headings = ("column", "kind", "what is done with it", "missing", "different")
-    shown = [row[:5] for row in data.columns]
-    return _table(headings, shown, numbers=(3, 4)) + (f"<ul>{notes}</ul>" if notes else "")
+    numbers = [k for k, name in enumerate(data.headings) if name in NUMBERS]
+    return _table(data.headings, data.columns, numbers) + (f"<ul>{notes}</ul>" if notes else "")
 
 
 def _network(data):

@@ -4,13 +4,12 @@ from pathlib import Path
 
 import numpy as np
 
-from cutaway.data import TablePreprocessing, read_table
 from cutaway.errors import RunError
 from cutaway.losses import LOSSES
 from cutaway.metrics import METRICS
 from cutaway.runs.folder import FORMAT, RunFolder
-from cutaway.runs.options import build_network
-from cutaway.runs.scores import score
+from cutaway.runs.kinds import preprocessing_of
+from cutaway.runs.networks import build_network
 from cutaway.train import History, Trainer, load_weights, save_weights
 from cutaway.train.evaluation import to_probabilities
 
@@ -21,7 +20,7 @@ class Run:
     Attributes:
         path: the folder.
         config: what was asked for.
-        preprocessing: the fitted TablePreprocessing.
+        preprocessing: the fitted Preprocessing.
         net: the network, in evaluation mode.
         history: the History of its training.
         metrics: {"task", "train", "validation", "parameters", "seconds", ...}.
@@ -50,16 +49,16 @@ class Run:
         """
         folder = RunFolder.open(path)
         config = folder.read_json(folder.config)
-        if config.get("kind") != "table" or config.get("format") != FORMAT:
+        if config.get("format") != FORMAT:
             raise RunError(
-                f"{folder.path} is a run of kind {config.get('kind')!r}, "
-                f"format {config.get('format')!r}",
-                expected=f"kind 'table', format {FORMAT}",
+                f"{folder.path} is a run of format {config.get('format')!r}",
+                expected=f"format {FORMAT}",
                 mend="open it with the version of Cutaway that wrote it",
             )
+        kind = preprocessing_of(config.get("kind"), folder.path)
         net = build_network(config["network"])
         load_weights(net, folder.weights)
-        preprocessing = TablePreprocessing.from_json(folder.read_json(folder.preprocessing))
+        preprocessing = kind.from_json(folder.read_json(folder.preprocessing))
         history = History.from_csv(folder.history) if folder.history.exists() else History()
         return cls(folder, config, preprocessing, net, history, folder.read_json(folder.metrics))
 
@@ -71,15 +70,15 @@ class Run:
         save_weights(self.net, self.folder.weights)
 
     def outputs(self, x) -> np.ndarray:
-        """Encoded rows (rows, features) -> what the network means by its outputs.
+        """Encoded rows (rows, ...) -> what the network means by its outputs.
 
         Returns:
             classification: probabilities (rows, classes), two columns for a binary task;
             regression: values (rows,) in the target's own units.
         """
-        raw = self._trainer.predict(np.asarray(x, np.float32))
+        raw = self._trainer.predict(np.asarray(x))
         if self.preprocessing.task == "regression":
-            return self.preprocessing.untransform_target(raw[:, 0])
+            return self.preprocessing.untransform_target(raw[:, 0] if raw.shape[1] == 1 else raw)
         probabilities = np.asarray(to_probabilities(self._trainer.loss, raw), np.float64)
         if self.preprocessing.task == "binary":
             p = np.clip(probabilities[:, 0], 0, 1)
@@ -87,36 +86,24 @@ class Run:
         return probabilities
 
     def predict(self, data):
-        """Predictions for a table: a polars frame with one row for each row of `data`.
+        """Predictions for new data: a polars frame with one row for each example in `data`.
 
         Args:
-            data: path or frame; it needs the columns that training used, not the target.
+            data: path or frame, of the kind that training used; the target is not needed.
 
         Returns:
             (frame, notes): the columns of `data`, then `prediction` and, for classes,
             `probability` of the predicted class; and what was noticed in the data.
         """
-        import polars as pl
-
-        frame = read_table(data)
+        frame = self.preprocessing.read(data)
         arrays = self.preprocessing.transform(frame, with_target=False)
         outputs = self.outputs(arrays.x)
-        frame = frame[arrays.rows]
-        if self.preprocessing.task == "regression":
-            new = [pl.Series(_free("prediction", frame), outputs)]
-        else:
-            best = outputs.argmax(axis=1)
-            labels = [self.preprocessing.classes[k] for k in best]
-            new = [
-                pl.Series(_free("prediction", frame), labels),
-                pl.Series(_free("probability", frame), outputs.max(axis=1).round(6)),
-            ]
-        return frame.with_columns(new), arrays.notes
+        return self.preprocessing.predictions(frame[arrays.rows], outputs), arrays.notes
 
     def evaluate(self, data) -> tuple[dict, list]:
-        """(scores, notes) on a table that has the target."""
-        arrays = self.preprocessing.transform(read_table(data))
-        return score(self.preprocessing, arrays.y, self.outputs(arrays.x)), arrays.notes
+        """(scores, notes) on data that have the target."""
+        arrays = self.preprocessing.transform(self.preprocessing.read(data))
+        return self.preprocessing.score(arrays.y, self.outputs(arrays.x)), arrays.notes
 
     def __repr__(self):
         return f"Run({str(Path(self.path))!r}, {self.config['task']} {self.config['target']!r})"
@@ -127,10 +114,3 @@ def trainer_for(net, loss: str, preprocessing, optimizer=None) -> Trainer:
     task = preprocessing.task
     names = {"binary": ["accuracy"], "multiclass": ["accuracy"], "regression": ["r2"]}[task]
     return Trainer(net, loss=LOSSES[loss], optimizer=optimizer, metrics=[METRICS[n] for n in names])
-
-
-def _free(name: str, frame) -> str:
-    """`name`, or with an underscore if the table has such a column already."""
-    while name in frame.columns:
-        name += "_"
-    return name

@@ -1,22 +1,56 @@
-"""From a table to a run: prepare (read, look, encode, split, build), then train."""
+"""Tables: options, and from a file or frame to data that are ready to train on."""
 
 import dataclasses
-import time
 from pathlib import Path
 
-import numpy as np
-
 from cutaway.data import TablePreprocessing, read_table, stratified_split, students_path
-from cutaway.errors import CutawayError, OptionError, TrainingError
-from cutaway.losses import LOSSES, expects
-from cutaway.nn import seed
-from cutaway.runs.folder import RunFolder
-from cutaway.runs.options import TableOptions, build_network, network_spec
-from cutaway.runs.report import ReportData, render
-from cutaway.runs.run import Run, trainer_for
-from cutaway.runs.scores import score
-from cutaway.train import Checkpoints, EarlyStopping, write_atomically
+from cutaway.errors import OptionError, expect_choice, expect_range
+from cutaway.losses import LOSSES
+from cutaway.nn import ACTIVATIONS, INITIALIZERS, seed
+from cutaway.runs.networks import DEFAULT_LOSSES, build_network, table_spec
+from cutaway.runs.options import TrainingOptions
+from cutaway.runs.prepared import Prepared, write_report
+from cutaway.runs.preprocessing import TableRows
+from cutaway.runs.run import Run
 from cutaway.train.blocks import expect_batch
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class TableOptions(TrainingOptions):
+    """Options of a training on a table; None lets the data decide.
+
+    The defaults are those with which small and middle-sized tables came out best
+    (benchmarks/tables.py): enough steps, and enough that holds the weights back.
+
+    Attributes:
+        layers: sizes of the hidden layers.
+        activation: name of the activation after each hidden layer.
+        loss: name of the loss.
+        init: name of the initializer of the weights.
+        task: "binary", "multiclass" or "regression".
+        ignore: columns to leave out.
+        kinds: {column: kind} to overrule what was found.
+        others: see TrainingOptions.
+    """
+
+    layers: tuple[int, ...] = (128, 128)
+    activation: str = "relu"
+    loss: str | None = None
+    init: str = "glorot_uniform"
+    task: str | None = None
+    ignore: tuple[str, ...] = ()
+    kinds: dict = dataclasses.field(default_factory=dict)
+
+    def __post_init__(self):
+        super().__post_init__()
+        for n in self.layers:
+            expect_range(n, what="a layer size", least=1)
+        expect_choice(self.activation, ACTIVATIONS, what="activation")
+        if self.loss is not None:
+            expect_choice(self.loss, LOSSES, what="loss")
+        expect_choice(self.init, INITIALIZERS, what="init")
+        if self.task is not None:
+            expect_choice(self.task, DEFAULT_LOSSES, what="task")
 
 
 def train_table(
@@ -47,115 +81,7 @@ def train_table(
     return run
 
 
-@dataclasses.dataclass
-class PreparedTable:
-    """A table that was read, encoded and split, and the network for it. Made by prepare_table.
-
-    Attributes:
-        source: the path, or "a frame".
-        frame: the polars frame, rows with a target.
-        row_numbers: of these rows in the table, 1 for the first.
-        preprocessing: fitted on the training rows only.
-        training, held: indices of the rows of `frame`.
-        arrays: encoded x (rows, features) and y for all rows.
-        net: the network, with new weights.
-        notes: what a user should know about the data.
-    """
-
-    source: str
-    target: str
-    options: TableOptions
-    frame: object
-    preprocessing: TablePreprocessing
-    training: np.ndarray
-    held: np.ndarray
-    row_numbers: np.ndarray
-    arrays: object
-    spec: dict
-    net: object
-    notes: list
-
-    @property
-    def batch_size(self) -> int:
-        return self.options.batch(len(self.training))
-
-    @property
-    def epochs(self) -> int:
-        return self.options.count_epochs(len(self.training))
-
-    def train(self, out=None, *, resume: bool = False, callbacks=(), progress=None, command=""):
-        """Train and save the run; see train_table."""
-        began = time.perf_counter()
-        folder = RunFolder.begin(
-            out, name=Path(self.source).stem, config=self._config(), resume=resume
-        )
-        folder.write_json(folder.preprocessing, self.preprocessing.to_json())
-        optimizer = self.options.make_optimizer(self.net, len(self.training))
-        trainer = trainer_for(self.net, self.spec["loss"], self.preprocessing, optimizer)
-        stopping = EarlyStopping(self.options.patience)
-        checkpoints = Checkpoints(folder.checkpoints, resume=resume)
-        if not resume:
-            checkpoints.clear()
-        x, y = self.arrays.x, self._targets()
-        trouble = None
-        try:
-            trainer.fit(
-                x[self.training],
-                y[self.training],
-                epochs=self.epochs,
-                batch_size=self.batch_size,
-                validation=(x[self.held], y[self.held]),
-                callbacks=[stopping, checkpoints, *callbacks],
-                seed=self.options.seed,
-                progress=progress,
-            )
-        except TrainingError as error:
-            trouble = error
-        except CutawayError:
-            folder.discard()  # nothing was trained: leave nothing half-made behind
-            raise
-        run = Run(folder, self._config(), self.preprocessing, self.net, trainer.history)
-        results = {
-            "task": self.preprocessing.task,
-            "train": self._score(run, self.training),
-            "validation": self._score(run, self.held),
-            "parameters": self.net.summary().total,
-            "seconds": 0.0,
-            "epochs": trainer.epoch,
-            "best_epoch": stopping.best_epoch,
-            "stopped": trainer.stopped,
-        }
-        results["seconds"] = round(time.perf_counter() - began, 3)
-        run.metrics = results
-        run.save()
-        if trouble is not None:
-            raise trouble
-        return run
-
-    def _targets(self) -> np.ndarray:
-        wants = expects(LOSSES[self.spec["loss"]])
-        y = self.arrays.y
-        if self.preprocessing.task == "multiclass" and wants.target in ("one_hot", "real"):
-            return np.eye(self.spec["outputs"], dtype=np.float32)[y]
-        return y
-
-    def _score(self, run, rows) -> dict:
-        return score(self.preprocessing, self.arrays.y[rows], run.outputs(self.arrays.x[rows]))
-
-    def _config(self) -> dict:
-        return {
-            "kind": "table",
-            "data": self.source,
-            "target": self.target,
-            "task": self.preprocessing.task,
-            "options": dataclasses.asdict(self.options),
-            "batch_size": self.batch_size,
-            "lr": self.options.rate(),
-            "network": self.spec,
-        }
-
-
-def prepare_table(data=None, target: str | None = None, options=None) -> PreparedTable:
+def prepare_table(data=None, target: str | None = None, options=None) -> Prepared:
     """Read, look at, encode and split a table, and build the network for it; see train_table."""
     options = TableOptions() if options is None else options
     if data is None:
@@ -181,54 +107,20 @@ def prepare_table(data=None, target: str | None = None, options=None) -> Prepare
     preprocessing = looked.refit(frame[training])
     arrays = preprocessing.transform(frame)
     seed(options.seed)
-    spec = network_spec(options, preprocessing)
-    return PreparedTable(
+    spec = table_spec(options, preprocessing)
+    return Prepared(
+        kind="table",
         source=source,
         target=target,
         options=options,
         frame=frame,
-        preprocessing=preprocessing,
+        preprocessing=TableRows(preprocessing),
         training=training,
         held=held,
         row_numbers=row_numbers,
-        arrays=arrays,
+        x=arrays.x,
+        y=arrays.y,
         spec=spec,
         net=build_network(spec),
         notes=[*looked.notes],
     )
-
-
-def write_report(prepared: PreparedTable, run: Run, *, command: str = "") -> Path:
-    """Write report.html into the run's folder; returns its path."""
-    held, preprocessing = prepared.held, prepared.preprocessing
-    y = prepared.arrays.y[held]
-    options = {k: v for k, v in run.config["options"].items() if v not in (None, (), [], {})}
-    page = render(
-        ReportData(
-            title=f"{Path(prepared.source).name} → {prepared.target}",
-            command=command,
-            run=str(run.path),
-            config={
-                **options,
-                "lr": run.config["lr"],
-                "batch_size": prepared.batch_size,
-                "epochs": prepared.epochs,
-                "loss": prepared.spec["loss"],
-            },
-            columns=preprocessing.summary_rows(),
-            notes=prepared.notes,
-            net=run.net,
-            feature_names=preprocessing.features,
-            history=run.history,
-            best_epoch=run.metrics["best_epoch"],
-            metrics=run.metrics,
-            classes=preprocessing.classes,
-            target=prepared.target,
-            truth=y if preprocessing.classes else prepared.frame[prepared.target].to_numpy()[held],
-            outputs=run.outputs(prepared.arrays.x[held]),
-            rows=prepared.frame[held],
-            row_numbers=prepared.row_numbers[held],
-        )
-    )
-    write_atomically(run.folder.report, page.encode())
-    return run.folder.report

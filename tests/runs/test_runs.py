@@ -235,7 +235,7 @@ def test_the_report_shows_names_and_cells_as_text(tmp_path):
         y=pl.Series([EVIL if v == "yes" else "no" for v in BINARY["y"]])
     )
     prepared = prepare_table(frame, "y", QUICK)
-    run = prepared.train(tmp_path / "run", command=EVIL)
+    run = prepared.train(tmp_path / "run")
     page = write_report(prepared, run, command=f"cutaway train {EVIL}").read_text()
     read = Reader(page)
     assert "script" not in read.tags

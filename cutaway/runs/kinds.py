@@ -1,0 +1,25 @@
+"""Which class holds the preprocessing of each kind of data; each is imported when it is needed."""
+
+import importlib
+
+from cutaway.errors import RunError
+
+PREPROCESSINGS = {
+    "table": "cutaway.runs.preprocessing:TableRows",
+    "images": "cutaway.runs.images:ImageRows",
+    "labelled series": "cutaway.runs.curves:CurveRows",
+    "text": "cutaway.runs.text:TextRows",
+    "series": "cutaway.runs.series:SeriesRows",
+}
+
+
+def preprocessing_of(kind, where):
+    """The class that reads the preprocessing of runs of this kind."""
+    if kind not in PREPROCESSINGS:
+        raise RunError(
+            f"{where} is a run of kind {kind!r}",
+            expected="one of " + ", ".join(PREPROCESSINGS),
+            mend="open it with the version of Cutaway that wrote it",
+        )
+    module, name = PREPROCESSINGS[kind].split(":")
+    return getattr(importlib.import_module(module), name)

@@ -1,0 +1,74 @@
+"""The network for each kind of data: a description in JSON values, and the network made of it."""
+
+from cutaway.errors import OptionError
+from cutaway.losses import LOSSES, expects
+from cutaway.models import TableNetwork, mlp
+from cutaway.nn import ACTIVATIONS, INITIALIZERS, Sigmoid, Softmax
+
+DEFAULT_LOSSES = {
+    "binary": "binary_cross_entropy_with_logits",
+    "multiclass": "sparse_categorical_cross_entropy_with_logits",
+    "regression": "mean_squared_error",
+}
+
+
+def table_spec(options, preprocessing) -> dict:
+    """The network for a table, as JSON-safe values from which `build_network` makes it."""
+    task = preprocessing.task
+    loss = options.loss or DEFAULT_LOSSES[task]
+    outputs = len(preprocessing.classes) if task == "multiclass" else 1
+    return {
+        "model": "mlp",
+        "loss": loss,
+        "num_features": len(preprocessing.features) - len(preprocessing.embeddings),
+        "embeddings": [[levels, width] for _, levels, width in preprocessing.embeddings],
+        "layers": list(options.layers),
+        "outputs": outputs,
+        "activation": options.activation,
+        "output": _output_activation(task, loss),
+        "dropout": options.dropout,
+        "init": options.init,
+    }
+
+
+def _output_activation(task: str, loss: str) -> str | None:
+    """Name of the activation after the last layer, so that the loss gets what it expects."""
+    wants = expects(LOSSES[loss])
+    fits = {
+        "binary": wants.target != "labels" and wants.target != "one_hot",
+        "multiclass": wants.target in ("labels", "one_hot", "real"),
+        "regression": wants.target == "real",
+    }
+    if not fits[task]:
+        raise OptionError(
+            f"the loss {loss} does not fit the target: it is for "
+            f"{'classes' if task == 'regression' else wants.target + ' targets'}, and this is a "
+            f"{task} task",
+            expected=f"a loss for {task}, by default {DEFAULT_LOSSES[task]}",
+            mend="leave out the loss, or give task to say what the target is",
+        )
+    if task == "regression" or wants.output in ("logit", "score"):
+        return None
+    return "sigmoid" if task == "binary" else "softmax"
+
+
+def build_network(spec: dict):
+    """The network that `spec` describes, with new random weights."""
+    return BUILDERS[spec["model"]](spec)
+
+
+def _build_mlp(spec):
+    named = {
+        "activation": ACTIVATIONS[spec["activation"]],
+        "output": {"sigmoid": Sigmoid, "softmax": Softmax, None: None}[spec["output"]],
+        "dropout": spec["dropout"],
+        "weights": INITIALIZERS[spec["init"]],
+    }
+    if spec["embeddings"]:
+        return TableNetwork(
+            spec["num_features"], spec["embeddings"], spec["layers"], spec["outputs"], **named
+        )
+    return mlp((spec["num_features"], *spec["layers"], spec["outputs"]), **named)
+
+
+BUILDERS = {"mlp": _build_mlp}

@@ -1,0 +1,197 @@
+"""Prepared: data that was read, encoded and split, with the network for it, ready to train."""
+
+import dataclasses
+import time
+from pathlib import Path
+
+import numpy as np
+
+from cutaway.errors import CutawayError, TrainingError
+from cutaway.losses import LOSSES, expects
+from cutaway.runs.folder import RunFolder
+from cutaway.runs.report import ReportData, render
+from cutaway.runs.run import Run, trainer_for
+from cutaway.train import Checkpoints, EarlyStopping, write_atomically
+
+
+@dataclasses.dataclass
+class Prepared:
+    """Data that was read, encoded and split, and the network for it. Made by `prepare`.
+
+    Attributes:
+        kind: what the data are: "table", "images", "text", "series" or "labelled series".
+        source: the path, or "a frame".
+        target: name of what is predicted.
+        options: TrainingOptions of that kind.
+        frame: the polars frame of all rows, in the order of the arrays.
+        preprocessing: fitted on the training rows only; see runs.preprocessing.
+        training, held: indices of the rows.
+        row_numbers: of the rows in the source, 1 for the first.
+        x, y: encoded inputs (rows, ...) and targets (rows, ...) of all rows.
+        spec: description of the network; see runs.networks.
+        net: the network, with new weights.
+        notes: what a user should know about the data.
+        why: why the data were taken for this kind, and why this network, in words.
+        test: (x, y) of a test set that came with the data, or None.
+        transform: augmentation of the training rows: function (x, rng) -> x, or None.
+    """
+
+    kind: str
+    source: str
+    target: str
+    options: object
+    frame: object
+    preprocessing: object
+    training: np.ndarray
+    held: np.ndarray
+    row_numbers: np.ndarray
+    x: np.ndarray
+    y: np.ndarray
+    spec: dict
+    net: object
+    notes: list
+    why: str = ""
+    test: tuple | None = None
+    transform: object = None
+
+    @property
+    def batch_size(self) -> int:
+        return self.options.batch(len(self.training))
+
+    @property
+    def epochs(self) -> int:
+        return self.options.count_epochs(len(self.training))
+
+    def train(self, out=None, *, resume: bool = False, callbacks=(), progress=None) -> Run:
+        """Train and save the run.
+
+        Args:
+            out: folder of the run; None for a new one under `runs/`.
+            resume: go on with the training that was begun in `out`.
+            callbacks: more callbacks for the Trainer.
+            progress: whether to show progress; by default if standard error is a terminal.
+
+        Raises:
+            RunError: the folder holds something else, or cannot be written to.
+            TrainingError: the loss became NaN; the run holds the last good weights.
+        """
+        began = time.perf_counter()
+        folder = RunFolder.begin(
+            out, name=Path(self.source).stem, config=self._config(), resume=resume
+        )
+        folder.write_json(folder.preprocessing, self.preprocessing.to_json())
+        optimizer = self.options.make_optimizer(self.net, len(self.training))
+        trainer = trainer_for(self.net, self.spec["loss"], self.preprocessing, optimizer)
+        stopping = EarlyStopping(self.options.patience)
+        checkpoints = Checkpoints(folder.checkpoints, resume=resume)
+        if not resume:
+            checkpoints.clear()
+        y = self._targets()
+        inputs, stream = self._inputs(y)
+        trouble = None
+        try:
+            trainer.fit(
+                *inputs,
+                epochs=self.epochs,
+                batch_size=self.batch_size,
+                validation=(self.x[self.held], y[self.held]),
+                callbacks=[stopping, checkpoints, *callbacks],
+                seed=self.options.seed,
+                progress=progress,
+            )
+        except TrainingError as error:
+            trouble = error
+        except CutawayError:
+            folder.discard()  # nothing was trained: leave nothing half-made behind
+            raise
+        run = Run(folder, self._config(), self.preprocessing, self.net, trainer.history)
+        results = {
+            "task": self.preprocessing.task,
+            "train": self._score(run, self.x[self.training], self.y[self.training]),
+            "validation": self._score(run, self.x[self.held], self.y[self.held]),
+            "parameters": self.net.summary().total,
+            "seconds": 0.0,
+            "epochs": trainer.epoch,
+            "best_epoch": stopping.best_epoch,
+            "stopped": trainer.stopped,
+        }
+        if self.test is not None:
+            results["test"] = self._score(run, *self.test)
+        results["seconds"] = round(time.perf_counter() - began, 3)
+        if stream is not None:
+            results["waited_for_data"] = round(stream.waited_seconds / results["seconds"], 4)
+        run.metrics = results
+        run.save()
+        if trouble is not None:
+            raise trouble
+        return run
+
+    def _inputs(self, y):
+        """What fit takes, and the stream if it is one."""
+        if self.transform is None:
+            return (self.x[self.training], y[self.training]), None
+        from cutaway.data import ArrayStream
+
+        stream = ArrayStream(self.x[self.training], y[self.training], transform=self.transform)
+        return (stream,), stream
+
+    def _targets(self) -> np.ndarray:
+        wants = expects(LOSSES[self.spec["loss"]])
+        if self.preprocessing.task == "multiclass" and wants.target in ("one_hot", "real"):
+            return np.eye(self.spec["outputs"], dtype=np.float32)[self.y]
+        return self.y
+
+    def _score(self, run, x, y) -> dict:
+        return self.preprocessing.score(y, run.outputs(x))
+
+    def _config(self) -> dict:
+        return {
+            "kind": self.kind,
+            "data": self.source,
+            "target": self.target,
+            "task": self.preprocessing.task,
+            "options": dataclasses.asdict(self.options),
+            "batch_size": self.batch_size,
+            "lr": self.options.rate(),
+            "network": self.spec,
+        }
+
+
+def write_report(prepared: Prepared, run: Run, *, command: str = "") -> Path:
+    """Write report.html into the run's folder; returns its path."""
+    held, preprocessing = prepared.held, prepared.preprocessing
+    options = {k: v for k, v in run.config["options"].items() if v not in (None, (), [], {})}
+    outputs = run.outputs(prepared.x[held])
+    frame = prepared.frame[held]
+    page = render(
+        ReportData(
+            title=f"{Path(prepared.source).name} → {prepared.target}",
+            command=command,
+            run=str(run.path),
+            config={
+                **options,
+                "lr": run.config["lr"],
+                "batch_size": prepared.batch_size,
+                "epochs": prepared.epochs,
+                "loss": prepared.spec["loss"],
+            },
+            headings=preprocessing.headings,
+            columns=preprocessing.summary_rows(),
+            notes=([prepared.why] if prepared.why else []) + prepared.notes,
+            net=run.net,
+            input_shape=prepared.x.shape[1:],
+            feature_names=getattr(preprocessing, "features", None),
+            history=run.history,
+            best_epoch=run.metrics["best_epoch"],
+            metrics=run.metrics,
+            classes=preprocessing.classes,
+            target=prepared.target,
+            truth=preprocessing.truth(prepared.y[held]),
+            outputs=outputs,
+            rows=frame,
+            row_numbers=prepared.row_numbers[held],
+            pictures=preprocessing.pictures(prepared.x[held]),
+        )
+    )
+    write_atomically(run.folder.report, page.encode())
+    return run.folder.report
