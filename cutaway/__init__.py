@@ -52,6 +52,7 @@ _HOMES = {
         "RMSNorm",
         "Residual",
         "Sequential",
+        "Standardise",
         "Upsample",
         "init",
         "jit",

@@ -1,6 +1,7 @@
 """Known networks, one architecture a file."""
 
+from cutaway.models.cnn import cnn, curve_cnn
 from cutaway.models.mlp import mlp
 from cutaway.models.table import TableNetwork
 
-__all__ = ["TableNetwork", "mlp"]
+__all__ = ["TableNetwork", "cnn", "curve_cnn", "mlp"]

@@ -30,7 +30,7 @@ from cutaway.nn.convolution import (
 )
 from cutaway.nn.init import INITIALIZERS
 from cutaway.nn.jit import Compiled, jit
-from cutaway.nn.layers import Add, Dropout, Embedding, Flatten, Linear, Residual
+from cutaway.nn.layers import Add, Dropout, Embedding, Flatten, Linear, Residual, Standardise
 from cutaway.nn.module import Module, watch
 from cutaway.nn.normalisation import (
     BatchNorm,
@@ -98,6 +98,7 @@ __all__ = [
     "Sigmoid",
     "Softmax",
     "Softplus",
+    "Standardise",
     "Summary",
     "Swish",
     "Tanh",

@@ -8,7 +8,7 @@ import numpy as np
 
 from cutaway import ops
 from cutaway.engine import Tensor
-from cutaway.errors import DataError, ShapeError, expect_axis, expect_range
+from cutaway.errors import DataError, OptionError, ShapeError, expect_axis, expect_range
 from cutaway.nn import init as initializers
 from cutaway.nn.module import Module
 from cutaway.nn.random import new_key
@@ -108,6 +108,41 @@ class Flatten(Module):
 
     def forward(self, x):
         return x.reshape(x.shape[0], math.prod(x.shape[1:]))
+
+
+class Standardise(Module):
+    """y = (x - mean) / std with fixed numbers: the first layer of networks for images.
+
+    So a set of images stays in bytes until a batch of it is used, and the numbers it was
+    standardised with travel with the weights.
+
+    Args:
+        mean, std: one number for each feature, or one for all.
+
+    Shapes:
+        x: (..., features), numbers of any type
+        y: (..., features), floating point
+    """
+
+    keeps_features = True
+
+    def __init__(self, mean, std):
+        mean, std = np.atleast_1d(np.asarray(mean, np.float32)), np.atleast_1d(std)
+        if mean.shape != std.shape or not (std > 0).all():
+            raise OptionError(
+                f"Standardise: mean {mean.tolist()}, std {std.tolist()}",
+                expected="as many deviations as means, all above 0",
+            )
+        self.mean = Buffer(mean)
+        self.std = Buffer(np.asarray(std, np.float32))
+
+    def forward(self, x):
+        if not jnp.issubdtype(x.dtype, jnp.floating):
+            x = x.astype(self.mean.dtype)
+        return (x - self.mean) / self.std
+
+    def describe(self):
+        return f"{self.mean.shape[0]}"
 
 
 class Embedding(Module):

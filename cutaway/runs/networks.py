@@ -2,7 +2,7 @@
 
 from cutaway.errors import OptionError
 from cutaway.losses import LOSSES, expects
-from cutaway.models import TableNetwork, mlp
+from cutaway.models import TableNetwork, cnn, curve_cnn, mlp
 from cutaway.nn import ACTIVATIONS, INITIALIZERS, Sigmoid, Softmax
 
 DEFAULT_LOSSES = {
@@ -71,4 +71,20 @@ def _build_mlp(spec):
     return mlp((spec["num_features"], *spec["layers"], spec["outputs"]), **named)
 
 
-BUILDERS = {"mlp": _build_mlp}
+def _standardised(build):
+    """A builder of a network for (..., channels) inputs that are standardised first."""
+
+    def built(spec):
+        return build(
+            spec["channels"],
+            spec["outputs"],
+            widths=spec["widths"],
+            dropout=spec["dropout"],
+            mean=spec["mean"],
+            std=spec["std"],
+        )
+
+    return built
+
+
+BUILDERS = {"mlp": _build_mlp, "cnn": _standardised(cnn), "curve_cnn": _standardised(curve_cnn)}

@@ -1,0 +1,311 @@
+"""Images: from a folder of classes, or IDX files, to data that are ready to train on."""
+
+import base64
+import dataclasses
+import functools
+import io
+from pathlib import Path
+
+import numpy as np
+
+from cutaway.data import (
+    ClassFolder,
+    Compose,
+    Normalise,
+    RandomCrop,
+    RandomFlip,
+    TableArrays,
+    find_idx,
+    find_images,
+    load_images,
+    read_idx,
+    stratified_split,
+)
+from cutaway.data.decode import SUFFIXES
+from cutaway.data.images import common_size, expect_size, find_channels
+from cutaway.errors import DataError, expect_choice
+from cutaway.nn import seed
+from cutaway.runs.networks import DEFAULT_LOSSES, build_network
+from cutaway.runs.options import TrainingOptions
+from cutaway.runs.prepared import Prepared
+from cutaway.runs.preprocessing import Preprocessing, class_target, expect_format
+from cutaway.train.blocks import expect_batch
+
+LARGEST = 96  # pixels of an edge by default: a good network for it trains in minutes on two cores
+SMALLEST_STAGE = 6  # pixels of an edge that the last stage of a network should still have
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class ImageOptions(TrainingOptions):
+    """Options of a training on images; None lets the data decide.
+
+    Attributes:
+        model: "cnn", see models.cnn.
+        size: edge in pixels, or (height, width), that all images get; None: the one that they
+            all have if it is at most 96, otherwise 96.
+        augment: whether training sees them moved by up to an eighth and, in colour, mirrored.
+        skip_corrupt: whether images that cannot be read are left out; otherwise they are errors.
+        others: see TrainingOptions.
+    """
+
+    LEAST_STEPS, LEAST_EPOCHS, MOST_EPOCHS = 3000, 15, 100
+    MOST_BATCH = 128
+    ADAPTIVE_RATE = 3e-3
+
+    weight_decay: float = 0.05
+    model: str = "cnn"
+    size: int | tuple | None = None
+    augment: bool = True
+    skip_corrupt: bool = False
+
+    def __post_init__(self):
+        super().__post_init__()
+        expect_choice(self.model, ("cnn",), what="model for images")
+
+
+class ImageRows(Preprocessing):
+    """Which size the images get, and what their classes are.
+
+    Attributes:
+        size: (height, width).
+        channels: 1 or 3.
+    """
+
+    def __init__(self, size, channels: int, target, *, skip_corrupt: bool = False):
+        self.size = tuple(size)
+        self.channels = channels
+        self.target = target
+        self.skip_corrupt = skip_corrupt
+
+    @classmethod
+    def from_json(cls, value: dict) -> "ImageRows":
+        expect_format(value, "images")
+        target = class_target("class", value["classes"], np.zeros(0, int))
+        target.counts[:] = value["counts"]
+        return cls(value["size"], value["channels"], target, skip_corrupt=value["skip_corrupt"])
+
+    def to_json(self) -> dict:
+        return {
+            "kind": "images",
+            "format": 1,
+            "size": list(self.size),
+            "channels": self.channels,
+            "classes": self.classes,
+            "counts": self.target.counts,
+            "skip_corrupt": self.skip_corrupt,
+        }
+
+    def read(self, source):
+        """Images of a file, a folder, a folder of classes (their test set, if they have one)."""
+        path = Path(source)
+        if path.is_file() and path.suffix.lower() in SUFFIXES:
+            return _frame({"path": [str(path)]})
+        if path.is_dir() and not find_idx(path) and not any(p.is_dir() for p in path.iterdir()):
+            found = sorted(p for p in path.iterdir() if p.suffix.lower() in SUFFIXES)
+            if not found:
+                raise DataError(f"{path} holds no images", expected="an image, or a folder of them")
+            return _frame({"path": [str(p) for p in found]})
+        sets, _ = read_sets(path)
+        return sets.get("test", sets["train"])
+
+    def transform(self, frame, *, with_target: bool = True) -> TableArrays:
+        notes, rows = [], np.arange(frame.height)
+        if "image" in frame.columns:
+            x = frame["image"].to_numpy()
+            x = x.reshape(*x.shape[:3], -1)
+            if x.shape[1:] != (*self.size, self.channels):
+                raise DataError(
+                    f"images of shape {x.shape[1:]}",
+                    expected=f"{(*self.size, self.channels)}, as in training",
+                )
+        else:
+            paths = [Path(p) for p in frame["path"]]
+            none = np.zeros(len(paths), np.int32)
+            folder = ClassFolder(Path("."), paths, none, [""])
+            images = load_images(
+                folder, self.size, channels=self.channels, skip_corrupt=self.skip_corrupt
+            )
+            x = images.x
+            if images.skipped:
+                rows = np.array([k for k, p in enumerate(paths) if p not in images.skipped])
+                first, reason = next(iter(images.skipped.items()))
+                notes.append(
+                    f"{len(images.skipped)} images cannot be read and were left out, "
+                    f"for example {first}: {reason}"
+                )
+        y = self._labels(frame[rows]) if with_target else None
+        return TableArrays(x, y, rows, notes)
+
+    def _labels(self, frame):
+        if "class" not in frame.columns:
+            raise DataError(
+                "these images have no classes",
+                expected="a folder of images for each class",
+                mend="use predict instead",
+            )
+        numbers = {name: k for k, name in enumerate(self.classes)}
+        unknown = sorted(set(frame["class"]) - set(numbers))
+        if unknown:
+            raise DataError(
+                f"the class {unknown[0]!r} was not there in training",
+                expected="one of " + ", ".join(self.classes[:12]),
+            )
+        return np.array([numbers[name] for name in frame["class"]], np.int32)
+
+    def pictures(self, x):
+        return [functools.partial(_picture, image) for image in x]
+
+
+def read_sets(path):
+    """({"train": frame, ...}, classes) of an image folder or a folder of IDX files."""
+    path = Path(path)
+    pairs = find_idx(path if path.is_dir() else path.parent)
+    if pairs:
+        if "train" not in pairs:
+            raise DataError(
+                f"{path} has no training images",
+                expected="train-images-idx3-ubyte and train-labels-idx1-ubyte, packed or not",
+            )
+        found = {split: _read_pair(*files) for split, files in pairs.items()}
+        classes = sorted(set(np.unique(found["train"][1]).tolist()))
+        frames = {
+            split: _frame({"image": images, "class": [str(k) for k in labels]})
+            for split, (images, labels) in found.items()
+        }
+        return frames, [str(k) for k in classes]
+    folders = find_images(path)
+    frames = {
+        split: _frame(
+            {
+                "path": [str(p) for p in folder.paths],
+                "class": [folder.classes[k] for k in folder.labels],
+            }
+        )
+        for split, folder in folders.items()
+    }
+    return frames, folders["train"].classes
+
+
+def _read_pair(images, labels):
+    x, y = read_idx(images), read_idx(labels)
+    if x.ndim not in (3, 4) or x.dtype != np.uint8:
+        raise DataError(
+            f"{images} holds {x.dtype} of shape {x.shape}",
+            expected="bytes of shape (images, height, width)",
+        )
+    if len(x) != len(y):
+        raise DataError(
+            f"{images} holds {len(x)} images, {labels} {len(y)} labels",
+            expected="one label for each image",
+        )
+    return x, y
+
+
+def prepare_images(path, options: ImageOptions | None = None, *, why: str = "") -> Prepared:
+    """Read, decode and split images, and build the network for them.
+
+    Raises:
+        DataError: no classes, one class, images that cannot be read.
+    """
+    options = ImageOptions() if options is None else options
+    sets, classes = read_sets(path)
+    training_frame = sets["train"]
+    size, channels = _shape(path, training_frame, options)
+    numbers = {name: k for k, name in enumerate(classes)}
+    y = np.array([numbers[name] for name in training_frame["class"]])
+    rows = ImageRows(
+        size, channels, class_target("class", classes, y), skip_corrupt=options.skip_corrupt
+    )
+    arrays = rows.transform(training_frame)
+    frame, x, y, notes = training_frame[arrays.rows], arrays.x, arrays.y, list(arrays.notes)
+    if "validation" in sets:
+        more = rows.transform(sets["validation"])
+        training = np.arange(len(x))
+        held = len(x) + np.arange(len(more.x))
+        import polars as pl
+
+        frame = pl.concat([frame, sets["validation"][more.rows]])
+        x, y = np.concatenate([x, more.x]), np.concatenate([y, more.y])
+        notes += [*more.notes, f"the validation folder is held out: {len(held):,} images"]
+    else:
+        training, held = stratified_split(y, options.validation, seed=options.seed, stratify=True)
+    test = None
+    if "test" in sets:
+        found = rows.transform(sets["test"])
+        test = (found.x, found.y)
+        notes += [*found.notes, f"the test set ({len(found.x):,} images) is used at the end alone"]
+    expect_batch(options.batch(len(training)), len(training))
+    rows.target = class_target("class", classes, y[training])
+    scaling = Normalise.fit(x[training[:20_000]])
+    seed(options.seed)
+    spec = {
+        "model": options.model,
+        "loss": DEFAULT_LOSSES["multiclass"],
+        "channels": channels,
+        "outputs": len(classes),
+        "widths": _widths(min(size)),
+        "dropout": options.dropout,
+        "mean": [255 * m for m in scaling.mean],
+        "std": [255 * s for s in scaling.std],
+    }
+    return Prepared(
+        kind="images",
+        source=str(path),
+        target="class",
+        options=options,
+        frame=frame,
+        preprocessing=rows,
+        training=training,
+        held=held,
+        row_numbers=np.arange(len(x)) + 1,
+        x=x,
+        y=y,
+        spec=spec,
+        net=build_network(spec),
+        notes=notes,
+        why=why,
+        test=test,
+        transform=_augmentation(size, channels) if options.augment else None,
+    )
+
+
+def _shape(path, frame, options):
+    """((height, width), channels) that the images get."""
+    if "image" in frame.columns:
+        shape = frame["image"].to_numpy().shape[1:]
+        return shape[:2], shape[2] if len(shape) > 2 else 1
+    folder = find_images(path)["train"]
+    if options.size is not None:
+        return expect_size(options.size), find_channels(folder)
+    sizes = common_size(folder)
+    size = next(iter(sizes)) if len(sizes) == 1 else (LARGEST, LARGEST)
+    return (size if max(size) <= LARGEST else (LARGEST, LARGEST)), find_channels(folder)
+
+
+def _widths(edge: int) -> list:
+    """Channels of each stage: as many stages as leave the last one a few pixels."""
+    stages = 1
+    while edge // 2**stages >= SMALLEST_STAGE and stages < 5:
+        stages += 1
+    return [min(32 * 2**k, 256) for k in range(stages)]
+
+
+def _augmentation(size, channels):
+    moved = RandomCrop(max(1, min(size) // 8))
+    return moved if channels == 1 else Compose(RandomFlip(), moved)
+
+
+def _picture(image):
+    from PIL import Image
+
+    pixels = image[..., 0] if image.shape[-1] == 1 else image
+    file = io.BytesIO()
+    Image.fromarray(pixels).save(file, "PNG")
+    data = base64.b64encode(file.getvalue()).decode()
+    return f'<img class="pixels" alt="" src="data:image/png;base64,{data}">'
+
+
+def _frame(columns):
+    import polars as pl
+
+    return pl.DataFrame(columns)
