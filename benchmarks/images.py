@@ -4,8 +4,8 @@
     python benchmarks/images.py --threads 2 --rounds 5 --transforms flip,crop
 
 Makes 500 photo-like JPEGs of 500x375 in a temporary folder, and reads them at 160x160. Prints the
-median and spread of a few rounds, what each step takes of it, and how it is with torch's way,
-Pillow calls one image after the other in as many threads.
+median and spread of a few rounds, beside plain Pillow calls in as many threads, which decode at
+full size; and what each step takes. Four fifths of it is the JPEG decoder.
 """
 
 import argparse
