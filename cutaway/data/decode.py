@@ -77,12 +77,16 @@ def _pixels(image, size, fit, channels):
     wanted = size
     if size is not None and orientation >= 5:  # the file holds it lying on its side
         wanted = size[::-1]
+    extent = image.size
     if wanted is not None and image.format == "JPEG":
-        image.draft("L" if channels == 1 and image.mode != "CMYK" else None, wanted[::-1])
+        mode = "L" if channels == 1 and image.mode != "CMYK" else None
+        smaller = image.draft(mode, (wanted[1], wanted[0]))
+        if smaller is not None:
+            extent = smaller[1][2:]  # a last pixel that is only partly image counts as a part
     image.load()
     image = _eight_bits(image, "L" if channels == 1 else "RGB")
     if wanted is not None and image.size != (wanted[1], wanted[0]):
-        box = _middle(image.size, wanted) if fit == "crop" else None
+        box = _middle(extent, wanted) if fit == "crop" else (0, 0, *extent)
         image = image.resize(
             (wanted[1], wanted[0]), Image.Resampling.BILINEAR, box, reducing_gap=3.0
         )

@@ -164,7 +164,8 @@ class Tokenizer:
 
     def decode(self, ids) -> str:
         """The text of a row of numbers; padding is left out."""
-        return self.inner.decode([int(k) for k in ids if k != self.padding])
+        numbers = [int(k) for k in ids if k != self.padding]
+        return self.inner.decode(numbers, skip_special_tokens=False)
 
     def token(self, number: int) -> str:
         """The token with this number."""
