@@ -26,6 +26,7 @@ from cutaway.nn.layers import Add, Dropout, Embedding, Flatten, Linear, Residual
 from cutaway.nn.module import Module, watch
 from cutaway.nn.perceptron import HebbianNeuron, Perceptron
 from cutaway.nn.random import seed
+from cutaway.nn.recurrent import GRU, LSTM, RNN, AllSteps, LastStep
 from cutaway.nn.state import Buffer, Parameter, Variable, named_variables
 from cutaway.nn.summary import Summary, summary
 
@@ -33,9 +34,13 @@ __all__ = [
     "ACTIVATIONS",
     "ELU",
     "GELU",
+    "GRU",
     "INITIALIZERS",
+    "LSTM",
+    "RNN",
     "SELU",
     "Add",
+    "AllSteps",
     "Buffer",
     "Compiled",
     "Dropout",
@@ -43,6 +48,7 @@ __all__ = [
     "Flatten",
     "HebbianNeuron",
     "Identity",
+    "LastStep",
     "LeakyReLU",
     "Linear",
     "LogSoftmax",

@@ -50,6 +50,7 @@ from cutaway.ops.elementwise import (
     square,
     where,
 )
+from cutaway.ops.recurrence import gru, lstm, rnn
 from cutaway.ops.reductions import argmax, argmin, logsumexp, max, mean, min, std, sum, var
 from cutaway.ops.shapes import (
     broadcast_to,
