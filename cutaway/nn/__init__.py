@@ -50,6 +50,7 @@ from cutaway.nn.pooling import (
     Upsample,
 )
 from cutaway.nn.random import seed
+from cutaway.nn.recurrent import GRU, LSTM, RNN, AllSteps, LastStep
 from cutaway.nn.state import Buffer, Parameter, Variable, named_variables
 from cutaway.nn.summary import Summary, summary
 
@@ -57,10 +58,14 @@ __all__ = [
     "ACTIVATIONS",
     "ELU",
     "GELU",
+    "GRU",
     "INITIALIZERS",
+    "LSTM",
+    "RNN",
     "SELU",
     "AdaptiveAvgPool",
     "Add",
+    "AllSteps",
     "AvgPool",
     "BatchNorm",
     "Buffer",
@@ -80,6 +85,7 @@ __all__ = [
     "HebbianNeuron",
     "Identity",
     "InstanceNorm",
+    "LastStep",
     "LayerNorm",
     "LeakyReLU",
     "Linear",

@@ -29,16 +29,17 @@ class Module(Stateful):
         module.__dict__["training"] = True  # before __init__, which need not call super's
         return module
 
-    def __call__(self, *inputs):
+    def __call__(self, *inputs, **named):
         inputs = [Tensor(x) if isinstance(x, _ARRAYS) else x for x in inputs]
+        named = {k: Tensor(x) if isinstance(x, _ARRAYS) else x for k, x in named.items()}
         call = _Call.running
         if call is None:
             with _Call(self):
-                return self(*inputs)
+                return self(*inputs, **named)
         with module_scope(call.path_of(self)):
-            out = self.forward(*inputs)
+            out = self.forward(*inputs, **named)
         for watch in call.watchers:
-            watch(self, inputs, out)
+            watch(self, _tensors([*inputs, *named.values()]), _first(out))
         return out
 
     def forward(self, *inputs):
@@ -153,6 +154,15 @@ class Module(Stateful):
 _ARRAYS = (np.ndarray, list, jnp.ndarray)
 
 
+def _first(value):
+    """Of several results in a tuple (a recurrent layer's outputs and state) the first."""
+    return value[0] if isinstance(value, tuple) and value else value
+
+
+def _tensors(values) -> list:
+    return [first for first in map(_first, values) if isinstance(first, Tensor)]
+
+
 class _Call:
     """The forward pass that runs now: knows the paths of the modules under its root."""
 
@@ -175,5 +185,8 @@ class _Call:
 
 
 def watch(root: Module, watcher):
-    """Context in which `watcher(module, inputs, out)` is told of every call below `root`."""
+    """Context in which `watcher(module, inputs, out)` is told of every call below `root`.
+
+    inputs: the Tensors that came; out: the Tensor that was returned, of several the first.
+    """
     return _Call(root, (watcher,))

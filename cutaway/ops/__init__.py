@@ -62,6 +62,7 @@ from cutaway.ops.normalisation import (
     rms_norm,
 )
 from cutaway.ops.pooling import adaptive_average_pool, average_pool, max_pool
+from cutaway.ops.recurrence import gru, lstm, rnn
 from cutaway.ops.reductions import argmax, argmin, logsumexp, max, mean, min, std, sum, var
 from cutaway.ops.resampling import upsample_linear, upsample_nearest
 from cutaway.ops.shapes import (

@@ -1,0 +1,455 @@
+"""Recurrent layers: stacks of the operations in ops/recurrence.py, in one or both directions.
+
+Each takes (batch, time, features) and returns the outputs of all steps and the final state.
+In a Sequential, `LastStep()` or `AllSteps()` after it says what goes on:
+
+    Sequential(Embedding(5000, 64), LSTM(64, 128), LastStep(), Linear(128, 1))       # one answer
+    Sequential(Embedding(65, 64), GRU(64, 256), AllSteps(), Linear(256, 65))         # one a step
+
+Truncated backpropagation through time: cut a long sequence into chunks and hand the state on
+without its history. The state is one Tensor, so `detach` is all there is to it:
+
+    state = None
+    for x, y in chunks:
+        outputs, state = net(x, state)
+        loss(head(outputs), y).backward()       # through this chunk alone
+        optimizer.step()
+        state = state.detach()
+
+Weights from PyTorch: transpose weight_ih_l{k} and weight_hh_l{k}; the order of the gates is the
+same. For RNN and LSTM bias = bias_ih + bias_hh; for GRU too, except that the last third of bias_hh
+is hidden_bias, and bias has the last third of bias_ih alone.
+"""
+
+import math
+
+import jax
+import numpy as np
+
+from cutaway import ops
+from cutaway.engine import Operation, Tensor
+from cutaway.errors import DataError, OptionError, ShapeError, expect_axis, expect_range
+from cutaway.nn import init
+from cutaway.nn.module import Module
+from cutaway.nn.random import new_key
+from cutaway.nn.state import Buffer, Parameter, Stateful
+
+
+class Direction(Stateful):
+    """The weights of one layer in one direction; all uniform in ±1/√hidden_features."""
+
+    def __init__(self, in_features: int, hidden_features: int, gates: int):
+        limit = 1 / math.sqrt(hidden_features)
+        width = gates * hidden_features
+        self.weight = Parameter(init.uniform((in_features, width), limit))
+        self.hidden_weight = Parameter(init.uniform((hidden_features, width), limit))
+        self.bias = Parameter(init.uniform((width,), limit))
+
+
+class Recurrent(Module):
+    """Base of RNN, LSTM and GRU: layers on layers, directions beside each other.
+
+    A subclass says how many gates and how many state vectors it has, and runs one direction.
+    """
+
+    gates: int
+    state_vectors = 1  # how many vectors of hidden_features make up the state of one direction
+
+    def __init__(self, in_features, hidden_features, num_layers, bidirectional, dropout):
+        name = type(self).__name__
+        expect_range(in_features, what=f"{name}: in_features", least=1)
+        expect_range(hidden_features, what=f"{name}: hidden_features", least=1)
+        expect_range(num_layers, what=f"{name}: num_layers", least=1)
+        expect_range(dropout, what=f"{name}: dropout", least=0, below=1)
+        if dropout and num_layers == 1:
+            raise OptionError(
+                f"{name}: dropout={dropout} with one layer",
+                expected="num_layers of at least 2: dropout acts between layers",
+                mend="leave dropout out, or put a Dropout layer after this one",
+            )
+        self.in_features = in_features
+        self.hidden_features = hidden_features
+        directions = 2 if bidirectional else 1
+        sizes = [in_features] + [directions * hidden_features] * (num_layers - 1)
+        self.layers = [self.direction(size) for size in sizes]
+        self.reversed_layers = [self.direction(size) for size in sizes] if bidirectional else []
+        self.dropout = dropout
+        self.key = Buffer(new_key()) if dropout else None
+
+    def direction(self, in_features: int) -> Direction:
+        """Fresh weights of one layer in one direction."""
+        return Direction(in_features, self.hidden_features, self.gates)
+
+    def run(self, weights: Direction, x, state: list, lengths, reverse: bool) -> Tensor:
+        """One direction; state: `state_vectors` Tensors or Nones, each (batch, hidden)."""
+        raise NotImplementedError
+
+    def forward(self, x, state=None, lengths=None):
+        batch, time = self._expect_sequence(x)
+        lengths = self._expect_lengths(lengths, batch, time)
+        states = self._split_state(state, batch)
+        finals = []
+        for layer in range(len(self.layers)):
+            outputs = []
+            for weights, reverse in self._directions(layer):
+                rows = self.run(weights, x, states[len(finals)], lengths, reverse)
+                outputs.append(rows[:, :time])  # (batch, time, hidden)
+                finals.append([rows[:, time + k] for k in range(self.state_vectors)])
+            x = outputs[0] if len(outputs) == 1 else ops.concatenate(outputs, axis=-1)
+            if layer < len(self.layers) - 1:
+                x = self._dropped(x)
+        vectors = [ops.stack(column) for column in zip(*finals, strict=True)]
+        return x, vectors[0] if len(vectors) == 1 else ops.stack(vectors)
+
+    def _dropped(self, x):
+        if not self.training or self.dropout == 0:
+            return x
+        self.key.data, key = jax.random.split(self.key.data)
+        kept = jax.random.bernoulli(key, 1 - self.dropout, x.shape)
+        return x * Tensor(kept.astype(x.dtype) / (1 - self.dropout))
+
+    def _directions(self, layer):
+        yield self.layers[layer], False
+        if self.reversed_layers:
+            yield self.reversed_layers[layer], True
+
+    def _expect_sequence(self, x):
+        if len(x.shape) != 3:
+            raise ShapeError(
+                f"{self.label()}: the input has shape {tuple(x.shape)}",
+                expected=f"(batch, time, features), here (batch, time, {self.in_features})",
+                mend="for one sequence x[None], for one feature x[..., None]; put an Embedding "
+                "before this layer if the input is whole numbers",
+            )
+        expect_axis(x, -1, self.in_features, where=self.label(), name="in_features")
+        if x.shape[1] == 0:
+            raise ShapeError(
+                f"{self.label()}: the input has shape {tuple(x.shape)}, so it has no time steps",
+                expected="at least one step along axis 1",
+                mend="leave empty sequences out, or pad them to one step",
+            )
+        return x.shape[:2]
+
+    def _expect_lengths(self, lengths, batch, time):
+        if lengths is None:
+            return None
+        lengths = Tensor(lengths)
+        if lengths.shape != (batch,):
+            raise ShapeError(
+                f"{self.label()}: lengths has shape {lengths.shape} for a batch of {batch}",
+                expected=f"one length for each row, shape ({batch},)",
+            )
+        if not isinstance(lengths.data, jax.core.Tracer):  # while compiling, values are not known
+            values = lengths.numpy()
+            wrong = (values < 1) | (values > time) | (values != np.round(values))
+            if wrong.any():
+                row = int(np.argmax(wrong))
+                raise DataError(
+                    f"{self.label()}: the length of row {row} is {values[row]:g}",
+                    expected=f"whole numbers from 1 to {time}, the size of the time axis",
+                    mend="count the valid steps of each row; leave empty rows out",
+                )
+        return lengths
+
+    def _split_state(self, state, batch) -> list:
+        """For each layer and direction its vectors, Nones where no state is given."""
+        count = len(self.layers) + len(self.reversed_layers)
+        if state is None:
+            return [[None] * self.state_vectors] * count
+        if isinstance(state, tuple):
+            state = ops.stack(state)
+        expected = (count, batch, self.hidden_features)
+        names = "(num_layers · directions, batch, hidden_features)"
+        if self.state_vectors > 1:
+            expected = (self.state_vectors, *expected)
+            names = f"({self.state_vectors}, {names[1:]}"
+        if state.shape != expected:
+            raise ShapeError(
+                f"{self.label()}: the state has shape {tuple(state.shape)}",
+                expected=f"{expected}: {names}",
+                mend="give the state that this layer returned for a batch of the same size, "
+                "or None for zeros",
+            )
+        vectors = state if self.state_vectors > 1 else [state]
+        return [[v[k] for v in vectors] for k in range(count)]
+
+    def describe(self):
+        options = [f"{self.in_features}, {self.hidden_features}"]
+        if len(self.layers) > 1:
+            options.append(f"num_layers={len(self.layers)}")
+        if self.reversed_layers:
+            options.append("bidirectional=True")
+        if self.dropout:
+            options.append(f"dropout={self.dropout}")
+        return ", ".join(options)
+
+
+class RNN(Recurrent):
+    """Elman's network: h_t = act(x_t W + h_{t-1} U + b).
+
+    Args:
+        in_features: size of the last axis of x.
+        hidden_features: size of the state and, in one direction, of the output.
+        num_layers: layers on top of each other.
+        activation: ops.tanh, ops.relu, or another elementwise operation.
+        bidirectional: a second stack reads backwards; outputs stand beside each other.
+        dropout: share of units dropped between layers in training.
+
+    Shapes:
+        x: (batch, time, in_features)
+        state: (num_layers · directions, batch, hidden_features), layer by layer, in each the
+            forward direction first; None for zeros
+        lengths: (batch,), valid steps of each row; None if all are. Padded steps keep the state
+            as it is and give 0, and the backward direction begins at the last valid step.
+        returns: outputs (batch, time, hidden_features · directions), and the state after the last
+            valid step, as above
+
+    Parameters:
+        layers.k.weight: (in_features, hidden_features), from the second layer on
+            (hidden_features · directions, hidden_features)
+        layers.k.hidden_weight: (hidden_features, hidden_features)
+        layers.k.bias: (hidden_features,)
+        reversed_layers.k...: the same of the backward direction.
+        All uniform in ±1/√hidden_features.
+
+    References:
+        Elman 1990, "Finding structure in time", Cognitive Science 14.
+
+    Example:
+        >>> outputs, state = RNN(3, 4)(np.ones((2, 5, 3)))
+        >>> outputs.shape, state.shape
+        ((2, 5, 4), (1, 2, 4))
+    """
+
+    gates = 1
+
+    def __init__(
+        self,
+        in_features: int,
+        hidden_features: int,
+        num_layers: int = 1,
+        *,
+        activation: Operation = ops.tanh,
+        bidirectional: bool = False,
+        dropout: float = 0.0,
+    ):
+        if not isinstance(activation, Operation) or len(activation.input_names) != 1:
+            raise OptionError(
+                f"RNN: activation is {activation!r}",
+                expected="an elementwise operation of one input",
+                mend="write activation=cutaway.ops.relu",
+            )
+        super().__init__(in_features, hidden_features, num_layers, bidirectional, dropout)
+        self.activation = activation
+
+    def run(self, weights, x, state, lengths, reverse):
+        return ops.rnn(
+            x,
+            weights.weight,
+            weights.hidden_weight,
+            weights.bias,
+            *state,
+            activation=self.activation,
+            lengths=lengths,
+            reverse=reverse,
+        )
+
+    def describe(self):
+        if self.activation is ops.tanh:
+            return super().describe()
+        return f"{super().describe()}, activation={self.activation.name}"
+
+
+class LSTM(Recurrent):
+    """Long short-term memory, Hochreiter & Schmidhuber 1997, with the forget gate of Gers et al.
+
+    The equations stand in ops.lstm. The state of LSTM is the pair (h, c) in one Tensor:
+    `outputs, (h, c) = lstm(x)` takes it apart, `state.detach()` cuts both off the tape.
+
+    Args:
+        in_features: size of the last axis of x.
+        hidden_features: size of h and c and, in one direction, of the output.
+        num_layers: layers on top of each other.
+        forget_bias: added to the initial bias of the forget gate; 1 lets the cell remember from
+            the start [2].
+        bidirectional: a second stack reads backwards; outputs stand beside each other.
+        dropout: share of units dropped between layers in training.
+
+    Shapes:
+        x: (batch, time, in_features)
+        state: (2, num_layers · directions, batch, hidden_features), h and c, layer by layer, in
+            each the forward direction first; also as a tuple (h, c); None for zeros
+        lengths: (batch,), valid steps of each row; None if all are. Padded steps keep the state
+            as it is and give 0, and the backward direction begins at the last valid step.
+        returns: outputs (batch, time, hidden_features · directions), and the state after the last
+            valid step, as above
+
+    Parameters:
+        layers.k.weight: (in_features, 4 · hidden_features), gates in the order input, forget,
+            candidate, output; from the second layer on (hidden_features · directions, ...)
+        layers.k.hidden_weight: (hidden_features, 4 · hidden_features)
+        layers.k.bias: (4 · hidden_features,)
+        reversed_layers.k...: the same of the backward direction.
+        All uniform in ±1/√hidden_features.
+
+    References:
+        [1] Gers, Schmidhuber & Cummins 2000, "Learning to forget", Neural Computation 12.
+        [2] Jozefowicz, Zaremba & Sutskever 2015, "An empirical exploration of recurrent network
+        architectures".
+
+    Example:
+        >>> outputs, (h, c) = LSTM(3, 4, bidirectional=True)(np.ones((2, 5, 3)))
+        >>> outputs.shape, h.shape, c.shape
+        ((2, 5, 8), (2, 2, 4), (2, 2, 4))
+    """
+
+    gates = 4
+    state_vectors = 2
+
+    def __init__(
+        self,
+        in_features: int,
+        hidden_features: int,
+        num_layers: int = 1,
+        *,
+        forget_bias: float = 0.0,
+        bidirectional: bool = False,
+        dropout: float = 0.0,
+    ):
+        self.forget_bias = forget_bias
+        super().__init__(in_features, hidden_features, num_layers, bidirectional, dropout)
+
+    def direction(self, in_features):
+        weights = super().direction(in_features)
+        forget = slice(self.hidden_features, 2 * self.hidden_features)
+        weights.bias.data = weights.bias.data.at[forget].add(self.forget_bias)
+        return weights
+
+    def run(self, weights, x, state, lengths, reverse):
+        return ops.lstm(
+            x,
+            weights.weight,
+            weights.hidden_weight,
+            weights.bias,
+            *state,
+            lengths=lengths,
+            reverse=reverse,
+        )
+
+
+class GRU(Recurrent):
+    """Gated recurrent unit, Cho et al. 2014; the equations stand in ops.gru.
+
+    Args:
+        in_features: size of the last axis of x.
+        hidden_features: size of the state and, in one direction, of the output.
+        num_layers: layers on top of each other.
+        bidirectional: a second stack reads backwards; outputs stand beside each other.
+        dropout: share of units dropped between layers in training.
+
+    Shapes:
+        x: (batch, time, in_features)
+        state: (num_layers · directions, batch, hidden_features), layer by layer, in each the
+            forward direction first; None for zeros
+        lengths: (batch,), valid steps of each row; None if all are. Padded steps keep the state
+            as it is and give 0, and the backward direction begins at the last valid step.
+        returns: outputs (batch, time, hidden_features · directions), and the state after the last
+            valid step, as above
+
+    Parameters:
+        layers.k.weight: (in_features, 3 · hidden_features), gates in the order reset, update,
+            candidate; from the second layer on (hidden_features · directions, ...)
+        layers.k.hidden_weight: (hidden_features, 3 · hidden_features)
+        layers.k.bias: (3 · hidden_features,)
+        layers.k.hidden_bias: (hidden_features,), of the candidate, inside the reset gate
+        reversed_layers.k...: the same of the backward direction.
+        All uniform in ±1/√hidden_features.
+
+    References:
+        Cho et al. 2014, "Learning phrase representations using RNN encoder-decoder for statistical
+        machine translation", arXiv:1406.1078.
+
+    Example:
+        >>> outputs, state = GRU(3, 4, num_layers=2)(np.ones((2, 5, 3)), lengths=np.array([5, 3]))
+        >>> outputs.shape, state.shape
+        ((2, 5, 4), (2, 2, 4))
+    """
+
+    gates = 3
+
+    def __init__(
+        self,
+        in_features: int,
+        hidden_features: int,
+        num_layers: int = 1,
+        *,
+        bidirectional: bool = False,
+        dropout: float = 0.0,
+    ):
+        super().__init__(in_features, hidden_features, num_layers, bidirectional, dropout)
+
+    def direction(self, in_features):
+        weights = super().direction(in_features)
+        limit = 1 / math.sqrt(self.hidden_features)
+        weights.hidden_bias = Parameter(init.uniform((self.hidden_features,), limit))
+        return weights
+
+    def run(self, weights, x, state, lengths, reverse):
+        return ops.gru(
+            x,
+            weights.weight,
+            weights.hidden_weight,
+            weights.bias,
+            weights.hidden_bias,
+            *state,
+            lengths=lengths,
+            reverse=reverse,
+        )
+
+
+class AllSteps(Module):
+    """The outputs of every step, of what a recurrent layer returns; the state is left behind.
+
+    Shapes:
+        x: (outputs, state)
+        y: (batch, time, hidden_features · directions)
+    """
+
+    def forward(self, x):
+        outputs, _ = self._expect_pair(x)
+        return outputs
+
+    def _expect_pair(self, x):
+        if not (isinstance(x, tuple) and len(x) == 2):
+            came = f"a Tensor of shape {tuple(x.shape)}" if isinstance(x, Tensor) else repr(x)
+            raise ShapeError(
+                f"{self.label()}: the input is {came}",
+                expected="(outputs, state), as RNN, LSTM and GRU return them",
+                mend="put it right after the recurrent layer",
+            )
+        return x
+
+
+class LastStep(AllSteps):
+    """The last layer's state after the last valid step of each row, both directions side by side.
+
+    In one direction that is the output of the last valid step; the backward direction's is that
+    of the first step, by which it has read the whole row.
+
+    Shapes:
+        x: (outputs, state)
+        y: (batch, hidden_features · directions)
+
+    Example:
+        >>> from cutaway.nn import GRU, LastStep, Linear, Sequential
+        >>> net = Sequential(GRU(3, 4, bidirectional=True), LastStep(), Linear(8, 1))
+        >>> net(np.ones((2, 5, 3))).shape
+        (2, 1)
+    """
+
+    def forward(self, x):
+        outputs, state = self._expect_pair(x)
+        h = state[0] if len(state.shape) == 4 else state  # of an LSTM's h and c
+        directions = outputs.shape[-1] // h.shape[-1]
+        last = [h[k] for k in range(h.shape[0] - directions, h.shape[0])]
+        return last[0] if directions == 1 else ops.concatenate(last, axis=-1)

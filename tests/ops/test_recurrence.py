@@ -1,0 +1,156 @@
+"""Recurrent operations against JAX's derivative, central differences, and the laws of padding."""
+
+import inspect
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import cutaway as ct
+from cutaway import ops
+from cutaway.engine import Operation, Tensor, check_gradient, float64, gradients
+from cutaway.ops import recurrence
+
+GATES = {"rnn": 1, "lstm": 4, "gru": 3}
+STATES = {"rnn": 1, "lstm": 2, "gru": 1}
+
+
+def drawn(name, batch, time, features, hidden, seed=0):
+    """Inputs of the operation: x, weight, hidden_weight, biases, states."""
+    rng = np.random.default_rng(seed)
+    width = GATES[name] * hidden
+    shapes = [(batch, time, features), (features, width), (hidden, width), (width,)]
+    shapes += [(hidden,)] if name == "gru" else []
+    shapes += [(batch, hidden)] * STATES[name]
+    return [rng.normal(size=shape) for shape in shapes]
+
+
+def test_every_operation_of_the_file_is_tested_here():
+    found = inspect.getmembers(recurrence, lambda v: isinstance(v, Operation))
+    assert {v.name for _, v in found} <= {*GATES, "tanh"}
+
+
+@pytest.mark.parametrize("name", GATES)
+@settings(max_examples=6)
+@given(
+    sizes=st.tuples(*[st.integers(1, 4)] * 4),
+    reverse=st.booleans(),
+    unequal=st.booleans(),
+    seed=st.integers(0, 3),
+)
+def test_rules_equal_jax(name, sizes, reverse, unequal, seed):
+    batch, time = sizes[:2]
+    lengths = np.random.default_rng(seed).integers(1, time + 1, batch) if unequal else None
+    operation = getattr(ops, name)
+
+    def call(*inputs):
+        return operation(*inputs, lengths=lengths, reverse=reverse)
+
+    with float64():
+        arrays = [jnp.asarray(a) for a in drawn(name, *sizes, seed)]
+        leaves = [Tensor(a, requires_grad=True) for a in arrays]
+        out = call(*leaves)
+        weights = jnp.asarray(np.random.default_rng(1).uniform(0.5, 1.5, out.shape))
+        ours = {id(t): g for t, g in gradients(out, weights)}
+        theirs = jax.grad(
+            lambda *a: jnp.sum(call(*map(Tensor, a)).data * weights),
+            argnums=tuple(range(len(arrays))),
+        )(*arrays)
+        for leaf, expected in zip(leaves, theirs, strict=True):
+            assert ours[id(leaf)].shape == leaf.shape
+            np.testing.assert_allclose(ours[id(leaf)], expected, rtol=1e-9, atol=1e-12)
+
+
+@pytest.mark.parametrize("name", GATES)
+@pytest.mark.parametrize("reverse", [False, True])
+def test_rules_equal_central_differences(name, reverse):
+    lengths = np.array([3, 1])
+    operation = getattr(ops, name)
+    check_gradient(
+        lambda *a: operation(*a, lengths=lengths, reverse=reverse), *drawn(name, 2, 3, 2, 2)
+    )
+
+
+def test_the_rule_of_an_rnn_is_that_of_its_activation():
+    for activation in (ops.relu, ops.sigmoid, ops.silu):
+        check_gradient(
+            lambda *a, act=activation: ops.rnn(*a, activation=act), *drawn("rnn", 2, 3, 2, 2)
+        )
+
+
+@pytest.mark.parametrize("name", GATES)
+def test_what_stands_in_padded_steps_changes_nothing(name):
+    x, *rest = (a.astype(np.float32) for a in drawn(name, 3, 5, 2, 3))
+    lengths = np.array([5, 2, 3])
+    other = x.copy()
+    other[1, 2:] = other[1, 4:1:-1]  # permuted
+    other[2, 3:] = 1e6
+    for reverse in (False, True):
+        results = []
+        for values in (x, other):
+            leaves = [Tensor(a, requires_grad=True) for a in (values, *rest)]
+            out = getattr(ops, name)(*leaves, lengths=lengths, reverse=reverse)
+            (out * out).sum().backward()
+            results.append([out.data, *(leaf.grad for leaf in leaves)])
+        for a, b in zip(*results, strict=True):
+            np.testing.assert_array_equal(a, b)
+        out, to_x = results[0][:2]
+        for row, length in enumerate(lengths):
+            assert not np.any(out[row, length:5]) and not np.any(to_x[row, length:])
+
+
+@pytest.mark.parametrize("name", GATES)
+def test_a_padded_row_gives_what_it_gives_alone(name):
+    inputs = [a.astype(np.float32) for a in drawn(name, 2, 5, 2, 3)]
+    x, *weights = inputs[: len(inputs) - STATES[name]]
+    states = inputs[len(inputs) - STATES[name] :]
+    for reverse in (False, True):
+        operation = getattr(ops, name)
+        both = operation(x, *weights, *states, lengths=np.array([5, 3]), reverse=reverse)
+        alone = operation(x[1:, :3], *weights, *(s[1:] for s in states), reverse=reverse)
+        np.testing.assert_allclose(both[1:, :3].data, alone[:, :3].data, rtol=1e-6)
+        np.testing.assert_allclose(both[1:, 5:].data, alone[:, 3:].data, rtol=1e-6)
+
+
+@pytest.mark.parametrize("name", GATES)
+def test_reversed_is_the_reversed_sequence_read_forwards(name):
+    x, *rest = (a.astype(np.float32) for a in drawn(name, 2, 4, 3, 2))
+    backwards = getattr(ops, name)(x, *rest, reverse=True)
+    turned = getattr(ops, name)(x[:, ::-1], *rest)
+    np.testing.assert_allclose(backwards[:, :4].data[:, ::-1], turned[:, :4].data, rtol=1e-6)
+    np.testing.assert_allclose(backwards[:, 4:].data, turned[:, 4:].data, rtol=1e-6)
+
+
+@pytest.mark.parametrize("name", GATES)
+def test_no_initial_state_is_a_state_of_zeros(name):
+    arrays = [a.astype(np.float32) for a in drawn(name, 2, 3, 2, 2)]
+    count = STATES[name]
+    given = arrays[:-count] + [np.zeros_like(a) for a in arrays[-count:]]
+    absent = arrays[:-count] + [None] * count
+    results = []
+    for inputs in (given, absent):
+        leaves = [None if a is None else Tensor(a, requires_grad=True) for a in inputs]
+        out = getattr(ops, name)(*leaves)
+        (out * out).sum().backward()
+        results.append([out.data, *(leaf.grad for leaf in leaves[:-count])])
+    for a, b in zip(*results, strict=True):
+        np.testing.assert_array_equal(a, b)
+
+
+@pytest.mark.parametrize("name", GATES)
+def test_compiled_equals_eager(name):
+    arrays = [a.astype(np.float32) for a in drawn(name, 3, 6, 4, 5)]
+
+    def step(*inputs):
+        leaves = [Tensor(x, requires_grad=True) for x in inputs]
+        out = getattr(ops, name)(*leaves, lengths=Tensor(np.array([6, 1, 4])))
+        (out * out).sum().backward()
+        return out, [leaf.grad for leaf in leaves]
+
+    eager, compiled = step(*arrays), ct.jit(step)(*arrays)
+    np.testing.assert_allclose(compiled[0].data, eager[0].data, rtol=1e-5, atol=1e-6)
+    for a, b in zip(compiled[1], eager[1], strict=True):
+        np.testing.assert_allclose(a.data, b, rtol=1e-5, atol=1e-5)
