@@ -19,6 +19,13 @@ from cutaway.nn.activations import (
     Tanh,
     Threshold,
 )
+from cutaway.nn.attention import (
+    LearnedPositions,
+    MultiHeadAttention,
+    SinusoidalPositions,
+    TransformerEncoder,
+    TransformerEncoderLayer,
+)
 from cutaway.nn.containers import Sequential
 from cutaway.nn.init import INITIALIZERS
 from cutaway.nn.jit import Compiled, jit
@@ -56,10 +63,12 @@ __all__ = [
     "InstanceNorm",
     "LayerNorm",
     "LeakyReLU",
+    "LearnedPositions",
     "Linear",
     "LocalResponseNorm",
     "LogSoftmax",
     "Module",
+    "MultiHeadAttention",
     "PReLU",
     "Parameter",
     "Perceptron",
@@ -69,12 +78,15 @@ __all__ = [
     "Sequential",
     "SiLU",
     "Sigmoid",
+    "SinusoidalPositions",
     "Softmax",
     "Softplus",
     "Summary",
     "Swish",
     "Tanh",
     "Threshold",
+    "TransformerEncoder",
+    "TransformerEncoderLayer",
     "Variable",
     "init",
     "jit",

@@ -29,14 +29,15 @@ class Module(Stateful):
         module.__dict__["training"] = True  # before __init__, which need not call super's
         return module
 
-    def __call__(self, *inputs):
+    def __call__(self, *inputs, **named):
         inputs = [Tensor(x) if isinstance(x, _ARRAYS) else x for x in inputs]
+        named = {k: Tensor(x) if isinstance(x, _ARRAYS) else x for k, x in named.items()}
         call = _Call.running
         if call is None:
             with _Call(self):
-                return self(*inputs)
+                return self(*inputs, **named)
         with module_scope(call.path_of(self)):
-            out = self.forward(*inputs)
+            out = self.forward(*inputs, **named)
         for watch in call.watchers:
             watch(self, inputs, out)
         return out
