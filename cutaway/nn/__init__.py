@@ -19,6 +19,13 @@ from cutaway.nn.activations import (
     Tanh,
     Threshold,
 )
+from cutaway.nn.attention import (
+    LearnedPositions,
+    MultiHeadAttention,
+    SinusoidalPositions,
+    TransformerEncoder,
+    TransformerEncoderLayer,
+)
 from cutaway.nn.containers import Sequential
 from cutaway.nn.convolution import (
     Conv1d,
@@ -88,11 +95,13 @@ __all__ = [
     "LastStep",
     "LayerNorm",
     "LeakyReLU",
+    "LearnedPositions",
     "Linear",
     "LocalResponseNorm",
     "LogSoftmax",
     "MaxPool",
     "Module",
+    "MultiHeadAttention",
     "PReLU",
     "Parameter",
     "Perceptron",
@@ -102,6 +111,7 @@ __all__ = [
     "Sequential",
     "SiLU",
     "Sigmoid",
+    "SinusoidalPositions",
     "Softmax",
     "Softplus",
     "Standardise",
@@ -109,6 +119,8 @@ __all__ = [
     "Swish",
     "Tanh",
     "Threshold",
+    "TransformerEncoder",
+    "TransformerEncoderLayer",
     "Upsample",
     "Variable",
     "init",

@@ -151,6 +151,7 @@ class Embedding(Module):
     Args:
         num_embeddings: rows of the table; indices run from 0 to num_embeddings - 1.
         features: size of a vector.
+        padding_index: index of what fills up short sequences: its vector is 0 and stays so.
 
     Shapes:
         x: (...), whole numbers, as integers or floats
@@ -160,9 +161,14 @@ class Embedding(Module):
         weight: (num_embeddings, features), normal with standard deviation 1/√features.
     """
 
-    def __init__(self, num_embeddings: int, features: int):
+    def __init__(self, num_embeddings: int, features: int, *, padding_index: int | None = None):
         expect_range(num_embeddings, what="Embedding: num_embeddings", least=1)
         expect_range(features, what="Embedding: features", least=1)
+        if padding_index is not None:
+            expect_range(
+                padding_index, what="Embedding: padding_index", least=0, below=num_embeddings
+            )
+        self.padding_index = padding_index
         std = 1 / math.sqrt(features)
         self.weight = Parameter(initializers.normal((num_embeddings, features), std))
 
@@ -172,7 +178,10 @@ class Embedding(Module):
             self._expect_indices(np.asarray(indices))
         if jnp.issubdtype(indices.dtype, jnp.floating):
             indices = indices.astype(jnp.int32)
-        return ops.take(self.weight, indices)
+        y = ops.take(self.weight, indices)
+        if self.padding_index is None:
+            return y
+        return y * Tensor((indices != self.padding_index)[..., None].astype(y.dtype))
 
     def _expect_indices(self, indices):
         count = self.weight.shape[0]
@@ -184,7 +193,8 @@ class Embedding(Module):
             )
 
     def describe(self):
-        return f"{self.weight.shape[0]}, {self.weight.shape[1]}"
+        padding = "" if self.padding_index is None else f", padding_index={self.padding_index}"
+        return f"{self.weight.shape[0]}, {self.weight.shape[1]}{padding}"
 
 
 class Residual(Module):

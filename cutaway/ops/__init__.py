@@ -35,6 +35,7 @@ from cutaway.ops.arithmetic import (
     power,
     subtract,
 )
+from cutaway.ops.attention import attention, attention_weights, rotary
 from cutaway.ops.convolution import convolution, pad_borders, transposed_convolution
 from cutaway.ops.elementwise import (
     absolute,

@@ -13,6 +13,8 @@ mean(x²) - μ², which loses all digits where the mean is large.
 the same pass over the data; None leaves them out.
 """
 
+import math
+
 import jax
 import jax.numpy as jnp
 
@@ -174,18 +176,12 @@ def instance_norm(x, weight, bias, *, eps=1e-5):
             expected="(batch, ..., channels) with at least one axis of positions between",
             mend="use layer_norm or batch_norm for inputs without positions",
         )
-    mean, variance = moments(x, tuple(range(1, x.ndim - 1)))
-    rstd = jax.lax.rsqrt(variance + eps)
-    return _affine((x - mean) * rstd, weight, bias), (mean, rstd)
+    return _by_groups(x, weight, bias, x.shape[-1], eps)
 
 
 @instance_norm.backward
 def instance_norm_backward(grad, out, saved, x, weight, bias, *, eps=1e-5):
-    mean, rstd = saved
-    x_hat = (x - mean) * rstd
-    to_weight, to_bias = _to_affine(grad, x_hat, weight, bias)
-    grad = _affine(grad, weight, None)
-    return _through_moments(grad, x_hat, rstd, tuple(range(1, x.ndim - 1))), to_weight, to_bias
+    return _by_groups_backward(grad, saved, x, weight, bias, x.shape[-1])
 
 
 @operation(saves=True)
@@ -204,28 +200,47 @@ def group_norm(x, weight, bias, *, num_groups, eps=1e-5):
             f"group_norm: an input of shape {x.shape} in {num_groups} groups of channels",
             expected="(batch, ..., channels) with a number of channels that num_groups divides",
         )
-    groups = _in_groups(x, num_groups)
-    mean, variance = moments(groups, (1, 3))
-    rstd = jax.lax.rsqrt(variance + eps)
-    x_hat = ((groups - mean) * rstd).reshape(x.shape)
-    return _affine(x_hat, weight, bias), (mean, rstd)
+    return _by_groups(x, weight, bias, num_groups, eps)
 
 
 @group_norm.backward
 def group_norm_backward(grad, out, saved, x, weight, bias, *, num_groups, eps=1e-5):
+    return _by_groups_backward(grad, saved, x, weight, bias, num_groups)
+
+
+def _by_groups(x, weight, bias, num_groups, eps):
+    # channel by channel over the positions first, which reads x in its order; the means of a few
+    # channels that follow cost nothing
+    positions = tuple(range(1, x.ndim - 1))
+    mean = _group_mean(jnp.mean(x, positions, keepdims=True), num_groups)
+    squares = jnp.mean(jnp.square(x - mean), positions, keepdims=True)
+    rstd = jax.lax.rsqrt(_group_mean(squares, num_groups) + eps)
+    return _affine((x - mean) * rstd, weight, bias), (mean, rstd)
+
+
+def _by_groups_backward(grad, saved, x, weight, bias, num_groups):
     mean, rstd = saved
-    x_hat = (_in_groups(x, num_groups) - mean) * rstd
-    to_weight, to_bias = _to_affine(grad, x_hat.reshape(x.shape), weight, bias)
-    grad = _in_groups(_affine(grad, weight, None), num_groups)
-    to_x = _through_moments(grad, x_hat, rstd, (1, 3))
-    return to_x.reshape(x.shape), to_weight, to_bias
+    x_hat = (x - mean) * rstd
+    positions = tuple(range(1, x.ndim - 1))
+    # γ is the same at all positions, so these two sums serve γ, β and x
+    sums = jnp.sum(grad, positions, keepdims=True)
+    products = jnp.sum(grad * x_hat, positions, keepdims=True)
+    count = math.prod(x.shape[1:-1])
+    shift = _group_mean(_affine(sums / count, weight, None), num_groups)
+    stretch = _group_mean(_affine(products / count, weight, None), num_groups)
+    to_x = rstd * (_affine(grad, weight, None) - shift - x_hat * stretch)
+    rest = tuple(range(x.ndim - 1))
+    to_weight = None if weight is None else jnp.sum(products, rest)
+    to_bias = None if bias is None else jnp.sum(sums, rest)
+    return to_x, to_weight, to_bias
 
 
-def _in_groups(x, num_groups):
-    positions = 1
-    for n in x.shape[1:-1]:
-        positions *= n
-    return x.reshape(x.shape[0], positions, num_groups, x.shape[-1] // num_groups)
+def _group_mean(per_channel, num_groups):
+    """The mean of each group of channels, at each of its channels."""
+    shape = per_channel.shape
+    groups = per_channel.reshape(*shape[:-1], num_groups, shape[-1] // num_groups)
+    means = jnp.mean(groups, -1, keepdims=True)
+    return jnp.broadcast_to(means, groups.shape).reshape(shape)
 
 
 @operation(saves=True)

@@ -161,8 +161,28 @@ def getitem(x, *, index):
 
 @getitem.backward
 def getitem_backward(grad, out, x, *, index):
+    widths = _widths_around(index, x.shape)
+    if widths is not None:  # a block of x: zeros around it, in one pass
+        taken = [n - before - after for n, (before, after) in zip(x.shape, widths, strict=True)]
+        return jnp.pad(grad.reshape(taken), widths)
     # an element that was taken twice gets both gradients
     return jnp.zeros_like(x).at[index].add(grad)
+
+
+def _widths_around(index, shape):
+    """((before, after), ...) of the block that numbers and slices cut out; None: not a block."""
+    index = index if isinstance(index, tuple) else (index,)
+    if not all(isinstance(i, int | slice) and not isinstance(i, bool) for i in index):
+        return None
+    widths = [(0, 0)] * len(shape)
+    for axis, (i, n) in enumerate(zip(index, shape, strict=False)):
+        if isinstance(i, int):
+            i = slice(i % n, i % n + 1) if -n <= i < n else slice(0, 0, 2)
+        start, stop, step = i.indices(n)
+        if step != 1:
+            return None
+        widths[axis] = (start, n - max(start, stop))
+    return widths
 
 
 @operation

@@ -164,6 +164,16 @@ def test_embedding_looks_up_and_adds_up_gradients():
         table(Tensor([0, 4]))
 
 
+def test_the_padding_of_an_embedding_is_zero_and_gets_no_gradient():
+    table = Embedding(4, 2, padding_index=1)
+    y = table(Tensor([[0, 1], [3, 1]]))
+    assert y.numpy()[:, 1].tolist() == [[0, 0], [0, 0]] and y.numpy()[:, 0].all()
+    y.sum().backward()
+    assert table.weight.grad[:, 0].tolist() == [1, 0, 0, 1]
+    with pytest.raises(OptionError, match="padding_index is 4"):
+        Embedding(4, 2, padding_index=4)
+
+
 def test_a_layer_of_another_size_is_named_with_its_path():
     with pytest.raises(ShapeError) as caught:
         Sequential(Linear(784, 512), ReLU(), Linear(256, 10))

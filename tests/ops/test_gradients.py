@@ -119,6 +119,10 @@ CALLS = {
         (lambda x: x[..., None, -1], [(2, 3)]),
         (lambda x: x[np.array([[True, False, True], [False, True, False]])], [(2, 3)]),
         (lambda x: ops.split(x, 3, axis=1)[1], [(2, 3)]),
+        (lambda x: x[-1, 5:], [(2, 3, 2)]),
+        (lambda x: x[::2, 1], [(3, 2)]),
+        (lambda x: x[2:1, -2:], [(3, 4)]),
+        (lambda x: x[1] * x[-2], [(3,)]),
     ],
     "take": [(lambda x: ops.take(x, np.array([[0, 2], [2, 2]]), axis=1), [(2, 3)])],
 }

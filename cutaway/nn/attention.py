@@ -1,0 +1,442 @@
+"""Attention layers and the transformer encoder; the formulas are in ops/attention.py.
+
+Masks are booleans, and True means that a key may be seen (so `tokens != padding` is one), as in
+JAX and Keras. PyTorch's key_padding_mask is the opposite.
+"""
+
+import functools
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from cutaway import ops
+from cutaway.engine import Tensor
+from cutaway.errors import OptionError, ShapeError, expect_axis, expect_range
+from cutaway.nn import init
+from cutaway.nn.containers import Sequential
+from cutaway.nn.layers import Dropout, Linear
+from cutaway.nn.module import Module
+from cutaway.nn.normalisation import LayerNorm
+from cutaway.nn.random import new_key
+from cutaway.nn.state import Buffer, Parameter
+
+
+class MultiHeadAttention(Module):
+    """Attention in several heads side by side, each with projections of its own.
+
+    head_h = softmax(q_h k_hᵀ / √d) v_h with q = x W_q + b_q, k = c W_k + b_k, v = c W_v + b_v;
+    y = [head_1, ..., head_H] W_o + b_o. Without a context c, c = x: self-attention.
+
+    Args:
+        features: size of the last axis of x, c and y.
+        num_heads: H; divides features, d = features / H.
+        causal: a position sees itself and earlier ones only.
+        rotary: queries and keys are rotated by their positions (RoFormer), so that scores know
+            the distance of two positions; self-attention only.
+        dropout: probability of dropping a weight in training.
+        bias: whether there are b_q, b_k, b_v and b_o.
+
+    Shapes:
+        x: (batch, queries, features)
+        context: (batch, keys, features); None: x
+        padding_mask: booleans (batch, keys), True for keys that are there
+        mask: booleans (queries, keys), (batch, queries, keys) or (batch, 1 or H, queries, keys),
+            True where a key may be seen
+        y: (batch, queries, features); zeros W_o + b_o for a query that may see no key
+
+    Parameters:
+        query_key_value: Linear; its columns are W_q, W_k and W_v side by side, each Glorot uniform.
+        out: Linear, W_o.
+
+    References:
+        Vaswani et al. 2017, "Attention is all you need", arXiv:1706.03762, sec. 3.2.2.
+
+    Example:
+        >>> layer = MultiHeadAttention(8, 2)
+        >>> x = np.ones((3, 5, 8), np.float32)
+        >>> layer(x).shape, layer.weights(x).shape
+        ((3, 5, 8), (3, 2, 5, 5))
+    """
+
+    keeps_features = True
+
+    def __init__(
+        self,
+        features: int,
+        num_heads: int,
+        *,
+        causal: bool = False,
+        rotary: bool = False,
+        dropout: float = 0.0,
+        bias: bool = True,
+    ):
+        expect_range(features, what="MultiHeadAttention: features", least=1)
+        expect_range(num_heads, what="MultiHeadAttention: num_heads", least=1)
+        expect_range(dropout, what="MultiHeadAttention: dropout", least=0, below=1)
+        _expect_heads_that_divide(features, num_heads, rotary)
+        self.query_key_value = Linear(features, 3 * features, bias=bias, init=_side_by_side)
+        self.out = Linear(features, features, bias=bias)
+        self.num_heads = num_heads
+        self.causal = causal
+        self.rotary = rotary
+        self.dropout = dropout
+        self.key = Buffer(new_key())
+
+    def forward(self, x, context=None, padding_mask=None, mask=None):
+        q, k, v = self._project(x, context)
+        dropping = {}
+        if self.training and self.dropout:
+            self.key.data, key = jax.random.split(self.key.data)
+            dropping = {"dropout": self.dropout, "key": key}
+        out = ops.attention(
+            q,
+            k,
+            v,
+            num_heads=self.num_heads,
+            mask=self._joined(padding_mask, mask, q, k),
+            causal=self.causal,
+            **dropping,
+        )
+        return self.out(out)
+
+    def weights(self, x, context=None, padding_mask=None, mask=None) -> Tensor:
+        """(batch, heads, queries, keys): how much each query takes from each key."""
+        x, context, padding_mask, mask = (
+            a if a is None or isinstance(a, Tensor) else Tensor(a)
+            for a in (x, context, padding_mask, mask)
+        )
+        q, k, _ = self._project(x, context)
+        return ops.attention_weights(
+            q,
+            k,
+            num_heads=self.num_heads,
+            mask=self._joined(padding_mask, mask, q, k),
+            causal=self.causal,
+        )
+
+    def _project(self, x, context):
+        features = self.out.weight.shape[0]
+        for tensor in (x,) if context is None else (x, context):
+            expect_axis(tensor, -1, features, where=self.label(), name="features")
+            if tensor.ndim != 3:
+                raise ShapeError(
+                    f"{self.label()}: an input of shape {tensor.shape}",
+                    expected=f"(batch, tokens, {features})",
+                    mend="add the missing axis, for one example x[None]",
+                )
+        if context is None:  # one product for all three
+            q, k, v = ops.split(self.query_key_value(x), 3, axis=-1)
+        else:
+            if self.rotary:
+                raise OptionError(
+                    f"{self.label()}: rotary positions, and a context",
+                    expected="self-attention, where queries and keys count the same positions",
+                    mend="build the layer with rotary=False for attention to a context",
+                )
+            if len(context) != len(x):
+                raise ShapeError(
+                    f"{self.label()}: the input has shape {x.shape}, the context {context.shape}",
+                    expected="the same batch in both",
+                )
+            weight, bias = self.query_key_value.weight, self.query_key_value.bias
+            q = x @ weight[:, :features]
+            kv = context @ weight[:, features:]
+            if bias is not None:
+                q, kv = q + bias[:features], kv + bias[features:]
+            k, v = ops.split(kv, 2, axis=-1)
+        if self.rotary:
+            q, k = (ops.rotary(a, num_heads=self.num_heads) for a in (q, k))
+        return q, k, v
+
+    def _joined(self, padding_mask, mask, q, k):
+        """One mask that broadcasts to (batch, heads, queries, keys), or None."""
+        batch, queries, keys = q.shape[0], q.shape[1], k.shape[1]
+        joined = None
+        if mask is not None:
+            shapes = {2: (queries, keys), 3: (batch, queries, keys)}
+            fits = mask.shape == shapes.get(mask.ndim) or (
+                mask.ndim == 4
+                and mask.shape[0] in (1, batch)
+                and mask.shape[1] in (1, self.num_heads)
+                and mask.shape[2:] == (queries, keys)
+            )
+            if not fits:
+                raise ShapeError(
+                    f"{self.label()}: the mask has shape {mask.shape}",
+                    expected=f"(queries, keys) = {(queries, keys)}, (batch, queries, keys) = "
+                    f"{(batch, queries, keys)}, or (batch, 1 or heads, queries, keys)",
+                    mend="a mask of the keys alone is given as padding_mask",
+                )
+            _expect_booleans(mask, self.label(), "mask")
+            joined = mask.data[:, None] if mask.ndim == 3 else mask.data
+        if padding_mask is not None:
+            if padding_mask.shape != (batch, keys):
+                raise ShapeError(
+                    f"{self.label()}: the padding mask has shape {padding_mask.shape}",
+                    expected=f"(batch, keys) = {(batch, keys)}",
+                    mend="give one boolean for each token, True where it is no padding",
+                )
+            _expect_booleans(padding_mask, self.label(), "padding mask")
+            seen = padding_mask.data[:, None, None, :]
+            joined = seen if joined is None else joined & seen
+        return joined
+
+    def describe(self):
+        options = [f"{self.out.weight.shape[0]}, {self.num_heads}"]
+        options += [f"{name}=True" for name in ("causal", "rotary") if getattr(self, name)]
+        return ", ".join(options)
+
+
+class TransformerEncoderLayer(Module):
+    """Self-attention, then a network for each position by itself, each with a way around it.
+
+    norm_first: x ← x + attention(norm(x));  x ← x + feed_forward(norm(x))
+    otherwise:  x ← norm(x + attention(x));  x ← norm(x + feed_forward(x))
+    feed_forward(x) = activation(x W₁ + b₁) W₂ + b₂
+
+    With the norm first the way around is free from end to end, and deep stacks train without a
+    warm-up of the learning rate [2]; the other order is the original's [1].
+
+    Args:
+        features: size of the last axis.
+        num_heads: heads of the attention; divides features.
+        hidden_features: size between W₁ and W₂; None: 4 · features.
+        activation: a function of a Tensor, such as ops.gelu, or a Module.
+        dropout: probability, in the attention's weights, after the activation, and before each
+            sum.
+        norm_first: see above.
+        causal, rotary: see MultiHeadAttention.
+
+    Shapes:
+        x and y: (batch, tokens, features)
+        padding_mask, mask: see MultiHeadAttention
+
+    References:
+        [1] Vaswani et al. 2017, "Attention is all you need", arXiv:1706.03762.
+        [2] Xiong et al. 2020, "On layer normalization in the transformer architecture",
+        arXiv:2002.04745.
+
+    Example:
+        >>> TransformerEncoderLayer(8, 2)(np.ones((3, 5, 8), np.float32)).shape
+        (3, 5, 8)
+    """
+
+    keeps_features = True
+
+    def __init__(
+        self,
+        features: int,
+        num_heads: int,
+        hidden_features: int | None = None,
+        *,
+        activation=ops.gelu,
+        dropout: float = 0.0,
+        norm_first: bool = True,
+        causal: bool = False,
+        rotary: bool = False,
+    ):
+        hidden_features = 4 * features if hidden_features is None else hidden_features
+        self.attention = MultiHeadAttention(
+            features, num_heads, causal=causal, rotary=rotary, dropout=dropout
+        )
+        self.attention_norm = LayerNorm(features)
+        self.hidden = Linear(features, hidden_features)
+        self.activation = activation
+        self.out = Linear(hidden_features, features)
+        self.norm = LayerNorm(features)
+        self.dropout = Dropout(dropout)
+        self.norm_first = norm_first
+
+    def forward(self, x, padding_mask=None, mask=None):
+        if self.norm_first:
+            x = x + self._attend(self.attention_norm(x), padding_mask, mask)
+            return x + self._feed_forward(self.norm(x))
+        x = self.attention_norm(x + self._attend(x, padding_mask, mask))
+        return self.norm(x + self._feed_forward(x))
+
+    def _attend(self, x, padding_mask, mask):
+        return self.dropout(self.attention(x, padding_mask=padding_mask, mask=mask))
+
+    def _feed_forward(self, x):
+        hidden = self.dropout(self.activation(self.hidden(x)))
+        return self.dropout(self.out(hidden))
+
+
+class TransformerEncoder(Module):
+    """Encoder layers one after the other, and a last norm where the layers have theirs first.
+
+    Args:
+        features, num_heads, hidden_features, activation, dropout, norm_first, causal, rotary: of
+            every layer, see TransformerEncoderLayer.
+        num_layers: number of layers.
+
+    Shapes:
+        x and y: (batch, tokens, features)
+        padding_mask, mask: see MultiHeadAttention
+
+    Example:
+        >>> encoder = TransformerEncoder(8, 2, num_layers=3)
+        >>> encoder(np.ones((1, 5, 8), np.float32), np.array([[True] * 4 + [False]])).shape
+        (1, 5, 8)
+    """
+
+    keeps_features = True
+
+    def __init__(
+        self,
+        features: int,
+        num_heads: int,
+        hidden_features: int | None = None,
+        *,
+        num_layers: int,
+        activation=ops.gelu,
+        dropout: float = 0.0,
+        norm_first: bool = True,
+        causal: bool = False,
+        rotary: bool = False,
+    ):
+        expect_range(num_layers, what="TransformerEncoder: num_layers", least=1)
+        layers = [
+            TransformerEncoderLayer(
+                features,
+                num_heads,
+                hidden_features,
+                activation=activation,
+                dropout=dropout,
+                norm_first=norm_first,
+                causal=causal,
+                rotary=rotary,
+            )
+            for _ in range(num_layers)
+        ]
+        self.layers = Sequential(*layers)
+        self.norm = LayerNorm(features) if norm_first else None
+
+    def forward(self, x, padding_mask=None, mask=None):
+        for layer in self.layers:
+            x = layer(x, padding_mask, mask)
+        return x if self.norm is None else self.norm(x)
+
+
+class SinusoidalPositions(Module):
+    """Adds to each position its place, written as waves of many lengths: y = x + P.
+
+    P[t, 2i] = sin(t / 10000^(2i/features)), P[t, 2i + 1] = cos(same).
+
+    Args:
+        features: size of the last axis.
+
+    Shapes:
+        x and y: (..., tokens, features)
+
+    References:
+        Vaswani et al. 2017, "Attention is all you need", arXiv:1706.03762, sec. 3.5.
+
+    Example:
+        >>> SinusoidalPositions(2)(np.zeros((1, 1, 2))).tolist()
+        [[[0.0, 1.0]]]
+    """
+
+    keeps_features = True
+
+    def __init__(self, features: int):
+        expect_range(features, what="SinusoidalPositions: features", least=1)
+        self.features = features
+
+    def forward(self, x):
+        expect_axis(x, -1, self.features, where=self.label(), name="features")
+        _expect_tokens(x, self.label())
+        return x + Tensor(_waves(x.shape[-2], self.features).astype(x.dtype))
+
+    def describe(self):
+        return f"{self.features}"
+
+
+class LearnedPositions(Module):
+    """Adds to each position a learned vector: y[t] = x[t] + weight[t].
+
+    Args:
+        max_tokens: the longest sequence.
+        features: size of the last axis.
+
+    Shapes:
+        x and y: (..., tokens, features), tokens <= max_tokens
+
+    Parameters:
+        weight: (max_tokens, features), normal with standard deviation 0.02.
+
+    References:
+        Devlin et al. 2019, "BERT", arXiv:1810.04805.
+    """
+
+    keeps_features = True
+
+    def __init__(self, max_tokens: int, features: int):
+        expect_range(max_tokens, what="LearnedPositions: max_tokens", least=1)
+        expect_range(features, what="LearnedPositions: features", least=1)
+        self.weight = Parameter(init.normal((max_tokens, features), 0.02))
+
+    def forward(self, x):
+        most, features = self.weight.shape
+        expect_axis(x, -1, features, where=self.label(), name="features")
+        _expect_tokens(x, self.label())
+        tokens = x.shape[-2]
+        if tokens > most:
+            raise ShapeError(
+                f"{self.label()}: the input has shape {x.shape}, so {tokens} tokens",
+                expected=f"at most {most} tokens (set by max_tokens={most})",
+                mend=f"build the layer with max_tokens={tokens}, or cut the sequences",
+            )
+        return x + (self.weight if tokens == most else self.weight[:tokens])
+
+    def describe(self):
+        return f"{self.weight.shape[0]}, {self.weight.shape[1]}"
+
+
+@functools.lru_cache(maxsize=16)
+def _waves(tokens: int, features: int) -> np.ndarray:
+    lengths = 10000.0 ** (np.arange(0, features, 2) / features)
+    angles = np.arange(tokens)[:, None] / lengths
+    waves = np.stack([np.sin(angles), np.cos(angles)], axis=-1)  # (tokens, ⌈features/2⌉, 2)
+    return waves.reshape(tokens, -1)[:, :features]
+
+
+def _side_by_side(shape) -> np.ndarray:
+    """Three square matrices, each initialised by itself: their fans are not those of the whole."""
+    size = shape[0]
+    return np.concatenate([init.glorot_uniform((size, size)) for _ in range(3)], axis=1)
+
+
+def _expect_heads_that_divide(features, num_heads, rotary):
+    if features % num_heads:
+        raise OptionError(
+            f"MultiHeadAttention: {features} features in {num_heads} heads",
+            expected="a number of heads that divides the features",
+            mend=f"give num_heads one of "
+            f"{', '.join(str(d) for d in range(1, features + 1) if features % d == 0)}",
+        )
+    if rotary and (features // num_heads) % 2:
+        raise OptionError(
+            f"MultiHeadAttention: rotary positions, and {features // num_heads} features per head",
+            expected="an even number of features per head, since they are rotated in pairs",
+            mend="choose features and num_heads so that features / num_heads is even",
+        )
+
+
+def _expect_booleans(mask, where, name):
+    if mask.dtype != jnp.bool_:
+        raise OptionError(
+            f"{where}: the {name} is made of {mask.dtype}",
+            expected="booleans, True where a key may be seen",
+            mend="compare, for example tokens != 0; a mask of 0 and -inf becomes mask == 0",
+        )
+
+
+def _expect_tokens(x, where):
+    if x.ndim < 2:
+        raise ShapeError(
+            f"{where}: the input has shape {x.shape}",
+            expected="(..., tokens, features)",
+            mend="add the missing axis, for one token x[None]",
+        )
