@@ -54,6 +54,7 @@ _HOMES = {
         "Tanh",
         "Threshold",
     ),
+    "cutaway.ops.precision": ("precision",),
     "cutaway.optim": (
         "SGD",
         "Adadelta",

@@ -10,6 +10,7 @@ import jax.numpy as jnp
 
 from cutaway.errors import TrainingError
 from cutaway.nn.state import signature, unwrap, wrap
+from cutaway.ops.precision import current_precision
 
 
 class Compiled:
@@ -53,8 +54,9 @@ class Compiled:
         return self._run("loop", (start, stop, *args), capacity)
 
     def _run(self, form, args, *static):
-        variables, key = signature(self.owners)
-        program = self._programs.get((form, key, static))
+        variables, owned = signature(self.owners)
+        key = (form, owned, static, current_precision())
+        program = self._programs.get(key)
         if program is None:
             body = {"once": _once, "scan": _scan, "loop": _loop}[form]
             pure = _lift(self.step, variables)
@@ -63,7 +65,7 @@ class Compiled:
                 donate_argnums=0 if self.donate else (),
                 compiler_options=self.compiler_options,
             )
-            self._programs[form, key, static] = program
+            self._programs[key] = program
         state = [(v.data, v.grad) for v in variables]
         if self.donate:
             state = _without_repeats(state)
@@ -85,9 +87,9 @@ def jit(step, *owners, donate: bool = True, compiler_options: dict | None = None
             a Variable before the call is then gone after it; `state_dict()` copies.
         compiler_options: passed on to XLA.
 
-    A change of shapes, of train/eval mode or of a plain attribute (like dropout's p) compiles
-    anew; a change of values, the learning rate's too, does not. After an exception the old
-    values are back.
+    A change of shapes, of train/eval mode, of `cutaway.precision` or of a plain attribute (like
+    dropout's p) compiles anew; a change of values, the learning rate's too, does not. After an
+    exception the old values are back.
 
     Example:
         >>> net = Linear(2, 1)

@@ -6,6 +6,7 @@ import jax.numpy as jnp
 
 from cutaway.engine import operation
 from cutaway.errors import ShapeError
+from cutaway.ops.precision import product
 
 
 def unbroadcast(grad, x):
@@ -114,7 +115,7 @@ def matmul(a, b):
             expected="(..., n, k) @ (..., k, m) with the same k",
             mend="transpose or reshape one of them",
         )
-    return jnp.matmul(a, b)
+    return product(jnp.matmul, a, b)
 
 
 @matmul.backward
@@ -125,13 +126,13 @@ def matmul_backward(grad, out, a, b):
         grad = grad[..., None]
     if a.ndim == 1:
         grad = jnp.expand_dims(grad, -2)
-    to_rows = jnp.matmul(grad, jnp.swapaxes(columns, -1, -2))
+    to_rows = product(jnp.matmul, grad, jnp.swapaxes(columns, -1, -2))
     if columns.ndim == 2 and rows.ndim > 2:  # all leading axes in one product
         rows_flat = rows.reshape(math.prod(rows.shape[:-1]), rows.shape[-1])
         grad_flat = grad.reshape(math.prod(grad.shape[:-1]), grad.shape[-1])
-        to_columns = jnp.matmul(rows_flat.T, grad_flat)
+        to_columns = product(jnp.matmul, rows_flat.T, grad_flat)
     else:
-        to_columns = jnp.matmul(jnp.swapaxes(rows, -1, -2), grad)
+        to_columns = product(jnp.matmul, jnp.swapaxes(rows, -1, -2), grad)
     return (
         unbroadcast(to_rows, rows).reshape(a.shape),
         unbroadcast(to_columns, columns).reshape(b.shape),

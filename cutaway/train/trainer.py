@@ -8,9 +8,10 @@ import time
 import numpy as np
 
 from cutaway.data.split import stratified_split
-from cutaway.errors import OptionError, RunError, TrainingError, expect_range
+from cutaway.errors import OptionError, RunError, TrainingError, expect_choice, expect_range
 from cutaway.nn.random import generator
 from cutaway.nn.state import named_variables
+from cutaway.ops.precision import PRECISIONS, current_precision, precision
 from cutaway.optim import Adam
 from cutaway.train.blame import find_origin
 from cutaway.train.blocks import Memory, Stream, expect_batch, is_stream, to_device
@@ -32,6 +33,8 @@ class Trainer:
             logits the prediction is turned into probabilities first.
         penalty: function of the net that is added to the loss in training, for example
             `lambda net: ct.losses.l2_penalty(net.parameters(), 1e-4)`.
+        precision: "bfloat16" computes matrix products and convolutions with fewer bits, see
+            cutaway.precision; None: as the surrounding context says, "float32" by default.
 
     Attributes:
         history: the History of the last fit.
@@ -48,12 +51,15 @@ class Trainer:
         2
     """
 
-    def __init__(self, net, *, loss, optimizer=None, metrics=(), penalty=None):
+    def __init__(self, net, *, loss, optimizer=None, metrics=(), penalty=None, precision=None):
         self.net = net
         self.loss = loss
         self.optimizer = Adam(net) if optimizer is None else optimizer
         self.metrics = tuple(metrics)
         self.penalty = penalty
+        if precision is not None:
+            expect_choice(precision, PRECISIONS, what="precision")
+        self.precision = precision
         self.history = History()
         self.epoch = 0
         self.stopped = None
@@ -109,7 +115,7 @@ class Trainer:
         self._seed, self._batch_size = seed, batch_size
         self._watching = callbacks
         self._remember()
-        with self._interruptible():
+        with self._interruptible(), self._computing():
             try:
                 for callback in callbacks:
                     callback.on_start(self)
@@ -131,11 +137,13 @@ class Trainer:
 
     def evaluate(self, x, y) -> dict:
         """{"loss": ..., metric: ...} of the network as it is, on (rows, ...) arrays."""
-        return self._evaluator.evaluate(Memory(*to_device(x, y)))
+        with self._computing():
+            return self._evaluator.evaluate(Memory(*to_device(x, y)))
 
     def predict(self, x, *, batch_size: int = 1024) -> np.ndarray:
         """The network's outputs for (rows, ...) inputs, in evaluation mode."""
-        return self._evaluator.predict(x, batch_size)
+        with self._computing():
+            return self._evaluator.predict(x, batch_size)
 
     def stop(self, why: str) -> None:
         """End training after the current epoch (called by callbacks)."""
@@ -290,6 +298,9 @@ class Trainer:
         found = [c if isinstance(c, Callback) else AfterEpoch(c) for c in callbacks]
         shown = Progress.wanted() if progress is None else progress
         return [*found, Progress()] if shown else found
+
+    def _computing(self):
+        return precision(self.precision or current_precision())
 
     @contextlib.contextmanager
     def _interruptible(self):
