@@ -26,6 +26,7 @@ from cutaway.nn.layers import Add, Dropout, Embedding, Flatten, Linear, Residual
 from cutaway.nn.module import Module, watch
 from cutaway.nn.perceptron import HebbianNeuron, Perceptron
 from cutaway.nn.random import seed
+from cutaway.nn.regularisation import SpatialDropout, StochasticDepth
 from cutaway.nn.state import Buffer, Parameter, Variable, named_variables
 from cutaway.nn.summary import Summary, summary
 
@@ -57,6 +58,8 @@ __all__ = [
     "Sigmoid",
     "Softmax",
     "Softplus",
+    "SpatialDropout",
+    "StochasticDepth",
     "Summary",
     "Swish",
     "Tanh",

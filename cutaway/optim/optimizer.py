@@ -35,7 +35,7 @@ class Optimizer(Stateful):
     slots: tuple[str, ...] = ()
 
     def __init__(self, parameters, lr: float, *, schedule=None, clip=None, groups=None):
-        named = _trainable(parameters)
+        named = trainable(parameters)
         self.parameters = list(named.values())
         self.paths = list(named)
         expect_range(lr, what="learning rate lr", above=0, below=float("inf"))
@@ -127,7 +127,7 @@ class Optimizer(Stateful):
             p.grad = None
 
 
-def _trainable(parameters) -> dict:
+def trainable(parameters) -> dict:
     """{path: Parameter}, each once."""
     if isinstance(parameters, Module):
         named = parameters.named_parameters()

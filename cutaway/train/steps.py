@@ -77,19 +77,32 @@ class Steps:
 
     def _step(self, rows, x, y):
         trainer = self.trainer
-        loss = trainer.loss(trainer.net(_take(x, rows)), _take(y, rows))
-        if trainer.penalty is not None:
-            loss = loss + trainer.penalty(trainer.net)
+        loss = self._loss(_take(x, rows), _take(y, rows))
         loss.backward()
         trainer.optimizer.step()
+        if trainer.average is not None:
+            trainer.average.update()
+        return loss
+
+    def _loss(self, x, y):
+        trainer = self.trainer
+        if trainer.mix is None:
+            loss = trainer.loss(trainer.net(x), y)
+        else:
+            x, partners, share = trainer.mix(x, y)
+            prediction = trainer.net(x)
+            loss = share * trainer.loss(prediction, y)
+            loss = loss + (1 - share) * trainer.loss(prediction, partners)
+        if trainer.penalty is not None:
+            loss = loss + trainer.penalty(trainer.net)
         return loss
 
     def _numbered_step(self, i, order, x, y):
         return self._step(Tensor(order.data[i.data]), x, y)
 
     def _jit(self, step, options=None):
-        trainer = self.trainer
-        return jit(step, trainer.net, trainer.optimizer, donate=False, compiler_options=options)
+        owners = self.trainer._owners().values()
+        return jit(step, *owners, donate=False, compiler_options=options)
 
     def _is_quick(self, x, steps, batch_size) -> bool:
         return x.ndim == 2 and steps <= CAPACITY and self._weights() * batch_size * steps < 5e8

@@ -33,6 +33,9 @@ class Trainer:
             logits the prediction is turned into probabilities first.
         penalty: function of the net that is added to the loss in training, for example
             `lambda net: ct.losses.l2_penalty(net.parameters(), 1e-4)`.
+        mix: Mixup or CutMix: mixes the examples of each batch in training.
+        average: an optim.ExponentialAverage over net's parameters; validation, callbacks after
+            an epoch and the net after `fit` then have the averaged weights.
         precision: "bfloat16" computes matrix products and convolutions with fewer bits, see
             cutaway.precision; None: as the surrounding context says, "float32" by default.
 
@@ -51,12 +54,25 @@ class Trainer:
         2
     """
 
-    def __init__(self, net, *, loss, optimizer=None, metrics=(), penalty=None, precision=None):
+    def __init__(
+        self,
+        net,
+        *,
+        loss,
+        optimizer=None,
+        metrics=(),
+        penalty=None,
+        mix=None,
+        average=None,
+        precision=None,
+    ):
         self.net = net
         self.loss = loss
         self.optimizer = Adam(net) if optimizer is None else optimizer
         self.metrics = tuple(metrics)
         self.penalty = penalty
+        self.mix = mix
+        self.average = average
         if precision is not None:
             expect_choice(precision, PRECISIONS, what="precision")
         self.precision = precision
@@ -114,6 +130,8 @@ class Trainer:
         self.history, self.epoch, self.stopped = History(), 0, None
         self._seed, self._batch_size = seed, batch_size
         self._watching = callbacks
+        if self.average is not None:
+            self.average.restart()
         self._remember()
         with self._interruptible(), self._computing():
             try:
@@ -131,6 +149,8 @@ class Trainer:
                     self._one_epoch(training, held, callbacks)
             finally:
                 self.net.eval()
+                if self.average is not None:
+                    self.average.apply()
                 for callback in callbacks:
                     callback.on_end(self)
         return self.history
@@ -169,14 +189,16 @@ class Trainer:
                     return  # half an epoch does not count
         row = {"epoch": self.epoch + 1, "loss": losses / done, "lr": float(self.optimizer.lr)}
         if held is not None:
-            scores = self._evaluator.evaluate(held)
+            with self._averaged():
+                scores = self._evaluator.evaluate(held)
             row.update({f"val_{name}": value for name, value in scores.items()})
         row["seconds"] = round(time.perf_counter() - began, 6)
         self.epoch += 1
         self.history.rows.append(row)
         self._remember()
-        for callback in sorted(callbacks, key=lambda c: c.saves_others):
-            callback.on_epoch(self, row)
+        with self._averaged():
+            for callback in sorted(callbacks, key=lambda c: c.saves_others):
+                callback.on_epoch(self, row)
         if self._interrupted:
             self.stop("interrupted")
 
@@ -199,14 +221,21 @@ class Trainer:
     # state for checkpoints
 
     def _owners(self):
-        return {"net": self.net, "optimizer": self.optimizer}
+        owners = {
+            "net": self.net,
+            "optimizer": self.optimizer,
+            "mix": self.mix,
+            "average": self.average,
+        }
+        return {name: owner for name, owner in owners.items() if owner is not None}
 
     def _variables(self):
-        return {
-            f"{owner}.{path}": variable
-            for owner, thing in self._owners().items()
-            for path, variable in named_variables(thing).items()
-        }
+        """{path: Variable} of all state, each at its first path."""
+        once = {}
+        for owner, thing in self._owners().items():
+            for path, variable in named_variables(thing).items():
+                once.setdefault(id(variable), (f"{owner}.{path}", variable))
+        return dict(once.values())
 
     def _remember(self):
         """Hold on to the values at the end of an epoch: what a checkpoint will save."""
@@ -298,6 +327,9 @@ class Trainer:
         found = [c if isinstance(c, Callback) else AfterEpoch(c) for c in callbacks]
         shown = Progress.wanted() if progress is None else progress
         return [*found, Progress()] if shown else found
+
+    def _averaged(self):
+        return contextlib.nullcontext() if self.average is None else self.average.applied()
 
     def _computing(self):
         return precision(self.precision or current_precision())
