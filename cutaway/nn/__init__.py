@@ -21,7 +21,7 @@ from cutaway.nn.activations import (
 )
 from cutaway.nn.containers import Sequential
 from cutaway.nn.init import INITIALIZERS
-from cutaway.nn.jit import Compiled, jit
+from cutaway.nn.jit import Compiled, in_turn, jit
 from cutaway.nn.layers import Add, Dropout, Embedding, Flatten, Linear, Residual
 from cutaway.nn.module import Module, watch
 from cutaway.nn.perceptron import HebbianNeuron, Perceptron
@@ -65,6 +65,7 @@ __all__ = [
     "Tanh",
     "Threshold",
     "Variable",
+    "in_turn",
     "init",
     "jit",
     "named_variables",

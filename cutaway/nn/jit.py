@@ -53,7 +53,27 @@ class Compiled:
         """
         return self._run("loop", (start, stop, *args), capacity)
 
+    def lower(self, *args):
+        """What one call with these arguments would run, as JAX's Lowered: it is not run.
+
+        `lower(...).compile().memory_analysis().temp_size_in_bytes` is the working memory.
+        """
+        program, variables = self._program("once")
+        return program.lower([(v.data, v.grad) for v in variables], unwrap(args))
+
     def _run(self, form, args, *static):
+        program, variables = self._program(form, *static)
+        state = [(v.data, v.grad) for v in variables]
+        if self.donate:
+            state = _without_repeats(state)
+        out, state = program(state, unwrap(args))
+        for variable, (data, grad) in zip(variables, state, strict=True):
+            variable.data = data
+            variable.grad = grad
+        return wrap(out)
+
+    def _program(self, form, *static):
+        """(the program for the owners as they are, their Variables)."""
         variables, owned = signature(self.owners)
         key = (form, owned, static, current_precision())
         program = self._programs.get(key)
@@ -66,14 +86,7 @@ class Compiled:
                 compiler_options=self.compiler_options,
             )
             self._programs[key] = program
-        state = [(v.data, v.grad) for v in variables]
-        if self.donate:
-            state = _without_repeats(state)
-        out, state = program(state, unwrap(args))
-        for variable, (data, grad) in zip(variables, state, strict=True):
-            variable.data = data
-            variable.grad = grad
-        return wrap(out)
+        return program, variables
 
 
 def jit(step, *owners, donate: bool = True, compiler_options: dict | None = None) -> Compiled:
@@ -98,6 +111,34 @@ def jit(step, *owners, donate: bool = True, compiler_options: dict | None = None
         (3, 1)
     """
     return Compiled(step, owners, donate=donate, compiler_options=compiler_options)
+
+
+def in_turn(step, items, *owners):
+    """Run `step(item)` for each item inside a compiled step, with the memory of one.
+
+    Gradients that the steps leave behind add up, as in a loop.
+
+    Args:
+        step: a function of one item, which reads and changes Variables of `owners`.
+        items: array, or tuple, list or dict of arrays, whose first axis counts the items.
+
+    Returns:
+        What the steps returned, stacked along a new first axis.
+    """
+    variables, _ = signature(owners)
+    pure = _lift(step, variables)
+    items = unwrap(items)
+    state = [(v.data, v.grad) for v in variables]
+    _, after = jax.eval_shape(pure, state, (jax.tree.map(lambda x: x[0], items),))
+    zeros = [g and jnp.zeros(g.shape, g.dtype) for _, g in after]
+    state = [
+        (data, z if grad is None else grad) for (data, grad), z in zip(state, zeros, strict=True)
+    ]
+    outs, state = _scan(pure, state, (items,))
+    for variable, (data, grad) in zip(variables, state, strict=True):
+        variable.data = data
+        variable.grad = grad
+    return wrap(outs)
 
 
 def _lift(step, variables):

@@ -8,7 +8,7 @@ import jax
 import numpy as np
 
 from cutaway.engine import Tensor
-from cutaway.nn.jit import jit
+from cutaway.nn.jit import in_turn, jit
 
 CHUNK_SECONDS = 0.2
 CAPACITY = 1024  # most steps a chunk
@@ -39,6 +39,7 @@ class Steps:
 
     def __init__(self, trainer):
         self.trainer = trainer
+        self.accumulate = 1  # micro-batches a step
         # no donation: the values from before a chunk are needed if its loss becomes NaN
         self._looped = self._jit(self._numbered_step)
         self._once = self._jit(self._step)
@@ -47,9 +48,11 @@ class Steps:
 
     def run(self, x, y, order, steps: int):
         """Yield Chunks that together make `steps` steps; order is (>= steps, batch_size)."""
-        if self._is_quick(x, steps, order.shape[1]):
+        batch_size = order.shape[1]
+        order = self._parts(order)
+        if self._is_quick(x, steps, batch_size):
             if self._scanned is None:
-                self._scanned = self._jit(self._step, self._quick_options(order.shape[1]))
+                self._scanned = self._jit(self._step, self._quick_options(batch_size))
             before = self._values()
             losses = self._scanned.scan(order[:steps], x, y)
             yield Chunk(0, losses.numpy(), before)
@@ -73,12 +76,28 @@ class Steps:
         for variable, value in zip(self.trainer._variables().values(), chunk.before, strict=True):
             variable.data = value
         for i in range(chunk.start, step):
-            self._once(order[i], x, y)
+            self._once(self._parts(order)[i], x, y)
+
+    def _parts(self, order):
+        """(steps, batch_size) as (steps, micro-batches, rows of each), if there are several."""
+        if self.accumulate == 1:
+            return order
+        return order.reshape(len(order), self.accumulate, -1)
 
     def _step(self, rows, x, y):
         trainer = self.trainer
-        loss = self._loss(_take(x, rows), _take(y, rows))
-        loss.backward()
+        parts = 1 if rows.ndim == 1 else len(rows)
+
+        def part(rows):
+            loss = self._loss(_take(x, rows), _take(y, rows))
+            loss = loss if parts == 1 else loss / parts
+            loss.backward()
+            return loss
+
+        if parts == 1:
+            loss = part(rows)
+        else:
+            loss = in_turn(part, rows, *trainer._owners(stepping=False).values()).sum()
         trainer.optimizer.step()
         if trainer.average is not None:
             trainer.average.update()

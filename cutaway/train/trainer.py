@@ -14,7 +14,7 @@ from cutaway.nn.state import named_variables
 from cutaway.ops.precision import PRECISIONS, current_precision, precision
 from cutaway.optim import Adam
 from cutaway.train.blame import find_origin
-from cutaway.train.blocks import Memory, Stream, expect_batch, is_stream, to_device
+from cutaway.train.blocks import Memory, Stream, expect_batch, expect_parts, is_stream, to_device
 from cutaway.train.checks import check_fit
 from cutaway.train.evaluation import Evaluator
 from cutaway.train.history import History
@@ -89,6 +89,7 @@ class Trainer:
         *,
         epochs: int = 100,
         batch_size: int = 32,
+        accumulate: int = 1,
         validation=None,
         callbacks=(),
         seed: int | None = None,
@@ -105,6 +106,9 @@ class Trainer:
             y: (rows, ...) targets; None for a stream.
             epochs: how often to go through the rows.
             batch_size: rows a step; 1 is stochastic gradient descent, all rows gradient descent.
+            accumulate: into how many micro-batches each batch is cut, one after the other, whose
+                gradients add up: the memory is that of a micro-batch. The step is the same for
+                a loss that is a mean over rows, up to what layers draw or learn batch by batch.
             validation: share of the rows to hold out, in (0, 1); or (x, y); or None.
             callbacks: Callback objects, or functions (trainer, row) called after each epoch.
             seed: of the order of the rows and of the held-out rows; by default drawn from
@@ -118,6 +122,7 @@ class Trainer:
                 began; the network has the weights from before (the best, with EarlyStopping).
         """
         expect_range(epochs, what="epochs", least=1)
+        expect_parts(accumulate, batch_size)
         callbacks = self._callbacks(callbacks, progress)
         if is_stream(x):
             expect_batch(batch_size, x.rows)
@@ -129,6 +134,7 @@ class Trainer:
 
         self.history, self.epoch, self.stopped = History(), 0, None
         self._seed, self._batch_size = seed, batch_size
+        self._steps.accumulate = accumulate
         self._watching = callbacks
         if self.average is not None:
             self.average.restart()
@@ -220,13 +226,12 @@ class Trainer:
 
     # state for checkpoints
 
-    def _owners(self):
-        owners = {
-            "net": self.net,
-            "optimizer": self.optimizer,
-            "mix": self.mix,
-            "average": self.average,
-        }
+    def _owners(self, *, stepping: bool = True):
+        """{name: what holds state}; if not stepping, without what only the end of a step uses."""
+        owners = {"net": self.net}
+        if stepping:
+            owners |= {"optimizer": self.optimizer, "average": self.average}
+        owners |= {"mix": self.mix}
         return {name: owner for name, owner in owners.items() if owner is not None}
 
     def _variables(self):
