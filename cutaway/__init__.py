@@ -39,6 +39,7 @@ _HOMES = {
         "StochasticDepth",
         "init",
         "jit",
+        "recompute",
         "seed",
         # activations
         "ELU",

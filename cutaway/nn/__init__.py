@@ -26,6 +26,7 @@ from cutaway.nn.layers import Add, Dropout, Embedding, Flatten, Linear, Residual
 from cutaway.nn.module import Module, watch
 from cutaway.nn.perceptron import HebbianNeuron, Perceptron
 from cutaway.nn.random import seed
+from cutaway.nn.recompute import Recompute, recompute
 from cutaway.nn.regularisation import SpatialDropout, StochasticDepth
 from cutaway.nn.state import Buffer, Parameter, Variable, named_variables
 from cutaway.nn.summary import Summary, summary
@@ -52,6 +53,7 @@ __all__ = [
     "Parameter",
     "Perceptron",
     "ReLU",
+    "Recompute",
     "Residual",
     "Sequential",
     "SiLU",
@@ -69,6 +71,7 @@ __all__ = [
     "init",
     "jit",
     "named_variables",
+    "recompute",
     "seed",
     "summary",
     "watch",
