@@ -37,6 +37,7 @@ _HOMES = {
         "Sequential",
         "SpatialDropout",
         "StochasticDepth",
+        "cache_programs",
         "init",
         "jit",
         "recompute",

@@ -19,6 +19,7 @@ from cutaway.nn.activations import (
     Tanh,
     Threshold,
 )
+from cutaway.nn.cache import cache_programs
 from cutaway.nn.containers import Sequential
 from cutaway.nn.init import INITIALIZERS
 from cutaway.nn.jit import Compiled, in_turn, jit
@@ -67,6 +68,7 @@ __all__ = [
     "Tanh",
     "Threshold",
     "Variable",
+    "cache_programs",
     "in_turn",
     "init",
     "jit",

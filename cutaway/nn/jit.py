@@ -9,6 +9,7 @@ import jax
 import jax.numpy as jnp
 
 from cutaway.errors import TrainingError
+from cutaway.nn.cache import cache_programs_by_default
 from cutaway.nn.state import signature, unwrap, wrap
 from cutaway.ops.precision import current_precision
 
@@ -78,6 +79,7 @@ class Compiled:
         key = (form, owned, static, current_precision())
         program = self._programs.get(key)
         if program is None:
+            cache_programs_by_default()
             body = {"once": _once, "scan": _scan, "loop": _loop}[form]
             pure = _lift(self.step, variables)
             program = jax.jit(
