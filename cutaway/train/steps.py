@@ -5,6 +5,7 @@ import functools
 import time
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 
 from cutaway.engine import Tensor
@@ -105,6 +106,8 @@ class Steps:
 
     def _loss(self, x, y):
         trainer = self.trainer
+        if trainer.prepare is not None:
+            x = trainer._prepared.inputs(x)
         if trainer.mix is None:
             loss = trainer.loss(trainer.net(x), y)
         else:
@@ -124,7 +127,11 @@ class Steps:
         return jit(step, *owners, donate=False, compiler_options=options)
 
     def _is_quick(self, x, steps, batch_size) -> bool:
-        return x.ndim == 2 and steps <= CAPACITY and self._weights() * batch_size * steps < 5e8
+        if x.ndim != 2 or steps > CAPACITY:
+            return False
+        # of a row of words, weights work on each
+        times = 1 if jnp.issubdtype(x.dtype, jnp.floating) else x.shape[1]
+        return self._weights() * batch_size * steps * times < 5e8
 
     def _quick_options(self, batch_size) -> dict | None:
         """XLA's options for steps of microseconds: handing work to threads costs more than it is.

@@ -18,6 +18,7 @@ from cutaway.train.blocks import Memory, Stream, expect_batch, expect_parts, is_
 from cutaway.train.checks import check_fit
 from cutaway.train.evaluation import Evaluator
 from cutaway.train.history import History
+from cutaway.train.prepared import Prepared
 from cutaway.train.progress import Progress
 from cutaway.train.steps import Steps
 
@@ -36,6 +37,10 @@ class Trainer:
         mix: Mixup or CutMix: mixes the examples of each batch in training.
         average: an optim.ExponentialAverage over net's parameters; validation, callbacks after
             an epoch and the net after `fit` then have the averaged weights.
+        prepare: function or Module that is applied to the inputs of each batch, in training,
+            validation and prediction, before the mix: scaling of uint8 pictures, so that the
+            whole set may stay uint8, or augmentation by a Module that looks at its `training`.
+            No gradient flows through it, and it is not part of the net that is saved.
         precision: "bfloat16" computes matrix products and convolutions with fewer bits, see
             cutaway.precision; None: as the surrounding context says, "float32" by default.
 
@@ -64,6 +69,7 @@ class Trainer:
         penalty=None,
         mix=None,
         average=None,
+        prepare=None,
         precision=None,
     ):
         self.net = net
@@ -73,6 +79,8 @@ class Trainer:
         self.penalty = penalty
         self.mix = mix
         self.average = average
+        self.prepare = prepare
+        self._prepared = net if prepare is None else Prepared(prepare, net)
         if precision is not None:
             expect_choice(precision, PRECISIONS, what="precision")
         self.precision = precision
@@ -147,14 +155,14 @@ class Trainer:
                     self._seed = int(generator().integers(2**31))
                 training, held = self._sets(x, arrays, validation)
                 expect_batch(batch_size, training.rows)
-                check_fit(self.net, self.loss, *training.sample())
+                check_fit(self._prepared, self.loss, *training.sample())
                 if held is not None:
-                    check_fit(self.net, self.loss, *held.sample())
+                    check_fit(self._prepared, self.loss, *held.sample())
                 self.planned_epochs = epochs
                 while self.epoch < epochs and self.stopped is None:
                     self._one_epoch(training, held, callbacks)
             finally:
-                self.net.eval()
+                self._prepared.eval()
                 if self.average is not None:
                     self.average.apply()
                 for callback in callbacks:
@@ -166,8 +174,11 @@ class Trainer:
         with self._computing():
             return self._evaluator.evaluate(Memory(*to_device(x, y)))
 
-    def predict(self, x, *, batch_size: int = 1024) -> np.ndarray:
-        """The network's outputs for (rows, ...) inputs, in evaluation mode."""
+    def predict(self, x, *, batch_size: int | None = None) -> np.ndarray:
+        """The network's outputs for (rows, ...) inputs, in evaluation mode.
+
+        batch_size: rows at a time; None: as many as fit well, 1024 of a table, fewer pictures.
+        """
         with self._computing():
             return self._evaluator.predict(x, batch_size)
 
@@ -182,7 +193,7 @@ class Trainer:
         rng = np.random.default_rng([self._seed, self.epoch])
         total = training.steps(self._batch_size)
         losses, done = 0.0, 0
-        self.net.train()
+        self._prepared.train()
         for x, y, order, steps in training.epoch(rng, self._batch_size):
             for chunk in self._steps.run(x, y, order, steps):
                 self._expect_finite(chunk, x, y, order)
@@ -214,7 +225,7 @@ class Trainer:
             return
         step = chunk.start + int(bad[0])
         self._steps.rewind(chunk, step, x, y, order)
-        origin = find_origin(self.net, self.loss, x[order[step]], y[order[step]])
+        origin = find_origin(self._prepared, self.loss, x[order[step]], y[order[step]])
         value = "NaN" if np.isnan(chunk.losses[bad[0]]) else "infinite"
         self.stopped = f"the loss became {value}"
         raise TrainingError(
@@ -231,7 +242,7 @@ class Trainer:
         owners = {"net": self.net}
         if stepping:
             owners |= {"optimizer": self.optimizer, "average": self.average}
-        owners |= {"mix": self.mix}
+        owners |= {"mix": self.mix, "prepare": self.prepare}
         return {name: owner for name, owner in owners.items() if owner is not None}
 
     def _variables(self):
