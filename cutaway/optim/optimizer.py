@@ -37,7 +37,6 @@ class Optimizer(Stateful):
     def __init__(self, parameters, lr: float, *, schedule=None, clip=None, groups=None):
         named = trainable(parameters)
         self.parameters = list(named.values())
-        self.paths = list(named)
         expect_range(lr, what="learning rate lr", above=0, below=float("inf"))
         self.base_lr = Buffer(np.float32(lr))
         self.step_count = Buffer(np.int32(0))
@@ -45,17 +44,14 @@ class Optimizer(Stateful):
         self.clip = clip
         self.state = {name: [zeros_like(p) for p in self.parameters] for name in self.slots}
         self.weight_decay = 0.0
-        # by numbers of parameters, and only what is not as for all others
-        self._factors = _factors(self.paths, groups or {})
-        self._spared = frozenset()
-        self._moving = None
+        self._each = _Each(list(named), groups or {})
 
     def _decay_by(self, weight_decay, decays):
         expect_range(weight_decay, what="weight_decay", least=0)
         self.weight_decay = weight_decay
         if decays is not None:
-            named = zip(self.paths, self.parameters, strict=True)
-            self._spared = frozenset(i for i, (path, p) in enumerate(named) if not decays(path, p))
+            named = zip(self._each.paths, self.parameters, strict=True)
+            self._each.spared = {i for i, (path, p) in enumerate(named) if not decays(path, p)}
 
     @property
     def t(self):
@@ -68,7 +64,7 @@ class Optimizer(Stateful):
         lr = self.base_lr.data
         if self.schedule is not None:
             lr = lr * self.schedule(self.t)
-        factor = self._factors.get(self._moving)
+        factor = self._each.factors.get(self._each.moving)
         return lr if factor is None else lr * factor
 
     @lr.setter
@@ -79,7 +75,7 @@ class Optimizer(Stateful):
     @property
     def decay(self) -> float:
         """λ of the parameter that `update` moves now: 0 for one that is spared."""
-        return 0.0 if self._moving in self._spared else self.weight_decay
+        return 0.0 if self._each.moving in self._each.spared else self.weight_decay
 
     def with_decay(self, p, g):
         """g + λ p: the gradient with that of the penalty λ/2 ‖p‖²."""
@@ -110,7 +106,7 @@ class Optimizer(Stateful):
         self.step_count.data = self.step_count.data + 1
         try:
             for i, g in zip(moved, grads, strict=True):
-                self._moving = i
+                self._each.moving = i
                 p = self.parameters[i]
                 kept = [self.state[name][i] for name in self.slots]
                 new, *values = self.update(p.data, g, *(slot.data for slot in kept))
@@ -119,7 +115,7 @@ class Optimizer(Stateful):
                     slot.data = value.astype(slot.dtype)
                 p.grad = None
         finally:
-            self._moving = None
+            self._each.moving = None
 
     def zero_grad(self) -> None:
         """Drop gradients that were computed and shall not be used."""
@@ -148,6 +144,19 @@ def trainable(parameters) -> dict:
             mend="add a layer with weights, for example Linear(4, 3)",
         )
     return named
+
+
+class _Each:
+    """What is not the same for all parameters of an optimizer, by their numbers.
+
+    No Stateful: compiled steps look at it as one thing, which never changes after __init__.
+    """
+
+    def __init__(self, paths, groups):
+        self.paths = paths
+        self.factors = _factors(paths, groups)
+        self.spared = set()
+        self.moving = None  # the one that `update` moves now
 
 
 def _factors(paths, groups) -> dict:
