@@ -1,5 +1,6 @@
 """What all tests share: real data where it lies beside the repository, and quiet libraries."""
 
+import os
 from pathlib import Path
 
 import hypothesis
@@ -12,6 +13,10 @@ hypothesis.settings.register_profile(
     "cutaway", deadline=None, derandomize=True, max_examples=20, database=None
 )
 hypothesis.settings.load_profile("cutaway")
+
+# tests leave nothing in the user's folders, also in the processes that they start
+os.environ["JAX_ENABLE_COMPILATION_CACHE"] = "false"
+jax.config.update("jax_enable_compilation_cache", False)
 
 # GPUs multiply float32 matrices with fewer bits by default, which is too coarse to compare
 jax.config.update("jax_default_matmul_precision", "highest")

@@ -8,6 +8,7 @@ from cutaway.errors import ShapeError
 from cutaway.losses.contract import (
     as_floating,
     expect_class_weights,
+    expect_smoothing,
     expecting,
     reduced,
     row_scale,
@@ -28,27 +29,34 @@ def _distributions(name, prediction, target):
     return prediction, target.astype(prediction.dtype)
 
 
-def _weighted(name, y, class_weights):
-    """(w y, Σ w y of each row): each class by its weight, and what a row counts; or (y, None)."""
+def _weighted(name, y, class_weights, label_smoothing=0.0):
+    """(w y, Σ w y of each row): each class by its weight, and what a row counts; or (y, None).
+
+    What a row counts is that of its target before smoothing, as for class numbers.
+    """
     expect_class_weights(name, class_weights, y.shape[-1])
+    expect_smoothing(label_smoothing)
+    smooth = y
+    if label_smoothing:
+        smooth = (1 - label_smoothing) * y + label_smoothing / y.shape[-1]
     if class_weights is None:
-        return y, None
-    y = y * as_array(class_weights).astype(y.dtype)
-    return y, jnp.sum(y, axis=-1)
+        return smooth, None
+    weights = as_array(class_weights).astype(y.dtype)
+    return weights * smooth, jnp.sum(weights * y, axis=-1)
 
 
 @operation(name="categorical_cross_entropy_with_logits", saves=True)
-def _from_logits(z, target, *, reduction, class_weights, rows):
+def _from_logits(z, target, *, reduction, class_weights, rows, label_smoothing):
     name = "categorical_cross_entropy_with_logits"
     z, y = _distributions(name, z, target)
-    y, counts = _weighted(name, y, class_weights)
+    y, counts = _weighted(name, y, class_weights, label_smoothing)
     log_p = jax.nn.log_softmax(z, axis=-1)
     values = -jnp.sum(jnp.where(y == 0, 0, y * log_p), axis=-1)
     return reduced(values, reduction, rows, counts), (log_p, y, counts)
 
 
 @_from_logits.backward
-def _from_logits_backward(grad, out, saved, z, target, *, reduction, class_weights, rows):
+def _from_logits_backward(grad, out, saved, z, target, *, reduction, class_weights, rows, **_):
     log_p, y, counts = saved
     scale = row_scale(log_p[..., 0], reduction, rows, counts)
     # ∂/∂z_j -Σ y_i ln p_i = p_j Σ y_i - y_j; class weights are in y
@@ -124,11 +132,19 @@ def categorical_cross_entropy(
 
 @expecting("logit", "one_hot", "categorical_cross_entropy")
 def categorical_cross_entropy_with_logits(
-    prediction, target, *, reduction="mean", class_weights=None, row_weights=None
+    prediction,
+    target,
+    *,
+    reduction="mean",
+    class_weights=None,
+    row_weights=None,
+    label_smoothing=0.0,
 ):
     """Categorical cross-entropy of p = softmax(z), from the logits z. ∂L/∂z = p Σ y - y.
 
     Args, Shapes, Raises: see categorical_cross_entropy; prediction holds logits, any numbers.
+        label_smoothing: ε in [0, 1]: the target becomes (1 - ε) y + ε / classes, so that the
+            logits need not grow without end. Szegedy et al. 2016, arXiv:1512.00567, section 7.
 
     Example:
         >>> from cutaway.losses import categorical_cross_entropy_with_logits
@@ -136,7 +152,12 @@ def categorical_cross_entropy_with_logits(
         20000.0
     """
     return _from_logits(
-        prediction, target, reduction=reduction, class_weights=class_weights, rows=row_weights
+        prediction,
+        target,
+        reduction=reduction,
+        class_weights=class_weights,
+        rows=row_weights,
+        label_smoothing=label_smoothing,
     )
 
 

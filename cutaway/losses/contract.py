@@ -8,7 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from cutaway.engine import as_array
-from cutaway.errors import OptionError, ShapeError, expect_choice
+from cutaway.errors import OptionError, ShapeError, expect_choice, expect_range
 
 
 @dataclasses.dataclass(frozen=True)
@@ -139,3 +139,8 @@ def expect_class_weights(name: str, class_weights, num_classes: int):
                 expected="weights >= 0",
                 mend="give 0 for a class that shall not count",
             )
+
+
+def expect_smoothing(label_smoothing):
+    """Raise OptionError unless label_smoothing is in [0, 1]."""
+    expect_range(label_smoothing, what="label_smoothing", least=0, most=1)

@@ -10,6 +10,7 @@ from cutaway.losses.categorical import SMALLEST
 from cutaway.losses.contract import (
     as_floating,
     expect_class_weights,
+    expect_smoothing,
     expecting,
     reduced,
     row_scale,
@@ -67,9 +68,10 @@ def _picked(values, labels):
 
 
 @operation(name="sparse_categorical_cross_entropy_with_logits", saves=True)
-def _from_logits(z, target, *, reduction, class_weights, rows):
+def _from_logits(z, target, *, reduction, class_weights, rows, label_smoothing):
     name = "sparse_categorical_cross_entropy_with_logits"
     z, labels = _labelled(name, z, target)
+    expect_smoothing(label_smoothing)
     shifted = z - jnp.max(z, axis=-1, keepdims=True)
     exps = jnp.exp(shifted)
     total = jnp.sum(exps, axis=-1, keepdims=True)
@@ -77,18 +79,36 @@ def _from_logits(z, target, *, reduction, class_weights, rows):
     weights = _class_weight(name, labels, class_weights, z.shape[-1], z.dtype)
     if weights is not None:
         values = weights * values
+    if label_smoothing:
+        # (1 - ε) of the label's own -ln p, and ε of the mean of all classes'
+        of_all = _each_class(class_weights, z) * (jnp.log(total) - shifted)
+        values = (1 - label_smoothing) * values + label_smoothing * jnp.mean(of_all, axis=-1)
     return reduced(values, reduction, rows, weights), (exps / total, labels, weights)
 
 
 @_from_logits.backward
-def _from_logits_backward(grad, out, saved, z, target, *, reduction, class_weights, rows):
+def _from_logits_backward(
+    grad, out, saved, z, target, *, reduction, class_weights, rows, label_smoothing
+):
     p, labels, weights = saved
     scale = grad * row_scale(p[..., 0], reduction, rows, weights)
-    if weights is not None:
-        scale = scale * weights
     # ∂L/∂z = softmax(z) - y, with y the one-hot row of the label
     hot = jax.nn.one_hot(labels, p.shape[-1], dtype=p.dtype)
-    return scale[..., None] * (p - hot), None
+    slope = p - hot
+    if weights is not None:
+        slope = weights[..., None] * slope
+    if label_smoothing:
+        each = _each_class(class_weights, p)
+        of_all = p * jnp.mean(each) - each / each.size
+        slope = (1 - label_smoothing) * slope + label_smoothing * of_all
+    return scale[..., None] * slope, None
+
+
+def _each_class(class_weights, z):
+    """(classes,) weights of all classes, 1 by default."""
+    if class_weights is None:
+        return jnp.ones(z.shape[-1], z.dtype)
+    return as_array(class_weights).astype(z.dtype)
 
 
 @operation(name="sparse_categorical_cross_entropy", saves=True)
@@ -151,11 +171,18 @@ def sparse_categorical_cross_entropy(
 
 @expecting("logit", "labels", "sparse_categorical_cross_entropy")
 def sparse_categorical_cross_entropy_with_logits(
-    prediction, target, *, reduction="mean", class_weights=None, row_weights=None
+    prediction,
+    target,
+    *,
+    reduction="mean",
+    class_weights=None,
+    row_weights=None,
+    label_smoothing=0.0,
 ):
     """ln Σ_i e^{z_i} - z_y of logits z, for class numbers y. ∂L/∂z = softmax(z) - one-hot(y).
 
     Args, Shapes, Raises: see sparse_categorical_cross_entropy; prediction holds logits.
+        label_smoothing: see categorical_cross_entropy_with_logits.
 
     Example:
         >>> from cutaway.losses import sparse_categorical_cross_entropy_with_logits
@@ -164,5 +191,10 @@ def sparse_categorical_cross_entropy_with_logits(
         1.3863
     """
     return _from_logits(
-        prediction, target, reduction=reduction, class_weights=class_weights, rows=row_weights
+        prediction,
+        target,
+        reduction=reduction,
+        class_weights=class_weights,
+        rows=row_weights,
+        label_smoothing=label_smoothing,
     )

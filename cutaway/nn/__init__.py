@@ -26,6 +26,7 @@ from cutaway.nn.attention import (
     TransformerEncoder,
     TransformerEncoderLayer,
 )
+from cutaway.nn.cache import cache_programs
 from cutaway.nn.containers import Sequential
 from cutaway.nn.convolution import (
     Conv1d,
@@ -36,7 +37,7 @@ from cutaway.nn.convolution import (
     ConvTranspose3d,
 )
 from cutaway.nn.init import INITIALIZERS
-from cutaway.nn.jit import Compiled, jit
+from cutaway.nn.jit import Compiled, in_turn, jit
 from cutaway.nn.layers import Add, Dropout, Embedding, Flatten, Linear, Residual, Standardise
 from cutaway.nn.module import Module, watch
 from cutaway.nn.normalisation import (
@@ -57,7 +58,9 @@ from cutaway.nn.pooling import (
     Upsample,
 )
 from cutaway.nn.random import seed
+from cutaway.nn.recompute import Recompute, recompute
 from cutaway.nn.recurrent import GRU, LSTM, RNN, AllSteps, LastStep
+from cutaway.nn.regularisation import SpatialDropout, StochasticDepth
 from cutaway.nn.state import Buffer, Parameter, Variable, named_variables
 from cutaway.nn.summary import Summary, summary
 
@@ -107,6 +110,7 @@ __all__ = [
     "Perceptron",
     "RMSNorm",
     "ReLU",
+    "Recompute",
     "Residual",
     "Sequential",
     "SiLU",
@@ -114,7 +118,9 @@ __all__ = [
     "SinusoidalPositions",
     "Softmax",
     "Softplus",
+    "SpatialDropout",
     "Standardise",
+    "StochasticDepth",
     "Summary",
     "Swish",
     "Tanh",
@@ -123,9 +129,12 @@ __all__ = [
     "TransformerEncoderLayer",
     "Upsample",
     "Variable",
+    "cache_programs",
+    "in_turn",
     "init",
     "jit",
     "named_variables",
+    "recompute",
     "seed",
     "summary",
     "watch",

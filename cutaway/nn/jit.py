@@ -9,7 +9,9 @@ import jax
 import jax.numpy as jnp
 
 from cutaway.errors import TrainingError
+from cutaway.nn.cache import cache_programs_by_default
 from cutaway.nn.state import signature, unwrap, wrap
+from cutaway.ops.precision import current_precision
 
 
 class Compiled:
@@ -52,18 +54,16 @@ class Compiled:
         """
         return self._run("loop", (start, stop, *args), capacity)
 
+    def lower(self, *args):
+        """What one call with these arguments would run, as JAX's Lowered: it is not run.
+
+        `lower(...).compile().memory_analysis().temp_size_in_bytes` is the working memory.
+        """
+        program, variables = self._program("once")
+        return program.lower([(v.data, v.grad) for v in variables], unwrap(args))
+
     def _run(self, form, args, *static):
-        variables, key = signature(self.owners)
-        program = self._programs.get((form, key, static))
-        if program is None:
-            body = {"once": _once, "scan": _scan, "loop": _loop}[form]
-            pure = _lift(self.step, variables)
-            program = jax.jit(
-                lambda state, args: body(pure, state, args, *static),
-                donate_argnums=0 if self.donate else (),
-                compiler_options=self.compiler_options,
-            )
-            self._programs[form, key, static] = program
+        program, variables = self._program(form, *static)
         state = [(v.data, v.grad) for v in variables]
         if self.donate:
             state = _without_repeats(state)
@@ -72,6 +72,23 @@ class Compiled:
             variable.data = data
             variable.grad = grad
         return wrap(out)
+
+    def _program(self, form, *static):
+        """(the program for the owners as they are, their Variables)."""
+        variables, owned = signature(self.owners)
+        key = (form, owned, static, current_precision())
+        program = self._programs.get(key)
+        if program is None:
+            cache_programs_by_default()
+            body = {"once": _once, "scan": _scan, "loop": _loop}[form]
+            pure = _lift(self.step, variables)
+            program = jax.jit(
+                lambda state, args: body(pure, state, args, *static),
+                donate_argnums=0 if self.donate else (),
+                compiler_options=self.compiler_options,
+            )
+            self._programs[key] = program
+        return program, variables
 
 
 def jit(step, *owners, donate: bool = True, compiler_options: dict | None = None) -> Compiled:
@@ -85,9 +102,9 @@ def jit(step, *owners, donate: bool = True, compiler_options: dict | None = None
             a Variable before the call is then gone after it; `state_dict()` copies.
         compiler_options: passed on to XLA.
 
-    A change of shapes, of train/eval mode or of a plain attribute (like dropout's p) compiles
-    anew; a change of values, the learning rate's too, does not. After an exception the old
-    values are back.
+    A change of shapes, of train/eval mode, of `cutaway.precision` or of a plain attribute (like
+    dropout's p) compiles anew; a change of values, the learning rate's too, does not. After an
+    exception the old values are back.
 
     Example:
         >>> net = Linear(2, 1)
@@ -96,6 +113,34 @@ def jit(step, *owners, donate: bool = True, compiler_options: dict | None = None
         (3, 1)
     """
     return Compiled(step, owners, donate=donate, compiler_options=compiler_options)
+
+
+def in_turn(step, items, *owners):
+    """Run `step(item)` for each item inside a compiled step, with the memory of one.
+
+    Gradients that the steps leave behind add up, as in a loop.
+
+    Args:
+        step: a function of one item, which reads and changes Variables of `owners`.
+        items: array, or tuple, list or dict of arrays, whose first axis counts the items.
+
+    Returns:
+        What the steps returned, stacked along a new first axis.
+    """
+    variables, _ = signature(owners)
+    pure = _lift(step, variables)
+    items = unwrap(items)
+    state = [(v.data, v.grad) for v in variables]
+    _, after = jax.eval_shape(pure, state, (jax.tree.map(lambda x: x[0], items),))
+    zeros = [g and jnp.zeros(g.shape, g.dtype) for _, g in after]
+    state = [
+        (data, z if grad is None else grad) for (data, grad), z in zip(state, zeros, strict=True)
+    ]
+    outs, state = _scan(pure, state, (items,))
+    for variable, (data, grad) in zip(variables, state, strict=True):
+        variable.data = data
+        variable.grad = grad
+    return wrap(outs)
 
 
 def _lift(step, variables):

@@ -2,6 +2,7 @@
 
 from cutaway.optim.adam import Adam, AdamW, Nadam
 from cutaway.optim.adaptive import Adadelta, Adagrad, RMSprop
+from cutaway.optim.average import ExponentialAverage
 from cutaway.optim.clipping import ClipNorm, ClipValue
 from cutaway.optim.optimizer import Optimizer
 from cutaway.optim.schedules import (

@@ -13,7 +13,7 @@ class Adam(Optimizer):
     m̂ = m / (1 - β₁ᵗ);  v̂ = v / (1 - β₂ᵗ);  w ← w - η m̂ / (√v̂ + ε)
 
     Args:
-        parameters, lr, schedule, clip: see Optimizer.
+        parameters, lr, schedule, clip, groups: see Optimizer.
         betas: (β₁, β₂), each in [0, 1).
         eps: ε > 0.
 
@@ -25,9 +25,17 @@ class Adam(Optimizer):
     slots = ("m", "v")
 
     def __init__(
-        self, parameters, lr=1e-3, *, betas=(0.9, 0.999), eps=1e-8, schedule=None, clip=None
+        self,
+        parameters,
+        lr=1e-3,
+        *,
+        betas=(0.9, 0.999),
+        eps=1e-8,
+        schedule=None,
+        clip=None,
+        groups=None,
     ):
-        super().__init__(parameters, lr, schedule=schedule, clip=clip)
+        super().__init__(parameters, lr, schedule=schedule, clip=clip, groups=groups)
         for i, beta in enumerate(betas):
             expect_range(beta, what=f"betas[{i}]", least=0, below=1)
         expect_range(eps, what="eps", above=0)
@@ -50,8 +58,9 @@ class AdamW(Adam):
     gradients are large; here it does not.
 
     Args:
-        parameters, lr, betas, eps, schedule, clip: see Adam.
+        parameters, lr, betas, eps, schedule, clip, groups: see Adam.
         weight_decay: λ >= 0.
+        decays: which parameters decay, see Optimizer; all by default.
 
     References:
         Loshchilov & Hutter 2019, "Decoupled weight decay regularization", arXiv:1711.05101,
@@ -66,15 +75,18 @@ class AdamW(Adam):
         betas=(0.9, 0.999),
         eps=1e-8,
         weight_decay=1e-2,
+        decays=None,
         schedule=None,
         clip=None,
+        groups=None,
     ):
-        super().__init__(parameters, lr, betas=betas, eps=eps, schedule=schedule, clip=clip)
-        expect_range(weight_decay, what="weight_decay", least=0)
-        self.weight_decay = weight_decay
+        super().__init__(
+            parameters, lr, betas=betas, eps=eps, schedule=schedule, clip=clip, groups=groups
+        )
+        self._decay_by(weight_decay, decays)
 
     def update(self, p, g, m, v):
-        return super().update(p * (1 - self.lr * self.weight_decay), g, m, v)
+        return super().update(p * (1 - self.lr * self.decay), g, m, v)
 
 
 class Nadam(Optimizer):
@@ -85,7 +97,7 @@ class Nadam(Optimizer):
     w ← w - η m̂ / (√v̂ + ε)
 
     Args:
-        parameters, lr, betas, eps, schedule, clip: see Adam.
+        parameters, lr, betas, eps, schedule, clip, groups: see Adam.
         momentum_decay: ψ.
 
     References:
@@ -105,8 +117,9 @@ class Nadam(Optimizer):
         momentum_decay=4e-3,
         schedule=None,
         clip=None,
+        groups=None,
     ):
-        super().__init__(parameters, lr, schedule=schedule, clip=clip)
+        super().__init__(parameters, lr, schedule=schedule, clip=clip, groups=groups)
         for i, beta in enumerate(betas):
             expect_range(beta, what=f"betas[{i}]", least=0, below=1)
         expect_range(eps, what="eps", above=0)

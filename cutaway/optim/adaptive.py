@@ -12,7 +12,7 @@ class Adagrad(Optimizer):
     G only grows, so the effective rate η / √G only falls.
 
     Args:
-        parameters, lr, schedule, clip: see Optimizer.
+        parameters, lr, schedule, clip, groups: see Optimizer.
         eps: ε > 0.
 
     References:
@@ -21,8 +21,8 @@ class Adagrad(Optimizer):
 
     slots = ("total",)
 
-    def __init__(self, parameters, lr=1e-2, *, eps=1e-10, schedule=None, clip=None):
-        super().__init__(parameters, lr, schedule=schedule, clip=clip)
+    def __init__(self, parameters, lr=1e-2, *, eps=1e-10, schedule=None, clip=None, groups=None):
+        super().__init__(parameters, lr, schedule=schedule, clip=clip, groups=groups)
         expect_range(eps, what="eps", above=0)
         self.eps = eps
 
@@ -38,7 +38,7 @@ class Adadelta(Optimizer):
     E[Δ²] ← ρ E[Δ²] + (1 - ρ) Δ²;  w ← w - η Δ
 
     Args:
-        parameters, lr, schedule, clip: see Optimizer; the paper's η is 1.
+        parameters, lr, schedule, clip, groups: see Optimizer; the paper's η is 1.
         rho: ρ in [0, 1).
         eps: ε > 0; it also sets the size of the first steps.
 
@@ -48,8 +48,10 @@ class Adadelta(Optimizer):
 
     slots = ("mean_g2", "mean_d2")
 
-    def __init__(self, parameters, lr=1.0, *, rho=0.9, eps=1e-6, schedule=None, clip=None):
-        super().__init__(parameters, lr, schedule=schedule, clip=clip)
+    def __init__(
+        self, parameters, lr=1.0, *, rho=0.9, eps=1e-6, schedule=None, clip=None, groups=None
+    ):
+        super().__init__(parameters, lr, schedule=schedule, clip=clip, groups=groups)
         expect_range(rho, what="rho", least=0, below=1)
         expect_range(eps, what="eps", above=0)
         self.rho = rho
@@ -68,7 +70,7 @@ class RMSprop(Optimizer):
     Adagrad with a running mean in place of the sum, so that the rate can rise again.
 
     Args:
-        parameters, lr, schedule, clip: see Optimizer.
+        parameters, lr, schedule, clip, groups: see Optimizer.
         beta: β in [0, 1).
         eps: ε > 0.
 
@@ -78,8 +80,10 @@ class RMSprop(Optimizer):
 
     slots = ("v",)
 
-    def __init__(self, parameters, lr=1e-2, *, beta=0.99, eps=1e-8, schedule=None, clip=None):
-        super().__init__(parameters, lr, schedule=schedule, clip=clip)
+    def __init__(
+        self, parameters, lr=1e-2, *, beta=0.99, eps=1e-8, schedule=None, clip=None, groups=None
+    ):
+        super().__init__(parameters, lr, schedule=schedule, clip=clip, groups=groups)
         expect_range(beta, what="beta", least=0, below=1)
         expect_range(eps, what="eps", above=0)
         self.beta = beta

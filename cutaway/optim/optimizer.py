@@ -4,7 +4,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from cutaway.engine import no_grad
-from cutaway.errors import GradientError, OptionError, expect_range
+from cutaway.errors import GradientError, OptionError, did_you_mean, expect_range
 from cutaway.nn.module import Module
 from cutaway.nn.state import Buffer, Parameter, Stateful, zeros_like
 
@@ -14,25 +14,44 @@ class Optimizer(Stateful):
 
     A subclass names its `slots` (arrays it keeps per parameter, zeros at first) and writes
     `update(self, p, g, *slots)`, which returns the new p and the new slots. There, `self.lr` is
-    the learning rate of this step and `self.t` the number of the step, 1 for the first.
+    the learning rate of this parameter in this step, `self.decay` its weight decay, and `self.t`
+    the number of the step, 1 for the first.
 
     Args:
         parameters: a Module, or an iterable of Parameters.
         lr: learning rate η, > 0.
         schedule: a Schedule that scales η by the number of the step; None keeps it.
         clip: function from the list of gradients to the list of clipped ones; None does nothing.
+        groups: {beginning of a path: factor on η}, for example {"0": 0.1} for all in layer 0 of
+            a network that is tuned finely; the longest that fits counts. In a plain list of
+            Parameters the paths are "0", "1", ...
+
+    Optimizers with weight decay take two more:
+        weight_decay: λ >= 0.
+        decays: function (path, parameter) -> bool that says which parameters decay; None: all.
+            Usual is `lambda path, p: p.ndim > 1`: no biases and no scales of normalisations.
     """
 
     slots: tuple[str, ...] = ()
 
-    def __init__(self, parameters, lr: float, *, schedule=None, clip=None):
-        self.parameters = _trainable(parameters)
+    def __init__(self, parameters, lr: float, *, schedule=None, clip=None, groups=None):
+        named = trainable(parameters)
+        self.parameters = list(named.values())
         expect_range(lr, what="learning rate lr", above=0, below=float("inf"))
         self.base_lr = Buffer(np.float32(lr))
         self.step_count = Buffer(np.int32(0))
         self.schedule = schedule
         self.clip = clip
         self.state = {name: [zeros_like(p) for p in self.parameters] for name in self.slots}
+        self.weight_decay = 0.0
+        self._each = _Each(list(named), groups or {})
+
+    def _decay_by(self, weight_decay, decays):
+        expect_range(weight_decay, what="weight_decay", least=0)
+        self.weight_decay = weight_decay
+        if decays is not None:
+            named = zip(self._each.paths, self.parameters, strict=True)
+            self._each.spared = {i for i, (path, p) in enumerate(named) if not decays(path, p)}
 
     @property
     def t(self):
@@ -42,14 +61,25 @@ class Optimizer(Stateful):
     @property
     def lr(self):
         """Learning rate of this step, as an array. Assign a number to change its base."""
-        if self.schedule is None:
-            return self.base_lr.data
-        return self.base_lr.data * self.schedule(self.t)
+        lr = self.base_lr.data
+        if self.schedule is not None:
+            lr = lr * self.schedule(self.t)
+        factor = self._each.factors.get(self._each.moving)
+        return lr if factor is None else lr * factor
 
     @lr.setter
     def lr(self, value):
         expect_range(float(value), what="learning rate lr", above=0, below=float("inf"))
         self.base_lr.data = jnp.asarray(value, self.base_lr.dtype)
+
+    @property
+    def decay(self) -> float:
+        """λ of the parameter that `update` moves now: 0 for one that is spared."""
+        return 0.0 if self._each.moving in self._each.spared else self.weight_decay
+
+    def with_decay(self, p, g):
+        """g + λ p: the gradient with that of the penalty λ/2 ‖p‖²."""
+        return g + self.decay * p if self.decay else g
 
     def update(self, p, g, *slots):
         """One parameter's move: arrays (p, g, *slots) -> (p, *slots)."""
@@ -74,14 +104,18 @@ class Optimizer(Stateful):
         if self.clip is not None:
             grads = self.clip(grads)
         self.step_count.data = self.step_count.data + 1
-        for i, g in zip(moved, grads, strict=True):
-            p = self.parameters[i]
-            kept = [self.state[name][i] for name in self.slots]
-            new, *values = self.update(p.data, g, *(slot.data for slot in kept))
-            p.data = new.astype(p.dtype)
-            for slot, value in zip(kept, values, strict=True):
-                slot.data = value.astype(slot.dtype)
-            p.grad = None
+        try:
+            for i, g in zip(moved, grads, strict=True):
+                self._each.moving = i
+                p = self.parameters[i]
+                kept = [self.state[name][i] for name in self.slots]
+                new, *values = self.update(p.data, g, *(slot.data for slot in kept))
+                p.data = new.astype(p.dtype)
+                for slot, value in zip(kept, values, strict=True):
+                    slot.data = value.astype(slot.dtype)
+                p.grad = None
+        finally:
+            self._each.moving = None
 
     def zero_grad(self) -> None:
         """Drop gradients that were computed and shall not be used."""
@@ -89,21 +123,53 @@ class Optimizer(Stateful):
             p.grad = None
 
 
-def _trainable(parameters) -> list[Parameter]:
+def trainable(parameters) -> dict:
+    """{path: Parameter}, each once."""
     if isinstance(parameters, Module):
-        parameters = parameters.parameters()
-    parameters = list({id(p): p for p in parameters}.values())
-    for p in parameters:
+        named = parameters.named_parameters()
+    else:
+        once = {id(p): p for p in parameters}
+        named = {str(i): p for i, p in enumerate(once.values())}
+    for p in named.values():
         if not isinstance(p, Parameter):
             raise OptionError(
                 f"an optimizer was given a {type(p).__name__}",
                 expected="a Module, or Parameters",
                 mend="pass the network itself: SGD(net, lr=0.1)",
             )
-    if not parameters:
+    if not named:
         raise OptionError(
             "the network has no parameters to train",
             expected="at least one Parameter",
             mend="add a layer with weights, for example Linear(4, 3)",
         )
-    return parameters
+    return named
+
+
+class _Each:
+    """What is not the same for all parameters of an optimizer, by their numbers.
+
+    No Stateful: compiled steps look at it as one thing, which never changes after __init__.
+    """
+
+    def __init__(self, paths, groups):
+        self.paths = paths
+        self.factors = _factors(paths, groups)
+        self.spared = set()
+        self.moving = None  # the one that `update` moves now
+
+
+def _factors(paths, groups) -> dict:
+    """{number of a parameter: factor} of those whose path begins with a key of `groups`."""
+    chosen = {}
+    for beginning, factor in sorted(groups.items(), key=lambda item: len(item[0])):
+        expect_range(factor, what=f"factor of group {beginning!r}", above=0, below=float("inf"))
+        inside = [i for i, path in enumerate(paths) if f"{path}.".startswith(f"{beginning}.")]
+        if not inside:
+            raise OptionError(
+                f"the group {beginning!r} has no parameters",
+                expected='the path of a module or parameter, like "0" or "0.weight"',
+                mend=did_you_mean(beginning, paths),
+            )
+        chosen.update(dict.fromkeys(inside, float(factor)))  # a longer beginning comes later
+    return chosen

@@ -1,31 +1,60 @@
-"""Gradient descent: plain, and with three kinds of momentum."""
+"""Gradient descent: plain, and with three kinds of momentum.
+
+With a weight decay λ, g stands for g + λ w everywhere, as in PyTorch.
+"""
 
 from cutaway.errors import expect_range
 from cutaway.optim.optimizer import Optimizer
 
 
 class SGD(Optimizer):
-    """Gradient descent: w ← w - η g.
+    """Gradient descent: w ← w - η (g + λ w), λ the weight decay, 0 by default.
 
     The batch decides which of the textbooks' three it is: the whole set (gradient descent), one
     row (stochastic), or some rows (mini-batch).
 
     Args:
-        parameters, lr, schedule, clip: see Optimizer.
+        parameters, lr, schedule, clip, groups, weight_decay, decays: see Optimizer.
 
     References:
         Robbins & Monro 1951, "A stochastic approximation method", Ann. Math. Statist. 22(3).
     """
 
+    def __init__(
+        self,
+        parameters,
+        lr,
+        *,
+        schedule=None,
+        clip=None,
+        groups=None,
+        weight_decay=0.0,
+        decays=None,
+    ):
+        super().__init__(parameters, lr, schedule=schedule, clip=clip, groups=groups)
+        self._decay_by(weight_decay, decays)
+
     def update(self, p, g):
-        return (p - self.lr * g,)
+        return (p - self.lr * self.with_decay(p, g),)
 
 
 class _WithVelocity(Optimizer):
     slots = ("v",)
 
-    def __init__(self, parameters, lr, *, beta=0.9, schedule=None, clip=None):
-        super().__init__(parameters, lr, schedule=schedule, clip=clip)
+    def __init__(
+        self,
+        parameters,
+        lr,
+        *,
+        beta=0.9,
+        schedule=None,
+        clip=None,
+        groups=None,
+        weight_decay=0.0,
+        decays=None,
+    ):
+        super().__init__(parameters, lr, schedule=schedule, clip=clip, groups=groups)
+        self._decay_by(weight_decay, decays)
         expect_range(beta, what="beta", least=0, below=1)
         self.beta = beta
 
@@ -36,7 +65,7 @@ class Momentum(_WithVelocity):
     With a steady gradient steps grow to η / (1 - β). PyTorch's SGD(momentum=β).
 
     Args:
-        parameters, lr, schedule, clip: see Optimizer.
+        parameters, lr, schedule, clip, groups, weight_decay, decays: see Optimizer.
         beta: β in [0, 1), how much of the velocity is kept.
 
     References:
@@ -44,6 +73,7 @@ class Momentum(_WithVelocity):
     """
 
     def update(self, p, g, v):
+        g = self.with_decay(p, g)
         v = self.beta * v + g
         return p - self.lr * v, v
 
@@ -55,7 +85,7 @@ class AveragedMomentum(_WithVelocity):
     η (1 - β).
 
     Args:
-        parameters, lr, schedule, clip: see Optimizer.
+        parameters, lr, schedule, clip, groups, weight_decay, decays: see Optimizer.
         beta: β in [0, 1); the mean goes back over about 1 / (1 - β) steps.
 
     References:
@@ -64,6 +94,7 @@ class AveragedMomentum(_WithVelocity):
     """
 
     def update(self, p, g, v):
+        g = self.with_decay(p, g)
         v = self.beta * v + (1 - self.beta) * g
         return p - self.lr * v, v
 
@@ -75,7 +106,7 @@ class Nesterov(_WithVelocity):
     SGD(momentum=β, nesterov=True).
 
     Args:
-        parameters, lr, schedule, clip: see Optimizer.
+        parameters, lr, schedule, clip, groups, weight_decay, decays: see Optimizer.
         beta: β in [0, 1).
 
     References:
@@ -84,5 +115,6 @@ class Nesterov(_WithVelocity):
     """
 
     def update(self, p, g, v):
+        g = self.with_decay(p, g)
         v = self.beta * v + g
         return p - self.lr * (g + self.beta * v), v

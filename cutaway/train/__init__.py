@@ -4,13 +4,16 @@ from cutaway.train.callbacks import Callback, EarlyStopping, PlateauRate
 from cutaway.train.checkpoint import Checkpoints
 from cutaway.train.files import load_weights, save_weights, write_atomically
 from cutaway.train.history import History
+from cutaway.train.mix import CutMix, Mixup
 from cutaway.train.trainer import Trainer
 
 __all__ = [
     "Callback",
     "Checkpoints",
+    "CutMix",
     "EarlyStopping",
     "History",
+    "Mixup",
     "PlateauRate",
     "Trainer",
     "load_weights",

@@ -161,3 +161,14 @@ def expect_batch(batch_size, rows: int, *, given: bool = True) -> None:
             expected=f"a batch of at most {rows} rows",
             mend=f"give batch_size={rows} for gradient descent on the whole set, or fewer",
         )
+
+
+def expect_parts(accumulate, batch_size: int) -> None:
+    """Raise OptionError unless batch_size divides into `accumulate` equal micro-batches."""
+    expect_range(accumulate, what="accumulate", least=1)
+    if accumulate != int(accumulate) or batch_size % accumulate:
+        raise OptionError(
+            f"accumulate is {accumulate}, which does not divide batch_size {batch_size}",
+            expected="a whole number of equal micro-batches",
+            mend="choose a batch_size that is a multiple of accumulate",
+        )

@@ -12,6 +12,7 @@ from cutaway.losses import expects
 from cutaway.nn.jit import jit
 
 BATCH_ROWS = 1024
+BATCH_NUMBERS = 2**20  # rows of many numbers, like pictures, come fewer at a time
 
 
 @contextlib.contextmanager
@@ -45,22 +46,24 @@ class Evaluator:
 
     def __init__(self, trainer):
         self.trainer = trainer
-        self._scores = jit(self._score, trainer.net, donate=False)
-        self._outputs = jit(self._forward, trainer.net, donate=False)
+        self.net = trainer._prepared
+        self._scores = jit(self._score, self.net, donate=False)
+        self._outputs = jit(self._forward, self.net, donate=False)
 
     def evaluate(self, held) -> dict:
         """{"loss": ..., metric: ...} over the rows of a blocks.Memory."""
-        with evaluation_mode(self.trainer.net):
-            scores = self._scores(_batches(held.chosen), held.chosen, held.x, held.y)
+        with evaluation_mode(self.net):
+            batches = _batches(held.chosen, batch_rows(held.x))
+            scores = self._scores(batches, held.chosen, held.x, held.y)
         names = ["loss", *(name_of(m) for m in self.trainer.metrics)]
         return dict(zip(names, (float(s) for s in scores.numpy()), strict=True))
 
-    def predict(self, x, batch_size: int) -> np.ndarray:
+    def predict(self, x, batch_size: int | None) -> np.ndarray:
         """Outputs for x (rows, ...), on the host."""
         rows = len(x)
-        size = min(batch_size, rows) or 1
+        size = min(batch_rows(x) if batch_size is None else batch_size, rows) or 1
         parts = []
-        with evaluation_mode(self.trainer.net):
+        with evaluation_mode(self.net):
             for start in range(0, rows, size):
                 part = np.asarray(x[start : start + size])
                 short = size - len(part)
@@ -72,13 +75,13 @@ class Evaluator:
 
     @no_grad()
     def _forward(self, x):
-        return self.trainer.net(x)
+        return self.net(x)
 
     @no_grad()
     def _score(self, batches, chosen, x, y):
         trainer = self.trainer
         rows = len(chosen)
-        outputs = jax.lax.map(lambda r: trainer.net(Tensor(x.data[r])).data, batches.data)
+        outputs = jax.lax.map(lambda r: self.net(Tensor(x.data[r])).data, batches.data)
         prediction = outputs.reshape(-1, *outputs.shape[2:])[:rows]  # (rows, ...)
         target = y.data[chosen.data]
         loss = trainer.loss(Tensor(prediction), Tensor(target)).data
@@ -92,9 +95,16 @@ def name_of(metric) -> str:
     return getattr(metric, "__name__", None) or getattr(metric, "func", metric).__name__
 
 
-def _batches(chosen) -> np.ndarray:
+def batch_rows(x) -> int:
+    """How many rows of x (rows, ...) go through a network at once: a power of two, 16 to 1024."""
+    numbers = max(1, math.prod(np.shape(x)[1:]))
+    fitting = max(1, BATCH_NUMBERS // numbers)
+    return max(16, min(BATCH_ROWS, 2 ** (fitting.bit_length() - 1)))
+
+
+def _batches(chosen, most: int) -> np.ndarray:
     """Row numbers in equal batches, the last filled up with its own last row."""
-    size = min(BATCH_ROWS, len(chosen))
+    size = min(most, len(chosen))
     short = -len(chosen) % size
     full = np.concatenate([chosen, np.repeat(chosen[-1:], short)])
     return full.reshape(math.ceil(len(chosen) / size), size)

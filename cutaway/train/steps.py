@@ -5,10 +5,11 @@ import functools
 import time
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 
 from cutaway.engine import Tensor
-from cutaway.nn.jit import jit
+from cutaway.nn.jit import in_turn, jit
 
 CHUNK_SECONDS = 0.2
 CAPACITY = 1024  # most steps a chunk
@@ -39,6 +40,7 @@ class Steps:
 
     def __init__(self, trainer):
         self.trainer = trainer
+        self.accumulate = 1  # micro-batches a step
         # no donation: the values from before a chunk are needed if its loss becomes NaN
         self._looped = self._jit(self._numbered_step)
         self._once = self._jit(self._step)
@@ -47,9 +49,11 @@ class Steps:
 
     def run(self, x, y, order, steps: int):
         """Yield Chunks that together make `steps` steps; order is (>= steps, batch_size)."""
-        if self._is_quick(x, steps, order.shape[1]):
+        batch_size = order.shape[1]
+        order = self._parts(order)
+        if self._is_quick(x, steps, batch_size):
             if self._scanned is None:
-                self._scanned = self._jit(self._step, self._quick_options(order.shape[1]))
+                self._scanned = self._jit(self._step, self._quick_options(batch_size))
             before = self._values()
             losses = self._scanned.scan(order[:steps], x, y)
             yield Chunk(0, losses.numpy(), before)
@@ -73,26 +77,61 @@ class Steps:
         for variable, value in zip(self.trainer._variables().values(), chunk.before, strict=True):
             variable.data = value
         for i in range(chunk.start, step):
-            self._once(order[i], x, y)
+            self._once(self._parts(order)[i], x, y)
+
+    def _parts(self, order):
+        """(steps, batch_size) as (steps, micro-batches, rows of each), if there are several."""
+        if self.accumulate == 1:
+            return order
+        return order.reshape(len(order), self.accumulate, -1)
 
     def _step(self, rows, x, y):
         trainer = self.trainer
-        loss = trainer.loss(trainer.net(_take(x, rows)), _take(y, rows))
+        parts = 1 if rows.ndim == 1 else len(rows)
+
+        def part(rows):
+            loss = self._loss(_take(x, rows), _take(y, rows))
+            loss = loss if parts == 1 else loss / parts
+            loss.backward()
+            return loss
+
+        if parts == 1:
+            loss = part(rows)
+        else:
+            loss = in_turn(part, rows, *trainer._owners(stepping=False).values()).sum()
+        trainer.optimizer.step()
+        if trainer.average is not None:
+            trainer.average.update()
+        return loss
+
+    def _loss(self, x, y):
+        trainer = self.trainer
+        if trainer.prepare is not None:
+            x = trainer._prepared.inputs(x)
+        if trainer.mix is None:
+            loss = trainer.loss(trainer.net(x), y)
+        else:
+            x, partners, share = trainer.mix(x, y)
+            prediction = trainer.net(x)
+            loss = share * trainer.loss(prediction, y)
+            loss = loss + (1 - share) * trainer.loss(prediction, partners)
         if trainer.penalty is not None:
             loss = loss + trainer.penalty(trainer.net)
-        loss.backward()
-        trainer.optimizer.step()
         return loss
 
     def _numbered_step(self, i, order, x, y):
         return self._step(Tensor(order.data[i.data]), x, y)
 
     def _jit(self, step, options=None):
-        trainer = self.trainer
-        return jit(step, trainer.net, trainer.optimizer, donate=False, compiler_options=options)
+        owners = self.trainer._owners().values()
+        return jit(step, *owners, donate=False, compiler_options=options)
 
     def _is_quick(self, x, steps, batch_size) -> bool:
-        return x.ndim == 2 and steps <= CAPACITY and self._weights() * batch_size * steps < 5e8
+        if x.ndim != 2 or steps > CAPACITY:
+            return False
+        # of a row of words, weights work on each
+        times = 1 if jnp.issubdtype(x.dtype, jnp.floating) else x.shape[1]
+        return self._weights() * batch_size * steps * times < 5e8
 
     def _quick_options(self, batch_size) -> dict | None:
         """XLA's options for steps of microseconds: handing work to threads costs more than it is.

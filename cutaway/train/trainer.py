@@ -8,15 +8,17 @@ import time
 import numpy as np
 
 from cutaway.data.split import stratified_split
-from cutaway.errors import OptionError, RunError, TrainingError, expect_range
+from cutaway.errors import OptionError, RunError, TrainingError, expect_choice, expect_range
 from cutaway.nn.random import generator
 from cutaway.nn.state import named_variables
+from cutaway.ops.precision import PRECISIONS, current_precision, precision
 from cutaway.optim import Adam
 from cutaway.train.blame import find_origin
-from cutaway.train.blocks import Memory, Stream, expect_batch, is_stream, to_device
+from cutaway.train.blocks import Memory, Stream, expect_batch, expect_parts, is_stream, to_device
 from cutaway.train.checks import check_fit
 from cutaway.train.evaluation import Evaluator
 from cutaway.train.history import History
+from cutaway.train.prepared import Prepared
 from cutaway.train.progress import Progress
 from cutaway.train.steps import Steps
 
@@ -32,6 +34,15 @@ class Trainer:
             logits the prediction is turned into probabilities first.
         penalty: function of the net that is added to the loss in training, for example
             `lambda net: ct.losses.l2_penalty(net.parameters(), 1e-4)`.
+        mix: Mixup or CutMix: mixes the examples of each batch in training.
+        average: an optim.ExponentialAverage over net's parameters; validation, callbacks after
+            an epoch and the net after `fit` then have the averaged weights.
+        prepare: function or Module that is applied to the inputs of each batch, in training,
+            validation and prediction, before the mix: scaling of uint8 pictures, so that the
+            whole set may stay uint8, or augmentation by a Module that looks at its `training`.
+            No gradient flows through it, and it is not part of the net that is saved.
+        precision: "bfloat16" computes matrix products and convolutions with fewer bits, see
+            cutaway.precision; None: as the surrounding context says, "float32" by default.
 
     Attributes:
         history: the History of the last fit.
@@ -48,12 +59,31 @@ class Trainer:
         2
     """
 
-    def __init__(self, net, *, loss, optimizer=None, metrics=(), penalty=None):
+    def __init__(
+        self,
+        net,
+        *,
+        loss,
+        optimizer=None,
+        metrics=(),
+        penalty=None,
+        mix=None,
+        average=None,
+        prepare=None,
+        precision=None,
+    ):
         self.net = net
         self.loss = loss
         self.optimizer = Adam(net) if optimizer is None else optimizer
         self.metrics = tuple(metrics)
         self.penalty = penalty
+        self.mix = mix
+        self.average = average
+        self.prepare = prepare
+        self._prepared = net if prepare is None else Prepared(prepare, net)
+        if precision is not None:
+            expect_choice(precision, PRECISIONS, what="precision")
+        self.precision = precision
         self.history = History()
         self.epoch = 0
         self.stopped = None
@@ -67,6 +97,7 @@ class Trainer:
         *,
         epochs: int = 100,
         batch_size: int = 32,
+        accumulate: int = 1,
         validation=None,
         callbacks=(),
         seed: int | None = None,
@@ -83,6 +114,9 @@ class Trainer:
             y: (rows, ...) targets; None for a stream.
             epochs: how often to go through the rows.
             batch_size: rows a step; 1 is stochastic gradient descent, all rows gradient descent.
+            accumulate: into how many micro-batches each batch is cut, one after the other, whose
+                gradients add up: the memory is that of a micro-batch. The step is the same for
+                a loss that is a mean over rows, up to what layers draw or learn batch by batch.
             validation: share of the rows to hold out, in (0, 1); or (x, y); or None.
             callbacks: Callback objects, or functions (trainer, row) called after each epoch.
             seed: of the order of the rows and of the held-out rows; by default drawn from
@@ -96,6 +130,7 @@ class Trainer:
                 began; the network has the weights from before (the best, with EarlyStopping).
         """
         expect_range(epochs, what="epochs", least=1)
+        expect_parts(accumulate, batch_size)
         callbacks = self._callbacks(callbacks, progress)
         if is_stream(x):
             expect_batch(batch_size, x.rows)
@@ -107,9 +142,12 @@ class Trainer:
 
         self.history, self.epoch, self.stopped = History(), 0, None
         self._seed, self._batch_size = seed, batch_size
+        self._steps.accumulate = accumulate
         self._watching = callbacks
+        if self.average is not None:
+            self.average.restart()
         self._remember()
-        with self._interruptible():
+        with self._interruptible(), self._computing():
             try:
                 for callback in callbacks:
                     callback.on_start(self)
@@ -117,25 +155,32 @@ class Trainer:
                     self._seed = int(generator().integers(2**31))
                 training, held = self._sets(x, arrays, validation)
                 expect_batch(batch_size, training.rows)
-                check_fit(self.net, self.loss, *training.sample())
+                check_fit(self._prepared, self.loss, *training.sample())
                 if held is not None:
-                    check_fit(self.net, self.loss, *held.sample())
+                    check_fit(self._prepared, self.loss, *held.sample())
                 self.planned_epochs = epochs
                 while self.epoch < epochs and self.stopped is None:
                     self._one_epoch(training, held, callbacks)
             finally:
-                self.net.eval()
+                self._prepared.eval()
+                if self.average is not None:
+                    self.average.apply()
                 for callback in callbacks:
                     callback.on_end(self)
         return self.history
 
     def evaluate(self, x, y) -> dict:
         """{"loss": ..., metric: ...} of the network as it is, on (rows, ...) arrays."""
-        return self._evaluator.evaluate(Memory(*to_device(x, y)))
+        with self._computing():
+            return self._evaluator.evaluate(Memory(*to_device(x, y)))
 
-    def predict(self, x, *, batch_size: int = 1024) -> np.ndarray:
-        """The network's outputs for (rows, ...) inputs, in evaluation mode."""
-        return self._evaluator.predict(x, batch_size)
+    def predict(self, x, *, batch_size: int | None = None) -> np.ndarray:
+        """The network's outputs for (rows, ...) inputs, in evaluation mode.
+
+        batch_size: rows at a time; None: as many as fit well, 1024 of a table, fewer pictures.
+        """
+        with self._computing():
+            return self._evaluator.predict(x, batch_size)
 
     def stop(self, why: str) -> None:
         """End training after the current epoch (called by callbacks)."""
@@ -148,7 +193,7 @@ class Trainer:
         rng = np.random.default_rng([self._seed, self.epoch])
         total = training.steps(self._batch_size)
         losses, done = 0.0, 0
-        self.net.train()
+        self._prepared.train()
         for x, y, order, steps in training.epoch(rng, self._batch_size):
             for chunk in self._steps.run(x, y, order, steps):
                 self._expect_finite(chunk, x, y, order)
@@ -161,14 +206,16 @@ class Trainer:
                     return  # half an epoch does not count
         row = {"epoch": self.epoch + 1, "loss": losses / done, "lr": float(self.optimizer.lr)}
         if held is not None:
-            scores = self._evaluator.evaluate(held)
+            with self._averaged():
+                scores = self._evaluator.evaluate(held)
             row.update({f"val_{name}": value for name, value in scores.items()})
         row["seconds"] = round(time.perf_counter() - began, 6)
         self.epoch += 1
         self.history.rows.append(row)
         self._remember()
-        for callback in sorted(callbacks, key=lambda c: c.saves_others):
-            callback.on_epoch(self, row)
+        with self._averaged():
+            for callback in sorted(callbacks, key=lambda c: c.saves_others):
+                callback.on_epoch(self, row)
         if self._interrupted:
             self.stop("interrupted")
 
@@ -178,7 +225,7 @@ class Trainer:
             return
         step = chunk.start + int(bad[0])
         self._steps.rewind(chunk, step, x, y, order)
-        origin = find_origin(self.net, self.loss, x[order[step]], y[order[step]])
+        origin = find_origin(self._prepared, self.loss, x[order[step]], y[order[step]])
         value = "NaN" if np.isnan(chunk.losses[bad[0]]) else "infinite"
         self.stopped = f"the loss became {value}"
         raise TrainingError(
@@ -190,15 +237,21 @@ class Trainer:
 
     # state for checkpoints
 
-    def _owners(self):
-        return {"net": self.net, "optimizer": self.optimizer}
+    def _owners(self, *, stepping: bool = True):
+        """{name: what holds state}; if not stepping, without what only the end of a step uses."""
+        owners = {"net": self.net}
+        if stepping:
+            owners |= {"optimizer": self.optimizer, "average": self.average}
+        owners |= {"mix": self.mix, "prepare": self.prepare}
+        return {name: owner for name, owner in owners.items() if owner is not None}
 
     def _variables(self):
-        return {
-            f"{owner}.{path}": variable
-            for owner, thing in self._owners().items()
-            for path, variable in named_variables(thing).items()
-        }
+        """{path: Variable} of all state, each at its first path."""
+        once = {}
+        for owner, thing in self._owners().items():
+            for path, variable in named_variables(thing).items():
+                once.setdefault(id(variable), (f"{owner}.{path}", variable))
+        return dict(once.values())
 
     def _remember(self):
         """Hold on to the values at the end of an epoch: what a checkpoint will save."""
@@ -290,6 +343,12 @@ class Trainer:
         found = [c if isinstance(c, Callback) else AfterEpoch(c) for c in callbacks]
         shown = Progress.wanted() if progress is None else progress
         return [*found, Progress()] if shown else found
+
+    def _averaged(self):
+        return contextlib.nullcontext() if self.average is None else self.average.applied()
+
+    def _computing(self):
+        return precision(self.precision or current_precision())
 
     @contextlib.contextmanager
     def _interruptible(self):

@@ -20,6 +20,7 @@ P = RNG.dirichlet(np.ones(4), 7)
 BITS = RNG.integers(0, 2, (7, 4))
 PROBABILITIES = RNG.uniform(0.05, 0.95, (7, 4))
 W = np.array([0.5, 2.0, 1.0, 0.1])
+SMOOTHED = {"class_weights": W, "label_smoothing": 0.3}
 
 
 def nll(p, y, **options):
@@ -48,6 +49,27 @@ CASES = [
         P,
         LABELS,
         functools.partial(nll, weight=torch.tensor(W)),
+    ),
+    (
+        "sparse_categorical_cross_entropy_with_logits",
+        {"label_smoothing": 0.1},
+        Z,
+        LABELS,
+        functools.partial(F.cross_entropy, label_smoothing=0.1),
+    ),
+    (
+        "sparse_categorical_cross_entropy_with_logits",
+        {"label_smoothing": 0.3, "class_weights": W},
+        Z,
+        LABELS,
+        functools.partial(F.cross_entropy, label_smoothing=0.3, weight=torch.tensor(W)),
+    ),
+    (
+        "categorical_cross_entropy_with_logits",
+        {"label_smoothing": 0.2},
+        Z,
+        SOFT,
+        functools.partial(F.cross_entropy, label_smoothing=0.2),
     ),
     ("categorical_cross_entropy_with_logits", {}, Z, SOFT, F.cross_entropy),
     ("categorical_cross_entropy_with_logits", {}, Z, HOT, F.cross_entropy),
@@ -83,6 +105,15 @@ def test_losses_equal_pytorch_values_and_gradients(case, dtype, reduction):
         out.backward(np.full(out.shape, 0.9))
         np.testing.assert_allclose(out.numpy(), expected.detach().numpy(), **tolerance)
         np.testing.assert_allclose(a.grad, b.grad.numpy(), **tolerance)
+
+
+def test_smoothed_class_numbers_and_their_one_hot_rows_cost_the_same():
+    for reduction in ("mean", "sum"):
+        sparse = losses.sparse_categorical_cross_entropy_with_logits(
+            Z, LABELS, reduction=reduction, **SMOOTHED
+        )
+        hot = losses.categorical_cross_entropy_with_logits(Z, HOT, reduction=reduction, **SMOOTHED)
+        assert sparse.item() == pytest.approx(hot.item(), rel=1e-6)
 
 
 def test_class_weights_of_binary_losses_weigh_each_class():
@@ -130,6 +161,8 @@ def test_rows_of_weight_zero_do_not_count():
         ("categorical_cross_entropy_with_logits", Z, SOFT, {"class_weights": W}),
         ("sparse_categorical_cross_entropy", P, LABELS, {"class_weights": W}),
         ("sparse_categorical_cross_entropy_with_logits", Z, LABELS, {"class_weights": W}),
+        ("categorical_cross_entropy_with_logits", Z, SOFT, SMOOTHED),
+        ("sparse_categorical_cross_entropy_with_logits", Z, LABELS, SMOOTHED),
         ("kl_divergence", P, SOFT, {}),
         ("hinge", Z, BITS, {}),
     ],
@@ -252,6 +285,13 @@ def test_wrong_options_are_named():
         losses.mean_squared_error(Z, SOFT, row_weights=np.ones(3))
     with pytest.raises(ShapeError, match="for class numbers take the sparse loss"):
         losses.categorical_cross_entropy(P, LABELS)
+
+
+@pytest.mark.parametrize("name", ["sparse_categorical", "categorical"])
+def test_smoothing_outside_its_range_is_named(name):
+    loss = getattr(losses, f"{name}_cross_entropy_with_logits")
+    with pytest.raises(OptionError, match=r"label_smoothing is 1\.5"):
+        loss(Z, LABELS if name == "sparse_categorical" else HOT, label_smoothing=1.5)
 
 
 def test_what_a_loss_expects_is_known_through_partial():

@@ -7,7 +7,7 @@ import torch
 
 from cutaway import optim
 from cutaway.errors import GradientError, OptionError
-from cutaway.nn import Buffer, Linear, Parameter, jit, named_variables
+from cutaway.nn import Buffer, Linear, Parameter, Sequential, jit, named_variables
 from cutaway.optim import OPTIMIZERS
 
 SHAPES = [(4, 3), (3,), ()]
@@ -96,6 +96,58 @@ def test_optimizers_equal_pytorch_over_100_steps(name):
         theirs = theirs_damped
     for a, b in zip(run(ours), run_torch(theirs), strict=True):
         np.testing.assert_allclose(a, b, rtol=1e-5, atol=2e-6)
+
+
+MATRICES = {"decays": lambda path, p: p.ndim > 1, "weight_decay": 0.2}
+DECAYING = {
+    "SGD": (optim.SGD, T.SGD, {}, {}),
+    "Momentum": (optim.Momentum, T.SGD, {"beta": 0.8}, {"momentum": 0.8}),
+    "Nesterov": (optim.Nesterov, T.SGD, {"beta": 0.8}, {"momentum": 0.8, "nesterov": True}),
+    "AdamW": (optim.AdamW, T.AdamW, {}, {}),
+}
+
+
+@pytest.mark.parametrize("name", DECAYING)
+def test_decay_of_some_parameters_and_rates_of_groups_equal_pytorch(name):
+    ours, theirs, options, their_options = DECAYING[name]
+
+    def grouped(p):
+        return theirs(
+            [
+                {"params": p[:1], "weight_decay": 0.2, "lr": 0.02 * 0.1},
+                {"params": p[1:], "weight_decay": 0.0},
+            ],
+            lr=0.02,
+            **their_options,
+        )
+
+    found = run(lambda p: ours(p, lr=0.02, groups={"0": 0.1}, **MATRICES, **options))
+    for a, b in zip(found, run_torch(grouped), strict=True):
+        np.testing.assert_allclose(a, b, rtol=1e-5, atol=2e-6)
+
+
+def test_averaged_momentum_decays_as_momentum_does():
+    averaged = run(lambda p: optim.AveragedMomentum(p, lr=0.1, beta=0.9, weight_decay=0.1))
+    classical = run(lambda p: optim.Momentum(p, lr=0.01, beta=0.9, weight_decay=0.1))
+    for a, b in zip(averaged, classical, strict=True):
+        np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-5)
+
+
+def test_groups_are_paths_and_the_longest_that_fits_counts():
+    net = Sequential(*(Linear(2, 2) for _ in range(12)))
+    before = net.state_dict()
+    optimizer = optim.SGD(net, lr=1.0, groups={"1": 0.5, "1.bias": 0.25})
+    for p in net.parameters():
+        p.grad = jnp.ones(p.shape)
+    optimizer.step()
+    assert float(optimizer.lr) == 1.0
+    moved = {path: (before[path] - v).ravel()[0] for path, v in net.state_dict().items()}
+    expected = {path: {"1.weight": 0.5, "1.bias": 0.25}.get(path, 1.0) for path in moved}
+    assert moved == pytest.approx(expected)  # "10" and "11" do not begin with "1"
+    with pytest.raises(OptionError, match="group 'haed' has no parameters"):
+        optim.SGD(net, lr=1, groups={"haed": 0.1})
+    with pytest.raises(OptionError, match="factor of group '1' is 0"):
+        optim.SGD(net, lr=1, groups={"1": 0})
 
 
 def test_every_optimizer_of_the_command_line_is_compared():

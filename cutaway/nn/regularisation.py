@@ -1,0 +1,88 @@
+"""Noise that is there in training only: whole channels or whole branches left out by chance."""
+
+import jax
+
+from cutaway.engine import Tensor
+from cutaway.errors import ShapeError, expect_range
+from cutaway.nn.module import Module
+from cutaway.nn.random import new_key
+from cutaway.nn.state import Buffer
+
+
+def _survivors(key: Buffer, p: float, shape, dtype) -> Tensor:
+    """0 with probability p, else 1 / (1 - p), of the given shape; moves the key on."""
+    key.data, drawn = jax.random.split(key.data)
+    kept = jax.random.bernoulli(drawn, 1 - p, shape)
+    return Tensor(kept.astype(dtype) / (1 - p))
+
+
+class SpatialDropout(Module):
+    """Dropout of whole channels: in training each channel of each row is 0 with probability p.
+
+    Neighbouring pixels carry nearly the same numbers, so that dropping single ones takes little
+    away; a dropped channel is gone. The others are multiplied by 1/(1-p). PyTorch's Dropout1d,
+    Dropout2d and Dropout3d.
+
+    Args:
+        p: share of channels dropped, in [0, 1).
+
+    Shapes:
+        x and y: (batch, ..., channels), the same
+
+    References:
+        Tompson et al. 2015, "Efficient object localization using convolutional networks",
+        arXiv:1411.4280, section 3.2.
+    """
+
+    keeps_features = True
+
+    def __init__(self, p: float = 0.5):
+        expect_range(p, what="SpatialDropout: p", least=0, below=1)
+        self.p = p
+        self.key = Buffer(new_key())
+
+    def forward(self, x):
+        if x.ndim < 2:
+            raise ShapeError(
+                f"{self.label()}: the input has shape {x.shape}",
+                expected="(batch, ..., channels)",
+                mend="for one example write x[None]",
+            )
+        if not self.training or self.p == 0:
+            return x
+        shape = (x.shape[0], *(1,) * (x.ndim - 2), x.shape[-1])
+        return x * _survivors(self.key, self.p, shape, x.dtype)
+
+    def describe(self):
+        return f"p={self.p}"
+
+
+class StochasticDepth(Module):
+    """Leaves out a whole branch by chance: for each row, y = b f(x) / (1 - p), b = 0 or 1.
+
+    b is 0 with probability p. The expected value is f(x), which is also what evaluation gives.
+    It stands within a residual connection, so that rows pass by the branch:
+    `Residual(StochasticDepth(block, 0.1))`. The paper draws b once for a batch, and multiplies by
+    1 - p in evaluation; drawing it for each row is what later networks do.
+
+    Args:
+        inner: the module f.
+        p: probability that a row passes by, in [0, 1). The paper lets it grow from 0 at the first
+            block to 0.5 at the last.
+
+    References:
+        Huang et al. 2016, "Deep networks with stochastic depth", arXiv:1603.09382.
+    """
+
+    def __init__(self, inner: Module, p: float = 0.1):
+        expect_range(p, what="StochasticDepth: p", least=0, below=1)
+        self.inner = inner
+        self.p = p
+        self.key = Buffer(new_key())
+
+    def forward(self, *inputs):
+        y = self.inner(*inputs)
+        if not self.training or self.p == 0:
+            return y
+        shape = (y.shape[0], *(1,) * (y.ndim - 1))
+        return y * _survivors(self.key, self.p, shape, y.dtype)

@@ -1,0 +1,51 @@
+"""Trainer(precision="bfloat16"): learns as well, and its state stays float32."""
+
+import numpy as np
+import pytest
+
+import cutaway as ct
+from cutaway import losses
+from cutaway.errors import OptionError
+
+RNG = np.random.default_rng(0)
+X = RNG.normal(size=(96, 4)).astype(np.float32)
+Y = (np.sin(X[:, 0]) + X[:, 1]).astype(np.float32)
+
+
+def trained(precision, epochs=30):
+    ct.seed(0)
+    net = ct.models.mlp((4, 32, 1))
+    optimizer = ct.Adam(net, lr=0.01)
+    trainer = ct.Trainer(
+        net, loss=losses.mean_squared_error, optimizer=optimizer, precision=precision
+    )
+    trainer.fit(X, Y, epochs=epochs, batch_size=32, validation=(X, Y), seed=0)
+    return trainer
+
+
+def test_training_in_bfloat16_learns_and_keeps_float32_state():
+    fine, coarse = trained(None), trained("bfloat16")
+    first = fine.history["loss"][0]
+    assert coarse.history["loss"][-1] < 0.1 * first
+    np.testing.assert_allclose(coarse.history["loss"][0], first, rtol=1e-2)
+    assert coarse.history["loss"] != fine.history["loss"]
+    for variable in coarse._variables().values():
+        assert variable.dtype.name in ("float32", "int32", "uint32")
+    with ct.precision("bfloat16"):
+        eager = coarse.net(X).numpy()
+    np.testing.assert_allclose(coarse.predict(X), eager, atol=1e-6)
+    assert not np.array_equal(coarse.predict(X), coarse.net(X).numpy())
+    scored = coarse.evaluate(X, Y)["loss"]
+    assert scored == pytest.approx(coarse.history["val_loss"][-1], rel=1e-6)
+    assert scored == pytest.approx(np.mean((eager[:, 0] - Y) ** 2), rel=1e-5)
+
+
+def test_a_trainer_without_a_precision_takes_the_one_around_it():
+    with ct.precision("bfloat16"):
+        inherited = trained(None, epochs=2)
+    assert inherited.history["loss"] == trained("bfloat16", epochs=2).history["loss"]
+
+
+def test_an_unknown_precision_is_named():
+    with pytest.raises(OptionError, match="precision 'half' is not known"):
+        trained("half")
