@@ -115,14 +115,10 @@ def matmul(a, b):
             expected="(..., n, k) @ (..., k, m) with the same k",
             mend="transpose or reshape one of them",
         )
-<<<<<<< HEAD
     if len(a_shape) > 2 and len(b_shape) == 2:  # all leading axes in one product
-        flat = jnp.matmul(_rows(a), b)
+        flat = product(jnp.matmul, _rows(a), b)
         return flat.reshape(*a_shape[:-1], b_shape[-1])
-    return jnp.matmul(a, b)
-=======
     return product(jnp.matmul, a, b)
->>>>>>> training
 
 
 @matmul.backward
@@ -133,22 +129,12 @@ def matmul_backward(grad, out, a, b):
         grad = grad[..., None]
     if a.ndim == 1:
         grad = jnp.expand_dims(grad, -2)
-<<<<<<< HEAD
     if columns.ndim == 2 and rows.ndim > 2:
-        to_rows = jnp.matmul(_rows(grad), columns.T).reshape(rows.shape)
-        to_columns = jnp.matmul(_rows(rows).T, _rows(grad))
+        to_rows = product(jnp.matmul, _rows(grad), columns.T).reshape(rows.shape)
+        to_columns = product(jnp.matmul, _rows(rows).T, _rows(grad))
     else:
-        to_rows = jnp.matmul(grad, jnp.swapaxes(columns, -1, -2))
-        to_columns = jnp.matmul(jnp.swapaxes(rows, -1, -2), grad)
-=======
-    to_rows = product(jnp.matmul, grad, jnp.swapaxes(columns, -1, -2))
-    if columns.ndim == 2 and rows.ndim > 2:  # all leading axes in one product
-        rows_flat = rows.reshape(math.prod(rows.shape[:-1]), rows.shape[-1])
-        grad_flat = grad.reshape(math.prod(grad.shape[:-1]), grad.shape[-1])
-        to_columns = product(jnp.matmul, rows_flat.T, grad_flat)
-    else:
+        to_rows = product(jnp.matmul, grad, jnp.swapaxes(columns, -1, -2))
         to_columns = product(jnp.matmul, jnp.swapaxes(rows, -1, -2), grad)
->>>>>>> training
     return (
         unbroadcast(to_rows, rows).reshape(a.shape),
         unbroadcast(to_columns, columns).reshape(b.shape),
