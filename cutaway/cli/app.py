@@ -23,7 +23,7 @@ app = typer.Typer(
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object, for machines.")]
 RunArgument = Annotated[Path, typer.Argument(metavar="RUN", help="Folder of a run.")]
 DataArgument = Annotated[
-    Path, typer.Argument(metavar="DATA", help="A .csv, .tsv or .parquet file.")
+    Path, typer.Argument(metavar="DATA", help="Data of the kind that the run was trained on.")
 ]
 
 
@@ -45,90 +45,108 @@ def _shared(
     pass
 
 
+# the option groups of `cutaway train --help`
+TRAINING, TABLES, IMAGES = "Training", "Tables", "Images"
+
+
+def _option(kind, panel, text, *names, metavar=None):
+    return Annotated[
+        kind | None,
+        typer.Option(*names, help=text, metavar=metavar, rich_help_panel=panel, show_default=False),
+    ]
+
+
 @app.command(epilog="Example: **cutaway train students.csv --target passed --layers 16,8**")
 def train(
     data: Annotated[
         Path | None,
         typer.Argument(
             metavar="[DATA]",
-            help="A .csv, .tsv or .parquet file; without it, the students table that comes along.",
+            help="A table (.csv, .tsv, .parquet), a folder of images with a folder for each "
+            "class, IDX files, or series with classes (UCR); without it, the students table that "
+            "comes along.",
             show_default=False,
         ),
     ] = None,
-    target: Annotated[
-        str | None, typer.Option(metavar="COL", help="The column to predict.", show_default=False)
-    ] = None,
-    layers: Annotated[
-        str, typer.Option(metavar="N,N", help='Sizes of the hidden layers; "" for none.')
-    ] = "128,128",
-    activation: Annotated[str, typer.Option(help="After each hidden layer.")] = "relu",
-    optimizer: Annotated[str, typer.Option(help="How weights move.")] = "adamw",
-    lr: Annotated[
-        float | None, typer.Option(help="Learning rate. [default: fits the optimizer]")
-    ] = None,
-    schedule: Annotated[
-        str, typer.Option(help="How the rate changes: cosine (down to 0) or constant.")
-    ] = "cosine",
-    weight_decay: Annotated[float, typer.Option(help="Of adamw: pulls weights to 0.")] = 1.0,
-    epochs: Annotated[
-        int | None, typer.Option(help="Most epochs. [default: fits the data, 50 to 500]")
-    ] = None,
-    patience: Annotated[
-        int | None,
-        typer.Option(help="Epochs without improvement that end it. [default: runs them all]"),
-    ] = None,
-    batch_size: Annotated[
-        int | None, typer.Option(help="Rows a step. [default: fits the data, 32 to 512]")
-    ] = None,
-    loss: Annotated[
-        str | None, typer.Option(metavar="NAME", help="[default: fits the target]")
-    ] = None,
-    dropout: Annotated[
-        float, typer.Option(metavar="P", help="Share of hidden units dropped in training.")
-    ] = 0.2,
-    init: Annotated[str, typer.Option(metavar="NAME", help="Initial weights.")] = "glorot_uniform",
-    task: Annotated[
-        str | None,
-        typer.Option(help="binary, multiclass or regression. [default: as the target looks]"),
-    ] = None,
-    ignore: Annotated[
-        str | None, typer.Option(metavar="COL,COL", help="Columns to leave out.")
-    ] = None,
-    validation: Annotated[float, typer.Option(help="Share of the rows held out.")] = 0.2,
-    seed: Annotated[int, typer.Option(help="Of everything random.")] = 0,
-    out: Annotated[
-        Path | None,
-        typer.Option(metavar="RUN", help="Folder for the run. [default: a new one in runs/]"),
-    ] = None,
+    target: _option(str, None, "The column to predict, for tables.", metavar="COL") = None,
+    out: _option(
+        Path, None, "Folder for the run. [default: a new one in runs/]", metavar="RUN"
+    ) = None,
     resume: Annotated[
         bool, typer.Option("--resume", help="Go on with the training begun in --out.")
     ] = False,
+    kind: _option(str, None, "What DATA is, if it is taken for something else.") = None,
+    model: _option(str, None, "Which network. [default: fits the data]", metavar="NAME") = None,
+    epochs: _option(int, TRAINING, "Most epochs. [default: fits the data]") = None,
+    batch_size: _option(int, TRAINING, "Rows a step. [default: fits the data]") = None,
+    optimizer: _option(str, TRAINING, "How weights move. [default: adamw]") = None,
+    lr: _option(float, TRAINING, "Learning rate. [default: fits the optimizer]") = None,
+    schedule: _option(
+        str, TRAINING, "How the rate changes: cosine (down to 0) or constant. [default: cosine]"
+    ) = None,
+    weight_decay: _option(
+        float, TRAINING, "Of adamw: pulls weights to 0. [default: fits the data]"
+    ) = None,
+    dropout: _option(
+        float, TRAINING, "Share of hidden units dropped. [default: 0.2]", metavar="P"
+    ) = None,
+    patience: _option(
+        int, TRAINING, "Epochs without improvement that end it. [default: runs them all]"
+    ) = None,
+    validation: _option(float, TRAINING, "Share of the rows held out. [default: 0.2]") = None,
+    seed: _option(int, TRAINING, "Of everything random. [default: 0]") = None,
+    layers: _option(
+        str, TABLES, 'Sizes of the hidden layers, "" for none. [default: 128,128]', metavar="N,N"
+    ) = None,
+    activation: _option(str, TABLES, "After each hidden layer. [default: relu]") = None,
+    loss: _option(str, TABLES, "[default: fits the target]", metavar="NAME") = None,
+    init: _option(str, TABLES, "Initial weights. [default: glorot_uniform]", metavar="NAME") = None,
+    task: _option(
+        str, TABLES, "binary, multiclass or regression. [default: as the target looks]"
+    ) = None,
+    ignore: _option(str, TABLES, "Columns to leave out.", metavar="COL,COL") = None,
+    size: _option(
+        int, IMAGES, "Edge in pixels that images get. [default: their own, at most 96]"
+    ) = None,
+    augment: _option(
+        bool,
+        IMAGES,
+        "Move and mirror them in training. [default: yes]",
+        "--augment/--no-augment",
+    ) = None,
+    skip_corrupt: _option(
+        bool, IMAGES, "Leave out images that cannot be read.", "--skip-corrupt"
+    ) = None,
     as_json: Json = False,
 ) -> None:
-    """Train a network on a table, show it working, and save it as a run."""
+    """Train a network on your data, show it working, and save it as a run."""
     from cutaway.cli.train import train_command
     from cutaway.losses import LOSS_ALIASES
-    from cutaway.runs import TableOptions
 
-    options = TableOptions(
-        layers=_sizes(layers),
-        activation=activation,
-        optimizer=optimizer,
-        lr=lr,
-        schedule=schedule,
-        weight_decay=weight_decay,
-        epochs=epochs,
-        patience=patience,
-        batch_size=batch_size,
-        loss=LOSS_ALIASES.get(loss, loss),
-        dropout=dropout,
-        init=init,
-        task=task,
-        ignore=tuple(name.strip() for name in (ignore or "").split(",") if name.strip()),
-        validation=validation,
-        seed=seed,
-    )
-    train_command(data, target, options, out=out, resume=resume, as_json=as_json)
+    given = {
+        "model": model,
+        "epochs": epochs,
+        "batch_size": batch_size,
+        "optimizer": optimizer,
+        "lr": lr,
+        "schedule": schedule,
+        "weight_decay": weight_decay,
+        "dropout": dropout,
+        "patience": patience,
+        "validation": validation,
+        "seed": seed,
+        "layers": None if layers is None else _sizes(layers),
+        "activation": activation,
+        "loss": LOSS_ALIASES.get(loss, loss),
+        "init": init,
+        "task": task,
+        "ignore": None if ignore is None else _names(ignore),
+        "size": size,
+        "augment": augment,
+        "skip_corrupt": skip_corrupt,
+    }
+    given = {name: value for name, value in given.items() if value is not None}
+    train_command(data, target, kind, given, out=out, resume=resume, as_json=as_json)
 
 
 @app.command(epilog="Example: **cutaway predict runs/students new.csv --out predictions.csv**")
@@ -141,7 +159,7 @@ def predict(
     ] = None,
     as_json: Json = False,
 ) -> None:
-    """Predict the target for every row of a table."""
+    """Predict the target for every row or image of new data."""
     from cutaway.cli.use import predict_command
 
     predict_command(run, data, out=out, as_json=as_json)
@@ -149,7 +167,7 @@ def predict(
 
 @app.command(epilog="Example: **cutaway evaluate runs/students more_students.csv**")
 def evaluate(run: RunArgument, data: DataArgument, as_json: Json = False) -> None:
-    """Say how good a run is on a table that has the target."""
+    """Say how good a run is on other data that have the target."""
     from cutaway.cli.use import evaluate_command
 
     evaluate_command(run, data, as_json=as_json)
@@ -169,6 +187,10 @@ def summary(
     if not Path(what).exists() and set(what) <= set("0123456789,- "):
         sizes = _sizes(what.replace("-", ","))
     summary_command(what, sizes, as_json=as_json)
+
+
+def _names(text: str) -> tuple[str, ...]:
+    return tuple(name.strip() for name in text.split(",") if name.strip())
 
 
 def _sizes(text: str) -> tuple[int, ...]:

@@ -5,11 +5,14 @@ import sys
 
 from cutaway.cli.show import console, escape, number, print_json, print_notes, print_scores, table
 from cutaway.data import students_path
-from cutaway.runs import prepare_table, write_report
+from cutaway.runs import prepare, write_report
+
+MOST_CLASSES = 20
+NEW = {"table": ("NEW.csv", "MORE.csv"), "labelled series": ("NEW.tsv", "MORE.tsv")}
 
 
-def train_command(data, target, options, *, out, resume, as_json) -> None:
-    prepared = prepare_table(data, target, options)
+def train_command(data, target, kind, given, *, out, resume, as_json) -> None:
+    prepared = prepare(data, target, kind=kind, **given)
     if not as_json:
         _show_data(prepared)
         _show_network(prepared)
@@ -21,11 +24,12 @@ def train_command(data, target, options, *, out, resume, as_json) -> None:
     if as_json:
         print_json({"run": str(run.path), "report": str(report), **run.metrics})
         return
+    new, more = NEW.get(prepared.kind, ("NEW", "MORE"))
     console.print(f"\nSaved in [bold]{escape(run.path)}[/]. What now:")
     follow_ups = [
         (str(report), "the report, for your browser: curves, and the rows it got most wrong"),
-        (f"cutaway predict {run.path} NEW.csv", "predictions for new rows"),
-        (f"cutaway evaluate {run.path} MORE.csv", "how good it is on other rows"),
+        (f"cutaway predict {run.path} {new}", "predictions for what is new"),
+        (f"cutaway evaluate {run.path} {more}", "how good it is on other data"),
         (f"cutaway summary {run.path}", "the network, layer by layer"),
     ]
     for command, what in follow_ups:
@@ -39,19 +43,30 @@ def _show_data(prepared) -> None:
     source = escape(prepared.source)
     if prepared.source == str(students_path()):
         source = "students.csv, which comes with Cutaway"
-    console.print(f"[bold]{source}[/]: {rows:,} rows, {len(prepared.frame.columns)} columns\n")
-    shown = [(name, kind, done) for name, kind, done, *_ in prepared.preprocessing.summary_rows()]
-    console.print(table(["column", "kind", "what is done with it"], shown))
+    if prepared.kind == "table":
+        columns = len(prepared.frame.columns)
+        console.print(f"[bold]{source}[/]: {rows:,} rows, {columns} columns\n")
+    else:
+        console.print(f"[bold]{source}[/]: {rows:,} {prepared.preprocessing.things}")
+        console.print(f"{escape(prepared.why)}\n")
+    headings = prepared.preprocessing.headings[:3]
+    shown = [row[:3] for row in prepared.preprocessing.summary_rows()]
+    if len(shown) > MOST_CLASSES and prepared.kind != "table":
+        shown = [*shown[:MOST_CLASSES], (f"... {len(shown) - MOST_CLASSES} more", "", "")]
+    console.print(table(headings, shown))
     print_notes(prepared.notes)
 
 
 def _show_network(prepared) -> None:
-    options, spec = prepared.options, prepared.spec
-    sizes = [len(prepared.preprocessing.features), *spec["layers"], spec["outputs"]]
+    options, spec, things = prepared.options, prepared.spec, prepared.preprocessing.things
+    name = spec["model"]
+    if name == "mlp":
+        sizes = [len(prepared.preprocessing.features), *spec["layers"], spec["outputs"]]
+        name = "-".join(map(str, sizes))
     console.print(
-        f"\nNetwork {'-'.join(map(str, sizes))}, {prepared.net.summary().total:,} parameters; "
+        f"\nNetwork {name}, {prepared.net.summary().total:,} parameters; "
         f"{options.optimizer}, lr {options.rate():g}, {prepared.epochs} epochs in batches of "
-        f"{prepared.batch_size}, {len(prepared.training):,} rows to train on, "
+        f"{prepared.batch_size}, {len(prepared.training):,} {things} to train on, "
         f"{len(prepared.held):,} held out\n"
     )
 
@@ -61,24 +76,35 @@ def _show_result(prepared, run) -> None:
     why = f" ({metrics['stopped']})" if metrics["stopped"] else ""
     console.print(
         f"{metrics['epochs']} epochs in {metrics['seconds']:.1f} s{escape(why)}; "
-        f"the weights are those of epoch {metrics['best_epoch']}, the best on held-out rows\n"
+        f"the weights are those of epoch {metrics['best_epoch']}, the best on held-out "
+        f"{prepared.preprocessing.things}{_waited(metrics)}\n"
     )
     console.print(headline(prepared, metrics["validation"]))
-    print_scores({"training": metrics["train"], "held out": metrics["validation"]})
+    sets = {"training": "train", "held out": "validation", "test set": "test"}
+    print_scores({name: metrics[key] for name, key in sets.items() if key in metrics})
+
+
+def _waited(metrics) -> str:
+    """What part of the time went into waiting for data, where they come as a stream."""
+    if "waited_for_data" not in metrics:
+        return ""
+    return f"; {metrics['waited_for_data']:.1%} of the time went into waiting for data"
 
 
 def headline(prepared, scores: dict) -> str:
     """How good it is on held-out rows, in words, beside what guessing would give."""
     target, rows = escape(prepared.target), len(prepared.held)
+    things = prepared.preprocessing.things
     if prepared.preprocessing.task == "regression":
         unit = number(scores["mean_absolute_error"])
         guess = number(scores["baseline_mean_absolute_error"])
         return (
             f"Predicts [bold]{target}[/] within [bold green]{unit}[/] on average for {rows} "
-            f"held-out rows; always guessing the mean is off by {guess}."
+            f"held-out {things}; always guessing the mean is off by {guess}."
         )
     right, guess = scores["accuracy"], scores["baseline_accuracy"]
     return (
         f"Predicts [bold]{target}[/] right for [bold green]{round(right * rows)} of {rows}[/] "
-        f"held-out rows ({right:.1%}); always guessing the commonest is right for {guess:.1%}."
+        f"held-out "
+        f"{things} ({right:.1%}); always guessing the commonest is right for {guess:.1%}."
     )

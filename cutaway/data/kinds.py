@@ -12,7 +12,7 @@ from cutaway.data.read import read_table
 from cutaway.data.series import as_times, equal_steps, step_between
 from cutaway.data.text import free_text_columns, labelled_lines, read_text, words_each
 from cutaway.data.ucr import SPLIT_NAMES, ucr_pair
-from cutaway.errors import DataError
+from cutaway.errors import DataError, did_you_mean
 
 KINDS = ("table", "text", "series", "labelled series", "image folder", "audio folder", "idx")
 # folders of which none is a class
@@ -48,7 +48,12 @@ def recognise(path, *, target=None) -> Recognised:
     if path.is_dir():
         return _folder(path)
     if not path.exists():
-        raise DataError(f"there is no {path}", expected="a file or a folder", mend="check the path")
+        near = [p.name for p in path.parent.glob("*")]
+        raise DataError(
+            f"there is no {path}",
+            expected="an existing file or folder",
+            mend=did_you_mean(path.name, near) if near else "check the path",
+        )
     return _file(path, target)
 
 

@@ -10,6 +10,7 @@ from cutaway.ops.windows import (
     PADDING_MODES,
     expect_padding,
     expect_window_axes,
+    output_sizes,
     padding_pairs,
     per_axis,
 )
@@ -57,11 +58,11 @@ class _Convolution(Module):
         expect_window_axes(x, self.axes, where=self.label())
         channels = self.weight.shape[-2] * self.groups
         expect_axis(x, -1, channels, where=self.label(), name="in_channels")
-        padding = self.padding
+        sizes, kernel = x.shape[1:-1], self.weight.shape[:-2]
+        padding = padding_pairs(self.padding, sizes, kernel, self.stride, self.dilation)
+        output_sizes(sizes, kernel, self.stride, padding, self.dilation, where=self.label())
         if self.padding_mode != "zeros":
-            kernel = self.weight.shape[:-2]
-            pairs = padding_pairs(padding, x.shape[1:-1], kernel, self.stride, self.dilation)
-            x = ops.pad_borders(x, padding=pairs, mode=self.padding_mode)
+            x = ops.pad_borders(x, padding=padding, mode=self.padding_mode)
             padding = ((0, 0),) * self.axes
         y = ops.convolution(
             x,

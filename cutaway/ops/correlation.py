@@ -17,6 +17,7 @@ import math
 import jax.numpy as jnp
 from jax import lax
 
+from cutaway.ops.precision import product
 from cutaway.ops.windows import output_sizes, pad_windows, read_tap, taps
 
 
@@ -36,7 +37,8 @@ def correlate(x, w, *, stride, padding, spacing, dilation, groups):
         return _depthwise(x, w, stride, padding, spacing, dilation)
     if groups == 1 and plain and _is_short(window, stride, x.shape[-1]):
         return _short(x, w, padding, dilation)
-    return lax.conv_general_dilated(
+    return product(
+        lax.conv_general_dilated,
         x,
         w,
         window_strides=stride,
@@ -58,8 +60,8 @@ def kernel_gradient(x, grad, *, kernel_size, stride, padding, dilation, groups):
     """
     if groups == 1 and _is_pointwise(kernel_size, padding):
         x = _strided(x, stride)
-        product = _flat(x).T @ _flat(grad)
-        return product.reshape(*kernel_size, x.shape[-1], grad.shape[-1])
+        w = product(jnp.matmul, _flat(x).T, _flat(grad))
+        return w.reshape(*kernel_size, x.shape[-1], grad.shape[-1])
     if groups == x.shape[-1] == grad.shape[-1] and groups > 1:
         return _depthwise_kernel_gradient(x, grad, kernel_size, stride, padding, dilation)
     if groups == 1 and _is_short(kernel_size, stride, x.shape[-1]):
@@ -91,7 +93,8 @@ def kernel_gradient(x, grad, *, kernel_size, stride, padding, dilation, groups):
     ]
     window = tuple(range(1, x.ndim - 1))
     last = x.ndim - 1
-    product = lax.conv_general_dilated(
+    w = product(
+        lax.conv_general_dilated,
         x.transpose(last, *window, 0),  # (in, *sizes, batch)
         grad.transpose(*window, 0, last),  # (*out_sizes, batch, out)
         window_strides=dilation,
@@ -99,7 +102,7 @@ def kernel_gradient(x, grad, *, kernel_size, stride, padding, dilation, groups):
         rhs_dilation=stride,
         dimension_numbers=_channels_last(x.ndim),
     )  # (in, *kernel_size, out)
-    return product.transpose(*window, 0, last)
+    return w.transpose(*window, 0, last)
 
 
 def swap_channels(w, groups):
@@ -142,7 +145,8 @@ def _flat(x):
 
 def _pointwise(x, w, stride):
     x = _strided(x, stride)
-    return (_flat(x) @ w.reshape(w.shape[-2:])).reshape(*x.shape[:-1], w.shape[-1])
+    flat = product(jnp.matmul, _flat(x), w.reshape(w.shape[-2:]))
+    return flat.reshape(*x.shape[:-1], w.shape[-1])
 
 
 def _is_short(window, stride, channels):
@@ -152,7 +156,7 @@ def _is_short(window, stride, channels):
 def _short(x, w, padding, dilation):
     (k, fan, out), (d,), ((lo, hi),) = w.shape, dilation, padding
     batch, n = x.shape[:2]
-    products = _flat(x) @ w.transpose(1, 0, 2).reshape(fan, k * out)
+    products = product(jnp.matmul, _flat(x), w.transpose(1, 0, 2).reshape(fan, k * out))
     products = products.reshape(batch, n, k, out)
     zero = jnp.zeros((), products.dtype)
     size = n + lo + hi - d * (k - 1)
@@ -168,8 +172,8 @@ def _short_kernel_gradient(x, grad, kernel_size, padding, dilation):
     (k,), (d,), size = kernel_size, dilation, grad.shape[1]
     x = pad_windows(x, padding)
     read = [_flat(x[:, tap * d : tap * d + size]) for tap in range(k)]
-    product = jnp.concatenate(read, axis=1).T @ _flat(grad)
-    return product.reshape(k, x.shape[-1], grad.shape[-1])
+    w = product(jnp.matmul, jnp.concatenate(read, axis=1).T, _flat(grad))
+    return w.reshape(k, x.shape[-1], grad.shape[-1])
 
 
 def _spaced(x, spacing, padding):

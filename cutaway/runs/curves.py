@@ -43,6 +43,8 @@ class CurveRows(Preprocessing):
         length: steps of each series.
     """
 
+    things = "series"
+
     def __init__(self, length: int, target):
         self.length = length
         self.target = target

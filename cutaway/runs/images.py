@@ -71,6 +71,8 @@ class ImageRows(Preprocessing):
         channels: 1 or 3.
     """
 
+    things = "images"
+
     def __init__(self, size, channels: int, target, *, skip_corrupt: bool = False):
         self.size = tuple(size)
         self.channels = channels

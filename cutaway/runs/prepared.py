@@ -184,6 +184,7 @@ def write_report(prepared: Prepared, run: Run, *, command: str = "") -> Path:
             history=run.history,
             best_epoch=run.metrics["best_epoch"],
             metrics=run.metrics,
+            things=preprocessing.things,
             classes=preprocessing.classes,
             target=prepared.target,
             truth=preprocessing.truth(prepared.y[held]),

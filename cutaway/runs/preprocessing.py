@@ -17,10 +17,12 @@ class Preprocessing:
 
     Attributes:
         target: the Target: task, classes and their counts, or mean and scale.
+        things: what the examples are, in the plural.
         headings: of `summary_rows`.
     """
 
     target: Target
+    things = "rows"
     headings = ("class", "training rows", "share")
 
     task = property(lambda self: self.target.task)

@@ -37,6 +37,7 @@ pre { background: var(--tint); padding: .8rem 1rem; border-radius: 6px; overflow
 .chart svg { background: #fff; border-radius: 6px; max-width: 100%; height: auto; }
 .cutaway-net { max-width: 100%; height: auto; }
 .matrix td { text-align: center; min-width: 4.2rem; border: 2px solid var(--paper); }
+.pixels { width: 96px; image-rendering: pixelated; border-radius: 4px; }
 .matrix small { display: block; opacity: .75; }
 """
 
@@ -53,6 +54,7 @@ class ReportData:
         headings, columns: of the table about the data; see Preprocessing.summary_rows.
         notes: what was noticed in the data.
         net, history, best_epoch, metrics: of the run.
+        things: what the examples are, in the plural.
         input_shape: of one example.
         feature_names: of the inputs; None where they have none.
         classes: names of the classes; None for regression.
@@ -77,6 +79,7 @@ class ReportData:
     history: object
     best_epoch: int | None
     metrics: dict
+    things: str
     classes: list | None
     target: str
     truth: np.ndarray
@@ -84,6 +87,10 @@ class ReportData:
     rows: object
     row_numbers: np.ndarray
     pictures: list | None = None
+
+
+class Markup(str):
+    """Text that is HTML already."""
 
 
 def render(data: ReportData) -> str:
@@ -94,7 +101,9 @@ def render(data: ReportData) -> str:
         _section("The network", _network(data)),
         _section("How it learned", _learning(data)),
         _section("Where it is right and wrong", _errors(data)),
-        _section(f"The {min(WORST, len(data.truth))} rows it got most wrong", _worst(data)),
+        _section(
+            f"The {min(WORST, len(data.truth))} {data.things} it got most wrong", _worst(data)
+        ),
         _section("Settings", _settings(data)),
     ]
     return (
@@ -112,9 +121,9 @@ def _section(title, body):
 def _head(data):
     return (
         f"<h1>{escape(data.title)}</h1>"
-        f'<p class="soft">{len(data.truth):,} rows were held out; the network never learned from '
-        f"them, and what follows is about them. They did decide which weights were kept, so "
-        f"new rows may turn out a little worse.</p>"
+        f'<p class="soft">{len(data.truth):,} {data.things} were held out; the network never '
+        f"learned from them, and what follows is about them. They did decide which weights were "
+        f"kept, so new {data.things} may turn out a little worse.</p>"
         f'<p class="headline">{_verdict(data)}</p>'
         f"<pre>cutaway predict {escape(data.run)} NEW.csv</pre>"
     )
@@ -130,7 +139,7 @@ def _verdict(data):
         )
     right = round(scores["accuracy"] * rows)
     text = (
-        f"Predicts {target} right for <b>{right} of {rows}</b> rows "
+        f"Predicts {target} right for <b>{right} of {rows}</b> {data.things} "
         f"({scores['accuracy']:.1%}); always guessing the commonest is right for "
         f"{scores['baseline_accuracy']:.1%}."
     )
@@ -160,18 +169,22 @@ def _data(data):
 
 def _network(data):
     outputs = data.classes if data.classes is not None and len(data.classes) > 2 else None
+    summary = data.net.summary(data.input_shape)
+    rows = [(r.path, r.layer, r.output, f"{r.parameters:,}") for r in summary.rows]
+    rows.append(("", "trainable parameters", "", f"{summary.total:,}"))
+    layers = _table(("path", "layer", "output shape", "parameters"), rows, numbers=(3,))
+    if data.feature_names is None:
+        return layers
     picture = draw(
         data.net,
         input_names=data.feature_names,
         output_names=[str(c) for c in outputs] if outputs else [data.target],
     )
-    rows = [(r.path, r.layer, r.output, f"{r.parameters:,}") for r in data.net.summary().rows]
-    rows.append(("", "trainable parameters", "", f"{data.net.summary().total:,}"))
     return (
         f'<div class="scroll">{picture.svg}</div>'
         '<p class="soft">Each line is a weight: blue positive, orange negative, the thicker the '
         "larger in its layer. Of layers with many nodes, the first and the last are drawn.</p>"
-        + _table(("path", "layer", "output shape", "parameters"), rows, numbers=(3,))
+        + layers
     )
 
 
@@ -235,7 +248,11 @@ def _worst(data):
         wrong = -chance
         headings = ["row", f"true {data.target}", "predicted", "chance given to the truth"]
     order = np.argsort(-wrong, kind="stable")[:WORST]
-    others = [name for name in data.rows.columns if name != data.target]
+    others = [
+        name
+        for name in data.rows.columns
+        if name != data.target and not data.rows[name].dtype.is_nested()
+    ]
     rows = []
     for k in order:
         if data.classes is None:
@@ -246,8 +263,10 @@ def _worst(data):
             told.append(f"{chance[k]:.1%}")
         cells = data.rows.row(int(k), named=True)
         values = ["" if cells[name] is None else str(cells[name]) for name in others]
-        rows.append([f"{data.row_numbers[k]:,}", *told, *values])
-    return _table([*headings, *others], rows, numbers=(0, 3))
+        row = [f"{data.row_numbers[k]:,}", *told, *values]
+        rows.append([*row, Markup(data.pictures[k]())] if data.pictures else row)
+    headings = [*headings, *others, *([""] if data.pictures else [])]
+    return _table(headings, rows, numbers=(0, 3))
 
 
 def _settings(data):
@@ -259,7 +278,8 @@ def _settings(data):
 def _table(headings, rows, numbers=()):
     def cell(tag, k, value):
         kind = ' class="n"' if k in numbers else ""
-        return f"<{tag}{kind}>{escape(str(value))}</{tag}>"
+        text = value if isinstance(value, Markup) else escape(str(value))
+        return f"<{tag}{kind}>{text}</{tag}>"
 
     head = "".join(cell("th", k, heading) for k, heading in enumerate(headings))
     body = "".join(

@@ -332,6 +332,20 @@ def test_compiled_convolutions_equal_eager_ones():
         np.testing.assert_allclose(mine.numpy(), theirs.numpy(), rtol=1e-4, atol=1e-6)
 
 
+@pytest.mark.parametrize("groups", [1, 2])
+def test_bfloat16_rounds_the_factors_and_nothing_else(groups):
+    rng = np.random.default_rng(0)
+    x, w = rng.normal(size=(2, 6, 6, 4)), rng.normal(size=(3, 3, 4 // groups, 4))
+    x, w = (a.astype(np.float32) for a in (x, w))
+    rounded = [jnp.asarray(a).astype(jnp.bfloat16).astype(jnp.float32) for a in (x, w)]
+    options = {"padding": ((1, 1), (1, 1)), "groups": groups}
+    with ct.precision("bfloat16"):
+        out = ops.convolution(x, w, **options)
+    expected = ops.convolution(*rounded, **options)
+    assert out.dtype == jnp.float32
+    np.testing.assert_allclose(out.numpy(), expected.numpy(), rtol=1e-5, atol=1e-5)
+
+
 def test_causal_convolutions_never_see_the_future():
     net = ct.Conv1d(2, 3, 3, dilation=2, padding="causal")
     x = Tensor(np.random.default_rng(0).normal(size=(1, 9, 2)), requires_grad=True)
@@ -376,5 +390,5 @@ def test_windows_that_do_not_fit_are_named(call, error, says):
 
 def test_a_layer_in_a_network_is_named_by_its_path():
     net = ct.Sequential(ct.Conv2d(1, 2, 3), ct.Conv2d(2, 2, 9))
-    with pytest.raises(ShapeError, match="convolution"):
+    with pytest.raises(ShapeError, match="layer 1, Conv2d: the window reaches over 9"):
         net(np.ones((1, 8, 8, 1)))

@@ -1,0 +1,115 @@
+"""prepare: whatever a path holds, made ready to train on."""
+
+import dataclasses
+import importlib
+from pathlib import Path
+
+from cutaway.data import recognise
+from cutaway.errors import DataError, OptionError, did_you_mean
+from cutaway.runs.prepared import Prepared
+
+
+@dataclasses.dataclass(frozen=True)
+class _Kind:
+    """How one kind of data is prepared: module, its options and function, and the model's name."""
+
+    module: str
+    options: str
+    prepare: str
+    takes_target: bool
+    model: str
+
+
+KINDS = {
+    "table": _Kind("table", "TableOptions", "prepare_table", True, "a multilayer perceptron"),
+    "images": _Kind(
+        "images",
+        "ImageOptions",
+        "prepare_images",
+        False,
+        "a convolutional network: neighbouring pixels belong together",
+    ),
+    "labelled series": _Kind(
+        "curves",
+        "CurveOptions",
+        "prepare_curves",
+        False,
+        "convolutions over time: shapes count wherever they occur",
+    ),
+}
+# what data.recognise calls them, where the name differs
+ALIASES = {"image folder": "images", "idx": "images"}
+
+
+def prepare(data, target: str | None = None, *, kind: str | None = None, **given) -> Prepared:
+    """Read, look at, encode and split data of any kind, and build a network for them.
+
+    Args:
+        data: path of a table, a folder of images, IDX files, labelled series; a frame; or None
+            for the students table that the package carries.
+        target: the column to predict, for tables.
+        kind: what the data are, to overrule what is found.
+        given: options of that kind, see TableOptions, ImageOptions, CurveOptions.
+
+    Raises:
+        DataError: no such path, or nothing that is known.
+        OptionError: an option that this kind does not have.
+
+    Example:
+        >>> prepare("photos", size=64).train()                        # doctest: +SKIP
+    """
+    why = ""
+    if kind is None:
+        kind = "table"
+        if isinstance(data, str | Path):
+            found = recognise(data, target=target)
+            kind = ALIASES.get(found.kind, found.kind)
+            why = f"Taken for {NAMES.get(kind, kind)}: {found.reason}"
+    if kind not in KINDS:
+        raise DataError(
+            f"{data} holds {kind}" if why else f"there is no kind {kind!r}",
+            expected="one of " + ", ".join(KINDS),
+            mend="say what it is with kind (--kind)" if why else did_you_mean(kind, KINDS),
+        )
+    entry = KINDS[kind]
+    module = importlib.import_module(f"cutaway.runs.{entry.module}")
+    options = make_options(getattr(module, entry.options), kind, given)
+    make = getattr(module, entry.prepare)
+    if kind == "table":
+        return make(data, target, options)
+    why = f"{why}. The network is {entry.model}."
+    if entry.takes_target:
+        return make(data, target, options, why=why)
+    if target is not None:
+        raise OptionError(
+            f"a target was named, {target!r}, but {data} holds {NAMES[kind]}, not a table",
+            mend="leave out the target",
+        )
+    return make(data, options, why=why)
+
+
+NAMES = {
+    "table": "a table",
+    "images": "images with classes",
+    "labelled series": "series with classes",
+    "text": "text",
+    "series": "a series to be forecast",
+    "language": "text to be continued",
+}
+
+
+def make_options(kind_of_options, kind: str, given: dict):
+    """The options of a kind from those that were given by name.
+
+    Raises:
+        OptionError: names that this kind does not have.
+    """
+    known = {field.name for field in dataclasses.fields(kind_of_options)}
+    strange = [name for name in given if name not in known]
+    if strange:
+        raise OptionError(
+            f"{', '.join(strange)}: no option for {NAMES.get(kind, kind)}",
+            expected="one of " + ", ".join(sorted(known)),
+            mend="leave it out" + (f", or {did_you_mean(strange[0], known)}"),
+        )
+    return kind_of_options(**given)

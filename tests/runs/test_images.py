@@ -1,0 +1,139 @@
+"""Images as runs: folders and IDX files, from decoding to predictions."""
+
+import gzip
+import struct
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from cutaway.errors import DataError, OptionError
+from cutaway.runs import Run, prepare, write_report
+from cutaway.runs.images import ImageOptions, prepare_images
+
+RNG = np.random.default_rng(0)
+QUICK = {"epochs": 2, "batch_size": 8}
+
+
+def painted(bright, size=12, channels=3):
+    """A dark or a bright image with noise."""
+    level = 200 if bright else 40
+    shape = (size, size, channels) if channels > 1 else (size, size)
+    return np.clip(RNG.normal(level, 20, shape), 0, 255).astype(np.uint8)
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """photos/{train,test}/{bright,dark}/*.png"""
+    root = tmp_path_factory.mktemp("photos")
+    for split, count in (("train", 20), ("test", 5)):
+        for name in ("bright", "dark"):
+            place = root / split / name
+            place.mkdir(parents=True)
+            for k in range(count):
+                Image.fromarray(painted(name == "bright")).save(place / f"{k}.png")
+    return root
+
+
+@pytest.fixture(scope="module")
+def trained(folder, tmp_path_factory):
+    prepared = prepare(folder, **QUICK)
+    run = prepared.train(tmp_path_factory.mktemp("out") / "run", progress=False)
+    return prepared, run
+
+
+def test_a_folder_of_images_is_recognised_and_the_choice_explained(trained):
+    prepared, run = trained
+    assert prepared.kind == "images"
+    assert "images in the splits" in prepared.why and "convolutional" in prepared.why
+    assert prepared.x.dtype == np.uint8 and prepared.x.shape == (40, 12, 12, 3)
+    assert len(prepared.training) == 32 and len(prepared.held) == 8
+    assert set(run.metrics) >= {"train", "validation", "test", "waited_for_data"}
+
+
+def test_a_saved_run_of_images_gives_the_same_predictions(trained, folder):
+    _, run = trained
+    again = Run.open(run.path)
+    scores, _ = again.evaluate(folder)
+    assert scores == pytest.approx(run.metrics["test"])
+    frame, _ = again.predict(folder / "test" / "bright")  # images without classes
+    assert frame.columns == ["path", "prediction", "probability"] and frame.height == 5
+    single, _ = again.predict(folder / "test" / "bright" / "0.png")
+    assert single["probability"][0] == pytest.approx(frame["probability"][0], abs=1e-6)
+
+
+def test_the_report_shows_the_worst_images(trained):
+    prepared, run = trained
+    page = write_report(prepared, run).read_text()
+    assert page.count('src="data:image/png;base64,') == 8
+    assert "images it got most wrong" in page and "Conv2d(3, 32, kernel_size=3" in page
+
+
+def test_the_same_seed_gives_the_same_weights_with_augmentation(folder, trained, tmp_path):
+    _, first = trained
+    second = prepare(folder, **QUICK).train(tmp_path / "again", progress=False)
+    a, b = first.net.state_dict(), second.net.state_dict()
+    assert all((a[k] == b[k]).all() for k in a)
+
+
+def test_idx_files_become_grey_images(tmp_path):
+    def write(name, array):
+        header = struct.pack(f">HBB{array.ndim}I", 0, 8, array.ndim, *array.shape)
+        (tmp_path / name).write_bytes(gzip.compress(header + array.tobytes()))
+
+    for prefix, count in (("train", 40), ("t10k", 10)):
+        labels = np.arange(count, dtype=np.uint8) % 2
+        write(f"{prefix}-labels-idx1-ubyte.gz", labels)
+        images = np.stack([painted(bright, 14, 1) for bright in labels])
+        write(f"{prefix}-images-idx3-ubyte.gz", images)
+    prepared = prepare(tmp_path, **QUICK)
+    assert prepared.x.shape == (40, 14, 14, 1) and prepared.preprocessing.classes == ["0", "1"]
+    run = prepared.train(tmp_path / "run", progress=False)
+    assert Run.open(run.path).evaluate(tmp_path)[0] == pytest.approx(run.metrics["test"])
+
+
+def test_validation_folders_are_what_is_held_out(tmp_path):
+    for split, count in (("train", 6), ("val", 3)):
+        for name in ("a", "b"):
+            (tmp_path / split / name).mkdir(parents=True)
+            for k in range(count):
+                Image.fromarray(painted(name == "a")).save(tmp_path / split / name / f"{k}.png")
+    prepared = prepare_images(tmp_path, ImageOptions(batch_size=4))
+    assert len(prepared.training) == 12 and len(prepared.held) == 6
+    assert prepared.y[prepared.held].tolist() == [0, 0, 0, 1, 1, 1]
+
+
+def test_corrupt_images_are_named_or_skipped(tmp_path):
+    for name in ("a", "b"):
+        (tmp_path / name).mkdir()
+        for k in range(8):
+            Image.fromarray(painted(name == "a")).save(tmp_path / name / f"{k}.png")
+    (tmp_path / "b" / "3.png").write_bytes(b"\x89PNG\r\n\x1a\nnothing")
+    with pytest.raises(DataError, match=r"3\.png"):
+        prepare(tmp_path, batch_size=4)
+    prepared = prepare(tmp_path, batch_size=4, skip_corrupt=True, size=12)
+    assert len(prepared.x) == 15 and any("1 images cannot be read" in n for n in prepared.notes)
+
+
+@pytest.mark.parametrize(
+    ("call", "error", "says"),
+    [
+        (lambda path: prepare(path, layers=(3,)), OptionError, "no option for images"),
+        (lambda path: prepare(path, "passed"), OptionError, "not a table"),
+        (lambda path: prepare(path, kind="tables"), DataError, "no kind 'tables'"),
+        (lambda path: prepare(path / "nothing"), DataError, "nothing"),
+        (lambda path: prepare(path, model="vgg"), OptionError, "model for images 'vgg'"),
+        (lambda path: prepare(path, batch_size=999), OptionError, "batch_size is 999"),
+    ],
+)
+def test_what_does_not_fit_is_named(folder, call, error, says):
+    with pytest.raises(error, match=says):
+        call(folder)
+
+
+def test_a_class_that_training_did_not_have_is_named(trained, tmp_path):
+    for name in ("bright", "pale"):
+        (tmp_path / name).mkdir()
+        Image.fromarray(painted(True)).save(tmp_path / name / "0.png")
+    with pytest.raises(DataError, match="'pale' was not there in training"):
+        trained[1].evaluate(tmp_path)
