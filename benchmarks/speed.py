@@ -1,184 +1,228 @@
-"""Steps a second against PyTorch eager and scikit-learn, in one process, taking turns.
+"""Training steps a second against PyTorch, in one process, taking turns.
 
-    python benchmarks/speed.py [--rounds 7] [--json FILE]
+    python benchmarks/speed.py [--rounds 5] [--only NAME,NAME] [--json FILE] [--markdown FILE]
 
-Every step gathers its batch by index from data in memory, as in real training. The ratio is taken
-round by round, so that it holds when the machine's speed drifts.
+First multilayer perceptrons (speed_mlp.py), whole epochs in one program, then the networks of
+networks.py, a call a step. Both sides make the same step on the same batch: forward, cross-entropy,
+backward, Adam; and the forward pass of one row. PyTorch runs eagerly and, with --compile, as
+torch.compile makes it. The ratio is taken round by round, so that it holds when the machine's
+speed drifts. The ceiling is a 1024³ matrix product measured in the same rounds; the arithmetic of
+a step is counted by PyTorch.
 """
 
 import argparse
-import itertools
 import json
+import platform
 import statistics
 import time
-import warnings
+from pathlib import Path
 
 import numpy as np
+import speed_mlp
+from networks import CASES
 
-CASES = [  # sizes, batch, what was asked for: times PyTorch eager
-    ((4, 3, 2, 1), 32, 40.0),
-    ((20, 64, 64, 1), 32, 12.0),
-    ((784, 512, 256, 10), 128, 1.3),
-]
-STEPS = 200
-CEILING = 1024  # edge of the matrix product
+SECONDS = 1.0  # how long each side runs in a round
+ROW_CALLS = 20
 
 
-def data(sizes, batch):
-    rng = np.random.default_rng(0)
-    x = rng.normal(size=(batch * STEPS, sizes[0])).astype(np.float32)
-    if sizes[-1] == 1:
-        return x, rng.normal(size=(len(x), 1)).astype(np.float32)
-    return x, rng.integers(0, sizes[-1], len(x)).astype(np.int32)
+class Ours:
+    """A network of Cutaway with its compiled step."""
 
+    def __init__(self, case, x, y):
+        import jax
 
-def cutaway_epoch(sizes, batch):
-    import cutaway as ct
-    from cutaway.train.blocks import Memory, to_device
+        import cutaway as ct
 
-    x, y = data(sizes, batch)
-    ct.seed(0)
-    net = ct.models.mlp(sizes)
-    losses = ct.losses
-    loss = (
-        losses.mean_squared_error
-        if sizes[-1] == 1
-        else losses.sparse_categorical_cross_entropy_with_logits
-    )
-    trainer = ct.Trainer(net, loss=loss, optimizer=ct.Adam(net))
-    memory = Memory(*to_device(x, y))
-    rng = np.random.default_rng(0)
+        ct.seed(0)
+        self.net = net = case.ours()
+        optimizer = ct.Adam(net)
+        self.x, self.y, self.row = map(jax.device_put, (x, y, x[:1]))
+        loss_of = ct.losses.sparse_categorical_cross_entropy_with_logits
 
-    def epoch():
-        net.train()
-        for x, y, order, steps in memory.epoch(rng, batch):
-            for _ in trainer._steps.run(x, y, order, steps):
-                pass
-
-    return epoch
-
-
-def torch_epoch(sizes, batch):
-    import torch
-
-    torch.manual_seed(0)
-    layers = []
-    for n_in, n_out in itertools.pairwise(sizes):
-        layers += [torch.nn.Linear(n_in, n_out), torch.nn.ReLU()]
-    net = torch.nn.Sequential(*layers[:-1])
-    optimizer = torch.optim.Adam(net.parameters())
-    x, y = (torch.from_numpy(a) for a in data(sizes, batch))
-    y = y.long() if sizes[-1] > 1 else y
-    loss = torch.nn.CrossEntropyLoss() if sizes[-1] > 1 else torch.nn.MSELoss()
-
-    def epoch():
-        order = torch.randperm(len(x))
-        for start in range(0, len(x), batch):
-            rows = order[start : start + batch]
-            optimizer.zero_grad()
-            loss(net(x[rows]), y[rows]).backward()
+        def step(x, y):
+            loss = loss_of(net(x), y)
+            loss.backward()
             optimizer.step()
+            return loss
 
-    return epoch
-
-
-def sklearn_epoch(sizes, batch):
-    from sklearn.neural_network import MLPClassifier, MLPRegressor
-
-    x, y = data(sizes, batch)
-    kind = MLPRegressor if sizes[-1] == 1 else MLPClassifier
-    net = kind(hidden_layer_sizes=sizes[1:-1], batch_size=batch, max_iter=1, random_state=0)
-
-    def epoch():
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            net.fit(x, y.ravel())
-
-    return epoch
-
-
-def product_seconds():
-    """Seconds of one matrix product, in JAX, beside which the share is taken."""
-    import jax
-    import jax.numpy as jnp
-
-    a = jnp.asarray(np.random.default_rng(0).normal(size=(CEILING, CEILING)).astype(np.float32))
-    multiply = jax.jit(jnp.matmul)
-    multiply(a, a).block_until_ready()
-
-    def run():
+        self.compiled = ct.jit(step, net, optimizer)
         began = time.perf_counter()
-        for _ in range(5):
-            multiply(a, a).block_until_ready()
-        return (time.perf_counter() - began) / 5
+        self.step()
+        self.compile_seconds = time.perf_counter() - began
+        analysis = self.compiled.lower(self.x, self.y).compile().memory_analysis()
+        self.megabytes = (analysis.temp_size_in_bytes + analysis.argument_size_in_bytes) / 2**20
+        self.predict = ct.jit(ct.no_grad()(lambda x: net(x)), net, donate=False)
 
-    return run
+    def step(self):
+        return self.compiled(self.x, self.y).data.block_until_ready()
+
+    def infer(self):
+        self.predict(self.row).data.block_until_ready()
+
+    def train(self, mode):
+        self.net.train(mode)
 
 
-def flops(sizes, batch):
-    """Multiply-adds times two of a step: forward, weight gradients, and input gradients of all
-    layers but the first."""
-    products = [a * b for a, b in itertools.pairwise(sizes)]
-    return 2 * batch * (3 * sum(products) - products[0])
+class Theirs:
+    """A network of PyTorch with its eager step."""
+
+    def __init__(self, case, x, y, *, compiled=False):
+        import torch
+
+        self.torch = torch
+        torch.manual_seed(0)
+        self.net = case.theirs()
+        if compiled:
+            self.net = torch.compile(self.net)
+        self.optimizer = torch.optim.Adam(self.net.parameters())
+        x = np.moveaxis(x, -1, 1).copy() if case.channels_first else x
+        self.x = torch.from_numpy(x)
+        if not self.x.is_floating_point():
+            self.x = self.x.long()
+        self.y = torch.from_numpy(y).long()
+        self.loss = torch.nn.CrossEntropyLoss()
+        began = time.perf_counter()
+        self.step()
+        self.compile_seconds = time.perf_counter() - began
+
+    def step(self):
+        self.optimizer.zero_grad()
+        loss = self.loss(self.net(self.x), self.y)
+        loss.backward()
+        self.optimizer.step()
+        return loss
+
+    def infer(self):
+        with self.torch.no_grad():
+            self.net(self.x[:1])
+
+    def train(self, mode):
+        self.net.train(mode)
+
+    def flops(self):
+        from torch.utils.flop_counter import FlopCounterMode
+
+        with FlopCounterMode(display=False) as counter:
+            self.step()
+        return counter.get_total_flops()
 
 
-def timed(epoch):
-    began = time.perf_counter()
-    epoch()
-    return (time.perf_counter() - began) / STEPS
+def seconds_each(call, seconds):
+    """Mean seconds of a call, over as many as fit in that time, at least two."""
+    began, count = time.perf_counter(), 0
+    while count < 2 or time.perf_counter() - began < seconds:
+        call()
+        count += 1
+    return (time.perf_counter() - began) / count
+
+
+def compare(case, rounds, product, with_compile):
+    x, y = case.data(np.random.default_rng(0), case.batch)
+    ours, theirs = Ours(case, x, y), Theirs(case, x, y)
+    sides = [ours, theirs]
+    if with_compile:
+        try:
+            sides.append(Theirs(case, x, y, compiled=True))
+        except Exception as error:  # whatever stops torch.compile, the others count
+            print(f"torch.compile: {type(error).__name__}: {str(error).splitlines()[0]}")
+    flops = theirs.flops()
+    taken = []
+    for _ in range(rounds):
+        ceiling = 2 * speed_mlp.CEILING**3 / product()
+        taken.append([seconds_each(side.step, SECONDS) for side in sides] + [ceiling])
+    for side in sides:
+        side.train(False)
+    rows = []
+    for _ in range(rounds):
+        for side in sides[:2]:
+            side.infer()
+        rows.append(
+            [sum(seconds_each(s.infer, 0) for _ in range(ROW_CALLS)) / ROW_CALLS for s in sides[:2]]
+        )
+    columns = list(zip(*taken, strict=True))
+    ratios = sorted(r[1] / r[0] for r in taken)
+    return {
+        "network": case.name,
+        "batch": case.batch,
+        "cutaway_ms": statistics.median(columns[0]) * 1e3,
+        "torch_ms": statistics.median(columns[1]) * 1e3,
+        "torch_compile_ms": statistics.median(columns[2]) * 1e3 if len(sides) > 2 else None,
+        "times_torch": statistics.median(ratios),
+        "times_torch_spread": [ratios[0], ratios[-1]],
+        "times_torch_asked": case.asked,
+        "times_torch_compile": statistics.median(r[2] / r[0] for r in taken)
+        if len(sides) > 2
+        else None,
+        "share_of_ceiling": statistics.median(flops / r[0] / r[-1] for r in taken),
+        "gflop": flops / 1e9,
+        "row_ms": statistics.median(r[0] for r in rows) * 1e3,
+        "row_torch_ms": statistics.median(r[1] for r in rows) * 1e3,
+        "row_times_torch": statistics.median(r[1] / r[0] for r in rows),
+        "compile_seconds": ours.compile_seconds,
+        "megabytes": ours.megabytes,
+    }
+
+
+HEADINGS = (
+    "network", "batch", "ms", "steps/s", "PyTorch ms", "x PyTorch", "(spread)", "asked",
+    "x compiled", "ceiling", "one row x", "compile s", "MB",
+)  # fmt: skip
+
+
+def cells(r):
+    low, high = r["times_torch_spread"]
+    compiled = r["times_torch_compile"]
+    return (
+        r["network"], r["batch"], f"{r['cutaway_ms']:.1f}", f"{1e3 / r['cutaway_ms']:.1f}",
+        f"{r['torch_ms']:.1f}", f"{r['times_torch']:.2f}", f"({low:.2f}-{high:.2f})",
+        f"{r['times_torch_asked']:.1f}", f"{compiled:.2f}" if compiled else "",
+        f"{r['share_of_ceiling']:.0%}", f"{r['row_times_torch']:.1f}",
+        f"{r['compile_seconds']:.1f}", f"{r['megabytes']:,.0f}",
+    )  # fmt: skip
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--rounds", type=int, default=7)
-    parser.add_argument("--json")
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--only", default="", help="parts of names, with commas; mlp for those")
+    parser.add_argument("--compile", action="store_true", help="torch.compile too")
+    parser.add_argument("--json", type=Path)
+    parser.add_argument("--markdown", type=Path)
     options = parser.parse_args()
-    product = product_seconds()
-    results = []
-    print(f"{STEPS} steps a round, {options.rounds} rounds, Adam; µs a step (median)")
-    print(
-        f"{'network':<18}{'batch':>6}{'cutaway':>10}{'steps/s':>10}{'PyTorch':>10}{'sklearn':>10}"
-        f"{'x PyTorch':>11}{'(spread)':>15}{'asked':>7}{'x sklearn':>11}{'ceiling':>9}"
-    )
-    for sizes, batch, asked in CASES:
-        epochs = [make(sizes, batch) for make in (cutaway_epoch, torch_epoch, sklearn_epoch)]
-        for epoch in epochs:
-            epoch()  # compile, warm up
-            epoch()
-        rounds = []
-        for _ in range(options.rounds):
-            ceiling = 2 * CEILING**3 / product()
-            rounds.append([timed(epoch) for epoch in epochs] + [ceiling])
-        ours, torch_s, sklearn_s, ceiling = (
-            statistics.median(column) for column in zip(*rounds, strict=True)
-        )
-        ratios = sorted(r[1] / r[0] for r in rounds)
-        share = statistics.median(flops(sizes, batch) / r[0] / r[3] for r in rounds)
-        result = {
-            "network": "-".join(map(str, sizes)),
-            "batch": batch,
-            "cutaway_us": ours * 1e6,
-            "steps_per_second": 1 / ours,
-            "torch_us": torch_s * 1e6,
-            "sklearn_us": sklearn_s * 1e6,
-            "times_torch": statistics.median(ratios),
-            "times_torch_spread": [ratios[0], ratios[-1]],
-            "times_torch_asked": asked,
-            "times_sklearn": statistics.median(r[2] / r[0] for r in rounds),
-            "ceiling_gflops": ceiling / 1e9,
-            "share_of_ceiling": share,
-        }
-        results.append(result)
-        spread = f"({ratios[0]:.1f} - {ratios[-1]:.1f})"
-        print(
-            f"{result['network']:<18}{batch:>6}{ours * 1e6:>10.1f}{1 / ours:>10,.0f}"
-            f"{torch_s * 1e6:>10.1f}{sklearn_s * 1e6:>10.1f}{result['times_torch']:>11.1f}"
-            f"{spread:>15}{asked:>7.1f}{result['times_sklearn']:>11.1f}{share:>9.1%}"
-        )
-    print(f"ceiling: a {CEILING}³ matrix product at {ceiling / 1e9:.0f} GFLOP/s")
+    only = [part for part in options.only.split(",") if part]
+    results = {"machine": machine()}
+    if not only or "mlp" in only:
+        results["mlp"] = speed_mlp.run(options.rounds)
+    product = speed_mlp.product_seconds()
+    chosen = [c for c in CASES if not only or any(part in c.name for part in only)]
+    results["networks"] = []
+    if chosen:
+        print("  ".join(HEADINGS))
+    for case in chosen:
+        results["networks"].append(compare(case, options.rounds, product, options.compile))
+        print("  ".join(map(str, cells(results["networks"][-1]))), flush=True)
     if options.json:
-        with open(options.json, "w") as file:
-            json.dump(results, file, indent=2)
+        options.json.write_text(json.dumps(results, indent=2) + "\n")
+    if options.markdown:
+        options.markdown.write_text(as_markdown(results))
+
+
+def machine():
+    import jax
+    import torch
+
+    name = platform.processor() or platform.machine()
+    for line in Path("/proc/cpuinfo").read_text().splitlines():
+        if line.startswith("model name"):
+            name = line.split(":")[1].strip()
+    versions = f"jax {jax.__version__}, torch {torch.__version__}"
+    return f"{name}, {torch.get_num_threads()} threads; {versions}"
+
+
+def as_markdown(results):
+    rows = [HEADINGS, tuple("---" for _ in HEADINGS), *map(cells, results["networks"])]
+    table = "\n".join("| " + " | ".join(map(str, row)) + " |" for row in rows)
+    return f"{results['machine']}\n\n{table}\n"
 
 
 if __name__ == "__main__":

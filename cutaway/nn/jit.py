@@ -69,7 +69,7 @@ class Compiled:
             state = _without_repeats(state)
         out, state = program(state, unwrap(args))
         for variable, (data, grad) in zip(variables, state, strict=True):
-            variable.data = data
+            variable.data = variable.data if data is None else data
             variable.grad = grad
         return wrap(out)
 
@@ -80,7 +80,8 @@ class Compiled:
         program = self._programs.get(key)
         if program is None:
             cache_programs_by_default()
-            body = {"once": _once, "scan": _scan, "loop": _loop}[form]
+            once = _once if self.donate else _once_changed
+            body = {"once": once, "scan": _scan, "loop": _loop}[form]
             pure = _lift(self.step, variables)
             program = jax.jit(
                 lambda state, args: body(pure, state, args, *static),
@@ -164,6 +165,13 @@ def _lift(step, variables):
 
 def _once(pure, state, args):
     return pure(state, args)
+
+
+def _once_changed(pure, state, args):
+    """As _once, with None for the data that stayed: without donation, they would be copied."""
+    out, new = pure(state, args)
+    pairs = zip(state, new, strict=True)
+    return out, [(None if data is old else data, grad) for (old, _), (data, grad) in pairs]
 
 
 def _scan(pure, state, args):

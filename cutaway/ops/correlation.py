@@ -171,9 +171,9 @@ def _short(x, w, padding, dilation):
 def _short_kernel_gradient(x, grad, kernel_size, padding, dilation):
     (k,), (d,), size = kernel_size, dilation, grad.shape[1]
     x = pad_windows(x, padding)
-    read = [_flat(x[:, tap * d : tap * d + size]) for tap in range(k)]
-    w = product(jnp.matmul, jnp.concatenate(read, axis=1).T, _flat(grad))
-    return w.reshape(k, x.shape[-1], grad.shape[-1])
+    grad = _flat(grad)
+    read = (_flat(x[:, tap * d : tap * d + size]) for tap in range(k))
+    return jnp.stack([product(jnp.matmul, part.T, grad) for part in read])
 
 
 def _spaced(x, spacing, padding):
