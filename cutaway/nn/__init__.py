@@ -19,13 +19,7 @@ from cutaway.nn.activations import (
     Tanh,
     Threshold,
 )
-from cutaway.nn.attention import (
-    LearnedPositions,
-    MultiHeadAttention,
-    SinusoidalPositions,
-    TransformerEncoder,
-    TransformerEncoderLayer,
-)
+from cutaway.nn.attention import MultiHeadAttention
 from cutaway.nn.containers import Sequential
 from cutaway.nn.init import INITIALIZERS
 from cutaway.nn.jit import Compiled, jit
@@ -40,9 +34,11 @@ from cutaway.nn.normalisation import (
     RMSNorm,
 )
 from cutaway.nn.perceptron import HebbianNeuron, Perceptron
+from cutaway.nn.positions import LearnedPositions, SinusoidalPositions
 from cutaway.nn.random import seed
 from cutaway.nn.state import Buffer, Parameter, Variable, named_variables
 from cutaway.nn.summary import Summary, summary
+from cutaway.nn.transformer import TransformerEncoder, TransformerEncoderLayer
 
 __all__ = [
     "ACTIVATIONS",
