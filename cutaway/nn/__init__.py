@@ -19,13 +19,7 @@ from cutaway.nn.activations import (
     Tanh,
     Threshold,
 )
-from cutaway.nn.attention import (
-    LearnedPositions,
-    MultiHeadAttention,
-    SinusoidalPositions,
-    TransformerEncoder,
-    TransformerEncoderLayer,
-)
+from cutaway.nn.attention import MultiHeadAttention
 from cutaway.nn.cache import cache_programs
 from cutaway.nn.containers import Sequential
 from cutaway.nn.convolution import (
@@ -57,12 +51,14 @@ from cutaway.nn.pooling import (
     MaxPool,
     Upsample,
 )
+from cutaway.nn.positions import LearnedPositions, SinusoidalPositions
 from cutaway.nn.random import seed
 from cutaway.nn.recompute import Recompute, recompute
 from cutaway.nn.recurrent import GRU, LSTM, RNN, AllSteps, LastStep
 from cutaway.nn.regularisation import SpatialDropout, StochasticDepth
 from cutaway.nn.state import Buffer, Parameter, Variable, named_variables
 from cutaway.nn.summary import Summary, summary
+from cutaway.nn.transformer import TransformerEncoder, TransformerEncoderLayer
 
 __all__ = [
     "ACTIVATIONS",

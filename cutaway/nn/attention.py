@@ -1,10 +1,8 @@
-"""Attention layers and the transformer encoder; the formulas are in ops/attention.py.
+"""Multi-head attention; the formulas and their rules are in ops/attention.py.
 
 Masks are booleans, and True means that a key may be seen (so `tokens != padding` is one), as in
 JAX and Keras. PyTorch's key_padding_mask is the opposite.
 """
-
-import functools
 
 import jax
 import jax.numpy as jnp
@@ -14,12 +12,10 @@ from cutaway import ops
 from cutaway.engine import Tensor
 from cutaway.errors import OptionError, ShapeError, expect_axis, expect_range
 from cutaway.nn import init
-from cutaway.nn.containers import Sequential
-from cutaway.nn.layers import Dropout, Linear
+from cutaway.nn.layers import Linear
 from cutaway.nn.module import Module
-from cutaway.nn.normalisation import LayerNorm
 from cutaway.nn.random import new_key
-from cutaway.nn.state import Buffer, Parameter
+from cutaway.nn.state import Buffer
 
 
 class MultiHeadAttention(Module):
@@ -188,220 +184,6 @@ class MultiHeadAttention(Module):
         return ", ".join(options)
 
 
-class TransformerEncoderLayer(Module):
-    """Self-attention, then a network for each position by itself, each with a way around it.
-
-    norm_first: x ← x + attention(norm(x));  x ← x + feed_forward(norm(x))
-    otherwise:  x ← norm(x + attention(x));  x ← norm(x + feed_forward(x))
-    feed_forward(x) = activation(x W₁ + b₁) W₂ + b₂
-
-    With the norm first the way around is free from end to end, and deep stacks train without a
-    warm-up of the learning rate [2]; the other order is the original's [1].
-
-    Args:
-        features: size of the last axis.
-        num_heads: heads of the attention; divides features.
-        hidden_features: size between W₁ and W₂; None: 4 · features.
-        activation: a function of a Tensor, such as ops.gelu, or a Module.
-        dropout: probability, in the attention's weights, after the activation, and before each
-            sum.
-        norm_first: see above.
-        causal, rotary: see MultiHeadAttention.
-
-    Shapes:
-        x and y: (batch, tokens, features)
-        padding_mask, mask: see MultiHeadAttention
-
-    References:
-        [1] Vaswani et al. 2017, "Attention is all you need", arXiv:1706.03762.
-        [2] Xiong et al. 2020, "On layer normalization in the transformer architecture",
-        arXiv:2002.04745.
-
-    Example:
-        >>> TransformerEncoderLayer(8, 2)(np.ones((3, 5, 8), np.float32)).shape
-        (3, 5, 8)
-    """
-
-    keeps_features = True
-
-    def __init__(
-        self,
-        features: int,
-        num_heads: int,
-        hidden_features: int | None = None,
-        *,
-        activation=ops.gelu,
-        dropout: float = 0.0,
-        norm_first: bool = True,
-        causal: bool = False,
-        rotary: bool = False,
-    ):
-        hidden_features = 4 * features if hidden_features is None else hidden_features
-        self.attention = MultiHeadAttention(
-            features, num_heads, causal=causal, rotary=rotary, dropout=dropout
-        )
-        self.attention_norm = LayerNorm(features)
-        self.hidden = Linear(features, hidden_features)
-        self.activation = activation
-        self.out = Linear(hidden_features, features)
-        self.norm = LayerNorm(features)
-        self.dropout = Dropout(dropout)
-        self.norm_first = norm_first
-
-    def forward(self, x, padding_mask=None, mask=None):
-        if self.norm_first:
-            x = x + self._attend(self.attention_norm(x), padding_mask, mask)
-            return x + self._feed_forward(self.norm(x))
-        x = self.attention_norm(x + self._attend(x, padding_mask, mask))
-        return self.norm(x + self._feed_forward(x))
-
-    def _attend(self, x, padding_mask, mask):
-        return self.dropout(self.attention(x, padding_mask=padding_mask, mask=mask))
-
-    def _feed_forward(self, x):
-        hidden = self.dropout(self.activation(self.hidden(x)))
-        return self.dropout(self.out(hidden))
-
-
-class TransformerEncoder(Module):
-    """Encoder layers one after the other, and a last norm where the layers have theirs first.
-
-    Args:
-        features, num_heads, hidden_features, activation, dropout, norm_first, causal, rotary: of
-            every layer, see TransformerEncoderLayer.
-        num_layers: number of layers.
-
-    Shapes:
-        x and y: (batch, tokens, features)
-        padding_mask, mask: see MultiHeadAttention
-
-    Example:
-        >>> encoder = TransformerEncoder(8, 2, num_layers=3)
-        >>> encoder(np.ones((1, 5, 8), np.float32), np.array([[True] * 4 + [False]])).shape
-        (1, 5, 8)
-    """
-
-    keeps_features = True
-
-    def __init__(
-        self,
-        features: int,
-        num_heads: int,
-        hidden_features: int | None = None,
-        *,
-        num_layers: int,
-        activation=ops.gelu,
-        dropout: float = 0.0,
-        norm_first: bool = True,
-        causal: bool = False,
-        rotary: bool = False,
-    ):
-        expect_range(num_layers, what="TransformerEncoder: num_layers", least=1)
-        layers = [
-            TransformerEncoderLayer(
-                features,
-                num_heads,
-                hidden_features,
-                activation=activation,
-                dropout=dropout,
-                norm_first=norm_first,
-                causal=causal,
-                rotary=rotary,
-            )
-            for _ in range(num_layers)
-        ]
-        self.layers = Sequential(*layers)
-        self.norm = LayerNorm(features) if norm_first else None
-
-    def forward(self, x, padding_mask=None, mask=None):
-        for layer in self.layers:
-            x = layer(x, padding_mask, mask)
-        return x if self.norm is None else self.norm(x)
-
-
-class SinusoidalPositions(Module):
-    """Adds to each position its place, written as waves of many lengths: y = x + P.
-
-    P[t, 2i] = sin(t / 10000^(2i/features)), P[t, 2i + 1] = cos(same).
-
-    Args:
-        features: size of the last axis.
-
-    Shapes:
-        x and y: (..., tokens, features)
-
-    References:
-        Vaswani et al. 2017, "Attention is all you need", arXiv:1706.03762, sec. 3.5.
-
-    Example:
-        >>> SinusoidalPositions(2)(np.zeros((1, 1, 2))).tolist()
-        [[[0.0, 1.0]]]
-    """
-
-    keeps_features = True
-
-    def __init__(self, features: int):
-        expect_range(features, what="SinusoidalPositions: features", least=1)
-        self.features = features
-
-    def forward(self, x):
-        expect_axis(x, -1, self.features, where=self.label(), name="features")
-        _expect_tokens(x, self.label())
-        return x + Tensor(_waves(x.shape[-2], self.features).astype(x.dtype))
-
-    def describe(self):
-        return f"{self.features}"
-
-
-class LearnedPositions(Module):
-    """Adds to each position a learned vector: y[t] = x[t] + weight[t].
-
-    Args:
-        max_tokens: the longest sequence.
-        features: size of the last axis.
-
-    Shapes:
-        x and y: (..., tokens, features), tokens <= max_tokens
-
-    Parameters:
-        weight: (max_tokens, features), normal with standard deviation 0.02.
-
-    References:
-        Devlin et al. 2019, "BERT", arXiv:1810.04805.
-    """
-
-    keeps_features = True
-
-    def __init__(self, max_tokens: int, features: int):
-        expect_range(max_tokens, what="LearnedPositions: max_tokens", least=1)
-        expect_range(features, what="LearnedPositions: features", least=1)
-        self.weight = Parameter(init.normal((max_tokens, features), 0.02))
-
-    def forward(self, x):
-        most, features = self.weight.shape
-        expect_axis(x, -1, features, where=self.label(), name="features")
-        _expect_tokens(x, self.label())
-        tokens = x.shape[-2]
-        if tokens > most:
-            raise ShapeError(
-                f"{self.label()}: the input has shape {x.shape}, so {tokens} tokens",
-                expected=f"at most {most} tokens (set by max_tokens={most})",
-                mend=f"build the layer with max_tokens={tokens}, or cut the sequences",
-            )
-        return x + (self.weight if tokens == most else self.weight[:tokens])
-
-    def describe(self):
-        return f"{self.weight.shape[0]}, {self.weight.shape[1]}"
-
-
-@functools.lru_cache(maxsize=16)
-def _waves(tokens: int, features: int) -> np.ndarray:
-    lengths = 10000.0 ** (np.arange(0, features, 2) / features)
-    angles = np.arange(tokens)[:, None] / lengths
-    waves = np.stack([np.sin(angles), np.cos(angles)], axis=-1)  # (tokens, ⌈features/2⌉, 2)
-    return waves.reshape(tokens, -1)[:, :features]
-
-
 def _side_by_side(shape) -> np.ndarray:
     """Three square matrices, each initialised by itself: their fans are not those of the whole."""
     size = shape[0]
@@ -430,13 +212,4 @@ def _expect_booleans(mask, where, name):
             f"{where}: the {name} is made of {mask.dtype}",
             expected="booleans, True where a key may be seen",
             mend="compare, for example tokens != 0; a mask of 0 and -inf becomes mask == 0",
-        )
-
-
-def _expect_tokens(x, where):
-    if x.ndim < 2:
-        raise ShapeError(
-            f"{where}: the input has shape {x.shape}",
-            expected="(..., tokens, features)",
-            mend="add the missing axis, for one token x[None]",
         )

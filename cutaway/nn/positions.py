@@ -1,0 +1,106 @@
+"""Positions: what tells attention where in a sequence a token stands.
+
+A third kind, rotary, lies inside attention: MultiHeadAttention(..., rotary=True).
+"""
+
+import functools
+
+import numpy as np
+
+from cutaway.engine import Tensor
+from cutaway.errors import ShapeError, expect_axis, expect_range
+from cutaway.nn import init
+from cutaway.nn.module import Module
+from cutaway.nn.state import Parameter
+
+
+class SinusoidalPositions(Module):
+    """Adds to each position its place, written as waves of many lengths: y = x + P.
+
+    P[t, 2i] = sin(t / 10000^(2i/features)), P[t, 2i + 1] = cos(same).
+
+    Args:
+        features: size of the last axis.
+
+    Shapes:
+        x and y: (..., tokens, features)
+
+    References:
+        Vaswani et al. 2017, "Attention is all you need", arXiv:1706.03762, sec. 3.5.
+
+    Example:
+        >>> SinusoidalPositions(2)(np.zeros((1, 1, 2))).tolist()
+        [[[0.0, 1.0]]]
+    """
+
+    keeps_features = True
+
+    def __init__(self, features: int):
+        expect_range(features, what="SinusoidalPositions: features", least=1)
+        self.features = features
+
+    def forward(self, x):
+        expect_axis(x, -1, self.features, where=self.label(), name="features")
+        _expect_tokens(x, self.label())
+        return x + Tensor(_waves(x.shape[-2], self.features).astype(x.dtype))
+
+    def describe(self):
+        return f"{self.features}"
+
+
+class LearnedPositions(Module):
+    """Adds to each position a learned vector: y[t] = x[t] + weight[t].
+
+    Args:
+        max_tokens: the longest sequence.
+        features: size of the last axis.
+
+    Shapes:
+        x and y: (..., tokens, features), tokens <= max_tokens
+
+    Parameters:
+        weight: (max_tokens, features), normal with standard deviation 0.02.
+
+    References:
+        Devlin et al. 2019, "BERT", arXiv:1810.04805.
+    """
+
+    keeps_features = True
+
+    def __init__(self, max_tokens: int, features: int):
+        expect_range(max_tokens, what="LearnedPositions: max_tokens", least=1)
+        expect_range(features, what="LearnedPositions: features", least=1)
+        self.weight = Parameter(init.normal((max_tokens, features), 0.02))
+
+    def forward(self, x):
+        most, features = self.weight.shape
+        expect_axis(x, -1, features, where=self.label(), name="features")
+        _expect_tokens(x, self.label())
+        tokens = x.shape[-2]
+        if tokens > most:
+            raise ShapeError(
+                f"{self.label()}: the input has shape {x.shape}, so {tokens} tokens",
+                expected=f"at most {most} tokens (set by max_tokens={most})",
+                mend=f"build the layer with max_tokens={tokens}, or cut the sequences",
+            )
+        return x + (self.weight if tokens == most else self.weight[:tokens])
+
+    def describe(self):
+        return f"{self.weight.shape[0]}, {self.weight.shape[1]}"
+
+
+@functools.lru_cache(maxsize=16)
+def _waves(tokens: int, features: int) -> np.ndarray:
+    lengths = 10000.0 ** (np.arange(0, features, 2) / features)
+    angles = np.arange(tokens)[:, None] / lengths
+    waves = np.stack([np.sin(angles), np.cos(angles)], axis=-1)  # (tokens, ⌈features/2⌉, 2)
+    return waves.reshape(tokens, -1)[:, :features]
+
+
+def _expect_tokens(x, where):
+    if x.ndim < 2:
+        raise ShapeError(
+            f"{where}: the input has shape {x.shape}",
+            expected="(..., tokens, features)",
+            mend="add the missing axis, for one token x[None]",
+        )
