@@ -34,7 +34,7 @@ def test_every_operation_of_the_file_is_tested_here():
 
 
 @pytest.mark.parametrize("name", GATES)
-@settings(max_examples=6)
+@settings(max_examples=4)
 @given(
     sizes=st.tuples(*[st.integers(1, 4)] * 4),
     reverse=st.booleans(),
@@ -111,8 +111,8 @@ def test_a_padded_row_gives_what_it_gives_alone(name):
         operation = getattr(ops, name)
         both = operation(x, *weights, *states, lengths=np.array([5, 3]), reverse=reverse)
         alone = operation(x[1:, :3], *weights, *(s[1:] for s in states), reverse=reverse)
-        np.testing.assert_allclose(both[1:, :3].data, alone[:, :3].data, rtol=1e-6)
-        np.testing.assert_allclose(both[1:, 5:].data, alone[:, 3:].data, rtol=1e-6)
+        np.testing.assert_allclose(both[1:, :3].data, alone[:, :3].data, rtol=1e-5, atol=1e-6)
+        np.testing.assert_allclose(both[1:, 5:].data, alone[:, 3:].data, rtol=1e-5, atol=1e-6)
 
 
 @pytest.mark.parametrize("name", GATES)
@@ -120,8 +120,10 @@ def test_reversed_is_the_reversed_sequence_read_forwards(name):
     x, *rest = (a.astype(np.float32) for a in drawn(name, 2, 4, 3, 2))
     backwards = getattr(ops, name)(x, *rest, reverse=True)
     turned = getattr(ops, name)(x[:, ::-1], *rest)
-    np.testing.assert_allclose(backwards[:, :4].data[:, ::-1], turned[:, :4].data, rtol=1e-6)
-    np.testing.assert_allclose(backwards[:, 4:].data, turned[:, 4:].data, rtol=1e-6)
+    np.testing.assert_allclose(
+        backwards[:, :4].data[:, ::-1], turned[:, :4].data, rtol=1e-5, atol=1e-6
+    )
+    np.testing.assert_allclose(backwards[:, 4:].data, turned[:, 4:].data, rtol=1e-5, atol=1e-6)
 
 
 @pytest.mark.parametrize("name", GATES)
