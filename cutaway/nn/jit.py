@@ -10,6 +10,7 @@ import jax.numpy as jnp
 
 from cutaway.errors import TrainingError
 from cutaway.nn.cache import cache_programs_by_default
+from cutaway.nn.plan import Plan, plan_for
 from cutaway.nn.state import signature, unwrap, wrap
 from cutaway.ops.precision import current_precision
 
@@ -22,6 +23,7 @@ class Compiled:
         self.owners = owners
         self.donate = donate
         self.compiler_options = compiler_options
+        self.plans = []  # the Plan of each program, in the order of compiling
         self._programs = {}  # signature -> program; a changed mode or attribute makes another
 
     def __call__(self, *args):
@@ -59,11 +61,11 @@ class Compiled:
 
         `lower(...).compile().memory_analysis().temp_size_in_bytes` is the working memory.
         """
-        program, variables = self._program("once")
+        program, variables = self._program("once", args)
         return program.lower([(v.data, v.grad) for v in variables], unwrap(args))
 
     def _run(self, form, args, *static):
-        program, variables = self._program(form, *static)
+        program, variables = self._program(form, args, *static)
         state = [(v.data, v.grad) for v in variables]
         if self.donate:
             state = _without_repeats(state)
@@ -73,7 +75,7 @@ class Compiled:
             variable.grad = grad
         return wrap(out)
 
-    def _program(self, form, *static):
+    def _program(self, form, args, *static):
         """(the program for the owners as they are, their Variables)."""
         variables, owned = signature(self.owners)
         key = (form, owned, static, current_precision())
@@ -83,11 +85,20 @@ class Compiled:
             once = _once if self.donate else _once_changed
             body = {"once": once, "scan": _scan, "loop": _loop}[form]
             pure = _lift(self.step, variables)
-            program = jax.jit(
-                lambda state, args: body(pure, state, args, *static),
-                donate_argnums=0 if self.donate else (),
-                compiler_options=self.compiler_options,
-            )
+
+            def run(state, args):
+                return body(pure, state, args, *static)
+
+            donated = 0 if self.donate else ()
+            plan = Plan(self.compiler_options, "as the caller said")
+            if self.compiler_options is None:
+                state = [(v.data, v.grad) for v in variables]
+                # JAX remembers this trace: the program below does not trace again
+                plan = plan_for(
+                    jax.jit(run, donate_argnums=donated).trace(state, unwrap(args)).jaxpr
+                )
+            program = jax.jit(run, donate_argnums=donated, compiler_options=plan.options)
+            self.plans.append(plan)
             self._programs[key] = program
         return program, variables
 
@@ -101,7 +112,7 @@ def jit(step, *owners, donate: bool = True, compiler_options: dict | None = None
         owners: modules and optimizers whose Variables it uses.
         donate: let the program reuse the memory of the old values. An array that was read off
             a Variable before the call is then gone after it; `state_dict()` copies.
-        compiler_options: passed on to XLA.
+        compiler_options: passed on to XLA; None: chosen by rule, see nn.plan.
 
     A change of shapes, of train/eval mode, of `cutaway.precision` or of a plain attribute (like
     dropout's p) compiles anew; a change of values, the learning rate's too, does not. After an

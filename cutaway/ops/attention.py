@@ -21,6 +21,7 @@ import numpy as np
 
 from cutaway.engine import as_array, operation
 from cutaway.errors import OptionError, ShapeError, expect_range
+from cutaway.ops.precision import product
 
 
 @operation(saves=True)
@@ -136,7 +137,7 @@ def merge_heads(x):
 
 
 def _product(a, b):
-    return jnp.matmul(a, b)
+    return product(jnp.matmul, a, b)
 
 
 def _turned(x):
