@@ -142,7 +142,7 @@ class Prepared:
         return self.y
 
     def _score(self, run, x, y) -> dict:
-        return self.preprocessing.score(y, run.outputs(x))
+        return self.preprocessing.score(y, run.outputs(x), x)
 
     def _config(self) -> dict:
         return {
@@ -163,6 +163,7 @@ def write_report(prepared: Prepared, run: Run, *, command: str = "") -> Path:
     options = {k: v for k, v in run.config["options"].items() if v not in (None, (), [], {})}
     outputs = run.outputs(prepared.x[held])
     frame = prepared.frame[held]
+    truth = preprocessing.truth(prepared.y[held])
     page = render(
         ReportData(
             title=f"{Path(prepared.source).name} → {prepared.target}",
@@ -186,11 +187,13 @@ def write_report(prepared: Prepared, run: Run, *, command: str = "") -> Path:
             metrics=run.metrics,
             classes=preprocessing.classes,
             target=prepared.target,
-            truth=preprocessing.truth(prepared.y[held]),
+            truth=truth,
             outputs=outputs,
             rows=frame,
             row_numbers=prepared.row_numbers[held],
             pictures=preprocessing.pictures(prepared.x[held]),
+            baseline=preprocessing.baseline,
+            chart=preprocessing.chart(frame, truth, outputs),
         )
     )
     write_atomically(run.folder.report, page.encode())
