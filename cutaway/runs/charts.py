@@ -95,11 +95,13 @@ def forecasts(truth, prediction, target: str, times=None) -> str:
             ahead.append(np.nan)
     axes.plot(steps, ahead, color=BLUE, lw=1.6, label="forecast")
     if times is None:
-        axes.set_xlabel("step of the held-out part")
+        axes.set_xlabel("step")
     else:
         shown = np.unique(np.linspace(0, rows - 1, min(rows, 6)).round().astype(int))
         axes.set_xticks(shown, [times[first + k] for k in shown])
-    axes.set_title("held out, one step ahead" if horizon == 1 else f"{horizon} steps ahead")
+    axes.set_title(
+        "one step ahead, held out" if horizon == 1 else f"{horizon} steps ahead, held out"
+    )
     axes.set_ylabel(target.replace("$", r"\$"))
     axes.legend(frameon=False)
     return _svg(figure)

@@ -19,7 +19,8 @@ class Prepared:
     """Data that was read, encoded and split, and the network for it. Made by `prepare`.
 
     Attributes:
-        kind: what the data are: "table", "images", "text", "series" or "labelled series".
+        kind: what the data are: "table", "images", "text", "series", "labelled series" or
+            "recordings".
         source: the path, or "a frame".
         target: name of what is predicted.
         options: TrainingOptions of that kind.
