@@ -67,14 +67,7 @@ def forecasting(
                 f"there is no series {name!r}", expected="one of " + ", ".join(series.names)
             )
     chosen = [series.names.index(name) for name in names]
-    if split < window + horizon or len(values) - split < horizon:
-        raise DataError(
-            f"the series has {len(values)} values, {split} of them to train on and "
-            f"{len(values) - split} to test on",
-            expected=f"at least {window + horizon} to train on (a window of {window} and a horizon "
-            f"of {horizon}), and {horizon} to test on",
-            mend="give a shorter window or horizon, or another share to test on",
-        )
+    expect_long_enough(len(values), split, window, horizon)
     scaling = Scaling.fit(values[:split])
     scaled = scaling.scale(values).astype(np.float32)
     x, y = windows(scaled[:split], window, horizon, targets=chosen)
@@ -85,6 +78,23 @@ def forecasting(
     naive = seasonal_naive(values[:, chosen], origins, season, horizon)
     copies = (np.ascontiguousarray(array) for array in (x, y, x_test, y_test))
     return Forecasting(*copies, naive, scaling, chosen, season, split)
+
+
+def expect_long_enough(length: int, split: int, window: int, horizon: int) -> None:
+    """Raise DataError unless both parts of a series have at least one window and horizon.
+
+    The windows of the test part may reach back into the training part.
+    """
+    expect_range(window, what="window", least=1)
+    expect_range(horizon, what="horizon", least=1)
+    if split < window + horizon or length - split < horizon:
+        raise DataError(
+            f"the series has {length} values, {split} of them to train on and "
+            f"{length - split} to test on",
+            expected=f"at least {window + horizon} to train on (a window of {window} and a horizon "
+            f"of {horizon}), and {horizon} to test on",
+            mend="give a shorter window or horizon, or another share to test on",
+        )
 
 
 def chronological_split(length: int, test) -> int:
@@ -136,7 +146,7 @@ def seasonal_naive(values, origins, season: int, horizon: int) -> np.ndarray:
     return values[origins[:, None] + ahead - back]
 
 
-def find_season(values, step=None, horizon: int = 1) -> int:
+def find_season(values, step=None, horizon: int = 1, *, longest=None) -> int:
     """The season whose naive forecast errs least, in mean, on these values.
 
     Args:
@@ -144,13 +154,15 @@ def find_season(values, step=None, horizon: int = 1) -> int:
         step: between two times; says which seasons are usual. Without it, the lag of the highest
             autocorrelation of the differences is tried.
         horizon: of the forecast.
+        longest: steps that a season may have; by default as many as there are seasons for.
 
     Returns:
         that season, or 1 if to repeat the last value is better.
     """
     values = as_channels(values)
     usual = SEASONS.get(step) or _correlated_lag(values)
-    candidates = [1, *(s for s in usual if 2 * s + horizon <= len(values))]
+    most = len(values) if longest is None else longest
+    candidates = [1, *(s for s in usual if s <= most and 2 * s + horizon <= len(values))]
     first = max(candidates)  # the same origins for all, so that the errors compare
     origins = np.arange(first, len(values) - horizon + 1)
     scale = values.std(axis=0)

@@ -6,6 +6,7 @@ import re
 import numpy as np
 
 BLUE, ORANGE, GREY = "#2b7bba", "#d95f0e", "#8a94a3"
+SHOWN_STEPS = 200  # of a held-out series, the last ones
 
 
 def _figure(panels: int):
@@ -67,4 +68,40 @@ def residuals(truth, prediction, target: str) -> str:
     right.set_xlabel("predicted - true")
     right.set_ylabel("rows")
     right.set_title("errors")
+    return _svg(figure)
+
+
+def forecasts(truth, prediction, target: str, times=None) -> str:
+    """A series and what was forecast of it, each forecast from where the one before it ends.
+
+    Args:
+        truth, prediction: (rows, horizon); row k begins at step k.
+        target: name of the series.
+        times: (rows,) names of the steps at which the rows begin, or None.
+    """
+    figure, (axes,) = _figure(1)
+    figure.set_size_inches(8.8, 3.4)
+    first = max(0, len(truth) - SHOWN_STEPS)
+    truth, prediction = truth[first:], prediction[first:]
+    rows, horizon = truth.shape
+    axes.plot(np.r_[truth[:, 0], truth[-1, 1:]], color=GREY, lw=1.4, label="true")
+    # a gap after each forecast; forecasts of one step make one line
+    steps, ahead = [], []
+    for begin in range(0, rows, horizon):
+        steps += [*range(begin, begin + horizon)]
+        ahead += [*prediction[begin]]
+        if horizon > 1:
+            steps.append(np.nan)
+            ahead.append(np.nan)
+    axes.plot(steps, ahead, color=BLUE, lw=1.6, label="forecast")
+    if times is None:
+        axes.set_xlabel("step")
+    else:
+        shown = np.unique(np.linspace(0, rows - 1, min(rows, 6)).round().astype(int))
+        axes.set_xticks(shown, [times[first + k] for k in shown])
+    axes.set_title(
+        "one step ahead, held out" if horizon == 1 else f"{horizon} steps ahead, held out"
+    )
+    axes.set_ylabel(target.replace("$", r"\$"))
+    axes.legend(frameon=False)
     return _svg(figure)

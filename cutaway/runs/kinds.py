@@ -8,6 +8,7 @@ PREPROCESSINGS = {
     "table": "cutaway.runs.preprocessing:TableRows",
     "images": "cutaway.runs.images:ImageRows",
     "labelled series": "cutaway.runs.curves:CurveRows",
+    "recordings": "cutaway.runs.recordings:RecordingRows",
     "text": "cutaway.runs.text:TextRows",
     "series": "cutaway.runs.series:SeriesRows",
 }

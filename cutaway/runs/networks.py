@@ -2,7 +2,7 @@
 
 from cutaway.errors import OptionError
 from cutaway.losses import LOSSES, expects
-from cutaway.models import TableNetwork, cnn, curve_cnn, mlp
+from cutaway.models import Forecaster, TableNetwork, cnn, curve_cnn, mlp
 from cutaway.nn import ACTIVATIONS, INITIALIZERS, Sigmoid, Softmax
 
 DEFAULT_LOSSES = {
@@ -87,4 +87,19 @@ def _standardised(build):
     return built
 
 
-BUILDERS = {"mlp": _build_mlp, "cnn": _standardised(cnn), "curve_cnn": _standardised(curve_cnn)}
+def _build_forecaster(spec):
+    return Forecaster(
+        spec["channels"],
+        spec["outputs"],
+        hidden=spec["hidden"],
+        target=spec["target"],
+        dropout=spec["dropout"],
+    )
+
+
+BUILDERS = {
+    "mlp": _build_mlp,
+    "cnn": _standardised(cnn),
+    "curve_cnn": _standardised(curve_cnn),
+    "lstm": _build_forecaster,
+}

@@ -19,7 +19,8 @@ class Prepared:
     """Data that was read, encoded and split, and the network for it. Made by `prepare`.
 
     Attributes:
-        kind: what the data are: "table", "images", "text", "series" or "labelled series".
+        kind: what the data are: "table", "images", "text", "series", "labelled series" or
+            "recordings".
         source: the path, or "a frame".
         target: name of what is predicted.
         options: TrainingOptions of that kind.
@@ -142,7 +143,7 @@ class Prepared:
         return self.y
 
     def _score(self, run, x, y) -> dict:
-        return self.preprocessing.score(y, run.outputs(x))
+        return self.preprocessing.score(y, run.outputs(x), x)
 
     def _config(self) -> dict:
         return {
@@ -163,6 +164,7 @@ def write_report(prepared: Prepared, run: Run, *, command: str = "") -> Path:
     options = {k: v for k, v in run.config["options"].items() if v not in (None, (), [], {})}
     outputs = run.outputs(prepared.x[held])
     frame = prepared.frame[held]
+    truth = preprocessing.truth(prepared.y[held])
     page = render(
         ReportData(
             title=f"{Path(prepared.source).name} → {prepared.target}",
@@ -187,11 +189,13 @@ def write_report(prepared: Prepared, run: Run, *, command: str = "") -> Path:
             things=preprocessing.things,
             classes=preprocessing.classes,
             target=prepared.target,
-            truth=preprocessing.truth(prepared.y[held]),
+            truth=truth,
             outputs=outputs,
             rows=frame,
             row_numbers=prepared.row_numbers[held],
             pictures=preprocessing.pictures(prepared.x[held]),
+            baseline=preprocessing.baseline,
+            chart=preprocessing.chart(frame, truth, outputs),
         )
     )
     write_atomically(run.folder.report, page.encode())

@@ -19,11 +19,13 @@ class Preprocessing:
         target: the Target: task, classes and their counts, or mean and scale.
         things: what the examples are, in the plural.
         headings: of `summary_rows`.
+        baseline: what baseline_mean_absolute_error is the error of, in words.
     """
 
     target: Target
     things = "rows"
     headings = ("class", "training rows", "share")
+    baseline = "always guessing the mean"
 
     task = property(lambda self: self.target.task)
     classes = property(lambda self: self.target.classes)
@@ -44,12 +46,13 @@ class Preprocessing:
         """Standardised values back in the target's own units, float64."""
         return np.asarray(y, np.float64) * self.target.scale + self.target.mean
 
-    def score(self, y, outputs) -> dict:
+    def score(self, y, outputs, x) -> dict:
         """Scores of a run's outputs for encoded targets, in the target's own units.
 
         Args:
             y: (rows,) as `transform` gives them.
             outputs: as Run.outputs gives them.
+            x: the encoded inputs that they were computed from.
 
         Returns:
             {score: number}; baseline_accuracy and baseline_mean_absolute_error are those of
@@ -89,6 +92,16 @@ class Preprocessing:
 
     def pictures(self, x):
         """For each encoded example a function that gives an image element, or None."""
+        return None
+
+    def chart(self, frame, truth, outputs):
+        """An SVG of held-out rows beside what was predicted for them, or None.
+
+        Args:
+            frame: their rows.
+            truth: see `truth`.
+            outputs: as Run.outputs gives them.
+        """
         return None
 
 

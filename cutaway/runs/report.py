@@ -59,11 +59,13 @@ class ReportData:
         feature_names: of the inputs; None where they have none.
         classes: names of the classes; None for regression.
         target: name of the target.
-        truth: (rows,) class numbers or values of the held-out rows.
-        outputs: (rows, classes) probabilities, or (rows,) values.
+        truth: (rows,) class numbers or values of the held-out rows, for series (rows, horizon).
+        outputs: (rows, classes) probabilities, or values of the shape of truth.
         rows: the held-out rows as a polars frame, in the same order.
         row_numbers: (rows,) their numbers in the source, 1 for the first.
         pictures: a function for each held-out row that gives an image element, or None.
+        baseline: what the error is compared with, in words.
+        chart: an SVG of the held-out rows beside what was predicted for them, or None.
     """
 
     title: str
@@ -87,6 +89,8 @@ class ReportData:
     rows: object
     row_numbers: np.ndarray
     pictures: list | None = None
+    baseline: str = "always guessing the mean"
+    chart: str | None = None
 
 
 class Markup(str):
@@ -135,7 +139,7 @@ def _verdict(data):
     if data.classes is None:
         return (
             f"Predicts {target} within <b>{scores['mean_absolute_error']:.4g}</b> on average; "
-            f"always guessing the mean is off by {scores['baseline_mean_absolute_error']:.4g}."
+            f"{data.baseline} is off by {scores['baseline_mean_absolute_error']:.4g}."
         )
     right = round(scores["accuracy"] * rows)
     text = (
@@ -207,9 +211,9 @@ def _learning(data):
 def _errors(data):
     scores = _scores_table(data.metrics)
     if data.classes is None:
-        return (
-            f'{scores}<div class="chart">{residuals(data.truth, data.outputs, data.target)}</div>'
-        )
+        shown = residuals(data.truth.ravel(), data.outputs.ravel(), data.target)
+        charts = [shown] if data.chart is None else [data.chart, shown]
+        return scores + "".join(f'<div class="chart">{chart}</div>' for chart in charts)
     return scores + _confusion(data)
 
 
@@ -241,8 +245,13 @@ def _confusion(data):
 
 def _worst(data):
     if data.classes is None:
-        wrong = np.abs(data.outputs - data.truth)
-        headings = ["row", f"true {data.target}", "predicted", "off by"]
+        # rows of several values, of which the report shows the means
+        truth = data.truth.reshape(len(data.truth), -1)
+        outputs = data.outputs.reshape(truth.shape)
+        wrong = np.abs(outputs - truth).mean(axis=1)
+        steps = truth.shape[1]
+        of = "" if steps == 1 else f", mean of {steps} steps"
+        headings = ["row", f"true {data.target}{of}", f"predicted{of}", f"off by{of}"]
     else:
         chance = data.outputs[np.arange(len(data.truth)), data.truth]
         wrong = -chance
@@ -256,7 +265,7 @@ def _worst(data):
     rows = []
     for k in order:
         if data.classes is None:
-            told = [_number(float(data.truth[k])), _number(float(data.outputs[k]))]
+            told = [_number(float(truth[k].mean())), _number(float(outputs[k].mean()))]
             told.append(_number(float(wrong[k])))
         else:
             told = [str(data.classes[data.truth[k]]), str(data.classes[data.outputs[k].argmax()])]

@@ -74,7 +74,7 @@ class Run:
 
         Returns:
             classification: probabilities (rows, classes), two columns for a binary task;
-            regression: values (rows,) in the target's own units.
+            regression: values (rows,) in the target's own units, for series (rows, horizon).
         """
         raw = self._trainer.predict(np.asarray(x))
         if self.preprocessing.task == "regression":
@@ -103,7 +103,8 @@ class Run:
     def evaluate(self, data) -> tuple[dict, list]:
         """(scores, notes) on data that have the target."""
         arrays = self.preprocessing.transform(self.preprocessing.read(data))
-        return self.preprocessing.score(arrays.y, self.outputs(arrays.x)), arrays.notes
+        scores = self.preprocessing.score(arrays.y, self.outputs(arrays.x), arrays.x)
+        return scores, arrays.notes
 
     def __repr__(self):
         return f"Run({str(Path(self.path))!r}, {self.config['task']} {self.config['target']!r})"

@@ -1,0 +1,363 @@
+"""Series to forecast: from a table with a row for each time to data that are ready to train on."""
+
+import dataclasses
+from pathlib import Path
+
+import numpy as np
+
+from cutaway.data import Scaling, TableArrays, read_series, read_table, windows
+from cutaway.data.forecast import chronological_split, expect_long_enough, find_season
+from cutaway.data.series import step_between
+from cutaway.data.target import Target
+from cutaway.errors import DataError, OptionError, expect_choice, expect_range
+from cutaway.metrics import regression_scores
+from cutaway.nn import seed
+from cutaway.runs.charts import forecasts
+from cutaway.runs.networks import DEFAULT_LOSSES, build_network
+from cutaway.runs.options import TrainingOptions
+from cutaway.runs.prepared import Prepared
+from cutaway.runs.preprocessing import Preprocessing, expect_format
+from cutaway.train.blocks import expect_batch
+
+# steps that one usually wants to know ahead
+HORIZONS = {"hour": 24, "day": 7, "week": 4, "month": 12, "quarter": 4}
+LEAST_WINDOW = 24
+LONGEST_SEASON = 200  # an LSTM learns little over more steps; a year of days is left out so
+OFFSETS = {
+    "hour": (1, "h"),
+    "day": (1, "d"),
+    "week": (7, "d"),
+    "month": (1, "mo"),
+    "quarter": (3, "mo"),
+    "year": (12, "mo"),
+}
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class SeriesOptions(TrainingOptions):
+    """Options of a training on a series that is to be forecast; None lets the data decide.
+
+    Attributes:
+        model: "lstm", see models.forecast.
+        column: the series to forecast; other columns of numbers help. None: the only one.
+        window: steps that are seen; None: two seasons, at least 24 steps.
+        horizon: steps that are forecast; None: a day of hours, a week of days, four weeks, a year
+            of months or quarters, otherwise 1.
+        season: steps after which the naive forecast repeats, which is what the network is
+            compared with, at most the window; 1 repeats the last value. None: the best of the
+            usual ones on the training part.
+        hidden: size of the LSTM.
+        others: see TrainingOptions. The rows held out are the last ones.
+    """
+
+    LEAST_EPOCHS, MOST_EPOCHS = 30, 300
+    LEAST_BATCH, MOST_BATCH = 16, 128
+    ADAPTIVE_RATE = 5e-3
+
+    weight_decay: float = 0.01
+    dropout: float = 0.0
+    model: str = "lstm"
+    column: str | None = None
+    window: int | None = None
+    horizon: int | None = None
+    season: int | None = None
+    hidden: int = 32
+
+    def __post_init__(self):
+        super().__post_init__()
+        expect_choice(self.model, ("lstm",), what="model for series")
+        for name in ("window", "horizon", "season", "hidden"):
+            value = getattr(self, name)
+            if value is not None:
+                expect_range(value, what=name, least=1)
+        if self.window and self.season and self.season > self.window:
+            raise OptionError(
+                f"a season of {self.season} steps and a window of {self.window}",
+                expected="a window of at least one season",
+                mend=f"give a window of {2 * self.season}",
+            )
+
+
+@dataclasses.dataclass(kw_only=True)
+class SeriesRows(Preprocessing):
+    """How a series is cut into windows, its scaling, and how its dates go on.
+
+    Attributes:
+        columns: the series that are seen, the one to forecast among them.
+        time: the column of dates, or None.
+        every: (count, unit) between two dates, units as in polars ("h", "d", "mo", "s"); None
+            without dates.
+        month_end: whether all dates are last days of months.
+        window, horizon, season: see SeriesOptions.
+        scaling: of the columns, fitted on the training part.
+        target: the Target: mean and scale of the column to forecast.
+    """
+
+    columns: list
+    time: str | None
+    every: tuple | None
+    month_end: bool
+    window: int
+    horizon: int
+    season: int
+    scaling: Scaling
+    target: Target
+
+    headings = ("column", "kind", "what is done with it", "mean", "deviation")
+
+    @property
+    def baseline(self) -> str:
+        if self.season == 1:
+            return "to repeat the last value"
+        return f"to repeat the values of {self.season} steps before"
+
+    @property
+    def channel(self) -> int:
+        """Number of the column to forecast."""
+        return self.columns.index(self.target.name)
+
+    @classmethod
+    def from_json(cls, value: dict) -> "SeriesRows":
+        expect_format(value, "series")
+        scaling = Scaling(tuple(value["mean"]), tuple(value["deviation"]))
+        channel = value["columns"].index(value["column"])
+        return cls(
+            columns=value["columns"],
+            time=value["time"],
+            every=None if value["every"] is None else tuple(value["every"]),
+            month_end=value["month_end"],
+            window=value["window"],
+            horizon=value["horizon"],
+            season=value["season"],
+            scaling=scaling,
+            target=series_target(value["column"], scaling, channel, value["count"]),
+        )
+
+    def to_json(self) -> dict:
+        return {
+            "kind": "series",
+            "format": 1,
+            "column": self.target.name,
+            "columns": self.columns,
+            "time": self.time,
+            "every": self.every,
+            "month_end": self.month_end,
+            "window": self.window,
+            "horizon": self.horizon,
+            "season": self.season,
+            "mean": list(self.scaling.mean),
+            "deviation": list(self.scaling.deviation),
+            "count": self.target.counts[0],
+        }
+
+    def read(self, source):
+        """A frame with a row for each time; see `transform` for the examples in it."""
+        return series_frame(read_series(source, time=self.time, columns=self.columns), self.time)
+
+    def transform(self, frame, *, with_target: bool = True) -> TableArrays:
+        """Windows of the series.
+
+        Returns:
+            with the target, every window that has a horizon after it, and as rows those of the
+            first value after it; without, the last window of all, and the last row.
+        """
+        values = self.scaling.scale(frame.select(self.columns).to_numpy()).astype(np.float32)
+        if with_target:
+            x, y = windows(values, self.window, self.horizon, targets=[self.channel])
+            rows = np.arange(len(x)) + self.window
+            return TableArrays(np.ascontiguousarray(x), y[:, :, 0].copy(), rows, [])
+        if len(values) < self.window:
+            raise DataError(
+                f"the series has {len(values)} values",
+                expected=f"at least {self.window}: the window that the network sees",
+                mend="give more of what was before",
+            )
+        return TableArrays(values[None, -self.window :], None, np.array([len(values) - 1]), [])
+
+    def untransform_target(self, y) -> np.ndarray:
+        """(rows, horizon) in the units of the series, also for a horizon of 1."""
+        return super().untransform_target(y).reshape(len(y), self.horizon)
+
+    def naive(self, x) -> np.ndarray:
+        """(rows, horizon): the seasonal-naive forecast after each window, in its own units."""
+        ahead = np.arange(self.horizon)
+        back = self.window + ahead - self.season * (ahead // self.season + 1)
+        return self.untransform_target(x[:, back, self.channel])
+
+    def score(self, y, outputs, x) -> dict:
+        """Scores over all steps ahead; the baseline is the seasonal-naive forecast."""
+        truth = self.truth(y)
+        guess = float(np.abs(truth - self.naive(x)).mean())
+        scores = regression_scores(truth.ravel(), outputs.ravel())
+        return {**scores, "baseline_mean_absolute_error": guess}
+
+    def predictions(self, frame, outputs):
+        """The next values after the end of the series, with their dates where there are dates."""
+        import polars as pl
+
+        if self.time is None:
+            return pl.DataFrame({"step": np.arange(self.horizon) + 1, "prediction": outputs[0]})
+        return pl.DataFrame({self.time: self._dates(frame), "prediction": outputs[0]})
+
+    def _dates(self, frame):
+        import polars as pl
+
+        count, unit = self.every
+        last = frame[self.time].tail(1)
+        ahead = [last.dt.offset_by(f"{count * (k + 1)}{unit}") for k in range(self.horizon)]
+        dates = pl.concat(ahead)
+        return dates.dt.month_end() if self.month_end else dates
+
+    def summary_rows(self) -> list:
+        rows = []
+        for name, mean, deviation in zip(
+            self.columns, self.scaling.mean, self.scaling.deviation, strict=True
+        ):
+            done = f"the last {self.window} are seen"
+            if name == self.target.name:
+                done += f", the next {self.horizon} forecast"
+            rows.append((name, "series", done, f"{mean:.4g}", f"{deviation:.4g}"))
+        return rows
+
+    def chart(self, frame, truth, outputs) -> str:
+        times = None if self.time is None else [str(t) for t in frame[self.time]]
+        return forecasts(truth, outputs, self.target.name, times)
+
+
+def series_target(name: str, scaling: Scaling, channel: int, count: int) -> Target:
+    """The Target of a column that is forecast."""
+    mean, scale = scaling.mean[channel], scaling.deviation[channel]
+    return Target(name, "regression", None, mean, scale, [count], [])
+
+
+def series_frame(series, time):
+    """A Series as a polars frame: its times, if it has them, and a column for each channel."""
+    import polars as pl
+
+    columns = {} if time is None else {time: series.times}
+    return pl.DataFrame(columns | dict(zip(series.names, series.values.T, strict=True)))
+
+
+def prepare_series(path, options: SeriesOptions | None = None, *, why: str = "") -> Prepared:
+    """Read a series, cut it into windows in the order of time, and build the network for it.
+
+    The rows held out are those whose targets all lie in the last part; those that lie partly in
+    it are used for neither.
+
+    Args:
+        path: of a table with a row for each time, or a frame or dict of columns.
+        options: SeriesOptions.
+        why: why the data were taken for a series.
+
+    Raises:
+        DataError: times out of order, missing values, a series that is too short or constant.
+        OptionError: no such column, or several and none named.
+    """
+    options = SeriesOptions() if options is None else options
+    table = read_table(path)
+    series = read_series(table)
+    column = _choose_column(series, options.column)
+    channel = series.names.index(column)
+    time = None if series.times is None else table.columns[0]
+    length = len(series.values)
+    split = chronological_split(length, options.validation)
+    known = series.values[:split]
+    if known[:, channel].std() == 0:
+        raise DataError(
+            f"the series {column!r} is {known[0, channel]:g} at each of the {split} times to "
+            "train on",
+            expected="values that differ: there is nothing to learn",
+        )
+    window, horizon, season = _choose_sizes(options, series, channel, split)
+    expect_long_enough(length, split, window, horizon)
+    frame = series_frame(series, time)
+    scaling = Scaling.fit(known)
+    every, month_end = (None, False) if time is None else _spacing(frame[time])
+    rows = SeriesRows(
+        columns=series.names,
+        time=time,
+        every=every,
+        month_end=month_end,
+        window=window,
+        horizon=horizon,
+        season=season,
+        scaling=scaling,
+        target=series_target(column, scaling, channel, split),
+    )
+    arrays = rows.transform(frame)
+    training = np.flatnonzero(arrays.rows + horizon <= split)
+    held = np.flatnonzero(arrays.rows >= split)
+    expect_batch(options.batch(len(training)), len(training))
+    notes = [f"the last {length - split:,} of {length:,} times are held out"]
+    if time is not None and series.step is None:
+        notes.append(f"the dates in {time!r} are not at the equal steps of a calendar")
+    seed(options.seed)
+    spec = {
+        "model": options.model,
+        "loss": DEFAULT_LOSSES["regression"],
+        "channels": len(series.names),
+        "outputs": horizon,
+        "hidden": options.hidden,
+        "target": channel,
+        "dropout": options.dropout,
+    }
+    return Prepared(
+        kind="series",
+        source=str(path) if isinstance(path, str | Path) else "a frame",
+        target=column,
+        options=options,
+        frame=frame[arrays.rows],
+        preprocessing=rows,
+        training=training,
+        held=held,
+        row_numbers=arrays.rows + 1,
+        x=arrays.x,
+        y=arrays.y,
+        spec=spec,
+        net=build_network(spec),
+        notes=notes,
+        why=why,
+    )
+
+
+def _choose_column(series, column) -> str:
+    if column is None and len(series.names) == 1:
+        return series.names[0]
+    if column in series.names:
+        return column
+    raise OptionError(
+        "no column to forecast was named"
+        if column is None
+        else f"there is no column of numbers {column!r}",
+        expected="one of " + ", ".join(series.names),
+        mend=f"name it: column={series.names[-1]!r}",
+    )
+
+
+def _choose_sizes(options, series, channel, split) -> tuple:
+    """(window, horizon, season), as asked for or as they fit the series."""
+    held = len(series.values) - split
+    horizon = options.horizon or min(HORIZONS.get(series.step, 1), max(1, held // 2))
+    known = series.values[:split, [channel]]
+    season = options.season or find_season(
+        known, series.step, horizon, longest=options.window or LONGEST_SEASON
+    )
+    # at least half of a short series is left to cut windows from
+    room = max(season, split // 2 - horizon + 1)
+    window = options.window or max(1, min(max(2 * season, LEAST_WINDOW), room))
+    return window, horizon, season
+
+
+def _spacing(times) -> tuple:
+    """((count, unit) from one of the times to the next, whether all are last days of months)."""
+    import polars as pl
+
+    step = step_between(times)
+    if step is not None:
+        ends = OFFSETS[step][1] == "mo" and bool((times == times.dt.month_end()).all())
+        return OFFSETS[step], ends
+    if len(times) < 2:
+        return (1, "d"), False
+    seconds = times.cast(pl.Datetime("us")).cast(pl.Int64).to_numpy() / 1e6
+    usual = max(1, round(float(np.median(np.diff(seconds)))))
+    return ((round(usual / 86_400), "d") if times.dtype == pl.Date else (usual, "s")), False

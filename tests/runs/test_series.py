@@ -1,0 +1,173 @@
+import datetime
+import json
+
+import numpy as np
+import polars as pl
+import pytest
+
+from cutaway.data import seasonal_naive
+from cutaway.errors import DataError, OptionError
+from cutaway.runs import Run, write_report
+from cutaway.runs.series import SeriesOptions, prepare_series
+
+RNG = np.random.default_rng(0)
+MONTHS = 120
+QUICK = {"epochs": 2, "hidden": 4}
+
+
+def monthly(rows=MONTHS, start=2000):
+    k = np.arange(rows)
+    months = [f"{start + i // 12}-{i % 12 + 1:02}" for i in k]
+    sold = 100 + k + 20 * np.sin(2 * np.pi * k / 12) + RNG.normal(0, 1, rows)
+    return pl.DataFrame({"month": months, "sold": sold})
+
+
+FRAME = monthly()
+
+
+def test_a_run_holds_all_that_is_needed_to_forecast(tmp_path):
+    path = tmp_path / "sold.csv"
+    FRAME.write_csv(path)
+    prepared = prepare_series(path, SeriesOptions(**QUICK), why="it looks like one")
+    rows = prepared.preprocessing
+    assert (rows.window, rows.horizon, rows.season) == (24, 12, 12)
+    run = prepared.train(tmp_path / "run", progress=False)
+    page = write_report(prepared, run).read_text()
+    assert "to repeat the values of 12 steps before is off by" in page
+    assert "12 steps ahead" in page and "it looks like one" in page
+
+    again = Run.open(tmp_path / "run")
+    assert json.dumps(again.preprocessing.to_json()) == json.dumps(rows.to_json())
+    ahead, _ = again.predict(path)
+    assert ahead["month"].to_list() == [datetime.date(2010, m, 1) for m in range(1, 13)]
+    last = prepared.preprocessing.scaling.scale(FRAME.select("sold").to_numpy()[-24:])
+    np.testing.assert_allclose(
+        ahead["prediction"], run.outputs(last[None].astype(np.float32))[0], rtol=1e-6
+    )
+    assert again.evaluate(path)[0] == run.evaluate(FRAME)[0]
+
+
+def test_scores_are_in_own_units_beside_the_seasonal_naive_forecast(tmp_path):
+    prepared = prepare_series(FRAME, SeriesOptions(horizon=6, season=12, **QUICK))
+    run = prepared.train(tmp_path / "run", progress=False)
+    values = FRAME["sold"].to_numpy()
+    begins = prepared.row_numbers[prepared.held] - 1
+    truth = values[begins[:, None] + np.arange(6)]
+    outputs = run.outputs(prepared.x[prepared.held])
+    assert outputs.shape == truth.shape
+    naive = seasonal_naive(values, begins, 12, 6)[:, :, 0]
+    scores = run.metrics["validation"]
+    np.testing.assert_allclose(
+        [
+            scores["mean_absolute_error"],
+            scores["root_mean_squared_error"],
+            scores["baseline_mean_absolute_error"],
+        ],
+        [
+            np.abs(outputs - truth).mean(),
+            np.sqrt(((outputs - truth) ** 2).mean()),
+            np.abs(naive - truth).mean(),
+        ],
+        rtol=1e-5,
+    )
+
+
+def test_rows_are_held_out_in_the_order_of_time_and_nothing_leaks():
+    prepared = prepare_series(FRAME, SeriesOptions(window=10, horizon=5, validation=0.25))
+    split = 90
+    first = prepared.row_numbers - 1  # of the values to forecast
+    assert (first[prepared.training] + 5 <= split).all() and (first[prepared.held] >= split).all()
+    assert first[prepared.training].max() == split - 5 and first[prepared.held].min() == split
+    known = FRAME["sold"].to_numpy()[:split]
+    assert prepared.preprocessing.target.mean == pytest.approx(known.mean())
+    assert prepared.preprocessing.target.scale == pytest.approx(known.std())
+    truth = prepared.preprocessing.truth(prepared.y)
+    np.testing.assert_allclose(truth[0], FRAME["sold"].to_numpy()[10:15], rtol=1e-6)
+
+
+def test_other_columns_of_numbers_are_seen_too(tmp_path):
+    cause = RNG.normal(size=200)
+    effect = np.r_[0.0, cause[:-1]]  # what the other column said one step before
+    frame = pl.DataFrame({"cause": cause, "effect": effect})
+    options = SeriesOptions(column="effect", window=4, epochs=60, hidden=8, batch_size=16)
+    run = prepare_series(frame, options).train(tmp_path / "run", progress=False)
+    scores = run.metrics["validation"]
+    assert scores["mean_absolute_error"] < 0.4 * scores["baseline_mean_absolute_error"]
+    ahead, _ = Run.open(run.path).predict(frame)
+    assert ahead.columns == ["step", "prediction"] and ahead["step"].to_list() == [1]
+
+
+@pytest.mark.parametrize(
+    ("first", "every", "following"),
+    [
+        ("2024-01-31", "1mo", ["2027-02-28", "2027-03-31", "2027-04-30"]),
+        ("2024-01-30", "1d", ["2024-03-06", "2024-03-07", "2024-03-08"]),
+        ("2023-12-01", "1q", ["2032-12-01", "2033-03-01", "2033-06-01"]),
+        ("2024-01-01", "3d", ["2024-04-18", "2024-04-21", "2024-04-24"]),
+    ],
+)
+def test_dates_go_on_as_they_went(tmp_path, first, every, following):
+    begin = datetime.date.fromisoformat(first)
+    number = int(every[0])
+    times = [pl.Series([begin]).dt.offset_by(f"{number * k}{every[1:]}")[0] for k in range(36)]
+    if first == "2024-01-31":
+        times = pl.Series(times).dt.month_end().to_list()
+        following = ["2027-01-31", "2027-02-28", "2027-03-31"]
+    frame = pl.DataFrame({"day": times, "value": RNG.normal(size=36)})
+    prepared = prepare_series(frame, SeriesOptions(window=4, horizon=3, season=1))
+    ahead = prepared.preprocessing.predictions(frame[-1:], np.zeros((1, 3)))
+    assert [str(day) for day in ahead["day"]] == following
+
+
+def test_hours_go_on_too():
+    times = [f"2024-01-{k // 24 + 1:02} {k % 24:02}:00" for k in range(72)]
+    values = np.sin(np.arange(72) * np.pi / 12) + RNG.normal(0, 0.1, 72)
+    prepared = prepare_series({"time": times, "load": values}, SeriesOptions(horizon=2))
+    rows = prepared.preprocessing
+    assert (rows.season, rows.every) == (24, (1, "h"))
+    ahead = rows.predictions(rows.read({"time": times, "load": values})[-1:], np.zeros((1, 2)))
+    assert [str(t) for t in ahead["time"]] == ["2024-01-04 00:00:00", "2024-01-04 01:00:00"]
+
+
+def shuffled():
+    return FRAME[[1, 0, *range(2, MONTHS)]]
+
+
+def with_a_gap():
+    return FRAME.with_columns(pl.when(pl.arange(MONTHS) == 7).then(None).otherwise("sold"))
+
+
+@pytest.mark.parametrize(
+    ("frame", "options", "error", "message"),
+    [
+        (FRAME[:20], {"window": 24}, DataError, "the series has 20 values, 16 of them to train on"),
+        (FRAME[:3], {"horizon": 2}, DataError, "the series has 3 values"),
+        (shuffled(), {}, DataError, "the times in 'month' are not in order"),
+        (with_a_gap(), {}, DataError, "no number in 1 of 120 rows, first at 2000-08-01"),
+        (FRAME, {"horizon": 0}, OptionError, "horizon is 0"),
+        (FRAME, {"window": 12, "season": 24}, OptionError, "a season of 24 steps and a window"),
+        (FRAME, {"model": "arima"}, OptionError, "arima"),
+        (FRAME, {"column": "price"}, OptionError, "no column of numbers 'price'"),
+        ({"a": [1.0] * 50, "b": [2.0] * 50}, {}, OptionError, "no column to forecast was named"),
+        ({"a": [1.0] * 50}, {}, DataError, "the series 'a' is 1 at each of the 40 times"),
+        ({"month": FRAME["month"]}, {}, DataError, "no column of numbers"),
+    ],
+)
+def test_what_cannot_be_forecast_is_named(frame, options, error, message):
+    with pytest.raises(error, match=message):
+        prepare_series(frame, SeriesOptions(**options))
+
+
+def test_new_data_that_do_not_fit_the_run_are_named():
+    rows = prepare_series(FRAME, SeriesOptions(window=10, horizon=5)).preprocessing
+    with pytest.raises(DataError, match="the series has 9 values"):
+        rows.transform(rows.read(FRAME[:9]), with_target=False)
+    with pytest.raises(DataError, match="the series has 14 values"):
+        rows.transform(rows.read(FRAME[:14]))
+    with pytest.raises(DataError, match="there is no column 'sold'"):
+        rows.read(FRAME.rename({"sold": "bought"}))
+
+
+def test_a_short_series_gets_a_window_that_leaves_rows_to_train_on():
+    prepared = prepare_series(FRAME[:30])
+    assert len(prepared.training) >= 8 and len(prepared.held) >= 1
