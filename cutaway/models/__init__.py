@@ -3,5 +3,22 @@
 from cutaway.models.cnn import cnn, curve_cnn
 from cutaway.models.mlp import mlp
 from cutaway.models.table import TableNetwork
+from cutaway.models.text import (
+    TEXT_MODELS,
+    BagOfEmbeddings,
+    LSTMClassifier,
+    TransformerClassifier,
+    text_network,
+)
 
-__all__ = ["TableNetwork", "cnn", "curve_cnn", "mlp"]
+__all__ = [
+    "TEXT_MODELS",
+    "BagOfEmbeddings",
+    "LSTMClassifier",
+    "TableNetwork",
+    "TransformerClassifier",
+    "cnn",
+    "curve_cnn",
+    "mlp",
+    "text_network",
+]

@@ -2,7 +2,7 @@
 
 from cutaway.errors import OptionError
 from cutaway.losses import LOSSES, expects
-from cutaway.models import TableNetwork, cnn, curve_cnn, mlp
+from cutaway.models import TEXT_MODELS, TableNetwork, cnn, curve_cnn, mlp, text_network
 from cutaway.nn import ACTIVATIONS, INITIALIZERS, Sigmoid, Softmax
 
 DEFAULT_LOSSES = {
@@ -87,4 +87,14 @@ def _standardised(build):
     return built
 
 
+def _build_text(spec):
+    return text_network(
+        spec["tokens"],
+        spec["outputs"],
+        model=spec["model"].removeprefix("text_"),
+        dropout=spec["dropout"],
+    )
+
+
 BUILDERS = {"mlp": _build_mlp, "cnn": _standardised(cnn), "curve_cnn": _standardised(curve_cnn)}
+BUILDERS |= {f"text_{name}": _build_text for name in TEXT_MODELS}
