@@ -171,6 +171,23 @@ def summary(
     summary_command(what, sizes, as_json=as_json)
 
 
+@app.command(epilog='Example: **cutaway generate runs/shakespeare --prompt "ROMEO:"**')
+def generate(
+    run: RunArgument,
+    prompt: Annotated[str, typer.Option(help="What the text goes on after.")] = "",
+    length: Annotated[int, typer.Option(help="Characters (or other tokens) to write.")] = 500,
+    temperature: Annotated[
+        float, typer.Option(help="Below 1 keeps to what is likely; 0 takes the likeliest.")
+    ] = 1.0,
+    seed: Annotated[int, typer.Option(help="Of the draws.")] = 0,
+    as_json: Json = False,
+) -> None:
+    """Write text with a run that was trained on a plain text."""
+    from cutaway.cli.use import generate_command
+
+    generate_command(run, prompt, length, temperature, seed, as_json=as_json)
+
+
 def _sizes(text: str) -> tuple[int, ...]:
     try:
         return tuple(int(part) for part in text.split(",") if part.strip())

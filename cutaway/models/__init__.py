@@ -1,6 +1,7 @@
 """Known networks, one architecture a file."""
 
 from cutaway.models.cnn import cnn, curve_cnn
+from cutaway.models.language import LanguageModel
 from cutaway.models.mlp import mlp
 from cutaway.models.table import TableNetwork
 from cutaway.models.text import (
@@ -15,6 +16,7 @@ __all__ = [
     "TEXT_MODELS",
     "BagOfEmbeddings",
     "LSTMClassifier",
+    "LanguageModel",
     "TableNetwork",
     "TransformerClassifier",
     "cnn",

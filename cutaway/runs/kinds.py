@@ -9,6 +9,7 @@ PREPROCESSINGS = {
     "images": "cutaway.runs.images:ImageRows",
     "labelled series": "cutaway.runs.curves:CurveRows",
     "text": "cutaway.runs.text:TextRows",
+    "language": "cutaway.runs.language:LanguageRows",
     "series": "cutaway.runs.series:SeriesRows",
 }
 

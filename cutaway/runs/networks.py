@@ -2,8 +2,16 @@
 
 from cutaway.errors import OptionError
 from cutaway.losses import LOSSES, expects
-from cutaway.models import TEXT_MODELS, TableNetwork, cnn, curve_cnn, mlp, text_network
-from cutaway.nn import ACTIVATIONS, INITIALIZERS, Sigmoid, Softmax
+from cutaway.models import (
+    TEXT_MODELS,
+    LanguageModel,
+    TableNetwork,
+    cnn,
+    curve_cnn,
+    mlp,
+    text_network,
+)
+from cutaway.nn import ACTIVATIONS, GRU, INITIALIZERS, LSTM, Sigmoid, Softmax
 
 DEFAULT_LOSSES = {
     "binary": "binary_cross_entropy_with_logits",
@@ -96,5 +104,19 @@ def _build_text(spec):
     )
 
 
+def _language(recurrent):
+    def built(spec):
+        return LanguageModel(
+            spec["tokens"],
+            hidden_features=spec["hidden"],
+            num_layers=spec["layers"],
+            dropout=spec["dropout"],
+            recurrent=recurrent,
+        )
+
+    return built
+
+
 BUILDERS = {"mlp": _build_mlp, "cnn": _standardised(cnn), "curve_cnn": _standardised(curve_cnn)}
 BUILDERS |= {f"text_{name}": _build_text for name in TEXT_MODELS}
+BUILDERS |= {"language_lstm": _language(LSTM), "language_gru": _language(GRU)}
