@@ -46,7 +46,7 @@ def _shared(
 
 
 # the option groups of `cutaway train --help`
-TRAINING, TABLES, IMAGES = "Training", "Tables", "Images"
+TRAINING, TABLES, IMAGES, TEXTS, SERIES = "Training", "Tables", "Images", "Texts", "Series"
 
 
 def _option(kind, panel, text, *names, metavar=None):
@@ -62,9 +62,9 @@ def train(
         Path | None,
         typer.Argument(
             metavar="[DATA]",
-            help="A table (.csv, .tsv, .parquet), a folder of images with a folder for each "
-            "class, IDX files, or series with classes (UCR); without it, the students table that "
-            "comes along.",
+            help="A table (.csv, .tsv, .parquet), also of texts or of a time series; a folder of "
+            "images or recordings with a folder for each class; IDX files; series with classes "
+            "(UCR); a text. Without it, the students table that comes along.",
             show_default=False,
         ),
     ] = None,
@@ -117,6 +117,18 @@ def train(
     skip_corrupt: _option(
         bool, IMAGES, "Leave out images that cannot be read.", "--skip-corrupt"
     ) = None,
+    text: _option(
+        str, TEXTS, "The column of the texts. [default: the longest]", metavar="COL"
+    ) = None,
+    tokens: _option(
+        str, TEXTS, "What a text is cut into: word, bpe or character. [default: fits the data]"
+    ) = None,
+    length: _option(int, TEXTS, "Tokens of a text at most. [default: fits the data]") = None,
+    column: _option(
+        str, SERIES, "The series to forecast. [default: the only one]", metavar="COL"
+    ) = None,
+    window: _option(int, SERIES, "Steps that are seen. [default: two seasons]") = None,
+    horizon: _option(int, SERIES, "Steps that are forecast. [default: fits the data]") = None,
     as_json: Json = False,
 ) -> None:
     """Train a network on your data, show it working, and save it as a run."""
@@ -144,6 +156,12 @@ def train(
         "size": size,
         "augment": augment,
         "skip_corrupt": skip_corrupt,
+        "text": text,
+        "tokens": tokens,
+        "length": length,
+        "column": column,
+        "window": window,
+        "horizon": horizon,
     }
     given = {name: value for name, value in given.items() if value is not None}
     train_command(data, target, kind, given, out=out, resume=resume, as_json=as_json)
@@ -187,6 +205,23 @@ def summary(
     if not Path(what).exists() and set(what) <= set("0123456789,- "):
         sizes = _sizes(what.replace("-", ","))
     summary_command(what, sizes, as_json=as_json)
+
+
+@app.command(epilog='Example: **cutaway generate runs/shakespeare --prompt "ROMEO:"**')
+def generate(
+    run: RunArgument,
+    prompt: Annotated[str, typer.Option(help="What the text goes on after.")] = "",
+    length: Annotated[int, typer.Option(help="Characters (or other tokens) to write.")] = 500,
+    temperature: Annotated[
+        float, typer.Option(help="Below 1 keeps to what is likely; 0 takes the likeliest.")
+    ] = 1.0,
+    seed: Annotated[int, typer.Option(help="Of the draws.")] = 0,
+    as_json: Json = False,
+) -> None:
+    """Write text with a run that was trained on a plain text."""
+    from cutaway.cli.use import generate_command
+
+    generate_command(run, prompt, length, temperature, seed, as_json=as_json)
 
 
 def _names(text: str) -> tuple[str, ...]:

@@ -1,4 +1,4 @@
-"""cutaway predict, evaluate, summary."""
+"""cutaway predict, evaluate, summary, generate."""
 
 import sys
 from pathlib import Path
@@ -67,3 +67,14 @@ def summary_command(what, sizes, *, as_json) -> None:
         print_json(found.to_dict())
     else:
         print(found)
+
+
+def generate_command(run, prompt, length, temperature, seed, *, as_json) -> None:
+    from cutaway.runs import Run
+    from cutaway.runs.language import generate
+
+    written = generate(Run.open(run), prompt, length, temperature, seed)
+    if as_json:
+        print_json({"prompt": prompt, "text": written})
+    else:
+        print(prompt + written)

@@ -14,7 +14,16 @@ from cutaway.data.text import free_text_columns, labelled_lines, read_text, word
 from cutaway.data.ucr import SPLIT_NAMES, ucr_pair
 from cutaway.errors import DataError, did_you_mean
 
-KINDS = ("table", "text", "series", "labelled series", "image folder", "audio folder", "idx")
+KINDS = (
+    "table",
+    "text",
+    "language",
+    "series",
+    "labelled series",
+    "image folder",
+    "audio folder",
+    "idx",
+)
 # folders of which none is a class
 NO_CLASSES = {"annotations", "images", "imagesets", "jpegimages", "labels", "masks"}
 LONG_TEXT_WORDS = 5
@@ -26,7 +35,8 @@ class Recognised:
     """What a path holds.
 
     Attributes:
-        kind: one of KINDS. "series" is to be forecast, "labelled series" to be classified.
+        kind: one of KINDS. "series" is to be forecast, "labelled series" to be classified, "text"
+            has a class or a number for each text, "language" is a text to be continued.
         reason: why, in words.
     """
 
@@ -118,7 +128,7 @@ def _file(path, target) -> Recognised:
         return Recognised("text", f"each line is a {label}, a tab and a {text}, in either order")
     if not name.endswith(TABLES) or (name.endswith(".txt") and not _has_columns(path)):
         read_text(path)
-        return Recognised("text", "lines of text without columns")
+        return Recognised("language", "lines of text without columns")
     return _table(read_table(path), target)
 
 

@@ -10,6 +10,7 @@ PREPROCESSINGS = {
     "labelled series": "cutaway.runs.curves:CurveRows",
     "recordings": "cutaway.runs.recordings:RecordingRows",
     "text": "cutaway.runs.text:TextRows",
+    "language": "cutaway.runs.language:LanguageRows",
     "series": "cutaway.runs.series:SeriesRows",
 }
 

@@ -2,8 +2,17 @@
 
 from cutaway.errors import OptionError
 from cutaway.losses import LOSSES, expects
-from cutaway.models import Forecaster, TableNetwork, cnn, curve_cnn, mlp
-from cutaway.nn import ACTIVATIONS, INITIALIZERS, Sigmoid, Softmax
+from cutaway.models import (
+    TEXT_MODELS,
+    Forecaster,
+    LanguageModel,
+    TableNetwork,
+    cnn,
+    curve_cnn,
+    mlp,
+    text_network,
+)
+from cutaway.nn import ACTIVATIONS, GRU, INITIALIZERS, LSTM, Sigmoid, Softmax
 
 DEFAULT_LOSSES = {
     "binary": "binary_cross_entropy_with_logits",
@@ -97,9 +106,33 @@ def _build_forecaster(spec):
     )
 
 
+def _build_text(spec):
+    return text_network(
+        spec["tokens"],
+        spec["outputs"],
+        model=spec["model"].removeprefix("text_"),
+        dropout=spec["dropout"],
+    )
+
+
+def _language(recurrent):
+    def built(spec):
+        return LanguageModel(
+            spec["tokens"],
+            hidden_features=spec["hidden"],
+            num_layers=spec["layers"],
+            dropout=spec["dropout"],
+            recurrent=recurrent,
+        )
+
+    return built
+
+
 BUILDERS = {
     "mlp": _build_mlp,
     "cnn": _standardised(cnn),
     "curve_cnn": _standardised(curve_cnn),
     "lstm": _build_forecaster,
 }
+BUILDERS |= {f"text_{name}": _build_text for name in TEXT_MODELS}
+BUILDERS |= {"language_lstm": _language(LSTM), "language_gru": _language(GRU)}

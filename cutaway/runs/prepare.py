@@ -36,20 +36,51 @@ KINDS = {
         False,
         "convolutions over time: shapes count wherever they occur",
     ),
+    "series": _Kind(
+        "series",
+        "SeriesOptions",
+        "prepare_series",
+        False,
+        "an LSTM that reads a window of the past",
+    ),
+    "recordings": _Kind(
+        "recordings",
+        "RecordingOptions",
+        "prepare_recordings",
+        False,
+        "convolutions over the spectrogram",
+    ),
+    "text": _Kind(
+        "text",
+        "TextOptions",
+        "prepare_text",
+        True,
+        "a bag of embeddings: which words occur counts, not where (--model lstm or transformer "
+        "reads their order)",
+    ),
+    "language": _Kind(
+        "language",
+        "LanguageOptions",
+        "prepare_language",
+        False,
+        "an LSTM that foretells the next character",
+    ),
 }
 # what data.recognise calls them, where the name differs
-ALIASES = {"image folder": "images", "idx": "images"}
+ALIASES = {"image folder": "images", "idx": "images", "audio folder": "recordings"}
 
 
 def prepare(data, target: str | None = None, *, kind: str | None = None, **given) -> Prepared:
     """Read, look at, encode and split data of any kind, and build a network for them.
 
     Args:
-        data: path of a table, a folder of images, IDX files, labelled series; a frame; or None
-            for the students table that the package carries.
-        target: the column to predict, for tables.
+        data: path of a table, a folder of images or recordings, IDX files, texts, series; a
+            frame; or None for the students table that the package carries.
+        target: the column to predict, for tables and texts in tables.
         kind: what the data are, to overrule what is found.
-        given: options of that kind, see TableOptions, ImageOptions, CurveOptions.
+        given: options of that kind: those of TrainingOptions, and its own (TableOptions,
+            ImageOptions, TextOptions, LanguageOptions, SeriesOptions, CurveOptions,
+            RecordingOptions, each in the module of its kind).
 
     Raises:
         DataError: no such path, or nothing that is known.
@@ -77,7 +108,9 @@ def prepare(data, target: str | None = None, *, kind: str | None = None, **given
     make = getattr(module, entry.prepare)
     if kind == "table":
         return make(data, target, options)
-    why = f"{why}. The network is {entry.model}."
+    if "model" not in given:
+        why = f"{why}. The network is {entry.model}"
+    why += "."
     if entry.takes_target:
         return make(data, target, options, why=why)
     if target is not None:
@@ -94,7 +127,8 @@ NAMES = {
     "labelled series": "series with classes",
     "text": "text",
     "series": "a series to be forecast",
-    "language": "text to be continued",
+    "language": "a text to be continued",
+    "recordings": "recordings with classes",
 }
 
 

@@ -19,8 +19,8 @@ class Prepared:
     """Data that was read, encoded and split, and the network for it. Made by `prepare`.
 
     Attributes:
-        kind: what the data are: "table", "images", "text", "series", "labelled series" or
-            "recordings".
+        kind: what the data are: "table", "images", "text", "language", "series", "labelled
+            series" or "recordings".
         source: the path, or "a frame".
         target: name of what is predicted.
         options: TrainingOptions of that kind.
@@ -136,6 +136,10 @@ class Prepared:
         stream = ArrayStream(self.x[self.training], y[self.training], transform=self.transform)
         return (stream,), stream
 
+    def page(self, run: Run, command: str) -> str:
+        """report.html."""
+        return rows_page(self, run, command)
+
     def _targets(self) -> np.ndarray:
         wants = expects(LOSSES[self.spec["loss"]])
         if self.preprocessing.task == "multiclass" and wants.target in ("one_hot", "real"):
@@ -143,7 +147,7 @@ class Prepared:
         return self.y
 
     def _score(self, run, x, y) -> dict:
-        return self.preprocessing.score(y, run.outputs(x), x)
+        return self.preprocessing.score_run(run, x, y)
 
     def _config(self) -> dict:
         return {
@@ -160,12 +164,18 @@ class Prepared:
 
 def write_report(prepared: Prepared, run: Run, *, command: str = "") -> Path:
     """Write report.html into the run's folder; returns its path."""
+    write_atomically(run.folder.report, prepared.page(run, command).encode())
+    return run.folder.report
+
+
+def rows_page(prepared: Prepared, run: Run, command: str) -> str:
+    """The report about a prediction for each row."""
     held, preprocessing = prepared.held, prepared.preprocessing
     options = {k: v for k, v in run.config["options"].items() if v not in (None, (), [], {})}
     outputs = run.outputs(prepared.x[held])
     frame = prepared.frame[held]
     truth = preprocessing.truth(prepared.y[held])
-    page = render(
+    return render(
         ReportData(
             title=f"{Path(prepared.source).name} → {prepared.target}",
             command=command,
@@ -198,5 +208,3 @@ def write_report(prepared: Prepared, run: Run, *, command: str = "") -> Path:
             chart=preprocessing.chart(frame, truth, outputs),
         )
     )
-    write_atomically(run.folder.report, page.encode())
-    return run.folder.report

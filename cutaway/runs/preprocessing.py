@@ -67,6 +67,10 @@ class Preprocessing:
         guess = float((np.asarray(y) == commonest).mean())
         return {**classification_scores(y, outputs), "baseline_accuracy": guess}
 
+    def score_run(self, run, x, y) -> dict:
+        """Scores of a run on encoded rows and targets."""
+        return self.score(y, run.outputs(x), x)
+
     def predictions(self, frame, outputs):
         """The frame of what was predicted: its plain columns, then what the outputs mean."""
         import polars as pl

@@ -110,10 +110,43 @@ def render(data: ReportData) -> str:
         ),
         _section("Settings", _settings(data)),
     ]
+    return _page(data.title, sections)
+
+
+def language_page(data: ReportData, sample: str) -> str:
+    """The page of a model of language, as HTML; of `data` truth, outputs and rows are not used.
+
+    Args:
+        sample: what the model wrote by itself.
+    """
+    scores = data.metrics["validation"]
+    head = (
+        f"<h1>{escape(data.title)}</h1>"
+        '<p class="soft">The last part of the text was held out; the network never learned from '
+        "it, and the numbers are about it. It did decide which weights were kept.</p>"
+        f'<p class="headline">Expects each character of new text at '
+        f"<b>{scores['nats_a_character']:.3f}</b> nats; knowing only how common each "
+        f"{escape(data.target.removeprefix('next '))} is costs "
+        f"{scores['baseline_nats_a_character']:.3f}.</p>"
+        f"<pre>cutaway generate {escape(data.run)} --prompt TEXT</pre>"
+    )
+    sections = [
+        head,
+        _section("What it writes by itself", f"<pre>{escape(sample)}</pre>"),
+        _section("The data", _data(data)),
+        _section("The network", _network(data)),
+        _section("How it learned", _learning(data)),
+        _section("Scores", _scores_table(data.metrics)),
+        _section("Settings", _settings(data)),
+    ]
+    return _page(data.title, sections)
+
+
+def _page(title, sections):
     return (
         '<!doctype html>\n<html lang="en"><head><meta charset="utf-8">'
         '<meta name="viewport" content="width=device-width, initial-scale=1">'
-        f"<title>{escape(data.title)}</title><style>{STYLE}</style></head>\n"
+        f"<title>{escape(title)}</title><style>{STYLE}</style></head>\n"
         f"<body>{''.join(sections)}</body></html>\n"
     )
 

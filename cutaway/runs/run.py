@@ -103,8 +103,7 @@ class Run:
     def evaluate(self, data) -> tuple[dict, list]:
         """(scores, notes) on data that have the target."""
         arrays = self.preprocessing.transform(self.preprocessing.read(data))
-        scores = self.preprocessing.score(arrays.y, self.outputs(arrays.x), arrays.x)
-        return scores, arrays.notes
+        return self.preprocessing.score_run(self, arrays.x, arrays.y), arrays.notes
 
     def __repr__(self):
         return f"Run({str(Path(self.path))!r}, {self.config['task']} {self.config['target']!r})"
@@ -113,5 +112,5 @@ class Run:
 def trainer_for(net, loss: str, preprocessing, optimizer=None) -> Trainer:
     """A Trainer with the loss of that name and the metrics that go with the task."""
     task = preprocessing.task
-    names = {"binary": ["accuracy"], "multiclass": ["accuracy"], "regression": ["r2"]}[task]
+    names = {"regression": ["r2"], "language": []}.get(task, ["accuracy"])
     return Trainer(net, loss=LOSSES[loss], optimizer=optimizer, metrics=[METRICS[n] for n in names])

@@ -13,6 +13,7 @@ from cutaway.nn.jit import jit
 
 BATCH_ROWS = 1024
 BATCH_NUMBERS = 2**20  # rows of many numbers, like pictures, come fewer at a time
+TOKEN_NUMBERS = 64  # about as many as a row of whole numbers, such as words, has for each of them
 
 
 @contextlib.contextmanager
@@ -98,6 +99,8 @@ def name_of(metric) -> str:
 def batch_rows(x) -> int:
     """How many rows of x (rows, ...) go through a network at once: a power of two, 16 to 1024."""
     numbers = max(1, math.prod(np.shape(x)[1:]))
+    if np.ndim(x) == 2 and jnp.issubdtype(x.dtype, jnp.integer):
+        numbers *= TOKEN_NUMBERS
     fitting = max(1, BATCH_NUMBERS // numbers)
     return max(16, min(BATCH_ROWS, 2 ** (fitting.bit_length() - 1)))
 

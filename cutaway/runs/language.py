@@ -1,0 +1,393 @@
+"""Models of language: from a plain text to a network that goes on writing it.
+
+The last part of the text is held out. Training sees windows of the rest, cut at other places
+every epoch; each begins with an empty state (truncated backpropagation through time, Williams &
+Peng 1990, in its simplest form). The scores are those of reading from beginning to end, with the
+state carried on.
+"""
+
+import dataclasses
+from pathlib import Path
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from cutaway.data import TableArrays, Tokenizer, read_text
+from cutaway.data.tokenizer import KINDS
+from cutaway.engine import Tensor, no_grad
+from cutaway.errors import DataError, OptionError, expect_choice, expect_range
+from cutaway.losses import sparse_categorical_cross_entropy_with_logits
+from cutaway.nn import jit, seed
+from cutaway.runs.networks import DEFAULT_LOSSES, build_network
+from cutaway.runs.options import TrainingOptions
+from cutaway.runs.prepared import Prepared
+from cutaway.runs.preprocessing import Preprocessing, expect_format
+from cutaway.runs.report import ReportData, language_page
+from cutaway.train.blocks import expect_batch
+
+READ_ROWS, READ_TOKENS = 32, 256  # when a text is scored: pieces side by side, tokens at a time
+SAMPLE = 600  # tokens written for the report
+CELLS = ("lstm", "gru")
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class LanguageOptions(TrainingOptions):
+    """Options of a training on a plain text; None lets the data decide.
+
+    Attributes:
+        model: "lstm" or "gru", see models.language.
+        hidden: features of the state.
+        layers: recurrent layers.
+        tokens: what the text is cut into: "character", "bpe" (parts of words) or "word".
+        vocabulary: different tokens at most, of words and their parts.
+        length: tokens of a window, through which gradients flow.
+        batch_size: windows a step.
+        validation: share of the text held out, at its end.
+        others: see TrainingOptions.
+    """
+
+    ADAPTIVE_RATE = 4e-3
+    LEAST_STEPS, LEAST_EPOCHS, MOST_EPOCHS = 4000, 5, 200
+    LEAST_BATCH, MOST_BATCH, STEPS_AN_EPOCH = 8, 32, 100
+
+    weight_decay: float = 0.01
+    validation: float = 0.1
+    model: str = "lstm"
+    hidden: int = 256
+    layers: int = 1
+    tokens: str = "character"
+    vocabulary: int = 5_000
+    length: int = 128
+
+    def __post_init__(self):
+        super().__post_init__()
+        expect_choice(self.model, CELLS, what="model of language")
+        expect_choice(self.tokens, KINDS, what="kind of tokens")
+        expect_range(self.hidden, what="hidden", least=1)
+        expect_range(self.layers, what="layers", least=1)
+        expect_range(self.vocabulary, what="vocabulary", least=258 if self.tokens == "bpe" else 3)
+        expect_range(self.length, what="length", least=2)
+
+
+class LanguageRows(Preprocessing):
+    """How a text becomes tokens, and how common each was.
+
+    Attributes:
+        kind: of the tokens.
+        tokenizer: the Tokenizer.
+        length: tokens of a window.
+        counts: (tokens,) how often each was in the training text.
+    """
+
+    task = "language"
+    classes = None
+    headings = ("token", "in the training text", "share")
+
+    def __init__(self, kind: str, tokenizer: Tokenizer, length: int, counts):
+        self.kind = kind
+        self.tokenizer = tokenizer
+        self.length = length
+        self.counts = list(counts)
+
+    @classmethod
+    def from_json(cls, value: dict) -> "LanguageRows":
+        expect_format(value, "language")
+        tokenizer = Tokenizer.from_json(value["tokenizer"])
+        return cls(value["tokens"], tokenizer, value["length"], value["counts"])
+
+    def to_json(self) -> dict:
+        return {
+            "kind": "language",
+            "format": 1,
+            "tokens": self.kind,
+            "length": self.length,
+            "counts": self.counts,
+            "tokenizer": self.tokenizer.to_json(),
+        }
+
+    def read(self, source):
+        """The text of a file, as a frame with one row."""
+        import polars as pl
+
+        return pl.DataFrame({"text": [read_text(source)]})
+
+    def transform(self, frame, *, with_target: bool = True) -> TableArrays:
+        """One row: all tokens of the text but the last, and as y those that follow each."""
+        if not with_target:
+            raise OptionError(
+                "a model of language has no target to predict",
+                expected="a run that was trained on a table, images or labelled texts",
+                mend="write text with it: cutaway generate RUN --prompt TEXT",
+            )
+        ids = self.encode(frame["text"][0])
+        if len(ids) < 2:
+            raise DataError(f"a text of {len(ids)} tokens", expected="at least 2")
+        return TableArrays(ids[None, :-1], ids[None, 1:], np.arange(1), self.unknown_notes(ids))
+
+    def encode(self, text: str) -> np.ndarray:
+        return self.tokenizer.encode_whole(text)
+
+    def unknown_notes(self, ids) -> list:
+        unknown = int((ids == self.tokenizer.unknown).sum()) if self.tokenizer.unknown else 0
+        return [f"{unknown:,} of {len(ids):,} tokens are unknown"] if unknown else []
+
+    def score_run(self, run, x, y) -> dict:
+        """Scores of reading x (rows, tokens), of which each row goes on after the one before.
+
+        Returns:
+            nats_a_character; perplexity: e to the mean of -ln p of a token; baseline...: of
+            knowing only how common each token is.
+        """
+        x, y = np.concatenate(x), np.concatenate(y)
+        nats = read_through(run.net, x, y)
+        shares = (np.asarray(self.counts) + 1) / (sum(self.counts) + len(self.counts))
+        guess = float(-np.log(shares[y]).mean())
+        characters = len(self.tokenizer.decode(y)) if self.kind != "character" else len(y)
+        per = len(y) / max(1, characters)
+        return {
+            "nats_a_character": nats * per,
+            "perplexity": float(np.exp(nats)),
+            "baseline_nats_a_character": guess * per,
+        }
+
+    def summary_rows(self) -> list:
+        total = sum(self.counts)
+        order = np.argsort(-np.asarray(self.counts), kind="stable")[:10]
+        rows = [
+            (repr(self.tokenizer.token(k)), f"{self.counts[k]:,}", f"{self.counts[k] / total:.1%}")
+            for k in order
+        ]
+        return [*rows, (f"all {np.count_nonzero(self.counts):,}", f"{total:,}", "100.0%")]
+
+
+class Windows:
+    """Windows of a long row of tokens, for Trainer.fit: cut at another place every epoch.
+
+    Args:
+        ids: (tokens,) whole numbers.
+        length: tokens of a window.
+    """
+
+    def __init__(self, ids, length: int):
+        self.ids = ids
+        self.length = length
+        self.rows = self.block_rows = (len(ids) - length - 1) // length
+
+    def blocks(self, seed: int):
+        """Yield (x, y), both (rows, length): y holds what follows each token of x."""
+        start = int(np.random.default_rng(seed).integers(self.length))
+        yield cut(self.ids[start:], self.length, self.rows)
+
+
+def cut(ids, length: int, rows: int | None = None):
+    """(x, y): windows side by side, (rows, length) each; y is one token further on."""
+    rows = (len(ids) - 1) // length if rows is None else rows
+    end = rows * length
+    return ids[:end].reshape(rows, length), ids[1 : end + 1].reshape(rows, length)
+
+
+class LanguagePrepared(Prepared):
+    """A prepared text: training goes through windows of it, cut anew every epoch."""
+
+    def _inputs(self, y):
+        ids = self.x[self.training].reshape(-1)
+        ids = np.append(ids, y[self.training][-1, -1])
+        return (Windows(ids, self.preprocessing.length),), None
+
+    def page(self, run, command: str) -> str:
+        options = {k: v for k, v in run.config["options"].items() if v is not None}
+        data = ReportData(
+            title=f"{Path(self.source).name} → {self.target}",
+            command=command,
+            run=str(run.path),
+            config={
+                **options,
+                "lr": run.config["lr"],
+                "batch_size": self.batch_size,
+                "epochs": self.epochs,
+            },
+            headings=self.preprocessing.headings,
+            columns=self.preprocessing.summary_rows(),
+            notes=([self.why] if self.why else []) + self.notes,
+            net=run.net,
+            input_shape=self.x.shape[1:],
+            feature_names=None,
+            history=run.history,
+            best_epoch=run.metrics["best_epoch"],
+            metrics=run.metrics,
+            classes=None,
+            target=self.target,
+            truth=None,
+            outputs=None,
+            rows=None,
+            row_numbers=None,
+        )
+        return language_page(data, generate(run, length=SAMPLE, seed=0))
+
+
+def prepare_language(path, options: LanguageOptions | None = None, *, why: str = "") -> Prepared:
+    """Read and cut a text, and build the network for it.
+
+    Raises:
+        DataError: no text, or one that is shorter than a few windows.
+    """
+    import polars as pl
+
+    options = LanguageOptions() if options is None else options
+    text = read_text(path)
+    place = len(text) - max(1, round(len(text) * options.validation))
+    tokenizer = Tokenizer.train([text[:place]], kind=options.tokens, size=options.vocabulary)
+    known, held = tokenizer.encode_whole(text[:place]), tokenizer.encode_whole(text[place:])
+    length = options.length
+    if len(held) <= length or len(known) <= 4 * length:
+        raise DataError(
+            f"{path}: {len(known):,} {options.tokens} tokens to train on and {len(held):,} held "
+            "out",
+            expected=f"more than {4 * length:,} and {length:,}: whole windows of {length} tokens",
+            mend="give a longer text, or a smaller length",
+        )
+    counts = np.bincount(known, minlength=tokenizer.size)
+    rows = LanguageRows(options.tokens, tokenizer, length, counts.tolist())
+    parts = [cut(known, length), cut(held, length)]
+    x, y = (np.concatenate(arrays) for arrays in zip(*parts, strict=True))
+    training = np.arange(len(parts[0][0]))
+    expect_batch(options.batch(len(training)), Windows(known, length).rows)
+    seed(options.seed)
+    spec = {
+        "model": f"language_{options.model}",
+        "loss": DEFAULT_LOSSES["multiclass"],
+        "tokens": tokenizer.size,
+        "hidden": options.hidden,
+        "layers": options.layers,
+        "dropout": options.dropout,
+    }
+    notes = [f"the last {len(text) - place:,} of {len(text):,} characters are held out"]
+    return LanguagePrepared(
+        kind="language",
+        source=str(path),
+        target="next " + ("word" if options.tokens == "word" else options.tokens),
+        options=options,
+        frame=pl.DataFrame({"window": np.arange(len(x)) + 1}),
+        preprocessing=rows,
+        training=training,
+        held=len(training) + np.arange(len(parts[1][0])),
+        row_numbers=np.arange(len(x)) + 1,
+        x=x,
+        y=y,
+        spec=spec,
+        net=build_network(spec),
+        notes=[*notes, *rows.unknown_notes(held)],
+        why=why,
+    )
+
+
+def read_through(net, x, y) -> float:
+    """Mean of -ln p of the tokens y, each after all of x up to there; the state is carried.
+
+    Args:
+        x, y: (tokens,) whole numbers; a long text is read as several pieces side by side.
+    """
+    rows = max(1, min(READ_ROWS, len(x) // READ_TOKENS))
+    size = -(-len(x) // rows)
+    steps = -(-size // READ_TOKENS)
+    shape = (rows, steps * READ_TOKENS)
+
+    def laid_out(values):  # in pieces, each filled up at its end
+        flat = np.zeros(rows * size, np.float32 if values.dtype.kind == "f" else np.int32)
+        flat[: len(values)] = values
+        full = np.zeros(shape, flat.dtype)
+        full[:, :size] = flat.reshape(rows, size)
+        return np.swapaxes(full.reshape(rows, steps, READ_TOKENS), 0, 1)
+
+    counted = laid_out(np.ones(len(x), np.float32))
+
+    @no_grad()
+    def step(state, item):
+        x, y, counted = item
+        logits, state = net.go_on(Tensor(x), Tensor(state))
+        each = sparse_categorical_cross_entropy_with_logits(logits, Tensor(y), reduction="none")
+        return state.data, (each.data * counted).sum()
+
+    def whole(x, y, counted):
+        _, start = net.go_on(x[0][:, :1])
+        _, sums = jax.lax.scan(step, jnp.zeros_like(start.data), (x.data, y.data, counted.data))
+        return Tensor(sums.sum())
+
+    net.eval()
+    with no_grad():
+        total = jit(whole, net, donate=False)(laid_out(x), laid_out(y), counted)
+    return total.item() / len(x)
+
+
+def generate(
+    run, prompt: str = "", length: int = 500, temperature: float = 1.0, seed: int = 0
+) -> str:
+    """Text that goes on after `prompt`, token by token, each drawn from what the network expects.
+
+    p = softmax(logits / temperature), the padding and unknown tokens left out. One compiled loop,
+    the state carried from step to step.
+
+    Args:
+        run: a Run of kind "language".
+        prompt: what comes before; "" begins as after a new line.
+        length: tokens to write.
+        temperature: below 1 keeps to what is likely, 0 always takes the likeliest.
+        seed: of the draws.
+
+    Returns:
+        what was written, without the prompt.
+
+    Raises:
+        OptionError: a run of another kind, options out of range.
+    """
+    rows = run.preprocessing
+    if not isinstance(rows, LanguageRows):
+        raise OptionError(
+            f"{run.path} is a run of kind {run.config['kind']!r}, which writes no text",
+            expected='a run of kind "language"',
+            mend="train one on a plain text: cutaway train TEXT.txt",
+        )
+    expect_range(length, what="length", least=1)
+    expect_range(temperature, what="temperature", least=0, below=float("inf"))
+    expect_range(seed, what="seed", least=0)
+    start = rows.encode(prompt) if prompt else _beginning(rows)
+    if not len(start):
+        raise DataError(f"the prompt {prompt!r} has no tokens", expected="at least one word")
+    net, tokenizer = run.net, rows.tokenizer
+    never = [k for k in (tokenizer.padding, tokenizer.unknown) if k is not None]
+    barred = np.zeros(tokenizer.size, np.float32)
+    barred[never] = -np.inf
+
+    def draw(key, logits):
+        logits = logits.data[:, -1] + barred
+        if temperature == 0:
+            return logits.argmax(axis=-1)
+        return jax.random.categorical(key, logits / temperature)
+
+    def write(start, key):
+        logits, state = net.go_on(start)
+        keys = jax.random.split(key.data, length)
+        token = draw(keys[0], logits)
+
+        def step(carried, key):
+            token, state = carried
+            logits, state = net.go_on(Tensor(token[:, None]), Tensor(state))
+            following = draw(key, logits)
+            return (following, state.data), following
+
+        _, rest = jax.lax.scan(step, (token, state.data), keys[1:])
+        return Tensor(jnp.concatenate([token, rest[:, 0]]))
+
+    net.eval()
+    with no_grad():
+        ids = jit(write, net, donate=False)(start[None], jax.random.PRNGKey(seed)).numpy()
+    return tokenizer.decode(ids)
+
+
+def _beginning(rows) -> np.ndarray:
+    """What a text begins after: a new line, or the commonest token where there is none."""
+    line = rows.encode("\n")
+    if len(line) and (line != rows.tokenizer.unknown).all():
+        return line
+    return np.array([int(np.argmax(rows.counts))], np.int32)
