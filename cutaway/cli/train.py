@@ -25,10 +25,13 @@ def train_command(data, target, kind, given, *, out, resume, as_json) -> None:
         print_json({"run": str(run.path), "report": str(report), **run.metrics})
         return
     new, more = NEW.get(prepared.kind, ("NEW", "MORE"))
+    use = (f"cutaway predict {run.path} {new}", "predictions for what is new")
+    if prepared.kind == "language":
+        use = (f"cutaway generate {run.path}", "text in the manner of what it has read")
     console.print(f"\nSaved in [bold]{escape(run.path)}[/]. What now:")
     follow_ups = [
         (str(report), "the report, for your browser: curves, and the rows it got most wrong"),
-        (f"cutaway predict {run.path} {new}", "predictions for what is new"),
+        use,
         (f"cutaway evaluate {run.path} {more}", "how good it is on other data"),
         (f"cutaway summary {run.path}", "the network, layer by layer"),
     ]
@@ -92,19 +95,24 @@ def _waited(metrics) -> str:
 
 
 def headline(prepared, scores: dict) -> str:
-    """How good it is on held-out rows, in words, beside what guessing would give."""
+    """How good it is on what was held out, in words, beside what guessing would give."""
     target, rows = escape(prepared.target), len(prepared.held)
     things = prepared.preprocessing.things
+    if "nats_a_character" in scores:
+        return (
+            f"Foretells the held-out end of the text with [bold green]"
+            f"{scores['nats_a_character']:.3f}[/] nats a character; knowing only how common each "
+            f"is gives {scores['baseline_nats_a_character']:.3f}."
+        )
     if prepared.preprocessing.task == "regression":
         unit = number(scores["mean_absolute_error"])
         guess = number(scores["baseline_mean_absolute_error"])
         return (
             f"Predicts [bold]{target}[/] within [bold green]{unit}[/] on average for {rows} "
-            f"held-out {things}; always guessing the mean is off by {guess}."
+            f"held-out {things}; {prepared.preprocessing.baseline} is off by {guess}."
         )
     right, guess = scores["accuracy"], scores["baseline_accuracy"]
     return (
         f"Predicts [bold]{target}[/] right for [bold green]{round(right * rows)} of {rows}[/] "
-        f"held-out "
-        f"{things} ({right:.1%}); always guessing the commonest is right for {guess:.1%}."
+        f"held-out {things} ({right:.1%}); always guessing the commonest is right for {guess:.1%}."
     )

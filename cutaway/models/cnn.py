@@ -45,7 +45,7 @@ def cnn(
 
     Example:
         >>> cnn(1, 10).summary((28, 28, 1)).total
-        288554
+        288170
     """
     layers = [] if mean is None else [Standardise(mean, std)]
     for i, (before, width) in enumerate(itertools.pairwise((channels, *widths))):

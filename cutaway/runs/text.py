@@ -85,6 +85,8 @@ class TextRows(Preprocessing):
 
     headings = ("column", "kind", "what is done with it")
 
+    things = "texts"
+
     def __init__(self, column: str, kind: str, tokenizer: Tokenizer, length: int, target: Target):
         self.column = column
         self.kind = kind
