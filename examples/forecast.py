@@ -6,6 +6,8 @@ Airline passengers are forecast a year ahead, month by month; daily minimum temp
 ahead. The last fifth of each series is for the test and is looked at once, at the end. Of what
 comes before, the last fifth decides which weights are kept. A naive forecast repeats the last
 value (lag 1) or that of a year before (lag 12 months, lag 365 days); the LSTM is to beat the best.
+Mean absolute errors with the seeds 0 to 4: passengers 22 to 28 thousand, lag 12 47, lag 1 82;
+temperatures 1.72 degrees, lag 1 1.95, lag 365 2.97.
 """
 
 import argparse

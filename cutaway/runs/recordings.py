@@ -78,6 +78,8 @@ class RecordingRows(Preprocessing):
     skip_corrupt: bool
     target: object
 
+    things = "recordings"
+
     @classmethod
     def from_json(cls, value: dict) -> "RecordingRows":
         expect_format(value, "recordings")

@@ -103,6 +103,7 @@ class SeriesRows(Preprocessing):
     scaling: Scaling
     target: Target
 
+    things = "windows"
     headings = ("column", "kind", "what is done with it", "mean", "deviation")
 
     @property
