@@ -113,7 +113,7 @@ def test_equal_to_pytorch_forward_and_every_gradient(name, bidirectional, length
 @pytest.mark.parametrize("name", KINDS)
 def test_equal_to_pytorch_in_float64_to_ten_digits(name):
     with float64():
-        layer = KINDS[name](2, 3, 2, bidirectional=True).astype(np.float64)
+        layer = KINDS[name](2, 3, bidirectional=True).astype(np.float64)
         compare(layer, 3, 5, [5, 1, 3], True, rtol=1e-10)
 
 
@@ -180,7 +180,7 @@ def test_a_state_in_a_buffer_goes_from_chunk_to_chunk_of_a_scanned_step():
 def test_one_step_at_a_time_equals_the_whole_sequence():
     x = np.random.default_rng(0).normal(size=(2, 4, 3)).astype(np.float32)
     for kind in KINDS.values():
-        layer = kind(3, 4, 2)
+        layer = kind(3, 4)
         whole, final = layer(x)
         state = None
         for t in range(4):

@@ -34,7 +34,7 @@ def test_every_operation_of_the_file_is_tested_here():
 
 
 @pytest.mark.parametrize("name", GATES)
-@settings(max_examples=4)
+@settings(max_examples=3)
 @given(
     sizes=st.tuples(*[st.integers(1, 4)] * 4),
     reverse=st.booleans(),
@@ -55,9 +55,11 @@ def test_rules_equal_jax(name, sizes, reverse, unequal, seed):
         out = call(*leaves)
         weights = jnp.asarray(np.random.default_rng(1).uniform(0.5, 1.5, out.shape))
         ours = {id(t): g for t, g in gradients(out, weights)}
-        theirs = jax.grad(
-            lambda *a: jnp.sum(call(*map(Tensor, a)).data * weights),
-            argnums=tuple(range(len(arrays))),
+        theirs = jax.jit(
+            jax.grad(
+                lambda *a: jnp.sum(call(*map(Tensor, a)).data * weights),
+                argnums=tuple(range(len(arrays))),
+            )
         )(*arrays)
         for leaf, expected in zip(leaves, theirs, strict=True):
             assert ours[id(leaf)].shape == leaf.shape
@@ -75,7 +77,7 @@ def test_rules_equal_central_differences(name, reverse):
 
 
 def test_the_rule_of_an_rnn_is_that_of_its_activation():
-    for activation in (ops.relu, ops.sigmoid, ops.silu):
+    for activation in (ops.relu, ops.silu):
         check_gradient(
             lambda *a, act=activation: ops.rnn(*a, activation=act), *drawn("rnn", 2, 3, 2, 2)
         )
