@@ -1,5 +1,6 @@
 """What a path holds: a table, images, text, a series, recordings."""
 
+import collections
 import dataclasses
 from pathlib import Path
 
@@ -95,6 +96,8 @@ def _folder(path) -> Recognised:
         shown = ", ".join(p.name for p in folders[:4]) + (" ..." if len(folders) > 4 else "")
         below = f"the splits {', '.join(splits)}" if splits else f"the folders {shown}"
         return Recognised(kind, f"{files:,} {what} in {below}")
+    if files and kind == "audio folder" and _named_by_class(path):
+        return Recognised(kind, f"{files:,} {what} whose names begin with the class")
     if files:
         raise DataError(
             f"{path} holds {files:,} {what} and no folders",
@@ -107,6 +110,13 @@ def _folder(path) -> Recognised:
         expected="a folder with one folder of images or recordings for each class, or a file",
         mend=f"name the file inside it: {', '.join(tables[:4])}" if tables else "check the path",
     )
+
+
+def _named_by_class(path) -> bool:
+    """Whether the recordings are called class_anything.wav, with several for each class."""
+    names = [p.stem for p in path.iterdir() if p.suffix.lower() in audio.SUFFIXES]
+    counts = collections.Counter(name.split("_")[0] for name in names if "_" in name)
+    return sum(counts.values()) == len(names) and len(counts) > 1 and min(counts.values()) > 1
 
 
 def _file(path, target) -> Recognised:

@@ -82,6 +82,7 @@ class LanguageRows(Preprocessing):
 
     task = "language"
     classes = None
+    things = "windows"
     headings = ("token", "in the training text", "share")
 
     def __init__(self, kind: str, tokenizer: Tokenizer, length: int, counts):
@@ -207,6 +208,7 @@ class LanguagePrepared(Prepared):
                 "batch_size": self.batch_size,
                 "epochs": self.epochs,
             },
+            things=self.preprocessing.things,
             headings=self.preprocessing.headings,
             columns=self.preprocessing.summary_rows(),
             notes=([self.why] if self.why else []) + self.notes,

@@ -102,6 +102,8 @@ def prepare(data, target: str | None = None, *, kind: str | None = None, **given
             expected="one of " + ", ".join(KINDS),
             mend="say what it is with kind (--kind)" if why else did_you_mean(kind, KINDS),
         )
+    if kind == "series" and target is not None:
+        given, target = {"column": target, **given}, None
     entry = KINDS[kind]
     module = importlib.import_module(f"cutaway.runs.{entry.module}")
     options = make_options(getattr(module, entry.options), kind, given)

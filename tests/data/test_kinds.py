@@ -99,9 +99,9 @@ def test_a_table_is_a_table_unless_clearly_otherwise(tmp_path):
 def test_text_files_are_text_and_tables_in_them_are_tables(tmp_path):
     path = tmp_path / "a.txt"
     path.write_text("anna\nbert\n")
-    assert recognise(path).kind == "text"
+    assert recognise(path).kind == "language"
     path.write_text("To be, or not to be,\nthat is\nthe question\n")
-    assert recognise(path).kind == "text"
+    assert recognise(path).kind == "language"
     path.write_text("a;b\n1;2\n3;4\n")
     assert recognise(path).kind == "table"
     path.write_text("".join(f"{k % 2}\tthis is number {k} of them\n" for k in range(20)))
@@ -110,6 +110,15 @@ def test_text_files_are_text_and_tables_in_them_are_tables(tmp_path):
     path.write_bytes(b"\xff\xfe\x00")
     with pytest.raises(DataError, match="is not UTF-8"):
         recognise(path)
+
+
+def test_recordings_may_say_their_class_in_their_names(tmp_path):
+    for name in ("yes_1", "yes_2", "no_1", "no_2"):
+        (tmp_path / f"{name}.wav").touch()
+    assert recognise(tmp_path).kind == "audio folder"
+    (tmp_path / "other.wav").touch()
+    with pytest.raises(DataError, match="no folders"):
+        recognise(tmp_path)
 
 
 @pytest.mark.parametrize(
@@ -124,13 +133,13 @@ def test_text_files_are_text_and_tables_in_them_are_tables(tmp_path):
         ("iris/iris.csv", "table"),
         ("mnist", "idx"),
         ("monthly_sunspots/monthly-sunspots.csv", "series"),
-        ("names/names.txt", "text"),
+        ("names/names.txt", "language"),
         ("pima_diabetes/pima-indians-diabetes.csv", "table"),
         ("placement/placement.csv", "table"),
         ("sentiment_sentences/imdb_labelled.txt", "text"),
         ("sms_spam/SMSSpamCollection", "text"),
         ("student_performance/student-mat.csv", "table"),
-        ("tinyshakespeare/input.txt", "text"),
+        ("tinyshakespeare/input.txt", "language"),
         ("titanic/titanic.csv", "table"),
         ("ucr_gunpoint", "labelled series"),
         ("ucr_gunpoint/GunPoint_TEST.tsv", "labelled series"),
