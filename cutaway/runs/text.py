@@ -30,7 +30,7 @@ from cutaway.train.blocks import expect_batch
 
 MOST_LENGTH = 256  # tokens of a text by default: what comes later rarely changes what it says
 MOST_EMPTY = 0.05  # share of texts without words that training leaves out with a note
-RATES = {"bag": 5e-3, "lstm": 1e-3, "transformer": 5e-4}  # of AdamW
+RATES = {"bag": 5e-3, "lstm": 1e-3, "transformer": 1e-3}  # of AdamW
 SHOWN = 240  # characters of a text in the report
 
 
