@@ -58,7 +58,7 @@ class LanguageOptions(TrainingOptions):
     layers: int = 1
     tokens: str = "character"
     vocabulary: int = 5_000
-    length: int = 128
+    length: int = 64
 
     def __post_init__(self):
         super().__post_init__()

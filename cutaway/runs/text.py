@@ -30,6 +30,7 @@ from cutaway.train.blocks import expect_batch
 
 MOST_LENGTH = 256  # tokens of a text by default: what comes later rarely changes what it says
 MOST_EMPTY = 0.05  # share of texts without words that training leaves out with a note
+RATES = {"bag": 5e-3, "lstm": 1e-3, "transformer": 1e-3}  # of AdamW
 SHOWN = 240  # characters of a text in the report
 
 
@@ -48,8 +49,7 @@ class TextOptions(TrainingOptions):
         others: see TrainingOptions.
     """
 
-    ADAPTIVE_RATE = 2e-3
-    LEAST_STEPS, LEAST_EPOCHS, MOST_EPOCHS = 1000, 10, 60
+    LEAST_STEPS, LEAST_EPOCHS, MOST_EPOCHS = 700, 10, 60
     LEAST_BATCH, MOST_BATCH = 32, 64
 
     weight_decay: float = 0.1
@@ -70,6 +70,8 @@ class TextOptions(TrainingOptions):
             expect_range(self.length, what="length", least=1)
         if self.task is not None:
             expect_choice(self.task, TASKS, what="task")
+
+    ADAPTIVE_RATE = property(lambda self: RATES[self.model])
 
 
 class TextRows(Preprocessing):

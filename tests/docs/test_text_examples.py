@@ -1,0 +1,41 @@
+"""Examples about texts run, on real data and in short."""
+
+import importlib.util
+from pathlib import Path
+
+ROOT = Path(__file__).parents[2]
+
+
+def example(name):
+    path = ROOT / "examples" / f"{name}.py"
+    spec = importlib.util.spec_from_file_location(name, path)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def first_lines(path, count, target):
+    lines = path.read_text().split("\n")[:count]
+    target.write_text("\n".join(lines) + "\n")
+    return target
+
+
+def test_spam_is_found_better_than_by_logistic_regression(shared_data, tmp_path):
+    path = first_lines(shared_data / "sms_spam" / "SMSSpamCollection", 1500, tmp_path / "sms.txt")
+    found = example("sms_spam").main(path, epochs=12, models=("bag",))
+    assert found["bag"]["f1"] >= found["logistic regression"]["f1"]
+
+
+def test_praise_is_told_from_the_rest(shared_data):
+    folder = shared_data / "sentiment_sentences"
+    found = example("sentiment").main([folder / "imdb_labelled.txt"], epochs=10, models=("bag",))
+    assert found["imdb_labelled.txt"]["bag"] > 0.7
+
+
+def test_shakespeare_in_short_is_better_than_the_frequencies_of_characters(shared_data, tmp_path):
+    text = (shared_data / "tinyshakespeare" / "input.txt").read_text()
+    path = tmp_path / "input.txt"
+    path.write_text(text[:60_000])
+    scores, written = example("shakespeare").main(path, epochs=2, hidden=64, written=50)
+    assert scores["nats_a_character"] < 2.6 < scores["baseline_nats_a_character"]
+    assert len(written) == 50
