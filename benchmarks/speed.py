@@ -21,6 +21,8 @@ import numpy as np
 import speed_mlp
 from networks import CASES
 
+import cutaway.engine  # noqa: F401  # first, as in a program of its own: it sets up the memory
+
 SECONDS = 1.0  # how long each side runs in a round
 ROW_CALLS = 20
 
