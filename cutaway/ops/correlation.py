@@ -9,7 +9,7 @@ backward of ordinary and transposed convolution: `correlate` and `kernel_gradien
 XLA's own convolution is used except where it was measured to be slow on CPU: windows of one
 element are matrix products; short windows over time are one matrix product for all taps, whose
 parts are then shifted and added (twice as fast); depthwise convolutions are sums of shifted
-products (20 to 40 times as fast).
+products (20 to 40 times as fast), and so are those of one channel (2 to 7 times as fast).
 """
 
 import math
@@ -19,6 +19,9 @@ from jax import lax
 
 from cutaway.ops.precision import product
 from cutaway.ops.windows import output_sizes, pad_windows, read_tap, taps
+
+PARTS = 4
+FEW = 32  # numbers in a window
 
 
 def correlate(x, w, *, stride, padding, spacing, dilation, groups):
@@ -37,6 +40,8 @@ def correlate(x, w, *, stride, padding, spacing, dilation, groups):
         return _depthwise(x, w, stride, padding, spacing, dilation)
     if groups == 1 and plain and _is_short(window, stride, x.shape[-1]):
         return _short(x, w, padding, dilation)
+    if groups == 1 and plain and x.shape[-1] == 1 and math.prod(window) <= FEW:
+        return _few(x, w, stride, padding, dilation)
     return product(
         lax.conv_general_dilated,
         x,
@@ -147,6 +152,35 @@ def _pointwise(x, w, stride):
     x = _strided(x, stride)
     flat = product(jnp.matmul, _flat(x), w.reshape(w.shape[-2:]))
     return flat.reshape(*x.shape[:-1], w.shape[-1])
+
+
+def _few(x, w, stride, padding, dilation):
+    """One input channel: each number that an output reads times its weights, in one kernel."""
+    window = w.shape[:-2]
+    x = pad_windows(x, padding)
+    none = ((0, 0),) * len(window)
+    sizes = output_sizes(x.shape[1:-1], window, stride, none, dilation, where="convolution")
+
+    def summed(x):
+        total = 0
+        for tap in taps(window):
+            total = total + read_tap(x, tap, sizes, stride, dilation) * w[tap][0]
+        return total
+
+    return _in_parts(summed, x)
+
+
+def _in_parts(f, x):
+    """f(x), a few examples at a time.
+
+    A loop is a wall for XLA: without it, these sums would be computed anew in every kernel that
+    reads them.
+    """
+    parts = math.gcd(x.shape[0], PARTS)
+    if parts == 1:
+        return f(x)
+    out = lax.map(f, x.reshape(parts, -1, *x.shape[1:]))
+    return out.reshape(x.shape[0], *out.shape[2:])
 
 
 def _is_short(window, stride, channels):
