@@ -35,6 +35,7 @@ def curves(history, best_epoch=None) -> str:
     """Loss and metrics over the epochs; the epoch whose weights were kept is marked."""
     metrics = [c[4:] for c in history.columns if c.startswith("val_") and c != "val_loss"]
     panels = ["loss", *metrics]
+    dot = "o" if len(history) == 1 else None  # one point makes no line
     figure, axes = _figure(len(panels))
     for one, name in zip(axes, panels, strict=True):
         for column, label, colour in (
@@ -42,7 +43,9 @@ def curves(history, best_epoch=None) -> str:
             (f"val_{name}", "held out", BLUE),
         ):
             if column in history.columns:
-                one.plot(history["epoch"], history[column], color=colour, label=label, lw=1.6)
+                one.plot(
+                    history["epoch"], history[column], color=colour, label=label, lw=1.6, marker=dot
+                )
         if best_epoch:
             one.axvline(best_epoch, color=ORANGE, lw=1, ls="--", label="kept")
         one.set_title(name.replace("_", " "))
@@ -97,7 +100,7 @@ def forecasts(truth, prediction, target: str, times=None) -> str:
     if times is None:
         axes.set_xlabel("step")
     else:
-        shown = np.unique(np.linspace(0, rows - 1, min(rows, 6)).round().astype(int))
+        shown = np.unique(np.linspace(0, rows - 1, min(rows, 4)).round().astype(int))
         axes.set_xticks(shown, [times[first + k] for k in shown])
     axes.set_title(
         "one step ahead, held out" if horizon == 1 else f"{horizon} steps ahead, held out"

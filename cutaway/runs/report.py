@@ -162,7 +162,7 @@ def _head(data):
         f"learned from them, and what follows is about them. They did decide which weights were "
         f"kept, so new {data.things} may turn out a little worse.</p>"
         f'<p class="headline">{_verdict(data)}</p>'
-        f"<pre>cutaway predict {escape(data.run)} NEW.csv</pre>"
+        f"<pre>cutaway predict {escape(data.run)} NEW</pre>"
     )
 
 
@@ -231,7 +231,8 @@ def _learning(data):
     metrics = data.metrics
     why = f" It ended because {escape(metrics['stopped'])}." if metrics.get("stopped") else ""
     best = (
-        f" The weights kept are those of epoch {data.best_epoch}, the best on held-out rows."
+        f" The weights kept are those of epoch {data.best_epoch}, the best on held-out "
+        f"{data.things}."
         if data.best_epoch
         else ""
     )
@@ -251,9 +252,13 @@ def _errors(data):
 
 
 def _scores_table(metrics):
-    train, held = metrics["train"], metrics["validation"]
-    rows = [(name.replace("_", " "), _number(train[name]), _number(held[name])) for name in held]
-    return _table(("score", "training", "held out"), rows, numbers=(1, 2))
+    names = {"training": "train", "held out": "validation", "test set": "test"}
+    sets = {heading: metrics[key] for heading, key in names.items() if key in metrics}
+    rows = [
+        (score.replace("_", " "), *(_number(found[score]) for found in sets.values()))
+        for score in metrics["validation"]
+    ]
+    return _table(("score", *sets), rows, numbers=range(1, len(sets) + 1))
 
 
 def _confusion(data):
