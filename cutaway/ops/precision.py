@@ -28,7 +28,8 @@ def precision(name: str):
     """Context in which products of float32 arrays are computed in `name`.
 
     The backward pass belongs inside too: its products are computed as the context says at that
-    time. float64 arrays are left alone. A compiled step compiles anew for another precision.
+    time. float64 arrays are left alone, and so are recurrent, depthwise and one-channel layers,
+    whose products are too small to gain. A compiled step compiles anew for another precision.
 
     Args:
         name: "float32" or "bfloat16".
