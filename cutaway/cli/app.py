@@ -207,6 +207,30 @@ def summary(
     summary_command(what, sizes, as_json=as_json)
 
 
+@app.command(epilog="Example: **cutaway bench photos --batch-size 64 --explain**")
+def bench(
+    data: Annotated[
+        Path | None,
+        typer.Argument(metavar="[DATA]", help="As for train.", show_default=False),
+    ] = None,
+    target: _option(str, None, "The column to predict, for tables.", metavar="COL") = None,
+    kind: _option(str, None, "What DATA is, if it is taken for something else.") = None,
+    model: _option(str, None, "Which network. [default: fits the data]", metavar="NAME") = None,
+    batch_size: _option(int, None, "Rows a step. [default: fits the data]") = None,
+    seconds: Annotated[float, typer.Option(help="How long to measure.")] = 2.0,
+    explain: Annotated[
+        bool, typer.Option("--explain", help="Show how the step was compiled, and why.")
+    ] = False,
+    as_json: Json = False,
+) -> None:
+    """Say how fast the network for your data trains on this machine."""
+    from cutaway.cli.bench import bench_command
+
+    given = {"model": model, "batch_size": batch_size}
+    given = {name: value for name, value in given.items() if value is not None}
+    bench_command(data, target, kind, given, seconds=seconds, explain=explain, as_json=as_json)
+
+
 @app.command(epilog='Example: **cutaway generate runs/shakespeare --prompt "ROMEO:"**')
 def generate(
     run: RunArgument,

@@ -23,6 +23,26 @@ from cutaway.ops.windows import output_sizes, pad_windows, read_tap, taps
 PARTS = 4
 FEW = 32  # numbers in a window
 
+POINTWISE = "one matrix product"
+DEPTHWISE = "sums of shifted products, channel by channel"
+SHORT = "one matrix product for all taps, shifted and added"
+ONE_CHANNEL = "sums of shifted products"
+DIRECT = "XLA's own convolution"
+
+
+def choose(x_shape, w_shape, stride, padding, spacing, groups) -> str:
+    """The way in which `correlate` computes a convolution of these shapes."""
+    window = w_shape[:-2]
+    if groups > 1:
+        return DEPTHWISE if groups == w_shape[-1] and w_shape[-2] == 1 else DIRECT
+    if any(s > 1 for s in spacing):
+        return DIRECT
+    if _is_pointwise(window, padding):
+        return POINTWISE
+    if _is_short(window, stride, x_shape[-1]):
+        return SHORT
+    return ONE_CHANNEL if x_shape[-1] == 1 and math.prod(window) <= FEW else DIRECT
+
 
 def correlate(x, w, *, stride, padding, spacing, dilation, groups):
     """The sum above.
@@ -32,16 +52,15 @@ def correlate(x, w, *, stride, padding, spacing, dilation, groups):
         w: (*kernel_size, in / groups, out)
         returns: (batch, *out_sizes, out)
     """
-    window = w.shape[:-2]
-    plain = all(s == 1 for s in spacing)
-    if groups == 1 and plain and _is_pointwise(window, padding):
+    way = choose(x.shape, w.shape, stride, padding, spacing, groups)
+    if way == POINTWISE:
         return _pointwise(x, w, stride)
-    if _is_depthwise(w, groups):
+    if way == DEPTHWISE:
         return _depthwise(x, w, stride, padding, spacing, dilation)
-    if groups == 1 and plain and _is_short(window, stride, x.shape[-1]):
+    if way == SHORT:
         return _short(x, w, padding, dilation)
-    if groups == 1 and plain and x.shape[-1] == 1 and math.prod(window) <= FEW:
-        return _few(x, w, stride, padding, dilation)
+    if way == ONE_CHANNEL:
+        return _one_channel(x, w, stride, padding, dilation)
     return product(
         lax.conv_general_dilated,
         x,
@@ -134,10 +153,6 @@ def _is_pointwise(window, padding):
     return all(k == 1 for k in window) and not any(n for pair in padding for n in pair)
 
 
-def _is_depthwise(w, groups):
-    return groups > 1 and groups == w.shape[-1] and w.shape[-2] == 1
-
-
 def _strided(x, stride):
     if all(s == 1 for s in stride):
         return x
@@ -154,7 +169,7 @@ def _pointwise(x, w, stride):
     return flat.reshape(*x.shape[:-1], w.shape[-1])
 
 
-def _few(x, w, stride, padding, dilation):
+def _one_channel(x, w, stride, padding, dilation):
     """One input channel: each number that an output reads times its weights, in one kernel."""
     window = w.shape[:-2]
     x = pad_windows(x, padding)

@@ -1,0 +1,84 @@
+"""bench: how fast a network trains on this machine, and how its steps were compiled."""
+
+import time
+
+import jax
+
+from cutaway.engine import Tensor, no_grad
+from cutaway.losses import LOSSES
+from cutaway.nn import jit, watch
+from cutaway.nn.convolution import _Convolution
+from cutaway.ops.correlation import choose
+from cutaway.ops.windows import padding_pairs
+
+
+def bench(prepared, *, seconds: float = 2.0) -> dict:
+    """Time training steps of a prepared network on its first batch.
+
+    Args:
+        prepared: from `prepare`; its weights move.
+        seconds: how long to measure.
+
+    Returns:
+        parameters, batch_size, first_step_seconds (compiling included), steps_per_second,
+        rows_per_second, megabytes (working memory of a step), plan and why (how it was compiled),
+        convolutions: [(path, layer, way)].
+    """
+    net, rows = prepared.net.train(), prepared.training[: prepared.batch_size]
+    x, y = map(jax.device_put, (prepared.x[rows], prepared._targets()[rows]))
+    optimizer = prepared.options.make_optimizer(net, len(prepared.training))
+    loss_of = LOSSES[prepared.spec["loss"]]
+
+    def step(x, y):
+        loss = loss_of(net(x), y)
+        loss.backward()
+        optimizer.step()
+        return loss
+
+    compiled = jit(step, net, optimizer)
+    began = time.perf_counter()
+    compiled(x, y).data.block_until_ready()
+    first = time.perf_counter() - began
+    count, began = 0, time.perf_counter()
+    while count < 3 or time.perf_counter() - began < seconds:
+        compiled(x, y).data.block_until_ready()
+        count += 1
+    per_second = count / (time.perf_counter() - began)
+    plan = compiled.plans[0]
+    memory = compiled.lower(x, y).compile().memory_analysis()
+    return {
+        "parameters": net.summary().total,
+        "batch_size": len(rows),
+        "first_step_seconds": first,
+        "steps_per_second": per_second,
+        "rows_per_second": per_second * len(rows),
+        "megabytes": memory.temp_size_in_bytes / 2**20,
+        "plan": plan.options,
+        "why": plan.why,
+        "convolutions": convolution_ways(net, x),
+    }
+
+
+def convolution_ways(net, x) -> list:
+    """[(path, layer, way)]: how each convolution layer of `net` computes its forward pass on x."""
+    found = []
+    paths = {id(module): path for path, module in net.modules().items()}
+
+    def note(module, inputs, out):
+        if isinstance(module, _Convolution):
+            shape, w = inputs[0].shape, module.weight.shape
+            pairs = padding_pairs(
+                module.padding, shape[1:-1], w[:-2], module.stride, module.dilation
+            )
+            ones = (1,) * module.axes
+            way = choose(shape, w, module.stride, pairs, ones, module.groups)
+            found.append((paths[id(module)], repr(module), way))
+
+    @no_grad()
+    def forward(x):
+        with watch(net, note):
+            return net(Tensor(x)).data
+
+    net.eval()
+    jax.eval_shape(forward, jax.ShapeDtypeStruct(x.shape, x.dtype))
+    return found
