@@ -32,6 +32,7 @@ from cutaway.runs.preprocessing import Preprocessing, class_target, expect_forma
 from cutaway.train.blocks import expect_batch
 
 LARGEST = 96  # pixels of an edge by default: a good network for it trains in minutes on two cores
+LARGEST_BYTES = 4 * 2**30  # of all images decoded, which stay in memory
 SMALLEST_STAGE = 6  # pixels of an edge that the last stage of a network should still have
 
 
@@ -122,6 +123,7 @@ class ImageRows(Preprocessing):
                 )
         else:
             paths = [Path(p) for p in frame["path"]]
+            self._expect_memory(len(paths))
             none = np.zeros(len(paths), np.int32)
             folder = ClassFolder(Path("."), paths, none, [""])
             images = load_images(
@@ -137,6 +139,15 @@ class ImageRows(Preprocessing):
                 )
         y = self._labels(frame[rows]) if with_target else None
         return TableArrays(x, y, rows, notes)
+
+    def _expect_memory(self, count):
+        needed = count * self.size[0] * self.size[1] * self.channels
+        if needed > LARGEST_BYTES:
+            raise DataError(
+                f"{count:,} images of {self.size[0]} x {self.size[1]} take {needed / 2**30:.1f} GB",
+                expected=f"at most {LARGEST_BYTES / 2**30:.0f} GB: they stay in memory",
+                mend="give a smaller --size, or train from Python on a stream, data.ImageStream",
+            )
 
     def _labels(self, frame):
         if "class" not in frame.columns:

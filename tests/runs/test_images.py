@@ -131,6 +131,12 @@ def test_what_does_not_fit_is_named(folder, call, error, says):
         call(folder)
 
 
+def test_more_images_than_memory_should_hold_are_refused(folder, monkeypatch):
+    monkeypatch.setattr("cutaway.runs.images.LARGEST_BYTES", 1000)
+    with pytest.raises(DataError, match=r"40 images of 12 x 12 take"):
+        prepare(folder, **QUICK)
+
+
 def test_a_class_that_training_did_not_have_is_named(trained, tmp_path):
     for name in ("bright", "pale"):
         (tmp_path / name).mkdir()
