@@ -38,7 +38,7 @@ class LanguageOptions(TrainingOptions):
     Attributes:
         model: "lstm" or "gru", see models.language.
         hidden: features of the state.
-        layers: recurrent layers.
+        num_layers: recurrent layers.
         tokens: what the text is cut into: "character", "bpe" (parts of words) or "word".
         vocabulary: different tokens at most, of words and their parts.
         length: tokens of a window, through which gradients flow.
@@ -55,7 +55,7 @@ class LanguageOptions(TrainingOptions):
     validation: float = 0.1
     model: str = "lstm"
     hidden: int = 256
-    layers: int = 1
+    num_layers: int = 1
     tokens: str = "character"
     vocabulary: int = 5_000
     length: int = 64
@@ -65,7 +65,7 @@ class LanguageOptions(TrainingOptions):
         expect_choice(self.model, CELLS, what="model of language")
         expect_choice(self.tokens, KINDS, what="kind of tokens")
         expect_range(self.hidden, what="hidden", least=1)
-        expect_range(self.layers, what="layers", least=1)
+        expect_range(self.num_layers, what="num_layers", least=1)
         expect_range(self.vocabulary, what="vocabulary", least=258 if self.tokens == "bpe" else 3)
         expect_range(self.length, what="length", least=2)
 
@@ -261,7 +261,7 @@ def prepare_language(path, options: LanguageOptions | None = None, *, why: str =
         "loss": DEFAULT_LOSSES["multiclass"],
         "tokens": tokenizer.size,
         "hidden": options.hidden,
-        "layers": options.layers,
+        "layers": options.num_layers,
         "dropout": options.dropout,
     }
     notes = [f"the last {len(text) - place:,} of {len(text):,} characters are held out"]

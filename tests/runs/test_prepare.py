@@ -86,6 +86,8 @@ def test_kind_overrules_what_is_found(tmp_path):
 def test_what_does_not_fit_is_named(tmp_path):
     with pytest.raises(OptionError, match="window: no option for text"):
         prepare(labelled_texts(tmp_path), window=3)
+    with pytest.raises(OptionError, match="layers: no option for a text to be continued"):
+        prepare(plain_text(tmp_path), layers=(2,))
     with pytest.raises(DataError, match="no kind 'picture'"):
         prepare(monthly(tmp_path), kind="picture")
     with pytest.raises(DataError, match='did you mean "sales'):
