@@ -1,0 +1,95 @@
+"""Story: what an explanation is, in a terminal, in a notebook, for a program, as a plot."""
+
+from html import escape
+
+WIDTH = 80  # columns of a terminal
+
+
+class Story:
+    """Base of all that explain answers. A subclass has `text`, `to_dict` and, where it helps, more.
+
+    Printed, it is text for a terminal; in a notebook it is HTML, and LaTeX where it is a formula.
+    """
+
+    def text(self, width: int = WIDTH) -> str:
+        """The story, in lines of at most `width` characters where names allow it."""
+        raise NotImplementedError
+
+    def to_dict(self) -> dict:
+        """The story in plain numbers, strings, lists and dicts, ready for JSON."""
+        raise NotImplementedError
+
+    def latex(self) -> str | None:
+        """The formula with its numbers, without dollar signs; None if there is none."""
+        return None
+
+    def html(self) -> str:
+        """A fragment of HTML that needs nothing beside it."""
+        return f'<pre class="cutaway-story">{escape(self.text())}</pre>'
+
+    def plot(self, axes=None):
+        """The story as a matplotlib plot.
+
+        Args:
+            axes: where to draw; None: a new figure.
+
+        Returns:
+            the axes.
+        """
+        raise NotImplementedError(f"a {type(self).__name__} has no plot: print it")
+
+    def __str__(self):
+        return self.text()
+
+    __repr__ = __str__
+
+    def _repr_html_(self):
+        return self.html()
+
+    def _repr_latex_(self):
+        formula = self.latex()
+        return None if formula is None else f"$\\displaystyle {formula}$"
+
+
+def number(x, digits: int = 4) -> str:
+    """A number for people: `digits` significant ones, an exponent only where it is needed.
+
+    Example:
+        >>> number(-0.25), number(1234567.0), number(3.21e-11), number(0.0)
+        ('-0.25', '1.235e+06', '3.21e-11', '0')
+    """
+    return f"{float(x):.{digits}g}"
+
+
+def align(rows, sides=None, gap: str = "  ") -> list:
+    """Rows of texts as lines, each column as wide as its widest cell.
+
+    Args:
+        rows: lists of texts, all of one length.
+        sides: "<" or ">" for each column; left for all by default.
+
+    Example:
+        >>> align([["a", "1"], ["bcd", "22"]], sides="<>")
+        ['a     1', 'bcd  22']
+    """
+    if not rows:
+        return []
+    sides = sides or "<" * len(rows[0])
+    widths = [max(len(row[k]) for row in rows) for k in range(len(rows[0]))]
+    return [
+        gap.join(
+            f"{cell:{side}{width}}" for cell, side, width in zip(row, sides, widths, strict=True)
+        ).rstrip()
+        for row in rows
+    ]
+
+
+def subscript(*indices) -> str:
+    """Indices of an element for a name in text: 1-based, joined.
+
+    Example:
+        >>> subscript(0, 2), subscript(3, 10)
+        ('13', '4,11')
+    """
+    numbers = [int(i) + 1 for i in indices]
+    return ("" if all(n < 10 for n in numbers) else ",").join(map(str, numbers))
