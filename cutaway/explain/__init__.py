@@ -1,3 +1,19 @@
 """What a network looks like and what happened in it. Never runs training."""
 
+import sys
+import types
+
 from cutaway.explain.draw import Drawing, draw
+from cutaway.explain.explanation import Explanation, explain
+from cutaway.explain.gradient import Factor, GradientStory, Path
+from cutaway.explain.story import Story
+
+
+class _Callable(types.ModuleType):
+    """So that `ct.explain(net, x, y, loss=...)` works beside `ct.explain.draw`."""
+
+    def __call__(self, *args, **options):
+        return explain(*args, **options)
+
+
+sys.modules[__name__].__class__ = _Callable

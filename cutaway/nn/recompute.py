@@ -11,7 +11,7 @@ from cutaway.ops.precision import current_precision, precision
 
 
 @operation(name="recompute", saves=True)
-def _recompute(*arrays, block, count, precision):
+def recompute_operation(*arrays, block, count, precision):
     """block of the first `count` arrays; the others are the values of its Variables."""
     with no_grad():
         out = block.inner(*(Tensor(x) if _is_array(x) else x for x in arrays[:count]))
@@ -24,8 +24,8 @@ def _recompute(*arrays, block, count, precision):
     return out.data, [(module, module.training) for module in block.inner.modules().values()]
 
 
-@_recompute.backward
-def _recompute_backward(grad, out, modes, *arrays, block, count, **options):
+@recompute_operation.backward
+def recompute_backward(grad, out, modes, *arrays, block, count, **options):
     grad, arrays = jax.lax.optimization_barrier((grad, arrays))
     inputs = [_leaf(x) for x in _apart(grad, arrays[:count])]
     variables = block.variables()
@@ -108,7 +108,7 @@ class Recompute(Module):
         variables = self.variables()
         # as they are before the first run; parameters stay Tensors, so that the walk finds them
         values = [v if isinstance(v, Parameter) else v.data for v in variables]
-        return _recompute(
+        return recompute_operation(
             *inputs, *values, block=self, count=len(inputs), precision=current_precision()
         )
 

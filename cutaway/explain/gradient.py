@@ -1,0 +1,322 @@
+"""The chain rule of one weight: ∂L/∂w as a sum over paths, with names and numbers."""
+
+import dataclasses
+import itertools
+import textwrap
+
+import numpy as np
+
+from cutaway.engine import float64
+from cutaway.errors import GradientError
+from cutaway.explain.links import ELEMENTWISE
+from cutaway.explain.names import ACTIVATIONS, SYMBOLS, WEIGHTED, Names
+from cutaway.explain.paths import Links, strongest_paths
+from cutaway.explain.story import WIDTH, Story, align, number
+
+SLOPES = ACTIVATIONS & ELEMENTWISE
+TOLERANCE = 1e-9  # of the sum over all paths against the engine's gradient, relative
+FLAT = 0.05  # a slope of an activation function below this counts as saturated
+FORMULA_LINES = 12  # of a sum over paths; what is longer is told by its strongest path
+STEEP = 5.0  # a factor above this counts as one that lets gradients grow
+
+
+@dataclasses.dataclass(frozen=True)
+class Factor:
+    """One local derivative on a path: ∂above/∂below.
+
+    Attributes:
+        above, below: names of the two elements, the one nearer to the loss first.
+        value: the derivative.
+        what: what it is, in words.
+        activation: the activation function whose slope it is, or None.
+        latex: the fraction.
+    """
+
+    above: str
+    below: str
+    value: float
+    what: str
+    activation: str | None
+    latex: str
+
+    @property
+    def text(self) -> str:
+        return f"∂{self.above}/∂{self.below}"
+
+
+@dataclasses.dataclass(frozen=True)
+class Path:
+    """One way from the weight to the loss.
+
+    Attributes:
+        nodes: names of the elements on it, from the loss to the weight.
+        factors: the local derivatives between them.
+        product: of all factors: what this path contributes to the gradient.
+    """
+
+    nodes: list
+    factors: list
+    product: float
+
+
+class GradientStory(Story):
+    """∂L/∂w of one weight as a sum over paths. Made by `Explanation.gradient`.
+
+    Attributes:
+        name: the weight's name, "w_11^(1)".
+        path, index: which parameter, and where in it.
+        weight: the weight's value.
+        value: the engine's gradient.
+        count: how many paths there are. An edge counts where an operation reads an element, also
+            if its slope is 0 there; of a maximum only the element that was chosen.
+        paths: the strongest, largest first.
+        remainder: what all other paths contribute together.
+    """
+
+    def __init__(self, trace, links: Links, names: Names, path: str, index: tuple, top: int):
+        node = _expect_node(trace, path)
+        element = int(np.ravel_multi_index(index, node.shape)) if node.shape else 0
+        self.path, self.index = path, index
+        self.name = names.text(node, element)
+        self.weight = float(node.value.ravel()[element])
+        with float64():
+            found = strongest_paths(links, node, element, top)
+        self.value = float(trace.engine_gradients()[path].ravel()[element])
+        self._expect_equal(found)
+        self.count = found.count
+        self.paths = [_named(steps, product, names, links) for product, steps in found.paths]
+        self.remainder = found.total - float(np.sum([p.product for p in self.paths]))
+        self._latex_name = names.latex(node, element)
+
+    def _expect_equal(self, found):
+        # rounding is measured against the paths that were added, which may cancel
+        size = max(abs(self.value), *(abs(p) for p, _ in found.paths), 1e-300)
+        if abs(found.total - self.value) > TOLERANCE * size:
+            raise GradientError(
+                f"the paths of {self.name} add up to {found.total:.12g}",
+                expected=f"the engine's gradient, {self.value:.12g}",
+                mend="a rule in ops/ disagrees with itself: this is a defect, please report it",
+            )
+
+    def notes(self) -> list:
+        """Where the gradient died or grew on the strongest path, in sentences."""
+        if not self.paths:
+            if self.count == 0:
+                return ["nothing leads from this weight to the loss of this example"]
+            return ["every path has a factor 0, for example the slope of a ReLU that is off"]
+        return notes_of(self.paths[0].factors)
+
+    def text(self, width: int = WIDTH) -> str:
+        place = ", ".join(map(str, self.index))
+        lines = [f"∂L/∂{self.name}   ({self.path}[{place}] = {number(self.weight)})", ""]
+        lines += self._formula(width)
+        lines += self._sum()
+        if self.paths:
+            lines += ["", "The strongest path, factor by factor:"]
+            lines += [shortened(line, width) for line in self._factors()]
+        for note in self.notes():
+            lines += textwrap.wrap(f"! {note}", width, subsequent_indent="  ")
+        return "\n".join(lines)
+
+    def _formula(self, width) -> list:
+        lead = f"∂L/∂{self.name} = "
+        indent = " " * (len(lead) - 2)
+        symbols, values = [], []
+        for k, path in enumerate(self.paths):
+            more = _wrapped(indent + "+ " if k else lead, [f.text for f in path.factors], width)
+            if k and len(symbols) + len(more) > FORMULA_LINES:
+                break
+            symbols += more
+            numbers = [_bracketed(f.value) for f in path.factors]
+            values += _wrapped(indent + ("+ " if k else "= "), numbers, width)
+        shown = sum(line.startswith((lead, indent + "+ ")) for line in symbols)
+        if self.count > shown and symbols:
+            rest = self.count - shown
+            symbols.append(f"{indent}+ {_counted(rest)} more path{'s' if rest > 1 else ''}")
+            values.append(f"{indent}+ ...")
+        return [*symbols, "", *values, ""] if symbols else []
+
+    def _has_rest(self) -> bool:
+        return self.count > len(self.paths)
+
+    def _sum(self) -> list:
+        rows = [[f"path {k}", number(p.product, 6), self._share(p.product)]
+                for k, p in enumerate(self.paths, 1)]  # fmt: skip
+        if self._has_rest():
+            rest = self.count - len(self.paths)
+            rows.append([f"{_counted(rest)} others", number(self.remainder, 6),
+                         self._share(self.remainder)])  # fmt: skip
+        ways = f"in {_counted(self.count)} path{'' if self.count == 1 else 's'}"
+        rows.append([f"∂L/∂{self.name}", number(self.value, 6), ways])
+        return align(rows, "<>>")
+
+    def _share(self, product) -> str:
+        return f"{number(100 * product / self.value, 3)} %" if self.value else ""
+
+    def _factors(self) -> list:
+        rows = [[f"  {f.text}", number(f.value), f.what] for f in self.paths[0].factors]
+        return align(rows, "<><")
+
+    def latex(self) -> str:
+        parts = [r" \cdot ".join(f.latex for f in path.factors) for path in self.paths]
+        values = [r" \cdot ".join(_bracketed(f.value) for f in p.factors) for p in self.paths]
+        rest = r" + \dots" if self._has_rest() else ""
+        head = rf"\frac{{\partial L}}{{\partial {self._latex_name}}}"
+        symbols, numbers = " + ".join(parts) + rest, " + ".join(values) + rest
+        return f"{head} = {symbols} = {numbers} = {number(self.value)}"
+
+    def to_dict(self) -> dict:
+        return {
+            "weight": self.name,
+            "path": self.path,
+            "index": list(self.index),
+            "weight_value": self.weight,
+            "value": self.value,
+            "count": self.count,
+            "paths": [
+                {
+                    "nodes": p.nodes,
+                    "factors": [
+                        {"derivative": f.text, "value": f.value, "what": f.what} for f in p.factors
+                    ],
+                    "product": p.product,
+                }
+                for p in self.paths
+            ],
+            "remainder": self.remainder,
+            "notes": self.notes(),
+        }
+
+    def plot(self, axes=None):
+        """What each path contributes, as bars."""
+        if axes is None:
+            from matplotlib.figure import Figure
+
+            axes = Figure(figsize=(6, 0.4 * len(self.paths) + 1.6), layout="constrained").subplots()
+        labels = [f"path {k}" for k in range(1, len(self.paths) + 1)]
+        values = [p.product for p in self.paths]
+        if self._has_rest():
+            labels.append(f"{_counted(self.count - len(self.paths))} others")
+            values.append(self.remainder)
+        axes.barh(labels, values, color=["#2b7bba" if v >= 0 else "#d95f0e" for v in values],
+                  hatch=["" if v >= 0 else "//" for v in values])  # fmt: skip
+        axes.invert_yaxis()
+        axes.axvline(0, color="grey", linewidth=0.8)
+        axes.set_xlabel(f"part of ∂L/∂{self.name} = {number(self.value)}")
+        return axes
+
+
+def notes_of(factors) -> list:
+    """What in these factors makes a gradient die or grow, in sentences."""
+    notes = []
+    slopes = [f for f in factors if f.activation is not None]
+    flat = [f for f in slopes if abs(f.value) < FLAT]
+    for f in flat[:3]:
+        symbol = SYMBOLS.get(f.activation, f.activation)
+        notes.append(f"{symbol}' = {number(f.value)} at {f.below}: the neuron is saturated")
+    product = float(np.prod([f.value for f in slopes])) if slopes else 1.0
+    if len(slopes) > 2 and abs(product) < 1e-3:
+        notes.append(
+            f"{len(slopes)} slopes of activation functions multiply to {number(product)}: "
+            "the gradient vanishes on its way"
+        )
+    for f in [f for f in factors[1:] if abs(f.value) > STEEP][:3]:
+        notes.append(f"{f.text} = {number(f.value)} lets the gradient grow")
+    return notes
+
+
+def _expect_node(trace, path):
+    trace.expect_loss()
+    node = trace.graph.parameters.get(path)
+    if path in trace.frozen:
+        raise GradientError(
+            f"{path} gets no gradient: it is frozen",
+            expected="a parameter with requires_grad",
+            mend="call .unfreeze() on its module",
+        )
+    if node is None:
+        raise GradientError(
+            f"no way leads from {path} to the loss",
+            expected="a parameter that the loss depends on",
+            mend="it is not used in forward, or what is computed from it is detached "
+            "(.detach(), .data, no_grad)",
+        )
+    return node
+
+
+def _named(steps, product, names: Names, links: Links) -> Path:
+    """Steps between elements that have no name are taken together."""
+    visible = [k for k, s in enumerate(steps) if names.of(s.node) is not None]
+    text = {k: names.text(steps[k].node, steps[k].element) for k in visible}
+    latex = {k: names.latex(steps[k].node, steps[k].element) for k in visible}
+    factors = []
+    for a, b in itertools.pairwise(visible):
+        operations = [s.node.record.operation for s in steps[a:b]]
+        factors.append(
+            Factor(
+                text[a],
+                text[b],
+                float(np.prod([s.factor for s in steps[a + 1 : b + 1]])),
+                _meaning(steps[a : b + 1], names, links),
+                operations[0].name if operations[0] in SLOPES else None,
+                rf"\frac{{\partial {latex[a]}}}{{\partial {latex[b]}}}",
+            )
+        )
+    return Path(list(text.values()), factors, product)
+
+
+def _meaning(steps, names: Names, links: Links) -> str:
+    """What the factor from the last of these steps to the first is, in words."""
+    operations = [s.node.record.operation for s in steps[:-1]]
+    if steps[0].node is names.graph.result:
+        return "slope of the loss"
+    for above, below in itertools.pairwise(steps):
+        if above.node.record.operation in WEIGHTED:
+            return _partner(above, below, names, links)
+    if operations[0] in SLOPES:
+        return f"slope of {operations[0].name}"
+    if steps[-1].node.leaf is not None and operations[0].name == "add":
+        return "added as it is"
+    return ", ".join(dict.fromkeys(o.name for o in operations))
+
+
+def _partner(above, below, names, links) -> str:
+    link = links.of(above.node)
+    if not hasattr(link, "partner"):
+        return "a weight" if below.node.leaf is None else "what comes in"
+    k = next(k for k, s in enumerate(above.node.sources) if s is below.node)
+    number, element = link.partner(above.element, k, below.element)
+    node = above.node.sources[number]
+    while node is not None and names.of(node) is None:  # it was only moved
+        node, element = links.origin(node, element)
+    if node is None:
+        return "a constant"
+    kind = "weight " if node.leaf is not None and k == 0 else ""
+    return kind + names.text(node, element)
+
+
+def _wrapped(head, parts, width) -> list:
+    """head part · part · ..., broken before a factor where a line is full."""
+    lines, line = [], head
+    for k, part in enumerate(parts):
+        piece = part if k == 0 else f" · {part}"
+        if k and len(line) + len(piece) > width:
+            lines.append(line)
+            line = " " * len(head) + f"· {part}"
+        else:
+            line += piece
+    return [*lines, line]
+
+
+def shortened(line: str, width: int) -> str:
+    """The line, cut off where it is longer than `width`."""
+    return line if len(line) <= width else line[: width - 1] + "…"
+
+
+def _bracketed(value) -> str:
+    text = number(value)
+    return f"({text})" if value < 0 else text
+
+
+def _counted(n: int) -> str:
+    return f"{n:,}" if n < 10**9 else f"{n:.3e}" if n < 10**300 else f"10^{len(str(n)) - 1}"

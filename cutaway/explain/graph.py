@@ -1,0 +1,168 @@
+"""Graph: what was computed, array by array, with composite operations written out.
+
+A Node is an array; its elements are the nodes of the chain rule. Sources come before what is
+computed from them, so the list of nodes is in the order of time.
+"""
+
+import dataclasses
+
+import jax.numpy as jnp
+import numpy as np
+
+from cutaway.engine import Record, Tensor, float64, module_scope
+from cutaway.errors import GradientError
+from cutaway.explain.unroll import LABELLED, labelling, unrolled
+
+
+@dataclasses.dataclass(eq=False)
+class Node:
+    """An array of the computation.
+
+    Attributes:
+        number: its place in Graph.nodes.
+        value: the array, float64 where it is floating.
+        record: the Record that made it; None for a leaf.
+        sources: for each input of the record its Node, None for a constant.
+        leaf: the Tensor, for a leaf.
+        module: path of the module it was computed in.
+        label: (symbol, time step or None), for results inside an operation written out.
+        inside: whether it is inside an operation whose parts are named by labels.
+    """
+
+    number: int
+    value: np.ndarray
+    record: Record | None = None
+    sources: tuple = ()
+    leaf: Tensor | None = None
+    module: str = ""
+    label: tuple | None = None
+    inside: bool = False
+
+    @property
+    def shape(self):
+        return self.value.shape
+
+    @property
+    def name(self) -> str:
+        return "leaf" if self.record is None else self.record.operation.name
+
+
+class Graph:
+    """The nodes between the leaves and a result.
+
+    Attributes:
+        nodes: in the order of time.
+        result: the Node of the result (the loss).
+        output: the Node of the network's output.
+        parameters: {path: Node} of those that the result depends on.
+    """
+
+    def __init__(self, result: Tensor, output: Tensor, parameters: dict):
+        self.nodes = []
+        self._of_leaf = {}
+        with labelling() as self._labels:
+            made = self._add(result, self._leaf, inside=False)
+        self.result = made[id(result.record)]
+        self.output = made[id(output.record)] if output.record is not None else self.result
+        found = {path: self._of_leaf.get(id(p)) for path, p in parameters.items()}
+        self.parameters = {path: node for path, node in found.items() if node is not None}
+
+    def consumers(self) -> dict:
+        """{number of a node: nodes that are computed from it}."""
+        found = {node.number: [] for node in self.nodes}
+        for node in self.nodes:
+            for source in {id(s): s for s in node.sources if s is not None}.values():
+                found[source.number].append(node)
+        return found
+
+    def cone(self, node: Node) -> set:
+        """Numbers of the nodes that depend on `node`, itself included."""
+        reached = {node.number}
+        for other in self.nodes[node.number + 1 :]:
+            if any(s is not None and s.number in reached for s in other.sources):
+                reached.add(other.number)
+        return reached
+
+    def gradients(self) -> dict:
+        """{number of a node: ∂result/∂node}, by the operations' rules, also inside those that are
+        written out."""
+        with float64():
+            found = {self.result.number: jnp.ones(self.result.shape)}
+            for node in reversed(self.nodes):
+                if node.record is None or node.number not in found:
+                    continue
+                grads = node.record.operation.pull(node.record, found[node.number])
+                for source, grad in zip(node.sources, grads, strict=True):
+                    if source is not None and grad is not None:
+                        before = found.get(source.number)
+                        found[source.number] = grad if before is None else before + grad
+        return {number: np.asarray(grad) for number, grad in found.items()}
+
+    def _add(self, result: Tensor, leaf_node, inside: bool) -> dict:
+        """Nodes for all records behind `result`; {id(record): Node}."""
+        made = {}
+        for record in _records(result):
+            sources = tuple(
+                None
+                if tensor is None or not tensor.requires_grad
+                else made[id(tensor.record)]
+                if tensor.record is not None
+                else leaf_node(tensor)
+                for tensor in record.inputs
+            )
+            made[id(record)] = self._written_out(record, sources) or self._new(
+                record.out,
+                record=record,
+                sources=sources,
+                module=record.module,
+                label=self._labels.get(id(record)),
+                inside=inside,
+            )
+        return made
+
+    def _new(self, value, **parts) -> Node:
+        node = Node(len(self.nodes), np.asarray(value), **parts)
+        self.nodes.append(node)
+        return node
+
+    def _leaf(self, tensor) -> Node:
+        if id(tensor) not in self._of_leaf:
+            self._of_leaf[id(tensor)] = self._new(tensor.data, leaf=tensor)
+        return self._of_leaf[id(tensor)]
+
+    def _written_out(self, record, sources):
+        function = unrolled(record)
+        if function is None:
+            return None
+        proxies, behind = [], {}
+        for array, source in zip(record.arrays, sources, strict=True):
+            if source is None:
+                proxies.append(array)
+                continue
+            proxy = source.leaf if source.leaf is not None else Tensor(array, requires_grad=True)
+            behind[id(proxy)] = source
+            proxies.append(proxy)
+        with module_scope(record.module):
+            out = function(*proxies, **record.options)
+        if not np.allclose(out.numpy(), record.out, rtol=1e-9, atol=1e-12, equal_nan=True):
+            raise GradientError(
+                f"{record.operation.name}, written out, gives other values than the operation",
+                expected="equal values up to rounding",
+                mend="this is a defect of Cutaway: please report it",
+            )
+        made = self._add(
+            out, lambda tensor: behind.get(id(tensor)) or self._leaf(tensor), function in LABELLED
+        )
+        return made[id(out.record)]
+
+
+def _records(result: Tensor) -> list:
+    """All records that `result` was computed with, in the order of time."""
+    found, pending = {}, [result.record]
+    while pending:
+        record = pending.pop()
+        if record is None or record.serial in found:
+            continue
+        found[record.serial] = record
+        pending += [t.record for t in record.inputs if t is not None and t.requires_grad]
+    return [found[serial] for serial in sorted(found)]

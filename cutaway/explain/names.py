@@ -1,0 +1,213 @@
+"""Names: what the elements of a graph are called, in the notation of the field's textbooks.
+
+Layer l counts the places where weights meet activations. z_j^(l) is neuron j before its activation,
+O_j^(l) after it, x_i an input, ŷ_j an output, L the loss; w_ij^(l) joins neuron i of the layer
+before to neuron j. Time steps stand in brackets, h_3^(1)[t=5], rows of a batch too. Indices count
+from 1, as in the books; arguments of functions count from 0, as in Python.
+"""
+
+import dataclasses
+
+import numpy as np
+
+from cutaway import ops
+from cutaway.explain.graph import Graph, Node
+from cutaway.explain.links import ELEMENTWISE, MOVEMENT
+
+WEIGHTED = {ops.matmul, ops.convolution, ops.transposed_convolution}
+ARITHMETIC = {
+    *(ops.add, ops.subtract, ops.multiply, ops.divide, ops.power, ops.where, ops.maximum),
+    *(ops.minimum, ops.negative),
+}
+ACTIVATIONS = (ELEMENTWISE - ARITHMETIC) | {ops.softmax, ops.log_softmax}
+# what the operations are called in formulas: their derivative is symbol'
+SYMBOLS = {"sigmoid": "σ", "linear": "id"}
+GREEK = {"ŷ": r"\hat y", "σ": r"\sigma", "η": r"\eta", "∂": r"\partial"}
+
+
+@dataclasses.dataclass(frozen=True)
+class Name:
+    """How the elements of a node are called.
+
+    Attributes:
+        symbol: "z", "O", "ŷ", "L", "w", ...
+        layer: l, or None.
+        time: the step of a sequence, or None.
+        what: a few words: which layer or operation it is.
+    """
+
+    symbol: str
+    layer: int | None = None
+    time: int | None = None
+    what: str = ""
+
+
+class Names:
+    """Names for the nodes of a graph.
+
+    Args:
+        graph: the Graph.
+        x: the Tensor of the input.
+        modules: {path: Module} of the network.
+        single: whether the first axis of activations is a batch of one row, which is left out.
+    """
+
+    def __init__(self, graph: Graph, x, modules: dict, *, single: bool):
+        self.graph = graph
+        self.single = single
+        self._modules = modules
+        self._x = x
+        self._paths = {node.number: path for path, node in graph.parameters.items()}
+        self._consumers = graph.consumers()
+        self._number_layers()
+        self._names = {}
+        for node in graph.nodes:
+            name = self._name(node)
+            if name is not None:
+                self._names[node.number] = name
+        if graph.result is not graph.output:
+            self._names[graph.result.number] = Name("L", what=f"the loss, {graph.result.name}")
+        held = self._names.get(graph.output.number, Name(""))
+        output = dataclasses.replace(held, symbol="ŷ", layer=None, what="the output")
+        self._names[graph.output.number] = output
+
+    def of(self, node: Node) -> Name | None:
+        """The name of a node's elements; None for one in between, which paths do not mention."""
+        return self._names.get(node.number)
+
+    def layer_of(self, path: str) -> int | None:
+        """l of the layer that a parameter belongs to; None for those of norms."""
+        return self._layers.get(_module(path))
+
+    def text(self, node: Node, element: int) -> str:
+        """The element's name for a terminal: "z_1^(2)"."""
+        name, place = self._names[node.number], self._place(node, element)
+        out = name.symbol
+        if place:
+            out += "_" + _joined(place)
+        if name.layer is not None:
+            out += f"^({name.layer})"
+        return out + self._brackets(name, node, element)
+
+    def latex(self, node: Node, element: int) -> str:
+        """The element's name for LaTeX."""
+        name, place = self._names[node.number], self._place(node, element)
+        symbol = GREEK.get(name.symbol, name.symbol)
+        if len(name.symbol) > 2:
+            symbol = rf"\mathrm{{{symbol.replace('_', chr(92) + '_')}}}"
+        out = symbol
+        if place:
+            out += f"_{{{_joined(place)}}}"
+        if name.layer is not None:
+            out += f"^{{({name.layer})}}"
+        brackets = self._brackets(name, node, element)
+        return out + (rf"\,{brackets}" if brackets else "")
+
+    def _place(self, node, element) -> tuple:
+        """Indices to print: those of the element without the row of the batch."""
+        place = tuple(int(i) for i in np.unravel_index(element, node.shape)) if node.shape else ()
+        place = place[1:] if self._has_rows(node) else place
+        # a network with one output has ŷ, not ŷ_1
+        return () if node is self.graph.output and node.shape[-1:] == (1,) else place
+
+    def _brackets(self, name, node, element) -> str:
+        parts = [] if name.time is None else [f"t={name.time + 1}"]
+        if self._has_rows(node) and not self.single:
+            parts.append(f"row {int(np.unravel_index(element, node.shape)[0]) + 1}")
+        return f"[{', '.join(parts)}]" if parts else ""
+
+    def _has_rows(self, node) -> bool:
+        return len(node.shape) > 1 and (node.leaf is None or node.leaf is self._x)
+
+    def _number_layers(self):
+        """l of each module with weights, in the order of time, and of what comes after it."""
+        self._layers, self._layer_at = {}, {}
+        within = {}  # module that runs: the layer whose weights it used last
+        for node in self.graph.nodes:
+            if node.record is not None and node.record.operation in WEIGHTED:
+                path = next(filter(None, map(self._weight_behind, node.sources)), None)
+                if path is not None:
+                    layer = self._layers.setdefault(_module(path), len(self._layers) + 1)
+                    within[node.module] = layer
+            self._layer_at[node.number] = within.get(node.module, len(self._layers) or None)
+
+    def _weight_behind(self, node) -> str | None:
+        """The path of the parameter that a node is, or is but for its shape."""
+        while node is not None and node.record is not None:
+            if node.record.operation not in MOVEMENT:
+                return None
+            node = next((s for s in node.sources if s is not None), None)
+        return None if node is None else self._paths.get(node.number)
+
+    def _name(self, node) -> Name | None:
+        if node.leaf is not None:
+            return self._of_leaf(node)
+        layer = self._layer_at[node.number]
+        if node.label is not None:
+            symbol, time = node.label
+            return Name(symbol, layer, time, f"{symbol} in {node.module}")
+        operation = node.record.operation
+        what = f"{operation.name} in {node.module}" if node.module else operation.name
+        if operation in MOVEMENT or node.inside:
+            return None
+        if operation in WEIGHTED:
+            return None if self._bias_after(node) else Name("z", layer, what=what)
+        if operation in ARITHMETIC:
+            if any(s is not None and self._bias_after(s) is node for s in node.sources):
+                return Name("z", layer, what=what)
+            if node.module and self._is_last_of_module(node):
+                return Name(self._symbol_of_module(node.module), layer, what=what)
+            return None
+        before = self._before(node)
+        if operation in ACTIVATIONS and before is not None and before.symbol in "znsŷ":
+            return Name("O", before.layer, before.time, what)
+        return Name(operation.name, layer, what=what)
+
+    def _of_leaf(self, node) -> Name:
+        if node.leaf is self._x:
+            return Name("x", what="the input")
+        path = self._paths.get(node.number, "")
+        layer, bias = self.layer_of(path), path.endswith("bias")
+        if layer is None and _module(path) and "Norm" in self._class(_module(path)):
+            return Name("β" if bias else "γ", what=path)
+        return Name(
+            "b" if bias else "u" if path.endswith("hidden_weight") else "w", layer, None, path
+        )
+
+    def _symbol_of_module(self, module) -> str:
+        """n for normalised values, s for sums where ways meet, a for anything else."""
+        name = self._class(module)
+        return "n" if "Norm" in name else "s" if name in ("Residual", "Add") else "a"
+
+    def _class(self, module) -> str:
+        return type(self._modules[module]).__name__ if module in self._modules else ""
+
+    def _bias_after(self, node):
+        """The addition of a parameter right after a product, if there is one."""
+        if node.record is None or node.record.operation not in WEIGHTED:
+            return None
+        for other in self._consumers[node.number]:
+            if other.record.operation is ops.add and any(
+                s is not None and s is not node and self._weight_behind(s) for s in other.sources
+            ):
+                return other
+        return None
+
+    def _before(self, node):
+        """The name of what a node was computed from, past those in between."""
+        source = next((s for s in node.sources if s is not None), None)
+        while source is not None and source.number not in self._names:
+            source = next((s for s in source.sources if s is not None), None)
+        return None if source is None else self._names[source.number]
+
+    def _is_last_of_module(self, node) -> bool:
+        return not any(n.module == node.module for n in self._consumers[node.number])
+
+
+def _module(path) -> str:
+    return path.rpartition(".")[0]
+
+
+def _joined(place) -> str:
+    numbers = [i + 1 for i in place]
+    return ("" if all(n < 10 for n in numbers) else ",").join(map(str, numbers))

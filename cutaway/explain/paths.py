@@ -1,0 +1,185 @@
+"""Paths: ∂L/∂w as a sum over all ways from a weight to the loss, the strongest ones first.
+
+Three walks over the graph, in the direction of time, give for every element v that depends on w
+    the strongest product of factors from w to v        (rings.Max)
+    the sum over all paths, ∂v/∂w                       (rings.Sum)
+    the number of paths                                 (rings.Counting)
+Then the strongest paths are searched backwards from the loss. What a path has gathered so far times
+the strongest product that is still possible is exactly what its best completion will have, so the
+first paths that arrive are the largest ones, and nothing else is looked at: A* with a perfect
+estimate (Hart, Nilsson & Raphael 1968, "A formal basis for the heuristic determination of minimum
+cost paths"). It is proven for every operation, and its cost grows with the number of paths that are
+asked for, not with the number that there are.
+"""
+
+import dataclasses
+import heapq
+import itertools
+
+import numpy as np
+
+from cutaway.errors import GradientError
+from cutaway.explain.graph import Graph, Node
+from cutaway.explain.links import link_of
+from cutaway.explain.rings import Max, Sum, count_exactly
+
+
+@dataclasses.dataclass(frozen=True)
+class Step:
+    """An element on a path.
+
+    Attributes:
+        node, element: the array, and the place in it, flattened.
+        factor: ∂(the element one nearer to the loss)/∂(this one); 1 for the loss itself.
+    """
+
+    node: Node
+    element: int
+    factor: float
+
+
+@dataclasses.dataclass(frozen=True)
+class Found:
+    """What is known of all paths from an element to the result.
+
+    Attributes:
+        total: their sum, by walking in the direction of time.
+        count: how many there are.
+        paths: [(product, [Step, ...] from the result to the element)], the largest first.
+    """
+
+    total: float
+    count: int
+    paths: list
+
+
+class Links:
+    """The links of a graph, each made when it is first needed."""
+
+    def __init__(self, graph: Graph):
+        self.graph = graph
+        self._made = {}
+
+    def of(self, node: Node):
+        if node.number not in self._made:
+            self._made[node.number] = link_of(node)
+        return self._made[node.number]
+
+    def origin(self, node: Node, element: int) -> tuple:
+        """(source, element) that an element was computed from, if it is one; (None, 0) if not."""
+        edges = [e for e in self.of(node).row(element) if len(e[1]) == 1]
+        if node.record is None or len(edges) != 1:
+            return None, 0
+        number, elements, _ = edges[0]
+        return node.sources[number], int(elements[0])
+
+    def spread(self, node: Node, element: int, ring, cone, *, until: Node) -> dict:
+        """{number of a node: what arrived at each of its elements} for the nodes in the cone."""
+        start = np.zeros(node.shape)
+        start.ravel()[element] = 1.0
+        arrived = {node.number: start}
+        for other in self.graph.nodes[node.number + 1 : until.number + 1]:
+            if other.number in cone:
+                values = [None if s is None else arrived.get(s.number) for s in other.sources]
+                arrived[other.number] = self.of(other).spread(values, ring)
+        return arrived
+
+
+def strongest_paths(links: Links, node: Node, element: int, top: int) -> Found:
+    """All there is to know of the paths from an element of `node` to the graph's result.
+
+    Raises:
+        GradientError: a NaN or infinity is on the way.
+    """
+    graph = links.graph
+    cone = graph.cone(node)
+    end = graph.result
+    expect_finite([n for n in graph.nodes if n.number in cone], graph)
+    total = float(links.spread(node, element, Sum(), cone, until=end)[end.number].ravel()[0])
+
+    def count(ring):
+        arrived = links.spread(node, element, ring, cone, until=end)
+        return float(arrived[end.number].ravel()[0])
+
+    best = links.spread(node, element, Max(), cone, until=end)
+    paths = _search(links, best, node, element, top)
+    return Found(total, count_exactly(count), paths)
+
+
+def _search(links, best, target, target_element, top):
+    end = links.graph.result
+    ties = itertools.count()
+    # (-strongest completion, tie: the deeper the earlier, ..., product so far, step, way before)
+    heap = [(-best[end.number].ravel()[0], 0, next(ties), 1.0, Step(end, 0, 1.0), None)]
+    found = []
+    while heap and len(found) < top:
+        strength, depth, _, product, step, before = heapq.heappop(heap)
+        if strength == 0:
+            break
+        way = (step, before)
+        if step.node is target:
+            if step.element == target_element:
+                found.append((product, _unwound(way)))
+            continue
+        for number, elements, factors in _onward(links, best, step, product, top - len(found)):
+            source = step.node.sources[number]
+            for element, factor in zip(elements.tolist(), factors.tolist(), strict=True):
+                ahead = abs(product * factor) * best[source.number].ravel()[element]
+                entry = (-ahead, depth - 1, next(ties), product * factor)
+                heapq.heappush(heap, (*entry, Step(source, element, factor), way))
+    return found
+
+
+def _onward(links, best, step, product, wanted):
+    """The edges from a step that may belong to one of the `wanted` best paths."""
+    for number, elements, factors in links.of(step.node).row(step.element):
+        source = step.node.sources[number]
+        if source is None or source.number not in best:
+            continue
+        ahead = np.abs(factors) * best[source.number].ravel()[elements]
+        chosen = np.flatnonzero(ahead)
+        if len(chosen) > wanted:
+            chosen = chosen[np.argpartition(-ahead[chosen], wanted - 1)[:wanted]]
+        yield number, elements[chosen], factors[chosen]
+
+
+def _unwound(way):
+    steps = []
+    while way is not None:
+        step, way = way
+        steps.append(step)
+    return steps[::-1]
+
+
+def expect_finite(nodes, graph):
+    """Raise GradientError for the earliest NaN or infinity in these nodes."""
+    for node in nodes:
+        if node.value.dtype.kind == "f" and not np.isfinite(node.value).all():
+            first = _origin(node, graph)
+            where = f" in {first.module!r}" if first.module else ""
+            element = int(np.flatnonzero(~np.isfinite(first.value).ravel())[0])
+            place = tuple(int(i) for i in np.unravel_index(element, first.shape))
+            what = first.value[place]
+            raise GradientError(
+                f"{what} is on the path: it begins in the {_origin_name(first)}{where}, at "
+                f"element {place}",
+                expected="finite numbers",
+                mend="look at the inputs of that operation: explain(...).forward shows them",
+            )
+
+
+def _origin(node, graph):
+    """The earliest node with a value that is not finite, among those that lead to `node`."""
+    leading = {node.number}
+    for other in reversed(graph.nodes[: node.number + 1]):
+        if other.number in leading:
+            leading |= {s.number for s in other.sources if s is not None}
+    for other in graph.nodes:
+        floating = other.value.dtype.kind == "f"
+        if floating and other.number in leading and not np.isfinite(other.value).all():
+            return other
+    return node
+
+
+def _origin_name(node) -> str:
+    return f"operation {node.name!r}" if node.record is not None else "input or parameter itself"

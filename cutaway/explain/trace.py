@@ -1,0 +1,132 @@
+"""Trace: one forward pass of a network in float64, with everything that it computed kept."""
+
+import contextlib
+
+import jax.numpy as jnp
+import numpy as np
+
+from cutaway.engine import Tensor, float64, gradients
+from cutaway.errors import CutawayError, GradientError, OptionError, ShapeError
+from cutaway.explain.graph import Graph
+from cutaway.nn import Module
+from cutaway.nn.state import Parameter, named_variables
+
+
+class Trace:
+    """A network, an input, and what happened between them.
+
+    The network runs in evaluation mode (no dropout, batch norm with its running values), in
+    float64, and is left as it was.
+
+    Args:
+        net: a Module.
+        x: one example or a batch of them. If the network does not take x as it is, it is taken
+            for one example, and gets a batch axis.
+        y: the target or targets; None: no loss.
+        loss: function (prediction, target) -> Tensor of one number, see cutaway.losses.
+
+    Attributes:
+        graph: the Graph of what was computed.
+        parameters: {path: Parameter}.
+        frozen: paths of parameters that are not trained.
+        single: whether the batch has one row, so that names leave the row out.
+    """
+
+    def __init__(self, net: Module, x, y=None, loss=None):
+        if not isinstance(net, Module):
+            raise OptionError(
+                f"explain was given a {type(net).__name__}",
+                expected="a network (a Module)",
+                mend="pass the network itself, not a compiled step, a Trainer or a function",
+            )
+        if (y is None) != (loss is None):
+            raise OptionError(
+                "explain was given " + ("a loss without y" if y is None else "y without a loss"),
+                expected="both, or neither",
+                mend="explain(net, x, y, loss=ct.losses.mean_squared_error)",
+            )
+        self.net = net
+        self.loss = loss
+        self.parameters = net.named_parameters()
+        self.frozen = {path for path, p in self.parameters.items() if not p.requires_grad}
+        x, y = _array(x), None if y is None else _array(y)
+        with float64(), _opened(net):
+            try:
+                # whole numbers along one axis are the tokens of one text
+                tokens = x.ndim == 1 and x.dtype.kind in "iub"
+                self._run(x[None] if tokens else x, _row(y) if tokens else y)
+            except CutawayError as error:
+                try:
+                    self._run(x[None], _row(y))
+                except CutawayError:
+                    raise error from None
+            self.graph = Graph(self.result, self.output, self.parameters)
+        batched = self.x.ndim > 1 or self.output.ndim > 1
+        self.single = batched and self.x.shape[0] == 1
+
+    def _run(self, x, y):
+        floating = jnp.issubdtype(x.dtype, jnp.floating)
+        self.x = Tensor(x, requires_grad=floating)
+        output = self.net(self.x)
+        output = output[0] if isinstance(output, tuple) else output
+        if not isinstance(output, Tensor) or not output.requires_grad:
+            raise GradientError(
+                "nothing that this network computes leaves a trace",
+                expected="a forward that returns a Tensor computed by Cutaway's operations",
+                mend="look for no_grad(), detach() or .data in its forward",
+            )
+        self.output = output
+        self.result = output
+        self.y = y
+        if self.loss is not None:
+            self.result = self.loss(output, y)
+            if self.result.size != 1:
+                raise ShapeError(
+                    f"the loss returned shape {self.result.shape}",
+                    expected="a single number",
+                    mend='use a loss with reduction="mean" or "sum"',
+                )
+
+    def expect_loss(self):
+        if self.loss is None:
+            raise OptionError(
+                "a gradient was asked for, but there is no loss",
+                expected="explain(net, x, y, loss=...)",
+                mend="give y and a loss, for example ct.losses.mean_squared_error",
+            )
+
+    def engine_gradients(self) -> dict:
+        """{path: ∂L/∂parameter} by the engine's own walk back, float64."""
+        self.expect_loss()
+        with float64():
+            found = {id(leaf): np.asarray(g) for leaf, g in gradients(self.result)}
+        return {path: found[id(p)] for path, p in self.parameters.items() if id(p) in found}
+
+
+def _array(value):
+    value = value.numpy() if isinstance(value, Tensor) else np.asarray(value)
+    return value.astype(np.float64) if value.dtype.kind == "f" else value
+
+
+def _row(y):
+    return None if y is None else np.asarray(y)[None]
+
+
+@contextlib.contextmanager
+def _opened(net):
+    """The network in evaluation mode, float64 and with gradients for all; then as it was."""
+    variables = list(named_variables(net).values())
+    before = [(v, v.data, v.requires_grad) for v in variables]
+    modes = [(module, module.training) for module in net.modules().values()]
+    try:
+        for v in variables:
+            if jnp.issubdtype(v.dtype, jnp.floating):
+                v.data = v.data.astype(jnp.float64)
+            v.requires_grad = isinstance(v, Parameter) and jnp.issubdtype(v.dtype, jnp.floating)
+        net.eval()
+        yield
+    finally:
+        for v, data, requires_grad in before:
+            v.data, v.requires_grad = data, requires_grad
+        for module, mode in modes:
+            module.training = mode
