@@ -18,12 +18,14 @@ environment of their own (pip install flax optax keras):
 
 A side that is missing or fails is named in a line, and its column stays empty. All networks must
 have as many parameters as Cutaway's, but for the biases that APART names in each file. Every side
-gets the memory setting that importing Cutaway makes.
+gets the memory setting that importing Cutaway makes. The machine must be idle: where the cores are
+shared, PyTorch's threads wait for each other and its steps may take ten times as long.
 """
 
 import argparse
 import importlib
 import json
+import os
 import platform
 import statistics
 import time
@@ -216,7 +218,7 @@ def against(name, sides, taken, rows):
         f"{name}_ms": statistics.median(taken[name]) * 1e3 if trained else None,
         f"times_{name}": statistics.median(of_step) if trained else None,
         f"times_{name}_spread": [of_step[0], of_step[-1]] if trained else None,
-        f"{name}_compile_seconds": sides[name].compile_seconds if trained else None,
+        f"{name}_first_step_seconds": sides[name].compile_seconds if trained else None,
         f"{name}_parameters": sides[name].parameters if trained else None,
         f"row_{name}_ms": statistics.median(rows[name]) * 1e3 if forward else None,
         f"row_times_{name}": statistics.median(ratios(rows, name)) if forward else None,
@@ -283,7 +285,10 @@ def main():
     if unknown := sorted(set(names) - set(PEERS)):
         parser.error(f"--peers: unknown: {', '.join(unknown)}; there are {', '.join(PEERS)}")
     peers = load(names)
-    results = {"machine": machine(peers)}
+    load_average = os.getloadavg()[0]
+    if load_average > 0.5:
+        print(f"load average {load_average:.1f}: other programs run, and PyTorch loses most by it")
+    results = {"machine": machine(peers), "load_average": load_average}
     if not only or "mlp" in only:
         results["mlp"] = speed_mlp.run(options.rounds)
     product = speed_mlp.product_seconds()
