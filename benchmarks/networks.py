@@ -1,5 +1,7 @@
 """The networks of speed.py, each twice: in Cutaway and, layer by layer the same, in PyTorch.
 
+networks_flax.py and networks_keras.py hold the same networks in Flax and Keras.
+
 A case is (name, batch, asked, ours, theirs, data): `ours()` and `theirs()` build the networks,
 `data(rng)` gives one batch in Cutaway's layout, features last. All end in class scores, and the
 loss is the cross-entropy of them, over all positions where there are several.
@@ -41,6 +43,10 @@ def images(size, channels, classes=10):
     return draw
 
 
+# parameters more than Cutaway's: PyTorch adds two biases to each gate, of which one would do
+APART = {"LSTM 2 x 128": 2 * 4 * 128, "character GRU 256": 2 * 256}
+
+
 # LeNet-like: two convolutions, two pools, three dense layers
 
 
@@ -68,6 +74,9 @@ def lenet_torch():
 
 # ResNet-18 with the stem for 32 x 32 images. He et al. 2016, arXiv:1512.03385
 
+RESNET = ((64, 64, 1), (64, 64, 1), (64, 128, 2), (128, 128, 1), (128, 256, 2), (256, 256, 1),
+          (256, 512, 2), (512, 512, 1))  # fmt: skip
+
 
 def resnet18():
     import cutaway as ct
@@ -87,12 +96,10 @@ def resnet18():
         )
         return ct.Sequential(ct.Add(body, way), ct.ReLU())
 
-    layers = [ct.Conv2d(3, 64, 3, padding=1, bias=False), ct.BatchNorm(64), ct.ReLU()]
-    n_in = 64
-    for n_out, stride in ((64, 1), (64, 1), (128, 2), (128, 1), (256, 2), (256, 1), (512, 2), (512, 1)):  # fmt: skip  # noqa: E501
-        layers.append(block(n_in, n_out, stride))
-        n_in = n_out
-    return ct.Sequential(*layers, ct.GlobalAvgPool(), ct.Linear(512, 10))
+    return ct.Sequential(
+        ct.Conv2d(3, 64, 3, padding=1, bias=False), ct.BatchNorm(64), ct.ReLU(),
+        *(block(*sizes) for sizes in RESNET), ct.GlobalAvgPool(), ct.Linear(512, 10),
+    )  # fmt: skip
 
 
 def resnet18_torch():
@@ -117,14 +124,10 @@ def resnet18_torch():
         def forward(self, x):
             return torch.relu(self.body(x) + self.way(x))
 
-    blocks = [
-        Block(a, b, s)
-        for a, b, s in ((64, 64, 1), (64, 64, 1), (64, 128, 2), (128, 128, 1),
-                        (128, 256, 2), (256, 256, 1), (256, 512, 2), (512, 512, 1))
-    ]  # fmt: skip
     return nn.Sequential(
         nn.Conv2d(3, 64, 3, 1, 1, bias=False), nn.BatchNorm2d(64), nn.ReLU(),
-        *blocks, nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(512, 10),
+        *(Block(*sizes) for sizes in RESNET),
+        nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(512, 10),
     )  # fmt: skip
 
 
@@ -341,9 +344,10 @@ def transformer_torch():
         def __init__(self):
             super().__init__()
             layer = nn.TransformerEncoderLayer(
-                256, 8, 1024, dropout=0.0, activation="gelu", batch_first=True
+                256, 8, 1024, dropout=0.0, activation="gelu", batch_first=True, norm_first=True
             )
-            self.encoder = nn.TransformerEncoder(layer, 4, enable_nested_tensor=False)
+            norm = nn.LayerNorm(256)
+            self.encoder = nn.TransformerEncoder(layer, 4, norm, enable_nested_tensor=False)
             self.head = nn.Linear(256, 10)
 
         def forward(self, x):

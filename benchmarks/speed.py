@@ -1,30 +1,46 @@
-"""Training steps a second against PyTorch, in one process, taking turns.
+"""Training steps a second against PyTorch, Flax and Keras, in one process, taking turns.
 
-    python benchmarks/speed.py [--rounds 5] [--only NAME,NAME] [--json FILE] [--markdown FILE]
+    python benchmarks/speed.py [--rounds 5] [--only NAME,NAME] [--compile] [--peers flax,keras]
+                               [--json FILE] [--markdown FILE]
 
 First multilayer perceptrons (speed_mlp.py), whole epochs in one program, then the networks of
-networks.py, a call a step. Both sides make the same step on the same batch: forward, cross-entropy,
-backward, Adam; and the forward pass of one row. PyTorch runs eagerly and, with --compile, as
-torch.compile makes it. The ratio is taken round by round, so that it holds when the machine's
-speed drifts. The ceiling is a 1024³ matrix product measured in the same rounds; the arithmetic of
-a step is counted by PyTorch.
+networks.py, a call a step. All sides make the same step on the same batch: forward, cross-entropy,
+backward, Adam; and the forward pass of one row. The ratio is taken round by round, so that it holds
+when the machine's speed drifts. The ceiling is a 1024³ matrix product measured in the same rounds;
+the arithmetic of a step is counted by PyTorch.
+
+PyTorch runs eagerly and, with --compile, as torch.compile makes it (needs a C++ compiler). Flax and
+Keras are asked for with --peers and are installed for this alone, best beside a Cutaway in an
+environment of their own (pip install flax optax keras):
+
+- flax: networks_flax.py, Flax NNX and Optax; nnx.jit and nnx.cached_partial around the step.
+- keras: networks_keras.py, Keras 3 on JAX; model.compile and model.train_on_batch.
+
+A side that is missing or fails is named in a line, and its column stays empty. All networks must
+have as many parameters as Cutaway's, but for the biases that APART names in each file. Every side
+gets the memory setting that importing Cutaway makes. The machine must be idle: where the cores are
+shared, PyTorch's threads wait for each other and its steps may take ten times as long.
 """
 
 import argparse
+import importlib
 import json
+import os
 import platform
 import statistics
 import time
+from functools import partial
 from pathlib import Path
 
+import networks
 import numpy as np
 import speed_mlp
-from networks import CASES
 
 import cutaway.engine  # noqa: F401  # first, as in a program of its own: it sets up the memory
 
 SECONDS = 1.0  # how long each side runs in a round
 ROW_CALLS = 20
+PEERS = {"flax": "flax optax", "keras": "keras"}  # what to install for each
 
 
 class Ours:
@@ -37,6 +53,7 @@ class Ours:
 
         ct.seed(0)
         self.net = net = case.ours()
+        self.parameters = sum(p.data.size for p in net.parameters())
         optimizer = ct.Adam(net)
         self.x, self.y, self.row = map(jax.device_put, (x, y, x[:1]))
         loss_of = ct.losses.sparse_categorical_cross_entropy_with_logits
@@ -74,6 +91,7 @@ class Theirs:
         self.torch = torch
         torch.manual_seed(0)
         self.net = case.theirs()
+        self.parameters = sum(p.numel() for p in self.net.parameters())
         if compiled:
             self.net = torch.compile(self.net)
         self.optimizer = torch.optim.Adam(self.net.parameters())
@@ -118,69 +136,139 @@ def seconds_each(call, seconds):
     return (time.perf_counter() - began) / count
 
 
-def compare(case, rounds, product, with_compile):
-    x, y = case.data(np.random.default_rng(0), case.batch)
-    ours, theirs = Ours(case, x, y), Theirs(case, x, y)
-    sides = [ours, theirs]
+def build(case, x, y, with_compile, peers):
+    """The sides that can be built, by name; what stops one of the others is printed."""
+    makers = {"cutaway": (Ours, {}), "torch": (Theirs, networks.APART)}
     if with_compile:
+        makers["torch_compile"] = (partial(Theirs, compiled=True), networks.APART)
+    makers |= {name: (module.Side, module.APART) for name, module in peers.items() if module}
+    sides = {}
+    for name, (make, apart) in makers.items():
         try:
-            sides.append(Theirs(case, x, y, compiled=True))
-        except Exception as error:  # whatever stops torch.compile, the others count
-            print(f"torch.compile: {type(error).__name__}: {str(error).splitlines()[0]}")
-    flops = theirs.flops()
-    taken = []
-    for _ in range(rounds):
-        ceiling = 2 * speed_mlp.CEILING**3 / product()
-        taken.append([seconds_each(side.step, SECONDS) for side in sides] + [ceiling])
-    for side in sides:
-        side.train(False)
-    rows = []
-    for _ in range(rounds):
-        for side in sides[:2]:
-            side.infer()
-        rows.append(
-            [sum(seconds_each(s.infer, 0) for _ in range(ROW_CALLS)) / ROW_CALLS for s in sides[:2]]
+            sides[name] = side = make(case, x, y)
+        except Exception as error:
+            if name in ("cutaway", "torch"):
+                raise
+            first = next(iter(str(error).splitlines()), "")
+            print(f"{case.name}: no {name}: {type(error).__name__}: {first}", flush=True)
+            continue
+        expected = sides["cutaway"].parameters + apart.get(case.name, 0)
+        assert side.parameters == expected or name == "cutaway", (
+            f"{case.name}: {name} has {side.parameters:,} parameters, not {expected:,}"
         )
-    columns = list(zip(*taken, strict=True))
-    ratios = sorted(r[1] / r[0] for r in taken)
-    return {
+    return sides
+
+
+def timings(sides, rounds, call, product=None):
+    """Seconds of each side in each round, {name: [...]}, and of the matrix product."""
+    taken = {name: [] for name in (*sides, *(("product",) if product else ()))}
+    for _ in range(rounds):
+        if product:
+            taken["product"].append(product())
+        for name, side in sides.items():
+            taken[name].append(call(side))
+    return taken
+
+
+def seconds_of_row(side):
+    side.infer()  # compile, or fetch what the others pushed out of the processor's cache
+    return sum(seconds_each(side.infer, 0) for _ in range(ROW_CALLS)) / ROW_CALLS
+
+
+def ratios(taken, name):
+    """How many times Cutaway's speed is that of the other, round by round."""
+    return sorted(t / own for t, own in zip(taken[name], taken["cutaway"], strict=True))
+
+
+def compare(case, rounds, product, with_compile, peers):
+    x, y = case.data(np.random.default_rng(0), case.batch)
+    sides = build(case, x, y, with_compile, peers)
+    flops = sides["torch"].flops()
+    taken = timings(sides, rounds, lambda side: seconds_each(side.step, SECONDS), product)
+    for side in sides.values():
+        side.train(False)
+    rows_of = {name: side for name, side in sides.items() if name != "torch_compile"}
+    rows = timings(rows_of, rounds, seconds_of_row)
+    rate = 2 * speed_mlp.CEILING**3
+    share = statistics.median(
+        flops / own / (rate / p) for own, p in zip(taken["cutaway"], taken["product"], strict=True)
+    )
+    result = {
         "network": case.name,
         "batch": case.batch,
-        "cutaway_ms": statistics.median(columns[0]) * 1e3,
-        "torch_ms": statistics.median(columns[1]) * 1e3,
-        "torch_compile_ms": statistics.median(columns[2]) * 1e3 if len(sides) > 2 else None,
-        "times_torch": statistics.median(ratios),
-        "times_torch_spread": [ratios[0], ratios[-1]],
+        "parameters": sides["cutaway"].parameters,
+        "cutaway_ms": statistics.median(taken["cutaway"]) * 1e3,
+        "row_ms": statistics.median(rows["cutaway"]) * 1e3,
         "times_torch_asked": case.asked,
-        "times_torch_compile": statistics.median(r[2] / r[0] for r in taken)
-        if len(sides) > 2
-        else None,
-        "share_of_ceiling": statistics.median(flops / r[0] / r[-1] for r in taken),
+        "share_of_ceiling": share,
         "gflop": flops / 1e9,
-        "row_ms": statistics.median(r[0] for r in rows) * 1e3,
-        "row_torch_ms": statistics.median(r[1] for r in rows) * 1e3,
-        "row_times_torch": statistics.median(r[1] / r[0] for r in rows),
-        "compile_seconds": ours.compile_seconds,
-        "megabytes": ours.megabytes,
+        "compile_seconds": sides["cutaway"].compile_seconds,
+        "megabytes": sides["cutaway"].megabytes,
+    }
+    for name in ("torch", "torch_compile", *peers):
+        result |= against(name, sides, taken, rows)
+    return result
+
+
+def against(name, sides, taken, rows):
+    """What is known about one other side; None where it could not be had."""
+    trained, forward = name in taken, name in rows
+    of_step = ratios(taken, name) if trained else None
+    return {
+        f"{name}_ms": statistics.median(taken[name]) * 1e3 if trained else None,
+        f"times_{name}": statistics.median(of_step) if trained else None,
+        f"times_{name}_spread": [of_step[0], of_step[-1]] if trained else None,
+        f"{name}_first_step_seconds": sides[name].compile_seconds if trained else None,
+        f"{name}_parameters": sides[name].parameters if trained else None,
+        f"row_{name}_ms": statistics.median(rows[name]) * 1e3 if forward else None,
+        f"row_times_{name}": statistics.median(ratios(rows, name)) if forward else None,
     }
 
 
-HEADINGS = (
-    "network", "batch", "ms", "steps/s", "PyTorch ms", "x PyTorch", "(spread)", "asked",
-    "x compiled", "ceiling", "one row x", "compile s", "MB",
-)  # fmt: skip
+def load(names):
+    """The modules of the peers asked for, {name: module}; None where a package is missing."""
+    peers = {}
+    for name in names:
+        try:
+            peers[name] = importlib.import_module(f"networks_{name}")
+        except ImportError as error:
+            peers[name] = None
+            print(f"{name} left out: {error}\n  to mend it: pip install {PEERS[name]}")
+    return peers
 
 
-def cells(r):
-    low, high = r["times_torch_spread"]
-    compiled = r["times_torch_compile"]
-    return (
-        r["network"], r["batch"], f"{r['cutaway_ms']:.1f}", f"{1e3 / r['cutaway_ms']:.1f}",
-        f"{r['torch_ms']:.1f}", f"{r['times_torch']:.2f}", f"({low:.2f}-{high:.2f})",
-        f"{r['times_torch_asked']:.1f}", f"{compiled:.2f}" if compiled else "",
-        f"{r['share_of_ceiling']:.0%}", f"{r['row_times_torch']:.1f}",
-        f"{r['compile_seconds']:.1f}", f"{r['megabytes']:,.0f}",
-    )  # fmt: skip
+def columns(r, with_compile, peers):
+    """One line of the table, {heading: cell}."""
+
+    def ratio(key, digits=2):
+        return "" if r[key] is None else f"{r[key]:.{digits}f}"
+
+    def spread(key):
+        return "" if r[key] is None else "({:.2f}-{:.2f})".format(*r[key])
+
+    cells = {
+        "network": r["network"],
+        "batch": r["batch"],
+        "parameters": f"{r['parameters']:,}",
+        "ms": f"{r['cutaway_ms']:.1f}",
+        "steps/s": f"{1e3 / r['cutaway_ms']:.1f}",
+        "PyTorch ms": f"{r['torch_ms']:.1f}",
+        "x PyTorch": ratio("times_torch"),
+        "(spread)": spread("times_torch_spread"),
+        "asked": f"{r['times_torch_asked']:.1f}",
+        "one row x": ratio("row_times_torch", 1),
+    }
+    others = {"torch_compile": "compiled"} if with_compile else {}
+    for name, title in (others | {name: name.capitalize() for name in peers}).items():
+        cells[f"x {title}"] = ratio(f"times_{name}")
+        cells[f"({title} spread)"] = spread(f"times_{name}_spread")
+        if name in peers:
+            cells[f"one row x {title}"] = ratio(f"row_times_{name}", 1)
+    return cells | {
+        "ceiling": f"{r['share_of_ceiling']:.0%}",
+        "compile s": f"{r['compile_seconds']:.1f}",
+        "MB": f"{r['megabytes']:,.0f}",
+    }
 
 
 def main():
@@ -188,28 +276,38 @@ def main():
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--only", default="", help="parts of names, with commas; mlp for those")
     parser.add_argument("--compile", action="store_true", help="torch.compile too")
+    parser.add_argument("--peers", default="", help="flax, keras, or both with a comma")
     parser.add_argument("--json", type=Path)
     parser.add_argument("--markdown", type=Path)
     options = parser.parse_args()
     only = [part for part in options.only.split(",") if part]
-    results = {"machine": machine()}
+    names = [name for name in options.peers.split(",") if name]
+    if unknown := sorted(set(names) - set(PEERS)):
+        parser.error(f"--peers: unknown: {', '.join(unknown)}; there are {', '.join(PEERS)}")
+    peers = load(names)
+    load_average = os.getloadavg()[0]
+    if load_average > 0.5:
+        print(f"load average {load_average:.1f}: other programs run, and PyTorch loses most by it")
+    results = {"machine": machine(peers), "load_average": load_average}
     if not only or "mlp" in only:
         results["mlp"] = speed_mlp.run(options.rounds)
     product = speed_mlp.product_seconds()
-    chosen = [c for c in CASES if not only or any(part in c.name for part in only)]
-    results["networks"] = []
-    if chosen:
-        print("  ".join(HEADINGS))
+    chosen = [c for c in networks.CASES if not only or any(part in c.name for part in only)]
+    results["networks"], lines = [], []
     for case in chosen:
-        results["networks"].append(compare(case, options.rounds, product, options.compile))
-        print("  ".join(map(str, cells(results["networks"][-1]))), flush=True)
+        result = compare(case, options.rounds, product, options.compile, peers)
+        results["networks"].append(result)
+        lines.append(columns(result, options.compile, peers))
+        if len(lines) == 1:
+            print("  ".join(lines[0]))
+        print("  ".join(str(cell) or "-" for cell in lines[-1].values()), flush=True)
     if options.json:
         options.json.write_text(json.dumps(results, indent=2) + "\n")
     if options.markdown:
-        options.markdown.write_text(as_markdown(results))
+        options.markdown.write_text(as_markdown(results["machine"], lines))
 
 
-def machine():
+def machine(peers):
     import jax
     import torch
 
@@ -217,14 +315,17 @@ def machine():
     for line in Path("/proc/cpuinfo").read_text().splitlines():
         if line.startswith("model name"):
             name = line.split(":")[1].strip()
-    versions = f"jax {jax.__version__}, torch {torch.__version__}"
-    return f"{name}, {torch.get_num_threads()} threads; {versions}"
+    versions = [f"jax {jax.__version__}", f"torch {torch.__version__}"]
+    versions += [module.VERSION for module in peers.values() if module]
+    return f"{name}, {torch.get_num_threads()} threads; {', '.join(versions)}"
 
 
-def as_markdown(results):
-    rows = [HEADINGS, tuple("---" for _ in HEADINGS), *map(cells, results["networks"])]
+def as_markdown(about, lines):
+    if not lines:
+        return f"{about}\n"
+    rows = [lines[0], ["---"] * len(lines[0]), *(line.values() for line in lines)]
     table = "\n".join("| " + " | ".join(map(str, row)) + " |" for row in rows)
-    return f"{results['machine']}\n\n{table}\n"
+    return f"{about}\n\n{table}\n"
 
 
 if __name__ == "__main__":
