@@ -5,6 +5,8 @@ import difflib
 import numpy as np
 
 from cutaway.errors import OptionError, ShapeError
+from cutaway.explain.flow import FlowStory
+from cutaway.explain.forward import ForwardStory
 from cutaway.explain.gradient import GradientStory
 from cutaway.explain.names import Names
 from cutaway.explain.paths import Links
@@ -23,8 +25,9 @@ class Explanation:
 
     def __init__(self, net: Module, x, y=None, loss=None):
         self.trace = Trace(net, x, y, loss)
+        self._modules = net.modules()
         self.links = Links(self.trace.graph)
-        self.names = Names(self.trace.graph, self.trace.x, net.modules(), single=self.trace.single)
+        self.names = Names(self.trace.graph, self.trace.x, self._modules, single=self.trace.single)
 
     @property
     def output(self) -> np.ndarray:
@@ -49,6 +52,56 @@ class Explanation:
         self._expect_path(path, self.trace.parameters)
         index = expect_index(path, index, self.trace.parameters[path].shape)
         return GradientStory(self.trace, self.links, self.names, path, index, top)
+
+    def forward(self, path: str, index=0) -> ForwardStory:
+        """How one element of a layer's output came about, term by term.
+
+        Args:
+            path: of the layer, "0".
+            index: of the element in the layer's output without the batch, j for neuron j; with the
+                row in front for a batch of several.
+
+        Raises:
+            OptionError: no such layer. ShapeError: no such element.
+        """
+        self._expect_path(path, self._modules)
+        node = self._output_of(path)
+        index = index if isinstance(index, tuple | list) else (index,)
+        if len(index) == len(node.shape) - 1 and node.shape[0] == 1:
+            index = (0, *index)
+        index = expect_index(f"the output of {path or 'the network'}", index, node.shape)
+        layer = self._modules[path]
+        what = f"{path} {type(layer).__name__}".strip()
+        return ForwardStory(self.links, self.names, path, node, index, what)
+
+    def flow(self) -> FlowStory:
+        """The gradient layer by layer: where it died or blew up.
+
+        Raises:
+            OptionError: no loss was given.
+        """
+        self.trace.expect_loss()
+        return FlowStory(self.trace.graph, self.links, self.names)
+
+    def _output_of(self, path):
+        """The last array that a module computed."""
+        inside = f"{path}."
+        nodes = [
+            n
+            for n in self.trace.graph.nodes
+            if n.record is not None
+            and (n.module == path or n.module.startswith(inside) or not path)
+        ]
+        if path == "" and self.trace.loss is not None:
+            nodes = [self.trace.graph.output]
+        if not nodes:
+            raise OptionError(
+                f"nothing was computed in {path!r} for this input",
+                expected="a layer that computes something, for example "
+                + ", ".join(dict.fromkeys(n.module for n in self.trace.graph.nodes if n.module)),
+                mend="dropout and the like do nothing in evaluation mode",
+            )
+        return nodes[-1]
 
     def _expect_path(self, path, known):
         if path not in known:

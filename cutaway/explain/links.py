@@ -176,6 +176,15 @@ class _Products:
             (1, b_index[inside], self.a[g, n][inside]),
         ]
 
+    def terms(self, g, n, p):
+        """The products that are added up: for each source (elements, values), side by side."""
+        a_index, b_index = self.a_index()[g, n], self.b_index()[g, :, p]
+        inside = a_index >= 0
+        return [
+            (a_index[inside], self.a[g, n][inside]),
+            (b_index[inside], self.b[g, :, p][inside]),
+        ]
+
     def partner(self, g, n, p, k, element):
         """(source, element) of what an element of source k is multiplied by."""
         a_index, b_index = self.a_index()[g, n], self.b_index()[g, :, p]
@@ -216,6 +225,10 @@ class Product:
     def partner(self, element, k, source_element):
         """(source, element) of what an element of source k is multiplied by on its way here."""
         return self.inner.partner(*np.unravel_index(element, self.grid), k, source_element)
+
+    def terms(self, element):
+        """The products that are added up: for each source (elements, values), side by side."""
+        return self.inner.terms(*np.unravel_index(element, self.grid))
 
 
 class Convolution:
@@ -276,6 +289,10 @@ class Convolution:
     def partner(self, element, k, source_element):
         """(source, element) of what an element of source k is multiplied by on its way here."""
         return self.inner.partner(*self._at(element), k, source_element)
+
+    def terms(self, element):
+        """The products that are added up: for each source (elements, values), side by side."""
+        return self.inner.terms(*self._at(element))
 
     def _at(self, element):
         n, channel = divmod(element, self.shape[-1])

@@ -130,7 +130,7 @@ def attention(q, k, v, *, num_heads=1, mask=None, causal=False, dropout=0.0, key
     weights = _label(ops.softmax(scores), "p")
     if not bool(allowed.all()):
         weights = ops.where(allowed, weights, jnp.zeros((), weights.dtype))
-    return _merge_heads(weights @ v)
+    return _merge_heads(_label(weights @ v, "o"))
 
 
 def _split_heads(x, heads):

@@ -49,6 +49,8 @@ class ImageOptions(TrainingOptions):
         others: see TrainingOptions.
     """
 
+    # late in training the loss of the few images that are wrong grows while more become right
+    KEPT_BY = "val_accuracy"
     LEAST_STEPS, LEAST_EPOCHS, MOST_EPOCHS = 3000, 15, 100
     MOST_BATCH = 128
     ADAPTIVE_RATE = 3e-3

@@ -36,6 +36,7 @@ class TrainingOptions:
             None goes through all epochs. The best weights are kept either way.
     """
 
+    KEPT_BY = "val_loss"  # the weights that are kept are those where this was best
     ADAPTIVE_RATE = 1e-3
     LEAST_STEPS, LEAST_EPOCHS, MOST_EPOCHS = 1500, 50, 500
     LEAST_BATCH, MOST_BATCH, STEPS_AN_EPOCH = 32, 512, 50

@@ -83,7 +83,10 @@ class Prepared:
         folder.write_json(folder.preprocessing, self.preprocessing.to_json())
         optimizer = self.options.make_optimizer(self.net, len(self.training))
         trainer = trainer_for(self.net, self.spec["loss"], self.preprocessing, optimizer)
-        stopping = EarlyStopping(self.options.patience)
+        monitor = self.options.KEPT_BY
+        stopping = EarlyStopping(
+            self.options.patience, monitor=monitor, higher_is_better=monitor != "val_loss"
+        )
         checkpoints = Checkpoints(folder.checkpoints, resume=resume)
         if not resume:
             checkpoints.clear()

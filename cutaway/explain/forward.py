@@ -1,0 +1,308 @@
+"""The forward pass of one element: z_j = Σ_i w_ij O_i + b_j term by term, and O_j = act(z_j)."""
+
+import dataclasses
+
+import numpy as np
+
+from cutaway import ops
+from cutaway.engine import float64
+from cutaway.explain.graph import Node
+from cutaway.explain.names import ARITHMETIC, MOVEMENT, SYMBOLS, WEIGHTED, Names
+from cutaway.explain.paths import Links
+from cutaway.explain.story import WIDTH, Story, align, number
+
+# how results inside an operation are computed: (symbol, a symbol among the inputs) -> formula
+FORMULAS = {
+    ("c", "i"): "f · c[t-1] + i · g, from",
+    ("h", "o"): "o · tanh(c), from",
+    ("h", "n"): "(1 - z') · n + z' · h[t-1], from",
+    ("n", "γ"): "γ · (z - μ) / √(σ² + ε) + β, from",
+    ("s", "z"): "the sum of",
+    ("s", "x"): "the sum of",
+}
+SHOWN = 12  # terms of a long sum that are printed: the largest
+
+
+@dataclasses.dataclass(frozen=True)
+class Term:
+    """One product of a sum.
+
+    Attributes:
+        weight, source: names of the weight and of what it multiplies.
+        weight_value, source_value: their values.
+    """
+
+    weight: str
+    source: str
+    weight_value: float
+    source_value: float
+
+    @property
+    def product(self) -> float:
+        return self.weight_value * self.source_value
+
+
+@dataclasses.dataclass(frozen=True)
+class Stage:
+    """A value on the way to the element, and what it was computed from.
+
+    Attributes:
+        name: of the value.
+        value: the value.
+        how: the operation in words, or the formula's right side.
+        terms: products that were added up; [] if it is none.
+        bias: (name, value) of what was added to them, or None.
+        inputs: [(name, value)] of what another operation read.
+    """
+
+    name: str
+    value: float
+    how: str
+    terms: list = dataclasses.field(default_factory=list)
+    bias: tuple | None = None
+    inputs: list = dataclasses.field(default_factory=list)
+
+
+class ForwardStory(Story):
+    """How one element of a layer's output came about. Made by `Explanation.forward`.
+
+    Attributes:
+        path, index: the layer, and the place in its output.
+        name, value: of the element.
+        stages: [Stage] in the order of computing.
+    """
+
+    def __init__(self, links: Links, names: Names, path: str, node: Node, index: tuple, what: str):
+        self.path, self.index, self.layer = path, index, what
+        self._links, self._names = links, names
+        element = int(np.ravel_multi_index(index, node.shape)) if node.shape else 0
+        node, element = self._named(node, element)
+        self.name = names.text(node, element)
+        self.value = float(node.value.ravel()[element])
+        with float64():
+            self.stages = self._attention(path, index) + self._stages(node, element)
+
+    def _attention(self, path, index) -> list:
+        """Where an attention layer looked from this position, head by head."""
+        stages = []
+        for node in self._links.graph.nodes:
+            if node.label is None or node.label[0] != "p" or node.module != path:
+                continue
+            *rows, heads, _, _ = node.shape
+            for head in range(heads):
+                row = node.value[(*index[: len(rows)], head, index[-2])]
+                places = [(f"position {k + 1}", float(p)) for k, p in enumerate(row)]
+                name = f"p, head {head + 1}"
+                what = f"weights (they add up to 1) by which position {index[-2] + 1} looks at"
+                stages.append(Stage(name, float(row.max()), what, inputs=places))
+        return stages
+
+    def _named(self, node, element):
+        """The element itself, or the one with a name that it was moved from."""
+        while node.record is not None and (
+            self._names.of(node) is None or node.record.operation in MOVEMENT
+        ):
+            source, origin = self._links.origin(node, element)
+            if source is None:
+                break
+            node, element = source, origin
+        return node, element
+
+    def _stages(self, node, element):
+        stages, waiting, seen = [], [(node, element)], set()
+        while waiting:
+            node, element = waiting.pop()
+            if node is None or node.leaf is not None or (node.number, element) in seen:
+                continue
+            seen.add((node.number, element))
+            stage, before = self._stage(node, element)
+            stages.append(stage)
+            waiting += before
+        return stages[::-1]
+
+    def _stage(self, node, element):
+        """How this element was computed, and the elements that belong to the same story."""
+        name, value = self._names.text(node, element), float(node.value.ravel()[element])
+        operation = node.record.operation
+        products, biases = self._sum_of(node, element)
+        if products:
+            terms = [term for part, at in products for term in self._terms(part, at)]
+            bias = [(self._names.text(b, at), float(b.value.ravel()[at])) for b, at in biases]
+            how = "weights times what comes in" + (", plus the bias" if bias else "")
+            return Stage(name, value, how, terms, bias[0] if bias else None), []
+        inputs, before = self._inputs(node, element)
+        own = self._names.of(node)
+        if len(inputs) == 1 and operation not in ARITHMETIC:
+            symbol = SYMBOLS.get(operation.name, operation.name)
+            return Stage(name, value, f"{symbol}({inputs[0][0]})", inputs=inputs), before
+        how = (own.what.partition(" in ")[0] if own else operation.name) + " of"
+        symbols = [self._names.of(n).symbol for n, _ in before]
+        how = next((FORMULAS[own.symbol, s] for s in symbols if (own.symbol, s) in FORMULAS), how)
+        together = [b for b in before if own and self._same_time(b[0], own)]
+        return Stage(name, value, how, inputs=inputs), together
+
+    def _same_time(self, node, own) -> bool:
+        other = self._names.of(node)
+        return other is not None and own.time is not None and other.time == own.time
+
+    def _sum_of(self, node, element):
+        """([(node, element) of products that are added up], [(node, element) of biases]).
+
+        Both empty if the element is not such a sum.
+        """
+        products, biases, waiting = [], [], [(node, element)]
+        while waiting:
+            part, at = waiting.pop(0)
+            if part.record is None:
+                biases.append((part, at))
+            elif part.record.operation in WEIGHTED and hasattr(self._links.of(part), "terms"):
+                products.append((part, at))
+            elif part is not node and self._names.of(part) is not None:
+                return [], []  # a sum of something else, as in a residual connection
+            elif part.record.operation is ops.add or part.record.operation in MOVEMENT:
+                waiting += list(self._sources(part, at))
+            else:
+                return [], []
+        return (products, biases) if products else ([], [])
+
+    def _sources(self, node, element):
+        for place, elements, _ in self._links.of(node).row(element):
+            for at in elements.tolist():
+                yield node.sources[place], at
+
+    def _terms(self, node, element) -> list:
+        sides = self._links.of(node).terms(element)
+        names = [self._side_names(node, k, elements) for k, (elements, _) in enumerate(sides)]
+        # the side that is a parameter is the weight
+        weight = 0 if self._is_parameter(node.sources[0]) else 1
+        return [
+            Term(w, s, float(wv), float(sv))
+            for w, s, wv, sv in zip(
+                names[weight], names[1 - weight], sides[weight][1], sides[1 - weight][1],
+                strict=True,
+            )
+        ]  # fmt: skip
+
+    def _is_parameter(self, node) -> bool:
+        return node is not None and node.leaf is not None and node.leaf is not self._names._x
+
+    def _side_names(self, node, k, elements):
+        source = node.sources[k]
+        if source is None:
+            return [f"constant {e + 1}" for e in elements]
+        found = []
+        for e in elements.tolist():
+            named, at = self._named(source, e) if self._names.of(source) is None else (source, e)
+            found.append(self._names.text(named, at) if self._names.of(named) else named.name)
+        return found
+
+    def _inputs(self, node, element):
+        """[(name, value)] of the named elements that this one was computed from, and they."""
+        found, waiting, seen = [], list(self._sources(node, element)), set()
+        while waiting:
+            source, at = waiting.pop(0)
+            if (source.number, at) in seen or len(found) > 4 * SHOWN:
+                continue
+            seen.add((source.number, at))
+            if self._names.of(source) is not None:
+                found.append((source, at))
+            elif source.record is not None:
+                waiting += list(self._sources(source, at))
+        texts = [(self._names.text(s, at), float(s.value.ravel()[at])) for s, at in found]
+        return texts, found
+
+    def text(self, width: int = WIDTH) -> str:
+        lines = [f"{self.name} = {number(self.value, 6)}   ({self.layer})"]
+        for stage in self.stages:
+            lines += ["", *self._stage_text(stage)]
+        return "\n".join(line[:width] for line in lines)
+
+    def _stage_text(self, stage):
+        lines = [f"{stage.name} = {stage.how} = {number(stage.value, 6)}"]
+        if stage.terms:
+            lines[0] = f"{stage.name} = {number(stage.value, 6)}: {stage.how}"
+            ordered = stage.terms
+            if len(ordered) > SHOWN:
+                ordered = sorted(ordered, key=lambda t: -abs(t.product))
+            terms = ordered[:SHOWN]
+            rows = [
+                [
+                    f"  {'+' if k else ' '} {t.weight} · {t.source}",
+                    f"= {_in_brackets(t.weight_value)} · {_in_brackets(t.source_value)}",
+                    f"= {number(t.product)}",
+                ]
+                for k, t in enumerate(terms)
+            ]
+            left = ordered[SHOWN:]
+            if left:
+                total = float(np.sum([t.product for t in left]))
+                rows.append([f"  + {len(left):,} smaller terms", "", f"= {number(total)}"])
+            if stage.bias is not None:
+                rows.append([f"  + {stage.bias[0]}", "", f"= {number(stage.bias[1])}"])
+            lines += align(rows)
+        elif len(stage.inputs) > 1:
+            shown = sorted(stage.inputs, key=lambda item: -abs(item[1]))[:SHOWN]
+            value = f" = {number(stage.value, 6)}" if "^" in stage.name or "_" in stage.name else ""
+            lines[0] = f"{stage.name}{value}: {stage.how}"
+            lines += align([[f"    {name}", f"= {number(value)}"] for name, value in shown])
+            if len(stage.inputs) > SHOWN:
+                lines.append(f"    and {len(stage.inputs) - SHOWN} more")
+        elif stage.inputs:
+            name, value = stage.inputs[0]
+            right = stage.how.replace(name, number(value)) if name in stage.how else stage.how
+            lines[0] = f"{stage.name} = {stage.how} = {right} = {number(stage.value, 6)}"
+        return lines
+
+    def latex(self) -> str | None:
+        for stage in self.stages:
+            if stage.terms and len(stage.terms) <= SHOWN:
+                parts = [
+                    rf"{_in_brackets(t.weight_value)} \cdot {_in_brackets(t.source_value)}"
+                    for t in stage.terms
+                ]
+                bias = "" if stage.bias is None else f" + {_in_brackets(stage.bias[1])}"
+                return f"{_latex(stage.name)} = {' + '.join(parts)}{bias} = {number(stage.value)}"
+        return None
+
+    def to_dict(self) -> dict:
+        return {
+            "name": self.name,
+            "path": self.path,
+            "index": list(self.index),
+            "value": self.value,
+            "stages": [
+                {
+                    **dataclasses.asdict(stage),
+                    "terms": [{**dataclasses.asdict(t), "product": t.product} for t in stage.terms],
+                }
+                for stage in self.stages
+            ],
+        }
+
+    def plot(self, axes=None):
+        """The terms of the last sum as bars."""
+        if axes is None:
+            from matplotlib.figure import Figure
+
+            axes = Figure(figsize=(6, 4), layout="constrained").subplots()
+        sums = [stage for stage in self.stages if stage.terms]
+        terms = sums[-1].terms[:SHOWN] if sums else []
+        values = [t.product for t in terms]
+        axes.barh([f"{t.weight} · {t.source}" for t in terms], values,
+                  color=["#2b7bba" if v >= 0 else "#d95f0e" for v in values],
+                  hatch=["" if v >= 0 else "//" for v in values])  # fmt: skip
+        axes.invert_yaxis()
+        axes.axvline(0, color="grey", linewidth=0.8)
+        axes.set_xlabel(f"part of {sums[-1].name if sums else self.name}")
+        return axes
+
+
+def _in_brackets(value) -> str:
+    text = number(value)
+    return f"({text})" if value < 0 else text
+
+
+def _latex(name: str) -> str:
+    symbol, _, rest = name.partition("_")
+    place, _, layer = rest.partition("^")
+    return f"{symbol}_{{{place}}}" + (f"^{{{layer}}}" if layer else "")
