@@ -1,3 +1,4 @@
 """What a network looks like and what happened in it. Never runs training."""
 
 from cutaway.explain.draw import Drawing, draw
+from cutaway.explain.update import UpdateStory, explain_update
