@@ -142,7 +142,7 @@ class UpdateStory(Story):
         if rate is not None and np.isfinite(rate):
             yield f"This weight's own rate, η_eff, is {number(rate / move.lr, 3)} times η."
         if move.slots and np.isfinite(move.gradient):
-            plain = -move.lr * move.gradient
+            plain = 0.0 - move.lr * move.gradient  # no -0
             yield f"Plain gradient descent would have moved it by -η g = {number(plain)}."
 
     def _size(self):
@@ -218,41 +218,51 @@ class UpdateStory(Story):
             axes = Figure(
                 figsize=(6.4, 2.4 if history is None else 3.6), layout="constrained"
             ).subplots()
-        move = self.move
         if history is None:
             self._plot_steps(axes)
         else:
-            values = [float(value) for value in history]
-            now = len(values) - 1
-            axes.plot(range(len(values)), values, color="#2b7bba", marker=".", label="so far")
-            axes.plot(
-                [now, now + 1], [values[-1], move.after], color="#d95f0e", linestyle="--",
-                marker="o", markevery=[1], label=f"this step: Δw = {number(self.change)}",
-            )  # fmt: skip
-            axes.set_xlabel("step")
-            axes.set_ylabel(self.name)
-            axes.legend()
-        axes.set_title(f"{move.optimizer}, step {move.step}: {self.name}")
+            self._plot_path(axes, [float(value) for value in history])
+        axes.set_title(f"{self.move.optimizer}, step {self.move.step}: ${self.latex_name}$")
         return axes
 
     def _plot_steps(self, axes):
         move = self.move
-        steps = {"gradient descent\n-η g": -move.lr * move.gradient}
+        steps = {"gradient descent\n-η g": 0.0 - move.lr * move.gradient}
         if move.clipped is not None:
-            steps["clipped\n-η g"] = -move.lr * move.clipped
+            steps["clipped\n-η g"] = 0.0 - move.lr * move.clipped
         steps[f"{move.optimizer}\nΔw"] = self.change
-        colours = ["#9ecae1", "#6baed6", "#d95f0e"]
-        places = range(len(steps))
-        bars = axes.barh(
-            list(places), list(steps.values()), color=[*colours[: len(steps) - 1], colours[2]],
-            edgecolor="grey",
-        )  # fmt: skip
+        colours = ["#9ecae1"] * (len(steps) - 1) + ["#d95f0e"]
+        places = list(range(len(steps)))
+        bars = axes.barh(places, list(steps.values()), color=colours, edgecolor="grey")
         axes.bar_label(bars, [number(value) for value in steps.values()], padding=4)
-        axes.set_yticks(list(places), list(steps))
+        axes.set_yticks(places, list(steps))
         axes.invert_yaxis()
         axes.margins(x=0.25)
         axes.axvline(0, color="grey", linewidth=0.8)
-        axes.set_xlabel(f"step of {self.name}")
+        axes.set_xlabel(f"step of ${self.latex_name}$")
+
+    def _plot_path(self, axes, values):
+        move, now = self.move, len(values) - 1
+        if not values or not np.isclose(values[-1], move.before, rtol=1e-5, equal_nan=True):
+            raise OptionError(
+                f"the history ends at {number(values[-1], 6) if values else 'nothing'}",
+                expected=f"the weight now, {number(move.before, 6)}, as its newest value",
+                mend="take down the weight after every step, and before the first",
+            )
+        axes.plot(range(len(values)), values, color="#2b7bba", marker=".", label="so far")
+        axes.plot(
+            [now, now + 1],
+            [move.before, move.after],
+            color="#d95f0e",
+            linestyle="--",
+            marker="o",
+            markevery=[1],
+            label=f"this step: Δw = {number(self.change)}",
+        )
+        axes.xaxis.get_major_locator().set_params(integer=True)
+        axes.set_xlabel("step")
+        axes.set_ylabel(f"${self.latex_name}$")
+        axes.legend()
 
 
 def explain_update(optimizer, path, index=(), *, gradients=None) -> UpdateStory:

@@ -339,3 +339,5 @@ def test_the_plot_shows_the_step_beside_plain_descent_and_the_path_of_the_weight
     path = story.plot(history=[0.6, 0.52, 0.5])
     assert list(path.lines[-1].get_xdata()) == [2, 3]
     assert list(path.lines[-1].get_ydata()) == pytest.approx([0.5, 0.472])
+    with pytest.raises(OptionError, match=r"the history ends at 0.6"):
+        story.plot(history=[0.5, 0.6])
