@@ -323,7 +323,7 @@ def _find(optimizer, path) -> int:
         raise OptionError(
             f"this {type(path).__name__} is not among the parameters of the optimizer",
             expected="one of the Parameters that the optimizer moves",
-            mend=did_you_mean("", optimizer.paths).replace("choose", "or name"),
+            mend="pass one of the network it was made for, or " + did_you_mean("", optimizer.paths),
         )
     if path not in optimizer.paths:
         raise OptionError(
@@ -351,7 +351,7 @@ def _expect_index(index, shape, path) -> tuple:
         raise OptionError(
             f"the index {index} is outside {path}, of shape {shape}",
             expected=f"from {(0,) * len(shape)} to {tuple(size - 1 for size in shape)}",
-            mend="Linear.weight is (in, out): (i, j) joins input i to neuron j, both from 0",
+            mend="count from 0; (i, j) of a Linear's weight joins input i to neuron j",
         )
     return tuple(i % size for i, size in zip(index, shape, strict=True))
 
