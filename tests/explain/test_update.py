@@ -11,7 +11,7 @@ from cutaway import optim
 from cutaway.errors import GradientError, OptionError, ShapeError
 from cutaway.explain import explain_update
 from cutaway.explain.story import WIDTH
-from cutaway.explain.update import _width
+from cutaway.explain.update_story import columns
 from cutaway.optim import OPTIMIZERS
 
 
@@ -162,7 +162,7 @@ def test_every_story_fits_a_terminal(name, scale):
         story = explain_update(optimizer, "2.weight", (1, 0))
         optimizer.step()
     assert story.name == "w_21^(2)"
-    assert max(map(_width, story.text().splitlines())) <= WIDTH
+    assert max(map(columns, story.text().splitlines())) <= WIDTH
     assert "<pre" in story._repr_html_()
 
 
