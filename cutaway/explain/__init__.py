@@ -5,8 +5,12 @@ import types
 
 from cutaway.explain.draw import Drawing, draw
 from cutaway.explain.explanation import Explanation, explain
+from cutaway.explain.flow import FlowStory
+from cutaway.explain.forward import ForwardStory
 from cutaway.explain.gradient import Factor, GradientStory, Path
 from cutaway.explain.story import Story
+from cutaway.explain.update import explain_update
+from cutaway.explain.update_story import UpdateStory
 
 
 class _Callable(types.ModuleType):

@@ -3,7 +3,9 @@
 import jax.numpy as jnp
 
 from cutaway.errors import expect_range
+from cutaway.optim.adaptive import OWN_RATE
 from cutaway.optim.optimizer import Optimizer
+from cutaway.optim.terms import constant, named, sqrt
 
 
 class Adam(Optimizer):
@@ -50,6 +52,16 @@ class Adam(Optimizer):
         v_hat = v / (1 - beta2**self.t)
         return p - self.lr * m_hat / (jnp.sqrt(v_hat) + self.eps), m, v
 
+    def terms(self, w, g, m, v):
+        beta1, beta2 = constant("β₁", self.betas[0]), constant("β₂", self.betas[1])
+        t = named("t", float(self.t))
+        m = yield "m", beta1 * m + (1 - beta1) * g, "running mean of g"
+        v = yield "v", beta2 * v + (1 - beta2) * g**2, "running mean of g²"
+        m_hat = yield "m̂", m / (1 - beta1**t), "undoes m's start at 0"
+        v_hat = yield "v̂", v / (1 - beta2**t), "undoes v's start at 0"
+        rate = yield "η_eff", self.eta / (sqrt(v_hat) + constant("ε", self.eps)), OWN_RATE
+        yield "w", w - rate * m_hat, "against the mean gradient"
+
 
 class AdamW(Adam):
     """Adam with decoupled weight decay: before Adam's step, w ← w - η λ w.
@@ -88,6 +100,12 @@ class AdamW(Adam):
     def update(self, p, g, m, v):
         return super().update(p * (1 - self.lr * self.decay), g, m, v)
 
+    def terms(self, w, g, m, v):
+        if self.decay:
+            shrunk = w * (1 - self.eta * named("λ", self.decay))
+            w = yield "w", shrunk, "weight decay, before Adam's step"
+        yield from super().terms(w, g, m, v)
+
 
 class Nadam(Optimizer):
     """Nadam: Adam with Nesterov's look ahead.
@@ -106,6 +124,7 @@ class Nadam(Optimizer):
 
     # the product of all μ so far is one number; kept per parameter so that frozen ones may join
     slots = ("m", "v", "decay")
+    symbols = ("m", "v", "d")
 
     def __init__(
         self,
@@ -139,3 +158,19 @@ class Nadam(Optimizer):
         m_hat = mu_next * m / (1 - product * mu_next) + (1 - mu) * g / (1 - product)
         v_hat = v / (1 - beta2**self.t)
         return p - self.lr * m_hat / (jnp.sqrt(v_hat) + self.eps), m, v, 1 - product
+
+    def terms(self, w, g, m, v, d):
+        beta1, beta2 = constant("β₁", self.betas[0]), constant("β₂", self.betas[1])
+        t, psi = named("t", float(self.t)), constant("ψ", self.momentum_decay)
+        m = yield "m", beta1 * m + (1 - beta1) * g, "running mean of g"
+        v = yield "v", beta2 * v + (1 - beta2) * g**2, "running mean of g²"
+        mu = yield "μ", beta1 * (1 - 0.5 * 0.96 ** (t * psi)), "momentum of this step"
+        next_mu = beta1 * (1 - 0.5 * 0.96 ** ((t + 1) * psi))
+        next_mu = yield "μ₊", next_mu, "momentum of the next step"
+        product = yield "P", (1 - d) * mu, "product of all μ so far"
+        yield "d", 1 - product, "what is kept of it"
+        m_hat = next_mu * m / (1 - product * next_mu) + (1 - mu) * g / (1 - product)
+        m_hat = yield "m̂", m_hat, "one step ahead"
+        v_hat = yield "v̂", v / (1 - beta2**t), "undoes v's start at 0"
+        rate = yield "η_eff", self.eta / (sqrt(v_hat) + constant("ε", self.eps)), OWN_RATE
+        yield "w", w - rate * m_hat, "against m̂"

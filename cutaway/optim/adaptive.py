@@ -4,6 +4,9 @@ import jax.numpy as jnp
 
 from cutaway.errors import expect_range
 from cutaway.optim.optimizer import Optimizer
+from cutaway.optim.terms import constant, sqrt
+
+OWN_RATE = "the learning rate of this weight alone"
 
 
 class Adagrad(Optimizer):
@@ -20,6 +23,7 @@ class Adagrad(Optimizer):
     """
 
     slots = ("total",)
+    symbols = ("G",)
 
     def __init__(self, parameters, lr=1e-2, *, eps=1e-10, schedule=None, clip=None, groups=None):
         super().__init__(parameters, lr, schedule=schedule, clip=clip, groups=groups)
@@ -29,6 +33,11 @@ class Adagrad(Optimizer):
     def update(self, p, g, total):
         total = total + g**2
         return p - self.lr * g / (jnp.sqrt(total) + self.eps), total
+
+    def terms(self, w, g, G):
+        G = yield "G", G + g**2, "sum of all squared gradients so far"
+        rate = yield "η_eff", self.eta / (sqrt(G) + constant("ε", self.eps)), OWN_RATE
+        yield "w", w - rate * g, "against the gradient"
 
 
 class Adadelta(Optimizer):
@@ -47,6 +56,7 @@ class Adadelta(Optimizer):
     """
 
     slots = ("mean_g2", "mean_d2")
+    symbols = ("E[g²]", "E[Δ²]")
 
     def __init__(
         self, parameters, lr=1.0, *, rho=0.9, eps=1e-6, schedule=None, clip=None, groups=None
@@ -62,6 +72,14 @@ class Adadelta(Optimizer):
         delta = jnp.sqrt(mean_d2 + self.eps) / jnp.sqrt(mean_g2 + self.eps) * g
         mean_d2 = self.rho * mean_d2 + (1 - self.rho) * delta**2
         return p - self.lr * delta, mean_g2, mean_d2
+
+    def terms(self, w, g, mean_g2, mean_d2):
+        rho, eps = constant("ρ", self.rho), constant("ε", self.eps)
+        mean_g2 = yield "E[g²]", rho * mean_g2 + (1 - rho) * g**2, "running mean of g²"
+        ratio = yield "r", sqrt(mean_d2 + eps) / sqrt(mean_g2 + eps), "past steps per gradient"
+        delta = yield "Δ", ratio * g, "in the units of the weight"
+        yield "E[Δ²]", rho * mean_d2 + (1 - rho) * delta**2, "running mean of Δ², for next time"
+        yield "w", w - self.eta * delta, "against the gradient"
 
 
 class RMSprop(Optimizer):
@@ -92,3 +110,9 @@ class RMSprop(Optimizer):
     def update(self, p, g, v):
         v = self.beta * v + (1 - self.beta) * g**2
         return p - self.lr * g / (jnp.sqrt(v) + self.eps), v
+
+    def terms(self, w, g, v):
+        beta = constant("β", self.beta)
+        v = yield "v", beta * v + (1 - beta) * g**2, "running mean of g²"
+        rate = yield "η_eff", self.eta / (sqrt(v) + constant("ε", self.eps)), OWN_RATE
+        yield "w", w - rate * g, "against the gradient"

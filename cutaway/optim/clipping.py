@@ -4,6 +4,7 @@ import jax.numpy as jnp
 
 from cutaway.errors import expect_range
 from cutaway.nn.state import Stateful
+from cutaway.optim.terms import larger, named, smaller
 
 
 class ClipNorm(Stateful):
@@ -25,6 +26,16 @@ class ClipNorm(Stateful):
         scale = jnp.minimum(1, self.max_norm / (norm + 1e-6))
         return [g * scale for g in grads]
 
+    def terms(self, g, grads):
+        norm = float(jnp.sqrt(sum(jnp.sum(jnp.square(x)) for x in grads)))
+        norm = yield "‖g‖", named("√(Σ g²)", norm), "norm of all gradients together"
+        c = yield (
+            "c",
+            smaller(1, named("τ", self.max_norm) / (norm + 1e-6)),
+            "the factor for all gradients",
+        )
+        return (yield "g", c * g, "the gradient, clipped")
+
 
 class ClipValue(Stateful):
     """Holds every element of every gradient within ±limit; directions change.
@@ -39,3 +50,7 @@ class ClipValue(Stateful):
 
     def __call__(self, grads):
         return [jnp.clip(g, -self.limit, self.limit) for g in grads]
+
+    def terms(self, g, grads):
+        limit = named("τ", self.limit)
+        return (yield "g", larger(-limit, smaller(limit, g)), "the gradient, clipped")

@@ -3,10 +3,12 @@
 import jax.numpy as jnp
 import numpy as np
 
-from cutaway.engine import no_grad
+from cutaway.engine import float64, no_grad
 from cutaway.errors import GradientError, OptionError, did_you_mean, expect_range
 from cutaway.nn.module import Module
 from cutaway.nn.state import Buffer, Parameter, Stateful, zeros_like
+from cutaway.optim.foresee import Move, foresee
+from cutaway.optim.terms import Quantity, named
 
 
 class Optimizer(Stateful):
@@ -15,7 +17,9 @@ class Optimizer(Stateful):
     A subclass names its `slots` (arrays it keeps per parameter, zeros at first) and writes
     `update(self, p, g, *slots)`, which returns the new p and the new slots. There, `self.lr` is
     the learning rate of this parameter in this step, `self.decay` its weight decay, and `self.t`
-    the number of the step, 1 for the first.
+    the number of the step, 1 for the first. Beside it may stand `terms(self, w, g, *slots)`, the
+    same for one element as one does it by hand (see optim.terms), for `explain_update`; there
+    the slots go by their `symbols`.
 
     Args:
         parameters: a Module, or an iterable of Parameters.
@@ -33,12 +37,14 @@ class Optimizer(Stateful):
     """
 
     slots: tuple[str, ...] = ()
+    symbols: tuple[str, ...] | None = None  # of the slots in `terms`; None: as they are named
+    terms = None
 
     def __init__(self, parameters, lr: float, *, schedule=None, clip=None, groups=None):
         named = trainable(parameters)
         self.parameters = list(named.values())
         expect_range(lr, what="learning rate lr", above=0, below=float("inf"))
-        self.base_lr = Buffer(np.float32(lr))
+        self.base_lr = Buffer(np.asarray(lr, jnp.result_type(float)))
         self.step_count = Buffer(np.int32(0))
         self.schedule = schedule
         self.clip = clip
@@ -56,7 +62,7 @@ class Optimizer(Stateful):
     @property
     def t(self):
         """Number of this step, as a float array: 1 in the first."""
-        return self.step_count.data.astype(jnp.float32)
+        return self.step_count.data.astype(self.base_lr.dtype)
 
     @property
     def lr(self):
@@ -80,6 +86,18 @@ class Optimizer(Stateful):
     def with_decay(self, p, g):
         """g + λ p: the gradient with that of the penalty λ/2 ‖p‖²."""
         return g + self.decay * p if self.decay else g
+
+    def decay_terms(self, w, g):
+        """`with_decay` for `terms`: `g = yield from self.decay_terms(w, g)`."""
+        if not self.decay:
+            return g
+        grown = g + named("λ", self.decay) * w
+        return (yield "g", grown, "with the pull of the weight decay")
+
+    @property
+    def eta(self) -> Quantity:
+        """`lr` for `terms`."""
+        return named("η", float(self.lr))
 
     def update(self, p, g, *slots):
         """One parameter's move: arrays (p, g, *slots) -> (p, *slots)."""
@@ -116,6 +134,46 @@ class Optimizer(Stateful):
                 p.grad = None
         finally:
             self._each.moving = None
+
+    def spell_out(self, number: int, index: tuple, grads=None) -> Move:
+        """What the next step will do to one element, and how, in float64. Nothing moves.
+
+        Args:
+            number: which of `parameters`.
+            index: of the element.
+            grads: gradient of each parameter, None for those without; None: their `.grad`.
+        """
+        if grads is None:
+            grads = [p.grad for p in self.parameters]
+        counted, base_lr = self.step_count.data, self.base_lr.data
+        with float64(), no_grad():
+            try:
+                self.step_count.data = counted + 1
+                self.base_lr.data = base_lr.astype(jnp.float64)
+                self._each.moving = number
+                return foresee(self, number, index, grads)
+            finally:
+                self.step_count.data = counted
+                self.base_lr.data = base_lr
+                self._each.moving = None
+
+    def rate_terms(self):
+        """How `lr` comes about, as `terms`."""
+        rate, what = named("η₀", float(self.base_lr.data)), []
+        if self.schedule is not None:
+            rate = rate * named("s", float(self.schedule(self.t)))
+            what.append(f"s from {type(self.schedule).__name__}")
+        factor = self._each.factors.get(self._each.moving)
+        if factor is not None:
+            rate = rate * named("f", factor)
+            what.append("f of its group")
+        if what:
+            yield "η", rate, "learning rate: " + ", ".join(what)
+
+    @property
+    def paths(self) -> list:
+        """Names of `parameters`."""
+        return list(self._each.paths)
 
     def zero_grad(self) -> None:
         """Drop gradients that were computed and shall not be used."""

@@ -5,6 +5,7 @@ With a weight decay λ, g stands for g + λ w everywhere, as in PyTorch.
 
 from cutaway.errors import expect_range
 from cutaway.optim.optimizer import Optimizer
+from cutaway.optim.terms import constant
 
 
 class SGD(Optimizer):
@@ -36,6 +37,10 @@ class SGD(Optimizer):
 
     def update(self, p, g):
         return (p - self.lr * self.with_decay(p, g),)
+
+    def terms(self, w, g):
+        g = yield from self.decay_terms(w, g)
+        yield "w", w - self.eta * g, "downhill, against the gradient"
 
 
 class _WithVelocity(Optimizer):
@@ -77,6 +82,11 @@ class Momentum(_WithVelocity):
         v = self.beta * v + g
         return p - self.lr * v, v
 
+    def terms(self, w, g, v):
+        g = yield from self.decay_terms(w, g)
+        v = yield "v", constant("β", self.beta) * v + g, "velocity: the old one plus g"
+        yield "w", w - self.eta * v, "against the velocity"
+
 
 class AveragedMomentum(_WithVelocity):
     """Exponentially weighted momentum: v ← β v + (1 - β) g;  w ← w - η v.
@@ -98,6 +108,12 @@ class AveragedMomentum(_WithVelocity):
         v = self.beta * v + (1 - self.beta) * g
         return p - self.lr * v, v
 
+    def terms(self, w, g, v):
+        g = yield from self.decay_terms(w, g)
+        beta = constant("β", self.beta)
+        v = yield "v", beta * v + (1 - beta) * g, "velocity: running mean of g"
+        yield "w", w - self.eta * v, "against the velocity"
+
 
 class Nesterov(_WithVelocity):
     """Nesterov's momentum: v ← β v + g;  w ← w - η (g + β v).
@@ -118,3 +134,9 @@ class Nesterov(_WithVelocity):
         g = self.with_decay(p, g)
         v = self.beta * v + g
         return p - self.lr * (g + self.beta * v), v
+
+    def terms(self, w, g, v):
+        g = yield from self.decay_terms(w, g)
+        beta = constant("β", self.beta)
+        v = yield "v", beta * v + g, "velocity: the old one plus g"
+        yield "w", w - self.eta * (g + beta * v), "one velocity ahead"

@@ -1,0 +1,161 @@
+"""explain_update: the next step of an optimizer, for one weight, with its own arithmetic."""
+
+import operator
+
+import numpy as np
+
+from cutaway.errors import GradientError, OptionError, ShapeError, did_you_mean
+from cutaway.explain.story import subscript
+from cutaway.explain.update_story import UpdateStory, listed
+
+
+def explain_update(optimizer, path, index=(), *, gradients=None) -> UpdateStory:
+    """What the next `optimizer.step()` will do to one weight, and why. Nothing moves.
+
+    Call it after `loss.backward()` and before the step. The arithmetic is done in float64, so a
+    step in float32 differs from it in the last digits that float32 has.
+
+    Args:
+        optimizer: an Optimizer.
+        path: of the parameter, like "0.weight"; or the Parameter itself.
+        index: of the element: an int for each axis; () for a parameter of one number.
+        gradients: {path: array} to be used in place of each parameter's `.grad`.
+
+    Raises:
+        OptionError: no such parameter or element, or no optimizer.
+        GradientError: the parameter has no gradient; says why as far as it can be seen.
+
+    Example:
+        >>> from cutaway import SGD, Parameter
+        >>> w = Parameter(2.5)
+        >>> (0.002 * w * w).backward()
+        >>> print(explain_update(SGD([w], lr=1.0), w))
+        SGD, step 1: the update of parameter 0
+        <BLANKLINE>
+          w = 2.5   the weight now
+          g = 0.01  its gradient ∂L/∂w
+          η = 1     learning rate
+        <BLANKLINE>
+          w ← w - η g                           downhill, against the gradient
+            = 2.5 - 1 · 0.01 = 2.49
+        <BLANKLINE>
+        The step is Δw = -0.01, 0.4% of the weight.
+    """
+    if not hasattr(optimizer, "spell_out"):
+        inner = hasattr(getattr(optimizer, "optimizer", None), "spell_out")
+        raise OptionError(
+            f"explain_update was given a {type(optimizer).__name__}",
+            expected="an optimizer, such as SGD or Adam",
+            mend="pass its .optimizer" if inner else "pass the optimizer that trains the network",
+        )
+    place = _find(optimizer, path)
+    parameter, path = optimizer.parameters[place], optimizer.paths[place]
+    index = _expect_index(index, parameter.shape, path)
+    grads = _gradients(optimizer, gradients)
+    if grads[place] is None:
+        _raise_no_gradient(parameter, path, grads)
+    move = optimizer.spell_out(place, index, grads)
+    return UpdateStory(move, *_names(optimizer, path, index))
+
+
+def _find(optimizer, path) -> int:
+    """Number of the parameter in the optimizer."""
+    if not isinstance(path, str):
+        for place, parameter in enumerate(optimizer.parameters):
+            if parameter is path:
+                return place
+        raise OptionError(
+            f"this {type(path).__name__} is not among the parameters of the optimizer",
+            expected="one of the Parameters that the optimizer moves",
+            mend="pass one of the network it was made for, or " + did_you_mean("", optimizer.paths),
+        )
+    if path not in optimizer.paths:
+        raise OptionError(
+            f"the optimizer holds no parameter {path!r}",
+            expected="the path of a parameter that it moves",
+            mend=did_you_mean(path, optimizer.paths),
+        )
+    return optimizer.paths.index(path)
+
+
+def _expect_index(index, shape, path) -> tuple:
+    try:
+        index = tuple(operator.index(i) for i in (index if np.iterable(index) else (index,)))
+    except TypeError:
+        index_fits = False
+    else:
+        index_fits = len(index) == len(shape)
+    if not index_fits:
+        raise OptionError(
+            f"the index {index!r} does not name one element of {path}, of shape {shape}",
+            expected="an int for each axis" if shape else "(): it is one number",
+            mend=f"for example {(0,) * len(shape)}",
+        )
+    if not all(-size <= i < size for i, size in zip(index, shape, strict=True)):
+        raise OptionError(
+            f"the index {index} is outside {path}, of shape {shape}",
+            expected=f"from {(0,) * len(shape)} to {tuple(size - 1 for size in shape)}",
+            mend="count from 0; (i, j) of a Linear's weight joins input i to neuron j",
+        )
+    return tuple(i % size for i, size in zip(index, shape, strict=True))
+
+
+def _gradients(optimizer, given) -> list:
+    """The gradient of each parameter, or None."""
+    if given is None:
+        return [p.grad for p in optimizer.parameters]
+    unknown = [path for path in given if path not in optimizer.paths]
+    if unknown:
+        raise OptionError(
+            f"gradients has {unknown[0]!r}, which the optimizer does not hold",
+            expected="paths of parameters that it moves",
+            mend=did_you_mean(unknown[0], optimizer.paths),
+        )
+    for path, p in zip(optimizer.paths, optimizer.parameters, strict=True):
+        if given.get(path) is not None and np.shape(given[path]) != p.shape:
+            raise ShapeError(
+                f"the gradient of {path} has shape {np.shape(given[path])}",
+                expected=f"the shape of the parameter, {p.shape}",
+            )
+    return [given.get(path) for path in optimizer.paths]
+
+
+def _raise_no_gradient(parameter, path, grads):
+    if not parameter.requires_grad:
+        raise GradientError(
+            f"{path} has no gradient: it is frozen, so no step moves it",
+            expected="a parameter with requires_grad",
+            mend="unfreeze it: module.unfreeze() or parameter.requires_grad = True",
+        )
+    if all(g is None for g in grads):
+        raise GradientError(
+            f"{path} has no gradient, and no other parameter has one",
+            expected="loss.backward() before, and no optimizer.step() since",
+            mend="call backward on a loss; a step, compiled or not, uses the gradients up",
+        )
+    raise GradientError(
+        f"{path} has no gradient, though other parameters have one",
+        expected="a parameter that the loss was computed with",
+        mend="it was not used for this loss, or what it gave was detached; no step moves it",
+    )
+
+
+def _names(optimizer, path, index) -> tuple:
+    """(name, LaTeX name): w_ij^(l) where the network is a stack of linear layers."""
+    owner, _, own = path.rpartition(".")
+    layers = {}
+    for other, p in zip(optimizer.paths, optimizer.parameters, strict=True):
+        parent, _, name = other.rpartition(".")
+        if name == "weight" and p.ndim > 1:
+            layers[parent] = p.ndim
+        elif name not in ("weight", "bias"):
+            layers[parent] = None  # a layer of another kind: its weights have no such names
+    stack = all(ndim == 2 for ndim in layers.values())
+    if stack and owner in layers and len(index) == {"weight": 2, "bias": 1}.get(own):
+        letter, ij = own[0], subscript(*index)
+        layer = list(layers).index(owner) + 1
+        return f"{letter}_{ij}^({layer})", f"{letter}_{{{ij}}}^{{({layer})}}"
+    name = f"parameter {path}" if path.isdecimal() else path  # of a plain list
+    name += f"[{listed(index)}]" if index else ""
+    escaped = name.replace("_", r"\_")
+    return name, rf"\mathtt{{{escaped}}}"

@@ -1,0 +1,297 @@
+"""UpdateStory: one step of one weight as text, LaTeX, numbers and plot."""
+
+import textwrap
+import unicodedata
+
+import numpy as np
+
+from cutaway.errors import OptionError
+from cutaway.explain.story import WIDTH, Story, number
+
+MEANING = 38  # column where the meaning of a line begins, if its formula ends before
+HELD = "\u00a0"  # a space where a line is not broken
+
+
+class UpdateStory(Story):
+    """How one weight gets its next value.
+
+    Attributes:
+        move: what the optimizer says about the step (see optim.foresee): `.before`, `.after`,
+            `.gradient`, `.clipped`, `.lr`, `.slots`, `.new_slots`, `.terms`.
+        name, latex_name: of the weight: "w_12^(1)" in a stack of linear layers, otherwise
+            "0.weight[0, 1]".
+    """
+
+    def __init__(self, move, name: str, latex_name: str):
+        self.move = move
+        self.name = name
+        self.latex_name = latex_name
+
+    @property
+    def change(self) -> float:
+        """Δw = w_new - w_old."""
+        return self.move.after - self.move.before
+
+    @property
+    def relative(self) -> float | None:
+        """|Δw| / |w|; None for a weight of 0."""
+        return abs(self.change / self.move.before) if self.move.before else None
+
+    @property
+    def clip_factor(self) -> float | None:
+        """By what the clipping multiplied the gradient; None without clipping."""
+        if self.move.clipped is None:
+            return None
+        return self.move.clipped / self.move.gradient if self.move.gradient else 1.0
+
+    @property
+    def effective_rate(self) -> float | None:
+        """η / (√v + ε), where the optimizer gives each weight a rate of its own; else None."""
+        return next((t.value for t in self.move.terms or () if t.symbol == "η_eff"), None)
+
+    def text(self, width: int = WIDTH) -> str:
+        move = self.move
+        place = f"element [{listed(move.index)}] of {move.path}" if move.index else move.path
+        lines = textwrap.wrap(
+            f"{move.optimizer}, step {move.step}: the update of {self.name}"
+            + (f", {place}" if move.path not in self.name else ""),
+            width,
+        )
+        lines += ["", *self._givens(), ""]
+        for term in move.terms or ():
+            lines += self._term(term, width)
+        if not move.terms:
+            lines += self._results()
+        lines.append("")
+        for sentence in self._sentences():
+            lines += textwrap.wrap(sentence, width, break_on_hyphens=False)
+        return "\n".join(lines)
+
+    def _givens(self):
+        move = self.move
+        given = [("w", number(move.before, move.digits), "the weight now")]
+        given.append(("g", number(move.gradient), "its gradient ∂L/∂w"))
+        if not any(term.symbol == "η" for term in move.terms or ()):
+            given.append(("η", number(move.lr), "learning rate"))
+        kept = "kept from the steps before" if move.step > 1 else "0 before the first step"
+        given += [(symbol, number(value), kept) for symbol, value in move.slots.items()]
+        value_width = max(len(value) for _, value, _ in given)
+        for symbol, value, what in given:
+            yield f"  {_pad(symbol, self._symbol_width())} = {value:<{value_width}}  {what}"
+
+    def _symbol_width(self):
+        symbols = [*self.move.slots, *(term.symbol for term in self.move.terms or ())]
+        return max((columns(symbol) for symbol in symbols), default=1)
+
+    def _value(self, symbol, value):
+        return number(value, self.move.digits if symbol == "w" else 4)
+
+    def _term(self, term, width):
+        indent = 2 + self._symbol_width() + 3
+        arrow = "←" if term.replaces else "="
+        line = f"  {_pad(term.symbol, indent - 5)} {arrow} {term.formula}"
+        value = self._value(term.symbol, term.value)
+        result = [f"= {value}"]
+        if term.numbers != value:
+            result = textwrap.wrap(
+                _in_one_line(f"= {term.numbers} = {value}"),
+                width - indent + 2,
+                subsequent_indent="  ",
+                break_long_words=False,
+            )
+        described = f"{_pad(line, MEANING)}  {term.meaning}"
+        if columns(described) <= width:
+            line = described
+        else:
+            yield f"{' ' * indent}{term.meaning}:"
+        yield line
+        yield from (" " * (indent - 2) + part.replace(HELD, " ") for part in result)
+
+    def _results(self):
+        move, symbols = self.move, self._symbol_width()
+        for symbol, value in move.new_slots.items():
+            change = f"{number(move.slots[symbol])} → {number(value)}"
+            yield f"  {_pad(symbol, symbols)} : {change}"
+        before, after = (self._value("w", x) for x in self._ends())
+        yield f"  {_pad('w', symbols)} : {before} → {after}"
+
+    def _ends(self):
+        return self.move.before, self.move.after
+
+    def _sentences(self):
+        move = self.move
+        if move.terms is None:
+            yield (
+                f"{move.optimizer} has no `terms` that spell its arithmetic out: these are the "
+                "results of its `update`."
+            )
+        elif not move.terms:
+            yield (
+                f"The `terms` of {move.optimizer} do not lead to what its `update` gives, so only "
+                "the results of its `update` are shown."
+            )
+        yield self._size()
+        factor = self.clip_factor
+        if factor is not None and np.isfinite(move.gradient):
+            if factor == 1:
+                yield "Clipping left the gradient as it was."
+            else:
+                yield f"Clipping multiplied the gradient by {number(factor)}."
+        rate = self.effective_rate
+        if rate is not None and np.isfinite(rate):
+            yield f"This weight's own rate, η_eff, is {number(rate / move.lr, 3)} times η."
+        if move.slots and np.isfinite(move.gradient):
+            plain = 0.0 - move.lr * move.gradient  # no -0
+            yield f"Plain gradient descent would have moved it by -η g = {number(plain)}."
+
+    def _size(self):
+        move, change = self.move, self.change
+        if not np.isfinite(change):
+            source = "the gradient" if not np.isfinite(move.gradient) else "a term above"
+            return f"The weight becomes {number(move.after)}, because {source} is not finite."
+        if change == 0:
+            return "The weight stays where it is."
+        step = f"The step is Δw = {number(change)}"
+        if self.relative is None:
+            return f"{step}, from 0."
+        step += f", {number(100 * self.relative, 3)}% of the weight"
+        if _rounded(move.after, move.dtype) == _rounded(move.before, move.dtype):
+            return f"{step}: too little to change a number of {move.dtype}, so the weight stays."
+        return f"{step}."
+
+    def latex(self) -> str:
+        lines = [f"w &= {self.latex_name}"]
+        for term in self.move.terms or ():
+            parts = [term.latex, term.latex_numbers, self._value(term.symbol, term.value)]
+            parts[2] = _latex_number(parts[2])
+            arrow = r"\leftarrow" if term.replaces else "="
+            lines.append(f"{term.latex_symbol} &{arrow} {' = '.join(dict.fromkeys(parts))}")
+        if not self.move.terms:
+            before, after = (_latex_number(self._value("w", x)) for x in self._ends())
+            lines.append(rf"{before} &\rightarrow {after}")
+        return r"\begin{aligned} " + r" \\ ".join(lines) + r" \end{aligned}"
+
+    def to_dict(self) -> dict:
+        move = self.move
+        return {
+            "optimizer": move.optimizer,
+            "step": move.step,
+            "path": move.path,
+            "index": list(move.index),
+            "name": self.name,
+            "lr": move.lr,
+            "before": move.before,
+            "after": move.after,
+            "change": self.change,
+            "relative": self.relative,
+            "gradient": move.gradient,
+            "clipped": move.clipped,
+            "clip_factor": self.clip_factor,
+            "effective_rate": self.effective_rate,
+            "slots": dict(move.slots),
+            "new_slots": dict(move.new_slots),
+            "terms": [
+                {
+                    "symbol": term.symbol,
+                    "formula": term.formula,
+                    "numbers": term.numbers,
+                    "latex": f"{term.latex_symbol} = {term.latex}",
+                    "value": term.value,
+                    "meaning": term.meaning,
+                }
+                for term in move.terms or ()
+            ],
+        }
+
+    def plot(self, axes=None, *, history=None):
+        """The step beside that of plain gradient descent; or the path of the weight.
+
+        Args:
+            axes: where to draw; None: a new figure.
+            history: the values of this weight so far, one a step, the newest last; they are
+                drawn as a line that ends at the new value.
+        """
+        if axes is None:
+            from matplotlib.figure import Figure
+
+            axes = Figure(
+                figsize=(6.4, 2.4 if history is None else 3.6), layout="constrained"
+            ).subplots()
+        if history is None:
+            self._plot_steps(axes)
+        else:
+            self._plot_path(axes, [float(value) for value in history])
+        axes.set_title(f"{self.move.optimizer}, step {self.move.step}: ${self.latex_name}$")
+        return axes
+
+    def _plot_steps(self, axes):
+        move = self.move
+        steps = {"gradient descent\n-η g": 0.0 - move.lr * move.gradient}
+        if move.clipped is not None:
+            steps["clipped\n-η g"] = 0.0 - move.lr * move.clipped
+        steps[f"{move.optimizer}\nΔw"] = self.change
+        colours = ["#9ecae1"] * (len(steps) - 1) + ["#d95f0e"]
+        places = list(range(len(steps)))
+        bars = axes.barh(places, list(steps.values()), color=colours, edgecolor="grey")
+        axes.bar_label(bars, [number(value) for value in steps.values()], padding=4)
+        axes.set_yticks(places, list(steps))
+        axes.invert_yaxis()
+        axes.margins(x=0.25)
+        axes.axvline(0, color="grey", linewidth=0.8)
+        axes.set_xlabel(f"step of ${self.latex_name}$")
+
+    def _plot_path(self, axes, values):
+        move, now = self.move, len(values) - 1
+        if not values or not np.isclose(values[-1], move.before, rtol=1e-5, equal_nan=True):
+            raise OptionError(
+                f"the history ends at {number(values[-1], 6) if values else 'nothing'}",
+                expected=f"the weight now, {number(move.before, 6)}, as its newest value",
+                mend="take down the weight after every step, and before the first",
+            )
+        axes.plot(range(len(values)), values, color="#2b7bba", marker=".", label="so far")
+        axes.plot(
+            [now, now + 1],
+            [move.before, move.after],
+            color="#d95f0e",
+            linestyle="--",
+            marker="o",
+            markevery=[1],
+            label=f"this step: Δw = {number(self.change)}",
+        )
+        axes.xaxis.get_major_locator().set_params(integer=True)
+        axes.set_xlabel("step")
+        axes.set_ylabel(f"${self.latex_name}$")
+        axes.legend()
+
+
+def listed(index) -> str:
+    return ", ".join(map(str, index))
+
+
+def _rounded(value, dtype):
+    return np.asarray(value).astype(dtype)
+
+
+def _in_one_line(text) -> str:
+    """Products and brackets stay together: lines are broken at sums."""
+    for sign in (" · ", " / ", "= "):
+        text = text.replace(sign, sign.replace(" ", HELD))
+    depths = np.cumsum([(c == "(") - (c == ")") for c in text])
+    return "".join(HELD if c == " " and depth else c for c, depth in zip(text, depths, strict=True))
+
+
+def _latex_number(text) -> str:
+    mantissa, e, exponent = text.partition("e")
+    if not e:
+        return text
+    power = f"10^{{{int(exponent)}}}"
+    return power if mantissa == "1" else rf"{mantissa} \cdot {power}"
+
+
+def columns(text) -> int:
+    """Columns that a text takes: a hat over a letter takes none."""
+    return sum(not unicodedata.combining(c) for c in text)
+
+
+def _pad(text, width) -> str:
+    return text + " " * (width - columns(text))
