@@ -1,12 +1,14 @@
 """Attribution: what an output owes to each element of an input, as text, picture and HTML."""
 
 import dataclasses
-from html import escape
+import textwrap
 
 import numpy as np
 
-from cutaway.errors import OptionError, ShapeError
+from cutaway.errors import OptionError
+from cutaway.explain import attributed_pictures as pictures
 from cutaway.explain import panels
+from cutaway.explain.reading import output_label
 from cutaway.explain.story import WIDTH, Story, align, number
 
 TITLES = {
@@ -24,6 +26,12 @@ MEANINGS = {
 }
 SHOWN = 20  # columns or tokens in a text or plot
 REGIONS, STRETCHES = 4, 6  # along each side of an image, and of a series, in a text
+TOLERANCE = 0.01  # of F(x) - F(baseline), by which the sum of the shares may miss it
+
+
+def misses(gap, difference) -> np.ndarray:
+    """Where the shares add up to something else than `difference`: by more than 1% of it."""
+    return np.abs(gap) > TOLERANCE * np.abs(difference) + 1e-9
 
 
 @dataclasses.dataclass(frozen=True, repr=False)
@@ -33,7 +41,7 @@ class Attribution(Story):
     Of a batch, `attribution[k]` is that of row k, and `len` says how many there are.
 
     Attributes:
-        method: one of METHODS.
+        method: its name, as `attribute` takes it.
         values: the shares, of the shape of x.
         x: the input.
         target: number of the output, in the flattened outputs of a row; of a batch one for each.
@@ -65,55 +73,6 @@ class Attribution(Story):
     kind: str
     padding: np.ndarray
     one: bool
-
-    @classmethod
-    def of_batch(
-        cls,
-        inputs,
-        *,
-        method,
-        values,
-        targets,
-        outputs,
-        baseline,
-        base_outputs,
-        steps,
-        names,
-        output_names,
-    ):
-        """From what `attribute` found for the batch `inputs`, see Inputs."""
-        shape = inputs.x.shape[1:]
-        kind = {1: "table", 2: "series", 3: "image"}.get(len(shape), "other")
-        if kind == "table" and inputs.embedded.all():
-            kind = "tokens"
-        if names is not None:
-            names = _expect_names(names, kind, inputs)
-        if output_names is not None and len(output_names) != inputs.outputs.shape[1]:
-            raise ShapeError(
-                f"{len(output_names)} output_names for {inputs.outputs.shape[1]} outputs",
-                expected="a name for each output",
-            )
-        gap = None
-        if base_outputs is not None:
-            gap = values.reshape(len(values), -1).sum(axis=1) - (outputs - base_outputs)
-        batch = cls(
-            method=method,
-            values=values,
-            x=inputs.x,
-            target=targets,
-            output_shape=tuple(inputs.axes),
-            output=outputs,
-            baseline_output=base_outputs,
-            gap=gap,
-            steps=steps,
-            baseline=baseline,
-            names=names,
-            output_names=None if output_names is None else [str(name) for name in output_names],
-            kind=kind,
-            padding=inputs.padding.reshape(inputs.x.shape),
-            one=False,
-        )
-        return batch[0] if inputs.one else batch
 
     def __len__(self):
         if self.one:
@@ -157,7 +116,7 @@ class Attribution(Story):
                 for k in np.flatnonzero(~self.padding.ravel())
             ]
         if self.names is None:
-            names = [_index(index) for index in np.ndindex(values.shape)]
+            names = [f"x[{', '.join(map(str, at))}]" for at in np.ndindex(values.shape)]
         else:
             names = self.names
         places = {}
@@ -177,18 +136,13 @@ class Attribution(Story):
 
     def output_name(self) -> str:
         """What the output is called, in a text about one input."""
-        if self.output_names is not None:
-            return self.output_names[self.target]
-        if np.prod(self.output_shape) == 1:
-            return "ŷ"
-        return f"ŷ[{', '.join(map(str, np.unravel_index(self.target, self.output_shape)))}]"
+        return output_label(self.target, self.output_shape, self.output_names)
 
     def is_complete(self) -> bool | None:
         """Whether the shares add up to F(x) - F(baseline) within 1%; None if they need not."""
         if self.gap is None:
             return None
-        difference = np.abs(np.asarray(self.output) - np.asarray(self.baseline_output))
-        return bool(np.all(np.abs(self.gap) <= 0.01 * difference + 1e-9))
+        return not np.any(misses(self.gap, np.subtract(self.output, self.baseline_output)))
 
     # text
 
@@ -196,12 +150,12 @@ class Attribution(Story):
         if not self.one:
             return self._text_of_batch(width)
         lines = [f"What {self.output_name()} = {number(self.output)} rests on: {self._title()}"]
-        lines += [*_wrapped(MEANINGS[self.method], width), ""]
+        lines += [*textwrap.wrap(MEANINGS[self.method], width), ""]
         if self.kind in ("table", "tokens", "other"):
             lines += self._bar_lines(width)
         else:
             lines += self._region_lines()
-        sums = self._sum_lines(width)
+        sums = self.sum_lines(width)
         return "\n".join([*lines, "", *sums] if sums else lines)
 
     def _title(self):
@@ -216,18 +170,18 @@ class Attribution(Story):
         rows = []
         for k in shown:
             name, value, share = bars[k]
-            at = f"{k + 1}" if self.kind == "tokens" else ""
+            at = str(k) if self.kind == "tokens" else ""
             rows.append(
                 [
                     at,
-                    _cut(name, 26),
+                    panels.cut(name, 26),
                     "" if value is None else number(value),
-                    f"{share:.4g}" if self._unsigned() else f"{share:+.4g}",
+                    f"{share:.4g}" if self.is_unsigned() else f"{share:+.4g}",
                 ]
             )
         rest = [bars[k][2] for k in ranked[SHOWN:]] if not in_order else []
         if rest:
-            total = f"{sum(rest):.4g}" if self._unsigned() else f"{sum(rest):+.4g}"
+            total = f"{sum(rest):.4g}" if self.is_unsigned() else f"{sum(rest):+.4g}"
             rows.append(["", f"({len(rest)} more)", "", total])
         used = [k for k in range(4) if any(row[k] for row in rows)]
         rows = [[row[k] for k in used] for row in rows]
@@ -237,7 +191,7 @@ class Attribution(Story):
         out = []
         for line, k in zip(lines, shown, strict=False):
             share = bars[k][2]
-            mark = "*" if self._unsigned() else "+" if share > 0 else "-"
+            mark = "*" if self.is_unsigned() else "+" if share > 0 else "-"
             out.append(f"{line}  {mark * round(abs(share) / largest * room)}")
         return [line.rstrip() for line in out] + lines[len(out) :]
 
@@ -251,15 +205,18 @@ class Attribution(Story):
             return [head, *align(rows, sides=">" * right)]
         right = min(STRETCHES, len(values))
         table = _summed(values, right, 0).T  # features down, time to the right
-        names = [self._feature(k) for k in range(len(table))]
+        names = [self.feature(k) for k in range(len(table))]
         if len(table) > SHOWN:
             order = np.argsort(-np.abs(table).sum(axis=1), kind="stable")[:SHOWN]
             table, names = table[order], [names[k] for k in order]
         head = f"Sums over {right} stretches of time, from first to last:"
-        rows = [[_cut(names[k], 12), *(f"{v:+.1e}" for v in row)] for k, row in enumerate(table)]
+        rows = [
+            [panels.cut(names[k], 12), *(f"{v:+.1e}" for v in row)] for k, row in enumerate(table)
+        ]
         return [head, *align(rows, sides="<" + ">" * right)]
 
-    def _sum_lines(self, width):
+    def sum_lines(self, width: int = WIDTH) -> list:
+        """Lines that say what the shares of one input add up to."""
         total = number(self.values.sum())
         if self.method == "gradient_x_input":
             return [f"sum of the shares {total}; the output itself is {number(self.output)}"]
@@ -285,7 +242,7 @@ class Attribution(Story):
             ]
         )
         if not self.is_complete():
-            lines += _wrapped(
+            lines += textwrap.wrap(
                 "That is more than 1%: between the baseline and x the output bends too sharply "
                 f"for {self.steps} steps. Give more steps, or a baseline nearer to x.",
                 width,
@@ -297,10 +254,10 @@ class Attribution(Story):
         if self.kind != "table":
             parts = [self[k].text(width) for k in range(min(count, 3))]
             if count > 3:
-                parts.append(f"({count - 3} more rows: [{3}] to [{count - 1}])")
+                parts.append(f"({count - 3} more rows: [3] to [{count - 1}])")
             return "\n\n".join(parts)
         lines = [f"What the outputs of {count} rows rest on: {self._title()}"]
-        lines += [*_wrapped("The mean size of the shares, signs left aside.", width), ""]
+        lines += [*textwrap.wrap("The mean size of the shares, signs left aside.", width), ""]
         lines += self._bar_lines(width)
         if self.gap is not None:
             complete = "all" if self.is_complete() else "not all"
@@ -311,7 +268,8 @@ class Attribution(Story):
             ]
         return "\n".join(lines)
 
-    def _unsigned(self):
+    def is_unsigned(self) -> bool:
+        """Whether the bars are sizes, 0 or more."""
         return not self.one or self.method == "saliency"
 
     # for programs
@@ -347,9 +305,10 @@ class Attribution(Story):
         if self.kind in ("table", "tokens", "other"):
             if self.kind == "tokens":
                 self._expect_one()
-            return self._plot_bars(axes)
+            return pictures.plot_bars(self, axes)
         self._expect_one()
-        return self._plot_image(axes) if self.kind == "image" else self._plot_series(axes)
+        draw = pictures.plot_image if self.kind == "image" else pictures.plot_series
+        return draw(self, axes)
 
     def _expect_one(self):
         if not self.one:
@@ -359,111 +318,15 @@ class Attribution(Story):
                 mend="choose a row, for example attribution[0].plot()",
             )
 
-    def _plot_bars(self, axes):
-        from matplotlib.patches import Patch
-
-        bars = self.bars()
-        ranked = sorted(range(len(bars)), key=lambda k: -abs(bars[k][2]))[:SHOWN]
-        if self.kind == "tokens":
-            ranked = sorted(ranked)  # as they are read
-        names = [
-            _cut(bars[k][0], 28) + ("" if bars[k][1] is None else f" = {number(bars[k][1], 3)}")
-            for k in ranked
-        ]
-        shares = np.array([bars[k][2] for k in ranked])
-        axes = panels.new_axes(axes, width=6.4, height=1.3 + 0.27 * len(ranked))
-        for k, share in enumerate(shares):
-            axes.barh(
-                k,
-                share,
-                color=panels.UP if share >= 0 else panels.DOWN,
-                hatch=None if share >= 0 else "////",
-                edgecolor=axes.get_facecolor(),
-                linewidth=0,
-            )
-        axes.set_yticks(range(len(ranked)), [panels.plain(name) for name in names])
-        axes.invert_yaxis()
-        axes.spines[["top", "right", "left"]].set_visible(False)
-        axes.tick_params(axis="y", length=0)
-        axes.axvline(0, color=axes.xaxis.label.get_color(), lw=0.8)
-        axes.grid(axis="x", alpha=0.25)
-        axes.set_axisbelow(True)
-        axes.set_title(panels.plain(self._plot_title()))
-        if self._unsigned():
-            axes.set_xlabel("size of the share")
-            return axes
-        axes.set_xlabel("share of the output")
-        paper = {"edgecolor": axes.get_facecolor(), "lw": 0}
-        legend = [
-            Patch(facecolor=panels.UP, label="raises it", **paper),
-            Patch(facecolor=panels.DOWN, hatch="////", label="lowers it", **paper),
-        ]
-        below = {"loc": "upper center", "bbox_to_anchor": (0.5, -0.6 / axes.bbox.height * 72)}
-        axes.legend(handles=legend, ncols=2, frameon=False, **below)
-        return axes
-
-    def _plot_title(self):
+    def title(self) -> str:
+        """What stands above a picture."""
         if not self.one:
             return f"{len(self)} rows: {TITLES[self.method]}, mean size"
         return f"{self.output_name()} = {number(self.output)}: {TITLES[self.method]}"
 
-    def _plot_image(self, axes):
-        if axes is None:
-            figure = panels.new_figure(7.4, 3.6)
-            left, axes = figure.subplots(1, 2, width_ratios=(1, 1.22))
-            left.imshow(panels.as_picture(self.x), interpolation="nearest")
-            left.set_title("input")
-            panels.bare(left)
-            result = np.array([left, axes])
-        else:
-            result = axes
-        heat = self.values.sum(axis=-1)
-        if self.method == "saliency":
-            heat = self.values.max(axis=-1)  # as in the paper: the steepest channel
-        strong = np.percentile(np.abs(heat), 99) or np.abs(heat).max() or 1.0
-        colours = {"cmap": panels.SIGNED, "vmin": -strong, "vmax": strong}
-        label = "lowers the output  ←  0  →  raises it"
-        if self.method == "saliency":
-            colours = {"cmap": panels.AMOUNT, "vmin": 0, "vmax": strong}
-            label = "steepness"
-        panels.overlay(
-            axes,
-            self.x,
-            heat,
-            np.abs(heat) / strong,
-            title=panels.plain(self._plot_title()),
-            colour_label=label,
-            **colours,
-        )
-        return result
-
-    def _plot_series(self, axes):
-        if axes is None:
-            figure = panels.new_figure(7.4, 3.8)
-            above, axes = figure.subplots(2, 1, sharex=True)
-            result = np.array([above, axes])
-            styles = ("-", "--", ":", "-.")
-            features = self.x.shape[1]
-            for k in range(min(features, 4)):
-                above.plot(self.x[:, k], styles[k], lw=1.4, label=self._feature(k))
-            above.set_title("input" if features <= 4 else f"input, 4 of {features} columns")
-            if features > 1:
-                above.legend(frameon=False, loc="center left", bbox_to_anchor=(1, 0.5))
-            above.grid(alpha=0.25)
-        else:
-            result = axes
-        colours = panels.signed_range(self.values)
-        drawn = axes.imshow(self.values.T, aspect="auto", interpolation="nearest", **colours)
-        axes.set_title(panels.plain(self._plot_title()))
-        axes.set_xlabel("time step")
-        shown = np.unique(np.linspace(0, self.x.shape[1] - 1, min(self.x.shape[1], 8)).astype(int))
-        axes.set_yticks(shown, [panels.plain(self._feature(k)) for k in shown])
-        label = "share of the output" if self.method != "saliency" else "steepness"
-        axes.figure.colorbar(drawn, ax=axes).set_label(label)
-        return result
-
-    def _feature(self, k):
-        return f"x[:, {k}]" if self.names is None else _cut(self.names[k], 16)
+    def feature(self, k) -> str:
+        """What column k of a series is called."""
+        return f"x[:, {k}]" if self.names is None else panels.cut(self.names[k], 16)
 
     # HTML
 
@@ -471,87 +334,10 @@ class Attribution(Story):
         if not self.one:
             return super().html()
         if self.kind in ("image", "series"):
-            return panels.as_image_tag(self.plot(), self._plot_title())
-        return self._html_of_tokens() if self.kind == "tokens" else super().html()
-
-    def _html_of_tokens(self):
-        """Tokens on colours, stronger with the size; what lowers the output is underlined too."""
-        largest = max((abs(share) for _, _, share in self.bars()), default=0.0) or 1.0
-        spans = []
-        for name, _, share in self.bars():
-            spans.append(
-                f'<span title="{share:+.4g}" style="{_shade(share / largest)}">'
-                f"{escape(str(name))}</span>"
-            )
-        legend = (
-            f'<span style="{_shade(1)}">raises</span> <span style="{_shade(-1)}">lowers</span> '
-            "the output, the stronger the colour the more"
-        )
-        if self.method == "saliency":
-            legend = f'<span style="{_shade(1)}">steep</span>: the output changes most with these'
-        sums = "<br>".join(escape(line) for line in self._sum_lines(WIDTH))
-        return (
-            f'<div class="cutaway-story"><p>{escape(self._plot_title())}</p>'
-            f'<p style="line-height:1.9">{" ".join(spans)}</p>'
-            f"<p><small>{legend}<br>{sums}</small></p></div>"
-        )
-
-
-def _shade(share) -> str:
-    red, green, blue = (43, 123, 186) if share >= 0 else (217, 95, 14)
-    line = ";text-decoration:underline" if share < 0 else ""
-    return (
-        f"background:rgba({red},{green},{blue},{0.75 * abs(share):.2f});"
-        f"padding:1px 3px;border-radius:3px{line}"
-    )
-
-
-def _expect_names(names, kind, inputs) -> list:
-    shape = inputs.x.shape[1:]
-    if kind in ("image", "other"):
-        raise OptionError(
-            f"names for inputs of shape {shape}",
-            expected="names for the columns of a table or a series, or for tokens",
-        )
-    if kind == "tokens":
-        several = len(names) > 0 and isinstance(names[0], list | tuple)
-        texts = list(names) if several else [names] * len(inputs.x)
-        if len(texts) != len(inputs.x):
-            raise ShapeError(
-                f"names for {len(texts)} texts, and {len(inputs.x)} texts",
-                expected="a list of tokens for each text",
-            )
-        for text, padding in zip(texts, inputs.padding, strict=True):
-            needed = int(np.max(np.flatnonzero(~padding), initial=-1)) + 1
-            if not needed <= len(text) <= shape[0]:
-                raise ShapeError(
-                    f"{len(text)} names for a text of {needed} tokens",
-                    expected="a name for each token; padding needs none",
-                )
-        texts = [[str(n) for n in text] + [""] * (shape[0] - len(text)) for text in texts]
-        return texts if several and not inputs.one else texts[0]
-    if len(names) != shape[-1]:
-        raise ShapeError(
-            f"{len(names)} names for {shape[-1]} columns", expected="a name for each column"
-        )
-    return [str(name) for name in names]
-
-
-def _index(index) -> str:
-    return f"x[{', '.join(map(str, index))}]"
-
-
-def _cut(name, most) -> str:
-    name = str(name).replace("\n", "⏎")
-    return name if len(name) <= most else name[: most - 1] + "…"
+            return panels.as_image_tag(self.plot(), self.title())
+        return pictures.html_of_tokens(self) if self.kind == "tokens" else super().html()
 
 
 def _summed(values, parts, axis):
     edges = np.linspace(0, values.shape[axis], parts + 1).round().astype(int)
     return np.add.reduceat(values, edges[:-1], axis=axis)
-
-
-def _wrapped(text, width) -> list:
-    import textwrap
-
-    return textwrap.wrap(text, width)

@@ -20,14 +20,13 @@ import itertools
 import numpy as np
 
 from cutaway.errors import OptionError, ShapeError, expect_choice, expect_range
-from cutaway.explain.attributed import Attribution
+from cutaway.explain.attributed import Attribution, misses
 from cutaway.explain.inputs import Inputs
-from cutaway.explain.reading import still
+from cutaway.explain.reading import expect_output_names, still
 from cutaway.nn import Module
 
 METHODS = ("integrated_gradients", "gradient_x_input", "occlusion", "saliency")
-TOLERANCE = 0.01  # of F(x) - F(b), by which the sum may miss it
-MORE = 4  # times the steps where it misses by more, and again
+MORE = 4  # times the steps where the sum misses F(x) - F(b), and again
 MOST = 16  # times the steps at most
 
 
@@ -91,31 +90,76 @@ def attribute(
         rows = np.arange(len(inputs.x))
         outputs = inputs.outputs[rows, targets]
         base = inputs.baseline(baseline)
-        base_outputs, used = None, None
+        base_outputs, used, gap = None, None, None
         if method == "integrated_gradients":
             base_outputs = inputs.values(rows, targets, lambda at: [part[at] for part in base])
-            values, used = _integrated(inputs, base, targets, steps, outputs - base_outputs)
+            values, used, gap = _integrated(inputs, base, targets, steps, outputs - base_outputs)
         elif method == "occlusion":
             values = _occluded(inputs, base, targets, outputs, window, stride)
         else:
             values = _sloped(inputs, targets, method)
         values = values.reshape(inputs.x.shape)
-    return Attribution.of_batch(
-        inputs,
+    kind = _kind(inputs)
+    found = Attribution(
         method=method,
         values=values,
-        targets=targets,
-        outputs=outputs,
-        baseline=baseline,
-        base_outputs=base_outputs,
+        x=inputs.x,
+        target=targets,
+        output_shape=tuple(inputs.axes),
+        output=outputs,
+        baseline_output=base_outputs,
+        gap=gap,
         steps=used,
-        names=names,
-        output_names=output_names,
+        baseline=baseline,
+        names=None if names is None else _expect_names(names, kind, inputs),
+        output_names=expect_output_names(output_names, inputs.axes),
+        kind=kind,
+        padding=inputs.padding.reshape(inputs.x.shape),
+        one=False,
     )
+    return found[0] if inputs.one else found
+
+
+def _kind(inputs) -> str:
+    """What a row is like: it decides how it is shown."""
+    if inputs.embedded.all() and inputs.x.ndim == 2:
+        return "tokens"
+    return {2: "table", 3: "series", 4: "image"}.get(inputs.x.ndim, "other")
+
+
+def _expect_names(names, kind, inputs) -> list:
+    shape = inputs.x.shape[1:]
+    if kind in ("image", "other"):
+        raise OptionError(
+            f"names for inputs of shape {shape}",
+            expected="names for the columns of a table or a series, or for tokens",
+        )
+    if kind == "tokens":
+        several = len(names) > 0 and isinstance(names[0], list | tuple)
+        texts = list(names) if several else [names] * len(inputs.x)
+        if len(texts) != len(inputs.x):
+            raise ShapeError(
+                f"names for {len(texts)} texts, and {len(inputs.x)} texts",
+                expected="a list of tokens for each text",
+            )
+        for text, padding in zip(texts, inputs.padding, strict=True):
+            needed = int(np.max(np.flatnonzero(~padding), initial=-1)) + 1
+            if not needed <= len(text) <= shape[0]:
+                raise ShapeError(
+                    f"{len(text)} names for a text of {needed} tokens",
+                    expected="a name for each token; padding needs none",
+                )
+        texts = [[str(n) for n in text] + [""] * (shape[0] - len(text)) for text in texts]
+        return texts if several and not inputs.one else texts[0]
+    if len(names) != shape[-1]:
+        raise ShapeError(
+            f"{len(names)} names for {shape[-1]} columns", expected="a name for each column"
+        )
+    return [str(name) for name in names]
 
 
 def _integrated(inputs, base, targets, steps, differences):
-    """(attributions (batch, ...), steps used in each row)."""
+    """(attributions (batch, ...), steps used in each row, by what their sum misses)."""
     count = len(inputs.x)
     values = np.zeros(inputs.x.shape)
     used = np.full(count, steps)
@@ -125,16 +169,11 @@ def _integrated(inputs, base, targets, steps, differences):
     while True:
         values[rows] = _integral(inputs, base, targets, rows, now, size)
         used[rows] = now
-        sums = values.reshape(count, -1).sum(axis=1)
-        rows = np.flatnonzero(misses(sums, differences))
+        gap = values.reshape(count, -1).sum(axis=1) - differences
+        rows = np.flatnonzero(misses(gap, differences))
         now *= MORE
         if not len(rows) or now > steps * MOST:
-            return values, used
-
-
-def misses(sums, differences) -> np.ndarray:
-    """Where the attributions of a row add up to something else than the difference of outputs."""
-    return np.abs(sums - differences) > TOLERANCE * np.abs(differences) + 1e-9
+            return values, used, gap
 
 
 def _integral(inputs, base, targets, rows, steps, size):

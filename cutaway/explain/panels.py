@@ -53,20 +53,34 @@ def faint(x):
     return np.repeat(as_picture(x, 0.35, 0.65).mean(axis=-1, keepdims=True), 3, axis=-1)
 
 
-def overlay(axes, x, heat, strength, *, title, colour_label, **colours):
-    """Draw `heat` over the faint picture x, the less transparent the larger `strength` (0..1)."""
-    axes.imshow(faint(x), interpolation="nearest")
-    drawn = axes.imshow(heat, alpha=np.clip(strength, 0, 1), interpolation="nearest", **colours)
-    axes.set_title(title)
-    bare(axes)
-    # the bar belongs to the colours, not to how transparent they are
+def beside_input(axes, x):
+    """(axes for a picture over x, all axes): with x itself at the left unless axes are given."""
+    if axes is not None:
+        return axes, axes
+    height, width = np.shape(x)[:2]
+    figure = new_figure(7.6, min(max(3.3 * height / width, 1.8), 6.5) + 0.3)
+    left, right = figure.subplots(1, 2)
+    left.imshow(as_picture(x), interpolation="nearest")
+    left.set_title("input")
+    bare(left)
+    return right, np.array([left, right])
+
+
+def overlay(axes, x, heat, strength, *, title, colour_label, beside, **colours):
+    """Draw `heat` over the faint picture x, the less transparent the larger `strength` (0..1).
+
+    Args:
+        beside: the axes from which the colour bar takes its place.
+    """
     from matplotlib.cm import ScalarMappable
 
-    bar = axes.figure.colorbar(
-        ScalarMappable(norm=drawn.norm, cmap=drawn.cmap), ax=axes, shrink=0.85
-    )
-    bar.set_label(colour_label)
-    return drawn
+    axes.imshow(faint(x), interpolation="nearest")
+    drawn = axes.imshow(heat, alpha=np.clip(strength, 0, 1), interpolation="nearest", **colours)
+    axes.set_title(plain(title))
+    bare(axes)
+    # the bar is of the colours, not of how transparent they are here
+    bar = ScalarMappable(norm=drawn.norm, cmap=drawn.cmap)
+    axes.figure.colorbar(bar, ax=beside, shrink=0.85).set_label(colour_label)
 
 
 def bare(axes):
@@ -102,6 +116,47 @@ def grid(pictures, *, titles=None, columns=8, size=1.1, title, colour_label, **c
     if colour_label is not None:
         figure.colorbar(drawn, ax=list(places), shrink=0.8).set_label(colour_label)
     return places[: len(pictures)]
+
+
+def heat_map(axes, values, *, title, down, along, colour_label, names=None):
+    """values (rows, columns) as colours, with a colour bar; returns the axes.
+
+    Args:
+        axes: where to draw; None: a new figure.
+        down, along: what the rows and the columns are.
+        names: of the columns.
+    """
+    from matplotlib.ticker import MaxNLocator
+
+    rows, columns = values.shape
+    height = 1.8 + min(max(0.1 * rows, 1.2), 4.5)
+    axes = new_axes(axes, width=min(max(5.0, 0.3 * columns + 2.5), 11), height=height)
+    drawn = axes.imshow(values, aspect="auto", interpolation="nearest", **signed_range(values))
+    axes.set_title(plain(title))
+    axes.set_ylabel(down)
+    axes.set_xlabel(along)
+    axes.yaxis.set_major_locator(MaxNLocator(integer=True))
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+    if names is not None:
+        name_ticks(axes.xaxis, names, most=40)
+    axes.figure.colorbar(drawn, ax=axes).set_label(colour_label)
+    return axes
+
+
+def name_ticks(axis, names, *, most):
+    """Names at the ticks of an axis, of at most `most` places, upright below a picture."""
+    step = -(-len(names) // most)
+    at = range(0, len(names), step)
+    axis.set_ticks(at, [plain(cut(names[k])) for k in at])
+    axis.set_tick_params(length=0, labelsize=8)
+    if axis.axis_name == "x":
+        axis.set_tick_params(rotation=90)
+
+
+def cut(name, most: int = 14) -> str:
+    """The name in one line, at most that long."""
+    name = str(name).replace("\n", "⏎")
+    return name if len(name) <= most else name[: most - 1] + "…"
 
 
 def plain(text) -> str:

@@ -237,6 +237,27 @@ def _target_index(target, axes) -> int:
     return int(np.ravel_multi_index(parts, axes))
 
 
+def output_label(target: int, axes, names=None) -> str:
+    """What number `target` of the flattened outputs of a row is called."""
+    if names is not None:
+        return names[target]
+    if np.prod(axes) == 1:
+        return "ŷ"
+    return f"ŷ[{', '.join(str(int(k)) for k in np.unravel_index(target, axes))}]"
+
+
+def expect_output_names(names, axes) -> list | None:
+    """The names as text; raise ShapeError unless there is one for each output."""
+    if names is None:
+        return None
+    if len(names) != np.prod(axes):
+        raise ShapeError(
+            f"{len(names)} output_names for outputs of shape {tuple(axes)}",
+            expected="a name for each output",
+        )
+    return [str(name) for name in names]
+
+
 def find_layer(net, layer, kinds, *, what: str, last: bool):
     """(path, module) of the layer that is meant.
 
