@@ -1,0 +1,143 @@
+"""The pictures of an Attribution, and its HTML: bars, an overlay, a strip over time, tokens."""
+
+from html import escape
+
+import numpy as np
+
+from cutaway.explain import panels
+from cutaway.explain.story import WIDTH, number
+
+SHOWN = 20  # columns or tokens in a plot
+
+
+def plot_bars(found, axes):
+    from matplotlib.patches import Patch
+
+    bars = found.bars()
+    ranked = sorted(range(len(bars)), key=lambda k: -abs(bars[k][2]))[:SHOWN]
+    if found.kind == "tokens":
+        ranked = sorted(ranked)  # as they are read
+    names = [
+        panels.cut(bars[k][0], 28) + ("" if bars[k][1] is None else f" = {number(bars[k][1], 3)}")
+        for k in ranked
+    ]
+    shares = np.array([bars[k][2] for k in ranked])
+    axes = panels.new_axes(axes, width=6.4, height=1.3 + 0.27 * len(ranked))
+    for k, share in enumerate(shares):
+        axes.barh(
+            k,
+            share,
+            color=panels.UP if share >= 0 else panels.DOWN,
+            hatch=None if share >= 0 else "////",
+            edgecolor=axes.get_facecolor(),
+            linewidth=0,
+        )
+    axes.set_yticks(range(len(ranked)), [panels.plain(name) for name in names])
+    axes.invert_yaxis()
+    axes.spines[["top", "right", "left"]].set_visible(False)
+    axes.tick_params(axis="y", length=0)
+    axes.axvline(0, color=axes.xaxis.label.get_color(), lw=0.8)
+    axes.grid(axis="x", alpha=0.25)
+    axes.set_axisbelow(True)
+    axes.set_title(panels.plain(found.title()))
+    if found.is_unsigned():
+        axes.set_xlabel("size of the share")
+        return axes
+    axes.set_xlabel("share of the output")
+    paper = {"edgecolor": axes.get_facecolor(), "lw": 0}
+    legend = [
+        Patch(facecolor=panels.UP, label="raises it", **paper),
+        Patch(facecolor=panels.DOWN, hatch="////", label="lowers it", **paper),
+    ]
+    below = {"loc": "upper center", "bbox_to_anchor": (0.5, -0.6 / axes.bbox.height * 72)}
+    axes.legend(handles=legend, ncols=2, frameon=False, **below)
+    return axes
+
+
+def plot_image(found, axes):
+    axes, result = panels.beside_input(axes, found.x)
+    steepness = found.method == "saliency"
+    # as in the paper of saliency: the steepest channel
+    heat = found.values.max(axis=-1) if steepness else found.values.sum(axis=-1)
+    # one pixel far above all others should not make those invisible
+    strong = np.percentile(np.abs(heat), 99) or np.abs(heat).max() or 1.0
+    colours = {"cmap": panels.SIGNED, "vmin": -strong, "vmax": strong}
+    if steepness:
+        colours = {"cmap": panels.AMOUNT, "vmin": 0, "vmax": strong}
+    panels.overlay(
+        axes,
+        found.x,
+        heat,
+        np.abs(heat) / strong,
+        title=found.title(),
+        colour_label=_colour_label(found),
+        beside=result,
+        **colours,
+    )
+    return result
+
+
+def plot_series(found, axes):
+    from matplotlib.ticker import MaxNLocator
+
+    count = found.x.shape[1]
+    result = axes
+    if axes is None:
+        above, axes = panels.new_figure(7.4, 4.2).subplots(2, 1, sharex=True)
+        result = np.array([above, axes])
+        for k, style in zip(range(count), ("-", "--", ":", "-."), strict=False):
+            above.plot(found.x[:, k], style, lw=1.4, label=panels.plain(found.feature(k)))
+        above.set_title("input" if count <= 4 else f"input, 4 of {count} columns")
+        if count > 1:
+            above.legend(loc="upper left", bbox_to_anchor=(1, 1), frameon=False)
+        above.grid(alpha=0.25)
+    colours = panels.signed_range(found.values)
+    if found.method == "saliency":
+        colours = {"cmap": panels.AMOUNT, "vmin": 0}
+    drawn = axes.imshow(found.values.T, aspect="auto", interpolation="nearest", **colours)
+    axes.set_title(panels.plain(found.title()))
+    axes.set_xlabel("time step")
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+    shown = np.unique(np.linspace(0, count - 1, min(count, 8)).astype(int))
+    axes.set_yticks(shown, [panels.plain(found.feature(k)) for k in shown])
+    bar = axes.figure.colorbar(drawn, ax=result)
+    bar.set_label(_colour_label(found))
+    return result
+
+
+def _colour_label(found):
+    if found.method == "saliency":
+        return "steepness"
+    return "lowers the output  ←  0  →  raises it"
+
+
+def html_of_tokens(found):
+    """Tokens on colours, stronger with the size; what lowers the output is underlined too."""
+    largest = max((abs(share) for _, _, share in found.bars()), default=0.0) or 1.0
+    spans = []
+    for name, _, share in found.bars():
+        spans.append(
+            f'<span title="{share:+.4g}" style="{_shade(share / largest)}">'
+            f"{escape(str(name))}</span>"
+        )
+    legend = (
+        f'<span style="{_shade(1)}">raises</span> <span style="{_shade(-1)}">lowers</span> '
+        "the output, the stronger the colour the more"
+    )
+    if found.method == "saliency":
+        legend = f'<span style="{_shade(1)}">steep</span>: the output changes most with these'
+    sums = "<br>".join(escape(line) for line in found.sum_lines(WIDTH))
+    return (
+        f'<div class="cutaway-story"><p>{escape(found.title())}</p>'
+        f'<p style="line-height:1.9">{" ".join(spans)}</p>'
+        f"<p><small>{legend}<br>{sums}</small></p></div>"
+    )
+
+
+def _shade(share) -> str:
+    red, green, blue = (43, 123, 186) if share >= 0 else (217, 95, 14)
+    line = ";text-decoration:underline" if share < 0 else ""
+    return (
+        f"background:rgba({red},{green},{blue},{0.75 * abs(share):.2f});"
+        f"padding:1px 3px;border-radius:3px{line}"
+    )

@@ -1,0 +1,263 @@
+"""attribute: which inputs a prediction rests on, and how much.
+
+F is one output of the network, x an input, b a baseline: an input that says nothing. Four methods
+share the output among the elements i of x:
+
+    integrated_gradients   (x_i - b_i) ∫₀¹ ∂F/∂x_i (b + α (x - b)) dα       adds up to F(x) - F(b)
+    gradient_x_input       x_i ∂F/∂x_i
+    occlusion              F(x) - F(x with i, or a window around it, from the baseline)
+    saliency               |∂F/∂x_i|
+
+References:
+    Sundararajan, Taly & Yan 2017, "Axiomatic attribution for deep networks", arXiv:1703.01365.
+    Shrikumar et al. 2016, "Not just a black box", arXiv:1605.01713 (gradient x input).
+    Zeiler & Fergus 2014, "Visualizing and understanding convolutional networks", arXiv:1311.2901.
+    Simonyan, Vedaldi & Zisserman 2014, "Deep inside convolutional networks", arXiv:1312.6034.
+"""
+
+import itertools
+
+import numpy as np
+
+from cutaway.errors import OptionError, ShapeError, expect_choice, expect_range
+from cutaway.explain.attributed import Attribution, misses
+from cutaway.explain.inputs import Inputs
+from cutaway.explain.reading import expect_output_names, still
+from cutaway.nn import Module
+
+METHODS = ("integrated_gradients", "gradient_x_input", "occlusion", "saliency")
+MORE = 4  # times the steps where the sum misses F(x) - F(b), and again
+MOST = 16  # times the steps at most
+
+
+def attribute(
+    net: Module,
+    x,
+    *,
+    target=None,
+    method: str = "integrated_gradients",
+    baseline=None,
+    steps: int = 50,
+    window=None,
+    stride=None,
+    names=None,
+    output_names=None,
+) -> Attribution:
+    """What an output of `net` for x owes to each element of x.
+
+    Computed in evaluation mode and in float64; the network stays as it was. Whole numbers that
+    Embeddings read (tokens, codes of categories) get the sum over the features of their vectors.
+
+    Args:
+        x: one input, or a batch; a vector is one input.
+        target: number of the output; None: the largest, or the only one. A tuple where an input
+            has outputs of several axes, a list with one for each row of a batch.
+        method: "integrated_gradients", "gradient_x_input", "occlusion" or "saliency".
+        baseline: what x is compared with: a number, or an array of x's shape or of one row's.
+            None: 0, and for tokens a vector of zeros.
+        steps: points at which the gradient is taken on the way from the baseline to x
+            (Gauss-Legendre); where the sum misses F(x) - F(baseline) by more than 1%, up to 16
+            times as many. Of integrated_gradients alone.
+        window: elements that occlusion replaces at once: a number or a tuple, along all axes of a
+            row but the last, or along all. None: one column or token, a step of 1/16 of a series,
+            a square of 1/8 of an image.
+        stride: by how much the window moves; None: half the window. An element that several
+            windows cover gets their mean.
+        names: of the columns (those that share a name are shown as one), or the tokens; for a
+            batch of texts a list of tokens for each.
+        output_names: of the outputs, for example the classes.
+
+    References: see the module.
+
+    Example:
+        >>> from cutaway.nn import Linear, Sequential
+        >>> net = Sequential(Linear(2, 1))
+        >>> net[0].weight.data = np.array([[3.0], [-1.0]], np.float32)
+        >>> attribute(net, [2.0, 5.0]).values.round(6).tolist()
+        [6.0, -5.0]
+    """
+    expect_choice(method, METHODS, what="method")
+    expect_range(steps, what="steps", least=1)
+    if method != "occlusion" and (window is not None or stride is not None):
+        raise OptionError(
+            f"window={window}, stride={stride} with method={method!r}",
+            expected='a window for method="occlusion" alone',
+            mend='leave them out, or choose method="occlusion"',
+        )
+    with still(net):
+        inputs = Inputs(net, x)
+        targets = inputs.targets(target)
+        rows = np.arange(len(inputs.x))
+        outputs = inputs.outputs[rows, targets]
+        base = inputs.baseline(baseline)
+        base_outputs, used, gap = None, None, None
+        if method == "integrated_gradients":
+            base_outputs = inputs.values(rows, targets, lambda at: [part[at] for part in base])
+            values, used, gap = _integrated(inputs, base, targets, steps, outputs - base_outputs)
+        elif method == "occlusion":
+            values = _occluded(inputs, base, targets, outputs, window, stride)
+        else:
+            values = _sloped(inputs, targets, method)
+        values = values.reshape(inputs.x.shape)
+    kind = _kind(inputs)
+    found = Attribution(
+        method=method,
+        values=values,
+        x=inputs.x,
+        target=targets,
+        output_shape=tuple(inputs.axes),
+        output=outputs,
+        baseline_output=base_outputs,
+        gap=gap,
+        steps=used,
+        baseline=baseline,
+        names=None if names is None else _expect_names(names, kind, inputs),
+        output_names=expect_output_names(output_names, inputs.axes),
+        kind=kind,
+        padding=inputs.padding.reshape(inputs.x.shape),
+        one=False,
+    )
+    return found[0] if inputs.one else found
+
+
+def _kind(inputs) -> str:
+    """What a row is like: it decides how it is shown."""
+    if inputs.embedded.all() and inputs.x.ndim == 2:
+        return "tokens"
+    return {2: "table", 3: "series", 4: "image"}.get(inputs.x.ndim, "other")
+
+
+def _expect_names(names, kind, inputs) -> list:
+    shape = inputs.x.shape[1:]
+    if kind in ("image", "other"):
+        raise OptionError(
+            f"names for inputs of shape {shape}",
+            expected="names for the columns of a table or a series, or for tokens",
+        )
+    if kind == "tokens":
+        several = len(names) > 0 and isinstance(names[0], list | tuple)
+        texts = list(names) if several else [names] * len(inputs.x)
+        if len(texts) != len(inputs.x):
+            raise ShapeError(
+                f"names for {len(texts)} texts, and {len(inputs.x)} texts",
+                expected="a list of tokens for each text",
+            )
+        for text, padding in zip(texts, inputs.padding, strict=True):
+            needed = int(np.max(np.flatnonzero(~padding), initial=-1)) + 1
+            if not needed <= len(text) <= shape[0]:
+                raise ShapeError(
+                    f"{len(text)} names for a text of {needed} tokens",
+                    expected="a name for each token; padding needs none",
+                )
+        texts = [[str(n) for n in text] + [""] * (shape[0] - len(text)) for text in texts]
+        return texts if several and not inputs.one else texts[0]
+    if len(names) != shape[-1]:
+        raise ShapeError(
+            f"{len(names)} names for {shape[-1]} columns", expected="a name for each column"
+        )
+    return [str(name) for name in names]
+
+
+def _integrated(inputs, base, targets, steps, differences):
+    """(attributions (batch, ...), steps used in each row, by what their sum misses)."""
+    count = len(inputs.x)
+    values = np.zeros(inputs.x.shape)
+    used = np.full(count, steps)
+    rows = np.arange(count)
+    now = steps
+    size = len(inputs.chunks(count * steps)[0][0])
+    while True:
+        values[rows] = _integral(inputs, base, targets, rows, now, size)
+        used[rows] = now
+        gap = values.reshape(count, -1).sum(axis=1) - differences
+        rows = np.flatnonzero(misses(gap, differences))
+        now *= MORE
+        if not len(rows) or now > steps * MOST:
+            return values, used, gap
+
+
+def _integral(inputs, base, targets, rows, steps, size):
+    nodes, weights = np.polynomial.legendre.leggauss(steps)
+    alphas, weights = (1 + nodes) / 2, weights / 2  # from [-1, 1] to [0, 1]
+    pairs_row, pairs_step = np.repeat(rows, steps), np.tile(np.arange(steps), len(rows))
+    means = [np.zeros(part.shape) for part in inputs.parts]
+    for at, new in inputs.chunks(len(pairs_row), size):
+        row, step = pairs_row[at], pairs_step[at]
+        between = [
+            b[row] + _along(alphas[step], part) * (part[row] - b[row])
+            for part, b in zip(inputs.parts, base, strict=True)
+        ]
+        for mean, slope in zip(means, inputs.slopes(row, between, targets[row]), strict=True):
+            weighted = _along(weights[step], slope) * slope
+            np.add.at(mean, row[:new], weighted[:new])
+    return inputs.by_element(
+        [(part - b) * mean for part, b, mean in zip(inputs.parts, base, means, strict=True)]
+    )[rows]
+
+
+def _along(numbers, part):
+    """(n,) numbers in the shape that multiplies rows of `part`."""
+    return numbers.reshape(-1, *(1,) * (part.ndim - 1))
+
+
+def _sloped(inputs, targets, method):
+    slopes = [np.zeros(part.shape) for part in inputs.parts]
+    for at, new in inputs.chunks(len(inputs.x)):
+        found = inputs.slopes(at, [part[at] for part in inputs.parts], targets[at])
+        for whole, slope in zip(slopes, found, strict=True):
+            whole[at[:new]] = slope[:new]
+    if method == "gradient_x_input":
+        return inputs.by_element(
+            [part * slope for part, slope in zip(inputs.parts, slopes, strict=True)]
+        )
+    # of a vector of features its length: |slope| of a single number
+    lengths = [
+        np.sqrt((slope**2).reshape(*slope.shape[: source.ndim + 1], -1).sum(axis=-1))
+        for slope, source in zip(slopes, inputs.sources, strict=True)
+    ]
+    return inputs.by_element(lengths)
+
+
+def _occluded(inputs, base, targets, outputs, window, stride):
+    elements = _windows(inputs.x.shape[1:], window, stride)  # (windows, elements of a row)
+    count = len(inputs.x)
+    row = np.repeat(np.arange(count), len(elements))
+    which = np.tile(np.arange(len(elements)), count)
+    without = inputs.values(
+        row, targets[row], lambda at: inputs.moved(row[at], elements[which[at]], base)
+    )
+    falls = outputs[:, None] - without.reshape(count, len(elements))
+    return falls @ elements / elements.sum(axis=0)
+
+
+def _windows(shape, window, stride) -> np.ndarray:
+    """(windows, elements of a row) booleans: what each window covers; the last may be cut off."""
+    axes = len(shape) if len(shape) == 1 else len(shape) - 1
+    if window is None:
+        share = {1: 1, 2: 16}.get(len(shape), 8)
+        window = tuple(1 if share == 1 else max(1, n // share) for n in shape[:axes])
+    window = _per_axis(window, axes, shape, what="window")
+    if stride is None:
+        stride = tuple(max(1, w // 2) for w in window)
+    stride = _per_axis(stride, len(window), shape, what="stride")
+    whole = shape[len(window) :]
+    window, stride = (*window, *whole), (*stride, *whole)
+    starts = []
+    for n, w, s in zip(shape, window, stride, strict=True):
+        expect_range(w, what="window", least=1, most=n)
+        expect_range(s, what="stride", least=1, most=w)
+        starts.append(range(0, -(-(n - w) // s) * s + 1, s))
+    covered = np.zeros((int(np.prod([len(s) for s in starts])), *shape), bool)
+    for k, corner in enumerate(itertools.product(*starts)):
+        covered[k][tuple(slice(a, a + w) for a, w in zip(corner, window, strict=True))] = True
+    return covered.reshape(len(covered), -1)
+
+
+def _per_axis(value, axes, shape, *, what) -> tuple:
+    value = (value,) * axes if isinstance(value, int | np.integer) else tuple(value)
+    if len(value) not in (axes, len(shape)):
+        raise ShapeError(
+            f"{what} has {len(value)} numbers for rows of shape {tuple(shape)}",
+            expected=f"one for all axes, {axes}, or {len(shape)} with the last axis",
+        )
+    return value

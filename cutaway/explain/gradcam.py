@@ -1,0 +1,233 @@
+"""grad_cam: which regions of an image the channels of a convolution found telling.
+
+With A_k the map of channel k of a layer, n its positions, and F one output of the network:
+
+    w_k = 1/n Σ_positions ∂F/∂A_k,   map = relu(Σ_k w_k A_k)
+
+w_k says how much channel k speaks for the output, the map where it is active. The map has the
+resolution of the layer, and is drawn out over the image by straight lines.
+
+References:
+    Selvaraju et al. 2017, "Grad-CAM: visual explanations from deep networks via gradient-based
+    localization", arXiv:1610.02391, eq. 1 and 2.
+"""
+
+import dataclasses
+
+import jax
+import numpy as np
+
+from cutaway.engine import Tensor, gradients
+from cutaway.errors import GradientError, OptionError
+from cutaway.explain import panels
+from cutaway.explain.reading import (
+    expect_finite,
+    expect_output_names,
+    find_layer,
+    output_label,
+    outputs_of,
+    plain_forward,
+    replaced,
+    run_one,
+    still,
+    target_indices,
+)
+from cutaway.explain.story import WIDTH, Story, align, number
+from cutaway.nn import Conv1d, Conv2d, Conv3d, Module
+
+REGIONS = 8  # along each side of an image, in a text
+
+
+def grad_cam(net: Module, x, *, target=None, layer=None, output_names=None) -> "GradCam":
+    """Where a layer saw what speaks for an output.
+
+    Computed in evaluation mode and in float64; the network stays as it was.
+
+    Args:
+        x: one input, with or without its batch axis: (height, width, channels), or (time,
+            channels) for a network of Conv1d.
+        target: number of the output; None: the largest, or the only one.
+        layer: path of the layer, or the layer; None: the last convolution. Its output has axes of
+            positions, and channels last.
+        output_names: of the outputs, for example the classes.
+
+    Example:
+        >>> from cutaway.nn import Conv2d, GlobalAvgPool, Linear, ReLU, Sequential
+        >>> net = Sequential(Conv2d(3, 4, 3, stride=2), ReLU(), GlobalAvgPool(), Linear(4, 2))
+        >>> found = grad_cam(net, np.ones((16, 16, 3)))
+        >>> found.layer, found.map.shape, found.values.shape
+        ('0', (7, 7), (16, 16))
+    """
+    with still(net):
+        path, module = find_layer(
+            net, layer, (Conv1d, Conv2d, Conv3d), what="convolution", last=True
+        )
+        leaves = []
+
+        def cut(layer, *inputs, **named):
+            out = plain_forward(layer, *inputs, **named)
+            _expect_maps(out, path, layer)
+            # a leaf: the walk back ends here
+            leaves.append(Tensor(out.data, requires_grad=True))
+            return leaves[-1]
+
+        def run(batch):
+            leaves.clear()
+            with replaced({module: cut}):
+                return net(Tensor(batch))
+
+        out, batch = run_one(net, x, run)
+        out = outputs_of(net, out)
+        expect_finite(net, batch, out)
+        values = out.numpy().reshape(1, -1)
+        output_names = expect_output_names(output_names, out.shape[1:])
+        which = int(target_indices(out.shape, target, values)[0])
+        seed = np.zeros(values.shape)
+        seed[0, which] = 1
+        found = gradients(out, seed.reshape(out.shape)) if out.requires_grad else []
+        found = {id(leaf): np.asarray(g) for leaf, g in found}
+        leaf = leaves[-1] if leaves else None
+        if id(leaf) not in found:
+            raise GradientError(
+                f"no gradient reaches layer {path!r}, {type(module).__name__}",
+                expected="a layer from which the output is computed by operations with a rule",
+                mend="choose a layer that the network's forward calls, outside of recompute, and "
+                "leave no_grad()",
+            )
+        maps, slopes = leaf.numpy()[0], found[id(leaf)][0]  # (*positions, channels)
+        weights = slopes.mean(axis=tuple(range(slopes.ndim - 1)))
+        raw = maps @ weights
+        image = batch[0]
+        sizes = image.shape[:-1] if image.ndim == raw.ndim + 1 else raw.shape
+        drawn_out = np.asarray(jax.image.resize(np.maximum(raw, 0), sizes, "linear"))
+    return GradCam(
+        layer=path,
+        values=drawn_out,
+        map=np.maximum(raw, 0),
+        raw=raw,
+        weights=weights,
+        x=image,
+        target=which,
+        output=float(values[0, which]),
+        name=output_label(which, out.shape[1:], output_names),
+    )
+
+
+def _expect_maps(out, path, layer):
+    if not isinstance(out, Tensor) or out.ndim < 3:
+        shape = f" of shape {out.shape}" if isinstance(out, Tensor) else ""
+        raise OptionError(
+            f"layer {path!r}, {type(layer).__name__}, returns a {type(out).__name__}{shape}",
+            expected="a layer that returns (batch, positions, ..., channels)",
+            mend="choose a convolution, or an activation or normalisation right after one",
+        )
+
+
+@dataclasses.dataclass(frozen=True, repr=False)
+class GradCam(Story):
+    """Where a layer saw what speaks for an output.
+
+    Attributes:
+        layer: path of the layer.
+        values: the map drawn out over x, (height, width), 0 or more.
+        map: the map itself, in the layer's resolution.
+        raw: the map before negative values are set to 0.
+        weights: (channels,) w_k.
+        x: the input.
+        target: number of the output.
+        output: its value.
+        name: what it is called.
+    """
+
+    layer: str
+    values: np.ndarray
+    map: np.ndarray
+    raw: np.ndarray
+    weights: np.ndarray
+    x: np.ndarray
+    target: int
+    output: float
+    name: str
+
+    def text(self, width: int = WIDTH) -> str:
+        size = " x ".join(map(str, self.map.shape))
+        lines = [
+            f"Where layer {self.layer} saw what speaks for {self.name} = {number(self.output)}: "
+            "Grad-CAM",
+            f"{size} positions, {self.weights.size} channels",
+            "",
+        ]
+        largest = self.map.max()
+        if largest == 0:
+            return "\n".join(
+                [*lines, "Nowhere: all that its channels found speaks against this output."]
+            )
+        heat = self.values if self.values.ndim == 2 else self.values.reshape(1, -1)
+        heat = _means(_means(heat, min(REGIONS, heat.shape[0]), 0), min(REGIONS, heat.shape[1]), 1)
+        lines.append("Percent of the strongest, over the image as it lies:")
+        cells = [[f"{100 * v / heat.max():.0f}" for v in row] for row in heat]
+        lines += [line for line in align(cells, sides=">" * heat.shape[1])]
+        order = np.argsort(-np.abs(self.weights), kind="stable")[:5]
+        told = ", ".join(f"{k} ({self.weights[k]:+.3g})" for k in order)
+        return "\n".join([*lines, "", f"channels with the largest weights: {told}"])
+
+    def to_dict(self) -> dict:
+        return {
+            "layer": self.layer,
+            "target": self.target,
+            "name": self.name,
+            "output": self.output,
+            "weights": self.weights.tolist(),
+            "map": self.map.tolist(),
+            "values": self.values.tolist(),
+        }
+
+    def plot(self, axes=None):
+        """The map over the picture, and in a new figure the picture beside it."""
+        if self.values.ndim != 2:
+            return self._plot_line(axes)
+        axes, result = panels.beside_input(axes, self.x)
+        strong = self.values.max() or 1.0
+        panels.overlay(
+            axes,
+            self.x,
+            self.values,
+            0.85 * self.values / strong,
+            title=f"{self.name} = {number(self.output)}: Grad-CAM, layer {self.layer}",
+            colour_label="speaks for the output",
+            beside=result,
+            cmap=panels.AMOUNT,
+            vmin=0,
+            vmax=strong,
+        )
+        return result
+
+    def _plot_line(self, axes):
+        if self.values.ndim != 1:
+            return super().plot(axes)
+        axes = panels.new_axes(axes, width=7.0, height=3.2)
+        axes.plot(self.x[:, 0], color=panels.UP, lw=1.4, label="input, first channel")
+        right = axes.twinx()
+        right.fill_between(
+            np.arange(len(self.values)), self.values, color=panels.DOWN, alpha=0.35, lw=0
+        )
+        right.set_ylim(0, 2 * (self.values.max() or 1.0))
+        right.set_ylabel("speaks for the output (area)")
+        axes.set_ylabel("input (line)")
+        axes.set_xlabel("time step")
+        axes.set_title(
+            panels.plain(f"{self.name} = {number(self.output)}: Grad-CAM, layer {self.layer}")
+        )
+        return axes
+
+    def html(self) -> str:
+        if self.values.ndim > 2:
+            return super().html()
+        return panels.as_image_tag(self.plot(), f"Grad-CAM of {self.name}, layer {self.layer}")
+
+
+def _means(values, parts, axis):
+    edges = np.linspace(0, values.shape[axis], parts + 1).round().astype(int)
+    shape = [1] * values.ndim
+    shape[axis] = -1
+    return np.add.reduceat(values, edges[:-1], axis=axis) / np.diff(edges).reshape(shape)

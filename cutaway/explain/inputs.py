@@ -1,0 +1,287 @@
+"""What a network reads of its input: numbers, and whole numbers that Embeddings turn into vectors.
+
+A whole number has no slope, its vector has. So the parts of an input in which an output can be
+differentiated are the numbers of x that no Embedding reads, and the vectors that Embeddings return.
+Which element of x an Embedding reads is found by running the network once with x's elements
+replaced by their own positions, and looking what arrives there.
+"""
+
+import jax
+import numpy as np
+
+from cutaway.engine import Tensor, gradients
+from cutaway.errors import GradientError, OptionError, ShapeError
+from cutaway.explain.reading import (
+    as_numbers,
+    expect_finite,
+    outputs_of,
+    plain_forward,
+    replaced,
+    run_as_batch,
+    target_indices,
+)
+from cutaway.nn import Embedding, jit
+from cutaway.nn.state import wrap
+
+ROWS, NUMBERS = 4096, 2**18  # at once: rows, and numbers of the input
+
+
+class Inputs:
+    """A batch of inputs and what the network reads of them. Lives inside `still(net)`.
+
+    Attributes:
+        x: (batch, ...) as numbers; whole numbers where the network takes nothing else.
+        one: whether x came without its batch axis.
+        parts: arrays (batch, ...), in which the output is differentiated: x itself if it has
+            numbers, then the vectors of each call of an Embedding.
+        sources: for each part the numbers of the elements of a row that it reads, in its shape.
+        embedded: (elements of a row,) whether an Embedding reads it.
+        padding: (batch, elements of a row) whether it is an Embedding's padding.
+        outputs: (batch, outputs of a row).
+        axes: shape of the outputs of a row.
+    """
+
+    def __init__(self, net, x):
+        self.net = net
+        x = as_numbers(x)
+        if 0 in x.shape:
+            raise ShapeError(
+                f"the input has shape {x.shape}: it is empty", expected="at least one input"
+            )
+        self._layers = [m for m in net.modules().values() if isinstance(m, Embedding)]
+        calls = []
+
+        def run_and_keep(x):
+            calls.clear()
+            with replaced(dict.fromkeys(self._layers, _kept_by(calls))):
+                return net(Tensor(x))
+
+        if self._layers:
+            out, self.x, self.one = run_as_batch(net, x, run_and_keep)
+        else:
+            forward = _compiled(lambda x: net(x), net)
+            out, self.x, self.one = run_as_batch(net, x.astype(np.float64), forward)
+        out = outputs_of(net, out)
+        if len(out) != len(self.x):
+            raise ShapeError(
+                f"the input has shape {x.shape}, the output {out.shape}",
+                expected=f"an output for each of the {len(self.x)} rows",
+                mend="for one input of several axes add the batch axis: x[None]",
+            )
+        expect_finite(net, self.x, out)
+        self.axes = out.shape[1:]
+        self.outputs = out.numpy().reshape(len(out), -1)
+        self._run = _compiled(self._output, net)
+        self._run_back = _compiled(self._gradients, net)
+        self._find_sources(calls)
+
+    def _find_sources(self, calls):
+        rows = self.x.reshape(len(self.x), -1)
+        count = rows.shape[1]
+        self.embedded = np.zeros(count, bool)
+        self.padding = np.zeros(rows.shape, bool)
+        self.parts = [self.x.astype(np.float64)]
+        self.sources = [np.arange(count).reshape(self.x.shape[1:])]
+        self._calls = []  # for each call of an Embedding the number of its part, None: not of x
+        self._readers = []
+        for layer, read, vectors, source in zip(*self._sources_of_calls(calls), strict=True):
+            if source is None:
+                self._calls.append(None)
+                continue
+            if read.shape[0] != len(rows) or not np.array_equal(
+                rows[:, source.ravel()].reshape(read.shape), read
+            ):
+                raise OptionError(
+                    f"{type(layer).__name__} of shape {layer.weight.shape} reads something else "
+                    "than elements of the input",
+                    expected="whole numbers that stand in the input as they are",
+                    mend="explain the part of the network behind this layer",
+                )
+            self._calls.append(len(self.parts))
+            self._readers.append(layer)
+            self.parts.append(vectors)
+            self.sources.append(source)
+            self.embedded[source.ravel()] = True
+            if layer.padding_index is not None:
+                self.padding[:, source.ravel()] |= (
+                    read.reshape(len(rows), -1) == layer.padding_index
+                )
+        self._tokens_only = bool(self.embedded.all())
+        if self._tokens_only:
+            del self.parts[0], self.sources[0]
+            self._calls = [None if k is None else k - 1 for k in self._calls]
+        else:
+            self.x = self.x.astype(np.float64)
+
+    def _sources_of_calls(self, calls):
+        layers = [layer for layer, _, _ in calls]
+        reads = [read for _, read, _ in calls]
+        vectors = [vectors for _, _, vectors in calls]
+        if not calls:
+            return layers, reads, vectors, []
+        shape = self.x.shape[1:]
+        # numbers that stand nowhere in x, so that constants are told from elements of x
+        first = int(np.abs(self.x).max()) + 1
+        positions = first + np.arange(int(np.prod(shape))).reshape(shape)
+        positions = np.broadcast_to(positions, self.x.shape).astype(self.x.dtype)
+        arrived = []
+
+        def note(layer, x):
+            arrived.append(x.numpy())
+            return Tensor(np.zeros((*x.shape, layer.weight.shape[1])))
+
+        with replaced(dict.fromkeys(self._layers, note)):
+            self.net(Tensor(positions))
+        sources = []
+        for seen in arrived:
+            inside = (seen >= first) & (seen < first + positions[0].size)
+            sources.append((seen[0] - first).astype(int) if inside.all() else None)
+        return layers, reads, vectors, sources
+
+    def baseline(self, baseline) -> list:
+        """For each part its values in the input to compare with.
+
+        Args:
+            baseline: None: zeros, for tokens the vector of zeros; else a number or an array that
+                stands in the place of x: of the shape of one row or of x.
+        """
+        if baseline is None:
+            return [np.zeros_like(part) for part in self.parts]
+        baseline = as_numbers(baseline, what="the baseline")
+        try:
+            x = np.broadcast_to(baseline, self.x.shape)
+        except ValueError:
+            raise ShapeError(
+                f"the baseline has shape {baseline.shape}",
+                expected=f"a number, or shape {self.x.shape[1:]} or {self.x.shape}, as x",
+            ) from None
+        rows = x.reshape(len(x), -1)
+        parts = [] if self._tokens_only else [x.astype(np.float64)]
+        for layer, source in zip(self._readers, self.sources[len(parts) :], strict=True):
+            read = rows[:, source.ravel()].reshape(len(rows), *source.shape)
+            parts.append(plain_forward(layer, Tensor(read)).numpy())
+        return parts
+
+    def targets(self, target) -> np.ndarray:
+        """(batch,) number of the output that is meant in each row, see `target_indices`."""
+        return target_indices((len(self.x), *self.axes), target, self.outputs)
+
+    def values(self, rows, targets, parts_at) -> np.ndarray:
+        """(n,) outputs of n inputs; input k is made from row rows[k] of x.
+
+        Args:
+            parts_at: function of some of the numbers 0..n-1: the parts of those inputs.
+        """
+        pieces = []
+        for at, new in self.chunks(len(rows)):
+            out = self._run(self.x[rows[at]], parts_at(at))
+            flat = out.numpy().reshape(len(at), -1)
+            pieces.append(np.take_along_axis(flat, targets[at][:, None], axis=1)[:new, 0])
+        return np.concatenate(pieces)
+
+    def slopes(self, rows, parts, targets) -> list:
+        """For each part (n, ...) the derivative of each input's output in it; see `values`."""
+        seed = np.zeros((len(rows), self.outputs.shape[1]))
+        seed[np.arange(len(rows)), targets] = 1
+        grads = self._run_back(self.x[rows], parts, seed.reshape(-1, *self.axes))
+        if all(g is None for g in grads):
+            raise GradientError(
+                "no gradient reaches the input",
+                expected="a network whose output depends on its input by operations with a rule; "
+                "whole numbers are read by an Embedding",
+                mend='use method="occlusion", which needs no gradient, or leave no_grad()',
+            )
+        return [
+            np.zeros(part.shape) if g is None else g.numpy()
+            for part, g in zip(parts, grads, strict=True)
+        ]
+
+    def chunks(self, count: int, size: int | None = None) -> list:
+        """Numbers 0..count-1 in arrays of one length, few enough at once to fit in memory.
+
+        The last array repeats its last number, because every other length is compiled anew.
+
+        Args:
+            size: the length; None: as large as it may be.
+
+        Returns:
+            [(array, how many of it are no repeats)].
+        """
+        if size is None:
+            width = sum(int(np.prod(part.shape[1:])) for part in self.parts)
+            limit = max(1, min(ROWS, NUMBERS // max(1, width)))
+            size = -(-count // -(-count // limit))
+        return [
+            (np.minimum(np.arange(start, start + size), count - 1), min(size, count - start))
+            for start in range(0, count, size)
+        ]
+
+    def _gradients(self, x, parts, seed):
+        """Of the outputs, weighted by `seed`, in each part; None where there is none."""
+        leaves = [Tensor(part.data, requires_grad=True) for part in parts]
+        out = self._output(x, leaves)
+        if not out.requires_grad:
+            return [None] * len(leaves)
+        found = {id(leaf): g for leaf, g in gradients(out, seed.data)}
+        return [Tensor(found[id(leaf)]) if id(leaf) in found else None for leaf in leaves]
+
+    def _output(self, x, parts):
+        """Output for inputs whose numbers and vectors are `parts`; the rest is as in x."""
+        calls = iter(self._calls)
+
+        def stand_in(layer, x):
+            part = next(calls)
+            return plain_forward(layer, x) if part is None else parts[part]
+
+        if not self._tokens_only:
+            codes = self.embedded.reshape(self.x.shape[1:])
+            numbers = parts[0]
+            if codes.any():  # codes stay as they are: their vectors move
+                numbers = numbers * Tensor(np.where(codes, 0.0, 1.0)) + x * Tensor(codes * 1.0)
+            x = numbers
+        with replaced(dict.fromkeys(self._layers, stand_in)):
+            return self.net(x)
+
+    def moved(self, rows, elements, baseline) -> list:
+        """Parts of x[rows], with those of the given elements replaced by the baseline's.
+
+        Args:
+            elements: (n, elements of a row) booleans.
+        """
+        parts = []
+        for part, base, source in zip(self.parts, baseline, self.sources, strict=True):
+            features = (1,) * (part.ndim - 1 - source.ndim)
+            chosen = elements[:, source.ravel()].reshape(len(rows), *source.shape, *features)
+            parts.append(np.where(chosen, base[rows], part[rows]))
+        return parts
+
+    def by_element(self, contributions) -> np.ndarray:
+        """What each part contributes, (batch, ...), added up at the elements of x it came from."""
+        total = np.zeros((len(self.x), self.embedded.size))
+        for part, source in zip(contributions, self.sources, strict=True):
+            part = part.reshape(len(part), source.size, -1).sum(axis=-1)
+            np.add.at(total, (slice(None), source.ravel()), part)
+        return total.reshape(self.x.shape)
+
+
+def _kept_by(calls):
+    def keep(layer, x):
+        out = plain_forward(layer, x)
+        calls.append((layer, x.numpy(), out.numpy()))
+        return out
+
+    return keep
+
+
+def _compiled(step, net):
+    """`step`, compiled; a network that reads values to decide what it does runs as it is."""
+    # the options that jit would choose make convolutions in float64 twenty times slower
+    program = jit(step, net, donate=False, compiler_options={})
+
+    def run(*args):
+        try:
+            return program(*args)
+        except jax.errors.JAXTypeError:
+            return step(*wrap(args))
+
+    return run

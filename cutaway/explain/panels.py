@@ -1,0 +1,175 @@
+"""What the pictures of explanations share: figures, colours, grids.
+
+Signs are told by brightness too, not by hue alone: in SIGNED dark blue is negative, grey is 0 and
+yellow is positive, so that a picture reads in grey, and by those who see few colours. Nothing is
+drawn in black or white of its own, so that matplotlib's dark style works.
+"""
+
+import base64
+import io
+
+import numpy as np
+
+SIGNED = "cividis"
+AMOUNT = "viridis"
+UP, DOWN = "#2b7bba", "#d95f0e"  # what raises an output, and what lowers it
+
+
+def new_axes(axes=None, *, width=6.0, height=4.0):
+    """`axes`, or those of a new figure."""
+    if axes is not None:
+        return axes
+    return new_figure(width, height).add_subplot()
+
+
+def new_figure(width, height):
+    from matplotlib.figure import Figure
+
+    return Figure(figsize=(width, height), layout="constrained")
+
+
+def signed_range(values) -> dict:
+    """Options of imshow that put 0 in the middle of the colours."""
+    largest = float(np.abs(values).max()) if np.size(values) else 0.0
+    return {"cmap": SIGNED, "vmin": -largest or -1.0, "vmax": largest or 1.0}
+
+
+def as_picture(x, low=0.0, high=1.0):
+    """(height, width, channels) as what imshow draws: colours if there are 3 or 4, else grey.
+
+    Values are stretched from their smallest to their largest onto low..high.
+    """
+    x = np.asarray(x, float)
+    if x.shape[-1] not in (1, 3, 4):
+        x = x.mean(axis=-1, keepdims=True)
+    x = x[..., :3]
+    span = x.max() - x.min()
+    x = low + (high - low) * (x - x.min()) / (span or 1.0)
+    return np.repeat(x, 3, axis=-1) if x.shape[-1] == 1 else x
+
+
+def faint(x):
+    """The picture in middle greys, on which both dark and bright colours stand out."""
+    return np.repeat(as_picture(x, 0.35, 0.65).mean(axis=-1, keepdims=True), 3, axis=-1)
+
+
+def beside_input(axes, x):
+    """(axes for a picture over x, all axes): with x itself at the left unless axes are given."""
+    if axes is not None:
+        return axes, axes
+    height, width = np.shape(x)[:2]
+    figure = new_figure(7.6, min(max(3.3 * height / width, 1.8), 6.5) + 0.3)
+    left, right = figure.subplots(1, 2)
+    left.imshow(as_picture(x), interpolation="nearest")
+    left.set_title("input")
+    bare(left)
+    return right, np.array([left, right])
+
+
+def overlay(axes, x, heat, strength, *, title, colour_label, beside, **colours):
+    """Draw `heat` over the faint picture x, the less transparent the larger `strength` (0..1).
+
+    Args:
+        beside: the axes from which the colour bar takes its place.
+    """
+    from matplotlib.cm import ScalarMappable
+
+    axes.imshow(faint(x), interpolation="nearest")
+    drawn = axes.imshow(heat, alpha=np.clip(strength, 0, 1), interpolation="nearest", **colours)
+    axes.set_title(plain(title))
+    bare(axes)
+    # the bar is of the colours, not of how transparent they are here
+    bar = ScalarMappable(norm=drawn.norm, cmap=drawn.cmap)
+    axes.figure.colorbar(bar, ax=beside, shrink=0.85).set_label(colour_label)
+
+
+def bare(axes):
+    """No ticks: positions of pixels say nothing."""
+    axes.set_xticks([])
+    axes.set_yticks([])
+
+
+def grid(pictures, *, titles=None, columns=8, size=1.1, title, colour_label, **colours):
+    """Pictures side by side in a new figure, with one colour bar for all; returns the axes.
+
+    Args:
+        pictures: arrays (height, width), or (height, width, 3) in colours of their own.
+        colour_label: None: no bar.
+    """
+    columns = min(columns, len(pictures))
+    rows = -(-len(pictures) // columns)
+    height = size * np.shape(pictures[0])[0] / np.shape(pictures[0])[1]
+    height = min(max(height, 0.4 * size), 2.5 * size)
+    figure = new_figure(
+        max(4.8, columns * size + 1.2), max(2.0, rows * (height + 0.25 * bool(titles)) + 0.7)
+    )
+    places = figure.subplots(rows, columns, squeeze=False).ravel()
+    for k, place in enumerate(places):
+        bare(place)
+        if k >= len(pictures):
+            place.set_axis_off()
+            continue
+        drawn = place.imshow(pictures[k], interpolation="nearest", **colours)
+        if titles:
+            place.set_title(titles[k], fontsize=8, pad=2)
+    figure.suptitle(title)
+    if colour_label is not None:
+        figure.colorbar(drawn, ax=list(places), shrink=0.8).set_label(colour_label)
+    return places[: len(pictures)]
+
+
+def heat_map(axes, values, *, title, down, along, colour_label, names=None):
+    """values (rows, columns) as colours, with a colour bar; returns the axes.
+
+    Args:
+        axes: where to draw; None: a new figure.
+        down, along: what the rows and the columns are.
+        names: of the columns.
+    """
+    from matplotlib.ticker import MaxNLocator
+
+    rows, columns = values.shape
+    height = 1.8 + min(max(0.1 * rows, 1.2), 4.5)
+    axes = new_axes(axes, width=min(max(5.0, 0.3 * columns + 2.5), 11), height=height)
+    drawn = axes.imshow(values, aspect="auto", interpolation="nearest", **signed_range(values))
+    axes.set_title(plain(title))
+    axes.set_ylabel(down)
+    axes.set_xlabel(along)
+    axes.yaxis.set_major_locator(MaxNLocator(integer=True))
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+    if names is not None:
+        name_ticks(axes.xaxis, names, most=40)
+    axes.figure.colorbar(drawn, ax=axes).set_label(colour_label)
+    return axes
+
+
+def name_ticks(axis, names, *, most):
+    """Names at the ticks of an axis, of at most `most` places, upright below a picture."""
+    step = -(-len(names) // most)
+    at = range(0, len(names), step)
+    axis.set_ticks(at, [plain(cut(names[k])) for k in at])
+    axis.set_tick_params(length=0, labelsize=8)
+    if axis.axis_name == "x":
+        axis.set_tick_params(rotation=90)
+
+
+def cut(name, most: int = 14) -> str:
+    """The name in one line, at most that long."""
+    name = str(name).replace("\n", "⏎")
+    return name if len(name) <= most else name[: most - 1] + "…"
+
+
+def plain(text) -> str:
+    """Text in which a $ is a $, and not the beginning of a formula."""
+    return str(text).replace("$", r"\$")
+
+
+def as_image_tag(axes, description: str) -> str:
+    """The figure of `axes` as an <img> that holds its own data."""
+    from html import escape
+
+    figure = np.ravel(axes)[0].figure
+    data = io.BytesIO()
+    figure.savefig(data, format="png", dpi=110)
+    text = base64.b64encode(data.getvalue()).decode()
+    return f'<img alt="{escape(description)}" src="data:image/png;base64,{text}">'
