@@ -1,11 +1,9 @@
 """Charts for the report, by matplotlib, as SVG text."""
 
-import io
-import re
-
 import numpy as np
 
-BLUE, ORANGE, GREY = "#2b7bba", "#d95f0e", "#8a94a3"
+from cutaway.explain.figures import BLUE, GREY, ORANGE, svg_of
+
 SHOWN_STEPS = 200  # of a held-out series, the last ones
 
 
@@ -18,17 +16,6 @@ def _figure(panels: int):
         one.grid(alpha=0.25)
         one.spines[["top", "right"]].set_visible(False)
     return figure, axes
-
-
-def _svg(figure) -> str:
-    import matplotlib
-
-    text = io.StringIO()
-    with matplotlib.rc_context({"svg.fonttype": "none", "svg.hashsalt": "cutaway"}):
-        figure.savefig(text, format="svg", metadata={"Date": None, "Creator": None})
-    # the element alone: no XML head, and no addresses of document types and metadata
-    svg = text.getvalue()[text.getvalue().index("<svg") :]
-    return re.sub(r"<metadata>.*?</metadata>", "", svg, flags=re.DOTALL)
 
 
 def curves(history, best_epoch=None) -> str:
@@ -51,7 +38,7 @@ def curves(history, best_epoch=None) -> str:
         one.set_title(name.replace("_", " "))
         one.set_xlabel("epoch")
         one.legend(frameon=False)
-    return _svg(figure)
+    return svg_of(figure)
 
 
 def residuals(truth, prediction, target: str) -> str:
@@ -71,7 +58,7 @@ def residuals(truth, prediction, target: str) -> str:
     right.set_xlabel("predicted - true")
     right.set_ylabel("rows")
     right.set_title("errors")
-    return _svg(figure)
+    return svg_of(figure)
 
 
 def forecasts(truth, prediction, target: str, times=None) -> str:
@@ -107,4 +94,4 @@ def forecasts(truth, prediction, target: str, times=None) -> str:
     )
     axes.set_ylabel(target.replace("$", r"\$"))
     axes.legend(frameon=False)
-    return _svg(figure)
+    return svg_of(figure)

@@ -7,39 +7,13 @@ from html import escape
 import numpy as np
 
 from cutaway.explain import draw
+from cutaway.explain.html import Markup, page, section, table
 from cutaway.metrics import confusion_matrix
 from cutaway.runs.charts import curves, residuals
 
 WORST = 10
 NUMBERS = {"missing", "different", "training rows", "share"}  # headings over numbers
 FEW_ROWS = 100  # with fewer held-out rows, the accuracy is given with an interval
-
-STYLE = """
-:root { --ink:#1c2430; --soft:#5b6675; --line:#d9dee5; --paper:#fff; --tint:#f4f6f9;
-        --accent:#2b7bba; --node:#fff; }
-@media (prefers-color-scheme: dark) {
-  :root { --ink:#e6eaf0; --soft:#9aa6b5; --line:#37414e; --paper:#14191f; --tint:#1d242c;
-          --accent:#6db3e8; --node:#14191f; } }
-* { box-sizing: border-box; }
-body { font: 16px/1.55 system-ui, sans-serif; color: var(--ink); background: var(--paper);
-       max-width: 60rem; margin: 0 auto; padding: 2rem 1.25rem 4rem; }
-h1 { font-size: 1.7rem; margin: 0 0 .2rem; } h2 { font-size: 1.15rem; margin: 2.6rem 0 .7rem; }
-p { max-width: 44rem; } .soft { color: var(--soft); }
-.headline { font-size: 1.25rem; line-height: 1.45; }
-.headline b { color: var(--accent); }
-.scroll { overflow-x: auto; }
-table { border-collapse: collapse; font-size: .9rem; font-variant-numeric: tabular-nums; }
-th, td { text-align: left; padding: .3rem .8rem .3rem 0; border-bottom: 1px solid var(--line);
-         vertical-align: top; }
-th { font-weight: 600; color: var(--soft); } td.n, th.n { text-align: right; white-space: nowrap; }
-code, pre { font: .88rem ui-monospace, monospace; }
-pre { background: var(--tint); padding: .8rem 1rem; border-radius: 6px; overflow-x: auto; }
-.chart svg { background: #fff; border-radius: 6px; max-width: 100%; height: auto; }
-.cutaway-net { max-width: 100%; height: auto; }
-.matrix td { text-align: center; min-width: 4.2rem; border: 2px solid var(--paper); }
-.pixels { width: 96px; image-rendering: pixelated; border-radius: 4px; }
-.matrix small { display: block; opacity: .75; }
-"""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -93,24 +67,18 @@ class ReportData:
     chart: str | None = None
 
 
-class Markup(str):
-    """Text that is HTML already."""
-
-
 def render(data: ReportData) -> str:
     """The page as HTML."""
     sections = [
         _head(data),
-        _section("The data", _data(data)),
-        _section("The network", _network(data)),
-        _section("How it learned", _learning(data)),
-        _section("Where it is right and wrong", _errors(data)),
-        _section(
-            f"The {min(WORST, len(data.truth))} {data.things} it got most wrong", _worst(data)
-        ),
-        _section("Settings", _settings(data)),
+        section("The data", _data(data)),
+        section("The network", _network(data)),
+        section("How it learned", _learning(data)),
+        section("Where it is right and wrong", _errors(data)),
+        section(f"The {min(WORST, len(data.truth))} {data.things} it got most wrong", _worst(data)),
+        section("Settings", _settings(data)),
     ]
-    return _page(data.title, sections)
+    return page(data.title, sections)
 
 
 def language_page(data: ReportData, sample: str) -> str:
@@ -132,27 +100,14 @@ def language_page(data: ReportData, sample: str) -> str:
     )
     sections = [
         head,
-        _section("What it writes by itself", f"<pre>{escape(sample)}</pre>"),
-        _section("The data", _data(data)),
-        _section("The network", _network(data)),
-        _section("How it learned", _learning(data)),
-        _section("Scores", _scores_table(data.metrics)),
-        _section("Settings", _settings(data)),
+        section("What it writes by itself", f"<pre>{escape(sample)}</pre>"),
+        section("The data", _data(data)),
+        section("The network", _network(data)),
+        section("How it learned", _learning(data)),
+        section("Scores", _scores_table(data.metrics)),
+        section("Settings", _settings(data)),
     ]
-    return _page(data.title, sections)
-
-
-def _page(title, sections):
-    return (
-        '<!doctype html>\n<html lang="en"><head><meta charset="utf-8">'
-        '<meta name="viewport" content="width=device-width, initial-scale=1">'
-        f"<title>{escape(title)}</title><style>{STYLE}</style></head>\n"
-        f"<body>{''.join(sections)}</body></html>\n"
-    )
-
-
-def _section(title, body):
-    return f"<h2>{escape(title)}</h2>\n{body}\n"
+    return page(data.title, sections)
 
 
 def _head(data):
@@ -201,7 +156,7 @@ def wilson_interval(right: int, rows: int, z: float = 1.96) -> tuple[float, floa
 def _data(data):
     notes = "".join(f"<li>{escape(note)}</li>" for note in data.notes)
     numbers = [k for k, name in enumerate(data.headings) if name in NUMBERS]
-    return _table(data.headings, data.columns, numbers) + (f"<ul>{notes}</ul>" if notes else "")
+    return table(data.headings, data.columns, numbers) + (f"<ul>{notes}</ul>" if notes else "")
 
 
 def _network(data):
@@ -209,20 +164,14 @@ def _network(data):
     summary = data.net.summary(data.input_shape)
     rows = [(r.path, r.layer, r.output, f"{r.parameters:,}") for r in summary.rows]
     rows.append(("", "trainable parameters", "", f"{summary.total:,}"))
-    layers = _table(("path", "layer", "output shape", "parameters"), rows, numbers=(3,))
-    if data.feature_names is None:
-        return layers
+    layers = table(("path", "layer", "output shape", "parameters"), rows, numbers=(3,))
     picture = draw(
         data.net,
+        input_shape=tuple(data.input_shape),
         input_names=data.feature_names,
         output_names=[str(c) for c in outputs] if outputs else [data.target],
     )
-    return (
-        f'<div class="scroll">{picture.svg}</div>'
-        '<p class="soft">Each line is a weight: blue positive, orange negative, the thicker the '
-        "larger in its layer. Of layers with many nodes, the first and the last are drawn.</p>"
-        + layers
-    )
+    return f'<div class="scroll">{picture.svg}</div>{layers}'
 
 
 def _learning(data):
@@ -258,7 +207,7 @@ def _scores_table(metrics):
         (score.replace("_", " "), *(_number(found[score]) for found in sets.values()))
         for score in metrics["validation"]
     ]
-    return _table(("score", *sets), rows, numbers=range(1, len(sets) + 1))
+    return table(("score", *sets), rows, numbers=range(1, len(sets) + 1))
 
 
 def _confusion(data):
@@ -313,27 +262,13 @@ def _worst(data):
         row = [f"{data.row_numbers[k]:,}", *told, *values]
         rows.append([*row, Markup(data.pictures[k]())] if data.pictures else row)
     headings = [*headings, *others, *([""] if data.pictures else [])]
-    return _table(headings, rows, numbers=(0, 3))
+    return table(headings, rows, numbers=(0, 3))
 
 
 def _settings(data):
     rows = [(str(name), str(value)) for name, value in data.config.items() if value is not None]
     command = f"<pre>{escape(data.command)}</pre>" if data.command else ""
-    return command + _table(("setting", "value"), rows)
-
-
-def _table(headings, rows, numbers=()):
-    def cell(tag, k, value):
-        kind = ' class="n"' if k in numbers else ""
-        text = value if isinstance(value, Markup) else escape(str(value))
-        return f"<{tag}{kind}>{text}</{tag}>"
-
-    head = "".join(cell("th", k, heading) for k, heading in enumerate(headings))
-    body = "".join(
-        "<tr>" + "".join(cell("td", k, value) for k, value in enumerate(row)) + "</tr>"
-        for row in rows
-    )
-    return f'<div class="scroll"><table><tr>{head}</tr>{body}</table></div>'
+    return command + table(("setting", "value"), rows)
 
 
 def _number(value):

@@ -1,45 +1,9 @@
-"""Files that are written whole or not at all, and weights as safetensors."""
+"""Weights as safetensors."""
 
-import contextlib
-import os
-import tempfile
 from pathlib import Path
 
 from cutaway.errors import RunError
-
-
-def write_atomically(path, content: bytes) -> None:
-    """Write `content` to `path`: a reader sees the old file or the new one, never a part.
-
-    Raises:
-        RunError: the folder cannot be written to, or the disk is full; nothing is left behind.
-    """
-    path = Path(path)
-    temporary = None
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-        with os.fdopen(handle, "wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        os.chmod(temporary, 0o666 & ~_umask())
-        os.replace(temporary, path)
-    except OSError as error:
-        if temporary is not None:
-            with contextlib.suppress(OSError):
-                os.unlink(temporary)
-        raise RunError(
-            f"{path} cannot be written: {error.strerror or error}",
-            expected="a folder that can be written to, with room on its disk",
-            mend="choose another folder, or free some space; nothing half-written was left behind",
-        ) from error
-
-
-def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask
+from cutaway.files import write_atomically
 
 
 def save_weights(net, path) -> None:

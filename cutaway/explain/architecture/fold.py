@@ -1,0 +1,326 @@
+"""Makes a picture short: four equal layers in a row become one, drawn once, "× 4".
+
+In a large network a block that differs from one before it in its sizes alone is not opened again.
+"""
+
+import dataclasses
+
+from cutaway.explain.architecture.boxes import is_attached
+from cutaway.explain.architecture.operations import merge_chains
+from cutaway.explain.architecture.parts import INPUT, Part, Scope, once
+
+LONGEST = 40  # parts in a repeated unit
+SIDE_BY_SIDE = 4  # equal branches from which on they are drawn as one
+LARGE = 30  # leaves from which on blocks of one kind are opened once
+WRAPPERS = {"Residual", "StochasticDepth", "Recompute"}  # a Sequential in them needs no frame
+
+
+def fold(scope: Scope) -> Scope:
+    """The scope with repeats folded, in depth first."""
+    for part in scope.parts:
+        if part.inner is not None:
+            part.inner = fold(part.inner)
+        if part.title in WRAPPERS and part.inner is not None:
+            _inline(part)
+    scope = _fold_branches(merge_chains(scope))
+    start = 0
+    while start < len(scope.parts):
+        # a unit does not begin with what belongs to the layer before it
+        found = None if is_attached(scope.parts[start]) else _best_run(scope, start)
+        if found:
+            scope = _fold_run(scope, start, *found)
+        start += 1
+    return scope
+
+
+def shorten(scope: Scope) -> None:
+    """Of a large network's blocks that differ in their sizes alone, close all but the first."""
+    if _leaves(scope) >= LARGE:
+        _close(scope, "", {})
+
+
+def _leaves(scope) -> int:
+    return sum(_leaves(p.inner) if p.inner is not None else bool(p.paths) for p in scope.parts)
+
+
+def _close(scope, around, seen):
+    """seen: {form of a block: its path}."""
+    for part in scope.parts:
+        if part.inner is None:
+            continue
+        path = f"{around}.{part.name}" if around else part.name
+        form = _form(part)
+        if form in seen and _leaves(part.inner) > 1 and part.kind != "repeat":
+            part.inner, part.kind = None, "closed"
+            part.detail = f"as {seen[form]}, other sizes"
+            continue
+        _close(part.inner, path, seen)
+        seen.setdefault(form, path)
+
+
+def _form(part) -> tuple:
+    """What blocks have in common that are alike but for their sizes."""
+    inner = part.inner and tuple((_form(p), tuple(p.sources)) for p in part.inner.parts)
+    named = tuple(w for w in part.detail.split(", ") if "=" in w) if part.inner is None else ()
+    return part.kind, part.title, named, inner, bool(part.parameters)
+
+
+def _inline(part):
+    """The Sequential inside a wrapper without its frame."""
+    outer = part.inner
+    for k, child in enumerate(outer.parts):
+        if child.title != "Sequential" or child.inner is None or child.times > 1:
+            continue
+        inside, count = child.inner, len(child.inner.parts)
+        for p in inside.parts:
+            p.name = f"{child.name}.{p.name}" if p.name else ""
+            p.sources = [(n + k, q) if n >= 0 else child.sources[q] for n, q in p.sources]
+
+        def place(source, k=k, count=count, inside=inside, child=child):
+            n, q = source
+            if n < k:
+                return source
+            if n > k:
+                return n + count - 1, q
+            m, port = inside.outputs[q]
+            return (m + k, port) if m >= 0 else child.sources[port]
+
+        for later in outer.parts[k + 1 :]:
+            later.sources = [place(s) for s in later.sources]
+        parts = [*outer.parts[:k], *inside.parts, *outer.parts[k + 1 :]]
+        part.inner = Scope(parts, [place(s) for s in outer.outputs], outer.inputs)
+        part.paths = (*part.paths, *child.paths)
+        return
+
+
+def _signature(part: Part) -> tuple:
+    """What two parts must have in common to be repeats of each other: all but named options."""
+    inner = None
+    if part.inner is not None:
+        inner = (
+            tuple((_signature(p), tuple(p.sources)) for p in part.inner.parts),
+            tuple(part.inner.outputs),
+        )
+    plain = tuple(word for word in part.detail.split(", ") if "=" not in word)
+    return (part.kind, part.title, plain, part.shape, part.parameters, part.frozen, part.guessed,
+            part.times, inner)  # fmt: skip
+
+
+def _best_run(scope, start):
+    """(length of the unit, times) of the repeat at `start` that saves most, or None."""
+    parts = scope.parts
+    signs = [hash(_signature(part)) for part in parts[start:]]
+    best, saved = None, 0
+    for length in range(1, min(LONGEST, len(signs) // 2) + 1):
+        times = 1
+        while signs[times * length : (times + 1) * length] == signs[:length]:
+            times += 1
+        while times > 1 and _carried(scope, start, length, times) is None:
+            times -= 1
+        unit = parts[start : start + length]
+        worth = any(part.inner is not None or part.parameters for part in unit)
+        if times > 1 and worth and length * (times - 1) > saved:
+            best, saved = (length, times), length * (times - 1)
+    return best
+
+
+def _carried(scope, start, length, times) -> dict | None:
+    """{what the first unit takes from outside: (place, output) of the unit before, or None where
+    every unit takes the same}; None if the units are not joined alike, or others than the last
+    are read.
+    """
+    first = [scope.parts[start + k].sources for k in range(length)]
+    carried = {}
+    for unit in range(1, times):
+        offset = start + unit * length
+        for k in range(length):
+            sources = scope.parts[offset + k].sources
+            if len(sources) != len(first[k]):
+                return None
+            for (source, port), his in zip(first[k], sources, strict=True):
+                if source >= start:
+                    if his != (source + unit * length, port):
+                        return None
+                    continue
+                if offset - length <= his[0] < offset:
+                    relative = his[0] - (offset - length), his[1]
+                elif his == (source, port):
+                    relative = None
+                else:
+                    return None
+                if carried.setdefault((source, port), relative) != relative:
+                    return None
+    end = start + length * times
+    read = [s for part in scope.parts[end:] for s, _ in part.sources]
+    read += [s for s, _ in scope.outputs]
+    return carried if all(s < start or s >= end - length for s in read) else None
+
+
+def _fold_run(scope, start, length, times) -> Scope:
+    end = start + length * times
+    carried = _carried(scope, start, length, times)
+    units = [scope.parts[start + u * length : start + (u + 1) * length] for u in range(times)]
+    unit = [_merged([units[u][k] for u in range(times)]) for k in range(length)]
+    if length == 1:
+        part = unit[0]
+        part.times *= times
+        outputs = {}
+    else:
+        part, outputs = _group(scope, unit, start, end, carried)
+
+    def place(source):
+        number, port = source
+        if number < start:
+            return source
+        if number < end:
+            return start, outputs.get((number - (end - length), port), port)
+        return number - (end - start) + 1, port
+
+    parts = [*scope.parts[:start], part]
+    for later in scope.parts[end:]:
+        later.sources = once(later, [place(s) for s in later.sources])
+        parts.append(later)
+    return Scope(parts, list(dict.fromkeys(place(s) for s in scope.outputs)), scope.inputs)
+
+
+def _group(scope, unit, start, end, carried):
+    """A part that holds the unit, and {(place in the unit, port): output of the group}."""
+    length = len(unit)
+    inputs = []
+    for part in unit:
+        for source in part.sources:
+            if source[0] < start and source not in inputs:
+                inputs.append(source)
+    for part in unit:
+        part.sources = [
+            (INPUT, inputs.index(s)) if s[0] < start else (s[0] - start, s[1]) for s in part.sources
+        ]
+    # what goes on to the next unit leaves in the order in which it came
+    ports = {}
+    for source in inputs:
+        if carried[source] is not None:
+            ports.setdefault(carried[source], len(ports))
+    read = [s for part in scope.parts[end:] for s in part.sources] + scope.outputs
+    for number, port in read:
+        if number >= end - length and number < end:
+            ports.setdefault((number - (end - length), port), len(ports))
+    names = [part for part in unit if part.paths]
+    group = Part(
+        "repeat",
+        "repeated",
+        name=f"{_first(names[0].name)} … {_last(names[-1].name)}" if names else "",
+        paths=(),
+        shape=unit[-1].shape,
+        parameters=sum(part.parameters for part in unit),
+        sources=inputs,
+        inner=Scope(unit, list(ports) or [(length - 1, 0)], max(1, len(inputs))),
+        times=(end - start) // length,
+    )
+    return group, ports
+
+
+def _merged(parts) -> Part:
+    """One part that stands for equal ones."""
+    first, last = parts[0], parts[-1]
+    name = first.name if first.name == last.name else f"{_first(first.name)} … {_last(last.name)}"
+    inner = None
+    if first.inner is not None:
+        columns = zip(*(part.inner.parts for part in parts), strict=True)
+        inner = dataclasses.replace(
+            first.inner, parts=[_same_names(_merged(list(c)), c[0]) for c in columns]
+        )
+    return dataclasses.replace(
+        first,
+        name=name,
+        detail=_merged_detail([part.detail for part in parts]),
+        paths=tuple(dict.fromkeys(path for part in parts for path in part.paths)),
+        shared=first.shared if len({part.paths for part in parts}) > 1 else True,
+        inner=inner,
+        sources=list(first.sources),
+    )
+
+
+def _same_names(part, first):
+    # within a repeated module the names say where a part is in it
+    part.name = first.name
+    return part
+
+
+def _first(name) -> str:
+    return name.split(" … ")[0]
+
+
+def _last(name) -> str:
+    return name.split(" … ")[-1]
+
+
+def _merged_detail(details) -> str:
+    """Options that all have as they are; of those that differ, that they do.
+
+    Example:
+        >>> _merged_detail(["4, p=0.1", "4, p=0.2", "4, p=0.5"])
+        '4, p=0.1 … 0.5'
+    """
+    if len(set(details)) == 1:
+        return details[0]
+    options = [dict(w.split("=", 1) for w in d.split(", ") if "=" in w) for d in details]
+    words = [word for word in details[0].split(", ") if "=" not in word]
+    for name in dict.fromkeys(name for o in options for name in o):
+        values = [o.get(name) for o in options]
+        if len(set(values)) == 1:
+            words.append(f"{name}={values[0]}")
+        elif values[0] is None or values[-1] is None:
+            words.append(f"{name} varies")
+        else:
+            words.append(f"{name}={values[0]} … {values[-1]}")
+    return ", ".join(words)
+
+
+def _fold_branches(scope) -> Scope:
+    """Leaves of one class that stand side by side between the same ends become one."""
+    readers = [[] for _ in scope.parts]
+    for k, part in enumerate(scope.parts):
+        for source, port in part.sources:
+            if source >= 0:
+                readers[source].append((k, port))
+    for source, port in scope.outputs:
+        if source >= 0:
+            readers[source].append(("out", port))
+    groups = {}
+    for k, part in enumerate(scope.parts):
+        if part.inner is None and part.paths:
+            ends = (part.title, tuple(s for s, _ in part.sources), tuple(readers[k]))
+            groups.setdefault(ends, []).append(k)
+    place, merged = {}, {}
+    for members in groups.values():
+        if len(members) >= SIDE_BY_SIDE:
+            place |= dict.fromkeys(members[1:], members[0])
+            merged[members[0]] = [scope.parts[k] for k in members]
+    if not merged:
+        return scope
+    parts, number = [], {}
+    for k, part in enumerate(scope.parts):
+        if k in place:
+            continue
+        if k in merged:
+            part = _side_by_side(merged[k])
+        number[k] = len(parts)
+        sources = [(number[place.get(s, s)] if s >= 0 else s, p) for s, p in part.sources]
+        part.sources = once(part, sources)
+        parts.append(part)
+    outputs = [(number[place.get(s, s)] if s >= 0 else s, p) for s, p in scope.outputs]
+    return Scope(parts, list(dict.fromkeys(outputs)), scope.inputs)
+
+
+def _side_by_side(parts) -> Part:
+    details = list(dict.fromkeys(part.detail for part in parts))
+    shown = details if len(details) <= 3 else [details[0], "…", details[-1]]
+    return dataclasses.replace(
+        parts[0],
+        name=f"{parts[0].name} … {parts[-1].name}",
+        title=f"{len(parts)} × {parts[0].title}, side by side",
+        detail="; ".join(shown),
+        paths=tuple(path for part in parts for path in part.paths),
+        shape=parts[0].shape if len({part.shape for part in parts}) == 1 else None,
+        parameters=sum(part.parameters for part in parts),
+    )

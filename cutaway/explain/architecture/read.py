@@ -1,0 +1,137 @@
+"""Reads a network: by tracing it where a size of its input is known or can be found."""
+
+import jax
+import numpy as np
+
+from cutaway import nn
+from cutaway.errors import OptionError
+from cutaway.explain.architecture.parts import INPUT, Part, Scope, is_leaf, part_of
+from cutaway.explain.architecture.trace import trace
+
+# sizes tried for a network whose input nobody gave, in front of the features
+TRIED = ((), (8,), (64,), (1024,), (32, 32), (64, 64), (28, 28), (128, 128), (224, 224), (16,) * 3)
+
+
+def read(net: nn.Module, input_shape=None, x=None) -> tuple[Scope, list]:
+    """The parts of `net`, and the shapes of its inputs without the batch, [] if unknown.
+
+    Args:
+        input_shape: of one example, without the batch; a list of such for several inputs.
+        x: in its place a batch, or a tuple of several inputs.
+
+    Raises:
+        OptionError: both, or a shape that is none. What the network's own forward raises.
+    """
+    if x is not None or input_shape is not None:
+        inputs = _inputs(input_shape, x)
+        return trace(net, inputs), [tuple(one.shape[1:]) for one in inputs]
+    for shape in _likely_shapes(net):
+        try:
+            scope = trace(net, [jax.ShapeDtypeStruct((2, *shape), np.float32)])
+        except Exception:  # a try: any network may refuse this size in any way
+            continue
+        if len(shape) == 1 and _first_leaf(net)[0] == "dense":
+            return scope, [shape]  # what the first layer says
+        _forget_shapes(scope)  # the way is right, the sizes are made up
+        return scope, []
+    return _tree(net, ""), []
+
+
+def _inputs(input_shape, x) -> list:
+    if x is not None and input_shape is not None:
+        raise OptionError(
+            "draw: both input_shape and x were given",
+            expected="one of them",
+            mend="give x alone: it has a shape",
+        )
+    if x is not None:
+        several = x if isinstance(x, tuple) else (x,)
+        arrays = [np.asarray(one) for one in several]
+        for array in arrays:
+            if array.ndim == 0 or array.dtype.kind not in "biuf":
+                raise OptionError(
+                    f"draw: x is {array.dtype} of shape {array.shape}",
+                    expected="numbers with the batch as first axis",
+                    mend="for one example give x[None]",
+                )
+        return [a.astype(np.float32) if a.dtype == np.float64 else a for a in arrays]
+    several = input_shape if isinstance(input_shape, list) else [input_shape]
+    for shape in several:
+        if not isinstance(shape, tuple) or any(int(n) != n or n < 1 for n in shape):
+            raise OptionError(
+                f"draw: input_shape is {input_shape!r}",
+                expected="a tuple of whole numbers, without the batch; for several inputs a list",
+                mend="for example input_shape=(32, 32, 3)",
+            )
+    return [jax.ShapeDtypeStruct((2, *shape), np.float32) for shape in several]
+
+
+def _first_leaf(net) -> tuple:
+    """(kind, features that it takes or None) of the first module without others in it."""
+    for path, module in net.modules().items():
+        if not is_leaf(module):
+            continue
+        part = part_of(module, path, "")
+        sizes = [getattr(module, name, None) for name in ("in_features", "in_channels", "features")]
+        known = [n for n in sizes if isinstance(n, int)]
+        weights = [p for p in nn.named_variables(module).values() if p.ndim]
+        if part.kind in ("dense", "convolution") and not known:
+            known = [module.weight.shape[-2] * getattr(module, "groups", 1)]
+        elif part.kind == "attention":
+            known = [module.out.weight.shape[1]]
+        elif part.kind == "recurrent" and weights:
+            known = [min(weights[0].shape)]
+        elif weights and not known:
+            known = [weights[0].shape[0 if weights[0].ndim == 1 else -1]]
+        return part.kind, known[0] if known else None
+    return "module", None
+
+
+def _likely_shapes(net):
+    kind, features = _first_leaf(net)
+    if kind == "embedding":
+        yield from ((8,), (32,))
+    if features is not None:
+        yield from ((*front, features) for front in TRIED)
+
+
+def _forget_shapes(scope):
+    for part in scope.parts:
+        part.shape = None
+        if part.inner is not None:
+            _forget_shapes(part.inner)
+
+
+def _tree(module, path) -> Scope:
+    """The inside of a module by its class alone; joins that are not known are guessed."""
+    children = _children(module)
+    parts = []
+    for name, child in children.items():
+        full = f"{path}.{name}" if path else name
+        part = part_of(child, full, path)
+        if not is_leaf(child):
+            part.inner = _tree(child, full)
+        parts.append(part)
+    last = len(parts) - 1
+    if isinstance(module, nn.Add):
+        for part in parts:
+            part.sources = [(INPUT, 0)]
+        parts.append(Part("operation", "+", sources=[(k, 0) for k in range(last + 1)]))
+        return Scope(parts, [(last + 1, 0)])
+    known = isinstance(module, nn.Sequential | nn.Residual | nn.StochasticDepth | nn.Recompute)
+    for k, part in enumerate(parts):
+        part.sources = [(k - 1 if k else INPUT, 0)]
+        part.guessed = not known
+    if isinstance(module, nn.Residual):
+        parts.append(Part("operation", "+", sources=[(last, 0), (INPUT, 0)]))
+        last += 1
+    return Scope(parts, [(last, 0)])
+
+
+def _children(module) -> dict:
+    """{name: module} of the modules directly inside."""
+    found = {}
+    for path, inner in module.modules().items():
+        if path and not any(path.startswith(f"{outer}.") for outer in found):
+            found[path] = inner
+    return found

@@ -1,0 +1,281 @@
+"""Which module's output goes where: the calls of one forward pass, joined by the tape."""
+
+import contextlib
+import dataclasses
+import math
+
+import jax
+import numpy as np
+
+from cutaway.engine import Record, Tensor
+from cutaway.engine.tape import current_module
+from cutaway.explain.architecture.operations import is_plumbing, operation_part
+from cutaway.explain.architecture.parts import (
+    INPUT,
+    Part,
+    Scope,
+    is_leaf,
+    once,
+    part_of,
+    shape_text,
+)
+from cutaway.nn import Dropout, Module, Parameter, Recompute, named_variables, watch
+
+
+@dataclasses.dataclass
+class Call:
+    """A module that was called.
+
+    Attributes:
+        path, caller: its path, and that of the module in which it was called.
+        inputs, outs: the tensors that came, and those that were returned, as far as known.
+        start, end: serial numbers on the tape around it.
+        calls: the calls inside it, in order.
+    """
+
+    module: Module
+    path: str
+    caller: str
+    inputs: list
+    outs: list
+    end: int
+    start: int = -1
+    calls: list = dataclasses.field(default_factory=list)
+
+
+def trace(net: Module, inputs) -> Scope:
+    """What `net` does with `inputs`, which are only shapes unless its own code needs values.
+
+    Args:
+        inputs: arrays, or jax.ShapeDtypeStruct with the batch first.
+    """
+    return _scope(_calls(net, inputs), set())
+
+
+def _calls(net, inputs) -> Call:
+    """The call of `net`. Nothing of the network is changed afterwards."""
+    paths = {id(module): path for path, module in net.modules().items()}
+    done = []
+
+    def note(module, tensors, out):
+        path = paths.get(id(module), type(module).__name__)
+        call = Call(module, path, current_module(), tensors, [], _now())
+        if isinstance(out, Tensor):
+            out.requires_grad = True  # so that the tape goes on after a step or a lookup
+            call.outs.append(out)
+        while done and done[-1].caller == path:
+            call.calls.insert(0, done.pop())
+        done.append(call)
+
+    def forward(*arrays):
+        tensors = [Tensor(x) for x in arrays]
+        for tensor in tensors:
+            tensor.requires_grad = True  # also whole numbers, whose way is looked for too
+        with watch(net, note):
+            results = net(*tensors)
+        # watch knows of the first result alone
+        leaves = jax.tree.leaves(results, is_leaf=lambda x: isinstance(x, Tensor))
+        done[-1].outs = [x for x in leaves if isinstance(x, Tensor)]
+        return 0
+
+    with _unchanged(net):
+        try:
+            jax.eval_shape(forward, *inputs)
+        except jax.errors.ConcretizationTypeError:  # the forward asks for values: it gets zeros
+            done.clear()
+            forward(*(np.zeros(x.shape, x.dtype) if not isinstance(x, np.ndarray) else x
+                      for x in inputs))  # fmt: skip
+    _set_starts(done[-1])
+    return done[-1]
+
+
+def _now() -> int:
+    return Record(None, (), (), {}, None, None).serial
+
+
+def _set_starts(call):
+    before = call.start
+    for inner in call.calls:
+        inner.start = before
+        before = inner.end
+        _set_starts(inner)
+
+
+@contextlib.contextmanager
+def _unchanged(net):
+    """Evaluation mode without recomputation; afterwards all is as it was."""
+    modules = list(net.modules().values())
+    modes = [module.training for module in modules]
+    values = [(v, v.data, v.grad) for v in named_variables(net).values()]
+    again = [module for module in modules if isinstance(module, Recompute)]
+    net.eval()
+    for module in again:
+        # how memory is saved is no part of the architecture
+        module.__dict__["forward"] = module.inner
+    try:
+        yield
+    finally:
+        for module in again:
+            del module.__dict__["forward"]
+        for module, mode in zip(modules, modes, strict=True):
+            module.training = mode
+        for variable, data, grad in values:
+            variable.data, variable.grad = data, grad
+
+
+@dataclasses.dataclass(eq=False)
+class _Node:
+    """A part in the making. time: its serial; exports: tensors of it that others read."""
+
+    part: Part
+    time: int
+    sources: list = dataclasses.field(default_factory=list)
+    call: Call | None = None
+    exports: list = dataclasses.field(default_factory=list)
+
+
+class _Weaver:
+    """Finds for each tensor in the scope of one call which part of the scope it came from."""
+
+    def __init__(self, call: Call):
+        self.call = call
+        self.children = [self._child(inner) for inner in call.calls]
+        self.operations = {}  # serial -> _Node, or the source that plumbing passes on
+        self.loose = {}  # id of a parameter -> _Node
+
+    def _child(self, inner):
+        part = part_of(inner.module, inner.path, self.call.path)
+        return _Node(part, inner.end, call=inner, exports=list(inner.outs))
+
+    def source(self, tensor, before):
+        """(node or INPUT, output number), or None for a constant or where the trace is lost."""
+        for child in reversed(self.children):
+            # a layer that does nothing returns the very tensor that it got
+            if child.time < before and child.call.outs and child.call.outs[0] is tensor:
+                return child, 0
+        for k, given in enumerate(self.call.inputs):
+            if given is tensor:
+                return INPUT, k
+        record = tensor.record
+        if record is None:
+            return self._parameter(tensor) if isinstance(tensor, Parameter) else None
+        if record.serial in self.operations:
+            return self.operations[record.serial]
+        if record.serial < self.call.start:
+            return None
+        for child in self.children:
+            if child.time > record.serial:
+                if all(tensor is not known for known in child.exports):
+                    child.exports.append(tensor)
+                number = next(k for k, known in enumerate(child.exports) if known is tensor)
+                return child, number
+        return None
+
+    def _parameter(self, tensor):
+        names = {id(p): path for path, p in self.call.module.named_parameters().items()}
+        if id(tensor) not in self.loose:
+            part = Part(
+                "parameter",
+                names.get(id(tensor), "parameter"),
+                detail=shape_text(tensor.shape),
+                parameters=tensor.size,
+                frozen=not tensor.requires_grad,
+            )
+            self.loose[id(tensor)] = _Node(part, self.call.start)
+        return self.loose[id(tensor)], 0
+
+    def find_operations(self):
+        """Nodes of the operations of this scope that lead to a child or to the result."""
+        found = {}
+        waiting = [t for c in self.children for t in c.call.inputs] + self.call.outs
+        while waiting:
+            record = waiting.pop().record
+            if record is None or record.serial in found or record.serial < self.call.start:
+                continue
+            if record.module != self.call.path or record.serial > self.call.end:
+                # made within a child: on from what the child was given
+                continue
+            found[record.serial] = record
+            waiting += [t for t in record.inputs if t is not None]
+        for serial in sorted(found):
+            self._operation(found[serial])
+
+    def _operation(self, record):
+        sources = [self.source(t, record.serial) for t in record.inputs if t is not None]
+        sources = [s for s in sources if s is not None]
+        passes = len(sources) == 1 and is_plumbing(record, from_input=sources[0][0] is INPUT)
+        if passes:
+            self.operations[record.serial] = sources[0]
+            return
+        node = _Node(operation_part(record), record.serial, sources)
+        self.operations[record.serial] = node, 0
+
+
+def _scope(call: Call, counted: set) -> Scope:
+    """The inside of a call.
+
+    Args:
+        counted: ids of the parameters that were met before; is added to.
+    """
+    weaver = _Weaver(call)
+    weaver.find_operations()
+    before = None
+    for child in weaver.children:
+        found = [weaver.source(t, child.time) for t in child.call.inputs]
+        child.sources = [s for s in found if s is not None]
+        if found and not child.sources:
+            child.sources = [(before, 0) if before is not None else (INPUT, 0)]
+            child.part.guessed = True
+        elif child.sources:
+            # a mask that was computed aside is no line in the picture
+            pairs = zip(child.call.inputs, found, strict=True)
+            child.call.inputs = [t for t, s in pairs if s is not None]
+        before = child
+    outputs = [weaver.source(t, math.inf) for t in call.outs]
+    if call.outs and before is not None and all(s is None for s in outputs):
+        outputs = [(before, 0)]
+
+    made = [n[0] for n in weaver.operations.values() if isinstance(n[0], _Node)]
+    operations = {id(n): n for n in made if n.call is None and n.part.kind == "operation"}
+    nodes = sorted(
+        [*weaver.children, *weaver.loose.values(), *operations.values()], key=lambda n: n.time
+    )
+    for node in nodes:
+        if node.call is not None:
+            _finish(node, counted)
+    return _numbered(nodes, outputs, max(1, len(call.inputs)))
+
+
+def _finish(node, counted):
+    """The part of a child: its shapes, its inside, and whether its weights were met before."""
+    part, call = node.part, node.call
+    own = {id(p) for p in call.module.parameters()}
+    part.shared = bool(own) and own <= counted
+    if not is_leaf(call.module):
+        call.outs = node.exports or call.outs
+        part.inner = _scope(call, counted)
+    counted |= own
+    if call.outs:
+        part.shape = tuple(call.outs[0].shape[1:])
+        part.changes = not call.inputs or call.inputs[0].shape[1:] != call.outs[0].shape[1:]
+
+
+def _numbered(nodes, outputs, inputs) -> Scope:
+    """The scope, sources by index; layers that do nothing, as Dropout of 0, are left out."""
+    number, aliases, parts = {}, {}, []
+
+    def place(source):
+        node, port = source
+        while id(node) in aliases:
+            node, port = aliases[id(node)]
+        return (INPUT, port) if node is INPUT else (number[id(node)], port)
+
+    for node in nodes:
+        module = node.call.module if node.call is not None else None
+        if isinstance(module, Dropout) and module.p == 0 and len(node.sources) == 1:
+            aliases[id(node)] = node.sources[0]
+            continue
+        node.part.sources = once(node.part, [place(s) for s in node.sources])
+        number[id(node)] = len(parts)
+        parts.append(node.part)
+    return Scope(parts, list(dict.fromkeys(place(s) for s in outputs if s is not None)), inputs)

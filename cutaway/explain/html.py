@@ -1,0 +1,78 @@
+"""What pages are made of: their style, sections and tables. Nothing is fetched from anywhere."""
+
+from html import escape
+
+STYLE = """
+:root { --ink:#1c2430; --soft:#5b6675; --line:#d9dee5; --paper:#fff; --tint:#f4f6f9;
+        --accent:#2b7bba; color-scheme: light dark; }
+@media (prefers-color-scheme: dark) {
+  :root { --ink:#e6eaf0; --soft:#9aa6b5; --line:#37414e; --paper:#14191f; --tint:#1d242c;
+          --accent:#6db3e8; } }
+* { box-sizing: border-box; }
+body { font: 16px/1.55 system-ui, sans-serif; color: var(--ink); background: var(--paper);
+       max-width: 60rem; margin: 0 auto; padding: 2rem 1.25rem 4rem; }
+h1 { font-size: 1.7rem; margin: 0 0 .2rem; } h2 { font-size: 1.15rem; margin: 2.6rem 0 .7rem; }
+p { max-width: 44rem; } .soft { color: var(--soft); }
+.headline { font-size: 1.25rem; line-height: 1.45; }
+.headline b { color: var(--accent); }
+.scroll { overflow-x: auto; }
+table { border-collapse: collapse; font-size: .9rem; font-variant-numeric: tabular-nums; }
+th, td { text-align: left; padding: .3rem .8rem .3rem 0; border-bottom: 1px solid var(--line);
+         vertical-align: top; }
+th { font-weight: 600; color: var(--soft); } td.n, th.n { text-align: right; white-space: nowrap; }
+code, pre { font: .88rem ui-monospace, monospace; }
+pre { background: var(--tint); padding: .8rem 1rem; border-radius: 6px; overflow-x: auto; }
+.chart svg { background: #fff; border-radius: 6px; max-width: 100%; height: auto; }
+.matrix td { text-align: center; min-width: 4.2rem; border: 2px solid var(--paper); }
+.pixels { width: 96px; image-rendering: pixelated; border-radius: 4px; }
+.matrix small { display: block; opacity: .75; }
+"""
+
+# what the browser itself holds the page to: its own styles and pictures, and nothing else
+POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:"
+
+
+class Markup(str):
+    """Text that is HTML already."""
+
+
+def page(title: str, sections, *, style: str = "") -> str:
+    """A whole page.
+
+    Args:
+        sections: pieces of HTML.
+        style: CSS beside what all pages have.
+    """
+    return (
+        '<!doctype html>\n<html lang="en"><head><meta charset="utf-8">'
+        f'<meta http-equiv="Content-Security-Policy" content="{POLICY}">'
+        '<meta name="viewport" content="width=device-width, initial-scale=1">'
+        f"<title>{escape(title)}</title><style>{STYLE}{style}</style></head>\n"
+        f"<body>{''.join(sections)}</body></html>\n"
+    )
+
+
+def section(title: str, body: str) -> str:
+    """A heading and what stands below it."""
+    return f"<h2>{escape(title)}</h2>\n{body}\n"
+
+
+def table(headings, rows, numbers=()) -> str:
+    """A table that scrolls if it is wider than the page.
+
+    Args:
+        rows: of texts, or Markup.
+        numbers: columns of numbers, from 0.
+    """
+
+    def cell(tag, k, value):
+        kind = ' class="n"' if k in numbers else ""
+        text = value if isinstance(value, Markup) else escape(str(value))
+        return f"<{tag}{kind}>{text}</{tag}>"
+
+    head = "".join(cell("th", k, heading) for k, heading in enumerate(headings))
+    body = "".join(
+        "<tr>" + "".join(cell("td", k, value) for k, value in enumerate(row)) + "</tr>"
+        for row in rows
+    )
+    return f'<div class="scroll"><table><tr>{head}</tr>{body}</table></div>'

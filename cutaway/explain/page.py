@@ -1,0 +1,90 @@
+"""A page of explanations: one file that opens anywhere and asks the network for nothing."""
+
+import re
+from html import escape
+
+import numpy as np
+
+from cutaway.errors import OptionError
+from cutaway.explain.figures import svg_of
+from cutaway.explain.formula import Exact, mathml
+from cutaway.explain.html import page, section
+from cutaway.explain.story import Story
+from cutaway.explain.svg import Drawing, write_into
+
+STYLE = """
+.exact { border-bottom: 1px dotted var(--soft); cursor: help; }
+math .exact { border-bottom: 0; text-decoration: underline dotted var(--soft); }
+.formula { overflow-x: auto; overflow-y: hidden; padding: .4rem 0 .7rem; font-size: 1.15rem; }
+.formula math { font-family: "Latin Modern Math", "STIX Two Math", "Cambria Math", math; }
+mtable { math-style: normal; } mtd { padding: .25em 0; }
+mtd[columnalign="right"] { text-align: right; } mtd[columnalign="left"] { text-align: left; }
+figure { margin: 1rem 0; }
+"""
+
+
+def write_page(path, title: str, stories=(), *, drawing: Drawing | None = None, lead: str = ""):
+    """Write stories as one HTML file, whole or not at all.
+
+    Each story is shown with its formula typeset, its text or table, and its plot; a rounded
+    number tells its exact value when the mouse rests on it. The file has no scripts, its fonts
+    are those of the system, and it is light or dark as the reader's system is.
+
+    Args:
+        path: the file, in a folder that exists.
+        title: of the page.
+        stories: what `explain` answers, each alone or as (heading, story).
+        drawing: the network, from `draw`; shown first.
+        lead: a sentence below the title.
+
+    Raises:
+        RunError: the folder does not exist or cannot be written to.
+        OptionError: something else than stories or a drawing.
+
+    Example:
+        >>> write_page("why.html", "Why row 3 passed", [forward, paths], drawing=draw(net))
+    """
+    if drawing is not None and not isinstance(drawing, Drawing):
+        raise OptionError(
+            f"write_page: drawing is a {type(drawing).__name__}",
+            expected="a Drawing",
+            mend="give drawing=cutaway.explain.draw(net)",
+        )
+    parts = [f"<h1>{escape(title)}</h1>"]
+    if lead:
+        parts.append(f'<p class="soft">{escape(lead)}</p>')
+    if drawing is not None:
+        parts.append(f'<figure class="scroll">{_without_addresses(drawing.svg)}</figure>')
+    for story in stories:
+        parts.append(_told(story))
+    write_into(path, page(title, parts, style=STYLE))
+
+
+def _told(story) -> str:
+    heading, story = story if isinstance(story, tuple) and len(story) == 2 else (None, story)
+    if not isinstance(story, Story):
+        raise OptionError(
+            f"write_page: a {type(story).__name__} among the stories",
+            expected="what explain answers, or (heading, story)",
+        )
+    if heading is None:
+        heading = re.sub(r"(?<=[a-z])(?=[A-Z])", " ", type(story).__name__).capitalize()
+    exact = Exact(story.to_dict())
+    formula = story.latex()
+    body = ""
+    if formula is not None:
+        body += f'<div class="formula">{mathml(formula, exact)}</div>'
+    body += exact.mark(story.html())
+    if type(story).plot is not Story.plot:
+        body += f'<div class="chart scroll">{_plot(story)}</div>'
+    return f"<section>{section(str(heading), body)}</section>\n"
+
+
+def _plot(story) -> str:
+    axes = np.ravel(np.asarray(story.plot(), dtype=object))[0]
+    return _without_addresses(svg_of(axes.figure))
+
+
+def _without_addresses(svg) -> str:
+    """Within HTML an SVG needs no names of its dialects, which look like addresses."""
+    return re.sub(r'\sxmlns(:\w+)?="[^"]*"', "", svg)

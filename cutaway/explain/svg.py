@@ -1,0 +1,151 @@
+"""What all drawings are made of: the picture itself, its style, and how wide a text is."""
+
+import dataclasses
+from html import escape
+from pathlib import Path
+
+from cutaway.errors import RunError
+from cutaway.files import write_atomically
+
+# kind of layer -> (what the legend calls it, colour: of a middle tone, seen on white and on black)
+KINDS = {
+    "dense": ("dense", "#2b7bba"),
+    "convolution": ("convolution", "#12906a"),
+    "recurrent": ("recurrent", "#8559c4"),
+    "attention": ("attention", "#cf3f76"),
+    "embedding": ("embedding, positions", "#a8790a"),
+    "normalisation": ("normalisation", "#6f7f92"),
+    "activation": ("activation", "#e8871e"),
+    "pooling": ("pooling, reshaping", "#3fb2c4"),
+    "dropout": ("dropout", "#b4b4b4"),
+    "parameter": ("loose parameter", "#c9b037"),
+    "module": ("other module", "#8a94a3"),
+}
+
+STYLE = """
+.cutaway-net { color: inherit; }
+.cutaway-net text { font: 12px system-ui, sans-serif; fill: currentColor; }
+.cutaway-net .strong { font-weight: 600; }
+.cutaway-net .small { font-size: 11px; opacity: .78; }
+.cutaway-net .faint { opacity: .7; }
+.cutaway-net .node { fill: currentColor; fill-opacity: .05; stroke: currentColor;
+  stroke-width: 1.2; }
+.cutaway-net .positive { stroke: #2b7bba; }
+.cutaway-net .negative { stroke: #d95f0e; stroke-dasharray: 5 3; }
+.cutaway-net .under { stroke: currentColor; stroke-opacity: .9; stroke-linecap: round; }
+.cutaway-net .dim { opacity: .3; }
+.cutaway-net .node.lit { stroke-width: 3; fill-opacity: .2; }
+.cutaway-net .core { fill: currentColor; }
+.cutaway-net .wire { fill: none; stroke: currentColor; stroke-width: 1.2; stroke-opacity: .65; }
+.cutaway-net .wire.lit { stroke-width: 4; stroke-opacity: 1; }
+.cutaway-net .guess { stroke-dasharray: 3 4; }
+.cutaway-net .tip { fill: currentColor; fill-opacity: .75; }
+.cutaway-net .frame { fill: currentColor; fill-opacity: .035; stroke: currentColor;
+  stroke-opacity: .45; }
+.cutaway-net .head { fill: currentColor; fill-opacity: .08; }
+.cutaway-net .block { fill-opacity: .17; stroke: currentColor; stroke-opacity: .55; }
+.cutaway-net .pill { fill: currentColor; fill-opacity: .05; stroke: currentColor;
+  stroke-opacity: .7; }
+.cutaway-net .block.lit, .cutaway-net .pill.lit, .cutaway-net .frame.lit { stroke-width: 3.5;
+  stroke-opacity: 1; }
+""" + "".join(
+    f".cutaway-net .{kind} {{ fill: {colour}; }}\n" for kind, (_, colour) in KINDS.items()
+)
+
+# as a file of its own, where no page gives it a colour; within a page :root is the page
+ALONE = """
+svg.cutaway-net:root { color: #1c2430; background: #fff; color-scheme: light dark; }
+@media (prefers-color-scheme: dark) {
+  svg.cutaway-net:root { color: #e6eaf0; background: #14191f; } }
+"""
+
+# widths in parts of the font's size, of a wide font, so that no text is wider than thought
+_NARROW = dict.fromkeys("iIjl.,:;'|! ", 0.34) | dict.fromkeys('()[]{}ftr/-"·', 0.42)
+_WIDE = dict.fromkeys("mMwW%@…—", 1.0) | dict.fromkeys("=+×−→<>~", 0.86)
+_WIDTHS = _NARROW | _WIDE
+
+
+@dataclasses.dataclass(frozen=True)
+class Drawing:
+    """A picture.
+
+    Attributes:
+        svg: the whole SVG element as text.
+    """
+
+    svg: str
+
+    def _repr_svg_(self):
+        return self.svg
+
+    def save(self, path) -> None:
+        """Write the picture as an .svg file, whole or not at all.
+
+        Raises:
+            RunError: the folder does not exist or cannot be written to.
+        """
+        write_into(path, self.svg)
+
+
+def picture(parts, width: float, height: float, title: str) -> Drawing:
+    """A Drawing of SVG elements. It shrinks to three quarters at most; beyond that, it scrolls."""
+    name = escape(title, quote=True)
+    return Drawing(
+        f'<svg class="cutaway-net" xmlns="http://www.w3.org/2000/svg" role="img" '
+        f'aria-label="{name}" viewBox="0 0 {width:g} {height:g}" width="{width:g}" '
+        f'style="max-width:100%;min-width:{0.75 * width:g}px;height:auto">'
+        f"<title>{name}</title><style>{STYLE}{ALONE}</style>{''.join(parts)}</svg>"
+    )
+
+
+def write_into(path, text: str) -> None:
+    """Write `text` to `path`, whole or not at all, in a folder that must be there."""
+    path = Path(path)
+    if not path.parent.is_dir():
+        raise RunError(
+            f"{path} cannot be written: there is no folder {path.parent}",
+            expected="a file name in a folder that exists",
+            mend=f"make it first (mkdir -p {path.parent}), or choose another",
+        )
+    if path.is_dir():
+        raise RunError(
+            f"{path} cannot be written: it is a folder",
+            expected="the name of a file",
+            mend=f"for example {path / 'network.html'}",
+        )
+    write_atomically(path, text.encode())
+
+
+def text_width(text: str, size: float = 12) -> float:
+    """How wide a text may be at most, in SVG units.
+
+    Example:
+        >>> text_width("ill") < text_width("MWM")
+        True
+    """
+    return size * sum(
+        _WIDTHS.get(char, 0.74 if char.isupper() or ord(char) > 0x2FF else 0.65) for char in text
+    )
+
+
+def text(x: float, y: float, content: str, *, kind: str = "", side: str = "start") -> str:
+    """A text element; y is its baseline."""
+    classes = f' class="{kind}"' if kind else ""
+    anchor = "" if side == "start" else f' text-anchor="{side}"'
+    return f'<text x="{x:g}" y="{y:g}"{anchor}{classes}>{escape(str(content))}</text>'
+
+
+def wrap(words, width: float, size: float) -> list:
+    """Words as lines that are at most `width` wide, unless one word is wider.
+
+    Example:
+        >>> wrap(["one", "two", "three"], 50, 11)
+        ['one two', 'three']
+    """
+    lines = []
+    for word in words:
+        if lines and text_width(f"{lines[-1]} {word}", size) <= width:
+            lines[-1] += f" {word}"
+        else:
+            lines.append(word)
+    return lines
