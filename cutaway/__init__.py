@@ -110,6 +110,7 @@ _HOMES = {
         "Mixup",
         "Trainer",
         "load_weights",
+        "race",
         "save_weights",
     ),
     "cutaway.explain": ("draw",),

@@ -38,7 +38,7 @@ class Optimizer(Stateful):
         named = trainable(parameters)
         self.parameters = list(named.values())
         expect_range(lr, what="learning rate lr", above=0, below=float("inf"))
-        self.base_lr = Buffer(np.float32(lr))
+        self.base_lr = Buffer(jnp.asarray(lr, jnp.result_type(float)))
         self.step_count = Buffer(np.int32(0))
         self.schedule = schedule
         self.clip = clip
@@ -56,7 +56,7 @@ class Optimizer(Stateful):
     @property
     def t(self):
         """Number of this step, as a float array: 1 in the first."""
-        return self.step_count.data.astype(jnp.float32)
+        return self.step_count.data.astype(jnp.result_type(float))
 
     @property
     def lr(self):
