@@ -117,7 +117,8 @@ class Curvature(Story):
                 axes.plot(places[chosen], values[chosen], marker, color=colour, label=label, ms=4)
         axes.axhline(0, color="#5b6675", lw=0.8)
         if largest > 0 and np.abs(values).min() < 1e-2 * largest:
-            axes.set_yscale("symlog", linthresh=1e-3 * largest)
+            # a power of ten, or marks would fall into the linear part and onto each other
+            axes.set_yscale("symlog", linthresh=10.0 ** math.floor(math.log10(1e-2 * largest)))
         axes.set_title(f"{self.verdict} · length of the gradient {number(self.gradient_norm, 3)}")
         axes.set_xlabel("number of the eigenvalue, from the smallest")
         axes.set_ylabel("eigenvalue of the Hessian")

@@ -60,7 +60,8 @@ class LossSurface(Story):
             found = np.where(np.isfinite(self.values), self.values, np.nan)
             index = np.unravel_index(at(found), found.shape)
             place = ", ".join(number(self.steps[k] + 0.0, 3) for k in reversed(index))
-            words.append(f"{name} {number(found[index])} at ({place})")
+            place = f"({place})" if self.values.ndim == 2 else place
+            words.append(f"{name} {number(found[index])} at {place}")
         return ", ".join(words)
 
     def _map(self, width) -> list:
@@ -87,7 +88,9 @@ class LossSurface(Story):
         return [*("".join(row).rstrip() for row in cells), f"{ends}; o the parameters{path}"]
 
     def _bars(self, width) -> list:
-        chosen = np.unique(np.linspace(0, len(self.steps) - 1, 21).round().astype(int))
+        middle = len(self.steps) // 2
+        stride = -(-len(self.steps) // 21)
+        chosen = np.arange(middle % stride, len(self.steps), stride)
         values = self.values[chosen]
         finite = values[np.isfinite(values)]
         low, high = (finite.min(), finite.max()) if finite.size else (0.0, 1.0)
@@ -133,6 +136,7 @@ class LossSurface(Story):
             self._plot_contours(axes)
         else:
             self._plot_line(axes)
+        axes.locator_params(nbins=6)
         axes.set_xlabel("along the first direction")
         axes.legend(frameon=True, framealpha=0.9, loc="best")
         return axes
@@ -156,26 +160,22 @@ class LossSurface(Story):
         axes.spines[["top", "right"]].set_visible(False)
 
     def _plot_contours(self, axes):
+        from matplotlib.colors import LogNorm
+        from matplotlib.patheffects import Normal, Stroke
+
         values = np.ma.masked_invalid(self.values)
         low, high = values.min(), values.max()
-        levels = 20
+        levels, scale = 20, None
         if low > 0 and high > 100 * low:
-            levels = np.geomspace(low, high, 20)
-        filled = axes.contourf(self.steps, self.steps, values, levels, cmap="cividis")
+            levels, scale = np.geomspace(low, high, 20), LogNorm(low, high)
+        filled = axes.contourf(self.steps, self.steps, values, levels, cmap="cividis", norm=scale)
         axes.contour(self.steps, self.steps, values, filled.levels, colors="white", linewidths=0.3)
         bar = axes.figure.colorbar(filled, ax=axes, format="%.3g")
         bar.set_label("loss")
         if self.path is not None:
-            axes.plot(
-                *self.path.T,
-                "x-",
-                color="#ffffff",
-                mec="#111111",
-                lw=1.6,
-                ms=6,
-                mew=1.4,
-                label="the training",
-            )
+            (line,) = axes.plot(*self.path.T, ".-", color="#111111", lw=1.2, ms=7)
+            line.set_label("the training")
+            line.set_path_effects([Stroke(linewidth=3.5, foreground="white"), Normal()])
         axes.plot(0, 0, "o", color="#d1430b", mec="white", ms=9, ls="none", label="the parameters")
         axes.set_xlim(self.steps[0], self.steps[-1])
         axes.set_ylim(self.steps[0], self.steps[-1])

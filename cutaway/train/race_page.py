@@ -152,7 +152,7 @@ def _picture(race, ways) -> str:
         f'<circle cx="{x:.1f}" cy="{y:.1f}" r="8" fill="#fff" stroke="#111" stroke-width="2"/>'
     )
     for k, (racer, way) in enumerate(zip(race.racers, ways, strict=True)):
-        colour, dashes, _ = style(k)
+        colour, dashes, _ = style(race, k)
         points = " ".join(f"{x},{y}" for x, y in way["points"])
         x, y = way["points"][-1]
         parts.append(
@@ -213,7 +213,7 @@ def _table(race) -> str:
     body = ""
     for row in race.rows():
         k = numbers[row[0]]
-        colour, dashes, _ = style(k)
+        colour, dashes, _ = style(race, k)
         key = (
             '<svg class="key" width="34" height="12"><line x1="2" y1="6" x2="32" y2="6" '
             f'stroke="{colour}" stroke-width="2.5" stroke-dasharray="{DASHES[dashes]}"/></svg>'

@@ -2,6 +2,8 @@
 
 import numpy as np
 
+from cutaway.optim import OPTIMIZERS
+
 # each differs from the others in colour, in dashes and in the mark at its end, so that it can be
 # told without colours too
 STYLES = (
@@ -19,8 +21,11 @@ STYLES = (
 LEVELS = 14
 
 
-def style(k: int):
-    """(colour, dashes, mark) of racer k."""
+def style(race, k: int):
+    """(colour, dashes, mark) of racer k: each optimizer has the same in all races."""
+    names = list(OPTIMIZERS)
+    if all(racer.name in names for racer in race.racers):
+        k = names.index(race.racers[k].name)
     return STYLES[k % len(STYLES)]
 
 
@@ -104,7 +109,7 @@ def plot_values(race, axes=None):
     lowest, name = _lowest(race)
     start = race.racers[0].values[0] - lowest
     for k, racer in enumerate(race.racers):
-        colour, dashes, mark = style(k)
+        colour, dashes, mark = style(race, k)
         above = np.asarray(racer.values) - lowest
         # who diverges is followed for a while; heights of 0 have no logarithm
         above = np.where(above <= 1e3 * max(start, 1e-12), np.maximum(above, 1e-16), np.nan)
@@ -146,7 +151,7 @@ def _draw_ways(race, axes):
         axes.plot(xs, ys, "*", color="white", mec="#111111", mew=0.8, ms=13 if few else 4,
                   ls="none", label="known minimum", zorder=3)  # fmt: skip
     for k, racer in enumerate(race.racers):
-        colour, dashes, mark = style(k)
+        colour, dashes, mark = style(race, k)
         points = racer.points[np.isfinite(racer.points).all(axis=1)]
         # far outside, a line to 1e300 cannot be drawn
         points = points[(np.abs(points) < 1e6).all(axis=1)]
