@@ -110,9 +110,10 @@ _HOMES = {
         "Mixup",
         "Trainer",
         "load_weights",
+        "race",
         "save_weights",
     ),
-    "cutaway.explain": ("draw",),
+    "cutaway.explain": ("attribute", "curvature", "draw", "explain_update", "loss_surface"),
     "cutaway.runs": ("Run", "TableOptions", "train_table"),
 }
 _PACKAGES = (

@@ -26,8 +26,9 @@ RANKS = {
     "studio": 8,
     "cli": 9,
 }
-# `nn.jit` and `engine.from_jax` are wrappers around jax.jit and the users' door to jax.vjp
-MAY_DIFFERENTIATE_WITH_JAX = {"engine/from_jax.py"}
+# `nn.jit` and `engine.from_jax` are wrappers around jax.jit and the users' door to jax.vjp;
+# curvature takes jax.jvp of our own gradient
+MAY_DIFFERENTIATE_WITH_JAX = {"engine/from_jax.py", "explain/curvature.py"}
 
 
 def module_name(path: Path) -> str:

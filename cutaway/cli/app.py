@@ -248,6 +248,43 @@ def generate(
     generate_command(run, prompt, length, temperature, seed, as_json=as_json)
 
 
+@app.command(epilog="Example: **cutaway race rosenbrock --optimizer sgd,adam --html race.html**")
+def race(
+    surface: Annotated[
+        str,
+        typer.Argument(metavar="SURFACE", help="A textbook surface; see --list."),
+    ] = "ravine",
+    optimizer: _option(
+        str, None, "Which of them race. [default: all ten]", metavar="NAME,..."
+    ) = None,
+    steps: _option(int, None, "How many steps. [default: fits the surface]") = None,
+    start: _option(
+        str, None, "From where they run. [default: fits the surface]", metavar="X,Y"
+    ) = None,
+    lr: _option(float, None, "Learning rate of all. [default: by a rule, which it says]") = None,
+    png: _option(Path, None, "Picture to write.", metavar="FILE") = None,
+    html: _option(Path, None, "Page to write, for a browser.", metavar="FILE") = None,
+    listed: Annotated[bool, typer.Option("--list", help="List the surfaces.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Let optimizers run down a surface from one point, and say where they arrive."""
+    from cutaway.cli.race import list_command, race_command
+
+    if listed:
+        list_command(as_json=as_json)
+        return
+    race_command(
+        surface,
+        None if optimizer is None else _names(optimizer),
+        steps=steps,
+        start=None if start is None else _numbers(start),
+        lr=lr,
+        png=png,
+        html=html,
+        as_json=as_json,
+    )
+
+
 def _names(text: str) -> tuple[str, ...]:
     return tuple(name.strip() for name in text.split(",") if name.strip())
 
@@ -260,6 +297,17 @@ def _sizes(text: str) -> tuple[int, ...]:
             f"layer sizes {text!r}",
             expected="whole numbers with commas between",
             mend="for example --layers 64,64",
+        ) from None
+
+
+def _numbers(text: str) -> tuple[float, ...]:
+    try:
+        return tuple(float(part) for part in text.split(","))
+    except ValueError:
+        raise OptionError(
+            f"the start {text!r}",
+            expected="two numbers with a comma between",
+            mend="for example --start -2,1.5",
         ) from None
 
 

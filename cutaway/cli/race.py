@@ -1,0 +1,40 @@
+"""cutaway race."""
+
+import io
+import textwrap
+
+from cutaway.cli.show import console, escape, print_json
+
+
+def list_command(*, as_json) -> None:
+    from cutaway.explain import LANDSCAPES
+
+    if as_json:
+        rows = {s.name: {"formula": s.formula, "about": s.about} for s in LANDSCAPES.values()}
+        print_json({"surfaces": rows})
+        return
+    for surface in LANDSCAPES.values():
+        console.print(f"[bold]{surface.name}[/]: {escape(surface.formula)}")
+        about = textwrap.fill(surface.about, 78, initial_indent="  ", subsequent_indent="  ")
+        console.print(escape(about))
+
+
+def race_command(surface, optimizers, *, steps, start, lr, png, html, as_json) -> None:
+    from cutaway.train import race, write_atomically
+
+    found = race(surface, optimizers, steps=steps, start=start, lr=lr)
+    written = []
+    if png is not None:
+        picture = io.BytesIO()
+        found.figure().savefig(picture, format="png", dpi=130)
+        write_atomically(png, picture.getvalue())
+        written.append((str(png), "the ways from above, and how low each was"))
+    if html is not None:
+        write_atomically(html, found.page().encode())
+        written.append((str(html), "the same for your browser, with a slider through the steps"))
+    if as_json:
+        print_json({**found.to_dict(), "written": [path for path, _ in written]})
+        return
+    print(found)
+    for path, what in written:
+        console.print(f"\n[bold]{escape(path)}[/]\n  {what}", soft_wrap=True)

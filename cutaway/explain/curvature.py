@@ -1,0 +1,455 @@
+"""curvature: is this point of a loss a minimum, a saddle, a plateau, or a slope?
+
+The Hessian is never written down: its products with vectors are the derivatives (`jax.jvp`) of the
+gradient that our own tape gives, and its outermost eigenvalues come from Lanczos' process.
+"""
+
+import dataclasses
+import functools
+import math
+import textwrap
+
+import jax
+import numpy as np
+
+from cutaway.engine import Tensor
+from cutaway.errors import GradientError, OptionError, expect_range
+from cutaway.explain.lanczos import tridiagonalise
+from cutaway.explain.objective import (
+    Objective,
+    expect_point,
+    network_objective,
+    objective_of,
+)
+from cutaway.explain.story import Story, align, number
+
+ALL_OF = 200  # parameters up to which all eigenvalues are computed
+STEPS = 64  # of Lanczos for more
+BASIS_BYTES = 2**30  # what their vectors may take
+KNOWN = 1e-8  # both ends known to within this share of the larger: enough
+NEAR = 0.01  # of the length of the parameters: how far "here" reaches
+ROUNDS = 6  # of Newton's method towards a stationary point
+LEFT = 0.1  # share of the gradient that a step may leave of its quadratic model
+GONE = 0.01  # share below which the gradient is said to have vanished
+FLAT = 1e-3  # share of the loss by which a plateau may move, over ten times NEAR
+
+
+@dataclasses.dataclass(frozen=True, repr=False)
+class Curvature(Story):
+    """The curvature of a loss at a point, and what kind of point it is.
+
+    Attributes:
+        verdict: "minimum", "saddle", "maximum", "plateau", "slope" or "not decided".
+        reason: why, in a sentence with the numbers.
+        loss: its value here.
+        gradient_norm: length of the gradient.
+        largest, smallest: eigenvalues of the Hessian. Where not all were computed, directions
+            that curve as much exist, and ones that curve more may.
+        largest_bound, smallest_bound: an eigenvalue lies at most so far from it.
+        eigenvalues: those that were computed, in ascending order; approximate between the ends.
+        complete: whether these are all of them.
+        parameters: how many numbers the loss depends on.
+        near: how far "here" reaches.
+        distance: from here to the stationary point within `near`; None if none was found.
+        directions: (largest, smallest): the eigenvectors as {path: array}.
+    """
+
+    verdict: str
+    reason: str
+    loss: float
+    gradient_norm: float
+    largest: float
+    smallest: float
+    largest_bound: float
+    smallest_bound: float
+    eigenvalues: np.ndarray
+    complete: bool
+    parameters: int
+    near: float
+    distance: float | None
+    directions: tuple
+
+    def text(self, width: int = 80) -> str:
+        how = (
+            f"all {self.parameters} eigenvalues"
+            if self.complete
+            else f"from {len(self.eigenvalues)} products with the Hessian"
+        )
+        rows = [
+            ["loss", number(self.loss), ""],
+            ["length of the gradient", number(self.gradient_norm), ""],
+            ["largest curvature", number(self.largest), f"± {number(self.largest_bound, 2)}"],
+            ["smallest curvature", number(self.smallest), f"± {number(self.smallest_bound, 2)}"],
+        ]
+        verdict = textwrap.fill(f"{self.verdict}: {self.reason}", width)
+        head = f"curvature of the loss over {self.parameters:,} parameters ({how})"
+        lines = [f"  {line}" for line in align(rows)]
+        return "\n".join([textwrap.fill(head, width), *lines, verdict])
+
+    def to_dict(self) -> dict:
+        skipped = ("eigenvalues", "directions")
+        plain = {f.name: getattr(self, f.name) for f in dataclasses.fields(self)}
+        plain = {name: value for name, value in plain.items() if name not in skipped}
+        return {**plain, "eigenvalues": [float(v) for v in self.eigenvalues]}
+
+    def latex(self) -> str:
+        return (
+            rf"\lambda_{{\max}} = {_latex(self.largest)},\quad "
+            rf"\lambda_{{\min}} = {_latex(self.smallest)},\quad "
+            rf"\|\nabla L\| = {_latex(self.gradient_norm)}"
+        )
+
+    def plot(self, axes=None):
+        """The eigenvalues in order, on an axis that is linear near 0 and logarithmic beyond."""
+        if axes is None:
+            from matplotlib.figure import Figure
+
+            axes = Figure(figsize=(6, 3.4), layout="constrained").add_subplot()
+        values = self.eigenvalues
+        largest = float(np.abs(values).max())
+        up = values > 0
+        places = np.arange(1, len(values) + 1)
+        for chosen, colour, marker, label in (
+            (up, "#1f5f99", "o", "curves up"),
+            (~up, "#d95f0e", "v", "curves down or not at all"),
+        ):
+            if chosen.any():
+                axes.plot(places[chosen], values[chosen], marker, color=colour, label=label, ms=4)
+        axes.axhline(0, color="#5b6675", lw=0.8)
+        if largest > 0 and np.abs(values).min() < 1e-2 * largest:
+            # a power of ten, or marks would fall into the linear part and onto each other
+            axes.set_yscale("symlog", linthresh=10.0 ** math.floor(math.log10(1e-2 * largest)))
+        axes.set_title(f"{self.verdict} · length of the gradient {number(self.gradient_norm, 3)}")
+        axes.set_xlabel("number of the eigenvalue, from the smallest")
+        axes.set_ylabel("eigenvalue of the Hessian")
+        axes.legend(frameon=False)
+        axes.grid(alpha=0.25)
+        axes.spines[["top", "right"]].set_visible(False)
+        return axes
+
+
+def curvature(
+    net, x, y, *, loss, steps: int | None = None, near: float | None = None, float64: bool = True
+) -> Curvature:
+    """The largest and smallest curvature of a network's loss where its parameters are.
+
+    The verdict comes from numbers alone. Newton's method looks for a stationary point within
+    `near`: a point where the gradient has truly become a hundredth. If there is one, the signs of
+    the eigenvalues there decide, each against its bound: a minimum if the smallest is above 0 by
+    more than its bound. A negative curvature that was found is there whatever the bound; that
+    nothing curves down more is, for more than 200 parameters, as sure as Lanczos from a random
+    vector is. If there is none, it is a plateau where the loss moves by less than a thousandth
+    over ten times `near`, and a slope elsewhere.
+
+    The network is used in evaluation mode, with all of (x, y) in one batch, and is left as it was.
+
+    Args:
+        net: a Module; its frozen parameters stay where they are.
+        x, y: inputs and targets.
+        loss: function (prediction, target) -> Tensor of one number.
+        steps: most products with the Hessian; None: up to 200 parameters as many as there are,
+            for more 64, or as many as 1 GiB holds vectors of.
+        near: how far "here" reaches, as a distance between parameters; None: 1% of their
+            length, but at least 0.01.
+        float64: compute in float64; float32 is quicker and takes half the memory.
+
+    References:
+        Pearlmutter 1994, "Fast exact multiplication by the Hessian", Neural Computation 6(1);
+        Dauphin et al. 2014, "Identifying and attacking the saddle point problem",
+        arXiv:1406.2572.
+
+    Example:
+        >>> from cutaway.losses import mean_squared_error
+        >>> net = Linear(1, 1)
+        >>> net.weight.data = net.weight.data * 0 + 2
+        >>> found = curvature(net, np.array([[1.0], [2.0]]), np.array([[2.0], [4.0]]),
+        ...                   loss=mean_squared_error)
+        >>> found.verdict, round(found.largest, 3), round(found.smallest, 3)
+        ('minimum', 6.854, 0.146)
+    """
+    expect_point(x, y, where="curvature")
+    objective, start = network_objective(net, x, y, loss, where="curvature", wide=float64)
+    return curvature_at(objective, start, steps=steps, near=near)
+
+
+def curvature_of(f, *arrays, near: float | None = None) -> Curvature:
+    """The curvature of a function of Tensors at a point, in float64; see `curvature`.
+
+    Args:
+        f: takes Tensors and returns a Tensor of one number.
+        arrays: where, one array for each Tensor.
+
+    Example:
+        >>> curvature_of(lambda w: w[0] ** 2 - w[1] ** 2, np.zeros(2)).verdict
+        'saddle'
+    """
+    objective = objective_of(f)
+    with objective.numbers():
+        start = {str(k): Tensor(np.asarray(a, float)).data for k, a in enumerate(arrays)}
+    return curvature_at(objective, start, near=near)
+
+
+def hessians_of(f, points) -> np.ndarray:
+    """Hessians (rows, n, n) of a function of n Tensors that works element by element, in float64.
+
+    Args:
+        f: takes n Tensors (rows,) and returns one.
+        points: (rows, n).
+    """
+    points = np.asarray(points, float)
+    objective = objective_of(lambda *columns: f(*columns).sum())
+
+    compiled = _product(objective)
+    columns = list(points.T)
+    # rows do not touch each other, so one product gives a column of every row's Hessian
+    units = np.eye(len(columns))
+    found = [compiled(columns, [np.full_like(columns[0], u) for u in unit]) for unit in units]
+    return np.moveaxis(np.asarray(found), -1, 0)
+
+
+def curvature_at(objective: Objective, start: dict, *, steps=None, near=None) -> Curvature:
+    """The curvature of an Objective at the arrays of `start`, {path: array}."""
+    point = _Point(objective, start)
+    n = point.size
+    if near is not None:
+        expect_range(near, what="near", above=0, below=math.inf)
+    else:
+        near = NEAR * max(1.0, float(np.linalg.norm(point.here)))
+    if steps is None:
+        fitting = BASIS_BYTES // (n * point.here.itemsize)
+        steps = n if n <= ALL_OF else min(STEPS, max(12, fitting))
+    expect_range(steps, what="steps", least=1)
+
+    value, gradient = point.value(point.here), point.gradient()
+    norm = float(np.linalg.norm(gradient))
+    if not (math.isfinite(value) and math.isfinite(norm)):
+        raise GradientError(
+            f"curvature: the loss here is {value:g}, the length of its gradient {norm:g}",
+            expected="finite numbers",
+            mend="look where it becomes infinite or NaN first; a point before that can be judged",
+        )
+    here = _spectrum(point, steps)
+    eps = float(np.finfo(point.here.dtype).eps)
+    rounding = 100 * eps * max(1.0, float(np.linalg.norm(point.here))) * here.size
+    rest = _stationary(point, gradient, near, rounding)
+    distance = None if rest is None else float(np.linalg.norm(rest.here - point.here))
+    there = _spectrum(rest, steps) if distance else here
+    flat = (rest is None or there.size <= there.noise) and _is_flat(
+        point, value, gradient, here, 10 * near
+    )
+    verdict, reason = _judge(flat, distance, norm, near, there)
+    return Curvature(
+        verdict=verdict,
+        reason=reason,
+        loss=value,
+        gradient_norm=norm,
+        largest=here.largest,
+        smallest=here.smallest,
+        largest_bound=here.largest_bound,
+        smallest_bound=here.smallest_bound,
+        eigenvalues=here.values,
+        complete=here.complete,
+        parameters=n,
+        near=near,
+        distance=distance,
+        directions=tuple(point.split(v) for v in here.vectors),
+    )
+
+
+@dataclasses.dataclass(frozen=True)
+class _Spectrum:
+    """Both ends of the Hessian's spectrum at a point; names as in Curvature."""
+
+    values: np.ndarray
+    vectors: tuple  # of the largest and the smallest
+    largest_bound: float
+    smallest_bound: float
+    noise: float  # what rounding may make of a 0
+    complete: bool
+
+    largest = property(lambda self: float(self.values[-1]))
+    smallest = property(lambda self: float(self.values[0]))
+    size = property(lambda self: float(np.abs(self.values).max()))
+
+
+def _spectrum(point, steps) -> _Spectrum:
+    n = point.size
+    random = np.random.default_rng(0).standard_normal(n).astype(point.here.dtype)
+    found = tridiagonalise(point.product, random, steps, tolerance=0 if steps >= n else KNOWN)
+    values, vectors = found.eigen()
+    noise = max(found.noise, float(10 * np.finfo(random.dtype).eps * np.abs(values).max()))
+    ends = [vectors[:, k] @ found.basis for k in (-1, 0)]
+    bounds = [
+        float(np.linalg.norm(point.product(v) - a * v)) + noise
+        for v, a in zip(ends, (values[-1], values[0]), strict=True)
+    ]
+    return _Spectrum(values, tuple(ends), *bounds, noise, len(values) == n)
+
+
+def _product(objective):
+    """(arrays, tangents) -> H · tangents, compiled: the derivative of our gradient along them."""
+
+    def product(arrays, tangents, data):
+        gradient = functools.partial(objective.pure_gradient, data=data)
+        return jax.jvp(gradient, (arrays,), (tangents,))[1]
+
+    if objective.product is None:
+        objective.product = objective.compile(product)
+    return objective.product
+
+
+class _Point:
+    """An Objective seen as a function of one long vector, at one of them."""
+
+    def __init__(self, objective, start):
+        self.objective = objective
+        self.paths = list(start)
+        self.arrays = list(start.values())
+        for path, array in start.items():
+            if not np.issubdtype(array.dtype, np.floating):
+                raise OptionError(
+                    f"curvature: {path} holds {array.dtype}", expected="floating-point numbers"
+                )
+        self.here = self.join(self.arrays)
+        self.size = self.here.size
+        self.compiled_product = _product(objective)
+
+    def at(self, vector) -> "_Point":
+        """The same Objective elsewhere."""
+        return _Point(self.objective, self.split(vector.astype(self.here.dtype)))
+
+    def join(self, arrays):
+        return np.concatenate([np.asarray(a).ravel() for a in arrays])
+
+    def split(self, vector) -> dict:
+        parts = np.split(vector, np.cumsum([a.size for a in self.arrays])[:-1])
+        named = zip(self.paths, parts, self.arrays, strict=True)
+        return {path: part.reshape(a.shape) for path, part, a in named}
+
+    def value(self, vector) -> float:
+        return float(self.objective.value(list(self.split(vector).values()))) + 0.0  # no -0
+
+    def gradient(self):
+        return self.join(self.objective.gradient(self.arrays))
+
+    def product(self, vector):
+        """H v."""
+        tangents = list(self.split(vector.astype(self.here.dtype)).values())
+        out = self.join(self.compiled_product(self.arrays, tangents))
+        if not np.isfinite(out).all():
+            raise GradientError(
+                "curvature: the second derivative here is not finite",
+                expected="a loss that can be differentiated twice where the parameters are",
+                mend="look for a root or a logarithm of 0 in the network or the loss",
+            )
+        return out
+
+
+def _stationary(point, gradient, near, rounding):
+    """The point within `near` at which the gradient is GONE, by Newton's method; None: not found.
+
+    Args:
+        rounding: length below which a gradient is 0.
+    """
+    here, norm = point, float(np.linalg.norm(gradient))
+    wanted = max(rounding, GONE * norm)
+    for _ in range(ROUNDS):
+        if norm <= rounding:
+            return here
+        step = _newton_step(here, gradient, norm, near)
+        if step is None:
+            return None
+        moved = here.at(here.here + step)
+        gradient = moved.gradient()
+        if not np.linalg.norm(moved.here - point.here) <= near:
+            return None
+        here, norm = moved, float(np.linalg.norm(gradient))
+        if norm <= wanted:
+            return here
+    return None
+
+
+def _newton_step(point, gradient, norm, near):
+    """A step x, ‖x‖ <= near, with ‖g + H x‖ <= LEFT ‖g‖; None if none was found.
+
+    The steps tried are those of the minimal residual method: the best in each Krylov space of g.
+    """
+    found = tridiagonalise(point.product, -gradient, min(point.size, 50))
+    for k in range(1, len(found.diagonal) + 1):
+        t = np.zeros((k + 1, k))
+        t[range(k), range(k)] = found.diagonal[:k]
+        t[range(1, k + 1), range(k)] = found.beside[:k]
+        t[range(k - 1), range(1, k)] = found.beside[: k - 1]
+        wanted = np.zeros(k + 1)
+        wanted[0] = norm
+        x, *_ = np.linalg.lstsq(t, wanted)
+        if np.linalg.norm(wanted - t @ x) <= LEFT * norm and np.linalg.norm(x) <= near:
+            return x @ found.basis[:k]
+        if found.beside[k - 1] == 0:
+            break
+    return None
+
+
+def _is_flat(point, value, gradient, here, distance) -> bool:
+    """Whether the loss stays within FLAT of its size over `distance`: by its model, and tried."""
+    allowed = FLAT * abs(value)
+    norm = np.linalg.norm(gradient)
+    if norm * distance > allowed or here.size * distance**2 / 2 > allowed:
+        return False
+    directions = [*here.vectors, *np.random.default_rng(1).standard_normal((2, point.size))]
+    if norm > 0:
+        directions.append(gradient / norm)
+    for direction in directions:
+        move = distance / np.linalg.norm(direction) * direction
+        for there in (point.here + move, point.here - move):
+            if not abs(point.value(there.astype(move.dtype)) - value) <= allowed:
+                return False
+    return True
+
+
+def _judge(flat, distance, norm, near, there):
+    """(verdict, reason)."""
+    length = f"the gradient has length {number(norm, 2)}"
+    if flat:
+        return "plateau", (
+            f"{length}, and over a distance of {number(10 * near, 2)} the loss moves by less than "
+            f"{FLAT:.1%} of itself, whichever way was tried"
+        )
+    if distance is None:
+        return "slope", f"{length}, and no point within {number(near, 2)} was found where it is 0"
+    rest = f"the gradient vanishes {number(distance, 2)} from here" if distance else length
+    low, high = number(there.smallest, 3), number(there.largest, 3)
+    low_bound, high_bound = number(there.smallest_bound, 2), number(there.largest_bound, 2)
+    seen = "" if there.complete else ", as far as Lanczos from a random vector sees"
+    if there.smallest < -there.noise and there.largest > there.noise:
+        return "saddle", f"{rest}, and the loss curves down one way ({low}) and up another ({high})"
+    if there.smallest > there.smallest_bound:
+        return "minimum", (
+            f"{rest}, and the loss curves up every way: the smallest curvature is {low}, more "
+            f"than its bound {low_bound}{seen}"
+        )
+    if there.largest < -there.largest_bound:
+        return "maximum", (
+            f"{rest}, and the loss curves down every way: the largest curvature is {high}, below "
+            f"0 by more than its bound {high_bound}{seen}"
+        )
+    if there.size <= there.noise:
+        return "not decided", (
+            f"{rest}, and the curvature is 0 up to rounding: what the loss does here is of higher "
+            f"order"
+        )
+    end, value, bound, kind = "smallest", low, low_bound, "minimum or a valley"
+    if there.largest <= there.noise:
+        end, value, bound, kind = "largest", high, high_bound, "maximum or a ridge"
+    return "not decided", (
+        f"{rest}, but the {end} curvature, {value}, has a bound of {bound}, so its sign is open: "
+        f"a {kind}, or a saddle"
+    )
+
+
+def _latex(value) -> str:
+    text = number(value)
+    if "e" not in text:
+        return text
+    mantissa, exponent = text.split("e")
+    return rf"{mantissa} \cdot 10^{{{int(exponent)}}}"

@@ -1,0 +1,274 @@
+"""Textbook surfaces: losses of two numbers, on which one can see how optimizers move."""
+
+import dataclasses
+import functools
+import math
+
+import numpy as np
+
+from cutaway import ops
+from cutaway.engine import Tensor, float64, no_grad
+from cutaway.errors import ShapeError, expect_choice
+from cutaway.explain.curvature import Curvature, curvature_at
+from cutaway.explain.objective import objective_of
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Landscape:
+    """A loss of two numbers, (x, y) -> L.
+
+    Attributes:
+        name: what it is called.
+        formula: as text.
+        f: takes x and y as Tensors of one shape and works element by element.
+        start: (x, y) from where optimizers begin.
+        x_range, y_range: what a picture shows.
+        steps: how many show what there is to see.
+        minima: known minima, the lowest first.
+        about: what is special, in a sentence.
+
+    Example:
+        >>> RAVINE(Tensor(5.0), Tensor(1.0)).item()
+        1.5
+        >>> RAVINE.curvature((0, 0)).verdict
+        'minimum'
+    """
+
+    name: str
+    formula: str
+    f: object
+    start: tuple
+    x_range: tuple
+    y_range: tuple
+    steps: int = 300
+    minima: tuple = ()
+    about: str = ""
+
+    def __call__(self, x, y):
+        return self.f(x, y)
+
+    @property
+    def width(self) -> float:
+        """The longer side of the picture: what distances are measured by."""
+        return max(high - low for low, high in (self.x_range, self.y_range))
+
+    def values(self, points) -> np.ndarray:
+        """L at points (..., 2), in float64."""
+        with float64(), no_grad():
+            points = np.asarray(points, np.float64)
+            return np.asarray(self(Tensor(points[..., 0]), Tensor(points[..., 1])).data)
+
+    def grid(self, points: int = 201):
+        """(xs, ys, values (points, points)) over the picture; rows belong to ys."""
+        xs, ys = np.linspace(*self.x_range, points), np.linspace(*self.y_range, points)
+        return xs, ys, self.values(np.stack(np.meshgrid(xs, ys), axis=-1))
+
+    @functools.cached_property
+    def objective(self):
+        """L of one array (2,), with its gradient."""
+        return objective_of(lambda w: self(w[0], w[1]))
+
+    def curvature(self, point, *, near: float | None = None) -> Curvature:
+        """What kind of point (x, y) is; see explain.curvature."""
+        if np.shape(point) != (2,):
+            raise ShapeError(
+                f"{self.name}: the point has shape {np.shape(point)}",
+                expected="two numbers, (x, y)",
+                mend="for example (1.0, -2.0)",
+            )
+        with float64():
+            here = Tensor(np.asarray(point, np.float64)).data
+        return curvature_at(self.objective, {"point": here}, near=near)
+
+    def nearest_minimum(self, point):
+        """(known minimum nearest to the point, distance); (None, inf) if none is known."""
+        if not self.minima:
+            return None, math.inf
+        distances = [math.dist(point, m) for m in self.minima]
+        best = int(np.argmin(distances))
+        return self.minima[best], distances[best]
+
+
+def _bowl(x, y):
+    return 0.5 * x**2 + y**2
+
+
+def _ravine(x, y):
+    return 0.02 * x**2 + y**2
+
+
+def _saddle(x, y):
+    return 0.5 * x**2 - 0.5 * y**2 + 0.25 * y**4
+
+
+def _rosenbrock(x, y):
+    return (1 - x) ** 2 + 100 * (y - x**2) ** 2
+
+
+def _rastrigin(x, y):
+    return 20 + x**2 + y**2 - 10 * (ops.cos(2 * math.pi * x) + ops.cos(2 * math.pi * y))
+
+
+def _himmelblau(x, y):
+    return (x**2 + y - 11) ** 2 + (x + y**2 - 7) ** 2
+
+
+def _styblinski_tang(x, y):
+    return 0.5 * (x**4 - 16 * x**2 + 5 * x + y**4 - 16 * y**2 + 5 * y)
+
+
+def _plateau(x, y):
+    return 1 - ops.exp(-0.5 * (x**2 + y**2))
+
+
+def _root(slope, bend, near):
+    """Where slope is 0 near `near`, by Newton's method."""
+    for _ in range(50):
+        near -= slope(near) / bend(near)
+    return near
+
+
+def _crossed(places, value):
+    """All pairs of places, by the value there."""
+    pairs = [(a, b) for a in places for b in places]
+    return tuple(sorted(pairs, key=lambda p: (round(value(p[0]) + value(p[1]), 6), p)))
+
+
+def _rastrigin_minima():
+    # x and y each: 2 x + 20 π sin(2 π x) = 0 near every whole number
+    turn = 2 * math.pi
+    places = [
+        _root(
+            lambda x: 2 * x + 10 * turn * math.sin(turn * x),
+            lambda x: 2 + 10 * turn**2 * math.cos(turn * x),
+            float(k),
+        )
+        for k in range(-5, 6)
+    ]
+    return _crossed(places, lambda x: x**2 - 10 * math.cos(turn * x))
+
+
+def _styblinski_tang_minima():
+    # x and y each: 4 x³ - 32 x + 5 = 0
+    places = [
+        _root(lambda x: 4 * x**3 - 32 * x + 5, lambda x: 12 * x**2 - 32, near)
+        for near in (-2.9, 2.75)
+    ]
+    return _crossed(places, lambda x: x**4 - 16 * x**2 + 5 * x)
+
+
+BOWL = Landscape(
+    "bowl",
+    "x²/2 + y²",
+    _bowl,
+    start=(-4.0, 3.0),
+    x_range=(-5, 5),
+    y_range=(-4, 4),
+    steps=200,
+    minima=((0.0, 0.0),),
+    about="convex, with nearly the same curvature every way: nothing stands in the way",
+)
+RAVINE = Landscape(
+    "ravine",
+    "0.02 x² + y²",
+    _ravine,
+    start=(-8.0, 2.5),
+    x_range=(-10, 10),
+    y_range=(-4, 4),
+    steps=300,
+    minima=((0.0, 0.0),),
+    about="50 times as steep across as along: steps that are safe across are short along",
+)
+SADDLE = Landscape(
+    "saddle",
+    "x²/2 - y²/2 + y⁴/4",
+    _saddle,
+    start=(-2.0, 0.001),
+    x_range=(-2.5, 2.5),
+    y_range=(-1.8, 1.8),
+    steps=250,
+    minima=((0.0, -1.0), (0.0, 1.0)),
+    about="it leads to a saddle at (0, 0), from where two minima can be reached",
+)
+ROSENBROCK = Landscape(
+    "rosenbrock",
+    "(1 - x)² + 100 (y - x²)²",
+    _rosenbrock,
+    start=(-1.2, 1.0),
+    x_range=(-2, 2),
+    y_range=(-1, 3),
+    steps=3000,
+    minima=((1.0, 1.0),),
+    about="a bent valley with a flat floor: down to it is easy, along it is not",
+)
+RASTRIGIN = Landscape(
+    "rastrigin",
+    "20 + x² + y² - 10 (cos 2πx + cos 2πy)",
+    _rastrigin,
+    start=(-3.4, 2.6),
+    x_range=(-5.12, 5.12),
+    y_range=(-5.12, 5.12),
+    steps=300,
+    minima=_rastrigin_minima(),
+    about="a bowl full of pits: 121 minima, the lowest at (0, 0)",
+)
+HIMMELBLAU = Landscape(
+    "himmelblau",
+    "(x² + y - 11)² + (x + y² - 7)²",
+    _himmelblau,
+    start=(0.5, -1.0),
+    x_range=(-6, 6),
+    y_range=(-6, 6),
+    steps=300,
+    minima=(
+        (3.0, 2.0),
+        (-2.805118086952745, 3.131312518250573),
+        (-3.779310253377747, -3.283185991286170),
+        (3.584428340330492, -1.848126526964404),
+    ),
+    about="four minima, equally low: where one ends depends on how one moves",
+)
+STYBLINSKI_TANG = Landscape(
+    "styblinski_tang",
+    "(x⁴ - 16 x² + 5 x + y⁴ - 16 y² + 5 y) / 2",
+    _styblinski_tang,
+    start=(1.0, 0.6),
+    x_range=(-5, 5),
+    y_range=(-5, 5),
+    steps=200,
+    minima=_styblinski_tang_minima(),
+    about="one lowest minimum and three that are not",
+)
+PLATEAU = Landscape(
+    "plateau",
+    "1 - exp(-(x² + y²) / 2)",
+    _plateau,
+    start=(-4.5, 3.0),
+    x_range=(-6, 6),
+    y_range=(-5, 5),
+    steps=300,
+    minima=((0.0, 0.0),),
+    about="flat far from its pit: there, the size of the gradient says little about the way left",
+)
+
+LANDSCAPES = {
+    surface.name: surface
+    for surface in (
+        BOWL,
+        RAVINE,
+        SADDLE,
+        ROSENBROCK,
+        RASTRIGIN,
+        HIMMELBLAU,
+        STYBLINSKI_TANG,
+        PLATEAU,
+    )
+}
+
+
+def landscape(surface) -> Landscape:
+    """The Landscape of that name, or the Landscape itself."""
+    if isinstance(surface, Landscape):
+        return surface
+    expect_choice(surface, tuple(LANDSCAPES), what="surface")
+    return LANDSCAPES[surface]

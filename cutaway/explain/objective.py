@@ -1,0 +1,175 @@
+"""A loss as a pure function of arrays, with the gradient that our own tape gives.
+
+Curvature and slices of the loss surface need the loss at many points near the one where a network
+is. Here its Variables are lent other values while the function runs, and are put back.
+"""
+
+import contextlib
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from cutaway.engine import Tensor, as_array, float64, gradients, no_grad
+from cutaway.errors import GradientError, OptionError, ShapeError
+from cutaway.nn import Module
+from cutaway.nn.state import named_variables
+
+
+class Objective:
+    """L(arrays), its gradient, and nothing else that moves.
+
+    Args:
+        evaluate: function (arrays, *data) -> (Tensor of one number, the Tensors that held the
+            arrays).
+        data: arrays that it reads beside; they enter compiled programs as arguments.
+        wide: whether all is computed in float64.
+
+    Attributes:
+        value: compiled, arrays -> L.
+        gradient: compiled, arrays -> [∂L/∂array].
+        product: compiled, (arrays, tangents) -> Hessian · tangents; None until explain.curvature,
+            which alone may derive it, has put it there.
+    """
+
+    def __init__(self, evaluate, data=(), *, wide: bool = True):
+        self.evaluate = evaluate
+        self.data = data
+        self.wide = wide
+        self.value = self.compile(self.pure_value)
+        self.gradient = self.compile(self.pure_gradient)
+        self.product = None
+
+    def numbers(self):
+        """Context in which its arrays have the type that they are computed in."""
+        return float64() if self.wide else contextlib.nullcontext()
+
+    def compile(self, f):
+        """f(*arguments, data) as a compiled function of the arguments."""
+        program = jax.jit(f)
+
+        def run(*arguments):
+            with self.numbers():
+                return program(*arguments, self.data)
+
+        return run
+
+    @no_grad()
+    def pure_value(self, arrays, data):
+        loss, _ = self.evaluate(arrays, *data)
+        _expect_one_number(loss)
+        return loss.data.reshape(())
+
+    def pure_gradient(self, arrays, data):
+        loss, leaves = self.evaluate(arrays, *data)
+        _expect_one_number(loss)
+        found = {id(leaf): g for leaf, g in gradients(loss)}
+        return [found.get(id(leaf), jnp.zeros_like(leaf.data)) for leaf in leaves]
+
+
+def objective_of(f, *, wide: bool = True) -> Objective:
+    """The Objective of a function of Tensors that returns one number."""
+
+    def evaluate(arrays):
+        leaves = [Tensor(a, requires_grad=True) for a in arrays]
+        return f(*leaves), leaves
+
+    return Objective(evaluate, wide=wide)
+
+
+def network_objective(net, x, y, loss, *, where: str, wide: bool = True):
+    """The loss of `net` on (x, y) as a function of the parameters that are trained.
+
+    Runs in evaluation mode: no dropout, running statistics as they are.
+
+    Returns:
+        (Objective, {path: array} of the parameters).
+    """
+    parameters = trained(net, where=where)
+    variables = named_variables(net)
+
+    def evaluate(arrays, rest, x, y):
+        with _lent(net, variables):
+            for variable, array in zip(_others(variables, parameters), rest, strict=True):
+                variable.data = array
+            for parameter, array in zip(parameters.values(), arrays, strict=True):
+                parameter.data = array
+            return loss(net(Tensor(x)), Tensor(y)), list(parameters.values())
+
+    with float64() if wide else contextlib.nullcontext():
+        start = {path: _widened(p.data, wide) for path, p in parameters.items()}
+        rest = [_widened(v.data, wide) for v in _others(variables, parameters)]
+        data = (rest, _widened(as_array(x), wide), _widened(as_array(y), wide))
+    return Objective(evaluate, data, wide=wide), start
+
+
+def trained(net, *, where: str) -> dict:
+    """{path: Parameter} of those that are not frozen.
+
+    Raises:
+        OptionError: `net` is no network, or has none.
+    """
+    if not isinstance(net, Module):
+        raise OptionError(
+            f"{where}: a {type(net).__name__} was given as the network",
+            expected="a Module, for example Sequential(Linear(3, 1))",
+            mend="pass the network itself, not a compiled step, a trainer or its weights",
+        )
+    parameters = {k: p for k, p in net.named_parameters().items() if p.requires_grad}
+    if not parameters:
+        raise OptionError(
+            f"{where}: the network has no parameters that are trained",
+            expected="at least one Parameter that is not frozen",
+            mend="net.unfreeze(), or give a network that has weights",
+        )
+    return parameters
+
+
+def expect_point(x, y, *, where: str):
+    """Raise unless x and y hold as many rows, at least one."""
+    rows = [np.shape(v.data if isinstance(v, Tensor) else v)[:1] for v in (x, y)]
+    if rows[0] != rows[1] or rows[0] in ((), (0,)):
+        counts = [r[0] if r else "no axis of" for r in rows]
+        raise ShapeError(
+            f"{where}: x has {counts[0]} rows, y {counts[1]}",
+            expected="as many targets as inputs, at least one",
+            mend="for one example, give x[None] and y[None]",
+        )
+
+
+@contextlib.contextmanager
+def _lent(net, variables):
+    """Evaluation mode for the time being; afterwards mode, values and gradients are as before."""
+    modules = list(net.modules().values())
+    modes = [m.training for m in modules]
+    state = [(v.data, v.grad) for v in variables.values()]
+    net.eval()
+    try:
+        yield
+    finally:
+        for module, mode in zip(modules, modes, strict=True):
+            module.training = mode
+        for variable, (data, grad) in zip(variables.values(), state, strict=True):
+            variable.data = data
+            variable.grad = grad
+
+
+def _others(variables, parameters) -> list:
+    moved = {id(p) for p in parameters.values()}
+    return [v for v in variables.values() if id(v) not in moved]
+
+
+def _widened(array, wide):
+    if wide and jnp.issubdtype(array.dtype, jnp.floating):
+        return array.astype(jnp.float64)
+    return array
+
+
+def _expect_one_number(loss):
+    if not isinstance(loss, Tensor) or loss.size != 1:
+        shape = getattr(loss, "shape", None)
+        raise GradientError(
+            f"the loss is {'no Tensor' if shape is None else f'of shape {shape}'}",
+            expected="a Tensor of one number",
+            mend='reduce it: .mean(), or reduction="mean"',
+        )

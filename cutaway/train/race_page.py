@@ -1,0 +1,229 @@
+"""A race as HTML that needs no other file: the ways, a slider through the steps, the table."""
+
+import base64
+import io
+import json
+from html import escape
+from uuid import uuid4
+
+import numpy as np
+
+from cutaway.train.race_plots import frame, shade, style
+
+WIDTH, HEIGHT, LEFT, BOTTOM, TOP = 640, 460, 46, 34, 10  # in SVG units
+MOST_POINTS = 1500  # of a way; longer ones are thinned out
+DASHES = {"-": "", "--": "7 4", "-.": "8 3 2 3", ":": "2 3"}
+
+STYLE = """
+.cutaway-race { --ink:#1c2430; --soft:#5b6675; --line:#d9dee5; color: var(--ink);
+  font: 15px/1.5 system-ui, sans-serif; }
+@media (prefers-color-scheme: dark) {
+  .cutaway-race { --ink:#e6eaf0; --soft:#9aa6b5; --line:#37414e; } }
+.cutaway-race svg.ways { max-width: 100%; height: auto; }
+.cutaway-race svg text { font: 12px system-ui, sans-serif; fill: var(--ink); }
+.cutaway-race .way { fill: none; stroke-linejoin: round; }
+.cutaway-race .halo { stroke: #fff; stroke-opacity: .75; stroke-width: 4; }
+.cutaway-race table { border-collapse: collapse; font-size: .9rem;
+  font-variant-numeric: tabular-nums; }
+.cutaway-race th, .cutaway-race td { text-align: left; padding: .25rem .9rem .25rem 0;
+  border-bottom: 1px solid var(--line); white-space: nowrap; }
+.cutaway-race th { color: var(--soft); font-weight: 600; }
+.cutaway-race .n { text-align: right; }
+.cutaway-race .soft { color: var(--soft); max-width: 46rem; }
+.cutaway-race .scroll { overflow-x: auto; }
+.cutaway-race input[type=range] { width: min(420px, 60vw); vertical-align: middle; }
+.cutaway-race .key { background: #fff; border-radius: 3px; vertical-align: middle; }
+"""
+
+SCRIPT = """
+(() => {
+  const root = document.getElementById(ID), race = DATA;
+  const slider = root.querySelector("input[type=range]"), shown = root.querySelector("output");
+  const show = () => {
+    const step = +slider.value;
+    shown.textContent = step.toLocaleString("en");
+    race.forEach((racer, k) => {
+      let last = 0;
+      while (last + 1 < racer.steps.length && racer.steps[last + 1] <= step) last += 1;
+      const points = racer.points.slice(0, last + 1);
+      const text = points.map(p => p.join(",")).join(" ");
+      const group = root.querySelector(`g[data-racer="${k}"]`);
+      group.querySelectorAll("polyline").forEach(line => line.setAttribute("points", text));
+      const end = group.querySelector("circle"), at = points[points.length - 1];
+      end.setAttribute("cx", at[0]); end.setAttribute("cy", at[1]);
+      root.querySelector(`td[data-value="${k}"]`).textContent = racer.values[last];
+    });
+  };
+  slider.addEventListener("input", show);
+  const boxes = root.querySelectorAll("input[type=checkbox]");
+  boxes.forEach(box => box.addEventListener("change", () => {
+    const group = root.querySelector(`g[data-racer="${box.value}"]`);
+    group.style.display = box.checked ? "" : "none";
+  }));
+  let timer = null;
+  const play = root.querySelector("button");
+  play.addEventListener("click", () => {
+    if (timer) { clearInterval(timer); timer = null; play.textContent = "play"; return; }
+    if (+slider.value >= +slider.max) slider.value = 0;
+    play.textContent = "stop";
+    const stride = Math.max(1, Math.round(slider.max / 200));
+    timer = setInterval(() => {
+      slider.value = +slider.value + stride; show();
+      if (+slider.value >= +slider.max) play.click();
+    }, 40);
+  });
+})();
+"""
+
+
+def page(race) -> str:
+    """The whole document."""
+    title = escape(f"race: {race.surface.name}")
+    return (
+        '<!doctype html>\n<html lang="en"><head><meta charset="utf-8">'
+        '<meta name="viewport" content="width=device-width, initial-scale=1">'
+        f"<title>{title}</title><style>body {{ max-width: 62rem; margin: 0 auto; "
+        "padding: 1.5rem 1.25rem 4rem; background: #fff; } @media (prefers-color-scheme: dark) "
+        "{ body { background: #14191f; } }</style></head>\n"
+        f"<body>{fragment(race)}</body></html>\n"
+    )
+
+
+def fragment(race) -> str:
+    """What a page or a notebook can hold."""
+    name = f"race-{uuid4().hex[:12]}"
+    surface = race.surface
+    about = f"{surface.about[:1].upper()}{surface.about[1:]}. " if surface.about else ""
+    ways = [_thinned(racer, race) for racer in race.racers]
+    data = json.dumps(ways, separators=(",", ":"))
+    script = SCRIPT.replace("ID", json.dumps(name), 1).replace("DATA", data, 1)
+    notes = "".join(f'<p class="soft">{escape(note)}</p>' for note in race.notes())
+    return (
+        f'<div class="cutaway-race" id="{name}"><style>{STYLE}</style>'
+        f"<h1>{escape(surface.name)}: {escape(surface.formula)}</h1>"
+        f'<p class="soft">{escape(about)}The darker, the higher; a star is a known '
+        f"minimum, the ring the start.</p>{_picture(race, ways)}"
+        f'<p><button type="button">play</button> step <output>{race.steps:,}</output> '
+        f'<input type="range" min="0" max="{race.steps}" value="{race.steps}" '
+        f'aria-label="step"></p>{_table(race)}{notes}<script>{script}</script></div>'
+    )
+
+
+def _thinned(racer, race) -> dict:
+    """The way in SVG units: {"steps", "points", "values"}, at most MOST_POINTS of them."""
+    finite = np.isfinite(racer.points).all(axis=1)
+    # who leaves all numbers stays where it was seen last
+    count = len(finite) if finite.all() else max(1, int(np.argmin(finite)))
+    stride = -(-count // MOST_POINTS)
+    steps = sorted({*range(0, count, stride), count - 1})
+    points = np.clip(_places(race, racer.points[steps]), -20 * WIDTH, 20 * WIDTH)
+    return {
+        "steps": [int(s) for s in steps],
+        "points": [[round(float(x), 1), round(float(y), 1)] for x, y in points],
+        "values": [f"{racer.values[s]:.3g}" for s in steps],
+    }
+
+
+def _places(race, points):
+    """Points of the surface in SVG units."""
+    (x0, x1), (y0, y1) = frame(race)
+    across = LEFT + (np.asarray(points)[..., 0] - x0) / (x1 - x0) * WIDTH
+    down = TOP + (y1 - np.asarray(points)[..., 1]) / (y1 - y0) * HEIGHT
+    return np.stack([across, down], axis=-1)
+
+
+def _picture(race, ways) -> str:
+    clip = f"clip-{uuid4().hex[:12]}"
+    parts = [
+        f'<clipPath id="{clip}"><rect x="{LEFT}" y="{TOP}" width="{WIDTH}" height="{HEIGHT}"/>'
+        f'</clipPath><image x="{LEFT}" y="{TOP}" width="{WIDTH}" height="{HEIGHT}" '
+        f'preserveAspectRatio="none" href="data:image/png;base64,{_ground(race)}"/>',
+        *_axes(race),
+        f'<g clip-path="url(#{clip})">',
+    ]
+    few = len(race.surface.minima) <= 10
+    for x, y in _places(race, race.surface.minima) if race.surface.minima else ():
+        parts.append(
+            f'<text x="{x:.1f}" y="{y + (7 if few else 3):.1f}" text-anchor="middle" '
+            f'style="fill:#fff;stroke:#111;stroke-width:.7;font-size:{22 if few else 9}px">★</text>'
+        )
+    x, y = _places(race, race.start)
+    parts.append(
+        f'<circle cx="{x:.1f}" cy="{y:.1f}" r="8" fill="#fff" stroke="#111" stroke-width="2"/>'
+    )
+    for k, (racer, way) in enumerate(zip(race.racers, ways, strict=True)):
+        colour, dashes, _ = style(race, k)
+        points = " ".join(f"{x},{y}" for x, y in way["points"])
+        x, y = way["points"][-1]
+        parts.append(
+            f'<g data-racer="{k}"><title>{escape(racer.name)}</title>'
+            f'<polyline class="way halo" points="{points}"/>'
+            f'<polyline class="way" points="{points}" stroke="{colour}" stroke-width="2" '
+            f'stroke-dasharray="{DASHES[dashes]}"/>'
+            f'<circle cx="{x}" cy="{y}" r="5" fill="{colour}" stroke="#fff"/></g>'
+        )
+    width, height = LEFT + WIDTH + 12, TOP + HEIGHT + BOTTOM
+    return (
+        f'<svg class="ways" xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" '
+        f'width="{width}" role="img" aria-label="the ways of the optimizers">'
+        f"{''.join(parts)}</g></svg>"
+    )
+
+
+def _axes(race):
+    from matplotlib.ticker import MaxNLocator
+
+    (x0, x1), (y0, y1) = frame(race)
+    for value in MaxNLocator(8).tick_values(x0, x1):
+        if x0 <= value <= x1:
+            x = _places(race, (value, y0))[0]
+            yield (
+                f'<text x="{x:.1f}" y="{TOP + HEIGHT + 17}" text-anchor="middle">{value:g}</text>'
+            )
+    for value in MaxNLocator(8).tick_values(y0, y1):
+        if y0 <= value <= y1:
+            y = _places(race, (x0, value))[1]
+            yield f'<text x="{LEFT - 6}" y="{y + 4:.1f}" text-anchor="end">{value:g}</text>'
+    yield f'<text x="{LEFT + WIDTH / 2}" y="{TOP + HEIGHT + 31}" text-anchor="middle">x</text>'
+    yield f'<text x="8" y="{TOP + HEIGHT / 2}">y</text>'
+
+
+def _ground(race) -> str:
+    """The grey contours without axes, as PNG in base64."""
+    from matplotlib.figure import Figure
+
+    drawn = Figure(figsize=(WIDTH / 100, HEIGHT / 100))
+    axes = drawn.add_axes((0, 0, 1, 1))
+    axes.axis("off")
+    x_range, y_range = frame(race)
+    shade(axes, race.surface, x_range, y_range)
+    axes.set_xlim(x_range)
+    axes.set_ylim(y_range)
+    png = io.BytesIO()
+    drawn.savefig(png, format="png", dpi=120)
+    return base64.b64encode(png.getvalue()).decode()
+
+
+def _table(race) -> str:
+    numbers = {racer.name: k for k, racer in enumerate(race.racers)}
+    head = "".join(
+        f'<th class="n">{escape(h)}</th>' if k in (1, 2, 3) else f"<th>{escape(h)}</th>"
+        for k, h in enumerate(race.headings)
+    )
+    body = ""
+    for row in race.rows():
+        k = numbers[row[0]]
+        colour, dashes, _ = style(race, k)
+        key = (
+            '<svg class="key" width="34" height="12"><line x1="2" y1="6" x2="32" y2="6" '
+            f'stroke="{colour}" stroke-width="2.5" stroke-dasharray="{DASHES[dashes]}"/></svg>'
+        )
+        cells = [
+            f'<td><label><input type="checkbox" value="{k}" checked> {key} '
+            f"{escape(row[0])}</label></td>",
+            f'<td class="n">{escape(row[1])}</td><td class="n">{escape(row[2])}</td>',
+            f'<td class="n" data-value="{k}">{escape(row[3])}</td>',
+            *(f"<td>{escape(cell)}</td>" for cell in row[4:]),
+        ]
+        body += f"<tr>{''.join(cells)}</tr>"
+    return f'<div class="scroll"><table><tr>{head}</tr>{body}</table></div>'

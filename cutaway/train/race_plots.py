@@ -1,0 +1,182 @@
+"""Pictures of a race, by matplotlib: the ways seen from above, and the heights over the steps."""
+
+import numpy as np
+
+from cutaway.optim import OPTIMIZERS
+
+# each differs from the others in colour, in dashes and in the mark at its end, so that it can be
+# told without colours too
+STYLES = (
+    ("#111111", "-", "o"),
+    ("#0072b2", "-", "s"),
+    ("#3d9ae2", "--", "^"),
+    ("#7b3fb5", "-.", "D"),
+    ("#00805c", "-", "v"),
+    ("#8c510a", ":", "P"),
+    ("#c98500", "--", "X"),
+    ("#d1430b", "-", "<"),
+    ("#c2418f", "--", ">"),
+    ("#a30f1f", ":", "h"),
+)
+LEVELS = 14
+
+
+def style(race, k: int):
+    """(colour, dashes, mark) of racer k: each optimizer has the same in all races."""
+    names = list(OPTIMIZERS)
+    if all(racer.name in names for racer in race.racers):
+        k = names.index(race.racers[k].name)
+    return STYLES[k % len(STYLES)]
+
+
+def shade(axes, surface, x_range, y_range):
+    """The surface as grey contours, the darker the higher; returns what a colour bar reads."""
+    xs, ys = np.linspace(*x_range, 241), np.linspace(*y_range, 241)
+    with np.errstate(all="ignore"):
+        values = surface.values(np.stack(np.meshgrid(xs, ys), axis=-1))
+    values = np.ma.masked_invalid(values)
+    levels = contour_levels(values.compressed())
+    from matplotlib.colors import BoundaryNorm, ListedColormap
+
+    greys = [str(g) for g in np.linspace(0.99, 0.58, len(levels) - 1)]
+    scale = BoundaryNorm(levels, len(greys))
+    filled = axes.contourf(xs, ys, values, levels, cmap=ListedColormap(greys), norm=scale)
+    axes.contour(xs, ys, values, levels, colors="#6b7482", linewidths=0.4, alpha=0.7)
+    return filled
+
+
+def contour_levels(values):
+    """Levels of contours: in equal steps, or where the surface is steep in equal ratios."""
+    from matplotlib.ticker import MaxNLocator
+
+    low, high = float(values.min()), float(values.max())
+    if high <= low:
+        return np.array([low - 0.5, low + 0.5])
+    if float(np.median(values)) - low >= 0.15 * (high - low):
+        return MaxNLocator(LEVELS).tick_values(low, high)
+    # above the lowest point: 1, 3, 10, 30, ... up to the highest
+    top = np.ceil(2 * np.log10(high - low)) / 2
+    return low + np.r_[0.0, 10.0 ** np.arange(top - 3.5, top + 0.1, 0.5)]
+
+
+def frame(race):
+    """(x_range, y_range) of the picture: the surface's, and the start."""
+    surface = race.surface
+    ranges = []
+    for axis, (low, high) in enumerate((surface.x_range, surface.y_range)):
+        margin = 0.05 * (high - low)
+        at = race.start[axis]
+        ranges.append((min(low, at - margin), max(high, at + margin)))
+    return ranges
+
+
+def plot_ways(race, axes=None):
+    """The surface from above with the way of each racer; the colour bar is in a figure of its own.
+
+    Returns:
+        the axes.
+    """
+    own = axes is None
+    if own:
+        from matplotlib.figure import Figure
+
+        axes = Figure(figsize=(8.6, 5.4), layout="constrained").add_subplot()
+    x_range, y_range = frame(race)
+    filled = shade(axes, race.surface, x_range, y_range)
+    _draw_ways(race, axes)
+    axes.set_xlim(x_range)
+    axes.set_ylim(y_range)
+    axes.set_xlabel("x")
+    axes.set_ylabel("y")
+    axes.set_title(f"{race.surface.name}: {race.surface.formula}")
+    if own:
+        _bar(axes, filled)
+        _legend(axes.figure, axes)
+    return axes
+
+
+def plot_values(race, axes=None):
+    """The height above the lowest point over the steps, on a logarithmic axis.
+
+    Returns:
+        the axes.
+    """
+    own = axes is None
+    if own:
+        from matplotlib.figure import Figure
+
+        axes = Figure(figsize=(7.6, 4.2), layout="constrained").add_subplot()
+    lowest, name = _lowest(race)
+    start = race.racers[0].values[0] - lowest
+    for k, racer in enumerate(race.racers):
+        colour, dashes, mark = style(race, k)
+        above = np.asarray(racer.values) - lowest
+        # who diverges is followed for a while; heights of 0 have no logarithm
+        above = np.where(above <= 1e3 * max(start, 1e-12), np.maximum(above, 1e-16), np.nan)
+        places = [len(above) * (2 * k + 1) // (2 * len(race.racers))]  # marks not over each other
+        axes.plot(above, color=colour, ls=dashes, lw=1.5, marker=mark, ms=5, markevery=places,
+                  label=racer.name)  # fmt: skip
+    axes.set_yscale("log")
+    axes.set_ylim(bottom=max(1e-12, axes.get_ylim()[0]))
+    axes.set_xlabel("step")
+    axes.set_ylabel(f"height above {name}")
+    axes.set_title("how low they were")
+    axes.grid(alpha=0.25)
+    axes.spines[["top", "right"]].set_visible(False)
+    if own:
+        _legend(axes.figure, axes)
+    return axes
+
+
+def figure(race):
+    """Both plots side by side, with one legend."""
+    from matplotlib.figure import Figure
+
+    drawn = Figure(figsize=(13.5, 5.2), layout="constrained")
+    left, right = drawn.subplots(1, 2, width_ratios=(1.25, 1))
+    plot_ways(race, left)
+    _bar(left, left.collections[0])
+    plot_values(race, right)
+    _legend(drawn, left)
+    return drawn
+
+
+def _draw_ways(race, axes):
+    from matplotlib.patheffects import Normal, Stroke
+
+    halo = [Stroke(linewidth=3, foreground="white", alpha=0.8), Normal()]
+    if race.surface.minima:
+        xs, ys = np.transpose(race.surface.minima)
+        few = len(xs) <= 10
+        axes.plot(xs, ys, "*", color="white", mec="#111111", mew=0.8, ms=13 if few else 4,
+                  ls="none", label="known minimum", zorder=3)  # fmt: skip
+    for k, racer in enumerate(race.racers):
+        colour, dashes, mark = style(race, k)
+        points = racer.points[np.isfinite(racer.points).all(axis=1)]
+        # far outside, a line to 1e300 cannot be drawn
+        points = points[(np.abs(points) < 1e6).all(axis=1)]
+        line, = axes.plot(*points.T, color=colour, ls=dashes, lw=1.6, label=racer.name,
+                          marker=mark, markevery=[len(points) - 1], ms=7, mec="white", mew=0.8,
+                          zorder=4)  # fmt: skip
+        line.set_path_effects(halo)
+    axes.plot(*race.start, "o", color="white", mec="#111111", mew=1.6, ms=11, ls="none",
+              label="start", zorder=3.5)  # fmt: skip
+
+
+def _bar(axes, filled):
+    bar = axes.figure.colorbar(filled, ax=axes, shrink=0.9, format="%.3g")
+    bar.set_label("L")
+
+
+def _legend(drawn, axes):
+    drawn.legend(*axes.get_legend_handles_labels(), loc="outside right upper", frameon=False,
+                 handlelength=3.2)  # fmt: skip
+
+
+def _lowest(race):
+    """(height that others are compared with, what it is)."""
+    if race.surface.minima:
+        lowest = float(race.surface.values(race.surface.minima[0]))
+        return lowest, "the minimum" if len(race.surface.minima) == 1 else "the lowest minimum"
+    finite = [r.values[np.isfinite(r.values)] for r in race.racers]
+    return float(np.concatenate(finite).min()), "the lowest point that was reached"
