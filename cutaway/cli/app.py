@@ -248,6 +248,35 @@ def generate(
     generate_command(run, prompt, length, temperature, seed, as_json=as_json)
 
 
+@app.command(epilog="Example: **cutaway explain runs/students --row 3 --weight 0:2,1**")
+def explain(
+    run: RunArgument,
+    row: Annotated[int, typer.Option(help="Which row of the data, from 0.")] = 0,
+    data: _option(
+        Path,
+        None,
+        "Data to take the row from. [default: those of the training]",
+        "--input",
+        metavar="FILE",
+    ) = None,
+    neuron: _option(
+        str, None, "One element of a layer's output, term by term.", metavar="LAYER:J"
+    ) = None,
+    weight: _option(
+        str, None, "The chain rule of one weight, path by path.", metavar="LAYER:I,J"
+    ) = None,
+    top: Annotated[int, typer.Option(help="How many of the strongest paths are named.")] = 10,
+    html: _option(Path, None, "Page to write, for a browser.", metavar="FILE") = None,
+    as_json: Json = False,
+) -> None:
+    """Show why a run decided as it did on one row: every number of it, as arithmetic."""
+    from cutaway.cli.explain import explain_command
+
+    explain_command(
+        run, row=row, data=data, neuron=neuron, weight=weight, top=top, html=html, as_json=as_json
+    )
+
+
 @app.command(epilog="Example: **cutaway race rosenbrock --optimizer sgd,adam --html race.html**")
 def race(
     surface: Annotated[

@@ -5,12 +5,16 @@ import difflib
 import numpy as np
 
 from cutaway.errors import OptionError, ShapeError
+from cutaway.explain.attributed import Attribution
+from cutaway.explain.attribution import attribute
 from cutaway.explain.flow import FlowStory
 from cutaway.explain.forward import ForwardStory
 from cutaway.explain.gradient import GradientStory
 from cutaway.explain.names import Names
 from cutaway.explain.paths import Links
 from cutaway.explain.trace import Trace
+from cutaway.explain.update import explain_update
+from cutaway.explain.update_story import UpdateStory
 from cutaway.nn import Module
 
 
@@ -23,11 +27,17 @@ class Explanation:
         loss: the loss, or None.
     """
 
-    def __init__(self, net: Module, x, y=None, loss=None):
+    def __init__(self, net: Module, x, y=None, loss=None, names=None):
         self.trace = Trace(net, x, y, loss)
-        self._modules = net.modules()
+        self._net, self._modules = net, net.modules()
         self.links = Links(self.trace.graph)
-        self.names = Names(self.trace.graph, self.trace.x, self._modules, single=self.trace.single)
+        self.names = Names(
+            self.trace.graph,
+            self.trace.x,
+            self._modules,
+            single=self.trace.single,
+            inputs=names,
+        )
 
     @property
     def output(self) -> np.ndarray:
@@ -74,6 +84,28 @@ class Explanation:
         what = f"{path} {type(layer).__name__}".strip()
         return ForwardStory(self.links, self.names, path, node, index, what)
 
+    def update(self, optimizer, path: str, index=()) -> UpdateStory:
+        """What `optimizer`'s next step would do to one weight with the gradient of this loss.
+
+        Args:
+            optimizer: that holds the network's parameters, with the state it has now.
+            path, index: see `gradient`.
+        """
+        story = explain_update(optimizer, path, index, gradients=self.trace.engine_gradients())
+        node = self.trace.graph.parameters[path]
+        element = int(np.ravel_multi_index(index, node.shape)) if node.shape else 0
+        story.name, story.latex_name = (
+            self.names.text(node, element),
+            self.names.latex(node, element),
+        )
+        return story
+
+    def attribution(self, **options) -> Attribution:
+        """What the output owes to each element of x; see `attribute` for the options."""
+        x = np.asarray(self.trace.x.data)
+        found = attribute(self._net, x, **options)
+        return found[0] if self.trace.single and not found.one else found
+
     def flow(self) -> FlowStory:
         """The gradient layer by layer: where it died or blew up.
 
@@ -113,7 +145,7 @@ class Explanation:
             )
 
 
-def explain(net: Module, x, y=None, *, loss=None) -> Explanation:
+def explain(net: Module, x, y=None, *, loss=None, names=None) -> Explanation:
     """Open a network for one example or a batch of them.
 
     Args:
@@ -121,6 +153,7 @@ def explain(net: Module, x, y=None, *, loss=None) -> Explanation:
         x: one example or a batch.
         y: the target or targets; needed for gradients.
         loss: function (prediction, target) -> Tensor, see cutaway.losses; needed for gradients.
+        names: of the columns of x.
 
     Example:
         >>> import cutaway as ct
@@ -129,7 +162,7 @@ def explain(net: Module, x, y=None, *, loss=None) -> Explanation:
         >>> why.gradient("0.weight", (1, 0)).count
         1
     """
-    return Explanation(net, x, y, loss)
+    return Explanation(net, x, y, loss, names)
 
 
 def expect_index(what: str, index, shape) -> tuple:

@@ -49,24 +49,22 @@ class FlowStory(Story):
 
     def __init__(self, graph, links, names: Names):
         gradients = graph.gradients()
-        found = []
-        for node in graph.nodes:
-            name = names.of(node)
-            if name is None or name.symbol != "z" or name.layer is None or node.label is not None:
-                continue
-            if node.number in gradients:
-                found.append(self._at(node, name, graph, links, names, gradients[node.number]))
+        found = [
+            self._at(node, layer, graph, links, names, gradients[node.number])
+            for node, layer in names.pre_activations
+            if node.number in gradients
+        ]
         found.sort(key=lambda flow: flow.layer)
         self.layers = [
             dataclasses.replace(flow, factor=_ratio(flow.gradient, after.gradient))
             for flow, after in itertools.pairwise(found)
         ] + found[-1:]
 
-    def _at(self, node: Node, name, graph, links, names, gradient) -> LayerFlow:
+    def _at(self, node: Node, layer, graph, links, names, gradient) -> LayerFlow:
         activation = _activation_after(node, graph, names)
         size = float(np.sqrt(np.mean(gradient**2))) if gradient.size else 0.0
         if activation is None:
-            return LayerFlow(name.layer, node.module, "", 1.0, 0.0, 0.0, size, None)
+            return LayerFlow(layer, node.module, "", 1.0, 0.0, 0.0, size, None)
         link = links.of(activation)
         factors = getattr(link, "factors", None)
         slope = np.abs(factors[0]) if isinstance(factors, list) else np.ones(1)
@@ -74,7 +72,7 @@ class FlowStory(Story):
         least = SATURATED * LARGEST_SLOPE.get(activation.name, 1.0)
         flat = float(np.mean((slope < least) & (slope > 0)))
         return LayerFlow(
-            name.layer,
+            layer,
             activation.module,
             activation.name,
             float(slope.mean()),
@@ -179,6 +177,7 @@ class FlowStory(Story):
             )
         if all(flow.gradient > 0 for flow in self.layers):
             axes.set_yscale("log")
+        axes.set_xticks(layers)
         axes.set_xlabel("layer")
         axes.legend()
         return axes

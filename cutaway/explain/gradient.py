@@ -16,6 +16,7 @@ from cutaway.explain.story import WIDTH, Story, align, number
 SLOPES = ACTIVATIONS & ELEMENTWISE
 TOLERANCE = 1e-9  # of the sum over all paths against the engine's gradient, relative
 FLAT = 0.05  # a slope of an activation function below this counts as saturated
+FORMULA_FACTORS = 16  # of a typeset sum over paths
 FORMULA_LINES = 12  # of a sum over paths; what is longer is told by its strongest path
 STEEP = 5.0  # a factor above this counts as one that lets gradients grow
 
@@ -132,7 +133,7 @@ class GradientStory(Story):
         shown = sum(line.startswith((lead, indent + "+ ")) for line in symbols)
         if self.count > shown and symbols:
             rest = self.count - shown
-            symbols.append(f"{indent}+ {_counted(rest)} more path{'s' if rest > 1 else ''}")
+            symbols.append(f"{indent}+ {counted(rest)} more path{'s' if rest > 1 else ''}")
             values.append(f"{indent}+ ...")
         return [*symbols, "", *values, ""] if symbols else []
 
@@ -144,9 +145,9 @@ class GradientStory(Story):
                 for k, p in enumerate(self.paths, 1)]  # fmt: skip
         if self._has_rest():
             rest = self.count - len(self.paths)
-            rows.append([f"{_counted(rest)} others", number(self.remainder, 6),
+            rows.append([f"{counted(rest)} others", number(self.remainder, 6),
                          self._share(self.remainder)])  # fmt: skip
-        ways = f"in {_counted(self.count)} path{'' if self.count == 1 else 's'}"
+        ways = f"in {counted(self.count)} path{'' if self.count == 1 else 's'}"
         rows.append([f"∂L/∂{self.name}", number(self.value, 6), ways])
         return align(rows, "<>>")
 
@@ -158,12 +159,17 @@ class GradientStory(Story):
         return align(rows, "<><")
 
     def latex(self) -> str:
-        parts = [r" \cdot ".join(f.latex for f in path.factors) for path in self.paths]
-        values = [r" \cdot ".join(_bracketed(f.value) for f in p.factors) for p in self.paths]
-        rest = r" + \dots" if self._has_rest() else ""
-        head = rf"\frac{{\partial L}}{{\partial {self._latex_name}}}"
-        symbols, numbers = " + ".join(parts) + rest, " + ".join(values) + rest
-        return f"{head} = {symbols} = {numbers} = {number(self.value)}"
+        shown = self.paths[:1]
+        for path in self.paths[1:]:
+            if sum(len(p.factors) for p in shown) + len(path.factors) > FORMULA_FACTORS:
+                break
+            shown.append(path)
+        rest = r" + \dots" if self.count > len(shown) else ""
+        symbols = " + ".join(r" \cdot ".join(f.latex for f in p.factors) for p in shown)
+        values = (r" \cdot ".join(_bracketed(f.value) for f in p.factors) for p in shown)
+        parts = [rf"\frac{{\partial L}}{{\partial {self._latex_name}}}"]
+        parts += [symbols + rest, " + ".join(values) + rest] if shown else []
+        return " = ".join([*parts, number(self.value)])
 
     def to_dict(self) -> dict:
         return {
@@ -196,7 +202,7 @@ class GradientStory(Story):
         labels = [f"path {k}" for k in range(1, len(self.paths) + 1)]
         values = [p.product for p in self.paths]
         if self._has_rest():
-            labels.append(f"{_counted(self.count - len(self.paths))} others")
+            labels.append(f"{counted(self.count - len(self.paths))} others")
             values.append(self.remainder)
         axes.barh(labels, values, color=["#2b7bba" if v >= 0 else "#d95f0e" for v in values],
                   hatch=["" if v >= 0 else "//" for v in values])  # fmt: skip
@@ -318,5 +324,6 @@ def _bracketed(value) -> str:
     return f"({text})" if value < 0 else text
 
 
-def _counted(n: int) -> str:
+def counted(n: int) -> str:
+    """A number of paths for people."""
     return f"{n:,}" if n < 10**9 else f"{n:.3e}" if n < 10**300 else f"10^{len(str(n)) - 1}"

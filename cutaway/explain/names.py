@@ -50,12 +50,14 @@ class Names:
         x: the Tensor of the input.
         modules: {path: Module} of the network.
         single: whether the first axis of activations is a batch of one row, which is left out.
+        inputs: names of the columns of x, which stand behind x_i; or None.
     """
 
-    def __init__(self, graph: Graph, x, modules: dict, *, single: bool):
+    def __init__(self, graph: Graph, x, modules: dict, *, single: bool, inputs=None):
         self.graph = graph
         self.single = single
         self._modules = modules
+        self._inputs = inputs
         self._x = x
         self._paths = {node.number: path for path, node in graph.parameters.items()}
         self._consumers = graph.consumers()
@@ -65,6 +67,14 @@ class Names:
             name = self._name(node)
             if name is not None:
                 self._names[node.number] = name
+        # (node, l) of what goes into activations, in the order of time
+        self.pre_activations = [
+            (node, self._names[node.number].layer)
+            for node in graph.nodes
+            if node.number in self._names
+            and self._names[node.number].symbol == "z"
+            and node.label is None
+        ]
         if graph.result is not graph.output:
             self._names[graph.result.number] = Name("L", what=f"the loss, {graph.result.name}")
         held = self._names.get(graph.output.number, Name(""))
@@ -87,6 +97,8 @@ class Names:
             out += "_" + _joined(place)
         if name.layer is not None:
             out += f"^({name.layer})"
+        if self._inputs is not None and node.leaf is self._x:
+            out += f" ({self._inputs[place[-1]]})"
         return out + self._brackets(name, node, element)
 
     def latex(self, node: Node, element: int) -> str:

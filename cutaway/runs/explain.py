@@ -1,0 +1,333 @@
+"""The story of one row of a run: what was predicted, why, and what its gradient would move."""
+
+import dataclasses
+import re
+import textwrap
+from pathlib import Path
+
+import numpy as np
+
+from cutaway.errors import CutawayError, DataError, OptionError
+from cutaway.explain import Explanation, attribute, draw, explain
+from cutaway.explain.gradient import counted
+from cutaway.explain.story import WIDTH, Story, number
+from cutaway.losses import LOSSES
+from cutaway.runs.run import Run
+
+FAR = 4.0  # standard deviations from the mean of the training rows at which a value is unusual
+MOVED = "The weight of the first layer that this row would move most"
+LONG = 10  # names of a path that are all shown
+PATHS = 3  # chain-rule paths in the story of a row
+
+
+@dataclasses.dataclass(repr=False)
+class RowStory(Story):
+    """What a run says about one row. Made by `explain_row`.
+
+    Attributes:
+        run: the Run.
+        row: number of the row, from 0.
+        source: where it stands.
+        shown: {column: value} of the row, for people.
+        prediction: what was predicted, in words; truth: what is known of it, or None.
+        explanation: the Explanation, with a loss where the truth is known.
+        attribution: what the prediction rests on, or None where it cannot be said.
+        gradient: the GradientStory of the weight that this row moves most, or None.
+        unusual: sentences.
+    """
+
+    run: Run
+    row: int
+    source: str
+    shown: dict
+    prediction: str
+    truth: str | None
+    explanation: Explanation
+    attribution: object
+    gradient: object
+    unusual: list
+
+    def text(self, width: int = WIDTH) -> str:
+        lines = [f"Row {self.row} of {self.source}"]
+        cells = ", ".join(f"{name} = {value}" for name, value in self.shown.items())
+        lines += textwrap.wrap(cells, width, initial_indent="  ", subsequent_indent="  ")[:6]
+        lines += ["", f"Predicted: {self.prediction}"]
+        if self.truth is not None:
+            loss = number(self.explanation.loss)
+            lines.append(f"In truth:  {self.truth}   (loss L = {loss})")
+        if self.attribution is not None:
+            lines += ["", self.attribution.text(width)]
+        if self.gradient is not None:
+            lines += ["", f"{MOVED}, and why:", "", *self._gradient_lines(width)]
+        lines += ["", *self._unusual(width)]
+        return "\n".join(lines)
+
+    def _gradient_lines(self, width):
+        story = self.gradient
+        ways = f"{counted(story.count)} path{'' if story.count == 1 else 's'}"
+        head = f"∂L/∂{story.name} = {number(story.value)}   ({_place(story)}), in {ways}"
+        lines = [f"{head}, the strongest:"]
+        for path in story.paths:
+            share = f"{100 * path.product / story.value:.2g} %" if story.value else ""
+            lines += textwrap.wrap(
+                f"{share:>9}  " + " <- ".join(_essential(path.nodes)),
+                width,
+                subsequent_indent=" " * 11,
+                break_long_words=False,
+            )
+        return lines
+
+    def _unusual(self, width):
+        if not self.unusual:
+            return ["Unusual: nothing."]
+        lines = ["Unusual:"]
+        for note in self.unusual:
+            lines += textwrap.wrap(note, width, initial_indent="  - ", subsequent_indent="    ")
+        return lines
+
+    def stories(self) -> list:
+        """(heading, story) of all parts, for a page."""
+        found = [("What the prediction rests on", self.attribution)]
+        found.append((MOVED, self.gradient))
+        if self.explanation.loss is not None:
+            found.append(("The gradient, layer by layer", self.explanation.flow()))
+        return [(heading, story) for heading, story in found if story is not None]
+
+    def to_dict(self) -> dict:
+        return {
+            "row": self.row,
+            "source": self.source,
+            "values": self.shown,
+            "prediction": self.prediction,
+            "truth": self.truth,
+            "loss": self.explanation.loss,
+            "attribution": None if self.attribution is None else self.attribution.to_dict(),
+            "gradient": None if self.gradient is None else self.gradient.to_dict(),
+            "unusual": self.unusual,
+        }
+
+
+def open_row(run: Run, data=None, row: int = 0):
+    """A row of a run's data, encoded.
+
+    Args:
+        run: the Run.
+        data: path or frame; None: what the run was trained on.
+        row: from 0.
+
+    Returns:
+        (frame of that row, x (1, ...), y (1, ...) or None, where it stands)
+
+    Raises:
+        DataError: no such data or row.
+    """
+    source = run.config["data"] if data is None else data
+    if data is None and not Path(source).exists():
+        raise DataError(
+            f"the data of this run are not at {source} any more",
+            expected="the file or folder that it was trained on",
+            mend="name another: cutaway explain RUN --input FILE",
+        )
+    preprocessing = run.preprocessing
+    frame = preprocessing.read(source)
+    if not 0 <= row < frame.height:
+        raise DataError(
+            f"there is no row {row} in {source}",
+            expected=f"a number from 0 to {frame.height - 1}",
+        )
+    chosen = frame[row : row + 1] if run.config["kind"] not in WHOLE else frame
+    arrays = _transformed(preprocessing, chosen)
+    at = row if run.config["kind"] in WHOLE else 0
+    if at >= len(arrays.x):
+        raise DataError(
+            f"row {row} of {source} cannot be used" + "".join(f": {n}" for n in arrays.notes),
+            expected="a row that has what training used"
+            if at == 0
+            else f"at most {len(arrays.x) - 1}",
+        )
+    y = None if arrays.y is None else arrays.y[at : at + 1]
+    return chosen, arrays.x[at : at + 1], y, Path(str(source)).name
+
+
+WHOLE = ("series", "language")  # kinds whose examples are cut from one long row
+
+
+def _transformed(preprocessing, frame):
+    try:
+        return preprocessing.transform(frame)
+    except CutawayError:  # without the target, or without one that is known
+        return preprocessing.transform(frame, with_target=False)
+
+
+def explanation_of(run: Run, x, y) -> Explanation:
+    """`explain` for an encoded row of a run, with the run's own loss."""
+    x = np.asarray(x)
+    if x.dtype == np.uint8:  # images: their pixels are numbers, no tokens
+        x = x.astype(np.float32)
+    loss = LOSSES[run.config["network"]["loss"]]
+    names = run.preprocessing.fitted.features if run.config["kind"] == "table" else None
+    return explain(run.net, x, y, loss=None if y is None else loss, names=names)
+
+
+def explain_row(run: Run, data=None, row: int = 0) -> RowStory:
+    """The story of one row: prediction, what drove it, its strongest gradient, what is unusual.
+
+    Args, Raises: see `open_row`.
+    """
+    frame, x, y, source = open_row(run, data, row)
+    explanation = explanation_of(run, x, y)
+    outputs = run.outputs(x)
+    gradient = None if y is None else _largest(explanation)
+    return RowStory(
+        run=run,
+        row=row,
+        source=source,
+        shown=_shown(frame, run),
+        prediction=_predicted(run, outputs),
+        truth=None if y is None else _truth(run, y),
+        explanation=explanation,
+        attribution=_attribution(run, x, frame),
+        gradient=gradient,
+        unusual=_unusual(run, x, y, outputs, explanation),
+    )
+
+
+def _shown(frame, run) -> dict:
+    row = frame.row(0, named=True) if frame.height == 1 else {}
+    return {k: v for k, v in row.items() if isinstance(v, int | float | str | bool) or v is None}
+
+
+def _predicted(run, outputs) -> str:
+    target = run.config["target"]
+    if run.preprocessing.task in ("binary", "multiclass"):
+        best = int(np.argmax(outputs[0]))
+        return f"{target} = {run.preprocessing.classes[best]}, with {outputs[0][best]:.1%}"
+    values = np.ravel(outputs)[:6]
+    more = ", ..." if np.size(outputs) > 6 else ""
+    return f"{target} = {', '.join(number(v) for v in values)}{more}"
+
+
+def _truth(run, y) -> str:
+    target = run.config["target"]
+    if run.preprocessing.task in ("binary", "multiclass"):
+        return f"{target} = {run.preprocessing.classes[int(y[0])]}"
+    values = np.ravel(run.preprocessing.truth(y))[:6]
+    return f"{target} = {', '.join(number(v) for v in values)}{', ...' if np.size(y) > 6 else ''}"
+
+
+def _attribution(run, x, frame):
+    kind, preprocessing = run.config["kind"], run.preprocessing
+    names = None
+    if kind == "table":
+        row = frame.row(0, named=True)
+        names = [f"{name} = {row[name]}" for name in preprocessing.fitted.feature_sources]
+    elif kind == "text":
+        names = [preprocessing.tokenizer.decode([int(t)]) if t else "" for t in x[0]]
+    elif kind == "language":
+        return None
+    x = x.astype(np.float32) if x.dtype == np.uint8 else x
+    classes = run.preprocessing.classes if preprocessing.task == "multiclass" else None
+    found = attribute(run.net, x, names=[names] if kind == "text" else names, output_names=classes)
+    return found[0]
+
+
+def _largest(explanation):
+    """The story of the weight of the first layer with the largest gradient."""
+    gradients = explanation.trace.engine_gradients()
+    layers = {path: explanation.names.layer_of(path) for path in gradients}
+    weights = [p for p, layer in layers.items() if layer == 1 and p.endswith("weight")]
+    if not weights:
+        return None
+    path = max(weights, key=lambda p: np.abs(gradients[p]).max())
+    index = np.unravel_index(np.abs(gradients[path]).argmax(), gradients[path].shape)
+    return explanation.gradient(path, tuple(int(i) for i in index), top=PATHS)
+
+
+def _unusual(run, x, y, outputs, explanation) -> list:
+    notes = []
+    task = run.preprocessing.task
+    if task in ("binary", "multiclass") and y is not None:
+        chance = float(outputs[0][int(y[0])])
+        if int(np.argmax(outputs[0])) != int(y[0]):
+            notes.append(f"the prediction is wrong: the true class got {chance:.1%}")
+    if run.config["kind"] == "table":
+        fitted = run.preprocessing.fitted
+        numbers = {name for encoder in fitted.encoders for name in encoder.names
+                   if type(encoder).__name__ == "Number"}  # fmt: skip
+        for name, value in zip(fitted.features, x[0], strict=True):
+            if name in numbers and abs(value) > FAR:
+                side = "above" if value > 0 else "below"
+                notes.append(
+                    f"{name} is {abs(value):.1f} standard deviations {side} the mean of the "
+                    "training rows"
+                )
+    if y is not None:
+        notes += explanation.flow().notes()
+    return notes
+
+
+def _essential(nodes) -> list:
+    """The names of a path; of a long one those of the neurons."""
+    if len(nodes) <= LONG:
+        return nodes
+    return [name for name in nodes if name[0] in "LŷOwuchx"]
+
+
+def _place(story) -> str:
+    return f"{story.path}[{', '.join(map(str, story.index))}]"
+
+
+def row_drawing(story: RowStory, gradient=None):
+    """The network of a run, with the strongest path of a gradient lit where nodes are drawn."""
+    gradient = story.gradient if gradient is None else gradient
+    net, lit = story.run.net, ()
+    if gradient is not None and gradient.paths:
+        lit = _lit(gradient.paths[0].nodes)
+    names = story.run.preprocessing
+    inputs = names.fitted.features if story.run.config["kind"] == "table" else None
+    try:
+        return draw(net, x=story.explanation.trace.x.numpy().astype(np.float32), path=lit,
+                    input_names=inputs)  # fmt: skip
+    except OptionError:  # a path that this drawing cannot show
+        return draw(net, input_names=inputs)
+
+
+def _lit(nodes) -> list:
+    """[(layer, node)] of a path of names like O_2^(1)."""
+    found, last = {}, 0
+    for name in reversed(nodes):
+        if match := re.fullmatch(r"[zO]_(\d+)\^\((\d+)\)", name):
+            place, last = match[1].split(","), int(match[2])
+            found[last] = int(place[0]) - 1
+        elif match := re.fullmatch(r"w_(\d)(\d)\^\((\d+)\)|w_(\d+),(\d+)\^\((\d+)\)", name):
+            i, _, layer = match.groups()[:3] if match[1] else match.groups()[3:]
+            found[int(layer) - 1], last = int(i) - 1, max(last, int(layer) - 1)
+        elif match := re.fullmatch(r"ŷ(?:_(\d+))?", name):
+            found[last + 1 if found else 1] = int(match[1] or 1) - 1
+    return sorted(found.items())
+
+
+def parse_place(text: str, what: str) -> tuple:
+    """(path, index) of "0:1" or "0.weight:2,1".
+
+    Raises:
+        OptionError: it is neither.
+    """
+    path, colon, index = text.rpartition(":")
+    try:
+        numbers = tuple(int(part) for part in index.split(",") if part.strip())
+    except ValueError:
+        colon = ""
+    if not colon:
+        raise OptionError(
+            f"{what} {text!r}",
+            expected="a layer, a colon and whole numbers from 0, for example 0:1 or 0:2,1",
+            mend="`cutaway summary RUN` lists the layers",
+        )
+    return path, numbers
+
+
+def weight_path(run: Run, path: str) -> str:
+    """The parameter that a layer's name means: its weight."""
+    known = run.net.named_parameters()
+    return path if path in known or f"{path}.weight" not in known else f"{path}.weight"
