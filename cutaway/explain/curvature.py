@@ -278,7 +278,7 @@ def _spectrum(point, steps) -> _Spectrum:
     found = tridiagonalise(point.product, random, steps, tolerance=0 if steps >= n else KNOWN)
     values, vectors = found.eigen()
     noise = max(found.noise, float(10 * np.finfo(random.dtype).eps * np.abs(values).max()))
-    ends = [vectors[:, k] @ found.basis for k in (-1, 0)]
+    ends = [vectors[:, k].astype(random.dtype) @ found.basis for k in (-1, 0)]
     bounds = [
         float(np.linalg.norm(point.product(v) - a * v)) + noise
         for v, a in zip(ends, (values[-1], values[0]), strict=True)
@@ -384,7 +384,7 @@ def _newton_step(point, gradient, norm, near):
         wanted[0] = norm
         x, *_ = np.linalg.lstsq(t, wanted)
         if np.linalg.norm(wanted - t @ x) <= LEFT * norm and np.linalg.norm(x) <= near:
-            return x @ found.basis[:k]
+            return x.astype(gradient.dtype) @ found.basis[:k]
         if found.beside[k - 1] == 0:
             break
     return None

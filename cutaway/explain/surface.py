@@ -321,7 +321,8 @@ def path_directions(states, net, count: int = 2) -> list:
     References:
         Li et al. 2018, arXiv:1712.09913, section 7.
     """
-    start = {k: p.numpy() for k, p in trained(net, where="path_directions").items()}
+    parameters = trained(net, where="path_directions")
+    start = {k: p.numpy().astype(np.float64) for k, p in parameters.items()}
     states = [_state(state, start, k) for k, state in enumerate(states)]
     moves = np.array([_flat(state, start) - _flat(start, start) for state in states])
     if not moves.size or not np.abs(moves).max() > 0:
@@ -331,7 +332,7 @@ def path_directions(states, net, count: int = 2) -> list:
             mend="copy net.state_dict() after some of the epochs",
         )
     _, sizes, rows = np.linalg.svd(moves, full_matrices=False)
-    rows = rows[sizes > 1e-12 * sizes[0]][:count]
+    rows = rows[sizes > 1e-6 * sizes[0]][:count]  # less is rounding of float32
     reach = float(np.abs(moves @ rows[0]).max())
     return [_named(row * reach, start) for row in rows]
 

@@ -116,7 +116,8 @@ def _thinned(racer, race) -> dict:
     count = len(finite) if finite.all() else max(1, int(np.argmin(finite)))
     stride = -(-count // MOST_POINTS)
     steps = sorted({*range(0, count, stride), count - 1})
-    points = np.clip(_places(race, racer.points[steps]), -20 * WIDTH, 20 * WIDTH)
+    far = 20 * race.surface.width
+    points = _places(race, np.clip(racer.points[steps], -far, far))
     return {
         "steps": [int(s) for s in steps],
         "points": [[round(float(x), 1), round(float(y), 1)] for x, y in points],
