@@ -226,7 +226,8 @@ class Attribution(Story):
         if np.ndim(self.baseline):
             baseline = "the one given"
         else:
-            baseline = "zeros" if self.baseline is None else number(self.baseline)
+            zeros = "vectors of zeros" if self.kind == "tokens" else "zeros"
+            baseline = zeros if self.baseline is None else number(self.baseline)
         start = number(self.baseline_output)
         start = f"({start})" if self.baseline_output < 0 else start
         off = "" if difference == 0 else f" ({number(100 * abs(self.gap / difference), 2)}%)"

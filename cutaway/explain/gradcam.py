@@ -167,9 +167,9 @@ class GradCam(Story):
         lines.append("Percent of the strongest, over the image as it lies:")
         cells = [[f"{100 * v / heat.max():.0f}" for v in row] for row in heat]
         lines += [line for line in align(cells, sides=">" * heat.shape[1])]
-        order = np.argsort(-np.abs(self.weights), kind="stable")[:5]
-        told = ", ".join(f"{k} ({self.weights[k]:+.3g})" for k in order)
-        return "\n".join([*lines, "", f"channels with the largest weights: {told}"])
+        order = np.argsort(-np.abs(self.weights), kind="stable")[:4]
+        told = ", ".join(f"{k} ({self.weights[k]:+.2g})" for k in order)
+        return "\n".join([*lines, "", f"largest weights of channels: {told}"])
 
     def to_dict(self) -> dict:
         return {

@@ -59,8 +59,7 @@ class Inputs:
         if self._layers:
             out, self.x, self.one = run_as_batch(net, x, run_and_keep)
         else:
-            forward = _compiled(lambda x: net(x), net)
-            out, self.x, self.one = run_as_batch(net, x.astype(np.float64), forward)
+            out, self.x, self.one = _run_on_numbers(net, x)
         out = outputs_of(net, out)
         if len(out) != len(self.x):
             raise ShapeError(
@@ -88,9 +87,8 @@ class Inputs:
             if source is None:
                 self._calls.append(None)
                 continue
-            if read.shape[0] != len(rows) or not np.array_equal(
-                rows[:, source.ravel()].reshape(read.shape), read
-            ):
+            known = source.min() >= 0 and source.max() < count and len(read) == len(rows)
+            if not known or not np.array_equal(rows[:, source.ravel()].reshape(read.shape), read):
                 raise OptionError(
                     f"{type(layer).__name__} of shape {layer.weight.shape} reads something else "
                     "than elements of the input",
@@ -134,8 +132,7 @@ class Inputs:
             self.net(Tensor(positions))
         sources = []
         for seen in arrived:
-            inside = (seen >= first) & (seen < first + positions[0].size)
-            sources.append((seen[0] - first).astype(int) if inside.all() else None)
+            sources.append((seen[0] - first).astype(int) if (seen >= first).any() else None)
         return layers, reads, vectors, sources
 
     def baseline(self, baseline) -> list:
@@ -262,6 +259,26 @@ class Inputs:
             part = part.reshape(len(part), source.size, -1).sum(axis=-1)
             np.add.at(total, (slice(None), source.ravel()), part)
         return total.reshape(self.x.shape)
+
+
+def _run_on_numbers(net, x):
+    """As run_as_batch, for a network without Embeddings: whole numbers become numbers."""
+    try:
+        return run_as_batch(net, x.astype(np.float64), _compiled(lambda x: net(x), net))
+    except (TypeError, ValueError, IndexError):
+        if x.dtype != np.int64:
+            raise
+        try:
+            run_as_batch(net, x)
+        except (TypeError, ValueError, IndexError):
+            pass
+        else:
+            raise OptionError(
+                "the network reads whole numbers, and not by an Embedding",
+                expected="numbers, or whole numbers that an Embedding turns into vectors",
+                mend="write ct.Embedding where the network looks its vectors up",
+            ) from None
+        raise
 
 
 def _kept_by(calls):

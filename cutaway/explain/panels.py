@@ -50,7 +50,7 @@ def as_picture(x, low=0.0, high=1.0):
 
 def faint(x):
     """The picture in middle greys, on which both dark and bright colours stand out."""
-    return np.repeat(as_picture(x, 0.35, 0.65).mean(axis=-1, keepdims=True), 3, axis=-1)
+    return np.repeat(as_picture(x, 0.4, 0.6).mean(axis=-1, keepdims=True), 3, axis=-1)
 
 
 def beside_input(axes, x):
@@ -154,9 +154,12 @@ def name_ticks(axis, names, *, most):
 
 
 def cut(name, most: int = 14) -> str:
-    """The name in one line, at most that long."""
+    """The name in one line, at most that long: its beginning and its end."""
     name = str(name).replace("\n", "⏎")
-    return name if len(name) <= most else name[: most - 1] + "…"
+    if len(name) <= most:
+        return name
+    end = (most - 1) // 2
+    return f"{name[: most - 1 - end]}…{name[-end:]}"
 
 
 def plain(text) -> str:

@@ -7,6 +7,7 @@ import numpy as np
 
 from cutaway.engine import Tensor, float64
 from cutaway.errors import (
+    CutawayError,
     DataError,
     GradientError,
     OptionError,
@@ -125,8 +126,23 @@ def run_as_batch(net, x: np.ndarray, run=None):
     except (TypeError, ValueError, IndexError) as refused:
         try:
             return run(x[None]), x[None], True
-        except (TypeError, ValueError, IndexError):
-            raise refused from None
+        except (TypeError, ValueError, IndexError) as also_refused:
+            raise _refusal(x, refused, also_refused) from None
+
+
+def _refusal(x, as_batch, as_one) -> Exception:
+    """The error to raise where the network takes x neither way."""
+    if isinstance(as_batch, ShapeError) and isinstance(as_one, ShapeError):
+        if as_batch.expected == as_one.expected:
+            return as_batch
+        return ShapeError(
+            f"an input of shape {x.shape}, which the network takes neither as a batch nor as one "
+            f"input\n  as a batch: {as_batch.came}\n  as one input: {as_one.came}",
+            expected=f"as a batch {as_batch.expected}; as one input {as_one.expected}",
+            mend="give x the shape that the network was trained with",
+        )
+    # what is wrong with something else than shapes was found where the shapes were right
+    return as_one if isinstance(as_one, CutawayError) else as_batch
 
 
 def run_one(net, x, run=None):
