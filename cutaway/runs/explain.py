@@ -66,7 +66,7 @@ class RowStory(Story):
         story = self.gradient
         ways = f"{counted(story.count)} path{'' if story.count == 1 else 's'}"
         head = f"∂L/∂{story.name} = {number(story.value)}   ({_place(story)}), in {ways}"
-        lines = [f"{head}, the strongest:"]
+        lines = textwrap.wrap(f"{head}, the strongest:", width, break_long_words=False)
         for path in story.paths:
             share = f"{100 * path.product / story.value:.2g} %" if story.value else ""
             lines += textwrap.wrap(
