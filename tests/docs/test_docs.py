@@ -63,6 +63,13 @@ def test_xor_is_learned_by_2_4_1(capsys):
     assert example("xor").main().tolist() == [0, 1, 1, 0]
 
 
+def test_the_vanishing_example_shows_both_networks(tmp_path, capsys):
+    sigmoid, relu = example("vanishing").main(tmp_path / "page.html")
+    assert sigmoid.flow().product < 1e-5 < 1e-2 < relu.flow().product
+    assert "the gradient vanishes" in capsys.readouterr().out
+    assert "Vanishing gradients" in (tmp_path / "page.html").read_text()
+
+
 def test_the_students_example_learns(tmp_path):
     students = example("students")
     assert students.by_hand(steps=1000) < 0.1
