@@ -42,7 +42,11 @@ def write_page(path, title: str, stories=(), *, drawing: Drawing | None = None, 
         OptionError: something else than stories or a drawing.
 
     Example:
-        >>> write_page("why.html", "Why row 3 passed", [forward, paths], drawing=draw(net))
+        >>> from tempfile import TemporaryDirectory
+        >>> from cutaway.explain import draw
+        >>> from cutaway.models import mlp
+        >>> with TemporaryDirectory() as folder:
+        ...     write_page(f"{folder}/net.html", "A network", drawing=draw(mlp((3, 2, 1))))
     """
     if drawing is not None and not isinstance(drawing, Drawing):
         raise OptionError(
