@@ -220,21 +220,21 @@ class Routes:
             group = [made[id(join)] for join in joins]
             for wire, other in itertools.permutations(group, 2):
                 for k in range(1, min(len(wire.points), len(other.points))):
-                    if wire.points[k] != other.points[k]:
+                    if not _same(wire.points[k], other.points[k]):
                         # they part at the last corner in common, or where the shorter one ends
-                        self._dot_between(wire, wire.points[k - 1], other.points, k)
+                        self._dot_between(wire, wire.points[k - 1], other.points[k], k)
                         break
 
     @staticmethod
-    def _dot_between(wire, corner, others, k):
+    def _dot_between(wire, corner, his, k):
         mine = wire.points[k]
-        his = others[k]
-        same_line = (mine[0] == corner[0] == his[0]) or (mine[1] == corner[1] == his[1])
-        if not same_line:
-            wire.dots.append(corner)
-            return
-        nearer = min(mine, his, key=lambda p: abs(p[0] - corner[0]) + abs(p[1] - corner[1]))
-        one_way = (mine[0] - corner[0]) * (his[0] - corner[0]) > 0 or (mine[1] - corner[1]) * (
-            his[1] - corner[1]
-        ) > 0
-        wire.dots.append(nearer if one_way else corner)
+        along = [axis for axis in (0, 1) if abs(mine[1 - axis] - his[1 - axis]) < 0.5
+                 and abs(mine[1 - axis] - corner[1 - axis]) < 0.5]  # fmt: skip
+        if along and (mine[along[0]] - corner[along[0]]) * (his[along[0]] - corner[along[0]]) > 0:
+            # the same way, one of them further
+            corner = min(mine, his, key=lambda p: abs(p[along[0]] - corner[along[0]]))
+        wire.dots.append(corner)
+
+
+def _same(a, b) -> bool:
+    return abs(a[0] - b[0]) < 0.5 and abs(a[1] - b[1]) < 0.5
