@@ -86,7 +86,7 @@ def mathml(latex: str, exact: Exact | None = None) -> str:
 
     latex = re.sub(r"\\(begin|end)\{(aligned|align|split)\}", r"\\\1{align*}", latex)
     try:
-        root = convert_to_element(latex)
+        root = convert_to_element(latex, display="block")
     except Exception:  # the library has no base of its errors; a page shows what it was given
         return f"<code>{escape(latex)}</code>"
     for element in root.iter():

@@ -42,7 +42,11 @@ def write_page(path, title: str, stories=(), *, drawing: Drawing | None = None, 
         OptionError: something else than stories or a drawing.
 
     Example:
-        >>> write_page("why.html", "Why row 3 passed", [forward, paths], drawing=draw(net))
+        >>> from tempfile import TemporaryDirectory
+        >>> from cutaway.explain import draw
+        >>> from cutaway.models import mlp
+        >>> with TemporaryDirectory() as folder:
+        ...     write_page(f"{folder}/net.html", "A network", drawing=draw(mlp((3, 2, 1))))
     """
     if drawing is not None and not isinstance(drawing, Drawing):
         raise OptionError(
@@ -74,8 +78,9 @@ def _told(story) -> str:
     body = ""
     if formula is not None:
         body += f'<div class="formula">{mathml(formula, exact)}</div>'
-    body += exact.mark(story.html())
-    if type(story).plot is not Story.plot:
+    told = story.html()
+    body += exact.mark(told)
+    if type(story).plot is not Story.plot and "<svg" not in told and "<img" not in told:
         body += f'<div class="chart scroll">{_plot(story)}</div>'
     return f"<section>{section(str(heading), body)}</section>\n"
 

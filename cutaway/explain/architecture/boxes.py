@@ -124,10 +124,14 @@ def count_text(part: Part) -> str:
     if not part.parameters:
         return ""
     if part.shared:
-        return "the same weights again" if part.times == 1 else "the same weights each time"
-    each = f"{part.times} × " if part.times > 1 else ""
+        return "the same weights again"
+    each = f"{part.times} × " if part.times > 1 and not part.tied else ""
     word = "parameter" if part.parameters == 1 and part.times == 1 else "parameters"
-    return f"{each}{part.parameters:,} {word}" + (", frozen" if part.frozen else "")
+    return (
+        f"{each}{part.parameters:,} {word}"
+        + (", frozen" if part.frozen else "")
+        + (", the same each time" if part.tied else "")
+    )
 
 
 def group_box(part: Part, plan, outputs: int) -> Box:

@@ -1,18 +1,14 @@
-"""Makes a picture short: four equal layers in a row become one, drawn once, "× 4".
-
-In a large network a block that differs from one before it in its sizes alone is not opened again.
-"""
+"""Repeats are folded: four equal layers in a row become one, drawn once, "× 4"."""
 
 import dataclasses
 
 from cutaway.explain.architecture.boxes import is_attached
 from cutaway.explain.architecture.operations import merge_chains
 from cutaway.explain.architecture.parts import INPUT, Part, Scope, once
+from cutaway.explain.architecture.shorten import WRAPPERS, inline
 
 LONGEST = 40  # parts in a repeated unit
 SIDE_BY_SIDE = 4  # equal branches from which on they are drawn as one
-LARGE = 30  # leaves from which on blocks of one kind are opened once
-WRAPPERS = {"Residual", "StochasticDepth", "Recompute"}  # a Sequential in them needs no frame
 
 
 def fold(scope: Scope) -> Scope:
@@ -21,7 +17,7 @@ def fold(scope: Scope) -> Scope:
         if part.inner is not None:
             part.inner = fold(part.inner)
         if part.title in WRAPPERS and part.inner is not None:
-            _inline(part)
+            inline(part)
     scope = _fold_branches(merge_chains(scope))
     start = 0
     while start < len(scope.parts):
@@ -31,66 +27,6 @@ def fold(scope: Scope) -> Scope:
             scope = _fold_run(scope, start, *found)
         start += 1
     return scope
-
-
-def shorten(scope: Scope) -> None:
-    """Of a large network's blocks that differ in their sizes alone, close all but the first."""
-    if _leaves(scope) >= LARGE:
-        _close(scope, "", {})
-
-
-def _leaves(scope) -> int:
-    return sum(_leaves(p.inner) if p.inner is not None else bool(p.paths) for p in scope.parts)
-
-
-def _close(scope, around, seen):
-    """seen: {form of a block: its path}."""
-    for part in scope.parts:
-        if part.inner is None:
-            continue
-        path = f"{around}.{part.name}" if around else part.name
-        form = _form(part)
-        if form in seen and _leaves(part.inner) > 1 and part.kind != "repeat":
-            part.inner, part.kind = None, "closed"
-            part.detail = f"as {seen[form]}, other sizes"
-            continue
-        _close(part.inner, path, seen)
-        seen.setdefault(form, path)
-
-
-def _form(part) -> tuple:
-    """What blocks have in common that are alike but for their sizes."""
-    inner = part.inner and tuple((_form(p), tuple(p.sources)) for p in part.inner.parts)
-    named = tuple(w for w in part.detail.split(", ") if "=" in w) if part.inner is None else ()
-    return part.kind, part.title, named, inner, bool(part.parameters)
-
-
-def _inline(part):
-    """The Sequential inside a wrapper without its frame."""
-    outer = part.inner
-    for k, child in enumerate(outer.parts):
-        if child.title != "Sequential" or child.inner is None or child.times > 1:
-            continue
-        inside, count = child.inner, len(child.inner.parts)
-        for p in inside.parts:
-            p.name = f"{child.name}.{p.name}" if p.name else ""
-            p.sources = [(n + k, q) if n >= 0 else child.sources[q] for n, q in p.sources]
-
-        def place(source, k=k, count=count, inside=inside, child=child):
-            n, q = source
-            if n < k:
-                return source
-            if n > k:
-                return n + count - 1, q
-            m, port = inside.outputs[q]
-            return (m + k, port) if m >= 0 else child.sources[port]
-
-        for later in outer.parts[k + 1 :]:
-            later.sources = [place(s) for s in later.sources]
-        parts = [*outer.parts[:k], *inside.parts, *outer.parts[k + 1 :]]
-        part.inner = Scope(parts, [place(s) for s in outer.outputs], outer.inputs)
-        part.paths = (*part.paths, *child.paths)
-        return
 
 
 def _signature(part: Part) -> tuple:
@@ -204,17 +140,20 @@ def _group(scope, unit, start, end, carried):
     for number, port in read:
         if number >= end - length and number < end:
             ports.setdefault((number - (end - length), port), len(ports))
-    names = [part for part in unit if part.paths]
+    names = [part.name for part in unit if part.paths]
+    held = [part for part in unit if part.parameters]
     group = Part(
         "repeat",
         "repeated",
-        name=f"{_first(names[0].name)} … {_last(names[-1].name)}" if names else "",
+        name=_range(names[0], names[-1]) if names else "",
         paths=(),
         shape=unit[-1].shape,
         parameters=sum(part.parameters for part in unit),
         sources=inputs,
         inner=Scope(unit, list(ports) or [(length - 1, 0)], max(1, len(inputs))),
         times=(end - start) // length,
+        tied=bool(held) and all(part.tied for part in held),
+        shared=bool(held) and all(part.shared for part in held),
     )
     return group, ports
 
@@ -222,7 +161,6 @@ def _group(scope, unit, start, end, carried):
 def _merged(parts) -> Part:
     """One part that stands for equal ones."""
     first, last = parts[0], parts[-1]
-    name = first.name if first.name == last.name else f"{_first(first.name)} … {_last(last.name)}"
     inner = None
     if first.inner is not None:
         columns = zip(*(part.inner.parts for part in parts), strict=True)
@@ -231,10 +169,10 @@ def _merged(parts) -> Part:
         )
     return dataclasses.replace(
         first,
-        name=name,
+        name=_range(first.name, last.name),
         detail=_merged_detail([part.detail for part in parts]),
         paths=tuple(dict.fromkeys(path for part in parts for path in part.paths)),
-        shared=first.shared if len({part.paths for part in parts}) > 1 else True,
+        tied=bool(first.paths) and len({part.paths for part in parts}) == 1,
         inner=inner,
         sources=list(first.sources),
     )
@@ -246,12 +184,10 @@ def _same_names(part, first):
     return part
 
 
-def _first(name) -> str:
-    return name.split(" … ")[0]
-
-
-def _last(name) -> str:
-    return name.split(" … ")[-1]
+def _range(first, last) -> str:
+    """Names from one to another, each a name or a range itself."""
+    first, last = first.split(" … ")[0], last.split(" … ")[-1]
+    return first if first == last else f"{first} … {last}"
 
 
 def _merged_detail(details) -> str:

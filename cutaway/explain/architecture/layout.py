@@ -1,13 +1,6 @@
-"""Places: parts in layers from top to bottom, ways around them in lanes at the right.
-
-A part's layer is the longest way to it. Joins of neighbouring layers bend in the gap between
-them, each source on a track of its own; a join that passes a layer by leaves to the right into a
-lane, one for each source, outside of all that it passes. So no line runs through a box, and two
-lines that are not joined never lie on each other.
-"""
+"""Places: parts in layers from top to bottom; a part's layer is the longest way to it."""
 
 import dataclasses
-import itertools
 
 from cutaway.explain.architecture.boxes import (
     Box,
@@ -17,30 +10,9 @@ from cutaway.explain.architecture.boxes import (
     readers,
 )
 from cutaway.explain.architecture.parts import INPUT, Scope
+from cutaway.explain.architecture.routes import Join, Routes
 
-BESIDE, LANE, TRACK = 22, 15, 9  # between boxes, between lanes, between bends
-GAP, BEFORE_TRACKS, AFTER_TRACKS = 20, 10, 14  # between layers
-
-
-@dataclasses.dataclass
-class Wire:
-    """A line from a part to another.
-
-    Attributes:
-        points: its corners.
-        source, target: indices of the parts in the scope; INPUT, or the number of parts for what
-            leaves.
-        tip: whether it ends in an arrow.
-        guessed: see Part.
-        dots: where it leaves a line that goes on.
-    """
-
-    points: list
-    source: int
-    target: int
-    tip: bool
-    guessed: bool
-    dots: list = dataclasses.field(default_factory=list)
+BESIDE, GAP = 22, 20  # between boxes, between layers
 
 
 @dataclasses.dataclass
@@ -71,29 +43,6 @@ class _End:
     outs: list = dataclasses.field(default_factory=lambda: [0.0])
 
 
-@dataclasses.dataclass
-class _Join:
-    """From a joint of one box to one of another. lane: of a way past a layer."""
-
-    source: object
-    out: int
-    target: object
-    into: int
-    numbers: tuple
-    guessed: bool
-    lane: object = None
-
-
-@dataclasses.dataclass(eq=False)
-class _Lane:
-    """Where a source's line runs down at the right."""
-
-    joins: list
-    first: int
-    last: int
-    x: float = 0
-
-
 def plan(scope: Scope) -> Plan:
     """Places for all parts of the scope, and for what is inside them."""
     return _Layout(scope).plan()
@@ -121,17 +70,13 @@ class _Layout:
         self.outs = [_End() for _ in scope.outputs]
         self._set_layers()
         self.joins = self._all_joins()
-        self.tracks = [[] for _ in self.layers]  # in the gap above layer k: (left, right, owners)
 
     def plan(self) -> Plan:
         self._widen_stacks()
         self._set_x()
-        self._set_lanes()
-        self._set_tracks()
-        self._set_y()
-        wires = [self._wire(join) for join in self.joins]
-        self._put_dots(wires)
-        return self._shifted(wires)
+        routes = Routes(self.layers, self.joins)
+        self._set_y(routes)
+        return self._shifted(routes.wires(self.gap_top))
 
     # layers
 
@@ -169,14 +114,9 @@ class _Layout:
         else:
             box = self.boxes[index]
             out = min(port, len(box.outs) - 1)
-        return _Join(box, out, target, into, (index, number), guessed)
-
-    def _span(self, join):
-        return self.layer_of[id(join.source)], self.layer_of[id(join.target)]
-
-    def _is_long(self, join):
-        first, last = self._span(join)
-        return last - first > 1
+        span = self.layer_of[id(box)], self.layer_of[id(target)]
+        ends = isinstance(target, Box)
+        return Join(box, out, target, into, span, (index, number), ends, guessed)
 
     def _widen_stacks(self):
         alone = [layer[0] for layer in self.layers if len(layer) == 1]
@@ -191,7 +131,9 @@ class _Layout:
             wanted = {}
             for box in layer:
                 joins = [j for j in self.joins if j.target is box]
-                near = [j for j in joins if not self._is_long(j)] or joins
+                near = [j for j in joins if not j.is_long]
+                if not near or len(joins) > 2:
+                    near = joins  # where many meet is in the middle of them
                 xs = [
                     j.source.x + j.source.outs[j.out] - (j.target.ins[j.into] - j.target.anchor)
                     for j in near
@@ -215,105 +157,24 @@ class _Layout:
                 box.x += aim - middle
         layer[:] = order
 
-    def _set_lanes(self):
-        lanes = {}
-        for join in self.joins:
-            if self._is_long(join):
-                key = (id(join.source), join.out)
-                lanes.setdefault(key, []).append(join)
-        self.lanes = []
-        for joins in lanes.values():
-            first = self._span(joins[0])[0]
-            lane = _Lane(joins, first, max(self._span(j)[1] for j in joins))
-            for join in joins:
-                join.lane = lane
-            self.lanes.append(lane)
-        placed = []
-        for lane in sorted(self.lanes, key=lambda n: (n.last - n.first, n.first)):
-            inside = [b for layer in self.layers[lane.first + 1 : lane.last] for b in layer]
-            beside = [n.x for n in placed if n.first < lane.last and lane.first < n.last]
-            source, out = lane.joins[0].source, lane.joins[0].out
-            below = source.x + source.outs[out]
-            if all(below < b.x - 8 or below > b.x + b.width + 8 for b in inside) and all(
-                abs(below - x) > 8 for x in beside
-            ):
-                lane.x = below  # straight down, nothing is in the way
-            else:
-                ends = [self.layers[self._span(j)[1]] for j in lane.joins if j.target.is_pill]
-                boxes = inside + [b for layer in ends for b in layer]
-                right = max((b.x + b.width for b in boxes), default=0)
-                lane.x = max([right + LANE, *(x + LANE for x in beside)])
-            placed.append(lane)
-
-    def _enters_at_side(self, join) -> bool:
-        layer = self.layers[self._span(join)[1]]
-        target = join.target
-        is_last = layer[-1] is target
-        return target.is_pill and is_last and join.lane.x > target.x + target.width
-
     # y
 
-    def _set_tracks(self):
-        """Bends in the gaps: those of a source in the gap below it, those out of a lane above
-        their target."""
-        for (box, out), joins in self._by_source():
-            x = box.x + box.outs[out]
-            xs = [x]
-            for join in joins:
-                xs.append(join.lane.x if join.lane else join.target.x + join.target.ins[join.into])
-            if max(xs) - min(xs) > 0.5:
-                targets = {id(j.target) for j in joins}
-                self._take(self.layer_of[id(box)] + 1, min(xs), max(xs), (id(box), out), targets)
-        for lane in self.lanes:
-            for join in lane.joins:
-                x = join.target.x + join.target.ins[join.into]
-                if not self._enters_at_side(join) and abs(x - lane.x) > 0.5:
-                    gap = self._span(join)[1]
-                    self._take(gap, min(x, lane.x), max(x, lane.x), (id(lane), id(join)), {None})
-
-    def _by_source(self):
-        found = {}
-        for join in self.joins:
-            found.setdefault((id(join.source), join.out), []).append(join)
-        return [((joins[0].source, joins[0].out), joins) for joins in found.values()]
-
-    def _take(self, gap, left, right, owner, targets):
-        tracks = self.tracks[gap]
-        for track in tracks:
-            # side by side on one track; they may touch where they reach the same target
-            if all(
-                right + 5 < a or b + 5 < left
-                or (targets == goals and len(targets) == 1 and None not in targets
-                    and (right <= a + 0.5 or b <= left + 0.5))
-                for a, b, _, goals in track
-            ):  # fmt: skip
-                track.append((left, right, owner, targets))
-                return
-        tracks.append([(left, right, owner, targets)])
-
-    def _track_y(self, gap, owner) -> float:
-        for k, track in enumerate(self.tracks[gap]):
-            if any(mine == owner for _, _, mine, _ in track):
-                return self.gap_top[gap] + BEFORE_TRACKS + TRACK * k
-        raise KeyError(owner)
-
-    def _set_y(self):
+    def _set_y(self, routes):
         y, self.gap_top = 0.0, [0.0] * len(self.layers)
         for number, layer in enumerate(self.layers):
             self.gap_top[number] = y
             if number:
-                y += self._gap(number)
+                y += self._gap(number, routes)
             for box in layer:
                 box.y = y
             y += max((box.height for box in layer), default=0)
         self.height = y
 
-    def _gap(self, number) -> float:
-        tracks = len(self.tracks[number])
+    def _gap(self, number, routes) -> float:
         if not self.layers[number] or not self.layers[number - 1]:
             return 0
-        if tracks:
-            return BEFORE_TRACKS + TRACK * (tracks - 1) + AFTER_TRACKS
+        if routes.height(number):
+            return routes.height(number)
         return 0 if self._is_stacked(number) else GAP
 
     def _is_stacked(self, number) -> bool:
@@ -334,60 +195,6 @@ class _Layout:
             and len([j for j in self.joins if j.target is lower]) == 1
             and not lower.part.guessed
         )
-
-    # lines
-
-    def _wire(self, join) -> Wire:
-        source, target = join.source, join.target
-        x, y = source.x + source.outs[join.out], source.y + source.height
-        at, end = target.x + target.ins[join.into], target.y
-        first, last = self._span(join)
-        points = [(x, y)]
-        if join.lane is None:
-            if abs(at - x) > 0.5:
-                bend = self._track_y(last, (id(source), join.out))
-                points += [(x, bend), (at, bend)]
-            points.append((at, end))
-        else:
-            if abs(join.lane.x - x) > 0.5:
-                bend = self._track_y(first + 1, (id(source), join.out))
-                points += [(x, bend), (join.lane.x, bend)]
-            if self._enters_at_side(join):
-                middle = target.y + target.height / 2
-                points += [(join.lane.x, middle), (target.x + target.width, middle)]
-            else:
-                if abs(join.lane.x - at) > 0.5:
-                    bend = self._track_y(last, (id(join.lane), id(join)))
-                    points += [(join.lane.x, bend), (at, bend)]
-                points.append((at, end))
-        return Wire(points, *join.numbers, isinstance(target, Box), join.guessed)
-
-    def _put_dots(self, wires):
-        """A dot where lines of one source part: where one bends and another goes on."""
-        groups = {}
-        for join, wire in zip(self.joins, wires, strict=True):
-            groups.setdefault((id(join.source), join.out), []).append(wire)
-        for group in groups.values():
-            for wire, other in itertools.permutations(group, 2):
-                for k in range(1, min(len(wire.points), len(other.points))):
-                    if wire.points[k] != other.points[k]:
-                        # they part at the last corner in common, or where the shorter one ends
-                        self._dot_between(wire, wire.points[k - 1], other.points, k)
-                        break
-
-    @staticmethod
-    def _dot_between(wire, corner, others, k):
-        mine = wire.points[k]
-        his = others[k]
-        same_line = (mine[0] == corner[0] == his[0]) or (mine[1] == corner[1] == his[1])
-        if not same_line:
-            wire.dots.append(corner)
-            return
-        nearer = min(mine, his, key=lambda p: abs(p[0] - corner[0]) + abs(p[1] - corner[1]))
-        one_way = (mine[0] - corner[0]) * (his[0] - corner[0]) > 0 or (mine[1] - corner[1]) * (
-            his[1] - corner[1]
-        ) > 0
-        wire.dots.append(nearer if one_way else corner)
 
     def _shifted(self, wires) -> Plan:
         boxes = [*self.boxes, *self.ins, *self.outs]

@@ -62,6 +62,7 @@ class Part:
         guessed: the sources are not known, only what was defined or called before.
         inner: what is inside, None for a leaf.
         times: how many of it there are in a row.
+        tied: whether those are one module, run again and again.
     """
 
     kind: str
@@ -78,6 +79,7 @@ class Part:
     guessed: bool = False
     inner: "Scope | None" = None
     times: int = 1
+    tied: bool = False
 
 
 @dataclasses.dataclass

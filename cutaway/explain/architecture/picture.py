@@ -4,10 +4,11 @@ from html import escape
 
 from cutaway.errors import OptionError, did_you_mean
 from cutaway.explain.architecture.boxes import BAR, LINE, PAD, Box, count_text
-from cutaway.explain.architecture.fold import fold, shorten
+from cutaway.explain.architecture.fold import fold
 from cutaway.explain.architecture.layout import plan
 from cutaway.explain.architecture.parts import INPUT, Part, Scope, shape_text
 from cutaway.explain.architecture.read import read
+from cutaway.explain.architecture.shorten import shorten
 from cutaway.explain.svg import KINDS, Drawing, picture, text, text_width, wrap
 
 MARGIN = 14
@@ -104,8 +105,8 @@ class _Picture:
         y = 40 + self.plan.height + 22
         legend, height = self._legend(y, width - 2 * MARGIN)
         head = (
-            f'<text x="{MARGIN}" y="22"><tspan class="strong">{escape(name)}</tspan>'
-            f'<tspan dx="8" class="small">{subtitle}</tspan></text>'
+            f'<text x="{MARGIN}" y="22"><tspan class="strong">{escape(name)}</tspan> '
+            f'<tspan dx="4" class="small">{subtitle}</tspan></text>'
         )
         title = f"architecture of {name}, {subtitle}"
         return picture([head, *body, *legend], width, height, title)
@@ -177,21 +178,13 @@ class _Picture:
     def _texts(self, box, x):
         for k, line in enumerate(box.lines):
             y = LINE * (k + 1) + 1
-            spans = "".join(
-                f'<tspan{f" dx={chr(34)}6{chr(34)}" if n else ""} class="{kind}">'
-                f"{escape(piece)}</tspan>"
-                for n, (piece, kind) in enumerate(line.left)
-            )
+            spans = _spans(line.left)
             yield f'<text x="{x:g}" y="{y:g}">{spans}</text>'
             if line.right:
                 yield text(box.width - PAD, y, line.right, kind="small", side="end")
 
     def _pill_text(self, box):
-        spans = "".join(
-            f"<tspan{f' dx={chr(34)}6{chr(34)}' if n else ''}"
-            f"{f' class={chr(34)}{kind}{chr(34)}' if kind else ''}>{escape(piece)}</tspan>"
-            for n, (piece, kind) in enumerate(box.lines[0].left)
-        )
+        spans = _spans(box.lines[0].left)
         yield f'<text x="{box.width / 2:g}" y="16" text-anchor="middle">{spans}</text>'
 
     def _legend(self, y, width):
@@ -224,6 +217,15 @@ class _Picture:
                 y += 18
                 parts.append(text(MARGIN, y, line, kind="small"))
         return parts, y + 16
+
+
+def _spans(pieces) -> str:
+    """Pieces of text with a space between, which is there for readers and copies too."""
+    spans = [
+        f'<tspan dx="{2 if k else 0}" class="{kind or "plain"}">{escape(piece)}</tspan>'
+        for k, (piece, kind) in enumerate(pieces)
+    ]
+    return " ".join(spans)
 
 
 def _wrapped(note, width):

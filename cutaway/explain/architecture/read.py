@@ -24,17 +24,29 @@ def read(net: nn.Module, input_shape=None, x=None) -> tuple[Scope, list]:
     """
     if x is not None or input_shape is not None:
         inputs = _inputs(input_shape, x)
-        return trace(net, inputs), [tuple(one.shape[1:]) for one in inputs]
+        scope = trace(net, inputs)
+        return _whole(net, scope), [tuple(one.shape[1:]) for one in inputs]
     for shape in _likely_shapes(net):
         try:
             scope = trace(net, [jax.ShapeDtypeStruct((2, *shape), np.float32)])
         except Exception:  # a try: any network may refuse this size in any way
             continue
         if len(shape) == 1 and _first_leaf(net)[0] == "dense":
-            return scope, [shape]  # what the first layer says
+            return _whole(net, scope), [shape]  # what the first layer says
         _forget_shapes(scope)  # the way is right, the sizes are made up
-        return scope, []
-    return _tree(net, ""), []
+        return _whole(net, scope), []
+    return _whole(net, _tree(net, "")), []
+
+
+def _whole(net, scope) -> Scope:
+    """The scope; of a network that is a single layer, that layer."""
+    if not is_leaf(net):
+        return scope
+    part = part_of(net, "", "")
+    shapes = [scope.parts[k].shape for k, _ in scope.outputs if k >= 0]
+    part.shape = shapes[0] if shapes else None
+    part.sources = [(INPUT, k) for k in range(scope.inputs)]
+    return Scope([part], [(0, 0)], scope.inputs)
 
 
 def _inputs(input_shape, x) -> list:

@@ -1,0 +1,68 @@
+"""Fewer frames: those that say nothing, and blocks that are like one that is open already."""
+
+from cutaway.explain.architecture.parts import Scope
+
+LARGE = 30  # leaves from which on blocks of one form are opened once
+WRAPPERS = {"Residual", "StochasticDepth", "Recompute"}  # a Sequential in them needs no frame
+
+
+def shorten(scope: Scope) -> None:
+    """Of a large network's blocks that differ in their sizes alone, close all but the first."""
+    if _leaves(scope) >= LARGE:
+        _close(scope, "", {})
+
+
+def _leaves(scope) -> int:
+    return sum(_leaves(p.inner) if p.inner is not None else bool(p.paths) for p in scope.parts)
+
+
+def _close(scope, around, seen):
+    """seen: {form of a block: (its path, its sizes)}."""
+    for part in scope.parts:
+        if part.inner is None:
+            continue
+        path = f"{around}.{part.name}" if around else part.name
+        form = _form(part)
+        if form in seen and _leaves(part.inner) > 1 and part.kind != "repeat":
+            part.inner, part.kind = None, "closed"
+            like, sizes = seen[form]
+            same = sizes == (part.parameters, part.shape)
+            part.detail = f"as {like}" if same else f"as {like}, other sizes"
+            continue
+        _close(part.inner, path, seen)
+        seen.setdefault(form, (path, (part.parameters, part.shape)))
+
+
+def _form(part) -> tuple:
+    """What blocks have in common that are alike but for their sizes."""
+    inner = part.inner and tuple((_form(p), tuple(p.sources)) for p in part.inner.parts)
+    named = tuple(w for w in part.detail.split(", ") if "=" in w) if part.inner is None else ()
+    return part.kind, part.title, named, inner, bool(part.parameters)
+
+
+def inline(part):
+    """The Sequential inside a wrapper without its frame."""
+    outer = part.inner
+    for k, child in enumerate(outer.parts):
+        if child.title != "Sequential" or child.inner is None or child.times > 1:
+            continue
+        inside, count = child.inner, len(child.inner.parts)
+        for p in inside.parts:
+            p.name = f"{child.name}.{p.name}" if p.name else ""
+            p.sources = [(n + k, q) if n >= 0 else child.sources[q] for n, q in p.sources]
+
+        def place(source, k=k, count=count, inside=inside, child=child):
+            n, q = source
+            if n < k:
+                return source
+            if n > k:
+                return n + count - 1, q
+            m, port = inside.outputs[q]
+            return (m + k, port) if m >= 0 else child.sources[port]
+
+        for later in outer.parts[k + 1 :]:
+            later.sources = [place(s) for s in later.sources]
+        parts = [*outer.parts[:k], *inside.parts, *outer.parts[k + 1 :]]
+        part.inner = Scope(parts, [place(s) for s in outer.outputs], outer.inputs)
+        part.paths = (*part.paths, *child.paths)
+        return
