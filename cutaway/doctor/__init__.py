@@ -1,0 +1,1 @@
+"""What is wrong with a training, the evidence, and what to change."""

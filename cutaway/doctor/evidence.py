@@ -1,0 +1,243 @@
+"""Evidence: what is known of a training, measured once and shared by all symptoms.
+
+What costs little is measured always; an experiment (another short training from the same start) is
+made when the first symptom asks for it, and its result is kept.
+"""
+
+import dataclasses
+import functools
+import math
+
+import numpy as np
+
+from cutaway.doctor.program import Program, rebuilt
+from cutaway.engine import Tensor, no_grad
+from cutaway.errors import CutawayError, TrainingError
+from cutaway.losses import expects
+from cutaway.nn import Module
+from cutaway.train import Probes, Trainer
+
+ROWS = 2000  # of which losses are measured, at most
+SWEEP = (1e-3, 1e-2, 0.1, 1 / 3, 1.0, 3.0, 10.0, 100.0)  # factors of the learning rate
+SWEEP_STEPS = 60
+BATCH_ROWS, BATCH_STEPS = 32, 200  # of the attempt to learn one batch by heart
+
+
+@dataclasses.dataclass(frozen=True)
+class Layer:
+    """A layer with weights, and what follows it.
+
+    Attributes:
+        path, module: of the layer.
+        number: l, from 1, in the order of the forward pass.
+        activation: name of the class of the activation after it ("ReLU"), "" for none.
+        activation_path: where that activation is, "" for none.
+        is_last: whether its output is the network's, but for an activation.
+    """
+
+    path: str
+    module: Module
+    number: int
+    activation: str
+    activation_path: str
+    is_last: bool
+
+
+class Evidence:
+    """A training that has run, and what can be asked of it.
+
+    Args:
+        program: what was run.
+        trainer: the Trainer after training; its history has every epoch that was complete.
+        probes: the Probes that watched.
+        trouble: the TrainingError that ended it, or None.
+
+    Attributes: see Args; `layers` is [Layer].
+    """
+
+    def __init__(self, program: Program, trainer: Trainer, probes: Probes, trouble=None):
+        self.program = program
+        self.trainer = trainer
+        self.probes = probes
+        self.trouble = trouble
+
+    @classmethod
+    def gather(cls, program: Program) -> "Evidence":
+        """Run the program under probes."""
+        trainer = program.fresh()
+        rows = np.arange(min(len(program.x), 256))
+        probes = Probes(program.x[rows], program.y[rows])
+        trouble = None
+        try:
+            trainer.fit(
+                program.x,
+                program.y,
+                epochs=program.epochs,
+                batch_size=program.batch_size,
+                validation=program.validation,
+                callbacks=[probes],
+                seed=program.seed,
+                progress=False,
+            )
+        except TrainingError as error:
+            trouble = error
+        return cls(program, trainer, probes, trouble)
+
+    # what the program is
+
+    @property
+    def net(self) -> Module:
+        """The trained network."""
+        return self.trainer.net
+
+    @functools.cached_property
+    def layers(self) -> list:
+        return self.probes.layers(self.trainer)
+
+    @functools.cached_property
+    def task(self) -> str:
+        """binary, multilabel, multiclass, tokens (a class at each position) or regression."""
+        wants, y = expects(self.program.trainer.loss), self.program.y
+        if wants is not None and wants.target in ("labels", "one_hot"):
+            several = y.ndim > (1 if wants.target == "labels" else 2)
+            return "tokens" if several else "multiclass"
+        if wants is not None and wants.target in ("binary", "sign"):
+            return "multilabel" if y.ndim > 1 and y.shape[-1] > 1 else "binary"
+        return "regression"
+
+    @property
+    def loss_wants(self):
+        """losses.Expects of the loss, None for a user's own."""
+        return expects(self.program.trainer.loss)
+
+    # losses
+
+    @property
+    def losses(self) -> np.ndarray:
+        """Training loss of each complete epoch, as the optimizer saw it."""
+        return np.array(self.trainer.history["loss"] if len(self.trainer.history) else [])
+
+    @property
+    def validation_losses(self) -> np.ndarray | None:
+        history = self.trainer.history
+        has = len(history) and "val_loss" in history.rows[0]
+        return np.array(history["val_loss"]) if has else None
+
+    @functools.cached_property
+    def sample(self) -> tuple:
+        """(x, y): up to ROWS training rows, spread over all."""
+        rows = np.unique(np.linspace(0, len(self.program.x) - 1, ROWS).astype(int))
+        return self.program.x[rows], self.program.y[rows]
+
+    def loss_of(self, trainer: Trainer, x=None, y=None, *, training: bool = False) -> float:
+        """The loss of a trainer's net, by default on the sample and in evaluation mode."""
+        x, y = self.sample if x is None else (x, y)
+        if not training:
+            return float(trainer.evaluate(x, y)["loss"])
+        state = trainer.net.state_dict()
+        trainer.net.train()
+        try:
+            with no_grad():
+                return trainer.loss(trainer.net(Tensor(x)), Tensor(y)).item()
+        finally:
+            trainer.net.load_state_dict(state)
+            trainer.net.eval()
+
+    @functools.cached_property
+    def initial_loss(self) -> float:
+        return self.loss_of(self.program.fresh())
+
+    @functools.cached_property
+    def final_loss(self) -> float:
+        return self.loss_of(self.trainer)
+
+    @functools.cached_property
+    def chance_loss(self) -> float:
+        """The loss of the best constant answer: what a network reaches that ignores its input.
+
+        NaN for a loss that is not one of ours.
+        """
+        y, task = np.asarray(self.program.y), self.task
+        wants = self.loss_wants
+        if wants is None:
+            return math.nan
+        if task in ("multiclass", "tokens"):
+            labels = y if wants.target == "labels" else y.argmax(-1)
+            shares = np.bincount(labels.ravel().astype(int)) / labels.size
+            shares = shares[shares > 0]
+            return float(-(shares * np.log(shares)).sum())
+        if wants.target == "binary":
+            p = np.clip(y.reshape(len(y), -1).mean(axis=0), 1e-12, 1 - 1e-12)
+            return float(-(p * np.log(p) + (1 - p) * np.log(1 - p)).mean())
+        loss = self.program.trainer.loss
+        candidates = [y.mean(axis=0), np.median(y, axis=0)]
+        constant = [np.broadcast_to(c, y.shape).astype(np.float32) for c in candidates]
+        return min(float(loss(Tensor(c), Tensor(y)).item()) for c in constant)
+
+    # experiments
+
+    @functools.cached_property
+    def one_batch(self) -> tuple:
+        """(loss before, loss after) of an attempt to learn one small batch by heart.
+
+        Dropout and the like are off. With the program's own optimizer, BATCH_STEPS steps.
+        """
+        x, y = self.program.x[:BATCH_ROWS], self.program.y[:BATCH_ROWS]
+        trainer = self.program.fresh()
+        before = self.loss_of(trainer, x, y)
+        try:
+            trainer.fit(x, y, epochs=BATCH_STEPS, batch_size=len(x), seed=0, progress=False)
+        except CutawayError:
+            return before, math.inf
+        return before, self.loss_of(trainer, x, y)
+
+    @functools.cached_property
+    def sweep(self) -> dict:
+        """{factor of the learning rate: loss after SWEEP_STEPS steps from the start}.
+
+        Infinite where the training broke.
+        """
+        program, found = self.program, {}
+        rows = min(len(program.x), SWEEP_STEPS * program.batch_size)
+        x, y = program.x[:rows], program.y[:rows]
+        epochs = max(1, SWEEP_STEPS * program.batch_size // rows)
+        for factor in SWEEP:
+            trainer = program.fresh()
+            trainer.optimizer.lr = float(trainer.optimizer.base_lr.data) * factor
+            try:
+                trainer.fit(
+                    x, y, epochs=epochs, batch_size=program.batch_size, seed=0, progress=False
+                )
+                found[factor] = self.loss_of(trainer)
+            except CutawayError:
+                found[factor] = math.inf
+        return found
+
+    def continued(self, *, factor: float = 1.0, epochs: int = 1, optimizer=None) -> float:
+        """The loss on the sample after more training from where it ended.
+
+        Args:
+            factor: of the learning rate.
+            epochs: how many more.
+            optimizer: function (net) -> Optimizer in place of the program's.
+        """
+        trainer = rebuilt(self.trainer, optimizer=optimizer)
+        if factor != 1:
+            trainer.optimizer.lr = float(trainer.optimizer.base_lr.data) * factor
+        program = self.program
+        try:
+            trainer.fit(
+                program.x, program.y, epochs=epochs, batch_size=program.batch_size,
+                seed=program.seed + 1, progress=False,
+            )  # fmt: skip
+        except CutawayError:
+            return math.inf
+        return self.loss_of(trainer)
+
+    @functools.cached_property
+    def best_seen(self) -> float:
+        """The lowest loss on the sample that is known to be attainable, by any experiment yet."""
+        seen = [self.final_loss, *self.sweep.values()]
+        return (
+            min(v for v in seen if math.isfinite(v)) if any(map(math.isfinite, seen)) else math.nan
+        )

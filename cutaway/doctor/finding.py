@@ -1,0 +1,123 @@
+"""What the doctor says: findings with their evidence, and what to change."""
+
+import dataclasses
+import textwrap
+
+from cutaway.explain.story import WIDTH, Story, number
+
+
+@dataclasses.dataclass(frozen=True)
+class Measure:
+    """A number that a finding rests on.
+
+    Attributes:
+        what: what was measured, in words.
+        value: the number.
+        threshold: what it was compared with; None for a number that only informs.
+        relation: "above" or "below" the threshold.
+        source: where the threshold comes from: a paper, a derivation, a measurement.
+    """
+
+    what: str
+    value: float
+    threshold: float | None = None
+    relation: str = "above"
+    source: str = ""
+
+    def text(self) -> str:
+        limit = "" if self.threshold is None else f", {self.relation} {number(self.threshold)}"
+        return f"{self.what} {number(self.value)}{limit}"
+
+
+@dataclasses.dataclass(frozen=True)
+class Prescription:
+    """A change that may help.
+
+    Attributes:
+        text: what to do, as one tells a colleague.
+        changes: the changes.Change objects that do it to a Program; () if only a person can.
+    """
+
+    text: str
+    changes: tuple = ()
+
+
+@dataclasses.dataclass(frozen=True)
+class Finding:
+    """Something that is wrong.
+
+    Attributes:
+        code: name of the symptom's file, "vanishing_gradient".
+        where: layer, parameter, column or row.
+        evidence: [Measure].
+        explanation: a few sentences.
+        prescriptions: [Prescription], the smallest change first.
+        confidence: from 0 to 1.
+    """
+
+    code: str
+    where: str
+    evidence: list
+    explanation: str
+    prescriptions: list
+    confidence: float
+
+    def text(self, width: int = WIDTH) -> str:
+        """Three parts: what and where; evidence; do this."""
+        lines = [f"{self.code.replace('_', ' ')}: {self.where}"]
+        lines += _indented("; ".join(m.text() for m in self.evidence), width)
+        lines += _indented(self.explanation, width)
+        if self.prescriptions:
+            lines += _indented(f"Do this: {self.prescriptions[0].text}", width)
+        return "\n".join(lines)
+
+    def to_dict(self) -> dict:
+        return {
+            "code": self.code,
+            "where": self.where,
+            "evidence": [dataclasses.asdict(m) for m in self.evidence],
+            "explanation": self.explanation,
+            "prescriptions": [p.text for p in self.prescriptions],
+            "confidence": self.confidence,
+        }
+
+
+def _indented(text, width):
+    return textwrap.wrap(text, width, initial_indent="  ", subsequent_indent="  ")
+
+
+@dataclasses.dataclass(repr=False)
+class Diagnosis(Story):
+    """The doctor's verdict. Made by `diagnose`.
+
+    Attributes:
+        findings: [Finding], the most important one first; [] for a healthy training.
+        notes: what was looked at and is as it should be, or could not be looked at.
+        program: the Program that was looked at.
+    """
+
+    findings: list
+    notes: list
+    program: object = None
+
+    @property
+    def healthy(self) -> bool:
+        return not self.findings
+
+    def text(self, width: int = WIDTH) -> str:
+        if self.healthy:
+            head = ["Healthy: nothing was found that is wrong with this training."]
+        else:
+            count = len(self.findings)
+            head = [f"{count} finding{'s' if count > 1 else ''}, the most important one first."]
+        parts = [finding.text(width) for finding in self.findings]
+        numbered = [f"\n{k}. {part}" for k, part in enumerate(parts, 1)]
+        notes = [""] + [line for n in self.notes for line in _indented(f"- {n}", width)]
+        return "\n".join([*head, *numbered, *(notes if self.notes else [])])
+
+    def to_dict(self) -> dict:
+        return {
+            "healthy": self.healthy,
+            "findings": [finding.to_dict() for finding in self.findings],
+            "notes": self.notes,
+        }

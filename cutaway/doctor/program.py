@@ -1,0 +1,107 @@
+"""Program: a training that can be run again, as it was or with something changed."""
+
+import copy
+import dataclasses
+
+import jax.numpy as jnp
+import numpy as np
+
+from cutaway.train import Trainer
+
+
+@dataclasses.dataclass(frozen=True)
+class Program:
+    """All that a training consists of.
+
+    Attributes:
+        trainer: a Trainer that has not trained; it is copied, never run.
+        x, y: training arrays (rows, ...).
+        validation: (x, y) or None.
+        epochs, batch_size: as for Trainer.fit.
+        seed: of the order of the rows.
+    """
+
+    trainer: Trainer
+    x: np.ndarray
+    y: np.ndarray
+    validation: tuple | None = None
+    epochs: int = 100
+    batch_size: int = 32
+    seed: int = 0
+
+    @classmethod
+    def of(cls, trainer: Trainer, x, y, **options) -> "Program":
+        """The program of a trainer as it is now, before it trains."""
+        return cls(copied(trainer), np.asarray(x), np.asarray(y), **options)
+
+    def fresh(self, seed: int = 0) -> Trainer:
+        """A Trainer that can be trained; the program's own one stays as it is.
+
+        Args:
+            seed: 0 keeps the initial weights; any other permutes the entries of each weight, which
+                is another draw from the same distribution (and keeps a constant one constant).
+        """
+        trainer = copied(self.trainer)
+        if seed:
+            rng = np.random.default_rng(seed)
+            for parameter in trainer.net.parameters():
+                values = parameter.numpy().ravel()
+                parameter.data = jnp.asarray(rng.permutation(values).reshape(parameter.shape))
+        return trainer
+
+    def run(self, seed: int = 0, *, callbacks=(), epochs: int | None = None) -> Trainer:
+        """Train a fresh Trainer and return it; its history has every epoch.
+
+        Raises:
+            TrainingError: the loss became NaN or infinite.
+        """
+        trainer = self.fresh(seed)
+        trainer.fit(
+            self.x,
+            self.y,
+            epochs=self.epochs if epochs is None else epochs,
+            batch_size=self.batch_size,
+            validation=self.validation,
+            callbacks=callbacks,
+            seed=self.seed + seed,
+            progress=False,
+        )
+        return trainer
+
+    def changed(self, *changes) -> "Program":
+        """A program to which the changes (see changes.py) were done, one after the other."""
+        program = dataclasses.replace(self, trainer=copied(self.trainer))
+        for change in changes:
+            program = change.apply(program)
+        return program
+
+
+def copied(trainer: Trainer) -> Trainer:
+    """A Trainer with a network and optimizer of its own, in the same state."""
+    return rebuilt(trainer)
+
+
+def rebuilt(trainer: Trainer, *, net=None, optimizer=None, loss=None) -> Trainer:
+    """A copy of a trainer, with another network, optimizer or loss where one is given.
+
+    Args:
+        net: another Module, taken as it is.
+        optimizer: function (net) -> Optimizer.
+        loss: another loss.
+    """
+    parts = (trainer.net, trainer.optimizer, trainer.average, trainer.mix, trainer.prepare)
+    own_net, own_optimizer, average, mix, prepare = copy.deepcopy(parts)  # shared parts stay shared
+    if net is not None and optimizer is None:
+        raise ValueError("a trainer with another network needs an optimizer for it")
+    net = own_net if net is None else net
+    return Trainer(
+        net,
+        loss=trainer.loss if loss is None else loss,
+        optimizer=own_optimizer if optimizer is None else optimizer(net),
+        metrics=trainer.metrics,
+        penalty=trainer.penalty,
+        mix=mix,
+        average=average,
+        prepare=prepare,
+        precision=trainer.precision,
+    )
