@@ -15,6 +15,7 @@ from cutaway.errors import (
     did_you_mean,
     expect_range,
 )
+from cutaway.explain.story import subscript
 from cutaway.nn import Module, named_variables, watch
 
 
@@ -254,12 +255,12 @@ def _target_index(target, axes) -> int:
 
 
 def output_label(target: int, axes, names=None) -> str:
-    """What number `target` of the flattened outputs of a row is called."""
+    """What number `target` of the flattened outputs of a row is called, counted from 1."""
     if names is not None:
         return names[target]
     if np.prod(axes) == 1:
         return "ŷ"
-    return f"ŷ[{', '.join(str(int(k)) for k in np.unravel_index(target, axes))}]"
+    return f"ŷ_{subscript(*np.unravel_index(target, axes))}"
 
 
 def expect_output_names(names, axes) -> list | None:
