@@ -16,15 +16,16 @@ from cutaway.errors import (
     expect_range,
 )
 from cutaway.explain.story import subscript
-from cutaway.nn import Module, named_variables, watch
+from cutaway.nn import Module, Parameter, named_variables, watch
 
 
 @contextlib.contextmanager
-def still(net: Module):
-    """Context in which `net` is in evaluation mode, in float64, and records no weights' gradients.
+def still(net: Module, *, gradients: bool = False):
+    """Context in which `net` is in evaluation mode and in float64.
 
-    Afterwards it is exactly as it was: modes, data, gradients, what is trained; also after an
-    exception.
+    If `gradients`, its parameters need gradients, frozen ones too; otherwise none does. Yields the
+    ids of the Variables that needed none before. Afterwards it is exactly as it was: modes, data,
+    gradients, what is trained; also after an exception.
     """
     if not isinstance(net, Module):
         raise OptionError(
@@ -39,10 +40,11 @@ def still(net: Module):
         net.eval()
         with float64():
             for v in variables:
-                v.requires_grad = False
-                if jnp.issubdtype(v.dtype, jnp.floating):
+                floating = jnp.issubdtype(v.dtype, jnp.floating)
+                v.requires_grad = gradients and floating and isinstance(v, Parameter)
+                if floating:
                     v.data = v.data.astype(jnp.float64)
-            yield
+            yield {id(v) for v, (_, _, needed) in zip(variables, values, strict=True) if not needed}
     finally:
         for v, (data, grad, requires_grad) in zip(variables, values, strict=True):
             v.data, v.grad, v.requires_grad = data, grad, requires_grad
