@@ -47,17 +47,16 @@ def explain_command(run, *, row, data, neuron, weight, top, html, as_json) -> No
     if html is not None:
         console.print(f"\n[bold]{escape(html)}[/]\n  the same for your browser", soft_wrap=True)
     elif not stories:
-        print(f"\nMore: {_hints(opened, run, whole)}")
+        _print_hints(opened, run, whole)
 
 
-def _hints(opened, run, whole) -> str:
-    hints = ["--html FILE"]
-    if whole.gradient is not None:
-        place = ",".join(map(str, whole.gradient.index))
-        layer = whole.gradient.path.removesuffix(".weight")
-        hints = [
-            f"--weight {layer}:{place}",
-            f"--neuron {layer}:{place.rpartition(',')[2]}",
-            *hints,
-        ]
-    return f"cutaway explain {run} " + " | ".join(hints)
+def _print_hints(opened, run, whole) -> None:
+    print("\nMore:")
+    story = whole.gradient
+    if story is not None:
+        layer = story.path.removesuffix(".weight")
+        place = ",".join(map(str, story.index))
+        print(f"  cutaway explain {run} --row {whole.row} --weight {layer}:{place}")
+        if whole.explanation.trace.x.ndim == 2 == len(story.index) and layer.isdigit():
+            print(f"  cutaway explain {run} --row {whole.row} --neuron {layer}:{story.index[1]}")
+    print(f"  cutaway explain {run} --row {whole.row} --html why.html")

@@ -69,7 +69,7 @@ def _show_network(prepared) -> None:
     console.print(
         f"\nNetwork {name}, {prepared.net.summary().total:,} parameters; "
         f"{options.optimizer}, lr {options.rate():g}, {prepared.epochs} epochs in batches of "
-        f"{prepared.batch_size}, {len(prepared.training):,} {things} to train on, "
+        f"{prepared.batch_size}, {prepared.training_rows:,} {things} to train on, "
         f"{len(prepared.held):,} held out\n"
     )
 

@@ -8,6 +8,7 @@ import numpy as np
 
 from cutaway.explain.graph import Node
 from cutaway.explain.names import Names
+from cutaway.explain.panels import new_axes
 from cutaway.explain.story import WIDTH, Story, align, number
 
 SATURATED = 0.05  # a slope below this share of the function's largest slope
@@ -164,10 +165,7 @@ class FlowStory(Story):
 
     def plot(self, axes=None):
         """The gradient's size over the layers, on a logarithmic axis."""
-        if axes is None:
-            from matplotlib.figure import Figure
-
-            axes = Figure(figsize=(6, 3.5), layout="constrained").subplots()
+        axes = new_axes(axes, height=3.5)
         layers = [flow.layer for flow in self.layers]
         axes.plot(layers, [flow.gradient for flow in self.layers], "o-", label="∂L/∂z (rms)")
         slopes = [(flow.layer, flow.slope) for flow in self.layers if flow.activation]

@@ -8,6 +8,7 @@ from cutaway import ops
 from cutaway.engine import float64
 from cutaway.explain.graph import Node
 from cutaway.explain.names import ARITHMETIC, MOVEMENT, SYMBOLS, WEIGHTED, Names
+from cutaway.explain.panels import signed_bars
 from cutaway.explain.paths import Links
 from cutaway.explain.story import WIDTH, Story, align, number
 
@@ -281,20 +282,14 @@ class ForwardStory(Story):
 
     def plot(self, axes=None):
         """The terms of the last sum as bars."""
-        if axes is None:
-            from matplotlib.figure import Figure
-
-            axes = Figure(figsize=(6, 4), layout="constrained").subplots()
         sums = [stage for stage in self.stages if stage.terms]
         terms = sums[-1].terms[:SHOWN] if sums else []
-        values = [t.product for t in terms]
-        axes.barh([f"{t.weight} · {t.source}" for t in terms], values,
-                  color=["#2b7bba" if v >= 0 else "#d95f0e" for v in values],
-                  hatch=["" if v >= 0 else "//" for v in values])  # fmt: skip
-        axes.invert_yaxis()
-        axes.axvline(0, color="grey", linewidth=0.8)
-        axes.set_xlabel(f"part of {sums[-1].name if sums else self.name}")
-        return axes
+        return signed_bars(
+            axes,
+            [f"{t.weight} · {t.source}" for t in terms],
+            [t.product for t in terms],
+            label=f"part of {sums[-1].name if sums else self.name}",
+        )
 
 
 def _in_brackets(value) -> str:

@@ -10,6 +10,7 @@ from cutaway.engine import float64
 from cutaway.errors import GradientError
 from cutaway.explain.links import ELEMENTWISE
 from cutaway.explain.names import ACTIVATIONS, SYMBOLS, WEIGHTED, Names
+from cutaway.explain.panels import signed_bars
 from cutaway.explain.paths import Links, strongest_paths
 from cutaway.explain.story import WIDTH, Story, align, number
 
@@ -195,21 +196,13 @@ class GradientStory(Story):
 
     def plot(self, axes=None):
         """What each path contributes, as bars."""
-        if axes is None:
-            from matplotlib.figure import Figure
-
-            axes = Figure(figsize=(6, 0.4 * len(self.paths) + 1.6), layout="constrained").subplots()
         labels = [f"path {k}" for k in range(1, len(self.paths) + 1)]
         values = [p.product for p in self.paths]
         if self._has_rest():
             labels.append(f"{counted(self.count - len(self.paths))} others")
             values.append(self.remainder)
-        axes.barh(labels, values, color=["#2b7bba" if v >= 0 else "#d95f0e" for v in values],
-                  hatch=["" if v >= 0 else "//" for v in values])  # fmt: skip
-        axes.invert_yaxis()
-        axes.axvline(0, color="grey", linewidth=0.8)
-        axes.set_xlabel(f"part of ∂L/∂{self.name} = {number(self.value)}")
-        return axes
+        label = f"part of ∂L/∂{self.name} = {number(self.value)}"
+        return signed_bars(axes, labels, values, label=label)
 
 
 def notes_of(factors) -> list:

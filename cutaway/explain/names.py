@@ -13,6 +13,7 @@ import numpy as np
 from cutaway import ops
 from cutaway.explain.graph import Graph, Node
 from cutaway.explain.links import ELEMENTWISE, MOVEMENT
+from cutaway.explain.story import subscript
 
 WEIGHTED = {ops.matmul, ops.convolution, ops.transposed_convolution}
 ARITHMETIC = {
@@ -94,7 +95,7 @@ class Names:
         name, place = self._names[node.number], self._place(node, element)
         out = name.symbol
         if place:
-            out += "_" + _joined(place)
+            out += "_" + subscript(*place)
         if name.layer is not None:
             out += f"^({name.layer})"
         if self._inputs is not None and node.leaf is self._x:
@@ -109,7 +110,7 @@ class Names:
             symbol = rf"\mathrm{{{symbol.replace('_', chr(92) + '_')}}}"
         out = symbol
         if place:
-            out += f"_{{{_joined(place)}}}"
+            out += f"_{{{subscript(*place)}}}"
         if name.layer is not None:
             out += f"^{{({name.layer})}}"
         brackets = self._brackets(name, node, element)
@@ -218,8 +219,3 @@ class Names:
 
 def _module(path) -> str:
     return path.rpartition(".")[0]
-
-
-def _joined(place) -> str:
-    numbers = [i + 1 for i in place]
-    return ("" if all(n < 10 for n in numbers) else ",").join(map(str, numbers))

@@ -28,6 +28,22 @@ def new_figure(width, height):
     return Figure(figsize=(width, height), layout="constrained")
 
 
+def signed_bars(axes, labels, values, *, label: str):
+    """Bars to both sides of 0, the first on top; returns the axes (of a new figure for None)."""
+    axes = new_axes(axes, height=0.4 * len(values) + 1.6)
+    signs = [value >= 0 for value in values]
+    axes.barh(
+        labels,
+        values,
+        color=[UP if up else DOWN for up in signs],
+        hatch=["" if up else "//" for up in signs],
+    )
+    axes.invert_yaxis()
+    axes.axvline(0, color="grey", linewidth=0.8)
+    axes.set_xlabel(label)
+    return axes
+
+
 def signed_range(values) -> dict:
     """Options of imshow that put 0 in the middle of the colours."""
     largest = float(np.abs(values).max()) if np.size(values) else 0.0

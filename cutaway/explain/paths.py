@@ -94,8 +94,12 @@ def strongest_paths(links: Links, node: Node, element: int, top: int) -> Found:
     graph = links.graph
     cone = graph.cone(node)
     end = graph.result
-    expect_finite([n for n in graph.nodes if n.number in cone], graph)
+    if not np.isfinite(end.value).all():  # -∞ behind a mask, which goes no further, is no fault
+        expect_finite([n for n in graph.nodes if n.number in cone], graph)
     total = float(links.spread(node, element, Sum(), cone, until=end)[end.number].ravel()[0])
+
+    if not np.isfinite(total):
+        expect_finite([n for n in graph.nodes if n.number in cone], graph)
 
     def count(ring):
         arrived = links.spread(node, element, ring, cone, until=end)

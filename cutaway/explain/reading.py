@@ -15,15 +15,17 @@ from cutaway.errors import (
     did_you_mean,
     expect_range,
 )
-from cutaway.nn import Module, named_variables, watch
+from cutaway.explain.story import subscript
+from cutaway.nn import Module, Parameter, named_variables, watch
 
 
 @contextlib.contextmanager
-def still(net: Module):
-    """Context in which `net` is in evaluation mode, in float64, and records no weights' gradients.
+def still(net: Module, *, gradients: bool = False):
+    """Context in which `net` is in evaluation mode and in float64.
 
-    Afterwards it is exactly as it was: modes, data, gradients, what is trained; also after an
-    exception.
+    If `gradients`, its parameters need gradients, frozen ones too; otherwise none does. Yields the
+    ids of the Variables that needed none before. Afterwards it is exactly as it was: modes, data,
+    gradients, what is trained; also after an exception.
     """
     if not isinstance(net, Module):
         raise OptionError(
@@ -38,10 +40,11 @@ def still(net: Module):
         net.eval()
         with float64():
             for v in variables:
-                v.requires_grad = False
-                if jnp.issubdtype(v.dtype, jnp.floating):
+                floating = jnp.issubdtype(v.dtype, jnp.floating)
+                v.requires_grad = gradients and floating and isinstance(v, Parameter)
+                if floating:
                     v.data = v.data.astype(jnp.float64)
-            yield
+            yield {id(v) for v, (_, _, needed) in zip(variables, values, strict=True) if not needed}
     finally:
         for v, (data, grad, requires_grad) in zip(variables, values, strict=True):
             v.data, v.grad, v.requires_grad = data, grad, requires_grad
@@ -254,12 +257,12 @@ def _target_index(target, axes) -> int:
 
 
 def output_label(target: int, axes, names=None) -> str:
-    """What number `target` of the flattened outputs of a row is called."""
+    """What number `target` of the flattened outputs of a row is called, counted from 1."""
     if names is not None:
         return names[target]
     if np.prod(axes) == 1:
         return "ŷ"
-    return f"ŷ[{', '.join(str(int(k)) for k in np.unravel_index(target, axes))}]"
+    return f"ŷ_{subscript(*np.unravel_index(target, axes))}"
 
 
 def expect_output_names(names, axes) -> list | None:

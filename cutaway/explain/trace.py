@@ -1,15 +1,13 @@
 """Trace: one forward pass of a network in float64, with everything that it computed kept."""
 
-import contextlib
-
 import jax.numpy as jnp
 import numpy as np
 
 from cutaway.engine import Tensor, float64, gradients
 from cutaway.errors import CutawayError, GradientError, OptionError, ShapeError
 from cutaway.explain.graph import Graph
+from cutaway.explain.reading import still
 from cutaway.nn import Module
-from cutaway.nn.state import Parameter, named_variables
 
 
 class Trace:
@@ -33,12 +31,6 @@ class Trace:
     """
 
     def __init__(self, net: Module, x, y=None, loss=None):
-        if not isinstance(net, Module):
-            raise OptionError(
-                f"explain was given a {type(net).__name__}",
-                expected="a network (a Module)",
-                mend="pass the network itself, not a compiled step, a Trainer or a function",
-            )
         if (y is None) != (loss is None):
             raise OptionError(
                 "explain was given " + ("a loss without y" if y is None else "y without a loss"),
@@ -47,10 +39,10 @@ class Trace:
             )
         self.net = net
         self.loss = loss
-        self.parameters = net.named_parameters()
-        self.frozen = {path for path, p in self.parameters.items() if not p.requires_grad}
         x, y = _array(x), None if y is None else _array(y)
-        with float64(), _opened(net):
+        with still(net, gradients=True) as frozen:
+            self.parameters = net.named_parameters()
+            self.frozen = {path for path, p in self.parameters.items() if id(p) in frozen}
             try:
                 # whole numbers along one axis are the tokens of one text
                 tokens = x.ndim == 1 and x.dtype.kind in "iub"
@@ -110,23 +102,3 @@ def _array(value):
 
 def _row(y):
     return None if y is None else np.asarray(y)[None]
-
-
-@contextlib.contextmanager
-def _opened(net):
-    """The network in evaluation mode, float64 and with gradients for all; then as it was."""
-    variables = list(named_variables(net).values())
-    before = [(v, v.data, v.requires_grad) for v in variables]
-    modes = [(module, module.training) for module in net.modules().values()]
-    try:
-        for v in variables:
-            if jnp.issubdtype(v.dtype, jnp.floating):
-                v.data = v.data.astype(jnp.float64)
-            v.requires_grad = isinstance(v, Parameter) and jnp.issubdtype(v.dtype, jnp.floating)
-        net.eval()
-        yield
-    finally:
-        for v, data, requires_grad in before:
-            v.data, v.requires_grad = data, requires_grad
-        for module, mode in modes:
-            module.training = mode

@@ -26,7 +26,7 @@ def bench(prepared, *, seconds: float = 2.0) -> dict:
     """
     net, rows = prepared.net.train(), prepared.training[: prepared.batch_size]
     x, y = map(jax.device_put, (prepared.x[rows], prepared._targets()[rows]))
-    optimizer = prepared.options.make_optimizer(net, len(prepared.training))
+    optimizer = prepared.options.make_optimizer(net, prepared.training_rows)
     loss_of = LOSSES[prepared.spec["loss"]]
 
     def step(x, y):

@@ -68,7 +68,7 @@ class RowStory(Story):
         head = f"∂L/∂{story.name} = {number(story.value)}   ({_place(story)}), in {ways}"
         lines = textwrap.wrap(f"{head}, the strongest:", width, break_long_words=False)
         for path in story.paths:
-            share = f"{100 * path.product / story.value:.2g} %" if story.value else ""
+            share = f"{100 * path.product / story.value:.3g} %" if story.value else ""
             lines += textwrap.wrap(
                 f"{share:>9}  " + " <- ".join(_essential(path.nodes)),
                 width,
@@ -232,15 +232,12 @@ def _attribution(run, x, frame):
 
 
 def _largest(explanation):
-    """The story of the weight of the first layer with the largest gradient."""
-    gradients = explanation.trace.engine_gradients()
-    layers = {path: explanation.names.layer_of(path) for path in gradients}
-    weights = [p for p, layer in layers.items() if layer == 1 and p.endswith("weight")]
-    if not weights:
-        return None
-    path = max(weights, key=lambda p: np.abs(gradients[p]).max())
-    index = np.unravel_index(np.abs(gradients[path]).argmax(), gradients[path].shape)
-    return explanation.gradient(path, tuple(int(i) for i in index), top=PATHS)
+    """The story of the weight with the largest gradient in the first matrix that has one."""
+    for path, gradient in explanation.trace.engine_gradients().items():
+        if gradient.ndim > 1 and gradient.any():
+            index = np.unravel_index(np.abs(gradient).argmax(), gradient.shape)
+            return explanation.gradient(path, tuple(int(i) for i in index), top=PATHS)
+    return None
 
 
 def _unusual(run, x, y, outputs, explanation) -> list:

@@ -11,6 +11,7 @@ import numpy as np
 from cutaway.data import (
     ClassFolder,
     Compose,
+    ImageStream,
     Normalise,
     RandomCrop,
     RandomFlip,
@@ -33,6 +34,7 @@ from cutaway.train.blocks import expect_batch
 
 LARGEST = 96  # pixels of an edge by default: a good network for it trains in minutes on two cores
 LARGEST_BYTES = 4 * 2**30  # of all images decoded, which stay in memory
+MEASURED = 5000  # images of a set that scores are measured on, where a set does not fit in memory
 SMALLEST_STAGE = 6  # pixels of an edge that the last stage of a network should still have
 
 
@@ -142,13 +144,17 @@ class ImageRows(Preprocessing):
         y = self._labels(frame[rows]) if with_target else None
         return TableArrays(x, y, rows, notes)
 
+    def size_of(self, frame) -> int:
+        """Bytes of these images decoded."""
+        return frame.height * self.size[0] * self.size[1] * self.channels
+
     def _expect_memory(self, count):
         needed = count * self.size[0] * self.size[1] * self.channels
         if needed > LARGEST_BYTES:
             raise DataError(
                 f"{count:,} images of {self.size[0]} x {self.size[1]} take {needed / 2**30:.1f} GB",
                 expected=f"at most {LARGEST_BYTES / 2**30:.0f} GB: they stay in memory",
-                mend="give a smaller --size, or train from Python on a stream, data.ImageStream",
+                mend="give fewer at a time, or train with a smaller --size",
             )
 
     def _labels(self, frame):
@@ -231,8 +237,18 @@ def prepare_images(path, options: ImageOptions | None = None, *, why: str = "") 
     rows = ImageRows(
         size, channels, class_target("class", classes, y), skip_corrupt=options.skip_corrupt
     )
-    arrays = rows.transform(training_frame)
-    frame, x, y, notes = training_frame[arrays.rows], arrays.x, arrays.y, list(arrays.notes)
+    transform = _augmentation(size, channels) if options.augment else None
+    stream, chosen = None, training_frame
+    if "path" in training_frame.columns and rows.size_of(training_frame) > LARGEST_BYTES:
+        stream, sets = _streamed(training_frame, sets, y, rows, options, transform)
+        chosen = sets["train"]
+    arrays = rows.transform(chosen)
+    frame, x, y, notes = chosen[arrays.rows], arrays.x, arrays.y, list(arrays.notes)
+    if stream is not None:
+        notes.append(
+            f"{stream.rows:,} training images do not fit in memory: they are decoded anew every "
+            f"epoch; scores are measured on at most {MEASURED:,} of each set"
+        )
     if "validation" in sets:
         more = rows.transform(sets["validation"])
         training = np.arange(len(x))
@@ -241,7 +257,9 @@ def prepare_images(path, options: ImageOptions | None = None, *, why: str = "") 
 
         frame = pl.concat([frame, sets["validation"][more.rows]])
         x, y = np.concatenate([x, more.x]), np.concatenate([y, more.y])
-        notes += [*more.notes, f"the validation folder is held out: {len(held):,} images"]
+        notes += more.notes
+        if stream is None:
+            notes.append(f"the validation folder is held out: {len(held):,} images")
     else:
         training, held = stratified_split(y, options.validation, seed=options.seed, stratify=True)
     test = None
@@ -249,8 +267,9 @@ def prepare_images(path, options: ImageOptions | None = None, *, why: str = "") 
         found = rows.transform(sets["test"])
         test = (found.x, found.y)
         notes += [*found.notes, f"the test set ({len(found.x):,} images) is used at the end alone"]
-    expect_batch(options.batch(len(training)), len(training))
-    rows.target = class_target("class", classes, y[training])
+    count = len(training) if stream is None else stream.rows
+    expect_batch(options.batch(count), count)
+    rows.target = class_target("class", classes, y[training] if stream is None else stream.y)
     scaling = Normalise.fit(x[training[:20_000]])
     seed(options.seed)
     spec = {
@@ -280,8 +299,35 @@ def prepare_images(path, options: ImageOptions | None = None, *, why: str = "") 
         notes=notes,
         why=why,
         test=test,
-        transform=_augmentation(size, channels) if options.augment else None,
+        transform=transform,
+        stream=stream,
     )
+
+
+def _streamed(frame, sets, y, rows, options, transform):
+    """(stream of the training images, the sets with at most MEASURED images of each)."""
+    training = np.arange(len(y))
+    if "validation" not in sets:
+        training, held = stratified_split(y, options.validation, seed=options.seed, stratify=True)
+        sets = {**sets, "validation": frame[held]}
+    paths = [Path(frame["path"][int(k)]) for k in training]
+    folder = ClassFolder(Path("."), paths, y[training].astype(np.int32), list(rows.classes))
+    stream = ImageStream(
+        folder,
+        rows.size,
+        channels=rows.channels,
+        skip_corrupt=rows.skip_corrupt,
+        transform=transform,
+    )
+    measured = {"train": frame[training], **{k: v for k, v in sets.items() if k != "train"}}
+    for name, found in measured.items():
+        numbers = np.array([rows.classes.index(c) for c in found["class"]])
+        if len(numbers) > MEASURED:
+            _, part = stratified_split(
+                numbers, MEASURED / len(numbers), seed=options.seed, stratify=True
+            )
+            measured[name] = found[np.sort(part)]
+    return stream, measured
 
 
 def _shape(path, frame, options):

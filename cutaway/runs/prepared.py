@@ -35,6 +35,8 @@ class Prepared:
         why: why the data were taken for this kind, and why this network, in words.
         test: (x, y) of a test set that came with the data, or None.
         transform: augmentation of the training rows: function (x, rng) -> x, or None.
+        stream: of all training examples, where they do not fit in memory; x[training] is then a
+            part of them, by which the training score is measured.
     """
 
     kind: str
@@ -54,14 +56,20 @@ class Prepared:
     why: str = ""
     test: tuple | None = None
     transform: object = None
+    stream: object = None
+
+    @property
+    def training_rows(self) -> int:
+        """How many examples an epoch goes through."""
+        return len(self.training) if self.stream is None else self.stream.rows
 
     @property
     def batch_size(self) -> int:
-        return self.options.batch(len(self.training))
+        return self.options.batch(self.training_rows)
 
     @property
     def epochs(self) -> int:
-        return self.options.count_epochs(len(self.training))
+        return self.options.count_epochs(self.training_rows)
 
     def train(self, out=None, *, resume: bool = False, callbacks=(), progress=None) -> Run:
         """Train and save the run.
@@ -81,7 +89,7 @@ class Prepared:
             out, name=Path(self.source).stem, config=self._config(), resume=resume
         )
         folder.write_json(folder.preprocessing, self.preprocessing.to_json())
-        optimizer = self.options.make_optimizer(self.net, len(self.training))
+        optimizer = self.options.make_optimizer(self.net, self.training_rows)
         trainer = trainer_for(self.net, self.spec["loss"], self.preprocessing, optimizer)
         monitor = self.options.KEPT_BY
         stopping = EarlyStopping(
@@ -132,6 +140,8 @@ class Prepared:
 
     def _inputs(self, y):
         """What fit takes, and the stream if it is one."""
+        if self.stream is not None:
+            return (self.stream,), self.stream
         if self.transform is None:
             return (self.x[self.training], y[self.training]), None
         from cutaway.data import ArrayStream

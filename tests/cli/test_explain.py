@@ -1,27 +1,10 @@
 """`cutaway explain` as people use it: in a process of its own, at 80 columns."""
 
 import json
-import os
-import subprocess
-import sys
 
 import pytest
 
 from cutaway.runs import prepare
-
-ENVIRONMENT = {**os.environ, "COLUMNS": "80", "NO_COLOR": "1", "TERM": "dumb"}
-
-
-def cutaway(*arguments, folder):
-    return subprocess.run(
-        [sys.executable, "-m", "cutaway", *map(str, arguments)],
-        cwd=folder,
-        env=ENVIRONMENT,
-        capture_output=True,
-        text=True,
-        timeout=120,
-        stdin=subprocess.DEVNULL,
-    )
 
 
 @pytest.fixture(scope="module")
@@ -33,7 +16,7 @@ def students(tmp_path_factory):
     return folder
 
 
-def test_without_options_it_tells_the_story_of_a_row(students):
+def test_without_options_it_tells_the_story_of_a_row(cutaway, students):
     done = cutaway("explain", "run", "--row", "3", folder=students)
     assert done.returncode == 0, done.stderr
     lines = done.stdout.splitlines()
@@ -44,7 +27,7 @@ def test_without_options_it_tells_the_story_of_a_row(students):
     assert "in 4 paths" in done.stdout
 
 
-def test_a_neuron_a_weight_and_the_page(students):
+def test_a_neuron_a_weight_and_the_page(cutaway, students):
     done = cutaway(
         "explain", "run", "--row", "1", "--neuron", "0:2", "--weight", "0:2,1", "--top", "2",
         "--html", "why.html", folder=students,
@@ -58,7 +41,7 @@ def test_a_neuron_a_weight_and_the_page(students):
     assert "http://" not in page.replace("http://www.w3.org", "") and "https://" not in page
 
 
-def test_json_for_machines(students):
+def test_json_for_machines(cutaway, students):
     story = json.loads(cutaway("explain", "run", "--json", folder=students).stdout)
     assert story["row"] == 0 and set(story["values"]) == {"study", "play", "sleep", "passed"}
     gradient = story["gradient"]
@@ -79,12 +62,12 @@ def test_json_for_machines(students):
         (["--html", "no/such/folder/page.html"], "folder"),
     ],
 )
-def test_what_is_wrong_is_said(students, options, said):
+def test_what_is_wrong_is_said(cutaway, students, options, said):
     done = cutaway("explain", "run", *options, folder=students)
     assert done.returncode == 2 and said in done.stderr and "Traceback" not in done.stderr
 
 
-def test_rows_of_other_data_and_data_that_are_gone(students, tmp_path):
+def test_rows_of_other_data_and_data_that_are_gone(cutaway, students, tmp_path):
     table = tmp_path / "new.csv"
     table.write_text("study,play,sleep\n9,9,40\n")
     done = cutaway("explain", students / "run", "--input", table, folder=tmp_path)

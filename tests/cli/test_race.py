@@ -1,28 +1,11 @@
 """`cutaway race` as people use it: in a process of its own, at 80 columns."""
 
 import json
-import os
-import subprocess
-import sys
 
 import pytest
 
-ENVIRONMENT = {**os.environ, "COLUMNS": "80", "NO_COLOR": "1", "TERM": "dumb"}
 
-
-def cutaway(*arguments, folder):
-    return subprocess.run(
-        [sys.executable, "-m", "cutaway", *map(str, arguments)],
-        cwd=folder,
-        env=ENVIRONMENT,
-        capture_output=True,
-        text=True,
-        timeout=120,
-        stdin=subprocess.DEVNULL,
-    )
-
-
-def test_the_plain_command_races_all_on_the_ravine(tmp_path):
+def test_the_plain_command_races_all_on_the_ravine(cutaway, tmp_path):
     done = cutaway("race", "--steps", "60", folder=tmp_path)
     assert done.returncode == 0, done.stderr
     assert done.stderr == "" and done.stdout.startswith("ravine: 0.02 x² + y², from (-8.00, 2.50)")
@@ -31,7 +14,7 @@ def test_the_plain_command_races_all_on_the_ravine(tmp_path):
     assert not list(tmp_path.iterdir())
 
 
-def test_options_pictures_and_the_page(tmp_path):
+def test_options_pictures_and_the_page(cutaway, tmp_path):
     done = cutaway(
         "race", "saddle", "--optimizer", "sgd, adam", "--steps", "300", "--start", "-2,0",
         "--png", "out/race.png", "--html", "race.html", folder=tmp_path,
@@ -44,7 +27,7 @@ def test_options_pictures_and_the_page(tmp_path):
     assert "race.html" in done.stdout and max(map(len, done.stdout.splitlines())) <= 80
 
 
-def test_json_for_machines(tmp_path):
+def test_json_for_machines(cutaway, tmp_path):
     done = cutaway("race", "bowl", "--optimizer", "sgd", "--lr", "0.25", "--steps", "5", "--json",
                    folder=tmp_path)  # fmt: skip
     found = json.loads(done.stdout)
@@ -53,7 +36,7 @@ def test_json_for_machines(tmp_path):
     assert found["optimizers"][0]["points"][-1][0] == pytest.approx(-4 * 0.75**5, rel=1e-12)
 
 
-def test_the_surfaces_are_listed_and_help_has_an_example(tmp_path):
+def test_the_surfaces_are_listed_and_help_has_an_example(cutaway, tmp_path):
     listed = cutaway("race", "--list", folder=tmp_path).stdout
     assert "rosenbrock: (1 - x)² + 100 (y - x²)²" in listed
     assert max(map(len, listed.splitlines())) <= 80
@@ -76,7 +59,7 @@ BAD = [
 
 
 @pytest.mark.parametrize("case", BAD, ids=lambda case: " ".join(case[0]))
-def test_wrong_input_exits_with_2_and_one_paragraph(tmp_path, case):
+def test_wrong_input_exits_with_2_and_one_paragraph(cutaway, tmp_path, case):
     arguments, words = case
     done = cutaway("race", *arguments, folder=tmp_path)
     assert done.returncode == 2 and words in done.stderr, done.stderr

@@ -201,7 +201,7 @@ def test_bad_input_is_named():
         why.forward("7")
     with pytest.raises(ShapeError, match="in_features"):
         ct.explain(net, np.ones(3))
-    with pytest.raises(OptionError, match="explain was given a Compiled"):
+    with pytest.raises(OptionError, match="what shall be explained is a Compiled"):
         ct.explain(ct.jit(lambda x: net(x), net), np.ones(2))
     with pytest.raises(OptionError, match="there is no loss"):
         ct.explain(net, np.ones(2)).gradient("0.weight", (0, 0))

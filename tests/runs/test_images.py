@@ -131,10 +131,18 @@ def test_what_does_not_fit_is_named(folder, call, error, says):
         call(folder)
 
 
-def test_more_images_than_memory_should_hold_are_refused(folder, monkeypatch):
+def test_images_that_do_not_fit_in_memory_are_streamed(folder, tmp_path, monkeypatch):
+    monkeypatch.setattr("cutaway.runs.images.LARGEST_BYTES", 10_000)
+    monkeypatch.setattr("cutaway.runs.images.MEASURED", 8)
+    prepared = prepare(folder, **QUICK)
+    assert prepared.training_rows == 32 and len(prepared.training) == len(prepared.held) == 8
+    assert len(prepared.x) == 16 and any("decoded anew" in note for note in prepared.notes)
+    run = prepared.train(tmp_path / "run", progress=False)
+    assert run.metrics["validation"]["accuracy"] >= 0.5
+    assert run.history["loss"][-1] < run.history["loss"][0]
     monkeypatch.setattr("cutaway.runs.images.LARGEST_BYTES", 1000)
-    with pytest.raises(DataError, match=r"40 images of 12 x 12 take"):
-        prepare(folder, **QUICK)
+    with pytest.raises(DataError, match=r"images of 12 x 12 take"):
+        run.predict(folder)
 
 
 def test_a_class_that_training_did_not_have_is_named(trained, tmp_path):
