@@ -17,11 +17,14 @@ import numpy as np
 from cutaway.engine import Tensor, gradients
 from cutaway.nn.jit import jit
 from cutaway.nn.module import Module, watch
+from cutaway.nn.recurrent import Recurrent
 from cutaway.nn.state import Parameter, Stateful
 from cutaway.optim import Adadelta, Adagrad, Adam, Nadam, RMSprop
 from cutaway.train.callbacks import Callback
+from cutaway.train.evaluation import TOKEN_NUMBERS
 
-WINDOW_ROWS = 256
+WINDOW_ROWS = (64, 256)  # least and most
+WINDOW_NUMBERS = 2**18  # in the window, unless that are fewer rows
 GROWTH = 1.1  # least ratio of the steps of two measurements, so that long trainings have few
 FREE_SECONDS = 0.05  # that measuring may take in any case, besides the share
 QUICK_SECONDS = 2.0  # a first measurement, compiled, after which another one tells the time
@@ -79,11 +82,12 @@ class _Place:
     role: str
     out: Tensor | None
     record: object
+    made_by: list = dataclasses.field(default_factory=list)  # records whose gradients count
     number: int = 0
     activation: str = ""
     activation_path: str = ""
     is_last: bool = False
-    grad: object = None
+    grads: list = dataclasses.field(default_factory=list)
 
     @property
     def label(self):
@@ -94,8 +98,8 @@ class Probes(Callback):
     """Measures layer by layer what a network does, at the start, now and then, and at the end.
 
     Args:
-        x, y: rows to measure on, best some of the training rows; of more than 256, that many
-            that are spread over all.
+        x, y: rows to measure on, best some of the training rows; of more than 256 (fewer of
+            pictures and texts, 64 at least) that many that are spread over all.
         share: of the time of training that measuring may take, compiling it not counted.
 
     Attributes:
@@ -124,7 +128,10 @@ class Probes(Callback):
     """
 
     def __init__(self, x, y, *, share: float = 0.02):
-        rows = np.unique(np.linspace(0, len(x) - 1, min(len(x), WINDOW_ROWS)).astype(int))
+        least, most = WINDOW_ROWS
+        numbers = math.prod(np.shape(x)[1:]) * (TOKEN_NUMBERS if _is_tokens(x) else 1)
+        count = min(len(x), most, max(least, WINDOW_NUMBERS // max(1, numbers)))
+        rows = np.unique(np.linspace(0, len(x) - 1, count).astype(int))
         self.x, self.y = (_device_array(np.asarray(a)[rows]) for a in (x, y))
         self.share = share
         self.rows = []
@@ -254,7 +261,7 @@ class Probes(Callback):
     def _remember(self, places) -> str:
         """Keep the places of a traced program; the name under which it returns its numbers."""
         self._traced = self._traced or []
-        kept = [dataclasses.replace(p, out=None, record=None, grad=None) for p in places]
+        kept = [dataclasses.replace(p, out=None, record=None, made_by=[], grads=[]) for p in places]
         self._traced.append(kept)
         self._places = kept
         return str(len(self._traced) - 1)
@@ -300,7 +307,9 @@ def _forward(trainer, x, y):
     with watch(net, look):
         loss = trainer._steps._loss(x, y)
     records = _records(loss)
-    places = _merged(calls, _activations(records, net), records)
+    places = _merged(calls, _activations(records, net))
+    for place in places:
+        place.made_by = _made_by(place)
     _connect(places, outputs[-1] if outputs else loss)
     return places, loss
 
@@ -360,7 +369,7 @@ def _activations(records, net) -> list:
     return found
 
 
-def _merged(calls, activations, records) -> list:
+def _merged(calls, activations) -> list:
     """Calls and activations in the order of time; names that come again get a number."""
     latest = 0
     ordered = []
@@ -381,13 +390,30 @@ def _merged(calls, activations, records) -> list:
     return places
 
 
+def _made_by(place) -> list:
+    """The records whose outputs are a place's output, in pieces for a recurrent layer.
+
+    Such a layer's outputs and its last state are cut out of what one operation made; those who
+    read only the state leave the outputs without a gradient.
+    """
+    if not isinstance(place.module, Recurrent):
+        return [place.record] if place.record is not None else []
+    found, waiting = [], [place.record]
+    while waiting:
+        record = waiting.pop()
+        if record is None:
+            continue
+        if record.operation.name in ("getitem", "concatenate"):
+            waiting += [t.record for t in record.inputs if t is not None]
+        else:
+            found.append(record)
+    return found
+
+
 def _connect(places, output):
     """Tell each layer which activation follows it, and whether it is the last."""
-    layers = {
-        place.record.serial: place
-        for place in places
-        if place.role == "weights" and place.record is not None
-    }
+    weights = [place for place in places if place.role == "weights"]
+    layers = {record.serial: place for place in weights for record in place.made_by}
     functions = {p.record.serial: p for p in places if p.role == "activation"}
     for place in functions.values():
         for layer in _sources(place.record, layers, functions):
@@ -421,12 +447,12 @@ def _backward(places, loss):
     """Leave gradients in the parameters, and in the places that of their outputs."""
     wanted = {}
     for place in places:
-        if place.record is not None:
-            wanted.setdefault(place.record.serial, []).append(place)
+        for record in place.made_by:
+            wanted.setdefault(record.serial, []).append(place)
 
     def visit(record, grad, grads):
         for place in wanted.get(record.serial, ()):
-            place.grad = grad
+            place.grads.append(grad)
 
     for leaf, grad in gradients(loss, visit=visit):
         leaf.grad = grad
@@ -446,7 +472,8 @@ def _of_output(place):
     if place.role == "activation":
         dead = off.reshape(-1, out.shape[-1] if out.ndim else 1).all(axis=0).mean()
         saturated = _saturated(place, out)
-    grad = math.nan if place.grad is None else jnp.sqrt((_float(place.grad) ** 2).mean())
+    size = sum(g.size for g in place.grads)
+    grad = _norm(place.grads) / math.sqrt(size) if size else math.nan
     return [out.mean(), out.std(), low, high, off.mean(), dead, saturated, grad]
 
 
@@ -530,6 +557,10 @@ def _float(array):
 
 def _ratio(a, b):
     return a / b if b else None
+
+
+def _is_tokens(x) -> bool:
+    return np.ndim(x) == 2 and np.asarray(x[:1]).dtype.kind in "iu"
 
 
 def _device_array(array):
