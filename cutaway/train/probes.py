@@ -5,6 +5,7 @@ own loss and optimizer. Nothing of it is kept but its numbers: weights, slots, s
 random keys stay as they were, so training under probes gives the same weights, bit for bit.
 """
 
+import contextlib
 import dataclasses
 import itertools
 import math
@@ -17,6 +18,7 @@ import numpy as np
 from cutaway.engine import Tensor, gradients
 from cutaway.nn.jit import jit
 from cutaway.nn.module import Module, watch
+from cutaway.nn.recompute import Recompute
 from cutaway.nn.recurrent import Recurrent
 from cutaway.nn.state import Parameter, Stateful
 from cutaway.optim import Adadelta, Adagrad, Adam, Nadam, RMSprop
@@ -167,7 +169,7 @@ class Probes(Callback):
         step = int(trainer.optimizer.step_count.data)
         if step < GROWTH * self._last_step + 1:
             return
-        self._cost = self.measure(trainer)
+        self._cost = self.measure(trainer, trainer.epoch + (done == total))
         self._spent += self._cost
         self._paused += self._cost
 
@@ -177,10 +179,15 @@ class Probes(Callback):
 
     # what
 
-    def measure(self, trainer) -> float:
-        """Measure now; returns the seconds that it took."""
+    def measure(self, trainer, epoch: int | None = None) -> float:
+        """Measure now; returns the seconds that it took.
+
+        Args:
+            epoch: how many are complete; None: as the trainer says.
+        """
         began = time.perf_counter()
-        step, epoch = int(trainer.optimizer.step_count.data), trainer.epoch
+        step = int(trainer.optimizer.step_count.data)
+        epoch = trainer.epoch if epoch is None else epoch
         labels, loss, values = self._run(trainer)
         rows = []
         for (path, kind, role, number), numbers in zip(labels, values.tolist(), strict=True):
@@ -190,7 +197,7 @@ class Probes(Callback):
             row |= {name: found[name] for name in OF_OUTPUT}
             rows.append(row | {"growth": None} | {name: found[name] for name in OF_WEIGHTS})
         for role in {row["role"] for row in rows}:
-            same = [row for row in rows if row["role"] == role]
+            same = [row for row in rows if row["role"] == role and not math.isnan(row["grad"])]
             for row, following in itertools.pairwise(same):
                 row["growth"] = _ratio(row["grad"], following["grad"])
         self.rows += rows
@@ -304,7 +311,7 @@ def _forward(trainer, x, y):
             path = paths[id(module)]
             calls.append(_Place(path, module, type(module).__name__, role, out, out.record))
 
-    with watch(net, look):
+    with _kept(net), watch(net, look):
         loss = trainer._steps._loss(x, y)
     records = _records(loss)
     places = _merged(calls, _activations(records, net))
@@ -312,6 +319,19 @@ def _forward(trainer, x, y):
         place.made_by = _made_by(place)
     _connect(places, outputs[-1] if outputs else loss)
     return places, loss
+
+
+@contextlib.contextmanager
+def _kept(net):
+    """Context in which blocks of `recompute` run as if they were none, so that one sees inside."""
+    blocks = [module for module in net.modules().values() if isinstance(module, Recompute)]
+    for block in blocks:
+        vars(block)["forward"] = block.inner  # before the method of the class
+    try:
+        yield
+    finally:
+        for block in blocks:
+            del vars(block)["forward"]
 
 
 def _role(module) -> str | None:
@@ -403,7 +423,7 @@ def _made_by(place) -> list:
         record = waiting.pop()
         if record is None:
             continue
-        if record.operation.name in ("getitem", "concatenate"):
+        if record.operation.name in ("getitem", "_join"):
             waiting += [t.record for t in record.inputs if t is not None]
         else:
             found.append(record)
@@ -494,27 +514,30 @@ def _of_weights(place, moved, rates):
         return [math.nan] * len(OF_WEIGHTS)
     own = _own_parameters(place.module)
     own = [p for p in own if p.ndim > 1] or own
-    values = {p: moved[p][0] if p in moved else p.data for p in own}
-    weight = _norm(values.values())
+    weight = _norm([_before(p, moved) for p in own])
     grad = _norm([moved[p][1] for p in own if p in moved]) if moved else math.nan
     change = _norm([p.data - moved[p][0] for p in own if p in moved])
     update = change / jnp.where(weight > 0, weight, 1.0)
     rate = [rates[p].ravel() for p in own if p in rates]
     size = jnp.nanmedian(jnp.concatenate([_spread(r) for r in rate])) if rate else 0.0
-    return [weight, grad, update, size, _apart(place, values)]
+    return [weight, grad, update, size, _apart(place, own[0], moved)]
 
 
-def _apart(place, values):
+def _before(parameter, moved):
+    """Its value before the step."""
+    return moved[parameter][0] if parameter in moved else parameter.data
+
+
+def _apart(place, weight, moved):
     if place.role != "weights" or place.kind == "Embedding":
         return math.nan
-    first = next(iter(values))
-    w = _float(values[first])
+    w = _float(_before(weight, moved))
     w = w.reshape(-1, w.shape[-1])
     if w.shape[-1] < 2:
         return math.nan
     bias = getattr(place.module, "bias", None)
     if isinstance(bias, Parameter) and bias.shape == w.shape[-1:]:
-        w = jnp.concatenate([w, _float(bias.data)[None]])
+        w = jnp.concatenate([w, _float(_before(bias, moved))[None]])
     largest = jnp.sqrt((w**2).sum(axis=0)).max()
     apart = jnp.sqrt(((w - w[:, :1]) ** 2).sum(axis=0)).max()
     return apart / jnp.where(largest > 0, largest, 1.0)
