@@ -108,6 +108,7 @@ _HOMES = {
         "EarlyStopping",
         "History",
         "Mixup",
+        "Probes",
         "Trainer",
         "load_weights",
         "race",

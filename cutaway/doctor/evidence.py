@@ -5,7 +5,6 @@ made when the first symptom asks for it, and its result is kept.
 """
 
 import copy
-import dataclasses
 import functools
 import math
 
@@ -17,31 +16,12 @@ from cutaway.errors import CutawayError, TrainingError
 from cutaway.losses import expects
 from cutaway.nn import Module
 from cutaway.train import Probes, Trainer
+from cutaway.train.probes import Layer
 
 ROWS = 2000  # of which losses are measured, at most
 SWEEP = (1e-3, 1e-2, 0.1, 1 / 3, 1.0, 3.0, 10.0, 100.0)  # factors of the learning rate
 SWEEP_STEPS = 60
 BATCH_ROWS, BATCH_STEPS = 32, 200  # of the attempt to learn one batch by heart
-
-
-@dataclasses.dataclass(frozen=True)
-class Layer:
-    """A layer with weights, and what follows it.
-
-    Attributes:
-        path, module: of the layer.
-        number: l, from 1, in the order of the forward pass.
-        activation: name of the class of the activation after it ("ReLU"), "" for none.
-        activation_path: where that activation is, "" for none.
-        is_last: whether its output is the network's, but for an activation.
-    """
-
-    path: str
-    module: Module
-    number: int
-    activation: str
-    activation_path: str
-    is_last: bool
 
 
 class Evidence:
@@ -92,7 +72,7 @@ class Evidence:
         return self.trainer.net
 
     @functools.cached_property
-    def layers(self) -> list:
+    def layers(self) -> list[Layer]:
         return self.probes.layers(self.trainer)
 
     @functools.cached_property
