@@ -10,6 +10,8 @@ import math
 import numpy as np
 
 from cutaway.doctor.program import Program, rebuilt
+from cutaway.doctor.reruns import Reruns
+from cutaway.doctor.stop import Stop, find_stop
 from cutaway.engine import Tensor, no_grad
 from cutaway.errors import CutawayError, TrainingError
 from cutaway.losses import expects
@@ -213,6 +215,16 @@ class Evidence:
         except CutawayError:
             return math.inf
         return self.loss_of(trainer)
+
+    @functools.cached_property
+    def reruns(self) -> Reruns:
+        """Whole trainings again, with something changed; see reruns.py."""
+        return Reruns(self.program, self.chance_loss)
+
+    @functools.cached_property
+    def stop(self) -> Stop | None:
+        """Where the training is stuck far from what is attainable, None if it is not."""
+        return find_stop(self)
 
     @functools.cached_property
     def best_seen(self) -> float:
