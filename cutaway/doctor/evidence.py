@@ -11,7 +11,7 @@ import math
 import numpy as np
 
 from cutaway.doctor.program import Program, rebuilt
-from cutaway.doctor.reruns import Reruns
+from cutaway.doctor.reruns import SECONDS, STEPS, Reruns
 from cutaway.doctor.stop import Stop, find_stop
 from cutaway.engine import Tensor, no_grad
 from cutaway.errors import CutawayError, TrainingError
@@ -220,7 +220,12 @@ class Evidence:
     @functools.cached_property
     def reruns(self) -> Reruns:
         """Whole trainings again, with something changed; see reruns.py."""
-        return Reruns(self.program, self.chance_loss)
+        seconds = sum(self.trainer.history["seconds"]) if len(self.trainer.history) else 0
+        done = self.trainer.epoch * math.ceil(len(self.program.x) / self.program.batch_size)
+        steps = STEPS
+        if seconds > SECONDS:
+            steps = max(SWEEP_STEPS, min(STEPS, int(done * SECONDS / seconds)))
+        return Reruns(self.program, self.chance_loss, steps)
 
     @functools.cached_property
     def stop(self) -> Stop | None:

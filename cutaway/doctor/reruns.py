@@ -4,26 +4,29 @@ A symptom of the pace of learning rests on a training that did better. Without i
 whether a loss is high because learning went wrong or because there is no more to be learnt.
 """
 
+import copy
 import dataclasses
 import functools
-import itertools
 import math
 
 import jax.numpy as jnp
 import numpy as np
 
+from cutaway.doctor.changes import UseOptimizer
 from cutaway.doctor.program import Program, rebuilt
 from cutaway.errors import CutawayError, TrainingError
 from cutaway.losses import expects
-from cutaway.nn import Flatten, Linear, ReLU, Sequential, Sigmoid, Softmax
-from cutaway.nn.init import fans
+from cutaway.models import mlp
+from cutaway.nn import Flatten, Sequential, Sigmoid, Softmax
+from cutaway.nn.init import glorot_uniform
+from cutaway.nn.random import seeded
 from cutaway.nn.state import named_variables
 from cutaway.optim import Adam
 from cutaway.train import Trainer
 
 STEPS = 3000  # of a rerun at most; of longer programs, the first epochs are compared
 ROWS = 2000  # of which losses are measured, at most
-RELATIVE_UNITS = 128  # of a hidden layer of the plain network that takes the place of a small one
+SECONDS = 60  # that a rerun of a long program may take
 HELD_SHARE = 0.2  # of the rows that reruns hold out where the program has no validation set
 HELD_FROM = 100  # rows from which they do: the mean of fewer than 20 held rows says too little
 
@@ -35,6 +38,12 @@ WORTH = 0.25
 WORTH_LESS, THIRD = 0.1, 1 / 3
 # Share of its chance loss that a training has to take away to have learnt anything.
 LEARNT = 0.05
+# The plain network that takes the place of another: learns the tables of scikit-learn and the
+# functions of the tests to the noise in them.
+RELATIVE_UNITS, RELATIVE_STEPS = 128, 600
+RELATIVE_INPUTS = 5000  # columns for which it is still small
+BIGRAM_TOKENS = 5000  # whose pairs can be counted in a table
+REPEATS = 0.7  # median correlation of targets with inputs above which they are the same, noisy
 ADAM_RATES = (1e-3, 1e-2)  # Kingma & Ba's default, and the usual one of small networks
 
 
@@ -71,9 +80,10 @@ class Reruns:
             is held out of all reruns alike, so that learning is told from learning by heart.
         chance: the loss of the best constant answer; NaN if not known, then the initial loss is
             taken in its place.
+        steps: most steps of a rerun; of longer programs, the first epochs are compared.
     """
 
-    def __init__(self, program: Program, chance: float):
+    def __init__(self, program: Program, chance: float, steps: int = STEPS):
         self.program = program
         rows = np.arange(len(program.x))
         self.held = program.validation
@@ -82,11 +92,11 @@ class Reruns:
             count = min(int(HELD_SHARE * len(rows)), ROWS)
             held, rows = np.sort(shuffled[:count]), np.sort(shuffled[count:])
             self.held = (program.x[held], program.y[held])
-        rows = rows[: STEPS * program.batch_size]
+        rows = rows[: steps * program.batch_size]
         self.x, self.y = program.x[rows], program.y[rows]
         self.batch_size = min(program.batch_size, len(rows))
         self.steps_per_epoch = math.ceil(len(rows) / self.batch_size)
-        self.epochs = max(1, min(program.epochs, STEPS // self.steps_per_epoch))
+        self.epochs = max(1, min(program.epochs, steps // self.steps_per_epoch))
         spread = np.unique(np.linspace(0, len(rows) - 1, ROWS).astype(int))
         self.sample = (self.x[spread], self.y[spread])
         self._lab = Lab(program.fresh())
@@ -99,8 +109,7 @@ class Reruns:
     @functools.cached_property
     def base(self) -> Rerun:
         """The program as it is."""
-        found = self._train(self._lab, keep=True)
-        return found
+        return self._train(self._lab, keep=True)
 
     @property
     def has_room(self) -> bool:
@@ -170,52 +179,67 @@ class Reruns:
 
     def adam(self, lr: float) -> Rerun:
         """With Adam, from the same start."""
-        return self._once(
-            ("adam", lr), lambda: self._train(Lab(self._other(lambda net: Adam(net, lr))))
-        )
+
+        def train():
+            return self._train(Lab(self.program.changed(UseOptimizer("adam", lr)).trainer))
+
+        return self._once(("adam", lr), train)
 
     def restart(self, number: int) -> Rerun:
         """From another start: weights drawn as Glorot & Bengio 2010 do, biases 0."""
 
         def redraw(trainer):
-            rng = np.random.default_rng(number)
             named = zip(trainer.optimizer.paths, trainer.optimizer.parameters, strict=True)
-            for path, p in named:
-                if p.ndim > 1:
-                    p.data = jnp.asarray(_glorot(rng, p.shape), p.dtype)
-                elif path.endswith("bias"):
-                    p.data = jnp.zeros_like(p.data)
+            with seeded(number):
+                for path, p in named:
+                    if p.ndim > 1:
+                        p.data = jnp.asarray(glorot_uniform(p.shape), p.dtype)
+                    elif path.endswith("bias"):
+                        p.data = jnp.zeros_like(p.data)
 
         return self._once(("restart", number), lambda: self._train(self._lab, change=redraw))
 
     def relative(self) -> Rerun | None:
-        """A plain network with enough units: two hidden layers of 128 ReLU, and Adam.
+        """A plain model that learns most of what there is to learn; None where we have none.
 
-        None where the inputs are not plain numbers.
+        For numbers, a network of two hidden layers of 128 ReLU, trained by Adam; for tokens with a
+        target each, counts of what follows what. None where targets repeat inputs: an autoencoder
+        is narrow on purpose.
         """
-        if self.x.dtype.kind != "f" or self.x[0].size > 5000 or self.y.ndim > 2:
+        x, y = self.x, self.y
+        if x.dtype.kind in "iu" and x.ndim == 2 and y.shape == x.shape and y.dtype.kind in "iu":
+            return self._once(("bigrams",), self._bigrams)
+        if x.dtype.kind != "f" or x[0].size > RELATIVE_INPUTS or y.ndim > 2 or _repeats(x, y):
             return None
         return self._once(("relative",), self._relative)
 
     def _relative(self):
-        inputs = self.x[0].size
+        trainer = self.program.trainer
         outputs = self.program.fresh().predict(self.x[:2]).shape[1:]
         if len(outputs) != 1:
             return None
-        wants = expects(self.program.trainer.loss)
-        last = []
+        wants, last = expects(trainer.loss), None
         if wants is not None and wants.output == "probability":
-            last = [Softmax() if wants.target in ("labels", "one_hot") else Sigmoid()]
-        sizes = (inputs, RELATIVE_UNITS, RELATIVE_UNITS, outputs[0])
-        rng = np.random.default_rng(0)
-        layers = [Flatten()]
-        for n_in, n_out in itertools.pairwise(sizes):
-            layer = Linear(n_in, n_out, init=functools.partial(_he, rng))
-            layers += [layer, ReLU()]
-        net = Sequential(*layers[:-1], *last)
-        trainer = rebuilt(self.program.trainer, net=net, optimizer=lambda net: Adam(net, 1e-3))
-        epochs = max(self.epochs, math.ceil(600 / self.steps_per_epoch))
-        return self._train(Lab(trainer), epochs=epochs)
+            last = Softmax if wants.target in ("labels", "one_hot") else Sigmoid
+        with seeded(0):
+            sizes = (self.x[0].size, RELATIVE_UNITS, RELATIVE_UNITS, *outputs)
+            net = Sequential(Flatten(), *mlp(sizes, output=last))
+            other = rebuilt(trainer, net=net, optimizer=lambda net: Adam(net, ADAM_RATES[0]))
+        epochs = max(self.epochs, math.ceil(RELATIVE_STEPS / self.steps_per_epoch))
+        return self._train(Lab(other), epochs=epochs)
+
+    def _bigrams(self):
+        """-ln p(y | x) from counts, each pair counted once more than it was seen (Laplace)."""
+        pairs = [self.sample] if self.held is None else [self.sample, self.held]
+        tokens = 1 + max(int(max(x.max(), y.max())) for x, y in [(self.x, self.y), *pairs])
+        if tokens > BIGRAM_TOKENS:
+            return None
+        counts = np.ones((tokens, tokens))
+        np.add.at(counts, (self.x.ravel(), self.y.ravel()), 1)
+        surprise = -np.log(counts / counts.sum(axis=1, keepdims=True))
+        found = [float(surprise[np.asarray(x), np.asarray(y)].mean()) for x, y in pairs]
+        held = found[1] if len(found) == 2 else math.nan
+        return Rerun(found[0], held, held, np.array([found[0]]), np.array(found[1:]))
 
     @functools.cached_property
     def after_first_epoch(self) -> Trainer:
@@ -255,9 +279,6 @@ class Reruns:
             found.append(lab.loss(*self.sample))
         return np.array(found)
 
-    def _other(self, optimizer):
-        return rebuilt(self.program.trainer, optimizer=optimizer)
-
     def _once(self, key, make):
         if key not in self._known:
             self._known[key] = make()
@@ -275,6 +296,7 @@ class Reruns:
                 epochs=self.epochs if epochs is None else epochs,
                 batch_size=self.batch_size,
                 validation=self.held,
+                callbacks=copy.deepcopy(list(self.program.callbacks)),
                 seed=self.program.seed,
                 progress=False,
             )
@@ -297,15 +319,14 @@ class Reruns:
         )
 
 
-def _glorot(rng, shape):
-    """Glorot & Bengio 2010, eq. 16, from a generator of its own."""
-    limit = math.sqrt(6 / sum(fans(shape)))
-    return rng.uniform(-limit, limit, shape)
-
-
-def _he(rng, shape):
-    """He et al. 2015, eq. 10."""
-    return (rng.standard_normal(shape) * math.sqrt(2 / fans(shape)[0])).astype(np.float32)
+def _repeats(x, y) -> bool:
+    """Whether targets are inputs, perhaps noisy ones: each column goes with its own."""
+    if x.shape != y.shape or y.ndim != 2:
+        return False
+    a, b = x - x.mean(axis=0), y - y.mean(axis=0)
+    spread = np.sqrt((a**2).sum(axis=0) * (b**2).sum(axis=0))
+    alike = (a * b).sum(axis=0)[spread > 0] / spread[spread > 0]
+    return bool(len(alike)) and float(np.median(alike)) > REPEATS
 
 
 class Lab:

@@ -53,9 +53,9 @@ def look(evidence) -> Finding | None:
         prescriptions=[
             Prescription(
                 f"take Adam at {lr:g}, which keeps a running mean of g² in place of the sum",
-                (UseOptimizer("Adam", lr),),
+                (UseOptimizer("adam", lr),),
             ),
-            Prescription("take Adam at 0.001, its usual rate", (UseOptimizer("Adam", 1e-3),)),
+            Prescription("take Adam at 0.001, its usual rate", (UseOptimizer("adam", 1e-3),)),
         ],
         confidence=CONFIDENCE,
     )

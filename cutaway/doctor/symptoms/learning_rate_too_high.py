@@ -4,7 +4,7 @@ from cutaway.doctor.changes import LearningRate
 from cutaway.doctor.finding import Finding, Measure, Prescription
 from cutaway.doctor.reruns import WORTH
 
-LOWER = (0.1, 0.01, 1e-3)  # factors, in the order of trying
+LOWER = (0.1, 0.3, 0.01, 1e-3)  # factors, in the order of trying
 NOTHING = 0.95  # of the chance loss: a network above has learnt nothing
 CONFIDENCE = 0.85  # if the program learnt nothing or broke
 PARTLY = 0.65  # if it did learn something: swings say more then, see oscillation

@@ -30,7 +30,7 @@ def look(evidence) -> Finding | None:
             Prescription("start again from other weights", (Reinitialise("glorot_uniform"),)),
             Prescription(
                 "draw the weights by He's rule and take Adam, and keep the best of some starts",
-                (Reinitialise("he_normal"), UseOptimizer("Adam", 1e-2)),
+                (Reinitialise("he_normal"), UseOptimizer("adam", 1e-2)),
             ),
         ],
         confidence=CONFIDENCE if stop.kind == "minimum" else OPEN,

@@ -35,6 +35,6 @@ def look(evidence) -> Finding | None:
         explanation="One rate for all weights fits none here: where gradients differ by orders of "
         "magnitude, as with inputs of different scales or rare ones, the largest sets the limit "
         "of η and the rest hardly moves. Adam divides each by its own size.",
-        prescriptions=[Prescription(f"take Adam at {lr:g}", (UseOptimizer("Adam", lr),))],
+        prescriptions=[Prescription(f"take Adam at {lr:g}", (UseOptimizer("adam", lr),))],
         confidence=CONFIDENCE,
     )

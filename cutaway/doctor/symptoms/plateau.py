@@ -34,7 +34,7 @@ def look(evidence) -> Finding | None:
             ),
             Prescription(
                 "take Adam, whose steps do not shrink with the gradient",
-                (UseOptimizer("Adam", 1e-2),),
+                (UseOptimizer("adam", 1e-2),),
             ),
             Prescription("raise the learning rate tenfold", (LearningRate(10.0),)),
         ],

@@ -5,6 +5,7 @@ from cutaway.doctor.finding import Finding, Measure, Prescription
 from cutaway.doctor.stop import DOWN
 
 CONFIDENCE = 0.7
+ALIKE, SECOND = 1e-6, 0.4  # units that are all the same make the saddle, and rank above
 
 
 def look(evidence) -> Finding | None:
@@ -12,6 +13,8 @@ def look(evidence) -> Finding | None:
     if stop is None or stop.kind != "saddle":
         return None
     found = stop.curvature
+    apart = [row["units_apart"] for row in evidence.probes.rows if row["role"] == "weights"]
+    are_alike = any(value <= ALIKE for value in apart)
     return Finding(
         code="saddle_point",
         where="the weights at the end of training",
@@ -36,8 +39,8 @@ def look(evidence) -> Finding | None:
             ),
             Prescription(
                 "take Adam, whose steps do not shrink with the gradient",
-                (UseOptimizer("Adam", 1e-2),),
+                (UseOptimizer("adam", 1e-2),),
             ),
         ],
-        confidence=CONFIDENCE,
+        confidence=SECOND if are_alike else CONFIDENCE,
     )
