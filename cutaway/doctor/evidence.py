@@ -11,6 +11,8 @@ import math
 import numpy as np
 
 from cutaway.doctor.program import Program, rebuilt
+from cutaway.doctor.reruns import SECONDS, STEPS, Reruns
+from cutaway.doctor.stop import Stop, find_stop
 from cutaway.engine import Tensor, no_grad
 from cutaway.errors import CutawayError, TrainingError
 from cutaway.losses import expects
@@ -214,6 +216,21 @@ class Evidence:
         except CutawayError:
             return math.inf
         return self.loss_of(trainer)
+
+    @functools.cached_property
+    def reruns(self) -> Reruns:
+        """Whole trainings again, with something changed; see reruns.py."""
+        seconds = sum(self.trainer.history["seconds"]) if len(self.trainer.history) else 0
+        done = self.trainer.epoch * math.ceil(len(self.program.x) / self.program.batch_size)
+        steps = STEPS
+        if seconds > SECONDS:
+            steps = max(SWEEP_STEPS, min(STEPS, int(done * SECONDS / seconds)))
+        return Reruns(self.program, self.chance_loss, steps)
+
+    @functools.cached_property
+    def stop(self) -> Stop | None:
+        """Where the training is stuck far from what is attainable, None if it is not."""
+        return find_stop(self)
 
     @functools.cached_property
     def best_seen(self) -> float:
