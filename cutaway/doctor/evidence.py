@@ -11,7 +11,7 @@ import numpy as np
 
 from cutaway.doctor.program import Program, rebuilt
 from cutaway.engine import Tensor, no_grad
-from cutaway.errors import CutawayError, TrainingError
+from cutaway.errors import CutawayError, DataError, OptionError, TrainingError
 from cutaway.losses import expects
 from cutaway.nn import Module
 from cutaway.train import Probes, Trainer
@@ -21,6 +21,7 @@ ROWS = 2000  # of which losses are measured, at most
 SWEEP = (1e-3, 1e-2, 0.1, 1 / 3, 1.0, 3.0, 10.0, 100.0)  # factors of the learning rate
 SWEEP_STEPS = 60
 BATCH_ROWS, BATCH_STEPS = 32, 200  # of the attempt to learn one batch by heart
+TRIED_STEPS = 500  # of a training with something changed, at most
 
 
 class Evidence:
@@ -40,6 +41,7 @@ class Evidence:
         self.trainer = trainer
         self.probes = probes
         self.trouble = trouble
+        self._tried = {}
 
     @classmethod
     def gather(cls, program: Program) -> "Evidence":
@@ -61,6 +63,10 @@ class Evidence:
             )
         except TrainingError as error:
             trouble = error
+        except DataError as error:
+            if all(np.isfinite(a).all() for a in (program.x, program.y) if a.dtype.kind == "f"):
+                raise
+            trouble = error  # NaN in the data: nothing was trained, nan_source says where
         return cls(program, trainer, probes, trouble)
 
     # what the program is
@@ -213,6 +219,52 @@ class Evidence:
         except CutawayError:
             return math.inf
         return self.loss_of(trainer)
+
+    @property
+    def left(self) -> float:
+        """The loss at the end as a share of that of chance: near 1 where nothing was learned.
+
+        Of a loss of one's own, whose chance is not known, as a share of the initial loss.
+        """
+        if self.trouble is not None:
+            return math.inf
+        chance = self.chance_loss
+        reference = chance if math.isfinite(chance) and chance > 0 else self.initial_loss
+        return self.final_loss / reference if reference > 0 else math.nan
+
+    def tried(self, *changes) -> float:
+        """The loss after a training from the start with these changes (see changes.py).
+
+        As long as the program's, but TRIED_STEPS steps at most. Without changes it is the control.
+        Infinite where the training broke, NaN where a change does not fit the program.
+        """
+        if changes not in self._tried:
+            self._tried[changes] = self._try(changes)
+        return self._tried[changes]
+
+    def _try(self, changes):
+        before = self.program
+        try:
+            program = before.changed(*changes)
+        except OptionError:
+            return math.nan
+        rows = min(len(program.x), TRIED_STEPS * program.batch_size)
+        epochs = max(1, min(program.epochs, TRIED_STEPS * program.batch_size // rows))
+        trainer = program.fresh()
+        try:
+            trainer.fit(
+                program.x[:rows], program.y[:rows], epochs=epochs, batch_size=program.batch_size,
+                seed=program.seed, progress=False,
+            )  # fmt: skip
+        except CutawayError:
+            return math.inf
+        spread = np.unique(np.linspace(0, rows - 1, ROWS).astype(int))
+        return self.loss_of(trainer, program.x[spread], program.y[spread])
+
+    def helps(self, *changes, share: float = 0.75) -> bool:
+        """Whether a short training with these changes gets to `share` of the loss without."""
+        treated = self.tried(*changes)
+        return math.isfinite(treated) and treated <= share * self.tried()
 
     @functools.cached_property
     def best_seen(self) -> float:
