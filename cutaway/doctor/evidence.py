@@ -4,6 +4,7 @@ What costs little is measured always; an experiment (another short training from
 made when the first symptom asks for it, and its result is kept.
 """
 
+import copy
 import functools
 import math
 
@@ -57,7 +58,7 @@ class Evidence:
                 epochs=program.epochs,
                 batch_size=program.batch_size,
                 validation=program.validation,
-                callbacks=[probes],
+                callbacks=[*copy.deepcopy(list(program.callbacks)), probes],
                 seed=program.seed,
                 progress=False,
             )
