@@ -5,6 +5,7 @@ made when the first symptom asks for it, and its result is kept.
 """
 
 import copy
+import dataclasses
 import functools
 import math
 
@@ -23,6 +24,20 @@ SWEEP = (1e-3, 1e-2, 0.1, 1 / 3, 1.0, 3.0, 10.0, 100.0)  # factors of the learni
 SWEEP_STEPS = 60
 BATCH_ROWS, BATCH_STEPS = 32, 200  # of the attempt to learn one batch by heart
 TRIED_STEPS = 500  # of a training with something changed, at most
+WORTH = 0.25  # of what the changed training takes away, the share that the program must leave
+
+
+@dataclasses.dataclass(frozen=True)
+class Tried:
+    """How a training with something changed ended.
+
+    Attributes:
+        loss: on training rows; inf where it broke, NaN where a change does not fit the program.
+        held: the lowest on the validation rows, NaN without.
+    """
+
+    loss: float
+    held: float
 
 
 class Evidence:
@@ -233,39 +248,62 @@ class Evidence:
         reference = chance if math.isfinite(chance) and chance > 0 else self.initial_loss
         return self.final_loss / reference if reference > 0 else math.nan
 
-    def tried(self, *changes) -> float:
-        """The loss after a training from the start with these changes (see changes.py).
+    def tried(self, *changes) -> "Tried":
+        """What becomes of a training from the start with these changes (see changes.py).
 
         As long as the program's, but TRIED_STEPS steps at most. Without changes it is the control.
-        Infinite where the training broke, NaN where a change does not fit the program.
         """
         if changes not in self._tried:
             self._tried[changes] = self._try(changes)
         return self._tried[changes]
 
     def _try(self, changes):
-        before = self.program
         try:
-            program = before.changed(*changes)
+            program = self.program.changed(*changes)
         except OptionError:
-            return math.nan
+            return Tried(math.nan, math.nan)
         rows = min(len(program.x), TRIED_STEPS * program.batch_size)
         epochs = max(1, min(program.epochs, TRIED_STEPS * program.batch_size // rows))
         trainer = program.fresh()
         try:
             trainer.fit(
-                program.x[:rows], program.y[:rows], epochs=epochs, batch_size=program.batch_size,
-                seed=program.seed, progress=False,
-            )  # fmt: skip
+                program.x[:rows],
+                program.y[:rows],
+                epochs=epochs,
+                batch_size=min(program.batch_size, rows),
+                validation=program.validation,
+                seed=program.seed,
+                progress=False,
+            )
         except CutawayError:
-            return math.inf
+            return Tried(math.inf, math.inf)
         spread = np.unique(np.linspace(0, rows - 1, ROWS).astype(int))
-        return self.loss_of(trainer, program.x[spread], program.y[spread])
+        loss = self.loss_of(trainer, program.x[spread], program.y[spread])
+        held = [row["val_loss"] for row in trainer.history.rows if "val_loss" in row]
+        return Tried(loss, min(held, default=math.nan))
 
-    def helps(self, *changes, share: float = 0.75) -> bool:
-        """Whether a short training with these changes gets to `share` of the loss without."""
-        treated = self.tried(*changes)
-        return math.isfinite(treated) and treated <= share * self.tried()
+    def helps(self, *changes, worth: float = WORTH) -> bool:
+        """Whether a training with these changes goes much further down than one without.
+
+        (L - L') / (max(L, chance) - L') is at least `worth`, or 0.1 with a third of the loss; on
+        training rows and, where there are any, on those of validation.
+        """
+        treated, control = self.tried(*changes), self.tried()
+        pairs = [(control.loss, treated.loss)]
+        if self.program.validation is not None:
+            pairs.append((control.held, treated.held))
+        return all(self._is_worth(without, with_them, worth) for without, with_them in pairs)
+
+    def _is_worth(self, without, with_them, worth):
+        if not math.isfinite(with_them):
+            return False
+        if not math.isfinite(without):
+            return with_them < self.initial_loss or with_them < self.chance_loss
+        top = max(without, self.chance_loss) if math.isfinite(self.chance_loss) else without
+        if top <= with_them:
+            return False
+        gain = (without - with_them) / (top - with_them)
+        return gain >= worth or (gain >= 0.1 and with_them <= without / 3)
 
     @functools.cached_property
     def best_seen(self) -> float:

@@ -50,8 +50,8 @@ def look(evidence: Evidence) -> Finding | None:
             "He et al. 2015, eq. 10; LeCun et al. 1998, sec. 4.6",
         ),
         Measure("initial loss", evidence.initial_loss),
-        Measure("loss with weights drawn anew", evidence.tried(Reinitialise(name))),
-        Measure("loss without", evidence.tried()),
+        Measure("loss with weights drawn anew", evidence.tried(Reinitialise(name)).loss),
+        Measure("loss without", evidence.tried().loss),
     ]
     return Finding(
         "bad_initial_scale",

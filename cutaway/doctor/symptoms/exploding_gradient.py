@@ -2,10 +2,11 @@
 
 import math
 
-from cutaway.doctor.changes import Clip, LearningRate, Reinitialise
+from cutaway.doctor.changes import Clip, LearningRate, OrthogonalRecurrence, Reinitialise
 from cutaway.doctor.evidence import Evidence
 from cutaway.doctor.finding import Finding, Measure, Prescription
 from cutaway.doctor.rows import (
+    LEARNED,
     STUCK,
     fitting_initializer,
     flow_at_start,
@@ -22,14 +23,14 @@ MOST_LOSS = 10.0  # times that at the start; gradients may also grow out of a st
 
 
 def look(evidence: Evidence) -> Finding | None:
-    if not evidence.probes.rows or not have_finite_data(evidence) or not _hurts(evidence):
+    if not evidence.probes.rows or not have_finite_data(evidence) or evidence.left <= LEARNED:
         return None
-    return _through_layers(evidence) or _through_time(evidence) or _in_training(evidence)
-
-
-def _hurts(evidence):
+    found = _through_layers(evidence) or _through_time(evidence) or _in_training(evidence)
     # a gradient that is large and does no harm (clipped, or scaled away by Adam) is no fault
-    return evidence.left >= STUCK
+    if found is None or evidence.left >= STUCK:
+        return found
+    helps = any(evidence.helps(*p.changes) for p in found.prescriptions if p.changes)
+    return found if helps else None
 
 
 def _through_layers(evidence):
@@ -129,4 +130,7 @@ def _finding(evidence, where, measures, text, confidence):
     )
     in_layers = "time" not in where and confidence > 0.5
     order = [redraw, clip, both] if in_layers else [clip, slower, both]
+    if "time" in where:
+        order.insert(0, Prescription("recurrent weights that turn the state and do not stretch it",
+                                     (OrthogonalRecurrence(),)))  # fmt: skip
     return Finding("exploding_gradient", where, [*measures, left], text, order, confidence)

@@ -44,8 +44,8 @@ def look(evidence: Evidence) -> Finding | None:
         return None
     if not evidence.helps(Unfreeze()):
         return None
-    shuffled = evidence.tried(Shuffled())
-    if not shuffled * AS_GOOD <= evidence.tried():
+    shuffled = evidence.tried(Shuffled()).loss
+    if not shuffled * AS_GOOD <= evidence.tried().loss:
         return None
     every = evidence.program.trainer.net.parameters()
     share = sum(p.size for p in still.values()) / sum(p.size for p in every)
@@ -56,9 +56,9 @@ def look(evidence: Evidence) -> Finding | None:
         span(weights),
         [
             Measure("share of the weights that no step moves", share, 0.0),
-            Measure("loss when they are trained too", evidence.tried(Unfreeze())),
-            Measure("loss without", evidence.tried()),
-            Measure("loss with these weights shuffled", shuffled, evidence.tried() / AS_GOOD,
+            Measure("loss when they are trained too", evidence.tried(Unfreeze()).loss),
+            Measure("loss without", evidence.tried().loss),
+            Measure("loss with these weights shuffled", shuffled, evidence.tried().loss / AS_GOOD,
                     "below", "a backbone that was trained elsewhere is worse shuffled"),
         ],
         f"w ← w - η ∂L/∂w never happens for {span(weights)}: {why}. What they hold is as good as "

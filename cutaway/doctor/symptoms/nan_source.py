@@ -41,7 +41,7 @@ def _in_data(evidence):
 def _in_training(evidence):
     trouble = evidence.trouble
     losses = evidence.losses
-    calm = evidence.tried(LearningRate(CALM))
+    calm = evidence.tried(LearningRate(CALM)).loss
     rising = not len(losses) or losses[-1] > GREW * evidence.initial_loss
     diverged = math.isfinite(calm) and rising
     where = trouble.came.split(": ", 1)[-1]

@@ -2,10 +2,11 @@
 
 import numpy as np
 
-from cutaway.doctor.changes import Activations, LayerNorms, Reinitialise
+from cutaway.doctor.changes import Activations, LayerNorms, OrthogonalRecurrence, Reinitialise
 from cutaway.doctor.evidence import Evidence
 from cutaway.doctor.finding import Finding, Measure, Prescription
 from cutaway.doctor.rows import STUCK, flow_at_start, gradient_share, layers_at
+from cutaway.doctor.through_time import time_share
 from cutaway.explain.flow import LARGEST_SLOPE
 from cutaway.explain.story import number
 
@@ -17,6 +18,10 @@ UNSURE = 0.3  # of the loss of chance: between here and STUCK an experiment deci
 
 
 def look(evidence: Evidence) -> Finding | None:
+    return _through_layers(evidence) or _through_time(evidence)
+
+
+def _through_layers(evidence):
     start, end = (gradient_share(layers_at(evidence, moment)) for moment in (0, -1))
     if not start < LEAST_SHARE or end > 10 * LEAST_SHARE:
         return None  # a gradient that arrives at the end has found its way by itself
@@ -56,6 +61,42 @@ def look(evidence: Evidence) -> Finding | None:
         ],
         0.85 if left >= STUCK else 0.7,
     )  # fmt: skip
+
+
+def _through_time(evidence):
+    if not evidence.left >= UNSURE:
+        return None
+    found = time_share(evidence)
+    if found is None or not found.share < LEAST_SHARE:
+        return None
+    # many tasks need no more than the last steps: then it is right that the others get nothing
+    turn = OrthogonalRecurrence()
+    if not evidence.helps(turn):
+        return None
+    mean = found.share ** (1 / (found.steps - 1))
+    return Finding(
+        "vanishing_gradient",
+        f"layer {found.path}, through time",
+        [
+            Measure(
+                f"∂L/∂x at the first of {found.steps} time steps over the last one's",
+                found.share,
+                LEAST_SHARE,
+                "below",
+                "Pascanu, Mikolov & Bengio 2013, sec. 2.1: products of recurrent weights",
+            ),
+            Measure("loss with orthogonal recurrent weights", evidence.tried(turn).loss),
+            Measure("loss without", evidence.tried().loss),
+        ],
+        f"Back through {found.steps} time steps each step multiplies the gradient by about "
+        f"{number(mean, 3)}, with the same recurrent weights: {number(mean, 3)}^{found.steps - 1} "
+        f"= {number(found.share)}. What came early is not learned from.",
+        [
+            Prescription("draw the recurrent weights orthogonal", (turn,)),
+            Prescription("take an LSTM or a GRU, whose state is carried on by addition"),
+        ],
+        0.85,
+    )
 
 
 def _explanation(evidence, share):

@@ -37,8 +37,8 @@ def look(evidence: Evidence) -> Finding | None:
         f"{name} behind layer {span([layer.path for layer in layers])}",
         [
             Measure("hidden layers with it", len(layers)),
-            Measure("loss with ReLU in its place", evidence.tried(*REMEDY)),
-            Measure("loss without", evidence.tried()),
+            Measure("loss with ReLU in its place", evidence.tried(*REMEDY).loss),
+            Measure("loss without", evidence.tried().loss),
         ],
         WHY[kind],
         [
@@ -59,8 +59,7 @@ def _suspects(evidence):
             return kind, [layer for layer in hidden if layer.activation == kind]
     plain = ("", "Identity")
     nonlinear = any(row["kind"] not in plain for row in hidden_at(evidence, 0))
-    own = all(layer.path.count(".") == 0 for layer in evidence.layers)
-    if hidden and not nonlinear and own and all(_is_affine(layer) for layer in evidence.layers):
+    if hidden and not nonlinear and all(_is_affine(layer) for layer in evidence.layers):
         return hidden[0].activation if hidden[0].activation in plain else "", hidden
     several = len(hidden) >= SIGMOIDS and kinds == {"Sigmoid"}
     # where the gradient is lost altogether, vanishing_gradient says more
