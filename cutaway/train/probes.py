@@ -285,7 +285,8 @@ def _finished(numbers: dict) -> dict:
     """
     sample, rates = numbers.pop("sample"), numbers["step_size"]
     found = {name: float(value[0]) for name, value in numbers.items() if name != "step_size"}
-    found["low"], found["high"] = np.quantile(sample, (0.01, 0.99)).tolist()
+    with np.errstate(invalid="ignore", over="ignore"):  # outputs that overflow
+        found["low"], found["high"] = np.quantile(sample, (0.01, 0.99)).tolist()
     found["step_size"] = float(np.median(rates))
     return found
 
