@@ -5,6 +5,7 @@ made when the first symptom asks for it, and its result is kept.
 """
 
 import contextlib
+import copy
 import dataclasses
 import functools
 import math
@@ -74,7 +75,7 @@ class Evidence:
                 epochs=program.epochs,
                 batch_size=program.batch_size,
                 validation=program.validation,
-                callbacks=[probes],
+                callbacks=[*copy.deepcopy(list(program.callbacks)), probes],
                 seed=program.seed,
                 progress=False,
             )
@@ -256,15 +257,15 @@ class Evidence:
         out, kept = np.sort(order[: len(order) // 5]), np.sort(order[len(order) // 5 :])
         rest = (program.x[out], program.y[out])
         smaller = dataclasses.replace(
-            program, x=program.x[kept], y=program.y[kept], validation=rest
+            program,
+            x=program.x[kept],
+            y=program.y[kept],
+            validation=rest,
+            batch_size=min(program.batch_size, len(kept)),
         )
         trainer, losses = smaller.fresh(), []
-        watch = [lambda _, row: losses.append(row["val_loss"])]
         with contextlib.suppress(CutawayError):  # what was complete before counts
-            trainer.fit(
-                smaller.x, smaller.y, epochs=program.epochs, validation=rest, callbacks=watch,
-                batch_size=min(program.batch_size, len(kept)), seed=program.seed, progress=False,
-            )  # fmt: skip
+            trainer = smaller.run(callbacks=[lambda _, row: losses.append(row["val_loss"])])
         return Held(trainer, (smaller.x, smaller.y), rest, np.array(losses))
 
     @functools.cached_property

@@ -5,6 +5,7 @@ own loss and optimizer. Nothing of it is kept but its numbers: weights, slots, s
 random keys stay as they were, so training under probes gives the same weights, bit for bit.
 """
 
+import contextlib
 import dataclasses
 import itertools
 import math
@@ -17,16 +18,20 @@ import numpy as np
 from cutaway.engine import Tensor, gradients
 from cutaway.nn.jit import jit
 from cutaway.nn.module import Module, watch
+from cutaway.nn.recompute import Recompute
+from cutaway.nn.recurrent import Recurrent
 from cutaway.nn.state import Parameter, Stateful
 from cutaway.optim import Adadelta, Adagrad, Adam, Nadam, RMSprop
 from cutaway.train.callbacks import Callback
+from cutaway.train.evaluation import TOKEN_NUMBERS
 
-WINDOW_ROWS = 256
+WINDOW_ROWS = (64, 256)  # least and most
+WINDOW_NUMBERS = 2**18  # in the window, unless that are fewer rows
 GROWTH = 1.1  # least ratio of the steps of two measurements, so that long trainings have few
 FREE_SECONDS = 0.05  # that measuring may take in any case, besides the share
 QUICK_SECONDS = 2.0  # a first measurement, compiled, after which another one tells the time
 SATURATED = 0.05  # a slope below this share of the function's largest slope
-SAMPLE = 4096  # elements of which quantiles are taken
+SAMPLE = 1024  # elements of which quantiles are taken
 
 # activation functions by the names of their operations: (class, largest slope, goes to 0 where off)
 FUNCTIONS = {
@@ -79,11 +84,12 @@ class _Place:
     role: str
     out: Tensor | None
     record: object
+    made_by: list = dataclasses.field(default_factory=list)  # records whose gradients count
     number: int = 0
     activation: str = ""
     activation_path: str = ""
     is_last: bool = False
-    grad: object = None
+    grads: list = dataclasses.field(default_factory=list)
 
     @property
     def label(self):
@@ -94,8 +100,8 @@ class Probes(Callback):
     """Measures layer by layer what a network does, at the start, now and then, and at the end.
 
     Args:
-        x, y: rows to measure on, best some of the training rows; of more than 256, that many
-            that are spread over all.
+        x, y: rows to measure on, best some of the training rows; of more than 256 (fewer of
+            pictures and texts, 64 at least) that many that are spread over all.
         share: of the time of training that measuring may take, compiling it not counted.
 
     Attributes:
@@ -124,11 +130,15 @@ class Probes(Callback):
     """
 
     def __init__(self, x, y, *, share: float = 0.02):
-        rows = np.unique(np.linspace(0, len(x) - 1, min(len(x), WINDOW_ROWS)).astype(int))
+        least, most = WINDOW_ROWS
+        numbers = math.prod(np.shape(x)[1:]) * (TOKEN_NUMBERS if _is_tokens(x) else 1)
+        count = min(len(x), most, max(least, WINDOW_NUMBERS // max(1, numbers)))
+        rows = np.unique(np.linspace(0, len(x) - 1, count).astype(int))
         self.x, self.y = (_device_array(np.asarray(a)[rows]) for a in (x, y))
         self.share = share
         self.rows = []
         self._trainer = None
+        self._traced = []  # [(label, sizes of its numbers)] of each program
         self._places = []
         self._clear()
 
@@ -160,7 +170,7 @@ class Probes(Callback):
         step = int(trainer.optimizer.step_count.data)
         if step < GROWTH * self._last_step + 1:
             return
-        self._cost = self.measure(trainer)
+        self._cost = self.measure(trainer, trainer.epoch + (done == total))
         self._spent += self._cost
         self._paused += self._cost
 
@@ -170,20 +180,24 @@ class Probes(Callback):
 
     # what
 
-    def measure(self, trainer) -> float:
-        """Measure now; returns the seconds that it took."""
+    def measure(self, trainer, epoch: int | None = None) -> float:
+        """Measure now; returns the seconds that it took.
+
+        Args:
+            epoch: how many are complete; None: as the trainer says.
+        """
         began = time.perf_counter()
-        step, epoch = int(trainer.optimizer.step_count.data), trainer.epoch
-        labels, loss, values = self._run(trainer)
+        step = int(trainer.optimizer.step_count.data)
+        epoch = trainer.epoch if epoch is None else epoch
+        loss, measured = self._run(trainer)
         rows = []
-        for (path, kind, role, number), numbers in zip(labels, values.tolist(), strict=True):
-            found = dict(zip((*OF_OUTPUT, *OF_WEIGHTS), numbers, strict=True))
+        for (path, kind, role, number), found in measured:
             row = {"step": step, "epoch": epoch, "loss": loss, "layer": path, "kind": kind}
             row |= {"number": number, "role": role}
             row |= {name: found[name] for name in OF_OUTPUT}
             rows.append(row | {"growth": None} | {name: found[name] for name in OF_WEIGHTS})
         for role in {row["role"] for row in rows}:
-            same = [row for row in rows if row["role"] == role]
+            same = [row for row in rows if row["role"] == role and not math.isnan(row["grad"])]
             for row, following in itertools.pairwise(same):
                 row["growth"] = _ratio(row["grad"], following["grad"])
         self.rows += rows
@@ -196,7 +210,7 @@ class Probes(Callback):
         return time.perf_counter() - began
 
     def _run(self, trainer):
-        """(labels of the places, loss, (places, numbers))."""
+        """(loss, [(label of a place, its numbers)])."""
         if self._trainer is not trainer:
             self._trainer = trainer
             owners = trainer._owners().values()
@@ -209,11 +223,16 @@ class Probes(Callback):
         finally:
             for module, mode in modes:
                 module.training = mode
-        ((number, numbers),) = out.items()
-        numbers = numbers.numpy().astype(np.float64)
-        labels = [place.label for place in self._traced[int(number)]]
-        size = len(OF_OUTPUT) + len(OF_WEIGHTS)
-        return labels, float(numbers[0]), numbers[1:].reshape(len(labels), size)
+        ((number, packed),) = out.items()
+        packed = packed.numpy().astype(np.float64)
+        found, at = [], 1
+        for label, sizes in self._traced[int(number)]:
+            numbers = {}
+            for name, size in sizes.items():
+                numbers[name] = packed[at : at + size]
+                at += size
+            found.append((label, _finished(numbers)))
+        return float(packed[0]), found
 
     # what was found
 
@@ -249,15 +268,26 @@ class Probes(Callback):
             if p.role == "weights" and p.path in modules
         ]
 
-    _traced = None
-
-    def _remember(self, places) -> str:
-        """Keep the places of a traced program; the name under which it returns its numbers."""
-        self._traced = self._traced or []
-        kept = [dataclasses.replace(p, out=None, record=None, grad=None) for p in places]
-        self._traced.append(kept)
-        self._places = kept
+    def _remember(self, places, sizes) -> str:
+        """Keep what was traced for a program; the name under which it returns its numbers."""
+        self._places = [
+            dataclasses.replace(p, out=None, record=None, made_by=[], grads=[]) for p in places
+        ]
+        labels = [place.label for place in places]
+        self._traced.append(list(zip(labels, sizes, strict=True)))
         return str(len(self._traced) - 1)
+
+
+def _finished(numbers: dict) -> dict:
+    """Numbers of a place, quantiles taken of what the program left as samples.
+
+    Sorting here and not in the program halves the time of compiling it.
+    """
+    sample, rates = numbers.pop("sample"), numbers["step_size"]
+    found = {name: float(value[0]) for name, value in numbers.items() if name != "step_size"}
+    found["low"], found["high"] = np.quantile(sample, (0.01, 0.99)).tolist()
+    found["step_size"] = float(np.median(rates))
+    return found
 
 
 def _one_step(probes, trainer, x, y):
@@ -273,9 +303,11 @@ def _one_step(probes, trainer, x, y):
         if moved:
             trainer.optimizer.step()
         rates = {p: _rate(trainer.optimizer, p) for p in moved}
-        numbers = [_numbers(place, moved, rates) for place in places]
-        numbers = [jnp.asarray(n, jnp.float32) for place in numbers for n in place]
-        return {probes._remember(places): Tensor(jnp.stack([_float(loss.data), *numbers]))}
+        found = [{**_of_output(place), **_of_weights(place, moved, rates)} for place in places]
+        parts = [_float(loss.data)] + [part for numbers in found for part in numbers.values()]
+        sizes = [{name: np.size(part) for name, part in numbers.items()} for numbers in found]
+        packed = jnp.concatenate([jnp.ravel(jnp.asarray(part, jnp.float32)) for part in parts])
+        return {probes._remember(places, sizes): Tensor(packed)}
     finally:
         for v, (data, grad) in zip(variables, before, strict=True):
             v.data, v.grad = data, grad
@@ -297,12 +329,27 @@ def _forward(trainer, x, y):
             path = paths[id(module)]
             calls.append(_Place(path, module, type(module).__name__, role, out, out.record))
 
-    with watch(net, look):
+    with _kept(net), watch(net, look):
         loss = trainer._steps._loss(x, y)
     records = _records(loss)
-    places = _merged(calls, _activations(records, net), records)
+    places = _merged(calls, _activations(records, net))
+    for place in places:
+        place.made_by = _made_by(place)
     _connect(places, outputs[-1] if outputs else loss)
     return places, loss
+
+
+@contextlib.contextmanager
+def _kept(net):
+    """Context in which blocks of `recompute` run as if they were none, so that one sees inside."""
+    blocks = [module for module in net.modules().values() if isinstance(module, Recompute)]
+    for block in blocks:
+        vars(block)["forward"] = block.inner  # before the method of the class
+    try:
+        yield
+    finally:
+        for block in blocks:
+            del vars(block)["forward"]
 
 
 def _role(module) -> str | None:
@@ -360,7 +407,7 @@ def _activations(records, net) -> list:
     return found
 
 
-def _merged(calls, activations, records) -> list:
+def _merged(calls, activations) -> list:
     """Calls and activations in the order of time; names that come again get a number."""
     latest = 0
     ordered = []
@@ -381,13 +428,30 @@ def _merged(calls, activations, records) -> list:
     return places
 
 
+def _made_by(place) -> list:
+    """The records whose outputs are a place's output, in pieces for a recurrent layer.
+
+    Such a layer's outputs and its last state are cut out of what one operation made; those who
+    read only the state leave the outputs without a gradient.
+    """
+    if not isinstance(place.module, Recurrent):
+        return [place.record] if place.record is not None else []
+    found, waiting = [], [place.record]
+    while waiting:
+        record = waiting.pop()
+        if record is None:
+            continue
+        if record.operation.name in ("getitem", "_join"):
+            waiting += [t.record for t in record.inputs if t is not None]
+        else:
+            found.append(record)
+    return found
+
+
 def _connect(places, output):
     """Tell each layer which activation follows it, and whether it is the last."""
-    layers = {
-        place.record.serial: place
-        for place in places
-        if place.role == "weights" and place.record is not None
-    }
+    weights = [place for place in places if place.role == "weights"]
+    layers = {record.serial: place for place in weights for record in place.made_by}
     functions = {p.record.serial: p for p in places if p.role == "activation"}
     for place in functions.values():
         for layer in _sources(place.record, layers, functions):
@@ -421,33 +485,36 @@ def _backward(places, loss):
     """Leave gradients in the parameters, and in the places that of their outputs."""
     wanted = {}
     for place in places:
-        if place.record is not None:
-            wanted.setdefault(place.record.serial, []).append(place)
+        for record in place.made_by:
+            wanted.setdefault(record.serial, []).append(place)
 
     def visit(record, grad, grads):
         for place in wanted.get(record.serial, ()):
-            place.grad = grad
+            place.grads.append(grad)
 
     for leaf, grad in gradients(loss, visit=visit):
         leaf.grad = grad
 
 
-def _numbers(place, moved, rates) -> list:
-    return [*_of_output(place), *_of_weights(place, moved, rates)]
-
-
 def _of_output(place):
     out = place.out.data if place.record is None else place.record.out
     out = _float(out)
-    every = max(1, out.size // SAMPLE)
-    low, high = jnp.quantile(out.ravel()[::every], jnp.array([0.01, 0.99]))
     off = out == 0
     dead = saturated = math.nan
     if place.role == "activation":
         dead = off.reshape(-1, out.shape[-1] if out.ndim else 1).all(axis=0).mean()
         saturated = _saturated(place, out)
-    grad = math.nan if place.grad is None else jnp.sqrt((_float(place.grad) ** 2).mean())
-    return [out.mean(), out.std(), low, high, off.mean(), dead, saturated, grad]
+    size = sum(g.size for g in place.grads)
+    grad = _norm(place.grads) / math.sqrt(size) if size else math.nan
+    return {
+        "mean": out.mean(),
+        "std": out.std(),
+        "sample": _sample(out),
+        "off": off.mean(),
+        "dead": dead,
+        "saturated": saturated,
+        "grad": grad,
+    }
 
 
 def _saturated(place, out):
@@ -464,30 +531,38 @@ def _saturated(place, out):
 
 def _of_weights(place, moved, rates):
     if place.role == "activation":
-        return [math.nan] * len(OF_WEIGHTS)
+        return dict.fromkeys(OF_WEIGHTS, math.nan)
     own = _own_parameters(place.module)
     own = [p for p in own if p.ndim > 1] or own
-    values = {p: moved[p][0] if p in moved else p.data for p in own}
-    weight = _norm(values.values())
+    weight = _norm([_before(p, moved) for p in own])
     grad = _norm([moved[p][1] for p in own if p in moved]) if moved else math.nan
     change = _norm([p.data - moved[p][0] for p in own if p in moved])
     update = change / jnp.where(weight > 0, weight, 1.0)
-    rate = [rates[p].ravel() for p in own if p in rates]
-    size = jnp.nanmedian(jnp.concatenate([_spread(r) for r in rate])) if rate else 0.0
-    return [weight, grad, update, size, _apart(place, values)]
+    rate = [_sample(rates[p]) for p in own if p in rates]
+    return {
+        "weight": weight,
+        "weight_grad": grad,
+        "update": update,
+        "step_size": jnp.concatenate(rate) if rate else 0.0,
+        "units_apart": _apart(place, own[0], moved),
+    }
 
 
-def _apart(place, values):
+def _before(parameter, moved):
+    """Its value before the step."""
+    return moved[parameter][0] if parameter in moved else parameter.data
+
+
+def _apart(place, weight, moved):
     if place.role != "weights" or place.kind == "Embedding":
         return math.nan
-    first = next(iter(values))
-    w = _float(values[first])
+    w = _float(_before(weight, moved))
     w = w.reshape(-1, w.shape[-1])
     if w.shape[-1] < 2:
         return math.nan
     bias = getattr(place.module, "bias", None)
     if isinstance(bias, Parameter) and bias.shape == w.shape[-1:]:
-        w = jnp.concatenate([w, _float(bias.data)[None]])
+        w = jnp.concatenate([w, _float(_before(bias, moved))[None]])
     largest = jnp.sqrt((w**2).sum(axis=0)).max()
     apart = jnp.sqrt(((w - w[:, :1]) ** 2).sum(axis=0)).max()
     return apart / jnp.where(largest > 0, largest, 1.0)
@@ -515,8 +590,9 @@ def _rate(optimizer, parameter):
     return jnp.asarray(lr)[None]
 
 
-def _spread(flat):
-    """Up to SAMPLE elements of a long array."""
+def _sample(array):
+    """About SAMPLE elements of an array, spread over it."""
+    flat = array.ravel()
     return flat[:: max(1, flat.size // SAMPLE)]
 
 
@@ -530,6 +606,10 @@ def _float(array):
 
 def _ratio(a, b):
     return a / b if b else None
+
+
+def _is_tokens(x) -> bool:
+    return np.ndim(x) == 2 and np.asarray(x[:1]).dtype.kind in "iu"
 
 
 def _device_array(array):

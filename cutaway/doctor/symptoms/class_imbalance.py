@@ -1,15 +1,11 @@
 """Some classes are so rare that the network has given them up."""
 
-import functools
-
 import numpy as np
 
 from cutaway.doctor.changes import ClassWeights
 from cutaway.doctor.finding import Finding, Measure, Prescription
 from cutaway.doctor.outputs import SURE, ask, chosen_classes, class_numbers
-from cutaway.doctor.program import rebuilt
 from cutaway.errors import CutawayError
-from cutaway.losses import expects
 
 # Rows of the commonest class for each of the rarest; Johnson & Khoshgoftaar 2019, "Survey on deep
 # learning with class imbalance", J. Big Data 6:27, calls 1:10 slight and 1:100 and more high.
@@ -47,7 +43,7 @@ def look(evidence) -> Finding | None:
                 "below"),
     ]  # fmt: skip
     confidence = 0.6
-    weighted = _with_weights(evidence, want, counts)
+    weighted = _with_weights(evidence)
     if weighted is not None:
         after = _found(weighted, x[rows], want, rare)
         if after - found < GAIN:
@@ -97,22 +93,9 @@ def _found(trainer, x, want, rare) -> float:
     return float((chosen_classes(trainer.predict(x), want) == rare).mean())
 
 
-def _with_weights(evidence, want, counts):
+def _with_weights(evidence):
     """A trainer that was trained with class weights; None if the loss takes none."""
-    program, loss = evidence.program, evidence.program.trainer.loss
-    if expects(loss) is None or want.target not in ("labels", "one_hot", "binary"):
-        return None
-    outputs = 2 if want.target == "binary" else evidence.ending.shape[-1]
-    each = np.zeros(outputs)
-    each[: len(counts)] = np.where(counts > 0, counts.sum() / np.maximum(counts, 1), 0)
-    each /= each[each > 0].mean()
-    weighted = functools.partial(loss, class_weights=tuple(each.tolist()))
-    trainer = rebuilt(program.fresh(), loss=weighted)
     try:
-        trainer.fit(
-            program.x, program.y, epochs=program.epochs, batch_size=program.batch_size,
-            seed=program.seed, progress=False,
-        )  # fmt: skip
+        return evidence.program.changed(ClassWeights()).run()
     except CutawayError:
         return None
-    return trainer

@@ -1,5 +1,6 @@
 """Decay, penalty or dropout so strong that the network cannot learn what is there."""
 
+import dataclasses
 import math
 
 import numpy as np
@@ -25,12 +26,18 @@ def look(evidence) -> Finding | None:
     held = evidence.held
     before = _losses(evidence, held.trainer, held)
     program = evidence.program
-    free = freed(program.fresh())
+    x, y = held.training
+    free = dataclasses.replace(
+        program,
+        trainer=freed(program.fresh()),
+        x=x,
+        y=y,
+        batch_size=min(program.batch_size, len(x)),
+    )
+    if held.trainer is not evidence.trainer:
+        free = dataclasses.replace(free, validation=held.rest)
     try:
-        free.fit(
-            *held.training, epochs=program.epochs, seed=program.seed, progress=False,
-            batch_size=min(program.batch_size, len(held.training[0])),
-        )  # fmt: skip
+        free = free.run()
     except CutawayError:
         return None
     after = _losses(evidence, free, held)

@@ -1,9 +1,11 @@
 """The loss does not ask for what is wanted: classes as quantities, or a loss with a mistake."""
 
+import dataclasses
 import math
 
 import numpy as np
 
+from cutaway.doctor import surgery
 from cutaway.doctor.changes import ReplaceLoss
 from cutaway.doctor.finding import Finding, Measure, Prescription
 from cutaway.doctor.outputs import ask
@@ -11,6 +13,7 @@ from cutaway.doctor.program import rebuilt
 from cutaway.errors import CutawayError
 from cutaway.losses import LOSSES, expects
 from cutaway.nn import Linear
+from cutaway.train import EarlyStopping
 
 MOST_CLASSES = 20  # distinct whole numbers that may be classes
 # The share of wrong answers with a loss for classes, relative to that of the program's own, and
@@ -93,12 +96,11 @@ def _classes_as_numbers(evidence):
     trainer, name, target = _with_classes(evidence, kind, int(labels.max()) + 1)
     if trainer is None:
         return None
-    program = evidence.program
+    program = dataclasses.replace(evidence.program, trainer=trainer, y=target, validation=None)
+    if any(isinstance(c, EarlyStopping) for c in program.callbacks):
+        return None
     try:
-        trainer.fit(
-            program.x, target, epochs=program.epochs, batch_size=program.batch_size,
-            seed=program.seed, progress=False,
-        )  # fmt: skip
+        trainer = program.run()
     except CutawayError:
         return None
     out = trainer.predict(evidence.sample[0])
@@ -187,22 +189,9 @@ def _with_outputs(trainer, end, classes):
         return None
     if end.activation or end.path != linear[-1][0]:
         return None
-    path, old = linear[-1]
-    *holders, name = path.split(".")
-    holder = net
-    for part in holders:
-        holder = getattr(holder, part)
-    if getattr(holder, name, None) is not old:
-        return None
-    setattr(holder, name, Linear(old.weight.shape[0], classes))
-    before = trainer.optimizer
-
-    def optimizer(net):
-        return type(before)(
-            net, float(before.base_lr.data), schedule=before.schedule, clip=before.clip
-        )
-
-    return rebuilt(trainer, net=net, optimizer=optimizer)
+    old = linear[-1][1]
+    surgery.replace(net, old, Linear(old.weight.shape[0], classes))
+    return rebuilt(trainer, net=net, optimizer=trainer.optimizer.over)
 
 
 def _finding(evidence, explanation, loss, confidence):
