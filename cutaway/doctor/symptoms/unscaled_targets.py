@@ -14,6 +14,10 @@ LARGE, SMALL = 10.0, 0.05
 # The share of the targets' variance that standardising explains in addition.
 GAIN = 0.05
 
+PRESCRIPTIONS = [
+    Prescription("standardise the targets, and undo it on predictions", (ScaleTargets(),))
+]
+
 
 def look(evidence) -> Finding | None:
     """The size of the targets, then the same training with standardised targets."""
@@ -43,7 +47,7 @@ def look(evidence) -> Finding | None:
         "A new network answers near 0 with a spread near 1. Targets of another size make the first "
         "gradients ∂L/∂ŷ = 2 (ŷ - y) / n as large as they are, or leave the last bias a long way "
         "to go in steps of η.",
-        [Prescription("standardise the targets, and undo it on predictions", (ScaleTargets(),))],
+        PRESCRIPTIONS,
         0.88,
     )
 

@@ -24,10 +24,11 @@ BETTER = 0.98  # a perfect answer must not lose to a constant one by more than r
 
 def look(evidence) -> Finding | None:
     """The loss against the targets, then a training with a loss for classes."""
-    return _not_exclusive(evidence) or _not_minimal(evidence) or _classes_as_numbers(evidence)
+    return not_exclusive(evidence) or not_minimal(evidence) or _classes_as_numbers(evidence)
 
 
-def _not_exclusive(evidence):
+def not_exclusive(evidence) -> Finding | None:
+    """A loss for exclusive classes over rows with several labels."""
     want = expects(evidence.program.trainer.loss)
     y = np.asarray(evidence.program.y)
     if want is None or want.target != "one_hot":
@@ -45,7 +46,7 @@ def _not_exclusive(evidence):
     )
 
 
-def _not_minimal(evidence):
+def not_minimal(evidence) -> Finding | None:
     """A user's own loss for which the right answer is not the best."""
     trainer, want = evidence.program.trainer, evidence.wants
     if expects(trainer.loss) is not None:

@@ -23,7 +23,7 @@ def look(evidence) -> Finding | None:
     name = end.activation
     return (
         _needs_probabilities(evidence, want, end)
-        or (name and _out_of_reach(evidence, want, end, y))
+        or (name and out_of_reach(evidence, want, end, y))
         or (name in ("ReLU", "Threshold") and _switched_off(evidence, want, end, x, y))
         or None
     )
@@ -66,7 +66,8 @@ def _needs_probabilities(evidence, want, end):
     )
 
 
-def _out_of_reach(evidence, want, end, y):
+def out_of_reach(evidence, want, end, y) -> Finding | None:
+    """A last function that cannot give what the loss is pleased with."""
     found = reach(evidence.program.trainer, want, end, y)
     if not np.isfinite([found.best, found.free, found.chance]).all() or found.lost < LOST:
         return None
