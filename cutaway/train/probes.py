@@ -29,6 +29,7 @@ WAITING_BYTES = 2**25  # of moments that wait until the program is compiled
 OF_OUTPUT = ("mean", "std", "low", "high", "off", "dead", "saturated", "grad", "growth")
 OF_WEIGHTS = ("weight", "weight_grad", "update", "step_size", "units_apart")
 NUMBERS = (*OF_OUTPUT, *OF_WEIGHTS)
+LABELS = ("layer", "kind", "role")
 COLUMNS = ("step", "epoch", "loss", "layer", "kind", "number", "role", *NUMBERS)
 
 
@@ -179,6 +180,32 @@ class Probes(Callback):
         self._spent += seconds
         self._paused += seconds
 
+    # for checkpoints
+
+    def state(self):
+        if not self.rows:
+            return {}
+        labels = [[row[name] for name in LABELS] for row in self.rows]
+        known = [list(label) for label in dict.fromkeys(map(tuple, labels))]
+        names = [name for name in COLUMNS if name not in LABELS]
+        numbers = np.array([[row[name] for name in names] for row in self.rows], np.float64)
+        which = np.array([known.index(label) for label in labels])
+        return {"labels": known, "arrays": {"numbers": numbers, "which": which}}
+
+    def load_state(self, state):
+        if not state.get("arrays"):
+            return
+        names = [name for name in COLUMNS if name not in LABELS]
+        self.rows = []
+        numbers = np.asarray(state["arrays"]["numbers"]).tolist()
+        for values, which in zip(numbers, state["arrays"]["which"].tolist(), strict=True):
+            found = dict(zip(names, values, strict=True))
+            found |= dict(zip(LABELS, state["labels"][which], strict=True))
+            found |= {name: int(found[name]) for name in ("step", "epoch", "number")}
+            found["growth"] = None if math.isnan(found["growth"]) else found["growth"]
+            self.rows.append({name: found[name] for name in COLUMNS})
+        self._last_step = self.rows[-1]["step"]
+
     # what was found
 
     @property
@@ -187,7 +214,7 @@ class Probes(Callback):
         import polars as pl
 
         types = {"step": pl.Int64, "epoch": pl.Int64, "number": pl.Int64}
-        types |= dict.fromkeys(("layer", "kind", "role"), pl.String)
+        types |= dict.fromkeys(LABELS, pl.String)
         return pl.DataFrame(
             self.rows, schema={name: types.get(name, pl.Float64) for name in COLUMNS}
         )
