@@ -6,6 +6,7 @@ random keys stay as they were, so training under probes gives the same weights, 
 """
 
 import dataclasses
+import io
 import itertools
 import math
 import time
@@ -20,7 +21,7 @@ from cutaway.train.callbacks import Callback
 from cutaway.train.evaluation import TOKEN_NUMBERS
 from cutaway.train.probe_step import ProbedStep
 
-WINDOW_ROWS = (64, 256)  # least and most
+LEAST_ROWS, MOST_ROWS = 64, 256  # of the window
 WINDOW_NUMBERS = 2**18  # in the window, unless that are fewer rows
 GROWTH = 1.1  # least ratio of the steps of two measurements, so that long trainings have few
 FREE_SECONDS = 0.1  # that measuring may take in any case
@@ -88,9 +89,8 @@ class Probes(Callback):
 
     def __init__(self, x, y, *, share: float = 0.02):
         expect_range(share, what="share", above=0)
-        least, most = WINDOW_ROWS
         numbers = math.prod(np.shape(x)[1:]) * (TOKEN_NUMBERS if _is_tokens(x) else 1)
-        count = min(len(x), most, max(least, WINDOW_NUMBERS // max(1, numbers)))
+        count = min(len(x), MOST_ROWS, max(LEAST_ROWS, WINDOW_NUMBERS // max(1, numbers)))
         rows = np.unique(np.linspace(0, len(x) - 1, count).astype(int))
         self.x, self.y = to_device(np.asarray(x)[rows], np.asarray(y)[rows])
         self.share = share
@@ -218,6 +218,12 @@ class Probes(Callback):
         return pl.DataFrame(
             self.rows, schema={name: types.get(name, pl.Float64) for name in COLUMNS}
         )
+
+    def to_parquet(self) -> bytes:
+        """The table as a Parquet file."""
+        file = io.BytesIO()
+        self.table.write_parquet(file)
+        return file.getvalue()
 
     @property
     def steps(self) -> list:

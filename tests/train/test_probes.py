@@ -10,7 +10,7 @@ from cutaway import ops
 from cutaway.engine import Tensor
 from cutaway.errors import TrainingError
 from cutaway.train import probe_step
-from cutaway.train.probes import WINDOW_ROWS
+from cutaway.train.probes import LEAST_ROWS, MOST_ROWS
 
 RNG = np.random.default_rng(0)
 X = RNG.normal(size=(96, 3)).astype(np.float32)
@@ -282,10 +282,10 @@ def test_a_training_that_breaks_has_its_probes_up_to_there():
 def test_long_arrays_give_a_window_spread_over_all_rows():
     x = np.arange(10_000, dtype=np.float32)[:, None]
     probes = ct.Probes(x, x)
-    assert len(probes.x) == WINDOW_ROWS[1]
+    assert len(probes.x) == MOST_ROWS
     assert (float(probes.x[0, 0]), float(probes.x[-1, 0])) == (0, 9999)
     pictures = np.zeros((300, 64, 64, 3), np.uint8)
-    assert len(ct.Probes(pictures, np.zeros(300)).x) == WINDOW_ROWS[0]
+    assert len(ct.Probes(pictures, np.zeros(300)).x) == LEAST_ROWS
 
 
 def test_a_resumed_training_keeps_the_rows_from_before(tmp_path):
