@@ -51,9 +51,11 @@ def layer_flow(probes) -> str | None:
         SVG, or None for a network with one layer.
     """
     import polars as pl
+    from matplotlib.ticker import LogLocator
 
     layers = probes.filter(pl.col("role") == "weights")
-    steps = layers["step"].unique().sort().to_list()
+    # at the end of a schedule the learning rate may be 0
+    steps = layers.filter(pl.col("update") > 0)["step"].unique().sort().to_list()
     if not steps or layers["layer"].n_unique() < 2:
         return None
     figure, panels = _figure(2)
@@ -68,6 +70,10 @@ def layer_flow(probes) -> str | None:
                 label=f"step {step:,}",
             )  # fmt: skip
         one.set_yscale("log")
+        low, high = one.get_ylim()
+        one.yaxis.set_major_locator(LogLocator(subs=(1, 3) if high < 300 * low else (1,)))
+        one.yaxis.set_major_formatter("{x:g}")  # formulas like 10⁻³ take most of a second
+        one.yaxis.set_minor_formatter("")
         one.set_title(title)
         one.set_xlabel("layer")
         one.xaxis.get_major_locator().set_params(integer=True)
