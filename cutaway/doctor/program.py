@@ -19,6 +19,9 @@ class Program:
         validation: (x, y) or None.
         epochs, batch_size: as for Trainer.fit.
         seed: of the order of the rows.
+        callbacks: of the training, for example (EarlyStopping(20),); each run has copies.
+        target_scale: (mean, deviation) if y was standardised by a change: predictions times the
+            deviation plus the mean are in the units of the user's targets.
     """
 
     trainer: Trainer
@@ -28,6 +31,8 @@ class Program:
     epochs: int = 100
     batch_size: int = 32
     seed: int = 0
+    callbacks: tuple = ()
+    target_scale: tuple | None = None
 
     @classmethod
     def of(cls, trainer: Trainer, x, y, **options) -> "Program":
@@ -62,7 +67,7 @@ class Program:
             epochs=self.epochs if epochs is None else epochs,
             batch_size=self.batch_size,
             validation=self.validation,
-            callbacks=callbacks,
+            callbacks=[*copy.deepcopy(list(self.callbacks)), *callbacks],
             seed=self.seed + seed,
             progress=False,
         )
