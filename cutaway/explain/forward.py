@@ -7,7 +7,7 @@ import numpy as np
 from cutaway import ops
 from cutaway.engine import float64
 from cutaway.explain.graph import Node
-from cutaway.explain.names import ARITHMETIC, MOVEMENT, SYMBOLS, WEIGHTED, Names
+from cutaway.explain.names import ARITHMETIC, MOVEMENT, SYMBOLS, WEIGHTED, Names, name_of_origin
 from cutaway.explain.panels import signed_bars
 from cutaway.explain.paths import Links
 from cutaway.explain.story import WIDTH, Story, align, number
@@ -191,11 +191,7 @@ class ForwardStory(Story):
         source = node.sources[k]
         if source is None:
             return [f"constant {e + 1}" for e in elements]
-        found = []
-        for e in elements.tolist():
-            named, at = self._named(source, e) if self._names.of(source) is None else (source, e)
-            found.append(self._names.text(named, at) if self._names.of(named) else named.name)
-        return found
+        return [name_of_origin(source, e, self._names, self._links) for e in elements.tolist()]
 
     def _inputs(self, node, element):
         """[(name, value)] of the named elements that this one was computed from, and they."""
