@@ -197,6 +197,10 @@ def test_bad_input_is_named():
         why.gradient("0.weight", 0)
     with pytest.raises(ShapeError, match="the output of 0 has no element"):
         why.forward("0", 5)
+    with pytest.raises(ShapeError, match=r"no element \(5,\)\n  expected: 1 whole number: 0 to 1"):
+        why.forward("0", 5)
+    with pytest.raises(OptionError, match="top"):
+        why.gradient("0.weight", (0, 0), top=0)
     with pytest.raises(OptionError, match="the network has no '7'"):
         why.forward("7")
     with pytest.raises(ShapeError, match="in_features"):
@@ -311,3 +315,19 @@ def test_zeros_and_single_paths_read_well():
 def mlp_of_two():
     ct.seed(0)
     return ct.Sequential(ct.Linear(2, 1), ct.Tanh(), ct.Linear(1, 2))
+
+
+def test_an_update_takes_negative_indices_and_an_optimizer_of_a_part_of_the_network():
+    ct.seed(0)
+    net = mlp_of_two()
+    why = squares(net)
+    whole, last = ct.SGD(net, lr=0.1), ct.SGD(getattr(net, "2"), lr=0.1)
+    assert why.update(whole, "0.weight", (-1, -1)).name == "w_21^(1)"
+    stories = [why.update(optimizer, "2.weight", (0, 1)) for optimizer in (whole, last)]
+    assert stories[0].name == stories[1].name == "w_12^(2)"
+    assert stories[0].to_dict()["after"] == stories[1].to_dict()["after"]
+    with pytest.raises(OptionError, match=r"the optimizer holds no parameter '0\.weight'"):
+        why.update(last, "0.weight", (0, 0))
+    getattr(net, "0").freeze()
+    with pytest.raises(GradientError, match="it is frozen"):
+        squares(net).update(whole, "0.weight", (0, 0))
