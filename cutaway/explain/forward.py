@@ -279,7 +279,9 @@ class ForwardStory(Story):
     def plot(self, axes=None):
         """The terms of the last sum as bars."""
         sums = [stage for stage in self.stages if stage.terms]
-        terms = sums[-1].terms[:SHOWN] if sums else []
+        terms = sums[-1].terms if sums else []
+        if len(terms) > SHOWN:  # as in the text: the largest
+            terms = sorted(terms, key=lambda t: -abs(t.product))[:SHOWN]
         return signed_bars(
             axes,
             [f"{t.weight} · {t.source}" for t in terms],

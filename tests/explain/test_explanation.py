@@ -331,3 +331,11 @@ def test_an_update_takes_negative_indices_and_an_optimizer_of_a_part_of_the_netw
     getattr(net, "0").freeze()
     with pytest.raises(GradientError, match="it is frozen"):
         squares(net).update(whole, "0.weight", (0, 0))
+
+
+def test_the_plot_of_a_long_sum_shows_the_largest_terms_as_the_text_does():
+    net = ct.Sequential(ct.Linear(30, 1))
+    getattr(net, "0").weight.data = np.arange(30, dtype=np.float32)[:, None]
+    axes = ct.explain(net, np.ones(30)).forward("0", 0).plot()
+    labels = [label.get_text() for label in axes.get_yticklabels()]
+    assert any("x_30" in label for label in labels) and not any(x.endswith("x_1") for x in labels)
