@@ -4,7 +4,7 @@ import difflib
 
 import numpy as np
 
-from cutaway.errors import OptionError, ShapeError
+from cutaway.errors import OptionError, ShapeError, expect_range
 from cutaway.explain.attributed import Attribution
 from cutaway.explain.attribution import attribute
 from cutaway.explain.flow import FlowStory
@@ -56,10 +56,11 @@ class Explanation:
             top: how many paths are named.
 
         Raises:
-            OptionError: no such parameter. ShapeError: no such index.
+            OptionError: no such parameter, or top below 1. ShapeError: no such index.
             GradientError: no path from the weight to the loss, or a NaN on it.
         """
         self._expect_path(path, self.trace.parameters)
+        expect_range(top, what="top", least=1)
         index = expect_index(path, index, self.trace.parameters[path].shape)
         return GradientStory(self.trace, self.links, self.names, path, index, top)
 
@@ -77,9 +78,10 @@ class Explanation:
         self._expect_path(path, self._modules)
         node = self._output_of(path)
         index = index if isinstance(index, tuple | list) else (index,)
-        if len(index) == len(node.shape) - 1 and node.shape[0] == 1:
-            index = (0, *index)
-        index = expect_index(f"the output of {path or 'the network'}", index, node.shape)
+        what = f"the output of {path or 'the network'}"
+        if len(index) < len(node.shape) and node.shape[0] == 1:
+            index = (0, *expect_index(what, index, node.shape[1:]))
+        index = expect_index(what, index, node.shape)
         layer = self._modules[path]
         what = f"{path} {type(layer).__name__}".strip()
         return ForwardStory(self.links, self.names, path, node, index, what)
@@ -91,8 +93,22 @@ class Explanation:
             optimizer: that holds the network's parameters, with the state it has now.
             path, index: see `gradient`.
         """
-        story = explain_update(optimizer, path, index, gradients=self.trace.engine_gradients())
+        self._expect_path(path, self.trace.parameters)
+        # an optimizer of a part of the network has paths of its own
+        held = zip(
+            getattr(optimizer, "parameters", ()), getattr(optimizer, "paths", ()), strict=True
+        )
+        own = {id(parameter): name for parameter, name in held}
+        parameters, frozen = self.trace.parameters, self.trace.frozen
+        gradients = {
+            own[id(parameters[name])]: gradient
+            for name, gradient in self.trace.engine_gradients().items()
+            if id(parameters[name]) in own and name not in frozen
+        }
+        called = own.get(id(parameters[path]), path)
+        story = explain_update(optimizer, called, index, gradients=gradients)
         node = self.trace.graph.parameters[path]
+        index = expect_index(path, index, node.shape)
         element = int(np.ravel_multi_index(index, node.shape)) if node.shape else 0
         story.name, story.latex_name = (
             self.names.text(node, element),
@@ -175,6 +191,8 @@ def expect_index(what: str, index, shape) -> tuple:
         ranges = ", ".join(f"0 to {n - 1}" for n in shape)
         raise ShapeError(
             f"{what} has no element {index}",
-            expected=f"{len(shape)} whole numbers: {ranges}" if shape else "no index: one number",
+            expected=f"{len(shape)} whole number{'s' * (len(shape) > 1)}: {ranges}"
+            if shape
+            else "no index: one number",
         )
     return tuple(int(i) % n for i, n in zip(index, shape, strict=True))

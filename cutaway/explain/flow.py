@@ -7,7 +7,7 @@ import textwrap
 import numpy as np
 
 from cutaway.explain.graph import Node
-from cutaway.explain.names import Names
+from cutaway.explain.names import POOLED, Names
 from cutaway.explain.panels import new_axes
 from cutaway.explain.story import WIDTH, Story, align, number
 
@@ -182,7 +182,7 @@ class FlowStory(Story):
 
 
 def _activation_after(node, graph, names):
-    """The activation function that this layer's z goes into, also past a norm."""
+    """The activation function that this layer's z goes into, also past a norm or a pool."""
     following = {n.number: n for n in graph.nodes}
     consumers = graph.consumers()
     waiting, steps = [node], 0
@@ -193,7 +193,7 @@ def _activation_after(node, graph, names):
         if current is not node and name is not None:
             if name.symbol == "O" or (current is graph.output and current.name in ACTIVE):
                 return current
-            if name.symbol not in "ns":
+            if name.symbol not in ("n", "s", *POOLED):
                 continue
         waiting += [following[n.number] for n in consumers[current.number]]
     return None

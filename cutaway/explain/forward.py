@@ -7,7 +7,7 @@ import numpy as np
 from cutaway import ops
 from cutaway.engine import float64
 from cutaway.explain.graph import Node
-from cutaway.explain.names import ARITHMETIC, MOVEMENT, SYMBOLS, WEIGHTED, Names
+from cutaway.explain.names import ARITHMETIC, MOVEMENT, SYMBOLS, WEIGHTED, Names, name_of_origin
 from cutaway.explain.panels import signed_bars
 from cutaway.explain.paths import Links
 from cutaway.explain.story import WIDTH, Story, align, number
@@ -191,11 +191,7 @@ class ForwardStory(Story):
         source = node.sources[k]
         if source is None:
             return [f"constant {e + 1}" for e in elements]
-        found = []
-        for e in elements.tolist():
-            named, at = self._named(source, e) if self._names.of(source) is None else (source, e)
-            found.append(self._names.text(named, at) if self._names.of(named) else named.name)
-        return found
+        return [name_of_origin(source, e, self._names, self._links) for e in elements.tolist()]
 
     def _inputs(self, node, element):
         """[(name, value)] of the named elements that this one was computed from, and they."""
@@ -283,7 +279,9 @@ class ForwardStory(Story):
     def plot(self, axes=None):
         """The terms of the last sum as bars."""
         sums = [stage for stage in self.stages if stage.terms]
-        terms = sums[-1].terms[:SHOWN] if sums else []
+        terms = sums[-1].terms if sums else []
+        if len(terms) > SHOWN:  # as in the text: the largest
+            terms = sorted(terms, key=lambda t: -abs(t.product))[:SHOWN]
         return signed_bars(
             axes,
             [f"{t.weight} · {t.source}" for t in terms],

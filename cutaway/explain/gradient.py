@@ -6,16 +6,18 @@ import textwrap
 
 import numpy as np
 
+from cutaway import ops
 from cutaway.engine import float64
 from cutaway.errors import GradientError
-from cutaway.explain.links import ELEMENTWISE
-from cutaway.explain.names import ACTIVATIONS, SYMBOLS, WEIGHTED, Names
+from cutaway.explain.links import ELEMENTWISE, MOVEMENT
+from cutaway.explain.names import ACTIVATIONS, SYMBOLS, WEIGHTED, Names, name_of_origin
 from cutaway.explain.panels import signed_bars
 from cutaway.explain.paths import Links, strongest_paths
 from cutaway.explain.story import WIDTH, Story, align, number
 
 SLOPES = ACTIVATIONS & ELEMENTWISE
 TOLERANCE = 1e-9  # of the sum over all paths against the engine's gradient, relative
+ROUNDING = 1e-13  # of the largest path: a sum below that is zero
 FLAT = 0.05  # a slope of an activation function below this counts as saturated
 FORMULA_FACTORS = 16  # of a typeset sum over paths
 FORMULA_LINES = 12  # of a sum over paths; what is longer is told by its strongest path
@@ -146,14 +148,21 @@ class GradientStory(Story):
                 for k, p in enumerate(self.paths, 1)]  # fmt: skip
         if self._has_rest():
             rest = self.count - len(self.paths)
-            rows.append([f"{counted(rest)} others", number(self.remainder, 6),
-                         self._share(self.remainder)])  # fmt: skip
+            left = 0.0 if self._rounds_to_zero(self.remainder) else self.remainder
+            rows.append([f"{counted(rest)} other{'s' if rest > 1 else ''}", number(left, 6),
+                         self._share(left)])  # fmt: skip
         ways = f"in {counted(self.count)} path{'' if self.count == 1 else 's'}"
         rows.append([f"∂L/∂{self.name}", number(self.value, 6), ways])
         return align(rows, "<>>")
 
     def _share(self, product) -> str:
-        return f"{number(100 * product / self.value, 3)} %" if self.value else ""
+        if self._rounds_to_zero(self.value):
+            return ""
+        return f"{number(100 * product / self.value, 3)} %"
+
+    def _rounds_to_zero(self, value) -> bool:
+        """Whether a sum is nothing but the rounding of what it was added up from."""
+        return abs(value) <= ROUNDING * max((abs(p.product) for p in self.paths), default=0.0)
 
     def _factors(self) -> list:
         rows = [[f"  {f.text}", number(f.value), f.what] for f in self.paths[0].factors]
@@ -274,9 +283,27 @@ def _meaning(steps, names: Names, links: Links) -> str:
             return _partner(above, below, names, links)
     if operations[0] in SLOPES:
         return f"slope of {operations[0].name}"
-    if steps[-1].node.leaf is not None and operations[0].name == "add":
+    calculated = [o for o in operations if o not in MOVEMENT]
+    if steps[-1].node.leaf is not None and set(calculated) == {ops.add}:
         return "added as it is"
-    return ", ".join(dict.fromkeys(o.name for o in operations))
+    if steps[-1].node.leaf is not None and ops.multiply in calculated:
+        above, below = next(
+            pair
+            for pair in itertools.pairwise(steps)
+            if pair[0].node.record.operation is ops.multiply
+        )
+        if all(o in (ops.add, ops.multiply) for o in calculated):
+            return _other_factor(above, below, names, links)
+    return ", ".join(dict.fromkeys(o.name for o in calculated)) or "as it is"
+
+
+def _other_factor(above, below, names, links) -> str:
+    """What `below` is multiplied by."""
+    for k, elements, _ in links.of(above.node).row(above.element):
+        source = above.node.sources[k]
+        if source is not below.node:
+            return name_of_origin(source, int(elements[0]), names, links)
+    return "a constant"
 
 
 def _partner(above, below, names, links) -> str:
@@ -285,13 +312,11 @@ def _partner(above, below, names, links) -> str:
         return "a weight" if below.node.leaf is None else "what comes in"
     k = next(k for k, s in enumerate(above.node.sources) if s is below.node)
     number, element = link.partner(above.element, k, below.element)
-    node = above.node.sources[number]
-    while node is not None and names.of(node) is None:  # it was only moved
-        node, element = links.origin(node, element)
-    if node is None:
+    source = above.node.sources[number]
+    if source is None:
         return "a constant"
-    kind = "weight " if node.leaf is not None and k == 0 else ""
-    return kind + names.text(node, element)
+    weight = k == 0 and names.weight_behind(source)
+    return ("weight " if weight else "") + name_of_origin(source, element, names, links)
 
 
 def _wrapped(head, parts, width) -> list:

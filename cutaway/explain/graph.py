@@ -101,7 +101,7 @@ class Graph:
     def _add(self, result: Tensor, leaf_node, inside: bool) -> dict:
         """Nodes for all records behind `result`; {id(record): Node}."""
         made = {}
-        for record in _records(result):
+        for record in records_of(result):
             sources = tuple(
                 None
                 if tensor is None or not tensor.requires_grad
@@ -156,7 +156,7 @@ class Graph:
         return made[id(out.record)]
 
 
-def _records(result: Tensor) -> list:
+def records_of(result: Tensor) -> list:
     """All records that `result` was computed with, in the order of time."""
     found, pending = {}, [result.record]
     while pending:

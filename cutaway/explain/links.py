@@ -39,7 +39,7 @@ MOVEMENT = {
 }
 REDUCTIONS = {ops.sum, ops.mean, ops.max, ops.min, ops.var, ops.std, ops.logsumexp}
 POOLS = {ops.max_pool, ops.average_pool}
-ROWWISE = {ops.softmax, ops.log_softmax, ops.layer_norm, ops.rms_norm}
+ROWWISE = {ops.softmax, ops.log_softmax, ops.layer_norm, ops.rms_norm, ops.local_response_norm}
 
 
 def link_of(node: Node):
@@ -391,7 +391,9 @@ class Rowwise:
 
     def row(self, element):
         r, c = divmod(element, self.shape[-1])
-        return [(0, r * self.shape[-1] + np.arange(self.shape[-1]), self.factors[r, :, c])]
+        factors = self.factors[r, :, c]
+        read = np.flatnonzero(factors)
+        return [(0, r * self.shape[-1] + read, factors[read])]
 
 
 class Dense:
@@ -426,7 +428,10 @@ class Dense:
         return total.reshape(self.shape)
 
     def row(self, element):
-        return [(k, np.arange(f.shape[1]), f[element]) for k, f in self.factors.items()]
+        return [
+            (k, np.flatnonzero(f[element]), f[element][f[element] != 0])
+            for k, f in self.factors.items()
+        ]
 
 
 def _too_large(node, needed):

@@ -3,16 +3,18 @@
 Layer l counts the places where weights meet activations. z_j^(l) is neuron j before its activation,
 O_j^(l) after it, x_i an input, ŷ_j an output, L the loss; w_ij^(l) joins neuron i of the layer
 before to neuron j. Time steps stand in brackets, h_3^(1)[t=5], rows of a batch too. Indices count
-from 1, as in the books; arguments of functions count from 0, as in Python.
+from 1, as in the books; arguments of functions count from 0, as in Python. Where a layer runs
+twice, or two results in one layer have the same name, the later is O_1^(1)[no. 2].
 """
 
+import collections
 import dataclasses
 
 import numpy as np
 
 from cutaway import ops
 from cutaway.explain.graph import Graph, Node
-from cutaway.explain.links import ELEMENTWISE, MOVEMENT
+from cutaway.explain.links import ELEMENTWISE, MOVEMENT, POOLS
 from cutaway.explain.story import subscript
 
 WEIGHTED = {ops.matmul, ops.convolution, ops.transposed_convolution}
@@ -21,6 +23,8 @@ ARITHMETIC = {
     *(ops.minimum, ops.negative),
 }
 ACTIVATIONS = (ELEMENTWISE - ARITHMETIC) | {ops.softmax, ops.log_softmax}
+POOLED = {operation.name for operation in POOLS}
+NORMS = {ops.layer_norm, ops.rms_norm, ops.group_norm, ops.instance_norm, ops.batch_norm}
 # what the operations are called in formulas: their derivative is symbol'
 SYMBOLS = {"sigmoid": "σ", "linear": "id"}
 GREEK = {"ŷ": r"\hat y", "σ": r"\sigma", "η": r"\eta", "∂": r"\partial"}
@@ -35,12 +39,14 @@ class Name:
         layer: l, or None.
         time: the step of a sequence, or None.
         what: a few words: which layer or operation it is.
+        turn: 2 for the second result of this name, and so on.
     """
 
     symbol: str
     layer: int | None = None
     time: int | None = None
     what: str = ""
+    turn: int = 1
 
 
 class Names:
@@ -60,14 +66,21 @@ class Names:
         self._modules = modules
         self._inputs = inputs
         self._x = x
+        batched = x.ndim > 1 or len(graph.output.shape) > 1
+        self._rows = tuple(x.shape[:1]) if batched else None
         self._paths = {node.number: path for path, node in graph.parameters.items()}
         self._consumers = graph.consumers()
         self._number_layers()
-        self._names = {}
+        self._names, turns = {}, collections.Counter()
         for node in graph.nodes:
             name = self._name(node)
-            if name is not None:
-                self._names[node.number] = name
+            if name is None:
+                continue
+            if node.record is not None and node is not graph.output:
+                called = name.symbol, name.layer, name.time
+                turns[called] += 1
+                name = dataclasses.replace(name, turn=turns[called])
+            self._names[node.number] = name
         # (node, l) of what goes into activations, in the order of time
         self.pre_activations = [
             (node, self._names[node.number].layer)
@@ -79,7 +92,7 @@ class Names:
         if graph.result is not graph.output:
             self._names[graph.result.number] = Name("L", what=f"the loss, {graph.result.name}")
         held = self._names.get(graph.output.number, Name(""))
-        output = dataclasses.replace(held, symbol="ŷ", layer=None, what="the output")
+        output = dataclasses.replace(held, symbol="ŷ", layer=None, what="the output", turn=1)
         self._names[graph.output.number] = output
 
     def of(self, node: Node) -> Name | None:
@@ -88,7 +101,7 @@ class Names:
 
     def layer_of(self, path: str) -> int | None:
         """l of the layer that a parameter belongs to; None for those of norms."""
-        return self._layers.get(_module(path))
+        return self._layers.get(_owner(path))
 
     def text(self, node: Node, element: int) -> str:
         """The element's name for a terminal: "z_1^(2)"."""
@@ -125,12 +138,15 @@ class Names:
 
     def _brackets(self, name, node, element) -> str:
         parts = [] if name.time is None else [f"t={name.time + 1}"]
+        if name.turn > 1:
+            parts.append(f"no. {name.turn}")
         if self._has_rows(node) and not self.single:
             parts.append(f"row {int(np.unravel_index(element, node.shape)[0]) + 1}")
         return f"[{', '.join(parts)}]" if parts else ""
 
     def _has_rows(self, node) -> bool:
-        return len(node.shape) > 1 and (node.leaf is None or node.leaf is self._x)
+        activation = node.leaf is None or node.leaf is self._x
+        return activation and node.shape[:1] == self._rows
 
     def _number_layers(self):
         """l of each module with weights, in the order of time, and of what comes after it."""
@@ -138,17 +154,18 @@ class Names:
         within = {}  # module that runs: the layer whose weights it used last
         for node in self.graph.nodes:
             if node.record is not None and node.record.operation in WEIGHTED:
-                path = next(filter(None, map(self._weight_behind, node.sources)), None)
+                sources = sorted(node.sources, key=lambda s: s is None or s.leaf is None)
+                path = next(filter(None, map(self.weight_behind, sources)), None)
                 if path is not None:
-                    layer = self._layers.setdefault(_module(path), len(self._layers) + 1)
+                    layer = self._layers.setdefault(_owner(path), len(self._layers) + 1)
                     within[node.module] = layer
             self._layer_at[node.number] = within.get(node.module, len(self._layers) or None)
 
-    def _weight_behind(self, node) -> str | None:
+    def weight_behind(self, node) -> str | None:
         """The path of the parameter that a node is, or is but for its shape."""
         while node is not None and node.record is not None:
-            if node.record.operation not in MOVEMENT:
-                return None
+            if node.record.operation not in MOVEMENT or node.record.operation is ops.take:
+                return None  # what is taken from a table is looked up: no weight of a product
             node = next((s for s in node.sources if s is not None), None)
         return None if node is None else self._paths.get(node.number)
 
@@ -172,7 +189,12 @@ class Names:
                 return Name(self._symbol_of_module(node.module), layer, what=what)
             return None
         before = self._before(node)
-        if operation in ACTIVATIONS and before is not None and before.symbol in "znsŷ":
+        if operation is ops.linear and (before is None or before.symbol != "z"):
+            return None  # as it was: its name stays
+        if operation in NORMS and self._is_last_of_module(node):
+            return Name("n", layer, what=what)
+        known = before is not None and before.symbol in ("z", "n", "s", "ŷ", *POOLED)
+        if operation in ACTIVATIONS and known:
             return Name("O", before.layer, before.time, what)
         return Name(operation.name, layer, what=what)
 
@@ -180,11 +202,25 @@ class Names:
         if node.leaf is self._x:
             return Name("x", what="the input")
         path = self._paths.get(node.number, "")
-        layer, bias = self.layer_of(path), path.endswith("bias")
-        if layer is None and _module(path) and "Norm" in self._class(_module(path)):
-            return Name("β" if bias else "γ", what=path)
-        return Name(
-            "b" if bias else "u" if path.endswith("hidden_weight") else "w", layer, None, path
+        layer = self.layer_of(path)
+        used = layer or next((self._layer_at[n.number] for n in self._consumers[node.number]), None)
+        kind, own = self._class(_module(path)), path.rpartition(".")[2]
+        if layer is None and kind == "Embedding":
+            return Name("e", None, None, path)  # of a table: no layer of weights
+        if layer is None and "Norm" in kind:
+            return Name("β" if own == "bias" else "γ", used, None, path)
+        if path in self._layers:
+            return Name("w", layer, None, path)
+        symbol = {"weight": "w", "bias": "b", "hidden_weight": "u"}.get(own, own or "w")
+        return Name("b" if self._is_bias(node) else symbol, used, None, path)
+
+    def _is_bias(self, node) -> bool:
+        """Whether a parameter is added to a product."""
+        return any(
+            self._bias_after(source) is consumer
+            for consumer in self._consumers[node.number]
+            for source in consumer.sources
+            if source is not None
         )
 
     def _symbol_of_module(self, module) -> str:
@@ -201,7 +237,7 @@ class Names:
             return None
         for other in self._consumers[node.number]:
             if other.record.operation is ops.add and any(
-                s is not None and s is not node and self._weight_behind(s) for s in other.sources
+                s is not None and s is not node and self.weight_behind(s) for s in other.sources
             ):
                 return other
         return None
@@ -217,5 +253,27 @@ class Names:
         return not any(n.module == node.module for n in self._consumers[node.number])
 
 
+def name_of_origin(node, element, names: Names, links) -> str:
+    """What an element is called, or by what it was made of the element that has a name."""
+    value, made = node.value.ravel()[element], []
+    while node is not None and names.of(node) is None:
+        if node.record is not None and node.record.operation not in MOVEMENT:
+            made.append(node.record.operation.name)
+        node, element = links.origin(node, element)
+    if node is None:
+        return f"a result of {made[0]}" if made else "a constant"
+    name = names.text(node, element)
+    # an operation that was written out has other roundings
+    if not made or np.isclose(node.value.ravel()[element], value, rtol=1e-9, atol=0):
+        return name
+    return f"{name} after {', '.join(reversed(made))}"
+
+
 def _module(path) -> str:
     return path.rpartition(".")[0]
+
+
+def _owner(path) -> str:
+    """What a weight makes a layer of: its module, unless that may hold the weights of several."""
+    module, _, own = path.rpartition(".")
+    return module if own in ("weight", "bias", "hidden_weight", "hidden_bias") else path

@@ -18,6 +18,7 @@ import itertools
 
 import numpy as np
 
+from cutaway import ops
 from cutaway.errors import GradientError
 from cutaway.explain.graph import Graph, Node
 from cutaway.explain.links import link_of
@@ -67,8 +68,12 @@ class Links:
 
     def origin(self, node: Node, element: int) -> tuple:
         """(source, element) that an element was computed from, if it is one; (None, 0) if not."""
+        if node.record is None:
+            return None, 0
         edges = [e for e in self.of(node).row(element) if len(e[1]) == 1]
-        if node.record is None or len(edges) != 1:
+        if node.record.operation is ops.where:  # it was computed from the one that was chosen
+            edges = [e for e in edges if e[2][0] != 0]
+        if len(edges) != 1:
             return None, 0
         number, elements, _ = edges[0]
         return node.sources[number], int(elements[0])

@@ -58,7 +58,7 @@ def number(x, digits: int = 4) -> str:
         >>> number(-0.25), number(1234567.0), number(3.21e-11), number(0.0)
         ('-0.25', '1.235e+06', '3.21e-11', '0')
     """
-    return f"{float(x):.{digits}g}"
+    return f"{float(x) + 0.0:.{digits}g}"  # -0.0 + 0.0 is 0.0
 
 
 def align(rows, sides=None, gap: str = "  ") -> list:

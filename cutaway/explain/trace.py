@@ -1,11 +1,10 @@
 """Trace: one forward pass of a network in float64, with everything that it computed kept."""
 
-import jax.numpy as jnp
 import numpy as np
 
 from cutaway.engine import Tensor, float64, gradients
 from cutaway.errors import CutawayError, GradientError, OptionError, ShapeError
-from cutaway.explain.graph import Graph
+from cutaway.explain.graph import Graph, records_of
 from cutaway.explain.reading import still
 from cutaway.nn import Module
 
@@ -57,8 +56,9 @@ class Trace:
         self.single = batched and self.x.shape[0] == 1
 
     def _run(self, x, y):
-        floating = jnp.issubdtype(x.dtype, jnp.floating)
-        self.x = Tensor(x, requires_grad=floating)
+        if x.dtype.kind in "iub" and self._calculates_with(x):
+            x = x.astype(np.float64)
+        self.x = Tensor(x, requires_grad=x.dtype.kind == "f")
         output = self.net(self.x)
         output = output[0] if isinstance(output, tuple) else output
         if not isinstance(output, Tensor) or not output.requires_grad:
@@ -78,6 +78,18 @@ class Trace:
                     expected="a single number",
                     mend='use a loss with reduction="mean" or "sum"',
                 )
+
+    def _calculates_with(self, x) -> bool:
+        """Whether whole numbers are added and multiplied, not looked up as tokens are."""
+        x = Tensor(x.astype(np.float64), requires_grad=True)
+        try:
+            output = self.net(x)
+        except (CutawayError, TypeError, IndexError):
+            return False
+        output = output[0] if isinstance(output, tuple) else output
+        if not isinstance(output, Tensor) or output.record is None:
+            return False
+        return any(x is tensor for record in records_of(output) for tensor in record.inputs)
 
     def expect_loss(self):
         if self.loss is None:

@@ -197,6 +197,10 @@ def test_bad_input_is_named():
         why.gradient("0.weight", 0)
     with pytest.raises(ShapeError, match="the output of 0 has no element"):
         why.forward("0", 5)
+    with pytest.raises(ShapeError, match=r"no element \(5,\)\n  expected: 1 whole number: 0 to 1"):
+        why.forward("0", 5)
+    with pytest.raises(OptionError, match="top"):
+        why.gradient("0.weight", (0, 0), top=0)
     with pytest.raises(OptionError, match="the network has no '7'"):
         why.forward("7")
     with pytest.raises(ShapeError, match="in_features"):
@@ -207,3 +211,131 @@ def test_bad_input_is_named():
         ct.explain(net, np.ones(2)).gradient("0.weight", (0, 0))
     with pytest.raises(OptionError, match="y without a loss"):
         ct.explain(net, np.ones(2), np.ones(2))
+
+
+def test_whole_numbers_that_are_calculated_with_have_names_and_tokens_stay_tokens():
+    net = ct.Sequential(ct.Linear(3, 2), ct.Sigmoid(), ct.Linear(2, 1))
+    why = ct.explain(net, [2, 4, 9], [1.0], loss=ct.losses.mean_squared_error)
+    assert [term.source for term in why.forward("0", 1).stages[0].terms] == ["x_1", "x_2", "x_3"]
+    assert why.gradient("0.weight", (1, 0)).paths[0].factors[-1].what == "x_2"
+    tokens = ct.explain(ct.Sequential(ct.Embedding(7, 3), net), [2, 4, 6]).trace.x
+    assert tokens.dtype.kind == "i"
+
+
+class Named(ct.Module):
+    """A layer that runs twice, a matrix of its own, and a table."""
+
+    def __init__(self):
+        self.table, self.layer = ct.Embedding(5, 3), ct.Linear(3, 3)
+        self.norm, self.slopes = ct.LayerNorm(3), ct.PReLU(3)
+        self.W1 = ct.Parameter(np.ones((3, 3), np.float32))
+        self.W2 = ct.Parameter(np.ones((3, 2), np.float32))
+
+    def forward(self, x):
+        once = ct.ops.tanh(self.layer(self.table(x)))
+        twice = ct.ops.tanh(self.layer(once))
+        return self.slopes(self.norm(twice) @ self.W1) @ self.W2
+
+
+def test_no_two_elements_of_a_path_have_the_same_name():
+    ct.seed(0)
+    why = ct.explain(Named(), np.array([[3]]), np.zeros((1, 1, 2)), loss=ct.losses.huber)
+    story = why.gradient("table.weight", (3, 0), top=1)
+    assert [node.partition("_")[0] for node in story.paths[0].nodes[-5:]] == list("OzOze")
+    assert story.name == "e_41" and len(set(story.paths[0].nodes)) == len(story.paths[0].nodes)
+    assert any("^(1)[no. 2]" in node for node in story.paths[0].nodes)
+    names = {path: why.gradient(path, (0,) * p.ndim, top=1).name
+             for path, p in why.trace.parameters.items()}  # fmt: skip
+    assert names["layer.weight"] == "w_11^(1)" and names["norm.weight"] == "γ_1^(1)"
+    assert (names["W1"], names["W2"]) == ("w_11^(2)", "w_11^(3)")
+    assert names["slopes.slope"] == "slope_1^(2)"
+    gamma = why.gradient("norm.weight", (0,), top=1).paths[0].factors[-1]
+    assert gamma.what == "layer_norm_11^(1)"  # γ is multiplied, not added
+
+
+def test_a_factor_is_not_called_by_the_name_of_a_number_that_it_is_not():
+    class Scaled(ct.Module):
+        def __init__(self):
+            self.layer = ct.Linear(2, 1)
+
+        def forward(self, x):
+            return self.layer(x * 3.0)
+
+    story = squares(Scaled(), y=(0.0,)).forward("layer", 0)
+    term = story.stages[0].terms[1]
+    assert (term.source, term.source_value) == ("x_2 after multiply", 6.0)
+
+
+def test_a_state_behind_lengths_keeps_its_name():
+    class Padded(ct.Module):
+        def __init__(self):
+            self.lstm = ct.LSTM(2, 2)
+
+        def forward(self, x):
+            return self.lstm(x, lengths=np.array([3]))[0][:, 2]
+
+    ct.seed(0)
+    why = ct.explain(Padded(), np.ones((1, 4, 2)), np.zeros((1, 2)), loss=ct.losses.huber)
+    factors = why.gradient("lstm.layers.0.hidden_weight", (0, 1), top=1).paths[0].factors
+    assert factors[-1].what.startswith("h_1^(1)[t=")
+    assert not any("_join" in factor.what for factor in factors)
+
+
+def test_local_response_norm_reads_the_channels_around_it():
+    net = ct.Sequential(ct.Conv2d(1, 6, 1), ct.LocalResponseNorm(3))
+    x = np.random.default_rng(0).normal(size=(2, 3, 3, 1))
+    story = ct.explain(net, x).forward("1", (1, 2, 0, 3))
+    assert {name for name, _ in story.stages[-1].inputs} == {
+        f"z_31{channel}^(1)[row 2]" for channel in (3, 4, 5)
+    }
+
+
+def test_activations_behind_a_bare_norm_or_a_pool_are_outputs():
+    net = ct.Sequential(
+        ct.Conv2d(1, 2, 2), ct.InstanceNorm(2), ct.Tanh(), ct.Conv2d(2, 2, 2), ct.MaxPool(2),
+        ct.Sigmoid(), ct.Flatten(), ct.Linear(2, 1),
+    )  # fmt: skip
+    x = np.random.default_rng(0).normal(size=(4, 4, 1))
+    why = ct.explain(net, x, [0.0], loss=ct.losses.mean_squared_error)
+    nodes = why.gradient("0.weight", (0, 0, 0, 0), top=1).paths[0].nodes
+    symbols = [node.partition("_")[0] for node in nodes if not node.startswith("max_pool")]
+    assert symbols == ["L", "ŷ", "O", "z", "O", "n", "z", "w"]
+    assert [flow.activation for flow in why.flow().layers] == ["tanh", "sigmoid", ""]
+
+
+def test_zeros_and_single_paths_read_well():
+    net = ct.Sequential(ct.Linear(2, 1), ct.Identity())
+    getattr(net, "0").weight.data = np.array([[-1.0], [0.5]], np.float32)
+    assert "= 0" in str(squares(net, (0.0, 1.0), (1.0,)).forward("0", 0))
+    assert "-0\n" not in str(squares(net, (0.0, 1.0), (1.0,)).forward("0", 0))
+    story = str(squares(mlp_of_two(), y=(0.5, 0.7)).gradient("0.weight", (0, 0), top=1))
+    assert "1 other " in story and "1 others" not in story
+
+
+def mlp_of_two():
+    ct.seed(0)
+    return ct.Sequential(ct.Linear(2, 1), ct.Tanh(), ct.Linear(1, 2))
+
+
+def test_an_update_takes_negative_indices_and_an_optimizer_of_a_part_of_the_network():
+    ct.seed(0)
+    net = mlp_of_two()
+    why = squares(net)
+    whole, last = ct.SGD(net, lr=0.1), ct.SGD(getattr(net, "2"), lr=0.1)
+    assert why.update(whole, "0.weight", (-1, -1)).name == "w_21^(1)"
+    stories = [why.update(optimizer, "2.weight", (0, 1)) for optimizer in (whole, last)]
+    assert stories[0].name == stories[1].name == "w_12^(2)"
+    assert stories[0].to_dict()["after"] == stories[1].to_dict()["after"]
+    with pytest.raises(OptionError, match=r"the optimizer holds no parameter '0\.weight'"):
+        why.update(last, "0.weight", (0, 0))
+    getattr(net, "0").freeze()
+    with pytest.raises(GradientError, match="it is frozen"):
+        squares(net).update(whole, "0.weight", (0, 0))
+
+
+def test_the_plot_of_a_long_sum_shows_the_largest_terms_as_the_text_does():
+    net = ct.Sequential(ct.Linear(30, 1))
+    getattr(net, "0").weight.data = np.arange(30, dtype=np.float32)[:, None]
+    axes = ct.explain(net, np.ones(30)).forward("0", 0).plot()
+    labels = [label.get_text() for label in axes.get_yticklabels()]
+    assert any("x_30" in label for label in labels) and not any(x.endswith("x_1") for x in labels)
