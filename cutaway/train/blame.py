@@ -16,8 +16,8 @@ class Origin:
     """Where a NaN or infinity arose.
 
     Attributes:
-        phase: "weights" (they were not finite before the step), "forward", "loss", "gradient" or
-            "optimizer".
+        phase: "weights" (they were not finite before the step), "inputs" (as the trainer's
+            `prepare` or a stream gave them), "forward", "loss", "gradient" or "optimizer".
         operation: name of the first operation whose output, or in "gradient" whose rule's
             result, is not finite; "" where there is none.
         layer: path of the module in which it ran; of a parameter in "weights" and "optimizer".
@@ -45,7 +45,9 @@ class Origin:
             return f"the weights {self.layer} were no longer finite"
         if self.phase == "optimizer":
             return f"it began in the step of the optimizer, which made {self.layer} not finite"
-        if self.phase == "gradient":
+        if self.phase == "inputs":
+            text = "it began in the inputs of the network, before its first layer"
+        elif self.phase == "gradient":
             text = f"it began in the gradient of {self.operation} in {where}"
         else:
             text = f"it began in {self.operation or 'the output'} of {where}"
@@ -85,9 +87,11 @@ def _look(trainer, x, y, rows):
     for path, parameter in parameters.items():
         if not _finite(parameter.data):
             return Origin("weights", layer=path)
-    calls = []
+    calls, received = [], []
 
     def look(module, inputs, out):
+        if module is trainer.net:
+            received.extend(i.data for i in inputs)
         if not calls and not _finite(out.data):
             calls.append((call.path_of(module), module, _largest([i.data for i in inputs]), out))
 
@@ -96,6 +100,9 @@ def _look(trainer, x, y, rows):
     with watch(trainer.net, look) as call:
         loss = trainer._steps._loss(leaf, Tensor(y))
     modules = trainer.net.modules()
+    for array in received:
+        if not _finite(array):
+            return _with_rows(Origin("inputs"), array, rows)
     for record in records(loss.record):
         if not _finite(record.out):
             return _at(record, record.out, _largest(record.arrays), modules, rows, trainer, x, y)

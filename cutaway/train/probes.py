@@ -75,6 +75,7 @@ class Probes(Callback):
             multiplies a gradient), units_apart (largest difference between the incoming weights
             of a unit and of the first one, by the largest norm of such; 0: all are the same).
             NaN where there is no such number.
+        spent: seconds that measuring took in the last training, without compiling.
 
     Example:
         >>> import cutaway as ct
@@ -102,7 +103,7 @@ class Probes(Callback):
 
     def _clear(self):
         self.rows.clear()
-        self._spent = 0.0  # seconds of measuring
+        self.spent = 0.0  # seconds of measuring
         self._cost = math.inf  # seconds of the quickest measurement: the first is slow
         self._began = None
         self._last_step = -1
@@ -146,7 +147,7 @@ class Probes(Callback):
     def _affords(self, times: int) -> bool:
         """Whether there is time to measure so many times."""
         trained = time.perf_counter() - self._began - self._paused
-        return self._spent + times * self._cost <= max(self.share * trained, FREE_SECONDS)
+        return self.spent + times * self._cost <= max(self.share * trained, FREE_SECONDS)
 
     def _wait(self, trainer, epoch):
         """Keep the values of this moment, of small networks, until the program is there."""
@@ -177,7 +178,7 @@ class Probes(Callback):
         self.rows += _rows(step, epoch, loss, program.places, found)
         seconds = time.perf_counter() - began
         self._cost = min(self._cost, seconds)
-        self._spent += seconds
+        self.spent += seconds
         self._paused += seconds
 
     # for checkpoints
