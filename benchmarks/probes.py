@@ -1,11 +1,11 @@
 """What watching a training with train.Probes costs, at the default sampling.
 
-    python benchmarks/probes.py [--seconds 20] [--rounds 3] [--only mlp,resnet]
+    python benchmarks/probes.py [--seconds S] [--rounds 3] [--only mlp,resnet]
 
-The same training with and without probes, taking turns in one process; programs are compiled
-before. Printed for each: the time of training
-with probes over that without, median of the rounds, and the share that the probes themselves say
-they took, which other work on the machine disturbs less.
+The same training with and without probes, taking turns in one process; all programs are compiled
+before. Printed for each: the time of training with probes over that without, median of the rounds,
+and the share that the probes themselves say they took, which other work on the machine disturbs
+less. The machine must be idle.
 """
 
 import argparse
@@ -34,7 +34,8 @@ def resnet():
     return networks.resnet18(), x, y, 32
 
 
-CASES = {"mlp": mlp, "resnet": resnet}
+# seconds of training: the measurements at the start and the end must come in relation to something
+CASES = {"mlp": (mlp, 20), "resnet": (resnet, 300)}
 
 
 def measure(build, seconds, rounds):
@@ -68,12 +69,13 @@ def measure(build, seconds, rounds):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--seconds", type=float, default=20.0)
+    parser.add_argument("--seconds", type=float, help="of one training; by default 20 and 300")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--only", default="mlp,resnet")
     options = parser.parse_args()
     for name in options.only.split(","):
-        measure(CASES[name], options.seconds, options.rounds)
+        build, seconds = CASES[name]
+        measure(build, options.seconds or seconds, options.rounds)
 
 
 if __name__ == "__main__":

@@ -25,6 +25,7 @@ LEAST_ROWS, MOST_ROWS = 64, 256  # of the window
 WINDOW_NUMBERS = 2**18  # in the window, unless that are fewer rows
 GROWTH = 1.1  # least ratio of the steps of two measurements, so that long trainings have few
 FREE_SECONDS = 0.1  # that measuring may take in any case
+LEAST_MOMENTS = 10  # that are measured in any case, if all of them take less than a second
 WAITING_BYTES = 2**25  # of moments that wait until the program is compiled
 
 OF_OUTPUT = ("mean", "std", "low", "high", "off", "dead", "saturated", "grad", "growth")
@@ -107,6 +108,7 @@ class Probes(Callback):
         self._cost = math.inf  # seconds of the quickest measurement: the first is slow
         self._began = None
         self._last_step = -1
+        self._moments = 0
 
     # when
 
@@ -146,6 +148,8 @@ class Probes(Callback):
 
     def _affords(self, times: int) -> bool:
         """Whether there is time to measure so many times."""
+        if self._moments < LEAST_MOMENTS and LEAST_MOMENTS * self._cost < 1:
+            return True
         trained = time.perf_counter() - self._began - self._paused
         return self.spent + times * self._cost <= max(self.share * trained, FREE_SECONDS)
 
@@ -175,6 +179,7 @@ class Probes(Callback):
         loss, found = program.run(values)
         self._places = program.places
         self._last_step = step
+        self._moments += 1
         self.rows += _rows(step, epoch, loss, program.places, found)
         seconds = time.perf_counter() - began
         self._cost = min(self._cost, seconds)
