@@ -148,7 +148,9 @@ class Probes(Callback):
 
     def _affords(self, times: int) -> bool:
         """Whether there is time to measure so many times."""
-        if self._moments < LEAST_MOMENTS and LEAST_MOMENTS * self._cost < 1:
+        # the first one is slower than those that follow
+        limit = 1 / LEAST_MOMENTS if self._moments > 1 else 0.5
+        if self._moments < LEAST_MOMENTS and self._cost < limit:
             return True
         trained = time.perf_counter() - self._began - self._paused
         return self.spent + times * self._cost <= max(self.share * trained, FREE_SECONDS)
