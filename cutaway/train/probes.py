@@ -128,15 +128,17 @@ class Probes(Callback):
         pool.shutdown(wait=False)
         self._began = time.perf_counter()
         self._paused = 0.0
+        self._planned_steps = 0
 
     def on_chunk(self, trainer, done, total, loss):
         epoch = trainer.epoch + (done == total)
+        self._planned_steps = trainer.planned_epochs * total
         if not self._compiling.done():
             self._wait(trainer, epoch)
             return
         self._catch_up()
         step = _step_of(trainer)
-        if self._affords(2) and step >= GROWTH * self._last_step + 1:  # and one at the end
+        if step >= GROWTH * self._last_step + 1 and self._affords(step):
             self._measure_now(trainer, epoch)
 
     def on_end(self, trainer):
@@ -146,14 +148,16 @@ class Probes(Callback):
         if _step_of(trainer) > self._last_step:
             self._measure_now(trainer, trainer.epoch)
 
-    def _affords(self, times: int) -> bool:
-        """Whether there is time to measure so many times."""
+    def _affords(self, step: int) -> bool:
+        """Whether there is time to measure at this step, and once more at the end."""
         # the first one is slower than those that follow
         limit = 1 / LEAST_MOMENTS if self._moments > 1 else 0.5
-        if self._moments < LEAST_MOMENTS and self._cost < limit:
+        # spread over the training that is planned, closer at its beginning
+        due = step >= (self._moments / LEAST_MOMENTS) ** 2 * self._planned_steps
+        if due and self._moments < LEAST_MOMENTS and self._cost < limit:
             return True
         trained = time.perf_counter() - self._began - self._paused
-        return self.spent + times * self._cost <= max(self.share * trained, FREE_SECONDS)
+        return self.spent + 2 * self._cost <= max(self.share * trained, FREE_SECONDS)
 
     def _wait(self, trainer, epoch):
         """Keep the values of this moment, of small networks, until the program is there."""
@@ -169,7 +173,7 @@ class Probes(Callback):
         if waiting:
             self._compiling.result()
         for k, moment in enumerate(waiting):
-            if k == 0 or self._affords(2):
+            if k == 0 or self._affords(moment[2]):
                 self._measure(*moment)
 
     def _measure_now(self, trainer, epoch):
