@@ -25,6 +25,7 @@ LEAST_ROWS, MOST_ROWS = 64, 256  # of the window
 WINDOW_NUMBERS = 2**18  # in the window, unless that are fewer rows
 GROWTH = 1.1  # least ratio of the steps of two measurements, so that long trainings have few
 FREE_SECONDS = 0.1  # that measuring may take in any case
+LEAST_MOMENTS = 10  # that are measured in any case, if all of them take less than a second
 WAITING_BYTES = 2**25  # of moments that wait until the program is compiled
 
 OF_OUTPUT = ("mean", "std", "low", "high", "off", "dead", "saturated", "grad", "growth")
@@ -75,6 +76,7 @@ class Probes(Callback):
             multiplies a gradient), units_apart (largest difference between the incoming weights
             of a unit and of the first one, by the largest norm of such; 0: all are the same).
             NaN where there is no such number.
+        spent: seconds that measuring took in the last training, without compiling.
 
     Example:
         >>> import cutaway as ct
@@ -102,10 +104,11 @@ class Probes(Callback):
 
     def _clear(self):
         self.rows.clear()
-        self._spent = 0.0  # seconds of measuring
+        self.spent = 0.0  # seconds of measuring
         self._cost = math.inf  # seconds of the quickest measurement: the first is slow
         self._began = None
         self._last_step = -1
+        self._moments = 0
 
     # when
 
@@ -125,15 +128,17 @@ class Probes(Callback):
         pool.shutdown(wait=False)
         self._began = time.perf_counter()
         self._paused = 0.0
+        self._planned_steps = 0
 
     def on_chunk(self, trainer, done, total, loss):
         epoch = trainer.epoch + (done == total)
+        self._planned_steps = trainer.planned_epochs * total
         if not self._compiling.done():
             self._wait(trainer, epoch)
             return
         self._catch_up()
         step = _step_of(trainer)
-        if self._affords(2) and step >= GROWTH * self._last_step + 1:  # and one at the end
+        if step >= GROWTH * self._last_step + 1 and self._affords(step):
             self._measure_now(trainer, epoch)
 
     def on_end(self, trainer):
@@ -143,10 +148,16 @@ class Probes(Callback):
         if _step_of(trainer) > self._last_step:
             self._measure_now(trainer, trainer.epoch)
 
-    def _affords(self, times: int) -> bool:
-        """Whether there is time to measure so many times."""
+    def _affords(self, step: int) -> bool:
+        """Whether there is time to measure at this step, and once more at the end."""
+        # the first one is slower than those that follow
+        limit = 1 / LEAST_MOMENTS if self._moments > 1 else 0.5
+        # spread over the training that is planned, closer at its beginning
+        due = step >= (self._moments / LEAST_MOMENTS) ** 2 * self._planned_steps
+        if due and self._moments < LEAST_MOMENTS and self._cost < limit:
+            return True
         trained = time.perf_counter() - self._began - self._paused
-        return self._spent + times * self._cost <= max(self.share * trained, FREE_SECONDS)
+        return self.spent + 2 * self._cost <= max(self.share * trained, FREE_SECONDS)
 
     def _wait(self, trainer, epoch):
         """Keep the values of this moment, of small networks, until the program is there."""
@@ -162,7 +173,7 @@ class Probes(Callback):
         if waiting:
             self._compiling.result()
         for k, moment in enumerate(waiting):
-            if k == 0 or self._affords(2):
+            if k == 0 or self._affords(moment[2]):
                 self._measure(*moment)
 
     def _measure_now(self, trainer, epoch):
@@ -174,10 +185,11 @@ class Probes(Callback):
         loss, found = program.run(values)
         self._places = program.places
         self._last_step = step
+        self._moments += 1
         self.rows += _rows(step, epoch, loss, program.places, found)
         seconds = time.perf_counter() - began
         self._cost = min(self._cost, seconds)
-        self._spent += seconds
+        self.spent += seconds
         self._paused += seconds
 
     # for checkpoints

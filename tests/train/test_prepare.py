@@ -94,5 +94,5 @@ def test_batches_of_large_pictures_are_small():
 
 def test_a_loss_that_becomes_nan_is_traced_through_what_was_prepared():
     trainer = made(lambda x: ct.ops.log(x / 255 - 0.5))
-    with pytest.raises(TrainingError, match=r"step 1: .* layer net.0 \(Flatten\)"):
+    with pytest.raises(TrainingError, match=r"step 1: it began in the inputs of the network"):
         trainer.fit(PICTURES, KINDS, epochs=1, batch_size=16)
