@@ -20,6 +20,7 @@ from cutaway.train import Callback
 SURE = 0.95  # of the interval
 MOMENTS = 12  # of a training at which its curve is measured
 SMALLEST = 0.01  # share of the control's mean below which an effect is none
+UNCLEAR = 0.1  # share of it up to which an interval around 0 means that there is none
 USELESS = 10.0  # times the control's level at the start: all that is worse counts as that
 MOST = 6  # prescriptions, the first ones
 CHANCES = (  # what may be tried without looking; each on a network of any kind
@@ -127,7 +128,7 @@ class Treatment(Story):
         return paired(a - b)
 
     def verdict(self, arm: Arm) -> str:
-        """helped, did nothing, or hurt."""
+        """helped, did nothing, or hurt; unclear where the seeds differ too much to say."""
         if arm.broken > self.control.broken + self.seeds / 2:
             return "hurt"
         effect = self.effect(arm)
@@ -136,7 +137,7 @@ class Treatment(Story):
             return "helped"
         if effect.low > 0 and effect.mean > SMALLEST * level:
             return "hurt"
-        return "did nothing"
+        return "unclear" if max(-effect.low, effect.high) > UNCLEAR * level else "did nothing"
 
     @property
     def best(self) -> Arm | None:
