@@ -36,6 +36,7 @@ class Prepared:
         why: why the data were taken for this kind, and why this network, in words.
         test: (x, y) of a test set that came with the data, or None.
         transform: augmentation of the training rows: function (x, rng) -> x, or None.
+        trainer, probes: of the last `train`, None before.
     """
 
     kind: str
@@ -55,6 +56,8 @@ class Prepared:
     why: str = ""
     test: tuple | None = None
     transform: object = None
+    trainer: object = None
+    probes: object = None
 
     @property
     def batch_size(self) -> int:
@@ -94,6 +97,7 @@ class Prepared:
         y = self._targets()
         inputs, stream = self._inputs(y)
         probes = self._probes(y)
+        self.trainer, self.probes = trainer, probes
         trouble = None
         try:
             trainer.fit(

@@ -107,3 +107,13 @@ def test_data_that_are_gone_are_named(tmp_path):
     (tmp_path / "t.csv").unlink()
     done = cutaway("doctor", "r", folder=tmp_path)
     assert done.returncode == 2 and "are not at" in done.stderr
+
+
+def test_training_ends_with_its_most_important_finding_if_there_is_one(tmp_path):
+    command = ["train", "--init", "zeros", "--layers", "8", "--epochs", "10", "--lr", "0.01"]
+    done = cutaway(*command, "--out", "r", folder=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert "symmetric weights: " in done.stdout and "More: cutaway doctor r" in done.stdout
+    assert max(map(len, done.stdout.splitlines())) <= 80
+    fine = cutaway("train", "--epochs", "60", "--out", "fine", "--json", folder=tmp_path)
+    assert json.loads(fine.stdout)["finding"] is None
