@@ -74,7 +74,17 @@ def test_the_verdict_fits_a_screen_and_the_trials_prove_it(folder):
 
 def test_a_run_is_treated_and_a_new_one_written(folder):
     done = cutaway(
-        "doctor", "run", "--apply", "--seeds", "4", "--out", "new", "--json", folder=folder
+        "doctor",
+        "run",
+        "--apply",
+        "--seeds",
+        "4",
+        "--budget",
+        "12",
+        "--out",
+        "new",
+        "--json",
+        folder=folder,
     )
     assert done.returncode == 1, done.stdout + done.stderr
     told = json.loads(done.stdout)
