@@ -23,6 +23,7 @@ SMALLEST = 0.01  # share of the control's mean below which an effect is none
 UNCLEAR = 0.1  # share of it up to which an interval around 0 means that there is none
 USELESS = 10.0  # times the control's level at the start: all that is worse counts as that
 MOST = 6  # prescriptions, the first ones
+OTHERS = ("#3a923a", "#7b5aa6", "#b8860b", "#c44e78", "#4c9a9a", "#6b6b6b")  # colours of curves
 CHANCES = (  # what may be tried without looking; each on a network of any kind
     changes.LearningRate(0.1),
     changes.LearningRate(1 / 3),
@@ -226,8 +227,9 @@ class Treatment(Story):
             from matplotlib.figure import Figure
 
             axes = Figure(figsize=(7, 4), layout="constrained").subplots()
-        lowest = math.inf
-        for arm in (self.control, *self.chance.values(), *self.arms):
+        lowest, best = math.inf, self.best
+        others = iter(OTHERS * len(self.arms))
+        for arm in (*self.arms, *self.chance.values(), self.control):
             together = {}
             for curve in arm.curves:
                 for epoch, value in curve:
@@ -235,12 +237,11 @@ class Treatment(Story):
             epochs = sorted(together)
             means = [float(np.mean(together[e])) for e in epochs]
             lowest = min([lowest, *means])
-            style = {"control": ("k--", GREY), "chance": (":", ORANGE)}.get(arm.kind, ("-", None))
-            line = style[0].replace("k", "")
-            width = 2.4 if arm is self.best else 1.3
-            colour = {"color": style[1]} if style[1] else {}
-            colour = {"color": BLUE} if arm is self.best else colour
-            axes.plot(epochs, means, line, lw=width, label=textwrap.shorten(arm.name, 50), **colour)
+            line, colour = {"control": ("--", GREY), "chance": (":", ORANGE)}.get(
+                arm.kind, ("-", BLUE if arm is best else next(others))
+            )
+            width, label = 2.4 if arm is best else 1.3, textwrap.shorten(arm.name, 50)
+            axes.plot(epochs, means, line, lw=width, color=colour, label=label)
         if lowest > 0:
             axes.set_yscale("log")
         axes.set_xlabel("epoch")
