@@ -88,9 +88,14 @@ def verdict(diagnosis, width: int = 80) -> str:
 
 
 def _told(k, finding, width):
-    evidence = "; ".join(m.text() for m in finding.evidence)
     lines = [_short(f"{k}. {finding.code.replace('_', ' ')}: {finding.where}", width)]
-    lines.append(_short(f"   {evidence}", width) if evidence else "   (no numbers)")
+    evidence = "   "
+    for measure in finding.evidence:  # as many as the line holds
+        more = ("" if evidence.isspace() else "; ") + measure.text()
+        if len(evidence + more) <= width:
+            evidence += more
+    lines.append(_short(f"   {finding.evidence[0].text()}", width) if finding.evidence
+                 and evidence.isspace() else evidence.rstrip())  # fmt: skip
     if k == 1:
         wrapped = textwrap.wrap(finding.explanation, width - 3)
         lines += [f"   {line}" for line in wrapped[:REST]]

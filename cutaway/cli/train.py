@@ -8,22 +8,31 @@ from cutaway.data import students_path
 from cutaway.runs import prepare, write_report
 
 MOST_CLASSES = 20
+LOOKED_AT = 1000  # rows that the doctor has a glance at
 NEW = {"table": ("NEW.csv", "MORE.csv"), "labelled series": ("NEW.tsv", "MORE.tsv")}
 
 
 def train_command(data, target, kind, given, *, out, resume, as_json) -> None:
+    from cutaway.doctor.glance import glance
+    from cutaway.doctor.programs import program_of
+
     prepared = prepare(data, target, kind=kind, **given)
     if not as_json:
         _show_data(prepared)
         _show_network(prepared)
     command = "cutaway " + shlex.join(sys.argv[1:])
+    program = program_of(prepared, rows=LOOKED_AT)
     run = prepared.train(out, resume=resume, progress=False if as_json else None)
+    finding = glance(program, prepared.trainer, prepared.probes)
     if not as_json:
         _show_result(prepared, run)
     report = write_report(prepared, run, command=command)
     if as_json:
-        print_json({"run": str(run.path), "report": str(report), **run.metrics})
+        told = None if finding is None else finding.to_dict()
+        print_json({"run": str(run.path), "report": str(report), **run.metrics, "finding": told})
         return
+    if finding is not None:
+        print(f"\n{finding.text(brief=True)}\n  More: cutaway doctor {shlex.quote(str(run.path))}")
     new, more = NEW.get(prepared.kind, ("NEW", "MORE"))
     use = (f"cutaway predict {run.path} {new}", "predictions for what is new")
     if prepared.kind == "language":

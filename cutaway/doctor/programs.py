@@ -39,26 +39,36 @@ def prepared_of_run(run: Run, **instead) -> Prepared:
     return prepare(config["data"], target, kind=config["kind"], **given)
 
 
-def program_of(prepared: Prepared) -> Program:
-    """The Program that `prepared.train` carries out. Augmentation is left out."""
+def program_of(prepared: Prepared, *, rows: int | None = None) -> Program:
+    """The Program that `prepared.train` carries out. Augmentation is left out.
+
+    Args:
+        rows: that many of the training and held-out rows, spread over all; None: all.
+    """
     options = prepared.options
     optimizer = options.make_optimizer(prepared.net, len(prepared.training))
     trainer = trainer_for(prepared.net, prepared.spec["loss"], prepared.preprocessing, optimizer)
-    y = prepared._targets()
+    y = np.asarray(prepared._targets())
+    training, held = _spread(prepared.training, rows), _spread(prepared.held, rows)
     stopping = EarlyStopping(
         options.patience, monitor=options.KEPT_BY, higher_is_better=options.KEPT_BY != "val_loss"
     )
-    x = np.asarray(prepared.x)
     return Program.of(
         trainer,
-        x[prepared.training],
-        np.asarray(y)[prepared.training],
-        validation=(x[prepared.held], np.asarray(y)[prepared.held]),
+        prepared.x[training],
+        y[training],
+        validation=(np.asarray(prepared.x[held]), y[held]),
         epochs=prepared.epochs,
         batch_size=prepared.batch_size,
         seed=options.seed,
         callbacks=(stopping,),
     )
+
+
+def _spread(rows, count):
+    if count is None or len(rows) <= count:
+        return rows
+    return rows[np.unique(np.linspace(0, len(rows) - 1, count).astype(int))]
 
 
 def options_with(prepared: Prepared, prescribed) -> dict:

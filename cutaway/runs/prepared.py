@@ -38,6 +38,7 @@ class Prepared:
         transform: augmentation of the training rows: function (x, rng) -> x, or None.
         stream: of all training examples, where they do not fit in memory; x[training] is then a
             part of them, by which the training score is measured.
+        trainer, probes: of the last `train`, None before.
     """
 
     kind: str
@@ -58,6 +59,8 @@ class Prepared:
     test: tuple | None = None
     transform: object = None
     stream: object = None
+    trainer: object = None
+    probes: object = None
 
     @property
     def training_rows(self) -> int:
@@ -102,6 +105,7 @@ class Prepared:
         y = self._targets()
         inputs, stream = self._inputs(y)
         probes = self._probes(y)
+        self.trainer, self.probes = trainer, probes
         trouble = None
         try:
             trainer.fit(

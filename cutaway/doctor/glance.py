@@ -1,0 +1,68 @@
+"""glance: what a training that has ended shows by itself, without an experiment."""
+
+from cutaway.doctor.diagnosis import all_symptoms, rank
+from cutaway.doctor.evidence import Evidence
+from cutaway.doctor.finding import Finding
+from cutaway.doctor.program import Program
+from cutaway.errors import CutawayError
+from cutaway.train import Probes, Trainer
+
+# those that look at probes, losses, outputs and rows, and train nothing
+CHEAP = (
+    "batch_leak",
+    "class_imbalance",
+    "data_shift",
+    "overfitting",
+    "symmetric_weights",
+    "train_eval_mismatch",
+    "wrong_output_activation",
+)
+
+
+class _NoExperiment(CutawayError):
+    """An experiment was asked for."""
+
+
+class _Watched(Program):
+    """A Program that is not run again."""
+
+    def run(self, *args, **options):
+        raise _NoExperiment("no experiments at a glance")
+
+
+class _Seen(Evidence):
+    """Evidence without experiments."""
+
+    def _refuse(self, *args, **options):
+        raise _NoExperiment("no experiments at a glance")
+
+    one_batch = sweep = reruns = stop = property(_refuse)
+    continued = tried = _refuse
+
+    @property
+    def initial_loss(self) -> float:
+        return self.probes.rows[0]["loss"]
+
+
+def glance(program: Program, trainer: Trainer, probes: Probes) -> Finding | None:
+    """The one most important finding about a training that has ended, None if there is none.
+
+    Args:
+        program: as it was before, with some of the rows.
+        trainer: after training.
+        probes: that watched it.
+    """
+    if not probes.rows:
+        return None
+    parts = {name: getattr(program, name) for name in program.__dataclass_fields__}
+    evidence, found = _Seen(_Watched(**parts), trainer, probes), []
+    known = all_symptoms()
+    for code in CHEAP:
+        try:
+            finding = known[code](evidence) if code in known else None
+        except CutawayError:
+            continue
+        if finding is not None:
+            found.append(finding)
+    ranked, _ = rank(found)
+    return ranked[0] if ranked else None
