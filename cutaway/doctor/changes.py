@@ -18,7 +18,7 @@ from cutaway.errors import OptionError, expect_choice, expect_range
 from cutaway.losses import LOSSES, expects
 from cutaway.nn.random import seeded
 from cutaway.nn.recurrent import Recurrent
-from cutaway.optim import OPTIMIZERS, Adam, AdamW, ClipNorm, ExponentialAverage
+from cutaway.optim import OPTIMIZERS, Adam, AdamW, ClipNorm, Exponential, ExponentialAverage
 from cutaway.train import EarlyStopping
 
 SEED = 20  # of weights that a change draws
@@ -498,7 +498,7 @@ class ClassWeights(Change):
 
 @dataclasses.dataclass(frozen=True)
 class Epochs(Change):
-    """Training for a factor of the epochs."""
+    """Training for a factor of the epochs, and a schedule that is as much longer."""
 
     factor: float
 
@@ -507,6 +507,7 @@ class Epochs(Change):
         return f"train for {self.factor:.3g} times as many epochs"
 
     def _apply(self, program):
+        _stretch(program.trainer.optimizer.schedule, self.factor)
         return dataclasses.replace(program, epochs=max(1, round(program.epochs * self.factor)))
 
 
@@ -524,6 +525,7 @@ class BatchSize(Change):
 
     def _apply(self, program):
         size = min(len(program.x), max(1, round(program.batch_size * self.factor)))
+        _stretch(program.trainer.optimizer.schedule, program.batch_size / size)
         return dataclasses.replace(program, batch_size=size)
 
 
@@ -540,3 +542,15 @@ class Patience(Change):
     def _apply(self, program):
         others = [c for c in program.callbacks if not isinstance(c, EarlyStopping)]
         return dataclasses.replace(program, callbacks=(*others, EarlyStopping(self.epochs)))
+
+
+def _stretch(schedule, factor) -> None:
+    """The same course over `factor` times as many steps."""
+    if schedule is None:
+        return
+    for name in ("total_steps", "warmup_steps", "every"):
+        if hasattr(schedule, name):
+            setattr(schedule, name, max(1, round(getattr(schedule, name) * factor)))
+    if isinstance(schedule, Exponential):
+        schedule.rate = schedule.rate ** (1 / factor)
+    _stretch(getattr(schedule, "then", None), factor)

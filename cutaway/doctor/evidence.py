@@ -4,6 +4,7 @@ What costs little is measured always; an experiment (another short training from
 made when the first symptom asks for it, and its result is kept.
 """
 
+import contextlib
 import copy
 import dataclasses
 import functools
@@ -11,7 +12,10 @@ import math
 
 import numpy as np
 
+from cutaway.doctor.outputs import Ending, ask, constant, ending, forward, wants
 from cutaway.doctor.program import Program, rebuilt
+from cutaway.doctor.reruns import SECONDS, STEPS, Reruns
+from cutaway.doctor.stop import Stop, find_stop
 from cutaway.engine import Tensor, no_grad
 from cutaway.errors import CutawayError, DataError, OptionError, TrainingError
 from cutaway.losses import expects
@@ -38,6 +42,22 @@ class Tried:
 
     loss: float
     held: float
+
+
+@dataclasses.dataclass(frozen=True)
+class Held:
+    """A training and rows that it did not see.
+
+    Attributes:
+        trainer: after it.
+        training, rest: (x, y) of the rows it saw and of those it did not.
+        losses: on `rest`, after each epoch.
+    """
+
+    trainer: Trainer
+    training: tuple
+    rest: tuple
+    losses: np.ndarray
 
 
 class Evidence:
@@ -136,14 +156,9 @@ class Evidence:
         x, y = self.sample if x is None else (x, y)
         if not training:
             return float(trainer.evaluate(x, y)["loss"])
-        state = trainer.net.state_dict()
-        trainer.net.train()
-        try:
-            with no_grad():
-                return trainer.loss(trainer.net(Tensor(x)), Tensor(y)).item()
-        finally:
-            trainer.net.load_state_dict(state)
-            trainer.net.eval()
+        out = forward(trainer, x, training=True)
+        with no_grad():
+            return trainer.loss(Tensor(out), Tensor(y)).item()
 
     @functools.cached_property
     def initial_loss(self) -> float:
@@ -157,12 +172,12 @@ class Evidence:
     def chance_loss(self) -> float:
         """The loss of the best constant answer: what a network reaches that ignores its input.
 
-        NaN for a loss that is not one of ours.
+        NaN where it is not known what the loss takes.
         """
         y, task = np.asarray(self.program.y), self.task
         wants = self.loss_wants
-        if wants is None:
-            return math.nan
+        if wants is None or isinstance(self.program.trainer.loss, functools.partial):
+            return self._chance_when_asked()
         if task in ("multiclass", "tokens"):
             labels = y if wants.target == "labels" else y.argmax(-1)
             shares = np.bincount(labels.ravel().astype(int)) / labels.size
@@ -175,6 +190,20 @@ class Evidence:
         candidates = [y.mean(axis=0), np.median(y, axis=0)]
         constant = [np.broadcast_to(c, y.shape).astype(np.float32) for c in candidates]
         return min(float(loss(Tensor(c), Tensor(y)).item()) for c in constant)
+
+    def _chance_when_asked(self) -> float:
+        """As chance_loss, for a loss with options or a user's own: of two constant answers.
+
+        They are the shares of the classes, and all classes alike, which is best with weights.
+        """
+        y, shape, loss = self.sample[1], self.ending.shape, self.program.trainer.loss
+        if self.wants is None:
+            return math.nan
+        shares = constant(self.wants, y, shape)
+        sizes = {"probability": 1 / max(2, shape[-1] if shape else 1), "logit": 0.0}
+        alike = np.full_like(shares, sizes.get(self.wants.output, float(np.median(y))))
+        found = [ask(loss, answer, y) for answer in (shares, alike)]
+        return min((v for v in found if math.isfinite(v)), default=math.nan)
 
     # experiments
 
@@ -305,6 +334,69 @@ class Evidence:
         gain = (without - with_them) / (top - with_them)
         ratio = with_them / without
         return gain >= worth or (gain >= 0.1 and ratio <= 1 / 3) or (gain >= 0.05 and ratio <= 0.1)
+
+    @functools.cached_property
+    def reruns(self) -> Reruns:
+        """Whole trainings again, with something changed; see reruns.py."""
+        seconds = sum(self.trainer.history["seconds"]) if len(self.trainer.history) else 0
+        done = self.trainer.epoch * math.ceil(len(self.program.x) / self.program.batch_size)
+        steps = STEPS
+        if seconds > SECONDS:
+            steps = max(SWEEP_STEPS, min(STEPS, int(done * SECONDS / seconds)))
+        return Reruns(self.program, self.chance_loss, steps)
+
+    @functools.cached_property
+    def stop(self) -> Stop | None:
+        """Where the training is stuck far from what is attainable, None if it is not."""
+        return find_stop(self)
+
+    @functools.cached_property
+    def held(self) -> "Held":
+        """How the program does on rows that it does not train on.
+
+        Those of its validation set; without one, of an experiment that leaves out every fifth row.
+        """
+        program = self.program
+        losses = self.validation_losses
+        if program.validation is not None and losses is not None and len(losses):
+            return Held(self.trainer, (program.x, program.y), program.validation, losses)
+        order = np.random.default_rng(0).permutation(len(program.x))
+        out, kept = np.sort(order[: len(order) // 5]), np.sort(order[len(order) // 5 :])
+        rest = (program.x[out], program.y[out])
+        smaller = dataclasses.replace(
+            program,
+            x=program.x[kept],
+            y=program.y[kept],
+            validation=rest,
+            batch_size=min(program.batch_size, len(kept)),
+        )
+        trainer, losses = smaller.fresh(), []
+        with contextlib.suppress(CutawayError):  # what was complete before counts
+            trainer = smaller.run(callbacks=[lambda _, row: losses.append(row["val_loss"])])
+        return Held(trainer, (smaller.x, smaller.y), rest, np.array(losses))
+
+    @functools.cached_property
+    def outputs(self) -> np.ndarray:
+        """The trained network's outputs on the sample, in evaluation mode."""
+        return self.trainer.predict(self.sample[0])
+
+    @functools.cached_property
+    def ending(self) -> Ending:
+        """How the network ends."""
+        return ending(self.program.fresh(), self.sample[0])
+
+    @functools.cached_property
+    def wants(self):
+        """As `loss_wants`; of a user's own loss what it shows when asked, see outputs.wants."""
+        return wants(self.program.trainer.loss, self.sample[1], self.ending.shape)
+
+    @functools.cached_property
+    def scale(self) -> float:
+        """What counts as much in terms of the loss: chance, or the loss at the start."""
+        chance = self.chance_loss
+        if not math.isfinite(chance):
+            chance = self.initial_loss
+        return abs(chance) if math.isfinite(chance) else math.nan
 
     @functools.cached_property
     def best_seen(self) -> float:
