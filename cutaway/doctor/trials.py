@@ -9,7 +9,8 @@ import numpy as np
 from cutaway.doctor import changes
 from cutaway.doctor.changes import Epochs
 from cutaway.doctor.finding import Diagnosis, Prescription
-from cutaway.doctor.program import Program
+from cutaway.doctor.program import Program, redraw
+from cutaway.doctor.reruns import Lab
 from cutaway.doctor.yardstick import Yardstick
 from cutaway.errors import CutawayError, OptionError, TrainingError, expect_range
 from cutaway.explain.figures import BLUE, GREY, ORANGE
@@ -19,6 +20,7 @@ from cutaway.train import Callback
 SURE = 0.95  # of the interval
 MOMENTS = 12  # of a training at which its curve is measured
 SMALLEST = 0.01  # share of the control's mean below which an effect is none
+UNCLEAR = 0.1  # share of it up to which an interval around 0 means that there is none
 USELESS = 10.0  # times the control's level at the start: all that is worse counts as that
 MOST = 6  # prescriptions, the first ones
 CHANCES = (  # what may be tried without looking; each on a network of any kind
@@ -126,14 +128,16 @@ class Treatment(Story):
         return paired(a - b)
 
     def verdict(self, arm: Arm) -> str:
-        """helped, did nothing, or hurt."""
+        """helped, did nothing, or hurt; unclear where the seeds differ too much to say."""
+        if arm.broken > self.control.broken + self.seeds / 2:
+            return "hurt"
         effect = self.effect(arm)
         level = abs(float(np.mean(self.control.values)))
         if effect.high < 0 and -effect.mean > SMALLEST * level:
             return "helped"
         if effect.low > 0 and effect.mean > SMALLEST * level:
             return "hurt"
-        return "did nothing"
+        return "unclear" if max(-effect.low, effect.high) > UNCLEAR * level else "did nothing"
 
     @property
     def best(self) -> Arm | None:
@@ -161,6 +165,12 @@ class Treatment(Story):
                 over = self.effect(arm, against=self.chance_of(arm))
                 better = "better than" if over.high < 0 else "not surely better than"
                 lines.append(f"   {better} a random change of equal cost (p = {over.p:.2g})")
+            if arm.broken:
+                lines.append(f"   its training broke off in {arm.broken} of {self.seeds} seeds")
+        if self.control.broken:
+            lines.append(f"control: broke off in {self.control.broken} of {self.seeds} seeds")
+        if any(cost != 1 for cost in self.chance):
+            lines.append("chance, xN: a random change, trained N times as long")
         for note in self.notes:
             lines += textwrap.wrap(f"- {note}", width, subsequent_indent="  ")
         best = self.best
@@ -168,20 +178,17 @@ class Treatment(Story):
         return "\n".join([*lines, "", *textwrap.wrap(told, width)])
 
     def _row(self, k, arm):
-        broken = f", broke off {arm.broken} times" if arm.broken else ""
         mean = number(arm.values.mean(), 3)
         if arm is self.control:
-            return ["control", mean, "", "", "", broken.removeprefix(", ")]
+            return ["control", mean, "", "", "", ""]
         effect = self.effect(arm)
-        name = f"{k}" if arm.kind == "prescription" else arm.name
-        interval = f"{number(effect.low, 3)} to {number(effect.high, 3)}"
         return [
-            name,
+            f"{k}" if arm.kind == "prescription" else arm.name,
             mean,
             f"{effect.mean:+.3g}",
-            interval,
-            f"p {effect.p:.2g}",
-            self.verdict(arm) + broken,
+            f"{number(effect.low, 3)} to {number(effect.high, 3)}",
+            f"p {effect.p:.1g}",
+            self.verdict(arm),
         ]
 
     def to_dict(self) -> dict:
@@ -288,18 +295,18 @@ def treat(
     stick = Yardstick(base, programs)
     control = Arm("untreated", "control")
     chance = {
-        cost: Arm("chance" if cost == 1 else f"chance, {cost:g} x epochs", "chance")
+        cost: Arm("chance" if cost == 1 else f"chance, x{cost:.3g}", "chance")
         for cost in dict.fromkeys(_cost(arm.prescription) for arm, _ in planned)
     }
-    work = [(control, lambda seed: base)]
-    work += [(arm, lambda seed, program=program: program) for arm, program in planned]
+    work = [(control, _same(base))]
+    work += [(arm, _same(program)) for arm, program in planned]
     work += [(arm, _drawer(base, cost, arm)) for cost, arm in chance.items()]
     total, done = len(work) * seeds, 0
-    for seed in range(seeds):
-        for arm, program_of in work:
+    for arm, start in work:
+        for seed in range(seeds):
             if watch is not None:
                 watch(done, total, arm.name)
-            _run(arm, program_of(seed), seed, stick)
+            _run(arm, *start(seed), seed, stick)
             done += 1
     if watch is not None:
         watch(done, total, "")
@@ -357,10 +364,22 @@ def _trainings(planned, seeds):
     return seeds * (1 + len(planned) + len({_cost(arm.prescription) for arm, _ in planned}))
 
 
-def _drawer(base: Program, cost, arm):
-    """Function from a seed to the program with a random change; notes in the arm what it drew."""
+def _same(program: Program):
+    """Function from a seed to (program, trainer at its start), the trainer compiled only once."""
+    lab = Lab(program.fresh())
 
-    def program_of(seed):
+    def start(seed):
+        lab.back()
+        redraw(lab.trainer.net, seed)
+        return program, lab.trainer
+
+    return start
+
+
+def _drawer(base: Program, cost, arm):
+    """As _same, with a random change for each seed; notes in the arm what it drew."""
+
+    def start(seed):
         rng = np.random.default_rng([seed, 41])
         for k in rng.permutation(len(CHANCES)):
             extra = () if cost == 1 else (Epochs(cost),)
@@ -369,10 +388,10 @@ def _drawer(base: Program, cost, arm):
             except CutawayError:
                 continue
             arm.tried.append(CHANCES[k].text)
-            return program
+            return program, program.fresh(seed)
         raise OptionError("no random change fits this program")
 
-    return program_of
+    return start
 
 
 class _Curve(Callback):
@@ -391,13 +410,14 @@ class _Curve(Callback):
             self.points.append((trainer.epoch, self.stick.sample(trainer, self.program)))
 
 
-def _run(arm, program, seed, stick):
+def _run(arm, program, trainer, seed, stick):
     curve = _Curve(program, stick)
-    trainer = program.fresh(seed)
+    begin = trainer.net.state_dict()
     try:
-        trainer = program.run(seed, callbacks=[curve])
+        program.run(seed, callbacks=[curve], trainer=trainer)
     except TrainingError:
         arm.broken += 1  # such a network is thrown away: it counts as one that is not trained
+        trainer.net.load_state_dict(begin)
     arm.curves.append(curve.points)
     arm.sample.append(stick.sample(trainer, program))
     held = stick.validation(trainer, program)
