@@ -52,7 +52,13 @@ class GradientError(CutawayError, RuntimeError):
 
 
 class TrainingError(CutawayError, RuntimeError):
-    """Training that had to stop."""
+    """Training that had to stop.
+
+    Attributes:
+        origin: train.Origin of a NaN or infinity, or None.
+    """
+
+    origin = None
 
 
 def did_you_mean(name: str, known) -> str:

@@ -132,3 +132,14 @@ def gradients(root: Record, grad, visit=None) -> list:
                 pending[source.serial] = g
                 heapq.heappush(latest, -source.serial)
     return list(leaves.values())
+
+
+def records(root: Record | None) -> list:
+    """`root` and all records below it, in the order of time."""
+    found, waiting = {}, [root]
+    while waiting:
+        record = waiting.pop()
+        if record is not None and record.serial not in found:
+            found[record.serial] = record
+            waiting += [t.record for t in record.inputs if t is not None]
+    return [found[serial] for serial in sorted(found)]

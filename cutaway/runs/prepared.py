@@ -131,8 +131,22 @@ class Prepared:
         run.metrics = results
         run.save()
         if trouble is not None:
-            raise trouble
+            raise self._with_row(trouble)
         return run
+
+    def _with_row(self, trouble: TrainingError) -> TrainingError:
+        """The error with the number of the row in the source, where one is to blame."""
+        if trouble.origin is None or trouble.origin.row is None:
+            return trouble
+        number = int(self.row_numbers[self.training[trouble.origin.row]])
+        error = TrainingError(
+            f"{trouble.came}; row {trouble.origin.row} of the training rows is row {number:,} of "
+            f"{Path(self.source).name}",
+            expected=trouble.expected,
+            mend=trouble.mend,
+        )
+        error.origin = dataclasses.replace(trouble.origin, row=number)
+        return error
 
     def _inputs(self, y):
         """What fit takes, and the stream if it is one."""

@@ -1,5 +1,6 @@
 """Training: the Trainer, its compiled epochs, callbacks, checkpoints and history."""
 
+from cutaway.train.blame import Origin
 from cutaway.train.callbacks import Callback, EarlyStopping, PlateauRate
 from cutaway.train.checkpoint import Checkpoints
 from cutaway.train.files import load_weights, save_weights, write_atomically

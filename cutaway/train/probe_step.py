@@ -13,6 +13,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from cutaway.engine import Tensor, gradients
+from cutaway.engine.tape import records
 from cutaway.nn.jit import jit
 from cutaway.nn.module import Module, watch
 from cutaway.nn.recompute import Recompute
@@ -199,7 +200,7 @@ def _forward(trainer, x, y):
 
     with _kept(net), watch(net, look):
         loss = trainer._steps._loss(x, y)
-    found = _merged(calls, _activations(_records(loss), net))
+    found = _merged(calls, _activations(records(loss.record), net))
     _connect(found, outputs[-1] if outputs else loss)
     return found, loss
 
@@ -240,18 +241,6 @@ def _own_parameters(module) -> list:
         elif isinstance(value, Stateful) and not isinstance(value, Module):
             waiting += vars(value).values()
     return found
-
-
-def _records(loss) -> list:
-    """The records below the loss, in the order of time."""
-    found, waiting = {}, [loss.record]
-    while waiting:
-        record = waiting.pop()
-        if record is None or record.serial in found:
-            continue
-        found[record.serial] = record
-        waiting += [t.record for t in record.inputs if t is not None]
-    return [found[serial] for serial in sorted(found)]
 
 
 def _activations(records, net) -> list:

@@ -1,6 +1,7 @@
 """Trainer: epochs of compiled steps, with validation, callbacks and a clean end."""
 
 import contextlib
+import dataclasses
 import signal
 import threading
 import time
@@ -13,14 +14,27 @@ from cutaway.nn.random import generator
 from cutaway.nn.state import named_variables
 from cutaway.ops.precision import PRECISIONS, current_precision, precision
 from cutaway.optim import Adam
-from cutaway.train.blame import find_origin
+from cutaway.train.blame import Origin, find_origin
 from cutaway.train.blocks import Memory, Stream, expect_batch, expect_parts, is_stream, to_device
 from cutaway.train.checks import check_fit
 from cutaway.train.evaluation import Evaluator
 from cutaway.train.history import History
 from cutaway.train.prepared import Prepared
 from cutaway.train.progress import Progress
-from cutaway.train.steps import Steps
+from cutaway.train.steps import Chunk, Steps
+
+PREVIOUS_BYTES = 2**26  # of weights that are kept one chunk longer, to look back at
+
+
+@dataclasses.dataclass
+class _Ran:
+    """A chunk, and what its steps took their rows from."""
+
+    chunk: Chunk
+    x: object
+    y: object
+    order: np.ndarray
+    epoch: int
 
 
 class Trainer:
@@ -159,12 +173,17 @@ class Trainer:
                 if held is not None:
                     check_fit(self._prepared, self.loss, *held.sample())
                 self.planned_epochs = epochs
+                self._is_streaming = arrays is None
+                size = sum(v.data.nbytes for v in self._variables().values())
+                self._is_small = size <= PREVIOUS_BYTES and not self._is_streaming
+                self._previous = None
                 for callback in callbacks:
                     callback.on_ready(self)
                 while self.epoch < epochs and self.stopped is None:
                     self._one_epoch(training, held, callbacks)
             finally:
                 self._prepared.eval()
+                self._previous = None
                 if self.average is not None:
                     self.average.apply()
                 for callback in callbacks:
@@ -224,18 +243,47 @@ class Trainer:
     def _expect_finite(self, chunk, x, y, order):
         bad = np.flatnonzero(~np.isfinite(chunk.losses))
         if not len(bad):
+            self._previous = _Ran(chunk, x, y, order, self.epoch + 1) if self._is_small else None
             return
         step = chunk.start + int(bad[0])
-        self._steps.rewind(chunk, step, x, y, order)
-        origin = find_origin(self._prepared, self.loss, x[order[step]], y[order[step]])
         value = "NaN" if np.isnan(chunk.losses[bad[0]]) else "infinite"
+        epoch = self.epoch + 1
+        ran = _Ran(chunk, x, y, order, epoch)
+        origin = self._origin(ran, step)
+        if origin is not None and origin.phase == "weights":
+            # the step before made them so; its own loss was still finite
+            if step > chunk.start:
+                origin = self._origin(ran, step - 1) or origin
+            elif self._previous is not None:
+                before = self._previous
+                last = before.chunk.start + len(before.chunk.losses) - 1
+                origin = self._origin(before, last) or origin
+        text = (
+            "the same step alone is finite, so it is a matter of rounding"
+            if origin is None
+            else origin.text()
+        )
+        if origin is not None and (origin.epoch, origin.step) != (epoch, step + 1):
+            text += f", in epoch {origin.epoch}, step {origin.step}"
         self.stopped = f"the loss became {value}"
-        raise TrainingError(
-            f"the loss became {value} in epoch {self.epoch + 1}, step {step + 1}: {origin}",
+        error = TrainingError(
+            f"the loss became {value} in epoch {epoch}, step {step + 1}: {text}",
             expected="a finite loss",
             mend=f"lower the learning rate (it was {float(self.optimizer.lr):.3g}), scale the "
             "inputs and targets, or clip the gradients; the weights from before are kept",
         )
+        error.origin = origin
+        raise error
+
+    def _origin(self, ran, step: int) -> Origin | None:
+        """Where step `step` of `ran` stops being finite; the values from before it are back."""
+        self._steps.rewind(ran.chunk, step, ran.x, ran.y, ran.order)
+        for rows in np.atleast_2d(self._steps._parts(ran.order)[step]):
+            numbers = None if self._is_streaming else rows
+            found = find_origin(self, ran.x[rows], ran.y[rows], numbers)
+            if found is not None:
+                return dataclasses.replace(found, epoch=ran.epoch, step=step + 1)
+        return None
 
     # state for checkpoints
 

@@ -192,7 +192,7 @@ def test_folders_that_are_no_runs_are_named(tmp_path):
     for file, words in (
         ("weights.safetensors", "is damaged"),
         ("preprocessing.json", "is damaged"),
-        ("metrics.json", "probes.parquet", "is damaged"),
+        ("metrics.json", "is damaged"),
         ("config.json", "is damaged"),
     ):
         path = run.path / file
