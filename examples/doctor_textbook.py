@@ -139,19 +139,18 @@ def adaptive_rates(epochs=128):
     for name, make in (("Adagrad", ct.optim.Adagrad), ("Adadelta", ct.optim.Adadelta)):
         ct.seed(0)
         net = deep(ct.ReLU, init.he_normal, layers=2)
-        probes = ct.train.Probes(x, y)  # no callback here: it measures when asked
-
-        def at_powers(trainer, row, probes=probes):
-            if row["epoch"] & (row["epoch"] - 1) == 0:  # epochs 1, 2, 4, ...
-                probes.measure(trainer)
-
+        probes = ct.train.Probes(x, y)
         trainer = ct.Trainer(
             net, loss=ct.losses.binary_cross_entropy_with_logits, optimizer=make(net)
         )
-        history = trainer.fit(x, y, epochs=epochs, batch_size=32, seed=0, progress=False,
-                              callbacks=[at_powers])  # fmt: skip
-        first = [row for row in probes.rows if row["layer"] == "0"]
-        found[name] = [(row["step"], row["step_size"]) for row in first], history["loss"][-1]
+        rates, done = [], 0
+        while done < epochs:  # to epochs 1, 2, 4, ...; the optimizer's state goes on
+            history = trainer.fit(x, y, epochs=max(1, done), batch_size=32, callbacks=[probes],
+                                  seed=done, progress=False)  # fmt: skip
+            done += len(history)
+            row = probes.at(-1)[0]
+            rates.append((row["step"], row["step_size"]))
+        found[name] = rates, history["loss"][-1]
     steps = [str(step) for step, _ in found["Adagrad"][0]]
     rates = [[name, *(number(rate, 2) for _, rate in of[0])] for name, of in found.items()]
     print("\n".join(align([["step", *steps], *rates], "<" + ">" * len(steps))))

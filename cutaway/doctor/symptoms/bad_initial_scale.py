@@ -86,7 +86,9 @@ def _scales(evidence) -> list:
     found = []
     for path, parameter in net.named_parameters().items():
         inside = any(path.startswith(f"{e}.") for e in embeddings)
-        if parameter.ndim < 2 or inside or not parameter.requires_grad:
+        # what the scale of recurrent weights does, it does through time: see vanishing_gradient
+        recurrent = path.endswith(".hidden_weight")
+        if parameter.ndim < 2 or inside or recurrent or not parameter.requires_grad:
             continue
         std = float(np.sqrt(np.mean(parameter.numpy().astype(np.float64) ** 2)))
         fan_in, fan_out = fans(parameter.shape)

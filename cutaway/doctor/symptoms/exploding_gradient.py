@@ -1,5 +1,6 @@
 """exploding_gradient: on its way back the gradient grows at every layer, or it grew in training."""
 
+import itertools
 import math
 
 from cutaway.doctor.changes import Clip, LearningRate, OrthogonalRecurrence, Reinitialise
@@ -36,7 +37,7 @@ def look(evidence: Evidence) -> Finding | None:
 def _through_layers(evidence):
     rows = layers_at(evidence, 0)
     share = gradient_share(rows)
-    overflows = len(rows) > 2 and any(not math.isfinite(row["std"]) for row in rows)
+    overflows = len(rows) > 2 and _overflows([row["std"] for row in rows])
     if not (share > MOST_SHARE or overflows):
         return None
     share = math.inf if overflows else share
@@ -49,6 +50,12 @@ def _through_layers(evidence):
     )
     text = _explanation(evidence, rows, share)
     return _finding(evidence, f"layer {rows[0]['layer']} gets the most", [measure], text, 0.85)
+
+
+def _overflows(spreads):
+    """Whether signals grow from layer to layer until they are not finite (not NaN at once)."""
+    finite = list(itertools.takewhile(math.isfinite, spreads))
+    return 1 < len(finite) < len(spreads) and finite[-1] > MOST_SHARE * finite[0]
 
 
 def _explanation(evidence, rows, share):

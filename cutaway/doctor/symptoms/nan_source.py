@@ -7,6 +7,7 @@ import numpy as np
 from cutaway.doctor.changes import Clip, LearningRate
 from cutaway.doctor.evidence import Evidence
 from cutaway.doctor.finding import Finding, Measure, Prescription
+from cutaway.doctor.symptoms import exploding_gradient
 
 CALM = 0.01  # of the learning rate: what diverges does not do so with it, what is undefined does
 GREW = 2.0  # times the initial loss: training that went up before it broke
@@ -43,7 +44,7 @@ def _in_training(evidence):
     losses = evidence.losses
     calm = evidence.tried(LearningRate(CALM)).loss
     rising = not len(losses) or losses[-1] > GREW * evidence.initial_loss
-    diverged = math.isfinite(calm) and rising
+    diverged = (math.isfinite(calm) and rising) or exploding_gradient.look(evidence) is not None
     where = trouble.came.split(": ", 1)[-1]
     measures = [Measure("epochs that were complete before", len(losses))]
     if len(losses):
@@ -51,8 +52,8 @@ def _in_training(evidence):
     measures.append(Measure(f"loss with {CALM} of the learning rate", calm))
     if diverged:
         text = (
-            f"{trouble.came}. With {CALM} of the learning rate all stays finite: the numbers "
-            "grew step by step until they overflowed. It is the end of a divergence, not its cause."
+            f"{trouble.came}. The numbers grew until they overflowed: this is the end of a "
+            "divergence, not its cause."
         )
         mend = [
             Prescription("a tenth of the learning rate", (LearningRate(0.1),)),

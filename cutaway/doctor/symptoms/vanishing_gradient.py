@@ -14,6 +14,7 @@ from cutaway.explain.story import number
 # near 1, and pooling takes a factor of about its window. Five sigmoids with Glorot's weights
 # leave about 1/1000, and from there on plain SGD no longer moves the first layers.
 LEAST_SHARE = 1e-3
+NEARLY_NOTHING = 0.02  # of the loss of chance: whatever the start was like, all is learned
 UNSURE = 0.3  # of the loss of chance: between here and STUCK an experiment decides
 
 
@@ -64,7 +65,7 @@ def _through_layers(evidence):
 
 
 def _through_time(evidence):
-    if not evidence.left >= UNSURE:
+    if not evidence.left >= NEARLY_NOTHING:
         return None
     found = time_share(evidence)
     if found is None or not found.share < LEAST_SHARE:
