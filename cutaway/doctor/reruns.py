@@ -57,7 +57,7 @@ class Rerun:
         held_end: likewise, the median of the last quarter of the epochs.
         losses: training loss of each complete epoch.
         held_losses: likewise on the rows held out.
-        trainer: the Trainer afterwards; only of the program's own rerun.
+        trainer, values: the Trainer afterwards, and what its Lab then held; only of `base`.
     """
 
     loss: float
@@ -66,6 +66,7 @@ class Rerun:
     losses: np.ndarray
     held_losses: np.ndarray
     trainer: Trainer | None = None
+    values: list | None = None
 
     @property
     def broke(self) -> bool:
@@ -161,6 +162,9 @@ class Reruns:
 
     def rate(self, factor: float) -> Rerun:
         """With the learning rate times a factor."""
+        factor = round(factor, 9)
+        if factor == 1:
+            return self.base
         return self._once(("rate", factor), lambda: self._train(self._lab, factor=factor))
 
     @property
@@ -171,19 +175,27 @@ class Reruns:
 
     def longer(self, factor: int) -> Rerun:
         """With so many times the epochs; a schedule of a known length is stretched with them."""
-        lab = self._lab
-        if self.program.trainer.optimizer.schedule is not None:
-            lab = Lab(self.program.fresh())
-            stretch(lab.trainer.optimizer.schedule, factor)
-        return self._once(("longer", factor), lambda: self._train(lab, epochs=factor * self.epochs))
+
+        def train():
+            lab = self._lab
+            if self.program.trainer.optimizer.schedule is not None:
+                lab = Lab(self.program.fresh())
+                stretch(lab.trainer.optimizer.schedule, factor)
+            return self._train(lab, epochs=factor * self.epochs)
+
+        return self._once(("longer", factor), train)
 
     def adam(self, lr: float) -> Rerun:
         """With Adam, from the same start."""
 
-        def train():
-            return self._train(Lab(self.program.changed(UseOptimizer("adam", lr)).trainer))
+        if type(self.program.trainer.optimizer) is Adam:
+            return self.rate(lr / self._lab.lr)
+        factor = lr / self._adam_lab.lr
+        return self._once(("adam", lr), lambda: self._train(self._adam_lab, factor=factor))
 
-        return self._once(("adam", lr), train)
+    @functools.cached_property
+    def _adam_lab(self):
+        return Lab(self.program.changed(UseOptimizer("adam", ADAM_RATES[0])).trainer)
 
     def restart(self, number: int) -> Rerun:
         """From another start: weights drawn as Glorot & Bengio 2010 do, biases 0."""
@@ -252,18 +264,25 @@ class Reruns:
     def onward(self, *, epochs: int, factor: float = 1.0) -> Rerun:
         """More training from where `base` ended, at a constant rate times a factor."""
         key = ("onward", epochs, factor)
-        return self._once(key, lambda: self._train(self._after, epochs=epochs, factor=factor))
+        lab, values = self._after
+        return self._once(
+            key, lambda: self._train(lab, epochs=epochs, factor=factor, values=values)
+        )
 
     @functools.cached_property
     def _after(self):
+        """(a Lab at a constant rate, the values at the end of `base`)."""
+        if self.program.trainer.optimizer.schedule is None:
+            return self._lab, self.base.values
         trainer = rebuilt(self.base.trainer)
         trainer.optimizer.schedule = None
-        return Lab(trainer)
+        lab = Lab(trainer)
+        return lab, lab.values
 
     def steps_after(self, count: int, factor: float = 1.0) -> np.ndarray:
         """(count + 1,) losses on the same rows after each of some single steps from the end."""
-        lab = self._after
-        lab.back(factor)
+        lab, values = self._after
+        lab.back(factor, values)
         rng = np.random.default_rng(0)
         found = [lab.loss(*self.sample)]
         for _ in range(count):
@@ -284,8 +303,8 @@ class Reruns:
             self._known[key] = make()
         return self._known[key]
 
-    def _train(self, lab, *, factor=1.0, epochs=None, change=None, keep=False):
-        lab.back(factor)
+    def _train(self, lab, *, factor=1.0, epochs=None, change=None, values=None, keep=False):
+        lab.back(factor, values)
         if change is not None:
             change(lab.trainer)
         trainer, broke = lab.trainer, False
@@ -316,6 +335,7 @@ class Reruns:
             losses=losses,
             held_losses=held,
             trainer=rebuilt(trainer) if keep else None,
+            values=lab.now() if keep else None,
         )
 
 
@@ -336,12 +356,17 @@ class Lab:
         self.trainer = trainer
         owners = (trainer.net, trainer.optimizer, trainer.average, trainer.mix, trainer.prepare)
         self.variables = list(named_variables([o for o in owners if o is not None]).values())
-        self.values = [v.data for v in self.variables]  # a Trainer's steps donate nothing
+        self.values = self.now()
         self.lr = float(trainer.optimizer.base_lr.data)
 
-    def back(self, factor: float = 1.0) -> None:
-        """To the start, with a learning rate times `factor`."""
-        for variable, value in zip(self.variables, self.values, strict=True):
+    def now(self) -> list:
+        """The values of all that a training changes: a Trainer's steps donate nothing."""
+        return [v.data for v in self.variables]
+
+    def back(self, factor: float = 1.0, values=None) -> None:
+        """To the start, or other values, with a learning rate times `factor`."""
+        values = self.values if values is None else values
+        for variable, value in zip(self.variables, values, strict=True):
             variable.data, variable.grad = value, None
         if factor != 1:
             self.trainer.optimizer.lr = self.lr * factor
