@@ -44,6 +44,7 @@ RELATIVE_UNITS, RELATIVE_STEPS = 128, 600
 RELATIVE_INPUTS = 5000  # columns for which it is still small
 BIGRAM_TOKENS = 5000  # whose pairs can be counted in a table
 REPEATS = 0.7  # median correlation of targets with inputs above which they are the same, noisy
+PLAIN_EPS, PLAIN_BETAS = 1e-6, (0.9, 0.999)  # Kingma & Ba 2015, Algorithm 1, and a larger ε
 ADAM_RATES = (1e-3, 1e-2)  # Kingma & Ba's default, and the usual one of small networks
 
 
@@ -188,10 +189,30 @@ class Reruns:
     def adam(self, lr: float) -> Rerun:
         """With Adam, from the same start."""
 
-        if type(self.program.trainer.optimizer) is Adam:
+        if is_plain_adam(self.program.trainer.optimizer):
             return self.rate(lr / self._lab.lr)
         factor = lr / self._adam_lab.lr
         return self._once(("adam", lr), lambda: self._train(self._adam_lab, factor=factor))
+
+    def constant_rate(self) -> Rerun:
+        """Without the schedule."""
+
+        def train():
+            trainer = self.program.fresh()
+            trainer.optimizer.schedule = None
+            return self._train(Lab(trainer))
+
+        return self._once(("constant",), train)
+
+    def forgetful(self, beta: float) -> Rerun:
+        """With a velocity that forgets sooner: another β of an optimizer that has one."""
+
+        def train():
+            trainer = self.program.fresh()
+            trainer.optimizer.beta = beta
+            return self._train(Lab(trainer))
+
+        return self._once(("beta", beta), train)
 
     @functools.cached_property
     def _adam_lab(self):
@@ -337,6 +358,11 @@ class Reruns:
             trainer=rebuilt(trainer) if keep else None,
             values=lab.now() if keep else None,
         )
+
+
+def is_plain_adam(optimizer) -> bool:
+    """Whether it is Adam as Kingma & Ba recommend it, but for the rate."""
+    return type(optimizer) is Adam and optimizer.eps <= PLAIN_EPS and optimizer.betas == PLAIN_BETAS
 
 
 def _repeats(x, y) -> bool:
