@@ -163,7 +163,7 @@ class Reruns:
 
     def rate(self, factor: float) -> Rerun:
         """With the learning rate times a factor."""
-        factor = round(factor, 9)
+        factor = float(f"{factor:.6g}")
         if factor == 1:
             return self.base
         return self._once(("rate", factor), lambda: self._train(self._lab, factor=factor))
@@ -221,16 +221,16 @@ class Reruns:
     def restart(self, number: int) -> Rerun:
         """From another start: weights drawn as Glorot & Bengio 2010 do, biases 0."""
 
-        def redraw(trainer):
-            named = zip(trainer.optimizer.paths, trainer.optimizer.parameters, strict=True)
-            with seeded(number):
-                for path, p in named:
-                    if p.ndim > 1:
-                        p.data = jnp.asarray(glorot_uniform(p.shape), p.dtype)
-                    elif path.endswith("bias"):
-                        p.data = jnp.zeros_like(p.data)
+        def train():
+            return self._train(self._lab, change=functools.partial(_redraw, number))
 
-        return self._once(("restart", number), lambda: self._train(self._lab, change=redraw))
+        return self._once(("restart", number), train)
+
+    def redrawn(self, number: int) -> Trainer:
+        """A Trainer as `restart` begins with."""
+        trainer = self.program.fresh()
+        _redraw(number, trainer)
+        return trainer
 
     def relative(self) -> Rerun | None:
         """A plain model that learns most of what there is to learn; None where we have none.
@@ -300,12 +300,17 @@ class Reruns:
         lab = Lab(trainer)
         return lab, lab.values
 
-    def steps_after(self, count: int, factor: float = 1.0) -> np.ndarray:
-        """(count + 1,) losses on the same rows after each of some single steps from the end."""
+    def steps_after(self, count: int, factor: float = 1.0) -> tuple:
+        """Some single steps from the end of `base`.
+
+        Returns:
+            (count + 1,) losses on the same rows before and after them, and (count - 1,) cosines
+            of the angle between each move of the weights and the one before.
+        """
         lab, values = self._after
         lab.back(factor, values)
         rng = np.random.default_rng(0)
-        found = [lab.loss(*self.sample)]
+        found, weights = [lab.loss(*self.sample)], [_weights(lab)]
         for _ in range(count):
             rows = rng.choice(len(self.x), self.batch_size, replace=False)
             try:
@@ -317,7 +322,10 @@ class Reruns:
                 found.append(math.inf)
                 break
             found.append(lab.loss(*self.sample))
-        return np.array(found)
+            weights.append(_weights(lab))
+        moves = np.diff(weights, axis=0)
+        moves /= np.maximum(np.linalg.norm(moves, axis=1, keepdims=True), 1e-30)
+        return np.array(found), (moves[1:] * moves[:-1]).sum(axis=1)
 
     def _once(self, key, make):
         if key not in self._known:
@@ -358,6 +366,21 @@ class Reruns:
             trainer=rebuilt(trainer) if keep else None,
             values=lab.now() if keep else None,
         )
+
+
+def _redraw(number, trainer) -> None:
+    named = zip(trainer.optimizer.paths, trainer.optimizer.parameters, strict=True)
+    with seeded(number):
+        for path, p in named:
+            if p.ndim > 1:
+                p.data = jnp.asarray(glorot_uniform(p.shape), p.dtype)
+            elif path.endswith("bias"):
+                p.data = jnp.zeros_like(p.data)
+
+
+def _weights(lab) -> np.ndarray:
+    parameters = lab.trainer.optimizer.parameters
+    return np.concatenate([np.ravel(p.numpy()) for p in parameters]).astype(np.float64)
 
 
 def is_plain_adam(optimizer) -> bool:

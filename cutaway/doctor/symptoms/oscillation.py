@@ -14,6 +14,9 @@ STEPS = 16
 SWING = 0.05
 NOTHING = 0.95  # of the chance loss: a network above has learnt nothing, see learning_rate_too_high
 BACK_AND_FORTH = 0.7  # share of steps that undo the direction of the one before; 0.5 is by chance
+# Median cosine between a move of the weights and the one before: -1 for weights that jump from one
+# side of a valley to the other, at the same height perhaps; batches drawn anew give about 0.
+OPPOSED = -0.5
 LONG, USUAL = 0.95, 0.9  # β above which a velocity swings long, and the usual one (Sutskever 2013)
 CONFIDENCE = 0.7
 REGULAR = 0.87  # if it goes back and forth
@@ -28,16 +31,18 @@ def look(evidence) -> Finding | None:
     if calmer is None:
         return None
     better, how, change = calmer
-    losses = reruns.steps_after(STEPS)
+    losses, cosines = reruns.steps_after(STEPS)
     moves = np.diff(losses[np.isfinite(losses)])
     if len(moves) < STEPS // 2:
         return None
     swing = float(np.abs(moves).mean() / (reruns.chance - better.loss))
-    if swing < SWING:
-        return None
+    turn = float(np.median(cosines))
     turns = float((moves[1:] * moves[:-1] < 0).mean())
+    if swing < SWING and turn > OPPOSED:
+        return None
+    is_regular = turns >= BACK_AND_FORTH or turn <= OPPOSED
     learnt = reruns.base.loss < NOTHING * reruns.chance
-    if not learnt and turns < BACK_AND_FORTH and isinstance(change, LearningRate):
+    if not learnt and not is_regular and isinstance(change, LearningRate):
         return None
     return Finding(
         code="oscillation",
@@ -50,7 +55,8 @@ def look(evidence) -> Finding | None:
                 "above",
                 "stable training stays below 0.02",
             ),
-            Measure("share of steps that turn back", turns),
+            Measure("share of steps after which the loss turns", turns),
+            Measure("median cosine of a step and the one before", turn),
             Measure("loss", reruns.base.loss),
             Measure(f"loss with {how}, equal steps", better.loss, reruns.base.loss, "below"),
         ],
@@ -62,7 +68,7 @@ def look(evidence) -> Finding | None:
             Prescription(f"train with {how}", (change,)),
             Prescription("take batches four times as large", (BatchSize(4),)),
         ],
-        confidence=REGULAR if turns >= BACK_AND_FORTH else CONFIDENCE,
+        confidence=REGULAR if is_regular else CONFIDENCE,
     )
 
 
