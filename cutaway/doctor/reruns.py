@@ -31,15 +31,14 @@ HELD_SHARE = 0.2  # of the rows that reruns hold out where the program has no va
 HELD_FROM = 100  # rows from which they do: the mean of fewer than 20 held rows says too little
 
 # Of the loss that better training takes away, the share that the program must leave to be called
-# ill. Training 3 times longer at a good rate takes away less than 0.1 of it on the healthy
-# programs of tests/doctor/test_rate_symptoms.py; a rate wrong by a factor of 30 leaves 0.4 to 1.
+# ill. A choice: the healthy programs of tests/doctor/test_rate_symptoms.py stay below it with every
+# rerun at once, the faults there are above.
 WORTH = 0.25
 # or this share, if the loss also falls to a third (a regression that explains 85 instead of 97%)
 WORTH_LESS, THIRD = 0.1, 1 / 3
 # Share of its chance loss that a training has to take away to have learnt anything.
 LEARNT = 0.05
-# The plain network that takes the place of another: learns the tables of scikit-learn and the
-# functions of the tests to the noise in them.
+# The plain network that takes the place of another: more than a small table needs, and still small.
 RELATIVE_UNITS, RELATIVE_STEPS = 128, 600
 RELATIVE_INPUTS = 5000  # columns for which it is still small
 BIGRAM_TOKENS = 5000  # whose pairs can be counted in a table

@@ -41,7 +41,7 @@ def look(evidence) -> Finding | None:
                 reruns.gain(better),
                 WORTH,
                 "above",
-                "reruns of healthy programs",
+                "a choice; healthy programs stay below with all reruns",
             ),
             Measure(
                 "median ‖Δw‖/‖w‖ of a step", update, USUAL, "above" if update >= USUAL else "below"

@@ -11,6 +11,7 @@ RATES = (0.1, 10.0, 100.0)  # factors at which the program's own optimizer is gi
 CONFIDENCE = 0.5  # Adam also softens other faults, which rank above
 
 
+SECOND = 0.3  # where another rate does nearly as well
 # Median of √v by ε below which ε outweighs it in η / (√v + ε), and Adam is gradient descent.
 OUTWEIGHED = 0.1
 PLAIN = 0.82
@@ -27,8 +28,10 @@ def look(evidence) -> Finding | None:
     own = reruns.best_rate
     lr = min(ADAM_RATES, key=lambda lr: reruns.adam(lr).loss)
     adam = reruns.adam(lr)
-    if not (reruns.is_worth(adam) and reruns.is_worth(adam, than=own)):
+    is_better = adam.loss < own.loss and not adam.held >= own.held
+    if not (reruns.is_worth(adam) and is_better):
         return None
+    is_much_better = reruns.is_worth(adam, than=own)
     name = type(optimizer).__name__
     return Finding(
         code="optimizer_mismatch",
@@ -43,7 +46,7 @@ def look(evidence) -> Finding | None:
         "magnitude, as with inputs of different scales or rare ones, the largest sets the limit "
         "of η and the rest hardly moves. Adam divides each by its own size.",
         prescriptions=[Prescription(f"take Adam at {lr:g}", (UseOptimizer("adam", lr),))],
-        confidence=CONFIDENCE,
+        confidence=CONFIDENCE if is_much_better else SECOND,
     )
 
 
