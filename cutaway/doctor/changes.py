@@ -68,6 +68,19 @@ class LearningRate(Change):
 
 
 @dataclasses.dataclass(frozen=True)
+class ConstantRate(Change):
+    """No schedule: the learning rate stays as it is."""
+
+    @property
+    def text(self) -> str:
+        return "train without the schedule, at a constant learning rate"
+
+    def _apply(self, program):
+        program.trainer.optimizer.schedule = None
+        return program
+
+
+@dataclasses.dataclass(frozen=True)
 class UseOptimizer(Change):
     """Another optimizer, by its name in OPTIMIZERS; schedule and clipping are kept.
 

@@ -31,19 +31,19 @@ HELD_SHARE = 0.2  # of the rows that reruns hold out where the program has no va
 HELD_FROM = 100  # rows from which they do: the mean of fewer than 20 held rows says too little
 
 # Of the loss that better training takes away, the share that the program must leave to be called
-# ill. Training 3 times longer at a good rate takes away less than 0.1 of it on the healthy
-# programs of tests/doctor/test_rate_symptoms.py; a rate wrong by a factor of 30 leaves 0.4 to 1.
+# ill. A choice: the healthy programs of tests/doctor/test_rate_symptoms.py stay below it with every
+# rerun at once, the faults there are above.
 WORTH = 0.25
 # or this share, if the loss also falls to a third (a regression that explains 85 instead of 97%)
 WORTH_LESS, THIRD = 0.1, 1 / 3
 # Share of its chance loss that a training has to take away to have learnt anything.
 LEARNT = 0.05
-# The plain network that takes the place of another: learns the tables of scikit-learn and the
-# functions of the tests to the noise in them.
+# The plain network that takes the place of another: more than a small table needs, and still small.
 RELATIVE_UNITS, RELATIVE_STEPS = 128, 600
 RELATIVE_INPUTS = 5000  # columns for which it is still small
 BIGRAM_TOKENS = 5000  # whose pairs can be counted in a table
 REPEATS = 0.7  # median correlation of targets with inputs above which they are the same, noisy
+PLAIN_EPS, PLAIN_BETAS = 1e-6, (0.9, 0.999)  # Kingma & Ba 2015, Algorithm 1, and a larger ε
 ADAM_RATES = (1e-3, 1e-2)  # Kingma & Ba's default, and the usual one of small networks
 
 
@@ -57,7 +57,7 @@ class Rerun:
         held_end: likewise, the median of the last quarter of the epochs.
         losses: training loss of each complete epoch.
         held_losses: likewise on the rows held out.
-        trainer: the Trainer afterwards; only of the program's own rerun.
+        trainer, values: the Trainer afterwards, and what its Lab then held; only of `base`.
     """
 
     loss: float
@@ -66,6 +66,7 @@ class Rerun:
     losses: np.ndarray
     held_losses: np.ndarray
     trainer: Trainer | None = None
+    values: list | None = None
 
     @property
     def broke(self) -> bool:
@@ -161,6 +162,9 @@ class Reruns:
 
     def rate(self, factor: float) -> Rerun:
         """With the learning rate times a factor."""
+        factor = float(f"{factor:.6g}")
+        if factor == 1:
+            return self.base
         return self._once(("rate", factor), lambda: self._train(self._lab, factor=factor))
 
     @property
@@ -171,33 +175,61 @@ class Reruns:
 
     def longer(self, factor: int) -> Rerun:
         """With so many times the epochs; a schedule of a known length is stretched with them."""
-        lab = self._lab
-        if self.program.trainer.optimizer.schedule is not None:
-            lab = Lab(self.program.fresh())
-            stretch(lab.trainer.optimizer.schedule, factor)
-        return self._once(("longer", factor), lambda: self._train(lab, epochs=factor * self.epochs))
+
+        def train():
+            lab = self._lab
+            if self.program.trainer.optimizer.schedule is not None:
+                lab = Lab(self.program.fresh())
+                stretch(lab.trainer.optimizer.schedule, factor)
+            return self._train(lab, epochs=factor * self.epochs)
+
+        return self._once(("longer", factor), train)
 
     def adam(self, lr: float) -> Rerun:
         """With Adam, from the same start."""
 
-        def train():
-            return self._train(Lab(self.program.changed(UseOptimizer("adam", lr)).trainer))
+        if is_plain_adam(self.program.trainer.optimizer):
+            return self.rate(lr / self._lab.lr)
+        factor = lr / self._adam_lab.lr
+        return self._once(("adam", lr), lambda: self._train(self._adam_lab, factor=factor))
 
-        return self._once(("adam", lr), train)
+    def constant_rate(self) -> Rerun:
+        """Without the schedule."""
+
+        def train():
+            trainer = self.program.fresh()
+            trainer.optimizer.schedule = None
+            return self._train(Lab(trainer))
+
+        return self._once(("constant",), train)
+
+    def forgetful(self, beta: float) -> Rerun:
+        """With a velocity that forgets sooner: another β of an optimizer that has one."""
+
+        def train():
+            trainer = self.program.fresh()
+            trainer.optimizer.beta = beta
+            return self._train(Lab(trainer))
+
+        return self._once(("beta", beta), train)
+
+    @functools.cached_property
+    def _adam_lab(self):
+        return Lab(self.program.changed(UseOptimizer("adam", ADAM_RATES[0])).trainer)
 
     def restart(self, number: int) -> Rerun:
         """From another start: weights drawn as Glorot & Bengio 2010 do, biases 0."""
 
-        def redraw(trainer):
-            named = zip(trainer.optimizer.paths, trainer.optimizer.parameters, strict=True)
-            with seeded(number):
-                for path, p in named:
-                    if p.ndim > 1:
-                        p.data = jnp.asarray(glorot_uniform(p.shape), p.dtype)
-                    elif path.endswith("bias"):
-                        p.data = jnp.zeros_like(p.data)
+        def train():
+            return self._train(self._lab, change=functools.partial(_redraw, number))
 
-        return self._once(("restart", number), lambda: self._train(self._lab, change=redraw))
+        return self._once(("restart", number), train)
+
+    def redrawn(self, number: int) -> Trainer:
+        """A Trainer as `restart` begins with."""
+        trainer = self.program.fresh()
+        _redraw(number, trainer)
+        return trainer
 
     def relative(self) -> Rerun | None:
         """A plain model that learns most of what there is to learn; None where we have none.
@@ -252,20 +284,32 @@ class Reruns:
     def onward(self, *, epochs: int, factor: float = 1.0) -> Rerun:
         """More training from where `base` ended, at a constant rate times a factor."""
         key = ("onward", epochs, factor)
-        return self._once(key, lambda: self._train(self._after, epochs=epochs, factor=factor))
+        lab, values = self._after
+        return self._once(
+            key, lambda: self._train(lab, epochs=epochs, factor=factor, values=values)
+        )
 
     @functools.cached_property
     def _after(self):
+        """(a Lab at a constant rate, the values at the end of `base`)."""
+        if self.program.trainer.optimizer.schedule is None:
+            return self._lab, self.base.values
         trainer = rebuilt(self.base.trainer)
         trainer.optimizer.schedule = None
-        return Lab(trainer)
+        lab = Lab(trainer)
+        return lab, lab.values
 
-    def steps_after(self, count: int, factor: float = 1.0) -> np.ndarray:
-        """(count + 1,) losses on the same rows after each of some single steps from the end."""
-        lab = self._after
-        lab.back(factor)
+    def steps_after(self, count: int, factor: float = 1.0) -> tuple:
+        """Some single steps from the end of `base`.
+
+        Returns:
+            (count + 1,) losses on the same rows before and after them, and (count - 1,) cosines
+            of the angle between each move of the weights and the one before.
+        """
+        lab, values = self._after
+        lab.back(factor, values)
         rng = np.random.default_rng(0)
-        found = [lab.loss(*self.sample)]
+        found, weights = [lab.loss(*self.sample)], [_weights(lab)]
         for _ in range(count):
             rows = rng.choice(len(self.x), self.batch_size, replace=False)
             try:
@@ -277,15 +321,18 @@ class Reruns:
                 found.append(math.inf)
                 break
             found.append(lab.loss(*self.sample))
-        return np.array(found)
+            weights.append(_weights(lab))
+        moves = np.diff(weights, axis=0)
+        moves /= np.maximum(np.linalg.norm(moves, axis=1, keepdims=True), 1e-30)
+        return np.array(found), (moves[1:] * moves[:-1]).sum(axis=1)
 
     def _once(self, key, make):
         if key not in self._known:
             self._known[key] = make()
         return self._known[key]
 
-    def _train(self, lab, *, factor=1.0, epochs=None, change=None, keep=False):
-        lab.back(factor)
+    def _train(self, lab, *, factor=1.0, epochs=None, change=None, values=None, keep=False):
+        lab.back(factor, values)
         if change is not None:
             change(lab.trainer)
         trainer, broke = lab.trainer, False
@@ -316,7 +363,28 @@ class Reruns:
             losses=losses,
             held_losses=held,
             trainer=rebuilt(trainer) if keep else None,
+            values=lab.now() if keep else None,
         )
+
+
+def _redraw(number, trainer) -> None:
+    named = zip(trainer.optimizer.paths, trainer.optimizer.parameters, strict=True)
+    with seeded(number):
+        for path, p in named:
+            if p.ndim > 1:
+                p.data = jnp.asarray(glorot_uniform(p.shape), p.dtype)
+            elif path.endswith("bias"):
+                p.data = jnp.zeros_like(p.data)
+
+
+def _weights(lab) -> np.ndarray:
+    parameters = lab.trainer.optimizer.parameters
+    return np.concatenate([np.ravel(p.numpy()) for p in parameters]).astype(np.float64)
+
+
+def is_plain_adam(optimizer) -> bool:
+    """Whether it is Adam as Kingma & Ba recommend it, but for the rate."""
+    return type(optimizer) is Adam and optimizer.eps <= PLAIN_EPS and optimizer.betas == PLAIN_BETAS
 
 
 def _repeats(x, y) -> bool:
@@ -336,12 +404,17 @@ class Lab:
         self.trainer = trainer
         owners = (trainer.net, trainer.optimizer, trainer.average, trainer.mix, trainer.prepare)
         self.variables = list(named_variables([o for o in owners if o is not None]).values())
-        self.values = [v.data for v in self.variables]  # a Trainer's steps donate nothing
+        self.values = self.now()
         self.lr = float(trainer.optimizer.base_lr.data)
 
-    def back(self, factor: float = 1.0) -> None:
-        """To the start, with a learning rate times `factor`."""
-        for variable, value in zip(self.variables, self.values, strict=True):
+    def now(self) -> list:
+        """The values of all that a training changes: a Trainer's steps donate nothing."""
+        return [v.data for v in self.variables]
+
+    def back(self, factor: float = 1.0, values=None) -> None:
+        """To the start, or other values, with a learning rate times `factor`."""
+        values = self.values if values is None else values
+        for variable, value in zip(self.variables, values, strict=True):
             variable.data, variable.grad = value, None
         if factor != 1:
             self.trainer.optimizer.lr = self.lr * factor

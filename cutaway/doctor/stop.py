@@ -23,6 +23,7 @@ DOWN = 3e-3
 LEVEL = 0.1  # of the way to what is attainable: a fall within reach that counts as none
 # A plain larger network that gets so many times as far says that this one cannot.
 BEYOND = 3.0
+FLAT = 0.05  # of the largest curvature where a usual training begins: below, all is flat
 RESTARTS = (1, 2, 3)
 MORE_RESTARTS = (4, 5, 6, 7, 8)  # where a plain larger network gets much further than those
 
@@ -91,8 +92,9 @@ def find_stop(evidence) -> Stop | None:
     pace = gone / gap
     if pace > STUCK or reruns.is_worth(reruns.rate(0.1)):
         return None
-    shape = _curvature(evidence)
-    kind = _kind(shape, gap)
+    shape = _curvature(evidence, reruns.base.trainer)
+    usual = None if shape is None else _curvature(evidence, reruns.redrawn(RESTARTS[0]))
+    kind = _kind(shape, usual, gap)
     if kind == "slope":
         return None
     return Stop(kind, pace, rerun, how, by_restart, shape)
@@ -112,8 +114,7 @@ def _attempts(reruns):
         yield reruns.rate(factor), f"{factor:g} times the rate", False
 
 
-def _curvature(evidence):
-    trainer = evidence.reruns.base.trainer
+def _curvature(evidence, trainer):
     if sum(p.size for p in trainer.optimizer.parameters) > PARAMETERS:
         return None
     if trainer.prepare is not None:
@@ -125,14 +126,14 @@ def _curvature(evidence):
         return None
 
 
-def _kind(found, gap) -> str:
-    """The kind of point: by how much L falls within reach, to first and to second order."""
-    if found is None:
+def _kind(found, usual, gap) -> str:
+    """The kind of point, by the gradient, by curvature, and by what curvature is elsewhere."""
+    if found is None or usual is None:
         return "open"
     length = found.near / NEAR  # of the weights, at least 1
     if found.verdict != "plateau" and found.gradient_norm * length / 10 > LEVEL * gap:
         return "slope"
     curved = max(abs(found.largest), abs(found.smallest))
-    if found.verdict == "plateau" or curved * length**2 / 2 < LEVEL * gap:
+    if found.verdict == "plateau" or curved < FLAT * abs(usual.largest):
         return "plateau"
     return "saddle" if found.smallest < -DOWN * abs(found.largest) else "minimum"

@@ -13,9 +13,6 @@ from cutaway.doctor.finding import Finding, Measure, Prescription
 from cutaway.doctor.reruns import WORTH
 from cutaway.engine import no_grad
 
-# Least factor by which η_eff fell. With gradients of constant size it falls by the root of the
-# number of steps: 3 in the first 10.
-FELL = 3.0
 CONFIDENCE = 0.87
 
 
@@ -30,13 +27,11 @@ def look(evidence) -> Finding | None:
     if not reruns.is_worth(mean):
         return None
     early, late = effective_rates(reruns, slot)
-    if not early / late >= FELL:
-        return None
     return Finding(
         code="adaptive_rate_decay",
         where=f"optimizer, {type(optimizer).__name__}, the sum of squared gradients G",
         evidence=[
-            Measure("factor by which the median of η/√G fell", early / late, FELL),
+            Measure("factor by which the median of η/√G fell since the first epoch", early / late),
             Measure("median of η/√G at the end", late),
             Measure("loss", reruns.base.loss),
             Measure(

@@ -32,7 +32,7 @@ def look(evidence) -> Finding | None:
                 reruns.gain(better, end=True),
                 WORTH,
                 "above",
-                "reruns of healthy programs",
+                "a choice; healthy programs stay below with all reruns",
             ),
             Measure("loss of the best constant answer", reruns.chance),
         ],

@@ -12,7 +12,7 @@ HIGHER = (10.0, 100.0, 1000.0)  # factors, in the order of trying
 # to updates"); a third of it or more is no rate that is far too low.
 USUAL = 3e-4
 CONFIDENCE = 0.8
-# where steps are of a usual size and more epochs would do it as well
+# where steps are of a usual size and more epochs would do it as well, or the training is stuck
 SECOND = 0.5
 
 
@@ -27,6 +27,7 @@ def look(evidence) -> Finding | None:
     lr = float(evidence.program.trainer.optimizer.base_lr.data)
     update = usual_update(evidence)
     few = too_few_epochs.is_cure(evidence) and update >= USUAL
+    second = few or evidence.stop is not None
     return Finding(
         code="learning_rate_too_low",
         where=f"optimizer, η = {lr:g}",
@@ -40,7 +41,7 @@ def look(evidence) -> Finding | None:
                 reruns.gain(better),
                 WORTH,
                 "above",
-                "reruns of healthy programs",
+                "a choice; healthy programs stay below with all reruns",
             ),
             Measure(
                 "median ‖Δw‖/‖w‖ of a step", update, USUAL, "above" if update >= USUAL else "below"
@@ -52,7 +53,7 @@ def look(evidence) -> Finding | None:
             Prescription(f"raise the learning rate to {lr * factor:g}", (LearningRate(factor),)),
             Prescription("train four times as long", (Epochs(4),)),
         ],
-        confidence=SECOND if few else CONFIDENCE,
+        confidence=SECOND if second else CONFIDENCE,
     )
 
 

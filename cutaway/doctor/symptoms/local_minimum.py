@@ -9,7 +9,7 @@ OPEN = 0.35  # where the network is too large to look at its curvature
 
 def look(evidence) -> Finding | None:
     stop = evidence.stop
-    if stop is None or stop.kind not in ("minimum", "open") or not stop.by_restart:
+    if stop is None or not (stop.kind == "minimum" or (stop.kind == "open" and stop.by_restart)):
         return None
     measures = stop.measures(evidence.reruns)
     if stop.curvature is not None:
@@ -25,7 +25,7 @@ def look(evidence) -> Finding | None:
         where="the weights at the end of training",
         evidence=measures,
         explanation="L has stopped falling where it curves up or is level in every direction that "
-        "was looked at, and the same training from other weights ends much lower.",
+        "was looked at, and training that begins elsewhere, or leaps out, ends much lower.",
         prescriptions=[
             Prescription("start again from other weights", (Reinitialise("glorot_uniform"),)),
             Prescription(

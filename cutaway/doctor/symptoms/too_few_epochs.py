@@ -25,7 +25,7 @@ def look(evidence) -> Finding | None:
                 reruns.gain(longer),
                 WORTH,
                 "above",
-                "reruns of healthy programs",
+                "a choice; healthy programs stay below with all reruns",
             ),
         ],
         explanation="L was still falling when training ended: the same training, only longer, gets "

@@ -13,12 +13,13 @@ def look(evidence) -> Finding | None:
     reruns = evidence.reruns
     if not reruns.has_room or reruns.base.broke:
         return None
-    if any(reruns.is_worth(found) for found in _training_alone(evidence)):
+    own = list(_training_alone(evidence))
+    if any(reruns.is_worth(found) for found in own):
         return None  # it can learn more as it is
     if evidence.stop is not None:
         return None  # from another start it learns more as well
     wider = reruns.relative()
-    if wider is None or not reruns.is_worth(wider):
+    if wider is None or not all(reruns.is_worth(wider, than) for than in (reruns.base, *own)):
         return None
     size = sum(p.size for p in evidence.program.trainer.optimizer.parameters)
     return Finding(
