@@ -5,24 +5,30 @@ import sys
 
 from cutaway.cli.show import console, escape, number, print_json, print_notes, print_scores, table
 from cutaway.data import students_path
+from cutaway.doctor.preflight import preflight
+from cutaway.doctor.program import Program
 from cutaway.runs import prepare, write_report
 
 MOST_CLASSES = 20
 NEW = {"table": ("NEW.csv", "MORE.csv"), "labelled series": ("NEW.tsv", "MORE.tsv")}
 
 
-def train_command(data, target, kind, given, *, out, resume, as_json) -> None:
+def train_command(data, target, kind, given, *, out, resume, before, as_json) -> None:
     prepared = prepare(data, target, kind=kind, **given)
     if not as_json:
         _show_data(prepared)
         _show_network(prepared)
+    looked = _look_before(prepared) if before and not resume else None
+    if looked is not None and not as_json:
+        _show_look(looked)
     command = "cutaway " + shlex.join(sys.argv[1:])
     run = prepared.train(out, resume=resume, progress=False if as_json else None)
     if not as_json:
         _show_result(prepared, run)
     report = write_report(prepared, run, command=command)
     if as_json:
-        print_json({"run": str(run.path), "report": str(report), **run.metrics})
+        seen = {} if looked is None else {"preflight": looked.to_dict()["findings"]}
+        print_json({"run": str(run.path), "report": str(report), **run.metrics, **seen})
         return
     new, more = NEW.get(prepared.kind, ("NEW", "MORE"))
     use = (f"cutaway predict {run.path} {new}", "predictions for what is new")
@@ -39,6 +45,28 @@ def train_command(data, target, kind, given, *, out, resume, as_json) -> None:
         console.print(f"  [bold]{escape(command)}[/]\n      {what}")
     if run.metrics["stopped"] == "interrupted":
         sys.exit(130)
+
+
+def _look_before(prepared):
+    """The Preflight of what is about to be trained."""
+    y = prepared.targets()
+    program = Program.of(
+        prepared.trainer(),
+        prepared.x[prepared.training],
+        y[prepared.training],
+        validation=(prepared.x[prepared.held], y[prepared.held]),
+        epochs=prepared.epochs,
+        batch_size=prepared.batch_size,
+    )
+    return preflight(program)
+
+
+def _show_look(looked) -> None:
+    line = escape(looked.line())
+    console.print(line if looked.healthy else f"[yellow]{line}[/]")
+    for finding in looked.findings:
+        console.print(escape(finding.text()), highlight=False)
+    console.print()
 
 
 def _show_data(prepared) -> None:

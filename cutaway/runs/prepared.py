@@ -11,7 +11,7 @@ from cutaway.losses import LOSSES, expects
 from cutaway.runs.folder import RunFolder
 from cutaway.runs.report import ReportData, render
 from cutaway.runs.run import Run, trainer_for
-from cutaway.train import Checkpoints, EarlyStopping, write_atomically
+from cutaway.train import Checkpoints, EarlyStopping, Trainer, write_atomically
 
 
 @dataclasses.dataclass
@@ -63,6 +63,11 @@ class Prepared:
     def epochs(self) -> int:
         return self.options.count_epochs(len(self.training))
 
+    def trainer(self) -> Trainer:
+        """A Trainer for the network, which has not trained."""
+        optimizer = self.options.make_optimizer(self.net, len(self.training))
+        return trainer_for(self.net, self.spec["loss"], self.preprocessing, optimizer)
+
     def train(self, out=None, *, resume: bool = False, callbacks=(), progress=None) -> Run:
         """Train and save the run.
 
@@ -81,8 +86,7 @@ class Prepared:
             out, name=Path(self.source).stem, config=self._config(), resume=resume
         )
         folder.write_json(folder.preprocessing, self.preprocessing.to_json())
-        optimizer = self.options.make_optimizer(self.net, len(self.training))
-        trainer = trainer_for(self.net, self.spec["loss"], self.preprocessing, optimizer)
+        trainer = self.trainer()
         monitor = self.options.KEPT_BY
         stopping = EarlyStopping(
             self.options.patience, monitor=monitor, higher_is_better=monitor != "val_loss"
@@ -90,7 +94,7 @@ class Prepared:
         checkpoints = Checkpoints(folder.checkpoints, resume=resume)
         if not resume:
             checkpoints.clear()
-        y = self._targets()
+        y = self.targets()
         inputs, stream = self._inputs(y)
         trouble = None
         try:
@@ -143,7 +147,8 @@ class Prepared:
         """report.html."""
         return rows_page(self, run, command)
 
-    def _targets(self) -> np.ndarray:
+    def targets(self) -> np.ndarray:
+        """y as the loss takes it."""
         wants = expects(LOSSES[self.spec["loss"]])
         if self.preprocessing.task == "multiclass" and wants.target in ("one_hot", "real"):
             return np.eye(self.spec["outputs"], dtype=np.float32)[self.y]
