@@ -24,7 +24,7 @@ from cutaway.doctor.trial import Trial
 from cutaway.errors import CutawayError
 from cutaway.explain.story import WIDTH, number
 
-TABLE_SECONDS, OTHER_SECONDS = 2.0, 12.0  # that steps may take, beyond compiling
+TABLE_SECONDS, OTHER_SECONDS = 2.0, 8.0  # that steps may take, beyond compiling
 ROWS = 256  # of which inputs are looked at
 LEAK_ROWS = 9
 # The loss of a new network over that of the best constant answer. Answers with a spread of 1 give

@@ -18,7 +18,7 @@ SMALL = 1e6  # weights times rows
 BATCH_ROWS, BATCH_NUMBERS = 32, 2**20
 FACTORS = (1.0, 10.0, 0.1, 100.0, 1e4, 1e6)  # on η, in the order in which one batch is tried
 RATES = (0.01, 0.1, 1.0, 10.0, 100.0, 1e4, 1e6)
-FALLING = 0.95  # share of the loss below which a rate is not far too low: no need to go on
+FALLING = 0.85  # share of the loss below which a rate is not far too low: no need to go on
 LEARNED = 0.5  # share of its loss at which a batch is learned well enough to stop trying
 DROPPERS = (Dropout, SpatialDropout, StochasticDepth)
 
