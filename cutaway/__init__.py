@@ -114,11 +114,13 @@ _HOMES = {
         "race",
         "save_weights",
     ),
+    "cutaway.doctor": ("diagnose", "treat"),
     "cutaway.explain": ("attribute", "curvature", "draw", "explain_update", "loss_surface"),
     "cutaway.runs": ("Run", "TableOptions", "train_table"),
 }
 _PACKAGES = (
     "data",
+    "doctor",
     "errors",
     "explain",
     "losses",

@@ -17,7 +17,8 @@ from cutaway.doctor.program import Program, copied
 from cutaway.errors import OptionError, expect_choice, expect_range
 from cutaway.losses import LOSSES, expects
 from cutaway.nn.random import seeded
-from cutaway.optim import OPTIMIZERS, Adam, AdamW, ClipNorm, ExponentialAverage
+from cutaway.nn.recurrent import Recurrent
+from cutaway.optim import OPTIMIZERS, Adam, AdamW, ClipNorm, Exponential, ExponentialAverage
 from cutaway.train import EarlyStopping
 
 SEED = 20  # of weights that a change draws
@@ -280,7 +281,11 @@ def _fitting(trainer, x) -> str:
 def _redraw(module, draw):
     if surgery.is_activation(module):
         return
-    for name, value in module.__dict__.items():
+    own = dict(module.__dict__)
+    if isinstance(module, Recurrent):  # its weights are in lists, one of each layer and direction
+        for direction in (*module.layers, *module.reversed_layers):
+            own |= {f"{id(direction)}.{name}": value for name, value in vars(direction).items()}
+    for name, value in own.items():
         if not isinstance(value, nn.Parameter):
             continue
         if value.ndim > 1:
@@ -290,6 +295,23 @@ def _redraw(module, draw):
         else:
             new = np.full(value.shape, 0.0 if "bias" in name else 1.0)
         value.data = jnp.asarray(new, value.dtype)
+
+
+@dataclasses.dataclass(frozen=True)
+class OrthogonalRecurrence(Change):
+    """Recurrent weights drawn orthogonal, each gate for itself, so that they stretch no state."""
+
+    text = "draw the recurrent weights orthogonal"
+
+    def _apply(self, program):
+        named = program.trainer.net.named_parameters()
+        found = [p for path, p in named.items() if path.split(".")[-1] == "hidden_weight"]
+        surgery.expect_some(len(found), "recurrent layer")
+        for p in found:
+            rows, columns = p.shape
+            gates = [nn.init.orthogonal((rows, rows)) for _ in range(columns // rows)]
+            p.data = jnp.asarray(np.concatenate(gates, axis=1), p.dtype)
+        return program
 
 
 @dataclasses.dataclass(frozen=True)
@@ -476,7 +498,7 @@ class ClassWeights(Change):
 
 @dataclasses.dataclass(frozen=True)
 class Epochs(Change):
-    """Training for a factor of the epochs."""
+    """Training for a factor of the epochs, and a schedule that is as much longer."""
 
     factor: float
 
@@ -485,6 +507,7 @@ class Epochs(Change):
         return f"train for {self.factor:.3g} times as many epochs"
 
     def _apply(self, program):
+        _stretch(program.trainer.optimizer.schedule, self.factor)
         return dataclasses.replace(program, epochs=max(1, round(program.epochs * self.factor)))
 
 
@@ -502,6 +525,7 @@ class BatchSize(Change):
 
     def _apply(self, program):
         size = min(len(program.x), max(1, round(program.batch_size * self.factor)))
+        _stretch(program.trainer.optimizer.schedule, program.batch_size / size)
         return dataclasses.replace(program, batch_size=size)
 
 
@@ -518,3 +542,15 @@ class Patience(Change):
     def _apply(self, program):
         others = [c for c in program.callbacks if not isinstance(c, EarlyStopping)]
         return dataclasses.replace(program, callbacks=(*others, EarlyStopping(self.epochs)))
+
+
+def _stretch(schedule, factor) -> None:
+    """The same course over `factor` times as many steps."""
+    if schedule is None:
+        return
+    for name in ("total_steps", "warmup_steps", "every"):
+        if hasattr(schedule, name):
+            setattr(schedule, name, max(1, round(getattr(schedule, name) * factor)))
+    if isinstance(schedule, Exponential):
+        schedule.rate = schedule.rate ** (1 / factor)
+    _stretch(getattr(schedule, "then", None), factor)

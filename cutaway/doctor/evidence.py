@@ -14,8 +14,10 @@ import numpy as np
 
 from cutaway.doctor.outputs import Ending, ask, constant, ending, forward, wants
 from cutaway.doctor.program import Program, rebuilt
+from cutaway.doctor.reruns import SECONDS, STEPS, Reruns
+from cutaway.doctor.stop import Stop, find_stop
 from cutaway.engine import Tensor, no_grad
-from cutaway.errors import CutawayError, TrainingError
+from cutaway.errors import CutawayError, DataError, OptionError, TrainingError
 from cutaway.losses import expects
 from cutaway.nn import Module
 from cutaway.train import Probes, Trainer
@@ -25,6 +27,21 @@ ROWS = 2000  # of which losses are measured, at most
 SWEEP = (1e-3, 1e-2, 0.1, 1 / 3, 1.0, 3.0, 10.0, 100.0)  # factors of the learning rate
 SWEEP_STEPS = 60
 BATCH_ROWS, BATCH_STEPS = 32, 200  # of the attempt to learn one batch by heart
+TRIED_STEPS = 500  # of a training with something changed, at most
+WORTH = 0.25  # of what the changed training takes away, the share that the program must leave
+
+
+@dataclasses.dataclass(frozen=True)
+class Tried:
+    """How a training with something changed ended.
+
+    Attributes:
+        loss: on training rows; inf where it broke, NaN where a change does not fit the program.
+        held: the lowest on the validation rows, NaN without.
+    """
+
+    loss: float
+    held: float
 
 
 @dataclasses.dataclass(frozen=True)
@@ -60,6 +77,7 @@ class Evidence:
         self.trainer = trainer
         self.probes = probes
         self.trouble = trouble
+        self._tried = {}
 
     @classmethod
     def gather(cls, program: Program) -> "Evidence":
@@ -81,6 +99,10 @@ class Evidence:
             )
         except TrainingError as error:
             trouble = error
+        except DataError as error:
+            if all(np.isfinite(a).all() for a in (program.x, program.y) if a.dtype.kind == "f"):
+                raise
+            trouble = error  # NaN in the data: nothing was trained, nan_source says where
         return cls(program, trainer, probes, trouble)
 
     # what the program is
@@ -242,6 +264,90 @@ class Evidence:
         except CutawayError:
             return math.inf
         return self.loss_of(trainer)
+
+    @property
+    def left(self) -> float:
+        """The loss at the end as a share of that of chance: near 1 where nothing was learned.
+
+        Of a loss of one's own, whose chance is not known, as a share of the initial loss.
+        """
+        if self.trouble is not None:
+            return math.inf
+        chance = self.chance_loss
+        reference = chance if math.isfinite(chance) and chance > 0 else self.initial_loss
+        return self.final_loss / reference if reference > 0 else math.nan
+
+    def tried(self, *changes) -> "Tried":
+        """What becomes of a training from the start with these changes (see changes.py).
+
+        As long as the program's, but TRIED_STEPS steps at most. Without changes it is the control.
+        """
+        if changes not in self._tried:
+            self._tried[changes] = self._try(changes)
+        return self._tried[changes]
+
+    def _try(self, changes):
+        try:
+            program = self.program.changed(*changes)
+        except OptionError:
+            return Tried(math.nan, math.nan)
+        rows = min(len(program.x), TRIED_STEPS * program.batch_size)
+        epochs = max(1, min(program.epochs, TRIED_STEPS * program.batch_size // rows))
+        trainer = program.fresh()
+        try:
+            trainer.fit(
+                program.x[:rows],
+                program.y[:rows],
+                epochs=epochs,
+                batch_size=min(program.batch_size, rows),
+                validation=program.validation,
+                seed=program.seed,
+                progress=False,
+            )
+        except CutawayError:
+            return Tried(math.inf, math.inf)
+        spread = np.unique(np.linspace(0, rows - 1, ROWS).astype(int))
+        loss = self.loss_of(trainer, program.x[spread], program.y[spread])
+        held = [row["val_loss"] for row in trainer.history.rows if "val_loss" in row]
+        return Tried(loss, min(held, default=math.nan))
+
+    def helps(self, *changes, worth: float = WORTH) -> bool:
+        """Whether a training with these changes goes much further down than one without.
+
+        (L - L') / (max(L, chance) - L') is at least `worth`, or 0.1 with a third of the loss; on
+        training rows and, where there are any, on those of validation.
+        """
+        treated, control = self.tried(*changes), self.tried()
+        pairs = [(control.loss, treated.loss)]
+        if self.program.validation is not None:
+            pairs.append((control.held, treated.held))
+        return all(self._is_worth(without, with_them, worth) for without, with_them in pairs)
+
+    def _is_worth(self, without, with_them, worth):
+        if not math.isfinite(with_them):
+            return False
+        if not math.isfinite(without):
+            return with_them < self.initial_loss or with_them < self.chance_loss
+        top = max(without, self.chance_loss) if math.isfinite(self.chance_loss) else without
+        if top <= with_them:
+            return False
+        gain = (without - with_them) / (top - with_them)
+        return gain >= worth or (gain >= 0.1 and with_them <= without / 3)
+
+    @functools.cached_property
+    def reruns(self) -> Reruns:
+        """Whole trainings again, with something changed; see reruns.py."""
+        seconds = sum(self.trainer.history["seconds"]) if len(self.trainer.history) else 0
+        done = self.trainer.epoch * math.ceil(len(self.program.x) / self.program.batch_size)
+        steps = STEPS
+        if seconds > SECONDS:
+            steps = max(SWEEP_STEPS, min(STEPS, int(done * SECONDS / seconds)))
+        return Reruns(self.program, self.chance_loss, steps)
+
+    @functools.cached_property
+    def stop(self) -> Stop | None:
+        """Where the training is stuck far from what is attainable, None if it is not."""
+        return find_stop(self)
 
     @functools.cached_property
     def held(self) -> "Held":

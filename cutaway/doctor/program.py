@@ -47,20 +47,18 @@ class Program:
                 is another draw from the same distribution (and keeps a constant one constant).
         """
         trainer = copied(self.trainer)
-        if seed:
-            rng = np.random.default_rng(seed)
-            for parameter in trainer.net.parameters():
-                values = parameter.numpy().ravel()
-                parameter.data = jnp.asarray(rng.permutation(values).reshape(parameter.shape))
+        redraw(trainer.net, seed)
         return trainer
 
-    def run(self, seed: int = 0, *, callbacks=(), epochs: int | None = None) -> Trainer:
-        """Train a fresh Trainer and return it; its history has every epoch.
+    def run(
+        self, seed: int = 0, *, callbacks=(), epochs: int | None = None, trainer=None
+    ) -> Trainer:
+        """Train a fresh Trainer, or the one that is given, and return it.
 
         Raises:
             TrainingError: the loss became NaN or infinite.
         """
-        trainer = self.fresh(seed)
+        trainer = self.fresh(seed) if trainer is None else trainer
         trainer.fit(
             self.x,
             self.y,
@@ -79,6 +77,16 @@ class Program:
         for change in changes:
             program = change.apply(program)
         return program
+
+
+def redraw(net, seed: int) -> None:
+    """Permute the entries of each weight by a seed; 0 leaves them as they are."""
+    if not seed:
+        return
+    rng = np.random.default_rng(seed)
+    for parameter in net.parameters():
+        values = parameter.numpy().ravel()
+        parameter.data = jnp.asarray(rng.permutation(values).reshape(parameter.shape))
 
 
 def copied(trainer: Trainer) -> Trainer:

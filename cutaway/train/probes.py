@@ -6,6 +6,7 @@ random keys stay as they were, so training under probes gives the same weights, 
 """
 
 import dataclasses
+import io
 import itertools
 import math
 import time
@@ -20,7 +21,7 @@ from cutaway.train.callbacks import Callback
 from cutaway.train.evaluation import TOKEN_NUMBERS
 from cutaway.train.probe_step import ProbedStep
 
-WINDOW_ROWS = (64, 256)  # least and most
+LEAST_ROWS, MOST_ROWS = 64, 256  # of the window
 WINDOW_NUMBERS = 2**18  # in the window, unless that are fewer rows
 GROWTH = 1.1  # least ratio of the steps of two measurements, so that long trainings have few
 FREE_SECONDS = 0.1  # that measuring may take in any case
@@ -29,6 +30,7 @@ WAITING_BYTES = 2**25  # of moments that wait until the program is compiled
 OF_OUTPUT = ("mean", "std", "low", "high", "off", "dead", "saturated", "grad", "growth")
 OF_WEIGHTS = ("weight", "weight_grad", "update", "step_size", "units_apart")
 NUMBERS = (*OF_OUTPUT, *OF_WEIGHTS)
+LABELS = ("layer", "kind", "role")
 COLUMNS = ("step", "epoch", "loss", "layer", "kind", "number", "role", *NUMBERS)
 
 
@@ -87,9 +89,8 @@ class Probes(Callback):
 
     def __init__(self, x, y, *, share: float = 0.02):
         expect_range(share, what="share", above=0)
-        least, most = WINDOW_ROWS
         numbers = math.prod(np.shape(x)[1:]) * (TOKEN_NUMBERS if _is_tokens(x) else 1)
-        count = min(len(x), most, max(least, WINDOW_NUMBERS // max(1, numbers)))
+        count = min(len(x), MOST_ROWS, max(LEAST_ROWS, WINDOW_NUMBERS // max(1, numbers)))
         rows = np.unique(np.linspace(0, len(x) - 1, count).astype(int))
         self.x, self.y = to_device(np.asarray(x)[rows], np.asarray(y)[rows])
         self.share = share
@@ -179,6 +180,32 @@ class Probes(Callback):
         self._spent += seconds
         self._paused += seconds
 
+    # for checkpoints
+
+    def state(self):
+        if not self.rows:
+            return {}
+        labels = [[row[name] for name in LABELS] for row in self.rows]
+        known = [list(label) for label in dict.fromkeys(map(tuple, labels))]
+        names = [name for name in COLUMNS if name not in LABELS]
+        numbers = np.array([[row[name] for name in names] for row in self.rows], np.float64)
+        which = np.array([known.index(label) for label in labels])
+        return {"labels": known, "arrays": {"numbers": numbers, "which": which}}
+
+    def load_state(self, state):
+        if not state.get("arrays"):
+            return
+        names = [name for name in COLUMNS if name not in LABELS]
+        self.rows = []
+        numbers = np.asarray(state["arrays"]["numbers"]).tolist()
+        for values, which in zip(numbers, state["arrays"]["which"].tolist(), strict=True):
+            found = dict(zip(names, values, strict=True))
+            found |= dict(zip(LABELS, state["labels"][which], strict=True))
+            found |= {name: int(found[name]) for name in ("step", "epoch", "number")}
+            found["growth"] = None if math.isnan(found["growth"]) else found["growth"]
+            self.rows.append({name: found[name] for name in COLUMNS})
+        self._last_step = self.rows[-1]["step"]
+
     # what was found
 
     @property
@@ -187,10 +214,16 @@ class Probes(Callback):
         import polars as pl
 
         types = {"step": pl.Int64, "epoch": pl.Int64, "number": pl.Int64}
-        types |= dict.fromkeys(("layer", "kind", "role"), pl.String)
+        types |= dict.fromkeys(LABELS, pl.String)
         return pl.DataFrame(
             self.rows, schema={name: types.get(name, pl.Float64) for name in COLUMNS}
         )
+
+    def to_parquet(self) -> bytes:
+        """The table as a Parquet file."""
+        file = io.BytesIO()
+        self.table.write_parquet(file)
+        return file.getvalue()
 
     @property
     def steps(self) -> list:

@@ -10,7 +10,7 @@ from cutaway import ops
 from cutaway.engine import Tensor
 from cutaway.errors import TrainingError
 from cutaway.train import probe_step
-from cutaway.train.probes import WINDOW_ROWS
+from cutaway.train.probes import LEAST_ROWS, MOST_ROWS
 
 RNG = np.random.default_rng(0)
 X = RNG.normal(size=(96, 3)).astype(np.float32)
@@ -99,7 +99,8 @@ def test_statistics_taken_inside_the_program_are_the_same(monkeypatch):
     _, inside = probed(mlp(), epochs=1)
     for a, b in zip(outside.at(0), inside.at(0), strict=True):
         for name in a.keys() - {"layer", "kind", "role"}:
-            assert a[name] == pytest.approx(b[name], rel=1e-4, abs=1e-7, nan_ok=True), name
+            expected = pytest.approx(b[name] or 0, rel=1e-4, abs=1e-7, nan_ok=True)
+            assert (a[name] or 0) == expected, name
 
 
 def test_dead_units_are_those_that_are_0_on_every_row():
@@ -281,7 +282,27 @@ def test_a_training_that_breaks_has_its_probes_up_to_there():
 def test_long_arrays_give_a_window_spread_over_all_rows():
     x = np.arange(10_000, dtype=np.float32)[:, None]
     probes = ct.Probes(x, x)
-    assert len(probes.x) == WINDOW_ROWS[1]
+    assert len(probes.x) == MOST_ROWS
     assert (float(probes.x[0, 0]), float(probes.x[-1, 0])) == (0, 9999)
     pictures = np.zeros((300, 64, 64, 3), np.uint8)
-    assert len(ct.Probes(pictures, np.zeros(300)).x) == WINDOW_ROWS[0]
+    assert len(ct.Probes(pictures, np.zeros(300)).x) == LEAST_ROWS
+
+
+def test_a_resumed_training_keeps_the_rows_from_before(tmp_path):
+    def fit(epochs, resume):
+        net = mlp()
+        trainer = ct.Trainer(net, loss=MSE)
+        probes = ct.Probes(X, Y)
+        trainer.fit(
+            X, Y, epochs=epochs, batch_size=16, seed=0, progress=False,
+            callbacks=[probes, ct.Checkpoints(tmp_path, resume=resume)],
+        )  # fmt: skip
+        return probes
+
+    before = fit(1, resume=False)
+    after = fit(2, resume=True)
+    kept = after.rows[: len(before.rows)]
+    assert [r["layer"] for r in kept] == [r["layer"] for r in before.rows]
+    assert [r["growth"] for r in kept] == [r["growth"] for r in before.rows]
+    assert after.steps[0] == 0
+    assert after.steps[-1] == 12
