@@ -5,9 +5,9 @@ import time
 import jax.numpy as jnp
 import numpy as np
 
+from cutaway.doctor.inputs import DROPPERS
 from cutaway.doctor.program import Program
 from cutaway.engine import Tensor, as_array, no_grad
-from cutaway.nn import Dropout, SpatialDropout, StochasticDepth
 from cutaway.nn.jit import jit
 from cutaway.train.blame import find_origin
 
@@ -20,7 +20,6 @@ FACTORS = (1.0, 10.0, 0.1, 100.0, 1e4, 1e6)  # on η, in the order in which one 
 RATES = (0.01, 0.1, 1.0, 10.0, 100.0, 1e4, 1e6)
 FALLING = 0.85  # share of the loss below which a rate is not far too low: no need to go on
 LEARNED = 0.5  # share of its loss at which a batch is learned well enough to stop trying
-DROPPERS = (Dropout, SpatialDropout, StochasticDepth)
 
 
 class Trial:
