@@ -95,7 +95,7 @@ def preflight(program: Program) -> Preflight:
     findings += [found for look in looks if (found := look(seen, notes)) is not None]
     findings += _trainings(seen, notes)
     findings.sort(key=lambda f: -f.confidence)
-    return Preflight(findings, notes, program, time.perf_counter() - began)
+    return Preflight(findings, notes, program=program, seconds=time.perf_counter() - began)
 
 
 # without training
