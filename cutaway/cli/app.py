@@ -129,6 +129,12 @@ def train(
     ) = None,
     window: _option(int, SERIES, "Steps that are seen. [default: two seasons]") = None,
     horizon: _option(int, SERIES, "Steps that are forecast. [default: fits the data]") = None,
+    preflight: Annotated[
+        bool,
+        typer.Option(
+            "--preflight/--no-preflight", help="Look at data and network before, for seconds."
+        ),
+    ] = True,
     as_json: Json = False,
 ) -> None:
     """Train a network on your data, show it working, and save it as a run."""
@@ -164,7 +170,9 @@ def train(
         "horizon": horizon,
     }
     given = {name: value for name, value in given.items() if value is not None}
-    train_command(data, target, kind, given, out=out, resume=resume, as_json=as_json)
+    train_command(
+        data, target, kind, given, out=out, resume=resume, before=preflight, as_json=as_json
+    )
 
 
 @app.command(epilog="Example: **cutaway predict runs/students new.csv --out predictions.csv**")

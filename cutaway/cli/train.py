@@ -5,6 +5,8 @@ import sys
 
 from cutaway.cli.show import console, escape, number, print_json, print_notes, print_scores, table
 from cutaway.data import students_path
+from cutaway.doctor.preflight import preflight
+from cutaway.doctor.program import Program
 from cutaway.runs import prepare, write_report
 
 MOST_CLASSES = 20
@@ -12,7 +14,7 @@ LOOKED_AT = 1000  # rows that the doctor has a glance at
 NEW = {"table": ("NEW.csv", "MORE.csv"), "labelled series": ("NEW.tsv", "MORE.tsv")}
 
 
-def train_command(data, target, kind, given, *, out, resume, as_json) -> None:
+def train_command(data, target, kind, given, *, out, resume, before, as_json) -> None:
     from cutaway.doctor.glance import glance
     from cutaway.doctor.programs import program_of
 
@@ -20,6 +22,9 @@ def train_command(data, target, kind, given, *, out, resume, as_json) -> None:
     if not as_json:
         _show_data(prepared)
         _show_network(prepared)
+    looked = _look_before(prepared) if before and not resume else None
+    if looked is not None and not as_json:
+        _show_look(looked)
     command = "cutaway " + shlex.join(sys.argv[1:])
     program = program_of(prepared, rows=LOOKED_AT)
     run = prepared.train(out, resume=resume, progress=False if as_json else None)
@@ -28,8 +33,10 @@ def train_command(data, target, kind, given, *, out, resume, as_json) -> None:
         _show_result(prepared, run)
     report = write_report(prepared, run, command=command)
     if as_json:
-        told = None if finding is None else finding.to_dict()
-        print_json({"run": str(run.path), "report": str(report), **run.metrics, "finding": told})
+        told = {"finding": None if finding is None else finding.to_dict()}
+        if looked is not None:
+            told["preflight"] = looked.to_dict()["findings"]
+        print_json({"run": str(run.path), "report": str(report), **run.metrics, **told})
         return
     if finding is not None:
         print(f"\n{finding.text(brief=True)}\n  More: cutaway doctor {shlex.quote(str(run.path))}")
@@ -48,6 +55,28 @@ def train_command(data, target, kind, given, *, out, resume, as_json) -> None:
         console.print(f"  [bold]{escape(command)}[/]\n      {what}")
     if run.metrics["stopped"] == "interrupted":
         sys.exit(130)
+
+
+def _look_before(prepared):
+    """The Preflight of what is about to be trained."""
+    y = prepared.targets()
+    program = Program.of(
+        prepared.make_trainer(),
+        prepared.x[prepared.training],
+        y[prepared.training],
+        validation=(prepared.x[prepared.held], y[prepared.held]),
+        epochs=prepared.epochs,
+        batch_size=prepared.batch_size,
+    )
+    return preflight(program)
+
+
+def _show_look(looked) -> None:
+    line = escape(looked.line())
+    console.print(line if looked.healthy else f"[yellow]{line}[/]")
+    for finding in looked.findings:
+        console.print(escape(finding.text()), highlight=False)
+    console.print()
 
 
 def _show_data(prepared) -> None:

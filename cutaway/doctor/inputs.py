@@ -6,8 +6,10 @@ import dataclasses
 import numpy as np
 
 from cutaway.doctor.outputs import forward
-from cutaway.nn import Embedding
+from cutaway.nn import Dropout, Embedding, SpatialDropout, StochasticDepth
 from cutaway.nn.normalisation import BatchNorm
+
+DROPPERS = (Dropout, SpatialDropout, StochasticDepth)  # noise that is there in training only
 
 
 @dataclasses.dataclass(frozen=True)
@@ -50,8 +52,9 @@ def reaching(trainer, x) -> Reaching | None:
             found.append((paths[id(module)], values))
             raise _Seen
 
-    with contextlib.suppress(_Seen):
-        forward(trainer, x, watcher=note)
+    drop = [m for m in trainer.net.modules().values() if isinstance(m, DROPPERS)]
+    with contextlib.suppress(_Seen):  # batch norms before that layer scale with the batch's numbers
+        forward(trainer, x, training=True, watcher=note, still=drop)
     if not found or found[0][1] is None:
         return None
     path, values = found[0]

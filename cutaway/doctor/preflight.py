@@ -24,7 +24,7 @@ from cutaway.doctor.trial import Trial
 from cutaway.errors import CutawayError
 from cutaway.explain.story import WIDTH, number
 
-TABLE_SECONDS, OTHER_SECONDS = 4.0, 25.0  # that the short trainings may take in all
+TABLE_SECONDS, OTHER_SECONDS = 2.0, 8.0  # that steps may take, beyond compiling
 ROWS = 256  # of which inputs are looked at
 LEAK_ROWS = 9
 # The loss of a new network over that of the best constant answer. Answers with a spread of 1 give
@@ -33,7 +33,6 @@ INITIAL = 3.0
 # Of a batch that is trained on alone, the loss falls at least to this share, if the network has
 # more weights than the batch has targets.
 BY_HEART = 0.9
-RATES = (0.1, 1.0, 10.0, 100.0)  # factors on the program's learning rate
 RAISED = 2.0  # a loss that training has brought to this multiple of its start runs away
 SLOW = 0.5  # share of what a better rate reaches in a few steps that all planned steps must reach
 IMBALANCE = 20.0  # rows of the commonest class for each of the rarest, in a loss without weights
@@ -56,14 +55,14 @@ class Preflight(Diagnosis):
     def line(self) -> str:
         """All in one line."""
         if self.healthy:
-            return f"Pre-flight: all well ({'; '.join(self.notes)}; {self.seconds:.1f} s)"
+            return f"Pre-flight: all is well, in {self.seconds:.1f} s"
         names = ", ".join(f.code.replace("_", " ") for f in self.findings)
         return f"Pre-flight: {len(self.findings)} to look at ({names})"
 
     def text(self, width: int = WIDTH) -> str:
-        if self.healthy:
-            return self.line()
-        return "\n".join([self.line(), *(f.text(width) for f in self.findings)])
+        return "\n".join([
+            self.line(), *(f.text(width) for f in self.findings), *(f"- {n}" for n in self.notes)
+        ])  # fmt: skip
 
 
 def preflight(program: Program) -> Preflight:
@@ -94,9 +93,9 @@ def preflight(program: Program) -> Preflight:
     findings, notes = [], []
     looks = (_loss_and_outputs, _inputs, _targets, _balance, _duplicates, _leak)
     findings += [found for look in looks if (found := look(seen, notes)) is not None]
-    findings += _trainings(seen, notes, began)
+    findings += _trainings(seen, notes)
     findings.sort(key=lambda f: -f.confidence)
-    return Preflight(findings, notes, program, time.perf_counter() - began)
+    return Preflight(findings, notes, program=program, seconds=time.perf_counter() - began)
 
 
 # without training
@@ -212,11 +211,11 @@ def _leak(seen, notes):
 # with short trainings
 
 
-def _trainings(seen, notes, began):
+def _trainings(seen, notes):
     program = seen.program
     seconds = TABLE_SECONDS if program.x.ndim == 2 else OTHER_SECONDS
     try:
-        trial = Trial(program, seconds=seconds - (time.perf_counter() - began))
+        trial = Trial(program, seconds=seconds)
     except CutawayError as error:
         return [
             Finding("not_finite", "the first step", [], str(error).split("\n")[0], [], 0.95)
@@ -325,28 +324,31 @@ def _rates(program, trial, notes):
     if not losses:
         return None
     first, own = trial.first_loss, losses[1.0]
-    fine = {f: loss for f, loss in losses.items() if math.isfinite(loss) and loss < first}
-    if not fine:
-        return None
-    best = min(fine, key=fine.get)
+    fine = {f: loss for f, loss in losses.items() if loss < first}
+    lower = max((f for f in fine if f < 1), default=min(losses))
     rate = float(program.trainer.optimizer.base_lr.data)
     shown = [
         Measure(f"L after {trial.rate_steps} steps with η = {number(rate * f, 2)}", loss)
         for f, loss in losses.items()
     ]
-    if not own < RAISED * first and min(fine) < 1:
+    if not own < RAISED * first:
         return Finding(
             "learning_rate_too_high",
             "the optimizer",
             [Measure("L at the start", first), *shown],
-            f"With η = {number(rate, 2)} the first {trial.rate_steps} steps raise the loss; with "
-            "a tenth of it they lower it.",
-            [Prescription(f"take η = {number(rate * min(fine), 2)}", (LearningRate(min(fine)),))],
+            f"With η = {number(rate, 2)} the first {trial.rate_steps} steps raise the loss"
+            + (f"; with {number(rate * lower, 2)} they lower it." if lower in fine else "."),
+            [Prescription(f"take η = {number(rate * lower, 2)}", (LearningRate(lower),))],
             0.85,
         )
+    if not fine:
+        return None
+    best = min(fine, key=fine.get)
     notes.append(f"η = {number(rate * best, 2)} learns fastest in the first steps")
     planned = program.epochs * math.ceil(len(program.x) / program.batch_size)
     in_all = (first - own) * planned / trial.rate_steps
+    if planned < trial.rate_steps:
+        return None
     if best > 1 and fine[best] < BY_HEART * first and in_all < SLOW * (first - fine[best]):
         return Finding(
             "learning_rate_too_low",

@@ -5,19 +5,21 @@ import time
 import jax.numpy as jnp
 import numpy as np
 
+from cutaway.doctor.inputs import DROPPERS
 from cutaway.doctor.program import Program
 from cutaway.engine import Tensor, as_array, no_grad
-from cutaway.nn import Dropout, SpatialDropout, StochasticDepth
 from cutaway.nn.jit import jit
 from cutaway.train.blame import find_origin
 
 CAPACITY = 256  # most steps a run
 BATCH_STEPS, RATE_STEPS = 200, 50
 LEAST_STEPS = 6  # fewer say nothing
+SMALL = 1e6  # weights times rows
 BATCH_ROWS, BATCH_NUMBERS = 32, 2**20
-FACTORS = (1.0, 10.0, 0.1, 100.0)
+FACTORS = (1.0, 10.0, 0.1, 100.0, 1e4, 1e6)  # on η, in the order in which one batch is tried
+RATES = (0.01, 0.1, 1.0, 10.0, 100.0, 1e4, 1e6)
+FALLING = 0.85  # share of the loss below which a rate is not far too low: no need to go on
 LEARNED = 0.5  # share of its loss at which a batch is learned well enough to stop trying
-DROPPERS = (Dropout, SpatialDropout, StochasticDepth)
 
 
 class Trial:
@@ -27,7 +29,7 @@ class Trial:
 
     Args:
         program: is not changed.
-        seconds: about how long it may take, beyond compiling.
+        seconds: about how long the steps may take, beyond compiling.
 
     Attributes:
         batch_rows: rows of a step.
@@ -44,7 +46,6 @@ class Trial:
     """
 
     def __init__(self, program: Program, *, seconds: float):
-        ends = time.perf_counter() + seconds
         trainer = self._trainer = program.fresh()
         trainer.optimizer.schedule = None
         self._rate = float(trainer.optimizer.base_lr.data)
@@ -56,34 +57,41 @@ class Trial:
         needed = CAPACITY * self.batch_rows
         orders = [rng.permutation(len(some)) for _ in range(needed // len(some) + 1)]
         shuffled = np.concatenate(orders)[:needed]
-        self._shuffled = jnp.asarray(shuffled.reshape(CAPACITY, -1), jnp.int32)
-        self._same = jnp.tile(self._shuffled[:1], (CAPACITY, 1))
-        self._step = jit(self._one_step, *trainer._owners().values(), donate=False)
+        self._shuffled = shuffled.reshape(CAPACITY, -1).astype(np.int32)
+        self._same = np.tile(self._shuffled[:1], (CAPACITY, 1))
+        # a small network compiles for longer than it runs: hardly optimised, in 0.8 s for 1.2
+        small = sum(p.size for p in trainer.optimizer.parameters) * self.batch_rows < SMALL
+        options = {"xla_backend_optimization_level": 0} if small else None
+        owners = trainer._owners().values()
+        self._step = jit(self._one_step, *owners, donate=False, compiler_options=options)
         self._start = {name: v.data for name, v in trainer._variables().items()}
-        self._run_all(ends)
+        self._run_all(seconds)
 
-    def _run_all(self, ends):
+    def _run_all(self, seconds):
         trainer = self._trainer
         first, gradients = self._run(self._same, 2, 1.0)
-        moved = {path: p.data for path, p in trainer.net.named_parameters().items()}
+        moved = {path: p.numpy() for path, p in trainer.net.named_parameters().items()}
         self.origin, self.first_loss = "", float(first[0])
         if not np.isfinite(first[0]):
             self._restart(1.0)
-            rows = np.asarray(self._same[0])
+            rows = self._same[0]
             self.origin = find_origin(trainer._prepared, trainer.loss, self._x[rows], self._y[rows])
             return
-        began = time.perf_counter()
-        self._run(self._same, 2, 1.0)
-        each = (time.perf_counter() - began) / 2
-        left = max(0.0, ends - time.perf_counter())
-        self.batch_steps = min(BATCH_STEPS, int(0.5 * left / each / len(FACTORS)))
-        self.rate_steps = min(RATE_STEPS, int(0.5 * left / each / len(FACTORS)))
+        for steps in (1, 20):  # the second time for steps that take less than the call
+            began = time.perf_counter()
+            self._run(self._same, steps, 1.0)
+            each = (time.perf_counter() - began) / steps
+            if each > 0.05:
+                break
+        left = max(0.0, seconds - each)
+        self.batch_steps = min(BATCH_STEPS, int(0.5 * left / each / 4))
+        self.rate_steps = min(RATE_STEPS, int(0.5 * left / each / 5))
         self.one_batch, self.rates = None, {}
         if self.batch_steps >= LEAST_STEPS:
             for factor in FACTORS:
                 losses, gradients = self._run(self._same, self.batch_steps, factor)
                 if factor == 1:
-                    moved = {path: p.data for path, p in trainer.net.named_parameters().items()}
+                    moved = {path: p.numpy() for path, p in trainer.net.named_parameters().items()}
                     seen = gradients
                 last = float(losses[-1])
                 if np.isfinite(last) and (self.one_batch is None or last < self.one_batch[1]):
@@ -92,10 +100,12 @@ class Trial:
                     break
             gradients = seen
         if self.rate_steps >= LEAST_STEPS:
-            for factor in sorted(FACTORS):
+            for factor in RATES:
                 losses, _ = self._run(self._shuffled, self.rate_steps, factor)
                 last = float(losses[-5:].mean())
                 self.rates[factor] = last if np.isfinite(losses).all() else np.inf
+                if factor >= 100 and not FALLING * self.first_loss < last < np.inf:
+                    break
         self._note(gradients, moved)
 
     def _note(self, gradients, moved):
@@ -110,7 +120,8 @@ class Trial:
         self.unmoved = [
             path
             for path, p in trainer.net.named_parameters().items()
-            if p.requires_grad and bool(jnp.array_equal(moved[path], self._start[f"net.{path}"]))
+            if p.requires_grad
+            and np.array_equal(moved[path], np.asarray(self._start[f"net.{path}"]))
         ]
 
     def _restart(self, factor):

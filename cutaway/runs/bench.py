@@ -25,7 +25,7 @@ def bench(prepared, *, seconds: float = 2.0) -> dict:
         convolutions: [(path, layer, way)].
     """
     net, rows = prepared.net.train(), prepared.training[: prepared.batch_size]
-    x, y = map(jax.device_put, (prepared.x[rows], prepared._targets()[rows]))
+    x, y = map(jax.device_put, (prepared.x[rows], prepared.targets()[rows]))
     optimizer = prepared.options.make_optimizer(net, prepared.training_rows)
     loss_of = LOSSES[prepared.spec["loss"]]
 

@@ -11,7 +11,7 @@ from cutaway.losses import LOSSES, expects
 from cutaway.runs.folder import RunFolder
 from cutaway.runs.report import ReportData, render
 from cutaway.runs.run import Run, trainer_for
-from cutaway.train import Checkpoints, EarlyStopping, Probes, write_atomically
+from cutaway.train import Checkpoints, EarlyStopping, Probes, Trainer, write_atomically
 from cutaway.train.probes import MOST_ROWS
 
 
@@ -75,6 +75,11 @@ class Prepared:
     def epochs(self) -> int:
         return self.options.count_epochs(self.training_rows)
 
+    def make_trainer(self) -> Trainer:
+        """A Trainer for the network, which has not trained."""
+        optimizer = self.options.make_optimizer(self.net, self.training_rows)
+        return trainer_for(self.net, self.spec["loss"], self.preprocessing, optimizer)
+
     def train(self, out=None, *, resume: bool = False, callbacks=(), progress=None) -> Run:
         """Train and save the run.
 
@@ -93,8 +98,7 @@ class Prepared:
             out, name=Path(self.source).stem, config=self._config(), resume=resume
         )
         folder.write_json(folder.preprocessing, self.preprocessing.to_json())
-        optimizer = self.options.make_optimizer(self.net, self.training_rows)
-        trainer = trainer_for(self.net, self.spec["loss"], self.preprocessing, optimizer)
+        trainer = self.make_trainer()
         monitor = self.options.KEPT_BY
         stopping = EarlyStopping(
             self.options.patience, monitor=monitor, higher_is_better=monitor != "val_loss"
@@ -102,7 +106,7 @@ class Prepared:
         checkpoints = Checkpoints(folder.checkpoints, resume=resume)
         if not resume:
             checkpoints.clear()
-        y = self._targets()
+        y = self.targets()
         inputs, stream = self._inputs(y)
         probes = self._probes(y)
         self.trainer, self.probes = trainer, probes
@@ -180,7 +184,8 @@ class Prepared:
         """report.html."""
         return rows_page(self, run, command)
 
-    def _targets(self) -> np.ndarray:
+    def targets(self) -> np.ndarray:
+        """y as the loss takes it."""
         wants = expects(LOSSES[self.spec["loss"]])
         if self.preprocessing.task == "multiclass" and wants.target in ("one_hot", "real"):
             return np.eye(self.spec["outputs"], dtype=np.float32)[self.y]

@@ -13,6 +13,9 @@ from cutaway.doctor.outputs import ask
 RISE = 0.15
 # How much higher the loss on other rows is than on the training rows, as a share of chance.
 GAP = 0.3
+# A squared error on training rows that is so small a share of that on others: their noise, which
+# no other rows have, was learned.
+BY_HEART = 0.02
 # Standard errors of that loss that the rise must be worth: a few held-out rows rise by bad luck.
 ERRORS, RESAMPLES, ROWS = 2.0, 40, 2000
 SMOOTH = 0.05  # share of the epochs over which the curve is averaged, against single good luck
@@ -37,10 +40,13 @@ def look(evidence) -> Finding | None:
     now = evidence.loss_of(held.trainer, *held.rest)
     scale = evidence.scale
     rise, gap = (last - lowest) / scale, (now - trained) / scale
-    if now < lowest + RISE * scale or rise < RISE or gap < GAP:
-        return None  # also if a callback brought the best weights back
-    error = chance_error(held)
-    if not last - lowest > ERRORS * error:
+    if gap < GAP:
+        return None
+    if now < lowest + RISE * scale or rise < RISE:  # also if a callback brought the best back
+        by_heart = evidence.task == "regression" and trained < BY_HEART * now
+        if not by_heart or now < lowest or best_epoch == len(losses):
+            return None
+    elif not last - lowest > ERRORS * chance_error(held):
         return None
     share = best_epoch / len(losses)
     return Finding(

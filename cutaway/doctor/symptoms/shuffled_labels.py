@@ -5,7 +5,7 @@ import math
 import numpy as np
 
 from cutaway.doctor.finding import Finding, Measure, Prescription
-from cutaway.doctor.outputs import ask, class_numbers, constant
+from cutaway.doctor.outputs import ask, chosen_classes, class_numbers, constant
 
 # Below this share of chance on rows that were not trained on, something was learned.
 LEARNED = 0.97
@@ -31,6 +31,8 @@ def look(evidence) -> Finding | None:
     best = float(np.nanmin(losses))
     limit = LEARNED * _chance_on(evidence)
     if not best >= limit:
+        return None
+    if _is_often_right(evidence):
         return None
     p = dependence(evidence)
     if p is None or p <= LEAST_P:
@@ -60,6 +62,17 @@ def _chance_on(evidence) -> float:
     answer = constant(evidence.wants, y, evidence.ending.shape)[:1]
     answer = np.broadcast_to(answer, (len(rest), *answer.shape[1:]))
     return ask(evidence.program.trainer.loss, answer, rest)
+
+
+def _is_often_right(evidence) -> bool:
+    """Whether classes of rows that were not trained on are told, surely or not: 3 errors' worth."""
+    x, y = evidence.held.rest
+    true = class_numbers(y, evidence.wants)
+    if true is None:
+        return False
+    said = chosen_classes(evidence.held.trainer.predict(x), evidence.wants)
+    common = float((true == np.bincount(true).argmax()).mean())
+    return float((said == true).mean()) > common + 3 * math.sqrt(0.25 / len(true))
 
 
 def dependence(evidence) -> float | None:
