@@ -154,7 +154,7 @@ def _r2(out, y, trainer):
 
 
 def _of_labels(out, y, trainer):
-    labels = y.argmax(axis=-1) if y.ndim > 1 else y
+    labels = y.ravel() if y.size == len(y) else y.argmax(axis=-1)
     chosen = np.round(out[:, 0]) if out.shape[-1] == 1 else out.argmax(axis=-1)
     return _above_chance(chosen, labels)
 

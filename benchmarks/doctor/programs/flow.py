@@ -43,7 +43,7 @@ def deep_sigmoid_labels(data, width, well):
 def forgetful_rnn(data, width, well):
     net = recurrent(data, width, ct.RNN)
     weight = _hidden_weight(net)
-    set_values(weight, init.orthogonal(weight.shape, 1.0 if well else 0.4))
+    set_values(weight, init.orthogonal(weight.shape, 1.0 if well else 0.1))
     return program(data, net, optimizer=ct.Adam(net, 3e-3), epochs=12)
 
 
@@ -54,8 +54,8 @@ def forgetful_rnn(data, width, well):
 def growing_rnn(data, width, well):
     net = recurrent(data, width, ct.RNN, activation=ct.ops.relu)
     weight = _hidden_weight(net)
-    set_values(weight, init.orthogonal(weight.shape, 1.0 if well else 2.2))
-    return program(data, net, optimizer=ct.SGD(net, 0.02), epochs=12)
+    set_values(weight, (1.0 if well else 2.2) * np.eye(width))  # Le et al. 2015, arXiv:1504.00941
+    return program(data, net, optimizer=ct.SGD(net, 0.01), epochs=20)
 
 
 @fault("exploding_gradient", ("friedman", "waves"), (16, 24), also=("bad_initial_scale",))
@@ -112,11 +112,12 @@ def saturated_tanh(data, width, well):
 
 @fault("saturated_units", ("friedman", "waves"), (24, 32))
 def saturated_sigmoid(data, width, well):
-    """Biases of the hidden layer far out on the flat part."""
+    """Biases of both hidden layers far out on the flat part."""
     net = dense(data, width, width, activation=ct.Sigmoid)
     if not well:
         signs = np.sign(np.random.default_rng(1).normal(size=width))
-        set_values(hidden(net)[-1].bias, 12 * signs)
+        for layer in hidden(net):
+            set_values(layer.bias, 15 * signs)
     return program(data, net, optimizer=ct.Adam(net, 1e-2), epochs=40)
 
 

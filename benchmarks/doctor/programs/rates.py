@@ -73,7 +73,7 @@ def low_adam_language(data, width, well):
 @fault("learning_rate_too_low", ("gunpoint", "italy_power"), (12, 16))
 def low_momentum_curves(data, width, well):
     net = curve(data, width)
-    return program(data, net, optimizer=ct.Momentum(net, 0.02 if well else 1e-6), epochs=25)
+    return program(data, net, optimizer=ct.Momentum(net, 0.05 if well else 1e-6), epochs=60)
 
 
 @fault("learning_rate_too_low", ("digits_again", "mnist_again"), (48, 48))
@@ -95,8 +95,7 @@ def bouncing_line(data, width, well):
 @fault("oscillation", ("digits", "mnist"), (24, 32), also=("learning_rate_too_high",))
 def bouncing_momentum(data, width, well):
     net = dense(data, width, activation=ct.Tanh)
-    beta = 0.9 if well else 0.998
-    optimizer = ct.Momentum(net, 0.05, beta=beta)
+    optimizer = ct.Momentum(net, 0.05 if well else 0.4, beta=0.9 if well else 0.995)
     return program(data, net, optimizer=optimizer, epochs=60, batch_size=256)
 
 
