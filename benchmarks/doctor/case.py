@@ -142,7 +142,9 @@ def worth(program: Program, task: str, *, judged_by=None, seed: int = 0) -> floa
         trainer = program.run(seed)
         x, y = judged_by or program.validation
         out = np.asarray(trainer.predict(x), np.float64)
-    except TrainingError:
+    except TrainingError as error:
+        if "the loss became" not in str(error):  # a program that is no program
+            raise
         return -1.0
     if not np.isfinite(out).all():
         return -1.0

@@ -50,7 +50,7 @@ def forgetful_rnn(data, width, well):
 # exploding gradients
 
 
-@fault("exploding_gradient", ("recall", "recall_longer"), (16, 20))
+@fault("exploding_gradient", ("drift", "drift_longer"), (16, 20))
 def growing_rnn(data, width, well):
     net = recurrent(data, width, ct.RNN, activation=ct.ops.relu)
     weight = _hidden_weight(net)
