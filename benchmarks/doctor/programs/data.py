@@ -94,7 +94,7 @@ def few_labels_out_of_order(data, width, well):
 # too much and too little
 
 
-@fault("overfitting", ("friedman", "waves"), (96, 128))
+@fault("overfitting", ("friedman", "diabetes"), (96, 128))
 def few_noisy_rows(data, width, well):
     """Trained until the noise of a hundred rows is learned by heart."""
     rng = np.random.default_rng(3)
@@ -104,7 +104,7 @@ def few_noisy_rows(data, width, well):
     return program(data, net, optimizer=ct.Adam(net, 3e-3), epochs=8 if well else 500)
 
 
-@fault("overfitting", ("diabetes", "pima"), (96, 128))
+@fault("overfitting", ("diabetes", "wine_quality"), (96, 128))
 def long_on_a_table(data, width, well):
     net = dense(data, 8) if well else dense(data, width, width)
     return program(data, net, optimizer=ct.Adam(net, 3e-3), epochs=15 if well else 150)
@@ -126,7 +126,7 @@ def heavy_dropout(data, width, well):
 @fault("over_regularised", ("waves", "friedman"), (24, 32))
 def heavy_penalty(data, width, well):
     net = dense(data, width, width)
-    strength = 1e-5 if well else 0.05
+    strength = 1e-5 if well else 0.15
 
     def penalty(net):
         return ct.losses.l1_penalty(net.parameters(), strength)
@@ -169,7 +169,7 @@ def dropout_not_made_up_for(data, width, well):
 
 @fault("train_eval_mismatch", ("images_digits", "images_mnist"), (6, 8))
 def stale_statistics_pictures(data, width, well):
-    data = data.changed(x=10 * data.x, xv=10 * data.xv)
+    data = data.changed(x=10 * data.x + 20, xv=10 * data.xv + 20)
     net = conv(data, width, norm=True)
     for module in net.modules().values():
         if isinstance(module, ct.BatchNorm) and not well:

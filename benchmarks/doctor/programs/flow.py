@@ -28,7 +28,7 @@ def deep_sigmoid_regression(data, width, well):
 @fault("vanishing_gradient", ("gunpoint", "italy_power"), (8, 10))
 def deep_sigmoid_curves(data, width, well):
     act = ct.ReLU if well else ct.Sigmoid
-    net = curve(data, width, depth=7, activation=act, weights=init.he_normal)
+    net = curve(data, width, depth=9, activation=act, weights=init.he_normal)
     return program(data, net, optimizer=ct.Adam(net, 3e-3), epochs=25)
 
 
