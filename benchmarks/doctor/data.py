@@ -226,21 +226,20 @@ def _wide(columns):
 
 
 @_set
-def sum_of_two():
-    return _sums(11)
+def same_sign():
+    return _same_sign(200, 24)
 
 
 @_set
-def sum_of_two_more():
-    return _sums(13)
+def same_sign_of_fewer():
+    return _same_sign(160, 20)
 
 
-def _sums(modulus):
-    """(a + b) mod m of two one-hot numbers, four fifths of all pairs to learn from."""
-    a, b = (v.ravel() for v in np.meshgrid(np.arange(modulus), np.arange(modulus)))
-    hot = np.eye(modulus)
-    x = np.concatenate([hot[a], hot[b]], axis=1)
-    return _split(x, (a + b) % modulus, "multiclass", modulus, scale=False, share=0.2)
+def _same_sign(rows, columns):
+    """Whether the first two of some signs are the same: the other columns invite memorising."""
+    x = np.random.default_rng(0).choice([-1.0, 1.0], (rows + 400, columns))
+    share = 400 / (rows + 400)
+    return _split(x, x[:, 0] * x[:, 1] > 0, "binary", 1, scale=False, share=share)
 
 
 # several labels at once

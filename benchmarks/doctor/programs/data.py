@@ -94,14 +94,12 @@ def few_labels_out_of_order(data, width, well):
 # too much and too little
 
 
-@fault("overfitting", ("friedman", "diabetes"), (96, 128))
-def few_noisy_rows(data, width, well):
-    """Trained until the noise of a hundred rows is learned by heart."""
-    rng = np.random.default_rng(3)
-    y = data.y + (0.8 * rng.normal(size=data.y.shape)).astype(np.float32)
-    data = data.changed(y=y).first(120)
+@fault("overfitting", ("friedman", "digits"), (96, 128), mendable=False)
+def forty_rows(data, width, well):
+    """Far more weights than rows, learned by heart; what would help are more rows."""
+    data = data if well else data.first(40)
     net = dense(data, width, width)
-    return program(data, net, optimizer=ct.Adam(net, 3e-3), epochs=8 if well else 500)
+    return program(data, net, optimizer=ct.Adam(net, 3e-3), epochs=20 if well else 200)
 
 
 @fault("overfitting", ("diabetes", "wine_quality"), (96, 128))

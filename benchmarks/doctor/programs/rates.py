@@ -165,15 +165,16 @@ class Wave(ct.Module):
 
 
 class Bells(ct.Module):
-    """y = Σ_k a_k exp(-(x - m_k)²/2) of the first column: bells that see only what is near."""
+    """y = Σ_k a_k exp(-(x - m_k)²/2) + c of the first column: bells that see only what is near."""
 
     def __init__(self, centres):
         self.m = ct.Parameter(np.float32(centres))
         self.a = ct.Parameter(np.ones((len(centres), 1), np.float32) * 0.5)
+        self.c = ct.Parameter(np.zeros(1, np.float32))
 
     def forward(self, x):
         away = x[:, :1] - self.m
-        return ct.ops.exp(-0.5 * away * away) @ self.a
+        return ct.ops.exp(-0.5 * away * away) @ self.a + self.c
 
 
 @fault("local_minimum", ("one_wave", "one_faster_wave"), (0, 0), mendable=False)

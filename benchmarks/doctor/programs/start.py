@@ -101,7 +101,7 @@ def frozen_trunk(data, width, well):
     return program(data, net, optimizer=ct.Adam(net, 5e-3), epochs=25)
 
 
-@fault("frozen_parameters", ("friedman", "waves"), (24, 32))
+@fault("frozen_parameters", ("friedman", "waves"), (24, 10))
 def only_biases_move(data, width, well):
     net = dense(data, width, width)
     if not well:
