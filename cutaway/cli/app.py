@@ -277,6 +277,46 @@ def explain(
     )
 
 
+@app.command(epilog="Example: **cutaway doctor runs/students --treat**")
+def doctor(
+    what: Annotated[
+        str,
+        typer.Argument(
+            metavar="RUN|FILE.py:NAME",
+            help="Folder of a run, or a name in a Python file: (trainer, x, y), a Program, or a "
+            "function that returns one.",
+        ),
+    ],
+    treat: Annotated[
+        bool, typer.Option("--treat", help="Try what is prescribed, against control and chance.")
+    ] = False,
+    seeds: Annotated[int, typer.Option(help="Of the trials: trainings of each arm.")] = 5,
+    budget: _option(int, None, "Of the trials: trainings in all. [default: no limit]") = None,
+    apply: Annotated[
+        bool,
+        typer.Option("--apply", help="Try, and write a new run with what helped most."),
+    ] = False,
+    out: _option(
+        Path, None, "Folder for that run. [default: a new one in runs/]", metavar="RUN"
+    ) = None,
+    html: _option(Path, None, "Page to write, for a browser.", metavar="FILE") = None,
+    as_json: Json = False,
+) -> None:
+    """Say what is wrong with a training, and prove what mends it. Exit code 1: something is."""
+    from cutaway.cli.doctor import doctor_command
+
+    doctor_command(
+        what,
+        treated=treat,
+        seeds=seeds,
+        budget=budget,
+        applied=apply,
+        out=out,
+        html=html,
+        as_json=as_json,
+    )
+
+
 @app.command(epilog="Example: **cutaway race rosenbrock --optimizer sgd,adam --html race.html**")
 def race(
     surface: Annotated[

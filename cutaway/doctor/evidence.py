@@ -4,43 +4,60 @@ What costs little is measured always; an experiment (another short training from
 made when the first symptom asks for it, and its result is kept.
 """
 
+import contextlib
+import copy
 import dataclasses
 import functools
 import math
 
 import numpy as np
 
+from cutaway.doctor.outputs import Ending, ask, constant, ending, forward, wants
 from cutaway.doctor.program import Program, rebuilt
+from cutaway.doctor.reruns import SECONDS, STEPS, Reruns
+from cutaway.doctor.stop import Stop, find_stop
 from cutaway.engine import Tensor, no_grad
-from cutaway.errors import CutawayError, TrainingError
+from cutaway.errors import CutawayError, DataError, OptionError, TrainingError
 from cutaway.losses import expects
 from cutaway.nn import Module
 from cutaway.train import Probes, Trainer
+from cutaway.train.probes import Layer
 
 ROWS = 2000  # of which losses are measured, at most
 SWEEP = (1e-3, 1e-2, 0.1, 1 / 3, 1.0, 3.0, 10.0, 100.0)  # factors of the learning rate
 SWEEP_STEPS = 60
 BATCH_ROWS, BATCH_STEPS = 32, 200  # of the attempt to learn one batch by heart
+TRIED_STEPS = 500  # of a training with something changed, at most
+WORTH = 0.25  # of what the changed training takes away, the share that the program must leave
 
 
 @dataclasses.dataclass(frozen=True)
-class Layer:
-    """A layer with weights, and what follows it.
+class Tried:
+    """How a training with something changed ended.
 
     Attributes:
-        path, module: of the layer.
-        number: l, from 1, in the order of the forward pass.
-        activation: name of the class of the activation after it ("ReLU"), "" for none.
-        activation_path: where that activation is, "" for none.
-        is_last: whether its output is the network's, but for an activation.
+        loss: on training rows; inf where it broke, NaN where a change does not fit the program.
+        held: the lowest on the validation rows, NaN without.
     """
 
-    path: str
-    module: Module
-    number: int
-    activation: str
-    activation_path: str
-    is_last: bool
+    loss: float
+    held: float
+
+
+@dataclasses.dataclass(frozen=True)
+class Held:
+    """A training and rows that it did not see.
+
+    Attributes:
+        trainer: after it.
+        training, rest: (x, y) of the rows it saw and of those it did not.
+        losses: on `rest`, after each epoch.
+    """
+
+    trainer: Trainer
+    training: tuple
+    rest: tuple
+    losses: np.ndarray
 
 
 class Evidence:
@@ -60,6 +77,7 @@ class Evidence:
         self.trainer = trainer
         self.probes = probes
         self.trouble = trouble
+        self._tried = {}
 
     @classmethod
     def gather(cls, program: Program) -> "Evidence":
@@ -75,12 +93,16 @@ class Evidence:
                 epochs=program.epochs,
                 batch_size=program.batch_size,
                 validation=program.validation,
-                callbacks=[probes],
+                callbacks=[*copy.deepcopy(list(program.callbacks)), probes],
                 seed=program.seed,
                 progress=False,
             )
         except TrainingError as error:
             trouble = error
+        except DataError as error:
+            if all(np.isfinite(a).all() for a in (program.x, program.y) if a.dtype.kind == "f"):
+                raise
+            trouble = error  # NaN in the data: nothing was trained, nan_source says where
         return cls(program, trainer, probes, trouble)
 
     # what the program is
@@ -91,7 +113,7 @@ class Evidence:
         return self.trainer.net
 
     @functools.cached_property
-    def layers(self) -> list:
+    def layers(self) -> list[Layer]:
         return self.probes.layers(self.trainer)
 
     @functools.cached_property
@@ -134,14 +156,9 @@ class Evidence:
         x, y = self.sample if x is None else (x, y)
         if not training:
             return float(trainer.evaluate(x, y)["loss"])
-        state = trainer.net.state_dict()
-        trainer.net.train()
-        try:
-            with no_grad():
-                return trainer.loss(trainer.net(Tensor(x)), Tensor(y)).item()
-        finally:
-            trainer.net.load_state_dict(state)
-            trainer.net.eval()
+        out = forward(trainer, x, training=True)
+        with no_grad():
+            return trainer.loss(Tensor(out), Tensor(y)).item()
 
     @functools.cached_property
     def initial_loss(self) -> float:
@@ -155,12 +172,12 @@ class Evidence:
     def chance_loss(self) -> float:
         """The loss of the best constant answer: what a network reaches that ignores its input.
 
-        NaN for a loss that is not one of ours.
+        NaN where it is not known what the loss takes.
         """
         y, task = np.asarray(self.program.y), self.task
         wants = self.loss_wants
-        if wants is None:
-            return math.nan
+        if wants is None or isinstance(self.program.trainer.loss, functools.partial):
+            return self._chance_when_asked()
         if task in ("multiclass", "tokens"):
             labels = y if wants.target == "labels" else y.argmax(-1)
             shares = np.bincount(labels.ravel().astype(int)) / labels.size
@@ -173,6 +190,20 @@ class Evidence:
         candidates = [y.mean(axis=0), np.median(y, axis=0)]
         constant = [np.broadcast_to(c, y.shape).astype(np.float32) for c in candidates]
         return min(float(loss(Tensor(c), Tensor(y)).item()) for c in constant)
+
+    def _chance_when_asked(self) -> float:
+        """As chance_loss, for a loss with options or a user's own: of two constant answers.
+
+        They are the shares of the classes, and all classes alike, which is best with weights.
+        """
+        y, shape, loss = self.sample[1], self.ending.shape, self.program.trainer.loss
+        if self.wants is None:
+            return math.nan
+        shares = constant(self.wants, y, shape)
+        sizes = {"probability": 1 / max(2, shape[-1] if shape else 1), "logit": 0.0}
+        alike = np.full_like(shares, sizes.get(self.wants.output, float(np.median(y))))
+        found = [ask(loss, answer, y) for answer in (shares, alike)]
+        return min((v for v in found if math.isfinite(v)), default=math.nan)
 
     # experiments
 
@@ -233,6 +264,138 @@ class Evidence:
         except CutawayError:
             return math.inf
         return self.loss_of(trainer)
+
+    @property
+    def left(self) -> float:
+        """The loss at the end as a share of that of chance: near 1 where nothing was learned.
+
+        Of a loss of one's own, whose chance is not known, as a share of the initial loss.
+        """
+        if self.trouble is not None:
+            return math.inf
+        chance = self.chance_loss
+        reference = chance if math.isfinite(chance) and chance > 0 else self.initial_loss
+        return self.final_loss / reference if reference > 0 else math.nan
+
+    def tried(self, *changes) -> "Tried":
+        """What becomes of a training from the start with these changes (see changes.py).
+
+        As long as the program's, but TRIED_STEPS steps at most. Without changes it is the control.
+        """
+        if changes not in self._tried:
+            self._tried[changes] = self._try(changes)
+        return self._tried[changes]
+
+    def _try(self, changes):
+        try:
+            program = self.program.changed(*changes)
+        except OptionError:
+            return Tried(math.nan, math.nan)
+        rows = min(len(program.x), TRIED_STEPS * program.batch_size)
+        epochs = max(1, min(program.epochs, TRIED_STEPS * program.batch_size // rows))
+        trainer = program.fresh()
+        try:
+            trainer.fit(
+                program.x[:rows],
+                program.y[:rows],
+                epochs=epochs,
+                batch_size=min(program.batch_size, rows),
+                validation=program.validation,
+                seed=program.seed,
+                progress=False,
+            )
+        except CutawayError:
+            return Tried(math.inf, math.inf)
+        spread = np.unique(np.linspace(0, rows - 1, ROWS).astype(int))
+        loss = self.loss_of(trainer, program.x[spread], program.y[spread])
+        held = [row["val_loss"] for row in trainer.history.rows if "val_loss" in row]
+        return Tried(loss, min(held, default=math.nan))
+
+    def helps(self, *changes, worth: float = WORTH) -> bool:
+        """Whether a training with these changes goes much further down than one without.
+
+        (L - L') / (max(L, chance) - L') is at least `worth`, or 0.1 with a third of the loss; on
+        training rows and, where there are any, on those of validation.
+        """
+        treated, control = self.tried(*changes), self.tried()
+        pairs = [(control.loss, treated.loss)]
+        if self.program.validation is not None:
+            pairs.append((control.held, treated.held))
+        return all(self._is_worth(without, with_them, worth) for without, with_them in pairs)
+
+    def _is_worth(self, without, with_them, worth):
+        if not math.isfinite(with_them):
+            return False
+        if not math.isfinite(without):
+            return with_them < self.initial_loss or with_them < self.chance_loss
+        top = max(without, self.chance_loss) if math.isfinite(self.chance_loss) else without
+        if top <= with_them:
+            return False
+        gain = (without - with_them) / (top - with_them)
+        return gain >= worth or (gain >= 0.1 and with_them <= without / 3)
+
+    @functools.cached_property
+    def reruns(self) -> Reruns:
+        """Whole trainings again, with something changed; see reruns.py."""
+        seconds = sum(self.trainer.history["seconds"]) if len(self.trainer.history) else 0
+        done = self.trainer.epoch * math.ceil(len(self.program.x) / self.program.batch_size)
+        steps = STEPS
+        if seconds > SECONDS:
+            steps = max(SWEEP_STEPS, min(STEPS, int(done * SECONDS / seconds)))
+        return Reruns(self.program, self.chance_loss, steps)
+
+    @functools.cached_property
+    def stop(self) -> Stop | None:
+        """Where the training is stuck far from what is attainable, None if it is not."""
+        return find_stop(self)
+
+    @functools.cached_property
+    def held(self) -> "Held":
+        """How the program does on rows that it does not train on.
+
+        Those of its validation set; without one, of an experiment that leaves out every fifth row.
+        """
+        program = self.program
+        losses = self.validation_losses
+        if program.validation is not None and losses is not None and len(losses):
+            return Held(self.trainer, (program.x, program.y), program.validation, losses)
+        order = np.random.default_rng(0).permutation(len(program.x))
+        out, kept = np.sort(order[: len(order) // 5]), np.sort(order[len(order) // 5 :])
+        rest = (program.x[out], program.y[out])
+        smaller = dataclasses.replace(
+            program,
+            x=program.x[kept],
+            y=program.y[kept],
+            validation=rest,
+            batch_size=min(program.batch_size, len(kept)),
+        )
+        trainer, losses = smaller.fresh(), []
+        with contextlib.suppress(CutawayError):  # what was complete before counts
+            trainer = smaller.run(callbacks=[lambda _, row: losses.append(row["val_loss"])])
+        return Held(trainer, (smaller.x, smaller.y), rest, np.array(losses))
+
+    @functools.cached_property
+    def outputs(self) -> np.ndarray:
+        """The trained network's outputs on the sample, in evaluation mode."""
+        return self.trainer.predict(self.sample[0])
+
+    @functools.cached_property
+    def ending(self) -> Ending:
+        """How the network ends."""
+        return ending(self.program.fresh(), self.sample[0])
+
+    @functools.cached_property
+    def wants(self):
+        """As `loss_wants`; of a user's own loss what it shows when asked, see outputs.wants."""
+        return wants(self.program.trainer.loss, self.sample[1], self.ending.shape)
+
+    @functools.cached_property
+    def scale(self) -> float:
+        """What counts as much in terms of the loss: chance, or the loss at the start."""
+        chance = self.chance_loss
+        if not math.isfinite(chance):
+            chance = self.initial_loss
+        return abs(chance) if math.isfinite(chance) else math.nan
 
     @functools.cached_property
     def best_seen(self) -> float:

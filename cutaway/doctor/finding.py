@@ -62,11 +62,12 @@ class Finding:
     prescriptions: list
     confidence: float
 
-    def text(self, width: int = WIDTH) -> str:
-        """Three parts: what and where; evidence; do this."""
-        lines = [f"{self.code.replace('_', ' ')}: {self.where}"]
+    def text(self, width: int = WIDTH, *, brief: bool = False) -> str:
+        """What and where; evidence; the explanation, unless brief; do this."""
+        lines = textwrap.wrap(f"{self.code.replace('_', ' ')}: {self.where}", width)
         lines += _indented("; ".join(m.text() for m in self.evidence), width)
-        lines += _indented(self.explanation, width)
+        if not brief:
+            lines += _indented(self.explanation, width)
         if self.prescriptions:
             lines += _indented(f"Do this: {self.prescriptions[0].text}", width)
         return "\n".join(lines)
@@ -94,11 +95,13 @@ class Diagnosis(Story):
         findings: [Finding], the most important one first; [] for a healthy training.
         notes: what was looked at and is as it should be, or could not be looked at.
         program: the Program that was looked at.
+        evidence: the Evidence that it rests on.
     """
 
     findings: list
     notes: list
     program: object = None
+    evidence: object = None
 
     @property
     def healthy(self) -> bool:
@@ -110,7 +113,7 @@ class Diagnosis(Story):
         else:
             count = len(self.findings)
             head = [f"{count} finding{'s' if count > 1 else ''}, the most important one first."]
-        parts = [finding.text(width) for finding in self.findings]
+        parts = [f.text(width - 3, brief=k > 0) for k, f in enumerate(self.findings)]
         numbered = [f"\n{k}. {part}" for k, part in enumerate(parts, 1)]
         notes = [""] + [line for n in self.notes for line in _indented(f"- {n}", width)]
         return "\n".join([*head, *numbered, *(notes if self.notes else [])])

@@ -19,6 +19,9 @@ class Program:
         validation: (x, y) or None.
         epochs, batch_size: as for Trainer.fit.
         seed: of the order of the rows.
+        callbacks: of the training, for example (EarlyStopping(20),); each run has copies.
+        target_scale: (mean, deviation) if y was standardised by a change: predictions times the
+            deviation plus the mean are in the units of the user's targets.
     """
 
     trainer: Trainer
@@ -28,6 +31,8 @@ class Program:
     epochs: int = 100
     batch_size: int = 32
     seed: int = 0
+    callbacks: tuple = ()
+    target_scale: tuple | None = None
 
     @classmethod
     def of(cls, trainer: Trainer, x, y, **options) -> "Program":
@@ -42,27 +47,25 @@ class Program:
                 is another draw from the same distribution (and keeps a constant one constant).
         """
         trainer = copied(self.trainer)
-        if seed:
-            rng = np.random.default_rng(seed)
-            for parameter in trainer.net.parameters():
-                values = parameter.numpy().ravel()
-                parameter.data = jnp.asarray(rng.permutation(values).reshape(parameter.shape))
+        redraw(trainer.net, seed)
         return trainer
 
-    def run(self, seed: int = 0, *, callbacks=(), epochs: int | None = None) -> Trainer:
-        """Train a fresh Trainer and return it; its history has every epoch.
+    def run(
+        self, seed: int = 0, *, callbacks=(), epochs: int | None = None, trainer=None
+    ) -> Trainer:
+        """Train a fresh Trainer, or the one that is given, and return it.
 
         Raises:
             TrainingError: the loss became NaN or infinite.
         """
-        trainer = self.fresh(seed)
+        trainer = self.fresh(seed) if trainer is None else trainer
         trainer.fit(
             self.x,
             self.y,
             epochs=self.epochs if epochs is None else epochs,
             batch_size=self.batch_size,
             validation=self.validation,
-            callbacks=callbacks,
+            callbacks=[*copy.deepcopy(list(self.callbacks)), *callbacks],
             seed=self.seed + seed,
             progress=False,
         )
@@ -74,6 +77,16 @@ class Program:
         for change in changes:
             program = change.apply(program)
         return program
+
+
+def redraw(net, seed: int) -> None:
+    """Permute the entries of each weight by a seed; 0 leaves them as they are."""
+    if not seed:
+        return
+    rng = np.random.default_rng(seed)
+    for parameter in net.parameters():
+        values = parameter.numpy().ravel()
+        parameter.data = jnp.asarray(rng.permutation(values).reshape(parameter.shape))
 
 
 def copied(trainer: Trainer) -> Trainer:

@@ -37,6 +37,9 @@ class Operation:
                 out.record = tape.Record(self, tensors, arrays, options, value, saved)
         return out
 
+    def __deepcopy__(self, memo):
+        return self  # a copied network computes with the same functions
+
     def backward(self, rule):
         """Decorator: `rule(grad, out, *inputs, **options)` returns one gradient per input."""
         self.rule = rule

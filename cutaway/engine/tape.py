@@ -96,8 +96,11 @@ class no_grad(contextlib.ContextDecorator):
         _state.recording = self.before.pop()
 
 
-def gradients(root: Record, grad) -> list:
+def gradients(root: Record, grad, visit=None) -> list:
     """Walk back from `root`, whose output has the gradient `grad`.
+
+    Args:
+        visit: function (record, ∂L/∂out, gradients of its inputs) that is told of every record.
 
     Returns:
         [(leaf, gradient)] for every tensor that needs a gradient and was not computed by an
@@ -111,7 +114,10 @@ def gradients(root: Record, grad) -> list:
     while latest:
         serial = -heapq.heappop(latest)
         record = records.pop(serial)
-        grads = record.operation.pull(record, pending.pop(serial))
+        arrived = pending.pop(serial)
+        grads = record.operation.pull(record, arrived)
+        if visit is not None:
+            visit(record, arrived, grads)
         for tensor, g in zip(record.inputs, grads, strict=True):
             if tensor is None or g is None or not tensor.requires_grad:
                 continue

@@ -119,10 +119,14 @@ class Tensor:
         return f"{type(self).__name__}({values}, dtype={self.dtype}{flag})"
 
 
-def gradients(tensor: Tensor, grad=None) -> list:
+def gradients(tensor: Tensor, grad=None, visit=None) -> list:
     """[(leaf, gradient)] of `tensor` with respect to every leaf below it that needs one.
 
     The pure form of `Tensor.backward`: no `.grad` is touched.
+
+    Args:
+        grad: see `Tensor.backward`.
+        visit: function (record, ∂L/∂out, gradients of its inputs) that is told of every record.
     """
     if not tensor.requires_grad:
         raise GradientError(
@@ -147,7 +151,7 @@ def gradients(tensor: Tensor, grad=None) -> list:
             )
     if tensor.record is None:
         return [(tensor, grad)]
-    return tape.gradients(tensor.record, grad)
+    return tape.gradients(tensor.record, grad, visit)
 
 
 def as_array(value) -> jax.Array:

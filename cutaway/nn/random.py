@@ -5,6 +5,8 @@ cost no compilation. What is drawn inside compiled steps (dropout) uses JAX keys
 here too and live in Buffers.
 """
 
+import contextlib
+
 import numpy as np
 
 _generator = np.random.default_rng()
@@ -30,3 +32,15 @@ def generator() -> np.random.Generator:
 def new_key() -> np.ndarray:
     """Raw data of a fresh JAX key: (2,) uint32."""
     return _generator.integers(0, 2**32, size=2, dtype=np.uint32)
+
+
+@contextlib.contextmanager
+def seeded(value: int):
+    """Context with random numbers of its own; afterwards the outer ones go on as if nothing was."""
+    global _generator
+    before = _generator
+    _generator = np.random.default_rng(value)
+    try:
+        yield
+    finally:
+        _generator = before

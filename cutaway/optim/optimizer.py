@@ -1,5 +1,7 @@
 """Optimizer: what all of them share. Each algorithm is a class that says how one array moves."""
 
+import copy
+
 import jax.numpy as jnp
 import numpy as np
 
@@ -174,6 +176,27 @@ class Optimizer(Stateful):
     def paths(self) -> list:
         """Names of `parameters`."""
         return list(self._each.paths)
+
+    def over(self, parameters) -> "Optimizer":
+        """The same algorithm with the same options, at its start, over other parameters.
+
+        Those that were here before keep what their group and `decays` said of them; new vectors
+        are spared from decay if some were.
+        """
+        held = {id(p): i for i, p in enumerate(self.parameters)}
+        other = copy.copy(self)
+        named = trainable(parameters)
+        other.parameters = list(named.values())
+        other.base_lr, other.step_count = Buffer(self.base_lr.data), Buffer(np.int32(0))
+        other.state = {name: [zeros_like(p) for p in other.parameters] for name in self.slots}
+        other._each = _Each(list(named), {})
+        for i, p in enumerate(other.parameters):
+            before = held.get(id(p))
+            if before in self._each.factors:
+                other._each.factors[i] = self._each.factors[before]
+            if before in self._each.spared or (before is None and self._each.spared and p.ndim < 2):
+                other._each.spared.add(i)
+        return other
 
     def zero_grad(self) -> None:
         """Drop gradients that were computed and shall not be used."""

@@ -41,6 +41,46 @@ def curves(history, best_epoch=None) -> str:
     return svg_of(figure)
 
 
+def layer_flow(probes) -> str | None:
+    """Gradient and relative update of each layer, at the start, the middle and the end.
+
+    Args:
+        probes: frame of train.Probes.
+
+    Returns:
+        SVG, or None for a network with one layer.
+    """
+    import polars as pl
+    from matplotlib.ticker import LogLocator
+
+    layers = probes.filter(pl.col("role") == "weights")
+    # at the end of a schedule the learning rate may be 0
+    steps = layers.filter(pl.col("update") > 0)["step"].unique().sort().to_list()
+    if not steps or layers["layer"].n_unique() < 2:
+        return None
+    figure, panels = _figure(2)
+    chosen = dict.fromkeys([steps[0], steps[len(steps) // 2], steps[-1]])
+    for one, column, title in zip(
+        panels, ("grad", "update"), ("gradient ∂L/∂z (rms)", "one step / weights"), strict=True
+    ):
+        for step, colour in zip(chosen, (GREY, BLUE, ORANGE), strict=False):
+            at = layers.filter((pl.col("step") == step) & (pl.col(column) > 0))
+            one.plot(
+                at["number"], at[column], color=colour, lw=1.6, marker="o", ms=3.5,
+                label=f"step {step:,}",
+            )  # fmt: skip
+        one.set_yscale("log")
+        low, high = one.get_ylim()
+        one.yaxis.set_major_locator(LogLocator(subs=(1, 3) if high < 300 * low else (1,)))
+        one.yaxis.set_major_formatter("{x:g}")  # formulas like 10⁻³ take most of a second
+        one.yaxis.set_minor_formatter("")
+        one.set_title(title)
+        one.set_xlabel("layer")
+        one.xaxis.get_major_locator().set_params(integer=True)
+        one.legend(frameon=False)
+    return svg_of(figure)
+
+
 def residuals(truth, prediction, target: str) -> str:
     """Predicted against true values, and how the errors are spread."""
     figure, (left, right) = _figure(2)

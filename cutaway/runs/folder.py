@@ -17,7 +17,7 @@ class RunFolder:
 
     Attributes:
         path: the folder.
-        config, weights, preprocessing, history, metrics, report: its files.
+        config, weights, preprocessing, history, probes, metrics, report: its files.
         checkpoints: its folder of training state.
     """
 
@@ -27,6 +27,7 @@ class RunFolder:
         self.weights = self.path / "weights.safetensors"
         self.preprocessing = self.path / "preprocessing.json"
         self.history = self.path / "history.csv"
+        self.probes = self.path / "probes.parquet"
         self.metrics = self.path / "metrics.json"
         self.report = self.path / "report.html"
         self.checkpoints = self.path / "checkpoints"

@@ -216,6 +216,7 @@ class LanguagePrepared(Prepared):
             input_shape=self.x.shape[1:],
             feature_names=None,
             history=run.history,
+            probes=run.probes,
             best_epoch=run.metrics["best_epoch"],
             metrics=run.metrics,
             classes=None,

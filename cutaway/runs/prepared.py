@@ -11,7 +11,8 @@ from cutaway.losses import LOSSES, expects
 from cutaway.runs.folder import RunFolder
 from cutaway.runs.report import ReportData, render
 from cutaway.runs.run import Run, trainer_for
-from cutaway.train import Checkpoints, EarlyStopping, write_atomically
+from cutaway.train import Checkpoints, EarlyStopping, Probes, write_atomically
+from cutaway.train.probes import MOST_ROWS
 
 
 @dataclasses.dataclass
@@ -92,6 +93,7 @@ class Prepared:
             checkpoints.clear()
         y = self._targets()
         inputs, stream = self._inputs(y)
+        probes = self._probes(y)
         trouble = None
         try:
             trainer.fit(
@@ -99,7 +101,7 @@ class Prepared:
                 epochs=self.epochs,
                 batch_size=self.batch_size,
                 validation=(self.x[self.held], y[self.held]),
-                callbacks=[stopping, checkpoints, *callbacks],
+                callbacks=[probes, stopping, checkpoints, *callbacks],
                 seed=self.options.seed,
                 progress=progress,
             )
@@ -108,6 +110,8 @@ class Prepared:
         except CutawayError:
             folder.discard()  # nothing was trained: leave nothing half-made behind
             raise
+        if probes.rows:
+            write_atomically(folder.probes, probes.to_parquet())
         run = Run(folder, self._config(), self.preprocessing, self.net, trainer.history)
         results = {
             "task": self.preprocessing.task,
@@ -138,6 +142,11 @@ class Prepared:
 
         stream = ArrayStream(self.x[self.training], y[self.training], transform=self.transform)
         return (stream,), stream
+
+    def _probes(self, y) -> Probes:
+        rows = np.linspace(0, len(self.training) - 1, MOST_ROWS).astype(int)
+        rows = self.training[np.unique(rows)]
+        return Probes(self.x[rows], y[rows])
 
     def page(self, run: Run, command: str) -> str:
         """report.html."""
@@ -197,6 +206,7 @@ def rows_page(prepared: Prepared, run: Run, command: str) -> str:
             input_shape=prepared.x.shape[1:],
             feature_names=getattr(preprocessing, "features", None),
             history=run.history,
+            probes=run.probes,
             best_epoch=run.metrics["best_epoch"],
             metrics=run.metrics,
             things=preprocessing.things,

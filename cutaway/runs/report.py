@@ -9,7 +9,7 @@ import numpy as np
 from cutaway.explain import draw
 from cutaway.explain.html import Markup, page, section, table
 from cutaway.metrics import confusion_matrix
-from cutaway.runs.charts import curves, residuals
+from cutaway.runs.charts import curves, layer_flow, residuals
 
 WORST = 10
 NUMBERS = {"missing", "different", "training rows", "share"}  # headings over numbers
@@ -28,6 +28,7 @@ class ReportData:
         headings, columns: of the table about the data; see Preprocessing.summary_rows.
         notes: what was noticed in the data.
         net, history, best_epoch, metrics: of the run.
+        probes: frame of what the layers did in training, or None; see train.Probes.
         things: what the examples are, in the plural.
         input_shape: of one example.
         feature_names: of the inputs; None where they have none.
@@ -65,6 +66,7 @@ class ReportData:
     pictures: list | None = None
     baseline: str = "always guessing the mean"
     chart: str | None = None
+    probes: object = None
 
 
 def render(data: ReportData) -> str:
@@ -187,7 +189,19 @@ def _learning(data):
     )
     return (
         f"<p>{metrics['epochs']} epochs in {metrics['seconds']:.1f} s.{why}{best}</p>"
-        f'<div class="chart">{curves(data.history, data.best_epoch)}</div>'
+        f'<div class="chart">{curves(data.history, data.best_epoch)}</div>' + _flow(data)
+    )
+
+
+def _flow(data):
+    """What the layers did in training, if it was measured and there are several."""
+    chart = None if data.probes is None else layer_flow(data.probes)
+    if chart is None:
+        return ""
+    return (
+        '<p class="soft">Layer by layer, the first one left: how large the gradient is that '
+        "reaches it, and by what share of its weights one step changes them.</p>"
+        f'<div class="chart">{chart}</div>'
     )
 
 

@@ -62,6 +62,15 @@ class Run:
         history = History.from_csv(folder.history) if folder.history.exists() else History()
         return cls(folder, config, preprocessing, net, history, folder.read_json(folder.metrics))
 
+    @property
+    def probes(self):
+        """What the layers did in training, as a polars frame (see train.Probes), or None."""
+        if not self.folder.probes.exists():
+            return None
+        import polars as pl
+
+        return pl.read_parquet(self.folder.probes)
+
     def save(self) -> None:
         """Write weights, preprocessing, history and metrics, each whole or not at all."""
         self.folder.write_json(self.folder.preprocessing, self.preprocessing.to_json())

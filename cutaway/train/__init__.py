@@ -5,6 +5,7 @@ from cutaway.train.checkpoint import Checkpoints
 from cutaway.train.files import load_weights, save_weights, write_atomically
 from cutaway.train.history import History
 from cutaway.train.mix import CutMix, Mixup
+from cutaway.train.probes import Probes
 from cutaway.train.race import Race, Racer, race
 from cutaway.train.trainer import Trainer
 

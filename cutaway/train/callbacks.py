@@ -15,6 +15,9 @@ class Callback:
     def on_start(self, trainer) -> None:
         """Before the first epoch; trainer.epoch says how many are already done."""
 
+    def on_ready(self, trainer) -> None:
+        """Before the first step, when all that was given has been found to fit."""
+
     def on_chunk(self, trainer, done: int, total: int, loss: float) -> None:
         """Several times an epoch: `done` of about `total` steps, the mean loss of the last ones."""
 

@@ -25,7 +25,7 @@ def check_fit(net, loss, x, y) -> None:
         OptionError: a loss on probabilities behind a layer that gives none, or the reverse.
         DataError: targets outside what the loss takes.
     """
-    shape, last = _output(net, x)
+    shape, last = output_of(net, x)
     wants = expects(loss)
     if wants is None:
         return
@@ -55,8 +55,8 @@ def check_fit(net, loss, x, y) -> None:
         )
 
 
-def _output(net, x):
-    """(output shape, the layer that gives it), by tracing shapes alone."""
+def output_of(net, x):
+    """(shape of the output of two rows, the layer that gives it), by tracing shapes alone."""
     last = []
 
     def note(module, inputs, out):

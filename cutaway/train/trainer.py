@@ -159,6 +159,8 @@ class Trainer:
                 if held is not None:
                     check_fit(self._prepared, self.loss, *held.sample())
                 self.planned_epochs = epochs
+                for callback in callbacks:
+                    callback.on_ready(self)
                 while self.epoch < epochs and self.stopped is None:
                     self._one_epoch(training, held, callbacks)
             finally:

@@ -39,6 +39,7 @@ def test_a_run_holds_all_that_is_needed_to_use_it(tmp_path, frame, task):
         "history.csv",
         "metrics.json",
         "preprocessing.json",
+        "probes.parquet",
         "report.html",
         "weights.safetensors",
     ]
@@ -191,7 +192,7 @@ def test_folders_that_are_no_runs_are_named(tmp_path):
     for file, words in (
         ("weights.safetensors", "is damaged"),
         ("preprocessing.json", "is damaged"),
-        ("metrics.json", "is damaged"),
+        ("metrics.json", "probes.parquet", "is damaged"),
         ("config.json", "is damaged"),
     ):
         path = run.path / file

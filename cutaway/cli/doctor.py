@@ -1,0 +1,147 @@
+"""cutaway doctor."""
+
+import contextlib
+import shlex
+import sys
+import textwrap
+from pathlib import Path
+
+from cutaway.cli.show import console, escape, print_json
+
+SHOWN = 4  # findings told; the others are named
+NOTES = 3
+REST = 5  # lines of the explanation of the first finding
+
+
+def doctor_command(what, *, treated, seeds, budget, applied, out, html, as_json) -> None:
+    from cutaway.doctor import diagnose, treat
+    from cutaway.doctor.programs import options_with, prepared_of_run, program_in_script, program_of
+    from cutaway.errors import OptionError, RunError
+
+    is_script = not Path(what).is_dir() and ":" in what
+    if is_script and applied:
+        raise OptionError(
+            f"--apply writes a run, and {what} is a script",
+            expected="the folder of a run",
+            mend="leave out --apply, and make the change in the script",
+        )
+    prepared, run = None, None
+    if is_script:
+        program = program_in_script(what)
+    else:
+        from cutaway.runs import Run
+
+        if out is not None and Path(out).exists() and any(Path(out).iterdir()):
+            raise RunError(f"{out} is not empty", expected="a new folder for the new run")
+        run = Run.open(what)
+        prepared = prepared_of_run(run)
+        program = program_of(prepared)
+    with _status() as tell:
+        diagnosis = diagnose(program, watch=lambda looked: tell(f"looking at: {looked}"))
+    treatment, new = None, None
+    if (treated or applied) and any(p.changes for f in diagnosis.findings for p in f.prescriptions):
+        with _status() as tell:
+            treatment = treat(
+                diagnosis,
+                seeds=seeds,
+                budget=budget,
+                watch=lambda done, total, arm: tell(f"{done}/{total} {arm}"),
+            )
+    if applied and treatment is not None and treatment.best is not None:
+        options = options_with(prepared, treatment.best.prescription.changes)
+        new = prepared_of_run(run, **options).train(out, progress=False if as_json else None)
+    if html is not None:
+        _write(html, what, diagnosis, treatment)
+    if as_json:
+        told = diagnosis.to_dict()
+        told["treatment"] = None if treatment is None else treatment.to_dict()
+        told["run"] = None if new is None else str(new.path)
+        print_json(told)
+    else:
+        print(verdict(diagnosis))
+        if treatment is not None:
+            print(f"\n{treatment}")
+        elif treated and not diagnosis.healthy:
+            print("\nNo prescription is a change that could be tried.")
+        _follow_ups(what, diagnosis, treated or applied, treatment, applied, new, html, prepared)
+    sys.exit(0 if diagnosis.healthy else 1)
+
+
+def verdict(diagnosis, width: int = 80) -> str:
+    """The diagnosis on one screen: each finding in three lines, the first with its reason."""
+    if diagnosis.healthy:
+        lines = ["Healthy: nothing was found that is wrong with this training."]
+    else:
+        count = len(diagnosis.findings)
+        lines = [f"{count} finding{'s' if count > 1 else ''}, the most important one first."]
+    for k, finding in enumerate(diagnosis.findings[:SHOWN], 1):
+        lines += ["", *_told(k, finding, width)]
+    rest = [f.code.replace("_", " ") for f in diagnosis.findings[SHOWN:]]
+    if rest:
+        lines += ["", *textwrap.wrap(f"And: {', '.join(rest)}.", width)]
+    notes = diagnosis.notes[:NOTES]
+    if notes:
+        lines.append("")
+    for note in notes:
+        lines += textwrap.wrap(f"- {note}", width, subsequent_indent="  ")[:2]
+    return "\n".join(lines)
+
+
+def _told(k, finding, width):
+    lines = [_short(f"{k}. {finding.code.replace('_', ' ')}: {finding.where}", width)]
+    evidence = "   "
+    for measure in finding.evidence:  # as many as the line holds
+        more = ("" if evidence.isspace() else "; ") + measure.text()
+        if len(evidence + more) <= width:
+            evidence += more
+    lines.append(_short(f"   {finding.evidence[0].text()}", width) if finding.evidence
+                 and evidence.isspace() else evidence.rstrip())  # fmt: skip
+    if k == 1:
+        wrapped = textwrap.wrap(finding.explanation, width - 3)
+        lines += [f"   {line}" for line in wrapped[:REST]]
+    if finding.prescriptions:
+        lines.append(_short(f"   Do this: {finding.prescriptions[0].text}", width))
+    return lines
+
+
+def _short(text, width):
+    return text if len(text) <= width else text[: width - 4].rstrip(" ,;") + " ..."
+
+
+def _follow_ups(what, diagnosis, tried, treatment, applied, new, html, prepared):
+    if new is not None:
+        console.print(f"\nThe new run is in [bold]{escape(new.path)}[/].", soft_wrap=True)
+    elif applied and not diagnosis.healthy:
+        print("\nNo new run was written: no prescription was shown to help.")
+    if html is not None:
+        console.print(f"\n[bold]{escape(html)}[/]\n  the same for your browser", soft_wrap=True)
+    hints = [] if html is not None else ["--html FILE"]
+    if not diagnosis.healthy and not tried:
+        hints.insert(0, "--treat")
+    if prepared is not None and treatment is not None and treatment.best is not None and not new:
+        hints.insert(0, "--apply")
+    if hints:
+        print(f"\nMore: cutaway doctor {shlex.quote(str(what))} {' | '.join(hints)}")
+
+
+def _write(html, what, diagnosis, treatment):
+    from cutaway.doctor.pictures import pictures
+    from cutaway.explain import write_page
+
+    stories = [("Findings", diagnosis)]
+    if treatment is not None:
+        stories.append(("Trials", treatment))
+    stories += pictures(diagnosis.evidence)
+    write_page(html, f"The doctor on {what}", stories)
+
+
+@contextlib.contextmanager
+def _status():
+    """A line on a terminal's standard error that says what is going on."""
+    if not sys.stderr.isatty():
+        yield lambda text: None
+        return
+    from rich.console import Console
+
+    with Console(stderr=True, highlight=False).status("") as status:
+        yield lambda text: status.update(escape(_short(text, 70)))

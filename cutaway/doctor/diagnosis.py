@@ -1,0 +1,168 @@
+"""diagnose: train under probes, ask every symptom, rank what they found."""
+
+import importlib
+import math
+import pkgutil
+
+from cutaway.doctor import symptoms
+from cutaway.doctor.evidence import Evidence
+from cutaway.doctor.finding import Diagnosis, Finding
+from cutaway.doctor.program import Program
+from cutaway.errors import CutawayError, OptionError
+from cutaway.train import Trainer
+
+NEARLY = 0.15  # by how much less sure a cause may be than what it explains, and still goes before
+
+STUCK = ("plateau", "saddle_point", "local_minimum", "underfitting", "too_few_epochs")
+SLOW = ("learning_rate_too_low", "optimizer_mismatch", *STUCK)
+FLOW = ("vanishing_gradient", "exploding_gradient", "dead_units", "saturated_units")
+UNSTABLE = ("learning_rate_too_high", "oscillation", "nan_source")
+
+# {cause: what it brings about, which is then no fault of its own}
+EXPLAINS = {
+    "unscaled_inputs": (*FLOW, *UNSTABLE, *SLOW, "bad_initial_scale", "adaptive_rate_decay"),
+    "unscaled_targets": (*FLOW, *UNSTABLE, *SLOW, "bad_initial_scale", "adaptive_rate_decay"),
+    "shuffled_labels": ("overfitting", *STUCK),
+    "data_shift": ("overfitting", "train_eval_mismatch"),
+    "batch_leak": ("train_eval_mismatch", "overfitting"),
+    "train_eval_mismatch": ("overfitting", "underfitting"),
+    "frozen_parameters": SLOW,
+    "symmetric_weights": SLOW,
+    "wrong_loss": ("saturated_units", "vanishing_gradient", *SLOW),
+    "wrong_output_activation": ("saturated_units", "vanishing_gradient", *SLOW),
+    "bad_initial_scale": (*FLOW, *UNSTABLE, *SLOW),
+    "wrong_hidden_activation": ("vanishing_gradient", "dead_units", "saturated_units", *SLOW),
+    "learning_rate_too_high": (*FLOW, "oscillation", "nan_source", *STUCK),
+    "exploding_gradient": ("oscillation", "nan_source", *STUCK),
+    "adaptive_rate_decay": SLOW,
+    "over_regularised": ("vanishing_gradient", *STUCK),
+    "class_imbalance": STUCK,
+    "saturated_units": ("vanishing_gradient", *SLOW),
+    "dead_units": ("vanishing_gradient", *SLOW),
+    "vanishing_gradient": SLOW,
+    "optimizer_mismatch": ("learning_rate_too_low", *STUCK),
+    "learning_rate_too_low": STUCK,
+    "oscillation": ("plateau", "underfitting"),
+    "saddle_point": ("plateau", "underfitting", "too_few_epochs"),
+    "local_minimum": ("plateau", "underfitting", "too_few_epochs"),
+    "plateau": ("underfitting", "too_few_epochs"),
+    "too_few_epochs": ("underfitting",),
+}
+
+
+def diagnose(
+    program,
+    x=None,
+    y=None,
+    *,
+    validation=None,
+    epochs: int = 100,
+    batch_size: int = 32,
+    seed: int = 0,
+    watch=None,
+) -> Diagnosis:
+    """Say what is wrong with a training, with the evidence, and what to change.
+
+    It is run once under probes, then again in part where a symptom needs an experiment. What
+    was given is not changed.
+
+    Args:
+        program: a Program, or a Trainer that has not trained yet, as it is set up.
+        x, y: training arrays, with a Trainer.
+        validation: (x, y) that are held out, if there are.
+        epochs, batch_size: as for Trainer.fit.
+        seed: of the order of the rows.
+        watch: function that is told, in words, what is looked at now.
+
+    Raises:
+        OptionError: a Trainer without data, or options beside a Program.
+        ShapeError, OptionError, DataError: the training cannot begin; the message says why.
+
+    Example:
+        >>> import numpy as np, cutaway as ct
+        >>> x = np.random.default_rng(0).normal(size=(64, 3))
+        >>> net = ct.Sequential(ct.Linear(3, 1))
+        >>> trainer = ct.Trainer(net, loss=ct.losses.mean_squared_error)
+        >>> diagnosis = ct.diagnose(trainer, x, x.sum(axis=1), epochs=2)
+        >>> diagnosis.healthy
+        False
+    """
+    notes = []
+    if isinstance(program, Trainer):
+        if x is None or y is None:
+            raise OptionError(
+                "diagnose was given a trainer without data",
+                expected="diagnose(trainer, x, y)",
+                mend="a Trainer does not keep the arrays that it trained on: pass them",
+            )
+        if int(program.optimizer.step_count.data):
+            notes.append(
+                "This trainer has trained before: what is looked at begins from its weights now."
+            )
+        program = Program.of(
+            program, x, y, validation=validation, epochs=epochs, batch_size=batch_size, seed=seed
+        )
+    elif not isinstance(program, Program):
+        raise OptionError(
+            f"diagnose was given a {type(program).__name__}",
+            expected="a Trainer with x and y, or a doctor.Program",
+        )
+    elif x is not None or y is not None or validation is not None:
+        raise OptionError(
+            "diagnose was given a Program and data", mend="a Program has its own: leave them out"
+        )
+    watch = watch or (lambda what: None)
+    watch("training under probes")
+    evidence = Evidence.gather(program)
+    if evidence.trouble is not None:
+        notes.append(f"Training broke off: {evidence.trouble.came}.")
+    found = []
+    for code, look in all_symptoms().items():
+        watch(code.replace("_", " "))
+        try:
+            finding = look(evidence)
+        except CutawayError as error:
+            notes.append(f"{code.replace('_', ' ')} could not be looked at: {error.came}.")
+            continue
+        if finding is not None:
+            found.append(finding)
+    ranked, explained = rank(found)
+    notes += [
+        f"{code.replace('_', ' ')} may well be an effect of {cause.replace('_', ' ')}."
+        for code, cause in explained.items()
+    ]
+    return Diagnosis(ranked, notes, program, evidence)
+
+
+def all_symptoms() -> dict:
+    """{code: look} of every module in doctor/symptoms, in alphabetical order."""
+    names = sorted(info.name for info in pkgutil.iter_modules(symptoms.__path__))
+    modules = {n: importlib.import_module(f"{symptoms.__name__}.{n}") for n in names if n[0] != "_"}
+    return {name: module.look for name, module in modules.items() if hasattr(module, "look")}
+
+
+def rank(findings: list[Finding]) -> tuple:
+    """The findings as they matter: the surest first, what a found cause explains at the end.
+
+    A cause explains only what it is about as sure as.
+
+    Returns:
+        ([Finding], {code explained: code of its cause})
+    """
+    by_trust = sorted(findings, key=lambda f: -_trust(f))
+    explained = {}
+    for finding in by_trust:
+        causes = [
+            other
+            for other in by_trust
+            if finding.code in EXPLAINS.get(other.code, ())
+            and _trust(other) >= _trust(finding) - NEARLY
+        ]
+        if causes:
+            explained[finding.code] = causes[0].code
+    first = [f for f in by_trust if f.code not in explained]
+    return first + [f for f in by_trust if f.code in explained], explained
+
+
+def _trust(finding):
+    return finding.confidence if math.isfinite(finding.confidence) else 0.0

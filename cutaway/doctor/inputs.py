@@ -1,0 +1,131 @@
+"""What reaches the first layer with weights, and whether rows stay apart."""
+
+import contextlib
+import dataclasses
+
+import numpy as np
+
+from cutaway.doctor.outputs import forward
+from cutaway.nn import Embedding
+from cutaway.nn.normalisation import BatchNorm
+
+
+@dataclasses.dataclass(frozen=True)
+class Reaching:
+    """What reaches the first layer with weights.
+
+    Attributes:
+        path: of that layer.
+        values: (rows, features): float inputs, all positions of a row one under another.
+    """
+
+    path: str
+    values: np.ndarray
+
+    @property
+    def size(self) -> np.ndarray:
+        """Root of the mean square of each feature: 1 for standardised ones."""
+        return np.sqrt((self.values.astype(np.float64) ** 2).mean(axis=0))
+
+    @property
+    def spread(self) -> np.ndarray:
+        return self.values.std(axis=0, dtype=np.float64)
+
+
+class _Seen(Exception):
+    """Ends a forward pass of which enough was seen."""
+
+
+def reaching(trainer, x) -> Reaching | None:
+    """What a trainer's net sends to its first layer with weights; None for words and the like."""
+    found = []
+    paths = {id(module): path for path, module in trainer.net.modules().items()}
+
+    def note(module, inputs, out):
+        if found or not inputs or id(module) not in paths or len(module.modules()) > 1:
+            return
+        if any(p.ndim > 1 for p in module.parameters()):
+            kept = not isinstance(module, Embedding) and inputs[0].data.dtype.kind == "f"
+            values = np.asarray(inputs[0].data, np.float32) if kept else None
+            found.append((paths[id(module)], values))
+            raise _Seen
+
+    with contextlib.suppress(_Seen):
+        forward(trainer, x, watcher=note)
+    if not found or found[0][1] is None:
+        return None
+    path, values = found[0]
+    return Reaching(path, values.reshape(-1, values.shape[-1]))
+
+
+@dataclasses.dataclass(frozen=True)
+class Leak:
+    """Rows that reach into each other.
+
+    Attributes:
+        training: whether it was seen in training mode alone.
+        layer: the first layer where it is seen, "" if it is none with a path.
+        kind: class of that layer.
+        change: how far the output of a row moves when only other rows are exchanged, in units of
+            the spread of the outputs.
+    """
+
+    training: bool
+    layer: str
+    kind: str
+    change: float
+
+
+def find_leak(trainer, x, *, least: float) -> Leak | None:
+    """Exchange all rows but the first, and see whether the first one's output moves.
+
+    In evaluation mode, then in training mode, where batch norms stay in evaluation mode: that
+    they mix rows is their purpose. Noise is the same both times. Training mode is looked at only
+    for a net with layers of the user's own: ours let rows apart in both modes or in none.
+
+    Args:
+        x: raw inputs, at least 3 rows.
+        least: a relative change that is more than rounding.
+    """
+    x = np.asarray(x)
+    if len(x) < 3:
+        return None
+    others = (len(x) - 1) // 2
+    a, b = x[: 1 + others], np.concatenate([x[:1], x[1 + others : 1 + 2 * others]])
+    norms = [m for m in trainer.net.modules().values() if isinstance(m, BatchNorm)]
+    own = [type(m).__module__.startswith("cutaway.") for m in trainer.net.modules().values()]
+    for training in (False,) if all(own) else (False, True):
+        if not training:  # compiled: layer by layer only if there is something to be found
+            last, again = (trainer.predict(rows, batch_size=len(a)) for rows in (a, b))
+            if last.shape == again.shape and _moved(last, again) <= least:
+                continue
+        seen = [_outputs(trainer, rows, training, norms) for rows in (a, b)]
+        (last, first_layers), (again, other_layers) = seen
+        if len(last) != len(a) or last.shape != again.shape:
+            continue  # rows of x are not rows of the output: nothing can be said
+        change = _moved(last, again)
+        if change > least:
+            for (path, kind, one), (_, _, two) in zip(first_layers, other_layers, strict=False):
+                if one.shape == two.shape and len(one) == len(a) and _moved(one, two) > least:
+                    return Leak(training, path, kind, change)
+            return Leak(training, "", "", change)
+    return None
+
+
+def _outputs(trainer, x, training, norms):
+    """(outputs, [(path, class, output of that layer)])."""
+    layers = []
+    paths = {id(module): path for path, module in trainer.net.modules().items()}
+
+    def note(module, inputs, out):
+        leaf = len(module.modules()) == 1
+        if leaf and id(module) in paths and getattr(out, "ndim", 0):
+            layers.append((paths[id(module)], type(module).__name__, np.asarray(out.data)))
+
+    out = forward(trainer, x, training=training, watcher=note, still=norms)
+    return out, layers
+
+
+def _moved(one, two) -> float:
+    one, two = np.asarray(one, np.float64), np.asarray(two, np.float64)
+    return float(np.abs(one[0] - two[0]).max() / max(one.std(), np.abs(one).mean(), 1e-12))

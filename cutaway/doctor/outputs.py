@@ -1,0 +1,213 @@
+"""What a network can give, what a loss wants, and whether the two meet.
+
+Nothing here trains: the loss is asked about outputs that are made up for the targets at hand.
+"""
+
+import dataclasses
+import math
+
+import numpy as np
+
+from cutaway.engine import Tensor, as_array, no_grad
+from cutaway.losses import expects
+from cutaway.losses.contract import Expects
+from cutaway.nn import watch
+from cutaway.train.checks import output_of
+
+# what the functions that a network may end in can give; those that give any number are left out
+RANGES = {
+    "Threshold": (0, 1),
+    "Sigmoid": (0, 1),
+    "Tanh": (-1, 1),
+    "ReLU": (0, math.inf),
+    "Softplus": (0, math.inf),
+    "ELU": (-1, math.inf),
+    "SELU": (-1.7581, math.inf),
+    "SiLU": (-0.2785, math.inf),
+    "GELU": (-0.1700, math.inf),
+    "Softmax": (0, 1),
+}
+SURE = 10.0  # a logit that says "certainly": σ(10) = 0.99995
+
+
+def forward(trainer, x, *, training: bool = False, watcher=None, still=()):
+    """The outputs of a trainer's net for raw inputs x; state and modes are as before after it.
+
+    Args:
+        watcher: see nn.watch; or None.
+        still: modules that are in evaluation mode in any case.
+    """
+    net = trainer._prepared
+    state = {name: v.data for name, v in trainer._variables().items()}
+    modes = [(module, module.training) for module in net.modules().values()]
+    net.train(training)
+    for module in still:
+        module.eval()
+    try:
+        with no_grad(), trainer._computing(), watch(net, watcher or (lambda *_: None)):
+            return np.asarray(net(Tensor(as_array(x))).data, np.float32)
+    finally:
+        for name, variable in trainer._variables().items():
+            variable.data = state[name]
+        for module, mode in modes:
+            module.training = mode
+
+
+@dataclasses.dataclass(frozen=True)
+class Ending:
+    """How a network ends.
+
+    Attributes:
+        path, activation: of the last layer without layers in it; activation is the name of its
+            class if RANGES has it, else "".
+        shape: of the outputs of one row.
+    """
+
+    path: str
+    activation: str
+    shape: tuple
+
+
+def ending(trainer, x) -> Ending:
+    """How a trainer's net ends, found from shapes alone: nothing is computed."""
+    shape, last = output_of(trainer._prepared, x)
+    path = next((p for p, m in trainer.net.modules().items() if m is last), "")
+    name = type(last).__name__
+    return Ending(path, name if name in RANGES else "", shape[1:])
+
+
+def wants(loss, y, shape) -> Expects | None:
+    """What a loss expects: what it says itself, or, of a user's own, what it shows.
+
+    A loss is asked about outputs that are far on the wrong side. One that wants probabilities
+    clips them and is flat there, or gives NaN; one that wants logits rises; one that compares
+    outputs with targets is worse for an answer that is too sure than for the target itself.
+
+    Args:
+        loss: of the trainer.
+        y: targets (rows, ...).
+        shape: of the outputs of one row.
+
+    Returns:
+        losses.Expects; None for a loss that fits none of these.
+    """
+    known = expects(loss)
+    if known is not None:
+        return known
+    y = np.asarray(y)[:64]
+    full = (len(y), *shape)
+    whole = y.dtype.kind in "iub" or bool(np.all(y == np.round(y)))
+    if whole and y.ndim == len(shape) and shape[-1] > 1 and y.min() >= 0 and y.max() < shape[-1]:
+        target, truth = "labels", np.eye(shape[-1], dtype=np.float32)[y.astype(int)]
+    elif y.size == math.prod(full) and np.isin(y, (0, 1)).all():
+        truth = y.reshape(full).astype(np.float32)
+        exclusive = shape[-1:] not in ((), (1,)) and bool((truth.sum(-1) == 1).all())
+        target = "one_hot" if exclusive else "binary"
+    else:
+        return Expects("any", "real") if y.size == math.prod(full) else None
+    sign = 2 * truth - 1
+    wrong = [ask(loss, -k * sign, y) for k in (3.0, 4.0)]
+    if not np.isfinite(wrong).all() or wrong[1] <= wrong[0] * (1 + 1e-3):
+        return Expects("probability", target)
+    if ask(loss, 8 * truth, y) > ask(loss, truth, y):
+        return Expects("any", "real")
+    return Expects("logit", target)
+
+
+def ask(loss, outputs, y) -> float:
+    """The loss of made-up outputs; NaN where it cannot be computed."""
+    try:
+        with no_grad():
+            return float(loss(Tensor(np.asarray(outputs, np.float32)), Tensor(y)).item())
+    except (ArithmeticError, ValueError, TypeError):
+        return math.nan
+
+
+def ideal(want: Expects, y, shape) -> np.ndarray:
+    """The outputs (rows, *shape) that a loss is best pleased with, were there no last activation.
+
+    A logit is as sure as SURE, no surer.
+    """
+    y = np.asarray(y)
+    if want.target == "labels":
+        truth = np.eye(shape[-1])[y.astype(int).reshape(len(y), *shape[:-1])]
+    else:
+        truth = y.reshape(len(y), *shape).astype(np.float64)
+    if want.target == "sign":
+        return np.where(truth > 0, 1.0, -1.0)
+    return SURE * (2 * truth - 1) if want.output == "logit" else truth
+
+
+def within(activation: str, outputs) -> np.ndarray:
+    """The nearest to `outputs` that a network can give that ends in `activation`."""
+    if activation not in RANGES:
+        return outputs
+    low, high = RANGES[activation]
+    out = np.clip(outputs, low, high)
+    if activation == "Softmax":
+        total = out.sum(-1, keepdims=True)
+        out = np.where(total > 0, out / np.where(total > 0, total, 1), 1 / out.shape[-1])
+    return out
+
+
+def constant(want: Expects, y, shape) -> np.ndarray:
+    """The best constant answer: (rows, *shape) outputs that ignore the input."""
+    truth = ideal(dataclasses.replace(want, output="any"), y, shape)
+    mean = np.clip(truth.mean(axis=0), 1e-6, None) if want.target != "real" else truth.mean(axis=0)
+    if want.output == "logit":
+        mean = np.clip(mean, 1e-6, 1 - 1e-6)
+        several = want.target in ("labels", "one_hot")
+        mean = np.log(mean) if several else np.log(mean) - np.log1p(-mean)
+    return np.broadcast_to(mean, truth.shape)
+
+
+@dataclasses.dataclass(frozen=True)
+class Reach:
+    """The losses that are in reach, whatever the weights are.
+
+    Attributes:
+        best: of outputs that fit the targets, as far as the last activation gives them.
+        free: the same without the last activation.
+        chance: of the best constant answer.
+    """
+
+    best: float
+    free: float
+    chance: float
+
+    @property
+    def lost(self) -> float:
+        """Which share of the way from chance to the ideal the last activation closes."""
+        return (self.best - self.free) / max(self.chance - self.free, 1e-12)
+
+
+def reach(trainer, want: Expects, end: Ending, y) -> Reach:
+    """The losses that are in reach of a net that ends as `end` does."""
+    target = ideal(want, y, end.shape)
+    loss = trainer.loss
+    return Reach(
+        best=ask(loss, within(end.activation, target), y),
+        free=ask(loss, target, y),
+        chance=ask(loss, constant(want, y, end.shape), y),
+    )
+
+
+def class_numbers(y, want: Expects | None) -> np.ndarray | None:
+    """The class of each row (of each position, flat), or None if the targets are no classes."""
+    y = np.asarray(y)
+    if want is None:
+        return None
+    if want.target == "labels":
+        return y.astype(int).ravel()
+    if want.target == "one_hot":
+        return y.argmax(-1).ravel()
+    if want.target in ("binary", "sign") and y.size == len(y) and np.unique(y).size <= 2:
+        return (y.ravel() > 0).astype(int)
+    return None
+
+
+def chosen_classes(outputs, want: Expects) -> np.ndarray:
+    """The class that each output stands for, flat."""
+    if want.target in ("labels", "one_hot"):
+        return outputs.argmax(-1).ravel()
+    return (outputs.ravel() > (0.5 if want.output in ("probability", "any") else 0)).astype(int)

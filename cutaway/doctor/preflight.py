@@ -1,0 +1,364 @@
+"""Pre-flight: what experienced people look at before they train, done in seconds."""
+
+import dataclasses
+import math
+import time
+
+import numpy as np
+
+from cutaway.doctor.changes import ClassWeights, LearningRate, Reinitialise, ScaleInputs
+from cutaway.doctor.evidence import Evidence
+from cutaway.doctor.finding import Diagnosis, Finding, Measure, Prescription
+from cutaway.doctor.inputs import reaching
+from cutaway.doctor.outputs import class_numbers
+from cutaway.doctor.program import Program
+from cutaway.doctor.symptoms import (
+    batch_leak,
+    class_imbalance,
+    unscaled_inputs,
+    unscaled_targets,
+    wrong_loss,
+    wrong_output_activation,
+)
+from cutaway.doctor.trial import Trial
+from cutaway.errors import CutawayError
+from cutaway.explain.story import WIDTH, number
+
+TABLE_SECONDS, OTHER_SECONDS = 4.0, 25.0  # that the short trainings may take in all
+ROWS = 256  # of which inputs are looked at
+LEAK_ROWS = 9
+# The loss of a new network over that of the best constant answer. Answers with a spread of 1 give
+# 1.5 for two classes and 2 for standardised targets; three times as much is a wrong scale.
+INITIAL = 3.0
+# Of a batch that is trained on alone, the loss falls at least to this share, if the network has
+# more weights than the batch has targets.
+BY_HEART = 0.9
+RATES = (0.1, 1.0, 10.0, 100.0)  # factors on the program's learning rate
+RAISED = 2.0  # a loss that training has brought to this multiple of its start runs away
+SLOW = 0.5  # share of what a better rate reaches in a few steps that all planned steps must reach
+IMBALANCE = 20.0  # rows of the commonest class for each of the rarest, in a loss without weights
+# Share of validation rows that are training rows too, and how many times as common that is as
+# equal rows are among the training rows themselves, which says what is natural here.
+TWICE, NATURAL = 0.02, 2.0
+UNEVEN = 1000.0  # as for unscaled_inputs, which can try it out and so asks for less
+
+
+@dataclasses.dataclass(repr=False)
+class Preflight(Diagnosis):
+    """What was found before training. Made by `preflight`.
+
+    Attributes: those of Diagnosis, and
+        seconds: that it took.
+    """
+
+    seconds: float = 0.0
+
+    def line(self) -> str:
+        """All in one line."""
+        if self.healthy:
+            return f"Pre-flight: all well ({'; '.join(self.notes)}; {self.seconds:.1f} s)"
+        names = ", ".join(f.code.replace("_", " ") for f in self.findings)
+        return f"Pre-flight: {len(self.findings)} to look at ({names})"
+
+    def text(self, width: int = WIDTH) -> str:
+        if self.healthy:
+            return self.line()
+        return "\n".join([self.line(), *(f.text(width) for f in self.findings)])
+
+
+def preflight(program: Program) -> Preflight:
+    """Look at a program before it is trained: within seconds, and without changing anything.
+
+    Looked at: the loss and the output layer against the targets; sizes of inputs and targets;
+    balance of the classes; validation rows that are training rows; rows that reach into each
+    other; the loss at the start; whether every parameter gets a gradient and moves; whether the
+    loss depends on the input; whether one batch can be learned; learning rates.
+
+    Args:
+        program: as for `diagnose`.
+
+    Returns:
+        Preflight, whose findings may have codes beyond those of symptoms: initial_loss,
+        one_batch, input_ignored, duplicated_rows, not_finite.
+
+    Example:
+        >>> import cutaway as ct
+        >>> net = ct.Sequential(ct.Linear(3, 8), ct.ReLU(), ct.Linear(8, 1))
+        >>> x = np.random.default_rng(0).normal(size=(64, 3)).astype(np.float32)
+        >>> trainer = ct.Trainer(net, loss=ct.losses.mean_squared_error)
+        >>> preflight(Program.of(trainer, x, x[:, :1])).healthy
+        True
+    """
+    began = time.perf_counter()
+    seen = Evidence(program, program.fresh(), None)
+    findings, notes = [], []
+    looks = (_loss_and_outputs, _inputs, _targets, _balance, _duplicates, _leak)
+    findings += [found for look in looks if (found := look(seen, notes)) is not None]
+    findings += _trainings(seen, notes, began)
+    findings.sort(key=lambda f: -f.confidence)
+    return Preflight(findings, notes, program, time.perf_counter() - began)
+
+
+# without training
+
+
+def _loss_and_outputs(seen, notes):
+    found = wrong_loss.not_exclusive(seen) or wrong_loss.not_minimal(seen)
+    want, end = seen.wants, seen.ending
+    if found is None and want is not None and end.activation:
+        y = seen.sample[1][:ROWS]
+        found = wrong_output_activation.out_of_reach(seen, want, end, y)
+    return found
+
+
+def _inputs(seen, notes):
+    x = seen.sample[0]
+    rows = np.unique(np.linspace(0, len(x) - 1, ROWS if x.ndim < 4 else 32).astype(int))
+    found = reaching(seen.trainer, x[rows])
+    if found is None:
+        return None
+    measures = [
+        m for m in unscaled_inputs.sizes(found)
+        if m.what.startswith("root") or ("over the smallest" in m.what and m.value > UNEVEN)
+    ]  # fmt: skip
+    if not measures:
+        return None
+    return Finding(
+        "unscaled_inputs",
+        f"what reaches the first layer, {found.path}",
+        measures,
+        "z_j = Σ_i w_ij x_i + b_j and ∂L/∂w_ij = x_i ∂L/∂z_j: initial weights and learning rates "
+        "are made for inputs of size 1.",
+        [Prescription("scale the inputs to mean 0 and spread 1", (ScaleInputs(),))],
+        0.8,
+    )
+
+
+def _targets(seen, notes):
+    if seen.wants is None or seen.wants.target != "real":
+        return None
+    measures = unscaled_targets.sizes(seen.sample[1])
+    if not measures:
+        return None
+    return Finding(
+        "unscaled_targets",
+        "the targets",
+        measures,
+        "A new network answers near 0 with a spread near 1; these targets are far from that.",
+        unscaled_targets.PRESCRIPTIONS,
+        0.75,
+    )
+
+
+def _balance(seen, notes):
+    y = np.asarray(seen.program.y)
+    classes = class_numbers(y, seen.wants)
+    if classes is None or len(classes) != len(y):
+        return None
+    counts = np.bincount(classes)
+    present = np.flatnonzero(counts)
+    rare, common = present[counts[present].argmin()], present[counts[present].argmax()]
+    ratio = counts[common] / counts[rare]
+    notes.append(f"{len(present)} classes, the rarest with {counts[rare] / len(y):.0%} of the rows")
+    if ratio < IMBALANCE or class_imbalance.is_weighted(seen, seen.wants, rare, common):
+        return None
+    return Finding(
+        "class_imbalance",
+        f"class {rare}: {counts[rare]} of {len(y)} rows",
+        [Measure("rows of the commonest class for each of the rarest", float(ratio), IMBALANCE)],
+        "Answering with the commonest class everywhere is already nearly always right: look at "
+        "recall and balanced accuracy, not at accuracy.",
+        [Prescription("weigh the classes by 1 / their number of rows", (ClassWeights(),))],
+        0.4,
+    )
+
+
+def _duplicates(seen, notes):
+    program = seen.program
+    if program.validation is None:
+        return None
+    keys = _keys(program.x)
+    once, counts = np.unique(keys, return_counts=True)
+    share = float(np.isin(_keys(np.asarray(program.validation[0], program.x.dtype)), once).mean())
+    natural = float(counts[counts > 1].sum() / len(keys))
+    if share <= TWICE or share <= NATURAL * natural:
+        return None
+    return Finding(
+        "duplicated_rows",
+        "validation rows that are training rows as well",
+        [
+            Measure("their share", share, max(TWICE, NATURAL * natural)),
+            Measure("share of training rows that are there more than once", natural),
+        ],
+        "A network that has learned the training rows by heart is right about these without having "
+        "understood anything: the validation loss is too good.",
+        [Prescription("take rows that occur twice out of one of the two sets")],
+        0.7,
+    )
+
+
+def _keys(x) -> np.ndarray:
+    """A number for each row; equal rows have equal ones."""
+    x = np.ascontiguousarray(x).reshape(len(x), -1)
+    return np.array([hash(row.tobytes()) for row in x])
+
+
+def _leak(seen, notes):
+    x = seen.sample[0]
+    rows = np.unique(np.linspace(0, len(x) - 1, LEAK_ROWS).astype(int))
+    return batch_leak.finding(seen.trainer, x[rows])
+
+
+# with short trainings
+
+
+def _trainings(seen, notes, began):
+    program = seen.program
+    seconds = TABLE_SECONDS if program.x.ndim == 2 else OTHER_SECONDS
+    try:
+        trial = Trial(program, seconds=seconds - (time.perf_counter() - began))
+    except CutawayError as error:
+        return [
+            Finding("not_finite", "the first step", [], str(error).split("\n")[0], [], 0.95)
+        ]  # fmt: skip
+    if trial.origin:
+        return [
+            Finding(
+                "not_finite",
+                "the first step",
+                [],
+                f"The first step is not finite: {trial.origin}.",
+                [Prescription("scale inputs and initial weights, or mend that layer")],
+                0.97,
+            )
+        ]
+    found = [_initial_loss(seen, trial, notes), *_parameters(trial)]
+    found += [_ignored(trial), _one_batch(seen, trial, notes), _rates(program, trial, notes)]
+    return [finding for finding in found if finding is not None]
+
+
+def _initial_loss(seen, trial, notes):
+    first, chance = trial.first_loss, seen.chance_loss
+    if not math.isfinite(chance) or chance <= 0:
+        return None
+    notes.append(f"the loss starts at {number(first, 3)}, chance is {number(chance, 3)}")
+    if first <= INITIAL * chance + 0.01 or unscaled_targets.sizes(seen.sample[1]):
+        return None
+    return Finding(
+        "initial_loss",
+        "the new network",
+        [Measure("L of the new network", first, INITIAL * chance),
+         Measure("L of the best constant answer", chance)],
+        "The network begins worse than knowing nothing: its answers are large and sure, and the "
+        "first steps are spent on taking them back.",
+        [Prescription("draw smaller weights, at least of the last layer",
+                      (Reinitialise("glorot_uniform"),))],
+        0.5,
+    )  # fmt: skip
+
+
+def _parameters(trial):
+    """Parameters that no step moves."""
+    without = [path for path, norm in trial.gradients.items() if norm == 0]
+    if without:
+        yield Finding(
+            "frozen_parameters",
+            _some(without),
+            [Measure("largest norm of ∂L/∂w over the first steps", 0.0)],
+            "Nothing of the loss comes back to these parameters: either the forward pass does not "
+            "use them, or all ways from them to the loss are cut, as by units that are dead.",
+            [Prescription("look at the way from there to the output")],
+            0.8,
+        )
+    still = [path for path in trial.unmoved if path not in without]
+    if still:
+        yield Finding(
+            "frozen_parameters",
+            _some(still),
+            [Measure("parameters that the optimizer does not move", len(still), 0)],
+            "These parameters are meant to be trained, but after some steps they are what they "
+            "were: the optimizer was not given them, or its step is too small for their numbers.",
+            [Prescription("give the optimizer all parameters: Adam(net)")],
+            0.9,
+        )
+
+
+def _ignored(trial):
+    if trial.input_gradient is None or trial.input_gradient > 0:
+        return None
+    return Finding(
+        "input_ignored",
+        "the network",
+        [Measure("largest ∂L/∂x over the first steps", 0.0)],
+        "∂L/∂x is exactly 0: whatever the input is, the loss is the same. All ways from the input "
+        "are cut, by dead units, by saturated ones, or by weights that are 0.",
+        [Prescription("draw the weights anew", (Reinitialise("glorot_uniform"),))],
+        0.85,
+    )
+
+
+def _one_batch(seen, trial, notes):
+    found = trial.one_batch
+    if found is None:
+        return None
+    first, last, _ = found
+    targets = trial.batch_rows * math.prod(seen.ending.shape)
+    if last < BY_HEART * first:
+        notes.append(f"one batch alone goes to {number(last, 2)}")
+        return None
+    if trial.weights < 2 * targets:
+        return None  # too small a network to learn a batch by heart, which may be right
+    return Finding(
+        "one_batch",
+        "the network and its optimizer",
+        [Measure(f"share of the loss of one batch of {trial.batch_rows} rows that is left after "
+                 f"{trial.batch_steps} steps on it alone", last / first, BY_HEART)],
+        "Not even one small batch can be learned, at no learning rate from a tenth to a hundred "
+        "times the given one: something between input, loss and optimizer is cut or wrong.",
+        [Prescription("look at the loss, the output layer and the flow of the gradient first")],
+        0.6,
+    )  # fmt: skip
+
+
+def _rates(program, trial, notes):
+    losses = trial.rates
+    if not losses:
+        return None
+    first, own = trial.first_loss, losses[1.0]
+    fine = {f: loss for f, loss in losses.items() if math.isfinite(loss) and loss < first}
+    if not fine:
+        return None
+    best = min(fine, key=fine.get)
+    rate = float(program.trainer.optimizer.base_lr.data)
+    shown = [
+        Measure(f"L after {trial.rate_steps} steps with η = {number(rate * f, 2)}", loss)
+        for f, loss in losses.items()
+    ]
+    if not own < RAISED * first and min(fine) < 1:
+        return Finding(
+            "learning_rate_too_high",
+            "the optimizer",
+            [Measure("L at the start", first), *shown],
+            f"With η = {number(rate, 2)} the first {trial.rate_steps} steps raise the loss; with "
+            "a tenth of it they lower it.",
+            [Prescription(f"take η = {number(rate * min(fine), 2)}", (LearningRate(min(fine)),))],
+            0.85,
+        )
+    notes.append(f"η = {number(rate * best, 2)} learns fastest in the first steps")
+    planned = program.epochs * math.ceil(len(program.x) / program.batch_size)
+    in_all = (first - own) * planned / trial.rate_steps
+    if best > 1 and fine[best] < BY_HEART * first and in_all < SLOW * (first - fine[best]):
+        return Finding(
+            "learning_rate_too_low",
+            "the optimizer",
+            [Measure("L at the start", first), *shown],
+            f"At the pace of the first steps, all {planned} planned ones bring less than "
+            f"{trial.rate_steps} do with η = {number(rate * best, 2)}.",
+            [Prescription(f"take η = {number(rate * best, 2)}", (LearningRate(best),))],
+            0.7,
+        )
+    return None
+
+
+def _some(paths) -> str:
+    return ", ".join(paths[:4]) + (f" and {len(paths) - 4} more" if len(paths) > 4 else "")

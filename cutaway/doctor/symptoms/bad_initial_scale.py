@@ -1,0 +1,99 @@
+"""bad_initial_scale: initial weights far larger or smaller than those that keep signals alive."""
+
+import dataclasses
+import math
+
+import numpy as np
+
+from cutaway.doctor.changes import Reinitialise
+from cutaway.doctor.evidence import Evidence
+from cutaway.doctor.finding import Finding, Measure, Prescription
+from cutaway.doctor.rows import LEARNED, fitting_initializer, layers_at, span
+from cutaway.explain.story import number
+from cutaway.nn import Embedding
+from cutaway.nn.init import fans
+
+# Outside the band from 1/√(3 fan_in) (LeCun's uniform, PyTorch's default) to √(2/fan_in) (He) by
+# this factor. GPT-2's 0.02 is 0.3 of the lower end at width 64, and more in wider layers.
+TOO_LARGE = 3.0
+TOO_SMALL = 0.2
+
+
+@dataclasses.dataclass(frozen=True)
+class _Scale:
+    path: str
+    std: float
+    ratio: float  # to the nearer end of the band; 1 inside it
+    good: float
+
+
+def look(evidence: Evidence) -> Finding | None:
+    if evidence.left <= LEARNED:
+        return None
+    found = [s for s in _scales(evidence) if s.ratio > TOO_LARGE or s.ratio < TOO_SMALL]
+    if not found:
+        return None
+    name = fitting_initializer(evidence)
+    # trained weights are off the band too, and with norms between layers scales do not matter:
+    # only an experiment tells
+    if not evidence.helps(Reinitialise(name)):
+        return None
+    worst = max(found, key=lambda s: abs(math.log(s.ratio)))
+    large = worst.ratio > 1
+    measures = [
+        Measure(
+            f"spread of the initial {worst.path}, {number(worst.std)}, over the nearer end of the "
+            "usual band",
+            worst.ratio,
+            TOO_LARGE if large else TOO_SMALL,
+            "above" if large else "below",
+            "He et al. 2015, eq. 10; LeCun et al. 1998, sec. 4.6",
+        ),
+        Measure("initial loss", evidence.initial_loss),
+        Measure("loss with weights drawn anew", evidence.tried(Reinitialise(name)).loss),
+        Measure("loss without", evidence.tried().loss),
+    ]
+    return Finding(
+        "bad_initial_scale",
+        span([s.path for s in found]),
+        measures,
+        _explanation(evidence, worst, large),
+        [Prescription(f"draw the weights anew ({name}) with biases 0", (Reinitialise(name),))],
+        0.88,
+    )
+
+
+def _explanation(evidence, worst, large):
+    spreads = [row["std"] for row in layers_at(evidence, 0)]
+    text = (
+        f"var(z^(l)) = fan_in · var(w^(l)) · E[(O^(l-1))²]: with a spread of {number(worst.std)} "
+        f"in place of {number(worst.good)} each layer makes signals "
+        f"{'larger' if large else 'smaller'}"
+    )
+    if len(spreads) > 1 and all(math.isfinite(s) for s in spreads):
+        text += (
+            f"; the spread of z goes from {number(spreads[0])} in layer 1 to "
+            f"{number(spreads[-1])} in layer {len(spreads)}"
+        )
+    if large:
+        return text + ". The first outputs are far off, activations saturate, steps go wrong."
+    return text + ". The outputs hardly depend on the input, and gradients shrink likewise."
+
+
+def _scales(evidence) -> list:
+    net = evidence.program.trainer.net
+    embeddings = [path for path, m in net.modules().items() if isinstance(m, Embedding)]
+    found = []
+    for path, parameter in net.named_parameters().items():
+        inside = any(path.startswith(f"{e}.") for e in embeddings)
+        if parameter.ndim < 2 or inside or not parameter.requires_grad:
+            continue
+        std = float(np.sqrt(np.mean(parameter.numpy().astype(np.float64) ** 2)))
+        fan_in, fan_out = fans(parameter.shape)
+        high = math.sqrt(2 / fan_in)
+        low = min(1 / math.sqrt(3 * fan_in), math.sqrt(2 / (fan_in + fan_out)))
+        if std == 0:  # symmetric_weights, or a branch that begins at 0 on purpose
+            continue
+        ratio = std / high if std > high else std / low if std < low else 1.0
+        found.append(_Scale(path, std, ratio, high if std > high else low))
+    return found

@@ -1,0 +1,110 @@
+"""dead_units: units that are 0 on every row, so that nothing they are made of ever changes."""
+
+import numpy as np
+
+from cutaway.doctor.changes import Activations, LearningRate, Reinitialise
+from cutaway.doctor.evidence import Evidence
+from cutaway.doctor.finding import Finding, Measure, Prescription
+from cutaway.doctor.rows import LEARNED, STUCK, fitting_initializer, hidden_at, span
+from cutaway.engine import Tensor, no_grad
+from cutaway.explain.story import number
+from cutaway.nn import watch
+
+# With weights that are symmetric around 0, biases of 0 and n unlike rows a ReLU is off on all of
+# them with probability about 2^-n: dead units come from biases, steps that were too long or
+# inputs far from 0. Trained ReLU networks often have up to a third of them in a layer without
+# harm (Lu et al. 2020, "Dying ReLU and initialization", sec. 2, of whole layers; own runs).
+MANY = 0.5
+NEARLY_ALL = 0.9
+ROWS = 2000  # beside the probes' window, on which a rare unit may be off by chance
+
+
+def look(evidence: Evidence) -> Finding | None:
+    end = hidden_at(evidence, -1)
+    suspects = [row for row in end if row["dead"] >= MANY]
+    if not suspects or evidence.left <= LEARNED:
+        return None
+    shares = _dead_on_all_rows(evidence, [row["layer"] for row in suspects])
+    found = [row["layer"] for row in suspects if shares.get(row["layer"], row["dead"]) >= MANY]
+    if not found:
+        return None
+    worst = max(found, key=lambda path: shares.get(path, 1.0))
+    share = shares.get(worst, next(r["dead"] for r in suspects if r["layer"] == worst))
+    before = {row["layer"]: row["dead"] for row in hidden_at(evidence, 0)}
+    from_the_start = before.get(worst, 0.0) >= MANY
+    # of labels without meaning a constant output is right: units may die of that
+    hopeless = from_the_start and share >= NEARLY_ALL and evidence.left >= STUCK
+    if not (hopeless or _would_be_better(evidence, from_the_start)):
+        return None
+    measures = [
+        Measure(f"share of the units of {worst} that are 0 on all rows", share, MANY, "above",
+                "a fresh ReLU is off on n unlike rows with probability 2^-n"),
+        Measure("the same before training", before.get(worst, 0.0)),
+        Measure("loss as a share of that of chance", evidence.left, LEARNED),
+    ]  # fmt: skip
+    return Finding(
+        "dead_units",
+        f"layer {span(found)}",
+        measures,
+        _explanation(evidence, worst, share, from_the_start),
+        _prescriptions(evidence, from_the_start),
+        0.8 if from_the_start else 0.6,
+    )
+
+
+def _dead_on_all_rows(evidence, paths) -> dict:
+    """{path: share of the layer's units that are 0 on every row of the sample}."""
+    x, _ = evidence.sample
+    modules = {id(m): path for path, m in evidence.net.modules().items() if path in paths}
+    alive = {}
+
+    def look_at(module, inputs, out):
+        path = modules.get(id(module))
+        if path is None or out.ndim == 0:
+            return
+        values = np.asarray(out.data).reshape(-1, out.shape[-1])
+        alive[path] = alive.get(path, False) | (values != 0).any(axis=0)
+
+    net = evidence.trainer._prepared
+    net.eval()
+    with no_grad():
+        for start in range(0, min(len(x), ROWS), 256):
+            with watch(net, look_at):
+                net(Tensor(x[start : start + 256]))
+    return {path: float(1 - units.mean()) for path, units in alive.items()}
+
+
+def _would_be_better(evidence, from_the_start):
+    leaky, redraw = Activations("leaky_relu"), Reinitialise(fitting_initializer(evidence))
+    other = redraw if from_the_start else LearningRate(0.1)
+    return evidence.helps(leaky) or evidence.helps(other)
+
+
+def _explanation(evidence, path, share, from_the_start):
+    layer = next((one for one in evidence.layers if one.activation_path == path), None)
+    l = layer.number if layer is not None else "l"  # noqa: E741
+    text = (
+        f"{share:.0%} of the units of layer {l} have z_j^({l}) <= 0 on every row. There "
+        f"O_j^({l}) = 0 and its slope is 0, so ∂L/∂w_ij^({l}) = 0: they can never come back."
+    )
+    bias = getattr(layer.module, "bias", None) if layer is not None else None
+    if not from_the_start:
+        return text + " They died in training: a step threw their weights too far."
+    first = evidence.program.trainer.net.modules()[layer.path] if bias is not None else None
+    mean = float(first.bias.numpy().mean()) if first is not None else 0.0
+    if mean < 0:
+        return text + f" They were dead from the start: the mean of b^({l}) was {number(mean)}."
+    return text + " They were dead from the start."
+
+
+def _prescriptions(evidence, from_the_start):
+    leaky = Prescription(
+        "replace ReLU by leaky ReLU, whose slope is never 0", (Activations("leaky_relu"),)
+    )
+    name = fitting_initializer(evidence)
+    redraw = Prescription(f"draw the weights anew ({name}) with biases 0", (Reinitialise(name),))
+    slower = Prescription("a tenth of the learning rate", (LearningRate(0.1),))
+    both = Prescription(
+        "leaky ReLU, weights drawn anew and biases 0", (Activations("leaky_relu"), *redraw.changes)
+    )
+    return [redraw, leaky, both] if from_the_start else [slower, leaky, both]

@@ -1,0 +1,46 @@
+"""Saddle point: the gradient is nearly 0, yet there is a way down."""
+
+from cutaway.doctor.changes import Reinitialise, UseOptimizer
+from cutaway.doctor.finding import Finding, Measure, Prescription
+from cutaway.doctor.stop import DOWN
+
+CONFIDENCE = 0.7
+ALIKE, SECOND = 1e-6, 0.4  # units that are all the same make the saddle, and rank above
+
+
+def look(evidence) -> Finding | None:
+    stop = evidence.stop
+    if stop is None or stop.kind != "saddle":
+        return None
+    found = stop.curvature
+    apart = [row["units_apart"] for row in evidence.probes.rows if row["role"] == "weights"]
+    are_alike = any(value <= ALIKE for value in apart)
+    return Finding(
+        code="saddle_point",
+        where="the weights at the end of training",
+        evidence=[
+            Measure(
+                "smallest curvature by the largest",
+                found.smallest / abs(found.largest),
+                -DOWN,
+                "below",
+                "Lanczos on the Hessian; at a minimum it is 0 or above",
+            ),
+            Measure("length of the gradient", found.gradient_norm),
+            *stop.measures(evidence.reruns),
+        ],
+        explanation="∂L/∂w is nearly 0 but the point is no minimum: along one direction L curves "
+        "down. Gradient descent leaves a saddle by exp(η |λ_min| t), which takes long where "
+        "|λ_min| is small (Dauphin et al. 2014).",
+        prescriptions=[
+            Prescription(
+                "start from larger, random weights, away from the saddle",
+                (Reinitialise("glorot_uniform"),),
+            ),
+            Prescription(
+                "take Adam, whose steps do not shrink with the gradient",
+                (UseOptimizer("adam", 1e-2),),
+            ),
+        ],
+        confidence=SECOND if are_alike else CONFIDENCE,
+    )

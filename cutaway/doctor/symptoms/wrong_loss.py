@@ -1,0 +1,206 @@
+"""The loss does not ask for what is wanted: classes as quantities, or a loss with a mistake."""
+
+import dataclasses
+import math
+
+import numpy as np
+
+from cutaway.doctor import surgery
+from cutaway.doctor.changes import ReplaceLoss
+from cutaway.doctor.finding import Finding, Measure, Prescription
+from cutaway.doctor.outputs import ask
+from cutaway.doctor.program import rebuilt
+from cutaway.errors import CutawayError
+from cutaway.losses import LOSSES, expects
+from cutaway.nn import Linear
+from cutaway.train import EarlyStopping
+
+MOST_CLASSES = 20  # distinct whole numbers that may be classes
+# The share of wrong answers with a loss for classes, relative to that of the program's own, and
+# the least difference. Counts and grades are classified no better than this (wine quality: 0.85).
+ERROR_RATIO, ERROR_GAIN = 0.6, 0.04
+BETTER = 0.98  # a perfect answer must not lose to a constant one by more than rounding
+
+
+def look(evidence) -> Finding | None:
+    """The loss against the targets, then a training with a loss for classes."""
+    return not_exclusive(evidence) or not_minimal(evidence) or _classes_as_numbers(evidence)
+
+
+def not_exclusive(evidence) -> Finding | None:
+    """A loss for exclusive classes over rows with several labels."""
+    want = expects(evidence.program.trainer.loss)
+    y = np.asarray(evidence.program.y)
+    if want is None or want.target != "one_hot":
+        return None
+    off = float((np.abs(y.sum(-1) - 1) > 1e-3).mean())
+    if off < 0.01:
+        return None
+    loss = "binary_cross_entropy" + ("_with_logits" if want.output == "logit" else "")
+    return _finding(
+        [Measure("share of rows whose targets do not add up to 1", off, 0.01)],
+        "A categorical loss takes exactly one class for each row: -Σ_k y_k ln ŷ_k with Σ_k y_k = "
+        "1. These rows have several labels, or none, which exclude each other for this loss.",
+        loss,
+        0.92,
+    )
+
+
+def not_minimal(evidence) -> Finding | None:
+    """A user's own loss for which the right answer is not the best."""
+    trainer, want = evidence.program.trainer, evidence.wants
+    if expects(trainer.loss) is not None:
+        return None
+    y, shape = evidence.sample[1], evidence.ending.shape
+    if y.size != len(y) * math.prod(shape):
+        return None
+    y = y[:256]
+    truth = np.asarray(y, np.float64).reshape(len(y), *shape)
+    if want is not None and want.output != "any":
+        return None
+    middle = np.broadcast_to(truth.mean(axis=0), truth.shape)
+    perfect, flat = ask(trainer.loss, truth, y), ask(trainer.loss, middle, y)
+    far = ask(trainer.loss, truth - 10 * (truth.std() + 1), y)
+    lowest = min(flat, far)
+    if not math.isfinite(perfect) or truth.std() == 0:
+        return None
+    if lowest >= perfect - (1 - BETTER) * abs(perfect):
+        return None
+    better = "the mean of all targets" if flat <= far else "an answer far below every target"
+    return _finding(
+        [
+            Measure("L of the perfect answer ŷ = y", perfect, lowest, "above", "must be lowest"),
+            Measure(f"L of {better}", lowest),
+        ],
+        f"This loss prefers {better} to the perfect answer. Usual mistakes: predictions (n, 1) "
+        "less targets (n,) give (n, n), every row against every other; a missing square; a wrong "
+        "sign.",
+        "mean_squared_error",
+        0.97,
+    )
+
+
+def _classes_as_numbers(evidence):
+    """Classes that are trained as if they were quantities."""
+    want = evidence.wants
+    if want is None or want.target != "real":
+        return None
+    y, shape = np.asarray(evidence.program.y), evidence.ending.shape
+    found = _as_classes(y, shape)
+    if found is None or not math.isfinite(evidence.final_loss):
+        return None
+    labels, kind = found
+    outputs = evidence.outputs
+    old = _error(outputs, labels_of(evidence.sample[1], kind), kind)
+    if old < ERROR_GAIN:
+        return None
+    trainer, name, target = _with_classes(evidence, kind, int(labels.max()) + 1)
+    if trainer is None:
+        return None
+    program = dataclasses.replace(evidence.program, trainer=trainer, y=target, validation=None)
+    if any(isinstance(c, EarlyStopping) for c in program.callbacks):
+        return None
+    try:
+        trainer = program.run()
+    except CutawayError:
+        return None
+    out = trainer.predict(evidence.sample[0])
+    as_classes = out.reshape(len(out), -1)
+    if kind == "numbers":
+        new = float((as_classes.argmax(-1) != labels_of(evidence.sample[1], kind)).mean())
+    else:
+        limit = 0.0 if "logits" in name else 0.5
+        new = _error(as_classes - limit + 0.5, labels_of(evidence.sample[1], kind), kind)
+    if new > ERROR_RATIO * old or old - new < ERROR_GAIN:
+        return None
+    own = getattr(program.trainer.loss, "__name__", "the loss")
+    why = {
+        "numbers": "The targets are numbers of classes, which have no order and no distances, but "
+        f"{own} takes an answer between class 0 and class 2 for class 1.",
+        "one_hot": "The targets say which class it is. After a softmax or sigmoid the slope of a "
+        "squared error is 0 where the network is sure and wrong; that of -ln ŷ is not.",
+        "binary": "The targets are yes or no. After a sigmoid the slope of a squared error, "
+        "(ŷ - y) ŷ (1 - ŷ), is 0 where the network is sure and wrong; that of -ln ŷ is not.",
+    }[kind]
+    return _finding(
+        [
+            Measure("wrong answers as trained", old),
+            Measure(f"wrong answers with {name}", new, ERROR_RATIO * old, "below",
+                    "the same program, trained with it"),
+        ],
+        why,
+        name,
+        0.85,
+    )  # fmt: skip
+
+
+def _as_classes(y, shape):
+    """(class of each row, "binary", "one_hot" or "numbers"), or None."""
+    flat = y.reshape(len(y), -1)
+    if not (flat == np.round(flat)).all():
+        return None
+    values = np.unique(flat)
+    if flat.shape[1] == 1 and np.array_equal(values, [0, 1]):
+        return flat[:, 0].astype(int), "binary"
+    if flat.shape[1] == 1 and 2 < len(values) <= MOST_CLASSES and len(shape) == 1:
+        whole = np.array_equal(values, np.arange(len(values)))
+        return (flat[:, 0].astype(int), "numbers") if whole else None
+    if flat.shape[1] > 1 and np.array_equal(values, [0, 1]) and (flat.sum(1) == 1).all():
+        return flat.argmax(1), "one_hot"
+    return None
+
+
+def labels_of(y, kind):
+    flat = np.asarray(y).reshape(len(y), -1)
+    return flat.argmax(1) if kind == "one_hot" else flat[:, 0].astype(int)
+
+
+def _error(outputs, labels, kind) -> float:
+    out = outputs.reshape(len(outputs), -1)
+    if kind == "one_hot":
+        return float((out.argmax(1) != labels).mean())
+    if kind == "binary":
+        return float(((out[:, 0] > 0.5) != labels).mean())
+    return float((np.round(out[:, 0]) != labels).mean())
+
+
+def _with_classes(evidence, kind, classes):
+    """(a Trainer with a loss for classes, its name, targets for it), or (None, "", None)."""
+    program, end = evidence.program, evidence.ending
+    y = program.y
+    if kind == "numbers":
+        name = "sparse_categorical_cross_entropy_with_logits"
+        trainer = _with_outputs(program.fresh(), end, classes)
+        if trainer is None:
+            return None, "", None
+        return rebuilt(trainer, loss=LOSSES[name]), name, y.reshape(len(y)).astype(np.int32)
+    family = "binary_cross_entropy" if kind == "binary" else "categorical_cross_entropy"
+    fitting = {"binary": ("Sigmoid",), "one_hot": ("Softmax",)}[kind]
+    if end.activation not in ("", *fitting):
+        return None, "", None
+    name = family if end.activation else f"{family}_with_logits"
+    return rebuilt(program.fresh(), loss=LOSSES[name]), name, y
+
+
+def _with_outputs(trainer, end, classes):
+    """The trainer with a last Linear of `classes` outputs and nothing after it."""
+    net = trainer.net
+    linear = [(p, m) for p, m in net.modules().items() if isinstance(m, Linear)]
+    if not linear or end.shape != (1,) or linear[-1][1].weight.shape[1] != 1:
+        return None
+    if end.activation or end.path != linear[-1][0]:
+        return None
+    old = linear[-1][1]
+    surgery.replace(net, old, Linear(old.weight.shape[0], classes))
+    return rebuilt(trainer, net=net, optimizer=trainer.optimizer.over)
+
+
+def _finding(evidence, explanation, loss, confidence):
+    return Finding(
+        "wrong_loss",
+        "the loss",
+        evidence,
+        explanation,
+        [Prescription(f"take the loss {loss}", (ReplaceLoss(loss),))],
+        confidence,
+    )

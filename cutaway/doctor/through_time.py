@@ -1,0 +1,58 @@
+"""The gradient on its way back through the time steps of a recurrent layer."""
+
+import dataclasses
+
+import jax.numpy as jnp
+import numpy as np
+
+from cutaway.doctor.evidence import Evidence
+from cutaway.engine import Tensor
+from cutaway.errors import CutawayError
+from cutaway.explain.reading import plain_forward, replaced
+from cutaway.nn.recurrent import Recurrent
+
+ROWS = 64  # on which the gradient is taken
+
+
+@dataclasses.dataclass(frozen=True)
+class TimeShare:
+    """What arrives at the first of the steps.
+
+    Attributes:
+        path: of the recurrent layer.
+        steps: of time.
+        share: root mean square of ∂L/∂x at the first step over that at the last.
+    """
+
+    path: str
+    steps: int
+    share: float
+
+
+def time_share(evidence: Evidence) -> TimeShare | None:
+    """How the gradient fares through the first recurrent layer, before training; None of none."""
+    trainer, program = evidence.program.fresh(), evidence.program
+    layers = {p: m for p, m in trainer.net.modules().items() if isinstance(m, Recurrent)}
+    if not layers:
+        return None
+    path, layer = next(iter(layers.items()))
+    caught = []
+
+    def catch(module, x, *rest, **named):
+        leaf = Tensor(x.data, requires_grad=True)
+        caught.append(leaf)
+        return plain_forward(module, leaf, *rest, **named)
+
+    x, y = program.x[:ROWS], program.y[:ROWS]
+    try:
+        with replaced({layer: catch}):
+            prepared = trainer._prepared
+            trainer.loss(prepared(Tensor(x)), Tensor(y)).backward()
+    except CutawayError:
+        return None
+    grad = caught[0].grad if caught else None
+    if grad is None or grad.ndim != 3 or grad.shape[1] < 3:
+        return None
+    sizes = np.asarray(jnp.sqrt((grad**2).mean(axis=(0, 2))), np.float64)
+    last = sizes[-1] if sizes[-1] > 0 else np.nan
+    return TimeShare(path, len(sizes), float(sizes[0] / last))

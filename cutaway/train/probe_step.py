@@ -1,0 +1,484 @@
+"""One step of a training, looked at layer by layer. It runs in one compiled program.
+
+It is the trainer's own step on a window of rows: its loss, its optimizer. Nothing of it is kept but
+its numbers: weights, slots, statistics and random keys stay as they were.
+"""
+
+import contextlib
+import dataclasses
+import math
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from cutaway.engine import Tensor, gradients
+from cutaway.nn.jit import jit
+from cutaway.nn.module import Module, watch
+from cutaway.nn.recompute import Recompute
+from cutaway.nn.recurrent import Recurrent
+from cutaway.nn.state import Parameter, Stateful, signature, wrap
+from cutaway.ops.precision import current_precision
+from cutaway.optim import Adadelta, Adagrad, Adam, Nadam, RMSprop
+
+SATURATED = 0.05  # a slope below this share of the function's largest slope
+SAMPLE = 1024  # elements of which quantiles are taken
+HOST_NUMBERS = 2**20  # that a program hands out as they are; of more it takes the statistics
+
+# activation functions by the names of their operations: (class, largest slope, goes to 0 where off)
+FUNCTIONS = {
+    "threshold": ("Threshold", 1.0, True),
+    "sigmoid": ("Sigmoid", 0.25, False),
+    "tanh": ("Tanh", 1.0, False),
+    "relu": ("ReLU", 1.0, True),
+    "leaky_relu": ("LeakyReLU", 1.0, True),
+    "parametric_relu": ("PReLU", 1.0, True),
+    "elu": ("ELU", 1.0, True),
+    "selu": ("SELU", 1.0507, True),
+    "softplus": ("Softplus", 1.0, True),
+    "silu": ("SiLU", 1.0, True),
+    "gelu": ("GELU", 1.0, True),
+    "gelu_tanh": ("GELU", 1.0, True),
+}
+SOFTMAX = {"softmax": "Softmax", "log_softmax": "LogSoftmax"}
+
+
+@dataclasses.dataclass
+class Place:
+    """Where something is measured: a layer, by one of its calls, or an activation function.
+
+    Attributes:
+        path: of the layer, or of the module that called the function with the function's name
+            behind a colon; from the second call on with its number, "again#2".
+        module: the layer; of a function the module it ran in.
+        kind: class of the layer, or of the one that holds the function: "ReLU".
+        role: "weights", "activation" or "norm".
+        number: l; of an activation or norm that of the layer before.
+        activation, activation_path: of the activation that follows a layer, "" for none.
+        is_last: whether it is the layer that gives the network's output.
+        function: name of the operation of an activation.
+    """
+
+    path: str
+    module: Module | None
+    kind: str
+    role: str
+    number: int = 0
+    activation: str = ""
+    activation_path: str = ""
+    is_last: bool = False
+    function: str = ""
+
+
+class _Found:
+    """A place, and what the tape has of it while the step is traced."""
+
+    def __init__(self, place, out, record):
+        self.place = place
+        self.out = out
+        self.record = record
+        self.made_by = _made_by(place.module, record)  # the records whose gradients count
+        self.grads = []
+
+
+class ProbedStep:
+    """The step of a trainer on a window of rows.
+
+    Args:
+        trainer: a Trainer.
+        x, y: the window.
+    """
+
+    def __init__(self, trainer, x, y):
+        self.trainer = trainer
+        self.x, self.y = x, y
+        self._programs = {}
+
+    def program(self) -> "Program":
+        """For the network as it is now: traced, if need be, but not compiled."""
+        trainer = self.trainer
+        owners = list(trainer._owners().values())
+        with _training(trainer._prepared), trainer._computing():
+            variables, owned = signature(owners)
+            key = (owned, current_precision())
+            if key not in self._programs:
+                self._programs[key] = Program(trainer, owners, variables, self.x, self.y)
+        return self._programs[key]
+
+
+class Program:
+    """One compiled form of a step. Made by ProbedStep.
+
+    Attributes:
+        places: what it measures, in the order of the forward pass.
+    """
+
+    def __init__(self, trainer, owners, variables, x, y):
+        self.places = []
+        self._variables = variables
+        self._window = (x, y)
+        step = jit(lambda x, y: self._trace(trainer, x, y), *owners, donate=False)
+        self._lowered = step.lower(x, y)
+        self._executable = None
+
+    def compile(self) -> None:
+        """Compile it. May run in a thread beside the training."""
+        if self._executable is None:
+            self._executable = self._lowered.compile()
+            self._lowered = None
+
+    def values(self) -> list:
+        """What the step begins with: to keep, and to measure later."""
+        return [(v.data, v.grad) for v in self._variables]
+
+    def run(self, values: list) -> tuple:
+        """(loss, [numbers of each place]) of the step that begins with `values`."""
+        self.compile()
+        (loss, found), _ = self._executable(values, self._window)
+        loss, found = jax.device_get((loss, found))
+        if self._on_host:
+            with np.errstate(all="ignore"):  # a network may be about to break
+                found = [_numbers(p, raw) for p, raw in zip(self.places, found, strict=True)]
+        return float(loss), [_finished(numbers) for numbers in found]
+
+    def _trace(self, trainer, x, y):
+        """The step; every Variable is put back."""
+        variables = list(trainer._variables().values())
+        before = [(v.data, v.grad) for v in variables]
+        try:
+            for v in variables:
+                v.grad = None
+            found, loss = _forward(trainer, x, y)
+            _backward(found, loss)
+            moved = [p for p in trainer.optimizer.parameters if p.grad is not None]
+            moves = {p: [p.data, p.grad] for p in moved}
+            if moved:
+                trainer.optimizer.step()
+            for p in moved:
+                moves[p] += [p.data - moves[p][0], _rate(trainer.optimizer, p)]
+            raw = [_raw(one, moves) for one in found]
+        finally:
+            for v, (data, grad) in zip(variables, before, strict=True):
+                v.data, v.grad = data, grad
+        self.places = [one.place for one in found]
+        # a small program compiles in half the time without the statistics
+        self._on_host = sum(a.size for a in jax.tree.leaves(raw)) <= HOST_NUMBERS
+        if not self._on_host:
+            raw = [_numbers(one.place, r) for one, r in zip(found, raw, strict=True)]
+        return wrap((_float(loss.data), raw))
+
+
+@contextlib.contextmanager
+def _training(net):
+    """Context in which every module of net is in training mode; the modes are put back."""
+    modes = [(module, module.training) for module in net.modules().values()]
+    net.train()
+    try:
+        yield
+    finally:
+        for module, mode in modes:
+            module.training = mode
+
+
+def _forward(trainer, x, y):
+    """([_Found] in the order of the calls, loss)."""
+    net = trainer.net
+    paths = {id(module): path for path, module in net.modules().items()}
+    calls, outputs = [], []
+
+    def look(module, inputs, out):
+        if id(module) not in paths or not isinstance(out, Tensor):
+            return
+        if module is net:
+            outputs.append(out)
+        role = _role(module)
+        if role is not None:
+            path = paths[id(module)]
+            place = Place(path, module, type(module).__name__, role)
+            calls.append(_Found(place, out, out.record))
+
+    with _kept(net), watch(net, look):
+        loss = trainer._steps._loss(x, y)
+    found = _merged(calls, _activations(_records(loss), net))
+    _connect(found, outputs[-1] if outputs else loss)
+    return found, loss
+
+
+@contextlib.contextmanager
+def _kept(net):
+    """Context in which blocks of `recompute` run as if they were none, so that one sees inside."""
+    blocks = [module for module in net.modules().values() if isinstance(module, Recompute)]
+    for block in blocks:
+        vars(block)["forward"] = block.inner  # before the method of the class
+    try:
+        yield
+    finally:
+        for block in blocks:
+            del vars(block)["forward"]
+
+
+def _role(module) -> str | None:
+    own = _own_parameters(module)
+    if not own:
+        return None
+    if any(p.ndim > 1 for p in own):
+        return "weights"
+    return "norm" if "Norm" in type(module).__name__ else None
+
+
+def _own_parameters(module) -> list:
+    """Parameters of the module itself, not those of modules inside it."""
+    found, waiting = [], list(vars(module).values())
+    while waiting:
+        value = waiting.pop(0)
+        if isinstance(value, Parameter):
+            found.append(value)
+        elif isinstance(value, dict):
+            waiting += value.values()
+        elif isinstance(value, list | tuple):
+            waiting += value
+        elif isinstance(value, Stateful) and not isinstance(value, Module):
+            waiting += vars(value).values()
+    return found
+
+
+def _records(loss) -> list:
+    """The records below the loss, in the order of time."""
+    found, waiting = {}, [loss.record]
+    while waiting:
+        record = waiting.pop()
+        if record is None or record.serial in found:
+            continue
+        found[record.serial] = record
+        waiting += [t.record for t in record.inputs if t is not None]
+    return [found[serial] for serial in sorted(found)]
+
+
+def _activations(records, net) -> list:
+    modules = net.modules()
+    found = []
+    for record in records:
+        name = record.operation.name
+        module = modules.get(record.module)
+        own = type(module).__name__ if module is not None else ""
+        if name in FUNCTIONS:
+            kind = FUNCTIONS[name][0]
+        elif SOFTMAX.get(name) == own:
+            kind = own
+        else:
+            continue
+        path = record.module if own == kind else f"{record.module}:{name}".lstrip(":")
+        place = Place(path, module, kind, "activation", function=name)
+        found.append(_Found(place, None, record))
+    return found
+
+
+def _merged(calls, activations) -> list:
+    """Calls and activations in the order of time; names that come again get a number."""
+    latest, ordered = 0, []
+    for call in calls:
+        # a call without a record (all of it frozen) keeps its place after the one before
+        latest = call.record.serial if call.record is not None else latest
+        ordered.append((latest, call))
+    ordered += [(found.record.serial, found) for found in activations]
+    ordered.sort(key=lambda item: item[0])
+    seen, number = {}, 0
+    for _, found in ordered:
+        place = found.place
+        count = seen[place.path] = seen.get(place.path, 0) + 1
+        if count > 1:
+            place.path = f"{place.path}#{count}"
+        number += place.role == "weights"
+        place.number = number
+    return [found for _, found in ordered]
+
+
+def _made_by(module, record) -> list:
+    """The records whose outputs are a module's output, in pieces for a recurrent layer.
+
+    Such a layer's outputs and its last state are cut out of what one operation made; those who
+    read only the state leave the outputs without a gradient.
+    """
+    if not isinstance(module, Recurrent):
+        return [record] if record is not None else []
+    found, waiting = [], [record]
+    while waiting:
+        record = waiting.pop()
+        if record is None:
+            continue
+        if record.operation.name in ("getitem", "_join"):
+            waiting += [t.record for t in record.inputs if t is not None]
+        else:
+            found.append(record)
+    return found
+
+
+def _connect(found, output):
+    """Tell each layer which activation follows it, and whether it is the last."""
+    weights = [one for one in found if one.place.role == "weights"]
+    layers = {record.serial: one.place for one in weights for record in one.made_by}
+    functions = {one.record.serial: one for one in found if one.place.role == "activation"}
+    for one in functions.values():
+        for layer in _sources(one.record, layers, functions):
+            if not layer.activation:
+                layer.activation, layer.activation_path = one.place.kind, one.place.path
+    if output.record is not None and layers:
+        start = output.record
+        at_once = layers.get(start.serial)
+        ends = [at_once] if at_once else _sources(start, layers, {})
+        if ends:
+            max(ends, key=lambda place: place.number).is_last = True
+
+
+def _sources(record, layers, functions) -> list:
+    """The layers from which a record gets its inputs, with nothing that is trained between."""
+    found, seen = [], {record.serial}
+    waiting = [t.record for t in record.inputs if t is not None]
+    while waiting:
+        current = waiting.pop()
+        if current is None or current.serial in seen or current.serial in functions:
+            continue
+        seen.add(current.serial)
+        if current.serial in layers:
+            found.append(layers[current.serial])
+        else:
+            waiting += [t.record for t in current.inputs if t is not None]
+    return found
+
+
+def _backward(found, loss):
+    """Leave gradients in the parameters, and in `found` those of the outputs."""
+    wanted = {}
+    for one in found:
+        for record in one.made_by:
+            wanted.setdefault(record.serial, []).append(one)
+
+    def visit(record, grad, grads):
+        for one in wanted.get(record.serial, ()):
+            one.grads.append(grad)
+
+    for leaf, grad in gradients(loss, visit=visit):
+        leaf.grad = grad
+
+
+# the numbers of a place, from arrays of JAX in the program or of NumPy after it
+
+
+def _raw(found, moves) -> dict:
+    """The arrays from which the numbers of a place are taken."""
+    place = found.place
+    out = found.out.data if found.record is None else found.record.out
+    raw = {"out": _float(out), "grads": [_float(g) for g in found.grads]}
+    if place.role == "activation":
+        if place.function == "softmax":
+            raw["slope"] = raw["out"] * (1 - raw["out"])
+        elif place.function in FUNCTIONS:
+            ones = jnp.ones_like(found.record.out)
+            raw["slope"] = _float(found.record.operation.pull(found.record, ones)[0])
+        return raw
+    own = _own_parameters(place.module)
+    own = [p for p in own if p.ndim > 1] or own
+    kept = [(p, moves[p]) for p in own if p in moves]
+    raw["weights"] = [_float(moves[p][0] if p in moves else p.data) for p in own]
+    raw["weight_grads"] = [_float(grad) for _, (_, grad, _, _) in kept]
+    raw["changes"] = [_float(change) for _, (_, _, change, _) in kept]
+    raw["rates"] = [_sample(_float(rate)) for _, (_, _, _, rate) in kept]
+    bias = getattr(place.module, "bias", None)
+    if isinstance(bias, Parameter) and bias.shape == own[0].shape[-1:]:
+        raw["bias"] = _float(moves[bias][0] if bias in moves else bias.data)
+    return raw
+
+
+def _numbers(place, raw) -> dict:
+    out = raw["out"]
+    off = out == 0
+    size = sum(g.size for g in raw["grads"])
+    numbers = {
+        "mean": out.mean(),
+        "std": out.std(),
+        "sample": _sample(out),
+        "off": off.mean(),
+        "grad": _norm(raw["grads"]) / math.sqrt(size) if size else math.nan,
+    }
+    if place.role == "activation":
+        numbers["dead"] = off.reshape(-1, out.shape[-1] if out.ndim else 1).all(axis=0).mean()
+        if "slope" in raw:
+            numbers["saturated"] = _saturated(place.function, out, raw["slope"])
+        return numbers
+    weight = _norm(raw["weights"])
+    numbers |= {
+        "weight": weight,
+        "weight_grad": _norm(raw["weight_grads"]),
+        "update": _norm(raw["changes"]) / (weight + (weight == 0)),
+        "rates": raw["rates"],
+    }
+    if place.role == "weights" and place.kind != "Embedding":
+        numbers["units_apart"] = _apart(raw["weights"][0], raw.get("bias"))
+    return numbers
+
+
+def _finished(numbers: dict) -> dict:
+    """The numbers as floats, with quantiles of what were samples: sorting is slow to compile."""
+    sample, rates = numbers.pop("sample"), numbers.pop("rates", None)
+    found = {name: float(value) for name, value in numbers.items()}
+    with np.errstate(all="ignore"):
+        found["low"], found["high"] = np.quantile(sample, (0.01, 0.99)).tolist()
+    if rates is not None:
+        found["step_size"] = float(np.median(np.concatenate(rates))) if rates else 0.0
+    return found
+
+
+def _saturated(function, out, slope):
+    _, largest, has_off = FUNCTIONS.get(function, ("", 0.25, False))  # softmax: p (1 - p)
+    flat = abs(slope) < SATURATED * largest
+    return ((flat & (out != 0)) if has_off else flat).mean()
+
+
+def _apart(w, bias):
+    """The largest distance of a unit's incoming weights to the first one's, by the largest norm."""
+    w = w.reshape(-1, w.shape[-1])
+    if w.shape[-1] < 2:
+        return math.nan
+    square, apart = (w**2).sum(axis=0), ((w - w[:, :1]) ** 2).sum(axis=0)
+    if bias is not None:
+        square, apart = square + bias**2, apart + (bias - bias[0]) ** 2
+    largest = square.max()
+    return (apart.max() / (largest + (largest == 0))) ** 0.5
+
+
+def _rate(optimizer, parameter):
+    """By what the optimizer multiplies (a mean of) the gradient, for each element."""
+    i = next(k for k, p in enumerate(optimizer.parameters) if p is parameter)
+    slot = {name: optimizer.state[name][i].data for name in optimizer.slots}
+    optimizer._each.moving = i
+    try:
+        lr = optimizer.lr
+    finally:
+        optimizer._each.moving = None
+    if isinstance(optimizer, Adam | Nadam):
+        v_hat = slot["v"] / (1 - optimizer.betas[1] ** optimizer.t)
+        return lr / (jnp.sqrt(v_hat) + optimizer.eps)
+    if isinstance(optimizer, RMSprop):
+        return lr / (jnp.sqrt(slot["v"]) + optimizer.eps)
+    if isinstance(optimizer, Adagrad):
+        return lr / (jnp.sqrt(slot["total"]) + optimizer.eps)
+    if isinstance(optimizer, Adadelta):
+        past = jnp.sqrt(slot["mean_d2"] + optimizer.eps)
+        return lr * past / jnp.sqrt(slot["mean_g2"] + optimizer.eps)
+    return jnp.asarray(lr)[None]
+
+
+def _sample(array):
+    """About SAMPLE elements of an array, spread over it and over its last axis."""
+    every = max(1, array.size // SAMPLE)
+    while array.ndim and math.gcd(every, array.shape[-1]) > 1:
+        every += 1
+    return array.ravel()[::every]
+
+
+def _norm(arrays):
+    return sum((a**2).sum() for a in arrays) ** 0.5 if arrays else 0.0
+
+
+def _float(array):
+    return jnp.asarray(array).astype(jnp.float32)

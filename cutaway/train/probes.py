@@ -1,0 +1,269 @@
+"""Probes: what the layers of a network do while it trains, measured at some of its steps.
+
+A measurement is one step on a fixed window of rows, in one compiled program, with the trainer's
+own loss and optimizer. Nothing of it is kept but its numbers: weights, slots, statistics and
+random keys stay as they were, so training under probes gives the same weights, bit for bit.
+"""
+
+import dataclasses
+import io
+import itertools
+import math
+import time
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+
+from cutaway.errors import expect_range
+from cutaway.nn.module import Module
+from cutaway.train.blocks import to_device
+from cutaway.train.callbacks import Callback
+from cutaway.train.evaluation import TOKEN_NUMBERS
+from cutaway.train.probe_step import ProbedStep
+
+LEAST_ROWS, MOST_ROWS = 64, 256  # of the window
+WINDOW_NUMBERS = 2**18  # in the window, unless that are fewer rows
+GROWTH = 1.1  # least ratio of the steps of two measurements, so that long trainings have few
+FREE_SECONDS = 0.1  # that measuring may take in any case
+WAITING_BYTES = 2**25  # of moments that wait until the program is compiled
+
+OF_OUTPUT = ("mean", "std", "low", "high", "off", "dead", "saturated", "grad", "growth")
+OF_WEIGHTS = ("weight", "weight_grad", "update", "step_size", "units_apart")
+NUMBERS = (*OF_OUTPUT, *OF_WEIGHTS)
+LABELS = ("layer", "kind", "role")
+COLUMNS = ("step", "epoch", "loss", "layer", "kind", "number", "role", *NUMBERS)
+
+
+@dataclasses.dataclass(frozen=True)
+class Layer:
+    """A layer with weights, and what follows it.
+
+    Attributes:
+        path, module: of the layer.
+        number: l, from 1, in the order of the forward pass.
+        activation: name of the class of the activation after it ("ReLU"), "" for none.
+        activation_path: where that activation is, "" for none.
+        is_last: whether its output is the network's, but for an activation.
+    """
+
+    path: str
+    module: Module
+    number: int
+    activation: str
+    activation_path: str
+    is_last: bool
+
+
+class Probes(Callback):
+    """Measures layer by layer what a network does, at the start, now and then, and at the end.
+
+    Args:
+        x, y: rows to measure on, best some of the training rows; of more than 256 (fewer of
+            pictures and texts, 64 at least) that many that are spread over all.
+        share: of the time of training that measuring may take, compiling it not counted.
+
+    Attributes:
+        rows: list of dicts, one for each moment and layer: step, epoch (complete ones), loss (on
+            the window, in training mode), layer (path), kind (class), number (l of the layer, or
+            of the layer before an activation or norm), role ("weights", "activation" or "norm");
+            of its output mean, std, low and high (quantiles, 1% and 99%), off (share that is
+            exactly 0), dead (share of units that are 0 on every row, for activations), saturated
+            (share of elements whose slope is below 5% of the function's largest, those that are
+            off not counted), grad (root mean square of ∂L/∂output); growth (grad over that of
+            the next layer of the same role); of its weights weight and weight_grad (norms),
+            update (‖Δw‖/‖w‖ of one step), step_size (median of the rate by which the optimizer
+            multiplies a gradient), units_apart (largest difference between the incoming weights
+            of a unit and of the first one, by the largest norm of such; 0: all are the same).
+            NaN where there is no such number.
+
+    Example:
+        >>> import cutaway as ct
+        >>> x = np.random.default_rng(0).normal(size=(64, 3))
+        >>> net = ct.Sequential(ct.Linear(3, 4), ct.ReLU(), ct.Linear(4, 1))
+        >>> probes = Probes(x, x.sum(axis=1))
+        >>> trainer = ct.Trainer(net, loss=ct.losses.mean_squared_error)
+        >>> history = trainer.fit(x, x.sum(axis=1), epochs=2, callbacks=[probes])
+        >>> [(row["layer"], row["kind"]) for row in probes.at(0)]
+        [('0', 'Linear'), ('1', 'ReLU'), ('2', 'Linear')]
+    """
+
+    def __init__(self, x, y, *, share: float = 0.02):
+        expect_range(share, what="share", above=0)
+        numbers = math.prod(np.shape(x)[1:]) * (TOKEN_NUMBERS if _is_tokens(x) else 1)
+        count = min(len(x), MOST_ROWS, max(LEAST_ROWS, WINDOW_NUMBERS // max(1, numbers)))
+        rows = np.unique(np.linspace(0, len(x) - 1, count).astype(int))
+        self.x, self.y = to_device(np.asarray(x)[rows], np.asarray(y)[rows])
+        self.share = share
+        self.rows = []
+        self._step = None  # the ProbedStep of the trainer that was watched last
+        self._places = []
+        self._compiling = None
+        self._clear()
+
+    def _clear(self):
+        self.rows.clear()
+        self._spent = 0.0  # seconds of measuring
+        self._cost = math.inf  # seconds of the quickest measurement: the first is slow
+        self._began = None
+        self._last_step = -1
+
+    # when
+
+    def on_start(self, trainer):
+        if trainer.epoch == 0:
+            self._clear()
+        self._began, self._waiting = None, []
+
+    def on_ready(self, trainer):
+        if self._step is None or self._step.trainer is not trainer:
+            self._step = ProbedStep(trainer, self.x, self.y)
+        program = self._step.program()
+        # compiled beside the training; until that is done, moments wait with their values
+        self._waiting = [(program, program.values(), _step_of(trainer), trainer.epoch)]
+        pool = ThreadPoolExecutor(1)
+        self._compiling = pool.submit(program.compile)
+        pool.shutdown(wait=False)
+        self._began = time.perf_counter()
+        self._paused = 0.0
+
+    def on_chunk(self, trainer, done, total, loss):
+        epoch = trainer.epoch + (done == total)
+        if not self._compiling.done():
+            self._wait(trainer, epoch)
+            return
+        self._catch_up()
+        step = _step_of(trainer)
+        if self._affords(2) and step >= GROWTH * self._last_step + 1:  # and one at the end
+            self._measure_now(trainer, epoch)
+
+    def on_end(self, trainer):
+        if self._began is None:
+            return
+        self._catch_up()
+        if _step_of(trainer) > self._last_step:
+            self._measure_now(trainer, trainer.epoch)
+
+    def _affords(self, times: int) -> bool:
+        """Whether there is time to measure so many times."""
+        trained = time.perf_counter() - self._began - self._paused
+        return self._spent + times * self._cost <= max(self.share * trained, FREE_SECONDS)
+
+    def _wait(self, trainer, epoch):
+        """Keep the values of this moment, of small networks, until the program is there."""
+        program, values, last, _ = self._waiting[-1]
+        size = sum(data.nbytes for data, _ in values)
+        step = _step_of(trainer)
+        if step >= GROWTH * last + 1 and size * (len(self._waiting) + 1) <= WAITING_BYTES:
+            self._waiting.append((program, program.values(), step, epoch))
+
+    def _catch_up(self):
+        """Measure the moments that wait: the first, and of the others what there is time for."""
+        waiting, self._waiting = self._waiting, []
+        if waiting:
+            self._compiling.result()
+        for k, moment in enumerate(waiting):
+            if k == 0 or self._affords(2):
+                self._measure(*moment)
+
+    def _measure_now(self, trainer, epoch):
+        program = self._step.program()
+        self._measure(program, program.values(), _step_of(trainer), epoch)
+
+    def _measure(self, program, values, step, epoch):
+        began = time.perf_counter()
+        loss, found = program.run(values)
+        self._places = program.places
+        self._last_step = step
+        self.rows += _rows(step, epoch, loss, program.places, found)
+        seconds = time.perf_counter() - began
+        self._cost = min(self._cost, seconds)
+        self._spent += seconds
+        self._paused += seconds
+
+    # for checkpoints
+
+    def state(self):
+        if not self.rows:
+            return {}
+        labels = [[row[name] for name in LABELS] for row in self.rows]
+        known = [list(label) for label in dict.fromkeys(map(tuple, labels))]
+        names = [name for name in COLUMNS if name not in LABELS]
+        numbers = np.array([[row[name] for name in names] for row in self.rows], np.float64)
+        which = np.array([known.index(label) for label in labels])
+        return {"labels": known, "arrays": {"numbers": numbers, "which": which}}
+
+    def load_state(self, state):
+        if not state.get("arrays"):
+            return
+        names = [name for name in COLUMNS if name not in LABELS]
+        self.rows = []
+        numbers = np.asarray(state["arrays"]["numbers"]).tolist()
+        for values, which in zip(numbers, state["arrays"]["which"].tolist(), strict=True):
+            found = dict(zip(names, values, strict=True))
+            found |= dict(zip(LABELS, state["labels"][which], strict=True))
+            found |= {name: int(found[name]) for name in ("step", "epoch", "number")}
+            found["growth"] = None if math.isnan(found["growth"]) else found["growth"]
+            self.rows.append({name: found[name] for name in COLUMNS})
+        self._last_step = self.rows[-1]["step"]
+
+    # what was found
+
+    @property
+    def table(self):
+        """The rows as a polars DataFrame."""
+        import polars as pl
+
+        types = {"step": pl.Int64, "epoch": pl.Int64, "number": pl.Int64}
+        types |= dict.fromkeys(LABELS, pl.String)
+        return pl.DataFrame(
+            self.rows, schema={name: types.get(name, pl.Float64) for name in COLUMNS}
+        )
+
+    def to_parquet(self) -> bytes:
+        """The table as a Parquet file."""
+        file = io.BytesIO()
+        self.table.write_parquet(file)
+        return file.getvalue()
+
+    @property
+    def steps(self) -> list:
+        """The steps at which was measured."""
+        return list(dict.fromkeys(row["step"] for row in self.rows))
+
+    def at(self, moment: int) -> list:
+        """The rows of one moment: 0 the first, -1 the last."""
+        steps = self.steps
+        return [row for row in self.rows if row["step"] == steps[moment]] if steps else []
+
+    def layers(self, trainer) -> list:
+        """[Layer] of the network, in the order of the forward pass."""
+        modules = trainer.net.modules()
+        return [
+            Layer(p.path, modules[p.path], p.number, p.activation, p.activation_path, p.is_last)
+            for p in self._places
+            if p.role == "weights" and p.path in modules
+        ]
+
+
+def _rows(step, epoch, loss, places, found) -> list:
+    rows = []
+    for place, numbers in zip(places, found, strict=True):
+        row = {"step": step, "epoch": epoch, "loss": loss, "layer": place.path}
+        row |= {"kind": place.kind, "number": place.number, "role": place.role}
+        row |= {name: numbers.get(name, math.nan) for name in NUMBERS}
+        row["growth"] = None
+        rows.append(row)
+    for role in {row["role"] for row in rows}:
+        same = [row for row in rows if row["role"] == role and not math.isnan(row["grad"])]
+        for row, following in itertools.pairwise(same):
+            if following["grad"] > 0:
+                row["growth"] = row["grad"] / following["grad"]
+    return rows
+
+
+def _step_of(trainer) -> int:
+    return int(trainer.optimizer.step_count.data)
+
+
+def _is_tokens(x) -> bool:
+    return np.ndim(x) == 2 and np.asarray(x[:1]).dtype.kind in "iu"
