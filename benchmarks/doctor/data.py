@@ -120,23 +120,9 @@ def breast_cancer():
 
 
 @_set
-def breast_cancer_raw():
-    from sklearn.datasets import load_breast_cancer
-
-    return _split(*load_breast_cancer(return_X_y=True), "binary", 1, scale=False)
-
-
-@_set
 def pima():
     rows = np.array(_rows("pima_diabetes/pima-indians-diabetes.csv"), float)
     return _split(rows[:, :-1], rows[:, -1], "binary", 1)
-
-
-@_set
-def wine_raw():
-    from sklearn.datasets import load_wine
-
-    return _split(*load_wine(return_X_y=True), "multiclass", 3, scale=False)
 
 
 @_set
