@@ -10,6 +10,7 @@ and with --write the table goes to RESULTS.md.
 """
 
 import argparse
+import json
 import time
 from collections import Counter
 from pathlib import Path
@@ -134,7 +135,8 @@ def main():
         for twin in ((False, True) if given.twins and case.code else (False,))
     }  # fmt: skip
     if given.again and given.file.is_file():
-        given.file.unlink()
+        kept = {key: said for key, said in read(given.file).items() if key not in jobs}
+        given.file.write_text(json.dumps(kept))
     found = answer(diagnose, jobs, given.file, given.jobs)
     text = report({key: found[key] for key in jobs}, given.half)
     print("\n" + text)
