@@ -6,7 +6,6 @@ import sys
 from cutaway.cli.show import console, escape, number, print_json, print_notes, print_scores, table
 from cutaway.data import students_path
 from cutaway.doctor.preflight import preflight
-from cutaway.doctor.program import Program
 from cutaway.runs import prepare, write_report
 
 MOST_CLASSES = 20
@@ -22,7 +21,7 @@ def train_command(data, target, kind, given, *, out, resume, before, as_json) ->
     if not as_json:
         _show_data(prepared)
         _show_network(prepared)
-    looked = _look_before(prepared) if before and not resume else None
+    looked = preflight(program_of(prepared)) if before and not resume else None
     if looked is not None and not as_json:
         _show_look(looked)
     command = "cutaway " + shlex.join(sys.argv[1:])
@@ -55,20 +54,6 @@ def train_command(data, target, kind, given, *, out, resume, before, as_json) ->
         console.print(f"  [bold]{escape(command)}[/]\n      {what}")
     if run.metrics["stopped"] == "interrupted":
         sys.exit(130)
-
-
-def _look_before(prepared):
-    """The Preflight of what is about to be trained."""
-    y = prepared.targets()
-    program = Program.of(
-        prepared.make_trainer(),
-        prepared.x[prepared.training],
-        y[prepared.training],
-        validation=(prepared.x[prepared.held], y[prepared.held]),
-        epochs=prepared.epochs,
-        batch_size=prepared.batch_size,
-    )
-    return preflight(program)
 
 
 def _show_look(looked) -> None:

@@ -13,7 +13,6 @@ from cutaway.errors import CutawayError, DataError, OptionError, did_you_mean
 from cutaway.runs import Run, prepare
 from cutaway.runs.prepare import KINDS
 from cutaway.runs.prepared import Prepared
-from cutaway.runs.run import trainer_for
 from cutaway.train import EarlyStopping, Trainer
 
 
@@ -46,15 +45,13 @@ def program_of(prepared: Prepared, *, rows: int | None = None) -> Program:
         rows: that many of the training and held-out rows, spread over all; None: all.
     """
     options = prepared.options
-    optimizer = options.make_optimizer(prepared.net, len(prepared.training))
-    trainer = trainer_for(prepared.net, prepared.spec["loss"], prepared.preprocessing, optimizer)
-    y = np.asarray(prepared._targets())
+    y = np.asarray(prepared.targets())
     training, held = _spread(prepared.training, rows), _spread(prepared.held, rows)
     stopping = EarlyStopping(
         options.patience, monitor=options.KEPT_BY, higher_is_better=options.KEPT_BY != "val_loss"
     )
     return Program.of(
-        trainer,
+        prepared.make_trainer(),
         prepared.x[training],
         y[training],
         validation=(np.asarray(prepared.x[held]), y[held]),
@@ -78,7 +75,7 @@ def options_with(prepared: Prepared, prescribed) -> dict:
         OptionError: a change that no option stands for.
     """
     known = {field.name for field in dataclasses.fields(prepared.options)}
-    options, rows = {}, len(prepared.training)
+    options, rows = {}, prepared.training_rows
     for change in prescribed:
         found = _as_options(change, prepared, options, rows)
         if found is None or not set(found) <= known:
