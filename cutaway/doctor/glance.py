@@ -1,6 +1,8 @@
 """glance: what a training that has ended shows by itself, without an experiment."""
 
-from cutaway.doctor.diagnosis import all_symptoms, rank
+import importlib
+
+from cutaway.doctor.diagnosis import rank
 from cutaway.doctor.evidence import Evidence
 from cutaway.doctor.finding import Finding
 from cutaway.doctor.program import Program
@@ -56,10 +58,10 @@ def glance(program: Program, trainer: Trainer, probes: Probes) -> Finding | None
         return None
     parts = {name: getattr(program, name) for name in program.__dataclass_fields__}
     evidence, found = _Seen(_Watched(**parts), trainer, probes), []
-    known = all_symptoms()
     for code in CHEAP:
+        symptom = importlib.import_module(f"cutaway.doctor.symptoms.{code}")
         try:
-            finding = known[code](evidence) if code in known else None
+            finding = symptom.look(evidence)
         except CutawayError:
             continue
         if finding is not None:
