@@ -58,6 +58,7 @@ def test_a_healthy_script_ends_with_0(folder):
     assert done.stdout.startswith("Healthy")
 
 
+@pytest.mark.slow
 def test_the_verdict_fits_a_screen_and_the_trials_prove_it(folder):
     done = cutaway(
         "doctor", "script.py:slow", "--treat", "--seeds", "2", "--html", "d.html", folder=folder
@@ -72,6 +73,7 @@ def test_the_verdict_fits_a_screen_and_the_trials_prove_it(folder):
     assert "https://" not in page
 
 
+@pytest.mark.slow
 def test_a_run_is_treated_and_a_new_one_written(folder):
     done = cutaway(
         "doctor",

@@ -24,6 +24,8 @@ from cutaway.doctor.symptoms import (
 )
 from cutaway.train import Trainer
 
+pytestmark = pytest.mark.slow  # minutes in all; `pytest -m slow` runs them
+
 CROSS_ENTROPY = losses.sparse_categorical_cross_entropy_with_logits
 ALL = (
     batch_leak,

@@ -12,6 +12,8 @@ from cutaway.doctor.evidence import Evidence
 from cutaway.doctor.program import Program
 from cutaway.nn import init
 
+pytestmark = pytest.mark.slow  # minutes in all; `pytest -m slow` runs them
+
 ROWS = 256
 
 

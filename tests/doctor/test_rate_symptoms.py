@@ -42,6 +42,8 @@ from cutaway.optim import (
     Warmup,
 )
 
+pytestmark = pytest.mark.slow  # minutes in all; `pytest -m slow` runs them
+
 CODES = (
     "learning_rate_too_high",
     "learning_rate_too_low",

@@ -9,6 +9,8 @@ from cutaway.doctor.trials import paired, treat
 from cutaway.doctor.yardstick import Yardstick
 from cutaway.errors import OptionError
 
+pytestmark = pytest.mark.slow  # minutes in all; `pytest -m slow` runs them
+
 RNG = np.random.default_rng(0)
 X = RNG.normal(size=(160, 4)).astype(np.float32)
 Y = (X @ np.array([[1.0], [-2.0], [0.5], [0.0]])).astype(np.float32)
