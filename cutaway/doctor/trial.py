@@ -75,7 +75,8 @@ class Trial:
         if not np.isfinite(first[0]):
             self._restart(1.0)
             rows = self._same[0]
-            self.origin = find_origin(trainer._prepared, trainer.loss, self._x[rows], self._y[rows])
+            found = find_origin(trainer, self._x[rows], self._y[rows])
+            self.origin = found.text() if found is not None else "it begins beyond the step"
             return
         for steps in (1, 20):  # the second time for steps that take less than the call
             began = time.perf_counter()
