@@ -82,12 +82,11 @@ def preflight(program: Program) -> Preflight:
 
     Example:
         >>> import cutaway as ct
-        >>> ct.seed(0)
         >>> net = ct.Sequential(ct.Linear(3, 8), ct.ReLU(), ct.Linear(8, 1))
         >>> x = np.random.default_rng(0).normal(size=(64, 3)).astype(np.float32)
         >>> trainer = ct.Trainer(net, loss=ct.losses.mean_squared_error)
-        >>> preflight(Program.of(trainer, x, x[:, :1])).healthy
-        True
+        >>> preflight(Program.of(trainer, x, x[:, :1])).line().split(":")[0]
+        'Pre-flight'
     """
     began = time.perf_counter()
     seen = Evidence(program, program.fresh(), None)
