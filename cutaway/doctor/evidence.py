@@ -13,7 +13,7 @@ import math
 import numpy as np
 
 from cutaway.doctor.outputs import Ending, ask, constant, ending, forward, wants
-from cutaway.doctor.program import Program, rebuilt
+from cutaway.doctor.program import Program
 from cutaway.doctor.reruns import SECONDS, STEPS, Reruns
 from cutaway.doctor.stop import Stop, find_stop
 from cutaway.engine import Tensor, no_grad
@@ -24,8 +24,7 @@ from cutaway.train import Probes, Trainer
 from cutaway.train.probes import Layer
 
 ROWS = 2000  # of which losses are measured, at most
-SWEEP = (1e-3, 1e-2, 0.1, 1 / 3, 1.0, 3.0, 10.0, 100.0)  # factors of the learning rate
-SWEEP_STEPS = 60
+LEAST_STEPS = 60  # of a rerun of a program however long it takes
 BATCH_ROWS, BATCH_STEPS = 32, 200  # of the attempt to learn one batch by heart
 TRIED_STEPS = 500  # of a training with something changed, at most
 LEARNT = 0.05  # of the loss of chance, that a training takes away which learned something
@@ -225,49 +224,6 @@ class Evidence:
             return before, math.inf
         return before, self.loss_of(trainer, x, y)
 
-    @functools.cached_property
-    def sweep(self) -> dict:
-        """{factor of the learning rate: loss after SWEEP_STEPS steps from the start}.
-
-        Infinite where the training broke.
-        """
-        program, found = self.program, {}
-        rows = min(len(program.x), SWEEP_STEPS * program.batch_size)
-        x, y = program.x[:rows], program.y[:rows]
-        epochs = max(1, SWEEP_STEPS * program.batch_size // rows)
-        for factor in SWEEP:
-            trainer = program.fresh()
-            trainer.optimizer.lr = float(trainer.optimizer.base_lr.data) * factor
-            try:
-                trainer.fit(
-                    x, y, epochs=epochs, batch_size=program.batch_size, seed=0, progress=False
-                )
-                found[factor] = self.loss_of(trainer)
-            except CutawayError:
-                found[factor] = math.inf
-        return found
-
-    def continued(self, *, factor: float = 1.0, epochs: int = 1, optimizer=None) -> float:
-        """The loss on the sample after more training from where it ended.
-
-        Args:
-            factor: of the learning rate.
-            epochs: how many more.
-            optimizer: function (net) -> Optimizer in place of the program's.
-        """
-        trainer = rebuilt(self.trainer, optimizer=optimizer)
-        if factor != 1:
-            trainer.optimizer.lr = float(trainer.optimizer.base_lr.data) * factor
-        program = self.program
-        try:
-            trainer.fit(
-                program.x, program.y, epochs=epochs, batch_size=program.batch_size,
-                seed=program.seed + 1, progress=False,
-            )  # fmt: skip
-        except CutawayError:
-            return math.inf
-        return self.loss_of(trainer)
-
     @property
     def left(self) -> float:
         """The loss at the end as a share of that of chance: near 1 where nothing was learned.
@@ -345,7 +301,7 @@ class Evidence:
         done = self.trainer.epoch * math.ceil(len(self.program.x) / self.program.batch_size)
         steps = STEPS
         if seconds > SECONDS:
-            steps = max(SWEEP_STEPS, min(STEPS, int(done * SECONDS / seconds)))
+            steps = max(LEAST_STEPS, min(STEPS, int(done * SECONDS / seconds)))
         return Reruns(self.program, self.chance_loss, steps)
 
     @functools.cached_property
@@ -400,11 +356,3 @@ class Evidence:
         if not math.isfinite(chance):
             chance = self.initial_loss
         return abs(chance) if math.isfinite(chance) else math.nan
-
-    @functools.cached_property
-    def best_seen(self) -> float:
-        """The lowest loss on the sample that is known to be attainable, by any experiment yet."""
-        seen = [self.final_loss, *self.sweep.values()]
-        return (
-            min(v for v in seen if math.isfinite(v)) if any(map(math.isfinite, seen)) else math.nan
-        )

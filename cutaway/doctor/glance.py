@@ -30,8 +30,8 @@ class _Seen(Evidence):
     def _refuse(self, *args, **options):
         raise _NoExperiment("no experiments at a glance")
 
-    one_batch = sweep = reruns = stop = property(_refuse)
-    continued = tried = _refuse
+    one_batch = reruns = stop = property(_refuse)
+    tried = _refuse
 
     @property
     def initial_loss(self) -> float:

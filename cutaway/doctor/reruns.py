@@ -154,10 +154,6 @@ class Reruns:
         share = max(0.0, (worse - good) / (max(self.chance, worse) - good))
         return share, good / worse if worse > 0 else 1.0
 
-    def first_worth(self, reruns) -> Rerun | None:
-        """The first of some reruns (an iterable, made one by one) that did much better."""
-        return next((found for found in reruns if self.is_worth(found)), None)
-
     # trainings
 
     def rate(self, factor: float) -> Rerun:

@@ -7,7 +7,7 @@ import textwrap
 import numpy as np
 
 from cutaway.explain.graph import Node
-from cutaway.explain.names import POOLED, Names
+from cutaway.explain.names import POOLED, SLOPES, Names
 from cutaway.explain.panels import new_axes
 from cutaway.explain.story import WIDTH, Story, align, number
 
@@ -191,15 +191,14 @@ def _activation_after(node, graph, names):
         current = waiting.pop(0)
         name = names.of(current)
         if current is not node and name is not None:
-            if name.symbol == "O" or (current is graph.output and current.name in ACTIVE):
+            if name.symbol == "O" or (
+                current is graph.output and current.record.operation in SLOPES
+            ):
                 return current
             if name.symbol not in ("n", "s", *POOLED):
                 continue
         waiting += [following[n.number] for n in consumers[current.number]]
     return None
-
-
-ACTIVE = {"sigmoid", "tanh", "relu", "softplus", "elu", "selu", "leaky_relu", "silu", "gelu"}
 
 
 def _ratio(a, b):

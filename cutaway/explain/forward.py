@@ -185,7 +185,7 @@ class ForwardStory(Story):
         ]  # fmt: skip
 
     def _is_parameter(self, node) -> bool:
-        return node is not None and node.leaf is not None and node.leaf is not self._names._x
+        return node is not None and node.leaf is not None and node.leaf is not self._names.x
 
     def _side_names(self, node, k, elements):
         source = node.sources[k]

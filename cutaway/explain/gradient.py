@@ -9,13 +9,12 @@ import numpy as np
 from cutaway import ops
 from cutaway.engine import float64
 from cutaway.errors import GradientError
-from cutaway.explain.links import ELEMENTWISE, MOVEMENT
-from cutaway.explain.names import ACTIVATIONS, SYMBOLS, WEIGHTED, Names, name_of_origin
+from cutaway.explain.links import MOVEMENT
+from cutaway.explain.names import SLOPES, SYMBOLS, WEIGHTED, Names, name_of_origin
 from cutaway.explain.panels import signed_bars
 from cutaway.explain.paths import Links, strongest_paths
 from cutaway.explain.story import WIDTH, Story, align, number
 
-SLOPES = ACTIVATIONS & ELEMENTWISE
 TOLERANCE = 1e-9  # of the sum over all paths against the engine's gradient, relative
 ROUNDING = 1e-13  # of the largest path: a sum below that is zero
 FLAT = 0.05  # a slope of an activation function below this counts as saturated

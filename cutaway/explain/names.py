@@ -22,7 +22,8 @@ ARITHMETIC = {
     *(ops.add, ops.subtract, ops.multiply, ops.divide, ops.power, ops.where, ops.maximum),
     *(ops.minimum, ops.negative),
 }
-ACTIVATIONS = (ELEMENTWISE - ARITHMETIC) | {ops.softmax, ops.log_softmax}
+SLOPES = ELEMENTWISE - ARITHMETIC  # activation functions that have one slope for each element
+ACTIVATIONS = SLOPES | {ops.softmax, ops.log_softmax}
 POOLED = {operation.name for operation in POOLS}
 NORMS = {ops.layer_norm, ops.rms_norm, ops.group_norm, ops.instance_norm, ops.batch_norm}
 # what the operations are called in formulas: their derivative is symbol'
@@ -65,7 +66,7 @@ class Names:
         self.single = single
         self._modules = modules
         self._inputs = inputs
-        self._x = x
+        self.x = x
         batched = x.ndim > 1 or len(graph.output.shape) > 1
         self._rows = tuple(x.shape[:1]) if batched else None
         self._paths = {node.number: path for path, node in graph.parameters.items()}
@@ -111,7 +112,7 @@ class Names:
             out += "_" + subscript(*place)
         if name.layer is not None:
             out += f"^({name.layer})"
-        if self._inputs is not None and node.leaf is self._x:
+        if self._inputs is not None and node.leaf is self.x:
             out += f" ({self._inputs[place[-1]]})"
         return out + self._brackets(name, node, element)
 
@@ -145,7 +146,7 @@ class Names:
         return f"[{', '.join(parts)}]" if parts else ""
 
     def _has_rows(self, node) -> bool:
-        activation = node.leaf is None or node.leaf is self._x
+        activation = node.leaf is None or node.leaf is self.x
         return activation and node.shape[:1] == self._rows
 
     def _number_layers(self):
@@ -199,7 +200,7 @@ class Names:
         return Name(operation.name, layer, what=what)
 
     def _of_leaf(self, node) -> Name:
-        if node.leaf is self._x:
+        if node.leaf is self.x:
             return Name("x", what="the input")
         path = self._paths.get(node.number, "")
         layer = self.layer_of(path)

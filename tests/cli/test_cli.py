@@ -20,21 +20,8 @@ ENVIRONMENT = {**os.environ, "COLUMNS": "80", "NO_COLOR": "1", "TERM": "dumb"}
 RNG = np.random.default_rng(0)
 
 
-def cutaway(*arguments, folder, **options):
-    return subprocess.run(
-        [sys.executable, "-m", "cutaway", *map(str, arguments)],
-        cwd=folder,
-        env=ENVIRONMENT,
-        capture_output=True,
-        text=True,
-        timeout=120,
-        stdin=subprocess.DEVNULL,
-        **options,
-    )
-
-
 @pytest.fixture(scope="module")
-def trained(tmp_path_factory):
+def trained(cutaway, tmp_path_factory):
     """A folder in which `cutaway train` ran without options, and what it printed."""
     folder = tmp_path_factory.mktemp("students")
     return folder, cutaway("train", folder=folder)
@@ -51,7 +38,7 @@ def test_the_plain_command_trains_on_the_students_and_says_how_good_it_is(traine
     assert (folder / "runs" / "students" / "report.html").exists()
 
 
-def test_predict_evaluate_and_summary_use_the_run(trained):
+def test_predict_evaluate_and_summary_use_the_run(cutaway, trained):
     folder, _ = trained
     new = folder / "new.csv"
     new.write_text("study,play,sleep\n8,1,8\n0.5,6,5\n")
@@ -78,7 +65,7 @@ def test_predict_evaluate_and_summary_use_the_run(trained):
     assert "trainable parameters" in table and "(batch, 128)" in table
 
 
-def test_summary_of_sizes_counts_as_the_textbooks():
+def test_summary_of_sizes_counts_as_the_textbooks(cutaway):
     done = cutaway("summary", "4,3,2,1", folder=".")
     assert [int(line.split()[-1]) for line in done.stdout.splitlines() if "Linear" in line] == [
         15,
@@ -89,7 +76,7 @@ def test_summary_of_sizes_counts_as_the_textbooks():
     assert json.loads(cutaway("summary", "4,3,2,1", "--json", folder=".").stdout)["total"] == 26
 
 
-def test_train_prints_one_json_object_for_machines(tmp_path):
+def test_train_prints_one_json_object_for_machines(cutaway, tmp_path):
     frame = pl.DataFrame({"x": RNG.normal(size=60), "y": RNG.normal(size=60)})
     frame.write_csv(tmp_path / "t.csv")
     done = cutaway(
@@ -112,7 +99,7 @@ def test_train_prints_one_json_object_for_machines(tmp_path):
     assert json.loads(again.stdout)["epochs"] == 5
 
 
-def test_help_of_every_command_has_an_example_and_fits_80_columns():
+def test_help_of_every_command_has_an_example_and_fits_80_columns(cutaway):
     for command in ("", "train", "predict", "evaluate", "summary"):
         done = cutaway(*command.split(), "--help", folder=".")
         assert done.returncode == 0
@@ -166,7 +153,7 @@ BAD = [
 
 
 @pytest.mark.parametrize("case", BAD, ids=lambda case: " ".join(case[0]))
-def test_wrong_input_exits_with_2_and_one_paragraph(tables, case):
+def test_wrong_input_exits_with_2_and_one_paragraph(cutaway, tables, case):
     arguments, words = case
     before = sorted(p.name for p in tables.iterdir())
     done = cutaway(*arguments, folder=tables)
@@ -177,7 +164,7 @@ def test_wrong_input_exits_with_2_and_one_paragraph(tables, case):
     assert sorted(p.name for p in tables.iterdir()) == before
 
 
-def test_debug_shows_the_traceback_and_json_the_parts_of_an_error(tables):
+def test_debug_shows_the_traceback_and_json_the_parts_of_an_error(cutaway, tables):
     done = cutaway("train", "empty.csv", "--target", "y", "--debug", folder=tables)
     assert "Traceback" in done.stderr and done.returncode != 0
     done = cutaway("train", "empty.csv", "--target", "y", "--json", folder=tables)
@@ -185,7 +172,7 @@ def test_debug_shows_the_traceback_and_json_the_parts_of_an_error(tables):
     assert json.loads(done.stdout)["error"]["type"] == "DataError"
 
 
-def test_errors_at_prediction_name_columns(trained):
+def test_errors_at_prediction_name_columns(cutaway, trained):
     folder, _ = trained
     for text, words in (
         ("study,play\n1,2\n", "no column 'sleep'"),
@@ -196,7 +183,7 @@ def test_errors_at_prediction_name_columns(trained):
         assert done.returncode == 2 and words in done.stderr
 
 
-def test_a_loss_that_becomes_nan_exits_with_1_and_keeps_a_run(tmp_path):
+def test_a_loss_that_becomes_nan_exits_with_1_and_keeps_a_run(cutaway, tmp_path):
     rows = "".join(f"{k * 0.37:.2f},{k * 1.7:.2f}\n" for k in range(60))
     (tmp_path / "t.csv").write_text("x,y\n" + rows)
     done = cutaway("train", "t.csv", "--target", "y", "--optimizer", "sgd", "--lr", "1e25",

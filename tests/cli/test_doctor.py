@@ -2,8 +2,6 @@
 
 import json
 import os
-import subprocess
-import sys
 
 import pytest
 
@@ -30,18 +28,6 @@ def broken():
 """
 
 
-def cutaway(*arguments, folder):
-    return subprocess.run(
-        [sys.executable, "-m", "cutaway", *map(str, arguments)],
-        cwd=folder,
-        env=ENVIRONMENT,
-        capture_output=True,
-        text=True,
-        timeout=240,
-        stdin=subprocess.DEVNULL,
-    )
-
-
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
     """A folder with a script, and a run whose learning rate was far too low."""
@@ -52,14 +38,14 @@ def folder(tmp_path_factory):
     return path
 
 
-def test_a_healthy_script_ends_with_0(folder):
+def test_a_healthy_script_ends_with_0(cutaway, folder):
     done = cutaway("doctor", "script.py:healthy", folder=folder)
     assert done.returncode == 0, done.stdout + done.stderr
     assert done.stdout.startswith("Healthy")
 
 
 @pytest.mark.slow
-def test_the_verdict_fits_a_screen_and_the_trials_prove_it(folder):
+def test_the_verdict_fits_a_screen_and_the_trials_prove_it(cutaway, folder):
     done = cutaway(
         "doctor", "script.py:slow", "--treat", "--seeds", "2", "--html", "d.html", folder=folder
     )
@@ -74,7 +60,7 @@ def test_the_verdict_fits_a_screen_and_the_trials_prove_it(folder):
 
 
 @pytest.mark.slow
-def test_a_run_is_treated_and_a_new_one_written(folder):
+def test_a_run_is_treated_and_a_new_one_written(cutaway, folder):
     done = cutaway(
         "doctor",
         "run",
@@ -107,12 +93,12 @@ def test_a_run_is_treated_and_a_new_one_written(folder):
         (["script.py:slow", "--apply"], "--apply writes a run"),
     ],
 )
-def test_what_cannot_be_looked_at_ends_with_2(folder, arguments, said):
+def test_what_cannot_be_looked_at_ends_with_2(cutaway, folder, arguments, said):
     done = cutaway("doctor", *arguments, folder=folder)
     assert done.returncode == 2 and said in done.stderr
 
 
-def test_data_that_are_gone_are_named(tmp_path):
+def test_data_that_are_gone_are_named(cutaway, tmp_path):
     table = "a,b\n" + "\n".join(f"{i * i % 11},{i % 7}" for i in range(60))
     (tmp_path / "t.csv").write_text(table)
     prepare(tmp_path / "t.csv", "b", epochs=1, layers=(2,)).train(tmp_path / "r", progress=False)
@@ -121,7 +107,7 @@ def test_data_that_are_gone_are_named(tmp_path):
     assert done.returncode == 2 and "are not at" in done.stderr
 
 
-def test_training_ends_with_its_most_important_finding_if_there_is_one(tmp_path):
+def test_training_ends_with_its_most_important_finding_if_there_is_one(cutaway, tmp_path):
     command = ["train", "--init", "zeros", "--layers", "8", "--epochs", "10", "--lr", "0.01"]
     done = cutaway(*command, "--out", "r", folder=tmp_path)
     assert done.returncode == 0, done.stderr
