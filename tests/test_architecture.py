@@ -19,10 +19,13 @@ RANKS = {
     "metrics": 3,
     "optim": 4,
     "explain": 4,
+    "weights": 4,
     "models": 5,
+    "export": 5,
     "train": 5,
     "runs": 6,
     "doctor": 7,
+    "search": 7,
     "studio": 8,
     "cli": 9,
 }

@@ -1,28 +1,35 @@
-"""Known networks, one architecture a file."""
+"""Known networks, one architecture a file; a file is imported when one of its names is used."""
 
-from cutaway.models.cnn import cnn, curve_cnn
-from cutaway.models.forecast import Forecaster
-from cutaway.models.language import LanguageModel
-from cutaway.models.mlp import mlp
-from cutaway.models.table import TableNetwork
-from cutaway.models.text import (
-    TEXT_MODELS,
-    BagOfEmbeddings,
-    LSTMClassifier,
-    TransformerClassifier,
-    text_network,
-)
+import importlib
 
-__all__ = [
-    "TEXT_MODELS",
-    "BagOfEmbeddings",
-    "Forecaster",
-    "LSTMClassifier",
-    "LanguageModel",
-    "TableNetwork",
-    "TransformerClassifier",
-    "cnn",
-    "curve_cnn",
-    "mlp",
-    "text_network",
-]
+# which file each network lives in; no network is called as its file, which would hide it
+_HOMES = {
+    "backbone": ("Backbone",),
+    "convolutional": ("cnn", "curve_cnn"),
+    "forecast": ("Forecaster",),
+    "language": ("LanguageModel",),
+    "perceptron": ("mlp",),
+    "table": ("TableNetwork",),
+    "text": (
+        "TEXT_MODELS",
+        "BagOfEmbeddings",
+        "LSTMClassifier",
+        "TransformerClassifier",
+        "text_network",
+    ),
+}
+_HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
+
+__all__ = sorted(_HOME_OF)
+
+
+def __getattr__(name):
+    if name not in _HOME_OF:
+        raise AttributeError(f"cutaway.models has no {name!r}; it has {', '.join(__all__)}")
+    value = getattr(importlib.import_module(f"cutaway.models.{_HOME_OF[name]}"), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__():
+    return __all__

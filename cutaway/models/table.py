@@ -4,7 +4,7 @@ Guo & Berkhahn 2016, "Entity embeddings of categorical variables", arXiv:1604.06
 """
 
 from cutaway import ops
-from cutaway.models.mlp import mlp
+from cutaway.models.perceptron import mlp
 from cutaway.nn import Embedding, Module, ReLU
 
 

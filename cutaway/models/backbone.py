@@ -1,0 +1,72 @@
+"""What networks have in common that are put to new use: a body in stages, and a head."""
+
+from cutaway.errors import OptionError
+from cutaway.nn import Module
+
+
+class Backbone(Module):
+    """A network in two parts: a body that makes features, stage by stage, and a head.
+
+        forward(x) = head(features(x))
+
+    A subclass sets `stages`, the names of the body's attributes from the input on, builds each
+    as a Module, and sets `pool`, `head` and `num_features`. Where the body is no plain chain it
+    has a `maps` of its own.
+
+    Attributes:
+        stages: names of the body's parts in their order; what is frozen, and what learns at
+            which rate, is said by these names.
+        num_features: how many numbers the head reads.
+        pool: Module, last map -> features.
+        head: Module, features -> outputs.
+
+    Shapes (images):
+        x: (batch, height, width, channels)
+        maps: {stage: (batch, height / stride, width / stride, channels)}
+        features: (batch, num_features)
+    """
+
+    stages: tuple = ()
+    num_features: int
+
+    def maps(self, x) -> dict:
+        """{stage: what it gives}, in order: features at several scales."""
+        found = {}
+        for name in self.stages:
+            x = getattr(self, name)(x)
+            found[name] = x
+        return found
+
+    def features(self, x):
+        """What the head reads: (batch, num_features)."""
+        return self.pool(self.maps(x)[self.stages[-1]])
+
+    def forward(self, x):
+        return self.head(self.features(x))
+
+    def groups(self) -> dict:
+        """{stage: its parameters}, from the input on, the head last; each parameter once.
+
+        A parameter outside all stages (of a layer before the first) counts to the first.
+        """
+        parts = {name: [] for name in (*self.stages, "head")}
+        first = next(iter(parts))
+        for path, parameter in self.named_parameters().items():
+            name = path.split(".")[0]
+            parts[name if name in parts else first].append(parameter)
+        return parts
+
+    def stages_before(self, stage: str) -> tuple:
+        """The names of the stages that come before `stage` ("head": all of them).
+
+        Raises:
+            OptionError: there is no such stage.
+        """
+        names = (*self.stages, "head")
+        if stage not in names:
+            raise OptionError(
+                f"{type(self).__name__} has no stage {stage!r}",
+                expected=f"one of {', '.join(names)}",
+                mend="name the first stage that is to be trained; the head always is",
+            )
+        return names[: names.index(stage)]
