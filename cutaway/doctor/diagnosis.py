@@ -117,7 +117,10 @@ def diagnose(
     if evidence.trouble is not None:
         notes.append(f"Training broke off: {evidence.trouble.came}.")
     found = []
-    for code, look in all_symptoms().items():
+    symptoms_of = all_symptoms()
+    if not evidence.trained:  # nothing else can be asked of data that are no numbers
+        symptoms_of = {"nan_source": symptoms_of["nan_source"]}
+    for code, look in symptoms_of.items():
         watch(code.replace("_", " "))
         try:
             finding = look(evidence)
