@@ -6,6 +6,7 @@ import numpy as np
 from cutaway.errors import DataError
 from cutaway.nn.state import named_variables
 from cutaway.weights.names import PYTORCH, Names
+from cutaway.weights.read import read_weights
 
 
 def load_into(net, source, names: Names = PYTORCH, *, but=()) -> None:
@@ -22,8 +23,6 @@ def load_into(net, source, names: Names = PYTORCH, *, but=()) -> None:
         DataError: weights that are not finite. In every case `net` is unchanged.
     """
     if not isinstance(source, dict):
-        from cutaway.weights.read import read_weights
-
         source = read_weights(source)
     values = names.translate(source, net, but=but)
     for path, value in values.items():
