@@ -5,6 +5,21 @@ import importlib
 # which file each network lives in; no network is called as its file, which would hide it
 _HOMES = {
     "backbone": ("Backbone",),
+    "bert": (
+        "BERT_BASE",
+        "BERT_MINI",
+        "BERT_TINY",
+        "MINILM_L6",
+        "Bert",
+        "BertClassifier",
+        "BertMaskedLanguage",
+        "BertNextSentence",
+        "BertPretraining",
+        "BertSentence",
+        "BertSize",
+        "BertTagger",
+        "masked_cross_entropy",
+    ),
     "convolutional": ("cnn", "curve_cnn"),
     "forecast": ("Forecaster",),
     "language": ("LanguageModel",),
