@@ -44,7 +44,7 @@ from cutaway.nn import (
     Sequential,
     init,
 )
-from cutaway.weights import Names
+from cutaway.weights import Names, load_into
 
 PADDING = 0
 EPS = 1e-12
@@ -407,6 +407,28 @@ class BertSentence(Bert):
         super().__init__(size)
         self.pool = MeanToken()
         self.head = UnitLength()
+
+
+def bert_tiny(pretrained=None) -> Bert:
+    """BERT of 2 layers of 128: 4,385,920 parameters; `pretrained`: a path of weights, or None."""
+    return _with_weights(Bert(BERT_TINY), pretrained)
+
+
+def bert_mini(pretrained=None) -> Bert:
+    """BERT of 4 layers of 256: 11,170,560 parameters."""
+    return _with_weights(Bert(BERT_MINI), pretrained)
+
+
+def bert_base(pretrained=None) -> Bert:
+    """BERT of 12 layers of 768: 109,482,240 parameters."""
+    return _with_weights(Bert(BERT_BASE), pretrained)
+
+
+def _with_weights(net, pretrained):
+    if pretrained is None:
+        return net
+    load_into(net, pretrained, net.names)
+    return net.eval()
 
 
 def masked_cross_entropy(prediction, target):
