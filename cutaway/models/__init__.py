@@ -6,8 +6,10 @@ import importlib
 _HOMES = {
     "backbone": ("Backbone",),
     "convolutional": ("cnn", "curve_cnn"),
+    "efficientnet": ("EfficientNet", "efficientnet_b0", "efficientnet_lite0"),
     "forecast": ("Forecaster",),
     "language": ("LanguageModel",),
+    "mobilenet": ("InvertedResidual", "MobileNetV2", "mobilenet_v2"),
     "perceptron": ("mlp",),
     "resnet": (
         "BasicBlock",

@@ -1,6 +1,8 @@
 """What networks for images share: a convolution with its norm, weights, and the least image."""
 
-from cutaway.errors import ShapeError, expect_axis, expect_range
+from pathlib import Path
+
+from cutaway.errors import ShapeError, expect_axis, expect_choice, expect_range
 from cutaway.nn import BatchNorm, Conv2d, ReLU, Sequential, init
 from cutaway.ops.windows import expect_window_axes
 
@@ -104,10 +106,16 @@ def load_pretrained(net, pretrained, names, known=None, *, head: str, may_differ
 def _weights(pretrained, known) -> dict:
     if isinstance(pretrained, dict):
         return pretrained
-    from cutaway.weights.fetch import fetch
     from cutaway.weights.read import read_weights
 
-    return read_weights(fetch(pretrained, known or {}))
+    path = str(pretrained)
+    if path in (known or {}) or "://" in path:
+        from cutaway.weights.fetch import fetch
+
+        path = fetch(path, known or {})
+    elif known and path.isidentifier() and not Path(path).exists():
+        expect_choice(path, known, what="pretrained")
+    return read_weights(path)
 
 
 def _fits(net, weights, names, head) -> bool:
