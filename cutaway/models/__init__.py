@@ -8,7 +8,9 @@ _HOMES = {
     "convolutional": ("cnn", "curve_cnn"),
     "efficientnet": ("EfficientNet", "efficientnet_b0", "efficientnet_lite0"),
     "forecast": ("Forecaster",),
+    "inception": ("GoogLeNet", "Inception", "auxiliary_loss", "googlenet"),
     "language": ("LanguageModel",),
+    "lenet": ("LeNet5", "lenet5", "lenet5_modern"),
     "mobilenet": ("InvertedResidual", "MobileNetV2", "mobilenet_v2"),
     "perceptron": ("mlp",),
     "resnet": (
@@ -31,6 +33,7 @@ _HOMES = {
         "TransformerClassifier",
         "text_network",
     ),
+    "vgg": ("VGG", "vgg16", "vgg16_norm"),
 }
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
 
