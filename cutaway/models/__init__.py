@@ -5,6 +5,24 @@ import importlib
 # which file each network lives in; no network is called as its file, which would hide it
 _HOMES = {
     "backbone": ("Backbone",),
+    "bert": (
+        "BERT_BASE",
+        "BERT_MINI",
+        "BERT_TINY",
+        "MINILM_L6",
+        "Bert",
+        "BertClassifier",
+        "BertMaskedLanguage",
+        "BertNextSentence",
+        "BertPretraining",
+        "BertSentence",
+        "BertSize",
+        "BertTagger",
+        "bert_base",
+        "bert_mini",
+        "bert_tiny",
+        "masked_cross_entropy",
+    ),
     "convolutional": ("cnn", "curve_cnn"),
     "efficientnet": ("EfficientNet", "efficientnet_b0", "efficientnet_lite0"),
     "forecast": ("Forecaster",),
@@ -25,6 +43,7 @@ _HOMES = {
         "resnet34",
         "resnet50",
     ),
+    "sentences": ("SentenceEncoder", "minilm"),
     "table": ("TableNetwork",),
     "text": (
         "TEXT_MODELS",
