@@ -29,6 +29,7 @@ _HOMES = {
     "inception": ("GoogLeNet", "Inception", "auxiliary_loss", "googlenet"),
     "language": ("LanguageModel",),
     "lenet": ("LeNet5", "lenet5", "lenet5_modern"),
+    "listing": ("Known", "catalogue"),
     "mobilenet": ("InvertedResidual", "MobileNetV2", "mobilenet_v2"),
     "perceptron": ("mlp",),
     "resnet": (

@@ -22,10 +22,7 @@ from cutaway.models import (
     lenet5_modern,
     mobilenet_v2,
     resnet18,
-    resnet34,
     resnet50,
-    resnet101,
-    resnet152,
     vgg16,
     vgg16_norm,
 )
@@ -108,6 +105,3 @@ CASES = [
          square(c1=(14, 6), c3=(5, 16), c5=(1, 120)) | {"f6": (1, 84)}, lenet5_modern, 61_706,
          lr=0.003),
 ]  # fmt: skip
-
-# depths that have nothing of their own to train
-SIZES = {resnet34: 21_797_672, resnet101: 44_549_160, resnet152: 60_192_808}
