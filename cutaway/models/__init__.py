@@ -9,6 +9,18 @@ _HOMES = {
     "forecast": ("Forecaster",),
     "language": ("LanguageModel",),
     "perceptron": ("mlp",),
+    "resnet": (
+        "BasicBlock",
+        "Bottleneck",
+        "PaddedShortcut",
+        "ResNet",
+        "cifar_resnet",
+        "resnet101",
+        "resnet152",
+        "resnet18",
+        "resnet34",
+        "resnet50",
+    ),
     "table": ("TableNetwork",),
     "text": (
         "TEXT_MODELS",
