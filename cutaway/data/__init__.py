@@ -38,3 +38,4 @@ from cutaway.data.text import Texts, read_text, read_texts
 from cutaway.data.tokenizer import Tokenizer, Tokens
 from cutaway.data.ucr import LabelledSeries, read_ucr, read_ucr_pair
 from cutaway.data.wav import read_wav, write_wav
+from cutaway.data.wordpiece import Pieces, WordPiece, batches_by_length

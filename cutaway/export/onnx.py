@@ -42,7 +42,7 @@ def export_onnx(net, path, inputs, *, outputs=None, metadata=None, rows: int | N
 
     given = [(tuple(shape), np.dtype(dtype)) for shape, dtype in inputs.values()]
     program, rows = _traced(net, given, rows)
-    model = _model(program, list(inputs), outputs, rows)
+    model = _model(program, dict(zip(inputs, given, strict=True)), outputs)
     for name, text in {"producer": f"cutaway {cutaway.__version__}", **(metadata or {})}.items():
         model.metadata_props.add(key=name, value=str(text))
     try:
@@ -83,16 +83,17 @@ def _traced(net, inputs, rows) -> tuple[Program, int | None]:
         return trace(net, inputs, fixed_batch=1), 1
 
 
-def _model(program, names, outputs, rows):
+def _model(program, given, outputs):
     from onnx import helper, numpy_helper
 
     g = Graph()
-    g.batch_of = names[0]
+    g.batch_of = next(iter(given))
     values = {}
     for key, (path, array) in program.constants.items():
         values[key] = Value(array.shape, array.dtype, array=array, hint=path)
-    for (key, shape, dtype), name in zip(program.inputs, names, strict=True):
-        values[key] = Value(shape, dtype, last=name)
+    for (key, shape, dtype), (name, (_, asked)) in zip(program.inputs, given.items(), strict=True):
+        # here whole numbers have 32 bits, elsewhere often 64
+        values[key] = Value(shape, dtype, last=name if asked == dtype else g.cast(name, dtype))
     for step in program.steps:
         _write(g, step, values)
 
@@ -112,7 +113,10 @@ def _model(program, names, outputs, rows):
     graph = helper.make_graph(
         g.nodes,
         "cutaway",
-        [info(n, s, d) for n, (_, s, d) in zip(names, program.inputs, strict=True)],
+        [
+            info(name, shape, asked)
+            for (_, shape, _), (name, (_, asked)) in zip(program.inputs, given.items(), strict=True)
+        ],
         [info(n, s, d) for n, (_, s, d) in zip(names_out, program.outputs, strict=True)],
         [numpy_helper.from_array(a, name) for name, a in g.initializers.items()],
     )

@@ -5,10 +5,29 @@ import importlib
 # which file each network lives in; no network is called as its file, which would hide it
 _HOMES = {
     "backbone": ("Backbone",),
+    "bert": (
+        "BERT_BASE",
+        "BERT_MINI",
+        "BERT_TINY",
+        "MINILM_L6",
+        "Bert",
+        "BertClassifier",
+        "BertMaskedLanguage",
+        "BertNextSentence",
+        "BertPretraining",
+        "BertSentence",
+        "BertSize",
+        "BertTagger",
+        "bert_base",
+        "bert_mini",
+        "bert_tiny",
+        "masked_cross_entropy",
+    ),
     "convolutional": ("cnn", "curve_cnn"),
     "forecast": ("Forecaster",),
     "language": ("LanguageModel",),
     "perceptron": ("mlp",),
+    "recurrent": ("RecurrentClassifier", "recurrent_layers"),
     "resnet": (
         "BasicBlock",
         "Bottleneck",
@@ -21,14 +40,17 @@ _HOMES = {
         "resnet34",
         "resnet50",
     ),
+    "sentences": ("SentenceEncoder", "minilm"),
     "table": ("TableNetwork",),
     "text": (
         "TEXT_MODELS",
         "BagOfEmbeddings",
         "LSTMClassifier",
+        "RecurrentTextClassifier",
         "TransformerClassifier",
         "text_network",
     ),
+    "translation": ("Translator", "translation_pairs"),
 }
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
 

@@ -47,12 +47,14 @@ class Backbone(Module):
     def groups(self) -> dict:
         """{stage: its parameters}, from the input on, the head last; each parameter once.
 
-        A parameter outside all stages (of a layer before the first) counts to the first.
+        Those of `pool` count to the last stage; others outside all stages (of a layer before the
+        first) to the first.
         """
         parts = {name: [] for name in (*self.stages, "head")}
         first = next(iter(parts))
         for path, parameter in self.named_parameters().items():
             name = path.split(".")[0]
+            name = self.stages[-1] if name == "pool" else name
             parts[name if name in parts else first].append(parameter)
         return parts
 

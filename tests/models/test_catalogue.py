@@ -11,7 +11,7 @@ import pytest
 import cutaway as ct
 from cutaway.engine import Tensor, no_grad
 from cutaway.nn import init
-from cutaway.train.files import load_weights, save_weights
+from cutaway.weights import load_weights, save_weights
 
 CASES = [
     case

@@ -1,0 +1,239 @@
+"""Texts as word pieces, as BERT reads them: [CLS] a text [SEP], or [CLS] one [SEP] another [SEP].
+
+Wu et al. 2016, "Google's neural machine translation system", arXiv:1609.08144, sec. 4.1: words are
+cut into the longest pieces of a fixed vocabulary, from their beginning on; "##ing" continues a
+word.
+"""
+
+import dataclasses
+import warnings
+from pathlib import Path
+
+import numpy as np
+
+from cutaway.data.tokenizer import Tokenizer, Tokens
+from cutaway.errors import DataError, OptionError, expect_range
+
+SPECIAL = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")
+FILES = ("tokenizer.json", "vocab.txt")
+# padded lengths: every one of them is a program, so there are few, and none that wastes much
+LENGTHS = (8, 16, 24, 32, 40, 48, 64, 80, 96, 128, 160, 192, 256, 320, 384, 448, 512)
+
+
+@dataclasses.dataclass(frozen=True)
+class Pieces(Tokens):
+    """Tokens, and to which of two texts each belongs.
+
+    Attributes:
+        types: (rows, longest) int32, 0 for the first text and padding, 1 for the second.
+    """
+
+    types: np.ndarray
+
+
+class WordPiece(Tokenizer):
+    """A tokenizer for BERT. Made by `WordPiece.load` or `WordPiece.train`.
+
+    Attributes:
+        mask: number of [MASK].
+        special: numbers of the tokens that stand for no text.
+
+    Example:
+        >>> pieces = WordPiece.train(["a cat sat", "a cat ran"], size=40)
+        >>> [pieces.token(k) for k in pieces.encode(["a cat"]).ids[0]]
+        ['[CLS]', 'a', 'cat', '[SEP]']
+    """
+
+    def __init__(self, inner):
+        missing = [name for name in SPECIAL if inner.token_to_id(name) is None]
+        if missing:
+            raise DataError(
+                f"this tokenizer has no {', '.join(missing)}",
+                expected="BERT's tokens [PAD], [UNK], [CLS], [SEP] and [MASK]",
+                mend="take the tokenizer.json or vocab.txt that belongs to the model",
+            )
+        if inner.token_to_id("[PAD]") != 0:
+            raise DataError(
+                f"[PAD] has the number {inner.token_to_id('[PAD]')}",
+                expected="0, the number that BERT takes for padding",
+            )
+        super().__init__(inner)
+        inner.no_truncation()
+        inner.no_padding()
+        self.mask = inner.token_to_id("[MASK]")
+        self.special = frozenset(inner.token_to_id(name) for name in SPECIAL)
+
+    @classmethod
+    def load(cls, path, *, lowercase: bool = True) -> "WordPiece":
+        """From a tokenizer.json, a vocab.txt, or the folder of a model that has one of them.
+
+        Args:
+            lowercase: whether the model reads small letters only ("uncased"); a tokenizer.json
+                knows.
+
+        Raises:
+            DataError: no such file, or it is not one.
+        """
+        path = Path(path)
+        if path.is_dir():
+            found = [path / name for name in FILES if (path / name).is_file()]
+            if not found:
+                raise DataError(
+                    f"the folder {path} has no tokenizer", expected=f"one of {', '.join(FILES)}"
+                )
+            path = found[0]
+        if path.suffix != ".txt":
+            return super().load(path)
+        if not path.is_file():
+            raise DataError(f"there is no file {path}", mend="check the path")
+        lines = path.read_text(encoding="utf-8").splitlines()
+        return cls(_inner({piece: k for k, piece in enumerate(lines)}, lowercase))
+
+    @classmethod
+    def train(cls, texts, *, size: int = 10_000, lowercase: bool = True) -> "WordPiece":
+        """Word pieces for these texts, `size` of them at most; single letters are all kept.
+
+        Raises:
+            DataError: there is nothing in the texts.
+        """
+        from tokenizers import trainers
+
+        expect_range(size, what="size of the vocabulary", least=len(SPECIAL) + 1)
+        texts = [texts] if isinstance(texts, str) else list(texts)
+        if not any(text.strip() for text in texts):
+            raise DataError(
+                f"none of the {len(texts):,} texts has a token",
+                expected="texts with at least one letter",
+            )
+        trainer = trainers.WordPieceTrainer(
+            vocab_size=size, special_tokens=list(SPECIAL), show_progress=False
+        )
+        inner = _bare(None, lowercase)
+        inner.train_from_iterator(texts, trainer)
+        return cls(_inner(inner.get_vocab(), lowercase))
+
+    def encode(self, texts, *, seconds=None, most_tokens=None, pad_to=None) -> Pieces:
+        """Texts, or pairs of texts, as one padded array.
+
+        Args:
+            texts: list of str.
+            seconds: as many second texts, for pairs.
+            most_tokens: longer ones lose their end, of a pair the longer text first; [SEP] stays.
+                A warning says how many were cut.
+            pad_to: padded length of all rows; None: that of the longest.
+
+        Raises:
+            DataError: a row is longer than pad_to.
+        """
+        if isinstance(texts, str):
+            raise OptionError("encode: one text", expected="a list of texts", mend="[text]")
+        texts = list(texts)
+        if seconds is not None:
+            seconds = list(seconds)
+            if len(seconds) != len(texts):
+                raise DataError(
+                    f"{len(texts)} texts and {len(seconds)} second texts",
+                    expected="one second text for each",
+                )
+            texts = list(zip(texts, seconds, strict=True))
+        rows, truncated = self._rows(texts, most_tokens)
+        lengths = np.fromiter((len(row.ids) for row in rows), np.int32, len(rows))
+        most = int(lengths.max(initial=0))
+        if pad_to is not None and most > pad_to:
+            row = int(np.argmax(lengths))
+            raise DataError(
+                f"the text of row {row} has {most} tokens",
+                expected=f"at most {pad_to}",
+                mend=f"encode with most_tokens={pad_to}",
+            )
+        ids = np.zeros((len(rows), pad_to or most), np.int32)
+        types = np.zeros_like(ids)
+        for k, row in enumerate(rows):
+            ids[k, : lengths[k]] = row.ids
+            types[k, : lengths[k]] = row.type_ids
+        return Pieces(ids, lengths, self.padding, truncated, types)
+
+    def _rows(self, texts, most_tokens):
+        if most_tokens is None:
+            return self.inner.encode_batch_fast(texts), 0
+        expect_range(most_tokens, what="most_tokens", least=4)
+        self.inner.enable_truncation(most_tokens)
+        try:
+            rows = self.inner.encode_batch_fast(texts)
+        finally:
+            self.inner.no_truncation()
+        truncated = sum(bool(row.overflowing) for row in rows)
+        if truncated:
+            warnings.warn(
+                f"{truncated:,} of {len(rows):,} texts have more than {most_tokens} tokens and "
+                "lose their end",
+                stacklevel=3,
+            )
+        return rows, truncated
+
+    def decode(self, ids) -> str:
+        """The text of a row of numbers, without what stands for no text; [MASK] is shown."""
+        hidden = self.special - {self.mask, self.unknown}
+        numbers = [int(k) for k in ids if int(k) not in hidden]
+        return self.inner.decode(numbers, skip_special_tokens=False)
+
+
+def batches_by_length(lengths, batch_size: int, *, sizes=LENGTHS) -> list:
+    """Batches of row numbers, the shortest rows first, so that little of the work is padding.
+
+    Args:
+        lengths: (rows,) tokens of each row.
+        batch_size: rows of a batch; the last may have fewer.
+        sizes: padded lengths to choose from, ascending.
+
+    Returns:
+        list of (row numbers, padded length): the least of `sizes` that holds all of them, the
+        longest row's own length where it is beyond.
+
+    Example:
+        >>> [(rows.tolist(), size) for rows, size in batches_by_length([20, 3, 9], 2)]
+        [([1, 2], 16), ([0], 24)]
+    """
+    expect_range(batch_size, what="batch_size", least=1)
+    lengths = np.asarray(lengths)
+    order = np.argsort(lengths, kind="stable")
+    found = []
+    for start in range(0, len(order), batch_size):
+        rows = order[start : start + batch_size]
+        longest = int(lengths[rows[-1]])
+        found.append((rows, next((size for size in sizes if size >= longest), longest)))
+    return found
+
+
+def _bare(vocabulary, lowercase):
+    import tokenizers
+    from tokenizers import decoders, models, normalizers, pre_tokenizers
+
+    if vocabulary is None:
+        inner = tokenizers.Tokenizer(models.WordPiece(unk_token="[UNK]"))
+    else:
+        inner = tokenizers.Tokenizer(models.WordPiece(vocabulary, unk_token="[UNK]"))
+    inner.normalizer = normalizers.BertNormalizer(lowercase=lowercase)
+    inner.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
+    inner.decoder = decoders.WordPiece()
+    return inner
+
+
+def _inner(vocabulary, lowercase):
+    from tokenizers import processors
+
+    missing = [name for name in SPECIAL if name not in vocabulary]
+    if missing:
+        raise DataError(
+            f"this vocabulary has no {', '.join(missing)}",
+            expected="one piece a line, BERT's special tokens among them",
+            mend="take the vocab.txt that belongs to the model",
+        )
+    inner = _bare(vocabulary, lowercase)
+    inner.add_special_tokens(list(SPECIAL))
+    inner.post_processor = processors.TemplateProcessing(
+        single="[CLS] $A [SEP]",
+        pair="[CLS] $A [SEP] $B:1 [SEP]:1",
+        special_tokens=[(name, vocabulary[name]) for name in ("[CLS]", "[SEP]")],
+    )
+    return inner
