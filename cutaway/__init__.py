@@ -61,6 +61,7 @@ _HOMES = {
         "Sequential",
         "SinusoidalPositions",
         "SpatialDropout",
+        "SqueezeExcite",
         "Standardise",
         "StochasticDepth",
         "TransformerEncoder",
@@ -79,6 +80,7 @@ _HOMES = {
         "LogSoftmax",
         "PReLU",
         "ReLU",
+        "ReLU6",
         "SELU",
         "SiLU",
         "Sigmoid",
@@ -110,12 +112,11 @@ _HOMES = {
         "Mixup",
         "Probes",
         "Trainer",
-        "load_weights",
         "race",
-        "save_weights",
     ),
     "cutaway.doctor": ("diagnose", "treat"),
     "cutaway.explain": ("attribute", "curvature", "draw", "explain_update", "loss_surface"),
+    "cutaway.weights": ("load_into", "load_weights", "read_weights", "save_weights"),
     "cutaway.runs": ("Run", "TableOptions", "train_table"),
 }
 _PACKAGES = (
@@ -131,6 +132,7 @@ _PACKAGES = (
     "optim",
     "runs",
     "train",
+    "weights",
 )
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
 

@@ -22,7 +22,7 @@ from cutaway.optim import OPTIMIZERS, Adam, AdamW, ClipNorm, Exponential, Expone
 from cutaway.train import EarlyStopping
 
 SEED = 20  # of weights that a change draws
-RECTIFIERS = ("ReLU", "LeakyReLU", "PReLU", "ELU", "SiLU", "GELU", "Softplus")
+RECTIFIERS = ("ReLU", "ReLU6", "LeakyReLU", "PReLU", "ELU", "SiLU", "GELU", "Softplus")
 RATES = {"sgd": 0.1, "momentum": 0.01, "averaged_momentum": 0.1, "nesterov": 0.01}
 WITHOUT_DECAY = ("Adagrad", "Adadelta", "RMSprop", "Nadam")
 

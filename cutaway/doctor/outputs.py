@@ -20,6 +20,7 @@ RANGES = {
     "Sigmoid": (0, 1),
     "Tanh": (-1, 1),
     "ReLU": (0, math.inf),
+    "ReLU6": (0, 6),
     "Softplus": (0, math.inf),
     "ELU": (-1, math.inf),
     "SELU": (-1.7581, math.inf),

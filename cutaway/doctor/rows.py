@@ -12,7 +12,7 @@ from cutaway.explain.flow import FlowStory
 STUCK = 0.9  # of the loss of chance: with more than this left, next to nothing was learned
 LEARNED = 0.1  # with less than this left, what looks odd inside is how it was learned
 
-RECTIFIERS = ("ReLU", "LeakyReLU", "PReLU", "ELU", "GELU", "SiLU", "Softplus")
+RECTIFIERS = ("ReLU", "ReLU6", "LeakyReLU", "PReLU", "ELU", "GELU", "SiLU", "Softplus")
 STORY_ROWS = 8  # of which an explanation is made: it opens every element
 
 

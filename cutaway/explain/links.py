@@ -31,7 +31,7 @@ ELEMENTWISE = {
     *(ops.where, ops.negative, ops.exp, ops.expm1, ops.log, ops.log1p, ops.sqrt, ops.square),
     *(ops.absolute, ops.sin, ops.cos, ops.sign, ops.clip, ops.threshold, ops.linear, ops.sigmoid),
     *(ops.tanh, ops.relu, ops.leaky_relu, ops.parametric_relu, ops.elu, ops.selu, ops.softplus),
-    *(ops.silu, ops.swish, ops.gelu, ops.gelu_tanh),
+    *(ops.relu6, ops.silu, ops.swish, ops.gelu, ops.gelu_tanh),
 }
 MOVEMENT = {
     *(ops.reshape, ops.transpose, ops.broadcast_to, ops.squeeze, ops.expand_dims, ops.flip),

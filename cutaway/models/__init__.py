@@ -28,6 +28,18 @@ _HOMES = {
     "language": ("LanguageModel",),
     "perceptron": ("mlp",),
     "recurrent": ("RecurrentClassifier", "recurrent_layers"),
+    "resnet": (
+        "BasicBlock",
+        "Bottleneck",
+        "PaddedShortcut",
+        "ResNet",
+        "cifar_resnet",
+        "resnet101",
+        "resnet152",
+        "resnet18",
+        "resnet34",
+        "resnet50",
+    ),
     "sentences": ("SentenceEncoder", "minilm"),
     "table": ("TableNetwork",),
     "text": (

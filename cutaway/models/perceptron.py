@@ -51,4 +51,4 @@ def mlp(sizes, *, activation=ReLU, output=None, dropout: float = 0.0, weights=No
     return Sequential(*layers)
 
 
-RECTIFIERS = {"ReLU", "LeakyReLU", "PReLU", "ELU", "GELU", "SiLU", "Softplus"}
+RECTIFIERS = {"ReLU", "ReLU6", "LeakyReLU", "PReLU", "ELU", "GELU", "SiLU", "Softplus"}

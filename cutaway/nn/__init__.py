@@ -11,6 +11,7 @@ from cutaway.nn.activations import (
     LogSoftmax,
     PReLU,
     ReLU,
+    ReLU6,
     Sigmoid,
     SiLU,
     Softmax,
@@ -56,6 +57,7 @@ from cutaway.nn.random import seed
 from cutaway.nn.recompute import Recompute, recompute
 from cutaway.nn.recurrent import GRU, LSTM, RNN, AllSteps, LastStep
 from cutaway.nn.regularisation import SpatialDropout, StochasticDepth
+from cutaway.nn.squeeze import SqueezeExcite
 from cutaway.nn.state import Buffer, Parameter, Variable, named_variables
 from cutaway.nn.summary import Summary, summary
 from cutaway.nn.transformer import TransformerEncoder, TransformerEncoderLayer
@@ -106,6 +108,7 @@ __all__ = [
     "Perceptron",
     "RMSNorm",
     "ReLU",
+    "ReLU6",
     "Recompute",
     "Residual",
     "Sequential",
@@ -116,6 +119,7 @@ __all__ = [
     "Softplus",
     "SpatialDropout",
     "Standardise",
+    "SqueezeExcite",
     "StochasticDepth",
     "Summary",
     "Swish",

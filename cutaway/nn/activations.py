@@ -54,6 +54,15 @@ class ReLU(Module):
         return ops.relu(z)
 
 
+class ReLU6(Module):
+    """min(max(z, 0), 6)."""
+
+    keeps_features = True
+
+    def forward(self, z):
+        return ops.relu6(z)
+
+
 class LeakyReLU(Module):
     """z for z > 0, otherwise slope · z."""
 
@@ -169,6 +178,7 @@ ACTIVATIONS = {
     "sigmoid": Sigmoid,
     "tanh": Tanh,
     "relu": ReLU,
+    "relu6": ReLU6,
     "leaky_relu": LeakyReLU,
     "prelu": PReLU,
     "elu": ELU,

@@ -10,6 +10,7 @@ from cutaway.ops.activations import (
     log_softmax,
     parametric_relu,
     relu,
+    relu6,
     selu,
     sigmoid,
     silu,

@@ -69,6 +69,19 @@ def relu_backward(grad, out, z):
 
 
 @operation
+def relu6(z):
+    """min(max(z, 0), 6): a ReLU that few bits can hold. Krizhevsky 2010, "Convolutional deep
+    belief networks on CIFAR-10"; derivative 0 at both ends."""
+    return jnp.clip(z, 0, 6)
+
+
+@relu6.backward
+def relu6_backward(grad, out, z):
+    # 1 strictly between the ends, 0 elsewhere: a unit at 6 learns no more than one at 0
+    return jnp.where((out > 0) & (out < 6), grad, 0)
+
+
+@operation
 def leaky_relu(z, *, slope=0.01):
     """z for z > 0, otherwise slope · z. Maas, Hannun & Ng 2013."""
     return jnp.where(z > 0, z, slope * z)

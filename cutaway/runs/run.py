@@ -10,8 +10,9 @@ from cutaway.metrics import METRICS
 from cutaway.runs.folder import FORMAT, RunFolder
 from cutaway.runs.kinds import preprocessing_of
 from cutaway.runs.networks import build_network
-from cutaway.train import History, Trainer, load_weights, save_weights
+from cutaway.train import History, Trainer
 from cutaway.train.evaluation import to_probabilities
+from cutaway.weights import load_weights, save_weights
 
 
 class Run:

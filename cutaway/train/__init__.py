@@ -1,9 +1,9 @@
 """Training: the Trainer, its compiled epochs, callbacks, checkpoints and history."""
 
+from cutaway.files import write_atomically
 from cutaway.train.blame import Origin
 from cutaway.train.callbacks import Callback, EarlyStopping, PlateauRate
 from cutaway.train.checkpoint import Checkpoints
-from cutaway.train.files import load_weights, save_weights, write_atomically
 from cutaway.train.history import History
 from cutaway.train.mix import CutMix, Mixup
 from cutaway.train.probes import Probes
@@ -21,8 +21,6 @@ __all__ = [
     "Race",
     "Racer",
     "Trainer",
-    "load_weights",
     "race",
-    "save_weights",
     "write_atomically",
 ]

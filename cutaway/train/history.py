@@ -5,7 +5,7 @@ import io
 from pathlib import Path
 
 from cutaway.errors import DataError
-from cutaway.train.files import write_atomically
+from cutaway.files import write_atomically
 
 
 class History:

@@ -32,6 +32,7 @@ FUNCTIONS = {
     "sigmoid": ("Sigmoid", 0.25, False),
     "tanh": ("Tanh", 1.0, False),
     "relu": ("ReLU", 1.0, True),
+    "relu6": ("ReLU6", 1.0, True),
     "leaky_relu": ("LeakyReLU", 1.0, True),
     "parametric_relu": ("PReLU", 1.0, True),
     "elu": ("ELU", 1.0, True),

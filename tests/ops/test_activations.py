@@ -8,12 +8,13 @@ import torch.nn.functional as F
 from cutaway import ops
 from cutaway.engine import Tensor
 
-Z = np.array([-1e4, -30, -5, -1, -0.5, -1e-3, 0, 1e-3, 0.5, 1, 5, 30, 1e4], np.float32)
+Z = np.array([-1e4, -30, -5, -1, -0.5, -1e-3, 0, 1e-3, 0.5, 1, 5, 6, 30, 1e4], np.float32)
 
 PAIRS = {
     "sigmoid": torch.sigmoid,
     "tanh": torch.tanh,
     "relu": F.relu,
+    "relu6": F.relu6,
     "leaky_relu": lambda z: F.leaky_relu(z, 0.01),
     "elu": F.elu,
     "selu": F.selu,

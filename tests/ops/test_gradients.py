@@ -50,6 +50,7 @@ ONE = {
     "sigmoid": anywhere,
     "tanh": anywhere,
     "relu": apart,
+    "relu6": apart,
     "leaky_relu": apart,
     "elu": apart,
     "selu": apart,

@@ -13,15 +13,14 @@ import pytest
 import cutaway as ct
 from cutaway import losses
 from cutaway.errors import RunError, ShapeError
+from cutaway.files import write_atomically
 from cutaway.train import (
     Checkpoints,
     EarlyStopping,
     PlateauRate,
     Trainer,
-    load_weights,
-    save_weights,
-    write_atomically,
 )
+from cutaway.weights import load_weights, save_weights
 
 SCRIPT = """
 import sys

@@ -1,0 +1,80 @@
+"""A network's own weights as safetensors: a header of names, types and shapes, and the numbers."""
+
+from pathlib import Path
+
+import ml_dtypes
+import numpy as np
+
+from cutaway.errors import RunError
+from cutaway.files import write_atomically
+
+_TYPES = {
+    "F64": "f8", "F32": "f4", "F16": "f2", "I64": "i8", "I32": "i4", "I16": "i2", "I8": "i1",
+    "U64": "u8", "U32": "u4", "U16": "u2", "U8": "u1", "BOOL": "?", "C64": "c8",
+    "BF16": ml_dtypes.bfloat16, "F8_E4M3": ml_dtypes.float8_e4m3fn,
+    "F8_E5M2": ml_dtypes.float8_e5m2,
+}  # fmt: skip
+
+
+def save_weights(net, path) -> None:
+    """Write net.state_dict() to `path` as safetensors, whole or not at all."""
+    write_tensors(net.state_dict(), path)
+
+
+def load_weights(net, path) -> None:
+    """Give `net` the weights in the safetensors file `path`, which `save_weights` has written.
+
+    Raises:
+        RunError: no such file, a damaged one, or weights of another architecture.
+        ShapeError: weights of another size. In every case `net` is unchanged.
+    """
+    path = Path(path)
+    net.load_state_dict(read_safetensors(read_bytes(path), path))
+
+
+def write_tensors(tensors: dict, path) -> None:
+    """Write {name: array} to `path` as safetensors, whole or not at all."""
+    from safetensors.numpy import save
+
+    tensors = {name: np.ascontiguousarray(array) for name, array in tensors.items()}
+    write_atomically(path, save(tensors, metadata={"format": "cutaway"}))
+
+
+def read_safetensors(content: bytes, path) -> dict:
+    """{name: array} of the content of a safetensors file; `path` is for the error."""
+    from safetensors import SafetensorError, deserialize
+
+    try:
+        tensors = deserialize(content)
+    except SafetensorError as error:
+        raise RunError(
+            f"{path} is damaged ({error})",
+            expected="a whole safetensors file",
+            mend="train or download again, or take the file from a backup",
+        ) from error
+    unknown = sorted({tensor["dtype"] for _, tensor in tensors} - set(_TYPES))
+    if unknown:
+        raise RunError(
+            f"{path} has tensors of type {', '.join(unknown)}",
+            expected="one of " + ", ".join(_TYPES),
+        )
+    return {
+        name: np.frombuffer(tensor["data"], _TYPES[tensor["dtype"]]).reshape(tensor["shape"])
+        for name, tensor in tensors
+    }
+
+
+def read_bytes(path: Path) -> bytes:
+    """The file's content.
+
+    Raises:
+        RunError: it cannot be read.
+    """
+    try:
+        return Path(path).read_bytes()
+    except OSError as error:
+        raise RunError(
+            f"{path} cannot be read: {error.strerror or error}",
+            expected="a file of weights, as `save_weights` or `cutaway train` writes it, or one "
+            "of PyTorch's or Hugging Face's",
+        ) from error

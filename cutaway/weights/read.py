@@ -1,0 +1,87 @@
+"""read_weights: the tensors of a file, whoever wrote it."""
+
+from pathlib import Path
+
+import numpy as np
+
+from cutaway.errors import RunError, did_you_mean
+from cutaway.weights.files import read_bytes, read_safetensors
+from cutaway.weights.pth import read_pth
+
+# where checkpoints of training keep the weights, in the order in which they are looked for
+_KEYS = ("state_dict", "model_state_dict", "model", "net", "network", "params", "weights", "module")
+
+
+def read_weights(path, *, key: str | None = None) -> dict:
+    """{name: array} of a file of weights; nothing in the file is executed.
+
+    Args:
+        path: .pth, .pt, .th, .bin (PyTorch) or .safetensors; what counts is the content.
+        key: of a checkpoint that keeps several sets of weights, the one that is wanted; None:
+            the usual names are looked for.
+
+    Raises:
+        RunError: no such file, a damaged one, one that asks for more than tensors, or one in
+            which no tensors are found.
+
+    Example:
+        >>> read_weights("resnet18-f37072fd.pth")["fc.weight"].shape          # doctest: +SKIP
+        (1000, 512)
+    """
+    path = Path(path)
+    content = read_bytes(path)
+    if _is_safetensors(content, path):
+        return read_safetensors(content, path)
+    try:
+        found = read_pth(content)
+    except RunError as error:
+        raise RunError(f"{path}: {error.came}", expected=error.expected, mend=error.mend) from error
+    return _tensors_of(found, path, key)
+
+
+def _is_safetensors(content, path) -> bool:
+    # its header is JSON, after eight bytes of length
+    return content[8:9] == b"{" or path.suffix == ".safetensors"
+
+
+def _tensors_of(found, path, key):
+    if not isinstance(found, dict):
+        raise RunError(
+            f"{path} holds a {type(found).__name__}, not named tensors",
+            expected="a state_dict: names and tensors",
+            mend="save it with torch.save(model.state_dict(), path)",
+        )
+    sets = {name: value for name, value in found.items() if _named_tensors(value)}
+    if key is not None:
+        if key not in sets:
+            raise RunError(
+                f"{path} has no weights under {key!r}",
+                expected="a key that holds named tensors",
+                mend=did_you_mean(key, sets or found),
+            )
+        return _named_tensors(sets[key])
+    own = _named_tensors(found)
+    if own:
+        return own
+    for name in _KEYS:
+        if name in sets:
+            return _named_tensors(sets[name])
+    if len(sets) == 1:
+        return _named_tensors(next(iter(sets.values())))
+    came = ", ".join(map(str, list(found)[:8])) or "nothing"
+    raise RunError(
+        f"{path} holds {came}, and which of it is the weights is not clear",
+        expected=f"named tensors, or a checkpoint with them under one of {', '.join(_KEYS)}",
+        mend=f"read_weights(path, key={next(iter(sets))!r})" if sets else None,
+    )
+
+
+def _named_tensors(value) -> dict:
+    """The tensors of a dict, without the plain values beside them; {} if it is no such dict."""
+    if not isinstance(value, dict):
+        return {}
+    return {
+        name: array
+        for name, array in value.items()
+        if isinstance(array, np.ndarray) and isinstance(name, str)
+    }
