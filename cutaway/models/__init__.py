@@ -23,15 +23,42 @@ _HOMES = {
         "bert_tiny",
         "masked_cross_entropy",
     ),
-    "convolutional": ("cnn", "curve_cnn"),
-    "efficientnet": ("EfficientNet", "efficientnet_b0", "efficientnet_lite0"),
+    "convolutional": (
+        "cnn",
+        "curve_cnn",
+    ),
+    "efficientnet": (
+        "EfficientNet",
+        "efficientnet_b0",
+        "efficientnet_lite0",
+    ),
     "forecast": ("Forecaster",),
-    "inception": ("GoogLeNet", "Inception", "auxiliary_loss", "googlenet"),
+    "inception": (
+        "GoogLeNet",
+        "Inception",
+        "auxiliary_loss",
+        "googlenet",
+    ),
     "language": ("LanguageModel",),
-    "lenet": ("LeNet5", "lenet5", "lenet5_modern"),
-    "listing": ("Known", "catalogue"),
-    "mobilenet": ("InvertedResidual", "MobileNetV2", "mobilenet_v2"),
+    "lenet": (
+        "LeNet5",
+        "lenet5",
+        "lenet5_modern",
+    ),
+    "listing": (
+        "Known",
+        "catalogue",
+    ),
+    "mobilenet": (
+        "InvertedResidual",
+        "MobileNetV2",
+        "mobilenet_v2",
+    ),
     "perceptron": ("mlp",),
+    "recurrent": (
+        "RecurrentClassifier",
+        "recurrent_layers",
+    ),
     "resnet": (
         "BasicBlock",
         "Bottleneck",
@@ -44,16 +71,28 @@ _HOMES = {
         "resnet34",
         "resnet50",
     ),
-    "sentences": ("SentenceEncoder", "minilm"),
+    "sentences": (
+        "SentenceEncoder",
+        "minilm",
+    ),
     "table": ("TableNetwork",),
     "text": (
         "TEXT_MODELS",
         "BagOfEmbeddings",
         "LSTMClassifier",
+        "RecurrentTextClassifier",
         "TransformerClassifier",
         "text_network",
     ),
-    "vgg": ("VGG", "vgg16", "vgg16_norm"),
+    "translation": (
+        "Translator",
+        "translation_pairs",
+    ),
+    "vgg": (
+        "VGG",
+        "vgg16",
+        "vgg16_norm",
+    ),
 }
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
 
