@@ -1,6 +1,6 @@
 """Jobs over the suite, in parallel and resumable: each answer is written as soon as it is there."""
 
-import concurrent.futures
+import functools
 import json
 import multiprocessing
 import time
@@ -38,23 +38,22 @@ def answer(work, jobs: dict, path: Path, processes: int) -> dict:
     found = read(path)
     jobs = {key: arguments for key, arguments in jobs.items() if key not in found}
     context = multiprocessing.get_context("spawn")
-    with concurrent.futures.ProcessPoolExecutor(
-        min(processes, 2), mp_context=context, max_tasks_per_child=20
-    ) as pool:
+    # a Pool: concurrent.futures with max_tasks_per_child hangs in Python 3.11 (cpython#115634)
+    with context.Pool(min(processes, 2), maxtasksperchild=20) as pool:
         began = time.perf_counter()
-        waiting = {pool.submit(_alone, work, a): key for key, a in jobs.items()}
-        for done, future in enumerate(concurrent.futures.as_completed(waiting), 1):
-            key = waiting[future]
-            found[key] = future.result()
+        work = functools.partial(_alone, work)
+        for done, (key, value) in enumerate(pool.imap_unordered(work, jobs.items()), 1):
+            found[key] = value
             path.write_text(json.dumps(dict(sorted(found.items())), indent=1) + "\n")
             seconds = time.perf_counter() - began
-            print(f"{done}/{len(jobs)} {seconds:5.0f} s  {key}  {_short(found[key])}", flush=True)
+            print(f"{done}/{len(jobs)} {seconds:5.0f} s  {key}  {_short(value)}", flush=True)
     return found
 
 
-def _alone(work, arguments):
+def _alone(work, job):
+    key, arguments = job
     try:
-        return work(*arguments)
+        return key, work(*arguments)
     finally:
         jax.clear_caches()  # programs differ, so that compiled ones would only pile up
 

@@ -13,6 +13,7 @@ import numpy as np
 
 from cutaway import losses, nn, ops
 from cutaway.doctor import surgery
+from cutaway.doctor.outputs import ending
 from cutaway.doctor.program import Program, copied
 from cutaway.errors import OptionError, expect_choice, expect_range
 from cutaway.losses import LOSSES, expects
@@ -241,6 +242,8 @@ class OutputActivation(Change):
             expect_choice(self.name, nn.ACTIVATIONS, what="activation")
         new = nn.Identity() if self.name is None else nn.ACTIVATIONS[self.name]()
         _, output = surgery.hidden_and_output(trainer, program.x)
+        if output is None and ending(trainer, program.x).activation:
+            output = surgery.last_without_weights(trainer, program.x)
         if output is not None:
             surgery.replace(trainer.net, output, new)
         elif self.name is None:
@@ -437,7 +440,8 @@ def _standardised(values):
 class ReplaceLoss(Change):
     """Another loss, by its name in LOSSES; targets become class numbers or one-hot as it wants.
 
-    The network's output stays: see OutputActivation.
+    A single output for a loss over class numbers becomes one for each class. Otherwise the
+    network's output stays: see OutputActivation.
     """
 
     name: str
@@ -452,11 +456,16 @@ class ReplaceLoss(Change):
         trainer.loss = LOSSES[self.name]
         to = expects(trainer.loss).target
         sizes = surgery.calls(trainer, program.x)[-1][1].shape
+        if to == "labels" and sizes[-1] == 1 and program.y.size == len(program.y):
+            # one output that was to be the number of the class: an output for each class instead
+            classes = int(program.y.max()) + 1
+            trainer = surgery.with_outputs(trainer, program.x, classes)
+            sizes = (*sizes[:-1], classes)
         validation = program.validation
         if validation is not None:
             validation = (validation[0], _targets(np.asarray(validation[1]), to, sizes))
         y = _targets(program.y, to, sizes)
-        return dataclasses.replace(program, y=y, validation=validation)
+        return dataclasses.replace(program, trainer=trainer, y=y, validation=validation)
 
 
 def _targets(y, to, sizes):

@@ -11,6 +11,9 @@ from cutaway.doctor.program import Program
 from cutaway.errors import CutawayError, OptionError
 from cutaway.train import Trainer
 
+# A cure that leaves this many times the loss that another one leaves mends less than the fault, and
+# its finding loses this much trust.
+HALF, LESS = 2.0, 0.1
 NEARLY = 0.15  # by how much less sure a cause may be than what it explains, and still goes before
 
 STUCK = ("plateau", "saddle_point", "local_minimum", "underfitting", "too_few_epochs")
@@ -28,24 +31,25 @@ EXPLAINS = {
     "train_eval_mismatch": ("overfitting", "underfitting"),
     "frozen_parameters": SLOW,
     "symmetric_weights": SLOW,
-    "wrong_loss": ("saturated_units", "vanishing_gradient", *SLOW),
-    "wrong_output_activation": ("saturated_units", "vanishing_gradient", *SLOW),
+    "wrong_loss": ("saturated_units", "vanishing_gradient", "nan_source", *SLOW),
+    "wrong_output_activation": ("saturated_units", "vanishing_gradient", "nan_source", *SLOW),
     "bad_initial_scale": (*FLOW, *UNSTABLE, *SLOW),
     "wrong_hidden_activation": ("vanishing_gradient", "dead_units", "saturated_units", *SLOW),
     "learning_rate_too_high": (*FLOW, "oscillation", "nan_source", *STUCK),
     "exploding_gradient": ("oscillation", "nan_source", *STUCK),
     "adaptive_rate_decay": SLOW,
-    "over_regularised": ("vanishing_gradient", *STUCK),
+    "over_regularised": ("vanishing_gradient", "learning_rate_too_high", *STUCK),
     "class_imbalance": STUCK,
     "saturated_units": ("vanishing_gradient", *SLOW),
     "dead_units": ("vanishing_gradient", *SLOW),
     "vanishing_gradient": SLOW,
     "optimizer_mismatch": ("learning_rate_too_low", *STUCK),
     "learning_rate_too_low": STUCK,
-    "oscillation": ("plateau", "underfitting"),
+    "oscillation": ("learning_rate_too_high", "plateau", "underfitting"),
     "saddle_point": ("plateau", "underfitting", "too_few_epochs"),
     "local_minimum": ("plateau", "underfitting", "too_few_epochs"),
-    "plateau": ("underfitting", "too_few_epochs"),
+    "plateau": ("learning_rate_too_low", "optimizer_mismatch", "underfitting", "too_few_epochs"),
+    "underfitting": ("learning_rate_too_low", "too_few_epochs"),
     "too_few_epochs": ("underfitting",),
 }
 
@@ -117,7 +121,10 @@ def diagnose(
     if evidence.trouble is not None:
         notes.append(f"Training broke off: {evidence.trouble.came}.")
     found = []
-    for code, look in all_symptoms().items():
+    symptoms_of = all_symptoms()
+    if not evidence.trained:  # nothing else can be asked of data that are no numbers
+        symptoms_of = {"nan_source": symptoms_of["nan_source"]}
+    for code, look in symptoms_of.items():
         watch(code.replace("_", " "))
         try:
             finding = look(evidence)
@@ -144,25 +151,32 @@ def all_symptoms() -> dict:
 def rank(findings: list[Finding]) -> tuple:
     """The findings as they matter: the surest first, what a found cause explains at the end.
 
-    A cause explains only what it is about as sure as.
+    A cause explains only what it is about as sure as; of two that may explain each other, the
+    surer one does.
 
     Returns:
         ([Finding], {code explained: code of its cause})
     """
-    by_trust = sorted(findings, key=lambda f: -_trust(f))
+    best = min((f.cured for f in findings if math.isfinite(f.cured)), default=math.nan)
+
+    def trust(finding):
+        sure = finding.confidence if math.isfinite(finding.confidence) else 0.0
+        return sure - LESS * (finding.cured > HALF * best and finding.cured > 1 / HALF)
+
+    def explains(cause, effect):
+        if effect.code not in EXPLAINS.get(cause.code, ()):
+            return False
+        if cause.code in EXPLAINS.get(effect.code, ()):
+            return trust(cause) > trust(effect)
+        return trust(cause) >= trust(effect) - NEARLY
+
+    by_trust = sorted(findings, key=lambda f: -trust(f))
     explained = {}
     for finding in by_trust:
-        causes = [
-            other
-            for other in by_trust
-            if finding.code in EXPLAINS.get(other.code, ())
-            and _trust(other) >= _trust(finding) - NEARLY
-        ]
+        causes = [other for other in by_trust if explains(other, finding)]
         if causes:
             explained[finding.code] = causes[0].code
+    if by_trust and len(explained) == len(by_trust):  # all by one another
+        del explained[by_trust[0].code]
     first = [f for f in by_trust if f.code not in explained]
     return first + [f for f in by_trust if f.code in explained], explained
-
-
-def _trust(finding):
-    return finding.confidence if math.isfinite(finding.confidence) else 0.0

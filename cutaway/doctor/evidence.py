@@ -114,6 +114,11 @@ class Evidence:
         """The trained network."""
         return self.trainer.net
 
+    @property
+    def trained(self) -> bool:
+        """Whether a step could be made at all: not so with NaN in the data."""
+        return not isinstance(self.trouble, DataError)
+
     @functools.cached_property
     def layers(self) -> list[Layer]:
         return self.probes.layers(self.trainer)

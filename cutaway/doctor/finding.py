@@ -1,6 +1,7 @@
 """What the doctor says: findings with their evidence, and what to change."""
 
 import dataclasses
+import math
 import textwrap
 
 from cutaway.explain.story import WIDTH, Story, number
@@ -53,6 +54,8 @@ class Finding:
         explanation: a few sentences.
         prescriptions: [Prescription], the smallest change first.
         confidence: from 0 to 1.
+        cured: the loss with the first prescription as a share of that without, where it was tried;
+            NaN where it was not.
     """
 
     code: str
@@ -61,6 +64,7 @@ class Finding:
     explanation: str
     prescriptions: list
     confidence: float
+    cured: float = math.nan
 
     def text(self, width: int = WIDTH, *, brief: bool = False) -> str:
         """What and where; evidence; the explanation, unless brief; do this."""

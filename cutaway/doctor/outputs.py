@@ -9,10 +9,12 @@ import math
 import numpy as np
 
 from cutaway.engine import Tensor, as_array, no_grad
+from cutaway.explain.links import MOVEMENT
 from cutaway.losses import expects
 from cutaway.losses.contract import Expects
 from cutaway.nn import watch
-from cutaway.train.checks import output_of
+from cutaway.train.checks import evaluation_mode, output_of
+from cutaway.train.probe_numbers import FUNCTIONS
 
 # what the functions that a network may end in can give; those that give any number are left out
 RANGES = {
@@ -70,11 +72,27 @@ class Ending:
 
 
 def ending(trainer, x) -> Ending:
-    """How a trainer's net ends, found from shapes alone: nothing is computed."""
+    """How a trainer's net ends: by its last layer, or by the function that a layer calls last."""
     shape, last = output_of(trainer._prepared, x)
     path = next((p for p, m in trainer.net.modules().items() if m is last), "")
     name = type(last).__name__
+    if name not in RANGES:
+        name = _called_last(trainer, x)
     return Ending(path, name if name in RANGES else "", shape[1:])
+
+
+def _called_last(trainer, x) -> str:
+    """The class of the activation function whose output the network returns, "" if it is none."""
+    x = as_array(x[:2])
+    leaf = Tensor(x, requires_grad=x.dtype.kind == "f")
+    with evaluation_mode(trainer._prepared), trainer._computing():
+        record = trainer._prepared(leaf).record
+    while record is not None and record.operation in MOVEMENT and record.inputs[0] is not None:
+        record = record.inputs[0].record
+    if record is None:
+        return ""
+    name = record.operation.name
+    return "Softmax" if name == "softmax" else FUNCTIONS.get(name, ("",))[0]
 
 
 def wants(loss, y, shape) -> Expects | None:

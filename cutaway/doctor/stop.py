@@ -83,9 +83,9 @@ def find_stop(evidence) -> Stop | None:
         return None
     rerun, how, by_restart = found
     wider = reruns.relative()
-    if wider is not None and _is_beyond(reruns, wider, rerun):
+    if wider is not None and is_beyond(reruns, wider.loss, rerun.loss):
         best = min(map(reruns.restart, RESTARTS + MORE_RESTARTS), key=lambda found: found.loss)
-        if _is_beyond(reruns, wider, best):
+        if is_beyond(reruns, wider.loss, best.loss):
             return None  # what the network cannot represent is no matter of where it stands
         rerun, how, by_restart = best, "from the best of some starts", True
     gap = reruns.base.loss - rerun.loss
@@ -100,8 +100,9 @@ def find_stop(evidence) -> Stop | None:
     return Stop(kind, pace, rerun, how, by_restart, shape)
 
 
-def _is_beyond(reruns, wider, rerun) -> bool:
-    return reruns.base.loss - wider.loss > BEYOND * (reruns.base.loss - rerun.loss)
+def is_beyond(reruns, wider: float, reached: float) -> bool:
+    """Whether a larger network's loss `wider` is BEYOND times as far down as `reached`."""
+    return reruns.base.loss - wider > BEYOND * (reruns.base.loss - reached)
 
 
 def _attempts(reruns):

@@ -1,10 +1,13 @@
 """Surgery: layers of a network found by running it, replaced, or put in."""
 
+import copy
+
 import numpy as np
 
+from cutaway.doctor.program import rebuilt
 from cutaway.engine import Operation, no_grad
 from cutaway.errors import OptionError
-from cutaway.nn import ACTIVATIONS, Module, Sequential
+from cutaway.nn import ACTIVATIONS, Flatten, Identity, Linear, Module, Sequential
 from cutaway.nn.module import watch
 from cutaway.nn.state import Parameter, Stateful
 
@@ -51,6 +54,36 @@ def hidden_and_output(trainer, x) -> tuple:
     hidden = list(dict.fromkeys(m for m in seen[:last] if is_activation(m)))
     after = [m for m in seen[last + 1 :] if is_activation(m) and m not in hidden]
     return hidden, after[-1] if after else None
+
+
+def last_without_weights(trainer, x):
+    """The innermost module that finishes last; None if it has parameters or only passes on."""
+    module = calls(trainer, x)[-1][0]
+    return None if module.parameters() or _is_plumbing(module) else module
+
+
+def _is_plumbing(module) -> bool:
+    return isinstance(module, Flatten | Identity)
+
+
+def with_outputs(trainer, x, count: int):
+    """The trainer with a last Linear of `count` outputs in place of its one, newly drawn.
+
+    Raises:
+        OptionError: the network does not end in a Linear of one output.
+    """
+    last = calls(trainer, x)[-1][0]
+    if not isinstance(last, Linear) or last.weight.shape[1] != 1:
+        raise OptionError(
+            f"the network ends in {type(last).__name__}, not in a Linear of one output",
+            expected=f"a last layer that can be given {count} outputs",
+            mend="change the network by hand",
+        )
+    net = copy.deepcopy(trainer.net)
+    paths = {id(module): path for path, module in trainer.net.modules().items()}
+    old = net.modules()[paths[id(last)]]
+    replace(net, old, Linear(old.weight.shape[0], count))
+    return rebuilt(trainer, net=net, optimizer=trainer.optimizer.over)
 
 
 def holds_weights(module) -> bool:

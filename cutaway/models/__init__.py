@@ -24,8 +24,13 @@ _HOMES = {
         "masked_cross_entropy",
     ),
     "convolutional": ("cnn", "curve_cnn"),
+    "efficientnet": ("EfficientNet", "efficientnet_b0", "efficientnet_lite0"),
     "forecast": ("Forecaster",),
+    "inception": ("GoogLeNet", "Inception", "auxiliary_loss", "googlenet"),
     "language": ("LanguageModel",),
+    "lenet": ("LeNet5", "lenet5", "lenet5_modern"),
+    "listing": ("Known", "catalogue"),
+    "mobilenet": ("InvertedResidual", "MobileNetV2", "mobilenet_v2"),
     "perceptron": ("mlp",),
     "recurrent": ("RecurrentClassifier", "recurrent_layers"),
     "resnet": (
@@ -51,6 +56,7 @@ _HOMES = {
         "text_network",
     ),
     "translation": ("Translator", "translation_pairs"),
+    "vgg": ("VGG", "vgg16", "vgg16_norm"),
 }
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
 

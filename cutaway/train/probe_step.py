@@ -6,10 +6,8 @@ its numbers: weights, slots, statistics and random keys stay as they were.
 
 import contextlib
 import dataclasses
-import math
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 
 from cutaway.engine import Tensor, gradients
@@ -18,30 +16,20 @@ from cutaway.nn.jit import jit
 from cutaway.nn.module import Module, watch
 from cutaway.nn.recompute import Recompute
 from cutaway.nn.recurrent import Recurrent
-from cutaway.nn.state import Parameter, Stateful, signature, wrap
+from cutaway.nn.state import signature, wrap
 from cutaway.ops.precision import current_precision
-from cutaway.optim import Adadelta, Adagrad, Adam, Nadam, RMSprop
+from cutaway.train.probe_numbers import (
+    FUNCTIONS,
+    as_float,
+    finished,
+    numbers_of,
+    own_parameters,
+    rate_of,
+    raw_of,
+    top_class,
+)
 
-SATURATED = 0.05  # a slope below this share of the function's largest slope
-SAMPLE = 1024  # elements of which quantiles are taken
 HOST_NUMBERS = 2**20  # that a program hands out as they are; of more it takes the statistics
-
-# activation functions by the names of their operations: (class, largest slope, goes to 0 where off)
-FUNCTIONS = {
-    "threshold": ("Threshold", 1.0, True),
-    "sigmoid": ("Sigmoid", 0.25, False),
-    "tanh": ("Tanh", 1.0, False),
-    "relu": ("ReLU", 1.0, True),
-    "relu6": ("ReLU6", 1.0, True),
-    "leaky_relu": ("LeakyReLU", 1.0, True),
-    "parametric_relu": ("PReLU", 1.0, True),
-    "elu": ("ELU", 1.0, True),
-    "selu": ("SELU", 1.0507, True),
-    "softplus": ("Softplus", 1.0, True),
-    "silu": ("SiLU", 1.0, True),
-    "gelu": ("GELU", 1.0, True),
-    "gelu_tanh": ("GELU", 1.0, True),
-}
 SOFTMAX = {"softmax": "Softmax", "log_softmax": "LogSoftmax"}
 
 
@@ -134,14 +122,14 @@ class Program:
         return [(v.data, v.grad) for v in self._variables]
 
     def run(self, values: list) -> tuple:
-        """(loss, [numbers of each place]) of the step that begins with `values`."""
+        """(loss, top_class, [numbers of each place]) of the step that begins with `values`."""
         self.compile()
-        (loss, found), _ = self._executable(values, self._window)
-        loss, found = jax.device_get((loss, found))
+        said, _ = self._executable(values, self._window)
+        loss, top, found = jax.device_get(said)
         if self._on_host:
             with np.errstate(all="ignore"):  # a network may be about to break
-                found = [_numbers(p, raw) for p, raw in zip(self.places, found, strict=True)]
-        return float(loss), [_finished(numbers) for numbers in found]
+                found = [numbers_of(p, raw) for p, raw in zip(self.places, found, strict=True)]
+        return float(loss), float(top), [finished(numbers) for numbers in found]
 
     def _trace(self, trainer, x, y):
         """The step; every Variable is put back."""
@@ -150,15 +138,15 @@ class Program:
         try:
             for v in variables:
                 v.grad = None
-            found, loss = _forward(trainer, x, y)
+            found, loss, out = _forward(trainer, x, y)
             _backward(found, loss)
             moved = [p for p in trainer.optimizer.parameters if p.grad is not None]
             moves = {p: [p.data, p.grad] for p in moved}
             if moved:
                 trainer.optimizer.step()
             for p in moved:
-                moves[p] += [p.data - moves[p][0], _rate(trainer.optimizer, p)]
-            raw = [_raw(one, moves) for one in found]
+                moves[p] += [p.data - moves[p][0], rate_of(trainer.optimizer, p)]
+            raw = [raw_of(one, moves) for one in found]
         finally:
             for v, (data, grad) in zip(variables, before, strict=True):
                 v.data, v.grad = data, grad
@@ -166,8 +154,8 @@ class Program:
         # a small program compiles in half the time without the statistics
         self._on_host = sum(a.size for a in jax.tree.leaves(raw)) <= HOST_NUMBERS
         if not self._on_host:
-            raw = [_numbers(one.place, r) for one, r in zip(found, raw, strict=True)]
-        return wrap((_float(loss.data), raw))
+            raw = [numbers_of(one.place, r) for one, r in zip(found, raw, strict=True)]
+        return wrap((as_float(loss.data), top_class(trainer.loss, out), raw))
 
 
 @contextlib.contextmanager
@@ -183,7 +171,7 @@ def _training(net):
 
 
 def _forward(trainer, x, y):
-    """([_Found] in the order of the calls, loss)."""
+    """([_Found] in the order of the calls, loss, output of the network)."""
     net = trainer.net
     paths = {id(module): path for path, module in net.modules().items()}
     calls, outputs = [], []
@@ -202,8 +190,9 @@ def _forward(trainer, x, y):
     with _kept(net), watch(net, look):
         loss = trainer._steps._loss(x, y)
     found = _merged(calls, _activations(records(loss.record), net))
-    _connect(found, outputs[-1] if outputs else loss)
-    return found, loss
+    out = outputs[-1] if outputs else loss
+    _connect(found, out)
+    return found, loss, out
 
 
 @contextlib.contextmanager
@@ -220,28 +209,12 @@ def _kept(net):
 
 
 def _role(module) -> str | None:
-    own = _own_parameters(module)
+    own = own_parameters(module)
     if not own:
         return None
     if any(p.ndim > 1 for p in own):
         return "weights"
     return "norm" if "Norm" in type(module).__name__ else None
-
-
-def _own_parameters(module) -> list:
-    """Parameters of the module itself, not those of modules inside it."""
-    found, waiting = [], list(vars(module).values())
-    while waiting:
-        value = waiting.pop(0)
-        if isinstance(value, Parameter):
-            found.append(value)
-        elif isinstance(value, dict):
-            waiting += value.values()
-        elif isinstance(value, list | tuple):
-            waiting += value
-        elif isinstance(value, Stateful) and not isinstance(value, Module):
-            waiting += vars(value).values()
-    return found
 
 
 def _activations(records, net) -> list:
@@ -349,126 +322,3 @@ def _backward(found, loss):
 
     for leaf, grad in gradients(loss, visit=visit):
         leaf.grad = grad
-
-
-# the numbers of a place, from arrays of JAX in the program or of NumPy after it
-
-
-def _raw(found, moves) -> dict:
-    """The arrays from which the numbers of a place are taken."""
-    place = found.place
-    out = found.out.data if found.record is None else found.record.out
-    raw = {"out": _float(out), "grads": [_float(g) for g in found.grads]}
-    if place.role == "activation":
-        if place.function == "softmax":
-            raw["slope"] = raw["out"] * (1 - raw["out"])
-        elif place.function in FUNCTIONS:
-            ones = jnp.ones_like(found.record.out)
-            raw["slope"] = _float(found.record.operation.pull(found.record, ones)[0])
-        return raw
-    own = _own_parameters(place.module)
-    own = [p for p in own if p.ndim > 1] or own
-    kept = [(p, moves[p]) for p in own if p in moves]
-    raw["weights"] = [_float(moves[p][0] if p in moves else p.data) for p in own]
-    raw["weight_grads"] = [_float(grad) for _, (_, grad, _, _) in kept]
-    raw["changes"] = [_float(change) for _, (_, _, change, _) in kept]
-    raw["rates"] = [_sample(_float(rate)) for _, (_, _, _, rate) in kept]
-    bias = getattr(place.module, "bias", None)
-    if isinstance(bias, Parameter) and bias.shape == own[0].shape[-1:]:
-        raw["bias"] = _float(moves[bias][0] if bias in moves else bias.data)
-    return raw
-
-
-def _numbers(place, raw) -> dict:
-    out = raw["out"]
-    off = out == 0
-    size = sum(g.size for g in raw["grads"])
-    numbers = {
-        "mean": out.mean(),
-        "std": out.std(),
-        "sample": _sample(out),
-        "off": off.mean(),
-        "grad": _norm(raw["grads"]) / math.sqrt(size) if size else math.nan,
-    }
-    if place.role == "activation":
-        numbers["dead"] = off.reshape(-1, out.shape[-1] if out.ndim else 1).all(axis=0).mean()
-        if "slope" in raw:
-            numbers["saturated"] = _saturated(place.function, out, raw["slope"])
-        return numbers
-    weight = _norm(raw["weights"])
-    numbers |= {
-        "weight": weight,
-        "weight_grad": _norm(raw["weight_grads"]),
-        "update": _norm(raw["changes"]) / (weight + (weight == 0)),
-        "rates": raw["rates"],
-    }
-    if place.role == "weights" and place.kind != "Embedding":
-        numbers["units_apart"] = _apart(raw["weights"][0], raw.get("bias"))
-    return numbers
-
-
-def _finished(numbers: dict) -> dict:
-    """The numbers as floats, with quantiles of what were samples: sorting is slow to compile."""
-    sample, rates = numbers.pop("sample"), numbers.pop("rates", None)
-    found = {name: float(value) for name, value in numbers.items()}
-    with np.errstate(all="ignore"):
-        found["low"], found["high"] = np.quantile(sample, (0.01, 0.99)).tolist()
-    if rates is not None:
-        found["step_size"] = float(np.median(np.concatenate(rates))) if rates else 0.0
-    return found
-
-
-def _saturated(function, out, slope):
-    _, largest, has_off = FUNCTIONS.get(function, ("", 0.25, False))  # softmax: p (1 - p)
-    flat = abs(slope) < SATURATED * largest
-    return ((flat & (out != 0)) if has_off else flat).mean()
-
-
-def _apart(w, bias):
-    """The largest distance of a unit's incoming weights to the first one's, by the largest norm."""
-    w = w.reshape(-1, w.shape[-1])
-    if w.shape[-1] < 2:
-        return math.nan
-    square, apart = (w**2).sum(axis=0), ((w - w[:, :1]) ** 2).sum(axis=0)
-    if bias is not None:
-        square, apart = square + bias**2, apart + (bias - bias[0]) ** 2
-    largest = square.max()
-    return (apart.max() / (largest + (largest == 0))) ** 0.5
-
-
-def _rate(optimizer, parameter):
-    """By what the optimizer multiplies (a mean of) the gradient, for each element."""
-    i = next(k for k, p in enumerate(optimizer.parameters) if p is parameter)
-    slot = {name: optimizer.state[name][i].data for name in optimizer.slots}
-    optimizer._each.moving = i
-    try:
-        lr = optimizer.lr
-    finally:
-        optimizer._each.moving = None
-    if isinstance(optimizer, Adam | Nadam):
-        v_hat = slot["v"] / (1 - optimizer.betas[1] ** optimizer.t)
-        return lr / (jnp.sqrt(v_hat) + optimizer.eps)
-    if isinstance(optimizer, RMSprop):
-        return lr / (jnp.sqrt(slot["v"]) + optimizer.eps)
-    if isinstance(optimizer, Adagrad):
-        return lr / (jnp.sqrt(slot["total"]) + optimizer.eps)
-    if isinstance(optimizer, Adadelta):
-        past = jnp.sqrt(slot["mean_d2"] + optimizer.eps)
-        return lr * past / jnp.sqrt(slot["mean_g2"] + optimizer.eps)
-    return jnp.asarray(lr)[None]
-
-
-def _sample(array):
-    """About SAMPLE elements of an array, spread over it and over its last axis."""
-    every = max(1, array.size // SAMPLE)
-    while array.ndim and math.gcd(every, array.shape[-1]) > 1:
-        every += 1
-    return array.ravel()[::every]
-
-
-def _norm(arrays):
-    return sum((a**2).sum() for a in arrays) ** 0.5 if arrays else 0.0
-
-
-def _float(array):
-    return jnp.asarray(array).astype(jnp.float32)

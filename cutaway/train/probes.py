@@ -29,10 +29,10 @@ LEAST_MOMENTS = 10  # that are measured in any case, if all of them take less th
 WAITING_BYTES = 2**25  # of moments that wait until the program is compiled
 
 OF_OUTPUT = ("mean", "std", "low", "high", "off", "dead", "saturated", "grad", "growth")
-OF_WEIGHTS = ("weight", "weight_grad", "update", "step_size", "units_apart")
+OF_WEIGHTS = ("weight", "weight_grad", "update", "step_size", "damped", "units_apart")
 NUMBERS = (*OF_OUTPUT, *OF_WEIGHTS)
 LABELS = ("layer", "kind", "role")
-COLUMNS = ("step", "epoch", "loss", "layer", "kind", "number", "role", *NUMBERS)
+COLUMNS = ("step", "epoch", "loss", "top_class", "layer", "kind", "number", "role", *NUMBERS)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -65,17 +65,20 @@ class Probes(Callback):
 
     Attributes:
         rows: list of dicts, one for each moment and layer: step, epoch (complete ones), loss (on
-            the window, in training mode), layer (path), kind (class), number (l of the layer, or
-            of the layer before an activation or norm), role ("weights", "activation" or "norm");
-            of its output mean, std, low and high (quantiles, 1% and 99%), off (share that is
-            exactly 0), dead (share of units that are 0 on every row, for activations), saturated
-            (share of elements whose slope is below 5% of the function's largest, those that are
-            off not counted), grad (root mean square of ∂L/∂output); growth (grad over that of
-            the next layer of the same role); of its weights weight and weight_grad (norms),
-            update (‖Δw‖/‖w‖ of one step), step_size (median of the rate by which the optimizer
-            multiplies a gradient), units_apart (largest difference between the incoming weights
-            of a unit and of the first one, by the largest norm of such; 0: all are the same).
-            NaN where there is no such number.
+            the window, in training mode), top_class (share of the window's rows that get the
+            class predicted most often; NaN without classes), layer (path), kind (class), number
+            (l of the layer, or of the layer before an activation or norm), role ("weights",
+            "activation" or "norm"); of its output mean, std, low and high (quantiles, 1% and
+            99%), off (share that is exactly 0), dead (share of units that are 0 on every row,
+            for activations), saturated (share of elements whose slope is below 5% of the
+            function's largest, those that are off not counted), grad (root mean square of
+            ∂L/∂output); growth (grad over that of the next layer of the same role); of its
+            weights weight and weight_grad (norms), update (‖Δw‖/‖w‖ of one step), step_size
+            (median of the rate by which the optimizer multiplies a gradient), damped (share of
+            weights whose gradients are below the optimizer's ε, which holds their steps back),
+            units_apart (largest difference between the incoming weights of a unit and of the
+            first one, by the largest norm of such; 0: all are the same). NaN where there is no
+            such number.
         spent: seconds that measuring took in the last training, without compiling.
 
     Example:
@@ -182,11 +185,11 @@ class Probes(Callback):
 
     def _measure(self, program, values, step, epoch):
         began = time.perf_counter()
-        loss, found = program.run(values)
+        loss, top, found = program.run(values)
         self._places = program.places
         self._last_step = step
         self._moments += 1
-        self.rows += _rows(step, epoch, loss, program.places, found)
+        self.rows += _rows(step, epoch, loss, top, program.places, found)
         seconds = time.perf_counter() - began
         self._cost = min(self._cost, seconds)
         self.spent += seconds
@@ -257,11 +260,11 @@ class Probes(Callback):
         ]
 
 
-def _rows(step, epoch, loss, places, found) -> list:
+def _rows(step, epoch, loss, top, places, found) -> list:
     rows = []
     for place, numbers in zip(places, found, strict=True):
-        row = {"step": step, "epoch": epoch, "loss": loss, "layer": place.path}
-        row |= {"kind": place.kind, "number": place.number, "role": place.role}
+        row = {"step": step, "epoch": epoch, "loss": loss, "top_class": top}
+        row |= {"layer": place.path, "kind": place.kind, "number": place.number, "role": place.role}
         row |= {name: numbers.get(name, math.nan) for name in NUMBERS}
         row["growth"] = None
         rows.append(row)

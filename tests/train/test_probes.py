@@ -155,6 +155,29 @@ def test_the_step_size_is_what_multiplies_the_gradient(build, expected):
     assert row["step_size"] == pytest.approx(expected(grad), rel=1e-3)
 
 
+def test_weights_whose_gradients_are_below_epsilon_are_counted():
+    net = mlp()
+    MSE(net(X), Tensor(Y)).backward()
+    size = np.abs(np.asarray(net[0].weight.grad))
+    eps = float(np.sort(size.ravel())[size.size // 2 - 1 : size.size // 2 + 1].mean())
+    for p in net.parameters():
+        p.grad = None
+    rows = at_start(net, optimizer=ct.Adam(net, lr=0.1, eps=eps))
+    assert rows["0"]["damped"] == pytest.approx((size < eps).mean(), abs=1e-6)
+    assert 0.3 < rows["0"]["damped"] < 0.7
+    plain = mlp()
+    assert math.isnan(at_start(plain, optimizer=ct.SGD(plain, lr=0.1))["0"]["damped"])
+
+
+def test_the_class_that_is_predicted_most_often_has_its_share():
+    net = ct.Sequential(ct.Linear(3, 4))
+    chosen = net(X).numpy().argmax(axis=1)
+    loss = ct.losses.sparse_categorical_cross_entropy_with_logits
+    found = at_start(net, X, np.arange(len(X)) % 4, loss=loss)
+    assert found["0"]["top_class"] == pytest.approx(np.bincount(chosen).max() / len(X))
+    assert math.isnan(at_start(mlp())["0"]["top_class"])
+
+
 class Functional(ct.Module):
     """Activations without modules, one layer used twice, a layer by the way of a sum."""
 

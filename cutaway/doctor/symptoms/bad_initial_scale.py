@@ -17,6 +17,9 @@ from cutaway.nn.init import fans
 # this factor. GPT-2's 0.02 is 0.3 of the lower end at width 64, and more in wider layers.
 TOO_LARGE = 3.0
 TOO_SMALL = 0.2
+# Small weights lie near the saddle at 0. Where the Hessian proves that the training is stuck there,
+# saddle_point says more.
+AT_A_SADDLE = 0.5
 
 
 @dataclasses.dataclass(frozen=True)
@@ -30,9 +33,10 @@ class _Scale:
 def look(evidence: Evidence) -> Finding | None:
     if evidence.left <= LEARNED:
         return None
-    found = [s for s in _scales(evidence) if s.ratio > TOO_LARGE or s.ratio < TOO_SMALL]
-    if not found:
-        return None
+    scales = _scales(evidence)
+    found = [s for s in scales if s.ratio > TOO_LARGE or s.ratio < TOO_SMALL]
+    if not found or len(scales) < 2:
+        return None  # with a single layer no signal passes from layer to layer
     name = fitting_initializer(evidence)
     # trained weights are off the band too, and with norms between layers scales do not matter:
     # only an experiment tells
@@ -59,8 +63,16 @@ def look(evidence: Evidence) -> Finding | None:
         measures,
         _explanation(evidence, worst, large),
         [Prescription(f"draw the weights anew ({name}) with biases 0", (Reinitialise(name),))],
-        0.88,
+        AT_A_SADDLE if begins_at_saddle(evidence) else 0.88,
+        cured=evidence.tried(Reinitialise(name)).loss / evidence.tried().loss,
     )
+
+
+def begins_at_saddle(evidence) -> bool:
+    """Whether the weights begin too small and the Hessian proves that training is stuck there."""
+    if not any(s.ratio < TOO_SMALL for s in _scales(evidence)):
+        return False
+    return evidence.stop is not None and evidence.stop.kind == "saddle"
 
 
 def _explanation(evidence, worst, large):

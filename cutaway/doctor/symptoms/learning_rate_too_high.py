@@ -1,5 +1,7 @@
 """Learning rate too high: a lower one, at the same number of steps, gets much further."""
 
+import math
+
 from cutaway.doctor.changes import LearningRate
 from cutaway.doctor.finding import Finding, Measure, Prescription
 from cutaway.doctor.reruns import WORTH
@@ -7,7 +9,7 @@ from cutaway.doctor.reruns import WORTH
 LOWER = (0.1, 0.3, 0.01, 1e-3)  # factors, in the order of trying
 NOTHING = 0.95  # of the chance loss: a network above has learnt nothing
 CONFIDENCE = 0.85  # if the program learnt nothing or broke
-PARTLY = 0.65  # if it did learn something: swings say more then, see oscillation
+PARTLY = 0.54  # if it did learn something: swings say more then, see oscillation
 
 
 def look(evidence) -> Finding | None:
@@ -45,4 +47,5 @@ def look(evidence) -> Finding | None:
             ),
         ],
         confidence=CONFIDENCE if failed else PARTLY,
+        cured=better.loss / base.loss if not base.broke else math.nan,
     )

@@ -13,7 +13,7 @@ HIGHER = (10.0, 100.0, 1000.0)  # factors, in the order of trying
 USUAL = 3e-4
 CONFIDENCE = 0.8
 # where steps are of a usual size and more epochs would do it as well, or the training is stuck
-SECOND = 0.5
+SECOND = 0.44
 
 
 def look(evidence) -> Finding | None:
@@ -54,6 +54,7 @@ def look(evidence) -> Finding | None:
             Prescription("train four times as long", (Epochs(4),)),
         ],
         confidence=SECOND if second else CONFIDENCE,
+        cured=better.loss / reruns.base.loss,
     )
 
 

@@ -45,7 +45,6 @@ def _in_training(evidence):
     calm = evidence.tried(LearningRate(CALM)).loss
     rising = not len(losses) or losses[-1] > GREW * evidence.initial_loss
     diverged = (math.isfinite(calm) and rising) or exploding_gradient.look(evidence) is not None
-    where = trouble.came.split(": ", 1)[-1]
     measures = [Measure("epochs that were complete before", len(losses))]
     if len(losses):
         measures.append(Measure("loss of the last one", losses[-1]))
@@ -71,4 +70,19 @@ def _in_training(evidence):
             ),
             Prescription("clip the gradient to the norm 1", (Clip(1.0),)),
         ]
+    where = _place(trouble)
     return Finding("nan_source", where, measures, text, mend, 0.4 if diverged else 0.95)
+
+
+def _place(trouble) -> str:
+    """Operation, layer, row and step of the first NaN, or what the error says of it."""
+    origin = trouble.origin
+    if origin is None:
+        return trouble.came.split(": ", 1)[-1]
+    layer = f"layer {origin.layer} ({origin.kind})" if origin.kind else origin.layer or "the loss"
+    parts = [f"{origin.operation} in {layer}" if origin.operation else layer]
+    if origin.phase == "gradient":
+        parts[0] = f"the gradient of {parts[0]}"
+    if origin.row is not None:
+        parts.append(f"row {origin.row}")
+    return ", ".join([*parts, f"epoch {origin.epoch}, step {origin.step}"])

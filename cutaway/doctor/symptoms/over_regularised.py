@@ -66,6 +66,7 @@ def look(evidence) -> Finding | None:
         "but on others too: it held back what can be learned, not chance.",
         cures,
         0.85,
+        cured=after[0] / before[0],
     )  # fmt: skip
 
 

@@ -75,6 +75,11 @@ def _is_often_right(evidence) -> bool:
     return float((said == true).mean()) > common + 3 * math.sqrt(0.25 / len(true))
 
 
+def _ranks(y) -> np.ndarray:
+    """Ranks of each column: of what is related, a few outliers cannot hide it."""
+    return np.argsort(np.argsort(y, axis=0, kind="stable"), axis=0).astype(np.float64)
+
+
 def dependence(evidence) -> float | None:
     """p-value of "x does not tell y", by nearest neighbours and by a line; None: not known."""
     rows = np.unique(np.linspace(0, len(evidence.program.x) - 1, ROWS).astype(int))
@@ -83,7 +88,7 @@ def dependence(evidence) -> float | None:
     classes = class_numbers(y, evidence.wants)
     target = (
         np.eye(int(classes.max()) + 1)[classes] if classes is not None and len(classes) == len(y)
-        else y.reshape(len(y), -1).astype(np.float64)
+        else _ranks(y.reshape(len(y), -1))
     )  # fmt: skip
     spread = x.std(axis=0)
     x = (x - x.mean(axis=0))[:, spread > 0] / spread[spread > 0]

@@ -35,6 +35,7 @@ def look(evidence) -> Finding | None:
             Prescription(f"train for {10 * epochs} epochs", (Epochs(10),)),
         ],
         confidence=CONFIDENCE,
+        cured=longer.loss / reruns.base.loss,
     )
 
 

@@ -2,6 +2,7 @@
 
 from cutaway.doctor.finding import Finding, Measure, Prescription
 from cutaway.doctor.reruns import ADAM_RATES, WORTH
+from cutaway.doctor.stop import is_beyond
 from cutaway.doctor.symptoms import too_few_epochs
 
 CONFIDENCE = 0.6
@@ -14,13 +15,15 @@ def look(evidence) -> Finding | None:
     if not reruns.has_room or reruns.base.broke:
         return None
     own = list(_training_alone(evidence))
-    if any(reruns.is_worth(found) for found in own):
-        return None  # it can learn more as it is
-    if evidence.stop is not None:
-        return None  # from another start it learns more as well
     wider = reruns.relative()
     if wider is None or not all(reruns.is_worth(wider, than) for than in (reruns.base, *own)):
         return None
+    # it can learn more as it is, and that is most of what there is to learn
+    best = min(found.loss for found in own)
+    if any(map(reruns.is_worth, own)) and not is_beyond(reruns, wider.loss, best):
+        return None
+    if evidence.stop is not None:
+        return None  # from another start it learns more as well
     size = sum(p.size for p in evidence.program.trainer.optimizer.parameters)
     return Finding(
         code="underfitting",
@@ -35,12 +38,13 @@ def look(evidence) -> Finding | None:
             ),
             Measure("share of the attainable that is left", reruns.gain(wider), WORTH),
         ],
-        explanation="Neither other rates nor more epochs nor Adam lower L much, but a larger "
-        "network does: the function that is asked for is beyond this one.",
+        explanation="Other rates, more epochs or Adam lower L far less than a larger network does: "
+        "the function that is asked for is beyond this one.",
         prescriptions=[
             Prescription("give the network more units or layers, with activations between them")
         ],
         confidence=SECOND if reruns.base.loss >= NOTHING * reruns.chance else CONFIDENCE,
+        cured=wider.loss / reruns.base.loss,
     )
 
 

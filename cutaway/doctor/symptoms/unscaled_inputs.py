@@ -14,9 +14,11 @@ from cutaway.errors import CutawayError
 # al. 1998, "Efficient BackProp", section 4.3). Standardised ones with tails up to 6 have 1,
 # pixels in [0, 1] about 0.4, rare one-hot columns 0.1; bytes have 100.
 LARGE, SMALL = 8.0, 0.03
-# Largest spread over the smallest, of features that vary at all: the condition number of the
-# problem is at least its square (LeCun et al. 1998, section 5.2).
-UNEVEN = 100.0
+# Largest reach of an input, |x - mean|, over that of one that reaches least, both among features
+# that vary: the condition number of the problem goes as its square (LeCun et al. 1998, section
+# 5.2). By reach and not by spread, since a pixel that is rarely on is as large as the others; and
+# one in LEAST may be smaller still.
+UNEVEN, LEAST = 100.0, 0.05
 # How far from the ideal, or off its zero, a feature may lie in units of its spread.
 OFFSET = 10.0
 # What standardising must bring, as a share of chance, before inputs are blamed.
@@ -66,9 +68,10 @@ def sizes(found) -> list:
         measures.append(Measure("root mean square of the largest input", largest, LARGE))
     if largest < SMALL:
         measures.append(Measure("root mean square of the largest input", largest, SMALL, "below"))
-    ratio = float(spread[varying].max() / spread[varying].min())
+    reach = np.abs(found.values - found.values.mean(axis=0)).max(axis=0)[varying]
+    ratio = float(reach.max() / np.quantile(reach, LEAST, method="lower"))
     if ratio > UNEVEN:
-        measures.append(Measure("largest spread of an input over the smallest", ratio, UNEVEN))
+        measures.append(Measure("largest reach of an input over the smallest", ratio, UNEVEN))
     offset = float((np.abs(found.values.mean(axis=0))[varying] / spread[varying]).max())
     if offset > OFFSET and largest > 1.5:
         measures.append(Measure("mean of an input over its spread", offset, OFFSET))

@@ -6,6 +6,7 @@ from cutaway.doctor.changes import Activations, LayerNorms, OrthogonalRecurrence
 from cutaway.doctor.evidence import Evidence
 from cutaway.doctor.finding import Finding, Measure, Prescription
 from cutaway.doctor.rows import STUCK, flow_at_start, gradient_share, layers_at
+from cutaway.doctor.symptoms.bad_initial_scale import AT_A_SADDLE, begins_at_saddle
 from cutaway.doctor.through_time import time_share
 from cutaway.explain.flow import LARGEST_SLOPE
 from cutaway.explain.story import number
@@ -60,7 +61,7 @@ def _through_layers(evidence):
                          (Activations("tanh"), Reinitialise("glorot_normal"))),
             Prescription("add residual connections, or take fewer layers"),
         ],
-        0.85 if left >= STUCK else 0.7,
+        AT_A_SADDLE if begins_at_saddle(evidence) else 0.85 if left >= STUCK else 0.7,
     )  # fmt: skip
 
 

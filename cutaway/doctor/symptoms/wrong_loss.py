@@ -10,21 +10,37 @@ from cutaway.doctor.changes import ReplaceLoss
 from cutaway.doctor.finding import Finding, Measure, Prescription
 from cutaway.doctor.outputs import ask
 from cutaway.doctor.program import rebuilt
+from cutaway.doctor.symptoms.wrong_output_activation import needs_probabilities
 from cutaway.errors import CutawayError
 from cutaway.losses import LOSSES, expects
-from cutaway.nn import Linear
 from cutaway.train import EarlyStopping
 
 MOST_CLASSES = 20  # distinct whole numbers that may be classes
 # The share of wrong answers with a loss for classes, relative to that of the program's own, and
 # the least difference. Counts and grades are classified no better than this (wine quality: 0.85).
 ERROR_RATIO, ERROR_GAIN = 0.6, 0.04
+# Outliers among targets: how far off, in robust spreads; how few; what they are of all squares
+FAR, FEW, SAY = 6.0, 0.15, 0.5
 BETTER = 0.98  # a perfect answer must not lose to a constant one by more than rounding
 
 
 def look(evidence) -> Finding | None:
     """The loss against the targets, then a training with a loss for classes."""
-    return not_exclusive(evidence) or not_minimal(evidence) or _classes_as_numbers(evidence)
+    return (
+        _takes_probabilities(evidence)
+        or not_exclusive(evidence)
+        or not_minimal(evidence)
+        or _classes_as_numbers(evidence)
+        or _squares_of_outliers(evidence)
+    )
+
+
+def _takes_probabilities(evidence):
+    """A loss for probabilities on the outputs of a plain layer."""
+    if evidence.wants is None:
+        return None
+    found = needs_probabilities(evidence, evidence.wants, evidence.ending)
+    return found if found is not None and found.code == "wrong_loss" else None
 
 
 def not_exclusive(evidence) -> Finding | None:
@@ -134,6 +150,48 @@ def _classes_as_numbers(evidence):
     )  # fmt: skip
 
 
+def _squares_of_outliers(evidence):
+    """Squares over targets of which a few are far off: those few are all that counts."""
+    want, loss = expects(evidence.program.trainer.loss), evidence.program.trainer.loss
+    if want is None or want.target != "real" or loss is not LOSSES["mean_squared_error"]:
+        return None
+    y = np.asarray(evidence.program.y, np.float64).reshape(len(evidence.program.y), -1)
+    away = np.abs(y - np.median(y, axis=0)).ravel()
+    far = away > FAR * 1.4826 * np.median(away)  # 1.4826: of a normal distribution, σ by the median
+    share = float((away[far] ** 2).sum() / max((away**2).sum(), 1e-30))
+    if not 0 < far.mean() < FEW or share < SAY:
+        return None
+    held = evidence.held
+    x, rest = held.rest
+    old = float(np.median(np.abs(held.trainer.predict(x) - rest)))
+    huber = dataclasses.replace(
+        evidence.program, trainer=rebuilt(evidence.program.fresh(), loss=LOSSES["huber"]),
+        x=held.training[0], y=held.training[1], validation=held.rest,
+        batch_size=min(evidence.program.batch_size, len(held.training[0])),
+    )  # fmt: skip
+    try:
+        new = float(np.median(np.abs(huber.run().predict(x) - rest)))
+    except CutawayError:
+        return None
+    if not new < ERROR_RATIO * old:
+        return None
+    return _finding(
+        [
+            Measure(f"share of targets further than {FAR:g} spreads from the median",
+                    float(far.mean()), FEW, "below", "spread: 1.4826 median |y - median|"),
+            Measure("their share of Σ (y - median)²", share, SAY),
+            Measure("median |ŷ - y| on rows that were not trained on", old),
+            Measure("the same with huber", new, ERROR_RATIO * old, "below",
+                    "the same program, trained with it"),
+        ],
+        "∂/∂ŷ (ŷ - y)² = 2 (ŷ - y) grows without bound, so a few targets that are far off outvote "
+        "all others. Huber's loss has the slope 1 from a distance on (Huber 1964): with it the "
+        "same network is nearer to most rows, also to those that it has not seen.",
+        "huber",
+        0.9,
+    )  # fmt: skip
+
+
 def _as_classes(y, shape):
     """(class of each row, "binary", "one_hot" or "numbers"), or None."""
     flat = y.reshape(len(y), -1)
@@ -170,8 +228,9 @@ def _with_classes(evidence, kind, classes):
     y = program.y
     if kind == "numbers":
         name = "sparse_categorical_cross_entropy_with_logits"
-        trainer = _with_outputs(program.fresh(), end, classes)
-        if trainer is None:
+        try:
+            trainer = surgery.with_outputs(program.fresh(), program.x, classes)
+        except CutawayError:
             return None, "", None
         return rebuilt(trainer, loss=LOSSES[name]), name, y.reshape(len(y)).astype(np.int32)
     family = "binary_cross_entropy" if kind == "binary" else "categorical_cross_entropy"
@@ -180,19 +239,6 @@ def _with_classes(evidence, kind, classes):
         return None, "", None
     name = family if end.activation else f"{family}_with_logits"
     return rebuilt(program.fresh(), loss=LOSSES[name]), name, y
-
-
-def _with_outputs(trainer, end, classes):
-    """The trainer with a last Linear of `classes` outputs and nothing after it."""
-    net = trainer.net
-    linear = [(p, m) for p, m in net.modules().items() if isinstance(m, Linear)]
-    if not linear or end.shape != (1,) or linear[-1][1].weight.shape[1] != 1:
-        return None
-    if end.activation or end.path != linear[-1][0]:
-        return None
-    old = linear[-1][1]
-    surgery.replace(net, old, Linear(old.weight.shape[0], classes))
-    return rebuilt(trainer, net=net, optimizer=trainer.optimizer.over)
 
 
 def _finding(evidence, explanation, loss, confidence):

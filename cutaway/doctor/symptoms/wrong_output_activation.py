@@ -1,5 +1,7 @@
 """The network ends in a function that cannot give the answers, or without one that it needs."""
 
+import dataclasses
+
 import numpy as np
 
 from cutaway.doctor.changes import OutputActivation, ReplaceLoss
@@ -21,15 +23,23 @@ def look(evidence) -> Finding | None:
         return None
     x, y = evidence.sample
     name = end.activation
+    needs = needs_probabilities(evidence, want, end)
+    if needs is not None and needs.code == "wrong_loss":
+        return None  # that symptom says it
     return (
-        _needs_probabilities(evidence, want, end)
+        needs
         or (name and out_of_reach(evidence, want, end, y))
         or (name in ("ReLU", "Threshold") and _switched_off(evidence, want, end, x, y))
         or None
     )
 
 
-def _needs_probabilities(evidence, want, end):
+def needs_probabilities(evidence, want, end) -> Finding | None:
+    """A loss for probabilities on outputs that are none.
+
+    Where the network ends in a plain layer and the loss has a partner for logits, the smallest
+    change is to take that: the finding is then one of wrong_loss.
+    """
     several = want.target in ("labels", "one_hot")
     if want.output != "probability":
         return None
@@ -52,7 +62,7 @@ def _needs_probabilities(evidence, want, end):
     if not end.activation and partner:
         text = f"take the loss {partner}, which takes any number"
         changes.insert(0, Prescription(text, (ReplaceLoss(partner),)))
-    return _finding(
+    found = _finding(
         end,
         [Measure(what, value, limit, "above" if value > limit else "below", "of probabilities")],
         f"The loss takes probabilities, -ln ŷ of the true class, but the network ends in "
@@ -64,6 +74,8 @@ def _needs_probabilities(evidence, want, end):
         changes,
         0.93,
     )
+    takes_partner = not end.activation and partner
+    return dataclasses.replace(found, code="wrong_loss") if takes_partner else found
 
 
 def out_of_reach(evidence, want, end, y) -> Finding | None:

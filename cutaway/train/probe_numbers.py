@@ -1,0 +1,190 @@
+"""The numbers of a probe: statistics of a layer's output, gradient, weights and step.
+
+Each works on arrays of JAX inside a compiled program, or of NumPy after it.
+"""
+
+import math
+
+import jax.numpy as jnp
+import numpy as np
+
+from cutaway.losses import expects
+from cutaway.nn.module import Module
+from cutaway.nn.state import Parameter, Stateful
+from cutaway.optim import Adadelta, Adagrad, Adam, Nadam, RMSprop
+
+SATURATED = 0.05  # a slope below this share of the function's largest slope
+SAMPLE = 1024  # elements of which quantiles are taken
+
+# activation functions by the names of their operations: (class, largest slope, goes to 0 where off)
+FUNCTIONS = {
+    "threshold": ("Threshold", 1.0, True),
+    "sigmoid": ("Sigmoid", 0.25, False),
+    "tanh": ("Tanh", 1.0, False),
+    "relu": ("ReLU", 1.0, True),
+    "relu6": ("ReLU6", 1.0, True),
+    "leaky_relu": ("LeakyReLU", 1.0, True),
+    "parametric_relu": ("PReLU", 1.0, True),
+    "elu": ("ELU", 1.0, True),
+    "selu": ("SELU", 1.0507, True),
+    "softplus": ("Softplus", 1.0, True),
+    "silu": ("SiLU", 1.0, True),
+    "gelu": ("GELU", 1.0, True),
+    "gelu_tanh": ("GELU", 1.0, True),
+}
+
+
+def own_parameters(module) -> list:
+    """Parameters of the module itself, not those of modules inside it."""
+    found, waiting = [], list(vars(module).values())
+    while waiting:
+        value = waiting.pop(0)
+        if isinstance(value, Parameter):
+            found.append(value)
+        elif isinstance(value, dict):
+            waiting += value.values()
+        elif isinstance(value, list | tuple):
+            waiting += value
+        elif isinstance(value, Stateful) and not isinstance(value, Module):
+            waiting += vars(value).values()
+    return found
+
+
+def raw_of(found, moves) -> dict:
+    """The arrays from which the numbers of a place are taken."""
+    place = found.place
+    out = found.out.data if found.record is None else found.record.out
+    raw = {"out": as_float(out), "grads": [as_float(g) for g in found.grads]}
+    if place.role == "activation":
+        if place.function == "softmax":
+            raw["slope"] = raw["out"] * (1 - raw["out"])
+        elif place.function in FUNCTIONS:
+            ones = jnp.ones_like(found.record.out)
+            raw["slope"] = as_float(found.record.operation.pull(found.record, ones)[0])
+        return raw
+    own = own_parameters(place.module)
+    own = [p for p in own if p.ndim > 1] or own
+    kept = [(p, moves[p]) for p in own if p in moves]
+    raw["weights"] = [as_float(moves[p][0] if p in moves else p.data) for p in own]
+    raw["weight_grads"] = [as_float(grad) for _, (_, grad, _, _) in kept]
+    raw["changes"] = [as_float(change) for _, (_, _, change, _) in kept]
+    raw["rates"] = [_sample(as_float(rate)) for _, (_, _, _, (rate, _)) in kept]
+    raw["damped"] = [share for _, (_, _, _, (_, share)) in kept if share is not None]
+    bias = getattr(place.module, "bias", None)
+    if isinstance(bias, Parameter) and bias.shape == own[0].shape[-1:]:
+        raw["bias"] = as_float(moves[bias][0] if bias in moves else bias.data)
+    return raw
+
+
+def numbers_of(place, raw) -> dict:
+    out = raw["out"]
+    off = out == 0
+    size = sum(g.size for g in raw["grads"])
+    numbers = {
+        "mean": out.mean(),
+        "std": out.std(),
+        "sample": _sample(out),
+        "off": off.mean(),
+        "grad": _norm(raw["grads"]) / math.sqrt(size) if size else math.nan,
+    }
+    if place.role == "activation":
+        numbers["dead"] = off.reshape(-1, out.shape[-1] if out.ndim else 1).all(axis=0).mean()
+        if "slope" in raw:
+            numbers["saturated"] = _saturated(place.function, out, raw["slope"])
+        return numbers
+    weight = _norm(raw["weights"])
+    numbers |= {
+        "weight": weight,
+        "weight_grad": _norm(raw["weight_grads"]),
+        "update": _norm(raw["changes"]) / (weight + (weight == 0)),
+        "rates": raw["rates"],
+        "damped": sum(raw["damped"]) / max(1, len(raw["damped"])) if raw["damped"] else math.nan,
+    }
+    if place.role == "weights" and place.kind != "Embedding":
+        numbers["units_apart"] = _apart(raw["weights"][0], raw.get("bias"))
+    return numbers
+
+
+def finished(numbers: dict) -> dict:
+    """The numbers as floats, with quantiles of what were samples: sorting is slow to compile."""
+    sample, rates = numbers.pop("sample"), numbers.pop("rates", None)
+    found = {name: float(value) for name, value in numbers.items()}
+    with np.errstate(all="ignore"):
+        found["low"], found["high"] = np.quantile(sample, (0.01, 0.99)).tolist()
+    if rates is not None:
+        found["step_size"] = float(np.median(np.concatenate(rates))) if rates else 0.0
+    return found
+
+
+def _saturated(function, out, slope):
+    _, largest, has_off = FUNCTIONS.get(function, ("", 0.25, False))  # softmax: p (1 - p)
+    flat = abs(slope) < SATURATED * largest
+    return ((flat & (out != 0)) if has_off else flat).mean()
+
+
+def _apart(w, bias):
+    """The largest distance of a unit's incoming weights to the first one's, by the largest norm."""
+    w = w.reshape(-1, w.shape[-1])
+    if w.shape[-1] < 2:
+        return math.nan
+    square, apart = (w**2).sum(axis=0), ((w - w[:, :1]) ** 2).sum(axis=0)
+    if bias is not None:
+        square, apart = square + bias**2, apart + (bias - bias[0]) ** 2
+    largest = square.max()
+    return (apart.max() / (largest + (largest == 0))) ** 0.5
+
+
+def rate_of(optimizer, parameter) -> tuple:
+    """(by what the optimizer multiplies (a mean of) the gradient, share of elements held by ε).
+
+    The rate is given for each element. An element is held by ε if the size of its gradients is
+    below ε, which then makes its steps small; None for optimizers without one.
+    """
+    i = next(k for k, p in enumerate(optimizer.parameters) if p is parameter)
+    slot = {name: optimizer.state[name][i].data for name in optimizer.slots}
+    optimizer._each.moving = i
+    try:
+        lr = optimizer.lr
+    finally:
+        optimizer._each.moving = None
+    if isinstance(optimizer, Adadelta):
+        past = jnp.sqrt(slot["mean_d2"] + optimizer.eps)
+        held = (slot["mean_g2"] < optimizer.eps).mean()  # ε stands below the root
+        return lr * past / jnp.sqrt(slot["mean_g2"] + optimizer.eps), held
+    if isinstance(optimizer, Adam | Nadam):
+        size = jnp.sqrt(slot["v"] / (1 - optimizer.betas[1] ** optimizer.t))
+    elif isinstance(optimizer, RMSprop):
+        size = jnp.sqrt(slot["v"])
+    elif isinstance(optimizer, Adagrad):
+        size = jnp.sqrt(slot["total"])
+    else:
+        return jnp.asarray(lr)[None], None
+    return lr / (size + optimizer.eps), (size < optimizer.eps).mean()
+
+
+def top_class(loss, out):
+    """Share of the rows that get the class that is predicted most often; NaN if no classes."""
+    wants = expects(loss)
+    if wants is None or wants.target not in ("labels", "one_hot", "binary"):
+        return jnp.nan
+    if out.shape[-1] > 1 and wants.target != "binary":
+        chosen = jnp.argmax(out.data, axis=-1).ravel()
+        return jnp.bincount(chosen, length=out.shape[-1]).max() / chosen.size
+    yes = (out.data > (0.5 if wants.output == "probability" else 0.0)).mean(axis=0)
+    return jnp.maximum(yes, 1 - yes).mean()
+
+
+def _sample(array):
+    """About SAMPLE elements of an array, spread over it and over its last axis."""
+    every = max(1, array.size // SAMPLE)
+    while array.ndim and math.gcd(every, array.shape[-1]) > 1:
+        every += 1
+    return array.ravel()[::every]
+
+
+def _norm(arrays):
+    return sum((a**2).sum() for a in arrays) ** 0.5 if arrays else 0.0
+
+
+def as_float(array):
+    return jnp.asarray(array).astype(jnp.float32)
