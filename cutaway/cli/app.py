@@ -256,6 +256,27 @@ def generate(
     generate_command(run, prompt, length, temperature, seed, as_json=as_json)
 
 
+@app.command(epilog="Example: **cutaway export runs/students --onnx students.onnx**")
+def export(
+    run: RunArgument,
+    out: Annotated[
+        Path | None,
+        typer.Argument(
+            metavar="[FILE]",
+            help="File to write. [default: network.onnx or .safetensors in the run]",
+            show_default=False,
+        ),
+    ] = None,
+    onnx: Annotated[bool, typer.Option("--onnx", help="The network, for other programs.")] = False,
+    safetensors: Annotated[bool, typer.Option("--safetensors", help="The weights alone.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Write a run's network for other programs, and say what its inputs must look like."""
+    from cutaway.cli.export import export_command
+
+    export_command(run, out, onnx=onnx, safetensors=safetensors, as_json=as_json)
+
+
 @app.command(epilog="Example: **cutaway explain runs/students --row 3 --weight 0:2,1**")
 def explain(
     run: RunArgument,
