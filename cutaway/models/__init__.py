@@ -17,6 +17,7 @@ _HOMES = {
         "TransformerClassifier",
         "text_network",
     ),
+    "wave": ("WaveBlock", "WaveNet"),
 }
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
 
