@@ -4,6 +4,14 @@ import importlib
 
 # which file each network lives in; no network is called as its file, which would hide it
 _HOMES = {
+    "autoencoder": (
+        "Autoencoder",
+        "VariationalAutoencoder",
+        "convolutional_autoencoder",
+        "convolutional_vae",
+        "dense_autoencoder",
+        "dense_vae",
+    ),
     "backbone": ("Backbone",),
     "convolutional": ("cnn", "curve_cnn"),
     "forecast": ("Forecaster",),
