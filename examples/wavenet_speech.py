@@ -29,6 +29,8 @@ LEVELS = 256
 SILENCE = LEVELS // 2
 HELD_OUT = 5  # indices below it
 ORDER = 3
+SPOKEN = 4  # sounds in the WAV file that is written
+BEGUN = 0.06  # seconds of each that are given
 
 
 def load(folder):
@@ -109,7 +111,7 @@ def main(
     *,
     recordings: int | None = None,
     out=None,
-    seconds: float = 2.0,
+    seconds: float = 0.5,
     length: int = 4096,
     lr: float = 2e-3,
     **sizes,
@@ -145,10 +147,17 @@ def main(
         f"{scores['residual']:.3f} with one for all; {sum(trainer.history['seconds']):.0f} s"
     )
     if out is not None:
-        codes = net.generate(round(seconds * rate), temperature=0.9, seed=0)
-        write_wav(out, mu_law_decode(codes[0]), rate)
-        print(f"{seconds:g} s of what it says by itself: {out}")
+        speak(net, held, round(seconds * rate), rate, out)
+        print(f"{SPOKEN} held-out recordings begun, and gone on with by the network: {out}")
     return scores
+
+
+def speak(net, recordings, length: int, rate: int, path):
+    """A WAV file of SPOKEN sounds, the first BEGUN seconds of each from a recording."""
+    n = round(BEGUN * rate)
+    begun = np.stack([codes[:n] for codes in recordings[:: len(recordings) // SPOKEN][:SPOKEN]])
+    sounds = np.concatenate([begun, net.generate(length - n, prompt=begun, seed=0)], axis=1)
+    write_wav(path, mu_law_decode(sounds.ravel()), rate)
 
 
 def _show(trainer, row):

@@ -16,7 +16,7 @@ _HOMES = {
     "convolutional": ("cnn", "curve_cnn"),
     "forecast": ("Forecaster",),
     "language": ("LanguageModel",),
-    "perceptron": ("mlp",),
+    "perceptron": ("Perceptron", "mlp"),
     "table": ("TableNetwork",),
     "text": (
         "TEXT_MODELS",
