@@ -1,6 +1,6 @@
 """WaveNet on spoken digits: bits a sample on recordings it never heard, beside a linear predictor.
 
-    python examples/wavenet_speech.py ../shared/data/fsdd [--epochs 16] [--out spoken.wav]
+    python examples/wavenet_speech.py ../shared/data/fsdd [--epochs 12] [--out spoken.wav]
 
 The folder holds recordings/<digit>_<speaker>_<index>.wav; by the data set's own split, indices 0 to
 4 are held out, the others are learnt from. Both sides see the same 256 μ-law levels and are asked
@@ -107,7 +107,7 @@ def _past(recordings):
 
 def main(
     folder,
-    epochs: int = 16,
+    epochs: int = 12,
     *,
     recordings: int | None = None,
     out=None,
@@ -171,7 +171,7 @@ def _show(trainer, row):
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("folder")
-    parser.add_argument("--epochs", type=int, default=16)
+    parser.add_argument("--epochs", type=int, default=12)
     parser.add_argument("--out", default="spoken.wav")
     options = parser.parse_args()
     main(options.folder, options.epochs, out=options.out)

@@ -26,7 +26,7 @@ import numpy as np
 
 from cutaway import ops
 from cutaway.engine import Tensor, no_grad
-from cutaway.errors import OptionError, expect_range
+from cutaway.errors import OptionError, ShapeError, expect_axis, expect_range
 from cutaway.losses import binary_cross_entropy_with_logits, gaussian_kl_divergence
 from cutaway.models.perceptron import mlp
 from cutaway.nn import Buffer, Conv2d, ConvTranspose2d, Flatten, Linear, Module, ReLU, Sequential
@@ -107,6 +107,8 @@ class VariationalAutoencoder(Module):
     def encode(self, x):
         """(μ, ln σ²) of x, each (batch, latent_features)."""
         code = self.encoder(x)
+        both = 2 * self.latent_features
+        expect_axis(code, -1, both, where=f"{self.label()}: the code", name="2 latent_features")
         return code[..., : self.latent_features], code[..., self.latent_features :]
 
     def forward(self, x):
@@ -125,6 +127,12 @@ class VariationalAutoencoder(Module):
         """(Σ reconstruction + β KL) of a row, in the mean over the rows: the bound on -ln p(x)."""
         n = self.latent_features
         y = prediction[..., : -2 * n]
+        if math.prod(target.shape) != y.size:
+            raise ShapeError(
+                f"the decoder gives {y.shape[-1]} numbers a row, the targets have {target.shape}",
+                expected="as many numbers in a row of the targets as the decoder gives",
+                mend="build the decoder for the shape of the inputs, and give them as targets",
+            )
         target = target.reshape(y.shape)
         wrong = self.reconstruction(y, target, reduction="sum") / y.shape[0]
         mean, log_variance = prediction[..., -2 * n : -n], prediction[..., -n:]

@@ -70,6 +70,7 @@ class WaveBlock(Module):
         gated: bool = True,
         last: bool = False,
     ):
+        expect_range(kernel_size, what="WaveBlock: kernel_size", least=2)
         wide = 2 * channels if gated else channels
         self.gated = gated
         self.last = last
@@ -142,7 +143,8 @@ class WaveNet(Module):
         dilations: of the blocks, in order.
         kernel_size: taps of each block.
         local_features: size of what each sample is conditioned on, for example a log-mel
-            spectrogram brought to the rate of the samples (`ct.ops.upsample_nearest`); 0: nothing.
+            spectrogram brought to the rate of the samples, by `ct.ops.upsample_nearest` or, as
+            in the paper, by a transposed convolution that is trained too; 0: nothing.
         identities: how many speakers (digits, instruments) there are to condition the whole
             sound on; 0: none.
 
@@ -158,6 +160,8 @@ class WaveNet(Module):
         (2, 100, 256)
         >>> net.receptive_field
         16
+        >>> net.generate(5, seed=0).shape
+        (1, 5)
     """
 
     def __init__(
@@ -175,7 +179,6 @@ class WaveNet(Module):
         expect_range(levels, what="WaveNet: levels", least=2)
         expect_range(channels, what="WaveNet: channels", least=1)
         expect_range(skip_channels, what="WaveNet: skip_channels", least=1)
-        expect_range(kernel_size, what="WaveNet: kernel_size", least=2)
         if not dilations or any(int(d) != d or d < 1 for d in dilations):
             raise OptionError(
                 f"WaveNet: dilations are {dilations}",

@@ -8,6 +8,7 @@ import cutaway as ct
 from cutaway.errors import OptionError, ShapeError
 from cutaway.losses import gaussian_kl_divergence, mean_squared_error
 from cutaway.models import (
+    VariationalAutoencoder,
     convolutional_autoencoder,
     convolutional_vae,
     dense_autoencoder,
@@ -161,5 +162,10 @@ def test_the_code_is_drawn_in_training_and_its_middle_taken_in_evaluation():
 def test_sizes_that_make_no_sense_are_named():
     with pytest.raises(OptionError, match=r"\(30, 28, 1\) through 2 stages"):
         convolutional_autoencoder((30, 28, 1))
+    net = dense_vae((12, 6, 3))
+    with pytest.raises(ShapeError, match="gives 12 numbers a row"):
+        net.loss(net(np.ones((2, 12))), np.ones((2, 10)))
+    with pytest.raises(ShapeError, match="the code"):
+        VariationalAutoencoder(ct.Linear(12, 5), ct.Linear(3, 12), 3)(np.ones((2, 12)))
     with pytest.raises(OptionError, match="beta"):
         dense_vae((6, 2), beta=-1)

@@ -14,6 +14,14 @@ from cutaway.models import WaveBlock, WaveNet
 NAM = Path(__file__).parents[3] / "shared" / "weights" / "wavenet_a1_standard.nam"
 
 
+@pytest.fixture(scope="module", autouse=True)
+def compile_quickly():
+    """Nearly all the time of these tests is compiling, and the programs hardly run."""
+    jax.config.update("jax_disable_most_optimizations", True)
+    yield
+    jax.config.update("jax_disable_most_optimizations", False)
+
+
 def small(**options):
     sizes = {"levels": 16, "channels": 6, "skip_channels": 10, "dilations": (1, 2, 4, 1, 2)}
     return WaveNet(**sizes | options)
@@ -120,15 +128,16 @@ def test_logits_and_gradients_are_those_of_the_same_network_in_torch():
     codes = rng.integers(0, 16, (3, 21))
     local = rng.normal(size=(3, 20, 2)).astype(np.float32)
     identity = np.array([1, 3, 0])
-    logits = net(codes[:, :-1], local, identity)
+    given = ct.Tensor(local, requires_grad=True)  # it may come from layers that are trained too
+    logits = net(codes[:, :-1], given, identity)
     loss = ct.losses.sparse_categorical_cross_entropy_with_logits(logits, codes[:, 1:])
     loss.backward()
     w = {k: torch.tensor(v, requires_grad=True) for k, v in net.state_dict().items()}
-    theirs = torch_logits(
-        net, torch.tensor(codes[:, :-1]), torch.tensor(local), torch.tensor(identity), w
-    )
+    features = torch.tensor(local, requires_grad=True)
+    theirs = torch_logits(net, torch.tensor(codes[:, :-1]), features, torch.tensor(identity), w)
     F.cross_entropy(theirs.transpose(1, 2), torch.tensor(codes[:, 1:])).backward()
     np.testing.assert_allclose(logits.numpy(), theirs.detach(), rtol=1e-4, atol=1e-5)
+    np.testing.assert_allclose(given.grad, features.grad, rtol=1e-4, atol=1e-6)
     for path, parameter in net.named_parameters().items():
         np.testing.assert_allclose(parameter.grad, w[path].grad, rtol=1e-4, atol=1e-6, err_msg=path)
 
@@ -170,6 +179,8 @@ def test_options_and_conditions_that_make_no_sense_are_named():
         small(local_features=2)(np.zeros((1, 5), np.int32))
     with pytest.raises(ShapeError, match="the network has none"):
         small()(np.zeros((1, 5), np.int32), None, np.zeros(1, np.int32))
+    with pytest.raises(OptionError, match="kernel_size is 1"):
+        small(kernel_size=1)
     with pytest.raises(DataError, match="codes from 3 to 16"):
         small().generate(3, prompt=[[3, 16]])
     with pytest.raises(OptionError, match="temperature"):
