@@ -30,7 +30,7 @@ SILENCE = LEVELS // 2
 HELD_OUT = 5  # indices below it
 ORDER = 3
 SPOKEN = 4  # sounds in the WAV file that is written
-BEGUN = 0.06  # seconds of each that are given
+BEGUN = 0.1  # seconds of each that are given
 
 
 def load(folder):

@@ -22,10 +22,10 @@ def test_speech_in_short_is_foretold_better_than_by_a_linear_predictor(shared_da
     out = tmp_path / "spoken.wav"
     scores = example("wavenet_speech").main(
         shared_data / "fsdd",
-        epochs=8,
-        recordings=40,
+        epochs=6,
+        recordings=24,
         out=out,
-        seconds=0.1,
+        seconds=0.2,
         length=1024,
         lr=4e-3,
         channels=16,
@@ -34,13 +34,13 @@ def test_speech_in_short_is_foretold_better_than_by_a_linear_predictor(shared_da
     )
     assert scores["network"] < min(scores["residual"], scores["by level"])
     samples, rate = read_wav(out)
-    assert samples.shape == (4 * 800, 1) and rate == 8000
+    assert samples.shape == (4 * 1600, 1) and rate == 8000
 
 
 def test_digits_in_short_come_back_better_than_from_principal_components(shared_data, tmp_path):
     out = tmp_path / "digits.png"
     errors = example("autoencoder").main(
-        shared_data / "mnist", epochs=25, components=4, latent=4, rows=1000, out=out
+        shared_data / "mnist", epochs=20, components=4, latent=4, rows=1500, out=out
     )
     assert errors["autoencoder"] < errors["pca"]
     assert errors["bound"] < 784 * 0.6931  # that of even chances for every pixel
