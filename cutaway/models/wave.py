@@ -288,7 +288,8 @@ class WaveNet(Module):
             (batch, length) int32 codes, without the prompt; `mu_law_decode` makes them samples.
 
         Raises:
-            OptionError, ShapeError: options out of range, conditions that do not fit.
+            OptionError: options out of range.
+            ShapeError, DataError: a prompt or conditions that do not fit.
         """
         expect_range(length, what="length", least=1)
         expect_range(batch, what="batch", least=1)
@@ -310,6 +311,13 @@ class WaveNet(Module):
             )
         batch, known = prompt.shape
         self._expect_conditions(local, identity, (batch, known + length - 1))
+        if identity is not None:  # while compiling, values are not known
+            identity = np.asarray(identity)
+            if identity.min() < 0 or identity.max() >= self.identities:
+                raise DataError(
+                    f"the identities go from {identity.min()} to {identity.max()}",
+                    expected=f"0 to {self.identities - 1} (set by identities={self.identities})",
+                )
 
         def write(prompt, local, identity, key):
             whole = None if identity is None else self.identity(identity)
