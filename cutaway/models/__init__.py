@@ -4,6 +4,14 @@ import importlib
 
 # which file each network lives in; no network is called as its file, which would hide it
 _HOMES = {
+    "autoencoder": (
+        "Autoencoder",
+        "VariationalAutoencoder",
+        "convolutional_autoencoder",
+        "convolutional_vae",
+        "dense_autoencoder",
+        "dense_vae",
+    ),
     "backbone": ("Backbone",),
     "bert": (
         "BERT_BASE",
@@ -54,7 +62,10 @@ _HOMES = {
         "MobileNetV2",
         "mobilenet_v2",
     ),
-    "perceptron": ("mlp",),
+    "perceptron": (
+        "Perceptron",
+        "mlp",
+    ),
     "recurrent": (
         "RecurrentClassifier",
         "recurrent_layers",
@@ -92,6 +103,10 @@ _HOMES = {
         "VGG",
         "vgg16",
         "vgg16_norm",
+    ),
+    "wave": (
+        "WaveBlock",
+        "WaveNet",
     ),
 }
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
