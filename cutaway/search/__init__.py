@@ -1,0 +1,5 @@
+"""Search: the options that suit the data best, and what a deep network is worth on them."""
+
+from cutaway.search.tune import tune
+
+__all__ = ["tune"]
