@@ -245,8 +245,9 @@ def _scores(base, path) -> dict:
     if base.test is not None:
         run.metrics["test"] = run.preprocessing.score_run(run, *base.test)
         run.folder.write_json(run.folder.metrics, run.metrics)
-    options = type(base.options)(**_options(run))
-    write_report(base.again(options), run, command=f"cutaway tune {base.source}")
+    if path.name == "best":
+        options = type(base.options)(**_options(run))
+        write_report(base.again(options), run, command=f"cutaway tune {base.source}")
     name = _name(run.metrics["validation"])
     found = {"score": name, "validation": run.metrics["validation"][name]}
     if base.test is not None:

@@ -56,6 +56,7 @@ class Study:
         self.space = space
         self.higher_is_better = higher_is_better
         self.every = -(-epochs // MOST_REPORTS)
+        self.waited = epochs // 4
         self._seed = seed
         storage = self.optuna.storages.RDBStorage(
             f"sqlite:///{path}", engine_kwargs={"connect_args": {"timeout": 60}}
@@ -65,9 +66,6 @@ class Study:
                 storage=storage,
                 study_name="cutaway",
                 direction="maximize" if higher_is_better else "minimize",
-                pruner=self.optuna.pruners.MedianPruner(
-                    n_startup_trials=BEFORE_PRUNING, n_warmup_steps=epochs // 5
-                ),
                 load_if_exists=True,
             )
         except Exception as error:
@@ -123,6 +121,25 @@ class Study:
             self._study.tell(trial, state=state.PRUNED)
         else:
             self._study.tell(trial, value)
+
+    def is_poor(self, epoch: int, value: float) -> bool:
+        """Whether the best value by this epoch is worse than half of the trials had by then.
+
+        The median rule (Golovin et al. 2017, "Google Vizier", 3.3), with trials that were given
+        up before counting as what they had reached: Optuna's own MedianPruner leaves these out,
+        and so compares with the good ones alone and gives up three of four.
+        """
+        if epoch <= self.waited:
+            return False
+        reached = []
+        for trial in self.trials():
+            seen = [v for step, v in trial.intermediate_values.items() if step <= epoch]
+            if seen:  # each is the best so far
+                reached.append((max if self.higher_is_better else min)(seen))
+        if len(reached) < BEFORE_PRUNING:
+            return False
+        median = float(np.median(reached))
+        return value < median if self.higher_is_better else value > median
 
     def state_of(self, trial) -> str:
         """ "complete", "pruned" or "failed"."""

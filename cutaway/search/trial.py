@@ -11,17 +11,16 @@ class Pruning(Callback):
     """Tells the study how the training goes, and ends it where the study gives it up.
 
     Args:
+        study: the Study.
         trial: of Optuna.
         monitor: column of the history.
-        higher_is_better: of that column.
-        every: epochs between two reports.
     """
 
-    def __init__(self, trial, monitor: str, *, higher_is_better: bool, every: int):
+    def __init__(self, study, trial, monitor: str):
+        self.study = study
         self.trial = trial
         self.monitor = monitor
-        self.better = max if higher_is_better else min
-        self.every = every
+        self.better = max if study.higher_is_better else min
         self.best = None
         self.pruned = False
 
@@ -29,10 +28,10 @@ class Pruning(Callback):
         value = float(row[self.monitor])
         if math.isfinite(value):
             self.best = value if self.best is None else self.better(self.best, value)
-        if self.best is None or trainer.epoch % self.every:
+        if self.best is None or trainer.epoch % self.study.every:
             return
         self.trial.report(self.best, trainer.epoch)
-        if self.trial.should_prune():
+        if self.study.is_poor(trainer.epoch, self.best):
             self.pruned = True
             trainer.stop("worse than half of the trials before it")
 
@@ -77,7 +76,7 @@ def _train(base, study, trial, values, path):
     prepared = base.again(options)
     prepared.test = None
     monitor = options.KEPT_BY
-    pruning = Pruning(trial, monitor, higher_is_better=study.higher_is_better, every=study.every)
+    pruning = Pruning(study, trial, monitor)
     shutil.rmtree(path, ignore_errors=True)  # left there by a search that was killed
     run = prepared.train(path, callbacks=[pruning], progress=False)
     shutil.rmtree(run.folder.checkpoints, ignore_errors=True)  # no trial is gone on with

@@ -109,7 +109,7 @@ def test_a_trial_worse_than_half_of_those_before_is_given_up(tmp_path):
     def run(place, losses):
         trial, _ = study.ask(place)
         trainer = Trainer()
-        pruning = trials_module.Pruning(trial, "val_loss", higher_is_better=False, every=1)
+        pruning = trials_module.Pruning(study, trial, "val_loss")
         for epoch, loss in enumerate(losses):
             trainer.epoch = epoch + 1
             pruning.on_epoch(trainer, {"val_loss": loss})
@@ -120,8 +120,10 @@ def test_a_trial_worse_than_half_of_those_before_is_given_up(tmp_path):
         return None
 
     assert [run(k, [1 / (1 + e) + k / 10 for e in range(10)]) for k in range(4)] == [None] * 4
-    assert run(4, [5.0] * 10) == 2  # a fifth of the epochs is waited for
+    assert run(4, [5.0] * 10) == 3  # a quarter of the epochs is waited for
     assert run(5, [1 / (2 + e) for e in range(10)]) is None
+    # a trial between those that were given up and the others is gone on with: it beats half
+    assert run(6, [1 / (1 + e) + 0.15 for e in range(10)]) is None
     assert [study.state_of(t) for t in study.trials()].count("pruned") == 1
     assert study.best().user_attrs["place"] == 5
 
