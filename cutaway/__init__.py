@@ -117,7 +117,7 @@ _HOMES = {
     "cutaway.doctor": ("diagnose", "treat"),
     "cutaway.explain": ("attribute", "curvature", "draw", "explain_update", "loss_surface"),
     "cutaway.runs": ("Run", "TableOptions", "train_table"),
-    "cutaway.search": ("tune",),
+    "cutaway.search": ("compare", "tune"),
 }
 _PACKAGES = (
     "data",

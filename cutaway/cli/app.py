@@ -214,6 +214,32 @@ def tune(
     tune_command(data, target, kind, given, trials=trials, jobs=jobs, out=out, as_json=as_json)
 
 
+@app.command(epilog="Example: **cutaway compare students.csv --target passed --seeds 10**")
+def compare(
+    data: Annotated[
+        Path | None,
+        typer.Argument(metavar="[DATA]", help="As for train.", show_default=False),
+    ] = None,
+    target: _option(str, None, "The column to predict, for tables.", metavar="COL") = None,
+    sizes: Annotated[int, typer.Option(help="How many numbers of rows to train on.")] = 5,
+    seeds: Annotated[int, typer.Option(help="How often everything is repeated.")] = 5,
+    out: _option(
+        Path, None, "Folder for page and plot. [default: a new one in runs/]", metavar="FOLDER"
+    ) = None,
+    test: Annotated[float, typer.Option(help="Share of the rows to test on.")] = 0.25,
+    epochs: _option(int, None, "Most epochs of the network. [default: fits the data]") = None,
+    kind: _option(str, None, "What DATA is, if it is taken for something else.") = None,
+    fixed: Fixed = None,
+    as_json: Json = False,
+) -> None:
+    """Say when depth pays: the network beside linear models and trees, on more and more rows."""
+    from cutaway.cli.compare import compare_command
+
+    given = {"test": test, "epochs": epochs, **_settings(fixed)}
+    given = {name: value for name, value in given.items() if value is not None}
+    compare_command(data, target, kind, given, sizes=sizes, seeds=seeds, out=out, as_json=as_json)
+
+
 @app.command(epilog="Example: **cutaway predict runs/students new.csv --out predictions.csv**")
 def predict(
     run: RunArgument,

@@ -68,3 +68,37 @@ def _course(one, told):
     one.set_xlabel("trial")
     one.get_xaxis().get_major_locator().set_params(integer=True)
     one.legend(frameon=False)
+
+
+COLOURS = (BLUE, ORANGE, GREY, "#4a9d5b", "#8d5fb0")
+
+
+def compare_figure(found):
+    """Score over rows to train on, a line for each model, with 95% intervals.
+
+    Args:
+        found: search.compare.Comparison.
+    """
+    figure, (one,) = _figure(1, width=6.6)
+    figure.set_size_inches(6.6, 4.0)
+    lowest = []
+    for k, (name, values) in enumerate(found.scores.items()):
+        means, halves = found.interval(values)
+        first = k == 0
+        # a little aside of each other, so that no bar hides another
+        places = [n * (1 + 0.018 * (k - (len(found.scores) - 1) / 2)) for n in found.sizes]
+        one.errorbar(
+            places, means, None if halves[0] != halves[0] else halves,
+            color=COLOURS[k % len(COLOURS)], lw=2.2 if first else 1.4, marker="o",
+            ms=5 if first else 4, capsize=3, elinewidth=1, label=name, zorder=4 if first else 3,
+        )  # fmt: skip
+        lowest.append(float(means.min()))
+    if found.told["score"] == "R²" and min(lowest) < -0.5:
+        one.set_ylim(bottom=-0.5)  # below 0 it is worse than the mean, by how much matters little
+    one.set_xscale("log")
+    one.set_xticks(found.sizes, [f"{n:,}" for n in found.sizes])
+    one.set_xticks([], minor=True)
+    one.set_xlabel(f"{found.told['things']} to train on")
+    one.set_ylabel(f"{found.told['score']} on the test {found.told['things']}")
+    one.legend(frameon=False)
+    return figure

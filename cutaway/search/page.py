@@ -99,3 +99,53 @@ def _mattered(told):
         "which value is best; with few trials it is rough.</p>"
         + table(("option", "share"), rows, (1,))
     )
+
+
+def compare_page(found) -> str:
+    """The page of a comparison as HTML.
+
+    Args:
+        found: search.compare.Comparison.
+    """
+    told = found.told
+    headings, rows = found.table()
+    things, score = told["things"], told["score"]
+    head = (
+        f"<h1>{escape(told['title'])}: when does depth pay?</h1>"
+        f'<p class="headline">{escape(found.verdict())}</p>'
+        f'<div class="chart">{svg_of(found.plot())}</div>'
+    )
+    return page(
+        f"When does depth pay: {told['title']}",
+        [
+            head,
+            section(
+                f"{score[0].upper()}{score[1:]} by {things} to train on",
+                table(headings, rows, range(len(headings))),
+            ),
+            section("How it was measured", f"<p>{escape(how_measured(found))}</p>"),
+        ],
+    )
+
+
+def how_measured(found) -> str:
+    """What is behind the numbers, in words."""
+    told = found.told
+    things, seeds = told["things"], told["seeds"]
+    tested = f"{told['test_rows']:,}"
+    if told["redrawn"]:
+        text = f"{seeds} seeds. Each divides the {things} anew, {tested} to test on, and "
+    else:
+        text = f"{seeds} seeds; the {tested} test {things} came with the data. Each seed "
+    text += (
+        "draws the smaller sizes from the others; all models get the same. ± is 95% by "
+        "Student's t over the seeds"
+    )
+    if told["redrawn"]:
+        text += ", widened because the divisions overlap (Nadeau & Bengio 2003)"
+    return text + (
+        ". The verdict is about the differences seed by seed. The network has "
+        f"{told['parameters']:,} parameters and holds a part of its {things} out to choose "
+        "the epoch; scikit-learn's models have their defaults and train on all of them. How "
+        f"{things} are encoded (scaling, words) is the same for all models and sizes."
+    )
