@@ -1,6 +1,7 @@
 """compare: when does depth pay? Learning curves of a network, linear models and trees."""
 
 import dataclasses
+import functools
 import io
 import json
 import math
@@ -75,36 +76,49 @@ class Comparison:
 
     def verdict(self) -> str:
         """When the network pays, in words that the intervals bear out."""
-        return " ".join(self._against(name) for name in self.scores if name != NETWORK)
+        mine, most = self.scores[NETWORK], f"{self.sizes[-1]:,} {self.told['things']}"
+        others = [name for name in self.scores if name != NETWORK]
+        network = f"With {most} the network ({self._pair(mine[-1])})"
+        beside = {name: f"{_named(name)} ({self._pair(self.scores[name][-1])})" for name in others}
+        if self.told["seeds"] < 2:
+            text = ", ".join(beside.values())
+            return f"{network} stands beside {text}; one seed says no more."
+        ahead, behind, level = [], [], []
+        for name in others:
+            means, halves = self.interval(mine - self.scores[name])
+            if means[-1] - halves[-1] > 0:
+                ahead.append(beside[name] + self._since(means - halves > 0))
+            elif means[-1] + halves[-1] < 0:
+                behind.append(beside[name])
+            else:
+                level.append(beside[name])
+        parts = []
+        if ahead:
+            parts.append(f"is ahead of {_and(ahead)}")
+        if behind:
+            parts.append(f"is behind {_and(behind)}")
+        if level:
+            parts.append(f"cannot be told apart from {_and(level)}")
+        return f"{network} {'; it '.join(parts)}."
 
-    def _against(self, name):
-        mine, other = self.scores[NETWORK], self.scores[name]
-        means, halves = self.interval(mine - other)
-        what = f"the {name}" if name != "linear" else "the linear model"
-        verb = "are" if name.endswith("trees") else "is"
-        numbers = f"{self._pair(mine[-1])} against {self._pair(other[-1])}"
-        at_most = f"with {self.sizes[-1]:,} rows"
-        if np.isnan(halves).any():
-            return f"Network and {name}, {at_most}: {numbers}; one seed says no more."
-        ahead, behind = means - halves > 0, means + halves < 0
-        if ahead[-1]:
-            first = len(ahead) - np.argmin(np.append(ahead[::-1], False))
-            since = "at every size" if first == 0 else f"from {self.sizes[first]:,} rows on"
-            if first == len(ahead) - 1:
-                since = at_most
-            return f"The network is ahead of {what} {since}: {numbers} {at_most}."
-        if behind[-1]:
-            text = f"{what[0].upper()}{what[1:]} {verb} ahead of the network {at_most}: {numbers}."
-            return text
-        text = f"Network and {what.removeprefix('the ')} are not told apart {at_most}: {numbers}."
-        earlier = [n for n, one in zip(self.sizes, ahead, strict=True) if one]
-        if earlier:
-            text += f" With {' and '.join(f'{n:,}' for n in earlier)} the network was ahead."
-        return text
+    def _since(self, ahead) -> str:
+        """From which size on it has been ahead without a break."""
+        first = len(ahead) - int(np.argmin(np.append(ahead[::-1], False)))
+        if first == len(ahead) - 1:
+            return ""
+        return ", at every size" if first == 0 else f", from {self.sizes[first]:,} on"
 
     def _pair(self, values):
         mean, half = self.interval(values)
-        return written(float(mean), float(half))
+        if math.isnan(half):
+            return f"{mean:.3f}"
+        return f"{mean:.{self._digits}f} ± {half:.{self._digits}f}"
+
+    @functools.cached_property
+    def _digits(self) -> int:
+        """As many as the intervals are worth."""
+        halves = [self.interval(values)[1] for values in self.scores.values()]
+        return 3 if np.median(halves) < 0.01 else 2
 
     def table(self) -> tuple:
         """(headings, rows): a row for each size, a column for each model."""
@@ -237,12 +251,12 @@ def compare(
     return found
 
 
-def written(mean: float, half: float) -> str:
-    """A mean and its interval with as many digits as the interval is worth."""
-    if math.isnan(half):
-        return f"{mean:.3f}"
-    digits = 3 if half < 0.01 else 2
-    return f"{mean:.{digits}f} ± {half:.{digits}f}"
+def _named(name: str) -> str:
+    return "the linear model" if name == "linear" else f"the {name}"
+
+
+def _and(texts: list) -> str:
+    return texts[0] if len(texts) == 1 else f"{', '.join(texts[:-1])} and {texts[-1]}"
 
 
 def expect_free(out) -> None:

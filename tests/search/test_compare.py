@@ -72,19 +72,20 @@ NOISE = np.array([0.002, -0.002, 0.0])
 @pytest.mark.parametrize(
     ("gain", "words"),
     [
-        ((0.0, 0.1, 0.1), "The network is ahead of the linear model from 50 rows on: 0.80"),
-        ((0.1, 0.1, 0.1), "The network is ahead of the linear model at every size: 0.80"),
-        ((0.0, 0.0, 0.1), "The network is ahead of the linear model with 100 rows: 0.80"),
-        ((0.1, -0.1, -0.1), "The linear model is ahead of the network with 100 rows: 0.60"),
-        ((0.1, 0.0, 0.0), "not told apart with 100 rows: 0.70"),
-        ((0.1, 0.0, 0.0), "With 20 the network was ahead."),
+        ((0.0, 0.1, 0.1), "is ahead of the linear model (0.70 ± 0.04), from 50 on."),
+        ((0.1, 0.1, 0.1), "is ahead of the linear model (0.70 ± 0.04), at every size."),
+        ((0.1, 0.0, 0.1), "is ahead of the linear model (0.70 ± 0.04)."),
+        ((0.1, -0.1, -0.1), "the network (0.60 ± 0.03) is behind the linear model (0.70 ± 0.04)."),
+        ((0.1, 0.0, 0.0), "cannot be told apart from the linear model (0.70 ± 0.04)."),
     ],
 )
 def test_the_verdict_says_what_the_intervals_of_the_differences_say(gain, words):
-    found = comparison(SAME + np.array(gain)[:, None] + NOISE, SAME)
-    assert words in found.verdict()
-    trees = comparison(SAME - 0.1 + NOISE, SAME, name="boosted trees")
-    assert "The boosted trees are ahead of the network with 100 rows" in trees.verdict()
+    mine = SAME + np.array(gain)[:, None] + NOISE
+    found = comparison(mine, SAME)
+    assert found.verdict().startswith("With 100 rows the network (") and words in found.verdict()
+    found.scores["random forest"] = mine + 0.2 + NOISE
+    text = found.verdict()
+    assert "the random forest (" in text[text.index("is behind") :]
 
 
 def test_the_page_the_plot_and_the_rows_hold_every_size(found):
