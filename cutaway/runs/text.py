@@ -13,7 +13,6 @@ from cutaway.data import (
     TokenStream,
     read_table,
     read_text,
-    stratified_split,
 )
 from cutaway.data.read import SUFFIXES
 from cutaway.data.target import TASKS, Target
@@ -26,6 +25,7 @@ from cutaway.runs.networks import DEFAULT_LOSSES, build_network
 from cutaway.runs.options import TrainingOptions
 from cutaway.runs.prepared import Prepared
 from cutaway.runs.preprocessing import Preprocessing, expect_format
+from cutaway.runs.split import divide, kept_back
 from cutaway.train.blocks import expect_batch
 
 MOST_LENGTH = 256  # tokens of a text by default: what comes later rarely changes what it says
@@ -232,13 +232,12 @@ def prepare_text(
     rows = np.flatnonzero(~empty & frame[target].is_not_null().to_numpy())
     frame = frame[rows]
     y = looked.encode(frame[target])
-    training, held = stratified_split(
-        y, options.validation, seed=options.seed, stratify=looked.task != "regression"
-    )
+    training, held, test = divide(y, options, stratify=looked.task != "regression")
     expect_batch(options.batch(len(training)), len(training))
     known = frame[training]  # nothing of the held-out rows leaks into what is fitted
     preprocessing = _fit(known, column, Target.fit(known[target], looked.task), options)
     arrays = preprocessing.transform(frame)
+    tested, told = kept_back(arrays.x, arrays.y, test, "texts")
     seed(options.seed)
     task = preprocessing.task
     spec = {
@@ -262,8 +261,9 @@ def prepare_text(
         y=arrays.y,
         spec=spec,
         net=build_network(spec),
-        notes=[*looked.notes, *notes, *arrays.notes],
+        notes=[*looked.notes, *notes, *arrays.notes, *told],
         why=why,
+        test=tested,
     )
 
 
