@@ -13,6 +13,7 @@ import numpy as np
 from cutaway import ops
 from cutaway.errors import OptionError
 from cutaway.export.graph import Value, is_first
+from cutaway.ops.pooling import _shares
 from cutaway.ops.windows import padding_pairs, per_axis
 
 EXPORTS = {}  # Operation -> function
@@ -102,6 +103,11 @@ def _threshold(g, x, *, at=0.0):
 @exports(ops.clip)
 def _clip(g, x, *, low=None, high=None):
     return g.elementwise("Clip", x, low, high)
+
+
+@exports(ops.relu6)
+def _relu6(g, x):
+    return g.elementwise("Clip", x, 0, 6)
 
 
 @exports(ops.softmax)
@@ -224,13 +230,16 @@ def _adaptive_average_pool(g, x, *, output_size):
     sizes = per_axis(output_size, axes, what="output_size")
     if set(sizes) == {1}:
         return g.result(first=g.node("GlobalAveragePool", g.channels_first(x)))
-    if any(n % o for n, o in zip(x.shape[1:-1], sizes, strict=True)):
-        raise OptionError(
-            f"adaptive average pooling from {x.shape[1:-1]} to {sizes} cannot be written in ONNX",
-            expected="output sizes that divide the input's, or 1",
-        )
-    kernel = [n // o for n, o in zip(x.shape[1:-1], sizes, strict=True)]
     first = g.channels_first(x)
+    if any(n % o for n, o in zip(x.shape[1:-1], sizes, strict=True)):
+        # windows of unequal sizes: one product with a matrix of shares for each axis
+        letters = "nchwd"[: x.ndim]
+        for axis, o in enumerate(sizes, start=2):
+            shares = g.constant(_shares(x.shape[axis - 1], o, x.dtype))
+            out = letters.replace(letters[axis], "o")
+            first = g.node("Einsum", shares, first, equation=f"o{letters[axis]},{letters}->{out}")
+        return g.result(first=first)
+    kernel = [n // o for n, o in zip(x.shape[1:-1], sizes, strict=True)]
     return g.result(first=g.node("AveragePool", first, kernel_shape=kernel, strides=kernel))
 
 

@@ -138,6 +138,7 @@ LAYERS = {
     "max, ceil": (nn.MaxPool(3, stride=2, padding=1, ceil_mode=True), IMAGE),
     "average, ceil": (nn.AvgPool(3, stride=2, padding=1, ceil_mode=True), IMAGE),
     "adaptive": (nn.AdaptiveAvgPool((4, 3)), IMAGE),
+    "adaptive, unequal": (nn.AdaptiveAvgPool((5, 7)), IMAGE),
     "upsample": (nn.Upsample(2), IMAGE),
     "group norm": (nn.GroupNorm(2, 4), IMAGE),
     "instance norm": (nn.InstanceNorm(4), IMAGE),
