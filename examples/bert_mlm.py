@@ -48,7 +48,7 @@ def bigram_nats(ids, rows, y, tokens):
     return float(-np.log(p[rows[row, place - 1], y[row, place]]).mean())
 
 
-def main(path, steps: int = 3000, *, size=BERT_MINI, lr: float = 1e-3, held_out: int = 400):
+def main(path, steps: int = 6000, *, size=BERT_MINI, lr: float = 1e-3, held_out: int = 400):
     """{"bert": perplexity, "bigram": perplexity} of hidden letters in held-out text."""
     ct.seed(0)
     text = Path(path).read_text(encoding="utf-8")
