@@ -243,7 +243,6 @@ def _rules(*, auxiliary: bool) -> list:
 _UNUSED = [(r".*\.num_batches_tracked", "counts batches")]
 TORCHVISION_AUXILIARY = Names(_rules(auxiliary=True), unused=_UNUSED)
 TORCHVISION = Names(_rules(auxiliary=False), unused=[*_UNUSED, (r"aux[12]\..*", "auxiliary heads")])
-KNOWN = {"imagenet": "https://download.pytorch.org/models/googlenet-1378be20.pth"}
 
 
 def googlenet(num_classes: int | None = None, *, pretrained=None, **options) -> GoogLeNet:
@@ -262,6 +261,6 @@ def googlenet(num_classes: int | None = None, *, pretrained=None, **options) -> 
         num_classes,
         pretrained,
         TORCHVISION_AUXILIARY if auxiliary else TORCHVISION,
-        KNOWN,
+        "googlenet",
         fresh=("auxiliary",) if auxiliary else (),
     )
