@@ -48,6 +48,7 @@ _HOMES = {
         "TransformerClassifier",
         "text_network",
     ),
+    "transfer_learning": ("Transfer", "features_of", "transfer"),
 }
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
 

@@ -77,11 +77,11 @@ class _Program:
     """The compiled evaluation of one network. A copy of the network gets one of its own."""
 
     def __init__(self):
-        self.compiled = None
+        self.compiled = self.net = None
 
     def __call__(self, net, x) -> np.ndarray:
-        if self.compiled is None:
-            self.compiled = jit(lambda x: net(x), net, donate=False)
+        if self.net is not net:
+            self.net, self.compiled = net, jit(lambda x: net(x), net, donate=False)
         modes = {module: module.training for module in net.modules().values()}
         net.eval()
         try:
