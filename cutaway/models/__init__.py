@@ -24,8 +24,12 @@ _HOMES = {
         "masked_cross_entropy",
     ),
     "convolutional": ("cnn", "curve_cnn"),
+    "efficientnet": ("EfficientNet", "efficientnet_b0", "efficientnet_lite0"),
     "forecast": ("Forecaster",),
+    "inception": ("GoogLeNet", "Inception", "auxiliary_loss", "googlenet"),
     "language": ("LanguageModel",),
+    "lenet": ("LeNet5", "lenet5", "lenet5_modern"),
+    "mobilenet": ("InvertedResidual", "MobileNetV2", "mobilenet_v2"),
     "perceptron": ("mlp",),
     "resnet": (
         "BasicBlock",
@@ -49,6 +53,7 @@ _HOMES = {
         "text_network",
     ),
     "transfer_learning": ("Transfer", "features_of", "transfer"),
+    "vgg": ("VGG", "vgg16", "vgg16_norm"),
 }
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
 

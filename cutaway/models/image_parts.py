@@ -1,6 +1,8 @@
 """What networks for images share: a convolution with its norm, weights, and the least image."""
 
-from cutaway.errors import ShapeError, expect_axis, expect_range
+from pathlib import Path
+
+from cutaway.errors import ShapeError, expect_axis, expect_choice, expect_range
 from cutaway.nn import BatchNorm, Conv2d, ReLU, Sequential, init
 from cutaway.ops.windows import expect_window_axes
 
@@ -68,7 +70,7 @@ def expect_images(net, x, *, channels: int, smallest: int) -> None:
         )
 
 
-def build(network, num_classes: int | None, pretrained, names, known=None, *, head="head"):
+def build(network, num_classes: int | None, pretrained, names, known=None, *, fresh=()):
     """A variant of a known network, with published weights if they are asked for.
 
     Args:
@@ -78,43 +80,45 @@ def build(network, num_classes: int | None, pretrained, names, known=None, *, he
         pretrained: path of a file, URL, or a name in `known`; None: all weights are drawn.
         names: weights.Names, from the names in the file to the network's.
         known: {name: URL or path of published weights}.
-        head: path of the last layer.
+        fresh: what else stays as it was drawn when the head does.
     """
     if num_classes is not None:
         expect_range(num_classes, what="num_classes", least=1)
     net = network(IMAGENET_CLASSES if num_classes is None else num_classes)
     if pretrained is not None:
-        load_pretrained(
-            net, pretrained, names, known, head=head, may_differ=num_classes is not None
-        )
+        fresh = () if num_classes is None else ("head", *fresh)
+        load_pretrained(net, pretrained, names, known, fresh=fresh)
     return net
 
 
-def load_pretrained(net, pretrained, names, known=None, *, head: str, may_differ: bool) -> None:
-    """Give `net` published weights; its head only if it fits, where it `may_differ`."""
+def load_pretrained(net, pretrained, names, known=None, *, fresh=()) -> None:
+    """Give `net` published weights; where their head has other outputs, all but `fresh`."""
     from cutaway.weights import load_into
 
     weights = _weights(pretrained, known)
-    fresh = ()
-    if may_differ and not _fits(net, weights, names, head):
-        fresh = (head,)
-    load_into(net, weights, names, but=fresh)
+    load_into(net, weights, names, but=fresh if fresh and not _fits(net, weights, names) else ())
 
 
 def _weights(pretrained, known) -> dict:
     if isinstance(pretrained, dict):
         return pretrained
-    from cutaway.weights.fetch import fetch
     from cutaway.weights.read import read_weights
 
-    return read_weights(fetch(pretrained, known or {}))
+    path = str(pretrained)
+    if path in (known or {}) or "://" in path:
+        from cutaway.weights.fetch import fetch
+
+        path = fetch(path, known or {})
+    elif known and path.isidentifier() and not Path(path).exists():
+        expect_choice(path, known, what="pretrained")
+    return read_weights(path)
 
 
-def _fits(net, weights, names, head) -> bool:
+def _fits(net, weights, names) -> bool:
     """Whether the weights' head has as many outputs as the net's."""
-    outputs = net.state_dict()[f"{head}.bias"].shape
+    outputs = net.head.bias.shape
     for name, array in weights.items():
         for path, *_ in names.targets(name) or ():
-            if path == f"{head}.bias":
+            if path == "head.bias":
                 return array.shape == outputs
     return True  # no head at all: the error of a missing tensor says so

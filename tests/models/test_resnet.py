@@ -1,11 +1,10 @@
 """ResNet against torchvision's, transformers' and published CIFAR weights."""
 
-from pathlib import Path
-
 import numpy as np
 import pytest
 
 import cutaway as ct
+from cutaway.data.images import find_images, load_images
 from cutaway.errors import OptionError, ShapeError
 from cutaway.models import BasicBlock, Bottleneck, ResNet, cifar_resnet, resnet18
 from cutaway.models.resnet import TORCHVISION, TRANSFORMERS
@@ -68,16 +67,19 @@ def test_weights_of_another_number_of_classes_are_refused_unless_a_number_is_ask
         load_into(net, {k: v.numpy() for k, v in theirs.items()}, TORCHVISION)
 
 
-def test_published_cifar_weights_recognise_what_they_were_trained_for(shared_data):
-    folder = Path(__file__).parents[3] / "shared" / "weights"
-    file = folder / "resnet20-12fca82f.th"
+def test_published_cifar_weights_recognise_the_photographs(shared_data):
+    file = shared_data.parent / "weights" / "resnet20-12fca82f.th"
     if not file.is_file():
         pytest.skip(f"the published weights are not at {file}")
-    torch = oracle("torch")
-    # the file holds a dictionary around the weights
-    state = torch.load(file, weights_only=True, map_location="cpu")["state_dict"]
-    net = cifar_resnet(20, pretrained={k: v.numpy() for k, v in state.items()})
-    assert net.head.bias.shape == (10,)
+    net = cifar_resnet(20, pretrained=file).eval()
+    folder = find_images(shared_data / "cifar10_jpeg")["test"].subset(np.arange(0, 1000, 5))
+    images = load_images(folder, 32)
+    mean, std = np.array([0.485, 0.456, 0.406]), np.array([0.229, 0.224, 0.225])
+    x = ((images.x / 255 - mean) / std).astype(np.float32)
+    out = ct.jit(lambda x: net(x), net)(ct.Tensor(x)).numpy()
+    # 91.8% on the originals; of these copies in lossy JPEG 80.4% of all 1000, and 77% of these
+    # 200; a layer that is not where it was trained leaves a tenth
+    assert (out.argmax(axis=1) == images.y).mean() > 0.7
 
 
 @pytest.mark.parametrize(("depth", "parameters"), [(20, 269_722), (32, 464_154), (56, 853_018)])

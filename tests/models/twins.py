@@ -5,6 +5,9 @@ import numpy as np
 import cutaway as ct
 from cutaway.weights import load_into
 
+# to compile for seconds what runs for milliseconds
+QUICKLY = {"xla_backend_optimization_level": 0, "xla_llvm_disable_expensive_passes": True}
+
 
 def disturb(theirs, seed=0):
     """Norms and running statistics away from 1 and 0, where a mistake could hide; eval mode."""
@@ -29,7 +32,7 @@ def expect_twins(net, theirs, names, x, *, logits=lambda out: out, but=(), rtol=
     net.eval()
     ours_x = ct.Tensor(x, requires_grad=True)
     their_x = torch.tensor(x.transpose(0, 3, 1, 2).copy(), requires_grad=True)
-    step = ct.jit(lambda x, r: _run(net, x, r), net)
+    step = ct.jit(lambda x, r: _run(net, x, r), net, compiler_options=QUICKLY)
     expected = logits(theirs(their_x))
     r = np.random.default_rng(1).normal(size=tuple(expected.shape)).astype(np.float32)
     (expected * torch.tensor(r)).sum().backward()

@@ -1,0 +1,174 @@
+"""MobileNetV2: few weights, for telephones.
+
+Sandler, Howard, Zhu, Zhmoginov & Chen 2018, "MobileNetV2: inverted residuals and linear
+bottlenecks", arXiv:1801.04381.
+
+Table 2, for images of 224 x 224; t: by how much a block widens, c: channels, n: blocks, s: stride
+of the first of them:
+
+    stage     output        operator       t    c      n    s
+    stem      112 x 112     3x3, ReLU6          32          2
+    stage1    112 x 112     block          1    16     1    1
+    stage2    56 x 56       block          6    24     2    2
+    stage3    28 x 28       block          6    32     3    2
+    stage4    14 x 14       block          6    64     4    2
+    stage5    14 x 14       block          6    96     3    1
+    stage6    7 x 7         block          6    160    3    2
+    stage7    7 x 7         block          6    320    1    1
+    top       7 x 7         1x1, ReLU6          1280
+    head      1 x 1         mean over the image, dropout, 1000 classes
+    parameters              3,504,872
+"""
+
+from cutaway.models.backbone import Backbone
+from cutaway.models.image_parts import build, conv_norm, expect_images, smallest_side
+from cutaway.nn import Dropout, GlobalAvgPool, Identity, Linear, Module, ReLU6, Sequential
+from cutaway.weights import Names
+
+TABLE = (  # t, c, n, s
+    (1, 16, 1, 1),
+    (6, 24, 2, 2),
+    (6, 32, 3, 2),
+    (6, 64, 4, 2),
+    (6, 96, 3, 1),
+    (6, 160, 3, 2),
+    (6, 320, 1, 1),
+)
+
+
+class InvertedResidual(Module):
+    """Widen (1x1), filter each channel (depthwise), narrow (1x1, no activation); add x. Fig. 4.
+
+    The narrow ends are joined, so the sum is small; no activation there, since a ReLU in few
+    channels loses what it cuts off (sec. 3.2). x is added where shapes allow.
+
+    Args:
+        in_channels, out_channels: of x and y.
+        widen: t; with 1 there is no first convolution.
+        stride: of the depthwise convolution.
+        kernel_size: of the depthwise convolution.
+        activation: class of the two inner ones.
+        padding, eps: of the depthwise convolution and of all norms, see conv_norm.
+        squeeze: Module between the depthwise convolution and the last; None: none.
+        drop: Module that the branch passes through before it is added; None: none.
+    """
+
+    def __init__(
+        self,
+        in_channels: int,
+        out_channels: int,
+        widen: int,
+        stride: int,
+        *,
+        kernel_size: int = 3,
+        activation=ReLU6,
+        padding=None,
+        eps: float = 1e-5,
+        squeeze: Module | None = None,
+        drop: Module | None = None,
+    ):
+        inner = in_channels * widen
+        rest = {"activation": activation, "eps": eps}
+        self.expand = conv_norm(in_channels, inner, 1, **rest) if widen > 1 else Identity()
+        self.depthwise = conv_norm(
+            inner, inner, kernel_size, stride=stride, padding=padding, groups=inner, **rest
+        )
+        self.squeeze = Identity() if squeeze is None else squeeze
+        self.project = conv_norm(inner, out_channels, 1, activation=None, eps=eps)
+        self.drop = Identity() if drop is None else drop
+        self.is_residual = stride == 1 and in_channels == out_channels
+
+    def forward(self, x):
+        y = self.project(self.squeeze(self.depthwise(self.expand(x))))
+        return x + self.drop(y) if self.is_residual else y
+
+
+class MobileNetV2(Backbone):
+    """MobileNetV2 of any table.
+
+    Args:
+        num_classes: outputs.
+        in_channels: of the images.
+        table: rows (t, c, n, s), as in table 2.
+        stem_channels, top_channels: of the first and last convolution.
+        dropout: share of the features dropped before the head.
+
+    Shapes:
+        x: (batch, height, width, in_channels)
+        y: (batch, num_classes) logits
+    """
+
+    def __init__(
+        self,
+        num_classes: int = 1000,
+        *,
+        in_channels: int = 3,
+        table=TABLE,
+        stem_channels: int = 32,
+        top_channels: int = 1280,
+        dropout: float = 0.2,
+    ):
+        self.stages = ("stem", *(f"stage{i + 1}" for i in range(len(table))), "top")
+        self.in_channels = in_channels
+        self.stem = conv_norm(in_channels, stem_channels, 3, stride=2, activation=ReLU6)
+        channels = stem_channels
+        for i, (widen, width, count, stride) in enumerate(table):
+            blocks = []
+            for k in range(count):
+                blocks.append(InvertedResidual(channels, width, widen, 1 if k else stride))
+                channels = width
+            setattr(self, f"stage{i + 1}", Sequential(*blocks))
+        self.top = conv_norm(channels, top_channels, 1, activation=ReLU6)
+        self.smallest = smallest_side(1 + sum(stride == 2 for *_, stride in table))
+        self.num_features = top_channels
+        self.pool = Sequential(GlobalAvgPool(), Dropout(dropout))
+        self.head = Linear(top_channels, num_classes)
+
+    def maps(self, x):
+        expect_images(self, x, channels=self.in_channels, smallest=self.smallest)
+        return super().maps(x)
+
+
+def _torchvision_rules(table) -> list:
+    """They count all blocks in one row, and layers within a block by their place."""
+    rules = [(r"features\.0\.([01])\.(.*)", r"stem.\1.\2")]
+    number = 1
+    for i, (widen, _, count, _) in enumerate(table):
+        for k in range(count):
+            theirs, ours = rf"features\.{number}\.conv\.", f"stage{i + 1}.{k}."
+            inner = ("expand", "depthwise") if widen > 1 else ("depthwise",)
+            for place, name in enumerate(inner):
+                rules.append((rf"{theirs}{place}\.([01])\.(.*)", rf"{ours}{name}.\1.\2"))
+            for place in (0, 1):
+                project = rf"{theirs}{len(inner) + place}\.(\w+)"
+                rules.append((project, rf"{ours}project.{place}.\1"))
+            number += 1
+    return [
+        *rules,
+        (rf"features\.{number}\.([01])\.(.*)", r"top.\1.\2"),
+        (r"classifier\.1\.(.*)", r"head.\1"),
+    ]
+
+
+def torchvision_names(table=TABLE) -> Names:
+    """torchvision's names for a network of this table."""
+    unused = [(r".*\.num_batches_tracked", "counts batches")]
+    return Names(_torchvision_rules(table), unused=unused)
+
+
+TORCHVISION = torchvision_names()
+KNOWN = {"imagenet": "https://download.pytorch.org/models/mobilenet_v2-b0353104.pth"}
+
+
+def mobilenet_v2(num_classes: int | None = None, *, pretrained=None, **options) -> MobileNetV2:
+    """MobileNetV2 in the paper's size. 3,504,872 parameters.
+
+    Args:
+        num_classes: outputs; None: 1000, as published weights have. With `pretrained` and
+            another number than they have, the head starts fresh: it is to be trained.
+        pretrained: a path, a URL, or "imagenet"; None: weights are drawn.
+        options: of MobileNetV2, but not `table`.
+    """
+    return build(
+        lambda classes: MobileNetV2(classes, **options), num_classes, pretrained, TORCHVISION, KNOWN
+    )
