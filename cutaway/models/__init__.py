@@ -27,6 +27,7 @@ _HOMES = {
     "efficientnet": ("EfficientNet", "efficientnet_b0", "efficientnet_lite0"),
     "forecast": ("Forecaster",),
     "inception": ("GoogLeNet", "Inception", "auxiliary_loss", "googlenet"),
+    "known_bodies": ("KNOWN_BODIES", "KnownBody", "known_body", "load_body"),
     "language": ("LanguageModel",),
     "lenet": ("LeNet5", "lenet5", "lenet5_modern"),
     "mobilenet": ("InvertedResidual", "MobileNetV2", "mobilenet_v2"),

@@ -111,13 +111,13 @@ def minilm(pretrained=None, tokenizer=None) -> BertSentence:
     """
     if pretrained is None:
         return BertSentence(MINILM_L6) if tokenizer is None else SentenceEncoder(tokenizer)
-    folder = _folder(pretrained)
+    folder = weights_folder(pretrained)
     net = SentenceEncoder(tokenizer or WordPiece.load(folder))
     load_into(net, folder / "model.safetensors", net.names)
     return net.eval()
 
 
-def _folder(source) -> Path:
+def weights_folder(source) -> Path:
     """The folder of a known name, or the one that was given."""
     if source in PACKAGES:
         module, inside, package = PACKAGES[source]
