@@ -12,17 +12,28 @@ import numpy as np
 from cutaway.errors import OptionError, expect_range
 from cutaway.models import features_of, known_body, load_body
 from cutaway.nn import seed
-from cutaway.optim import OPTIMIZERS, AdamW, Cosine, Warmup
-from cutaway.runs.networks import build_head, transferred
-from cutaway.runs.options import DEFAULT_RATES, TrainingOptions
+from cutaway.optim import (
+    OPTIMIZERS,
+    SGD,
+    AdamW,
+    AveragedMomentum,
+    Cosine,
+    Momentum,
+    Nesterov,
+    Warmup,
+)
+from cutaway.runs.networks import transferred
+from cutaway.runs.options import TrainingOptions
 from cutaway.runs.prepared import Prepared
 from cutaway.runs.projection import projection_section
 from cutaway.runs.run import Run, trainer_for
 
-# λ of AdamW that are tried for the head. A weight of logistic regression then stays below about
-# 1/λ: 1 leaves it alone, 300 lets 1000 features together move a logit by a few units.
-DECAYS = (1.0, 30.0, 100.0, 300.0)
-RATE = 0.128  # of the head, over the number of its features: a logit moves by about 0.1 a step
+# λ of the head that are tried: from a nearly free fit to weights that are nearly 0
+DECAYS = (0.01, 0.03, 0.1, 0.3, 1.0)
+# with a momentum of 0.9, this share of 1 / (the loss's largest curvature) is quick and never runs
+# away, though a batch may be steeper than all rows together
+STEADY = 0.3
+ADAPTIVE = 0.128  # over the number of features: a logit moves by about 0.1 a step
 WARM = 0.1  # share of the steps of fine-tuning in which the rate rises
 
 
@@ -36,9 +47,11 @@ class TransferOptions(TrainingOptions):
         fine_tune: whether stages of the body are trained after the head.
         unfreeze: the first stage that is then trained; None: about half-way.
         layer_decay: each stage's learning rate in fine-tuning is that of the next one times this.
-        lr: of the head; in fine-tuning, of everything, before layer_decay.
-        weight_decay: λ of AdamW for the head; None: the one of a few with the best loss on the
-            held-out rows. The body's weights do not decay.
+        optimizer: "": nesterov for the head, whose loss has one valley; adamw in fine-tuning.
+        lr: of the head; in fine-tuning, of everything, before layer_decay. None: by how steep
+            the loss of the head can be.
+        weight_decay: λ of the head; None: the one of a few with the best loss on the held-out
+            rows. The body's weights do not decay.
         others: see TrainingOptions.
     """
 
@@ -46,6 +59,7 @@ class TransferOptions(TrainingOptions):
     LEAST_BATCH, MOST_BATCH = 32, 64
     TUNED_EPOCHS, TUNED_BATCH, TUNED_RATE = 5, 32, 3e-4
 
+    optimizer: str = ""
     from_: str
     fine_tune: bool = False
     unfreeze: str | None = None
@@ -54,6 +68,8 @@ class TransferOptions(TrainingOptions):
     dropout: float = 0.0
 
     def __post_init__(self):
+        if not self.optimizer:
+            object.__setattr__(self, "optimizer", "adamw" if self.fine_tune else "nesterov")
         super().__post_init__()
         expect_range(self.layer_decay, what="layer decay", above=0, most=1)
         if self.unfreeze is not None and not self.fine_tune:
@@ -73,33 +89,42 @@ class TransferOptions(TrainingOptions):
             return min(rows, self.TUNED_BATCH)
         return super().batch(rows)
 
-    def for_head(self, width: int) -> "TransferOptions":
-        """The options of the head's training, on `width` features."""
-        lr = self.lr
-        if self.fine_tune:
-            lr = None
-        if lr is None:
-            lr = DEFAULT_RATES.get(self.optimizer, RATE / width)
-        epochs, batch_size = (None, None) if self.fine_tune else (self.epochs, self.batch_size)
+    def for_head(self) -> "TransferOptions":
+        """The options of the head's training, before what the features decide."""
+        if not self.fine_tune:
+            return self
         return dataclasses.replace(
-            self, fine_tune=False, unfreeze=None, lr=lr, epochs=epochs, batch_size=batch_size
+            self,
+            fine_tune=False,
+            unfreeze=None,
+            optimizer="",
+            lr=None,
+            epochs=None,
+            batch_size=None,
+            patience=None,
         )
 
     def make_optimizer(self, net, rows: int):
-        if not self.fine_tune:
-            return super().make_optimizer(net, rows)
         steps = math.ceil(rows / self.batch(rows)) * self.count_epochs(rows)
+        kind = OPTIMIZERS[self.optimizer]
+        decay = {}
+        if kind in DECAYING:
+            decay = {"weight_decay": self.weight_decay or 0.0, "decays": _is_head}
+        if not self.fine_tune:
+            schedule = Cosine(steps) if self.schedule == "cosine" else None
+            return kind(net, self.rate(), schedule=schedule, **decay)
         warm = max(1, round(WARM * steps))
         then = Cosine(max(1, steps - warm)) if self.schedule == "cosine" else None
-        given = {"schedule": Warmup(warm, then), "groups": net.rates(self.layer_decay)}
-        kind = OPTIMIZERS[self.optimizer]
-        if kind is AdamW:
-            return AdamW(net, self.rate(), weight_decay=self.weight_decay, decays=_is_head, **given)
-        return kind(net, self.rate(), **given)
+        rates = net.rates(self.layer_decay)
+        return kind(net, self.rate(), schedule=Warmup(warm, then), groups=rates, **decay)
+
+
+DECAYING = (AdamW, SGD, Momentum, AveragedMomentum, Nesterov)
 
 
 def _is_head(path, parameter) -> bool:
-    return path.startswith("head.") and parameter.ndim > 1
+    """The weight of a head's last layer, which by itself is called 2.weight."""
+    return parameter.ndim > 1 and not path.startswith("body.")
 
 
 @dataclasses.dataclass
@@ -228,13 +253,18 @@ def prepare_transfer(
     x, test = ready["x"], ready.get("test")
     features = features_of(whole, x)
     _fit_scale(whole.head[0], features[ready["training"]])
-    own = options.for_head(body.num_features)
+    own = options.for_head()
+    if own.lr is None:
+        scaled = (features[ready["training"]] - whole.head[0].mean.numpy()) / whole.head[
+            0
+        ].std.numpy()
+        own = dataclasses.replace(own, lr=_rate(own.optimizer, scaled, loss))
     given = {**ready, "x": features, "spec": spec, "known": known}
     if test is not None and not options.fine_tune:
         given["test"] = (features_of(whole, test[0]), test[1])
     prepared = HeadPrepared(**given, options=own, net=whole.head, whole=whole, raw=x)
     notes = list(ready["notes"])
-    if own.weight_decay is None and own.optimizer == "adamw":
+    if own.weight_decay is None and OPTIMIZERS[own.optimizer] in DECAYING:
         decay, tried = _choose_decay(prepared)
         own = dataclasses.replace(own, weight_decay=decay)
         notes.append(
@@ -243,16 +273,15 @@ def prepare_transfer(
         )
     prepared = dataclasses.replace(prepared, options=own, notes=notes)
     seed(options.seed)
-    _renew(whole.head, spec, body.num_features)
+    _renew(whole.head)
     if not options.fine_tune:
         return prepared
-    history, loss_before = _train_head(prepared)
-    del history
+    _, loss_before = _train_head(prepared)
     stage = options.unfreeze or whole.stages[len(whole.stages) // 2]
     whole.unfreeze_from(stage)
     options = dataclasses.replace(
         options,
-        weight_decay=own.weight_decay if own.weight_decay is not None else 0.0,
+        weight_decay=own.weight_decay,
         lr=options.TUNED_RATE if options.lr is None else options.lr,
     )
     notes.append(
@@ -275,10 +304,33 @@ def _fit_scale(scale, features) -> None:
     scale.std.data = np.where(std > 1e-6, std, 1).astype(np.float32)
 
 
-def _renew(head, spec, width) -> None:
-    """New weights for the head's last layer."""
-    fresh = build_head(spec, width)[-1]
-    head[-1].load_state_dict(fresh.state_dict())
+CURVATURE = {  # of a loss by the output, at most
+    "binary_cross_entropy_with_logits": 0.25,
+    "sparse_categorical_cross_entropy_with_logits": 0.5,
+    "mean_squared_error": 2.0,
+}
+
+
+def _rate(optimizer: str, features, loss: str) -> float:
+    """The learning rate for a linear layer on these standardised features (rows, width).
+
+    Along the direction of largest spread σ² the loss bends by at most CURVATURE σ².
+    """
+    if OPTIMIZERS[optimizer] not in DECAYING or optimizer == "adamw":
+        return ADAPTIVE / features.shape[1]
+    direction = np.random.default_rng(0).normal(size=features.shape[1])
+    spread = 0.0
+    for _ in range(20):  # power iteration
+        direction = features.T @ (features @ direction) / len(features)
+        spread = float(np.linalg.norm(direction))
+        direction = direction / (spread or 1.0)
+    return float(f"{STEADY / (CURVATURE[loss] * max(spread, 1.0)):.2g}")
+
+
+def _renew(head) -> None:
+    """The head as it begins, at 0: with one layer there is nothing that would stay alike."""
+    head[-1].weight.data = 0 * head[-1].weight.data
+    head[-1].bias.data = 0 * head[-1].bias.data
 
 
 def _choose_decay(prepared) -> tuple:
@@ -286,7 +338,7 @@ def _choose_decay(prepared) -> tuple:
     tried = {}
     for decay in DECAYS:
         seed(prepared.options.seed)
-        _renew(prepared.net, prepared.spec, prepared.x.shape[1])
+        _renew(prepared.net)
         own = dataclasses.replace(prepared.options, weight_decay=decay)
         history, _ = _train_head(dataclasses.replace(prepared, options=own))
         tried[decay] = min(row["val_loss"] for row in history.rows)
