@@ -90,7 +90,10 @@ def train(
         bool, KNOWN, "Then train the later stages of the body too, more slowly.", "--fine-tune"
     ) = None,
     unfreeze: _option(
-        str, KNOWN, "First stage that --fine-tune trains. [default: half-way]", metavar="STAGE"
+        str,
+        KNOWN,
+        "First stage that --fine-tune trains. [default: the last third]",
+        metavar="STAGE",
     ) = None,
     epochs: _option(int, TRAINING, "Most epochs. [default: fits the data]") = None,
     batch_size: _option(int, TRAINING, "Rows a step. [default: fits the data]") = None,

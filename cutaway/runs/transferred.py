@@ -45,7 +45,7 @@ class TransferOptions(TrainingOptions):
         from_: the network: "efficientnet-lite0", "minilm", ... (models.KNOWN_BODIES), or
             "NAME:WEIGHTS" with the path or address of weights.
         fine_tune: whether stages of the body are trained after the head.
-        unfreeze: the first stage that is then trained; None: about half-way.
+        unfreeze: the first stage that is then trained; None: that after two thirds of them.
         layer_decay: each stage's learning rate in fine-tuning is that of the next one times this.
         optimizer: "": nesterov for the head, whose loss has one valley; adamw in fine-tuning.
         lr: of the head; in fine-tuning, of everything, before layer_decay. None: by how steep
@@ -57,7 +57,7 @@ class TransferOptions(TrainingOptions):
 
     LEAST_STEPS, LEAST_EPOCHS, MOST_EPOCHS = 600, 20, 100
     LEAST_BATCH, MOST_BATCH = 32, 64
-    TUNED_EPOCHS, TUNED_BATCH, TUNED_RATE = 5, 32, 3e-4
+    TUNED_EPOCHS, TUNED_BATCH, TUNED_RATE = 3, 32, 5e-5
 
     optimizer: str = ""
     from_: str
@@ -277,7 +277,7 @@ def prepare_transfer(
     if not options.fine_tune:
         return prepared
     _, loss_before = _train_head(prepared)
-    stage = options.unfreeze or whole.stages[len(whole.stages) // 2]
+    stage = options.unfreeze or whole.stages[2 * len(whole.stages) // 3]
     whole.unfreeze_from(stage)
     options = dataclasses.replace(
         options,
