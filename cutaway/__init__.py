@@ -120,6 +120,7 @@ _HOMES = {
     "cutaway.explain": ("attribute", "curvature", "draw", "explain_update", "loss_surface"),
     "cutaway.weights": ("load_into", "load_weights", "read_weights", "save_weights"),
     "cutaway.runs": ("Run", "TableOptions", "train_table"),
+    "cutaway.search": ("compare", "tune"),
 }
 _PACKAGES = (
     "data",

@@ -196,6 +196,71 @@ def train(
     )
 
 
+# options of a training that a search leaves as they are, shared by the commands that train many
+Fixed = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--set",
+        metavar="NAME=VALUE",
+        help="An option of every training, as for train (repeat it); it is not searched.",
+        show_default=False,
+    ),
+]
+
+
+@app.command(epilog="Example: **cutaway tune students.csv --target passed --trials 30**")
+def tune(
+    data: Annotated[
+        Path | None,
+        typer.Argument(metavar="[DATA]", help="As for train.", show_default=False),
+    ] = None,
+    target: _option(str, None, "The column to predict, for tables.", metavar="COL") = None,
+    trials: Annotated[int, typer.Option(help="How many in all, earlier ones included.")] = 20,
+    jobs: Annotated[int, typer.Option(help="Processes that try at the same time.")] = 1,
+    out: _option(
+        Path, None, "Folder; the same command goes on in it. [default: runs/NAME-tune]"
+    ) = None,
+    test: Annotated[float, typer.Option(help="Share of the rows that no trial sees.")] = 0.2,
+    epochs: _option(int, None, "Most epochs of a trial. [default: fits the data]") = None,
+    seed: _option(int, None, "Of everything random. [default: 0]") = None,
+    kind: _option(str, None, "What DATA is, if it is taken for something else.") = None,
+    fixed: Fixed = None,
+    as_json: Json = False,
+) -> None:
+    """Try learning rates, sizes, optimizers and more on your data, and keep the best run."""
+    from cutaway.cli.tune import tune_command
+
+    given = {"test": test, "epochs": epochs, "seed": seed, **_settings(fixed)}
+    given = {name: value for name, value in given.items() if value is not None}
+    tune_command(data, target, kind, given, trials=trials, jobs=jobs, out=out, as_json=as_json)
+
+
+@app.command(epilog="Example: **cutaway compare students.csv --target passed --seeds 10**")
+def compare(
+    data: Annotated[
+        Path | None,
+        typer.Argument(metavar="[DATA]", help="As for train.", show_default=False),
+    ] = None,
+    target: _option(str, None, "The column to predict, for tables.", metavar="COL") = None,
+    sizes: Annotated[int, typer.Option(help="How many numbers of rows to train on.")] = 5,
+    seeds: Annotated[int, typer.Option(help="How often everything is repeated.")] = 5,
+    out: _option(
+        Path, None, "Folder for page and plot. [default: a new one in runs/]", metavar="FOLDER"
+    ) = None,
+    test: Annotated[float, typer.Option(help="Share of the rows to test on.")] = 0.25,
+    epochs: _option(int, None, "Most epochs of the network. [default: fits the data]") = None,
+    kind: _option(str, None, "What DATA is, if it is taken for something else.") = None,
+    fixed: Fixed = None,
+    as_json: Json = False,
+) -> None:
+    """Say when depth pays: the network beside linear models and trees, on more and more rows."""
+    from cutaway.cli.compare import compare_command
+
+    given = {"test": test, "epochs": epochs, **_settings(fixed)}
+    given = {name: value for name, value in given.items() if value is not None}
+    compare_command(data, target, kind, given, sizes=sizes, seeds=seeds, out=out, as_json=as_json)
+
+
 @app.command(epilog="Example: **cutaway predict runs/students new.csv --out predictions.csv**")
 def predict(
     run: RunArgument,
@@ -275,6 +340,27 @@ def generate(
     from cutaway.cli.use import generate_command
 
     generate_command(run, prompt, length, temperature, seed, as_json=as_json)
+
+
+@app.command(epilog="Example: **cutaway export runs/students --onnx students.onnx**")
+def export(
+    run: RunArgument,
+    out: Annotated[
+        Path | None,
+        typer.Argument(
+            metavar="[FILE]",
+            help="File to write. [default: network.onnx or .safetensors in the run]",
+            show_default=False,
+        ),
+    ] = None,
+    onnx: Annotated[bool, typer.Option("--onnx", help="The network, for other programs.")] = False,
+    safetensors: Annotated[bool, typer.Option("--safetensors", help="The weights alone.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Write a run's network for other programs, and say what its inputs must look like."""
+    from cutaway.cli.export import export_command
+
+    export_command(run, out, onnx=onnx, safetensors=safetensors, as_json=as_json)
 
 
 @app.command(epilog="Example: **cutaway explain runs/students --row 3 --weight 0:2,1**")
@@ -381,6 +467,28 @@ def race(
         html=html,
         as_json=as_json,
     )
+
+
+def _settings(texts) -> dict:
+    """{"lr": 0.01, "layers": (16, 8)} of ["lr=0.01", "layers=16,8"]."""
+    found = {}
+    for text in texts or ():
+        name, sign, value = text.partition("=")
+        if not sign or not name.strip():
+            raise OptionError(
+                f"the setting {text!r}",
+                expected="a name, = and a value",
+                mend="for example --set dropout=0.1",
+            )
+        name = name.strip().replace("-", "_")
+        if name in ("layers", "ignore"):
+            found[name] = _sizes(value) if name == "layers" else _names(value)
+            continue
+        try:
+            found[name] = json.loads(value)
+        except ValueError:
+            found[name] = value
+    return found
 
 
 def _names(text: str) -> tuple[str, ...]:

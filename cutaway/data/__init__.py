@@ -25,6 +25,7 @@ from cutaway.data.forecast import Forecasting, forecasting, seasonal_naive
 from cutaway.data.idx import find_idx, read_idx
 from cutaway.data.images import Images, ImageStream, find_images, load_images, stream_images
 from cutaway.data.kinds import Recognised, recognise
+from cutaway.data.masking import mask_tokens
 from cutaway.data.mel import log_mel
 from cutaway.data.prefetch import ArrayStream, BlockStream
 from cutaway.data.preprocessing import TableArrays, TablePreprocessing

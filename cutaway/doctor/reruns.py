@@ -13,6 +13,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from cutaway.doctor.changes import UseOptimizer
+from cutaway.doctor.changes.length import stretch
 from cutaway.doctor.program import Program, rebuilt
 from cutaway.errors import CutawayError, TrainingError
 from cutaway.losses import expects
@@ -417,12 +418,3 @@ class Lab:
 
     def loss(self, x, y) -> float:
         return float(self.trainer.evaluate(x, y)["loss"])
-
-
-def stretch(schedule, factor: float) -> None:
-    """Make a schedule of a known length so many times longer, and those that it holds."""
-    for name in ("total_steps", "every"):
-        if hasattr(schedule, name):
-            setattr(schedule, name, max(1, round(getattr(schedule, name) * factor)))
-    if getattr(schedule, "then", None) is not None:
-        stretch(schedule.then, factor)

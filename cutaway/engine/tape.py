@@ -50,6 +50,7 @@ class _State(threading.local):
     def __init__(self):
         self.recording = True
         self.modules = [""]
+        self.runner = None
 
 
 _state = _State()
@@ -73,6 +74,24 @@ def module_scope(path: str):
         yield
     finally:
         _state.modules.pop()
+
+
+def runner():
+    """What carries out operations at this moment in this thread; None: they do it themselves."""
+    return _state.runner
+
+
+@contextlib.contextmanager
+def run_by(carry_out):
+    """Operations inside are carried out by `carry_out(operation, arrays, options)`.
+
+    It returns what `operation.forward` would.
+    """
+    before, _state.runner = _state.runner, carry_out
+    try:
+        yield
+    finally:
+        _state.runner = before
 
 
 class no_grad(contextlib.ContextDecorator):

@@ -10,6 +10,7 @@ from cutaway.losses.categorical import (
     kl_divergence,
 )
 from cutaway.losses.contract import Expects, expecting, expects
+from cutaway.losses.latent import gaussian_kl_divergence
 from cutaway.losses.margin import hinge, squared_hinge
 from cutaway.losses.penalties import l1_penalty, l2_penalty
 from cutaway.losses.regression import huber, mean_absolute_error, mean_squared_error

@@ -4,6 +4,14 @@ import importlib
 
 # which file each network lives in; no network is called as its file, which would hide it
 _HOMES = {
+    "autoencoder": (
+        "Autoencoder",
+        "VariationalAutoencoder",
+        "convolutional_autoencoder",
+        "convolutional_vae",
+        "dense_autoencoder",
+        "dense_vae",
+    ),
     "backbone": ("Backbone",),
     "bert": (
         "BERT_BASE",
@@ -23,15 +31,51 @@ _HOMES = {
         "bert_tiny",
         "masked_cross_entropy",
     ),
-    "convolutional": ("cnn", "curve_cnn"),
-    "efficientnet": ("EfficientNet", "efficientnet_b0", "efficientnet_lite0"),
+    "convolutional": (
+        "cnn",
+        "curve_cnn",
+    ),
+    "efficientnet": (
+        "EfficientNet",
+        "efficientnet_b0",
+        "efficientnet_lite0",
+    ),
     "forecast": ("Forecaster",),
-    "inception": ("GoogLeNet", "Inception", "auxiliary_loss", "googlenet"),
-    "known_bodies": ("KNOWN_BODIES", "KnownBody", "known_body", "load_body"),
+    "inception": (
+        "GoogLeNet",
+        "Inception",
+        "auxiliary_loss",
+        "googlenet",
+    ),
+    "known_bodies": (
+        "KNOWN_BODIES",
+        "KnownBody",
+        "known_body",
+        "load_body",
+    ),
     "language": ("LanguageModel",),
-    "lenet": ("LeNet5", "lenet5", "lenet5_modern"),
-    "mobilenet": ("InvertedResidual", "MobileNetV2", "mobilenet_v2"),
-    "perceptron": ("mlp",),
+    "lenet": (
+        "LeNet5",
+        "lenet5",
+        "lenet5_modern",
+    ),
+    "listing": (
+        "Known",
+        "catalogue",
+    ),
+    "mobilenet": (
+        "InvertedResidual",
+        "MobileNetV2",
+        "mobilenet_v2",
+    ),
+    "perceptron": (
+        "Perceptron",
+        "mlp",
+    ),
+    "recurrent": (
+        "RecurrentClassifier",
+        "recurrent_layers",
+    ),
     "resnet": (
         "BasicBlock",
         "Bottleneck",
@@ -44,17 +88,37 @@ _HOMES = {
         "resnet34",
         "resnet50",
     ),
-    "sentences": ("SentenceEncoder", "minilm"),
+    "sentences": (
+        "SentenceEncoder",
+        "minilm",
+    ),
     "table": ("TableNetwork",),
     "text": (
         "TEXT_MODELS",
         "BagOfEmbeddings",
         "LSTMClassifier",
+        "RecurrentTextClassifier",
         "TransformerClassifier",
         "text_network",
     ),
-    "transfer_learning": ("Transfer", "features_of", "transfer"),
-    "vgg": ("VGG", "vgg16", "vgg16_norm"),
+    "transfer_learning": (
+        "Transfer",
+        "features_of",
+        "transfer",
+    ),
+    "translation": (
+        "Translator",
+        "translation_pairs",
+    ),
+    "vgg": (
+        "VGG",
+        "vgg16",
+        "vgg16_norm",
+    ),
+    "wave": (
+        "WaveBlock",
+        "WaveNet",
+    ),
 }
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
 

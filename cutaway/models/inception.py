@@ -123,6 +123,7 @@ class GoogLeNet(Backbone):
         stem_channels: of the three convolutions of the stem.
         auxiliary_sizes: channels and features of the auxiliary heads.
         dropout: share of the features dropped before the head; the paper has 0.4.
+        auxiliary_dropout: the same in the auxiliary heads.
 
     Shapes:
         x: (batch, height, width, in_channels)
@@ -140,6 +141,7 @@ class GoogLeNet(Backbone):
         stem_channels=(64, 64, 192),
         auxiliary_sizes=(128, 1024),
         dropout: float = 0.2,
+        auxiliary_dropout: float = 0.7,
     ):
         self.stages = ("stem", *table)
         self.in_channels = in_channels
@@ -163,6 +165,7 @@ class GoogLeNet(Backbone):
         self.auxiliary = {}
         if auxiliary:
             sizes = dict(zip(("channels", "features"), auxiliary_sizes, strict=True))
+            sizes["dropout"] = auxiliary_dropout
             for name in ("inception4a", "inception4d"):
                 self.auxiliary[name] = AuxiliaryHead(channels[name], num_classes, **sizes)
         self.smallest = smallest_side(5)
@@ -240,7 +243,6 @@ def _rules(*, auxiliary: bool) -> list:
 _UNUSED = [(r".*\.num_batches_tracked", "counts batches")]
 TORCHVISION_AUXILIARY = Names(_rules(auxiliary=True), unused=_UNUSED)
 TORCHVISION = Names(_rules(auxiliary=False), unused=[*_UNUSED, (r"aux[12]\..*", "auxiliary heads")])
-KNOWN = {"imagenet": "https://download.pytorch.org/models/googlenet-1378be20.pth"}
 
 
 def googlenet(num_classes: int | None = None, *, pretrained=None, **options) -> GoogLeNet:
@@ -259,6 +261,6 @@ def googlenet(num_classes: int | None = None, *, pretrained=None, **options) -> 
         num_classes,
         pretrained,
         TORCHVISION_AUXILIARY if auxiliary else TORCHVISION,
-        KNOWN,
+        "googlenet",
         fresh=("auxiliary",) if auxiliary else (),
     )

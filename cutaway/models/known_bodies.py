@@ -104,7 +104,7 @@ def tokenizer_of(source: str):
     Raises: see load_body.
     """
     from cutaway.data.wordpiece import WordPiece
-    from cutaway.models.sentences import weights_folder
+    from cutaway.models.sentences import weights_file
 
     _, weights = known_body(source, "text")
-    return WordPiece.load(weights_folder(weights))
+    return WordPiece.load(weights_file(weights).parent)

@@ -157,7 +157,6 @@ def torchvision_names(table=TABLE) -> Names:
 
 
 TORCHVISION = torchvision_names()
-KNOWN = {"imagenet": "https://download.pytorch.org/models/mobilenet_v2-b0353104.pth"}
 
 
 def mobilenet_v2(num_classes: int | None = None, *, pretrained=None, **options) -> MobileNetV2:
@@ -170,5 +169,9 @@ def mobilenet_v2(num_classes: int | None = None, *, pretrained=None, **options) 
         options: of MobileNetV2, but not `table`.
     """
     return build(
-        lambda classes: MobileNetV2(classes, **options), num_classes, pretrained, TORCHVISION, KNOWN
+        lambda classes: MobileNetV2(classes, **options),
+        num_classes,
+        pretrained,
+        TORCHVISION,
+        "mobilenet-v2",
     )

@@ -1,8 +1,16 @@
-"""The multilayer perceptron.
+"""The perceptron, and the multilayer perceptron.
 
-    layer         z_j^(l) = Σ_i w_ij^(l) O_i^(l-1) + b_j^(l),  O_j^(l) = act(z_j^(l))
-    parameters    Σ_l (n_{l-1} + 1) n_l;  4-3-2-1: 15 + 8 + 3 = 26
+    Perceptron    z = Σ_i w_i x_i + b,  ŷ = 1 if z >= 0, otherwise 0
+      rule        after each example w ← w + η (y - ŷ) x,  b ← b + η (y - ŷ): no gradient
+      numbers     n + 1;  2 inputs: 3
 
+    mlp           z_j^(l) = Σ_i w_ij^(l) O_i^(l-1) + b_j^(l),  O_j^(l) = act(z_j^(l))
+      parameters  Σ_l (n_{l-1} + 1) n_l;  4-3-2-1: 15 + 8 + 3 = 26
+
+Rosenblatt 1958, "The perceptron: a probabilistic model for information storage and organization in
+the brain", Psychological Review 65(6). One neuron finds a line where one separates the classes, in
+at most (R / γ)² moves (Novikoff 1962; R the longest example, γ the margin), and none for XOR: that
+took a hidden layer, and the chain rule to train it.
 Rumelhart, Hinton & Williams 1986, "Learning representations by back-propagating errors",
 Nature 323.
 """
@@ -10,7 +18,9 @@ Nature 323.
 import itertools
 
 from cutaway.errors import OptionError
-from cutaway.nn import Dropout, Linear, ReLU, Sequential, init
+from cutaway.nn import Dropout, Linear, Perceptron, ReLU, Sequential, init
+
+__all__ = ["Perceptron", "mlp"]
 
 
 def mlp(sizes, *, activation=ReLU, output=None, dropout: float = 0.0, weights=None) -> Sequential:

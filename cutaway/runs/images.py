@@ -24,12 +24,14 @@ from cutaway.data import (
 )
 from cutaway.data.decode import SUFFIXES
 from cutaway.data.images import common_size, expect_size, find_channels
-from cutaway.errors import DataError, expect_choice
+from cutaway.errors import DataError, OptionError, expect_choice, expect_range
 from cutaway.nn import seed
 from cutaway.runs.networks import DEFAULT_LOSSES, build_network
 from cutaway.runs.options import TrainingOptions
 from cutaway.runs.prepared import Prepared
 from cutaway.runs.preprocessing import Preprocessing, class_target, expect_format
+from cutaway.runs.space import Choice
+from cutaway.runs.split import divide, kept_back, set_aside
 from cutaway.train.blocks import expect_batch
 
 LARGEST = 96  # pixels of an edge by default: a good network for it trains in minutes on two cores
@@ -46,6 +48,7 @@ class ImageOptions(TrainingOptions):
         model: "cnn", see models.cnn.
         size: edge in pixels, or (height, width), that all images get; None: the one that they
             all have if it is at most 96, otherwise 96.
+        width: channels of the first stage; each next one has twice as many, at most 256.
         augment: whether training sees them moved by up to an eighth and, in colour, mirrored.
         skip_corrupt: whether images that cannot be read are left out; otherwise they are errors.
         others: see TrainingOptions.
@@ -60,12 +63,22 @@ class ImageOptions(TrainingOptions):
     weight_decay: float = 0.05
     model: str = "cnn"
     size: int | tuple | None = None
+    width: int = 32
     augment: bool = True
     skip_corrupt: bool = False
 
     def __post_init__(self):
         super().__post_init__()
         expect_choice(self.model, ("cnn",), what="model for images")
+        expect_range(self.width, what="width", least=1)
+
+    def space(self, rows):
+        widths = tuple(sorted({16, 32, 64, self.width}))
+        return super().space(rows) | {"width": Choice(widths, start=self.width)}
+
+    def respec(self, spec):
+        stages = len(spec["widths"])
+        return super().respec(spec) | {"widths": _stages(self.width, stages)}
 
 
 class ImageRows(Preprocessing):
@@ -251,7 +264,14 @@ def prepare_images(path, options: ImageOptions | None = None, *, why: str = "") 
     )
     transform = augmentation(size, channels) if options.augment else None
     stream, chosen = None, training_frame
+    own = dataclasses.replace(options, test=0.0) if "test" in sets else options
     if "path" in training_frame.columns and rows.size_of(training_frame) > LARGEST_BYTES:
+        if own.test:
+            raise OptionError(
+                f"a test part of {own.test:g} of images that do not fit in memory",
+                expected="images that fit, or a folder test beside train",
+                mend="leave out test, or give a smaller size",
+            )
         stream, sets = _streamed(training_frame, sets, y, rows, options, transform)
         chosen = sets["train"]
     found = decoded(rows, sets, chosen, options, is_stream=stream is not None)
@@ -272,7 +292,7 @@ def prepare_images(path, options: ImageOptions | None = None, *, why: str = "") 
         "loss": DEFAULT_LOSSES["multiclass"],
         "channels": channels,
         "outputs": len(classes),
-        "widths": _widths(min(size)),
+        "widths": _stages(options.width, _count_stages(min(size))),
         "dropout": options.dropout,
         "mean": [255 * m for m in scaling.mean],
         "std": [255 * s for s in scaling.std],
@@ -314,11 +334,12 @@ class Decoded:
 
 def decoded(rows: ImageRows, sets, chosen, options, *, is_stream: bool = False) -> Decoded:
     """Decode the training images `chosen` and the other sets, and say which are held out."""
+    own = dataclasses.replace(options, test=0.0) if "test" in sets else options
     arrays = rows.transform(chosen)
     frame, x, y, notes = chosen[arrays.rows], arrays.x, arrays.y, list(arrays.notes)
     if "validation" in sets:
         more = rows.transform(sets["validation"])
-        training = np.arange(len(x))
+        training, kept = set_aside(y[: len(x)], own, stratify=True)
         held = len(x) + np.arange(len(more.x))
         import polars as pl
 
@@ -328,8 +349,9 @@ def decoded(rows: ImageRows, sets, chosen, options, *, is_stream: bool = False) 
         if not is_stream:
             notes.append(f"the validation folder is held out: {len(held):,} images")
     else:
-        training, held = stratified_split(y, options.validation, seed=options.seed, stratify=True)
-    test = None
+        training, held, kept = divide(y, own, stratify=True)
+    test, told = kept_back(x, y, kept, "images")
+    notes += told
     if "test" in sets:
         found = rows.transform(sets["test"])
         test = (found.x, found.y)
@@ -376,12 +398,17 @@ def _shape(path, frame, options):
     return (size if max(size) <= LARGEST else (LARGEST, LARGEST)), find_channels(folder)
 
 
-def _widths(edge: int) -> list:
-    """Channels of each stage: as many stages as leave the last one a few pixels."""
+def _count_stages(edge: int) -> int:
+    """As many stages as leave the last one a few pixels."""
     stages = 1
     while edge // 2**stages >= SMALLEST_STAGE and stages < 5:
         stages += 1
-    return [min(32 * 2**k, 256) for k in range(stages)]
+    return stages
+
+
+def _stages(width: int, count: int) -> list:
+    """Channels of each stage."""
+    return [min(width * 2**k, max(256, width)) for k in range(count)]
 
 
 def augmentation(size, channels):

@@ -24,6 +24,7 @@ from cutaway.runs.options import TrainingOptions
 from cutaway.runs.prepared import Prepared
 from cutaway.runs.preprocessing import Preprocessing, expect_format
 from cutaway.runs.report import ReportData, language_page
+from cutaway.runs.space import Whole
 from cutaway.train.blocks import expect_batch
 
 READ_ROWS, READ_TOKENS = 32, 256  # when a text is scored: pieces side by side, tokens at a time
@@ -68,6 +69,17 @@ class LanguageOptions(TrainingOptions):
         expect_range(self.num_layers, what="num_layers", least=1)
         expect_range(self.vocabulary, what="vocabulary", least=258 if self.tokens == "bpe" else 3)
         expect_range(self.length, what="length", least=2)
+
+    def space(self, rows):
+        low, high = min(64, self.hidden), max(512, self.hidden)
+        return super().space(rows) | {
+            "hidden": Whole(low, high, start=self.hidden, log=True),
+            "num_layers": Whole(1, max(3, self.num_layers), start=self.num_layers),
+        }
+
+    def respec(self, spec):
+        changed = {"hidden": self.hidden, "layers": self.num_layers}
+        return super().respec(spec) | changed
 
 
 class LanguageRows(Preprocessing):
@@ -239,6 +251,9 @@ def prepare_language(path, options: LanguageOptions | None = None, *, why: str =
 
     options = LanguageOptions() if options is None else options
     text = read_text(path)
+    whole = text
+    if options.test:
+        text = text[: len(text) - max(1, round(len(text) * options.test))]
     place = len(text) - max(1, round(len(text) * options.validation))
     tokenizer = Tokenizer.train([text[:place]], kind=options.tokens, size=options.vocabulary)
     known, held = tokenizer.encode_whole(text[:place]), tokenizer.encode_whole(text[place:])
@@ -256,6 +271,16 @@ def prepare_language(path, options: LanguageOptions | None = None, *, why: str =
     x, y = (np.concatenate(arrays) for arrays in zip(*parts, strict=True))
     training = np.arange(len(parts[0][0]))
     expect_batch(options.batch(len(training)), Windows(known, length).rows)
+    tested = None
+    if options.test:
+        kept = tokenizer.encode_whole(whole[len(text) :])
+        if len(kept) <= length:
+            raise DataError(
+                f"{path}: {len(kept):,} {options.tokens} tokens are kept for the test",
+                expected=f"more than {length:,}: whole windows of {length} tokens",
+                mend="give a larger test part, or a smaller length",
+            )
+        tested = cut(kept, length)
     seed(options.seed)
     spec = {
         "model": f"language_{options.model}",
@@ -265,7 +290,10 @@ def prepare_language(path, options: LanguageOptions | None = None, *, why: str =
         "layers": options.num_layers,
         "dropout": options.dropout,
     }
-    notes = [f"the last {len(text) - place:,} of {len(text):,} characters are held out"]
+    notes = []
+    if tested is not None:
+        notes = [f"the last {len(whole) - len(text):,} characters are kept for a test at the end"]
+    notes.append(f"the last {len(text) - place:,} of {len(text):,} characters are held out")
     return LanguagePrepared(
         kind="language",
         source=str(path),
@@ -282,6 +310,7 @@ def prepare_language(path, options: LanguageOptions | None = None, *, why: str =
         net=build_network(spec),
         notes=[*notes, *rows.unknown_notes(held)],
         why=why,
+        test=tested,
     )
 
 

@@ -5,6 +5,7 @@ import math
 
 from cutaway.errors import expect_choice, expect_range
 from cutaway.optim import OPTIMIZERS, AdamW, Cosine
+from cutaway.runs.space import Choice, Real
 
 # plain gradient steps are as long as the gradient is large; adaptive ones are about lr long
 DEFAULT_RATES = {
@@ -16,6 +17,7 @@ DEFAULT_RATES = {
     "adadelta": 1.0,
 }
 SCHEDULES = ("cosine", "constant")
+SEARCHED_OPTIMIZERS = ("adamw", "adam", "rmsprop", "nesterov")
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -32,6 +34,8 @@ class TrainingOptions:
         dropout: share of hidden units dropped in training.
         seed: of everything random.
         validation: share of the rows held out.
+        test: share of the rows that nothing is fitted on and nothing is chosen by, scored at the
+            end; 0 for none. Data that bring a test set keep to that one.
         patience: epochs without a better loss on the held-out rows after which training ends;
             None goes through all epochs. The best weights are kept either way.
     """
@@ -50,6 +54,7 @@ class TrainingOptions:
     dropout: float = 0.2
     seed: int = 0
     validation: float = 0.2
+    test: float = 0.0
     patience: int | None = None
 
     def __post_init__(self):
@@ -65,6 +70,7 @@ class TrainingOptions:
             expect_range(self.epochs, what="epochs", least=1)
         expect_range(self.dropout, what="dropout", least=0, below=1)
         expect_range(self.validation, what="validation", above=0, below=1)
+        expect_range(self.test, what="test", least=0, below=1)
         if self.patience is not None:
             expect_range(self.patience, what="patience", least=1)
         expect_range(self.seed, what="seed", least=0)
@@ -97,3 +103,43 @@ class TrainingOptions:
         if kind is AdamW:
             return AdamW(net, self.rate(), weight_decay=self.weight_decay, schedule=schedule)
         return kind(net, self.rate(), schedule=schedule)
+
+    def space(self, rows: int) -> dict:
+        """What a search tries for this kind of data: {name: Choice, Real or Whole}.
+
+        Every value that the options have by default is in it. What is drawn goes to `drawn`.
+
+        Args:
+            rows: examples to train on.
+        """
+        usual = self.batch(rows)
+        sizes = {max(2, usual // 4), max(2, usual // 2), usual, usual * 2, usual * 4}
+        return {
+            "optimizer": Choice(tuple(dict.fromkeys((self.optimizer, *SEARCHED_OPTIMIZERS)))),
+            "rate_factor": Real(1 / 30, 30, start=1.0, log=True),
+            "batch_size": Choice(tuple(sorted(n for n in sizes if n <= rows)), start=usual),
+            "weight_decay": Real(
+                min(1e-3, self.weight_decay or 1e-3),
+                max(3.0, self.weight_decay),
+                start=self.weight_decay or 1e-3,
+                log=True,
+            ),
+            "dropout": Real(0.0, max(0.6, self.dropout), start=self.dropout),
+        }
+
+    def drawn(self, values: dict) -> "TrainingOptions":
+        """These options with values drawn from `space`.
+
+        A learning rate is drawn as a multiple of the one that is usual for its optimizer, so that
+        the same number means as much for each of them.
+        """
+        values = dict(values)
+        factor = values.pop("rate_factor", None)
+        options = dataclasses.replace(self, **values)
+        if factor in (None, 1.0):
+            return options
+        return dataclasses.replace(options, lr=options.rate() * factor)
+
+    def respec(self, spec: dict) -> dict:
+        """The description of a network for the same data as `spec`, but with these options."""
+        return {**spec, "dropout": self.dropout}

@@ -8,7 +8,9 @@ import numpy as np
 
 from cutaway.errors import CutawayError, TrainingError
 from cutaway.losses import LOSSES, expects
+from cutaway.nn import seed
 from cutaway.runs.folder import RunFolder
+from cutaway.runs.networks import build_network
 from cutaway.runs.report import ReportData, render
 from cutaway.runs.run import Run, trainer_for
 from cutaway.train import Checkpoints, EarlyStopping, Probes, Trainer, write_atomically
@@ -76,6 +78,18 @@ class Prepared:
     @property
     def epochs(self) -> int:
         return self.options.count_epochs(self.training_rows)
+
+    def again(self, options) -> "Prepared":
+        """The same data with other options and a new network, as `space` of the options says.
+
+        For options that neither the reading, the encoding nor the division of the rows asks for.
+        """
+        spec = options.respec(self.spec)
+        seed(options.seed)
+        net = build_network(spec)
+        return dataclasses.replace(
+            self, options=options, spec=spec, net=net, trainer=None, probes=None
+        )
 
     def make_trainer(self) -> Trainer:
         """A Trainer for the network, which has not trained."""

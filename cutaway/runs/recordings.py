@@ -12,7 +12,6 @@ from cutaway.data import (
     find_recordings,
     load_recordings,
     log_mel,
-    stratified_split,
 )
 from cutaway.data.audio import SUFFIXES
 from cutaway.errors import DataError, expect_choice, expect_range
@@ -21,6 +20,7 @@ from cutaway.runs.networks import DEFAULT_LOSSES, build_network
 from cutaway.runs.options import TrainingOptions
 from cutaway.runs.prepared import Prepared
 from cutaway.runs.preprocessing import Preprocessing, class_target, expect_format
+from cutaway.runs.split import divide, kept_back, set_aside
 from cutaway.train.blocks import expect_batch
 
 MOST_SECONDS = 4.0  # of a recording that are heard by default
@@ -198,18 +198,21 @@ def prepare_recordings(path, options: RecordingOptions | None = None, *, why: st
     frame = class_frame(folder)
     arrays = rows.transform(frame)
     frame, x, y, notes = frame[arrays.rows], arrays.x, arrays.y, [*arrays.notes]
+    own = dataclasses.replace(options, test=0.0) if "test" in sets else options
     if "validation" in sets:
         import polars as pl
 
         more_frame = class_frame(sets["validation"])
         more = rows.transform(more_frame)
-        training, held = np.arange(len(x)), len(x) + np.arange(len(more.x))
+        training, kept = set_aside(y, own, stratify=True)
+        held = len(x) + np.arange(len(more.x))
         frame = pl.concat([frame, more_frame[more.rows]])
         x, y = np.concatenate([x, more.x]), np.concatenate([y, more.y])
         notes += [*more.notes, f"the validation folder is held out: {len(held):,} recordings"]
     else:
-        training, held = stratified_split(y, options.validation, seed=options.seed, stratify=True)
-    test = None
+        training, held, kept = divide(y, own, stratify=True)
+    test, told = kept_back(x, y, kept, "recordings")
+    notes += told
     if "test" in sets:
         found = rows.transform(class_frame(sets["test"]))
         test = (found.x, found.y)

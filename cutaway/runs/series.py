@@ -17,6 +17,8 @@ from cutaway.runs.networks import DEFAULT_LOSSES, build_network
 from cutaway.runs.options import TrainingOptions
 from cutaway.runs.prepared import Prepared
 from cutaway.runs.preprocessing import Preprocessing, expect_format
+from cutaway.runs.space import Whole
+from cutaway.runs.split import kept_back
 from cutaway.train.blocks import expect_batch
 
 # steps that one usually wants to know ahead
@@ -76,6 +78,13 @@ class SeriesOptions(TrainingOptions):
                 expected="a window of at least one season",
                 mend=f"give a window of {2 * self.season}",
             )
+
+    def space(self, rows):
+        low, high = min(8, self.hidden), max(128, self.hidden)
+        return super().space(rows) | {"hidden": Whole(low, high, start=self.hidden, log=True)}
+
+    def respec(self, spec):
+        return super().respec(spec) | {"hidden": self.hidden}
 
 
 @dataclasses.dataclass(kw_only=True)
@@ -261,7 +270,8 @@ def prepare_series(path, options: SeriesOptions | None = None, *, why: str = "")
     channel = series.names.index(column)
     time = None if series.times is None else table.columns[0]
     length = len(series.values)
-    split = chronological_split(length, options.validation)
+    end = chronological_split(length, options.test) if options.test else length
+    split = chronological_split(end, options.validation)
     known = series.values[:split]
     if known[:, channel].std() == 0:
         raise DataError(
@@ -270,7 +280,9 @@ def prepare_series(path, options: SeriesOptions | None = None, *, why: str = "")
             expected="values that differ: there is nothing to learn",
         )
     window, horizon, season = _choose_sizes(options, series, channel, split)
-    expect_long_enough(length, split, window, horizon)
+    expect_long_enough(end, split, window, horizon)
+    if options.test:
+        expect_long_enough(length, end, window, horizon)
     frame = series_frame(series, time)
     scaling = Scaling.fit(known)
     every, month_end = (None, False) if time is None else _spacing(frame[time])
@@ -287,9 +299,10 @@ def prepare_series(path, options: SeriesOptions | None = None, *, why: str = "")
     )
     arrays = rows.transform(frame)
     training = np.flatnonzero(arrays.rows + horizon <= split)
-    held = np.flatnonzero(arrays.rows >= split)
+    held = np.flatnonzero((arrays.rows >= split) & (arrays.rows + horizon <= end))
+    tested, told = kept_back(arrays.x, arrays.y, np.flatnonzero(arrays.rows >= end), "windows")
     expect_batch(options.batch(len(training)), len(training))
-    notes = [f"the last {length - split:,} of {length:,} times are held out"]
+    notes = [f"the last {end - split:,} of {end:,} times are held out", *told]
     if time is not None and series.step is None:
         notes.append(f"the dates in {time!r} are not at the equal steps of a calendar")
     seed(options.seed)
@@ -318,6 +331,7 @@ def prepare_series(path, options: SeriesOptions | None = None, *, why: str = "")
         net=build_network(spec),
         notes=notes,
         why=why,
+        test=tested,
     )
 
 

@@ -3,7 +3,7 @@
 import dataclasses
 from pathlib import Path
 
-from cutaway.data import TablePreprocessing, read_table, stratified_split, students_path
+from cutaway.data import TablePreprocessing, read_table, students_path
 from cutaway.errors import OptionError, expect_choice, expect_range
 from cutaway.losses import LOSSES
 from cutaway.nn import ACTIVATIONS, INITIALIZERS, seed
@@ -12,6 +12,8 @@ from cutaway.runs.options import TrainingOptions
 from cutaway.runs.prepared import Prepared, write_report
 from cutaway.runs.preprocessing import TableRows
 from cutaway.runs.run import Run
+from cutaway.runs.space import Choice, Whole
+from cutaway.runs.split import divide, kept_back
 from cutaway.train.blocks import expect_batch
 
 
@@ -51,6 +53,26 @@ class TableOptions(TrainingOptions):
         expect_choice(self.init, INITIALIZERS, what="init")
         if self.task is not None:
             expect_choice(self.task, DEFAULT_LOSSES, what="task")
+
+    def space(self, rows):
+        width = max(self.layers, default=128)
+        inits = dict.fromkeys((self.init, "glorot_uniform", "he_normal", "lecun_normal"))
+        return super().space(rows) | {
+            "width": Whole(min(16, width), max(512, width), start=width, log=True),
+            "depth": Whole(1, max(5, len(self.layers)), start=max(1, len(self.layers))),
+            "init": Choice(tuple(inits)),
+        }
+
+    def drawn(self, values):
+        values = dict(values)
+        width, depth = values.pop("width", None), values.pop("depth", None)
+        if width is not None:
+            values["layers"] = (width,) * depth
+        return super().drawn(values)
+
+    def respec(self, spec):
+        changed = {"layers": list(self.layers), "activation": self.activation, "init": self.init}
+        return super().respec(spec) | changed
 
 
 def train_table(
@@ -99,13 +121,12 @@ def prepare_table(data=None, target: str | None = None, options=None) -> Prepare
     )
     arrays = looked.transform(frame)
     frame, row_numbers = frame[arrays.rows], arrays.rows + 1
-    training, held = stratified_split(
-        arrays.y, options.validation, seed=options.seed, stratify=looked.task != "regression"
-    )
+    training, held, test = divide(arrays.y, options, stratify=looked.task != "regression")
     expect_batch(options.batch(len(training)), len(training))
     # fitted again on the training rows alone: nothing of the held-out rows leaks into it
     preprocessing = looked.refit(frame[training])
     arrays = preprocessing.transform(frame)
+    tested, told = kept_back(arrays.x, arrays.y, test, "rows")
     seed(options.seed)
     spec = table_spec(options, preprocessing)
     return Prepared(
@@ -122,5 +143,6 @@ def prepare_table(data=None, target: str | None = None, options=None) -> Prepare
         y=arrays.y,
         spec=spec,
         net=build_network(spec),
-        notes=[*looked.notes],
+        notes=[*looked.notes, *told],
+        test=tested,
     )

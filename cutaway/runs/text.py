@@ -14,7 +14,6 @@ from cutaway.data import (
     TokenStream,
     read_table,
     read_text,
-    stratified_split,
 )
 from cutaway.data.read import SUFFIXES
 from cutaway.data.target import TASKS, Target
@@ -28,6 +27,7 @@ from cutaway.runs.networks import DEFAULT_LOSSES, build_network
 from cutaway.runs.options import TrainingOptions
 from cutaway.runs.prepared import Prepared
 from cutaway.runs.preprocessing import Preprocessing, expect_format
+from cutaway.runs.split import divide, kept_back
 from cutaway.train.blocks import expect_batch
 
 MOST_LENGTH = 256  # tokens of a text by default: what comes later rarely changes what it says
@@ -227,6 +227,7 @@ def prepare_text(
     known = frame[training]  # nothing of the held-out rows leaks into what is fitted
     preprocessing = _fit(known, column, Target.fit(known[target], found.looked.task), options)
     arrays = preprocessing.transform(frame)
+    tested, told = kept_back(arrays.x, arrays.y, found.test, "texts")
     seed(options.seed)
     task = preprocessing.task
     spec = {
@@ -250,7 +251,8 @@ def prepare_text(
         y=arrays.y,
         spec=spec,
         net=build_network(spec),
-        notes=[*found.notes, *arrays.notes],
+        notes=[*found.notes, *arrays.notes, *told],
+        test=tested,
         why=why,
     )
 
@@ -263,7 +265,7 @@ class Labelled:
         frame: the rows that can be used; rows: their numbers in the source, from 0.
         column, target: the columns of the texts and of what is predicted.
         looked: the Target, fitted on all rows.
-        training, held: indices of the rows.
+        training, held, test: indices of the rows.
         notes: what was noticed.
     """
 
@@ -274,6 +276,7 @@ class Labelled:
     looked: Target
     training: np.ndarray
     held: np.ndarray
+    test: np.ndarray
     notes: list
 
 
@@ -299,11 +302,9 @@ def labelled(path, target, options) -> Labelled:
     rows = np.flatnonzero(~empty & frame[target].is_not_null().to_numpy())
     frame = frame[rows]
     y = looked.encode(frame[target])
-    training, held = stratified_split(
-        y, options.validation, seed=options.seed, stratify=looked.task != "regression"
-    )
+    training, held, test = divide(y, options, stratify=looked.task != "regression")
     notes = [*looked.notes, *notes]
-    return Labelled(frame, rows, column, target, looked, training, held, notes)
+    return Labelled(frame, rows, column, target, looked, training, held, test, notes)
 
 
 def read_rows(source):

@@ -9,6 +9,7 @@ from cutaway.errors import expect_choice, expect_range
 from cutaway.models import known_body
 from cutaway.models.known_bodies import tokenizer_of
 from cutaway.runs.networks import DEFAULT_LOSSES
+from cutaway.runs.split import kept_back
 from cutaway.runs.text import (
     MOST_LENGTH,
     PIECES,
@@ -74,6 +75,7 @@ def prepare_transferred_text(
     fitted = Target.fit(known_rows[found.target], found.looked.task)
     preprocessing = TextRows(column, PIECES, tokenizer, length, fitted)
     arrays = preprocessing.transform(frame)
+    tested, told = kept_back(arrays.x, arrays.y, found.test, "texts")
     task = preprocessing.task
     ready = {
         "kind": "text",
@@ -86,7 +88,8 @@ def prepare_transferred_text(
         "row_numbers": found.rows + 1,
         "x": arrays.x,
         "y": arrays.y,
-        "notes": [*found.notes, *arrays.notes],
+        "notes": [*found.notes, *arrays.notes, *told],
+        "test": tested,
         "why": f"{why} The network is {known.about}, with a new head.".strip(),
     }
     outputs = len(preprocessing.classes) if task == "multiclass" else 1

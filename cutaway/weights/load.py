@@ -5,6 +5,7 @@ import numpy as np
 
 from cutaway.errors import DataError
 from cutaway.nn.state import named_variables
+from cutaway.weights.fetch import fetch
 from cutaway.weights.names import PYTORCH, Names
 from cutaway.weights.read import read_weights
 
@@ -13,7 +14,7 @@ def load_into(net, source, names: Names = PYTORCH, *, but=()) -> None:
     """Give `net` the weights of `source`, renamed by `names`.
 
     Args:
-        source: path of a file (.pth .pt .th .bin .safetensors), or {their name: array}.
+        source: path, address or known name of a file (see `fetch`), or {their name: array}.
         names: the table of their names; by default a network of the same paths as PyTorch's.
         but: beginnings of our paths that stay as they are, such as a new "head".
 
@@ -23,7 +24,7 @@ def load_into(net, source, names: Names = PYTORCH, *, but=()) -> None:
         DataError: weights that are not finite. In every case `net` is unchanged.
     """
     if not isinstance(source, dict):
-        source = read_weights(source)
+        source = read_weights(fetch(source))
     values = names.translate(source, net, but=but)
     for path, value in values.items():
         if not np.isfinite(value.astype(np.float32)).all():

@@ -3,6 +3,8 @@
 import importlib.util
 from pathlib import Path
 
+from cutaway.models import BertSize
+
 ROOT = Path(__file__).parents[2]
 
 
@@ -39,3 +41,10 @@ def test_shakespeare_in_short_is_better_than_the_frequencies_of_characters(share
     scores, written = example("shakespeare").main(path, epochs=2, hidden=64, written=50)
     assert scores["nats_a_character"] < 2.6 < scores["baseline_nats_a_character"]
     assert len(written) == 50
+
+
+def test_a_small_bert_fills_in_letters_better_than_bigrams(shared_data):
+    path = shared_data / "tinyshakespeare" / "input.txt"
+    size = BertSize(features=64, num_layers=2, num_heads=2)
+    found = example("bert_mlm").main(path, 1500, size=size, lr=3e-3, held_out=200)
+    assert found["bert"] < found["bigram"] < 13

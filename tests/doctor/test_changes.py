@@ -7,6 +7,7 @@ import pytest
 
 import cutaway as ct
 from cutaway.doctor import changes
+from cutaway.doctor.outputs import ending
 from cutaway.doctor.program import Program
 from cutaway.errors import OptionError
 from cutaway.losses import expects
@@ -203,3 +204,45 @@ def test_a_change_that_does_not_fit_says_so():
         program(ct.Linear(4, 2)).changed(changes.Dropout(0))
     with pytest.raises(OptionError, match="class weights"):
         program(ct.Linear(4, 1), loss=ct.losses.huber, y=X[:, :1]).changed(changes.ClassWeights())
+
+
+def test_a_single_output_becomes_one_for_each_class():
+    labels = (np.arange(60) % 3).astype(np.float32)[:, None]
+    before = program(ct.Linear(4, 5), ct.ReLU(), ct.Linear(5, 1),
+                     y=labels, loss=ct.losses.mean_squared_error)  # fmt: skip
+    after = before.changed(changes.ReplaceLoss("sparse_categorical_cross_entropy_with_logits"))
+    assert after.trainer.net(X[:2]).shape == (2, 3) and after.y.tolist() == labels[:, 0].tolist()
+    assert after.run().predict(X).shape == (60, 3)
+    assert before.trainer.net(X[:2]).shape == (2, 1)
+
+
+class Squash(ct.Module):
+    def forward(self, z):
+        return ct.ops.softmax(z)[:]
+
+
+def test_a_function_at_the_end_is_seen_and_left_out():
+    before = program(ct.Linear(4, 2), Squash())
+    assert ending(before.trainer, X).activation == "Softmax"
+    after = before.changed(changes.OutputActivation(None))
+    assert kinds(after) == ["Linear", "Identity"]
+    assert ending(after.trainer, X).activation == ""
+
+
+def test_batch_norms_follow_faster_and_those_that_do_stay():
+    before = program(ct.BatchNorm(4, momentum=1e-4), ct.Linear(4, 2), ct.BatchNorm(2, momentum=0.5))
+    after = before.changed(changes.FollowFaster())
+    assert [after.trainer.net[k].momentum for k in (0, 2)] == [0.1, 0.5]
+    with pytest.raises(OptionError, match=r"no batch norm with a momentum below 0\.1"):
+        after.changed(changes.FollowFaster())
+
+
+def test_the_penalty_is_left_out():
+    net = ct.Sequential(ct.Linear(4, 2))
+    loss = ct.losses.sparse_categorical_cross_entropy_with_logits
+    trainer = ct.Trainer(net, loss=loss, penalty=lambda net: (net[0].weight ** 2).sum())
+    before = Program.of(trainer, X, LABELS, epochs=2, batch_size=20)
+    assert before.changed(changes.NoPenalty()).trainer.penalty is None
+    assert before.trainer.penalty is not None
+    with pytest.raises(OptionError, match="no penalty"):
+        program().changed(changes.NoPenalty())

@@ -261,6 +261,29 @@ def test_squared_error_over_numbers_of_classes():
     found_in(wrong_loss, seen)
 
 
+def test_squares_over_a_few_wild_targets():
+    x, y = quantity(600)
+    rng = np.random.default_rng(5)
+    wild = rng.random(len(y)) < 0.05
+    y = y + np.float32(30) * rng.normal(size=y.shape).astype(np.float32) * wild[:, None]
+    seen = evidence(mlp(6, 1), losses.mean_squared_error, x, y)
+    found_in(wrong_loss, seen)
+    assert shuffled_labels.look(seen) is None
+    tails = np.random.default_rng(6).standard_t(3, size=y.shape).astype(np.float32)
+    seen = evidence(mlp(6, 1), losses.mean_squared_error, x, quantity(600)[1] + 0.1 * tails)
+    assert wrong_loss.look(seen) is None
+
+
+def test_a_softmax_that_a_module_calls_is_seen():
+    class Squash(ct.Module):
+        def forward(self, z):
+            return ct.ops.softmax(z)
+
+    x, y = blobs()
+    net = ct.Sequential(*mlp(6, 3).layers(), Squash())
+    found_in(wrong_output_activation, evidence(net, CROSS_ENTROPY, x, y))
+
+
 def test_categorical_loss_over_labels_that_do_not_exclude_each_other():
     x = rows()
     y = (x[:, :4] > 0).astype(np.float32)

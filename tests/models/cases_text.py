@@ -15,8 +15,12 @@ from cutaway.models import (
     BertMaskedLanguage,
     BertSize,
     BertTagger,
+    RecurrentClassifier,
+    Translator,
     masked_cross_entropy,
+    translation_pairs,
 )
+from cutaway.nn import GRU, LSTM, RNN
 from tests.models.case import Case
 
 SMALL = BertSize(
@@ -53,12 +57,20 @@ def _pooled(rng):
     return _texts(rng), rng.uniform(-0.5, 0.5, (4, 16)).astype(np.float32)
 
 
-STAGES = {"embeddings": (8, 16), "layer0": (8, 16), "layer1": (8, 16)}
+STAGES = {"embeddings": (1, 8, 16), "layer0": (1, 8, 16), "layer1": (1, 8, 16)}
 
 
 def _bert(name, build, batch, loss, full=None, parameters=None):
     return Case(
-        name, build, batch, loss, shapes=STAGES, full=full, parameters=parameters, lr=3e-3, steps=80
+        name,
+        build,
+        batch,
+        loss,
+        shapes=STAGES,
+        full=full,
+        parameters=parameters,
+        lr=0.01,
+        steps=150,
     )
 
 
@@ -96,3 +108,36 @@ CASES = [
         22_713_216,
     ),
 ]
+
+
+def _curves(rng):
+    return rng.normal(size=(6, 10, 2)).astype(np.float32), np.arange(6) % 3
+
+
+def _reversed(rng):
+    rows = [rng.integers(3, 8, length).tolist() for length in (4, 2, 3, 4)]
+    return translation_pairs(rows, [row[::-1] for row in rows])
+
+
+def _recurrent(recurrent):
+    return Case(
+        f"{recurrent.__name__} classifier",
+        functools.partial(RecurrentClassifier, 2, 3, hidden_features=16, recurrent=recurrent),
+        _curves,
+        cross_entropy,
+        lr=0.03,
+    )
+
+
+def _translator(recurrent):
+    return Case(
+        f"{recurrent.__name__} translator",
+        lambda: Translator(8, 8, features=16, hidden_features=16, recurrent=recurrent),
+        _reversed,
+        masked_cross_entropy,
+        lr=0.03,
+        steps=80,
+    )
+
+
+CASES += [_recurrent(RNN), _recurrent(GRU), _recurrent(LSTM), _translator(GRU)]

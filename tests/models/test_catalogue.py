@@ -11,7 +11,6 @@ import pytest
 import cutaway as ct
 from cutaway.engine import Tensor, no_grad
 from cutaway.nn import init
-from cutaway.train import load_weights, save_weights
 
 CASES = [
     case
@@ -147,10 +146,10 @@ def test_it_trains_in_bfloat16(subject):
 
 def test_saved_weights_make_another_copy_the_same_network(subject, tmp_path):
     net = subject.reset().net.eval()
-    save_weights(net, tmp_path / "net.safetensors")
+    ct.save_weights(net, tmp_path / "net.safetensors")
     ct.seed(1)
     other = subject.case.build().eval()
-    load_weights(other, tmp_path / "net.safetensors")
+    ct.load_weights(other, tmp_path / "net.safetensors")
     state = other.state_dict()
     assert all(np.array_equal(value, state[path]) for path, value in net.state_dict().items())
     x = Tensor(subject.x[:2])

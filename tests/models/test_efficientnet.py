@@ -14,7 +14,7 @@ from cutaway.models import (
     mobilenet,
     mobilenet_v2,
 )
-from cutaway.weights import Names
+from cutaway.weights import Names, fetch
 from tests.models.twins import disturb, expect_twins
 from tests.oracles import oracle
 
@@ -59,7 +59,7 @@ def test_lite0_has_timms_outputs_and_gradients_with_the_same_weights():
 def test_published_lite0_weights_are_the_same_network_under_both_names():
     torch, timm = oracle("torch"), oracle("timm")
     try:
-        file = efficientnet.lite0_file()
+        file = fetch("efficientnet-lite0")
     except ct.errors.RunError as error:
         pytest.skip(str(error))
     published = torch.load(file, weights_only=True)
@@ -99,3 +99,8 @@ def test_images_too_small_for_the_stages_are_refused_with_the_smallest_size():
     with pytest.raises(ShapeError, match=r"2 x 2[^\n]*\n.*at least 3 x 3"):
         net(np.ones((1, 2, 2, 3), np.float32))
     assert net(np.ones((1, 3, 3, 3), np.float32)).shape == (1, 3)
+
+
+def test_published_weights_are_known_by_name_and_an_unknown_name_lists_them():
+    with pytest.raises(ct.errors.RunError, match="imagenet, efficientnet-lite0"):
+        efficientnet_lite0(pretrained="efficientnet-light0")

@@ -16,9 +16,9 @@ def test_the_forecast_is_that_of_a_torch_lstm_on_the_standardised_window():
     lstm, head = torch.nn.LSTM(2, 5, batch_first=True), torch.nn.Linear(5, 3)
     state = {k: torch.tensor(np.array(v)) for k, v in net.state_dict().items()}
     with torch.no_grad():
-        lstm.weight_ih_l0.copy_(state["lstm.layers.0.weight"].T)
-        lstm.weight_hh_l0.copy_(state["lstm.layers.0.hidden_weight"].T)
-        lstm.bias_ih_l0.copy_(state["lstm.layers.0.bias"])
+        lstm.weight_ih_l0.copy_(state["recurrent.layers.0.weight"].T)
+        lstm.weight_hh_l0.copy_(state["recurrent.layers.0.hidden_weight"].T)
+        lstm.bias_ih_l0.copy_(state["recurrent.layers.0.bias"])
         lstm.bias_hh_l0.zero_()
         head.weight.copy_(state["head.weight"].T)
         head.bias.copy_(state["head.bias"])

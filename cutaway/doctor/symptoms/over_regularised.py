@@ -5,7 +5,7 @@ import math
 
 import numpy as np
 
-from cutaway.doctor.changes import Dropout, WeightDecay
+from cutaway.doctor.changes import Dropout, NoPenalty, WeightDecay
 from cutaway.doctor.finding import Finding, Measure, Prescription
 from cutaway.doctor.program import rebuilt
 from cutaway.errors import CutawayError
@@ -51,7 +51,9 @@ def look(evidence) -> Finding | None:
     if "decay" in names:
         cures.append(Prescription("take a far smaller weight decay", (WeightDecay(0.0),)))
     if "penalty" in names:
-        cures.append(Prescription("take a penalty a hundred times smaller, or none"))
+        cures.append(
+            Prescription("leave out the penalty, or take a far smaller one", (NoPenalty(),))
+        )
     return Finding(
         "over_regularised",
         names,

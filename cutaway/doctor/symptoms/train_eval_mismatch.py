@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 
-from cutaway.doctor.changes import BatchSize, LayerNorms
+from cutaway.doctor.changes import BatchSize, FollowFaster, LayerNorms
 from cutaway.doctor.finding import Finding, Measure, Prescription
 from cutaway.doctor.outputs import forward
 from cutaway.nn.normalisation import BatchNorm
@@ -41,7 +41,7 @@ def look(evidence) -> Finding | None:
             "are not there yet."
         )
         cures = [
-            Prescription("let the running averages follow faster: momentum 0.1 or more"),
+            Prescription("let the running averages follow faster: momentum 0.1", (FollowFaster(),)),
             Prescription("take larger batches", (BatchSize(4),)),
             Prescription("take layer norms, which are the same in both modes", (LayerNorms(),)),
         ]

@@ -1,0 +1,54 @@
+"""cutaway compare."""
+
+import textwrap
+from pathlib import Path
+
+from cutaway.cli.show import console, escape, print_json, table
+
+
+def compare_command(data, target, kind, given, *, sizes, seeds, out, as_json) -> None:
+    from cutaway.data import students_path
+    from cutaway.search.compare import compare, expect_free
+    from cutaway.search.page import how_measured
+
+    if out is None:
+        out = _free(Path(students_path() if data is None else data).stem)
+    expect_free(out)
+    status = None if as_json or not console.is_terminal else console.status("")
+    if status is not None:
+        status.start()
+
+    def tell(model, rows, seed, score):
+        if status is not None:
+            status.update(f"seed {seed + 1} of {seeds}: {model}, {rows:,} rows: {score:.3f}")
+
+    try:
+        found = compare(
+            data, target, kind=kind, sizes=sizes, seeds=seeds, out=out, on_size=tell, **given
+        )
+    finally:
+        if status is not None:
+            status.stop()
+    if as_json:
+        print_json({"out": str(out), **found.to_dict()})
+        return
+    headings, rows = found.table()
+    told = found.told
+    console.print(f"[bold]{escape(told['title'])}[/]: {told['score']} by rows to train on\n")
+    console.print(table(headings, rows, right=range(len(headings))))
+    console.print("\n" + escape(textwrap.fill(found.verdict(), 79)) + "\n", highlight=False)
+    console.print(f"[dim]{escape(textwrap.fill(how_measured(found), 79))}[/]", highlight=False)
+    for name, what in (
+        ("compare.html", "the same, for your browser"),
+        ("compare.png", "the plot"),
+    ):
+        console.print(f"\n  [bold]{escape(out / name)}[/]\n      {what}", soft_wrap=True)
+
+
+def _free(name) -> Path:
+    name = "".join(c if c.isalnum() else "-" for c in name)
+    path, k = Path("runs", f"{name}-compare"), 1
+    while path.exists():
+        k += 1
+        path = Path("runs", f"{name}-compare-{k}")
+    return path

@@ -1,0 +1,61 @@
+"""Changes of a training program: what prescriptions do. Each returns a new Program.
+
+The Program that a change is applied to stays as it is. Weights that are drawn anew are the same
+each time.
+"""
+
+from cutaway.doctor.changes.base import Change
+from cutaway.doctor.changes.data import (
+    ClassWeights,
+    ReplaceLoss,
+    ScaleInputs,
+    ScaleTargets,
+)
+from cutaway.doctor.changes.length import (
+    BatchSize,
+    Epochs,
+    Patience,
+)
+from cutaway.doctor.changes.network import (
+    Activations,
+    Dropout,
+    FollowFaster,
+    LayerNorms,
+    OrthogonalRecurrence,
+    OutputActivation,
+    Reinitialise,
+)
+from cutaway.doctor.changes.optimizer import (
+    Clip,
+    ConstantRate,
+    LearningRate,
+    NoPenalty,
+    Unfreeze,
+    UseOptimizer,
+    WeightDecay,
+)
+
+__all__ = [
+    "Activations",
+    "BatchSize",
+    "Change",
+    "ClassWeights",
+    "Clip",
+    "ConstantRate",
+    "Dropout",
+    "Epochs",
+    "FollowFaster",
+    "LayerNorms",
+    "LearningRate",
+    "NoPenalty",
+    "OrthogonalRecurrence",
+    "OutputActivation",
+    "Patience",
+    "Reinitialise",
+    "ReplaceLoss",
+    "ScaleInputs",
+    "ScaleTargets",
+    "Unfreeze",
+    "UseOptimizer",
+    "WeightDecay",
+]

@@ -1,0 +1,37 @@
+"""What a change is."""
+
+import dataclasses
+
+from cutaway.doctor.program import Program, copied
+from cutaway.nn.random import seeded
+from cutaway.optim import ExponentialAverage
+
+SEED = 20  # of weights that a change draws
+
+
+class Change:
+    """Base: a subclass has `text` and `_apply(program)`, whose trainer it may alter."""
+
+    text: str
+
+    def apply(self, program: Program) -> Program:
+        """The program with this change.
+
+        Raises:
+            OptionError: it cannot be made on this network.
+        """
+        with seeded(SEED):
+            changed = self._apply(dataclasses.replace(program, trainer=copied(program.trainer)))
+        return dataclasses.replace(changed, trainer=copied(changed.trainer))
+
+    def _apply(self, program: Program) -> Program:
+        raise TypeError(f"{type(self).__name__} has no _apply")
+
+
+def with_new_parameters(program: Program) -> Program:
+    """Optimizer and average over what the network now has."""
+    trainer = program.trainer
+    trainer.optimizer = trainer.optimizer.over(trainer.net)
+    if trainer.average is not None:
+        trainer.average = ExponentialAverage(trainer.net, trainer.average.decay)
+    return program

@@ -1,0 +1,5 @@
+"""Networks for other programs: ONNX."""
+
+from cutaway.export.onnx import export_onnx
+
+__all__ = ["export_onnx"]

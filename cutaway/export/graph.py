@@ -1,0 +1,176 @@
+"""Graph: nodes and constants of an ONNX model that is being written."""
+
+import numpy as np
+
+OPSET = 23
+
+
+class Value:
+    """A tensor of the graph. It can be there with its channels last, as here, first, or both.
+
+    Attributes:
+        shape: with channels last; a negative size is a multiple of the batch.
+        dtype: of its numbers.
+        array: its numbers, if they are fixed.
+        last, first: its names in the graph, None where it is not there in that order.
+    """
+
+    def __init__(self, shape, dtype, *, last=None, first=None, array=None, hint=""):
+        self.shape = tuple(shape)
+        self.dtype = np.dtype(dtype)
+        self.last = last
+        self.first = first
+        self.array = array
+        self.hint = hint
+
+    @property
+    def ndim(self) -> int:
+        return len(self.shape)
+
+
+class Graph:
+    """Nodes in their order. `shape` and `dtype` are those of the step that is being written."""
+
+    def __init__(self):
+        self.nodes = []
+        self.initializers = {}
+        self.shape = ()
+        self.dtype = np.dtype(np.float32)
+        self.batch_of = None  # name of an input, whose first axis is the batch
+        self._count = 0
+        self._small = {}
+        self._batch = None
+
+    # ---- writing ----
+
+    def node(self, kind: str, *inputs, outputs: int = 1, **attributes):
+        """Add a node; returns the name of its output, or a tuple of names.
+
+        Args:
+            inputs: Values (channels last), names, numbers, arrays, or None for one left out.
+        """
+        from onnx import helper
+
+        # a plain number takes the type of the tensor beside it; conditions count as none
+        types = [x.dtype for x in inputs if isinstance(x, Value) and x.dtype != bool]
+        like = types[0] if types else self.dtype
+        names = ["" if x is None else self.name(x, like) for x in inputs]
+        while names and not names[-1]:
+            names.pop()
+        self._count += 1
+        outs = [f"{kind.lower()}_{self._count}" + (f"_{k}" if k else "") for k in range(outputs)]
+        self.nodes.append(helper.make_node(kind, names, outs, name=outs[0], **attributes))
+        return outs[0] if outputs == 1 else tuple(outs)
+
+    def constant(self, array, hint: str = "constant") -> str:
+        """Name of a fixed array; small ones that are equal are one."""
+        array = np.ascontiguousarray(array)
+        key = (array.dtype.str, array.shape, array.tobytes()) if array.size <= 64 else None
+        if key is not None and hint == "constant" and key in self._small:
+            return self._small[key]
+        name = hint
+        while name in self.initializers:
+            self._count += 1
+            name = f"{hint}_{self._count}"
+        self.initializers[name] = array
+        if key is not None and hint == "constant":
+            self._small[key] = name
+        return name
+
+    def name(self, x, like=np.float32) -> str:
+        """Name of a value with its channels last."""
+        if isinstance(x, str):
+            return x
+        if not isinstance(x, Value):
+            return self.constant(np.asarray(x, None if isinstance(x, np.ndarray) else like))
+        if x.last is None:
+            if x.array is not None:
+                x.last = self.constant(x.array, x.hint or "constant")
+            else:
+                order = [0, *range(2, x.ndim), 1]
+                x.last = self.node("Transpose", x.first, perm=order)
+        return x.last
+
+    def channels_first(self, x: Value) -> str:
+        """Name of a value with its channels on axis 1."""
+        if x.ndim < 3:
+            return self.name(x)
+        if x.first is None:
+            if x.array is not None:
+                x.first = self.constant(np.moveaxis(x.array, -1, 1), x.hint or "constant")
+            else:
+                x.first = self.node("Transpose", x, perm=[0, x.ndim - 1, *range(1, x.ndim - 1)])
+        return x.first
+
+    # ---- results ----
+
+    def result(self, last=None, *, first=None) -> Value:
+        """The step's result, under its name with the channels last or first."""
+        return Value(self.shape, self.dtype, last=last, first=first)
+
+    def out(self, kind: str, *inputs, **attributes) -> Value:
+        """The step's result as one node on values with their channels last."""
+        return self.result(self.node(kind, *inputs, **attributes))
+
+    def elementwise(self, kind: str, *inputs, **attributes) -> Value:
+        """The same, in the order of axes in which the inputs are: no axes are moved for it."""
+        tensors = [x for x in inputs if isinstance(x, Value)]
+        axes = len(self.shape)
+        if not any(is_first(x) and x.ndim == axes for x in tensors):
+            return self.out(kind, *inputs, **attributes)
+        names = [self._beside_first(x, axes) for x in inputs]
+        if None in names:
+            return self.out(kind, *inputs, **attributes)
+        return self.result(first=self.node(kind, *names, **attributes))
+
+    def _beside_first(self, x, axes):
+        """Name of x so that it broadcasts with values whose channels are first, or None."""
+        if not isinstance(x, Value) or x.ndim == 0:
+            return x if not isinstance(x, Value) else self.name(x)
+        if x.ndim == axes:
+            return self.channels_first(x)
+        if x.ndim == 1:
+            shape = np.array([-1, *[1] * (axes - 2)])
+            if x.array is not None:
+                return self.constant(x.array.reshape(shape), f"{x.hint or 'constant'}_first")
+            return self.node("Reshape", x, shape)
+        return None
+
+    # ---- sizes ----
+
+    def sizes(self, shape) -> str:
+        """Name of a shape as a tensor, in which multiples of the batch are worked out."""
+        if all(n >= 0 for n in shape):
+            return self.constant(np.array(shape, np.int64))
+        parts = []
+        for n in shape:
+            if n >= 0:
+                parts.append(self.constant(np.array([n], np.int64)))
+            elif n == -1:
+                parts.append(self.batch())
+            else:
+                parts.append(self.node("Mul", self.batch(), np.array([-n], np.int64)))
+        return parts[0] if len(parts) == 1 else self.node("Concat", *parts, axis=0)
+
+    def batch(self) -> str:
+        """Name of the number of rows, shape (1,)."""
+        if self._batch is None:
+            self._batch = self.node("Shape", self.batch_of, start=0, end=1)
+        return self._batch
+
+    def reshaped(self, x, shape) -> str:
+        """Name of x in another shape, with at most one size that depends on the batch."""
+        if sum(n < 0 for n in shape) <= 1 and 0 not in shape:
+            target = np.array([-1 if n < 0 else n for n in shape], np.int64)
+            return self.node("Reshape", x, self.constant(target))
+        return self.node("Reshape", x, self.sizes(shape))
+
+    def cast(self, x, dtype) -> str:
+        from onnx import helper
+
+        return self.node("Cast", x, to=helper.np_dtype_to_tensor_dtype(np.dtype(dtype)))
+
+
+def is_first(x: Value) -> bool:
+    """Whether x is there with its channels first only."""
+    return x.first is not None and x.last is None and x.array is None

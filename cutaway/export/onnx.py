@@ -1,0 +1,176 @@
+"""export_onnx: a network as an ONNX file."""
+
+from pathlib import Path
+
+import numpy as np
+
+import cutaway
+from cutaway.engine import Operation
+from cutaway.errors import CutawayError, OptionError
+from cutaway.export.graph import OPSET, Graph, Value
+from cutaway.export.operations import EXPORTS
+from cutaway.export.primitives import PRIMITIVES
+from cutaway.export.trace import Key, OtherAtOtherBatches, Program, trace
+from cutaway.files import write_atomically
+
+
+def export_onnx(net, path, inputs, *, outputs=None, metadata=None, rows: int | None = None) -> dict:
+    """Write `net`, as it computes in evaluation mode, to `path`.
+
+    The inputs of the file are those of the network, channels last. Any number of rows may be
+    given to it, unless the network asks for a fixed number, or `rows` says one.
+
+    Args:
+        inputs: {name: (shape of one row, type)}, in the order of the network's forward.
+        outputs: names of what it returns; None: "output", or "output_0" and so on.
+        metadata: {name: text} that is written into the file.
+        rows: None: any number.
+
+    Returns:
+        {"opset", "nodes", "parameters", "rows": None or the fixed number, "inputs", "outputs"}
+
+    Raises:
+        OptionError: something in the network cannot be written in ONNX: which, and what to do.
+
+    Example:
+        >>> import cutaway as ct
+        >>> net = ct.models.mlp((4, 3, 1))
+        >>> about = export_onnx(net, "/tmp/mlp.onnx", {"x": ((4,), "float32")})  # doctest: +SKIP
+    """
+    _expect_onnx()
+    import onnx
+
+    given = [(tuple(shape), np.dtype(dtype)) for shape, dtype in inputs.values()]
+    program, rows = _traced(net, given, rows)
+    model = _model(program, dict(zip(inputs, given, strict=True)), outputs)
+    for name, text in {"producer": f"cutaway {cutaway.__version__}", **(metadata or {})}.items():
+        model.metadata_props.add(key=name, value=str(text))
+    try:
+        onnx.checker.check_model(model, full_check=True)
+    except (onnx.checker.ValidationError, onnx.shape_inference.InferenceError) as error:
+        raise CutawayError(
+            f"the file would not be valid ONNX ({str(error).splitlines()[0]})",
+            expected="this not to happen: it is a fault of Cutaway",
+            mend="report it with the network",
+        ) from error
+    write_atomically(Path(path), model.SerializeToString())
+    return {
+        "opset": OPSET,
+        "nodes": len(model.graph.node),
+        "parameters": sum(p.size for p in net.parameters()),
+        "rows": rows,
+        "inputs": _described(model.graph.input),
+        "outputs": _described(model.graph.output),
+    }
+
+
+def _expect_onnx():
+    try:
+        import onnx  # noqa: F401
+    except ImportError as error:
+        raise OptionError(
+            "ONNX files are written with the package onnx, which is not installed",
+            mend='pip install "cutaway[onnx]"',
+        ) from error
+
+
+def _traced(net, inputs, rows) -> tuple[Program, int | None]:
+    if rows is not None:
+        return trace(net, inputs, fixed_batch=rows), rows
+    try:
+        return trace(net, inputs), None
+    except OtherAtOtherBatches:
+        return trace(net, inputs, fixed_batch=1), 1
+
+
+def _model(program, given, outputs):
+    from onnx import helper, numpy_helper
+
+    g = Graph()
+    g.batch_of = next(iter(given))
+    values = {}
+    for key, (path, array) in program.constants.items():
+        values[key] = Value(array.shape, array.dtype, array=array, hint=path)
+    for (key, shape, dtype), (name, (_, asked)) in zip(program.inputs, given.items(), strict=True):
+        # here whole numbers have 32 bits, elsewhere often 64
+        values[key] = Value(shape, dtype, last=name if asked == dtype else g.cast(name, dtype))
+    for step in program.steps:
+        _write(g, step, values)
+
+    names_out = outputs or (
+        ["output"]
+        if len(program.outputs) == 1
+        else [f"output_{i}" for i in range(len(program.outputs))]
+    )
+    for (key, _, _), name in zip(program.outputs, names_out, strict=True):
+        last = g.name(values[key])
+        g.nodes.append(helper.make_node("Identity", [last], [name], name=name))
+
+    def info(name, shape, dtype):
+        sizes = [n if n >= 0 else "batch" if n == -1 else f"{-n} * batch" for n in shape]
+        return helper.make_tensor_value_info(name, helper.np_dtype_to_tensor_dtype(dtype), sizes)
+
+    graph = helper.make_graph(
+        g.nodes,
+        "cutaway",
+        [
+            info(name, shape, asked)
+            for (_, shape, _), (name, (_, asked)) in zip(program.inputs, given.items(), strict=True)
+        ],
+        [info(n, s, d) for n, (_, s, d) in zip(names_out, program.outputs, strict=True)],
+        [numpy_helper.from_array(a, name) for name, a in g.initializers.items()],
+    )
+    opset = helper.make_opsetid("", OPSET)
+    model = helper.make_model(graph, opset_imports=[opset], producer_name="cutaway")
+    model.ir_version = min(model.ir_version, helper.find_min_ir_version_for([opset]))
+    return model
+
+
+def _write(g: Graph, step, values) -> None:
+    g.shape, g.dtype = step.shapes[0], step.dtypes[0]
+
+    def value_of(x):
+        if isinstance(x, Key):
+            return values[x]
+        if isinstance(x, tuple | list):
+            return type(x)(value_of(item) for item in x)
+        return x
+
+    inputs = [value_of(x) for x in step.inputs]
+    if isinstance(step.what, Operation):
+        if step.what not in EXPORTS:
+            raise _unknown(f"the operation {step.what.name!r}", step.what.name)
+        options = {name: value_of(x) for name, x in step.options.items()}
+        result = EXPORTS[step.what](g, *inputs, **options)
+    else:
+        if step.what not in PRIMITIVES:
+            raise _unknown(
+                f"a layer computes {step.what!r} on arrays, outside our operations, which", "name"
+            )
+        result = PRIMITIVES[step.what](g, inputs, step.options)
+    values[step.outs[0]] = result
+
+
+def _unknown(what, name):
+    return OptionError(
+        f"{what} has no ONNX form yet",
+        expected=f"a function that writes it:\n"
+        f"      from cutaway.export.operations import exports\n"
+        f"      @exports({name})\n"
+        f"      def write(g, x):\n"
+        f'          return g.out("NameOfOnnxOperator", x)',
+        mend="write that function (cutaway/export/operations.py has one for each operation), or "
+        "leave the layer out of what is exported",
+    )
+
+
+def _described(infos) -> dict:
+    from onnx import helper
+
+    return {
+        info.name: {
+            "shape": [d.dim_param or d.dim_value for d in info.type.tensor_type.shape.dim],
+            "type": str(helper.tensor_dtype_to_np_dtype(info.type.tensor_type.elem_type)),
+        }
+        for info in infos
+    }

@@ -1,0 +1,257 @@
+"""Autoencoders: a network that gives back what it is given, through a narrow place.
+
+    dense           sizes n_0, n_1, ..., n_k there, n_k, ..., n_1, n_0 back; ReLU between, none at
+                    the code and at the output
+    convolutional   per stage: 3 x 3 convolution, stride 2, ReLU: half the height and width there;
+                    4 x 4 transposed convolution, stride 2, ReLU: twice as much back; the code by
+                    dense layers in the middle
+    variational     the encoder says a mean μ and ln σ² of each feature of the code;
+                    z = μ + σ ε, ε ~ N(0, 1); the decoder reads z
+                    L = E[-ln p(x | z)] + β KL(N(μ, σ²) ‖ N(0, 1)),  β = 1 in the paper
+
+    parameters      dense 784-128-32: 100,480 + 4,128 there, 4,224 + 101,136 back = 209,968
+
+Hinton & Salakhutdinov 2006, "Reducing the dimensionality of data with neural networks", Science
+313 (here trained at once, without their layer-by-layer start).
+Kingma & Welling 2014, "Auto-encoding variational Bayes", arXiv:1312.6114.
+Higgins et al. 2017, "β-VAE: learning basic visual concepts with a constrained variational
+framework", ICLR.
+"""
+
+import itertools
+import math
+
+import jax
+import numpy as np
+
+from cutaway import ops
+from cutaway.engine import Tensor, no_grad
+from cutaway.errors import OptionError, ShapeError, expect_axis, expect_range
+from cutaway.losses import binary_cross_entropy_with_logits, gaussian_kl_divergence
+from cutaway.models.perceptron import mlp
+from cutaway.nn import Buffer, Conv2d, ConvTranspose2d, Flatten, Linear, Module, ReLU, Sequential
+from cutaway.nn import init as initializers
+from cutaway.nn.random import new_key
+
+
+class Autoencoder(Module):
+    """decoder(encoder(x)); train it with the input as the target: `trainer.fit(x, x)`.
+
+    Args:
+        encoder: Module, x -> code.
+        decoder: Module, code -> what has the shape of x.
+
+    Example:
+        >>> net = dense_autoencoder((784, 128, 32))
+        >>> net.encoder(np.zeros((2, 784))).shape, net(np.zeros((2, 784))).shape
+        ((2, 32), (2, 784))
+    """
+
+    def __init__(self, encoder: Module, decoder: Module):
+        self.encoder = encoder
+        self.decoder = decoder
+
+    def forward(self, x):
+        return self.decoder(self.encoder(x))
+
+
+class VariationalAutoencoder(Module):
+    """An autoencoder whose code is drawn, so that codes drawn from N(0, 1) decode to new rows.
+
+    In training z = μ + σ ε with a new ε for every row and step (the reparametrisation, through
+    which gradients reach μ and σ); in evaluation z = μ.
+
+    forward gives all that the loss needs as one array, and `net.loss` takes it apart, so that
+    an ordinary Trainer trains it:
+
+        trainer = ct.Trainer(net, loss=net.loss)
+        trainer.fit(x, x)
+
+    Args:
+        encoder: Module, x -> (batch, 2 latent_features): μ, then ln σ².
+        decoder: Module, (batch, latent_features) -> logits (or means, see reconstruction) of x.
+        latent_features: size of the code.
+        beta: weight β of the divergence; larger makes codes simpler and pictures vaguer.
+        reconstruction: loss (prediction, target, reduction=) of each number of x: by default its
+            -ln p as a coin of the decoder's logit, for x from 0 to 1;
+            `mean_squared_error` for x of any size (a normal distribution of variance 1/2).
+
+    Shapes:
+        x: (batch, ...)
+        y: (batch, numbers of x + 2 latent_features): the decoder's numbers, μ, ln σ²
+
+    Example:
+        >>> net = dense_vae((784, 128, 8))
+        >>> net(np.zeros((2, 784))).shape, net.sample(5).shape
+        ((2, 800), (5, 784))
+    """
+
+    def __init__(
+        self,
+        encoder: Module,
+        decoder: Module,
+        latent_features: int,
+        *,
+        beta: float = 1.0,
+        reconstruction=binary_cross_entropy_with_logits,
+    ):
+        expect_range(latent_features, what="latent_features", least=1)
+        expect_range(beta, what="beta", least=0, below=math.inf)
+        self.encoder = encoder
+        self.decoder = decoder
+        self.latent_features = latent_features
+        self.beta = beta
+        self.reconstruction = reconstruction
+        self.key = Buffer(new_key())
+
+    def encode(self, x):
+        """(μ, ln σ²) of x, each (batch, latent_features)."""
+        code = self.encoder(x)
+        both = 2 * self.latent_features
+        expect_axis(code, -1, both, where=f"{self.label()}: the code", name="2 latent_features")
+        return code[..., : self.latent_features], code[..., self.latent_features :]
+
+    def forward(self, x):
+        mean, log_variance = self.encode(x)
+        z = mean
+        if self.training:
+            self.key.data, drawn = jax.random.split(self.key.data)
+            z = mean + ops.exp(0.5 * log_variance) * Tensor(
+                jax.random.normal(drawn, mean.shape, mean.dtype)
+            )
+        y = self.decoder(z)
+        y = y.reshape(y.shape[0], math.prod(y.shape[1:]))
+        return ops.concatenate([y, mean, log_variance], axis=-1)
+
+    def loss(self, prediction, target):
+        """(Σ reconstruction + β KL) of a row, in the mean over the rows: the bound on -ln p(x)."""
+        n = self.latent_features
+        y = prediction[..., : -2 * n]
+        if math.prod(target.shape) != y.size:
+            raise ShapeError(
+                f"the decoder gives {y.shape[-1]} numbers a row, the targets have {target.shape}",
+                expected="as many numbers in a row of the targets as the decoder gives",
+                mend="build the decoder for the shape of the inputs, and give them as targets",
+            )
+        target = target.reshape(y.shape)
+        wrong = self.reconstruction(y, target, reduction="sum") / y.shape[0]
+        mean, log_variance = prediction[..., -2 * n : -n], prediction[..., -n:]
+        return wrong + self.beta * gaussian_kl_divergence(mean, log_variance)
+
+    def reconstruct(self, x) -> np.ndarray:
+        """x by way of the middle of its code, in the shape of x, as the decoder's best guess."""
+        with no_grad():
+            return self._shown(self.decoder(self.encode(x)[0]))
+
+    def sample(self, count: int, *, seed: int = 0) -> np.ndarray:
+        """New rows: what the decoder makes of codes drawn from N(0, 1)."""
+        expect_range(count, what="count", least=1)
+        z = np.random.default_rng(seed).normal(size=(count, self.latent_features))
+        with no_grad():
+            return self._shown(self.decoder(z.astype(np.float32)))
+
+    def _shown(self, y) -> np.ndarray:
+        is_coin = self.reconstruction is binary_cross_entropy_with_logits
+        return (ops.sigmoid(y) if is_coin else y).numpy()
+
+
+def dense_autoencoder(sizes, *, activation=ReLU) -> Autoencoder:
+    """Dense layers of the given sizes to the code, and the same back.
+
+    Args:
+        sizes: (inputs, hidden, ..., code).
+        activation: class of the activation layers between.
+
+    Example:
+        >>> dense_autoencoder((784, 128, 32)).summary().total
+        209968
+    """
+    sizes = tuple(sizes)
+    return Autoencoder(mlp(sizes, activation=activation), mlp(sizes[::-1], activation=activation))
+
+
+def dense_vae(sizes, *, activation=ReLU, **options) -> VariationalAutoencoder:
+    """As dense_autoencoder, with a code that is drawn.
+
+    Args:
+        sizes: (inputs, hidden, ..., code).
+        activation: class of the activation layers between.
+        options: beta and reconstruction, of VariationalAutoencoder.
+    """
+    sizes = tuple(sizes)
+    encoder = mlp((*sizes[:-1], 2 * sizes[-1]), activation=activation)
+    decoder = mlp(sizes[::-1], activation=activation)
+    return VariationalAutoencoder(encoder, decoder, sizes[-1], **options)
+
+
+def convolutional_autoencoder(shape, channels=(16, 32), code: int = 32) -> Autoencoder:
+    """Convolutions of stride 2 to the code, transposed ones back.
+
+    Args:
+        shape: (height, width, channels) of the pictures; height and width divide by 2 once for
+            each stage.
+        channels: of the stages.
+        code: size of the code.
+
+    Example:
+        >>> net = convolutional_autoencoder((28, 28, 1))
+        >>> net(np.zeros((2, 28, 28, 1))).shape
+        (2, 28, 28, 1)
+    """
+    return Autoencoder(_there(shape, channels, code), _back(shape, channels, code))
+
+
+def convolutional_vae(
+    shape, channels=(16, 32), code: int = 32, **options
+) -> VariationalAutoencoder:
+    """As convolutional_autoencoder, with a code that is drawn.
+
+    Args:
+        shape, channels, code: see convolutional_autoencoder.
+        options: beta and reconstruction, of VariationalAutoencoder.
+    """
+    there, back = _there(shape, channels, 2 * code), _back(shape, channels, code)
+    return VariationalAutoencoder(there, back, code, **options)
+
+
+class FromFeatures(Module):
+    """(batch, features) in the shape of pictures: Flatten undone."""
+
+    def __init__(self, shape):
+        self.shape = tuple(shape)
+
+    def forward(self, x):
+        return x.reshape(x.shape[0], *self.shape)
+
+    def describe(self):
+        return str(self.shape)
+
+
+def _there(shape, channels, code) -> Sequential:
+    small = _smallest(shape, channels)
+    layers = []
+    for n_in, n_out in itertools.pairwise((shape[-1], *channels)):
+        conv = Conv2d(n_in, n_out, 3, stride=2, padding=1, init=initializers.he_uniform)
+        layers += [conv, ReLU()]
+    return Sequential(*layers, Flatten(), Linear(math.prod(small), code))
+
+
+def _back(shape, channels, code) -> Sequential:
+    small = _smallest(shape, channels)
+    dense = Linear(code, math.prod(small), init=initializers.he_uniform)
+    layers = [dense, ReLU(), FromFeatures(small)]
+    for n_in, n_out in itertools.pairwise((*reversed(channels), shape[-1])):
+        layers += [ConvTranspose2d(n_in, n_out, 4, stride=2, padding=1), ReLU()]
+    return Sequential(*layers[:-1])  # nothing after the last: any number may come out
+
+
+def _smallest(shape, channels) -> tuple:
+    """The shape after all stages."""
+    times = 2 ** len(channels)
+    if len(shape) != 3 or not channels or shape[0] % times or shape[1] % times:
+        raise OptionError(
+            f"pictures of shape {tuple(shape)} through {len(channels)} stages",
+            expected=f"(height, width, channels), height and width divisible by {times}",
+            mend="cut or pad the pictures, or take fewer stages",
+        )
+    return shape[0] // times, shape[1] // times, channels[-1]

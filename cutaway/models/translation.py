@@ -1,0 +1,219 @@
+"""Sequence to sequence with attention: one row of tokens is read, another one written.
+
+    encoder      embedding, recurrent layer in both directions: s_1..s_S       (batch, S, 2 H)
+    bridge       tanh([final states of both directions] W + b): the decoder's first state
+    decoder      embedding of the token before, recurrent layer: h_t           (batch, T, H)
+    attention    p_ti = softmax_i(h_t W s_i / √(2 H)),  c_t = Σ_i p_ti s_i     (batch, T, 2 H)
+    output       tanh([c_t, h_t] W_c) W_o + b: logits of token t               (batch, T, tokens)
+
+Luong, Pham & Manning 2015, "Effective approaches to attention-based neural machine translation",
+arXiv:1508.04025: global attention with the "general" score, c_t not fed back into the decoder, so
+that in training all steps are computed side by side. The encoder in both directions is Bahdanau,
+Cho & Bengio 2015, arXiv:1409.0473; the division by √(2 H) Vaswani et al. 2017. In training the
+decoder is given the true token before (teacher forcing: Williams & Zipser 1989).
+"""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from cutaway import ops
+from cutaway.engine import Tensor, as_array
+from cutaway.errors import DataError, ShapeError, expect_range
+from cutaway.models.programs import Programs, evaluating
+from cutaway.models.recurrent import recurrent_layers
+from cutaway.nn import GRU, Dropout, Embedding, Linear, Module
+
+PADDING, BEGIN, END = 0, 1, 2
+
+
+class Translator(Module):
+    """Encoder, decoder and attention between them.
+
+    Tokens are whole numbers: 0 padding, 1 the beginning, 2 the end of what is written; the others
+    are free. Train it with `translation_pairs` and `masked_cross_entropy`.
+
+    Args:
+        source_tokens, target_tokens: how many different tokens there are, 0 to 2 among them.
+        features: size of a token's vector.
+        hidden_features: H, of the recurrent layers; of the encoder in each direction.
+        dropout: share dropped in training of the vectors and before the output.
+        recurrent: GRU, LSTM or RNN, the class.
+
+    Shapes:
+        x: (batch, 2, tokens), from translation_pairs: what is read, and what is written with the
+            beginning before it
+        y: (batch, tokens, target_tokens) logits; y[:, t] is about the token after x[:, 1, t]
+
+    Example:
+        >>> x, y = translation_pairs([[3, 4, 5]], [[5, 4]])
+        >>> Translator(6, 6, features=4, hidden_features=4)(x).shape, y.tolist()
+        ((1, 3, 6), [[5, 4, 2]])
+    """
+
+    def __init__(
+        self,
+        source_tokens: int,
+        target_tokens: int,
+        *,
+        features: int = 64,
+        hidden_features: int = 128,
+        dropout: float = 0.0,
+        recurrent=GRU,
+    ):
+        for name, count in (("source_tokens", source_tokens), ("target_tokens", target_tokens)):
+            expect_range(count, what=f"Translator: {name}", least=END + 2)
+        hidden = hidden_features
+        self.source = Embedding(source_tokens, features, padding_index=PADDING)
+        self.target = Embedding(target_tokens, features, padding_index=PADDING)
+        self.encoder = recurrent_layers(recurrent, features, hidden, bidirectional=True)
+        self.bridge = Linear(2 * hidden, hidden)
+        self.decoder = recurrent_layers(recurrent, features, hidden)
+        self.query = Linear(hidden, 2 * hidden, bias=False)
+        self.combine = Linear(3 * hidden, hidden, bias=False)
+        self.dropout = Dropout(dropout)
+        self.head = Linear(hidden, target_tokens)
+        self._programs = Programs()
+
+    def forward(self, x):
+        source, before = _apart(x, self.label())
+        return self.head(self.dropout(self._decode(before, *self._read(source))[0]))
+
+    def weights(self, x) -> Tensor:
+        """(batch, tokens written, tokens read): where each step looks; a row adds up to 1."""
+        source, before = _apart(x if isinstance(x, Tensor) else Tensor(x), self.label())
+        with evaluating(self):
+            memory, there, state = self._read(source)
+            outputs, _ = self.decoder(self.target(before), state)
+            seen = ops.attention_weights(self.query(outputs), memory, mask=there[:, None, None, :])
+        return seen[:, 0]
+
+    def translate(self, source, *, most_tokens: int, beams: int = 1) -> list:
+        """What is written for each row of `source`, as lists of tokens without the end.
+
+        With one beam, the likeliest token is taken at each step (greedy). With more, the `beams`
+        likeliest beginnings are kept at each step, and the likeliest whole is returned.
+
+        Args:
+            source: (batch, tokens), padded with 0.
+            most_tokens: after so many steps a row is ended.
+            beams: width of the search.
+
+        References:
+            Sutskever, Vinyals & Le 2014, arXiv:1409.3215, sec. 3.2: the search.
+        """
+        expect_range(most_tokens, what="most_tokens", least=1)
+        expect_range(beams, what="beams", least=1)
+        source = np.asarray(source)
+        if source.ndim != 2:
+            raise ShapeError(
+                f"translate: the source has shape {source.shape}",
+                expected="(batch, tokens)",
+                mend="for one row source[None]",
+            )
+        program = self._programs.get(
+            self,
+            ("translate", most_tokens, beams),
+            lambda source: self._search(source, most_tokens, beams),
+        )
+        with evaluating(self):
+            rows = program(source).numpy()
+        ends = [np.flatnonzero(row == END) for row in rows]
+        return [
+            row[: end[0] if len(end) else None].tolist()
+            for row, end in zip(rows, ends, strict=True)
+        ]
+
+    def _read(self, source):
+        """(memory (batch, S, 2 H), which tokens are there, the decoder's first state)."""
+        there = source.data != PADDING
+        lengths = jnp.maximum(there.sum(axis=1), 1)
+        vectors = self.dropout(self.source(source))
+        memory, state = self.encoder(vectors, None, lengths)  # (..., 2 directions, batch, H)
+        both = ops.concatenate([state[..., 0, :, :], state[..., 1, :, :]], axis=-1)
+        first = ops.tanh(self.bridge(both))  # (..., batch, H)
+        # a row without tokens looks at its padding, which is 0
+        there = there | ~there.any(axis=1, keepdims=True)
+        return memory, there, first.reshape(*first.shape[:-2], 1, *first.shape[-2:])
+
+    def _decode(self, before, memory, there, state):
+        """(tanh([c_t, h_t] W_c) for each token, the state after the last)."""
+        outputs, state = self.decoder(self.dropout(self.target(before)), state)
+        mask = there[:, None, None, :]
+        context = ops.attention(self.query(outputs), memory, memory, mask=mask)
+        return ops.tanh(self.combine(ops.concatenate([context, outputs], axis=-1))), state
+
+    def _search(self, source, most_tokens, beams):
+        """(batch, most_tokens): the likeliest row that the search found, END after its end."""
+        batch = source.shape[0]
+        memory, there, state = self._read(source)
+        memory, there = (jnp.repeat(a, beams, axis=0) for a in (memory.data, there))
+        state = jnp.repeat(state.data, beams, axis=-2)  # beams of a row beside each other
+        first_row = jnp.arange(batch)[:, None] * beams
+
+        def step(carried, t):
+            tokens, last, scores, ended, state = carried
+            out, state = self._decode(
+                Tensor(last.reshape(-1, 1)), Tensor(memory), there, Tensor(state)
+            )
+            logits = self.head(out[:, 0]).data.reshape(batch, beams, -1)
+            gain = jax.nn.log_softmax(logits).at[..., :END].set(-jnp.inf)
+            # what has ended goes on with END alone, at no cost
+            only_end = jnp.where(jnp.arange(gain.shape[-1]) == END, 0.0, -jnp.inf)
+            gain = jnp.where(ended[..., None], only_end, gain)
+            every = (scores[..., None] + gain).reshape(batch, -1)  # (batch, beams · tokens)
+            scores, best = jax.lax.top_k(every, beams)
+            beam, last = best // gain.shape[-1], best % gain.shape[-1]
+            tokens = jnp.take_along_axis(tokens, beam[..., None], axis=1).at[..., t].set(last)
+            ended = jnp.take_along_axis(ended, beam, axis=1) | (last == END)
+            state = jnp.take(state.data, (first_row + beam).reshape(-1), axis=-2)
+            return (tokens, last, scores, ended, state), None
+
+        start = (
+            jnp.full((batch, beams, most_tokens), END),
+            jnp.full((batch, beams), BEGIN),
+            # all beams begin alike: only the first may be continued
+            jnp.where(jnp.arange(beams) == 0, jnp.zeros((batch, 1)), -jnp.inf),
+            jnp.zeros((batch, beams), bool),
+            state,
+        )
+        (tokens, *_), _ = jax.lax.scan(step, start, jnp.arange(most_tokens))
+        return Tensor(tokens[:, 0])
+
+
+def translation_pairs(sources, targets):
+    """(x, y) to train a Translator with, from rows of tokens >= 3.
+
+    Args:
+        sources, targets: lists of rows of tokens.
+
+    Returns:
+        x (rows, 2, tokens): each source, and its target with BEGIN before it, padded with 0;
+        y (rows, tokens): each target with END after it, padded with -1.
+    """
+    if len(sources) != len(targets):
+        raise DataError(f"{len(sources)} sources and {len(targets)} targets", expected="pairs")
+    longest = max(max(map(len, sources), default=0), 1 + max(map(len, targets), default=0))
+    x = np.full((len(sources), 2, longest), PADDING, np.int32)
+    y = np.full((len(sources), longest), -1, np.int32)
+    for row, (source, target) in enumerate(zip(sources, targets, strict=True)):
+        if min([*source, *target], default=END + 1) <= END:
+            raise DataError(
+                f"row {row} holds the token {min([*source, *target])}",
+                expected="tokens from 3 on: 0, 1 and 2 are padding, beginning and end",
+            )
+        x[row, 0, : len(source)] = source
+        x[row, 1, : len(target) + 1] = [BEGIN, *target]
+        y[row, : len(target) + 1] = [*target, END]
+    return x, y
+
+
+def _apart(x, where):
+    if x.ndim != 3 or x.shape[1] != 2:
+        raise ShapeError(
+            f"{where}: the input has shape {tuple(x.shape)}",
+            expected="(batch, 2, tokens): what is read, and what is written so far",
+            mend="make it with translation_pairs",
+        )
+    tokens = as_array(x).astype(jnp.int32)
+    return Tensor(tokens[:, 0]), Tensor(tokens[:, 1])

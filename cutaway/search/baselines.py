@@ -1,0 +1,108 @@
+"""What a network is compared with: scikit-learn's linear models and trees, as they come.
+
+Each has the defaults of scikit-learn, so that nobody has tuned one side more than the other; each
+sees the same encoded rows as the network.
+"""
+
+import numpy as np
+
+from cutaway.errors import CutawayError
+
+TREES = 200  # of a forest
+
+
+def import_sklearn():
+    """Raises CutawayError unless scikit-learn is installed."""
+    try:
+        import sklearn
+    except ImportError as error:
+        raise CutawayError(
+            "the comparison needs scikit-learn, which is not installed",
+            expected='the extra "search"',
+            mend='pip install "cutaway[search]"',
+        ) from error
+    return sklearn
+
+
+def table_baselines(base) -> dict:
+    """For columns: categories with many levels, which are codes, are spread out for the linear
+    model."""
+    codes = len(base.preprocessing.fitted.embeddings)
+    return {
+        "linear": lambda task, seed: _spread(_linear(task), base.x.shape[1], codes),
+        "boosted trees": _boosted,
+        "random forest": _forest,
+    }
+
+
+def flat_baselines(base) -> dict:
+    """For pixels, spectrograms and curves: each number is a column."""
+    return {"linear": _scaled_linear, "random forest": _forest}
+
+
+def text_baselines(base) -> dict:
+    """For texts: which words occur, weighted by how rare they are (TF-IDF)."""
+    return {"bag of words": _bag}
+
+
+BASELINES = {
+    "table": table_baselines,
+    "text": text_baselines,
+    "images": flat_baselines,
+    "recordings": flat_baselines,
+    "labelled series": flat_baselines,
+}
+
+
+def _linear(task):
+    from sklearn.linear_model import LogisticRegression, Ridge
+
+    return Ridge() if task == "regression" else LogisticRegression(max_iter=1000)
+
+
+def _spread(model, columns: int, codes: int):
+    """The model on columns of which the last `codes` are numbers of levels."""
+    from sklearn.compose import ColumnTransformer
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import OneHotEncoder
+
+    if not codes:
+        return model
+    last = list(range(columns - codes, columns))
+    spread = ColumnTransformer(
+        [("levels", OneHotEncoder(handle_unknown="ignore"), last)], remainder="passthrough"
+    )
+    return make_pipeline(spread, model)
+
+
+def _scaled_linear(task, seed):
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import StandardScaler
+
+    return make_pipeline(StandardScaler(), _linear(task))
+
+
+def _boosted(task, seed):
+    from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
+
+    regression = task == "regression"
+    kind = HistGradientBoostingRegressor if regression else HistGradientBoostingClassifier
+    return kind(random_state=seed)
+
+
+def _forest(task, seed):
+    from sklearn.ensemble import RandomForestClassifier, RandomForestRegressor
+
+    kind = RandomForestRegressor if task == "regression" else RandomForestClassifier
+    return kind(n_estimators=TREES, random_state=seed)
+
+
+def _bag(task, seed):
+    from sklearn.feature_extraction.text import TfidfVectorizer
+    from sklearn.pipeline import make_pipeline
+
+    return make_pipeline(TfidfVectorizer(analyzer=_words), _linear(task))
+
+
+def _words(row):
+    return [str(k) for k in np.asarray(row) if k]

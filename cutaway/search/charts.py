@@ -1,0 +1,104 @@
+"""Pictures of a search and of learning curves, by matplotlib."""
+
+from cutaway.explain.figures import BLUE, GREY, ORANGE
+
+
+def _figure(panels: int, *, width: float = 4.6):
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(width * panels, 3.3), layout="constrained")
+    axes = [figure.add_subplot(1, panels, k + 1) for k in range(panels)]
+    for one in axes:
+        one.grid(alpha=0.25)
+        one.spines[["top", "right"]].set_visible(False)
+    return figure, axes
+
+
+def tune_figure(told: dict):
+    """The value of every trial and the best so far; what mattered, if enough trials say so.
+
+    Args:
+        told: see search.result.Tuned.
+    """
+    importances = told["importances"]
+    figure, axes = _figure(2 if importances else 1, width=4.8)
+    _course(axes[0], told)
+    if importances:
+        names, shares = list(importances)[::-1], list(importances.values())[::-1]
+        axes[1].barh(names, shares, color=BLUE, alpha=0.85)
+        axes[1].set_xlim(0, 1)
+        axes[1].xaxis.set_major_formatter(lambda v, _: f"{v:.0%}")
+        axes[1].set_title("what the differences come from")
+        axes[1].grid(axis="y", alpha=0)
+    return figure
+
+
+def _course(one, told):
+    trials = told["trials"]
+    better = max if told["higher_is_better"] else min
+    whole = [(k, t["value"]) for k, t in enumerate(trials) if t["state"] == "complete"]
+    best, so_far = [], None
+    for _, value in whole:
+        so_far = value if so_far is None else better(so_far, value)
+        best.append(so_far)
+    places = [k + 1 for k, _ in whole]
+    one.step(
+        [*places, len(trials)], [*best, best[-1]], where="post", color=ORANGE, lw=1.6, label="best"
+    )
+    one.scatter(places, [v for _, v in whole], s=22, color=BLUE, label="trial", zorder=3)
+    values = sorted(v for _, v in whole)
+    low, high = values[0], values[-1]
+    if len(values) > 4:  # a trial that went astray should not flatten the others
+        middle = values[len(values) // 2]
+        if told["higher_is_better"]:
+            low = max(low, middle - 4 * (high - middle) - 1e-9)
+        else:
+            high = min(high, middle + 4 * (middle - low) + 1e-9)
+    room = 0.08 * (high - low) or 0.05 * abs(high) or 1.0
+    one.set_ylim(low - room, high + room)
+    for state, marker, label in (("pruned", "|", "given up early"), ("failed", "x", "failed")):
+        at = [k + 1 for k, t in enumerate(trials) if t["state"] == state]
+        if at:
+            edge = one.get_ylim()[0 if told["higher_is_better"] else 1]
+            one.scatter(
+                at, [edge] * len(at), marker=marker, s=40, color=GREY, label=label,
+                clip_on=False, zorder=3,
+            )  # fmt: skip
+    one.set_title(f"{told['measure'].removeprefix('val_').replace('_', ' ')}, held out")
+    one.set_xlabel("trial")
+    one.get_xaxis().get_major_locator().set_params(integer=True)
+    one.legend(frameon=False)
+
+
+COLOURS = (BLUE, ORANGE, GREY, "#4a9d5b", "#8d5fb0")
+
+
+def compare_figure(found):
+    """Score over rows to train on, a line for each model, with 95% intervals.
+
+    Args:
+        found: search.compare.Comparison.
+    """
+    figure, (one,) = _figure(1, width=6.6)
+    figure.set_size_inches(6.6, 4.0)
+    lowest = []
+    for k, (name, values) in enumerate(found.scores.items()):
+        means, halves = found.interval(values)
+        first = k == 0
+        # a little aside of each other, so that no bar hides another
+        places = [n * (1 + 0.018 * (k - (len(found.scores) - 1) / 2)) for n in found.sizes]
+        one.errorbar(
+            places, means, None if halves[0] != halves[0] else halves,
+            color=COLOURS[k % len(COLOURS)], lw=2.2 if first else 1.4, marker="o",
+            ms=5 if first else 4, capsize=3, elinewidth=1, label=name, zorder=4 if first else 3,
+        )  # fmt: skip
+        lowest.append(float(means.min()))
+    if found.told["score"] == "R²" and min(lowest) < -0.5:
+        one.set_ylim(bottom=-0.5)  # below 0 it is worse than the mean, by how much matters little
+    one.set_xscale("log")
+    one.set_xticks(found.sizes, [f"{n:,}" for n in found.sizes])
+    one.set_xticks([], minor=True)
+    one.set_xlabel(f"{found.told['things']} to train on")
+    one.set_ylabel(f"{found.told['score']} on the test {found.told['things']}")
+    one.legend(frameon=False)
+    return figure

@@ -1,0 +1,282 @@
+"""What a search has found: its trials, its best run, and what that is worth on new rows."""
+
+import functools
+import json
+import os
+import shutil
+from pathlib import Path
+
+import numpy as np
+
+from cutaway.errors import RunError
+from cutaway.files import write_atomically
+from cutaway.runs import Run, write_report
+from cutaway.search.paired import paired_interval
+
+# of a kind's scores the first that it has is told
+SCORES = ("accuracy", "mean_absolute_error", "nats_a_character")
+
+
+class Tuned:
+    """The result of a search.
+
+    Attributes:
+        path: the folder.
+        told: all numbers, JSON values: "measure", "wanted", "trials", "importances", "scores",
+            "difference", "seconds", ...
+
+    Example:
+        >>> found = ct.tune("students.csv", "passed")                  # doctest: +SKIP
+        >>> found.best.predict("new.csv"); found.plot().savefig("tune.png")   # doctest: +SKIP
+    """
+
+    def __init__(self, path, told: dict):
+        self.path = Path(path)
+        self.told = told
+
+    @functools.cached_property
+    def best(self) -> Run:
+        """The run of the best trial."""
+        return Run.open(self.path / "best")
+
+    @functools.cached_property
+    def default(self) -> Run | None:
+        """The run of the default options; None if its training failed."""
+        path = self.path / "default"
+        return Run.open(path) if path.exists() else None
+
+    @property
+    def trials(self):
+        """A polars frame with a row for each trial, in the order of their numbers."""
+        import polars as pl
+
+        rows = [{k: _cell(v) for k, v in trial.items()} for trial in self.told["trials"]]
+        return pl.DataFrame(rows, infer_schema_length=None)
+
+    @property
+    def importances(self) -> dict:
+        """{option: share of the differences between trials it explains}; empty with too few."""
+        return self.told["importances"]
+
+    @property
+    def report(self) -> Path:
+        """The page."""
+        return self.path / "tune.html"
+
+    def plot(self):
+        """The course of the search and what mattered, as a matplotlib figure."""
+        from cutaway.search.charts import tune_figure
+
+        return tune_figure(self.told)
+
+    def ranked(self) -> list:
+        """The trials that went through, the best first."""
+        sign = -1 if self.told["higher_is_better"] else 1
+        found = [t for t in self.told["trials"] if t["state"] == "complete"]
+        return sorted(found, key=lambda t: (sign * t["value"], t["trial"]))
+
+    def verdict(self) -> str:
+        """What was gained, in words, on the rows that decided and on those that did not."""
+        return verdict(self.told)
+
+    def __repr__(self):
+        return f"Tuned({str(self.path)!r}, {len(self.told['trials'])} trials)"
+
+
+def finish(out, base, study, *, wanted: int, seconds: float) -> Tuned:
+    """Put the best run and the default one in their places, score both, and write the page.
+
+    Raises:
+        RunError: no trial went through.
+    """
+    found, best = study.trials(), study.best()
+    found = sorted(found, key=lambda t: t.user_attrs["place"])
+    if best is None:
+        if not found:
+            shutil.rmtree(out, ignore_errors=True)  # interrupted before anything was done
+            raise KeyboardInterrupt
+        why = next((t.user_attrs["failed"] for t in found if "failed" in t.user_attrs), "")
+        raise RunError(
+            f"none of {len(found)} trials went through: {why}",
+            expected="at least one training without trouble",
+            mend="look at the data with cutaway train DATA first",
+        )
+    default = next((t for t in found if _is_default(t, study)), None)
+    if default is None or default.state.name != "COMPLETE":
+        default = None
+    scores = {}
+    for name, trial in (("default", default), ("best", best)):
+        if trial is None:
+            shutil.rmtree(out / name, ignore_errors=True)
+            continue
+        _put(out / "trials" / f"{_number(trial):03d}", out / name)
+        scores[name] = _scores(base, out / name)
+    told = {
+        "title": f"{Path(base.source).name} → {base.target}",
+        "data": base.source,
+        "things": base.preprocessing.things,
+        "measure": base.options.KEPT_BY,
+        "higher_is_better": study.higher_is_better,
+        "rows": {
+            "training": base.training_rows,
+            "held out": len(base.held),
+            "test": 0 if base.test is None else len(base.test[0]),
+        },
+        "wanted": wanted,
+        "epochs": base.epochs,
+        "best": _number(best),
+        "default": None if default is None else _number(default),
+        "trials": [_row(t, base, study) for t in found],
+        "importances": study.importances(),
+        "score": scores["best"]["score"],
+        "scores": {name: _only(found) for name, found in scores.items()},
+        "difference": _difference(base, out) if len(scores) == 2 else None,
+        "seconds": round(seconds, 1),
+    }
+    write_atomically(out / "tune.json", (json.dumps(told, indent=1) + "\n").encode())
+    result = Tuned(out, told)
+    from cutaway.search.page import tune_page
+
+    write_atomically(result.report, tune_page(result).encode())
+    return result
+
+
+def verdict(told: dict) -> str:
+    """What was gained, in words."""
+    scores = told["scores"]
+    name = told["score"]
+    words, show = name.replace("_", " "), shown(name)
+    best = scores["best"]
+    if "default" not in scores:
+        return (
+            f"The default options failed; the best has {words} {show(best['validation'])} held out."
+        )
+    default, rows = scores["default"], told["rows"]
+    if told["best"] == told["default"]:
+        text = (
+            f"No trial was better than the default options: {words} {show(best['validation'])} "
+            f"on the {rows['held out']:,} held-out {told['things']}"
+        )
+        if "test" in best:
+            text += f", {show(best['test'])} on {rows['test']:,} that no trial saw"
+        return text + "."
+    text = (
+        f"On the {rows['held out']:,} held-out {told['things']}, by whose "
+        f"{told['measure'].removeprefix('val_')} the best was chosen: {words} "
+        f"{show(default['validation'])} with the default options, {show(best['validation'])} with "
+        "the best; being the best of many flatters."
+    )
+    if "test" not in best:
+        return text
+    text += (
+        f" On the {rows['test']:,} {told['things']} that no trial saw: {show(default['test'])} and "
+        f"{show(best['test'])}"
+    )
+    between = told["difference"]
+    if between is None:
+        return text + "."
+    _, low, high = between
+    if low > 0 or high < 0:
+        word = "better" if (low > 0) == (name == "accuracy") else "worse"
+        return text + f": {word}, and more than chance (95%: {_span(low, high, name)})."
+    return text + f": within chance (95% of the difference: {_span(low, high, name)})."
+
+
+def shown(name: str):
+    """How a score is written."""
+    return (lambda v: f"{v:.1%}") if name == "accuracy" else (lambda v: f"{v:.4g}")
+
+
+def _span(low, high, name):
+    if name == "accuracy":
+        return f"{low:+.1%} to {high:+.1%}"
+    return f"{low:+.3g} to {high:+.3g}"
+
+
+def _number(trial) -> int:
+    return trial.user_attrs["place"] + 1
+
+
+def _is_default(trial, study):
+    return all(trial.params.get(name) == one.first() for name, one in study.space.items())
+
+
+def _row(trial, base, study) -> dict:
+    options = base.options.drawn(trial.params)
+    row = {"trial": _number(trial), "state": study.state_of(trial), "value": trial.value}
+    for name in ("epochs", "seconds", "parameters"):
+        row[name] = trial.user_attrs.get(name)
+    row["lr"] = options.rate()
+    for name in trial.params:
+        if name in ("rate_factor", "depth"):
+            continue
+        name = "layers" if name == "width" and hasattr(options, "layers") else name
+        row[name] = _plain(getattr(options, name))
+    scores = trial.user_attrs.get("validation") or {}
+    row["score"] = scores.get(_name(scores))
+    row["failed"] = trial.user_attrs.get("failed")
+    return row
+
+
+def _plain(value):
+    return list(value) if isinstance(value, tuple) else value
+
+
+def _cell(value):
+    return "-".join(map(str, value)) if isinstance(value, list) else value
+
+
+def _name(scores) -> str | None:
+    return next((name for name in SCORES if name in (scores or {})), None)
+
+
+def _put(source, place):
+    """A copy of the run `source` at `place`, whole or not at all."""
+    beside = place.with_name(place.name + ".new")
+    shutil.rmtree(beside, ignore_errors=True)
+    shutil.copytree(source, beside)
+    shutil.rmtree(place, ignore_errors=True)
+    os.replace(beside, place)
+
+
+def _scores(base, path) -> dict:
+    """The score on the held-out rows and on the test rows; the run gets both, and its report."""
+    run = Run.open(path)
+    if base.test is not None:
+        run.metrics["test"] = run.preprocessing.score_run(run, *base.test)
+        run.folder.write_json(run.folder.metrics, run.metrics)
+    if path.name == "best":
+        options = type(base.options)(**_options(run))
+        write_report(base.again(options), run, command=f"cutaway tune {base.source}")
+    name = _name(run.metrics["validation"])
+    found = {"score": name, "validation": run.metrics["validation"][name]}
+    if base.test is not None:
+        found["test"] = run.metrics["test"][name]
+    return found
+
+
+def _only(found):
+    return {name: value for name, value in found.items() if name != "score"}
+
+
+def _options(run) -> dict:
+    given = run.config["options"]
+    return {k: tuple(v) if isinstance(v, list) else v for k, v in given.items()}
+
+
+def _difference(base, out):
+    """(mean, low, high) of what the best has more than the default on the test rows, or None.
+
+    Rows that follow each other in time are no draws, and get no interval.
+    """
+    if base.test is None or base.kind in ("series", "language"):
+        return None
+    per_row = []
+    for name in ("default", "best"):
+        run = Run.open(out / name)
+        outputs, truth = run.outputs(base.test[0]), run.preprocessing.truth(base.test[1])
+        if run.preprocessing.task == "regression":
+            per_row.append(np.abs(outputs - truth))
+        else:
+            per_row.append(outputs.argmax(axis=1) == truth)
+    return list(paired_interval(*per_row))

@@ -1,0 +1,180 @@
+"""The study: what is tried next, which trials are given up, and what mattered. By Optuna.
+
+Optuna keeps a study in one SQLite file, so that a search can be left and taken up again, and
+several processes can work on it.
+"""
+
+import numpy as np
+
+from cutaway.errors import CutawayError, RunError
+from cutaway.runs.space import Choice, Whole
+
+STARTUP = 8  # trials drawn evenly before the sampler has seen enough to prefer anything
+BEFORE_PRUNING = 4  # trials to compare with
+MOST_REPORTS = 30  # of a trial: each is a write to the disk
+ENOUGH = 10  # trials gone through to the end, to say what mattered
+WORDS = {
+    "rate_factor": "learning rate",
+    "batch_size": "batch size",
+    "weight_decay": "weight decay",
+    "num_layers": "layers",
+    "init": "initialisation",
+}
+
+
+def import_optuna():
+    """Optuna, quiet.
+
+    Raises:
+        CutawayError: it is not installed.
+    """
+    try:
+        import optuna
+    except ImportError as error:
+        raise CutawayError(
+            "the search needs Optuna, which is not installed",
+            expected='the extra "search"',
+            mend='pip install "cutaway[search]"',
+        ) from error
+    optuna.logging.set_verbosity(optuna.logging.ERROR)
+    return optuna
+
+
+class Study:
+    """A study in a file, made if there is none.
+
+    Args:
+        path: of the SQLite file.
+        space: {name: Choice, Real or Whole}; see TrainingOptions.space.
+        higher_is_better: of the measure.
+        epochs: of a whole trial.
+        seed: with it and the trials so far, the next trial is decided.
+    """
+
+    def __init__(self, path, space: dict, *, higher_is_better: bool, epochs: int, seed: int):
+        self.optuna = import_optuna()
+        self.space = space
+        self.higher_is_better = higher_is_better
+        self.every = -(-epochs // MOST_REPORTS)
+        self.waited = epochs // 4
+        self._seed = seed
+        storage = self.optuna.storages.RDBStorage(
+            f"sqlite:///{path}", engine_kwargs={"connect_args": {"timeout": 60}}
+        )
+        try:
+            self._study = self.optuna.create_study(
+                storage=storage,
+                study_name="cutaway",
+                direction="maximize" if higher_is_better else "minimize",
+                load_if_exists=True,
+            )
+        except Exception as error:
+            raise RunError(
+                f"{path} cannot be read or written: {str(error).splitlines()[0]}",
+                expected="a study that `cutaway tune` wrote, on a disk with room",
+                mend="delete its folder, or give another --out",
+            ) from error
+
+    def trials(self) -> list:
+        """Those that count, in the order of their ends: gone through, given up by the pruner, or
+        failed; not interrupted. user_attrs["place"] says which of all each is, from 0."""
+        found = [
+            t
+            for t in self._study.get_trials(deepcopy=False)
+            if t.state.is_finished() and "interrupted" not in t.user_attrs
+        ]
+        return sorted(found, key=lambda t: (t.datetime_complete, t.number))
+
+    def forget_unfinished(self) -> None:
+        """Trials that a killed process has left as running do not count."""
+        state = self.optuna.trial.TrialState
+        for trial in self._study.get_trials(deepcopy=False, states=(state.RUNNING,)):
+            self._study._storage.set_trial_user_attr(trial._trial_id, "interrupted", True)
+            self._study.tell(trial.number, state=state.FAIL)
+
+    def ask(self, place: int):
+        """(trial, values): what to try next; the values of place 0 are the defaults.
+
+        Args:
+            place: which of all trials it is, from 0. With one process a search that was left and
+                taken up again is the one that was not, to the same numbers.
+        """
+        values = {name: one.first() for name, one in self.space.items()}
+        if place == 0:
+            self._study.enqueue_trial(values)
+        self._study.sampler = self.optuna.samplers.TPESampler(
+            n_startup_trials=STARTUP, seed=(self._seed * 1_000_003 + place) % 2**32
+        )
+        trial = self._study.ask()
+        trial.set_user_attr("place", place)
+        return trial, {name: _draw(trial, name, one) for name, one in self.space.items()}
+
+    def tell(self, trial, value=None, **told) -> None:
+        """How a trial ended: with a value, or as the only name in `told` says: pruned, failed,
+        interrupted."""
+        state = self.optuna.trial.TrialState
+        for name, what in told.items():
+            trial.set_user_attr(name, what)
+        if "failed" in told or "interrupted" in told:
+            self._study.tell(trial, state=state.FAIL)
+        elif "pruned" in told:
+            self._study.tell(trial, state=state.PRUNED)
+        else:
+            self._study.tell(trial, value)
+
+    def is_poor(self, epoch: int, value: float) -> bool:
+        """Whether the best value by this epoch is worse than half of the trials had by then.
+
+        The median rule (Golovin et al. 2017, "Google Vizier", 3.3), with trials that were given
+        up before counting as what they had reached: Optuna's own MedianPruner leaves these out,
+        and so compares with the good ones alone and gives up three of four.
+        """
+        if epoch <= self.waited:
+            return False
+        reached = []
+        for trial in self.trials():
+            seen = [v for step, v in trial.intermediate_values.items() if step <= epoch]
+            if seen:  # each is the best so far
+                reached.append((max if self.higher_is_better else min)(seen))
+        if len(reached) < BEFORE_PRUNING:
+            return False
+        median = float(np.median(reached))
+        return value < median if self.higher_is_better else value > median
+
+    def state_of(self, trial) -> str:
+        """ "complete", "pruned" or "failed"."""
+        return {"COMPLETE": "complete", "PRUNED": "pruned", "FAIL": "failed"}[trial.state.name]
+
+    def best(self):
+        """The trial with the best value, the first of equals; None without any."""
+        found = [t for t in self.trials() if t.value is not None and t.state.name == "COMPLETE"]
+        sign = -1 if self.higher_is_better else 1
+        return min(found, key=lambda t: (sign * t.value, t.number), default=None)
+
+    def importances(self) -> dict:
+        """{option: share of the differences between the trials that it explains}, greatest first.
+
+        By functional analysis of variance over a random forest (Hutter, Hoos & Leyton-Brown 2014,
+        "An efficient approach for assessing hyperparameter importance"), of the trials' ranks: so
+        that one trial that went astray does not decide alone. Empty with too few trials.
+        """
+        found = [t for t in self.trials() if t.state.name == "COMPLETE"]
+        if len(found) < ENOUGH:
+            return {}
+        order = np.argsort([t.value for t in found], kind="stable")
+        ranks = {found[k].number: float(rank) for rank, k in enumerate(order)}
+        shares = self.optuna.importance.get_param_importances(
+            self._study,
+            evaluator=self.optuna.importance.FanovaImportanceEvaluator(seed=0),
+            target=lambda trial: ranks.get(trial.number, 0.0),
+        )
+        named = {WORDS.get(name, name): float(share) for name, share in shares.items()}
+        return dict(sorted(named.items(), key=lambda pair: -pair[1]))
+
+
+def _draw(trial, name, one):
+    if isinstance(one, Choice):
+        return trial.suggest_categorical(name, one.values)
+    if isinstance(one, Whole):
+        return trial.suggest_int(name, one.low, one.high, log=one.log)
+    return trial.suggest_float(name, one.low, one.high, log=one.log)

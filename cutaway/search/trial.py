@@ -1,0 +1,92 @@
+"""One trial: the data as they are, a network with other options, trained and kept as a run."""
+
+import math
+import shutil
+
+from cutaway.errors import CutawayError, DataError, OptionError, TrainingError
+from cutaway.train import Callback
+
+
+class Pruning(Callback):
+    """Tells the study how the training goes, and ends it where the study gives it up.
+
+    Args:
+        study: the Study.
+        trial: of Optuna.
+        monitor: column of the history.
+    """
+
+    def __init__(self, study, trial, monitor: str):
+        self.study = study
+        self.trial = trial
+        self.monitor = monitor
+        self.better = max if study.higher_is_better else min
+        self.best = None
+        self.pruned = False
+
+    def on_epoch(self, trainer, row):
+        value = float(row[self.monitor])
+        if math.isfinite(value):
+            self.best = value if self.best is None else self.better(self.best, value)
+        if self.best is None or trainer.epoch % self.study.every:
+            return
+        self.trial.report(self.best, trainer.epoch)
+        if self.study.is_poor(trainer.epoch, self.best):
+            self.pruned = True
+            trainer.stop("worse than half of the trials before it")
+
+
+def run_trial(base, study, place: int, folder) -> bool:
+    """Ask the study for a trial, train it, and tell the study; False if it was interrupted.
+
+    Args:
+        base: Prepared of the default options.
+        place: which trial it is; see Study.ask.
+        folder: in which the runs of the trials are.
+
+    Raises:
+        CutawayError: the default options do not fit the data.
+    """
+    trial, values = study.ask(place)
+    path = folder / f"{place + 1:03d}"
+    try:
+        told, value = _train(base, study, trial, values, path)
+    except BaseException as error:  # a trial that nobody ends would look like one at work
+        shutil.rmtree(path, ignore_errors=True)
+        if isinstance(error, KeyboardInterrupt):
+            study.tell(trial, interrupted=True)
+            return False
+        if not isinstance(error, Exception) or (
+            place == 0 and isinstance(error, DataError | OptionError)
+        ):
+            study.tell(trial, interrupted=True)
+            raise
+        came = error.came if isinstance(error, CutawayError) else f"{error}"
+        study.tell(trial, failed=f"{type(error).__name__}: {came}".splitlines()[0][:300])
+        return True
+    if set(told) & {"pruned", "interrupted"}:
+        shutil.rmtree(path, ignore_errors=True)
+    study.tell(trial, value, **told)
+    return "interrupted" not in told
+
+
+def _train(base, study, trial, values, path):
+    """({how it ended: what}, the value): the run lies in `path`."""
+    options = base.options.drawn(values)
+    prepared = base.again(options)
+    prepared.test = None
+    monitor = options.KEPT_BY
+    pruning = Pruning(study, trial, monitor)
+    shutil.rmtree(path, ignore_errors=True)  # left there by a search that was killed
+    run = prepared.train(path, callbacks=[pruning], progress=False)
+    shutil.rmtree(run.folder.checkpoints, ignore_errors=True)  # no trial is gone on with
+    told = {"epochs": run.metrics["epochs"], "seconds": run.metrics["seconds"]}
+    told["parameters"] = run.metrics["parameters"]
+    told["validation"] = run.metrics["validation"]
+    if run.metrics["stopped"] == "interrupted":
+        return {"interrupted": True}, None
+    if pruning.best is None:
+        raise TrainingError(f"{monitor} was never a finite number")
+    if pruning.pruned:
+        return told | {"pruned": run.metrics["epochs"]}, None
+    return told, pruning.best

@@ -1,0 +1,31 @@
+"""A process that tries its share of the trials of a search; `tune` starts it with jobs > 1."""
+
+import dataclasses
+import json
+import sys
+from pathlib import Path
+
+from cutaway.runs import prepare
+from cutaway.search.trial import run_trial
+from cutaway.search.tune import open_space, study_of
+
+
+def work(task: dict) -> int:
+    """0, or 130 if it was interrupted."""
+    asked = {k: tuple(v) if isinstance(v, list) else v for k, v in task["asked"].items()}
+    target, kind = asked.pop("target"), asked.pop("kind")
+    base = prepare(task["data"], target, kind=kind, **asked)
+    base = base.again(dataclasses.replace(base.options, epochs=base.epochs))
+    out = Path(task["out"])
+    study = study_of(out, base, open_space(base, asked))
+    for place in task["places"]:
+        if not run_trial(base, study, place, out / "trials"):
+            return 130
+    return 0
+
+
+if __name__ == "__main__":
+    try:
+        sys.exit(work(json.load(sys.stdin)))
+    except KeyboardInterrupt:
+        sys.exit(130)

