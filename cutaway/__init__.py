@@ -103,11 +103,13 @@ _HOMES = {
         "Nesterov",
         "RMSprop",
     ),
+    "cutaway.models": ("features_of", "transfer"),
     "cutaway.train": (
         "Callback",
         "Checkpoints",
         "CutMix",
         "EarlyStopping",
+        "GradualUnfreezing",
         "History",
         "Mixup",
         "Probes",

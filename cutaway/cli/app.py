@@ -47,6 +47,7 @@ def _shared(
 
 # the option groups of `cutaway train --help`
 TRAINING, TABLES, IMAGES, TEXTS, SERIES = "Training", "Tables", "Images", "Texts", "Series"
+KNOWN = "Known networks"
 
 
 def _option(kind, panel, text, *names, metavar=None):
@@ -77,6 +78,23 @@ def train(
     ] = False,
     kind: _option(str, None, "What DATA is, if it is taken for something else.") = None,
     model: _option(str, None, "Which network. [default: fits the data]", metavar="NAME") = None,
+    from_: _option(
+        str,
+        KNOWN,
+        "Take the body of a known network and train a new head: efficientnet-lite0 or resnet50 "
+        "for images, minilm for texts; NAME:FILE for weights of your own.",
+        "--from",
+        metavar="NAME",
+    ) = None,
+    fine_tune: _option(
+        bool, KNOWN, "Then train the later stages of the body too, more slowly.", "--fine-tune"
+    ) = None,
+    unfreeze: _option(
+        str,
+        KNOWN,
+        "First stage that --fine-tune trains. [default: the last third]",
+        metavar="STAGE",
+    ) = None,
     epochs: _option(int, TRAINING, "Most epochs. [default: fits the data]") = None,
     batch_size: _option(int, TRAINING, "Rows a step. [default: fits the data]") = None,
     optimizer: _option(str, TRAINING, "How weights move. [default: adamw]") = None,
@@ -142,6 +160,9 @@ def train(
     from cutaway.losses import LOSS_ALIASES
 
     given = {
+        "from_": from_,
+        "fine_tune": fine_tune,
+        "unfreeze": unfreeze,
         "model": model,
         "epochs": epochs,
         "batch_size": batch_size,

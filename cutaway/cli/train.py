@@ -21,13 +21,14 @@ def train_command(data, target, kind, given, *, out, resume, before, as_json) ->
     if not as_json:
         _show_data(prepared)
         _show_network(prepared)
-    looked = preflight(program_of(prepared)) if before and not resume else None
+    before = before and prepared.looked_at and not resume
+    looked = preflight(program_of(prepared)) if before else None
     if looked is not None and not as_json:
         _show_look(looked)
     command = "cutaway " + shlex.join(sys.argv[1:])
-    program = program_of(prepared, rows=LOOKED_AT)
+    program = program_of(prepared, rows=LOOKED_AT) if prepared.looked_at else None
     run = prepared.train(out, resume=resume, progress=False if as_json else None)
-    finding = glance(program, prepared.trainer, prepared.probes)
+    finding = None if program is None else glance(program, prepared.trainer, prepared.probes)
     if not as_json:
         _show_result(prepared, run)
     report = write_report(prepared, run, command=command)
@@ -89,6 +90,8 @@ def _show_network(prepared) -> None:
     if name == "mlp":
         sizes = [len(prepared.preprocessing.features), *spec["layers"], spec["outputs"]]
         name = "-".join(map(str, sizes))
+    if name == "transfer":
+        name = f"head on {spec['from']}"
     console.print(
         f"\nNetwork {name}, {prepared.net.summary().total:,} parameters; "
         f"{options.optimizer}, lr {options.rate():g}, {prepared.epochs} epochs in batches of "

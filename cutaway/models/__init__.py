@@ -47,6 +47,12 @@ _HOMES = {
         "auxiliary_loss",
         "googlenet",
     ),
+    "known_bodies": (
+        "KNOWN_BODIES",
+        "KnownBody",
+        "known_body",
+        "load_body",
+    ),
     "language": ("LanguageModel",),
     "lenet": (
         "LeNet5",
@@ -94,6 +100,11 @@ _HOMES = {
         "RecurrentTextClassifier",
         "TransformerClassifier",
         "text_network",
+    ),
+    "transfer_learning": (
+        "Transfer",
+        "features_of",
+        "transfer",
     ),
     "translation": (
         "Translator",

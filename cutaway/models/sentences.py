@@ -92,10 +92,15 @@ def minilm(pretrained=None, tokenizer=None) -> BertSentence:
     """
     if pretrained is None:
         return BertSentence(MINILM_L6) if tokenizer is None else SentenceEncoder(tokenizer)
-    if not isinstance(pretrained, str) or pretrained not in KNOWN_HERE:
-        folder = Path(pretrained)
-        pretrained = folder / "model.safetensors" if folder.is_dir() else pretrained
-    path = fetch(pretrained, KNOWN_HERE)
+    path = weights_file(pretrained)
     net = SentenceEncoder(tokenizer or WordPiece.load(path.parent))
     load_into(net, path, net.names)
     return net.eval()
+
+
+def weights_file(pretrained) -> Path:
+    """The file of weights of a known name, a folder or a path; its tokenizer lies beside it."""
+    if not isinstance(pretrained, str) or pretrained not in KNOWN_HERE:
+        folder = Path(pretrained)
+        pretrained = folder / "model.safetensors" if folder.is_dir() else pretrained
+    return fetch(pretrained, KNOWN_HERE)

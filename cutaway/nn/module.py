@@ -23,6 +23,7 @@ class Module(Stateful):
 
     training: bool
     keeps_features = False  # whether the last axis has the same size in input and output
+    stays_in_eval = False  # whether `train()` leaves it in evaluation mode, as a frozen one
 
     def __new__(cls, *args, **options):
         module = super().__new__(cls)
@@ -60,9 +61,12 @@ class Module(Stateful):
         return list(self.named_parameters().values())
 
     def train(self, mode: bool = True):
-        """Set training mode (dropout drops, batch norm learns its statistics); returns self."""
+        """Set training mode (dropout drops, batch norm learns its statistics); returns self.
+
+        Modules that have `stays_in_eval` stay in evaluation mode.
+        """
         for module in self.modules().values():
-            module.training = mode
+            module.training = mode and not module.stays_in_eval
         return self
 
     def eval(self):

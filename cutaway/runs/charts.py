@@ -135,3 +135,33 @@ def forecasts(truth, prediction, target: str, times=None) -> str:
     axes.set_ylabel(target.replace("$", r"\$"))
     axes.legend(frameon=False)
     return svg_of(figure)
+
+
+def scatter(points, shares, groups, values, target: str) -> str:
+    """Rows in a plane, coloured by group, or by their value where there are no groups.
+
+    Args:
+        points: (rows, 2).
+        shares: of the variance along both axes.
+        groups: [(name, (rows,) booleans)], or None.
+        values: (rows,).
+    """
+    import matplotlib
+
+    figure, (axes,) = _figure(1)
+    figure.set_size_inches(6.4, 4.4)
+    if groups is None:
+        found = axes.scatter(*points.T, c=values, s=14, alpha=0.8, edgecolors="none")
+        figure.colorbar(found, ax=axes, label=target.replace("$", r"\$"))
+    else:
+        colours = matplotlib.colormaps["tab10"].colors
+        for k, (name, rows) in enumerate(groups):
+            colour = colours[k] if k < len(colours) else GREY
+            label = name.replace("$", r"\$").lstrip("_") or name
+            axes.scatter(
+                *points[rows].T, s=14, alpha=0.7, color=colour, edgecolors="none", label=label
+            )
+        axes.legend(frameon=False, fontsize="small")
+    axes.set_xlabel(f"first direction, {shares[0]:.0%}")
+    axes.set_ylabel(f"second direction, {shares[1]:.0%}")
+    return svg_of(figure)

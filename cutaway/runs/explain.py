@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from cutaway.errors import CutawayError, DataError, OptionError
-from cutaway.explain import Explanation, attribute, draw, explain
+from cutaway.explain import Explanation, attribute, draw, explain, grad_cam
 from cutaway.explain.gradient import counted
 from cutaway.explain.story import WIDTH, Story, number
 from cutaway.losses import LOSSES
@@ -33,6 +33,7 @@ class RowStory(Story):
         explanation: the Explanation, with a loss where the truth is known.
         attribution: what the prediction rests on, or None where it cannot be said.
         gradient: the GradientStory of the weight that this row moves most, or None.
+        looked: the GradCam of an image in a known network, or None.
         unusual: sentences.
     """
 
@@ -46,6 +47,7 @@ class RowStory(Story):
     attribution: object
     gradient: object
     unusual: list
+    looked: object = None
 
     def text(self, width: int = WIDTH) -> str:
         lines = [f"Row {self.row} of {self.source}"]
@@ -57,6 +59,8 @@ class RowStory(Story):
             lines.append(f"In truth:  {self.truth}   (loss L = {loss})")
         if self.attribution is not None:
             lines += ["", self.attribution.text(width)]
+        if self.looked is not None:
+            lines += ["", self.looked.text(width)]
         if self.gradient is not None:
             lines += ["", f"{MOVED}, and why:", "", *self._gradient_lines(width)]
         lines += ["", *self._unusual(width)]
@@ -88,6 +92,7 @@ class RowStory(Story):
     def stories(self) -> list:
         """(heading, story) of all parts, for a page."""
         found = [("What the prediction rests on", self.attribution)]
+        found.append(("Where it looked", self.looked))
         found.append((MOVED, self.gradient))
         if self.explanation.loss is not None:
             found.append(("The gradient, layer by layer", self.explanation.flow()))
@@ -102,6 +107,7 @@ class RowStory(Story):
             "truth": self.truth,
             "loss": self.explanation.loss,
             "attribution": None if self.attribution is None else self.attribution.to_dict(),
+            "looked": None if self.looked is None else self.looked.to_dict(),
             "gradient": None if self.gradient is None else self.gradient.to_dict(),
             "unusual": self.unusual,
         }
@@ -186,9 +192,24 @@ def explain_row(run: Run, data=None, row: int = 0) -> RowStory:
         prediction=_predicted(run, outputs),
         truth=None if y is None else _truth(run, y),
         explanation=explanation,
-        attribution=_attribution(run, x, frame),
+        attribution=None if _looks(run) else _attribution(run, x, frame),
         gradient=gradient,
         unusual=_unusual(run, x, y, outputs, explanation),
+        looked=_looked(run, x, outputs) if _looks(run) else None,
+    )
+
+
+def _looks(run) -> bool:
+    """Whether regions are told, no pixels: hundreds of passes through such a body take minutes."""
+    return run.config["kind"] == "images" and run.config["network"]["model"] == "transfer"
+
+
+def _looked(run, x, outputs):
+    return grad_cam(
+        run.net,
+        x[0].astype(np.float32),
+        target=int(np.argmax(outputs[0])),
+        output_names=[str(c) for c in run.preprocessing.classes],
     )
 
 

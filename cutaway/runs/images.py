@@ -87,22 +87,32 @@ class ImageRows(Preprocessing):
     Attributes:
         size: (height, width).
         channels: 1 or 3.
+        crop: what part of an image's shorter side they show; the rest is cut off all around.
     """
 
     things = "images"
 
-    def __init__(self, size, channels: int, target, *, skip_corrupt: bool = False):
+    def __init__(
+        self, size, channels: int, target, *, skip_corrupt: bool = False, crop: float = 1.0
+    ):
         self.size = tuple(size)
         self.channels = channels
         self.target = target
         self.skip_corrupt = skip_corrupt
+        self.crop = crop
 
     @classmethod
     def from_json(cls, value: dict) -> "ImageRows":
         expect_format(value, "images")
         target = class_target("class", value["classes"], np.zeros(0, int))
         target.counts[:] = value["counts"]
-        return cls(value["size"], value["channels"], target, skip_corrupt=value["skip_corrupt"])
+        return cls(
+            value["size"],
+            value["channels"],
+            target,
+            skip_corrupt=value["skip_corrupt"],
+            crop=value.get("crop", 1.0),
+        )
 
     def to_json(self) -> dict:
         return {
@@ -113,6 +123,7 @@ class ImageRows(Preprocessing):
             "classes": self.classes,
             "counts": self.target.counts,
             "skip_corrupt": self.skip_corrupt,
+            "crop": self.crop,
         }
 
     def read(self, source):
@@ -143,10 +154,11 @@ class ImageRows(Preprocessing):
             self._expect_memory(len(paths))
             none = np.zeros(len(paths), np.int32)
             folder = ClassFolder(Path("."), paths, none, [""])
+            whole = tuple(round(edge / self.crop) for edge in self.size)
             images = load_images(
-                folder, self.size, channels=self.channels, skip_corrupt=self.skip_corrupt
+                folder, whole, channels=self.channels, skip_corrupt=self.skip_corrupt
             )
-            x = images.x
+            x = _middle(images.x, self.size)
             if images.skipped:
                 rows = np.array([k for k, p in enumerate(paths) if p not in images.skipped])
                 first, reason = next(iter(images.skipped.items()))
@@ -250,7 +262,7 @@ def prepare_images(path, options: ImageOptions | None = None, *, why: str = "") 
     rows = ImageRows(
         size, channels, class_target("class", classes, y), skip_corrupt=options.skip_corrupt
     )
-    transform = _augmentation(size, channels) if options.augment else None
+    transform = augmentation(size, channels) if options.augment else None
     stream, chosen = None, training_frame
     own = dataclasses.replace(options, test=0.0) if "test" in sets else options
     if "path" in training_frame.columns and rows.size_of(training_frame) > LARGEST_BYTES:
@@ -262,36 +274,18 @@ def prepare_images(path, options: ImageOptions | None = None, *, why: str = "") 
             )
         stream, sets = _streamed(training_frame, sets, y, rows, options, transform)
         chosen = sets["train"]
-    arrays = rows.transform(chosen)
-    frame, x, y, notes = chosen[arrays.rows], arrays.x, arrays.y, list(arrays.notes)
+    found = decoded(rows, sets, chosen, options, is_stream=stream is not None)
+    training, y = found.training, found.y
+    notes = [*found.notes]
     if stream is not None:
         notes.append(
             f"{stream.rows:,} training images do not fit in memory: they are decoded anew every "
             f"epoch; scores are measured on at most {MEASURED:,} of each set"
         )
-    if "validation" in sets:
-        more = rows.transform(sets["validation"])
-        training, kept = set_aside(y[: len(x)], own, stratify=True)
-        held = len(x) + np.arange(len(more.x))
-        import polars as pl
-
-        frame = pl.concat([frame, sets["validation"][more.rows]])
-        x, y = np.concatenate([x, more.x]), np.concatenate([y, more.y])
-        notes += more.notes
-        if stream is None:
-            notes.append(f"the validation folder is held out: {len(held):,} images")
-    else:
-        training, held, kept = divide(y, own, stratify=True)
-    test, told = kept_back(x, y, kept, "images")
-    notes += told
-    if "test" in sets:
-        found = rows.transform(sets["test"])
-        test = (found.x, found.y)
-        notes += [*found.notes, f"the test set ({len(found.x):,} images) is used at the end alone"]
     count = len(training) if stream is None else stream.rows
     expect_batch(options.batch(count), count)
     rows.target = class_target("class", classes, y[training] if stream is None else stream.y)
-    scaling = Normalise.fit(x[training[:20_000]])
+    scaling = Normalise.fit(found.x[training[:20_000]])
     seed(options.seed)
     spec = {
         "model": options.model,
@@ -308,21 +302,61 @@ def prepare_images(path, options: ImageOptions | None = None, *, why: str = "") 
         source=str(path),
         target="class",
         options=options,
-        frame=frame,
+        frame=found.frame,
         preprocessing=rows,
         training=training,
-        held=held,
-        row_numbers=np.arange(len(x)) + 1,
-        x=x,
+        held=found.held,
+        row_numbers=np.arange(len(y)) + 1,
+        x=found.x,
         y=y,
         spec=spec,
         net=build_network(spec),
         notes=notes,
         why=why,
-        test=test,
+        test=found.test,
         transform=transform,
         stream=stream,
     )
+
+
+@dataclasses.dataclass(frozen=True)
+class Decoded:
+    """Images in memory: the rows of `frame`, those held out, the test set, and what was noticed."""
+
+    frame: object
+    x: np.ndarray
+    y: np.ndarray
+    training: np.ndarray
+    held: np.ndarray
+    test: tuple | None
+    notes: list
+
+
+def decoded(rows: ImageRows, sets, chosen, options, *, is_stream: bool = False) -> Decoded:
+    """Decode the training images `chosen` and the other sets, and say which are held out."""
+    own = dataclasses.replace(options, test=0.0) if "test" in sets else options
+    arrays = rows.transform(chosen)
+    frame, x, y, notes = chosen[arrays.rows], arrays.x, arrays.y, list(arrays.notes)
+    if "validation" in sets:
+        more = rows.transform(sets["validation"])
+        training, kept = set_aside(y[: len(x)], own, stratify=True)
+        held = len(x) + np.arange(len(more.x))
+        import polars as pl
+
+        frame = pl.concat([frame, sets["validation"][more.rows]])
+        x, y = np.concatenate([x, more.x]), np.concatenate([y, more.y])
+        notes += more.notes
+        if not is_stream:
+            notes.append(f"the validation folder is held out: {len(held):,} images")
+    else:
+        training, held, kept = divide(y, own, stratify=True)
+    test, told = kept_back(x, y, kept, "images")
+    notes += told
+    if "test" in sets:
+        found = rows.transform(sets["test"])
+        test = (found.x, found.y)
+        notes += [*found.notes, f"the test set ({len(found.x):,} images) is used at the end alone"]
+    return Decoded(frame, x, y, training, held, test, notes)
 
 
 def _streamed(frame, sets, y, rows, options, transform):
@@ -377,7 +411,7 @@ def _stages(width: int, count: int) -> list:
     return [min(width * 2**k, max(256, width)) for k in range(count)]
 
 
-def _augmentation(size, channels):
+def augmentation(size, channels):
     moved = RandomCrop(max(1, min(size) // 8))
     return moved if channels == 1 else Compose(RandomFlip(), moved)
 
@@ -390,6 +424,12 @@ def _picture(image):
     Image.fromarray(pixels).save(file, "PNG")
     data = base64.b64encode(file.getvalue()).decode()
     return f'<img class="pixels" alt="" src="data:image/png;base64,{data}">'
+
+
+def _middle(x, size):
+    """The middle (rows, *size, channels) of images."""
+    top, left = ((x.shape[k + 1] - size[k]) // 2 for k in range(2))
+    return x[:, top : top + size[0], left : left + size[1]]
 
 
 def _frame(columns):

@@ -9,10 +9,23 @@ from cutaway.models import (
     TableNetwork,
     cnn,
     curve_cnn,
+    known_body,
     mlp,
     text_network,
+    transfer,
 )
-from cutaway.nn import ACTIVATIONS, GRU, INITIALIZERS, LSTM, Sigmoid, Softmax
+from cutaway.nn import (
+    ACTIVATIONS,
+    GRU,
+    INITIALIZERS,
+    LSTM,
+    Dropout,
+    Linear,
+    Sequential,
+    Sigmoid,
+    Softmax,
+    Standardise,
+)
 
 DEFAULT_LOSSES = {
     "binary": "binary_cross_entropy_with_logits",
@@ -128,7 +141,30 @@ def _language(recurrent):
     return built
 
 
+def transferred(spec, body):
+    """`body`, frozen, with a new head: features standardised, dropout, one linear layer."""
+    known, _ = known_body(spec["from"])
+    inputs = Standardise(known.mean, known.std) if known.things == "images" else None
+    return transfer(body, build_head(spec, body.num_features), inputs=inputs)
+
+
+def build_head(spec, width: int):
+    """A new head on `width` features, which it standardises by numbers still to be set."""
+    return Sequential(
+        Standardise([0.0] * width, [1.0] * width),
+        Dropout(spec["dropout"]),
+        Linear(width, spec["outputs"]),
+    )
+
+
+def _build_transfer(spec):
+    known, _ = known_body(spec["from"])
+    net = transferred(spec, known.build())
+    return net if spec["unfrozen"] is None else net.unfreeze_from(spec["unfrozen"])
+
+
 BUILDERS = {
+    "transfer": _build_transfer,
     "mlp": _build_mlp,
     "cnn": _standardised(cnn),
     "curve_cnn": _standardised(curve_cnn),

@@ -60,7 +60,8 @@ class TrainingOptions:
     def __post_init__(self):
         expect_choice(self.optimizer, OPTIMIZERS, what="optimizer")
         expect_choice(self.schedule, SCHEDULES, what="schedule")
-        expect_range(self.weight_decay, what="weight decay", least=0)
+        if self.weight_decay is not None:
+            expect_range(self.weight_decay, what="weight decay", least=0)
         if self.lr is not None:
             expect_range(self.lr, what="learning rate lr", above=0, below=math.inf)
         if self.batch_size is not None:

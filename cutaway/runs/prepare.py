@@ -18,6 +18,7 @@ class _Kind:
     prepare: str
     takes_target: bool
     model: str
+    known: tuple | None = None  # the first three, where the network begins with a known body
 
 
 KINDS = {
@@ -28,6 +29,7 @@ KINDS = {
         "prepare_images",
         False,
         "a convolutional network: neighbouring pixels belong together",
+        ("transferred_images", "ImageTransferOptions", "prepare_transferred_images"),
     ),
     "labelled series": _Kind(
         "curves",
@@ -57,6 +59,7 @@ KINDS = {
         True,
         "a bag of embeddings: which words occur counts, not where (--model lstm or transformer "
         "reads their order)",
+        ("transferred_text", "TextTransferOptions", "prepare_transferred_text"),
     ),
     "language": _Kind(
         "language",
@@ -105,12 +108,14 @@ def prepare(data, target: str | None = None, *, kind: str | None = None, **given
     if kind == "series" and target is not None:
         given, target = {"column": target, **given}, None
     entry = KINDS[kind]
+    if "from_" in given:
+        entry = _with_known_body(entry, kind)
     module = importlib.import_module(f"cutaway.runs.{entry.module}")
     options = make_options(getattr(module, entry.options), kind, given)
     make = getattr(module, entry.prepare)
     if kind == "table":
         return make(data, target, options)
-    if "model" not in given:
+    if entry.model and "model" not in given:
         why = f"{why}. The network is {entry.model}"
     why += "."
     if entry.takes_target:
@@ -121,6 +126,19 @@ def prepare(data, target: str | None = None, *, kind: str | None = None, **given
             mend="leave out the target",
         )
     return make(data, options, why=why)
+
+
+def _with_known_body(entry: _Kind, kind: str) -> _Kind:
+    """How this kind is prepared for the body of a known network."""
+    if entry.known is None:
+        able = [name for name, other in KINDS.items() if other.known]
+        raise OptionError(
+            f"there is no known network for {NAMES[kind]}",
+            expected="one of " + ", ".join(NAMES[name] for name in able),
+            mend="leave out from_ (--from)",
+        )
+    module, options, function = entry.known
+    return dataclasses.replace(entry, module=module, options=options, prepare=function, model="")
 
 
 NAMES = {

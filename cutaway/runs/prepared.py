@@ -43,6 +43,8 @@ class Prepared:
         trainer, probes: of the last `train`, None before.
     """
 
+    looked_at = True  # whether the doctor has a look at it before and after training
+
     kind: str
     source: str
     target: str
@@ -142,7 +144,7 @@ class Prepared:
             raise
         if probes.rows:
             write_atomically(folder.probes, probes.to_parquet())
-        run = Run(folder, self._config(), self.preprocessing, self.net, trainer.history)
+        run = Run(folder, self._config(), self.preprocessing, self.whole_net(), trainer.history)
         results = {
             "task": self.preprocessing.task,
             "train": self._score(run, self.x[self.training], self.y[self.training]),
@@ -194,6 +196,27 @@ class Prepared:
         rows = self.training[np.unique(rows)]
         return Probes(self.x[rows], y[rows])
 
+    def whole_net(self):
+        """The network that the run keeps."""
+        return self.net
+
+    @property
+    def input_shape(self) -> tuple:
+        """Shape of one input of the network that the run keeps."""
+        return self.x.shape[1:]
+
+    def outputs(self, run: Run, rows) -> np.ndarray:
+        """What the run says to these rows, as Run.outputs."""
+        return run.outputs(self.x[rows])
+
+    def pictures(self, rows):
+        """For each of the rows a function that gives an image element, or None."""
+        return self.preprocessing.pictures(self.x[rows])
+
+    def more_sections(self, run: Run) -> list:
+        """[(heading, HTML)] that the report shows besides."""
+        return []
+
     def page(self, run: Run, command: str) -> str:
         """report.html."""
         return rows_page(self, run, command)
@@ -231,7 +254,7 @@ def rows_page(prepared: Prepared, run: Run, command: str) -> str:
     """The report about a prediction for each row."""
     held, preprocessing = prepared.held, prepared.preprocessing
     options = {k: v for k, v in run.config["options"].items() if v not in (None, (), [], {})}
-    outputs = run.outputs(prepared.x[held])
+    outputs = prepared.outputs(run, held)
     frame = prepared.frame[held]
     truth = preprocessing.truth(prepared.y[held])
     return render(
@@ -250,7 +273,7 @@ def rows_page(prepared: Prepared, run: Run, command: str) -> str:
             columns=preprocessing.summary_rows(),
             notes=([prepared.why] if prepared.why else []) + prepared.notes,
             net=run.net,
-            input_shape=prepared.x.shape[1:],
+            input_shape=prepared.input_shape,
             feature_names=getattr(preprocessing, "features", None),
             history=run.history,
             probes=run.probes,
@@ -263,8 +286,9 @@ def rows_page(prepared: Prepared, run: Run, command: str) -> str:
             outputs=outputs,
             rows=frame,
             row_numbers=prepared.row_numbers[held],
-            pictures=preprocessing.pictures(prepared.x[held]),
+            pictures=prepared.pictures(held),
             baseline=preprocessing.baseline,
             chart=preprocessing.chart(frame, truth, outputs),
+            more=prepared.more_sections(run),
         )
     )

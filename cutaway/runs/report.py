@@ -41,6 +41,7 @@ class ReportData:
         pictures: a function for each held-out row that gives an image element, or None.
         baseline: what the error is compared with, in words.
         chart: an SVG of the held-out rows beside what was predicted for them, or None.
+        more: [(heading, HTML)] of sections after the errors.
     """
 
     title: str
@@ -67,6 +68,7 @@ class ReportData:
     baseline: str = "always guessing the mean"
     chart: str | None = None
     probes: object = None
+    more: list = dataclasses.field(default_factory=list)
 
 
 def render(data: ReportData) -> str:
@@ -77,6 +79,7 @@ def render(data: ReportData) -> str:
         section("The network", _network(data)),
         section("How it learned", _learning(data)),
         section("Where it is right and wrong", _errors(data)),
+        *(section(heading, body) for heading, body in data.more),
         section(f"The {min(WORST, len(data.truth))} {data.things} it got most wrong", _worst(data)),
         section("Settings", _settings(data)),
     ]

@@ -86,7 +86,10 @@ class Run:
             classification: probabilities (rows, classes), two columns for a binary task;
             regression: values (rows,) in the target's own units, for series (rows, horizon).
         """
-        raw = self._trainer.predict(np.asarray(x))
+        return self.meaning(self._trainer.predict(np.asarray(x)))
+
+    def meaning(self, raw) -> np.ndarray:
+        """What the network means by raw outputs (rows, outputs); see `outputs`."""
         if self.preprocessing.task == "regression":
             return self.preprocessing.untransform_target(raw[:, 0] if raw.shape[1] == 1 else raw)
         probabilities = np.asarray(to_probabilities(self._trainer.loss, raw), np.float64)

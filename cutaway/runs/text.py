@@ -2,6 +2,7 @@
 
 import dataclasses
 import math
+import warnings
 from pathlib import Path
 
 import numpy as np
@@ -18,6 +19,7 @@ from cutaway.data.read import SUFFIXES
 from cutaway.data.target import TASKS, Target
 from cutaway.data.text import free_text_columns, labelled_lines
 from cutaway.data.tokenizer import KINDS
+from cutaway.data.wordpiece import WordPiece
 from cutaway.errors import DataError, OptionError, did_you_mean, expect_choice, expect_range
 from cutaway.models import TEXT_MODELS
 from cutaway.nn import seed
@@ -31,6 +33,7 @@ from cutaway.train.blocks import expect_batch
 MOST_LENGTH = 256  # tokens of a text by default: what comes later rarely changes what it says
 MOST_EMPTY = 0.05  # share of texts without words that training leaves out with a note
 RATES = {"bag": 5e-3, "lstm": 1e-3, "transformer": 1e-3}  # of AdamW
+PIECES = "wordpiece"  # tokens of a known network, which brings its tokenizer
 SHOWN = 240  # characters of a text in the report
 
 
@@ -102,7 +105,7 @@ class TextRows(Preprocessing):
         return cls(
             value["column"],
             value["tokens"],
-            Tokenizer.from_json(value["tokenizer"]),
+            (WordPiece if value["tokens"] == PIECES else Tokenizer).from_json(value["tokenizer"]),
             value["length"],
             Target.from_json(value["target"]),
         )
@@ -156,7 +159,8 @@ class TextRows(Preprocessing):
         if not len(worded):
             return x, 0
         texts = as_texts(series)
-        found = self.tokenizer.encode([texts[k] for k in worded], most_tokens=self.length)
+        with warnings.catch_warnings(action="ignore"):  # a note says what lost its end
+            found = self.tokenizer.encode([texts[k] for k in worded], most_tokens=self.length)
         x[worded, : found.ids.shape[1]] = found.ids
         return x, found.truncated
 
@@ -180,7 +184,12 @@ class TextRows(Preprocessing):
         )
 
     def summary_rows(self) -> list:
-        kinds = {"word": "words", "bpe": "parts of words", "character": "characters"}
+        kinds = {
+            "word": "words",
+            "bpe": "parts of words",
+            "character": "characters",
+            PIECES: "word pieces",
+        }
         done = (
             f"cut into {kinds[self.kind]}, {self.tokenizer.size:,} different ones; "
             f"at most {self.length} of each text"
@@ -212,6 +221,67 @@ def prepare_text(
         OptionError: no target for a table.
     """
     options = TextOptions() if options is None else options
+    found = labelled(path, target, options)
+    frame, column, target, training = found.frame, found.column, found.target, found.training
+    expect_batch(options.batch(len(training)), len(training))
+    known = frame[training]  # nothing of the held-out rows leaks into what is fitted
+    preprocessing = _fit(known, column, Target.fit(known[target], found.looked.task), options)
+    arrays = preprocessing.transform(frame)
+    tested, told = kept_back(arrays.x, arrays.y, found.test, "texts")
+    seed(options.seed)
+    task = preprocessing.task
+    spec = {
+        "model": f"text_{options.model}",
+        "loss": DEFAULT_LOSSES[task],
+        "tokens": preprocessing.tokenizer.size,
+        "outputs": len(preprocessing.classes) if task == "multiclass" else 1,
+        "dropout": options.dropout,
+    }
+    return TextPrepared(
+        kind="text",
+        source=str(path) if isinstance(path, str | Path) else "a frame",
+        target=target,
+        options=options,
+        frame=shortened(frame.select(target, column), column),
+        preprocessing=preprocessing,
+        training=training,
+        held=found.held,
+        row_numbers=found.rows + 1,
+        x=arrays.x,
+        y=arrays.y,
+        spec=spec,
+        net=build_network(spec),
+        notes=[*found.notes, *arrays.notes, *told],
+        test=tested,
+        why=why,
+    )
+
+
+@dataclasses.dataclass(frozen=True)
+class Labelled:
+    """Texts with their targets, and which are held out. Made by `labelled`.
+
+    Attributes:
+        frame: the rows that can be used; rows: their numbers in the source, from 0.
+        column, target: the columns of the texts and of what is predicted.
+        looked: the Target, fitted on all rows.
+        training, held, test: indices of the rows.
+        notes: what was noticed.
+    """
+
+    frame: object
+    rows: np.ndarray
+    column: str
+    target: str
+    looked: Target
+    training: np.ndarray
+    held: np.ndarray
+    test: np.ndarray
+    notes: list
+
+
+def labelled(path, target, options) -> Labelled:
+    """Read texts, leave out what cannot be used, and hold some out. Raises: see prepare_text."""
     frame, names = read_rows(path)
     column, target = _columns(frame, names, target, options)
     notes = []
@@ -233,38 +303,8 @@ def prepare_text(
     frame = frame[rows]
     y = looked.encode(frame[target])
     training, held, test = divide(y, options, stratify=looked.task != "regression")
-    expect_batch(options.batch(len(training)), len(training))
-    known = frame[training]  # nothing of the held-out rows leaks into what is fitted
-    preprocessing = _fit(known, column, Target.fit(known[target], looked.task), options)
-    arrays = preprocessing.transform(frame)
-    tested, told = kept_back(arrays.x, arrays.y, test, "texts")
-    seed(options.seed)
-    task = preprocessing.task
-    spec = {
-        "model": f"text_{options.model}",
-        "loss": DEFAULT_LOSSES[task],
-        "tokens": preprocessing.tokenizer.size,
-        "outputs": len(preprocessing.classes) if task == "multiclass" else 1,
-        "dropout": options.dropout,
-    }
-    return TextPrepared(
-        kind="text",
-        source=str(path) if isinstance(path, str | Path) else "a frame",
-        target=target,
-        options=options,
-        frame=_shortened(frame.select(target, column), column),
-        preprocessing=preprocessing,
-        training=training,
-        held=held,
-        row_numbers=rows + 1,
-        x=arrays.x,
-        y=arrays.y,
-        spec=spec,
-        net=build_network(spec),
-        notes=[*looked.notes, *notes, *arrays.notes, *told],
-        why=why,
-        test=tested,
-    )
+    notes = [*looked.notes, *notes]
+    return Labelled(frame, rows, column, target, looked, training, held, test, notes)
 
 
 def read_rows(source):
@@ -360,7 +400,7 @@ def _mask(values):
     return pl.Series(values)
 
 
-def _shortened(frame, column):
+def shortened(frame, column):
     import polars as pl
 
     text = pl.col(column)

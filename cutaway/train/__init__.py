@@ -2,7 +2,7 @@
 
 from cutaway.files import write_atomically
 from cutaway.train.blame import Origin
-from cutaway.train.callbacks import Callback, EarlyStopping, PlateauRate
+from cutaway.train.callbacks import Callback, EarlyStopping, GradualUnfreezing, PlateauRate
 from cutaway.train.checkpoint import Checkpoints
 from cutaway.train.history import History
 from cutaway.train.mix import CutMix, Mixup
@@ -15,6 +15,7 @@ __all__ = [
     "Checkpoints",
     "CutMix",
     "EarlyStopping",
+    "GradualUnfreezing",
     "History",
     "Mixup",
     "PlateauRate",

@@ -138,3 +138,48 @@ class PlateauRate(Callback):
 
     def load_state(self, state):
         self.reduce.load_state({k: v for k, v in state.items() if k != "arrays"})
+
+
+class GradualUnfreezing(Callback):
+    """Trains the head first, then one stage more every few epochs, the last stage first.
+
+    For a network that `ct.transfer` made. The optimizer must be one over the whole network, so
+    that it moves what is unfrozen later; what has no gradient yet it leaves alone. Every stage
+    more compiles the step anew. With Adam, whose averages of the new stage begin at 0 without a
+    correction, its first steps are short: a warm-up of its own.
+
+    Args:
+        every: epochs between two stages.
+        until: the first stage that is ever trained; None: all of them.
+
+    References:
+        Howard & Ruder 2018, arXiv:1801.06146, sec. 3.3.
+    """
+
+    def __init__(self, every: int = 1, *, until: str | None = None):
+        expect_range(every, what="every", least=1)
+        self.every = every
+        self.until = until
+
+    def on_start(self, trainer):
+        net = trainer.net
+        if not hasattr(net, "unfreeze_from"):
+            raise OptionError(
+                f"GradualUnfreezing: the network is a {type(net).__name__}",
+                expected="a network that ct.transfer made",
+                mend="ct.transfer(backbone, head)",
+            )
+        if self.until is not None:
+            net.body.stages_before(self.until)  # says which there are
+        self._unfreeze(trainer)
+
+    def on_epoch(self, trainer, row):
+        if trainer.epoch % self.every == 0:
+            self._unfreeze(trainer)
+
+    def _unfreeze(self, trainer):
+        names = (*trainer.net.stages, "head")
+        first = 0 if self.until is None else names.index(self.until)
+        now = names[max(first, len(names) - 1 - trainer.epoch // self.every)]
+        if trainer.net.frozen != names[: names.index(now)]:
+            trainer.net.unfreeze_from(now)

@@ -1,0 +1,366 @@
+"""Runs that begin with the body of a known network: what images and texts have in common.
+
+The body is frozen and every example goes through it once; the head is trained on these features
+in seconds. With `fine_tune` the later stages of the body are trained after that, more slowly.
+"""
+
+import dataclasses
+import math
+
+import numpy as np
+
+from cutaway.errors import OptionError, expect_range
+from cutaway.models import features_of, known_body, load_body
+from cutaway.nn import seed
+from cutaway.optim import (
+    OPTIMIZERS,
+    SGD,
+    AdamW,
+    AveragedMomentum,
+    Cosine,
+    Momentum,
+    Nesterov,
+    Warmup,
+)
+from cutaway.runs.networks import transferred
+from cutaway.runs.options import TrainingOptions
+from cutaway.runs.prepared import Prepared
+from cutaway.runs.projection import projection_section
+from cutaway.runs.run import Run, trainer_for
+
+# λ of the head that are tried: from a nearly free fit to weights that are nearly 0
+DECAYS = (0.01, 0.03, 0.1, 0.3, 1.0)
+# with a momentum of 0.9, this share of 1 / (the loss's largest curvature) is quick and never runs
+# away, though a batch may be steeper than all rows together
+STEADY = 0.3
+ADAPTIVE = 0.128  # over the number of features: a logit moves by about 0.1 a step
+WARM = 0.1  # share of the steps of fine-tuning in which the rate rises
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class TransferOptions(TrainingOptions):
+    """Options of a training that begins with a known body.
+
+    Attributes:
+        from_: the network: "efficientnet-lite0", "minilm", ... (models.KNOWN_BODIES), or
+            "NAME:WEIGHTS" with the path or address of weights.
+        fine_tune: whether stages of the body are trained after the head.
+        unfreeze: the first stage that is then trained; None: that after two thirds of them.
+        layer_decay: each stage's learning rate in fine-tuning is that of the next one times this.
+        optimizer: "": nesterov for the head, whose loss has one valley; adamw in fine-tuning.
+        lr: of the head; in fine-tuning, of everything, before layer_decay. None: by how steep
+            the loss of the head can be.
+        weight_decay: λ of the head; None: the one of a few with the best loss on the held-out
+            rows. The body's weights do not decay.
+        others: see TrainingOptions.
+    """
+
+    LEAST_STEPS, LEAST_EPOCHS, MOST_EPOCHS = 600, 20, 100
+    LEAST_BATCH, MOST_BATCH = 32, 64
+    TUNED_EPOCHS, TUNED_BATCH, TUNED_RATE = 3, 32, 5e-5
+
+    optimizer: str = ""
+    from_: str
+    fine_tune: bool = False
+    unfreeze: str | None = None
+    layer_decay: float = 0.7
+    weight_decay: float | None = None
+    dropout: float = 0.0
+
+    def __post_init__(self):
+        if not self.optimizer:
+            object.__setattr__(self, "optimizer", "adamw" if self.fine_tune else "nesterov")
+        super().__post_init__()
+        expect_range(self.layer_decay, what="layer decay", above=0, most=1)
+        if self.unfreeze is not None and not self.fine_tune:
+            raise OptionError(
+                f"unfreeze={self.unfreeze!r} without fine_tune",
+                expected="a stage to train from, for fine-tuning",
+                mend="add fine_tune=True (--fine-tune), or leave out unfreeze (--unfreeze)",
+            )
+
+    def count_epochs(self, rows: int) -> int:
+        if self.fine_tune and self.epochs is None:
+            return self.TUNED_EPOCHS
+        return super().count_epochs(rows)
+
+    def batch(self, rows: int) -> int:
+        if self.fine_tune and self.batch_size is None:
+            return min(rows, self.TUNED_BATCH)
+        return super().batch(rows)
+
+    def for_head(self) -> "TransferOptions":
+        """The options of the head's training, before what the features decide."""
+        if not self.fine_tune:
+            return self
+        return dataclasses.replace(
+            self,
+            fine_tune=False,
+            unfreeze=None,
+            optimizer="",
+            lr=None,
+            epochs=None,
+            batch_size=None,
+            patience=None,
+        )
+
+    def make_optimizer(self, net, rows: int):
+        steps = math.ceil(rows / self.batch(rows)) * self.count_epochs(rows)
+        kind = OPTIMIZERS[self.optimizer]
+        decay = {}
+        if kind in DECAYING:
+            decay = {"weight_decay": self.weight_decay or 0.0, "decays": _is_head}
+        if not self.fine_tune:
+            schedule = Cosine(steps) if self.schedule == "cosine" else None
+            return kind(net, self.rate(), schedule=schedule, **decay)
+        warm = max(1, round(WARM * steps))
+        then = Cosine(max(1, steps - warm)) if self.schedule == "cosine" else None
+        rates = net.rates(self.layer_decay)
+        return kind(net, self.rate(), schedule=Warmup(warm, then), groups=rates, **decay)
+
+
+DECAYING = (AdamW, SGD, Momentum, AveragedMomentum, Nesterov)
+
+
+def _is_head(path, parameter) -> bool:
+    """The weight of a head's last layer, which by itself is called 2.weight."""
+    return parameter.ndim > 1 and not path.startswith("body.")
+
+
+@dataclasses.dataclass
+class HeadPrepared(Prepared):
+    """Prepared features: `net` is the head, and `x` what the frozen body says to each example.
+
+    Attributes:
+        whole: the network that the run keeps: body and head.
+        raw: the inputs (rows, ...) of the body.
+        known: models.KnownBody.
+    """
+
+    whole: object = None
+    raw: object = None
+    known: object = None
+
+    def whole_net(self):
+        return self.whole
+
+    @property
+    def input_shape(self):
+        return self.raw.shape[1:]
+
+    def outputs(self, run, rows):
+        return run.meaning(self.trainer.predict(self.x[rows]))
+
+    def pictures(self, rows):
+        return self.preprocessing.pictures(self.raw[rows])
+
+    def more_sections(self, run):
+        return transfer_sections(self, run, self.raw, self.x[self.held])
+
+    def _score(self, run, x, y):
+        return self.preprocessing.score(y, run.meaning(self.trainer.predict(x)), x)
+
+
+@dataclasses.dataclass
+class TunedPrepared(Prepared):
+    """Prepared examples for a network whose head is trained already; training goes deeper.
+
+    Attributes:
+        known: models.KnownBody.
+        before: {"loss": ...} of the head on the frozen body, on the held-out rows.
+    """
+
+    known: object = None
+    before: dict = dataclasses.field(default_factory=dict)
+
+    looked_at = False  # minutes, where the rest takes seconds
+
+    def train(self, out=None, **options) -> Run:
+        """As Prepared.train; if no epoch was better than the frozen body, that is kept."""
+        frozen = self.net.state_dict()
+        run = super().train(out, **options)
+        losses = [row["val_loss"] for row in run.history.rows if "val_loss" in row]
+        if losses and min(losses) > self.before["loss"]:
+            run.net.load_state_dict(frozen)
+            sets = {"train": self.training, "validation": self.held}
+            for name, rows in sets.items():
+                run.metrics[name] = self._score(run, self.x[rows], self.y[rows])
+            if self.test is not None:
+                run.metrics["test"] = self._score(run, *self.test)
+            run.metrics["best_epoch"] = 0
+            run.save()
+        return run
+
+    def more_sections(self, run):
+        features = features_of(run.net, self.x[self.held])
+        return transfer_sections(self, run, self.x, features)
+
+
+def transfer_sections(prepared, run, x, features) -> list:
+    """Of the report: what the features of the held-out rows separate, and where it looked.
+
+    Args:
+        x: inputs (rows, ...) of the whole network, of all rows.
+        features: of the held-out rows.
+    """
+    held, preprocessing = prepared.held, prepared.preprocessing
+    truth = preprocessing.truth(prepared.y[held])
+    body = "frozen" if not prepared.options.fine_tune else "fine-tuned"
+    found = [
+        (
+            f"What the {body} features separate",
+            projection_section(features, truth, preprocessing.classes, prepared.target),
+        )
+    ]
+    if prepared.known.things == "images":
+        from cutaway.runs.looking import looking_section
+
+        outputs = prepared.outputs(run, held)
+        found.append(("Where it looked", looking_section(run.net, x[held], truth, outputs, run)))
+    return found
+
+
+def prepare_transfer(
+    ready: dict, options: TransferOptions, outputs: int, loss: str, fine
+) -> Prepared:
+    """The head on the features of a known body, or all of it to be fine-tuned.
+
+    Args:
+        ready: arguments of Prepared: the data, read and split, and notes.
+        options: TransferOptions.
+        outputs: of the head.
+        loss: name of the loss.
+        fine: class of what is made for fine-tuning, a TunedPrepared.
+
+    Raises:
+        OptionError: an unknown network or stage.
+        RunError: its weights are not here.
+    """
+    known, _ = known_body(options.from_, ready["kind"])
+    seed(options.seed)
+    body = load_body(options.from_, ready["kind"])
+    if options.unfreeze is not None:
+        body.stages_before(options.unfreeze)
+    spec = {
+        "model": "transfer",
+        "from": options.from_.partition(":")[0],
+        "unfrozen": None,
+        "loss": loss,
+        "outputs": outputs,
+        "dropout": options.dropout,
+    }
+    whole = transferred(spec, body)
+    x, test = ready["x"], ready.get("test")
+    features = features_of(whole, x)
+    _fit_scale(whole.head[0], features[ready["training"]])
+    own = options.for_head()
+    if own.lr is None:
+        scaled = (features[ready["training"]] - whole.head[0].mean.numpy()) / whole.head[
+            0
+        ].std.numpy()
+        own = dataclasses.replace(own, lr=_rate(own.optimizer, scaled, loss))
+    given = {**ready, "x": features, "spec": spec, "known": known}
+    if test is not None and not options.fine_tune:
+        given["test"] = (features_of(whole, test[0]), test[1])
+    prepared = HeadPrepared(**given, options=own, net=whole.head, whole=whole, raw=x)
+    notes = list(ready["notes"])
+    if own.weight_decay is None and OPTIMIZERS[own.optimizer] in DECAYING:
+        decay, tried = _choose_decay(prepared)
+        own = dataclasses.replace(own, weight_decay=decay)
+        notes.append(
+            "weight decay of the head, chosen by its loss on the held-out part: "
+            + ", ".join(f"{k:g}: {v:.4f}" for k, v in tried.items())
+        )
+    prepared = dataclasses.replace(prepared, options=own, notes=notes)
+    seed(options.seed)
+    _renew(whole.head)
+    if not options.fine_tune:
+        return prepared
+    _, loss_before = _train_head(prepared)
+    stage = options.unfreeze or whole.stages[2 * len(whole.stages) // 3]
+    whole.unfreeze_from(stage)
+    options = dataclasses.replace(
+        options,
+        weight_decay=own.weight_decay,
+        lr=options.TUNED_RATE if options.lr is None else options.lr,
+    )
+    notes.append(
+        f"the head was trained first, on the frozen body: loss {loss_before['loss']:.4f} on the "
+        f"held-out part; now the body learns from {stage} on, at rates that fall by "
+        f"{options.layer_decay:g} a stage; batch norms keep their statistics"
+    )
+    return fine(
+        **{**ready, "notes": notes, "spec": {**spec, "unfrozen": stage}, "known": known},
+        options=options,
+        net=whole,
+        before=loss_before,
+    )
+
+
+def _fit_scale(scale, features) -> None:
+    """Standardise by these features; one that is always the same is left as it is."""
+    mean, std = features.mean(axis=0), features.std(axis=0)
+    scale.mean.data = mean.astype(np.float32)
+    scale.std.data = np.where(std > 1e-6, std, 1).astype(np.float32)
+
+
+CURVATURE = {  # of a loss by the output, at most
+    "binary_cross_entropy_with_logits": 0.25,
+    "sparse_categorical_cross_entropy_with_logits": 0.5,
+    "mean_squared_error": 2.0,
+}
+
+
+def _rate(optimizer: str, features, loss: str) -> float:
+    """The learning rate for a linear layer on these standardised features (rows, width).
+
+    Along the direction of largest spread σ² the loss bends by at most CURVATURE σ².
+    """
+    if OPTIMIZERS[optimizer] not in DECAYING or optimizer == "adamw":
+        return ADAPTIVE / features.shape[1]
+    direction = np.random.default_rng(0).normal(size=features.shape[1])
+    spread = 0.0
+    for _ in range(20):  # power iteration
+        direction = features.T @ (features @ direction) / len(features)
+        spread = float(np.linalg.norm(direction))
+        direction = direction / (spread or 1.0)
+    return float(f"{STEADY / (CURVATURE[loss] * max(spread, 1.0)):.2g}")
+
+
+def _renew(head) -> None:
+    """The head as it begins, at 0: with one layer there is nothing that would stay alike."""
+    head[-1].weight.data = 0 * head[-1].weight.data
+    head[-1].bias.data = 0 * head[-1].bias.data
+
+
+def _choose_decay(prepared) -> tuple:
+    """(the best λ, {λ: loss on the held-out rows})."""
+    tried = {}
+    for decay in DECAYS:
+        seed(prepared.options.seed)
+        _renew(prepared.net)
+        own = dataclasses.replace(prepared.options, weight_decay=decay)
+        history, _ = _train_head(dataclasses.replace(prepared, options=own))
+        tried[decay] = min(row["val_loss"] for row in history.rows)
+    return min(tried, key=tried.get), tried
+
+
+def _train_head(prepared):
+    """(history, scores on the held-out rows): trained in place, the best epoch kept."""
+    from cutaway.train import EarlyStopping
+
+    options, y = prepared.options, prepared.targets()
+    held = (prepared.x[prepared.held], y[prepared.held])
+    optimizer = options.make_optimizer(prepared.net, len(prepared.training))
+    trainer = trainer_for(prepared.net, prepared.spec["loss"], prepared.preprocessing, optimizer)
+    history = trainer.fit(
+        prepared.x[prepared.training],
+        y[prepared.training],
+        epochs=prepared.epochs,
+        batch_size=prepared.batch_size,
+        validation=held,
+        callbacks=[EarlyStopping(None)],
+        seed=options.seed,
+        progress=False,
+    )
+    return history, trainer.evaluate(*held)
