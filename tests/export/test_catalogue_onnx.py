@@ -12,7 +12,17 @@ pytest.importorskip("onnx")
 onnxruntime = pytest.importorskip("onnxruntime")
 
 
-@pytest.mark.parametrize("case", CASES, ids=[case.name for case in CASES])
+# slow: all but one of a kind; tests/export/test_onnx.py has every layer
+ONE_OF_A_KIND = {"resnet18", "efficientnet_lite0", "BERT tiny, classifier", "GRU translator"}
+
+
+@pytest.mark.parametrize(
+    "case",
+    [
+        pytest.param(c, id=c.name, marks=[] if c.name in ONE_OF_A_KIND else pytest.mark.slow)
+        for c in CASES
+    ],
+)
 def test_onnxruntime_computes_what_the_network_computes(case, tmp_path):
     net = case.build().eval()
     batch, _ = case.batch(np.random.default_rng(0))

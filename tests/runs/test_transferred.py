@@ -96,6 +96,7 @@ def test_photographs_by_a_frozen_body_are_a_run_as_any_other(photos, tmp_path, m
     assert "Grad-CAM" in story.text() and story.attribution is None
 
 
+@pytest.mark.slow
 def test_the_whole_network_says_what_its_head_says_to_the_features(photos, tmp_path):
     prepared = prepare(photos, **QUICK)
     run = prepared.train(tmp_path / "run", progress=False)
@@ -153,6 +154,7 @@ def test_texts_by_a_frozen_body_keep_their_tokenizer(lines, tmp_path):
     assert frame.height == 80
 
 
+@pytest.mark.slow
 def test_texts_are_fine_tuned_in_batches_of_like_length(lines, tmp_path):
     prepared = prepare(lines, from_="words", weight_decay=0.1, fine_tune=True, epochs=1)
     assert prepared.net.frozen == ("embeddings", "layer0")

@@ -57,6 +57,7 @@ def test_the_best_is_an_ordinary_run_with_its_own_score_on_the_test_rows(whole):
     assert "test" not in trial  # no trial sees it
 
 
+@pytest.mark.slow
 def test_a_search_that_was_left_and_taken_up_is_the_one_that_was_not(whole, tmp_path, monkeypatch):
     frame, found = whole
     ct.tune(frame, "where", trials=2, out=tmp_path / "t", **SMALL)

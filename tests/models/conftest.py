@@ -1,0 +1,23 @@
+"""Which checks of the contract every run of the tests makes; the others are slow."""
+
+import pytest
+
+# one of each kind; their relatives are made of the same parts
+LIGHT = {
+    *("mlp", "lenet5", "curve_cnn", "lstm", "transformer", "forecaster", "language"),
+    *("cifar_resnet", "BERT tiny, classifier", "GRU translator", "WaveNet"),
+    *("dense variational autoencoder",),
+}
+COSTLY = {  # they compile or explain a network operation by operation
+    "test_the_compiled_step_does_what_the_eager_one_does",
+    "test_it_trains_in_bfloat16",
+    "test_explain_opens_it",
+}
+
+
+@pytest.hookimpl(tryfirst=True)  # before -m decides
+def pytest_collection_modifyitems(items):
+    for item in items:
+        case = getattr(item, "callspec", None) and item.callspec.params.get("subject")
+        if case and item.originalname in COSTLY and case.name not in LIGHT:
+            item.add_marker(pytest.mark.slow)
