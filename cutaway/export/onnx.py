@@ -159,7 +159,7 @@ def _unknown(what, name):
         f"      @exports({name})\n"
         f"      def write(g, x):\n"
         f'          return g.out("NameOfOnnxOperator", x)',
-        mend="write that function (cutaway/export/operations.py has one for each operation), or "
+        mend="write that function (cutaway/export/operations/ has one for each operation), or "
         "leave the layer out of what is exported",
     )
 

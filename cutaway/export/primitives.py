@@ -3,7 +3,7 @@
 import numpy as np
 
 from cutaway.export.graph import Value
-from cutaway.export.operations import reduced
+from cutaway.export.operations.reductions import reduced
 
 PRIMITIVES = {}  # name of a JAX primitive -> function (graph, inputs, parameters) -> Value
 
