@@ -237,6 +237,17 @@ def test_batch_norms_follow_faster_and_those_that_do_stay():
         after.changed(changes.FollowFaster())
 
 
+def test_hidden_layers_are_widened_and_the_outputs_stay():
+    after = program().changed(changes.Widen(8))
+    shapes = [layer.weight.shape for layer in after.trainer.net if isinstance(layer, ct.Linear)]
+    assert shapes == [(4, 8), (8, 8), (8, 2)]
+    assert after.run().predict(X).shape == (60, 2)
+    with pytest.raises(OptionError, match="no hidden dense layer below 8 units"):
+        after.changed(changes.Widen(8))
+    with pytest.raises(OptionError, match="no hidden dense layer"):
+        program(ct.Linear(4, 4), ct.LayerNorm(4), ct.Linear(4, 2)).changed(changes.Widen(8))
+
+
 def test_the_penalty_is_left_out():
     net = ct.Sequential(ct.Linear(4, 2))
     loss = ct.losses.sparse_categorical_cross_entropy_with_logits

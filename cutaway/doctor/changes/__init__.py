@@ -24,6 +24,7 @@ from cutaway.doctor.changes.network import (
     OrthogonalRecurrence,
     OutputActivation,
     Reinitialise,
+    Widen,
 )
 from cutaway.doctor.changes.optimizer import (
     Clip,
@@ -58,4 +59,5 @@ __all__ = [
     "Unfreeze",
     "UseOptimizer",
     "WeightDecay",
+    "Widen",
 ]

@@ -228,3 +228,36 @@ class FollowFaster(Change):
         for norm in slow:
             norm.momentum = self.momentum
         return program
+
+
+@dataclasses.dataclass(frozen=True)
+class Widen(Change):
+    """Hidden dense layers of so many units at least, all weights drawn anew.
+
+    It works on a Sequential of dense layers, activations and dropout.
+    """
+
+    units: int = 64
+
+    @property
+    def text(self) -> str:
+        return f"give each hidden layer {self.units} units at least"
+
+    def _apply(self, program):
+        trainer = program.trainer
+        layers = trainer.net.layers() if isinstance(trainer.net, nn.Sequential) else []
+        dense = [k for k, layer in enumerate(layers) if isinstance(layer, nn.Linear)]
+        others = [m for k, m in enumerate(layers) if k not in dense and m.parameters()]
+        narrow = [k for k in dense[:-1] if layers[k].weight.shape[1] < self.units]
+        surgery.expect_some(
+            0 if others else len(narrow), f"hidden dense layer below {self.units} units"
+        )
+        draw = nn.init.INITIALIZERS[_fitting(trainer, program.x)]
+        size = layers[dense[0]].weight.shape[0]
+        for k in dense:
+            old = layers[k]
+            wanted = old.weight.shape[1] if k == dense[-1] else max(self.units, old.weight.shape[1])
+            new = nn.Linear(size, wanted, bias=old.bias is not None, init=draw)
+            surgery.replace(trainer.net, old, new)
+            size = wanted
+        return with_new_parameters(program)

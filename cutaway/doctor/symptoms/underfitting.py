@@ -1,5 +1,6 @@
 """Underfitting: the network cannot represent what a plain network with more units learns."""
 
+from cutaway.doctor.changes import Widen
 from cutaway.doctor.finding import Finding, Measure, Prescription
 from cutaway.doctor.reruns import ADAM_RATES, WORTH
 from cutaway.doctor.stop import is_beyond
@@ -41,7 +42,9 @@ def look(evidence) -> Finding | None:
         explanation="Other rates, more epochs or Adam lower L far less than a larger network does: "
         "the function that is asked for is beyond this one.",
         prescriptions=[
-            Prescription("give the network more units or layers, with activations between them")
+            Prescription(
+                "give the network more units or layers, with activations between them", (Widen(),)
+            )
         ],
         confidence=SECOND if reruns.base.loss >= NOTHING * reruns.chance else CONFIDENCE,
         cured=wider.loss / reruns.base.loss,
