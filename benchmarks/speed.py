@@ -2,6 +2,8 @@
 
     python benchmarks/speed.py [--rounds 5] [--only NAME,NAME] [--compile] [--peers flax,keras]
                                [--json FILE] [--markdown FILE]
+    python benchmarks/speed.py --known [--rounds 5] [--only NAME,NAME] [--channels-last]
+                               [--threads N] [--json FILE] [--markdown FILE]
 
 First multilayer perceptrons (speed_mlp.py), whole epochs in one program, then the networks of
 networks.py, a call a step. All sides make the same step on the same batch: forward, cross-entropy,
@@ -20,6 +22,9 @@ A side that is missing or fails is named in a line, and its column stays empty. 
 have as many parameters as Cutaway's, but for the biases that APART names in each file. Every side
 gets the memory setting that importing Cutaway makes. The machine must be idle: where the cores are
 shared, PyTorch's threads wait for each other and its steps may take ten times as long.
+
+With --known instead: networks with known weights, ResNet-50 and BERT-base in use and EfficientNet
+and MiniLM in fine-tuning, with the same weights on both sides; see known_networks.py.
 """
 
 import argparse
@@ -32,6 +37,7 @@ import time
 from functools import partial
 from pathlib import Path
 
+import known_networks
 import networks
 import numpy as np
 import speed_mlp
@@ -225,6 +231,44 @@ def against(name, sides, taken, rows):
     }
 
 
+def compare_known(case, batch, rounds, channels_last):
+    sides, apart = known_networks.build(case, batch, channels_last=channels_last)
+    began = time.perf_counter()
+    sides["cutaway"].call()
+    compile_seconds = time.perf_counter() - began if case.trains else None
+    sides["torch"].call()
+    taken = timings(sides, rounds, lambda side: seconds_each(side.call, SECONDS))
+    times = ratios(taken, "torch")
+    return {
+        "network": case.name,
+        "batch": batch,
+        "parameters": sides["cutaway"].parameters,
+        "torch_parameters": sides["torch"].parameters,
+        "largest_difference": apart,
+        "cutaway_ms": statistics.median(taken["cutaway"]) * 1e3,
+        "torch_ms": statistics.median(taken["torch"]) * 1e3,
+        "times_torch": statistics.median(times),
+        "times_torch_spread": [times[0], times[-1]],
+        "times_torch_asked": known_networks.ASKED,
+        "first_step_seconds": compile_seconds,
+    }
+
+
+def known_columns(r):
+    """One line of the table of known networks."""
+    return {
+        "network": r["network"],
+        "batch": r["batch"],
+        "parameters": f"{r['parameters']:,}",
+        "ms": f"{r['cutaway_ms']:.1f}",
+        "PyTorch ms": f"{r['torch_ms']:.1f}",
+        "x PyTorch": f"{r['times_torch']:.2f}",
+        "(spread)": "({:.2f}-{:.2f})".format(*r["times_torch_spread"]),
+        "asked": f"{r['times_torch_asked']:.1f}",
+        "outputs apart": f"{r['largest_difference']:.0e}",
+    }
+
+
 def load(names):
     """The modules of the peers asked for, {name: module}; None where a package is missing."""
     peers = {}
@@ -277,6 +321,9 @@ def main():
     parser.add_argument("--only", default="", help="parts of names, with commas; mlp for those")
     parser.add_argument("--compile", action="store_true", help="torch.compile too")
     parser.add_argument("--peers", default="", help="flax, keras, or both with a comma")
+    parser.add_argument("--known", action="store_true", help="the networks of known_networks.py")
+    parser.add_argument("--channels-last", action="store_true", help="with --known: for PyTorch")
+    parser.add_argument("--threads", type=int, help="PyTorch's threads; default: as it has them")
     parser.add_argument("--json", type=Path)
     parser.add_argument("--markdown", type=Path)
     options = parser.parse_args()
@@ -288,16 +335,36 @@ def main():
     load_average = os.getloadavg()[0]
     if load_average > 0.5:
         print(f"load average {load_average:.1f}: other programs run, and PyTorch loses most by it")
+    if options.threads:
+        import torch
+
+        torch.set_num_threads(options.threads)
     results = {"machine": machine(peers), "load_average": load_average}
-    if not only or "mlp" in only:
-        results["mlp"] = speed_mlp.run(options.rounds)
-    product = speed_mlp.product_seconds()
-    chosen = [c for c in networks.CASES if not only or any(part in c.name for part in only)]
+
+    def is_chosen(case):
+        return not only or any(part in case.name for part in only)
+
+    if options.known:
+        runs = [
+            partial(compare_known, case, batch, options.rounds, options.channels_last)
+            for case in filter(is_chosen, known_networks.CASES)
+            for batch in case.batches
+        ]
+        columns_of = known_columns
+    else:
+        if not only or "mlp" in only:
+            results["mlp"] = speed_mlp.run(options.rounds)
+        product = speed_mlp.product_seconds()
+        runs = [
+            partial(compare, case, options.rounds, product, options.compile, peers)
+            for case in filter(is_chosen, networks.CASES)
+        ]
+        columns_of = partial(columns, with_compile=options.compile, peers=peers)
     results["networks"], lines = [], []
-    for case in chosen:
-        result = compare(case, options.rounds, product, options.compile, peers)
+    for run in runs:
+        result = run()
         results["networks"].append(result)
-        lines.append(columns(result, options.compile, peers))
+        lines.append(columns_of(result))
         if len(lines) == 1:
             print("  ".join(lines[0]))
         print("  ".join(str(cell) or "-" for cell in lines[-1].values()), flush=True)

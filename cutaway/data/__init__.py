@@ -23,6 +23,7 @@ from cutaway.data.decode import read_image
 from cutaway.data.folders import ClassFolder, files_by_label
 from cutaway.data.forecast import Forecasting, forecasting, seasonal_naive
 from cutaway.data.idx import find_idx, read_idx
+from cutaway.data.imagenet import imagenet_classes, imagenet_words
 from cutaway.data.images import Images, ImageStream, find_images, load_images, stream_images
 from cutaway.data.kinds import Recognised, recognise
 from cutaway.data.masking import mask_tokens

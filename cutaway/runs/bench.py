@@ -71,7 +71,9 @@ def convolution_ways(net, x) -> list:
                 module.padding, shape[1:-1], w[:-2], module.stride, module.dilation
             )
             ones = (1,) * module.axes
-            way = choose(shape, w, module.stride, pairs, ones, module.groups)
+            way = choose(
+                shape, w, module.stride, pairs, ones, module.groups, dilation=module.dilation
+            )
             found.append((paths[id(module)], repr(module), way))
 
     @no_grad()

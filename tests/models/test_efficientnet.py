@@ -1,9 +1,12 @@
 """EfficientNet-B0 and Lite0, and MobileNetV2, against torchvision's and timm's."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
 import cutaway as ct
+from cutaway.data import read_image
 from cutaway.errors import ShapeError
 from cutaway.models import (
     EfficientNet,
@@ -56,8 +59,8 @@ def test_lite0_has_timms_outputs_and_gradients_with_the_same_weights():
     expect_twins(efficientnet_lite0(7), theirs, efficientnet.TIMM, image(37))
 
 
-def test_published_lite0_weights_are_the_same_network_under_both_names():
-    torch, timm = oracle("torch"), oracle("timm")
+def test_published_lite0_weights_see_in_a_photograph_what_timms_network_sees():
+    torch, timm, skimage = oracle("torch"), oracle("timm"), oracle("skimage")
     try:
         file = fetch("efficientnet-lite0")
     except ct.errors.RunError as error:
@@ -68,7 +71,8 @@ def test_published_lite0_weights_are_the_same_network_under_both_names():
     ordered = [name for name in theirs.state_dict()]
     # both list the same tensors in the same order
     theirs.load_state_dict(dict(zip(ordered, published.values(), strict=True)))
-    x = image(64)
+    cat = read_image(Path(skimage.__file__).parent / "data" / "chelsea.png", (224, 224))
+    x = (cat[None].astype(np.float32) - 127) / 128
     with torch.no_grad():
         expected = theirs(torch.tensor(x.transpose(0, 3, 1, 2))).numpy()
     out = ct.jit(lambda x: net(x), net)(ct.Tensor(x)).numpy()

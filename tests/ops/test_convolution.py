@@ -16,6 +16,7 @@ import cutaway as ct
 from cutaway import ops
 from cutaway.engine import Operation, Tensor, check_gradient, float64, gradients
 from cutaway.errors import OptionError, ShapeError
+from cutaway.ops.correlation import WINOGRAD, choose
 
 
 def torch_layout(x):
@@ -392,3 +393,47 @@ def test_a_layer_in_a_network_is_named_by_its_path():
     net = ct.Sequential(ct.Conv2d(1, 2, 3), ct.Conv2d(2, 2, 9))
     with pytest.raises(ShapeError, match="layer 1, Conv2d: the window reaches over 9"):
         net(np.ones((1, 8, 8, 1)))
+
+
+ON_CPU = pytest.mark.skipif(jax.default_backend() != "cpu", reason="chosen on CPU alone")
+
+
+@ON_CPU
+@pytest.mark.parametrize("padding", [((1, 1), (1, 1)), ((0, 2), (0, 0))])
+def test_3_by_3_between_many_channels_by_winograds_algorithm_equals_pytorch(padding):
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(4, 13, 14, 128)).astype(np.float32)
+    w = (rng.normal(size=(3, 3, 128, 130)) / 34).astype(np.float32)
+    geometry = {"stride": (1, 1), "padding": padding, "spacing": (1, 1), "groups": 1}
+    assert choose(x.shape, w.shape, **geometry, dilation=(1, 1)) == WINOGRAD
+    (top, bottom), (left, right) = padding
+
+    def theirs(x, w):
+        return F.conv2d(F.pad(x, (left, right, top, bottom)), w)
+
+    expect_torch_agrees(
+        lambda x, w: ops.convolution(x, w, padding=padding),
+        theirs,
+        (x, w),
+        (torch_layout, torch_kernel),
+        3e-5,
+    )
+
+
+@ON_CPU
+def test_winograds_algorithm_leaves_other_convolutions_alone():
+    geometry = {"stride": (1, 1), "padding": ((1, 1),) * 2, "spacing": (1, 1), "groups": 1}
+    x, w, dilation = (4, 16, 16, 128), (3, 3, 128, 128), (1, 1)
+    assert choose(x, w, **geometry, dilation=dilation) == WINOGRAD
+    for others in (
+        {"dtype": np.float64},
+        {"dilation": (2, 2)},
+        {"stride": (2, 2)},
+        {"w_shape": (5, 5, 128, 128)},
+        {"w_shape": (3, 3, 128, 64)},
+        {"x_shape": (1, 16, 16, 128)},
+    ):
+        given = {"x_shape": x, "w_shape": w, "dilation": dilation} | geometry | others
+        assert choose(**given) != WINOGRAD, others
+    with ct.precision("bfloat16"):
+        assert choose(x, w, **geometry, dilation=dilation) != WINOGRAD

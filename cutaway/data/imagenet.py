@@ -1,0 +1,27 @@
+"""Names of ImageNet's 1,000 classes: what the outputs of published image networks mean."""
+
+from importlib import resources
+
+
+def imagenet_classes() -> list:
+    """The classes of ILSVRC 2012 in the order of published weights, each by its first name.
+
+    Russakovsky et al. 2015, arXiv:1409.0575. The words are WordNet's; their source and licence are
+    in imagenet.txt.
+
+    Example:
+        >>> imagenet_classes()[281]
+        'tabby'
+    """
+    return [words.partition(", ")[0] for words in imagenet_words()]
+
+
+def imagenet_words() -> list:
+    """All words of each class, the commonest first.
+
+    Example:
+        >>> imagenet_words()[281]
+        'tabby, tabby cat'
+    """
+    text = (resources.files("cutaway.data") / "imagenet.txt").read_text(encoding="utf-8")
+    return [line for line in text.splitlines() if not line.startswith("#")]
