@@ -31,8 +31,10 @@ def export_command(folder, out, *, onnx, safetensors, as_json) -> None:
     if not onnx:
         console.print(f"{about['tensors']} tensors, as `ct.load_weights(net, path)` reads them")
         return
-    console.print(f"ONNX, opset {about['opset']}, {about['nodes']} nodes; any number of rows")
-    shape = ", ".join(["rows", *map(str, form.shape)])
+    rows = about["rows"]
+    many = "any number of rows" if rows is None else f"rows at a time: {rows}"
+    console.print(f"ONNX, opset {about['opset']}, {about['nodes']} nodes; {many}")
+    shape = ", ".join(map(str, ["rows" if rows is None else rows, *form.shape]))
     console.print(f"\n[bold]Input[/] {form.name}: ({shape}), {form.dtype}", markup=True)
     for sentence in form.inputs:
         console.print(f"  {escape(sentence)}")

@@ -380,9 +380,7 @@ class BertClassifier(Bert):
 
     def __init__(self, outputs: int, size: BertSize = BERT_BASE):
         super().__init__(size)
-        self.head = Sequential(
-            Dropout(size.dropout), Linear(size.features, outputs, init=_normal(size))
-        )
+        self.head = _classifier(size, outputs)
 
 
 class BertTagger(Bert):
@@ -396,9 +394,7 @@ class BertTagger(Bert):
     def __init__(self, outputs: int, size: BertSize = BERT_BASE):
         super().__init__(size)
         self.pool = EveryToken()
-        self.head = Sequential(
-            Dropout(size.dropout), Linear(size.features, outputs, init=_normal(size))
-        )
+        self.head = _classifier(size, outputs)
 
 
 class BertSentence(Bert):

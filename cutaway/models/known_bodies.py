@@ -34,6 +34,9 @@ class KnownBody:
     def build(self, weights=None):
         """The Backbone, with those weights; None: new ones."""
         make = getattr(importlib.import_module("cutaway.models"), self.function)
+        if weights is not None and self.things == "images":
+            # a number that no head has: weights with any head fit, and theirs is not used
+            return make(1, pretrained=weights)
         return make(pretrained=weights)
 
 

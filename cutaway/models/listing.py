@@ -29,13 +29,19 @@ _BERT = "Devlin et al., arXiv:1810.04805"
 _SMALL_BERT = "Turc et al., arXiv:1908.08962"
 
 _KNOWN = (
+    Known("Perceptron", 1958, "Rosenblatt, Psychological Review 65", "features"),
     Known("mlp", 1986, "Rumelhart et al., Nature 323", "features"),
     Known("lenet5", 1998, _LENET, "32 x 32 x 1", 60_850),
     Known("lenet5_modern", 1998, _LENET, "32 x 32 x 1", 61_706),
     Known("LSTMClassifier", 2005, "Graves & Schmidhuber, Neural Networks 18", "tokens"),
+    Known("dense_autoencoder", 2006, "Hinton & Salakhutdinov, Science 313", "features"),
+    Known("convolutional_autoencoder", 2011, "Masci et al., ICANN", "height x width x channels"),
     Known("LanguageModel", 2013, "Graves, arXiv:1308.0850", "tokens"),
     Known("cnn", 2014, "Lin et al., arXiv:1312.4400; " + _VGG, "height x width x channels"),
     Known("googlenet", 2014, "Szegedy et al., arXiv:1409.4842", "224 x 224 x 3", 6_624_904),
+    Known("dense_vae", 2014, "Kingma & Welling, arXiv:1312.6114", "features"),
+    Known("convolutional_vae", 2014, "Kingma & Welling", "height x width x channels"),
+    Known("RecurrentClassifier", 2014, "Cho et al., arXiv:1406.1078", "time x channels"),
     Known("vgg16", 2014, _VGG, "224 x 224 x 3", 138_357_544),
     Known("vgg16_norm", 2014, _VGG, "224 x 224 x 3", 138_365_992),
     Known("cifar_resnet", 2015, _RESNET + ", sec. 4.2", "32 x 32 x 3", 269_722),
@@ -44,6 +50,8 @@ _KNOWN = (
     Known("resnet50", 2015, _RESNET, "224 x 224 x 3", 25_557_032),
     Known("resnet101", 2015, _RESNET, "224 x 224 x 3", 44_549_160),
     Known("resnet152", 2015, _RESNET, "224 x 224 x 3", 60_192_808),
+    Known("Translator", 2015, "Luong et al., arXiv:1508.04025", "tokens"),
+    Known("WaveNet", 2016, "van den Oord et al., arXiv:1609.03499", "samples"),
     Known("BagOfEmbeddings", 2016, "Joulin et al., arXiv:1607.01759", "tokens"),
     Known("TableNetwork", 2016, "Guo & Berkhahn, arXiv:1604.06737", "columns"),
     Known("curve_cnn", 2016, "Wang et al., arXiv:1611.06455", "time x channels"),
@@ -54,6 +62,7 @@ _KNOWN = (
     Known("bert_tiny", 2019, _SMALL_BERT, "up to 512 tokens", 4_385_920),
     Known("efficientnet_b0", 2019, "Tan & Le, arXiv:1905.11946", "224 x 224 x 3", 5_288_548),
     Known("efficientnet_lite0", 2020, "Liu, blog.tensorflow.org", "224 x 224 x 3", 4_652_008),
+    Known("minilm", 2020, "Wang et al., arXiv:2002.10957", "up to 512 tokens"),
     Known("Forecaster", 2022, "Kim et al., ICLR", "time x channels"),
 )
 

@@ -131,7 +131,9 @@ def transfer(
 ) -> Transfer:
     """A network with the body of `backbone` and a new head.
 
-    The stages are those of `backbone`, not copies: what is trained here changes there.
+    The stages are those of `backbone`, not copies: what is trained here changes there, and what is
+    frozen here is frozen there and stays in evaluation mode; `copy.deepcopy(backbone)` keeps it
+    apart.
 
     Args:
         backbone: a Backbone with its weights; its own head is not used.

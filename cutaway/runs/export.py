@@ -86,10 +86,12 @@ def _recipe(encoder) -> str:
 
 def _images(rows):
     height, width = rows.size
+    whole = [round(edge / rows.crop) for edge in rows.size]
     colours = "red, green, blue" if rows.channels == 3 else "grey"
     says = [
         f"images of {height} x {width} pixels, channels last ({colours}), bytes from 0 to 255, "
-        "turned upright by their EXIF, resized to cover that size and cropped around the middle",
+        f"turned upright by their EXIF, resized to cover {whole[0]} x {whole[1]}, of which the "
+        "middle is cut",
         "standardising them is the network's first step",
     ]
     return "images", (height, width, rows.channels), "uint8", says

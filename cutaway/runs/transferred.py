@@ -127,8 +127,19 @@ def _is_head(path, parameter) -> bool:
     return parameter.ndim > 1 and not path.startswith("body.")
 
 
+class _Once(Prepared):
+    """Prepared examples of which the network has weights that others trained."""
+
+    def again(self, options):
+        raise OptionError(
+            f"trainings from new weights of a network on {self.spec['from']}",
+            expected="a network that is built anew for each training",
+            mend="leave out from_: `cutaway train --from` finds its own rates",
+        )
+
+
 @dataclasses.dataclass
-class HeadPrepared(Prepared):
+class HeadPrepared(_Once):
     """Prepared features: `net` is the head, and `x` what the frozen body says to each example.
 
     Attributes:
@@ -162,7 +173,7 @@ class HeadPrepared(Prepared):
 
 
 @dataclasses.dataclass
-class TunedPrepared(Prepared):
+class TunedPrepared(_Once):
     """Prepared examples for a network whose head is trained already; training goes deeper.
 
     Attributes:

@@ -11,11 +11,15 @@ OUT/search.json    what is searched, so that the same call goes on with it
 
 import contextlib
 import dataclasses
+import hashlib
 import json
 import subprocess
 import sys
+import tempfile
 import time
 from pathlib import Path
+
+import numpy as np
 
 from cutaway.errors import OptionError, RunError, expect_range
 from cutaway.files import write_atomically
@@ -145,7 +149,7 @@ def _left(study, trials) -> list:
 
 def _work_together(out, study, data, asked, places, jobs, told):
     """The same in several processes, each of which gets its share of the trials."""
-    workers, seen = [], len(study.trials())
+    workers, says, seen = [], [], len(study.trials())
     for k in range(min(jobs, len(places))):
         task = {
             "out": str(out),
@@ -153,11 +157,14 @@ def _work_together(out, study, data, asked, places, jobs, told):
             "asked": asked,
             "places": places[k::jobs],
         }
+        # a pipe that nobody reads would fill up; closed when it has been read
+        said = tempfile.TemporaryFile("w+")  # noqa: SIM115
+        says.append(said)
         worker = subprocess.Popen(
             [sys.executable, "-m", "cutaway.search.worker"],
             stdin=subprocess.PIPE,
             stdout=subprocess.DEVNULL,
-            stderr=subprocess.PIPE,
+            stderr=said,
             text=True,
         )
         worker.stdin.write(json.dumps(task))
@@ -177,7 +184,12 @@ def _work_together(out, study, data, asked, places, jobs, told):
         for worker in workers:
             with contextlib.suppress(KeyboardInterrupt):
                 worker.wait()
-    trouble = [w.stderr.read() for w in workers if w.returncode not in (0, 130)]
+    trouble = []
+    for worker, said in zip(workers, says, strict=True):
+        with said:
+            said.seek(0)
+            if worker.returncode not in (0, 130):
+                trouble.append(said.read())
     if trouble and not set(places) <= {t.user_attrs["place"] for t in study.trials()}:
         raise RunError(
             f"a process of the search has ended: {trouble[0].strip().splitlines()[-1][:300]}"
@@ -194,6 +206,7 @@ def _begin(out, base, asked, space) -> bool:
         "format": FORMAT,
         "kind": base.kind,
         "data": base.source,
+        "rows": _fingerprint(base),
         "asked": asked,
         "space": {name: dataclasses.asdict(one) for name, one in space.items()},
     }
@@ -213,7 +226,7 @@ def _begin(out, base, asked, space) -> bool:
             raise RunError(
                 f"{out} holds another search: its {', '.join(differing)} differ",
                 expected="the same data and options, up to --trials and --jobs",
-                mend="give another --out, or delete that folder",
+                mend="give another --out (out=), or delete that folder",
             )
         return False
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
@@ -225,6 +238,17 @@ def _begin(out, base, asked, space) -> bool:
     write_atomically(path, (json.dumps(config, indent=2) + "\n").encode())
     (out / "trials").mkdir(exist_ok=True)
     return True
+
+
+def _fingerprint(base) -> str:
+    """Of the encoded rows: a frame has no name, and a file may have been edited."""
+    digest = hashlib.sha256()
+    for array in (base.x, base.y):
+        if isinstance(array, np.ndarray) and array.dtype != object:
+            digest.update(np.ascontiguousarray(array).tobytes())
+        else:  # images that are decoded as they are needed
+            digest.update(str(len(array)).encode())
+    return digest.hexdigest()[:16]
 
 
 def _discard(out):

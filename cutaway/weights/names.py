@@ -103,8 +103,12 @@ def channels_last(channels: int):
     """
 
     def layout(weight):
+        if weight.ndim != 2:
+            return weight  # its shape is named where shapes are compared
         out_features, in_features = weight.shape
         side = round((in_features / channels) ** 0.5)
+        if side * side * channels != in_features:
+            return weight.T
         split = weight.reshape(out_features, channels, side, side)
         return split.transpose(2, 3, 1, 0).reshape(in_features, out_features)
 

@@ -148,7 +148,7 @@ class _Machine:
 
     def on_setitem(self, _):
         value, key = self.stack.pop(), self.stack.pop()
-        _expect(self.stack[-1], dict)[key] = value
+        _expect(self.stack[-1], dict)[_key(key)] = value
 
     def on_setitems(self, _):
         items = self.since_mark()
@@ -156,10 +156,10 @@ class _Machine:
 
     def on_additems(self, _):
         items = self.since_mark()
-        _expect(self.stack[-1], set).update(items)
+        _expect(self.stack[-1], set).update(map(_key, items))
 
     def on_frozenset(self, _):
-        self.stack.append(frozenset(self.since_mark()))
+        self.stack.append(frozenset(map(_key, self.since_mark())))
 
     def on_global(self, argument):
         self.stack.append(_allowed(argument.replace(" ", ".", 1)))
@@ -220,7 +220,7 @@ def _parameter(data, *_):
 
 
 def _ordered_dict(pairs=()):
-    return {key: value for key, value in pairs}
+    return {_key(key): value for key, value in pairs}
 
 
 def _size(numbers=()):
@@ -230,7 +230,7 @@ def _size(numbers=()):
 def _encoded(text, encoding="latin1"):
     if encoding not in ("latin1", "latin-1", "utf-8", "utf8", "ascii"):
         _refuse(f"the encoding {encoding!r}")
-    return text.encode(encoding)
+    return _expect(text, str).encode(encoding)
 
 
 def _number_type(name, *_):
@@ -302,7 +302,14 @@ def _expect(value, kind):
 
 
 def _pairs(items) -> dict:
-    return dict(zip(items[::2], items[1::2], strict=True))
+    return dict(zip(map(_key, items[::2]), items[1::2], strict=True))
+
+
+def _key(value):
+    """A plain value: hashing what a stranger has nested overflows the stack."""
+    if not isinstance(value, str | int | float | bytes | None):
+        raise TypeError(f"a {type(value).__name__} as a key")
+    return value
 
 
 def _text(value) -> str:

@@ -44,7 +44,7 @@ def read_pth(content: bytes):
         if isinstance(error, RunError):
             raise
         raise _damaged(error) from error
-    except (OverflowError, RecursionError, NotImplementedError, MemoryError) as error:
+    except (OverflowError, RuntimeError, MemoryError, AttributeError) as error:
         raise _damaged(error) from error
 
 
@@ -132,14 +132,18 @@ def _storages_of(described):
 
 
 def _with_arrays(described, storage, order):
-    """The described object with an array for each tensor, down to three containers deep."""
+    """The described object with an array for each tensor, down to four containers deep."""
+    done = {}  # a container that stands in many places is built once
 
     def built(value, depth):
         if isinstance(value, TensorRef):
             return _array(value, storage(value.storage), order)
-        if depth and isinstance(value, dict):
-            return {key: built(item, depth - 1) for key, item in value.items()}
-        return value
+        if not depth or not isinstance(value, dict):
+            return value
+        place = (id(value), depth)
+        if place not in done:
+            done[place] = {key: built(item, depth - 1) for key, item in value.items()}
+        return done[place]
 
     return built(described, 4)
 
@@ -165,14 +169,16 @@ def _array(ref: TensorRef, content: bytes, order: str) -> np.ndarray:
     last = ref.offset + sum((n - 1) * s for n, s in zip(ref.size, ref.stride, strict=True))
     if last >= len(numbers):
         raise ValueError(f"a tensor reads element {last} of a storage of {len(numbers)}")
+    if not dtype.isnative:
+        dtype = dtype.newbyteorder("=")
+        numbers = numbers.astype(dtype)
     # a view, so that a small file cannot ask for much memory
-    array = np.lib.stride_tricks.as_strided(
+    return np.lib.stride_tricks.as_strided(
         numbers[ref.offset :],
         ref.size,
         tuple(s * dtype.itemsize for s in ref.stride),
         writeable=False,
     )
-    return array if dtype.isnative else array.astype(dtype.newbyteorder("="))
 
 
 def _dtype(kind: str, order: str) -> np.dtype:

@@ -2,9 +2,12 @@
 
 import json
 
+import pytest
+
 SMALL = ("--sizes", "2", "--seeds", "2", "--epochs", "2", "--set", "layers=4")
 
 
+@pytest.mark.slow
 def test_the_plain_command_prints_a_table_and_a_verdict(cutaway, tmp_path):
     done = cutaway("compare", *SMALL, folder=tmp_path)
     assert done.returncode == 0, done.stderr

@@ -38,6 +38,7 @@ def cutaway_students():
     return students_path()
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform == "win32", reason="sends SIGINT")
 def test_ctrl_c_keeps_the_trials_that_are_done_and_says_so(tmp_path):
     process = subprocess.Popen(

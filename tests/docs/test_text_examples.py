@@ -3,6 +3,8 @@
 import importlib.util
 from pathlib import Path
 
+import pytest
+
 from cutaway.models import BertSize
 
 ROOT = Path(__file__).parents[2]
@@ -43,6 +45,7 @@ def test_shakespeare_in_short_is_better_than_the_frequencies_of_characters(share
     assert len(written) == 50
 
 
+@pytest.mark.slow
 def test_a_small_bert_fills_in_letters_better_than_bigrams(shared_data):
     path = shared_data / "tinyshakespeare" / "input.txt"
     size = BertSize(features=64, num_layers=2, num_heads=2)

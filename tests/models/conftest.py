@@ -10,10 +10,13 @@ LIGHT = {
     *("cifar_resnet", "BERT tiny, classifier", "GRU translator", "WaveNet"),
     *("dense variational autoencoder",),
 }
-COSTLY = {  # they compile or explain a network operation by operation
+COSTLY = {  # all but counts, shapes, and one step with its gradients
     "test_the_compiled_step_does_what_the_eager_one_does",
     "test_it_trains_in_bfloat16",
     "test_explain_opens_it",
+    "test_draw_shows_it",
+    "test_saved_weights_make_another_copy_the_same_network",
+    "test_it_learns_one_batch_by_heart",
 }
 
 

@@ -90,6 +90,7 @@ def test_a_wide_beam_finds_the_likeliest_row_and_a_narrow_one_is_greedy(recurren
     assert net.translate([source], most_tokens=most) == [greedy]
 
 
+@pytest.mark.slow
 def test_strings_are_reversed_after_training_and_each_step_looks_at_its_letter():
     rng = np.random.default_rng(1)
     net = Translator(9, 9, features=16, hidden_features=32)

@@ -102,13 +102,13 @@ def check_convolution(case, dtype, rtol):
     )
 
 
-@settings(max_examples=25)
+@settings(max_examples=12)
 @given(convolutions())
 def test_convolution_equals_pytorch_in_float32(case):
     check_convolution(case, np.float32, 1e-5)
 
 
-@settings(max_examples=25)
+@settings(max_examples=12)
 @given(convolutions())
 def test_convolution_equals_pytorch_in_float64(case):
     with float64():
@@ -136,13 +136,13 @@ def check_transposed(case, dtype, rtol):
     )
 
 
-@settings(max_examples=25)
+@settings(max_examples=12)
 @given(convolutions())
 def test_transposed_convolution_equals_pytorch_in_float32(case):
     check_transposed(case, np.float32, 1e-5)
 
 
-@settings(max_examples=25)
+@settings(max_examples=12)
 @given(convolutions())
 def test_transposed_convolution_equals_pytorch_in_float64(case):
     with float64():

@@ -14,6 +14,7 @@ from cutaway.models.known_bodies import KNOWN_BODIES, KnownBody, known_body, loa
 from cutaway.runs import Run, prepare, transferred_text, write_report
 from cutaway.runs.explain import explain_row
 from cutaway.runs.projection import principal_plane
+from tests.oracles import oracle
 
 WORDS = ["good", "great", "fine", "nice", "lovely", "bad", "poor", "awful", "weak", "sad"]
 SIZE = BertSize(tokens=60, features=16, num_layers=2, num_heads=2, max_tokens=16)
@@ -114,6 +115,7 @@ def test_images_are_scaled_and_cut_as_the_known_network_saw_them(photos):
     assert scaled.tolist() == [-127 / 128, 0.0, 1.0]
 
 
+@pytest.mark.slow
 def test_fine_tuning_moves_late_stages_and_is_never_worse_on_what_was_held_out(photos, tmp_path):
     prepared = prepare(photos, **QUICK, fine_tune=True, epochs=2, unfreeze="stage2")
     before = prepared.net.state_dict()
@@ -200,6 +202,9 @@ def test_what_cannot_be_done_is_said(photos, lines, tmp_path):
         prepare(photos, from_="small", size=4)
     with pytest.raises(OptionError, match="no known network for a table"):
         prepare(None, from_="minilm")
+    with pytest.raises(OptionError, match="a network on small"):
+        head = prepare(photos, **QUICK)
+        head.again(head.options)
     with pytest.raises(OptionError, match="model: no option"):
         prepare(lines, from_="words", model="lstm")
     alone = tmp_path / "one" / "cats"
@@ -233,3 +238,14 @@ def test_weights_of_ones_own_go_behind_a_colon(tmp_path):
     assert known_body("resnet18")[1] == "imagenet"
     with pytest.raises(RunError, match=r"resnet18:.*nowhere"):
         load_body(f"resnet18:{tmp_path}/nowhere.pth")
+
+
+@pytest.mark.slow
+def test_weights_with_any_number_of_classes_make_a_body(tmp_path):
+    torch, tv = oracle("torch"), oracle("torchvision.models")
+    theirs = tv.resnet18(num_classes=10)
+    torch.save(theirs.state_dict(), tmp_path / "mine.pth")
+    body = load_body(f"resnet18:{tmp_path}/mine.pth")
+    np.testing.assert_array_equal(
+        body.stem[0].weight.numpy(), theirs.conv1.weight.detach().numpy().transpose(2, 3, 1, 0)
+    )

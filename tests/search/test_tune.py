@@ -78,6 +78,7 @@ def test_a_search_that_was_left_and_taken_up_is_the_one_that_was_not(whole, tmp_
     assert values(done) == values(found)
 
 
+@pytest.mark.slow
 def test_a_failed_trial_is_marked_and_the_search_goes_on(points, tmp_path, monkeypatch):
     train = trials_module._train
 
@@ -165,6 +166,7 @@ def test_the_page_and_the_plot_tell_of_every_trial(whole):
     assert found.plot().axes[0].get_xlabel() == "trial"
 
 
+@pytest.mark.slow
 def test_what_was_given_is_not_searched(points, tmp_path):
     found = ct.tune(points, "where", trials=2, out=tmp_path / "t", lr=0.01, layers=(8,), **SMALL)
     assert found.trials["lr"].to_list() == [0.01, 0.01]
@@ -227,6 +229,7 @@ def test_without_optuna_the_error_says_how_to_get_it(points, tmp_path, monkeypat
     assert not list(tmp_path.iterdir())
 
 
+@pytest.mark.slow
 def test_a_frame_of_numbers_is_searched_too(tmp_path):
     rng = np.random.default_rng(3)
     a = rng.normal(size=80)

@@ -8,7 +8,7 @@ import threading
 
 import pytest
 
-from cutaway.errors import RunError
+from cutaway.errors import OptionError, RunError
 from cutaway.weights import KNOWN, cache_folder, fetch, read_weights
 from cutaway.weights.known import Packaged, Published
 
@@ -65,7 +65,7 @@ def test_what_is_in_the_cache_needs_no_connection(server):
 
 def test_a_file_that_was_changed_is_refused_and_does_not_stay(server):
     address, _ = server
-    for url in (f"{address}/net-00000000.pth", f"{address}/net.pth#sha256=0000"):
+    for url in (f"{address}/net-0000000a.pth", f"{address}/net.pth#sha256=00000000"):
         with pytest.raises(RunError, match=f"not the file that was published.*{HASH[:8]}"):
             fetch(url)
     assert not list(cache_folder().glob("*"))
@@ -74,10 +74,29 @@ def test_a_file_that_was_changed_is_refused_and_does_not_stay(server):
 
 def test_files_of_one_name_from_two_addresses_are_kept_apart(server):
     address, handler = server
-    assert fetch(f"{address}/a/net.pth") != fetch(f"{address}/b/net.pth")
+    with pytest.warns(UserWarning, match=f"no checksum.*#sha256={HASH}"):
+        first = fetch(f"{address}/a/net.pth")
+    with pytest.warns(UserWarning, match="no checksum"):
+        assert fetch(f"{address}/b/net.pth") != first
     assert handler.asked == 2
-    odd = fetch(f"{address}/a/..%2F..%2Fnet.pth?x=1")
+    with pytest.warns(UserWarning, match="no checksum"):
+        odd = fetch(f"{address}/a/..%2F..%2Fnet.pth?x=1")
     assert odd.parent == cache_folder()
+
+
+def test_what_is_behind_the_sharp_is_a_checksum_or_refused(server):
+    address, handler = server
+    for fragment in ("main", "sha256=f", "sha256=nothexad"):
+        with pytest.raises(OptionError, match=f"net.pth#{fragment}"):
+            fetch(f"{address}/net.pth#{fragment}")
+    assert handler.asked == 0
+    with pytest.warns(UserWarning, match="no checksum"):  # a date is none
+        fetch(f"{address}/model-20240115.pth")
+
+
+def test_what_is_neither_path_nor_name_is_refused():
+    with pytest.raises(OptionError, match=r"weights True[\s\S]*minilm"):
+        fetch(True)
 
 
 def test_an_answer_that_is_no_file_is_an_error(server):

@@ -110,7 +110,7 @@ def repacked(path, change, compression=zipfile.ZIP_STORED) -> bytes:
 
 
 def test_real_files_of_the_field():
-    path = Path(__file__).parents[2] / "shared" / "weights" / "resnet20-12fca82f.th"
+    path = Path(__file__).parents[3] / "shared" / "weights" / "resnet20-12fca82f.th"
     if not path.is_file():
         pytest.skip(f"{path} is not there")
     read = read_weights(path)
@@ -194,6 +194,22 @@ def test_the_attacks_are_real(tmp_path):
     _, _, program = next(attacks_in(tmp_path))
     pickle.loads(program)
     assert (tmp_path / "marker").exists()
+
+
+HOSTILE = {
+    # Python's own machine hashes 300,000 tuples in each other, and the process is gone
+    "nested tuples as a key": b"\x80\x02})" + b"\x85" * 300_000 + b"K\x01s.",
+    "nested tuples in pairs": b"\x80\x02(K\x01)" + b"\x85" * 300_000 + b"K\x01K\x02ud.",
+    "an encoding of a number": b"\x80\x02c_codecs\nencode\nK\x01X\x06\0\0\0latin1\x86R.",
+}
+
+
+@pytest.mark.parametrize("what", HOSTILE)
+def test_a_file_that_would_break_the_process_is_damaged(what, tmp_path):
+    with zipfile.ZipFile(tmp_path / "w.pth", "w") as archive:
+        archive.writestr("x/data.pkl", HOSTILE[what])
+    with pytest.raises(RunError, match="damaged"):
+        read_weights(tmp_path / "w.pth")
 
 
 def test_a_whole_pickled_module_is_refused_by_its_name(tmp_path):
