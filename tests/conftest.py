@@ -10,7 +10,7 @@ import pytest
 import cutaway as ct
 
 hypothesis.settings.register_profile(
-    "cutaway", deadline=None, derandomize=True, max_examples=20, database=None
+    "cutaway", deadline=None, derandomize=True, max_examples=12, database=None
 )
 hypothesis.settings.load_profile("cutaway")
 

@@ -3,6 +3,7 @@
 import wave
 
 import numpy as np
+import pytest
 
 from cutaway.runs import prepare
 from cutaway.runs.explain import explain_row
@@ -39,6 +40,7 @@ def test_a_text(tmp_path):
     assert "lovely" in text and story.attribution.kind == "tokens"
 
 
+@pytest.mark.slow
 def test_a_series(tmp_path):
     table = tmp_path / "series.csv"
     values = 10 + np.sin(np.arange(120) * 2 * np.pi / 12)
@@ -48,6 +50,7 @@ def test_a_series(tmp_path):
     assert "Predicted: value = " in text
 
 
+@pytest.mark.slow
 def test_a_recording(tmp_path):
     rng = np.random.default_rng(0)
     for name, pitch in (("low", 200), ("high", 900)):

@@ -88,6 +88,7 @@ def test_images_seen_with_augmentation_resume_to_the_same_bits_after_ctrl_c(phot
     check(tmp_path, ctrl_c, photos, augment=True)
 
 
+@pytest.mark.slow
 def test_texts_resume_to_the_same_bits_after_a_crash(reviews, tmp_path):
     check(tmp_path, crash, reviews, "praise", kind="text", model="bag")
 
