@@ -13,6 +13,7 @@ ENVIRONMENT = {**os.environ, "COLUMNS": "80", "NO_COLOR": "1", "PYTHONUNBUFFERED
 SMALL = ("--epochs", "2", "--set", "layers=8")
 
 
+@pytest.mark.slow
 def test_a_search_prints_its_trials_and_goes_on_in_two_processes_when_asked_again(
     cutaway, tmp_path
 ):

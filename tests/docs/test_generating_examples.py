@@ -3,6 +3,7 @@
 import importlib.util
 from pathlib import Path
 
+import pytest
 from PIL import Image
 
 from cutaway.data.wav import read_wav
@@ -37,6 +38,7 @@ def test_speech_in_short_is_foretold_better_than_by_a_linear_predictor(shared_da
     assert samples.shape == (4 * 1600, 1) and rate == 8000
 
 
+@pytest.mark.slow
 def test_digits_in_short_come_back_better_than_from_principal_components(shared_data, tmp_path):
     out = tmp_path / "digits.png"
     errors = example("autoencoder").main(

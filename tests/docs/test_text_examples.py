@@ -24,12 +24,14 @@ def first_lines(path, count, target):
     return target
 
 
+@pytest.mark.slow
 def test_spam_is_found_better_than_by_logistic_regression(shared_data, tmp_path):
     path = first_lines(shared_data / "sms_spam" / "SMSSpamCollection", 1500, tmp_path / "sms.txt")
     found = example("sms_spam").main(path, epochs=12, models=("bag",))
     assert found["bag"]["f1"] >= found["logistic regression"]["f1"]
 
 
+@pytest.mark.slow
 def test_praise_is_told_from_the_rest(shared_data):
     folder = shared_data / "sentiment_sentences"
     found = example("sentiment").main([folder / "imdb_labelled.txt"], epochs=10, models=("bag",))

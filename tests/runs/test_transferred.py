@@ -142,6 +142,7 @@ def test_fine_tuning_moves_late_stages_and_is_never_worse_on_what_was_held_out(p
     assert all(np.array_equal(v, frozen[k]) for k, v in run.net.state_dict().items())
 
 
+@pytest.mark.slow
 def test_texts_by_a_frozen_body_keep_their_tokenizer(lines, tmp_path):
     prepared = prepare(lines, from_="words")
     assert prepared.x.shape == (80, 16)

@@ -84,6 +84,7 @@ def check(tmp_path, interrupt, data, target=None, **options):
     expect_same_run(Run.open(tmp_path / "broken"), Run.open(tmp_path / "whole"))
 
 
+@pytest.mark.slow
 def test_images_seen_with_augmentation_resume_to_the_same_bits_after_ctrl_c(photos, tmp_path):
     check(tmp_path, ctrl_c, photos, augment=True)
 
