@@ -3,6 +3,8 @@
 import importlib.util
 from pathlib import Path
 
+import pytest
+
 ROOT = Path(__file__).parents[2]
 
 
@@ -22,6 +24,7 @@ def test_the_forecast_example_beats_the_naive_forecasts(shared_data):
     assert errors["lstm"] < min(errors["lag 1"], errors["lag 365"])
 
 
+@pytest.mark.slow
 def test_the_gestures_example_learns(shared_data):
     found = example("gestures").main(shared_data, epochs=40, only=["ucr_italy_power"])
     assert found["ucr_italy_power"][0] > 0.9

@@ -15,6 +15,9 @@ from cutaway.models import (
     dense_vae,
 )
 
+pytestmark = pytest.mark.slow  # one network of a kind is in every run: ResNet, BERT, WaveNet
+
+
 RNG = np.random.default_rng(0)
 
 

@@ -21,6 +21,9 @@ from cutaway.weights import Names, fetch
 from tests.models.twins import disturb, expect_twins
 from tests.oracles import oracle
 
+pytestmark = pytest.mark.slow  # one network of a kind is in every run: ResNet, BERT, WaveNet
+
+
 COUNTS = [(r".*\.num_batches_tracked", "counts batches")]
 RNG = np.random.default_rng(0)
 

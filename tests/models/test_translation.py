@@ -12,6 +12,9 @@ from cutaway.models import Translator, masked_cross_entropy, translation_pairs
 from cutaway.nn import GRU, LSTM, RNN
 from tests.nn.test_recurrent import torchs
 
+pytestmark = pytest.mark.slow  # one network of a kind is in every run: ResNet, BERT, WaveNet
+
+
 RNG = np.random.default_rng(0)
 
 

@@ -20,6 +20,9 @@ from cutaway.weights import Names
 from tests.models.twins import disturb, expect_twins
 from tests.oracles import oracle
 
+pytestmark = pytest.mark.slow  # one network of a kind is in every run: ResNet, BERT, WaveNet
+
+
 RNG = np.random.default_rng(0)
 LOSS = ct.losses.sparse_categorical_cross_entropy_with_logits
 

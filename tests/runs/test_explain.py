@@ -18,6 +18,7 @@ def story_of(path, tmp_path, row=0, **options):
     return story, text
 
 
+@pytest.mark.slow
 def test_an_image(tmp_path):
     from PIL import Image
 

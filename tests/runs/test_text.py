@@ -42,6 +42,7 @@ def test_texts_of_a_table_are_told_apart_and_the_run_says_the_same_later(tmp_pat
     assert again.evaluate(FRAME)[0]["accuracy"] >= 0.95
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("model", ["lstm", "transformer"])
 def test_each_model_trains_on_labelled_lines_which_need_no_target(tmp_path, model):
     path = tmp_path / "reviews.txt"
