@@ -4,12 +4,16 @@
 
 Of every certified fault that a change of program can mend: it is diagnosed once, and the first two
 different changes that are prescribed, in the order of the findings, are tried on programs of
-other seeds. Random search has as many trainings: two changes drawn from trials.CHANCES that fit the
-program, each on the same seeds, and the better of the two counts. What is measured is case.worth
-on validation rows, which the doctor does not use to choose.
+other seeds. Random search has as many trainings: two changes drawn from trials.CHANCES that fit
+the program, each on the same seeds, and the better of the two counts. What is measured is
+case.worth on validation rows. The doctor looks at such rows too while it diagnoses, but in a
+program of another seed, whose data are drawn anew where they are made up and split anew where they
+are real.
 
 Repaired     one of the two is worth more than the untreated program, p < 0.05 by a paired t-test
-             over the seeds (both of the sides; the mean must be higher)
+             over the seeds (both of the sides; the mean must be higher). The better of two is
+             taken without a correction for choosing: a change that does nothing would pass in up
+             to 5% of programs (two chances of 2.5%), random search's two as well
 Proven       repaired, and not worth less than random search by more than EVEN and p < 0.05
 
 Answers are kept in repaired.json; --write puts the table below the score in RESULTS.md.

@@ -59,11 +59,8 @@ def hidden_and_output(trainer, x) -> tuple:
 def last_without_weights(trainer, x):
     """The innermost module that finishes last; None if it has parameters or only passes on."""
     module = calls(trainer, x)[-1][0]
-    return None if module.parameters() or _is_plumbing(module) else module
-
-
-def _is_plumbing(module) -> bool:
-    return isinstance(module, Flatten | Identity)
+    passes_on = isinstance(module, Flatten | Identity)
+    return None if module.parameters() or passes_on else module
 
 
 def with_outputs(trainer, x, count: int):

@@ -35,7 +35,7 @@ class KnownBody:
         """The Backbone, with those weights; None: new ones."""
         make = getattr(importlib.import_module("cutaway.models"), self.function)
         if weights is not None and self.things == "images":
-            # a number that no head has: weights with any head fit, and theirs is not used
+            # weights with a head of any size fit; theirs is left out, the new head replaces ours
             return make(1, pretrained=weights)
         return make(pretrained=weights)
 

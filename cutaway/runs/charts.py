@@ -137,7 +137,7 @@ def forecasts(truth, prediction, target: str, times=None) -> str:
     return svg_of(figure)
 
 
-def scatter(points, shares, groups, values, target: str) -> str:
+def scatter(points, shares, groups, values, target: str, cross=None) -> str:
     """Rows in a plane, coloured by group, or by their value where there are no groups.
 
     Args:
@@ -145,6 +145,7 @@ def scatter(points, shares, groups, values, target: str) -> str:
         shares: of the variance along both axes.
         groups: [(name, (rows,) booleans)], or None.
         values: (rows,).
+        cross: (2,) one more point, to be seen at once; or None.
     """
     import matplotlib
 
@@ -162,6 +163,8 @@ def scatter(points, shares, groups, values, target: str) -> str:
                 *points[rows].T, s=14, alpha=0.7, color=colour, edgecolors="none", label=label
             )
         axes.legend(frameon=False, fontsize="small")
+    if cross is not None:
+        axes.plot(*cross, "x", color="black", markersize=13, markeredgewidth=2.5)
     axes.set_xlabel(f"first direction, {shares[0]:.0%}")
     axes.set_ylabel(f"second direction, {shares[1]:.0%}")
     return svg_of(figure)

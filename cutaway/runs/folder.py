@@ -18,6 +18,7 @@ class RunFolder:
     Attributes:
         path: the folder.
         config, weights, preprocessing, history, probes, metrics, report: its files.
+        features: of held-out examples, in runs that begin with a known body.
         checkpoints: its folder of training state.
     """
 
@@ -29,6 +30,7 @@ class RunFolder:
         self.history = self.path / "history.csv"
         self.probes = self.path / "probes.parquet"
         self.metrics = self.path / "metrics.json"
+        self.features = self.path / "features.npz"
         self.report = self.path / "report.html"
         self.checkpoints = self.path / "checkpoints"
         self._is_new = False

@@ -5,28 +5,19 @@ in seconds. With `fine_tune` the later stages of the body are trained after that
 """
 
 import dataclasses
-import math
 
 import numpy as np
 
-from cutaway.errors import OptionError, expect_range
+from cutaway.errors import OptionError
 from cutaway.models import features_of, known_body, load_body
 from cutaway.nn import seed
-from cutaway.optim import (
-    OPTIMIZERS,
-    SGD,
-    AdamW,
-    AveragedMomentum,
-    Cosine,
-    Momentum,
-    Nesterov,
-    Warmup,
-)
+from cutaway.optim import OPTIMIZERS
+from cutaway.runs.likeness import KeptFeatures
 from cutaway.runs.networks import transferred
-from cutaway.runs.options import TrainingOptions
 from cutaway.runs.prepared import Prepared
 from cutaway.runs.projection import projection_section
 from cutaway.runs.run import Run, trainer_for
+from cutaway.runs.transfer_options import DECAYING, TransferOptions
 
 # λ of the head that are tried: from a nearly free fit to weights that are nearly 0
 DECAYS = (0.01, 0.03, 0.1, 0.3, 1.0)
@@ -34,97 +25,6 @@ DECAYS = (0.01, 0.03, 0.1, 0.3, 1.0)
 # away, though a batch may be steeper than all rows together
 STEADY = 0.3
 ADAPTIVE = 0.128  # over the number of features: a logit moves by about 0.1 a step
-WARM = 0.1  # share of the steps of fine-tuning in which the rate rises
-
-
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class TransferOptions(TrainingOptions):
-    """Options of a training that begins with a known body.
-
-    Attributes:
-        from_: the network: "efficientnet-lite0", "minilm", ... (models.KNOWN_BODIES), or
-            "NAME:WEIGHTS" with the path or address of weights.
-        fine_tune: whether stages of the body are trained after the head.
-        unfreeze: the first stage that is then trained; None: that after two thirds of them.
-        layer_decay: each stage's learning rate in fine-tuning is that of the next one times this.
-        optimizer: "": nesterov for the head, whose loss has one valley; adamw in fine-tuning.
-        lr: of the head; in fine-tuning, of everything, before layer_decay. None: by how steep
-            the loss of the head can be.
-        weight_decay: λ of the head; None: the one of a few with the best loss on the held-out
-            rows. The body's weights do not decay.
-        others: see TrainingOptions.
-    """
-
-    LEAST_STEPS, LEAST_EPOCHS, MOST_EPOCHS = 600, 20, 100
-    LEAST_BATCH, MOST_BATCH = 32, 64
-    TUNED_EPOCHS, TUNED_BATCH, TUNED_RATE = 3, 32, 5e-5
-
-    optimizer: str = ""
-    from_: str
-    fine_tune: bool = False
-    unfreeze: str | None = None
-    layer_decay: float = 0.7
-    weight_decay: float | None = None
-    dropout: float = 0.0
-
-    def __post_init__(self):
-        if not self.optimizer:
-            object.__setattr__(self, "optimizer", "adamw" if self.fine_tune else "nesterov")
-        super().__post_init__()
-        expect_range(self.layer_decay, what="layer decay", above=0, most=1)
-        if self.unfreeze is not None and not self.fine_tune:
-            raise OptionError(
-                f"unfreeze={self.unfreeze!r} without fine_tune",
-                expected="a stage to train from, for fine-tuning",
-                mend="add fine_tune=True (--fine-tune), or leave out unfreeze (--unfreeze)",
-            )
-
-    def count_epochs(self, rows: int) -> int:
-        if self.fine_tune and self.epochs is None:
-            return self.TUNED_EPOCHS
-        return super().count_epochs(rows)
-
-    def batch(self, rows: int) -> int:
-        if self.fine_tune and self.batch_size is None:
-            return min(rows, self.TUNED_BATCH)
-        return super().batch(rows)
-
-    def for_head(self) -> "TransferOptions":
-        """The options of the head's training, before what the features decide."""
-        if not self.fine_tune:
-            return self
-        return dataclasses.replace(
-            self,
-            fine_tune=False,
-            unfreeze=None,
-            optimizer="",
-            lr=None,
-            epochs=None,
-            batch_size=None,
-            patience=None,
-        )
-
-    def make_optimizer(self, net, rows: int):
-        steps = math.ceil(rows / self.batch(rows)) * self.count_epochs(rows)
-        kind = OPTIMIZERS[self.optimizer]
-        decay = {}
-        if kind in DECAYING:
-            decay = {"weight_decay": self.weight_decay or 0.0, "decays": _is_head}
-        if not self.fine_tune:
-            schedule = Cosine(steps) if self.schedule == "cosine" else None
-            return kind(net, self.rate(), schedule=schedule, **decay)
-        warm = max(1, round(WARM * steps))
-        then = Cosine(max(1, steps - warm)) if self.schedule == "cosine" else None
-        rates = net.rates(self.layer_decay)
-        return kind(net, self.rate(), schedule=Warmup(warm, then), groups=rates, **decay)
-
-
-DECAYING = (AdamW, SGD, Momentum, AveragedMomentum, Nesterov)
-
-
-def _is_head(path, parameter) -> bool:
-    """The weight of a head's last layer, which by itself is called 2.weight."""
-    return parameter.ndim > 1 and not path.startswith("body.")
 
 
 class _Once(Prepared):
@@ -136,6 +36,28 @@ class _Once(Prepared):
             expected="a network that is built anew for each training",
             mend="leave out from_: `cutaway train --from` finds its own rates",
         )
+
+    def train(self, out=None, **options) -> Run:
+        """As Prepared.train; the run keeps features of held-out rows too, for `explain`."""
+        begun = self.net.state_dict()
+        run = super().train(out, **options)
+        self.settle(run, begun)
+        truth = self.preprocessing.truth(self.y[self.held])
+        kept = KeptFeatures.chosen(self.held_features(run), truth, self._names())
+        kept.save(run.folder.features)
+        return run
+
+    def settle(self, run, begun: dict) -> None:
+        """Decide whether the run keeps its weights or those with which it began."""
+
+    def _names(self) -> list:
+        """What the held-out examples are, in words: the first column of text beside the target."""
+        import polars as pl
+
+        texts = self.frame[self.held].select(pl.col(pl.String).exclude(self.target))
+        if not texts.width:
+            return [f"row {number}" for number in self.row_numbers[self.held]]
+        return texts.to_series(0).to_list()
 
 
 @dataclasses.dataclass
@@ -165,8 +87,11 @@ class HeadPrepared(_Once):
     def pictures(self, rows):
         return self.preprocessing.pictures(self.raw[rows])
 
+    def held_features(self, run):
+        return self.x[self.held]
+
     def more_sections(self, run):
-        return transfer_sections(self, run, self.raw, self.x[self.held])
+        return transfer_sections(self, run, self.raw)
 
     def _score(self, run, x, y):
         return self.preprocessing.score(y, run.meaning(self.trainer.predict(x)), x)
@@ -186,13 +111,11 @@ class TunedPrepared(_Once):
 
     looked_at = False  # minutes, where the rest takes seconds
 
-    def train(self, out=None, **options) -> Run:
-        """As Prepared.train; if no epoch was better than the frozen body, that is kept."""
-        frozen = self.net.state_dict()
-        run = super().train(out, **options)
+    def settle(self, run, begun):
+        """If no epoch was better than the frozen body, that is kept."""
         losses = [row["val_loss"] for row in run.history.rows if "val_loss" in row]
         if losses and min(losses) > self.before["loss"]:
-            run.net.load_state_dict(frozen)
+            run.net.load_state_dict(begun)
             sets = {"train": self.training, "validation": self.held}
             for name, rows in sets.items():
                 run.metrics[name] = self._score(run, self.x[rows], self.y[rows])
@@ -200,27 +123,27 @@ class TunedPrepared(_Once):
                 run.metrics["test"] = self._score(run, *self.test)
             run.metrics["best_epoch"] = 0
             run.save()
-        return run
+
+    def held_features(self, run):
+        return features_of(run.net, self.x[self.held])
 
     def more_sections(self, run):
-        features = features_of(run.net, self.x[self.held])
-        return transfer_sections(self, run, self.x, features)
+        return transfer_sections(self, run, self.x)
 
 
-def transfer_sections(prepared, run, x, features) -> list:
+def transfer_sections(prepared, run, x) -> list:
     """Of the report: what the features of the held-out rows separate, and where it looked.
 
     Args:
         x: inputs (rows, ...) of the whole network, of all rows.
-        features: of the held-out rows.
     """
     held, preprocessing = prepared.held, prepared.preprocessing
-    truth = preprocessing.truth(prepared.y[held])
+    truth, kept = preprocessing.truth(prepared.y[held]), KeptFeatures.read(run.folder.features)
     body = "frozen" if not prepared.options.fine_tune else "fine-tuned"
     found = [
         (
             f"What the {body} features separate",
-            projection_section(features, truth, preprocessing.classes, prepared.target),
+            projection_section(kept.features, kept.truth, preprocessing.classes, prepared.target),
         )
     ]
     if prepared.known.things == "images":

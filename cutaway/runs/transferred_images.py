@@ -16,7 +16,8 @@ from cutaway.runs.images import (
     read_sets,
 )
 from cutaway.runs.networks import DEFAULT_LOSSES
-from cutaway.runs.transferred import TransferOptions, TunedPrepared, prepare_transfer
+from cutaway.runs.transfer_options import TransferOptions
+from cutaway.runs.transferred import TunedPrepared, prepare_transfer
 from cutaway.train.blocks import expect_batch
 
 

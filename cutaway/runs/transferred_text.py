@@ -19,7 +19,8 @@ from cutaway.runs.text import (
     labelled,
     shortened,
 )
-from cutaway.runs.transferred import TransferOptions, TunedPrepared, prepare_transfer
+from cutaway.runs.transfer_options import TransferOptions
+from cutaway.runs.transferred import TunedPrepared, prepare_transfer
 from cutaway.train.blocks import expect_batch
 
 

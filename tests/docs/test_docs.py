@@ -2,7 +2,6 @@
 
 import doctest
 import importlib
-import importlib.util
 import pkgutil
 import re
 from pathlib import Path
@@ -11,6 +10,7 @@ import numpy as np
 import pytest
 
 import cutaway
+from tests.docs.scripts import example
 
 ROOT = Path(__file__).parents[2]
 MODULES = sorted(
@@ -49,14 +49,6 @@ def test_the_readme_names_commands_and_files_that_exist():
         assert (ROOT / path).exists(), path
     for path in re.findall(r"`((?:cutaway|docs|examples|benchmarks)/[\w./]*)`", text):
         assert (ROOT / path).exists(), path
-
-
-def example(name):
-    path = ROOT / "examples" / f"{name}.py"
-    spec = importlib.util.spec_from_file_location(name, path)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
 
 
 def test_xor_is_learned_by_2_4_1(capsys):

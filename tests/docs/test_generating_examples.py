@@ -1,22 +1,10 @@
 """Examples that generate run, on real data and in short."""
 
-import importlib.util
-from pathlib import Path
-
 import pytest
 from PIL import Image
 
 from cutaway.data.wav import read_wav
-
-ROOT = Path(__file__).parents[2]
-
-
-def example(name):
-    path = ROOT / "examples" / f"{name}.py"
-    spec = importlib.util.spec_from_file_location(name, path)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+from tests.docs.scripts import example
 
 
 def test_speech_in_short_is_foretold_better_than_by_a_linear_predictor(shared_data, tmp_path):

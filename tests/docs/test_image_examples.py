@@ -1,21 +1,10 @@
 """Invariant 8: the examples about images run, here on a few small ones."""
 
-import importlib.util
-from pathlib import Path
-
 import numpy as np
 from PIL import Image
 
 from cutaway.models.resnet import BasicBlock, ResNet, SmallImageStem
-
-ROOT = Path(__file__).parents[2]
-
-
-def example(name):
-    spec = importlib.util.spec_from_file_location(name, ROOT / "examples" / f"{name}.py")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+from tests.docs.scripts import example
 
 
 def bright_and_dark(folder):

@@ -1,21 +1,9 @@
 """Examples about texts run, on real data and in short."""
 
-import importlib.util
-from pathlib import Path
-
 import pytest
 
 from cutaway.models import BertSize
-
-ROOT = Path(__file__).parents[2]
-
-
-def example(name):
-    path = ROOT / "examples" / f"{name}.py"
-    spec = importlib.util.spec_from_file_location(name, path)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+from tests.docs.scripts import example
 
 
 def first_lines(path, count, target):

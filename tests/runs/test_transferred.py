@@ -13,7 +13,8 @@ from cutaway.models import BasicBlock, BertSentence, BertSize, ResNet, known_bod
 from cutaway.models.known_bodies import KNOWN_BODIES, KnownBody, known_body, load_body
 from cutaway.runs import Run, prepare, transferred_text, write_report
 from cutaway.runs.explain import explain_row
-from cutaway.runs.projection import principal_plane
+from cutaway.runs.likeness import KeptFeatures, Likeness
+from cutaway.runs.projection import Plane
 from tests.oracles import oracle
 
 WORDS = ["good", "great", "fine", "nice", "lovely", "bad", "poor", "awful", "weak", "sad"]
@@ -95,6 +96,36 @@ def test_photographs_by_a_frozen_body_are_a_run_as_any_other(photos, tmp_path, m
     story = explain_row(again, photos, 0)
     assert story.looked.values.shape == (24, 24) and story.gradient.path == "head.2.weight"
     assert "Grad-CAM" in story.text() and story.attribution is None
+    kept = KeptFeatures.read(run.folder.features)
+    assert np.array_equal(kept.features, prepared.x[prepared.held])
+    assert str(kept.names[0]) == prepared.frame["path"][int(prepared.held[0])]
+    label = str(story.prediction.split()[2].rstrip(","))
+    told = " ".join(story.text().split())
+    assert "Of 8 held-out examples the 8 whose features are nearest are: 4 bright, 4 dark" in told
+    assert "The cross is this row" in dict(story.stories())["What its features are like"].html()
+    assert story.to_dict()["likeness"]["nearest"][0]["truth"] == label
+
+
+def test_a_row_is_like_those_whose_features_are_nearest_and_not_like_itself(tmp_path):
+    from sklearn.neighbors import NearestNeighbors
+
+    rng = np.random.default_rng(0)
+    features = rng.normal(size=(40, 6)).astype(np.float32) * [1, 2, 3, 4, 5, 6]
+    truth = rng.normal(size=40)
+    kept = KeptFeatures.chosen(features, truth, [f"photo {k}" for k in range(40)])
+    scaled = (features - features.mean(0)) / features.std(0)
+    _, theirs = NearestNeighbors(n_neighbors=11).fit(scaled).kneighbors(scaled[7:8])
+    found = Likeness.found(kept, features[7], None, "grade")
+    assert theirs[0][0] == 7 and found.nearest.tolist() == theirs[0][1:].tolist()
+    told = found.text()
+    assert f"mean {truth[found.nearest].mean():.4g}" in " ".join(told.split())
+    assert all(len(line) <= 80 for line in told.splitlines())
+    kept.save(tmp_path / "features.npz")
+    assert np.array_equal(KeptFeatures.read(tmp_path / "features.npz").names, kept.names)
+    whole = (tmp_path / "features.npz").read_bytes()
+    (tmp_path / "features.npz").write_bytes(whole[:-40])
+    with pytest.raises(RunError, match="is damaged"):
+        KeptFeatures.read(tmp_path / "features.npz")
 
 
 @pytest.mark.slow
@@ -184,9 +215,9 @@ def test_the_plane_of_a_projection_is_that_of_the_largest_spread():
     x[:, 1] += x[:, 0]
     z = (x - x.mean(0)) / x.std(0)
     theirs = PCA(2).fit(z)
-    points, shares = principal_plane(x)
-    assert np.allclose(np.abs(points), np.abs(theirs.transform(z)))
-    assert np.allclose(shares, theirs.explained_variance_ratio_)
+    plane = Plane.of(x)
+    assert np.allclose(np.abs(plane.points(x)), np.abs(theirs.transform(z)))
+    assert np.allclose(plane.shares, theirs.explained_variance_ratio_)
 
 
 def test_what_cannot_be_done_is_said(photos, lines, tmp_path):

@@ -1,0 +1,107 @@
+"""Options of a training that begins with a known body."""
+
+import dataclasses
+import math
+
+from cutaway.errors import OptionError, expect_range
+from cutaway.optim import (
+    OPTIMIZERS,
+    SGD,
+    AdamW,
+    AveragedMomentum,
+    Cosine,
+    Momentum,
+    Nesterov,
+    Warmup,
+)
+from cutaway.runs.options import TrainingOptions
+
+WARM = 0.1  # share of the steps of fine-tuning in which the rate rises
+DECAYING = (AdamW, SGD, Momentum, AveragedMomentum, Nesterov)
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class TransferOptions(TrainingOptions):
+    """Options of a training that begins with a known body.
+
+    Attributes:
+        from_: the network: "efficientnet-lite0", "minilm", ... (models.KNOWN_BODIES), or
+            "NAME:WEIGHTS" with the path or address of weights.
+        fine_tune: whether stages of the body are trained after the head.
+        unfreeze: the first stage that is then trained; None: that after two thirds of them.
+        layer_decay: each stage's learning rate in fine-tuning is that of the next one times this.
+        optimizer: "": nesterov for the head, whose loss has one valley; adamw in fine-tuning.
+        lr: of the head; in fine-tuning, of everything, before layer_decay. None: by how steep
+            the loss of the head can be.
+        weight_decay: λ of the head; None: the one of a few with the best loss on the held-out
+            rows. The body's weights do not decay.
+        others: see TrainingOptions.
+    """
+
+    LEAST_STEPS, LEAST_EPOCHS, MOST_EPOCHS = 600, 20, 100
+    LEAST_BATCH, MOST_BATCH = 32, 64
+    TUNED_EPOCHS, TUNED_BATCH, TUNED_RATE = 3, 32, 5e-5
+
+    optimizer: str = ""
+    from_: str
+    fine_tune: bool = False
+    unfreeze: str | None = None
+    layer_decay: float = 0.7
+    weight_decay: float | None = None
+    dropout: float = 0.0
+
+    def __post_init__(self):
+        if not self.optimizer:
+            object.__setattr__(self, "optimizer", "adamw" if self.fine_tune else "nesterov")
+        super().__post_init__()
+        expect_range(self.layer_decay, what="layer decay", above=0, most=1)
+        if self.unfreeze is not None and not self.fine_tune:
+            raise OptionError(
+                f"unfreeze={self.unfreeze!r} without fine_tune",
+                expected="a stage to train from, for fine-tuning",
+                mend="add fine_tune=True (--fine-tune), or leave out unfreeze (--unfreeze)",
+            )
+
+    def count_epochs(self, rows: int) -> int:
+        if self.fine_tune and self.epochs is None:
+            return self.TUNED_EPOCHS
+        return super().count_epochs(rows)
+
+    def batch(self, rows: int) -> int:
+        if self.fine_tune and self.batch_size is None:
+            return min(rows, self.TUNED_BATCH)
+        return super().batch(rows)
+
+    def for_head(self) -> "TransferOptions":
+        """The options of the head's training, before what the features decide."""
+        if not self.fine_tune:
+            return self
+        return dataclasses.replace(
+            self,
+            fine_tune=False,
+            unfreeze=None,
+            optimizer="",
+            lr=None,
+            epochs=None,
+            batch_size=None,
+            patience=None,
+        )
+
+    def make_optimizer(self, net, rows: int):
+        steps = math.ceil(rows / self.batch(rows)) * self.count_epochs(rows)
+        kind = OPTIMIZERS[self.optimizer]
+        decay = {}
+        if kind in DECAYING:
+            decay = {"weight_decay": self.weight_decay or 0.0, "decays": _is_head}
+        if not self.fine_tune:
+            schedule = Cosine(steps) if self.schedule == "cosine" else None
+            return kind(net, self.rate(), schedule=schedule, **decay)
+        warm = max(1, round(WARM * steps))
+        then = Cosine(max(1, steps - warm)) if self.schedule == "cosine" else None
+        rates = net.rates(self.layer_decay)
+        return kind(net, self.rate(), schedule=Warmup(warm, then), groups=rates, **decay)
+
+
+def _is_head(path, parameter) -> bool:
+    """The weight of a head's last layer, which by itself is called 2.weight."""
+    return parameter.ndim > 1 and not path.startswith("body.")
