@@ -9,7 +9,8 @@ from cutaway.doctor.finding import Finding, Measure, Prescription
 from cutaway.doctor.outputs import ask
 
 # Rise of the loss on other rows since its lowest, as a share of chance. A network that is trained
-# to 99.9% also grows surer of its few mistakes: measured, that is below 0.05.
+# to the end also grows surer of its few mistakes. Of the 37 healthy programs of the doctor's suite
+# (the half called set) 35 rise by at most 0.05; one by 0.26 without a gap; one by 0.87.
 RISE = 0.15
 # How much higher the loss on other rows is than on the training rows, as a share of chance.
 GAP = 0.3
@@ -54,7 +55,7 @@ def look(evidence) -> Finding | None:
         f"from epoch {best_epoch} of {len(losses)} on",
         [
             Measure("rise of the loss on rows that were not trained on, in units of chance", rise,
-                    RISE, "above", "healthy networks trained to 99.9%: below 0.05"),
+                    RISE, "above", "35 of 37 healthy programs: at most 0.05"),
             Measure("their loss beyond that of training rows, in units of chance", gap, GAP),
             Measure("lowest L on them", lowest),
             Measure("L on training rows at the end", trained),

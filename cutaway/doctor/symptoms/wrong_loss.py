@@ -17,7 +17,8 @@ from cutaway.train import EarlyStopping
 
 MOST_CLASSES = 20  # distinct whole numbers that may be classes
 # The share of wrong answers with a loss for classes, relative to that of the program's own, and
-# the least difference. Counts and grades are classified no better than this (wine quality: 0.85).
+# the least difference. Counts and grades are classified hardly better: the grades of red wine,
+# numbered from 0, in a network of 32 units 0.92.
 ERROR_RATIO, ERROR_GAIN = 0.6, 0.04
 # Outliers among targets: how far off, in robust spreads; how few; what they are of all squares
 FAR, FEW, SAY = 6.0, 0.15, 0.5

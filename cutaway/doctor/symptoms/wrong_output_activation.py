@@ -8,9 +8,9 @@ from cutaway.doctor.changes import OutputActivation, ReplaceLoss
 from cutaway.doctor.finding import Finding, Measure, Prescription
 from cutaway.doctor.outputs import RANGES, reach
 
-# Share of the way from chance to the ideal that the last function closes for good. Measured: a
-# ReLU over standardised targets closes 0.5, softmax twice 0.2 to 0.4, a sigmoid over targets of
-# which 2% lie a little outside less than 0.01.
+# Share of the way from chance to the ideal that the last function closes for good, by
+# outputs.reach: a ReLU over targets from a normal distribution 0.53, softmax twice 0.45 for two
+# classes and 0.64 for ten, a sigmoid over targets of which 2% lie up to 0.1 outside 0.003.
 LOST = 0.05
 # A class of which all outputs are exactly 0 cannot be told from another one that is off.
 OFF = 0.99
