@@ -41,7 +41,7 @@ def cache_programs(folder) -> None:
     if folder is None:
         jax.config.update("jax_compilation_cache_dir", None)
         return
-    # programs are made for the instructions of one kind of processor
+    # programs are made for the instructions of one kind of processor, and for so many of them
     folder = Path(folder).expanduser().absolute() / f"programs-{_machine()}"
     if not _is_writable(folder):
         return
@@ -74,14 +74,29 @@ def _user_folder() -> Path:
 
 
 def _machine() -> str:
-    """A short name for processors that have the same instructions."""
+    """A short name for processors that have the same instructions, and as many as may be used.
+
+    XLA divides a program's work among the threads that it had when it compiled it, and JAX finds
+    the program again by everything but their number: what one core compiled would run on one
+    core ever after.
+    """
     features = platform.processor()
     with contextlib.suppress(OSError):
         lines = Path("/proc/cpuinfo").read_text().splitlines()
         told = ("model name", "flags", "Features", "CPU part")
         features = "".join(sorted({line for line in lines if line.startswith(told)}))
-    text = f"{platform.machine()} {features}"
+    text = f"{platform.machine()} {features} {_threads()}"
     return hashlib.sha256(text.encode()).hexdigest()[:12]
+
+
+def _threads() -> str:
+    """What XLA counts its threads by: NPROC, or the cores that this process may use."""
+    if "NPROC" in os.environ:
+        return os.environ["NPROC"]
+    try:
+        return str(len(os.sched_getaffinity(0)))
+    except AttributeError:  # Linux has it
+        return str(os.cpu_count())
 
 
 def _is_writable(folder: Path) -> bool:

@@ -93,3 +93,13 @@ def test_the_programs_that_were_not_used_for_longest_are_deleted(tmp_path, monke
     monkeypatch.setattr(cache, "LIMIT_BYTES", 500)
     cache._sweep(tmp_path)
     assert set(os.listdir(tmp_path)) == newest
+
+
+def test_what_one_core_compiled_is_not_run_on_two(monkeypatch):
+    monkeypatch.delenv("NPROC", raising=False)
+    names = set()
+    for cores in ({0}, {0, 1}, {0, 1, 2}):
+        monkeypatch.setattr(os, "sched_getaffinity", lambda _, cores=cores: cores, raising=False)
+        names.add(cache._machine())
+    monkeypatch.setenv("NPROC", "1")  # XLA's own limit
+    assert cache._machine() in names and len(names) == 3
