@@ -45,7 +45,8 @@ import speed_mlp
 import cutaway.engine  # noqa: F401  # first, as in a program of its own: it sets up the memory
 
 SECONDS = 1.0  # how long each side runs in a round
-ROW_CALLS = 20
+ROW_SECONDS = 0.2
+AWAKE = 0.05
 PEERS = {"flax": "flax optax", "keras": "keras"}  # what to install for each
 
 
@@ -134,7 +135,15 @@ class Theirs:
 
 
 def seconds_each(call, seconds):
-    """Mean seconds of a call, over as many as fit in that time, at least two."""
+    """Mean seconds of a call, over as many as fit in that time, at least two.
+
+    For AWAKE seconds before that nothing counts: what the other sides have pushed out of the
+    processor's cache is fetched, and the threads that PyTorch keeps awake after its turn sleep.
+    """
+    began = time.perf_counter()
+    call()
+    while time.perf_counter() - began < AWAKE:
+        call()
     began, count = time.perf_counter(), 0
     while count < 2 or time.perf_counter() - began < seconds:
         call()
@@ -176,11 +185,6 @@ def timings(sides, rounds, call, product=None):
     return taken
 
 
-def seconds_of_row(side):
-    side.infer()  # compile, or fetch what the others pushed out of the processor's cache
-    return sum(seconds_each(side.infer, 0) for _ in range(ROW_CALLS)) / ROW_CALLS
-
-
 def ratios(taken, name):
     """How many times Cutaway's speed is that of the other, round by round."""
     return sorted(t / own for t, own in zip(taken[name], taken["cutaway"], strict=True))
@@ -194,7 +198,9 @@ def compare(case, rounds, product, with_compile, peers):
     for side in sides.values():
         side.train(False)
     rows_of = {name: side for name, side in sides.items() if name != "torch_compile"}
-    rows = timings(rows_of, rounds, seconds_of_row)
+    for side in rows_of.values():
+        side.infer()  # compile
+    rows = timings(rows_of, rounds, lambda side: seconds_each(side.infer, ROW_SECONDS))
     rate = 2 * speed_mlp.CEILING**3
     share = statistics.median(
         flops / own / (rate / p) for own, p in zip(taken["cutaway"], taken["product"], strict=True)
@@ -332,14 +338,14 @@ def main():
     if unknown := sorted(set(names) - set(PEERS)):
         parser.error(f"--peers: unknown: {', '.join(unknown)}; there are {', '.join(PEERS)}")
     peers = load(names)
-    load_average = os.getloadavg()[0]
-    if load_average > 0.5:
-        print(f"load average {load_average:.1f}: other programs run, and PyTorch loses most by it")
+    busy = busy_share()
+    if busy > 0.1:
+        print(f"others keep {busy:.0%} of the cores busy, and PyTorch loses most by it")
     if options.threads:
         import torch
 
         torch.set_num_threads(options.threads)
-    results = {"machine": machine(peers), "load_average": load_average}
+    results = {"machine": machine(peers), "busy_share": busy}
 
     def is_chosen(case):
         return not only or any(part in case.name for part in only)
@@ -372,6 +378,21 @@ def main():
         options.json.write_text(json.dumps(results, indent=2) + "\n")
     if options.markdown:
         options.markdown.write_text(as_markdown(results["machine"], lines))
+
+
+def busy_share(seconds=2.0):
+    """Share of the cores' time that other programs use (Linux; elsewhere by the load average)."""
+    try:
+        before, _, after = _times(), time.sleep(seconds), _times()
+    except OSError:
+        return min(1.0, os.getloadavg()[0] / os.cpu_count())
+    idle, total = (sum(after[k] - before[k] for k in part) for part in ((3, 4), range(8)))
+    return 1 - idle / max(total, 1)
+
+
+def _times():
+    """user, nice, system, idle, iowait, ... of all cores so far, in ticks."""
+    return [int(ticks) for ticks in Path("/proc/stat").read_text().split(maxsplit=9)[1:9]]
 
 
 def machine(peers):
