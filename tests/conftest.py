@@ -1,6 +1,8 @@
 """What all tests share: real data where it lies beside the repository, and quiet libraries."""
 
 import os
+import shutil
+import tempfile
 from pathlib import Path
 
 import hypothesis
@@ -14,12 +16,23 @@ hypothesis.settings.register_profile(
 )
 hypothesis.settings.load_profile("cutaway")
 
-# tests leave nothing in the user's folders, also in the processes that they start
-os.environ["JAX_ENABLE_COMPILATION_CACHE"] = "false"
-jax.config.update("jax_enable_compilation_cache", False)
+# a program that one test has compiled serves the others of this run, in all its processes (a fifth
+# of the time); the folder goes when the run ends, and nothing is left in the user's
+IS_WORKER = "PYTEST_XDIST_WORKER" in os.environ  # of a process that has made the folder
+if not IS_WORKER:
+    os.environ["JAX_COMPILATION_CACHE_DIR"] = tempfile.mkdtemp(prefix="cutaway-tests-")
+PROGRAMS = os.environ["JAX_COMPILATION_CACHE_DIR"]
+os.environ["JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS"] = "0"
+jax.config.update("jax_compilation_cache_dir", PROGRAMS)
+jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.0)
 
 # GPUs multiply float32 matrices with fewer bits by default, which is too coarse to compare
 jax.config.update("jax_default_matmul_precision", "highest")
+
+
+def pytest_sessionfinish():
+    if not IS_WORKER:
+        shutil.rmtree(PROGRAMS, ignore_errors=True)
 
 
 @pytest.fixture(autouse=True)

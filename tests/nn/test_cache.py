@@ -67,7 +67,7 @@ def test_jax_settings_come_first(tmp_path, monkeypatch):
     monkeypatch.setattr(cache, "_decided", False)
     before = jax.config.jax_compilation_cache_dir
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
-    cache.cache_programs_by_default()  # turned off by conftest.py
+    cache.cache_programs_by_default()  # conftest.py has named a folder
     assert jax.config.jax_compilation_cache_dir == before and not any(tmp_path.iterdir())
 
 
