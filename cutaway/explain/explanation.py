@@ -102,7 +102,7 @@ class Explanation:
         parameters, frozen = self.trace.parameters, self.trace.frozen
         gradients = {
             own[id(parameters[name])]: gradient
-            for name, gradient in self.trace.engine_gradients().items()
+            for name, gradient in self.trace.engine_gradients.items()
             if id(parameters[name]) in own and name not in frozen
         }
         called = own.get(id(parameters[path]), path)

@@ -84,7 +84,7 @@ class GradientStory(Story):
         self.weight = float(node.value.ravel()[element])
         with float64():
             found = strongest_paths(links, node, element, top)
-        self.value = float(trace.engine_gradients()[path].ravel()[element])
+        self.value = float(trace.engine_gradients[path].ravel()[element])
         self._expect_equal(found)
         self.count = found.count
         self.paths = [_named(steps, product, names, links) for product, steps in found.paths]

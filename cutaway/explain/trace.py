@@ -1,5 +1,7 @@
 """Trace: one forward pass of a network in float64, with everything that it computed kept."""
 
+import functools
+
 import numpy as np
 
 from cutaway.engine import Tensor, float64, gradients
@@ -7,6 +9,7 @@ from cutaway.errors import CutawayError, GradientError, OptionError, ShapeError
 from cutaway.explain.graph import Graph, records_of
 from cutaway.explain.reading import still
 from cutaway.nn import Module
+from cutaway.nn.cache import cache_programs_by_default
 
 
 class Trace:
@@ -36,6 +39,7 @@ class Trace:
                 expected="both, or neither",
                 mend="explain(net, x, y, loss=ct.losses.mean_squared_error)",
             )
+        cache_programs_by_default()  # every operation is a small program; a deep net has hundreds
         self.net = net
         self.loss = loss
         x, y = _array(x), None if y is None else _array(y)
@@ -99,6 +103,7 @@ class Trace:
                 mend="give y and a loss, for example ct.losses.mean_squared_error",
             )
 
+    @functools.cached_property
     def engine_gradients(self) -> dict:
         """{path: ∂L/∂parameter} by the engine's own walk back, float64."""
         self.expect_loss()

@@ -262,7 +262,7 @@ def _attribution(run, x, frame):
 
 def _largest(explanation):
     """The story of the weight with the largest gradient in the first matrix that has one."""
-    for path, gradient in explanation.trace.engine_gradients().items():
+    for path, gradient in explanation.trace.engine_gradients.items():
         if gradient.ndim > 1 and gradient.any():
             index = np.unravel_index(np.abs(gradient).argmax(), gradient.shape)
             return explanation.gradient(path, tuple(int(i) for i in index), top=PATHS)

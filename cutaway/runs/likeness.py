@@ -9,6 +9,7 @@ from collections import Counter
 import numpy as np
 
 from cutaway.errors import RunError
+from cutaway.explain.panels import cut
 from cutaway.explain.story import WIDTH, Story, number
 from cutaway.files import write_atomically
 from cutaway.models import features_of
@@ -110,8 +111,8 @@ class Likeness(Story):
         told = f"Of {kept:,} held-out examples the {len(self.nearest)} whose features are nearest"
         lines = textwrap.wrap(f"{told} are: {self._summary()}.", width)
         for place, away in list(zip(self.nearest, self.distances, strict=True))[:SHOWN]:
-            name = textwrap.shorten(str(self.kept.names[place]), width - 32, placeholder="…")
-            lines.append(f"  {number(away, 3):>6} away  {self._told(place)}: {name}")
+            told = f"  {number(away, 3):>6} away  {self._told(place)}: "
+            lines.append(told + cut(self.kept.names[place], max(width - len(told), 14)))
         return "\n".join(lines)
 
     def _told(self, place) -> str:

@@ -94,7 +94,7 @@ def test_the_flow_is_the_engines_gradient_at_every_layer():
     net = deep(ct.Tanh, init.glorot_uniform)
     x = np.random.default_rng(0).normal(size=(4, 32))
     why = ct.explain(net, x, np.ones((4, 1)), loss=CROSS_ENTROPY)
-    biases = why.trace.engine_gradients()
+    biases = why.trace.engine_gradients
     for flow in why.flow().layers:  # ∂L/∂b is ∂L/∂z, added up over the rows
         of_bias = biases[f"{2 * (flow.layer - 1)}.bias"]
         gradients = why.trace.graph.gradients()

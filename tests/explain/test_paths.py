@@ -137,7 +137,7 @@ def opened(case):
 def test_paths_add_up_to_the_engines_gradient(case):
     _, why, path, index = opened(case)
     story = why.gradient(path, index, top=5)
-    engine = why.trace.engine_gradients()[path][index]
+    engine = why.trace.engine_gradients[path][index]
     assert story.value == engine != 0
     added = sum(p.product for p in story.paths) + story.remainder
     assert added == pytest.approx(engine, rel=1e-9, abs=1e-15)
