@@ -109,7 +109,7 @@ class Likeness(Story):
     def text(self, width: int = WIDTH) -> str:
         kept = len(self.kept.truth)
         told = f"Of {kept:,} held-out examples the {len(self.nearest)} whose features are nearest"
-        lines = textwrap.wrap(f"{told} are: {self._summary()}.", width)
+        lines = textwrap.wrap(f"{told} have {self.target} {self._summary()}.", width)
         for place, away in list(zip(self.nearest, self.distances, strict=True))[:SHOWN]:
             told = f"  {number(away, 3):>6} away  {self._told(place)}: "
             lines.append(told + cut(self.kept.names[place], max(width - len(told), 14)))
@@ -123,9 +123,9 @@ class Likeness(Story):
         if self.classes is None:
             values = self.kept.truth[self.nearest]
             low, high = number(values.min()), number(values.max())
-            return f"{self.target} from {low} to {high}, mean {number(values.mean())}"
+            return f"from {low} to {high}, mean {number(values.mean())}"
         counts = Counter(self._told(place) for place in self.nearest)
-        return ", ".join(f"{count} {name}" for name, count in counts.most_common())
+        return "= " + ", ".join(f"{name} ({count})" for name, count in counts.most_common())
 
     def html(self) -> str:
         chart = projection_chart(

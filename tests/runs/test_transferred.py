@@ -101,7 +101,10 @@ def test_photographs_by_a_frozen_body_are_a_run_as_any_other(photos, tmp_path, m
     assert str(kept.names[0]) == prepared.frame["path"][int(prepared.held[0])]
     label = str(story.prediction.split()[2].rstrip(","))
     told = " ".join(story.text().split())
-    assert "Of 8 held-out examples the 8 whose features are nearest are: 4 bright, 4 dark" in told
+    assert (
+        "Of 8 held-out examples the 8 whose features are nearest have class = bright (4), dark (4)"
+        in told
+    )
     assert "The cross is this row" in dict(story.stories())["What its features are like"].html()
     assert story.to_dict()["likeness"]["nearest"][0]["truth"] == label
 
