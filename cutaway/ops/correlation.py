@@ -14,7 +14,9 @@ products (20 to 40 times as fast), and so are those of one channel (2 to 7 times
 """
 
 import math
+from functools import partial
 
+import jax
 import jax.numpy as jnp
 from jax import lax
 
@@ -241,6 +243,7 @@ def _spaced(x, spacing, padding):
     return lax.pad(x, jnp.zeros((), x.dtype), ((0, 0, 0), *config, (0, 0, 0)))
 
 
+@partial(jax.jit, inline=True, static_argnums=(2, 3, 4, 5))  # eagerly too one program, not 50
 def _depthwise(x, w, stride, padding, spacing, dilation):
     window = w.shape[:-2]
     x = _spaced(x, spacing, padding)
@@ -252,6 +255,7 @@ def _depthwise(x, w, stride, padding, spacing, dilation):
     return total
 
 
+@partial(jax.jit, inline=True, static_argnums=(2, 3, 4, 5))
 def _depthwise_kernel_gradient(x, grad, kernel_size, stride, padding, dilation):
     # Example by example, so that the running sums stay in the cache: XLA's reduction over all
     # rows at once is 10 times slower.
