@@ -23,6 +23,9 @@ figure { margin: 1rem 0; }
 """
 
 
+SCREEN = 1000  # pixels
+
+
 def write_page(path, title: str, stories=(), *, drawing: Drawing | None = None, lead: str = ""):
     """Write stories as one HTML file, whole or not at all.
 
@@ -34,7 +37,7 @@ def write_page(path, title: str, stories=(), *, drawing: Drawing | None = None, 
         path: the file, in a folder that exists.
         title: of the page.
         stories: what `explain` answers, each alone or as (heading, story).
-        drawing: the network, from `draw`; shown first.
+        drawing: the network, from `draw`; shown first, or last if it is taller than a screen.
         lead: a sentence below the title.
 
     Raises:
@@ -57,10 +60,13 @@ def write_page(path, title: str, stories=(), *, drawing: Drawing | None = None, 
     parts = [f"<h1>{escape(title)}</h1>"]
     if lead:
         parts.append(f'<p class="soft">{escape(lead)}</p>')
+    parts += [_told(story) for story in stories]
     if drawing is not None:
-        parts.append(f'<figure class="scroll">{_without_addresses(drawing.svg)}</figure>')
-    for story in stories:
-        parts.append(_told(story))
+        figure = f'<figure class="scroll">{_without_addresses(drawing.svg)}</figure>'
+        if drawing.height > SCREEN:
+            parts.append(f"<section>{section('The network', figure)}</section>\n")
+        else:
+            parts.insert(1 + bool(lead), figure)
     write_into(path, page(title, parts, style=STYLE))
 
 

@@ -39,6 +39,7 @@ def signed_bars(axes, labels, values, *, label: str):
         hatch=["" if up else "//" for up in signs],
     )
     axes.invert_yaxis()
+    axes.locator_params(axis="x", nbins=5)
     axes.axvline(0, color="grey", linewidth=0.8)
     axes.set_xlabel(label)
     return axes

@@ -1,6 +1,7 @@
 """What all drawings are made of: the picture itself, its style, and how wide a text is."""
 
 import dataclasses
+import re
 from html import escape
 from pathlib import Path
 
@@ -74,6 +75,11 @@ class Drawing:
     """
 
     svg: str
+
+    @property
+    def height(self) -> float:
+        """In pixels, as it is drawn."""
+        return float(re.search(r'viewBox="\S+ \S+ \S+ (\S+)"', self.svg)[1])
 
     def _repr_svg_(self):
         return self.svg

@@ -73,6 +73,15 @@ def page(tmp_path):
     return path.read_text()
 
 
+def test_a_drawing_that_fills_the_screen_stands_last(page, tmp_path):
+    assert page.index("cutaway-net") < page.index("The sum")
+    tall = draw(ct.models.cifar_resnet(20))
+    assert tall.height > 1000
+    write_page(tmp_path / "deep.html", "Why", [("The sum", Sum())], drawing=tall)
+    deep = (tmp_path / "deep.html").read_text()
+    assert deep.index("The sum") < deep.index("The network") < deep.index("cutaway-net")
+
+
 def test_a_page_is_one_file_that_fetches_nothing(page):
     reader = Reader()
     reader.feed(page)
