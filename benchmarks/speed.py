@@ -46,7 +46,7 @@ import cutaway.engine  # noqa: F401  # first, as in a program of its own: it set
 
 SECONDS = 1.0  # how long each side runs in a round
 ROW_SECONDS = 0.2
-AWAKE = 0.05
+AWAKE = 0.05  # of calls before a turn that do not count
 PEERS = {"flax": "flax optax", "keras": "keras"}  # what to install for each
 
 

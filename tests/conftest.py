@@ -16,8 +16,8 @@ hypothesis.settings.register_profile(
 )
 hypothesis.settings.load_profile("cutaway")
 
-# a program that one test has compiled serves the others of this run, in all its processes (a fifth
-# of the time); the folder goes when the run ends, and nothing is left in the user's
+# a program that one test has compiled serves the others of this run, in all its processes; the
+# folder goes when the run ends, and nothing is left in the user's
 IS_WORKER = "PYTEST_XDIST_WORKER" in os.environ  # of a process that has made the folder
 if not IS_WORKER:
     os.environ["JAX_COMPILATION_CACHE_DIR"] = tempfile.mkdtemp(prefix="cutaway-tests-")

@@ -22,8 +22,7 @@ mtd[columnalign="right"] { text-align: right; } mtd[columnalign="left"] { text-a
 figure { margin: 1rem 0; }
 """
 
-
-SCREEN = 1000  # pixels
+SCREEN = 1000  # pixels, from which on a drawing hides what follows it
 
 
 def write_page(path, title: str, stories=(), *, drawing: Drawing | None = None, lead: str = ""):

@@ -17,6 +17,7 @@ from cutaway.optim import (
 from cutaway.runs.options import TrainingOptions
 
 WARM = 0.1  # share of the steps of fine-tuning in which the rate rises
+# optimizers with a weight decay of their own
 DECAYING = (AdamW, SGD, Momentum, AveragedMomentum, Nesterov)
 
 

@@ -47,6 +47,10 @@ class _Once(Prepared):
         kept.save(run.folder.features)
         return run
 
+    def held_features(self, run) -> np.ndarray:
+        """Features (rows, ...) of the held-out rows, by the weights that the run keeps."""
+        return features_of(run.net, self.x[self.held])
+
     def settle(self, run, begun: dict) -> None:
         """Decide whether the run keeps its weights or those with which it began."""
 
@@ -123,9 +127,6 @@ class TunedPrepared(_Once):
                 run.metrics["test"] = self._score(run, *self.test)
             run.metrics["best_epoch"] = 0
             run.save()
-
-    def held_features(self, run):
-        return features_of(run.net, self.x[self.held])
 
     def more_sections(self, run):
         return transfer_sections(self, run, self.x)

@@ -40,7 +40,6 @@ def test_baselines_are_those_of_scikit_learn_on_the_same_rows(points, found):
     assert found.scores["random forest"][-1].min() > found.scores["linear"][-1].max()
 
 
-@pytest.mark.slow
 def test_the_network_at_all_rows_is_the_ordinary_training_on_the_same_division(points, tmp_path):
     found = ct.compare(points, "where", sizes=1, seeds=1, **SMALL)
     base = ct.runs.prepare(points, "where", test=0.25, **SMALL)
@@ -100,7 +99,6 @@ def test_the_page_the_plot_and_the_rows_hold_every_size(found):
     assert max(map(len, str(found).split("\n\n")[0].splitlines())) <= 80
 
 
-@pytest.mark.slow
 def test_values_are_scored_by_the_share_of_their_variance():
     rng = np.random.default_rng(3)
     a = rng.normal(size=100)
@@ -109,7 +107,6 @@ def test_values_are_scored_by_the_share_of_their_variance():
     assert found.told["score"] == "R²" and found.scores["linear"][0, 0] > 0.99
 
 
-@pytest.mark.slow
 def test_texts_are_compared_with_a_bag_of_words():
     rng = np.random.default_rng(0)
     words = np.array(["good", "bad", "fine", "dull", "warm", "cold"])
