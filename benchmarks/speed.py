@@ -42,7 +42,7 @@ import networks
 import numpy as np
 import speed_mlp
 
-import cutaway.engine  # noqa: F401  # first, as in a program of its own: it sets up the memory
+import cutaway.ops  # noqa: F401  # first, as in a program of its own: it sets up the memory
 
 SECONDS = 1.0  # how long each side runs in a round
 ROW_SECONDS = 0.2

@@ -67,7 +67,6 @@ _HOMES = {
         "TransformerEncoder",
         "TransformerEncoderLayer",
         "Upsample",
-        "cache_programs",
         "init",
         "jit",
         "recompute",
@@ -90,6 +89,7 @@ _HOMES = {
         "Threshold",
     ),
     "cutaway.ops.precision": ("precision",),
+    "cutaway.runtime": ("cache_programs", "device", "use_device"),
     "cutaway.optim": (
         "SGD",
         "Adadelta",

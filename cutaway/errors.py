@@ -61,6 +61,17 @@ class TrainingError(CutawayError, RuntimeError):
     origin = None
 
 
+class OutOfMemoryError(CutawayError, MemoryError):
+    """A step or a data set that does not fit into the memory of its device.
+
+    Attributes:
+        asked_bytes, free_bytes: what was asked for in one piece, and what was free; None where
+            it is not known.
+    """
+
+    asked_bytes = free_bytes = None
+
+
 def did_you_mean(name: str, known) -> str:
     """The nearest known name as a question, or the list of all: for the `mend` of an error.
 

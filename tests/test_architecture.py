@@ -11,6 +11,7 @@ ROOT = Path(__file__).parents[1] / "cutaway"
 RANKS = {
     "errors": 0,
     "files": 1,
+    "runtime": 1,
     "engine": 1,
     "data": 1,
     "ops": 2,
@@ -30,8 +31,12 @@ RANKS = {
     "cli": 9,
 }
 # `nn.jit` and `engine.from_jax` are wrappers around jax.jit and the users' door to jax.vjp;
-# curvature takes jax.jvp of our own gradient
-MAY_DIFFERENTIATE_WITH_JAX = {"engine/from_jax.py", "explain/curvature.py"}
+# curvature takes jax.jvp of our own gradient; a fused kernel's pull-back is its vendor's
+MAY_DIFFERENTIATE_WITH_JAX = {
+    "engine/from_jax.py",
+    "explain/curvature.py",
+    "ops/fused_attention.py",
+}
 
 
 def module_name(path: Path) -> str:

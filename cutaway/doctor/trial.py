@@ -9,6 +9,7 @@ from cutaway.doctor.inputs import DROPPERS
 from cutaway.doctor.program import Program
 from cutaway.engine import Tensor, as_array, no_grad
 from cutaway.nn.jit import jit
+from cutaway.runtime import on_cpu
 from cutaway.train.blame import find_origin
 
 CAPACITY = 256  # most steps a run
@@ -61,7 +62,7 @@ class Trial:
         self._same = np.tile(self._shuffled[:1], (CAPACITY, 1))
         # a small network compiles for longer than it runs: hardly optimised, in 0.8 s for 1.2
         small = sum(p.size for p in trainer.optimizer.parameters) * self.batch_rows < SMALL
-        options = {"xla_backend_optimization_level": 0} if small else None
+        options = {"xla_backend_optimization_level": 0} if small and on_cpu() else None
         owners = trainer._owners().values()
         self._step = jit(self._one_step, *owners, donate=False, compiler_options=options)
         self._start = {name: v.data for name, v in trainer._variables().items()}

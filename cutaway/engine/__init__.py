@@ -2,13 +2,11 @@
 
 from cutaway.engine.check import check_gradient
 from cutaway.engine.from_jax import from_jax
-from cutaway.engine.memory import keep_freed_memory
 from cutaway.engine.operation import Operation, operation
 from cutaway.engine.tape import Record, module_scope, no_grad
 from cutaway.engine.tensor import Tensor, as_array, float64, gradients
 
 operation.from_jax = from_jax
-keep_freed_memory()  # before XLA starts its threads: nothing above has computed anything
 
 __all__ = [
     "Operation",

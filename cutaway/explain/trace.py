@@ -9,7 +9,7 @@ from cutaway.errors import CutawayError, GradientError, OptionError, ShapeError
 from cutaway.explain.graph import Graph, records_of
 from cutaway.explain.reading import still
 from cutaway.nn import Module
-from cutaway.nn.cache import cache_programs_by_default
+from cutaway.runtime import cache_programs_by_default
 
 
 class Trace:

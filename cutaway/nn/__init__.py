@@ -21,7 +21,6 @@ from cutaway.nn.activations import (
     Threshold,
 )
 from cutaway.nn.attention import MultiHeadAttention
-from cutaway.nn.cache import cache_programs
 from cutaway.nn.containers import Sequential
 from cutaway.nn.convolution import (
     Conv1d,
@@ -129,7 +128,6 @@ __all__ = [
     "TransformerEncoderLayer",
     "Upsample",
     "Variable",
-    "cache_programs",
     "in_turn",
     "init",
     "jit",

@@ -9,10 +9,10 @@ import jax
 import jax.numpy as jnp
 
 from cutaway.errors import TrainingError
-from cutaway.nn.cache import cache_programs_by_default
 from cutaway.nn.plan import Plan, plan_for
 from cutaway.nn.state import signature, unwrap, wrap
 from cutaway.ops.precision import current_precision
+from cutaway.runtime import cache_programs_by_default
 
 
 class Compiled:

@@ -7,10 +7,10 @@ An option that this version of XLA does not know is left out without noise.
 """
 
 import dataclasses
-import functools
 
-import jax
 import numpy as np
+
+from cutaway.runtime import are_known, device, on_cpu
 
 CONVOLUTION = {"xla_cpu_experimental_ynn_fusion_type": "LIBRARY_FUSION_TYPE_REDUCE"}
 
@@ -34,12 +34,12 @@ def plan_for(jaxpr) -> Plan:
     Args:
         jaxpr: a closed jaxpr, as `jax.jit(f).trace(...)` has it.
     """
-    if jax.default_backend() != "cpu":
-        return Plan(None, f"on {jax.default_backend()} XLA's defaults are used")
+    if not on_cpu():
+        return Plan(None, f"on a {device().kind.upper()} XLA's defaults are used")
     count = _count(jaxpr.jaxpr, "conv_general_dilated")
     if not count:
         return Plan(None, "no convolution: XLA's defaults are the quickest")
-    if not _is_known(tuple(CONVOLUTION.items())):
+    if not are_known(CONVOLUTION):
         return Plan(None, f"{count} convolutions, but this XLA does not know {list(CONVOLUTION)}")
     return Plan(CONVOLUTION, f"{count} convolutions: computed with the sums around them")
 
@@ -57,12 +57,3 @@ def _count(jaxpr, primitive: str) -> int:
                 if hasattr(inner, "eqns"):
                     found += _count(inner, primitive)
     return found
-
-
-@functools.cache
-def _is_known(options) -> bool:
-    try:
-        jax.jit(lambda x: x + 1, compiler_options=dict(options)).lower(1.0).compile()
-    except Exception:  # XLA's errors are of many classes; whatever it is, do without
-        return False
-    return True

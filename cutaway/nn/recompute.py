@@ -8,6 +8,7 @@ from cutaway.errors import GradientError, OptionError
 from cutaway.nn.module import Module, watch
 from cutaway.nn.state import Parameter, named_variables
 from cutaway.ops.precision import current_precision, precision
+from cutaway.runtime import on_cpu
 
 
 @operation(name="recompute", saves=True)
@@ -63,7 +64,7 @@ def _apart(grad, inputs) -> list:
     through a choice that is always the same, which XLA does not see: no number is larger than
     infinity. It also makes the second run wait for the gradient.
     """
-    if jax.default_backend() != "cpu" or grad.size == 0:
+    if not on_cpu() or grad.size == 0:
         return list(inputs)
     never = grad.ravel()[0] > jnp.inf
     return [jnp.where(never, jnp.zeros_like(x), x) if _is_array(x) else x for x in inputs]

@@ -82,5 +82,8 @@ from cutaway.ops.shapes import (
     take,
     transpose,
 )
+from cutaway.runtime import keep_freed_memory
 
 abs = absolute
+
+keep_freed_memory()  # before XLA starts its threads: nothing above has computed anything

@@ -21,6 +21,7 @@ import numpy as np
 
 from cutaway.engine import as_array, operation
 from cutaway.errors import OptionError, ShapeError, expect_range
+from cutaway.ops import fused_attention
 from cutaway.ops.precision import product
 
 
@@ -41,6 +42,10 @@ def attention(q, k, v, *, num_heads=1, mask=None, causal=False, dropout=0.0, key
             divided by 1 - dropout.
     """
     _expect_fit(q, k, v, num_heads, causal, where="attention")
+    if fused_attention.serves(q, k, v, num_heads, mask, dropout):
+        scores_shape = (*q.shape[:-2], num_heads, q.shape[-2], k.shape[-2])
+        allowed = _allowed(mask, False, scores_shape, where="attention")
+        return fused_attention.attend(q, k, v, num_heads, allowed, causal)
     heads, q, k = _scaled_heads(q, k, num_heads)
     weights = _weights(q, k, _allowed(mask, causal, heads, where="attention"))
     kept = None
@@ -55,6 +60,8 @@ def attention(q, k, v, *, num_heads=1, mask=None, causal=False, dropout=0.0, key
 def attention_backward(
     grad, out, saved, q, k, v, *, num_heads=1, mask=None, causal=False, dropout=0.0, key=None
 ):
+    if callable(saved):  # the fused kernel's own way back
+        return saved(grad)
     weights, kept = saved
     grad, out = split_heads(grad, num_heads), split_heads(out, num_heads)
     _, q, k = _scaled_heads(q, k, num_heads)

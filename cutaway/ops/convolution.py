@@ -7,7 +7,7 @@ import jax.numpy as jnp
 
 from cutaway.engine import operation
 from cutaway.errors import OptionError, ShapeError
-from cutaway.ops.correlation import correlate, flip_window, kernel_gradient, swap_channels
+from cutaway.ops.correlation import correlate, kernel_gradient, swap_channels
 from cutaway.ops.windows import (
     PADDING_MODES,
     expect_window_axes,
@@ -88,7 +88,8 @@ def convolution_backward(
         back.append((d * (k - 1) - lo, n - (m - 1) * s - 1 + lo))
     to_x = correlate(
         grad,
-        flip_window(swap_channels(weight, groups)),
+        swap_channels(weight, groups),
+        turned=True,
         stride=(1,) * len(window),
         padding=tuple(back),
         spacing=stride,
@@ -155,7 +156,8 @@ def transposed_convolution(
     )
     return correlate(
         x,
-        flip_window(weight),
+        weight,
+        turned=True,
         stride=(1,) * len(stride),
         padding=pairs,
         spacing=stride,

@@ -23,6 +23,7 @@ from jax import lax
 from cutaway.ops import winograd
 from cutaway.ops.precision import product
 from cutaway.ops.windows import output_sizes, pad_windows, read_tap, taps
+from cutaway.runtime import on_cpu
 
 PARTS = 4
 FEW = 32  # numbers in a window
@@ -48,13 +49,18 @@ def choose(
         return POINTWISE
     if _is_short(window, stride, x_shape[-1]):
         return SHORT
+    if not on_cpu():
+        return DIRECT
     if winograd.serves(x_shape, w_shape, dtype, stride, padding, dilation):
         return WINOGRAD
     return ONE_CHANNEL if x_shape[-1] == 1 and math.prod(window) <= FEW else DIRECT
 
 
-def correlate(x, w, *, stride, padding, spacing, dilation, groups):
+def correlate(x, w, *, stride, padding, spacing, dilation, groups, turned=False):
     """The sum above.
+
+    Args:
+        turned: whether the window's axes of w are turned around first.
 
     Shapes:
         x: (batch, *sizes, in)
@@ -63,6 +69,8 @@ def correlate(x, w, *, stride, padding, spacing, dilation, groups):
     """
     dtype = jnp.result_type(x, w)
     way = choose(x.shape, w.shape, stride, padding, spacing, groups, dilation=dilation, dtype=dtype)
+    if turned and way != DIRECT:
+        w = _turned(w)
     if way == POINTWISE:
         return _pointwise(x, w, stride)
     if way == DEPTHWISE:
@@ -77,6 +85,7 @@ def correlate(x, w, *, stride, padding, spacing, dilation, groups):
         lax.conv_general_dilated,
         x,
         w,
+        turn=_turned if turned else None,
         window_strides=stride,
         padding=padding,
         lhs_dilation=spacing,
@@ -148,7 +157,7 @@ def swap_channels(w, groups):
     return jnp.swapaxes(w, -1, -3).reshape(*window, out // groups, groups * fan)
 
 
-def flip_window(w):
+def _turned(w):
     """w turned around along its window axes."""
     return jnp.flip(w, tuple(range(w.ndim - 2)))
 
@@ -257,10 +266,15 @@ def _depthwise(x, w, stride, padding, spacing, dilation):
 
 @partial(jax.jit, inline=True, static_argnums=(2, 3, 4, 5))
 def _depthwise_kernel_gradient(x, grad, kernel_size, stride, padding, dilation):
-    # Example by example, so that the running sums stay in the cache: XLA's reduction over all
-    # rows at once is 10 times slower.
     x = pad_windows(x, padding)
     sizes = grad.shape[1:-1]
+    if not on_cpu():
+        rows = tuple(range(grad.ndim - 1))
+        reads = (read_tap(x, tap, sizes, stride, dilation) for tap in taps(kernel_size))
+        w = jnp.stack([jnp.sum(read * grad, rows) for read in reads])
+        return w.reshape(*kernel_size, 1, grad.shape[-1])
+    # Example by example, so that the running sums stay in the cache: XLA's reduction over all
+    # rows at once is 10 times slower.
 
     def add_example(sums, example):
         x, grad = (part[None] for part in example)

@@ -29,6 +29,7 @@ from jax import lax
 
 from cutaway.engine import as_array, operation
 from cutaway.ops.activations import tanh
+from cutaway.ops.precision import current_precision, step_product
 
 # The loops are compiled also where the operation is called eagerly: without jit, JAX would compile
 # a loop anew at each call.
@@ -55,17 +56,27 @@ def rnn(x, weight, hidden_weight, bias, h0, *, activation=tanh, lengths=None, re
     References:
         Elman 1990, "Finding structure in time", Cognitive Science 14.
     """
-    return _rnn(x, weight, hidden_weight, bias, h0, _array(lengths), activation, reverse)
+    return _rnn(
+        x,
+        weight,
+        hidden_weight,
+        bias,
+        h0,
+        _array(lengths),
+        activation,
+        reverse,
+        current_precision(),
+    )
 
 
-@functools.partial(jax.jit, static_argnames=("activation", "reverse"))
-def _rnn(x, weight, hidden_weight, bias, h0, lengths, activation, reverse):
+@functools.partial(jax.jit, static_argnames=("activation", "reverse", "precision"))
+def _rnn(x, weight, hidden_weight, bias, h0, lengths, activation, reverse, precision):
     projected = _projected(x, weight, bias)  # (time, batch, hidden)
     valid = _valid(lengths, x)
 
     def step(h, inputs):
         projected, valid = inputs
-        z = projected + h @ hidden_weight
+        z = projected + step_product(h, hidden_weight)
         h = _where(valid, activation.forward(z), h)
         return h, (z, h)
 
@@ -89,13 +100,15 @@ def rnn_backward(
     lengths=None,
     reverse=False,
 ):
-    dz, dh0 = _rnn_backward(grad, saved, x, hidden_weight, _array(lengths), activation, reverse)
+    dz, dh0 = _rnn_backward(
+        grad, saved, x, hidden_weight, _array(lengths), activation, reverse, current_precision()
+    )
     dx, dw, du, db = _of_products(dz, dz, x, weight, _before(saved[1], h0, reverse))
     return dx, dw, du, db, None if h0 is None else dh0
 
 
-@functools.partial(jax.jit, static_argnames=("activation", "reverse"))
-def _rnn_backward(grad, saved, x, hidden_weight, lengths, activation, reverse):
+@functools.partial(jax.jit, static_argnames=("activation", "reverse", "precision"))
+def _rnn_backward(grad, saved, x, hidden_weight, lengths, activation, reverse, precision):
     to_outputs, dh = _of_rows(grad, 1)
     transposed = hidden_weight.T
 
@@ -103,7 +116,7 @@ def _rnn_backward(grad, saved, x, hidden_weight, lengths, activation, reverse):
         to_output, z, h, valid = inputs
         # dz = (what arrives at h_t from the output and from step t + 1) act'(z)
         dz = _where(valid, activation.rule(dh + to_output, h, z), 0)
-        return _where(valid, dz @ transposed, dh), dz
+        return _where(valid, step_product(dz, transposed), dh), dz
 
     inputs = (to_outputs, *saved, _valid(lengths, x))
     dh, dz = lax.scan(step, dh, inputs, reverse=not reverse)
@@ -136,11 +149,13 @@ def lstm(x, weight, hidden_weight, bias, h0, c0, *, lengths=None, reverse=False)
         Hochreiter & Schmidhuber 1997, "Long short-term memory", Neural Computation 9.
         Gers, Schmidhuber & Cummins 2000, "Learning to forget", Neural Computation 12.
     """
-    return _lstm(x, weight, hidden_weight, bias, h0, c0, _array(lengths), reverse)
+    return _lstm(
+        x, weight, hidden_weight, bias, h0, c0, _array(lengths), reverse, current_precision()
+    )
 
 
-@functools.partial(jax.jit, static_argnames=("reverse",))
-def _lstm(x, weight, hidden_weight, bias, h0, c0, lengths, reverse):
+@functools.partial(jax.jit, static_argnames=("reverse", "precision"))
+def _lstm(x, weight, hidden_weight, bias, h0, c0, lengths, reverse, precision):
     projected = _projected(x, weight, bias)  # (time, batch, 4·hidden)
     valid = _valid(lengths, x)
     hidden = hidden_weight.shape[0]
@@ -149,7 +164,7 @@ def _lstm(x, weight, hidden_weight, bias, h0, c0, lengths, reverse):
     def step(state, inputs):
         h, c = state
         projected, valid = inputs
-        z = projected + h @ hidden_weight
+        z = projected + step_product(h, hidden_weight)
         # one pass over all gates: σ(z) = tanh(z/2)/2 + 1/2
         i, f, g, o = jnp.split(half * jnp.tanh(half * z) + (1 - half), 4, axis=-1)
         new_c = f * c + i * g
@@ -173,13 +188,15 @@ def lstm_backward(
     grad, out, saved, x, weight, hidden_weight, bias, h0, c0, *, lengths=None, reverse=False
 ):
     hs, slopes = saved
-    dz, dh0, dc0 = _lstm_backward(grad, slopes, x, hidden_weight, _array(lengths), reverse)
+    dz, dh0, dc0 = _lstm_backward(
+        grad, slopes, x, hidden_weight, _array(lengths), reverse, current_precision()
+    )
     dx, dw, du, db = _of_products(dz, dz, x, weight, _before(hs, h0, reverse))
     return dx, dw, du, db, None if h0 is None else dh0, None if c0 is None else dc0
 
 
-@functools.partial(jax.jit, static_argnames=("reverse",))
-def _lstm_backward(grad, slopes, x, hidden_weight, lengths, reverse):
+@functools.partial(jax.jit, static_argnames=("reverse", "precision"))
+def _lstm_backward(grad, slopes, x, hidden_weight, lengths, reverse, precision):
     to_outputs, dh, dc = _of_rows(grad, 2)
     transposed = hidden_weight.T
 
@@ -190,7 +207,7 @@ def _lstm_backward(grad, slopes, x, hidden_weight, lengths, reverse):
         to_c = dc + to_h * of_cell
         # i, f and g act through c_t, o through h_t alone
         dz = jnp.concatenate([to_c, to_c, to_c, to_h], axis=-1) * slopes
-        return (_where(valid, dz @ transposed, dh), to_c * kept), dz
+        return (_where(valid, step_product(dz, transposed), dh), to_c * kept), dz
 
     inputs = (to_outputs, *slopes, _valid(lengths, x))
     (dh, dc), dz = lax.scan(step, (dh, dc), inputs, reverse=not reverse)
@@ -226,18 +243,28 @@ def gru(x, weight, hidden_weight, bias, hidden_bias, h0, *, lengths=None, revers
         Cho et al. 2014, "Learning phrase representations using RNN encoder-decoder for statistical
         machine translation", arXiv:1406.1078.
     """
-    return _gru(x, weight, hidden_weight, bias, hidden_bias, h0, _array(lengths), reverse)
+    return _gru(
+        x,
+        weight,
+        hidden_weight,
+        bias,
+        hidden_bias,
+        h0,
+        _array(lengths),
+        reverse,
+        current_precision(),
+    )
 
 
-@functools.partial(jax.jit, static_argnames=("reverse",))
-def _gru(x, weight, hidden_weight, bias, hidden_bias, h0, lengths, reverse):
+@functools.partial(jax.jit, static_argnames=("reverse", "precision"))
+def _gru(x, weight, hidden_weight, bias, hidden_bias, h0, lengths, reverse, precision):
     projected = _projected(x, weight, bias)  # (time, batch, 3·hidden)
     valid = _valid(lengths, x)
     hidden = hidden_weight.shape[0]
 
     def step(h, inputs):
         projected, valid = inputs
-        product = h @ hidden_weight
+        product = step_product(h, hidden_weight)
         # σ(z) = tanh(z/2)/2 + 1/2, which is quicker
         gates = jnp.tanh(0.5 * (projected[:, : 2 * hidden] + product[:, : 2 * hidden]))
         r, z = jnp.split(0.5 * gates + 0.5, 2, axis=-1)
@@ -275,15 +302,17 @@ def gru_backward(
     reverse=False,
 ):
     hs, slopes = saved
-    dz, dz_hidden, dh0 = _gru_backward(grad, slopes, x, hidden_weight, _array(lengths), reverse)
+    dz, dz_hidden, dh0 = _gru_backward(
+        grad, slopes, x, hidden_weight, _array(lengths), reverse, current_precision()
+    )
     dx, dw, du, db = _of_products(dz, dz_hidden, x, weight, _before(hs, h0, reverse))
     hidden = hs.shape[-1]
     d_hidden_bias = jnp.sum(dz_hidden[..., 2 * hidden :], axis=(0, 1))
     return dx, dw, du, db, d_hidden_bias, None if h0 is None else dh0
 
 
-@functools.partial(jax.jit, static_argnames=("reverse",))
-def _gru_backward(grad, slopes, x, hidden_weight, lengths, reverse):
+@functools.partial(jax.jit, static_argnames=("reverse", "precision"))
+def _gru_backward(grad, slopes, x, hidden_weight, lengths, reverse, precision):
     to_outputs, dh = _of_rows(grad, 1)
     transposed = hidden_weight.T
     hidden = dh.shape[-1]
@@ -293,7 +322,8 @@ def _gru_backward(grad, slopes, x, hidden_weight, lengths, reverse):
         to_h = dh + to_output
         dz = jnp.concatenate([to_h, to_h, to_h], axis=-1) * slopes
         dz_hidden = jnp.concatenate([dz[:, : 2 * hidden], to_h * of_product], axis=-1)
-        return _where(valid, to_h * kept + dz_hidden @ transposed, dh), (dz, dz_hidden)
+        to_before = to_h * kept + step_product(dz_hidden, transposed)
+        return _where(valid, to_before, dh), (dz, dz_hidden)
 
     inputs = (to_outputs, *slopes, _valid(lengths, x))
     dh, (dz, dz_hidden) = lax.scan(step, dh, inputs, reverse=not reverse)
@@ -307,7 +337,8 @@ def _array(lengths):
 def _projected(x, weight, bias):
     """x W + b of all steps at once: (batch, time, features) -> (time, batch, gates·hidden)."""
     batch, time, features = x.shape
-    flat = jnp.swapaxes(x, 0, 1).reshape(time * batch, features) @ weight + bias
+    flat = jnp.swapaxes(x, 0, 1).reshape(time * batch, features)
+    flat = step_product(flat, weight) + bias
     return flat.reshape(time, batch, weight.shape[1])
 
 
@@ -353,7 +384,7 @@ def _of_products(dz, dz_hidden, x, weight, hidden_before):
     time, batch, width = dz.shape
     steps = time * batch
     flat = dz.reshape(steps, width)
-    dx = (flat @ weight.T).reshape(time, batch, x.shape[-1])
-    dw = jnp.swapaxes(x, 0, 1).reshape(steps, x.shape[-1]).T @ flat
-    du = hidden_before.reshape(steps, -1).T @ dz_hidden.reshape(steps, -1)
+    dx = step_product(flat, weight.T).reshape(time, batch, x.shape[-1])
+    dw = step_product(jnp.swapaxes(x, 0, 1).reshape(steps, x.shape[-1]).T, flat)
+    du = step_product(hidden_before.reshape(steps, -1).T, dz_hidden.reshape(steps, -1))
     return jnp.swapaxes(dx, 0, 1), dw, du, jnp.sum(flat, axis=0)

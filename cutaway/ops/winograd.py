@@ -13,12 +13,12 @@ direct way by 1e-6).
 Lavin & Gray 2016, "Fast algorithms for convolutional neural networks", arXiv:1509.09308, sec. 4.3.
 """
 
-import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
 from cutaway.ops.precision import current_precision
+from cutaway.runtime import on_cpu
 
 LEAST_CHANNELS = 128  # below, the maps cost as much as the products save
 LEAST_WINDOWS = 48  # below, the kernel's map does
@@ -50,7 +50,7 @@ def serves(x_shape, w_shape, dtype, stride, padding, dilation) -> bool:
     ):
         return False
     high, wide = _windows(x_shape, padding)
-    return x_shape[0] * high * wide >= LEAST_WINDOWS and jax.default_backend() == "cpu"
+    return x_shape[0] * high * wide >= LEAST_WINDOWS and on_cpu()
 
 
 def correlate_by_winograd(x, w, padding):

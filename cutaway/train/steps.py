@@ -1,7 +1,6 @@
 """The compiled steps of an epoch, in chunks short enough for a progress display to move."""
 
 import dataclasses
-import functools
 import time
 
 import jax
@@ -10,6 +9,7 @@ import numpy as np
 
 from cutaway.engine import Tensor
 from cutaway.nn.jit import in_turn, jit
+from cutaway.runtime import are_known, on_cpu
 
 CHUNK_SECONDS = 0.2
 CAPACITY = 1024  # most steps a chunk
@@ -139,28 +139,18 @@ class Steps:
         Measured with Adam, batch 32, µs a step: 4-3-2-1 4.4 by default, 3.9 with one thread, 2.3
         with one thread and fused reductions; 11-64-64-6 15.8, 14.3, 16.5.
         """
+        if not on_cpu():
+            return None
         options = {"xla_cpu_multi_thread_eigen": False}
         if self._weights() * batch_size < 20_000:
             options["xla_cpu_experimental_ynn_fusion_type"] = "LIBRARY_FUSION_TYPE_REDUCE"
-        return options if _are_known(tuple(options.items())) else None
+        return options if are_known(options) else None
 
     def _weights(self) -> int:
         return sum(p.size for p in self.trainer.optimizer.parameters)
 
     def _values(self) -> list:
         return [v.data for v in self.trainer._variables().values()]
-
-
-@functools.cache
-def _are_known(options) -> bool:
-    """Whether this XLA knows the options: their names come and go with its versions."""
-    if jax.default_backend() != "cpu":
-        return False
-    try:
-        jax.jit(lambda x: x, compiler_options=dict(options)).lower(0.0).compile()
-    except jax.errors.JaxRuntimeError:
-        return False
-    return True
 
 
 def _fitting(seconds_per_step: float) -> int:

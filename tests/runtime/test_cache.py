@@ -9,7 +9,7 @@ from pathlib import Path
 import jax
 import pytest
 
-from cutaway.nn import cache
+from cutaway.runtime import cache
 
 SCRIPT = """
 import hashlib

@@ -1,0 +1,19 @@
+"""How the process runs: its device, the programs it keeps, XLA's options. Knows no networks."""
+
+from cutaway.runtime.cache import cache_programs, cache_programs_by_default
+from cutaway.runtime.device import device, on_cpu, on_gpu, use_device
+from cutaway.runtime.exhaustion import explaining_exhaustion
+from cutaway.runtime.memory import keep_freed_memory
+from cutaway.runtime.options import are_known
+
+__all__ = [
+    "are_known",
+    "cache_programs",
+    "cache_programs_by_default",
+    "device",
+    "explaining_exhaustion",
+    "keep_freed_memory",
+    "on_cpu",
+    "on_gpu",
+    "use_device",
+]

@@ -1,0 +1,144 @@
+"""The device that programs run on: chosen here, named here, and asked for nowhere else.
+
+JAX takes the best device it finds. What is right on one kind of device only (how convolutions are
+computed, which options XLA gets, how steps are cut into programs) asks `on_cpu()` or `on_gpu()`.
+"""
+
+import dataclasses
+import functools
+import os
+import platform
+from pathlib import Path
+
+import jax
+
+from cutaway.errors import OptionError, expect_choice
+
+DEVICES = ("cpu", "gpu")
+
+
+@dataclasses.dataclass(frozen=True)
+class Device:
+    """A device that computes.
+
+    Attributes:
+        kind: "cpu" or "gpu" (or what else JAX calls its platform).
+        name: of the model, like "NVIDIA H100 80GB HBM3".
+        cores: of a CPU, those that this process may use; None for others.
+        memory_bytes: that programs may take; None where JAX does not say.
+    """
+
+    kind: str
+    name: str
+    cores: int | None
+    memory_bytes: int | None
+
+    def __str__(self):
+        if self.kind == "cpu":
+            return f"CPU ({self.name}, {self.cores} core{'s' if self.cores != 1 else ''})"
+        if self.memory_bytes is None:
+            return f"{self.kind.upper()} ({self.name})"
+        return (
+            f"{self.kind.upper()} ({self.name}, {self.memory_bytes / 2**30:.0f} GiB for programs)"
+        )
+
+
+def use_device(kind: str) -> Device:
+    """Compute on this kind of device from now on: "cpu" or "gpu".
+
+    Without a call, JAX takes a GPU if it finds one, else the CPU. Arrays that exist already stay
+    where they are: call it first.
+
+    Raises:
+        OptionError: an unknown kind, or a GPU that JAX does not find.
+
+    Example:
+        >>> use_device("cpu").kind
+        'cpu'
+    """
+    expect_choice(kind, DEVICES, what="device")
+    if kind == "cpu":  # if nothing has run yet, a card is not even opened
+        jax.config.update("jax_platforms", "cpu")
+    try:
+        found = jax.devices(kind)[0]
+    except RuntimeError as error:
+        present = sorted({d.platform for d in jax.devices()})
+        raise OptionError(
+            f"device {kind!r}: JAX finds none on this machine, only {', '.join(present)}",
+            expected="a card, its driver, and the part of JAX that programs it",
+            mend='pip install "cutaway[cuda]" for NVIDIA cards; nvidia-smi shows whether the '
+            "driver sees the card",
+        ) from error
+    jax.config.update("jax_default_device", found)
+    return device()
+
+
+def device() -> Device:
+    """The device that programs run on.
+
+    Example:
+        >>> device().kind in ("cpu", "gpu", "tpu")
+        True
+    """
+    current = _current()
+    if current.platform == "cpu":
+        return Device("cpu", _processor(), _cores(), None)
+    statistics = current.memory_stats() or {}
+    return Device(current.platform, current.device_kind, None, statistics.get("bytes_limit"))
+
+
+def on_cpu() -> bool:
+    """Whether programs run on the CPU."""
+    return _platform() == "cpu"
+
+
+def on_gpu() -> bool:
+    """Whether programs run on a GPU."""
+    return _platform() == "gpu"
+
+
+def free_bytes() -> int | None:
+    """Memory of the device that is not taken, as far as it is known."""
+    current = _current()
+    if current.platform != "cpu":
+        statistics = current.memory_stats() or {}
+        if "bytes_limit" not in statistics:
+            return None
+        return statistics["bytes_limit"] - statistics.get("bytes_in_use", 0)
+    try:
+        lines = Path("/proc/meminfo").read_text().splitlines()
+    except OSError:
+        return None
+    told = (line.split() for line in lines)
+    return next((int(parts[1]) * 1024 for parts in told if parts[0] == "MemAvailable:"), None)
+
+
+def _current():
+    chosen = jax.config.jax_default_device
+    if chosen is None:
+        return jax.devices()[0]
+    return jax.devices(chosen)[0] if isinstance(chosen, str) else chosen
+
+
+def _platform() -> str:
+    chosen = jax.config.jax_default_device
+    if chosen is None:
+        return jax.default_backend()
+    return chosen if isinstance(chosen, str) else chosen.platform
+
+
+def _cores() -> int:
+    try:
+        return len(os.sched_getaffinity(0))
+    except AttributeError:  # Linux has it
+        return os.cpu_count() or 1
+
+
+@functools.cache
+def _processor() -> str:
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+    except OSError:
+        lines = []
+    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
+    return names[0] if names else platform.processor() or platform.machine()
