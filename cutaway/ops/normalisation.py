@@ -125,7 +125,7 @@ def batch_norm_backward(grad, out, saved, x, weight, bias, *, eps=1e-5):
     x_hat = (x - mean) * rstd
     axes = tuple(range(x.ndim - 1))
     to_weight, to_bias = jnp.sum(grad * x_hat, axes), jnp.sum(grad, axes)
-    count = x.size // x.shape[-1]
+    count = float(x.size // x.shape[-1])  # a large one is no int32
     scale = rstd if weight is None else rstd * weight
     to_x = scale * (grad - to_bias / count - x_hat * (to_weight / count))
     return to_x, None if weight is None else to_weight, None if bias is None else to_bias
@@ -225,7 +225,7 @@ def _by_groups_backward(grad, saved, x, weight, bias, num_groups):
     # γ is the same at all positions, so these two sums serve γ, β and x
     sums = jnp.sum(grad, positions, keepdims=True)
     products = jnp.sum(grad * x_hat, positions, keepdims=True)
-    count = math.prod(x.shape[1:-1])
+    count = float(math.prod(x.shape[1:-1]))
     shift = _group_mean(_affine(sums / count, weight, None), num_groups)
     stretch = _group_mean(_affine(products / count, weight, None), num_groups)
     to_x = rstd * (_affine(grad, weight, None) - shift - x_hat * stretch)

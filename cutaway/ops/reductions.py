@@ -63,7 +63,7 @@ def mean(x, *, axis=None, keepdims=False):
 
 @mean.backward
 def mean_backward(grad, out, x, *, axis=None, keepdims=False):
-    return jnp.broadcast_to(_spread(grad, x, axis) / _count(x, axis), x.shape)
+    return jnp.broadcast_to(_spread(grad, x, axis) / float(_count(x, axis)), x.shape)
 
 
 @operation
@@ -107,7 +107,7 @@ def var(x, *, axis=None, keepdims=False):
 def var_backward(grad, out, x, *, axis=None, keepdims=False):
     # ∂var/∂x_i = 2 (x_i - mean) / n; the mean's own part adds up to 0
     deviation = x - jnp.mean(x, axis=_axes(x, axis), keepdims=True)
-    return _spread(grad, x, axis) * 2 * deviation / _count(x, axis)
+    return _spread(grad, x, axis) * 2 * deviation / float(_count(x, axis))
 
 
 @operation
@@ -123,7 +123,7 @@ def std_backward(grad, out, x, *, axis=None, keepdims=False):
     deviation = x - jnp.mean(x, axis=_axes(x, axis), keepdims=True)
     spread = _spread(out, x, axis)
     slope = jnp.where(spread > 0, deviation / jnp.where(spread > 0, spread, 1), 0)
-    return _spread(grad, x, axis) * slope / _count(x, axis)
+    return _spread(grad, x, axis) * slope / float(_count(x, axis))
 
 
 @operation

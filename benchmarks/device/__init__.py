@@ -1,0 +1,1 @@
+"""The prepared run on a GPU: benchmarks/device.sh."""
