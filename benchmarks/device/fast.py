@@ -98,6 +98,11 @@ def torch_profile(case) -> list:
     return torch_kernels(Theirs(case))
 
 
+def _limit(case) -> dict:
+    """After how many seconds run.py takes the case for stuck."""
+    return {"seconds": 1.5 * case.seconds + 15}
+
+
 def main():
     folder, until, tiny = Path(sys.argv[1]), float(sys.argv[2]), "--tiny" in sys.argv
     skip = int(sys.argv[sys.argv.index("--skip") + 1]) if "--skip" in sys.argv else 0
@@ -108,6 +113,7 @@ def main():
                 result = {"network": case.name, "skipped": f"{left:.0f} s were left"}
             else:
                 began = time.time()
+                (folder / "fast.now").write_text(json.dumps({"began": began, **_limit(case)}))
                 print(f"{case.name}, {case.precision}", flush=True)
                 result = measure(case, folder, tiny=tiny)
                 result["seconds"] = time.time() - began

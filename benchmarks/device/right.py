@@ -1,7 +1,8 @@
 """Part 1: is it right on this device? Numbers beside numbers, each with a tolerance of its own.
 
-    python -m benchmarks.device.right FOLDER UNTIL [--tiny]
+    python -m benchmarks.device.right FOLDER UNTIL [I/N] [--tiny]
 
+I/N: every Nth check alone, from the Ith.
 Writes one JSON object a check to FOLDER/right.jsonl: {"check", "error", "tolerance", "passed"}.
 The project's own tests run beside it; see run.py. What is compared with PyTorch runs on the card on
 both sides.
@@ -432,8 +433,10 @@ def checks():
 
 def main():
     folder, until = Path(sys.argv[1]), float(sys.argv[2])
+    parts = next((a for a in sys.argv[3:] if "/" in a), "0/1")
+    first, count = map(int, parts.split("/"))
     with (folder / "right.jsonl").open("a") as file:
-        for name, check, tolerance in checks():
+        for name, check, tolerance in checks()[first::count]:
             began = time.time()
             result = {"check": name, "tolerance": tolerance}
             if began > until:

@@ -36,6 +36,8 @@ TESTS = (
     "tests/nn/test_jit.py", "tests/nn/test_attention.py", "tests/losses/test_losses.py",
     "tests/optim/test_optimizers.py", "tests/train/test_resume.py", "tests/train/test_precision.py",
 )  # fmt: skip
+CHECKERS = 3  # processes that share the checks of right.py
+QUICK_FLAGS = "--xla_gpu_autotune_level=0 --xla_gpu_enable_triton_gemm=false"
 TINY_TESTS = ("tests/optim/test_terms.py",)
 
 
@@ -50,7 +52,7 @@ class Run:
         self.options = options
         self.folder = options.out.resolve()
         self.folder.mkdir(parents=True, exist_ok=True)
-        for old in ("right.jsonl", "fast.jsonl", "why.jsonl"):
+        for old in ("right.jsonl", "fast.jsonl", "fast.now", "why.jsonl"):
             (self.folder / old).unlink(missing_ok=True)
         self.ends = time.time() + 60 * options.minutes
         self.found = {"machine": {}, "parts": {}}
@@ -72,15 +74,22 @@ class Run:
         file = self.folder / f"{name}.jsonl"
         return [json.loads(line) for line in file.read_text().splitlines()] if file.exists() else []
 
-    def module(self, name, until, *arguments) -> int:
-        """Run benchmarks.device.NAME until its end, or 10 seconds after `until`; its exit code."""
+    def start(self, name, until, *arguments, **environment):
+        """Begin benchmarks.device.NAME in a process of its own."""
         command = [sys.executable, "-m", f"benchmarks.device.{name}", str(self.folder), str(until)]
         command += [*arguments, *(["--tiny"] if self.options.tiny else [])]
-        try:
-            return subprocess.run(command, cwd=ROOT, timeout=until - time.time() + 10).returncode
-        except subprocess.TimeoutExpired:
-            say(f"{name}: stopped, its time was over")
-            return -1
+        return subprocess.Popen(command, cwd=ROOT, env={**os.environ, **environment})
+
+    def end(self, process, until, is_stuck=lambda: False) -> str:
+        """Wait for a process, at most 10 seconds longer than `until`; how it ended, "" if well."""
+        while process.poll() is None:
+            late = time.time() > until + 10
+            if late or is_stuck():
+                process.kill()
+                process.wait()
+                return "stopped: the time of the part was over" if late else "stopped: it was stuck"
+            time.sleep(0.2)
+        return "" if process.returncode == 0 else f"its process ended with {process.returncode}"
 
 
 def begin(run):
@@ -130,16 +139,24 @@ def right(run, until):
     """The project's tests on this device, and the checks of right.py beside them."""
     log = run.folder / "tests.txt"
     tests = TINY_TESTS if run.options.tiny else TESTS
-    workers = 1 if run.options.tiny else max(1, (os.cpu_count() or 2) - 2)
+    workers = 1 if run.options.tiny else max(1, (os.cpu_count() or 2) - CHECKERS - 1)
+    # the machine's pytest may have plugins that warn, and warnings are errors here
     command = [sys.executable, "-m", "pytest", "-v", "-n", str(workers), "-p", "no:cacheprovider"]
+    command += ["-p", "no:benchmark"]
+    # hundreds of small programs, each for itself: without the timing of many kernels for each
+    quick = {} if run.options.tiny else {"XLA_FLAGS": QUICK_FLAGS}
     with log.open("w") as file:
         began = time.time()
         # in a group of its own, so that its workers end with it
         tests = subprocess.Popen(
             [*command, *tests], cwd=ROOT, stdout=file, stderr=subprocess.STDOUT,
-            start_new_session=True,
+            start_new_session=True, env={**os.environ, **quick},
         )  # fmt: skip
-        run.module("right", until)
+        count = 1 if run.options.tiny else CHECKERS
+        checkers = [run.start("right", until, f"{i}/{count}", **quick) for i in range(count)]
+        for checker in checkers:
+            if how := run.end(checker, until):
+                say(f"checks: {how}")
         try:
             tests.wait(max(1.0, until - time.time()))
         except subprocess.TimeoutExpired:
@@ -159,19 +176,31 @@ def fast(run, until):
     """The networks; where the process dies, a new one goes on behind the network it died of."""
     while True:
         done = len(run.lines("fast"))
-        code = run.module("fast", until, "--skip", str(done))
+        process = run.start("fast", until, "--skip", str(done))
+        how = run.end(process, until, lambda: _is_stuck(run.folder / "fast.now"))
         after = run.lines("fast")
-        if code == 0 or time.time() > until:
+        if not how:
             return {"networks": after}
         from benchmarks.device.networks import cases
 
         known = cases(run.options.tiny)
         if len(after) >= len(known):
             return {"networks": after}
-        say(f"{known[len(after)].name}: its process ended with {code}")
+        say(f"{known[len(after)].name}: {how}")
         with (run.folder / "fast.jsonl").open("a") as file:
-            result = {"network": known[len(after)].name, "error": f"the process ended with {code}"}
+            result = {"network": known[len(after)].name, "error": how}
             file.write(json.dumps(result) + "\n")
+        if time.time() > until:
+            return {"networks": run.lines("fast")}
+
+
+def _is_stuck(file) -> bool:
+    """Whether the network that is named in the file takes far longer than it should."""
+    try:
+        now = json.loads(file.read_text())
+    except (OSError, ValueError):
+        return False
+    return time.time() > now["began"] + now["seconds"]
 
 
 def why(run, until):
@@ -179,7 +208,9 @@ def why(run, until):
     networks = run.found["parts"].get("fast", {}).get("networks", [])
     timed = sorted((n for n in networks if "times_torch" in n), key=lambda n: n["times_torch"])
     worst = [n["network"] for n in timed[:2]]
-    run.module("why", until, *worst, *(["--compile"] if run.options.compile else []))
+    process = run.start("why", until, *worst, *(["--compile"] if run.options.compile else []))
+    if how := run.end(process, until):
+        say(how)
     return {"worst": worst, "networks": run.lines("why")}
 
 

@@ -1,8 +1,13 @@
-"""How a program is compiled: XLA options, chosen by rule from what the program holds.
+"""How a program is compiled: XLA options, chosen by rule from the device and the program.
 
 Convolutions on CPU: XLA has two ways to compute them, and the option below gives all of them, with
 the sums around them, to the library (YNNPACK) that is quicker: a ResNet-18 step takes 0.75 of the
-time, a U-Net step 0.9 (benchmarks/RESULTS.md). Products alone are as quick or quicker without it.
+time, a U-Net step 0.9 (benchmarks/RESULTS.md). Products alone are as quick or quicker without.
+
+Matrix products on a GPU: by default XLA writes kernels of its own for each shape, compiles dozens
+of them and times them all: on an H100 the first epoch of an MLP came after 26 s, the first step of
+a ResNet-50 had not come after 100. They go to the vendor's library, which has its kernels ready.
+
 An option that this version of XLA does not know is left out without noise.
 """
 
@@ -10,9 +15,10 @@ import dataclasses
 
 import numpy as np
 
-from cutaway.runtime import are_known, device, on_cpu
+from cutaway.runtime import are_known, device, on_cpu, on_gpu
 
 CONVOLUTION = {"xla_cpu_experimental_ynn_fusion_type": "LIBRARY_FUSION_TYPE_REDUCE"}
+LIBRARY_PRODUCTS = {"xla_gpu_enable_triton_gemm": False}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -34,6 +40,8 @@ def plan_for(jaxpr) -> Plan:
     Args:
         jaxpr: a closed jaxpr, as `jax.jit(f).trace(...)` has it.
     """
+    if on_gpu() and are_known(LIBRARY_PRODUCTS):
+        return Plan(LIBRARY_PRODUCTS, "on a GPU: matrix products go to the vendor's library")
     if not on_cpu():
         return Plan(None, f"on a {device().kind.upper()} XLA's defaults are used")
     count = _count(jaxpr.jaxpr, "conv_general_dilated")
