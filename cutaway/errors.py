@@ -67,9 +67,11 @@ class OutOfMemoryError(CutawayError, MemoryError):
     Attributes:
         asked_bytes, free_bytes: what was asked for in one piece, and what was free; None where
             it is not known.
+        is_general: whether it was raised where neither batch size nor precision is known.
     """
 
     asked_bytes = free_bytes = None
+    is_general = False
 
 
 def did_you_mean(name: str, known) -> str:

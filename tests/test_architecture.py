@@ -102,3 +102,28 @@ def test_jax_derivatives_stay_behind_their_doors(path):
         and node.value.id == "jax"
     }
     assert not used & {"grad", "vjp", "jvp", "value_and_grad", "jacobian", "jacrev", "jacfwd"}
+
+
+ASKS_FOR_DEVICES = {
+    "default_backend",
+    "device_count",
+    "devices",
+    "local_device_count",
+    "local_devices",
+}
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda p: str(p.relative_to(ROOT)))
+def test_the_device_is_asked_for_in_one_place(path):
+    if path.relative_to(ROOT) == Path("runtime/device.py"):
+        return
+    text = path.read_text()
+    used = {
+        node.attr
+        for node in ast.walk(ast.parse(text))
+        if isinstance(node, ast.Attribute)
+        and isinstance(node.value, ast.Name)
+        and node.value.id == "jax"
+    }
+    assert not used & ASKS_FOR_DEVICES
+    assert "jax_default_device" not in text and "jax_platform" not in text

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 import cutaway
-from cutaway.errors import CutawayError, OptionError, TrainingError
+from cutaway.errors import CutawayError, OptionError, OutOfMemoryError, TrainingError
 
 app = typer.Typer(
     name="cutaway",
@@ -25,6 +25,30 @@ RunArgument = Annotated[Path, typer.Argument(metavar="RUN", help="Folder of a ru
 DataArgument = Annotated[
     Path, typer.Argument(metavar="DATA", help="Data of the kind that the run was trained on.")
 ]
+
+
+def _use_device(kind: str | None) -> None:
+    if kind is not None:
+        from cutaway.runtime import use_device
+
+        use_device(kind)
+
+
+# used as soon as it is parsed, so that nothing has run before
+Device = Annotated[
+    str | None,
+    typer.Option(
+        "--device",
+        callback=_use_device,
+        metavar="cpu|gpu",
+        help="Device to compute on. [default: the GPU if there is one]",
+        show_default=False,
+    ),
+]
+PRECISION = (
+    "Of matrix products and convolutions: float32; tensorfloat32 (11 significant bits, on GPUs "
+    "only); bfloat16 (8 bits). [default: float32]"
+)
 
 
 def _version(wanted: bool) -> None:
@@ -113,6 +137,7 @@ def train(
     ) = None,
     validation: _option(float, TRAINING, "Share of the rows held out. [default: 0.2]") = None,
     seed: _option(int, TRAINING, "Of everything random. [default: 0]") = None,
+    precision: _option(str, TRAINING, PRECISION, metavar="NAME") = None,
     layers: _option(
         str, TABLES, 'Sizes of the hidden layers, "" for none. [default: 128,128]', metavar="N,N"
     ) = None,
@@ -153,6 +178,7 @@ def train(
             "--preflight/--no-preflight", help="Look at data and network before, for seconds."
         ),
     ] = True,
+    device: Device = None,
     as_json: Json = False,
 ) -> None:
     """Train a network on your data, show it working, and save it as a run."""
@@ -174,6 +200,7 @@ def train(
         "patience": patience,
         "validation": validation,
         "seed": seed,
+        "precision": precision,
         "layers": None if layers is None else _sizes(layers),
         "activation": activation,
         "loss": LOSS_ALIASES.get(loss, loss),
@@ -225,6 +252,7 @@ def tune(
     seed: _option(int, None, "Of everything random. [default: 0]") = None,
     kind: _option(str, None, "What DATA is, if it is taken for something else.") = None,
     fixed: Fixed = None,
+    device: Device = None,
     as_json: Json = False,
 ) -> None:
     """Try learning rates, sizes, optimizers and more on your data, and keep the best run."""
@@ -251,6 +279,7 @@ def compare(
     epochs: _option(int, None, "Most epochs of the network. [default: fits the data]") = None,
     kind: _option(str, None, "What DATA is, if it is taken for something else.") = None,
     fixed: Fixed = None,
+    device: Device = None,
     as_json: Json = False,
 ) -> None:
     """Say when depth pays: the network beside linear models and trees, on more and more rows."""
@@ -269,6 +298,7 @@ def predict(
         Path | None,
         typer.Option(metavar="FILE", help="CSV file to write. [default: print them]"),
     ] = None,
+    device: Device = None,
     as_json: Json = False,
 ) -> None:
     """Predict the target for every row or image of new data."""
@@ -278,7 +308,9 @@ def predict(
 
 
 @app.command(epilog="Example: **cutaway evaluate runs/students more_students.csv**")
-def evaluate(run: RunArgument, data: DataArgument, as_json: Json = False) -> None:
+def evaluate(
+    run: RunArgument, data: DataArgument, device: Device = None, as_json: Json = False
+) -> None:
     """Say how good a run is on other data that have the target."""
     from cutaway.cli.use import evaluate_command
 
@@ -311,16 +343,18 @@ def bench(
     kind: _option(str, None, "What DATA is, if it is taken for something else.") = None,
     model: _option(str, None, "Which network. [default: fits the data]", metavar="NAME") = None,
     batch_size: _option(int, None, "Rows a step. [default: fits the data]") = None,
+    precision: _option(str, None, PRECISION, metavar="NAME") = None,
     seconds: Annotated[float, typer.Option(help="How long to measure.")] = 2.0,
     explain: Annotated[
         bool, typer.Option("--explain", help="Show how the step was compiled, and why.")
     ] = False,
+    device: Device = None,
     as_json: Json = False,
 ) -> None:
     """Say how fast the network for your data trains on this machine."""
     from cutaway.cli.bench import bench_command
 
-    given = {"model": model, "batch_size": batch_size}
+    given = {"model": model, "batch_size": batch_size, "precision": precision}
     given = {name: value for name, value in given.items() if value is not None}
     bench_command(data, target, kind, given, seconds=seconds, explain=explain, as_json=as_json)
 
@@ -334,6 +368,7 @@ def generate(
         float, typer.Option(help="Below 1 keeps to what is likely; 0 takes the likeliest.")
     ] = 1.0,
     seed: Annotated[int, typer.Option(help="Of the draws.")] = 0,
+    device: Device = None,
     as_json: Json = False,
 ) -> None:
     """Write text with a run that was trained on a plain text."""
@@ -355,6 +390,7 @@ def export(
     ] = None,
     onnx: Annotated[bool, typer.Option("--onnx", help="The network, for other programs.")] = False,
     safetensors: Annotated[bool, typer.Option("--safetensors", help="The weights alone.")] = False,
+    device: Device = None,
     as_json: Json = False,
 ) -> None:
     """Write a run's network for other programs, and say what its inputs must look like."""
@@ -382,6 +418,7 @@ def explain(
     ) = None,
     top: Annotated[int, typer.Option(help="How many of the strongest paths are named.")] = 10,
     html: _option(Path, None, "Page to write, for a browser.", metavar="FILE") = None,
+    device: Device = None,
     as_json: Json = False,
 ) -> None:
     """Show why a run decided as it did on one row: every number of it, as arithmetic."""
@@ -415,6 +452,7 @@ def doctor(
         Path, None, "Folder for that run. [default: a new one in runs/]", metavar="RUN"
     ) = None,
     html: _option(Path, None, "Page to write, for a browser.", metavar="FILE") = None,
+    device: Device = None,
     as_json: Json = False,
 ) -> None:
     """Say what is wrong with a training, and prove what mends it. Exit code 1: something is."""
@@ -449,6 +487,7 @@ def race(
     png: _option(Path, None, "Picture to write.", metavar="FILE") = None,
     html: _option(Path, None, "Page to write, for a browser.", metavar="FILE") = None,
     listed: Annotated[bool, typer.Option("--list", help="List the surfaces.")] = False,
+    device: Device = None,
     as_json: Json = False,
 ) -> None:
     """Let optimizers run down a surface from one point, and say where they arrive."""
@@ -528,7 +567,7 @@ def run() -> None:
         if debug:
             raise
         _print_error(error, as_json)
-        sys.exit(1 if isinstance(error, TrainingError) else 2)
+        sys.exit(1 if isinstance(error, TrainingError | OutOfMemoryError) else 2)
     except KeyboardInterrupt:
         sys.exit(130)
     except BrokenPipeError:  # `cutaway ... | head` has seen enough
@@ -537,15 +576,26 @@ def run() -> None:
     except Exception as error:
         if debug:
             raise
-        _print_error(
-            CutawayError(
-                f"{type(error).__name__}: {error}",
-                expected="this not to happen: it is a fault of Cutaway",
-                mend="run the command again with --debug and report what it prints",
-            ),
-            as_json,
-        )
+        _print_error(_unforeseen(error), as_json)
         sys.exit(1)
+
+
+SMALLER = "fewer rows of data, or a smaller network"
+
+
+def _unforeseen(error: Exception) -> CutawayError:
+    """The error for an exception that is none of ours."""
+    from cutaway.runtime.exhaustion import general_error, host_error, is_exhaustion
+
+    if is_exhaustion(error):
+        return general_error(error, "this command", SMALLER)
+    if isinstance(error, MemoryError):
+        return host_error(error, "this command", SMALLER)
+    return CutawayError(
+        f"{type(error).__name__}: {error}",
+        expected="this not to happen: it is a fault of Cutaway",
+        mend="run the command again with --debug and report what it prints",
+    )
 
 
 def _print_error(error: CutawayError, as_json: bool) -> None:

@@ -1,8 +1,9 @@
 """cutaway bench."""
 
-from cutaway.cli.show import console, escape, print_json, table
+from cutaway.cli.show import console, escape, print_device, print_json, table
 from cutaway.runs import prepare
 from cutaway.runs.bench import bench
+from cutaway.runtime import device
 
 
 def bench_command(data, target, kind, given, *, seconds, explain, as_json) -> None:
@@ -13,8 +14,10 @@ def bench_command(data, target, kind, given, *, seconds, explain, as_json) -> No
         return
     console.print(
         f"[bold]{escape(prepared.spec['model'])}[/], {found['parameters']:,} parameters, batches "
-        f"of {found['batch_size']} {prepared.preprocessing.things}\n"
+        f"of {found['batch_size']} {prepared.preprocessing.things}"
     )
+    print_device(device(), found["precision"])
+    print()
     rows = [
         ("training steps a second", f"{found['steps_per_second']:,.1f}"),
         (f"{prepared.preprocessing.things} a second", f"{found['rows_per_second']:,.0f}"),

@@ -45,6 +45,18 @@ def number(value) -> str:
     return f"{value:,}" if isinstance(value, int) else str(value)
 
 
+def print_device(device, precision: str) -> None:
+    """The line that says what computes, and how a GPU would be faster.
+
+    Args:
+        device: of runtime.
+        precision: of products.
+    """
+    console.print(f"Device: {escape(device)}, {precision}")
+    if device.kind == "gpu" and precision == "float32":
+        console.print("[dim]Faster on it: --precision tensorfloat32 or bfloat16[/]")
+
+
 def print_notes(notes) -> None:
     for note in notes:
         console.print(f"[yellow]note[/] {escape(note)}")

@@ -3,10 +3,20 @@
 import shlex
 import sys
 
-from cutaway.cli.show import console, escape, number, print_json, print_notes, print_scores, table
+from cutaway.cli.show import (
+    console,
+    escape,
+    number,
+    print_device,
+    print_json,
+    print_notes,
+    print_scores,
+    table,
+)
 from cutaway.data import students_path
 from cutaway.doctor.preflight import preflight
 from cutaway.runs import prepare, write_report
+from cutaway.runtime import device
 
 MOST_CLASSES = 20
 LOOKED_AT = 1000  # rows that the doctor has a glance at
@@ -96,8 +106,10 @@ def _show_network(prepared) -> None:
         f"\nNetwork {name}, {prepared.net.summary().total:,} parameters; "
         f"{options.optimizer}, lr {options.rate():g}, {prepared.epochs} epochs in batches of "
         f"{prepared.batch_size}, {prepared.training_rows:,} {things} to train on, "
-        f"{len(prepared.held):,} held out\n"
+        f"{len(prepared.held):,} held out"
     )
+    print_device(device(), options.precision)
+    print()
 
 
 def _show_result(prepared, run) -> None:

@@ -49,6 +49,7 @@ def evaluate_command(run, data, *, as_json) -> None:
 
 
 def summary_command(what, sizes, *, as_json) -> None:
+    trained = {}
     if sizes is not None:
         from cutaway.models import mlp
 
@@ -61,12 +62,18 @@ def summary_command(what, sizes, *, as_json) -> None:
                 f"{what!r} is neither a run nor a list of layer sizes",
                 expected="the folder of a run, or sizes like 4,3,2,1",
             )
-        net = Run.open(what).net
+        run = Run.open(what)
+        net = run.net
+        # runs of older versions do not say
+        names = ("device", "precision")
+        trained = {name: run.metrics[name] for name in names if name in run.metrics}
     found = net.summary()
     if as_json:
-        print_json(found.to_dict())
-    else:
-        print(found)
+        print_json({**found.to_dict(), **trained})
+        return
+    print(found)
+    if trained:
+        console.print(f"\nTrained on: {escape(trained['device'])}, {trained['precision']}")
 
 
 def generate_command(run, prompt, length, temperature, seed, *, as_json) -> None:

@@ -7,12 +7,14 @@ written back afterwards. Nothing but values crosses.
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 from cutaway.errors import TrainingError
 from cutaway.nn.plan import Plan, plan_for
 from cutaway.nn.state import signature, unwrap, wrap
 from cutaway.ops.precision import current_precision
 from cutaway.runtime import cache_programs_by_default
+from cutaway.runtime.exhaustion import general_error, is_exhaustion
 
 
 class Compiled:
@@ -25,6 +27,7 @@ class Compiled:
         self.compiler_options = compiler_options
         self.plans = []  # the Plan of each program, in the order of compiling
         self._programs = {}  # signature -> program; a changed mode or attribute makes another
+        self._finished = set()  # (id of a program, shapes) that have run to their end once
 
     def __call__(self, *args):
         """Run the step once; args are Tensors, arrays or numbers, in tuples, lists or dicts."""
@@ -69,11 +72,42 @@ class Compiled:
         state = [(v.data, v.grad) for v in variables]
         if self.donate:
             state = _without_repeats(state)
-        out, state = program(state, unwrap(args))
+        values = unwrap(args)
+        try:
+            out, state = self._run_program(program, state, values)
+        except jax.errors.JaxRuntimeError as error:
+            if not is_exhaustion(error):
+                raise
+            raise self._exhausted(error, variables) from error
         for variable, (data, grad) in zip(variables, state, strict=True):
             variable.data = variable.data if data is None else data
             variable.grad = grad
         return wrap(out)
+
+    def _run_program(self, program, state, values):
+        """What the program returns; with new shapes, only once it is there.
+
+        JAX returns before a program ends, and its errors come later. Whether there is memory
+        enough is decided by the shapes: so it is known before the old values are replaced.
+        """
+        shapes = (id(program), *map(np.shape, jax.tree.leaves(values)))
+        if shapes in self._finished:
+            return program(state, values)
+        found = program(state, values)
+        if not any(isinstance(leaf, jax.core.Tracer) for leaf in jax.tree.leaves(found)):
+            jax.block_until_ready(found)
+        self._finished.add(shapes)
+        return found
+
+    def _exhausted(self, error, variables):
+        name = getattr(self.step, "__name__", "step")
+        advice = ["smaller arguments, such as fewer rows per call"]
+        if any(v.data.is_deleted() for v in variables if isinstance(v.data, jax.Array)):
+            advice.append(
+                "donate=False, which keeps the old values of the variables until the new ones are "
+                "there; those of this call are lost: build the network again or load its weights"
+            )
+        return general_error(error, f"the compiled function {name!r}", *advice)
 
     def _program(self, form, args, *static):
         """(the program for the owners as they are, their Variables)."""
@@ -116,7 +150,10 @@ def jit(step, *owners, donate: bool = True, compiler_options: dict | None = None
 
     A change of shapes, of train/eval mode, of `cutaway.precision` or of a plain attribute (like
     dropout's p) compiles anew; a change of values, the learning rate's too, does not. After an
-    exception the old values are back.
+    exception the old values are back, unless memory ran out in a step that donates them.
+
+    Raises:
+        OutOfMemoryError: by a call, if the program does not fit into the memory of the device.
 
     Example:
         >>> net = Linear(2, 1)

@@ -9,7 +9,9 @@ from cutaway.losses import LOSSES
 from cutaway.nn import jit, watch
 from cutaway.nn.convolution import _Convolution
 from cutaway.ops.correlation import choose
+from cutaway.ops.precision import precision
 from cutaway.ops.windows import padding_pairs
+from cutaway.runtime import device, explaining_exhaustion
 
 
 def bench(prepared, *, seconds: float = 2.0) -> dict:
@@ -20,10 +22,21 @@ def bench(prepared, *, seconds: float = 2.0) -> dict:
         seconds: how long to measure.
 
     Returns:
-        parameters, batch_size, first_step_seconds (compiling included), steps_per_second,
-        rows_per_second, megabytes (working memory of a step), plan and why (how it was compiled),
-        convolutions: [(path, layer, way)].
+        device, precision, parameters, batch_size, first_step_seconds (compiling included),
+        steps_per_second, rows_per_second, megabytes (working memory of a step), plan and why (how
+        it was compiled), convolutions: [(path, layer, way)].
+
+    Raises:
+        OutOfMemoryError: a step does not fit into the memory of the device.
     """
+    chosen, size = prepared.options.precision, prepared.batch_size
+    what = f"a training step with batch_size={size}"
+    explained = explaining_exhaustion(what, batch_size=size, accumulate=1, precision=chosen)
+    with precision(chosen), explained:
+        return {"device": str(device()), "precision": chosen, **_measured(prepared, seconds)}
+
+
+def _measured(prepared, seconds: float) -> dict:
     net, rows = prepared.net.train(), prepared.training[: prepared.batch_size]
     x, y = map(jax.device_put, (prepared.x[rows], prepared.targets()[rows]))
     optimizer = prepared.options.make_optimizer(net, prepared.training_rows)

@@ -140,6 +140,8 @@ class RunFolder:
     def expect_same(self, config: dict) -> None:
         """Raise RunError unless the run was begun with this config, up to the number of epochs."""
         before = self.read_json(self.config)
+        # the config of a run of before there was a choice
+        before["options"] = {"precision": "float32", **before.get("options", {})}
         differing = [
             f"{name} was {was!r}, now {now!r}"
             for name, was, now in _differences(before, json.loads(json.dumps(config)))

@@ -19,6 +19,7 @@ from cutaway.engine import Tensor, no_grad
 from cutaway.errors import DataError, OptionError, expect_choice, expect_range
 from cutaway.losses import sparse_categorical_cross_entropy_with_logits
 from cutaway.nn import jit, seed
+from cutaway.ops.precision import precision
 from cutaway.runs.networks import DEFAULT_LOSSES, build_network
 from cutaway.runs.options import TrainingOptions
 from cutaway.runs.prepared import Prepared
@@ -153,7 +154,8 @@ class LanguageRows(Preprocessing):
             knowing only how common each token is.
         """
         x, y = np.concatenate(x), np.concatenate(y)
-        nats = read_through(run.net, x, y)
+        with precision(run.precision):
+            nats = read_through(run.net, x, y)
         shares = (np.asarray(self.counts) + 1) / (sum(self.counts) + len(self.counts))
         guess = float(-np.log(shares[y]).mean())
         characters = len(self.tokenizer.decode(y)) if self.kind != "character" else len(y)
@@ -219,6 +221,7 @@ class LanguagePrepared(Prepared):
                 "lr": run.config["lr"],
                 "batch_size": self.batch_size,
                 "epochs": self.epochs,
+                "device": run.metrics.get("device"),
             },
             things=self.preprocessing.things,
             headings=self.preprocessing.headings,
@@ -412,7 +415,7 @@ def generate(
         return Tensor(jnp.concatenate([token, rest[:, 0]]))
 
     net.eval()
-    with no_grad():
+    with no_grad(), precision(run.precision):
         ids = jit(write, net, donate=False)(start[None], jax.random.PRNGKey(seed)).numpy()
     return tokenizer.decode(ids)
 

@@ -13,6 +13,7 @@ from cutaway.explain.panels import cut
 from cutaway.explain.story import WIDTH, Story, number
 from cutaway.files import write_atomically
 from cutaway.models import features_of
+from cutaway.ops.precision import precision
 from cutaway.runs.projection import Plane, projection_chart
 
 KEPT = 2000  # held-out examples, evenly through all of them
@@ -71,7 +72,8 @@ def likeness_of(run, x) -> "Likeness | None":
     if not run.folder.features.exists():
         return None
     kept = KeptFeatures.read(run.folder.features)
-    own = features_of(run.net, x)[0].reshape(-1)
+    with precision(run.precision):
+        own = features_of(run.net, x)[0].reshape(-1)
     return Likeness.found(kept, own, run.preprocessing.classes, run.config["target"])
 
 

@@ -26,6 +26,7 @@ from cutaway.nn import (
     Softmax,
     Standardise,
 )
+from cutaway.runtime.exhaustion import explaining_placing
 
 DEFAULT_LOSSES = {
     "binary": "binary_cross_entropy_with_logits",
@@ -75,8 +76,14 @@ def _output_activation(task: str, loss: str) -> str | None:
 
 
 def build_network(spec: dict):
-    """The network that `spec` describes, with new random weights."""
-    return BUILDERS[spec["model"]](spec)
+    """The network that `spec` describes, with new random weights.
+
+    Raises:
+        OutOfMemoryError: it does not fit.
+    """
+    narrower = "narrower layers: the weights of one grow with its width times that of the next"
+    with explaining_placing("the network", narrower):
+        return BUILDERS[spec["model"]](spec)
 
 
 def _build_mlp(spec):

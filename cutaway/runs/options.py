@@ -4,6 +4,7 @@ import dataclasses
 import math
 
 from cutaway.errors import expect_choice, expect_range
+from cutaway.ops.precision import PRECISIONS
 from cutaway.optim import OPTIMIZERS, AdamW, Cosine
 from cutaway.runs.space import Choice, Real
 
@@ -38,6 +39,8 @@ class TrainingOptions:
             end; 0 for none. Data that bring a test set keep to that one.
         patience: epochs without a better loss on the held-out rows after which training ends;
             None goes through all epochs. The best weights are kept either way.
+        precision: of matrix products and convolutions: "float32", "tensorfloat32" (differs from
+            float32 on GPUs only) or "bfloat16"; see cutaway.precision.
     """
 
     KEPT_BY = "val_loss"  # the weights that are kept are those where this was best
@@ -56,6 +59,7 @@ class TrainingOptions:
     validation: float = 0.2
     test: float = 0.0
     patience: int | None = None
+    precision: str = "float32"
 
     def __post_init__(self):
         expect_choice(self.optimizer, OPTIMIZERS, what="optimizer")
@@ -74,6 +78,7 @@ class TrainingOptions:
         if self.patience is not None:
             expect_range(self.patience, what="patience", least=1)
         expect_range(self.seed, what="seed", least=0)
+        expect_choice(self.precision, PRECISIONS, what="precision")
 
     def rate(self) -> float:
         """The learning rate, chosen for the optimizer where none was given."""

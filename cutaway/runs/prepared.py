@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from cutaway.errors import CutawayError, TrainingError
+from cutaway.errors import CutawayError, OutOfMemoryError, TrainingError
 from cutaway.losses import LOSSES, expects
 from cutaway.nn import seed
 from cutaway.runs.folder import RunFolder
@@ -94,7 +94,13 @@ class Prepared:
     def make_trainer(self) -> Trainer:
         """A Trainer for the network, which has not trained."""
         optimizer = self.options.make_optimizer(self.net, self.training_rows)
-        return trainer_for(self.net, self.spec["loss"], self.preprocessing, optimizer)
+        return trainer_for(
+            self.net,
+            self.spec["loss"],
+            self.preprocessing,
+            optimizer,
+            precision=self.options.precision,
+        )
 
     def train(self, out=None, *, resume: bool = False, callbacks=(), progress=None) -> Run:
         """Train and save the run.
@@ -108,6 +114,8 @@ class Prepared:
         Raises:
             RunError: the folder holds something else, or cannot be written to.
             TrainingError: the loss became NaN; the run holds the last good weights.
+            OutOfMemoryError: a step or the data do not fit into the memory of the device; the
+                folder is kept if an epoch was completed.
         """
         began = time.perf_counter()
         folder = RunFolder.begin(
@@ -139,6 +147,11 @@ class Prepared:
             )
         except TrainingError as error:
             trouble = error
+        except OutOfMemoryError as error:
+            if not trainer.epoch:
+                folder.discard()
+                raise
+            raise _with_folder(error, folder, trainer.epoch) from error.__cause__
         except CutawayError:
             folder.discard()  # nothing was trained: leave nothing half-made behind
             raise
@@ -154,6 +167,8 @@ class Prepared:
             "epochs": trainer.epoch,
             "best_epoch": stopping.best_epoch,
             "stopped": trainer.stopped,
+            "device": trainer.device,
+            "precision": self.options.precision,
         }
         if self.test is not None:
             results["test"] = self._score(run, *self.test)
@@ -244,6 +259,18 @@ class Prepared:
         }
 
 
+def _with_folder(error: OutOfMemoryError, folder, epochs: int) -> OutOfMemoryError:
+    """The error with what is left of the training."""
+    told = OutOfMemoryError(
+        error.came,
+        expected=error.expected,
+        mend=f"{error.mend}; the state after epoch {epochs} is in {folder.path}: where there is "
+        f"more memory, the same command with --out {folder.path} --resume continues from there",
+    )
+    told.asked_bytes, told.free_bytes = error.asked_bytes, error.free_bytes
+    return told
+
+
 def write_report(prepared: Prepared, run: Run, *, command: str = "") -> Path:
     """Write report.html into the run's folder; returns its path."""
     write_atomically(run.folder.report, prepared.page(run, command).encode())
@@ -268,6 +295,7 @@ def rows_page(prepared: Prepared, run: Run, command: str) -> str:
                 "batch_size": prepared.batch_size,
                 "epochs": prepared.epochs,
                 "loss": prepared.spec["loss"],
+                "device": run.metrics.get("device"),
             },
             headings=preprocessing.headings,
             columns=preprocessing.summary_rows(),

@@ -183,6 +183,9 @@ def _learning(data):
     if not len(data.history):
         return "<p>No epoch was completed.</p>"
     metrics = data.metrics
+    where = ""
+    if "device" in metrics:  # runs of older versions do not say
+        where = f" on the {escape(metrics['device'])}, in {metrics['precision']}"
     why = f" It ended because {escape(metrics['stopped'])}." if metrics.get("stopped") else ""
     best = (
         f" The weights kept are those of epoch {data.best_epoch}, the best on held-out "
@@ -191,7 +194,7 @@ def _learning(data):
         else ""
     )
     return (
-        f"<p>{metrics['epochs']} epochs in {metrics['seconds']:.1f} s.{why}{best}</p>"
+        f"<p>{metrics['epochs']} epochs in {metrics['seconds']:.1f} s{where}.{why}{best}</p>"
         f'<div class="chart">{curves(data.history, data.best_epoch)}</div>' + _flow(data)
     )
 

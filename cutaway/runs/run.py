@@ -24,7 +24,8 @@ class Run:
         preprocessing: the fitted Preprocessing.
         net: the network, in evaluation mode.
         history: the History of its training.
-        metrics: {"task", "train", "validation", "parameters", "seconds", ...}.
+        metrics: {"task", "train", "validation", "parameters", "seconds", "device", ...}.
+        precision: in which it was trained and predicts; see cutaway.precision.
 
     Example:
         >>> run = Run.open("runs/students")                            # doctest: +SKIP
@@ -39,7 +40,11 @@ class Run:
         self.net = net.eval()
         self.history = history
         self.metrics = metrics
-        self._trainer = trainer_for(net, config["network"]["loss"], preprocessing)
+        # runs of before there was a choice do not say
+        self.precision = config["options"].get("precision", "float32")
+        self._trainer = trainer_for(
+            net, config["network"]["loss"], preprocessing, precision=self.precision
+        )
 
     @classmethod
     def open(cls, path) -> "Run":
@@ -122,8 +127,14 @@ class Run:
         return f"Run({str(Path(self.path))!r}, {self.config['task']} {self.config['target']!r})"
 
 
-def trainer_for(net, loss: str, preprocessing, optimizer=None) -> Trainer:
+def trainer_for(net, loss: str, preprocessing, optimizer=None, *, precision: str) -> Trainer:
     """A Trainer with the loss of that name and the metrics that go with the task."""
     task = preprocessing.task
     names = {"regression": ["r2"], "language": []}.get(task, ["accuracy"])
-    return Trainer(net, loss=LOSSES[loss], optimizer=optimizer, metrics=[METRICS[n] for n in names])
+    return Trainer(
+        net,
+        loss=LOSSES[loss],
+        optimizer=optimizer,
+        metrics=[METRICS[n] for n in names],
+        precision=precision,
+    )

@@ -11,6 +11,7 @@ import numpy as np
 from cutaway.errors import OptionError
 from cutaway.models import features_of, known_body, load_body
 from cutaway.nn import seed
+from cutaway.ops.precision import precision
 from cutaway.optim import OPTIMIZERS
 from cutaway.runs.likeness import KeptFeatures
 from cutaway.runs.networks import transferred
@@ -49,7 +50,8 @@ class _Once(Prepared):
 
     def held_features(self, run) -> np.ndarray:
         """Features (rows, ...) of the held-out rows, by the weights that the run keeps."""
-        return features_of(run.net, self.x[self.held])
+        with precision(run.precision):
+            return features_of(run.net, self.x[self.held])
 
     def settle(self, run, begun: dict) -> None:
         """Decide whether the run keeps its weights or those with which it began."""
@@ -186,7 +188,8 @@ def prepare_transfer(
     }
     whole = transferred(spec, body)
     x, test = ready["x"], ready.get("test")
-    features = features_of(whole, x)
+    with precision(options.precision):
+        features = features_of(whole, x)
     _fit_scale(whole.head[0], features[ready["training"]])
     own = options.for_head()
     if own.lr is None:
@@ -196,7 +199,8 @@ def prepare_transfer(
         own = dataclasses.replace(own, lr=_rate(own.optimizer, scaled, loss))
     given = {**ready, "x": features, "spec": spec, "known": known}
     if test is not None and not options.fine_tune:
-        given["test"] = (features_of(whole, test[0]), test[1])
+        with precision(options.precision):
+            given["test"] = (features_of(whole, test[0]), test[1])
     prepared = HeadPrepared(**given, options=own, net=whole.head, whole=whole, raw=x)
     notes = list(ready["notes"])
     if own.weight_decay is None and OPTIMIZERS[own.optimizer] in DECAYING:
@@ -287,7 +291,13 @@ def _train_head(prepared):
     options, y = prepared.options, prepared.targets()
     held = (prepared.x[prepared.held], y[prepared.held])
     optimizer = options.make_optimizer(prepared.net, len(prepared.training))
-    trainer = trainer_for(prepared.net, prepared.spec["loss"], prepared.preprocessing, optimizer)
+    trainer = trainer_for(
+        prepared.net,
+        prepared.spec["loss"],
+        prepared.preprocessing,
+        optimizer,
+        precision=options.precision,
+    )
     history = trainer.fit(
         prepared.x[prepared.training],
         y[prepared.training],

@@ -1,4 +1,4 @@
-"""The device that programs run on: chosen here, named here, and asked for nowhere else.
+"""The device that programs run on: chosen here, named here, and looked up nowhere else.
 
 JAX takes the best device it finds. What is right on one kind of device only (how convolutions are
 computed, which options XLA gets, how steps are cut into programs) asks `on_cpu()` or `on_gpu()`.
@@ -53,8 +53,8 @@ def use_device(kind: str) -> Device:
         OptionError: an unknown kind, or a GPU that JAX does not find.
 
     Example:
-        >>> use_device("cpu").kind
-        'cpu'
+        >>> use_device("gpu")                                          # doctest: +SKIP
+        Device(kind='gpu', name='NVIDIA H100 80GB HBM3', cores=None, memory_bytes=63850610688)
     """
     expect_choice(kind, DEVICES, what="device")
     if kind == "cpu":  # if nothing has run yet, a card is not even opened
@@ -62,15 +62,27 @@ def use_device(kind: str) -> Device:
     try:
         found = jax.devices(kind)[0]
     except RuntimeError as error:
-        present = sorted({d.platform for d in jax.devices()})
-        raise OptionError(
-            f"device {kind!r}: JAX finds none on this machine, only {', '.join(present)}",
-            expected="a card, its driver, and the part of JAX that programs it",
-            mend='pip install "cutaway[cuda]" for NVIDIA cards; nvidia-smi shows whether the '
-            "driver sees the card",
-        ) from error
+        raise _missing(kind) from error
     jax.config.update("jax_default_device", found)
     return device()
+
+
+def _missing(kind: str) -> OptionError:
+    """The error for a kind of device that JAX does not have."""
+    allowed = jax.config.jax_platforms
+    if allowed:
+        return OptionError(
+            f"device {kind!r}: this process may use {allowed} only, by JAX_PLATFORMS or "
+            "an earlier use_device",
+            expected="a process that may use every device",
+            mend=f'unset JAX_PLATFORMS, and call use_device("{kind}") before anything else',
+        )
+    present = sorted({d.platform for d in jax.devices()})
+    return OptionError(
+        f"device {kind!r}: JAX finds none on this machine, only {', '.join(present)}",
+        expected="an NVIDIA GPU, its driver, and JAX's CUDA plugin",
+        mend='pip install "cutaway[cuda]"; nvidia-smi shows whether the driver sees the GPU',
+    )
 
 
 def device() -> Device:
@@ -105,6 +117,11 @@ def free_bytes() -> int | None:
         if "bytes_limit" not in statistics:
             return None
         return statistics["bytes_limit"] - statistics.get("bytes_in_use", 0)
+    return free_host_bytes()
+
+
+def free_host_bytes() -> int | None:
+    """Memory of the computer that is available, as far as it is known."""
     try:
         lines = Path("/proc/meminfo").read_text().splitlines()
     except OSError:
@@ -121,10 +138,9 @@ def _current():
 
 
 def _platform() -> str:
-    chosen = jax.config.jax_default_device
-    if chosen is None:
+    if jax.config.jax_default_device is None:
         return jax.default_backend()
-    return chosen if isinstance(chosen, str) else chosen.platform
+    return _current().platform
 
 
 def _cores() -> int:

@@ -13,6 +13,7 @@ import contextlib
 import dataclasses
 import hashlib
 import json
+import os
 import subprocess
 import sys
 import tempfile
@@ -24,12 +25,15 @@ import numpy as np
 from cutaway.errors import OptionError, RunError, expect_range
 from cutaway.files import write_atomically
 from cutaway.runs import prepare
+from cutaway.runtime import device
 from cutaway.search.result import Tuned, finish
 from cutaway.search.study import Study, import_optuna
 from cutaway.search.trial import run_trial
 
 TEST = 0.2  # share of the rows that no trial sees
 FORMAT = 1
+# the process that starts the others holds three quarters of a GPU; these share the rest of it
+_ON_DEMAND = {"XLA_PYTHON_CLIENT_PREALLOCATE": "false"}
 
 
 def tune(
@@ -156,6 +160,7 @@ def _work_together(out, study, data, asked, places, jobs, told):
             "data": None if data is None else str(data),
             "asked": asked,
             "places": places[k::jobs],
+            "device": device().kind,
         }
         # a pipe that nobody reads would fill up; closed when it has been read
         said = tempfile.TemporaryFile("w+")  # noqa: SIM115
@@ -166,6 +171,7 @@ def _work_together(out, study, data, asked, places, jobs, told):
             stdout=subprocess.DEVNULL,
             stderr=said,
             text=True,
+            env={**_ON_DEMAND, **os.environ},
         )
         worker.stdin.write(json.dumps(task))
         worker.stdin.close()

@@ -6,12 +6,15 @@ import sys
 from pathlib import Path
 
 from cutaway.runs import prepare
+from cutaway.runtime.device import DEVICES, use_device
 from cutaway.search.trial import run_trial
 from cutaway.search.tune import open_space, study_of
 
 
 def work(task: dict) -> int:
     """0, or 130 if it was interrupted."""
+    if task["device"] in DEVICES:
+        use_device(task["device"])
     asked = {k: tuple(v) if isinstance(v, list) else v for k, v in task["asked"].items()}
     target, kind = asked.pop("target"), asked.pop("kind")
     base = prepare(task["data"], target, kind=kind, **asked)

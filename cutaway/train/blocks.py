@@ -12,6 +12,12 @@ import numpy as np
 
 from cutaway.engine import as_array
 from cutaway.errors import DataError, OptionError, ShapeError, expect_range
+from cutaway.runtime.exhaustion import explaining_placing
+
+AS_STREAM = (
+    "pass a stream, of which one block at a time is on the device: "
+    "fit(cutaway.data.ArrayStream(x, y))"
+)
 
 
 class Memory:
@@ -92,12 +98,17 @@ def is_stream(x) -> bool:
     return hasattr(x, "blocks") and hasattr(x, "block_rows") and hasattr(x, "rows")
 
 
-def to_device(x, y, *, what: str = "x and y"):
+def to_device(x, y, *, what: str = "x and y", instead: str = AS_STREAM):
     """Check a pair of arrays and put it on the device.
+
+    Args:
+        what: they are, for errors.
+        instead: what to do if they do not fit into its memory.
 
     Raises:
         ShapeError: different numbers of rows.
         DataError: no rows; NaN or infinity.
+        OutOfMemoryError: they do not fit.
     """
     if np.ndim(x) == 0 or np.ndim(y) == 0:
         raise ShapeError(
@@ -115,7 +126,9 @@ def to_device(x, y, *, what: str = "x and y"):
         raise DataError(f"{what}: no rows", expected="at least one example")
     expect_finite(x, "x")
     expect_finite(y, "y")
-    return _on_device(x), _on_device(y)
+    named = f"the data ({what} of shapes {np.shape(x)} and {np.shape(y)})"
+    with explaining_placing(named, instead):
+        return jax.block_until_ready((_on_device(x), _on_device(y)))
 
 
 def _on_device(array):

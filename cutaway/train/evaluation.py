@@ -10,6 +10,7 @@ import numpy as np
 from cutaway.engine import Tensor, as_array, no_grad
 from cutaway.losses import expects
 from cutaway.nn.jit import jit
+from cutaway.runtime import explaining_exhaustion
 
 BATCH_ROWS = 1024
 BATCH_NUMBERS = 2**20  # rows of many numbers, like pictures, come fewer at a time
@@ -64,7 +65,8 @@ class Evaluator:
         rows = len(x)
         size = min(batch_rows(x) if batch_size is None else batch_size, rows) or 1
         parts = []
-        with evaluation_mode(self.net):
+        what = f"a prediction for {size} rows at once"
+        with evaluation_mode(self.net), explaining_exhaustion(what, batch_size=size):
             for start in range(0, rows, size):
                 part = np.asarray(x[start : start + size])
                 short = size - len(part)

@@ -14,6 +14,7 @@ from cutaway.nn.random import generator
 from cutaway.nn.state import named_variables
 from cutaway.ops.precision import PRECISIONS, current_precision, precision
 from cutaway.optim import Adam
+from cutaway.runtime import device, explaining_exhaustion
 from cutaway.train.blame import Origin, find_origin
 from cutaway.train.blocks import Memory, Stream, expect_batch, expect_parts, is_stream, to_device
 from cutaway.train.checks import check_fit
@@ -55,10 +56,14 @@ class Trainer:
             validation and prediction, before the mix: scaling of uint8 pictures, so that the
             whole set may stay uint8, or augmentation by a Module that looks at its `training`.
             No gradient flows through it, and it is not part of the net that is saved.
-        precision: "bfloat16" computes matrix products and convolutions with fewer bits, see
-            cutaway.precision; None: as the surrounding context says, "float32" by default.
+        precision: of matrix products and convolutions, see cutaway.precision: "float32",
+            "tensorfloat32" (differs from float32 on GPUs only) or "bfloat16"; parameters, sums
+            and the optimizer are float32 in each. None: as the surrounding context says,
+            "float32" by default.
 
     Attributes:
+        device: what the last fit ran on, like "GPU (NVIDIA H100 80GB HBM3, 60 GiB for
+            programs)"; None before.
         history: the History of the last fit.
         epoch: epochs that are complete.
         stopped: why training ended before its last epoch, otherwise None.
@@ -98,6 +103,7 @@ class Trainer:
         if precision is not None:
             expect_choice(precision, PRECISIONS, what="precision")
         self.precision = precision
+        self.device = None
         self.history = History()
         self.epoch = 0
         self.stopped = None
@@ -142,6 +148,8 @@ class Trainer:
             OptionError, ShapeError, DataError: arguments that do not fit; nothing was trained.
             TrainingError: the loss became NaN or infinite. Says at which step and where it
                 began; the network has the weights from before (the best, with EarlyStopping).
+            OutOfMemoryError: the data or a step do not fit into the memory of the device. Says
+                what to lower and by how much; the network has the weights from before.
         """
         expect_range(epochs, what="epochs", least=1)
         expect_parts(accumulate, batch_size)
@@ -156,6 +164,7 @@ class Trainer:
 
         self.history, self.epoch, self.stopped = History(), 0, None
         self._seed, self._batch_size = seed, batch_size
+        self.device = str(device())
         self._steps.accumulate = accumulate
         self._watching = callbacks
         if self.average is not None:
@@ -192,8 +201,9 @@ class Trainer:
 
     def evaluate(self, x, y) -> dict:
         """{"loss": ..., metric: ...} of the network as it is, on (rows, ...) arrays."""
-        with self._computing():
-            return self._evaluator.evaluate(Memory(*to_device(x, y)))
+        held = Memory(*to_device(x, y, instead="evaluate fewer rows at a time"))
+        with self._computing(), explaining_exhaustion("an evaluation", instead="fewer rows"):
+            return self._evaluator.evaluate(held)
 
     def predict(self, x, *, batch_size: int | None = None) -> np.ndarray:
         """The network's outputs for (rows, ...) inputs, in evaluation mode.
@@ -216,7 +226,7 @@ class Trainer:
         losses, done = 0.0, 0
         self._prepared.train()
         for x, y, order, steps in training.epoch(rng, self._batch_size):
-            for chunk in self._steps.run(x, y, order, steps):
+            for chunk in self._chunks(x, y, order, steps):
                 self._expect_finite(chunk, x, y, order)
                 losses += float(chunk.losses.sum(dtype=np.float64))
                 done += len(chunk.losses)
@@ -227,7 +237,8 @@ class Trainer:
                     return  # half an epoch does not count
         row = {"epoch": self.epoch + 1, "loss": losses / done, "lr": float(self.optimizer.lr)}
         if held is not None:
-            with self._averaged():
+            explained = explaining_exhaustion("the validation", instead="fewer validation rows")
+            with self._averaged(), explained:
                 scores = self._evaluator.evaluate(held)
             row.update({f"val_{name}": value for name, value in scores.items()})
         row["seconds"] = round(time.perf_counter() - began, 6)
@@ -239,6 +250,16 @@ class Trainer:
                 callback.on_epoch(self, row)
         if self._interrupted:
             self.stop("interrupted")
+
+    def _chunks(self, x, y, order, steps: int):
+        """The chunks of a block, as Steps.run yields them."""
+        size, parts = self._batch_size, self._steps.accumulate
+        what = f"a training step with batch_size={size}"
+        what += f" and accumulate={parts}" if parts > 1 else ""
+        with explaining_exhaustion(
+            what, batch_size=size, accumulate=parts, precision=current_precision()
+        ):
+            yield from self._steps.run(x, y, order, steps)
 
     def _expect_finite(self, chunk, x, y, order):
         bad = np.flatnonzero(~np.isfinite(chunk.losses))
@@ -321,6 +342,7 @@ class Trainer:
             "stopped": None if self.stopped == "interrupted" else self.stopped,
             "seed": self._seed,
             "batch_size": self._batch_size,
+            "precision": self.precision or current_precision(),
             "history": self.history.rows,
             "callbacks": kept,
             "arrays": {k: [list(v.shape), str(v.dtype)] for k, v in arrays.items()},
@@ -341,7 +363,13 @@ class Trainer:
 
     def load_training_state(self, arrays: dict, notes: dict) -> None:
         """Take over what `training_state` returned."""
-        for name, now in (("seed", self._seed), ("batch_size", self._batch_size)):
+        asked = {
+            "seed": self._seed,
+            "batch_size": self._batch_size,
+            "precision": self.precision or current_precision(),
+        }
+        notes = {"precision": "float32", **notes}  # older checkpoints do not say
+        for name, now in asked.items():
             if now is not None and now != notes[name]:
                 raise RunError(
                     f"the training was begun with {name}={notes[name]}, not {now}",
@@ -383,7 +411,9 @@ class Trainer:
             )
             chosen, held = chosen.astype(np.int32), held.astype(np.int32)
             return Memory(*arrays, chosen), Memory(*arrays, held)
-        held = Memory(*to_device(*validation, what="validation"))
+        held = Memory(
+            *to_device(*validation, what="validation", instead="pass fewer validation rows")
+        )
         return training or Memory(*arrays), held
 
     @staticmethod
