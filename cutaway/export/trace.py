@@ -128,7 +128,11 @@ def _jaxpr(net, variables, inputs, batch):
         return [x.data if isinstance(x, Tensor) else x for x in found]
 
     state = [variable.data for variable in variables.values()]
-    shaped = [jax.ShapeDtypeStruct((batch, *shape), dtype) for shape, dtype in inputs]
+    # whole numbers of 64 bits, which others like, are 32 here
+    shaped = [
+        jax.ShapeDtypeStruct((batch, *shape), jax.dtypes.canonicalize_dtype(dtype))
+        for shape, dtype in inputs
+    ]
     return jax.make_jaxpr(forward)(state, *shaped), calls
 
 

@@ -34,7 +34,7 @@ def cache_programs(folder) -> None:
 
     Example:
         >>> import cutaway as ct
-        >>> ct.cache_programs(None)
+        >>> ct.cache_programs("~/scratch/programs")                    # doctest: +SKIP
     """
     global _decided
     _decided = True

@@ -35,6 +35,7 @@ class Progress(Callback):
         self._first_epoch = trainer.epoch
         self._steps = 0
         self._scores = ""
+        self._is_moving = False
 
     def on_chunk(self, trainer, done, total, loss):
         if done <= self._steps:
@@ -52,7 +53,9 @@ class Progress(Callback):
             completed=share,
             description=f"epoch {trainer.epoch + 1}/{epochs}",
             numbers=f"loss {loss:.4g}{self._scores}  {_rate(rate)} steps/s  {_clock(left)} left",
+            refresh=not self._is_moving,  # a short training is over before the next time anyway
         )
+        self._is_moving = True
 
     def on_epoch(self, trainer, row):
         shown = [(k[4:], v) for k, v in row.items() if k.startswith("val_")][:2]

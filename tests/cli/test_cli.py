@@ -217,7 +217,7 @@ def test_ctrl_c_saves_the_run_and_exits_with_130(tmp_path):
 def test_a_terminal_sees_a_moving_display(tmp_path):
     parent, child = pty.openpty()
     process = subprocess.Popen(
-        [sys.executable, "-m", "cutaway", "train", "--epochs", "1000", "--out", "run"],
+        [sys.executable, "-m", "cutaway", "train", "--epochs", "30", "--out", "run"],
         cwd=tmp_path, env={**os.environ, "COLUMNS": "80", "TERM": "xterm"},
         stdin=subprocess.DEVNULL, stdout=child, stderr=child,
     )  # fmt: skip

@@ -65,10 +65,14 @@ def test_a_second_process_compiles_nothing_and_gives_the_same_bits(tmp_path):
 
 def test_jax_settings_come_first(tmp_path, monkeypatch):
     monkeypatch.setattr(cache, "_decided", False)
-    before = jax.config.jax_compilation_cache_dir
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
-    cache.cache_programs_by_default()  # conftest.py has named a folder
-    assert jax.config.jax_compilation_cache_dir == before and not any(tmp_path.iterdir())
+    before = jax.config.jax_compilation_cache_dir
+    jax.config.update("jax_compilation_cache_dir", "somewhere")
+    try:
+        cache.cache_programs_by_default()
+        assert jax.config.jax_compilation_cache_dir == "somewhere" and not any(tmp_path.iterdir())
+    finally:
+        jax.config.update("jax_compilation_cache_dir", before)
 
 
 def test_the_folder_follows_the_platform(monkeypatch):
