@@ -13,8 +13,8 @@ import itertools
 import numpy as np
 
 import cutaway as ct
-from cutaway.explain.story import align, number
 from cutaway.nn import init
+from cutaway.story.text import align, number
 
 LAYERS, WIDTH = 10, 16
 

@@ -11,8 +11,8 @@ import argparse
 import numpy as np
 
 import cutaway as ct
-from cutaway.explain import write_page
 from cutaway.nn import init
+from cutaway.story import write_page
 
 LAYERS, WIDTH = 10, 32
 

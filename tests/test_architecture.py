@@ -15,26 +15,29 @@ RANKS = {
     "engine": 1,
     "data": 1,
     "ops": 2,
+    "story": 2,
     "nn": 3,
     "losses": 3,
     "metrics": 3,
     "optim": 4,
-    "explain": 4,
+    "diagram": 4,
     "weights": 4,
+    "export": 4,
+    "landscape": 5,
+    "explain": 5,
     "models": 5,
-    "export": 5,
-    "train": 5,
-    "runs": 6,
-    "doctor": 7,
-    "search": 7,
-    "studio": 8,
-    "cli": 9,
+    "train": 6,
+    "runs": 7,
+    "doctor": 8,
+    "search": 8,
+    "studio": 9,
+    "cli": 10,
 }
 # `nn.jit` and `engine.from_jax` are wrappers around jax.jit and the users' door to jax.vjp;
 # curvature takes jax.jvp of our own gradient; a fused kernel's pull-back is its vendor's
 MAY_DIFFERENTIATE_WITH_JAX = {
     "engine/from_jax.py",
-    "explain/curvature.py",
+    "landscape/hessian.py",
     "ops/fused_attention.py",
 }
 

@@ -126,7 +126,7 @@ def _follow_ups(what, diagnosis, tried, treatment, applied, new, html, prepared)
 
 def _write(html, what, diagnosis, treatment):
     from cutaway.doctor.pictures import pictures
-    from cutaway.explain import write_page
+    from cutaway.story import write_page
 
     stories = [("Findings", diagnosis)]
     if treatment is not None:

@@ -4,7 +4,6 @@ from cutaway.cli.show import console, escape, print_json
 
 
 def explain_command(run, *, row, data, neuron, weight, top, html, as_json) -> None:
-    from cutaway.explain import write_page
     from cutaway.runs import Run
     from cutaway.runs.explain import (
         explain_row,
@@ -14,6 +13,7 @@ def explain_command(run, *, row, data, neuron, weight, top, html, as_json) -> No
         row_drawing,
         weight_path,
     )
+    from cutaway.story import write_page
 
     opened = Run.open(run)
     stories, whole = [], None

@@ -7,20 +7,21 @@ from cutaway.cli.show import console, escape, print_json
 
 
 def list_command(*, as_json) -> None:
-    from cutaway.explain import LANDSCAPES
+    from cutaway.landscape import SURFACES
 
     if as_json:
-        rows = {s.name: {"formula": s.formula, "about": s.about} for s in LANDSCAPES.values()}
+        rows = {s.name: {"formula": s.formula, "about": s.about} for s in SURFACES.values()}
         print_json({"surfaces": rows})
         return
-    for surface in LANDSCAPES.values():
+    for surface in SURFACES.values():
         console.print(f"[bold]{surface.name}[/]: {escape(surface.formula)}")
         about = textwrap.fill(surface.about, 78, initial_indent="  ", subsequent_indent="  ")
         console.print(escape(about))
 
 
 def race_command(surface, optimizers, *, steps, start, lr, png, html, as_json) -> None:
-    from cutaway.train import race, write_atomically
+    from cutaway.files import write_atomically
+    from cutaway.landscape import race
 
     found = race(surface, optimizers, steps=steps, start=start, lr=lr)
     written = []

@@ -4,7 +4,7 @@ import dataclasses
 import math
 import textwrap
 
-from cutaway.explain.story import WIDTH, Story, number
+from cutaway.story.text import WIDTH, Story, number
 
 
 @dataclasses.dataclass(frozen=True)

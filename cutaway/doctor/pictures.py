@@ -5,8 +5,8 @@ import math
 
 import numpy as np
 
-from cutaway.explain.figures import BLUE, ORANGE
-from cutaway.explain.story import WIDTH, Story, align, number
+from cutaway.story.figures import BLUE, ORANGE
+from cutaway.story.text import WIDTH, Story, align, number
 
 MOST_LAYERS = 12  # that a plot over time shows, spread over all
 STEADY = (1e-4, 1e-2)  # between which ‖Δw‖/‖w‖ usually is; around 1e-3 by common advice

@@ -22,7 +22,7 @@ from cutaway.doctor.symptoms import (
 )
 from cutaway.doctor.trial import Trial
 from cutaway.errors import CutawayError
-from cutaway.explain.story import WIDTH, number
+from cutaway.story.text import WIDTH, number
 
 TABLE_SECONDS, OTHER_SECONDS = 2.0, 8.0  # that steps may take, beyond compiling
 ROWS = 256  # of which inputs are looked at

@@ -10,7 +10,7 @@ import dataclasses
 from cutaway.doctor.finding import Measure
 from cutaway.doctor.reruns import ADAM_RATES, WORTH, Rerun
 from cutaway.errors import CutawayError
-from cutaway.explain.curvature import NEAR, Curvature, curvature
+from cutaway.landscape.hessian import NEAR, Curvature, curvature
 
 # Share of the way to what is attainable that a third of the program's epochs, added at its end,
 # goes if it is stuck. At that pace the rest would take more than 6 times the whole training.

@@ -13,8 +13,8 @@ from cutaway.doctor.program import Program, redraw
 from cutaway.doctor.reruns import Lab
 from cutaway.doctor.yardstick import Yardstick
 from cutaway.errors import CutawayError, OptionError, TrainingError, expect_range
-from cutaway.explain.figures import BLUE, GREY, ORANGE
-from cutaway.explain.story import WIDTH, Story, align, number
+from cutaway.story.figures import BLUE, GREY, ORANGE
+from cutaway.story.text import WIDTH, Story, align, number
 from cutaway.train import Callback
 
 SURE = 0.95  # of the interval

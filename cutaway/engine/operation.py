@@ -5,18 +5,20 @@ import inspect
 
 from cutaway.engine import tape
 from cutaway.engine.tensor import Tensor, as_array
+from cutaway.engine.traits import Activation, Traits
 from cutaway.errors import GradientError
 
 
 class Operation:
     """A function of arrays that can be differentiated by its own rule. Made by `operation`."""
 
-    def __init__(self, forward, *, name: str | None, saves: bool, differentiable: bool):
+    def __init__(self, forward, *, name, saves: bool, differentiable: bool, traits=None):
         functools.update_wrapper(self, forward)
         self.name = name or forward.__name__
         self.forward = forward
         self.saves = saves
         self.differentiable = differentiable
+        self.traits = Traits() if traits is None else traits
         self.rule = None
         parameters = inspect.signature(forward).parameters.values()
         self.input_names = [p.name for p in parameters if p.kind is p.POSITIONAL_OR_KEYWORD]
@@ -39,6 +41,12 @@ class Operation:
                 out.requires_grad = True
                 out.record = tape.Record(self, tensors, arrays, options, value, saved)
         return out
+
+    @property
+    def symbol(self) -> str:
+        """What formulas call it; its derivative is symbol'."""
+        activation = self.traits.activation
+        return self.name if activation is None or not activation.symbol else activation.symbol
 
     def __deepcopy__(self, memo):
         return self  # a copied network computes with the same functions
@@ -73,7 +81,18 @@ class Operation:
         return f"<operation {self.name}>"
 
 
-def operation(forward=None, *, name=None, saves: bool = False, differentiable: bool = True):
+def operation(
+    forward=None,
+    *,
+    name: str | None = None,
+    saves: bool = False,
+    differentiable: bool = True,
+    edges: str = "any",
+    role: str | None = None,
+    sign: str | None = None,
+    plumbing: bool = False,
+    activation: Activation | None = None,
+):
     """Make an Operation of a function of arrays.
 
     Positional parameters are inputs; keyword-only ones are options. The rule is written right
@@ -83,6 +102,9 @@ def operation(forward=None, *, name=None, saves: bool = False, differentiable: b
         name: what records and explanations call it; the function's own name by default.
         saves: the function returns `out, saved`, and its rule takes `saved` after `out`.
         differentiable: False for functions through which no gradient flows, like comparisons.
+        edges, role, sign, plumbing, activation: its traits, see engine.Traits: by them it is
+            explained, drawn and diagnosed. Without them it still works everywhere, element by
+            element.
 
     Example:
         >>> @operation
@@ -97,8 +119,10 @@ def operation(forward=None, *, name=None, saves: bool = False, differentiable: b
         12.0
     """
     if forward is None:
-        return functools.partial(operation, name=name, saves=saves, differentiable=differentiable)
-    return Operation(forward, name=name, saves=saves, differentiable=differentiable)
+        given = {k: v for k, v in locals().items() if k != "forward"}
+        return functools.partial(operation, **given)
+    traits = Traits(edges, role, sign, plumbing, activation)
+    return Operation(forward, name=name, saves=saves, differentiable=differentiable, traits=traits)
 
 
 def _value(x):

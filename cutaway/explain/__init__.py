@@ -1,36 +1,23 @@
-"""What a network looks like and what happened in it. Never runs training."""
+"""What happened in a network, as arithmetic: chain rule, forward pass, attributions."""
 
 import sys
 import types
 
 from cutaway.explain.attributed import Attribution
 from cutaway.explain.attribution import attribute
-from cutaway.explain.curvature import Curvature, curvature, curvature_of
-from cutaway.explain.draw import draw
 from cutaway.explain.explanation import Explanation, explain
 from cutaway.explain.flow import FlowStory
 from cutaway.explain.forward import ForwardStory
 from cutaway.explain.gradcam import GradCam, grad_cam
 from cutaway.explain.gradient import Factor, GradientStory, Path
-from cutaway.explain.landscapes import LANDSCAPES, Landscape, landscape
-from cutaway.explain.page import write_page
 from cutaway.explain.pictures import FeatureMaps, Filters, feature_maps, filters
 from cutaway.explain.sequences import AttentionMaps, HiddenStates, attention_maps, hidden_states
-from cutaway.explain.story import Story
-from cutaway.explain.surface import (
-    LossSurface,
-    filter_normalised,
-    loss_surface,
-    path_directions,
-    random_directions,
-)
-from cutaway.explain.svg import Drawing
 from cutaway.explain.update import explain_update
 from cutaway.explain.update_story import UpdateStory
 
 
 class _Callable(types.ModuleType):
-    """So that `ct.explain(net, x, y, loss=...)` works beside `ct.explain.draw`."""
+    """So that `ct.explain(net, x, y, loss=...)` works beside `ct.explain.attribute`."""
 
     def __call__(self, *args, **options):
         return explain(*args, **options)

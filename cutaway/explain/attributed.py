@@ -7,9 +7,9 @@ import numpy as np
 
 from cutaway.errors import OptionError
 from cutaway.explain import attributed_pictures as pictures
-from cutaway.explain import panels
 from cutaway.explain.reading import output_label
-from cutaway.explain.story import WIDTH, Story, align, number
+from cutaway.story import panels
+from cutaway.story.text import WIDTH, Story, align, number
 
 TITLES = {
     "integrated_gradients": "integrated gradients",

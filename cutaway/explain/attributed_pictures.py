@@ -4,8 +4,8 @@ from html import escape
 
 import numpy as np
 
-from cutaway.explain import panels
-from cutaway.explain.story import WIDTH, number
+from cutaway.story import panels
+from cutaway.story.text import WIDTH, number
 
 SHOWN = 20  # columns or tokens in a plot
 

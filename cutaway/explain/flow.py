@@ -7,12 +7,11 @@ import textwrap
 import numpy as np
 
 from cutaway.explain.graph import Node
-from cutaway.explain.names import POOLED, SLOPES, Names
-from cutaway.explain.panels import new_axes
-from cutaway.explain.story import WIDTH, Story, align, number
+from cutaway.explain.names import Names
+from cutaway.story.panels import new_axes
+from cutaway.story.text import WIDTH, Story, align, number
 
 SATURATED = 0.05  # a slope below this share of the function's largest slope
-LARGEST_SLOPE = {"sigmoid": 0.25}  # of the others 1 or near it
 VANISHED, EXPLODED = 1e-3, 1e3  # first layer's gradient against the last one's
 
 
@@ -70,7 +69,8 @@ class FlowStory(Story):
         factors = getattr(link, "factors", None)
         slope = np.abs(factors[0]) if isinstance(factors, list) else np.ones(1)
         off = float(np.mean(slope == 0))
-        least = SATURATED * LARGEST_SLOPE.get(activation.name, 1.0)
+        known = activation.record.operation.traits.activation
+        least = SATURATED * (1.0 if known is None else known.largest_slope)
         flat = float(np.mean((slope < least) & (slope > 0)))
         return LayerFlow(
             layer,
@@ -192,10 +192,10 @@ def _activation_after(node, graph, names):
         name = names.of(current)
         if current is not node and name is not None:
             if name.symbol == "O" or (
-                current is graph.output and current.record.operation in SLOPES
+                current is graph.output and current.record.operation.traits.is_function
             ):
                 return current
-            if name.symbol not in ("n", "s", *POOLED):
+            if not name.is_pooled and name.symbol not in ("n", "s"):
                 continue
         waiting += [following[n.number] for n in consumers[current.number]]
     return None

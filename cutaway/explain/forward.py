@@ -7,10 +7,10 @@ import numpy as np
 from cutaway import ops
 from cutaway.engine import float64
 from cutaway.explain.graph import Node
-from cutaway.explain.names import ARITHMETIC, MOVEMENT, SYMBOLS, WEIGHTED, Names, name_of_origin
-from cutaway.explain.panels import signed_bars
+from cutaway.explain.names import Names, name_of_origin
 from cutaway.explain.paths import Links
-from cutaway.explain.story import WIDTH, Story, align, number
+from cutaway.story.panels import signed_bars
+from cutaway.story.text import WIDTH, Story, align, number
 
 # how results inside an operation are computed: (symbol, a symbol among the inputs) -> formula
 FORMULAS = {
@@ -101,7 +101,7 @@ class ForwardStory(Story):
     def _named(self, node, element):
         """The element itself, or the one with a name that it was moved from."""
         while node.record is not None and (
-            self._names.of(node) is None or node.record.operation in MOVEMENT
+            self._names.of(node) is None or node.record.operation.traits.edges == "movement"
         ):
             source, origin = self._links.origin(node, element)
             if source is None:
@@ -133,9 +133,8 @@ class ForwardStory(Story):
             return Stage(name, value, how, terms, bias[0] if bias else None), []
         inputs, before = self._inputs(node, element)
         own = self._names.of(node)
-        if len(inputs) == 1 and operation not in ARITHMETIC:
-            symbol = SYMBOLS.get(operation.name, operation.name)
-            return Stage(name, value, f"{symbol}({inputs[0][0]})", inputs=inputs), before
+        if len(inputs) == 1 and operation.traits.role != "arithmetic":
+            return Stage(name, value, f"{operation.symbol}({inputs[0][0]})", inputs=inputs), before
         how = (own.what.partition(" in ")[0] if own else operation.name) + " of"
         symbols = [self._names.of(n).symbol for n, _ in before]
         how = next((FORMULAS[own.symbol, s] for s in symbols if (own.symbol, s) in FORMULAS), how)
@@ -156,11 +155,15 @@ class ForwardStory(Story):
             part, at = waiting.pop(0)
             if part.record is None:
                 biases.append((part, at))
-            elif part.record.operation in WEIGHTED and hasattr(self._links.of(part), "terms"):
+            elif part.record.operation.traits.role == "weights" and hasattr(
+                self._links.of(part), "terms"
+            ):
                 products.append((part, at))
             elif part is not node and self._names.of(part) is not None:
                 return [], []  # a sum of something else, as in a residual connection
-            elif part.record.operation is ops.add or part.record.operation in MOVEMENT:
+            elif part.record.operation is ops.add or (
+                part.record.operation.traits.edges == "movement"
+            ):
                 waiting += list(self._sources(part, at))
             else:
                 return [], []

@@ -19,7 +19,6 @@ import numpy as np
 
 from cutaway.engine import Tensor, gradients
 from cutaway.errors import GradientError, OptionError
-from cutaway.explain import panels
 from cutaway.explain.reading import (
     expect_finite,
     expect_output_names,
@@ -32,8 +31,9 @@ from cutaway.explain.reading import (
     still,
     target_indices,
 )
-from cutaway.explain.story import WIDTH, Story, align, number
 from cutaway.nn import Conv1d, Conv2d, Conv3d, Module
+from cutaway.story import panels
+from cutaway.story.text import WIDTH, Story, align, number
 
 REGIONS = 8  # along each side of an image, in a text
 

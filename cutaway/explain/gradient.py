@@ -7,13 +7,12 @@ import textwrap
 import numpy as np
 
 from cutaway import ops
-from cutaway.engine import float64
+from cutaway.engine import Operation, float64
 from cutaway.errors import GradientError
-from cutaway.explain.links import MOVEMENT
-from cutaway.explain.names import SLOPES, SYMBOLS, WEIGHTED, Names, name_of_origin
-from cutaway.explain.panels import signed_bars
+from cutaway.explain.names import Names, name_of_origin
 from cutaway.explain.paths import Links, strongest_paths
-from cutaway.explain.story import WIDTH, Story, align, number
+from cutaway.story.panels import signed_bars
+from cutaway.story.text import WIDTH, Story, align, number
 
 TOLERANCE = 1e-9  # of the sum over all paths against the engine's gradient, relative
 ROUNDING = 1e-13  # of the largest path: a sum below that is zero
@@ -31,7 +30,7 @@ class Factor:
         above, below: names of the two elements, the one nearer to the loss first.
         value: the derivative.
         what: what it is, in words.
-        activation: the activation function whose slope it is, or None.
+        activation: the operation whose slope it is, where it is a function of one value, or None.
         latex: the fraction.
     """
 
@@ -39,7 +38,7 @@ class Factor:
     below: str
     value: float
     what: str
-    activation: str | None
+    activation: Operation | None
     latex: str
 
     @property
@@ -219,8 +218,9 @@ def notes_of(factors) -> list:
     slopes = [f for f in factors if f.activation is not None]
     flat = [f for f in slopes if abs(f.value) < FLAT]
     for f in flat[:3]:
-        symbol = SYMBOLS.get(f.activation, f.activation)
-        notes.append(f"{symbol}' = {number(f.value)} at {f.below}: the neuron is saturated")
+        notes.append(
+            f"{f.activation.symbol}' = {number(f.value)} at {f.below}: the neuron is saturated"
+        )
     product = float(np.prod([f.value for f in slopes])) if slopes else 1.0
     if len(slopes) > 2 and abs(product) < 1e-3:
         notes.append(
@@ -265,7 +265,7 @@ def _named(steps, product, names: Names, links: Links) -> Path:
                 text[b],
                 float(np.prod([s.factor for s in steps[a + 1 : b + 1]])),
                 _meaning(steps[a : b + 1], names, links),
-                operations[0].name if operations[0] in SLOPES else None,
+                operations[0] if operations[0].traits.is_function else None,
                 rf"\frac{{\partial {latex[a]}}}{{\partial {latex[b]}}}",
             )
         )
@@ -278,11 +278,11 @@ def _meaning(steps, names: Names, links: Links) -> str:
     if steps[0].node is names.graph.result:
         return "slope of the loss"
     for above, below in itertools.pairwise(steps):
-        if above.node.record.operation in WEIGHTED:
+        if above.node.record.operation.traits.role == "weights":
             return _partner(above, below, names, links)
-    if operations[0] in SLOPES:
+    if operations[0].traits.is_function:
         return f"slope of {operations[0].name}"
-    calculated = [o for o in operations if o not in MOVEMENT]
+    calculated = [o for o in operations if o.traits.edges != "movement"]
     if steps[-1].node.leaf is not None and set(calculated) == {ops.add}:
         return "added as it is"
     if steps[-1].node.leaf is not None and ops.multiply in calculated:

@@ -3,8 +3,9 @@
 An edge goes from an element of a source to an element of the node; its factor is the local
 derivative ∂(element of the node)/∂(element of the source), taken from the operation's own rule.
 What differs from operation to operation is only which edges exist: one each for elementwise
-functions, a row and a column for matrix products, a window for convolutions. An operation that is
-not known here gets all its derivatives by pulling a gradient of 1 back from each of its elements.
+functions, a row and a column for matrix products, a window for convolutions: a trait of the
+operation (engine/traits.py). One whose edges may be any gets all its derivatives by pulling a
+gradient of 1 back from each of its elements.
 
 Each link has two methods:
     spread(values, ring)    what flows from the sources' elements to the node's, see rings.py
@@ -26,39 +27,24 @@ from cutaway.ops.windows import padding_pairs, per_axis
 
 LARGEST = 40_000_000  # factors of an unknown operation, 8 bytes each
 
-ELEMENTWISE = {
-    *(ops.add, ops.subtract, ops.multiply, ops.divide, ops.power, ops.maximum, ops.minimum),
-    *(ops.where, ops.negative, ops.exp, ops.expm1, ops.log, ops.log1p, ops.sqrt, ops.square),
-    *(ops.absolute, ops.sin, ops.cos, ops.sign, ops.clip, ops.threshold, ops.linear, ops.sigmoid),
-    *(ops.tanh, ops.relu, ops.leaky_relu, ops.parametric_relu, ops.elu, ops.selu, ops.softplus),
-    *(ops.relu6, ops.silu, ops.swish, ops.gelu, ops.gelu_tanh),
-}
-MOVEMENT = {
-    *(ops.reshape, ops.transpose, ops.broadcast_to, ops.squeeze, ops.expand_dims, ops.flip),
-    *(ops.pad, ops.shapes._join, ops.getitem, ops.take, ops.upsample_nearest, ops.pad_borders),
-}
-REDUCTIONS = {ops.sum, ops.mean, ops.max, ops.min, ops.var, ops.std, ops.logsumexp}
-POOLS = {ops.max_pool, ops.average_pool}
-ROWWISE = {ops.softmax, ops.log_softmax, ops.layer_norm, ops.rms_norm, ops.local_response_norm}
-
 
 def link_of(node: Node):
     """The link into a node that an operation made."""
-    operation, record = node.record.operation, node.record
+    edges, options = node.record.operation.traits.edges, node.record.options
     with float64():
-        if operation in ELEMENTWISE:
+        if edges == "elementwise":
             return Elementwise(node)
-        if operation in MOVEMENT:
+        if edges == "movement":
             return Movement(node)
-        if operation is ops.matmul:
+        if edges == "product":
             return Product(node)
-        if operation is ops.convolution:
+        if edges == "convolution":
             return Convolution(node)
-        if operation in REDUCTIONS:
+        if edges == "reduction":
             return Gathering(node, [_reduction_owner(node)])
-        if operation in POOLS:
+        if edges == "pool":
             return Gathering(node, _pool_owners(node))
-        if operation in ROWWISE and record.options.get("axis", -1) in (-1, len(node.shape) - 1):
+        if edges == "rowwise" and options.get("axis", -1) in (-1, len(node.shape) - 1):
             return Rowwise(node)
         return Dense(node)
 

@@ -14,20 +14,8 @@ import numpy as np
 
 from cutaway import ops
 from cutaway.explain.graph import Graph, Node
-from cutaway.explain.links import ELEMENTWISE, MOVEMENT, POOLS
-from cutaway.explain.story import subscript
+from cutaway.story.text import subscript
 
-WEIGHTED = {ops.matmul, ops.convolution, ops.transposed_convolution}
-ARITHMETIC = {
-    *(ops.add, ops.subtract, ops.multiply, ops.divide, ops.power, ops.where, ops.maximum),
-    *(ops.minimum, ops.negative),
-}
-SLOPES = ELEMENTWISE - ARITHMETIC  # activation functions that have one slope for each element
-ACTIVATIONS = SLOPES | {ops.softmax, ops.log_softmax}
-POOLED = {operation.name for operation in POOLS}
-NORMS = {ops.layer_norm, ops.rms_norm, ops.group_norm, ops.instance_norm, ops.batch_norm}
-# what the operations are called in formulas: their derivative is symbol'
-SYMBOLS = {"sigmoid": "σ", "linear": "id"}
 GREEK = {"ŷ": r"\hat y", "σ": r"\sigma", "η": r"\eta", "∂": r"\partial"}
 
 
@@ -41,6 +29,7 @@ class Name:
         time: the step of a sequence, or None.
         what: a few words: which layer or operation it is.
         turn: 2 for the second result of this name, and so on.
+        is_pooled: whether they are what windows were pooled to.
     """
 
     symbol: str
@@ -48,6 +37,7 @@ class Name:
     time: int | None = None
     what: str = ""
     turn: int = 1
+    is_pooled: bool = False
 
 
 class Names:
@@ -154,7 +144,7 @@ class Names:
         self._layers, self._layer_at = {}, {}
         within = {}  # module that runs: the layer whose weights it used last
         for node in self.graph.nodes:
-            if node.record is not None and node.record.operation in WEIGHTED:
+            if node.record is not None and node.record.operation.traits.role == "weights":
                 sources = sorted(node.sources, key=lambda s: s is None or s.leaf is None)
                 path = next(filter(None, map(self.weight_behind, sources)), None)
                 if path is not None:
@@ -165,7 +155,8 @@ class Names:
     def weight_behind(self, node) -> str | None:
         """The path of the parameter that a node is, or is but for its shape."""
         while node is not None and node.record is not None:
-            if node.record.operation not in MOVEMENT or node.record.operation is ops.take:
+            operation = node.record.operation
+            if operation.traits.edges != "movement" or operation is ops.take:
                 return None  # what is taken from a table is looked up: no weight of a product
             node = next((s for s in node.sources if s is not None), None)
         return None if node is None else self._paths.get(node.number)
@@ -179,11 +170,11 @@ class Names:
             return Name(symbol, layer, time, f"{symbol} in {node.module}")
         operation = node.record.operation
         what = f"{operation.name} in {node.module}" if node.module else operation.name
-        if operation in MOVEMENT or node.inside:
+        if operation.traits.edges == "movement" or node.inside:
             return None
-        if operation in WEIGHTED:
+        if operation.traits.role == "weights":
             return None if self._bias_after(node) else Name("z", layer, what=what)
-        if operation in ARITHMETIC:
+        if operation.traits.role == "arithmetic":
             if any(s is not None and self._bias_after(s) is node for s in node.sources):
                 return Name("z", layer, what=what)
             if node.module and self._is_last_of_module(node):
@@ -192,12 +183,12 @@ class Names:
         before = self._before(node)
         if operation is ops.linear and (before is None or before.symbol != "z"):
             return None  # as it was: its name stays
-        if operation in NORMS and self._is_last_of_module(node):
+        if operation.traits.role == "norm" and self._is_last_of_module(node):
             return Name("n", layer, what=what)
-        known = before is not None and before.symbol in ("z", "n", "s", "ŷ", *POOLED)
-        if operation in ACTIVATIONS and known:
+        known = before is not None and (before.is_pooled or before.symbol in ("z", "n", "s", "ŷ"))
+        if known and (operation.traits.is_function or operation.traits.activation):
             return Name("O", before.layer, before.time, what)
-        return Name(operation.name, layer, what=what)
+        return Name(operation.name, layer, what=what, is_pooled=operation.traits.edges == "pool")
 
     def _of_leaf(self, node) -> Name:
         if node.leaf is self.x:
@@ -234,7 +225,7 @@ class Names:
 
     def _bias_after(self, node):
         """The addition of a parameter right after a product, if there is one."""
-        if node.record is None or node.record.operation not in WEIGHTED:
+        if node.record is None or node.record.operation.traits.role != "weights":
             return None
         for other in self._consumers[node.number]:
             if other.record.operation is ops.add and any(
@@ -258,7 +249,7 @@ def name_of_origin(node, element, names: Names, links) -> str:
     """What an element is called, or by what it was made of the element that has a name."""
     value, made = node.value.ravel()[element], []
     while node is not None and names.of(node) is None:
-        if node.record is not None and node.record.operation not in MOVEMENT:
+        if node.record is not None and node.record.operation.traits.edges != "movement":
             made.append(node.record.operation.name)
         node, element = links.origin(node, element)
     if node is None:

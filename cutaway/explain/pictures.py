@@ -5,9 +5,7 @@ import dataclasses
 import numpy as np
 
 from cutaway.errors import OptionError, ShapeError, expect_range
-from cutaway.explain import panels
 from cutaway.explain.reading import find_layer, output_of, still
-from cutaway.explain.story import WIDTH, Story, align, number
 from cutaway.nn import (
     Conv1d,
     Conv2d,
@@ -17,6 +15,8 @@ from cutaway.nn import (
     ConvTranspose3d,
     Module,
 )
+from cutaway.story import panels
+from cutaway.story.text import WIDTH, Story, align, number
 
 SHOWN = 64  # pictures in a plot
 LINES = 16  # channels in a text

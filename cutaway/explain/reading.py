@@ -15,8 +15,8 @@ from cutaway.errors import (
     did_you_mean,
     expect_range,
 )
-from cutaway.explain.story import subscript
 from cutaway.nn import Module, Parameter, named_variables, watch
+from cutaway.story.text import subscript
 
 
 @contextlib.contextmanager

@@ -6,7 +6,6 @@ import numpy as np
 
 from cutaway.engine import Tensor
 from cutaway.errors import OptionError, ShapeError
-from cutaway.explain import panels
 from cutaway.explain.reading import (
     find_layer,
     output_of,
@@ -15,8 +14,9 @@ from cutaway.explain.reading import (
     run_one,
     still,
 )
-from cutaway.explain.story import WIDTH, Story, align, number
 from cutaway.nn import GRU, LSTM, RNN, Module, MultiHeadAttention
+from cutaway.story import panels
+from cutaway.story.text import WIDTH, Story, align, number
 
 RECURRENT = (RNN, LSTM, GRU)
 LINES = 24  # steps or tokens in a text

@@ -5,8 +5,8 @@ import operator
 import numpy as np
 
 from cutaway.errors import GradientError, OptionError, ShapeError, did_you_mean
-from cutaway.explain.story import subscript
 from cutaway.explain.update_story import UpdateStory, listed
+from cutaway.story.text import subscript
 
 
 def explain_update(optimizer, path, index=(), *, gradients=None) -> UpdateStory:

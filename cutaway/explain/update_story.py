@@ -6,7 +6,7 @@ import unicodedata
 import numpy as np
 
 from cutaway.errors import OptionError
-from cutaway.explain.story import WIDTH, Story, number
+from cutaway.story.text import WIDTH, Story, number
 
 MEANING = 38  # column where the meaning of a line begins, if its formula ends before
 HELD = "\u00a0"  # a space where a line is not broken

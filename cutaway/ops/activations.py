@@ -1,13 +1,18 @@
 """Activations: what a neuron makes of its sum z. Each derivative stands under its function."""
 
+import math
+
 import jax
 import jax.numpy as jnp
 
-from cutaway.engine import operation
+from cutaway.engine import Activation, operation
 from cutaway.ops.arithmetic import unbroadcast
 
 
-@operation
+@operation(
+    edges="elementwise",
+    activation=Activation("Threshold", range=(0, 1), largest_slope=0.0, turns_off=True),
+)
 def threshold(z, *, at=0.0):
     """Step: 1 where z >= at, otherwise 0. McCulloch & Pitts 1943.
 
@@ -21,7 +26,7 @@ def threshold_backward(grad, out, z, *, at=0.0):
     return jnp.zeros_like(grad)
 
 
-@operation
+@operation(edges="elementwise", activation=Activation("Identity", symbol="id"))
 def linear(z):
     """Identity: z, derivative 1."""
     return z
@@ -32,7 +37,10 @@ def linear_backward(grad, out, z):
     return grad
 
 
-@operation
+@operation(
+    edges="elementwise",
+    activation=Activation("Sigmoid", symbol="σ", range=(0, 1), largest_slope=0.25),
+)
 def sigmoid(z):
     """Logistic function σ(z) = 1 / (1 + e⁻ᶻ), in (0, 1)."""
     return jax.nn.sigmoid(z)
@@ -44,7 +52,7 @@ def sigmoid_backward(grad, out, z):
     return grad * out * (1 - out)
 
 
-@operation
+@operation(edges="elementwise", activation=Activation("Tanh", range=(-1, 1)))
 def tanh(z):
     """Hyperbolic tangent, in (-1, 1)."""
     return jnp.tanh(z)
@@ -56,7 +64,10 @@ def tanh_backward(grad, out, z):
     return grad * (1 - out * out)
 
 
-@operation
+@operation(
+    edges="elementwise",
+    activation=Activation("ReLU", range=(0, math.inf), turns_off=True, rectifies=True),
+)
 def relu(z):
     """Rectified linear unit: max(z, 0). Nair & Hinton 2010; derivative 0 at z = 0."""
     return jnp.maximum(z, 0)
@@ -68,7 +79,10 @@ def relu_backward(grad, out, z):
     return jnp.where(out > 0, grad, 0)
 
 
-@operation
+@operation(
+    edges="elementwise",
+    activation=Activation("ReLU6", range=(0, 6), turns_off=True, rectifies=True),
+)
 def relu6(z):
     """min(max(z, 0), 6): a ReLU that few bits can hold. Krizhevsky 2010, "Convolutional deep
     belief networks on CIFAR-10"; derivative 0 at both ends."""
@@ -81,7 +95,7 @@ def relu6_backward(grad, out, z):
     return jnp.where((out > 0) & (out < 6), grad, 0)
 
 
-@operation
+@operation(edges="elementwise", activation=Activation("LeakyReLU", rectifies=True))
 def leaky_relu(z, *, slope=0.01):
     """z for z > 0, otherwise slope · z. Maas, Hannun & Ng 2013."""
     return jnp.where(z > 0, z, slope * z)
@@ -92,7 +106,7 @@ def leaky_relu_backward(grad, out, z, *, slope=0.01):
     return jnp.where(z > 0, grad, slope * grad)
 
 
-@operation
+@operation(edges="elementwise", activation=Activation("PReLU", rectifies=True))
 def parametric_relu(z, slope):
     """z for z > 0, otherwise slope · z with a learned slope. He et al. 2015, arXiv:1502.01852.
 
@@ -110,7 +124,7 @@ def parametric_relu_backward(grad, out, z, slope):
     return jnp.where(z > 0, grad, slope * grad), unbroadcast(to_slope, slope)
 
 
-@operation
+@operation(edges="elementwise", activation=Activation("ELU", range=(-1, math.inf), rectifies=True))
 def elu(z, *, alpha=1.0):
     """z for z > 0, otherwise α (eᶻ - 1). Clevert et al. 2016, arXiv:1511.07289."""
     return jnp.where(z > 0, z, alpha * jnp.expm1(jnp.minimum(z, 0)))
@@ -127,7 +141,15 @@ SELU_ALPHA = 1.6732632423543772848170429916717
 SELU_SCALE = 1.0507009873554804934193349852946
 
 
-@operation
+@operation(
+    edges="elementwise",
+    activation=Activation(
+        "SELU",
+        range=(-SELU_SCALE * SELU_ALPHA, math.inf),
+        # just below 0, where it is steeper than above
+        largest_slope=SELU_SCALE * SELU_ALPHA,
+    ),
+)
 def selu(z):
     """λ z for z > 0, otherwise λ α (eᶻ - 1). Klambauer et al. 2017, arXiv:1706.02515."""
     return SELU_SCALE * jnp.where(z > 0, z, SELU_ALPHA * jnp.expm1(jnp.minimum(z, 0)))
@@ -138,7 +160,9 @@ def selu_backward(grad, out, z):
     return grad * jnp.where(z > 0, SELU_SCALE, out + SELU_SCALE * SELU_ALPHA)
 
 
-@operation
+@operation(
+    edges="elementwise", activation=Activation("Softplus", range=(0, math.inf), rectifies=True)
+)
 def softplus(z):
     """ln(1 + eᶻ): a smooth ReLU. Dugas et al. 2001."""
     return jax.nn.softplus(z)
@@ -150,7 +174,12 @@ def softplus_backward(grad, out, z):
     return grad * jax.nn.sigmoid(z)
 
 
-@operation
+@operation(
+    edges="elementwise",
+    activation=Activation(
+        "SiLU", range=(-0.27846, math.inf), largest_slope=1.09984, rectifies=True
+    ),
+)
 def silu(z):
     """Swish: z σ(z). Elfwing et al. 2018; Ramachandran et al. 2017, arXiv:1710.05941."""
     return jax.nn.silu(z)
@@ -169,7 +198,12 @@ _SQRT_2 = 2**0.5
 _SQRT_2_OVER_PI = (2 / jnp.pi) ** 0.5
 
 
-@operation
+@operation(
+    edges="elementwise",
+    activation=Activation(
+        "GELU", range=(-0.16997, math.inf), largest_slope=1.12891, rectifies=True
+    ),
+)
 def gelu(z):
     """z Φ(z) with the normal distribution function Φ. Hendrycks & Gimpel 2016, arXiv:1606.08415."""
     return z * _normal_cdf(z)
@@ -186,7 +220,12 @@ def _normal_cdf(z):
     return 0.5 * (1 + jax.lax.erf(z / _SQRT_2))
 
 
-@operation
+@operation(
+    edges="elementwise",
+    activation=Activation(
+        "GELU", range=(-0.17004, math.inf), largest_slope=1.12895, rectifies=True
+    ),
+)
 def gelu_tanh(z):
     """GELU with Φ(z) ≈ (1 + tanh(√(2/π) (z + 0.044715 z³))) / 2; quicker. Same paper."""
     return 0.5 * z * (1 + jnp.tanh(_gelu_inner(z)))
@@ -204,7 +243,7 @@ def _gelu_inner(z):
     return _SQRT_2_OVER_PI * (z + 0.044715 * z * z * z)
 
 
-@operation
+@operation(edges="rowwise", activation=Activation("Softmax", range=(0, 1), largest_slope=0.25))
 def softmax(z, *, axis=-1):
     """eᶻ / Σ eᶻ along the axis: positive, adds up to 1."""
     return jax.nn.softmax(z, axis=axis)
@@ -216,7 +255,7 @@ def softmax_backward(grad, out, z, *, axis=-1):
     return out * (grad - jnp.sum(grad * out, axis=axis, keepdims=True))
 
 
-@operation
+@operation(edges="rowwise", activation=Activation("LogSoftmax", range=(-math.inf, 0)))
 def log_softmax(z, *, axis=-1):
     """z - ln Σ eᶻ along the axis, without overflow."""
     return jax.nn.log_softmax(z, axis=axis)

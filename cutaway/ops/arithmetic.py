@@ -34,7 +34,7 @@ def _expect_broadcast(name, a, b):
             )
 
 
-@operation
+@operation(edges="elementwise", role="arithmetic", sign="+")
 def add(a, b):
     """a + b."""
     _expect_broadcast("add", a, b)
@@ -46,7 +46,7 @@ def add_backward(grad, out, a, b):
     return unbroadcast(grad, a), unbroadcast(grad, b)
 
 
-@operation
+@operation(edges="elementwise", role="arithmetic", sign="−")
 def subtract(a, b):
     """a - b."""
     _expect_broadcast("subtract", a, b)
@@ -58,7 +58,7 @@ def subtract_backward(grad, out, a, b):
     return unbroadcast(grad, a), unbroadcast(-grad, b)
 
 
-@operation
+@operation(edges="elementwise", role="arithmetic", sign="×")
 def multiply(a, b):
     """a * b."""
     _expect_broadcast("multiply", a, b)
@@ -70,7 +70,7 @@ def multiply_backward(grad, out, a, b):
     return unbroadcast(grad * b, a), unbroadcast(grad * a, b)
 
 
-@operation
+@operation(edges="elementwise", role="arithmetic", sign="÷")
 def divide(a, b):
     """a / b."""
     _expect_broadcast("divide", a, b)
@@ -82,7 +82,7 @@ def divide_backward(grad, out, a, b):
     return unbroadcast(grad / b, a), unbroadcast(-grad * out / b, b)
 
 
-@operation
+@operation(edges="elementwise", role="arithmetic", sign="power")
 def power(a, b):
     """a ** b."""
     _expect_broadcast("power", a, b)
@@ -99,7 +99,7 @@ def power_backward(grad, out, a, b):
     return unbroadcast(grad * slope, a), unbroadcast(grad * out * log_a, b)
 
 
-@operation
+@operation(edges="product", role="weights", sign="@")
 def matmul(a, b):
     """Matrix product over the last two axes; earlier axes broadcast.
 
@@ -145,7 +145,7 @@ def _rows(x):
     return x.reshape(math.prod(x.shape[:-1]), x.shape[-1])
 
 
-@operation
+@operation(edges="elementwise", role="arithmetic")
 def maximum(a, b):
     """The larger of a and b, elementwise. Where they are equal, each gets half the gradient."""
     _expect_broadcast("maximum", a, b)
@@ -157,7 +157,7 @@ def maximum_backward(grad, out, a, b):
     return _share(grad, out == a, out == b, a, b)
 
 
-@operation
+@operation(edges="elementwise", role="arithmetic")
 def minimum(a, b):
     """The smaller of a and b, elementwise. Where they are equal, each gets half the gradient."""
     _expect_broadcast("minimum", a, b)

@@ -44,7 +44,7 @@ def expect_groups(where: str, in_channels: int, out_channels: int, groups: int) 
         )
 
 
-@operation
+@operation(edges="convolution", role="weights")
 def convolution(x, weight, *, stride=1, padding=((0, 0),), dilation=1, groups=1):
     """y[n, o, c] = Σ_k Σ_i x[n, o · stride + k · dilation, i] w[k, i, c], with x padded by zeros.
 
@@ -133,7 +133,7 @@ def _transposed_geometry(x, weight, stride, padding, output_padding, dilation, g
     return stride, tuple(pairs), dilation
 
 
-@operation
+@operation(role="weights")
 def transposed_convolution(
     x, weight, *, stride=1, padding=((0, 0),), output_padding=0, dilation=1, groups=1
 ):
@@ -202,7 +202,7 @@ def transposed_convolution_backward(
     return to_x, swap_channels(to_weight, groups)
 
 
-@operation
+@operation(edges="movement")
 def pad_borders(x, *, padding, mode):
     """x continued around its window axes by its own values: "reflect" or "replicate".
 

@@ -6,7 +6,7 @@ from cutaway.engine import operation
 from cutaway.ops.arithmetic import unbroadcast
 
 
-@operation
+@operation(edges="elementwise", role="arithmetic")
 def negative(x):
     """-x."""
     return jnp.negative(x)
@@ -17,7 +17,7 @@ def negative_backward(grad, out, x):
     return -grad
 
 
-@operation
+@operation(edges="elementwise")
 def exp(x):
     """eˣ."""
     return jnp.exp(x)
@@ -29,7 +29,7 @@ def exp_backward(grad, out, x):
     return grad * out
 
 
-@operation
+@operation(edges="elementwise")
 def expm1(x):
     """eˣ - 1, exact for small x."""
     return jnp.expm1(x)
@@ -40,7 +40,7 @@ def expm1_backward(grad, out, x):
     return grad * (out + 1)
 
 
-@operation
+@operation(edges="elementwise")
 def log(x):
     """Natural logarithm."""
     return jnp.log(x)
@@ -52,7 +52,7 @@ def log_backward(grad, out, x):
     return grad / x
 
 
-@operation
+@operation(edges="elementwise")
 def log1p(x):
     """ln(1 + x), exact for small x."""
     return jnp.log1p(x)
@@ -63,7 +63,7 @@ def log1p_backward(grad, out, x):
     return grad / (1 + x)
 
 
-@operation
+@operation(edges="elementwise")
 def sqrt(x):
     """√x."""
     return jnp.sqrt(x)
@@ -75,7 +75,7 @@ def sqrt_backward(grad, out, x):
     return grad / (2 * out)
 
 
-@operation
+@operation(edges="elementwise")
 def square(x):
     """x²."""
     return jnp.square(x)
@@ -86,7 +86,7 @@ def square_backward(grad, out, x):
     return grad * 2 * x
 
 
-@operation
+@operation(edges="elementwise")
 def absolute(x):
     """|x|; the subgradient at 0 is 0."""
     return jnp.abs(x)
@@ -98,7 +98,7 @@ def absolute_backward(grad, out, x):
     return grad * jnp.sign(x)
 
 
-@operation
+@operation(edges="elementwise")
 def sin(x):
     """Sine of x in radians."""
     return jnp.sin(x)
@@ -109,7 +109,7 @@ def sin_backward(grad, out, x):
     return grad * jnp.cos(x)
 
 
-@operation
+@operation(edges="elementwise")
 def cos(x):
     """Cosine of x in radians."""
     return jnp.cos(x)
@@ -120,7 +120,7 @@ def cos_backward(grad, out, x):
     return -grad * jnp.sin(x)
 
 
-@operation
+@operation(edges="elementwise")
 def sign(x):
     """-1, 0 or 1; its derivative is 0."""
     return jnp.sign(x)
@@ -131,7 +131,7 @@ def sign_backward(grad, out, x):
     return jnp.zeros_like(grad)
 
 
-@operation
+@operation(edges="elementwise")
 def clip(x, *, low=None, high=None):
     """x, but at least `low` and at most `high`; None is no limit.
 
@@ -145,7 +145,7 @@ def clip_backward(grad, out, x, *, low=None, high=None):
     return grad * (out == x)
 
 
-@operation
+@operation(edges="elementwise", role="arithmetic")
 def where(condition, a, b):
     """a where the condition holds, b elsewhere; all three broadcast."""
     return jnp.where(condition, a, b)

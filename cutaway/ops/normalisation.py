@@ -53,7 +53,7 @@ def _through_moments(grad, x_hat, rstd, axis):
     return rstd * (centred - x_hat * jnp.mean(grad * x_hat, axis, keepdims=True))
 
 
-@operation(saves=True)
+@operation(saves=True, edges="rowwise", role="norm")
 def layer_norm(x, weight, bias, *, eps=1e-5):
     """Each position by the mean and variance of its own features.
 
@@ -77,7 +77,7 @@ def layer_norm_backward(grad, out, saved, x, weight, bias, *, eps=1e-5):
     return _through_moments(grad, x_hat, rstd, -1), to_weight, to_bias
 
 
-@operation(saves=True)
+@operation(saves=True, edges="rowwise")
 def rms_norm(x, weight, *, eps=1e-6):
     """γ x / √(mean(x²) + ε): each position by the root mean square of its own features.
 
@@ -101,7 +101,7 @@ def rms_norm_backward(grad, out, scale, x, weight, *, eps=1e-6):
     return to_x, to_weight
 
 
-@operation(saves=True)
+@operation(saves=True, role="norm")
 def batch_norm(x, weight, bias, *, eps=1e-5):
     """Each channel by its mean and variance over the batch and all positions, as in training.
 
@@ -160,7 +160,7 @@ def normalise_backward(grad, out, x, mean, variance, weight, bias, *, eps=1e-5):
     )
 
 
-@operation(saves=True)
+@operation(saves=True, role="norm")
 def instance_norm(x, weight, bias, *, eps=1e-5):
     """Each channel of each example by its mean and variance over the positions.
 
@@ -184,7 +184,7 @@ def instance_norm_backward(grad, out, saved, x, weight, bias, *, eps=1e-5):
     return _by_groups_backward(grad, saved, x, weight, bias, x.shape[-1])
 
 
-@operation(saves=True)
+@operation(saves=True, role="norm")
 def group_norm(x, weight, bias, *, num_groups, eps=1e-5):
     """Each group of channels of each example by its mean and variance over positions and group.
 
@@ -243,7 +243,7 @@ def _group_mean(per_channel, num_groups):
     return jnp.broadcast_to(means, groups.shape).reshape(shape)
 
 
-@operation(saves=True)
+@operation(saves=True, edges="rowwise")
 def local_response_norm(x, *, size, alpha=1e-4, beta=0.75, k=1.0):
     """x / (k + α/size Σ x²)^β, the sum over `size` channels around each channel.
 

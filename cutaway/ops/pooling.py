@@ -65,7 +65,7 @@ def _untiled(parts, shape, kernel):
     return stacked.transpose(*order, stacked.ndim - 1).reshape(shape)
 
 
-@operation
+@operation(edges="pool")
 def max_pool(x, *, kernel_size, stride=None, padding=0, ceil_mode=False):
     """The largest value of each window. Where several are equal, the first gets the gradient.
 
@@ -114,7 +114,7 @@ def _least(dtype):
     return -jnp.inf if jnp.issubdtype(dtype, jnp.floating) else jnp.iinfo(dtype).min
 
 
-@operation
+@operation(edges="pool")
 def average_pool(x, *, kernel_size, stride=None, padding=0, ceil_mode=False, count_padding=True):
     """The mean of each window.
 

@@ -42,7 +42,7 @@ def _expect_some(name, x, axis):
         )
 
 
-@operation
+@operation(edges="reduction")
 def sum(x, *, axis=None, keepdims=False):
     """Sum over the axes."""
     return jnp.sum(x, axis=_axes(x, axis), keepdims=keepdims)
@@ -54,7 +54,7 @@ def sum_backward(grad, out, x, *, axis=None, keepdims=False):
     return jnp.broadcast_to(_spread(grad, x, axis), x.shape)
 
 
-@operation
+@operation(edges="reduction")
 def mean(x, *, axis=None, keepdims=False):
     """Mean over the axes."""
     _expect_some("mean", x, axis)
@@ -66,7 +66,7 @@ def mean_backward(grad, out, x, *, axis=None, keepdims=False):
     return jnp.broadcast_to(_spread(grad, x, axis) / float(_count(x, axis)), x.shape)
 
 
-@operation
+@operation(edges="reduction")
 def max(x, *, axis=None, keepdims=False):
     """Largest element over the axes; equal ones share the gradient."""
     _expect_some("max", x, axis)
@@ -78,7 +78,7 @@ def max_backward(grad, out, x, *, axis=None, keepdims=False):
     return _to_chosen(grad, out, x, axis)
 
 
-@operation
+@operation(edges="reduction")
 def min(x, *, axis=None, keepdims=False):
     """Smallest element over the axes; equal ones share the gradient."""
     _expect_some("min", x, axis)
@@ -96,7 +96,7 @@ def _to_chosen(grad, out, x, axis):
     return share * _spread(grad, x, axis)
 
 
-@operation
+@operation(edges="reduction")
 def var(x, *, axis=None, keepdims=False):
     """Variance over the axes: mean of (x - mean)², divided by n and not by n - 1."""
     _expect_some("var", x, axis)
@@ -110,7 +110,7 @@ def var_backward(grad, out, x, *, axis=None, keepdims=False):
     return _spread(grad, x, axis) * 2 * deviation / float(_count(x, axis))
 
 
-@operation
+@operation(edges="reduction")
 def std(x, *, axis=None, keepdims=False):
     """Standard deviation over the axes: √var."""
     _expect_some("std", x, axis)
@@ -126,7 +126,7 @@ def std_backward(grad, out, x, *, axis=None, keepdims=False):
     return _spread(grad, x, axis) * slope / float(_count(x, axis))
 
 
-@operation
+@operation(edges="reduction")
 def logsumexp(x, *, axis=None, keepdims=False):
     """ln Σ eˣ over the axes, without overflow."""
     _expect_some("logsumexp", x, axis)

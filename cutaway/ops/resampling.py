@@ -8,7 +8,7 @@ from cutaway.ops.pooling import along
 from cutaway.ops.windows import expect_window_axes, per_axis
 
 
-@operation
+@operation(edges="movement")
 def upsample_nearest(x, *, factor):
     """Every element `factor` times along each window axis.
 

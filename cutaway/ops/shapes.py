@@ -11,7 +11,7 @@ from cutaway.errors import ShapeError
 from cutaway.ops.arithmetic import unbroadcast
 
 
-@operation
+@operation(edges="movement", plumbing=True)
 def reshape(x, *, shape):
     """The same elements in the same order in another shape; one size may be -1."""
     known = math.prod(n for n in shape if n != -1)
@@ -29,7 +29,7 @@ def reshape_backward(grad, out, x, *, shape):
     return grad.reshape(x.shape)
 
 
-@operation
+@operation(edges="movement", plumbing=True)
 def transpose(x, *, axes=None):
     """Axes in another order; None turns the order around."""
     if axes is not None and sorted(k % max(x.ndim, 1) for k in axes) != list(range(x.ndim)):
@@ -48,7 +48,7 @@ def transpose_backward(grad, out, x, *, axes=None):
     return jnp.transpose(grad, sorted(range(x.ndim), key=axes.__getitem__))
 
 
-@operation
+@operation(edges="movement", plumbing=True)
 def broadcast_to(x, *, shape):
     """x repeated along axes of size 1 and new leading axes."""
     return jnp.broadcast_to(x, shape)
@@ -59,7 +59,7 @@ def broadcast_to_backward(grad, out, x, *, shape):
     return unbroadcast(grad, x)
 
 
-@operation
+@operation(edges="movement", plumbing=True)
 def squeeze(x, *, axis=None):
     """x without its axes of size 1, or without the named ones."""
     return jnp.squeeze(x, axis)
@@ -70,7 +70,7 @@ def squeeze_backward(grad, out, x, *, axis=None):
     return grad.reshape(x.shape)
 
 
-@operation
+@operation(edges="movement", plumbing=True)
 def expand_dims(x, *, axis):
     """x with a new axis of size 1."""
     return jnp.expand_dims(x, axis)
@@ -81,7 +81,7 @@ def expand_dims_backward(grad, out, x, *, axis):
     return grad.reshape(x.shape)
 
 
-@operation
+@operation(edges="movement")
 def flip(x, *, axis=None):
     """Elements in opposite order along the axes; None for all."""
     return jnp.flip(x, axis)
@@ -92,7 +92,7 @@ def flip_backward(grad, out, x, *, axis=None):
     return jnp.flip(grad, axis)
 
 
-@operation
+@operation(edges="movement")
 def pad(x, *, widths, value=0.0):
     """x with `value` around it; widths: ((before, after), ...) for each axis."""
     return jnp.pad(x, widths, constant_values=value)
@@ -104,7 +104,7 @@ def pad_backward(grad, out, x, *, widths, value=0.0):
     return grad[tuple(inner)]
 
 
-@operation
+@operation(edges="movement", sign="join")
 def _join(*parts, axis):
     return jnp.concatenate(parts, axis)
 
@@ -153,7 +153,7 @@ def split(x, parts, axis: int = 0) -> list:
     return [getitem(x, index=(*before, slice(a, b))) for a, b in itertools.pairwise(ends)]
 
 
-@operation
+@operation(edges="movement")
 def getitem(x, *, index):
     """x[index]: numbers, slices, None, ..., arrays of integers, masks."""
     return x[index]
@@ -185,7 +185,7 @@ def _widths_around(index, shape):
     return widths
 
 
-@operation
+@operation(edges="movement")
 def take(x, indices, *, axis=0):
     """Slices of x along an axis, in the order of the integer array `indices`.
 

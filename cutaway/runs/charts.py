@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from cutaway.explain.figures import BLUE, GREY, ORANGE, svg_of
+from cutaway.story.figures import BLUE, GREY, ORANGE, svg_of
 
 SHOWN_STEPS = 200  # of a held-out series, the last ones
 

@@ -7,13 +7,14 @@ from pathlib import Path
 
 import numpy as np
 
+from cutaway.diagram import draw
 from cutaway.errors import CutawayError, DataError, OptionError
-from cutaway.explain import Explanation, attribute, draw, explain, grad_cam
+from cutaway.explain import Explanation, attribute, explain, grad_cam
 from cutaway.explain.gradient import counted
-from cutaway.explain.story import WIDTH, Story, number
 from cutaway.losses import LOSSES
 from cutaway.runs.likeness import likeness_of
 from cutaway.runs.run import Run
+from cutaway.story.text import WIDTH, Story, number
 
 FAR = 4.0  # standard deviations from the mean of the training rows at which a value is unusual
 MOVED = "The weight of the first layer that this row would move most"

@@ -9,12 +9,12 @@ from collections import Counter
 import numpy as np
 
 from cutaway.errors import RunError
-from cutaway.explain.panels import cut
-from cutaway.explain.story import WIDTH, Story, number
 from cutaway.files import write_atomically
 from cutaway.models import features_of
 from cutaway.ops.precision import precision
 from cutaway.runs.projection import Plane, projection_chart
+from cutaway.story.panels import cut
+from cutaway.story.text import WIDTH, Story, number
 
 KEPT = 2000  # held-out examples, evenly through all of them
 NEAREST = 10

@@ -6,10 +6,10 @@ from html import escape
 
 import numpy as np
 
-from cutaway.explain import draw
-from cutaway.explain.html import Markup, page, section, table
+from cutaway.diagram import draw
 from cutaway.metrics import confusion_matrix
 from cutaway.runs.charts import curves, layer_flow, residuals
+from cutaway.story.html import Markup, page, section, table
 
 WORST = 10
 NUMBERS = {"missing", "different", "training rows", "share"}  # headings over numbers

@@ -1,6 +1,6 @@
 """Pictures of a search and of learning curves, by matplotlib."""
 
-from cutaway.explain.figures import BLUE, GREY, ORANGE
+from cutaway.story.figures import BLUE, GREY, ORANGE
 
 
 def _figure(panels: int, *, width: float = 4.6):

@@ -2,9 +2,9 @@
 
 from html import escape
 
-from cutaway.explain.figures import svg_of
-from cutaway.explain.html import page, section, table
 from cutaway.search.study import ENOUGH
+from cutaway.story.figures import svg_of
+from cutaway.story.html import page, section, table
 
 SHOWN = 40  # trials in the table
 WORDS = {"weight_decay": "weight decay", "batch_size": "batch", "num_layers": "layers", "init": ""}

@@ -7,7 +7,6 @@ from cutaway.train.checkpoint import Checkpoints
 from cutaway.train.history import History
 from cutaway.train.mix import CutMix, Mixup
 from cutaway.train.probes import Probes
-from cutaway.train.race import Race, Racer, race
 from cutaway.train.trainer import Trainer
 
 __all__ = [
@@ -19,9 +18,6 @@ __all__ = [
     "History",
     "Mixup",
     "PlateauRate",
-    "Race",
-    "Racer",
     "Trainer",
-    "race",
     "write_atomically",
 ]

@@ -16,8 +16,8 @@ from cutaway.explain import (
     filters,
     grad_cam,
     hidden_states,
-    panels,
 )
+from cutaway.story import panels
 
 RNG = np.random.default_rng(0)
 IMAGE = RNG.normal(size=(8, 6, 3))

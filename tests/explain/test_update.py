@@ -10,9 +10,9 @@ import cutaway as ct
 from cutaway import optim
 from cutaway.errors import GradientError, OptionError, ShapeError
 from cutaway.explain import explain_update
-from cutaway.explain.story import WIDTH
 from cutaway.explain.update_story import columns
 from cutaway.optim import OPTIMIZERS
+from cutaway.story.text import WIDTH
 
 
 def students(seed=0):

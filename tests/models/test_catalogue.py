@@ -168,7 +168,7 @@ def test_explain_opens_it(subject):
 
 
 def test_draw_shows_it(subject):
-    svg = ct.explain.draw(subject.reset().net, x=subject.x[:1]).svg
+    svg = ct.draw(subject.reset().net, x=subject.x[:1]).svg
     assert svg.lstrip().startswith("<svg")
     for stage in subject.case.shapes:
         assert stage in svg

@@ -9,9 +9,9 @@ from cutaway.doctor.changes import Reinitialise
 from cutaway.doctor.evidence import Evidence
 from cutaway.doctor.finding import Finding, Measure, Prescription
 from cutaway.doctor.rows import LEARNED, fitting_initializer, layers_at, span
-from cutaway.explain.story import number
 from cutaway.nn import Embedding
 from cutaway.nn.init import fans
+from cutaway.story.text import number
 
 # Outside the band from 1/√(3 fan_in) (LeCun's uniform, PyTorch's default) to √(2/fan_in) (He) by
 # this factor. GPT-2's 0.02 is 0.3 of the lower end at width 64, and more in wider layers.

@@ -7,8 +7,8 @@ from cutaway.doctor.evidence import Evidence
 from cutaway.doctor.finding import Finding, Measure, Prescription
 from cutaway.doctor.rows import LEARNED, STUCK, fitting_initializer, hidden_at, span
 from cutaway.engine import Tensor, no_grad
-from cutaway.explain.story import number
 from cutaway.nn import watch
+from cutaway.story.text import number
 
 # With weights that are symmetric around 0, biases of 0 and n unlike rows a ReLU is off on all of
 # them with probability about 2^-n: dead units come from biases, steps that were too long or

@@ -16,7 +16,7 @@ from cutaway.doctor.rows import (
     layers_at,
 )
 from cutaway.doctor.through_time import time_share
-from cutaway.explain.story import number
+from cutaway.story.text import number
 
 MOST_SHARE = 1e3  # as for vanishing gradients, the other way round
 MOST_GROWTH = 1e3  # of the norm of all gradients, from the start: clipping is set at 1 to 10 of it

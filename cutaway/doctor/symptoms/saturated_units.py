@@ -4,7 +4,7 @@ from cutaway.doctor.changes import LayerNorms, LearningRate, Reinitialise, Scale
 from cutaway.doctor.evidence import Evidence
 from cutaway.doctor.finding import Finding, Measure, Prescription
 from cutaway.doctor.rows import LEARNED, STUCK, hidden_at, layers_at, span
-from cutaway.explain.story import number
+from cutaway.story.text import number
 
 # A tanh of a normal z of spread 1 has a slope below 5% on 3% of its elements; of spread 3 on 47%.
 # Gates of recurrent layers are no activations of their own and are not looked at.

@@ -6,7 +6,7 @@ from cutaway.doctor.changes import Reinitialise
 from cutaway.doctor.evidence import Evidence
 from cutaway.doctor.finding import Finding, Measure, Prescription
 from cutaway.doctor.rows import fitting_initializer, layers_at, span
-from cutaway.explain.story import number
+from cutaway.story.text import number
 
 # Equal units get equal gradients; only the order of additions in float32 tells them apart, which
 # is about 1e-7 a step. Units that were drawn differ by about √2 of their norm.

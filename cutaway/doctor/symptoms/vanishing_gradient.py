@@ -9,7 +9,7 @@ from cutaway.doctor.rows import STUCK, flow_at_start, gradient_share, layers_at
 from cutaway.doctor.symptoms.bad_initial_scale import AT_A_SADDLE, begins_at_saddle
 from cutaway.doctor.through_time import time_share
 from cutaway.explain.flow import LARGEST_SLOPE
-from cutaway.explain.story import number
+from cutaway.story.text import number
 
 # Healthy initial weights keep the gradient's variance (Glorot & Bengio 2010, eq. 9): the share is
 # near 1, and pooling takes a factor of about its window. Five sigmoids with Glorot's weights

@@ -2,10 +2,10 @@
 
 import dataclasses
 
-from cutaway.explain.architecture.boxes import is_attached
-from cutaway.explain.architecture.operations import merge_chains
-from cutaway.explain.architecture.parts import INPUT, Part, Scope, once
-from cutaway.explain.architecture.shorten import WRAPPERS, inline
+from cutaway.diagram.architecture.boxes import is_attached
+from cutaway.diagram.architecture.operations import merge_chains
+from cutaway.diagram.architecture.parts import INPUT, Part, Scope, once
+from cutaway.diagram.architecture.shorten import WRAPPERS, inline
 
 LONGEST = 40  # parts in a repeated unit
 SIDE_BY_SIDE = 4  # equal branches from which on they are drawn as one

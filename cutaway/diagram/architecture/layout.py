@@ -2,15 +2,15 @@
 
 import dataclasses
 
-from cutaway.explain.architecture.boxes import (
+from cutaway.diagram.architecture.boxes import (
     Box,
     group_box,
     is_attached,
     leaf_box,
     readers,
 )
-from cutaway.explain.architecture.parts import INPUT, Scope
-from cutaway.explain.architecture.routes import Join, Routes
+from cutaway.diagram.architecture.parts import INPUT, Scope
+from cutaway.diagram.architecture.routes import Join, Routes
 
 BESIDE, GAP = 22, 20  # between boxes, between layers
 

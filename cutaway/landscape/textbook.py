@@ -9,12 +9,12 @@ import numpy as np
 from cutaway import ops
 from cutaway.engine import Tensor, float64, no_grad
 from cutaway.errors import ShapeError, expect_choice
-from cutaway.explain.curvature import Curvature, curvature_at
-from cutaway.explain.objective import objective_of
+from cutaway.landscape.hessian import Curvature, curvature_at
+from cutaway.landscape.objective import objective_of
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
-class Landscape:
+class TextbookSurface:
     """A loss of two numbers, (x, y) -> L.
 
     Attributes:
@@ -69,7 +69,7 @@ class Landscape:
         return objective_of(lambda w: self(w[0], w[1]))
 
     def curvature(self, point, *, near: float | None = None) -> Curvature:
-        """What kind of point (x, y) is; see explain.curvature."""
+        """What kind of point (x, y) is; see landscape.curvature."""
         if np.shape(point) != (2,):
             raise ShapeError(
                 f"{self.name}: the point has shape {np.shape(point)}",
@@ -157,7 +157,7 @@ def _styblinski_tang_minima():
     return _crossed(places, lambda x: x**4 - 16 * x**2 + 5 * x)
 
 
-BOWL = Landscape(
+BOWL = TextbookSurface(
     "bowl",
     "x²/2 + y²",
     _bowl,
@@ -168,7 +168,7 @@ BOWL = Landscape(
     minima=((0.0, 0.0),),
     about="convex, with nearly the same curvature every way: nothing stands in the way",
 )
-RAVINE = Landscape(
+RAVINE = TextbookSurface(
     "ravine",
     "0.02 x² + y²",
     _ravine,
@@ -179,7 +179,7 @@ RAVINE = Landscape(
     minima=((0.0, 0.0),),
     about="50 times as steep across as along: steps that are safe across are short along",
 )
-SADDLE = Landscape(
+SADDLE = TextbookSurface(
     "saddle",
     "x²/2 - y²/2 + y⁴/4",
     _saddle,
@@ -190,7 +190,7 @@ SADDLE = Landscape(
     minima=((0.0, -1.0), (0.0, 1.0)),
     about="it leads to a saddle at (0, 0), from where two minima can be reached",
 )
-ROSENBROCK = Landscape(
+ROSENBROCK = TextbookSurface(
     "rosenbrock",
     "(1 - x)² + 100 (y - x²)²",
     _rosenbrock,
@@ -201,7 +201,7 @@ ROSENBROCK = Landscape(
     minima=((1.0, 1.0),),
     about="a bent valley with a flat floor: down to it is easy, along it is not",
 )
-RASTRIGIN = Landscape(
+RASTRIGIN = TextbookSurface(
     "rastrigin",
     "20 + x² + y² - 10 (cos 2πx + cos 2πy)",
     _rastrigin,
@@ -212,7 +212,7 @@ RASTRIGIN = Landscape(
     minima=_rastrigin_minima(),
     about="a bowl full of pits: 121 minima, the lowest at (0, 0)",
 )
-HIMMELBLAU = Landscape(
+HIMMELBLAU = TextbookSurface(
     "himmelblau",
     "(x² + y - 11)² + (x + y² - 7)²",
     _himmelblau,
@@ -228,7 +228,7 @@ HIMMELBLAU = Landscape(
     ),
     about="four minima, equally low: where one ends depends on how one moves",
 )
-STYBLINSKI_TANG = Landscape(
+STYBLINSKI_TANG = TextbookSurface(
     "styblinski_tang",
     "(x⁴ - 16 x² + 5 x + y⁴ - 16 y² + 5 y) / 2",
     _styblinski_tang,
@@ -239,7 +239,7 @@ STYBLINSKI_TANG = Landscape(
     minima=_styblinski_tang_minima(),
     about="one lowest minimum and three that are not",
 )
-PLATEAU = Landscape(
+PLATEAU = TextbookSurface(
     "plateau",
     "1 - exp(-(x² + y²) / 2)",
     _plateau,
@@ -251,7 +251,7 @@ PLATEAU = Landscape(
     about="flat far from its pit: there, the size of the gradient says little about the way left",
 )
 
-LANDSCAPES = {
+SURFACES = {
     surface.name: surface
     for surface in (
         BOWL,
@@ -266,9 +266,9 @@ LANDSCAPES = {
 }
 
 
-def landscape(surface) -> Landscape:
-    """The Landscape of that name, or the Landscape itself."""
-    if isinstance(surface, Landscape):
+def textbook_surface(surface) -> TextbookSurface:
+    """The TextbookSurface of that name, or the TextbookSurface itself."""
+    if isinstance(surface, TextbookSurface):
         return surface
-    expect_choice(surface, tuple(LANDSCAPES), what="surface")
-    return LANDSCAPES[surface]
+    expect_choice(surface, tuple(SURFACES), what="surface")
+    return SURFACES[surface]

@@ -1,10 +1,10 @@
 """draw: the architecture of a network as SVG. Nodes and edges if it is small, blocks if not."""
 
+from cutaway.diagram.architecture import draw_blocks
+from cutaway.diagram.nodes import columns_of, draw_nodes
 from cutaway.errors import OptionError
-from cutaway.explain.architecture import draw_blocks
-from cutaway.explain.nodes import columns_of, draw_nodes
-from cutaway.explain.svg import Drawing
 from cutaway.nn import Module
+from cutaway.story.svg import Drawing
 
 
 def draw(

@@ -28,7 +28,7 @@ class Objective:
     Attributes:
         value: compiled, arrays -> L.
         gradient: compiled, arrays -> [∂L/∂array].
-        product: compiled, (arrays, tangents) -> Hessian · tangents; None until explain.curvature,
+        product: compiled, (arrays, tangents) -> Hessian · tangents; None until landscape.curvature,
             which alone may derive it, has put it there.
     """
 

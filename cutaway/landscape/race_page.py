@@ -8,7 +8,7 @@ from uuid import uuid4
 
 import numpy as np
 
-from cutaway.train.race_plots import frame, shade, style
+from cutaway.landscape.race_plots import frame, shade, style
 
 WIDTH, HEIGHT, LEFT, BOTTOM, TOP = 640, 460, 46, 34, 10  # in SVG units
 MOST_POINTS = 1500  # of a way; longer ones are thinned out

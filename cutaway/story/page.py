@@ -6,11 +6,11 @@ from html import escape
 import numpy as np
 
 from cutaway.errors import OptionError
-from cutaway.explain.figures import svg_of
-from cutaway.explain.formula import Exact, mathml
-from cutaway.explain.html import page, section
-from cutaway.explain.story import Story
-from cutaway.explain.svg import Drawing, write_into
+from cutaway.story.figures import svg_of
+from cutaway.story.formula import Exact, mathml
+from cutaway.story.html import page, section
+from cutaway.story.svg import Drawing, write_into
+from cutaway.story.text import Story
 
 STYLE = """
 .exact { border-bottom: 1px dotted var(--soft); cursor: help; }
@@ -45,7 +45,7 @@ def write_page(path, title: str, stories=(), *, drawing: Drawing | None = None, 
 
     Example:
         >>> from tempfile import TemporaryDirectory
-        >>> from cutaway.explain import draw
+        >>> from cutaway.diagram import draw
         >>> from cutaway.models import mlp
         >>> with TemporaryDirectory() as folder:
         ...     write_page(f"{folder}/net.html", "A network", drawing=draw(mlp((3, 2, 1))))
@@ -54,7 +54,7 @@ def write_page(path, title: str, stories=(), *, drawing: Drawing | None = None, 
         raise OptionError(
             f"write_page: drawing is a {type(drawing).__name__}",
             expected="a Drawing",
-            mend="give drawing=cutaway.explain.draw(net)",
+            mend="give drawing=cutaway.diagram.drawing(net)",
         )
     parts = [f"<h1>{escape(title)}</h1>"]
     if lead:

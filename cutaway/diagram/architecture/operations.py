@@ -2,20 +2,10 @@
 
 import numpy as np
 
+from cutaway import ops
+from cutaway.diagram.architecture.parts import Part, Scope
 from cutaway.engine import Record
-from cutaway.explain.architecture.parts import Part, Scope
 
-SIGNS = {
-    "add": "+",
-    "subtract": "−",
-    "multiply": "×",
-    "divide": "÷",
-    "matmul": "@",
-    "power": "power",
-    "concatenate": "join",
-    "_join": "join",
-}
-RESHAPES = {"reshape", "transpose", "squeeze", "expand_dims", "broadcast_to"}
 MERGED = 3  # operations in a row that share one part
 
 
@@ -25,24 +15,26 @@ def is_plumbing(record: Record, *, from_input: bool) -> bool:
     Args:
         from_input: its source is what came into the module, of which it may take a part.
     """
-    name = record.operation.name
-    if name in RESHAPES or (name == "getitem" and from_input):
+    operation = record.operation
+    if operation.traits.plumbing or (operation is ops.getitem and from_input):
         return True
     constant = _constant(record)
-    return (name == "add" and _is(constant, 0)) or (name == "multiply" and _is(constant, 1))
+    return (operation is ops.add and _is(constant, 0)) or (
+        operation is ops.multiply and _is(constant, 1)
+    )
 
 
 def operation_part(record: Record) -> Part:
     """An operation as a part."""
-    name = record.operation.name
-    title = SIGNS.get(name, name.strip("_").replace("_", " "))
+    operation, sign = record.operation, record.operation.traits.sign
+    title = sign or operation.name.strip("_").replace("_", " ")
     constant = _constant(record)
-    if name == "getitem":
+    if operation is ops.getitem:
         title = f"[{_index(record.options['index'])}]"
-    elif constant is not None and name in SIGNS:
+    elif constant is not None and sign:
         first = record.inputs[0] is None
         title = f"{constant} {title}" if first else f"{title} {constant}"
-    elif record.options.get("axis") is not None and name not in ("softmax", "log_softmax"):
+    elif record.options.get("axis") is not None and operation.traits.activation is None:
         title += f", axis {record.options['axis']}"
     shape = tuple(np.shape(record.out))
     return Part("operation", title, shape=shape[1:])

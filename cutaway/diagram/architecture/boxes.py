@@ -2,8 +2,8 @@
 
 import dataclasses
 
-from cutaway.explain.architecture.parts import Part, Scope, shape_text
-from cutaway.explain.svg import text_width, wrap
+from cutaway.diagram.architecture.parts import Part, Scope, shape_text
+from cutaway.story.svg import text_width, wrap
 
 LINE, PAD, BAR = 15, 10, 5  # height of a line of text, room beside it, the coloured bar
 DETAIL = 215  # width at which options go on to another line

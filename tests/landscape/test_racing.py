@@ -9,9 +9,8 @@ import pytest
 
 import cutaway as ct
 from cutaway.errors import OptionError, ShapeError
-from cutaway.explain import LANDSCAPES, Landscape
+from cutaway.landscape import SURFACES, TextbookSurface, race
 from cutaway.optim import OPTIMIZERS
-from cutaway.train import race
 
 GRADIENTS = {
     "ravine": lambda w: np.array([0.04 * w[0], 2 * w[1]]),
@@ -84,7 +83,7 @@ def test_every_way_is_that_of_a_loop_written_by_hand(surface):
         np.testing.assert_allclose(
             racer.points, expected, rtol=1e-10, atol=1e-10, err_msg=racer.name
         )
-        np.testing.assert_allclose(racer.values, LANDSCAPES[surface].values(expected), atol=1e-8)
+        np.testing.assert_allclose(racer.values, SURFACES[surface].values(expected), atol=1e-8)
 
 
 def test_learning_rates_follow_the_rule():
@@ -103,7 +102,7 @@ def test_learning_rates_follow_the_rule():
 
 
 def test_with_the_rules_rate_plain_descent_never_rises():
-    for name in LANDSCAPES:
+    for name in SURFACES:
         (racer,) = race(name, "sgd").racers
         assert (np.diff(racer.values) <= 1e-12).all(), name
 
@@ -127,8 +126,8 @@ def test_descent_that_ends_on_a_saddle_or_in_a_pit_is_told_by_the_curvature():
 
 
 def test_the_verdict_needs_no_knowledge_of_the_surface():
-    known = LANDSCAPES["saddle"]
-    bare = Landscape("mine", "?", known.f, (-2.0, 0.0), (-3, 3), (-3, 3))
+    known = SURFACES["saddle"]
+    bare = TextbookSurface("mine", "?", known.f, (-2.0, 0.0), (-3, 3), (-3, 3))
     found = race(bare, ["sgd"], steps=400)
     assert found["sgd"].verdict == "saddle" and found["sgd"].minimum is None
     assert math.isinf(found["sgd"].distance)
@@ -178,7 +177,7 @@ def test_the_text_has_a_row_for_each_and_fits_80_columns(everyone):
     assert max(map(len, lines)) <= 80
     firsts = [line.split()[0] for line in lines if line]
     assert set(OPTIMIZERS) <= set(firsts)
-    for name in LANDSCAPES:
+    for name in SURFACES:
         assert max(map(len, str(race(name, ["averaged_momentum"], steps=3)).splitlines())) <= 80
 
 

@@ -5,10 +5,11 @@ import xml.etree.ElementTree as ET
 import pytest
 
 import cutaway as ct
+from cutaway.diagram import draw
 from cutaway.errors import OptionError, RunError
-from cutaway.explain import draw, write_page
-from cutaway.explain.formula import Exact, mathml
-from cutaway.explain.story import Story
+from cutaway.story import write_page
+from cutaway.story.formula import Exact, mathml
+from cutaway.story.text import Story
 
 VOID = {"meta", "br", "hr", "img", "input", "link"}
 

@@ -9,11 +9,11 @@ import numpy as np
 
 from cutaway.engine import float64
 from cutaway.errors import OptionError, ShapeError, did_you_mean, expect_range
-from cutaway.explain.curvature import hessians_of
-from cutaway.explain.landscapes import Landscape, landscape
-from cutaway.explain.story import Story, align, number
+from cutaway.landscape.hessian import hessians_of
+from cutaway.landscape.textbook import TextbookSurface, textbook_surface
 from cutaway.nn import Module, Parameter, jit
 from cutaway.optim import OPTIMIZERS, Adadelta, Adagrad, Adam, Nadam, Optimizer, RMSprop
+from cutaway.story.text import Story, align, number
 
 ADAPTIVE = (Adam, Nadam, RMSprop)  # their steps are about η long, whatever the gradient
 SHARE_OF_WIDTH = 1 / 200  # η of those: so much of the picture's width
@@ -62,7 +62,7 @@ class Race(Story):
     """A race of optimizers on a surface.
 
     Attributes:
-        surface: the Landscape.
+        surface: the TextbookSurface.
         racers: a Racer for each optimizer, in the order in which they were named.
         steps: how many each of them made.
         start: (x, y).
@@ -70,7 +70,7 @@ class Race(Story):
         by_rule: whether some of the learning rates were chosen by the rule.
     """
 
-    surface: Landscape
+    surface: TextbookSurface
     racers: tuple
     steps: int
     start: tuple
@@ -168,31 +168,31 @@ class Race(Story):
 
     def plot(self, axes=None):
         """The surface from above, with the way each optimizer took."""
-        from cutaway.train.race_plots import plot_ways
+        from cutaway.landscape.race_plots import plot_ways
 
         return plot_ways(self, axes)
 
     def plot_values(self, axes=None):
         """How high each optimizer stood after each step."""
-        from cutaway.train.race_plots import plot_values
+        from cutaway.landscape.race_plots import plot_values
 
         return plot_values(self, axes)
 
     def figure(self):
         """Both plots side by side, as a matplotlib Figure."""
-        from cutaway.train.race_plots import figure
+        from cutaway.landscape.race_plots import figure
 
         return figure(self)
 
     def html(self) -> str:
         """The ways, the table, and a slider that goes through the steps."""
-        from cutaway.train.race_page import fragment
+        from cutaway.landscape.race_page import fragment
 
         return fragment(self)
 
     def page(self) -> str:
         """`html` as a page of its own, which needs no other file."""
-        from cutaway.train.race_page import page
+        from cutaway.landscape.race_page import page
 
         return page(self)
 
@@ -208,7 +208,7 @@ def race(
     """Let optimizers run on a surface from one point, in float64, and say where they arrived.
 
     Args:
-        surface: a Landscape, or the name of one in explain.LANDSCAPES.
+        surface: a TextbookSurface, or the name of one in landscape.SURFACES.
         optimizers: names in optim.OPTIMIZERS, or Optimizer classes; or {label: function of
             (parameters, lr) that makes an Optimizer}. None: all ten.
         steps: how many each of them makes; None: the surface's own number.
@@ -224,7 +224,7 @@ def race(
         >>> [racer.verdict for racer in found.racers]
         ['minimum', 'slope']
     """
-    surface = landscape(surface)
+    surface = textbook_surface(surface)
     steps = surface.steps if steps is None else steps
     expect_range(steps, what="steps", least=1)
     start = _point(surface.start if start is None else start)

@@ -7,9 +7,9 @@ import pytest
 
 import cutaway as ct
 from cutaway import nn
+from cutaway.diagram import draw
 from cutaway.errors import OptionError, RunError, ShapeError
-from cutaway.explain import draw
-from cutaway.explain.svg import text_width
+from cutaway.story.svg import text_width
 
 SVG = "{http://www.w3.org/2000/svg}"
 

@@ -14,14 +14,14 @@ import numpy as np
 
 from cutaway.engine import Tensor
 from cutaway.errors import GradientError, OptionError, expect_range
-from cutaway.explain.lanczos import tridiagonalise
-from cutaway.explain.objective import (
+from cutaway.landscape.lanczos import tridiagonalise
+from cutaway.landscape.objective import (
     Objective,
     expect_point,
     network_objective,
     objective_of,
 )
-from cutaway.explain.story import Story, align, number
+from cutaway.story.text import Story, align, number
 
 ALL_OF = 200  # parameters up to which all eigenvalues are computed
 STEPS = 64  # of Lanczos for more

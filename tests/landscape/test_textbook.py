@@ -7,7 +7,7 @@ import pytest
 
 from cutaway.engine import check_gradient
 from cutaway.errors import OptionError, ShapeError
-from cutaway.explain import LANDSCAPES, landscape
+from cutaway.landscape import SURFACES, textbook_surface
 
 FORMULAS = {
     "bowl": lambda x, y: x**2 / 2 + y**2,
@@ -30,9 +30,9 @@ LOWEST = {
 }
 
 
-@pytest.mark.parametrize("name", LANDSCAPES)
+@pytest.mark.parametrize("name", SURFACES)
 def test_the_surface_is_what_its_formula_says(name):
-    surface = LANDSCAPES[name]
+    surface = SURFACES[name]
     xs, ys, values = surface.grid(9)
     x, y = np.meshgrid(xs, ys)
     np.testing.assert_allclose(values, FORMULAS[name](x, y), rtol=1e-12, atol=1e-12)
@@ -40,9 +40,9 @@ def test_the_surface_is_what_its_formula_says(name):
     check_gradient(surface, *points, rtol=1e-5)
 
 
-@pytest.mark.parametrize("name", LANDSCAPES)
+@pytest.mark.parametrize("name", SURFACES)
 def test_every_known_minimum_is_one_by_its_curvature(name):
-    surface = LANDSCAPES[name]
+    surface = SURFACES[name]
     for minimum in surface.minima:
         found = surface.curvature(minimum)
         assert found.verdict == "minimum", (minimum, found.reason)
@@ -55,13 +55,13 @@ def test_every_known_minimum_is_one_by_its_curvature(name):
 
 @pytest.mark.parametrize("name", LOWEST)
 def test_the_lowest_minimum_is_the_published_one(name):
-    surface, (place, height) = LANDSCAPES[name], LOWEST[name]
+    surface, (place, height) = SURFACES[name], LOWEST[name]
     np.testing.assert_allclose(surface.minima[0], place, atol=1e-6)
     assert float(surface.values(surface.minima[0])) == pytest.approx(height, abs=1e-10)
 
 
 def test_rastrigin_has_121_minima_and_the_nearest_is_found():
-    surface = LANDSCAPES["rastrigin"]
+    surface = SURFACES["rastrigin"]
     assert len(set(surface.minima)) == 121
     minimum, distance = surface.nearest_minimum((1.2, -2.1))
     np.testing.assert_allclose(minimum, (0.99496, -1.98991), atol=1e-4)
@@ -69,13 +69,13 @@ def test_rastrigin_has_121_minima_and_the_nearest_is_found():
 
 
 def test_starts_are_no_stationary_points_or_known_ones():
-    for surface in LANDSCAPES.values():
+    for surface in SURFACES.values():
         expected = "plateau" if surface.name == "plateau" else "slope"
         assert surface.curvature(surface.start).verdict == expected
 
 
 def test_unknown_names_and_points_are_errors():
     with pytest.raises(OptionError, match='did you mean "ravine"'):
-        landscape("ravin")
+        textbook_surface("ravin")
     with pytest.raises(ShapeError, match=r"shape \(3,\)"):
-        LANDSCAPES["bowl"].curvature((1, 2, 3))
+        SURFACES["bowl"].curvature((1, 2, 3))

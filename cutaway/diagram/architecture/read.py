@@ -4,9 +4,9 @@ import jax
 import numpy as np
 
 from cutaway import nn
+from cutaway.diagram.architecture.parts import INPUT, Part, Scope, is_leaf, part_of
+from cutaway.diagram.architecture.trace import trace
 from cutaway.errors import OptionError
-from cutaway.explain.architecture.parts import INPUT, Part, Scope, is_leaf, part_of
-from cutaway.explain.architecture.trace import trace
 
 # sizes tried for a network whose input nobody gave, in front of the features
 TRIED = ((), (8,), (64,), (1024,), (32, 32), (64, 64), (28, 28), (128, 128), (224, 224), (16,) * 3)

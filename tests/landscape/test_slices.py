@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 import cutaway as ct
 from cutaway.errors import OptionError, RunError, ShapeError
-from cutaway.explain import (
+from cutaway.landscape import (
     curvature,
     filter_normalised,
     loss_surface,

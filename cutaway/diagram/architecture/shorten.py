@@ -1,6 +1,6 @@
 """Fewer frames: those that say nothing, and blocks that are like one that is open already."""
 
-from cutaway.explain.architecture.parts import Scope
+from cutaway.diagram.architecture.parts import Scope
 
 LARGE = 30  # leaves from which on blocks of one form are opened once
 WRAPPERS = {"Residual", "StochasticDepth", "Recompute"}  # a Sequential in them needs no frame

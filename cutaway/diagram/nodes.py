@@ -7,8 +7,8 @@ from html import escape
 import numpy as np
 
 from cutaway.errors import OptionError, did_you_mean
-from cutaway.explain.svg import Drawing, picture, text, text_width
 from cutaway.nn import Dropout, HebbianNeuron, Linear, Perceptron, Sequential
+from cutaway.story.svg import Drawing, picture, text, text_width
 
 SHOWN = 10  # nodes of a layer that are drawn; of more, the first ones and the last
 COLUMN, ROW, RADIUS = 150, 30, 9  # distances in SVG units

@@ -8,8 +8,8 @@ import jax.numpy as jnp
 import numpy as np
 
 from cutaway.errors import OptionError, RunError, ShapeError, did_you_mean, expect_range
-from cutaway.explain.objective import expect_point, network_objective, trained
-from cutaway.explain.story import Story, align, number
+from cutaway.landscape.objective import expect_point, network_objective, trained
+from cutaway.story.text import Story, align, number
 
 SHADES = " .:-=+*#%@"  # from the lowest to the highest
 MAP_WIDTH, MAP_HEIGHT = 61, 21  # characters of a map in a terminal

@@ -2,14 +2,14 @@
 
 from html import escape
 
+from cutaway.diagram.architecture.boxes import BAR, LINE, PAD, Box, count_text
+from cutaway.diagram.architecture.fold import fold
+from cutaway.diagram.architecture.layout import plan
+from cutaway.diagram.architecture.parts import INPUT, Part, Scope, shape_text
+from cutaway.diagram.architecture.read import read
+from cutaway.diagram.architecture.shorten import shorten
 from cutaway.errors import OptionError, did_you_mean
-from cutaway.explain.architecture.boxes import BAR, LINE, PAD, Box, count_text
-from cutaway.explain.architecture.fold import fold
-from cutaway.explain.architecture.layout import plan
-from cutaway.explain.architecture.parts import INPUT, Part, Scope, shape_text
-from cutaway.explain.architecture.read import read
-from cutaway.explain.architecture.shorten import shorten
-from cutaway.explain.svg import KINDS, Drawing, picture, text, text_width, wrap
+from cutaway.story.svg import KINDS, Drawing, picture, text, text_width, wrap
 
 MARGIN = 14
 NARROWEST = 300

@@ -10,10 +10,10 @@ import pytest
 
 import cutaway as ct
 from cutaway.errors import GradientError, OptionError, ShapeError
-from cutaway.explain import LANDSCAPES, curvature, curvature_of
-from cutaway.explain.curvature import curvature_at, hessians_of
-from cutaway.explain.lanczos import tridiagonalise
-from cutaway.explain.objective import network_objective
+from cutaway.landscape import SURFACES, curvature, curvature_of
+from cutaway.landscape.hessian import curvature_at, hessians_of
+from cutaway.landscape.lanczos import tridiagonalise
+from cutaway.landscape.objective import network_objective
 from cutaway.losses import mean_squared_error, sparse_categorical_cross_entropy_with_logits
 from cutaway.nn import named_variables
 
@@ -113,7 +113,7 @@ BY_HAND = [
 @pytest.mark.parametrize("case", BY_HAND, ids=lambda case: f"{case[0]} {case[1]}")
 def test_textbook_surfaces_have_the_curvature_that_one_computes_by_hand(case):
     name, point, expected, verdict = case
-    found = LANDSCAPES[name].curvature(point)
+    found = SURFACES[name].curvature(point)
     assert found.verdict == verdict, found.reason
     if expected is not None:
         np.testing.assert_allclose(found.eigenvalues, expected, rtol=1e-9)
@@ -144,12 +144,12 @@ def test_the_verdict_at_the_origin(k):
 
 def test_no_stationary_point_is_made_up_where_only_the_quadratic_model_has_one():
     # beside the valley of Rosenbrock's function a short Newton step promises one; there is none
-    found = LANDSCAPES["rosenbrock"].curvature((0.68, 0.53), near=0.04)
+    found = SURFACES["rosenbrock"].curvature((0.68, 0.53), near=0.04)
     assert found.verdict == "slope" and found.distance is None
     # a real one is found from some way off
-    there = LANDSCAPES["saddle"].curvature((0.05, 0.1), near=0.2)
+    there = SURFACES["saddle"].curvature((0.05, 0.1), near=0.2)
     assert there.verdict == "saddle" and there.distance == pytest.approx(math.hypot(0.05, 0.1))
-    assert LANDSCAPES["saddle"].curvature((0.05, 0.1), near=0.1).verdict == "slope"
+    assert SURFACES["saddle"].curvature((0.05, 0.1), near=0.1).verdict == "slope"
 
 
 def test_a_linear_network_of_two_layers_has_a_saddle_at_0_and_a_valley_below():
@@ -232,7 +232,7 @@ def test_the_eigenvectors_have_the_curvature_that_is_stated():
 
 def test_hessians_of_many_points_at_once():
     points = RNG.normal(size=(7, 2))
-    found = hessians_of(LANDSCAPES["rosenbrock"], points)
+    found = hessians_of(SURFACES["rosenbrock"], points)
     x, y = points.T
     expected = [[2 - 400 * y + 1200 * x**2, -400 * x], [-400 * x, 200 + 0 * x]]
     np.testing.assert_allclose(found, np.moveaxis(expected, -1, 0), rtol=1e-12)

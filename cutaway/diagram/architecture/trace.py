@@ -7,10 +7,8 @@ import math
 import jax
 import numpy as np
 
-from cutaway.engine import Record, Tensor
-from cutaway.engine.tape import current_module
-from cutaway.explain.architecture.operations import is_plumbing, operation_part
-from cutaway.explain.architecture.parts import (
+from cutaway.diagram.architecture.operations import is_plumbing, operation_part
+from cutaway.diagram.architecture.parts import (
     INPUT,
     Part,
     Scope,
@@ -19,6 +17,8 @@ from cutaway.explain.architecture.parts import (
     part_of,
     shape_text,
 )
+from cutaway.engine import Record, Tensor
+from cutaway.engine.tape import current_module
 from cutaway.nn import Dropout, Module, Parameter, Recompute, named_variables, watch
 
 

@@ -1,0 +1,82 @@
+"""Traits: what is known of an operation beside its arithmetic, declared where it is declared.
+
+    @operation(edges="elementwise", activation=Activation("Sigmoid", symbol="σ", range=(0, 1),
+                                                          largest_slope=0.25))
+    def sigmoid(z): ...
+
+Explanations, probes, drawings and exports read them; none has a table of operations of its own.
+"""
+
+import dataclasses
+import math
+
+from cutaway.errors import expect_choice
+
+# which elements of the inputs an element of the output depends on
+EDGES = (
+    "elementwise",  # the one in its own place, of each input
+    "movement",  # one single element, by which it is: reshape, transpose, take
+    "reduction",  # all along the reduced axes
+    "pool",  # those of its window
+    "product",  # a row of the first input and a column of the second
+    "convolution",  # those under the kernel, and the kernel's
+    "rowwise",  # all of its row, along the last axis
+    "any",  # nothing is known: maybe all
+)
+
+ROLES = (
+    "arithmetic",  # +, −, ×, ...: how things are put together, no function of one value
+    "weights",  # where weights meet activations: what begins a layer
+    "norm",  # scales by statistics
+    "loss",
+)
+
+
+@dataclasses.dataclass(frozen=True)
+class Activation:
+    """What a neuron's function does to signals and gradients.
+
+    Attributes:
+        title: the field's name of it, which is also its layer's.
+        range: infimum and supremum of its values, for any parameters it has; None: of all numbers.
+        largest_slope: supremum of |act'(z)|.
+        turns_off: whether the slope is exactly 0 over a range where a unit can rest for good.
+        rectifies: whether it passes z > 0 on and holds back z < 0, more or less: He's weights.
+        symbol: in formulas; None: the operation's name.
+    """
+
+    title: str
+    range: tuple[float, float] = (-math.inf, math.inf)
+    largest_slope: float = 1.0
+    turns_off: bool = False
+    rectifies: bool = False
+    symbol: str | None = None
+
+
+@dataclasses.dataclass(frozen=True)
+class Traits:
+    """What is known of an operation.
+
+    Attributes:
+        edges: which elements of the inputs an element of the output depends on, see EDGES.
+        role: what it is in a network, see ROLES; None: nothing of these.
+        sign: how drawings and formulas write it between its inputs, "+"; None: by its name.
+        plumbing: whether it only changes the shape, which says nothing about an architecture.
+        activation: what it is as a neuron's function; None: it is none.
+    """
+
+    edges: str = "any"
+    role: str | None = None
+    sign: str | None = None
+    plumbing: bool = False
+    activation: Activation | None = None
+
+    @property
+    def is_function(self) -> bool:
+        """Whether it is a function of one value, with one slope for each element."""
+        return self.edges == "elementwise" and self.role is None
+
+    def __post_init__(self):
+        expect_choice(self.edges, EDGES, what="an operation's edges")
+        if self.role is not None:
+            expect_choice(self.role, ROLES, what="an operation's role")

@@ -1,0 +1,29 @@
+"""The loss around a point: curvature, slices, textbook surfaces, and optimizers racing on them."""
+
+from cutaway.landscape.hessian import Curvature, curvature, curvature_of
+from cutaway.landscape.racing import Race, Racer, race
+from cutaway.landscape.slices import (
+    LossSurface,
+    filter_normalised,
+    loss_surface,
+    path_directions,
+    random_directions,
+)
+from cutaway.landscape.textbook import SURFACES, TextbookSurface, textbook_surface
+
+__all__ = [
+    "SURFACES",
+    "Curvature",
+    "LossSurface",
+    "Race",
+    "Racer",
+    "TextbookSurface",
+    "curvature",
+    "curvature_of",
+    "filter_normalised",
+    "loss_surface",
+    "path_directions",
+    "race",
+    "random_directions",
+    "textbook_surface",
+]
