@@ -8,28 +8,13 @@ import math
 
 import numpy as np
 
+from cutaway import ops
 from cutaway.engine import Tensor, as_array, no_grad
-from cutaway.explain.links import MOVEMENT
 from cutaway.losses import expects
 from cutaway.losses.contract import Expects
 from cutaway.nn import watch
 from cutaway.train.checks import evaluation_mode, output_of
-from cutaway.train.probe_numbers import FUNCTIONS
 
-# what the functions that a network may end in can give; those that give any number are left out
-RANGES = {
-    "Threshold": (0, 1),
-    "Sigmoid": (0, 1),
-    "Tanh": (-1, 1),
-    "ReLU": (0, math.inf),
-    "ReLU6": (0, 6),
-    "Softplus": (0, math.inf),
-    "ELU": (-1, math.inf),
-    "SELU": (-1.7581, math.inf),
-    "SiLU": (-0.2785, math.inf),
-    "GELU": (-0.1700, math.inf),
-    "Softmax": (0, 1),
-}
 SURE = 10.0  # a logit that says "certainly": σ(10) = 0.99995
 
 
@@ -61,8 +46,8 @@ class Ending:
     """How a network ends.
 
     Attributes:
-        path, activation: of the last layer without layers in it; activation is the name of its
-            class if RANGES has it, else "".
+        path, activation: of the last layer without layers in it; activation is the title of its
+            function if that cannot give every number, else "".
         shape: of the outputs of one row.
     """
 
@@ -75,24 +60,30 @@ def ending(trainer, x) -> Ending:
     """How a trainer's net ends: by its last layer, or by the function that a layer calls last."""
     shape, last = output_of(trainer._prepared, x)
     path = next((p for p, m in trainer.net.modules().items() if m is last), "")
-    name = type(last).__name__
-    if name not in RANGES:
-        name = _called_last(trainer, x)
-    return Ending(path, name if name in RANGES else "", shape[1:])
+    function = getattr(last, "function", None) or _called_last(trainer, x)
+    activation = None if function is None else function.traits.activation
+    title = "" if activation is None else activation.title
+    return Ending(path, title if range_of(title) else "", shape[1:])
 
 
-def _called_last(trainer, x) -> str:
-    """The class of the activation function whose output the network returns, "" if it is none."""
+def range_of(title: str) -> tuple | None:
+    """(low, high) of an activation by its title; None if it is none, or knows no lowest value."""
+    function = ops.activations.TITLES.get(title)
+    low, high = (-math.inf, 0) if function is None else function.traits.activation.range
+    return (low, high) if math.isfinite(low) else None
+
+
+def _called_last(trainer, x):
+    """The operation whose output the network returns, past what only moves; None if none."""
     x = as_array(x[:2])
     leaf = Tensor(x, requires_grad=x.dtype.kind == "f")
     with evaluation_mode(trainer._prepared), trainer._computing():
         record = trainer._prepared(leaf).record
-    while record is not None and record.operation in MOVEMENT and record.inputs[0] is not None:
+    while record is not None and record.inputs[0] is not None:
+        if record.operation.traits.edges != "movement":
+            break
         record = record.inputs[0].record
-    if record is None:
-        return ""
-    name = record.operation.name
-    return "Softmax" if name == "softmax" else FUNCTIONS.get(name, ("",))[0]
+    return None if record is None else record.operation
 
 
 def wants(loss, y, shape) -> Expects | None:
@@ -159,11 +150,11 @@ def ideal(want: Expects, y, shape) -> np.ndarray:
 
 def within(activation: str, outputs) -> np.ndarray:
     """The nearest to `outputs` that a network can give that ends in `activation`."""
-    if activation not in RANGES:
+    limits = range_of(activation)
+    if limits is None:
         return outputs
-    low, high = RANGES[activation]
-    out = np.clip(outputs, low, high)
-    if activation == "Softmax":
+    out = np.clip(outputs, *limits)
+    if ops.activations.TITLES[activation].traits.edges == "rowwise":
         total = out.sum(-1, keepdims=True)
         out = np.where(total > 0, out / np.where(total > 0, total, 1), 1 / out.shape[-1])
     return out

@@ -8,11 +8,11 @@ from cutaway.doctor.evidence import Evidence
 from cutaway.errors import CutawayError
 from cutaway.explain import explain
 from cutaway.explain.flow import FlowStory
+from cutaway.ops.activations import TITLES
 
 STUCK = 0.9  # of the loss of chance: with more than this left, next to nothing was learned
 LEARNED = 0.1  # with less than this left, what looks odd inside is how it was learned
 
-RECTIFIERS = ("ReLU", "ReLU6", "LeakyReLU", "PReLU", "ELU", "GELU", "SiLU", "Softplus")
 STORY_ROWS = 8  # of which an explanation is made: it opens every element
 
 
@@ -54,11 +54,12 @@ def flow_at_start(evidence: Evidence) -> FlowStory | None:
 
 def fitting_initializer(evidence: Evidence) -> str:
     """Name of the nn.init that keeps signals their size behind most of the hidden activations."""
-    kinds = [layer.activation for layer in evidence.layers if not layer.is_last]
-    if kinds.count("SELU") > len(kinds) / 2:
-        return "lecun_normal"
-    rectified = sum(kind in RECTIFIERS for kind in kinds)
-    return "he_normal" if rectified >= len(kinds) / 2 and kinds else "glorot_normal"
+    titles = [layer.activation for layer in evidence.layers if not layer.is_last]
+    asked = [TITLES[t].traits.activation.fitting_initializer for t in titles if t in TITLES]
+    for name in ("lecun_normal", "he_normal"):
+        if titles and asked.count(name) >= len(titles) / 2:
+            return name
+    return "glorot_normal"
 
 
 def have_finite_data(evidence: Evidence) -> bool:

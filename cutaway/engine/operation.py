@@ -87,7 +87,7 @@ def operation(
     name: str | None = None,
     saves: bool = False,
     differentiable: bool = True,
-    edges: str = "any",
+    edges: str | None = None,
     role: str | None = None,
     sign: str | None = None,
     plumbing: bool = False,
@@ -104,7 +104,7 @@ def operation(
         differentiable: False for functions through which no gradient flows, like comparisons.
         edges, role, sign, plumbing, activation: its traits, see engine.Traits: by them it is
             explained, drawn and diagnosed. Without them it still works everywhere, element by
-            element.
+            element. An activation is elementwise if nothing else is said.
 
     Example:
         >>> @operation
@@ -121,6 +121,7 @@ def operation(
     if forward is None:
         given = {k: v for k, v in locals().items() if k != "forward"}
         return functools.partial(operation, **given)
+    edges = edges or ("any" if activation is None else "elementwise")
     traits = Traits(edges, role, sign, plumbing, activation)
     return Operation(forward, name=name, saves=saves, differentiable=differentiable, traits=traits)
 

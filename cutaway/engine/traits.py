@@ -1,7 +1,6 @@
 """Traits: what is known of an operation beside its arithmetic, declared where it is declared.
 
-    @operation(edges="elementwise", activation=Activation("Sigmoid", symbol="σ", range=(0, 1),
-                                                          largest_slope=0.25))
+    @operation(activation=Activation("Sigmoid", symbol="σ", range=(0, 1), largest_slope=0.25))
     def sigmoid(z): ...
 
 Explanations, probes, drawings and exports read them; none has a table of operations of its own.
@@ -41,7 +40,9 @@ class Activation:
         range: infimum and supremum of its values, for any parameters it has; None: of all numbers.
         largest_slope: supremum of |act'(z)|.
         turns_off: whether the slope is exactly 0 over a range where a unit can rest for good.
-        rectifies: whether it passes z > 0 on and holds back z < 0, more or less: He's weights.
+        rectifies: whether it passes z > 0 on and holds back z < 0, more or less.
+        initializer: name in nn.init of the weights behind which signals keep their size; None:
+            He's for those that rectify, else Glorot's.
         symbol: in formulas; None: the operation's name.
     """
 
@@ -50,7 +51,18 @@ class Activation:
     largest_slope: float = 1.0
     turns_off: bool = False
     rectifies: bool = False
+    initializer: str | None = None
     symbol: str | None = None
+
+    @property
+    def fitting_initializer(self) -> str:
+        """`initializer`, or the usual one: "he_normal", "glorot_normal"."""
+        return self.initializer or ("he_normal" if self.rectifies else "glorot_normal")
+
+    @property
+    def saturates(self) -> bool:
+        """Whether it flattens out smoothly on both sides, so that far out nothing is learned."""
+        return all(map(math.isfinite, self.range)) and not self.turns_off
 
 
 @dataclasses.dataclass(frozen=True)

@@ -28,6 +28,7 @@ class LayerFlow:
         saturated: share whose slope is small, those that are off not counted.
         gradient: root mean square of ∂L/∂z over its elements.
         factor: gradient over that of the next layer: what one layer did to it.
+        largest_slope: the largest that act' can be.
     """
 
     layer: int
@@ -38,6 +39,7 @@ class LayerFlow:
     saturated: float
     gradient: float
     factor: float | None
+    largest_slope: float = 1.0
 
 
 class FlowStory(Story):
@@ -70,7 +72,8 @@ class FlowStory(Story):
         slope = np.abs(factors[0]) if isinstance(factors, list) else np.ones(1)
         off = float(np.mean(slope == 0))
         known = activation.record.operation.traits.activation
-        least = SATURATED * (1.0 if known is None else known.largest_slope)
+        largest = 1.0 if known is None else known.largest_slope
+        least = SATURATED * largest
         flat = float(np.mean((slope < least) & (slope > 0)))
         return LayerFlow(
             layer,
@@ -81,6 +84,7 @@ class FlowStory(Story):
             flat,
             size,
             None,
+            largest,
         )
 
     @property

@@ -1,4 +1,11 @@
-"""Activations as layers; the functions and their derivatives are in ops/activations.py."""
+"""Activations as layers: one for each activation function of `ops`, made of what that declares.
+
+The functions, their derivatives and their traits are in ops/activations.py. A layer's name is its
+function's title there, its arguments are the function's options. PReLU alone is written out: its
+slope is learned.
+"""
+
+import inspect
 
 from cutaway import ops
 from cutaway.nn.init import constant
@@ -6,76 +13,25 @@ from cutaway.nn.module import Module
 from cutaway.nn.state import Parameter
 
 
-class Threshold(Module):
-    """1 where z >= at, otherwise 0; no gradient passes."""
+class ActivationLayer(Module):
+    """Base of the activations: `function`, with the options that the layer was made with."""
 
     keeps_features = True
 
-    def __init__(self, at: float = 0.0):
-        self.at = at
+    def __init__(self, *values, **options):
+        given = self.__signature__.bind(*values, **options)
+        given.apply_defaults()
+        self.__dict__.update(given.arguments)
 
     def forward(self, z):
-        return ops.threshold(z, at=self.at)
-
-
-class Identity(Module):
-    """z: the linear activation."""
-
-    keeps_features = True
-
-    def forward(self, z):
-        return ops.linear(z)
-
-
-class Sigmoid(Module):
-    """1 / (1 + e⁻ᶻ)."""
-
-    keeps_features = True
-
-    def forward(self, z):
-        return ops.sigmoid(z)
-
-
-class Tanh(Module):
-    """Hyperbolic tangent."""
-
-    keeps_features = True
-
-    def forward(self, z):
-        return ops.tanh(z)
-
-
-class ReLU(Module):
-    """max(z, 0)."""
-
-    keeps_features = True
-
-    def forward(self, z):
-        return ops.relu(z)
-
-
-class ReLU6(Module):
-    """min(max(z, 0), 6)."""
-
-    keeps_features = True
-
-    def forward(self, z):
-        return ops.relu6(z)
-
-
-class LeakyReLU(Module):
-    """z for z > 0, otherwise slope · z."""
-
-    keeps_features = True
-
-    def __init__(self, slope: float = 0.01):
-        self.slope = slope
-
-    def forward(self, z):
-        return ops.leaky_relu(z, slope=self.slope)
+        return self.function(
+            z, **{name: getattr(self, name) for name in self.__signature__.parameters}
+        )
 
     def describe(self):
-        return f"slope={self.slope}"
+        options = self.__signature__.parameters.values()
+        changed = [p.name for p in options if getattr(self, p.name) != p.default]
+        return ", ".join(f"{name}={getattr(self, name)}" for name in changed)
 
 
 class PReLU(Module):
@@ -89,6 +45,7 @@ class PReLU(Module):
     """
 
     keeps_features = True
+    function = ops.parametric_relu
 
     def __init__(self, features: int = 1):
         self.slope = Parameter(constant((features,), 0.25))
@@ -97,96 +54,29 @@ class PReLU(Module):
         return ops.parametric_relu(z, self.slope)
 
 
-class ELU(Module):
-    """z for z > 0, otherwise α (eᶻ - 1)."""
-
-    keeps_features = True
-
-    def __init__(self, alpha: float = 1.0):
-        self.alpha = alpha
-
-    def forward(self, z):
-        return ops.elu(z, alpha=self.alpha)
-
-
-class SELU(Module):
-    """λ z for z > 0, otherwise λ α (eᶻ - 1); wants init.lecun_normal."""
-
-    keeps_features = True
-
-    def forward(self, z):
-        return ops.selu(z)
+def _layer_of(title: str, function) -> type:
+    """The class of an activation without parameters of its own."""
+    parameters = inspect.signature(function.forward).parameters.values()
+    options = [
+        p.replace(kind=p.POSITIONAL_OR_KEYWORD) for p in parameters if p.kind is p.KEYWORD_ONLY
+    ]
+    members = {
+        "__doc__": function.__doc__,
+        "__module__": __name__,
+        "__signature__": inspect.Signature(options),
+        "function": function,
+    }
+    return type(title, (ActivationLayer,), members)
 
 
-class Softplus(Module):
-    """ln(1 + eᶻ)."""
+LAYERS = {"PReLU": PReLU}  # by title
+for _title, _function in ops.activations.TITLES.items():
+    if _title not in LAYERS:
+        LAYERS[_title] = globals()[_title] = _layer_of(_title, _function)
 
-    keeps_features = True
+# by the names that the command line and config files use: those of the functions
+ACTIVATIONS = {layer.function.name: layer for layer in LAYERS.values()}
+ACTIVATIONS |= {"prelu": ACTIVATIONS.pop("parametric_relu"), "swish": ACTIVATIONS["silu"]}
+Swish = ACTIVATIONS["silu"]
 
-    def forward(self, z):
-        return ops.softplus(z)
-
-
-class SiLU(Module):
-    """z σ(z), also called swish."""
-
-    keeps_features = True
-
-    def forward(self, z):
-        return ops.silu(z)
-
-
-class GELU(Module):
-    """z Φ(z), exact."""
-
-    keeps_features = True
-
-    def forward(self, z):
-        return ops.gelu(z)
-
-
-class Softmax(Module):
-    """eᶻ / Σ eᶻ along an axis."""
-
-    keeps_features = True
-
-    def __init__(self, axis: int = -1):
-        self.axis = axis
-
-    def forward(self, z):
-        return ops.softmax(z, axis=self.axis)
-
-
-class LogSoftmax(Module):
-    """ln softmax along an axis."""
-
-    keeps_features = True
-
-    def __init__(self, axis: int = -1):
-        self.axis = axis
-
-    def forward(self, z):
-        return ops.log_softmax(z, axis=self.axis)
-
-
-Swish = SiLU
-
-# by the names that the command line and config files use
-ACTIVATIONS = {
-    "threshold": Threshold,
-    "linear": Identity,
-    "sigmoid": Sigmoid,
-    "tanh": Tanh,
-    "relu": ReLU,
-    "relu6": ReLU6,
-    "leaky_relu": LeakyReLU,
-    "prelu": PReLU,
-    "elu": ELU,
-    "selu": SELU,
-    "softplus": Softplus,
-    "silu": SiLU,
-    "swish": SiLU,
-    "gelu": GELU,
-    "softmax": Softmax,
-    "log_softmax": LogSoftmax,
-}
+__all__ = ["ACTIVATIONS", "ActivationLayer", "Swish", *LAYERS]

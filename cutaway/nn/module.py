@@ -3,7 +3,7 @@
 import jax.numpy as jnp
 import numpy as np
 
-from cutaway.engine import Tensor, module_scope
+from cutaway.engine import Operation, Tensor, module_scope
 from cutaway.errors import RunError, ShapeError
 from cutaway.nn.state import Parameter, Stateful, Variable, named_variables, walk
 
@@ -23,6 +23,7 @@ class Module(Stateful):
 
     training: bool
     keeps_features = False  # whether the last axis has the same size in input and output
+    function: Operation | None = None  # of an activation: what it computes
     stays_in_eval = False  # whether `train()` leaves it in evaluation mode, as a frozen one
 
     def __new__(cls, *args, **options):

@@ -5,14 +5,11 @@ import math
 import jax
 import jax.numpy as jnp
 
-from cutaway.engine import Activation, operation
+from cutaway.engine import Activation, Operation, operation
 from cutaway.ops.arithmetic import unbroadcast
 
 
-@operation(
-    edges="elementwise",
-    activation=Activation("Threshold", range=(0, 1), largest_slope=0.0, turns_off=True),
-)
+@operation(activation=Activation("Threshold", range=(0, 1), largest_slope=0.0, turns_off=True))
 def threshold(z, *, at=0.0):
     """Step: 1 where z >= at, otherwise 0. McCulloch & Pitts 1943.
 
@@ -26,7 +23,7 @@ def threshold_backward(grad, out, z, *, at=0.0):
     return jnp.zeros_like(grad)
 
 
-@operation(edges="elementwise", activation=Activation("Identity", symbol="id"))
+@operation(activation=Activation("Identity", symbol="id"))
 def linear(z):
     """Identity: z, derivative 1."""
     return z
@@ -37,10 +34,7 @@ def linear_backward(grad, out, z):
     return grad
 
 
-@operation(
-    edges="elementwise",
-    activation=Activation("Sigmoid", symbol="σ", range=(0, 1), largest_slope=0.25),
-)
+@operation(activation=Activation("Sigmoid", symbol="σ", range=(0, 1), largest_slope=0.25))
 def sigmoid(z):
     """Logistic function σ(z) = 1 / (1 + e⁻ᶻ), in (0, 1)."""
     return jax.nn.sigmoid(z)
@@ -52,7 +46,7 @@ def sigmoid_backward(grad, out, z):
     return grad * out * (1 - out)
 
 
-@operation(edges="elementwise", activation=Activation("Tanh", range=(-1, 1)))
+@operation(activation=Activation("Tanh", range=(-1, 1)))
 def tanh(z):
     """Hyperbolic tangent, in (-1, 1)."""
     return jnp.tanh(z)
@@ -65,7 +59,6 @@ def tanh_backward(grad, out, z):
 
 
 @operation(
-    edges="elementwise",
     activation=Activation("ReLU", range=(0, math.inf), turns_off=True, rectifies=True),
 )
 def relu(z):
@@ -80,7 +73,6 @@ def relu_backward(grad, out, z):
 
 
 @operation(
-    edges="elementwise",
     activation=Activation("ReLU6", range=(0, 6), turns_off=True, rectifies=True),
 )
 def relu6(z):
@@ -95,7 +87,7 @@ def relu6_backward(grad, out, z):
     return jnp.where((out > 0) & (out < 6), grad, 0)
 
 
-@operation(edges="elementwise", activation=Activation("LeakyReLU", rectifies=True))
+@operation(activation=Activation("LeakyReLU", rectifies=True))
 def leaky_relu(z, *, slope=0.01):
     """z for z > 0, otherwise slope · z. Maas, Hannun & Ng 2013."""
     return jnp.where(z > 0, z, slope * z)
@@ -106,7 +98,7 @@ def leaky_relu_backward(grad, out, z, *, slope=0.01):
     return jnp.where(z > 0, grad, slope * grad)
 
 
-@operation(edges="elementwise", activation=Activation("PReLU", rectifies=True))
+@operation(activation=Activation("PReLU", rectifies=True))
 def parametric_relu(z, slope):
     """z for z > 0, otherwise slope · z with a learned slope. He et al. 2015, arXiv:1502.01852.
 
@@ -124,7 +116,7 @@ def parametric_relu_backward(grad, out, z, slope):
     return jnp.where(z > 0, grad, slope * grad), unbroadcast(to_slope, slope)
 
 
-@operation(edges="elementwise", activation=Activation("ELU", range=(-1, math.inf), rectifies=True))
+@operation(activation=Activation("ELU", range=(-1, math.inf), rectifies=True))
 def elu(z, *, alpha=1.0):
     """z for z > 0, otherwise α (eᶻ - 1). Clevert et al. 2016, arXiv:1511.07289."""
     return jnp.where(z > 0, z, alpha * jnp.expm1(jnp.minimum(z, 0)))
@@ -142,12 +134,13 @@ SELU_SCALE = 1.0507009873554804934193349852946
 
 
 @operation(
-    edges="elementwise",
     activation=Activation(
         "SELU",
         range=(-SELU_SCALE * SELU_ALPHA, math.inf),
         # just below 0, where it is steeper than above
         largest_slope=SELU_SCALE * SELU_ALPHA,
+        rectifies=True,
+        initializer="lecun_normal",
     ),
 )
 def selu(z):
@@ -160,9 +153,7 @@ def selu_backward(grad, out, z):
     return grad * jnp.where(z > 0, SELU_SCALE, out + SELU_SCALE * SELU_ALPHA)
 
 
-@operation(
-    edges="elementwise", activation=Activation("Softplus", range=(0, math.inf), rectifies=True)
-)
+@operation(activation=Activation("Softplus", range=(0, math.inf), rectifies=True))
 def softplus(z):
     """ln(1 + eᶻ): a smooth ReLU. Dugas et al. 2001."""
     return jax.nn.softplus(z)
@@ -175,9 +166,12 @@ def softplus_backward(grad, out, z):
 
 
 @operation(
-    edges="elementwise",
     activation=Activation(
-        "SiLU", range=(-0.27846, math.inf), largest_slope=1.09984, rectifies=True
+        "SiLU",
+        range=(-0.27846, math.inf),
+        largest_slope=1.09984,
+        rectifies=True,
+        initializer="he_normal",
     ),
 )
 def silu(z):
@@ -199,9 +193,12 @@ _SQRT_2_OVER_PI = (2 / jnp.pi) ** 0.5
 
 
 @operation(
-    edges="elementwise",
     activation=Activation(
-        "GELU", range=(-0.16997, math.inf), largest_slope=1.12891, rectifies=True
+        "GELU",
+        range=(-0.16997, math.inf),
+        largest_slope=1.12891,
+        rectifies=True,
+        initializer="he_normal",
     ),
 )
 def gelu(z):
@@ -221,9 +218,12 @@ def _normal_cdf(z):
 
 
 @operation(
-    edges="elementwise",
     activation=Activation(
-        "GELU", range=(-0.17004, math.inf), largest_slope=1.12895, rectifies=True
+        "GELU",
+        range=(-0.17004, math.inf),
+        largest_slope=1.12895,
+        rectifies=True,
+        initializer="he_normal",
     ),
 )
 def gelu_tanh(z):
@@ -265,3 +265,10 @@ def log_softmax(z, *, axis=-1):
 def log_softmax_backward(grad, out, z, *, axis=-1):
     # ∂ ln p_i/∂z_j = δ_ij - p_j
     return grad - jnp.exp(out) * jnp.sum(grad, axis=axis, keepdims=True)
+
+
+# by the field's names, which are those of their layers; of two with one name the first
+TITLES = {
+    found.traits.activation.title: found
+    for found in reversed([v for v in globals().values() if isinstance(v, Operation)])
+}

@@ -8,6 +8,7 @@ import math
 import jax.numpy as jnp
 import numpy as np
 
+from cutaway import ops
 from cutaway.losses import expects
 from cutaway.nn.module import Module
 from cutaway.nn.state import Parameter, Stateful
@@ -15,23 +16,6 @@ from cutaway.optim import Adadelta, Adagrad, Adam, Nadam, RMSprop
 
 SATURATED = 0.05  # a slope below this share of the function's largest slope
 SAMPLE = 1024  # elements of which quantiles are taken
-
-# activation functions by the names of their operations: (class, largest slope, goes to 0 where off)
-FUNCTIONS = {
-    "threshold": ("Threshold", 1.0, True),
-    "sigmoid": ("Sigmoid", 0.25, False),
-    "tanh": ("Tanh", 1.0, False),
-    "relu": ("ReLU", 1.0, True),
-    "relu6": ("ReLU6", 1.0, True),
-    "leaky_relu": ("LeakyReLU", 1.0, True),
-    "parametric_relu": ("PReLU", 1.0, True),
-    "elu": ("ELU", 1.0, True),
-    "selu": ("SELU", 1.0507, True),
-    "softplus": ("Softplus", 1.0, True),
-    "silu": ("SiLU", 1.0, True),
-    "gelu": ("GELU", 1.0, True),
-    "gelu_tanh": ("GELU", 1.0, True),
-}
 
 
 def own_parameters(module) -> list:
@@ -56,9 +40,10 @@ def raw_of(found, moves) -> dict:
     out = found.out.data if found.record is None else found.record.out
     raw = {"out": as_float(out), "grads": [as_float(g) for g in found.grads]}
     if place.role == "activation":
-        if place.function == "softmax":
+        function = place.function
+        if function is ops.softmax:
             raw["slope"] = raw["out"] * (1 - raw["out"])
-        elif place.function in FUNCTIONS:
+        elif function is not None and function.traits.is_function:
             ones = jnp.ones_like(found.record.out)
             raw["slope"] = as_float(found.record.operation.pull(found.record, ones)[0])
         return raw
@@ -117,9 +102,10 @@ def finished(numbers: dict) -> dict:
 
 
 def _saturated(function, out, slope):
-    _, largest, has_off = FUNCTIONS.get(function, ("", 0.25, False))  # softmax: p (1 - p)
-    flat = abs(slope) < SATURATED * largest
-    return ((flat & (out != 0)) if has_off else flat).mean()
+    activation = function.traits.activation
+    flat = abs(slope) < SATURATED * (activation.largest_slope or 1.0)
+    # a unit at 0 is off, not saturated, where that is how a rectifier holds back
+    return ((flat & (out != 0)) if activation.rectifies else flat).mean()
 
 
 def _apart(w, bias):

@@ -10,7 +10,8 @@ import dataclasses
 import jax
 import numpy as np
 
-from cutaway.engine import Tensor, gradients
+from cutaway import ops
+from cutaway.engine import Operation, Tensor, gradients
 from cutaway.engine.tape import records
 from cutaway.nn.jit import jit
 from cutaway.nn.module import Module, watch
@@ -19,7 +20,6 @@ from cutaway.nn.recurrent import Recurrent
 from cutaway.nn.state import signature, wrap
 from cutaway.ops.precision import current_precision
 from cutaway.train.probe_numbers import (
-    FUNCTIONS,
     as_float,
     finished,
     numbers_of,
@@ -30,7 +30,6 @@ from cutaway.train.probe_numbers import (
 )
 
 HOST_NUMBERS = 2**20  # that a program hands out as they are; of more it takes the statistics
-SOFTMAX = {"softmax": "Softmax", "log_softmax": "LogSoftmax"}
 
 
 @dataclasses.dataclass
@@ -46,7 +45,7 @@ class Place:
         number: l; of an activation or norm that of the layer before.
         activation, activation_path: of the activation that follows a layer, "" for none.
         is_last: whether it is the layer that gives the network's output.
-        function: name of the operation of an activation.
+        function: the operation of an activation, else None.
     """
 
     path: str
@@ -57,7 +56,7 @@ class Place:
     activation: str = ""
     activation_path: str = ""
     is_last: bool = False
-    function: str = ""
+    function: Operation | None = None
 
 
 class _Found:
@@ -221,17 +220,15 @@ def _activations(records, net) -> list:
     modules = net.modules()
     found = []
     for record in records:
-        name = record.operation.name
-        module = modules.get(record.module)
-        own = type(module).__name__ if module is not None else ""
-        if name in FUNCTIONS:
-            kind = FUNCTIONS[name][0]
-        elif SOFTMAX.get(name) == own:
-            kind = own
-        else:
+        function, module = record.operation, modules.get(record.module)
+        activation = function.traits.activation
+        if activation is None or function is ops.linear:
             continue
-        path = record.module if own == kind else f"{record.module}:{name}".lstrip(":")
-        place = Place(path, module, kind, "activation", function=name)
+        is_layer = module is not None and module.function is function
+        if not (is_layer or function.traits.is_function):  # a softmax within a layer or a loss
+            continue
+        path = record.module if is_layer else f"{record.module}:{function.name}".lstrip(":")
+        place = Place(path, module, activation.title, "activation", function=function)
         found.append(_Found(place, None, record))
     return found
 

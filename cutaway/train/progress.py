@@ -23,7 +23,7 @@ class Progress(Callback):
 
         self._bar = Progress(
             TextColumn("{task.description}"),
-            BarColumn(bar_width=20),
+            BarColumn(bar_width=8),
             TextColumn("{task.fields[numbers]}"),
             console=Console(stderr=True),
             refresh_per_second=8,
@@ -52,13 +52,14 @@ class Progress(Callback):
             total=1.0,
             completed=share,
             description=f"epoch {trainer.epoch + 1}/{epochs}",
-            numbers=f"loss {loss:.4g}{self._scores}  {_rate(rate)} steps/s  {_clock(left)} left",
+            # what is cut off where the terminal is narrow stands last
+            numbers=f"loss {loss:.4g}{self._scores}  {_clock(left)} left  {_rate(rate)} steps/s",
             refresh=not self._is_moving,  # a short training is over before the next time anyway
         )
         self._is_moving = True
 
     def on_epoch(self, trainer, row):
-        shown = [(k[4:], v) for k, v in row.items() if k.startswith("val_")][:2]
+        shown = [(k[4:], v) for k, v in row.items() if k.startswith("val_")][:1]
         self._scores = "".join(f"  val {name} {value:.4g}" for name, value in shown)
 
     def on_end(self, trainer):

@@ -13,8 +13,6 @@ from cutaway.doctor.outputs import ending
 from cutaway.errors import expect_choice, expect_range
 from cutaway.nn.recurrent import Recurrent
 
-RECTIFIERS = ("ReLU", "ReLU6", "LeakyReLU", "PReLU", "ELU", "SiLU", "GELU", "Softplus")
-
 
 @dataclasses.dataclass(frozen=True)
 class Activations(Change):
@@ -126,10 +124,9 @@ class Reinitialise(Change):
 
 def _fitting(trainer, x) -> str:
     hidden, _ = surgery.hidden_and_output(trainer, x)
-    names = [type(module).__name__ for module in hidden]
-    if "SELU" in names:
-        return "lecun_normal"
-    return "he_normal" if any(name in RECTIFIERS for name in names) else "glorot_uniform"
+    asked = {module.function.traits.activation.fitting_initializer for module in hidden}
+    known = [name for name in ("lecun_normal", "he_normal") if name in asked]
+    return known[0] if known else "glorot_uniform"
 
 
 def _redraw(module, draw):

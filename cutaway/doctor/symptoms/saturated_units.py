@@ -4,12 +4,12 @@ from cutaway.doctor.changes import LayerNorms, LearningRate, Reinitialise, Scale
 from cutaway.doctor.evidence import Evidence
 from cutaway.doctor.finding import Finding, Measure, Prescription
 from cutaway.doctor.rows import LEARNED, STUCK, hidden_at, layers_at, span
+from cutaway.ops.activations import TITLES
 from cutaway.story.text import number
 
 # A tanh of a normal z of spread 1 has a slope below 5% on 3% of its elements; of spread 3 on 47%.
 # Gates of recurrent layers are no activations of their own and are not looked at.
 MOST = 0.5
-KINDS = ("Sigmoid", "Tanh", "Softmax")
 
 
 def look(evidence: Evidence) -> Finding | None:
@@ -25,7 +25,7 @@ def look(evidence: Evidence) -> Finding | None:
     layer = next((r for r in layers_at(evidence, 0) if r["number"] == worst["number"]), None)
     share, l = worst["saturated"], worst["number"]  # noqa: E741
     when = "before training" if start else "after training"
-    bound = "1/4" if worst["kind"] == "Sigmoid" else "1"
+    bound = f"{TITLES[worst['kind']].traits.activation.largest_slope:g}"
     text = (
         f"{share:.0%} of the elements of O^({l}) lie where act' is below 5% of its largest value, "
         f"{bound}. ∂L/∂w_ij^({l}) has the factor act'(z_j^({l})), so they learn next to nothing."
@@ -53,7 +53,11 @@ def look(evidence: Evidence) -> Finding | None:
 
 def _saturated(evidence, moment):
     rows = hidden_at(evidence, moment)
-    return [row for row in rows if row["kind"] in KINDS and row["saturated"] > MOST]
+    return [row for row in rows if row["saturated"] > MOST and _saturates(row["kind"])]
+
+
+def _saturates(title):
+    return title in TITLES and TITLES[title].traits.activation.saturates
 
 
 def _would_be_better(evidence):

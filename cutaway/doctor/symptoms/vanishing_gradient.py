@@ -8,7 +8,6 @@ from cutaway.doctor.finding import Finding, Measure, Prescription
 from cutaway.doctor.rows import STUCK, flow_at_start, gradient_share, layers_at
 from cutaway.doctor.symptoms.bad_initial_scale import AT_A_SADDLE, begins_at_saddle
 from cutaway.doctor.through_time import time_share
-from cutaway.explain.flow import LARGEST_SLOPE
 from cutaway.story.text import number
 
 # Healthy initial weights keep the gradient's variance (Glorot & Bengio 2010, eq. 9): the share is
@@ -111,7 +110,7 @@ def _explanation(evidence, share):
     slopes = [f for f in flow.layers if f.activation] if flow is not None else []
     if slopes:
         product = float(np.prod([f.slope for f in slopes]))
-        most = max(LARGEST_SLOPE.get(f.activation, 1.0) for f in slopes)
+        most = max(f.largest_slope for f in slopes)
         bound = "1/4" if most == 0.25 else number(most)
         text += f": {len(slopes)} slopes of at most {bound} multiply to {number(product)}"
         if most < 1:

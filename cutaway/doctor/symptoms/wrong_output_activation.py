@@ -6,7 +6,7 @@ import numpy as np
 
 from cutaway.doctor.changes import OutputActivation, ReplaceLoss
 from cutaway.doctor.finding import Finding, Measure, Prescription
-from cutaway.doctor.outputs import RANGES, reach
+from cutaway.doctor.outputs import range_of, reach
 
 # Share of the way from chance to the ideal that the last function closes for good, by
 # outputs.reach: a ReLU over targets from a normal distribution 0.53, softmax twice 0.45 for two
@@ -43,7 +43,7 @@ def needs_probabilities(evidence, want, end) -> Finding | None:
     several = want.target in ("labels", "one_hot")
     if want.output != "probability":
         return None
-    low, high = RANGES.get(end.activation, (-np.inf, np.inf))
+    low, high = range_of(end.activation) or (-np.inf, np.inf)
     fits = end.activation == "Softmax" if several else low >= 0 and high <= 1
     if fits or (several and end.activation == "Sigmoid" and end.shape[-1] == 1):
         return None
@@ -83,7 +83,7 @@ def out_of_reach(evidence, want, end, y) -> Finding | None:
     found = reach(evidence.program.trainer, want, end, y)
     if not np.isfinite([found.best, found.free, found.chance]).all() or found.lost < LOST:
         return None
-    low, high = RANGES[end.activation]
+    low, high = range_of(end.activation)
     span = f"[{low:g}, {high:g}]" if np.isfinite(high) else f"[{low:g}, ∞)"
     if want.output == "logit":
         why = (
