@@ -1,0 +1,201 @@
+"""What operations declare of themselves is true: their edges, and what activations are like."""
+
+import functools
+import importlib
+import math
+import pkgutil
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+import cutaway as ct
+from cutaway import nn, ops
+from cutaway.engine import Activation, Operation, Tensor, float64
+from cutaway.errors import OptionError
+from tests.ops.test_gradients import CALLS, ONE, REDUCED, TWO, apart
+
+# nothing is known of their edges; a new operation stands here or declares what it knows
+ANY = {
+    *("batch_norm", "group_norm", "instance_norm", "normalise", "attention", "attention_weights"),
+    *("rotary", "rnn", "lstm", "gru", "transposed_convolution", "adaptive_average_pool"),
+    *("upsample_linear", "recompute"),
+}
+RNG = np.random.default_rng(0)
+
+
+def operations():
+    """{name: Operation} of all files of ops."""
+    found = {}
+    for info in pkgutil.iter_modules(ops.__path__):
+        module = importlib.import_module(f"cutaway.ops.{info.name}")
+        found |= {v.name: v for v in vars(module).values() if isinstance(v, Operation)}
+    return {name: found[name] for name in sorted(found) if found[name].differentiable}
+
+
+def calls(name):
+    """[(function of Tensors, arrays)] of an operation, small."""
+    more = {
+        "upsample_nearest": [(lambda x: ops.upsample_nearest(x, factor=2), [(1, 2, 2)])],
+        "pad_borders": [
+            (functools.partial(ops.pad_borders, padding=((1, 2),), mode=m), [(1, 4, 2)])
+            for m in ("reflect", "replicate")
+        ],
+        "layer_norm": [(lambda x: ops.layer_norm(x, None, None), [(3, 4)])],
+        "rms_norm": [(lambda x: ops.rms_norm(x, None), [(3, 4)])],
+        "local_response_norm": [(lambda x: ops.local_response_norm(x, size=3), [(2, 5)])],
+        "softmax": [(ops.softmax, [(3, 4)])],
+        "max_pool": [(lambda x: ops.max_pool(x, kernel_size=2), [(1, 4, 2)])],
+        "average_pool": [(lambda x: ops.average_pool(x, kernel_size=2), [(1, 4, 2)])],
+        "convolution": [
+            (lambda x, w: ops.convolution(x, w, padding=((1, 1),)), [(1, 4, 2), (3, 2, 2)])
+        ],
+    }
+    if name in more:
+        return [(call, [apart(RNG, s) for s in shapes]) for call, shapes in more[name]]
+    if name in ONE:
+        return [(getattr(ops, name), [ONE[name](RNG, (2, 3))])]
+    if name in TWO:
+        return [(getattr(ops, name), [TWO[name](RNG, (2, 3)), TWO[name](RNG, (3,)) + 0.013])]
+    if name in REDUCED:
+        return [(lambda x: getattr(ops, name)(x, axis=1), [REDUCED[name](RNG, (2, 3))])]
+    some = [(call, shapes) for call, shapes in CALLS[name] if all(map(math.prod, shapes))]
+    return [(call, [apart(RNG, s) for s in shapes]) for call, shapes in some]
+
+
+def jacobians(call, arrays):
+    """(output, [(elements of the output, elements of an input) for each input]), in float64."""
+    with float64():
+        values = [jnp.asarray(a) for a in arrays]
+        out = call(*map(Tensor, values)).data
+
+        def forward(*values):
+            return call(*map(Tensor, values)).data.ravel()
+
+        found = jax.jacrev(forward, argnums=tuple(range(len(values))))(*values)
+        sizes = [(out.size, value.size) for value in values]
+        return out, [np.asarray(j).reshape(s) for j, s in zip(found, sizes, strict=True)]
+
+
+def test_every_operation_declares_its_edges_or_stands_in_the_list_of_those_that_know_none():
+    silent = {name for name, o in operations().items() if o.traits.edges == "any"}
+    assert silent - {"recompute"} == ANY - {"recompute"}
+
+
+@pytest.mark.parametrize("name", [n for n in operations() if n not in ANY])
+def test_edges_are_where_an_operation_says_they_are(name):
+    edges = operations()[name].traits.edges
+    for call, arrays in calls(name):
+        out, found = jacobians(call, arrays)
+        for array, matrix in zip(arrays, found, strict=True):
+            numbers = np.arange(array.size).reshape(array.shape)
+            if edges == "elementwise":
+                own = np.broadcast_to(numbers, out.shape).ravel()
+                assert not matrix[np.arange(array.size)[None, :] != own[:, None]].any()
+            elif edges == "movement" and len(arrays) == 1 and matrix.size:
+                if name == "getitem" and out.shape == () and array.shape == (3,):
+                    continue  # that call multiplies two of them
+                assert ((matrix == 0) | (matrix == 1)).all() and matrix.sum(axis=1).max() <= 1
+            elif edges == "reduction":
+                row = np.arange(out.size)[:, None]
+                assert not matrix[row != numbers.ravel()[None, :] // array.shape[1]].any()
+            elif edges == "rowwise" and out.shape == (3, 4):
+                row = np.arange(out.size)[:, None] // 4
+                assert not matrix[row != np.arange(12)[None, :] // 4].any()
+            elif edges == "pool":
+                assert (matrix != 0).sum(axis=1).max() <= 2
+    if edges in ("product", "convolution"):  # linear in each input
+        _, first = jacobians(call, arrays)
+        _, again = jacobians(call, [arrays[0] + 1, *arrays[1:]])
+        np.testing.assert_allclose(first[0], again[0], rtol=1e-12)
+
+
+ACTIVATIONS = {n: o for n, o in operations().items() if o.traits.activation is not None}
+Z = np.concatenate([np.linspace(-40, 40, 80_001), np.linspace(-1e-6, 1e-6, 5)])
+
+
+def values_and_slopes(operation):
+    """act(z) and act'(z) of numbers from -40 to 40, of a softmax's first of two."""
+    with float64():
+        if operation.traits.edges == "rowwise":
+            z = jnp.stack([jnp.asarray(Z), jnp.zeros(len(Z))], axis=1)
+            leaf = Tensor(z, requires_grad=True)
+            out = operation(leaf)[:, 0]
+        else:
+            leaf = Tensor(jnp.asarray(Z), requires_grad=True)
+            more = [Tensor(jnp.asarray([0.25]))] if len(operation.input_names) > 1 else []
+            out = operation(leaf, *more)
+        out.sum().backward()
+        slopes = np.asarray(leaf.grad)
+        return out.numpy(), slopes[:, 0] if slopes.ndim > 1 else slopes
+
+
+@pytest.mark.parametrize("name", ACTIVATIONS)
+def test_activations_have_the_range_and_the_slopes_that_they_declare(name):
+    activation = ACTIVATIONS[name].traits.activation
+    out, slopes = values_and_slopes(ACTIVATIONS[name])
+    for limit, reached in zip(activation.range, (out.min(), out.max()), strict=True):
+        if math.isfinite(limit):
+            assert reached == pytest.approx(limit, abs=1e-4)
+        else:
+            assert np.sign(reached) == np.sign(limit) and abs(reached) >= 0.01 * 40
+    assert np.abs(slopes).max() == pytest.approx(activation.largest_slope, abs=1e-4)
+    rests = bool((slopes[np.abs(Z + 20) < 1] == 0).all())  # all of z around -20
+    assert activation.turns_off == (rests and np.abs(slopes).max() in (0, 1))
+    if activation.rectifies:
+        passed, held = np.abs(slopes[Z > 10]).max(initial=0), np.abs(slopes[Z < -10]).max()
+        assert held <= 0.25 and (passed > 0.99 or activation.range[1] == 6)
+
+
+@pytest.mark.parametrize("title", ops.activations.TITLES)
+def test_every_activation_has_a_layer_of_its_title_that_computes_it(title):
+    layer = nn.activations.LAYERS[title]()
+    assert type(layer).__name__ == title and getattr(ct.nn, title) is type(layer)
+    assert layer.function is ops.activations.TITLES[title]
+    x = RNG.normal(size=(2, 3)).astype(np.float32)
+    inputs = [x, np.full(1, 0.25, np.float32)] if title == "PReLU" else [x]
+    np.testing.assert_array_equal(layer(x).numpy(), layer.function(*inputs).numpy())
+    assert hasattr(nn.init, layer.function.traits.activation.fitting_initializer)
+
+
+def test_options_of_an_activation_are_arguments_of_its_layer():
+    assert repr(ct.LeakyReLU(0.2)) != repr(ct.LeakyReLU()) and "slope=0.2" in repr(
+        ct.LeakyReLU(0.2)
+    )
+    assert ct.ELU(alpha=2.0)(np.float32([-100.0])).item() == pytest.approx(-2)
+    with pytest.raises(TypeError):
+        ct.ReLU(0.1)
+
+
+def test_an_unknown_kind_of_edges_is_refused_where_it_is_declared():
+    with pytest.raises(OptionError, match="elementwise"):
+        ct.operation(edges="elementwize")(lambda x: x)
+
+
+def test_a_user_s_activation_is_known_to_all_who_read_traits():
+    @ct.operation(activation=Activation("Mish", range=(-0.3088, math.inf), rectifies=True))
+    def mish(z):
+        return z * jnp.tanh(jax.nn.softplus(z))
+
+    @mish.backward
+    def mish_backward(grad, out, z):
+        t, s = jnp.tanh(jax.nn.softplus(z)), jax.nn.sigmoid(z)
+        return grad * (t + z * (1 - t * t) * s)
+
+    class Net(ct.Module):
+        def __init__(self):
+            self.first, self.second = ct.Linear(3, 4), ct.Linear(4, 1)
+
+        def forward(self, x):
+            return self.second(mish(self.first(x)))
+
+    net, x = Net(), RNG.normal(size=(64, 3)).astype(np.float32)
+    why = ct.explain(net, x[0], x[0, :1], loss=ct.losses.mean_squared_error)
+    assert "slope of mish" in why.gradient("first.weight", (1, 0)).text()
+    assert "mish" in why.flow().text()
+    probes = ct.Probes(x, x[:, :1])
+    ct.Trainer(net, loss=ct.losses.mean_squared_error).fit(
+        x, x[:, :1], epochs=2, batch_size=16, callbacks=[probes], progress=False
+    )
+    assert ("Mish", "mish") in {(row["kind"], row["layer"]) for row in probes.rows}
