@@ -151,6 +151,8 @@ __all__ = ["__version__", *_HOME_OF, *_PACKAGES]
 
 def __getattr__(name):
     if name in _HOME_OF:
+        if _HOME_OF[name] == "cutaway.engine":
+            importlib.import_module("cutaway.ops")  # a Tensor without its operators is none
         value = getattr(importlib.import_module(_HOME_OF[name]), name)
     elif name in _PACKAGES:
         value = importlib.import_module(f"cutaway.{name}")

@@ -8,6 +8,22 @@ from cutaway.engine import tape
 from cutaway.errors import GradientError, ShapeError
 
 
+class _Operations(dict):
+    """Functions by name; asked for one before `cutaway.ops` is imported, it says so."""
+
+    def __missing__(self, name):
+        raise GradientError(
+            f"the operation {name!r} is not there",
+            expected="the operations to be loaded",
+            mend="import cutaway.ops, or take Tensor from cutaway: import cutaway as ct; ct.Tensor",
+        )
+
+
+OPERATIONS = _Operations()  # what Tensor's operators and methods call, filled by ops
+
+Axis = int | tuple[int, ...] | None
+
+
 class Tensor:
     """An array, and the record of the operation that made it.
 
@@ -83,6 +99,174 @@ class Tensor:
         """A leaf with the values in another type."""
         return Tensor(self.data.astype(dtype))
 
+    # operators and methods: what they do is in ops, which fills OPERATIONS
+
+    def __add__(self, other) -> "Tensor":
+        return OPERATIONS["add"](self, other)
+
+    def __radd__(self, other) -> "Tensor":
+        return OPERATIONS["add"](other, self)
+
+    def __sub__(self, other) -> "Tensor":
+        return OPERATIONS["subtract"](self, other)
+
+    def __rsub__(self, other) -> "Tensor":
+        return OPERATIONS["subtract"](other, self)
+
+    def __mul__(self, other) -> "Tensor":
+        return OPERATIONS["multiply"](self, other)
+
+    def __rmul__(self, other) -> "Tensor":
+        return OPERATIONS["multiply"](other, self)
+
+    def __truediv__(self, other) -> "Tensor":
+        return OPERATIONS["divide"](self, other)
+
+    def __rtruediv__(self, other) -> "Tensor":
+        return OPERATIONS["divide"](other, self)
+
+    def __pow__(self, other) -> "Tensor":
+        return OPERATIONS["power"](self, other)
+
+    def __rpow__(self, other) -> "Tensor":
+        return OPERATIONS["power"](other, self)
+
+    def __matmul__(self, other) -> "Tensor":
+        return OPERATIONS["matmul"](self, other)
+
+    def __rmatmul__(self, other) -> "Tensor":
+        return OPERATIONS["matmul"](other, self)
+
+    def __eq__(self, other) -> "Tensor":  # type: ignore[override]
+        return OPERATIONS["equal"](self, other)
+
+    def __ne__(self, other) -> "Tensor":  # type: ignore[override]
+        return OPERATIONS["not_equal"](self, other)
+
+    def __lt__(self, other) -> "Tensor":
+        return OPERATIONS["less"](self, other)
+
+    def __le__(self, other) -> "Tensor":
+        return OPERATIONS["less_equal"](self, other)
+
+    def __gt__(self, other) -> "Tensor":
+        return OPERATIONS["greater"](self, other)
+
+    def __ge__(self, other) -> "Tensor":
+        return OPERATIONS["greater_equal"](self, other)
+
+    def __neg__(self) -> "Tensor":
+        return OPERATIONS["negative"](self)
+
+    def __abs__(self) -> "Tensor":
+        return OPERATIONS["absolute"](self)
+
+    def __getitem__(self, index) -> "Tensor":
+        parts = index if isinstance(index, tuple) else (index,)
+        parts = tuple(as_array(p) if isinstance(p, Tensor | list) else p for p in parts)
+        return OPERATIONS["getitem"](self, index=parts)
+
+    def abs(self) -> "Tensor":
+        """|x|, elementwise."""
+        return OPERATIONS["absolute"](self)
+
+    def exp(self) -> "Tensor":
+        """eˣ, elementwise."""
+        return OPERATIONS["exp"](self)
+
+    def log(self) -> "Tensor":
+        """Natural logarithm, elementwise."""
+        return OPERATIONS["log"](self)
+
+    def sqrt(self) -> "Tensor":
+        """√x, elementwise."""
+        return OPERATIONS["sqrt"](self)
+
+    def square(self) -> "Tensor":
+        """x², elementwise."""
+        return OPERATIONS["square"](self)
+
+    def sigmoid(self) -> "Tensor":
+        """1 / (1 + e⁻ˣ), elementwise."""
+        return OPERATIONS["sigmoid"](self)
+
+    def tanh(self) -> "Tensor":
+        """Hyperbolic tangent, elementwise."""
+        return OPERATIONS["tanh"](self)
+
+    def relu(self) -> "Tensor":
+        """max(x, 0), elementwise."""
+        return OPERATIONS["relu"](self)
+
+    def clip(self, low=None, high=None) -> "Tensor":
+        """The nearest to x within [low, high], elementwise."""
+        return OPERATIONS["clip"](self, low=low, high=high)
+
+    def sum(self, axis: Axis = None, keepdims: bool = False) -> "Tensor":
+        """Sum along axis, a number or several; None: of all elements."""
+        return OPERATIONS["sum"](self, axis=axis, keepdims=keepdims)
+
+    def mean(self, axis: Axis = None, keepdims: bool = False) -> "Tensor":
+        """Mean along axis, a number or several; None: of all elements."""
+        return OPERATIONS["mean"](self, axis=axis, keepdims=keepdims)
+
+    def max(self, axis: Axis = None, keepdims: bool = False) -> "Tensor":
+        """Largest along axis, a number or several; None: of all elements."""
+        return OPERATIONS["max"](self, axis=axis, keepdims=keepdims)
+
+    def min(self, axis: Axis = None, keepdims: bool = False) -> "Tensor":
+        """Smallest along axis, a number or several; None: of all elements."""
+        return OPERATIONS["min"](self, axis=axis, keepdims=keepdims)
+
+    def var(self, axis: Axis = None, keepdims: bool = False) -> "Tensor":
+        """Variance (divided by n) along axis, a number or several; None: of all elements."""
+        return OPERATIONS["var"](self, axis=axis, keepdims=keepdims)
+
+    def std(self, axis: Axis = None, keepdims: bool = False) -> "Tensor":
+        """Standard deviation (divided by n) along axis, one or several; None: of all elements."""
+        return OPERATIONS["std"](self, axis=axis, keepdims=keepdims)
+
+    def argmax(self, axis: int | None = None) -> "Tensor":
+        """Index of the largest along axis; None: in the flattened array."""
+        return OPERATIONS["argmax"](self, axis=axis)
+
+    def argmin(self, axis: int | None = None) -> "Tensor":
+        """Index of the smallest along axis; None: in the flattened array."""
+        return OPERATIONS["argmin"](self, axis=axis)
+
+    def reshape(self, *shape) -> "Tensor":
+        """The same elements in another shape; one size may be -1."""
+        return OPERATIONS["reshape"](self, shape=_one_or_several(shape))
+
+    def transpose(self, *axes) -> "Tensor":
+        """The axes in another order; turned around without arguments."""
+        return OPERATIONS["transpose"](self, axes=_one_or_several(axes) or None)
+
+    @property
+    def T(self) -> "Tensor":
+        """The axes turned around."""
+        return OPERATIONS["transpose"](self)
+
+    def flatten(self) -> "Tensor":
+        """All elements along one axis."""
+        return OPERATIONS["reshape"](self, shape=(-1,))
+
+    def squeeze(self, axis: Axis = None) -> "Tensor":
+        """Without axes of size 1: those given, or all."""
+        return OPERATIONS["squeeze"](self, axis=axis)
+
+    def expand_dims(self, axis: int) -> "Tensor":
+        """With a new axis of size 1."""
+        return OPERATIONS["expand_dims"](self, axis=axis)
+
+    def take(self, indices, axis: int = 0) -> "Tensor":
+        """The elements at these indices along axis."""
+        return OPERATIONS["take"](self, indices, axis=axis)
+
+    def split(self, parts: int, axis: int = 0) -> "list[Tensor]":
+        """Equal parts along axis."""
+        return OPERATIONS["split"](self, parts, axis)
+
     def __array__(self, dtype=None, copy=None):
         return np.asarray(self.data, dtype=dtype)
 
@@ -152,6 +336,13 @@ def gradients(tensor: Tensor, grad=None, visit=None) -> list:
     if tensor.record is None:
         return [(tensor, grad)]
     return tape.gradients(tensor.record, grad, visit)
+
+
+def _one_or_several(arguments):
+    """reshape((2, 3)) means reshape(2, 3)."""
+    if len(arguments) == 1 and isinstance(arguments[0], tuple | list):
+        return arguments[0]
+    return arguments
 
 
 def as_array(value) -> jax.Array:

@@ -11,7 +11,8 @@ import numpy as np
 
 from cutaway.errors import TrainingError
 from cutaway.nn.plan import Plan, plan_for
-from cutaway.nn.state import signature, unwrap, wrap
+from cutaway.nn.state import signature, unwrap, values_of, watching, wrap
+from cutaway.nn.unowned import unowned
 from cutaway.ops.precision import current_precision
 from cutaway.runtime import cache_programs_by_default
 from cutaway.runtime.exhaustion import general_error, is_exhaustion
@@ -65,11 +66,11 @@ class Compiled:
         `lower(...).compile().memory_analysis().temp_size_in_bytes` is the working memory.
         """
         program, variables = self._program("once", args)
-        return program.lower([(v.data, v.grad) for v in variables], unwrap(args))
+        return program.lower(values_of(variables), unwrap(args))
 
     def _run(self, form, args, *static):
         program, variables = self._program(form, args, *static)
-        state = [(v.data, v.grad) for v in variables]
+        state = values_of(variables)
         if self.donate:
             state = _without_repeats(state)
         values = unwrap(args)
@@ -126,7 +127,7 @@ class Compiled:
             donated = 0 if self.donate else ()
             plan = Plan(self.compiler_options, "as the caller said")
             if self.compiler_options is None:
-                state = [(v.data, v.grad) for v in variables]
+                state = values_of(variables)
                 # JAX remembers this trace: the program below does not trace again
                 plan = plan_for(
                     jax.jit(run, donate_argnums=donated).trace(state, unwrap(args)).jaxpr
@@ -153,6 +154,8 @@ def jit(step, *owners, donate: bool = True, compiler_options: dict | None = None
     exception the old values are back, unless memory ran out in a step that donates them.
 
     Raises:
+        OptionError: by a call whose step reads or writes a Variable that no owner holds: its value
+            would be frozen into the program, or lost. Says which, and what to write.
         OutOfMemoryError: by a call, if the program does not fit into the memory of the device.
 
     Example:
@@ -179,7 +182,7 @@ def in_turn(step, items, *owners):
     variables, _ = signature(owners)
     pure = _lift(step, variables)
     items = unwrap(items)
-    state = [(v.data, v.grad) for v in variables]
+    state = values_of(variables)
     _, after = jax.eval_shape(pure, state, (jax.tree.map(lambda x: x[0], items),))
     zeros = [g and jnp.zeros(g.shape, g.dtype) for _, g in after]
     state = [
@@ -194,15 +197,21 @@ def in_turn(step, items, *owners):
 
 def _lift(step, variables):
     """step(*args) as a function of the variables' values too: (state, args) -> (out, state)."""
+    owned = {id(variable) for variable in variables}
+
+    def expect_owned(variable):
+        if id(variable) not in owned:
+            raise unowned(step, variable)
 
     def pure(state, args):
-        before = [(v.data, v.grad) for v in variables]
+        before = values_of(variables)
         try:
-            for variable, (data, grad) in zip(variables, state, strict=True):
-                variable.data = data
-                variable.grad = grad
-            out = unwrap(step(*wrap(args)))
-            return out, [(v.data, v.grad) for v in variables]
+            with watching(expect_owned):
+                for variable, (data, grad) in zip(variables, state, strict=True):
+                    variable.data = data
+                    variable.grad = grad
+                out = unwrap(step(*wrap(args)))
+                return out, values_of(variables)
         finally:  # tracers must not stay behind, nor half a step after an exception
             for variable, (data, grad) in zip(variables, before, strict=True):
                 variable.data = data

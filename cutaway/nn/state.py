@@ -1,16 +1,69 @@
 """Variables, and how they are found: by walking the attributes of ordinary objects."""
 
+import contextlib
+import threading
+
 import jax
 import jax.numpy as jnp
 import numpy as np
 
 from cutaway.engine import Tensor
 
+_slot = Tensor.data  # the place of the array, past the property below
+
+
+class _Watching(threading.local):
+    accessed = None  # function of each Variable that is read or written in this thread, or None
+
+
+_watching = _Watching()
+
 
 class Variable(Tensor):
     """A tensor that lives on from step to step. `variable.data = array` gives it a new value."""
 
     __slots__ = ()
+
+    @property
+    def data(self):
+        if _watching.accessed is not None:
+            _watching.accessed(self)
+        return _slot.__get__(self)
+
+    @data.setter
+    def data(self, array):
+        if _watching.accessed is not None:
+            _watching.accessed(self)
+        _slot.__set__(self, array)
+
+
+@contextlib.contextmanager
+def watching(accessed):
+    """Context in which `accessed(variable)` is called before a Variable is read or written.
+
+    Inside another one it does nothing: what a part of a step may touch, the whole step may. While
+    `accessed` runs, nothing is watched.
+    """
+    if _watching.accessed is not None:
+        yield
+        return
+
+    def once(variable):
+        _watching.accessed = None
+        accessed(variable)
+        _watching.accessed = once
+
+    _watching.accessed = once
+    try:
+        yield
+    finally:
+        _watching.accessed = None
+
+
+def values_of(variables) -> list:
+    """[(data, grad)] of each, without a word to whoever watches."""
+    read = _slot.__get__
+    return [(read(v), v.grad) for v in variables]
 
 
 class Parameter(Variable):

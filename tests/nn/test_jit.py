@@ -4,9 +4,10 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+import cutaway as ct
 from cutaway import losses, ops
 from cutaway.engine import Tensor
-from cutaway.errors import ShapeError, TrainingError
+from cutaway.errors import OptionError, ShapeError, TrainingError
 from cutaway.nn import Dropout, Linear, Sequential, Tanh, jit, named_variables, seed
 from cutaway.nn.state import signature
 from cutaway.optim import SGD, Adam, Cosine
@@ -201,3 +202,41 @@ def test_types_of_variables_stay_in_a_scan():
     jit(step, net, optimizer).scan(np.ones((3, 1, 2), np.float32))
     assert net.weight.dtype == jnp.bfloat16
     assert optimizer.state["m"][0].dtype == jnp.bfloat16
+
+
+def test_a_variable_that_no_owner_holds_is_named_with_the_call_to_write():
+    net, other = ct.Linear(3, 1), ct.Linear(3, 1)
+    optimizer = ct.Adam(net)
+    x = np.ones((4, 3), np.float32)
+
+    def step(x):
+        loss = (net(x) ** 2).mean()
+        loss.backward()
+        optimizer.step()
+        return loss
+
+    before = net.weight.numpy().copy()
+    with pytest.raises(OptionError, match=r"optimizer\.\S+, a Buffer") as caught:
+        ct.jit(step, net)(x)
+    assert "jit(step, ..., optimizer)" in str(caught.value)
+    # nothing was touched, and no tracer is left behind
+    np.testing.assert_array_equal(net.weight.numpy(), before)
+    assert net.weight.grad is None and int(optimizer.step_count.numpy()) == 0
+    ct.jit(step, net, optimizer)(x)
+    assert not np.array_equal(net.weight.numpy(), before)
+
+    with pytest.raises(OptionError, match=r"other\.weight, a Parameter of shape \(3, 1\)"):
+        ct.jit(lambda x: net(x) - other(x), net)(x)  # its value would be frozen into the program
+    hidden = {"deep": [other]}
+    with pytest.raises(OptionError, match=r"hidden\.deep\.0\.weight"):
+        ct.jit(lambda x: hidden["deep"][0](x))(x)
+
+
+def test_what_belongs_to_no_name_in_sight_is_told_by_its_shape():
+    def make():
+        held = [ct.Linear(2, 5)]
+        return lambda: held[0]
+
+    get = make()
+    with pytest.raises(OptionError, match=r"a Parameter of shape \(2, 5\) that none of its owners"):
+        ct.jit(lambda x: get()(x))(np.ones((1, 2), np.float32))

@@ -1,3 +1,6 @@
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 
@@ -83,3 +86,22 @@ def test_one_hot_and_indices_have_no_gradient():
 def test_shapes_that_do_not_fit_are_named(wrong, words):
     with pytest.raises(ShapeError, match=words):
         wrong(Tensor(A))
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "import cutaway as ct; print(ct.Tensor([1.0, 2.0]) * 2)",
+        "import cutaway as ct; print(ct.Linear(2, 1).weight.sum().shape)",
+        "import cutaway as ct; print(ct.float64, ct.nn.Parameter([1.0]) + 1)",
+        "from cutaway.nn import Parameter; print(Parameter([1.0]).T)",
+    ],
+)
+def test_tensors_have_their_operators_in_a_fresh_interpreter(code):
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_without_operations_a_tensor_says_what_to_import():
+    code = "from cutaway.engine import Tensor; Tensor([1.0]) * 2"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert "import cutaway.ops" in done.stderr
