@@ -12,12 +12,11 @@ from cutaway.errors import OptionError, ShapeError, did_you_mean, expect_range
 from cutaway.landscape.hessian import hessians_of
 from cutaway.landscape.textbook import TextbookSurface, textbook_surface
 from cutaway.nn import Module, Parameter, jit
-from cutaway.optim import OPTIMIZERS, Adadelta, Adagrad, Adam, Nadam, Optimizer, RMSprop
+from cutaway.optim import OPTIMIZERS, Optimizer
 from cutaway.story.text import Story, align, number
 
-ADAPTIVE = (Adam, Nadam, RMSprop)  # their steps are about η long, whatever the gradient
-SHARE_OF_WIDTH = 1 / 200  # η of those: so much of the picture's width
-SHARE_OF_SHRINKING = 1 / 20  # η of Adagrad, whose steps shrink
+SHARE_OF_WIDTH = 1 / 200  # η where steps are about η long: so much of the picture's width
+SHARE_OF_SHRINKING = 1 / 20  # η where they shrink, as Adagrad's do
 TOLERANCE = 0.01  # share of the picture's width within which a minimum is reached
 RULE = (
     "Learning rates, where none were given: for steps in proportion to the gradient 1 / the "
@@ -351,11 +350,7 @@ def _kind(make) -> str:
     """How the length of an optimizer's steps follows from η."""
     with float64():
         made = make([Parameter(np.zeros(2))], 1.0)
-    if isinstance(made, Adagrad):
-        return "shrinking"
-    if isinstance(made, Adadelta):
-        return "own"
-    return "length" if isinstance(made, ADAPTIVE) else "gradient"
+    return made.steps
 
 
 def _largest_curvature(surface, start) -> float:

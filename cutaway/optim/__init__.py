@@ -1,10 +1,11 @@
 """Optimizers, schedules and gradient clipping."""
 
+from cutaway.leaves import objects_of
 from cutaway.optim.adam import Adam, AdamW, Nadam
 from cutaway.optim.adaptive import Adadelta, Adagrad, RMSprop
 from cutaway.optim.average import ExponentialAverage
 from cutaway.optim.clipping import ClipNorm, ClipValue
-from cutaway.optim.optimizer import Optimizer
+from cutaway.optim.optimizer import STEPS, Optimizer
 from cutaway.optim.schedules import (
     Constant,
     Cosine,
@@ -17,16 +18,16 @@ from cutaway.optim.schedules import (
 )
 from cutaway.optim.sgd import SGD, AveragedMomentum, Momentum, Nesterov
 
-# by the names that the command line and config files use
-OPTIMIZERS = {
-    "sgd": SGD,
-    "momentum": Momentum,
-    "averaged_momentum": AveragedMomentum,
-    "nesterov": Nesterov,
-    "adagrad": Adagrad,
-    "adadelta": Adadelta,
-    "rmsprop": RMSprop,
-    "adam": Adam,
-    "adamw": AdamW,
-    "nadam": Nadam,
-}
+
+def _is_named(value) -> bool:
+    return (
+        isinstance(value, type) and issubclass(value, Optimizer) and bool(vars(value).get("name"))
+    )
+
+
+_found = objects_of(__name__, __path__, _is_named)
+_found.sort(key=lambda kind: STEPS.index(kind.steps))
+
+# by the names that the command line and config files use: every class of this folder with a name
+OPTIMIZERS = {kind.name: kind for kind in _found}
+globals().update({kind.__name__: kind for kind in _found})

@@ -24,7 +24,9 @@ class Adam(Optimizer):
         Algorithm 1; symbols as in the paper.
     """
 
+    name = "adam"
     slots = ("m", "v")
+    steps = "length"
 
     def __init__(
         self,
@@ -52,6 +54,9 @@ class Adam(Optimizer):
         v_hat = v / (1 - beta2**self.t)
         return p - self.lr * m_hat / (jnp.sqrt(v_hat) + self.eps), m, v
 
+    def effective_rate(self, m, v):
+        return self._by_size(jnp.sqrt(v / (1 - self.betas[1] ** self.t)))
+
     def terms(self, w, g, m, v):
         beta1, beta2 = constant("β₁", self.betas[0]), constant("β₂", self.betas[1])
         t = named("t", float(self.t))
@@ -78,6 +83,9 @@ class AdamW(Adam):
         Loshchilov & Hutter 2019, "Decoupled weight decay regularization", arXiv:1711.05101,
         Algorithm 2.
     """
+
+    name = "adamw"
+    takes_decay = True
 
     def __init__(
         self,
@@ -125,6 +133,8 @@ class Nadam(Optimizer):
     # the product of all μ so far is one number; kept per parameter so that frozen ones may join
     slots = ("m", "v", "decay")
     symbols = ("m", "v", "d")
+    name = "nadam"
+    steps = "length"
 
     def __init__(
         self,
@@ -158,6 +168,9 @@ class Nadam(Optimizer):
         m_hat = mu_next * m / (1 - product * mu_next) + (1 - mu) * g / (1 - product)
         v_hat = v / (1 - beta2**self.t)
         return p - self.lr * m_hat / (jnp.sqrt(v_hat) + self.eps), m, v, 1 - product
+
+    def effective_rate(self, m, v, decay):
+        return self._by_size(jnp.sqrt(v / (1 - self.betas[1] ** self.t)))
 
     def terms(self, w, g, m, v, d):
         beta1, beta2 = constant("β₁", self.betas[0]), constant("β₂", self.betas[1])

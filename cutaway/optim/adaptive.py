@@ -22,8 +22,11 @@ class Adagrad(Optimizer):
         Duchi, Hazan & Singer 2011, "Adaptive subgradient methods", JMLR 12.
     """
 
+    name = "adagrad"
     slots = ("total",)
     symbols = ("G",)
+    usual_lr = 0.02
+    steps = "shrinking"
 
     def __init__(self, parameters, lr=1e-2, *, eps=1e-10, schedule=None, clip=None, groups=None):
         super().__init__(parameters, lr, schedule=schedule, clip=clip, groups=groups)
@@ -33,6 +36,9 @@ class Adagrad(Optimizer):
     def update(self, p, g, total):
         total = total + g**2
         return p - self.lr * g / (jnp.sqrt(total) + self.eps), total
+
+    def effective_rate(self, total):
+        return self._by_size(jnp.sqrt(total))
 
     def terms(self, w, g, G):
         G = yield "G", G + g**2, "sum of all squared gradients so far"
@@ -55,8 +61,11 @@ class Adadelta(Optimizer):
         Zeiler 2012, "ADADELTA: an adaptive learning rate method", arXiv:1212.5701, Algorithm 1.
     """
 
+    name = "adadelta"
     slots = ("mean_g2", "mean_d2")
     symbols = ("E[g²]", "E[Δ²]")
+    usual_lr = 1.0
+    steps = "own"
 
     def __init__(
         self, parameters, lr=1.0, *, rho=0.9, eps=1e-6, schedule=None, clip=None, groups=None
@@ -72,6 +81,11 @@ class Adadelta(Optimizer):
         delta = jnp.sqrt(mean_d2 + self.eps) / jnp.sqrt(mean_g2 + self.eps) * g
         mean_d2 = self.rho * mean_d2 + (1 - self.rho) * delta**2
         return p - self.lr * delta, mean_g2, mean_d2
+
+    def effective_rate(self, mean_g2, mean_d2):
+        past = jnp.sqrt(mean_d2 + self.eps)
+        # ε stands below the root
+        return self.lr * past / jnp.sqrt(mean_g2 + self.eps), (mean_g2 < self.eps).mean()
 
     def terms(self, w, g, mean_g2, mean_d2):
         rho, eps = constant("ρ", self.rho), constant("ε", self.eps)
@@ -96,7 +110,9 @@ class RMSprop(Optimizer):
         Tieleman & Hinton 2012, lecture 6.5 of "Neural Networks for Machine Learning".
     """
 
+    name = "rmsprop"
     slots = ("v",)
+    steps = "length"
 
     def __init__(
         self, parameters, lr=1e-2, *, beta=0.99, eps=1e-8, schedule=None, clip=None, groups=None
@@ -110,6 +126,9 @@ class RMSprop(Optimizer):
     def update(self, p, g, v):
         v = self.beta * v + (1 - self.beta) * g**2
         return p - self.lr * g / (jnp.sqrt(v) + self.eps), v
+
+    def effective_rate(self, v):
+        return self._by_size(jnp.sqrt(v))
 
     def terms(self, w, g, v):
         beta = constant("β", self.beta)

@@ -12,6 +12,13 @@ from cutaway.nn.state import Buffer, Parameter, Stateful, zeros_like
 from cutaway.optim.foresee import Move, foresee
 from cutaway.optim.terms import Quantity, named
 
+STEPS = (
+    "gradient",  # η times the gradient: in proportion to it
+    "length",  # about η, whatever the gradient
+    "shrinking",  # η at first, ever less later on
+    "own",  # in the unit of the weights, of a length found by itself
+)
+
 
 class Optimizer(Stateful):
     """Base: finds the gradients, clips them, counts the steps, and moves each parameter.
@@ -38,9 +45,13 @@ class Optimizer(Stateful):
             Usual is `lambda path, p: p.ndim > 1`: no biases and no scales of normalisations.
     """
 
+    name = ""  # by which the command line and config files call it; "" for a base class
     slots: tuple[str, ...] = ()
     symbols: tuple[str, ...] | None = None  # of the slots in `terms`; None: as they are named
     terms = None
+    usual_lr: float | None = None  # that is usual for it; None: the one for steps η long
+    steps = "gradient"  # how their length follows from η: see STEPS
+    takes_decay = False  # whether it has the options `weight_decay` and `decays`
 
     def __init__(self, parameters, lr: float, *, schedule=None, clip=None, groups=None):
         named = trainable(parameters)
@@ -104,6 +115,28 @@ class Optimizer(Stateful):
     def update(self, p, g, *slots):
         """One parameter's move: arrays (p, g, *slots) -> (p, *slots)."""
         raise TypeError(f"{type(self).__name__} has no update: define `def update(self, p, g)`")
+
+    def effective_rate(self, *slots) -> tuple:
+        """By what (a mean of) the gradient is multiplied now, for each element of a parameter.
+
+        Returns:
+            (rate, share): an array, and the share of elements whose gradients are so small that
+            ε makes their steps small; None for optimizers without one.
+        """
+        return jnp.asarray(self.lr)[None], None
+
+    def rate_of(self, parameter) -> tuple:
+        """`effective_rate` of one of its parameters, with the learning rate of its group."""
+        i = next(k for k, p in enumerate(self.parameters) if p is parameter)
+        self._each.moving = i
+        try:
+            return self.effective_rate(*(self.state[name][i].data for name in self.slots))
+        finally:
+            self._each.moving = None
+
+    def _by_size(self, size):
+        """`effective_rate` where the gradient is divided by its own size + ε."""
+        return self.lr / (size + self.eps), (size < self.eps).mean()
 
     @no_grad()
     def step(self) -> None:

@@ -21,6 +21,10 @@ class SGD(Optimizer):
         Robbins & Monro 1951, "A stochastic approximation method", Ann. Math. Statist. 22(3).
     """
 
+    name = "sgd"
+    usual_lr = 0.1
+    takes_decay = True
+
     def __init__(
         self,
         parameters,
@@ -45,6 +49,7 @@ class SGD(Optimizer):
 
 class _WithVelocity(Optimizer):
     slots = ("v",)
+    takes_decay = True
 
     def __init__(
         self,
@@ -77,6 +82,9 @@ class Momentum(_WithVelocity):
         Polyak 1964, "Some methods of speeding up the convergence of iteration methods".
     """
 
+    name = "momentum"
+    usual_lr = 0.02
+
     def update(self, p, g, v):
         g = self.with_decay(p, g)
         v = self.beta * v + g
@@ -102,6 +110,9 @@ class AveragedMomentum(_WithVelocity):
         the form of the textbooks and of Ng's Deep Learning course; Sutskever et al. 2013 discuss
         the forms.
     """
+
+    name = "averaged_momentum"
+    usual_lr = 0.1
 
     def update(self, p, g, v):
         g = self.with_decay(p, g)
@@ -129,6 +140,9 @@ class Nesterov(_WithVelocity):
         Nesterov 1983; Sutskever, Martens, Dahl & Hinton 2013, "On the importance of
         initialization and momentum in deep learning".
     """
+
+    name = "nesterov"
+    usual_lr = 0.02
 
     def update(self, p, g, v):
         g = self.with_decay(p, g)

@@ -8,15 +8,6 @@ from cutaway.ops.precision import PRECISIONS
 from cutaway.optim import OPTIMIZERS, AdamW, Cosine
 from cutaway.runs.space import Choice, Real
 
-# plain gradient steps are as long as the gradient is large; adaptive ones are about lr long
-DEFAULT_RATES = {
-    "sgd": 0.1,
-    "momentum": 0.02,
-    "averaged_momentum": 0.1,
-    "nesterov": 0.02,
-    "adagrad": 0.02,
-    "adadelta": 1.0,
-}
 SCHEDULES = ("cosine", "constant")
 SEARCHED_OPTIMIZERS = ("adamw", "adam", "rmsprop", "nesterov")
 
@@ -84,7 +75,7 @@ class TrainingOptions:
         """The learning rate, chosen for the optimizer where none was given."""
         if self.lr is not None:
             return self.lr
-        return DEFAULT_RATES.get(self.optimizer, self.ADAPTIVE_RATE)
+        return OPTIMIZERS[self.optimizer].usual_lr or self.ADAPTIVE_RATE
 
     def count_epochs(self, rows: int) -> int:
         """Epochs for a training set of `rows` rows."""

@@ -6,19 +6,12 @@ import math
 from cutaway.errors import OptionError, expect_range
 from cutaway.optim import (
     OPTIMIZERS,
-    SGD,
-    AdamW,
-    AveragedMomentum,
     Cosine,
-    Momentum,
-    Nesterov,
     Warmup,
 )
 from cutaway.runs.options import TrainingOptions
 
 WARM = 0.1  # share of the steps of fine-tuning in which the rate rises
-# optimizers with a weight decay of their own
-DECAYING = (AdamW, SGD, Momentum, AveragedMomentum, Nesterov)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -92,7 +85,7 @@ class TransferOptions(TrainingOptions):
         steps = math.ceil(rows / self.batch(rows)) * self.count_epochs(rows)
         kind = OPTIMIZERS[self.optimizer]
         decay = {}
-        if kind in DECAYING:
+        if kind.takes_decay:
             decay = {"weight_decay": self.weight_decay or 0.0, "decays": _is_head}
         if not self.fine_tune:
             schedule = Cosine(steps) if self.schedule == "cosine" else None

@@ -18,7 +18,7 @@ from cutaway.runs.networks import transferred
 from cutaway.runs.prepared import Prepared
 from cutaway.runs.projection import projection_section
 from cutaway.runs.run import Run, trainer_for
-from cutaway.runs.transfer_options import DECAYING, TransferOptions
+from cutaway.runs.transfer_options import TransferOptions
 
 # λ of the head that are tried: from a nearly free fit to weights that are nearly 0
 DECAYS = (0.01, 0.03, 0.1, 0.3, 1.0)
@@ -203,7 +203,7 @@ def prepare_transfer(
             given["test"] = (features_of(whole, test[0]), test[1])
     prepared = HeadPrepared(**given, options=own, net=whole.head, whole=whole, raw=x)
     notes = list(ready["notes"])
-    if own.weight_decay is None and OPTIMIZERS[own.optimizer] in DECAYING:
+    if own.weight_decay is None and OPTIMIZERS[own.optimizer].takes_decay:
         decay, tried = _choose_decay(prepared)
         own = dataclasses.replace(own, weight_decay=decay)
         notes.append(
@@ -255,7 +255,7 @@ def _rate(optimizer: str, features, loss: str) -> float:
 
     Along the direction of largest spread σ² the loss bends by at most CURVATURE σ².
     """
-    if OPTIMIZERS[optimizer] not in DECAYING or optimizer == "adamw":
+    if OPTIMIZERS[optimizer].steps != "gradient":
         return ADAPTIVE / features.shape[1]
     direction = np.random.default_rng(0).normal(size=features.shape[1])
     spread = 0.0

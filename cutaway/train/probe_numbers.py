@@ -12,7 +12,6 @@ from cutaway import ops
 from cutaway.losses import expects
 from cutaway.nn.module import Module
 from cutaway.nn.state import Parameter, Stateful
-from cutaway.optim import Adadelta, Adagrad, Adam, Nadam, RMSprop
 
 SATURATED = 0.05  # a slope below this share of the function's largest slope
 SAMPLE = 1024  # elements of which quantiles are taken
@@ -118,34 +117,6 @@ def _apart(w, bias):
         square, apart = square + bias**2, apart + (bias - bias[0]) ** 2
     largest = square.max()
     return (apart.max() / (largest + (largest == 0))) ** 0.5
-
-
-def rate_of(optimizer, parameter) -> tuple:
-    """(by what the optimizer multiplies (a mean of) the gradient, share of elements held by ε).
-
-    The rate is given for each element. An element is held by ε if the size of its gradients is
-    below ε, which then makes its steps small; None for optimizers without one.
-    """
-    i = next(k for k, p in enumerate(optimizer.parameters) if p is parameter)
-    slot = {name: optimizer.state[name][i].data for name in optimizer.slots}
-    optimizer._each.moving = i
-    try:
-        lr = optimizer.lr
-    finally:
-        optimizer._each.moving = None
-    if isinstance(optimizer, Adadelta):
-        past = jnp.sqrt(slot["mean_d2"] + optimizer.eps)
-        held = (slot["mean_g2"] < optimizer.eps).mean()  # ε stands below the root
-        return lr * past / jnp.sqrt(slot["mean_g2"] + optimizer.eps), held
-    if isinstance(optimizer, Adam | Nadam):
-        size = jnp.sqrt(slot["v"] / (1 - optimizer.betas[1] ** optimizer.t))
-    elif isinstance(optimizer, RMSprop):
-        size = jnp.sqrt(slot["v"])
-    elif isinstance(optimizer, Adagrad):
-        size = jnp.sqrt(slot["total"])
-    else:
-        return jnp.asarray(lr)[None], None
-    return lr / (size + optimizer.eps), (size < optimizer.eps).mean()
 
 
 def top_class(loss, out):

@@ -24,7 +24,6 @@ from cutaway.train.probe_numbers import (
     finished,
     numbers_of,
     own_parameters,
-    rate_of,
     raw_of,
     top_class,
 )
@@ -144,7 +143,7 @@ class Program:
             if moved:
                 trainer.optimizer.step()
             for p in moved:
-                moves[p] += [p.data - moves[p][0], rate_of(trainer.optimizer, p)]
+                moves[p] += [p.data - moves[p][0], trainer.optimizer.rate_of(p)]
             raw = [raw_of(one, moves) for one in found]
         finally:
             for v, (data, grad) in zip(variables, before, strict=True):

@@ -9,7 +9,6 @@ from cutaway.errors import OptionError, expect_choice, expect_range
 from cutaway.optim import OPTIMIZERS, Adam, AdamW, ClipNorm
 
 RATES = {"sgd": 0.1, "momentum": 0.01, "averaged_momentum": 0.1, "nesterov": 0.01}
-WITHOUT_DECAY = ("Adagrad", "Adadelta", "RMSprop", "Nadam")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -109,16 +108,15 @@ class WeightDecay(Change):
         trainer = program.trainer
         old = trainer.optimizer
         trainer.penalty = None
-        if type(old).__name__ in WITHOUT_DECAY:
-            if self.value:
-                trainer.penalty = functools.partial(_half_squares, strength=self.value / 2)
+        if old.takes_decay:
+            old.weight_decay = self.value
         elif type(old) is Adam and self.value:
             new = AdamW(old.parameters, float(old.base_lr.data), betas=old.betas, eps=old.eps)
             new.weight_decay = self.value
             new.schedule, new.clip = old.schedule, old.clip
             trainer.optimizer = new.over(trainer.net)
-        else:
-            old.weight_decay = self.value
+        elif self.value:
+            trainer.penalty = functools.partial(_half_squares, strength=self.value / 2)
         return program
 
 
