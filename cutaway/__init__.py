@@ -144,6 +144,8 @@ _PACKAGES = (
     "train",
     "weights",
 )
+# packages whose leaves are found by being there: a new one needs no line above
+_OPEN = ("cutaway.nn", "cutaway.optim")
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
 
 __all__ = ["__version__", *_HOME_OF, *_PACKAGES]
@@ -157,9 +159,19 @@ def __getattr__(name):
     elif name in _PACKAGES:
         value = importlib.import_module(f"cutaway.{name}")
     else:
-        raise AttributeError(f"module 'cutaway' has no attribute {name!r}")
+        value = _leaf(name)
     globals()[name] = value
     return value
+
+
+def _leaf(name):
+    """A class of an open package, by its name."""
+    if name[:1].isupper():
+        for home in _OPEN:
+            found = getattr(importlib.import_module(home), name, None)
+            if isinstance(found, type):
+                return found
+    raise AttributeError(f"module 'cutaway' has no attribute {name!r}")
 
 
 def __dir__():

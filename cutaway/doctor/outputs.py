@@ -68,7 +68,7 @@ def ending(trainer, x) -> Ending:
 
 def range_of(title: str) -> tuple | None:
     """(low, high) of an activation by its title; None if it is none, or knows no lowest value."""
-    function = ops.activations.TITLES.get(title)
+    function = ops.ACTIVATION_FUNCTIONS.get(title)
     low, high = (-math.inf, 0) if function is None else function.traits.activation.range
     return (low, high) if math.isfinite(low) else None
 
@@ -154,7 +154,7 @@ def within(activation: str, outputs) -> np.ndarray:
     if limits is None:
         return outputs
     out = np.clip(outputs, *limits)
-    if ops.activations.TITLES[activation].traits.edges == "rowwise":
+    if ops.ACTIVATION_FUNCTIONS[activation].traits.edges == "rowwise":
         total = out.sum(-1, keepdims=True)
         out = np.where(total > 0, out / np.where(total > 0, total, 1), 1 / out.shape[-1])
     return out

@@ -8,7 +8,7 @@ from cutaway.doctor.evidence import Evidence
 from cutaway.errors import CutawayError
 from cutaway.explain import explain
 from cutaway.explain.flow import FlowStory
-from cutaway.ops.activations import TITLES
+from cutaway.ops import ACTIVATION_FUNCTIONS
 
 STUCK = 0.9  # of the loss of chance: with more than this left, next to nothing was learned
 LEARNED = 0.1  # with less than this left, what looks odd inside is how it was learned
@@ -55,7 +55,11 @@ def flow_at_start(evidence: Evidence) -> FlowStory | None:
 def fitting_initializer(evidence: Evidence) -> str:
     """Name of the nn.init that keeps signals their size behind most of the hidden activations."""
     titles = [layer.activation for layer in evidence.layers if not layer.is_last]
-    asked = [TITLES[t].traits.activation.fitting_initializer for t in titles if t in TITLES]
+    asked = [
+        ACTIVATION_FUNCTIONS[t].traits.activation.fitting_initializer
+        for t in titles
+        if t in ACTIVATION_FUNCTIONS
+    ]
     for name in ("lecun_normal", "he_normal"):
         if titles and asked.count(name) >= len(titles) / 2:
             return name

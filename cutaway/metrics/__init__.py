@@ -4,6 +4,7 @@ A metric is a function (prediction, target, weights=None) -> number; those for c
 probabilities. It has `task`, "classification" or "regression", and `higher_is_better`.
 """
 
+from cutaway.leaves import objects_of
 from cutaway.metrics.classification import (
     accuracy,
     balanced_accuracy,
@@ -22,19 +23,8 @@ from cutaway.metrics.report import (
     residual_summary,
 )
 
-# by the names that the command line and config files use
+# by the names that the command line and config files use: every metric of this folder
 METRICS = {
-    metric.__name__: metric
-    for metric in (
-        accuracy,
-        balanced_accuracy,
-        precision,
-        recall,
-        f1,
-        roc_auc,
-        log_loss,
-        mean_absolute_error,
-        root_mean_squared_error,
-        r2,
-    )
+    found.__name__: found for found in objects_of(__name__, __path__, lambda f: hasattr(f, "task"))
 }
+globals().update(METRICS)

@@ -1,25 +1,7 @@
 """Modules, layers, initialisation, and jit."""
 
 from cutaway.nn import init
-from cutaway.nn.activations import (
-    ACTIVATIONS,
-    ELU,
-    GELU,
-    SELU,
-    Identity,
-    LeakyReLU,
-    LogSoftmax,
-    PReLU,
-    ReLU,
-    ReLU6,
-    Sigmoid,
-    SiLU,
-    Softmax,
-    Softplus,
-    Swish,
-    Tanh,
-    Threshold,
-)
+from cutaway.nn.activations import ACTIVATIONS, LAYERS, Swish
 from cutaway.nn.attention import MultiHeadAttention
 from cutaway.nn.containers import Sequential
 from cutaway.nn.convolution import (
@@ -61,15 +43,14 @@ from cutaway.nn.state import Buffer, Parameter, Variable, named_variables
 from cutaway.nn.summary import Summary, summary
 from cutaway.nn.transformer import TransformerEncoder, TransformerEncoderLayer
 
+globals().update(LAYERS)  # ReLU, Sigmoid, ...: one for each activation function of ops
+
 __all__ = [
     "ACTIVATIONS",
-    "ELU",
-    "GELU",
     "GRU",
     "INITIALIZERS",
     "LSTM",
     "RNN",
-    "SELU",
     "AdaptiveAvgPool",
     "Add",
     "AllSteps",
@@ -90,40 +71,28 @@ __all__ = [
     "GlobalMaxPool",
     "GroupNorm",
     "HebbianNeuron",
-    "Identity",
     "InstanceNorm",
     "LastStep",
     "LayerNorm",
-    "LeakyReLU",
     "LearnedPositions",
     "Linear",
     "LocalResponseNorm",
-    "LogSoftmax",
     "MaxPool",
     "Module",
     "MultiHeadAttention",
-    "PReLU",
     "Parameter",
     "Perceptron",
     "RMSNorm",
-    "ReLU",
-    "ReLU6",
     "Recompute",
     "Residual",
     "Sequential",
-    "SiLU",
-    "Sigmoid",
     "SinusoidalPositions",
-    "Softmax",
-    "Softplus",
     "SpatialDropout",
     "Standardise",
     "SqueezeExcite",
     "StochasticDepth",
     "Summary",
     "Swish",
-    "Tanh",
-    "Threshold",
     "TransformerEncoder",
     "TransformerEncoderLayer",
     "Upsample",
@@ -136,4 +105,5 @@ __all__ = [
     "seed",
     "summary",
     "watch",
+    *LAYERS,
 ]

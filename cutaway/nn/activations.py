@@ -70,7 +70,7 @@ def _layer_of(title: str, function) -> type:
 
 
 LAYERS = {"PReLU": PReLU}  # by title
-for _title, _function in ops.activations.TITLES.items():
+for _title, _function in ops.ACTIVATION_FUNCTIONS.items():
     if _title not in LAYERS:
         LAYERS[_title] = globals()[_title] = _layer_of(_title, _function)
 

@@ -1,5 +1,7 @@
 """Operations with hand-written rules, one file a family."""
 
+from cutaway.engine import Operation
+from cutaway.leaves import objects_of
 from cutaway.ops import methods
 from cutaway.ops.activations import (
     elu,
@@ -85,5 +87,19 @@ from cutaway.ops.shapes import (
 from cutaway.runtime import keep_freed_memory
 
 abs = absolute
+
+
+def _is_operation(value) -> bool:
+    return isinstance(value, Operation) and not value.__name__.startswith("_")
+
+
+# a new file is found by being there; where it is called as its operation, the operation is meant
+_found = objects_of(__name__, __path__, _is_operation)
+globals().update({o.__name__: o for o in _found})
+
+# by the field's names, which are those of their layers; of two with one name the first
+ACTIVATION_FUNCTIONS = {
+    o.traits.activation.title: o for o in reversed(_found) if o.traits.activation is not None
+}
 
 keep_freed_memory()  # before XLA starts its threads: nothing above has computed anything

@@ -5,7 +5,7 @@ import math
 import jax
 import jax.numpy as jnp
 
-from cutaway.engine import Activation, Operation, operation
+from cutaway.engine import Activation, operation
 from cutaway.ops.arithmetic import unbroadcast
 
 
@@ -265,10 +265,3 @@ def log_softmax(z, *, axis=-1):
 def log_softmax_backward(grad, out, z, *, axis=-1):
     # ∂ ln p_i/∂z_j = δ_ij - p_j
     return grad - jnp.exp(out) * jnp.sum(grad, axis=axis, keepdims=True)
-
-
-# by the field's names, which are those of their layers; of two with one name the first
-TITLES = {
-    found.traits.activation.title: found
-    for found in reversed([v for v in globals().values() if isinstance(v, Operation)])
-}

@@ -148,11 +148,11 @@ def test_activations_have_the_range_and_the_slopes_that_they_declare(name):
         assert held <= 0.25 and (passed > 0.99 or activation.range[1] == 6)
 
 
-@pytest.mark.parametrize("title", ops.activations.TITLES)
+@pytest.mark.parametrize("title", ops.ACTIVATION_FUNCTIONS)
 def test_every_activation_has_a_layer_of_its_title_that_computes_it(title):
     layer = nn.activations.LAYERS[title]()
     assert type(layer).__name__ == title and getattr(ct.nn, title) is type(layer)
-    assert layer.function is ops.activations.TITLES[title]
+    assert layer.function is ops.ACTIVATION_FUNCTIONS[title]
     x = RNG.normal(size=(2, 3)).astype(np.float32)
     inputs = [x, np.full(1, 0.25, np.float32)] if title == "PReLU" else [x]
     np.testing.assert_array_equal(layer(x).numpy(), layer.function(*inputs).numpy())
