@@ -283,7 +283,7 @@ def load(names):
             peers[name] = importlib.import_module(f"networks_{name}")
         except ImportError as error:
             peers[name] = None
-            print(f"{name} left out: {error}\n  to mend it: pip install {PEERS[name]}")
+            print(f"{name} left out: {error}\n  fix: pip install {PEERS[name]}")
     return peers
 
 

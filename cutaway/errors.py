@@ -4,7 +4,7 @@ Every message says what came, what was expected, and what to do:
 
     ShapeError: Linear: the input has shape (32, 784), so axis -1 has size 784
       expected: axis -1 of size 512 (set by in_features=512)
-      to mend it: build the layer with in_features=784, or reshape the input
+      fix: build the layer with in_features=784, or reshape the input
 """
 
 import difflib
@@ -16,18 +16,18 @@ class CutawayError(Exception):
     Args:
         came: what happened, with the names and values that came.
         expected: what would have been right.
-        mend: what to do about it.
+        fix: what to do about it.
     """
 
-    def __init__(self, came: str, *, expected: str | None = None, mend: str | None = None):
+    def __init__(self, came: str, *, expected: str | None = None, fix: str | None = None):
         self.came = came
         self.expected = expected
-        self.mend = mend
+        self.fix = fix
         lines = [came]
         if expected:
             lines.append(f"  expected: {expected}")
-        if mend:
-            lines.append(f"  to mend it: {mend}")
+        if fix:
+            lines.append(f"  fix: {fix}")
         super().__init__("\n".join(lines))
 
 
@@ -75,7 +75,7 @@ class OutOfMemoryError(CutawayError, MemoryError):
 
 
 def did_you_mean(name: str, known) -> str:
-    """The nearest known name as a question, or the list of all: for the `mend` of an error.
+    """The nearest known name as a question, or the list of all: for the `fix` of an error.
 
     Example:
         >>> did_you_mean("pased", ["study", "passed"])
@@ -97,13 +97,13 @@ def expect_axis(x, axis: int, size: int, *, where: str, name: str) -> None:
         raise ShapeError(
             f"{where}: the input has shape {shape}, so it has no axis {axis}",
             expected=f"axis {axis} of size {size} (set by {name}={size})",
-            mend="add the missing axis, for one example x[None, :]",
+            fix="add the missing axis, for one example x[None, :]",
         )
     if shape[axis] != size:
         raise ShapeError(
             f"{where}: the input has shape {shape}, so axis {axis} has size {shape[axis]}",
             expected=f"axis {axis} of size {size} (set by {name}={size})",
-            mend=f"build the layer with {name}={shape[axis]}, or reshape the input",
+            fix=f"build the layer with {name}={shape[axis]}, or reshape the input",
         )
 
 
@@ -113,7 +113,7 @@ def expect_choice(value, known, *, what: str) -> None:
         raise OptionError(
             f"{what} {value!r} is not known",
             expected="one of " + ", ".join(map(str, known)),
-            mend=did_you_mean(str(value), known),
+            fix=did_you_mean(str(value), known),
         )
 
 
@@ -134,5 +134,5 @@ def expect_range(value, *, what: str, above=None, least=None, below=None, most=N
     if not all(ok for ok, _ in wanted):
         limits = " and ".join(text for _, text in wanted)
         raise OptionError(
-            f"{what} is {value}", expected=f"a number {limits}", mend=f"give {what} {limits}"
+            f"{what} is {value}", expected=f"a number {limits}", fix=f"give {what} {limits}"
         )

@@ -32,7 +32,7 @@ def write_atomically(path, content: bytes) -> None:
         raise RunError(
             f"{path} cannot be written: {error.strerror or error}",
             expected="a folder that can be written to, with room on its disk",
-            mend="choose another folder, or free some space; nothing half-written was left behind",
+            fix="choose another folder, or free some space; nothing half-written was left behind",
         ) from error
 
 

@@ -1,8 +1,8 @@
-"""Four things that go wrong in textbooks, made to go wrong, seen by the probes, and mended.
+"""Four things that go wrong in textbooks, made to go wrong, seen by the probes, and fixed.
 
     python examples/doctor_textbook.py
 
-1. Ten layers of sigmoids: the gradient vanishes with the product of their slopes. ReLU mends it.
+1. Ten layers of sigmoids: the gradient vanishes with the product of their slopes. ReLU fixes it.
 2. Weights of 500: the gradient explodes with the product of weights.
 3. ReLU with a large negative bias is dead. Leaky ReLU revives it.
 4. Adagrad's rate dies, for what it divides by only grows. Adadelta's lives.
@@ -56,7 +56,7 @@ def activations_of(probes, moment=0):
 
 
 def vanishing():
-    """Ten sigmoids, then the mended network: (share of the gradient, slopes, loss) of each."""
+    """Ten sigmoids, then the fixed network: (share of the gradient, slopes, loss) of each."""
     print("1. Ten layers of sigmoids")
     x, y = rings()
     loss = ct.losses.binary_cross_entropy_with_logits
@@ -70,7 +70,7 @@ def vanishing():
         rows = layers_of(probes)
         found.append((rows[0]["grad"] / rows[-1]["grad"], slopes, history["loss"][-1]))
         tables.append([number(row["grad"], 3) for row in rows])
-    (share, slopes, last), (mended, _, mended_last) = found
+    (share, slopes, last), (fixed, _, fixed_last) = found
     running = [number(p, 3) for p in np.cumprod(slopes[::-1])[::-1]]
     bound = [number(0.25**k, 3) for k in range(LAYERS, 0, -1)]
     head = [["layer", "∂L/∂z sigmoid", "slopes from here on", "0.25^n", "∂L/∂z ReLU, He"]]
@@ -79,7 +79,7 @@ def vanishing():
     print("\n".join(align([*head, *map(list, body)], ">>>>>")))
     print(f"{LAYERS} slopes of at most 1/4 multiply to {number(slopes.prod())}; with the weights")
     print(f"the first layer gets {number(share)} of the last one's gradient: loss {last:.3f}.")
-    print(f"With ReLU and He's weights {number(mended)}: loss {mended_last:.3f}.\n")
+    print(f"With ReLU and He's weights {number(fixed)}: loss {fixed_last:.3f}.\n")
     return found
 
 

@@ -29,7 +29,7 @@ class Case:
         build: function (data, width, well) -> Program; well=True gives the healthy twin.
         data, widths: two each, of the two halves of the suite.
         also: codes that name the same fault as rightly.
-        mendable: whether a change of the program can mend it; not so where the data are wrong.
+        repairable: whether a change of the program can fix it; not so where the data are wrong.
         fix: function (program, twin) -> Program, the reference fix; by default all that differs
             from the twin is made as it is there.
         clean: whether both are judged on the twin's validation rows, because the fault spoils
@@ -42,7 +42,7 @@ class Case:
     data: tuple
     widths: tuple
     also: tuple = ()
-    mendable: bool = True
+    repairable: bool = True
     fix: Callable | None = None
     clean: bool = False
 

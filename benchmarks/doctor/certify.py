@@ -1,4 +1,4 @@
-"""Proof that each fault hurts and its reference fix mends it, and that healthy programs are well.
+"""Proof that each fault hurts and its reference fix repairs it, and that healthy programs are well.
 
     python -m benchmarks.doctor.certify [--half both] [--only dead_units] [--seeds 5] [--jobs 1]
 
@@ -33,21 +33,21 @@ def certify(name: str, half: str, seeds: int, twins: bool = False) -> dict:
 
 
 def _of_fault(case, half, seeds, twins):
-    faulty, twin, mended = [], [], []
+    faulty, twin, fixed = [], [], []
     for number in range(seeds):
         drawn, other = case.drawn(half, number), case.drawn(half, 100 + number)
         faulty.append(_worth(drawn, drawn.program))
         twin.append(_worth(drawn, drawn.twin))
-        mended.append(_worth(other, other.fix(other.program)))
+        fixed.append(_worth(other, other.fix(other.program)))
     gap = statistics.mean(twin) - statistics.mean(faulty)
     error = statistics.mean((_error(faulty) ** 2, _error(twin) ** 2)) ** 0.5 * 2**0.5
-    recovered = (statistics.mean(mended) - statistics.mean(faulty)) / gap if gap > 0 else 0.0
+    recovered = (statistics.mean(fixed) - statistics.mean(faulty)) / gap if gap > 0 else 0.0
     certified = gap >= LEAST_GAP and gap >= 2 * error and recovered >= RECOVERED
     found = {
         "certified": certified,
         "faulty": _rounded(faulty),
         "twin": _rounded(twin),
-        "mended": _rounded(mended),
+        "fixed": _rounded(fixed),
         "gap": round(gap, 3),
         "recovered": round(recovered, 3),
         "line": f"{'certified' if certified else 'NO'}: faulty {faulty[0]:.2f}, twin "

@@ -1,8 +1,8 @@
-"""Proof that the doctor's prescriptions mend, against no change and against random search.
+"""Proof that the doctor's prescriptions repair, against no change and against random search.
 
     python -m benchmarks.doctor.repair [--half held] [--only dead_units] [--seeds 5] [--jobs 1]
 
-Of every certified fault that a change of program can mend: it is diagnosed once, and the first two
+Of every certified fault that a change of program can fix: it is diagnosed once, and the first two
 different changes that are prescribed, in the order of the findings, are tried on programs of
 other seeds. Random search has as many trainings: two changes drawn from trials.CHANCES that fit
 the program, each on the same seeds, and the better of the two counts. What is measured is
@@ -181,7 +181,7 @@ def main():
     jobs = {
         f"{case.name}@{half}": (case.name, half, given.seeds)
         for case, half in chosen(given.only, given.half)
-        if case.code and case.mendable
+        if case.code and case.repairable
         and certificates.get(f"{case.name}@{half}", {}).get("certified", True)
     }  # fmt: skip
     if given.again:

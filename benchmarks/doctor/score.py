@@ -33,7 +33,7 @@ def diagnose(name: str, half: str, number: int, twin: bool) -> dict:
         found = diagnose(drawn.twin if twin else drawn.program)
         codes = [finding.code for finding in found.findings]
         confidences = [round(float(finding.confidence), 3) for finding in found.findings]
-    except Exception as error:  # a doctor that breaks has not found anything, and is to be mended
+    except Exception as error:  # a doctor that breaks has not found anything, and is to be fixed
         codes, confidences = [], []
         return {"codes": codes, "error": f"{type(error).__name__}: {error}"[:300], "line": "ERROR"}
     return {

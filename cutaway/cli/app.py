@@ -455,7 +455,7 @@ def doctor(
     device: Device = None,
     as_json: Json = False,
 ) -> None:
-    """Say what is wrong with a training, and prove what mends it. Exit code 1: something is."""
+    """Say what is wrong with a training, and prove what fixes it. Exit code 1: something is."""
     from cutaway.cli.doctor import doctor_command
 
     doctor_command(
@@ -517,7 +517,7 @@ def _settings(texts) -> dict:
             raise OptionError(
                 f"the setting {text!r}",
                 expected="a name, = and a value",
-                mend="for example --set dropout=0.1",
+                fix="for example --set dropout=0.1",
             )
         name = name.strip().replace("-", "_")
         if name in ("layers", "ignore"):
@@ -541,7 +541,7 @@ def _sizes(text: str) -> tuple[int, ...]:
         raise OptionError(
             f"layer sizes {text!r}",
             expected="whole numbers with commas between",
-            mend="for example --layers 64,64",
+            fix="for example --layers 64,64",
         ) from None
 
 
@@ -552,7 +552,7 @@ def _numbers(text: str) -> tuple[float, ...]:
         raise OptionError(
             f"the start {text!r}",
             expected="two numbers with a comma between",
-            mend="for example --start -2,1.5",
+            fix="for example --start -2,1.5",
         ) from None
 
 
@@ -594,13 +594,13 @@ def _unforeseen(error: Exception) -> CutawayError:
     return CutawayError(
         f"{type(error).__name__}: {error}",
         expected="this not to happen: it is a fault of Cutaway",
-        mend="run the command again with --debug and report what it prints",
+        fix="run the command again with --debug and report what it prints",
     )
 
 
 def _print_error(error: CutawayError, as_json: bool) -> None:
     if as_json:
-        found = {"came": error.came, "expected": error.expected, "mend": error.mend}
+        found = {"came": error.came, "expected": error.expected, "fix": error.fix}
         print(json.dumps({"error": {"type": type(error).__name__, **found}}))
     else:
         print(f"cutaway: {error}", file=sys.stderr)

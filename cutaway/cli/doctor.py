@@ -23,7 +23,7 @@ def doctor_command(what, *, treated, seeds, budget, applied, out, html, as_json)
         raise OptionError(
             f"--apply writes a run, and {what} is a script",
             expected="the folder of a run",
-            mend="leave out --apply, and make the change in the script",
+            fix="leave out --apply, and make the change in the script",
         )
     prepared, run = None, None
     if is_script:

@@ -16,7 +16,7 @@ def export_command(folder, out, *, onnx, safetensors, as_json) -> None:
             if not onnx
             else "one FILE cannot be both ONNX and safetensors",
             expected="--onnx or --safetensors",
-            mend="for other programs --onnx; for the weights alone --safetensors",
+            fix="for other programs --onnx; for the weights alone --safetensors",
         )
     run = Run.open(folder)
     path = Path(out) if out is not None else Path(folder) / f"network.{_suffix(onnx)}"

@@ -286,13 +286,13 @@ def expect_images(batch, where, only_bytes=False):
         raise ShapeError(
             f"{where}: the batch has shape {np.shape(batch)}",
             expected="(rows, height, width, channels)",
-            mend="for one image write image[None]",
+            fix="for one image write image[None]",
         )
     if batch.dtype != np.uint8 and (only_bytes or batch.dtype.kind != "f"):
         raise OptionError(
             f"{where}: the batch holds {batch.dtype}",
             expected="uint8" if only_bytes else "uint8 or floats",
-            mend="put this step before Normalise",
+            fix="put this step before Normalise",
         )
 
 

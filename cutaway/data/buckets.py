@@ -87,7 +87,7 @@ def buckets_of(lengths, limits) -> np.ndarray:
         raise DataError(
             f"a text has {lengths.max()} tokens",
             expected=f"at most {limits[-1]}, the longest bucket",
-            mend="encode with most_tokens, or make the buckets from these texts",
+            fix="encode with most_tokens, or make the buckets from these texts",
         )
     return bucket
 

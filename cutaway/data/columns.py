@@ -48,7 +48,7 @@ def find_columns(frame, *, kinds=None, ignore=()) -> list[Column]:
             raise DataError(
                 f"there is no column {name!r}",
                 expected="a column of the table",
-                mend=did_you_mean(name, frame.columns),
+                fix=did_you_mean(name, frame.columns),
             )
     for kind in kinds.values():
         expect_choice(kind, USED, what="kind")
@@ -157,5 +157,5 @@ def _expect_fitting(series, kind):
         raise OptionError(
             f"column {series.name!r} of type {series.dtype} cannot be a {kind}",
             expected=f"values that are {kind}s",
-            mend='"category" fits any column',
+            fix='"category" fits any column',
         )

@@ -45,14 +45,14 @@ def read_image(path, size=None, *, fit: str = "crop", channels: int = 3) -> np.n
         with Image.open(path) as image:
             return _pixels(image, size, fit, channels)
     except DataError as error:
-        raise DataError(f"{path}: {error.came}", expected=error.expected, mend=error.mend) from None
+        raise DataError(f"{path}: {error.came}", expected=error.expected, fix=error.fix) from None
     except FileNotFoundError:
-        raise DataError(f"there is no file {path}", mend="check the path") from None
+        raise DataError(f"there is no file {path}", fix="check the path") from None
     except (*BROKEN, Image.DecompressionBombError) as error:
         raise DataError(
             f"{path} cannot be read as an image: {_reason(path, error)}",
             expected="a whole image file",
-            mend="copy it again or remove it; skip_corrupt=True leaves such files out",
+            fix="copy it again or remove it; skip_corrupt=True leaves such files out",
         ) from error
 
 
@@ -125,7 +125,7 @@ def _eight_bits(image, mode: str):
             raise DataError(
                 f"whole numbers from {values.min()} to {values.max()}",
                 expected="8 or 16 bits for each pixel",
-                mend="save the image with 16 bits",
+                fix="save the image with 16 bits",
             )
         # 65535 / 257 = 255
         image = Image.fromarray(((values.astype(np.uint32) + 128) // 257).astype(np.uint8))
@@ -133,7 +133,7 @@ def _eight_bits(image, mode: str):
         raise DataError(
             "its pixels are floating-point numbers, whose range is not known",
             expected="8 or 16 bits for each pixel",
-            mend="save the images with 8 bits, or read them yourself and train on arrays",
+            fix="save the images with 8 bits, or read them yourself and train on arrays",
         )
     if image.mode in ("PA", "La", "RGBa") or "transparency" in image.info:
         image = image.convert("RGBA")

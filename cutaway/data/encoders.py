@@ -301,7 +301,7 @@ def _expect_numbers(series):
             f"column {series.name!r} holds {series[row]!r} in row {row + 1} "
             f"({bad.sum()} such values)",
             expected="numbers, as in training",
-            mend="mend the values, or leave the cells empty if they are not known",
+            fix="fix the values, or leave the cells empty if they are not known",
         )
     return numbers
 

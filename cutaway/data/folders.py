@@ -76,7 +76,7 @@ def find_class_folders(root, suffixes, *, what: str) -> dict:
                 raise DataError(
                     f"{root} holds {splits[name].name} and {folder.name}",
                     expected=f"one folder for {name}",
-                    mend="rename or join them",
+                    fix="rename or join them",
                 )
             splits[name] = folder
     if "train" not in splits or not _folders(splits["train"]):
@@ -125,13 +125,13 @@ def _class_folder(root, suffixes, what, classes=None) -> ClassFolder:
         raise DataError(
             came,
             expected=f"a folder of {what} for each class: {root.name}/class/file",
-            mend="move the files of each class into a folder with the name of the class",
+            fix="move the files of each class into a folder with the name of the class",
         )
     if direct:
         raise DataError(
             f"{root} holds {direct:,} {what} beside its {len(folders)} folders",
             expected=f"all {what} in the folder of their class",
-            mend="move or remove them",
+            fix="move or remove them",
         )
     by_class = {folder.name: _files(folder, suffixes) for folder in folders}
     empty = [name for name, files in by_class.items() if not files]
@@ -141,26 +141,26 @@ def _class_folder(root, suffixes, what, classes=None) -> ClassFolder:
             f"{root}: no {what} in the folder{'s' * (len(empty) > 1)} {', '.join(empty[:5])}"
             + (f" and {len(empty) - 5} more" if len(empty) > 5 else ""),
             expected=f"{what} ({', '.join(suffixes)}) in the folder of each class",
-            mend="check the path" if everything else "remove the folder, or fill it",
+            fix="check the path" if everything else "remove the folder, or fill it",
         )
     unknown = [name for name in by_class if classes is not None and name not in classes]
     if unknown:
         raise DataError(
             f"{root} has the class {unknown[0]!r}, which training does not have",
             expected="one of " + ", ".join(classes[:20]),
-            mend="rename or remove that folder",
+            fix="rename or remove that folder",
         )
     return _assembled(root, by_class, classes or list(by_class), what)
 
 
 def _assembled(root, by_class: dict, classes: list, what: str) -> ClassFolder:
     if not by_class:
-        raise DataError(f"{root} holds no {what}", mend="check the path")
+        raise DataError(f"{root} holds no {what}", fix="check the path")
     if len(classes) == 1:
         raise DataError(
             f"{root} holds one class, {classes[0]!r}, with {len(by_class[classes[0]]):,} {what}",
             expected="at least two classes: there is nothing to tell apart",
-            mend="add a folder with another class, or name the folder above",
+            fix="add a folder with another class, or name the folder above",
         )
     paths, labels = [], []
     for number, name in enumerate(classes):

@@ -93,7 +93,7 @@ def expect_long_enough(length: int, split: int, window: int, horizon: int) -> No
             f"{length - split} to test on",
             expected=f"at least {window + horizon} to train on (a window of {window} and a horizon "
             f"of {horizon}), and {horizon} to test on",
-            mend="give a shorter window or horizon, or another share to test on",
+            fix="give a shorter window or horizon, or another share to test on",
         )
 
 
@@ -139,7 +139,7 @@ def seasonal_naive(values, origins, season: int, horizon: int) -> np.ndarray:
         raise DataError(
             f"a forecast from time {origins.min()} on",
             expected=f"at least {season} values before it: one season",
-            mend="give a shorter season, or a longer series",
+            fix="give a shorter season, or a longer series",
         )
     ahead = np.arange(horizon)
     back = season * (ahead // season + 1)

@@ -45,7 +45,7 @@ def read_idx(path) -> np.ndarray:
         raise DataError(
             f"{path} has {len(content):,} bytes",
             expected=f"{needed:,} bytes for shape {tuple(shape)}",
-            mend="the file is not whole: copy it again",
+            fix="the file is not whole: copy it again",
         )
     array = np.frombuffer(content, dtype, offset=header).reshape(shape)
     return array.astype(dtype.newbyteorder("="))

@@ -188,7 +188,7 @@ def same_size(folder: ClassFolder):
         raise DataError(
             f"the images in {folder.root} are of different sizes: {', '.join(shown)}{more}",
             expected="one size (height x width) for all",
-            mend="give the size that they shall get, for example size=(64, 64)",
+            fix="give the size that they shall get, for example size=(64, 64)",
         )
     return next(iter(sizes))
 
@@ -200,7 +200,7 @@ def expect_size(size):
         raise OptionError(
             f"size is {size}",
             expected="(height, width), whole numbers from 1",
-            mend="size=(64, 64)",
+            fix="size=(64, 64)",
         )
     return int(pair[0]), int(pair[1])
 

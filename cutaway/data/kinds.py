@@ -63,7 +63,7 @@ def recognise(path, *, target=None) -> Recognised:
         raise DataError(
             f"there is no {path}",
             expected="an existing file or folder",
-            mend=did_you_mean(path.name, near) if near else "check the path",
+            fix=did_you_mean(path.name, near) if near else "check the path",
         )
     return _file(path, target)
 
@@ -102,13 +102,13 @@ def _folder(path) -> Recognised:
         raise DataError(
             f"{path} holds {files:,} {what} and no folders",
             expected=f"a folder of {what} for each class",
-            mend="move the files of each class into a folder with the name of the class",
+            fix="move the files of each class into a folder with the name of the class",
         )
     tables = [p.name for p in sorted(path.iterdir()) if p.name.lower().endswith(TABLES)]
     raise DataError(
         f"{path} holds no images, recordings or IDX files",
         expected="a folder with one folder of images or recordings for each class, or a file",
-        mend=f"name the file inside it: {', '.join(tables[:4])}" if tables else "check the path",
+        fix=f"name the file inside it: {', '.join(tables[:4])}" if tables else "check the path",
     )
 
 
@@ -126,7 +126,7 @@ def _file(path, target) -> Recognised:
             raise DataError(
                 f"{path} is a single {what}",
                 expected=f"a folder with one folder of {what}s for each class",
-                mend="name the folder",
+                fix="name the folder",
             )
     if path.stem.endswith(SPLIT_NAMES) and ucr_pair(path) and target is None:
         return Recognised("labelled series", "a file of the UCR archive: a label, then values")

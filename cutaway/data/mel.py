@@ -41,7 +41,7 @@ def log_mel(
         raise OptionError(
             f"log_mel: a window of {window_seconds} s is {size} samples at {rate} a second",
             expected="at least 2 samples",
-            mend="give a longer window",
+            fix="give a longer window",
         )
     short = size - samples.shape[-1]
     if short > 0:

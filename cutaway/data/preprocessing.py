@@ -70,7 +70,7 @@ class TablePreprocessing:
             raise DataError(
                 f"the table has no column {target!r}",
                 expected="the column to predict",
-                mend=did_you_mean(target, frame.columns),
+                fix=did_you_mean(target, frame.columns),
             )
         fitted = Target.fit(frame[target], task)
         known = frame.filter(frame[target].is_not_null())
@@ -87,7 +87,7 @@ class TablePreprocessing:
                 f"no column is left from which {target!r} could be predicted: "
                 + "; ".join(f"{c.name}: {c.reason}" for c in columns[:6]),
                 expected="at least one column of numbers, categories or dates",
-                mend="add columns, or say what one is with kinds",
+                fix="add columns, or say what one is with kinds",
             )
         encoders = [fit_encoder(c.kind, known[c.name]) for c in used]
         return cls(columns, encoders, fitted, notes)
@@ -151,7 +151,7 @@ class TablePreprocessing:
             raise DataError(
                 f"the table has no column {name!r}, which training used",
                 expected="the columns of the training table",
-                mend=did_you_mean(name, frame.columns),
+                fix=did_you_mean(name, frame.columns),
             )
 
     def untransform_target(self, y) -> np.ndarray:
@@ -204,5 +204,5 @@ class TablePreprocessing:
             raise DataError(
                 f"this is no preprocessing of a table (it breaks at {error})",
                 expected=f"preprocessing.json as `cutaway train` writes it, format {FORMAT}",
-                mend="train again, or take the file from a backup",
+                fix="train again, or take the file from a backup",
             ) from error

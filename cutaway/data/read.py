@@ -48,7 +48,7 @@ def read_table(source):
         raise DataError(
             f"the table has {frame.height} rows and {frame.width} columns",
             expected="at least one row below the header",
-            mend="check that it is the right file",
+            fix="check that it is the right file",
         )
     return frame
 
@@ -58,20 +58,20 @@ def _read_file(path: Path):
         raise DataError(
             f"{path} is a folder",
             expected="a file: " + ", ".join(SUFFIXES),
-            mend="name the file inside it",
+            fix="name the file inside it",
         )
     if not path.exists():
         near = [p.name for p in path.parent.glob("*") if p.name.endswith(SUFFIXES)]
         raise DataError(
             f"there is no file {path}",
             expected="an existing file",
-            mend=did_you_mean(path.name, near) if near else "check the path",
+            fix=did_you_mean(path.name, near) if near else "check the path",
         )
     if not path.name.lower().endswith(SUFFIXES):
         raise DataError(
             f"{path.name} is of an unknown kind",
             expected="one of " + ", ".join(SUFFIXES),
-            mend="save the table as CSV",
+            fix="save the table as CSV",
         )
     try:
         content = path.read_bytes() if not path.name.endswith(".parquet") else None
@@ -90,7 +90,7 @@ def _read_parquet(path):
     except (pl.exceptions.PolarsError, OSError) as error:
         raise DataError(
             f"{path} is not a whole Parquet file: {_first_line(error)}",
-            mend="write or copy it again",
+            fix="write or copy it again",
         ) from error
 
 
@@ -105,7 +105,7 @@ def _read_text(path, content: bytes):
             content = gzip.decompress(content)
         except (OSError, EOFError, zlib.error) as error:
             raise DataError(
-                f"{path} is not a whole gzip file: {_first_line(error)}", mend="copy it again"
+                f"{path} is not a whole gzip file: {_first_line(error)}", fix="copy it again"
             ) from error
     content = content.removeprefix(b"\xef\xbb\xbf").replace(b"\r\n", b"\n")
     try:
@@ -115,7 +115,7 @@ def _read_text(path, content: bytes):
         raise DataError(
             f"{path}: line {line} is not UTF-8 text (byte 0x{content[error.start]:02x})",
             expected="a text file in UTF-8",
-            mend=f"convert it, for example: iconv -f latin1 -t utf-8 {path.name} > new.csv",
+            fix=f"convert it, for example: iconv -f latin1 -t utf-8 {path.name} > new.csv",
         ) from error
     lines = text.split("\n", 1)
     if not text.strip():
@@ -136,7 +136,7 @@ def _read_text(path, content: bytes):
         raise DataError(
             f"{path} cannot be read as a table: {_ragged(text, separator, names, error)}",
             expected=f"{len(names)} cells in every line, as in the header",
-            mend="mend that line, or put cells with separators in them into double quotes",
+            fix="fix that line, or put cells with separators in them into double quotes",
         ) from error
     frame.columns = names if len(names) == frame.width else [n.strip() for n in frame.columns]
     return frame.with_columns(_typed(frame[name]) for name in frame.columns)
@@ -174,7 +174,7 @@ def _expect_names(path, names):
         raise DataError(
             f"{path}: the column {twice[0]!r} occurs {names.count(twice[0])} times",
             expected="a different name for each column",
-            mend="rename one of them in the header",
+            fix="rename one of them in the header",
         )
 
 

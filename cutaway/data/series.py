@@ -48,7 +48,7 @@ def read_series(source, *, time=None, columns=None) -> Series:
             raise DataError(
                 f"there is no column {name!r}",
                 expected="a column of the table",
-                mend=did_you_mean(name, frame.columns),
+                fix=did_you_mean(name, frame.columns),
             )
     times = as_times(frame[time or frame.columns[0]])
     if times is None and time is not None:
@@ -163,7 +163,7 @@ def windows(values, window: int, horizon: int = 1, *, stride: int = 1, targets=N
         raise DataError(
             f"the series has {len(values)} values",
             expected=f"at least {window + horizon}: a window of {window}, a horizon of {horizon}",
-            mend=f"give a window of at most {len(values) - horizon}"
+            fix=f"give a window of at most {len(values) - horizon}"
             if len(values) > horizon
             else "give a longer series",
         )
@@ -221,7 +221,7 @@ def _expect_order(times, name):
         raise DataError(
             f"the times in {name!r} are not in order: after {times[at - 1]} comes {times[at]}",
             expected="rows in the order of time",
-            mend="sort the table by that column",
+            fix="sort the table by that column",
         )
 
 
@@ -238,5 +238,5 @@ def _expect_numbers(series, times):
         raise DataError(
             f"{series.name!r} has no number in {len(bad)} of {len(values)} rows, first at {where}",
             expected="a number at every time",
-            mend="fill these gaps, for example with the value before",
+            fix="fill these gaps, for example with the value before",
         )

@@ -33,7 +33,7 @@ class ParquetBatches:
         expect_range(block_rows, what="block_rows", least=1)
         self.path = Path(path)
         if not self.path.exists():
-            raise DataError(f"there is no file {self.path}", mend="check the path")
+            raise DataError(f"there is no file {self.path}", fix="check the path")
         try:
             scan = pl.scan_parquet(self.path)
             schema = scan.collect_schema()
@@ -49,13 +49,13 @@ class ParquetBatches:
                 raise DataError(
                     f"{self.path} has no column {name!r}",
                     expected="a column of the file",
-                    mend=did_you_mean(name, names),
+                    fix=did_you_mean(name, names),
                 )
             if not (schema[name].is_numeric() or schema[name] == pl.Boolean):
                 raise DataError(
                     f"column {name!r} holds {schema[name]}",
                     expected="numbers",
-                    mend="name the numeric columns in features, or encode this one first",
+                    fix="name the numeric columns in features, or encode this one first",
                 )
         if self.rows == 0:
             raise DataError(f"{self.path} has no rows", expected="at least one row")
@@ -96,6 +96,6 @@ class ParquetBatches:
                     f"column {series.name!r} of {self.path} holds {bad} missing or infinite "
                     f"values in the rows from {start}",
                     expected="numbers in every row",
-                    mend="fill or drop these rows when writing the file",
+                    fix="fill or drop these rows when writing the file",
                 )
         return values

@@ -44,7 +44,7 @@ class Target:
             raise DataError(
                 f"the target {name!r} is NaN or infinite in {broken} rows",
                 expected="a value, or an empty cell",
-                mend="mend these rows or empty their cells; rows without a target are left out",
+                fix="fix these rows or empty their cells; rows without a target are left out",
             )
         if missing:
             notes.append(f"{name}: {missing} rows without it, left out")
@@ -52,7 +52,7 @@ class Target:
             raise DataError(
                 f"the target {name!r} has no values",
                 expected="a value in at least two rows",
-                mend="choose another column as target",
+                fix="choose another column as target",
             )
         task = _task(series) if task is None else task
         expect_choice(task, TASKS, what="task")
@@ -66,7 +66,7 @@ class Target:
             raise OptionError(
                 f"the target {series.name!r} holds {series.dtype}, for example {series[0]!r}",
                 expected="numbers, for regression",
-                mend="leave out the task, or choose another target",
+                fix="leave out the task, or choose another target",
             )
         values = series.to_numpy().astype(np.float64)
         scale = float(values.std())
@@ -74,7 +74,7 @@ class Target:
             raise DataError(
                 f"the target {series.name!r} is {values[0]:g} in every row",
                 expected="values that differ: there is nothing to learn",
-                mend="choose another column as target",
+                fix="choose another column as target",
             )
         return cls(
             series.name, "regression", None, float(values.mean()), scale, [len(values)], notes
@@ -89,19 +89,19 @@ class Target:
                 f"the target {series.name!r} has one class, {classes[0]!r}, "
                 f"in all {counts[0]} rows",
                 expected="at least two classes: there is nothing to tell apart",
-                mend="choose another column, or add rows of another class",
+                fix="choose another column, or add rows of another class",
             )
         if len(classes) > MOST_TEXT_CLASSES:
             raise DataError(
                 f"the target {series.name!r} has {len(classes):,} classes in {sum(counts):,} rows",
                 expected=f"at most {MOST_TEXT_CLASSES} classes",
-                mend='for a quantity give task="regression" (--task regression)',
+                fix='for a quantity give task="regression" (--task regression)',
             )
         if task == "binary" and len(classes) != 2:
             raise OptionError(
                 f"the target {series.name!r} has {len(classes)} classes",
                 expected="two, for a binary task",
-                mend="leave out the task",
+                fix="leave out the task",
             )
         alone = [c for c, n in zip(classes, counts, strict=True) if n == 1]
         if alone:
@@ -134,7 +134,7 @@ class Target:
                 f"the target {self.name!r} holds {unseen[0]!r} in {keys.count(unseen[0])} rows, "
                 "a class that training did not have",
                 expected="one of " + ", ".join(map(str, self.classes)),
-                mend="leave these rows out, or train again with rows of that class",
+                fix="leave these rows out, or train again with rows of that class",
             )
         return np.fromiter((places[k] for k in keys), np.int32, len(keys))
 

@@ -57,7 +57,7 @@ def read_texts(source, *, text=None, label=None) -> Texts:
             raise DataError(
                 f"there is no column {name!r}",
                 expected="a column of the table",
-                mend=did_you_mean(name, frame.columns),
+                fix=did_you_mean(name, frame.columns),
             )
     if text is None:
         found = free_text_columns(frame, ignore=() if label is None else (label,))
@@ -66,7 +66,7 @@ def read_texts(source, *, text=None, label=None) -> Texts:
                 "no column holds free text",
                 expected=f"texts of at least {FREE_TEXT_WORDS} words on average, most of them "
                 "different",
-                mend="name the column: text=... (--text NAME)",
+                fix="name the column: text=... (--text NAME)",
             )
         text = found[0]
     notes = []
@@ -109,7 +109,7 @@ def read_text(path) -> str:
     try:
         content = path.read_bytes()
     except OSError as error:
-        raise DataError(f"{path} cannot be read: {error.strerror}", mend="check the path") from None
+        raise DataError(f"{path} cannot be read: {error.strerror}", fix="check the path") from None
     try:
         text = content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
@@ -117,7 +117,7 @@ def read_text(path) -> str:
         raise DataError(
             f"{path}: line {line} is not UTF-8 text (byte 0x{content[error.start]:02x})",
             expected="a text file in UTF-8",
-            mend=f"convert it, for example: iconv -f latin1 -t utf-8 {path.name} > new.txt",
+            fix=f"convert it, for example: iconv -f latin1 -t utf-8 {path.name} > new.txt",
         ) from error
     if not text.strip():
         raise DataError(f"{path} is empty", expected="at least one line of text")
@@ -128,7 +128,7 @@ def _lines(path, name) -> Texts:
     if name is not None:
         raise DataError(
             f"there is no column {name!r}: {path} holds lines and no columns",
-            mend="leave out the name, or give a table",
+            fix="leave out the name, or give a table",
         )
     texts = [line for line in read_text(path).split("\n") if line.strip()]
     return Texts(texts, None, None, None, [])
@@ -169,7 +169,7 @@ def _chosen(frame, text, label) -> Texts:
                 f"there is no such column {name!r}",
                 expected=f"the texts are in {frame.columns[1]!r}, their labels in "
                 f"{frame.columns[0]!r}",
-                mend="leave out the name",
+                fix="leave out the name",
             )
     notes = []
     texts = _as_texts(frame.to_series(1), notes)
@@ -184,7 +184,7 @@ def _as_texts(series, notes) -> list:
         raise DataError(
             f"the column {series.name!r} is empty: none of its {len(series):,} rows has a text",
             expected="a text in every row",
-            mend="choose another column",
+            fix="choose another column",
         )
     if series.null_count():
         notes.append(f"{series.name}: {series.null_count():,} rows without a text")

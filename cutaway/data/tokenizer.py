@@ -85,7 +85,7 @@ class Tokenizer:
             raise DataError(
                 f"none of the {len(texts):,} texts has a token",
                 expected="texts with at least one letter",
-                mend="choose another column",
+                fix="choose another column",
             )
         lowercase = kind == "word" if lowercase is None else lowercase
         return cls(_trained(texts, kind, size, least_count, lowercase))
@@ -101,7 +101,7 @@ class Tokenizer:
 
         path = Path(path)
         if not path.is_file():
-            raise DataError(f"there is no file {path}", mend="check the path")
+            raise DataError(f"there is no file {path}", fix="check the path")
         try:
             return cls(tokenizers.Tokenizer.from_file(str(path)))
         except Exception as error:  # the library raises Exception itself
@@ -132,7 +132,7 @@ class Tokenizer:
             DataError: a text without tokens.
         """
         if isinstance(texts, str):
-            raise OptionError("encode: one text", expected="a list of texts", mend="[text]")
+            raise OptionError("encode: one text", expected="a list of texts", fix="[text]")
         if most_tokens is not None:
             expect_range(most_tokens, what="most_tokens", least=1)
         rows = [encoding.ids for encoding in self.inner.encode_batch_fast(list(texts))]
@@ -144,7 +144,7 @@ class Tokenizer:
                 f"{len(empty):,} of {len(rows):,} texts have no tokens: row {shown}, for example "
                 f"{texts[empty[0]]!r}",
                 expected="at least one token in every text",
-                mend="leave these rows out",
+                fix="leave these rows out",
             )
         most = int(full.max(initial=0))
         lengths = np.minimum(full, most if most_tokens is None else most_tokens)

@@ -44,7 +44,7 @@ def read_ucr(path, *, classes=None) -> LabelledSeries:
     try:
         lines = path.read_text("utf-8").splitlines()
     except (OSError, UnicodeDecodeError) as error:
-        raise DataError(f"{path} cannot be read: {error}", mend="check the path") from error
+        raise DataError(f"{path} cannot be read: {error}", fix="check the path") from error
     rows = [_cells(line) for line in lines if line.strip()]
     if not rows:
         raise DataError(f"{path} is empty", expected="a label and values in each line")
@@ -53,7 +53,7 @@ def read_ucr(path, *, classes=None) -> LabelledSeries:
             raise DataError(
                 f"{path}: line {number} has {len(row) - 1} values",
                 expected=f"{len(rows[0]) - 1} values, as in the first line, after the label",
-                mend="fill shorter series up",
+                fix="fill shorter series up",
             )
     x = np.array([_numbers(path, number, row[1:]) for number, row in enumerate(rows, 1)])
     labels = [_label(row[0]) for row in rows]
@@ -84,7 +84,7 @@ def read_ucr_pair(path):
         raise DataError(
             f"{path} is not a pair of files of the UCR archive",
             expected="NAME_TRAIN.tsv and NAME_TEST.tsv side by side",
-            mend="for one file call read_ucr",
+            fix="for one file call read_ucr",
         )
     first = read_ucr(training)
     return first, read_ucr(test, classes=first.classes)
@@ -131,6 +131,6 @@ def _numbers(path, line, cells):
         raise DataError(
             f"{path}: line {line} has {(~np.isfinite(values)).sum()} missing values",
             expected="a number at every time",
-            mend="fill the gaps; series of different length have to be filled up or cut",
+            fix="fill the gaps; series of different length have to be filled up or cut",
         )
     return values

@@ -33,12 +33,12 @@ def read_wav(path):
     try:
         content = path.read_bytes()
     except OSError as error:
-        raise DataError(f"{path} cannot be read: {error.strerror}", mend="check the path") from None
+        raise DataError(f"{path} cannot be read: {error.strerror}", fix="check the path") from None
     if content[:4] != b"RIFF" or content[8:12] != b"WAVE":
         raise DataError(
             f"{path} is not a WAV file: it begins with {content[:12].hex(' ') or 'nothing'}",
             expected="RIFF, a length, WAVE",
-            mend="convert it, for example: ffmpeg -i FILE new.wav",
+            fix="convert it, for example: ffmpeg -i FILE new.wav",
         )
     header, data = _chunks(path, content)
     code, channels, rate, _, frame, bits = struct.unpack("<HHIIHH", header[:16])
@@ -49,7 +49,7 @@ def read_wav(path):
             f"{path}: format {code} with {bits} bits and {channels} channels",
             expected="whole numbers of 8, 16, 24 or 32 bits (format 1), or floats of 32 or 64 "
             "bits (format 3)",
-            mend="convert it, for example: ffmpeg -i FILE -c:a pcm_s16le new.wav",
+            fix="convert it, for example: ffmpeg -i FILE -c:a pcm_s16le new.wav",
         )
     if len(data) < frame:
         raise DataError(f"{path} holds no sound", expected="at least one sample")
@@ -87,14 +87,14 @@ def _chunks(path, content):
                 raise DataError(
                     f"{path} holds {len(chunk):,} bytes of sound",
                     expected=f"{size:,}, as its header says",
-                    mend="the file is not whole: copy it again",
+                    fix="the file is not whole: copy it again",
                 )
             return header, chunk
         at += 8 + size + size % 2  # chunks begin at even places
     raise DataError(
         f"{path} has no {'sound' if header else 'format'} in it",
         expected='a chunk "fmt " and a chunk "data"',
-        mend="the file is not whole: copy it again",
+        fix="the file is not whole: copy it again",
     )
 
 

@@ -50,7 +50,7 @@ class WordPiece(Tokenizer):
             raise DataError(
                 f"this tokenizer has no {', '.join(missing)}",
                 expected="BERT's tokens [PAD], [UNK], [CLS], [SEP] and [MASK]",
-                mend="take the tokenizer.json or vocab.txt that belongs to the model",
+                fix="take the tokenizer.json or vocab.txt that belongs to the model",
             )
         if inner.token_to_id("[PAD]") != 0:
             raise DataError(
@@ -85,7 +85,7 @@ class WordPiece(Tokenizer):
         if path.suffix != ".txt":
             return super().load(path)
         if not path.is_file():
-            raise DataError(f"there is no file {path}", mend="check the path")
+            raise DataError(f"there is no file {path}", fix="check the path")
         lines = path.read_text(encoding="utf-8").splitlines()
         return cls(_inner({piece: k for k, piece in enumerate(lines)}, lowercase))
 
@@ -126,7 +126,7 @@ class WordPiece(Tokenizer):
             DataError: a row is longer than pad_to.
         """
         if isinstance(texts, str):
-            raise OptionError("encode: one text", expected="a list of texts", mend="[text]")
+            raise OptionError("encode: one text", expected="a list of texts", fix="[text]")
         texts = list(texts)
         if seconds is not None:
             seconds = list(seconds)
@@ -144,7 +144,7 @@ class WordPiece(Tokenizer):
             raise DataError(
                 f"the text of row {row} has {most} tokens",
                 expected=f"at most {pad_to}",
-                mend=f"encode with most_tokens={pad_to}",
+                fix=f"encode with most_tokens={pad_to}",
             )
         ids = np.zeros((len(rows), pad_to or most), np.int32)
         types = np.zeros_like(ids)
@@ -227,7 +227,7 @@ def _inner(vocabulary, lowercase):
         raise DataError(
             f"this vocabulary has no {', '.join(missing)}",
             expected="one piece a line, BERT's special tokens among them",
-            mend="take the vocab.txt that belongs to the model",
+            fix="take the vocab.txt that belongs to the model",
         )
     inner = _bare(vocabulary, lowercase)
     inner.add_special_tokens(list(SPECIAL))

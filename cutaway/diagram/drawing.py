@@ -46,7 +46,7 @@ def draw(
         raise OptionError(
             f"draw: a {type(net).__name__} came",
             expected="a network, which is a Module",
-            mend="give the network itself, not its class, a compiled step or a trainer",
+            fix="give the network itself, not its class, a compiled step or a trainer",
         )
     columns = columns_of(net)
     if columns is not None:

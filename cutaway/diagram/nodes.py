@@ -121,7 +121,7 @@ def _names(names, column, what):
         raise OptionError(
             f"draw: {what} has {len(names)} names",
             expected=f"{column.size}, one for each node",
-            mend="give a name to each, or leave it out",
+            fix="give a name to each, or leave it out",
         )
     return names
 
@@ -144,7 +144,7 @@ def _lit_edges(columns, path) -> dict:
             raise OptionError(
                 f"draw: path goes from layer {layer} to layer {after}",
                 expected="nodes of layers that follow each other",
-                mend="name a node of every layer between",
+                fix="name a node of every layer between",
             )
         edges.add((after, i, j) if after > layer else (layer, j, i))
     for layer, i in nodes:
@@ -169,7 +169,7 @@ def _checked(columns, step) -> tuple:
             raise OptionError(
                 f"draw: path names a layer {layer!r}",
                 expected="the path of a layer, or its number, 0 for the inputs",
-                mend=did_you_mean(layer, known),
+                fix=did_you_mean(layer, known),
             )
         layer = known[layer]
     first = 1 if len(indices) == 2 else 0

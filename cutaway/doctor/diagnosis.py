@@ -11,7 +11,7 @@ from cutaway.doctor.program import Program
 from cutaway.errors import CutawayError, OptionError
 from cutaway.train import Trainer
 
-# A cure that leaves this many times the loss that another one leaves mends less than the fault, and
+# A cure that leaves this many times the loss that another one leaves fixes less than the fault, and
 # its finding loses this much trust.
 HALF, LESS = 2.0, 0.1
 NEARLY = 0.15  # by how much less sure a cause may be than what it explains, and still goes before
@@ -97,7 +97,7 @@ def diagnose(
             raise OptionError(
                 "diagnose was given a trainer without data",
                 expected="diagnose(trainer, x, y)",
-                mend="a Trainer does not keep the arrays that it trained on: pass them",
+                fix="a Trainer does not keep the arrays that it trained on: pass them",
             )
         if int(program.optimizer.step_count.data):
             notes.append(
@@ -113,7 +113,7 @@ def diagnose(
         )
     elif x is not None or y is not None or validation is not None:
         raise OptionError(
-            "diagnose was given a Program and data", mend="a Program has its own: leave them out"
+            "diagnose was given a Program and data", fix="a Program has its own: leave them out"
         )
     watch = watch or (lambda what: None)
     watch("training under probes")

@@ -227,7 +227,7 @@ def _trainings(seen, notes):
                 "the first step",
                 [],
                 f"The first step is not finite: {trial.origin}.",
-                [Prescription("scale inputs and initial weights, or mend that layer")],
+                [Prescription("scale inputs and initial weights, or fix that layer")],
                 0.97,
             )
         ]

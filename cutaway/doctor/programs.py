@@ -31,7 +31,7 @@ def prepared_of_run(run: Run, **instead) -> Prepared:
         raise DataError(
             f"the data of this run are not at {config['data']} any more",
             expected="the file or folder that it was trained on, to train again",
-            mend="put them there, or start where the path leads to them",
+            fix="put them there, or start where the path leads to them",
         )
     given = {name: _plain(value) for name, value in config["options"].items()} | instead
     target = config["target"] if KINDS[config["kind"]].takes_target else None
@@ -82,7 +82,7 @@ def options_with(prepared: Prepared, prescribed) -> dict:
             raise OptionError(
                 f"no option of a run says: {change.text}",
                 expected="a change of an option of `cutaway train`",
-                mend="make this change in Python, with ct.Trainer",
+                fix="make this change in Python, with ct.Trainer",
             )
         options |= found
     return options
@@ -129,7 +129,7 @@ def program_in_script(what: str) -> Program:
     path = Path(file)
     if not path.is_file():
         raise DataError(
-            f"there is no Python file {file}", expected="script.py:name", mend="check the path"
+            f"there is no Python file {file}", expected="script.py:name", fix="check the path"
         )
     sys.path.insert(0, str(path.parent.resolve()))
     try:
@@ -139,7 +139,7 @@ def program_in_script(what: str) -> Program:
             raise DataError(
                 f"{file} has no {name!r}",
                 expected="a Program, (trainer, x, y), or a function returning one",
-                mend=did_you_mean(name, own),
+                fix=did_you_mean(name, own),
             )
         found = names[name]
         if callable(found) and not isinstance(found, Program | Trainer):
@@ -150,7 +150,7 @@ def program_in_script(what: str) -> Program:
         raise DataError(
             f"{file} raised {type(error).__name__}: {error}",
             expected="a script that runs",
-            mend=f"run it by itself: python {file}",
+            fix=f"run it by itself: python {file}",
         ) from error
     finally:
         sys.path.pop(0)
@@ -162,7 +162,7 @@ def program_in_script(what: str) -> Program:
     raise DataError(
         f"{name} in {file} is a {type(found).__name__}",
         expected="a Program, (trainer, x, y) or (trainer, x, y, options)",
-        mend=f"write {name} = (trainer, x, y, {{'epochs': 50}})",
+        fix=f"write {name} = (trainer, x, y, {{'epochs': 50}})",
     )
 
 

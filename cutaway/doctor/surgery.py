@@ -74,7 +74,7 @@ def with_outputs(trainer, x, count: int):
         raise OptionError(
             f"the network ends in {type(last).__name__}, not in a Linear of one output",
             expected=f"a last layer that can be given {count} outputs",
-            mend="change the network by hand",
+            fix="change the network by hand",
         )
     net = copy.deepcopy(trainer.net)
     paths = {id(module): path for path, module in trainer.net.modules().items()}
@@ -141,7 +141,7 @@ def expect_some(count: int, what: str) -> None:
         raise OptionError(
             f"the network has no {what} that can be found",
             expected="layers that are Modules, in a Sequential or as attributes",
-            mend="make this change by hand",
+            fix="make this change by hand",
         )
 
 

@@ -274,14 +274,14 @@ def treat(
     """
     expect_range(seeds, what="seeds", least=2)
     if diagnosis.program is None:
-        raise OptionError("this diagnosis has no program", mend="make it with ct.diagnose")
+        raise OptionError("this diagnosis has no program", fix="make it with ct.diagnose")
     base, notes = diagnosis.program, []
     planned = _planned(diagnosis, base, notes)
     if not planned:
         raise OptionError(
             "there is nothing to try: "
             + ("nothing was found" if diagnosis.healthy else "no prescription is a change of code"),
-            mend=notes[0] if notes else None,
+            fix=notes[0] if notes else None,
         )
     planned = planned[:MOST]
     while budget is not None and planned and _trainings(planned, seeds) > budget:

@@ -67,7 +67,7 @@ def check_gradient(f, *inputs, eps: float = 1e-6, rtol: float = 1e-6, atol: floa
                 raise GradientError(
                     f"check_gradient: the gradient of input {i} has shape {rule.shape}",
                     expected=f"the input's own shape, {numeric.shape}",
-                    mend="sum the gradient over the axes that were broadcast",
+                    fix="sum the gradient over the axes that were broadcast",
                 )
             deviation = np.abs(rule - numeric)
             allowed = atol + rtol * max(1.0, np.abs(numeric).max())
@@ -77,7 +77,7 @@ def check_gradient(f, *inputs, eps: float = 1e-6, rtol: float = 1e-6, atol: floa
                 raise GradientError(
                     f"check_gradient: input {i}, element {where}: the rule gives {rule[at]:.10g}",
                     expected=f"{numeric[at]:.10g} by central differences, up to {allowed:.1e}",
-                    mend="derive the rule again for this element; mind kinks within eps of it",
+                    fix="derive the rule again for this element; mind kinks within eps of it",
                 )
             worst = max(worst, float(deviation[at]))
         return worst

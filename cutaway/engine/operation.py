@@ -65,7 +65,7 @@ class Operation:
                 f"      @{self.name}.backward\n"
                 f"      def {self.name}_backward(grad, out, {', '.join(self.input_names)}):\n"
                 f"          return ...  # one gradient per input, each of that input's shape",
-                mend="write the rule, or let JAX derive one with operation.from_jax(f)",
+                fix="write the rule, or let JAX derive one with operation.from_jax(f)",
             )
         saved = (record.saved,) if self.saves else ()
         grads = self.rule(grad, record.out, *saved, *record.arrays, **record.options)

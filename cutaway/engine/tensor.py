@@ -15,7 +15,7 @@ class _Operations(dict):
         raise GradientError(
             f"the operation {name!r} is not there",
             expected="the operations to be loaded",
-            mend="import cutaway.ops, or take Tensor from cutaway: import cutaway as ct; ct.Tensor",
+            fix="import cutaway.ops, or take Tensor from cutaway: import cutaway as ct; ct.Tensor",
         )
 
 
@@ -60,7 +60,7 @@ class Tensor:
             raise GradientError(
                 f"a Tensor of {self.data.dtype} cannot have a gradient",
                 expected="floating-point data",
-                mend="give floats, for example Tensor([1.0, 2.0], requires_grad=True)",
+                fix="give floats, for example Tensor([1.0, 2.0], requires_grad=True)",
             )
 
     shape = property(lambda self: self.data.shape)
@@ -272,7 +272,7 @@ class Tensor:
 
     def __len__(self):
         if not self.shape:
-            raise ShapeError("a Tensor of shape () has no length", mend="use .item()")
+            raise ShapeError("a Tensor of shape () has no length", fix="use .item()")
         return self.shape[0]
 
     def __iter__(self):
@@ -282,7 +282,7 @@ class Tensor:
         if self.size != 1:
             raise ShapeError(
                 f"a Tensor of {self.size} elements is neither true nor false",
-                mend="say which: (x > 0).numpy().all() or .any()",
+                fix="say which: (x > 0).numpy().all() or .any()",
             )
         return bool(self.data)
 
@@ -316,14 +316,14 @@ def gradients(tensor: Tensor, grad=None, visit=None) -> list:
         raise GradientError(
             "backward: this Tensor was not computed from anything that needs a gradient",
             expected="a result of parameters or of Tensor(..., requires_grad=True)",
-            mend="check that it was not made under no_grad(), detached, or from labels only",
+            fix="check that it was not made under no_grad(), detached, or from labels only",
         )
     if grad is None:
         if tensor.size != 1:
             raise GradientError(
                 f"backward: this Tensor has shape {tensor.shape}, so it is not one number",
                 expected="a loss that is a single number",
-                mend="reduce it first (.mean() or .sum()), or pass grad of the same shape",
+                fix="reduce it first (.mean() or .sum()), or pass grad of the same shape",
             )
         grad = jnp.ones_like(tensor.data)
     else:
@@ -359,7 +359,7 @@ def as_array(value) -> jax.Array:
         raise ShapeError(
             f"an array of {value.dtype} is not made of numbers",
             expected="numbers (float, int or bool)",
-            mend="encode text first, for example with cutaway.data.TablePreprocessing",
+            fix="encode text first, for example with cutaway.data.TablePreprocessing",
         )
     return jnp.asarray(value)
 

@@ -316,7 +316,7 @@ class Attribution(Story):
             raise OptionError(
                 f"a picture of the attributions of {len(self)} inputs",
                 expected="one of them",
-                mend="choose a row, for example attribution[0].plot()",
+                fix="choose a row, for example attribution[0].plot()",
             )
 
     def title(self) -> str:

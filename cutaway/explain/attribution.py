@@ -82,7 +82,7 @@ def attribute(
         raise OptionError(
             f"window={window}, stride={stride} with method={method!r}",
             expected='a window for method="occlusion" alone',
-            mend='leave them out, or choose method="occlusion"',
+            fix='leave them out, or choose method="occlusion"',
         )
     with still(net):
         inputs = Inputs(net, x)

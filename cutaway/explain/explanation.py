@@ -147,7 +147,7 @@ class Explanation:
                 f"nothing was computed in {path!r} for this input",
                 expected="a layer that computes something, for example "
                 + ", ".join(dict.fromkeys(n.module for n in self.trace.graph.nodes if n.module)),
-                mend="dropout and the like do nothing in evaluation mode",
+                fix="dropout and the like do nothing in evaluation mode",
             )
         return nodes[-1]
 
@@ -157,7 +157,7 @@ class Explanation:
             raise OptionError(
                 f"the network has no {path!r}",
                 expected="one of " + ", ".join(list(known)[:12]),
-                mend=f"did you mean {close[0]!r}?" if close else "see net.summary()",
+                fix=f"did you mean {close[0]!r}?" if close else "see net.summary()",
             )
 
 

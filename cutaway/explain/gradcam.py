@@ -91,7 +91,7 @@ def grad_cam(net: Module, x, *, target=None, layer=None, output_names=None) -> "
             raise GradientError(
                 f"no gradient reaches layer {path!r}, {type(module).__name__}",
                 expected="a layer from which the output is computed by operations with a rule",
-                mend="choose a layer that the network's forward calls, outside of recompute, and "
+                fix="choose a layer that the network's forward calls, outside of recompute, and "
                 "leave no_grad()",
             )
         maps, slopes = leaf.numpy()[0], found[id(leaf)][0]  # (*positions, channels)
@@ -119,7 +119,7 @@ def _expect_maps(out, path, layer):
         raise OptionError(
             f"layer {path!r}, {type(layer).__name__}, returns a {type(out).__name__}{shape}",
             expected="a layer that returns (batch, positions, ..., channels)",
-            mend="choose a convolution, or an activation or normalisation right after one",
+            fix="choose a convolution, or an activation or normalisation right after one",
         )
 
 

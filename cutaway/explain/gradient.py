@@ -97,7 +97,7 @@ class GradientStory(Story):
             raise GradientError(
                 f"the paths of {self.name} add up to {found.total:.12g}",
                 expected=f"the engine's gradient, {self.value:.12g}",
-                mend="a rule in ops/ disagrees with itself: this is a defect, please report it",
+                fix="a rule in ops/ disagrees with itself: this is a defect, please report it",
             )
 
     def notes(self) -> list:
@@ -239,13 +239,13 @@ def _expect_node(trace, path):
         raise GradientError(
             f"{path} gets no gradient: it is frozen",
             expected="a parameter with requires_grad",
-            mend="call .unfreeze() on its module",
+            fix="call .unfreeze() on its module",
         )
     if node is None:
         raise GradientError(
             f"no way leads from {path} to the loss",
             expected="a parameter that the loss depends on",
-            mend="it is not used in forward, or what is computed from it is detached "
+            fix="it is not used in forward, or what is computed from it is detached "
             "(.detach(), .data, no_grad)",
         )
     return node

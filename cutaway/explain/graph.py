@@ -148,7 +148,7 @@ class Graph:
             raise GradientError(
                 f"{record.operation.name}, written out, gives other values than the operation",
                 expected="equal values up to rounding",
-                mend="this is a defect of Cutaway: please report it",
+                fix="this is a defect of Cutaway: please report it",
             )
         made = self._add(
             out, lambda tensor: behind.get(id(tensor)) or self._leaf(tensor), function in LABELLED

@@ -65,7 +65,7 @@ class Inputs:
             raise ShapeError(
                 f"the input has shape {x.shape}, the output {out.shape}",
                 expected=f"an output for each of the {len(self.x)} rows",
-                mend="for one input of several axes add the batch axis: x[None]",
+                fix="for one input of several axes add the batch axis: x[None]",
             )
         expect_finite(net, self.x, out)
         self.axes = out.shape[1:]
@@ -93,7 +93,7 @@ class Inputs:
                     f"{type(layer).__name__} of shape {layer.weight.shape} reads something else "
                     "than elements of the input",
                     expected="whole numbers that stand in the input as they are",
-                    mend="explain the part of the network behind this layer",
+                    fix="explain the part of the network behind this layer",
                 )
             self._calls.append(len(self.parts))
             self._readers.append(layer)
@@ -186,7 +186,7 @@ class Inputs:
                 "no gradient reaches the input",
                 expected="a network whose output depends on its input by operations with a rule; "
                 "whole numbers are read by an Embedding",
-                mend='use method="occlusion", which needs no gradient, or leave no_grad()',
+                fix='use method="occlusion", which needs no gradient, or leave no_grad()',
             )
         return [
             np.zeros(part.shape) if g is None else g.numpy()
@@ -276,7 +276,7 @@ def _run_on_numbers(net, x):
             raise OptionError(
                 "the network reads whole numbers, and not by an Embedding",
                 expected="numbers, or whole numbers that an Embedding turns into vectors",
-                mend="write ct.Embedding where the network looks its vectors up",
+                fix="write ct.Embedding where the network looks its vectors up",
             ) from None
         raise
 

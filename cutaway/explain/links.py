@@ -425,5 +425,5 @@ def _too_large(node, needed):
     return GradientError(
         f"the operation {node.name!r}{where} has {needed:,} local derivatives here",
         expected=f"at most {LARGEST:,}: Cutaway knows no structure of them, so it takes them all",
-        mend="explain a smaller input, or fewer rows",
+        fix="explain a smaller input, or fewer rows",
     )

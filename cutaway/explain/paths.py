@@ -173,7 +173,7 @@ def expect_finite(nodes, graph):
                 f"{what} is on the path: it begins in the {_origin_name(first)}{where}, at "
                 f"element {place}",
                 expected="finite numbers",
-                mend="look at the inputs of that operation: explain(...).forward shows them",
+                fix="look at the inputs of that operation: explain(...).forward shows them",
             )
 
 

@@ -47,7 +47,7 @@ def feature_maps(net: Module, x, layer=None) -> "FeatureMaps":
             f"layer {path!r}, {type(module).__name__}, returns shape {out.shape}",
             expected="a layer that returns (batch, height, width, channels) or (batch, time, "
             "channels)",
-            mend="choose a convolution, or an activation, normalisation or pooling behind one",
+            fix="choose a convolution, or an activation, normalisation or pooling behind one",
         )
     return FeatureMaps(path, type(module).__name__, values, batch[0])
 
@@ -147,7 +147,7 @@ def filters(net: Module, layer=None, *, channel: int | None = None) -> "Filters"
             raise OptionError(
                 f"layer {path!r} is a {type(module).__name__}",
                 expected="a convolution, which has kernels",
-                mend="give the path of a Conv1d, Conv2d or Conv3d, as in net.summary()",
+                fix="give the path of a Conv1d, Conv2d or Conv3d, as in net.summary()",
             )
         values = module.weight.numpy().copy()
     if channel is not None:
@@ -216,7 +216,7 @@ class Filters(Story):
             raise ShapeError(
                 f"a picture of kernels of {' x '.join(map(str, window))}",
                 expected="kernels of one or two axes",
-                mend="draw slices of .values",
+                fix="draw slices of .values",
             )
         count = min(outputs, SHOWN)
         few = f", {count} of {outputs}" if count < outputs else ""

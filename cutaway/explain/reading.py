@@ -31,7 +31,7 @@ def still(net: Module, *, gradients: bool = False):
         raise OptionError(
             f"what shall be explained is a {type(net).__name__}",
             expected="a network, that is a Module like Sequential(Linear(4, 3), ReLU())",
-            mend="pass the network itself, not its trainer, a step made by ct.jit or a function",
+            fix="pass the network itself, not its trainer, a step made by ct.jit or a function",
         )
     variables = list(named_variables(net).values())
     values = [(v.data, v.grad, v.requires_grad) for v in variables]
@@ -90,7 +90,7 @@ def as_numbers(x, *, what: str = "the input") -> np.ndarray:
         raise ShapeError(
             f"{what} is made of {x.dtype}",
             expected="numbers",
-            mend="encode it as it was encoded for training",
+            fix="encode it as it was encoded for training",
         )
     x = x.astype(np.float64)
     if not np.isfinite(x).all():
@@ -98,7 +98,7 @@ def as_numbers(x, *, what: str = "the input") -> np.ndarray:
         raise DataError(
             f"{what} has {x[at]} at {list(at)}",
             expected="finite numbers",
-            mend="fill in or leave out what is missing, as was done for training",
+            fix="fill in or leave out what is missing, as was done for training",
         )
     return x
 
@@ -120,7 +120,7 @@ def run_as_batch(net, x: np.ndarray, run=None):
         raise ShapeError(
             "the input is a single number",
             expected="an array of the shape that the network takes",
-            mend="for a network with one input write [x]",
+            fix="for a network with one input write [x]",
         )
     if x.ndim == 1:
         return run(x[None]), x[None], True
@@ -142,7 +142,7 @@ def _refusal(x, as_batch, as_one) -> Exception:
             f"an input of shape {x.shape}, which the network takes neither as a batch nor as one "
             f"input\n  as a batch: {as_batch.came}\n  as one input: {as_one.came}",
             expected=f"as a batch {as_batch.expected}; as one input {as_one.expected}",
-            mend="give x the shape that the network was trained with",
+            fix="give x the shape that the network was trained with",
         )
     # what is wrong with something else than shapes was found where the shapes were right
     return as_one if isinstance(as_one, CutawayError) else as_batch
@@ -162,7 +162,7 @@ def run_one(net, x, run=None):
         raise ShapeError(
             f"an input of shape {x.shape}, a batch of {len(batch)}",
             expected="one input, since this is a picture of one",
-            mend="choose one of them, for example x[:1]",
+            fix="choose one of them, for example x[:1]",
         )
     return out, batch
 
@@ -174,7 +174,7 @@ def outputs_of(net, out) -> Tensor:
         raise ShapeError(
             f"the network returns {came}",
             expected="one Tensor with the batch as first axis",
-            mend="end a recurrent network with LastStep() or AllSteps()",
+            fix="end a recurrent network with LastStep() or AllSteps()",
         )
     return out
 
@@ -199,7 +199,7 @@ def expect_finite(net, x, out) -> None:
     raise GradientError(
         f"the output for this input is not finite{where}",
         expected="finite numbers, of which shares can be told",
-        mend="look at the weights: they may have diverged in training",
+        fix="look at the weights: they may have diverged in training",
     )
 
 
@@ -222,7 +222,7 @@ def target_indices(shape: tuple, target, values: np.ndarray | None = None) -> np
         raise OptionError(
             f"target=None for a network with outputs of shape {tuple(axes)} for each input",
             expected="which of them",
-            mend=f"give a tuple, for example target={(0,) * len(axes)}",
+            fix=f"give a tuple, for example target={(0,) * len(axes)}",
         )
     if isinstance(target, list | np.ndarray) and np.ndim(target) >= 1:
         if len(target) != batch:
@@ -243,13 +243,13 @@ def _target_index(target, axes) -> int:
             raise OptionError(
                 f"target is {target!r}",
                 expected="the number of an output, counted from 0",
-                mend="look up the number of the class in the list of classes",
+                fix="look up the number of the class in the list of classes",
             )
     if len(parts) != len(axes):
         raise OptionError(
             f"target is {target!r}, {len(parts)} whole number{'s' * (len(parts) > 1)}",
             expected=f"{len(axes)}: an input has outputs of shape {tuple(axes)}",
-            mend=f"give target={tuple([0] * len(axes))} or the like",
+            fix=f"give target={tuple([0] * len(axes))} or the like",
         )
     for part, size in zip(parts, axes, strict=True):
         expect_range(int(part), what="target", least=0, below=size)
@@ -293,7 +293,7 @@ def find_layer(net, layer, kinds, *, what: str, last: bool):
             raise OptionError(
                 f"this network has no {what}",
                 expected=f"a {what}, or the layer that is meant",
-                mend="give layer=, the path of a layer: "
+                fix="give layer=, the path of a layer: "
                 + did_you_mean("", [path for path in modules if path]),
             )
         return found[-1 if last else 0]
@@ -304,14 +304,14 @@ def find_layer(net, layer, kinds, *, what: str, last: bool):
         raise OptionError(
             f"the layer given, {type(layer).__name__}, is not in this network",
             expected="one of the network's own layers",
-            mend=f"give its path: {did_you_mean('', [path for path in modules if path])}",
+            fix=f"give its path: {did_you_mean('', [path for path in modules if path])}",
         )
     path = str(layer)
     if path not in modules:
         raise OptionError(
             f"there is no layer {path!r}",
             expected="the path of a layer, as in net.summary()",
-            mend=did_you_mean(path, [path for path in modules if path]),
+            fix=did_you_mean(path, [path for path in modules if path]),
         )
     return path, modules[path]
 
@@ -334,6 +334,6 @@ def output_of(net, module, path, x, run=None) -> tuple:
         raise OptionError(
             f"layer {path!r}, {type(module).__name__}, was not run for this input",
             expected="a layer that the network's forward calls, outside of recompute",
-            mend="choose another layer, as in net.summary()",
+            fix="choose another layer, as in net.summary()",
         )
     return caught[-1], out, batch

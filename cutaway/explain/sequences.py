@@ -46,7 +46,7 @@ def hidden_states(net: Module, x, layer=None, *, names=None) -> "HiddenStates":
             raise OptionError(
                 f"layer {path!r}, {type(module).__name__}, returns shape {out.shape}",
                 expected="a layer that returns (batch, time, features)",
-                mend="choose an RNN, LSTM or GRU, as in net.summary()",
+                fix="choose an RNN, LSTM or GRU, as in net.summary()",
             )
         values = out.numpy()[0]
     if names is not None:
@@ -149,7 +149,7 @@ def attention_maps(net: Module, x, layer=None, *, names=None) -> "AttentionMaps"
             raise OptionError(
                 f"layer {path!r} is a {type(module).__name__}",
                 expected="a MultiHeadAttention",
-                mend="leave layer out for all of them",
+                fix="leave layer out for all of them",
             )
         paths = {m: p for p, m in net.modules().items() if isinstance(m, MultiHeadAttention)}
         chosen = paths if layer is None else {module: path}

@@ -37,7 +37,7 @@ class Trace:
             raise OptionError(
                 "explain was given " + ("a loss without y" if y is None else "y without a loss"),
                 expected="both, or neither",
-                mend="explain(net, x, y, loss=ct.losses.mean_squared_error)",
+                fix="explain(net, x, y, loss=ct.losses.mean_squared_error)",
             )
         cache_programs_by_default()  # every operation is a small program; a deep net has hundreds
         self.net = net
@@ -69,7 +69,7 @@ class Trace:
             raise GradientError(
                 "nothing that this network computes leaves a trace",
                 expected="a forward that returns a Tensor computed by Cutaway's operations",
-                mend="look for no_grad(), detach() or .data in its forward",
+                fix="look for no_grad(), detach() or .data in its forward",
             )
         self.output = output
         self.result = output
@@ -80,7 +80,7 @@ class Trace:
                 raise ShapeError(
                     f"the loss returned shape {self.result.shape}",
                     expected="a single number",
-                    mend='use a loss with reduction="mean" or "sum"',
+                    fix='use a loss with reduction="mean" or "sum"',
                 )
 
     def _calculates_with(self, x) -> bool:
@@ -100,7 +100,7 @@ class Trace:
             raise OptionError(
                 "a gradient was asked for, but there is no loss",
                 expected="explain(net, x, y, loss=...)",
-                mend="give y and a loss, for example ct.losses.mean_squared_error",
+                fix="give y and a loss, for example ct.losses.mean_squared_error",
             )
 
     @functools.cached_property

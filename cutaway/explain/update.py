@@ -46,7 +46,7 @@ def explain_update(optimizer, path, index=(), *, gradients=None) -> UpdateStory:
         raise OptionError(
             f"explain_update was given a {type(optimizer).__name__}",
             expected="an optimizer, such as SGD or Adam",
-            mend="pass its .optimizer" if inner else "pass the optimizer that trains the network",
+            fix="pass its .optimizer" if inner else "pass the optimizer that trains the network",
         )
     place = _find(optimizer, path)
     parameter, path = optimizer.parameters[place], optimizer.paths[place]
@@ -67,13 +67,13 @@ def _find(optimizer, path) -> int:
         raise OptionError(
             f"this {type(path).__name__} is not among the parameters of the optimizer",
             expected="one of the Parameters that the optimizer moves",
-            mend="pass one of the network it was made for, or " + did_you_mean("", optimizer.paths),
+            fix="pass one of the network it was made for, or " + did_you_mean("", optimizer.paths),
         )
     if path not in optimizer.paths:
         raise OptionError(
             f"the optimizer holds no parameter {path!r}",
             expected="the path of a parameter that it moves",
-            mend=did_you_mean(path, optimizer.paths),
+            fix=did_you_mean(path, optimizer.paths),
         )
     return optimizer.paths.index(path)
 
@@ -89,13 +89,13 @@ def _expect_index(index, shape, path) -> tuple:
         raise OptionError(
             f"the index {index!r} does not name one element of {path}, of shape {shape}",
             expected="an int for each axis" if shape else "(): it is one number",
-            mend=f"for example {(0,) * len(shape)}",
+            fix=f"for example {(0,) * len(shape)}",
         )
     if not all(-size <= i < size for i, size in zip(index, shape, strict=True)):
         raise OptionError(
             f"the index {index} is outside {path}, of shape {shape}",
             expected=f"from {(0,) * len(shape)} to {tuple(size - 1 for size in shape)}",
-            mend="count from 0; (i, j) of a Linear's weight joins input i to neuron j",
+            fix="count from 0; (i, j) of a Linear's weight joins input i to neuron j",
         )
     return tuple(i % size for i, size in zip(index, shape, strict=True))
 
@@ -109,7 +109,7 @@ def _gradients(optimizer, given) -> list:
         raise OptionError(
             f"gradients has {unknown[0]!r}, which the optimizer does not hold",
             expected="paths of parameters that it moves",
-            mend=did_you_mean(unknown[0], optimizer.paths),
+            fix=did_you_mean(unknown[0], optimizer.paths),
         )
     for path, p in zip(optimizer.paths, optimizer.parameters, strict=True):
         if given.get(path) is not None and np.shape(given[path]) != p.shape:
@@ -125,18 +125,18 @@ def _raise_no_gradient(parameter, path, grads):
         raise GradientError(
             f"{path} has no gradient: it is frozen, so no step moves it",
             expected="a parameter with requires_grad",
-            mend="unfreeze it: module.unfreeze() or parameter.requires_grad = True",
+            fix="unfreeze it: module.unfreeze() or parameter.requires_grad = True",
         )
     if all(g is None for g in grads):
         raise GradientError(
             f"{path} has no gradient, and no other parameter has one",
             expected="loss.backward() before, and no optimizer.step() since",
-            mend="call backward on a loss; a step, compiled or not, uses the gradients up",
+            fix="call backward on a loss; a step, compiled or not, uses the gradients up",
         )
     raise GradientError(
         f"{path} has no gradient, though other parameters have one",
         expected="a parameter that the loss was computed with",
-        mend="it was not used for this loss, or what it gave was detached; no step moves it",
+        fix="it was not used for this loss, or what it gave was detached; no step moves it",
     )
 
 

@@ -246,7 +246,7 @@ class UpdateStory(Story):
             raise OptionError(
                 f"the history ends at {number(values[-1], 6) if values else 'nothing'}",
                 expected=f"the weight now, {number(move.before, 6)}, as its newest value",
-                mend="take down the weight after every step, and before the first",
+                fix="take down the weight after every step, and before the first",
             )
         axes.plot(range(len(values)), values, color="#2b7bba", marker=".", label="so far")
         axes.plot(

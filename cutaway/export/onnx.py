@@ -51,7 +51,7 @@ def export_onnx(net, path, inputs, *, outputs=None, metadata=None, rows: int | N
         raise CutawayError(
             f"the file would not be valid ONNX ({str(error).splitlines()[0]})",
             expected="this not to happen: it is a fault of Cutaway",
-            mend="report it with the network",
+            fix="report it with the network",
         ) from error
     write_atomically(Path(path), model.SerializeToString())
     return {
@@ -70,7 +70,7 @@ def _expect_onnx():
     except ImportError as error:
         raise OptionError(
             "ONNX files are written with the package onnx, which is not installed",
-            mend='pip install "cutaway[onnx]"',
+            fix='pip install "cutaway[onnx]"',
         ) from error
 
 
@@ -159,7 +159,7 @@ def _unknown(what, name):
         f"      @exports({name})\n"
         f"      def write(g, x):\n"
         f'          return g.out("NameOfOnnxOperator", x)',
-        mend="write that function (cutaway/export/operations/ has one for each operation), or "
+        fix="write that function (cutaway/export/operations/ has one for each operation), or "
         "leave the layer out of what is exported",
     )
 

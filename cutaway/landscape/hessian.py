@@ -226,7 +226,7 @@ def curvature_at(objective: Objective, start: dict, *, steps=None, near=None) ->
         raise GradientError(
             f"curvature: the loss here is {value:g}, the length of its gradient {norm:g}",
             expected="finite numbers",
-            mend="look where it becomes infinite or NaN first; a point before that can be judged",
+            fix="look where it becomes infinite or NaN first; a point before that can be judged",
         )
     here = _spectrum(point, steps)
     eps = float(np.finfo(point.here.dtype).eps)
@@ -340,7 +340,7 @@ class _Point:
             raise GradientError(
                 "curvature: the second derivative here is not finite",
                 expected="a loss that can be differentiated twice where the parameters are",
-                mend="look for a root or a logarithm of 0 in the network or the loss",
+                fix="look for a root or a logarithm of 0 in the network or the loss",
             )
         return out
 

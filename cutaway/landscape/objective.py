@@ -113,14 +113,14 @@ def trained(net, *, where: str) -> dict:
         raise OptionError(
             f"{where}: a {type(net).__name__} was given as the network",
             expected="a Module, for example Sequential(Linear(3, 1))",
-            mend="pass the network itself, not a compiled step, a trainer or its weights",
+            fix="pass the network itself, not a compiled step, a trainer or its weights",
         )
     parameters = {k: p for k, p in net.named_parameters().items() if p.requires_grad}
     if not parameters:
         raise OptionError(
             f"{where}: the network has no parameters that are trained",
             expected="at least one Parameter that is not frozen",
-            mend="net.unfreeze(), or give a network that has weights",
+            fix="net.unfreeze(), or give a network that has weights",
         )
     return parameters
 
@@ -133,7 +133,7 @@ def expect_point(x, y, *, where: str):
         raise ShapeError(
             f"{where}: x has {counts[0]} rows, y {counts[1]}",
             expected="as many targets as inputs, at least one",
-            mend="for one example, give x[None] and y[None]",
+            fix="for one example, give x[None] and y[None]",
         )
 
 
@@ -171,5 +171,5 @@ def _expect_one_number(loss):
         raise GradientError(
             f"the loss is {'no Tensor' if shape is None else f'of shape {shape}'}",
             expected="a Tensor of one number",
-            mend='reduce it: .mean(), or reduction="mean"',
+            fix='reduce it: .mean(), or reduction="mean"',
         )

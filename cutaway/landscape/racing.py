@@ -84,7 +84,7 @@ class Race(Story):
         raise OptionError(
             f"{name!r} did not race",
             expected="one of " + ", ".join(names),
-            mend=did_you_mean(name, names),
+            fix=did_you_mean(name, names),
         )
 
     def rows(self) -> list:
@@ -286,7 +286,7 @@ def _point(start):
         raise ShapeError(
             f"race: the start is {start!r}",
             expected="two finite numbers, (x, y)",
-            mend="for example start=(-2.0, 1.5)",
+            fix="for example start=(-2.0, 1.5)",
         )
     return point
 
@@ -310,7 +310,7 @@ def _makers(optimizers) -> dict:
                 raise OptionError(
                     f"optimizer {given!r} is not known",
                     expected="names or classes of optimizers, or {label: function}",
-                    mend=did_you_mean(str(given), OPTIMIZERS),
+                    fix=did_you_mean(str(given), OPTIMIZERS),
                 )
     if not found:
         raise OptionError("race: no optimizer was named", expected="at least one")
@@ -325,7 +325,7 @@ def _given_rates(makers, lr) -> dict:
         raise OptionError(
             f"race: a learning rate was given for {unknown[0]!r}, which does not race",
             expected="one of " + ", ".join(makers),
-            mend=did_you_mean(unknown[0], makers),
+            fix=did_you_mean(unknown[0], makers),
         )
     given = {name: float(rate) for name, rate in given.items() if rate is not None}
     for rate in given.values():

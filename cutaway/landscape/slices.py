@@ -234,7 +234,7 @@ def loss_surface(
         raise OptionError(
             f"loss_surface: {len(directions)} directions were given",
             expected="one or two",
-            mend="for more, draw a surface for each pair",
+            fix="for more, draw a surface for each pair",
         )
     directions = [_fitting(d, start) for d in directions]
     places = losses = shares = None
@@ -329,7 +329,7 @@ def path_directions(states, net, count: int = 2) -> list:
         raise OptionError(
             "path_directions: no state differs from the network",
             expected="states from along the training",
-            mend="copy net.state_dict() after some of the epochs",
+            fix="copy net.state_dict() after some of the epochs",
         )
     _, sizes, rows = np.linalg.svd(moves, full_matrices=False)
     rows = rows[sizes > 1e-6 * sizes[0]][:count]  # less is rounding of float32
@@ -388,14 +388,14 @@ def _fitting(direction, start) -> dict:
         raise OptionError(
             f"loss_surface: a direction is a {type(direction).__name__}",
             expected="{path: array}",
-            mend="for example one of random_directions(net)",
+            fix="for example one of random_directions(net)",
         )
     for path, array in direction.items():
         if path not in start:
             raise OptionError(
                 f"loss_surface: a direction names {path!r}",
                 expected="paths of parameters that are trained",
-                mend=did_you_mean(path, start),
+                fix=did_you_mean(path, start),
             )
         if np.shape(array) != start[path].shape:
             raise ShapeError(
@@ -417,7 +417,7 @@ def _state(state, start, k) -> dict:
         raise RunError(
             f"state {k} of the training has {'no' if missing else 'another shape of'} {path}",
             expected="states of this network, as its state_dict() gives them",
-            mend="give the states of the same architecture",
+            fix="give the states of the same architecture",
         )
     return {path: np.asarray(state[path]).astype(w.dtype) for path, w in start.items()}
 

@@ -74,7 +74,7 @@ class TextbookSurface:
             raise ShapeError(
                 f"{self.name}: the point has shape {np.shape(point)}",
                 expected="two numbers, (x, y)",
-                mend="for example (1.0, -2.0)",
+                fix="for example (1.0, -2.0)",
             )
         with float64():
             here = Tensor(np.asarray(point, np.float64)).data

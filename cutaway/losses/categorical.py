@@ -24,7 +24,7 @@ def _distributions(name, prediction, target):
         raise ShapeError(
             f"{name}: predictions have shape {prediction.shape}, targets {target.shape}",
             expected="equal shapes: one-hot rows, or a distribution for each row",
-            mend="for class numbers take the sparse loss",
+            fix="for class numbers take the sparse loss",
         )
     return prediction, target.astype(prediction.dtype)
 

@@ -69,7 +69,7 @@ def paired(name: str, prediction, target):
         raise ShapeError(
             f"{name}: predictions have shape {a}, targets {b}",
             expected="equal shapes, up to a last axis of size 1",
-            mend="give the network's last layer as many outputs as a target has numbers",
+            fix="give the network's last layer as many outputs as a target has numbers",
         )
     return prediction, target.reshape(a).astype(prediction.dtype)
 
@@ -114,7 +114,7 @@ def _over_elements(rows, values):
             f"row_weights has shape {rows.shape}",
             expected=f"one weight for each row, shape {values.shape[:1]}"
             + (f", or for each element, shape {values.shape}" if values.ndim > 1 else ""),
-            mend="give as many weights as there are rows; 0 for a row that shall not count",
+            fix="give as many weights as there are rows; 0 for a row that shall not count",
         )
     rows = rows.reshape(*rows.shape, *(1,) * (values.ndim - rows.ndim))
     return jnp.broadcast_to(rows, values.shape).astype(values.dtype)
@@ -129,7 +129,7 @@ def expect_class_weights(name: str, class_weights, num_classes: int):
         raise ShapeError(
             f"{name}: class_weights has shape {weights.shape}",
             expected=f"one weight for each class, shape ({num_classes},)",
-            mend="give the weights in the order of the class numbers, from 0",
+            fix="give the weights in the order of the class numbers, from 0",
         )
     if not isinstance(weights, jax.core.Tracer):
         bad = np.flatnonzero(~(np.asarray(weights, np.float64) >= 0))
@@ -137,7 +137,7 @@ def expect_class_weights(name: str, class_weights, num_classes: int):
             raise OptionError(
                 f"{name}: the weight of class {bad[0]} is {float(weights[bad[0]]):g}",
                 expected="weights >= 0",
-                mend="give 0 for a class that shall not count",
+                fix="give 0 for a class that shall not count",
             )
 
 

@@ -54,7 +54,7 @@ def _penalty(parameters, strength, of):
         raise OptionError(
             "a penalty on no parameters",
             expected="at least one Parameter",
-            mend="give net.parameters(), anew for each call if it is a generator",
+            fix="give net.parameters(), anew for each call if it is a generator",
         )
     total = sums[0]
     for value in sums[1:]:

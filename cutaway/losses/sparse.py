@@ -26,7 +26,7 @@ def _labelled(name, prediction, target):
         raise ShapeError(
             f"{name}: predictions have shape {prediction.shape}, targets {target.shape}",
             expected=f"whole numbers of shape {prediction.shape[:-1]}, one class for each row",
-            mend="give class numbers; for one-hot targets take the categorical loss",
+            fix="give class numbers; for one-hot targets take the categorical loss",
         )
     classes = prediction.shape[-1]
     if not isinstance(target, jax.core.Tracer):
@@ -48,12 +48,12 @@ def _expect_labels(name, values, classes):
         raise DataError(
             f"{name}: the label {values[at]:g} in {row} is no whole number",
             expected=expected,
-            mend="for a quantity take mean_squared_error",
+            fix="for a quantity take mean_squared_error",
         )
     raise DataError(
         f"{name}: the label {values[at]:g} in {row} is out of range",
         expected=expected,
-        mend="number the classes from 0, or give the last layer more outputs",
+        fix="number the classes from 0, or give the last layer more outputs",
     )
 
 

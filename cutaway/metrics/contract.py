@@ -32,7 +32,7 @@ def row_weights(weights, rows: int):
         raise ShapeError(
             f"the weights of a metric have shape {weights.shape}",
             expected=f"one weight for each row, shape {(rows,)}",
-            mend="give 1 for a row that counts and 0 for one that shall not",
+            fix="give 1 for a row that counts and 0 for one that shall not",
         )
     return wide(weights).reshape(rows)
 
@@ -42,7 +42,7 @@ def misfit(prediction, target, expected: str) -> ShapeError:
     return ShapeError(
         f"a metric got predictions of shape {prediction.shape} and targets of shape {target.shape}",
         expected=expected,
-        mend="give prediction and target the same rows; nothing is broadcast",
+        fix="give prediction and target the same rows; nothing is broadcast",
     )
 
 

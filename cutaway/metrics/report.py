@@ -30,7 +30,7 @@ def confusion_matrix(truth, prediction, num_classes: int) -> np.ndarray:
             raise DataError(
                 f"confusion_matrix: the {name} class {values[bad[0]]} in row {bad[0]}",
                 expected=f"whole numbers from 0 to {num_classes - 1}, for {num_classes} classes",
-                mend="number the classes from 0, or give a larger num_classes",
+                fix="number the classes from 0, or give a larger num_classes",
             )
     cells = truth.astype(int) * num_classes + prediction.astype(int)
     return np.bincount(cells, minlength=num_classes**2).reshape(num_classes, num_classes)
@@ -141,7 +141,7 @@ def _same_rows(truth, prediction):
             f"a report got targets of shape {truth.shape} and predictions of shape "
             f"{prediction.shape}",
             expected="equal shapes (rows,)",
-            mend="for probabilities (rows, classes) give their argmax(axis=1)",
+            fix="for probabilities (rows, classes) give their argmax(axis=1)",
         )
     return truth, prediction
 

@@ -131,7 +131,7 @@ class VariationalAutoencoder(Module):
             raise ShapeError(
                 f"the decoder gives {y.shape[-1]} numbers a row, the targets have {target.shape}",
                 expected="as many numbers in a row of the targets as the decoder gives",
-                mend="build the decoder for the shape of the inputs, and give them as targets",
+                fix="build the decoder for the shape of the inputs, and give them as targets",
             )
         target = target.reshape(y.shape)
         wrong = self.reconstruction(y, target, reduction="sum") / y.shape[0]
@@ -252,6 +252,6 @@ def _smallest(shape, channels) -> tuple:
         raise OptionError(
             f"pictures of shape {tuple(shape)} through {len(channels)} stages",
             expected=f"(height, width, channels), height and width divisible by {times}",
-            mend="cut or pad the pictures, or take fewer stages",
+            fix="cut or pad the pictures, or take fewer stages",
         )
     return shape[0] // times, shape[1] // times, channels[-1]

@@ -69,6 +69,6 @@ class Backbone(Module):
             raise OptionError(
                 f"{type(self).__name__} has no stage {stage!r}",
                 expected=f"one of {', '.join(names)}",
-                mend="name the first stage that is to be trained; the head always is",
+                fix="name the first stage that is to be trained; the head always is",
             )
         return names[: names.index(stage)]

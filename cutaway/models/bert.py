@@ -477,7 +477,7 @@ def _expect_rows(x, token_types, where):
         raise ShapeError(
             f"{where}: the input has shape {tuple(x.shape)}",
             expected="(batch, tokens), whole numbers",
-            mend="for one text x[None]",
+            fix="for one text x[None]",
         )
     if token_types is not None and token_types.shape != x.shape:
         raise ShapeError(

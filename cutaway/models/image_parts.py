@@ -63,7 +63,7 @@ def expect_images(net, x, *, channels: int, smallest: int) -> None:
             f"{name}: images of {height} x {width} are too small for its stages",
             expected=f"at least {smallest} x {smallest}: below that a stage has a single position "
             "left to make smaller",
-            mend="enlarge the images, or build the network for small ones (a stem without stride, "
+            fix="enlarge the images, or build the network for small ones (a stem without stride, "
             "fewer stages)",
         )
 

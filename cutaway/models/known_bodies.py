@@ -79,7 +79,7 @@ def known_body(source: str, things: str | None = None) -> tuple:
             if other is None
             else f"{name} reads {other.things}, and these are {things}",
             expected="one of " + ", ".join(fitting),
-            mend=did_you_mean(name, fitting)
+            fix=did_you_mean(name, fitting)
             + "; weights of your own go behind a colon: resnet50:weights.pth",
         )
     return KNOWN_BODIES[name], weights or KNOWN_BODIES[name].weights
@@ -96,9 +96,7 @@ def load_body(source: str, things: str | None = None):
     try:
         return known.build(weights).eval()
     except RunError as error:
-        raise RunError(
-            f"{source}: {error.came}", expected=error.expected, mend=error.mend
-        ) from error
+        raise RunError(f"{source}: {error.came}", expected=error.expected, fix=error.fix) from error
 
 
 def tokenizer_of(source: str):

@@ -139,7 +139,7 @@ class LeNet5(Backbone):
             raise ShapeError(
                 f"LeNet5: images of {x.shape[1]} x {x.shape[2]}",
                 expected=f"{self.side} x {self.side}, of which c5 leaves one position",
-                mend="scale the images, or give digits of 28 x 28 a border of 2",
+                fix="scale the images, or give digits of 28 x 28 a border of 2",
             )
         return super().maps(x)
 

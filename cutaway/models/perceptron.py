@@ -43,7 +43,7 @@ def mlp(sizes, *, activation=ReLU, output=None, dropout: float = 0.0, weights=No
         raise OptionError(
             f"layer sizes {sizes}",
             expected="at least two whole numbers >= 1: inputs, hidden layers, outputs",
-            mend="for example (4, 3, 2, 1)",
+            fix="for example (4, 3, 2, 1)",
         )
     if weights is None:
         # a rectifier halves the variance of what passes it, and He's scale makes up for that

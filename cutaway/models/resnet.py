@@ -109,7 +109,7 @@ class PaddedShortcut(Module):
             raise ShapeError(
                 f"PaddedShortcut: from {in_channels} to {out_channels} channels",
                 expected="at least as many as before: there is nothing here that could mix them",
-                mend="use `projection`",
+                fix="use `projection`",
             )
         self.stride = stride
         self.widths = ((0, 0), (0, 0), (0, 0), (more // 2, more - more // 2))

@@ -42,7 +42,7 @@ class SentenceEncoder(BertSentence):
             raise DataError(
                 f"the tokenizer has {tokenizer.size:,} pieces, the network {size.tokens:,} vectors",
                 expected="the tokenizer that the network was trained with",
-                mend=f"build the network with tokens={tokenizer.size}",
+                fix=f"build the network with tokens={tokenizer.size}",
             )
         super().__init__(size)
         self.tokenizer = tokenizer
@@ -60,7 +60,7 @@ class SentenceEncoder(BertSentence):
                 a warning says so.
         """
         if isinstance(sentences, str):
-            raise OptionError("embed: one text", expected="a list of texts", mend="[text]")
+            raise OptionError("embed: one text", expected="a list of texts", fix="[text]")
         tokens = self.tokenizer.encode(sentences, most_tokens=self.max_tokens)
         found = np.zeros((len(tokens.ids), self.num_features), np.float32)
         program = self._programs.get(self, "forward", lambda x: self(x))

@@ -161,14 +161,14 @@ def transfer(
         raise OptionError(
             f"transfer: a {type(backbone).__name__}",
             expected="a Backbone: a network whose stages have names",
-            mend="take one of cutaway.models, or derive yours from models.Backbone",
+            fix="take one of cutaway.models, or derive yours from models.Backbone",
         )
     wanted = getattr(getattr(head, "weight", None), "shape", None)
     if wanted is not None and wanted[0] != backbone.num_features:
         raise ShapeError(
             f"transfer: the head takes {wanted[0]} features",
             expected=f"{backbone.num_features}, as {type(backbone).__name__} makes them",
-            mend=f"build the head with {backbone.num_features} features",
+            fix=f"build the head with {backbone.num_features} features",
         )
     net = Transfer(backbone, head, inputs=inputs, batch_statistics=batch_statistics)
     if isinstance(freeze, str):

@@ -109,7 +109,7 @@ class Translator(Module):
             raise ShapeError(
                 f"translate: the source has shape {source.shape}",
                 expected="(batch, tokens)",
-                mend="for one row source[None]",
+                fix="for one row source[None]",
             )
         program = self._programs.get(
             self,
@@ -213,7 +213,7 @@ def _apart(x, where):
         raise ShapeError(
             f"{where}: the input has shape {tuple(x.shape)}",
             expected="(batch, 2, tokens): what is read, and what is written so far",
-            mend="make it with translation_pairs",
+            fix="make it with translation_pairs",
         )
     tokens = as_array(x).astype(jnp.int32)
     return Tensor(tokens[:, 0]), Tensor(tokens[:, 1])

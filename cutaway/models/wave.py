@@ -183,7 +183,7 @@ class WaveNet(Module):
             raise OptionError(
                 f"WaveNet: dilations are {dilations}",
                 expected="at least one whole number >= 1, one for each block",
-                mend="for example (1, 2, 4, 8, 16, 32, 64, 128, 256, 512)",
+                fix="for example (1, 2, 4, 8, 16, 32, 64, 128, 256, 512)",
             )
         self.local_features = local_features
         self.identities = identities
@@ -219,7 +219,7 @@ class WaveNet(Module):
             raise ShapeError(
                 f"{self.label()}: the codes have shape {x.shape}",
                 expected="(batch, time), whole numbers",
-                mend="for one sound write codes[None]; samples become codes by mu_law_encode",
+                fix="for one sound write codes[None]; samples become codes by mu_law_encode",
             )
         self._expect_conditions(local, identity, x.shape)
         whole = None if self.identity is None else self.identity(identity)
@@ -351,7 +351,7 @@ class WaveNet(Module):
                 raise ShapeError(
                     f"{self.label()}: {name} has shape {found}",
                     expected=f"shape {expected}" if size else "none: the network has none",
-                    mend=f"give {name}=..."
+                    fix=f"give {name}=..."
                     if size
                     else "build the network with "
                     + ("local_features" if name == "local" else "identities"),

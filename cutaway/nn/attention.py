@@ -119,7 +119,7 @@ class MultiHeadAttention(Module):
                 raise ShapeError(
                     f"{self.label()}: an input of shape {tensor.shape}",
                     expected=f"(batch, tokens, {features})",
-                    mend="add the missing axis, for one example x[None]",
+                    fix="add the missing axis, for one example x[None]",
                 )
         if context is None:  # one product for all three
             q, k, v = ops.split(self.query_key_value(x), 3, axis=-1)
@@ -128,7 +128,7 @@ class MultiHeadAttention(Module):
                 raise OptionError(
                     f"{self.label()}: rotary positions, and a context",
                     expected="self-attention, where queries and keys count the same positions",
-                    mend="build the layer with rotary=False for attention to a context",
+                    fix="build the layer with rotary=False for attention to a context",
                 )
             if len(context) != len(x):
                 raise ShapeError(
@@ -162,7 +162,7 @@ class MultiHeadAttention(Module):
                     f"{self.label()}: the mask has shape {mask.shape}",
                     expected=f"(queries, keys) = {(queries, keys)}, (batch, queries, keys) = "
                     f"{(batch, queries, keys)}, or (batch, 1 or heads, queries, keys)",
-                    mend="a mask of the keys alone is given as padding_mask",
+                    fix="a mask of the keys alone is given as padding_mask",
                 )
             _expect_booleans(mask, self.label(), "mask")
             joined = mask.data[:, None] if mask.ndim == 3 else mask.data
@@ -171,7 +171,7 @@ class MultiHeadAttention(Module):
                 raise ShapeError(
                     f"{self.label()}: the padding mask has shape {padding_mask.shape}",
                     expected=f"(batch, keys) = {(batch, keys)}",
-                    mend="give one boolean for each token, True where it is no padding",
+                    fix="give one boolean for each token, True where it is no padding",
                 )
             _expect_booleans(padding_mask, self.label(), "padding mask")
             seen = padding_mask.data[:, None, None, :]
@@ -195,14 +195,14 @@ def _expect_heads_that_divide(features, num_heads, rotary):
         raise OptionError(
             f"MultiHeadAttention: {features} features in {num_heads} heads",
             expected="a number of heads that divides the features",
-            mend=f"give num_heads one of "
+            fix=f"give num_heads one of "
             f"{', '.join(str(d) for d in range(1, features + 1) if features % d == 0)}",
         )
     if rotary and (features // num_heads) % 2:
         raise OptionError(
             f"MultiHeadAttention: rotary positions, and {features // num_heads} features per head",
             expected="an even number of features per head, since they are rotated in pairs",
-            mend="choose features and num_heads so that features / num_heads is even",
+            fix="choose features and num_heads so that features / num_heads is even",
         )
 
 
@@ -211,5 +211,5 @@ def _expect_booleans(mask, where, name):
         raise OptionError(
             f"{where}: the {name} is made of {mask.dtype}",
             expected="booleans, True where a key may be seen",
-            mend="compare, for example tokens != 0; a mask of 0 and -inf becomes mask == 0",
+            fix="compare, for example tokens != 0; a mask of 0 and -inf becomes mask == 0",
         )

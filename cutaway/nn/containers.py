@@ -29,7 +29,7 @@ class Sequential(Module):
                 raise OptionError(
                     f"Sequential: layer {i} is a {type(layer).__name__}",
                     expected="a Module, for example Linear(4, 3) or ReLU()",
-                    mend="write ReLU() with brackets; wrap a function in a Module of your own",
+                    fix="write ReLU() with brackets; wrap a function in a Module of your own",
                 )
             setattr(self, str(i), layer)
         self._expect_sizes_that_fit()
@@ -67,7 +67,7 @@ class Sequential(Module):
                         f"Sequential: layer {name}, {layer!r}, takes {layer.weight.shape[0]} "
                         f"inputs, but layer {source} has {size} outputs",
                         expected=f"layer {name} with in_features={size}",
-                        mend=f"write Linear({size}, {layer.weight.shape[1]}) for layer {name}",
+                        fix=f"write Linear({size}, {layer.weight.shape[1]}) for layer {name}",
                     )
                 size, source = layer.weight.shape[1], name
             elif not type(layer).keeps_features:

@@ -266,7 +266,7 @@ def _same_structure(state, new):
         raise TrainingError(
             "a scanned step left gradients behind that were not there when it began",
             expected="each step to use up its gradients",
-            mend="end the step with optimizer.step(), or set parameter.grad = None",
+            fix="end the step with optimizer.step(), or set parameter.grad = None",
         )
     return jax.tree.map(lambda old, value: value.astype(old.dtype), state, new)
 

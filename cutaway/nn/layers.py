@@ -189,7 +189,7 @@ class Embedding(Module):
             raise DataError(
                 f"{self.label()}: indices from {indices.min():g} to {indices.max():g}",
                 expected=f"0 to {count - 1} (set by num_embeddings={count})",
-                mend="build the layer with more embeddings, or map unknown values to one of them",
+                fix="build the layer with more embeddings, or map unknown values to one of them",
             )
 
     def describe(self):
@@ -218,7 +218,7 @@ class Residual(Module):
             raise ShapeError(
                 f"{self.label()}: the inner module turned shape {x.shape} into {y.shape}",
                 expected="an output of the shape of the input, so that they can be added",
-                mend="give the inner module as many outputs as inputs, or use Add with a "
+                fix="give the inner module as many outputs as inputs, or use Add with a "
                 "projection as second branch",
             )
         return x + y

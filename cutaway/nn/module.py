@@ -97,7 +97,7 @@ class Module(Stateful):
             raise RunError(
                 f"these weights belong to another architecture: {'; '.join(parts)}",
                 expected=f"exactly the {len(own)} paths of this network's state_dict()",
-                mend="build the network with the same layers as the one that was saved",
+                fix="build the network with the same layers as the one that was saved",
             )
         for path, variable in own.items():
             shape = np.shape(state[path])
@@ -105,7 +105,7 @@ class Module(Stateful):
                 raise ShapeError(
                     f"the value for {path} has shape {shape}",
                     expected=f"shape {variable.shape}",
-                    mend="build the network with the same sizes as the one that was saved",
+                    fix="build the network with the same sizes as the one that was saved",
                 )
         for path, variable in own.items():
             variable.data = jnp.array(state[path], dtype=variable.dtype)

@@ -27,7 +27,7 @@ class _Normalisation(Module):
             raise ShapeError(
                 f"{self.label()}: the input has shape {x.shape}",
                 expected=f"at least {least_axes} axes: (batch, {middle}{name})",
-                mend="add the missing axis, for one example x[None]",
+                fix="add the missing axis, for one example x[None]",
             )
 
 
@@ -151,7 +151,7 @@ class BatchNorm(_Normalisation):
             raise ShapeError(
                 f"{self.label()}: an input of shape {x.shape} has {count} values per channel",
                 expected="at least 2 values per channel in training: of one the variance is 0",
-                mend="use larger batches, drop the last incomplete one, or call .eval()",
+                fix="use larger batches, drop the last incomplete one, or call .eval()",
             )
         out = ops.batch_norm(x, self.weight, self.bias, eps=self.eps)
         # the same moments as the operation's; a compiled step computes them once
@@ -199,7 +199,7 @@ class InstanceNorm(_Normalisation):
             raise ShapeError(
                 f"{self.label()}: an input of shape {x.shape} has one value per channel",
                 expected="at least 2 positions: of one value the variance is 0",
-                mend="use LayerNorm or BatchNorm where there is one position",
+                fix="use LayerNorm or BatchNorm where there is one position",
             )
         return ops.instance_norm(x, self.weight, self.bias, eps=self.eps)
 
@@ -235,7 +235,7 @@ class GroupNorm(_Normalisation):
             raise OptionError(
                 f"GroupNorm: {channels} channels in {num_groups} groups",
                 expected="a number of groups that divides the channels",
-                mend=f"give num_groups one of {_divisors(channels)}",
+                fix=f"give num_groups one of {_divisors(channels)}",
             )
         super().__init__(channels, "channels", eps, weight=affine, bias=affine)
         self.num_groups = num_groups

@@ -81,7 +81,7 @@ class LearnedPositions(Module):
             raise ShapeError(
                 f"{self.label()}: the input has shape {x.shape}, so {tokens} tokens",
                 expected=f"at most {most} tokens (set by max_tokens={most})",
-                mend=f"build the layer with max_tokens={tokens}, or cut the sequences",
+                fix=f"build the layer with max_tokens={tokens}, or cut the sequences",
             )
         return x + (self.weight if tokens == most else self.weight[:tokens])
 
@@ -102,5 +102,5 @@ def _expect_tokens(x, where):
         raise ShapeError(
             f"{where}: the input has shape {x.shape}",
             expected="(..., tokens, features)",
-            mend="add the missing axis, for one token x[None]",
+            fix="add the missing axis, for one token x[None]",
         )

@@ -20,7 +20,7 @@ def recompute_operation(*arrays, block, count, precision):
         raise OptionError(
             f"recompute: {type(block.inner).__name__} returns a {type(out).__name__}",
             expected="a block with one Tensor as output",
-            mend="wrap its parts one by one",
+            fix="wrap its parts one by one",
         )
     return out.data, [(module, module.training) for module in block.inner.modules().values()]
 
@@ -52,7 +52,7 @@ def recompute_backward(grad, out, modes, *arrays, block, count, **options):
             f"recompute: {type(block.inner).__name__} reads a Tensor that is neither its input nor "
             "one of its parameters",
             expected="all that needs a gradient as input or parameter of the block",
-            mend="pass the Tensor to the block as another input",
+            fix="pass the Tensor to the block as another input",
         )
     return tuple(by_leaf.get(id(x)) for x in ours)
 

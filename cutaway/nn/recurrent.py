@@ -65,7 +65,7 @@ class Recurrent(Module):
             raise OptionError(
                 f"{name}: dropout={dropout} with one layer",
                 expected="num_layers of at least 2: dropout acts between layers",
-                mend="leave dropout out, or put a Dropout layer after this one",
+                fix="leave dropout out, or put a Dropout layer after this one",
             )
         self.in_features = in_features
         self.hidden_features = hidden_features
@@ -118,7 +118,7 @@ class Recurrent(Module):
             raise ShapeError(
                 f"{self.label()}: the input has shape {tuple(x.shape)}",
                 expected=f"(batch, time, features), here (batch, time, {self.in_features})",
-                mend="for one sequence x[None], for one feature x[..., None]; put an Embedding "
+                fix="for one sequence x[None], for one feature x[..., None]; put an Embedding "
                 "before this layer if the input is whole numbers",
             )
         expect_axis(x, -1, self.in_features, where=self.label(), name="in_features")
@@ -126,7 +126,7 @@ class Recurrent(Module):
             raise ShapeError(
                 f"{self.label()}: the input has shape {tuple(x.shape)}, so it has no time steps",
                 expected="at least one step along axis 1",
-                mend="leave empty sequences out, or pad them to one step",
+                fix="leave empty sequences out, or pad them to one step",
             )
         return x.shape[:2]
 
@@ -147,7 +147,7 @@ class Recurrent(Module):
                 raise DataError(
                     f"{self.label()}: the length of row {row} is {values[row]:g}",
                     expected=f"whole numbers from 1 to {time}, the size of the time axis",
-                    mend="count the valid steps of each row; leave empty rows out",
+                    fix="count the valid steps of each row; leave empty rows out",
                 )
         return lengths
 
@@ -167,7 +167,7 @@ class Recurrent(Module):
             raise ShapeError(
                 f"{self.label()}: the state has shape {tuple(state.shape)}",
                 expected=f"{expected}: {names}",
-                mend="give the state that this layer returned for a batch of the same size, "
+                fix="give the state that this layer returned for a batch of the same size, "
                 "or None for zeros",
             )
         vectors = state if self.state_vectors > 1 else [state]
@@ -237,7 +237,7 @@ class RNN(Recurrent):
             raise OptionError(
                 f"RNN: activation is {activation!r}",
                 expected="an elementwise operation of one input",
-                mend="write activation=cutaway.ops.relu",
+                fix="write activation=cutaway.ops.relu",
             )
         super().__init__(in_features, hidden_features, num_layers, bidirectional, dropout)
         self.activation = activation
@@ -425,7 +425,7 @@ class AllSteps(Module):
             raise ShapeError(
                 f"{self.label()}: the input is {came}",
                 expected="(outputs, state), as RNN, LSTM and GRU return them",
-                mend="put it right after the recurrent layer",
+                fix="put it right after the recurrent layer",
             )
         return x
 

@@ -46,7 +46,7 @@ class SpatialDropout(Module):
             raise ShapeError(
                 f"{self.label()}: the input has shape {x.shape}",
                 expected="(batch, ..., channels)",
-                mend="for one example write x[None]",
+                fix="for one example write x[None]",
             )
         if not self.training or self.p == 0:
             return x

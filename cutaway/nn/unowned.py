@@ -14,7 +14,7 @@ def unowned(step, variable) -> OptionError:
         return OptionError(
             f"jit: the step touches a {kind} of shape {variable.shape} that none of its owners has",
             expected="every Variable that it reads or writes as part of an owner",
-            mend="pass the module or optimizer that holds it: jit(step, net, optimizer)",
+            fix="pass the module or optimizer that holds it: jit(step, net, optimizer)",
         )
     name, path = holder
     called = getattr(step, "__name__", "step")
@@ -22,7 +22,7 @@ def unowned(step, variable) -> OptionError:
         f"jit: the step touches {path}, a {kind} of shape {variable.shape}, but {name} is not one "
         "of its owners",
         expected="every Variable that it reads or writes as part of an owner",
-        mend=f"name it too: jit({called}, ..., {name})",
+        fix=f"name it too: jit({called}, ..., {name})",
     )
 
 

@@ -30,7 +30,7 @@ def _expect_broadcast(name, a, b):
             raise ShapeError(
                 f"{name}: shapes {a} and {b} do not fit each other",
                 expected="equal sizes from the last axis backwards, or size 1",
-                mend="reshape one of them, for example x.reshape(-1, 1)",
+                fix="reshape one of them, for example x.reshape(-1, 1)",
             )
 
 
@@ -113,7 +113,7 @@ def matmul(a, b):
         raise ShapeError(
             f"matmul: shapes {a_shape} and {b_shape} do not fit each other",
             expected="(..., n, k) @ (..., k, m) with the same k",
-            mend="transpose or reshape one of them",
+            fix="transpose or reshape one of them",
         )
     if len(a_shape) > 2 and len(b_shape) == 2:  # all leading axes in one product
         flat = product(jnp.matmul, _rows(a), b)

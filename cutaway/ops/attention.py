@@ -189,7 +189,7 @@ def _allowed(mask, causal, shape, *, where):
             raise OptionError(
                 f"{where}: the mask is made of {allowed.dtype}",
                 expected="booleans, True where a key may be seen",
-                mend="compare, for example tokens != 0; a mask of 0 and -inf becomes mask == 0",
+                fix="compare, for example tokens != 0; a mask of 0 and -inf becomes mask == 0",
             )
         fits = allowed.ndim <= len(shape) and all(
             m in (1, n) for m, n in zip(reversed(allowed.shape), reversed(shape), strict=False)
@@ -198,7 +198,7 @@ def _allowed(mask, causal, shape, *, where):
             raise ShapeError(
                 f"{where}: the mask has shape {allowed.shape}",
                 expected=f"a shape that broadcasts to (..., heads, queries, keys) = {shape}",
-                mend="give a mask of the keys as mask[:, None, None, :], one of queries and keys "
+                fix="give a mask of the keys as mask[:, None, None, :], one of queries and keys "
                 "as mask[:, None]",
             )
     if causal:
@@ -230,5 +230,5 @@ def _expect_fit(q, k, v, num_heads, causal, *, where):
         raise ShapeError(
             f"{where}: causal, with {q.shape[-2]} queries and {k.shape[-2]} keys",
             expected="as many queries as keys, so that position i means the same in both",
-            mend="give a mask that says which keys each query may see",
+            fix="give a mask that says which keys each query may see",
         )

@@ -217,7 +217,7 @@ def pad_borders(x, *, padding, mode):
             raise ShapeError(
                 f"reflect padding of {max(pair)} on an axis of {n}",
                 expected=f"at most {n - 1}: the border itself is not repeated",
-                mend='pad less, or take "replicate"',
+                fix='pad less, or take "replicate"',
             )
     return jnp.pad(x, ((0, 0), *padding, (0, 0)), mode=PADDING_MODES[mode])
 

@@ -174,7 +174,7 @@ def instance_norm(x, weight, bias, *, eps=1e-5):
         raise ShapeError(
             f"instance_norm: the input has shape {x.shape}",
             expected="(batch, ..., channels) with at least one axis of positions between",
-            mend="use layer_norm or batch_norm for inputs without positions",
+            fix="use layer_norm or batch_norm for inputs without positions",
         )
     return _by_groups(x, weight, bias, x.shape[-1], eps)
 

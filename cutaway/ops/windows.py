@@ -80,7 +80,7 @@ def output_sizes(sizes, kernel_size, stride, padding, dilation, *, where: str) -
                 f"{where}: the window reaches over {reach} positions along window axis {i}, but "
                 f"the input has {n}" + (f" and {lo + hi} of padding" if lo + hi else ""),
                 expected=f"an input of at least {max(reach - lo - hi, 1)} there",
-                mend="give a larger input, more padding, a smaller kernel, or pool less before",
+                fix="give a larger input, more padding, a smaller kernel, or pool less before",
             )
         out.append((n + lo + hi - reach) // s + 1)
     return tuple(out)
@@ -93,7 +93,7 @@ def expect_window_axes(x, axes: int, *, where: str) -> None:
         raise ShapeError(
             f"{where}: the input has shape {tuple(x.shape)}",
             expected=f"{axes + 2} axes: (batch, {names}, channels)",
-            mend="for one example add the batch axis with x[None]; channels are the last axis"
+            fix="for one example add the batch axis with x[None]; channels are the last axis"
             + (", for one channel x[..., None]" if x.ndim == axes + 1 else ""),
         )
 

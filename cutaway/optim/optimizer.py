@@ -150,7 +150,7 @@ class Optimizer(Stateful):
             raise GradientError(
                 f"{type(self).__name__}.step: no parameter has a gradient",
                 expected="loss.backward() before optimizer.step()",
-                mend="call backward on a loss that was computed with these parameters; a step "
+                fix="call backward on a loss that was computed with these parameters; a step "
                 "uses its gradients up",
             )
         grads = [self.parameters[i].grad for i in moved]
@@ -249,13 +249,13 @@ def trainable(parameters) -> dict:
             raise OptionError(
                 f"an optimizer was given a {type(p).__name__}",
                 expected="a Module, or Parameters",
-                mend="pass the network itself: SGD(net, lr=0.1)",
+                fix="pass the network itself: SGD(net, lr=0.1)",
             )
     if not named:
         raise OptionError(
             "the network has no parameters to train",
             expected="at least one Parameter",
-            mend="add a layer with weights, for example Linear(4, 3)",
+            fix="add a layer with weights, for example Linear(4, 3)",
         )
     return named
 
@@ -283,7 +283,7 @@ def _factors(paths, groups) -> dict:
             raise OptionError(
                 f"the group {beginning!r} has no parameters",
                 expected='the path of a module or parameter, like "0" or "0.weight"',
-                mend=did_you_mean(beginning, paths),
+                fix=did_you_mean(beginning, paths),
             )
         chosen.update(dict.fromkeys(inside, float(factor)))  # a longer beginning comes later
     return chosen

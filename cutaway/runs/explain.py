@@ -140,7 +140,7 @@ def open_row(run: Run, data=None, row: int = 0):
         raise DataError(
             f"the data of this run are not at {source} any more",
             expected="the file or folder that it was trained on",
-            mend="name another: cutaway explain RUN --input FILE",
+            fix="name another: cutaway explain RUN --input FILE",
         )
     preprocessing = run.preprocessing
     frame = preprocessing.read(source)
@@ -349,7 +349,7 @@ def parse_place(text: str, what: str) -> tuple:
         raise OptionError(
             f"{what} {text!r}",
             expected="a layer, a colon and whole numbers from 0, for example 0:1 or 0:2,1",
-            mend="`cutaway summary RUN` lists the layers",
+            fix="`cutaway summary RUN` lists the layers",
         )
     return path, numbers
 

@@ -53,7 +53,7 @@ class RunFolder:
                 raise RunError(
                     "resume was asked for, but no run was named",
                     expected="the folder of the run to go on with",
-                    mend="name it: --out RUN --resume",
+                    fix="name it: --out RUN --resume",
                 )
             out = _first_free(Path("runs"), "".join(c if c.isalnum() else "-" for c in name))
         folder = cls(out)
@@ -63,13 +63,13 @@ class RunFolder:
             raise RunError(
                 f"{folder.path} is not empty, and training into it would overwrite what is there",
                 expected="a new or empty folder",
-                mend="give another --out, add --resume to go on with the run there, or delete it",
+                fix="give another --out, add --resume to go on with the run there, or delete it",
             )
         elif folder.path.exists() and not folder.path.is_dir():
             raise RunError(
                 f"{folder.path} is a file",
                 expected="a folder for the run",
-                mend="give another --out",
+                fix="give another --out",
             )
         folder._is_new = not folder.path.exists()
         try:
@@ -99,19 +99,19 @@ class RunFolder:
             raise RunError(
                 f"{folder.path} is not a folder",
                 expected="the folder of a run, as `cutaway train` writes it",
-                mend=did_you_mean(folder.path.name, near) if near else "train first",
+                fix=did_you_mean(folder.path.name, near) if near else "train first",
             )
         if not folder.config.exists():
             raise RunError(
                 f"{folder.path} is not a run: it has no config.json",
                 expected="a folder that `cutaway train` wrote",
-                mend="give the folder named at the end of training",
+                fix="give the folder named at the end of training",
             )
         if not folder.weights.exists():
             raise RunError(
                 f"the training in {folder.path} has not finished: it has no weights.safetensors",
                 expected="a finished run",
-                mend=f"go on with it: the same cutaway train command with "
+                fix=f"go on with it: the same cutaway train command with "
                 f"--out {folder.path} --resume",
             )
         return folder
@@ -124,13 +124,13 @@ class RunFolder:
             raise RunError(
                 f"{path} cannot be read: {error.strerror or error}",
                 expected="a whole run folder",
-                mend="train again, or take the file from a backup",
+                fix="train again, or take the file from a backup",
             ) from error
         except ValueError as error:
             raise RunError(
                 f"{path} is damaged: {error}",
                 expected="JSON as `cutaway train` writes it",
-                mend="train again, or take the file from a backup",
+                fix="train again, or take the file from a backup",
             ) from error
         return value
 
@@ -151,7 +151,7 @@ class RunFolder:
             raise RunError(
                 f"{self.path} was begun with other options: {'; '.join(differing[:4])}",
                 expected="the same data and options, up to --epochs",
-                mend="give the options of the first call, or train into another folder",
+                fix="give the options of the first call, or train into another folder",
             )
 
 

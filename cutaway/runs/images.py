@@ -179,7 +179,7 @@ class ImageRows(Preprocessing):
             raise DataError(
                 f"{count:,} images of {self.size[0]} x {self.size[1]} take {needed / 2**30:.1f} GB",
                 expected=f"at most {LARGEST_BYTES / 2**30:.0f} GB: they stay in memory",
-                mend="give fewer at a time, or train with a smaller --size",
+                fix="give fewer at a time, or train with a smaller --size",
             )
 
     def _labels(self, frame):
@@ -187,7 +187,7 @@ class ImageRows(Preprocessing):
             raise DataError(
                 "these images have no classes",
                 expected="a folder of images for each class",
-                mend="use predict instead",
+                fix="use predict instead",
             )
         numbers = {name: k for k, name in enumerate(self.classes)}
         unknown = sorted(set(frame["class"]) - set(numbers))
@@ -270,7 +270,7 @@ def prepare_images(path, options: ImageOptions | None = None, *, why: str = "") 
             raise OptionError(
                 f"a test part of {own.test:g} of images that do not fit in memory",
                 expected="images that fit, or a folder test beside train",
-                mend="leave out test, or give a smaller size",
+                fix="leave out test, or give a smaller size",
             )
         stream, sets = _streamed(training_frame, sets, y, rows, options, transform)
         chosen = sets["train"]

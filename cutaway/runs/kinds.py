@@ -21,7 +21,7 @@ def preprocessing_of(kind, where):
         raise RunError(
             f"{where} is a run of kind {kind!r}",
             expected="one of " + ", ".join(PREPROCESSINGS),
-            mend="open it with the version of Cutaway that wrote it",
+            fix="open it with the version of Cutaway that wrote it",
         )
     module, name = PREPROCESSINGS[kind].split(":")
     return getattr(importlib.import_module(module), name)

@@ -132,7 +132,7 @@ class LanguageRows(Preprocessing):
             raise OptionError(
                 "a model of language has no target to predict",
                 expected="a run that was trained on a table, images or labelled texts",
-                mend="write text with it: cutaway generate RUN --prompt TEXT",
+                fix="write text with it: cutaway generate RUN --prompt TEXT",
             )
         ids = self.encode(frame["text"][0])
         if len(ids) < 2:
@@ -266,7 +266,7 @@ def prepare_language(path, options: LanguageOptions | None = None, *, why: str =
             f"{path}: {len(known):,} {options.tokens} tokens to train on and {len(held):,} held "
             "out",
             expected=f"more than {4 * length:,} and {length:,}: whole windows of {length} tokens",
-            mend="give a longer text, or a smaller length",
+            fix="give a longer text, or a smaller length",
         )
     counts = np.bincount(known, minlength=tokenizer.size)
     rows = LanguageRows(options.tokens, tokenizer, length, counts.tolist())
@@ -281,7 +281,7 @@ def prepare_language(path, options: LanguageOptions | None = None, *, why: str =
             raise DataError(
                 f"{path}: {len(kept):,} {options.tokens} tokens are kept for the test",
                 expected=f"more than {length:,}: whole windows of {length} tokens",
-                mend="give a larger test part, or a smaller length",
+                fix="give a larger test part, or a smaller length",
             )
         tested = cut(kept, length)
     seed(options.seed)
@@ -381,7 +381,7 @@ def generate(
         raise OptionError(
             f"{run.path} is a run of kind {run.config['kind']!r}, which writes no text",
             expected='a run of kind "language"',
-            mend="train one on a plain text: cutaway train TEXT.txt",
+            fix="train one on a plain text: cutaway train TEXT.txt",
         )
     expect_range(length, what="length", least=1)
     expect_range(temperature, what="temperature", least=0, below=float("inf"))

@@ -62,7 +62,7 @@ class KeptFeatures:
             raise RunError(
                 f"{path} is damaged: {error}",
                 expected="features of held-out examples, as `cutaway train --from` writes them",
-                mend="train again, take the file from a backup, or delete it: only `explain` "
+                fix="train again, take the file from a backup, or delete it: only `explain` "
                 "reads it",
             ) from error
 

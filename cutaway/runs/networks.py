@@ -68,7 +68,7 @@ def _output_activation(task: str, loss: str) -> str | None:
             f"{'classes' if task == 'regression' else wants.target + ' targets'}, and this is a "
             f"{task} task",
             expected=f"a loss for {task}, by default {DEFAULT_LOSSES[task]}",
-            mend="leave out the loss, or give task to say what the target is",
+            fix="leave out the loss, or give task to say what the target is",
         )
     if task == "regression" or wants.output in ("logit", "score"):
         return None

@@ -103,7 +103,7 @@ def prepare(data, target: str | None = None, *, kind: str | None = None, **given
         raise DataError(
             f"{data} holds {kind}" if why else f"there is no kind {kind!r}",
             expected="one of " + ", ".join(KINDS),
-            mend="say what it is with kind (--kind)" if why else did_you_mean(kind, KINDS),
+            fix="say what it is with kind (--kind)" if why else did_you_mean(kind, KINDS),
         )
     if kind == "series" and target is not None:
         given, target = {"column": target, **given}, None
@@ -123,7 +123,7 @@ def prepare(data, target: str | None = None, *, kind: str | None = None, **given
     if target is not None:
         raise OptionError(
             f"a target was named, {target!r}, but {data} holds {NAMES[kind]}, not a table",
-            mend="leave out the target",
+            fix="leave out the target",
         )
     return make(data, options, why=why)
 
@@ -135,7 +135,7 @@ def _with_known_body(entry: _Kind, kind: str) -> _Kind:
         raise OptionError(
             f"there is no known network for {NAMES[kind]}",
             expected="one of " + ", ".join(NAMES[name] for name in able),
-            mend="leave out from_ (--from)",
+            fix="leave out from_ (--from)",
         )
     module, options, function = entry.known
     return dataclasses.replace(entry, module=module, options=options, prepare=function, model="")
@@ -164,6 +164,6 @@ def make_options(kind_of_options, kind: str, given: dict):
         raise OptionError(
             f"{', '.join(strange)}: no option for {NAMES.get(kind, kind)}",
             expected="one of " + ", ".join(sorted(known)),
-            mend="leave it out" + (f", or {did_you_mean(strange[0], known)}"),
+            fix="leave it out" + (f", or {did_you_mean(strange[0], known)}"),
         )
     return kind_of_options(**given)

@@ -190,7 +190,7 @@ class Prepared:
             f"{trouble.came}; row {trouble.origin.row} of the training rows is row {number:,} of "
             f"{Path(self.source).name}",
             expected=trouble.expected,
-            mend=trouble.mend,
+            fix=trouble.fix,
         )
         error.origin = dataclasses.replace(trouble.origin, row=number)
         return error
@@ -264,7 +264,7 @@ def _with_folder(error: OutOfMemoryError, folder, epochs: int) -> OutOfMemoryErr
     told = OutOfMemoryError(
         error.came,
         expected=error.expected,
-        mend=f"{error.mend}; the state after epoch {epochs} is in {folder.path}: where there is "
+        fix=f"{error.fix}; the state after epoch {epochs} is in {folder.path}: where there is "
         f"more memory, the same command with --out {folder.path} --resume continues from there",
     )
     told.asked_bytes, told.free_bytes = error.asked_bytes, error.free_bytes

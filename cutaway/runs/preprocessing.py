@@ -150,7 +150,7 @@ def expect_format(value: dict, kind: str) -> None:
         raise DataError(
             f"this is no preprocessing of {kind}",
             expected="preprocessing.json as `cutaway train` writes it, format 1",
-            mend="train again, or take the file from a backup",
+            fix="train again, or take the file from a backup",
         )
 
 

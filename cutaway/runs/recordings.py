@@ -141,7 +141,7 @@ class RecordingRows(Preprocessing):
             raise DataError(
                 "these recordings have no classes",
                 expected="a folder of recordings for each class",
-                mend="use predict instead",
+                fix="use predict instead",
             )
         unknown = sorted(set(frame["class"]) - set(self.classes))
         if unknown:
@@ -164,7 +164,7 @@ def find_sets(path) -> dict:
             f"{path} holds {len(by_name)} recordings and no folders, and their names do not begin "
             f"with a class: {by_name.classes[smallest]!r} is the begin of one name only",
             expected="a folder of recordings for each class, or names like yes_1.wav, no_1.wav",
-            mend="move the files of each class into a folder with the name of the class",
+            fix="move the files of each class into a folder with the name of the class",
         )
     return {"train": by_name}
 

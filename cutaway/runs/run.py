@@ -59,7 +59,7 @@ class Run:
             raise RunError(
                 f"{folder.path} is a run of format {config.get('format')!r}",
                 expected=f"format {FORMAT}",
-                mend="open it with the version of Cutaway that wrote it",
+                fix="open it with the version of Cutaway that wrote it",
             )
         kind = preprocessing_of(config.get("kind"), folder.path)
         net = build_network(config["network"])

@@ -76,7 +76,7 @@ class SeriesOptions(TrainingOptions):
             raise OptionError(
                 f"a season of {self.season} steps and a window of {self.window}",
                 expected="a window of at least one season",
-                mend=f"give a window of {2 * self.season}",
+                fix=f"give a window of {2 * self.season}",
             )
 
     def space(self, rows):
@@ -180,7 +180,7 @@ class SeriesRows(Preprocessing):
             raise DataError(
                 f"the series has {len(values)} values",
                 expected=f"at least {self.window}: the window that the network sees",
-                mend="give more of what was before",
+                fix="give more of what was before",
             )
         return TableArrays(values[None, -self.window :], None, np.array([len(values) - 1]), [])
 
@@ -345,7 +345,7 @@ def _choose_column(series, column) -> str:
         if column is None
         else f"there is no column of numbers {column!r}",
         expected="one of " + ", ".join(series.names),
-        mend=f"name it: column={series.names[-1]!r}",
+        fix=f"name it: column={series.names[-1]!r}",
     )
 
 

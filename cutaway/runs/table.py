@@ -112,7 +112,7 @@ def prepare_table(data=None, target: str | None = None, options=None) -> Prepare
         raise OptionError(
             "no target was named",
             expected="the column to predict",
-            mend='name it: train_table(data, "passed"), or cutaway train DATA --target passed',
+            fix='name it: train_table(data, "passed"), or cutaway train DATA --target passed',
         )
     source = str(data) if isinstance(data, str | Path) else "a frame"
     frame = read_table(data)

@@ -170,7 +170,7 @@ class TextRows(Preprocessing):
                 f"there is no column {name!r}",
                 expected="the columns of training: "
                 f"the texts in {self.column!r}, the target in {self.target.name!r}",
-                mend=did_you_mean(name, frame.columns),
+                fix=did_you_mean(name, frame.columns),
             )
 
     def predictions(self, frame, outputs):
@@ -294,7 +294,7 @@ def labelled(path, target, options) -> Labelled:
             f"{column}: {_named(empty)} of {len(empty):,} without words",
             expected=f"words in at least {1 - MOST_EMPTY:.0%} of the texts; fewer without would "
             "be left out",
-            mend="remove these rows, or choose another column: text=... (--text NAME)",
+            fix="remove these rows, or choose another column: text=... (--text NAME)",
         )
     looked = Target.fit(frame[target].filter(~_mask(empty)), options.task)
     if empty.any():
@@ -344,14 +344,14 @@ def _columns(frame, names, target, options):
         raise DataError(
             "these lines have no labels",
             expected="a label, a tab and a text in every line, or a table",
-            mend="add labels, or train a model of language on the text",
+            fix="add labels, or train a model of language on the text",
         )
     if target is None:
         if names is None:
             raise OptionError(
                 "no target was named",
                 expected="the column to predict",
-                mend="name it: target=... (--target NAME); there are " + ", ".join(frame.columns),
+                fix="name it: target=... (--target NAME); there are " + ", ".join(frame.columns),
             )
         target = names[0]
     for name in (target, options.text):
@@ -359,7 +359,7 @@ def _columns(frame, names, target, options):
             raise DataError(
                 f"there is no column {name!r}",
                 expected="a column of the data",
-                mend=did_you_mean(name, frame.columns),
+                fix=did_you_mean(name, frame.columns),
             )
     if options.text == target:
         raise OptionError(
@@ -372,7 +372,7 @@ def _columns(frame, names, target, options):
         raise DataError(
             "no column holds free text",
             expected="texts of several words, most of them different",
-            mend="name the column: text=... (--text NAME)",
+            fix="name the column: text=... (--text NAME)",
         )
     return found[0], target
 

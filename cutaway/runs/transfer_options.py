@@ -53,7 +53,7 @@ class TransferOptions(TrainingOptions):
             raise OptionError(
                 f"unfreeze={self.unfreeze!r} without fine_tune",
                 expected="a stage to train from, for fine-tuning",
-                mend="add fine_tune=True (--fine-tune), or leave out unfreeze (--unfreeze)",
+                fix="add fine_tune=True (--fine-tune), or leave out unfreeze (--unfreeze)",
             )
 
     def count_epochs(self, rows: int) -> int:

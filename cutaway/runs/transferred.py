@@ -35,7 +35,7 @@ class _Once(Prepared):
         raise OptionError(
             f"trainings from new weights of a network on {self.spec['from']}",
             expected="a network that is built anew for each training",
-            mend="leave out from_: `cutaway train --from` finds its own rates",
+            fix="leave out from_: `cutaway train --from` finds its own rates",
         )
 
     def train(self, out=None, **options) -> Run:

@@ -54,7 +54,7 @@ def prepare_transferred_images(path, options: ImageTransferOptions, *, why: str 
         raise DataError(
             f"{path} holds arrays of pixels",
             expected=f"image files, which can be made as large as {options.from_} saw them",
-            mend="save them as files in a folder for each class, or leave out from_ (--from)",
+            fix="save them as files in a folder for each class, or leave out from_ (--from)",
         )
     size = expect_size(known.size if options.size is None else options.size)
     numbers = {name: k for k, name in enumerate(classes)}
@@ -72,7 +72,7 @@ def prepare_transferred_images(path, options: ImageTransferOptions, *, why: str 
             f"{sum(map(len, sets.values())):,} images of {size[0]} x {size[1]} take "
             f"{needed / 2**30:.1f} GB",
             expected=f"at most {LARGEST_BYTES / 2**30:.0f} GB: they stay in memory",
-            mend="use fewer, or a smaller --size",
+            fix="use fewer, or a smaller --size",
         )
     found = decoded(rows, sets, frame, options)
     rows.target = class_target("class", classes, found.y[found.training])

@@ -75,13 +75,13 @@ def _missing(kind: str) -> OptionError:
             f"device {kind!r}: this process may use {allowed} only, by JAX_PLATFORMS or "
             "an earlier use_device",
             expected="a process that may use every device",
-            mend=f'unset JAX_PLATFORMS, and call use_device("{kind}") before anything else',
+            fix=f'unset JAX_PLATFORMS, and call use_device("{kind}") before anything else',
         )
     present = sorted({d.platform for d in jax.devices()})
     return OptionError(
         f"device {kind!r}: JAX finds none on this machine, only {', '.join(present)}",
         expected="an NVIDIA GPU, its driver, and JAX's CUDA plugin",
-        mend='pip install "cutaway[cuda]"; nvidia-smi shows whether the driver sees the GPU',
+        fix='pip install "cutaway[cuda]"; nvidia-smi shows whether the driver sees the GPU',
     )
 
 

@@ -165,7 +165,7 @@ def _error(what, asked, free, advice, where=None) -> OutOfMemoryError:
         came += "" if free is None else f", and {_size(free)} are free"
         if free is not None and asked <= free:
             came, room = f"{came}, but not in one piece", "smaller arrays"
-    error = OutOfMemoryError(came, expected=room, mend="; or ".join(advice) or None)
+    error = OutOfMemoryError(came, expected=room, fix="; or ".join(advice) or None)
     error.asked_bytes, error.free_bytes = asked, free
     return error
 

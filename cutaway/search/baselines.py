@@ -19,7 +19,7 @@ def import_sklearn():
         raise CutawayError(
             "the comparison needs scikit-learn, which is not installed",
             expected='the extra "search"',
-            mend='pip install "cutaway[search]"',
+            fix='pip install "cutaway[search]"',
         ) from error
     return sklearn
 

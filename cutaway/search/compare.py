@@ -210,13 +210,13 @@ def compare(
         raise OptionError(
             f"{base.source} is {base.kind}",
             expected="examples with a target each: " + ", ".join(BASELINES),
-            mend="look at a forecast beside the naive one with cutaway train",
+            fix="look at a forecast beside the naive one with cutaway train",
         )
     if base.stream is not None or base.test is None:
         raise OptionError(
             "there are no rows to test on" if base.test is None else "these do not fit in memory",
             expected="rows that fit in memory, a part of them to test on",
-            mend="give test a share such as 0.25",
+            fix="give test a share such as 0.25",
         )
     counts = _sizes(base, sizes)
     scores = {
@@ -266,7 +266,7 @@ def expect_free(out) -> None:
         raise RunError(
             f"{out} holds something else",
             expected="a new or empty folder",
-            mend="give another --out",
+            fix="give another --out",
         )
 
 
@@ -283,7 +283,7 @@ def _sizes(base, count) -> list:
         raise DataError(
             f"{most:,} {base.preprocessing.things} to train on are too few for a curve",
             expected=f"at least {2 * least:,} beside those to test on",
-            mend="give more of them, or sizes=1 for one comparison with all (--sizes 1)",
+            fix="give more of them, or sizes=1 for one comparison with all (--sizes 1)",
         )
     if count == 1:
         return [most]

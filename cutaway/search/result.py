@@ -99,7 +99,7 @@ def finish(out, base, study, *, wanted: int, seconds: float) -> Tuned:
         raise RunError(
             f"none of {len(found)} trials went through: {why}",
             expected="at least one training without trouble",
-            mend="look at the data with cutaway train DATA first",
+            fix="look at the data with cutaway train DATA first",
         )
     default = next((t for t in found if _is_default(t, study)), None)
     if default is None or default.state.name != "COMPLETE":

@@ -34,7 +34,7 @@ def import_optuna():
         raise CutawayError(
             "the search needs Optuna, which is not installed",
             expected='the extra "search"',
-            mend='pip install "cutaway[search]"',
+            fix='pip install "cutaway[search]"',
         ) from error
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     return optuna
@@ -72,7 +72,7 @@ class Study:
             raise RunError(
                 f"{path} cannot be read or written: {str(error).splitlines()[0]}",
                 expected="a study that `cutaway tune` wrote, on a disk with room",
-                mend="delete its folder, or give another --out",
+                fix="delete its folder, or give another --out",
             ) from error
 
     def trials(self) -> list:

@@ -76,7 +76,7 @@ def tune(
         raise OptionError(
             f"{jobs} jobs and data that are in memory",
             expected="a path, which every process can read",
-            mend="write the table to a file, or leave out jobs",
+            fix="write the table to a file, or leave out jobs",
         )
     import_optuna()
     given = {"test": TEST, **given}
@@ -112,7 +112,7 @@ def open_space(base, given) -> dict:
         raise OptionError(
             "every option that could be searched was given",
             expected="one left free of " + ", ".join(space),
-            mend="leave some out",
+            fix="leave some out",
         )
     return left
 
@@ -202,7 +202,7 @@ def _work_together(out, study, data, asked, places, jobs, told):
             if trouble[0].strip()
             else "a process of the search was killed",
             expected="all of them to work to the end",
-            mend="the same command goes on with what is there; with --jobs 1 it needs less memory",
+            fix="the same command goes on with what is there; with --jobs 1 it needs less memory",
         )
 
 
@@ -225,21 +225,21 @@ def _begin(out, base, asked, space) -> bool:
             raise RunError(
                 f"{path} is damaged: {error}",
                 expected="JSON as `cutaway tune` writes it",
-                mend="delete the folder, or give another --out",
+                fix="delete the folder, or give another --out",
             ) from error
         if before != config:
             differing = [name for name in config if before.get(name) != config[name]]
             raise RunError(
                 f"{out} holds another search: its {', '.join(differing)} differ",
                 expected="the same data and options, up to --trials and --jobs",
-                mend="give another --out (out=), or delete that folder",
+                fix="give another --out (out=), or delete that folder",
             )
         return False
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise RunError(
             f"{out} holds something else than a search",
             expected="a new or empty folder, or one of `cutaway tune`",
-            mend="give another --out",
+            fix="give another --out",
         )
     write_atomically(path, (json.dumps(config, indent=2) + "\n").encode())
     (out / "trials").mkdir(exist_ok=True)
@@ -278,7 +278,7 @@ def _alone(out):
             raise RunError(
                 f"another process is searching in {out}",
                 expected="one at a time; --jobs starts several that know of each other",
-                mend="wait for it, or give another --out",
+                fix="wait for it, or give another --out",
             ) from error
         yield
 

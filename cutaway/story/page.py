@@ -54,7 +54,7 @@ def write_page(path, title: str, stories=(), *, drawing: Drawing | None = None, 
         raise OptionError(
             f"write_page: drawing is a {type(drawing).__name__}",
             expected="a Drawing",
-            mend="give drawing=cutaway.diagram.drawing(net)",
+            fix="give drawing=cutaway.diagram.drawing(net)",
         )
     parts = [f"<h1>{escape(title)}</h1>"]
     if lead:

@@ -111,13 +111,13 @@ def write_into(path, text: str) -> None:
         raise RunError(
             f"{path} cannot be written: there is no folder {path.parent}",
             expected="a file name in a folder that exists",
-            mend=f"make it first (mkdir -p {path.parent}), or choose another",
+            fix=f"make it first (mkdir -p {path.parent}), or choose another",
         )
     if path.is_dir():
         raise RunError(
             f"{path} cannot be written: it is a folder",
             expected="the name of a file",
-            mend=f"for example {path / 'network.html'}",
+            fix=f"for example {path / 'network.html'}",
         )
     write_atomically(path, text.encode())
 

@@ -114,13 +114,13 @@ def to_device(x, y, *, what: str = "x and y", instead: str = AS_STREAM):
         raise ShapeError(
             f"{what}: shapes {np.shape(x)} and {np.shape(y)}",
             expected="arrays whose first axis counts the examples",
-            mend="for one example write x[None, :] and y[None]",
+            fix="for one example write x[None, :] and y[None]",
         )
     if len(x) != len(y):
         raise ShapeError(
             f"{what}: {len(x)} inputs and {len(y)} targets",
             expected="one target for each input",
-            mend="drop the rows that have no partner",
+            fix="drop the rows that have no partner",
         )
     if len(x) == 0:
         raise DataError(f"{what}: no rows", expected="at least one example")
@@ -159,7 +159,7 @@ def expect_finite(array, name: str) -> None:
         raise DataError(
             f"{name} holds NaN or infinity in {bad_rows} of {len(array)} rows{where}",
             expected="finite numbers",
-            mend="fill or drop these rows, or let cutaway.data.TablePreprocessing do it",
+            fix="fill or drop these rows, or let cutaway.data.TablePreprocessing do it",
         )
 
 
@@ -172,7 +172,7 @@ def expect_batch(batch_size, rows: int, *, given: bool = True) -> None:
         raise OptionError(
             f"batch_size is {batch_size}, but the training set has {rows} rows",
             expected=f"a batch of at most {rows} rows",
-            mend=f"give batch_size={rows} for gradient descent on the whole set, or fewer",
+            fix=f"give batch_size={rows} for gradient descent on the whole set, or fewer",
         )
 
 
@@ -183,5 +183,5 @@ def expect_parts(accumulate, batch_size: int) -> None:
         raise OptionError(
             f"accumulate is {accumulate}, which does not divide batch_size {batch_size}",
             expected="a whole number of equal micro-batches",
-            mend="choose a batch_size that is a multiple of accumulate",
+            fix="choose a batch_size that is a multiple of accumulate",
         )

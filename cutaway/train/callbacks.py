@@ -84,7 +84,7 @@ class EarlyStopping(Callback):
             raise OptionError(
                 f"early stopping watches {monitor!r}, which the history does not have",
                 expected="one of " + ", ".join(row),
-                mend="give a validation set, or watch another column",
+                fix="give a validation set, or watch another column",
             )
         value = row[monitor]
         if self._better(value):
@@ -167,7 +167,7 @@ class GradualUnfreezing(Callback):
             raise OptionError(
                 f"GradualUnfreezing: the network is a {type(net).__name__}",
                 expected="a network that ct.transfer made",
-                mend="ct.transfer(backbone, head)",
+                fix="ct.transfer(backbone, head)",
             )
         if self.until is not None:
             net.body.stages_before(self.until)  # says which there are

@@ -71,7 +71,7 @@ class Checkpoints(Callback):
             raise RunError(
                 f"a checkpoint cannot be written to {self.folder}: {error.strerror or error}",
                 expected="a folder that can be written to, with room on its disk",
-                mend="free some space or choose another folder; the last good checkpoint is intact",
+                fix="free some space or choose another folder; the last good checkpoint is intact",
             ) from error
         self._last = time.monotonic()
         self._saved_epoch = trainer.epoch
@@ -97,7 +97,7 @@ class Checkpoints(Callback):
                 f"the checkpoint in {self.folder} does not fit this training: "
                 + str(error).splitlines()[0],
                 expected="a checkpoint of the same network, optimizer and data",
-                mend="resume with the options of the first call, or train into another folder",
+                fix="resume with the options of the first call, or train into another folder",
             ) from error
         arrays = {name: np.asarray(value) for name, value in found["arrays"].items()}
         trainer.load_training_state(arrays, notes["notes"])

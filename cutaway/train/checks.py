@@ -39,14 +39,14 @@ def check_fit(net, loss, x, y) -> None:
         raise ShapeError(
             f"{name}: the network gives {_each(shape[1:])}, the targets have {_each(y.shape[1:])}",
             expected=f"as many outputs as targets have numbers{hint}",
-            mend="change the size of the last layer"
+            fix="change the size of the last layer"
             + (", or take the sparse loss for class numbers" if hint else ""),
         )
     if wants.target == "binary" and not ((y >= 0) & (y <= 1)).all():
         raise DataError(
             f"{name}: the targets go from {y.min():g} to {y.max():g}",
             expected="0 and 1",
-            mend="number the two classes 0 and 1; for more classes take a categorical loss",
+            fix="number the two classes 0 and 1; for more classes take a categorical loss",
         )
     if wants.target == "sign" and not np.isin(y, (-1, 0, 1)).all():
         raise DataError(
@@ -83,7 +83,7 @@ def _expect_output_layer(loss, wants, last, shape):
             f"{name} takes probabilities, but the network ends in {layer}, whose outputs can be "
             "any numbers",
             expected="outputs in [0, 1]",
-            mend=f"take {wants.partner}, or end the network with {remedy}"
+            fix=f"take {wants.partner}, or end the network with {remedy}"
             if wants.partner
             else f"end the network with {remedy}",
         )
@@ -91,13 +91,13 @@ def _expect_output_layer(loss, wants, last, shape):
         raise OptionError(
             f"{name} takes outputs before the last activation, but the network ends in {layer}",
             expected="any numbers: a network that ends in Linear",
-            mend=f"leave out the {layer}" + (f", or take {wants.partner}" if wants.partner else ""),
+            fix=f"leave out the {layer}" + (f", or take {wants.partner}" if wants.partner else ""),
         )
     if isinstance(last, Softmax) and shape[-1] == 1:
         raise OptionError(
             "the network ends in a Softmax over one output, which is always 1",
             expected="as many outputs as classes, or Sigmoid for one output",
-            mend="end the network with Sigmoid() and take binary_cross_entropy",
+            fix="end the network with Sigmoid() and take binary_cross_entropy",
         )
 
 
@@ -106,13 +106,13 @@ def _expect_labels(name, y, shape):
         raise ShapeError(
             f"{name}: the targets have shape {y.shape}",
             expected="one class number for each row, shape (rows,)",
-            mend="for one-hot targets take the categorical loss",
+            fix="for one-hot targets take the categorical loss",
         )
     if y.dtype.kind == "f" and not (y == np.round(y)).all():
         raise DataError(
             f"{name}: the targets hold {y[y != np.round(y)].ravel()[0]:g}",
             expected="whole numbers, one class number for each row",
-            mend="for a quantity take mean_squared_error",
+            fix="for a quantity take mean_squared_error",
         )
     classes = shape[-1]
     if y.min() < 0 or y.max() >= classes:
@@ -120,7 +120,7 @@ def _expect_labels(name, y, shape):
         raise DataError(
             f"{name}: the label {y.ravel()[row]:g} in row {row} is out of range",
             expected=f"labels from 0 to {classes - 1}, for the {classes} outputs of the network",
-            mend="number the classes from 0, or give the last layer more outputs",
+            fix="number the classes from 0, or give the last layer more outputs",
         )
 
 

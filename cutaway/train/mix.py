@@ -32,7 +32,7 @@ class Mix(Stateful):
             raise DataError(
                 f"{type(self).__name__}: the inputs are {values.dtype}",
                 expected="quantities, as floats or uint8: only they can be mixed",
-                mend="train without mix; numbers of words or categories have no mean",
+                fix="train without mix; numbers of words or categories have no mean",
             )
         self.key.data, for_share, for_order, for_blend = jax.random.split(self.key.data, 4)
         share = jax.random.beta(for_share, self.alpha, self.alpha)
@@ -96,7 +96,7 @@ class CutMix(Mix):
             raise ShapeError(
                 f"CutMix: the inputs have shape {x.shape}",
                 expected="(batch, height, width, channels)",
-                mend="for rows of a table take Mixup",
+                fix="for rows of a table take Mixup",
             )
         inside = jnp.ones((1,) * x.ndim, bool)
         edge = (1 - share) ** (1 / len(sizes))  # of each axis: their product is 1 - λ

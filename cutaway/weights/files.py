@@ -50,7 +50,7 @@ def read_safetensors(content: bytes, path) -> dict:
         raise RunError(
             f"{path} is damaged ({error})",
             expected="a whole safetensors file",
-            mend="train or download again, or take the file from a backup",
+            fix="train or download again, or take the file from a backup",
         ) from error
     unknown = sorted({tensor["dtype"] for _, tensor in tensors} - set(_TYPES))
     if unknown:

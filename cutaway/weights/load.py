@@ -31,7 +31,7 @@ def load_into(net, source, names: Names = PYTORCH, *, but=()) -> None:
             raise DataError(
                 f"the value for {path} has numbers that are not finite",
                 expected="weights of a training that went well",
-                mend="take the file from its source again",
+                fix="take the file from its source again",
             )
     variables = named_variables(net)
     for path, value in values.items():

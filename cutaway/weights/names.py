@@ -208,7 +208,7 @@ def _joined(path, pieces):
     raise RunError(
         f"{path} would be filled by {listed}",
         expected="one tensor for each path, or all parts of one, in shapes that fit each other",
-        mend="check that the weights are of this architecture",
+        fix="check that the weights are of this architecture",
     )
 
 
@@ -227,7 +227,7 @@ def _expect_complete(net, strange, missing, needless):
         raise RunError(
             f"these weights are not those of this {type(net).__name__}: {'; '.join(parts)}",
             expected="each tensor in its place, and each path of the network filled",
-            mend="build the network as the weights were trained; for another last layer, name "
+            fix="build the network as the weights were trained; for another last layer, name "
             'what is to stay as it is, but=("head",)',
         )
     if needless:
@@ -248,7 +248,7 @@ def _expect_shapes(net, out, variables, pieces):
         raise ShapeError(
             f"these weights do not fit this {type(net).__name__}: {_listed(wrong, '; ')}",
             expected="each in its path's shape (in our layout: features last)",
-            mend="build the network with the sizes that the weights were trained with; for another "
+            fix="build the network with the sizes that the weights were trained with; for another "
             'number of classes, leave the last layer out, but=("head",)',
         )
 

@@ -286,7 +286,7 @@ def _refuse(what):
         f"it was not opened: it asks for {what}, which is neither a tensor nor a plain container",
         expected="tensors in dicts, lists and tuples, with numbers and texts beside them; a "
         "pickle can run any program, so nothing else is let in",
-        mend="if you trust the file, load it with PyTorch elsewhere and save the tensors alone: "
+        fix="if you trust the file, load it with PyTorch elsewhere and save the tensors alone: "
         "torch.save(model.state_dict(), path), or as safetensors",
     )
 

@@ -52,7 +52,7 @@ def _damaged(error):
     return RunError(
         f"it is damaged or cut off ({error})",
         expected="a whole file, as torch.save writes it",
-        mend="download or copy it again",
+        fix="download or copy it again",
     )
 
 
@@ -87,7 +87,7 @@ def _expect_plain(infos, size):
             if not packed
             else f"its entry {packed[0]} is compressed",
             expected="an archive in which nothing is compressed, as torch.save writes it",
-            mend="take the file from its source again",
+            fix="take the file from its source again",
         )
 
 
@@ -96,7 +96,7 @@ def _read_legacy(content):
         raise RunError(
             "it is a tar archive, PyTorch's format before 2017",
             expected="the format of PyTorch 0.4 or later",
-            mend="load it with PyTorch elsewhere and save it again with torch.save",
+            fix="load it with PyTorch elsewhere and save it again with torch.save",
         )
     file = io.BytesIO(content)
     if pickles.load(file) != _MAGIC:

@@ -35,7 +35,7 @@ def read_weights(path, *, key: str | None = None) -> dict:
     try:
         found = read_pth(content)
     except RunError as error:
-        raise RunError(f"{path}: {error.came}", expected=error.expected, mend=error.mend) from error
+        raise RunError(f"{path}: {error.came}", expected=error.expected, fix=error.fix) from error
     return _tensors_of(found, path, key)
 
 
@@ -49,7 +49,7 @@ def _tensors_of(found, path, key):
         raise RunError(
             f"{path} holds a {type(found).__name__}, not named tensors",
             expected="a state_dict: names and tensors",
-            mend="save it with torch.save(model.state_dict(), path)",
+            fix="save it with torch.save(model.state_dict(), path)",
         )
     sets = {name: value for name, value in found.items() if _named_tensors(value)}
     if key is not None:
@@ -57,7 +57,7 @@ def _tensors_of(found, path, key):
             raise RunError(
                 f"{path} has no weights under {key!r}",
                 expected="a key that holds named tensors",
-                mend=did_you_mean(key, sets or found),
+                fix=did_you_mean(key, sets or found),
             )
         return _named_tensors(sets[key])
     own = _named_tensors(found)
@@ -72,7 +72,7 @@ def _tensors_of(found, path, key):
     raise RunError(
         f"{path} holds {came}, and which of it is the weights is not clear",
         expected=f"named tensors, or a checkpoint with them under one of {', '.join(_KEYS)}",
-        mend=f"read_weights(path, key={next(iter(sets))!r})" if sets else None,
+        fix=f"read_weights(path, key={next(iter(sets))!r})" if sets else None,
     )
 
 

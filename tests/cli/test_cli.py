@@ -160,7 +160,7 @@ def test_wrong_input_exits_with_2_and_one_paragraph(cutaway, tables, case):
     assert done.returncode == 2, done.stdout + done.stderr
     assert words in done.stderr
     assert done.stderr.startswith("cutaway: ") and "Traceback" not in done.stderr
-    assert "expected:" in done.stderr or "to mend it:" in done.stderr
+    assert "expected:" in done.stderr or "fix:" in done.stderr
     assert sorted(p.name for p in tables.iterdir()) == before
 
 

@@ -63,4 +63,4 @@ def test_wrong_input_exits_with_2_and_one_paragraph(cutaway, tmp_path, case):
     arguments, words = case
     done = cutaway("race", *arguments, folder=tmp_path)
     assert done.returncode == 2 and words in done.stderr, done.stderr
-    assert done.stderr.startswith("cutaway: ") and "to mend it:" in done.stderr
+    assert done.stderr.startswith("cutaway: ") and "fix:" in done.stderr

@@ -84,12 +84,12 @@ def test_a_program_and_its_fix_train(name):
         assert np.isfinite(history["loss"]).all()
 
 
-def test_a_fault_hurts_and_its_fix_mends_it():
+def test_a_fault_hurts_and_its_fix_fixes_it():
     drawn = FAULTS["symmetric_weights/zero_weights"].drawn("set")
-    faulty, mended = (
+    faulty, fixed = (
         worth(program, task_of(drawn)) for program in (drawn.program, drawn.fix(drawn.program))
     )
-    assert mended > faulty + 0.3
+    assert fixed > faulty + 0.3
 
 
 def test_the_same_seed_draws_the_same_program():

@@ -17,13 +17,13 @@ def textbook():
     return module
 
 
-def test_ten_sigmoids_multiply_to_less_than_a_quarter_to_the_tenth_and_relu_mends_it(
+def test_ten_sigmoids_multiply_to_less_than_a_quarter_to_the_tenth_and_relu_fixes_it(
     textbook, capsys
 ):
-    (share, slopes, loss), (mended, _, mended_loss) = textbook.vanishing()
+    (share, slopes, loss), (fixed, _, fixed_loss) = textbook.vanishing()
     assert len(slopes) == 10 and slopes.prod() < 0.25**10
-    assert share < 1e-5 < 1e-2 < mended
-    assert loss > 0.65 and mended_loss < 0.2
+    assert share < 1e-5 < 1e-2 < fixed
+    assert loss > 0.65 and fixed_loss < 0.2
     assert "9.54e-07" in capsys.readouterr().out
 
 

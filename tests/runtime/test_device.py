@@ -74,9 +74,9 @@ def test_a_missing_gpu_is_an_error_that_says_what_to_install():
         ct.use_device("gpu")
     assert "device 'gpu'" in str(caught.value)
     if jax.config.jax_platforms:
-        assert "unset JAX_PLATFORMS" in caught.value.mend
+        assert "unset JAX_PLATFORMS" in caught.value.fix
     else:
-        assert 'pip install "cutaway[cuda]"' in caught.value.mend
+        assert 'pip install "cutaway[cuda]"' in caught.value.fix
 
 
 def test_a_gpu_asked_for_after_the_cpu_says_that_the_choice_was_made():

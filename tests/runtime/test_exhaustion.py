@@ -61,21 +61,21 @@ def test_a_step_is_advised_a_batch_that_fits_and_micro_batches_that_divide_the_b
     error = explained(text, 40 * 2**30, monkeypatch, batch_size=96, accumulate=1)
     assert "it needs 160 GiB in one piece, and 40 GiB are free" in error.came
     assert error.asked_bytes == 160 * 2**30 and error.free_bytes == 40 * 2**30
-    assert "batch_size=16 (--batch-size 16) instead of 96" in error.mend  # 24 rows would fit
-    assert "accumulate=6" in error.mend and "micro-batches of 16" in error.mend
-    assert "layers 25% as wide" in error.mend
+    assert "batch_size=16 (--batch-size 16) instead of 96" in error.fix  # 24 rows would fit
+    assert "accumulate=6" in error.fix and "micro-batches of 16" in error.fix
+    assert "layers 25% as wide" in error.fix
 
 
 def test_micro_batches_that_there_are_already_are_counted(monkeypatch):
     text = "RESOURCE_EXHAUSTED: Out of memory while trying to allocate 10.00GiB."
     error = explained(text, 6 * 2**30, monkeypatch, batch_size=64, accumulate=4)
-    assert "batch_size=32" in error.mend and "accumulate=8" in error.mend
+    assert "batch_size=32" in error.fix and "accumulate=8" in error.fix
 
 
 def test_where_not_even_one_row_fits_no_batch_is_advised(monkeypatch):
     text = "RESOURCE_EXHAUSTED: Out of memory while trying to allocate 160.00GiB."
     error = explained(text, 2**30, monkeypatch, batch_size=8, accumulate=1)
-    assert "batch_size" not in error.mend and "narrower layers" in error.mend
+    assert "batch_size" not in error.fix and "narrower layers" in error.fix
 
 
 def test_bfloat16_is_advised_on_a_gpu_alone_and_not_twice(monkeypatch):
@@ -89,14 +89,14 @@ def test_bfloat16_is_advised_on_a_gpu_alone_and_not_twice(monkeypatch):
     ):
         monkeypatch.setattr(exhaustion, "on_gpu", lambda gpu=gpu: gpu)
         error = explained(text, 2**30, monkeypatch, batch_size=8, accumulate=1, precision=now)
-        assert ("--precision bfloat16" in error.mend) == wanted
+        assert ("--precision bfloat16" in error.fix) == wanted
 
 
 def test_memory_that_is_free_in_small_pieces_only_is_said_to_be(monkeypatch):
     text = "RESOURCE_EXHAUSTED: Out of memory while trying to allocate 2.00GiB."
     error = explained(text, 3 * 2**30, monkeypatch, batch_size=8, accumulate=1)
     assert error.came.endswith("3 GiB are free, but not in one piece")
-    assert "batch_size=4" in error.mend
+    assert "batch_size=4" in error.fix
 
 
 def test_other_errors_of_jax_and_of_python_pass_through():
@@ -113,7 +113,7 @@ def test_pythons_own_lack_of_memory_is_told_where_data_are_placed():
         explaining_placing("the data", "a stream"),
     ):
         raise MemoryError("Unable to allocate 1.50 TiB for an array")
-    assert caught.value.mend == "a stream"
+    assert caught.value.fix == "a stream"
 
 
 def test_jaxs_own_exception_is_explained():
@@ -161,10 +161,10 @@ def test_donated_values_are_back_or_said_to_be_lost():
     with pytest.raises(OutOfMemoryError) as caught:
         step(np.ones((ROWS, 1), np.float32))
     if net.weight.data.is_deleted():
-        assert "those of this call are lost" in caught.value.mend
+        assert "those of this call are lost" in caught.value.fix
     else:
         np.testing.assert_array_equal(net.weight.numpy(), before["weight"])
-        assert "lost" not in caught.value.mend
+        assert "lost" not in caught.value.fix
 
 
 def test_what_is_done_around_a_compiled_function_is_named_instead():
@@ -174,4 +174,4 @@ def test_what_is_done_around_a_compiled_function_is_named_instead():
         explaining_exhaustion("a step", batch_size=ROWS, accumulate=1),
     ):
         step(np.ones((ROWS, 1), np.float32))
-    assert "batch_size=" in caught.value.mend
+    assert "batch_size=" in caught.value.fix

@@ -45,7 +45,7 @@ def test_a_step_that_does_not_fit_names_smaller_batches_and_keeps_the_weights():
     before = trainer.net.state_dict()
     with pytest.raises(OutOfMemoryError, match=f"batch_size={ROWS}") as caught:
         trainer.fit(X, X, epochs=2, batch_size=ROWS, seed=0)
-    assert f"instead of {ROWS}" in caught.value.mend and "accumulate=" in caught.value.mend
+    assert f"instead of {ROWS}" in caught.value.fix and "accumulate=" in caught.value.fix
     for name, value in trainer.net.state_dict().items():
         np.testing.assert_array_equal(value, before[name])
     assert trainer.epoch == 0 and not trainer.net.training
@@ -57,8 +57,8 @@ def test_what_is_advised_fits():
     trainer = wide_trainer()
     with pytest.raises(OutOfMemoryError) as caught:
         trainer.fit(X, X, epochs=1, batch_size=ROWS, seed=0)
-    size = int(caught.value.mend.partition("batch_size=")[2].split()[0])
-    parts = int(caught.value.mend.partition("accumulate=")[2].split(",")[0])
+    size = int(caught.value.fix.partition("batch_size=")[2].split()[0])
+    parts = int(caught.value.fix.partition("accumulate=")[2].split(",")[0])
     assert ROWS % parts == 0
     few = X[:size]
     trainer.fit(few, few, epochs=1, batch_size=size, seed=0)
@@ -69,7 +69,7 @@ def test_a_prediction_that_does_not_fit_names_fewer_rows_at_a_time():
     trainer = wide_trainer()
     with pytest.raises(OutOfMemoryError, match=f"a prediction for {ROWS} rows") as caught:
         trainer.predict(X, batch_size=ROWS)
-    assert "batch_size=" in caught.value.mend and "accumulate" not in caught.value.mend
+    assert "batch_size=" in caught.value.fix and "accumulate" not in caught.value.fix
 
 
 def test_data_that_do_not_fit_are_advised_to_come_as_a_stream():
@@ -77,11 +77,11 @@ def test_data_that_do_not_fit_are_advised_to_come_as_a_stream():
     trainer = wide_trainer()
     with pytest.raises(OutOfMemoryError, match="x and y of shapes") as caught:
         trainer.fit(much, much)
-    assert "cutaway.data.ArrayStream(x, y)" in caught.value.mend
+    assert "cutaway.data.ArrayStream(x, y)" in caught.value.fix
     assert caught.value.asked_bytes == 2**44
     with pytest.raises(OutOfMemoryError, match="validation of shapes") as caught:
         trainer.fit(X[:64], X[:64], validation=(much, much))
-    assert "fewer validation rows" in caught.value.mend
+    assert "fewer validation rows" in caught.value.fix
 
 
 @pytest.fixture(scope="module")
@@ -112,7 +112,7 @@ def test_the_folder_is_kept_from_the_first_epoch_on_and_says_how_to_continue(tab
 
     with pytest.raises(OutOfMemoryError, match="after epoch 2") as caught:
         prepared.train(tmp_path / "run", callbacks=[runs_out], progress=False)
-    assert f"--out {tmp_path / 'run'} --resume" in caught.value.mend
+    assert f"--out {tmp_path / 'run'} --resume" in caught.value.fix
     assert (tmp_path / "run" / "config.json").exists()
     resumed = prepared_wide(table, 64, batch_size=8)
     run = resumed.train(tmp_path / "run", resume=True, progress=False)
@@ -124,7 +124,7 @@ def test_a_network_that_does_not_fit_is_named():
     wide = TableOptions(layers=(ROWS, ROWS))
     with pytest.raises(OutOfMemoryError, match="the network does not fit") as caught:
         prepare_table(frame, "y", options=wide)
-    assert "narrower layers" in caught.value.mend
+    assert "narrower layers" in caught.value.fix
 
 
 def small_run(path, table, *, resume=False, **options):

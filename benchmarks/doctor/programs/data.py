@@ -73,19 +73,19 @@ def targets_in_hundreds(data, width, well):
 # labels that have nothing to do with their rows
 
 
-@fault("shuffled_labels", ("digits", "mnist"), (24, 32), mendable=False, clean=True)
+@fault("shuffled_labels", ("digits", "mnist"), (24, 32), repairable=False, clean=True)
 def labels_out_of_order(data, width, well):
     net = dense(data, width, width)
     return program(_mixed_up(data, well), net, optimizer=ct.Adam(net, 3e-3), epochs=25)
 
 
-@fault("shuffled_labels", ("friedman", "waves"), (24, 32), mendable=False, clean=True)
+@fault("shuffled_labels", ("friedman", "waves"), (24, 32), repairable=False, clean=True)
 def targets_out_of_order(data, width, well):
     net = dense(data, width, width)
     return program(_mixed_up(data, well), net, optimizer=ct.Adam(net, 3e-3), epochs=40)
 
 
-@fault("shuffled_labels", ("breast_cancer", "wine"), (16, 24), mendable=False, clean=True)
+@fault("shuffled_labels", ("breast_cancer", "wine"), (16, 24), repairable=False, clean=True)
 def few_labels_out_of_order(data, width, well):
     net = dense(data, width)
     return program(_mixed_up(data, well), net, optimizer=ct.Adam(net, 3e-3), epochs=40)
@@ -94,7 +94,7 @@ def few_labels_out_of_order(data, width, well):
 # too much and too little
 
 
-@fault("overfitting", ("friedman", "digits"), (96, 128), mendable=False)
+@fault("overfitting", ("friedman", "digits"), (96, 128), repairable=False)
 def forty_rows(data, width, well):
     """Far more weights than rows, learned by heart; what would help are more rows."""
     data = data if well else data.first(40)
@@ -178,7 +178,7 @@ def stale_statistics_pictures(data, width, well):
 # validation rows of another kind
 
 
-@fault("data_shift", ("wine", "breast_cancer"), (16, 24), mendable=False)
+@fault("data_shift", ("wine", "breast_cancer"), (16, 24), repairable=False)
 def validation_not_scaled(data, width, well):
     if not well:
         data = data.changed(xv=_in_units(data).xv)
@@ -186,7 +186,7 @@ def validation_not_scaled(data, width, well):
     return program(data, net, optimizer=ct.Adam(net, 3e-3), epochs=30)
 
 
-@fault("data_shift", ("friedman", "waves"), (24, 32), mendable=False)
+@fault("data_shift", ("friedman", "waves"), (24, 32), repairable=False)
 def validation_from_elsewhere(data, width, well):
     if not well:
         data = data.changed(xv=0.6 * data.xv + 2.5)
@@ -194,7 +194,7 @@ def validation_from_elsewhere(data, width, well):
     return program(data, net, optimizer=ct.Adam(net, 3e-3), epochs=40)
 
 
-@fault("data_shift", ("images_digits", "images_mnist"), (6, 8), mendable=False)
+@fault("data_shift", ("images_digits", "images_mnist"), (6, 8), repairable=False)
 def negatives_of_pictures(data, width, well):
     if not well:
         data = data.changed(xv=1 - data.xv)

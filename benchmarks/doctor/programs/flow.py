@@ -185,7 +185,7 @@ def log_of_zero(data, width, well):
     return program(data, net, optimizer=ct.Adam(net, 2e-3), epochs=20)
 
 
-@fault("nan_source", ("breast_cancer", "wine"), (16, 24), mendable=False)
+@fault("nan_source", ("breast_cancer", "wine"), (16, 24), repairable=False)
 def overflowing_softmax(data, width, well):
     net = ct.Sequential(
         ct.Linear(data.inputs, width), OwnSoftmax(well), ct.Linear(width, data.outputs)
@@ -193,7 +193,7 @@ def overflowing_softmax(data, width, well):
     return program(data, net, optimizer=ct.Adam(net, 1e-2), epochs=40)
 
 
-@fault("nan_source", ("digits", "mnist"), (24, 32), mendable=False)
+@fault("nan_source", ("digits", "mnist"), (24, 32), repairable=False)
 def length_of_nothing(data, width, well):
     """One row in a hundred is empty."""
     x = data.x.copy()

@@ -177,14 +177,14 @@ class Bells(ct.Module):
         return ct.ops.exp(-0.5 * away * away) @ self.a + self.c
 
 
-@fault("local_minimum", ("one_wave", "one_faster_wave"), (0, 0), mendable=False)
+@fault("local_minimum", ("one_wave", "one_faster_wave"), (0, 0), repairable=False)
 def wrong_frequency(data, width, well):
     frequency = 4.4 if well else 1.0
     net = Wave(frequency)
     return program(data, net, optimizer=ct.Adam(net, 1e-2), epochs=50)
 
 
-@fault("local_minimum", ("two_bells", "three_bells"), (0, 0), mendable=False)
+@fault("local_minimum", ("two_bells", "three_bells"), (0, 0), repairable=False)
 def bells_on_one_side(data, width, well):
     net = Bells([-4.0, 4.0, 0.5] if well else [4.0, 4.5, 5.0])
     return program(data, net, optimizer=ct.Adam(net, 1e-2), epochs=50)

@@ -39,7 +39,7 @@ def _lit(net, path) -> set:
             raise OptionError(
                 f"draw: path names a module {name!r}, which this network does not have",
                 expected="paths of its modules, for a drawing in blocks",
-                mend=did_you_mean(str(name), [p for p in known if p]),
+                fix=did_you_mean(str(name), [p for p in known if p]),
             )
     return set(names)
 

@@ -54,7 +54,7 @@ def _inputs(input_shape, x) -> list:
         raise OptionError(
             "draw: both input_shape and x were given",
             expected="one of them",
-            mend="give x alone: it has a shape",
+            fix="give x alone: it has a shape",
         )
     if x is not None:
         several = x if isinstance(x, tuple) else (x,)
@@ -64,7 +64,7 @@ def _inputs(input_shape, x) -> list:
                 raise OptionError(
                     f"draw: x is {array.dtype} of shape {array.shape}",
                     expected="numbers with the batch as first axis",
-                    mend="for one example give x[None]",
+                    fix="for one example give x[None]",
                 )
         return [a.astype(np.float32) if a.dtype == np.float64 else a for a in arrays]
     several = input_shape if isinstance(input_shape, list) else [input_shape]
@@ -73,7 +73,7 @@ def _inputs(input_shape, x) -> list:
             raise OptionError(
                 f"draw: input_shape is {input_shape!r}",
                 expected="a tuple of whole numbers, without the batch; for several inputs a list",
-                mend="for example input_shape=(32, 32, 3)",
+                fix="for example input_shape=(32, 32, 3)",
             )
     return [jax.ShapeDtypeStruct((2, *shape), np.float32) for shape in several]
 

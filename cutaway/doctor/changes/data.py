@@ -124,7 +124,7 @@ class ClassWeights(Change):
             raise OptionError(
                 "this loss has no class weights",
                 expected="a cross-entropy",
-                mend="use ReplaceLoss before, or leave it",
+                fix="use ReplaceLoss before, or leave it",
             )
         if wants.target == "binary":
             ones = float(np.mean(y))

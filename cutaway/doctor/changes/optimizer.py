@@ -143,6 +143,6 @@ class NoPenalty(Change):
 
     def _apply(self, program):
         if program.trainer.penalty is None:
-            raise OptionError("there is no penalty to leave out", mend="look for another cause")
+            raise OptionError("there is no penalty to leave out", fix="look for another cause")
         program.trainer.penalty = None
         return program

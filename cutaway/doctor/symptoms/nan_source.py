@@ -54,7 +54,7 @@ def _in_training(evidence):
             f"{trouble.came}. The numbers grew until they overflowed: this is the end of a "
             "divergence, not its cause."
         )
-        mend = [
+        fix = [
             Prescription("a tenth of the learning rate", (LearningRate(0.1),)),
             Prescription("clip the gradient to the norm 1", (Clip(1.0),)),
         ]
@@ -63,7 +63,7 @@ def _in_training(evidence):
             f"{trouble.came}. Nothing had grown before, so something there is not defined for "
             "all numbers: a logarithm or a division at 0, a root below 0 or its slope at 0."
         )
-        mend = [
+        fix = [
             Prescription(
                 "keep the argument away from where it is undefined, as log(p + 1e-7), or take the "
                 "loss that works on logits"
@@ -71,7 +71,7 @@ def _in_training(evidence):
             Prescription("clip the gradient to the norm 1", (Clip(1.0),)),
         ]
     where = _place(trouble)
-    return Finding("nan_source", where, measures, text, mend, 0.4 if diverged else 0.95)
+    return Finding("nan_source", where, measures, text, fix, 0.4 if diverged else 0.95)
 
 
 def _place(trouble) -> str:

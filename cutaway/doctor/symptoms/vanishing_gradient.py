@@ -26,9 +26,9 @@ def _through_layers(evidence):
     start, end = (gradient_share(layers_at(evidence, moment)) for moment in (0, -1))
     if not start < LEAST_SHARE or end > 10 * LEAST_SHARE:
         return None  # a gradient that arrives at the end has found its way by itself
-    mended = (Activations("relu"), Reinitialise("he_normal"))
+    fixed = (Activations("relu"), Reinitialise("he_normal"))
     left = evidence.left
-    if not (left >= STUCK or (left >= UNSURE and evidence.helps(*mended))):
+    if not (left >= STUCK or (left >= UNSURE and evidence.helps(*fixed))):
         return None
     first = layers_at(evidence, 0)[0]["layer"]
     measures = [
@@ -54,7 +54,7 @@ def _through_layers(evidence):
         measures,
         _explanation(evidence, start),
         [
-            Prescription("replace the activations by ReLU and draw He's weights", mended),
+            Prescription("replace the activations by ReLU and draw He's weights", fixed),
             Prescription("put a layer norm behind each hidden layer", (LayerNorms(),)),
             Prescription("tanh, whose slope at 0 is 1, with Glorot's weights",
                          (Activations("tanh"), Reinitialise("glorot_normal"))),

@@ -81,7 +81,7 @@ def _getitem(g, x, *, index):
         raise OptionError(
             f"x[{', '.join(type(i).__name__ for i in index)}] cannot be written in ONNX",
             expected="numbers, slices, None and ..., or one array of whole numbers",
-            mend="use ops.take",
+            fix="use ops.take",
         )
     slices, axis = {}, 0
     for i in index:
