@@ -6,7 +6,7 @@ import inspect
 from cutaway.engine import tape
 from cutaway.engine.tensor import Tensor, as_array
 from cutaway.engine.traits import Activation, Traits
-from cutaway.errors import GradientError
+from cutaway.errors import GradientError, OptionError
 
 
 class Operation:
@@ -20,8 +20,10 @@ class Operation:
         self.differentiable = differentiable
         self.traits = Traits() if traits is None else traits
         self.rule = None
+        self.written = None
         parameters = inspect.signature(forward).parameters.values()
         self.input_names = [p.name for p in parameters if p.kind is p.POSITIONAL_OR_KEYWORD]
+        self.option_names = [p.name for p in parameters if p.kind is p.KEYWORD_ONLY]
 
     def __call__(self, *inputs, **options) -> Tensor:
         for name in self.input_names[len(inputs) :]:  # an input that was given by name
@@ -55,6 +57,43 @@ class Operation:
         """Decorator: `rule(grad, out, *inputs, **options)` returns one gradient per input."""
         self.rule = rule
         return rule
+
+    def onnx(self, form, **attributes):
+        """Decorator: `form(graph, *inputs, **options)` writes the operation as ONNX.
+
+        More of ONNX is not known here: `export` calls the form, and the methods of `graph`
+        (export.graph.Graph) are what it writes with. Where the operation is one node of the same
+        inputs, the node's kind and attributes do instead of a function.
+
+        Example:
+            >>> @operation(edges="elementwise")
+            ... def cube(x):
+            ...     return x**3
+            >>> @cube.onnx
+            ... def cube_onnx(g, x):
+            ...     return g.elementwise("Pow", x, 3)
+            >>> @operation(edges="elementwise")
+            ... def inverse(x):
+            ...     return 1 / x
+            >>> form = inverse.onnx("Reciprocal")
+        """
+        self.written = self._one_node(form, attributes) if isinstance(form, str) else form
+        return self.written
+
+    def _one_node(self, kind, attributes):
+        if self.option_names:
+            raise OptionError(
+                f"operation {self.name!r} has the options {', '.join(self.option_names)}, "
+                f"of which the node {kind!r} alone knows nothing",
+                expected=f"a function under @{self.name}.onnx that takes them",
+            )
+        elementwise = self.traits.edges == "elementwise"
+
+        def form(graph, *inputs):
+            write = graph.elementwise if elementwise else graph.out
+            return write(kind, *inputs, **attributes)
+
+        return form
 
     def pull(self, record: tape.Record, grad) -> tuple:
         """Gradients with respect to the inputs of `record`, given the one of its output."""
@@ -96,7 +135,8 @@ def operation(
     """Make an Operation of a function of arrays.
 
     Positional parameters are inputs; keyword-only ones are options. The rule is written right
-    under the function, in plain jax.numpy, and serves eagerly and in compiled steps alike.
+    under the function, in plain jax.numpy, and serves eagerly and in compiled steps alike. Under
+    the rule stands how ONNX writes it, see Operation.onnx.
 
     Args:
         name: what records and explanations call it; the function's own name by default.

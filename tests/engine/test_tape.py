@@ -8,7 +8,7 @@ import pytest
 
 from cutaway import ops
 from cutaway.engine import Tensor, check_gradient, float64, gradients, no_grad, operation
-from cutaway.errors import GradientError, ShapeError
+from cutaway.errors import GradientError, OptionError, ShapeError
 
 
 def leaf(value):
@@ -173,6 +173,32 @@ def test_an_operation_that_saves_gives_its_rule_what_it_saved():
         return (grad - out * jnp.sum(grad * out)) / length
 
     check_gradient(normalised, np.array([1.0, -2.0, 0.5]))
+
+
+def test_one_node_s_kind_says_how_an_operation_without_options_is_written():
+    class Graph:
+        def elementwise(self, kind, *inputs, **attributes):
+            return "in any order of axes", kind, inputs, attributes
+
+        def out(self, kind, *inputs, **attributes):
+            return "channels last", kind, inputs, attributes
+
+    plus = operation(lambda a, b: a + b, name="plus", edges="elementwise")
+    plus.onnx("Add")
+    assert plus.written(Graph(), 1, 2) == ("in any order of axes", "Add", (1, 2), {})
+    turn = operation(lambda x: x.T, name="turn")
+    turn.onnx("Transpose", perm=[1, 0])
+    assert turn.written(Graph(), 1) == ("channels last", "Transpose", (1,), {"perm": [1, 0]})
+
+
+def test_one_node_s_kind_alone_would_lose_an_operation_s_options():
+    @operation
+    def scaled(x, *, by=2.0):
+        return by * x
+
+    with pytest.raises(OptionError, match=r"options by[\s\S]*@scaled\.onnx"):
+        scaled.onnx("Mul")
+    assert scaled.written is None
 
 
 def test_from_jax_derives_a_rule_and_keeps_options():
