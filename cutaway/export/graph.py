@@ -29,7 +29,14 @@ class Value:
 
 
 class Graph:
-    """Nodes in their order. `shape` and `dtype` are those of the step that is being written."""
+    """Nodes in their order: what the forms of operations write with.
+
+    A form gets the inputs as Values (or None, or plain numbers) in the order of the operation's
+    own, and returns a Value: `out`, `elementwise`, `reduced` or `result`.
+
+    Attributes:
+        shape, dtype: of the result of the step that is being written.
+    """
 
     def __init__(self):
         self.nodes = []
@@ -77,6 +84,10 @@ class Graph:
             self._small[key] = name
         return name
 
+    def integers(self, values) -> str:
+        """Name of fixed whole numbers: axes, sizes, places."""
+        return self.constant(np.array(values, np.int64))
+
     def name(self, x, like=np.float32) -> str:
         """Name of a value with its channels last."""
         if isinstance(x, str):
@@ -102,6 +113,16 @@ class Graph:
                 x.first = self.node("Transpose", x, perm=[0, x.ndim - 1, *range(1, x.ndim - 1)])
         return x.first
 
+    # ---- inputs ----
+
+    def is_value(self, x) -> bool:
+        """Whether x is a tensor of the graph, not a plain number, slice or None."""
+        return isinstance(x, Value)
+
+    def is_first(self, x: Value) -> bool:
+        """Whether x is there with its channels first only."""
+        return x.first is not None and x.last is None and x.array is None
+
     # ---- results ----
 
     def result(self, last=None, *, first=None) -> Value:
@@ -116,12 +137,24 @@ class Graph:
         """The same, in the order of axes in which the inputs are: no axes are moved for it."""
         tensors = [x for x in inputs if isinstance(x, Value)]
         axes = len(self.shape)
-        if not any(is_first(x) and x.ndim == axes for x in tensors):
+        if not any(self.is_first(x) and x.ndim == axes for x in tensors):
             return self.out(kind, *inputs, **attributes)
         names = [self._beside_first(x, axes) for x in inputs]
         if None in names:
             return self.out(kind, *inputs, **attributes)
         return self.result(first=self.node(kind, *names, **attributes))
+
+    def reduced(self, kind: str, x: Value, axis, keepdims=False) -> Value:
+        """A reduction over axes; over all positions of a map in the order in which it is there."""
+        axes = self.axes(x, axis)
+        if not axes:
+            return self.out("Identity", x)
+        positions = list(range(1, x.ndim - 1))
+        if self.is_first(x) and axes == positions:
+            moved = self.integers([a + 1 for a in positions])
+            name = self.node(kind, x.first, moved, keepdims=int(keepdims))
+            return self.result(first=name) if keepdims else self.result(name)
+        return self.out(kind, x, self.integers(axes), keepdims=int(keepdims))
 
     def _beside_first(self, x, axes):
         """Name of x so that it broadcasts with values whose channels are first, or None."""
@@ -136,7 +169,16 @@ class Graph:
             return self.node("Reshape", x, shape)
         return None
 
-    # ---- sizes ----
+    # ---- axes and sizes ----
+
+    def axes(self, x: Value, axis) -> list[int]:
+        """Axes of x as numbers from 0, in their order; axis: a number, several, or None for all."""
+        axes = range(x.ndim) if axis is None else (axis,) if isinstance(axis, int) else axis
+        return sorted(a % x.ndim for a in axes)
+
+    def pads(self, pairs) -> list[int]:
+        """((before, after), ...) in ONNX's order: all before, then all after."""
+        return [before for before, _ in pairs] + [after for _, after in pairs]
 
     def sizes(self, shape) -> str:
         """Name of a shape as a tensor, in which multiples of the batch are worked out."""
@@ -169,8 +211,3 @@ class Graph:
         from onnx import helper
 
         return self.node("Cast", x, to=helper.np_dtype_to_tensor_dtype(np.dtype(dtype)))
-
-
-def is_first(x: Value) -> bool:
-    """Whether x is there with its channels first only."""
-    return x.first is not None and x.last is None and x.array is None

@@ -8,7 +8,6 @@ import cutaway
 from cutaway.engine import Operation
 from cutaway.errors import CutawayError, OptionError
 from cutaway.export.graph import OPSET, Graph, Value
-from cutaway.export.operations import EXPORTS
 from cutaway.export.primitives import PRIMITIVES
 from cutaway.export.trace import Key, OtherAtOtherBatches, Program, trace
 from cutaway.files import write_atomically
@@ -138,29 +137,33 @@ def _write(g: Graph, step, values) -> None:
 
     inputs = [value_of(x) for x in step.inputs]
     if isinstance(step.what, Operation):
-        if step.what not in EXPORTS:
-            raise _unknown(f"the operation {step.what.name!r}", step.what.name)
+        if step.what.written is None:
+            raise _no_form(step.what)
         options = {name: value_of(x) for name, x in step.options.items()}
-        result = EXPORTS[step.what](g, *inputs, **options)
+        result = step.what.written(g, *inputs, **options)
     else:
         if step.what not in PRIMITIVES:
-            raise _unknown(
-                f"a layer computes {step.what!r} on arrays, outside our operations, which", "name"
+            raise OptionError(
+                f"a layer computes {step.what!r} on arrays, outside our operations, which has no "
+                "ONNX form yet",
+                expected="an operation with a form of its own: @operation, and under it @name.onnx",
+                fix="make that part of the layer an operation, or leave the layer out of what is "
+                "exported",
             )
         result = PRIMITIVES[step.what](g, inputs, step.options)
     values[step.outs[0]] = result
 
 
-def _unknown(what, name):
+def _no_form(operation: Operation) -> OptionError:
+    name, inputs = operation.name, ", ".join(operation.input_names or ["*inputs"])
     return OptionError(
-        f"{what} has no ONNX form yet",
-        expected=f"a function that writes it:\n"
-        f"      from cutaway.export.operations import exports\n"
-        f"      @exports({name})\n"
-        f"      def write(g, x):\n"
-        f'          return g.out("NameOfOnnxOperator", x)',
-        fix="write that function (cutaway/export/operations/ has one for each operation), or "
-        "leave the layer out of what is exported",
+        f"the operation {name!r} has no ONNX form yet",
+        expected=f"a function under it that writes it:\n"
+        f"      @{name}.onnx\n"
+        f"      def {name}_onnx(g, {inputs}):\n"
+        f'          return g.out("NameOfOnnxOperator", {inputs})',
+        fix="write that function (the operations in cutaway/ops/ have theirs under them), or leave "
+        "the layer out of what is exported",
     )
 
 

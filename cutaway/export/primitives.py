@@ -3,7 +3,6 @@
 import numpy as np
 
 from cutaway.export.graph import Value
-from cutaway.export.operations.reductions import reduced
 
 PRIMITIVES = {}  # name of a JAX primitive -> function (graph, inputs, parameters) -> Value
 
@@ -71,7 +70,7 @@ def _clamp(g, inputs, params):
 
 
 def _reduction(kind):
-    return lambda g, inputs, params: reduced(g, kind, inputs[0], params["axes"])
+    return lambda g, inputs, params: g.reduced(kind, inputs[0], params["axes"])
 
 
 for _name, _kind in (
@@ -85,7 +84,7 @@ def _logical(kind):
     def write(g, inputs, params):
         # ONNX reduces numbers only
         numbers = Value(inputs[0].shape, np.int32, last=g.cast(inputs[0], np.int32))
-        return g.result(g.cast(g.name(reduced(g, kind, numbers, params["axes"])), bool))
+        return g.result(g.cast(g.name(g.reduced(kind, numbers, params["axes"])), bool))
 
     return write
 

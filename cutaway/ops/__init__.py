@@ -1,4 +1,4 @@
-"""Operations with hand-written rules, one file a family."""
+"""Operations with hand-written rules and ONNX forms under them, one file a family."""
 
 from cutaway.engine import Operation
 from cutaway.leaves import objects_of

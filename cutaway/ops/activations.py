@@ -23,6 +23,11 @@ def threshold_backward(grad, out, z, *, at=0.0):
     return jnp.zeros_like(grad)
 
 
+@threshold.onnx
+def threshold_onnx(g, z, *, at=0.0):
+    return g.result(g.cast(g.node("GreaterOrEqual", z, at), g.dtype))
+
+
 @operation(activation=Activation("Identity", symbol="id"))
 def linear(z):
     """Identity: z, derivative 1."""
@@ -32,6 +37,9 @@ def linear(z):
 @linear.backward
 def linear_backward(grad, out, z):
     return grad
+
+
+linear.onnx("Identity")
 
 
 @operation(activation=Activation("Sigmoid", symbol="σ", range=(0, 1), largest_slope=0.25))
@@ -46,6 +54,9 @@ def sigmoid_backward(grad, out, z):
     return grad * out * (1 - out)
 
 
+sigmoid.onnx("Sigmoid")
+
+
 @operation(activation=Activation("Tanh", range=(-1, 1)))
 def tanh(z):
     """Hyperbolic tangent, in (-1, 1)."""
@@ -56,6 +67,9 @@ def tanh(z):
 def tanh_backward(grad, out, z):
     # d tanh/dz = 1 - tanh², at most 1
     return grad * (1 - out * out)
+
+
+tanh.onnx("Tanh")
 
 
 @operation(
@@ -70,6 +84,9 @@ def relu(z):
 def relu_backward(grad, out, z):
     # 1 for z > 0, otherwise 0: a unit that is never positive never learns again
     return jnp.where(out > 0, grad, 0)
+
+
+relu.onnx("Relu")
 
 
 @operation(
@@ -87,6 +104,11 @@ def relu6_backward(grad, out, z):
     return jnp.where((out > 0) & (out < 6), grad, 0)
 
 
+@relu6.onnx
+def relu6_onnx(g, z):
+    return g.elementwise("Clip", z, 0, 6)
+
+
 @operation(activation=Activation("LeakyReLU", rectifies=True))
 def leaky_relu(z, *, slope=0.01):
     """z for z > 0, otherwise slope · z. Maas, Hannun & Ng 2013."""
@@ -96,6 +118,11 @@ def leaky_relu(z, *, slope=0.01):
 @leaky_relu.backward
 def leaky_relu_backward(grad, out, z, *, slope=0.01):
     return jnp.where(z > 0, grad, slope * grad)
+
+
+@leaky_relu.onnx
+def leaky_relu_onnx(g, z, *, slope=0.01):
+    return g.elementwise("LeakyRelu", z, alpha=float(slope))
 
 
 @operation(activation=Activation("PReLU", rectifies=True))
@@ -116,6 +143,11 @@ def parametric_relu_backward(grad, out, z, slope):
     return jnp.where(z > 0, grad, slope * grad), unbroadcast(to_slope, slope)
 
 
+@parametric_relu.onnx
+def parametric_relu_onnx(g, z, slope):
+    return g.out("PRelu", z, slope)
+
+
 @operation(activation=Activation("ELU", range=(-1, math.inf), rectifies=True))
 def elu(z, *, alpha=1.0):
     """z for z > 0, otherwise α (eᶻ - 1). Clevert et al. 2016, arXiv:1511.07289."""
@@ -126,6 +158,11 @@ def elu(z, *, alpha=1.0):
 def elu_backward(grad, out, z, *, alpha=1.0):
     # d/dz α (eᶻ - 1) = α eᶻ = out + α
     return jnp.where(z > 0, grad, grad * (out + alpha))
+
+
+@elu.onnx
+def elu_onnx(g, z, *, alpha=1.0):
+    return g.elementwise("Elu", z, alpha=float(alpha))
 
 
 # the fixed point with mean 0 and variance 1, Klambauer et al. 2017, arXiv:1706.02515, eq. 14
@@ -153,6 +190,9 @@ def selu_backward(grad, out, z):
     return grad * jnp.where(z > 0, SELU_SCALE, out + SELU_SCALE * SELU_ALPHA)
 
 
+selu.onnx("Selu")
+
+
 @operation(activation=Activation("Softplus", range=(0, math.inf), rectifies=True))
 def softplus(z):
     """ln(1 + eᶻ): a smooth ReLU. Dugas et al. 2001."""
@@ -163,6 +203,9 @@ def softplus(z):
 def softplus_backward(grad, out, z):
     # d/dz ln(1 + eᶻ) = σ(z)
     return grad * jax.nn.sigmoid(z)
+
+
+softplus.onnx("Softplus")
 
 
 @operation(
@@ -184,6 +227,11 @@ def silu_backward(grad, out, z):
     # d/dz z σ = σ + z σ (1 - σ) = σ + out (1 - σ)
     s = jax.nn.sigmoid(z)
     return grad * (s + out * (1 - s))
+
+
+@silu.onnx
+def silu_onnx(g, z):
+    return g.elementwise("Mul", z, g.elementwise("Sigmoid", z))
 
 
 swish = silu
@@ -213,6 +261,9 @@ def gelu_backward(grad, out, z):
     return grad * (_normal_cdf(z) + z * density)
 
 
+gelu.onnx("Gelu")
+
+
 def _normal_cdf(z):
     return 0.5 * (1 + jax.lax.erf(z / _SQRT_2))
 
@@ -239,6 +290,9 @@ def gelu_tanh_backward(grad, out, z):
     return grad * 0.5 * (1 + t + z * (1 - t * t) * inner_slope)
 
 
+gelu_tanh.onnx("Gelu", approximate="tanh")
+
+
 def _gelu_inner(z):
     return _SQRT_2_OVER_PI * (z + 0.044715 * z * z * z)
 
@@ -255,6 +309,11 @@ def softmax_backward(grad, out, z, *, axis=-1):
     return out * (grad - jnp.sum(grad * out, axis=axis, keepdims=True))
 
 
+@softmax.onnx
+def softmax_onnx(g, z, *, axis=-1):
+    return g.out("Softmax", z, axis=axis)
+
+
 @operation(edges="rowwise", activation=Activation("LogSoftmax", range=(-math.inf, 0)))
 def log_softmax(z, *, axis=-1):
     """z - ln Σ eᶻ along the axis, without overflow."""
@@ -265,3 +324,8 @@ def log_softmax(z, *, axis=-1):
 def log_softmax_backward(grad, out, z, *, axis=-1):
     # ∂ ln p_i/∂z_j = δ_ij - p_j
     return grad - jnp.exp(out) * jnp.sum(grad, axis=axis, keepdims=True)
+
+
+@log_softmax.onnx
+def log_softmax_onnx(g, z, *, axis=-1):
+    return g.out("LogSoftmax", z, axis=axis)

@@ -46,6 +46,9 @@ def add_backward(grad, out, a, b):
     return unbroadcast(grad, a), unbroadcast(grad, b)
 
 
+add.onnx("Add")
+
+
 @operation(edges="elementwise", role="arithmetic", sign="−")
 def subtract(a, b):
     """a - b."""
@@ -56,6 +59,9 @@ def subtract(a, b):
 @subtract.backward
 def subtract_backward(grad, out, a, b):
     return unbroadcast(grad, a), unbroadcast(-grad, b)
+
+
+subtract.onnx("Sub")
 
 
 @operation(edges="elementwise", role="arithmetic", sign="×")
@@ -70,6 +76,9 @@ def multiply_backward(grad, out, a, b):
     return unbroadcast(grad * b, a), unbroadcast(grad * a, b)
 
 
+multiply.onnx("Mul")
+
+
 @operation(edges="elementwise", role="arithmetic", sign="÷")
 def divide(a, b):
     """a / b."""
@@ -80,6 +89,9 @@ def divide(a, b):
 @divide.backward
 def divide_backward(grad, out, a, b):
     return unbroadcast(grad / b, a), unbroadcast(-grad * out / b, b)
+
+
+divide.onnx("Div")
 
 
 @operation(edges="elementwise", role="arithmetic", sign="power")
@@ -97,6 +109,9 @@ def power_backward(grad, out, a, b):
     # where b = 0 the result is 1 whatever a is
     slope = jnp.where(jnp.asarray(b) == 0, 0, b * jnp.power(a, jnp.where(b == 0, 1, b - 1)))
     return unbroadcast(grad * slope, a), unbroadcast(grad * out * log_a, b)
+
+
+power.onnx("Pow")
 
 
 @operation(edges="product", role="weights", sign="@")
@@ -141,6 +156,9 @@ def matmul_backward(grad, out, a, b):
     )
 
 
+matmul.onnx("MatMul")
+
+
 def _rows(x):
     return x.reshape(math.prod(x.shape[:-1]), x.shape[-1])
 
@@ -157,6 +175,9 @@ def maximum_backward(grad, out, a, b):
     return _share(grad, out == a, out == b, a, b)
 
 
+maximum.onnx("Max")
+
+
 @operation(edges="elementwise", role="arithmetic")
 def minimum(a, b):
     """The smaller of a and b, elementwise. Where they are equal, each gets half the gradient."""
@@ -167,6 +188,9 @@ def minimum(a, b):
 @minimum.backward
 def minimum_backward(grad, out, a, b):
     return _share(grad, out == a, out == b, a, b)
+
+
+minimum.onnx("Min")
 
 
 def _share(grad, a_chosen, b_chosen, a, b):
@@ -183,12 +207,22 @@ def _comparison(name, compare):
 
     forward.__name__ = forward.__qualname__ = name
     forward.__doc__ = f"Elementwise {name.replace('_', ' ')}: booleans, without a gradient."
-    return operation(forward, differentiable=False)
+    return operation(forward, differentiable=False, edges="elementwise", role="arithmetic")
 
 
 equal = _comparison("equal", jnp.equal)
-not_equal = _comparison("not_equal", jnp.not_equal)
+equal.onnx("Equal")
 less = _comparison("less", jnp.less)
+less.onnx("Less")
 less_equal = _comparison("less_equal", jnp.less_equal)
+less_equal.onnx("LessOrEqual")
 greater = _comparison("greater", jnp.greater)
+greater.onnx("Greater")
 greater_equal = _comparison("greater_equal", jnp.greater_equal)
+greater_equal.onnx("GreaterOrEqual")
+not_equal = _comparison("not_equal", jnp.not_equal)
+
+
+@not_equal.onnx
+def not_equal_onnx(g, a, b):
+    return g.out("Not", g.node("Equal", a, b))

@@ -73,6 +73,41 @@ def attention_backward(
     return *_to_q_and_k(to_scores, q, k), merge_heads(to_v)
 
 
+@attention.onnx
+def attention_onnx(g, q, k, v, *, num_heads=1, mask=None, causal=False, dropout=0.0, key=None):
+    weights = _weights_node(g, q, k, num_heads, mask, causal)
+    return _merged_node(g, g.node("MatMul", weights, _heads_node(g, v, num_heads)), q.ndim)
+
+
+def _weights_node(g, q, k, num_heads, mask, causal) -> str:
+    scale = (q.shape[-1] // num_heads) ** -0.5
+    scaled = g.node("Mul", _heads_node(g, q, num_heads), scale)
+    scores = g.node("MatMul", scaled, _heads_node(g, k, num_heads, turned=True))
+    allowed = None if mask is None else g.name(mask)
+    if causal:
+        below = g.constant(np.tril(np.ones((q.shape[-2], k.shape[-2]), bool)))
+        allowed = below if allowed is None else g.node("And", allowed, below)
+    if allowed is None:
+        return g.node("Softmax", scores, axis=-1)
+    least = np.finfo(q.dtype).min
+    weights = g.node("Softmax", g.node("Where", allowed, scores, least), axis=-1)
+    return g.node("Where", allowed, weights, 0)  # a query that may see no key gets zeros
+
+
+def _heads_node(g, x, num_heads, turned=False) -> str:
+    """(..., tokens, features) -> (..., heads, tokens, d), or (..., heads, d, tokens)."""
+    split = g.reshaped(x, (*x.shape[:-1], num_heads, x.shape[-1] // num_heads))
+    *before, tokens, heads, d = range(x.ndim + 1)
+    order = [*before, heads, *((d, tokens) if turned else (tokens, d))]
+    return g.node("Transpose", split, perm=order)
+
+
+def _merged_node(g, heads, axes):
+    """(..., heads, tokens, d) -> the step's result, (..., tokens, features) of so many axes."""
+    order = [*range(axes - 2), axes - 1, axes - 2, axes]
+    return g.result(g.reshaped(g.node("Transpose", heads, perm=order), g.shape))
+
+
 @operation
 def attention_weights(q, k, *, num_heads=1, mask=None, causal=False):
     """The weights p by which `attention` adds up the values: who looks at whom.
@@ -92,6 +127,11 @@ def attention_weights_backward(grad, out, q, k, *, num_heads=1, mask=None, causa
     _, q, k = _scaled_heads(q, k, num_heads)
     to_scores = out * (grad - jnp.sum(grad * out, -1, keepdims=True))
     return _to_q_and_k(to_scores, q, k)
+
+
+@attention_weights.onnx
+def attention_weights_onnx(g, q, k, *, num_heads=1, mask=None, causal=False):
+    return g.result(_weights_node(g, q, k, num_heads, mask, causal))
 
 
 @operation
@@ -118,6 +158,18 @@ def rotary(x, *, num_heads=1, base=10000.0):
 def rotary_backward(grad, out, x, *, num_heads=1, base=10000.0):
     # a rotation's transpose is the rotation back
     return _rotated(grad, num_heads, base, -1)
+
+
+@rotary.onnx
+def rotary_onnx(g, x, *, num_heads=1, base=10000.0):
+    tokens, d = x.shape[-2], x.shape[-1] // num_heads
+    angles = np.arange(tokens)[:, None] * base ** (-2 * np.arange(d // 2) / d)
+    cos, sin = (np.concatenate([f(angles)] * 2, -1).astype(x.dtype) for f in (np.cos, np.sin))
+    heads = _heads_node(g, x, num_heads)
+    a, b = g.node("Split", heads, axis=x.ndim, num_outputs=2, outputs=2)
+    turned = g.node("Concat", g.node("Neg", b), a, axis=x.ndim)
+    out = g.node("Add", g.node("Mul", heads, cos), g.node("Mul", turned, sin))
+    return _merged_node(g, out, x.ndim)
 
 
 def _rotated(x, num_heads, base, sign):

@@ -108,6 +108,29 @@ def convolution_backward(
     return to_x, to_weight
 
 
+@convolution.onnx
+def convolution_onnx(g, x, weight, *, stride=1, padding=((0, 0),), dilation=1, groups=1):
+    axes, kernel_size = x.ndim - 2, weight.shape[:-2]
+    stride, dilation = (per_axis(n, axes, what="window") for n in (stride, dilation))
+    pairs = padding_pairs(padding, x.shape[1:-1], kernel_size, stride, dilation)
+    order = (axes + 1, axes, *range(axes))  # (*kernel, in / groups, out) -> (out, in, *kernel)
+    if weight.array is None:
+        kernel = g.node("Transpose", weight, perm=list(order))
+    else:
+        kernel = g.constant(weight.array.transpose(order), weight.hint or "constant")
+    first = g.node(
+        "Conv",
+        g.channels_first(x),
+        kernel,
+        kernel_shape=list(kernel_size),
+        strides=list(stride),
+        dilations=list(dilation),
+        pads=g.pads(pairs),
+        group=groups,
+    )
+    return g.result(first=first)
+
+
 def _transposed_geometry(x, weight, stride, padding, output_padding, dilation, groups):
     """stride, pairs before and after x spaced out, dilation."""
     axes = weight.ndim - 2
@@ -202,6 +225,36 @@ def transposed_convolution_backward(
     return to_x, swap_channels(to_weight, groups)
 
 
+@transposed_convolution.onnx
+def transposed_convolution_onnx(
+    g, x, weight, *, stride=1, padding=((0, 0),), output_padding=0, dilation=1, groups=1
+):
+    axes = x.ndim - 2
+    kernel = weight.shape[:-2]
+    if weight.array is None:
+        raise OptionError(
+            "a transposed convolution whose kernel is computed",
+            expected="a kernel that is fixed, for ONNX",
+        )
+    # (*kernel, in / groups, out) -> (in, out / groups, *kernel)
+    inner, out = weight.shape[-2:]
+    split = weight.array.reshape(*kernel, inner, groups, out // groups)
+    order = (axes + 1, axes, axes + 2, *range(axes))
+    turned = split.transpose(order).reshape(groups * inner, out // groups, *kernel)
+    first = g.node(
+        "ConvTranspose",
+        g.channels_first(x),
+        g.constant(turned, weight.hint or "constant"),
+        kernel_shape=list(kernel),
+        strides=list(per_axis(stride, axes, what="stride")),
+        dilations=list(per_axis(dilation, axes, what="dilation")),
+        output_padding=list(per_axis(output_padding, axes, what="output_padding", least=0)),
+        pads=g.pads(tuple(padding) * axes if len(padding) == 1 else padding),
+        group=groups,
+    )
+    return g.result(first=first)
+
+
 @operation(edges="movement")
 def pad_borders(x, *, padding, mode):
     """x continued around its window axes by its own values: "reflect" or "replicate".
@@ -237,3 +290,10 @@ def pad_borders_backward(grad, out, x, *, padding, mode):
             inner = inner.at[source[lo + n :]].add(moved[lo + n :])
         grad = jnp.moveaxis(inner, 0, axis)
     return grad
+
+
+@pad_borders.onnx
+def pad_borders_onnx(g, x, *, padding, mode):
+    amounts = g.integers(g.pads([(0, 0), (0, 0), *padding]))
+    mode = PADDING_MODES[mode]  # ONNX has numpy's names
+    return g.result(first=g.node("Pad", g.channels_first(x), amounts, mode=mode))

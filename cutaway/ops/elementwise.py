@@ -17,6 +17,9 @@ def negative_backward(grad, out, x):
     return -grad
 
 
+negative.onnx("Neg")
+
+
 @operation(edges="elementwise")
 def exp(x):
     """eˣ."""
@@ -29,6 +32,9 @@ def exp_backward(grad, out, x):
     return grad * out
 
 
+exp.onnx("Exp")
+
+
 @operation(edges="elementwise")
 def expm1(x):
     """eˣ - 1, exact for small x."""
@@ -38,6 +44,11 @@ def expm1(x):
 @expm1.backward
 def expm1_backward(grad, out, x):
     return grad * (out + 1)
+
+
+@expm1.onnx
+def expm1_onnx(g, x):
+    return g.out("Sub", g.node("Exp", x), 1)
 
 
 @operation(edges="elementwise")
@@ -52,6 +63,9 @@ def log_backward(grad, out, x):
     return grad / x
 
 
+log.onnx("Log")
+
+
 @operation(edges="elementwise")
 def log1p(x):
     """ln(1 + x), exact for small x."""
@@ -61,6 +75,11 @@ def log1p(x):
 @log1p.backward
 def log1p_backward(grad, out, x):
     return grad / (1 + x)
+
+
+@log1p.onnx
+def log1p_onnx(g, x):
+    return g.out("Log", g.node("Add", x, 1))
 
 
 @operation(edges="elementwise")
@@ -75,6 +94,9 @@ def sqrt_backward(grad, out, x):
     return grad / (2 * out)
 
 
+sqrt.onnx("Sqrt")
+
+
 @operation(edges="elementwise")
 def square(x):
     """x²."""
@@ -84,6 +106,11 @@ def square(x):
 @square.backward
 def square_backward(grad, out, x):
     return grad * 2 * x
+
+
+@square.onnx
+def square_onnx(g, x):
+    return g.elementwise("Mul", x, x)
 
 
 @operation(edges="elementwise")
@@ -98,6 +125,9 @@ def absolute_backward(grad, out, x):
     return grad * jnp.sign(x)
 
 
+absolute.onnx("Abs")
+
+
 @operation(edges="elementwise")
 def sin(x):
     """Sine of x in radians."""
@@ -107,6 +137,9 @@ def sin(x):
 @sin.backward
 def sin_backward(grad, out, x):
     return grad * jnp.cos(x)
+
+
+sin.onnx("Sin")
 
 
 @operation(edges="elementwise")
@@ -120,6 +153,9 @@ def cos_backward(grad, out, x):
     return -grad * jnp.sin(x)
 
 
+cos.onnx("Cos")
+
+
 @operation(edges="elementwise")
 def sign(x):
     """-1, 0 or 1; its derivative is 0."""
@@ -129,6 +165,9 @@ def sign(x):
 @sign.backward
 def sign_backward(grad, out, x):
     return jnp.zeros_like(grad)
+
+
+sign.onnx("Sign")
 
 
 @operation(edges="elementwise")
@@ -145,6 +184,11 @@ def clip_backward(grad, out, x, *, low=None, high=None):
     return grad * (out == x)
 
 
+@clip.onnx
+def clip_onnx(g, x, *, low=None, high=None):
+    return g.elementwise("Clip", x, low, high)
+
+
 @operation(edges="elementwise", role="arithmetic")
 def where(condition, a, b):
     """a where the condition holds, b elsewhere; all three broadcast."""
@@ -157,3 +201,6 @@ def where_backward(grad, out, condition, a, b):
     to_a = jnp.where(condition, grad, zero)
     to_b = jnp.where(condition, zero, grad)
     return None, unbroadcast(to_a, a), unbroadcast(to_b, b)
+
+
+where.onnx("Where")

@@ -17,9 +17,10 @@ import math
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 from cutaway.engine import operation
-from cutaway.errors import ShapeError, expect_range
+from cutaway.errors import OptionError, ShapeError, expect_range
 
 
 def moments(x, axis):
@@ -77,6 +78,12 @@ def layer_norm_backward(grad, out, saved, x, weight, bias, *, eps=1e-5):
     return _through_moments(grad, x_hat, rstd, -1), to_weight, to_bias
 
 
+@layer_norm.onnx
+def layer_norm_onnx(g, x, weight, bias, *, eps=1e-5):
+    weight = np.ones(x.shape[-1], x.dtype) if weight is None else weight
+    return g.out("LayerNormalization", x, weight, bias, axis=-1, epsilon=float(eps))
+
+
 @operation(saves=True, edges="rowwise")
 def rms_norm(x, weight, *, eps=1e-6):
     """γ x / √(mean(x²) + ε): each position by the root mean square of its own features.
@@ -99,6 +106,13 @@ def rms_norm_backward(grad, out, scale, x, weight, *, eps=1e-6):
     grad = _affine(grad, weight, None)
     to_x = scale * (grad - x_hat * jnp.mean(grad * x_hat, -1, keepdims=True))
     return to_x, to_weight
+
+
+@rms_norm.onnx
+def rms_norm_onnx(g, x, weight, *, eps=1e-6):
+    mean = g.node("ReduceMean", g.node("Mul", x, x), g.integers([-1]), keepdims=1)
+    out = g.node("Div", x, g.node("Sqrt", g.node("Add", mean, eps)))
+    return g.result(out if weight is None else g.node("Mul", out, weight))
 
 
 @operation(saves=True, role="norm")
@@ -160,6 +174,22 @@ def normalise_backward(grad, out, x, mean, variance, weight, bias, *, eps=1e-5):
     )
 
 
+@normalise.onnx
+def normalise_onnx(g, x, mean, variance, weight, bias, *, eps=1e-5):
+    rest = [g.name(value) for value in (*_whole_affine(x, weight, bias), mean, variance)]
+    if x.ndim == 2:
+        return g.out("BatchNormalization", x, *rest, epsilon=float(eps))
+    first = g.node("BatchNormalization", g.channels_first(x), *rest, epsilon=float(eps))
+    return g.result(first=first)
+
+
+def _whole_affine(x, weight, bias):
+    """Both, where ONNX has no place for None."""
+    channels = x.shape[-1]
+    weight = np.ones(channels, x.dtype) if weight is None else weight
+    return weight, np.zeros(channels, x.dtype) if bias is None else bias
+
+
 @operation(saves=True, role="norm")
 def instance_norm(x, weight, bias, *, eps=1e-5):
     """Each channel of each example by its mean and variance over the positions.
@@ -184,6 +214,11 @@ def instance_norm_backward(grad, out, saved, x, weight, bias, *, eps=1e-5):
     return _by_groups_backward(grad, saved, x, weight, bias, x.shape[-1])
 
 
+@instance_norm.onnx
+def instance_norm_onnx(g, x, weight, bias, *, eps=1e-5):
+    return _group_norm_node(g, x, weight, bias, x.shape[-1], eps)
+
+
 @operation(saves=True, role="norm")
 def group_norm(x, weight, bias, *, num_groups, eps=1e-5):
     """Each group of channels of each example by its mean and variance over positions and group.
@@ -206,6 +241,17 @@ def group_norm(x, weight, bias, *, num_groups, eps=1e-5):
 @group_norm.backward
 def group_norm_backward(grad, out, saved, x, weight, bias, *, num_groups, eps=1e-5):
     return _by_groups_backward(grad, saved, x, weight, bias, num_groups)
+
+
+@group_norm.onnx
+def group_norm_onnx(g, x, weight, bias, *, num_groups, eps=1e-5):
+    return _group_norm_node(g, x, weight, bias, num_groups, eps)
+
+
+def _group_norm_node(g, x, weight, bias, num_groups, eps):
+    names = [g.channels_first(x), *map(g.name, _whole_affine(x, weight, bias))]
+    first = g.node("GroupNormalization", *names, num_groups=num_groups, epsilon=float(eps))
+    return g.result(first=first) if x.ndim > 2 else g.result(first)
 
 
 def _by_groups(x, weight, bias, num_groups, eps):
@@ -263,6 +309,17 @@ def local_response_norm_backward(grad, out, base, x, *, size, alpha=1e-4, beta=0
     # y_j = x_j s_j^-β, and x_i stands in s_j for every j whose window holds i: the window turned
     to_base = _window_sum(grad * out / base, (size - 1) // 2, size // 2)
     return grad * base**-beta - 2 * alpha * beta / size * x * to_base
+
+
+@local_response_norm.onnx
+def local_response_norm_onnx(g, x, *, size, alpha=1e-4, beta=0.75, k=1.0):
+    if size % 2 == 0:
+        raise OptionError(
+            f"local response norm over {size} channels cannot be written in ONNX",
+            expected="an odd number of channels",
+        )
+    options = {"size": size, "alpha": float(alpha), "beta": float(beta), "bias": float(k)}
+    return g.result(first=g.node("LRN", g.channels_first(x), **options))
 
 
 def _window_sum(x, below, above):

@@ -99,6 +99,18 @@ def max_pool_backward(grad, out, x, *, kernel_size, stride=None, padding=0, ceil
     return _put_back(parts, x, kernel, stride, pairs)
 
 
+@max_pool.onnx
+def max_pool_onnx(g, x, *, kernel_size, stride=None, padding=0, ceil_mode=False):
+    windows = _window_attributes(g, "max_pool", x, kernel_size, stride, padding, ceil_mode)
+    return g.result(first=g.node("MaxPool", g.channels_first(x), **windows))
+
+
+def _window_attributes(g, name, x, *geometry) -> dict:
+    """What ceil_mode adds is written as padding at the end."""
+    kernel, stride, pairs, _ = _geometry(name, x, *geometry)
+    return {"kernel_shape": list(kernel), "strides": list(stride), "pads": g.pads(pairs)}
+
+
 def _put_back(parts, x, kernel, stride, pairs):
     if _tiles(x, kernel, stride, pairs):
         return _untiled(parts, x.shape, kernel)
@@ -149,6 +161,21 @@ def average_pool_backward(
     return _put_back([share] * math.prod(kernel), x, kernel, stride, pairs)
 
 
+@average_pool.onnx
+def average_pool_onnx(
+    g, x, *, kernel_size, stride=None, padding=0, ceil_mode=False, count_padding=True
+):
+    windows = _window_attributes(g, "average_pool", x, kernel_size, stride, padding, ceil_mode)
+    lows = per_axis(padding, x.ndim - 2, what="padding", least=0)
+    first = g.channels_first(x)
+    if count_padding and any(lows):
+        # what ceil_mode adds does not count, what was asked for does: so it is put there before
+        first = g.node("Pad", first, g.integers([0, 0, *lows, 0, 0, *lows]))
+        extra = [after - low for after, low in zip(windows["pads"][len(lows) :], lows, strict=True)]
+        windows["pads"] = [0] * len(lows) + extra
+    return g.result(first=g.node("AveragePool", first, count_include_pad=0, **windows))
+
+
 def _counts(x, kernel, stride, pairs, sizes, padding, count_padding):
     """How many elements each window's mean is over: a number, or (1, *sizes, 1)."""
     per = []
@@ -192,6 +219,24 @@ def adaptive_average_pool_backward(grad, out, x, *, output_size):
     for axis in range(1, x.ndim - 1):
         grad = along(_shares(x.shape[axis], out.shape[axis], x.dtype).T, grad, axis)
     return grad
+
+
+@adaptive_average_pool.onnx
+def adaptive_average_pool_onnx(g, x, *, output_size):
+    sizes = per_axis(output_size, x.ndim - 2, what="output_size")
+    first = g.channels_first(x)
+    if set(sizes) == {1}:
+        return g.result(first=g.node("GlobalAveragePool", first))
+    if not any(n % o for n, o in zip(x.shape[1:-1], sizes, strict=True)):
+        kernel = [n // o for n, o in zip(x.shape[1:-1], sizes, strict=True)]
+        return g.result(first=g.node("AveragePool", first, kernel_shape=kernel, strides=kernel))
+    # windows of unequal sizes: one product with a matrix of shares for each axis
+    letters = "nchwd"[: x.ndim]
+    for axis, o in enumerate(sizes, start=2):
+        shares = g.constant(_shares(x.shape[axis - 1], o, x.dtype))
+        out = letters.replace(letters[axis], "o")
+        first = g.node("Einsum", shares, first, equation=f"o{letters[axis]},{letters}->{out}")
+    return g.result(first=first)
 
 
 def along(matrix, x, axis):

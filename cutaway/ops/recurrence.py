@@ -25,10 +25,12 @@ import functools
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jax import lax
 
 from cutaway.engine import as_array, operation
-from cutaway.ops.activations import tanh
+from cutaway.errors import OptionError
+from cutaway.ops.activations import relu, sigmoid, tanh
 from cutaway.ops.precision import current_precision, step_product
 from cutaway.runtime import on_cpu
 
@@ -126,6 +128,58 @@ def _rnn_backward(grad, saved, x, hidden_weight, lengths, activation, reverse, p
     return dz, dh
 
 
+@rnn.onnx
+def rnn_onnx(
+    g, x, weight, hidden_weight, bias, h0, *, activation=tanh, lengths=None, reverse=False
+):
+    kinds = {tanh: "Tanh", relu: "Relu", sigmoid: "Sigmoid"}
+    if activation not in kinds:
+        raise OptionError(
+            f"an RNN with the activation {activation.name} cannot be written in ONNX",
+            expected="tanh, relu or sigmoid",
+        )
+    weights = (weight, hidden_weight, bias, None)
+    options = {"activations": [kinds[activation]]}
+    return _recurrent_node(g, "RNN", x, weights, (0,), [h0], lengths, reverse, **options)
+
+
+def _recurrent_node(g, kind, x, weights, order, states, lengths, reverse, **attributes):
+    """The outputs and the final states behind them: (batch, time + states, hidden).
+
+    Args:
+        weights: weight, hidden_weight, bias, and hidden_bias or None.
+        order: which of our gates stands in which place of ONNX's.
+    """
+    if any(w.array is None for w in weights[:3]):
+        raise OptionError(f"a {kind} whose weights are computed", expected="fixed weights")
+    weight, hidden_weight, bias, hidden_bias = (None if w is None else w.array for w in weights)
+    hidden = hidden_weight.shape[0]
+
+    def gates(array):
+        return np.concatenate([np.split(array, len(order), -1)[i] for i in order], -1)
+
+    second = np.zeros_like(bias)
+    if hidden_bias is not None:
+        second[2 * hidden :] = hidden_bias  # the candidate stands last in both orders
+    outs = g.node(
+        kind,
+        g.node("Transpose", x, perm=[1, 0, 2]),
+        g.constant(gates(weight).T[None], weights[0].hint or "constant"),
+        g.constant(gates(hidden_weight).T[None], weights[1].hint or "constant"),
+        np.concatenate([gates(bias), second])[None],
+        None if lengths is None else g.cast(lengths, np.int32),
+        *(None if s is None else g.node("Unsqueeze", s, g.integers([0])) for s in states),
+        outputs=1 + len(states),
+        hidden_size=hidden,
+        direction="reverse" if reverse else "forward",
+        **attributes,
+    )
+    # (time, directions = 1, batch, hidden) -> (batch, time, hidden)
+    rows = g.node("Squeeze", outs[0], g.integers([1]))
+    parts = [g.node("Transpose", part, perm=[1, 0, 2]) for part in (rows, *outs[1:])]
+    return g.out("Concat", *parts, axis=1)
+
+
 @operation(saves=True)
 def lstm(x, weight, hidden_weight, bias, h0, c0, *, lengths=None, reverse=False):
     """Long short-term memory with a forget gate:
@@ -215,6 +269,13 @@ def _lstm_backward(grad, slopes, x, hidden_weight, lengths, reverse, precision):
     inputs = (to_outputs, *slopes, _valid(lengths, x))
     (dh, dc), dz = _scan(step, (dh, dc), inputs, reverse=not reverse)
     return dz, dh, dc
+
+
+@lstm.onnx
+def lstm_onnx(g, x, weight, hidden_weight, bias, h0, c0, *, lengths=None, reverse=False):
+    # ours: input, forget, candidate, output; ONNX: input, output, forget, candidate
+    weights = (weight, hidden_weight, bias, None)
+    return _recurrent_node(g, "LSTM", x, weights, (0, 3, 1, 2), [h0, c0], lengths, reverse)
 
 
 @operation(saves=True)
@@ -331,6 +392,15 @@ def _gru_backward(grad, slopes, x, hidden_weight, lengths, reverse, precision):
     inputs = (to_outputs, *slopes, _valid(lengths, x))
     dh, (dz, dz_hidden) = _scan(step, dh, inputs, reverse=not reverse)
     return dz, dz_hidden, dh
+
+
+@gru.onnx
+def gru_onnx(g, x, weight, hidden_weight, bias, hidden_bias, h0, *, lengths=None, reverse=False):
+    # ours: reset, update, candidate; ONNX: update, reset, candidate
+    weights, order = (weight, hidden_weight, bias, hidden_bias), (1, 0, 2)
+    return _recurrent_node(
+        g, "GRU", x, weights, order, [h0], lengths, reverse, linear_before_reset=1
+    )
 
 
 def _scan(step, state, inputs, *, reverse):

@@ -54,6 +54,11 @@ def sum_backward(grad, out, x, *, axis=None, keepdims=False):
     return jnp.broadcast_to(_spread(grad, x, axis), x.shape)
 
 
+@sum.onnx
+def sum_onnx(g, x, *, axis=None, keepdims=False):
+    return g.reduced("ReduceSum", x, axis, keepdims)
+
+
 @operation(edges="reduction")
 def mean(x, *, axis=None, keepdims=False):
     """Mean over the axes."""
@@ -64,6 +69,11 @@ def mean(x, *, axis=None, keepdims=False):
 @mean.backward
 def mean_backward(grad, out, x, *, axis=None, keepdims=False):
     return jnp.broadcast_to(_spread(grad, x, axis) / float(_count(x, axis)), x.shape)
+
+
+@mean.onnx
+def mean_onnx(g, x, *, axis=None, keepdims=False):
+    return g.reduced("ReduceMean", x, axis, keepdims)
 
 
 @operation(edges="reduction")
@@ -78,6 +88,11 @@ def max_backward(grad, out, x, *, axis=None, keepdims=False):
     return _to_chosen(grad, out, x, axis)
 
 
+@max.onnx
+def max_onnx(g, x, *, axis=None, keepdims=False):
+    return g.reduced("ReduceMax", x, axis, keepdims)
+
+
 @operation(edges="reduction")
 def min(x, *, axis=None, keepdims=False):
     """Smallest element over the axes; equal ones share the gradient."""
@@ -88,6 +103,11 @@ def min(x, *, axis=None, keepdims=False):
 @min.backward
 def min_backward(grad, out, x, *, axis=None, keepdims=False):
     return _to_chosen(grad, out, x, axis)
+
+
+@min.onnx
+def min_onnx(g, x, *, axis=None, keepdims=False):
+    return g.reduced("ReduceMin", x, axis, keepdims)
 
 
 def _to_chosen(grad, out, x, axis):
@@ -110,6 +130,11 @@ def var_backward(grad, out, x, *, axis=None, keepdims=False):
     return _spread(grad, x, axis) * 2 * deviation / float(_count(x, axis))
 
 
+@var.onnx
+def var_onnx(g, x, *, axis=None, keepdims=False):
+    return g.result(_variance_node(g, x, axis, keepdims))
+
+
 @operation(edges="reduction")
 def std(x, *, axis=None, keepdims=False):
     """Standard deviation over the axes: √var."""
@@ -126,6 +151,17 @@ def std_backward(grad, out, x, *, axis=None, keepdims=False):
     return _spread(grad, x, axis) * slope / float(_count(x, axis))
 
 
+@std.onnx
+def std_onnx(g, x, *, axis=None, keepdims=False):
+    return g.out("Sqrt", _variance_node(g, x, axis, keepdims))
+
+
+def _variance_node(g, x, axis, keepdims):
+    over = g.integers(g.axes(x, axis))
+    deviation = g.node("Sub", x, g.node("ReduceMean", x, over, keepdims=1))
+    return g.node("ReduceMean", g.node("Mul", deviation, deviation), over, keepdims=int(keepdims))
+
+
 @operation(edges="reduction")
 def logsumexp(x, *, axis=None, keepdims=False):
     """ln Σ eˣ over the axes, without overflow."""
@@ -139,13 +175,34 @@ def logsumexp_backward(grad, out, x, *, axis=None, keepdims=False):
     return _spread(grad, x, axis) * jnp.exp(x - _spread(out, x, axis))
 
 
+@logsumexp.onnx
+def logsumexp_onnx(g, x, *, axis=None, keepdims=False):
+    return g.reduced("ReduceLogSumExp", x, axis, keepdims)
+
+
 @operation(differentiable=False)
 def argmax(x, *, axis=None):
     """Index of the largest element along the axis, the first of equal ones."""
     return jnp.argmax(x, axis=axis)
 
 
+@argmax.onnx
+def argmax_onnx(g, x, *, axis=None):
+    return _index_of(g, "ArgMax", x, axis)
+
+
 @operation(differentiable=False)
 def argmin(x, *, axis=None):
     """Index of the smallest element along the axis, the first of equal ones."""
     return jnp.argmin(x, axis=axis)
+
+
+@argmin.onnx
+def argmin_onnx(g, x, *, axis=None):
+    return _index_of(g, "ArgMin", x, axis)
+
+
+def _index_of(g, kind, x, axis):
+    if axis is None:
+        x, axis = g.node("Reshape", x, g.integers([-1])), 0
+    return g.result(g.cast(g.node(kind, x, axis=axis, keepdims=0), g.dtype))

@@ -39,6 +39,18 @@ def upsample_nearest_backward(grad, out, x, *, factor):
     return grad.reshape(*wide, x.shape[-1]).sum(tuple(range(2, 2 * len(factors) + 1, 2)))
 
 
+@upsample_nearest.onnx
+def upsample_nearest_onnx(g, x, *, factor):
+    how = {"nearest_mode": "floor", "coordinate_transformation_mode": "asymmetric"}
+    return _resize_node(g, x, factor, mode="nearest", **how)
+
+
+def _resize_node(g, x, factor, **attributes):
+    scales = np.array([1, 1, *per_axis(factor, x.ndim - 2, what="factor")], np.float32)
+    first = g.node("Resize", g.channels_first(x), None, g.constant(scales), **attributes)
+    return g.result(first=first)
+
+
 def _lines(n: int, out: int, dtype) -> np.ndarray:
     """(out, n): row o mixes the two inputs beside position (o + 1/2) n / out - 1/2."""
     at = np.clip((np.arange(out) + 0.5) * n / out - 0.5, 0, n - 1)
@@ -73,3 +85,8 @@ def upsample_linear_backward(grad, out, x, *, factor):
     for axis in range(1, x.ndim - 1):
         grad = along(_lines(x.shape[axis], out.shape[axis], x.dtype).T, grad, axis)
     return grad
+
+
+@upsample_linear.onnx
+def upsample_linear_onnx(g, x, *, factor):
+    return _resize_node(g, x, factor, mode="linear", coordinate_transformation_mode="half_pixel")

@@ -5,9 +5,10 @@ import math
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 from cutaway.engine import Tensor, operation
-from cutaway.errors import ShapeError
+from cutaway.errors import OptionError, ShapeError
 from cutaway.ops.arithmetic import unbroadcast
 
 
@@ -29,6 +30,11 @@ def reshape_backward(grad, out, x, *, shape):
     return grad.reshape(x.shape)
 
 
+@reshape.onnx
+def reshape_onnx(g, x, *, shape):
+    return g.result(g.reshaped(x, g.shape))
+
+
 @operation(edges="movement", plumbing=True)
 def transpose(x, *, axes=None):
     """Axes in another order; None turns the order around."""
@@ -48,6 +54,11 @@ def transpose_backward(grad, out, x, *, axes=None):
     return jnp.transpose(grad, sorted(range(x.ndim), key=axes.__getitem__))
 
 
+@transpose.onnx
+def transpose_onnx(g, x, *, axes=None):
+    return g.out("Transpose", x, perm=list(axes or range(x.ndim)[::-1]))
+
+
 @operation(edges="movement", plumbing=True)
 def broadcast_to(x, *, shape):
     """x repeated along axes of size 1 and new leading axes."""
@@ -57,6 +68,11 @@ def broadcast_to(x, *, shape):
 @broadcast_to.backward
 def broadcast_to_backward(grad, out, x, *, shape):
     return unbroadcast(grad, x)
+
+
+@broadcast_to.onnx
+def broadcast_to_onnx(g, x, *, shape):
+    return g.out("Expand", x, g.sizes(g.shape))
 
 
 @operation(edges="movement", plumbing=True)
@@ -70,6 +86,11 @@ def squeeze_backward(grad, out, x, *, axis=None):
     return grad.reshape(x.shape)
 
 
+@squeeze.onnx
+def squeeze_onnx(g, x, *, axis=None):
+    return g.result(g.reshaped(x, g.shape))
+
+
 @operation(edges="movement", plumbing=True)
 def expand_dims(x, *, axis):
     """x with a new axis of size 1."""
@@ -81,6 +102,11 @@ def expand_dims_backward(grad, out, x, *, axis):
     return grad.reshape(x.shape)
 
 
+@expand_dims.onnx
+def expand_dims_onnx(g, x, *, axis):
+    return g.result(g.reshaped(x, g.shape))
+
+
 @operation(edges="movement")
 def flip(x, *, axis=None):
     """Elements in opposite order along the axes; None for all."""
@@ -90,6 +116,11 @@ def flip(x, *, axis=None):
 @flip.backward
 def flip_backward(grad, out, x, *, axis=None):
     return jnp.flip(grad, axis)
+
+
+@flip.onnx
+def flip_onnx(g, x, *, axis=None):
+    return g.result(_sliced(g, x, {k: slice(None, None, -1) for k in g.axes(x, axis)}))
 
 
 @operation(edges="movement")
@@ -104,6 +135,15 @@ def pad_backward(grad, out, x, *, widths, value=0.0):
     return grad[tuple(inner)]
 
 
+@pad.onnx
+def pad_onnx(g, x, *, widths, value=0.0):
+    first = g.is_first(x)
+    order = [0, x.ndim - 1, *range(1, x.ndim - 1)] if first else range(x.ndim)
+    amounts = g.integers(g.pads([widths[i] for i in order]))
+    out = g.node("Pad", x.first if first else x, amounts, value)
+    return g.result(first=out) if first else g.result(out)
+
+
 @operation(edges="movement", sign="join")
 def _join(*parts, axis):
     return jnp.concatenate(parts, axis)
@@ -115,6 +155,14 @@ def _join_backward(grad, out, *parts, axis):
     for part in parts[:-1]:
         ends.append((ends[-1] if ends else 0) + part.shape[axis])
     return tuple(jnp.split(grad, ends, axis))
+
+
+@_join.onnx
+def _join_onnx(g, *parts, axis):
+    axes = len(g.shape)
+    if axes > 2 and axis % axes == axes - 1 and all(map(g.is_first, parts)):
+        return g.result(first=g.node("Concat", *(part.first for part in parts), axis=1))
+    return g.out("Concat", *parts, axis=axis)
 
 
 def concatenate(tensors, axis: int = 0) -> Tensor:
@@ -185,6 +233,44 @@ def _widths_around(index, shape):
     return widths
 
 
+@getitem.onnx
+def getitem_onnx(g, x, *, index):
+    index = index if isinstance(index, tuple) else (index,)
+    if len(index) == 1 and g.is_value(index[0]) and index[0].dtype.kind in "iu":
+        return g.out("Gather", x, index[0], axis=0)
+    if not all(i is None or i is Ellipsis or isinstance(i, int | slice) for i in index):
+        raise OptionError(
+            f"x[{', '.join(type(i).__name__ for i in index)}] cannot be written in ONNX",
+            expected="numbers, slices, None and ..., or one array of whole numbers",
+            fix="use ops.take",
+        )
+    if Ellipsis in index:
+        place = index.index(Ellipsis)
+        given = len([i for i in index if i is not None]) - 1
+        index = (*index[:place], *[slice(None)] * (x.ndim - given), *index[place + 1 :])
+    slices = {}
+    for axis, i in enumerate(i for i in index if i is not None):
+        slices[axis] = i if isinstance(i, slice) else slice(i, i + 1 if i != -1 else None)
+    return g.result(g.reshaped(_sliced(g, x, slices), g.shape))
+
+
+def _sliced(g, x, slices: dict) -> str:
+    """Name of x with a slice taken along some axes."""
+    end = np.iinfo(np.int64).max
+    starts, stops, axes, steps = [], [], [], []
+    for axis, s in slices.items():
+        if s == slice(None):
+            continue
+        step = 1 if s.step is None else s.step
+        starts.append((0 if step > 0 else end) if s.start is None else s.start)
+        stops.append((end if step > 0 else -end) if s.stop is None else s.stop)
+        axes.append(axis)
+        steps.append(step)
+    if not axes:
+        return g.name(x)
+    return g.node("Slice", x, *map(g.integers, (starts, stops, axes, steps)))
+
+
 @operation(edges="movement")
 def take(x, indices, *, axis=0):
     """Slices of x along an axis, in the order of the integer array `indices`.
@@ -202,7 +288,18 @@ def take_backward(grad, out, x, indices, *, axis=0):
     return jnp.zeros_like(x).at[(*before, indices)].add(grad), None
 
 
+@take.onnx
+def take_onnx(g, x, indices, *, axis=0):
+    return g.out("Gather", x, indices, axis=axis)
+
+
 @operation(differentiable=False)
 def one_hot(labels, *, num_classes):
     """1 at the place of the label, 0 elsewhere: (...,) -> (..., num_classes)."""
     return jax.nn.one_hot(labels, num_classes)
+
+
+@one_hot.onnx
+def one_hot_onnx(g, labels, *, num_classes):
+    values = g.constant(np.array([0, 1], g.dtype))
+    return g.out("OneHot", labels, g.integers([num_classes]), values, axis=-1)
