@@ -58,9 +58,7 @@ class Graph:
         """
         from onnx import helper
 
-        # a plain number takes the type of the tensor beside it; conditions count as none
-        types = [x.dtype for x in inputs if isinstance(x, Value) and x.dtype != bool]
-        like = types[0] if types else self.dtype
+        like = self._type_beside(inputs)
         names = ["" if x is None else self.name(x, like) for x in inputs]
         while names and not names[-1]:
             names.pop()
@@ -68,6 +66,11 @@ class Graph:
         outs = [f"{kind.lower()}_{self._count}" + (f"_{k}" if k else "") for k in range(outputs)]
         self.nodes.append(helper.make_node(kind, names, outs, name=outs[0], **attributes))
         return outs[0] if outputs == 1 else tuple(outs)
+
+    def _type_beside(self, inputs):
+        """What a plain number becomes: of the type of the tensor beside it; conditions are none."""
+        types = [x.dtype for x in inputs if isinstance(x, Value) and x.dtype != bool]
+        return types[0] if types else self.dtype
 
     def constant(self, array, hint: str = "constant") -> str:
         """Name of a fixed array; small ones that are equal are one."""
@@ -139,7 +142,8 @@ class Graph:
         axes = len(self.shape)
         if not any(self.is_first(x) and x.ndim == axes for x in tensors):
             return self.out(kind, *inputs, **attributes)
-        names = [self._beside_first(x, axes) for x in inputs]
+        like = self._type_beside(inputs)
+        names = [self._beside_first(x, axes, like) for x in inputs]
         if None in names:
             return self.out(kind, *inputs, **attributes)
         return self.result(first=self.node(kind, *names, **attributes))
@@ -156,10 +160,10 @@ class Graph:
             return self.result(first=name) if keepdims else self.result(name)
         return self.out(kind, x, self.integers(axes), keepdims=int(keepdims))
 
-    def _beside_first(self, x, axes):
+    def _beside_first(self, x, axes, like):
         """Name of x so that it broadcasts with values whose channels are first, or None."""
         if not isinstance(x, Value) or x.ndim == 0:
-            return x if not isinstance(x, Value) else self.name(x)
+            return None if x is None else self.name(x, like)
         if x.ndim == axes:
             return self.channels_first(x)
         if x.ndim == 1:

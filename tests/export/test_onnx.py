@@ -164,6 +164,10 @@ LAYERS = {
             lambda net, x: ops.silu(x) + ops.clip(x, low=0.0, high=6.0) * ops.gelu_tanh(x)
             - ops.elu(x) / (1 + ops.square(x)) + ops.leaky_relu(x) + ops.selu(x)
             + ops.softplus(x)), IMAGE),
+    "compared": (
+        Everything(
+            lambda net, x: ops.where(net.c(x) > 0, x, 0.5),
+            c=nn.Conv2d(4, 4, 1)), IMAGE),
     "reductions": (
         Everything(
             lambda net, x: x.sum(axis=(1, 2)) + x.max(axis=(1, 2)) + x.var(axis=(1, 2))
