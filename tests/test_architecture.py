@@ -2,6 +2,7 @@
 
 import ast
 import graphlib
+import re
 from pathlib import Path
 
 import pytest
@@ -133,3 +134,9 @@ def test_the_device_is_asked_for_in_one_place(path):
     }
     assert not used & ASKS_FOR_DEVICES
     assert "jax_default_device" not in text and "jax_platform" not in text
+
+
+def test_readme_lists_the_rooms_that_there_are():
+    told = set(re.findall(r"`cutaway/(\w+)/`", (ROOT.parent / "README.md").read_text()))
+    there = {p.name for p in ROOT.iterdir() if (p / "__init__.py").exists()}
+    assert told == there

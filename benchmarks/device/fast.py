@@ -82,8 +82,6 @@ def _memory(case, sides, result, folder):
 
 
 def _kernels(case, sides, result, folder):
-    if case.epoch and "torch" in sides:
-        del sides["torch"]
     result["cutaway_kernels"] = kernels(sides["cutaway"])
 
 

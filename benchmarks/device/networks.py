@@ -27,7 +27,7 @@ class Case:
             memory; for signals (batch, channels, time).
         flops: of a step; None: counted by PyTorch.
         epoch: rows of a whole epoch that is run as one call, or None for a step a call.
-        batch_size: rows a step.
+        batch_size: rows of a batch.
         compiles: whether torch.compile is tried, in the time that is left.
         seconds: that it needs in all, about, compiling included.
     """

@@ -148,7 +148,7 @@ def fused_attention_is_used():
 
     q = jnp.asarray(normal(2, 128, 256))
     with ct.precision("bfloat16"):
-        return float(fused_attention.serves(q, q, q, 4, None, 0.0) != on_gpu())
+        return float(fused_attention.serves(q, q, q, 4, 0.0) != on_gpu())
 
 
 def a_query_that_may_see_nothing():

@@ -1,7 +1,7 @@
 """The prepared run: four parts, each a process of its own, whose answers are kept as they come.
 
     python -m benchmarks.device.run [--tiny] [--out FOLDER] [--minutes 6]
-                                    [--parts right,fast,why,whole] [--compile]
+                                    [--parts right,fast,why,whole]
 
 Writes FOLDER/device.json and FOLDER/device.md after each part, and beside them the tests' output
 and the optimized HLO of every network. A part that fails or takes too long is reported, and the
@@ -32,9 +32,9 @@ PARTS = {"right": 0.26, "fast": 0.48, "why": 0.16, "whole": 0.10}
 TESTS = (
     "tests/ops/test_gradients.py", "tests/ops/test_activations.py",
     "tests/ops/test_normalisation.py", "tests/ops/test_attention.py",
-    "tests/ops/test_recurrence.py", "tests/nn/test_layers.py",
+    "tests/ops/test_recurrence.py", "tests/ops/test_precision.py", "tests/nn/test_layers.py",
     "tests/nn/test_jit.py", "tests/nn/test_attention.py", "tests/losses/test_losses.py",
-    "tests/optim/test_optimizers.py", "tests/train/test_resume.py",
+    "tests/optim/test_optimizers.py", "tests/train/test_resume.py", "tests/train/test_precision.py",
 )  # fmt: skip
 CHECKERS = 3  # processes that share the checks of right.py
 QUICK_FLAGS = "--xla_gpu_autotune_level=0 --xla_gpu_enable_triton_gemm=false"
@@ -176,6 +176,7 @@ def fast(run, until):
     """The networks; where the process dies, a new one goes on behind the network it died of."""
     while True:
         done = len(run.lines("fast"))
+        (run.folder / "fast.now").unlink(missing_ok=True)  # of a process before this one
         process = run.start("fast", until, "--skip", str(done))
         how = run.end(process, until, lambda: _is_stuck(run.folder / "fast.now"))
         after = run.lines("fast")
@@ -208,7 +209,7 @@ def why(run, until):
     networks = run.found["parts"].get("fast", {}).get("networks", [])
     timed = sorted((n for n in networks if "times_torch" in n), key=lambda n: n["times_torch"])
     worst = [n["network"] for n in timed[:2]]
-    process = run.start("why", until, *worst, *(["--compile"] if run.options.compile else []))
+    process = run.start("why", until, *worst)
     if how := run.end(process, until):
         say(how)
     return {"worst": worst, "networks": run.lines("why")}
@@ -226,7 +227,6 @@ def whole(run, until):
         out = run.folder / f"run-{name}"
         command = [sys.executable, "-m", "cutaway", "train", *data, *options, "--out", str(out)]
         began = time.time()
-        # what a user would have: memory taken in one piece at the beginning
         done = _quietly(command, timeout=max(20.0, until - time.time() + 10))
         lines = done.stdout.splitlines()
         named = [line.strip() for line in lines if "Device" in line]
@@ -281,7 +281,6 @@ def main():
     parser.add_argument("--out", type=Path, default=Path("device-results"))
     parser.add_argument("--minutes", type=float, default=6.0)
     parser.add_argument("--parts", default=",".join(PARTS), help="with commas between")
-    parser.add_argument("--compile", action="store_true", help="torch.compile too, in time left")
     options = parser.parse_args()
     options.parts = options.parts.split(",")
     if unknown := sorted(set(options.parts) - set(PARTS)):

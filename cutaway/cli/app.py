@@ -1,6 +1,7 @@
 """The commands, their options, and what happens to errors. Heavy imports come late."""
 
 import json
+import os
 import sys
 from pathlib import Path
 from typing import Annotated
@@ -32,6 +33,10 @@ def _use_device(kind: str | None) -> None:
         from cutaway.runtime import use_device
 
         use_device(kind)
+    elif os.environ.get("JAX_PLATFORMS"):  # it may name what is not there
+        from cutaway.runtime import device
+
+        device()
 
 
 # used as soon as it is parsed, so that nothing has run before

@@ -52,9 +52,14 @@ def print_device(device, precision: str) -> None:
         device: of runtime.
         precision: of products.
     """
-    console.print(f"Device: {escape(device)}, {precision}")
+    meant = " (float32: the two differ on GPUs only)" if _is_float32(device, precision) else ""
+    console.print(f"Device: {escape(device)}, {precision}{meant}")
     if device.kind == "gpu" and precision == "float32":
         console.print("[dim]Faster on it: --precision tensorfloat32 or bfloat16[/]")
+
+
+def _is_float32(device, precision: str) -> bool:
+    return precision == "tensorfloat32" and device.kind != "gpu"
 
 
 def print_notes(notes) -> None:

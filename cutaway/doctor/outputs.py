@@ -60,17 +60,18 @@ def ending(trainer, x) -> Ending:
     """How a trainer's net ends: by its last layer, or by the function that a layer calls last."""
     shape, last = output_of(trainer._prepared, x)
     path = next((p for p, m in trainer.net.modules().items() if m is last), "")
-    function = getattr(last, "function", None) or _called_last(trainer, x)
+    function = getattr(last, "activation_function", None) or _called_last(trainer, x)
     activation = None if function is None else function.traits.activation
     title = "" if activation is None else activation.title
     return Ending(path, title if range_of(title) else "", shape[1:])
 
 
 def range_of(title: str) -> tuple | None:
-    """(low, high) of an activation by its title; None if it is none, or knows no lowest value."""
+    """(low, high) of an activation by its title; None if it is none, or has no lowest value."""
     function = ops.ACTIVATION_FUNCTIONS.get(title)
-    low, high = (-math.inf, 0) if function is None else function.traits.activation.range
-    return (low, high) if math.isfinite(low) else None
+    if function is None or math.isinf(function.traits.activation.range[0]):
+        return None
+    return function.traits.activation.range
 
 
 def _called_last(trainer, x):

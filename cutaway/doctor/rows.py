@@ -54,16 +54,15 @@ def flow_at_start(evidence: Evidence) -> FlowStory | None:
 
 def fitting_initializer(evidence: Evidence) -> str:
     """Name of the nn.init that keeps signals their size behind most of the hidden activations."""
-    titles = [layer.activation for layer in evidence.layers if not layer.is_last]
-    asked = [
-        ACTIVATION_FUNCTIONS[t].traits.activation.fitting_initializer
-        for t in titles
-        if t in ACTIVATION_FUNCTIONS
+    functions = [
+        ACTIVATION_FUNCTIONS.get(layer.activation) for layer in evidence.layers if not layer.is_last
     ]
-    for name in ("lecun_normal", "he_normal"):
-        if titles and asked.count(name) >= len(titles) / 2:
-            return name
-    return "glorot_normal"
+    fitting = [
+        "glorot_normal" if f is None else f.traits.activation.fitting_initializer for f in functions
+    ]
+    if not fitting:
+        return "glorot_normal"
+    return max(("he_normal", "lecun_normal", "glorot_normal"), key=fitting.count)
 
 
 def have_finite_data(evidence: Evidence) -> bool:

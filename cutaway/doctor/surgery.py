@@ -7,12 +7,11 @@ import numpy as np
 from cutaway.doctor.program import rebuilt
 from cutaway.engine import Operation, no_grad
 from cutaway.errors import OptionError
-from cutaway.nn import ACTIVATIONS, Flatten, Identity, Linear, Module, Sequential
+from cutaway.nn import Flatten, Identity, Linear, Module, Sequential
 from cutaway.nn.module import watch
 from cutaway.nn.state import Parameter, Stateful
 
 RUN_ROWS = 2  # enough to see the order of the layers
-ACTIVATION_CLASSES = tuple(dict.fromkeys(ACTIVATIONS.values()))
 
 
 def calls(trainer, x) -> list:
@@ -37,7 +36,7 @@ def calls(trainer, x) -> list:
 
 
 def is_activation(module) -> bool:
-    return isinstance(module, ACTIVATION_CLASSES)
+    return module.activation_function is not None
 
 
 def is_weighted(module) -> bool:

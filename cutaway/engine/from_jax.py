@@ -3,7 +3,7 @@
 import jax
 import jax.numpy as jnp
 
-from cutaway.engine.operation import Operation
+from cutaway.engine.operation import Operation, operation
 
 
 def from_jax(f) -> Operation:
@@ -17,7 +17,7 @@ def from_jax(f) -> Operation:
         >>> sinc.name
         'sinc'
     """
-    derived = Operation(f, name=None, saves=False, differentiable=True)
+    derived = operation(f)
 
     @derived.backward
     def derived_backward(grad, out, *inputs, **options):

@@ -12,13 +12,13 @@ from cutaway.errors import GradientError, OptionError
 class Operation:
     """A function of arrays that can be differentiated by its own rule. Made by `operation`."""
 
-    def __init__(self, forward, *, name, saves: bool, differentiable: bool, traits=None):
+    def __init__(self, forward, *, name, saves: bool, differentiable: bool, traits: Traits):
         functools.update_wrapper(self, forward)
         self.name = name or forward.__name__
         self.forward = forward
         self.saves = saves
         self.differentiable = differentiable
-        self.traits = Traits() if traits is None else traits
+        self.traits = traits
         self.rule = None
         self.written = None
         parameters = inspect.signature(forward).parameters.values()
@@ -158,12 +158,15 @@ def operation(
         >>> float(x.grad)
         12.0
     """
-    if forward is None:
-        given = {k: v for k, v in locals().items() if k != "forward"}
-        return functools.partial(operation, **given)
     edges = edges or ("any" if activation is None else "elementwise")
-    traits = Traits(edges, role, sign, plumbing, activation)
-    return Operation(forward, name=name, saves=saves, differentiable=differentiable, traits=traits)
+    make = functools.partial(
+        Operation,
+        name=name,
+        saves=saves,
+        differentiable=differentiable,
+        traits=Traits(edges, role, sign, plumbing, activation),
+    )
+    return make if forward is None else make(forward)
 
 
 def _value(x):

@@ -3,7 +3,7 @@
     @operation(activation=Activation("Sigmoid", symbol="σ", range=(0, 1), largest_slope=0.25))
     def sigmoid(z): ...
 
-Explanations, probes, drawings and exports read them; none has a table of operations of its own.
+Explanations, probes, drawings and the doctor read them.
 """
 
 import dataclasses
@@ -27,7 +27,6 @@ ROLES = (
     "arithmetic",  # +, −, ×, ...: how things are put together, no function of one value
     "weights",  # where weights meet activations: what begins a layer
     "norm",  # scales by statistics
-    "loss",
 )
 
 
@@ -37,7 +36,7 @@ class Activation:
 
     Attributes:
         title: the field's name of it, which is also its layer's.
-        range: infimum and supremum of its values, for any parameters it has; None: of all numbers.
+        range: infimum and supremum of its values, with its options as they are by default.
         largest_slope: supremum of |act'(z)|.
         turns_off: whether the slope is exactly 0 over a range where a unit can rest for good.
         rectifies: whether it passes z > 0 on and holds back z < 0, more or less.

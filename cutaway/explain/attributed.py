@@ -11,7 +11,7 @@ from cutaway.explain.reading import output_label
 from cutaway.story import panels
 from cutaway.story.text import WIDTH, Story, align, number
 
-ACTIVATION_FUNCTIONS = {
+TITLES = {
     "integrated_gradients": "integrated gradients",
     "gradient_x_input": "gradient x input",
     "occlusion": "occlusion",
@@ -160,7 +160,7 @@ class Attribution(Story):
 
     def _title(self):
         steps = f", {self.steps} steps" if self.one and self.steps is not None else ""
-        return f"{ACTIVATION_FUNCTIONS[self.method]}{steps}"
+        return f"{TITLES[self.method]}{steps}"
 
     def _bar_lines(self, width):
         bars = self.bars()
@@ -322,8 +322,8 @@ class Attribution(Story):
     def title(self) -> str:
         """What stands above a picture."""
         if not self.one:
-            return f"{len(self)} rows: {ACTIVATION_FUNCTIONS[self.method]}, mean size"
-        return f"{self.output_name()} = {number(self.output)}: {ACTIVATION_FUNCTIONS[self.method]}"
+            return f"{len(self)} rows: {TITLES[self.method]}, mean size"
+        return f"{self.output_name()} = {number(self.output)}: {TITLES[self.method]}"
 
     def feature(self, k) -> str:
         """What column k of a series is called."""

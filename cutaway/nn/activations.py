@@ -14,7 +14,7 @@ from cutaway.nn.state import Parameter
 
 
 class ActivationLayer(Module):
-    """Base of the activations: `function`, with the options that the layer was made with."""
+    """Base of the activations: a function, with the options that the layer was made with."""
 
     keeps_features = True
 
@@ -24,9 +24,8 @@ class ActivationLayer(Module):
         self.__dict__.update(given.arguments)
 
     def forward(self, z):
-        return self.function(
-            z, **{name: getattr(self, name) for name in self.__signature__.parameters}
-        )
+        function = self.activation_function
+        return function(z, **{name: getattr(self, name) for name in function.option_names})
 
     def describe(self):
         options = self.__signature__.parameters.values()
@@ -45,7 +44,7 @@ class PReLU(Module):
     """
 
     keeps_features = True
-    function = ops.parametric_relu
+    activation_function = ops.parametric_relu
 
     def __init__(self, features: int = 1):
         self.slope = Parameter(constant((features,), 0.25))
@@ -64,7 +63,7 @@ def _layer_of(title: str, function) -> type:
         "__doc__": function.__doc__,
         "__module__": __name__,
         "__signature__": inspect.Signature(options),
-        "function": function,
+        "activation_function": function,
     }
     return type(title, (ActivationLayer,), members)
 
@@ -75,7 +74,7 @@ for _title, _function in ops.ACTIVATION_FUNCTIONS.items():
         LAYERS[_title] = globals()[_title] = _layer_of(_title, _function)
 
 # by the names that the command line and config files use: those of the functions
-ACTIVATIONS = {layer.function.name: layer for layer in LAYERS.values()}
+ACTIVATIONS = {layer.activation_function.name: layer for layer in LAYERS.values()}
 ACTIVATIONS |= {"prelu": ACTIVATIONS.pop("parametric_relu"), "swish": ACTIVATIONS["silu"]}
 Swish = ACTIVATIONS["silu"]
 

@@ -11,7 +11,7 @@ import numpy as np
 
 from cutaway.errors import TrainingError
 from cutaway.nn.plan import Plan, plan_for
-from cutaway.nn.state import signature, unwrap, values_of, watching, wrap
+from cutaway.nn.state import assign, signature, unwrap, values_of, watching, wrap
 from cutaway.nn.unowned import unowned
 from cutaway.ops.precision import current_precision
 from cutaway.runtime import cache_programs_by_default
@@ -80,9 +80,7 @@ class Compiled:
             if not is_exhaustion(error):
                 raise
             raise self._exhausted(error, variables) from error
-        for variable, (data, grad) in zip(variables, state, strict=True):
-            variable.data = variable.data if data is None else data
-            variable.grad = grad
+        assign(variables, state)
         return wrap(out)
 
     def _run_program(self, program, state, values):
@@ -91,13 +89,12 @@ class Compiled:
         JAX returns before a program ends, and its errors come later. Whether there is memory
         enough is decided by the shapes: so it is known before the old values are replaced.
         """
-        shapes = (id(program), *map(np.shape, jax.tree.leaves(values)))
-        if shapes in self._finished:
-            return program(state, values)
         found = program(state, values)
-        if not any(isinstance(leaf, jax.core.Tracer) for leaf in jax.tree.leaves(found)):
-            jax.block_until_ready(found)
-        self._finished.add(shapes)
+        shapes = (id(program), _shapes(values))
+        if shapes not in self._finished:
+            if not any(isinstance(leaf, jax.core.Tracer) for leaf in jax.tree.leaves(found)):
+                jax.block_until_ready(found)
+            self._finished.add(shapes)
         return found
 
     def _exhausted(self, error, variables):
@@ -136,6 +133,14 @@ class Compiled:
             self.plans.append(plan)
             self._programs[key] = program
         return program, variables
+
+
+def _shapes(values) -> tuple:
+    """The shapes of all arrays in `values`; of plain arrays without a walk: it is at every call."""
+    try:
+        return tuple([value.shape for value in values])
+    except AttributeError:
+        return tuple(map(np.shape, jax.tree.leaves(values)))
 
 
 def jit(step, *owners, donate: bool = True, compiler_options: dict | None = None) -> Compiled:
@@ -182,7 +187,7 @@ def in_turn(step, items, *owners):
     variables, _ = signature(owners)
     pure = _lift(step, variables)
     items = unwrap(items)
-    state = values_of(variables)
+    state = [(v.data, v.grad) for v in variables]  # read so that an outer step may refuse
     _, after = jax.eval_shape(pure, state, (jax.tree.map(lambda x: x[0], items),))
     zeros = [g and jnp.zeros(g.shape, g.dtype) for _, g in after]
     state = [
@@ -206,16 +211,12 @@ def _lift(step, variables):
     def pure(state, args):
         before = values_of(variables)
         try:
+            assign(variables, state)
             with watching(expect_owned):
-                for variable, (data, grad) in zip(variables, state, strict=True):
-                    variable.data = data
-                    variable.grad = grad
                 out = unwrap(step(*wrap(args)))
                 return out, values_of(variables)
         finally:  # tracers must not stay behind, nor half a step after an exception
-            for variable, (data, grad) in zip(variables, before, strict=True):
-                variable.data = data
-                variable.grad = grad
+            assign(variables, before)
 
     return pure
 

@@ -23,7 +23,7 @@ class Module(Stateful):
 
     training: bool
     keeps_features = False  # whether the last axis has the same size in input and output
-    function: Operation | None = None  # of an activation: what it computes
+    activation_function: Operation | None = None  # what it computes, if it is an activation
     stays_in_eval = False  # whether `train()` leaves it in evaluation mode, as a frozen one
 
     def __new__(cls, *args, **options):

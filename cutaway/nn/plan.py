@@ -2,7 +2,7 @@
 
 Convolutions on CPU: XLA has two ways to compute them, and the option below gives all of them, with
 the sums around them, to the library (YNNPACK) that is quicker: a ResNet-18 step takes 0.75 of the
-time, a U-Net step 0.9 (benchmarks/RESULTS.md). Products alone are as quick or quicker without.
+time, a U-Net step 0.9 (benchmarks/RESULTS.md). Products alone are as quick or quicker without it.
 
 Matrix products on a GPU: by default XLA writes kernels of its own for each shape, compiles dozens
 of them and times them all: on an H100 the first epoch of an MLP came after 26 s, the first step of

@@ -49,7 +49,7 @@ def watching(accessed):
         return
 
     def once(variable):
-        _watching.accessed = None
+        _watching.accessed = None  # and stays so if it raises
         accessed(variable)
         _watching.accessed = once
 
@@ -64,6 +64,15 @@ def values_of(variables) -> list:
     """[(data, grad)] of each, without a word to whoever watches."""
     read = _slot.__get__
     return [(read(v), v.grad) for v in variables]
+
+
+def assign(variables, values) -> None:
+    """Give each its (data, grad), without a word to whoever watches; data None: it stays."""
+    write = _slot.__set__
+    for variable, (data, grad) in zip(variables, values, strict=True):
+        if data is not None:
+            write(variable, data)
+        variable.grad = grad
 
 
 class Parameter(Variable):

@@ -29,20 +29,18 @@ def unowned(step, variable) -> OptionError:
 def _holders(step, variable):
     """(name of an object that the step sees, path of the variable in it)."""
     for name, value in _seen_by(step):
-        if not isinstance(value, Stateful | list | tuple | dict):
-            continue
-        for path, found in named_variables(value).items():
-            if found is variable:
-                yield name, f"{name}.{path}"
         if value is variable:
             yield name, name
+        elif isinstance(value, Stateful | list | tuple | dict):
+            for path, found in named_variables(value).items():
+                if found is variable:
+                    yield name, f"{name}.{path}"
 
 
 def _seen_by(step):
     function = inspect.unwrap(getattr(step, "__func__", step))
     own = getattr(step, "__self__", None)
-    if own is not None:
-        yield from vars(own).items() if hasattr(own, "__dict__") else ()
+    yield from getattr(own, "__dict__", {}).items()
     if inspect.isfunction(function):
         found = inspect.getclosurevars(function)
         yield from found.nonlocals.items()

@@ -72,9 +72,7 @@ def tanh_backward(grad, out, z):
 tanh.onnx("Tanh")
 
 
-@operation(
-    activation=Activation("ReLU", range=(0, math.inf), turns_off=True, rectifies=True),
-)
+@operation(activation=Activation("ReLU", range=(0, math.inf), turns_off=True, rectifies=True))
 def relu(z):
     """Rectified linear unit: max(z, 0). Nair & Hinton 2010; derivative 0 at z = 0."""
     return jnp.maximum(z, 0)
@@ -89,9 +87,7 @@ def relu_backward(grad, out, z):
 relu.onnx("Relu")
 
 
-@operation(
-    activation=Activation("ReLU6", range=(0, 6), turns_off=True, rectifies=True),
-)
+@operation(activation=Activation("ReLU6", range=(0, 6), turns_off=True, rectifies=True))
 def relu6(z):
     """min(max(z, 0), 6): a ReLU that few bits can hold. Krizhevsky 2010, "Convolutional deep
     belief networks on CIFAR-10"; derivative 0 at both ends."""
@@ -209,13 +205,7 @@ softplus.onnx("Softplus")
 
 
 @operation(
-    activation=Activation(
-        "SiLU",
-        range=(-0.27846, math.inf),
-        largest_slope=1.09984,
-        rectifies=True,
-        initializer="he_normal",
-    ),
+    activation=Activation("SiLU", range=(-0.27846, math.inf), largest_slope=1.09984, rectifies=True)
 )
 def silu(z):
     """Swish: z σ(z). Elfwing et al. 2018; Ramachandran et al. 2017, arXiv:1710.05941."""
@@ -241,13 +231,7 @@ _SQRT_2_OVER_PI = (2 / jnp.pi) ** 0.5
 
 
 @operation(
-    activation=Activation(
-        "GELU",
-        range=(-0.16997, math.inf),
-        largest_slope=1.12891,
-        rectifies=True,
-        initializer="he_normal",
-    ),
+    activation=Activation("GELU", range=(-0.16997, math.inf), largest_slope=1.12891, rectifies=True)
 )
 def gelu(z):
     """z Φ(z) with the normal distribution function Φ. Hendrycks & Gimpel 2016, arXiv:1606.08415."""
@@ -269,13 +253,7 @@ def _normal_cdf(z):
 
 
 @operation(
-    activation=Activation(
-        "GELU",
-        range=(-0.17004, math.inf),
-        largest_slope=1.12895,
-        rectifies=True,
-        initializer="he_normal",
-    ),
+    activation=Activation("GELU", range=(-0.17004, math.inf), largest_slope=1.12895, rectifies=True)
 )
 def gelu_tanh(z):
     """GELU with Φ(z) ≈ (1 + tanh(√(2/π) (z + 0.044715 z³))) / 2; quicker. Same paper."""

@@ -42,7 +42,7 @@ def attention(q, k, v, *, num_heads=1, mask=None, causal=False, dropout=0.0, key
             divided by 1 - dropout.
     """
     _expect_fit(q, k, v, num_heads, causal, where="attention")
-    if fused_attention.serves(q, k, v, num_heads, mask, dropout):
+    if fused_attention.serves(q, k, v, num_heads, dropout):
         scores_shape = (*q.shape[:-2], num_heads, q.shape[-2], k.shape[-2])
         allowed = _allowed(mask, False, scores_shape, where="attention")
         return fused_attention.attend(q, k, v, num_heads, allowed, causal)

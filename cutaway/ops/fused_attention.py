@@ -1,8 +1,8 @@
 """Attention in one kernel, where the card's vendor has one: cuDNN's, through JAX, in bfloat16.
 
-The kernel goes through the keys block by block and never writes the weights down, so its memory
-grows with the number of tokens and not with its square. Its derivative is as much the vendor's as
-itself, so here alone in `ops/` the pull-back is JAX's and not a rule of ours.
+The kernel goes through the keys block by block and never writes the weights down: without a mask
+its memory grows with the number of tokens and not with its square. Its derivative is as much the
+vendor's as itself, so here alone in `ops/` the pull-back is JAX's and not a rule of ours.
 
 References:
     Dao et al. 2022, "FlashAttention", arXiv:2205.14135.
@@ -17,17 +17,17 @@ from cutaway.ops.precision import current_precision
 from cutaway.runtime import on_gpu
 
 MOST_FEATURES = 128  # of a head, for the way back
-SHARED_WITH_EIGHT = 8  # the kernel reads features of a head by eights
+FEATURES_BY = 8  # their number is a multiple of this
 
 
-def serves(q, k, v, num_heads: int, mask, dropout: float) -> bool:
+def serves(q, k, v, num_heads: int, dropout: float) -> bool:
     """Whether the kernel computes this attention: on a GPU that has it, in bfloat16."""
     if not on_gpu() or current_precision() != "bfloat16" or dropout:
         return False
     if any(x.dtype != jnp.float32 or x.ndim != 3 or 0 in x.shape for x in (q, k, v)):
         return False
     size, value_size = q.shape[-1] // num_heads, v.shape[-1] // num_heads
-    if size != value_size or size > MOST_FEATURES or size % SHARED_WITH_EIGHT:
+    if size != value_size or size > MOST_FEATURES or size % FEATURES_BY:
         return False
     if q.shape[1] % 2 or k.shape[1] % 2:  # on the way back, JAX always has a bias
         return False
@@ -41,9 +41,9 @@ def attend(q, k, v, num_heads: int, allowed, causal: bool):
         q, k, v: (batch, tokens, features)
         allowed: booleans that broadcast to (batch, heads, queries, keys), or None
     """
-    if allowed is not None:
-        shape = (q.shape[0], num_heads, q.shape[1], k.shape[1])
-        allowed = jnp.broadcast_to(allowed, shape)
+    if allowed is not None:  # one for all heads or examples stays one
+        leading = (1, 1, *allowed.shape[:-2])[-2:]
+        allowed = jnp.broadcast_to(allowed, (*leading, q.shape[1], k.shape[1]))
 
     def attention(q, k, v):
         heads = (_by_heads(x, num_heads).astype(jnp.bfloat16) for x in (q, k, v))

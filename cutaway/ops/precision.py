@@ -36,10 +36,11 @@ def precision(name: str):
     """Context in which products of float32 arrays are computed in `name`.
 
     The backward pass belongs inside too: its products are computed as the context says at that
-    time. float64 arrays are left alone. On a CPU so are recurrent, depthwise and one-channel
-    layers, whose products are too small to gain. On a GPU sums of bfloat16 products, added up in
-    float32, are rounded to bfloat16 once more where they leave, as PyTorch's autocast does: half
-    as many bytes to write and to read. A compiled step compiles anew for another precision.
+    time. float64 arrays and depthwise layers are left alone; on a CPU also recurrent and
+    one-channel layers, whose products are too small to gain. On a GPU sums of bfloat16 products,
+    added up in float32, are rounded to bfloat16 once more where they leave, as PyTorch's autocast
+    does: half as many bytes to write and to read. A compiled step compiles anew for another
+    precision.
 
     Args:
         name: "float32", "tensorfloat32" or "bfloat16".

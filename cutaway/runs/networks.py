@@ -75,14 +75,16 @@ def _output_activation(task: str, loss: str) -> str | None:
     return "sigmoid" if task == "binary" else "softmax"
 
 
+NARROWER = "narrower layers: the weights of one grow with its width times that of the next"
+
+
 def build_network(spec: dict):
     """The network that `spec` describes, with new random weights.
 
     Raises:
         OutOfMemoryError: it does not fit.
     """
-    narrower = "narrower layers: the weights of one grow with its width times that of the next"
-    with explaining_placing("the network", narrower):
+    with explaining_placing("the network", NARROWER):
         return BUILDERS[spec["model"]](spec)
 
 

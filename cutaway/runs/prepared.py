@@ -10,9 +10,10 @@ from cutaway.errors import CutawayError, OutOfMemoryError, TrainingError
 from cutaway.losses import LOSSES, expects
 from cutaway.nn import seed
 from cutaway.runs.folder import RunFolder
-from cutaway.runs.networks import build_network
+from cutaway.runs.networks import NARROWER, build_network
 from cutaway.runs.report import ReportData, render
 from cutaway.runs.run import Run, trainer_for
+from cutaway.runtime.exhaustion import explaining_placing
 from cutaway.train import Checkpoints, EarlyStopping, Probes, Trainer, write_atomically
 from cutaway.train.probes import MOST_ROWS
 
@@ -118,11 +119,12 @@ class Prepared:
                 folder is kept if an epoch was completed.
         """
         began = time.perf_counter()
+        with explaining_placing("the optimizer's state", NARROWER):
+            trainer = self.make_trainer()  # before there is a folder that it could leave behind
         folder = RunFolder.begin(
             out, name=Path(self.source).stem, config=self._config(), resume=resume
         )
         folder.write_json(folder.preprocessing, self.preprocessing.to_json())
-        trainer = self.make_trainer()
         monitor = self.options.KEPT_BY
         stopping = EarlyStopping(
             self.options.patience, monitor=monitor, higher_is_better=monitor != "val_loss"

@@ -4,11 +4,7 @@ import dataclasses
 import math
 
 from cutaway.errors import OptionError, expect_range
-from cutaway.optim import (
-    OPTIMIZERS,
-    Cosine,
-    Warmup,
-)
+from cutaway.optim import OPTIMIZERS, Cosine, Warmup
 from cutaway.runs.options import TrainingOptions
 
 WARM = 0.1  # share of the steps of fine-tuning in which the rate rises

@@ -59,27 +59,30 @@ def use_device(kind: str) -> Device:
     expect_choice(kind, DEVICES, what="device")
     if kind == "cpu":  # if nothing has run yet, a card is not even opened
         jax.config.update("jax_platforms", "cpu")
-    try:
-        found = jax.devices(kind)[0]
-    except RuntimeError as error:
-        raise _missing(kind) from error
-    jax.config.update("jax_default_device", found)
+    jax.config.update("jax_default_device", _first(kind))
     return device()
 
 
-def _missing(kind: str) -> OptionError:
+def _first(kind: str | None):
+    """JAX's first device of a kind, or of the kind that it takes by itself."""
+    try:
+        return jax.devices(kind)[0]
+    except (RuntimeError, AssertionError) as error:  # the latter where JAX_PLATFORMS names one
+        raise _missing(kind) from error
+
+
+def _missing(kind: str | None) -> OptionError:
     """The error for a kind of device that JAX does not have."""
     allowed = jax.config.jax_platforms
-    if allowed:
+    if allowed and not {"gpu", "cuda"} & set(allowed.split(",")):
         return OptionError(
             f"device {kind!r}: this process may use {allowed} only, by JAX_PLATFORMS or "
             "an earlier use_device",
             expected="a process that may use every device",
             fix=f'unset JAX_PLATFORMS, and call use_device("{kind}") before anything else',
         )
-    present = sorted({d.platform for d in jax.devices()})
     return OptionError(
-        f"device {kind!r}: JAX finds none on this machine, only {', '.join(present)}",
+        "device 'gpu': JAX finds none on this machine",
         expected="an NVIDIA GPU, its driver, and JAX's CUDA plugin",
         fix='pip install "cutaway[cuda]"; nvidia-smi shows whether the driver sees the GPU',
     )
@@ -132,14 +135,12 @@ def free_host_bytes() -> int | None:
 
 def _current():
     chosen = jax.config.jax_default_device
-    if chosen is None:
-        return jax.devices()[0]
-    return jax.devices(chosen)[0] if isinstance(chosen, str) else chosen
+    return _first(chosen) if chosen is None or isinstance(chosen, str) else chosen
 
 
 def _platform() -> str:
     if jax.config.jax_default_device is None:
-        return jax.default_backend()
+        return jax.default_backend()  # the quickest: it is asked for at every product
     return _current().platform
 
 

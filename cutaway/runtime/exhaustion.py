@@ -9,6 +9,7 @@ import jax
 from cutaway.errors import OutOfMemoryError
 from cutaway.runtime.device import device, free_bytes, free_host_bytes, on_gpu
 
+USABLE = 0.8  # of what is free: the rest is for other arrays and for gaps between them
 UNITS = {"": 1, "B": 1, "K": 2**10, "M": 2**20, "G": 2**30, "T": 2**40, "P": 2**50}
 ASKED = re.compile(
     r"(?:allocate|allocating)\s+(?:request for\s+)?(\d+(?:\.\d+)?)\.?\s*([KMGTP])?(?:iB|B)?",
@@ -117,10 +118,10 @@ def _measured(error) -> tuple:
 
 
 def _share(asked: int | None, free: int | None) -> float | None:
-    """Which fraction of what was asked for is free, at most a half; None: not known."""
+    """Which fraction of what was asked for may be asked for, at most a half; None: not known."""
     if not asked or free is None:
         return None
-    return min(0.5, free / asked)
+    return min(0.5, USABLE * free / asked)
 
 
 def _batch_advice(batch_size, accumulate, share) -> list:

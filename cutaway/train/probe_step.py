@@ -223,7 +223,7 @@ def _activations(records, net) -> list:
         activation = function.traits.activation
         if activation is None or function is ops.linear:
             continue
-        is_layer = module is not None and module.function is function
+        is_layer = module is not None and module.activation_function is function
         if not (is_layer or function.traits.is_function):  # a softmax within a layer or a loss
             continue
         path = record.module if is_layer else f"{record.module}:{function.name}".lstrip(":")

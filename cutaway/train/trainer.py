@@ -368,9 +368,9 @@ class Trainer:
             "batch_size": self._batch_size,
             "precision": self.precision or current_precision(),
         }
-        notes = {"precision": "float32", **notes}  # older checkpoints do not say
         for name, now in asked.items():
-            if now is not None and now != notes[name]:
+            # older checkpoints do not say in which precision they were made
+            if now is not None and now != notes.get(name, now):
                 raise RunError(
                     f"the training was begun with {name}={notes[name]}, not {now}",
                     fix=f"resume with {name}={notes[name]}",

@@ -1,14 +1,17 @@
 """The prepared run on a GPU, tried out on tiny sizes: every part comes to its end."""
 
+import argparse
 import json
 import os
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
 
 from benchmarks.device import card, report
+from benchmarks.device import run as device_run
 from benchmarks.device.networks import cases
 from tests.oracles import oracle
 
@@ -39,8 +42,10 @@ def test_a_tiny_run_brings_every_part_to_its_end(tmp_path):
         # both sides are the same network, but for PyTorch's second bias of each gate
         spare = 2 * 4 * 8 if n["network"].startswith("LSTM") else 0
         assert n["torch_parameters"] == n["cutaway_parameters"] + spare
-    for n in parts["why"]["networks"]:
-        assert n["torch_kernels"][0]["name"] == "all kernels"
+    why = parts["why"]["networks"]
+    assert [n["network"] for n in why if n.get("torch_kernels")] == parts["why"]["worst"]
+    assert all(n["torch_kernels"][0]["name"] == "all kernels" for n in why if "torch_kernels" in n)
+    assert [n["torch_compile"]["compiled_ms"] > 0 for n in why if "torch_compile" in n] == [True]
     for trained in parts["whole"].values():
         assert trained["code"] == 0 and trained["device"] and trained["result"], trained
     assert len(list((tmp_path / "hlo").iterdir())) == sum("hlo" in n for n in networks) >= 7
@@ -77,3 +82,26 @@ def test_what_failed_and_what_was_skipped_stands_in_the_report():
                  "ValueError: no", "skipped", "not run: 2 s were left", "ended with -11",
                  "failed: KeyError", "the time was over before their end"):  # fmt: skip
         assert told in text, told
+
+
+def test_the_tests_that_run_on_a_card_are_there():
+    assert [t for t in (*device_run.TESTS, *device_run.TINY_TESTS) if not (ROOT / t).exists()] == []
+
+
+def test_one_network_that_hangs_costs_no_other(tmp_path, monkeypatch):
+    given = argparse.Namespace(out=tmp_path, minutes=1.0, tiny=True, parts=["fast"])
+    run, began = device_run.Run(given), []
+
+    def start(name, until, *arguments, **environment):
+        began.append((tmp_path / "fast.now").exists())
+        if len(began) > 1:
+            return subprocess.Popen([sys.executable, "-c", ""])
+        # hangs in its first network, which began long ago
+        (tmp_path / "fast.now").write_text(json.dumps({"began": time.time() - 60, "seconds": 1}))
+        return subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"])
+
+    monkeypatch.setattr(run, "start", start)
+    found = device_run.fast(run, time.time() + 30)["networks"]
+    first = cases(tiny=True)[0].name
+    assert found == [{"network": first, "error": "stopped: it was stuck"}]
+    assert began == [False, False]  # no mark of the first is left for the second to be killed by

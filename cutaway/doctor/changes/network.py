@@ -124,7 +124,7 @@ class Reinitialise(Change):
 
 def _fitting(trainer, x) -> str:
     hidden, _ = surgery.hidden_and_output(trainer, x)
-    asked = {module.function.traits.activation.fitting_initializer for module in hidden}
+    asked = {module.activation_function.traits.activation.fitting_initializer for module in hidden}
     known = [name for name in ("lecun_normal", "he_normal") if name in asked]
     return known[0] if known else "glorot_uniform"
 
