@@ -19,10 +19,10 @@ import numpy as np
 from PIL import Image, ImageOps
 
 from cutaway.data import (
-    ColourJitter,
+    ColorJitter,
     Compose,
     ImageStream,
-    Normalise,
+    Normalize,
     RandAugment,
     RandomCrop,
     RandomFlip,
@@ -34,9 +34,9 @@ MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 STEPS = {
     "flip": RandomFlip(),
     "crop": RandomCrop(16),
-    "colour": ColourJitter(),
+    "color": ColorJitter(),
     "randaugment": RandAugment(),
-    "normalise": Normalise(MEAN, STD),
+    "normalize": Normalize(MEAN, STD),
 }
 
 
@@ -67,7 +67,7 @@ def stream_rate(folder, size, transform, threads) -> float:
 
 
 def plain_rate(folder, size, threads) -> float:
-    """Pillow at full size, then flip and normalise one image at a time."""
+    """Pillow at full size, then flip and normalize one image at a time."""
     rng = np.random.default_rng(0)
     mean, std = np.float32(MEAN), np.float32(STD)
 
@@ -105,7 +105,7 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--images", type=int, default=500)
     parser.add_argument("--size", type=int, default=160)
-    parser.add_argument("--transforms", default="flip,crop,normalise")
+    parser.add_argument("--transforms", default="flip,crop,normalize")
     options = parser.parse_args()
     size = (options.size, options.size)
     names = options.transforms.split(",")
@@ -123,7 +123,7 @@ def main() -> None:
             rates["cutaway"].append(stream_rate(folder, size, transform, options.threads))
             rates["plain Pillow"].append(plain_rate(folder, size, options.threads))
         for name, found in rates.items():
-            what = ", ".join(names) if name == "cutaway" else "flip, normalise"
+            what = ", ".join(names) if name == "cutaway" else "flip, normalize"
             print(
                 f"{name}: {statistics.median(found):,.0f} images/s "
                 f"({min(found):,.0f} to {max(found):,.0f}); {what}"

@@ -62,7 +62,7 @@ _HOMES = {
         "SinusoidalPositions",
         "SpatialDropout",
         "SqueezeExcite",
-        "Standardise",
+        "Standardize",
         "StochasticDepth",
         "TransformerEncoder",
         "TransformerEncoderLayer",

@@ -68,7 +68,7 @@ def main(path, steps: int = 6000, *, size=BERT_MINI, lr: float = 1e-3, held_out:
     print(f"BERT {size.num_layers} x {size.features}: {net.summary().total:,} parameters, "
           f"{steps} steps of {BATCH} windows of {LENGTH} letters")  # fmt: skip
 
-    # what is asked: never a window's first letter, whose left neighbour the network cannot see
+    # what is asked: never a window's first letter, whose left neighbor the network cannot see
     rng = np.random.default_rng(1)
     starts = rng.integers(0, len(rest) - LENGTH, held_out)
     windows = rest[starts[:, None] + np.arange(LENGTH)]

@@ -18,7 +18,7 @@ import cutaway as ct
 from cutaway.data import (
     ArrayStream,
     Compose,
-    Normalise,
+    Normalize,
     RandomCrop,
     RandomFlip,
     find_images,
@@ -46,7 +46,7 @@ def main(folder, *, epochs=30, seed=0, networks=NETWORKS):
     """{name: {"accuracy", "parameters", "seconds"}}, accuracy on the test images."""
     folders = find_images(folder)
     train, test = (load_images(folders[split], channels=3) for split in ("train", "test"))
-    scale = Normalise.fit(train.x)
+    scale = Normalize.fit(train.x)
     augment = Compose(RandomFlip(), RandomCrop(4), scale)
     steps = -(-len(train.x) // BATCH) * epochs
     found = {}

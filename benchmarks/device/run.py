@@ -31,7 +31,7 @@ NEEDED = (
 PARTS = {"right": 0.26, "fast": 0.48, "why": 0.16, "whole": 0.10}
 TESTS = (
     "tests/ops/test_gradients.py", "tests/ops/test_activations.py",
-    "tests/ops/test_normalisation.py", "tests/ops/test_attention.py",
+    "tests/ops/test_normalization.py", "tests/ops/test_attention.py",
     "tests/ops/test_recurrence.py", "tests/ops/test_precision.py", "tests/nn/test_layers.py",
     "tests/nn/test_jit.py", "tests/nn/test_attention.py", "tests/losses/test_losses.py",
     "tests/optim/test_optimizers.py", "tests/train/test_resume.py", "tests/train/test_precision.py",

@@ -1,8 +1,8 @@
 """The suite's data sets: small, real where they can be, each as four arrays.
 
 Real sets lie in shared/data beside the repository or come with scikit-learn. A set is the same at
-every call; tables are standardised by their training rows, classes are whole numbers, and targets
-of regressions are standardised and have one column.
+every call; tables are standardized by their training rows, classes are whole numbers, and targets
+of regressions are standardized and have one column.
 """
 
 import csv
@@ -203,7 +203,7 @@ def wider_columns():
 
 
 def _wide(columns):
-    """Standardised, with one number in a hundred at ±6."""
+    """Standardized, with one number in a hundred at ±6."""
     rng = np.random.default_rng(0)
     x = rng.normal(size=(1200, columns))
     far = rng.random(x.shape) < 0.01
@@ -222,7 +222,7 @@ def same_sign_of_fewer():
 
 
 def _same_sign(rows, columns):
-    """Whether the first two of some signs are the same: the other columns invite memorising."""
+    """Whether the first two of some signs are the same: the other columns invite memorizing."""
     x = np.random.default_rng(0).choice([-1.0, 1.0], (rows + 400, columns))
     share = 400 / (rows + 400)
     return _split(x, x[:, 0] * x[:, 1] > 0, "binary", 1, scale=False, share=share)
@@ -314,10 +314,10 @@ def three_bells():
     return _bells([-4, 0, 4])
 
 
-def _bells(centres):
+def _bells(centers):
     rng = np.random.default_rng(0)
     x = rng.uniform(-7, 7, (600, 1))
-    y = np.exp(-0.5 * (x - np.array(centres)) ** 2).sum(axis=1)
+    y = np.exp(-0.5 * (x - np.array(centers)) ** 2).sum(axis=1)
     return _split(x, y + 0.02 * rng.normal(size=600), "regression", 1, scale=False)
 
 

@@ -20,7 +20,7 @@ from cutaway.runtime import device
 
 MOST_CLASSES = 20
 LOOKED_AT = 1000  # rows that the doctor has a glance at
-NEW = {"table": ("NEW.csv", "MORE.csv"), "labelled series": ("NEW.tsv", "MORE.tsv")}
+NEW = {"table": ("NEW.csv", "MORE.csv"), "labeled series": ("NEW.tsv", "MORE.tsv")}
 
 
 def train_command(data, target, kind, given, *, out, resume, before, as_json) -> None:

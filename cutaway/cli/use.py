@@ -64,9 +64,7 @@ def summary_command(what, sizes, *, as_json) -> None:
             )
         run = Run.open(what)
         net = run.net
-        # runs of older versions do not say
-        names = ("device", "precision")
-        trained = {name: run.metrics[name] for name in names if name in run.metrics}
+        trained = {name: run.metrics[name] for name in ("device", "precision")}
     found = net.summary()
     if as_json:
         print_json({**found.to_dict(), **trained})

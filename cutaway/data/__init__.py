@@ -9,9 +9,9 @@ from cutaway.data.audio import (
     resample,
 )
 from cutaway.data.augmentation import (
-    ColourJitter,
+    ColorJitter,
     Compose,
-    Normalise,
+    Normalize,
     RandomCrop,
     RandomErasing,
     RandomFlip,
@@ -25,7 +25,7 @@ from cutaway.data.forecast import Forecasting, forecasting, seasonal_naive
 from cutaway.data.idx import find_idx, read_idx
 from cutaway.data.imagenet import imagenet_classes, imagenet_words
 from cutaway.data.images import Images, ImageStream, find_images, load_images, stream_images
-from cutaway.data.kinds import Recognised, recognise
+from cutaway.data.kinds import Recognized, recognize
 from cutaway.data.masking import mask_tokens
 from cutaway.data.mel import log_mel
 from cutaway.data.prefetch import ArrayStream, BlockStream
@@ -38,6 +38,6 @@ from cutaway.data.stream import ParquetBatches
 from cutaway.data.students import students_csv, students_path
 from cutaway.data.text import Texts, read_text, read_texts
 from cutaway.data.tokenizer import Tokenizer, Tokens
-from cutaway.data.ucr import LabelledSeries, read_ucr, read_ucr_pair
+from cutaway.data.ucr import LabeledSeries, read_ucr, read_ucr_pair
 from cutaway.data.wav import read_wav, write_wav
 from cutaway.data.wordpiece import Pieces, WordPiece, batches_by_length

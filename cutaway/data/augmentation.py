@@ -2,7 +2,7 @@
 
 Each is a plain object that is called as `step(batch, rng)`, with a batch (rows, height, width,
 channels) and a numpy Generator, and returns a new batch. uint8 stands for 0 to 255, floats for 0
-to 1; the type stays, except in Normalise, which comes last.
+to 1; the type stays, except in Normalize, which comes last.
 """
 
 import dataclasses
@@ -11,14 +11,14 @@ import numpy as np
 
 from cutaway.errors import OptionError, ShapeError, expect_range
 
-GREY = np.array([0.299, 0.587, 0.114], np.float32)  # luma, ITU-R BT.601, as in Pillow
+GRAY = np.array([0.299, 0.587, 0.114], np.float32)  # luma, ITU-R BT.601, as in Pillow
 
 
 class Compose:
     """Steps one after the other.
 
     Example:
-        >>> augment = Compose(RandomFlip(), RandomCrop(4), Normalise((0.5,), (0.5,)))
+        >>> augment = Compose(RandomFlip(), RandomCrop(4), Normalize((0.5,), (0.5,)))
         >>> augment(np.zeros((2, 8, 8, 1), np.uint8), np.random.default_rng(0)).dtype
         dtype('float32')
     """
@@ -121,14 +121,14 @@ class RandomResizedCrop:
 
 
 @dataclasses.dataclass(frozen=True)
-class ColourJitter:
+class ColorJitter:
     """Brightness, contrast and saturation change by factors from 1 - a to 1 + a, in that order.
 
-    With grey(x) the luma and m the mean of grey over the image:
+    With gray(x) the luma and m the mean of gray over the image:
 
-        x <- b x;    x <- c x + (1 - c) m;    x <- s x + (1 - s) grey(x)
+        x <- b x;    x <- c x + (1 - c) m;    x <- s x + (1 - s) gray(x)
 
-    Values are cut off at the end only. Grey images have no saturation.
+    Values are cut off at the end only. Gray images have no saturation.
     """
 
     brightness: float = 0.2
@@ -137,30 +137,30 @@ class ColourJitter:
 
     def __post_init__(self):
         for name in ("brightness", "contrast", "saturation"):
-            expect_range(getattr(self, name), what=f"ColourJitter: {name}", least=0, most=1)
+            expect_range(getattr(self, name), what=f"ColorJitter: {name}", least=0, most=1)
 
     def __call__(self, batch, rng):
-        expect_images(batch, "ColourJitter")
+        expect_images(batch, "ColorJitter")
         amounts = np.array([self.brightness, self.contrast, self.saturation], np.float32)
         factors = 1 + amounts * rng.uniform(-1, 1, (len(batch), 3)).astype(np.float32)
         return jittered(batch, factors)
 
 
 def jittered(batch, factors):
-    """ColourJitter with given factors (rows, 3): brightness, contrast, saturation."""
+    """ColorJitter with given factors (rows, 3): brightness, contrast, saturation."""
     channels = batch.shape[-1]
-    luma = GREY if channels == 3 else np.full(channels, 1 / channels, np.float32)
+    luma = GRAY if channels == 3 else np.full(channels, 1 / channels, np.float32)
     whole = batch.dtype == np.uint8
     out = np.empty_like(batch)
     for image, changed, (b, c, s) in zip(batch, out, factors, strict=True):
         x = image.astype(np.float32).reshape(-1, channels)
-        grey = x @ luma
-        mean = grey.mean()
+        gray = x @ luma
+        mean = gray.mean()
         if channels > 1:
-            # b c (s x + (1 - s) grey) + (1 - c) b m, as grey(m) = m
-            grey *= b * c * (1 - s)
+            # b c (s x + (1 - s) gray) + (1 - c) b m, as gray(m) = m
+            gray *= b * c * (1 - s)
             x *= b * c * s
-            x += np.repeat(grey, channels).reshape(-1, channels)
+            x += np.repeat(gray, channels).reshape(-1, channels)
         else:
             x *= b * c
         x += (1 - c) * b * mean + (0.5 if whole else 0)  # with half, to cut off is to round
@@ -208,11 +208,11 @@ class RandomErasing:
 
 
 @dataclasses.dataclass(frozen=True)
-class Normalise:
+class Normalize:
     """float32 (x - mean) / std for each channel; uint8 is divided by 255 first.
 
     Example:
-        >>> Normalise((0.5,), (0.25,))(np.full((1, 1, 1, 1), 255, np.uint8)).item()
+        >>> Normalize((0.5,), (0.25,))(np.full((1, 1, 1, 1), 255, np.uint8)).item()
         2.0
     """
 
@@ -222,14 +222,14 @@ class Normalise:
     def __post_init__(self):
         if len(self.mean) != len(self.std) or any(not s > 0 for s in self.std):
             raise OptionError(
-                f"Normalise: mean {self.mean}, std {self.std}",
+                f"Normalize: mean {self.mean}, std {self.std}",
                 expected="as many means as deviations, all deviations above 0",
             )
 
     @classmethod
-    def fit(cls, images) -> "Normalise":
+    def fit(cls, images) -> "Normalize":
         """The mean and standard deviation of each channel; a constant channel gets 1."""
-        expect_images(images, "Normalise.fit")
+        expect_images(images, "Normalize.fit")
         sums, squares, count = 0, 0, 0
         for start in range(0, len(images), 256):
             part = _unit(images[start : start + 256]).reshape(-1, images.shape[-1])
@@ -242,10 +242,10 @@ class Normalise:
         return cls(tuple(map(float, mean)), tuple(map(float, std)))
 
     def __call__(self, batch, rng=None):
-        expect_images(batch, "Normalise")
+        expect_images(batch, "Normalize")
         if batch.shape[-1] != len(self.mean):
             raise ShapeError(
-                f"Normalise: the batch has shape {batch.shape}, so {batch.shape[-1]} channels",
+                f"Normalize: the batch has shape {batch.shape}, so {batch.shape[-1]} channels",
                 expected=f"{len(self.mean)} channels (as many as means)",
             )
         scale = (255 if batch.dtype == np.uint8 else 1) * np.array(self.std)
@@ -292,7 +292,7 @@ def expect_images(batch, where, only_bytes=False):
         raise OptionError(
             f"{where}: the batch holds {batch.dtype}",
             expected="uint8" if only_bytes else "uint8 or floats",
-            fix="put this step before Normalise",
+            fix="put this step before Normalize",
         )
 
 

@@ -10,7 +10,7 @@ from cutaway.errors import DataError, expect_choice
 
 SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".gif", ".tif", ".tiff", ".webp", ".ppm", ".pgm")
 FITS = ("crop", "stretch")
-GREY_MODES = {"1", "L", "LA", "La", "I", "I;16", "I;16B", "I;16L", "I;16N"}
+GRAY_MODES = {"1", "L", "LA", "La", "I", "I;16", "I;16B", "I;16L", "I;16N"}
 ORIENTATION = 0x0112  # tag of EXIF
 # what Pillow raises on a file that is not whole or not an image
 BROKEN = (OSError, SyntaxError, ValueError, EOFError, IndexError, struct.error, zlib.error)
@@ -19,7 +19,7 @@ BROKEN = (OSError, SyntaxError, ValueError, EOFError, IndexError, struct.error, 
 def read_image(path, size=None, *, fit: str = "crop", channels: int = 3) -> np.ndarray:
     """The pixels of an image file.
 
-    16 bits become 8, palettes their colours, CMYK becomes RGB, and what is transparent is laid on
+    16 bits become 8, palettes their colors, CMYK becomes RGB, and what is transparent is laid on
     white. The image stands as its EXIF orientation says. A large JPEG is decoded at a half, a
     quarter or an eighth of its size where that is still enough. An animation gives its first
     picture.
@@ -29,7 +29,7 @@ def read_image(path, size=None, *, fit: str = "crop", channels: int = 3) -> np.n
         size: (height, width) of the result; by default as it is.
         fit: how another shape becomes that size: "crop" takes the largest part of that shape from
             the middle, "stretch" takes all.
-        channels: 3 for RGB, 1 for grey.
+        channels: 3 for RGB, 1 for gray.
 
     Shapes:
         result: (height, width, channels), uint8
@@ -57,7 +57,7 @@ def read_image(path, size=None, *, fit: str = "crop", channels: int = 3) -> np.n
 
 
 def image_header(path) -> tuple:
-    """(height, width), upright, and whether the image is grey; None if it cannot be read."""
+    """(height, width), upright, and whether the image is gray; None if it cannot be read."""
     from PIL import Image
 
     try:
@@ -65,7 +65,7 @@ def image_header(path) -> tuple:
             width, height = image.size
             if _orientation(image) >= 5:
                 width, height = height, width
-            return (height, width), image.mode in GREY_MODES
+            return (height, width), image.mode in GRAY_MODES
     except (*BROKEN, Image.DecompressionBombError):
         return None
 

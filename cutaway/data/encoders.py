@@ -81,7 +81,7 @@ class Number:
         return columns
 
     def done(self) -> str:
-        steps = ["logarithm" if self.log else "", "standardised"]
+        steps = ["logarithm" if self.log else "", "standardized"]
         if self.indicator:
             steps.append(f"missing: {self.median:g} and a column that says so")
         return ", ".join(s for s in steps if s)

@@ -6,7 +6,7 @@ from importlib import resources
 def imagenet_classes() -> list:
     """The classes of ILSVRC 2012 in the order of published weights, each by its first name.
 
-    Russakovsky et al. 2015, arXiv:1409.0575. The words are WordNet's; their source and licence are
+    Russakovsky et al. 2015, arXiv:1409.0575. The words are WordNet's; their source and license are
     in imagenet.txt.
 
     Example:

@@ -47,7 +47,7 @@ def load_images(
         folder: which, from find_images.
         size: (height, width) that they get; by default the one that they all have.
         fit: "crop" or "stretch", see read_image.
-        channels: 3 or 1; by default 1 if all images are grey.
+        channels: 3 or 1; by default 1 if all images are gray.
         skip_corrupt: whether to leave out images that cannot be read; otherwise they are errors.
         threads: how many decode; by default one for each core.
 
@@ -89,7 +89,7 @@ class ImageStream(BlockStream):
         folder: which, from find_images.
         size: (height, width) that they get.
         fit, channels, skip_corrupt: see load_images. What is skipped is missing in its block.
-        transform: augmentation, and normalisation last; the default leaves uint8.
+        transform: augmentation, and normalization last; the default leaves uint8.
         block_rows, threads, ahead: see BlockStream.
 
     Attributes:
@@ -155,7 +155,7 @@ def stream_images(
 
 
 def find_channels(folder: ClassFolder) -> int:
-    """1 if all images are grey, otherwise 3; files that cannot be read do not count."""
+    """1 if all images are gray, otherwise 3; files that cannot be read do not count."""
     for path in folder.paths:
         header = image_header(path)
         if header is not None and not header[1]:

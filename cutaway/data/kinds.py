@@ -11,7 +11,7 @@ from cutaway.data.idx import TYPES, find_idx
 from cutaway.data.read import SUFFIXES as TABLES
 from cutaway.data.read import read_table
 from cutaway.data.series import as_times, equal_steps, step_between
-from cutaway.data.text import free_text_columns, labelled_lines, read_text, words_each
+from cutaway.data.text import free_text_columns, labeled_lines, read_text, words_each
 from cutaway.data.ucr import SPLIT_NAMES, ucr_pair
 from cutaway.errors import DataError, did_you_mean
 
@@ -20,7 +20,7 @@ KINDS = (
     "text",
     "language",
     "series",
-    "labelled series",
+    "labeled series",
     "image folder",
     "audio folder",
     "idx",
@@ -32,11 +32,11 @@ MOST_OTHER_COLUMNS = 3  # beside a text in a table that is about that text
 
 
 @dataclasses.dataclass(frozen=True)
-class Recognised:
+class Recognized:
     """What a path holds.
 
     Attributes:
-        kind: one of KINDS. "series" is to be forecast, "labelled series" to be classified, "text"
+        kind: one of KINDS. "series" is to be forecast, "labeled series" to be classified, "text"
             has a class or a number for each text, "language" is a text to be continued.
         reason: why, in words.
     """
@@ -45,7 +45,7 @@ class Recognised:
     reason: str
 
 
-def recognise(path, *, target=None) -> Recognised:
+def recognize(path, *, target=None) -> Recognized:
     """What a path holds; a table unless it is clearly something else.
 
     Args:
@@ -68,14 +68,14 @@ def recognise(path, *, target=None) -> Recognised:
     return _file(path, target)
 
 
-def _folder(path) -> Recognised:
+def _folder(path) -> Recognized:
     if find_idx(path):
         names = ", ".join(
             f"{split}: {images.name}" for split, (images, _) in find_idx(path).items()
         )
-        return Recognised("idx", f"pairs of IDX files ({names})")
+        return Recognized("idx", f"pairs of IDX files ({names})")
     if ucr_pair(path):
-        return Recognised("labelled series", f"{ucr_pair(path)[0].name} and its test file")
+        return Recognized("labeled series", f"{ucr_pair(path)[0].name} and its test file")
     counts = {}
     for kind, suffixes in (("image folder", decode.SUFFIXES), ("audio folder", audio.SUFFIXES)):
         files = [p for p in path.rglob("*") if p.suffix.lower() in suffixes]
@@ -95,9 +95,9 @@ def _folder(path) -> Recognised:
         splits = [p.name for p in folders if p.name.lower() in SPLITS]
         shown = ", ".join(p.name for p in folders[:4]) + (" ..." if len(folders) > 4 else "")
         below = f"the splits {', '.join(splits)}" if splits else f"the folders {shown}"
-        return Recognised(kind, f"{files:,} {what} in {below}")
+        return Recognized(kind, f"{files:,} {what} in {below}")
     if files and kind == "audio folder" and _named_by_class(path):
-        return Recognised(kind, f"{files:,} {what} whose names begin with the class")
+        return Recognized(kind, f"{files:,} {what} whose names begin with the class")
     if files:
         raise DataError(
             f"{path} holds {files:,} {what} and no folders",
@@ -119,7 +119,7 @@ def _named_by_class(path) -> bool:
     return sum(counts.values()) == len(names) and len(counts) > 1 and min(counts.values()) > 1
 
 
-def _file(path, target) -> Recognised:
+def _file(path, target) -> Recognized:
     name = path.name.lower()
     for suffixes, what in ((decode.SUFFIXES, "image"), (audio.SUFFIXES, "recording")):
         if path.suffix.lower() in suffixes:
@@ -129,20 +129,20 @@ def _file(path, target) -> Recognised:
                 fix="name the folder",
             )
     if path.stem.endswith(SPLIT_NAMES) and ucr_pair(path) and target is None:
-        return Recognised("labelled series", "a file of the UCR archive: a label, then values")
+        return Recognized("labeled series", "a file of the UCR archive: a label, then values")
     if _begins_as_idx(path):
-        return Recognised("idx", "the file begins as IDX files do")
-    labelled = labelled_lines(path) if target is None else None
-    if labelled is not None:
-        label, text = labelled.columns
-        return Recognised("text", f"each line is a {label}, a tab and a {text}, in either order")
+        return Recognized("idx", "the file begins as IDX files do")
+    labeled = labeled_lines(path) if target is None else None
+    if labeled is not None:
+        label, text = labeled.columns
+        return Recognized("text", f"each line is a {label}, a tab and a {text}, in either order")
     if not name.endswith(TABLES) or (name.endswith(".txt") and not _has_columns(path)):
         read_text(path)
-        return Recognised("language", "lines of text without columns")
+        return Recognized("language", "lines of text without columns")
     return _table(read_table(path), target)
 
 
-def _table(frame, target) -> Recognised:
+def _table(frame, target) -> Recognized:
     columns = find_columns(frame)
     series = _as_series(frame, columns) if target is None else None
     if series is not None:
@@ -152,13 +152,13 @@ def _table(frame, target) -> Recognised:
     others = [c.name for c in columns if c.kind in used and c.name not in texts]
     shape = f"{frame.height:,} rows and {frame.width} columns"
     if not texts:
-        return Recognised("table", shape)
+        return Recognized("table", shape)
     words = words_each(frame[texts[0]].drop_nulls())
     if words >= LONG_TEXT_WORDS and len(others) <= MOST_OTHER_COLUMNS:
-        return Recognised(
+        return Recognized(
             "text", f"the column {texts[0]!r} holds free text, {words:.0f} words on average"
         )
-    return Recognised("table", f"{shape}, of which {texts[0]!r} is only one")
+    return Recognized("table", f"{shape}, of which {texts[0]!r} is only one")
 
 
 def _as_series(frame, columns):
@@ -171,7 +171,7 @@ def _as_series(frame, columns):
         return None
     step = step_between(times)
     each = f"every {step}" if step else "at equal steps"
-    return Recognised("series", f"{columns[0].name!r} is a date {each}, {numbers[0]!r} its number")
+    return Recognized("series", f"{columns[0].name!r} is a date {each}, {numbers[0]!r} its number")
 
 
 def _has_columns(path) -> bool:

@@ -10,7 +10,7 @@ import numpy as np
 
 from cutaway.errors import DataError, expect_range
 
-CHUNK_ROWS = 32  # rows that one thread makes at a time: enough to vectorise, few enough to share
+CHUNK_ROWS = 32  # rows that one thread makes at a time: enough to vectorize, few enough to share
 BLOCK_BYTES = 64 * 2**20
 
 

@@ -18,7 +18,7 @@ class TableArrays:
 
     Attributes:
         x: (rows, features) float32; columns as in `TablePreprocessing.features`.
-        y: class numbers (rows,) int32, or standardised values (rows,) float32; None without.
+        y: class numbers (rows,) int32, or standardized values (rows,) float32; None without.
         rows: (rows,) which rows of the table these are: those with a target.
         notes: what was noticed, in words.
     """
@@ -155,7 +155,7 @@ class TablePreprocessing:
             )
 
     def untransform_target(self, y) -> np.ndarray:
-        """Standardised values back in the target's own units, float64."""
+        """Standardized values back in the target's own units, float64."""
         return np.asarray(y, np.float64) * self.target.scale + self.target.mean
 
     def summary_rows(self) -> list:

@@ -16,9 +16,9 @@ class RandAugment:
 
     Args:
         operations: how many, N in the paper.
-        magnitude: how strong, from 0 (nothing, except in auto contrast and equalise, which have
+        magnitude: how strong, from 0 (nothing, except in auto contrast and equalize, which have
             no strength) to 30, M in the paper.
-        fill: grey level of what comes in from outside.
+        fill: gray level of what comes in from outside.
 
     References:
         Cubuk et al. 2020, "RandAugment: practical automated data augmentation with a reduced
@@ -58,7 +58,7 @@ def _auto_contrast(image, strength, sign, fill):
     return ImageOps.autocontrast(image)
 
 
-def _equalise(image, strength, sign, fill):
+def _equalize(image, strength, sign, fill):
     from PIL import ImageOps
 
     return ImageOps.equalize(image)
@@ -72,19 +72,19 @@ def _rotate(image, strength, sign, fill):
     )
 
 
-def _solarise(image, strength, sign, fill):
+def _solarize(image, strength, sign, fill):
     from PIL import ImageOps
 
     return ImageOps.solarize(image, 256 * (1 - strength))
 
 
-def _posterise(image, strength, sign, fill):
+def _posterize(image, strength, sign, fill):
     from PIL import ImageOps
 
     return ImageOps.posterize(image, 8 - round(4 * strength))
 
 
-def _colour(image, strength, sign, fill):
+def _color(image, strength, sign, fill):
     from PIL import ImageEnhance
 
     return ImageEnhance.Color(image).enhance(1 + sign * 0.9 * strength)
@@ -130,11 +130,11 @@ def _translate_y(image, strength, sign, fill):
 OPERATIONS = {
     "identity": _identity,
     "auto contrast": _auto_contrast,
-    "equalise": _equalise,
+    "equalize": _equalize,
     "rotate": _rotate,  # ±30 s degrees
-    "solarise": _solarise,  # values from 256 (1 - s) on are inverted
-    "posterise": _posterise,  # 8 - 4 s bits are kept
-    "colour": _colour,  # saturation 1 ± 0.9 s
+    "solarize": _solarize,  # values from 256 (1 - s) on are inverted
+    "posterize": _posterize,  # 8 - 4 s bits are kept
+    "color": _color,  # saturation 1 ± 0.9 s
     "contrast": _contrast,  # 1 ± 0.9 s
     "brightness": _brightness,  # 1 ± 0.9 s
     "sharpness": _sharpness,  # 1 ± 0.9 s

@@ -96,7 +96,7 @@ def as_times(column):
 
 
 def step_between(times):
-    """The name of the step that nearly all neighbouring times have, or None."""
+    """The name of the step that nearly all neighboring times have, or None."""
     import polars as pl
 
     if len(times) < 3:
@@ -118,7 +118,7 @@ def step_between(times):
 
 
 def equal_steps(times) -> bool:
-    """Whether nearly all neighbouring times are equally far apart, in order."""
+    """Whether nearly all neighboring times are equally far apart, in order."""
     import polars as pl
 
     if len(times) < 3:

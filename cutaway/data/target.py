@@ -111,7 +111,7 @@ class Target:
         return cls(series.name, task, classes, 0.0, 1.0, counts, notes)
 
     def encode(self, series) -> np.ndarray:
-        """Class numbers (rows,) int32, or standardised values (rows,) float32."""
+        """Class numbers (rows,) int32, or standardized values (rows,) float32."""
         if self.task == "regression":
             if not series.dtype.is_numeric():
                 raise DataError(

@@ -1,4 +1,4 @@
-"""Texts and what they are labelled with, from tables and from files of lines."""
+"""Texts and what they are labeled with, from tables and from files of lines."""
 
 import dataclasses
 from pathlib import Path
@@ -7,7 +7,7 @@ from cutaway.data.read import SUFFIXES, read_table
 from cutaway.errors import DataError, did_you_mean
 
 FREE_TEXT_WORDS = 4  # words that the texts of a free-text column have at least, on average
-MOST_LABELS = 50  # different labels in a file of labelled lines
+MOST_LABELS = 50  # different labels in a file of labeled lines
 
 
 @dataclasses.dataclass(frozen=True)
@@ -39,16 +39,16 @@ def read_texts(source, *, text=None, label=None) -> Texts:
         source: path of a table or of a text file, or a frame or dict of columns.
         text: column of the texts; by default the one of free text with the longest texts.
         label: column of the labels; rows without a label are left out. By default none, or that
-            of the labelled lines.
+            of the labeled lines.
 
     Raises:
         DataError: no such file or column, no column of free text, a column without texts.
     """
     if isinstance(source, str | Path):
         path = Path(source)
-        labelled = labelled_lines(path)
-        if labelled is not None:
-            return _chosen(labelled, text, label)
+        labeled = labeled_lines(path)
+        if labeled is not None:
+            return _chosen(labeled, text, label)
         if not path.name.lower().endswith(SUFFIXES) or path.name.lower().endswith(".txt"):
             return _lines(path, text or label)
     frame = read_table(source)
@@ -134,7 +134,7 @@ def _lines(path, name) -> Texts:
     return Texts(texts, None, None, None, [])
 
 
-def labelled_lines(path):
+def labeled_lines(path):
     """A frame with the columns label and text, or None if the file is not such lines."""
     import polars as pl
 

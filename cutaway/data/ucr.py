@@ -12,7 +12,7 @@ SPLIT_NAMES = ("_TRAIN", "_TEST")
 
 
 @dataclasses.dataclass(frozen=True)
-class LabelledSeries:
+class LabeledSeries:
     """Series and their classes.
 
     Attributes:
@@ -26,7 +26,7 @@ class LabelledSeries:
     classes: list
 
 
-def read_ucr(path, *, classes=None) -> LabelledSeries:
+def read_ucr(path, *, classes=None) -> LabeledSeries:
     """A file of the UCR archive: a label and values, between tabs, commas or blanks, in each line.
 
     Args:
@@ -70,7 +70,7 @@ def read_ucr(path, *, classes=None) -> LabelledSeries:
             expected="one of " + ", ".join(known),
         )
     y = np.array([known.index(label) for label in labels], np.int32)
-    return LabelledSeries(x[:, :, None].astype(np.float32), y, known)
+    return LabeledSeries(x[:, :, None].astype(np.float32), y, known)
 
 
 def read_ucr_pair(path):

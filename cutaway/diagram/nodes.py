@@ -204,7 +204,7 @@ def _names_width(column) -> float:
 
 
 def _places(column, x, height) -> dict:
-    """{row: (x, y, number of the node or None)}, centred."""
+    """{row: (x, y, number of the node or None)}, centered."""
     shown = column.shown()
     top = (height - 10 - ROW * (len(shown) - 1)) / 2
     return [(x, top + ROW * row, node) for row, node in enumerate(shown)]

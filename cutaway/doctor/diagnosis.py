@@ -38,7 +38,7 @@ EXPLAINS = {
     "learning_rate_too_high": (*FLOW, "oscillation", "nan_source", *STUCK),
     "exploding_gradient": ("oscillation", "nan_source", *STUCK),
     "adaptive_rate_decay": SLOW,
-    "over_regularised": ("vanishing_gradient", "learning_rate_too_high", *STUCK),
+    "over_regularized": ("vanishing_gradient", "learning_rate_too_high", *STUCK),
     "class_imbalance": STUCK,
     "saturated_units": ("vanishing_gradient", *SLOW),
     "dead_units": ("vanishing_gradient", *SLOW),

@@ -27,7 +27,7 @@ ROWS = 2000  # of which losses are measured, at most
 LEAST_STEPS = 60  # of a rerun of a program however long it takes
 BATCH_ROWS, BATCH_STEPS = 32, 200  # of the attempt to learn one batch by heart
 TRIED_STEPS = 500  # of a training with something changed, at most
-LEARNT = 0.05  # of the loss of chance, that a training takes away which learned something
+LEARNED = 0.05  # of the loss of chance, that a training takes away which learned something
 WORTH = 0.25  # of what the changed training takes away, the share that the program must leave
 
 
@@ -293,7 +293,7 @@ class Evidence:
         if not math.isfinite(without):
             return with_them < self.initial_loss or with_them < self.chance_loss
         top = max(without, self.chance_loss) if math.isfinite(self.chance_loss) else without
-        if with_them > (1 - LEARNT) * top:
+        if with_them > (1 - LEARNED) * top:
             return False  # of what is next to nothing, no share says anything
         gain = (without - with_them) / (top - with_them)
         ratio = with_them / without

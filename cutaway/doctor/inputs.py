@@ -7,7 +7,7 @@ import numpy as np
 
 from cutaway.doctor.outputs import forward
 from cutaway.nn import Dropout, Embedding, SpatialDropout, StochasticDepth
-from cutaway.nn.normalisation import BatchNorm
+from cutaway.nn.normalization import BatchNorm
 
 DROPPERS = (Dropout, SpatialDropout, StochasticDepth)  # noise that is there in training only
 
@@ -26,7 +26,7 @@ class Reaching:
 
     @property
     def size(self) -> np.ndarray:
-        """Root of the mean square of each feature: 1 for standardised ones."""
+        """Root of the mean square of each feature: 1 for standardized ones."""
         return np.sqrt((self.values.astype(np.float64) ** 2).mean(axis=0))
 
     @property

@@ -51,9 +51,9 @@ class Losses(Story):
     def plot(self, axes=None):
         axes = _axes(axes)
         told = self.to_dict()
-        for name, colour in (("training", BLUE), ("validation", ORANGE)):
+        for name, color in (("training", BLUE), ("validation", ORANGE)):
             if told[name]:
-                axes.plot(np.arange(1, len(told[name]) + 1), told[name], color=colour, label=name)
+                axes.plot(np.arange(1, len(told[name]) + 1), told[name], color=color, label=name)
         if math.isfinite(told["chance"]):
             axes.axhline(told["chance"], color="#8a94a3", ls=":", label="best constant answer")
         values = [v for n in ("training", "validation") for v in told[n] or ()]
@@ -107,9 +107,9 @@ class GradientByLayer(_ByLayer):
         axes = _axes(axes)
         ends = self.ends()
         layers = [end[1] for end in ends]
-        for k, (label, colour) in enumerate((("at the start", BLUE), ("at the end", ORANGE))):
+        for k, (label, color) in enumerate((("at the start", BLUE), ("at the end", ORANGE))):
             values = [_positive(e[2 + k]) for e in ends]
-            axes.plot(layers, values, "o-", color=colour, label=label)
+            axes.plot(layers, values, "o-", color=color, label=label)
         axes.set_yscale("log")
         axes.set_xlabel("layer l")
         axes.set_ylabel("∂L/∂z (rms)")

@@ -6,7 +6,7 @@ import time
 
 import numpy as np
 
-from cutaway.doctor.changes import ClassWeights, LearningRate, Reinitialise, ScaleInputs
+from cutaway.doctor.changes import ClassWeights, LearningRate, Reinitialize, ScaleInputs
 from cutaway.doctor.evidence import Evidence
 from cutaway.doctor.finding import Diagnosis, Finding, Measure, Prescription
 from cutaway.doctor.inputs import reaching
@@ -28,7 +28,7 @@ TABLE_SECONDS, OTHER_SECONDS = 2.0, 8.0  # that steps may take, beyond compiling
 ROWS = 256  # of which inputs are looked at
 LEAK_ROWS = 9
 # The loss of a new network over that of the best constant answer. Answers with a spread of 1 give
-# 1.5 for two classes and 2 for standardised targets; three times as much is a wrong scale.
+# 1.5 for two classes and 2 for standardized targets; three times as much is a wrong scale.
 INITIAL = 3.0
 # Of a batch that is trained on alone, the loss falls at least to this share, if the network has
 # more weights than the batch has targets.
@@ -251,7 +251,7 @@ def _initial_loss(seen, trial, notes):
         "The network begins worse than knowing nothing: its answers are large and sure, and the "
         "first steps are spent on taking them back.",
         [Prescription("draw smaller weights, at least of the last layer",
-                      (Reinitialise("glorot_uniform"),))],
+                      (Reinitialize("glorot_uniform"),))],
         0.5,
     )  # fmt: skip
 
@@ -291,7 +291,7 @@ def _ignored(trial):
         [Measure("largest ∂L/∂x over the first steps", 0.0)],
         "∂L/∂x is exactly 0: whatever the input is, the loss is the same. All ways from the input "
         "are cut, by dead units, by saturated ones, or by weights that are 0.",
-        [Prescription("draw the weights anew", (Reinitialise("glorot_uniform"),))],
+        [Prescription("draw the weights anew", (Reinitialize("glorot_uniform"),))],
         0.85,
     )
 

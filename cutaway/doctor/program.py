@@ -20,7 +20,7 @@ class Program:
         epochs, batch_size: as for Trainer.fit.
         seed: of the order of the rows.
         callbacks: of the training, for example (EarlyStopping(20),); each run has copies.
-        target_scale: (mean, deviation) if y was standardised by a change: predictions times the
+        target_scale: (mean, deviation) if y was standardized by a change: predictions times the
             deviation plus the mean are in the units of the user's targets.
     """
 

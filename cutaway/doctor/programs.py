@@ -97,7 +97,7 @@ def _as_options(change, prepared, so_far, rows):
         return {"optimizer": change.name, "lr": lr}
     if isinstance(change, changes.Activations) and change.where is None:
         return {"activation": change.to}
-    if isinstance(change, changes.Reinitialise) and change.name and change.where is None:
+    if isinstance(change, changes.Reinitialize) and change.name and change.where is None:
         return {"init": change.name}
     if isinstance(change, changes.Dropout):
         return {"dropout": change.p}

@@ -1,7 +1,7 @@
 """Reruns: the same training again with something changed, and what that is worth.
 
 A symptom of the pace of learning rests on a training that did better. Without it, nobody can know
-whether a loss is high because learning went wrong or because there is no more to be learnt.
+whether a loss is high because learning went wrong or because there is no more to be learned.
 """
 
 import copy
@@ -37,8 +37,8 @@ HELD_FROM = 100  # rows from which they do: the mean of fewer than 20 held rows 
 WORTH = 0.25
 # or this share, if the loss also falls to a third (a regression that explains 85 instead of 97%)
 WORTH_LESS, THIRD = 0.1, 1 / 3
-# Share of its chance loss that a training has to take away to have learnt anything.
-LEARNT = 0.05
+# Share of its chance loss that a training has to take away to have learned anything.
+LEARNED = 0.05
 # The plain network that takes the place of another: more than a small table needs, and still small.
 RELATIVE_UNITS, RELATIVE_STEPS = 128, 600
 RELATIVE_INPUTS = 5000  # columns for which it is still small
@@ -115,7 +115,7 @@ class Reruns:
 
     @property
     def has_room(self) -> bool:
-        """Whether anything can be worth it: the loss is not near 0, where all is learnt."""
+        """Whether anything can be worth it: the loss is not near 0, where all is learned."""
         # of a loss that is never below 0, gain <= L / L0
         return self.base.broke or self.chance <= 0 or self.base.loss >= WORTH_LESS * self.chance
 
@@ -123,7 +123,7 @@ class Reruns:
         """Share of what `better` took away that the other (by default `base`) left.
 
         (L - L') / (L0 - L'), L0 the chance loss or L, whichever is higher: 0 for the same loss,
-        1 where only `better` learnt anything. The lesser of the shares on the training rows and
+        1 where only `better` learned anything. The lesser of the shares on the training rows and
         on the rows held out.
 
         Args:
@@ -148,7 +148,7 @@ class Reruns:
 
     def _share(self, worse, good):
         """(gain, good / worse) of two losses."""
-        if not math.isfinite(good) or self.chance - good < LEARNT * abs(self.chance):
+        if not math.isfinite(good) or self.chance - good < LEARNED * abs(self.chance):
             return 0.0, 1.0
         if not math.isfinite(worse):
             return 1.0, 0.0

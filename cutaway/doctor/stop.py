@@ -70,7 +70,7 @@ class Stop:
 
 
 def find_stop(evidence) -> Stop | None:
-    """The Stop of a training, None where it moves, has learnt all, or nothing does better."""
+    """The Stop of a training, None where it moves, has learned all, or nothing does better."""
     reruns = evidence.reruns
     if not reruns.has_room or reruns.base.broke:
         return None

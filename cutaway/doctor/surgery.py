@@ -40,7 +40,7 @@ def is_activation(module) -> bool:
 
 
 def is_weighted(module) -> bool:
-    """Whether it is a layer with a matrix or kernel (no normalisation, no activation)."""
+    """Whether it is a layer with a matrix or kernel (no normalization, no activation)."""
     return not is_activation(module) and any(
         isinstance(v, Parameter) and v.ndim > 1 for v in module.__dict__.values()
     )

@@ -60,7 +60,7 @@ class Trial:
         shuffled = np.concatenate(orders)[:needed]
         self._shuffled = shuffled.reshape(CAPACITY, -1).astype(np.int32)
         self._same = np.tile(self._shuffled[:1], (CAPACITY, 1))
-        # a small network compiles for longer than it runs: hardly optimised, in 0.8 s for 1.2
+        # a small network compiles for longer than it runs: hardly optimized, in 0.8 s for 1.2
         small = sum(p.size for p in trainer.optimizer.parameters) * self.batch_rows < SMALL
         options = {"xla_backend_optimization_level": 0} if small and on_cpu() else None
         owners = trainer._owners().values()

@@ -13,7 +13,7 @@ from cutaway.doctor.program import Program, redraw
 from cutaway.doctor.reruns import Lab
 from cutaway.doctor.yardstick import Yardstick
 from cutaway.errors import CutawayError, OptionError, TrainingError, expect_range
-from cutaway.story.figures import BLUE, GREY, ORANGE
+from cutaway.story.figures import BLUE, GRAY, ORANGE
 from cutaway.story.text import WIDTH, Story, align, number
 from cutaway.train import Callback
 
@@ -23,7 +23,7 @@ SMALLEST = 0.01  # share of the control's mean below which an effect is none
 UNCLEAR = 0.1  # share of it up to which an interval around 0 means that there is none
 USELESS = 10.0  # times the control's level at the start: all that is worse counts as that
 MOST = 6  # prescriptions, the first ones
-OTHERS = ("#3a923a", "#7b5aa6", "#b8860b", "#c44e78", "#4c9a9a", "#6b6b6b")  # colours of curves
+OTHERS = ("#3a923a", "#7b5aa6", "#b8860b", "#c44e78", "#4c9a9a", "#6b6b6b")  # colors of curves
 CHANCES = (  # what may be tried without looking; each on a network of any kind
     changes.LearningRate(0.1),
     changes.LearningRate(1 / 3),
@@ -35,8 +35,8 @@ CHANCES = (  # what may be tried without looking; each on a network of any kind
     changes.Activations("relu"),
     changes.Activations("tanh"),
     changes.Activations("gelu"),
-    changes.Reinitialise("glorot_uniform"),
-    changes.Reinitialise("he_normal"),
+    changes.Reinitialize("glorot_uniform"),
+    changes.Reinitialize("he_normal"),
     changes.ScaleInputs(),
     changes.ScaleTargets(),
     changes.LayerNorms(),
@@ -237,11 +237,11 @@ class Treatment(Story):
             epochs = sorted(together)
             means = [float(np.mean(together[e])) for e in epochs]
             lowest = min([lowest, *means])
-            line, colour = {"control": ("--", GREY), "chance": (":", ORANGE)}.get(
+            line, color = {"control": ("--", GRAY), "chance": (":", ORANGE)}.get(
                 arm.kind, ("-", BLUE if arm is best else next(others))
             )
             width, label = 2.4 if arm is best else 1.3, textwrap.shorten(arm.name, 50)
-            axes.plot(epochs, means, line, lw=width, color=colour, label=label)
+            axes.plot(epochs, means, line, lw=width, color=color, label=label)
         if lowest > 0:
             axes.set_yscale("log")
         axes.set_xlabel("epoch")

@@ -61,18 +61,18 @@ def plot_image(found, axes):
     heat = found.values.max(axis=-1) if steepness else found.values.sum(axis=-1)
     # one pixel far above all others should not make those invisible
     strong = np.percentile(np.abs(heat), 99) or np.abs(heat).max() or 1.0
-    colours = {"cmap": panels.SIGNED, "vmin": -strong, "vmax": strong}
+    colors = {"cmap": panels.SIGNED, "vmin": -strong, "vmax": strong}
     if steepness:
-        colours = {"cmap": panels.AMOUNT, "vmin": 0, "vmax": strong}
+        colors = {"cmap": panels.AMOUNT, "vmin": 0, "vmax": strong}
     panels.overlay(
         axes,
         found.x,
         heat,
         np.abs(heat) / strong,
         title=found.title(),
-        colour_label=_colour_label(found),
+        color_label=_color_label(found),
         beside=result,
-        **colours,
+        **colors,
     )
     return result
 
@@ -91,28 +91,28 @@ def plot_series(found, axes):
         if count > 1:
             above.legend(loc="upper left", bbox_to_anchor=(1, 1), frameon=False)
         above.grid(alpha=0.25)
-    colours = panels.signed_range(found.values)
+    colors = panels.signed_range(found.values)
     if found.method == "saliency":
-        colours = {"cmap": panels.AMOUNT, "vmin": 0}
-    drawn = axes.imshow(found.values.T, aspect="auto", interpolation="nearest", **colours)
+        colors = {"cmap": panels.AMOUNT, "vmin": 0}
+    drawn = axes.imshow(found.values.T, aspect="auto", interpolation="nearest", **colors)
     axes.set_title(panels.plain(found.title()))
     axes.set_xlabel("time step")
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     shown = np.unique(np.linspace(0, count - 1, min(count, 8)).astype(int))
     axes.set_yticks(shown, [panels.plain(found.feature(k)) for k in shown])
     bar = axes.figure.colorbar(drawn, ax=result)
-    bar.set_label(_colour_label(found))
+    bar.set_label(_color_label(found))
     return result
 
 
-def _colour_label(found):
+def _color_label(found):
     if found.method == "saliency":
         return "steepness"
     return "lowers the output  ←  0  →  raises it"
 
 
 def html_of_tokens(found):
-    """Tokens on colours, stronger with the size; what lowers the output is underlined too."""
+    """Tokens on colors, stronger with the size; what lowers the output is underlined too."""
     largest = max((abs(share) for _, _, share in found.bars()), default=0.0) or 1.0
     spans = []
     for name, _, share in found.bars():
@@ -122,7 +122,7 @@ def html_of_tokens(found):
         )
     legend = (
         f'<span style="{_shade(1)}">raises</span> <span style="{_shade(-1)}">lowers</span> '
-        "the output, the stronger the colour the more"
+        "the output, the stronger the color the more"
     )
     if found.method == "saliency":
         legend = f'<span style="{_shade(1)}">steep</span>: the output changes most with these'

@@ -119,7 +119,7 @@ def _expect_maps(out, path, layer):
         raise OptionError(
             f"layer {path!r}, {type(layer).__name__}, returns a {type(out).__name__}{shape}",
             expected="a layer that returns (batch, positions, ..., channels)",
-            fix="choose a convolution, or an activation or normalisation right after one",
+            fix="choose a convolution, or an activation or normalization right after one",
         )
 
 
@@ -194,7 +194,7 @@ class GradCam(Story):
             self.values,
             0.85 * self.values / strong,
             title=f"{self.name} = {number(self.output)}: Grad-CAM, layer {self.layer}",
-            colour_label="speaks for the output",
+            color_label="speaks for the output",
             beside=result,
             cmap=panels.AMOUNT,
             vmin=0,

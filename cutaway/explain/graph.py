@@ -11,7 +11,7 @@ import numpy as np
 
 from cutaway.engine import Record, Tensor, float64, module_scope
 from cutaway.errors import GradientError
-from cutaway.explain.unroll import LABELLED, labelling, unrolled
+from cutaway.explain.unroll import LABELED, labeling, unrolled
 
 
 @dataclasses.dataclass(eq=False)
@@ -60,7 +60,7 @@ class Graph:
     def __init__(self, result: Tensor, output: Tensor, parameters: dict):
         self.nodes = []
         self._of_leaf = {}
-        with labelling() as self._labels:
+        with labeling() as self._labels:
             made = self._add(result, self._leaf, inside=False)
         self.result = made[id(result.record)]
         self.output = made[id(output.record)] if output.record is not None else self.result
@@ -151,7 +151,7 @@ class Graph:
                 fix="this is a defect of Cutaway: please report it",
             )
         made = self._add(
-            out, lambda tensor: behind.get(id(tensor)) or self._leaf(tensor), function in LABELLED
+            out, lambda tensor: behind.get(id(tensor)) or self._leaf(tensor), function in LABELED
         )
         return made[id(out.record)]
 

@@ -216,7 +216,7 @@ class Names:
         )
 
     def _symbol_of_module(self, module) -> str:
-        """n for normalised values, s for sums where ways meet, a for anything else."""
+        """n for normalized values, s for sums where ways meet, a for anything else."""
         name = self._class(module)
         return "n" if "Norm" in name else "s" if name in ("Residual", "Add") else "a"
 

@@ -47,7 +47,7 @@ def feature_maps(net: Module, x, layer=None) -> "FeatureMaps":
             f"layer {path!r}, {type(module).__name__}, returns shape {out.shape}",
             expected="a layer that returns (batch, height, width, channels) or (batch, time, "
             "channels)",
-            fix="choose a convolution, or an activation, normalisation or pooling behind one",
+            fix="choose a convolution, or an activation, normalization or pooling behind one",
         )
     return FeatureMaps(path, type(module).__name__, values, batch[0])
 
@@ -109,19 +109,19 @@ class FeatureMaps(Story):
                 title=f"layer {self.layer}, {self.kind}",
                 down="channel",
                 along="position",
-                colour_label="value",
+                color_label="value",
             )
         count = min(self.values.shape[-1], SHOWN)
         few = f", {count} of {self.values.shape[-1]}" if count < self.values.shape[-1] else ""
-        colours = panels.signed_range(self.values)
+        colors = panels.signed_range(self.values)
         if self.values.min() >= 0:
-            colours = {"cmap": panels.AMOUNT, "vmin": 0, "vmax": self.values.max() or 1.0}
+            colors = {"cmap": panels.AMOUNT, "vmin": 0, "vmax": self.values.max() or 1.0}
         return panels.grid(
             [self.values[..., k] for k in range(count)],
             titles=[str(k) for k in range(count)],
             title=f"layer {self.layer}, {self.kind}: feature maps{few}",
-            colour_label="value",
-            **colours,
+            color_label="value",
+            **colors,
         )
 
     def html(self) -> str:
@@ -133,7 +133,7 @@ def filters(net: Module, layer=None, *, channel: int | None = None) -> "Filters"
 
     Args:
         layer: path of the convolution, or the layer; None: the first one.
-        channel: of which input channel; None: kernels for 3 channels are colours, of others the
+        channel: of which input channel; None: kernels for 3 channels are colors, of others the
             sum over the input channels is shown.
 
     Example:
@@ -208,8 +208,8 @@ class Filters(Story):
     def plot(self, axes=None):
         """A picture for each kernel, the first 64.
 
-        Kernels for 3 channels are shown as colours, stretched for each kernel by itself; middle
-        grey is then about 0.
+        Kernels for 3 channels are shown as colors, stretched for each kernel by itself; middle
+        gray is then about 0.
         """
         *window, inputs, outputs = self.values.shape
         if len(window) > 2:
@@ -225,12 +225,12 @@ class Filters(Story):
         titles = [str(k) for k in range(count)]
         if self.channel is None and inputs == 3 and len(window) == 2:
             largest = np.abs(kernels).max(axis=(0, 1, 2), keepdims=True)
-            colours = 0.5 + 0.5 * kernels / np.where(largest == 0, 1, largest)
+            colors = 0.5 + 0.5 * kernels / np.where(largest == 0, 1, largest)
             return panels.grid(
-                [colours[..., k] for k in range(count)],
+                [colors[..., k] for k in range(count)],
                 titles=titles,
-                title=f"{title}, in colours",
-                colour_label=None,
+                title=f"{title}, in colors",
+                color_label=None,
             )
         if self.channel is None:
             shown, label = kernels.sum(axis=2), "weight"
@@ -242,7 +242,7 @@ class Filters(Story):
             [shown[..., k] for k in range(count)],
             titles=titles,
             title=title,
-            colour_label=label,
+            color_label=label,
             **panels.signed_range(shown),
         )
 

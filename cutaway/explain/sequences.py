@@ -121,7 +121,7 @@ class HiddenStates(Story):
             title=f"layer {self.layer}, {self.kind}: hidden states",
             down="unit",
             along="time step" if self.names is None else "",
-            colour_label="state",
+            color_label="state",
             names=self.names,
         )
 

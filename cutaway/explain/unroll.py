@@ -25,7 +25,7 @@ _labels = _Labels()
 
 
 @contextlib.contextmanager
-def labelling():
+def labeling():
     """Context in which unrolled operations note how their intermediate results are called.
 
     Yields {id(record): (symbol, time step or None)}.
@@ -153,7 +153,7 @@ def _affine(x, weight, bias):
     return x if bias is None else x + bias
 
 
-def normalise(x, mean, variance, weight, bias, *, eps=1e-5):
+def normalize(x, mean, variance, weight, bias, *, eps=1e-5):
     return _affine((x - mean) / ops.sqrt(variance + eps), weight, bias)
 
 
@@ -183,16 +183,16 @@ def recompute(*inputs, block, count, precision):
 
 _NORMS = (layer_norm, rms_norm, group_norm, instance_norm, batch_norm)
 UNROLLED = {
-    **{getattr(ops, f.__name__): f for f in (rnn, lstm, gru, attention, normalise, *_NORMS)},
+    **{getattr(ops, f.__name__): f for f in (rnn, lstm, gru, attention, normalize, *_NORMS)},
     recompute_operation: recompute,
 }
 # what happens in these is named by labels alone
-LABELLED = (rnn, lstm, gru, attention)
+LABELED = (rnn, lstm, gru, attention)
 
 
 def unrolled(record):
     """The function that writes a record's operation out, or None if it is as small as it gets."""
     function = UNROLLED.get(record.operation)
     if function in _NORMS and all(x is None for x in record.inputs[1:]):
-        return None  # the bare normalisation, without γ and β
+        return None  # the bare normalization, without γ and β
     return function

@@ -230,14 +230,14 @@ class UpdateStory(Story):
         if move.clipped is not None:
             steps["clipped\n-η g"] = 0.0 - move.lr * move.clipped
         steps[f"{move.optimizer}\nΔw"] = self.change
-        colours = ["#9ecae1"] * (len(steps) - 1) + ["#d95f0e"]
+        colors = ["#9ecae1"] * (len(steps) - 1) + ["#d95f0e"]
         places = list(range(len(steps)))
-        bars = axes.barh(places, list(steps.values()), color=colours, edgecolor="grey")
+        bars = axes.barh(places, list(steps.values()), color=colors, edgecolor="gray")
         axes.bar_label(bars, [number(value) for value in steps.values()], padding=4)
         axes.set_yticks(places, list(steps))
         axes.invert_yaxis()
         axes.margins(x=0.25)
-        axes.axvline(0, color="grey", linewidth=0.8)
+        axes.axvline(0, color="gray", linewidth=0.8)
         axes.set_xlabel(f"step of ${self.latex_name}$")
 
     def _plot_path(self, axes, values):

@@ -4,7 +4,7 @@ from cutaway.landscape.hessian import Curvature, curvature, curvature_of
 from cutaway.landscape.racing import Race, Racer, race
 from cutaway.landscape.slices import (
     LossSurface,
-    filter_normalised,
+    filter_normalized,
     loss_surface,
     path_directions,
     random_directions,
@@ -20,7 +20,7 @@ __all__ = [
     "TextbookSurface",
     "curvature",
     "curvature_of",
-    "filter_normalised",
+    "filter_normalized",
     "loss_surface",
     "path_directions",
     "race",

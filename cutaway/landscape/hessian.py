@@ -14,7 +14,7 @@ import numpy as np
 
 from cutaway.engine import Tensor
 from cutaway.errors import GradientError, OptionError, expect_range
-from cutaway.landscape.lanczos import tridiagonalise
+from cutaway.landscape.lanczos import tridiagonalize
 from cutaway.landscape.objective import (
     Objective,
     expect_point,
@@ -109,12 +109,12 @@ class Curvature(Story):
         largest = float(np.abs(values).max())
         up = values > 0
         places = np.arange(1, len(values) + 1)
-        for chosen, colour, marker, label in (
+        for chosen, color, marker, label in (
             (up, "#1f5f99", "o", "curves up"),
             (~up, "#d95f0e", "v", "curves down or not at all"),
         ):
             if chosen.any():
-                axes.plot(places[chosen], values[chosen], marker, color=colour, label=label, ms=4)
+                axes.plot(places[chosen], values[chosen], marker, color=color, label=label, ms=4)
         axes.axhline(0, color="#5b6675", lw=0.8)
         if largest > 0 and np.abs(values).min() < 1e-2 * largest:
             # a power of ten, or marks would fall into the linear part and onto each other
@@ -275,7 +275,7 @@ class _Spectrum:
 def _spectrum(point, steps) -> _Spectrum:
     n = point.size
     random = np.random.default_rng(0).standard_normal(n).astype(point.here.dtype)
-    found = tridiagonalise(point.product, random, steps, tolerance=0 if steps >= n else KNOWN)
+    found = tridiagonalize(point.product, random, steps, tolerance=0 if steps >= n else KNOWN)
     values, vectors = found.eigen()
     noise = max(found.noise, float(10 * np.finfo(random.dtype).eps * np.abs(values).max()))
     ends = [vectors[:, k].astype(random.dtype) @ found.basis for k in (-1, 0)]
@@ -374,7 +374,7 @@ def _newton_step(point, gradient, norm, near):
 
     The steps tried are those of the minimal residual method: the best in each Krylov space of g.
     """
-    found = tridiagonalise(point.product, -gradient, min(point.size, 50))
+    found = tridiagonalize(point.product, -gradient, min(point.size, 50))
     for k in range(1, len(found.diagonal) + 1):
         t = np.zeros((k + 1, k))
         t[range(k), range(k)] = found.diagonal[:k]

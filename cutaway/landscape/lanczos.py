@@ -30,7 +30,7 @@ class Tridiagonal:
         return np.linalg.eigh(np.diag(self.diagonal) + np.diag(inner, 1) + np.diag(inner, -1))
 
 
-def tridiagonalise(product, start, steps: int, *, seed: int = 0, tolerance: float = 0.0):
+def tridiagonalize(product, start, steps: int, *, seed: int = 0, tolerance: float = 0.0):
     """Lanczos' process with full reorthogonalisation.
 
     Where the products do not lead out of the basis any more, it goes on from a random vector, so

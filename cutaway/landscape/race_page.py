@@ -153,15 +153,15 @@ def _picture(race, ways) -> str:
         f'<circle cx="{x:.1f}" cy="{y:.1f}" r="8" fill="#fff" stroke="#111" stroke-width="2"/>'
     )
     for k, (racer, way) in enumerate(zip(race.racers, ways, strict=True)):
-        colour, dashes, _ = style(race, k)
+        color, dashes, _ = style(race, k)
         points = " ".join(f"{x},{y}" for x, y in way["points"])
         x, y = way["points"][-1]
         parts.append(
             f'<g data-racer="{k}"><title>{escape(racer.name)}</title>'
             f'<polyline class="way halo" points="{points}"/>'
-            f'<polyline class="way" points="{points}" stroke="{colour}" stroke-width="2" '
+            f'<polyline class="way" points="{points}" stroke="{color}" stroke-width="2" '
             f'stroke-dasharray="{DASHES[dashes]}"/>'
-            f'<circle cx="{x}" cy="{y}" r="5" fill="{colour}" stroke="#fff"/></g>'
+            f'<circle cx="{x}" cy="{y}" r="5" fill="{color}" stroke="#fff"/></g>'
         )
     width, height = LEFT + WIDTH + 12, TOP + HEIGHT + BOTTOM
     return (
@@ -190,7 +190,7 @@ def _axes(race):
 
 
 def _ground(race) -> str:
-    """The grey contours without axes, as PNG in base64."""
+    """The gray contours without axes, as PNG in base64."""
     from matplotlib.figure import Figure
 
     drawn = Figure(figsize=(WIDTH / 100, HEIGHT / 100))
@@ -214,10 +214,10 @@ def _table(race) -> str:
     body = ""
     for row in race.rows():
         k = numbers[row[0]]
-        colour, dashes, _ = style(race, k)
+        color, dashes, _ = style(race, k)
         key = (
             '<svg class="key" width="34" height="12"><line x1="2" y1="6" x2="32" y2="6" '
-            f'stroke="{colour}" stroke-width="2.5" stroke-dasharray="{DASHES[dashes]}"/></svg>'
+            f'stroke="{color}" stroke-width="2.5" stroke-dasharray="{DASHES[dashes]}"/></svg>'
         )
         cells = [
             f'<td><label><input type="checkbox" value="{k}" checked> {key} '

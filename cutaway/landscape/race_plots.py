@@ -4,8 +4,8 @@ import numpy as np
 
 from cutaway.optim import OPTIMIZERS
 
-# each differs from the others in colour, in dashes and in the mark at its end, so that it can be
-# told without colours too
+# each differs from the others in color, in dashes and in the mark at its end, so that it can be
+# told without colors too
 STYLES = (
     ("#111111", "-", "o"),
     ("#0072b2", "-", "s"),
@@ -22,7 +22,7 @@ LEVELS = 14
 
 
 def style(race, k: int):
-    """(colour, dashes, mark) of racer k: each optimizer has the same in all races."""
+    """(color, dashes, mark) of racer k: each optimizer has the same in all races."""
     names = list(OPTIMIZERS)
     if all(racer.name in names for racer in race.racers):
         k = names.index(race.racers[k].name)
@@ -30,7 +30,7 @@ def style(race, k: int):
 
 
 def shade(axes, surface, x_range, y_range):
-    """The surface as grey contours, the darker the higher; returns what a colour bar reads."""
+    """The surface as gray contours, the darker the higher; returns what a color bar reads."""
     xs, ys = np.linspace(*x_range, 241), np.linspace(*y_range, 241)
     with np.errstate(all="ignore"):
         values = surface.values(np.stack(np.meshgrid(xs, ys), axis=-1))
@@ -38,9 +38,9 @@ def shade(axes, surface, x_range, y_range):
     levels = contour_levels(values.compressed())
     from matplotlib.colors import BoundaryNorm, ListedColormap
 
-    greys = [str(g) for g in np.linspace(0.99, 0.58, len(levels) - 1)]
-    scale = BoundaryNorm(levels, len(greys))
-    filled = axes.contourf(xs, ys, values, levels, cmap=ListedColormap(greys), norm=scale)
+    grays = [str(g) for g in np.linspace(0.99, 0.58, len(levels) - 1)]
+    scale = BoundaryNorm(levels, len(grays))
+    filled = axes.contourf(xs, ys, values, levels, cmap=ListedColormap(grays), norm=scale)
     axes.contour(xs, ys, values, levels, colors="#6b7482", linewidths=0.4, alpha=0.7)
     return filled
 
@@ -71,7 +71,7 @@ def frame(race):
 
 
 def plot_ways(race, axes=None):
-    """The surface from above with the way of each racer; the colour bar is in a figure of its own.
+    """The surface from above with the way of each racer; the color bar is in a figure of its own.
 
     Returns:
         the axes.
@@ -109,12 +109,12 @@ def plot_values(race, axes=None):
     lowest, name = _lowest(race)
     start = race.racers[0].values[0] - lowest
     for k, racer in enumerate(race.racers):
-        colour, dashes, mark = style(race, k)
+        color, dashes, mark = style(race, k)
         above = np.asarray(racer.values) - lowest
         # who diverges is followed for a while; heights of 0 have no logarithm
         above = np.where(above <= 1e3 * max(start, 1e-12), np.maximum(above, 1e-16), np.nan)
         places = [len(above) * (2 * k + 1) // (2 * len(race.racers))]  # marks not over each other
-        axes.plot(above, color=colour, ls=dashes, lw=1.5, marker=mark, ms=5, markevery=places,
+        axes.plot(above, color=color, ls=dashes, lw=1.5, marker=mark, ms=5, markevery=places,
                   label=racer.name)  # fmt: skip
     axes.set_yscale("log")
     axes.set_ylim(bottom=max(1e-12, axes.get_ylim()[0]))
@@ -151,11 +151,11 @@ def _draw_ways(race, axes):
         axes.plot(xs, ys, "*", color="white", mec="#111111", mew=0.8, ms=13 if few else 4,
                   ls="none", label="known minimum", zorder=3)  # fmt: skip
     for k, racer in enumerate(race.racers):
-        colour, dashes, mark = style(race, k)
+        color, dashes, mark = style(race, k)
         points = racer.points[np.isfinite(racer.points).all(axis=1)]
         # far outside, a line to 1e300 cannot be drawn
         points = points[(np.abs(points) < 1e6).all(axis=1)]
-        line, = axes.plot(*points.T, color=colour, ls=dashes, lw=1.6, label=racer.name,
+        line, = axes.plot(*points.T, color=color, ls=dashes, lw=1.6, label=racer.name,
                           marker=mark, markevery=[len(points) - 1], ms=7, mec="white", mew=0.8,
                           zorder=4)  # fmt: skip
         line.set_path_effects(halo)

@@ -126,7 +126,7 @@ class LossSurface(Story):
         }
 
     def plot(self, axes=None):
-        """One direction: a line; two: filled contours with a colour bar. With the training."""
+        """One direction: a line; two: filled contours with a color bar. With the training."""
         if axes is None:
             from matplotlib.figure import Figure
 
@@ -261,12 +261,12 @@ def loss_surface(
 
 
 def random_directions(net, count: int = 2, *, seed: int = 0) -> list:
-    """Random directions of the trained parameters, normalised by filter.
+    """Random directions of the trained parameters, normalized by filter.
 
     Normal numbers; then every filter (what leads to one neuron or channel, all that has one index
     in the last axis) is made as long as the network's own. So a step means the same for filters
     that are large and small, and two networks can be compared. Parameters of one axis (biases,
-    scales of normalisations) do not move.
+    scales of normalizations) do not move.
 
     Args:
         net: a Module.
@@ -279,12 +279,12 @@ def random_directions(net, count: int = 2, *, seed: int = 0) -> list:
     parameters = {k: p.numpy() for k, p in trained(net, where="random_directions").items()}
     rng = np.random.default_rng(seed)
     return [
-        filter_normalised({k: rng.standard_normal(w.shape) for k, w in parameters.items()}, net)
+        filter_normalized({k: rng.standard_normal(w.shape) for k, w in parameters.items()}, net)
         for _ in range(count)
     ]
 
 
-def filter_normalised(direction: dict, net) -> dict:
+def filter_normalized(direction: dict, net) -> dict:
     """The direction with every filter as long as the network's: d ← d ‖w‖ / ‖d‖.
 
     Parameters of one axis or none get 0, as do filters that are 0 in the network or direction.
@@ -293,7 +293,7 @@ def filter_normalised(direction: dict, net) -> dict:
         Li et al. 2018, arXiv:1712.09913, section 4.
     """
     found = {}
-    for path, parameter in trained(net, where="filter_normalised").items():
+    for path, parameter in trained(net, where="filter_normalized").items():
         if path not in direction:
             continue
         w, d = parameter.numpy().astype(np.float64), np.asarray(direction[path], np.float64)

@@ -17,7 +17,7 @@ from cutaway.losses.contract import (
 )
 
 
-def _labelled(name, prediction, target):
+def _labeled(name, prediction, target):
     """(prediction (..., classes), labels (...) int32), looked at as far as they are known."""
     prediction, target = as_floating(prediction), as_array(target)
     if target.shape == (*prediction.shape[:-1], 1):
@@ -70,7 +70,7 @@ def _picked(values, labels):
 @operation(name="sparse_categorical_cross_entropy_with_logits", saves=True)
 def _from_logits(z, target, *, reduction, class_weights, rows, label_smoothing):
     name = "sparse_categorical_cross_entropy_with_logits"
-    z, labels = _labelled(name, z, target)
+    z, labels = _labeled(name, z, target)
     expect_smoothing(label_smoothing)
     shifted = z - jnp.max(z, axis=-1, keepdims=True)
     exps = jnp.exp(shifted)
@@ -114,7 +114,7 @@ def _each_class(class_weights, z):
 @operation(name="sparse_categorical_cross_entropy", saves=True)
 def _from_probabilities(p, target, *, reduction, class_weights, rows):
     name = "sparse_categorical_cross_entropy"
-    p, labels = _labelled(name, p, target)
+    p, labels = _labeled(name, p, target)
     held = jnp.maximum(_picked(p, labels), SMALLEST)
     values = -jnp.log(held)
     weights = _class_weight(name, labels, class_weights, p.shape[-1], p.dtype)

@@ -61,7 +61,7 @@ _HOMES = {
     ),
     "listing": (
         "Known",
-        "catalogue",
+        "catalog",
     ),
     "mobilenet": (
         "InvertedResidual",

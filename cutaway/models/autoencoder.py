@@ -58,7 +58,7 @@ class Autoencoder(Module):
 class VariationalAutoencoder(Module):
     """An autoencoder whose code is drawn, so that codes drawn from N(0, 1) decode to new rows.
 
-    In training z = μ + σ ε with a new ε for every row and step (the reparametrisation, through
+    In training z = μ + σ ε with a new ε for every row and step (the reparametrization, through
     which gradients reach μ and σ); in evaluation z = μ.
 
     forward gives all that the loss needs as one array, and `net.loss` takes it apart, so that

@@ -265,7 +265,7 @@ class Bert(Backbone):
         self.num_features = size.features
         self.pool = FirstToken(size.features)
         self.head = Identity()
-        _initialise(self, size.std)
+        _initialize(self, size.std)
 
     def maps(self, x, token_types=None, padding_mask=None):
         there = _there(x, padding_mask)
@@ -462,7 +462,7 @@ def _normal(size: BertSize):
     return functools.partial(init.normal, std=size.std)
 
 
-def _initialise(net, std):
+def _initialize(net, std):
     for module in net.modules().values():
         if isinstance(module, Linear | Embedding):
             module.weight.data = jnp.asarray(init.normal(module.weight.shape, std))

@@ -21,7 +21,7 @@ from cutaway.nn import (
     MaxPool,
     ReLU,
     Sequential,
-    Standardise,
+    Standardize,
     init,
 )
 
@@ -36,7 +36,7 @@ def cnn(
         outputs: classes.
         widths: channels of each stage.
         dropout: share of the last features dropped.
-        mean, std: of each channel of the inputs, which are standardised with them; None: as
+        mean, std: of each channel of the inputs, which are standardized with them; None: as
             they come.
 
     Shapes:
@@ -47,7 +47,7 @@ def cnn(
         >>> cnn(1, 10).summary((28, 28, 1)).total
         288170
     """
-    layers = [] if mean is None else [Standardise(mean, std)]
+    layers = [] if mean is None else [Standardize(mean, std)]
     for i, (before, width) in enumerate(itertools.pairwise((channels, *widths))):
         layers += [MaxPool(2)] if i else []
         layers += [*_block(Conv2d, before, width, 3), *_block(Conv2d, width, width, 3)]
@@ -71,7 +71,7 @@ def curve_cnn(
 
     Args: see `cnn`.
     """
-    layers = [] if mean is None else [Standardise(mean, std)]
+    layers = [] if mean is None else [Standardize(mean, std)]
     sizes = itertools.pairwise((channels, *widths))
     for (before, width), kernel_size in zip(sizes, (8, 5, 3), strict=True):
         layers += _block(Conv1d, before, width, kernel_size)

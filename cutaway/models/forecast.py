@@ -14,7 +14,7 @@ class Forecaster(Module):
 
     m and s are mean and standard deviation over the time of each window, so a series that grows
     looks in its last years as it did in its first, and its swings too, if they grow with it: what
-    is forecast may lie outside all that was trained on. This is reversible instance normalisation
+    is forecast may lie outside all that was trained on. This is reversible instance normalization
     [1] without its learned scale and shift.
 
     It was chosen on the last fifth of the first 115 months of airline passengers, by the mean
@@ -33,7 +33,7 @@ class Forecaster(Module):
         recurrent: LSTM, GRU or RNN, the class.
 
     Shapes:
-        x: (batch, window, channels), the series standardised as a whole
+        x: (batch, window, channels), the series standardized as a whole
         y: (batch, horizon), in the same units
 
     References:

@@ -67,13 +67,13 @@ _KNOWN = (
 )
 
 
-def catalogue() -> list:
+def catalog() -> list:
     """The known networks, the oldest first: a list of Known (name, year, paper, input, parameters).
 
     Nothing is built or imported for it.
 
     Example:
-        >>> [(known.name, known.parameters) for known in catalogue() if known.year == 1998]
+        >>> [(known.name, known.parameters) for known in catalog() if known.year == 1998]
         [('lenet5', 60850), ('lenet5_modern', 61706)]
     """
     return list(_KNOWN)

@@ -139,7 +139,7 @@ def transfer(
         backbone: a Backbone with its weights; its own head is not used.
         head: Module, (batch, backbone.num_features) -> outputs, for example Linear(1280, 2).
         freeze: True: the whole body; False: nothing; or the name of a stage: all before it.
-        inputs: Module that the inputs go through first, for example Standardise.
+        inputs: Module that the inputs go through first, for example Standardize.
         batch_statistics: whether batch norms in stages that are trained learn their running
             statistics; by default they keep those they have. See `Transfer.unfreeze_from`.
 

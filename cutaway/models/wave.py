@@ -14,7 +14,7 @@
 
 van den Oord et al. 2016, "WaveNet: a generative model for raw audio", arXiv:1609.03499, sections
 2.1 to 2.5, figure 4. The paper names no widths. What differs: the first convolution reads one
-level at a time (of a one-hot vector it is a table), and neighbouring levels begin as neighbours;
+level at a time (of a one-hot vector it is a table), and neighboring levels begin as neighbors;
 the last block has no way on, as nobody would read it.
 
 `generate` keeps what each block's taps look back at, so that a new sample costs one column of the
@@ -188,7 +188,7 @@ class WaveNet(Module):
         self.local_features = local_features
         self.identities = identities
         self.first = Embedding(levels, channels)
-        self.first.weight.data = jnp.asarray(_neighbours(levels, channels))
+        self.first.weight.data = jnp.asarray(_neighbors(levels, channels))
         self.identity = Embedding(identities, channels) if identities else None
         self.blocks = [
             WaveBlock(
@@ -358,7 +358,7 @@ class WaveNet(Module):
                 )
 
 
-def _neighbours(levels: int, channels: int) -> np.ndarray:
+def _neighbors(levels: int, channels: int) -> np.ndarray:
     """A table whose rows go evenly from one end to the other, and a little noise.
 
     A level then begins as what it is, a height, and need not be learned level by level.

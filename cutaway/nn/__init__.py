@@ -1,4 +1,4 @@
-"""Modules, layers, initialisation, and jit."""
+"""Modules, layers, initialization, and jit."""
 
 from cutaway.nn import init
 from cutaway.nn.activations import ACTIVATIONS, LAYERS, Swish
@@ -14,9 +14,9 @@ from cutaway.nn.convolution import (
 )
 from cutaway.nn.init import INITIALIZERS
 from cutaway.nn.jit import Compiled, in_turn, jit
-from cutaway.nn.layers import Add, Dropout, Embedding, Flatten, Linear, Residual, Standardise
+from cutaway.nn.layers import Add, Dropout, Embedding, Flatten, Linear, Residual, Standardize
 from cutaway.nn.module import Module, watch
-from cutaway.nn.normalisation import (
+from cutaway.nn.normalization import (
     BatchNorm,
     GroupNorm,
     InstanceNorm,
@@ -37,7 +37,7 @@ from cutaway.nn.positions import LearnedPositions, SinusoidalPositions
 from cutaway.nn.random import seed
 from cutaway.nn.recompute import Recompute, recompute
 from cutaway.nn.recurrent import GRU, LSTM, RNN, AllSteps, LastStep
-from cutaway.nn.regularisation import SpatialDropout, StochasticDepth
+from cutaway.nn.regularization import SpatialDropout, StochasticDepth
 from cutaway.nn.squeeze import SqueezeExcite
 from cutaway.nn.state import Buffer, Parameter, Variable, named_variables
 from cutaway.nn.summary import Summary, summary
@@ -88,7 +88,7 @@ __all__ = [
     "Sequential",
     "SinusoidalPositions",
     "SpatialDropout",
-    "Standardise",
+    "Standardize",
     "SqueezeExcite",
     "StochasticDepth",
     "Summary",

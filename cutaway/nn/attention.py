@@ -185,7 +185,7 @@ class MultiHeadAttention(Module):
 
 
 def _side_by_side(shape) -> np.ndarray:
-    """Three square matrices, each initialised by itself: their fans are not those of the whole."""
+    """Three square matrices, each initialized by itself: their fans are not those of the whole."""
     size = shape[0]
     return np.concatenate([init.glorot_uniform((size, size)) for _ in range(3)], axis=1)
 

@@ -110,11 +110,11 @@ class Flatten(Module):
         return x.reshape(x.shape[0], math.prod(x.shape[1:]))
 
 
-class Standardise(Module):
+class Standardize(Module):
     """y = (x - mean) / std with fixed numbers: the first layer of networks for images.
 
     So a set of images stays in bytes until a batch of it is used, and the numbers it was
-    standardised with travel with the weights.
+    standardized with travel with the weights.
 
     Args:
         mean, std: one number for each feature, or one for all.
@@ -130,7 +130,7 @@ class Standardise(Module):
         mean, std = np.atleast_1d(np.asarray(mean, np.float32)), np.atleast_1d(std)
         if mean.shape != std.shape or not (std > 0).all():
             raise OptionError(
-                f"Standardise: mean {mean.tolist()}, std {std.tolist()}",
+                f"Standardize: mean {mean.tolist()}, std {std.tolist()}",
                 expected="as many deviations as means, all above 0",
             )
         self.mean = Buffer(mean)

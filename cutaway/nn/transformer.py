@@ -6,7 +6,7 @@ from cutaway.nn.attention import MultiHeadAttention
 from cutaway.nn.containers import Sequential
 from cutaway.nn.layers import Dropout, Linear
 from cutaway.nn.module import Module
-from cutaway.nn.normalisation import LayerNorm
+from cutaway.nn.normalization import LayerNorm
 
 
 class TransformerEncoderLayer(Module):

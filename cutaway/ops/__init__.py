@@ -55,14 +55,14 @@ from cutaway.ops.elementwise import (
     square,
     where,
 )
-from cutaway.ops.normalisation import (
+from cutaway.ops.normalization import (
     batch_norm,
     group_norm,
     instance_norm,
     layer_norm,
     local_response_norm,
     moments,
-    normalise,
+    normalize,
     rms_norm,
 )
 from cutaway.ops.pooling import adaptive_average_pool, average_pool, max_pool

@@ -140,7 +140,7 @@ def rotary(x, *, num_heads=1, base=10000.0):
 
     In each head of d features, features i and i + d/2 turn by position · base^(-2i/d). So the
     product of a rotated query and a rotated key depends on their positions by the distance only.
-    Su et al. 2021, "RoFormer", arXiv:2104.09864, sec. 3.2.2 (there neighbours are paired).
+    Su et al. 2021, "RoFormer", arXiv:2104.09864, sec. 3.2.2 (there neighbors are paired).
 
     Shapes:
         x: (..., positions, features), features = num_heads · d with an even d

@@ -4,7 +4,7 @@
     "tensorfloat32"  on a GPU the factors are rounded to 11 bits; elsewhere as "float32"
     "bfloat16"       the factors are rounded to 8 bits
 
-Products are always added up in float32. So parameters, sums, normalisations, losses and optimizers
+Products are always added up in float32. So parameters, sums, normalizations, losses and optimizers
 keep their 24 bits, and only the operations that take nearly all the time become cheaper.
 """
 

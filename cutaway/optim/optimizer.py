@@ -42,7 +42,7 @@ class Optimizer(Stateful):
     Optimizers with weight decay take two more:
         weight_decay: λ >= 0.
         decays: function (path, parameter) -> bool that says which parameters decay; None: all.
-            Usual is `lambda path, p: p.ndim > 1`: no biases and no scales of normalisations.
+            Usual is `lambda path, p: p.ndim > 1`: no biases and no scales of normalizations.
     """
 
     name = ""  # by which the command line and config files call it; "" for a base class

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from cutaway.story.figures import BLUE, GREY, ORANGE, svg_of
+from cutaway.story.figures import BLUE, GRAY, ORANGE, svg_of
 
 SHOWN_STEPS = 200  # of a held-out series, the last ones
 
@@ -25,13 +25,13 @@ def curves(history, best_epoch=None) -> str:
     dot = "o" if len(history) == 1 else None  # one point makes no line
     figure, axes = _figure(len(panels))
     for one, name in zip(axes, panels, strict=True):
-        for column, label, colour in (
-            (name, "training", GREY),
+        for column, label, color in (
+            (name, "training", GRAY),
             (f"val_{name}", "held out", BLUE),
         ):
             if column in history.columns:
                 one.plot(
-                    history["epoch"], history[column], color=colour, label=label, lw=1.6, marker=dot
+                    history["epoch"], history[column], color=color, label=label, lw=1.6, marker=dot
                 )
         if best_epoch:
             one.axvline(best_epoch, color=ORANGE, lw=1, ls="--", label="kept")
@@ -63,10 +63,10 @@ def layer_flow(probes) -> str | None:
     for one, column, title in zip(
         panels, ("grad", "update"), ("gradient ∂L/∂z (rms)", "one step / weights"), strict=True
     ):
-        for step, colour in zip(chosen, (GREY, BLUE, ORANGE), strict=False):
+        for step, color in zip(chosen, (GRAY, BLUE, ORANGE), strict=False):
             at = layers.filter((pl.col("step") == step) & (pl.col(column) > 0))
             one.plot(
-                at["number"], at[column], color=colour, lw=1.6, marker="o", ms=3.5,
+                at["number"], at[column], color=color, lw=1.6, marker="o", ms=3.5,
                 label=f"step {step:,}",
             )  # fmt: skip
         one.set_yscale("log")
@@ -88,13 +88,13 @@ def residuals(truth, prediction, target: str) -> str:
     # a $ in a column's name would start a formula
     name = target.replace("$", r"\$")
     ends = [min(truth.min(), prediction.min()), max(truth.max(), prediction.max())]
-    left.plot(ends, ends, color=GREY, lw=1, ls="--")
+    left.plot(ends, ends, color=GRAY, lw=1, ls="--")
     left.scatter(truth, prediction, s=14, alpha=0.6, color=BLUE, edgecolors="none")
     left.set_xlabel(f"true {name}")
     left.set_ylabel("predicted")
     left.set_title("on the line is right")
     right.hist(prediction - truth, bins=min(30, max(5, len(truth) // 5)), color=BLUE, alpha=0.8)
-    right.axvline(0, color=GREY, lw=1, ls="--")
+    right.axvline(0, color=GRAY, lw=1, ls="--")
     right.set_xlabel("predicted - true")
     right.set_ylabel("rows")
     right.set_title("errors")
@@ -114,7 +114,7 @@ def forecasts(truth, prediction, target: str, times=None) -> str:
     first = max(0, len(truth) - SHOWN_STEPS)
     truth, prediction = truth[first:], prediction[first:]
     rows, horizon = truth.shape
-    axes.plot(np.r_[truth[:, 0], truth[-1, 1:]], color=GREY, lw=1.4, label="true")
+    axes.plot(np.r_[truth[:, 0], truth[-1, 1:]], color=GRAY, lw=1.4, label="true")
     # a gap after each forecast; forecasts of one step make one line
     steps, ahead = [], []
     for begin in range(0, rows, horizon):
@@ -138,7 +138,7 @@ def forecasts(truth, prediction, target: str, times=None) -> str:
 
 
 def scatter(points, shares, groups, values, target: str, cross=None) -> str:
-    """Rows in a plane, coloured by group, or by their value where there are no groups.
+    """Rows in a plane, colored by group, or by their value where there are no groups.
 
     Args:
         points: (rows, 2).
@@ -155,12 +155,12 @@ def scatter(points, shares, groups, values, target: str, cross=None) -> str:
         found = axes.scatter(*points.T, c=values, s=14, alpha=0.8, edgecolors="none")
         figure.colorbar(found, ax=axes, label=target.replace("$", r"\$"))
     else:
-        colours = matplotlib.colormaps["tab10"].colors
+        colors = matplotlib.colormaps["tab10"].colors
         for k, (name, rows) in enumerate(groups):
-            colour = colours[k] if k < len(colours) else GREY
+            color = colors[k] if k < len(colors) else GRAY
             label = name.replace("$", r"\$").lstrip("_") or name
             axes.scatter(
-                *points[rows].T, s=14, alpha=0.7, color=colour, edgecolors="none", label=label
+                *points[rows].T, s=14, alpha=0.7, color=color, edgecolors="none", label=label
             )
         axes.legend(frameon=False, fontsize="small")
     if cross is not None:

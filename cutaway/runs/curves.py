@@ -34,7 +34,7 @@ class CurveOptions(TrainingOptions):
 
     def __post_init__(self):
         super().__post_init__()
-        expect_choice(self.model, ("curve_cnn",), what="model for labelled series")
+        expect_choice(self.model, ("curve_cnn",), what="model for labeled series")
 
 
 class CurveRows(Preprocessing):
@@ -52,14 +52,14 @@ class CurveRows(Preprocessing):
 
     @classmethod
     def from_json(cls, value: dict) -> "CurveRows":
-        expect_format(value, "labelled series")
+        expect_format(value, "labeled series")
         target = class_target("class", value["classes"], np.zeros(0, int))
         target.counts[:] = value["counts"]
         return cls(value["length"], target)
 
     def to_json(self) -> dict:
         return {
-            "kind": "labelled series",
+            "kind": "labeled series",
             "format": 1,
             "length": self.length,
             "classes": self.classes,
@@ -85,7 +85,7 @@ class CurveRows(Preprocessing):
 
 
 def curve_frame(found):
-    """LabelledSeries as a frame with the columns values and class."""
+    """LabeledSeries as a frame with the columns values and class."""
     import polars as pl
 
     names = [found.classes[k] for k in found.y]
@@ -126,7 +126,7 @@ def prepare_curves(path, options: CurveOptions | None = None, *, why: str = "") 
         "std": [float(known.std()) or 1.0],
     }
     return Prepared(
-        kind="labelled series",
+        kind="labeled series",
         source=str(path),
         target="class",
         options=options,

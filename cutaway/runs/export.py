@@ -87,12 +87,12 @@ def _recipe(encoder) -> str:
 def _images(rows):
     height, width = rows.size
     whole = [round(edge / rows.crop) for edge in rows.size]
-    colours = "red, green, blue" if rows.channels == 3 else "grey"
+    colors = "red, green, blue" if rows.channels == 3 else "gray"
     says = [
-        f"images of {height} x {width} pixels, channels last ({colours}), bytes from 0 to 255, "
+        f"images of {height} x {width} pixels, channels last ({colors}), bytes from 0 to 255, "
         f"turned upright by their EXIF, resized to cover {whole[0]} x {whole[1]}, of which the "
         "middle is cut",
-        "standardising them is the network's first step",
+        "standardizing them is the network's first step",
     ]
     return "images", (height, width, rows.channels), "uint8", says
 
@@ -122,7 +122,7 @@ def _series(rows):
 
 
 def _curves(rows):
-    says = [f"series of {rows.length} steps, as they come; standardising is the network's own"]
+    says = [f"series of {rows.length} steps, as they come; standardizing is the network's own"]
     return "series", (rows.length, 1), "float32", says
 
 
@@ -144,7 +144,7 @@ _OF_KIND = {
     "text": _text,
     "language": _language,
     "series": _series,
-    "labelled series": _curves,
+    "labeled series": _curves,
     "recordings": _recordings,
 }
 
@@ -156,7 +156,7 @@ def _outputs(run) -> list:
     if task == "regression":
         mean, scale = rows.target.mean, rows.target.scale
         times = f", {rows.horizon} steps ahead" if hasattr(rows, "horizon") else ""
-        return [f"{rows.target.name}{times}, standardised: value = output x {scale!r} + {mean!r}"]
+        return [f"{rows.target.name}{times}, standardized: value = output x {scale!r} + {mean!r}"]
     wants = expects(LOSSES[run.config["network"]["loss"]]).output
     classes = ", ".join(map(str, rows.classes))
     if task == "binary":

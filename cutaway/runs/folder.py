@@ -9,7 +9,7 @@ import cutaway
 from cutaway.errors import RunError, did_you_mean
 from cutaway.train import write_atomically
 
-FORMAT = 1
+FORMAT = 2  # of what stands in a run folder: raised when older runs would be misread
 
 
 class RunFolder:
@@ -137,11 +137,31 @@ class RunFolder:
     def write_json(self, path, value: dict) -> None:
         write_atomically(path, (json.dumps(value, indent=2, ensure_ascii=False) + "\n").encode())
 
+    def read_config(self) -> dict:
+        """The run's config.
+
+        Raises:
+            RunError: it cannot be read, or the run has another format than this version writes.
+        """
+        config = self.read_json(self.config)
+        if not isinstance(config, dict) or "format" not in config:
+            raise RunError(
+                f"{self.config} is not the config of a run: it names no format",
+                expected="config.json as `cutaway train` writes it",
+                fix="train again, or take the file from a backup",
+            )
+        if config["format"] != FORMAT:
+            raise RunError(
+                f"{self.path} is a run of format {config['format']!r}, "
+                f"written by Cutaway {config.get('cutaway', '(unknown version)')}",
+                expected=f"format {FORMAT}, which Cutaway {cutaway.__version__} reads and writes",
+                fix="train again with this version, or open the run with the one that wrote it",
+            )
+        return config
+
     def expect_same(self, config: dict) -> None:
         """Raise RunError unless the run was begun with this config, up to the number of epochs."""
-        before = self.read_json(self.config)
-        # the config of a run of before there was a choice
-        before["options"] = {"precision": "float32", **before.get("options", {})}
+        before = self.read_config()
         differing = [
             f"{name} was {was!r}, now {now!r}"
             for name, was, now in _differences(before, json.loads(json.dumps(config)))

@@ -12,7 +12,7 @@ from cutaway.data import (
     ClassFolder,
     Compose,
     ImageStream,
-    Normalise,
+    Normalize,
     RandomCrop,
     RandomFlip,
     TableArrays,
@@ -49,7 +49,7 @@ class ImageOptions(TrainingOptions):
         size: edge in pixels, or (height, width), that all images get; None: the one that they
             all have if it is at most 96, otherwise 96.
         width: channels of the first stage; each next one has twice as many, at most 256.
-        augment: whether training sees them moved by up to an eighth and, in colour, mirrored.
+        augment: whether training sees them moved by up to an eighth and, in color, mirrored.
         skip_corrupt: whether images that cannot be read are left out; otherwise they are errors.
         others: see TrainingOptions.
     """
@@ -285,7 +285,7 @@ def prepare_images(path, options: ImageOptions | None = None, *, why: str = "") 
     count = len(training) if stream is None else stream.rows
     expect_batch(options.batch(count), count)
     rows.target = class_target("class", classes, y[training] if stream is None else stream.y)
-    scaling = Normalise.fit(found.x[training[:20_000]])
+    scaling = Normalize.fit(found.x[training[:20_000]])
     seed(options.seed)
     spec = {
         "model": options.model,

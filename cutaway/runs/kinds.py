@@ -7,7 +7,7 @@ from cutaway.errors import RunError
 PREPROCESSINGS = {
     "table": "cutaway.runs.preprocessing:TableRows",
     "images": "cutaway.runs.images:ImageRows",
-    "labelled series": "cutaway.runs.curves:CurveRows",
+    "labeled series": "cutaway.runs.curves:CurveRows",
     "recordings": "cutaway.runs.recordings:RecordingRows",
     "text": "cutaway.runs.text:TextRows",
     "language": "cutaway.runs.language:LanguageRows",

@@ -131,7 +131,7 @@ class LanguageRows(Preprocessing):
         if not with_target:
             raise OptionError(
                 "a model of language has no target to predict",
-                expected="a run that was trained on a table, images or labelled texts",
+                expected="a run that was trained on a table, images or labeled texts",
                 fix="write text with it: cutaway generate RUN --prompt TEXT",
             )
         ids = self.encode(frame["text"][0])

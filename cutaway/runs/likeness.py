@@ -86,7 +86,7 @@ class Likeness(Story):
         own: (width,) features of the row.
         plane: the Plane of the kept features.
         nearest: numbers of the nearest kept examples, the row itself left out.
-        distances: root of the mean squared difference of their standardised features.
+        distances: root of the mean squared difference of their standardized features.
         classes: names, or None; target: what they are of.
     """
 
@@ -102,7 +102,7 @@ class Likeness(Story):
     def found(cls, kept: KeptFeatures, own, classes, target: str) -> "Likeness":
         """The likeness of a row with the features `own` (width,)."""
         plane = Plane.of(kept.features)
-        away = plane.standardised(kept.features) - plane.standardised(own[None])
+        away = plane.standardized(kept.features) - plane.standardized(own[None])
         distances = np.sqrt((away**2).mean(axis=1))
         order = np.argsort(distances, kind="stable")
         order = order[distances[order] > SAME][:NEAREST]

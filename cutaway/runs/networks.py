@@ -24,7 +24,7 @@ from cutaway.nn import (
     Sequential,
     Sigmoid,
     Softmax,
-    Standardise,
+    Standardize,
 )
 from cutaway.runtime.exhaustion import explaining_placing
 
@@ -102,8 +102,8 @@ def _build_mlp(spec):
     return mlp((spec["num_features"], *spec["layers"], spec["outputs"]), **named)
 
 
-def _standardised(build):
-    """A builder of a network for (..., channels) inputs that are standardised first."""
+def _standardized(build):
+    """A builder of a network for (..., channels) inputs that are standardized first."""
 
     def built(spec):
         return build(
@@ -151,16 +151,16 @@ def _language(recurrent):
 
 
 def transferred(spec, body):
-    """`body`, frozen, with a new head: features standardised, dropout, one linear layer."""
+    """`body`, frozen, with a new head: features standardized, dropout, one linear layer."""
     known, _ = known_body(spec["from"])
-    inputs = Standardise(known.mean, known.std) if known.things == "images" else None
+    inputs = Standardize(known.mean, known.std) if known.things == "images" else None
     return transfer(body, build_head(spec, body.num_features), inputs=inputs)
 
 
 def build_head(spec, width: int):
-    """A new head on `width` features, which it standardises by numbers still to be set."""
+    """A new head on `width` features, which it standardizes by numbers still to be set."""
     return Sequential(
-        Standardise([0.0] * width, [1.0] * width),
+        Standardize([0.0] * width, [1.0] * width),
         Dropout(spec["dropout"]),
         Linear(width, spec["outputs"]),
     )
@@ -175,8 +175,8 @@ def _build_transfer(spec):
 BUILDERS = {
     "transfer": _build_transfer,
     "mlp": _build_mlp,
-    "cnn": _standardised(cnn),
-    "curve_cnn": _standardised(curve_cnn),
+    "cnn": _standardized(cnn),
+    "curve_cnn": _standardized(curve_cnn),
     "lstm": _build_forecaster,
 }
 BUILDERS |= {f"text_{name}": _build_text for name in TEXT_MODELS}

@@ -4,7 +4,7 @@ import dataclasses
 import importlib
 from pathlib import Path
 
-from cutaway.data import recognise
+from cutaway.data import recognize
 from cutaway.errors import DataError, OptionError, did_you_mean
 from cutaway.runs.prepared import Prepared
 
@@ -28,10 +28,10 @@ KINDS = {
         "ImageOptions",
         "prepare_images",
         False,
-        "a convolutional network: neighbouring pixels belong together",
+        "a convolutional network: neighboring pixels belong together",
         ("transferred_images", "ImageTransferOptions", "prepare_transferred_images"),
     ),
-    "labelled series": _Kind(
+    "labeled series": _Kind(
         "curves",
         "CurveOptions",
         "prepare_curves",
@@ -69,7 +69,7 @@ KINDS = {
         "an LSTM that foretells the next character",
     ),
 }
-# what data.recognise calls them, where the name differs
+# what data.recognize calls them, where the name differs
 ALIASES = {"image folder": "images", "idx": "images", "audio folder": "recordings"}
 
 
@@ -96,7 +96,7 @@ def prepare(data, target: str | None = None, *, kind: str | None = None, **given
     if kind is None:
         kind = "table"
         if isinstance(data, str | Path):
-            found = recognise(data, target=target)
+            found = recognize(data, target=target)
             kind = ALIASES.get(found.kind, found.kind)
             why = f"Taken for {NAMES.get(kind, kind)}: {found.reason}"
     if kind not in KINDS:
@@ -144,7 +144,7 @@ def _with_known_body(entry: _Kind, kind: str) -> _Kind:
 NAMES = {
     "table": "a table",
     "images": "images with classes",
-    "labelled series": "series with classes",
+    "labeled series": "series with classes",
     "text": "text",
     "series": "a series to be forecast",
     "language": "a text to be continued",

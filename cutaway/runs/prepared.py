@@ -23,7 +23,7 @@ class Prepared:
     """Data that was read, encoded and split, and the network for it. Made by `prepare`.
 
     Attributes:
-        kind: what the data are: "table", "images", "text", "language", "series", "labelled
+        kind: what the data are: "table", "images", "text", "language", "series", "labeled
             series" or "recordings".
         source: the path, or "a frame".
         target: name of what is predicted.

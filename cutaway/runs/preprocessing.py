@@ -43,7 +43,7 @@ class Preprocessing:
         return self.untransform_target(y) if self.task == "regression" else np.asarray(y)
 
     def untransform_target(self, y) -> np.ndarray:
-        """Standardised values back in the target's own units, float64."""
+        """Standardized values back in the target's own units, float64."""
         return np.asarray(y, np.float64) * self.target.scale + self.target.mean
 
     def score(self, y, outputs, x) -> dict:

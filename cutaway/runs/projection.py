@@ -1,4 +1,4 @@
-"""The plane in which features spread most, with what is to be told as colours."""
+"""The plane in which features spread most, with what is to be told as colors."""
 
 import dataclasses
 
@@ -6,17 +6,17 @@ import numpy as np
 
 from cutaway.runs.charts import scatter
 
-MOST_CLASSES = 10  # with colours of their own
+MOST_CLASSES = 10  # with colors of their own
 
 
 @dataclasses.dataclass(frozen=True)
 class Plane:
-    """Two directions through standardised features.
+    """Two directions through standardized features.
 
     Pearson 1901, "On lines and planes of closest fit to systems of points in space".
 
     Attributes:
-        mean, spread: (width,) by which features are standardised.
+        mean, spread: (width,) by which features are standardized.
         directions: (2, width); zeros where rows or features are fewer than two.
         shares: (2,) of the variance.
     """
@@ -39,18 +39,18 @@ class Plane:
         variance[:count] = s[:count] ** 2 / total if total else 0
         return cls(mean, spread, directions, variance)
 
-    def standardised(self, features) -> np.ndarray:
+    def standardized(self, features) -> np.ndarray:
         """Features (rows, ...) as (rows, width), each with the mean 0 and the spread 1."""
         features = np.asarray(features, np.float64).reshape(len(features), -1)
         return (features - self.mean) / self.spread
 
     def points(self, features) -> np.ndarray:
         """Where features (rows, ...) lie in the plane: (rows, 2)."""
-        return self.standardised(features) @ self.directions.T
+        return self.standardized(features) @ self.directions.T
 
 
 def projection_chart(plane: Plane, features, truth, classes, target: str, marked=None) -> str:
-    """SVG: rows in the plane, coloured by class or value.
+    """SVG: rows in the plane, colored by class or value.
 
     Args:
         features: (rows, ...); truth: (rows,) numbers of classes, or values.

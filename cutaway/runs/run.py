@@ -7,7 +7,7 @@ import numpy as np
 from cutaway.errors import RunError
 from cutaway.losses import LOSSES
 from cutaway.metrics import METRICS
-from cutaway.runs.folder import FORMAT, RunFolder
+from cutaway.runs.folder import RunFolder
 from cutaway.runs.kinds import preprocessing_of
 from cutaway.runs.networks import build_network
 from cutaway.train import History, Trainer
@@ -40,8 +40,7 @@ class Run:
         self.net = net.eval()
         self.history = history
         self.metrics = metrics
-        # runs of before there was a choice do not say
-        self.precision = config["options"].get("precision", "float32")
+        self.precision = config["options"]["precision"]
         self._trainer = trainer_for(
             net, config["network"]["loss"], preprocessing, precision=self.precision
         )
@@ -54,13 +53,7 @@ class Run:
             RunError: not a run, unfinished, or a file of it is missing or damaged.
         """
         folder = RunFolder.open(path)
-        config = folder.read_json(folder.config)
-        if config.get("format") != FORMAT:
-            raise RunError(
-                f"{folder.path} is a run of format {config.get('format')!r}",
-                expected=f"format {FORMAT}",
-                fix="open it with the version of Cutaway that wrote it",
-            )
+        config = folder.read_config()
         kind = preprocessing_of(config.get("kind"), folder.path)
         net = build_network(config["network"])
         load_weights(net, folder.weights)

@@ -1,4 +1,4 @@
-"""Texts that have a class or a value: from a table or labelled lines to data ready to train on."""
+"""Texts that have a class or a value: from a table or labeled lines to data ready to train on."""
 
 import dataclasses
 import math
@@ -17,7 +17,7 @@ from cutaway.data import (
 )
 from cutaway.data.read import SUFFIXES
 from cutaway.data.target import TASKS, Target
-from cutaway.data.text import free_text_columns, labelled_lines
+from cutaway.data.text import free_text_columns, labeled_lines
 from cutaway.data.tokenizer import KINDS
 from cutaway.data.wordpiece import WordPiece
 from cutaway.errors import DataError, OptionError, did_you_mean, expect_choice, expect_range
@@ -122,7 +122,7 @@ class TextRows(Preprocessing):
         }
 
     def read(self, source):
-        """A table with the column of the texts, labelled lines, or a text a line."""
+        """A table with the column of the texts, labeled lines, or a text a line."""
         frame, names = read_rows(source)
         if names is None or self.column in frame.columns:
             return frame
@@ -214,14 +214,14 @@ def prepare_text(
 
     Args:
         path: a table, or a file of lines that each hold a label, a tab and a text; or a frame.
-        target: the column to predict; labelled lines need none.
+        target: the column to predict; labeled lines need none.
 
     Raises:
         DataError: no texts, no such column, many texts without words, nothing to tell apart.
         OptionError: no target for a table.
     """
     options = TextOptions() if options is None else options
-    found = labelled(path, target, options)
+    found = labeled(path, target, options)
     frame, column, target, training = found.frame, found.column, found.target, found.training
     expect_batch(options.batch(len(training)), len(training))
     known = frame[training]  # nothing of the held-out rows leaks into what is fitted
@@ -258,8 +258,8 @@ def prepare_text(
 
 
 @dataclasses.dataclass(frozen=True)
-class Labelled:
-    """Texts with their targets, and which are held out. Made by `labelled`.
+class Labeled:
+    """Texts with their targets, and which are held out. Made by `labeled`.
 
     Attributes:
         frame: the rows that can be used; rows: their numbers in the source, from 0.
@@ -280,7 +280,7 @@ class Labelled:
     notes: list
 
 
-def labelled(path, target, options) -> Labelled:
+def labeled(path, target, options) -> Labeled:
     """Read texts, leave out what cannot be used, and hold some out. Raises: see prepare_text."""
     frame, names = read_rows(path)
     column, target = _columns(frame, names, target, options)
@@ -304,7 +304,7 @@ def labelled(path, target, options) -> Labelled:
     y = looked.encode(frame[target])
     training, held, test = divide(y, options, stratify=looked.task != "regression")
     notes = [*looked.notes, *notes]
-    return Labelled(frame, rows, column, target, looked, training, held, test, notes)
+    return Labeled(frame, rows, column, target, looked, training, held, test, notes)
 
 
 def read_rows(source):
@@ -317,7 +317,7 @@ def read_rows(source):
     if not isinstance(source, str | Path):
         return read_table(source), None
     path = Path(source)
-    frame = labelled_lines(path)
+    frame = labeled_lines(path)
     if frame is not None:
         return frame, tuple(frame.columns)
     name = path.name.lower()

@@ -237,7 +237,7 @@ def prepare_transfer(
 
 
 def _fit_scale(scale, features) -> None:
-    """Standardise by these features; one that is always the same is left as it is."""
+    """Standardize by these features; one that is always the same is left as it is."""
     mean, std = features.mean(axis=0), features.std(axis=0)
     scale.mean.data = mean.astype(np.float32)
     scale.std.data = np.where(std > 1e-6, std, 1).astype(np.float32)
@@ -251,7 +251,7 @@ CURVATURE = {  # of a loss by the output, at most
 
 
 def _rate(optimizer: str, features, loss: str) -> float:
-    """The learning rate for a linear layer on these standardised features (rows, width).
+    """The learning rate for a linear layer on these standardized features (rows, width).
 
     Along the direction of largest spread σ² the loss bends by at most CURVATURE σ².
     """

@@ -16,7 +16,7 @@ from cutaway.runs.text import (
     TextPrepared,
     TextRows,
     as_texts,
-    labelled,
+    labeled,
     shortened,
 )
 from cutaway.runs.transfer_options import TransferOptions
@@ -65,7 +65,7 @@ def prepare_transferred_text(
     """
     known, _ = known_body(options.from_, "text")
     tokenizer = tokenizer_of(options.from_)
-    found = labelled(path, target, options)
+    found = labeled(path, target, options)
     column, frame, training = found.column, found.frame, found.training
     expect_batch(options.batch(len(training)), len(training))
     length = options.length

@@ -1,6 +1,6 @@
 """Pictures of a search and of learning curves, by matplotlib."""
 
-from cutaway.story.figures import BLUE, GREY, ORANGE
+from cutaway.story.figures import BLUE, GRAY, ORANGE
 
 
 def _figure(panels: int, *, width: float = 4.6):
@@ -61,7 +61,7 @@ def _course(one, told):
         if at:
             edge = one.get_ylim()[0 if told["higher_is_better"] else 1]
             one.scatter(
-                at, [edge] * len(at), marker=marker, s=40, color=GREY, label=label,
+                at, [edge] * len(at), marker=marker, s=40, color=GRAY, label=label,
                 clip_on=False, zorder=3,
             )  # fmt: skip
     one.set_title(f"{told['measure'].removeprefix('val_').replace('_', ' ')}, held out")
@@ -70,7 +70,7 @@ def _course(one, told):
     one.legend(frameon=False)
 
 
-COLOURS = (BLUE, ORANGE, GREY, "#4a9d5b", "#8d5fb0")
+COLORS = (BLUE, ORANGE, GRAY, "#4a9d5b", "#8d5fb0")
 
 
 def compare_figure(found):
@@ -89,7 +89,7 @@ def compare_figure(found):
         places = [n * (1 + 0.018 * (k - (len(found.scores) - 1) / 2)) for n in found.sizes]
         one.errorbar(
             places, means, None if halves[0] != halves[0] else halves,
-            color=COLOURS[k % len(COLOURS)], lw=2.2 if first else 1.4, marker="o",
+            color=COLORS[k % len(COLORS)], lw=2.2 if first else 1.4, marker="o",
             ms=5 if first else 4, capsize=3, elinewidth=1, label=name, zorder=4 if first else 3,
         )  # fmt: skip
         lowest.append(float(means.min()))

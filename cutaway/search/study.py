@@ -18,7 +18,7 @@ WORDS = {
     "batch_size": "batch size",
     "weight_decay": "weight decay",
     "num_layers": "layers",
-    "init": "initialisation",
+    "init": "initialization",
 }
 
 

@@ -1,9 +1,9 @@
-"""Plots by matplotlib as SVG text for pages, and the colours they share."""
+"""Plots by matplotlib as SVG text for pages, and the colors they share."""
 
 import io
 import re
 
-BLUE, ORANGE, GREY = "#2b7bba", "#d95f0e", "#8a94a3"
+BLUE, ORANGE, GRAY = "#2b7bba", "#d95f0e", "#8a94a3"
 
 
 def svg_of(figure) -> str:

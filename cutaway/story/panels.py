@@ -1,7 +1,7 @@
-"""What the pictures of explanations share: figures, colours, grids.
+"""What the pictures of explanations share: figures, colors, grids.
 
-Signs are told by brightness too, not by hue alone: in SIGNED dark blue is negative, grey is 0 and
-yellow is positive, so that a picture reads in grey, and by those who see few colours. Nothing is
+Signs are told by brightness too, not by hue alone: in SIGNED dark blue is negative, gray is 0 and
+yellow is positive, so that a picture reads in gray, and by those who see few colors. Nothing is
 drawn in black or white of its own, so that matplotlib's dark style works.
 """
 
@@ -40,19 +40,19 @@ def signed_bars(axes, labels, values, *, label: str):
     )
     axes.invert_yaxis()
     axes.locator_params(axis="x", nbins=5)
-    axes.axvline(0, color="grey", linewidth=0.8)
+    axes.axvline(0, color="gray", linewidth=0.8)
     axes.set_xlabel(label)
     return axes
 
 
 def signed_range(values) -> dict:
-    """Options of imshow that put 0 in the middle of the colours."""
+    """Options of imshow that put 0 in the middle of the colors."""
     largest = float(np.abs(values).max()) if np.size(values) else 0.0
     return {"cmap": SIGNED, "vmin": -largest or -1.0, "vmax": largest or 1.0}
 
 
 def as_picture(x, low=0.0, high=1.0):
-    """(height, width, channels) as what imshow draws: colours if there are 3 or 4, else grey.
+    """(height, width, channels) as what imshow draws: colors if there are 3 or 4, else gray.
 
     Values are stretched from their smallest to their largest onto low..high.
     """
@@ -66,7 +66,7 @@ def as_picture(x, low=0.0, high=1.0):
 
 
 def faint(x):
-    """The picture in middle greys, on which both dark and bright colours stand out."""
+    """The picture in middle grays, on which both dark and bright colors stand out."""
     return np.repeat(as_picture(x, 0.4, 0.6).mean(axis=-1, keepdims=True), 3, axis=-1)
 
 
@@ -83,21 +83,21 @@ def beside_input(axes, x):
     return right, np.array([left, right])
 
 
-def overlay(axes, x, heat, strength, *, title, colour_label, beside, **colours):
+def overlay(axes, x, heat, strength, *, title, color_label, beside, **colors):
     """Draw `heat` over the faint picture x, the less transparent the larger `strength` (0..1).
 
     Args:
-        beside: the axes from which the colour bar takes its place.
+        beside: the axes from which the color bar takes its place.
     """
     from matplotlib.cm import ScalarMappable
 
     axes.imshow(faint(x), interpolation="nearest")
-    drawn = axes.imshow(heat, alpha=np.clip(strength, 0, 1), interpolation="nearest", **colours)
+    drawn = axes.imshow(heat, alpha=np.clip(strength, 0, 1), interpolation="nearest", **colors)
     axes.set_title(plain(title))
     bare(axes)
-    # the bar is of the colours, not of how transparent they are here
+    # the bar is of the colors, not of how transparent they are here
     bar = ScalarMappable(norm=drawn.norm, cmap=drawn.cmap)
-    axes.figure.colorbar(bar, ax=beside, shrink=0.85).set_label(colour_label)
+    axes.figure.colorbar(bar, ax=beside, shrink=0.85).set_label(color_label)
 
 
 def bare(axes):
@@ -106,12 +106,12 @@ def bare(axes):
     axes.set_yticks([])
 
 
-def grid(pictures, *, titles=None, columns=8, size=1.1, title, colour_label, **colours):
-    """Pictures side by side in a new figure, with one colour bar for all; returns the axes.
+def grid(pictures, *, titles=None, columns=8, size=1.1, title, color_label, **colors):
+    """Pictures side by side in a new figure, with one color bar for all; returns the axes.
 
     Args:
-        pictures: arrays (height, width), or (height, width, 3) in colours of their own.
-        colour_label: None: no bar.
+        pictures: arrays (height, width), or (height, width, 3) in colors of their own.
+        color_label: None: no bar.
     """
     columns = min(columns, len(pictures))
     rows = -(-len(pictures) // columns)
@@ -126,17 +126,17 @@ def grid(pictures, *, titles=None, columns=8, size=1.1, title, colour_label, **c
         if k >= len(pictures):
             place.set_axis_off()
             continue
-        drawn = place.imshow(pictures[k], interpolation="nearest", **colours)
+        drawn = place.imshow(pictures[k], interpolation="nearest", **colors)
         if titles:
             place.set_title(titles[k], fontsize=8, pad=2)
     figure.suptitle(title)
-    if colour_label is not None:
-        figure.colorbar(drawn, ax=list(places), shrink=0.8).set_label(colour_label)
+    if color_label is not None:
+        figure.colorbar(drawn, ax=list(places), shrink=0.8).set_label(color_label)
     return places[: len(pictures)]
 
 
-def heat_map(axes, values, *, title, down, along, colour_label, names=None):
-    """values (rows, columns) as colours, with a colour bar; returns the axes.
+def heat_map(axes, values, *, title, down, along, color_label, names=None):
+    """values (rows, columns) as colors, with a color bar; returns the axes.
 
     Args:
         axes: where to draw; None: a new figure.
@@ -156,7 +156,7 @@ def heat_map(axes, values, *, title, down, along, colour_label, names=None):
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     if names is not None:
         name_ticks(axes.xaxis, names, most=40)
-    axes.figure.colorbar(drawn, ax=axes).set_label(colour_label)
+    axes.figure.colorbar(drawn, ax=axes).set_label(color_label)
     return axes
 
 

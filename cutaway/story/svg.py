@@ -8,14 +8,14 @@ from pathlib import Path
 from cutaway.errors import RunError
 from cutaway.files import write_atomically
 
-# kind of layer -> (what the legend calls it, colour: of a middle tone, seen on white and on black)
+# kind of layer -> (what the legend calls it, color: of a middle tone, seen on white and on black)
 KINDS = {
     "dense": ("dense", "#2b7bba"),
     "convolution": ("convolution", "#12906a"),
     "recurrent": ("recurrent", "#8559c4"),
     "attention": ("attention", "#cf3f76"),
     "embedding": ("embedding, positions", "#a8790a"),
-    "normalisation": ("normalisation", "#6f7f92"),
+    "normalization": ("normalization", "#6f7f92"),
     "activation": ("activation", "#e8871e"),
     "pooling": ("pooling, reshaping", "#3fb2c4"),
     "dropout": ("dropout", "#b4b4b4"),
@@ -49,11 +49,9 @@ STYLE = """
   stroke-opacity: .7; }
 .cutaway-net .block.lit, .cutaway-net .pill.lit, .cutaway-net .frame.lit { stroke-width: 3.5;
   stroke-opacity: 1; }
-""" + "".join(
-    f".cutaway-net .{kind} {{ fill: {colour}; }}\n" for kind, (_, colour) in KINDS.items()
-)
+""" + "".join(f".cutaway-net .{kind} {{ fill: {color}; }}\n" for kind, (_, color) in KINDS.items())
 
-# as a file of its own, where no page gives it a colour; within a page :root is the page
+# as a file of its own, where no page gives it a color; within a page :root is the page
 ALONE = """
 svg.cutaway-net:root { color: #1c2430; background: #fff; color-scheme: light dark; }
 @media (prefers-color-scheme: dark) {

@@ -73,7 +73,7 @@ class Mixup(Mix):
 class CutMix(Mix):
     """CutMix: a box of x_j's pixels in x_i; y_i counts by the share of pixels that are left.
 
-    The box has a share 1 - λ of the picture, λ ~ Beta(α, α), and its centre is anywhere, so that
+    The box has a share 1 - λ of the picture, λ ~ Beta(α, α), and its center is anywhere, so that
     a part of it may lie outside. Also for series (batch, time, features) and volumes.
 
     Args:
@@ -101,10 +101,10 @@ class CutMix(Mix):
         inside = jnp.ones((1,) * x.ndim, bool)
         edge = (1 - share) ** (1 / len(sizes))  # of each axis: their product is 1 - λ
         for axis, (n, k) in enumerate(zip(sizes, jax.random.split(key, len(sizes)), strict=True)):
-            centre = jax.random.randint(k, (), 0, n)
+            center = jax.random.randint(k, (), 0, n)
             half = (edge * n).astype(jnp.int32) // 2
             places = jnp.arange(n)
-            along = (places >= centre - half) & (places < centre + half)
+            along = (places >= center - half) & (places < center + half)
             inside = inside & along.reshape(n, *(1,) * (len(sizes) - axis))
         inside = jnp.broadcast_to(inside, (1, *sizes, 1))
         return jnp.where(inside, partners, x), 1 - jnp.mean(inside.astype(jnp.float32))

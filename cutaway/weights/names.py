@@ -5,7 +5,7 @@ import re
 import numpy as np
 
 from cutaway.errors import RunError, ShapeError
-from cutaway.nn.layers import Standardise
+from cutaway.nn.layers import Standardize
 from cutaway.nn.state import Buffer, Stateful, Variable, walk
 from cutaway.weights.layout import to_ours
 
@@ -167,10 +167,10 @@ def _owners(net):
 
 
 def _is_ours_alone(variable, owner) -> bool:
-    """Random keys, and what inputs are standardised with: no framework's files have them."""
+    """Random keys, and what inputs are standardized with: no framework's files have them."""
     if not isinstance(variable, Buffer):
         return False
-    return isinstance(owner, Standardise) or variable.dtype == np.uint32
+    return isinstance(owner, Standardize) or variable.dtype == np.uint32
 
 
 def _targets(path, layout=None) -> list:

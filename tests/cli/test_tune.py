@@ -62,7 +62,7 @@ BAD = [
     (["--trials", "0"], "trials is 0"),
     (["nowhere.csv"], "nowhere.csv"),
     (["--set", "dropout"], "the setting 'dropout'"),
-    (["--set", "colour=3"], "colour: no option"),
+    (["--set", "color=3"], "color: no option"),
     (["--test", "1"], "test is 1"),
 ]
 

@@ -3,9 +3,9 @@ import pytest
 from PIL import Image, ImageEnhance
 
 from cutaway.data import (
-    ColourJitter,
+    ColorJitter,
     Compose,
-    Normalise,
+    Normalize,
     RandAugment,
     RandomCrop,
     RandomErasing,
@@ -20,7 +20,7 @@ STEPS = [
     RandomFlip(),
     RandomCrop(3),
     RandomResizedCrop(),
-    ColourJitter(),
+    ColorJitter(),
     RandAugment(),
     RandomErasing(1.0),
 ]
@@ -95,7 +95,7 @@ def test_a_resized_crop_of_everything_is_everything():
 
 @pytest.mark.parametrize("place, enhancer", [(0, "Brightness"), (1, "Contrast"), (2, "Color")])
 @pytest.mark.parametrize("factor", [0.0, 0.4, 1.0, 1.6])
-def test_each_change_of_colour_is_pillows(place, enhancer, factor):
+def test_each_change_of_color_is_pillows(place, enhancer, factor):
     batch = images(3)
     factors = np.ones((3, 3), np.float32)
     factors[:, place] = factor
@@ -103,10 +103,10 @@ def test_each_change_of_colour_is_pillows(place, enhancer, factor):
     for image, changed in zip(batch, out, strict=True):
         expected = getattr(ImageEnhance, enhancer)(Image.fromarray(image)).enhance(factor)
         difference = np.abs(changed.astype(int) - np.asarray(expected).astype(int))
-        assert difference.max() <= 1  # Pillow rounds the grey level first
+        assert difference.max() <= 1  # Pillow rounds the gray level first
 
 
-def test_changes_of_colour_follow_one_another():
+def test_changes_of_color_follow_one_another():
     # dark enough that nothing is cut off on the way
     batch = (images(4) // 4 + 60).astype(np.float32) / 255
     factors = np.array([[1.2, 0.8, 0.5]], np.float32).repeat(4, axis=0)
@@ -118,11 +118,11 @@ def test_changes_of_colour_follow_one_another():
     np.testing.assert_allclose(jittered(batch, factors), step_by_step, atol=1e-6)
     as_bytes = jittered((batch * 255).round().astype(np.uint8), factors)
     np.testing.assert_allclose(as_bytes / 255, jittered(batch, factors), atol=0.6 / 255)
-    none = ColourJitter(0, 0, 0)
+    none = ColorJitter(0, 0, 0)
     np.testing.assert_array_equal(none(images(), rng()), images())
 
 
-def test_colours_stay_within_their_range():
+def test_colors_stay_within_their_range():
     out = jittered(images(), np.full((6, 3), 2, np.float32))
     assert out.max() == 255  # not around the corner to 0
     assert jittered(images() / 255.0, np.full((6, 3), 2, np.float32)).max() <= 1
@@ -143,13 +143,13 @@ def test_erasing_takes_one_rectangle_within_its_area():
 
 
 def test_randaugment_without_strength_or_operations_is_nothing():
-    batch = images(40, size=24)  # equalise needs some pixels
+    batch = images(40, size=24)  # equalize needs some pixels
     np.testing.assert_array_equal(RandAugment(operations=0)(batch, rng()), batch)
     batch = batch // 2 + 40
     for name, operation in OPERATIONS.items():
         image = Image.fromarray(batch[0])
         out = np.asarray(operation(image, 0.0, 1, 128))
-        if name not in ("auto contrast", "equalise"):
+        if name not in ("auto contrast", "equalize"):
             np.testing.assert_array_equal(out, batch[0], err_msg=name)
         changed = np.asarray(operation(image, 1.0, -1, 128))
         assert np.array_equal(changed, batch[0]) == (name == "identity"), name
@@ -162,16 +162,16 @@ def test_randaugments_geometry_is_what_it_says():
     assert (moved[:, 8:] == 255).all()
     moved = np.asarray(OPERATIONS["translate y"](image, 2 / 4.5, -1, 255))
     np.testing.assert_array_equal(moved[2:], np.asarray(image)[:8])
-    inverted = np.asarray(OPERATIONS["solarise"](image, 1.0, 1, 0))
+    inverted = np.asarray(OPERATIONS["solarize"](image, 1.0, 1, 0))
     np.testing.assert_array_equal(inverted, 255 - np.asarray(image))
-    kept = np.asarray(OPERATIONS["posterise"](image, 1.0, 1, 0))
+    kept = np.asarray(OPERATIONS["posterize"](image, 1.0, 1, 0))
     np.testing.assert_array_equal(kept, np.asarray(image) & 0b11110000)
 
 
-def test_normalise_gives_mean_zero_and_deviation_one():
+def test_normalize_gives_mean_zero_and_deviation_one():
     batch = images(300, channels=3)  # more than are read at a time
     batch[..., 1] //= 2
-    step = Normalise.fit(batch)
+    step = Normalize.fit(batch)
     np.testing.assert_allclose(step.mean, batch.mean(axis=(0, 1, 2)) / 255, rtol=1e-5)
     np.testing.assert_allclose(step.std, batch.std(axis=(0, 1, 2)) / 255, rtol=1e-4)
     out = step(batch)
@@ -180,7 +180,7 @@ def test_normalise_gives_mean_zero_and_deviation_one():
     np.testing.assert_allclose(out.std(axis=(0, 1, 2)), 1, rtol=1e-4)
     np.testing.assert_allclose(step.undo(out), batch / 255, atol=1e-6)
     np.testing.assert_allclose(step(batch / 255.0), out, atol=1e-5)
-    assert Normalise.fit(np.full((2, 3, 3, 1), 9, np.uint8)).std == (1.0,)
+    assert Normalize.fit(np.full((2, 3, 3, 1), 9, np.uint8)).std == (1.0,)
 
 
 def test_composed_steps_draw_one_after_the_other():
@@ -195,18 +195,18 @@ def test_wrong_batches_and_options_are_named():
     with pytest.raises(ShapeError, match=r"RandomFlip: the batch has shape \(12, 12, 3\)"):
         RandomFlip()(images()[0], rng())
     with pytest.raises(ShapeError, match="so 1 channels"):
-        Normalise((0.5,) * 3, (1,) * 3)(images(channels=1))
+        Normalize((0.5,) * 3, (1,) * 3)(images(channels=1))
     with pytest.raises(OptionError, match="holds int64"):
         RandomCrop()(images().astype(np.int64), rng())
     for step in (RandAugment(), RandomResizedCrop()):
-        with pytest.raises(OptionError, match="put this step before Normalise"):
+        with pytest.raises(OptionError, match="put this step before Normalize"):
             step(images().astype(np.float32), rng())
-    with pytest.raises(OptionError, match="Normalise: mean"):
-        Normalise((0.5,), (0.0,))
+    with pytest.raises(OptionError, match="Normalize: mean"):
+        Normalize((0.5,), (0.0,))
     with pytest.raises(OptionError, match="RandomFlip: probability"):
         RandomFlip(1.5)
-    with pytest.raises(OptionError, match="ColourJitter: contrast"):
-        ColourJitter(contrast=-1)
+    with pytest.raises(OptionError, match="ColorJitter: contrast"):
+        ColorJitter(contrast=-1)
     with pytest.raises(OptionError, match="RandAugment: magnitude"):
         RandAugment(magnitude=31)
     with pytest.raises(OptionError, match=r"RandomErasing: area\[0\]"):

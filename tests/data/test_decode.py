@@ -48,10 +48,10 @@ def test_a_large_jpeg_decoded_small_looks_like_the_whole_one_resized(tmp_path):
         expected = ImageOps.fit(whole, (32, 32), Image.Resampling.BILINEAR)
     pixels = read_image(tmp_path / "a.jpg", (32, 32)).astype(int)
     np.testing.assert_allclose(pixels, np.asarray(expected).astype(int), atol=3)
-    grey = read_image(tmp_path / "a.jpg", (32, 32), channels=1)
-    assert grey.shape == (32, 32, 1)
+    gray = read_image(tmp_path / "a.jpg", (32, 32), channels=1)
+    assert gray.shape == (32, 32, 1)
     np.testing.assert_allclose(
-        grey[:, :, 0].astype(int), np.asarray(expected.convert("L")).astype(int), atol=3
+        gray[:, :, 0].astype(int), np.asarray(expected.convert("L")).astype(int), atol=3
     )
 
 
@@ -81,7 +81,7 @@ def test_sixteen_bits_become_eight_by_their_share_of_the_range(tmp_path):
     np.testing.assert_array_equal(read_image(tmp_path / "a.png")[:, :, 2], expected)
 
 
-def test_a_palette_becomes_its_colours(tmp_path):
+def test_a_palette_becomes_its_colors(tmp_path):
     image = gradient().quantize(8)
     image.save(tmp_path / "a.png")
     np.testing.assert_array_equal(read_image(tmp_path / "a.png"), np.asarray(image.convert("RGB")))
@@ -96,8 +96,8 @@ def test_what_is_transparent_is_laid_on_white(tmp_path):
     expected = [[[200, 100, 0], [255, 255, 255]], [[244, 224, 204], [255, 255, 255]]]
     np.testing.assert_allclose(read_image(tmp_path / "a.png").astype(int), expected, atol=1)
 
-    grey = Image.fromarray(np.array([[[10, 255], [10, 0]]], np.uint8), "LA")
-    grey.save(tmp_path / "la.png")
+    gray = Image.fromarray(np.array([[[10, 255], [10, 0]]], np.uint8), "LA")
+    gray.save(tmp_path / "la.png")
     assert read_image(tmp_path / "la.png", channels=1)[0, :, 0].tolist() == [10, 255]
 
     palette = Image.fromarray(np.array([[0, 1]], np.uint8), "P")

@@ -9,7 +9,7 @@ from cutaway.data import (
     ArrayStream,
     Compose,
     ImageStream,
-    Normalise,
+    Normalize,
     RandomCrop,
     RandomFlip,
     files_by_label,
@@ -114,7 +114,7 @@ def test_images_in_memory_are_in_the_order_of_their_paths(folder):
     assert images.skipped == {}
 
 
-def test_grey_images_have_one_channel_unless_one_is_coloured(tmp_path):
+def test_gray_images_have_one_channel_unless_one_is_colored(tmp_path):
     save(tmp_path / "a" / "0.png", 3, mode="L")
     save(tmp_path / "b" / "0.png", 5, mode="I;16")
     assert load_images(find_images(tmp_path)["train"]).x.shape == (2, 8, 8, 1)
@@ -194,7 +194,7 @@ def test_what_fits_in_memory_and_what_does_not_give_the_same(folder):
 def test_a_seed_gives_the_same_with_any_number_of_threads():
     x = np.random.default_rng(0).integers(0, 256, (200, 6, 6, 3), dtype=np.uint8)
     y = np.arange(200)
-    transform = Compose(RandomFlip(), RandomCrop(2), Normalise.fit(x))
+    transform = Compose(RandomFlip(), RandomCrop(2), Normalize.fit(x))
     one = list(ArrayStream(x, y, transform=transform, block_rows=90, threads=1).blocks(5))
     many = list(ArrayStream(x, y, transform=transform, block_rows=90, threads=4, ahead=1).blocks(5))
     assert len(one) == 3

@@ -5,7 +5,7 @@ import polars as pl
 import pytest
 from PIL import Image
 
-from cutaway.data import find_idx, read_idx, recognise, students_path, write_wav
+from cutaway.data import find_idx, read_idx, recognize, students_path, write_wav
 from cutaway.errors import DataError
 
 
@@ -30,44 +30,44 @@ def test_idx_files_are_paired_by_name(mnist):
     assert list(found) == ["train", "test"]
     x, y = (read_idx(path) for path in found["test"])
     assert x.shape == (3, 4, 4) and y.tolist() == [0, 1, 2]
-    assert recognise(mnist).kind == "idx"
-    assert recognise(mnist / "train-labels-idx1-ubyte").kind == "idx"
-    assert recognise(mnist / "train-images-idx3-ubyte.gz").kind == "idx"
+    assert recognize(mnist).kind == "idx"
+    assert recognize(mnist / "train-labels-idx1-ubyte").kind == "idx"
+    assert recognize(mnist / "train-images-idx3-ubyte.gz").kind == "idx"
 
 
-def test_folders_of_classes_are_recognised_by_what_is_in_them(tmp_path):
+def test_folders_of_classes_are_recognized_by_what_is_in_them(tmp_path):
     for k, name in enumerate(("cats", "dogs")):
         (tmp_path / "i" / "train" / name).mkdir(parents=True)
         (tmp_path / "s" / name).mkdir(parents=True)
         Image.new("L", (2, 2)).save(tmp_path / "i" / "train" / name / "0.JPG", "jpeg")
         write_wav(tmp_path / "s" / name / f"{k}.wav", [0.0], 8000)
-    found = recognise(tmp_path / "i")
+    found = recognize(tmp_path / "i")
     assert (found.kind, found.reason) == ("image folder", "2 images in the splits train")
-    found = recognise(tmp_path / "s")
+    found = recognize(tmp_path / "s")
     assert (found.kind, found.reason) == ("audio folder", "2 recordings in the folders cats, dogs")
     with pytest.raises(DataError, match="is a single image"):
-        recognise(tmp_path / "i" / "train" / "cats" / "0.JPG")
+        recognize(tmp_path / "i" / "train" / "cats" / "0.JPG")
     with pytest.raises(DataError, match="holds 1 recordings and no folders"):
-        recognise(tmp_path / "s" / "cats")
+        recognize(tmp_path / "s" / "cats")
 
 
 def test_folders_of_nothing_known_are_named(tmp_path):
     with pytest.raises(DataError, match="there is no"):
-        recognise(tmp_path / "none")
+        recognize(tmp_path / "none")
     with pytest.raises(DataError, match="holds no images"):
-        recognise(tmp_path)
+        recognize(tmp_path)
     (tmp_path / "a.csv").write_text("a,b\n1,2\n")
     with pytest.raises(DataError, match=r"name the file inside it: a\.csv"):
-        recognise(tmp_path)
+        recognize(tmp_path)
     (tmp_path / "masks").mkdir()
     Image.new("L", (2, 2)).save(tmp_path / "masks" / "0.png")
     with pytest.raises(DataError, match="holds the folder 'masks', as data of detection"):
-        recognise(tmp_path)
+        recognize(tmp_path)
 
 
 def kind_of(tmp_path, **columns):
     pl.DataFrame(columns).write_csv(tmp_path / "t.csv")
-    return recognise(tmp_path / "t.csv").kind
+    return recognize(tmp_path / "t.csv").kind
 
 
 def test_a_table_is_a_table_unless_clearly_otherwise(tmp_path):
@@ -77,7 +77,7 @@ def test_a_table_is_a_table_unless_clearly_otherwise(tmp_path):
     words = ["sun", "rain", "wind", "snow", "cloud", "storm", "fog"]
     texts = [" ".join(rng.choice(words, 8)) for _ in range(60)]
     dates = [f"{2000 + k // 12}-{k % 12 + 1:02}" for k in range(60)]
-    assert recognise(students_path()).kind == "table"
+    assert recognize(students_path()).kind == "table"
     assert kind_of(tmp_path, a=numbers, b=labels) == "table"
     assert kind_of(tmp_path, text=texts, label=labels) == "text"
     assert kind_of(tmp_path, text=texts) == "text"
@@ -93,32 +93,32 @@ def test_a_table_is_a_table_unless_clearly_otherwise(tmp_path):
     assert kind_of(tmp_path, month=dates, a=numbers, b=numbers) == "table"
     # who names a target asks for a table
     pl.DataFrame({"month": dates, "value": numbers}).write_csv(tmp_path / "t.csv")
-    assert recognise(tmp_path / "t.csv", target="value").kind == "table"
+    assert recognize(tmp_path / "t.csv", target="value").kind == "table"
 
 
 def test_text_files_are_text_and_tables_in_them_are_tables(tmp_path):
     path = tmp_path / "a.txt"
     path.write_text("anna\nbert\n")
-    assert recognise(path).kind == "language"
+    assert recognize(path).kind == "language"
     path.write_text("To be, or not to be,\nthat is\nthe question\n")
-    assert recognise(path).kind == "language"
+    assert recognize(path).kind == "language"
     path.write_text("a;b\n1;2\n3;4\n")
-    assert recognise(path).kind == "table"
+    assert recognize(path).kind == "table"
     path.write_text("".join(f"{k % 2}\tthis is number {k} of them\n" for k in range(20)))
-    found = recognise(path)
+    found = recognize(path)
     assert (found.kind, found.reason.startswith("each line is a label, a tab")) == ("text", True)
     path.write_bytes(b"\xff\xfe\x00")
     with pytest.raises(DataError, match="is not UTF-8"):
-        recognise(path)
+        recognize(path)
 
 
 def test_recordings_may_say_their_class_in_their_names(tmp_path):
     for name in ("yes_1", "yes_2", "no_1", "no_2"):
         (tmp_path / f"{name}.wav").touch()
-    assert recognise(tmp_path).kind == "audio folder"
+    assert recognize(tmp_path).kind == "audio folder"
     (tmp_path / "other.wav").touch()
     with pytest.raises(DataError, match="no folders"):
-        recognise(tmp_path)
+        recognize(tmp_path)
 
 
 @pytest.mark.parametrize(
@@ -141,10 +141,10 @@ def test_recordings_may_say_their_class_in_their_names(tmp_path):
         ("student_performance/student-mat.csv", "table"),
         ("tinyshakespeare/input.txt", "language"),
         ("titanic/titanic.csv", "table"),
-        ("ucr_gunpoint", "labelled series"),
-        ("ucr_gunpoint/GunPoint_TEST.tsv", "labelled series"),
+        ("ucr_gunpoint", "labeled series"),
+        ("ucr_gunpoint/GunPoint_TEST.tsv", "labeled series"),
         ("wine_quality/winequality-red.csv", "table"),
     ],
 )
-def test_real_data_are_recognised(shared_data, path, kind):
-    assert recognise(shared_data / path).kind == kind
+def test_real_data_are_recognized(shared_data, path, kind):
+    assert recognize(shared_data / path).kind == kind

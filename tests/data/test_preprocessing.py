@@ -17,7 +17,7 @@ FRAME = pl.DataFrame(
     {
         "number": [1.0, 2.0, None, 4.0, 5.5, -1.0],
         "whole": [3, 1, 2, 3, 3, 0],
-        "colour": ["red", "blue", "red", None, "green", "blue"],
+        "color": ["red", "blue", "red", None, "green", "blue"],
         "flag": [True, False, True, True, False, False],
         "day": ["2026-01-05", "2026-02-05", "2026-01-12", "2025-12-31", "2026-07-01", "2026-03-03"],
         "target": ["no", "yes", "no", "yes", "yes", "no"],
@@ -46,9 +46,9 @@ def test_numbers_equal_scikit_learns_imputer_and_scaler():
 
 def test_categories_equal_scikit_learns_one_hot_encoder():
     prep = fit()
-    names = ["colour=blue", "colour=green", "colour=red", "colour is missing"]
+    names = ["color=blue", "color=green", "color=red", "color is missing"]
     ours = np.stack([column(prep, FRAME, n) for n in names], axis=1)
-    raw = FRAME["colour"].fill_null("~missing").to_numpy()[:, None]
+    raw = FRAME["color"].fill_null("~missing").to_numpy()[:, None]
     np.testing.assert_array_equal(ours, OneHotEncoder(sparse_output=False).fit_transform(raw))
 
 
@@ -116,7 +116,7 @@ def test_kinds_can_be_overruled_and_columns_ignored():
     with pytest.raises(OptionError, match="kind 'numeric' is not known"):
         fit(kinds={"whole": "numeric"})
     with pytest.raises(OptionError, match="cannot be a number"):
-        fit(kinds={"colour": "number"})
+        fit(kinds={"color": "number"})
 
 
 @pytest.mark.parametrize(
@@ -137,7 +137,7 @@ def test_the_target_decides_the_task(values, task, classes):
     assert prep.task == task and prep.classes == classes
 
 
-def test_regression_targets_are_standardised_and_come_back():
+def test_regression_targets_are_standardized_and_come_back():
     frame = pl.DataFrame({"x": np.arange(40.0), "y": np.arange(40) * 3.0 + 100})
     prep = fit(frame, "y")
     y = prep.transform(frame).y
@@ -171,7 +171,7 @@ values = st.one_of(st.none(), st.floats(-1e6, 1e6), st.sampled_from([float("inf"
 )
 def test_json_round_trips_give_the_same_bits_and_everything_is_finite(numbers, words):
     frame = FRAME.with_columns(
-        number=pl.Series(numbers, dtype=pl.Float64), colour=pl.Series(words, dtype=pl.String)
+        number=pl.Series(numbers, dtype=pl.Float64), color=pl.Series(words, dtype=pl.String)
     )
     prep = fit(frame)
     again = TablePreprocessing.from_json(json.loads(json.dumps(prep.to_json(), allow_nan=False)))
@@ -219,13 +219,13 @@ def test_infinity_is_taken_as_missing_and_counted():
 
 def test_a_missing_column_at_prediction_is_named():
     with pytest.raises(DataError, match=r"no column 'colour'.*\n.*\n.*did you mean \"color\""):
-        fit().transform(FRAME.rename({"colour": "color"}), with_target=False)
+        fit().transform(FRAME.rename({"color": "colour"}), with_target=False)
 
 
 def test_a_new_category_at_prediction_is_zeros_and_noted():
     prep = fit()
-    arrays = prep.transform(FRAME.with_columns(colour=pl.lit("pink")), with_target=False)
-    chosen = [k for k, name in enumerate(prep.features) if name.startswith("colour")]
+    arrays = prep.transform(FRAME.with_columns(color=pl.lit("pink")), with_target=False)
+    chosen = [k for k, name in enumerate(prep.features) if name.startswith("color")]
     assert not arrays.x[:, chosen].any()
     assert any("6 rows hold 'pink', not seen in training" in note for note in arrays.notes)
 

@@ -186,7 +186,7 @@ def write(path, text):
     return path
 
 
-def test_labelled_series_are_read_with_any_separator(tmp_path):
+def test_labeled_series_are_read_with_any_separator(tmp_path):
     for name, separator in (("a.tsv", "\t"), ("b.csv", ","), ("c.txt", "   ")):
         lines = [["2", "0.5", "1.5"], ["1.0000000e+00", "2", "-1e-1"], ["-1", "0", "0"]]
         path = write(tmp_path / name, "\n".join(separator.join(row) for row in lines) + "\n")
@@ -196,7 +196,7 @@ def test_labelled_series_are_read_with_any_separator(tmp_path):
         assert (read.classes, read.y.tolist()) == (["-1", "1", "2"], [2, 1, 0])
 
 
-def test_labelled_series_that_cannot_be_are_named(tmp_path):
+def test_labeled_series_that_cannot_be_are_named(tmp_path):
     path = tmp_path / "X_TRAIN.tsv"
     with pytest.raises(DataError, match="cannot be read"):
         read_ucr(path)

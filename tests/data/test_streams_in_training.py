@@ -4,7 +4,7 @@ import cutaway as ct
 from cutaway.data import (
     ArrayStream,
     Compose,
-    Normalise,
+    Normalize,
     RandomFlip,
     Tokenizer,
     TokenStream,
@@ -30,7 +30,7 @@ def test_a_network_learns_from_blocks_of_images():
     y = np.arange(400, dtype=np.int32) % 2
     x = rng.integers(0, 128, (400, 6, 6, 1), dtype=np.uint8) + 100 * y[:, None, None, None]
     x = x.astype(np.uint8)
-    transform = Compose(RandomFlip(), Normalise.fit(x))
+    transform = Compose(RandomFlip(), Normalize.fit(x))
     stream = ArrayStream(x, y, transform=transform, block_rows=128, threads=2)
     net = ct.Sequential(ct.Flatten(), ct.Linear(36, 2))
     trainer = ct.Trainer(net, loss=LOSS, optimizer=ct.Adam(net, lr=0.02))
@@ -43,7 +43,7 @@ def test_a_network_learns_from_blocks_of_images():
 def test_a_network_learns_from_buckets_of_tokens():
     rng = np.random.default_rng(0)
     y = np.arange(300, dtype=np.int32) % 2
-    words = np.array([["sun", "warm", "blue"], ["rain", "cold", "grey"]])
+    words = np.array([["sun", "warm", "blue"], ["rain", "cold", "gray"]])
     texts = [" ".join(rng.choice(words[k], rng.integers(1, 20))) for k in y]
     tokenizer = Tokenizer.train(texts)
     stream = TokenStream(tokenizer.encode(texts), y, buckets=2, block_rows=64)
@@ -61,7 +61,7 @@ def test_training_on_a_stream_of_files_repeats_with_its_seed(shared_data):
     def weights():
         ct.seed(0)
         net = ct.Sequential(ct.Flatten(), ct.Linear(8 * 8 * 3, 10))
-        transform = Compose(RandomFlip(), Normalise((0.5,) * 3, (0.25,) * 3))
+        transform = Compose(RandomFlip(), Normalize((0.5,) * 3, (0.25,) * 3))
         stream = stream_images(folder, 8, memory_bytes=0, transform=transform, block_rows=50)
         trainer = ct.Trainer(net, loss=LOSS, optimizer=ct.Adam(net, lr=0.01))
         trainer.fit(stream, epochs=2, batch_size=25, seed=0, progress=False)

@@ -43,7 +43,7 @@ def test_the_text_column_is_the_longest_free_text():
 
 @pytest.mark.parametrize("label_first", [True, False])
 @pytest.mark.parametrize("header", [True, False])
-def test_labelled_lines_are_read_without_suffix_and_header(tmp_path, label_first, header):
+def test_labeled_lines_are_read_without_suffix_and_header(tmp_path, label_first, header):
     texts = [t + ' said "so' for t in long_texts()]  # one quote: no CSV
     pairs = [("ham", "spam")[k % 2] for k in range(30)]
     rows = list(zip(pairs, texts, strict=True))
@@ -245,7 +245,7 @@ def test_real_texts_are_read(shared_data):
     spam = read_texts(shared_data / "sms_spam" / "SMSSpamCollection")
     assert len(spam.texts) == 5574 and spam.labels.count("spam") == 747
     for name in ("amazon_cells", "imdb", "yelp"):
-        read = read_texts(shared_data / "sentiment_sentences" / f"{name}_labelled.txt")
+        read = read_texts(shared_data / "sentiment_sentences" / f"{name}_labeled.txt")
         assert len(read.texts) == 1000 and read.labels.count("1") == 500
     text = read_text(shared_data / "tinyshakespeare" / "input.txt")
     tokenizer = Tokenizer.train([text], kind="character")

@@ -174,7 +174,7 @@ def test_a_small_network_has_a_node_per_neuron_and_an_edge_per_weight():
     assert count(picture, "line") == 4 * 3 + 3 * 2 + 2 * 1
 
 
-def test_signs_of_weights_are_told_apart_by_colour_and_dashes():
+def test_signs_of_weights_are_told_apart_by_color_and_dashes():
     net = ct.Sequential(ct.Linear(2, 1))
     net[0].weight.data = net[0].weight.data * 0 + np.array([[1.0], [-2.0]], np.float32)
     picture = draw(net)
@@ -470,14 +470,14 @@ def test_no_line_runs_through_a_box(pictures, name):
 
 
 @pytest.mark.parametrize("name", ["resnet", "text"])
-def test_a_picture_has_a_title_a_role_and_a_legend_of_its_colours(pictures, name):
+def test_a_picture_has_a_title_a_role_and_a_legend_of_its_colors(pictures, name):
     net, picture = pictures[name]
     assert root(picture).get("role") == "img"
     title = root(picture).find(f"{SVG}title").text
     assert type(net).__name__ in title and "parameters" in title
     shown = set(texts(picture))
     used = {r.get("class").split()[-1] for r in root(picture).iter(f"{SVG}rect")}
-    assert {"convolution", "normalisation"} <= used or {"attention", "dense"} <= used
+    assert {"convolution", "normalization"} <= used or {"attention", "dense"} <= used
     assert used & {"convolution", "attention"} <= shown
 
 

@@ -41,7 +41,7 @@ ALL = [
     changes.UseOptimizer("sgd"),
     changes.Activations("relu"),
     changes.Activations("prelu", where="1"),
-    changes.Reinitialise(),
+    changes.Reinitialize(),
     changes.ScaleInputs(),
     changes.Clip(1.0),
     changes.Epochs(2),
@@ -121,7 +121,7 @@ def test_drawn_weights_have_he_variance_for_relu_and_are_the_same_each_time():
     wide = program(ct.Linear(4, 100), ct.ReLU(), ct.Linear(100, 100), ct.ReLU(), ct.Linear(100, 2))
     for p in wide.trainer.net.parameters():
         p.data = p.data * 0 + 7
-    a, b = (wide.changed(changes.Reinitialise()).trainer.net for _ in range(2))
+    a, b = (wide.changed(changes.Reinitialize()).trainer.net for _ in range(2))
     assert np.std(a[2].weight.numpy()) == pytest.approx(np.sqrt(2 / 100), rel=0.05)
     assert not a[2].bias.numpy().any()
     np.testing.assert_array_equal(a[2].weight.numpy(), b[2].weight.numpy())

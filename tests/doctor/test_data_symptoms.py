@@ -1,4 +1,4 @@
-"""Symptoms of data, loss and regularisation: found where they are, silent on healthy relatives."""
+"""Symptoms of data, loss and regularization: found where they are, silent on healthy relatives."""
 
 import functools
 
@@ -13,7 +13,7 @@ from cutaway.doctor.symptoms import (
     batch_leak,
     class_imbalance,
     data_shift,
-    over_regularised,
+    over_regularized,
     overfitting,
     shuffled_labels,
     train_eval_mismatch,
@@ -31,7 +31,7 @@ ALL = (
     batch_leak,
     class_imbalance,
     data_shift,
-    over_regularised,
+    over_regularized,
     overfitting,
     shuffled_labels,
     train_eval_mismatch,
@@ -49,8 +49,8 @@ def rows(n=240, features=6, seed=0):
 def blobs(n=240, classes=3, seed=0, noise=0.6):
     rng = np.random.default_rng(seed)
     y = rng.integers(0, classes, n)
-    centres = 1.5 * np.eye(classes, 6)
-    x = (centres[y] + noise * rng.normal(size=(n, 6))).astype(np.float32)
+    centers = 1.5 * np.eye(classes, 6)
+    x = (centers[y] + noise * rng.normal(size=(n, 6))).astype(np.float32)
     return (x - x.mean(0)) / x.std(0), y.astype(np.int32)
 
 
@@ -103,14 +103,14 @@ def trained_to_the_end():
     return evidence(mlp(6, 3), CROSS_ENTROPY, x, y, epochs=80, validation=held)
 
 
-def zero_initialised_logistic_regression():
+def zero_initialized_logistic_regression():
     x, y = blobs(classes=2)
     net = ct.Sequential(ct.Linear(6, 1), ct.Sigmoid())
     net[0].weight.data = 0 * net[0].weight.data
     return evidence(net, losses.binary_cross_entropy, x, y, lr=0.05)
 
 
-def standardised_inputs_with_tails():
+def standardized_inputs_with_tails():
     rng = np.random.default_rng(1)
     x = np.clip(rng.standard_t(3, size=(240, 6)) / 1.5, -6, 6).astype(np.float32)
     return evidence(mlp(6, 1), losses.mean_squared_error, x, x[:, :1] - x[:, 1:2])
@@ -172,8 +172,8 @@ HEALTHY = (
     healthy_regression,
     healthy_classes,
     trained_to_the_end,
-    zero_initialised_logistic_regression,
-    standardised_inputs_with_tails,
+    zero_initialized_logistic_regression,
+    standardized_inputs_with_tails,
     frozen_backbone,
     heavy_dropout,
     label_noise_stopped_early,
@@ -316,7 +316,7 @@ def test_one_input_a_thousand_times_as_large_as_the_others():
 def test_inputs_that_the_network_scales_itself_are_scaled():
     x, y = quantity()
     x = 3000 * x + 5000
-    net = ct.Sequential(ct.Standardise(x.mean(0), x.std(0)), *mlp(6, 1))
+    net = ct.Sequential(ct.Standardize(x.mean(0), x.std(0)), *mlp(6, 1))
     assert unscaled_inputs.look(evidence(net, losses.mean_squared_error, x, y)) is None
 
 
@@ -374,20 +374,20 @@ def test_validation_rows_of_other_classes():
     found_in(data_shift, seen)
 
 
-# regularisation and modes
+# regularization and modes
 
 
 def test_decay_that_pulls_all_weights_to_zero():
     x, y = blobs()
     strong = functools.partial(ct.AdamW, weight_decay=30.0)
     seen = evidence(mlp(6, 3), CROSS_ENTROPY, x, y, optimizer=strong)
-    assert "weight decay 30" in found_in(over_regularised, seen).where
+    assert "weight decay 30" in found_in(over_regularized, seen).where
 
 
 def test_dropout_that_leaves_nearly_nothing():
     x, y = blobs()
     net = mlp(6, 3, between=[ct.Dropout(0.97)])
-    assert "dropout" in found_in(over_regularised, evidence(net, CROSS_ENTROPY, x, y)).where
+    assert "dropout" in found_in(over_regularized, evidence(net, CROSS_ENTROPY, x, y)).where
 
 
 def test_running_averages_that_never_arrive():

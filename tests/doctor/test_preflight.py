@@ -48,7 +48,7 @@ def healthy_regression():
     return look(mlp(outputs=1), losses.mean_squared_error, x, x[:, :1] * x[:, 1:2])
 
 
-def zero_initialised_logistic_regression():
+def zero_initialized_logistic_regression():
     net = ct.Sequential(ct.Linear(5, 1), ct.Sigmoid())
     net[0].weight.data = 0 * net[0].weight.data
     return look(net, losses.binary_cross_entropy, *classes())
@@ -99,7 +99,7 @@ def autoencoder():
 HEALTHY = (
     healthy_classifier,
     healthy_regression,
-    zero_initialised_logistic_regression,
+    zero_initialized_logistic_regression,
     frozen_backbone,
     heavy_dropout_and_batch_norm,
     inputs_with_tails,

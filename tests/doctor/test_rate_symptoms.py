@@ -274,8 +274,8 @@ def stopped_before_it_learns_noise():
     return program(net, lambda net: Adam(net, 3e-3), classes, blobs(0.3), epochs=8)
 
 
-def delayed_generalisation():
-    """Sums modulo 17: the rows that are seen are learnt long before the others."""
+def delayed_generalization():
+    """Sums modulo 17: the rows that are seen are learned long before the others."""
     a, b = np.divmod(np.random.default_rng(0).permutation(289)[:200], 17)
     x = np.concatenate([np.eye(17)[a], np.eye(17)[b]], axis=1).astype(np.float32)
     net = mlp((34, 64, 17))
@@ -296,7 +296,7 @@ HEALTHY = (
     lstm_that_is_clipped,
     narrow_autoencoder,
     stopped_before_it_learns_noise,
-    delayed_generalisation,
+    delayed_generalization,
     language,
 )
 
@@ -335,9 +335,9 @@ def test_gain_is_the_share_of_the_attainable_that_was_left():
     assert reruns.gain(of_loss(0.2), of_loss(0.2)) == 0
     assert reruns.gain(of_loss(0.3), of_loss(0.2)) == 0
     assert reruns.gain(of_loss(0.2), of_loss(math.inf)) == 1
-    assert reruns.gain(of_loss(0.99), of_loss(5.0)) == 0  # has learnt nothing itself
+    assert reruns.gain(of_loss(0.99), of_loss(5.0)) == 0  # has learned nothing itself
     reruns.held = (None, None)
-    assert reruns.gain(of_loss(0.1, 0.5), of_loss(0.9, 0.5)) == 0  # learnt by heart
+    assert reruns.gain(of_loss(0.1, 0.5), of_loss(0.9, 0.5)) == 0  # learned by heart
 
 
 def test_a_lab_goes_back_bit_for_bit():

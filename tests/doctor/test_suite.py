@@ -38,7 +38,7 @@ CODES = [
     "optimizer_mismatch",
     "too_few_epochs",
     "shuffled_labels",
-    "over_regularised",
+    "over_regularized",
     "frozen_parameters",
     "train_eval_mismatch",
     "data_shift",

@@ -164,15 +164,15 @@ def test_a_rule_with_too_few_gradients_is_named():
 
 def test_an_operation_that_saves_gives_its_rule_what_it_saved():
     @operation(saves=True)
-    def normalised(x):
+    def normalized(x):
         length = jnp.sqrt(jnp.sum(x * x))
         return x / length, length
 
-    @normalised.backward
-    def normalised_backward(grad, out, length, x):
+    @normalized.backward
+    def normalized_backward(grad, out, length, x):
         return (grad - out * jnp.sum(grad * out)) / length
 
-    check_gradient(normalised, np.array([1.0, -2.0, 0.5]))
+    check_gradient(normalized, np.array([1.0, -2.0, 0.5]))
 
 
 def test_one_node_s_kind_says_how_an_operation_without_options_is_written():

@@ -313,7 +313,7 @@ def test_a_sum_that_cannot_be_reached_is_said():
 
 
 def test_bytes_of_an_image_are_numbers():
-    net = ct.Sequential(ct.Standardise(100.0, 50.0), ct.Flatten(), ct.Linear(36, 2))
+    net = ct.Sequential(ct.Standardize(100.0, 50.0), ct.Flatten(), ct.Linear(36, 2))
     image = np.random.default_rng(0).integers(0, 256, size=(6, 6, 1)).astype(np.uint8)
     found = attribute(net, image)
     assert found.kind == "image"

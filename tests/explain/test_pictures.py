@@ -67,7 +67,7 @@ def test_grad_cam_is_captums():
 
 
 def test_before_a_mean_and_a_linear_layer_the_weights_are_those_of_the_layer():
-    # CAM, Zhou et al. 2016, which Grad-CAM generalises: w_k = weight of the channel / positions
+    # CAM, Zhou et al. 2016, which Grad-CAM generalizes: w_k = weight of the channel / positions
     net = cnn()
     found = grad_cam(net, IMAGE, target=2, layer="3")
     np.testing.assert_allclose(found.weights, net[5].weight.numpy()[:, 2] / found.map.size)
@@ -293,7 +293,7 @@ def test_plots_draw_where_they_are_told(made):
         assert axes.has_data()
 
 
-def test_tokens_in_html_are_text_and_their_sign_is_no_colour_alone():
+def test_tokens_in_html_are_text_and_their_sign_is_no_color_alone():
     net = ct.Sequential(ct.Embedding(3, 1), ct.Flatten(), ct.Linear(2, 1))
     net[0].weight.data = np.array([[0], [1], [-2.0]], np.float32)
     net[2].weight.data = np.array([[1], [1.0]], np.float32)
@@ -305,11 +305,11 @@ def test_tokens_in_html_are_text_and_their_sign_is_no_colour_alone():
 
 
 @pytest.mark.parametrize("name", [panels.SIGNED, panels.AMOUNT])
-def test_colours_grow_brighter_from_end_to_end_so_that_they_read_in_grey(name):
+def test_colors_grow_brighter_from_end_to_end_so_that_they_read_in_gray(name):
     import matplotlib
 
-    colours = matplotlib.colormaps[name](np.linspace(0, 1, 64))[:, :3]
-    brightness = colours @ [0.2126, 0.7152, 0.0722]
+    colors = matplotlib.colormaps[name](np.linspace(0, 1, 64))[:, :3]
+    brightness = colors @ [0.2126, 0.7152, 0.0722]
     assert (np.diff(brightness) > 0).all()
 
 

@@ -12,7 +12,7 @@ import cutaway as ct
 from cutaway.errors import GradientError, OptionError, ShapeError
 from cutaway.landscape import SURFACES, curvature, curvature_of
 from cutaway.landscape.hessian import curvature_at, hessians_of
-from cutaway.landscape.lanczos import tridiagonalise
+from cutaway.landscape.lanczos import tridiagonalize
 from cutaway.landscape.objective import network_objective
 from cutaway.losses import mean_squared_error, sparse_categorical_cross_entropy_with_logits
 from cutaway.nn import named_variables
@@ -184,7 +184,7 @@ def test_lanczos_finds_both_ends_within_the_bound_it_states(steps):
     values = np.r_[-3.0, rng.normal(size=298), 40.0]
     turn, _ = np.linalg.qr(rng.normal(size=(300, 300)))
     matrix = turn * values @ turn.T
-    found = tridiagonalise(product_with(matrix), rng.normal(size=300), steps)
+    found = tridiagonalize(product_with(matrix), rng.normal(size=300), steps)
     ritz, vectors = found.eigen()
     np.testing.assert_allclose(found.basis @ found.basis.T, np.eye(len(ritz)), atol=1e-12)
     expected = np.sort(values)
@@ -200,9 +200,9 @@ def test_lanczos_goes_on_past_an_invariant_space_and_finds_repeated_values():
     values = np.repeat([2.0, -1.0, 0.0], 4)
     start = np.zeros(12)
     start[0] = 1.0
-    found = tridiagonalise(lambda v: values * v, start, 12)
+    found = tridiagonalize(lambda v: values * v, start, 12)
     np.testing.assert_allclose(found.eigen()[0], np.sort(values), atol=1e-12)
-    nothing = tridiagonalise(lambda v: 0 * v, start, 12)
+    nothing = tridiagonalize(lambda v: 0 * v, start, 12)
     np.testing.assert_array_equal(nothing.eigen()[0], np.zeros(12))
 
 

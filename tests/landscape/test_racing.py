@@ -193,7 +193,7 @@ def test_the_pictures_tell_all_racers_apart(everyone):
     (legend,) = drawn.legends
     assert {t.get_text() for t in legend.get_texts()} == {*OPTIMIZERS, "known minimum", "start"}
     lines = [line for line in drawn.axes[0].lines if line.get_label() in OPTIMIZERS]
-    # without colours: by dashes and marks
+    # without colors: by dashes and marks
     assert len({(line.get_linestyle(), line.get_marker()) for line in lines}) == len(OPTIMIZERS)
     assert len({line.get_color() for line in lines}) == len(OPTIMIZERS)
     heights = everyone.plot_values()

@@ -11,7 +11,7 @@ import cutaway as ct
 from cutaway.errors import OptionError, RunError, ShapeError
 from cutaway.landscape import (
     curvature,
-    filter_normalised,
+    filter_normalized,
     loss_surface,
     path_directions,
     random_directions,
@@ -91,10 +91,10 @@ def test_filters_of_0_stay_and_larger_weights_get_larger_directions():
     layer = ct.Linear(3, 2)
     layer.weight.data = layer.weight.data.at[:, 0].set(0.0)
     direction = {"weight": np.ones((3, 2)), "bias": np.ones(2)}
-    once = filter_normalised(direction, layer)
+    once = filter_normalized(direction, layer)
     assert not once["weight"][:, 0].any()
     layer.weight.data = layer.weight.data * 10
-    np.testing.assert_allclose(filter_normalised(direction, layer)["weight"], 10 * once["weight"],
+    np.testing.assert_allclose(filter_normalized(direction, layer)["weight"], 10 * once["weight"],
                                rtol=1e-6)  # fmt: skip
 
 
@@ -192,7 +192,7 @@ def test_the_text_is_a_map_or_bars_of_at_most_80_columns(pictured):
     assert sum("#" in line for line in str(one).splitlines()) > 5
 
 
-def test_the_plots_have_a_colour_bar_the_path_and_a_legend(pictured):
+def test_the_plots_have_a_color_bar_the_path_and_a_legend(pictured):
     one, two = pictured
     axes = two.plot()
     assert len(axes.figure.axes) == 2 and axes.figure.axes[1].get_ylabel() == "loss"

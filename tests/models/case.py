@@ -1,4 +1,4 @@
-"""What the contract test over the catalogue needs to know of one network.
+"""What the contract test over the catalog needs to know of one network.
 
 Each file tests/models/cases_*.py has a list CASES of these.
 """
@@ -9,7 +9,7 @@ from collections.abc import Callable
 
 @dataclasses.dataclass
 class Case:
-    """A network of the catalogue, in a size that the tests can train.
+    """A network of the catalog, in a size that the tests can train.
 
     Attributes:
         name: what the tests call it.

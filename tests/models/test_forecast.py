@@ -10,7 +10,7 @@ from cutaway.models.forecast import SMALLEST_VARIANCE
 RNG = np.random.default_rng(0)
 
 
-def test_the_forecast_is_that_of_a_torch_lstm_on_the_standardised_window():
+def test_the_forecast_is_that_of_a_torch_lstm_on_the_standardized_window():
     net = Forecaster(2, 3, hidden=5, target=1)
     x = RNG.normal(size=(4, 7, 2)).astype(np.float32)
     lstm, head = torch.nn.LSTM(2, 5, batch_first=True), torch.nn.Linear(5, 3)

@@ -67,7 +67,7 @@ def test_weights_of_another_number_of_classes_are_refused_unless_a_number_is_ask
         load_into(net, {k: v.numpy() for k, v in theirs.items()}, TORCHVISION)
 
 
-def test_published_cifar_weights_recognise_the_photographs(shared_data):
+def test_published_cifar_weights_recognize_the_photographs(shared_data):
     file = shared_data.parent / "weights" / "resnet20-12fca82f.th"
     if not file.is_file():
         pytest.skip(f"the published weights are not at {file}")

@@ -54,7 +54,7 @@ def renamed(gradients, names, net, but):
 
 
 def near(ours, theirs, rtol, what):
-    """Relative to the largest value: single values near 0 are sums of cancelling terms."""
+    """Relative to the largest value: single values near 0 are sums of canceling terms."""
     error = np.abs(ours - theirs).max() / (np.abs(theirs).max() + 1e-12)
     assert error < rtol, f"{what}: off by {error:.2e} of the largest"
 

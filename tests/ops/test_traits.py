@@ -18,7 +18,7 @@ from tests.ops.test_gradients import CALLS, ONE, REDUCED, TWO, apart
 
 # nothing is known of their edges; a new operation stands here or declares what it knows
 ANY = {
-    *("batch_norm", "group_norm", "instance_norm", "normalise", "attention", "attention_weights"),
+    *("batch_norm", "group_norm", "instance_norm", "normalize", "attention", "attention_weights"),
     *("rotary", "rnn", "lstm", "gru", "transposed_convolution", "adaptive_average_pool"),
     "upsample_linear",
 }

@@ -34,7 +34,7 @@ def folder(tmp_path):
     return place
 
 
-def test_series_are_read_split_and_standardised_by_what_is_trained_on(folder):
+def test_series_are_read_split_and_standardized_by_what_is_trained_on(folder):
     prepared = prepare_curves(folder, QUICK, why="a pair of files")
     rows = prepared.preprocessing
     assert (rows.length, rows.classes) == (LENGTH, ["fall", "rise"])
@@ -54,7 +54,7 @@ def test_a_run_is_trained_saved_opened_and_used(folder, tmp_path):
     run = prepared.train(tmp_path / "run", progress=False)
     page = write_report(prepared, run).read_text()
     assert "a pair of files" in page and "rise" in page
-    assert run.metrics["epochs"] == 2 and run.config["kind"] == "labelled series"
+    assert run.metrics["epochs"] == 2 and run.config["kind"] == "labeled series"
 
     again = Run.open(tmp_path / "run")
     assert again.preprocessing.to_json() == prepared.preprocessing.to_json()
@@ -97,7 +97,7 @@ def test_what_cannot_be_learned_is_named(tmp_path):
         prepare_curves(ragged)
     with pytest.raises(DataError, match="cannot be read"):
         prepare_curves(tmp_path / "nowhere.tsv")
-    with pytest.raises(OptionError, match="model for labelled series"):
+    with pytest.raises(OptionError, match="model for labeled series"):
         CurveOptions(model="mlp")
-    with pytest.raises(DataError, match="labelled series"):
+    with pytest.raises(DataError, match="labeled series"):
         CurveRows.from_json({"kind": "table", "format": 1})

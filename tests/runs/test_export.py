@@ -55,7 +55,7 @@ def curves(folder):
     ]
     text = "\n".join("\t".join(map(str, row)) for row in rows)
     (folder / "Waves_TRAIN.tsv").write_text(text)
-    return prepare(folder / "Waves_TRAIN.tsv", kind="labelled series")
+    return prepare(folder / "Waves_TRAIN.tsv", kind="labeled series")
 
 
 def recordings(folder):

@@ -42,7 +42,7 @@ def trained(folder, tmp_path_factory):
     return prepared, run
 
 
-def test_a_folder_of_images_is_recognised_and_the_choice_explained(trained):
+def test_a_folder_of_images_is_recognized_and_the_choice_explained(trained):
     prepared, run = trained
     assert prepared.kind == "images"
     assert "images in the splits" in prepared.why and "convolutional" in prepared.why
@@ -76,7 +76,7 @@ def test_the_same_seed_gives_the_same_weights_with_augmentation(folder, trained,
     assert all((a[k] == b[k]).all() for k in a)
 
 
-def test_idx_files_become_grey_images(tmp_path):
+def test_idx_files_become_gray_images(tmp_path):
     def write(name, array):
         header = struct.pack(f">HBB{array.ndim}I", 0, 8, array.ndim, *array.shape)
         (tmp_path / name).write_bytes(gzip.compress(header + array.tobytes()))

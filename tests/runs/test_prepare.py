@@ -12,7 +12,7 @@ from cutaway.runs import prepare
 RNG = np.random.default_rng(0)
 
 
-def labelled_texts(folder):
+def labeled_texts(folder):
     lines = [
         f"{'good' if k % 2 else 'bad'}\tthis film was {'fine' if k % 2 else 'poor'} and I say so"
         for k in range(40)
@@ -60,14 +60,14 @@ def ucr(folder):
 @pytest.mark.parametrize(
     ("make", "options", "kind", "model", "word"),
     [
-        (labelled_texts, {}, "text", "text_bag", "bag of embeddings"),
+        (labeled_texts, {}, "text", "text_bag", "bag of embeddings"),
         (monthly, {}, "series", "lstm", "LSTM"),
         (recordings, {"batch_size": 4}, "recordings", "curve_cnn", "spectrogram"),
         (plain_text, {"length": 16, "batch_size": 8}, "language", "language_lstm", "next"),
-        (ucr, {"batch_size": 4}, "labelled series", "curve_cnn", "over time"),
+        (ucr, {"batch_size": 4}, "labeled series", "curve_cnn", "over time"),
     ],
 )
-def test_each_kind_is_recognised_and_gets_a_network_with_its_reason(
+def test_each_kind_is_recognized_and_gets_a_network_with_its_reason(
     tmp_path, make, options, kind, model, word
 ):
     prepared = prepare(make(tmp_path), **options)
@@ -85,7 +85,7 @@ def test_kind_overrules_what_is_found(tmp_path):
 
 def test_what_does_not_fit_is_named(tmp_path):
     with pytest.raises(OptionError, match="window: no option for text"):
-        prepare(labelled_texts(tmp_path), window=3)
+        prepare(labeled_texts(tmp_path), window=3)
     with pytest.raises(OptionError, match="layers: no option for a text to be continued"):
         prepare(plain_text(tmp_path), layers=(2,))
     with pytest.raises(DataError, match="no kind 'picture'"):

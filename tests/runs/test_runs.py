@@ -97,6 +97,20 @@ def test_a_run_can_be_resumed_to_the_same_bits(tmp_path):
         train_table(BINARY, "y", options=QUICK, out=tmp_path / "b", resume=True)
 
 
+def test_a_run_of_another_version_is_refused_with_its_version_whatever_it_is_opened_for(tmp_path):
+    folder = train_table(BINARY, "y", options=QUICK, out=tmp_path / "run").path
+    config = json.loads((folder / "config.json").read_text())
+    older = {**config, "format": config["format"] - 1, "cutaway": "0.0.9"}
+    (folder / "config.json").write_text(json.dumps(older))
+    before = {p: p.read_bytes() for p in folder.rglob("*") if p.is_file()}
+    told = rf"format {older['format']}, written by Cutaway 0\.0\.9\n.*\n.*train again"
+    with pytest.raises(RunError, match=told):
+        Run.open(folder)
+    with pytest.raises(RunError, match=told):
+        train_table(BINARY, "y", options=QUICK, out=folder, resume=True)
+    assert before == {p: p.read_bytes() for p in folder.rglob("*") if p.is_file()}
+
+
 def test_columns_with_many_levels_are_embedded(tmp_path):
     cities = [f"city {k}" for k in RNG.integers(0, 40, 400)]
     warm = np.array([int(c.split()[1]) % 2 for c in cities])

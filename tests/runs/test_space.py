@@ -63,7 +63,7 @@ DRAWS = {
     "text": {"dropout": 0.5, "optimizer": "adam"},
     "series": {"hidden": 9, "dropout": 0.1, "batch_size": 16},
     "language": {"hidden": 70, "num_layers": 2},
-    "labelled series": {"dropout": 0.4, "rate_factor": 3.0},
+    "labeled series": {"dropout": 0.4, "rate_factor": 3.0},
 }
 
 
@@ -96,7 +96,7 @@ def source(request, tmp_path):
         for k in range(40)
     ]
     path.write_text("\n".join(rows) + "\n")
-    return path, None, "labelled series", {}
+    return path, None, "labeled series", {}
 
 
 def test_the_same_data_with_other_options_is_what_preparing_them_anew_gives(source):
@@ -106,7 +106,7 @@ def test_the_same_data_with_other_options_is_what_preparing_them_anew_gives(sour
     again = base.again(options)
     given = {f.name: getattr(options, f.name) for f in dataclasses.fields(options)}
     anew = prepare(data, target, kind=kind, **given)
-    assert again.spec == anew.spec != base.spec or kind == "labelled series"
+    assert again.spec == anew.spec != base.spec or kind == "labeled series"
     for path, value in again.net.state_dict().items():
         np.testing.assert_array_equal(value, anew.net.state_dict()[path])
 
@@ -117,7 +117,7 @@ def test_a_test_part_is_kept_out_of_everything_that_is_fitted(source):
     x, y = base.test
     assert len(x) == len(y) > 0
     used = len(base.training) + len(base.held)
-    if kind in ("table", "text", "labelled series"):
+    if kind in ("table", "text", "labeled series"):
         assert used + len(x) == len(base.x)
         assert not set(base.training) & set(base.held)
     if kind == "series":  # the scaling is that of the first 64%, and the test is the last fifth

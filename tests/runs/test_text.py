@@ -44,7 +44,7 @@ def test_texts_of_a_table_are_told_apart_and_the_run_says_the_same_later(tmp_pat
 
 @pytest.mark.slow
 @pytest.mark.parametrize("model", ["lstm", "transformer"])
-def test_each_model_trains_on_labelled_lines_which_need_no_target(tmp_path, model):
+def test_each_model_trains_on_labeled_lines_which_need_no_target(tmp_path, model):
     path = tmp_path / "reviews.txt"
     path.write_text(
         "".join(f"{int(g)}\t{t}\n" for g, t in zip(IS_GOOD[:60], TEXTS[:60], strict=True))

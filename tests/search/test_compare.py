@@ -125,7 +125,7 @@ def test_texts_are_compared_with_a_bag_of_words():
         ({"test": 0.0}, OptionError, "no rows to test on"),
         ({"test": 0.8}, DataError, "too few for a curve"),
         ({"target": "nowhere"}, DataError, "nowhere"),
-        ({"colour": 1}, OptionError, "colour"),
+        ({"color": 1}, OptionError, "color"),
         ({"kind": "series", "target": None, "column": "a", "window": 4}, CutawayError, "series"),
     ],
 )

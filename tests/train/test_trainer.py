@@ -199,10 +199,10 @@ def test_a_penalty_is_part_of_the_loss_in_training():
         penalty=lambda net: losses.l2_penalty([net[0].weight], 0.5),
     )
     trainer.fit(X, Y, epochs=200, batch_size=90)
-    # ridge regression, solved: (X'X/n + λ) w = X'y/n with centred columns
-    centred = X - X.mean(axis=0)
-    gram = centred.T @ centred / 90 + 0.5 * np.eye(3)
-    expected = np.linalg.solve(gram, centred.T @ (Y - Y.mean()) / 90)
+    # ridge regression, solved: (X'X/n + λ) w = X'y/n with centered columns
+    centered = X - X.mean(axis=0)
+    gram = centered.T @ centered / 90 + 0.5 * np.eye(3)
+    expected = np.linalg.solve(gram, centered.T @ (Y - Y.mean()) / 90)
     np.testing.assert_allclose(net[0].weight.numpy()[:, 0], expected, rtol=1e-3)
 
 

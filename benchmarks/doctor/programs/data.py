@@ -108,20 +108,20 @@ def long_on_a_table(data, width, well):
     return program(data, net, optimizer=ct.Adam(net, 3e-3), epochs=15 if well else 150)
 
 
-@fault("over_regularised", ("digits", "mnist"), (24, 32))
+@fault("over_regularized", ("digits", "mnist"), (24, 32))
 def heavy_decay(data, width, well):
     net = dense(data, width, width)
     optimizer = ct.SGD(net, 0.05, weight_decay=1e-4 if well else 0.3)
     return program(data, net, optimizer=optimizer, epochs=20)
 
 
-@fault("over_regularised", ("clusters", "digits_labels"), (24, 32))
+@fault("over_regularized", ("clusters", "digits_labels"), (24, 32))
 def heavy_dropout(data, width, well):
     net = dense(data, width, width, dropout=0.05 if well else 0.95)
     return program(data, net, optimizer=ct.Adam(net, 3e-3), epochs=25)
 
 
-@fault("over_regularised", ("waves", "friedman"), (24, 32))
+@fault("over_regularized", ("waves", "friedman"), (24, 32))
 def heavy_penalty(data, width, well):
     net = dense(data, width, width)
     strength = 1e-5 if well else 0.15

@@ -87,8 +87,8 @@ def logits_as_the_loss_wants(data, width):
 
 
 @healthy(("wide_columns", "wider_columns"), (24, 32))
-def far_out_but_standardised(data, width):
-    """Standardised columns with tails to ±6."""
+def far_out_but_standardized(data, width):
+    """Standardized columns with tails to ±6."""
     net = dense(data, width, width)
     return program(data, net, optimizer=ct.Adam(net, 3e-3), epochs=25)
 
@@ -164,7 +164,7 @@ def autoencoder_with_a_floor(data, width):
 
 
 @healthy(("same_sign", "same_sign_of_fewer"), (64, 64))
-def generalises_late(data, width):
+def generalizes_late(data, width):
     """Training rows are learned long before validation rows are."""
     net = dense(data, width)
     optimizer = ct.AdamW(net, 3e-3, weight_decay=0.3)

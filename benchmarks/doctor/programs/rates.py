@@ -167,9 +167,9 @@ class Wave(ct.Module):
 class Bells(ct.Module):
     """y = Σ_k a_k exp(-(x - m_k)²/2) + c of the first column: bells that see only what is near."""
 
-    def __init__(self, centres):
-        self.m = ct.Parameter(np.float32(centres))
-        self.a = ct.Parameter(np.ones((len(centres), 1), np.float32) * 0.5)
+    def __init__(self, centers):
+        self.m = ct.Parameter(np.float32(centers))
+        self.a = ct.Parameter(np.ones((len(centers), 1), np.float32) * 0.5)
         self.c = ct.Parameter(np.zeros(1, np.float32))
 
     def forward(self, x):

@@ -5,9 +5,9 @@ import dataclasses
 from cutaway.diagram.architecture.parts import Part, Scope, shape_text
 from cutaway.story.svg import text_width, wrap
 
-LINE, PAD, BAR = 15, 10, 5  # height of a line of text, room beside it, the coloured bar
+LINE, PAD, BAR = 15, 10, 5  # height of a line of text, room beside it, the colored bar
 DETAIL = 215  # width at which options go on to another line
-ATTACHED = {"normalisation", "activation", "dropout"}  # stand on the layer before, without a gap
+ATTACHED = {"normalization", "activation", "dropout"}  # stand on the layer before, without a gap
 
 
 @dataclasses.dataclass

@@ -19,14 +19,14 @@ _CLASSES = {
     "recurrent": (nn.RNN, nn.LSTM, nn.GRU),
     "attention": (nn.MultiHeadAttention,),
     "embedding": (nn.Embedding, nn.LearnedPositions, nn.SinusoidalPositions),
-    "normalisation": (
+    "normalization": (
         nn.BatchNorm,
         nn.LayerNorm,
         nn.RMSNorm,
         nn.GroupNorm,
         nn.InstanceNorm,
         nn.LocalResponseNorm,
-        nn.Standardise,
+        nn.Standardize,
     ),
     "activation": tuple(set(nn.ACTIVATIONS.values())),
     "pooling": (

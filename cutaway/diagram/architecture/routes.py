@@ -1,6 +1,6 @@
 """Lines between boxes that have their places from left to right.
 
-Joins of neighbouring layers bend in the gap between them, each source on a track of its own; a
+Joins of neighboring layers bend in the gap between them, each source on a track of its own; a
 join that passes a layer by runs down in a lane, one for each source: straight, if nothing is in
 the way, or else at the right of all that it passes. So no line runs through a box.
 """

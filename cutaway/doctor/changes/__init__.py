@@ -23,7 +23,7 @@ from cutaway.doctor.changes.network import (
     LayerNorms,
     OrthogonalRecurrence,
     OutputActivation,
-    Reinitialise,
+    Reinitialize,
     Widen,
 )
 from cutaway.doctor.changes.optimizer import (
@@ -52,7 +52,7 @@ __all__ = [
     "OrthogonalRecurrence",
     "OutputActivation",
     "Patience",
-    "Reinitialise",
+    "Reinitialize",
     "ReplaceLoss",
     "ScaleInputs",
     "ScaleTargets",

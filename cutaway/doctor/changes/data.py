@@ -15,16 +15,16 @@ from cutaway.losses import LOSSES, expects
 
 @dataclasses.dataclass(frozen=True)
 class ScaleInputs(Change):
-    """Each input feature standardised, by mean and deviation of the training rows."""
+    """Each input feature standardized, by mean and deviation of the training rows."""
 
-    text = "standardise the inputs (mean 0, deviation 1)"
+    text = "standardize the inputs (mean 0, deviation 1)"
 
     def _apply(self, program):
         x = program.x
         embeds = any(isinstance(m, nn.Embedding) for m in program.trainer.net.modules().values())
         if x.dtype.kind not in "fiu" or embeds:
             raise OptionError("the inputs are classes, not numbers", expected="numbers")
-        scale, _ = _standardised(x)
+        scale, _ = _standardized(x)
         validation = program.validation
         if validation is not None:
             validation = (scale(np.asarray(validation[0])), validation[1])
@@ -33,15 +33,15 @@ class ScaleInputs(Change):
 
 @dataclasses.dataclass(frozen=True)
 class ScaleTargets(Change):
-    """Each target standardised, by mean and deviation of the training rows."""
+    """Each target standardized, by mean and deviation of the training rows."""
 
-    text = "standardise the targets (mean 0, deviation 1) and scale predictions back"
+    text = "standardize the targets (mean 0, deviation 1) and scale predictions back"
 
     def _apply(self, program):
         wants = expects(program.trainer.loss)
         if program.y.dtype.kind not in "fiu" or (wants is not None and wants.target != "real"):
             raise OptionError("the targets are classes, not numbers", expected="regression")
-        scale, (mean, std) = _standardised(program.y)
+        scale, (mean, std) = _standardized(program.y)
         if program.target_scale is not None:
             before_mean, before_std = program.target_scale
             mean, std = mean * before_std + before_mean, std * before_std
@@ -53,7 +53,7 @@ class ScaleTargets(Change):
         )
 
 
-def _standardised(values):
+def _standardized(values):
     """(function that scales, (mean, deviation)); the last axis is features, if there is one."""
     axes = tuple(range(max(1, values.ndim - 1)))
     mean, std = values.mean(axes, dtype=np.float64), values.std(axes, dtype=np.float64)

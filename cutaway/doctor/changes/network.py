@@ -92,8 +92,8 @@ class OutputActivation(Change):
 
 
 @dataclasses.dataclass(frozen=True)
-class Reinitialise(Change):
-    """Weights drawn anew by an initializer, biases 0, normalisations at 1 and 0.
+class Reinitialize(Change):
+    """Weights drawn anew by an initializer, biases 0, normalizations at 1 and 0.
 
     Args:
         name: in nn.init.INITIALIZERS; None: what fits the activations (He for rectifiers, LeCun
@@ -196,7 +196,7 @@ class Dropout(Change):
 class LayerNorms(Change):
     """A LayerNorm after each hidden layer, before its activation."""
 
-    text = "normalise after each hidden layer (LayerNorm)"
+    text = "normalize after each hidden layer (LayerNorm)"
 
     def _apply(self, program):
         trainer = program.trainer

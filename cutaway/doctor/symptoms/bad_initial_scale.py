@@ -5,7 +5,7 @@ import math
 
 import numpy as np
 
-from cutaway.doctor.changes import Reinitialise
+from cutaway.doctor.changes import Reinitialize
 from cutaway.doctor.evidence import Evidence
 from cutaway.doctor.finding import Finding, Measure, Prescription
 from cutaway.doctor.rows import LEARNED, fitting_initializer, layers_at, span
@@ -40,7 +40,7 @@ def look(evidence: Evidence) -> Finding | None:
     name = fitting_initializer(evidence)
     # trained weights are off the band too, and with norms between layers scales do not matter:
     # only an experiment tells
-    if not evidence.helps(Reinitialise(name)):
+    if not evidence.helps(Reinitialize(name)):
         return None
     worst = max(found, key=lambda s: abs(math.log(s.ratio)))
     large = worst.ratio > 1
@@ -54,7 +54,7 @@ def look(evidence: Evidence) -> Finding | None:
             "He et al. 2015, eq. 10; LeCun et al. 1998, sec. 4.6",
         ),
         Measure("initial loss", evidence.initial_loss),
-        Measure("loss with weights drawn anew", evidence.tried(Reinitialise(name)).loss),
+        Measure("loss with weights drawn anew", evidence.tried(Reinitialize(name)).loss),
         Measure("loss without", evidence.tried().loss),
     ]
     return Finding(
@@ -62,9 +62,9 @@ def look(evidence: Evidence) -> Finding | None:
         span([s.path for s in found]),
         measures,
         _explanation(evidence, worst, large),
-        [Prescription(f"draw the weights anew ({name}) with biases 0", (Reinitialise(name),))],
+        [Prescription(f"draw the weights anew ({name}) with biases 0", (Reinitialize(name),))],
         AT_A_SADDLE if begins_at_saddle(evidence) else 0.88,
-        cured=evidence.tried(Reinitialise(name)).loss / evidence.tried().loss,
+        cured=evidence.tried(Reinitialize(name)).loss / evidence.tried().loss,
     )
 
 

@@ -39,7 +39,7 @@ def look(evidence) -> Finding | None:
     measures = [
         Measure("rows of the commonest class for each of the rarest", float(ratio), RATIO, "above",
                 "Johnson & Khoshgoftaar 2019, section 1"),
-        Measure(f"share of class {rare}'s {counts[rare]} rows that are recognised", found, RECALL,
+        Measure(f"share of class {rare}'s {counts[rare]} rows that are recognized", found, RECALL,
                 "below"),
     ]  # fmt: skip
     confidence = 0.6

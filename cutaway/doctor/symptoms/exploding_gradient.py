@@ -3,7 +3,7 @@
 import itertools
 import math
 
-from cutaway.doctor.changes import Clip, LearningRate, OrthogonalRecurrence, Reinitialise
+from cutaway.doctor.changes import Clip, LearningRate, OrthogonalRecurrence, Reinitialize
 from cutaway.doctor.evidence import Evidence
 from cutaway.doctor.finding import Finding, Measure, Prescription
 from cutaway.doctor.rows import (
@@ -128,7 +128,7 @@ def _finding(evidence, where, measures, text, confidence):
     left = Measure("loss as a share of that of chance", evidence.left, STUCK)
     redraw = Prescription(
         "draw initial weights that keep the gradient its size",
-        (Reinitialise(fitting_initializer(evidence)),),
+        (Reinitialize(fitting_initializer(evidence)),),
     )
     clip = Prescription("clip the gradient to the norm 1", (Clip(1.0),))
     slower = Prescription("a tenth of the learning rate", (LearningRate(0.1),))

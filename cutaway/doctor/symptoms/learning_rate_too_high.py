@@ -7,8 +7,8 @@ from cutaway.doctor.finding import Finding, Measure, Prescription
 from cutaway.doctor.reruns import WORTH
 
 LOWER = (0.1, 0.3, 0.01, 1e-3)  # factors, in the order of trying
-NOTHING = 0.95  # of the chance loss: a network above has learnt nothing
-CONFIDENCE = 0.85  # if the program learnt nothing or broke
+NOTHING = 0.95  # of the chance loss: a network above has learned nothing
+CONFIDENCE = 0.85  # if the program learned nothing or broke
 PARTLY = 0.54  # if it did learn something: swings say more then, see oscillation
 
 

@@ -1,6 +1,6 @@
 """Local minimum: no way down from here, but another start leads much lower."""
 
-from cutaway.doctor.changes import Reinitialise, UseOptimizer
+from cutaway.doctor.changes import Reinitialize, UseOptimizer
 from cutaway.doctor.finding import Finding, Measure, Prescription
 
 CONFIDENCE = 0.6
@@ -27,10 +27,10 @@ def look(evidence) -> Finding | None:
         explanation="L has stopped falling where it curves up or is level in every direction that "
         "was looked at, and training that begins elsewhere, or leaps out, ends much lower.",
         prescriptions=[
-            Prescription("start again from other weights", (Reinitialise("glorot_uniform"),)),
+            Prescription("start again from other weights", (Reinitialize("glorot_uniform"),)),
             Prescription(
                 "draw the weights by He's rule and take Adam, and keep the best of some starts",
-                (Reinitialise("he_normal"), UseOptimizer("adam", 1e-2)),
+                (Reinitialize("he_normal"), UseOptimizer("adam", 1e-2)),
             ),
         ],
         confidence=CONFIDENCE if stop.kind == "minimum" else OPEN,

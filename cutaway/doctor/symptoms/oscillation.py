@@ -1,4 +1,4 @@
-"""Oscillation: the network has learnt something, but the loss leaps up and down at every step."""
+"""Oscillation: the network has learned something, but the loss leaps up and down at every step."""
 
 import numpy as np
 
@@ -11,7 +11,9 @@ STEPS = 16
 # Mean change of the loss of all rows in one step, as a share of what is attainable: 20 steps go the
 # whole way, back and forth. A choice; asked only where smaller steps got much further.
 SWING = 0.05
-NOTHING = 0.95  # of the chance loss: a network above has learnt nothing, see learning_rate_too_high
+NOTHING = (
+    0.95  # of the chance loss: a network above has learned nothing, see learning_rate_too_high
+)
 BACK_AND_FORTH = 0.7  # share of steps that undo the direction of the one before; 0.5 is by chance
 # Median cosine between a move of the weights and the one before: -1 for weights that jump from one
 # side of a valley to the other, at the same height perhaps; batches drawn anew give about 0.
@@ -40,8 +42,8 @@ def look(evidence) -> Finding | None:
     if swing < SWING and turn > OPPOSED:
         return None
     is_regular = turns >= BACK_AND_FORTH or turn <= OPPOSED
-    learnt = reruns.base.loss < NOTHING * reruns.chance
-    if not learnt and not is_regular and isinstance(change, LearningRate):
+    learned = reruns.base.loss < NOTHING * reruns.chance
+    if not learned and not is_regular and isinstance(change, LearningRate):
         return None
     return Finding(
         code="oscillation",

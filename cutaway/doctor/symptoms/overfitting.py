@@ -83,6 +83,6 @@ def chance_error(held) -> float:
 
 
 def smoothed(losses) -> np.ndarray:
-    """Running mean over a share SMOOTH of the epochs, centred, shorter at the ends."""
+    """Running mean over a share SMOOTH of the epochs, centered, shorter at the ends."""
     half = max(0, int(len(losses) * SMOOTH / 2))
     return np.array([losses[max(0, k - half) : k + half + 1].mean() for k in range(len(losses))])

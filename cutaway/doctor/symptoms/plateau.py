@@ -2,7 +2,7 @@
 
 import jax.numpy as jnp
 
-from cutaway.doctor.changes import ConstantRate, LearningRate, Reinitialise, UseOptimizer
+from cutaway.doctor.changes import ConstantRate, LearningRate, Reinitialize, UseOptimizer
 from cutaway.doctor.finding import Finding, Measure, Prescription
 
 CONFIDENCE = 0.55  # units that are saturated or dead make plateaus, and rank above
@@ -38,7 +38,7 @@ def _of_point(evidence) -> Finding | None:
         prescriptions=[
             Prescription(
                 "draw the weights anew, where the loss is not flat",
-                (Reinitialise("glorot_uniform"),),
+                (Reinitialize("glorot_uniform"),),
             ),
             Prescription(
                 "take Adam, whose steps do not shrink with the gradient",

@@ -1,6 +1,6 @@
 """Saddle point: the gradient is nearly 0, yet there is a way down."""
 
-from cutaway.doctor.changes import Reinitialise, UseOptimizer
+from cutaway.doctor.changes import Reinitialize, UseOptimizer
 from cutaway.doctor.finding import Finding, Measure, Prescription
 from cutaway.doctor.stop import DOWN
 
@@ -35,7 +35,7 @@ def look(evidence) -> Finding | None:
         prescriptions=[
             Prescription(
                 "start from larger, random weights, away from the saddle",
-                (Reinitialise("glorot_uniform"),),
+                (Reinitialize("glorot_uniform"),),
             ),
             Prescription(
                 "take Adam, whose steps do not shrink with the gradient",

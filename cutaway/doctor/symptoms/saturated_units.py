@@ -1,6 +1,6 @@
 """saturated_units: sigmoids and tanhs so far out that their slope, and with it learning, is 0."""
 
-from cutaway.doctor.changes import LayerNorms, LearningRate, Reinitialise, ScaleInputs
+from cutaway.doctor.changes import LayerNorms, LearningRate, Reinitialize, ScaleInputs
 from cutaway.doctor.evidence import Evidence
 from cutaway.doctor.finding import Finding, Measure, Prescription
 from cutaway.doctor.rows import LEARNED, STUCK, hidden_at, layers_at, span
@@ -61,12 +61,12 @@ def _saturates(title):
 
 
 def _would_be_better(evidence):
-    return evidence.helps(Reinitialise("glorot_normal")) or evidence.helps(ScaleInputs())
+    return evidence.helps(Reinitialize("glorot_normal")) or evidence.helps(ScaleInputs())
 
 
 def _prescriptions(from_the_start):
     redraw = Prescription(
-        "draw the weights anew (glorot_normal) with biases 0", (Reinitialise("glorot_normal"),)
+        "draw the weights anew (glorot_normal) with biases 0", (Reinitialize("glorot_normal"),)
     )
     scale = Prescription(
         "scale the inputs and draw the weights anew", (ScaleInputs(), *redraw.changes)

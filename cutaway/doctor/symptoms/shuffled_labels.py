@@ -9,15 +9,15 @@ from cutaway.doctor.outputs import ask, chosen_classes, class_numbers, constant
 
 # Below this share of chance on rows that were not trained on, something was learned.
 LEARNED = 0.97
-# Neighbours vote: with nothing to be learned they are right as often as with shuffled targets.
-NEIGHBOURS, PERMUTATIONS, LEAST_P = 10, 39, 0.05
+# Neighbors vote: with nothing to be learned they are right as often as with shuffled targets.
+NEIGHBORS, PERMUTATIONS, LEAST_P = 10, 39, 0.05
 ROWS = 1500
 # Below this share of the starting loss, the network is able to learn rows by heart.
 BY_HEART = 0.8
 
 
 def look(evidence) -> Finding | None:
-    """Loss on other rows, then whether neighbours have alike targets."""
+    """Loss on other rows, then whether neighbors have alike targets."""
     chance = evidence.chance_loss
     if evidence.task == "tokens" or not math.isfinite(chance) or len(evidence.program.x) < 40:
         return None
@@ -43,8 +43,8 @@ def look(evidence) -> Finding | None:
         [
             Measure("lowest L on rows that were not trained on", best, limit, "above",
                     "L of the best constant answer"),
-            Measure("chance that targets without meaning fit their neighbours as well", p, LEAST_P,
-                    "above", f"{PERMUTATIONS} permutations, {NEIGHBOURS} nearest neighbours"),
+            Measure("chance that targets without meaning fit their neighbors as well", p, LEAST_P,
+                    "above", f"{PERMUTATIONS} permutations, {NEIGHBORS} nearest neighbors"),
         ],
         "On rows that it has not seen, the network does no better than a constant answer, and rows "
         "with alike inputs do not have alike targets: what it learns, it learns by heart. Inputs "
@@ -81,7 +81,7 @@ def _ranks(y) -> np.ndarray:
 
 
 def dependence(evidence) -> float | None:
-    """p-value of "x does not tell y", by nearest neighbours and by a line; None: not known."""
+    """p-value of "x does not tell y", by nearest neighbors and by a line; None: not known."""
     rows = np.unique(np.linspace(0, len(evidence.program.x) - 1, ROWS).astype(int))
     x = np.asarray(evidence.program.x[rows], np.float64).reshape(len(rows), -1)
     y = np.asarray(evidence.program.y[rows])
@@ -101,7 +101,7 @@ def dependence(evidence) -> float | None:
     squares = (x**2).sum(1)
     distances = squares[:, None] + squares - 2 * x @ x.T
     np.fill_diagonal(distances, np.inf)
-    near = np.argpartition(distances, min(NEIGHBOURS, len(x) - 2), axis=1)[:, :NEIGHBOURS]
+    near = np.argpartition(distances, min(NEIGHBORS, len(x) - 2), axis=1)[:, :NEIGHBORS]
     # leave-one-out answers of a ridge regression: e_i = (y_i - ŷ_i) / (1 - h_ii)
     left, singular, _ = np.linalg.svd(x, full_matrices=False)
     shrunk = left * (singular**2 / (singular**2 + len(x) * 0.1))

@@ -2,7 +2,7 @@
 
 import math
 
-from cutaway.doctor.changes import Reinitialise
+from cutaway.doctor.changes import Reinitialize
 from cutaway.doctor.evidence import Evidence
 from cutaway.doctor.finding import Finding, Measure, Prescription
 from cutaway.doctor.rows import fitting_initializer, layers_at, span
@@ -50,7 +50,7 @@ def look(evidence: Evidence) -> Finding | None:
             )
         ],
         text + f" Loss at the end: {number(evidence.left)} of that of chance.",
-        [Prescription(f"draw the weights at random ({name})", (Reinitialise(name),))],
+        [Prescription(f"draw the weights at random ({name})", (Reinitialize(name),))],
         0.97,
     )
 

@@ -7,7 +7,7 @@ import numpy as np
 from cutaway.doctor.changes import BatchSize, FollowFaster, LayerNorms
 from cutaway.doctor.finding import Finding, Measure, Prescription
 from cutaway.doctor.outputs import forward
-from cutaway.nn.normalisation import BatchNorm
+from cutaway.nn.normalization import BatchNorm
 
 # How much higher the loss on training rows is in evaluation mode than in training mode, as a
 # share of chance, and as a ratio. Dropout makes it lower; batch norm that has settled, equal.

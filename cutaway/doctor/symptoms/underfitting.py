@@ -7,7 +7,7 @@ from cutaway.doctor.stop import is_beyond
 from cutaway.doctor.symptoms import too_few_epochs
 
 CONFIDENCE = 0.6
-NOTHING = 0.95  # of the chance loss: a network above has learnt nothing
+NOTHING = 0.95  # of the chance loss: a network above has learned nothing
 SECOND = 0.45  # then gradients that vanish or units that died may be why, and rank above
 
 

@@ -10,8 +10,8 @@ from cutaway.doctor.finding import Finding, Measure, Prescription
 from cutaway.doctor.inputs import reaching
 from cutaway.errors import CutawayError
 
-# Initialisers take inputs for standardised, of root mean square 1 (Glorot & Bengio 2010; LeCun et
-# al. 1998, "Efficient BackProp", section 4.3). Standardised ones with tails up to 6 have 1,
+# Initializers take inputs for standardized, of root mean square 1 (Glorot & Bengio 2010; LeCun et
+# al. 1998, "Efficient BackProp", section 4.3). Standardized ones with tails up to 6 have 1,
 # pixels in [0, 1] about 0.4, rare one-hot columns 0.1; bytes have 100.
 LARGE, SMALL = 8.0, 0.03
 # Largest reach of an input, |x - mean|, over that of one that reaches least, both among features
@@ -21,12 +21,12 @@ LARGE, SMALL = 8.0, 0.03
 UNEVEN, LEAST = 100.0, 0.05
 # How far from the ideal, or off its zero, a feature may lie in units of its spread.
 OFFSET = 10.0
-# What standardising must bring, as a share of chance, before inputs are blamed.
+# What standardizing must bring, as a share of chance, before inputs are blamed.
 GAIN = 0.05
 
 
 def look(evidence) -> Finding | None:
-    """Sizes of what reaches the first layer, then the same training with standardised inputs."""
+    """Sizes of what reaches the first layer, then the same training with standardized inputs."""
     program = evidence.program
     found = reaching(program.trainer, evidence.sample[0][:512])
     if found is None or np.asarray(program.x).dtype.kind not in "fiu":
@@ -41,7 +41,7 @@ def look(evidence) -> Finding | None:
         if not gain > GAIN:
             return None
         measures.append(
-            Measure("L with standardised inputs", scaled, evidence.final_loss, "below",
+            Measure("L with standardized inputs", scaled, evidence.final_loss, "below",
                     "the same program from the same start")
         )  # fmt: skip
     return Finding(
@@ -88,7 +88,7 @@ def _columns(found) -> str:
 
 
 def _scaled(evidence):
-    """Final loss on the sample of the program with standardised inputs; None if it cannot be."""
+    """Final loss on the sample of the program with standardized inputs; None if it cannot be."""
     try:
         program = evidence.program.changed(ScaleInputs())
         trainer = program.run()

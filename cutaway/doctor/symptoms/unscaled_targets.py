@@ -8,19 +8,19 @@ from cutaway.doctor.changes import ScaleTargets
 from cutaway.doctor.finding import Finding, Measure, Prescription
 from cutaway.errors import CutawayError
 
-# A new network answers with numbers of size about 1 (its initialiser keeps variance 1). With Adam
+# A new network answers with numbers of size about 1 (its initializer keeps variance 1). With Adam
 # at 0.001 a bias needs a thousand steps a unit, with SGD the gradient is as large as the target.
 LARGE, SMALL = 10.0, 0.05
-# The share of the targets' variance that standardising explains in addition.
+# The share of the targets' variance that standardizing explains in addition.
 GAIN = 0.05
 
 PRESCRIPTIONS = [
-    Prescription("standardise the targets, and undo it on predictions", (ScaleTargets(),))
+    Prescription("standardize the targets, and undo it on predictions", (ScaleTargets(),))
 ]
 
 
 def look(evidence) -> Finding | None:
-    """The size of the targets, then the same training with standardised targets."""
+    """The size of the targets, then the same training with standardized targets."""
     want, y = evidence.wants, np.asarray(evidence.program.y, np.float64)
     if want is None or want.target != "real" or y.size < 2:
         return None
@@ -37,7 +37,7 @@ def look(evidence) -> Finding | None:
             return None
         measures += [
             Measure("share of the targets' variance that is unexplained", min(now, 1e9)),
-            Measure("the same with standardised targets", then, now, "below",
+            Measure("the same with standardized targets", then, now, "below",
                     "the same program from the same start"),
         ]  # fmt: skip
     return Finding(

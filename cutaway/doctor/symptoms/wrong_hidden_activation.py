@@ -1,6 +1,6 @@
 """wrong_hidden_activation: one that passes no gradient, none at all, or one that binds units."""
 
-from cutaway.doctor.changes import Activations, Reinitialise
+from cutaway.doctor.changes import Activations, Reinitialize
 from cutaway.doctor.evidence import Evidence
 from cutaway.doctor.finding import Finding, Measure, Prescription
 from cutaway.doctor.rows import LEARNED, STUCK, gradient_share, hidden_at, layers_at, span
@@ -19,7 +19,7 @@ WHY = {
 WHY["Identity"] = WHY[""]
 NEVER = ("Softmax", "LogSoftmax", "Threshold")  # as the activation of a hidden layer
 SIGMOIDS = 3  # hidden layers, from which sigmoids are a bad choice and not a matter of taste
-REMEDY = (Activations("relu"), Reinitialise("he_normal"))
+REMEDY = (Activations("relu"), Reinitialize("he_normal"))
 
 
 def look(evidence: Evidence) -> Finding | None:

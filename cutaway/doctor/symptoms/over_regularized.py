@@ -10,7 +10,7 @@ from cutaway.doctor.finding import Finding, Measure, Prescription
 from cutaway.doctor.program import rebuilt
 from cutaway.errors import CutawayError
 
-# What leaving the regulariser out must bring on training rows and on others, as shares of chance.
+# What leaving the regularizer out must bring on training rows and on others, as shares of chance.
 # Heavy dropout that is right raises the training loss as well, but lowers that on other rows.
 GAIN, GAIN_ELSEWHERE = 0.1, 0.1
 LEARNED = 0.1  # a training loss below this share of chance: nothing was held back
@@ -18,7 +18,7 @@ LEARNED = 0.1  # a training loss below this share of chance: nothing was held ba
 
 def look(evidence) -> Finding | None:
     """The same training without what holds the weights back, judged on rows that it did not see."""
-    held_back = regularisers(evidence.program.trainer)
+    held_back = regularizers(evidence.program.trainer)
     if not held_back or not math.isfinite(evidence.final_loss + evidence.scale):
         return None
     if evidence.final_loss < LEARNED * evidence.scale or len(evidence.program.x) < 20:
@@ -55,7 +55,7 @@ def look(evidence) -> Finding | None:
             Prescription("leave out the penalty, or take a far smaller one", (NoPenalty(),))
         )
     return Finding(
-        "over_regularised",
+        "over_regularized",
         names,
         [
             Measure("L on training rows", before[0], after[0] + GAIN * evidence.scale),
@@ -72,7 +72,7 @@ def look(evidence) -> Finding | None:
     )  # fmt: skip
 
 
-def regularisers(trainer) -> list:
+def regularizers(trainer) -> list:
     """What holds the weights back, in words: those that are strong enough to matter."""
     found = []
     if trainer.optimizer.weight_decay > 0:

@@ -1,4 +1,4 @@
-"""Every network of the catalogue, in its small size, gives the same numbers through ONNX."""
+"""Every network of the catalog, in its small size, gives the same numbers through ONNX."""
 
 import jax
 import numpy as np
@@ -6,7 +6,7 @@ import pytest
 
 from cutaway.engine import Tensor, no_grad
 from cutaway.export import export_onnx
-from tests.models.test_catalogue import CASES
+from tests.models.test_catalog import CASES
 
 pytest.importorskip("onnx")
 onnxruntime = pytest.importorskip("onnxruntime")

@@ -1,4 +1,4 @@
-"""Normalisation layers equal PyTorch's: outputs, every gradient, running statistics."""
+"""Normalization layers equal PyTorch's: outputs, every gradient, running statistics."""
 
 import jax.numpy as jnp
 import numpy as np

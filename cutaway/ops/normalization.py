@@ -1,4 +1,4 @@
-"""Normalisations: x̂ = (x - μ) / √(σ² + ε) over some axes, then γ x̂ + β.
+"""Normalizations: x̂ = (x - μ) / √(σ² + ε) over some axes, then γ x̂ + β.
 
 They differ in the elements that share a mean and a variance. Every one has the same rule, since
 μ and σ² depend on x too. With ĝ = γ ∂L/∂y, and means over the elements that share μ and σ²,
@@ -50,8 +50,8 @@ def _to_affine(grad, x_hat, weight, bias):
 
 def _through_moments(grad, x_hat, rstd, axis):
     """∂L/∂x of x̂, given ∂L/∂x̂ (see the top of this file)."""
-    centred = grad - jnp.mean(grad, axis, keepdims=True)
-    return rstd * (centred - x_hat * jnp.mean(grad * x_hat, axis, keepdims=True))
+    centered = grad - jnp.mean(grad, axis, keepdims=True)
+    return rstd * (centered - x_hat * jnp.mean(grad * x_hat, axis, keepdims=True))
 
 
 @operation(saves=True, edges="rowwise", role="norm")
@@ -146,7 +146,7 @@ def batch_norm_backward(grad, out, saved, x, weight, bias, *, eps=1e-5):
 
 
 @operation
-def normalise(x, mean, variance, weight, bias, *, eps=1e-5):
+def normalize(x, mean, variance, weight, bias, *, eps=1e-5):
     """γ (x - μ) / √(σ² + ε) + β with a given mean and variance: batch norm in evaluation.
 
     Shapes:
@@ -158,8 +158,8 @@ def normalise(x, mean, variance, weight, bias, *, eps=1e-5):
     return _affine((x - mean) * scale, None, bias)
 
 
-@normalise.backward
-def normalise_backward(grad, out, x, mean, variance, weight, bias, *, eps=1e-5):
+@normalize.backward
+def normalize_backward(grad, out, x, mean, variance, weight, bias, *, eps=1e-5):
     rstd = jax.lax.rsqrt(variance + eps)
     scale = _affine(rstd, weight, None)
     to_weight, to_bias = _to_affine(grad, (x - mean) * rstd, 1, 1)
@@ -174,8 +174,8 @@ def normalise_backward(grad, out, x, mean, variance, weight, bias, *, eps=1e-5):
     )
 
 
-@normalise.onnx
-def normalise_onnx(g, x, mean, variance, weight, bias, *, eps=1e-5):
+@normalize.onnx
+def normalize_onnx(g, x, mean, variance, weight, bias, *, eps=1e-5):
     rest = [g.name(value) for value in (*_whole_affine(x, weight, bias), mean, variance)]
     if x.ndim == 2:
         return g.out("BatchNormalization", x, *rest, epsilon=float(eps))

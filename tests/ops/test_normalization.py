@@ -1,4 +1,4 @@
-"""Normalisations against JAX's derivative, central differences, and laws of their own."""
+"""Normalizations against JAX's derivative, central differences, and laws of their own."""
 
 import jax
 import jax.numpy as jnp
@@ -11,14 +11,14 @@ from cutaway import ops
 from cutaway.engine import Operation, Tensor, check_gradient, float64, gradients
 from cutaway.errors import OptionError, ShapeError
 from cutaway.nn import jit
-from cutaway.ops import normalisation
+from cutaway.ops import normalization
 
 # operation: a call of it, and how many vectors of one number per channel it takes after x
 CALLS = {
     "layer_norm": (ops.layer_norm, 2),
     "rms_norm": (ops.rms_norm, 1),
     "batch_norm": (ops.batch_norm, 2),
-    "normalise": (ops.normalise, 4),
+    "normalize": (ops.normalize, 4),
     "instance_norm": (ops.instance_norm, 2),
     "group_norm": (lambda *inputs: ops.group_norm(*inputs, num_groups=2), 2),
     "local_response_norm": (
@@ -35,8 +35,8 @@ def drawn(name, shape, seed=0):
     return [x] + [rng.uniform(0.5, 2, shape[-1:]) for _ in range(CALLS[name][1])]
 
 
-def test_every_normalisation_is_called_here():
-    found = {v.name for v in vars(normalisation).values() if isinstance(v, Operation)}
+def test_every_normalization_is_called_here():
+    found = {v.name for v in vars(normalization).values() if isinstance(v, Operation)}
     assert found == set(CALLS)
 
 
@@ -69,7 +69,7 @@ def test_rules_equal_central_differences(name):
 def test_without_weight_and_bias_they_are_one_and_zero(name):
     call, _ = CALLS[name]
     x, *vectors = drawn(name, (3, 5, 4))
-    given = vectors[:2] if name == "normalise" else []
+    given = vectors[:2] if name == "normalize" else []
     affine = [np.ones(4), np.zeros(4)][: len(vectors) - len(given)]
     with float64():
         results = []

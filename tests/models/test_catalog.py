@@ -1,4 +1,4 @@
-"""What every network of the catalogue can do: one contract, over the CASES of cases_*.py."""
+"""What every network of the catalog can do: one contract, over the CASES of cases_*.py."""
 
 import functools
 import importlib

@@ -1,4 +1,4 @@
-"""Normalisation layers; the formulas and their rules are in ops/normalisation.py."""
+"""Normalization layers; the formulas and their rules are in ops/normalization.py."""
 
 from cutaway import ops
 from cutaway.errors import OptionError, ShapeError, expect_axis, expect_range
@@ -7,7 +7,7 @@ from cutaway.nn.module import Module
 from cutaway.nn.state import Buffer, Parameter
 
 
-class _Normalisation(Module):
+class _Normalization(Module):
     """What all of them share: γ and β per feature, and ε."""
 
     keeps_features = True
@@ -31,7 +31,7 @@ class _Normalisation(Module):
             )
 
 
-class LayerNorm(_Normalisation):
+class LayerNorm(_Normalization):
     """γ (x - μ) / √(σ² + ε) + β with μ and σ² over the features of each position.
 
     Args:
@@ -68,7 +68,7 @@ class LayerNorm(_Normalisation):
         return f"{self.features}"
 
 
-class RMSNorm(_Normalisation):
+class RMSNorm(_Normalization):
     """γ x / √(mean(x²) + ε): layer norm without the mean, and so without β.
 
     Args:
@@ -98,7 +98,7 @@ class RMSNorm(_Normalisation):
         return f"{self.features}"
 
 
-class BatchNorm(_Normalisation):
+class BatchNorm(_Normalization):
     """γ (x - μ) / √(σ² + ε) + β with μ and σ² of each channel over the batch.
 
     In training, μ and σ² are those of this batch, over all positions too, and
@@ -145,7 +145,7 @@ class BatchNorm(_Normalisation):
         self._expect_channels(x, self.running_mean.size, "channels", 2)
         if not self.training:
             mean, variance = self.running_mean, self.running_var
-            return ops.normalise(x, mean, variance, self.weight, self.bias, eps=self.eps)
+            return ops.normalize(x, mean, variance, self.weight, self.bias, eps=self.eps)
         count = x.size // x.shape[-1]
         if count < 2:
             raise ShapeError(
@@ -168,7 +168,7 @@ class BatchNorm(_Normalisation):
         return f"{self.running_mean.size}"
 
 
-class InstanceNorm(_Normalisation):
+class InstanceNorm(_Normalization):
     """γ (x - μ) / √(σ² + ε) + β with μ and σ² of each channel of each example over positions.
 
     Args:
@@ -207,7 +207,7 @@ class InstanceNorm(_Normalisation):
         return f"{self.channels}"
 
 
-class GroupNorm(_Normalisation):
+class GroupNorm(_Normalization):
     """γ (x - μ) / √(σ² + ε) + β with μ and σ² of a group of channels of each example.
 
     One group is layer norm over all positions; as many groups as channels is instance norm.
@@ -250,7 +250,7 @@ class GroupNorm(_Normalisation):
 
 
 class LocalResponseNorm(Module):
-    """x / (k + α/size Σ x²)^β: each value by its neighbours' in the `size` channels around it.
+    """x / (k + α/size Σ x²)^β: each value by its neighbors' in the `size` channels around it.
 
     Args:
         size: number of channels in the sum.

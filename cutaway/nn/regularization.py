@@ -19,7 +19,7 @@ def _survivors(key: Buffer, p: float, shape, dtype) -> Tensor:
 class SpatialDropout(Module):
     """Dropout of whole channels: in training each channel of each row is 0 with probability p.
 
-    Neighbouring pixels carry nearly the same numbers, so that dropping single ones takes little
+    Neighboring pixels carry nearly the same numbers, so that dropping single ones takes little
     away; a dropped channel is gone. The others are multiplied by 1/(1-p). PyTorch's Dropout1d,
     Dropout2d and Dropout3d.
 
