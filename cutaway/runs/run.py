@@ -4,7 +4,6 @@ from pathlib import Path
 
 import numpy as np
 
-from cutaway.errors import RunError
 from cutaway.losses import LOSSES
 from cutaway.metrics import METRICS
 from cutaway.runs.folder import RunFolder
