@@ -18,7 +18,7 @@ import numpy as np
 import cutaway as ct
 from cutaway.engine import Tensor, no_grad
 from cutaway.models import WaveNet
-from cutaway.models.wave import ROUND
+from cutaway.models.wavenet import ROUND
 
 SECOND = 8000  # samples
 NETWORKS = {

@@ -21,8 +21,8 @@ _HOMES = {
         "float64",
         "gradients",
         "no_grad",
-        "operation",
     ),
+    "cutaway.engine.operation": ("operation",),
     "cutaway.nn": (
         "AdaptiveAvgPool",
         "Add",
@@ -88,7 +88,7 @@ _HOMES = {
         "Tanh",
         "Threshold",
     ),
-    "cutaway.ops.precision": ("precision",),
+    "cutaway.ops.precision": ("matmul_precision",),
     "cutaway.runtime": ("cache_programs", "device", "use_device"),
     "cutaway.optim": (
         "SGD",

@@ -55,7 +55,7 @@ class TrainingError(CutawayError, RuntimeError):
     """Training that had to stop.
 
     Attributes:
-        origin: train.Origin of a NaN or infinity, or None.
+        origin: train.NanOrigin of a NaN or infinity, or None.
     """
 
     origin = None

@@ -3,6 +3,8 @@
 import ast
 import graphlib
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -38,7 +40,7 @@ RANKS = {
 # `nn.jit` and `engine.from_jax` are wrappers around jax.jit and the users' door to jax.vjp;
 # curvature takes jax.jvp of our own gradient; a fused kernel's pull-back is its vendor's
 MAY_DIFFERENTIATE_WITH_JAX = {
-    "engine/from_jax.py",
+    "ops/jax_function.py",
     "landscape/hessian.py",
     "ops/fused_attention.py",
 }
@@ -111,6 +113,68 @@ def test_jax_derivatives_stay_behind_their_doors(path):
     assert not used & {"grad", "vjp", "jvp", "value_and_grad", "jacobian", "jacrev", "jacfwd"}
 
 
+INFLECTIONS = ("s", "es", "d", "ed", "ing", "ion", "ions", "ation", "ations", "e")
+
+
+def stems(name: str):
+    """The name, and what is left of it without one of the endings that words are inflected by."""
+    name = name.lower()
+    yield name
+    for ending in INFLECTIONS:
+        if name.endswith(ending) and len(name) - len(ending) >= 3:
+            yield name.removesuffix(ending)
+
+
+def public_classes():
+    """[(name, path)] of the classes that modules define without an underscore."""
+    for path in sorted(ROOT.rglob("*.py")):
+        for node in ast.parse(path.read_text()).body:
+            if isinstance(node, ast.ClassDef) and not node.name.startswith("_"):
+                yield node.name, path
+
+
+def alike(names) -> list:
+    """The groups of names that differ by an inflection alone, as `Program` and `Programs` do."""
+    of_stem = {}
+    for name in set(names):
+        for stem in stems(name):
+            of_stem.setdefault(stem, set()).add(name)
+    return sorted({tuple(sorted(group)) for group in of_stem.values() if len(group) > 1})
+
+
+def test_no_two_modules_or_packages_have_names_that_differ_by_an_ending():
+    modules = [p.stem if p.stem != "__init__" else p.parent.name for p in ROOT.rglob("*.py")]
+    assert alike(modules) == []
+    assert alike(["program", "programs", "prepare", "prepared", "race", "racing", "train"]) == [
+        ("prepare", "prepared"),
+        ("program", "programs"),
+        ("race", "racing"),
+    ]
+
+
+def test_no_two_public_classes_share_a_name_or_differ_by_an_ending():
+    names = [name for name, _ in public_classes()]
+    assert sorted({name for name in names if names.count(name) > 1}) == []
+    assert alike(names) == []
+
+
+def test_no_name_of_a_package_hides_a_module_of_it():
+    """In a fresh interpreter, every module imported: `package.name` is the module or nothing."""
+    script = """
+import importlib, pkgutil, types, cutaway
+names = [m.name for m in pkgutil.walk_packages(cutaway.__path__, "cutaway.")]
+names = [name for name in names if not name.endswith("__main__")]
+modules = {name: importlib.import_module(name) for name in names}
+for name in modules:
+    package, _, leaf = name.rpartition(".")
+    found = getattr(importlib.import_module(package), leaf)
+    if found is not modules[name]:
+        print(name, type(found).__name__)
+"""
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
+    assert (done.returncode, done.stdout) == (0, ""), done.stdout + done.stderr[-2000:]
+
+
 ASKS_FOR_DEVICES = {
     "default_backend",
     "device_count",
@@ -122,7 +186,7 @@ ASKS_FOR_DEVICES = {
 
 @pytest.mark.parametrize("path", FILES, ids=lambda p: str(p.relative_to(ROOT)))
 def test_the_device_is_asked_for_in_one_place(path):
-    if path.relative_to(ROOT) == Path("runtime/device.py"):
+    if path.relative_to(ROOT) == Path("runtime/devices.py"):
         return
     text = path.read_text()
     used = {

@@ -20,7 +20,8 @@ import math
 import jax
 import jax.numpy as jnp
 
-from cutaway.engine import Activation, operation
+from cutaway.engine import Activation
+from cutaway.engine.operation import operation
 
 
 @operation(activation=Activation("Mish", range=(-0.3088, math.inf), rectifies=True))

@@ -65,7 +65,7 @@ def products(name):
     errors = []
     x, w = normal(256, 512), normal(512, 128)
     g = normal(256, 128)
-    with ct.precision(name):
+    with ct.matmul_precision(name):
         found = values_and_gradients(lambda x, w: x @ w, x, w, grad=g)
     x64, w64, g64 = (a.astype(np.float64) for a in (x, w, g))
     errors.append(apart(found, [x64 @ w64, g64 @ w64.T, x64.T @ g64]))
@@ -75,7 +75,7 @@ def products(name):
         options = {"stride": stride, "padding": ((pad, pad),) * 2}
         convolve = functools.partial(ops.convolution, **options)
         grad = normal(*convolve(x, w).shape)
-        with ct.precision(name):
+        with ct.matmul_precision(name):
             found = values_and_gradients(convolve, x, w, grad=grad)
         errors.append(apart(found, _convolution64(x, w, grad, options)))
     return max(errors)
@@ -98,7 +98,7 @@ def _convolution64(x, w, grad, options):
 def is_narrow(name):
     """1 / how far off: a precision that is asked for and not used is a fault too."""
     x, w = normal(256, 1024), normal(1024, 256)
-    with ct.precision(name):
+    with ct.matmul_precision(name):
         found = (Tensor(x) @ Tensor(w)).data
     return 1e-7 / max(apart(found, x.astype(np.float64) @ w.astype(np.float64)), 1e-12)
 
@@ -115,7 +115,7 @@ def recurrent(name):
         found = gradients((out * out).sum())
         return [out.data, *(g for _, g in found)]
 
-    with ct.precision(name):
+    with ct.matmul_precision(name):
         found = run(jnp.asarray(x), net)
     from cutaway.engine import float64
 
@@ -136,7 +136,7 @@ def fused_attention():
     for options in ({}, {"causal": True}, {"mask": mask}, {"mask": mask, "causal": True}):
         run = functools.partial(ops.attention, num_heads=4, **options)
         expected = values_and_gradients(run, q, k, v, grad=grad)
-        with ct.precision("bfloat16"):
+        with ct.matmul_precision("bfloat16"):
             worst = max(worst, apart(values_and_gradients(run, q, k, v, grad=grad), expected))
     return worst
 
@@ -147,7 +147,7 @@ def fused_attention_is_used():
     from cutaway.runtime import on_gpu
 
     q = jnp.asarray(normal(2, 128, 256))
-    with ct.precision("bfloat16"):
+    with ct.matmul_precision("bfloat16"):
         return float(fused_attention.serves(q, q, q, 4, 0.0) != on_gpu())
 
 
@@ -156,7 +156,7 @@ def a_query_that_may_see_nothing():
     q, k, v = (normal(2, 16, 64) for _ in range(3))
     mask = np.ones((2, 1, 16, 16), bool)
     mask[0, :, 3] = False
-    with ct.precision("bfloat16"):
+    with ct.matmul_precision("bfloat16"):
         out, *grads = values_and_gradients(
             lambda q, k, v: ops.attention(q, k, v, num_heads=2, mask=mask),
             q, k, v, grad=normal(2, 16, 64),

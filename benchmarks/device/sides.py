@@ -63,7 +63,7 @@ class Ours:
                 for chunk in self._trainer._steps.run(x, y, order, steps):
                     self.last = chunk.losses[-1]
             return
-        with ct.precision(self.case.precision):
+        with ct.matmul_precision(self.case.precision):
             self.last = self._compiled(self.x, self.y).data
 
     def wait(self):
@@ -75,7 +75,7 @@ class Ours:
 
         if self.case.epoch:
             return None
-        with ct.precision(self.case.precision):
+        with ct.matmul_precision(self.case.precision):
             return self._compiled.lower(self.x, self.y)
 
 

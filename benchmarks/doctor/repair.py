@@ -26,7 +26,7 @@ from pathlib import Path
 
 import numpy as np
 
-from cutaway.doctor.trials import CHANCES, paired
+from cutaway.doctor.treatment import CHANCES, paired
 from cutaway.errors import CutawayError
 
 from . import certify

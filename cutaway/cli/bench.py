@@ -7,20 +7,20 @@ from cutaway.runtime import device
 
 
 def bench_command(data, target, kind, given, *, seconds, explain, as_json) -> None:
-    prepared = prepare(data, target, kind=kind, **given)
-    found = bench(prepared, seconds=seconds)
+    experiment = prepare(data, target, kind=kind, **given)
+    found = bench(experiment, seconds=seconds)
     if as_json:
-        print_json({"network": prepared.spec["model"], **found})
+        print_json({"network": experiment.spec["model"], **found})
         return
     console.print(
-        f"[bold]{escape(prepared.spec['model'])}[/], {found['parameters']:,} parameters, batches "
-        f"of {found['batch_size']} {prepared.preprocessing.things}"
+        f"[bold]{escape(experiment.spec['model'])}[/], {found['parameters']:,} parameters, batches "
+        f"of {found['batch_size']} {experiment.preprocessing.examples}"
     )
     print_device(device(), found["precision"])
     print()
     rows = [
         ("training steps a second", f"{found['steps_per_second']:,.1f}"),
-        (f"{prepared.preprocessing.things} a second", f"{found['rows_per_second']:,.0f}"),
+        (f"{experiment.preprocessing.examples} a second", f"{found['rows_per_second']:,.0f}"),
         ("seconds to the first step", f"{found['first_step_seconds']:.2f}"),
         ("working memory of a step, MB", f"{found['megabytes']:,.1f}"),
     ]

@@ -8,7 +8,7 @@ from cutaway.cli.show import console, escape, print_json, table
 
 def compare_command(data, target, kind, given, *, sizes, seeds, out, as_json) -> None:
     from cutaway.data import students_path
-    from cutaway.search.compare import compare, expect_free
+    from cutaway.search.learning_curve import compare, expect_free
     from cutaway.search.page import how_measured
 
     if out is None:
@@ -33,8 +33,8 @@ def compare_command(data, target, kind, given, *, sizes, seeds, out, as_json) ->
         print_json({"out": str(out), **found.to_dict()})
         return
     headings, rows = found.table()
-    told = found.told
-    console.print(f"[bold]{escape(told['title'])}[/]: {told['score']} by rows to train on\n")
+    summary = found.summary
+    console.print(f"[bold]{escape(summary['title'])}[/]: {summary['score']} by rows to train on\n")
     console.print(table(headings, rows, right=range(len(headings))))
     console.print("\n" + escape(textwrap.fill(found.verdict(), 79)) + "\n", highlight=False)
     console.print(f"[dim]{escape(textwrap.fill(how_measured(found), 79))}[/]", highlight=False)

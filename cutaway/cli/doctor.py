@@ -15,7 +15,12 @@ REST = 5  # lines of the explanation of the first finding
 
 def doctor_command(what, *, treated, seeds, budget, applied, out, html, as_json) -> None:
     from cutaway.doctor import diagnose, treat
-    from cutaway.doctor.programs import options_with, prepared_of_run, program_in_script, program_of
+    from cutaway.doctor.sources import (
+        experiment_of_run,
+        options_with,
+        program_in_script,
+        program_of,
+    )
     from cutaway.errors import OptionError, RunError
 
     is_script = not Path(what).is_dir() and ":" in what
@@ -25,7 +30,7 @@ def doctor_command(what, *, treated, seeds, budget, applied, out, html, as_json)
             expected="the folder of a run",
             fix="leave out --apply, and make the change in the script",
         )
-    prepared, run = None, None
+    experiment, run = None, None
     if is_script:
         program = program_in_script(what)
     else:
@@ -34,8 +39,8 @@ def doctor_command(what, *, treated, seeds, budget, applied, out, html, as_json)
         if out is not None and Path(out).exists() and any(Path(out).iterdir()):
             raise RunError(f"{out} is not empty", expected="a new folder for the new run")
         run = Run.open(what)
-        prepared = prepared_of_run(run)
-        program = program_of(prepared)
+        experiment = experiment_of_run(run)
+        program = program_of(experiment)
     with _status() as tell:
         diagnosis = diagnose(program, watch=lambda looked: tell(f"looking at: {looked}"))
     treatment, new = None, None
@@ -48,8 +53,8 @@ def doctor_command(what, *, treated, seeds, budget, applied, out, html, as_json)
                 watch=lambda done, total, arm: tell(f"{done}/{total} {arm}"),
             )
     if applied and treatment is not None and treatment.best is not None:
-        options = options_with(prepared, treatment.best.prescription.changes)
-        new = prepared_of_run(run, **options).train(out, progress=False if as_json else None)
+        options = options_with(experiment, treatment.best.prescription.changes)
+        new = experiment_of_run(run, **options).train(out, progress=False if as_json else None)
     if html is not None:
         _write(html, what, diagnosis, treatment)
     if as_json:
@@ -63,7 +68,7 @@ def doctor_command(what, *, treated, seeds, budget, applied, out, html, as_json)
             print(f"\n{treatment}")
         elif treated and not diagnosis.healthy:
             print("\nNo prescription is a change that could be tried.")
-        _follow_ups(what, diagnosis, treated or applied, treatment, applied, new, html, prepared)
+        _follow_ups(what, diagnosis, treated or applied, treatment, applied, new, html, experiment)
     sys.exit(0 if diagnosis.healthy else 1)
 
 
@@ -108,7 +113,7 @@ def _short(text, width):
     return text if len(text) <= width else text[: width - 4].rstrip(" ,;") + " ..."
 
 
-def _follow_ups(what, diagnosis, tried, treatment, applied, new, html, prepared):
+def _follow_ups(what, diagnosis, tried, treatment, applied, new, html, experiment):
     if new is not None:
         console.print(f"\nThe new run is in [bold]{escape(new.path)}[/].", soft_wrap=True)
     elif applied and not diagnosis.healthy:
@@ -118,20 +123,20 @@ def _follow_ups(what, diagnosis, tried, treatment, applied, new, html, prepared)
     hints = [] if html is not None else ["--html FILE"]
     if not diagnosis.healthy and not tried:
         hints.insert(0, "--treat")
-    if prepared is not None and treatment is not None and treatment.best is not None and not new:
+    if experiment is not None and treatment is not None and treatment.best is not None and not new:
         hints.insert(0, "--apply")
     if hints:
         print(f"\nMore: cutaway doctor {shlex.quote(str(what))} {' | '.join(hints)}")
 
 
 def _write(html, what, diagnosis, treatment):
-    from cutaway.doctor.pictures import pictures
+    from cutaway.doctor.probe_charts import probe_charts
     from cutaway.story import write_page
 
     stories = [("Findings", diagnosis)]
     if treatment is not None:
         stories.append(("Trials", treatment))
-    stories += pictures(diagnosis.evidence)
+    stories += probe_charts(diagnosis.evidence)
     write_page(html, f"The doctor on {what}", stories)
 
 

@@ -10,17 +10,17 @@ COLUMNS = ("optimizer", "lr", "layers", "batch_size", "dropout", "width", "hidde
 
 
 def tune_command(data, target, kind, given, *, trials, jobs, out, as_json) -> None:
+    from cutaway.search.hyperparameters import tune
     from cutaway.search.page import counted, trial_rows
-    from cutaway.search.tune import tune
 
     tell = None if as_json else _Teller(trials)
     found = tune(data, target, kind=kind, trials=trials, jobs=jobs, out=out, on_trial=tell, **given)
-    done = len(found.told["trials"])
+    done = len(found.summary["trials"])
     if as_json:
-        print_json({"out": str(found.path), **found.told})
+        print_json({"out": str(found.path), **found.summary})
     else:
         headings, rows = trial_rows(found, most=SHOWN, columns=COLUMNS)
-        console.print(f"\n{counted(found.told)}. The best of them:\n")
+        console.print(f"\n{counted(found.summary)}. The best of them:\n")
         console.print(table(headings, rows, right=range(4)))
         _print_importances(found)
         console.print("\n" + escape(textwrap.fill(found.verdict(), 79)) + "\n", highlight=False)
@@ -54,14 +54,14 @@ class _Teller:
         trial = found[-1]
         state = trial.state.name
         values = trial.params
-        told = [_value(n, v) for n, v in values.items() if n in ("optimizer", "rate_factor")]
+        summary = [_value(n, v) for n, v in values.items() if n in ("optimizer", "rate_factor")]
         if state == "COMPLETE":
             how = f"{trial.value:<8.4g}"
         elif state == "PRUNED":
             how = f"given up at epoch {trial.user_attrs['pruned']}"
         else:
             how = "failed"
-        line = f"trial {done:>3} of {self.trials}  {how}  {' '.join(told)}".rstrip()
+        line = f"trial {done:>3} of {self.trials}  {how}  {' '.join(summary)}".rstrip()
         if state == "FAIL":
             line += f" {trial.user_attrs['failed']}"
         console.print(escape(line[:79]), highlight=False)

@@ -21,7 +21,7 @@ from cutaway.data.buckets import TokenStream, bucket_lengths, bucketed_order
 from cutaway.data.columns import Column
 from cutaway.data.decode import read_image
 from cutaway.data.folders import ClassFolder, files_by_label
-from cutaway.data.forecast import Forecasting, forecasting, seasonal_naive
+from cutaway.data.forecast import ForecastingTask, forecasting_task, seasonal_naive
 from cutaway.data.idx import find_idx, read_idx
 from cutaway.data.imagenet import imagenet_classes, imagenet_words
 from cutaway.data.images import Images, ImageStream, find_images, load_images, stream_images

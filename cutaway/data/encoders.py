@@ -121,7 +121,7 @@ class Category:
 
 
 @dataclasses.dataclass(frozen=True)
-class Embedded:
+class EmbeddedCategory:
     """A category with many levels: a whole number that chooses a vector the network learns.
 
     0 stands for missing values and for levels that were not seen in fitting.
@@ -207,14 +207,14 @@ class Date:
 
 
 ENCODERS = {"number": Number, "boolean": Number, "category": Category, "date": Date}
-ENCODERS |= {"embedded": Embedded, "presence": Presence}
+ENCODERS |= {"embedded": EmbeddedCategory, "presence": Presence}
 
 
 def fit_encoder(kind: str, series):
     """The encoder for a cleaned column of that kind."""
     if kind == "category":
         plain = Category.fit(series)
-        return Embedded.fit(series) if len(plain.levels) > MANY_LEVELS else plain
+        return EmbeddedCategory.fit(series) if len(plain.levels) > MANY_LEVELS else plain
     if kind == "boolean":
         return Number.fit(series, "boolean") if series.dtype != _string() else Category.fit(series)
     return ENCODERS[kind].fit(series)

@@ -9,7 +9,7 @@ from cutaway.errors import DataError, OptionError, expect_range
 
 
 @dataclasses.dataclass(frozen=True)
-class Forecasting:
+class ForecastingTask:
     """Windows to train on and windows to test on, scaled.
 
     All targets of the test part lie after the training part; the windows before them may reach
@@ -40,9 +40,9 @@ class Forecasting:
         return self.scaling.unscale(y, self.targets)
 
 
-def forecasting(
+def forecasting_task(
     series: Series, *, window: int, horizon: int = 1, test=0.2, targets=None, season=None
-) -> Forecasting:
+) -> ForecastingTask:
     """Divide a series in the order of time and cut it into windows.
 
     Args:
@@ -77,7 +77,7 @@ def forecasting(
     origins = np.arange(split, len(values) - horizon + 1)
     naive = seasonal_naive(values[:, chosen], origins, season, horizon)
     copies = (np.ascontiguousarray(array) for array in (x, y, x_test, y_test))
-    return Forecasting(*copies, naive, scaling, chosen, season, split)
+    return ForecastingTask(*copies, naive, scaling, chosen, season, split)
 
 
 def expect_long_enough(length: int, split: int, window: int, horizon: int) -> None:
@@ -126,7 +126,7 @@ def seasonal_naive(values, origins, season: int, horizon: int) -> np.ndarray:
         (origins, horizon, channels)
 
     References:
-        Hyndman & Athanasopoulos, "Forecasting: principles and practice", 3rd edition, 5.2.
+        Hyndman & Athanasopoulos, "ForecastingTask: principles and practice", 3rd edition, 5.2.
 
     Example:
         >>> seasonal_naive(np.array([[1], [2], [3], [4]]), [4], season=2, horizon=3)[0, :, 0]

@@ -5,7 +5,7 @@ import dataclasses
 import numpy as np
 
 from cutaway.data.columns import USED, Column, find_columns
-from cutaway.data.encoders import Embedded, fit_encoder, from_json
+from cutaway.data.encoders import EmbeddedCategory, fit_encoder, from_json
 from cutaway.data.target import Target
 from cutaway.errors import DataError, did_you_mean
 
@@ -48,7 +48,7 @@ class TablePreprocessing:
     def __init__(self, columns, encoders, target, notes=()):
         self.columns = list(columns)
         # code columns come last, so that a network can cut them off
-        self.encoders = sorted(encoders, key=lambda e: isinstance(e, Embedded))
+        self.encoders = sorted(encoders, key=lambda e: isinstance(e, EmbeddedCategory))
         self.target = target
         self.notes = list(notes)
 
@@ -119,7 +119,7 @@ class TablePreprocessing:
     @property
     def embeddings(self) -> list:
         """(column, levels, width) for each of the last columns of x that hold codes."""
-        return [(e.name, *e.size) for e in self.encoders if isinstance(e, Embedded)]
+        return [(e.name, *e.size) for e in self.encoders if isinstance(e, EmbeddedCategory)]
 
     def transform(self, frame, *, with_target: bool = True) -> TableArrays:
         """The arrays for a table with the columns of the one that was fitted.

@@ -17,7 +17,7 @@ NEURONS = (Linear, Perceptron, HebbianNeuron)
 
 
 @dataclasses.dataclass
-class Column:
+class NodeColumn:
     """A layer of nodes.
 
     Attributes:
@@ -53,11 +53,11 @@ def columns_of(net) -> list | None:
     layers = list(_flat(net, ""))
     if not layers or not isinstance(layers[0][1], NEURONS):
         return None
-    columns = [Column(layers[0][1].weight.shape[0], ["input"], [])]
+    columns = [NodeColumn(layers[0][1].weight.shape[0], ["input"], [])]
     for path, layer in layers:
         if isinstance(layer, NEURONS):
             title = type(layer).__name__
-            columns.append(Column(layer.weight.shape[1], [], [], layer=layer))
+            columns.append(NodeColumn(layer.weight.shape[1], [], [], layer=layer))
         elif isinstance(layer, Dropout):
             title = f"dropout {layer.p:g}"
         elif not layer.parameters() and layer.keeps_features:

@@ -4,7 +4,7 @@ from cutaway.doctor.diagnosis import diagnose
 from cutaway.doctor.evidence import Evidence
 from cutaway.doctor.finding import Diagnosis, Finding, Measure, Prescription
 from cutaway.doctor.program import Program
-from cutaway.doctor.trials import Treatment, treat
+from cutaway.doctor.treatment import Treatment, treat
 
 __all__ = [
     "Diagnosis",

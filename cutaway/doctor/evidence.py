@@ -32,7 +32,7 @@ WORTH = 0.25  # of what the changed training takes away, the share that the prog
 
 
 @dataclasses.dataclass(frozen=True)
-class Tried:
+class ChangedTraining:
     """How a training with something changed ended.
 
     Attributes:
@@ -45,7 +45,7 @@ class Tried:
 
 
 @dataclasses.dataclass(frozen=True)
-class Held:
+class ValidationTraining:
     """A training and rows that it did not see.
 
     Attributes:
@@ -241,7 +241,7 @@ class Evidence:
         reference = chance if math.isfinite(chance) and chance > 0 else self.initial_loss
         return self.final_loss / reference if reference > 0 else math.nan
 
-    def tried(self, *changes) -> "Tried":
+    def tried(self, *changes) -> "ChangedTraining":
         """What becomes of a training from the start with these changes (see changes.py).
 
         As long as the program's, but TRIED_STEPS steps at most. Without changes it is the control.
@@ -254,7 +254,7 @@ class Evidence:
         try:
             program = self.program.changed(*changes)
         except OptionError:
-            return Tried(math.nan, math.nan)
+            return ChangedTraining(math.nan, math.nan)
         rows = min(len(program.x), TRIED_STEPS * program.batch_size)
         epochs = max(1, min(program.epochs, TRIED_STEPS * program.batch_size // rows))
         trainer = program.fresh()
@@ -269,11 +269,11 @@ class Evidence:
                 progress=False,
             )
         except CutawayError:
-            return Tried(math.inf, math.inf)
+            return ChangedTraining(math.inf, math.inf)
         spread = np.unique(np.linspace(0, rows - 1, ROWS).astype(int))
         loss = self.loss_of(trainer, program.x[spread], program.y[spread])
         held = [row["val_loss"] for row in trainer.history.rows if "val_loss" in row]
-        return Tried(loss, min(held, default=math.nan))
+        return ChangedTraining(loss, min(held, default=math.nan))
 
     def helps(self, *changes, worth: float = WORTH) -> bool:
         """Whether a training with these changes goes much further down than one without.
@@ -315,7 +315,7 @@ class Evidence:
         return find_stop(self)
 
     @functools.cached_property
-    def held(self) -> "Held":
+    def held(self) -> "ValidationTraining":
         """How the program does on rows that it does not train on.
 
         Those of its validation set; without one, of an experiment that leaves out every fifth row.
@@ -323,7 +323,9 @@ class Evidence:
         program = self.program
         losses = self.validation_losses
         if program.validation is not None and losses is not None and len(losses):
-            return Held(self.trainer, (program.x, program.y), program.validation, losses)
+            return ValidationTraining(
+                self.trainer, (program.x, program.y), program.validation, losses
+            )
         order = np.random.default_rng(0).permutation(len(program.x))
         out, kept = np.sort(order[: len(order) // 5]), np.sort(order[len(order) // 5 :])
         rest = (program.x[out], program.y[out])
@@ -337,7 +339,7 @@ class Evidence:
         trainer, losses = smaller.fresh(), []
         with contextlib.suppress(CutawayError):  # what was complete before counts
             trainer = smaller.run(callbacks=[lambda _, row: losses.append(row["val_loss"])])
-        return Held(trainer, (smaller.x, smaller.y), rest, np.array(losses))
+        return ValidationTraining(trainer, (smaller.x, smaller.y), rest, np.array(losses))
 
     @functools.cached_property
     def outputs(self) -> np.ndarray:

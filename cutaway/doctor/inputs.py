@@ -13,7 +13,7 @@ DROPPERS = (Dropout, SpatialDropout, StochasticDepth)  # noise that is there in 
 
 
 @dataclasses.dataclass(frozen=True)
-class Reaching:
+class FirstLayerInputs:
     """What reaches the first layer with weights.
 
     Attributes:
@@ -38,7 +38,7 @@ class _Seen(Exception):
     """Ends a forward pass of which enough was seen."""
 
 
-def reaching(trainer, x) -> Reaching | None:
+def first_layer_inputs(trainer, x) -> FirstLayerInputs | None:
     """What a trainer's net sends to its first layer with weights; None for words and the like."""
     found = []
     paths = {id(module): path for path, module in trainer.net.modules().items()}
@@ -54,11 +54,11 @@ def reaching(trainer, x) -> Reaching | None:
 
     drop = [m for m in trainer.net.modules().values() if isinstance(m, DROPPERS)]
     with contextlib.suppress(_Seen):  # batch norms before that layer scale with the batch's numbers
-        forward(trainer, x, training=True, watcher=note, still=drop)
+        forward(trainer, x, training=True, watcher=note, frozen=drop)
     if not found or found[0][1] is None:
         return None
     path, values = found[0]
-    return Reaching(path, values.reshape(-1, values.shape[-1]))
+    return FirstLayerInputs(path, values.reshape(-1, values.shape[-1]))
 
 
 @dataclasses.dataclass(frozen=True)
@@ -125,7 +125,7 @@ def _outputs(trainer, x, training, norms):
         if leaf and id(module) in paths and getattr(out, "ndim", 0):
             layers.append((paths[id(module)], type(module).__name__, np.asarray(out.data)))
 
-    out = forward(trainer, x, training=training, watcher=note, still=norms)
+    out = forward(trainer, x, training=training, watcher=note, frozen=norms)
     return out, layers
 
 

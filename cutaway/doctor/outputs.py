@@ -13,23 +13,23 @@ from cutaway.engine import Tensor, as_array, no_grad
 from cutaway.losses import expects
 from cutaway.losses.contract import Expects
 from cutaway.nn import watch
-from cutaway.train.checks import evaluation_mode, output_of
+from cutaway.train.compatibility import evaluation_mode, output_of
 
 SURE = 10.0  # a logit that says "certainly": σ(10) = 0.99995
 
 
-def forward(trainer, x, *, training: bool = False, watcher=None, still=()):
+def forward(trainer, x, *, training: bool = False, watcher=None, frozen=()):
     """The outputs of a trainer's net for raw inputs x; state and modes are as before after it.
 
     Args:
         watcher: see nn.watch; or None.
-        still: modules that are in evaluation mode in any case.
+        frozen: modules that are in evaluation mode in any case.
     """
     net = trainer._prepared
     state = {name: v.data for name, v in trainer._variables().items()}
     modes = [(module, module.training) for module in net.modules().values()]
     net.train(training)
-    for module in still:
+    for module in frozen:
         module.eval()
     try:
         with no_grad(), trainer._computing(), watch(net, watcher or (lambda *_: None)):
@@ -173,7 +173,7 @@ def constant(want: Expects, y, shape) -> np.ndarray:
 
 
 @dataclasses.dataclass(frozen=True)
-class Reach:
+class AttainableLosses:
     """The losses that are in reach, whatever the weights are.
 
     Attributes:
@@ -192,11 +192,11 @@ class Reach:
         return (self.best - self.free) / max(self.chance - self.free, 1e-12)
 
 
-def reach(trainer, want: Expects, end: Ending, y) -> Reach:
+def attainable_losses(trainer, want: Expects, end: Ending, y) -> AttainableLosses:
     """The losses that are in reach of a net that ends as `end` does."""
     target = ideal(want, y, end.shape)
     loss = trainer.loss
-    return Reach(
+    return AttainableLosses(
         best=ask(loss, within(end.activation, target), y),
         free=ask(loss, target, y),
         chance=ask(loss, constant(want, y, end.shape), y),

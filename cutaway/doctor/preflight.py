@@ -9,7 +9,8 @@ import numpy as np
 from cutaway.doctor.changes import ClassWeights, LearningRate, Reinitialize, ScaleInputs
 from cutaway.doctor.evidence import Evidence
 from cutaway.doctor.finding import Diagnosis, Finding, Measure, Prescription
-from cutaway.doctor.inputs import reaching
+from cutaway.doctor.first_steps import FirstSteps
+from cutaway.doctor.inputs import first_layer_inputs
 from cutaway.doctor.outputs import class_numbers
 from cutaway.doctor.program import Program
 from cutaway.doctor.symptoms import (
@@ -20,7 +21,6 @@ from cutaway.doctor.symptoms import (
     wrong_loss,
     wrong_output_activation,
 )
-from cutaway.doctor.trial import Trial
 from cutaway.errors import CutawayError
 from cutaway.story.text import WIDTH, number
 
@@ -113,7 +113,7 @@ def _loss_and_outputs(seen, notes):
 def _inputs(seen, notes):
     x = seen.sample[0]
     rows = np.unique(np.linspace(0, len(x) - 1, ROWS if x.ndim < 4 else 32).astype(int))
-    found = reaching(seen.trainer, x[rows])
+    found = first_layer_inputs(seen.trainer, x[rows])
     if found is None:
         return None
     measures = [
@@ -215,7 +215,7 @@ def _trainings(seen, notes):
     program = seen.program
     seconds = TABLE_SECONDS if program.x.ndim == 2 else OTHER_SECONDS
     try:
-        trial = Trial(program, seconds=seconds)
+        trial = FirstSteps(program, seconds=seconds)
     except CutawayError as error:
         return [
             Finding("not_finite", "the first step", [], str(error).split("\n")[0], [], 0.95)

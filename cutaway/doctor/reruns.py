@@ -49,7 +49,7 @@ ADAM_RATES = (1e-3, 1e-2)  # Kingma & Ba's default, and the usual one of small n
 
 
 @dataclasses.dataclass(frozen=True)
-class Rerun:
+class RerunResult:
     """What became of a training.
 
     Attributes:
@@ -58,7 +58,8 @@ class Rerun:
         held_end: likewise, the median of the last quarter of the epochs.
         losses: training loss of each complete epoch.
         held_losses: likewise on the rows held out.
-        trainer, values: the Trainer afterwards, and what its Lab then held; only of `base`.
+        trainer, values: the Trainer afterwards, and what its RepeatedTrainer then held; only of
+            `base`.
     """
 
     loss: float
@@ -101,17 +102,17 @@ class Reruns:
         self.epochs = max(1, min(program.epochs, steps // self.steps_per_epoch))
         spread = np.unique(np.linspace(0, len(rows) - 1, ROWS).astype(int))
         self.sample = (self.x[spread], self.y[spread])
-        self._lab = Lab(program.fresh())
+        self._repeated = RepeatedTrainer(program.fresh())
         self._known = {}
-        self.start = self._lab.loss(*self.sample)
+        self.start = self._repeated.loss(*self.sample)
         self.chance = chance if math.isfinite(chance) else self.start
 
     # what is worth what
 
     @functools.cached_property
-    def base(self) -> Rerun:
+    def base(self) -> RerunResult:
         """The program as it is."""
-        return self._train(self._lab, keep=True)
+        return self._train(self._repeated, keep=True)
 
     @property
     def has_room(self) -> bool:
@@ -119,7 +120,9 @@ class Reruns:
         # of a loss that is never below 0, gain <= L / L0
         return self.base.broke or self.chance <= 0 or self.base.loss >= WORTH_LESS * self.chance
 
-    def gain(self, better: Rerun, than: Rerun | None = None, *, end: bool = False) -> float:
+    def gain(
+        self, better: RerunResult, than: RerunResult | None = None, *, end: bool = False
+    ) -> float:
         """Share of what `better` took away that the other (by default `base`) left.
 
         (L - L') / (L0 - L'), L0 the chance loss or L, whichever is higher: 0 for the same loss,
@@ -132,7 +135,9 @@ class Reruns:
         """
         return min(share for share, _ in self._shares(better, than, end))
 
-    def is_worth(self, better: Rerun, than: Rerun | None = None, *, end: bool = False) -> bool:
+    def is_worth(
+        self, better: RerunResult, than: RerunResult | None = None, *, end: bool = False
+    ) -> bool:
         """Whether `better` did much better; arguments as for `gain`."""
         return all(
             share >= WORTH or (share >= WORTH_LESS and ratio <= THIRD)
@@ -157,68 +162,68 @@ class Reruns:
 
     # trainings
 
-    def rate(self, factor: float) -> Rerun:
+    def rate(self, factor: float) -> RerunResult:
         """With the learning rate times a factor."""
         factor = float(f"{factor:.6g}")
         if factor == 1:
             return self.base
-        return self._once(("rate", factor), lambda: self._train(self._lab, factor=factor))
+        return self._once(("rate", factor), lambda: self._train(self._repeated, factor=factor))
 
     @property
-    def best_rate(self) -> Rerun:
+    def best_rate(self) -> RerunResult:
         """The best on the training rows of those with the program's own optimizer, so far."""
         rates = [found for (what, *_), found in self._known.items() if what == "rate"]
         return min([self.base, *rates], key=lambda found: (found.loss, found.held))
 
-    def longer(self, factor: int) -> Rerun:
+    def longer(self, factor: int) -> RerunResult:
         """With so many times the epochs; a schedule of a known length is stretched with them."""
 
         def train():
-            lab = self._lab
+            repeated = self._repeated
             if self.program.trainer.optimizer.schedule is not None:
-                lab = Lab(self.program.fresh())
-                stretch(lab.trainer.optimizer.schedule, factor)
-            return self._train(lab, epochs=factor * self.epochs)
+                repeated = RepeatedTrainer(self.program.fresh())
+                stretch(repeated.trainer.optimizer.schedule, factor)
+            return self._train(repeated, epochs=factor * self.epochs)
 
         return self._once(("longer", factor), train)
 
-    def adam(self, lr: float) -> Rerun:
+    def adam(self, lr: float) -> RerunResult:
         """With Adam, from the same start."""
 
         if is_plain_adam(self.program.trainer.optimizer):
-            return self.rate(lr / self._lab.lr)
+            return self.rate(lr / self._repeated.lr)
         factor = lr / self._adam_lab.lr
         return self._once(("adam", lr), lambda: self._train(self._adam_lab, factor=factor))
 
-    def constant_rate(self) -> Rerun:
+    def constant_rate(self) -> RerunResult:
         """Without the schedule."""
 
         def train():
             trainer = self.program.fresh()
             trainer.optimizer.schedule = None
-            return self._train(Lab(trainer))
+            return self._train(RepeatedTrainer(trainer))
 
         return self._once(("constant",), train)
 
-    def forgetful(self, beta: float) -> Rerun:
+    def forgetful(self, beta: float) -> RerunResult:
         """With a velocity that forgets sooner: another β of an optimizer that has one."""
 
         def train():
             trainer = self.program.fresh()
             trainer.optimizer.beta = beta
-            return self._train(Lab(trainer))
+            return self._train(RepeatedTrainer(trainer))
 
         return self._once(("beta", beta), train)
 
     @functools.cached_property
     def _adam_lab(self):
-        return Lab(self.program.changed(UseOptimizer("adam", ADAM_RATES[0])).trainer)
+        return RepeatedTrainer(self.program.changed(UseOptimizer("adam", ADAM_RATES[0])).trainer)
 
-    def restart(self, number: int) -> Rerun:
+    def restart(self, number: int) -> RerunResult:
         """From another start: weights drawn as Glorot & Bengio 2010 do, biases 0."""
 
         def train():
-            return self._train(self._lab, change=functools.partial(_redraw, number))
+            return self._train(self._repeated, change=functools.partial(_redraw, number))
 
         return self._once(("restart", number), train)
 
@@ -228,7 +233,7 @@ class Reruns:
         _redraw(number, trainer)
         return trainer
 
-    def relative(self) -> Rerun | None:
+    def relative(self) -> RerunResult | None:
         """A plain model that learns most of what there is to learn; None where we have none.
 
         For numbers, a network of two hidden layers of 128 ReLU, trained by Adam; for tokens with a
@@ -255,7 +260,7 @@ class Reruns:
             net = Sequential(Flatten(), *mlp(sizes, output=last))
             other = rebuilt(trainer, net=net, optimizer=lambda net: Adam(net, ADAM_RATES[0]))
         epochs = max(self.epochs, math.ceil(RELATIVE_STEPS / self.steps_per_epoch))
-        return self._train(Lab(other), epochs=epochs)
+        return self._train(RepeatedTrainer(other), epochs=epochs)
 
     def _bigrams(self):
         """-ln p(y | x) from counts, each pair counted once more than it was seen (Laplace)."""
@@ -268,33 +273,33 @@ class Reruns:
         surprise = -np.log(counts / counts.sum(axis=1, keepdims=True))
         found = [float(surprise[np.asarray(x), np.asarray(y)].mean()) for x, y in pairs]
         held = found[1] if len(found) == 2 else math.nan
-        return Rerun(found[0], held, held, np.array([found[0]]), np.array(found[1:]))
+        return RerunResult(found[0], held, held, np.array([found[0]]), np.array(found[1:]))
 
     @functools.cached_property
     def after_first_epoch(self) -> Trainer:
         """The program's Trainer after one epoch."""
-        self._train(self._lab, epochs=1)
-        return rebuilt(self._lab.trainer)
+        self._train(self._repeated, epochs=1)
+        return rebuilt(self._repeated.trainer)
 
     # after the end
 
-    def onward(self, *, epochs: int, factor: float = 1.0) -> Rerun:
+    def onward(self, *, epochs: int, factor: float = 1.0) -> RerunResult:
         """More training from where `base` ended, at a constant rate times a factor."""
         key = ("onward", epochs, factor)
-        lab, values = self._after
+        repeated, values = self._after
         return self._once(
-            key, lambda: self._train(lab, epochs=epochs, factor=factor, values=values)
+            key, lambda: self._train(repeated, epochs=epochs, factor=factor, values=values)
         )
 
     @functools.cached_property
     def _after(self):
-        """(a Lab at a constant rate, the values at the end of `base`)."""
+        """(a RepeatedTrainer at a constant rate, the values at the end of `base`)."""
         if self.program.trainer.optimizer.schedule is None:
-            return self._lab, self.base.values
+            return self._repeated, self.base.values
         trainer = rebuilt(self.base.trainer)
         trainer.optimizer.schedule = None
-        lab = Lab(trainer)
-        return lab, lab.values
+        repeated = RepeatedTrainer(trainer)
+        return repeated, repeated.values
 
     def steps_after(self, count: int, factor: float = 1.0) -> tuple:
         """Some single steps from the end of `base`.
@@ -303,22 +308,22 @@ class Reruns:
             (count + 1,) losses on the same rows before and after them, and (count - 1,) cosines
             of the angle between each move of the weights and the one before.
         """
-        lab, values = self._after
-        lab.back(factor, values)
+        repeated, values = self._after
+        repeated.back(factor, values)
         rng = np.random.default_rng(0)
-        found, weights = [lab.loss(*self.sample)], [_weights(lab)]
+        found, weights = [repeated.loss(*self.sample)], [_weights(repeated)]
         for _ in range(count):
             rows = rng.choice(len(self.x), self.batch_size, replace=False)
             try:
-                lab.trainer.fit(
+                repeated.trainer.fit(
                     self.x[rows], self.y[rows], epochs=1, batch_size=len(rows), seed=0,
                     progress=False,
                 )  # fmt: skip
             except TrainingError:
                 found.append(math.inf)
                 break
-            found.append(lab.loss(*self.sample))
-            weights.append(_weights(lab))
+            found.append(repeated.loss(*self.sample))
+            weights.append(_weights(repeated))
         moves = np.diff(weights, axis=0)
         moves /= np.maximum(np.linalg.norm(moves, axis=1, keepdims=True), 1e-30)
         return np.array(found), (moves[1:] * moves[:-1]).sum(axis=1)
@@ -328,11 +333,11 @@ class Reruns:
             self._known[key] = make()
         return self._known[key]
 
-    def _train(self, lab, *, factor=1.0, epochs=None, change=None, values=None, keep=False):
-        lab.back(factor, values)
+    def _train(self, repeated, *, factor=1.0, epochs=None, change=None, values=None, keep=False):
+        repeated.back(factor, values)
         if change is not None:
-            change(lab.trainer)
-        trainer, broke = lab.trainer, False
+            change(repeated.trainer)
+        trainer, broke = repeated.trainer, False
         try:
             trainer.fit(
                 self.x,
@@ -352,15 +357,15 @@ class Reruns:
         known = held[np.isfinite(held)]
         last = math.ceil(len(held) / 4)
         nothing = math.nan if self.held is None else math.inf
-        loss = math.inf if broke else lab.loss(*self.sample)
-        return Rerun(
+        loss = math.inf if broke else repeated.loss(*self.sample)
+        return RerunResult(
             loss=loss if math.isfinite(loss) else math.inf,
             held=float(known.min()) if len(known) else nothing,
             held_end=nothing if broke or not len(held) else float(np.median(held[-last:])),
             losses=losses,
             held_losses=held,
             trainer=rebuilt(trainer) if keep else None,
-            values=lab.now() if keep else None,
+            values=repeated.now() if keep else None,
         )
 
 
@@ -374,8 +379,8 @@ def _redraw(number, trainer) -> None:
                 p.data = jnp.zeros_like(p.data)
 
 
-def _weights(lab) -> np.ndarray:
-    parameters = lab.trainer.optimizer.parameters
+def _weights(repeated) -> np.ndarray:
+    parameters = repeated.trainer.optimizer.parameters
     return np.concatenate([np.ravel(p.numpy()) for p in parameters]).astype(np.float64)
 
 
@@ -394,7 +399,7 @@ def _repeats(x, y) -> bool:
     return bool(len(alike)) and float(np.median(alike)) > REPEATS
 
 
-class Lab:
+class RepeatedTrainer:
     """A Trainer that can be put back to where it was: compiled once for many trainings."""
 
     def __init__(self, trainer: Trainer):

@@ -8,7 +8,7 @@ more to be attained (another start, another rate, Adam)? How does the loss curve
 import dataclasses
 
 from cutaway.doctor.finding import Measure
-from cutaway.doctor.reruns import ADAM_RATES, WORTH, Rerun
+from cutaway.doctor.reruns import ADAM_RATES, WORTH, RerunResult
 from cutaway.errors import CutawayError
 from cutaway.landscape.hessian import NEAR, Curvature, curvature
 
@@ -35,7 +35,7 @@ class Stop:
     Attributes:
         kind: "saddle", "plateau", "minimum", or "open" where curvature is not known.
         pace: share of the way to `better` that a third more of the training goes.
-        better: a Rerun that got much further.
+        better: a RerunResult that got much further.
         how: what it was, in words.
         by_restart: whether it is the same training from another start.
         curvature: the Curvature at the end of the training, or None.
@@ -43,7 +43,7 @@ class Stop:
 
     kind: str
     pace: float
-    better: Rerun
+    better: RerunResult
     how: str
     by_restart: bool
     curvature: Curvature | None

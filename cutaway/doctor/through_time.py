@@ -8,7 +8,7 @@ import numpy as np
 from cutaway.doctor.evidence import Evidence
 from cutaway.engine import Tensor
 from cutaway.errors import CutawayError
-from cutaway.explain.reading import plain_forward, replaced
+from cutaway.explain.layerwise import plain_forward, replaced
 from cutaway.nn.recurrent import Recurrent
 
 ROWS = 64  # on which the gradient is taken

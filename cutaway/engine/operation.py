@@ -95,7 +95,7 @@ class Operation:
 
         return form
 
-    def pull(self, record: tape.Record, grad) -> tuple:
+    def pullback(self, record: tape.Record, grad) -> tuple:
         """Gradients with respect to the inputs of `record`, given the one of its output."""
         if self.rule is None:
             raise GradientError(

@@ -134,7 +134,7 @@ def gradients(root: Record, grad, visit=None) -> list:
         serial = -heapq.heappop(latest)
         record = records.pop(serial)
         arrived = pending.pop(serial)
-        grads = record.operation.pull(record, arrived)
+        grads = record.operation.pullback(record, arrived)
         if visit is not None:
             visit(record, arrived, grads)
         for tensor, g in zip(record.inputs, grads, strict=True):

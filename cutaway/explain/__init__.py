@@ -3,14 +3,14 @@
 import sys
 import types
 
-from cutaway.explain.attributed import Attribution
 from cutaway.explain.attribution import attribute
+from cutaway.explain.attribution_story import Attribution
+from cutaway.explain.convolution_views import FeatureMaps, Filters, feature_maps, filters
 from cutaway.explain.explanation import Explanation, explain
 from cutaway.explain.flow import FlowStory
 from cutaway.explain.forward import ForwardStory
 from cutaway.explain.gradcam import GradCam, grad_cam
 from cutaway.explain.gradient import Factor, GradientStory, Path
-from cutaway.explain.pictures import FeatureMaps, Filters, feature_maps, filters
 from cutaway.explain.sequences import AttentionMaps, HiddenStates, attention_maps, hidden_states
 from cutaway.explain.update import explain_update
 from cutaway.explain.update_story import UpdateStory

@@ -20,9 +20,9 @@ import itertools
 import numpy as np
 
 from cutaway.errors import OptionError, ShapeError, expect_choice, expect_range
-from cutaway.explain.attributed import Attribution, misses
+from cutaway.explain.attribution_story import Attribution, misses
 from cutaway.explain.inputs import Inputs
-from cutaway.explain.reading import expect_output_names, still
+from cutaway.explain.layerwise import expect_output_names, frozen
 from cutaway.nn import Module
 
 METHODS = ("integrated_gradients", "gradient_x_input", "occlusion", "saliency")
@@ -84,7 +84,7 @@ def attribute(
             expected='a window for method="occlusion" alone',
             fix='leave them out, or choose method="occlusion"',
         )
-    with still(net):
+    with frozen(net):
         inputs = Inputs(net, x)
         targets = inputs.targets(target)
         rows = np.arange(len(inputs.x))

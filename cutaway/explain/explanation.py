@@ -5,13 +5,13 @@ import difflib
 import numpy as np
 
 from cutaway.errors import OptionError, ShapeError, expect_range
-from cutaway.explain.attributed import Attribution
 from cutaway.explain.attribution import attribute
+from cutaway.explain.attribution_story import Attribution
 from cutaway.explain.flow import FlowStory
 from cutaway.explain.forward import ForwardStory
 from cutaway.explain.gradient import GradientStory
-from cutaway.explain.names import Names
-from cutaway.explain.paths import Links
+from cutaway.explain.names import ElementNames
+from cutaway.explain.paths import LocalJacobians
 from cutaway.explain.trace import Trace
 from cutaway.explain.update import explain_update
 from cutaway.explain.update_story import UpdateStory
@@ -30,8 +30,8 @@ class Explanation:
     def __init__(self, net: Module, x, y=None, loss=None, names=None):
         self.trace = Trace(net, x, y, loss)
         self._net, self._modules = net, net.modules()
-        self.links = Links(self.trace.graph)
-        self.names = Names(
+        self.jacobians = LocalJacobians(self.trace.graph)
+        self.names = ElementNames(
             self.trace.graph,
             self.trace.x,
             self._modules,
@@ -62,7 +62,7 @@ class Explanation:
         self._expect_path(path, self.trace.parameters)
         expect_range(top, what="top", least=1)
         index = expect_index(path, index, self.trace.parameters[path].shape)
-        return GradientStory(self.trace, self.links, self.names, path, index, top)
+        return GradientStory(self.trace, self.jacobians, self.names, path, index, top)
 
     def forward(self, path: str, index=0) -> ForwardStory:
         """How one element of a layer's output came about, term by term.
@@ -84,7 +84,7 @@ class Explanation:
         index = expect_index(what, index, node.shape)
         layer = self._modules[path]
         what = f"{path} {type(layer).__name__}".strip()
-        return ForwardStory(self.links, self.names, path, node, index, what)
+        return ForwardStory(self.jacobians, self.names, path, node, index, what)
 
     def update(self, optimizer, path: str, index=()) -> UpdateStory:
         """What `optimizer`'s next step would do to one weight with the gradient of this loss.
@@ -129,7 +129,7 @@ class Explanation:
             OptionError: no loss was given.
         """
         self.trace.expect_loss()
-        return FlowStory(self.trace.graph, self.links, self.names)
+        return FlowStory(self.trace.graph, self.jacobians, self.names)
 
     def _output_of(self, path):
         """The last array that a module computed."""

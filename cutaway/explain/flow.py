@@ -7,7 +7,7 @@ import textwrap
 import numpy as np
 
 from cutaway.explain.graph import Node
-from cutaway.explain.names import Names
+from cutaway.explain.names import ElementNames
 from cutaway.story.panels import new_axes
 from cutaway.story.text import WIDTH, Story, align, number
 
@@ -49,10 +49,10 @@ class FlowStory(Story):
         layers: [LayerFlow], the first layer first.
     """
 
-    def __init__(self, graph, links, names: Names):
+    def __init__(self, graph, jacobians, names: ElementNames):
         gradients = graph.gradients()
         found = [
-            self._at(node, layer, graph, links, names, gradients[node.number])
+            self._at(node, layer, graph, jacobians, names, gradients[node.number])
             for node, layer in names.pre_activations
             if node.number in gradients
         ]
@@ -62,13 +62,13 @@ class FlowStory(Story):
             for flow, after in itertools.pairwise(found)
         ] + found[-1:]
 
-    def _at(self, node: Node, layer, graph, links, names, gradient) -> LayerFlow:
+    def _at(self, node: Node, layer, graph, jacobians, names, gradient) -> LayerFlow:
         activation = _activation_after(node, graph, names)
         size = float(np.sqrt(np.mean(gradient**2))) if gradient.size else 0.0
         if activation is None:
             return LayerFlow(layer, node.module, "", 1.0, 0.0, 0.0, size, None)
-        link = links.of(activation)
-        factors = getattr(link, "factors", None)
+        jacobian = jacobians.of(activation)
+        factors = getattr(jacobian, "factors", None)
         slope = np.abs(factors[0]) if isinstance(factors, list) else np.ones(1)
         off = float(np.mean(slope == 0))
         known = activation.record.operation.traits.activation

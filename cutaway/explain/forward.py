@@ -7,8 +7,8 @@ import numpy as np
 from cutaway import ops
 from cutaway.engine import float64
 from cutaway.explain.graph import Node
-from cutaway.explain.names import Names, name_of_origin
-from cutaway.explain.paths import Links
+from cutaway.explain.names import ElementNames, name_of_origin
+from cutaway.explain.paths import LocalJacobians
 from cutaway.story.panels import signed_bars
 from cutaway.story.text import WIDTH, Story, align, number
 
@@ -73,9 +73,17 @@ class ForwardStory(Story):
         stages: [Stage] in the order of computing.
     """
 
-    def __init__(self, links: Links, names: Names, path: str, node: Node, index: tuple, what: str):
+    def __init__(
+        self,
+        jacobians: LocalJacobians,
+        names: ElementNames,
+        path: str,
+        node: Node,
+        index: tuple,
+        what: str,
+    ):
         self.path, self.index, self.layer = path, index, what
-        self._links, self._names = links, names
+        self._jacobians, self._names = jacobians, names
         element = int(np.ravel_multi_index(index, node.shape)) if node.shape else 0
         node, element = self._named(node, element)
         self.name = names.text(node, element)
@@ -86,7 +94,7 @@ class ForwardStory(Story):
     def _attention(self, path, index) -> list:
         """Where an attention layer looked from this position, head by head."""
         stages = []
-        for node in self._links.graph.nodes:
+        for node in self._jacobians.graph.nodes:
             if node.label is None or node.label[0] != "p" or node.module != path:
                 continue
             *rows, heads, _, _ = node.shape
@@ -103,7 +111,7 @@ class ForwardStory(Story):
         while node.record is not None and (
             self._names.of(node) is None or node.record.operation.traits.edges == "movement"
         ):
-            source, origin = self._links.origin(node, element)
+            source, origin = self._jacobians.origin(node, element)
             if source is None:
                 break
             node, element = source, origin
@@ -156,7 +164,7 @@ class ForwardStory(Story):
             if part.record is None:
                 biases.append((part, at))
             elif part.record.operation.traits.role == "weights" and hasattr(
-                self._links.of(part), "terms"
+                self._jacobians.of(part), "terms"
             ):
                 products.append((part, at))
             elif part is not node and self._names.of(part) is not None:
@@ -170,12 +178,12 @@ class ForwardStory(Story):
         return (products, biases) if products else ([], [])
 
     def _sources(self, node, element):
-        for place, elements, _ in self._links.of(node).row(element):
+        for place, elements, _ in self._jacobians.of(node).row(element):
             for at in elements.tolist():
                 yield node.sources[place], at
 
     def _terms(self, node, element) -> list:
-        sides = self._links.of(node).terms(element)
+        sides = self._jacobians.of(node).terms(element)
         names = [self._side_names(node, k, elements) for k, (elements, _) in enumerate(sides)]
         # the side that is a parameter is the weight
         weight = 0 if self._is_parameter(node.sources[0]) else 1
@@ -194,7 +202,7 @@ class ForwardStory(Story):
         source = node.sources[k]
         if source is None:
             return [f"constant {e + 1}" for e in elements]
-        return [name_of_origin(source, e, self._names, self._links) for e in elements.tolist()]
+        return [name_of_origin(source, e, self._names, self._jacobians) for e in elements.tolist()]
 
     def _inputs(self, node, element):
         """[(name, value)] of the named elements that this one was computed from, and they."""

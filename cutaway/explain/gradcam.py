@@ -19,16 +19,16 @@ import numpy as np
 
 from cutaway.engine import Tensor, gradients
 from cutaway.errors import GradientError, OptionError
-from cutaway.explain.reading import (
+from cutaway.explain.layerwise import (
     expect_finite,
     expect_output_names,
     find_layer,
+    frozen,
     output_label,
     outputs_of,
     plain_forward,
     replaced,
     run_one,
-    still,
     target_indices,
 )
 from cutaway.nn import Conv1d, Conv2d, Conv3d, Module
@@ -58,7 +58,7 @@ def grad_cam(net: Module, x, *, target=None, layer=None, output_names=None) -> "
         >>> found.layer, found.map.shape, found.values.shape
         ('0', (7, 7), (16, 16))
     """
-    with still(net):
+    with frozen(net):
         path, module = find_layer(
             net, layer, (Conv1d, Conv2d, Conv3d), what="convolution", last=True
         )

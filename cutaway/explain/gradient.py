@@ -9,8 +9,8 @@ import numpy as np
 from cutaway import ops
 from cutaway.engine import Operation, float64
 from cutaway.errors import GradientError
-from cutaway.explain.names import Names, name_of_origin
-from cutaway.explain.paths import Links, strongest_paths
+from cutaway.explain.names import ElementNames, name_of_origin
+from cutaway.explain.paths import LocalJacobians, strongest_paths
 from cutaway.story.panels import signed_bars
 from cutaway.story.text import WIDTH, Story, align, number
 
@@ -75,18 +75,26 @@ class GradientStory(Story):
         remainder: what all other paths contribute together.
     """
 
-    def __init__(self, trace, links: Links, names: Names, path: str, index: tuple, top: int):
+    def __init__(
+        self,
+        trace,
+        jacobians: LocalJacobians,
+        names: ElementNames,
+        path: str,
+        index: tuple,
+        top: int,
+    ):
         node = _expect_node(trace, path)
         element = int(np.ravel_multi_index(index, node.shape)) if node.shape else 0
         self.path, self.index = path, index
         self.name = names.text(node, element)
         self.weight = float(node.value.ravel()[element])
         with float64():
-            found = strongest_paths(links, node, element, top)
+            found = strongest_paths(jacobians, node, element, top)
         self.value = float(trace.engine_gradients[path].ravel()[element])
         self._expect_equal(found)
         self.count = found.count
-        self.paths = [_named(steps, product, names, links) for product, steps in found.paths]
+        self.paths = [_named(steps, product, names, jacobians) for product, steps in found.paths]
         self.remainder = found.total - float(np.sum([p.product for p in self.paths]))
         self._latex_name = names.latex(node, element)
 
@@ -251,7 +259,7 @@ def _expect_node(trace, path):
     return node
 
 
-def _named(steps, product, names: Names, links: Links) -> Path:
+def _named(steps, product, names: ElementNames, jacobians: LocalJacobians) -> Path:
     """Steps between elements that have no name are taken together."""
     visible = [k for k, s in enumerate(steps) if names.of(s.node) is not None]
     text = {k: names.text(steps[k].node, steps[k].element) for k in visible}
@@ -264,7 +272,7 @@ def _named(steps, product, names: Names, links: Links) -> Path:
                 text[a],
                 text[b],
                 float(np.prod([s.factor for s in steps[a + 1 : b + 1]])),
-                _meaning(steps[a : b + 1], names, links),
+                _meaning(steps[a : b + 1], names, jacobians),
                 operations[0] if operations[0].traits.is_function else None,
                 rf"\frac{{\partial {latex[a]}}}{{\partial {latex[b]}}}",
             )
@@ -272,14 +280,14 @@ def _named(steps, product, names: Names, links: Links) -> Path:
     return Path(list(text.values()), factors, product)
 
 
-def _meaning(steps, names: Names, links: Links) -> str:
+def _meaning(steps, names: ElementNames, jacobians: LocalJacobians) -> str:
     """What the factor from the last of these steps to the first is, in words."""
     operations = [s.node.record.operation for s in steps[:-1]]
     if steps[0].node is names.graph.result:
         return "slope of the loss"
     for above, below in itertools.pairwise(steps):
         if above.node.record.operation.traits.role == "weights":
-            return _partner(above, below, names, links)
+            return _partner(above, below, names, jacobians)
     if operations[0].traits.is_function:
         return f"slope of {operations[0].name}"
     calculated = [o for o in operations if o.traits.edges != "movement"]
@@ -292,30 +300,30 @@ def _meaning(steps, names: Names, links: Links) -> str:
             if pair[0].node.record.operation is ops.multiply
         )
         if all(o in (ops.add, ops.multiply) for o in calculated):
-            return _other_factor(above, below, names, links)
+            return _other_factor(above, below, names, jacobians)
     return ", ".join(dict.fromkeys(o.name for o in calculated)) or "as it is"
 
 
-def _other_factor(above, below, names, links) -> str:
+def _other_factor(above, below, names, jacobians) -> str:
     """What `below` is multiplied by."""
-    for k, elements, _ in links.of(above.node).row(above.element):
+    for k, elements, _ in jacobians.of(above.node).row(above.element):
         source = above.node.sources[k]
         if source is not below.node:
-            return name_of_origin(source, int(elements[0]), names, links)
+            return name_of_origin(source, int(elements[0]), names, jacobians)
     return "a constant"
 
 
-def _partner(above, below, names, links) -> str:
-    link = links.of(above.node)
-    if not hasattr(link, "partner"):
+def _partner(above, below, names, jacobians) -> str:
+    jacobian = jacobians.of(above.node)
+    if not hasattr(jacobian, "partner"):
         return "a weight" if below.node.leaf is None else "what comes in"
     k = next(k for k, s in enumerate(above.node.sources) if s is below.node)
-    number, element = link.partner(above.element, k, below.element)
+    number, element = jacobian.partner(above.element, k, below.element)
     source = above.node.sources[number]
     if source is None:
         return "a constant"
     weight = k == 0 and names.weight_behind(source)
-    return ("weight " if weight else "") + name_of_origin(source, element, names, links)
+    return ("weight " if weight else "") + name_of_origin(source, element, names, jacobians)
 
 
 def _wrapped(head, parts, width) -> list:

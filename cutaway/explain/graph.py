@@ -1,4 +1,4 @@
-"""Graph: what was computed, array by array, with composite operations written out.
+"""ComputationGraph: what was computed, array by array, with composite operations written out.
 
 A Node is an array; its elements are the nodes of the chain rule. Sources come before what is
 computed from them, so the list of nodes is in the order of time.
@@ -19,7 +19,7 @@ class Node:
     """An array of the computation.
 
     Attributes:
-        number: its place in Graph.nodes.
+        number: its place in ComputationGraph.nodes.
         value: the array, float64 where it is floating.
         record: the Record that made it; None for a leaf.
         sources: for each input of the record its Node, None for a constant.
@@ -47,7 +47,7 @@ class Node:
         return "leaf" if self.record is None else self.record.operation.name
 
 
-class Graph:
+class ComputationGraph:
     """The nodes between the leaves and a result.
 
     Attributes:
@@ -91,7 +91,7 @@ class Graph:
             for node in reversed(self.nodes):
                 if node.record is None or node.number not in found:
                     continue
-                grads = node.record.operation.pull(node.record, found[node.number])
+                grads = node.record.operation.pullback(node.record, found[node.number])
                 for source, grad in zip(node.sources, grads, strict=True):
                     if source is not None and grad is not None:
                         before = found.get(source.number)

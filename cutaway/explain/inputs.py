@@ -11,7 +11,7 @@ import numpy as np
 
 from cutaway.engine import Tensor, gradients
 from cutaway.errors import GradientError, OptionError, ShapeError
-from cutaway.explain.reading import (
+from cutaway.explain.layerwise import (
     as_numbers,
     expect_finite,
     outputs_of,
@@ -27,7 +27,7 @@ ROWS, NUMBERS = 4096, 2**18  # at once: rows, and numbers of the input
 
 
 class Inputs:
-    """A batch of inputs and what the network reads of them. Lives inside `still(net)`.
+    """A batch of inputs and what the network reads of them. Lives inside `frozen(net)`.
 
     Attributes:
         x: (batch, ...) as numbers; whole numbers where the network takes nothing else.

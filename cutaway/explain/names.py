@@ -1,4 +1,4 @@
-"""Names: what the elements of a graph are called, in the notation of the field's textbooks.
+"""ElementNames: what the elements of a graph are called, in the notation of the field's textbooks.
 
 Layer l counts the places where weights meet activations. z_j^(l) is neuron j before its activation,
 O_j^(l) after it, x_i an input, ŷ_j an output, L the loss; w_ij^(l) joins neuron i of the layer
@@ -13,7 +13,7 @@ import dataclasses
 import numpy as np
 
 from cutaway import ops
-from cutaway.explain.graph import Graph, Node
+from cutaway.explain.graph import ComputationGraph, Node
 from cutaway.story.text import subscript
 
 GREEK = {"ŷ": r"\hat y", "σ": r"\sigma", "η": r"\eta", "∂": r"\partial"}
@@ -40,18 +40,18 @@ class Name:
     is_pooled: bool = False
 
 
-class Names:
-    """Names for the nodes of a graph.
+class ElementNames:
+    """ElementNames for the nodes of a graph.
 
     Args:
-        graph: the Graph.
+        graph: the ComputationGraph.
         x: the Tensor of the input.
         modules: {path: Module} of the network.
         single: whether the first axis of activations is a batch of one row, which is left out.
         inputs: names of the columns of x, which stand behind x_i; or None.
     """
 
-    def __init__(self, graph: Graph, x, modules: dict, *, single: bool, inputs=None):
+    def __init__(self, graph: ComputationGraph, x, modules: dict, *, single: bool, inputs=None):
         self.graph = graph
         self.single = single
         self._modules = modules
@@ -245,13 +245,13 @@ class Names:
         return not any(n.module == node.module for n in self._consumers[node.number])
 
 
-def name_of_origin(node, element, names: Names, links) -> str:
+def name_of_origin(node, element, names: ElementNames, jacobians) -> str:
     """What an element is called, or by what it was made of the element that has a name."""
     value, made = node.value.ravel()[element], []
     while node is not None and names.of(node) is None:
         if node.record is not None and node.record.operation.traits.edges != "movement":
             made.append(node.record.operation.name)
-        node, element = links.origin(node, element)
+        node, element = jacobians.origin(node, element)
     if node is None:
         return f"a result of {made[0]}" if made else "a constant"
     name = names.text(node, element)

@@ -1,9 +1,9 @@
 """Paths: ∂L/∂w as a sum over all ways from a weight to the loss, the strongest ones first.
 
 Three walks over the graph, in the direction of time, give for every element v that depends on w
-    the strongest product of factors from w to v        (rings.Max)
-    the sum over all paths, ∂v/∂w                       (rings.Sum)
-    the number of paths                                 (rings.Counting)
+    the strongest product of factors from w to v        (semirings.Max)
+    the sum over all paths, ∂v/∂w                       (semirings.Sum)
+    the number of paths                                 (semirings.Counting)
 Then the strongest paths are searched backwards from the loss. What a path has gathered so far times
 the strongest product that is still possible is exactly what its best completion will have, so the
 first paths that arrive are the largest ones, and nothing else is looked at: A* with a perfect
@@ -20,13 +20,13 @@ import numpy as np
 
 from cutaway import ops
 from cutaway.errors import GradientError
-from cutaway.explain.graph import Graph, Node
-from cutaway.explain.links import link_of
-from cutaway.explain.rings import Max, Sum, count_exactly
+from cutaway.explain.graph import ComputationGraph, Node
+from cutaway.explain.local_jacobians import local_jacobian_of
+from cutaway.explain.semirings import Max, Sum, count_exactly
 
 
 @dataclasses.dataclass(frozen=True)
-class Step:
+class PathStep:
     """An element on a path.
 
     Attributes:
@@ -40,13 +40,13 @@ class Step:
 
 
 @dataclasses.dataclass(frozen=True)
-class Found:
+class StrongestPaths:
     """What is known of all paths from an element to the result.
 
     Attributes:
         total: their sum, by walking in the direction of time.
         count: how many there are.
-        paths: [(product, [Step, ...] from the result to the element)], the largest first.
+        paths: [(product, [PathStep, ...] from the result to the element)], the largest first.
     """
 
     total: float
@@ -54,16 +54,16 @@ class Found:
     paths: list
 
 
-class Links:
-    """The links of a graph, each made when it is first needed."""
+class LocalJacobians:
+    """The jacobians of a graph, each made when it is first needed."""
 
-    def __init__(self, graph: Graph):
+    def __init__(self, graph: ComputationGraph):
         self.graph = graph
         self._made = {}
 
     def of(self, node: Node):
         if node.number not in self._made:
-            self._made[node.number] = link_of(node)
+            self._made[node.number] = local_jacobian_of(node)
         return self._made[node.number]
 
     def origin(self, node: Node, element: int) -> tuple:
@@ -78,7 +78,7 @@ class Links:
         number, elements, _ = edges[0]
         return node.sources[number], int(elements[0])
 
-    def spread(self, node: Node, element: int, ring, cone, *, until: Node) -> dict:
+    def propagate(self, node: Node, element: int, semiring, cone, *, until: Node) -> dict:
         """{number of a node: what arrived at each of its elements} for the nodes in the cone."""
         start = np.zeros(node.shape)
         start.ravel()[element] = 1.0
@@ -86,40 +86,42 @@ class Links:
         for other in self.graph.nodes[node.number + 1 : until.number + 1]:
             if other.number in cone:
                 values = [None if s is None else arrived.get(s.number) for s in other.sources]
-                arrived[other.number] = self.of(other).spread(values, ring)
+                arrived[other.number] = self.of(other).propagate(values, semiring)
         return arrived
 
 
-def strongest_paths(links: Links, node: Node, element: int, top: int) -> Found:
+def strongest_paths(
+    jacobians: LocalJacobians, node: Node, element: int, top: int
+) -> StrongestPaths:
     """All there is to know of the paths from an element of `node` to the graph's result.
 
     Raises:
         GradientError: a NaN or infinity is on the way.
     """
-    graph = links.graph
+    graph = jacobians.graph
     cone = graph.cone(node)
     end = graph.result
     if not np.isfinite(end.value).all():  # -∞ behind a mask, which goes no further, is no fault
         expect_finite([n for n in graph.nodes if n.number in cone], graph)
-    total = float(links.spread(node, element, Sum(), cone, until=end)[end.number].ravel()[0])
+    total = float(jacobians.propagate(node, element, Sum(), cone, until=end)[end.number].ravel()[0])
 
     if not np.isfinite(total):
         expect_finite([n for n in graph.nodes if n.number in cone], graph)
 
-    def count(ring):
-        arrived = links.spread(node, element, ring, cone, until=end)
+    def count(semiring):
+        arrived = jacobians.propagate(node, element, semiring, cone, until=end)
         return float(arrived[end.number].ravel()[0])
 
-    best = links.spread(node, element, Max(), cone, until=end)
-    paths = _search(links, best, node, element, top)
-    return Found(total, count_exactly(count), paths)
+    best = jacobians.propagate(node, element, Max(), cone, until=end)
+    paths = _search(jacobians, best, node, element, top)
+    return StrongestPaths(total, count_exactly(count), paths)
 
 
-def _search(links, best, target, target_element, top):
-    end = links.graph.result
+def _search(jacobians, best, target, target_element, top):
+    end = jacobians.graph.result
     ties = itertools.count()
     # (-strongest completion, tie: the deeper the earlier, ..., product so far, step, way before)
-    heap = [(-best[end.number].ravel()[0], 0, next(ties), 1.0, Step(end, 0, 1.0), None)]
+    heap = [(-best[end.number].ravel()[0], 0, next(ties), 1.0, PathStep(end, 0, 1.0), None)]
     found = []
     while heap and len(found) < top:
         strength, depth, _, product, step, before = heapq.heappop(heap)
@@ -130,18 +132,18 @@ def _search(links, best, target, target_element, top):
             if step.element == target_element:
                 found.append((product, _unwound(way)))
             continue
-        for number, elements, factors in _onward(links, best, step, product, top - len(found)):
+        for number, elements, factors in _onward(jacobians, best, step, product, top - len(found)):
             source = step.node.sources[number]
             for element, factor in zip(elements.tolist(), factors.tolist(), strict=True):
                 ahead = abs(product * factor) * best[source.number].ravel()[element]
                 entry = (-ahead, depth - 1, next(ties), product * factor)
-                heapq.heappush(heap, (*entry, Step(source, element, factor), way))
+                heapq.heappush(heap, (*entry, PathStep(source, element, factor), way))
     return found
 
 
-def _onward(links, best, step, product, wanted):
+def _onward(jacobians, best, step, product, wanted):
     """The edges from a step that may belong to one of the `wanted` best paths."""
-    for number, elements, factors in links.of(step.node).row(step.element):
+    for number, elements, factors in jacobians.of(step.node).row(step.element):
         source = step.node.sources[number]
         if source is None or source.number not in best:
             continue

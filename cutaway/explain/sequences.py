@@ -6,13 +6,13 @@ import numpy as np
 
 from cutaway.engine import Tensor
 from cutaway.errors import OptionError, ShapeError
-from cutaway.explain.reading import (
+from cutaway.explain.layerwise import (
     find_layer,
+    frozen,
     output_of,
     plain_forward,
     replaced,
     run_one,
-    still,
 )
 from cutaway.nn import GRU, LSTM, RNN, Module, MultiHeadAttention
 from cutaway.story import panels
@@ -39,7 +39,7 @@ def hidden_states(net: Module, x, layer=None, *, names=None) -> "HiddenStates":
         >>> hidden_states(net, np.ones((7, 3))).values.shape
         (7, 5)
     """
-    with still(net):
+    with frozen(net):
         path, module = find_layer(net, layer, RECURRENT, what="recurrent layer", last=True)
         out, _, _ = output_of(net, module, path, x)
         if out.ndim != 3:
@@ -143,7 +143,7 @@ def attention_maps(net: Module, x, layer=None, *, names=None) -> "AttentionMaps"
         >>> {path: weights.shape for path, weights in maps.values.items()}
         {'layers.0.attention': (2, 5, 5)}
     """
-    with still(net):
+    with frozen(net):
         path, module = find_layer(net, layer, MultiHeadAttention, what="attention", last=True)
         if not isinstance(module, MultiHeadAttention):
             raise OptionError(

@@ -6,8 +6,8 @@ import numpy as np
 
 from cutaway.engine import Tensor, float64, gradients
 from cutaway.errors import CutawayError, GradientError, OptionError, ShapeError
-from cutaway.explain.graph import Graph, records_of
-from cutaway.explain.reading import still
+from cutaway.explain.graph import ComputationGraph, records_of
+from cutaway.explain.layerwise import frozen
 from cutaway.nn import Module
 from cutaway.runtime import cache_programs_by_default
 
@@ -26,7 +26,7 @@ class Trace:
         loss: function (prediction, target) -> Tensor of one number, see cutaway.losses.
 
     Attributes:
-        graph: the Graph of what was computed.
+        graph: the ComputationGraph of what was computed.
         parameters: {path: Parameter}.
         frozen: paths of parameters that are not trained.
         single: whether the batch has one row, so that names leave the row out.
@@ -43,9 +43,9 @@ class Trace:
         self.net = net
         self.loss = loss
         x, y = _array(x), None if y is None else _array(y)
-        with still(net, gradients=True) as frozen:
+        with frozen(net, gradients=True) as constants:
             self.parameters = net.named_parameters()
-            self.frozen = {path for path, p in self.parameters.items() if id(p) in frozen}
+            self.frozen = {path for path, p in self.parameters.items() if id(p) in constants}
             try:
                 # whole numbers along one axis are the tokens of one text
                 tokens = x.ndim == 1 and x.dtype.kind in "iub"
@@ -55,7 +55,7 @@ class Trace:
                     self._run(x[None], _row(y))
                 except CutawayError:
                     raise error from None
-            self.graph = Graph(self.result, self.output, self.parameters)
+            self.graph = ComputationGraph(self.result, self.output, self.parameters)
         batched = self.x.ndim > 1 or self.output.ndim > 1
         self.single = batched and self.x.shape[0] == 1
 

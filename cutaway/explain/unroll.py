@@ -13,7 +13,7 @@ import jax.numpy as jnp
 
 from cutaway import ops
 from cutaway.engine import Tensor
-from cutaway.nn.recompute import recompute_operation
+from cutaway.nn.rematerialize import recompute_operation
 
 
 class _Labels(threading.local):

@@ -16,7 +16,7 @@ class UpdateStory(Story):
     """How one weight gets its next value.
 
     Attributes:
-        move: what the optimizer says about the step (see optim.foresee): `.before`, `.after`,
+        move: what the optimizer says about the step (see optim.preview): `.before`, `.after`,
             `.gradient`, `.clipped`, `.lr`, `.slots`, `.new_slots`, `.terms`.
         name, latex_name: of the weight: "w_12^(1)" in a stack of linear layers, otherwise
             "0.weight[0, 1]".

@@ -1,4 +1,4 @@
-"""Graph: nodes and constants of an ONNX model that is being written."""
+"""OnnxGraph: nodes and constants of an ONNX model that is being written."""
 
 import numpy as np
 
@@ -28,7 +28,7 @@ class Value:
         return len(self.shape)
 
 
-class Graph:
+class OnnxGraph:
     """Nodes in their order: what the forms of operations write with.
 
     A form gets the inputs as Values (or None, or plain numbers) in the order of the operation's

@@ -7,9 +7,9 @@ import numpy as np
 import cutaway
 from cutaway.engine import Operation
 from cutaway.errors import CutawayError, OptionError
-from cutaway.export.graph import OPSET, Graph, Value
+from cutaway.export.graph import OPSET, OnnxGraph, Value
 from cutaway.export.primitives import PRIMITIVES
-from cutaway.export.trace import Key, OtherAtOtherBatches, Program, trace
+from cutaway.export.trace import Key, OtherAtOtherBatches, TracedProgram, trace
 from cutaway.files import write_atomically
 
 
@@ -73,7 +73,7 @@ def _expect_onnx():
         ) from error
 
 
-def _traced(net, inputs, rows) -> tuple[Program, int | None]:
+def _traced(net, inputs, rows) -> tuple[TracedProgram, int | None]:
     if rows is not None:
         return trace(net, inputs, fixed_batch=rows), rows
     try:
@@ -85,7 +85,7 @@ def _traced(net, inputs, rows) -> tuple[Program, int | None]:
 def _model(program, given, outputs):
     from onnx import helper, numpy_helper
 
-    g = Graph()
+    g = OnnxGraph()
     g.batch_of = next(iter(given))
     values = {}
     for key, (path, array) in program.constants.items():
@@ -125,7 +125,7 @@ def _model(program, given, outputs):
     return model
 
 
-def _write(g: Graph, step, values) -> None:
+def _write(g: OnnxGraph, step, values) -> None:
     g.shape, g.dtype = step.shapes[0], step.dtypes[0]
 
     def value_of(x):

@@ -28,7 +28,7 @@ class OtherAtOtherBatches(Exception):
 
 
 @dataclasses.dataclass
-class Step:
+class TracedStep:
     """One operation or primitive.
 
     Attributes:
@@ -56,7 +56,7 @@ class Key:
 
 
 @dataclasses.dataclass
-class Program:
+class TracedProgram:
     """The steps of a network.
 
     Attributes:
@@ -71,7 +71,7 @@ class Program:
     steps: list
 
 
-def trace(net, inputs, *, fixed_batch: int | None = None) -> Program:
+def trace(net, inputs, *, fixed_batch: int | None = None) -> TracedProgram:
     """The program of `net` in evaluation mode.
 
     Args:
@@ -170,7 +170,7 @@ class _Reader:
             (self.key(a), self.shape(a.aval, b.aval), a.aval.dtype)
             for a, b in zip(closed.jaxpr.outvars, other.jaxpr.outvars, strict=True)
         ]
-        return Program(inputs, outputs, self.constants, self.steps)
+        return TracedProgram(inputs, outputs, self.constants, self.steps)
 
     def new(self, var):
         self.count += 1
@@ -240,7 +240,7 @@ class _Reader:
         shapes = [self.shape(x.aval, y.aval) for x, y in zip(a.outvars, b.outvars, strict=True)]
         outs = [self.new(var) for var in a.outvars]
         dtypes = [var.aval.dtype for var in a.outvars]
-        self.steps.append(Step(what, inputs, options, outs, shapes, dtypes))
+        self.steps.append(TracedStep(what, inputs, options, outs, shapes, dtypes))
 
     def shape(self, a, b):
         return tuple(self.size(x, y) for x, y in zip(a.shape, b.shape, strict=True))

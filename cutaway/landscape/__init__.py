@@ -1,7 +1,7 @@
 """The loss around a point: curvature, slices, textbook surfaces, and optimizers racing on them."""
 
 from cutaway.landscape.hessian import Curvature, curvature, curvature_of
-from cutaway.landscape.racing import Race, Racer, race
+from cutaway.landscape.optimizer_race import Contestant, Race, race
 from cutaway.landscape.slices import (
     LossSurface,
     filter_normalized,
@@ -16,7 +16,7 @@ __all__ = [
     "Curvature",
     "LossSurface",
     "Race",
-    "Racer",
+    "Contestant",
     "TextbookSurface",
     "curvature",
     "curvature_of",

@@ -3,7 +3,8 @@
 import jax
 import jax.numpy as jnp
 
-from cutaway.engine import as_array, operation
+from cutaway.engine import as_array
+from cutaway.engine.operation import operation
 from cutaway.losses.contract import expect_class_weights, expecting, paired, reduced, row_scale
 
 LOG_FLOOR = -100.0  # ln p is held above this, as in PyTorch: a certain mistake costs 100, not ∞

@@ -3,7 +3,8 @@
 import jax
 import jax.numpy as jnp
 
-from cutaway.engine import as_array, operation
+from cutaway.engine import as_array
+from cutaway.engine.operation import operation
 from cutaway.errors import ShapeError
 from cutaway.losses.contract import (
     as_floating,

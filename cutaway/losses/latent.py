@@ -2,7 +2,8 @@
 
 import jax.numpy as jnp
 
-from cutaway.engine import as_array, operation
+from cutaway.engine import as_array
+from cutaway.engine.operation import operation
 from cutaway.errors import ShapeError
 from cutaway.losses.contract import as_floating, reduced, row_scale
 

@@ -2,7 +2,7 @@
 
 import jax.numpy as jnp
 
-from cutaway.engine import operation
+from cutaway.engine.operation import operation
 from cutaway.losses.contract import expecting, paired, reduced, row_scale
 
 

@@ -4,7 +4,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from cutaway.engine import as_array, operation
+from cutaway.engine import as_array
+from cutaway.engine.operation import operation
 from cutaway.errors import DataError, ShapeError
 from cutaway.losses.categorical import SMALLEST
 from cutaway.losses.contract import (

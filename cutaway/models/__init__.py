@@ -47,11 +47,11 @@ _HOMES = {
         "auxiliary_loss",
         "googlenet",
     ),
-    "known_bodies": (
-        "KNOWN_BODIES",
-        "KnownBody",
-        "known_body",
-        "load_body",
+    "pretrained": (
+        "PRETRAINED_BACKBONES",
+        "PretrainedBackbone",
+        "pretrained_backbone",
+        "load_backbone",
     ),
     "language": ("LanguageModel",),
     "lenet": (
@@ -115,7 +115,7 @@ _HOMES = {
         "vgg16",
         "vgg16_norm",
     ),
-    "wave": (
+    "wavenet": (
         "WaveBlock",
         "WaveNet",
     ),

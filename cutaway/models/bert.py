@@ -45,7 +45,7 @@ from cutaway.nn import (
     Sequential,
     init,
 )
-from cutaway.weights import Names, fetch, load_into
+from cutaway.weights import WeightNames, fetch, load_into
 
 PADDING = 0
 EPS = 1e-12
@@ -227,7 +227,7 @@ def _transformers(rules=(), unused=()):
         (r"cls\.predictions\.decoder\..*", "the table of words and cls.predictions.bias again"),
         *unused,
     ]
-    return Names([*_BODY, *rules], unused=unused, prefix=("module.", "bert."))
+    return WeightNames([*_BODY, *rules], unused=unused, prefix=("module.", "bert."))
 
 
 class Bert(Backbone):

@@ -47,7 +47,7 @@ from cutaway.nn import (
     SqueezeExcite,
     StochasticDepth,
 )
-from cutaway.weights import Names
+from cutaway.weights import WeightNames
 
 TABLE = (  # widen, kernel size, stride, channels, n
     (1, 3, 1, 16, 1),
@@ -205,11 +205,11 @@ def package_rules(table=TABLE) -> list:
     return [*rules, (r"_fc\.(.*)", r"head.\1")]
 
 
-TORCHVISION = Names(torchvision_rules(), unused=_UNUSED)
-TIMM = Names(timm_rules(), unused=_UNUSED)
-PACKAGE = Names(package_rules(), unused=_UNUSED)
+TORCHVISION = WeightNames(torchvision_rules(), unused=_UNUSED)
+TIMM = WeightNames(timm_rules(), unused=_UNUSED)
+PACKAGE = WeightNames(package_rules(), unused=_UNUSED)
 # no name of one of these two means anything in the other
-LITE0 = Names([*timm_rules(), *package_rules()], unused=_UNUSED)
+LITE0 = WeightNames([*timm_rules(), *package_rules()], unused=_UNUSED)
 
 
 def efficientnet_b0(num_classes: int | None = None, *, pretrained=None, **options) -> EfficientNet:

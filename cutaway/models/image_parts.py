@@ -77,7 +77,7 @@ def build(network, num_classes: int | None, pretrained, names, known=None, *, fr
             the weights have another, the head stays as it was drawn.
         pretrained: path of a file, URL, `known` or "imagenet", which means the same; None: all
             weights are drawn.
-        names: weights.Names, from the names in the file to the network's.
+        names: weights.WeightNames, from the names in the file to the network's.
         known: name of its published weights in weights.KNOWN, None if there are none.
         fresh: what else stays as it was drawn when the head does.
     """

@@ -42,7 +42,7 @@ from cutaway.nn import (
     ReLU,
     Sequential,
 )
-from cutaway.weights import Names, channels_last
+from cutaway.weights import WeightNames, channels_last
 
 EPS = 1e-3
 AUXILIARY_WEIGHT = 0.3  # sec. 5: "the losses of the auxiliary classifiers were weighted by 0.3"
@@ -241,8 +241,10 @@ def _rules(*, auxiliary: bool) -> list:
 
 
 _UNUSED = [(r".*\.num_batches_tracked", "counts batches")]
-TORCHVISION_AUXILIARY = Names(_rules(auxiliary=True), unused=_UNUSED)
-TORCHVISION = Names(_rules(auxiliary=False), unused=[*_UNUSED, (r"aux[12]\..*", "auxiliary heads")])
+TORCHVISION_AUXILIARY = WeightNames(_rules(auxiliary=True), unused=_UNUSED)
+TORCHVISION = WeightNames(
+    _rules(auxiliary=False), unused=[*_UNUSED, (r"aux[12]\..*", "auxiliary heads")]
+)
 
 
 def googlenet(num_classes: int | None = None, *, pretrained=None, **options) -> GoogLeNet:

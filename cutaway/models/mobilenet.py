@@ -23,7 +23,7 @@ of the first of them:
 from cutaway.models.backbone import Backbone
 from cutaway.models.image_parts import build, conv_norm, expect_images, smallest_side
 from cutaway.nn import Dropout, GlobalAvgPool, Identity, Linear, Module, ReLU6, Sequential
-from cutaway.weights import Names
+from cutaway.weights import WeightNames
 
 TABLE = (  # t, c, n, s
     (1, 16, 1, 1),
@@ -150,10 +150,10 @@ def _torchvision_rules(table) -> list:
     ]
 
 
-def torchvision_names(table=TABLE) -> Names:
+def torchvision_names(table=TABLE) -> WeightNames:
     """torchvision's names for a network of this table."""
     unused = [(r".*\.num_batches_tracked", "counts batches")]
-    return Names(_torchvision_rules(table), unused=unused)
+    return WeightNames(_torchvision_rules(table), unused=unused)
 
 
 TORCHVISION = torchvision_names()

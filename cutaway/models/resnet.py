@@ -39,7 +39,7 @@ from cutaway.errors import OptionError, ShapeError, expect_range
 from cutaway.models.backbone import Backbone
 from cutaway.models.image_parts import build, conv_norm, expect_images, smallest_side
 from cutaway.nn import GlobalAvgPool, Identity, Linear, MaxPool, Module, Sequential
-from cutaway.weights import Names
+from cutaway.weights import WeightNames
 
 
 class BasicBlock(Module):
@@ -218,7 +218,7 @@ class ResNet(Backbone):
         return found
 
 
-TORCHVISION = Names(
+TORCHVISION = WeightNames(
     [
         (r"conv1\.weight", "stem.0.weight"),
         (r"bn1\.(.*)", r"stem.1.\1"),
@@ -245,7 +245,7 @@ def _transformers_block(i: int) -> list:
     return rules
 
 
-TRANSFORMERS = Names(
+TRANSFORMERS = WeightNames(
     [
         *(
             (rf"resnet\.embedder\.embedder\.{part}\.(.*)", rf"stem.{number}.\1")

@@ -14,9 +14,9 @@ import numpy as np
 from cutaway.data.wordpiece import WordPiece, batches_by_length
 from cutaway.errors import DataError, OptionError
 from cutaway.models.bert import MINILM_L6, BertSentence, BertSize
-from cutaway.models.programs import Programs, evaluating
+from cutaway.models.compiled import CompiledCalls, evaluating
 from cutaway.weights import fetch, load_into
-from cutaway.weights.known import KNOWN
+from cutaway.weights.published import KNOWN
 
 KNOWN_HERE = {"minilm": KNOWN["minilm"]}
 BATCH_SIZE = 32
@@ -47,7 +47,7 @@ class SentenceEncoder(BertSentence):
         super().__init__(size)
         self.tokenizer = tokenizer
         self.max_tokens = size.max_tokens
-        self._programs = Programs()
+        self._programs = CompiledCalls()
 
     def embed(self, sentences, *, batch_size: int = BATCH_SIZE) -> np.ndarray:
         """(sentences, features) float32, each row of length 1.

@@ -20,7 +20,7 @@ import numpy as np
 from cutaway import ops
 from cutaway.engine import Tensor, as_array
 from cutaway.errors import DataError, ShapeError, expect_range
-from cutaway.models.programs import Programs, evaluating
+from cutaway.models.compiled import CompiledCalls, evaluating
 from cutaway.models.recurrent import recurrent_layers
 from cutaway.nn import GRU, Dropout, Embedding, Linear, Module
 
@@ -73,7 +73,7 @@ class Translator(Module):
         self.combine = Linear(3 * hidden, hidden, bias=False)
         self.dropout = Dropout(dropout)
         self.head = Linear(hidden, target_tokens)
-        self._programs = Programs()
+        self._programs = CompiledCalls()
 
     def forward(self, x):
         source, before = _apart(x, self.label())

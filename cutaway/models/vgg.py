@@ -35,7 +35,7 @@ from cutaway.nn import (
     Sequential,
     init,
 )
-from cutaway.weights import Names, channels_last
+from cutaway.weights import WeightNames, channels_last
 
 TABLE = ((64, 64), (128, 128), (256, 256, 256), (512, 512, 512), (512, 512, 512))
 SIDE = 7  # of the map that the dense layers read
@@ -118,8 +118,8 @@ def torchvision_rules(table=TABLE, *, norm: bool = False) -> list:
 
 
 _UNUSED = [(r".*\.num_batches_tracked", "counts batches")]
-TORCHVISION = Names(torchvision_rules())
-TORCHVISION_NORM = Names(torchvision_rules(norm=True), unused=_UNUSED)
+TORCHVISION = WeightNames(torchvision_rules())
+TORCHVISION_NORM = WeightNames(torchvision_rules(norm=True), unused=_UNUSED)
 
 
 def vgg16(num_classes: int | None = None, *, pretrained=None, **options) -> VGG:

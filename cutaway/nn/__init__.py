@@ -13,9 +13,10 @@ from cutaway.nn.convolution import (
     ConvTranspose3d,
 )
 from cutaway.nn.init import INITIALIZERS
-from cutaway.nn.jit import Compiled, in_turn, jit
 from cutaway.nn.layers import Add, Dropout, Embedding, Flatten, Linear, Residual, Standardize
+from cutaway.nn.lifting import Compiled, accumulate_over, jit
 from cutaway.nn.module import Module, watch
+from cutaway.nn.network_summary import Summary, summary
 from cutaway.nn.normalization import (
     BatchNorm,
     GroupNorm,
@@ -35,12 +36,11 @@ from cutaway.nn.pooling import (
 )
 from cutaway.nn.positions import LearnedPositions, SinusoidalPositions
 from cutaway.nn.random import seed
-from cutaway.nn.recompute import Recompute, recompute
 from cutaway.nn.recurrent import GRU, LSTM, RNN, AllSteps, LastStep
 from cutaway.nn.regularization import SpatialDropout, StochasticDepth
+from cutaway.nn.rematerialize import Recompute, recompute
 from cutaway.nn.squeeze import SqueezeExcite
 from cutaway.nn.state import Buffer, Parameter, Variable, named_variables
-from cutaway.nn.summary import Summary, summary
 from cutaway.nn.transformer import TransformerEncoder, TransformerEncoderLayer
 
 globals().update(LAYERS)  # ReLU, Sigmoid, ...: one for each activation function of ops
@@ -97,7 +97,7 @@ __all__ = [
     "TransformerEncoderLayer",
     "Upsample",
     "Variable",
-    "in_turn",
+    "accumulate_over",
     "init",
     "jit",
     "named_variables",

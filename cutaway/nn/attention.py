@@ -1,4 +1,4 @@
-"""Multi-head attention; the formulas and their rules are in ops/attention.py.
+"""Multi-head attention; the formulas and their rules are in ops/dot_product_attention.py.
 
 Masks are booleans, and True means that a key may be seen (so `tokens != padding` is one), as in
 JAX and Keras. PyTorch's key_padding_mask is the opposite.

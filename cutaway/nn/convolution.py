@@ -5,7 +5,7 @@ from cutaway.errors import OptionError, expect_axis, expect_choice, expect_range
 from cutaway.nn import init as initializers
 from cutaway.nn.module import Module
 from cutaway.nn.state import Parameter
-from cutaway.ops.convolution import expect_groups
+from cutaway.ops.conv import expect_groups
 from cutaway.ops.windows import (
     PADDING_MODES,
     expect_padding,

@@ -22,7 +22,7 @@ LIBRARY_PRODUCTS = {"xla_gpu_enable_triton_gemm": False}
 
 
 @dataclasses.dataclass(frozen=True)
-class Plan:
+class CompilePlan:
     """How a program is compiled, and why.
 
     Attributes:
@@ -34,22 +34,24 @@ class Plan:
     why: str
 
 
-def plan_for(jaxpr) -> Plan:
+def plan_for(jaxpr) -> CompilePlan:
     """The plan for a traced program.
 
     Args:
         jaxpr: a closed jaxpr, as `jax.jit(f).trace(...)` has it.
     """
     if on_gpu() and are_known(LIBRARY_PRODUCTS):
-        return Plan(LIBRARY_PRODUCTS, "on a GPU: matrix products go to the vendor's library")
+        return CompilePlan(LIBRARY_PRODUCTS, "on a GPU: matrix products go to the vendor's library")
     if not on_cpu():
-        return Plan(None, f"on a {device().kind.upper()} XLA's defaults are used")
+        return CompilePlan(None, f"on a {device().kind.upper()} XLA's defaults are used")
     count = _count(jaxpr.jaxpr, "conv_general_dilated")
     if not count:
-        return Plan(None, "no convolution: XLA's defaults are the quickest")
+        return CompilePlan(None, "no convolution: XLA's defaults are the quickest")
     if not are_known(CONVOLUTION):
-        return Plan(None, f"{count} convolutions, but this XLA does not know {list(CONVOLUTION)}")
-    return Plan(CONVOLUTION, f"{count} convolutions: computed with the sums around them")
+        return CompilePlan(
+            None, f"{count} convolutions, but this XLA does not know {list(CONVOLUTION)}"
+        )
+    return CompilePlan(CONVOLUTION, f"{count} convolutions: computed with the sums around them")
 
 
 def _count(jaxpr, primitive: str) -> int:

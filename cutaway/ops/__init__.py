@@ -1,6 +1,7 @@
 """Operations with hand-written rules and ONNX forms under them, one file a family."""
 
 from cutaway.engine import Operation
+from cutaway.engine.operation import operation
 from cutaway.leaves import objects_of
 from cutaway.ops import methods
 from cutaway.ops.activations import (
@@ -38,8 +39,8 @@ from cutaway.ops.arithmetic import (
     power,
     subtract,
 )
-from cutaway.ops.attention import attention, attention_weights, rotary
-from cutaway.ops.convolution import convolution, pad_borders, transposed_convolution
+from cutaway.ops.conv import convolution, pad_borders, transposed_convolution
+from cutaway.ops.dot_product_attention import attention, attention_weights, rotary
 from cutaway.ops.elementwise import (
     absolute,
     clip,
@@ -55,6 +56,7 @@ from cutaway.ops.elementwise import (
     square,
     where,
 )
+from cutaway.ops.jax_function import from_jax
 from cutaway.ops.normalization import (
     batch_norm,
     group_norm,
@@ -101,5 +103,7 @@ globals().update({o.__name__: o for o in _found})
 ACTIVATION_FUNCTIONS = {
     o.traits.activation.title: o for o in reversed(_found) if o.traits.activation is not None
 }
+
+operation.from_jax = from_jax
 
 keep_freed_memory()  # before XLA starts its threads: nothing above has computed anything

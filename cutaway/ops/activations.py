@@ -5,7 +5,8 @@ import math
 import jax
 import jax.numpy as jnp
 
-from cutaway.engine import Activation, operation
+from cutaway.engine import Activation
+from cutaway.engine.operation import operation
 from cutaway.ops.arithmetic import unbroadcast
 
 

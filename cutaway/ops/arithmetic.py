@@ -4,7 +4,7 @@ import math
 
 import jax.numpy as jnp
 
-from cutaway.engine import operation
+from cutaway.engine.operation import operation
 from cutaway.errors import ShapeError
 from cutaway.ops.precision import product
 

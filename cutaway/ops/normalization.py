@@ -19,7 +19,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from cutaway.engine import operation
+from cutaway.engine.operation import operation
 from cutaway.errors import OptionError, ShapeError, expect_range
 
 

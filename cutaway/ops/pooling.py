@@ -8,7 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
-from cutaway.engine import operation
+from cutaway.engine.operation import operation
 from cutaway.errors import OptionError
 from cutaway.ops.windows import (
     expect_window_axes,

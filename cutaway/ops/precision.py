@@ -32,7 +32,7 @@ _state = _State()
 
 
 @contextlib.contextmanager
-def precision(name: str):
+def matmul_precision(name: str):
     """Context in which products of float32 arrays are computed in `name`.
 
     The backward pass belongs inside too: its products are computed as the context says at that
@@ -51,7 +51,7 @@ def precision(name: str):
     Example:
         >>> from cutaway import Tensor
         >>> third = Tensor([[1 / 3]])
-        >>> with precision("bfloat16"):
+        >>> with matmul_precision("bfloat16"):
         ...     out = third @ Tensor([[1.0]])
         >>> out.item(), out.dtype
         (0.333984375, dtype('float32'))

@@ -28,7 +28,8 @@ import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
-from cutaway.engine import as_array, operation
+from cutaway.engine import as_array
+from cutaway.engine.operation import operation
 from cutaway.errors import OptionError
 from cutaway.ops.activations import relu, sigmoid, tanh
 from cutaway.ops.precision import current_precision, step_product

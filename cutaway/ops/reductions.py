@@ -3,7 +3,7 @@
 import jax.numpy as jnp
 from jax.scipy.special import logsumexp as jax_logsumexp
 
-from cutaway.engine import operation
+from cutaway.engine.operation import operation
 from cutaway.errors import ShapeError
 
 

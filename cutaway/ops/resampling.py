@@ -3,7 +3,7 @@
 import jax.numpy as jnp
 import numpy as np
 
-from cutaway.engine import operation
+from cutaway.engine.operation import operation
 from cutaway.ops.pooling import along
 from cutaway.ops.windows import expect_window_axes, per_axis
 

@@ -7,7 +7,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from cutaway.engine import Tensor, operation
+from cutaway.engine import Tensor
+from cutaway.engine.operation import operation
 from cutaway.errors import OptionError, ShapeError
 from cutaway.ops.arithmetic import unbroadcast
 

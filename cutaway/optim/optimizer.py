@@ -9,7 +9,7 @@ from cutaway.engine import float64, no_grad
 from cutaway.errors import GradientError, OptionError, did_you_mean, expect_range
 from cutaway.nn.module import Module
 from cutaway.nn.state import Buffer, Parameter, Stateful, zeros_like
-from cutaway.optim.foresee import Move, foresee
+from cutaway.optim.step_preview import Move, preview
 from cutaway.optim.terms import Quantity, named
 
 STEPS = (
@@ -186,7 +186,7 @@ class Optimizer(Stateful):
                 self.step_count.data = counted + 1
                 self.base_lr.data = base_lr.astype(jnp.float64)
                 self._each.moving = number
-                return foresee(self, number, index, grads)
+                return preview(self, number, index, grads)
             finally:
                 self.step_count.data = counted
                 self.base_lr.data = base_lr

@@ -143,7 +143,7 @@ def larger(a, b) -> Quantity:
 
 
 @dataclasses.dataclass(frozen=True)
-class Term:
+class FormulaStep:
     """One line of the calculation.
 
     Attributes:
@@ -182,7 +182,7 @@ def spell(steps, known, *, digits: int = 4) -> list:
             except StopIteration:
                 return terms
             terms.append(
-                Term(
+                FormulaStep(
                     symbol=symbol,
                     formula=quantity.text(),
                     numbers=quantity.text(numbers=True),

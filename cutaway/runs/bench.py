@@ -9,16 +9,16 @@ from cutaway.losses import LOSSES
 from cutaway.nn import jit, watch
 from cutaway.nn.convolution import _Convolution
 from cutaway.ops.correlation import choose
-from cutaway.ops.precision import precision
+from cutaway.ops.precision import matmul_precision
 from cutaway.ops.windows import padding_pairs
 from cutaway.runtime import device, explaining_exhaustion
 
 
-def bench(prepared, *, seconds: float = 2.0) -> dict:
+def bench(experiment, *, seconds: float = 2.0) -> dict:
     """Time training steps of a prepared network on its first batch.
 
     Args:
-        prepared: from `prepare`; its weights move.
+        experiment: from `prepare`; its weights move.
         seconds: how long to measure.
 
     Returns:
@@ -29,18 +29,18 @@ def bench(prepared, *, seconds: float = 2.0) -> dict:
     Raises:
         OutOfMemoryError: a step does not fit into the memory of the device.
     """
-    chosen, size = prepared.options.precision, prepared.batch_size
+    chosen, size = experiment.options.precision, experiment.batch_size
     what = f"a training step with batch_size={size}"
     explained = explaining_exhaustion(what, batch_size=size, accumulate=1, precision=chosen)
-    with precision(chosen), explained:
-        return {"device": str(device()), "precision": chosen, **_measured(prepared, seconds)}
+    with matmul_precision(chosen), explained:
+        return {"device": str(device()), "precision": chosen, **_measured(experiment, seconds)}
 
 
-def _measured(prepared, seconds: float) -> dict:
-    net, rows = prepared.net.train(), prepared.training[: prepared.batch_size]
-    x, y = map(jax.device_put, (prepared.x[rows], prepared.targets()[rows]))
-    optimizer = prepared.options.make_optimizer(net, prepared.training_rows)
-    loss_of = LOSSES[prepared.spec["loss"]]
+def _measured(experiment, seconds: float) -> dict:
+    net, rows = experiment.net.train(), experiment.training[: experiment.batch_size]
+    x, y = map(jax.device_put, (experiment.x[rows], experiment.targets()[rows]))
+    optimizer = experiment.options.make_optimizer(net, experiment.training_rows)
+    loss_of = LOSSES[experiment.spec["loss"]]
 
     def step(x, y):
         loss = loss_of(net(x), y)

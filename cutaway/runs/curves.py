@@ -8,11 +8,11 @@ import numpy as np
 from cutaway.data import TableArrays, read_ucr, read_ucr_pair
 from cutaway.errors import DataError, expect_choice
 from cutaway.nn import seed
+from cutaway.runs.experiment import Experiment
 from cutaway.runs.networks import DEFAULT_LOSSES, build_network
 from cutaway.runs.options import TrainingOptions
-from cutaway.runs.prepared import Prepared
 from cutaway.runs.preprocessing import Preprocessing, class_target, expect_format
-from cutaway.runs.split import divide, kept_back
+from cutaway.runs.split import kept_back, split_validation
 from cutaway.train.blocks import expect_batch
 
 
@@ -44,7 +44,7 @@ class CurveRows(Preprocessing):
         length: steps of each series.
     """
 
-    things = "series"
+    examples = "series"
 
     def __init__(self, length: int, target):
         self.length = length
@@ -92,7 +92,7 @@ def curve_frame(found):
     return pl.DataFrame({"values": found.x[:, :, 0], "class": names})
 
 
-def prepare_curves(path, options: CurveOptions | None = None, *, why: str = "") -> Prepared:
+def prepare_curves(path, options: CurveOptions | None = None, *, why: str = "") -> Experiment:
     """Read and split series that have a class, and build the network for them.
 
     Args:
@@ -105,7 +105,7 @@ def prepare_curves(path, options: CurveOptions | None = None, *, why: str = "") 
     rows = CurveRows(first.x.shape[1], class_target("class", first.classes, first.y))
     arrays = rows.transform(frame)
     kept = dataclasses.replace(options, test=0.0) if test is not None else options
-    training, held, tested = divide(arrays.y, kept, stratify=True)
+    training, held, tested = split_validation(arrays.y, kept, stratify=True)
     expect_batch(options.batch(len(training)), len(training))
     rows.target = class_target("class", first.classes, arrays.y[training])
     test_arrays, notes = kept_back(arrays.x, arrays.y, tested, "series")
@@ -125,7 +125,7 @@ def prepare_curves(path, options: CurveOptions | None = None, *, why: str = "") 
         "mean": [float(known.mean())],
         "std": [float(known.std()) or 1.0],
     }
-    return Prepared(
+    return Experiment(
         kind="labeled series",
         source=str(path),
         target="class",

@@ -12,8 +12,8 @@ from cutaway.errors import CutawayError, DataError, OptionError
 from cutaway.explain import Explanation, attribute, explain, grad_cam
 from cutaway.explain.gradient import counted
 from cutaway.losses import LOSSES
-from cutaway.runs.likeness import likeness_of
-from cutaway.runs.run import Run
+from cutaway.runs.finished_run import Run
+from cutaway.runs.nearest_neighbors import nearest_neighbors_of
 from cutaway.story.text import WIDTH, Story, number
 
 FAR = 4.0  # standard deviations from the mean of the training rows at which a value is unusual
@@ -36,7 +36,7 @@ class RowStory(Story):
         attribution: what the prediction rests on, or None where it cannot be said.
         gradient: the GradientStory of the weight that this row moves most, or None.
         looked: the GradCam of an image in a known network, or None.
-        likeness: the Likeness to held-out examples in a known network, or None.
+        neighbors: the NearestNeighbors to held-out examples in a known network, or None.
         unusual: sentences.
     """
 
@@ -51,7 +51,7 @@ class RowStory(Story):
     gradient: object
     unusual: list
     looked: object = None
-    likeness: object = None
+    neighbors: object = None
 
     def text(self, width: int = WIDTH) -> str:
         lines = [f"Row {self.row} of {self.source}"]
@@ -65,8 +65,8 @@ class RowStory(Story):
             lines += ["", self.attribution.text(width)]
         if self.looked is not None:
             lines += ["", self.looked.text(width)]
-        if self.likeness is not None:
-            lines += ["", self.likeness.text(width)]
+        if self.neighbors is not None:
+            lines += ["", self.neighbors.text(width)]
         if self.gradient is not None:
             lines += ["", f"{MOVED}, and why:", "", *self._gradient_lines(width)]
         lines += ["", *self._unusual(width)]
@@ -99,7 +99,7 @@ class RowStory(Story):
         """(heading, story) of all parts, for a page."""
         found = [("What the prediction rests on", self.attribution)]
         found.append(("Where it looked", self.looked))
-        found.append(("What its features are like", self.likeness))
+        found.append(("What its features are like", self.neighbors))
         found.append((MOVED, self.gradient))
         if self.explanation.loss is not None:
             found.append(("The gradient, layer by layer", self.explanation.flow()))
@@ -115,7 +115,7 @@ class RowStory(Story):
             "loss": self.explanation.loss,
             "attribution": None if self.attribution is None else self.attribution.to_dict(),
             "looked": None if self.looked is None else self.looked.to_dict(),
-            "likeness": None if self.likeness is None else self.likeness.to_dict(),
+            "neighbors": None if self.neighbors is None else self.neighbors.to_dict(),
             "gradient": None if self.gradient is None else self.gradient.to_dict(),
             "unusual": self.unusual,
         }
@@ -204,7 +204,7 @@ def explain_row(run: Run, data=None, row: int = 0) -> RowStory:
         gradient=gradient,
         unusual=_unusual(run, x, y, outputs, explanation),
         looked=_looked(run, x, outputs) if _looks(run) else None,
-        likeness=likeness_of(run, x),
+        neighbors=nearest_neighbors_of(run, x),
     )
 
 

@@ -26,12 +26,12 @@ from cutaway.data.decode import SUFFIXES
 from cutaway.data.images import common_size, expect_size, find_channels
 from cutaway.errors import DataError, OptionError, expect_choice, expect_range
 from cutaway.nn import seed
+from cutaway.runs.experiment import Experiment
 from cutaway.runs.networks import DEFAULT_LOSSES, build_network
 from cutaway.runs.options import TrainingOptions
-from cutaway.runs.prepared import Prepared
 from cutaway.runs.preprocessing import Preprocessing, class_target, expect_format
 from cutaway.runs.space import Choice
-from cutaway.runs.split import divide, kept_back, set_aside
+from cutaway.runs.split import kept_back, split_test, split_validation
 from cutaway.train.blocks import expect_batch
 
 LARGEST = 96  # pixels of an edge by default: a good network for it trains in minutes on two cores
@@ -90,7 +90,7 @@ class ImageRows(Preprocessing):
         crop: what part of an image's shorter side they show; the rest is cut off all around.
     """
 
-    things = "images"
+    examples = "images"
 
     def __init__(
         self, size, channels: int, target, *, skip_corrupt: bool = False, crop: float = 1.0
@@ -247,7 +247,7 @@ def _read_pair(images, labels):
     return x, y
 
 
-def prepare_images(path, options: ImageOptions | None = None, *, why: str = "") -> Prepared:
+def prepare_images(path, options: ImageOptions | None = None, *, why: str = "") -> Experiment:
     """Read, decode and split images, and build the network for them.
 
     Raises:
@@ -297,7 +297,7 @@ def prepare_images(path, options: ImageOptions | None = None, *, why: str = "") 
         "mean": [255 * m for m in scaling.mean],
         "std": [255 * s for s in scaling.std],
     }
-    return Prepared(
+    return Experiment(
         kind="images",
         source=str(path),
         target="class",
@@ -339,7 +339,7 @@ def decoded(rows: ImageRows, sets, chosen, options, *, is_stream: bool = False) 
     frame, x, y, notes = chosen[arrays.rows], arrays.x, arrays.y, list(arrays.notes)
     if "validation" in sets:
         more = rows.transform(sets["validation"])
-        training, kept = set_aside(y[: len(x)], own, stratify=True)
+        training, kept = split_test(y[: len(x)], own, stratify=True)
         held = len(x) + np.arange(len(more.x))
         import polars as pl
 
@@ -349,7 +349,7 @@ def decoded(rows: ImageRows, sets, chosen, options, *, is_stream: bool = False) 
         if not is_stream:
             notes.append(f"the validation folder is held out: {len(held):,} images")
     else:
-        training, held, kept = divide(y, own, stratify=True)
+        training, held, kept = split_validation(y, own, stratify=True)
     test, told = kept_back(x, y, kept, "images")
     notes += told
     if "test" in sets:

@@ -19,13 +19,13 @@ from cutaway.engine import Tensor, no_grad
 from cutaway.errors import DataError, OptionError, expect_choice, expect_range
 from cutaway.losses import sparse_categorical_cross_entropy_with_logits
 from cutaway.nn import jit, seed
-from cutaway.ops.precision import precision
+from cutaway.ops.precision import matmul_precision
+from cutaway.runs.experiment import Experiment
 from cutaway.runs.networks import DEFAULT_LOSSES, build_network
 from cutaway.runs.options import TrainingOptions
-from cutaway.runs.prepared import Prepared
 from cutaway.runs.preprocessing import Preprocessing, expect_format
 from cutaway.runs.report import ReportData, language_page
-from cutaway.runs.space import Whole
+from cutaway.runs.space import Integer
 from cutaway.train.blocks import expect_batch
 
 READ_ROWS, READ_TOKENS = 32, 256  # when a text is scored: pieces side by side, tokens at a time
@@ -74,8 +74,8 @@ class LanguageOptions(TrainingOptions):
     def space(self, rows):
         low, high = min(64, self.hidden), max(512, self.hidden)
         return super().space(rows) | {
-            "hidden": Whole(low, high, start=self.hidden, log=True),
-            "num_layers": Whole(1, max(3, self.num_layers), start=self.num_layers),
+            "hidden": Integer(low, high, start=self.hidden, log=True),
+            "num_layers": Integer(1, max(3, self.num_layers), start=self.num_layers),
         }
 
     def respec(self, spec):
@@ -95,7 +95,7 @@ class LanguageRows(Preprocessing):
 
     task = "language"
     classes = None
-    things = "windows"
+    examples = "windows"
     headings = ("token", "in the training text", "share")
 
     def __init__(self, kind: str, tokenizer: Tokenizer, length: int, counts):
@@ -154,7 +154,7 @@ class LanguageRows(Preprocessing):
             knowing only how common each token is.
         """
         x, y = np.concatenate(x), np.concatenate(y)
-        with precision(run.precision):
+        with matmul_precision(run.precision):
             nats = read_through(run.net, x, y)
         shares = (np.asarray(self.counts) + 1) / (sum(self.counts) + len(self.counts))
         guess = float(-np.log(shares[y]).mean())
@@ -202,7 +202,7 @@ def cut(ids, length: int, rows: int | None = None):
     return ids[:end].reshape(rows, length), ids[1 : end + 1].reshape(rows, length)
 
 
-class LanguagePrepared(Prepared):
+class LanguageExperiment(Experiment):
     """A prepared text: training goes through windows of it, cut anew every epoch."""
 
     def _inputs(self, y):
@@ -223,7 +223,7 @@ class LanguagePrepared(Prepared):
                 "epochs": self.epochs,
                 "device": run.metrics.get("device"),
             },
-            things=self.preprocessing.things,
+            examples=self.preprocessing.examples,
             headings=self.preprocessing.headings,
             columns=self.preprocessing.summary_rows(),
             notes=([self.why] if self.why else []) + self.notes,
@@ -244,7 +244,7 @@ class LanguagePrepared(Prepared):
         return language_page(data, generate(run, length=SAMPLE, seed=0))
 
 
-def prepare_language(path, options: LanguageOptions | None = None, *, why: str = "") -> Prepared:
+def prepare_language(path, options: LanguageOptions | None = None, *, why: str = "") -> Experiment:
     """Read and cut a text, and build the network for it.
 
     Raises:
@@ -297,7 +297,7 @@ def prepare_language(path, options: LanguageOptions | None = None, *, why: str =
     if tested is not None:
         notes = [f"the last {len(whole) - len(text):,} characters are kept for a test at the end"]
     notes.append(f"the last {len(text) - place:,} of {len(text):,} characters are held out")
-    return LanguagePrepared(
+    return LanguageExperiment(
         kind="language",
         source=str(path),
         target="next " + ("word" if options.tokens == "word" else options.tokens),
@@ -415,7 +415,7 @@ def generate(
         return Tensor(jnp.concatenate([token, rest[:, 0]]))
 
     net.eval()
-    with no_grad(), precision(run.precision):
+    with no_grad(), matmul_precision(run.precision):
         ids = jit(write, net, donate=False)(start[None], jax.random.PRNGKey(seed)).numpy()
     return tokenizer.decode(ids)
 

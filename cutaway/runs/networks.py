@@ -9,8 +9,8 @@ from cutaway.models import (
     TableNetwork,
     cnn,
     curve_cnn,
-    known_body,
     mlp,
+    pretrained_backbone,
     text_network,
     transfer,
 )
@@ -152,8 +152,8 @@ def _language(recurrent):
 
 def transferred(spec, body):
     """`body`, frozen, with a new head: features standardized, dropout, one linear layer."""
-    known, _ = known_body(spec["from"])
-    inputs = Standardize(known.mean, known.std) if known.things == "images" else None
+    known, _ = pretrained_backbone(spec["from"])
+    inputs = Standardize(known.mean, known.std) if known.examples == "images" else None
     return transfer(body, build_head(spec, body.num_features), inputs=inputs)
 
 
@@ -167,7 +167,7 @@ def build_head(spec, width: int):
 
 
 def _build_transfer(spec):
-    known, _ = known_body(spec["from"])
+    known, _ = pretrained_backbone(spec["from"])
     net = transferred(spec, known.build())
     return net if spec["unfrozen"] is None else net.unfreeze_from(spec["unfrozen"])
 

@@ -101,7 +101,7 @@ class TrainingOptions:
         return kind(net, self.rate(), schedule=schedule)
 
     def space(self, rows: int) -> dict:
-        """What a search tries for this kind of data: {name: Choice, Real or Whole}.
+        """What a search tries for this kind of data: {name: Choice, Real or Integer}.
 
         Every value that the options have by default is in it. What is drawn goes to `drawn`.
 

@@ -17,13 +17,13 @@ class Preprocessing:
 
     Attributes:
         target: the Target: task, classes and their counts, or mean and scale.
-        things: what the examples are, in the plural.
+        examples: what the examples are, in the plural.
         headings: of `summary_rows`.
         baseline: what baseline_mean_absolute_error is the error of, in words.
     """
 
     target: Target
-    things = "rows"
+    examples = "rows"
     headings = ("class", "training rows", "share")
     baseline = "always guessing the mean"
 

@@ -10,7 +10,7 @@ MOST_CLASSES = 10  # with colors of their own
 
 
 @dataclasses.dataclass(frozen=True)
-class Plane:
+class PrincipalPlane:
     """Two directions through standardized features.
 
     Pearson 1901, "On lines and planes of closest fit to systems of points in space".
@@ -27,7 +27,7 @@ class Plane:
     shares: np.ndarray
 
     @classmethod
-    def of(cls, features) -> "Plane":
+    def of(cls, features) -> "PrincipalPlane":
         """The plane of largest spread of features (rows, ...)."""
         features = np.asarray(features, np.float64).reshape(len(features), -1)
         spread = features.std(axis=0)
@@ -49,7 +49,9 @@ class Plane:
         return self.standardized(features) @ self.directions.T
 
 
-def projection_chart(plane: Plane, features, truth, classes, target: str, marked=None) -> str:
+def projection_chart(
+    plane: PrincipalPlane, features, truth, classes, target: str, marked=None
+) -> str:
     """SVG: rows in the plane, colored by class or value.
 
     Args:
@@ -72,7 +74,7 @@ def projection_chart(plane: Plane, features, truth, classes, target: str, marked
 
 def projection_section(features, truth, classes, target: str) -> str:
     """HTML: the held-out rows in the plane of the largest spread of their features."""
-    plane = Plane.of(features)
+    plane = PrincipalPlane.of(features)
     chart = projection_chart(plane, features, truth, classes, target)
     return (
         f"<p>Each point is a held-out example, where its {features.shape[1]:,} features put it; "

@@ -16,11 +16,11 @@ from cutaway.data import (
 from cutaway.data.audio import SUFFIXES
 from cutaway.errors import DataError, expect_choice, expect_range
 from cutaway.nn import seed
+from cutaway.runs.experiment import Experiment
 from cutaway.runs.networks import DEFAULT_LOSSES, build_network
 from cutaway.runs.options import TrainingOptions
-from cutaway.runs.prepared import Prepared
 from cutaway.runs.preprocessing import Preprocessing, class_target, expect_format
-from cutaway.runs.split import divide, kept_back, set_aside
+from cutaway.runs.split import kept_back, split_test, split_validation
 from cutaway.train.blocks import expect_batch
 
 MOST_SECONDS = 4.0  # of a recording that are heard by default
@@ -78,7 +78,7 @@ class RecordingRows(Preprocessing):
     skip_corrupt: bool
     target: object
 
-    things = "recordings"
+    examples = "recordings"
 
     @classmethod
     def from_json(cls, value: dict) -> "RecordingRows":
@@ -174,7 +174,9 @@ def class_frame(folder: ClassFolder):
     return _frame(folder.paths, [folder.classes[k] for k in folder.labels])
 
 
-def prepare_recordings(path, options: RecordingOptions | None = None, *, why: str = "") -> Prepared:
+def prepare_recordings(
+    path, options: RecordingOptions | None = None, *, why: str = ""
+) -> Experiment:
     """Read and split recordings that have a class, and build the network for them.
 
     Args:
@@ -204,13 +206,13 @@ def prepare_recordings(path, options: RecordingOptions | None = None, *, why: st
 
         more_frame = class_frame(sets["validation"])
         more = rows.transform(more_frame)
-        training, kept = set_aside(y, own, stratify=True)
+        training, kept = split_test(y, own, stratify=True)
         held = len(x) + np.arange(len(more.x))
         frame = pl.concat([frame, more_frame[more.rows]])
         x, y = np.concatenate([x, more.x]), np.concatenate([y, more.y])
         notes += [*more.notes, f"the validation folder is held out: {len(held):,} recordings"]
     else:
-        training, held, kept = divide(y, own, stratify=True)
+        training, held, kept = split_validation(y, own, stratify=True)
     test, told = kept_back(x, y, kept, "recordings")
     notes += told
     if "test" in sets:
@@ -232,7 +234,7 @@ def prepare_recordings(path, options: RecordingOptions | None = None, *, why: st
         "mean": known.mean(axis=(0, 1)).tolist(),
         "std": np.maximum(known.std(axis=(0, 1)), 1e-3).tolist(),
     }
-    return Prepared(
+    return Experiment(
         kind="recordings",
         source=str(path),
         target="class",

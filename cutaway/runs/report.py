@@ -29,7 +29,7 @@ class ReportData:
         notes: what was noticed in the data.
         net, history, best_epoch, metrics: of the run.
         probes: frame of what the layers did in training, or None; see train.Probes.
-        things: what the examples are, in the plural.
+        examples: what the examples are, in the plural.
         input_shape: of one example.
         feature_names: of the inputs; None where they have none.
         classes: names of the classes; None for regression.
@@ -57,7 +57,7 @@ class ReportData:
     history: object
     best_epoch: int | None
     metrics: dict
-    things: str
+    examples: str
     classes: list | None
     target: str
     truth: np.ndarray
@@ -80,7 +80,9 @@ def render(data: ReportData) -> str:
         section("How it learned", _learning(data)),
         section("Where it is right and wrong", _errors(data)),
         *(section(heading, body) for heading, body in data.more),
-        section(f"The {min(WORST, len(data.truth))} {data.things} it got most wrong", _worst(data)),
+        section(
+            f"The {min(WORST, len(data.truth))} {data.examples} it got most wrong", _worst(data)
+        ),
         section("Settings", _settings(data)),
     ]
     return page(data.title, sections)
@@ -118,9 +120,9 @@ def language_page(data: ReportData, sample: str) -> str:
 def _head(data):
     return (
         f"<h1>{escape(data.title)}</h1>"
-        f'<p class="soft">{len(data.truth):,} {data.things} were held out; the network never '
+        f'<p class="soft">{len(data.truth):,} {data.examples} were held out; the network never '
         f"learned from them, and what follows is about them. They did decide which weights were "
-        f"kept, so new {data.things} may turn out a little worse.</p>"
+        f"kept, so new {data.examples} may turn out a little worse.</p>"
         f'<p class="headline">{_verdict(data)}</p>'
         f"<pre>cutaway predict {escape(data.run)} NEW</pre>"
     )
@@ -136,7 +138,7 @@ def _verdict(data):
         )
     right = round(scores["accuracy"] * rows)
     text = (
-        f"Predicts {target} right for <b>{right} of {rows}</b> {data.things} "
+        f"Predicts {target} right for <b>{right} of {rows}</b> {data.examples} "
         f"({scores['accuracy']:.1%}); always guessing the commonest is right for "
         f"{scores['baseline_accuracy']:.1%}."
     )
@@ -189,7 +191,7 @@ def _learning(data):
     why = f" It ended because {escape(metrics['stopped'])}." if metrics.get("stopped") else ""
     best = (
         f" The weights kept are those of epoch {data.best_epoch}, the best on held-out "
-        f"{data.things}."
+        f"{data.examples}."
         if data.best_epoch
         else ""
     )

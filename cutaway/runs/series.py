@@ -13,11 +13,11 @@ from cutaway.errors import DataError, OptionError, expect_choice, expect_range
 from cutaway.metrics import regression_scores
 from cutaway.nn import seed
 from cutaway.runs.charts import forecasts
+from cutaway.runs.experiment import Experiment
 from cutaway.runs.networks import DEFAULT_LOSSES, build_network
 from cutaway.runs.options import TrainingOptions
-from cutaway.runs.prepared import Prepared
 from cutaway.runs.preprocessing import Preprocessing, expect_format
-from cutaway.runs.space import Whole
+from cutaway.runs.space import Integer
 from cutaway.runs.split import kept_back
 from cutaway.train.blocks import expect_batch
 
@@ -81,7 +81,7 @@ class SeriesOptions(TrainingOptions):
 
     def space(self, rows):
         low, high = min(8, self.hidden), max(128, self.hidden)
-        return super().space(rows) | {"hidden": Whole(low, high, start=self.hidden, log=True)}
+        return super().space(rows) | {"hidden": Integer(low, high, start=self.hidden, log=True)}
 
     def respec(self, spec):
         return super().respec(spec) | {"hidden": self.hidden}
@@ -112,7 +112,7 @@ class SeriesRows(Preprocessing):
     scaling: Scaling
     target: Target
 
-    things = "windows"
+    examples = "windows"
     headings = ("column", "kind", "what is done with it", "mean", "deviation")
 
     @property
@@ -248,7 +248,7 @@ def series_frame(series, time):
     return pl.DataFrame(columns | dict(zip(series.names, series.values.T, strict=True)))
 
 
-def prepare_series(path, options: SeriesOptions | None = None, *, why: str = "") -> Prepared:
+def prepare_series(path, options: SeriesOptions | None = None, *, why: str = "") -> Experiment:
     """Read a series, cut it into windows in the order of time, and build the network for it.
 
     The rows held out are those whose targets all lie in the last part; those that lie partly in
@@ -315,7 +315,7 @@ def prepare_series(path, options: SeriesOptions | None = None, *, why: str = "")
         "target": channel,
         "dropout": options.dropout,
     }
-    return Prepared(
+    return Experiment(
         kind="series",
         source=str(path) if isinstance(path, str | Path) else "a frame",
         target=column,

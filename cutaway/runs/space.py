@@ -29,7 +29,7 @@ class Real:
 
 
 @dataclasses.dataclass(frozen=True)
-class Whole(Real):
+class Integer(Real):
     """A whole number from `low` to `high`, both included."""
 
     low: int

@@ -7,13 +7,13 @@ from cutaway.data import TablePreprocessing, read_table, students_path
 from cutaway.errors import OptionError, expect_choice, expect_range
 from cutaway.losses import LOSSES
 from cutaway.nn import ACTIVATIONS, INITIALIZERS, seed
+from cutaway.runs.experiment import Experiment, write_report
+from cutaway.runs.finished_run import Run
 from cutaway.runs.networks import DEFAULT_LOSSES, build_network, table_spec
 from cutaway.runs.options import TrainingOptions
-from cutaway.runs.prepared import Prepared, write_report
 from cutaway.runs.preprocessing import TableRows
-from cutaway.runs.run import Run
-from cutaway.runs.space import Choice, Whole
-from cutaway.runs.split import divide, kept_back
+from cutaway.runs.space import Choice, Integer
+from cutaway.runs.split import kept_back, split_validation
 from cutaway.train.blocks import expect_batch
 
 
@@ -58,8 +58,8 @@ class TableOptions(TrainingOptions):
         width = max(self.layers, default=128)
         inits = dict.fromkeys((self.init, "glorot_uniform", "he_normal", "lecun_normal"))
         return super().space(rows) | {
-            "width": Whole(min(16, width), max(512, width), start=width, log=True),
-            "depth": Whole(1, max(5, len(self.layers)), start=max(1, len(self.layers))),
+            "width": Integer(min(16, width), max(512, width), start=width, log=True),
+            "depth": Integer(1, max(5, len(self.layers)), start=max(1, len(self.layers))),
             "init": Choice(tuple(inits)),
         }
 
@@ -97,13 +97,13 @@ def train_table(
         >>> run = train_table("students.csv", "passed")                # doctest: +SKIP
         >>> run.predict("new.csv")                                     # doctest: +SKIP
     """
-    prepared = prepare_table(data, target, options)
-    run = prepared.train(out, resume=resume, callbacks=callbacks)
-    write_report(prepared, run)
+    experiment = prepare_table(data, target, options)
+    run = experiment.train(out, resume=resume, callbacks=callbacks)
+    write_report(experiment, run)
     return run
 
 
-def prepare_table(data=None, target: str | None = None, options=None) -> Prepared:
+def prepare_table(data=None, target: str | None = None, options=None) -> Experiment:
     """Read, look at, encode and split a table, and build the network for it; see train_table."""
     options = TableOptions() if options is None else options
     if data is None:
@@ -121,7 +121,7 @@ def prepare_table(data=None, target: str | None = None, options=None) -> Prepare
     )
     arrays = looked.transform(frame)
     frame, row_numbers = frame[arrays.rows], arrays.rows + 1
-    training, held, test = divide(arrays.y, options, stratify=looked.task != "regression")
+    training, held, test = split_validation(arrays.y, options, stratify=looked.task != "regression")
     expect_batch(options.batch(len(training)), len(training))
     # fitted again on the training rows alone: nothing of the held-out rows leaks into it
     preprocessing = looked.refit(frame[training])
@@ -129,7 +129,7 @@ def prepare_table(data=None, target: str | None = None, options=None) -> Prepare
     tested, told = kept_back(arrays.x, arrays.y, test, "rows")
     seed(options.seed)
     spec = table_spec(options, preprocessing)
-    return Prepared(
+    return Experiment(
         kind="table",
         source=source,
         target=target,

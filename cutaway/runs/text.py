@@ -23,11 +23,11 @@ from cutaway.data.wordpiece import WordPiece
 from cutaway.errors import DataError, OptionError, did_you_mean, expect_choice, expect_range
 from cutaway.models import TEXT_MODELS
 from cutaway.nn import seed
+from cutaway.runs.experiment import Experiment
 from cutaway.runs.networks import DEFAULT_LOSSES, build_network
 from cutaway.runs.options import TrainingOptions
-from cutaway.runs.prepared import Prepared
 from cutaway.runs.preprocessing import Preprocessing, expect_format
-from cutaway.runs.split import divide, kept_back
+from cutaway.runs.split import kept_back, split_validation
 from cutaway.train.blocks import expect_batch
 
 MOST_LENGTH = 256  # tokens of a text by default: what comes later rarely changes what it says
@@ -90,7 +90,7 @@ class TextRows(Preprocessing):
 
     headings = ("column", "kind", "what is done with it")
 
-    things = "texts"
+    examples = "texts"
 
     def __init__(self, column: str, kind: str, tokenizer: Tokenizer, length: int, target: Target):
         self.column = column
@@ -197,7 +197,7 @@ class TextRows(Preprocessing):
         return [(self.column, "text", done), self.target.summary_row()[:3]]
 
 
-class TextPrepared(Prepared):
+class TextExperiment(Experiment):
     """Prepared texts: training goes through batches of texts of similar length."""
 
     def _inputs(self, y):
@@ -209,7 +209,7 @@ class TextPrepared(Prepared):
 
 def prepare_text(
     path, target: str | None = None, options: TextOptions | None = None, *, why: str = ""
-) -> Prepared:
+) -> Experiment:
     """Read, cut into tokens and split texts, and build the network for them.
 
     Args:
@@ -237,7 +237,7 @@ def prepare_text(
         "outputs": len(preprocessing.classes) if task == "multiclass" else 1,
         "dropout": options.dropout,
     }
-    return TextPrepared(
+    return TextExperiment(
         kind="text",
         source=str(path) if isinstance(path, str | Path) else "a frame",
         target=target,
@@ -302,7 +302,7 @@ def labeled(path, target, options) -> Labeled:
     rows = np.flatnonzero(~empty & frame[target].is_not_null().to_numpy())
     frame = frame[rows]
     y = looked.encode(frame[target])
-    training, held, test = divide(y, options, stratify=looked.task != "regression")
+    training, held, test = split_validation(y, options, stratify=looked.task != "regression")
     notes = [*looked.notes, *notes]
     return Labeled(frame, rows, column, target, looked, training, held, test, notes)
 

@@ -15,7 +15,7 @@ class TransferOptions(TrainingOptions):
     """Options of a training that begins with a known body.
 
     Attributes:
-        from_: the network: "efficientnet-lite0", "minilm", ... (models.KNOWN_BODIES), or
+        from_: the network: "efficientnet-lite0", "minilm", ... (models.PRETRAINED_BACKBONES), or
             "NAME:WEIGHTS" with the path or address of weights.
         fine_tune: whether stages of the body are trained after the head.
         unfreeze: the first stage that is then trained; None: that after two thirds of them.

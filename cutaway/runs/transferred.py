@@ -9,15 +9,15 @@ import dataclasses
 import numpy as np
 
 from cutaway.errors import OptionError
-from cutaway.models import features_of, known_body, load_body
+from cutaway.models import features_of, load_backbone, pretrained_backbone
 from cutaway.nn import seed
-from cutaway.ops.precision import precision
+from cutaway.ops.precision import matmul_precision
 from cutaway.optim import OPTIMIZERS
-from cutaway.runs.likeness import KeptFeatures
+from cutaway.runs.experiment import Experiment
+from cutaway.runs.finished_run import Run, trainer_for
+from cutaway.runs.nearest_neighbors import KeptFeatures
 from cutaway.runs.networks import transferred
-from cutaway.runs.prepared import Prepared
 from cutaway.runs.projection import projection_section
-from cutaway.runs.run import Run, trainer_for
 from cutaway.runs.transfer_options import TransferOptions
 
 # λ of the head that are tried: from a nearly free fit to weights that are nearly 0
@@ -28,10 +28,10 @@ STEADY = 0.3
 ADAPTIVE = 0.128  # over the number of features: a logit moves by about 0.1 a step
 
 
-class _Once(Prepared):
+class _Once(Experiment):
     """Prepared examples of which the network has weights that others trained."""
 
-    def again(self, options):
+    def with_options(self, options):
         raise OptionError(
             f"trainings from new weights of a network on {self.spec['from']}",
             expected="a network that is built anew for each training",
@@ -39,7 +39,7 @@ class _Once(Prepared):
         )
 
     def train(self, out=None, **options) -> Run:
-        """As Prepared.train; the run keeps features of held-out rows too, for `explain`."""
+        """As Experiment.train; the run keeps features of held-out rows too, for `explain`."""
         begun = self.net.state_dict()
         run = super().train(out, **options)
         self.settle(run, begun)
@@ -50,7 +50,7 @@ class _Once(Prepared):
 
     def held_features(self, run) -> np.ndarray:
         """Features (rows, ...) of the held-out rows, by the weights that the run keeps."""
-        with precision(run.precision):
+        with matmul_precision(run.precision):
             return features_of(run.net, self.x[self.held])
 
     def settle(self, run, begun: dict) -> None:
@@ -67,13 +67,13 @@ class _Once(Prepared):
 
 
 @dataclasses.dataclass
-class HeadPrepared(_Once):
+class HeadExperiment(_Once):
     """Prepared features: `net` is the head, and `x` what the frozen body says to each example.
 
     Attributes:
         whole: the network that the run keeps: body and head.
         raw: the inputs (rows, ...) of the body.
-        known: models.KnownBody.
+        known: models.PretrainedBackbone.
     """
 
     whole: object = None
@@ -104,11 +104,11 @@ class HeadPrepared(_Once):
 
 
 @dataclasses.dataclass
-class TunedPrepared(_Once):
+class TunedExperiment(_Once):
     """Prepared examples for a network whose head is trained already; training goes deeper.
 
     Attributes:
-        known: models.KnownBody.
+        known: models.PretrainedBackbone.
         before: {"loss": ...} of the head on the frozen body, on the held-out rows.
     """
 
@@ -134,48 +134,48 @@ class TunedPrepared(_Once):
         return transfer_sections(self, run, self.x)
 
 
-def transfer_sections(prepared, run, x) -> list:
+def transfer_sections(experiment, run, x) -> list:
     """Of the report: what the features of the held-out rows separate, and where it looked.
 
     Args:
         x: inputs (rows, ...) of the whole network, of all rows.
     """
-    held, preprocessing = prepared.held, prepared.preprocessing
-    truth, kept = preprocessing.truth(prepared.y[held]), KeptFeatures.read(run.folder.features)
-    body = "frozen" if not prepared.options.fine_tune else "fine-tuned"
+    held, preprocessing = experiment.held, experiment.preprocessing
+    truth, kept = preprocessing.truth(experiment.y[held]), KeptFeatures.read(run.folder.features)
+    body = "frozen" if not experiment.options.fine_tune else "fine-tuned"
     found = [
         (
             f"What the {body} features separate",
-            projection_section(kept.features, kept.truth, preprocessing.classes, prepared.target),
+            projection_section(kept.features, kept.truth, preprocessing.classes, experiment.target),
         )
     ]
-    if prepared.known.things == "images":
-        from cutaway.runs.looking import looking_section
+    if experiment.known.examples == "images":
+        from cutaway.runs.saliency import saliency_section
 
-        outputs = prepared.outputs(run, held)
-        found.append(("Where it looked", looking_section(run.net, x[held], truth, outputs, run)))
+        outputs = experiment.outputs(run, held)
+        found.append(("Where it looked", saliency_section(run.net, x[held], truth, outputs, run)))
     return found
 
 
 def prepare_transfer(
     ready: dict, options: TransferOptions, outputs: int, loss: str, fine
-) -> Prepared:
+) -> Experiment:
     """The head on the features of a known body, or all of it to be fine-tuned.
 
     Args:
-        ready: arguments of Prepared: the data, read and split, and notes.
+        ready: arguments of Experiment: the data, read and split, and notes.
         options: TransferOptions.
         outputs: of the head.
         loss: name of the loss.
-        fine: class of what is made for fine-tuning, a TunedPrepared.
+        fine: class of what is made for fine-tuning, a TunedExperiment.
 
     Raises:
         OptionError: an unknown network or stage.
         RunError: its weights are not here.
     """
-    known, _ = known_body(options.from_, ready["kind"])
+    known, _ = pretrained_backbone(options.from_, ready["kind"])
     seed(options.seed)
-    body = load_body(options.from_, ready["kind"])
+    body = load_backbone(options.from_, ready["kind"])
     if options.unfreeze is not None:
         body.stages_before(options.unfreeze)
     spec = {
@@ -188,7 +188,7 @@ def prepare_transfer(
     }
     whole = transferred(spec, body)
     x, test = ready["x"], ready.get("test")
-    with precision(options.precision):
+    with matmul_precision(options.precision):
         features = features_of(whole, x)
     _fit_scale(whole.head[0], features[ready["training"]])
     own = options.for_head()
@@ -199,23 +199,23 @@ def prepare_transfer(
         own = dataclasses.replace(own, lr=_rate(own.optimizer, scaled, loss))
     given = {**ready, "x": features, "spec": spec, "known": known}
     if test is not None and not options.fine_tune:
-        with precision(options.precision):
+        with matmul_precision(options.precision):
             given["test"] = (features_of(whole, test[0]), test[1])
-    prepared = HeadPrepared(**given, options=own, net=whole.head, whole=whole, raw=x)
+    experiment = HeadExperiment(**given, options=own, net=whole.head, whole=whole, raw=x)
     notes = list(ready["notes"])
     if own.weight_decay is None and OPTIMIZERS[own.optimizer].takes_decay:
-        decay, tried = _choose_decay(prepared)
+        decay, tried = _choose_decay(experiment)
         own = dataclasses.replace(own, weight_decay=decay)
         notes.append(
             "weight decay of the head, chosen by its loss on the held-out part: "
             + ", ".join(f"{k:g}: {v:.4f}" for k, v in tried.items())
         )
-    prepared = dataclasses.replace(prepared, options=own, notes=notes)
+    experiment = dataclasses.replace(experiment, options=own, notes=notes)
     seed(options.seed)
     _renew(whole.head)
     if not options.fine_tune:
-        return prepared
-    _, loss_before = _train_head(prepared)
+        return experiment
+    _, loss_before = _train_head(experiment)
     stage = options.unfreeze or whole.stages[2 * len(whole.stages) // 3]
     whole.unfreeze_from(stage)
     options = dataclasses.replace(
@@ -272,37 +272,37 @@ def _renew(head) -> None:
     head[-1].bias.data = 0 * head[-1].bias.data
 
 
-def _choose_decay(prepared) -> tuple:
+def _choose_decay(experiment) -> tuple:
     """(the best λ, {λ: loss on the held-out rows})."""
     tried = {}
     for decay in DECAYS:
-        seed(prepared.options.seed)
-        _renew(prepared.net)
-        own = dataclasses.replace(prepared.options, weight_decay=decay)
-        history, _ = _train_head(dataclasses.replace(prepared, options=own))
+        seed(experiment.options.seed)
+        _renew(experiment.net)
+        own = dataclasses.replace(experiment.options, weight_decay=decay)
+        history, _ = _train_head(dataclasses.replace(experiment, options=own))
         tried[decay] = min(row["val_loss"] for row in history.rows)
     return min(tried, key=tried.get), tried
 
 
-def _train_head(prepared):
+def _train_head(experiment):
     """(history, scores on the held-out rows): trained in place, the best epoch kept."""
     from cutaway.train import EarlyStopping
 
-    options, y = prepared.options, prepared.targets()
-    held = (prepared.x[prepared.held], y[prepared.held])
-    optimizer = options.make_optimizer(prepared.net, len(prepared.training))
+    options, y = experiment.options, experiment.targets()
+    held = (experiment.x[experiment.held], y[experiment.held])
+    optimizer = options.make_optimizer(experiment.net, len(experiment.training))
     trainer = trainer_for(
-        prepared.net,
-        prepared.spec["loss"],
-        prepared.preprocessing,
+        experiment.net,
+        experiment.spec["loss"],
+        experiment.preprocessing,
         optimizer,
         precision=options.precision,
     )
     history = trainer.fit(
-        prepared.x[prepared.training],
-        y[prepared.training],
-        epochs=prepared.epochs,
-        batch_size=prepared.batch_size,
+        experiment.x[experiment.training],
+        y[experiment.training],
+        epochs=experiment.epochs,
+        batch_size=experiment.batch_size,
         validation=held,
         callbacks=[EarlyStopping(None)],
         seed=options.seed,

@@ -5,7 +5,7 @@ import dataclasses
 import numpy as np
 
 from cutaway.errors import DataError
-from cutaway.models import known_body
+from cutaway.models import pretrained_backbone
 from cutaway.runs.images import (
     LARGEST_BYTES,
     ImageRows,
@@ -17,7 +17,7 @@ from cutaway.runs.images import (
 )
 from cutaway.runs.networks import DEFAULT_LOSSES
 from cutaway.runs.transfer_options import TransferOptions
-from cutaway.runs.transferred import TunedPrepared, prepare_transfer
+from cutaway.runs.transferred import TunedExperiment, prepare_transfer
 from cutaway.train.blocks import expect_batch
 
 
@@ -47,7 +47,7 @@ def prepare_transferred_images(path, options: ImageTransferOptions, *, why: str 
         ShapeError: a size that is too small for the stages.
         OptionError, RunError: see prepare_transfer.
     """
-    known, _ = known_body(options.from_, "images")
+    known, _ = pretrained_backbone(options.from_, "images")
     sets, classes = read_sets(path)
     frame = sets["train"]
     if "path" not in frame.columns:
@@ -95,4 +95,4 @@ def prepare_transferred_images(path, options: ImageTransferOptions, *, why: str 
     if options.fine_tune and options.augment:
         ready["transform"] = augmentation(size, 3)
     loss = DEFAULT_LOSSES["multiclass"]
-    return prepare_transfer(ready, options, len(classes), loss, TunedPrepared)
+    return prepare_transfer(ready, options, len(classes), loss, TunedExperiment)

@@ -6,21 +6,21 @@ import numpy as np
 
 from cutaway.data.target import TASKS, Target
 from cutaway.errors import expect_choice, expect_range
-from cutaway.models import known_body
-from cutaway.models.known_bodies import tokenizer_of
+from cutaway.models import pretrained_backbone
+from cutaway.models.pretrained import tokenizer_of
 from cutaway.runs.networks import DEFAULT_LOSSES
 from cutaway.runs.split import kept_back
 from cutaway.runs.text import (
     MOST_LENGTH,
     PIECES,
-    TextPrepared,
+    TextExperiment,
     TextRows,
     as_texts,
     labeled,
     shortened,
 )
 from cutaway.runs.transfer_options import TransferOptions
-from cutaway.runs.transferred import TunedPrepared, prepare_transfer
+from cutaway.runs.transferred import TunedExperiment, prepare_transfer
 from cutaway.train.blocks import expect_batch
 
 
@@ -50,7 +50,7 @@ class TextTransferOptions(TransferOptions):
             expect_choice(self.task, TASKS, what="task")
 
 
-class TunedTextPrepared(TunedPrepared, TextPrepared):
+class TunedTextPrepared(TunedExperiment, TextExperiment):
     """Texts for fine-tuning: training goes through batches of texts of similar length."""
 
 
@@ -63,7 +63,7 @@ def prepare_transferred_text(
         DataError, OptionError: see prepare_text.
         OptionError, RunError: see prepare_transfer.
     """
-    known, _ = known_body(options.from_, "text")
+    known, _ = pretrained_backbone(options.from_, "text")
     tokenizer = tokenizer_of(options.from_)
     found = labeled(path, target, options)
     column, frame, training = found.column, found.frame, found.training

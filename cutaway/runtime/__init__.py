@@ -1,7 +1,7 @@
 """How the process runs: its device, the programs it keeps, XLA's options. Knows no networks."""
 
 from cutaway.runtime.cache import cache_programs, cache_programs_by_default
-from cutaway.runtime.device import device, on_cpu, on_gpu, use_device
+from cutaway.runtime.devices import device, on_cpu, on_gpu, use_device
 from cutaway.runtime.exhaustion import explaining_exhaustion
 from cutaway.runtime.memory import keep_freed_memory
 from cutaway.runtime.options import are_known

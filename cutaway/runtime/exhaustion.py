@@ -7,7 +7,7 @@ import re
 import jax
 
 from cutaway.errors import OutOfMemoryError
-from cutaway.runtime.device import device, free_bytes, free_host_bytes, on_gpu
+from cutaway.runtime.devices import device, free_bytes, free_host_bytes, on_gpu
 
 USABLE = 0.8  # of what is free: the rest is for other arrays and for gaps between them
 UNITS = {"": 1, "B": 1, "K": 2**10, "M": 2**20, "G": 2**30, "T": 2**40, "P": 2**50}

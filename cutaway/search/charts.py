@@ -14,15 +14,15 @@ def _figure(panels: int, *, width: float = 4.6):
     return figure, axes
 
 
-def tune_figure(told: dict):
+def tune_figure(summary: dict):
     """The value of every trial and the best so far; what mattered, if enough trials say so.
 
     Args:
-        told: see search.result.Tuned.
+        summary: see search.result.Tuned.
     """
-    importances = told["importances"]
+    importances = summary["importances"]
     figure, axes = _figure(2 if importances else 1, width=4.8)
-    _course(axes[0], told)
+    _course(axes[0], summary)
     if importances:
         names, shares = list(importances)[::-1], list(importances.values())[::-1]
         axes[1].barh(names, shares, color=BLUE, alpha=0.85)
@@ -33,9 +33,9 @@ def tune_figure(told: dict):
     return figure
 
 
-def _course(one, told):
-    trials = told["trials"]
-    better = max if told["higher_is_better"] else min
+def _course(one, summary):
+    trials = summary["trials"]
+    better = max if summary["higher_is_better"] else min
     whole = [(k, t["value"]) for k, t in enumerate(trials) if t["state"] == "complete"]
     best, so_far = [], None
     for _, value in whole:
@@ -50,7 +50,7 @@ def _course(one, told):
     low, high = values[0], values[-1]
     if len(values) > 4:  # a trial that went astray should not flatten the others
         middle = values[len(values) // 2]
-        if told["higher_is_better"]:
+        if summary["higher_is_better"]:
             low = max(low, middle - 4 * (high - middle) - 1e-9)
         else:
             high = min(high, middle + 4 * (middle - low) + 1e-9)
@@ -59,12 +59,12 @@ def _course(one, told):
     for state, marker, label in (("pruned", "|", "given up early"), ("failed", "x", "failed")):
         at = [k + 1 for k, t in enumerate(trials) if t["state"] == state]
         if at:
-            edge = one.get_ylim()[0 if told["higher_is_better"] else 1]
+            edge = one.get_ylim()[0 if summary["higher_is_better"] else 1]
             one.scatter(
                 at, [edge] * len(at), marker=marker, s=40, color=GRAY, label=label,
                 clip_on=False, zorder=3,
             )  # fmt: skip
-    one.set_title(f"{told['measure'].removeprefix('val_').replace('_', ' ')}, held out")
+    one.set_title(f"{summary['measure'].removeprefix('val_').replace('_', ' ')}, held out")
     one.set_xlabel("trial")
     one.get_xaxis().get_major_locator().set_params(integer=True)
     one.legend(frameon=False)
@@ -93,12 +93,12 @@ def compare_figure(found):
             ms=5 if first else 4, capsize=3, elinewidth=1, label=name, zorder=4 if first else 3,
         )  # fmt: skip
         lowest.append(float(means.min()))
-    if found.told["score"] == "R²" and min(lowest) < -0.5:
+    if found.summary["score"] == "R²" and min(lowest) < -0.5:
         one.set_ylim(bottom=-0.5)  # below 0 it is worse than the mean, by how much matters little
     one.set_xscale("log")
     one.set_xticks(found.sizes, [f"{n:,}" for n in found.sizes])
     one.set_xticks([], minor=True)
-    one.set_xlabel(f"{found.told['things']} to train on")
-    one.set_ylabel(f"{found.told['score']} on the test {found.told['things']}")
+    one.set_xlabel(f"{found.summary['examples']} to train on")
+    one.set_ylabel(f"{found.summary['score']} on the test {found.summary['examples']}")
     one.legend(frameon=False)
     return figure

@@ -16,10 +16,10 @@ def tune_page(tuned) -> str:
     Args:
         tuned: search.result.Tuned.
     """
-    told = tuned.told
+    summary = tuned.summary
     head = (
-        f"<h1>{escape(told['title'])}</h1>"
-        f'<p class="soft">{counted(told)}, of at most {told["epochs"]} epochs each.</p>'
+        f"<h1>{escape(summary['title'])}</h1>"
+        f'<p class="soft">{counted(summary)}, of at most {summary["epochs"]} epochs each.</p>'
         f'<p class="headline">{escape(tuned.verdict())}</p>'
         f"<pre>cutaway predict {escape(str(tuned.path / 'best'))} NEW</pre>"
     )
@@ -27,21 +27,21 @@ def tune_page(tuned) -> str:
     sections = [
         head,
         section("How the search went", f'<div class="chart">{svg_of(tuned.plot())}</div>'),
-        section("What mattered", _mattered(told)),
+        section("What mattered", _mattered(summary)),
         section(f"The best {len(rows)} trials", table(headings, rows, range(4))),
     ]
-    failed = [t for t in told["trials"] if t["failed"]]
+    failed = [t for t in summary["trials"] if t["failed"]]
     if failed:
         reasons = [(str(t["trial"]), t["failed"]) for t in failed]
         sections.append(section("Trials that failed", table(("trial", "why"), reasons, (0,))))
-    return page(f"Search: {told['title']}", sections)
+    return page(f"Search: {summary['title']}", sections)
 
 
-def counted(told: dict) -> str:
+def counted(summary: dict) -> str:
     """How many trials there are, and how they ended, in words."""
-    states = [t["state"] for t in told["trials"]]
-    text = f"{len(states)} of {told['wanted']} trials"
-    if len(states) >= told["wanted"]:
+    states = [t["state"] for t in summary["trials"]]
+    text = f"{len(states)} of {summary['wanted']} trials"
+    if len(states) >= summary["wanted"]:
         text = f"{len(states)} trials"
     parts = [f"{states.count('complete')} went through"]
     if "pruned" in states:
@@ -53,21 +53,21 @@ def counted(told: dict) -> str:
 
 def trial_rows(tuned, *, most: int, columns=None):
     """(headings, rows) of the best trials; `columns` names options, by default all searched."""
-    told = tuned.told
+    summary = tuned.summary
     ranked = tuned.ranked()[:most]
     fixed = ("trial", "state", "value", "epochs", "seconds", "parameters", "score", "failed")
     options = [name for name in ranked[0] if name not in fixed]
     options = [name for name in options if columns is None or name in columns]
-    loss = told["measure"].removeprefix("val_")
-    score = told["score"].replace("mean_absolute_error", "mean error").replace("_", " ")
+    loss = summary["measure"].removeprefix("val_")
+    score = summary["score"].replace("mean_absolute_error", "mean error").replace("_", " ")
     headings = ["trial", loss]
-    if told["score"] != loss:
+    if summary["score"] != loss:
         headings.append(score)
     headings += ["seconds", *(WORDS.get(n, n) or n for n in options)]
     rows = []
     for trial in ranked:
         row = [str(trial["trial"]), f"{trial['value']:.4g}"]
-        if told["score"] != loss:
+        if summary["score"] != loss:
             row.append("" if trial["score"] is None else f"{trial['score']:.4g}")
         row.append(f"{trial['seconds']:.1f}")
         rows.append(row + [_written(trial.get(name)) for name in options])
@@ -84,8 +84,8 @@ def _written(value) -> str:
     return "" if value is None else str(value)
 
 
-def _mattered(told):
-    shares = told["importances"]
+def _mattered(summary):
+    shares = summary["importances"]
     if not shares:
         return (
             f"<p>Fewer than {ENOUGH} trials went through: too few to say. "
@@ -107,20 +107,20 @@ def compare_page(found) -> str:
     Args:
         found: search.compare.Comparison.
     """
-    told = found.told
+    summary = found.summary
     headings, rows = found.table()
-    things, score = told["things"], told["score"]
+    examples, score = summary["examples"], summary["score"]
     head = (
-        f"<h1>{escape(told['title'])}: when does depth pay?</h1>"
+        f"<h1>{escape(summary['title'])}: when does depth pay?</h1>"
         f'<p class="headline">{escape(found.verdict())}</p>'
         f'<div class="chart">{svg_of(found.plot())}</div>'
     )
     return page(
-        f"When does depth pay: {told['title']}",
+        f"When does depth pay: {summary['title']}",
         [
             head,
             section(
-                f"{score[0].upper()}{score[1:]} by {things} to train on",
+                f"{score[0].upper()}{score[1:]} by {examples} to train on",
                 table(headings, rows, range(len(headings))),
             ),
             section("How it was measured", f"<p>{escape(how_measured(found))}</p>"),
@@ -130,22 +130,22 @@ def compare_page(found) -> str:
 
 def how_measured(found) -> str:
     """What is behind the numbers, in words."""
-    told = found.told
-    things, seeds = told["things"], told["seeds"]
-    tested = f"{told['test_rows']:,}"
-    if told["redrawn"]:
-        text = f"{seeds} seeds. Each divides the {things} anew, {tested} to test on, and "
+    summary = found.summary
+    examples, seeds = summary["examples"], summary["seeds"]
+    tested = f"{summary['test_rows']:,}"
+    if summary["redrawn"]:
+        text = f"{seeds} seeds. Each divides the {examples} anew, {tested} to test on, and "
     else:
-        text = f"{seeds} seeds; the {tested} test {things} came with the data. Each seed "
+        text = f"{seeds} seeds; the {tested} test {examples} came with the data. Each seed "
     text += (
         "draws the smaller sizes from the others; all models get the same. ± is 95% by "
         "Student's t over the seeds"
     )
-    if told["redrawn"]:
+    if summary["redrawn"]:
         text += ", widened because the divisions overlap (Nadeau & Bengio 2003)"
     return text + (
         ". The verdict is about the differences seed by seed. The network has "
-        f"{told['parameters']:,} parameters and holds a part of its {things} out to choose "
+        f"{summary['parameters']:,} parameters and holds a part of its {examples} out to choose "
         "the epoch; scikit-learn's models have their defaults and train on all of them. How "
-        f"{things} are encoded (scaling, words) is the same for all models and sizes."
+        f"{examples} are encoded (scaling, words) is the same for all models and sizes."
     )

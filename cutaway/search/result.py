@@ -13,7 +13,7 @@ from cutaway.files import write_atomically
 from cutaway.runs import Run, write_report
 from cutaway.search.paired import paired_interval
 
-# of a kind's scores the first that it has is told
+# of a kind's scores the first that it has is shown
 SCORES = ("accuracy", "mean_absolute_error", "nats_a_character")
 
 
@@ -22,7 +22,7 @@ class Tuned:
 
     Attributes:
         path: the folder.
-        told: all numbers, JSON values: "measure", "wanted", "trials", "importances", "scores",
+        summary: all numbers, JSON values: "measure", "wanted", "trials", "importances", "scores",
             "difference", "seconds", ...
 
     Example:
@@ -30,9 +30,9 @@ class Tuned:
         >>> found.best.predict("new.csv"); found.plot().savefig("tune.png")   # doctest: +SKIP
     """
 
-    def __init__(self, path, told: dict):
+    def __init__(self, path, summary: dict):
         self.path = Path(path)
-        self.told = told
+        self.summary = summary
 
     @functools.cached_property
     def best(self) -> Run:
@@ -50,13 +50,13 @@ class Tuned:
         """A polars frame with a row for each trial, in the order of their numbers."""
         import polars as pl
 
-        rows = [{k: _cell(v) for k, v in trial.items()} for trial in self.told["trials"]]
+        rows = [{k: _cell(v) for k, v in trial.items()} for trial in self.summary["trials"]]
         return pl.DataFrame(rows, infer_schema_length=None)
 
     @property
     def importances(self) -> dict:
         """{option: share of the differences between trials it explains}; empty with too few."""
-        return self.told["importances"]
+        return self.summary["importances"]
 
     @property
     def report(self) -> Path:
@@ -67,20 +67,20 @@ class Tuned:
         """The course of the search and what mattered, as a matplotlib figure."""
         from cutaway.search.charts import tune_figure
 
-        return tune_figure(self.told)
+        return tune_figure(self.summary)
 
     def ranked(self) -> list:
         """The trials that went through, the best first."""
-        sign = -1 if self.told["higher_is_better"] else 1
-        found = [t for t in self.told["trials"] if t["state"] == "complete"]
+        sign = -1 if self.summary["higher_is_better"] else 1
+        found = [t for t in self.summary["trials"] if t["state"] == "complete"]
         return sorted(found, key=lambda t: (sign * t["value"], t["trial"]))
 
     def verdict(self) -> str:
         """What was gained, in words, on the rows that decided and on those that did not."""
-        return verdict(self.told)
+        return verdict(self.summary)
 
     def __repr__(self):
-        return f"Tuned({str(self.path)!r}, {len(self.told['trials'])} trials)"
+        return f"Tuned({str(self.path)!r}, {len(self.summary['trials'])} trials)"
 
 
 def finish(out, base, study, *, wanted: int, seconds: float) -> Tuned:
@@ -111,10 +111,10 @@ def finish(out, base, study, *, wanted: int, seconds: float) -> Tuned:
             continue
         _put(out / "trials" / f"{_number(trial):03d}", out / name)
         scores[name] = _scores(base, out / name)
-    told = {
+    summary = {
         "title": f"{Path(base.source).name} → {base.target}",
         "data": base.source,
-        "things": base.preprocessing.things,
+        "examples": base.preprocessing.examples,
         "measure": base.options.KEPT_BY,
         "higher_is_better": study.higher_is_better,
         "rows": {
@@ -133,46 +133,46 @@ def finish(out, base, study, *, wanted: int, seconds: float) -> Tuned:
         "difference": _difference(base, out) if len(scores) == 2 else None,
         "seconds": round(seconds, 1),
     }
-    write_atomically(out / "tune.json", (json.dumps(told, indent=1) + "\n").encode())
-    result = Tuned(out, told)
+    write_atomically(out / "tune.json", (json.dumps(summary, indent=1) + "\n").encode())
+    result = Tuned(out, summary)
     from cutaway.search.page import tune_page
 
     write_atomically(result.report, tune_page(result).encode())
     return result
 
 
-def verdict(told: dict) -> str:
+def verdict(summary: dict) -> str:
     """What was gained, in words."""
-    scores = told["scores"]
-    name = told["score"]
+    scores = summary["scores"]
+    name = summary["score"]
     words, show = name.replace("_", " "), shown(name)
     best = scores["best"]
     if "default" not in scores:
         return (
             f"The default options failed; the best has {words} {show(best['validation'])} held out."
         )
-    default, rows = scores["default"], told["rows"]
-    if told["best"] == told["default"]:
+    default, rows = scores["default"], summary["rows"]
+    if summary["best"] == summary["default"]:
         text = (
             f"No trial was better than the default options: {words} {show(best['validation'])} "
-            f"on the {rows['held out']:,} held-out {told['things']}"
+            f"on the {rows['held out']:,} held-out {summary['examples']}"
         )
         if "test" in best:
             text += f", {show(best['test'])} on {rows['test']:,} that no trial saw"
         return text + "."
     text = (
-        f"On the {rows['held out']:,} held-out {told['things']}, by whose "
-        f"{told['measure'].removeprefix('val_')} the best was chosen: {words} "
+        f"On the {rows['held out']:,} held-out {summary['examples']}, by whose "
+        f"{summary['measure'].removeprefix('val_')} the best was chosen: {words} "
         f"{show(default['validation'])} with the default options, {show(best['validation'])} with "
         "the best; being the best of many flatters."
     )
     if "test" not in best:
         return text
     text += (
-        f" On the {rows['test']:,} {told['things']} that no trial saw: {show(default['test'])} and "
-        f"{show(best['test'])}"
+        f" On the {rows['test']:,} {summary['examples']} that no trial saw: "
+        f"{show(default['test'])} and {show(best['test'])}"
     )
-    between = told["difference"]
+    between = summary["difference"]
     if between is None:
         return text + "."
     _, low, high = between
@@ -247,7 +247,7 @@ def _scores(base, path) -> dict:
         run.folder.write_json(run.folder.metrics, run.metrics)
     if path.name == "best":
         options = type(base.options)(**_options(run))
-        write_report(base.again(options), run, command=f"cutaway tune {base.source}")
+        write_report(base.with_options(options), run, command=f"cutaway tune {base.source}")
     name = _name(run.metrics["validation"])
     found = {"score": name, "validation": run.metrics["validation"][name]}
     if base.test is not None:

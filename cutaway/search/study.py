@@ -7,7 +7,7 @@ several processes can work on it.
 import numpy as np
 
 from cutaway.errors import CutawayError, RunError
-from cutaway.runs.space import Choice, Whole
+from cutaway.runs.space import Choice, Integer
 
 STARTUP = 8  # trials drawn evenly before the sampler has seen enough to prefer anything
 BEFORE_PRUNING = 4  # trials to compare with
@@ -45,7 +45,7 @@ class Study:
 
     Args:
         path: of the SQLite file.
-        space: {name: Choice, Real or Whole}; see TrainingOptions.space.
+        space: {name: Choice, Real or Integer}; see TrainingOptions.space.
         higher_is_better: of the measure.
         epochs: of a whole trial.
         seed: with it and the trials so far, the next trial is decided.
@@ -109,15 +109,15 @@ class Study:
         trial.set_user_attr("place", place)
         return trial, {name: _draw(trial, name, one) for name, one in self.space.items()}
 
-    def tell(self, trial, value=None, **told) -> None:
-        """How a trial ended: with a value, or as the only name in `told` says: pruned, failed,
+    def tell(self, trial, value=None, **summary) -> None:
+        """How a trial ended: with a value, or as the only name in `summary` says: pruned, failed,
         interrupted."""
         state = self.optuna.trial.TrialState
-        for name, what in told.items():
+        for name, what in summary.items():
             trial.set_user_attr(name, what)
-        if "failed" in told or "interrupted" in told:
+        if "failed" in summary or "interrupted" in summary:
             self._study.tell(trial, state=state.FAIL)
-        elif "pruned" in told:
+        elif "pruned" in summary:
             self._study.tell(trial, state=state.PRUNED)
         else:
             self._study.tell(trial, value)
@@ -175,6 +175,6 @@ class Study:
 def _draw(trial, name, one):
     if isinstance(one, Choice):
         return trial.suggest_categorical(name, one.values)
-    if isinstance(one, Whole):
+    if isinstance(one, Integer):
         return trial.suggest_int(name, one.low, one.high, log=one.log)
     return trial.suggest_float(name, one.low, one.high, log=one.log)

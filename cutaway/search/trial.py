@@ -40,7 +40,7 @@ def run_trial(base, study, place: int, folder) -> bool:
     """Ask the study for a trial, train it, and tell the study; False if it was interrupted.
 
     Args:
-        base: Prepared of the default options.
+        base: Experiment of the default options.
         place: which trial it is; see Study.ask.
         folder: in which the runs of the trials are.
 
@@ -50,7 +50,7 @@ def run_trial(base, study, place: int, folder) -> bool:
     trial, values = study.ask(place)
     path = folder / f"{place + 1:03d}"
     try:
-        told, value = _train(base, study, trial, values, path)
+        summary, value = _train(base, study, trial, values, path)
     except BaseException as error:  # a trial that nobody ends would look like one at work
         shutil.rmtree(path, ignore_errors=True)
         if isinstance(error, KeyboardInterrupt):
@@ -64,29 +64,29 @@ def run_trial(base, study, place: int, folder) -> bool:
         came = error.came if isinstance(error, CutawayError) else f"{error}"
         study.tell(trial, failed=f"{type(error).__name__}: {came}".splitlines()[0][:300])
         return True
-    if set(told) & {"pruned", "interrupted"}:
+    if set(summary) & {"pruned", "interrupted"}:
         shutil.rmtree(path, ignore_errors=True)
-    study.tell(trial, value, **told)
-    return "interrupted" not in told
+    study.tell(trial, value, **summary)
+    return "interrupted" not in summary
 
 
 def _train(base, study, trial, values, path):
     """({how it ended: what}, the value): the run lies in `path`."""
     options = base.options.drawn(values)
-    prepared = base.again(options)
-    prepared.test = None
+    experiment = base.with_options(options)
+    experiment.test = None
     monitor = options.KEPT_BY
     pruning = Pruning(study, trial, monitor)
     shutil.rmtree(path, ignore_errors=True)  # left there by a search that was killed
-    run = prepared.train(path, callbacks=[pruning], progress=False)
+    run = experiment.train(path, callbacks=[pruning], progress=False)
     shutil.rmtree(run.folder.checkpoints, ignore_errors=True)  # no trial is gone on with
-    told = {"epochs": run.metrics["epochs"], "seconds": run.metrics["seconds"]}
-    told["parameters"] = run.metrics["parameters"]
-    told["validation"] = run.metrics["validation"]
+    summary = {"epochs": run.metrics["epochs"], "seconds": run.metrics["seconds"]}
+    summary["parameters"] = run.metrics["parameters"]
+    summary["validation"] = run.metrics["validation"]
     if run.metrics["stopped"] == "interrupted":
         return {"interrupted": True}, None
     if pruning.best is None:
         raise TrainingError(f"{monitor} was never a finite number")
     if pruning.pruned:
-        return told | {"pruned": run.metrics["epochs"]}, None
-    return told, pruning.best
+        return summary | {"pruned": run.metrics["epochs"]}, None
+    return summary, pruning.best

@@ -6,9 +6,9 @@ import sys
 from pathlib import Path
 
 from cutaway.runs import prepare
-from cutaway.runtime.device import DEVICES, use_device
+from cutaway.runtime.devices import DEVICES, use_device
+from cutaway.search.hyperparameters import open_space, study_of
 from cutaway.search.trial import run_trial
-from cutaway.search.tune import open_space, study_of
 
 
 def work(task: dict) -> int:
@@ -18,7 +18,7 @@ def work(task: dict) -> int:
     asked = {k: tuple(v) if isinstance(v, list) else v for k, v in task["asked"].items()}
     target, kind = asked.pop("target"), asked.pop("kind")
     base = prepare(task["data"], target, kind=kind, **asked)
-    base = base.again(dataclasses.replace(base.options, epochs=base.epochs))
+    base = base.with_options(dataclasses.replace(base.options, epochs=base.epochs))
     out = Path(task["out"])
     study = study_of(out, base, open_space(base, asked))
     for place in task["places"]:

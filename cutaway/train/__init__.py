@@ -1,11 +1,11 @@
 """Training: the Trainer, its compiled epochs, callbacks, checkpoints and history."""
 
 from cutaway.files import write_atomically
-from cutaway.train.blame import Origin
 from cutaway.train.callbacks import Callback, EarlyStopping, GradualUnfreezing, PlateauRate
 from cutaway.train.checkpoint import Checkpoints
 from cutaway.train.history import History
 from cutaway.train.mix import CutMix, Mixup
+from cutaway.train.nan_origin import NanOrigin
 from cutaway.train.probes import Probes
 from cutaway.train.trainer import Trainer
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from cutaway.engine import Tensor, as_array, no_grad
 from cutaway.losses import expects
-from cutaway.nn.jit import jit
+from cutaway.nn.lifting import jit
 from cutaway.runtime import explaining_exhaustion
 
 BATCH_ROWS = 1024

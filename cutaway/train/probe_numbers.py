@@ -44,7 +44,7 @@ def raw_of(found, moves) -> dict:
             raw["slope"] = raw["out"] * (1 - raw["out"])
         elif function is not None and function.traits.is_function:
             ones = jnp.ones_like(found.record.out)
-            raw["slope"] = as_float(found.record.operation.pull(found.record, ones)[0])
+            raw["slope"] = as_float(found.record.operation.pullback(found.record, ones)[0])
         return raw
     own = own_parameters(place.module)
     own = [p for p in own if p.ndim > 1] or own

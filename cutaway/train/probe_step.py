@@ -13,10 +13,10 @@ import numpy as np
 from cutaway import ops
 from cutaway.engine import Operation, Tensor, gradients
 from cutaway.engine.tape import records
-from cutaway.nn.jit import jit
+from cutaway.nn.lifting import jit
 from cutaway.nn.module import Module, watch
-from cutaway.nn.recompute import Recompute
 from cutaway.nn.recurrent import Recurrent
+from cutaway.nn.rematerialize import Recompute
 from cutaway.nn.state import signature, wrap
 from cutaway.ops.precision import current_precision
 from cutaway.train.probe_numbers import (
@@ -82,7 +82,7 @@ class ProbedStep:
         self.x, self.y = x, y
         self._programs = {}
 
-    def program(self) -> "Program":
+    def program(self) -> "ProbeProgram":
         """For the network as it is now: traced, if need be, but not compiled."""
         trainer = self.trainer
         owners = list(trainer._owners().values())
@@ -90,11 +90,11 @@ class ProbedStep:
             variables, owned = signature(owners)
             key = (owned, current_precision())
             if key not in self._programs:
-                self._programs[key] = Program(trainer, owners, variables, self.x, self.y)
+                self._programs[key] = ProbeProgram(trainer, owners, variables, self.x, self.y)
         return self._programs[key]
 
 
-class Program:
+class ProbeProgram:
     """One compiled form of a step. Made by ProbedStep.
 
     Attributes:

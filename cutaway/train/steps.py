@@ -9,7 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from cutaway.engine import Tensor
-from cutaway.nn.jit import in_turn, jit
+from cutaway.nn.lifting import accumulate_over, jit
 from cutaway.runtime import are_known, on_cpu
 
 CHUNK_SECONDS = 0.2
@@ -31,7 +31,7 @@ class Chunk:
     before: dict
 
 
-class Steps:
+class EpochSteps:
     """Runs a trainer's steps over a block of rows.
 
     A network of few weights on a table runs a whole epoch in one program with a fixed number of
@@ -114,7 +114,7 @@ class Steps:
         if parts == 1:
             loss = part(rows)
         else:
-            loss = in_turn(part, rows, *trainer._owners(stepping=False).values()).sum()
+            loss = accumulate_over(part, rows, *trainer._owners(stepping=False).values()).sum()
         trainer.optimizer.step()
         if trainer.average is not None:
             trainer.average.update()

@@ -12,17 +12,17 @@ from cutaway.data.split import stratified_split
 from cutaway.errors import OptionError, RunError, TrainingError, expect_choice, expect_range
 from cutaway.nn.random import generator
 from cutaway.nn.state import named_variables
-from cutaway.ops.precision import PRECISIONS, current_precision, precision
+from cutaway.ops.precision import PRECISIONS, current_precision, matmul_precision
 from cutaway.optim import Adam
 from cutaway.runtime import device, explaining_exhaustion
-from cutaway.train.blame import Origin, find_origin
 from cutaway.train.blocks import Memory, Stream, expect_batch, expect_parts, is_stream, to_device
-from cutaway.train.checks import check_fit
+from cutaway.train.compatibility import check_fit
 from cutaway.train.evaluation import Evaluator
 from cutaway.train.history import History
-from cutaway.train.prepared import Prepared
+from cutaway.train.nan_origin import NanOrigin, find_nan_origin
 from cutaway.train.progress import Progress
-from cutaway.train.steps import Chunk, Steps
+from cutaway.train.steps import Chunk, EpochSteps
+from cutaway.train.with_preparation import WithPreparation
 
 PREVIOUS_BYTES = 2**26  # of weights that are kept one chunk longer, to look back at
 
@@ -99,7 +99,7 @@ class Trainer:
         self.mix = mix
         self.average = average
         self.prepare = prepare
-        self._prepared = net if prepare is None else Prepared(prepare, net)
+        self._prepared = net if prepare is None else WithPreparation(prepare, net)
         if precision is not None:
             expect_choice(precision, PRECISIONS, what="precision")
         self.precision = precision
@@ -107,7 +107,7 @@ class Trainer:
         self.history = History()
         self.epoch = 0
         self.stopped = None
-        self._steps = Steps(self)
+        self._steps = EpochSteps(self)
         self._evaluator = Evaluator(self)
 
     def fit(
@@ -252,7 +252,7 @@ class Trainer:
             self.stop("interrupted")
 
     def _chunks(self, x, y, order, steps: int):
-        """The chunks of a block, as Steps.run yields them."""
+        """The chunks of a block, as EpochSteps.run yields them."""
         size, parts = self._batch_size, self._steps.accumulate
         what = f"a training step with batch_size={size}"
         what += f" and accumulate={parts}" if parts > 1 else ""
@@ -296,12 +296,12 @@ class Trainer:
         error.origin = origin
         raise error
 
-    def _origin(self, ran, step: int) -> Origin | None:
+    def _origin(self, ran, step: int) -> NanOrigin | None:
         """Where step `step` of `ran` stops being finite; the values from before it are back."""
         self._steps.rewind(ran.chunk, step, ran.x, ran.y, ran.order)
         for rows in np.atleast_2d(self._steps._parts(ran.order)[step]):
             numbers = None if self._is_streaming else rows
-            found = find_origin(self, ran.x[rows], ran.y[rows], numbers)
+            found = find_nan_origin(self, ran.x[rows], ran.y[rows], numbers)
             if found is not None:
                 return dataclasses.replace(found, epoch=ran.epoch, step=step + 1)
         return None
@@ -428,7 +428,7 @@ class Trainer:
         return contextlib.nullcontext() if self.average is None else self.average.applied()
 
     def _computing(self):
-        return precision(self.precision or current_precision())
+        return matmul_precision(self.precision or current_precision())
 
     @contextlib.contextmanager
     def _interruptible(self):

@@ -1,10 +1,10 @@
 """Weights of other frameworks: fetched, read safely, renamed, in our layout."""
 
-from cutaway.weights.fetch import cache_folder, fetch
+from cutaway.weights.download import cache_folder, fetch
 from cutaway.weights.files import load_weights, save_weights
-from cutaway.weights.known import KNOWN
 from cutaway.weights.load import load_into
-from cutaway.weights.names import PYTORCH, Names, channels_last, recurrent
+from cutaway.weights.names import PYTORCH, WeightNames, channels_last, recurrent
+from cutaway.weights.published import KNOWN
 from cutaway.weights.read import read_weights
 
 __all__ = [

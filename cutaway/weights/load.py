@@ -5,12 +5,12 @@ import numpy as np
 
 from cutaway.errors import DataError
 from cutaway.nn.state import named_variables
-from cutaway.weights.fetch import fetch
-from cutaway.weights.names import PYTORCH, Names
+from cutaway.weights.download import fetch
+from cutaway.weights.names import PYTORCH, WeightNames
 from cutaway.weights.read import read_weights
 
 
-def load_into(net, source, names: Names = PYTORCH, *, but=()) -> None:
+def load_into(net, source, names: WeightNames = PYTORCH, *, but=()) -> None:
     """Give `net` the weights of `source`, renamed by `names`.
 
     Args:

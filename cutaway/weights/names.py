@@ -13,7 +13,7 @@ _PART = re.compile(r"(?P<path>.*)\[(?P<index>\d+)/(?P<count>\d+)\]")
 _MOST_LISTED = 5
 
 
-class Names:
+class WeightNames:
     """A table from another framework's names to the paths of a network, and the way through it.
 
     Args:
@@ -31,7 +31,7 @@ class Names:
 
     Example:
         >>> from cutaway.nn import Linear, Sequential
-        >>> names = Names([(r"dense(\\d)\\.(weight|bias)", r"\\1.\\2")])
+        >>> names = WeightNames([(r"dense(\\d)\\.(weight|bias)", r"\\1.\\2")])
         >>> theirs = {"dense0.weight": np.ones((4, 3)), "dense0.bias": np.zeros(4)}
         >>> names.translate(theirs, Sequential(Linear(3, 4)))["0.weight"].shape
         (3, 4)
@@ -264,4 +264,6 @@ def _listed(names, between=", ") -> str:
 
 
 # a network of ours that has PyTorch's own names, layer by layer
-PYTORCH = Names([(r"(.*)", r"\1")], unused=[(r"(.*\.)?num_batches_tracked", "counts batches")])
+PYTORCH = WeightNames(
+    [(r"(.*)", r"\1")], unused=[(r"(.*\.)?num_batches_tracked", "counts batches")]
+)

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from cutaway.data import (
     Scaling,
     Series,
-    forecasting,
+    forecasting_task,
     read_series,
     read_ucr,
     read_ucr_pair,
@@ -147,14 +147,14 @@ def make(length=100, channels=2):
 
 def test_a_forecasting_task_never_looks_ahead():
     series = make()
-    task = forecasting(series, window=10, horizon=3, test=0.25, targets=["s1"], season=1)
+    task = forecasting_task(series, window=10, horizon=3, test=0.25, targets=["s1"], season=1)
     assert task.split == 75 and task.x.dtype == task.y.dtype == np.float32
     assert task.x.shape == (63, 10, 2) and task.y.shape == (63, 3, 1)
     assert task.x_test.shape == (23, 10, 2) and task.naive_test.shape == (23, 3, 1)
     # what comes after the split changes nothing before it
     changed = make()
     changed.values[75:] = 1e6
-    other = forecasting(changed, window=10, horizon=3, test=25, targets=["s1"], season=1)
+    other = forecasting_task(changed, window=10, horizon=3, test=25, targets=["s1"], season=1)
     assert other.scaling == task.scaling == Scaling.fit(series.values[:75])
     np.testing.assert_array_equal(other.x, task.x)
     np.testing.assert_array_equal(other.y, task.y)
@@ -168,11 +168,11 @@ def test_a_forecasting_task_never_looks_ahead():
 
 def test_forecasting_tasks_that_cannot_be_are_named():
     with pytest.raises(DataError, match="100 values, 80 of them to train on"):
-        forecasting(make(), window=80)
+        forecasting_task(make(), window=80)
     with pytest.raises(DataError, match="a horizon of 30"):
-        forecasting(make(), window=5, horizon=30)
+        forecasting_task(make(), window=5, horizon=30)
     with pytest.raises(OptionError, match="there is no series 's9'"):
-        forecasting(make(), window=5, targets=["s9"])
+        forecasting_task(make(), window=5, targets=["s9"])
     with pytest.raises(OptionError, match="share of times"):
         chronological_split(10, 1.5)
     with pytest.raises(OptionError, match="times to test on"):
@@ -223,7 +223,7 @@ def test_labeled_series_that_cannot_be_are_named(tmp_path):
 def test_real_series_are_read(shared_data):
     series = read_series(shared_data / "airline_passengers" / "airline-passengers.csv")
     assert series.values.shape == (144, 1) and series.step == "month"
-    task = forecasting(series, window=24, horizon=12)
+    task = forecasting_task(series, window=24, horizon=12)
     assert task.season == 12
     truth = task.unscale(task.y_test)
     by_hand = np.abs(series.values[115 + 11 : 144] - series.values[115 - 1 : 132])

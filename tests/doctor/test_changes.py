@@ -39,8 +39,8 @@ ALL = [
     changes.LearningRate(0.1),
     changes.UseOptimizer("adam"),
     changes.UseOptimizer("sgd"),
-    changes.Activations("relu"),
-    changes.Activations("prelu", where="1"),
+    changes.ReplaceActivations("relu"),
+    changes.ReplaceActivations("prelu", where="1"),
     changes.Reinitialize(),
     changes.ScaleInputs(),
     changes.Clip(1.0),
@@ -50,9 +50,9 @@ ALL = [
     changes.OutputActivation("softmax"),
     changes.Unfreeze(),
     changes.ClassWeights(),
-    changes.Dropout(0.2),
+    changes.SetDropout(0.2),
     changes.WeightDecay(0.01),
-    changes.LayerNorms(),
+    changes.InsertLayerNorm(),
     changes.Patience(3),
 ]
 
@@ -82,21 +82,21 @@ def test_the_optimizer_of_a_changed_net_has_the_parameters_of_that_net():
 
 def test_hidden_activations_are_replaced_and_the_output_is_not():
     sigmoid = program(ct.Linear(4, 3), ct.Tanh(), ct.Linear(3, 1), ct.Sigmoid())
-    assert kinds(sigmoid.changed(changes.Activations("relu")))[1::2] == ["ReLU", "Sigmoid"]
+    assert kinds(sigmoid.changed(changes.ReplaceActivations("relu")))[1::2] == ["ReLU", "Sigmoid"]
     with_logits = sigmoid.changed(changes.OutputActivation(None))
     assert kinds(with_logits) == ["Linear", "Tanh", "Linear", "Identity"]
-    first = program().changed(changes.Activations("relu", where="1"))
+    first = program().changed(changes.ReplaceActivations("relu", where="1"))
     assert kinds(first)[1::2] == ["ReLU", "Sigmoid"]
 
 
 def test_a_net_without_activations_gets_them_between_its_layers():
     linear = program(ct.Linear(4, 3), ct.Linear(3, 2))
-    assert kinds(linear.changed(changes.Activations("relu"))) == ["Linear", "ReLU", "Linear"]
+    assert kinds(linear.changed(changes.ReplaceActivations("relu"))) == ["Linear", "ReLU", "Linear"]
 
 
 def test_activations_deep_in_a_net_and_as_functions_are_replaced():
     block = ct.Residual(ct.Sequential(ct.Linear(4, 4), ct.Tanh()))
-    deep = program(block, ct.Linear(4, 2)).changed(changes.Activations("relu"))
+    deep = program(block, ct.Linear(4, 2)).changed(changes.ReplaceActivations("relu"))
     assert type(deep.trainer.net[0].inner[1]).__name__ == "ReLU"
 
     class Own(ct.Module):
@@ -107,13 +107,13 @@ def test_activations_deep_in_a_net_and_as_functions_are_replaced():
         def forward(self, x):
             return self.last(self.act(self.first(x)))
 
-    own = program(Own()).changed(changes.Activations("relu"))
+    own = program(Own()).changed(changes.ReplaceActivations("relu"))
     assert type(own.trainer.net[0].act).__name__ == "ReLU"
 
     x = np.zeros((6, 5, 3), np.float32)
     net = ct.Sequential(ct.RNN(3, 4), ct.LastStep(), ct.Linear(4, 1))
     trainer = ct.Trainer(net, loss=ct.losses.mean_squared_error, optimizer=ct.SGD(net, lr=0.1))
-    recurrent = Program.of(trainer, x, np.zeros(6)).changed(changes.Activations("relu"))
+    recurrent = Program.of(trainer, x, np.zeros(6)).changed(changes.ReplaceActivations("relu"))
     assert recurrent.trainer.net[0].activation is ct.ops.relu
 
 
@@ -175,19 +175,19 @@ def test_adam_with_decay_is_adamw_and_no_decay_takes_the_penalty_away():
 
 
 def test_dropout_is_set_where_it_is_and_put_in_where_none_is():
-    put = program().changed(changes.Dropout(0.3))
+    put = program().changed(changes.SetDropout(0.3))
     assert kinds(put) == ["Linear", "Sigmoid", "Dropout"] * 2 + ["Linear"]
-    assert put.changed(changes.Dropout(0)).trainer.net[2].p == 0
+    assert put.changed(changes.SetDropout(0)).trainer.net[2].p == 0
 
 
 def test_norms_stand_between_layer_and_activation():
-    names = kinds(program().changed(changes.LayerNorms()))
+    names = kinds(program().changed(changes.InsertLayerNorm()))
     assert names == ["Linear", "LayerNorm", "Sigmoid"] * 2 + ["Linear"]
 
 
 def test_what_a_group_said_of_a_parameter_holds_for_the_changed_net():
     p = program(optimizer=lambda net: ct.SGD(net, 0.1, groups={"0": 0.5}))
-    optimizer = p.changed(changes.LayerNorms()).trainer.optimizer
+    optimizer = p.changed(changes.InsertLayerNorm()).trainer.optimizer
     assert set(optimizer._each.factors) == {0, 1}
 
 
@@ -201,7 +201,7 @@ def test_frozen_parameters_are_trained_after_unfreezing():
 
 def test_a_change_that_does_not_fit_says_so():
     with pytest.raises(OptionError, match="no dropout"):
-        program(ct.Linear(4, 2)).changed(changes.Dropout(0))
+        program(ct.Linear(4, 2)).changed(changes.SetDropout(0))
     with pytest.raises(OptionError, match="class weights"):
         program(ct.Linear(4, 1), loss=ct.losses.huber, y=X[:, :1]).changed(changes.ClassWeights())
 

@@ -12,7 +12,7 @@ import cutaway as ct
 from cutaway import losses, ops
 from cutaway.doctor.evidence import Evidence
 from cutaway.doctor.program import Program
-from cutaway.doctor.reruns import Lab, Rerun, Reruns, stretch
+from cutaway.doctor.reruns import Lab, RerunResult, Reruns, stretch
 from cutaway.doctor.symptoms.adaptive_rate_decay import accumulator
 from cutaway.models import LanguageModel, mlp
 from cutaway.nn import (
@@ -325,7 +325,7 @@ def test_the_programs_without_the_fault_are_healthy(name):
 
 
 def of_loss(loss, held=math.nan):
-    return Rerun(loss, held, held, np.array([loss]), np.array([held]))
+    return RerunResult(loss, held, held, np.array([loss]), np.array([held]))
 
 
 def test_gain_is_the_share_of_the_attainable_that_was_left():

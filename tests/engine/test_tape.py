@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 
 from cutaway import ops
-from cutaway.engine import Tensor, check_gradient, float64, gradients, no_grad, operation
+from cutaway.engine import Tensor, check_gradient, float64, gradients, no_grad
+from cutaway.engine.operation import operation
 from cutaway.errors import GradientError, OptionError, ShapeError
 
 

@@ -8,8 +8,8 @@ import pytest
 
 import cutaway as ct
 from cutaway.engine import float64
-from cutaway.explain.paths import Links
-from cutaway.explain.rings import Counting, Estimate, count_exactly
+from cutaway.explain.paths import LocalJacobians
+from cutaway.explain.semirings import Counting, Estimate, count_exactly
 
 LABELS = ct.losses.sparse_categorical_cross_entropy_with_logits
 SQUARES = ct.losses.mean_squared_error
@@ -151,7 +151,7 @@ def test_paths_add_up_to_the_engines_gradient(case):
 
 def all_paths(why, path, index):
     """Every product of factors from the loss to a weight, by going down every edge there is."""
-    graph, links = why.trace.graph, Links(why.trace.graph)
+    graph, links = why.trace.graph, LocalJacobians(why.trace.graph)
     target = graph.parameters[path]
     element = int(np.ravel_multi_index(index, target.shape))
     cone = graph.cone(target)

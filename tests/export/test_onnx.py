@@ -5,7 +5,7 @@ import pytest
 
 import cutaway as ct
 from cutaway import nn, ops
-from cutaway.engine import operation
+from cutaway.engine.operation import operation
 from cutaway.errors import OptionError
 from cutaway.export import export_onnx
 from cutaway.models import (

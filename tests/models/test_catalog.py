@@ -135,7 +135,7 @@ def test_it_learns_one_batch_by_heart(subject):
 def test_it_trains_in_bfloat16(subject):
     first, _ = subject.first
     subject.reset()
-    with ct.precision("bfloat16"):
+    with ct.matmul_precision("bfloat16"):
         losses = [
             float(subject.compiled(Tensor(subject.x), Tensor(subject.y))[0])
             for _ in range(max(5, subject.case.steps // 2))

@@ -17,7 +17,7 @@ from cutaway.models import (
     mobilenet,
     mobilenet_v2,
 )
-from cutaway.weights import Names, fetch
+from cutaway.weights import WeightNames, fetch
 from tests.models.twins import disturb, expect_twins
 from tests.oracles import oracle
 
@@ -42,7 +42,7 @@ def test_b0_has_torchvisions_outputs_and_gradients_with_the_same_weights():
         before = channels
     theirs = disturb(tv.EfficientNet(rows, dropout=0.2, num_classes=7, last_channel=48))
     net = EfficientNet(7, table=table, top_channels=48)
-    names = Names(efficientnet.torchvision_rules(table), unused=COUNTS)
+    names = WeightNames(efficientnet.torchvision_rules(table), unused=COUNTS)
     expect_twins(net, theirs, names, image(33))
 
 

@@ -16,7 +16,7 @@ from cutaway.models import (
     vgg,
 )
 from cutaway.nn import BatchNorm
-from cutaway.weights import Names
+from cutaway.weights import WeightNames
 from tests.models.twins import disturb, expect_twins
 from tests.oracles import oracle
 
@@ -43,7 +43,7 @@ def test_vgg_has_torchvisions_outputs_and_gradients_with_the_same_weights(norm):
     theirs.classifier[6] = torch.nn.Linear(32, 7)
     net = VGG(7, table=table, norm=norm, features=32)
     unused = [(r".*\.num_batches_tracked", "counts batches")]
-    names = Names(vgg.torchvision_rules(table, norm=norm is not None), unused=unused)
+    names = WeightNames(vgg.torchvision_rules(table, norm=norm is not None), unused=unused)
     expect_twins(net, disturb(theirs), names, image(30))
 
 
@@ -63,7 +63,7 @@ def test_googlenets_auxiliary_heads_are_torchvisions():
         for rule in inception._rules(auxiliary=True)
         if rule[0].startswith("aux1")
     ]
-    names = Names(rules, unused=[(r".*\.num_batches_tracked", "counts batches")])
+    names = WeightNames(rules, unused=[(r".*\.num_batches_tracked", "counts batches")])
     expect_twins(net, theirs, names, RNG.normal(size=(2, 9, 6, 24)).astype(np.float32))
     assert torch is not None
 

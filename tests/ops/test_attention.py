@@ -235,7 +235,7 @@ def fused(monkeypatch):
     monkeypatch.setattr(fused_attention, "on_gpu", lambda: True)
     monkeypatch.setattr(fused_attention, "_is_there", lambda: True)
     monkeypatch.setattr(fused_attention, "_kernel", stand_in)
-    with ct.precision("bfloat16"):
+    with ct.matmul_precision("bfloat16"):
         yield
 
 
@@ -256,7 +256,7 @@ def test_the_fused_kernel_gets_masks_of_every_shape_and_gives_our_own_numbers(sh
         return [out.numpy(), *(np.asarray(found[id(t)]) for t in leaves)]
 
     assert fused_attention.serves(*map(jnp.asarray, (q, k, v)), 4, 0.0)
-    with ct.precision("float32"):
+    with ct.matmul_precision("float32"):
         expected = run()
     for mine, exact in zip(run(), expected, strict=True):
         np.testing.assert_allclose(mine, exact, rtol=0.1, atol=0.05)

@@ -340,7 +340,7 @@ def test_bfloat16_rounds_the_factors_and_nothing_else(groups):
     x, w = (a.astype(np.float32) for a in (x, w))
     rounded = [jnp.asarray(a).astype(jnp.bfloat16).astype(jnp.float32) for a in (x, w)]
     options = {"padding": ((1, 1), (1, 1)), "groups": groups}
-    with ct.precision("bfloat16"):
+    with ct.matmul_precision("bfloat16"):
         out = ops.convolution(x, w, **options)
     expected = ops.convolution(*rounded, **options)
     assert out.dtype == jnp.float32
@@ -435,5 +435,5 @@ def test_winograds_algorithm_leaves_other_convolutions_alone():
     ):
         given = {"x_shape": x, "w_shape": w, "dilation": dilation} | geometry | others
         assert choose(**given) != WINOGRAD, others
-    with ct.precision("bfloat16"):
+    with ct.matmul_precision("bfloat16"):
         assert choose(x, w, **geometry, dilation=dilation) != WINOGRAD

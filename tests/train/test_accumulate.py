@@ -7,8 +7,8 @@ import cutaway as ct
 from cutaway import losses
 from cutaway.engine import Tensor
 from cutaway.errors import OptionError
-from cutaway.nn import in_turn
-from cutaway.train.steps import Steps
+from cutaway.nn import accumulate_over
+from cutaway.train.steps import EpochSteps
 
 RNG = np.random.default_rng(0)
 X = RNG.normal(size=(72, 5)).astype(np.float32)
@@ -31,7 +31,7 @@ def trained(accumulate, **options):
 
 @pytest.mark.parametrize("quick", [True, False])
 def test_several_micro_batches_make_the_step_of_their_batch(monkeypatch, quick):
-    monkeypatch.setattr(Steps, "_is_quick", lambda *_: quick)
+    monkeypatch.setattr(EpochSteps, "_is_quick", lambda *_: quick)
     whole, parts = trained(1), trained(4)
     np.testing.assert_allclose(parts.history["loss"], whole.history["loss"], rtol=1e-5)
     for path, value in whole.net.state_dict().items():
@@ -80,7 +80,7 @@ def test_gradients_of_items_in_turn_add_up_and_state_moves_on():
     moved = net[1].key.numpy()
     net[1].key.data = key
     net[0].weight.grad = net[0].bias.grad = None
-    outs = ct.jit(lambda items: in_turn(part, items, net, unused), net, unused)(items)
+    outs = ct.jit(lambda items: accumulate_over(part, items, net, unused), net, unused)(items)
     np.testing.assert_allclose(outs.numpy(), one_by_one, rtol=1e-5)
     np.testing.assert_allclose(net[0].weight.grad, expected, rtol=1e-5, atol=1e-5)
     np.testing.assert_array_equal(net[1].key.numpy(), moved)

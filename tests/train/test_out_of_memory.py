@@ -146,7 +146,7 @@ def test_a_run_predicts_in_its_own_precision(table, tmp_path):
     opened = Run.open(run.path)
     assert opened.precision == "bfloat16"
     x = np.linspace(-1, 1, 32, dtype=np.float32)[:, None]
-    with ct.precision("bfloat16"):
+    with ct.matmul_precision("bfloat16"):
         coarse = opened.net(x).numpy()
     fine = opened.net(x).numpy()
     raw = opened._trainer.predict(x)

@@ -32,7 +32,7 @@ def test_training_in_bfloat16_learns_and_keeps_float32_state():
     assert coarse.history["loss"] != fine.history["loss"]
     for variable in coarse._variables().values():
         assert variable.dtype.name in ("float32", "int32", "uint32")
-    with ct.precision("bfloat16"):
+    with ct.matmul_precision("bfloat16"):
         eager = coarse.net(X).numpy()
     atol = 1e-2 if on_gpu() else 1e-6  # rounded in other places there, eagerly and compiled
     np.testing.assert_allclose(coarse.predict(X), eager, atol=atol)
@@ -44,7 +44,7 @@ def test_training_in_bfloat16_learns_and_keeps_float32_state():
 
 
 def test_a_trainer_without_a_precision_takes_the_one_around_it():
-    with ct.precision("bfloat16"):
+    with ct.matmul_precision("bfloat16"):
         inherited = trained(None, epochs=2)
     assert inherited.history["loss"] == trained("bfloat16", epochs=2).history["loss"]
 

@@ -6,7 +6,7 @@ import torch
 
 from cutaway import nn
 from cutaway.errors import DataError, RunError, ShapeError
-from cutaway.weights import PYTORCH, Names, channels_last, load_into, recurrent
+from cutaway.weights import PYTORCH, WeightNames, channels_last, load_into, recurrent
 
 RNG = np.random.default_rng(0)
 
@@ -59,7 +59,7 @@ def test_a_recurrent_layer_takes_over_both_biases(name):
     theirs = getattr(torch.nn, name)(3, 5, 2, batch_first=True, bidirectional=True)
     ours = nn.Sequential(getattr(nn, name)(3, 5, 2, bidirectional=True), nn.AllSteps())
     weights = {f"module.rnn.{name}": value for name, value in state(theirs).items()}
-    load_into(ours, weights, Names(recurrent("rnn", "0", gru=name == "GRU")))
+    load_into(ours, weights, WeightNames(recurrent("rnn", "0", gru=name == "GRU")))
     x = RNG.normal(size=(2, 4, 3)).astype(np.float32)
     expect_equal(ours(x).numpy(), theirs(torch.tensor(x))[0])
 
@@ -67,7 +67,7 @@ def test_a_recurrent_layer_takes_over_both_biases(name):
 def test_a_dense_layer_after_flattening_reads_its_inputs_in_another_order():
     theirs = torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(2 * 3 * 3, 4))
     ours = nn.Sequential(nn.Flatten(), nn.Linear(2 * 3 * 3, 4))
-    names = Names([(r"1\.weight", "1.weight", channels_last(2)), (r"1\.bias", "1.bias")])
+    names = WeightNames([(r"1\.weight", "1.weight", channels_last(2)), (r"1\.bias", "1.bias")])
     load_into(ours, state(theirs), names)
     x = RNG.normal(size=(2, 3, 3, 2)).astype(np.float32)
     expect_equal(ours(x).numpy(), theirs(channels_first(x)))
@@ -90,7 +90,7 @@ def test_queries_keys_and_values_are_put_beside_each_other():
     for i, name in ((2, "value"), (0, "query"), (1, "key")):  # in no order
         weights[f"{name}.weight"] = w[i * features : (i + 1) * features]
         weights[f"{name}.bias"] = b[i * features : (i + 1) * features]
-    names = Names(
+    names = WeightNames(
         [
             (rf"{name}\.(weight|bias)", rf"query_key_value.\1[{i}/3]")
             for i, name in enumerate(("query", "key", "value"))
@@ -150,7 +150,7 @@ def test_a_new_head_is_left_out():
 
 
 def test_what_is_not_wanted_is_named_in_the_table():
-    names = Names([(r"(.*)", r"\1")], unused=[(r".*position_ids", "counts from 0")])
+    names = WeightNames([(r"(.*)", r"\1")], unused=[(r".*position_ids", "counts from 0")])
     load_into(network(), weights_of_network() | {"module.x.position_ids": np.arange(4)}, names)
     with pytest.raises(RunError, match=r"no place for .*position_ids"):
         load_into(network(), weights_of_network() | {"x.position_ids": np.arange(4)}, PYTORCH)

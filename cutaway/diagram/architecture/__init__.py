@@ -1,6 +1,6 @@
 """The architecture of any network as blocks: what is joined to what, folded, laid out, drawn."""
 
-from cutaway.diagram.architecture.picture import draw_blocks
-from cutaway.diagram.architecture.read import read
+from cutaway.diagram.architecture.blocks import draw_blocks
+from cutaway.diagram.architecture.structure import read
 
 __all__ = ["draw_blocks", "read"]

@@ -3,7 +3,7 @@
 import dataclasses
 
 from cutaway.diagram.architecture.boxes import is_attached
-from cutaway.diagram.architecture.operations import merge_chains
+from cutaway.diagram.architecture.operation_parts import merge_chains
 from cutaway.diagram.architecture.parts import INPUT, Part, Scope, once
 from cutaway.diagram.architecture.shorten import WRAPPERS, inline
 

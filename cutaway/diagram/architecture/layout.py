@@ -16,7 +16,7 @@ BESIDE, GAP = 22, 20  # between boxes, between layers
 
 
 @dataclasses.dataclass
-class Plan:
+class Placement:
     """A scope with places; ins and outs are x of what comes and leaves."""
 
     boxes: list
@@ -43,7 +43,7 @@ class _End:
     outs: list = dataclasses.field(default_factory=lambda: [0.0])
 
 
-def plan(scope: Scope) -> Plan:
+def plan(scope: Scope) -> Placement:
     """Places for all parts of the scope, and for what is inside them."""
     return _Layout(scope).plan()
 
@@ -71,7 +71,7 @@ class _Layout:
         self._set_layers()
         self.joins = self._all_joins()
 
-    def plan(self) -> Plan:
+    def plan(self) -> Placement:
         self._widen_stacks()
         self._set_x()
         routes = Routes(self.layers, self.joins)
@@ -196,7 +196,7 @@ class _Layout:
             and not lower.part.guessed
         )
 
-    def _shifted(self, wires) -> Plan:
+    def _shifted(self, wires) -> Placement:
         boxes = [*self.boxes, *self.ins, *self.outs]
         left = min([b.x for b in boxes] + [x for w in wires for x, _ in w.points])
         right = max([b.x + b.width for b in boxes] + [x for w in wires for x, _ in w.points])
@@ -205,7 +205,7 @@ class _Layout:
         for wire in wires:
             wire.points = [(x - left, y) for x, y in wire.points]
             wire.dots = [(x - left, y) for x, y in dict.fromkeys(wire.dots)]
-        return Plan(
+        return Placement(
             self.boxes,
             wires,
             right - left,

@@ -7,7 +7,7 @@ import math
 import jax
 import numpy as np
 
-from cutaway.diagram.architecture.operations import is_plumbing, operation_part
+from cutaway.diagram.architecture.operation_parts import is_plumbing, operation_part
 from cutaway.diagram.architecture.parts import (
     INPUT,
     Part,

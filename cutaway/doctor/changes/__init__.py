@@ -4,6 +4,16 @@ The Program that a change is applied to stays as it is. Weights that are drawn a
 each time.
 """
 
+from cutaway.doctor.changes.architecture import (
+    FollowFaster,
+    InsertLayerNorm,
+    OrthogonalRecurrence,
+    OutputActivation,
+    Reinitialize,
+    ReplaceActivations,
+    SetDropout,
+    Widen,
+)
 from cutaway.doctor.changes.base import Change
 from cutaway.doctor.changes.data import (
     ClassWeights,
@@ -16,16 +26,6 @@ from cutaway.doctor.changes.length import (
     Epochs,
     Patience,
 )
-from cutaway.doctor.changes.network import (
-    Activations,
-    Dropout,
-    FollowFaster,
-    LayerNorms,
-    OrthogonalRecurrence,
-    OutputActivation,
-    Reinitialize,
-    Widen,
-)
 from cutaway.doctor.changes.optimizer import (
     Clip,
     ConstantRate,
@@ -37,16 +37,16 @@ from cutaway.doctor.changes.optimizer import (
 )
 
 __all__ = [
-    "Activations",
+    "ReplaceActivations",
     "BatchSize",
     "Change",
     "ClassWeights",
     "Clip",
     "ConstantRate",
-    "Dropout",
+    "SetDropout",
     "Epochs",
     "FollowFaster",
-    "LayerNorms",
+    "InsertLayerNorm",
     "LearningRate",
     "NoPenalty",
     "OrthogonalRecurrence",

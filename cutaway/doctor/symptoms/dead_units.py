@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from cutaway.doctor.changes import Activations, LearningRate, Reinitialize
+from cutaway.doctor.changes import LearningRate, Reinitialize, ReplaceActivations
 from cutaway.doctor.evidence import Evidence
 from cutaway.doctor.finding import Finding, Measure, Prescription
 from cutaway.doctor.rows import LEARNED, STUCK, fitting_initializer, hidden_at, span
@@ -75,7 +75,7 @@ def _dead_on_all_rows(evidence, paths) -> dict:
 
 
 def _would_be_better(evidence, from_the_start):
-    leaky, redraw = Activations("leaky_relu"), Reinitialize(fitting_initializer(evidence))
+    leaky, redraw = ReplaceActivations("leaky_relu"), Reinitialize(fitting_initializer(evidence))
     other = redraw if from_the_start else LearningRate(0.1)
     return evidence.helps(leaky) or evidence.helps(other)
 
@@ -99,12 +99,13 @@ def _explanation(evidence, path, share, from_the_start):
 
 def _prescriptions(evidence, from_the_start):
     leaky = Prescription(
-        "replace ReLU by leaky ReLU, whose slope is never 0", (Activations("leaky_relu"),)
+        "replace ReLU by leaky ReLU, whose slope is never 0", (ReplaceActivations("leaky_relu"),)
     )
     name = fitting_initializer(evidence)
     redraw = Prescription(f"draw the weights anew ({name}) with biases 0", (Reinitialize(name),))
     slower = Prescription("a tenth of the learning rate", (LearningRate(0.1),))
     both = Prescription(
-        "leaky ReLU, weights drawn anew and biases 0", (Activations("leaky_relu"), *redraw.changes)
+        "leaky ReLU, weights drawn anew and biases 0",
+        (ReplaceActivations("leaky_relu"), *redraw.changes),
     )
     return [redraw, leaky, both] if from_the_start else [slower, leaky, both]

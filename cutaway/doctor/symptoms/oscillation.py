@@ -74,7 +74,7 @@ def look(evidence) -> Finding | None:
 
 
 def _calmer(reruns, optimizer, lr):
-    """(a Rerun that did much better, how, the Change) with smaller steps, or None."""
+    """(a RerunResult that did much better, how, the Change) with smaller steps, or None."""
     for factor in LOWER:
         if reruns.is_worth(reruns.rate(factor), end=True):
             return reruns.rate(factor), f"η = {lr * factor:g}", LearningRate(factor)

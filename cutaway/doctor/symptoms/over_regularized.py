@@ -5,7 +5,7 @@ import math
 
 import numpy as np
 
-from cutaway.doctor.changes import Dropout, NoPenalty, WeightDecay
+from cutaway.doctor.changes import NoPenalty, SetDropout, WeightDecay
 from cutaway.doctor.finding import Finding, Measure, Prescription
 from cutaway.doctor.program import rebuilt
 from cutaway.errors import CutawayError
@@ -47,7 +47,7 @@ def look(evidence) -> Finding | None:
     names = ", ".join(held_back)
     cures = []
     if "dropout" in names:
-        cures.append(Prescription("halve the dropout at least", (Dropout(0.1),)))
+        cures.append(Prescription("halve the dropout at least", (SetDropout(0.1),)))
     if "decay" in names:
         cures.append(Prescription("take a far smaller weight decay", (WeightDecay(0.0),)))
     if "penalty" in names:
@@ -86,7 +86,7 @@ def regularizers(trainer) -> list:
 
 
 def _droppers(net) -> list:
-    names = ("Dropout", "SpatialDropout")
+    names = ("SetDropout", "SpatialDropout")
     return [m for m in net.modules().values() if type(m).__name__ in names]
 
 

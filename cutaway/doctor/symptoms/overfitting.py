@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 
-from cutaway.doctor.changes import Dropout, Epochs, Patience, WeightDecay
+from cutaway.doctor.changes import Epochs, Patience, SetDropout, WeightDecay
 from cutaway.doctor.finding import Finding, Measure, Prescription
 from cutaway.doctor.outputs import ask
 
@@ -67,7 +67,7 @@ def look(evidence) -> Finding | None:
             Prescription(f"stop where the held-out loss is lowest, near epoch {best_epoch}",
                          (Epochs(max(share, 1 / len(losses))),)),
             Prescription("end the training when the held-out loss stops falling", (Patience(10),)),
-            Prescription("leave out units at random in training", (Dropout(0.3),)),
+            Prescription("leave out units at random in training", (SetDropout(0.3),)),
             Prescription("let the weights decay", (WeightDecay(0.1),)),
         ],
         0.7,

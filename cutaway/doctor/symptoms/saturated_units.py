@@ -1,6 +1,6 @@
 """saturated_units: sigmoids and tanhs so far out that their slope, and with it learning, is 0."""
 
-from cutaway.doctor.changes import LayerNorms, LearningRate, Reinitialize, ScaleInputs
+from cutaway.doctor.changes import InsertLayerNorm, LearningRate, Reinitialize, ScaleInputs
 from cutaway.doctor.evidence import Evidence
 from cutaway.doctor.finding import Finding, Measure, Prescription
 from cutaway.doctor.rows import LEARNED, STUCK, hidden_at, layers_at, span
@@ -72,5 +72,5 @@ def _prescriptions(from_the_start):
         "scale the inputs and draw the weights anew", (ScaleInputs(), *redraw.changes)
     )
     slower = Prescription("a tenth of the learning rate", (LearningRate(0.1),))
-    norms = Prescription("put a layer norm behind each hidden layer", (LayerNorms(),))
+    norms = Prescription("put a layer norm behind each hidden layer", (InsertLayerNorm(),))
     return [redraw, scale, norms] if from_the_start else [slower, norms, scale]

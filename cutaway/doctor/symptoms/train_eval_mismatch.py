@@ -4,13 +4,13 @@ import math
 
 import numpy as np
 
-from cutaway.doctor.changes import BatchSize, FollowFaster, LayerNorms
+from cutaway.doctor.changes import BatchSize, FollowFaster, InsertLayerNorm
 from cutaway.doctor.finding import Finding, Measure, Prescription
 from cutaway.doctor.outputs import forward
 from cutaway.nn.normalization import BatchNorm
 
 # How much higher the loss on training rows is in evaluation mode than in training mode, as a
-# share of chance, and as a ratio. Dropout makes it lower; batch norm that has settled, equal.
+# share of chance, and as a ratio. SetDropout makes it lower; batch norm that has settled, equal.
 GAP, RATIO = 0.15, 1.3
 APART = 0.1  # relative difference of a layer's output between the modes
 ROWS = 512
@@ -43,7 +43,9 @@ def look(evidence) -> Finding | None:
         cures = [
             Prescription("let the running averages follow faster: momentum 0.1", (FollowFaster(),)),
             Prescription("take larger batches", (BatchSize(4),)),
-            Prescription("take layer norms, which are the same in both modes", (LayerNorms(),)),
+            Prescription(
+                "take layer norms, which are the same in both modes", (InsertLayerNorm(),)
+            ),
         ]
     measures = [
         Measure("L on training rows in evaluation mode", evaluation,
@@ -79,6 +81,6 @@ def _first_apart(trainer, x):
     for (path, kind, one), (_, _, two) in zip(*seen, strict=False):
         if one.shape == two.shape:
             apart = float(np.abs(one.mean(0) - two.mean(0)).mean() / max(np.abs(two).mean(), 1e-12))
-            if apart > APART and "Dropout" not in kind:
+            if apart > APART and "SetDropout" not in kind:
                 return path, kind, apart
     return "", "", 0.0

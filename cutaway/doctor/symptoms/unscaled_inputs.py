@@ -7,7 +7,7 @@ import numpy as np
 
 from cutaway.doctor.changes import ScaleInputs
 from cutaway.doctor.finding import Finding, Measure, Prescription
-from cutaway.doctor.inputs import reaching
+from cutaway.doctor.inputs import first_layer_inputs
 from cutaway.errors import CutawayError
 
 # Initializers take inputs for standardized, of root mean square 1 (Glorot & Bengio 2010; LeCun et
@@ -28,7 +28,7 @@ GAIN = 0.05
 def look(evidence) -> Finding | None:
     """Sizes of what reaches the first layer, then the same training with standardized inputs."""
     program = evidence.program
-    found = reaching(program.trainer, evidence.sample[0][:512])
+    found = first_layer_inputs(program.trainer, evidence.sample[0][:512])
     if found is None or np.asarray(program.x).dtype.kind not in "fiu":
         return None
     measures = sizes(found)
@@ -58,7 +58,7 @@ def look(evidence) -> Finding | None:
 
 
 def sizes(found) -> list:
-    """[Measure] of what is out of bounds in a doctor.inputs.Reaching."""
+    """[Measure] of what is out of bounds in a doctor.inputs.FirstLayerInputs."""
     size, spread = found.size, found.spread
     varying = spread > 1e-6 * max(float(size.max()), 1e-30)
     if not varying.any():

@@ -2,7 +2,12 @@
 
 import numpy as np
 
-from cutaway.doctor.changes import Activations, LayerNorms, OrthogonalRecurrence, Reinitialize
+from cutaway.doctor.changes import (
+    InsertLayerNorm,
+    OrthogonalRecurrence,
+    Reinitialize,
+    ReplaceActivations,
+)
 from cutaway.doctor.evidence import Evidence
 from cutaway.doctor.finding import Finding, Measure, Prescription
 from cutaway.doctor.rows import STUCK, flow_at_start, gradient_share, layers_at
@@ -26,7 +31,7 @@ def _through_layers(evidence):
     start, end = (gradient_share(layers_at(evidence, moment)) for moment in (0, -1))
     if not start < LEAST_SHARE or end > 10 * LEAST_SHARE:
         return None  # a gradient that arrives at the end has found its way by itself
-    fixed = (Activations("relu"), Reinitialize("he_normal"))
+    fixed = (ReplaceActivations("relu"), Reinitialize("he_normal"))
     left = evidence.left
     if not (left >= STUCK or (left >= UNSURE and evidence.helps(*fixed))):
         return None
@@ -55,9 +60,9 @@ def _through_layers(evidence):
         _explanation(evidence, start),
         [
             Prescription("replace the activations by ReLU and draw He's weights", fixed),
-            Prescription("put a layer norm behind each hidden layer", (LayerNorms(),)),
+            Prescription("put a layer norm behind each hidden layer", (InsertLayerNorm(),)),
             Prescription("tanh, whose slope at 0 is 1, with Glorot's weights",
-                         (Activations("tanh"), Reinitialize("glorot_normal"))),
+                         (ReplaceActivations("tanh"), Reinitialize("glorot_normal"))),
             Prescription("add residual connections, or take fewer layers"),
         ],
         AT_A_SADDLE if begins_at_saddle(evidence) else 0.85 if left >= STUCK else 0.7,

@@ -1,6 +1,6 @@
 """wrong_hidden_activation: one that passes no gradient, none at all, or one that binds units."""
 
-from cutaway.doctor.changes import Activations, Reinitialize
+from cutaway.doctor.changes import Reinitialize, ReplaceActivations
 from cutaway.doctor.evidence import Evidence
 from cutaway.doctor.finding import Finding, Measure, Prescription
 from cutaway.doctor.rows import LEARNED, STUCK, gradient_share, hidden_at, layers_at, span
@@ -19,7 +19,7 @@ WHY = {
 WHY["Identity"] = WHY[""]
 NEVER = ("Softmax", "LogSoftmax", "Threshold")  # as the activation of a hidden layer
 SIGMOIDS = 3  # hidden layers, from which sigmoids are a bad choice and not a matter of taste
-REMEDY = (Activations("relu"), Reinitialize("he_normal"))
+REMEDY = (ReplaceActivations("relu"), Reinitialize("he_normal"))
 
 
 def look(evidence: Evidence) -> Finding | None:
@@ -42,9 +42,9 @@ def look(evidence: Evidence) -> Finding | None:
         ],
         WHY[kind],
         [
-            Prescription("replace the hidden activations by ReLU", (Activations("relu"),)),
+            Prescription("replace the hidden activations by ReLU", (ReplaceActivations("relu"),)),
             Prescription("replace them by ReLU and draw He's weights", REMEDY),
-            Prescription("replace them by tanh", (Activations("tanh"),)),
+            Prescription("replace them by tanh", (ReplaceActivations("tanh"),)),
         ],
         0.9 if kind in NEVER else 0.8,
     )

@@ -6,7 +6,7 @@ import numpy as np
 
 from cutaway.doctor.changes import OutputActivation, ReplaceLoss
 from cutaway.doctor.finding import Finding, Measure, Prescription
-from cutaway.doctor.outputs import range_of, reach
+from cutaway.doctor.outputs import attainable_losses, range_of
 
 # Share of the way from chance to the ideal that the last function closes for good, by
 # outputs.reach: a ReLU over targets from a normal distribution 0.53, softmax twice 0.45 for two
@@ -80,7 +80,7 @@ def needs_probabilities(evidence, want, end) -> Finding | None:
 
 def out_of_reach(evidence, want, end, y) -> Finding | None:
     """A last function that cannot give what the loss is pleased with."""
-    found = reach(evidence.program.trainer, want, end, y)
+    found = attainable_losses(evidence.program.trainer, want, end, y)
     if not np.isfinite([found.best, found.free, found.chance]).all() or found.lost < LOST:
         return None
     low, high = range_of(end.activation)

@@ -1,0 +1,260 @@
+"""Changes of the network: its activations, weights and layers."""
+
+import dataclasses
+import functools
+
+import jax.numpy as jnp
+import numpy as np
+
+from cutaway import nn, ops
+from cutaway.doctor import surgery
+from cutaway.doctor.changes.base import Change, with_new_parameters
+from cutaway.doctor.outputs import ending
+from cutaway.errors import expect_choice, expect_range
+from cutaway.nn.recurrent import Recurrent
+
+
+@dataclasses.dataclass(frozen=True)
+class ReplaceActivations(Change):
+    """Hidden activations become another, by its name in nn.ACTIVATIONS.
+
+    A network that has none gets them after its hidden layers.
+
+    Args:
+        to: "relu", "tanh", ...
+        where: path of an activation (or of what it is in), or several; None: all hidden ones.
+    """
+
+    to: str
+    where: str | tuple | None = None
+
+    @property
+    def text(self) -> str:
+        which = "hidden activations" if self.where is None else f"activation {self._paths()}"
+        return f"make the {which} {nn.ACTIVATIONS[self.to].__name__}"
+
+    def _paths(self):
+        return self.where if isinstance(self.where, str) else ", ".join(self.where or ())
+
+    def _apply(self, program):
+        expect_choice(self.to, nn.ACTIVATIONS, what="activation")
+        trainer, make = program.trainer, nn.ACTIVATIONS[self.to]
+        net = trainer.net
+        found, _ = surgery.hidden_and_output(trainer, program.x)
+        paths = {id(module): path for path, module in net.modules().items()}
+        chosen = [m for m in found if self._meant(paths[id(m)])]
+        for module in chosen:
+            surgery.replace(net, module, make())
+        functional = surgery.functional_activations(net)
+        changed = [module for path, module in functional.items() if self._meant(path)]
+        for module in changed:
+            module.activation = getattr(ops, "linear" if self.to == "linear" else self.to)
+        if not found and not functional:
+            layers = surgery.hidden_layers(trainer, program.x)
+            chosen = [None] * surgery.insert_after(net, layers, lambda layer: make())
+        surgery.expect_some(len(chosen) + len(changed), "hidden activation")
+        return with_new_parameters(program)
+
+    def _meant(self, path):
+        wanted = (self.where,) if isinstance(self.where, str) else self.where
+        return wanted is None or any(f"{path}.".startswith(f"{w}.") for w in wanted)
+
+
+@dataclasses.dataclass(frozen=True)
+class OutputActivation(Change):
+    """The activation after the last layer: another by its name, or None for none."""
+
+    name: str | None
+
+    @property
+    def text(self) -> str:
+        if self.name is None:
+            return "leave out the activation after the last layer"
+        return f"put {nn.ACTIVATIONS[self.name].__name__} after the last layer"
+
+    def _apply(self, program):
+        trainer = program.trainer
+        if self.name is not None:
+            expect_choice(self.name, nn.ACTIVATIONS, what="activation")
+        new = nn.Identity() if self.name is None else nn.ACTIVATIONS[self.name]()
+        _, output = surgery.hidden_and_output(trainer, program.x)
+        if output is None and ending(trainer, program.x).activation:
+            output = surgery.last_without_weights(trainer, program.x)
+        if output is not None:
+            surgery.replace(trainer.net, output, new)
+        elif self.name is None:
+            surgery.expect_some(0, "activation after its last layer")
+        elif isinstance(trainer.net, nn.Sequential):
+            setattr(trainer.net, str(len(trainer.net)), new)
+        else:
+            trainer.net = nn.Sequential(trainer.net, new)
+        return with_new_parameters(program)
+
+
+@dataclasses.dataclass(frozen=True)
+class Reinitialize(Change):
+    """Weights drawn anew by an initializer, biases 0, normalizations at 1 and 0.
+
+    Args:
+        name: in nn.init.INITIALIZERS; None: what fits the activations (He for rectifiers, LeCun
+            for SELU, otherwise Glorot). Tables of vectors keep their own distribution.
+        where: path of a layer, or several; None: all.
+    """
+
+    name: str | None = None
+    where: str | tuple | None = None
+
+    @property
+    def text(self) -> str:
+        how = "to fit the activations" if self.name is None else f"by {self.name}"
+        which = "the weights" if self.where is None else f"the weights of {self.where}"
+        return f"draw {which} anew {how}, with biases of 0"
+
+    def _apply(self, program):
+        trainer = program.trainer
+        draw = nn.init.INITIALIZERS[self.name or _fitting(trainer, program.x)]
+        wanted = (self.where,) if isinstance(self.where, str) else self.where
+        for path, module in trainer.net.modules().items():
+            if wanted is None or any(f"{path}.".startswith(f"{w}.") for w in wanted):
+                _redraw(module, draw)
+        if trainer.average is not None:
+            trainer.average.restart()
+        return program
+
+
+def _fitting(trainer, x) -> str:
+    hidden, _ = surgery.hidden_and_output(trainer, x)
+    asked = {module.activation_function.traits.activation.fitting_initializer for module in hidden}
+    known = [name for name in ("lecun_normal", "he_normal") if name in asked]
+    return known[0] if known else "glorot_uniform"
+
+
+def _redraw(module, draw):
+    if surgery.is_activation(module):
+        return
+    own = dict(module.__dict__)
+    if isinstance(module, Recurrent):  # its weights are in lists, one of each layer and direction
+        for direction in (*module.layers, *module.reversed_layers):
+            own |= {f"{id(direction)}.{name}": value for name, value in vars(direction).items()}
+    for name, value in own.items():
+        if not isinstance(value, nn.Parameter):
+            continue
+        if value.ndim > 1:
+            own = {"Embedding": 1 / np.sqrt(value.shape[-1]), "LearnedPositions": 0.02}
+            std = own.get(type(module).__name__)
+            new = draw(value.shape) if std is None else nn.init.normal(value.shape, std)
+        else:
+            new = np.full(value.shape, 0.0 if "bias" in name else 1.0)
+        value.data = jnp.asarray(new, value.dtype)
+
+
+@dataclasses.dataclass(frozen=True)
+class OrthogonalRecurrence(Change):
+    """Recurrent weights drawn orthogonal, each gate for itself, so that they stretch no state."""
+
+    text = "draw the recurrent weights orthogonal"
+
+    def _apply(self, program):
+        named = program.trainer.net.named_parameters()
+        found = [p for path, p in named.items() if path.split(".")[-1] == "hidden_weight"]
+        surgery.expect_some(len(found), "recurrent layer")
+        for p in found:
+            rows, columns = p.shape
+            gates = [nn.init.orthogonal((rows, rows)) for _ in range(columns // rows)]
+            p.data = jnp.asarray(np.concatenate(gates, axis=1), p.dtype)
+        return program
+
+
+@dataclasses.dataclass(frozen=True)
+class SetDropout(Change):
+    """Share of units dropped, of all dropout layers; put after hidden activations if none is."""
+
+    p: float
+
+    @property
+    def text(self) -> str:
+        return "leave out dropout" if self.p == 0 else f"drop {self.p:.0%} of the hidden units"
+
+    def _apply(self, program):
+        expect_range(self.p, what="p", least=0, below=1)
+        trainer = program.trainer
+        kinds = (nn.Dropout, nn.SpatialDropout)
+        found = [m for m in trainer.net.modules().values() if isinstance(m, kinds)]
+        for module in found:
+            module.p = self.p
+        if not found:
+            hidden, _ = surgery.hidden_and_output(trainer, program.x)
+            count = 0
+            if self.p:
+                make = functools.partial(nn.Dropout, self.p)
+                count = surgery.insert_after(trainer.net, hidden, lambda layer: make())
+            surgery.expect_some(count, "dropout or hidden activation")
+        return program
+
+
+@dataclasses.dataclass(frozen=True)
+class InsertLayerNorm(Change):
+    """A LayerNorm after each hidden layer, before its activation."""
+
+    text = "normalize after each hidden layer (LayerNorm)"
+
+    def _apply(self, program):
+        trainer = program.trainer
+        layers = surgery.hidden_layers(trainer, program.x)
+        count = surgery.insert_after(
+            trainer.net, layers, lambda layer: nn.LayerNorm(layer.weight.shape[-1])
+        )
+        surgery.expect_some(count, "hidden layer in a Sequential")
+        return with_new_parameters(program)
+
+
+@dataclasses.dataclass(frozen=True)
+class FollowFaster(Change):
+    """Running averages of batch norms follow the batches with this momentum at least."""
+
+    momentum: float = 0.1
+
+    @property
+    def text(self) -> str:
+        return f"let the running averages of batch norms follow with momentum {self.momentum:g}"
+
+    def _apply(self, program):
+        modules = program.trainer.net.modules().values()
+        slow = [m for m in modules if isinstance(m, nn.BatchNorm) and m.momentum < self.momentum]
+        surgery.expect_some(len(slow), f"batch norm with a momentum below {self.momentum:g}")
+        for norm in slow:
+            norm.momentum = self.momentum
+        return program
+
+
+@dataclasses.dataclass(frozen=True)
+class Widen(Change):
+    """Hidden dense layers of so many units at least, all weights drawn anew.
+
+    It works on a Sequential of dense layers, activations and dropout.
+    """
+
+    units: int = 64
+
+    @property
+    def text(self) -> str:
+        return f"give each hidden layer {self.units} units at least"
+
+    def _apply(self, program):
+        trainer = program.trainer
+        layers = trainer.net.layers() if isinstance(trainer.net, nn.Sequential) else []
+        dense = [k for k, layer in enumerate(layers) if isinstance(layer, nn.Linear)]
+        others = [m for k, m in enumerate(layers) if k not in dense and m.parameters()]
+        narrow = [k for k in dense[:-1] if layers[k].weight.shape[1] < self.units]
+        surgery.expect_some(
+            0 if others else len(narrow), f"hidden dense layer below {self.units} units"
+        )
+        draw = nn.init.INITIALIZERS[_fitting(trainer, program.x)]
+        size = layers[dense[0]].weight.shape[0]
+        for k in dense:
+            old = layers[k]
+            wanted = old.weight.shape[1] if k == dense[-1] else max(self.units, old.weight.shape[1])
+            new = nn.Linear(size, wanted, bias=old.bias is not None, init=draw)
+            surgery.replace(trainer.net, old, new)
+            size = wanted
+        return with_new_parameters(program)

@@ -1,0 +1,168 @@
+"""FirstSteps: a few steps from the start, again and again, in one compiled program."""
+
+import time
+
+import jax.numpy as jnp
+import numpy as np
+
+from cutaway.doctor.inputs import DROPPERS
+from cutaway.doctor.program import Program
+from cutaway.engine import Tensor, as_array, no_grad
+from cutaway.nn.lifting import jit
+from cutaway.runtime import on_cpu
+from cutaway.train.nan_origin import find_nan_origin
+
+CAPACITY = 256  # most steps a run
+BATCH_STEPS, RATE_STEPS = 200, 50
+LEAST_STEPS = 6  # fewer say nothing
+SMALL = 1e6  # weights times rows
+BATCH_ROWS, BATCH_NUMBERS = 32, 2**20
+FACTORS = (1.0, 10.0, 0.1, 100.0, 1e4, 1e6)  # on η, in the order in which one batch is tried
+RATES = (0.01, 0.1, 1.0, 10.0, 100.0, 1e4, 1e6)
+FALLING = 0.85  # share of the loss below which a rate is not far too low: no need to go on
+LEARNED = 0.5  # share of its loss at which a batch is learned well enough to stop trying
+
+
+class FirstSteps:
+    """What the first steps of a program show.
+
+    In training mode, without dropout, at constant learning rates.
+
+    Args:
+        program: is not changed.
+        seconds: about how long the steps may take, beyond compiling.
+
+    Attributes:
+        batch_rows: rows of a step.
+        first_loss: of the first step.
+        origin: where the first step is not finite, in words; "" if it is.
+        gradients: {path: largest norm of ∂L/∂w}, for those the optimizer has.
+        input_gradient: largest norm of ∂L/∂x; None for inputs that are no floats.
+        unmoved: paths of trained parameters that no step has moved.
+        weights: how many numbers are trained.
+        batch_steps, rate_steps: steps of each of the trainings below.
+        one_batch: (first loss, last loss, factor on η) of the training on one batch that came
+            lowest; None: there was no time.
+        rates: {factor: loss at the end} of trainings on all rows, {} if there was no time.
+    """
+
+    def __init__(self, program: Program, *, seconds: float):
+        trainer = self._trainer = program.fresh()
+        trainer.optimizer.schedule = None
+        self._rate = float(trainer.optimizer.base_lr.data)
+        numbers = max(1, program.x[:1].size)
+        self.batch_rows = min(len(program.x), BATCH_ROWS, max(8, BATCH_NUMBERS // numbers))
+        rng = np.random.default_rng(0)
+        some = np.sort(rng.permutation(len(program.x))[: self.batch_rows * RATE_STEPS])
+        self._x, self._y = as_array(program.x[some]), as_array(program.y[some])
+        needed = CAPACITY * self.batch_rows
+        orders = [rng.permutation(len(some)) for _ in range(needed // len(some) + 1)]
+        shuffled = np.concatenate(orders)[:needed]
+        self._shuffled = shuffled.reshape(CAPACITY, -1).astype(np.int32)
+        self._same = np.tile(self._shuffled[:1], (CAPACITY, 1))
+        # a small network compiles for longer than it runs: hardly optimized, in 0.8 s for 1.2
+        small = sum(p.size for p in trainer.optimizer.parameters) * self.batch_rows < SMALL
+        options = {"xla_backend_optimization_level": 0} if small and on_cpu() else None
+        owners = trainer._owners().values()
+        self._step = jit(self._one_step, *owners, donate=False, compiler_options=options)
+        self._start = {name: v.data for name, v in trainer._variables().items()}
+        self._run_all(seconds)
+
+    def _run_all(self, seconds):
+        trainer = self._trainer
+        first, gradients = self._run(self._same, 2, 1.0)
+        moved = {path: p.numpy() for path, p in trainer.net.named_parameters().items()}
+        self.origin, self.first_loss = "", float(first[0])
+        if not np.isfinite(first[0]):
+            self._restart(1.0)
+            rows = self._same[0]
+            found = find_nan_origin(trainer, self._x[rows], self._y[rows])
+            self.origin = found.text() if found is not None else "it begins beyond the step"
+            return
+        for steps in (1, 20):  # the second time for steps that take less than the call
+            began = time.perf_counter()
+            self._run(self._same, steps, 1.0)
+            each = (time.perf_counter() - began) / steps
+            if each > 0.05:
+                break
+        left = max(0.0, seconds - each)
+        self.batch_steps = min(BATCH_STEPS, int(0.5 * left / each / 4))
+        self.rate_steps = min(RATE_STEPS, int(0.5 * left / each / 5))
+        self.one_batch, self.rates = None, {}
+        if self.batch_steps >= LEAST_STEPS:
+            for factor in FACTORS:
+                losses, gradients = self._run(self._same, self.batch_steps, factor)
+                if factor == 1:
+                    moved = {path: p.numpy() for path, p in trainer.net.named_parameters().items()}
+                    seen = gradients
+                last = float(losses[-1])
+                if np.isfinite(last) and (self.one_batch is None or last < self.one_batch[1]):
+                    self.one_batch = (float(losses[0]), last, factor)
+                if self.one_batch is not None and last < LEARNED * self.first_loss:
+                    break
+            gradients = seen
+        if self.rate_steps >= LEAST_STEPS:
+            for factor in RATES:
+                losses, _ = self._run(self._shuffled, self.rate_steps, factor)
+                last = float(losses[-5:].mean())
+                self.rates[factor] = last if np.isfinite(losses).all() else np.inf
+                if factor >= 100 and not FALLING * self.first_loss < last < np.inf:
+                    break
+        self._note(gradients, moved)
+
+    def _note(self, gradients, moved):
+        trainer = self._trainer
+        largest = np.nanmax(np.where(np.isfinite(gradients), gradients, np.nan), axis=0)
+        self.input_gradient = None if largest[0] < 0 else float(largest[0])
+        paths = {id(p): path for path, p in trainer.net.named_parameters().items()}
+        trained = [p for p in trainer.optimizer.parameters if p.requires_grad]
+        names = [paths.get(id(p), "?") for p in trained]
+        self.gradients = dict(zip(names, map(float, largest[1:]), strict=True))
+        self.weights = sum(p.size for p in trained)
+        self.unmoved = [
+            path
+            for path, p in trainer.net.named_parameters().items()
+            if p.requires_grad
+            and np.array_equal(moved[path], np.asarray(self._start[f"net.{path}"]))
+        ]
+
+    def _restart(self, factor):
+        for name, variable in self._trainer._variables().items():
+            variable.data = self._start[name]
+        for parameter in self._trainer.net.parameters():
+            parameter.grad = None
+        self._trainer.optimizer.lr = self._rate * factor
+
+    def _run(self, order, steps: int, factor: float):
+        """(losses, gradients (steps, 1 + parameters)) of `steps` steps from the start."""
+        self._restart(factor)
+        trainer = self._trainer
+        trainer._prepared.train()
+        for module in trainer.net.modules().values():
+            if isinstance(module, DROPPERS):
+                module.eval()
+        with trainer._computing():
+            out = self._step.loop(0, steps, order, self._x, self._y, capacity=CAPACITY).numpy()
+        return out[:steps, 0], out[:steps, 1:]
+
+    def _one_step(self, i, order, x, y):
+        trainer = self._trainer
+        rows = order.data[i.data]
+        given = Tensor(x.data[rows])
+        with no_grad():
+            given = given if trainer.prepare is None else trainer._prepared.inputs(given)
+        floating = jnp.issubdtype(given.dtype, jnp.floating)
+        given = Tensor(given.data, requires_grad=floating)
+        loss = trainer.loss(trainer.net(given), Tensor(y.data[rows]))
+        whole = loss if trainer.penalty is None else loss + trainer.penalty(trainer.net)
+        whole.backward()
+        trained = [p for p in trainer.optimizer.parameters if p.requires_grad]
+        norms = [_norm(given.grad) if floating else -1.0, *(_norm(p.grad) for p in trained)]
+        trainer.optimizer.step()
+        for parameter in trainer.net.parameters():
+            parameter.grad = None
+        return Tensor(jnp.stack([jnp.asarray(v, jnp.float32) for v in (loss.data, *norms)]))
+
+
+def _norm(grad):
+    return 0.0 if grad is None else jnp.sqrt(jnp.sum(jnp.square(grad.astype(jnp.float32))))

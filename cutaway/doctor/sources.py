@@ -1,0 +1,170 @@
+"""Programs from where people have them: a run's folder, or a name in a Python file."""
+
+import dataclasses
+import runpy
+import sys
+from pathlib import Path
+
+import numpy as np
+
+from cutaway.doctor import changes
+from cutaway.doctor.program import Program
+from cutaway.errors import CutawayError, DataError, OptionError, did_you_mean
+from cutaway.runs import Run, prepare
+from cutaway.runs.experiment import Experiment
+from cutaway.runs.from_path import KINDS
+from cutaway.train import EarlyStopping, Trainer
+
+
+def experiment_of_run(run: Run, **instead) -> Experiment:
+    """The data and the new network of a run, as they were before it trained.
+
+    Args:
+        run: the Run.
+        instead: options in place of the run's.
+
+    Raises:
+        DataError: the data are not where they were.
+    """
+    config = run.config
+    if not Path(config["data"]).exists():
+        raise DataError(
+            f"the data of this run are not at {config['data']} any more",
+            expected="the file or folder that it was trained on, to train again",
+            fix="put them there, or start where the path leads to them",
+        )
+    given = {name: _plain(value) for name, value in config["options"].items()} | instead
+    target = config["target"] if KINDS[config["kind"]].takes_target else None
+    return prepare(config["data"], target, kind=config["kind"], **given)
+
+
+def program_of(experiment: Experiment, *, rows: int | None = None) -> Program:
+    """The Program that `experiment.train` carries out. Augmentation is left out.
+
+    Args:
+        rows: that many of the training and held-out rows, spread over all; None: all.
+    """
+    options = experiment.options
+    y = np.asarray(experiment.targets())
+    training, held = _spread(experiment.training, rows), _spread(experiment.held, rows)
+    stopping = EarlyStopping(
+        options.patience, monitor=options.KEPT_BY, higher_is_better=options.KEPT_BY != "val_loss"
+    )
+    return Program.of(
+        experiment.make_trainer(),
+        experiment.x[training],
+        y[training],
+        validation=(np.asarray(experiment.x[held]), y[held]),
+        epochs=experiment.epochs,
+        batch_size=experiment.batch_size,
+        seed=options.seed,
+        callbacks=(stopping,),
+    )
+
+
+def _spread(rows, count):
+    if count is None or len(rows) <= count:
+        return rows
+    return rows[np.unique(np.linspace(0, len(rows) - 1, count).astype(int))]
+
+
+def options_with(experiment: Experiment, prescribed) -> dict:
+    """The options of a run's training that carry out changes.
+
+    Raises:
+        OptionError: a change that no option stands for.
+    """
+    known = {field.name for field in dataclasses.fields(experiment.options)}
+    options, rows = {}, experiment.training_rows
+    for change in prescribed:
+        found = _as_options(change, experiment, options, rows)
+        if found is None or not set(found) <= known:
+            raise OptionError(
+                f"no option of a run says: {change.text}",
+                expected="a change of an option of `cutaway train`",
+                fix="make this change in Python, with ct.Trainer",
+            )
+        options |= found
+    return options
+
+
+def _as_options(change, experiment, so_far, rows):
+    options = dataclasses.replace(experiment.options, **so_far)
+    if isinstance(change, changes.LearningRate):
+        return {"lr": options.rate() * change.factor}
+    if isinstance(change, changes.UseOptimizer):
+        lr = changes.RATES.get(change.name) if change.lr is None else change.lr
+        return {"optimizer": change.name, "lr": lr}
+    if isinstance(change, changes.ReplaceActivations) and change.where is None:
+        return {"activation": change.to}
+    if isinstance(change, changes.Reinitialize) and change.name and change.where is None:
+        return {"init": change.name}
+    if isinstance(change, changes.SetDropout):
+        return {"dropout": change.p}
+    if isinstance(change, changes.WeightDecay):
+        return {"optimizer": "adamw", "weight_decay": change.value, "lr": options.rate()}
+    if isinstance(change, changes.Epochs):
+        return {"epochs": max(1, round(options.count_epochs(rows) * change.factor))}
+    if isinstance(change, changes.BatchSize):
+        size = min(rows, max(1, round(options.batch(rows) * change.factor)))
+        return {"batch_size": size, "epochs": options.count_epochs(rows)}
+    if isinstance(change, changes.ReplaceLoss):
+        return {"loss": change.name}
+    if isinstance(change, changes.Patience):
+        return {"patience": change.epochs}
+    return None
+
+
+def program_in_script(what: str) -> Program:
+    """The program that a name in a Python file stands for.
+
+    Args:
+        what: "script.py:name"; the name is a Program, (trainer, x, y), or (trainer, x, y, options)
+            with a dict of Program's options, or a function without arguments that returns one.
+
+    Raises:
+        DataError: no such file or name, something else, or the script raised an exception.
+    """
+    file, _, name = what.rpartition(":")
+    path = Path(file)
+    if not path.is_file():
+        raise DataError(
+            f"there is no Python file {file}", expected="script.py:name", fix="check the path"
+        )
+    sys.path.insert(0, str(path.parent.resolve()))
+    try:
+        names = runpy.run_path(str(path), run_name="cutaway_doctor")
+        if name not in names:
+            own = [n for n, v in names.items() if not n.startswith("_")]
+            raise DataError(
+                f"{file} has no {name!r}",
+                expected="a Program, (trainer, x, y), or a function returning one",
+                fix=did_you_mean(name, own),
+            )
+        found = names[name]
+        if callable(found) and not isinstance(found, Program | Trainer):
+            found = found()
+    except CutawayError:
+        raise
+    except Exception as error:
+        raise DataError(
+            f"{file} raised {type(error).__name__}: {error}",
+            expected="a script that runs",
+            fix=f"run it by itself: python {file}",
+        ) from error
+    finally:
+        sys.path.pop(0)
+    if isinstance(found, Program):
+        return found
+    if isinstance(found, tuple) and len(found) in (3, 4) and isinstance(found[0], Trainer):
+        trainer, x, y, *options = found
+        return Program.of(trainer, x, y, **(options[0] if options else {}))
+    raise DataError(
+        f"{name} in {file} is a {type(found).__name__}",
+        expected="a Program, (trainer, x, y) or (trainer, x, y, options)",
+        fix=f"write {name} = (trainer, x, y, {{'epochs': 50}})",
+    )
+
+
+def _plain(value):
+    return tuple(_plain(v) for v in value) if isinstance(value, list) else value

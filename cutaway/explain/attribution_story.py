@@ -1,0 +1,344 @@
+"""Attribution: what an output owes to each element of an input, as text, picture and HTML."""
+
+import dataclasses
+import textwrap
+
+import numpy as np
+
+from cutaway.errors import OptionError
+from cutaway.explain import attribution_charts as charts
+from cutaway.explain.layerwise import output_label
+from cutaway.story import panels
+from cutaway.story.text import WIDTH, Story, align, number
+
+TITLES = {
+    "integrated_gradients": "integrated gradients",
+    "gradient_x_input": "gradient x input",
+    "occlusion": "occlusion",
+    "saliency": "saliency",
+}
+MEANINGS = {
+    "integrated_gradients": "What each adds to the output on the way from the baseline to its "
+    "value here.",
+    "gradient_x_input": "The slope of the output at this input, times the value.",
+    "occlusion": "By how much the output falls if it is replaced by the baseline.",
+    "saliency": "How steeply the output changes with it, up or down.",
+}
+SHOWN = 20  # columns or tokens in a text or plot
+REGIONS, STRETCHES = 4, 6  # along each side of an image, and of a series, in a text
+TOLERANCE = 0.01  # of F(x) - F(baseline), by which the sum of the shares may miss it
+
+
+def misses(gap, difference) -> np.ndarray:
+    """Where the shares add up to something else than `difference`: by more than 1% of it."""
+    return np.abs(gap) > TOLERANCE * np.abs(difference) + 1e-9
+
+
+@dataclasses.dataclass(frozen=True, repr=False)
+class Attribution(Story):
+    """What an output owes to each element of an input, or of each input of a batch.
+
+    Of a batch, `attribution[k]` is that of row k, and `len` says how many there are.
+
+    Attributes:
+        method: its name, as `attribute` takes it.
+        values: the shares, of the shape of x.
+        x: the input.
+        target: number of the output, in the flattened outputs of a row; of a batch one for each.
+        output_shape: of the outputs of a row.
+        output: F(x); of a batch (batch,), as are the next three.
+        baseline_output: F(baseline); None if the method does not use it.
+        gap: sum of the values - (F(x) - F(baseline)); None likewise.
+        steps: how many points the integral was taken at; None likewise.
+        baseline: as it was given, None for zeros.
+        names: of the elements of a row, or None; of a batch of texts one list for each.
+        output_names: names of the outputs, or None.
+        kind: "table", "tokens", "series", "image" or "other", of one row.
+        padding: booleans of the shape of x: tokens that only fill up.
+        one: whether it is of one input.
+    """
+
+    method: str
+    values: np.ndarray
+    x: np.ndarray
+    target: object
+    output_shape: tuple
+    output: object
+    baseline_output: object
+    gap: object
+    steps: object
+    baseline: object
+    names: list | None
+    output_names: list | None
+    kind: str
+    padding: np.ndarray
+    one: bool
+
+    def __len__(self):
+        if self.one:
+            raise TypeError("this is the attribution of one input")
+        return len(self.values)
+
+    def __getitem__(self, k):
+        if not 0 <= k < len(self):  # also ends a for loop
+            raise IndexError(f"row {k} of an attribution of {len(self)} rows, counted from 0")
+
+        def of_row(value):
+            return None if value is None else value[k].item()
+
+        names = self.names
+        if names is not None and self.kind == "tokens" and isinstance(names[0], list):
+            names = names[k]
+        return dataclasses.replace(
+            self,
+            values=self.values[k],
+            x=self.x[k],
+            target=of_row(self.target),
+            output=of_row(self.output),
+            baseline_output=of_row(self.baseline_output),
+            gap=of_row(self.gap),
+            steps=of_row(self.steps),
+            names=names,
+            padding=self.padding[k],
+            one=True,
+        )
+
+    def bars(self) -> list:
+        """[(name, value of x or None, share)] of a table's columns or a text's tokens, in order.
+
+        Columns that share a name are added up, and padding is left out. Of a batch of tables the
+        mean size of the share is given.
+        """
+        values = self.values if self.one else np.abs(self.values).mean(axis=0)
+        if self.kind == "tokens":
+            return [
+                (self._token(k), None, float(values[k]))
+                for k in np.flatnonzero(~self.padding.ravel())
+            ]
+        if self.names is None:
+            names = [f"x[{', '.join(map(str, at))}]" for at in np.ndindex(values.shape)]
+        else:
+            names = self.names
+        places = {}
+        for k, name in enumerate(names):
+            places.setdefault(name, []).append(k)
+        flat, x = self.values.reshape(-1, values.size), self.x.ravel()
+        found = []
+        for name, ks in places.items():
+            shares = flat[:, ks].sum(axis=1)
+            share = shares[0] if self.one else np.abs(shares).mean()
+            value = float(x[ks[0]]) if self.one and len(ks) == 1 else None
+            found.append((name, value, float(share)))
+        return found
+
+    def _token(self, k) -> str:
+        return f"token {int(self.x[k])}" if self.names is None else self.names[k]
+
+    def output_name(self) -> str:
+        """What the output is called, in a text about one input."""
+        return output_label(self.target, self.output_shape, self.output_names)
+
+    def is_complete(self) -> bool | None:
+        """Whether the shares add up to F(x) - F(baseline) within 1%; None if they need not."""
+        if self.gap is None:
+            return None
+        return not np.any(misses(self.gap, np.subtract(self.output, self.baseline_output)))
+
+    # text
+
+    def text(self, width: int = WIDTH) -> str:
+        if not self.one:
+            return self._text_of_batch(width)
+        lines = [f"What {self.output_name()} = {number(self.output)} rests on: {self._title()}"]
+        lines += [*textwrap.wrap(MEANINGS[self.method], width), ""]
+        if self.kind in ("table", "tokens", "other"):
+            lines += self._bar_lines(width)
+        else:
+            lines += self._region_lines()
+        sums = self.sum_lines(width)
+        return "\n".join([*lines, "", *sums] if sums else lines)
+
+    def _title(self):
+        steps = f", {self.steps} steps" if self.one and self.steps is not None else ""
+        return f"{TITLES[self.method]}{steps}"
+
+    def _bar_lines(self, width):
+        bars = self.bars()
+        in_order = self.kind == "tokens" and len(bars) <= SHOWN
+        ranked = sorted(range(len(bars)), key=lambda k: -abs(bars[k][2]))
+        shown = range(len(bars)) if in_order else ranked[:SHOWN]
+        rows = []
+        for k in shown:
+            name, value, share = bars[k]
+            at = str(k) if self.kind == "tokens" else ""
+            rows.append(
+                [
+                    at,
+                    panels.cut(name, 26),
+                    "" if value is None else number(value),
+                    f"{share:.4g}" if self.is_unsigned() else f"{share:+.4g}",
+                ]
+            )
+        rest = [bars[k][2] for k in ranked[SHOWN:]] if not in_order else []
+        if rest:
+            total = f"{sum(rest):.4g}" if self.is_unsigned() else f"{sum(rest):+.4g}"
+            rows.append(["", f"({len(rest)} more)", "", total])
+        used = [k for k in range(4) if any(row[k] for row in rows)]
+        rows = [[row[k] for k in used] for row in rows]
+        lines = align(rows, sides=["><>>"[k] for k in used])
+        room = max(8, width - max(map(len, lines), default=0) - 3)
+        largest = max((abs(share) for _, _, share in bars), default=0.0) or 1.0
+        out = []
+        for line, k in zip(lines, shown, strict=False):
+            share = bars[k][2]
+            mark = "*" if self.is_unsigned() else "+" if share > 0 else "-"
+            out.append(f"{line}  {mark * round(abs(share) / largest * room)}")
+        return [line.rstrip() for line in out] + lines[len(out) :]
+
+    def _region_lines(self):
+        values = self.values.sum(axis=-1) if self.kind == "image" else self.values
+        if self.kind == "image":
+            down, right = (min(REGIONS, n) for n in values.shape)
+            table = _summed(_summed(values, down, 0), right, 1)
+            head = f"Sums over {down} x {right} regions of the image, as they lie:"
+            rows = [[f"{v:+.4g}" for v in row] for row in table]
+            return [head, *align(rows, sides=">" * right)]
+        right = min(STRETCHES, len(values))
+        table = _summed(values, right, 0).T  # features down, time to the right
+        names = [self.feature(k) for k in range(len(table))]
+        if len(table) > SHOWN:
+            order = np.argsort(-np.abs(table).sum(axis=1), kind="stable")[:SHOWN]
+            table, names = table[order], [names[k] for k in order]
+        head = f"Sums over {right} stretches of time, from first to last:"
+        rows = [
+            [panels.cut(names[k], 12), *(f"{v:+.1e}" for v in row)] for k, row in enumerate(table)
+        ]
+        return [head, *align(rows, sides="<" + ">" * right)]
+
+    def sum_lines(self, width: int = WIDTH) -> list:
+        """Lines that say what the shares of one input add up to."""
+        total = number(self.values.sum())
+        if self.method == "gradient_x_input":
+            return [f"sum of the shares {total}; the output itself is {number(self.output)}"]
+        if self.gap is None:
+            return []
+        difference = self.output - self.baseline_output
+        if np.ndim(self.baseline):
+            baseline = "the one given"
+        else:
+            zeros = "vectors of zeros" if self.kind == "tokens" else "zeros"
+            baseline = zeros if self.baseline is None else number(self.baseline)
+        start = number(self.baseline_output)
+        start = f"({start})" if self.baseline_output < 0 else start
+        off = "" if difference == 0 else f" ({number(100 * abs(self.gap / difference), 2)}%)"
+        lines = align(
+            [
+                ["sum of the shares", total],
+                [
+                    "F(x) - F(baseline)",
+                    f"{number(difference)} = {number(self.output)} - {start}",
+                ],
+                ["off by", f"{number(abs(self.gap), 2)}{off}"],
+                ["baseline", baseline],
+            ]
+        )
+        if not self.is_complete():
+            lines += textwrap.wrap(
+                "That is more than 1%: between the baseline and x the output bends too sharply "
+                f"for {self.steps} steps. Give more steps, or a baseline nearer to x.",
+                width,
+            )
+        return lines
+
+    def _text_of_batch(self, width):
+        count = len(self)
+        if self.kind != "table":
+            parts = [self[k].text(width) for k in range(min(count, 3))]
+            if count > 3:
+                parts.append(f"({count - 3} more rows: [3] to [{count - 1}])")
+            return "\n\n".join(parts)
+        lines = [f"What the outputs of {count} rows rest on: {self._title()}"]
+        lines += [*textwrap.wrap("The mean size of the shares, signs left aside.", width), ""]
+        lines += self._bar_lines(width)
+        if self.gap is not None:
+            complete = "all" if self.is_complete() else "not all"
+            lines += [
+                "",
+                f"{complete} rows add up to F(x) - F(baseline) within 1%; the largest gap is "
+                f"{number(np.abs(self.gap).max(), 2)}",
+            ]
+        return "\n".join(lines)
+
+    def is_unsigned(self) -> bool:
+        """Whether the bars are sizes, 0 or more."""
+        return not self.one or self.method == "saliency"
+
+    # for programs
+
+    def to_dict(self) -> dict:
+        def simple(value):
+            return value.tolist() if isinstance(value, np.ndarray) else value
+
+        return {
+            "method": self.method,
+            "target": simple(self.target),
+            "output": simple(self.output),
+            "baseline_output": simple(self.baseline_output),
+            "gap": simple(self.gap),
+            "steps": simple(self.steps),
+            "complete": self.is_complete(),
+            "kind": self.kind,
+            "names": self.names,
+            "output_names": self.output_names,
+            "x": self.x.tolist(),
+            "values": self.values.tolist(),
+        }
+
+    # pictures
+
+    def plot(self, axes=None):
+        """Bars for tables and texts; for images and series the input and the shares over it.
+
+        Args:
+            axes: where to draw the shares; None: a new figure, for images and series with the
+                input beside it.
+        """
+        if self.kind in ("table", "tokens", "other"):
+            if self.kind == "tokens":
+                self._expect_one()
+            return charts.plot_bars(self, axes)
+        self._expect_one()
+        draw = charts.plot_image if self.kind == "image" else charts.plot_series
+        return draw(self, axes)
+
+    def _expect_one(self):
+        if not self.one:
+            raise OptionError(
+                f"a picture of the attributions of {len(self)} inputs",
+                expected="one of them",
+                fix="choose a row, for example attribution[0].plot()",
+            )
+
+    def title(self) -> str:
+        """What stands above a picture."""
+        if not self.one:
+            return f"{len(self)} rows: {TITLES[self.method]}, mean size"
+        return f"{self.output_name()} = {number(self.output)}: {TITLES[self.method]}"
+
+    def feature(self, k) -> str:
+        """What column k of a series is called."""
+        return f"x[:, {k}]" if self.names is None else panels.cut(self.names[k], 16)
+
+    # HTML
+
+    def html(self) -> str:
+        if not self.one:
+            return super().html()
+        if self.kind in ("image", "series"):
+            return panels.as_image_tag(self.plot(), self.title())
+        return charts.html_of_tokens(self) if self.kind == "tokens" else super().html()
+
+
+def _summed(values, parts, axis):
+    edges = np.linspace(0, values.shape[axis], parts + 1).round().astype(int)
+    return np.add.reduceat(values, edges[:-1], axis=axis)

@@ -1,0 +1,339 @@
+"""How explanations look into a network: without a trace, layer by layer, in float64."""
+
+import contextlib
+
+import jax.numpy as jnp
+import numpy as np
+
+from cutaway.engine import Tensor, float64
+from cutaway.errors import (
+    CutawayError,
+    DataError,
+    GradientError,
+    OptionError,
+    ShapeError,
+    did_you_mean,
+    expect_range,
+)
+from cutaway.nn import Module, Parameter, named_variables, watch
+from cutaway.story.text import subscript
+
+
+@contextlib.contextmanager
+def frozen(net: Module, *, gradients: bool = False):
+    """Context in which `net` is in evaluation mode and in float64.
+
+    If `gradients`, its parameters need gradients, frozen ones too; otherwise none does. Yields the
+    ids of the Variables that needed none before. Afterwards it is exactly as it was: modes, data,
+    gradients, what is trained; also after an exception.
+    """
+    if not isinstance(net, Module):
+        raise OptionError(
+            f"what shall be explained is a {type(net).__name__}",
+            expected="a network, that is a Module like Sequential(Linear(4, 3), ReLU())",
+            fix="pass the network itself, not its trainer, a step made by ct.jit or a function",
+        )
+    variables = list(named_variables(net).values())
+    values = [(v.data, v.grad, v.requires_grad) for v in variables]
+    modes = [(module, module.training) for module in net.modules().values()]
+    try:
+        net.eval()
+        with float64():
+            for v in variables:
+                floating = jnp.issubdtype(v.dtype, jnp.floating)
+                v.requires_grad = gradients and floating and isinstance(v, Parameter)
+                if floating:
+                    v.data = v.data.astype(jnp.float64)
+            yield {id(v) for v, (_, _, needed) in zip(variables, values, strict=True) if not needed}
+    finally:
+        for v, (data, grad, requires_grad) in zip(variables, values, strict=True):
+            v.data, v.grad, v.requires_grad = data, grad, requires_grad
+        for module, mode in modes:
+            module.training = mode
+
+
+@contextlib.contextmanager
+def replaced(hooks: dict):
+    """Context in which a call of `layer` runs `hook(layer, *inputs, **named)` as its forward.
+
+    Args:
+        hooks: {layer: hook}; `plain_forward` is what the layer itself would do.
+    """
+    before = {layer: vars(layer).get("forward") for layer in hooks}
+    try:
+        for layer, hook in hooks.items():
+            # an attribute of the object goes before the method of its class
+            vars(layer)["forward"] = _bound(hook, layer)
+        yield
+    finally:
+        for layer, own in before.items():
+            vars(layer).pop("forward", None)
+            if own is not None:
+                vars(layer)["forward"] = own
+
+
+def _bound(hook, layer):
+    return lambda *inputs, **named: hook(layer, *inputs, **named)
+
+
+def plain_forward(layer: Module, *inputs, **named):
+    """What the class of `layer` makes of the inputs, while a hook stands in its place."""
+    return type(layer).forward(layer, *inputs, **named)
+
+
+def as_numbers(x, *, what: str = "the input") -> np.ndarray:
+    """x as an array of float64, or int64 if it is whole numbers, without NaN and infinity."""
+    x = np.asarray(x)
+    if x.dtype.kind in "bui":
+        return x.astype(np.int64)
+    if x.dtype.kind not in "fV":  # V: bfloat16
+        raise ShapeError(
+            f"{what} is made of {x.dtype}",
+            expected="numbers",
+            fix="encode it as it was encoded for training",
+        )
+    x = x.astype(np.float64)
+    if not np.isfinite(x).all():
+        at = tuple(int(k) for k in np.argwhere(~np.isfinite(x))[0])
+        raise DataError(
+            f"{what} has {x[at]} at {list(at)}",
+            expected="finite numbers",
+            fix="fill in or leave out what is missing, as was done for training",
+        )
+    return x
+
+
+def run_as_batch(net, x: np.ndarray, run=None):
+    """Run `net` on x, taken as a batch if the network takes it so, else as one input.
+
+    A vector is always one input. Anything else is a batch first; if the network refuses it, the
+    batch axis is added.
+
+    Args:
+        run: how to run it; by default `net(Tensor(x))`.
+
+    Returns:
+        (out, x with its batch axis, whether it is one input).
+    """
+    run = run or (lambda x: net(Tensor(x)))
+    if x.ndim == 0:
+        raise ShapeError(
+            "the input is a single number",
+            expected="an array of the shape that the network takes",
+            fix="for a network with one input write [x]",
+        )
+    if x.ndim == 1:
+        return run(x[None]), x[None], True
+    try:
+        return run(x), x, False
+    except (TypeError, ValueError, IndexError) as refused:
+        try:
+            return run(x[None]), x[None], True
+        except (TypeError, ValueError, IndexError) as also_refused:
+            raise _refusal(x, refused, also_refused) from None
+
+
+def _refusal(x, as_batch, as_one) -> Exception:
+    """The error to raise where the network takes x neither way."""
+    if isinstance(as_batch, ShapeError) and isinstance(as_one, ShapeError):
+        if as_batch.expected == as_one.expected:
+            return as_batch
+        return ShapeError(
+            f"an input of shape {x.shape}, which the network takes neither as a batch nor as one "
+            f"input\n  as a batch: {as_batch.came}\n  as one input: {as_one.came}",
+            expected=f"as a batch {as_batch.expected}; as one input {as_one.expected}",
+            fix="give x the shape that the network was trained with",
+        )
+    # what is wrong with something else than shapes was found where the shapes were right
+    return as_one if isinstance(as_one, CutawayError) else as_batch
+
+
+def run_one(net, x, run=None):
+    """(out, x) for one input with its batch axis; x may come without it.
+
+    Raises:
+        ShapeError: x is a batch of several.
+    """
+    x = as_numbers(x)
+    if 0 in x.shape:
+        raise ShapeError(f"the input has shape {x.shape}: it is empty", expected="one input")
+    out, batch, _ = run_as_batch(net, x, run)
+    if len(batch) != 1:
+        raise ShapeError(
+            f"an input of shape {x.shape}, a batch of {len(batch)}",
+            expected="one input, since this is a picture of one",
+            fix="choose one of them, for example x[:1]",
+        )
+    return out, batch
+
+
+def outputs_of(net, out) -> Tensor:
+    """`out`, if it is one Tensor of finite numbers with a batch axis."""
+    if not isinstance(out, Tensor) or out.ndim == 0:
+        came = f"a {type(out).__name__}" if not isinstance(out, Tensor) else "a single number"
+        raise ShapeError(
+            f"the network returns {came}",
+            expected="one Tensor with the batch as first axis",
+            fix="end a recurrent network with LastStep() or AllSteps()",
+        )
+    return out
+
+
+def expect_finite(net, x, out) -> None:
+    """Raise GradientError unless `out`, the output of net for x, is finite; names the layer."""
+    if np.isfinite(out.numpy()).all():
+        return
+    blamed = []
+
+    def look(module, inputs, out):
+        if isinstance(out, Tensor) and not blamed and not np.isfinite(out.numpy()).all():
+            blamed.append(module)
+
+    with watch(net, look):
+        net(Tensor(x))
+    paths = {id(module): path for path, module in net.modules().items()}
+    where = ""
+    if blamed:
+        path = paths.get(id(blamed[0]), "")
+        where = f"; it began in layer {path or 'of the network'}, {type(blamed[0]).__name__}"
+    raise GradientError(
+        f"the output for this input is not finite{where}",
+        expected="finite numbers, of which shares can be told",
+        fix="look at the weights: they may have diverged in training",
+    )
+
+
+def target_indices(shape: tuple, target, values: np.ndarray | None = None) -> np.ndarray:
+    """Which number of the flattened output of each row is meant: (batch,) whole numbers.
+
+    Args:
+        shape: of the outputs, batch first.
+        target: None (the only output, or the largest of a vector), a whole number for a vector of
+            outputs, a tuple of them for more axes, or a list with one for each row.
+        values: the outputs, for None.
+    """
+    batch, *axes = shape
+    size = int(np.prod(axes))
+    if target is None:
+        if size == 1:
+            return np.zeros(batch, int)
+        if len(axes) == 1:
+            return np.asarray(values).argmax(axis=1)
+        raise OptionError(
+            f"target=None for a network with outputs of shape {tuple(axes)} for each input",
+            expected="which of them",
+            fix=f"give a tuple, for example target={(0,) * len(axes)}",
+        )
+    if isinstance(target, list | np.ndarray) and np.ndim(target) >= 1:
+        if len(target) != batch:
+            raise ShapeError(
+                f"{len(target)} targets for a batch of {batch}",
+                expected="one for all rows, or one for each",
+            )
+        return np.array([_target_index(one, axes) for one in target])
+    return np.full(batch, _target_index(target, axes))
+
+
+def _target_index(target, axes) -> int:
+    parts = target if isinstance(target, tuple) else (target,)
+    if not axes and len(parts) == 1:
+        axes = [1]
+    for part in parts:
+        if isinstance(part, bool | np.bool_) or not isinstance(part, int | np.integer):
+            raise OptionError(
+                f"target is {target!r}",
+                expected="the number of an output, counted from 0",
+                fix="look up the number of the class in the list of classes",
+            )
+    if len(parts) != len(axes):
+        raise OptionError(
+            f"target is {target!r}, {len(parts)} whole number{'s' * (len(parts) > 1)}",
+            expected=f"{len(axes)}: an input has outputs of shape {tuple(axes)}",
+            fix=f"give target={tuple([0] * len(axes))} or the like",
+        )
+    for part, size in zip(parts, axes, strict=True):
+        expect_range(int(part), what="target", least=0, below=size)
+    return int(np.ravel_multi_index(parts, axes))
+
+
+def output_label(target: int, axes, names=None) -> str:
+    """What number `target` of the flattened outputs of a row is called, counted from 1."""
+    if names is not None:
+        return names[target]
+    if np.prod(axes) == 1:
+        return "ŷ"
+    return f"ŷ_{subscript(*np.unravel_index(target, axes))}"
+
+
+def expect_output_names(names, axes) -> list | None:
+    """The names as text; raise ShapeError unless there is one for each output."""
+    if names is None:
+        return None
+    if len(names) != np.prod(axes):
+        raise ShapeError(
+            f"{len(names)} output_names for outputs of shape {tuple(axes)}",
+            expected="a name for each output",
+        )
+    return [str(name) for name in names]
+
+
+def find_layer(net, layer, kinds, *, what: str, last: bool):
+    """(path, module) of the layer that is meant.
+
+    Args:
+        layer: its path, the module itself, or None for the first or last of `kinds`.
+        kinds: classes of which it is by default.
+        what: how errors name those, like "convolution".
+        last: whether the default is the last one.
+    """
+    modules = net.modules()
+    if layer is None:
+        found = [(path, m) for path, m in modules.items() if isinstance(m, kinds)]
+        if not found:
+            raise OptionError(
+                f"this network has no {what}",
+                expected=f"a {what}, or the layer that is meant",
+                fix="give layer=, the path of a layer: "
+                + did_you_mean("", [path for path in modules if path]),
+            )
+        return found[-1 if last else 0]
+    if isinstance(layer, Module):
+        for path, module in modules.items():
+            if module is layer:
+                return path, module
+        raise OptionError(
+            f"the layer given, {type(layer).__name__}, is not in this network",
+            expected="one of the network's own layers",
+            fix=f"give its path: {did_you_mean('', [path for path in modules if path])}",
+        )
+    path = str(layer)
+    if path not in modules:
+        raise OptionError(
+            f"there is no layer {path!r}",
+            expected="the path of a layer, as in net.summary()",
+            fix=did_you_mean(path, [path for path in modules if path]),
+        )
+    return path, modules[path]
+
+
+def output_of(net, module, path, x, run=None) -> tuple:
+    """(output of the layer, output of net, x with batch axis) for one input."""
+    caught = []
+
+    def catch(called, inputs, out):
+        if called is module:
+            caught.append(out)
+
+    def watched(batch):
+        caught.clear()
+        with watch(net, catch):
+            return net(Tensor(batch))
+
+    out, batch = run_one(net, x, run or watched)
+    if not caught or not isinstance(caught[-1], Tensor):
+        raise OptionError(
+            f"layer {path!r}, {type(module).__name__}, was not run for this input",
+            expected="a layer that the network's forward calls, outside of recompute",
+            fix="choose another layer, as in net.summary()",
+        )
+    return caught[-1], out, batch

@@ -1,0 +1,391 @@
+"""race: all optimizers on one surface, from one point, and what they arrive at."""
+
+import dataclasses
+import math
+import textwrap
+
+import jax.numpy as jnp
+import numpy as np
+
+from cutaway.engine import float64
+from cutaway.errors import OptionError, ShapeError, did_you_mean, expect_range
+from cutaway.landscape.hessian import hessians_of
+from cutaway.landscape.textbook import TextbookSurface, textbook_surface
+from cutaway.nn import Module, Parameter, jit
+from cutaway.optim import OPTIMIZERS, Optimizer
+from cutaway.story.text import Story, align, number
+
+SHARE_OF_WIDTH = 1 / 200  # η where steps are about η long: so much of the picture's width
+SHARE_OF_SHRINKING = 1 / 20  # η where they shrink, as Adagrad's do
+TOLERANCE = 0.01  # share of the picture's width within which a minimum is reached
+RULE = (
+    "Learning rates, where none were given: for steps in proportion to the gradient 1 / the "
+    "largest curvature where the picture lies no higher than the start; for those that are about "
+    "η long 1/200 of the picture's width; for Adagrad, whose steps shrink, 1/20; for Adadelta "
+    "its paper's 1."
+)
+
+
+@dataclasses.dataclass(frozen=True, repr=False)
+class Contestant:
+    """What one optimizer did.
+
+    Attributes:
+        name, lr: the optimizer and its learning rate.
+        points: (steps + 1, 2): the start and where each step led.
+        values: (steps + 1,): the surface there.
+        reached: the first step after which it stays within the race's tolerance of one known
+            minimum; None if there is none.
+        minimum: that minimum, or the nearest one to where it ended.
+        distance: from there to the last point.
+        end: the Curvature of the surface at the last point; None if it left all numbers.
+    """
+
+    name: str
+    lr: float
+    points: np.ndarray
+    values: np.ndarray
+    reached: int | None
+    minimum: tuple | None
+    distance: float
+    end: object
+
+    @property
+    def verdict(self) -> str:
+        """What the last point is by its curvature, or "diverged"."""
+        return "diverged" if self.end is None else self.end.verdict
+
+
+@dataclasses.dataclass(frozen=True, repr=False)
+class Race(Story):
+    """A race of optimizers on a surface.
+
+    Attributes:
+        surface: the TextbookSurface.
+        racers: a Contestant for each optimizer, in the order in which they were named.
+        steps: how many each of them made.
+        start: (x, y).
+        tolerance: distance within which a minimum counts as reached.
+        by_rule: whether some of the learning rates were chosen by the rule.
+    """
+
+    surface: TextbookSurface
+    racers: tuple
+    steps: int
+    start: tuple
+    tolerance: float
+    by_rule: bool
+
+    def __getitem__(self, name: str) -> Contestant:
+        for racer in self.racers:
+            if racer.name == name:
+                return racer
+        names = [racer.name for racer in self.racers]
+        raise OptionError(
+            f"{name!r} did not race",
+            expected="one of " + ", ".join(names),
+            fix=did_you_mean(name, names),
+        )
+
+    def rows(self) -> list:
+        """The table: a list of texts for each racer, those that were there first on top."""
+        return [
+            [
+                racer.name,
+                number(racer.lr, 3),
+                "-" if racer.reached is None else str(racer.reached),
+                number(racer.values[-1], 3),
+                _place(racer.points[-1]),
+                self.said(racer),
+            ]
+            for racer in sorted(self.racers, key=_rank)
+        ]
+
+    headings = ("optimizer", "lr", "reached", "value", "end", "by its curvature")
+
+    def said(self, racer: Contestant) -> str:
+        """What the end is, and which minimum it is near."""
+        if racer.end is None:
+            return f"diverged in step {_first_bad(racer.points)}"
+        if racer.verdict != "minimum" or racer.minimum is None:
+            return racer.verdict
+        if racer.distance > self.tolerance:
+            return "minimum, not a known one"
+        if len(self.surface.minima) == 1:
+            return "minimum"
+        return f"minimum {_which(self.surface, racer.minimum)}"
+
+    def text(self, width: int = 80) -> str:
+        surface = self.surface
+        head = (
+            f"{surface.name}: {surface.formula}, from {_place(self.start)}, {self.steps:,} steps. "
+            + (f"{surface.about[:1].upper()}{surface.about[1:]}." if surface.about else "")
+        )
+        lines = align([list(self.headings), *self.rows()], "<>>><<")
+        return "\n\n".join(
+            [
+                textwrap.fill(head, width),
+                "\n".join(lines),
+                *(textwrap.fill(note, width) for note in self.notes()),
+            ]
+        )
+
+    def notes(self) -> list:
+        """What stands under the table."""
+        said = (
+            f"reached: the step from which it stays within {number(self.tolerance, 3)} of a known "
+            f"minimum. What the end is follows from the gradient and the eigenvalues of the "
+            f"Hessian there alone."
+        )
+        if any(r.reached is not None and r.verdict == "slope" for r in self.racers):
+            said += " Who has reached it and stands on a slope is still on the way down."
+        return [said, RULE] if self.by_rule else [said]
+
+    def to_dict(self) -> dict:
+        return {
+            "surface": self.surface.name,
+            "formula": self.surface.formula,
+            "start": list(self.start),
+            "steps": self.steps,
+            "tolerance": self.tolerance,
+            "minima": [list(m) for m in self.surface.minima],
+            "optimizers": [
+                {
+                    "name": racer.name,
+                    "lr": racer.lr,
+                    "reached": racer.reached,
+                    "verdict": racer.verdict,
+                    "minimum": None if racer.minimum is None else list(racer.minimum),
+                    "distance": racer.distance,
+                    "end": None if racer.end is None else racer.end.to_dict(),
+                    "points": racer.points.tolist(),
+                    "values": racer.values.tolist(),
+                }
+                for racer in self.racers
+            ],
+        }
+
+    def plot(self, axes=None):
+        """The surface from above, with the way each optimizer took."""
+        from cutaway.landscape.race_plots import plot_ways
+
+        return plot_ways(self, axes)
+
+    def plot_values(self, axes=None):
+        """How high each optimizer stood after each step."""
+        from cutaway.landscape.race_plots import plot_values
+
+        return plot_values(self, axes)
+
+    def figure(self):
+        """Both plots side by side, as a matplotlib Figure."""
+        from cutaway.landscape.race_plots import figure
+
+        return figure(self)
+
+    def html(self) -> str:
+        """The ways, the table, and a slider that goes through the steps."""
+        from cutaway.landscape.race_page import fragment
+
+        return fragment(self)
+
+    def page(self) -> str:
+        """`html` as a page of its own, which needs no other file."""
+        from cutaway.landscape.race_page import page
+
+        return page(self)
+
+
+def race(
+    surface="ravine",
+    optimizers=None,
+    *,
+    steps: int | None = None,
+    start=None,
+    lr=None,
+) -> Race:
+    """Let optimizers run on a surface from one point, in float64, and say where they arrived.
+
+    Args:
+        surface: a TextbookSurface, or the name of one in landscape.SURFACES.
+        optimizers: names in optim.OPTIMIZERS, or Optimizer classes; or {label: function of
+            (parameters, lr) that makes an Optimizer}. None: all ten.
+        steps: how many each of them makes; None: the surface's own number.
+        start: (x, y); None: the surface's own.
+        lr: learning rate of all, or {name: rate}. Where none is given: for steps in proportion
+            to the gradient 1/λ, λ the largest curvature (in size) among the points of the
+            picture that lie no higher than the start, with which plain descent never rises; for
+            Adam and its like 1/200 of the picture's width, which is about the length of a step;
+            for Adagrad, whose steps shrink, 1/20 of it; for Adadelta its paper's 1.
+
+    Example:
+        >>> found = race("bowl", ["sgd", "momentum"], steps=50)
+        >>> [racer.verdict for racer in found.racers]
+        ['minimum', 'slope']
+    """
+    surface = textbook_surface(surface)
+    steps = surface.steps if steps is None else steps
+    expect_range(steps, what="steps", least=1)
+    start = _point(surface.start if start is None else start)
+    makers = _makers(optimizers)
+    given = _given_rates(makers, lr)
+    rates = given | _rates(surface, {k: v for k, v in makers.items() if k not in given}, start)
+    by_rule = len(given) < len(makers)
+
+    with float64():
+        points = [_Place(start) for _ in makers]
+        movers = [
+            make(point, rates[name])
+            for point, (name, make) in zip(points, makers.items(), strict=True)
+        ]
+
+        def step(_):
+            for point, mover in zip(points, movers, strict=True):
+                surface(point.w[0], point.w[1]).backward()
+                mover.step()
+            return tuple(point.w for point in points)
+
+        ways = jit(step, *points, *movers).scan(jnp.arange(steps))
+        ways = [np.asarray(way.data) for way in ways]
+    tolerance = TOLERANCE * surface.width
+    racers = tuple(
+        _racer(surface, name, rates[name], np.vstack([start, way]), tolerance)
+        for name, way in zip(makers, ways, strict=True)
+    )
+    return Race(surface, racers, steps, tuple(float(v) for v in start), tolerance, by_rule)
+
+
+class _Place(Module):
+    """A point on the surface."""
+
+    def __init__(self, start):
+        self.w = Parameter(start)
+
+
+def _racer(surface, name, lr, points, tolerance) -> Contestant:
+    with np.errstate(all="ignore"):
+        values = surface.values(points)
+    finite = np.isfinite(points).all() and np.isfinite(values).all()
+    if not finite:
+        return Contestant(name, lr, points, values, None, None, math.inf, None)
+    minimum, distance = surface.nearest_minimum(points[-1])
+    reached = None
+    if distance <= tolerance:
+        away = np.linalg.norm(points - np.asarray(minimum), axis=1) > tolerance
+        reached = int(np.flatnonzero(away)[-1]) + 1 if away.any() else 0
+    end = surface.curvature(points[-1], near=tolerance)
+    return Contestant(name, lr, points, values, reached, minimum, distance, end)
+
+
+def _point(start):
+    try:
+        point = np.asarray(start, np.float64)
+    except (TypeError, ValueError):
+        point = np.empty(0)
+    if point.shape != (2,) or not np.isfinite(point).all():
+        raise ShapeError(
+            f"race: the start is {start!r}",
+            expected="two finite numbers, (x, y)",
+            fix="for example start=(-2.0, 1.5)",
+        )
+    return point
+
+
+def _makers(optimizers) -> dict:
+    """{name: function (parameters, lr) -> Optimizer}."""
+    if optimizers is None:
+        return dict(OPTIMIZERS)
+    if isinstance(optimizers, dict):
+        found = dict(optimizers)
+    else:
+        optimizers = [optimizers] if isinstance(optimizers, str | type) else list(optimizers)
+        names = {kind: name for name, kind in OPTIMIZERS.items()}
+        found = {}
+        for given in optimizers:
+            if isinstance(given, type) and issubclass(given, Optimizer):
+                found[names.get(given, given.__name__)] = given
+            elif given in names.values():
+                found[given] = OPTIMIZERS[given]
+            else:
+                raise OptionError(
+                    f"optimizer {given!r} is not known",
+                    expected="names or classes of optimizers, or {label: function}",
+                    fix=did_you_mean(str(given), OPTIMIZERS),
+                )
+    if not found:
+        raise OptionError("race: no optimizer was named", expected="at least one")
+    return found
+
+
+def _given_rates(makers, lr) -> dict:
+    """{name: learning rate} of those for which one was given."""
+    given = dict(lr) if isinstance(lr, dict) else dict.fromkeys(makers, lr)
+    unknown = [name for name in given if name not in makers]
+    if unknown:
+        raise OptionError(
+            f"race: a learning rate was given for {unknown[0]!r}, which does not race",
+            expected="one of " + ", ".join(makers),
+            fix=did_you_mean(unknown[0], makers),
+        )
+    given = {name: float(rate) for name, rate in given.items() if rate is not None}
+    for rate in given.values():
+        expect_range(rate, what="learning rate lr", above=0, below=math.inf)
+    return given
+
+
+def _rates(surface, makers, start) -> dict:
+    """{name: learning rate by the rule}."""
+    kinds = {name: _kind(make) for name, make in makers.items()}
+    rates = {
+        "length": SHARE_OF_WIDTH * surface.width,
+        "shrinking": SHARE_OF_SHRINKING * surface.width,
+        "own": 1.0,
+    }
+    if "gradient" in kinds.values():
+        rates["gradient"] = 1 / _largest_curvature(surface, start)
+    return {name: rates[kind] for name, kind in kinds.items()}
+
+
+def _kind(make) -> str:
+    """How the length of an optimizer's steps follows from η."""
+    with float64():
+        made = make([Parameter(np.zeros(2))], 1.0)
+    return made.steps
+
+
+def _largest_curvature(surface, start) -> float:
+    xs, ys, values = surface.grid(101)
+    points = np.stack(np.meshgrid(xs, ys), axis=-1)[values <= surface.values(start)]
+    found = np.linalg.eigvalsh(hessians_of(surface, np.vstack([start, points])))
+    largest = float(np.abs(found[np.isfinite(found)]).max(initial=0.0))
+    return largest or 1.0
+
+
+def _rank(racer):
+    late = math.inf if racer.reached is None else racer.reached
+    value = racer.values[-1]
+    return (racer.end is None, late, value if math.isfinite(value) else math.inf)
+
+
+def _first_bad(points) -> int:
+    return int(np.flatnonzero(~np.isfinite(points).all(axis=1)).min(initial=len(points) - 1))
+
+
+def _which(surface, minimum) -> str:
+    lowest = float(surface.values(surface.minima[0]))
+    as_low = [m for m in surface.minima if float(surface.values(m)) < lowest + 1e-9]
+    if len(as_low) == 1:
+        return "(the lowest)" if minimum == as_low[0] else "(a local one)"
+    return f"{surface.minima.index(minimum) + 1} of {len(surface.minima)}"
+
+
+def _place(point) -> str:
+    return "(" + ", ".join(_short(v) for v in point) + ")"
+
+
+def _short(value) -> str:
+    if not math.isfinite(value) or abs(value) >= 1e4:
+        return number(value, 2)
+    if abs(value) < 1e-12:
+        return "0"
+    return f"{value:.2f}" if abs(value) >= 0.005 else number(value, 1)

@@ -1,0 +1,115 @@
+"""The networks whose bodies can be put to new use by name, and how their inputs were prepared."""
+
+import dataclasses
+import importlib
+
+from cutaway.errors import OptionError, RunError, did_you_mean
+
+_MEAN, _STD = (123.675, 116.28, 103.53), (58.395, 57.12, 57.375)  # ImageNet's, of pixels 0 to 255
+
+
+@dataclasses.dataclass(frozen=True)
+class PretrainedBackbone:
+    """A published network.
+
+    Attributes:
+        examples: what it reads, "images" or "text".
+        function: name of the function in cutaway.models that builds it.
+        weights: what that function's `pretrained` calls the published weights.
+        about: in words.
+        size: edge of the images it was trained on, in pixels.
+        crop: what part of an image's shorter side they are; the rest is cut off all around.
+        mean, std: of the pixels (0 to 255): the network reads (x - mean) / std.
+    """
+
+    examples: str
+    function: str
+    weights: str
+    about: str
+    size: int = 224
+    crop: float = 0.875
+    mean: tuple = _MEAN
+    std: tuple = _STD
+
+    def build(self, weights=None):
+        """The Backbone, with those weights; None: new ones."""
+        make = getattr(importlib.import_module("cutaway.models"), self.function)
+        if weights is not None and self.examples == "images":
+            # weights with a head of any size fit; theirs is left out, the new head replaces ours
+            return make(1, pretrained=weights)
+        return make(pretrained=weights)
+
+
+def _imagenet(function, about, **options):
+    return PretrainedBackbone(
+        "images", function, "imagenet", f"{about}, trained on ImageNet", **options
+    )
+
+
+PRETRAINED_BACKBONES = {
+    "efficientnet-lite0": _imagenet(
+        "efficientnet_lite0",
+        "EfficientNet-Lite0",
+        mean=(127.0, 127.0, 127.0),
+        std=(128.0, 128.0, 128.0),
+    ),
+    "efficientnet-b0": _imagenet("efficientnet_b0", "EfficientNet-B0"),
+    "mobilenet-v2": _imagenet("mobilenet_v2", "MobileNetV2"),
+    **{
+        f"resnet{depth}": _imagenet(f"resnet{depth}", f"ResNet-{depth}")
+        for depth in (18, 34, 50, 101, 152)
+    },
+    "minilm": PretrainedBackbone(
+        "text", "minilm", "minilm", "MiniLM-L6, trained on pairs of sentences"
+    ),
+}
+
+
+def pretrained_backbone(source: str, examples: str | None = None) -> tuple:
+    """(PretrainedBackbone, weights) of "NAME" or "NAME:WEIGHTS"; WEIGHTS: a path or an address.
+
+    Args:
+        examples: what it must read, "images" or "text"; None: either.
+
+    Raises:
+        OptionError: no such name, or one that reads something else.
+    """
+    name, _, weights = source.partition(":")
+    fitting = [k for k, body in PRETRAINED_BACKBONES.items() if examples in (None, body.examples)]
+    if name not in fitting:
+        other = PRETRAINED_BACKBONES.get(name)
+        raise OptionError(
+            f"no known network is called {name!r}"
+            if other is None
+            else f"{name} reads {other.examples}, and these are {examples}",
+            expected="one of " + ", ".join(fitting),
+            fix=did_you_mean(name, fitting)
+            + "; weights of your own go behind a colon: resnet50:weights.pth",
+        )
+    return PRETRAINED_BACKBONES[name], weights or PRETRAINED_BACKBONES[name].weights
+
+
+def load_backbone(source: str, examples: str | None = None):
+    """The Backbone that `source` means, with its weights, in evaluation mode.
+
+    Raises:
+        OptionError: see pretrained_backbone.
+        RunError: the weights are not here, or are of another network.
+    """
+    known, weights = pretrained_backbone(source, examples)
+    try:
+        return known.build(weights).eval()
+    except RunError as error:
+        raise RunError(f"{source}: {error.came}", expected=error.expected, fix=error.fix) from error
+
+
+def tokenizer_of(source: str):
+    """The WordPiece tokenizer of a known network for texts.
+
+    Raises: see load_backbone.
+    """
+    from cutaway.data.wordpiece import WordPiece
+    from cutaway.models.sentences import weights_file
+
+    _, weights = pretrained_backbone(source, "text")
+    return WordPiece.load(weights_file(weights).parent)

@@ -1,0 +1,285 @@
+"""jit: one XLA program of a step that was written eagerly.
+
+The step reads and assigns Variables (parameters, optimizer slots, random keys). To compile it,
+their values are lifted: they enter the program as arguments and leave it as results, and are
+written back afterwards. Nothing but values crosses.
+"""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from cutaway.errors import TrainingError
+from cutaway.nn.plan import CompilePlan, plan_for
+from cutaway.nn.state import assign, signature, unwrap, values_of, watching, wrap
+from cutaway.nn.unowned import unowned
+from cutaway.ops.precision import current_precision
+from cutaway.runtime import cache_programs_by_default
+from cutaway.runtime.exhaustion import general_error, is_exhaustion
+
+
+class Compiled:
+    """A step and its compiled programs. Made by `jit`."""
+
+    def __init__(self, step, owners, *, donate: bool, compiler_options: dict | None):
+        self.step = step
+        self.owners = owners
+        self.donate = donate
+        self.compiler_options = compiler_options
+        self.plans = []  # the CompilePlan of each program, in the order of compiling
+        self._programs = {}  # signature -> program; a changed mode or attribute makes another
+        self._finished = set()  # (id of a program, shapes) that have run to their end once
+
+    def __call__(self, *args):
+        """Run the step once; args are Tensors, arrays or numbers, in tuples, lists or dicts."""
+        return self._run("once", args)
+
+    def scan(self, items, *args):
+        """Run `step(item, *args)` for each item of `items`, in one program.
+
+        Args:
+            items: array, or tuple, list or dict of arrays, whose first axis counts the steps.
+            args: the same for every step.
+
+        Returns:
+            What the steps returned, stacked along a new first axis.
+        """
+        return self._run("scan", (items, *args))
+
+    def loop(self, start: int, stop: int, *args, capacity: int):
+        """Run `step(i, *args)` for i = start, ..., stop - 1, in one program for any start, stop.
+
+        Args:
+            start, stop: the range of i; at most `capacity` steps.
+            args: the same for every step.
+            capacity: rows of the result; another capacity compiles anew.
+
+        Returns:
+            What the steps returned, stacked along a new first axis of size `capacity`; row k
+            belongs to i = start + k, rows past the last step are zeros.
+        """
+        return self._run("loop", (start, stop, *args), capacity)
+
+    def lower(self, *args):
+        """What one call with these arguments would run, as JAX's Lowered: it is not run.
+
+        `lower(...).compile().memory_analysis().temp_size_in_bytes` is the working memory.
+        """
+        program, variables = self._program("once", args)
+        return program.lower(values_of(variables), unwrap(args))
+
+    def _run(self, form, args, *static):
+        program, variables = self._program(form, args, *static)
+        state = values_of(variables)
+        if self.donate:
+            state = _without_repeats(state)
+        values = unwrap(args)
+        try:
+            out, state = self._run_program(program, state, values)
+        except jax.errors.JaxRuntimeError as error:
+            if not is_exhaustion(error):
+                raise
+            raise self._exhausted(error, variables) from error
+        assign(variables, state)
+        return wrap(out)
+
+    def _run_program(self, program, state, values):
+        """What the program returns; with new shapes, only once it is there.
+
+        JAX returns before a program ends, and its errors come later. Whether there is memory
+        enough is decided by the shapes: so it is known before the old values are replaced.
+        """
+        found = program(state, values)
+        shapes = (id(program), _shapes(values))
+        if shapes not in self._finished:
+            if not any(isinstance(leaf, jax.core.Tracer) for leaf in jax.tree.leaves(found)):
+                jax.block_until_ready(found)
+            self._finished.add(shapes)
+        return found
+
+    def _exhausted(self, error, variables):
+        name = getattr(self.step, "__name__", "step")
+        advice = ["smaller arguments, such as fewer rows per call"]
+        if any(v.data.is_deleted() for v in variables if isinstance(v.data, jax.Array)):
+            advice.append(
+                "donate=False, which keeps the old values of the variables until the new ones are "
+                "there; those of this call are lost: build the network again or load its weights"
+            )
+        return general_error(error, f"the compiled function {name!r}", *advice)
+
+    def _program(self, form, args, *static):
+        """(the program for the owners as they are, their Variables)."""
+        variables, owned = signature(self.owners)
+        key = (form, owned, static, current_precision())
+        program = self._programs.get(key)
+        if program is None:
+            cache_programs_by_default()
+            once = _once if self.donate else _once_changed
+            body = {"once": once, "scan": _scan, "loop": _loop}[form]
+            pure = _lift(self.step, variables)
+
+            def run(state, args):
+                return body(pure, state, args, *static)
+
+            donated = 0 if self.donate else ()
+            plan = CompilePlan(self.compiler_options, "as the caller said")
+            if self.compiler_options is None:
+                state = values_of(variables)
+                # JAX remembers this trace: the program below does not trace again
+                plan = plan_for(
+                    jax.jit(run, donate_argnums=donated).trace(state, unwrap(args)).jaxpr
+                )
+            program = jax.jit(run, donate_argnums=donated, compiler_options=plan.options)
+            self.plans.append(plan)
+            self._programs[key] = program
+        return program, variables
+
+
+def _shapes(values) -> tuple:
+    """The shapes of all arrays in `values`; of plain arrays without a walk: it is at every call."""
+    try:
+        return tuple([value.shape for value in values])
+    except AttributeError:
+        return tuple(map(np.shape, jax.tree.leaves(values)))
+
+
+def jit(step, *owners, donate: bool = True, compiler_options: dict | None = None) -> Compiled:
+    """Compile `step`, which reads and changes the Variables of `owners`.
+
+    Args:
+        step: a function written as for eager use, with `loss.backward()` and
+            `optimizer.step()` inside; its arguments and results are Tensors.
+        owners: modules and optimizers whose Variables it uses.
+        donate: let the program reuse the memory of the old values. An array that was read off
+            a Variable before the call is then gone after it; `state_dict()` copies.
+        compiler_options: passed on to XLA; None: chosen by rule, see nn.plan.
+
+    A change of shapes, of train/eval mode, of `cutaway.precision` or of a plain attribute (like
+    dropout's p) compiles anew; a change of values, the learning rate's too, does not. After an
+    exception the old values are back, unless memory ran out in a step that donates them.
+
+    Raises:
+        OptionError: by a call whose step reads or writes a Variable that no owner holds: its value
+            would be frozen into the program, or lost. Says which, and what to write.
+        OutOfMemoryError: by a call, if the program does not fit into the memory of the device.
+
+    Example:
+        >>> net = Linear(2, 1)
+        >>> predict = jit(lambda x: net(x), net)
+        >>> predict(np.ones((3, 2))).shape
+        (3, 1)
+    """
+    return Compiled(step, owners, donate=donate, compiler_options=compiler_options)
+
+
+def accumulate_over(step, items, *owners):
+    """Run `step(item)` for each item inside a compiled step, with the memory of one.
+
+    Gradients that the steps leave behind add up, as in a loop.
+
+    Args:
+        step: a function of one item, which reads and changes Variables of `owners`.
+        items: array, or tuple, list or dict of arrays, whose first axis counts the items.
+
+    Returns:
+        What the steps returned, stacked along a new first axis.
+    """
+    variables, _ = signature(owners)
+    pure = _lift(step, variables)
+    items = unwrap(items)
+    state = [(v.data, v.grad) for v in variables]  # read so that an outer step may refuse
+    _, after = jax.eval_shape(pure, state, (jax.tree.map(lambda x: x[0], items),))
+    zeros = [g and jnp.zeros(g.shape, g.dtype) for _, g in after]
+    state = [
+        (data, z if grad is None else grad) for (data, grad), z in zip(state, zeros, strict=True)
+    ]
+    outs, state = _scan(pure, state, (items,))
+    for variable, (data, grad) in zip(variables, state, strict=True):
+        variable.data = data
+        variable.grad = grad
+    return wrap(outs)
+
+
+def _lift(step, variables):
+    """step(*args) as a function of the variables' values too: (state, args) -> (out, state)."""
+    owned = {id(variable) for variable in variables}
+
+    def expect_owned(variable):
+        if id(variable) not in owned:
+            raise unowned(step, variable)
+
+    def pure(state, args):
+        before = values_of(variables)
+        try:
+            assign(variables, state)
+            with watching(expect_owned):
+                out = unwrap(step(*wrap(args)))
+                return out, values_of(variables)
+        finally:  # tracers must not stay behind, nor half a step after an exception
+            assign(variables, before)
+
+    return pure
+
+
+def _once(pure, state, args):
+    return pure(state, args)
+
+
+def _once_changed(pure, state, args):
+    """As _once, with None for the data that stayed: without donation, they would be copied."""
+    out, new = pure(state, args)
+    pairs = zip(state, new, strict=True)
+    return out, [(None if data is old else data, grad) for (old, _), (data, grad) in pairs]
+
+
+def _scan(pure, state, args):
+    items, *args = args
+
+    def body(state, item):
+        out, new = pure(state, (item, *args))
+        return _same_structure(state, new), out
+
+    state, outs = jax.lax.scan(body, state, items)
+    return outs, state
+
+
+def _loop(pure, state, args, capacity):
+    start, stop, *args = args
+    shapes, _ = jax.eval_shape(pure, state, (start, *args))
+    outs = jax.tree.map(lambda s: jnp.zeros((capacity, *s.shape), s.dtype), shapes)
+
+    def body(i, carried):
+        state, outs = carried
+        out, new = pure(state, (i, *args))
+        outs = jax.tree.map(
+            lambda rows, row: jax.lax.dynamic_update_index_in_dim(rows, row, i - start, 0),
+            outs,
+            out,
+        )
+        return _same_structure(state, new), outs
+
+    state, outs = jax.lax.fori_loop(start, stop, body, (state, outs))
+    return outs, state
+
+
+def _same_structure(state, new):
+    if jax.tree.structure(state) != jax.tree.structure(new):
+        raise TrainingError(
+            "a scanned step left gradients behind that were not there when it began",
+            expected="each step to use up its gradients",
+            fix="end the step with optimizer.step(), or set parameter.grad = None",
+        )
+    return jax.tree.map(lambda old, value: value.astype(old.dtype), state, new)
+
+
+def _without_repeats(state):
+    """One buffer cannot be donated twice: copy an array that two variables share."""
+    seen = set()
+
+    def own(x):
+        if id(x) in seen:
+            return jnp.array(x, copy=True)
+        seen.add(id(x))
+        return x
+
+    return jax.tree.map(own, state)

@@ -1,0 +1,127 @@
+"""recompute: less memory for a little more time. Activations are computed again when needed."""
+
+import jax
+import jax.numpy as jnp
+
+from cutaway.engine import Tensor, gradients, no_grad
+from cutaway.engine.operation import operation
+from cutaway.errors import GradientError, OptionError
+from cutaway.nn.module import Module, watch
+from cutaway.nn.state import Parameter, named_variables
+from cutaway.ops.precision import current_precision, matmul_precision
+from cutaway.runtime import on_cpu
+
+
+@operation(name="recompute", saves=True)
+def recompute_operation(*arrays, block, count, precision):
+    """block of the first `count` arrays; the others are the values of its Variables."""
+    with no_grad():
+        out = block.inner(*(Tensor(x) if _is_array(x) else x for x in arrays[:count]))
+    if not isinstance(out, Tensor):
+        raise OptionError(
+            f"recompute: {type(block.inner).__name__} returns a {type(out).__name__}",
+            expected="a block with one Tensor as output",
+            fix="wrap its parts one by one",
+        )
+    return out.data, [(module, module.training) for module in block.inner.modules().values()]
+
+
+@recompute_operation.backward
+def recompute_backward(grad, out, modes, *arrays, block, count, **options):
+    grad, arrays = jax.lax.optimization_barrier((grad, arrays))
+    inputs = [_leaf(x) for x in _apart(grad, arrays[:count])]
+    variables = block.variables()
+    before = [v.data for v in variables]
+    modes_before = [(module, module.training) for module, _ in modes]
+    try:
+        for variable, value in zip(variables, arrays[count:], strict=True):
+            variable.data = value
+        for module, mode in modes:
+            module.training = mode
+        with matmul_precision(options["precision"]), watch(block.inner, _nothing):
+            result = block.inner(*inputs)
+        found = gradients(result, grad) if result.requires_grad else []
+    finally:
+        for variable, value in zip(variables, before, strict=True):
+            variable.data = value
+        for module, mode in modes_before:
+            module.training = mode
+    by_leaf = {id(leaf): g for leaf, g in found}
+    ours = [*inputs, *variables]
+    if set(by_leaf) - {id(x) for x in ours}:
+        raise GradientError(
+            f"recompute: {type(block.inner).__name__} reads a Tensor that is neither its input nor "
+            "one of its parameters",
+            expected="all that needs a gradient as input or parameter of the block",
+            fix="pass the Tensor to the block as another input",
+        )
+    return tuple(by_leaf.get(id(x)) for x in ours)
+
+
+def _apart(grad, inputs) -> list:
+    """The inputs of the second run, so that XLA does not take the first run's results for it.
+
+    XLA drops barriers on CPUs before it looks for common subexpressions, so there the inputs go
+    through a choice that is always the same, which XLA does not see: no number is larger than
+    infinity. It also makes the second run wait for the gradient.
+    """
+    if not on_cpu() or grad.size == 0:
+        return list(inputs)
+    never = grad.ravel()[0] > jnp.inf
+    return [jnp.where(never, jnp.zeros_like(x), x) if _is_array(x) else x for x in inputs]
+
+
+def _is_array(x) -> bool:
+    return isinstance(x, jax.Array)
+
+
+def _leaf(x):
+    if not _is_array(x):
+        return x
+    return Tensor(x, requires_grad=jnp.issubdtype(x.dtype, jnp.floating))
+
+
+def _nothing(module, inputs, out):
+    pass
+
+
+class Recompute(Module):
+    """A block whose activations are not kept for the backward pass, which runs it again.
+
+    Only the inputs of the block stay in memory, for one more forward pass of time. In the second
+    run random keys and statistics have the values of the first, so that dropout drops the same
+    units, and afterwards those they had: they move on once. Made by `recompute`.
+
+    Args:
+        inner: the block, with any number of inputs and one output.
+
+    References:
+        Chen et al. 2016, "Training deep nets with sublinear memory cost", arXiv:1604.06174.
+    """
+
+    def __init__(self, inner: Module):
+        self.inner = inner
+
+    def variables(self) -> list:
+        """The Variables of the block, each once."""
+        return list(named_variables(self.inner).values())
+
+    def forward(self, *inputs):
+        variables = self.variables()
+        # as they are before the first run; parameters stay Tensors, so that the walk finds them
+        values = [v if isinstance(v, Parameter) else v.data for v in variables]
+        return recompute_operation(
+            *inputs, *values, block=self, count=len(inputs), precision=current_precision()
+        )
+
+
+def recompute(block: Module) -> Recompute:
+    """The block, with activations that are not kept but computed again; see Recompute.
+
+    Example:
+        >>> from cutaway.nn import Linear, Sequential, Tanh
+        >>> net = Sequential(*(recompute(Sequential(Linear(4, 4), Tanh())) for _ in range(3)))
+        >>> list(net.state_dict())[:2]
+        ['0.inner.0.weight', '0.inner.0.bias']
+    """
+    return Recompute(block)

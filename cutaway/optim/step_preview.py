@@ -1,0 +1,114 @@
+"""preview: what the next step of an optimizer will do to one weight."""
+
+import dataclasses
+import math
+
+import jax.numpy as jnp
+
+from cutaway.optim.terms import named, spell
+
+
+@dataclasses.dataclass(frozen=True)
+class Move:
+    """What one step does to one element of one parameter. Made by `Optimizer.spell_out`.
+
+    Attributes:
+        optimizer: name of the class.
+        step: number of the step, 1 for the first.
+        path, index, shape, dtype: which element of which parameter, and that one's form.
+        lr: η of this parameter in this step.
+        before, after: the weight.
+        gradient: ∂L/∂w as `backward` left it.
+        clipped: the gradient after clipping; None without.
+        slots, new_slots: {symbol: value} of what the optimizer keeps for this element.
+        terms: list of Terms that end at `after`; empty if the optimizer's end elsewhere, None if
+            it has none.
+        digits: significant digits that show the weight move.
+    """
+
+    optimizer: str
+    step: int
+    path: str
+    index: tuple
+    shape: tuple
+    dtype: str
+    lr: float
+    before: float
+    after: float
+    gradient: float
+    clipped: float | None
+    slots: dict
+    new_slots: dict
+    terms: list | None
+    digits: int
+
+
+def preview(optimizer, number, index, grads) -> Move:
+    """The Move of one element by an optimizer whose lr and t are already those of the step.
+
+    `after` comes from the optimizer's `update` of the whole parameter, not from its terms.
+    """
+    p = optimizer.parameters[number]
+    raw = _wide(grads[number])
+    clipped = raw
+    if optimizer.clip is not None:
+        grads = {i: _wide(g) for i, g in enumerate(grads) if g is not None}
+        clipped = dict(zip(grads, optimizer.clip(list(grads.values())), strict=True))[number]
+    kept = [_wide(optimizer.state[name][number].data) for name in optimizer.slots]
+    after, *updated = (
+        float(jnp.broadcast_to(value, p.shape)[index])
+        for value in optimizer.update(_wide(p.data), clipped, *kept)
+    )
+    before = float(p.data[index])
+    symbols = optimizer.slots if optimizer.symbols is None else optimizer.symbols
+    slots = {s: float(value[index]) for s, value in zip(symbols, kept, strict=True)}
+    values = {"w": before, "g": float(raw[index]), **slots}
+    digits = _digits(before, after)
+
+    def all_terms():
+        w, g, *old = (named(s, x, digits=digits if s == "w" else 4) for s, x in values.items())
+        yield from optimizer.rate_terms()
+        if hasattr(optimizer.clip, "terms"):
+            g = yield from optimizer.clip.terms(g, list(grads.values()))
+        elif optimizer.clip is not None:
+            g = yield "g", named("clip(g)", float(clipped[index])), "the gradient, clipped"
+        yield from optimizer.terms(w, g, *old)
+
+    terms = None
+    if optimizer.terms is not None:
+        terms = spell(all_terms(), values, digits=digits)
+        if not _same(terms[-1].value, after, scale=max(abs(before), abs(after))):
+            terms = []  # a subclass that changed `update` only: better no story than a wrong one
+    return Move(
+        optimizer=type(optimizer).__name__,
+        step=int(optimizer.t),
+        path=optimizer.paths[number],
+        index=index,
+        shape=p.shape,
+        dtype=str(p.dtype),
+        lr=float(optimizer.lr),
+        before=before,
+        after=after,
+        gradient=float(raw[index]),
+        clipped=None if optimizer.clip is None else float(clipped[index]),
+        slots=slots,
+        new_slots=dict(zip(symbols, updated, strict=True)),
+        terms=terms,
+        digits=digits,
+    )
+
+
+def _wide(x):
+    return x.astype(jnp.float64)
+
+
+def _same(a, b, *, scale) -> bool:
+    return a == b or (math.isnan(a) and math.isnan(b)) or abs(a - b) <= 1e-9 * scale
+
+
+def _digits(before, after) -> int:
+    """How many significant digits of a weight show that it moved."""
+    change = abs(after - before)
+    if not (math.isfinite(change) and change and before):
+        return 4
+    return min(max(4, 3 + math.ceil(math.log10(max(abs(before) / change, 1)))), 12)

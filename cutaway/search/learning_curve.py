@@ -1,0 +1,344 @@
+"""compare: when does depth pay? Learning curves of a network, linear models and trees."""
+
+import dataclasses
+import functools
+import io
+import json
+import math
+import tempfile
+import warnings
+from pathlib import Path
+
+import numpy as np
+
+from cutaway.data import stratified_split
+from cutaway.errors import DataError, OptionError, RunError, expect_range
+from cutaway.files import write_atomically
+from cutaway.metrics import regression_scores
+from cutaway.runs import prepare
+from cutaway.search.baselines import BASELINES, import_sklearn
+
+TEST = 0.25
+LEAST = 20  # rows to begin with, and a few of each class
+EACH_CLASS = 5
+NETWORK = "network"
+
+
+class Comparison:
+    """Learning curves on the same rows.
+
+    Attributes:
+        sizes: rows to train on, rising.
+        scores: {model: (sizes, seeds) scores}; "network" first.
+        summary: JSON values: "title", "score" ("accuracy" or "R²"), "test_rows", "seeds", ...
+
+    Example:
+        >>> found = ct.compare("students.csv", "passed")               # doctest: +SKIP
+        >>> print(found); found.plot().savefig("compare.png")          # doctest: +SKIP
+    """
+
+    def __init__(self, sizes, scores: dict, summary: dict):
+        self.sizes = list(sizes)
+        self.scores = {name: np.asarray(values, float) for name, values in scores.items()}
+        self.summary = summary
+        self.path = None
+
+    def interval(self, values) -> tuple:
+        """(means, half widths) over the last axis, the seeds: 95% by Student's t.
+
+        Each seed divides the rows anew, and so the divisions overlap: the variance of the mean is
+        s² (1/J + test rows / other rows) instead of s²/J. Nadeau & Bengio 2003, "Inference for the
+        generalization error", eq. 7. Where the test set came with the data it is s²/J.
+        """
+        values = np.asarray(values, float)
+        seeds = values.shape[-1]
+        if seeds < 2:
+            return values.mean(axis=-1), np.full(values.shape[:-1], np.nan)
+        from scipy.stats import t
+
+        more = (
+            self.summary["test_rows"] / self.summary["pool_rows"]
+            if self.summary["redrawn"]
+            else 0.0
+        )
+        spread = values.std(axis=-1, ddof=1) * math.sqrt(1 / seeds + more)
+        return values.mean(axis=-1), t.ppf(0.975, seeds - 1) * spread
+
+    @property
+    def rows(self):
+        """A polars frame: model, rows, seed, score."""
+        import polars as pl
+
+        return pl.DataFrame(
+            [
+                {"model": name, "rows": n, "seed": s, "score": float(values[k, s])}
+                for name, values in self.scores.items()
+                for k, n in enumerate(self.sizes)
+                for s in range(values.shape[1])
+            ]
+        )
+
+    def verdict(self) -> str:
+        """When the network pays, in words that the intervals bear out."""
+        mine, most = self.scores[NETWORK], f"{self.sizes[-1]:,} {self.summary['examples']}"
+        others = [name for name in self.scores if name != NETWORK]
+        network = f"With {most} the network ({self._pair(mine[-1])})"
+        beside = {name: f"{_named(name)} ({self._pair(self.scores[name][-1])})" for name in others}
+        if self.summary["seeds"] < 2:
+            text = ", ".join(beside.values())
+            return f"{network} stands beside {text}; one seed says no more."
+        ahead, behind, level = [], [], []
+        for name in others:
+            means, halves = self.interval(mine - self.scores[name])
+            if means[-1] - halves[-1] > 0:
+                ahead.append(beside[name] + self._since(means - halves > 0))
+            elif means[-1] + halves[-1] < 0:
+                behind.append(beside[name])
+            else:
+                level.append(beside[name])
+        parts = []
+        if ahead:
+            parts.append(f"is ahead of {_and(ahead)}")
+        if behind:
+            parts.append(f"is behind {_and(behind)}")
+        if level:
+            parts.append(f"cannot be summary apart from {_and(level)}")
+        return f"{network} {'; it '.join(parts)}."
+
+    def _since(self, ahead) -> str:
+        """From which size on it has been ahead without a break."""
+        first = len(ahead) - int(np.argmin(np.append(ahead[::-1], False)))
+        if first == len(ahead) - 1:
+            return ""
+        return ", at every size" if first == 0 else f", from {self.sizes[first]:,} on"
+
+    def _pair(self, values):
+        mean, half = self.interval(values)
+        if math.isnan(half):
+            return f"{mean:.3f}"
+        return f"{mean:.{self._digits}f} ± {half:.{self._digits}f}"
+
+    @functools.cached_property
+    def _digits(self) -> int:
+        """As many as the intervals are worth."""
+        halves = [self.interval(values)[1] for values in self.scores.values()]
+        return 3 if np.median(halves) < 0.01 else 2
+
+    def table(self) -> tuple:
+        """(headings, rows): a row for each size, a column for each model."""
+        rows = []
+        for k, n in enumerate(self.sizes):
+            rows.append([f"{n:,}", *(self._pair(values[k]) for values in self.scores.values())])
+        return ["rows", *self.scores], rows
+
+    def plot(self):
+        """The learning curves, as a matplotlib figure."""
+        from cutaway.search.charts import compare_figure
+
+        return compare_figure(self)
+
+    def page(self) -> str:
+        """The page as HTML."""
+        from cutaway.search.page import compare_page
+
+        return compare_page(self)
+
+    def to_dict(self) -> dict:
+        """JSON values."""
+        scores = {name: values.tolist() for name, values in self.scores.items()}
+        return {**self.summary, "sizes": self.sizes, "scores": scores, "verdict": self.verdict()}
+
+    def save(self, out) -> None:
+        """Write compare.html, compare.png and compare.json into the folder `out`."""
+        picture = io.BytesIO()
+        self.plot().savefig(picture, format="png", dpi=130)
+        out = Path(out)
+        write_atomically(out / "compare.png", picture.getvalue())
+        write_atomically(out / "compare.html", self.page().encode())
+        write_atomically(
+            out / "compare.json", (json.dumps(self.to_dict(), indent=1) + "\n").encode()
+        )
+        self.path = out
+
+    def __str__(self):
+        headings, rows = self.table()
+        cells = [headings, *rows]
+        widths = [max(len(row[k]) for row in cells) for k in range(len(headings))]
+        lines = ["  ".join(c.rjust(w) for c, w in zip(row, widths, strict=True)) for row in cells]
+        return "\n".join([*lines, "", self.verdict()])
+
+
+def compare(
+    data,
+    target: str | None = None,
+    *,
+    kind: str | None = None,
+    sizes: int = 5,
+    seeds: int = 5,
+    out=None,
+    on_size=None,
+    **given,
+) -> Comparison:
+    """Train the network and scikit-learn's models on more and more of the rows.
+
+    For each seed the rows are divided anew into those to test on and the others, of which each
+    size is drawn; all models get the same ones. The network holds a part of its rows out, to
+    choose the epoch whose weights are kept; the others train on all of them.
+
+    Args:
+        data, target, kind: see runs.prepare; a table, texts, images, recordings or series that
+            have a class.
+        sizes: how many, evenly by their logarithm, up to all rows.
+        seeds: how often everything is repeated.
+        out: folder to write compare.html, compare.png and compare.json to; None writes nothing.
+        on_size: function of (model, rows, seed, score), called after each training.
+        given: options of the network's training; by default test=0.25.
+
+    Raises:
+        DataError, OptionError: input that does not fit, too few rows.
+        RunError: the folder holds something else.
+        CutawayError: scikit-learn is not installed.
+
+    Example:
+        >>> print(compare("students.csv", "passed"))                   # doctest: +SKIP
+    """
+    expect_range(sizes, what="sizes", least=1)
+    expect_range(seeds, what="seeds", least=1)
+    import_sklearn()
+    if out is not None:
+        expect_free(out)
+    first = given.pop("seed", 0)
+    given = {"test": TEST, **given}
+    base = prepare(data, target, kind=kind, seed=first, **given)
+    if base.kind not in BASELINES:
+        raise OptionError(
+            f"{base.source} is {base.kind}",
+            expected="examples with a target each: " + ", ".join(BASELINES),
+            fix="look at a forecast beside the naive one with cutaway train",
+        )
+    if base.stream is not None or base.test is None:
+        raise OptionError(
+            "there are no rows to test on" if base.test is None else "these do not fit in memory",
+            expected="rows that fit in memory, a part of them to test on",
+            fix="give test a share such as 0.25",
+        )
+    counts = _sizes(base, sizes)
+    scores = {
+        name: np.zeros((len(counts), seeds)) for name in (NETWORK, *BASELINES[base.kind](base))
+    }
+    tell = on_size or (lambda model, rows, seed, score: None)
+    test_of = base.test[0]
+    redrawn = True
+    for s in range(seeds):
+        if s:
+            base = prepare(data, target, kind=kind, seed=first + s, **given)
+            redrawn = not np.array_equal(base.test[0], test_of)
+        for k, n in enumerate(counts):
+            rows = _draw(base, n, first + s)
+            for name, score in _score_all(base, rows, first + s):
+                scores[name][k, s] = score
+                tell(name, n, s, score)
+    summary = {
+        "title": f"{Path(base.source).name} → {base.target}",
+        "examples": base.preprocessing.examples,
+        "score": "R²" if base.preprocessing.task == "regression" else "accuracy",
+        "network": base.spec["model"],
+        "parameters": base.net.summary().total,
+        "seeds": seeds,
+        "test_rows": len(base.test[0]),
+        "pool_rows": len(base.training) + len(base.held),
+        "redrawn": redrawn,
+    }
+    found = Comparison(counts, scores, summary)
+    if out is not None:
+        found.save(out)
+    return found
+
+
+def _named(name: str) -> str:
+    return "the linear model" if name == "linear" else f"the {name}"
+
+
+def _and(texts: list) -> str:
+    return texts[0] if len(texts) == 1 else f"{', '.join(texts[:-1])} and {texts[-1]}"
+
+
+def expect_free(out) -> None:
+    """Raise RunError unless `out` is new or an empty folder."""
+    out = Path(out)
+    if out.exists() and (not out.is_dir() or any(out.iterdir())):
+        raise RunError(
+            f"{out} holds something else",
+            expected="a new or empty folder",
+            fix="give another --out",
+        )
+
+
+def _pool(base):
+    return np.sort(np.concatenate([base.training, base.held]))
+
+
+def _sizes(base, count) -> list:
+    """Rows to train on: evenly by their logarithm, a few of each class with the fewest."""
+    most = len(_pool(base))
+    classes = 1 if base.preprocessing.task == "regression" else len(base.preprocessing.classes)
+    least = max(LEAST, EACH_CLASS * classes)
+    if most < 2 * least and count > 1:
+        raise DataError(
+            f"{most:,} {base.preprocessing.examples} to train on are too few for a curve",
+            expected=f"at least {2 * least:,} beside those to test on",
+            fix="give more of them, or sizes=1 for one comparison with all (--sizes 1)",
+        )
+    if count == 1:
+        return [most]
+    return [int(n) for n in dict.fromkeys(np.geomspace(least, most, count).round().astype(int))]
+
+
+def _draw(base, count, seed):
+    """Sorted rows to train on, of all that are not for the test."""
+    pool = _pool(base)
+    if count >= len(pool):
+        return pool
+    stratify = base.preprocessing.task != "regression"
+    _, chosen = stratified_split(base.y[pool], count / len(pool), seed=seed, stratify=stratify)
+    return pool[chosen]
+
+
+def _score_all(base, rows, seed):
+    """(model, score on the test rows) of each model, trained on `rows`."""
+    task = base.preprocessing.task
+    x_test, y_test = base.test
+    truth = base.preprocessing.truth(y_test)
+    training, held = stratified_split(
+        base.y[rows], base.options.validation, seed=seed, stratify=task != "regression"
+    )
+    part = dataclasses.replace(
+        base.with_options(base.options), training=rows[training], held=rows[held], test=None
+    )
+    with tempfile.TemporaryDirectory() as folder:
+        run = part.train(Path(folder, "run"), progress=False)
+    if run.metrics["stopped"] == "interrupted":
+        raise KeyboardInterrupt
+    outputs = run.outputs(x_test)
+    yield NETWORK, _score(task, truth, outputs if task == "regression" else outputs.argmax(axis=1))
+    shape = (len(base.x), -1)
+    x = base.x.reshape(shape)
+    for name, make in BASELINES[base.kind](base).items():
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # a solver that has not come to its end
+            model = make(task, seed).fit(x[rows], base.y[rows])
+            found = model.predict(x_test.reshape(len(x_test), -1))
+        if task == "regression":
+            found = base.preprocessing.untransform_target(found)
+        yield name, _score(task, truth, found)
+
+
+def _score(task, truth, found) -> float:
+    if task == "regression":
+        score = regression_scores(truth, found)["r2"]
+        if score is None:
+            raise DataError(
+                "all test rows have the same target", expected="values that differ, to score on"
+            )
+        return float(score)
+    return float((np.asarray(found) == truth).mean())

@@ -1,0 +1,178 @@
+"""Where did the NaN begin? One step again, eagerly, looking at every operation."""
+
+import dataclasses
+import math
+
+import jax.numpy as jnp
+import numpy as np
+
+from cutaway.engine import Tensor, gradients
+from cutaway.engine.tape import records
+from cutaway.nn.module import watch
+
+
+@dataclasses.dataclass(frozen=True)
+class NanOrigin:
+    """Where a NaN or infinity arose.
+
+    Attributes:
+        phase: "weights" (they were not finite before the step), "inputs" (as the trainer's
+            `prepare` or a stream gave them), "forward", "loss", "gradient" or "optimizer".
+        operation: name of the first operation whose output, or in "gradient" whose rule's
+            result, is not finite; "" where there is none.
+        layer: path of the module in which it ran; of a parameter in "weights" and "optimizer".
+        kind: class of that module.
+        largest: largest absolute value that went into the operation.
+        row: number of the first row concerned, in the arrays that `fit` got, 0 for the first;
+            None where rows have no part in it or are not known.
+        rows: how many rows of the batch are concerned.
+        epoch, step: when, 1 for the first.
+    """
+
+    phase: str
+    operation: str = ""
+    layer: str = ""
+    kind: str = ""
+    largest: float = math.nan
+    row: int | None = None
+    rows: int = 0
+    epoch: int = 0
+    step: int = 0
+
+    def text(self) -> str:
+        where = f"layer {self.layer} ({self.kind})" if self.kind else "the loss itself"
+        if self.phase == "weights":
+            return f"the weights {self.layer} were no longer finite"
+        if self.phase == "optimizer":
+            return f"it began in the step of the optimizer, which made {self.layer} not finite"
+        if self.phase == "inputs":
+            text = "it began in the inputs of the network, before its first layer"
+        elif self.phase == "gradient":
+            text = f"it began in the gradient of {self.operation} in {where}"
+        else:
+            text = f"it began in {self.operation or 'the output'} of {where}"
+        if math.isfinite(self.largest):
+            text += f", whose input went up to {self.largest:.3g}"
+        if self.row is not None:
+            others = f" and {self.rows - 1} more of its batch" if self.rows > 1 else ""
+            text += f", at row {self.row}{others}"
+        return text
+
+
+def find_nan_origin(trainer, x, y, rows=None) -> NanOrigin | None:
+    """The first place where one training step on (x, y) is not finite; None if all of it is.
+
+    Looks at parameters, then at operation after operation of the forward pass and the loss, then
+    at those of the walk back, then at what the optimizer does. All state stays as it is.
+
+    Args:
+        x, y: the batch.
+        rows: their numbers in the data, or None.
+    """
+    variables = list(trainer._variables().values())
+    before = [(v.data, v.grad) for v in variables]
+    modes = [(module, module.training) for module in trainer._prepared.modules().values()]
+    trainer._prepared.train()
+    try:
+        return _look(trainer, x, y, rows)
+    finally:
+        for v, (data, grad) in zip(variables, before, strict=True):
+            v.data, v.grad = data, grad
+        for module, mode in modes:
+            module.training = mode
+
+
+def _look(trainer, x, y, rows):
+    parameters = trainer.net.named_parameters()
+    for path, parameter in parameters.items():
+        if not _finite(parameter.data):
+            return NanOrigin("weights", layer=path)
+    calls, received = [], []
+
+    def look(module, inputs, out):
+        if module is trainer.net:
+            received.extend(i.data for i in inputs)
+        if not calls and not _finite(out.data):
+            calls.append((call.path_of(module), module, _largest([i.data for i in inputs]), out))
+
+    # with a gradient for x too, every operation leaves a record
+    leaf = Tensor(x, requires_grad=bool(jnp.issubdtype(x.dtype, jnp.floating)))
+    with watch(trainer.net, look) as call:
+        loss = trainer._steps._loss(leaf, Tensor(y))
+    modules = trainer.net.modules()
+    for array in received:
+        if not _finite(array):
+            return _with_rows(NanOrigin("inputs"), array, rows)
+    for record in records(loss.record):
+        if not _finite(record.out):
+            return _at(record, record.out, _largest(record.arrays), modules, rows, trainer, x, y)
+    if calls:
+        path, module, largest, out = calls[0]
+        found = NanOrigin("forward", layer=path, kind=type(module).__name__, largest=largest)
+        return _with_rows(found, out.data, rows)
+    if not _finite(loss.data):
+        return NanOrigin("loss")
+    return _in_gradient(trainer, loss, modules, parameters, rows)
+
+
+def _in_gradient(trainer, loss, modules, parameters, rows):
+    found = []
+
+    def visit(record, grad, grads):
+        for g in grads:
+            if not found and _finite(grad) and g is not None and not _finite(g):
+                largest = _largest([*record.arrays, grad])
+                where = {"operation": record.operation.name, **_layer(record, modules)}
+                found.append(_with_rows(NanOrigin("gradient", **where, largest=largest), g, rows))
+
+    for parameter, grad in gradients(loss, visit=visit):
+        parameter.grad = grad
+    if found:
+        return found[0]
+    trainer.optimizer.step()
+    for path, parameter in parameters.items():
+        if not _finite(parameter.data):
+            return NanOrigin("optimizer", layer=path)
+    return None
+
+
+def _at(record, out, largest, modules, rows, trainer, x, y):
+    layer = _layer(record, modules)
+    phase = "forward" if layer else "loss"
+    found = NanOrigin(phase, operation=record.operation.name, **layer, largest=largest)
+    if phase == "loss" and rows is not None and np.ndim(out) == 0 and trainer.mix is None:
+        bad = [k for k in range(len(x)) if not _finite(_loss_of(trainer, x, y, k))]
+        if bad:
+            return dataclasses.replace(found, row=int(rows[bad[0]]), rows=len(bad))
+    return _with_rows(found, out, rows)
+
+
+def _loss_of(trainer, x, y, row):
+    return trainer._steps._loss(Tensor(x[row : row + 1]), Tensor(y[row : row + 1])).data
+
+
+def _layer(record, modules) -> dict:
+    module = modules.get(record.module)
+    if module is None or record.module == "":
+        return {}
+    return {"layer": record.module, "kind": type(module).__name__}
+
+
+def _with_rows(found, array, rows) -> NanOrigin:
+    """With the rows in which `array` is not finite, if its first axis counts them."""
+    if rows is None or np.ndim(array) == 0 or len(array) != len(rows):
+        return found
+    bad = ~np.isfinite(np.asarray(array, np.float32)).reshape(len(rows), -1).all(axis=1)
+    chosen = np.asarray(rows)[bad]
+    return (
+        dataclasses.replace(found, row=int(chosen[0]), rows=len(chosen)) if len(chosen) else found
+    )
+
+
+def _largest(arrays) -> float:
+    sizes = [float(jnp.abs(jnp.asarray(a)).max()) for a in arrays if a is not None and np.size(a)]
+    return max(sizes, default=math.nan)
+
+
+def _finite(array) -> bool:
+    return bool(jnp.isfinite(array).all())
