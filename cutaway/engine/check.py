@@ -17,7 +17,8 @@ def check_gradient(f, *inputs, eps: float = 1e-6, rtol: float = 1e-6, atol: floa
     ±eps: ∂L/∂x ≈ (L(x + eps) - L(x - eps)) / (2 eps).
 
     Args:
-        f: function of Tensors that returns a Tensor; must not draw random numbers.
+        f: function of Tensors that returns a Tensor, or a tuple of them; must not draw random
+            numbers.
         inputs: arrays; integer arrays are passed on as they are.
         eps: the step.
         rtol, atol: |rule - difference| <= atol + rtol * max(1, largest |difference|) must hold.
@@ -36,14 +37,22 @@ def check_gradient(f, *inputs, eps: float = 1e-6, rtol: float = 1e-6, atol: floa
         arrays = [_wide(x) for x in inputs]
         moved = [i for i, x in enumerate(arrays) if jnp.issubdtype(x.dtype, jnp.floating)]
         leaves = [Tensor(x, requires_grad=i in moved) for i, x in enumerate(arrays)]
-        out = f(*leaves)
         rng = np.random.default_rng(0)
-        weights = jnp.asarray(rng.uniform(0.5, 1.5, out.shape))
-        by_rule = {id(leaf): g for leaf, g in gradients(out, weights)}
+        weighed = [
+            (out, jnp.asarray(rng.uniform(0.5, 1.5, out.shape))) for out in _outputs(f(*leaves))
+        ]
+        by_rule = {}
+        for out, weights in weighed:
+            for leaf, g in gradients(out, weights) if out.requires_grad else ():
+                by_rule[id(leaf)] = by_rule.get(id(leaf), 0) + g
+        every_weight = [weights for _, weights in weighed]
 
         @no_grad()
         def total(values):
-            return jnp.sum(f(*(Tensor(v) for v in values)).data * weights)
+            outs = _outputs(f(*(Tensor(v) for v in values)))
+            return sum(
+                jnp.sum(out.data * weights) for out, weights in zip(outs, every_weight, strict=True)
+            )
 
         worst = 0.0
         for i in moved:
@@ -81,6 +90,12 @@ def check_gradient(f, *inputs, eps: float = 1e-6, rtol: float = 1e-6, atol: floa
                 )
             worst = max(worst, float(deviation[at]))
         return worst
+
+
+def _outputs(result) -> list:
+    """The Tensors that f returned, but for integers, which nothing moves by a little."""
+    outs = result if isinstance(result, tuple) else (result,)
+    return [out for out in outs if jnp.issubdtype(out.dtype, jnp.floating)]
 
 
 def _wide(x):

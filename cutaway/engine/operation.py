@@ -1,7 +1,11 @@
 """Operation: a function of arrays and, under it, the rule for its gradient."""
 
+from __future__ import annotations
+
 import functools
 import inspect
+from collections.abc import Callable
+from typing import Any, overload
 
 from cutaway.engine import tape
 from cutaway.engine.tensor import Tensor, as_array
@@ -10,39 +14,72 @@ from cutaway.errors import GradientError, OptionError
 
 
 class Operation:
-    """A function of arrays that can be differentiated by its own rule. Made by `operation`."""
+    """A function of arrays that can be differentiated by its own rule. Made by `operation`.
 
-    def __init__(self, forward, *, name, saves: bool, differentiable: bool, traits: Traits):
+    Attributes:
+        name: what records and explanations call it.
+        forward: the function of arrays.
+        rule: for its gradient; None before it is declared.
+        written: how ONNX writes it; None where nobody has said so.
+        saves, differentiable: see `operation`.
+        traits: what is known of it beside its arithmetic.
+        input_names, option_names: of its parameters.
+    """
+
+    __name__: str
+
+    def __init__(
+        self,
+        forward: Callable,
+        *,
+        name: str | None,
+        saves: bool,
+        differentiable: bool,
+        traits: Traits,
+    ):
         functools.update_wrapper(self, forward)
         self.name = name or forward.__name__
         self.forward = forward
         self.saves = saves
         self.differentiable = differentiable
         self.traits = traits
-        self.rule = None
-        self.written = None
-        parameters = inspect.signature(forward).parameters.values()
+        self.rule: Callable | None = None
+        self.written: Callable | None = None
+        self._signature = inspect.signature(forward)
+        parameters = self._signature.parameters.values()
         self.input_names = [p.name for p in parameters if p.kind is p.POSITIONAL_OR_KEYWORD]
-        self.option_names = [p.name for p in parameters if p.kind is p.KEYWORD_ONLY]
+        self.option_names: list[str] = [p.name for p in parameters if p.kind is p.KEYWORD_ONLY]
+        self._option_names = frozenset(self.option_names)
 
     def __call__(self, *inputs, **options) -> Tensor:
-        for name in self.input_names[len(inputs) :]:  # an input that was given by name
-            if name in options:
-                inputs += (options.pop(name),)
+        """A Tensor, or a tuple of them where the function returns several arrays."""
+        if options and not options.keys() <= self._option_names:
+            inputs, options = self._bound(inputs, options)
         arrays = tuple(_value(x) for x in inputs)
         runner = tape.runner()
         result = (
             self.forward(*arrays, **options) if runner is None else runner(self, arrays, options)
         )
         value, saved = result if self.saves else (result, None)
-        out = Tensor(value)
+        several = isinstance(value, tuple)
+        outs: Any = tuple(map(Tensor, value)) if several else Tensor(value)
 
         if self.differentiable and tape.is_recording():
             tensors = tuple(x if isinstance(x, Tensor) else None for x in inputs)
             if any(x is not None and x.requires_grad for x in tensors):
-                out.requires_grad = True
-                out.record = tape.Record(self, tensors, arrays, options, value, saved)
-        return out
+                record = tape.Record(self, tensors, arrays, options, value, saved)
+                for output, out in enumerate(outs if several else (outs,)):
+                    if out.data.dtype.kind not in "iub":  # an index or a count has no gradient
+                        out.requires_grad = True
+                        out.record = record
+                        out.output = output
+        return outs
+
+    def _bound(self, inputs, options) -> tuple:
+        """(inputs, options) of a call that names an input, as Python binds them."""
+        bound = self._signature.bind(*inputs, **options)
+        bound.apply_defaults()
+        return bound.args, bound.kwargs
 
     @property
     def symbol(self) -> str:
@@ -53,12 +90,15 @@ class Operation:
     def __deepcopy__(self, memo):
         return self  # a copied network computes with the same functions
 
-    def backward(self, rule):
-        """Decorator: `rule(grad, out, *inputs, **options)` returns one gradient per input."""
+    def backward(self, rule: Callable) -> Callable:
+        """Decorator: `rule(grad, out, *inputs, **options)` returns one gradient per input.
+
+        Where the function returns several arrays, `grad` and `out` are tuples of as many.
+        """
         self.rule = rule
         return rule
 
-    def onnx(self, form, **attributes):
+    def onnx(self, form: Callable | str, **attributes) -> Callable:
         """Decorator: `form(graph, *inputs, **options)` writes the operation as ONNX.
 
         More of ONNX is not known here: `export` calls the form, and the methods of `graph`
@@ -96,7 +136,11 @@ class Operation:
         return form
 
     def pullback(self, record: tape.Record, grad) -> tuple:
-        """Gradients with respect to the inputs of `record`, given the one of its output."""
+        """Gradients with respect to the inputs of `record`, given the one of its output.
+
+        Args:
+            grad: of the output's shape; a tuple of them where there are several outputs.
+        """
         if self.rule is None:
             raise GradientError(
                 f"operation {self.name!r} has no rule for its gradient",
@@ -120,8 +164,12 @@ class Operation:
         return f"<operation {self.name}>"
 
 
+@overload
+def operation(forward: Callable) -> Operation: ...
+
+
+@overload
 def operation(
-    forward=None,
     *,
     name: str | None = None,
     saves: bool = False,
@@ -131,8 +179,22 @@ def operation(
     sign: str | None = None,
     plumbing: bool = False,
     activation: Activation | None = None,
-):
-    """Make an Operation of a function of arrays.
+) -> Callable[[Callable], Operation]: ...
+
+
+def operation(
+    forward: Callable | None = None,
+    *,
+    name: str | None = None,
+    saves: bool = False,
+    differentiable: bool = True,
+    edges: str | None = None,
+    role: str | None = None,
+    sign: str | None = None,
+    plumbing: bool = False,
+    activation: Activation | None = None,
+) -> Operation | Callable[[Callable], Operation]:
+    """Make an Operation of a function of arrays, or of several arrays as a tuple.
 
     Positional parameters are inputs; keyword-only ones are options. The rule is written right
     under the function, in plain jax.numpy, and serves eagerly and in compiled steps alike. Under

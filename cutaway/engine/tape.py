@@ -10,6 +10,10 @@ import contextlib
 import heapq
 import itertools
 import threading
+from collections.abc import Callable
+from typing import Any
+
+import jax.numpy as jnp
 
 
 class Record:
@@ -21,7 +25,7 @@ class Record:
             x * x has two edges.
         arrays: the values that the operation read, in the same order.
         options: its keyword options.
-        out: the value it returned.
+        out: the array it returned, or a tuple of them; a Tensor's `output` is its place in it.
         saved: what an operation with saves=True kept for its rule, otherwise None.
         module: path of the module it ran in, "" outside any.
         serial: its place in time.
@@ -31,7 +35,15 @@ class Record:
 
     _serials = itertools.count()
 
-    def __init__(self, operation, inputs, arrays, options, out, saved):
+    def __init__(
+        self,
+        operation: Any,
+        inputs: tuple,
+        arrays: tuple,
+        options: dict,
+        out: Any,
+        saved: Any,
+    ):
         self.operation = operation
         self.inputs = inputs
         self.arrays = arrays
@@ -40,6 +52,11 @@ class Record:
         self.saved = saved
         self.module = current_module()
         self.serial = next(Record._serials)
+
+    @property
+    def outs(self) -> tuple:
+        """The arrays it returned, one or several."""
+        return self.out if isinstance(self.out, tuple) else (self.out,)
 
     def __repr__(self):
         where = f" in {self.module!r}" if self.module else ""
@@ -50,7 +67,7 @@ class _State(threading.local):
     def __init__(self):
         self.recording = True
         self.modules = [""]
-        self.runner = None
+        self.runner: Callable | None = None
 
 
 _state = _State()
@@ -105,20 +122,23 @@ class no_grad(contextlib.ContextDecorator):
         False
     """
 
+    def __init__(self):
+        self._before: list[bool] = []  # a stack, because one decorated function may call itself
+
     def __enter__(self):
-        # a stack, because one decorated function may call itself
-        self.__dict__.setdefault("before", []).append(_state.recording)
+        self._before.append(_state.recording)
         _state.recording = False
         return self
 
     def __exit__(self, *exc):
-        _state.recording = self.before.pop()
+        _state.recording = self._before.pop()
 
 
-def gradients(root: Record, grad, visit=None) -> list:
+def gradients(root: Record, grad, visit=None, *, output: int = 0) -> list:
     """Walk back from `root`, whose output has the gradient `grad`.
 
     Args:
+        output: which of its outputs, where it has several.
         visit: function (record, ∂L/∂out, gradients of its inputs) that is told of every record.
 
     Returns:
@@ -126,7 +146,8 @@ def gradients(root: Record, grad, visit=None) -> list:
         operation; what reaches a leaf along several ways is added up.
     """
     records = {root.serial: root}
-    pending = {root.serial: grad}  # serial -> ∂L/∂out, as far as it has arrived
+    pending = {}  # serial -> ∂L/∂out as far as it has arrived; several outputs: {output: ∂L/∂out}
+    _add(pending, root, output, grad)
     latest = [-root.serial]
     leaves = {}
 
@@ -134,6 +155,11 @@ def gradients(root: Record, grad, visit=None) -> list:
         serial = -heapq.heappop(latest)
         record = records.pop(serial)
         arrived = pending.pop(serial)
+        if isinstance(record.out, tuple):  # an output that nobody reads has no gradient
+            arrived = tuple(
+                arrived[k] if k in arrived else jnp.zeros_like(out)
+                for k, out in enumerate(record.out)
+            )
         grads = record.operation.pullback(record, arrived)
         if visit is not None:
             visit(record, arrived, grads)
@@ -144,13 +170,22 @@ def gradients(root: Record, grad, visit=None) -> list:
             if source is None:
                 before = leaves.get(id(tensor))
                 leaves[id(tensor)] = (tensor, g if before is None else before[1] + g)
-            elif source.serial in pending:
-                pending[source.serial] = pending[source.serial] + g
-            else:
+                continue
+            if source.serial not in records:
                 records[source.serial] = source
-                pending[source.serial] = g
                 heapq.heappush(latest, -source.serial)
+            _add(pending, source, tensor.output, g)
     return list(leaves.values())
+
+
+def _add(pending: dict, record: Record, output: int, grad) -> None:
+    """`grad` arrives at an output of `record`; what arrives along several ways is added up."""
+    if isinstance(record.out, tuple):
+        pending = pending.setdefault(record.serial, {})
+        key = output
+    else:
+        key = record.serial
+    pending[key] = pending[key] + grad if key in pending else grad
 
 
 def records(root: Record | None) -> list:

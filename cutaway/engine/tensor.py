@@ -1,8 +1,15 @@
 """Tensor: an array that remembers how it was computed."""
 
+from __future__ import annotations
+
+import contextlib
+from typing import TypeAlias
+
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.core import Tracer
+from jax.typing import ArrayLike
 
 from cutaway.engine import tape
 from cutaway.errors import GradientError, ShapeError
@@ -21,7 +28,7 @@ class _Operations(dict):
 
 OPERATIONS = _Operations()  # what Tensor's operators and methods call, filled by ops
 
-Axis = int | tuple[int, ...] | None
+Axis: TypeAlias = int | tuple[int, ...] | None
 
 
 class Tensor:
@@ -38,6 +45,7 @@ class Tensor:
         data: the jax.Array.
         grad: a jax.Array of the same shape after `backward`, None before.
         record: the Record that made it; None for a leaf.
+        output: which of the record's outputs it is; 0 where there is one.
 
     Example:
         >>> x = Tensor([1.0, 2.0], requires_grad=True)
@@ -46,15 +54,16 @@ class Tensor:
         [2.0, 4.0]
     """
 
-    __slots__ = ("__weakref__", "data", "grad", "record", "requires_grad")
+    __slots__ = ("__weakref__", "data", "grad", "output", "record", "requires_grad")
 
     __array_priority__ = 1000  # NumPy leaves `array + tensor` to us
     __hash__ = object.__hash__  # == compares elements; a tensor as a key is itself
 
-    def __init__(self, data, *, requires_grad: bool = False):
-        self.data = as_array(data)
-        self.grad = None
-        self.record = None
+    def __init__(self, data: TensorLike, *, requires_grad: bool = False):
+        self.data: jax.Array = as_array(data)
+        self.grad: jax.Array | None = None
+        self.record: tape.Record | None = None
+        self.output = 0
         self.requires_grad = requires_grad
         if requires_grad and not jnp.issubdtype(self.data.dtype, jnp.floating):
             raise GradientError(
@@ -63,12 +72,23 @@ class Tensor:
                 fix="give floats, for example Tensor([1.0, 2.0], requires_grad=True)",
             )
 
-    shape = property(lambda self: self.data.shape)
-    ndim = property(lambda self: self.data.ndim)
-    size = property(lambda self: self.data.size)
-    dtype = property(lambda self: self.data.dtype)
+    @property
+    def shape(self) -> tuple[int, ...]:
+        return self.data.shape
 
-    def backward(self, grad=None) -> None:
+    @property
+    def ndim(self) -> int:
+        return self.data.ndim
+
+    @property
+    def size(self) -> int:
+        return self.data.size
+
+    @property
+    def dtype(self) -> np.dtype:
+        return self.data.dtype
+
+    def backward(self, grad: TensorLike | None = None) -> None:
         """Add ∂(this)/∂(leaf) to `.grad` of every leaf that needs it.
 
         Args:
@@ -81,7 +101,7 @@ class Tensor:
         for leaf, g in gradients(self, grad):
             leaf.grad = g if leaf.grad is None else leaf.grad + g
 
-    def detach(self) -> "Tensor":
+    def detach(self) -> Tensor:
         """The same values, cut off from the tape."""
         return Tensor(self.data)
 
@@ -95,175 +115,175 @@ class Tensor:
     def tolist(self):
         return self.data.tolist()
 
-    def astype(self, dtype) -> "Tensor":
-        """A leaf with the values in another type."""
-        return Tensor(self.data.astype(dtype))
+    def astype(self, dtype) -> Tensor:
+        """The values in another type. Gradients flow from float to float, and stop at integers."""
+        return OPERATIONS["astype"](self, dtype=dtype)
 
     # operators and methods: what they do is in ops, which fills OPERATIONS
 
-    def __add__(self, other) -> "Tensor":
+    def __add__(self, other) -> Tensor:
         return OPERATIONS["add"](self, other)
 
-    def __radd__(self, other) -> "Tensor":
+    def __radd__(self, other) -> Tensor:
         return OPERATIONS["add"](other, self)
 
-    def __sub__(self, other) -> "Tensor":
+    def __sub__(self, other) -> Tensor:
         return OPERATIONS["subtract"](self, other)
 
-    def __rsub__(self, other) -> "Tensor":
+    def __rsub__(self, other) -> Tensor:
         return OPERATIONS["subtract"](other, self)
 
-    def __mul__(self, other) -> "Tensor":
+    def __mul__(self, other) -> Tensor:
         return OPERATIONS["multiply"](self, other)
 
-    def __rmul__(self, other) -> "Tensor":
+    def __rmul__(self, other) -> Tensor:
         return OPERATIONS["multiply"](other, self)
 
-    def __truediv__(self, other) -> "Tensor":
+    def __truediv__(self, other) -> Tensor:
         return OPERATIONS["divide"](self, other)
 
-    def __rtruediv__(self, other) -> "Tensor":
+    def __rtruediv__(self, other) -> Tensor:
         return OPERATIONS["divide"](other, self)
 
-    def __pow__(self, other) -> "Tensor":
+    def __pow__(self, other) -> Tensor:
         return OPERATIONS["power"](self, other)
 
-    def __rpow__(self, other) -> "Tensor":
+    def __rpow__(self, other) -> Tensor:
         return OPERATIONS["power"](other, self)
 
-    def __matmul__(self, other) -> "Tensor":
+    def __matmul__(self, other) -> Tensor:
         return OPERATIONS["matmul"](self, other)
 
-    def __rmatmul__(self, other) -> "Tensor":
+    def __rmatmul__(self, other) -> Tensor:
         return OPERATIONS["matmul"](other, self)
 
-    def __eq__(self, other) -> "Tensor":  # type: ignore[override]
+    def __eq__(self, other) -> Tensor:
         return OPERATIONS["equal"](self, other)
 
-    def __ne__(self, other) -> "Tensor":  # type: ignore[override]
+    def __ne__(self, other) -> Tensor:
         return OPERATIONS["not_equal"](self, other)
 
-    def __lt__(self, other) -> "Tensor":
+    def __lt__(self, other) -> Tensor:
         return OPERATIONS["less"](self, other)
 
-    def __le__(self, other) -> "Tensor":
+    def __le__(self, other) -> Tensor:
         return OPERATIONS["less_equal"](self, other)
 
-    def __gt__(self, other) -> "Tensor":
+    def __gt__(self, other) -> Tensor:
         return OPERATIONS["greater"](self, other)
 
-    def __ge__(self, other) -> "Tensor":
+    def __ge__(self, other) -> Tensor:
         return OPERATIONS["greater_equal"](self, other)
 
-    def __neg__(self) -> "Tensor":
+    def __neg__(self) -> Tensor:
         return OPERATIONS["negative"](self)
 
-    def __abs__(self) -> "Tensor":
+    def __abs__(self) -> Tensor:
         return OPERATIONS["absolute"](self)
 
-    def __getitem__(self, index) -> "Tensor":
+    def __getitem__(self, index) -> Tensor:
         parts = index if isinstance(index, tuple) else (index,)
         parts = tuple(as_array(p) if isinstance(p, Tensor | list) else p for p in parts)
         return OPERATIONS["getitem"](self, index=parts)
 
-    def abs(self) -> "Tensor":
+    def abs(self) -> Tensor:
         """|x|, elementwise."""
         return OPERATIONS["absolute"](self)
 
-    def exp(self) -> "Tensor":
+    def exp(self) -> Tensor:
         """eˣ, elementwise."""
         return OPERATIONS["exp"](self)
 
-    def log(self) -> "Tensor":
+    def log(self) -> Tensor:
         """Natural logarithm, elementwise."""
         return OPERATIONS["log"](self)
 
-    def sqrt(self) -> "Tensor":
+    def sqrt(self) -> Tensor:
         """√x, elementwise."""
         return OPERATIONS["sqrt"](self)
 
-    def square(self) -> "Tensor":
+    def square(self) -> Tensor:
         """x², elementwise."""
         return OPERATIONS["square"](self)
 
-    def sigmoid(self) -> "Tensor":
+    def sigmoid(self) -> Tensor:
         """1 / (1 + e⁻ˣ), elementwise."""
         return OPERATIONS["sigmoid"](self)
 
-    def tanh(self) -> "Tensor":
+    def tanh(self) -> Tensor:
         """Hyperbolic tangent, elementwise."""
         return OPERATIONS["tanh"](self)
 
-    def relu(self) -> "Tensor":
+    def relu(self) -> Tensor:
         """max(x, 0), elementwise."""
         return OPERATIONS["relu"](self)
 
-    def clip(self, low=None, high=None) -> "Tensor":
+    def clip(self, low=None, high=None) -> Tensor:
         """The nearest to x within [low, high], elementwise."""
         return OPERATIONS["clip"](self, low=low, high=high)
 
-    def sum(self, axis: Axis = None, keepdims: bool = False) -> "Tensor":
+    def sum(self, axis: Axis = None, keepdims: bool = False) -> Tensor:
         """Sum along axis, a number or several; None: of all elements."""
         return OPERATIONS["sum"](self, axis=axis, keepdims=keepdims)
 
-    def mean(self, axis: Axis = None, keepdims: bool = False) -> "Tensor":
+    def mean(self, axis: Axis = None, keepdims: bool = False) -> Tensor:
         """Mean along axis, a number or several; None: of all elements."""
         return OPERATIONS["mean"](self, axis=axis, keepdims=keepdims)
 
-    def max(self, axis: Axis = None, keepdims: bool = False) -> "Tensor":
+    def max(self, axis: Axis = None, keepdims: bool = False) -> Tensor:
         """Largest along axis, a number or several; None: of all elements."""
         return OPERATIONS["max"](self, axis=axis, keepdims=keepdims)
 
-    def min(self, axis: Axis = None, keepdims: bool = False) -> "Tensor":
+    def min(self, axis: Axis = None, keepdims: bool = False) -> Tensor:
         """Smallest along axis, a number or several; None: of all elements."""
         return OPERATIONS["min"](self, axis=axis, keepdims=keepdims)
 
-    def var(self, axis: Axis = None, keepdims: bool = False) -> "Tensor":
+    def var(self, axis: Axis = None, keepdims: bool = False) -> Tensor:
         """Variance (divided by n) along axis, a number or several; None: of all elements."""
         return OPERATIONS["var"](self, axis=axis, keepdims=keepdims)
 
-    def std(self, axis: Axis = None, keepdims: bool = False) -> "Tensor":
+    def std(self, axis: Axis = None, keepdims: bool = False) -> Tensor:
         """Standard deviation (divided by n) along axis, one or several; None: of all elements."""
         return OPERATIONS["std"](self, axis=axis, keepdims=keepdims)
 
-    def argmax(self, axis: int | None = None) -> "Tensor":
+    def argmax(self, axis: int | None = None) -> Tensor:
         """Index of the largest along axis; None: in the flattened array."""
         return OPERATIONS["argmax"](self, axis=axis)
 
-    def argmin(self, axis: int | None = None) -> "Tensor":
+    def argmin(self, axis: int | None = None) -> Tensor:
         """Index of the smallest along axis; None: in the flattened array."""
         return OPERATIONS["argmin"](self, axis=axis)
 
-    def reshape(self, *shape) -> "Tensor":
+    def reshape(self, *shape) -> Tensor:
         """The same elements in another shape; one size may be -1."""
         return OPERATIONS["reshape"](self, shape=_one_or_several(shape))
 
-    def transpose(self, *axes) -> "Tensor":
+    def transpose(self, *axes) -> Tensor:
         """The axes in another order; turned around without arguments."""
         return OPERATIONS["transpose"](self, axes=_one_or_several(axes) or None)
 
     @property
-    def T(self) -> "Tensor":
+    def T(self) -> Tensor:
         """The axes turned around."""
         return OPERATIONS["transpose"](self)
 
-    def flatten(self) -> "Tensor":
+    def flatten(self) -> Tensor:
         """All elements along one axis."""
         return OPERATIONS["reshape"](self, shape=(-1,))
 
-    def squeeze(self, axis: Axis = None) -> "Tensor":
+    def squeeze(self, axis: Axis = None) -> Tensor:
         """Without axes of size 1: those given, or all."""
         return OPERATIONS["squeeze"](self, axis=axis)
 
-    def expand_dims(self, axis: int) -> "Tensor":
+    def expand_dims(self, axis: int) -> Tensor:
         """With a new axis of size 1."""
         return OPERATIONS["expand_dims"](self, axis=axis)
 
-    def take(self, indices, axis: int = 0) -> "Tensor":
+    def take(self, indices, axis: int = 0) -> Tensor:
         """The elements at these indices along axis."""
         return OPERATIONS["take"](self, indices, axis=axis)
 
-    def split(self, parts: int, axis: int = 0) -> "list[Tensor]":
+    def split(self, parts: int, axis: int = 0) -> list[Tensor]:
         """Equal parts along axis."""
         return OPERATIONS["split"](self, parts, axis)
 
@@ -296,14 +316,14 @@ class Tensor:
         return self.data.__index__()
 
     def __repr__(self):
-        if isinstance(self.data, jax.core.Tracer):
+        if isinstance(self.data, Tracer):
             return f"{type(self).__name__}(shape={self.shape}, dtype={self.dtype}, traced)"
         values = np.array2string(self.numpy(), precision=4, separator=", ", threshold=20)
         flag = ", requires_grad=True" if self.requires_grad else ""
         return f"{type(self).__name__}({values}, dtype={self.dtype}{flag})"
 
 
-def gradients(tensor: Tensor, grad=None, visit=None) -> list:
+def gradients(tensor: Tensor, grad: TensorLike | None = None, visit=None) -> list:
     """[(leaf, gradient)] of `tensor` with respect to every leaf below it that needs one.
 
     The pure form of `Tensor.backward`: no `.grad` is touched.
@@ -335,7 +355,7 @@ def gradients(tensor: Tensor, grad=None, visit=None) -> list:
             )
     if tensor.record is None:
         return [(tensor, grad)]
-    return tape.gradients(tensor.record, grad, visit)
+    return tape.gradients(tensor.record, grad, visit, output=tensor.output)
 
 
 def _one_or_several(arguments):
@@ -345,7 +365,11 @@ def _one_or_several(arguments):
     return arguments
 
 
-def as_array(value) -> jax.Array:
+# what becomes a Tensor: nested lists of these too
+TensorLike: TypeAlias = Tensor | ArrayLike | list | tuple
+
+
+def as_array(value: TensorLike) -> jax.Array:
     """The jax.Array behind a Tensor, array, number or nested list."""
     if isinstance(value, Tensor):
         return value.data
@@ -353,7 +377,7 @@ def as_array(value) -> jax.Array:
         return value
     if isinstance(value, list | tuple):
         value = np.asarray([np.asarray(v) for v in value])
-        if value.dtype == np.float64 and not jax.config.jax_enable_x64:
+        if value.dtype == np.float64 and not jax.config.read("jax_enable_x64"):
             value = value.astype(np.float32)
     if isinstance(value, np.ndarray) and value.dtype.kind not in "biufcV":
         raise ShapeError(
@@ -364,7 +388,7 @@ def as_array(value) -> jax.Array:
     return jnp.asarray(value)
 
 
-def float64():
+def float64() -> contextlib.AbstractContextManager[None]:
     """Context in which arrays may be float64: for gradient checks and explanations.
 
     Example:

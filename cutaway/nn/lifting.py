@@ -8,6 +8,7 @@ written back afterwards. Nothing but values crosses.
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.core import Tracer
 
 from cutaway.errors import TrainingError
 from cutaway.nn.plan import CompilePlan, plan_for
@@ -92,7 +93,7 @@ class Compiled:
         found = program(state, values)
         shapes = (id(program), _shapes(values))
         if shapes not in self._finished:
-            if not any(isinstance(leaf, jax.core.Tracer) for leaf in jax.tree.leaves(found)):
+            if not any(isinstance(leaf, Tracer) for leaf in jax.tree.leaves(found)):
                 jax.block_until_ready(found)
             self._finished.add(shapes)
         return found

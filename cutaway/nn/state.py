@@ -2,6 +2,8 @@
 
 import contextlib
 import threading
+from collections.abc import Callable
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -9,11 +11,13 @@ import numpy as np
 
 from cutaway.engine import Tensor
 
-_slot = Tensor.data  # the place of the array, past the property below
+_slot: Any = Tensor.__dict__["data"]  # the place of the array, past the property below
 
 
 class _Watching(threading.local):
-    accessed = None  # function of each Variable that is read or written in this thread, or None
+    accessed: Callable | None = (
+        None  # function of each Variable that is read or written in this thread, or None
+    )
 
 
 _watching = _Watching()

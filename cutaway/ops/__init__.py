@@ -72,6 +72,7 @@ from cutaway.ops.recurrence import gru, lstm, rnn
 from cutaway.ops.reductions import argmax, argmin, logsumexp, max, mean, min, std, sum, var
 from cutaway.ops.resampling import upsample_linear, upsample_nearest
 from cutaway.ops.shapes import (
+    astype,
     broadcast_to,
     concatenate,
     expand_dims,

@@ -19,7 +19,7 @@ OPERATIONS.update(
             *(reductions.sum, reductions.mean, reductions.max, reductions.min, reductions.var),
             *(reductions.std, reductions.argmax, reductions.argmin, shapes.getitem),
             *(shapes.reshape, shapes.transpose, shapes.squeeze, shapes.expand_dims),
-            *(shapes.take, shapes.split),
+            *(shapes.take, shapes.split, shapes.astype),
         )
     }
 )

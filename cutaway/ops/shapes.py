@@ -60,6 +60,22 @@ def transpose_onnx(g, x, *, axes=None):
     return g.out("Transpose", x, perm=list(axes or range(x.ndim)[::-1]))
 
 
+@operation(edges="elementwise", role="arithmetic")
+def astype(x, *, dtype):
+    """x in another type of numbers. No gradient flows through integers."""
+    return x.astype(dtype)
+
+
+@astype.backward
+def astype_backward(grad, out, x, *, dtype):
+    return grad.astype(x.dtype)
+
+
+@astype.onnx
+def astype_onnx(g, x, *, dtype):
+    return g.result(g.cast(x, g.dtype))
+
+
 @operation(edges="movement", plumbing=True)
 def broadcast_to(x, *, shape):
     """x repeated along axes of size 1 and new leading axes."""

@@ -6,6 +6,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+import cutaway as ct
 from cutaway import ops
 from cutaway.engine import Tensor, check_gradient, float64, gradients, no_grad
 from cutaway.engine.operation import operation
@@ -216,6 +217,98 @@ def test_from_jax_derives_a_rule_and_keeps_options():
 def test_inputs_may_be_named():
     assert ops.subtract(b=1.0, a=Tensor(3.0)).item() == 2.0
     assert ops.power(Tensor(3.0), b=2).item() == 9.0
+
+
+def test_arguments_are_bound_as_python_binds_them():
+    @operation
+    def line(x, slope=2.0, offset=1.0, *, negate=False):
+        return (slope * x + offset) * (-1 if negate else 1)
+
+    @line.backward
+    def line_backward(grad, out, x, slope, offset, *, negate=False):
+        return grad * slope * (-1 if negate else 1), None, None
+
+    x = leaf(3.0)
+    assert line(x, offset=5.0, negate=True).item() == -11.0  # slope keeps its default
+    line(offset=5.0, x=x).backward()
+    assert x.grad.item() == 2.0
+    with pytest.raises(TypeError, match="missing a required argument: 'x'"):
+        line(offset=5.0)
+    with pytest.raises(TypeError, match="'height'"):
+        line(x, height=5.0)
+    with pytest.raises(TypeError, match="multiple values for argument 'x'"):
+        line(x, x=x)
+
+
+@operation
+def halves(x):
+    """Twice the first half, three times the second, and where the largest stands."""
+    n = x.size // 2
+    return 2 * x[:n], 3 * x[n:], x.argmax()
+
+
+@halves.backward
+def halves_backward(grad, out, x):
+    first, second, _ = grad
+    assert [g.shape for g in grad] == [o.shape for o in out]
+    return jnp.concatenate([2 * first, 3 * second])
+
+
+def test_each_array_that_an_operation_returns_becomes_a_tensor():
+    x = leaf([1.0, 2.0, 3.0, 4.0])
+    first, second, place = halves(x)
+    assert (first.output, second.output) == (0, 1) and first.record is second.record
+    assert first.tolist() == [2, 4] and second.tolist() == [9, 12]
+    assert place.item() == 3 and not place.requires_grad and place.record is None
+
+
+def test_gradients_of_several_outputs_add_up_and_an_unread_one_has_none():
+    x = leaf([1.0, 2.0, 3.0, 4.0])
+    first, second, _ = halves(x)
+    (first * second + first).sum().backward()  # Σ 6 x_i x_{i+2} + 2 x_i
+    assert x.grad.tolist() == [20, 26, 6, 12]
+    x.grad = None
+    second.sum().backward()
+    assert x.grad.tolist() == [0, 0, 3, 3]
+    x.grad = None
+    first.backward(jnp.array([5.0, 7.0]))  # from an output itself
+    assert x.grad.tolist() == [10, 14, 0, 0]
+
+
+def test_several_outputs_pass_through_check_gradient_and_compiled_steps():
+    assert check_gradient(halves, np.array([1.0, -2.0, 0.5, 3.0])) < 1e-8
+
+    def slope(x):
+        x = Tensor(x.data, requires_grad=True)
+        first, second, _ = halves(x)
+        (first * second).sum().backward()
+        return x.grad
+
+    values = np.array([1.0, 2.0, 3.0, 4.0], np.float32)
+    np.testing.assert_array_equal(ct.jit(slope)(values).numpy(), slope(Tensor(values)))
+
+
+def test_check_gradient_finds_a_rule_that_forgets_an_output():
+    @operation
+    def both(x):
+        return x * x, x * x * x
+
+    @both.backward
+    def both_backward(grad, out, x):
+        return grad[0] * 2 * x
+
+    with pytest.raises(GradientError, match="input 0, element"):
+        check_gradient(both, np.array([1.0, 2.0]))
+
+
+def test_a_gradient_flows_through_astype_in_the_type_that_it_left():
+    x = leaf([1.0, 2.0])
+    y = x.astype(jnp.bfloat16)
+    assert y.dtype == jnp.bfloat16
+    (y * 3).sum().backward()
+    assert x.grad.dtype == jnp.float32 and x.grad.tolist() == [3, 3]
+    counted = x.astype(int)
+    assert counted.tolist() == [1, 2] and not counted.requires_grad
 
 
 def test_check_gradient_finds_a_wrong_rule_and_names_the_element():

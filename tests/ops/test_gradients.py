@@ -107,6 +107,7 @@ CALLS = {
         (lambda x: ops.transpose(x, axes=(1, 2, 0)), [(2, 3, 4)]),
     ],
     "broadcast_to": [(lambda x: ops.broadcast_to(x, shape=(4, 2, 3)), [(2, 1)])],
+    "astype": [(lambda x: ops.astype(x, dtype=x.dtype), [(2, 3)])],
     "squeeze": [(lambda x: ops.squeeze(x, axis=1), [(2, 1, 3)])],
     "expand_dims": [(lambda x: ops.expand_dims(x, axis=1), [(2, 3)])],
     "flip": [(lambda x: ops.flip(x, axis=1), [(2, 3)])],
