@@ -5,6 +5,12 @@ their values are lifted: they enter the program as arguments and leave it as res
 written back afterwards. Nothing but values crosses.
 """
 
+import dataclasses
+import warnings
+from collections import Counter
+from collections.abc import Callable
+from typing import Any
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -18,18 +24,36 @@ from cutaway.ops.precision import current_precision
 from cutaway.runtime import cache_programs_by_default
 from cutaway.runtime.exhaustion import general_error, is_exhaustion
 
+MOST_PROGRAMS = 64  # of one step that are kept: those that were used last
+RECOMPILED = 5  # programs made because one attribute had yet another value, before it is said
+
+
+@dataclasses.dataclass(eq=False)
+class _Program:
+    """What runs for one signature of the owners and one set of shapes."""
+
+    run: Any  # of jax.jit: (state, args) -> (out, state)
+    plan: CompilePlan
+    has_finished: bool = False  # it has run to its end once
+
 
 class Compiled:
-    """A step and its compiled programs. Made by `jit`."""
+    """A step and its compiled programs. Made by `jit`.
 
-    def __init__(self, step, owners, *, donate: bool, compiler_options: dict | None):
+    Attributes:
+        step, owners, donate, compiler_options: as given to `jit`.
+        plans: how its programs are compiled, in the order of compiling.
+    """
+
+    def __init__(self, step: Callable, owners, *, donate: bool, compiler_options: dict | None):
         self.step = step
         self.owners = owners
         self.donate = donate
         self.compiler_options = compiler_options
-        self.plans = []  # the CompilePlan of each program, in the order of compiling
-        self._programs = {}  # signature -> program; a changed mode or attribute makes another
-        self._finished = set()  # (id of a program, shapes) that have run to their end once
+        self.plans: list[CompilePlan] = []
+        self._programs: dict[tuple, _Program] = {}  # by signature and shapes, last used last
+        self._latest: tuple | None = None  # its key
+        self._recompiled = Counter()  # path of an attribute -> programs made for its sake
 
     def __call__(self, *args):
         """Run the step once; args are Tensors, arrays or numbers, in tuples, lists or dicts."""
@@ -66,15 +90,16 @@ class Compiled:
 
         `lower(...).compile().memory_analysis().temp_size_in_bytes` is the working memory.
         """
-        program, variables = self._program("once", args)
-        return program.lower(values_of(variables), unwrap(args))
+        values = unwrap(args)
+        program, variables = self._program("once", values)
+        return program.run.lower(values_of(variables), values)
 
     def _run(self, form, args, *static):
-        program, variables = self._program(form, args, *static)
+        values = unwrap(args)
+        program, variables = self._program(form, values, *static)
         state = values_of(variables)
         if self.donate:
             state = _without_repeats(state)
-        values = unwrap(args)
         try:
             out, state = self._run_program(program, state, values)
         except jax.errors.JaxRuntimeError as error:
@@ -84,18 +109,17 @@ class Compiled:
         assign(variables, state)
         return wrap(out)
 
-    def _run_program(self, program, state, values):
-        """What the program returns; with new shapes, only once it is there.
+    def _run_program(self, program: _Program, state, values):
+        """What the program returns; the first time, only once it is there.
 
         JAX returns before a program ends, and its errors come later. Whether there is memory
         enough is decided by the shapes: so it is known before the old values are replaced.
         """
-        found = program(state, values)
-        shapes = (id(program), _shapes(values))
-        if shapes not in self._finished:
+        found = program.run(state, values)
+        if not program.has_finished:
             if not any(isinstance(leaf, Tracer) for leaf in jax.tree.leaves(found)):
                 jax.block_until_ready(found)
-            self._finished.add(shapes)
+            program.has_finished = True
         return found
 
     def _exhausted(self, error, variables):
@@ -108,32 +132,62 @@ class Compiled:
             )
         return general_error(error, f"the compiled function {name!r}", *advice)
 
-    def _program(self, form, args, *static):
-        """(the program for the owners as they are, their Variables)."""
+    def _program(self, form, values, *static) -> tuple[_Program, list]:
+        """(the program for the owners as they are and these shapes, the owners' Variables)."""
         variables, owned = signature(self.owners)
-        key = (form, owned, static, current_precision())
+        key = (form, static, current_precision(), _shapes(values), owned)
         program = self._programs.get(key)
         if program is None:
-            cache_programs_by_default()
-            once = _once if self.donate else _once_changed
-            body = {"once": once, "scan": _scan, "loop": _loop}[form]
-            pure = _lift(self.step, variables)
-
-            def run(state, args):
-                return body(pure, state, args, *static)
-
-            donated = 0 if self.donate else ()
-            plan = CompilePlan(self.compiler_options, "as the caller said")
-            if self.compiler_options is None:
-                state = values_of(variables)
-                # JAX remembers this trace: the program below does not trace again
-                plan = plan_for(
-                    jax.jit(run, donate_argnums=donated).trace(state, unwrap(args)).jaxpr
-                )
-            program = jax.jit(run, donate_argnums=donated, compiler_options=plan.options)
-            self.plans.append(plan)
+            self._notice_change(key)
+            program = self._make(form, values, static, variables)
+            self.plans.append(program.plan)
             self._programs[key] = program
+            if len(self._programs) > MOST_PROGRAMS:
+                del self._programs[next(iter(self._programs))]
+        elif key != self._latest:
+            self._programs[key] = self._programs.pop(key)
+        self._latest = key
         return program, variables
+
+    def _make(self, form, values, static, variables) -> _Program:
+        cache_programs_by_default()
+        once = _once if self.donate else _once_changed
+        body = {"once": once, "scan": _scan, "loop": _loop}[form]
+        pure = _lift(self.step, variables)
+
+        def run(state, args):
+            return body(pure, state, args, *static)
+
+        donated = 0 if self.donate else ()
+        plan = CompilePlan(self.compiler_options, "as the caller said")
+        if self.compiler_options is None:
+            state = values_of(variables)
+            # JAX remembers this trace: the program below does not trace again
+            plan = plan_for(jax.jit(run, donate_argnums=donated).trace(state, values).jaxpr)
+        run = jax.jit(run, donate_argnums=donated, compiler_options=plan.options)
+        return _Program(run, plan)
+
+    def _notice_change(self, key) -> None:
+        """Warn of an attribute that has had yet another value, each of which is compiled for."""
+        if self._latest is None or key[:-1] != self._latest[:-1]:
+            return
+        before, now = self._latest[-1], key[-1]
+        changed = [(a, b) for a, b in zip(before, now, strict=False) if a != b]
+        if len(before) != len(now) or any(len(b) != 2 or a[0] != b[0] for a, b in changed):
+            return
+        for _, (path, value) in changed:
+            self._recompiled[path] += 1
+            if self._recompiled[path] == RECOMPILED:
+                number, _, attribute = path.partition(".")
+                where = f"{type(self.owners[int(number)]).__name__}'s {attribute}"
+                warnings.warn(
+                    f"jit: the step was compiled anew {RECOMPILED} times because {where} had "
+                    f"another value each time (now {value!r})\n"
+                    f"  fix: make it a Buffer (self.{attribute.rpartition('.')[2]} = "
+                    "ct.Buffer(...)), whose value may change without compiling, or an argument "
+                    "of the step",
+                    stacklevel=5,
+                )
 
 
 def _shapes(values) -> tuple:
@@ -155,9 +209,11 @@ def jit(step, *owners, donate: bool = True, compiler_options: dict | None = None
             a Variable before the call is then gone after it; `state_dict()` copies.
         compiler_options: passed on to XLA; None: chosen by rule, see nn.plan.
 
-    A change of shapes, of train/eval mode, of `cutaway.precision` or of a plain attribute (like
-    dropout's p) compiles anew; a change of values, the learning rate's too, does not. After an
-    exception the old values are back, unless memory ran out in a step that donates them.
+    A change of shapes, of train/eval mode, of `cutaway.matmul_precision` or of a plain attribute
+    (like dropout's p) compiles anew; a change of values, the learning rate's too, does not. An
+    attribute that has another value at call after call is warned of. Of a step's programs the 64
+    that were used last are kept. After an exception the old values are back, unless memory ran
+    out in a step that donates them.
 
     Raises:
         OptionError: by a call whose step reads or writes a Variable that no owner holds: its value

@@ -1,5 +1,8 @@
 """Invariants 2 and 5: eager equals compiled, scanned equals stepped; state survives exceptions."""
 
+import gc
+
+import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
@@ -8,7 +11,7 @@ import cutaway as ct
 from cutaway import losses, ops
 from cutaway.engine import Tensor
 from cutaway.errors import OptionError, ShapeError, TrainingError
-from cutaway.nn import Dropout, Linear, Sequential, Tanh, jit, named_variables, seed
+from cutaway.nn import Dropout, Linear, Sequential, Tanh, jit, lifting, named_variables, seed
 from cutaway.nn.state import signature
 from cutaway.optim import SGD, Adam, Cosine
 
@@ -243,3 +246,57 @@ def test_what_belongs_to_no_name_in_sight_is_told_by_its_shape():
     get = make()
     with pytest.raises(OptionError, match=r"a Parameter of shape \(2, 5\) that none of its owners"):
         ct.jit(lambda x: get()(x))(np.ones((1, 2), np.float32))
+
+
+class Tempered(ct.Module):
+    """Divides by a plain attribute, as a module of one's own may."""
+
+    def __init__(self):
+        self.inner = Linear(3, 2)
+        self.temperature = 1.0
+
+    def forward(self, x):
+        return self.inner(x) / self.temperature
+
+
+def test_an_attribute_that_changes_at_each_call_is_warned_of_by_its_path():
+    net = Sequential(Tempered())
+    compiled = jit(lambda x: net(x), net)
+    plain = net[0].inner(X[0]).numpy()
+    for k in range(4):  # a few values are what attributes are for
+        net[0].temperature = 1.0 + k
+        np.testing.assert_allclose(compiled(X[0]).numpy(), plain / (1.0 + k), rtol=1e-6)
+    compiled(X[0])
+    net.eval()
+    compiled(X[0])
+    net.train()
+    net[0].temperature = 7.5
+    compiled(X[0])
+    net[0].temperature = 8.5
+    with pytest.warns(UserWarning, match=r"anew 5 times.*temperature[\s\S]*8\.5[\s\S]*ct\.Buffer"):
+        out = compiled(X[0])
+    np.testing.assert_allclose(out.numpy(), plain / 8.5, rtol=1e-6)
+
+
+def test_values_that_come_back_and_frozen_parameters_are_no_change_at_each_call():
+    net = Sequential(Tempered())
+    compiled = jit(lambda x: net(x), net)
+    for k in range(20):
+        net[0].temperature = 1.0 + k % 2
+        net[0].inner.weight.requires_grad = k % 3 == 0
+        compiled(X[0])
+    assert len(compiled.plans) == 4
+
+
+def test_programs_of_shapes_no_longer_used_are_dropped(monkeypatch):
+    monkeypatch.setattr(lifting, "MOST_PROGRAMS", 3)
+    net = Linear(3, 2)
+    compiled = jit(lambda x: net(x), net)
+    alive = jax.devices()[0].client.live_executables
+    before = len(alive())
+    for rows in range(1, 9):
+        compiled(np.zeros((rows, 3), np.float32))
+        compiled(np.zeros((1, 3), np.float32))  # in use: it stays
+    assert len(compiled.plans) == 8  # none of them twice
+    gc.collect()
+    assert len(alive()) - before <= 3
