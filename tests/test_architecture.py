@@ -14,6 +14,7 @@ ROOT = Path(__file__).parents[1] / "cutaway"
 RANKS = {
     "errors": 0,
     "files": 1,
+    "callable_package": 1,
     "leaves": 1,
     "runtime": 1,
     "engine": 1,
@@ -66,7 +67,9 @@ def imports(path: Path):
 
 
 FILES = sorted(
-    p for p in ROOT.rglob("*.py") if p.parent != ROOT or p.stem in {"errors", "files", "leaves"}
+    p
+    for p in ROOT.rglob("*.py")
+    if p.parent != ROOT or p.stem in {"callable_package", "errors", "files", "leaves"}
 )
 
 

@@ -1,8 +1,6 @@
 """What happened in a network, as arithmetic: chain rule, forward pass, attributions."""
 
-import sys
-import types
-
+from cutaway.callable_package import make_callable
 from cutaway.explain.attribution import attribute
 from cutaway.explain.attribution_story import Attribution
 from cutaway.explain.convolution_views import FeatureMaps, Filters, feature_maps, filters
@@ -15,12 +13,27 @@ from cutaway.explain.sequences import AttentionMaps, HiddenStates, attention_map
 from cutaway.explain.update import explain_update
 from cutaway.explain.update_story import UpdateStory
 
+make_callable(__name__, explain)
 
-class _Callable(types.ModuleType):
-    """So that `ct.explain(net, x, y, loss=...)` works beside `ct.explain.attribute`."""
-
-    def __call__(self, *args, **options):
-        return explain(*args, **options)
-
-
-sys.modules[__name__].__class__ = _Callable
+__all__ = [
+    "Attribution",
+    "AttentionMaps",
+    "Explanation",
+    "Factor",
+    "FeatureMaps",
+    "Filters",
+    "FlowStory",
+    "ForwardStory",
+    "GradCam",
+    "GradientStory",
+    "HiddenStates",
+    "Path",
+    "UpdateStory",
+    "attention_maps",
+    "attribute",
+    "explain_update",
+    "feature_maps",
+    "filters",
+    "grad_cam",
+    "hidden_states",
+]

@@ -4,6 +4,8 @@ A metric is a function (prediction, target, weights=None) -> number; those for c
 probabilities. It has `task`, "classification" or "regression", and `higher_is_better`.
 """
 
+from collections.abc import Callable
+
 from cutaway.leaves import objects_of
 from cutaway.metrics.classification import (
     accuracy,
@@ -24,7 +26,7 @@ from cutaway.metrics.report import (
 )
 
 # by the names that the command line and config files use: every metric of this folder
-METRICS = {
+METRICS: dict[str, Callable] = {
     found.__name__: found for found in objects_of(__name__, __path__, lambda f: hasattr(f, "task"))
 }
 globals().update(METRICS)

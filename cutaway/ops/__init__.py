@@ -89,7 +89,7 @@ from cutaway.ops.shapes import (
 )
 from cutaway.runtime import keep_freed_memory
 
-abs = absolute
+abs: Operation = absolute
 
 
 def _is_operation(value) -> bool:
@@ -101,7 +101,7 @@ _found = objects_of(__name__, __path__, _is_operation)
 globals().update({o.__name__: o for o in _found})
 
 # by the field's names, which are those of their layers; of two with one name the first
-ACTIVATION_FUNCTIONS = {
+ACTIVATION_FUNCTIONS: dict[str, Operation] = {
     o.traits.activation.title: o for o in reversed(_found) if o.traits.activation is not None
 }
 

@@ -29,5 +29,5 @@ _found = objects_of(__name__, __path__, _is_named)
 _found.sort(key=lambda kind: STEPS.index(kind.steps))
 
 # by the names that the command line and config files use: every class of this folder with a name
-OPTIMIZERS = {kind.name: kind for kind in _found}
+OPTIMIZERS: dict[str, type[Optimizer]] = {kind.name: kind for kind in _found}
 globals().update({kind.__name__: kind for kind in _found})

@@ -1,0 +1,325 @@
+# Written by scripts/write_stubs.py: do not edit.
+from cutaway.diagram import draw as draw
+from cutaway.doctor import diagnose as diagnose
+from cutaway.doctor import treat as treat
+from cutaway.engine import Tensor as Tensor
+from cutaway.engine import check_gradient as check_gradient
+from cutaway.engine import float64 as float64
+from cutaway.engine import gradients as gradients
+from cutaway.engine import no_grad as no_grad
+from cutaway.engine.operation import operation as operation
+from cutaway.explain import attribute as attribute
+from cutaway.explain import explain_update as explain_update
+from cutaway.landscape import curvature as curvature
+from cutaway.landscape import loss_surface as loss_surface
+from cutaway.landscape import race as race
+from cutaway.models import features_of as features_of
+from cutaway.models import transfer as transfer
+from cutaway.nn import AdaptiveAvgPool as AdaptiveAvgPool
+from cutaway.nn import Add as Add
+from cutaway.nn import AllSteps as AllSteps
+from cutaway.nn import AvgPool as AvgPool
+from cutaway.nn import BatchNorm as BatchNorm
+from cutaway.nn import Buffer as Buffer
+from cutaway.nn import Compiled as Compiled
+from cutaway.nn import Conv1d as Conv1d
+from cutaway.nn import Conv2d as Conv2d
+from cutaway.nn import Conv3d as Conv3d
+from cutaway.nn import ConvTranspose1d as ConvTranspose1d
+from cutaway.nn import ConvTranspose2d as ConvTranspose2d
+from cutaway.nn import ConvTranspose3d as ConvTranspose3d
+from cutaway.nn import Dropout as Dropout
+from cutaway.nn import ELU as ELU
+from cutaway.nn import Embedding as Embedding
+from cutaway.nn import Flatten as Flatten
+from cutaway.nn import GELU as GELU
+from cutaway.nn import GRU as GRU
+from cutaway.nn import GlobalAvgPool as GlobalAvgPool
+from cutaway.nn import GlobalMaxPool as GlobalMaxPool
+from cutaway.nn import GroupNorm as GroupNorm
+from cutaway.nn import HebbianNeuron as HebbianNeuron
+from cutaway.nn import Identity as Identity
+from cutaway.nn import InstanceNorm as InstanceNorm
+from cutaway.nn import LSTM as LSTM
+from cutaway.nn import LastStep as LastStep
+from cutaway.nn import LayerNorm as LayerNorm
+from cutaway.nn import LeakyReLU as LeakyReLU
+from cutaway.nn import LearnedPositions as LearnedPositions
+from cutaway.nn import Linear as Linear
+from cutaway.nn import LocalResponseNorm as LocalResponseNorm
+from cutaway.nn import LogSoftmax as LogSoftmax
+from cutaway.nn import MaxPool as MaxPool
+from cutaway.nn import Module as Module
+from cutaway.nn import MultiHeadAttention as MultiHeadAttention
+from cutaway.nn import PReLU as PReLU
+from cutaway.nn import Parameter as Parameter
+from cutaway.nn import Perceptron as Perceptron
+from cutaway.nn import RMSNorm as RMSNorm
+from cutaway.nn import RNN as RNN
+from cutaway.nn import ReLU as ReLU
+from cutaway.nn import ReLU6 as ReLU6
+from cutaway.nn import Recompute as Recompute
+from cutaway.nn import Residual as Residual
+from cutaway.nn import SELU as SELU
+from cutaway.nn import Sequential as Sequential
+from cutaway.nn import SiLU as SiLU
+from cutaway.nn import Sigmoid as Sigmoid
+from cutaway.nn import SinusoidalPositions as SinusoidalPositions
+from cutaway.nn import Softmax as Softmax
+from cutaway.nn import Softplus as Softplus
+from cutaway.nn import SpatialDropout as SpatialDropout
+from cutaway.nn import SqueezeExcite as SqueezeExcite
+from cutaway.nn import Standardize as Standardize
+from cutaway.nn import StochasticDepth as StochasticDepth
+from cutaway.nn import Summary as Summary
+from cutaway.nn import Swish as Swish
+from cutaway.nn import Tanh as Tanh
+from cutaway.nn import Threshold as Threshold
+from cutaway.nn import TransformerEncoder as TransformerEncoder
+from cutaway.nn import TransformerEncoderLayer as TransformerEncoderLayer
+from cutaway.nn import Upsample as Upsample
+from cutaway.nn import Variable as Variable
+from cutaway.nn import init as init
+from cutaway.nn import jit as jit
+from cutaway.nn import recompute as recompute
+from cutaway.nn import seed as seed
+from cutaway.ops.precision import matmul_precision as matmul_precision
+from cutaway.optim import Adadelta as Adadelta
+from cutaway.optim import Adagrad as Adagrad
+from cutaway.optim import Adam as Adam
+from cutaway.optim import AdamW as AdamW
+from cutaway.optim import AveragedMomentum as AveragedMomentum
+from cutaway.optim import ClipNorm as ClipNorm
+from cutaway.optim import ClipValue as ClipValue
+from cutaway.optim import Constant as Constant
+from cutaway.optim import Cosine as Cosine
+from cutaway.optim import Exponential as Exponential
+from cutaway.optim import ExponentialAverage as ExponentialAverage
+from cutaway.optim import Momentum as Momentum
+from cutaway.optim import Nadam as Nadam
+from cutaway.optim import Nesterov as Nesterov
+from cutaway.optim import OneCycle as OneCycle
+from cutaway.optim import Optimizer as Optimizer
+from cutaway.optim import RMSprop as RMSprop
+from cutaway.optim import ReduceOnPlateau as ReduceOnPlateau
+from cutaway.optim import SGD as SGD
+from cutaway.optim import Schedule as Schedule
+from cutaway.optim import StepDecay as StepDecay
+from cutaway.optim import Warmup as Warmup
+from cutaway.runs import Run as Run
+from cutaway.runs import TableOptions as TableOptions
+from cutaway.runs import train_table as train_table
+from cutaway.runtime import cache_programs as cache_programs
+from cutaway.runtime import device as device
+from cutaway.runtime import use_device as use_device
+from cutaway.search import compare as compare
+from cutaway.search import tune as tune
+from cutaway.story import write_page as write_page
+from cutaway.train import Callback as Callback
+from cutaway.train import Checkpoints as Checkpoints
+from cutaway.train import CutMix as CutMix
+from cutaway.train import EarlyStopping as EarlyStopping
+from cutaway.train import GradualUnfreezing as GradualUnfreezing
+from cutaway.train import History as History
+from cutaway.train import Mixup as Mixup
+from cutaway.train import Probes as Probes
+from cutaway.train import Trainer as Trainer
+from cutaway.weights import load_into as load_into
+from cutaway.weights import load_weights as load_weights
+from cutaway.weights import read_weights as read_weights
+from cutaway.weights import save_weights as save_weights
+from cutaway import data as data
+from cutaway import doctor as doctor
+from cutaway import errors as errors
+from cutaway import diagram as diagram
+from cutaway import export as export
+from cutaway import landscape as landscape
+from cutaway import losses as losses
+from cutaway import metrics as metrics
+from cutaway import models as models
+from cutaway import nn as nn
+from cutaway import ops as ops
+from cutaway import optim as optim
+from cutaway import runs as runs
+from cutaway import search as search
+from cutaway import story as story
+from cutaway import train as train
+from cutaway import weights as weights
+
+__version__: str
+CALLABLE_PACKAGES: tuple[str, ...]
+
+class explain:
+    """Open a network for one example or a batch of them."""
+    from cutaway.explain.attribution_story import Attribution as Attribution
+    from cutaway.explain.sequences import AttentionMaps as AttentionMaps
+    from cutaway.explain.explanation import Explanation as Explanation
+    from cutaway.explain.gradient import Factor as Factor
+    from cutaway.explain.convolution_views import FeatureMaps as FeatureMaps
+    from cutaway.explain.convolution_views import Filters as Filters
+    from cutaway.explain.flow import FlowStory as FlowStory
+    from cutaway.explain.forward import ForwardStory as ForwardStory
+    from cutaway.explain.gradcam import GradCam as GradCam
+    from cutaway.explain.gradient import GradientStory as GradientStory
+    from cutaway.explain.sequences import HiddenStates as HiddenStates
+    from cutaway.explain.gradient import Path as Path
+    from cutaway.explain.update_story import UpdateStory as UpdateStory
+    from cutaway.explain.sequences import attention_maps as attention_maps
+    from cutaway.explain.attribution import attribute as attribute
+    from cutaway.explain.update import explain_update as explain_update
+    from cutaway.explain.convolution_views import feature_maps as feature_maps
+    from cutaway.explain.convolution_views import filters as filters
+    from cutaway.explain.gradcam import grad_cam as grad_cam
+    from cutaway.explain.sequences import hidden_states as hidden_states
+    def __new__(cls, net: Module, x, y=None, *, loss=None, names=None) -> Explanation: ...
+
+__all__ = [
+    "Adadelta",
+    "Adagrad",
+    "Adam",
+    "AdamW",
+    "AdaptiveAvgPool",
+    "Add",
+    "AllSteps",
+    "AveragedMomentum",
+    "AvgPool",
+    "BatchNorm",
+    "Buffer",
+    "Callback",
+    "Checkpoints",
+    "ClipNorm",
+    "ClipValue",
+    "Compiled",
+    "Constant",
+    "Conv1d",
+    "Conv2d",
+    "Conv3d",
+    "ConvTranspose1d",
+    "ConvTranspose2d",
+    "ConvTranspose3d",
+    "Cosine",
+    "CutMix",
+    "Dropout",
+    "ELU",
+    "EarlyStopping",
+    "Embedding",
+    "Exponential",
+    "ExponentialAverage",
+    "Flatten",
+    "GELU",
+    "GRU",
+    "GlobalAvgPool",
+    "GlobalMaxPool",
+    "GradualUnfreezing",
+    "GroupNorm",
+    "HebbianNeuron",
+    "History",
+    "Identity",
+    "InstanceNorm",
+    "LSTM",
+    "LastStep",
+    "LayerNorm",
+    "LeakyReLU",
+    "LearnedPositions",
+    "Linear",
+    "LocalResponseNorm",
+    "LogSoftmax",
+    "MaxPool",
+    "Mixup",
+    "Module",
+    "Momentum",
+    "MultiHeadAttention",
+    "Nadam",
+    "Nesterov",
+    "OneCycle",
+    "Optimizer",
+    "PReLU",
+    "Parameter",
+    "Perceptron",
+    "Probes",
+    "RMSNorm",
+    "RMSprop",
+    "RNN",
+    "ReLU",
+    "ReLU6",
+    "Recompute",
+    "ReduceOnPlateau",
+    "Residual",
+    "Run",
+    "SELU",
+    "SGD",
+    "Schedule",
+    "Sequential",
+    "SiLU",
+    "Sigmoid",
+    "SinusoidalPositions",
+    "Softmax",
+    "Softplus",
+    "SpatialDropout",
+    "SqueezeExcite",
+    "Standardize",
+    "StepDecay",
+    "StochasticDepth",
+    "Summary",
+    "Swish",
+    "TableOptions",
+    "Tanh",
+    "Tensor",
+    "Threshold",
+    "Trainer",
+    "TransformerEncoder",
+    "TransformerEncoderLayer",
+    "Upsample",
+    "Variable",
+    "Warmup",
+    "__version__",
+    "attribute",
+    "cache_programs",
+    "check_gradient",
+    "compare",
+    "curvature",
+    "data",
+    "device",
+    "diagnose",
+    "diagram",
+    "doctor",
+    "draw",
+    "errors",
+    "explain",
+    "explain_update",
+    "export",
+    "features_of",
+    "float64",
+    "gradients",
+    "init",
+    "jit",
+    "landscape",
+    "load_into",
+    "load_weights",
+    "loss_surface",
+    "losses",
+    "matmul_precision",
+    "metrics",
+    "models",
+    "nn",
+    "no_grad",
+    "operation",
+    "ops",
+    "optim",
+    "race",
+    "read_weights",
+    "recompute",
+    "runs",
+    "save_weights",
+    "search",
+    "seed",
+    "story",
+    "train",
+    "train_table",
+    "transfer",
+    "treat",
+    "tune",
+    "use_device",
+    "weights",
+    "write_page",
+]

@@ -1,0 +1,38 @@
+# Written by scripts/write_stubs.py: do not edit.
+from cutaway.leaves import objects_of as objects_of
+from cutaway.metrics.classification import accuracy as accuracy
+from cutaway.metrics.classification import balanced_accuracy as balanced_accuracy
+from cutaway.metrics.classification import f1 as f1
+from cutaway.metrics.classification import log_loss as log_loss
+from cutaway.metrics.classification import precision as precision
+from cutaway.metrics.classification import recall as recall
+from cutaway.metrics.classification import roc_auc as roc_auc
+from cutaway.metrics.regression import mean_absolute_error as mean_absolute_error
+from cutaway.metrics.regression import r2 as r2
+from cutaway.metrics.regression import root_mean_squared_error as root_mean_squared_error
+from cutaway.metrics.report import classification_report as classification_report
+from cutaway.metrics.report import classification_scores as classification_scores
+from cutaway.metrics.report import confusion_matrix as confusion_matrix
+from cutaway.metrics.report import regression_scores as regression_scores
+from cutaway.metrics.report import residual_summary as residual_summary
+
+METRICS: dict[str, Callable]
+
+__all__ = [
+    "accuracy",
+    "balanced_accuracy",
+    "classification_report",
+    "classification_scores",
+    "confusion_matrix",
+    "f1",
+    "log_loss",
+    "mean_absolute_error",
+    "objects_of",
+    "precision",
+    "r2",
+    "recall",
+    "regression_scores",
+    "residual_summary",
+    "roc_auc",
+    "root_mean_squared_error",
+]

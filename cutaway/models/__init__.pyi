@@ -1,0 +1,162 @@
+# Written by scripts/write_stubs.py: do not edit.
+from cutaway.models.autoencoder import Autoencoder as Autoencoder
+from cutaway.models.autoencoder import VariationalAutoencoder as VariationalAutoencoder
+from cutaway.models.autoencoder import convolutional_autoencoder as convolutional_autoencoder
+from cutaway.models.autoencoder import convolutional_vae as convolutional_vae
+from cutaway.models.autoencoder import dense_autoencoder as dense_autoencoder
+from cutaway.models.autoencoder import dense_vae as dense_vae
+from cutaway.models.backbone import Backbone as Backbone
+from cutaway.models.bert import BERT_BASE as BERT_BASE
+from cutaway.models.bert import BERT_MINI as BERT_MINI
+from cutaway.models.bert import BERT_TINY as BERT_TINY
+from cutaway.models.bert import Bert as Bert
+from cutaway.models.bert import BertClassifier as BertClassifier
+from cutaway.models.bert import BertMaskedLanguage as BertMaskedLanguage
+from cutaway.models.bert import BertNextSentence as BertNextSentence
+from cutaway.models.bert import BertPretraining as BertPretraining
+from cutaway.models.bert import BertSentence as BertSentence
+from cutaway.models.bert import BertSize as BertSize
+from cutaway.models.bert import BertTagger as BertTagger
+from cutaway.models.bert import MINILM_L6 as MINILM_L6
+from cutaway.models.bert import bert_base as bert_base
+from cutaway.models.bert import bert_mini as bert_mini
+from cutaway.models.bert import bert_tiny as bert_tiny
+from cutaway.models.bert import masked_cross_entropy as masked_cross_entropy
+from cutaway.models.convolutional import cnn as cnn
+from cutaway.models.convolutional import curve_cnn as curve_cnn
+from cutaway.models.efficientnet import EfficientNet as EfficientNet
+from cutaway.models.efficientnet import efficientnet_b0 as efficientnet_b0
+from cutaway.models.efficientnet import efficientnet_lite0 as efficientnet_lite0
+from cutaway.models.forecast import Forecaster as Forecaster
+from cutaway.models.inception import GoogLeNet as GoogLeNet
+from cutaway.models.inception import Inception as Inception
+from cutaway.models.inception import auxiliary_loss as auxiliary_loss
+from cutaway.models.inception import googlenet as googlenet
+from cutaway.models.language import LanguageModel as LanguageModel
+from cutaway.models.lenet import LeNet5 as LeNet5
+from cutaway.models.lenet import lenet5 as lenet5
+from cutaway.models.lenet import lenet5_modern as lenet5_modern
+from cutaway.models.listing import Known as Known
+from cutaway.models.listing import catalog as catalog
+from cutaway.models.mobilenet import InvertedResidual as InvertedResidual
+from cutaway.models.mobilenet import MobileNetV2 as MobileNetV2
+from cutaway.models.mobilenet import mobilenet_v2 as mobilenet_v2
+from cutaway.models.perceptron import Perceptron as Perceptron
+from cutaway.models.perceptron import mlp as mlp
+from cutaway.models.pretrained import PRETRAINED_BACKBONES as PRETRAINED_BACKBONES
+from cutaway.models.pretrained import PretrainedBackbone as PretrainedBackbone
+from cutaway.models.pretrained import load_backbone as load_backbone
+from cutaway.models.pretrained import pretrained_backbone as pretrained_backbone
+from cutaway.models.recurrent import RecurrentClassifier as RecurrentClassifier
+from cutaway.models.recurrent import recurrent_layers as recurrent_layers
+from cutaway.models.resnet import BasicBlock as BasicBlock
+from cutaway.models.resnet import Bottleneck as Bottleneck
+from cutaway.models.resnet import PaddedShortcut as PaddedShortcut
+from cutaway.models.resnet import ResNet as ResNet
+from cutaway.models.resnet import cifar_resnet as cifar_resnet
+from cutaway.models.resnet import resnet101 as resnet101
+from cutaway.models.resnet import resnet152 as resnet152
+from cutaway.models.resnet import resnet18 as resnet18
+from cutaway.models.resnet import resnet34 as resnet34
+from cutaway.models.resnet import resnet50 as resnet50
+from cutaway.models.sentences import SentenceEncoder as SentenceEncoder
+from cutaway.models.sentences import minilm as minilm
+from cutaway.models.table import TableNetwork as TableNetwork
+from cutaway.models.text import BagOfEmbeddings as BagOfEmbeddings
+from cutaway.models.text import LSTMClassifier as LSTMClassifier
+from cutaway.models.text import RecurrentTextClassifier as RecurrentTextClassifier
+from cutaway.models.text import TEXT_MODELS as TEXT_MODELS
+from cutaway.models.text import TransformerClassifier as TransformerClassifier
+from cutaway.models.text import text_network as text_network
+from cutaway.models.transfer_learning import Transfer as Transfer
+from cutaway.models.transfer_learning import features_of as features_of
+from cutaway.models.transfer_learning import transfer as transfer
+from cutaway.models.translation import Translator as Translator
+from cutaway.models.translation import translation_pairs as translation_pairs
+from cutaway.models.vgg import VGG as VGG
+from cutaway.models.vgg import vgg16 as vgg16
+from cutaway.models.vgg import vgg16_norm as vgg16_norm
+from cutaway.models.wavenet import WaveBlock as WaveBlock
+from cutaway.models.wavenet import WaveNet as WaveNet
+
+__all__ = [
+    "Autoencoder",
+    "BERT_BASE",
+    "BERT_MINI",
+    "BERT_TINY",
+    "Backbone",
+    "BagOfEmbeddings",
+    "BasicBlock",
+    "Bert",
+    "BertClassifier",
+    "BertMaskedLanguage",
+    "BertNextSentence",
+    "BertPretraining",
+    "BertSentence",
+    "BertSize",
+    "BertTagger",
+    "Bottleneck",
+    "EfficientNet",
+    "Forecaster",
+    "GoogLeNet",
+    "Inception",
+    "InvertedResidual",
+    "Known",
+    "LSTMClassifier",
+    "LanguageModel",
+    "LeNet5",
+    "MINILM_L6",
+    "MobileNetV2",
+    "PRETRAINED_BACKBONES",
+    "PaddedShortcut",
+    "Perceptron",
+    "PretrainedBackbone",
+    "RecurrentClassifier",
+    "RecurrentTextClassifier",
+    "ResNet",
+    "SentenceEncoder",
+    "TEXT_MODELS",
+    "TableNetwork",
+    "Transfer",
+    "TransformerClassifier",
+    "Translator",
+    "VGG",
+    "VariationalAutoencoder",
+    "WaveBlock",
+    "WaveNet",
+    "auxiliary_loss",
+    "bert_base",
+    "bert_mini",
+    "bert_tiny",
+    "catalog",
+    "cifar_resnet",
+    "cnn",
+    "convolutional_autoencoder",
+    "convolutional_vae",
+    "curve_cnn",
+    "dense_autoencoder",
+    "dense_vae",
+    "efficientnet_b0",
+    "efficientnet_lite0",
+    "features_of",
+    "googlenet",
+    "lenet5",
+    "lenet5_modern",
+    "load_backbone",
+    "masked_cross_entropy",
+    "minilm",
+    "mlp",
+    "mobilenet_v2",
+    "pretrained_backbone",
+    "recurrent_layers",
+    "resnet101",
+    "resnet152",
+    "resnet18",
+    "resnet34",
+    "resnet50",
+    "text_network",
+    "transfer",
+    "translation_pairs",
+    "vgg16",
+    "vgg16_norm",
+]
