@@ -33,7 +33,7 @@ TESTS = (
     "tests/ops/test_gradients.py", "tests/ops/test_activations.py",
     "tests/ops/test_normalization.py", "tests/ops/test_attention.py",
     "tests/ops/test_recurrence.py", "tests/ops/test_precision.py", "tests/nn/test_layers.py",
-    "tests/nn/test_jit.py", "tests/nn/test_attention.py", "tests/losses/test_losses.py",
+    "tests/nn/test_lifting.py", "tests/nn/test_attention.py", "tests/losses/test_losses.py",
     "tests/optim/test_optimizers.py", "tests/train/test_resume.py", "tests/train/test_precision.py",
 )  # fmt: skip
 CHECKERS = 3  # processes that share the checks of right.py

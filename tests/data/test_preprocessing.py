@@ -218,7 +218,7 @@ def test_infinity_is_taken_as_missing_and_counted():
 
 
 def test_a_missing_column_at_prediction_is_named():
-    with pytest.raises(DataError, match=r"no column 'colour'.*\n.*\n.*did you mean \"color\""):
+    with pytest.raises(DataError, match=r"no column 'color'.*\n.*\n.*did you mean \"colour\""):
         fit().transform(FRAME.rename({"color": "colour"}), with_target=False)
 
 

@@ -12,7 +12,7 @@ import cutaway as ct
 from cutaway import losses, ops
 from cutaway.doctor.evidence import Evidence
 from cutaway.doctor.program import Program
-from cutaway.doctor.reruns import Lab, RerunResult, Reruns, stretch
+from cutaway.doctor.reruns import RepeatedTrainer, RerunResult, Reruns, stretch
 from cutaway.doctor.symptoms.adaptive_rate_decay import accumulator
 from cutaway.models import LanguageModel, mlp
 from cutaway.nn import (
@@ -341,13 +341,13 @@ def test_gain_is_the_share_of_the_attainable_that_was_left():
 
 
 def test_a_lab_goes_back_bit_for_bit():
-    lab = Lab(of_waves(lambda net: Adam(net, 1e-2)).fresh())
+    repeated = RepeatedTrainer(of_waves(lambda net: Adam(net, 1e-2)).fresh())
     x, y = waves()
     found = []
     for _ in range(2):
-        lab.back()
-        lab.trainer.fit(x, y, epochs=2, seed=0, progress=False)
-        found.append([p.numpy() for p in lab.trainer.net.parameters()])
+        repeated.back()
+        repeated.trainer.fit(x, y, epochs=2, seed=0, progress=False)
+        found.append([p.numpy() for p in repeated.trainer.net.parameters()])
     for first, second in zip(*found, strict=True):
         np.testing.assert_array_equal(first, second)
 

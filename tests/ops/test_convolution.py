@@ -189,7 +189,7 @@ CALLS = {
 
 def test_every_operation_of_windows_stands_in_this_file():
     found = set()
-    for name in ("convolution", "pooling", "resampling"):
+    for name in ("conv", "pooling", "resampling"):
         module = importlib.import_module(f"cutaway.ops.{name}")
         found |= {v.name for _, v in inspect.getmembers(module, lambda v: isinstance(v, Operation))}
     assert found == set(CALLS)

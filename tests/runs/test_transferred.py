@@ -9,7 +9,7 @@ from PIL import Image
 import cutaway as ct
 from cutaway.data.wordpiece import WordPiece
 from cutaway.errors import DataError, OptionError, RunError, ShapeError
-from cutaway.models import BasicBlock, BertSentence, BertSize, ResNet, known_bodies
+from cutaway.models import BasicBlock, BertSentence, BertSize, ResNet, pretrained
 from cutaway.models.pretrained import (
     PRETRAINED_BACKBONES,
     PretrainedBackbone,
@@ -18,7 +18,7 @@ from cutaway.models.pretrained import (
 )
 from cutaway.runs import Run, prepare, transferred_text, write_report
 from cutaway.runs.explain import explain_row
-from cutaway.runs.nearest_neighbors import KeptFeatures
+from cutaway.runs.nearest_neighbors import KeptFeatures, NearestNeighbors
 from cutaway.runs.projection import PrincipalPlane
 from tests.oracles import oracle
 
@@ -94,7 +94,7 @@ def test_photographs_by_a_frozen_body_are_a_run_as_any_other(photos, tmp_path, m
     def unavailable(source, examples=None):
         raise AssertionError("the weights of the run are enough")
 
-    monkeypatch.setattr(known_bodies, "load_backbone", unavailable)
+    monkeypatch.setattr(pretrained, "load_backbone", unavailable)
     again = Run.open(run.path)
     scores, _ = again.evaluate(photos)
     assert scores == pytest.approx(run.metrics["test"], abs=1e-5)
@@ -117,14 +117,14 @@ def test_photographs_by_a_frozen_body_are_a_run_as_any_other(photos, tmp_path, m
 
 
 def test_a_row_is_like_those_whose_features_are_nearest_and_not_like_itself(tmp_path):
-    from sklearn.neighbors import NearestNeighbors
+    from sklearn import neighbors
 
     rng = np.random.default_rng(0)
     features = rng.normal(size=(40, 6)).astype(np.float32) * [1, 2, 3, 4, 5, 6]
     truth = rng.normal(size=40)
     kept = KeptFeatures.chosen(features, truth, [f"photo {k}" for k in range(40)])
     scaled = (features - features.mean(0)) / features.std(0)
-    _, theirs = NearestNeighbors(n_neighbors=11).fit(scaled).kneighbors(scaled[7:8])
+    _, theirs = neighbors.NearestNeighbors(n_neighbors=11).fit(scaled).kneighbors(scaled[7:8])
     found = NearestNeighbors.found(kept, features[7], None, "grade")
     assert theirs[0][0] == 7 and found.nearest.tolist() == theirs[0][1:].tolist()
     told = found.text()

@@ -162,11 +162,8 @@ def test_a_run_resumes_in_the_precision_of_its_first_call_only(table, tmp_path):
     assert resumed.metrics["epochs"] == 2
 
 
-def test_a_run_from_before_there_was_a_choice_is_one_of_float32(table, tmp_path):
+def test_a_run_resumes_in_its_own_precision_only(table, tmp_path):
     run = small_run(tmp_path / "run", table)
-    config = run.folder.read_json(run.folder.config)
-    del config["options"]["precision"]
-    run.folder.write_json(run.folder.config, config)
     assert Run.open(run.path).precision == "float32"
     with pytest.raises(RunError, match="precision was 'float32', now 'bfloat16'"):
         small_run(run.path, table, resume=True, precision="bfloat16")
