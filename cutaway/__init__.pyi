@@ -15,6 +15,7 @@ from cutaway.landscape import loss_surface as loss_surface
 from cutaway.landscape import race as race
 from cutaway.models import features_of as features_of
 from cutaway.models import transfer as transfer
+from cutaway.nn import ActivationLayer as ActivationLayer
 from cutaway.nn import AdaptiveAvgPool as AdaptiveAvgPool
 from cutaway.nn import Add as Add
 from cutaway.nn import AllSteps as AllSteps
@@ -59,6 +60,7 @@ from cutaway.nn import RNN as RNN
 from cutaway.nn import ReLU as ReLU
 from cutaway.nn import ReLU6 as ReLU6
 from cutaway.nn import Recompute as Recompute
+from cutaway.nn import Recurrent as Recurrent
 from cutaway.nn import Residual as Residual
 from cutaway.nn import SELU as SELU
 from cutaway.nn import Sequential as Sequential
@@ -174,6 +176,7 @@ class explain:
     def __new__(cls, net: Module, x, y=None, *, loss=None, names=None) -> Explanation: ...
 
 __all__ = [
+    "ActivationLayer",
     "Adadelta",
     "Adagrad",
     "Adam",
@@ -243,6 +246,7 @@ __all__ = [
     "ReLU",
     "ReLU6",
     "Recompute",
+    "Recurrent",
     "ReduceOnPlateau",
     "Residual",
     "Run",

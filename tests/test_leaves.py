@@ -69,6 +69,26 @@ def median_absolute_error(prediction, target, weights=None):
 '''
 
 
+LAYER = '''
+"""A gate."""
+
+from cutaway.nn.layers import Linear
+from cutaway.nn.module import Module
+from cutaway import ops
+
+
+class HighwayGate(Module):
+    """g x + (1 - g) x W with g = σ(x V). Srivastava et al. 2015, arXiv:1505.00387."""
+
+    def __init__(self, features: int):
+        self.gate, self.inner = Linear(features, features), Linear(features, features)
+
+    def forward(self, x):
+        g = ops.sigmoid(self.gate(x))
+        return g * x + (1 - g) * self.inner(x)
+'''
+
+
 @pytest.fixture
 def house(tmp_path):
     """A copy of the package with three more files, as an environment of its own."""
@@ -76,6 +96,7 @@ def house(tmp_path):
     (tmp_path / "cutaway/ops/mish.py").write_text(ACTIVATION)
     (tmp_path / "cutaway/optim/lion.py").write_text(OPTIMIZER)
     (tmp_path / "cutaway/metrics/median.py").write_text(METRIC)
+    (tmp_path / "cutaway/nn/highway.py").write_text(LAYER)
     return tmp_path
 
 
@@ -94,10 +115,11 @@ def run(house, *command) -> str:
 def test_a_new_file_is_known_to_commands_explanations_and_races(house):
     code = (
         "import cutaway as ct; from cutaway.metrics import METRICS; "
-        "print(ct.Mish(), ct.Lion.name, METRICS['median_absolute_error'].task, "
+        "print(ct.Mish(), ct.Lion.name, ct.HighwayGate(2)([[1.0, 2.0]]).ndim, "
+        " METRICS['median_absolute_error'].task, "
         "ct.check_gradient(ct.ops.mish, [0.3, -2.0]))"
     )
-    assert run(house, "-c", code).split()[:3] == ["Mish()", "lion", "regression"]
+    assert run(house, "-c", code).split()[:4] == ["Mish()", "lion", "2", "regression"]
     run(house, "-m", "cutaway", "train", "--activation", "mish", "--optimizer", "lion",
         "--epochs", "3", "--out", "run")  # fmt: skip
     told = run(house, "-m", "cutaway", "explain", "run", "--neuron", "1:0", "--weight", "0:0,0")

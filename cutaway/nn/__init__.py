@@ -1,5 +1,6 @@
 """Modules, layers, initialization, and jit."""
 
+from cutaway.leaves import objects_of
 from cutaway.nn import init
 from cutaway.nn.activations import ACTIVATIONS, LAYERS, Swish
 from cutaway.nn.attention import MultiHeadAttention
@@ -43,7 +44,13 @@ from cutaway.nn.squeeze import SqueezeExcite
 from cutaway.nn.state import Buffer, Parameter, Variable, named_variables
 from cutaway.nn.transformer import TransformerEncoder, TransformerEncoderLayer
 
-globals().update(LAYERS)  # ReLU, Sigmoid, ...: one for each activation function of ops
+
+def _is_layer(value) -> bool:
+    return isinstance(value, type) and issubclass(value, Module) and value.__name__[0] != "_"
+
+
+# a new layer is found by being there; so are ReLU, Sigmoid, ...: one for each activation of ops
+globals().update({found.__name__: found for found in objects_of(__name__, __path__, _is_layer)})
 
 __all__ = [
     "ACTIVATIONS",

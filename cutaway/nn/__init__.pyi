@@ -1,6 +1,7 @@
 # Written by scripts/write_stubs.py: do not edit.
 from cutaway.nn import init as init
 from cutaway.nn.activations import ACTIVATIONS as ACTIVATIONS
+from cutaway.nn.activations import ActivationLayer as ActivationLayer
 from cutaway.nn.activations import ELU as ELU
 from cutaway.nn.activations import GELU as GELU
 from cutaway.nn.activations import Identity as Identity
@@ -63,6 +64,7 @@ from cutaway.nn.recurrent import GRU as GRU
 from cutaway.nn.recurrent import LSTM as LSTM
 from cutaway.nn.recurrent import LastStep as LastStep
 from cutaway.nn.recurrent import RNN as RNN
+from cutaway.nn.recurrent import Recurrent as Recurrent
 from cutaway.nn.regularization import SpatialDropout as SpatialDropout
 from cutaway.nn.regularization import StochasticDepth as StochasticDepth
 from cutaway.nn.rematerialize import Recompute as Recompute
