@@ -2,7 +2,8 @@
 
 The step reads and assigns Variables (parameters, optimizer slots, random keys). To compile it,
 their values are lifted: they enter the program as arguments and leave it as results, and are
-written back afterwards. Nothing but values crosses.
+written back afterwards. Nothing but values crosses. While a step is traced, the Variables
+themselves keep their arrays: other threads go on with them.
 """
 
 import dataclasses
@@ -18,7 +19,7 @@ from jax.core import Tracer
 
 from cutaway.errors import TrainingError
 from cutaway.nn.plan import CompilePlan, plan_for
-from cutaway.nn.state import assign, signature, unwrap, values_of, watching, wrap
+from cutaway.nn.state import Held, assign, signature, unwrap, values_of, wrap
 from cutaway.nn.unowned import unowned
 from cutaway.ops.precision import current_precision
 from cutaway.runtime import cache_programs_by_default
@@ -259,21 +260,11 @@ def accumulate_over(step, items, *owners):
 
 def _lift(step, variables):
     """step(*args) as a function of the variables' values too: (state, args) -> (out, state)."""
-    owned = {id(variable) for variable in variables}
-
-    def expect_owned(variable):
-        if id(variable) not in owned:
-            raise unowned(step, variable)
 
     def pure(state, args):
-        before = values_of(variables)
-        try:
-            assign(variables, state)
-            with watching(expect_owned):
-                out = unwrap(step(*wrap(args)))
-                return out, values_of(variables)
-        finally:  # tracers must not stay behind, nor half a step after an exception
-            assign(variables, before)
+        with Held(variables, state, refuse=lambda variable: unowned(step, variable)) as held:
+            out = unwrap(step(*wrap(args)))
+            return out, held.values()
 
     return pure
 

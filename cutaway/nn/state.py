@@ -1,6 +1,5 @@
 """Variables, and how they are found: by walking the attributes of ordinary objects."""
 
-import contextlib
 import threading
 from collections.abc import Callable
 from typing import Any
@@ -11,16 +10,16 @@ import numpy as np
 
 from cutaway.engine import Tensor
 
-_slot: Any = Tensor.__dict__["data"]  # the place of the array, past the property below
+# the places of array and gradient, past the properties below
+_data: Any = Tensor.__dict__["data"]
+_grad: Any = Tensor.__dict__["grad"]
 
 
-class _Watching(threading.local):
-    accessed: Callable | None = (
-        None  # function of each Variable that is read or written in this thread, or None
-    )
+class _Thread(threading.local):
+    held: "Held | None" = None  # the values that Variables have in this thread; None: their own
 
 
-_watching = _Watching()
+_thread = _Thread()
 
 
 class Variable(Tensor):
@@ -29,53 +28,113 @@ class Variable(Tensor):
     __slots__ = ()
 
     @property
-    def data(self):
-        if _watching.accessed is not None:
-            _watching.accessed(self)
-        return _slot.__get__(self)
+    def data(self) -> jax.Array:
+        held = _thread.held
+        return _data.__get__(self) if held is None else held.read(self)[0]
 
     @data.setter
     def data(self, array):
-        if _watching.accessed is not None:
-            _watching.accessed(self)
-        _slot.__set__(self, array)
+        held = _thread.held
+        if held is None:
+            _data.__set__(self, array)
+        else:
+            held.write(self, 0, array)
+
+    @property
+    def grad(self) -> jax.Array | None:
+        held = _thread.held
+        return _grad.__get__(self) if held is None else held.read(self)[1]
+
+    @grad.setter
+    def grad(self, array):
+        held = _thread.held
+        if held is None:
+            _grad.__set__(self, array)
+        else:
+            held.write(self, 1, array)
 
 
-@contextlib.contextmanager
-def watching(accessed):
-    """Context in which `accessed(variable)` is called before a Variable is read or written.
+class Held:
+    """Values that Variables have in one thread for a while, in place of their own.
 
-    Inside another one it does nothing: what a part of a step may touch, the whole step may. While
-    `accessed` runs, nothing is watched.
+    Inside `with`, what this thread reads and writes of them is here; other threads, and the
+    Variables themselves, do not notice. It is how a step is traced while another thread trains.
+
+    Args:
+        variables: whose values these are.
+        values: [(data, grad)] of each.
+        refuse: function of any other Variable -> exception, where none but these may be touched;
+            None: the others are as they are outside.
     """
-    if _watching.accessed is not None:
-        yield
-        return
 
-    def once(variable):
-        _watching.accessed = None  # and stays so if it raises
-        accessed(variable)
-        _watching.accessed = once
+    def __init__(self, variables, values, refuse: Callable | None = None):
+        pairs = zip(variables, values, strict=True)
+        self._values = {id(variable): [data, grad] for variable, (data, grad) in pairs}
+        self._refuse = refuse
 
-    _watching.accessed = once
-    try:
-        yield
-    finally:
-        _watching.accessed = None
+    def __enter__(self):
+        self._outer, _thread.held = _thread.held, self
+        return self
+
+    def __exit__(self, *exc):
+        _thread.held = self._outer
+
+    def values(self) -> list:
+        """[(data, grad)] of each, as they are now."""
+        return [(data, grad) for data, grad in self._values.values()]
+
+    def read(self, variable) -> list:
+        own = self._values.get(id(variable))
+        if own is not None:
+            return own
+        if self._outer is not None:  # what the whole step may read, a part of it may
+            return self._outer.read(variable)
+        self._expect_free(variable)
+        return [_data.__get__(variable), _grad.__get__(variable)]
+
+    def writing(self, variable) -> "Held | None":
+        """Who has the value that a new one of the variable replaces; None: itself."""
+        if id(variable) in self._values:
+            return self
+        self._expect_free(variable)
+        return None if self._outer is None else self._outer.writing(variable)
+
+    def write(self, variable, place: int, array) -> None:
+        holder = self.writing(variable)
+        if holder is None:
+            (_data, _grad)[place].__set__(variable, array)
+        else:
+            holder._values[id(variable)][place] = array
+
+    def _expect_free(self, variable) -> None:
+        if self._refuse is not None:
+            _thread.held = None  # its shape is read for the message
+            try:
+                raise self._refuse(variable)
+            finally:
+                _thread.held = self
 
 
 def values_of(variables) -> list:
-    """[(data, grad)] of each, without a word to whoever watches."""
-    read = _slot.__get__
-    return [(read(v), v.grad) for v in variables]
+    """[(data, grad)] of each."""
+    if _thread.held is not None:
+        return [(v.data, v.grad) for v in variables]
+    data, grad = _data.__get__, _grad.__get__
+    return [(data(v), grad(v)) for v in variables]
 
 
 def assign(variables, values) -> None:
-    """Give each its (data, grad), without a word to whoever watches; data None: it stays."""
-    write = _slot.__set__
+    """Give each its (data, grad); data None: it stays."""
+    if _thread.held is None:
+        data, grad = _data.__set__, _grad.__set__
+        for variable, (array, slope) in zip(variables, values, strict=True):
+            if array is not None:
+                data(variable, array)
+            grad(variable, slope)
+        return
     for variable, (data, grad) in zip(variables, values, strict=True):
         if data is not None:
-            write(variable, data)
+            variable.data = data
         variable.grad = grad
 
 

@@ -1,6 +1,7 @@
 """Invariants 2 and 5: eager equals compiled, scanned equals stepped; state survives exceptions."""
 
 import gc
+import threading
 
 import jax
 import jax.numpy as jnp
@@ -11,8 +12,18 @@ import cutaway as ct
 from cutaway import losses, ops
 from cutaway.engine import Tensor
 from cutaway.errors import OptionError, ShapeError, TrainingError
-from cutaway.nn import Dropout, Linear, Sequential, Tanh, jit, lifting, named_variables, seed
-from cutaway.nn.state import signature
+from cutaway.nn import (
+    Dropout,
+    Linear,
+    Sequential,
+    Tanh,
+    accumulate_over,
+    jit,
+    lifting,
+    named_variables,
+    seed,
+)
+from cutaway.nn.state import Held, signature
 from cutaway.optim import SGD, Adam, Cosine
 
 RNG = np.random.default_rng(0)
@@ -300,3 +311,65 @@ def test_programs_of_shapes_no_longer_used_are_dropped(monkeypatch):
     assert len(compiled.plans) == 8  # none of them twice
     gc.collect()
     assert len(alive()) - before <= 3
+
+
+def test_while_a_step_is_traced_other_threads_see_the_variables_as_they_are():
+    net, optimizer, step = made()
+    before = values(net, optimizer)
+    inside, seen = threading.Event(), threading.Event()
+
+    def slow_step(x, y):
+        loss = step(x, y)
+        inside.set()
+        assert seen.wait(60)
+        return loss
+
+    found = {}
+
+    def read():
+        assert inside.wait(60)
+        try:
+            found["values"] = values(net, optimizer)
+            found["gradients"] = [p.grad for p in net.parameters()]
+            found["out"] = net(X[0]).numpy()
+        finally:
+            seen.set()
+
+    reader = threading.Thread(target=read)
+    reader.start()
+    jit(slow_step, net, optimizer)(X[0], Y[0])
+    reader.join()
+    expect_equal(found["values"], before, rtol=0)
+    assert found["gradients"] == [None] * len(net.parameters())
+    assert np.isfinite(found["out"]).all()
+    assert not np.array_equal(net[0].weight.numpy(), before["0.0.weight"])
+
+
+def test_held_values_are_those_of_one_thread_and_gone_after_it():
+    net = Linear(2, 1)
+    weight = net.weight.numpy()
+    others = []
+    with Held([net.weight], [(jnp.zeros((2, 1)), None)]) as held:
+        assert net.weight.numpy().sum() == 0
+        net.weight.data = jnp.ones((2, 1))
+        net.bias.data = jnp.full((1,), 5.0)  # not held: written itself
+        reader = threading.Thread(target=lambda: others.append(net.weight.numpy()))
+        reader.start()
+        reader.join()
+        assert held.values()[0][0].sum() == 2
+    np.testing.assert_array_equal(others[0], weight)
+    np.testing.assert_array_equal(net.weight.numpy(), weight)
+    assert net.bias.item() == 5.0
+
+
+def test_a_part_of_a_step_may_not_write_what_is_not_its_own():
+    net, other = Linear(3, 1), Linear(3, 1)
+
+    def part(x):
+        other.weight.data = other.weight.data * 2
+        return net(x).sum()
+
+    compiled = jit(lambda xs: accumulate_over(part, xs, net).sum(), net, other)
+    with pytest.raises(OptionError, match=r"other\.weight"):
+        compiled(X)
+    assert np.isfinite(other.weight.numpy()).all()
