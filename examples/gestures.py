@@ -11,7 +11,7 @@ import argparse
 import tempfile
 from pathlib import Path
 
-from cutaway.runs.curves import CurveOptions, prepare_curves
+from cutaway.runs.time_series_classification import TimeSeriesClassificationOptions, prepare_time_series_classification
 
 SETS = ("ucr_gunpoint", "ucr_italy_power")
 
@@ -22,7 +22,7 @@ def main(folder, epochs: int | None = None, seeds=(0,), only=SETS) -> dict:
     for name in only:
         found[name] = []
         for seed in seeds:
-            prepared = prepare_curves(Path(folder) / name, CurveOptions(epochs=epochs, seed=seed))
+            prepared = prepare_time_series_classification(Path(folder) / name, TimeSeriesClassificationOptions(epochs=epochs, seed=seed))
             with tempfile.TemporaryDirectory() as place:
                 run = prepared.train(Path(place) / "run")
             accuracy = run.metrics["test"]["accuracy"]

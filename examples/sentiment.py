@@ -39,12 +39,12 @@ def one_file(path, epochs, models) -> dict:
         accuracy[model] = run.metrics["validation"]["accuracy"]
     frame, (_, column) = read_rows(path)
     texts = frame[column].to_numpy()[prepared.row_numbers - 1]
-    training, held, y = prepared.training, prepared.held, prepared.y
+    training, validation, y = prepared.training, prepared.validation, prepared.y
     words = TfidfVectorizer()
     known = words.fit_transform(texts[training])
     model = LogisticRegression(max_iter=1000).fit(known, y[training])
-    probabilities = model.predict_proba(words.transform(texts[held]))
-    scores = classification_scores(y[held], probabilities)
+    probabilities = model.predict_proba(words.transform(texts[validation]))
+    scores = classification_scores(y[validation], probabilities)
     return {"logistic regression": scores["accuracy"], **accuracy}
 
 

@@ -26,9 +26,9 @@ def main(path, epochs: int | None = None, *, hidden: int = 256, written: int = 6
         text = generate(run, began, written, temperature=0.8)
     scores = run.metrics["validation"]
     print(
-        f"{scores['nats_a_character']:.3f} nats a character on held-out text after "
+        f"{scores['nats_per_character']:.3f} nats a character on held-out text after "
         f"{run.metrics['seconds']:.0f} s; knowing only how common each character is costs "
-        f"{scores['baseline_nats_a_character']:.3f}\n\n{began}{text}"
+        f"{scores['baseline_nats_per_character']:.3f}\n\n{began}{text}"
     )
     return scores, text
 

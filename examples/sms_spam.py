@@ -38,10 +38,10 @@ def by_words(path, prepared) -> dict:
     """Scores of scikit-learn's logistic regression on the same training and held-out rows."""
     frame, (_, column) = read_rows(path)
     texts = frame[column].to_numpy()[prepared.row_numbers - 1]
-    training, held, y = prepared.training, prepared.held, prepared.y
+    training, validation, y = prepared.training, prepared.validation, prepared.y
     words = TfidfVectorizer()
     model = LogisticRegression(max_iter=1000).fit(words.fit_transform(texts[training]), y[training])
-    return classification_scores(y[held], model.predict_proba(words.transform(texts[held])))
+    return classification_scores(y[validation], model.predict_proba(words.transform(texts[validation])))
 
 
 if __name__ == "__main__":

@@ -35,12 +35,12 @@ BEGUN = 0.1  # seconds of each that are given
 
 def load(folder):
     """(training, held out): lists of arrays of levels, one array a recording; and the rate."""
-    training, held = [], []
+    training, validation = [], []
     for path in sorted((Path(folder) / "recordings").glob("*.wav")):
         samples, rate = read_wav(path)
         is_held = int(path.stem.split("_")[2]) < HELD_OUT
-        (held if is_held else training).append(mu_law_encode(samples[:, 0]))
-    return training, held, rate
+        (validation if is_held else training).append(mu_law_encode(samples[:, 0]))
+    return training, validation, rate
 
 
 def windows(recordings, length: int, stride: int):
@@ -71,7 +71,7 @@ def network_bits(net, recordings, *, step: int = 2048, rows: int = 8):
     return np.concatenate(bits)
 
 
-def linear_bits(training, held):
+def linear_bits(training, validation):
     """{"residual": ..., "by level": ...}: mean bits a held-out sample of the linear predictor."""
     inputs, targets, _ = _past(training)
     a = np.linalg.lstsq(inputs, targets, rcond=None)[0]
@@ -86,7 +86,7 @@ def linear_bits(training, held):
     residual = np.bincount(codes - guess + LEVELS - 1, minlength=2 * LEVELS - 1) + 1.0
     # row g: what the residual leaves for each level, if the level of the prediction is g
     moved = residual[np.arange(LEVELS) - np.arange(LEVELS)[:, None] + LEVELS - 1]
-    guess, codes = predicted_and_true(held)
+    guess, codes = predicted_and_true(validation)
 
     def bits(counts):
         p = counts / counts.sum(axis=1, keepdims=True)
@@ -117,13 +117,13 @@ def main(
     **sizes,
 ):
     """Train, score and speak; returns {"network": bits, "residual": bits, "by level": bits}."""
-    training, held, rate = load(folder)
+    training, validation, rate = load(folder)
     if recordings is not None:
         some = np.random.default_rng(0)
-        training, held = (
-            [part[i] for i in some.permutation(len(part))[:recordings]] for part in (training, held)
+        training, validation = (
+            [part[i] for i in some.permutation(len(part))[:recordings]] for part in (training, validation)
         )
-    scores = linear_bits(training, held)
+    scores = linear_bits(training, validation)
     ct.seed(0)
     sizes = {"channels": 32, "skip_channels": 64, "dilations": [2**i for i in range(9)] * 2} | sizes
     net = WaveNet(levels=LEVELS, **sizes)
@@ -140,14 +140,14 @@ def main(
         optimizer=ct.Adam(net, lr=lr, schedule=ct.optim.Cosine(steps)),
     )
     trainer.fit(x, y, epochs=epochs, batch_size=4, seed=0, callbacks=[_show])
-    scores["network"] = float(network_bits(net, held).mean())
+    scores["network"] = float(network_bits(net, validation).mean())
     print(
         f"bits a held-out sample: network {scores['network']:.3f}; linear predictor of order "
         f"{ORDER} {scores['by level']:.3f} with a distribution for each predicted level, "
         f"{scores['residual']:.3f} with one for all; {sum(trainer.history['seconds']):.0f} s"
     )
     if out is not None:
-        speak(net, held, round(seconds * rate), rate, out)
+        speak(net, validation, round(seconds * rate), rate, out)
         print(f"{SPOKEN} held-out recordings begun, and gone on with by the network: {out}")
     return scores
 
