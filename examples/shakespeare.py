@@ -1,8 +1,8 @@
-"""A character LSTM reads Shakespeare and then writes: under 1.6 nats a character on new text.
+"""A character-level LSTM on Shakespeare: below 1.6 nats per character on validation text.
 
 python examples/shakespeare.py tinyshakespeare/input.txt [EPOCHS]
 
-Any long plain text will do. The last tenth of it is held out; the scores are about that.
+Any long plain text will do. Its last tenth is for validation.
 """
 
 import sys
@@ -13,29 +13,30 @@ from cutaway.runs.language import LanguageOptions, generate, prepare_language
 
 
 def main(path, epochs: int | None = None, *, hidden: int = 256, written: int = 600):
-    """(scores on the held-out end of the text, what the network wrote)."""
+    """(validation scores, generated text)."""
     options = LanguageOptions(hidden=hidden, epochs=epochs)
     prepared = prepare_language(path, options)
     print(
-        f"LSTM of {hidden}, {prepared.net.summary().total:,} parameters: {prepared.epochs} epochs "
-        f"in batches of {prepared.batch_size} windows of {options.length} characters"
+        f"LSTM with {hidden} units, {prepared.net.summary().total:,} parameters: "
+        f"{prepared.epochs} epochs, batch size {prepared.batch_size}, windows of {options.length} "
+        "characters"
     )
-    began = "KING"
+    prompt = "KING"
     with tempfile.TemporaryDirectory() as folder:
         run = prepared.train(Path(folder) / "shakespeare", callbacks=[_show])
-        text = generate(run, began, written, temperature=0.8)
+        text = generate(run, prompt, written, temperature=0.8)
     scores = run.metrics["validation"]
     print(
-        f"{scores['nats_a_character']:.3f} nats a character on held-out text after "
-        f"{run.metrics['seconds']:.0f} s; knowing only how common each character is costs "
-        f"{scores['baseline_nats_a_character']:.3f}\n\n{began}{text}"
+        f"validation loss {scores['nats_per_character']:.3f} nats per character after "
+        f"{run.metrics['seconds']:.0f} s; unigram baseline "
+        f"{scores['baseline_nats_per_character']:.3f}\n\n{prompt}{text}"
     )
     return scores, text
 
 
 def _show(trainer, row):
     print(
-        f"epoch {row['epoch']}: training {row['loss']:.3f}, held out {row['val_loss']:.3f}, "
+        f"epoch {row['epoch']}: training {row['loss']:.3f}, validation {row['val_loss']:.3f}, "
         f"{row['seconds']:.0f} s",
         flush=True,
     )

@@ -1,9 +1,9 @@
-"""Spam or not: a bag of embeddings, an LSTM and a small transformer beside logistic regression.
+"""Spam detection: a bag of embeddings, an LSTM, a small transformer, and logistic regression.
 
 python examples/sms_spam.py sms_spam/SMSSpamCollection
 
-The file has a message a line, behind `ham` or `spam` and a tab. F1 is that of spam, on messages
-that were held out; the logistic regression has the same ones, as TF-IDF of its words.
+The file has one message per line, after `ham` or `spam` and a tab. F1 is that of spam on the
+validation messages; the logistic regression uses TF-IDF features of the same messages.
 """
 
 import sys
@@ -20,7 +20,7 @@ MODELS = ("bag", "lstm", "transformer")
 
 
 def main(path, epochs: int | None = None, models=MODELS) -> dict:
-    """{model: scores on the held-out messages}."""
+    """{model: scores on the validation messages}."""
     prepared = [
         prepare_text(path, options=TextOptions(model=model, epochs=epochs)) for model in models
     ]
@@ -35,13 +35,14 @@ def main(path, epochs: int | None = None, models=MODELS) -> dict:
 
 
 def by_words(path, prepared) -> dict:
-    """Scores of scikit-learn's logistic regression on the same training and held-out rows."""
+    """Scores of scikit-learn's logistic regression on the same training and validation rows."""
     frame, (_, column) = read_rows(path)
     texts = frame[column].to_numpy()[prepared.row_numbers - 1]
-    training, held, y = prepared.training, prepared.held, prepared.y
+    training, validation, y = prepared.training, prepared.validation, prepared.y
     words = TfidfVectorizer()
     model = LogisticRegression(max_iter=1000).fit(words.fit_transform(texts[training]), y[training])
-    return classification_scores(y[held], model.predict_proba(words.transform(texts[held])))
+    probabilities = model.predict_proba(words.transform(texts[validation]))
+    return classification_scores(y[validation], probabilities)
 
 
 if __name__ == "__main__":

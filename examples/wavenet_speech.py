@@ -1,17 +1,15 @@
-"""WaveNet on spoken digits: bits a sample on recordings it never heard, beside a linear predictor.
+"""WaveNet on spoken digits: bits per sample on test recordings, beside a linear predictor.
 
     python examples/wavenet_speech.py ../shared/data/fsdd [--epochs 12] [--out spoken.wav]
 
 The folder holds recordings/<digit>_<speaker>_<index>.wav; by the data set's own split, indices 0 to
-4 are held out, the others are learned from. Both sides see the same 256 μ-law levels and are asked
-for -log2 p of the same held-out samples, each given the ones before it in its recording.
+4 are for testing, the others for training. Both models see the same 256 μ-law levels and are scored
+by -log2 p of the same test samples, each given the previous ones in its recording.
 
 The linear predictor is x̂_t = a_1 x_{t-1} + a_2 x_{t-2} + a_3 x_{t-3} by least squares over the
 training recordings, x the decoded levels. Its probabilities come from training counts plus one:
-  residual    how far the level is from that of x̂_t, one distribution for all, renormalized over
-              the levels there are
-  by level    a distribution of its own for each level of x̂_t: the better of the two, and what the
-              network has to beat
+  residual    one distribution of the difference to the level of x̂_t, renormalized over the levels
+  by level    one distribution for each level of x̂_t: the better of the two, and the baseline
 """
 
 import argparse
@@ -27,24 +25,24 @@ from cutaway.models import WaveNet
 
 LEVELS = 256
 SILENCE = LEVELS // 2
-HELD_OUT = 5  # indices below it
+TEST_INDICES = 5  # indices below it are for testing
 ORDER = 3
-SPOKEN = 4  # sounds in the WAV file that is written
-BEGUN = 0.1  # seconds of each that are given
+SPOKEN = 4  # sounds in the WAV file
+PROMPT = 0.1  # seconds of each that are given
 
 
 def load(folder):
-    """(training, held out): lists of arrays of levels, one array a recording; and the rate."""
-    training, held = [], []
+    """(training, test, rate): lists of arrays of levels, one array per recording."""
+    training, test, rate = [], [], 0
     for path in sorted((Path(folder) / "recordings").glob("*.wav")):
         samples, rate = read_wav(path)
-        is_held = int(path.stem.split("_")[2]) < HELD_OUT
-        (held if is_held else training).append(mu_law_encode(samples[:, 0]))
-    return training, held, rate
+        is_test = int(path.stem.split("_")[2]) < TEST_INDICES
+        (test if is_test else training).append(mu_law_encode(samples[:, 0]))
+    return training, test, rate
 
 
 def windows(recordings, length: int, stride: int):
-    """x and y (rows, length) of all recordings end to end, y one sample later than x."""
+    """x and y (rows, length) of all concatenated recordings; y is shifted by one sample."""
     stream = np.concatenate([np.concatenate([[SILENCE], codes]) for codes in recordings])
     starts = np.arange(0, len(stream) - length, stride)[:, None]
     return stream[starts + np.arange(length)], stream[starts + np.arange(1, length + 1)]
@@ -56,7 +54,7 @@ def network_bits(net, recordings, *, step: int = 2048, rows: int = 8):
     score = ct.jit(lambda x, y: loss(net(x), y, reduction="none"), net, donate=False)
     bits = []
     net.eval()
-    groups = {}  # recordings of about one length go together
+    groups = {}  # recordings of similar length
     for codes in recordings:
         groups.setdefault(-(-len(codes) // step) * step, []).append(codes)
     for length, group in groups.items():
@@ -71,8 +69,8 @@ def network_bits(net, recordings, *, step: int = 2048, rows: int = 8):
     return np.concatenate(bits)
 
 
-def linear_bits(training, held):
-    """{"residual": ..., "by level": ...}: mean bits a held-out sample of the linear predictor."""
+def linear_bits(training, test):
+    """{"residual": ..., "by level": ...}: mean bits per test sample of the linear predictor."""
     inputs, targets, _ = _past(training)
     a = np.linalg.lstsq(inputs, targets, rcond=None)[0]
 
@@ -84,9 +82,9 @@ def linear_bits(training, held):
     table = np.ones((LEVELS, LEVELS))
     np.add.at(table, (guess, codes), 1)
     residual = np.bincount(codes - guess + LEVELS - 1, minlength=2 * LEVELS - 1) + 1.0
-    # row g: what the residual leaves for each level, if the level of the prediction is g
+    # row g: counts for each level if the level of the prediction is g
     moved = residual[np.arange(LEVELS) - np.arange(LEVELS)[:, None] + LEVELS - 1]
-    guess, codes = predicted_and_true(held)
+    guess, codes = predicted_and_true(test)
 
     def bits(counts):
         p = counts / counts.sum(axis=1, keepdims=True)
@@ -96,7 +94,7 @@ def linear_bits(training, held):
 
 
 def _past(recordings):
-    """(the three samples before, the sample, its level) of all samples of all recordings."""
+    """(the three previous samples, the sample, its level) of all samples of all recordings."""
     inputs, targets = [], []
     for codes in recordings:
         x = mu_law_decode(np.concatenate([np.full(ORDER, SILENCE), codes]))
@@ -116,21 +114,25 @@ def main(
     lr: float = 2e-3,
     **sizes,
 ):
-    """Train, score and speak; returns {"network": bits, "residual": bits, "by level": bits}."""
-    training, held, rate = load(folder)
+    """Train, score and generate; returns {"network": bits, "residual": bits, "by level": bits}."""
+    training, test, rate = load(folder)
     if recordings is not None:
-        some = np.random.default_rng(0)
-        training, held = (
-            [part[i] for i in some.permutation(len(part))[:recordings]] for part in (training, held)
+        rng = np.random.default_rng(0)
+        training, test = (
+            [part[i] for i in rng.permutation(len(part))[:recordings]] for part in (training, test)
         )
-    scores = linear_bits(training, held)
+    scores = linear_bits(training, test)
     ct.seed(0)
-    sizes = {"channels": 32, "skip_channels": 64, "dilations": [2**i for i in range(9)] * 2} | sizes
-    net = WaveNet(levels=LEVELS, **sizes)
+    defaults: dict = {
+        "channels": 32,
+        "skip_channels": 64,
+        "dilations": [2**i for i in range(9)] * 2,
+    }
+    net = WaveNet(levels=LEVELS, **(defaults | sizes))
     x, y = windows(training, length, length // 2)
     print(
-        f"{net.summary().total:,} parameters that see {net.receptive_field / rate:.3f} s; "
-        f"{len(training)} recordings to learn from, {len(held)} held out",
+        f"{net.summary().total:,} parameters, receptive field {net.receptive_field / rate:.3f} s; "
+        f"{len(training)} training and {len(test)} test recordings",
         flush=True,
     )
     steps = len(x) // 4 * epochs
@@ -140,29 +142,29 @@ def main(
         optimizer=ct.Adam(net, lr=lr, schedule=ct.optim.Cosine(steps)),
     )
     trainer.fit(x, y, epochs=epochs, batch_size=4, seed=0, callbacks=[_show])
-    scores["network"] = float(network_bits(net, held).mean())
+    scores["network"] = float(network_bits(net, test).mean())
     print(
-        f"bits a held-out sample: network {scores['network']:.3f}; linear predictor of order "
-        f"{ORDER} {scores['by level']:.3f} with a distribution for each predicted level, "
-        f"{scores['residual']:.3f} with one for all; {sum(trainer.history['seconds']):.0f} s"
+        f"bits per test sample: network {scores['network']:.3f}; linear predictor of order {ORDER} "
+        f"{scores['by level']:.3f} with one distribution per predicted level, "
+        f"{scores['residual']:.3f} with a single one; {sum(trainer.history['seconds']):.0f} s"
     )
     if out is not None:
-        speak(net, held, round(seconds * rate), rate, out)
-        print(f"{SPOKEN} held-out recordings begun, and gone on with by the network: {out}")
+        speak(net, test, round(seconds * rate), rate, out)
+        print(f"continuations of {SPOKEN} test recordings: {out}")
     return scores
 
 
 def speak(net, recordings, length: int, rate: int, path):
-    """A WAV file of SPOKEN sounds, the first BEGUN seconds of each from a recording."""
-    n = round(BEGUN * rate)
-    begun = np.stack([codes[:n] for codes in recordings[:: len(recordings) // SPOKEN][:SPOKEN]])
-    sounds = np.concatenate([begun, net.generate(length - n, prompt=begun, seed=0)], axis=1)
+    """A WAV file of SPOKEN sounds, the first PROMPT seconds of each from a recording."""
+    n = round(PROMPT * rate)
+    prompt = np.stack([codes[:n] for codes in recordings[:: len(recordings) // SPOKEN][:SPOKEN]])
+    sounds = np.concatenate([prompt, net.generate(length - n, prompt=prompt, seed=0)], axis=1)
     write_wav(path, mu_law_decode(sounds.ravel()), rate)
 
 
 def _show(trainer, row):
     print(
-        f"epoch {row['epoch']}: {row['loss'] / np.log(2):.3f} bits a sample in training, "
+        f"epoch {row['epoch']}: training loss {row['loss'] / np.log(2):.3f} bits per sample, "
         f"{row['seconds']:.0f} s",
         flush=True,
     )

@@ -1,4 +1,4 @@
-"""The commands, their options, and what happens to errors. Heavy imports come late."""
+"""The commands, their options, and how errors are reported. Heavy imports come late."""
 
 import json
 import os
@@ -13,7 +13,7 @@ from cutaway.errors import CutawayError, OptionError, OutOfMemoryError, Training
 
 app = typer.Typer(
     name="cutaway",
-    help="Deep learning with the side panel off: train a network, and see every number in it.",
+    help="Deep learning with the side panel off: train a network and inspect every number in it.",
     no_args_is_help=True,
     rich_markup_mode="markdown",
     pretty_exceptions_enable=False,
@@ -21,7 +21,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
-Json = Annotated[bool, typer.Option("--json", help="Print one JSON object, for machines.")]
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON object instead of text.")]
 RunArgument = Annotated[Path, typer.Argument(metavar="RUN", help="Folder of a run.")]
 DataArgument = Annotated[
     Path, typer.Argument(metavar="DATA", help="Data of the kind that the run was trained on.")
@@ -33,26 +33,26 @@ def _use_device(kind: str | None) -> None:
         from cutaway.runtime import use_device
 
         use_device(kind)
-    elif os.environ.get("JAX_PLATFORMS"):  # it may name what is not there
+    elif os.environ.get("JAX_PLATFORMS"):  # it may name a platform that is not available
         from cutaway.runtime import device
 
         device()
 
 
-# used as soon as it is parsed, so that nothing has run before
+# applied as soon as it is parsed, before anything is computed
 Device = Annotated[
     str | None,
     typer.Option(
         "--device",
         callback=_use_device,
         metavar="cpu|gpu",
-        help="Device to compute on. [default: the GPU if there is one]",
+        help="Device to use. [default: the GPU if there is one]",
         show_default=False,
     ),
 ]
 PRECISION = (
-    "Of matrix products and convolutions: float32; tensorfloat32 (11 significant bits, on GPUs "
-    "only); bfloat16 (8 bits). [default: float32]"
+    "Precision of matrix products and convolutions: float32, tensorfloat32 (11 significant bits, "
+    "GPU only) or bfloat16 (8 bits). [default: float32]"
 )
 
 
@@ -62,13 +62,13 @@ def _version(wanted: bool) -> None:
         raise typer.Exit
 
 
-@app.callback(epilog="Start with: **cutaway train** (trains on a table that comes along)")
+@app.callback(epilog="Start with: **cutaway train** (trains on a bundled table)")
 def _shared(
     version: Annotated[
         bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
     ] = False,
     debug: Annotated[
-        bool, typer.Option("--debug", help="Show the traceback of an error (any command).")
+        bool, typer.Option("--debug", help="Show the traceback of errors (any command).")
     ] = False,
 ) -> None:
     pass
@@ -76,14 +76,33 @@ def _shared(
 
 # the option groups of `cutaway train --help`
 TRAINING, TABLES, IMAGES, TEXTS, SERIES = "Training", "Tables", "Images", "Texts", "Series"
-KNOWN = "Known networks"
+PRETRAINED = "Pretrained models"
 
 
-def _option(kind, panel, text, *names, metavar=None):
-    return Annotated[
-        kind | None,
-        typer.Option(*names, help=text, metavar=metavar, rich_help_panel=panel, show_default=False),
-    ]
+def _option(panel: str | None, text: str, *names: str, metavar: str | None = None):
+    return typer.Option(
+        *names, help=text, metavar=metavar, rich_help_panel=panel, show_default=False
+    )
+
+
+# shared by the commands that read data and train
+SomeData = Annotated[
+    Path | None, typer.Argument(metavar="[DATA]", help="As for train.", show_default=False)
+]
+TargetColumn = Annotated[
+    str | None, _option(None, "Column to predict, for tables.", metavar="COLUMN")
+]
+Kind = Annotated[
+    str | None,
+    _option(
+        None,
+        "Kind of DATA, if it is detected wrongly: table, images, text, language, series, "
+        "time-series-classification or recordings.",
+    ),
+]
+Model = Annotated[
+    str | None, _option(None, "Network. [default: depends on the data]", metavar="NAME")
+]
 
 
 @app.command(epilog="Example: **cutaway train students.csv --target passed --layers 16,8**")
@@ -92,101 +111,146 @@ def train(
         Path | None,
         typer.Argument(
             metavar="[DATA]",
-            help="A table (.csv, .tsv, .parquet), also of texts or of a time series; a folder of "
-            "images or recordings with a folder for each class; IDX files; series with classes "
-            "(UCR); a text. Without it, the students table that comes along.",
+            help="A table (.csv, .tsv, .parquet), which may hold texts or a time series; a folder "
+            "of images or recordings with one subfolder per class; IDX files; files of the UCR "
+            "archive; a plain text. [default: the bundled students table]",
             show_default=False,
         ),
     ] = None,
-    target: _option(str, None, "The column to predict, for tables.", metavar="COL") = None,
-    out: _option(
-        Path, None, "Folder for the run. [default: a new one in runs/]", metavar="RUN"
-    ) = None,
+    target: TargetColumn = None,
+    out: Annotated[
+        Path | None,
+        _option(None, "Folder for the run. [default: a new one in runs/]", metavar="RUN"),
+    ] = None,
     resume: Annotated[
-        bool, typer.Option("--resume", help="Go on with the training begun in --out.")
+        bool, typer.Option("--resume", help="Continue the training in --out.")
     ] = False,
-    kind: _option(str, None, "What DATA is, if it is taken for something else.") = None,
-    model: _option(str, None, "Which network. [default: fits the data]", metavar="NAME") = None,
-    from_: _option(
-        str,
-        KNOWN,
-        "Take the body of a known network and train a new head: efficientnet-lite0 or resnet50 "
-        "for images, minilm for texts; NAME:FILE for weights of your own.",
-        "--from",
-        metavar="NAME",
-    ) = None,
-    fine_tune: _option(
-        bool, KNOWN, "Then train the later stages of the body too, more slowly.", "--fine-tune"
-    ) = None,
-    unfreeze: _option(
-        str,
-        KNOWN,
-        "First stage that --fine-tune trains. [default: the last third]",
-        metavar="STAGE",
-    ) = None,
-    epochs: _option(int, TRAINING, "Most epochs. [default: fits the data]") = None,
-    batch_size: _option(int, TRAINING, "Rows a step. [default: fits the data]") = None,
-    optimizer: _option(str, TRAINING, "How weights move. [default: adamw]") = None,
-    lr: _option(float, TRAINING, "Learning rate. [default: fits the optimizer]") = None,
-    schedule: _option(
-        str, TRAINING, "How the rate changes: cosine (down to 0) or constant. [default: cosine]"
-    ) = None,
-    weight_decay: _option(
-        float, TRAINING, "Of adamw: pulls weights to 0. [default: fits the data]"
-    ) = None,
-    dropout: _option(
-        float, TRAINING, "Share of hidden units dropped. [default: 0.2]", metavar="P"
-    ) = None,
-    patience: _option(
-        int, TRAINING, "Epochs without improvement that end it. [default: runs them all]"
-    ) = None,
-    validation: _option(float, TRAINING, "Share of the rows held out. [default: 0.2]") = None,
-    seed: _option(int, TRAINING, "Of everything random. [default: 0]") = None,
-    precision: _option(str, TRAINING, PRECISION, metavar="NAME") = None,
-    layers: _option(
-        str, TABLES, 'Sizes of the hidden layers, "" for none. [default: 128,128]', metavar="N,N"
-    ) = None,
-    activation: _option(str, TABLES, "After each hidden layer. [default: relu]") = None,
-    loss: _option(str, TABLES, "[default: fits the target]", metavar="NAME") = None,
-    init: _option(str, TABLES, "Initial weights. [default: glorot_uniform]", metavar="NAME") = None,
-    task: _option(
-        str, TABLES, "binary, multiclass or regression. [default: as the target looks]"
-    ) = None,
-    ignore: _option(str, TABLES, "Columns to leave out.", metavar="COL,COL") = None,
-    size: _option(
-        int, IMAGES, "Edge in pixels that images get. [default: their own, at most 96]"
-    ) = None,
-    augment: _option(
-        bool,
-        IMAGES,
-        "Move and mirror them in training. [default: yes]",
-        "--augment/--no-augment",
-    ) = None,
-    skip_corrupt: _option(
-        bool, IMAGES, "Leave out images that cannot be read.", "--skip-corrupt"
-    ) = None,
-    text: _option(
-        str, TEXTS, "The column of the texts. [default: the longest]", metavar="COL"
-    ) = None,
-    tokens: _option(
-        str, TEXTS, "What a text is cut into: word, bpe or character. [default: fits the data]"
-    ) = None,
-    length: _option(int, TEXTS, "Tokens of a text at most. [default: fits the data]") = None,
-    column: _option(
-        str, SERIES, "The series to forecast. [default: the only one]", metavar="COL"
-    ) = None,
-    window: _option(int, SERIES, "Steps that are seen. [default: two seasons]") = None,
-    horizon: _option(int, SERIES, "Steps that are forecast. [default: fits the data]") = None,
+    kind: Kind = None,
+    model: Model = None,
+    from_: Annotated[
+        str | None,
+        _option(
+            PRETRAINED,
+            "Train a new head on a pretrained backbone: efficientnet-lite0 or resnet50 for images, "
+            "minilm for texts; NAME:FILE for your own weights.",
+            "--from",
+            metavar="NAME",
+        ),
+    ] = None,
+    fine_tune: Annotated[
+        bool | None,
+        _option(
+            PRETRAINED, "Then fine-tune the last stages of the backbone as well.", "--fine-tune"
+        ),
+    ] = None,
+    unfreeze: Annotated[
+        str | None,
+        _option(
+            PRETRAINED,
+            "First stage to fine-tune. [default: the last third]",
+            metavar="STAGE",
+        ),
+    ] = None,
+    epochs: Annotated[
+        int | None, _option(TRAINING, "Maximum number of epochs. [default: depends on the data]")
+    ] = None,
+    batch_size: Annotated[
+        int | None, _option(TRAINING, "Batch size. [default: depends on the data]")
+    ] = None,
+    optimizer: Annotated[str | None, _option(TRAINING, "Optimizer. [default: adamw]")] = None,
+    lr: Annotated[
+        float | None, _option(TRAINING, "Learning rate. [default: depends on the optimizer]")
+    ] = None,
+    schedule: Annotated[
+        str | None,
+        _option(
+            TRAINING, "Learning-rate schedule: cosine (down to 0) or constant. [default: cosine]"
+        ),
+    ] = None,
+    weight_decay: Annotated[
+        float | None, _option(TRAINING, "Weight decay, for adamw. [default: depends on the data]")
+    ] = None,
+    dropout: Annotated[
+        float | None,
+        _option(TRAINING, "Dropout rate. [default: depends on the data]", metavar="P"),
+    ] = None,
+    patience: Annotated[
+        int | None,
+        _option(TRAINING, "Stop after this many epochs without improvement. [default: never]"),
+    ] = None,
+    validation: Annotated[
+        float | None, _option(TRAINING, "Fraction of the rows used for validation. [default: 0.2]")
+    ] = None,
+    seed: Annotated[int | None, _option(TRAINING, "Random seed. [default: 0]")] = None,
+    precision: Annotated[str | None, _option(TRAINING, PRECISION, metavar="NAME")] = None,
+    layers: Annotated[
+        str | None,
+        _option(
+            TABLES, 'Sizes of the hidden layers; "" for none. [default: 128,128]', metavar="N,N"
+        ),
+    ] = None,
+    activation: Annotated[
+        str | None, _option(TABLES, "Activation of the hidden layers. [default: relu]")
+    ] = None,
+    loss: Annotated[
+        str | None, _option(TABLES, "Loss. [default: depends on the target]", metavar="NAME")
+    ] = None,
+    init: Annotated[
+        str | None, _option(TABLES, "Weight initializer. [default: glorot_uniform]", metavar="NAME")
+    ] = None,
+    task: Annotated[
+        str | None,
+        _option(TABLES, "binary, multiclass or regression. [default: depends on the target]"),
+    ] = None,
+    ignore: Annotated[
+        str | None, _option(TABLES, "Columns to ignore.", metavar="COLUMN,...")
+    ] = None,
+    size: Annotated[
+        int | None,
+        _option(IMAGES, "Image size in pixels. [default: the original size, at most 96]"),
+    ] = None,
+    augment: Annotated[
+        bool | None,
+        _option(
+            IMAGES,
+            "Augment with random shifts and flips. [default: yes]",
+            "--augment/--no-augment",
+        ),
+    ] = None,
+    skip_corrupt: Annotated[
+        bool | None, _option(IMAGES, "Skip images that cannot be read.", "--skip-corrupt")
+    ] = None,
+    text: Annotated[
+        str | None,
+        _option(TEXTS, "Text column. [default: the one with the longest texts]", metavar="COLUMN"),
+    ] = None,
+    tokens: Annotated[
+        str | None,
+        _option(TEXTS, "Tokenizer: word, bpe or character. [default: depends on the data]"),
+    ] = None,
+    length: Annotated[
+        int | None, _option(TEXTS, "Maximum tokens per text. [default: depends on the data]")
+    ] = None,
+    column: Annotated[
+        str | None,
+        _option(SERIES, "Column to forecast. [default: the only one]", metavar="COLUMN"),
+    ] = None,
+    window: Annotated[
+        int | None, _option(SERIES, "Input window in steps. [default: two seasons]")
+    ] = None,
+    horizon: Annotated[
+        int | None, _option(SERIES, "Steps to forecast. [default: depends on the data]")
+    ] = None,
     preflight: Annotated[
         bool,
         typer.Option(
-            "--preflight/--no-preflight", help="Look at data and network before, for seconds."
+            "--preflight/--no-preflight", help="Check data and network first (takes seconds)."
         ),
     ] = True,
     device: Device = None,
     as_json: Json = False,
 ) -> None:
-    """Train a network on your data, show it working, and save it as a run."""
+    """Train a network on your data, report its scores, and save it as a run."""
     from cutaway.cli.train import train_command
     from cutaway.losses import LOSS_ALIASES
 
@@ -228,13 +292,13 @@ def train(
     )
 
 
-# options of a training that a search leaves as they are, shared by the commands that train many
+# training options that are fixed in a search; shared by the commands that train many networks
 Fixed = Annotated[
     list[str] | None,
     typer.Option(
         "--set",
         metavar="NAME=VALUE",
-        help="An option of every training, as for train (repeat it); it is not searched.",
+        help="Fix a training option, as for train; repeatable. Fixed options are not searched.",
         show_default=False,
     ),
 ]
@@ -242,25 +306,25 @@ Fixed = Annotated[
 
 @app.command(epilog="Example: **cutaway tune students.csv --target passed --trials 30**")
 def tune(
-    data: Annotated[
+    data: SomeData = None,
+    target: TargetColumn = None,
+    trials: Annotated[int, typer.Option(help="Number of trials, including earlier ones.")] = 20,
+    jobs: Annotated[int, typer.Option(help="Parallel processes.")] = 1,
+    out: Annotated[
         Path | None,
-        typer.Argument(metavar="[DATA]", help="As for train.", show_default=False),
+        _option(None, "Folder; the same command resumes in it. [default: runs/NAME-tune]"),
     ] = None,
-    target: _option(str, None, "The column to predict, for tables.", metavar="COL") = None,
-    trials: Annotated[int, typer.Option(help="How many in all, earlier ones included.")] = 20,
-    jobs: Annotated[int, typer.Option(help="Processes that try at the same time.")] = 1,
-    out: _option(
-        Path, None, "Folder; the same command goes on in it. [default: runs/NAME-tune]"
-    ) = None,
-    test: Annotated[float, typer.Option(help="Share of the rows that no trial sees.")] = 0.2,
-    epochs: _option(int, None, "Most epochs of a trial. [default: fits the data]") = None,
-    seed: _option(int, None, "Of everything random. [default: 0]") = None,
-    kind: _option(str, None, "What DATA is, if it is taken for something else.") = None,
+    test: Annotated[float, typer.Option(help="Fraction of the rows kept as the test set.")] = 0.2,
+    epochs: Annotated[
+        int | None, _option(None, "Maximum epochs per trial. [default: depends on the data]")
+    ] = None,
+    seed: Annotated[int | None, _option(None, "Random seed. [default: 0]")] = None,
+    kind: Kind = None,
     fixed: Fixed = None,
     device: Device = None,
     as_json: Json = False,
 ) -> None:
-    """Try learning rates, sizes, optimizers and more on your data, and keep the best run."""
+    """Search for the best hyperparameters for your data, and keep the best run."""
     from cutaway.cli.tune import tune_command
 
     given = {"test": test, "epochs": epochs, "seed": seed, **_settings(fixed)}
@@ -270,24 +334,26 @@ def tune(
 
 @app.command(epilog="Example: **cutaway compare students.csv --target passed --seeds 10**")
 def compare(
-    data: Annotated[
+    data: SomeData = None,
+    target: TargetColumn = None,
+    sizes: Annotated[int, typer.Option(help="Number of training-set sizes.")] = 5,
+    seeds: Annotated[int, typer.Option(help="Repetitions, each with its own seed.")] = 5,
+    out: Annotated[
         Path | None,
-        typer.Argument(metavar="[DATA]", help="As for train.", show_default=False),
+        _option(
+            None, "Folder for report and plot. [default: a new one in runs/]", metavar="FOLDER"
+        ),
     ] = None,
-    target: _option(str, None, "The column to predict, for tables.", metavar="COL") = None,
-    sizes: Annotated[int, typer.Option(help="How many numbers of rows to train on.")] = 5,
-    seeds: Annotated[int, typer.Option(help="How often everything is repeated.")] = 5,
-    out: _option(
-        Path, None, "Folder for page and plot. [default: a new one in runs/]", metavar="FOLDER"
-    ) = None,
-    test: Annotated[float, typer.Option(help="Share of the rows to test on.")] = 0.25,
-    epochs: _option(int, None, "Most epochs of the network. [default: fits the data]") = None,
-    kind: _option(str, None, "What DATA is, if it is taken for something else.") = None,
+    test: Annotated[float, typer.Option(help="Fraction of the rows kept as the test set.")] = 0.25,
+    epochs: Annotated[
+        int | None, _option(None, "Maximum epochs of the network. [default: depends on the data]")
+    ] = None,
+    kind: Kind = None,
     fixed: Fixed = None,
     device: Device = None,
     as_json: Json = False,
 ) -> None:
-    """Say when depth pays: the network beside linear models and trees, on more and more rows."""
+    """Compare the network with linear models and trees on training sets of growing size."""
     from cutaway.cli.compare import compare_command
 
     given = {"test": test, "epochs": epochs, **_settings(fixed)}
@@ -301,12 +367,12 @@ def predict(
     data: DataArgument,
     out: Annotated[
         Path | None,
-        typer.Option(metavar="FILE", help="CSV file to write. [default: print them]"),
+        typer.Option(metavar="FILE", help="CSV file to write. [default: print to the terminal]"),
     ] = None,
     device: Device = None,
     as_json: Json = False,
 ) -> None:
-    """Predict the target for every row or image of new data."""
+    """Predict the target of every row, image, text or recording in new data."""
     from cutaway.cli.use import predict_command
 
     predict_command(run, data, out=out, as_json=as_json)
@@ -316,7 +382,7 @@ def predict(
 def evaluate(
     run: RunArgument, data: DataArgument, device: Device = None, as_json: Json = False
 ) -> None:
-    """Say how good a run is on other data that have the target."""
+    """Score a run on other labeled data."""
     from cutaway.cli.use import evaluate_command
 
     evaluate_command(run, data, as_json=as_json)
@@ -329,7 +395,7 @@ def summary(
     ],
     as_json: Json = False,
 ) -> None:
-    """Show a network layer by layer: shapes and trainable parameters."""
+    """Show a network layer by layer: output shapes and trainable parameters."""
     from cutaway.cli.use import summary_command
 
     sizes = None
@@ -340,23 +406,22 @@ def summary(
 
 @app.command(epilog="Example: **cutaway bench photos --batch-size 64 --explain**")
 def bench(
-    data: Annotated[
-        Path | None,
-        typer.Argument(metavar="[DATA]", help="As for train.", show_default=False),
+    data: SomeData = None,
+    target: TargetColumn = None,
+    kind: Kind = None,
+    model: Model = None,
+    batch_size: Annotated[
+        int | None, _option(None, "Batch size. [default: depends on the data]")
     ] = None,
-    target: _option(str, None, "The column to predict, for tables.", metavar="COL") = None,
-    kind: _option(str, None, "What DATA is, if it is taken for something else.") = None,
-    model: _option(str, None, "Which network. [default: fits the data]", metavar="NAME") = None,
-    batch_size: _option(int, None, "Rows a step. [default: fits the data]") = None,
-    precision: _option(str, None, PRECISION, metavar="NAME") = None,
-    seconds: Annotated[float, typer.Option(help="How long to measure.")] = 2.0,
+    precision: Annotated[str | None, _option(None, PRECISION, metavar="NAME")] = None,
+    seconds: Annotated[float, typer.Option(help="Duration of the measurement.")] = 2.0,
     explain: Annotated[
-        bool, typer.Option("--explain", help="Show how the step was compiled, and why.")
+        bool, typer.Option("--explain", help="Show how the training step was compiled, and why.")
     ] = False,
     device: Device = None,
     as_json: Json = False,
 ) -> None:
-    """Say how fast the network for your data trains on this machine."""
+    """Measure how fast the network for your data trains on this machine."""
     from cutaway.cli.bench import bench_command
 
     given = {"model": model, "batch_size": batch_size, "precision": precision}
@@ -367,16 +432,16 @@ def bench(
 @app.command(epilog='Example: **cutaway generate runs/shakespeare --prompt "ROMEO:"**')
 def generate(
     run: RunArgument,
-    prompt: Annotated[str, typer.Option(help="What the text goes on after.")] = "",
-    length: Annotated[int, typer.Option(help="Characters (or other tokens) to write.")] = 500,
+    prompt: Annotated[str, typer.Option(help="Text to continue.")] = "",
+    length: Annotated[int, typer.Option(help="Tokens (by default characters) to generate.")] = 500,
     temperature: Annotated[
-        float, typer.Option(help="Below 1 keeps to what is likely; 0 takes the likeliest.")
+        float, typer.Option(help="Sampling temperature; 0 picks the most likely token.")
     ] = 1.0,
-    seed: Annotated[int, typer.Option(help="Of the draws.")] = 0,
+    seed: Annotated[int, typer.Option(help="Random seed.")] = 0,
     device: Device = None,
     as_json: Json = False,
 ) -> None:
-    """Write text with a run that was trained on a plain text."""
+    """Generate text with a run that was trained on a plain text."""
     from cutaway.cli.use import generate_command
 
     generate_command(run, prompt, length, temperature, seed, as_json=as_json)
@@ -389,16 +454,18 @@ def export(
         Path | None,
         typer.Argument(
             metavar="[FILE]",
-            help="File to write. [default: network.onnx or .safetensors in the run]",
+            help="File to write. [default: network.onnx or network.safetensors in the run]",
             show_default=False,
         ),
     ] = None,
-    onnx: Annotated[bool, typer.Option("--onnx", help="The network, for other programs.")] = False,
-    safetensors: Annotated[bool, typer.Option("--safetensors", help="The weights alone.")] = False,
+    onnx: Annotated[bool, typer.Option("--onnx", help="Export the network as ONNX.")] = False,
+    safetensors: Annotated[
+        bool, typer.Option("--safetensors", help="Export the weights only.")
+    ] = False,
     device: Device = None,
     as_json: Json = False,
 ) -> None:
-    """Write a run's network for other programs, and say what its inputs must look like."""
+    """Export a run's network, with a description of its inputs and outputs."""
     from cutaway.cli.export import export_command
 
     export_command(run, out, onnx=onnx, safetensors=safetensors, as_json=as_json)
@@ -407,26 +474,30 @@ def export(
 @app.command(epilog="Example: **cutaway explain runs/students --row 3 --weight 0:2,1**")
 def explain(
     run: RunArgument,
-    row: Annotated[int, typer.Option(help="Which row of the data, from 0.")] = 0,
-    data: _option(
-        Path,
-        None,
-        "Data to take the row from. [default: those of the training]",
-        "--input",
-        metavar="FILE",
-    ) = None,
-    neuron: _option(
-        str, None, "One element of a layer's output, term by term.", metavar="LAYER:J"
-    ) = None,
-    weight: _option(
-        str, None, "The chain rule of one weight, path by path.", metavar="LAYER:I,J"
-    ) = None,
-    top: Annotated[int, typer.Option(help="How many of the strongest paths are named.")] = 10,
-    html: _option(Path, None, "Page to write, for a browser.", metavar="FILE") = None,
+    row: Annotated[int, typer.Option(help="Row of the data, counted from 0.")] = 0,
+    data: Annotated[
+        Path | None,
+        _option(
+            None,
+            "Data to take the row from. [default: the training data]",
+            "--input",
+            metavar="FILE",
+        ),
+    ] = None,
+    neuron: Annotated[
+        str | None,
+        _option(None, "Show one neuron's output term by term.", metavar="LAYER:J"),
+    ] = None,
+    weight: Annotated[
+        str | None,
+        _option(None, "Show one weight's gradient path by path.", metavar="LAYER:I,J"),
+    ] = None,
+    top: Annotated[int, typer.Option(help="Number of paths to list, strongest first.")] = 10,
+    html: Annotated[Path | None, _option(None, "HTML report to write.", metavar="FILE")] = None,
     device: Device = None,
     as_json: Json = False,
 ) -> None:
-    """Show why a run decided as it did on one row: every number of it, as arithmetic."""
+    """Explain the prediction for one row, down to the arithmetic of single weights."""
     from cutaway.cli.explain import explain_command
 
     explain_command(
@@ -441,26 +512,34 @@ def doctor(
         typer.Argument(
             metavar="RUN|FILE.py:NAME",
             help="Folder of a run, or a name in a Python file: (trainer, x, y), a Program, or a "
-            "function that returns one.",
+            "function that returns one of these.",
         ),
     ],
     treat: Annotated[
-        bool, typer.Option("--treat", help="Try what is prescribed, against control and chance.")
+        bool,
+        typer.Option(
+            "--treat", help="Test the prescriptions against a control and a random change."
+        ),
     ] = False,
-    seeds: Annotated[int, typer.Option(help="Of the trials: trainings of each arm.")] = 5,
-    budget: _option(int, None, "Of the trials: trainings in all. [default: no limit]") = None,
+    seeds: Annotated[
+        int, typer.Option(help="Trainings per prescription, each with its own seed.")
+    ] = 5,
+    budget: Annotated[
+        int | None, _option(None, "Maximum number of trainings. [default: no limit]")
+    ] = None,
     apply: Annotated[
         bool,
-        typer.Option("--apply", help="Try, and write a new run with what helped most."),
+        typer.Option("--apply", help="Test, and train a new run with the most helpful change."),
     ] = False,
-    out: _option(
-        Path, None, "Folder for that run. [default: a new one in runs/]", metavar="RUN"
-    ) = None,
-    html: _option(Path, None, "Page to write, for a browser.", metavar="FILE") = None,
+    out: Annotated[
+        Path | None,
+        _option(None, "Folder for the new run. [default: a new one in runs/]", metavar="RUN"),
+    ] = None,
+    html: Annotated[Path | None, _option(None, "HTML report to write.", metavar="FILE")] = None,
     device: Device = None,
     as_json: Json = False,
 ) -> None:
-    """Say what is wrong with a training, and prove what fixes it. Exit code 1: something is."""
+    """Diagnose a training and test what fixes it. Exit code 1 means that it is not healthy."""
     from cutaway.cli.doctor import doctor_command
 
     doctor_command(
@@ -479,23 +558,29 @@ def doctor(
 def race(
     surface: Annotated[
         str,
-        typer.Argument(metavar="SURFACE", help="A textbook surface; see --list."),
+        typer.Argument(metavar="SURFACE", help="Test function; see --list."),
     ] = "ravine",
-    optimizer: _option(
-        str, None, "Which of them race. [default: all ten]", metavar="NAME,..."
-    ) = None,
-    steps: _option(int, None, "How many steps. [default: fits the surface]") = None,
-    start: _option(
-        str, None, "From where they run. [default: fits the surface]", metavar="X,Y"
-    ) = None,
-    lr: _option(float, None, "Learning rate of all. [default: by a rule, which it says]") = None,
-    png: _option(Path, None, "Picture to write.", metavar="FILE") = None,
-    html: _option(Path, None, "Page to write, for a browser.", metavar="FILE") = None,
+    optimizer: Annotated[
+        str | None, _option(None, "Optimizers. [default: all ten]", metavar="NAME,...")
+    ] = None,
+    steps: Annotated[
+        int | None, _option(None, "Number of steps. [default: depends on the surface]")
+    ] = None,
+    start: Annotated[
+        str | None,
+        _option(None, "Starting point. [default: depends on the surface]", metavar="X,Y"),
+    ] = None,
+    lr: Annotated[
+        float | None,
+        _option(None, "Learning rate for all. [default: chosen for each; the output says how]"),
+    ] = None,
+    png: Annotated[Path | None, _option(None, "PNG image to write.", metavar="FILE")] = None,
+    html: Annotated[Path | None, _option(None, "HTML report to write.", metavar="FILE")] = None,
     listed: Annotated[bool, typer.Option("--list", help="List the surfaces.")] = False,
     device: Device = None,
     as_json: Json = False,
 ) -> None:
-    """Let optimizers run down a surface from one point, and say where they arrive."""
+    """Race optimizers on a test function from one starting point, and say where they end."""
     from cutaway.cli.race import list_command, race_command
 
     if listed:
@@ -522,7 +607,7 @@ def _settings(texts) -> dict:
             raise OptionError(
                 f"the setting {text!r}",
                 expected="a name, = and a value",
-                fix="for example --set dropout=0.1",
+                fix="write for example --set dropout=0.1",
             )
         name = name.strip().replace("-", "_")
         if name in ("layers", "ignore"):
@@ -545,8 +630,8 @@ def _sizes(text: str) -> tuple[int, ...]:
     except ValueError:
         raise OptionError(
             f"layer sizes {text!r}",
-            expected="whole numbers with commas between",
-            fix="for example --layers 64,64",
+            expected="integers separated by commas",
+            fix="write for example --layers 64,64",
         ) from None
 
 
@@ -555,14 +640,14 @@ def _numbers(text: str) -> tuple[float, ...]:
         return tuple(float(part) for part in text.split(","))
     except ValueError:
         raise OptionError(
-            f"the start {text!r}",
-            expected="two numbers with a comma between",
-            fix="for example --start -2,1.5",
+            f"the starting point {text!r}",
+            expected="two numbers separated by a comma",
+            fix="write for example --start -2,1.5",
         ) from None
 
 
 def run() -> None:
-    """Parse and carry out; exit with 0 on success only, 2 for wrong input, 1 for failures."""
+    """Parse and run the command; exit code 0 for success, 2 for invalid input, 1 for failures."""
     arguments = sys.argv[1:]
     debug = "--debug" in arguments
     as_json = "--json" in arguments
@@ -575,21 +660,21 @@ def run() -> None:
         sys.exit(1 if isinstance(error, TrainingError | OutOfMemoryError) else 2)
     except KeyboardInterrupt:
         sys.exit(130)
-    except BrokenPipeError:  # `cutaway ... | head` has seen enough
+    except BrokenPipeError:  # as in `cutaway ... | head`
         sys.stderr.close()
         sys.exit(0)
     except Exception as error:
         if debug:
             raise
-        _print_error(_unforeseen(error), as_json)
+        _print_error(_unexpected(error), as_json)
         sys.exit(1)
 
 
 SMALLER = "fewer rows of data, or a smaller network"
 
 
-def _unforeseen(error: Exception) -> CutawayError:
-    """The error for an exception that is none of ours."""
+def _unexpected(error: Exception) -> CutawayError:
+    """The CutawayError for any other exception."""
     from cutaway.runtime.exhaustion import general_error, host_error, is_exhaustion
 
     if is_exhaustion(error):
@@ -598,14 +683,14 @@ def _unforeseen(error: Exception) -> CutawayError:
         return host_error(error, "this command", SMALLER)
     return CutawayError(
         f"{type(error).__name__}: {error}",
-        expected="this not to happen: it is a fault of Cutaway",
-        fix="run the command again with --debug and report what it prints",
+        expected="no such error: this is a bug in Cutaway",
+        fix="run the command again with --debug and report its output",
     )
 
 
 def _print_error(error: CutawayError, as_json: bool) -> None:
     if as_json:
-        found = {"came": error.came, "expected": error.expected, "fix": error.fix}
-        print(json.dumps({"error": {"type": type(error).__name__, **found}}))
+        parts = {"came": error.came, "expected": error.expected, "fix": error.fix}
+        print(json.dumps({"error": {"type": type(error).__name__, **parts}}))
     else:
         print(f"cutaway: {error}", file=sys.stderr)

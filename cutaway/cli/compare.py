@@ -34,13 +34,15 @@ def compare_command(data, target, kind, given, *, sizes, seeds, out, as_json) ->
         return
     headings, rows = found.table()
     summary = found.summary
-    console.print(f"[bold]{escape(summary['title'])}[/]: {summary['score']} by rows to train on\n")
+    console.print(
+        f"[bold]{escape(summary['title'])}[/]: {summary['score']} by number of training rows\n"
+    )
     console.print(table(headings, rows, right=range(len(headings))))
     console.print("\n" + escape(textwrap.fill(found.verdict(), 79)) + "\n", highlight=False)
     console.print(f"[dim]{escape(textwrap.fill(how_measured(found), 79))}[/]", highlight=False)
     for name, what in (
-        ("compare.html", "the same, for your browser"),
-        ("compare.png", "the plot"),
+        ("compare.html", "report for the browser"),
+        ("compare.png", "plot"),
     ):
         console.print(f"\n  [bold]{escape(out / name)}[/]\n      {what}", soft_wrap=True)
 

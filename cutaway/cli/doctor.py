@@ -8,9 +8,9 @@ from pathlib import Path
 
 from cutaway.cli.show import console, escape, print_json
 
-SHOWN = 4  # findings told; the others are named
+SHOWN = 4  # findings shown in full; the others are only named
 NOTES = 3
-REST = 5  # lines of the explanation of the first finding
+EXPLANATION_LINES = 5  # of the first finding
 
 
 def doctor_command(what, *, treated, seeds, budget, applied, out, html, as_json) -> None:
@@ -28,9 +28,9 @@ def doctor_command(what, *, treated, seeds, budget, applied, out, html, as_json)
         raise OptionError(
             f"--apply writes a run, and {what} is a script",
             expected="the folder of a run",
-            fix="leave out --apply, and make the change in the script",
+            fix="omit --apply, and make the change in the script",
         )
-    experiment, run = None, None
+    source = None
     if is_script:
         program = program_in_script(what)
     else:
@@ -40,9 +40,10 @@ def doctor_command(what, *, treated, seeds, budget, applied, out, html, as_json)
             raise RunError(f"{out} is not empty", expected="a new folder for the new run")
         run = Run.open(what)
         experiment = experiment_of_run(run)
+        source = (run, experiment)
         program = program_of(experiment)
     with _status() as tell:
-        diagnosis = diagnose(program, watch=lambda looked: tell(f"looking at: {looked}"))
+        diagnosis = diagnose(program, watch=lambda symptom: tell(f"checking: {symptom}"))
     treatment, new = None, None
     if (treated or applied) and any(p.changes for f in diagnosis.findings for p in f.prescriptions):
         with _status() as tell:
@@ -52,38 +53,40 @@ def doctor_command(what, *, treated, seeds, budget, applied, out, html, as_json)
                 budget=budget,
                 watch=lambda done, total, arm: tell(f"{done}/{total} {arm}"),
             )
-    if applied and treatment is not None and treatment.best is not None:
+    if applied and source is not None and treatment is not None and treatment.best is not None:
+        run, experiment = source
         options = options_with(experiment, treatment.best.prescription.changes)
         new = experiment_of_run(run, **options).train(out, progress=False if as_json else None)
     if html is not None:
         _write(html, what, diagnosis, treatment)
     if as_json:
-        told = diagnosis.to_dict()
-        told["treatment"] = None if treatment is None else treatment.to_dict()
-        told["run"] = None if new is None else str(new.path)
-        print_json(told)
+        summary = diagnosis.to_dict()
+        summary["treatment"] = None if treatment is None else treatment.to_dict()
+        summary["run"] = None if new is None else str(new.path)
+        print_json(summary)
     else:
         print(verdict(diagnosis))
         if treatment is not None:
             print(f"\n{treatment}")
         elif treated and not diagnosis.healthy:
-            print("\nNo prescription is a change that could be tried.")
-        _follow_ups(what, diagnosis, treated or applied, treatment, applied, new, html, experiment)
+            print("\nNone of the prescriptions can be tested automatically.")
+        is_run = source is not None
+        _follow_ups(what, diagnosis, treated or applied, treatment, applied, new, html, is_run)
     sys.exit(0 if diagnosis.healthy else 1)
 
 
 def verdict(diagnosis, width: int = 80) -> str:
-    """The diagnosis on one screen: each finding in three lines, the first with its reason."""
+    """The diagnosis on one screen: three lines per finding, and an explanation of the first."""
     if diagnosis.healthy:
-        lines = ["Healthy: nothing was found that is wrong with this training."]
+        lines = ["Healthy: no problems found in this training."]
     else:
         count = len(diagnosis.findings)
-        lines = [f"{count} finding{'s' if count > 1 else ''}, the most important one first."]
+        lines = [f"{count} finding{'s' if count > 1 else ''}, most important first."]
     for k, finding in enumerate(diagnosis.findings[:SHOWN], 1):
-        lines += ["", *_told(k, finding, width)]
+        lines += ["", *_finding_lines(k, finding, width)]
     rest = [f.code.replace("_", " ") for f in diagnosis.findings[SHOWN:]]
     if rest:
-        lines += ["", *textwrap.wrap(f"And: {', '.join(rest)}.", width)]
+        lines += ["", *textwrap.wrap(f"Also: {', '.join(rest)}.", width)]
     notes = diagnosis.notes[:NOTES]
     if notes:
         lines.append("")
@@ -92,10 +95,10 @@ def verdict(diagnosis, width: int = 80) -> str:
     return "\n".join(lines)
 
 
-def _told(k, finding, width):
+def _finding_lines(k, finding, width):
     lines = [_short(f"{k}. {finding.code.replace('_', ' ')}: {finding.where}", width)]
     evidence = "   "
-    for measure in finding.evidence:  # as many as the line holds
+    for measure in finding.evidence:  # as many as fit on the line
         more = ("" if evidence.isspace() else "; ") + measure.text()
         if len(evidence + more) <= width:
             evidence += more
@@ -103,9 +106,9 @@ def _told(k, finding, width):
                  and evidence.isspace() else evidence.rstrip())  # fmt: skip
     if k == 1:
         wrapped = textwrap.wrap(finding.explanation, width - 3)
-        lines += [f"   {line}" for line in wrapped[:REST]]
+        lines += [f"   {line}" for line in wrapped[:EXPLANATION_LINES]]
     if finding.prescriptions:
-        lines.append(_short(f"   Do this: {finding.prescriptions[0].text}", width))
+        lines.append(_short(f"   Fix: {finding.prescriptions[0].text}", width))
     return lines
 
 
@@ -113,17 +116,17 @@ def _short(text, width):
     return text if len(text) <= width else text[: width - 4].rstrip(" ,;") + " ..."
 
 
-def _follow_ups(what, diagnosis, tried, treatment, applied, new, html, experiment):
+def _follow_ups(what, diagnosis, tested, treatment, applied, new, html, is_run):
     if new is not None:
-        console.print(f"\nThe new run is in [bold]{escape(new.path)}[/].", soft_wrap=True)
+        console.print(f"\nSaved the new run to [bold]{escape(new.path)}[/].", soft_wrap=True)
     elif applied and not diagnosis.healthy:
         print("\nNo new run was written: no prescription was shown to help.")
     if html is not None:
-        console.print(f"\n[bold]{escape(html)}[/]\n  the same for your browser", soft_wrap=True)
+        console.print(f"\n[bold]{escape(html)}[/]\n  report for the browser", soft_wrap=True)
     hints = [] if html is not None else ["--html FILE"]
-    if not diagnosis.healthy and not tried:
+    if not diagnosis.healthy and not tested:
         hints.insert(0, "--treat")
-    if experiment is not None and treatment is not None and treatment.best is not None and not new:
+    if is_run and treatment is not None and treatment.best is not None and not new:
         hints.insert(0, "--apply")
     if hints:
         print(f"\nMore: cutaway doctor {shlex.quote(str(what))} {' | '.join(hints)}")
@@ -133,16 +136,16 @@ def _write(html, what, diagnosis, treatment):
     from cutaway.doctor.probe_charts import probe_charts
     from cutaway.story import write_page
 
-    stories = [("Findings", diagnosis)]
+    stories: list = [("Findings", diagnosis)]
     if treatment is not None:
         stories.append(("Trials", treatment))
     stories += probe_charts(diagnosis.evidence)
-    write_page(html, f"The doctor on {what}", stories)
+    write_page(html, f"Diagnosis of {what}", stories)
 
 
 @contextlib.contextmanager
 def _status():
-    """A line on a terminal's standard error that says what is going on."""
+    """A status line on standard error, if that is a terminal."""
     if not sys.stderr.isatty():
         yield lambda text: None
         return

@@ -16,7 +16,7 @@ def explain_command(run, *, row, data, neuron, weight, top, html, as_json) -> No
     from cutaway.story import write_page
 
     opened = Run.open(run)
-    stories, whole = [], None
+    stories = []
     if neuron is not None or weight is not None:
         _, x, y, _ = open_row(opened, data, row)
         explanation = explanation_of(opened, x, y)
@@ -27,36 +27,37 @@ def explain_command(run, *, row, data, neuron, weight, top, html, as_json) -> No
             path, index = parse_place(weight, "--weight")
             path = weight_path(opened, path)
             stories.append((f"Weight {weight}", explanation.gradient(path, index, top=top)))
-    if not stories or html is not None:
-        whole = explain_row(opened, data, row)
-    if html is not None:
+    explained = explain_row(opened, data, row) if not stories or html is not None else None
+    if html is not None and explained is not None:
         gradient = next((s for h, s in stories if h.startswith("Weight")), None)
         write_page(
             html,
-            f"Row {row} of {whole.source}",
-            [*stories, *whole.stories()],
-            drawing=row_drawing(whole, gradient),
-            lead=f"Predicted: {whole.prediction}"
-            + ("" if whole.truth is None else f"; in truth: {whole.truth}"),
+            f"Row {row} of {explained.source}",
+            [*stories, *explained.stories()],
+            drawing=row_drawing(explained, gradient),
+            lead=f"Prediction: {explained.prediction}"
+            + ("" if explained.truth is None else f"; true value: {explained.truth}"),
         )
+    shown = explained if not stories else None
     if as_json:
-        told = {heading.split()[0].lower(): story.to_dict() for heading, story in stories}
-        print_json(told or whole.to_dict())
+        parts = {heading.split()[0].lower(): story.to_dict() for heading, story in stories}
+        print_json(parts if shown is None else shown.to_dict())
         return
-    print("\n\n".join(str(story) for _, story in stories) if stories else whole)
+    print("\n\n".join(str(story) for _, story in stories) if shown is None else shown)
     if html is not None:
-        console.print(f"\n[bold]{escape(html)}[/]\n  the same for your browser", soft_wrap=True)
-    elif not stories:
-        _print_hints(opened, run, whole)
+        console.print(f"\n[bold]{escape(html)}[/]\n  report for the browser", soft_wrap=True)
+    elif shown is not None:
+        _print_hints(run, shown)
 
 
-def _print_hints(opened, run, whole) -> None:
+def _print_hints(run, explained) -> None:
     print("\nMore:")
-    story = whole.gradient
+    story = explained.gradient
+    command = f"  cutaway explain {run} --row {explained.row}"
     if story is not None:
         layer = story.path.removesuffix(".weight")
         place = ",".join(map(str, story.index))
-        print(f"  cutaway explain {run} --row {whole.row} --weight {layer}:{place}")
-        if whole.explanation.trace.x.ndim == 2 == len(story.index) and layer.isdigit():
-            print(f"  cutaway explain {run} --row {whole.row} --neuron {layer}:{story.index[1]}")
-    print(f"  cutaway explain {run} --row {whole.row} --html why.html")
+        print(f"{command} --weight {layer}:{place}")
+        if explained.explanation.trace.x.ndim == 2 == len(story.index) and layer.isdigit():
+            print(f"{command} --neuron {layer}:{story.index[1]}")
+    print(f"{command} --html why.html")

@@ -12,28 +12,28 @@ def export_command(folder, out, *, onnx, safetensors, as_json) -> None:
 
     if onnx == safetensors:
         raise OptionError(
-            "export needs to know the form of the file"
+            "no file format was given"
             if not onnx
             else "one FILE cannot be both ONNX and safetensors",
             expected="--onnx or --safetensors",
-            fix="for other programs --onnx; for the weights alone --safetensors",
+            fix="use --onnx for the network, --safetensors for the weights only",
         )
     run = Run.open(folder)
     path = Path(out) if out is not None else Path(folder) / f"network.{_suffix(onnx)}"
     about = export_run_onnx(run, path) if onnx else export_run_weights(run, path)
     form = interface(run)
     if as_json:
-        says = {"inputs_say": form.inputs, "outputs_say": form.outputs}
-        print_json({"out": str(path), "task": run.config["task"], **about, **says})
+        described = {"input_description": form.inputs, "output_description": form.outputs}
+        print_json({"out": str(path), "task": run.config["task"], **about, **described})
         return
     size = path.stat().st_size
     console.print(f"[bold]{escape(path)}[/]: {about['parameters']:,} parameters, {size:,} bytes")
     if not onnx:
-        console.print(f"{about['tensors']} tensors, as `ct.load_weights(net, path)` reads them")
+        console.print(f"{about['tensors']} tensors; load them with `ct.load_weights(net, path)`")
         return
     rows = about["rows"]
-    many = "any number of rows" if rows is None else f"rows at a time: {rows}"
-    console.print(f"ONNX, opset {about['opset']}, {about['nodes']} nodes; {many}")
+    batch = "any batch size" if rows is None else f"batch size {rows}"
+    console.print(f"ONNX, opset {about['opset']}, {about['nodes']} nodes, {batch}")
     shape = ", ".join(map(str, ["rows" if rows is None else rows, *form.shape]))
     console.print(f"\n[bold]Input[/] {form.name}: ({shape}), {form.dtype}", markup=True)
     for sentence in form.inputs:
@@ -41,7 +41,7 @@ def export_command(folder, out, *, onnx, safetensors, as_json) -> None:
     console.print("[bold]Output[/]")
     for sentence in form.outputs:
         console.print(f"  {escape(sentence)}")
-    console.print("\nThe same stands in the file's metadata, with the preprocessing as JSON.")
+    console.print("\nThe file's metadata holds this description and the preprocessing as JSON.")
 
 
 def _suffix(onnx: bool) -> str:

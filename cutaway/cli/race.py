@@ -29,10 +29,10 @@ def race_command(surface, optimizers, *, steps, start, lr, png, html, as_json) -
         picture = io.BytesIO()
         found.figure().savefig(picture, format="png", dpi=130)
         write_atomically(png, picture.getvalue())
-        written.append((str(png), "the ways from above, and how low each was"))
+        written.append((str(png), "trajectories on the contour plot, and the loss of each"))
     if html is not None:
         write_atomically(html, found.page().encode())
-        written.append((str(html), "the same for your browser, with a slider through the steps"))
+        written.append((str(html), "report for the browser, with a slider over the steps"))
     if as_json:
         print_json({**found.to_dict(), "written": [path for path, _ in written]})
         return

@@ -1,4 +1,4 @@
-"""How results are printed: on the terminal with Rich, for machines as JSON."""
+"""Printing results: to the terminal with Rich, or as JSON."""
 
 import json
 import math
@@ -14,7 +14,7 @@ def print_json(value: dict) -> None:
 
 
 def _safe(value):
-    """NaN and infinity are not JSON: null."""
+    """The value with null for NaN and infinity, which JSON does not have."""
     if isinstance(value, dict):
         return {k: _safe(v) for k, v in value.items()}
     if isinstance(value, list | tuple):
@@ -23,7 +23,7 @@ def _safe(value):
 
 
 def table(headings, rows, *, right=()) -> Table:
-    """A plain table; columns whose number is in `right` are aligned to the right."""
+    """A plain table; the columns with these numbers are right-aligned."""
     shown = Table(box=None, pad_edge=False, header_style="dim", padding=(0, 2, 0, 0))
     for i, heading in enumerate(headings):
         shown.add_column(heading, justify="right" if i in right else "left", overflow="fold")
@@ -39,23 +39,23 @@ def escape(text) -> str:
 
 
 def number(value) -> str:
-    """A score for people: four significant digits."""
+    """A score with four significant digits."""
     if isinstance(value, float):
         return f"{value:.4g}" if abs(value) < 1e4 else f"{value:,.0f}"
     return f"{value:,}" if isinstance(value, int) else str(value)
 
 
 def print_device(device, precision: str) -> None:
-    """The line that says what computes, and how a GPU would be faster.
+    """The line that names the device and the precision, and how a GPU would be faster.
 
     Args:
-        device: of runtime.
-        precision: of products.
+        device: runtime.device().
+        precision: of matrix products and convolutions.
     """
-    meant = " (float32: the two differ on GPUs only)" if _is_float32(device, precision) else ""
-    console.print(f"Device: {escape(device)}, {precision}{meant}")
+    same = " (same as float32 on a CPU)" if _is_float32(device, precision) else ""
+    console.print(f"Device: {escape(device)}, {precision}{same}")
     if device.kind == "gpu" and precision == "float32":
-        console.print("[dim]Faster on it: --precision tensorfloat32 or bfloat16[/]")
+        console.print("[dim]Faster on this GPU: --precision tensorfloat32 or bfloat16[/]")
 
 
 def _is_float32(device, precision: str) -> bool:

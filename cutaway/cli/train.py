@@ -18,9 +18,9 @@ from cutaway.doctor.preflight import preflight
 from cutaway.runs import prepare, write_report
 from cutaway.runtime import device
 
-MOST_CLASSES = 20
-LOOKED_AT = 1000  # rows that the doctor has a glance at
-NEW = {"table": ("NEW.csv", "MORE.csv"), "labeled series": ("NEW.tsv", "MORE.tsv")}
+MAX_CLASSES = 20
+CHECKED_ROWS = 1000  # rows on which the doctor checks the finished training
+NEW = {"table": ("NEW.csv", "MORE.csv"), "time-series-classification": ("NEW.tsv", "MORE.tsv")}
 
 
 def train_command(data, target, kind, given, *, out, resume, before, as_json) -> None:
@@ -31,35 +31,37 @@ def train_command(data, target, kind, given, *, out, resume, before, as_json) ->
     if not as_json:
         _show_data(experiment)
         _show_network(experiment)
-    before = before and experiment.looked_at and not resume
-    looked = preflight(program_of(experiment)) if before else None
-    if looked is not None and not as_json:
-        _show_look(looked)
+    before = before and experiment.has_checks and not resume
+    checks = preflight(program_of(experiment)) if before else None
+    if checks is not None and not as_json:
+        _show_checks(checks)
     command = "cutaway " + shlex.join(sys.argv[1:])
-    program = program_of(experiment, rows=LOOKED_AT) if experiment.looked_at else None
+    program = program_of(experiment, rows=CHECKED_ROWS) if experiment.has_checks else None
     run = experiment.train(out, resume=resume, progress=False if as_json else None)
-    finding = None if program is None else glance(program, experiment.trainer, experiment.probes)
+    finding = None
+    if program is not None and experiment.trainer is not None and experiment.probes is not None:
+        finding = glance(program, experiment.trainer, experiment.probes)
     if not as_json:
         _show_result(experiment, run)
     report = write_report(experiment, run, command=command)
     if as_json:
-        told = {"finding": None if finding is None else finding.to_dict()}
-        if looked is not None:
-            told["preflight"] = looked.to_dict()["findings"]
-        print_json({"run": str(run.path), "report": str(report), **run.metrics, **told})
+        summary = {"finding": None if finding is None else finding.to_dict()}
+        if checks is not None:
+            summary["preflight"] = checks.to_dict()["findings"]
+        print_json({"run": str(run.path), "report": str(report), **run.metrics, **summary})
         return
     if finding is not None:
         print(f"\n{finding.text(brief=True)}\n  More: cutaway doctor {shlex.quote(str(run.path))}")
     new, more = NEW.get(experiment.kind, ("NEW", "MORE"))
-    use = (f"cutaway predict {run.path} {new}", "predictions for what is new")
+    use = (f"cutaway predict {run.path} {new}", "predict new data")
     if experiment.kind == "language":
-        use = (f"cutaway generate {run.path}", "text in the manner of what it has read")
-    console.print(f"\nSaved in [bold]{escape(run.path)}[/]. What now:")
+        use = (f"cutaway generate {run.path}", "generate text")
+    console.print(f"\nSaved to [bold]{escape(run.path)}[/]. Next steps:")
     follow_ups = [
-        (str(report), "the report, for your browser: curves, and the rows it got most wrong"),
+        (str(report), "report for the browser: learning curves, scores, worst predictions"),
         use,
-        (f"cutaway evaluate {run.path} {more}", "how good it is on other data"),
-        (f"cutaway summary {run.path}", "the network, layer by layer"),
+        (f"cutaway evaluate {run.path} {more}", "score on other labeled data"),
+        (f"cutaway summary {run.path}", "show the network layer by layer"),
     ]
     for command, what in follow_ups:
         console.print(f"  [bold]{escape(command)}[/]\n      {what}")
@@ -67,10 +69,10 @@ def train_command(data, target, kind, given, *, out, resume, before, as_json) ->
         sys.exit(130)
 
 
-def _show_look(looked) -> None:
-    line = escape(looked.line())
-    console.print(line if looked.healthy else f"[yellow]{line}[/]")
-    for finding in looked.findings:
+def _show_checks(checks) -> None:
+    line = escape(checks.line())
+    console.print(line if checks.healthy else f"[yellow]{line}[/]")
+    for finding in checks.findings:
         console.print(escape(finding.text()), highlight=False)
     console.print()
 
@@ -79,7 +81,7 @@ def _show_data(experiment) -> None:
     rows = len(experiment.frame)
     source = escape(experiment.source)
     if experiment.source == str(students_path()):
-        source = "students.csv, which comes with Cutaway"
+        source = "students.csv (bundled with Cutaway)"
     if experiment.kind == "table":
         columns = len(experiment.frame.columns)
         console.print(f"[bold]{source}[/]: {rows:,} rows, {columns} columns\n")
@@ -87,10 +89,10 @@ def _show_data(experiment) -> None:
         console.print(f"[bold]{source}[/]: {rows:,} {experiment.preprocessing.examples}")
         console.print(f"{escape(experiment.why)}\n")
     headings = experiment.preprocessing.headings[:3]
-    shown = [row[:3] for row in experiment.preprocessing.summary_rows()]
-    if len(shown) > MOST_CLASSES and experiment.kind != "table":
-        shown = [*shown[:MOST_CLASSES], (f"... {len(shown) - MOST_CLASSES} more", "", "")]
-    console.print(table(headings, shown))
+    rows = [row[:3] for row in experiment.preprocessing.summary_rows()]
+    if len(rows) > MAX_CLASSES and experiment.kind != "table":
+        rows = [*rows[:MAX_CLASSES], (f"... {len(rows) - MAX_CLASSES} more", "", "")]
+    console.print(table(headings, rows))
     print_notes(experiment.notes)
 
 
@@ -103,10 +105,11 @@ def _show_network(experiment) -> None:
     if name == "transfer":
         name = f"head on {spec['from']}"
     console.print(
-        f"\nNetwork {name}, {experiment.net.summary().total:,} parameters; "
-        f"{options.optimizer}, lr {options.rate():g}, {experiment.epochs} epochs in batches of "
-        f"{experiment.batch_size}, {experiment.training_rows:,} {examples} to train on, "
-        f"{len(experiment.held):,} held out"
+        f"\nNetwork: {name}, {experiment.net.summary().total:,} parameters\n"
+        f"Training: {options.optimizer}, lr {options.rate():g}, {experiment.epochs} epochs, "
+        f"batch size {experiment.batch_size}\n"
+        f"Data: {experiment.training_rows:,} training {examples}, "
+        f"{len(experiment.validation):,} validation {examples}"
     )
     print_device(device(), options.precision)
     print()
@@ -115,43 +118,35 @@ def _show_network(experiment) -> None:
 def _show_result(experiment, run) -> None:
     metrics = run.metrics
     why = f" ({metrics['stopped']})" if metrics["stopped"] else ""
-    console.print(
-        f"{metrics['epochs']} epochs in {metrics['seconds']:.1f} s{escape(why)}; "
-        f"the weights are those of epoch {metrics['best_epoch']}, the best on held-out "
-        f"{experiment.preprocessing.examples}{_waited(metrics)}\n"
-    )
-    console.print(headline(experiment, metrics["validation"]))
-    sets = {"training": "train", "held out": "validation", "test set": "test"}
+    console.print(f"{metrics['epochs']} epochs in {metrics['seconds']:.1f} s{escape(why)}")
+    monitor = experiment.options.MONITOR
+    best = "lowest validation loss" if monitor == "val_loss" else "highest validation accuracy"
+    console.print(f"Kept the weights of epoch {metrics['best_epoch']} ({best})")
+    if "waited_for_data" in metrics:
+        console.print(f"Waiting for data: {metrics['waited_for_data']:.1%} of the time")
+    console.print(f"\n{headline(experiment, metrics['validation'])}")
+    sets = {"training": "train", "validation": "validation", "test": "test"}
     print_scores({name: metrics[key] for name, key in sets.items() if key in metrics})
 
 
-def _waited(metrics) -> str:
-    """What part of the time went into waiting for data, where they come as a stream."""
-    if "waited_for_data" not in metrics:
-        return ""
-    return f"; {metrics['waited_for_data']:.1%} of the time went into waiting for data"
-
-
 def headline(experiment, scores: dict) -> str:
-    """How good it is on what was held out, in words, beside what guessing would give."""
-    target, rows = escape(experiment.target), len(experiment.held)
+    """The main validation score beside that of the baseline, in one sentence."""
+    target, rows = escape(experiment.target), len(experiment.validation)
     examples = experiment.preprocessing.examples
-    if "nats_a_character" in scores:
+    if "nats_per_character" in scores:
         return (
-            f"Foretells the held-out end of the text with [bold green]"
-            f"{scores['nats_a_character']:.3f}[/] nats a character; knowing only how common each "
-            f"is gives {scores['baseline_nats_a_character']:.3f}."
+            f"Validation loss: [bold green]{scores['nats_per_character']:.3f}[/] nats per "
+            f"character; unigram baseline: {scores['baseline_nats_per_character']:.3f}"
         )
     if experiment.preprocessing.task == "regression":
-        unit = number(scores["mean_absolute_error"])
-        guess = number(scores["baseline_mean_absolute_error"])
+        error = number(scores["mean_absolute_error"])
+        baseline = number(scores["baseline_mean_absolute_error"])
         return (
-            f"Predicts [bold]{target}[/] within [bold green]{unit}[/] on average for {rows} "
-            f"held-out {examples}; {experiment.preprocessing.baseline} is off by {guess}."
+            f"Mean absolute error of [bold]{target}[/]: [bold green]{error}[/] on {rows} "
+            f"validation {examples}; baseline ({experiment.preprocessing.baseline}): {baseline}"
         )
-    right, guess = scores["accuracy"], scores["baseline_accuracy"]
+    accuracy, baseline = scores["accuracy"], scores["baseline_accuracy"]
     return (
-        f"Predicts [bold]{target}[/] right for [bold green]{round(right * rows)} of {rows}[/] "
-        f"held-out {examples} ({right:.1%}); "
-        f"always guessing the commonest is right for {guess:.1%}."
+        f"Validation accuracy for [bold]{target}[/]: [bold green]{accuracy:.3f}[/] "
+        f"({round(accuracy * rows)} of {rows}); majority-class baseline: {baseline:.3f}"
     )

@@ -13,52 +13,52 @@ def tune_command(data, target, kind, given, *, trials, jobs, out, as_json) -> No
     from cutaway.search.hyperparameters import tune
     from cutaway.search.page import counted, trial_rows
 
-    tell = None if as_json else _Teller(trials)
+    tell = None if as_json else _TrialPrinter(trials)
     found = tune(data, target, kind=kind, trials=trials, jobs=jobs, out=out, on_trial=tell, **given)
     done = len(found.summary["trials"])
     if as_json:
         print_json({"out": str(found.path), **found.summary})
     else:
         headings, rows = trial_rows(found, most=SHOWN, columns=COLUMNS)
-        console.print(f"\n{counted(found.summary)}. The best of them:\n")
+        console.print(f"\n{counted(found.summary)}. Best trials:\n")
         console.print(table(headings, rows, right=range(4)))
         _print_importances(found)
         console.print("\n" + escape(textwrap.fill(found.verdict(), 79)) + "\n", highlight=False)
         best = found.path / "best"
         for command, what in (
-            (str(found.report), "the search, for your browser: all trials, and what mattered"),
-            (f"cutaway predict {best} NEW", "predictions by the best, which is a run like others"),
+            (str(found.report), "report for the browser: trials and hyperparameter importances"),
+            (f"cutaway predict {best} NEW", "predict new data with the best run"),
         ):
             console.print(f"  [bold]{escape(command)}[/]\n      {what}", soft_wrap=True)
     if done < trials:
         if not as_json:
             print(
-                f"\nInterrupted after {done} of {trials} trials; the same command goes on.",
+                f"\nInterrupted after {done} of {trials} trials; repeat the command to resume.",
                 file=sys.stderr,
             )
         sys.exit(130)
 
 
-class _Teller:
-    """Prints a line for each trial that has ended."""
+class _TrialPrinter:
+    """Prints a line for each finished trial."""
 
     def __init__(self, trials):
         self.trials = trials
         self.begun = False
 
-    def __call__(self, found):
-        done = len(found)
+    def __call__(self, finished):
+        done = len(finished)
         if not self.begun and done > 1:
-            console.print(f"[dim]going on after {_trials(done - 1)}[/]")
+            console.print(f"[dim]resuming after {_trials(done - 1)}[/]")
         self.begun = True
-        trial = found[-1]
+        trial = finished[-1]
         state = trial.state.name
         values = trial.params
         summary = [_value(n, v) for n, v in values.items() if n in ("optimizer", "rate_factor")]
         if state == "COMPLETE":
             how = f"{trial.value:<8.4g}"
         elif state == "PRUNED":
-            how = f"given up at epoch {trial.user_attrs['pruned']}"
+            how = f"pruned at epoch {trial.user_attrs['pruned']}"
         else:
             how = "failed"
         line = f"trial {done:>3} of {self.trials}  {how}  {' '.join(summary)}".rstrip()
@@ -80,8 +80,8 @@ def _print_importances(found) -> None:
         return
     widest = max(found.importances.values()) or 1.0
     rows = [
-        (name, f"{share:.0%}", "█" * round(30 * share / widest))
-        for name, share in found.importances.items()
+        (name, f"{importance:.0%}", "█" * round(30 * importance / widest))
+        for name, importance in found.importances.items()
     ]
-    console.print("\nWhat the differences between the trials come from:\n")
-    console.print(table(("option", "share", ""), rows, right=(1,)))
+    console.print("\nHyperparameter importances (fANOVA):\n")
+    console.print(table(("option", "importance", ""), rows, right=(1,)))

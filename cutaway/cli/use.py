@@ -20,7 +20,7 @@ def predict_command(run, data, *, out, as_json) -> None:
             print_json({"rows": len(frame), "out": str(out), "notes": notes})
             return
         print_notes(notes)
-        console.print(f"{len(frame):,} predictions in [bold]{escape(out)}[/]")
+        console.print(f"Wrote {len(frame):,} predictions to [bold]{escape(out)}[/]")
     elif as_json:
         print_json({"rows": len(frame), "predictions": frame.to_dicts(), "notes": notes})
     elif sys.stdout.isatty():
@@ -28,7 +28,7 @@ def predict_command(run, data, *, out, as_json) -> None:
         rows = [[str(v) for v in row] for row in frame.head(SHOWN_ROWS).rows()]
         console.print(table(frame.columns, rows))
         if len(frame) > SHOWN_ROWS:
-            console.print(f"... {len(frame) - SHOWN_ROWS:,} more: --out FILE writes all")
+            console.print(f"... {len(frame) - SHOWN_ROWS:,} more; --out FILE writes all of them")
     else:
         for note in notes:
             print(f"note: {note}", file=sys.stderr)
@@ -44,7 +44,7 @@ def evaluate_command(run, data, *, as_json) -> None:
         print_json({"task": opened.config["task"], **scores, "notes": notes})
         return
     print_notes(notes)
-    console.print(f"[bold]{escape(opened.config['target'])}[/] in {escape(data)}:")
+    console.print(f"Scores for [bold]{escape(opened.config['target'])}[/] on {escape(data)}:")
     print_scores({"": scores})
 
 

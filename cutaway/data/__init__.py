@@ -38,6 +38,6 @@ from cutaway.data.stream import ParquetBatches
 from cutaway.data.students import students_csv, students_path
 from cutaway.data.text import Texts, read_text, read_texts
 from cutaway.data.tokenizer import Tokenizer, Tokens
-from cutaway.data.ucr import LabeledSeries, read_ucr, read_ucr_pair
+from cutaway.data.ucr import UCRDataset, read_ucr, read_ucr_pair
 from cutaway.data.wav import read_wav, write_wav
 from cutaway.data.wordpiece import Pieces, WordPiece, batches_by_length

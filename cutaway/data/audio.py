@@ -1,4 +1,4 @@
-"""Recordings: folders of them as arrays, resampling, and the μ-law."""
+"""Audio recordings as arrays, resampling, and μ-law encoding."""
 
 import dataclasses
 import math
@@ -10,7 +10,7 @@ from cutaway.data.wav import read_wav
 from cutaway.errors import DataError, OptionError, expect_range
 
 SUFFIXES = (".wav", ".wave")
-KAISER_BETA = 5.0  # ripple of 0.3%, as scipy.signal.resample_poly has it
+KAISER_BETA = 5.0  # ripple of 0.3%, as in scipy.signal.resample_poly
 ZEROS = 10  # zero crossings of the filter on each side
 
 
@@ -24,13 +24,13 @@ class Recordings:
     """Recordings in memory, all of one length.
 
     Attributes:
-        x: (rows, time, channels) float32; after the end of a recording stands silence.
-        y: (rows,) int32 numbers of classes.
-        lengths: (rows,) int32 samples that each has before the silence.
-        rate: samples a second.
+        x: (rows, time, channels) float32, padded with silence at the end.
+        y: (rows,) int32 class numbers.
+        lengths: (rows,) int32 samples of each without the padding.
+        rate: samples per second.
         classes: names of the classes.
-        paths: where each came from.
-        skipped: {path: reason} of those that could not be read.
+        paths: file of each recording.
+        skipped: {path: reason} of files that could not be read.
     """
 
     x: np.ndarray
@@ -48,14 +48,14 @@ def load_recordings(
     """Read all recordings of a folder.
 
     Args:
-        folder: which, from find_recordings.
-        rate: samples a second that they get; by default those of the first.
-        seconds: length that they get, by cutting or by silence; by default that of the longest.
-        channels: 1 for the mean of all; by default 1 unless all have the same number.
-        skip_corrupt: whether to leave out files that cannot be read; otherwise they are errors.
+        folder: from find_recordings.
+        rate: samples per second of the result; by default those of the first recording.
+        seconds: length of the result, by cutting or padding; by default that of the longest.
+        channels: 1 for the mean of all channels; by default 1 unless all have the same number.
+        skip_corrupt: whether to skip files that cannot be read instead of raising an error.
 
     Raises:
-        DataError: a file that cannot be read; nothing left.
+        DataError: a file that cannot be read; no recordings left.
     """
     if seconds is not None:
         expect_range(seconds, what="seconds", above=0)
@@ -73,17 +73,17 @@ def load_recordings(
             sound = sound.mean(axis=1, keepdims=True)
         sounds.append(resample(sound, own_rate, rate))
         kept.append(row)
-    if not sounds:
-        path, reason = next(iter(skipped.items()))
+    if not sounds or rate is None:
+        reason = next(iter(skipped.values()))
         raise DataError(
             f"none of the {len(folder)} recordings in {folder.root} can be read; {reason}",
-            expected="whole WAV files",
+            expected="valid WAV files",
         )
     counts = {sound.shape[1] for sound in sounds}
     if channels is not None and counts != {channels}:
         raise OptionError(
-            f"channels is {channels}, but there are recordings with {sorted(counts)}",
-            expected="1, or the number that all recordings have",
+            f"channels is {channels}, but the recordings have {sorted(counts)}",
+            expected="1, or the number of channels of all recordings",
         )
     if len(counts) > 1:
         sounds = [sound.mean(axis=1, keepdims=True) for sound in sounds]
@@ -97,17 +97,17 @@ def load_recordings(
 
 
 def resample(samples, old_rate: int, new_rate: int) -> np.ndarray:
-    """The same sound with another number of samples a second.
+    """Change the sample rate of a sound.
 
-    Up by p, through a low-pass filter (a sinc with a Kaiser window), down by q, where p / q is
-    the ratio of the rates in lowest terms; only the samples that stay are worked out.
+    Upsampling by p, a low-pass filter (a sinc with a Kaiser window), and downsampling by q, where
+    p / q is the ratio of the rates in lowest terms; only the samples of the result are computed.
 
     Args:
         samples: (time,) or (time, channels).
-        old_rate, new_rate: samples a second.
+        old_rate, new_rate: samples per second.
 
     Returns:
-        (ceil(time p / q), ...) of the same type.
+        (ceil(time p / q), ...) of the same dtype.
 
     References:
         Crochiere & Rabiner 1983, "Multirate digital signal processing", chapter 4.
@@ -134,7 +134,7 @@ def resample(samples, old_rate: int, new_rate: int) -> np.ndarray:
     flat = samples.reshape(time, -1).astype(np.float64)
     flat = np.pad(flat, ((reach, reach + 1), (0, 0)))
     out = np.empty((count, flat.shape[1]))
-    # output m lies at m down / up; outputs with the same fraction share their weights
+    # output m is at m down / up; outputs with the same fractional part share their weights
     for phase in range(min(up, count)):
         first, fraction = divmod(phase * down, up)
         near = np.arange(-reach, reach + 1)
@@ -146,7 +146,7 @@ def resample(samples, old_rate: int, new_rate: int) -> np.ndarray:
 
 
 def mu_law_encode(samples, levels: int = 256) -> np.ndarray:
-    """Samples from -1 to 1 as whole numbers from 0 to levels - 1, finer where it is quiet.
+    """Samples from -1 to 1 as integers from 0 to levels - 1, with finer steps near 0.
 
         f(x) = sign(x) ln(1 + μ |x|) / ln(1 + μ),  μ = levels - 1;  (f(x) + 1) / 2 μ, rounded
 
@@ -161,7 +161,7 @@ def mu_law_encode(samples, levels: int = 256) -> np.ndarray:
 
 
 def mu_law_decode(codes, levels: int = 256) -> np.ndarray:
-    """float32 samples from -1 to 1 in the middle of their levels; undoes mu_law_encode.
+    """float32 samples from -1 to 1, at the center of their levels; the inverse of mu_law_encode.
 
     Example:
         >>> mu_law_decode(mu_law_encode([-1.0, 1.0])).tolist()

@@ -1,8 +1,8 @@
-"""Random changes of images that leave their class as it is; batches of uint8 or of floats.
+"""Image augmentation, for batches of uint8 or floats.
 
-Each is a plain object that is called as `step(batch, rng)`, with a batch (rows, height, width,
-channels) and a numpy Generator, and returns a new batch. uint8 stands for 0 to 255, floats for 0
-to 1; the type stays, except in Normalize, which comes last.
+Each augmentation is an object that is called as `step(batch, rng)`, with a batch (rows, height,
+width, channels) and a numpy Generator, and returns a new batch. uint8 values are 0 to 255, floats 0
+to 1; the dtype is kept, except by Normalize, which comes last.
 """
 
 import dataclasses
@@ -15,7 +15,7 @@ GRAY = np.array([0.299, 0.587, 0.114], np.float32)  # luma, ITU-R BT.601, as in 
 
 
 class Compose:
-    """Steps one after the other.
+    """Apply several steps in sequence.
 
     Example:
         >>> augment = Compose(RandomFlip(), RandomCrop(4), Normalize((0.5,), (0.5,)))
@@ -37,7 +37,7 @@ class Compose:
 
 @dataclasses.dataclass(frozen=True)
 class RandomFlip:
-    """Left and right change places, with this probability."""
+    """Horizontal flip, with this probability."""
 
     probability: float = 0.5
 
@@ -58,9 +58,9 @@ class RandomFlip:
 
 @dataclasses.dataclass(frozen=True)
 class RandomCrop:
-    """The image moves by up to `padding` pixels each way; what comes in from outside is `fill`.
+    """Pad every side by `padding` pixels of value `fill`, and crop at random to the original size.
 
-    The same as to pad every side and cut out the old size at random, as for CIFAR [1].
+    As for CIFAR [1].
 
     References:
         [1] He et al. 2016, "Deep residual learning for image recognition", section 4.2.
@@ -87,11 +87,11 @@ class RandomCrop:
 
 @dataclasses.dataclass(frozen=True)
 class RandomResizedCrop:
-    """A part of the image, at random in place, size and shape, takes the size of the whole.
+    """Crop a random part of the image, and resize it to the original size.
 
     Args:
-        area: shares of the image's area between which the part lies.
-        ratio: width / height between which its shape lies, relative to the image's.
+        area: range of the part's area, as a fraction of the image's.
+        ratio: range of its aspect ratio width / height, relative to the image's.
 
     References:
         Szegedy et al. 2015, "Going deeper with convolutions", section 6.
@@ -122,13 +122,13 @@ class RandomResizedCrop:
 
 @dataclasses.dataclass(frozen=True)
 class ColorJitter:
-    """Brightness, contrast and saturation change by factors from 1 - a to 1 + a, in that order.
+    """Change brightness, contrast and saturation by factors from 1 - a to 1 + a, in that order.
 
     With gray(x) the luma and m the mean of gray over the image:
 
         x <- b x;    x <- c x + (1 - c) m;    x <- s x + (1 - s) gray(x)
 
-    Values are cut off at the end only. Gray images have no saturation.
+    Values are clipped only at the end. Grayscale images have no saturation.
     """
 
     brightness: float = 0.2
@@ -163,7 +163,7 @@ def jittered(batch, factors):
             x += np.repeat(gray, channels).reshape(-1, channels)
         else:
             x *= b * c
-        x += (1 - c) * b * mean + (0.5 if whole else 0)  # with half, to cut off is to round
+        x += (1 - c) * b * mean + (0.5 if whole else 0)  # + 0.5: truncation then rounds
         np.clip(x, 0, 255.5 if whole else 1, out=x)
         changed[...] = x.reshape(image.shape)
     return out
@@ -171,13 +171,13 @@ def jittered(batch, factors):
 
 @dataclasses.dataclass(frozen=True)
 class RandomErasing:
-    """With this probability, a rectangle somewhere in the image becomes `fill`.
+    """Fill a random rectangle of the image with `fill`, with this probability.
 
     Args:
-        probability: for each image.
-        area: shares of the image's area between which the rectangle lies.
-        ratio: width / height between which its shape lies.
-        fill: the value that it takes.
+        probability: per image.
+        area: range of the rectangle's area, as a fraction of the image's.
+        ratio: range of its aspect ratio width / height.
+        fill: value of the rectangle.
 
     References:
         Zhong et al. 2017, "Random erasing data augmentation", arXiv:1708.04896.
@@ -209,7 +209,7 @@ class RandomErasing:
 
 @dataclasses.dataclass(frozen=True)
 class Normalize:
-    """float32 (x - mean) / std for each channel; uint8 is divided by 255 first.
+    """float32 (x - mean) / std per channel; uint8 is divided by 255 first.
 
     Example:
         >>> Normalize((0.5,), (0.25,))(np.full((1, 1, 1, 1), 255, np.uint8)).item()
@@ -223,14 +223,15 @@ class Normalize:
         if len(self.mean) != len(self.std) or any(not s > 0 for s in self.std):
             raise OptionError(
                 f"Normalize: mean {self.mean}, std {self.std}",
-                expected="as many means as deviations, all deviations above 0",
+                expected="as many means as standard deviations, all of these above 0",
             )
 
     @classmethod
     def fit(cls, images) -> "Normalize":
-        """The mean and standard deviation of each channel; a constant channel gets 1."""
+        """The mean and standard deviation of each channel; 1 for a constant channel."""
         expect_images(images, "Normalize.fit")
-        sums, squares, count = 0, 0, 0
+        sums, squares = np.zeros(images.shape[-1]), np.zeros(images.shape[-1])
+        count = 0
         for start in range(0, len(images), 256):
             part = _unit(images[start : start + 256]).reshape(-1, images.shape[-1])
             sums = sums + part.sum(axis=0, dtype=np.float64)
@@ -246,7 +247,7 @@ class Normalize:
         if batch.shape[-1] != len(self.mean):
             raise ShapeError(
                 f"Normalize: the batch has shape {batch.shape}, so {batch.shape[-1]} channels",
-                expected=f"{len(self.mean)} channels (as many as means)",
+                expected=f"{len(self.mean)} channels, one per mean",
             )
         scale = (255 if batch.dtype == np.uint8 else 1) * np.array(self.std)
         # tiled over the width: NumPy is slow where the innermost axis has three elements
@@ -259,7 +260,7 @@ class Normalize:
         return out.reshape(batch.shape)
 
     def undo(self, batch):
-        """Floats from 0 to 1 again."""
+        """The inverse: floats from 0 to 1."""
         return batch * np.array(self.std, np.float32) + np.array(self.mean, np.float32)
 
 
@@ -268,12 +269,12 @@ def _unit(batch):
 
 
 def _random_boxes(rng, rows, size, area, ratio):
-    """Heights and widths of rectangles with shares of the area and shapes in those intervals."""
+    """Heights and widths of rectangles with areas and aspect ratios in those ranges."""
     height, width = size
-    shares = rng.uniform(*area, rows) * height * width
-    shapes = np.exp(rng.uniform(*np.log(ratio), rows))
-    # held at the image's own size: what sticks out is cut
-    return np.minimum(np.sqrt(shares / shapes), height), np.minimum(np.sqrt(shares * shapes), width)
+    areas = rng.uniform(*area, rows) * height * width
+    ratios = np.exp(rng.uniform(*np.log(ratio), rows))
+    # clipped to the size of the image
+    return np.minimum(np.sqrt(areas / ratios), height), np.minimum(np.sqrt(areas * ratios), width)
 
 
 def _expect_interval(pair, what, most=None):
@@ -286,7 +287,7 @@ def expect_images(batch, where, only_bytes=False):
         raise ShapeError(
             f"{where}: the batch has shape {np.shape(batch)}",
             expected="(rows, height, width, channels)",
-            fix="for one image write image[None]",
+            fix="for a single image, write image[None]",
         )
     if batch.dtype != np.uint8 and (only_bytes or batch.dtype.kind != "f"):
         raise OptionError(

@@ -1,4 +1,4 @@
-"""Batches of texts of similar length, so that little of the work goes into padding."""
+"""Batches of texts of similar length, which keeps padding small."""
 
 import numpy as np
 
@@ -8,14 +8,14 @@ MULTIPLE = 8
 
 
 def bucket_lengths(lengths, count: int = 4, *, multiple: int = MULTIPLE) -> list:
-    """The padded lengths, at most `count`, with which these texts need the least padding.
+    """The padded lengths, at most `count`, that minimize the padding of these texts.
 
-    Every length compiles a program of its own, so there are few. Exact, by dynamic programming
-    over the different lengths.
+    Each length compiles its own program, so there are few. Exact, by dynamic programming over the
+    distinct lengths.
 
     Args:
         lengths: (rows,) tokens of each text.
-        count: how many padded lengths there may be.
+        count: maximum number of padded lengths.
         multiple: all of them are multiples of this, except the last.
 
     Returns:
@@ -25,7 +25,7 @@ def bucket_lengths(lengths, count: int = 4, *, multiple: int = MULTIPLE) -> list
         >>> bucket_lengths([3, 4, 5, 6, 40], count=2, multiple=8)
         [8, 40]
     """
-    expect_range(count, what="count of buckets", least=1)
+    expect_range(count, what="number of buckets", least=1)
     expect_range(multiple, what="multiple", least=1)
     lengths = np.asarray(lengths, np.int64)
     if not len(lengths):
@@ -33,7 +33,7 @@ def bucket_lengths(lengths, count: int = 4, *, multiple: int = MULTIPLE) -> list
     rounded = np.minimum(-(-lengths // multiple) * multiple, lengths.max())
     sizes, counts = np.unique(rounded, return_counts=True)
     rows = np.concatenate([[0], np.cumsum(counts)])
-    # cost[j]: least tokens for the j shortest sizes with k buckets; the last bucket is sizes[i:j]
+    # cost[j]: fewest tokens for the j shortest sizes with k buckets; the last bucket is sizes[i:j]
     costs = [np.full(len(sizes) + 1, np.inf)]
     costs[0][0] = 0
     starts = []
@@ -55,12 +55,12 @@ def bucket_lengths(lengths, count: int = 4, *, multiple: int = MULTIPLE) -> list
 
 
 def bucketed_order(lengths, limits, batch_size: int, rng) -> list:
-    """Batches of row numbers, each from one bucket, in a random order.
+    """Batches of row indices, each from one bucket, in random order.
 
     Args:
         lengths: (rows,) tokens of each text.
         limits: padded lengths, ascending, from bucket_lengths.
-        batch_size: rows of a batch; the last of each bucket may have fewer.
+        batch_size: rows per batch; the last of each bucket may have fewer.
         rng: numpy Generator.
 
     Returns:
@@ -76,10 +76,10 @@ def bucketed_order(lengths, limits, batch_size: int, rng) -> list:
 
 
 def buckets_of(lengths, limits) -> np.ndarray:
-    """The number of the shortest bucket that holds each text.
+    """The index of the shortest bucket that fits each text.
 
     Raises:
-        DataError: a text that is longer than the last.
+        DataError: a text that is longer than the last bucket.
     """
     lengths = np.asarray(lengths)
     bucket = np.searchsorted(limits, lengths)
@@ -87,27 +87,26 @@ def buckets_of(lengths, limits) -> np.ndarray:
         raise DataError(
             f"a text has {lengths.max()} tokens",
             expected=f"at most {limits[-1]}, the longest bucket",
-            fix="encode with most_tokens, or make the buckets from these texts",
+            fix="encode with most_tokens, or compute the buckets from these texts",
         )
     return bucket
 
 
 class TokenStream:
-    """Rows of tokens by buckets of length, for Trainer.fit.
+    """A stream of token rows in buckets of similar length, for Trainer.fit.
 
-    A block holds rows of one bucket, cut to its length. Blocks come in a random order, and the
-    rows of a bucket are shared out among its blocks anew every epoch.
+    A block holds rows of one bucket, padded to its length. In every epoch the blocks come in a new
+    random order, and the rows of a bucket are distributed over its blocks anew.
 
     Args:
         tokens: Tokens, from Tokenizer.encode.
         y: (rows, ...) targets.
-        buckets: how many padded lengths there may be.
-        block_rows: rows of a block at most: a multiple of the batch size, so that few batches
-            have to be filled up.
+        buckets: maximum number of padded lengths.
+        block_rows: maximum rows per block; a multiple of the batch size avoids partial batches.
 
     Attributes:
         limits: the padded lengths.
-        padded_share: share of the tokens that are padding.
+        padding_fraction: fraction of the tokens that are padding.
     """
 
     def __init__(self, tokens, y, *, buckets: int = 4, block_rows: int = 512):
@@ -118,13 +117,13 @@ class TokenStream:
         if len(tokens.ids) != self.rows:
             raise DataError(
                 f"{len(tokens.ids)} texts and {self.rows} targets",
-                expected="one target for each text",
+                expected="one target per text",
             )
         self.limits = bucket_lengths(tokens.lengths, buckets)
         self._bucket = buckets_of(tokens.lengths, self.limits)
         self.block_rows = min(block_rows, self.rows)
         padded = np.asarray(self.limits)[self._bucket].sum()
-        self.padded_share = float(1 - tokens.lengths.sum() / padded)
+        self.padding_fraction = float(1 - tokens.lengths.sum() / padded)
 
     def blocks(self, seed: int):
         """Yield (x (n, length) int32, y (n,)), n <= block_rows, in an order of that seed."""

@@ -1,4 +1,4 @@
-"""What the columns of a table are: numbers, categories, dates, identifiers, ..."""
+"""Detection of column kinds: numbers, categories, dates, identifiers, ..."""
 
 import dataclasses
 
@@ -7,21 +7,21 @@ from cutaway.errors import DataError, OptionError, did_you_mean, expect_choice
 KINDS = ("number", "boolean", "category", "date", "presence", "identifier", "text", "constant")
 KINDS += ("empty", "ignored")
 USED = ("number", "boolean", "category", "date", "presence")
-MANY_LEVELS = 0.5  # texts of which more than this share differ are no categories
-MOST_LEVELS = 1000
-SOME_KNOWN = (0.05, 0.95)  # between these shares, whether a text is there says something
+MAX_DISTINCT = 0.5  # strings with a larger fraction of distinct values are not categories
+MAX_LEVELS = 1000
+PRESENT = (0.05, 0.95)  # between these fractions of present texts, presence is a feature
 
 
 @dataclasses.dataclass(frozen=True)
 class Column:
-    """A column and what it was taken for.
+    """A column and its detected kind.
 
     Attributes:
         name: its name.
-        kind: one of KINDS; number, boolean, category and date are used.
-        reason: why, in words.
+        kind: one of KINDS; those in USED become features.
+        reason: why this kind was detected.
         missing: rows without a value (NaN and infinity count as missing).
-        distinct: different values.
+        distinct: number of distinct values.
     """
 
     name: str
@@ -35,8 +35,8 @@ def find_columns(frame, *, kinds=None, ignore=()) -> list[Column]:
     """The columns of a polars frame, each with its kind.
 
     Args:
-        kinds: {name: kind} to overrule what is found.
-        ignore: names of columns to leave out.
+        kinds: {name: kind}, for columns that are detected wrongly.
+        ignore: names of columns to ignore.
 
     Raises:
         DataError: a named column does not exist.
@@ -56,16 +56,16 @@ def find_columns(frame, *, kinds=None, ignore=()) -> list[Column]:
     for name in frame.columns:
         column = _look(frame[name])
         if name in ignore:
-            column = dataclasses.replace(column, kind="ignored", reason="you asked for it")
+            column = dataclasses.replace(column, kind="ignored", reason="ignored by request")
         elif name in kinds:
             _expect_fitting(frame[name], kinds[name])
-            column = dataclasses.replace(column, kind=kinds[name], reason="you said so")
+            column = dataclasses.replace(column, kind=kinds[name], reason="kind set by the user")
         found.append(column)
     return found
 
 
 def clean(series):
-    """The column with NaN and infinity as missing, dates in text parsed, texts without blanks."""
+    """The column with NaN and infinity as missing, decimals as floats and categories as strings."""
     import polars as pl
 
     if series.dtype.is_float():
@@ -90,7 +90,7 @@ def _look(series) -> Column:
         return Column(name, kind, reason, missing, distinct)
 
     if distinct == 0:
-        return column("empty", "it has no values")
+        return column("empty", "no values")
     if distinct == 1:
         return column("constant", f"every value is {known[0]}")
     if series.dtype == pl.Boolean:
@@ -98,34 +98,34 @@ def _look(series) -> Column:
     if series.dtype.is_temporal():
         if series.dtype in (pl.Date, pl.Datetime):
             return column("date", "dates")
-        return column("text", f"values of type {series.dtype}, of which nothing is made")
+        return column("text", f"values of type {series.dtype}, not supported")
     if series.dtype.is_numeric():
         if series.dtype.is_integer() and _counts_up(known, rows):
-            return column("identifier", f"{distinct:,} different numbers that count up by one")
+            return column("identifier", f"consecutive integers, {distinct:,} values")
         return column("number", f"numbers from {known.min():g} to {known.max():g}")
     if series.dtype != pl.String:
-        return column("text", f"values of type {series.dtype}, of which nothing is made")
+        return column("text", f"values of type {series.dtype}, not supported")
     if as_dates(known).null_count() == 0:
         return column("date", "dates")
-    many = distinct > MOST_LEVELS or (distinct > 20 and distinct > MANY_LEVELS * len(known))
-    if many and SOME_KNOWN[0] < len(known) / rows < SOME_KNOWN[1]:
-        return column("presence", f"{distinct:,} different texts, and {missing:,} rows have none")
+    many = distinct > MAX_LEVELS or (distinct > 20 and distinct > MAX_DISTINCT * len(known))
+    if many and PRESENT[0] < len(known) / rows < PRESENT[1]:
+        return column("presence", f"{distinct:,} distinct strings, {missing:,} rows without one")
     if distinct == len(known) and distinct > 20:
-        return column("identifier", f"all {distinct:,} values are different")
+        return column("identifier", f"all {distinct:,} values are distinct")
     if many:
-        return column("text", f"{distinct:,} different texts in {len(known):,} rows: too many")
-    return column("category", f"{distinct} different texts")
+        return column("text", f"{distinct:,} distinct strings in {len(known):,} rows: too many")
+    return column("category", f"{distinct} distinct strings")
 
 
 def _counts_up(known, rows) -> bool:
-    """Whether whole numbers are a running number: no repeats, no gaps, in order."""
+    """Whether integers are consecutive: no repeats, no gaps, in order."""
     if len(known) < 20 or len(known) != rows:
         return False
     return bool((known.diff().drop_nulls() == 1).all())
 
 
 def as_dates(series):
-    """A date column as pl.Date; text that is no date becomes missing."""
+    """A date column as pl.Date; strings that are not dates become missing."""
     import polars as pl
 
     if series.dtype == pl.Date:

@@ -1,4 +1,4 @@
-"""One image: from a file to an array of 8 bits, whatever its mode, size and orientation."""
+"""Decoding of image files into 8-bit arrays, whatever their mode, size and orientation."""
 
 import struct
 import zlib
@@ -12,30 +12,29 @@ SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".gif", ".tif", ".tiff", ".webp", "
 FITS = ("crop", "stretch")
 GRAY_MODES = {"1", "L", "LA", "La", "I", "I;16", "I;16B", "I;16L", "I;16N"}
 ORIENTATION = 0x0112  # tag of EXIF
-# what Pillow raises on a file that is not whole or not an image
+# what Pillow raises on a truncated file or one that is not an image
 BROKEN = (OSError, SyntaxError, ValueError, EOFError, IndexError, struct.error, zlib.error)
 
 
 def read_image(path, size=None, *, fit: str = "crop", channels: int = 3) -> np.ndarray:
     """The pixels of an image file.
 
-    16 bits become 8, palettes their colors, CMYK becomes RGB, and what is transparent is laid on
-    white. The image stands as its EXIF orientation says. A large JPEG is decoded at a half, a
-    quarter or an eighth of its size where that is still enough. An animation gives its first
-    picture.
+    16 bits become 8, palettes and CMYK become RGB, and transparent images get a white background.
+    The image is rotated according to its EXIF orientation. A large JPEG is decoded at a half, a
+    quarter or an eighth of its size if that is sufficient. Of an animation the first frame is used.
 
     Args:
         path: the file.
-        size: (height, width) of the result; by default as it is.
-        fit: how another shape becomes that size: "crop" takes the largest part of that shape from
-            the middle, "stretch" takes all.
-        channels: 3 for RGB, 1 for gray.
+        size: (height, width) of the result; by default the original size.
+        fit: how the image is resized: "crop" takes the largest center crop with the aspect ratio
+            of `size`, "stretch" the whole image.
+        channels: 3 for RGB, 1 for grayscale.
 
     Shapes:
         result: (height, width, channels), uint8
 
     Raises:
-        DataError: no such file; not an image, or not a whole one; values without a known range.
+        DataError: no such file; not an image, or truncated; values without a known range.
     """
     from PIL import Image
 
@@ -51,13 +50,13 @@ def read_image(path, size=None, *, fit: str = "crop", channels: int = 3) -> np.n
     except (*BROKEN, Image.DecompressionBombError) as error:
         raise DataError(
             f"{path} cannot be read as an image: {_reason(path, error)}",
-            expected="a whole image file",
-            fix="copy it again or remove it; skip_corrupt=True leaves such files out",
+            expected="a valid image file",
+            fix="copy it again or remove it; skip_corrupt=True skips such files",
         ) from error
 
 
-def image_header(path) -> tuple:
-    """(height, width), upright, and whether the image is gray; None if it cannot be read."""
+def image_header(path) -> tuple | None:
+    """((height, width), is_gray), after EXIF rotation; None if the image cannot be read."""
     from PIL import Image
 
     try:
@@ -75,14 +74,14 @@ def _pixels(image, size, fit, channels):
 
     orientation = _orientation(image)
     wanted = size
-    if size is not None and orientation >= 5:  # the file holds it lying on its side
+    if size is not None and orientation >= 5:  # stored rotated by 90 degrees
         wanted = size[::-1]
     extent = image.size
     if wanted is not None and image.format == "JPEG":
         mode = "L" if channels == 1 and image.mode != "CMYK" else None
         smaller = image.draft(mode, (wanted[1], wanted[0]))
         if smaller is not None:
-            extent = smaller[1][2:]  # a last pixel that is only partly image counts as a part
+            extent = smaller[1][2:]  # the last pixel may be covered only partly
     image.load()
     image = _eight_bits(image, "L" if channels == 1 else "RGB")
     if wanted is not None and image.size != (wanted[1], wanted[0]):
@@ -111,7 +110,7 @@ def _orientation(image) -> int:
     try:
         value = image.getexif().get(ORIENTATION, 1)
     except (*BROKEN, KeyError, TypeError):
-        return 1  # the pixels may be whole although what is written about them is not
+        return 1  # the pixels may be valid although the metadata are not
     return value if value in _UPRIGHT else 1
 
 
@@ -123,16 +122,16 @@ def _eight_bits(image, mode: str):
         values = np.asarray(image)
         if values.min() < 0 or values.max() > 65535:
             raise DataError(
-                f"whole numbers from {values.min()} to {values.max()}",
-                expected="8 or 16 bits for each pixel",
+                f"the pixels are integers from {values.min()} to {values.max()}",
+                expected="8 or 16 bits per pixel",
                 fix="save the image with 16 bits",
             )
         # 65535 / 257 = 255
         image = Image.fromarray(((values.astype(np.uint32) + 128) // 257).astype(np.uint8))
     if image.mode == "F":
         raise DataError(
-            "its pixels are floating-point numbers, whose range is not known",
-            expected="8 or 16 bits for each pixel",
+            "the pixels are floats, whose range is unknown",
+            expected="8 or 16 bits per pixel",
             fix="save the images with 8 bits, or read them yourself and train on arrays",
         )
     if image.mode in ("PA", "La", "RGBa") or "transparency" in image.info:
@@ -145,7 +144,7 @@ def _eight_bits(image, mode: str):
 
 
 def _middle(size, wanted):
-    """Box (left, upper, right, lower) of the largest part with the shape of `wanted`."""
+    """Box (left, upper, right, lower) of the largest center crop with the aspect of `wanted`."""
     width, height = size
     scale = min(height / wanted[0], width / wanted[1])
     w, h = wanted[1] * scale, wanted[0] * scale
@@ -158,5 +157,5 @@ def _reason(path, error) -> str:
     if path.is_file() and path.stat().st_size == 0:
         return "it is empty"
     if type(error).__name__ == "UnidentifiedImageError":
-        return "it is of no known image format"
+        return "unknown image format"
     return str(error).split("\n")[0]

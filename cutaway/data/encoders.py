@@ -1,8 +1,8 @@
-"""How a column becomes numbers: fitted on the training rows, kept as plain JSON values.
+"""Encoders of table columns: fitted on the training rows, stored as plain JSON values.
 
-Each encoder is a frozen dataclass whose fields are JSON-safe, with `names` (of the columns that
-come out), `fit` and `encode`. scikit-learn's SimpleImputer, StandardScaler and OneHotEncoder give
-the same values (tested); they are not used because their import takes a second.
+Each encoder is a frozen dataclass whose fields are JSON-safe, with `names` (of the output columns),
+`fit` and `encode`. scikit-learn's SimpleImputer, StandardScaler and OneHotEncoder give the same
+values (tested); they are not used because importing them takes a second.
 """
 
 import dataclasses
@@ -12,21 +12,21 @@ import numpy as np
 from cutaway.data.columns import as_dates, clean
 from cutaway.errors import DataError
 
-MANY_LEVELS = 24  # from here on, one column per level would be more noise than signal
-SKEW = 2.0  # beyond this, a positive column is taken by its logarithm
-INDICATOR_SHARE = 0.01  # share of missing values from which on missingness is a feature
+MANY_LEVELS = 24  # with more levels, one column per level would be more noise than signal
+SKEW = 2.0  # a non-negative column with a larger skewness is log-transformed
+INDICATOR_FRACTION = 0.01  # with a larger fraction of missing values, missingness is a feature
 
 
 @dataclasses.dataclass(frozen=True)
 class Number:
-    """A number: missing ones become the median; then (x - mean) / scale.
+    """A numeric column: the median for missing values, then (x - mean) / scale.
 
     Attributes:
         name: the column.
-        median: of the known values; what missing ones become.
-        log: whether ln(1 + x) is taken first.
-        mean, scale: after that, of the filled column; scale is the standard deviation.
-        indicator: whether a 0/1 column says which values were missing.
+        median: of the values; replaces missing ones.
+        log: whether ln(1 + x) is applied first.
+        mean, scale: mean and standard deviation after that, of the imputed column.
+        indicator: whether a 0/1 column marks the missing values.
     """
 
     name: str
@@ -54,7 +54,7 @@ class Number:
             log,
             float(filled.mean()),
             scale if scale > 0 else 1.0,
-            missing >= INDICATOR_SHARE,
+            missing >= INDICATOR_FRACTION,
             kind,
         )
 
@@ -67,31 +67,33 @@ class Number:
         if series.dtype.is_float():
             infinite = int(series.is_infinite().sum())
             if infinite:
-                notes.append(f"{self.name}: {infinite} infinite values, taken as missing")
+                notes.append(f"{self.name}: {infinite} infinite values, treated as missing")
         missing = ~np.isfinite(values)
         if missing.any() and not self.indicator:
-            notes.append(f"{self.name}: {missing.sum()} missing, taken as {self.median:g}")
+            notes.append(
+                f"{self.name}: {missing.sum()} missing values, replaced by {self.median:g}"
+            )
         filled = np.where(missing, self.median, values)
         if self.log:
-            # a logarithm that was fitted on values >= 0 meets a negative one: hold it at 0
+            # fitted on values >= 0: clip negative ones
             filled = np.log1p(np.maximum(filled, 0))
         columns = [(filled - self.mean) / self.scale]
         if self.indicator:
             columns.append(missing.astype(float))
         return columns
 
-    def done(self) -> str:
-        steps = ["logarithm" if self.log else "", "standardized"]
+    def summary(self) -> str:
+        steps = ["log-transformed" if self.log else "", "standardized"]
         if self.indicator:
-            steps.append(f"missing: {self.median:g} and a column that says so")
+            steps.append(f"missing: {self.median:g} and an indicator column")
         return ", ".join(s for s in steps if s)
 
 
 @dataclasses.dataclass(frozen=True)
 class Category:
-    """A category: a 0/1 column per level, and one for missing values if there were any.
+    """A categorical column, one-hot encoded, with a column for missing values if there were any.
 
-    A level that was not seen in fitting becomes zeros in all of them.
+    A level that was not seen in fitting is encoded as zeros.
     """
 
     name: str
@@ -114,17 +116,15 @@ class Category:
         codes = _codes(self, series, notes, missing=len(self.levels) if self.missing else None)
         return [(codes == k).astype(float) for k in range(len(self.names))]
 
-    def done(self) -> str:
-        return f"{len(self.names)} columns of 0 and 1" + (
-            ", one for missing" if self.missing else ""
-        )
+    def summary(self) -> str:
+        return f"one-hot, {len(self.names)} columns" + (", one for missing" if self.missing else "")
 
 
 @dataclasses.dataclass(frozen=True)
 class EmbeddedCategory:
-    """A category with many levels: a whole number that chooses a vector the network learns.
+    """A categorical column with many levels: the index of a learned embedding vector.
 
-    0 stands for missing values and for levels that were not seen in fitting.
+    Index 0 is for missing values and for levels that were not seen in fitting.
     """
 
     name: str
@@ -142,20 +142,20 @@ class EmbeddedCategory:
 
     @property
     def size(self) -> tuple[int, int]:
-        """(levels with the unknown one, width of the vector): half as many, at most 50."""
+        """(levels with the unknown one, width of the vector: half as many, at most 50)."""
         count = len(self.levels) + 1
         return count, min(50, (count + 1) // 2)
 
     def encode(self, series, notes):
         return [_codes(self, series, notes, missing=-1) + 1.0]
 
-    def done(self) -> str:
-        return f"embedded: {self.size[0]} vectors of {self.size[1]} numbers that are learned"
+    def summary(self) -> str:
+        return f"embedding: {self.size[0]} vectors of size {self.size[1]}"
 
 
 @dataclasses.dataclass(frozen=True)
 class Presence:
-    """A text of which only this is used: whether it is there."""
+    """A text column of which only the presence of a value is used."""
 
     name: str
     kind: str = "presence"
@@ -166,18 +166,18 @@ class Presence:
 
     @property
     def names(self):
-        return [f"{self.name} is given"]
+        return [f"{self.name} is present"]
 
     def encode(self, series, notes):
         return [series.is_not_null().to_numpy().astype(float)]
 
-    def done(self) -> str:
-        return "1 where it is given, 0 where not"
+    def summary(self) -> str:
+        return "1 if present, 0 if missing"
 
 
 @dataclasses.dataclass(frozen=True)
 class Date:
-    """A date: its day as a number, and where it is in the year and the week, on circles."""
+    """A date column: the day as a number, and sine and cosine of the day of the year and week."""
 
     name: str
     day: Number
@@ -202,8 +202,8 @@ class Date:
             encoded += [np.sin(angles / period), np.cos(angles / period)]
         return encoded
 
-    def done(self) -> str:
-        return "day as a number; place in the year and the week"
+    def summary(self) -> str:
+        return "day as a number, cyclical year and week"
 
 
 ENCODERS = {"number": Number, "boolean": Number, "category": Category, "date": Date}
@@ -221,7 +221,7 @@ def fit_encoder(kind: str, series):
 
 
 def from_json(value: dict):
-    """The encoder that dataclasses.asdict made into `value`."""
+    """The encoder from the value of dataclasses.asdict."""
     value = dict(value)
     kind = ENCODERS[value["kind"]]
     if kind is Date:
@@ -249,7 +249,7 @@ def _days(series):
 
 
 def _texts(series) -> list:
-    """Values as texts, None where missing; 1 and 1.0 are the same."""
+    """Values as strings, None if missing; 1 and 1.0 are the same."""
     series = clean(series)
     if series.dtype.is_numeric():
         return [None if v is None else f"{v:.15g}" for v in series.to_list()]
@@ -257,7 +257,7 @@ def _texts(series) -> list:
 
 
 def _natural(text: str):
-    """Numbers by size, before texts by alphabet."""
+    """Sort key: numbers by value, before strings in alphabetical order."""
     try:
         return (0, float(text), text)
     except ValueError:
@@ -265,7 +265,7 @@ def _natural(text: str):
 
 
 def _codes(encoder, series, notes, *, missing) -> np.ndarray:
-    """Number of each value's level; `missing` for missing values, -1 for unseen levels."""
+    """Index of each value's level; `missing` for missing values, -1 for unseen levels."""
     places = {level: k for k, level in enumerate(encoder.levels)}
     texts = _texts(series)
     places[None] = -1 if missing is None else missing
@@ -275,17 +275,17 @@ def _codes(encoder, series, notes, *, missing) -> np.ndarray:
         new = sorted(set(unseen), key=_natural)
         shown = ", ".join(map(repr, new[:3])) + (" ..." if len(new) > 3 else "")
         notes.append(
-            f"{encoder.name}: {len(unseen)} rows hold {shown}, not seen in training; "
-            f"taken as none of the known"
+            f"{encoder.name}: {len(unseen)} rows with values not seen in training ({shown}), "
+            "encoded as unknown"
         )
     lost = sum(t is None for t in texts) if missing is None else 0
     if lost:
-        notes.append(f"{encoder.name}: {lost} missing, of which training had none")
+        notes.append(f"{encoder.name}: {lost} missing values; the training data had none")
     return codes
 
 
 def _expect_numbers(series):
-    """The column as numbers; texts that are numbers are taken as such."""
+    """The column as numbers; strings that hold numbers are converted."""
     import polars as pl
 
     series = clean(series)
@@ -301,12 +301,11 @@ def _expect_numbers(series):
             f"column {series.name!r} holds {series[row]!r} in row {row + 1} "
             f"({bad.sum()} such values)",
             expected="numbers, as in training",
-            fix="fix the values, or leave the cells empty if they are not known",
+            fix="fix the values, or leave the cells empty if they are unknown",
         )
     return numbers
 
 
 def _skew(values) -> float:
-    deviation = values - values.mean()
-    spread = values.std()
-    return float(((deviation / spread) ** 3).mean()) if spread > 0 else 0.0
+    std = values.std()
+    return float((((values - values.mean()) / std) ** 3).mean()) if std > 0 else 0.0

@@ -1,4 +1,4 @@
-"""Folders with one folder for each class: root/class/file, or root/split/class/file."""
+"""Folders with one subfolder per class: root/class/file, or root/split/class/file."""
 
 import dataclasses
 from pathlib import Path
@@ -7,7 +7,7 @@ import numpy as np
 
 from cutaway.errors import DataError
 
-# what the folders above the classes may be called
+# names of the folders above the classes
 SPLITS = {
     "train": "train",
     "training": "train",
@@ -21,13 +21,13 @@ SPLITS = {
 
 @dataclasses.dataclass(frozen=True)
 class ClassFolder:
-    """Files and the class of each.
+    """Files and their classes.
 
     Attributes:
         root: the folder.
         paths: the files, class by class.
-        labels: (files,) int32 numbers of classes.
-        classes: their names, in order; numbers by size.
+        labels: (files,) int32 class numbers.
+        classes: names of the classes, sorted; numbers by value.
     """
 
     root: Path
@@ -39,7 +39,7 @@ class ClassFolder:
         return len(self.paths)
 
     def subset(self, rows) -> "ClassFolder":
-        """The files with these numbers."""
+        """The files with these indices."""
         return dataclasses.replace(
             self, paths=[self.paths[k] for k in rows], labels=self.labels[rows]
         )
@@ -48,26 +48,26 @@ class ClassFolder:
 def find_class_folders(root, suffixes, *, what: str) -> dict:
     """The files below a folder, by split and class.
 
-    Folders called train, test and validation (or val, valid, training, testing) are splits if
-    there is one for training; then other folders beside them are left out, and so is a split
-    whose files lie in no class. Names that begin with a dot are left out everywhere.
+    Folders named train, test and validation (or val, valid, training, testing) are splits if one
+    of them is for training; other folders next to them are then ignored, as is a split without
+    class folders. Names that start with a dot are always ignored.
 
     Args:
         root: the folder.
-        suffixes: of the files that count, in lower case with the dot.
+        suffixes: of the files, in lower case with the dot.
         what: what the files are, in the plural, for errors.
 
     Returns:
-        {"train": ClassFolder} and, where they are, "validation" and "test".
+        {"train": ClassFolder} and, if there are any, "validation" and "test".
 
     Raises:
-        DataError: no such folder, no classes, one class only, a class without files, a split with
-            a class that training does not have.
+        DataError: no such folder, no classes, only one class, a class without files, a split with
+            a class that is not in the training data.
     """
     root = Path(root)
     if not root.is_dir():
         came = f"{root} is a file" if root.exists() else f"there is no folder {root}"
-        raise DataError(came, expected=f"a folder with one folder of {what} for each class")
+        raise DataError(came, expected=f"a folder with one subfolder of {what} per class")
     splits = {}
     for folder in _folders(root):
         if folder.name.lower() in SPLITS:
@@ -76,7 +76,7 @@ def find_class_folders(root, suffixes, *, what: str) -> dict:
                 raise DataError(
                     f"{root} holds {splits[name].name} and {folder.name}",
                     expected=f"one folder for {name}",
-                    fix="rename or join them",
+                    fix="rename or merge them",
                 )
             splits[name] = folder
     if "train" not in splits or not _folders(splits["train"]):
@@ -90,13 +90,13 @@ def find_class_folders(root, suffixes, *, what: str) -> dict:
 
 
 def files_by_label(root, suffixes, label, *, what: str) -> ClassFolder:
-    """The files below a folder, each with the class that its path says.
+    """The files below a folder, each with the class that `label` returns for its path.
 
     Args:
         label: function from a path to the name of its class.
 
     Raises:
-        DataError: no such folder, no files, one class only.
+        DataError: no such folder, no files, only one class.
 
     Example:
         >>> import tempfile, pathlib
@@ -121,16 +121,16 @@ def _class_folder(root, suffixes, what, classes=None) -> ClassFolder:
     if not folders:
         came = f"{root} holds no folders"
         if direct:
-            came += f", but {direct:,} {what} that lie in it directly"
+            came += f", but {direct:,} {what} at its top level"
         raise DataError(
             came,
-            expected=f"a folder of {what} for each class: {root.name}/class/file",
-            fix="move the files of each class into a folder with the name of the class",
+            expected=f"one folder of {what} per class: {root.name}/class/file",
+            fix="move the files of each class into a folder named after the class",
         )
     if direct:
         raise DataError(
-            f"{root} holds {direct:,} {what} beside its {len(folders)} folders",
-            expected=f"all {what} in the folder of their class",
+            f"{root} holds {direct:,} {what} next to its {len(folders)} folders",
+            expected=f"all {what} in the folders of their classes",
             fix="move or remove them",
         )
     by_class = {folder.name: _files(folder, suffixes) for folder in folders}
@@ -141,12 +141,12 @@ def _class_folder(root, suffixes, what, classes=None) -> ClassFolder:
             f"{root}: no {what} in the folder{'s' * (len(empty) > 1)} {', '.join(empty[:5])}"
             + (f" and {len(empty) - 5} more" if len(empty) > 5 else ""),
             expected=f"{what} ({', '.join(suffixes)}) in the folder of each class",
-            fix="check the path" if everything else "remove the folder, or fill it",
+            fix="check the path" if everything else "remove the folder, or add files to it",
         )
-    unknown = [name for name in by_class if classes is not None and name not in classes]
-    if unknown:
+    unknown = [] if classes is None else [name for name in by_class if name not in classes]
+    if unknown and classes is not None:
         raise DataError(
-            f"{root} has the class {unknown[0]!r}, which training does not have",
+            f"{root} has the class {unknown[0]!r}, which is not in the training data",
             expected="one of " + ", ".join(classes[:20]),
             fix="rename or remove that folder",
         )
@@ -158,9 +158,10 @@ def _assembled(root, by_class: dict, classes: list, what: str) -> ClassFolder:
         raise DataError(f"{root} holds no {what}", fix="check the path")
     if len(classes) == 1:
         raise DataError(
-            f"{root} holds one class, {classes[0]!r}, with {len(by_class[classes[0]]):,} {what}",
-            expected="at least two classes: there is nothing to tell apart",
-            fix="add a folder with another class, or name the folder above",
+            f"{root} holds only one class, {classes[0]!r}, with "
+            f"{len(by_class[classes[0]]):,} {what}",
+            expected="at least two classes",
+            fix="add a folder with another class, or use the parent folder",
         )
     paths, labels = [], []
     for number, name in enumerate(classes):
@@ -182,5 +183,5 @@ def _files(root, suffixes) -> list:
 
 
 def natural_key(name: str):
-    """Sorts numbers by size, before words by alphabet."""
+    """Sort key: numbers by value, before names in alphabetical order."""
     return (0, int(name), name) if name.removeprefix("-").isdecimal() else (1, 0, name)

@@ -1,4 +1,4 @@
-"""A forecasting task from a series: parts in the order of time, and the forecast to beat."""
+"""Forecasting tasks: a chronological split of a series, and the seasonal naive baseline."""
 
 import dataclasses
 
@@ -10,19 +10,19 @@ from cutaway.errors import DataError, OptionError, expect_range
 
 @dataclasses.dataclass(frozen=True)
 class ForecastingTask:
-    """Windows to train on and windows to test on, scaled.
+    """Scaled windows for training and test.
 
-    All targets of the test part lie after the training part; the windows before them may reach
-    back into it, as they would when one forecasts.
+    All targets of the test windows lie after the training part; their inputs may reach back into
+    it, as in a real forecast.
 
     Attributes:
-        x, y: (rows, window, channels), (rows, horizon, targets) float32, to train on.
-        x_test, y_test: as many later ones, to test on.
-        naive_test: (rows, horizon, targets) the seasonal-naive forecast of y_test, unscaled.
+        x, y: (rows, window, channels), (rows, horizon, targets) float32, for training.
+        x_test, y_test: the same for the test.
+        naive_test: (rows, horizon, targets) the seasonal naive forecast of y_test, unscaled.
         scaling: fitted on the training part.
-        targets: numbers of the channels that are forecast.
-        season: of the naive forecast; 1 repeats the last value.
-        split: times before this one are for training.
+        targets: indices of the channels to forecast.
+        season: of the seasonal naive forecast; 1 repeats the last value.
+        split: number of time steps in the training part.
     """
 
     x: np.ndarray
@@ -36,26 +36,26 @@ class ForecastingTask:
     split: int
 
     def unscale(self, y) -> np.ndarray:
-        """Forecasts (rows, horizon, targets) in the units of the series."""
+        """Forecasts (rows, horizon, targets) in the unit of the series."""
         return self.scaling.unscale(y, self.targets)
 
 
 def forecasting_task(
     series: Series, *, window: int, horizon: int = 1, test=0.2, targets=None, season=None
 ) -> ForecastingTask:
-    """Divide a series in the order of time and cut it into windows.
+    """Split a series by time and cut it into windows.
 
     Args:
         series: from read_series.
-        window: times that are seen.
-        horizon: times that are forecast.
-        test: share of the times at the end that is held out, or how many times.
+        window: time steps per input window.
+        horizon: time steps to forecast.
+        test: fraction or number of the last time steps, for the test.
         targets: names of the series to forecast; by default all.
-        season: steps after which the naive forecast repeats; by default the best of the usual
-            ones on the training part.
+        season: of the seasonal naive forecast; by default the best of the usual ones on the
+            training part.
 
     Raises:
-        DataError: too short for that window, horizon and share.
+        DataError: too short for that window, horizon and fraction.
         OptionError: an unknown target.
     """
     values = as_channels(series.values)
@@ -76,8 +76,17 @@ def forecasting_task(
         season = find_season(values[:split, chosen], series.step, horizon)
     origins = np.arange(split, len(values) - horizon + 1)
     naive = seasonal_naive(values[:, chosen], origins, season, horizon)
-    copies = (np.ascontiguousarray(array) for array in (x, y, x_test, y_test))
-    return ForecastingTask(*copies, naive, scaling, chosen, season, split)
+    return ForecastingTask(
+        x=np.ascontiguousarray(x),
+        y=np.ascontiguousarray(y),
+        x_test=np.ascontiguousarray(x_test),
+        y_test=np.ascontiguousarray(y_test),
+        naive_test=naive,
+        scaling=scaling,
+        targets=chosen,
+        season=season,
+        split=split,
+    )
 
 
 def expect_long_enough(length: int, split: int, window: int, horizon: int) -> None:
@@ -89,44 +98,44 @@ def expect_long_enough(length: int, split: int, window: int, horizon: int) -> No
     expect_range(horizon, what="horizon", least=1)
     if split < window + horizon or length - split < horizon:
         raise DataError(
-            f"the series has {length} values, {split} of them to train on and "
-            f"{length - split} to test on",
-            expected=f"at least {window + horizon} to train on (a window of {window} and a horizon "
-            f"of {horizon}), and {horizon} to test on",
-            fix="give a shorter window or horizon, or another share to test on",
+            f"the series has {length} values: {split} for training and {length - split} for "
+            "validation or test",
+            expected=f"at least {window + horizon} for training (a window of {window} and a "
+            f"horizon of {horizon}), and {horizon} for validation or test",
+            fix="use a shorter window or horizon, or another split",
         )
 
 
 def chronological_split(length: int, test) -> int:
-    """How many of the first times are for training if a share or a number is held out."""
+    """The number of training steps at the start; test: fraction or number of the last steps."""
     if isinstance(test, int):
-        expect_range(test, what="times to test on", least=1, below=length)
+        expect_range(test, what="number of test steps", least=1, below=length)
         return length - test
-    expect_range(test, what="share of times to test on", above=0, below=1)
-    held = max(1, round(length * test))
-    if held >= length:
-        raise DataError(f"{length} values cannot be divided", expected="at least 2")
-    return length - held
+    expect_range(test, what="test fraction", above=0, below=1)
+    last = max(1, round(length * test))
+    if last >= length:
+        raise DataError(f"{length} values cannot be split", expected="at least 2")
+    return length - last
 
 
 def seasonal_naive(values, origins, season: int, horizon: int) -> np.ndarray:
-    """The forecast that everything is as it was a season ago.
+    """The seasonal naive forecast: the values of one season before.
 
         forecast[k, h] = values[origins[k] + h - season ceil((h + 1) / season)]
 
-    so that only values before the origin are read.
+    It uses only values before the origin.
 
     Args:
         values: (time, channels).
-        origins: times of the first value to be forecast, at least `season`.
-        season: steps; 1 repeats the last value.
-        horizon: how many values.
+        origins: indices of the first value to forecast, at least `season`.
+        season: in steps; 1 repeats the last value.
+        horizon: number of values.
 
     Returns:
         (origins, horizon, channels)
 
     References:
-        Hyndman & Athanasopoulos, "ForecastingTask: principles and practice", 3rd edition, 5.2.
+        Hyndman & Athanasopoulos, "Forecasting: principles and practice", 3rd edition, 5.2.
 
     Example:
         >>> seasonal_naive(np.array([[1], [2], [3], [4]]), [4], season=2, horizon=3)[0, :, 0]
@@ -137,9 +146,9 @@ def seasonal_naive(values, origins, season: int, horizon: int) -> np.ndarray:
     origins = np.asarray(origins)
     if len(origins) and origins.min() < season:
         raise DataError(
-            f"a forecast from time {origins.min()} on",
-            expected=f"at least {season} values before it: one season",
-            fix="give a shorter season, or a longer series",
+            f"the first forecast is at index {origins.min()}",
+            expected=f"at least {season} values before it, one season",
+            fix="use a shorter season, or a longer series",
         )
     ahead = np.arange(horizon)
     back = season * (ahead // season + 1)
@@ -147,20 +156,20 @@ def seasonal_naive(values, origins, season: int, horizon: int) -> np.ndarray:
 
 
 def find_season(values, step=None, horizon: int = 1, *, longest=None) -> int:
-    """The season whose naive forecast errs least, in mean, on these values.
+    """The season whose naive forecast has the lowest mean absolute error on these values.
 
     Args:
         values: (time, channels).
-        step: between two times; says which seasons are usual. Without it, the lag of the highest
+        step: between two times; determines the usual seasons. Without it, the lag with the highest
             autocorrelation of the differences is tried.
         horizon: of the forecast.
-        longest: steps that a season may have; by default as many as there are seasons for.
+        longest: maximum season; by default limited by the length of the series.
 
     Returns:
-        that season, or 1 if to repeat the last value is better.
+        that season, or 1 if repeating the last value is better.
     """
     values = as_channels(values)
-    usual = SEASONS.get(step) or _correlated_lag(values)
+    usual = SEASONS.get(step or "") or _correlated_lag(values)
     most = len(values) if longest is None else longest
     candidates = [1, *(s for s in usual if s <= most and 2 * s + horizon <= len(values))]
     first = max(candidates)  # the same origins for all, so that the errors compare

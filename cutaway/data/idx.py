@@ -1,4 +1,4 @@
-"""IDX files, the form in which MNIST and its relatives come."""
+"""IDX files, the format of MNIST and related data sets."""
 
 import gzip
 import math
@@ -14,7 +14,7 @@ TYPES = {0x08: ">u1", 0x09: ">i1", 0x0B: ">i2", 0x0C: ">i4", 0x0D: ">f4", 0x0E: 
 
 
 def read_idx(path) -> np.ndarray:
-    """The array in an IDX file, packed with gzip or not.
+    """Read the array in an IDX file, optionally compressed with gzip.
 
     Raises:
         DataError: no such file, not IDX, or shorter or longer than its header says.
@@ -29,11 +29,11 @@ def read_idx(path) -> np.ndarray:
             content = gzip.decompress(content)
     except (OSError, EOFError, zlib.error) as error:
         raise DataError(
-            f"{path} cannot be read: {error}", expected="a whole IDX file, packed or not"
+            f"{path} cannot be read: {error}", expected="a valid IDX file, optionally gzipped"
         ) from error
     if len(content) < 4 or content[:2] != b"\0\0" or content[2] not in TYPES:
         raise DataError(
-            f"{path} is not an IDX file: it begins with {content[:4].hex(' ') or 'nothing'}",
+            f"{path} is not an IDX file: it starts with {content[:4].hex(' ') or 'nothing'}",
             expected="two zero bytes, a type from 08 to 0e, the number of axes",
         )
     axes = content[3]
@@ -45,14 +45,14 @@ def read_idx(path) -> np.ndarray:
         raise DataError(
             f"{path} has {len(content):,} bytes",
             expected=f"{needed:,} bytes for shape {tuple(shape)}",
-            fix="the file is not whole: copy it again",
+            fix="the file is truncated or damaged: copy it again",
         )
     array = np.frombuffer(content, dtype, offset=header).reshape(shape)
     return array.astype(dtype.newbyteorder("="))
 
 
 def find_idx(folder) -> dict:
-    """{"train": (images, labels), "test": ...}: pairs of IDX files by the names that MNIST gave.
+    """{"train": (images, labels), "test": ...}: pairs of IDX files with MNIST's file names.
 
     Example:
         >>> find_idx(".")

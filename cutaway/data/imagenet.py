@@ -1,10 +1,10 @@
-"""Names of ImageNet's 1,000 classes: what the outputs of published image networks mean."""
+"""Names of ImageNet's 1,000 classes, the outputs of published image networks."""
 
 from importlib import resources
 
 
 def imagenet_classes() -> list:
-    """The classes of ILSVRC 2012 in the order of published weights, each by its first name.
+    """The classes of ILSVRC 2012 in the order of published weights, the first name of each.
 
     Russakovsky et al. 2015, arXiv:1409.0575. The words are WordNet's; their source and license are
     in imagenet.txt.
@@ -17,7 +17,7 @@ def imagenet_classes() -> list:
 
 
 def imagenet_words() -> list:
-    """All words of each class, the commonest first.
+    """All names of each class, the most common one first.
 
     Example:
         >>> imagenet_words()[281]

@@ -1,4 +1,4 @@
-"""Folders of images: as arrays in memory, or as a stream where they are too large for that."""
+"""Folders of images, as arrays in memory or as a stream."""
 
 import collections
 import dataclasses
@@ -25,10 +25,10 @@ class Images:
 
     Attributes:
         x: (rows, height, width, channels) uint8.
-        y: (rows,) int32 numbers of classes.
-        classes: their names.
-        paths: where each came from.
-        skipped: {path: reason} of those that could not be read.
+        y: (rows,) int32 class numbers.
+        classes: names of the classes.
+        paths: file of each image.
+        skipped: {path: reason} of files that could not be read.
     """
 
     x: np.ndarray
@@ -44,15 +44,15 @@ def load_images(
     """Decode all images of a folder.
 
     Args:
-        folder: which, from find_images.
-        size: (height, width) that they get; by default the one that they all have.
+        folder: from find_images.
+        size: (height, width) of the result; by default the common size.
         fit: "crop" or "stretch", see read_image.
-        channels: 3 or 1; by default 1 if all images are gray.
-        skip_corrupt: whether to leave out images that cannot be read; otherwise they are errors.
-        threads: how many decode; by default one for each core.
+        channels: 3 or 1; by default 1 if all images are grayscale.
+        skip_corrupt: whether to skip images that cannot be read instead of raising an error.
+        threads: for decoding; by default one per core.
 
     Raises:
-        DataError: an image that cannot be read; different sizes and no `size`; nothing left.
+        DataError: an image that cannot be read; different sizes and no `size`; no images left.
     """
     size = expect_size(size) if size is not None else same_size(folder)
     channels = find_channels(folder) if channels is None else channels
@@ -83,13 +83,13 @@ def load_images(
 
 
 class ImageStream(BlockStream):
-    """Images that are decoded anew every epoch, a block at a time, for Trainer.fit.
+    """A stream that decodes images again in every epoch, block by block, for Trainer.fit.
 
     Args:
-        folder: which, from find_images.
-        size: (height, width) that they get.
-        fit, channels, skip_corrupt: see load_images. What is skipped is missing in its block.
-        transform: augmentation, and normalization last; the default leaves uint8.
+        folder: from find_images.
+        size: (height, width) of the images.
+        fit, channels, skip_corrupt: see load_images. Skipped images are missing in their block.
+        transform: augmentation, with normalization last; by default none, which leaves uint8.
         block_rows, threads, ahead: see BlockStream.
 
     Attributes:
@@ -97,7 +97,7 @@ class ImageStream(BlockStream):
         skipped: {path: reason} of the images that could not be read so far.
 
     Raises:
-        DataError: from `blocks`: an image that cannot be read, unless they are skipped.
+        DataError: from `blocks`: an image that cannot be read, unless skip_corrupt.
     """
 
     def __init__(self, folder, size, *, fit="crop", channels=None, skip_corrupt=False, **options):
@@ -137,10 +137,10 @@ def stream_images(
     memory_bytes=MEMORY_BYTES,
     **options,
 ):
-    """A stream of images: decoded once if they fit in memory, every epoch if they do not.
+    """A stream of images: decoded once if they fit in memory, otherwise in every epoch.
 
     Args:
-        memory_bytes: what the decoded images may take.
+        memory_bytes: limit for the decoded images.
         options: transform, block_rows, threads, ahead, see BlockStream.
     """
     size = expect_size(size)
@@ -148,14 +148,26 @@ def stream_images(
     decoding = {"fit": fit, "channels": channels, "skip_corrupt": skip_corrupt}
     if len(folder) * size[0] * size[1] * channels > memory_bytes:
         return ImageStream(folder, size, **decoding, **options)
-    images = load_images(folder, size, **decoding, threads=options.get("threads"))
-    stream = ArrayStream(images.x, images.y, **options)
-    stream.classes, stream.skipped = images.classes, images.skipped
-    return stream
+    return DecodedStream(
+        load_images(folder, size, **decoding, threads=options.get("threads")), **options
+    )
+
+
+class DecodedStream(ArrayStream):
+    """A stream of images in memory.
+
+    Attributes:
+        classes, skipped: see Images.
+    """
+
+    def __init__(self, images: Images, **options):
+        super().__init__(images.x, images.y, **options)
+        self.classes = images.classes
+        self.skipped = images.skipped
 
 
 def find_channels(folder: ClassFolder) -> int:
-    """1 if all images are gray, otherwise 3; files that cannot be read do not count."""
+    """1 if all images are grayscale, otherwise 3; files that cannot be read are ignored."""
     for path in folder.paths:
         header = image_header(path)
         if header is not None and not header[1]:
@@ -164,7 +176,7 @@ def find_channels(folder: ClassFolder) -> int:
 
 
 def common_size(folder: ClassFolder, most: int = 1000):
-    """Counter of the sizes (height, width) of at most that many images, spread over the folder."""
+    """Counter of the sizes (height, width) of at most `most` images, evenly spaced."""
     step = max(1, len(folder) // most)
     headers = (image_header(path) for path in folder.paths[::step])
     return collections.Counter(header[0] for header in headers if header is not None)
@@ -180,27 +192,27 @@ def same_size(folder: ClassFolder):
     if not sizes:
         raise DataError(
             f"none of the {len(folder)} files in {folder.root} can be read as an image",
-            expected="whole image files",
+            expected="valid image files",
         )
     if len(sizes) > 1:
         shown = [f"{h}x{w} ({count:,})" for (h, w), count in sizes.most_common(4)]
         more = f" and {len(sizes) - 4} other sizes" if len(sizes) > 4 else ""
         raise DataError(
-            f"the images in {folder.root} are of different sizes: {', '.join(shown)}{more}",
+            f"the images in {folder.root} have different sizes: {', '.join(shown)}{more}",
             expected="one size (height x width) for all",
-            fix="give the size that they shall get, for example size=(64, 64)",
+            fix="set the size, for example size=(64, 64)",
         )
     return next(iter(sizes))
 
 
 def expect_size(size):
-    """(height, width) from a pair or one whole number; OptionError for anything else."""
+    """(height, width) from a pair or one integer; OptionError for anything else."""
     pair = (size, size) if isinstance(size, int) else tuple(size)
     if len(pair) != 2 or any(not isinstance(n, int | np.integer) or n < 1 for n in pair):
         raise OptionError(
             f"size is {size}",
-            expected="(height, width), whole numbers from 1",
-            fix="size=(64, 64)",
+            expected="(height, width), positive integers",
+            fix="write size=(64, 64)",
         )
     return int(pair[0]), int(pair[1])
 
@@ -210,5 +222,5 @@ def _expect_some(folder, kept, skipped):
         path, reason = next(iter(skipped.items()))
         raise DataError(
             f"none of the {len(folder)} images in {folder.root} can be read; {path}: {reason}",
-            expected="whole image files",
+            expected="valid image files",
         )

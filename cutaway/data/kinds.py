@@ -1,4 +1,4 @@
-"""What a path holds: a table, images, text, a series, recordings."""
+"""Detection of the kind of data at a path: table, images, text, series, recordings."""
 
 import collections
 import dataclasses
@@ -20,25 +20,25 @@ KINDS = (
     "text",
     "language",
     "series",
-    "labeled series",
+    "time-series-classification",
     "image folder",
     "audio folder",
     "idx",
 )
-# folders of which none is a class
+# names of folders that are not classes
 NO_CLASSES = {"annotations", "images", "imagesets", "jpegimages", "labels", "masks"}
 LONG_TEXT_WORDS = 5
-MOST_OTHER_COLUMNS = 3  # beside a text in a table that is about that text
+MAX_OTHER_COLUMNS = 3  # usable columns besides the text in a table of texts
 
 
 @dataclasses.dataclass(frozen=True)
 class Recognized:
-    """What a path holds.
+    """The kind of data at a path.
 
     Attributes:
-        kind: one of KINDS. "series" is to be forecast, "labeled series" to be classified, "text"
-            has a class or a number for each text, "language" is a text to be continued.
-        reason: why, in words.
+        kind: one of KINDS. "series" is a time series to forecast, "text" labeled texts,
+            "language" a plain text for a language model.
+        reason: why this kind was detected.
     """
 
     kind: str
@@ -46,14 +46,14 @@ class Recognized:
 
 
 def recognize(path, *, target=None) -> Recognized:
-    """What a path holds; a table unless it is clearly something else.
+    """The kind of data at a path; a table unless it is clearly something else.
 
     Args:
         path: a file or a folder.
-        target: the column that is to be predicted, if the user named one.
+        target: the column to predict, if the user named one.
 
     Raises:
-        DataError: no such path, a folder of nothing known, a single image or recording.
+        DataError: no such path, a folder without known files, a single image or recording.
     """
     path = Path(path)
     if path.is_dir():
@@ -74,8 +74,9 @@ def _folder(path) -> Recognized:
             f"{split}: {images.name}" for split, (images, _) in find_idx(path).items()
         )
         return Recognized("idx", f"pairs of IDX files ({names})")
-    if ucr_pair(path):
-        return Recognized("labeled series", f"{ucr_pair(path)[0].name} and its test file")
+    pair = ucr_pair(path)
+    if pair:
+        return Recognized("time-series-classification", f"{pair[0].name} and its test file")
     counts = {}
     for kind, suffixes in (("image folder", decode.SUFFIXES), ("audio folder", audio.SUFFIXES)):
         files = [p for p in path.rglob("*") if p.suffix.lower() in suffixes]
@@ -88,32 +89,32 @@ def _folder(path) -> Recognized:
         unlike_classes = [p.name for p in folders if p.name.lower() in NO_CLASSES]
         if unlike_classes:
             raise DataError(
-                f"{path} holds the folder {unlike_classes[0]!r}, as data of detection and "
-                "segmentation do",
-                expected=f"folders of {what} with the names of the classes",
+                f"{path} holds the folder {unlike_classes[0]!r}, as detection and segmentation "
+                "datasets do",
+                expected=f"folders of {what} named after the classes",
             )
         splits = [p.name for p in folders if p.name.lower() in SPLITS]
         shown = ", ".join(p.name for p in folders[:4]) + (" ..." if len(folders) > 4 else "")
         below = f"the splits {', '.join(splits)}" if splits else f"the folders {shown}"
         return Recognized(kind, f"{files:,} {what} in {below}")
     if files and kind == "audio folder" and _named_by_class(path):
-        return Recognized(kind, f"{files:,} {what} whose names begin with the class")
+        return Recognized(kind, f"{files:,} {what} whose names start with the class")
     if files:
         raise DataError(
             f"{path} holds {files:,} {what} and no folders",
-            expected=f"a folder of {what} for each class",
-            fix="move the files of each class into a folder with the name of the class",
+            expected=f"one folder of {what} per class",
+            fix="move the files of each class into a folder named after the class",
         )
     tables = [p.name for p in sorted(path.iterdir()) if p.name.lower().endswith(TABLES)]
     raise DataError(
         f"{path} holds no images, recordings or IDX files",
-        expected="a folder with one folder of images or recordings for each class, or a file",
+        expected="a folder with one subfolder of images or recordings per class, or a file",
         fix=f"name the file inside it: {', '.join(tables[:4])}" if tables else "check the path",
     )
 
 
 def _named_by_class(path) -> bool:
-    """Whether the recordings are called class_anything.wav, with several for each class."""
+    """Whether the recordings are named class_anything.wav, with several per class."""
     names = [p.stem for p in path.iterdir() if p.suffix.lower() in audio.SUFFIXES]
     counts = collections.Counter(name.split("_")[0] for name in names if "_" in name)
     return sum(counts.values()) == len(names) and len(counts) > 1 and min(counts.values()) > 1
@@ -125,13 +126,15 @@ def _file(path, target) -> Recognized:
         if path.suffix.lower() in suffixes:
             raise DataError(
                 f"{path} is a single {what}",
-                expected=f"a folder with one folder of {what}s for each class",
+                expected=f"a folder with one subfolder of {what}s per class",
                 fix="name the folder",
             )
     if path.stem.endswith(SPLIT_NAMES) and ucr_pair(path) and target is None:
-        return Recognized("labeled series", "a file of the UCR archive: a label, then values")
+        return Recognized(
+            "time-series-classification", "a file of the UCR archive: a label, then values"
+        )
     if _begins_as_idx(path):
-        return Recognized("idx", "the file begins as IDX files do")
+        return Recognized("idx", "the file starts with an IDX header")
     labeled = labeled_lines(path) if target is None else None
     if labeled is not None:
         label, text = labeled.columns
@@ -154,15 +157,15 @@ def _table(frame, target) -> Recognized:
     if not texts:
         return Recognized("table", shape)
     words = words_each(frame[texts[0]].drop_nulls())
-    if words >= LONG_TEXT_WORDS and len(others) <= MOST_OTHER_COLUMNS:
+    if words >= LONG_TEXT_WORDS and len(others) <= MAX_OTHER_COLUMNS:
         return Recognized(
             "text", f"the column {texts[0]!r} holds free text, {words:.0f} words on average"
         )
-    return Recognized("table", f"{shape}, of which {texts[0]!r} is only one")
+    return Recognized("table", f"{shape}, {texts[0]!r} is only one of them")
 
 
 def _as_series(frame, columns):
-    """A first column of dates at equal steps and one of numbers, and nothing else."""
+    """A first column of equally spaced dates and a numeric column, and nothing else."""
     numbers = [c.name for c in columns[1:] if frame[c.name].dtype.is_numeric()]
     if frame.width != 2 or len(numbers) != 1:
         return None
@@ -170,12 +173,13 @@ def _as_series(frame, columns):
     if times is None or not times.is_sorted() or not equal_steps(times):
         return None
     step = step_between(times)
-    each = f"every {step}" if step else "at equal steps"
-    return Recognized("series", f"{columns[0].name!r} is a date {each}, {numbers[0]!r} its number")
+    spacing = f"one per {step}" if step else "equally spaced"
+    reason = f"{columns[0].name!r} holds dates, {spacing}, and {numbers[0]!r} numbers"
+    return Recognized("series", reason)
 
 
 def _has_columns(path) -> bool:
-    """Whether a .txt file is a table: every line has as many separators as the header, not none."""
+    """Whether a .txt file is a table: every line has as many separators as the header, and some."""
     try:
         lines = [line for line in read_text(path).split("\n") if line.strip()][:200]
     except DataError:

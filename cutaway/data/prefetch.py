@@ -1,4 +1,4 @@
-"""Blocks of rows that are made in the background, a few ahead of who reads them."""
+"""Streams of blocks of rows, prepared in background threads a few blocks ahead."""
 
 import collections
 import os
@@ -10,30 +10,30 @@ import numpy as np
 
 from cutaway.errors import DataError, expect_range
 
-CHUNK_ROWS = 32  # rows that one thread makes at a time: enough to vectorize, few enough to share
+CHUNK_ROWS = 32  # rows per task: enough to vectorize, few enough to distribute over threads
 BLOCK_BYTES = 64 * 2**20
 
 
 class BlockStream:
-    """Rows that threads read and transform, a block at a time, for Trainer.fit.
+    """A stream of rows that threads read and transform block by block, for Trainer.fit.
 
-    Every epoch goes through all rows in a new order. A block is made in chunks, each with random
-    numbers of its own, so that a seed gives the same blocks with any number of threads. A
-    subclass says in `read` how rows are read.
+    Every epoch goes through all rows in a new order. A block is prepared in chunks, each with its
+    own random numbers, so a seed gives the same blocks with any number of threads. A subclass
+    implements `read`.
 
     Args:
         y: (rows, ...) targets.
         row_shape: shape of one row of x.
-        block_rows: rows of a block; by default as many as fit in 64 MB of float32.
-        transform: `transform(x, rng)` makes the x of the block from what was read.
-        threads: how many; by default one for each core.
-        ahead: blocks that are made before they are asked for.
+        block_rows: rows per block; by default as many as fit in 64 MB of float32.
+        transform: function (x, rng) -> x, applied to each chunk.
+        threads: number of threads; by default one per core.
+        ahead: number of blocks to prepare in advance.
 
     Attributes:
-        rows: how many there are.
-        waited_seconds: how long the reader of the blocks had to wait for them.
-        busy_seconds: what the threads spent on making them, added up.
-        made_rows: how many they made.
+        rows: number of rows.
+        waited_seconds: total time that the reader of the blocks waited for them.
+        busy_seconds: total time that the threads spent on preparing them.
+        made_rows: number of rows prepared.
     """
 
     def __init__(self, y, row_shape, *, block_rows=None, transform=None, threads=None, ahead=2):
@@ -58,18 +58,18 @@ class BlockStream:
         self._lock = threading.Lock()
 
     def read(self, rows):
-        """(kept, x): those of the rows that can be read, and their x (kept, *row_shape)."""
+        """(kept, x): the rows that could be read, and their x (kept, *row_shape)."""
         raise NotImplementedError
 
     @property
     def rows_per_second(self) -> float:
-        """What the threads can make while nobody holds them up; NaN before the first block."""
+        """Throughput of the threads when they never wait; NaN before the first block."""
         if self.busy_seconds == 0:
             return float("nan")
         return self.made_rows / self.busy_seconds * self.threads
 
     def blocks(self, seed: int):
-        """Yield (x, y) in an order of that seed, at most block_rows rows each."""
+        """Yield (x, y) blocks of at most block_rows rows, in the order given by the seed."""
         seeds = np.random.SeedSequence(seed)
         order = np.random.default_rng(seeds).permutation(self.rows)
         waiting = collections.deque(
@@ -96,7 +96,7 @@ class BlockStream:
             pool.shutdown(wait=True, cancel_futures=True)
 
     def _submit(self, pool, rows, seeds, stopped):
-        """The future of a block. Its chunks are queued before it, so it never waits for itself."""
+        """The future of a block. Its chunks are queued before it, so it cannot deadlock."""
         chunks = [rows[k : k + CHUNK_ROWS] for k in range(0, len(rows), CHUNK_ROWS)]
         chunk_seeds = seeds.spawn(len(chunks))
         parts = [
@@ -119,7 +119,7 @@ class BlockStream:
 
 
 class ArrayStream(BlockStream):
-    """Rows of an array in memory, transformed anew every epoch.
+    """A stream of the rows of an array in memory, transformed anew in every epoch.
 
     Args:
         x: (rows, ...) array.
@@ -130,7 +130,7 @@ class ArrayStream(BlockStream):
     def __init__(self, x, y, **options):
         if len(x) != len(y):
             raise DataError(
-                f"{len(x)} inputs and {len(y)} targets", expected="one target for each input"
+                f"{len(x)} inputs and {len(y)} targets", expected="one target per input"
             )
         super().__init__(y, x.shape[1:], **options)
         self.x = x
@@ -147,7 +147,7 @@ def _joined(parts):
 
 
 def available_cores() -> int:
-    """Cores that this process may use."""
+    """Number of cores that this process may use."""
     try:
         return len(os.sched_getaffinity(0))
     except AttributeError:  # not on macOS and Windows

@@ -1,4 +1,4 @@
-"""TablePreprocessing: from a table to the arrays a network takes, fitted once and saved as JSON."""
+"""TablePreprocessing: from a table to input arrays, fitted once and saved as JSON."""
 
 import dataclasses
 
@@ -18,9 +18,10 @@ class TableArrays:
 
     Attributes:
         x: (rows, features) float32; columns as in `TablePreprocessing.features`.
-        y: class numbers (rows,) int32, or standardized values (rows,) float32; None without.
-        rows: (rows,) which rows of the table these are: those with a target.
-        notes: what was noticed, in words.
+        y: class numbers (rows,) int32, or standardized values (rows,) float32; None without a
+            target.
+        rows: (rows,) indices of these rows in the table: those with a target.
+        notes: messages about the data.
     """
 
     x: np.ndarray
@@ -30,13 +31,13 @@ class TableArrays:
 
 
 class TablePreprocessing:
-    """What is done with each column, and what the target means. Made by `fit` or `from_json`.
+    """The encoders of the columns and of the target. Made by `fit` or `from_json`.
 
     Attributes:
-        columns: list of Column: what was found, the target left out.
+        columns: list of Column, without the target.
         encoders: one for each column that is used.
         target: the Target: name, task, classes or mean and scale.
-        notes: what a user should know about the table.
+        notes: messages about the table.
 
     Example:
         >>> import polars as pl
@@ -47,24 +48,24 @@ class TablePreprocessing:
 
     def __init__(self, columns, encoders, target, notes=()):
         self.columns = list(columns)
-        # code columns come last, so that a network can cut them off
+        # columns of embedding indices come last: a network splits them off
         self.encoders = sorted(encoders, key=lambda e: isinstance(e, EmbeddedCategory))
         self.target = target
         self.notes = list(notes)
 
     @classmethod
     def fit(cls, frame, target: str, *, task=None, kinds=None, ignore=()):
-        """Look at a polars frame and fit what is needed to encode it.
+        """Detect the kinds of the columns of a polars frame, and fit their encoders.
 
         Args:
             target: the column to predict.
-            task: "binary", "multiclass" or "regression"; by default what the target looks like.
-            kinds: {column: "number" | "boolean" | "category" | "date"} to overrule what is found.
-            ignore: columns to leave out.
+            task: "binary", "multiclass" or "regression"; by default depends on the target.
+            kinds: {column: "number" | "boolean" | "category" | "date"}, for columns that are
+                detected wrongly.
+            ignore: columns to ignore.
 
         Raises:
-            DataError: no such column; a target without values or with one class; no column from
-                which anything could be predicted.
+            DataError: no such column; a target without values or with one class; no usable column.
         """
         if target not in frame.columns:
             raise DataError(
@@ -80,14 +81,14 @@ class TablePreprocessing:
             if known[column.name].dtype.is_float():
                 bad = int(known[column.name].is_infinite().sum())
                 if bad:
-                    notes.append(f"{column.name}: {bad} infinite values, taken as missing")
+                    notes.append(f"{column.name}: {bad} infinite values, treated as missing")
         used = [c for c in columns if c.kind in USED]
         if not used:
             raise DataError(
-                f"no column is left from which {target!r} could be predicted: "
+                f"no usable column to predict {target!r} from: "
                 + "; ".join(f"{c.name}: {c.reason}" for c in columns[:6]),
                 expected="at least one column of numbers, categories or dates",
-                fix="add columns, or say what one is with kinds",
+                fix="add columns, or set the kind of a column with kinds",
             )
         encoders = [fit_encoder(c.kind, known[c.name]) for c in used]
         return cls(columns, encoders, fitted, notes)
@@ -95,7 +96,7 @@ class TablePreprocessing:
     def refit(self, frame):
         """The same columns and kinds, fitted on the rows of another frame.
 
-        For a table that was looked at as a whole, to be fitted on its training rows alone.
+        Kinds are detected on the whole table, encoders then fitted on its training rows alone.
         """
         encoders = [fit_encoder(c.kind, frame[c.name]) for c in self.columns if c.kind in USED]
         target = self.target
@@ -103,8 +104,13 @@ class TablePreprocessing:
             target = Target.fit(frame[target.name], target.task)
         return TablePreprocessing(self.columns, encoders, target, self.notes)
 
-    task = property(lambda self: self.target.task)
-    classes = property(lambda self: self.target.classes)
+    @property
+    def task(self) -> str:
+        return self.target.task
+
+    @property
+    def classes(self) -> list | None:
+        return self.target.classes
 
     @property
     def features(self) -> list[str]:
@@ -122,11 +128,11 @@ class TablePreprocessing:
         return [(e.name, *e.size) for e in self.encoders if isinstance(e, EmbeddedCategory)]
 
     def transform(self, frame, *, with_target: bool = True) -> TableArrays:
-        """The arrays for a table with the columns of the one that was fitted.
+        """The arrays for a table with the columns of the training table.
 
         Raises:
-            DataError: a column is missing, holds text where there were numbers, or the target has
-                a class that was not seen.
+            DataError: a column is missing or holds text instead of numbers, or the target has an
+                unknown class.
         """
         notes = []
         rows = np.arange(frame.height)
@@ -135,7 +141,7 @@ class TablePreprocessing:
             self._expect(frame, self.target.name)
             known = frame[self.target.name].is_not_null().to_numpy()
             if not known.all():
-                notes.append(f"{self.target.name}: {(~known).sum()} rows without it, left out")
+                notes.append(f"{self.target.name}: skipped {(~known).sum()} rows without a value")
                 rows = rows[known]
                 frame = frame.filter(known)
             y = self.target.encode(frame[self.target.name])
@@ -155,12 +161,12 @@ class TablePreprocessing:
             )
 
     def untransform_target(self, y) -> np.ndarray:
-        """Standardized values back in the target's own units, float64."""
+        """Standardized values back in the target's unit, float64."""
         return np.asarray(y, np.float64) * self.target.scale + self.target.mean
 
     def summary_rows(self) -> list:
-        """(column, kind, what is done, missing, distinct, reason) for people, in table order."""
-        done = {e.name: e.done() for e in self.encoders}
+        """(column, kind, preprocessing, missing, distinct, reason) of each column."""
+        done = {e.name: e.summary() for e in self.encoders}
         rows = [
             (
                 c.name,
@@ -175,7 +181,7 @@ class TablePreprocessing:
         return [*rows, self.target.summary_row()]
 
     def to_json(self) -> dict:
-        """All that was fitted, as JSON values."""
+        """All fitted values, as JSON values."""
         return {
             "format": FORMAT,
             "columns": [dataclasses.asdict(c) for c in self.columns],
@@ -186,7 +192,7 @@ class TablePreprocessing:
 
     @classmethod
     def from_json(cls, value: dict) -> "TablePreprocessing":
-        """What `to_json` gave, for bit-identical arrays.
+        """The preprocessing that `to_json` returned; gives bit-identical arrays.
 
         Raises:
             DataError: `value` is something else.
@@ -202,7 +208,7 @@ class TablePreprocessing:
             )
         except (KeyError, TypeError) as error:
             raise DataError(
-                f"this is no preprocessing of a table (it breaks at {error})",
-                expected=f"preprocessing.json as `cutaway train` writes it, format {FORMAT}",
-                fix="train again, or take the file from a backup",
+                f"this is not a preprocessing of a table (failed at {error})",
+                expected=f"a preprocessing.json written by `cutaway train`, format {FORMAT}",
+                fix="train again, or restore the file from a backup",
             ) from error

@@ -1,4 +1,4 @@
-"""RandAugment: a few operations drawn for each image, all of one strength."""
+"""RandAugment: a few random operations per image, all of the same magnitude."""
 
 import dataclasses
 
@@ -12,13 +12,13 @@ STRONGEST = 30
 
 @dataclasses.dataclass(frozen=True)
 class RandAugment:
-    """Each image goes through `operations` of OPERATIONS, drawn with repeats.
+    """Apply `operations` of OPERATIONS to each image, sampled with replacement.
 
     Args:
-        operations: how many, N in the paper.
-        magnitude: how strong, from 0 (nothing, except in auto contrast and equalize, which have
-            no strength) to 30, M in the paper.
-        fill: gray level of what comes in from outside.
+        operations: number of operations, N in the paper.
+        magnitude: from 0 (no change, except by auto contrast and equalize, which have no
+            magnitude) to 30, M in the paper.
+        fill: gray level of pixels from outside the image.
 
     References:
         Cubuk et al. 2020, "RandAugment: practical automated data augmentation with a reduced

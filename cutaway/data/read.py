@@ -1,4 +1,4 @@
-"""Tables from files and frames, always as a polars frame."""
+"""Tables from files and frames, as polars frames."""
 
 import io
 from pathlib import Path
@@ -6,16 +6,16 @@ from pathlib import Path
 from cutaway.errors import DataError, did_you_mean
 
 SUFFIXES = (".csv", ".tsv", ".txt", ".parquet", ".csv.gz", ".tsv.gz")
-# texts that stand for a missing value
+# strings that mean a missing value
 MISSING = ("", "NA", "N/A", "n/a", "na", "NaN", "nan", "NULL", "null", "None", "none", "?")
 SEPARATORS = (",", ";", "\t", "|")
 
 
 def read_table(source):
-    """A table as a polars frame.
+    """Read a table as a polars frame.
 
-    CSV: the separator (comma, semicolon, tab, bar) is found; types are inferred over all rows,
-    also for numbers in quotes; empty cells, NA, NaN, null, None and ? are missing.
+    CSV: the separator (comma, semicolon, tab, bar) is detected; types are inferred from all rows,
+    also for quoted numbers; empty cells, NA, NaN, null, None and ? are missing.
 
     Args:
         source: path of a .csv, .tsv or .parquet file (.csv.gz, .tsv.gz), or a polars or pandas
@@ -41,14 +41,14 @@ def read_table(source):
         frame = pl.DataFrame({str(name): source[name].to_numpy() for name in source.columns})
     else:
         raise DataError(
-            f"a table was given as a {type(source).__name__}",
+            f"the table is a {type(source).__name__}",
             expected="a path, a polars or pandas frame, or a dict of columns",
         )
     if frame.width == 0 or frame.height == 0:
         raise DataError(
             f"the table has {frame.height} rows and {frame.width} columns",
             expected="at least one row below the header",
-            fix="check that it is the right file",
+            fix="check the file",
         )
     return frame
 
@@ -69,7 +69,7 @@ def _read_file(path: Path):
         )
     if not path.name.lower().endswith(SUFFIXES):
         raise DataError(
-            f"{path.name} is of an unknown kind",
+            f"{path.name} has an unknown file format",
             expected="one of " + ", ".join(SUFFIXES),
             fix="save the table as CSV",
         )
@@ -89,7 +89,7 @@ def _read_parquet(path):
         return pl.read_parquet(path)
     except (pl.exceptions.PolarsError, OSError) as error:
         raise DataError(
-            f"{path} is not a whole Parquet file: {_first_line(error)}",
+            f"{path} is not a valid Parquet file: {_first_line(error)}",
             fix="write or copy it again",
         ) from error
 
@@ -105,7 +105,7 @@ def _read_text(path, content: bytes):
             content = gzip.decompress(content)
         except (OSError, EOFError, zlib.error) as error:
             raise DataError(
-                f"{path} is not a whole gzip file: {_first_line(error)}", fix="copy it again"
+                f"{path} is not a valid gzip file: {_first_line(error)}", fix="copy it again"
             ) from error
     content = content.removeprefix(b"\xef\xbb\xbf").replace(b"\r\n", b"\n")
     try:
@@ -136,14 +136,14 @@ def _read_text(path, content: bytes):
         raise DataError(
             f"{path} cannot be read as a table: {_ragged(text, separator, names, error)}",
             expected=f"{len(names)} cells in every line, as in the header",
-            fix="fix that line, or put cells with separators in them into double quotes",
+            fix="fix that line, or put cells that contain separators into double quotes",
         ) from error
     frame.columns = names if len(names) == frame.width else [n.strip() for n in frame.columns]
     return frame.with_columns(_typed(frame[name]) for name in frame.columns)
 
 
 def _typed(column):
-    """Text as whole numbers, numbers or booleans, if every value is one."""
+    """Strings as integers, floats or booleans, if every value is one."""
     import polars as pl
 
     text = column.str.strip_chars()
@@ -164,7 +164,7 @@ def _separator(path, header: str) -> str:
     if path.name.removesuffix(".gz").endswith(".tsv"):
         return "\t"
     counts = {s: header.count(s) for s in SEPARATORS}
-    best = max(counts, key=counts.get)
+    best = max(SEPARATORS, key=counts.__getitem__)
     return best if counts[best] else ","
 
 
@@ -173,13 +173,13 @@ def _expect_names(path, names):
     if twice:
         raise DataError(
             f"{path}: the column {twice[0]!r} occurs {names.count(twice[0])} times",
-            expected="a different name for each column",
+            expected="unique column names",
             fix="rename one of them in the header",
         )
 
 
 def _ragged(text, separator, names, error) -> str:
-    """Which line has another number of cells than the header, if one has."""
+    """The first line whose number of cells differs from the header's; otherwise polars' error."""
     import csv
 
     for row in (reader := csv.reader(io.StringIO(text), delimiter=separator)):

@@ -1,4 +1,4 @@
-"""Time series: windows to learn from, what comes after them, and the forecast to beat."""
+"""Time series: reading, windows and scaling."""
 
 import dataclasses
 
@@ -8,9 +8,9 @@ from cutaway.data.columns import as_dates
 from cutaway.data.read import read_table
 from cutaway.errors import DataError, OptionError, did_you_mean, expect_range
 
-# seasons that are usual for a step between two dates, in steps
+# usual seasons for each step between two dates, in steps
 SEASONS = {"hour": (24, 168), "day": (7, 365), "week": (52,), "month": (12,), "quarter": (4,)}
-EQUAL_SHARE = 0.95  # a daily series that leaves out 29 February still has equal steps
+EQUAL_FRACTION = 0.95  # a daily series without 29 February still counts as equally spaced
 TIME_PATTERNS = ("%Y-%m-%d %H:%M:%S", "%Y-%m-%dT%H:%M:%S", "%Y-%m-%d %H:%M", "%Y-%m-%dT%H:%M")
 
 
@@ -22,7 +22,7 @@ class Series:
         values: (time, channels) float64.
         names: of the channels.
         times: as many dates or times as values, or None.
-        step: "hour", "day", "week", "month", "quarter", "year", or None if it is another.
+        step: "hour", "day", "week", "month", "quarter", "year", or None for any other.
     """
 
     values: np.ndarray
@@ -32,12 +32,12 @@ class Series:
 
 
 def read_series(source, *, time=None, columns=None) -> Series:
-    """The series in a table with a row for each time.
+    """Read the series in a table with one row per time.
 
     Args:
         source: path of a table, or a frame or dict of columns.
-        time: column of dates; by default the first column, if it holds dates.
-        columns: the series; by default all other columns of numbers.
+        time: date column; by default the first column, if it holds dates.
+        columns: the series; by default all other numeric columns.
 
     Raises:
         DataError: no such column, no numbers, missing values, times that are not in order.
@@ -53,8 +53,8 @@ def read_series(source, *, time=None, columns=None) -> Series:
     times = as_times(frame[time or frame.columns[0]])
     if times is None and time is not None:
         raise DataError(
-            f"the column {time!r} holds no dates, for example {frame[time][0]!r}",
-            expected="dates as 2024-01-31, or times as 2024-01-31 13:00",
+            f"the column {time!r} does not hold dates, for example {frame[time][0]!r}",
+            expected="dates like 2024-01-31, or times like 2024-01-31 13:00",
         )
     if times is not None:
         time = time or frame.columns[0]
@@ -64,7 +64,7 @@ def read_series(source, *, time=None, columns=None) -> Series:
     for name in columns:
         _expect_numbers(frame[name], times)
     if not columns:
-        raise DataError("the table has no column of numbers", expected="at least one series")
+        raise DataError("the table has no numeric column", expected="at least one series")
     values = frame.select(columns).to_numpy().astype(np.float64)
     return Series(
         values,
@@ -75,7 +75,7 @@ def read_series(source, *, time=None, columns=None) -> Series:
 
 
 def as_times(column):
-    """A column as polars dates or times, or None if it holds others or gaps."""
+    """A column as polars dates or times; None if it has other or missing values."""
     import polars as pl
 
     if column.null_count() or not len(column):
@@ -85,7 +85,7 @@ def as_times(column):
     if column.dtype != pl.String:
         return None
     dates = as_dates(column)
-    # as_dates forgets the hour, and then days repeat
+    # as_dates drops the hour: for hourly times, days repeat
     if dates.null_count() == 0 and dates.n_unique() == len(dates):
         return dates
     for pattern in TIME_PATTERNS:
@@ -96,7 +96,7 @@ def as_times(column):
 
 
 def step_between(times):
-    """The name of the step that nearly all neighboring times have, or None."""
+    """The name of the step between nearly all consecutive times, or None."""
     import polars as pl
 
     if len(times) < 3:
@@ -112,13 +112,13 @@ def step_between(times):
         "year": (365 * 86_400, 366 * 86_400),
     }
     for name, (least, most) in limits.items():
-        if ((steps >= least) & (steps <= most)).mean() >= EQUAL_SHARE:
+        if ((steps >= least) & (steps <= most)).mean() >= EQUAL_FRACTION:
             return name
     return None
 
 
 def equal_steps(times) -> bool:
-    """Whether nearly all neighboring times are equally far apart, in order."""
+    """Whether the times are in order and nearly all equally spaced."""
     import polars as pl
 
     if len(times) < 3:
@@ -128,21 +128,21 @@ def equal_steps(times) -> bool:
     steps = np.diff(times.cast(pl.Datetime("us")).cast(pl.Int64).to_numpy())
     values, counts = np.unique(steps, return_counts=True)
     best = counts.argmax()
-    return bool(values[best] > 0 and counts[best] >= EQUAL_SHARE * len(steps))
+    return bool(values[best] > 0 and counts[best] >= EQUAL_FRACTION * len(steps))
 
 
 def windows(values, window: int, horizon: int = 1, *, stride: int = 1, targets=None):
-    """What was, and what came after it.
+    """Sliding windows and the values that follow them.
 
         x[k] = values[k stride : k stride + window]
         y[k] = values[k stride + window : k stride + window + horizon, targets]
 
     Args:
         values: (time, channels) or (time,).
-        window: times that are seen.
-        horizon: times that are to be forecast.
-        stride: times from one window to the next.
-        targets: numbers of the channels to forecast; by default all.
+        window: time steps per input window.
+        horizon: time steps to forecast.
+        stride: time steps from one window to the next.
+        targets: indices of the channels to forecast; by default all.
 
     Returns:
         x (rows, window, channels), y (rows, horizon, targets); views of the values.
@@ -163,9 +163,9 @@ def windows(values, window: int, horizon: int = 1, *, stride: int = 1, targets=N
         raise DataError(
             f"the series has {len(values)} values",
             expected=f"at least {window + horizon}: a window of {window}, a horizon of {horizon}",
-            fix=f"give a window of at most {len(values) - horizon}"
+            fix=f"use a window of at most {len(values) - horizon}"
             if len(values) > horizon
-            else "give a longer series",
+            else "use a longer series",
         )
     both = np.lib.stride_tricks.sliding_window_view(values, window + horizon, axis=0)[::stride]
     both = np.moveaxis(both, -1, 1)  # (rows, window + horizon, channels)
@@ -187,7 +187,7 @@ def as_channels(values) -> np.ndarray:
 
 @dataclasses.dataclass(frozen=True)
 class Scaling:
-    """(values - mean) / scale for each channel, fitted on the training part only.
+    """(values - mean) / std per channel, fitted on the training rows only.
 
     Example:
         >>> scaling = Scaling.fit(np.array([[1.0], [3.0]]))
@@ -196,31 +196,31 @@ class Scaling:
     """
 
     mean: tuple
-    deviation: tuple
+    std: tuple
 
     @classmethod
     def fit(cls, values) -> "Scaling":
         values = as_channels(values)
-        deviation = values.std(axis=0)
-        deviation = np.where(deviation > 0, deviation, 1.0)
-        return cls(tuple(map(float, values.mean(axis=0))), tuple(map(float, deviation)))
+        std = values.std(axis=0)
+        std = np.where(std > 0, std, 1.0)
+        return cls(tuple(map(float, values.mean(axis=0))), tuple(map(float, std)))
 
     def scale(self, values) -> np.ndarray:
-        """(..., channels) of mean 0 and deviation 1."""
-        return (np.asarray(values) - np.array(self.mean)) / np.array(self.deviation)
+        """(..., channels) with mean 0 and standard deviation 1."""
+        return (np.asarray(values) - np.array(self.mean)) / np.array(self.std)
 
     def unscale(self, values, targets=None) -> np.ndarray:
-        """What `scale` made into values (..., channels); only these channels if targets says so."""
+        """The inverse of `scale`: (..., channels), or (..., targets) for these channels."""
         chosen = slice(None) if targets is None else list(targets)
-        return np.asarray(values) * np.array(self.deviation)[chosen] + np.array(self.mean)[chosen]
+        return np.asarray(values) * np.array(self.std)[chosen] + np.array(self.mean)[chosen]
 
 
 def _expect_order(times, name):
     if not times.is_sorted():
         at = next(k for k in range(1, len(times)) if times[k] < times[k - 1])
         raise DataError(
-            f"the times in {name!r} are not in order: after {times[at - 1]} comes {times[at]}",
-            expected="rows in the order of time",
+            f"the times in {name!r} are not in order: {times[at]} follows {times[at - 1]}",
+            expected="rows sorted by time",
             fix="sort the table by that column",
         )
 
@@ -238,5 +238,5 @@ def _expect_numbers(series, times):
         raise DataError(
             f"{series.name!r} has no number in {len(bad)} of {len(values)} rows, first at {where}",
             expected="a number at every time",
-            fix="fill these gaps, for example with the value before",
+            fix="fill the gaps, for example with the previous value",
         )

@@ -1,4 +1,4 @@
-"""Parquet files that are larger than memory, a block of rows at a time."""
+"""Parquet files that are larger than memory, read block by block."""
 
 from pathlib import Path
 
@@ -8,23 +8,23 @@ from cutaway.errors import DataError, did_you_mean, expect_range
 
 
 class ParquetBatches:
-    """Numeric columns of a Parquet file as blocks of rows, for Trainer.fit.
+    """A stream of the numeric columns of a Parquet file in blocks of rows, for Trainer.fit.
 
-    Blocks are read in a new order every epoch, and the Trainer shuffles the rows within each. Not
-    more than a few blocks are in memory at a time.
+    Blocks are read in a new order in every epoch, and the Trainer shuffles the rows within each.
+    Only a few blocks are in memory at a time.
 
     Args:
         path: the file.
         target: the column to predict.
-        features: the columns to predict from; by default all others.
-        block_rows: rows read at a time.
+        features: the feature columns; by default all others.
+        block_rows: rows per block.
 
     Attributes:
         rows: number of rows.
         features: names of the feature columns.
 
     Raises:
-        DataError: no such file or column, a column that holds no numbers, no rows.
+        DataError: no such file or column, a column that is not numeric, no rows.
     """
 
     def __init__(self, path, *, target: str, features=None, block_rows: int = 65_536):
@@ -40,7 +40,7 @@ class ParquetBatches:
             self.rows = scan.select(pl.len()).collect().item()
         except (pl.exceptions.PolarsError, OSError) as error:
             raise DataError(
-                f"{self.path} is not a whole Parquet file: {str(error).splitlines()[0]}"
+                f"{self.path} is not a valid Parquet file: {str(error).splitlines()[0]}"
             ) from error
         names = list(schema)
         self.features = [n for n in names if n != target] if features is None else list(features)
@@ -55,7 +55,7 @@ class ParquetBatches:
                 raise DataError(
                     f"column {name!r} holds {schema[name]}",
                     expected="numbers",
-                    fix="name the numeric columns in features, or encode this one first",
+                    fix="list the numeric columns in features, or encode this one first",
                 )
         if self.rows == 0:
             raise DataError(f"{self.path} has no rows", expected="at least one row")
@@ -96,6 +96,6 @@ class ParquetBatches:
                     f"column {series.name!r} of {self.path} holds {bad} missing or infinite "
                     f"values in the rows from {start}",
                     expected="numbers in every row",
-                    fix="fill or drop these rows when writing the file",
+                    fix="impute or drop these rows before writing the file",
                 )
         return values

@@ -1,9 +1,9 @@
-"""The students table that comes with the package.
+"""The bundled students table.
 
-The first seven rows are those of introductory texts: hours a day of study, play and sleep, and
-whether the student passed. The others are generated, not observed: 193 students drawn from seed 7,
+The first seven rows are those of introductory textbooks: hours of study, play and sleep per day,
+and whether the student passed. The others are generated, not observed: 193 students from seed 7,
 in half hours, who pass with probability σ(1.6 (study - 3.5) - 0.5 (play - 3) + 0.6 (sleep - 7)).
-So nobody can be right about all of them: the rule itself is right for 84.5% of the rows.
+So no model can predict all of them: the rule itself has an accuracy of 0.845.
 """
 
 from importlib import resources
@@ -23,12 +23,12 @@ TEXTBOOK = (
 
 
 def students_path() -> Path:
-    """Path of students.csv: study, play, sleep (hours a day), passed (0 or 1); 200 rows."""
+    """Path of students.csv: study, play, sleep (hours per day), passed (0 or 1); 200 rows."""
     return Path(str(resources.files("cutaway.data") / "students.csv"))
 
 
 def students_csv() -> str:
-    """The text of students.csv, made anew."""
+    """The text of students.csv, generated."""
     rng = np.random.default_rng(7)
     rows = list(TEXTBOOK)
     while len(rows) < 200:

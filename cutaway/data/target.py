@@ -1,4 +1,4 @@
-"""The target: which task it makes, and how it becomes numbers and back."""
+"""The target: its task, and how it is encoded."""
 
 import dataclasses
 
@@ -8,8 +8,8 @@ from cutaway.data.columns import clean
 from cutaway.errors import DataError, OptionError, expect_choice
 
 TASKS = ("binary", "multiclass", "regression")
-MOST_WHOLE_CLASSES = 10  # whole numbers with more different values than this are quantities
-MOST_TEXT_CLASSES = 200
+MAX_INTEGER_CLASSES = 10  # integers with more distinct values are a regression target
+MAX_CLASSES = 200
 
 
 @dataclasses.dataclass(frozen=True)
@@ -19,10 +19,10 @@ class Target:
     Attributes:
         name: the column.
         task: "binary", "multiclass" or "regression".
-        classes: the values in order, for classes; None for regression.
+        classes: the sorted values, for classification; None for regression.
         mean, scale: for regression: y is (value - mean) / scale.
-        counts: rows of each class; for regression the number of rows.
-        notes: what a user should know.
+        counts: rows per class; for regression the number of rows.
+        notes: messages for the user.
     """
 
     name: str
@@ -44,10 +44,10 @@ class Target:
             raise DataError(
                 f"the target {name!r} is NaN or infinite in {broken} rows",
                 expected="a value, or an empty cell",
-                fix="fix these rows or empty their cells; rows without a target are left out",
+                fix="fix these rows or empty their cells; rows without a target are skipped",
             )
         if missing:
-            notes.append(f"{name}: {missing} rows without it, left out")
+            notes.append(f"{name}: skipped {missing} rows without a value")
         if len(series) == 0:
             raise DataError(
                 f"the target {name!r} has no values",
@@ -66,14 +66,14 @@ class Target:
             raise OptionError(
                 f"the target {series.name!r} holds {series.dtype}, for example {series[0]!r}",
                 expected="numbers, for regression",
-                fix="leave out the task, or choose another target",
+                fix="omit the task, or choose another target",
             )
         values = series.to_numpy().astype(np.float64)
         scale = float(values.std())
         if scale == 0:
             raise DataError(
-                f"the target {series.name!r} is {values[0]:g} in every row",
-                expected="values that differ: there is nothing to learn",
+                f"the target {series.name!r} is constant: {values[0]:g} in every row",
+                expected="values that differ",
                 fix="choose another column as target",
             )
         return cls(
@@ -86,27 +86,27 @@ class Target:
         classes, counts = table[series.name].to_list(), table["count"].to_list()
         if len(classes) == 1:
             raise DataError(
-                f"the target {series.name!r} has one class, {classes[0]!r}, "
+                f"the target {series.name!r} has only one class, {classes[0]!r}, "
                 f"in all {counts[0]} rows",
-                expected="at least two classes: there is nothing to tell apart",
+                expected="at least two classes",
                 fix="choose another column, or add rows of another class",
             )
-        if len(classes) > MOST_TEXT_CLASSES:
+        if len(classes) > MAX_CLASSES:
             raise DataError(
                 f"the target {series.name!r} has {len(classes):,} classes in {sum(counts):,} rows",
-                expected=f"at most {MOST_TEXT_CLASSES} classes",
-                fix='for a quantity give task="regression" (--task regression)',
+                expected=f"at most {MAX_CLASSES} classes",
+                fix='for a numeric target set task="regression" (--task regression)',
             )
         if task == "binary" and len(classes) != 2:
             raise OptionError(
                 f"the target {series.name!r} has {len(classes)} classes",
                 expected="two, for a binary task",
-                fix="leave out the task",
+                fix="omit the task",
             )
         alone = [c for c, n in zip(classes, counts, strict=True) if n == 1]
         if alone:
             shown = ", ".join(map(repr, alone[:5]))
-            notes.append(f"{series.name}: only one row of {shown}; nothing can be said about it")
+            notes.append(f"{series.name}: only one row of {shown}, too few to learn or to score")
         task = "binary" if len(classes) == 2 else "multiclass"
         return cls(series.name, task, classes, 0.0, 1.0, counts, notes)
 
@@ -126,25 +126,27 @@ class Target:
                     expected="numbers, or empty cells",
                 )
             return ((values - self.mean) / self.scale).astype(np.float32)
-        places = {_key(c): k for k, c in enumerate(self.classes)}
+        classes = self.classes or []
+        places = {_key(c): k for k, c in enumerate(classes)}
         keys = [_key(v) for v in clean(series).to_list()]
         unseen = sorted({k for k in keys if k not in places})
         if unseen:
             raise DataError(
                 f"the target {self.name!r} holds {unseen[0]!r} in {keys.count(unseen[0])} rows, "
-                "a class that training did not have",
-                expected="one of " + ", ".join(map(str, self.classes)),
-                fix="leave these rows out, or train again with rows of that class",
+                "a class that is not in the training data",
+                expected="one of " + ", ".join(map(str, classes)),
+                fix="remove these rows, or train again with rows of that class",
             )
         return np.fromiter((places[k] for k in keys), np.int32, len(keys))
 
-    def summary_row(self):
-        if self.task == "regression":
-            done = f"to predict: mean {self.mean:.4g}, standard deviation {self.scale:.4g}"
+    def summary_row(self) -> tuple:
+        """The target's row in TablePreprocessing.summary_rows."""
+        if self.classes is None:
+            done = f"standardized (mean {self.mean:.4g}, std {self.scale:.4g})"
             return (self.name, "target", done, "", "", "regression")
-        shares = [f"{c}: {n:,}" for c, n in zip(self.classes[:6], self.counts[:6], strict=True)]
+        counts = [f"{c}: {n:,}" for c, n in zip(self.classes[:6], self.counts[:6], strict=True)]
         more = f", {len(self.classes) - 6} more" if len(self.classes) > 6 else ""
-        done = f"to predict: {', '.join(shares)}{more}"
+        done = f"class counts {', '.join(counts)}{more}"
         return (self.name, "target", done, "", f"{len(self.classes)}", self.task)
 
     def to_json(self) -> dict:
@@ -156,11 +158,11 @@ class Target:
 
 
 def _task(series) -> str:
-    """What the values look like: texts, booleans and few whole numbers are classes."""
+    """The default task: strings, booleans and a few distinct integers are classes."""
     distinct = series.n_unique()
     if series.dtype.is_numeric():
-        whole = series.dtype.is_integer() or bool((series == series.round()).all())
-        if not whole or distinct > MOST_WHOLE_CLASSES:
+        integers = series.dtype.is_integer() or bool((series == series.round()).all())
+        if not integers or distinct > MAX_INTEGER_CLASSES:
             return "regression"
     return "binary" if distinct == 2 else "multiclass"
 

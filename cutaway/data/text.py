@@ -1,4 +1,4 @@
-"""Texts and what they are labeled with, from tables and from files of lines."""
+"""Texts and their labels, from tables and from files of lines."""
 
 import dataclasses
 from pathlib import Path
@@ -6,8 +6,8 @@ from pathlib import Path
 from cutaway.data.read import SUFFIXES, read_table
 from cutaway.errors import DataError, did_you_mean
 
-FREE_TEXT_WORDS = 4  # words that the texts of a free-text column have at least, on average
-MOST_LABELS = 50  # different labels in a file of labeled lines
+FREE_TEXT_WORDS = 4  # minimum mean number of words in a free-text column
+MAX_LABELS = 50  # distinct labels in a file of labeled lines
 
 
 @dataclasses.dataclass(frozen=True)
@@ -16,10 +16,10 @@ class Texts:
 
     Attributes:
         texts: list of str.
-        labels: as many values of any kind, or None.
-        text: name of the column that they came from; None for lines.
-        label: name of the column of the labels, or None.
-        notes: what a user should know.
+        labels: one value per text, or None.
+        text: name of the text column; None for lines.
+        label: name of the label column, or None.
+        notes: messages for the user.
     """
 
     texts: list
@@ -30,19 +30,20 @@ class Texts:
 
 
 def read_texts(source, *, text=None, label=None) -> Texts:
-    """The texts in a table, or in a file of lines.
+    """Read the texts in a table, or in a file of lines.
 
     A file whose lines each hold a label, a tab and a text (or a text, a tab and a label) is read
-    as such, with or without a header. Any other file that is no table is a text a line.
+    as labeled lines, with or without a header. Any other file that is not a table has one text per
+    line.
 
     Args:
         source: path of a table or of a text file, or a frame or dict of columns.
-        text: column of the texts; by default the one of free text with the longest texts.
-        label: column of the labels; rows without a label are left out. By default none, or that
-            of the labeled lines.
+        text: text column; by default the free-text column with the longest texts.
+        label: label column; rows without a label are skipped. By default none, or that of the
+            labeled lines.
 
     Raises:
-        DataError: no such file or column, no column of free text, a column without texts.
+        DataError: no such file or column, no free-text column, a column without texts.
     """
     if isinstance(source, str | Path):
         path = Path(source)
@@ -66,35 +67,35 @@ def read_texts(source, *, text=None, label=None) -> Texts:
                 "no column holds free text",
                 expected=f"texts of at least {FREE_TEXT_WORDS} words on average, most of them "
                 "different",
-                fix="name the column: text=... (--text NAME)",
+                fix="name the column: text=... (--text COLUMN)",
             )
         text = found[0]
     notes = []
     rows = frame
     if label is not None and frame[label].null_count():
         rows = frame.filter(frame[label].is_not_null())
-        notes.append(f"{label}: {frame.height - rows.height:,} rows without it, left out")
+        notes.append(f"{label}: skipped {frame.height - rows.height:,} rows without a value")
     texts = _as_texts(rows[text], notes)
     labels = None if label is None else rows[label].to_list()
     return Texts(texts, labels, text, label, notes)
 
 
 def free_text_columns(frame, ignore=()) -> list:
-    """Names of the columns of free text, that with the longest texts first."""
+    """Names of the free-text columns, the one with the longest texts first."""
     import polars as pl
 
-    found = {}
+    lengths = {}
     for name in frame.columns:
-        known = frame[name].drop_nulls()
-        if name in ignore or known.dtype != pl.String or known.n_unique() <= len(known) / 2:
+        texts = frame[name].drop_nulls()
+        if name in ignore or texts.dtype != pl.String or texts.n_unique() <= len(texts) / 2:
             continue
-        if words_each(known) >= FREE_TEXT_WORDS:
-            found[name] = known.str.len_chars().mean()
-    return sorted(found, key=found.get, reverse=True)
+        if words_each(texts) >= FREE_TEXT_WORDS:
+            lengths[name] = texts.str.len_chars().mean()
+    return sorted(lengths, key=lengths.__getitem__, reverse=True)
 
 
 def words_each(series) -> float:
-    """Mean number of words in the values of a column of texts."""
+    """Mean number of words per value of a text column."""
     counts = series.head(5000).str.count_matches(r"\S+")
     return float(counts.mean() or 0)
 
@@ -103,7 +104,7 @@ def read_text(path) -> str:
     """The whole text of a file in UTF-8.
 
     Raises:
-        DataError: no such file, not UTF-8, nothing in it.
+        DataError: no such file, not UTF-8, or empty.
     """
     path = Path(path)
     try:
@@ -127,15 +128,15 @@ def read_text(path) -> str:
 def _lines(path, name) -> Texts:
     if name is not None:
         raise DataError(
-            f"there is no column {name!r}: {path} holds lines and no columns",
-            fix="leave out the name, or give a table",
+            f"there is no column {name!r}: {path} holds lines, not columns",
+            fix="omit the name, or use a table",
         )
     texts = [line for line in read_text(path).split("\n") if line.strip()]
     return Texts(texts, None, None, None, [])
 
 
 def labeled_lines(path):
-    """A frame with the columns label and text, or None if the file is not such lines."""
+    """A frame with the columns label and text; None if the file does not hold labeled lines."""
     import polars as pl
 
     name = path.name.lower()
@@ -144,7 +145,7 @@ def labeled_lines(path):
     try:
         lines = [line for line in read_text(path).split("\n") if line.strip()]
     except DataError:
-        return None  # whoever reads it next says what is wrong with it
+        return None  # the next reader raises the error
     cells = [line.split("\t") for line in lines]
     if len(cells) < 3 or any(len(row) != 2 for row in cells):
         return None
@@ -152,7 +153,7 @@ def labeled_lines(path):
     for side in (0, 1):
         labels, texts = columns[side], columns[1 - side]
         distinct = set(labels[1:])
-        few = len(distinct) <= min(MOST_LABELS, len(labels) / 5)
+        few = len(distinct) <= min(MAX_LABELS, len(labels) / 5)
         free = words_each(pl.Series(texts[1:])) >= FREE_TEXT_WORDS
         if few and free:
             header = labels[0] not in distinct
@@ -166,10 +167,10 @@ def _chosen(frame, text, label) -> Texts:
     for name, column in ((text, frame.columns[1]), (label, frame.columns[0])):
         if name is not None and name != column:
             raise DataError(
-                f"there is no such column {name!r}",
-                expected=f"the texts are in {frame.columns[1]!r}, their labels in "
+                f"there is no column {name!r}",
+                expected=f"the text column {frame.columns[1]!r} and the label column "
                 f"{frame.columns[0]!r}",
-                fix="leave out the name",
+                fix="omit the name",
             )
     notes = []
     texts = _as_texts(frame.to_series(1), notes)
@@ -177,7 +178,7 @@ def _chosen(frame, text, label) -> Texts:
 
 
 def _as_texts(series, notes) -> list:
-    """Values as texts; a missing one is empty."""
+    """Values as strings; missing ones are empty."""
     import polars as pl
 
     if series.null_count() == len(series):

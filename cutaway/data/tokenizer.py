@@ -1,4 +1,4 @@
-"""Texts as numbers: tokenizers that are trained on the data, or loaded."""
+"""Tokenizers, trained on the data or loaded."""
 
 import dataclasses
 import json
@@ -11,18 +11,18 @@ from cutaway.errors import DataError, OptionError, expect_choice, expect_range
 KINDS = ("word", "bpe", "character")
 PADDING, UNKNOWN = "<pad>", "<unk>"
 CHARACTER = r"[\s\S]"
-PIECE = 10_000  # characters that are encoded at a time where nothing reaches across
+PIECE = 10_000  # characters encoded at a time, for character tokens
 
 
 @dataclasses.dataclass(frozen=True)
 class Tokens:
-    """Texts as rows of numbers.
+    """Texts as rows of token ids.
 
     Attributes:
-        ids: (rows, longest) int32; after the end of a text stands the number of padding.
-        lengths: (rows,) int32, how many tokens each has.
-        padding: that number.
-        truncated: how many texts were cut.
+        ids: (rows, longest) int32, padded at the end.
+        lengths: (rows,) int32, number of tokens of each text.
+        padding: id of the padding token.
+        truncated: number of truncated texts.
     """
 
     ids: np.ndarray
@@ -32,14 +32,14 @@ class Tokens:
 
 
 class Tokenizer:
-    """Cuts texts into tokens, each of which has a number; those of Hugging Face's `tokenizers`.
+    """Splits texts into tokens and maps them to ids, by Hugging Face's `tokenizers`.
 
     Made by `Tokenizer.train` or `Tokenizer.load`.
 
     Attributes:
-        size: how many different tokens there are, with padding and unknown.
-        padding: number of the token that fills rows up.
-        unknown: number of the token for what training did not see; None if there is no such.
+        size: size of the vocabulary, with the padding and unknown tokens.
+        padding: id of the padding token.
+        unknown: id of the unknown token; None if there is none.
 
     Example:
         >>> tokenizer = Tokenizer.train(["a cat", "a dog and a cat"], kind="word")
@@ -50,27 +50,28 @@ class Tokenizer:
     def __init__(self, inner):
         self.inner = inner
         inner.encode_special_tokens = True  # "<pad>" in a text is text
-        self.size = inner.get_vocab_size()
-        self.padding = self._special(PADDING, "[PAD]", "<PAD>", "<|padding|>")
-        self.unknown = self._special(UNKNOWN, "[UNK]", "<UNK>")
-        if self.padding is None:
+        padding = self._special(PADDING, "[PAD]", "<PAD>", "<|padding|>")
+        self.unknown: int | None = self._special(UNKNOWN, "[UNK]", "<UNK>")
+        if padding is None:
             inner.add_special_tokens([PADDING])
-            self.padding, self.size = inner.token_to_id(PADDING), inner.get_vocab_size()
+            padding = inner.token_to_id(PADDING)
+        self.padding: int = padding
+        self.size: int = inner.get_vocab_size()
 
     @classmethod
     def train(cls, texts, *, kind="word", size=10_000, least_count=1, lowercase=None):
-        """A tokenizer for these texts.
+        """Train a tokenizer on these texts.
 
         Args:
             texts: list of str.
-            kind: "word": words and runs of punctuation; "bpe": parts of words, so that nothing is
-                unknown [1]; "character".
-            size: tokens at most, the most frequent ones; characters are all kept.
-            least_count: what is rarer than this in the texts is unknown.
-            lowercase: whether capitals become small letters; by default for words only.
+            kind: "word": words and runs of punctuation; "bpe": subwords, without unknown
+                tokens [1]; "character".
+            size: maximum vocabulary size, the most frequent tokens; all characters are kept.
+            least_count: minimum frequency; rarer tokens are unknown.
+            lowercase: whether to convert to lower case; by default for words only.
 
         Raises:
-            DataError: there is nothing in the texts.
+            DataError: all texts are empty.
 
         References:
             [1] Sennrich et al. 2016, "Neural machine translation of rare words with subword
@@ -83,7 +84,7 @@ class Tokenizer:
             texts = [texts]
         if not any(text.strip() for text in texts):
             raise DataError(
-                f"none of the {len(texts):,} texts has a token",
+                f"none of the {len(texts):,} texts contains a token",
                 expected="texts with at least one letter",
                 fix="choose another column",
             )
@@ -92,10 +93,10 @@ class Tokenizer:
 
     @classmethod
     def load(cls, path) -> "Tokenizer":
-        """From a tokenizer.json.
+        """Load a tokenizer.json.
 
         Raises:
-            DataError: no such file, or it is not one.
+            DataError: no such file, or not a tokenizer.
         """
         import tokenizers
 
@@ -126,13 +127,15 @@ class Tokenizer:
 
         Args:
             texts: list of str.
-            most_tokens: longer texts lose their end.
+            most_tokens: maximum number of tokens; longer texts are truncated.
 
         Raises:
             DataError: a text without tokens.
         """
         if isinstance(texts, str):
-            raise OptionError("encode: one text", expected="a list of texts", fix="[text]")
+            raise OptionError(
+                "encode: the argument is a string", expected="a list of texts", fix="write [text]"
+            )
         if most_tokens is not None:
             expect_range(most_tokens, what="most_tokens", least=1)
         rows = [encoding.ids for encoding in self.inner.encode_batch_fast(list(texts))]
@@ -144,7 +147,7 @@ class Tokenizer:
                 f"{len(empty):,} of {len(rows):,} texts have no tokens: row {shown}, for example "
                 f"{texts[empty[0]]!r}",
                 expected="at least one token in every text",
-                fix="leave these rows out",
+                fix="remove these rows",
             )
         most = int(full.max(initial=0))
         lengths = np.minimum(full, most if most_tokens is None else most_tokens)
@@ -154,7 +157,7 @@ class Tokenizer:
         return Tokens(ids, lengths.astype(np.int32), self.padding, int((full > lengths).sum()))
 
     def encode_whole(self, text: str) -> np.ndarray:
-        """One long text as (tokens,) int32, without padding: for models of language."""
+        """One long text as (tokens,) int32, without padding: for language models."""
         pieces = [text]
         if self._takes_characters():
             pieces = [text[k : k + PIECE] for k in range(0, len(text), PIECE)]
@@ -163,12 +166,12 @@ class Tokenizer:
         return np.concatenate(ids) if ids else np.zeros(0, np.int32)
 
     def decode(self, ids) -> str:
-        """The text of a row of numbers; padding is left out."""
+        """The text of a row of ids, without padding."""
         numbers = [int(k) for k in ids if k != self.padding]
         return self.inner.decode(numbers, skip_special_tokens=False)
 
     def token(self, number: int) -> str:
-        """The token with this number."""
+        """The token with this id."""
         return self.inner.id_to_token(int(number))
 
     def _takes_characters(self) -> bool:

@@ -1,4 +1,4 @@
-"""Series to classify in the form of the UCR archive: a line is a label and the values."""
+"""Time-series classification data in the format of the UCR archive: a label and values per line."""
 
 import dataclasses
 from pathlib import Path
@@ -12,13 +12,13 @@ SPLIT_NAMES = ("_TRAIN", "_TEST")
 
 
 @dataclasses.dataclass(frozen=True)
-class LabeledSeries:
-    """Series and their classes.
+class UCRDataset:
+    """Labeled time series.
 
     Attributes:
         x: (rows, time, 1) float32.
-        y: (rows,) int32 numbers of classes.
-        classes: their labels as they stand in the file, in order.
+        y: (rows,) int32 class numbers.
+        classes: the labels in the file, sorted.
     """
 
     x: np.ndarray
@@ -26,16 +26,18 @@ class LabeledSeries:
     classes: list
 
 
-def read_ucr(path, *, classes=None) -> LabeledSeries:
-    """A file of the UCR archive: a label and values, between tabs, commas or blanks, in each line.
+def read_ucr(path, *, classes=None) -> UCRDataset:
+    """Read a file of the UCR archive: one series per line, a label and then the values.
+
+    They are separated by tabs, commas or spaces.
 
     Args:
         path: the file.
-        classes: those of the training file, so that the numbers are the same.
+        classes: those of the training file, for the same class numbers.
 
     Raises:
-        DataError: no such file; lines of different length; a cell that is no number; missing
-            values; one class only; a class that is not among `classes`.
+        DataError: no such file; lines of different length; a cell that is not a number; missing
+            values; only one class; a class that is not in `classes`.
 
     References:
         Dau et al. 2019, "The UCR time series archive", arXiv:1810.07758.
@@ -47,30 +49,30 @@ def read_ucr(path, *, classes=None) -> LabeledSeries:
         raise DataError(f"{path} cannot be read: {error}", fix="check the path") from error
     rows = [_cells(line) for line in lines if line.strip()]
     if not rows:
-        raise DataError(f"{path} is empty", expected="a label and values in each line")
+        raise DataError(f"{path} is empty", expected="a label and values in every line")
     for number, row in enumerate(rows, 1):
         if len(row) != len(rows[0]) or len(row) < 2:
             raise DataError(
                 f"{path}: line {number} has {len(row) - 1} values",
                 expected=f"{len(rows[0]) - 1} values, as in the first line, after the label",
-                fix="fill shorter series up",
+                fix="pad the shorter series",
             )
     x = np.array([_numbers(path, number, row[1:]) for number, row in enumerate(rows, 1)])
     labels = [_label(row[0]) for row in rows]
     known = sorted(set(labels), key=natural_key) if classes is None else list(classes)
     if len(known) == 1:
         raise DataError(
-            f"{path} holds one class, {known[0]!r}, in all {len(rows)} lines",
-            expected="at least two classes: there is nothing to tell apart",
+            f"{path} holds only one class, {known[0]!r}, in all {len(rows)} lines",
+            expected="at least two classes",
         )
     unknown = sorted(set(labels) - set(known))
     if unknown:
         raise DataError(
-            f"{path} has the class {unknown[0]!r}, which training does not have",
+            f"{path} has the class {unknown[0]!r}, which is not in the training data",
             expected="one of " + ", ".join(known),
         )
     y = np.array([known.index(label) for label in labels], np.int32)
-    return LabeledSeries(x[:, :, None].astype(np.float32), y, known)
+    return UCRDataset(x[:, :, None].astype(np.float32), y, known)
 
 
 def read_ucr_pair(path):
@@ -83,8 +85,8 @@ def read_ucr_pair(path):
     if training is None:
         raise DataError(
             f"{path} is not a pair of files of the UCR archive",
-            expected="NAME_TRAIN.tsv and NAME_TEST.tsv side by side",
-            fix="for one file call read_ucr",
+            expected="NAME_TRAIN.tsv and NAME_TEST.tsv in one folder",
+            fix="use read_ucr for a single file",
         )
     first = read_ucr(training)
     return first, read_ucr(test, classes=first.classes)
@@ -131,6 +133,6 @@ def _numbers(path, line, cells):
         raise DataError(
             f"{path}: line {line} has {(~np.isfinite(values)).sum()} missing values",
             expected="a number at every time",
-            fix="fill the gaps; series of different length have to be filled up or cut",
+            fix="fill the gaps; pad or cut series of different length",
         )
     return values

@@ -1,4 +1,4 @@
-"""WAV files: whole numbers of 8 to 32 bits or floats, as float32 from -1 to 1."""
+"""WAV files with integers of 8 to 32 bits or floats, as float32 from -1 to 1."""
 
 import struct
 from pathlib import Path
@@ -8,23 +8,23 @@ import numpy as np
 from cutaway.errors import DataError, OptionError
 
 PCM, FLOAT, EXTENSIBLE = 1, 3, 0xFFFE
-UNSIZED = 0xFFFFFFFF  # what programs write that do not know the length yet
+UNSIZED = 0xFFFFFFFF  # written by programs that do not know the length yet
 
 
 def read_wav(path):
-    """The samples of a WAV file and their rate.
+    """Read the samples of a WAV file and their rate.
 
-    Whole numbers of b bits are divided by 2^(b-1); those of 8 bits, which have no sign, are first
-    brought around zero. Floats stay as they are.
+    Integers of b bits are divided by 2^(b-1); those of 8 bits, which are unsigned, are first
+    centered at zero. Floats are returned as they are.
 
     Args:
         path: the file.
 
     Returns:
-        (samples, rate): float32 (time, channels), and samples a second.
+        (samples, rate): float32 (time, channels), and samples per second.
 
     Raises:
-        DataError: no such file, not WAV, not whole, or packed in a way that is not read.
+        DataError: no such file, not WAV, truncated, or an unsupported encoding.
 
     References:
         Microsoft & IBM 1991, "Multimedia programming interface and data specifications 1.0".
@@ -36,7 +36,7 @@ def read_wav(path):
         raise DataError(f"{path} cannot be read: {error.strerror}", fix="check the path") from None
     if content[:4] != b"RIFF" or content[8:12] != b"WAVE":
         raise DataError(
-            f"{path} is not a WAV file: it begins with {content[:12].hex(' ') or 'nothing'}",
+            f"{path} is not a WAV file: it starts with {content[:12].hex(' ') or 'nothing'}",
             expected="RIFF, a length, WAVE",
             fix="convert it, for example: ffmpeg -i FILE new.wav",
         )
@@ -47,12 +47,12 @@ def read_wav(path):
     if (code, bits) not in _READERS or channels == 0 or frame != channels * bits // 8:
         raise DataError(
             f"{path}: format {code} with {bits} bits and {channels} channels",
-            expected="whole numbers of 8, 16, 24 or 32 bits (format 1), or floats of 32 or 64 "
-            "bits (format 3)",
+            expected="integers of 8, 16, 24 or 32 bits (format 1), or floats of 32 or 64 bits "
+            "(format 3)",
             fix="convert it, for example: ffmpeg -i FILE -c:a pcm_s16le new.wav",
         )
     if len(data) < frame:
-        raise DataError(f"{path} holds no sound", expected="at least one sample")
+        raise DataError(f"{path} holds no samples", expected="at least one sample")
     data = data[: len(data) - len(data) % frame]
     samples = _READERS[code, bits](data).reshape(-1, channels)
     if not np.isfinite(samples).all():
@@ -61,11 +61,11 @@ def read_wav(path):
 
 
 def write_wav(path, samples, rate: int) -> None:
-    """Samples (time,) or (time, channels) from -1 to 1 as 16 bits; what is louder is cut off."""
+    """Write samples (time,) or (time, channels) from -1 to 1 as 16 bits, clipped."""
     samples = np.asarray(samples, np.float64)
     if samples.ndim not in (1, 2):
         raise OptionError(
-            f"the sound has shape {samples.shape}", expected="(time,) or (time, channels)"
+            f"samples has shape {samples.shape}", expected="(time,) or (time, channels)"
         )
     channels = 1 if samples.ndim == 1 else samples.shape[1]
     data = np.clip(np.rint(samples * 32768), -32768, 32767).astype("<i2").tobytes()
@@ -85,16 +85,16 @@ def _chunks(path, content):
         if name == b"data" and header is not None:
             if len(chunk) < size and size != UNSIZED:
                 raise DataError(
-                    f"{path} holds {len(chunk):,} bytes of sound",
-                    expected=f"{size:,}, as its header says",
-                    fix="the file is not whole: copy it again",
+                    f"{path} holds {len(chunk):,} bytes of samples",
+                    expected=f"{size:,}, according to its header",
+                    fix="the file is truncated: copy it again",
                 )
             return header, chunk
-        at += 8 + size + size % 2  # chunks begin at even places
+        at += 8 + size + size % 2  # chunks start at even offsets
     raise DataError(
-        f"{path} has no {'sound' if header else 'format'} in it",
+        f"{path} has no {'data' if header else 'fmt'} chunk",
         expected='a chunk "fmt " and a chunk "data"',
-        fix="the file is not whole: copy it again",
+        fix="the file is truncated: copy it again",
     )
 
 
@@ -107,7 +107,7 @@ def _read_16(data):
 
 
 def _read_24(data):
-    # three bytes become the upper three of four, so that the sign is at its place
+    # three bytes become the upper three of four, which puts the sign bit in its place
     wide = np.zeros((len(data) // 3, 4), np.uint8)
     wide[:, 1:] = np.frombuffer(data, np.uint8).reshape(-1, 3)
     return (wide.view("<i4")[:, 0] / 2**31).astype(np.float32)

@@ -1,8 +1,8 @@
-"""Texts as word pieces, as BERT reads them: [CLS] a text [SEP], or [CLS] one [SEP] another [SEP].
+"""WordPiece tokens for BERT: [CLS] a text [SEP], or [CLS] one [SEP] another [SEP].
 
 Wu et al. 2016, "Google's neural machine translation system", arXiv:1609.08144, sec. 4.1: words are
-cut into the longest pieces of a fixed vocabulary, from their beginning on; "##ing" continues a
-word.
+split greedily, from left to right, into the longest pieces of a fixed vocabulary; "##ing" continues
+a word.
 """
 
 import dataclasses
@@ -16,13 +16,13 @@ from cutaway.errors import DataError, OptionError, expect_range
 
 SPECIAL = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")
 FILES = ("tokenizer.json", "vocab.txt")
-# padded lengths: every one of them is a program, so there are few, and none that wastes much
+# padded lengths: each one compiles a program, so there are few, but enough to limit the padding
 LENGTHS = (8, 16, 24, 32, 40, 48, 64, 80, 96, 128, 160, 192, 256, 320, 384, 448, 512)
 
 
 @dataclasses.dataclass(frozen=True)
 class Pieces(Tokens):
-    """Tokens, and to which of two texts each belongs.
+    """Tokens with segment types.
 
     Attributes:
         types: (rows, longest) int32, 0 for the first text and padding, 1 for the second.
@@ -35,8 +35,8 @@ class WordPiece(Tokenizer):
     """A tokenizer for BERT. Made by `WordPiece.load` or `WordPiece.train`.
 
     Attributes:
-        mask: number of [MASK].
-        special: numbers of the tokens that stand for no text.
+        mask: id of [MASK].
+        special: ids of the special tokens.
 
     Example:
         >>> pieces = WordPiece.train(["a cat sat", "a cat ran"], size=40)
@@ -50,12 +50,12 @@ class WordPiece(Tokenizer):
             raise DataError(
                 f"this tokenizer has no {', '.join(missing)}",
                 expected="BERT's tokens [PAD], [UNK], [CLS], [SEP] and [MASK]",
-                fix="take the tokenizer.json or vocab.txt that belongs to the model",
+                fix="use the tokenizer.json or vocab.txt of the model",
             )
         if inner.token_to_id("[PAD]") != 0:
             raise DataError(
-                f"[PAD] has the number {inner.token_to_id('[PAD]')}",
-                expected="0, the number that BERT takes for padding",
+                f"the id of [PAD] is {inner.token_to_id('[PAD]')}",
+                expected="0, BERT's padding id",
             )
         super().__init__(inner)
         inner.no_truncation()
@@ -65,14 +65,13 @@ class WordPiece(Tokenizer):
 
     @classmethod
     def load(cls, path, *, lowercase: bool = True) -> "WordPiece":
-        """From a tokenizer.json, a vocab.txt, or the folder of a model that has one of them.
+        """Load a tokenizer.json, a vocab.txt, or the folder of a model with one of these.
 
         Args:
-            lowercase: whether the model reads small letters only ("uncased"); a tokenizer.json
-                knows.
+            lowercase: whether the model is "uncased"; not needed for a tokenizer.json.
 
         Raises:
-            DataError: no such file, or it is not one.
+            DataError: no such file, or not a tokenizer.
         """
         path = Path(path)
         if path.is_dir():
@@ -83,7 +82,7 @@ class WordPiece(Tokenizer):
                 )
             path = found[0]
         if path.suffix != ".txt":
-            return super().load(path)
+            return cls(Tokenizer.load(path).inner)
         if not path.is_file():
             raise DataError(f"there is no file {path}", fix="check the path")
         lines = path.read_text(encoding="utf-8").splitlines()
@@ -91,10 +90,10 @@ class WordPiece(Tokenizer):
 
     @classmethod
     def train(cls, texts, *, size: int = 10_000, lowercase: bool = True) -> "WordPiece":
-        """Word pieces for these texts, `size` of them at most; single letters are all kept.
+        """Train at most `size` word pieces on these texts; all single letters are kept.
 
         Raises:
-            DataError: there is nothing in the texts.
+            DataError: all texts are empty.
         """
         from tokenizers import trainers
 
@@ -102,7 +101,7 @@ class WordPiece(Tokenizer):
         texts = [texts] if isinstance(texts, str) else list(texts)
         if not any(text.strip() for text in texts):
             raise DataError(
-                f"none of the {len(texts):,} texts has a token",
+                f"none of the {len(texts):,} texts contains a token",
                 expected="texts with at least one letter",
             )
         trainer = trainers.WordPieceTrainer(
@@ -117,23 +116,25 @@ class WordPiece(Tokenizer):
 
         Args:
             texts: list of str.
-            seconds: as many second texts, for pairs.
-            most_tokens: longer ones lose their end, of a pair the longer text first; [SEP] stays.
-                A warning says how many were cut.
+            seconds: the second texts, for pairs.
+            most_tokens: maximum number of tokens; longer texts are truncated, of a pair the longer
+                text first; [SEP] stays. A warning reports how many were truncated.
             pad_to: padded length of all rows; None: that of the longest.
 
         Raises:
             DataError: a row is longer than pad_to.
         """
         if isinstance(texts, str):
-            raise OptionError("encode: one text", expected="a list of texts", fix="[text]")
+            raise OptionError(
+                "encode: the argument is a string", expected="a list of texts", fix="write [text]"
+            )
         texts = list(texts)
         if seconds is not None:
             seconds = list(seconds)
             if len(seconds) != len(texts):
                 raise DataError(
                     f"{len(texts)} texts and {len(seconds)} second texts",
-                    expected="one second text for each",
+                    expected="one second text per text",
                 )
             texts = list(zip(texts, seconds, strict=True))
         rows, truncated = self._rows(texts, most_tokens)
@@ -166,29 +167,29 @@ class WordPiece(Tokenizer):
         if truncated:
             warnings.warn(
                 f"{truncated:,} of {len(rows):,} texts have more than {most_tokens} tokens and "
-                "lose their end",
+                "were truncated",
                 stacklevel=3,
             )
         return rows, truncated
 
     def decode(self, ids) -> str:
-        """The text of a row of numbers, without what stands for no text; [MASK] is shown."""
+        """The text of a row of ids, without special tokens except [MASK]."""
         hidden = self.special - {self.mask, self.unknown}
         numbers = [int(k) for k in ids if int(k) not in hidden]
         return self.inner.decode(numbers, skip_special_tokens=False)
 
 
 def batches_by_length(lengths, batch_size: int, *, sizes=LENGTHS) -> list:
-    """Batches of row numbers, the shortest rows first, so that little of the work is padding.
+    """Batches of row indices, the shortest rows first, which keeps padding small.
 
     Args:
         lengths: (rows,) tokens of each row.
-        batch_size: rows of a batch; the last may have fewer.
+        batch_size: rows per batch; the last may have fewer.
         sizes: padded lengths to choose from, ascending.
 
     Returns:
-        list of (row numbers, padded length): the least of `sizes` that holds all of them, the
-        longest row's own length where it is beyond.
+        list of (row indices, padded length): the smallest of `sizes` that fits, or the length of
+        the longest row if none does.
 
     Example:
         >>> [(rows.tolist(), size) for rows, size in batches_by_length([20, 3, 9], 2)]
@@ -226,8 +227,8 @@ def _inner(vocabulary, lowercase):
     if missing:
         raise DataError(
             f"this vocabulary has no {', '.join(missing)}",
-            expected="one piece a line, BERT's special tokens among them",
-            fix="take the vocab.txt that belongs to the model",
+            expected="one piece per line, with BERT's special tokens",
+            fix="use the vocab.txt of the model",
         )
     inner = _bare(vocabulary, lowercase)
     inner.add_special_tokens(list(SPECIAL))

@@ -46,15 +46,15 @@ def program_of(experiment: Experiment, *, rows: int | None = None) -> Program:
     """
     options = experiment.options
     y = np.asarray(experiment.targets())
-    training, held = _spread(experiment.training, rows), _spread(experiment.held, rows)
+    training, validation = _spread(experiment.training, rows), _spread(experiment.validation, rows)
     stopping = EarlyStopping(
-        options.patience, monitor=options.KEPT_BY, higher_is_better=options.KEPT_BY != "val_loss"
+        options.patience, monitor=options.MONITOR, higher_is_better=options.MONITOR != "val_loss"
     )
     return Program.of(
         experiment.make_trainer(),
         experiment.x[training],
         y[training],
-        validation=(np.asarray(experiment.x[held]), y[held]),
+        validation=(np.asarray(experiment.x[validation]), y[validation]),
         epochs=experiment.epochs,
         batch_size=experiment.batch_size,
         seed=options.seed,

@@ -1,5 +1,6 @@
-"""bench: how fast a network trains on this machine, and how its steps were compiled."""
+"""bench: training speed of a network on this machine, and how its steps were compiled."""
 
+import math
 import time
 
 import jax
@@ -18,13 +19,13 @@ def bench(experiment, *, seconds: float = 2.0) -> dict:
     """Time training steps of a prepared network on its first batch.
 
     Args:
-        experiment: from `prepare`; its weights move.
-        seconds: how long to measure.
+        experiment: from `prepare`; its weights change.
+        seconds: duration of the measurement.
 
     Returns:
-        device, precision, parameters, batch_size, first_step_seconds (compiling included),
+        device, precision, parameters, batch_size, first_step_seconds (with compilation),
         steps_per_second, rows_per_second, megabytes (working memory of a step), plan and why (how
-        it was compiled), convolutions: [(path, layer, way)].
+        it was compiled), convolutions: [(path, layer, algorithm)].
 
     Raises:
         OutOfMemoryError: a step does not fit into the memory of the device.
@@ -58,22 +59,22 @@ def _measured(experiment, seconds: float) -> dict:
         count += 1
     per_second = count / (time.perf_counter() - began)
     plan = compiled.plans[0]
-    memory = compiled.lower(x, y).compile().memory_analysis()
+    memory = compiled.lower(x, y).compile().memory_analysis()  # None where XLA cannot tell
     return {
         "parameters": net.summary().total,
         "batch_size": len(rows),
         "first_step_seconds": first,
         "steps_per_second": per_second,
         "rows_per_second": per_second * len(rows),
-        "megabytes": memory.temp_size_in_bytes / 2**20,
+        "megabytes": math.nan if memory is None else memory.temp_size_in_bytes / 2**20,
         "plan": plan.options,
         "why": plan.why,
-        "convolutions": convolution_ways(net, x),
+        "convolutions": convolution_algorithms(net, x),
     }
 
 
-def convolution_ways(net, x) -> list:
-    """[(path, layer, way)]: how each convolution layer of `net` computes its forward pass on x."""
+def convolution_algorithms(net, x) -> list:
+    """[(path, layer, algorithm)] of the forward pass of each convolution layer of `net` on x."""
     found = []
     paths = {id(module): path for path, module in net.modules().items()}
 
@@ -84,10 +85,10 @@ def convolution_ways(net, x) -> list:
                 module.padding, shape[1:-1], w[:-2], module.stride, module.dilation
             )
             ones = (1,) * module.axes
-            way = choose(
+            algorithm = choose(
                 shape, w, module.stride, pairs, ones, module.groups, dilation=module.dilation
             )
-            found.append((paths[id(module)], repr(module), way))
+            found.append((paths[id(module)], repr(module), algorithm))
 
     @no_grad()
     def forward(x):

@@ -4,7 +4,7 @@ import numpy as np
 
 from cutaway.story.figures import BLUE, GRAY, ORANGE, svg_of
 
-SHOWN_STEPS = 200  # of a held-out series, the last ones
+SHOWN_STEPS = 200  # the last ones of the validation series
 
 
 def _figure(panels: int):
@@ -19,7 +19,7 @@ def _figure(panels: int):
 
 
 def curves(history, best_epoch=None) -> str:
-    """Loss and metrics over the epochs; the epoch whose weights were kept is marked."""
+    """Loss and metrics over the epochs; a line marks the epoch whose weights were kept."""
     metrics = [c[4:] for c in history.columns if c.startswith("val_") and c != "val_loss"]
     panels = ["loss", *metrics]
     dot = "o" if len(history) == 1 else None  # one point makes no line
@@ -27,14 +27,14 @@ def curves(history, best_epoch=None) -> str:
     for one, name in zip(axes, panels, strict=True):
         for column, label, color in (
             (name, "training", GRAY),
-            (f"val_{name}", "held out", BLUE),
+            (f"val_{name}", "validation", BLUE),
         ):
             if column in history.columns:
                 one.plot(
                     history["epoch"], history[column], color=color, label=label, lw=1.6, marker=dot
                 )
         if best_epoch:
-            one.axvline(best_epoch, color=ORANGE, lw=1, ls="--", label="kept")
+            one.axvline(best_epoch, color=ORANGE, lw=1, ls="--", label="weights kept")
         one.set_title(name.replace("_", " "))
         one.set_xlabel("epoch")
         one.legend(frameon=False)
@@ -42,7 +42,7 @@ def curves(history, best_epoch=None) -> str:
 
 
 def layer_flow(probes) -> str | None:
-    """Gradient and relative update of each layer, at the start, the middle and the end.
+    """Gradient and relative update of each layer, at the start, middle and end of training.
 
     Args:
         probes: frame of train.Probes.
@@ -51,7 +51,7 @@ def layer_flow(probes) -> str | None:
         SVG, or None for a network with one layer.
     """
     import polars as pl
-    from matplotlib.ticker import LogLocator
+    from matplotlib.ticker import LogLocator, MaxNLocator
 
     layers = probes.filter(pl.col("role") == "weights")
     # at the end of a schedule the learning rate may be 0
@@ -61,7 +61,10 @@ def layer_flow(probes) -> str | None:
     figure, panels = _figure(2)
     chosen = dict.fromkeys([steps[0], steps[len(steps) // 2], steps[-1]])
     for one, column, title in zip(
-        panels, ("grad", "update"), ("gradient ∂L/∂z (rms)", "one step / weights"), strict=True
+        panels,
+        ("grad", "update"),
+        ("gradient ∂L/∂z (rms)", "relative update of the weights"),
+        strict=True,
     ):
         for step, color in zip(chosen, (GRAY, BLUE, ORANGE), strict=False):
             at = layers.filter((pl.col("step") == step) & (pl.col(column) > 0))
@@ -76,38 +79,38 @@ def layer_flow(probes) -> str | None:
         one.yaxis.set_minor_formatter("")
         one.set_title(title)
         one.set_xlabel("layer")
-        one.xaxis.get_major_locator().set_params(integer=True)
+        one.xaxis.set_major_locator(MaxNLocator("auto", steps=[1, 2, 2.5, 5, 10], integer=True))
         one.legend(frameon=False)
     return svg_of(figure)
 
 
 def residuals(truth, prediction, target: str) -> str:
-    """Predicted against true values, and how the errors are spread."""
+    """Predicted against true values, and a histogram of the residuals."""
     figure, (left, right) = _figure(2)
     truth, prediction = np.asarray(truth), np.asarray(prediction)
-    # a $ in a column's name would start a formula
+    # a $ would start a formula
     name = target.replace("$", r"\$")
     ends = [min(truth.min(), prediction.min()), max(truth.max(), prediction.max())]
     left.plot(ends, ends, color=GRAY, lw=1, ls="--")
     left.scatter(truth, prediction, s=14, alpha=0.6, color=BLUE, edgecolors="none")
     left.set_xlabel(f"true {name}")
     left.set_ylabel("predicted")
-    left.set_title("on the line is right")
+    left.set_title("predicted vs. true")
     right.hist(prediction - truth, bins=min(30, max(5, len(truth) // 5)), color=BLUE, alpha=0.8)
     right.axvline(0, color=GRAY, lw=1, ls="--")
     right.set_xlabel("predicted - true")
     right.set_ylabel("rows")
-    right.set_title("errors")
+    right.set_title("residuals")
     return svg_of(figure)
 
 
 def forecasts(truth, prediction, target: str, times=None) -> str:
-    """A series and what was forecast of it, each forecast from where the one before it ends.
+    """A series and its forecasts, each starting where the previous one ends.
 
     Args:
-        truth, prediction: (rows, horizon); row k begins at step k.
+        truth, prediction: (rows, horizon); row k starts at step k.
         target: name of the series.
-        times: (rows,) names of the steps at which the rows begin, or None.
+        times: (rows,) labels of the steps at which the rows start, or None.
     """
     figure, (axes,) = _figure(1)
     figure.set_size_inches(8.8, 3.4)
@@ -129,23 +132,22 @@ def forecasts(truth, prediction, target: str, times=None) -> str:
     else:
         shown = np.unique(np.linspace(0, rows - 1, min(rows, 4)).round().astype(int))
         axes.set_xticks(shown, [times[first + k] for k in shown])
-    axes.set_title(
-        "one step ahead, held out" if horizon == 1 else f"{horizon} steps ahead, held out"
-    )
+    steps_ahead = "one-step" if horizon == 1 else f"{horizon}-step"
+    axes.set_title(f"{steps_ahead} forecasts, validation")
     axes.set_ylabel(target.replace("$", r"\$"))
     axes.legend(frameon=False)
     return svg_of(figure)
 
 
-def scatter(points, shares, groups, values, target: str, cross=None) -> str:
-    """Rows in a plane, colored by group, or by their value where there are no groups.
+def scatter(points, explained, groups, values, target: str, cross=None) -> str:
+    """Points in a plane, colored by group, or by value if there are no groups.
 
     Args:
         points: (rows, 2).
-        shares: of the variance along both axes.
+        explained: fraction of the variance along each axis.
         groups: [(name, (rows,) booleans)], or None.
         values: (rows,).
-        cross: (2,) one more point, to be seen at once; or None.
+        cross: (2,) one more point, highlighted; or None.
     """
     import matplotlib
 
@@ -155,9 +157,9 @@ def scatter(points, shares, groups, values, target: str, cross=None) -> str:
         found = axes.scatter(*points.T, c=values, s=14, alpha=0.8, edgecolors="none")
         figure.colorbar(found, ax=axes, label=target.replace("$", r"\$"))
     else:
-        colors = matplotlib.colormaps["tab10"].colors
+        colors = matplotlib.colormaps["tab10"]
         for k, (name, rows) in enumerate(groups):
-            color = colors[k] if k < len(colors) else GRAY
+            color = colors(k) if k < colors.N else GRAY
             label = name.replace("$", r"\$").lstrip("_") or name
             axes.scatter(
                 *points[rows].T, s=14, alpha=0.7, color=color, edgecolors="none", label=label
@@ -165,6 +167,6 @@ def scatter(points, shares, groups, values, target: str, cross=None) -> str:
         axes.legend(frameon=False, fontsize="small")
     if cross is not None:
         axes.plot(*cross, "x", color="black", markersize=13, markeredgewidth=2.5)
-    axes.set_xlabel(f"first direction, {shares[0]:.0%}")
-    axes.set_ylabel(f"second direction, {shares[1]:.0%}")
+    axes.set_xlabel(f"PC 1 ({explained[0]:.0%} of variance)")
+    axes.set_ylabel(f"PC 2 ({explained[1]:.0%} of variance)")
     return svg_of(figure)

@@ -1,75 +1,83 @@
-"""Experiment: data that was read, encoded and split, with the network for it, ready to train."""
+"""Experiment: data read, encoded and split, and a network for them, ready to train."""
 
 import dataclasses
 import time
+from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
+from cutaway.data import BlockStream
 from cutaway.errors import CutawayError, OutOfMemoryError, TrainingError
 from cutaway.losses import LOSSES, expects
-from cutaway.nn import seed
+from cutaway.nn import Module, seed
 from cutaway.runs.finished_run import Run, trainer_for
 from cutaway.runs.networks import NARROWER, build_network
+from cutaway.runs.options import TrainingOptions
+from cutaway.runs.preprocessing import Preprocessing
 from cutaway.runs.report import ReportData, render
 from cutaway.runs.run_folder import RunFolder
 from cutaway.runtime.exhaustion import explaining_placing
 from cutaway.train import Checkpoints, EarlyStopping, Probes, Trainer, write_atomically
 from cutaway.train.probes import MOST_ROWS
 
+if TYPE_CHECKING:
+    import polars as pl
+
 
 @dataclasses.dataclass
 class Experiment:
-    """Data that was read, encoded and split, and the network for it. Made by `prepare`.
+    """Data read, encoded and split, and a network for them. Made by `prepare`.
 
     Attributes:
-        kind: what the data are: "table", "images", "text", "language", "series", "labeled
-            series" or "recordings".
+        kind: of the data: "table", "images", "text", "language", "series",
+            "time-series-classification" or "recordings".
         source: the path, or "a frame".
-        target: name of what is predicted.
+        target: name of the target.
         options: TrainingOptions of that kind.
-        frame: the polars frame of all rows, in the order of the arrays.
+        frame: polars frame of all rows, in the order of the arrays.
         preprocessing: fitted on the training rows only; see runs.preprocessing.
-        training, held: indices of the rows.
-        row_numbers: of the rows in the source, 1 for the first.
+        training, validation: row indices.
+        row_numbers: of the rows in the source, counted from 1.
         x, y: encoded inputs (rows, ...) and targets (rows, ...) of all rows.
         spec: description of the network; see runs.networks.
-        net: the network, with new weights.
-        notes: what a user should know about the data.
-        why: why the data were taken for this kind, and why this network, in words.
-        test: (x, y) of a test set that came with the data, or None.
+        net: the network, with initial weights.
+        notes: messages about the data for the user.
+        why: why the data were detected as this kind, and why this network was chosen.
+        test: (x, y) of the test set, or None.
         transform: augmentation of the training rows: function (x, rng) -> x, or None.
-        stream: of all training examples, where they do not fit in memory; x[training] is then a
-            part of them, by which the training score is measured.
-        trainer, probes: of the last `train`, None before.
+        stream: of all training examples, if they do not fit in memory; x[training] is then a
+            sample of them, used for the training scores.
+        trainer, probes: of the last `train`; None before.
     """
 
-    looked_at = True  # whether the doctor has a look at it before and after training
+    has_checks = True  # whether the doctor checks it before and after training
 
     kind: str
     source: str
     target: str
-    options: object
-    frame: object
-    preprocessing: object
+    options: TrainingOptions
+    frame: "pl.DataFrame"
+    preprocessing: Preprocessing
     training: np.ndarray
-    held: np.ndarray
+    validation: np.ndarray
     row_numbers: np.ndarray
     x: np.ndarray
     y: np.ndarray
     spec: dict
-    net: object
+    net: Module
     notes: list
     why: str = ""
     test: tuple | None = None
-    transform: object = None
-    stream: object = None
-    trainer: object = None
-    probes: object = None
+    transform: Callable | None = None
+    stream: BlockStream | None = None
+    trainer: Trainer | None = None
+    probes: Probes | None = None
 
     @property
     def training_rows(self) -> int:
-        """How many examples an epoch goes through."""
+        """Number of training examples per epoch."""
         return len(self.training) if self.stream is None else self.stream.rows
 
     @property
@@ -80,10 +88,11 @@ class Experiment:
     def epochs(self) -> int:
         return self.options.count_epochs(self.training_rows)
 
-    def with_options(self, options) -> "Experiment":
-        """The same data with other options and a new network, as `space` of the options says.
+    def with_options(self, options: TrainingOptions) -> "Experiment":
+        """The same data with other options and a reinitialized network.
 
-        For options that neither the reading, the encoding nor the division of the rows asks for.
+        For options of `space`, which change neither how the data are read and encoded nor how
+        they are split.
         """
         spec = options.respec(self.spec)
         seed(options.seed)
@@ -93,7 +102,7 @@ class Experiment:
         )
 
     def make_trainer(self) -> Trainer:
-        """A Trainer for the network, which has not trained."""
+        """A new Trainer for the network."""
         optimizer = self.options.make_optimizer(self.net, self.training_rows)
         return trainer_for(
             self.net,
@@ -108,24 +117,24 @@ class Experiment:
 
         Args:
             out: folder of the run; None for a new one under `runs/`.
-            resume: go on with the training that was begun in `out`.
+            resume: continue the training in `out`.
             callbacks: more callbacks for the Trainer.
             progress: whether to show progress; by default if standard error is a terminal.
 
         Raises:
-            RunError: the folder holds something else, or cannot be written to.
-            TrainingError: the loss became NaN; the run holds the last good weights.
+            RunError: the folder is not empty, or cannot be written to.
+            TrainingError: the loss became NaN; the run holds the last finite weights.
             OutOfMemoryError: a step or the data do not fit into the memory of the device; the
                 folder is kept if an epoch was completed.
         """
         began = time.perf_counter()
         with explaining_placing("the optimizer's state", NARROWER):
-            trainer = self.make_trainer()  # before there is a folder that it could leave behind
+            trainer = self.make_trainer()  # before the folder is made: a failure leaves none behind
         folder = RunFolder.begin(
             out, name=Path(self.source).stem, config=self._config(), resume=resume
         )
         folder.write_json(folder.preprocessing, self.preprocessing.to_json())
-        monitor = self.options.KEPT_BY
+        monitor = self.options.MONITOR
         stopping = EarlyStopping(
             self.options.patience, monitor=monitor, higher_is_better=monitor != "val_loss"
         )
@@ -136,34 +145,34 @@ class Experiment:
         inputs, stream = self._inputs(y)
         probes = self._probes(y)
         self.trainer, self.probes = trainer, probes
-        trouble = None
+        failure = None
         try:
             trainer.fit(
                 *inputs,
                 epochs=self.epochs,
                 batch_size=self.batch_size,
-                validation=(self.x[self.held], y[self.held]),
+                validation=(self.x[self.validation], y[self.validation]),
                 callbacks=[probes, stopping, checkpoints, *callbacks],
                 seed=self.options.seed,
                 progress=progress,
             )
         except TrainingError as error:
-            trouble = error
+            failure = error
         except OutOfMemoryError as error:
             if not trainer.epoch:
                 folder.discard()
                 raise
             raise _with_folder(error, folder, trainer.epoch) from error.__cause__
         except CutawayError:
-            folder.discard()  # nothing was trained: leave nothing half-made behind
+            folder.discard()  # nothing was trained
             raise
         if probes.rows:
             write_atomically(folder.probes, probes.to_parquet())
-        run = Run(folder, self._config(), self.preprocessing, self.whole_net(), trainer.history)
-        results = {
+        run = Run(folder, self._config(), self.preprocessing, self.saved_net(), trainer.history)
+        results: dict = {
             "task": self.preprocessing.task,
             "train": self._score(run, self.x[self.training], self.y[self.training]),
-            "validation": self._score(run, self.x[self.held], self.y[self.held]),
+            "validation": self._score(run, self.x[self.validation], self.y[self.validation]),
             "parameters": self.net.summary().total,
             "seconds": 0.0,
             "epochs": trainer.epoch,
@@ -179,26 +188,26 @@ class Experiment:
             results["waited_for_data"] = round(stream.waited_seconds / results["seconds"], 4)
         run.metrics = results
         run.save()
-        if trouble is not None:
-            raise self._with_row(trouble)
+        if failure is not None:
+            raise self._with_row(failure)
         return run
 
-    def _with_row(self, trouble: TrainingError) -> TrainingError:
-        """The error with the number of the row in the source, where one is to blame."""
-        if trouble.origin is None or trouble.origin.row is None:
-            return trouble
-        number = int(self.row_numbers[self.training[trouble.origin.row]])
+    def _with_row(self, failure: TrainingError) -> TrainingError:
+        """The error with the row number in the source, if a row caused it."""
+        if failure.origin is None or failure.origin.row is None:
+            return failure
+        number = int(self.row_numbers[self.training[failure.origin.row]])
         error = TrainingError(
-            f"{trouble.came}; row {trouble.origin.row} of the training rows is row {number:,} of "
+            f"{failure.came}; row {failure.origin.row} of the training rows is row {number:,} of "
             f"{Path(self.source).name}",
-            expected=trouble.expected,
-            fix=trouble.fix,
+            expected=failure.expected,
+            fix=failure.fix,
         )
-        error.origin = dataclasses.replace(trouble.origin, row=number)
+        error.origin = dataclasses.replace(failure.origin, row=number)
         return error
 
     def _inputs(self, y):
-        """What fit takes, and the stream if it is one."""
+        """(arguments for fit, the stream if there is one)."""
         if self.stream is not None:
             return (self.stream,), self.stream
         if self.transform is None:
@@ -213,25 +222,25 @@ class Experiment:
         rows = self.training[np.unique(rows)]
         return Probes(self.x[rows], y[rows])
 
-    def whole_net(self):
-        """The network that the run keeps."""
+    def saved_net(self) -> Module:
+        """The network saved with the run."""
         return self.net
 
     @property
     def input_shape(self) -> tuple:
-        """Shape of one input of the network that the run keeps."""
+        """Shape of one input of the saved network."""
         return self.x.shape[1:]
 
     def outputs(self, run: Run, rows) -> np.ndarray:
-        """What the run says to these rows, as Run.outputs."""
+        """Run.outputs for these rows."""
         return run.outputs(self.x[rows])
 
     def pictures(self, rows):
-        """For each of the rows a function that gives an image element, or None."""
+        """A function that returns an image element, for each of the rows; or None."""
         return self.preprocessing.pictures(self.x[rows])
 
-    def more_sections(self, run: Run) -> list:
-        """[(heading, HTML)] that the report shows besides."""
+    def extra_sections(self, run: Run) -> list:
+        """[(heading, HTML)] of further sections of the report."""
         return []
 
     def page(self, run: Run, command: str) -> str:
@@ -239,7 +248,7 @@ class Experiment:
         return rows_page(self, run, command)
 
     def targets(self) -> np.ndarray:
-        """y as the loss takes it."""
+        """y in the form that the loss expects."""
         wants = expects(LOSSES[self.spec["loss"]])
         if self.preprocessing.task == "multiclass" and wants.target in ("one_hot", "real"):
             return np.eye(self.spec["outputs"], dtype=np.float32)[self.y]
@@ -262,15 +271,15 @@ class Experiment:
 
 
 def _with_folder(error: OutOfMemoryError, folder, epochs: int) -> OutOfMemoryError:
-    """The error with what is left of the training."""
-    told = OutOfMemoryError(
+    """The error, with how to resume the training."""
+    extended = OutOfMemoryError(
         error.came,
         expected=error.expected,
-        fix=f"{error.fix}; the state after epoch {epochs} is in {folder.path}: where there is "
-        f"more memory, the same command with --out {folder.path} --resume continues from there",
+        fix=f"{error.fix}; the state after epoch {epochs} was saved to {folder.path}: with more "
+        f"memory, the same command with --out {folder.path} --resume continues from there",
     )
-    told.asked_bytes, told.free_bytes = error.asked_bytes, error.free_bytes
-    return told
+    extended.asked_bytes, extended.free_bytes = error.asked_bytes, error.free_bytes
+    return extended
 
 
 def write_report(experiment: Experiment, run: Run, *, command: str = "") -> Path:
@@ -280,12 +289,12 @@ def write_report(experiment: Experiment, run: Run, *, command: str = "") -> Path
 
 
 def rows_page(experiment: Experiment, run: Run, command: str) -> str:
-    """The report about a prediction for each row."""
-    held, preprocessing = experiment.held, experiment.preprocessing
+    """The report for kinds with one prediction per row."""
+    validation, preprocessing = experiment.validation, experiment.preprocessing
     options = {k: v for k, v in run.config["options"].items() if v not in (None, (), [], {})}
-    outputs = experiment.outputs(run, held)
-    frame = experiment.frame[held]
-    truth = preprocessing.truth(experiment.y[held])
+    outputs = experiment.outputs(run, validation)
+    frame = experiment.frame[validation]
+    truth = preprocessing.truth(experiment.y[validation])
     return render(
         ReportData(
             title=f"{Path(experiment.source).name} → {experiment.target}",
@@ -315,10 +324,10 @@ def rows_page(experiment: Experiment, run: Run, command: str) -> str:
             truth=truth,
             outputs=outputs,
             rows=frame,
-            row_numbers=experiment.row_numbers[held],
-            pictures=experiment.pictures(held),
+            row_numbers=experiment.row_numbers[validation],
+            pictures=experiment.pictures(validation),
             baseline=preprocessing.baseline,
             chart=preprocessing.chart(frame, truth, outputs),
-            more=experiment.more_sections(run),
+            extra_sections=experiment.extra_sections(run),
         )
     )

@@ -1,4 +1,4 @@
-"""The story of one row of a run: what was predicted, why, and what its gradient would move."""
+"""Explanation of one row of a run: prediction, attribution, largest gradient, anomalies."""
 
 import dataclasses
 import re
@@ -10,33 +10,38 @@ import numpy as np
 from cutaway.diagram import draw
 from cutaway.errors import CutawayError, DataError, OptionError
 from cutaway.explain import Explanation, attribute, explain, grad_cam
-from cutaway.explain.gradient import counted
+from cutaway.explain.attribution_story import Attribution
+from cutaway.explain.gradcam import GradCam
+from cutaway.explain.gradient import GradientStory, counted
 from cutaway.losses import LOSSES
 from cutaway.runs.finished_run import Run
-from cutaway.runs.nearest_neighbors import nearest_neighbors_of
+from cutaway.runs.nearest_neighbors import NearestNeighbors, nearest_neighbors_of
+from cutaway.runs.preprocessing import TableRows
 from cutaway.story.text import WIDTH, Story, number
 
-FAR = 4.0  # standard deviations from the mean of the training rows at which a value is unusual
-MOVED = "The weight of the first layer that this row would move most"
-LONG = 10  # names of a path that are all shown
-PATHS = 3  # chain-rule paths in the story of a row
+FAR = 4.0  # standard deviations from the training mean beyond which a value is unusual
+LARGEST = "Weight of the first layer with the largest gradient for this row"
+LONG = 10  # paths with at most so many nodes are shown in full
+PATHS = 3  # chain-rule paths shown for a row
 
 
 @dataclasses.dataclass(repr=False)
 class RowStory(Story):
-    """What a run says about one row. Made by `explain_row`.
+    """The explanation of one row. Made by `explain_row`.
 
     Attributes:
         run: the Run.
-        row: number of the row, from 0.
-        source: where it stands.
-        shown: {column: value} of the row, for people.
-        prediction: what was predicted, in words; truth: what is known of it, or None.
-        explanation: the Explanation, with a loss where the truth is known.
-        attribution: what the prediction rests on, or None where it cannot be said.
-        gradient: the GradientStory of the weight that this row moves most, or None.
-        looked: the GradCam of an image in a known network, or None.
-        neighbors: the NearestNeighbors to held-out examples in a known network, or None.
+        row: index of the row, from 0.
+        source: name of its file or folder.
+        shown: {column: value} of the row.
+        prediction: in words.
+        truth: the true value, in words, or None.
+        explanation: the Explanation, with a loss if the true value is known.
+        attribution: of the prediction to the inputs, or None.
+        gradient: the GradientStory of the weight with the largest gradient, or None.
+        saliency: the GradCam of an image, for pretrained backbones; or None.
+        neighbors: the NearestNeighbors among the validation examples, for pretrained backbones;
+            or None.
         unusual: sentences.
     """
 
@@ -47,40 +52,39 @@ class RowStory(Story):
     prediction: str
     truth: str | None
     explanation: Explanation
-    attribution: object
-    gradient: object
+    attribution: Attribution | None
+    gradient: GradientStory | None
     unusual: list
-    looked: object = None
-    neighbors: object = None
+    saliency: GradCam | None = None
+    neighbors: NearestNeighbors | None = None
 
     def text(self, width: int = WIDTH) -> str:
         lines = [f"Row {self.row} of {self.source}"]
         cells = ", ".join(f"{name} = {value}" for name, value in self.shown.items())
         lines += textwrap.wrap(cells, width, initial_indent="  ", subsequent_indent="  ")[:6]
-        lines += ["", f"Predicted: {self.prediction}"]
+        lines += ["", f"Prediction: {self.prediction}"]
         if self.truth is not None:
             loss = number(self.explanation.loss)
-            lines.append(f"In truth:  {self.truth}   (loss L = {loss})")
+            lines.append(f"True value: {self.truth}   (loss L = {loss})")
         if self.attribution is not None:
             lines += ["", self.attribution.text(width)]
-        if self.looked is not None:
-            lines += ["", self.looked.text(width)]
+        if self.saliency is not None:
+            lines += ["", self.saliency.text(width)]
         if self.neighbors is not None:
             lines += ["", self.neighbors.text(width)]
         if self.gradient is not None:
-            lines += ["", f"{MOVED}, and why:", "", *self._gradient_lines(width)]
+            lines += ["", f"{LARGEST}:", "", *self._gradient_lines(self.gradient, width)]
         lines += ["", *self._unusual(width)]
         return "\n".join(lines)
 
-    def _gradient_lines(self, width):
-        story = self.gradient
-        ways = f"{counted(story.count)} path{'' if story.count == 1 else 's'}"
-        head = f"∂L/∂{story.name} = {number(story.value)}   ({_place(story)}), in {ways}"
-        lines = textwrap.wrap(f"{head}, the strongest:", width, break_long_words=False)
+    def _gradient_lines(self, story, width):
+        paths = f"{counted(story.count)} path{'' if story.count == 1 else 's'}"
+        head = f"∂L/∂{story.name} = {number(story.value)}   ({_place(story)}), sum over {paths}"
+        lines = textwrap.wrap(f"{head}; the strongest:", width, break_long_words=False)
         for path in story.paths:
-            share = f"{100 * path.product / story.value:.3g} %" if story.value else ""
+            part = f"{100 * path.product / story.value:.3g}%" if story.value else ""
             lines += textwrap.wrap(
-                f"{share:>9}  " + " <- ".join(_essential(path.nodes)),
+                f"{part:>9}  " + " <- ".join(_essential(path.nodes)),
                 width,
                 subsequent_indent=" " * 11,
                 break_long_words=False,
@@ -89,7 +93,7 @@ class RowStory(Story):
 
     def _unusual(self, width):
         if not self.unusual:
-            return ["Unusual: nothing."]
+            return ["Unusual: nothing"]
         lines = ["Unusual:"]
         for note in self.unusual:
             lines += textwrap.wrap(note, width, initial_indent="  - ", subsequent_indent="    ")
@@ -97,12 +101,14 @@ class RowStory(Story):
 
     def stories(self) -> list:
         """(heading, story) of all parts, for a page."""
-        found = [("What the prediction rests on", self.attribution)]
-        found.append(("Where it looked", self.looked))
-        found.append(("What its features are like", self.neighbors))
-        found.append((MOVED, self.gradient))
+        found = [
+            ("Attribution", self.attribution),
+            ("Saliency", self.saliency),
+            ("Nearest neighbors", self.neighbors),
+            (LARGEST, self.gradient),
+        ]
         if self.explanation.loss is not None:
-            found.append(("The gradient, layer by layer", self.explanation.flow()))
+            found.append(("Gradient layer by layer", self.explanation.flow()))
         return [(heading, story) for heading, story in found if story is not None]
 
     def to_dict(self) -> dict:
@@ -114,7 +120,7 @@ class RowStory(Story):
             "truth": self.truth,
             "loss": self.explanation.loss,
             "attribution": None if self.attribution is None else self.attribution.to_dict(),
-            "looked": None if self.looked is None else self.looked.to_dict(),
+            "saliency": None if self.saliency is None else self.saliency.to_dict(),
             "neighbors": None if self.neighbors is None else self.neighbors.to_dict(),
             "gradient": None if self.gradient is None else self.gradient.to_dict(),
             "unusual": self.unusual,
@@ -126,11 +132,11 @@ def open_row(run: Run, data=None, row: int = 0):
 
     Args:
         run: the Run.
-        data: path or frame; None: what the run was trained on.
-        row: from 0.
+        data: path or frame; None: the training data.
+        row: index, from 0.
 
     Returns:
-        (frame of that row, x (1, ...), y (1, ...) or None, where it stands)
+        (frame of that row, x (1, ...), y (1, ...) or None, name of the source)
 
     Raises:
         DataError: no such data or row.
@@ -138,16 +144,16 @@ def open_row(run: Run, data=None, row: int = 0):
     source = run.config["data"] if data is None else data
     if data is None and not Path(source).exists():
         raise DataError(
-            f"the data of this run are not at {source} any more",
+            f"the training data of this run are no longer at {source}",
             expected="the file or folder that it was trained on",
-            fix="name another: cutaway explain RUN --input FILE",
+            fix="name other data: cutaway explain RUN --input FILE",
         )
     preprocessing = run.preprocessing
     frame = preprocessing.read(source)
     if not 0 <= row < frame.height:
         raise DataError(
             f"there is no row {row} in {source}",
-            expected=f"a number from 0 to {frame.height - 1}",
+            expected=f"an index from 0 to {frame.height - 1}",
         )
     chosen = frame[row : row + 1] if run.config["kind"] not in WHOLE else frame
     arrays = _transformed(preprocessing, chosen)
@@ -155,7 +161,7 @@ def open_row(run: Run, data=None, row: int = 0):
     if at >= len(arrays.x):
         raise DataError(
             f"row {row} of {source} cannot be used" + "".join(f": {n}" for n in arrays.notes),
-            expected="a row that has what training used"
+            expected="a row with the values that training used"
             if at == 0
             else f"at most {len(arrays.x) - 1}",
         )
@@ -163,20 +169,20 @@ def open_row(run: Run, data=None, row: int = 0):
     return chosen, arrays.x[at : at + 1], y, Path(str(source)).name
 
 
-WHOLE = ("series", "language")  # kinds whose examples are cut from one long row
+WHOLE = ("series", "language")  # kinds whose examples are windows of one long sequence
 
 
 def _transformed(preprocessing, frame):
     try:
         return preprocessing.transform(frame)
-    except CutawayError:  # without the target, or without one that is known
+    except CutawayError:  # without a target, or with an unknown class
         return preprocessing.transform(frame, with_target=False)
 
 
 def explanation_of(run: Run, x, y) -> Explanation:
     """`explain` for an encoded row of a run, with the run's own loss."""
     x = np.asarray(x)
-    if x.dtype == np.uint8:  # images: their pixels are numbers, no tokens
+    if x.dtype == np.uint8:  # images: pixels are numbers, not tokens
         x = x.astype(np.float32)
     loss = LOSSES[run.config["network"]["loss"]]
     names = run.preprocessing.fitted.features if run.config["kind"] == "table" else None
@@ -184,7 +190,7 @@ def explanation_of(run: Run, x, y) -> Explanation:
 
 
 def explain_row(run: Run, data=None, row: int = 0) -> RowStory:
-    """The story of one row: prediction, what drove it, its strongest gradient, what is unusual.
+    """Explain one row: prediction, attribution, largest gradient, anomalies.
 
     Args, Raises: see `open_row`.
     """
@@ -200,20 +206,20 @@ def explain_row(run: Run, data=None, row: int = 0) -> RowStory:
         prediction=_predicted(run, outputs),
         truth=None if y is None else _truth(run, y),
         explanation=explanation,
-        attribution=None if _looks(run) else _attribution(run, x, frame),
+        attribution=None if _uses_saliency(run) else _attribution(run, x, frame),
         gradient=gradient,
         unusual=_unusual(run, x, y, outputs, explanation),
-        looked=_looked(run, x, outputs) if _looks(run) else None,
+        saliency=_saliency(run, x, outputs) if _uses_saliency(run) else None,
         neighbors=nearest_neighbors_of(run, x),
     )
 
 
-def _looks(run) -> bool:
-    """Whether regions are told, no pixels: hundreds of passes through such a body take minutes."""
+def _uses_saliency(run) -> bool:
+    """Grad-CAM instead of pixel attribution, whose hundreds of passes would take minutes here."""
     return run.config["kind"] == "images" and run.config["network"]["model"] == "transfer"
 
 
-def _looked(run, x, outputs):
+def _saliency(run, x, outputs):
     return grad_cam(
         run.net,
         x[0].astype(np.float32),
@@ -231,7 +237,7 @@ def _predicted(run, outputs) -> str:
     target = run.config["target"]
     if run.preprocessing.task in ("binary", "multiclass"):
         best = int(np.argmax(outputs[0]))
-        return f"{target} = {run.preprocessing.classes[best]}, with {outputs[0][best]:.1%}"
+        return f"{target} = {run.preprocessing.classes[best]} (probability {outputs[0][best]:.3f})"
     values = np.ravel(outputs)[:6]
     more = ", ..." if np.size(outputs) > 6 else ""
     return f"{target} = {', '.join(number(v) for v in values)}{more}"
@@ -262,7 +268,7 @@ def _attribution(run, x, frame):
 
 
 def _largest(explanation):
-    """The story of the weight with the largest gradient in the first matrix that has one."""
+    """The story of the weight with the largest gradient in the first layer that has one."""
     for path, gradient in explanation.trace.engine_gradients.items():
         if gradient.ndim > 1 and gradient.any():
             index = np.unravel_index(np.abs(gradient).argmax(), gradient.shape)
@@ -274,9 +280,9 @@ def _unusual(run, x, y, outputs, explanation) -> list:
     notes = []
     task = run.preprocessing.task
     if task in ("binary", "multiclass") and y is not None:
-        chance = float(outputs[0][int(y[0])])
+        probability = float(outputs[0][int(y[0])])
         if int(np.argmax(outputs[0])) != int(y[0]):
-            notes.append(f"the prediction is wrong: the true class got {chance:.1%}")
+            notes.append(f"wrong prediction: probability of the true class {probability:.3f}")
     if run.config["kind"] == "table":
         fitted = run.preprocessing.fitted
         numbers = {name for encoder in fitted.encoders for name in encoder.names
@@ -285,8 +291,7 @@ def _unusual(run, x, y, outputs, explanation) -> list:
             if name in numbers and abs(value) > FAR:
                 side = "above" if value > 0 else "below"
                 notes.append(
-                    f"{name} is {abs(value):.1f} standard deviations {side} the mean of the "
-                    "training rows"
+                    f"{name} is {abs(value):.1f} standard deviations {side} the training mean"
                 )
     if y is not None:
         notes += explanation.flow().notes()
@@ -294,7 +299,7 @@ def _unusual(run, x, y, outputs, explanation) -> list:
 
 
 def _essential(nodes) -> list:
-    """The names of a path; of a long one those of the neurons."""
+    """The nodes of a path; of a long path only the neurons."""
     if len(nodes) <= LONG:
         return nodes
     return [name for name in nodes if name[0] in "LŷOwuchx"]
@@ -305,21 +310,21 @@ def _place(story) -> str:
 
 
 def row_drawing(story: RowStory, gradient=None):
-    """The network of a run, with the strongest path of a gradient lit where nodes are drawn."""
+    """A drawing of the run's network that highlights the strongest path of a gradient."""
     gradient = story.gradient if gradient is None else gradient
-    net, lit = story.run.net, ()
+    net, highlighted = story.run.net, ()
     if gradient is not None and gradient.paths:
-        lit = _lit(gradient.paths[0].nodes)
-    names = story.run.preprocessing
-    inputs = names.fitted.features if story.run.config["kind"] == "table" else None
+        highlighted = _highlighted(gradient.paths[0].nodes)
+    preprocessing = story.run.preprocessing
+    inputs = preprocessing.features if isinstance(preprocessing, TableRows) else None
+    x = story.explanation.trace.x.numpy().astype(np.float32)
     try:
-        return draw(net, x=story.explanation.trace.x.numpy().astype(np.float32), path=lit,
-                    input_names=inputs)  # fmt: skip
+        return draw(net, x=x, path=highlighted, input_names=inputs)
     except OptionError:  # a path that this drawing cannot show
         return draw(net, input_names=inputs)
 
 
-def _lit(nodes) -> list:
+def _highlighted(nodes) -> list:
     """[(layer, node)] of a path of names like O_2^(1)."""
     found, last = {}, 0
     for name in reversed(nodes):
@@ -348,13 +353,13 @@ def parse_place(text: str, what: str) -> tuple:
     if not colon:
         raise OptionError(
             f"{what} {text!r}",
-            expected="a layer, a colon and whole numbers from 0, for example 0:1 or 0:2,1",
+            expected="a layer, a colon and indices from 0, for example 0:1 or 0:2,1",
             fix="`cutaway summary RUN` lists the layers",
         )
     return path, numbers
 
 
 def weight_path(run: Run, path: str) -> str:
-    """The parameter that a layer's name means: its weight."""
-    known = run.net.named_parameters()
-    return path if path in known or f"{path}.weight" not in known else f"{path}.weight"
+    """The path of a parameter; for the path of a layer, that of its weight."""
+    names = run.net.named_parameters()
+    return path if path in names or f"{path}.weight" not in names else f"{path}.weight"

@@ -1,8 +1,7 @@
-"""A run's network for other programs, with what its inputs must look like and its outputs mean.
+"""Export of a run's network, with a description of its inputs and outputs.
 
-Only the network goes into the file: what `cutaway train` did with the data before (scaling,
-tokens, spectrograms) stays outside. So it is written beside the network, as sentences and as the
-run's own preprocessing in JSON.
+Only the network goes into the file, not the preprocessing (scaling, tokens, spectrograms). So the
+metadata describes it, as sentences and as the run's own preprocessing in JSON.
 """
 
 import dataclasses
@@ -19,11 +18,11 @@ from cutaway.weights import save_weights
 
 @dataclasses.dataclass(frozen=True)
 class Interface:
-    """What goes into a run's network and what comes out.
+    """The inputs and outputs of a run's network.
 
     Attributes:
         name, shape, dtype: of the input; the shape is that of one row.
-        inputs, outputs: sentences.
+        inputs, outputs: sentences that describe them.
     """
 
     name: str
@@ -35,14 +34,15 @@ class Interface:
 
 def interface(run) -> Interface:
     """The Interface of an opened Run."""
-    return Interface(*_OF_KIND[run.config["kind"]](run.preprocessing), outputs=_outputs(run))
+    name, shape, dtype, inputs = _OF_KIND[run.config["kind"]](run.preprocessing)
+    return Interface(name, shape, dtype, inputs, _outputs(run))
 
 
 def export_run_onnx(run, path) -> dict:
-    """Write the run's network to `path` as ONNX, its Interface as metadata in it.
+    """Write the run's network to `path` as ONNX, with its Interface in the metadata.
 
     Returns:
-        what export.export_onnx does.
+        as export.export_onnx.
     """
     about = interface(run)
     metadata = {
@@ -66,76 +66,78 @@ def export_run_weights(run, path) -> dict:
 
 
 def _table(rows):
-    says = [f"{len(rows.features)} numbers, float32, in this order:"]
-    says += [f"{', '.join(e.names)}: {_recipe(e)}" for e in rows.encoders]
-    return "features", (len(rows.features),), "float32", says
+    description = [f"{len(rows.features)} numbers, float32, in this order:"]
+    description += [f"{', '.join(e.names)}: {_recipe(e)}" for e in rows.encoders]
+    return "features", (len(rows.features),), "float32", description
 
 
 def _recipe(encoder) -> str:
-    """How the columns of one encoder are worked out from its column of the table."""
+    """How the columns of one encoder are computed from its column of the table."""
     if isinstance(encoder, Number):
         x = f"ln(1 + {encoder.name})" if encoder.log else encoder.name
-        second = ", and 1 where it was" if encoder.indicator else ""
-        return f"({x} - {encoder.mean:.6g}) / {encoder.scale:.6g}; where it is missing, " + (
-            f"as if it were {encoder.median:g}{second}"
+        second = "; then 1 if missing, otherwise 0" if encoder.indicator else ""
+        return (
+            f"({x} - {encoder.mean:.6g}) / {encoder.scale:.6g}, missing values replaced by "
+            f"{encoder.median:g}{second}"
         )
     if isinstance(encoder, Category):
-        return f"1 for the level that {encoder.name} has, 0 for the others"
-    return f"from {encoder.name}: {encoder.done()} (see `preprocessing`)"
+        return f"one-hot encoding of {encoder.name}"
+    return f"from {encoder.name}: {encoder.summary()} (see `preprocessing`)"
 
 
 def _images(rows):
     height, width = rows.size
     whole = [round(edge / rows.crop) for edge in rows.size]
     colors = "red, green, blue" if rows.channels == 3 else "gray"
-    says = [
-        f"images of {height} x {width} pixels, channels last ({colors}), bytes from 0 to 255, "
-        f"turned upright by their EXIF, resized to cover {whole[0]} x {whole[1]}, of which the "
-        "middle is cut",
-        "standardizing them is the network's first step",
+    description = [
+        f"images of {height} x {width} pixels, channels last ({colors}), values 0 to 255, rotated "
+        f"according to EXIF, resized to cover {whole[0]} x {whole[1]} and center-cropped",
+        "the network standardizes them itself",
     ]
-    return "images", (height, width, rows.channels), "uint8", says
+    return "images", (height, width, rows.channels), "uint8", description
 
 
 def _text(rows):
-    says = [
-        f"{rows.length} token numbers a text, made by the tokenizer in `preprocessing` "
-        f"({rows.kind}); longer texts lose their end, shorter ones are filled up with 0",
+    description = [
+        f"{rows.length} token ids per text, from the tokenizer in `preprocessing` ({rows.kind}); "
+        "longer texts are truncated, shorter ones padded with 0",
     ]
-    return "tokens", (rows.length,), "int64", says
+    return "tokens", (rows.length,), "int64", description
 
 
 def _language(rows):
-    says = [f"{rows.length} token numbers, made by the tokenizer in `preprocessing` ({rows.kind})"]
-    return "tokens", (rows.length,), "int64", says
+    description = [f"{rows.length} token ids, from the tokenizer in `preprocessing` ({rows.kind})"]
+    return "tokens", (rows.length,), "int64", description
 
 
 def _series(rows):
-    says = [
-        f"the last {rows.window} steps, oldest first, of these columns, each as (x - mean) / s:"
+    description = [
+        f"the last {rows.window} steps, oldest first, of these columns, each as (x - mean) / std:"
     ]
-    for name, mean, scale in zip(
-        rows.columns, rows.scaling.mean, rows.scaling.deviation, strict=True
-    ):
-        says.append(f"{name}: mean {mean:.6g}, s {scale:.6g}")
-    return "window", (rows.window, len(rows.columns)), "float32", says
+    for name, mean, std in zip(rows.columns, rows.scaling.mean, rows.scaling.std, strict=True):
+        description.append(f"{name}: mean {mean:.6g}, std {std:.6g}")
+    return "window", (rows.window, len(rows.columns)), "float32", description
 
 
-def _curves(rows):
-    says = [f"series of {rows.length} steps, as they come; standardizing is the network's own"]
-    return "series", (rows.length, 1), "float32", says
+def _time_series_classification(rows):
+    description = [f"series of {rows.length} steps, unscaled; the network standardizes them itself"]
+    return "series", (rows.length, 1), "float32", description
 
 
 def _recordings(rows):
     from cutaway.data.mel import log_mel
 
     samples = np.zeros((1, round(rows.seconds * rows.rate)), np.float32)
-    says = [
-        f"{rows.seconds:g} seconds of sound at {rows.rate} samples a second, as the logarithm of "
-        f"the energy in {rows.bands} mel bands (windows of 25 ms, every 10 ms, Hann; "
-        "ln(energy + 1e-6))",
+    description = [
+        f"log-mel spectrogram of {rows.seconds:g} seconds at {rows.rate} samples per second: "
+        f"ln(energy + 1e-6) in {rows.bands} mel bands (Hann windows of 25 ms, every 10 ms)",
     ]
-    return "spectrogram", log_mel(samples, rows.rate, bands=rows.bands).shape[1:], "float32", says
+    return (
+        "spectrogram",
+        log_mel(samples, rows.rate, bands=rows.bands).shape[1:],
+        "float32",
+        description,
+    )
 
 
 _OF_KIND = {
@@ -144,7 +146,7 @@ _OF_KIND = {
     "text": _text,
     "language": _language,
     "series": _series,
-    "labeled series": _curves,
+    "time-series-classification": _time_series_classification,
     "recordings": _recordings,
 }
 
@@ -152,7 +154,7 @@ _OF_KIND = {
 def _outputs(run) -> list:
     rows, task = run.preprocessing, run.preprocessing.task
     if task == "language":
-        return ["for each place a logit for each token that may come next; softmax gives chances"]
+        return ["for each position the logits of the next token; softmax gives probabilities"]
     if task == "regression":
         mean, scale = rows.target.mean, rows.target.scale
         times = f", {rows.horizon} steps ahead" if hasattr(rows, "horizon") else ""
@@ -161,9 +163,11 @@ def _outputs(run) -> list:
     classes = ", ".join(map(str, rows.classes))
     if task == "binary":
         meaning = {
-            "logit": "a logit: 1 / (1 + exp(-output)) is the chance of",
+            "logit": "a logit: 1 / (1 + exp(-output)) is the probability of",
             "score": "a score: above 0 means",
-        }.get(wants, "the chance of")
+        }.get(wants, "the probability of")
         return [f"{meaning} {rows.classes[1]} (otherwise {rows.classes[0]})"]
-    kind = "logit: softmax gives chances" if wants in ("logit", "score") else "chance"
-    return [f"for each class a {kind}; the classes in order: {classes}"]
+    kind = (
+        "a logit; softmax gives probabilities" if wants in ("logit", "score") else "a probability"
+    )
+    return [f"for each class {kind}; classes in order: {classes}"]

@@ -1,4 +1,4 @@
-"""Run: a trained network with all it needs to be used, as a folder."""
+"""Run: a folder with a trained network and everything needed to use it."""
 
 from pathlib import Path
 
@@ -6,8 +6,10 @@ import numpy as np
 
 from cutaway.losses import LOSSES
 from cutaway.metrics import METRICS
+from cutaway.nn import Module
 from cutaway.runs.kinds import preprocessing_of
 from cutaway.runs.networks import build_network
+from cutaway.runs.preprocessing import Preprocessing
 from cutaway.runs.run_folder import RunFolder
 from cutaway.train import History, Trainer
 from cutaway.train.evaluation import to_probabilities
@@ -15,30 +17,38 @@ from cutaway.weights import load_weights, save_weights
 
 
 class Run:
-    """A trained network, its preprocessing, and how it came about.
+    """A trained network with its preprocessing, training options, history and scores.
 
     Attributes:
         path: the folder.
-        config: what was asked for.
+        config: data, target, options and network spec.
         preprocessing: the fitted Preprocessing.
         net: the network, in evaluation mode.
-        history: the History of its training.
+        history: the training History.
         metrics: {"task", "train", "validation", "parameters", "seconds", "device", ...}.
-        precision: in which it was trained and predicts; see cutaway.precision.
+        precision: of training and prediction; see cutaway.precision.
 
     Example:
         >>> run = Run.open("runs/students")                            # doctest: +SKIP
         >>> run.evaluate("more_students.csv")["accuracy"]              # doctest: +SKIP
     """
 
-    def __init__(self, folder: RunFolder, config, preprocessing, net, history, metrics=None):
+    def __init__(
+        self,
+        folder: RunFolder,
+        config: dict,
+        preprocessing: Preprocessing,
+        net: Module,
+        history: History,
+        metrics: dict | None = None,
+    ):
         self.folder = folder
         self.path = folder.path
         self.config = config
         self.preprocessing = preprocessing
         self.net = net.eval()
         self.history = history
-        self.metrics = metrics
+        self.metrics = {} if metrics is None else metrics
         self.precision = config["options"]["precision"]
         self._trainer = trainer_for(
             net, config["network"]["loss"], preprocessing, precision=self.precision
@@ -49,7 +59,7 @@ class Run:
         """Load a run from its folder.
 
         Raises:
-            RunError: not a run, unfinished, or a file of it is missing or damaged.
+            RunError: not a run, or unfinished, or one of its files is missing or damaged.
         """
         folder = RunFolder.open(path)
         config = folder.read_config()
@@ -62,7 +72,7 @@ class Run:
 
     @property
     def probes(self):
-        """What the layers did in training, as a polars frame (see train.Probes), or None."""
+        """Layer statistics of the training as a polars frame (see train.Probes), or None."""
         if not self.folder.probes.exists():
             return None
         import polars as pl
@@ -70,23 +80,23 @@ class Run:
         return pl.read_parquet(self.folder.probes)
 
     def save(self) -> None:
-        """Write weights, preprocessing, history and metrics, each whole or not at all."""
+        """Write weights, preprocessing, history and metrics, each file atomically."""
         self.folder.write_json(self.folder.preprocessing, self.preprocessing.to_json())
         self.history.to_csv(self.folder.history)
         self.folder.write_json(self.folder.metrics, self.metrics)
         save_weights(self.net, self.folder.weights)
 
     def outputs(self, x) -> np.ndarray:
-        """Encoded rows (rows, ...) -> what the network means by its outputs.
+        """Predictions for encoded rows (rows, ...).
 
         Returns:
             classification: probabilities (rows, classes), two columns for a binary task;
-            regression: values (rows,) in the target's own units, for series (rows, horizon).
+            regression: values (rows,) in the target's unit, for series (rows, horizon).
         """
-        return self.meaning(self._trainer.predict(np.asarray(x)))
+        return self.to_predictions(self._trainer.predict(np.asarray(x)))
 
-    def meaning(self, raw) -> np.ndarray:
-        """What the network means by raw outputs (rows, outputs); see `outputs`."""
+    def to_predictions(self, raw) -> np.ndarray:
+        """Raw network outputs (rows, outputs) as probabilities or values; see `outputs`."""
         if self.preprocessing.task == "regression":
             return self.preprocessing.untransform_target(raw[:, 0] if raw.shape[1] == 1 else raw)
         probabilities = np.asarray(to_probabilities(self._trainer.loss, raw), np.float64)
@@ -96,14 +106,14 @@ class Run:
         return probabilities
 
     def predict(self, data):
-        """Predictions for new data: a polars frame with one row for each example in `data`.
+        """Predictions for new data: a polars frame with one row per example in `data`.
 
         Args:
-            data: path or frame, of the kind that training used; the target is not needed.
+            data: path or frame of the same kind as the training data; the target is not needed.
 
         Returns:
-            (frame, notes): the columns of `data`, then `prediction` and, for classes,
-            `probability` of the predicted class; and what was noticed in the data.
+            (frame, notes): the columns of `data`, then `prediction` and, for classification,
+            `probability` of the predicted class; and messages about the data.
         """
         frame = self.preprocessing.read(data)
         arrays = self.preprocessing.transform(frame, with_target=False)
@@ -111,7 +121,7 @@ class Run:
         return self.preprocessing.predictions(frame[arrays.rows], outputs), arrays.notes
 
     def evaluate(self, data) -> tuple[dict, list]:
-        """(scores, notes) on data that have the target."""
+        """(scores, notes) on labeled data."""
         arrays = self.preprocessing.transform(self.preprocessing.read(data))
         return self.preprocessing.score_run(self, arrays.x, arrays.y), arrays.notes
 
@@ -120,7 +130,7 @@ class Run:
 
 
 def trainer_for(net, loss: str, preprocessing, optimizer=None, *, precision: str) -> Trainer:
-    """A Trainer with the loss of that name and the metrics that go with the task."""
+    """A Trainer with the loss of that name and the metrics of the task."""
     task = preprocessing.task
     names = {"regression": ["r2"], "language": []}.get(task, ["accuracy"])
     return Trainer(

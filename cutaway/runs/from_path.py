@@ -1,4 +1,4 @@
-"""prepare: whatever a path holds, made ready to train on."""
+"""prepare: detect what kind of data a path holds, and prepare it for training."""
 
 import dataclasses
 import importlib
@@ -11,14 +11,14 @@ from cutaway.runs.experiment import Experiment
 
 @dataclasses.dataclass(frozen=True)
 class _Kind:
-    """How one kind of data is prepared: module, its options and function, and the model's name."""
+    """How a kind of data is prepared: module, its options and function, and the default model."""
 
     module: str
     options: str
     prepare: str
     takes_target: bool
     model: str
-    known: tuple | None = None  # the first three, where the network begins with a known body
+    pretrained: tuple | None = None  # module, options and function for a pretrained backbone
 
 
 KINDS = {
@@ -28,37 +28,36 @@ KINDS = {
         "ImageOptions",
         "prepare_images",
         False,
-        "a convolutional network: neighboring pixels belong together",
+        "a convolutional network",
         ("transferred_images", "ImageTransferOptions", "prepare_transferred_images"),
     ),
-    "labeled series": _Kind(
-        "curves",
-        "CurveOptions",
-        "prepare_curves",
+    "time-series-classification": _Kind(
+        "time_series_classification",
+        "TimeSeriesClassificationOptions",
+        "prepare_time_series_classification",
         False,
-        "convolutions over time: shapes count wherever they occur",
+        "a convolutional network over time",
     ),
     "series": _Kind(
         "series",
         "SeriesOptions",
         "prepare_series",
         False,
-        "an LSTM that reads a window of the past",
+        "an LSTM over a window of past values",
     ),
     "recordings": _Kind(
         "recordings",
         "RecordingOptions",
         "prepare_recordings",
         False,
-        "convolutions over the spectrogram",
+        "a convolutional network on the log-mel spectrogram",
     ),
     "text": _Kind(
         "text",
         "TextOptions",
         "prepare_text",
         True,
-        "a bag of embeddings: which words occur counts, not where (--model lstm or transformer "
-        "reads their order)",
+        "a bag of embeddings, which ignores word order (--model lstm or transformer does not)",
         ("transferred_text", "TextTransferOptions", "prepare_transferred_text"),
     ),
     "language": _Kind(
@@ -66,27 +65,27 @@ KINDS = {
         "LanguageOptions",
         "prepare_language",
         False,
-        "an LSTM that foretells the next character",
+        "an LSTM language model",
     ),
 }
-# what data.recognize calls them, where the name differs
+# data.recognize's names, where they differ
 ALIASES = {"image folder": "images", "idx": "images", "audio folder": "recordings"}
 
 
 def prepare(data, target: str | None = None, *, kind: str | None = None, **given) -> Experiment:
-    """Read, look at, encode and split data of any kind, and build a network for them.
+    """Read, encode and split data of any kind, and build a network for them.
 
     Args:
-        data: path of a table, a folder of images or recordings, IDX files, texts, series; a
-            frame; or None for the students table that the package carries.
+        data: path of a table, a folder of images or recordings, IDX files, texts or time series;
+            a frame; or None for the bundled students table.
         target: the column to predict, for tables and texts in tables.
-        kind: what the data are, to overrule what is found.
+        kind: kind of the data, if it is detected wrongly.
         given: options of that kind: those of TrainingOptions, and its own (TableOptions,
-            ImageOptions, TextOptions, LanguageOptions, SeriesOptions, CurveOptions,
-            RecordingOptions, each in the module of its kind).
+            ImageOptions, TextOptions, LanguageOptions, SeriesOptions, RecordingOptions,
+            TimeSeriesClassificationOptions, each in the module of its kind).
 
     Raises:
-        DataError: no such path, or nothing that is known.
+        DataError: no such path, or unknown data.
         OptionError: an option that this kind does not have.
 
     Example:
@@ -98,72 +97,72 @@ def prepare(data, target: str | None = None, *, kind: str | None = None, **given
         if isinstance(data, str | Path):
             found = recognize(data, target=target)
             kind = ALIASES.get(found.kind, found.kind)
-            why = f"Taken for {NAMES.get(kind, kind)}: {found.reason}"
+            why = f"Detected as {NAMES.get(kind, kind)}: {found.reason}"
     if kind not in KINDS:
         raise DataError(
             f"{data} holds {kind}" if why else f"there is no kind {kind!r}",
             expected="one of " + ", ".join(KINDS),
-            fix="say what it is with kind (--kind)" if why else did_you_mean(kind, KINDS),
+            fix="name its kind with kind (--kind)" if why else did_you_mean(kind, KINDS),
         )
     if kind == "series" and target is not None:
         given, target = {"column": target, **given}, None
     entry = KINDS[kind]
     if "from_" in given:
-        entry = _with_known_body(entry, kind)
+        entry = _with_backbone(entry, kind)
     module = importlib.import_module(f"cutaway.runs.{entry.module}")
     options = make_options(getattr(module, entry.options), kind, given)
     make = getattr(module, entry.prepare)
     if kind == "table":
         return make(data, target, options)
     if entry.model and "model" not in given:
-        why = f"{why}. The network is {entry.model}"
+        why = f"{why}. Network: {entry.model}"
     why += "."
     if entry.takes_target:
         return make(data, target, options, why=why)
     if target is not None:
         raise OptionError(
-            f"a target was named, {target!r}, but {data} holds {NAMES[kind]}, not a table",
-            fix="leave out the target",
+            f"the target {target!r} was given, but {data} holds {NAMES[kind]}, not a table",
+            fix="omit the target",
         )
     return make(data, options, why=why)
 
 
-def _with_known_body(entry: _Kind, kind: str) -> _Kind:
-    """How this kind is prepared for the body of a known network."""
-    if entry.known is None:
-        able = [name for name, other in KINDS.items() if other.known]
+def _with_backbone(entry: _Kind, kind: str) -> _Kind:
+    """How this kind is prepared for a pretrained backbone."""
+    if entry.pretrained is None:
+        able = [name for name, other in KINDS.items() if other.pretrained]
         raise OptionError(
-            f"there is no known network for {NAMES[kind]}",
+            f"there is no pretrained model for {NAMES[kind]}",
             expected="one of " + ", ".join(NAMES[name] for name in able),
-            fix="leave out from_ (--from)",
+            fix="omit from_ (--from)",
         )
-    module, options, function = entry.known
+    module, options, function = entry.pretrained
     return dataclasses.replace(entry, module=module, options=options, prepare=function, model="")
 
 
 NAMES = {
     "table": "a table",
-    "images": "images with classes",
-    "labeled series": "series with classes",
-    "text": "text",
-    "series": "a series to be forecast",
-    "language": "a text to be continued",
-    "recordings": "recordings with classes",
+    "images": "labeled images",
+    "time-series-classification": "labeled time series",
+    "text": "labeled texts",
+    "series": "a time series to forecast",
+    "language": "a plain text",
+    "recordings": "labeled recordings",
 }
 
 
 def make_options(kind_of_options, kind: str, given: dict):
-    """The options of a kind from those that were given by name.
+    """The options object of a kind, from options given by name.
 
     Raises:
-        OptionError: names that this kind does not have.
+        OptionError: an option that this kind does not have.
     """
-    known = {field.name for field in dataclasses.fields(kind_of_options)}
-    strange = [name for name in given if name not in known]
-    if strange:
+    names = {field.name for field in dataclasses.fields(kind_of_options)}
+    unknown = [name for name in given if name not in names]
+    if unknown:
         raise OptionError(
-            f"{', '.join(strange)}: no option for {NAMES.get(kind, kind)}",
-            expected="one of " + ", ".join(sorted(known)),
-            fix="leave it out" + (f", or {did_you_mean(strange[0], known)}"),
+            f"{', '.join(unknown)}: not an option for {NAMES.get(kind, kind)}",
+            expected="one of " + ", ".join(sorted(names)),
+            fix=f"omit it, or {did_you_mean(unknown[0], names)}",
         )
     return kind_of_options(**given)

@@ -1,10 +1,11 @@
-"""Images: from a folder of classes, or IDX files, to data that are ready to train on."""
+"""Images, from a folder per class or IDX files: options and preparation for training."""
 
 import base64
 import dataclasses
 import functools
 import io
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -31,31 +32,35 @@ from cutaway.runs.networks import DEFAULT_LOSSES, build_network
 from cutaway.runs.options import TrainingOptions
 from cutaway.runs.preprocessing import Preprocessing, class_target, expect_format
 from cutaway.runs.space import Choice
-from cutaway.runs.split import kept_back, split_test, split_validation
+from cutaway.runs.split import make_test_set, split_test, split_validation
 from cutaway.train.blocks import expect_batch
 
-LARGEST = 96  # pixels of an edge by default: a good network for it trains in minutes on two cores
-LARGEST_BYTES = 4 * 2**30  # of all images decoded, which stay in memory
-MEASURED = 5000  # images of a set that scores are measured on, where a set does not fit in memory
-SMALLEST_STAGE = 6  # pixels of an edge that the last stage of a network should still have
+if TYPE_CHECKING:
+    import polars as pl
+
+LARGEST = 96  # default limit of the image size: a good network then trains in minutes on two cores
+LARGEST_BYTES = 4 * 2**30  # of all decoded images, which stay in memory
+MEASURED = 5000  # images per set used for scores, if a set does not fit in memory
+SMALLEST_STAGE = 6  # minimum height and width in the last stage of a network
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class ImageOptions(TrainingOptions):
-    """Options of a training on images; None lets the data decide.
+    """Training options for images; None means a default that depends on the data.
 
     Attributes:
         model: "cnn", see models.cnn.
-        size: edge in pixels, or (height, width), that all images get; None: the one that they
-            all have if it is at most 96, otherwise 96.
-        width: channels of the first stage; each next one has twice as many, at most 256.
-        augment: whether training sees them moved by up to an eighth and, in color, mirrored.
-        skip_corrupt: whether images that cannot be read are left out; otherwise they are errors.
+        size: image size in pixels, or (height, width); None: the common size if it is at most 96,
+            otherwise 96.
+        width: channels of the first stage; each further stage has twice as many, at most 256.
+        augment: whether to augment with random shifts of up to an eighth and, for color images,
+            horizontal flips.
+        skip_corrupt: whether to skip images that cannot be read instead of raising an error.
         others: see TrainingOptions.
     """
 
-    # late in training the loss of the few images that are wrong grows while more become right
-    KEPT_BY = "val_accuracy"
+    # late in training the loss on a few wrong images grows while accuracy still improves
+    MONITOR = "val_accuracy"
     LEAST_STEPS, LEAST_EPOCHS, MOST_EPOCHS = 3000, 15, 100
     MOST_BATCH = 128
     ADAPTIVE_RATE = 3e-3
@@ -82,12 +87,12 @@ class ImageOptions(TrainingOptions):
 
 
 class ImageRows(Preprocessing):
-    """Which size the images get, and what their classes are.
+    """Preprocessing of images: their size and classes.
 
     Attributes:
         size: (height, width).
         channels: 1 or 3.
-        crop: what part of an image's shorter side they show; the rest is cut off all around.
+        crop: fraction of the resized image that the center crop keeps, per axis.
     """
 
     examples = "images"
@@ -127,14 +132,16 @@ class ImageRows(Preprocessing):
         }
 
     def read(self, source):
-        """Images of a file, a folder, a folder of classes (their test set, if they have one)."""
+        """An image, a folder of images, or a folder with one subfolder per class (its test set)."""
         path = Path(source)
         if path.is_file() and path.suffix.lower() in SUFFIXES:
             return _frame({"path": [str(path)]})
         if path.is_dir() and not find_idx(path) and not any(p.is_dir() for p in path.iterdir()):
             found = sorted(p for p in path.iterdir() if p.suffix.lower() in SUFFIXES)
             if not found:
-                raise DataError(f"{path} holds no images", expected="an image, or a folder of them")
+                raise DataError(
+                    f"{path} holds no images", expected="an image or a folder of images"
+                )
             return _frame({"path": [str(p) for p in found]})
         sets, _ = read_sets(path)
         return sets.get("test", sets["train"])
@@ -146,7 +153,7 @@ class ImageRows(Preprocessing):
             x = x.reshape(*x.shape[:3], -1)
             if x.shape[1:] != (*self.size, self.channels):
                 raise DataError(
-                    f"images of shape {x.shape[1:]}",
+                    f"the images have shape {x.shape[1:]}",
                     expected=f"{(*self.size, self.channels)}, as in training",
                 )
         else:
@@ -163,14 +170,14 @@ class ImageRows(Preprocessing):
                 rows = np.array([k for k, p in enumerate(paths) if p not in images.skipped])
                 first, reason = next(iter(images.skipped.items()))
                 notes.append(
-                    f"{len(images.skipped)} images cannot be read and were left out, "
+                    f"skipped {len(images.skipped)} images that cannot be read, "
                     f"for example {first}: {reason}"
                 )
         y = self._labels(frame[rows]) if with_target else None
         return TableArrays(x, y, rows, notes)
 
     def size_of(self, frame) -> int:
-        """Bytes of these images decoded."""
+        """Bytes of these images when decoded."""
         return frame.height * self.size[0] * self.size[1] * self.channels
 
     def _expect_memory(self, count):
@@ -179,22 +186,22 @@ class ImageRows(Preprocessing):
             raise DataError(
                 f"{count:,} images of {self.size[0]} x {self.size[1]} take {needed / 2**30:.1f} GB",
                 expected=f"at most {LARGEST_BYTES / 2**30:.0f} GB: they stay in memory",
-                fix="give fewer at a time, or train with a smaller --size",
+                fix="use fewer images at a time, or train with a smaller --size",
             )
 
     def _labels(self, frame):
         if "class" not in frame.columns:
             raise DataError(
-                "these images have no classes",
-                expected="a folder of images for each class",
+                "the images have no classes",
+                expected="one folder of images per class",
                 fix="use predict instead",
             )
-        numbers = {name: k for k, name in enumerate(self.classes)}
+        numbers = {name: k for k, name in enumerate(self.class_names())}
         unknown = sorted(set(frame["class"]) - set(numbers))
         if unknown:
             raise DataError(
-                f"the class {unknown[0]!r} was not there in training",
-                expected="one of " + ", ".join(self.classes[:12]),
+                f"the class {unknown[0]!r} is not in the training data",
+                expected="one of " + ", ".join(self.class_names()[:12]),
             )
         return np.array([numbers[name] for name in frame["class"]], np.int32)
 
@@ -242,16 +249,16 @@ def _read_pair(images, labels):
     if len(x) != len(y):
         raise DataError(
             f"{images} holds {len(x)} images, {labels} {len(y)} labels",
-            expected="one label for each image",
+            expected="one label per image",
         )
     return x, y
 
 
 def prepare_images(path, options: ImageOptions | None = None, *, why: str = "") -> Experiment:
-    """Read, decode and split images, and build the network for them.
+    """Read, decode and split images, and build a network for them.
 
     Raises:
-        DataError: no classes, one class, images that cannot be read.
+        DataError: no classes, only one class, images that cannot be read.
     """
     options = ImageOptions() if options is None else options
     sets, classes = read_sets(path)
@@ -268,9 +275,9 @@ def prepare_images(path, options: ImageOptions | None = None, *, why: str = "") 
     if "path" in training_frame.columns and rows.size_of(training_frame) > LARGEST_BYTES:
         if own.test:
             raise OptionError(
-                f"a test part of {own.test:g} of images that do not fit in memory",
-                expected="images that fit, or a folder test beside train",
-                fix="leave out test, or give a smaller size",
+                f"test={own.test:g} with images that do not fit in memory",
+                expected="images that fit in memory, or a folder test next to train",
+                fix="omit test, or use a smaller size",
             )
         stream, sets = _streamed(training_frame, sets, y, rows, options, transform)
         chosen = sets["train"]
@@ -279,8 +286,8 @@ def prepare_images(path, options: ImageOptions | None = None, *, why: str = "") 
     notes = [*found.notes]
     if stream is not None:
         notes.append(
-            f"{stream.rows:,} training images do not fit in memory: they are decoded anew every "
-            f"epoch; scores are measured on at most {MEASURED:,} of each set"
+            f"{stream.rows:,} training images do not fit in memory: they are decoded again in "
+            f"every epoch, and scores use at most {MEASURED:,} images per set"
         )
     count = len(training) if stream is None else stream.rows
     expect_batch(options.batch(count), count)
@@ -305,7 +312,7 @@ def prepare_images(path, options: ImageOptions | None = None, *, why: str = "") 
         frame=found.frame,
         preprocessing=rows,
         training=training,
-        held=found.held,
+        validation=found.validation,
         row_numbers=np.arange(len(y)) + 1,
         x=found.x,
         y=y,
@@ -321,50 +328,55 @@ def prepare_images(path, options: ImageOptions | None = None, *, why: str = "") 
 
 @dataclasses.dataclass(frozen=True)
 class Decoded:
-    """Images in memory: the rows of `frame`, those held out, the test set, and what was noticed."""
+    """Images in memory: the rows of `frame`, their split, the test set, and notes."""
 
-    frame: object
+    frame: "pl.DataFrame"
     x: np.ndarray
     y: np.ndarray
     training: np.ndarray
-    held: np.ndarray
+    validation: np.ndarray
     test: tuple | None
     notes: list
 
 
 def decoded(rows: ImageRows, sets, chosen, options, *, is_stream: bool = False) -> Decoded:
-    """Decode the training images `chosen` and the other sets, and say which are held out."""
+    """Decode the training images `chosen` and the other sets, and split them."""
     own = dataclasses.replace(options, test=0.0) if "test" in sets else options
     arrays = rows.transform(chosen)
     frame, x, y, notes = chosen[arrays.rows], arrays.x, arrays.y, list(arrays.notes)
     if "validation" in sets:
         more = rows.transform(sets["validation"])
-        training, kept = split_test(y[: len(x)], own, stratify=True)
-        held = len(x) + np.arange(len(more.x))
+        training, test_rows = split_test(y[: len(x)], own, stratify=True)
+        validation = len(x) + np.arange(len(more.x))
         import polars as pl
 
         frame = pl.concat([frame, sets["validation"][more.rows]])
         x, y = np.concatenate([x, more.x]), np.concatenate([y, more.y])
         notes += more.notes
         if not is_stream:
-            notes.append(f"the validation folder is held out: {len(held):,} images")
+            notes.append(f"validation folder: {len(validation):,} images")
     else:
-        training, held, kept = split_validation(y, own, stratify=True)
-    test, told = kept_back(x, y, kept, "images")
-    notes += told
+        training, validation, test_rows = split_validation(y, own, stratify=True)
+    test, test_notes = make_test_set(x, y, test_rows, "images")
+    notes += test_notes
     if "test" in sets:
         found = rows.transform(sets["test"])
         test = (found.x, found.y)
-        notes += [*found.notes, f"the test set ({len(found.x):,} images) is used at the end alone"]
-    return Decoded(frame, x, y, training, held, test, notes)
+        notes += [
+            *found.notes,
+            f"test set: {len(found.x):,} images, used for the final scores only",
+        ]
+    return Decoded(frame, x, y, training, validation, test, notes)
 
 
 def _streamed(frame, sets, y, rows, options, transform):
     """(stream of the training images, the sets with at most MEASURED images of each)."""
     training = np.arange(len(y))
     if "validation" not in sets:
-        training, held = stratified_split(y, options.validation, seed=options.seed, stratify=True)
-        sets = {**sets, "validation": frame[held]}
+        training, validation = stratified_split(
+            y, options.validation, seed=options.seed, stratify=True
+        )
+        sets = {**sets, "validation": frame[validation]}
     paths = [Path(frame["path"][int(k)]) for k in training]
     folder = ClassFolder(Path("."), paths, y[training].astype(np.int32), list(rows.classes))
     stream = ImageStream(
@@ -386,7 +398,7 @@ def _streamed(frame, sets, y, rows, options, transform):
 
 
 def _shape(path, frame, options):
-    """((height, width), channels) that the images get."""
+    """((height, width), channels) of the decoded images."""
     if "image" in frame.columns:
         shape = frame["image"].to_numpy().shape[1:]
         return shape[:2], shape[2] if len(shape) > 2 else 1
@@ -399,7 +411,7 @@ def _shape(path, frame, options):
 
 
 def _count_stages(edge: int) -> int:
-    """As many stages as leave the last one a few pixels."""
+    """The number of stages that leaves at least SMALLEST_STAGE pixels in the last one."""
     stages = 1
     while edge // 2**stages >= SMALLEST_STAGE and stages < 5:
         stages += 1
@@ -427,7 +439,7 @@ def _picture(image):
 
 
 def _middle(x, size):
-    """The middle (rows, *size, channels) of images."""
+    """Center crop: (rows, *size, channels)."""
     top, left = ((x.shape[k + 1] - size[k]) // 2 for k in range(2))
     return x[:, top : top + size[0], left : left + size[1]]
 

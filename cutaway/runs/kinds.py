@@ -1,4 +1,4 @@
-"""Which class holds the preprocessing of each kind of data; each is imported when it is needed."""
+"""The preprocessing class of each kind of data, imported when it is needed."""
 
 import importlib
 
@@ -7,7 +7,9 @@ from cutaway.errors import RunError
 PREPROCESSINGS = {
     "table": "cutaway.runs.preprocessing:TableRows",
     "images": "cutaway.runs.images:ImageRows",
-    "labeled series": "cutaway.runs.curves:CurveRows",
+    "time-series-classification": (
+        "cutaway.runs.time_series_classification:TimeSeriesClassificationRows"
+    ),
     "recordings": "cutaway.runs.recordings:RecordingRows",
     "text": "cutaway.runs.text:TextRows",
     "language": "cutaway.runs.language:LanguageRows",
@@ -16,10 +18,10 @@ PREPROCESSINGS = {
 
 
 def preprocessing_of(kind, where):
-    """The class that reads the preprocessing of runs of this kind."""
+    """The preprocessing class of runs of this kind."""
     if kind not in PREPROCESSINGS:
         raise RunError(
-            f"{where} is a run of kind {kind!r}",
+            f"{where} is a run of the unknown kind {kind!r}",
             expected="one of " + ", ".join(PREPROCESSINGS),
             fix="open it with the version of Cutaway that wrote it",
         )

@@ -1,9 +1,9 @@
-"""Models of language: from a plain text to a network that goes on writing it.
+"""Language models: from a plain text to a network that generates text.
 
-The last part of the text is held out. Training sees windows of the rest, cut at other places
-every epoch; each begins with an empty state (truncated backpropagation through time, Williams &
-Peng 1990, in its simplest form). The scores are those of reading from beginning to end, with the
-state carried on.
+The last part of the text is for validation. Training uses windows of the rest, cut at different
+places in every epoch; each starts from a zero state (truncated backpropagation through time,
+Williams & Peng 1990, in its simplest form). The scores are those of reading the text from start to
+end, with the state carried over.
 """
 
 import dataclasses
@@ -28,30 +28,30 @@ from cutaway.runs.report import ReportData, language_page
 from cutaway.runs.space import Integer
 from cutaway.train.blocks import expect_batch
 
-READ_ROWS, READ_TOKENS = 32, 256  # when a text is scored: pieces side by side, tokens at a time
-SAMPLE = 600  # tokens written for the report
+READ_ROWS, READ_TOKENS = 32, 256  # for scoring a text: parallel pieces, tokens per step
+SAMPLE = 600  # tokens generated for the report
 CELLS = ("lstm", "gru")
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class LanguageOptions(TrainingOptions):
-    """Options of a training on a plain text; None lets the data decide.
+    """Training options for a language model; None means a default that depends on the data.
 
     Attributes:
         model: "lstm" or "gru", see models.language.
         hidden: features of the state.
         num_layers: recurrent layers.
-        tokens: what the text is cut into: "character", "bpe" (parts of words) or "word".
-        vocabulary: different tokens at most, of words and their parts.
-        length: tokens of a window, through which gradients flow.
-        batch_size: windows a step.
-        validation: share of the text held out, at its end.
+        tokens: kind of tokens: "character", "bpe" (subwords) or "word".
+        vocabulary: maximum vocabulary size, for words and subwords.
+        length: tokens per window, through which gradients flow.
+        batch_size: windows per batch.
+        validation: fraction of the text used for validation, at its end.
         others: see TrainingOptions.
     """
 
     ADAPTIVE_RATE = 4e-3
     LEAST_STEPS, LEAST_EPOCHS, MOST_EPOCHS = 4000, 5, 200
-    LEAST_BATCH, MOST_BATCH, STEPS_AN_EPOCH = 8, 32, 100
+    LEAST_BATCH, MOST_BATCH, STEPS_PER_EPOCH = 8, 32, 100
 
     weight_decay: float = 0.01
     validation: float = 0.1
@@ -64,7 +64,7 @@ class LanguageOptions(TrainingOptions):
 
     def __post_init__(self):
         super().__post_init__()
-        expect_choice(self.model, CELLS, what="model of language")
+        expect_choice(self.model, CELLS, what="language model")
         expect_choice(self.tokens, KINDS, what="kind of tokens")
         expect_range(self.hidden, what="hidden", least=1)
         expect_range(self.num_layers, what="num_layers", least=1)
@@ -84,19 +84,25 @@ class LanguageOptions(TrainingOptions):
 
 
 class LanguageRows(Preprocessing):
-    """How a text becomes tokens, and how common each was.
+    """Preprocessing of a plain text into tokens, with their frequencies.
 
     Attributes:
         kind: of the tokens.
         tokenizer: the Tokenizer.
-        length: tokens of a window.
-        counts: (tokens,) how often each was in the training text.
+        length: tokens per window.
+        counts: (tokens,) frequency of each in the training text.
     """
 
-    task = "language"
-    classes = None
     examples = "windows"
-    headings = ("token", "in the training text", "share")
+    headings = ("token", "count", "fraction")
+
+    @property
+    def task(self) -> str:
+        return "language"
+
+    @property
+    def classes(self) -> None:
+        return None
 
     def __init__(self, kind: str, tokenizer: Tokenizer, length: int, counts):
         self.kind = kind
@@ -127,16 +133,16 @@ class LanguageRows(Preprocessing):
         return pl.DataFrame({"text": [read_text(source)]})
 
     def transform(self, frame, *, with_target: bool = True) -> TableArrays:
-        """One row: all tokens of the text but the last, and as y those that follow each."""
+        """One row: all tokens of the text except the last, and as y the token after each."""
         if not with_target:
             raise OptionError(
-                "a model of language has no target to predict",
+                "a language model has no target to predict",
                 expected="a run that was trained on a table, images or labeled texts",
-                fix="write text with it: cutaway generate RUN --prompt TEXT",
+                fix="generate text with it: cutaway generate RUN --prompt TEXT",
             )
         ids = self.encode(frame["text"][0])
         if len(ids) < 2:
-            raise DataError(f"a text of {len(ids)} tokens", expected="at least 2")
+            raise DataError(f"the text has {len(ids)} tokens", expected="at least 2")
         return TableArrays(ids[None, :-1], ids[None, 1:], np.arange(1), self.unknown_notes(ids))
 
     def encode(self, text: str) -> np.ndarray:
@@ -147,23 +153,23 @@ class LanguageRows(Preprocessing):
         return [f"{unknown:,} of {len(ids):,} tokens are unknown"] if unknown else []
 
     def score_run(self, run, x, y) -> dict:
-        """Scores of reading x (rows, tokens), of which each row goes on after the one before.
+        """Scores on x (rows, tokens), where each row continues the previous one.
 
         Returns:
-            nats_a_character; perplexity: e to the mean of -ln p of a token; baseline...: of
-            knowing only how common each token is.
+            nats_per_character; perplexity: exp of the mean of -ln p of a token; baseline...: of
+            the unigram model, which knows only the frequency of each token.
         """
         x, y = np.concatenate(x), np.concatenate(y)
         with matmul_precision(run.precision):
             nats = read_through(run.net, x, y)
-        shares = (np.asarray(self.counts) + 1) / (sum(self.counts) + len(self.counts))
-        guess = float(-np.log(shares[y]).mean())
+        frequencies = (np.asarray(self.counts) + 1) / (sum(self.counts) + len(self.counts))
+        baseline = float(-np.log(frequencies[y]).mean())
         characters = len(self.tokenizer.decode(y)) if self.kind != "character" else len(y)
         per = len(y) / max(1, characters)
         return {
-            "nats_a_character": nats * per,
+            "nats_per_character": nats * per,
             "perplexity": float(np.exp(nats)),
-            "baseline_nats_a_character": guess * per,
+            "baseline_nats_per_character": baseline * per,
         }
 
     def summary_rows(self) -> list:
@@ -177,11 +183,11 @@ class LanguageRows(Preprocessing):
 
 
 class Windows:
-    """Windows of a long row of tokens, for Trainer.fit: cut at another place every epoch.
+    """Windows of a long token sequence, for Trainer.fit: cut at a new place in every epoch.
 
     Args:
-        ids: (tokens,) whole numbers.
-        length: tokens of a window.
+        ids: (tokens,) integers.
+        length: tokens per window.
     """
 
     def __init__(self, ids, length: int):
@@ -190,20 +196,20 @@ class Windows:
         self.rows = self.block_rows = (len(ids) - length - 1) // length
 
     def blocks(self, seed: int):
-        """Yield (x, y), both (rows, length): y holds what follows each token of x."""
+        """Yield (x, y), both (rows, length): y holds the token after each token of x."""
         start = int(np.random.default_rng(seed).integers(self.length))
         yield cut(self.ids[start:], self.length, self.rows)
 
 
 def cut(ids, length: int, rows: int | None = None):
-    """(x, y): windows side by side, (rows, length) each; y is one token further on."""
+    """(x, y): adjacent windows, (rows, length) each; y is shifted by one token."""
     rows = (len(ids) - 1) // length if rows is None else rows
     end = rows * length
     return ids[:end].reshape(rows, length), ids[1 : end + 1].reshape(rows, length)
 
 
 class LanguageExperiment(Experiment):
-    """A prepared text: training goes through windows of it, cut anew every epoch."""
+    """Experiment on a plain text, with windows that are cut anew in every epoch."""
 
     def _inputs(self, y):
         ids = self.x[self.training].reshape(-1)
@@ -245,10 +251,10 @@ class LanguageExperiment(Experiment):
 
 
 def prepare_language(path, options: LanguageOptions | None = None, *, why: str = "") -> Experiment:
-    """Read and cut a text, and build the network for it.
+    """Read, tokenize and split a text, and build a network for it.
 
     Raises:
-        DataError: no text, or one that is shorter than a few windows.
+        DataError: no text, or one shorter than a few windows.
     """
     import polars as pl
 
@@ -259,18 +265,18 @@ def prepare_language(path, options: LanguageOptions | None = None, *, why: str =
         text = text[: len(text) - max(1, round(len(text) * options.test))]
     place = len(text) - max(1, round(len(text) * options.validation))
     tokenizer = Tokenizer.train([text[:place]], kind=options.tokens, size=options.vocabulary)
-    known, held = tokenizer.encode_whole(text[:place]), tokenizer.encode_whole(text[place:])
+    known, validation = tokenizer.encode_whole(text[:place]), tokenizer.encode_whole(text[place:])
     length = options.length
-    if len(held) <= length or len(known) <= 4 * length:
+    if len(validation) <= length or len(known) <= 4 * length:
         raise DataError(
-            f"{path}: {len(known):,} {options.tokens} tokens to train on and {len(held):,} held "
-            "out",
+            f"{path}: {len(known):,} {options.tokens} tokens for training and "
+            f"{len(validation):,} for validation",
             expected=f"more than {4 * length:,} and {length:,}: whole windows of {length} tokens",
-            fix="give a longer text, or a smaller length",
+            fix="use a longer text, or a smaller length",
         )
     counts = np.bincount(known, minlength=tokenizer.size)
     rows = LanguageRows(options.tokens, tokenizer, length, counts.tolist())
-    parts = [cut(known, length), cut(held, length)]
+    parts = [cut(known, length), cut(validation, length)]
     x, y = (np.concatenate(arrays) for arrays in zip(*parts, strict=True))
     training = np.arange(len(parts[0][0]))
     expect_batch(options.batch(len(training)), Windows(known, length).rows)
@@ -279,9 +285,9 @@ def prepare_language(path, options: LanguageOptions | None = None, *, why: str =
         kept = tokenizer.encode_whole(whole[len(text) :])
         if len(kept) <= length:
             raise DataError(
-                f"{path}: {len(kept):,} {options.tokens} tokens are kept for the test",
+                f"{path}: {len(kept):,} {options.tokens} tokens in the test set",
                 expected=f"more than {length:,}: whole windows of {length} tokens",
-                fix="give a larger test part, or a smaller length",
+                fix="use a larger test fraction, or a smaller length",
             )
         tested = cut(kept, length)
     seed(options.seed)
@@ -295,8 +301,8 @@ def prepare_language(path, options: LanguageOptions | None = None, *, why: str =
     }
     notes = []
     if tested is not None:
-        notes = [f"the last {len(whole) - len(text):,} characters are kept for a test at the end"]
-    notes.append(f"the last {len(text) - place:,} of {len(text):,} characters are held out")
+        notes = [f"test set: the last {len(whole) - len(text):,} characters"]
+    notes.append(f"validation: the last {len(text) - place:,} of {len(text):,} characters")
     return LanguageExperiment(
         kind="language",
         source=str(path),
@@ -305,30 +311,30 @@ def prepare_language(path, options: LanguageOptions | None = None, *, why: str =
         frame=pl.DataFrame({"window": np.arange(len(x)) + 1}),
         preprocessing=rows,
         training=training,
-        held=len(training) + np.arange(len(parts[1][0])),
+        validation=len(training) + np.arange(len(parts[1][0])),
         row_numbers=np.arange(len(x)) + 1,
         x=x,
         y=y,
         spec=spec,
         net=build_network(spec),
-        notes=[*notes, *rows.unknown_notes(held)],
+        notes=[*notes, *rows.unknown_notes(validation)],
         why=why,
         test=tested,
     )
 
 
 def read_through(net, x, y) -> float:
-    """Mean of -ln p of the tokens y, each after all of x up to there; the state is carried.
+    """Mean of -ln p of the tokens y, each given all of x before it; the state is carried over.
 
     Args:
-        x, y: (tokens,) whole numbers; a long text is read as several pieces side by side.
+        x, y: (tokens,) integers; a long text is read as several pieces in parallel.
     """
     rows = max(1, min(READ_ROWS, len(x) // READ_TOKENS))
     size = -(-len(x) // rows)
     steps = -(-size // READ_TOKENS)
     shape = (rows, steps * READ_TOKENS)
 
-    def laid_out(values):  # in pieces, each filled up at its end
+    def laid_out(values):  # in pieces, each padded at its end
         flat = np.zeros(rows * size, np.float32 if values.dtype.kind == "f" else np.int32)
         flat[: len(values)] = values
         full = np.zeros(shape, flat.dtype)
@@ -358,20 +364,20 @@ def read_through(net, x, y) -> float:
 def generate(
     run, prompt: str = "", length: int = 500, temperature: float = 1.0, seed: int = 0
 ) -> str:
-    """Text that goes on after `prompt`, token by token, each drawn from what the network expects.
+    """Continue `prompt` token by token, each sampled from the network's distribution.
 
-    p = softmax(logits / temperature), the padding and unknown tokens left out. One compiled loop,
-    the state carried from step to step.
+    p = softmax(logits / temperature), without the padding and unknown tokens. One compiled loop;
+    the state is carried from step to step.
 
     Args:
         run: a Run of kind "language".
-        prompt: what comes before; "" begins as after a new line.
-        length: tokens to write.
-        temperature: below 1 keeps to what is likely, 0 always takes the likeliest.
-        seed: of the draws.
+        prompt: text to continue; "" starts as after a new line.
+        length: tokens to generate.
+        temperature: below 1 favors likely tokens; 0 always picks the most likely one.
+        seed: random seed.
 
     Returns:
-        what was written, without the prompt.
+        the generated text, without the prompt.
 
     Raises:
         OptionError: a run of another kind, options out of range.
@@ -379,7 +385,7 @@ def generate(
     rows = run.preprocessing
     if not isinstance(rows, LanguageRows):
         raise OptionError(
-            f"{run.path} is a run of kind {run.config['kind']!r}, which writes no text",
+            f"{run.path} is a run of kind {run.config['kind']!r}, which cannot generate text",
             expected='a run of kind "language"',
             fix="train one on a plain text: cutaway train TEXT.txt",
         )
@@ -421,7 +427,7 @@ def generate(
 
 
 def _beginning(rows) -> np.ndarray:
-    """What a text begins after: a new line, or the commonest token where there is none."""
+    """The prompt for "": a new line, or the most frequent token if there is none."""
     line = rows.encode("\n")
     if len(line) and (line != rows.tokenizer.unknown).all():
         return line

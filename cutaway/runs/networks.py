@@ -1,4 +1,4 @@
-"""The network for each kind of data: a description in JSON values, and the network made of it."""
+"""The network for each kind of data: a spec in JSON values, and the network built from it."""
 
 from cutaway.errors import OptionError
 from cutaway.losses import LOSSES, expects
@@ -36,7 +36,7 @@ DEFAULT_LOSSES = {
 
 
 def table_spec(options, preprocessing) -> dict:
-    """The network for a table, as JSON-safe values from which `build_network` makes it."""
+    """The spec of the network for a table: JSON values, for `build_network`."""
     task = preprocessing.task
     loss = options.loss or DEFAULT_LOSSES[task]
     outputs = len(preprocessing.classes) if task == "multiclass" else 1
@@ -55,7 +55,7 @@ def table_spec(options, preprocessing) -> dict:
 
 
 def _output_activation(task: str, loss: str) -> str | None:
-    """Name of the activation after the last layer, so that the loss gets what it expects."""
+    """Name of the output activation that the loss expects."""
     wants = expects(LOSSES[loss])
     fits = {
         "binary": wants.target != "labels" and wants.target != "one_hot",
@@ -68,7 +68,7 @@ def _output_activation(task: str, loss: str) -> str | None:
             f"{'classes' if task == 'regression' else wants.target + ' targets'}, and this is a "
             f"{task} task",
             expected=f"a loss for {task}, by default {DEFAULT_LOSSES[task]}",
-            fix="leave out the loss, or give task to say what the target is",
+            fix="omit the loss, or set task",
         )
     if task == "regression" or wants.output in ("logit", "score"):
         return None
@@ -79,10 +79,10 @@ NARROWER = "narrower layers: the weights of one grow with its width times that o
 
 
 def build_network(spec: dict):
-    """The network that `spec` describes, with new random weights.
+    """The network that `spec` describes, with newly initialized weights.
 
     Raises:
-        OutOfMemoryError: it does not fit.
+        OutOfMemoryError: it does not fit into the memory of the device.
     """
     with explaining_placing("the network", NARROWER):
         return BUILDERS[spec["model"]](spec)
@@ -151,14 +151,14 @@ def _language(recurrent):
 
 
 def transferred(spec, body):
-    """`body`, frozen, with a new head: features standardized, dropout, one linear layer."""
-    known, _ = pretrained_backbone(spec["from"])
-    inputs = Standardize(known.mean, known.std) if known.examples == "images" else None
+    """`body`, frozen, with a new head: standardization, dropout, one linear layer."""
+    backbone, _ = pretrained_backbone(spec["from"])
+    inputs = Standardize(backbone.mean, backbone.std) if backbone.examples == "images" else None
     return transfer(body, build_head(spec, body.num_features), inputs=inputs)
 
 
 def build_head(spec, width: int):
-    """A new head on `width` features, which it standardizes by numbers still to be set."""
+    """A new head on `width` features; the mean and std of its standardization are set later."""
     return Sequential(
         Standardize([0.0] * width, [1.0] * width),
         Dropout(spec["dropout"]),
@@ -167,8 +167,8 @@ def build_head(spec, width: int):
 
 
 def _build_transfer(spec):
-    known, _ = pretrained_backbone(spec["from"])
-    net = transferred(spec, known.build())
+    backbone, _ = pretrained_backbone(spec["from"])
+    net = transferred(spec, backbone.build())
     return net if spec["unfrozen"] is None else net.unfreeze_from(spec["unfrozen"])
 
 

@@ -1,4 +1,4 @@
-"""What a training was asked to do: optimizer, epochs, held-out rows, for any kind of data."""
+"""Training options for any kind of data: optimizer, epochs, validation and test sets."""
 
 import dataclasses
 import math
@@ -14,30 +14,31 @@ SEARCHED_OPTIMIZERS = ("adamw", "adam", "rmsprop", "nesterov")
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class TrainingOptions:
-    """Options of any training; None lets the data decide.
+    """Training options for any kind of data; None means a default that depends on the data.
 
     Attributes:
         optimizer: name of the optimizer.
         lr: learning rate η.
-        schedule: how η changes: "cosine" (down to 0 over all epochs) or "constant".
-        weight_decay: λ of AdamW; no other optimizer has it.
-        epochs: most epochs; None: enough for a good number of steps, more for few rows.
-        batch_size: rows a step.
-        dropout: share of hidden units dropped in training.
-        seed: of everything random.
-        validation: share of the rows held out.
-        test: share of the rows that nothing is fitted on and nothing is chosen by, scored at the
-            end; 0 for none. Data that bring a test set keep to that one.
-        patience: epochs without a better loss on the held-out rows after which training ends;
-            None goes through all epochs. The best weights are kept either way.
+        schedule: learning-rate schedule: "cosine" (down to 0 over all epochs) or "constant".
+        weight_decay: λ of AdamW; ignored by other optimizers.
+        epochs: maximum number of epochs; None: enough for a good number of steps, so more for
+            small data sets.
+        batch_size: rows per batch.
+        dropout: fraction of hidden units dropped in training.
+        seed: random seed.
+        validation: fraction of the rows used for validation.
+        test: fraction of the rows kept as a test set, which is used for the final scores only; 0
+            for none. Ignored if the data come with a test set.
+        patience: epochs without a better validation loss after which training stops; None: train
+            for all epochs. The best weights are kept either way.
         precision: of matrix products and convolutions: "float32", "tensorfloat32" (differs from
             float32 on GPUs only) or "bfloat16"; see cutaway.precision.
     """
 
-    KEPT_BY = "val_loss"  # the weights that are kept are those where this was best
+    MONITOR = "val_loss"  # column of the history that decides which weights are kept
     ADAPTIVE_RATE = 1e-3
     LEAST_STEPS, LEAST_EPOCHS, MOST_EPOCHS = 1500, 50, 500
-    LEAST_BATCH, MOST_BATCH, STEPS_AN_EPOCH = 32, 512, 50
+    LEAST_BATCH, MOST_BATCH, STEPS_PER_EPOCH = 32, 512, 50
 
     optimizer: str = "adamw"
     lr: float | None = None
@@ -72,7 +73,7 @@ class TrainingOptions:
         expect_choice(self.precision, PRECISIONS, what="precision")
 
     def rate(self) -> float:
-        """The learning rate, chosen for the optimizer where none was given."""
+        """The learning rate; by default the usual one of the optimizer."""
         if self.lr is not None:
             return self.lr
         return OPTIMIZERS[self.optimizer].usual_lr or self.ADAPTIVE_RATE
@@ -85,10 +86,10 @@ class TrainingOptions:
         return min(self.MOST_EPOCHS, max(self.LEAST_EPOCHS, math.ceil(self.LEAST_STEPS / steps)))
 
     def batch(self, rows: int) -> int:
-        """Rows a step for a training set of `rows` rows: a power of two."""
+        """Batch size for a training set of `rows` rows: a power of two."""
         if self.batch_size is not None:
             return self.batch_size
-        wanted = 2 ** round(math.log2(max(1, rows / self.STEPS_AN_EPOCH)))
+        wanted = 2 ** round(math.log2(max(1, rows / self.STEPS_PER_EPOCH)))
         return min(rows, max(self.LEAST_BATCH, min(self.MOST_BATCH, wanted)))
 
     def make_optimizer(self, net, rows: int):
@@ -101,12 +102,12 @@ class TrainingOptions:
         return kind(net, self.rate(), schedule=schedule)
 
     def space(self, rows: int) -> dict:
-        """What a search tries for this kind of data: {name: Choice, Real or Integer}.
+        """The search space for this kind of data: {name: Choice, Real or Integer}.
 
-        Every value that the options have by default is in it. What is drawn goes to `drawn`.
+        It contains the default values. Sampled values are passed to `drawn`.
 
         Args:
-            rows: examples to train on.
+            rows: number of training examples.
         """
         usual = self.batch(rows)
         sizes = {max(2, usual // 4), max(2, usual // 2), usual, usual * 2, usual * 4}
@@ -124,10 +125,10 @@ class TrainingOptions:
         }
 
     def drawn(self, values: dict) -> "TrainingOptions":
-        """These options with values drawn from `space`.
+        """These options with values sampled from `space`.
 
-        A learning rate is drawn as a multiple of the one that is usual for its optimizer, so that
-        the same number means as much for each of them.
+        The learning rate is sampled as a multiple of the optimizer's usual one, which makes the
+        values comparable across optimizers.
         """
         values = dict(values)
         factor = values.pop("rate_factor", None)
@@ -137,5 +138,5 @@ class TrainingOptions:
         return dataclasses.replace(options, lr=options.rate() * factor)
 
     def respec(self, spec: dict) -> dict:
-        """The description of a network for the same data as `spec`, but with these options."""
+        """The spec of a network for the same data as `spec`, with these options."""
         return {**spec, "dropout": self.dropout}

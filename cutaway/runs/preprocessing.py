@@ -1,110 +1,134 @@
-"""What a run keeps of its data, and the same calls for every kind of it.
+"""Preprocessing: one interface for every kind of data.
 
-A preprocessing turns a source (path or frame) into a polars frame with one row for each example,
-and that frame into arrays. It is fitted once and saved with the run as JSON.
+A preprocessing reads a source (path or frame) into a polars frame with one row per example, and
+turns that frame into arrays. It is fitted once and saved with the run as JSON.
 """
 
 import numpy as np
 
-from cutaway.data import TablePreprocessing, read_table
+from cutaway.data import TableArrays, TablePreprocessing, read_table
 from cutaway.data.target import Target
-from cutaway.errors import DataError
+from cutaway.errors import DataError, OptionError
 from cutaway.metrics import classification_scores, regression_scores
 
 
 class Preprocessing:
-    """Base of the preprocessings. A subclass has `read`, `transform`, `to_json`, `from_json`.
+    """Base class. A subclass has `read`, `transform`, `to_json` and `from_json`.
 
     Attributes:
         target: the Target: task, classes and their counts, or mean and scale.
-        examples: what the examples are, in the plural.
+        examples: what an example is, in the plural.
         headings: of `summary_rows`.
-        baseline: what baseline_mean_absolute_error is the error of, in words.
+        baseline: of baseline_mean_absolute_error, in words.
     """
 
     target: Target
     examples = "rows"
-    headings = ("class", "training rows", "share")
-    baseline = "always guessing the mean"
+    headings: tuple[str, ...] = ("class", "training rows", "fraction")
 
-    task = property(lambda self: self.target.task)
-    classes = property(lambda self: self.target.classes)
+    @property
+    def baseline(self) -> str:
+        return "predicting the mean"
+
+    @property
+    def task(self) -> str:
+        return self.target.task
+
+    @property
+    def classes(self) -> list | None:
+        return self.target.classes
 
     def read(self, source):
-        """A polars frame with one row for each example in `source`."""
+        """A polars frame with one row per example in `source`."""
         raise NotImplementedError
 
-    def transform(self, frame, *, with_target: bool = True):
+    def transform(self, frame, *, with_target: bool = True) -> TableArrays:
         """TableArrays of the examples: x, y, rows of the frame, notes."""
         raise NotImplementedError
 
+    @classmethod
+    def from_json(cls, value: dict) -> "Preprocessing":
+        """The preprocessing that `to_json` returned."""
+        raise NotImplementedError
+
+    def to_json(self) -> dict:
+        """All fitted values, as JSON values."""
+        raise NotImplementedError
+
+    def class_names(self) -> list:
+        """The classes; OptionError for a regression."""
+        if self.classes is None:
+            raise OptionError(f"{self.target.name} has no classes", expected="a classification")
+        return self.classes
+
     def truth(self, y) -> np.ndarray:
-        """Targets as people read them: class numbers, or values in their own units."""
+        """Encoded targets as class numbers, or as values in the target's unit."""
         return self.untransform_target(y) if self.task == "regression" else np.asarray(y)
 
     def untransform_target(self, y) -> np.ndarray:
-        """Standardized values back in the target's own units, float64."""
+        """Standardized values back in the target's unit, float64."""
         return np.asarray(y, np.float64) * self.target.scale + self.target.mean
 
     def score(self, y, outputs, x) -> dict:
-        """Scores of a run's outputs for encoded targets, in the target's own units.
+        """Scores of a run's outputs for encoded targets, in the target's unit.
 
         Args:
-            y: (rows,) as `transform` gives them.
-            outputs: as Run.outputs gives them.
-            x: the encoded inputs that they were computed from.
+            y: (rows,) encoded targets, from `transform`.
+            outputs: from Run.outputs.
+            x: the encoded inputs that the outputs were computed from.
 
         Returns:
-            {score: number}; baseline_accuracy and baseline_mean_absolute_error are those of
-            always saying the commonest class, or the mean, of what was trained on.
+            {score: number}; baseline_accuracy and baseline_mean_absolute_error are the scores of
+            always predicting the majority class, or the mean, of the training rows.
         """
         if self.task == "regression":
             truth = self.truth(y)
-            guess = float(np.abs(truth - self.target.mean).mean())
+            baseline = float(np.abs(truth - self.target.mean).mean())
             scores = regression_scores(truth, outputs)
-            return {**scores, "baseline_mean_absolute_error": guess}
-        commonest = int(np.argmax(self.target.counts))
-        guess = float((np.asarray(y) == commonest).mean())
-        return {**classification_scores(y, outputs), "baseline_accuracy": guess}
+            return {**scores, "baseline_mean_absolute_error": baseline}
+        majority = int(np.argmax(self.target.counts))
+        baseline = float((np.asarray(y) == majority).mean())
+        return {**classification_scores(y, outputs), "baseline_accuracy": baseline}
 
     def score_run(self, run, x, y) -> dict:
         """Scores of a run on encoded rows and targets."""
         return self.score(y, run.outputs(x), x)
 
     def predictions(self, frame, outputs):
-        """The frame of what was predicted: its plain columns, then what the outputs mean."""
+        """The plain columns of the frame, and the predictions as further columns."""
         import polars as pl
 
         plain = [c for c in frame.columns if not frame[c].dtype.is_nested()]
         frame = frame.select(plain)
         if self.task == "regression":
-            return frame.with_columns(pl.Series(_free("prediction", frame), outputs))
-        labels = [self.classes[k] for k in outputs.argmax(axis=1)]
-        chances = outputs.max(axis=1).round(6)
+            return frame.with_columns(pl.Series(_unused_name("prediction", frame), outputs))
+        classes = self.class_names()
+        labels = [classes[k] for k in outputs.argmax(axis=1)]
+        probabilities = outputs.max(axis=1).round(6)
         return frame.with_columns(
-            pl.Series(_free("prediction", frame), labels),
-            pl.Series(_free("probability", frame), chances),
+            pl.Series(_unused_name("prediction", frame), labels),
+            pl.Series(_unused_name("probability", frame), probabilities),
         )
 
     def summary_rows(self) -> list:
-        """Rows about the data for people, under `headings`."""
+        """Rows of a table that describes the data, under `headings`."""
         total = sum(self.target.counts)
         return [
             (str(name), f"{count:,}", f"{count / total:.1%}")
-            for name, count in zip(self.classes, self.target.counts, strict=True)
+            for name, count in zip(self.class_names(), self.target.counts, strict=True)
         ]
 
-    def pictures(self, x):
-        """For each encoded example a function that gives an image element, or None."""
+    def pictures(self, x) -> list | None:
+        """A function that returns an image element, for each encoded example; or None."""
         return None
 
-    def chart(self, frame, truth, outputs):
-        """An SVG of held-out rows beside what was predicted for them, or None.
+    def chart(self, frame, truth, outputs) -> str | None:
+        """An SVG of validation rows and their predictions, or None.
 
         Args:
-            frame: their rows.
+            frame: the validation rows.
             truth: see `truth`.
-            outputs: as Run.outputs gives them.
+            outputs: from Run.outputs.
         """
         return None
 
@@ -112,7 +136,7 @@ class Preprocessing:
 class TableRows(Preprocessing):
     """A TablePreprocessing as the preprocessing of a run."""
 
-    headings = ("column", "kind", "what is done with it", "missing", "different")
+    headings = ("column", "kind", "preprocessing", "missing", "distinct")
 
     def __init__(self, fitted: TablePreprocessing):
         self.fitted = fitted
@@ -134,12 +158,17 @@ class TableRows(Preprocessing):
     def summary_rows(self) -> list:
         return [row[:5] for row in self.fitted.summary_rows()]
 
-    features = property(lambda self: self.fitted.features)
-    encoders = property(lambda self: self.fitted.encoders)
+    @property
+    def features(self) -> list[str]:
+        return self.fitted.features
+
+    @property
+    def encoders(self) -> list:
+        return self.fitted.encoders
 
 
 def class_target(name: str, classes, y) -> Target:
-    """The Target of classes that are known by their numbers y."""
+    """The Target of these classes, with the counts of the class numbers y."""
     counts = np.bincount(y, minlength=len(classes)).tolist()
     return Target(name, "multiclass", list(classes), 0.0, 1.0, counts, [])
 
@@ -148,14 +177,14 @@ def expect_format(value: dict, kind: str) -> None:
     """Raise DataError unless `value` is the JSON of a preprocessing of that kind, format 1."""
     if not isinstance(value, dict) or (value.get("kind"), value.get("format")) != (kind, 1):
         raise DataError(
-            f"this is no preprocessing of {kind}",
-            expected="preprocessing.json as `cutaway train` writes it, format 1",
-            fix="train again, or take the file from a backup",
+            f"this is not a preprocessing of kind {kind}",
+            expected="a preprocessing.json written by `cutaway train`, format 1",
+            fix="train again, or restore the file from a backup",
         )
 
 
-def _free(name: str, frame) -> str:
-    """`name`, or with an underscore if the table has such a column already."""
+def _unused_name(name: str, frame) -> str:
+    """`name`, with underscores appended if the table already has such a column."""
     while name in frame.columns:
         name += "_"
     return name

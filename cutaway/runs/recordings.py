@@ -1,4 +1,4 @@
-"""Recordings that have a class (words, birds, machines): ready to train on."""
+"""Audio classification (words, birds, machines): options and preparation for training."""
 
 import dataclasses
 from pathlib import Path
@@ -14,30 +14,31 @@ from cutaway.data import (
     log_mel,
 )
 from cutaway.data.audio import SUFFIXES
+from cutaway.data.target import Target
 from cutaway.errors import DataError, expect_choice, expect_range
 from cutaway.nn import seed
 from cutaway.runs.experiment import Experiment
 from cutaway.runs.networks import DEFAULT_LOSSES, build_network
 from cutaway.runs.options import TrainingOptions
 from cutaway.runs.preprocessing import Preprocessing, class_target, expect_format
-from cutaway.runs.split import kept_back, split_test, split_validation
+from cutaway.runs.split import make_test_set, split_test, split_validation
 from cutaway.train.blocks import expect_batch
 
-MOST_SECONDS = 4.0  # of a recording that are heard by default
-MOST_RATE = 16_000  # samples a second: what speech needs
+MAX_SECONDS = 4.0  # default limit of the length
+MAX_RATE = 16_000  # default limit of the sample rate: enough for speech
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class RecordingOptions(TrainingOptions):
-    """Options of a training on recordings that have a class; None lets the data decide.
+    """Training options for audio classification; None means that the data decide.
 
     Attributes:
-        model: "curve_cnn", see models.cnn; it reads the log-mel spectrogram as a series whose
-            channels are the bands.
-        sample_rate: samples a second that all get; None: that of the first, at most 16,000.
-        seconds: length that all get; None: that of the longest, at most 4.
-        bands: of the spectrogram.
-        skip_corrupt: whether files that cannot be read are left out; otherwise they are errors.
+        model: "curve_cnn", see models.cnn; its input is the log-mel spectrogram, a series whose
+            channels are the mel bands.
+        sample_rate: samples per second; None: that of the first recording, at most 16,000.
+        seconds: length of all inputs; None: that of the longest recording, at most 4.
+        bands: number of mel bands.
+        skip_corrupt: whether to skip files that cannot be read instead of raising an error.
         others: see TrainingOptions.
     """
 
@@ -64,10 +65,10 @@ class RecordingOptions(TrainingOptions):
 
 @dataclasses.dataclass(kw_only=True)
 class RecordingRows(Preprocessing):
-    """How recordings become spectrograms, and what their classes are.
+    """Preprocessing of recordings into log-mel spectrograms, and their classes.
 
     Attributes:
-        rate: samples a second.
+        rate: samples per second.
         seconds, bands, skip_corrupt: see RecordingOptions.
         target: the Target with the classes.
     """
@@ -76,7 +77,7 @@ class RecordingRows(Preprocessing):
     seconds: float
     bands: int
     skip_corrupt: bool
-    target: object
+    target: Target
 
     examples = "recordings"
 
@@ -101,7 +102,7 @@ class RecordingRows(Preprocessing):
         }
 
     def read(self, source):
-        """A recording, a folder of them, or a folder of classes (its test set, if it has one)."""
+        """A recording, a folder of recordings, or one with a subfolder per class (its test set)."""
         path = Path(source)
         if path.is_file():
             return _frame([path])
@@ -110,14 +111,14 @@ class RecordingRows(Preprocessing):
             if not found:
                 raise DataError(f"{path} holds no recordings", expected="WAV files")
             labels = [_label(p) for p in found]
-            return _frame(found, labels if set(labels) <= set(self.classes) else None)
+            return _frame(found, labels if set(labels) <= set(self.class_names()) else None)
         sets = find_sets(path)
         return class_frame(sets.get("test", sets["train"]))
 
     def transform(self, frame, *, with_target: bool = True) -> TableArrays:
         paths = [Path(p) for p in frame["path"]]
         numbers = self._labels(frame) if with_target else np.zeros(len(paths), np.int32)
-        folder = ClassFolder(Path("."), paths, numbers, self.classes)
+        folder = ClassFolder(Path("."), paths, numbers, self.class_names())
         found = load_recordings(
             folder,
             rate=self.rate,
@@ -130,7 +131,7 @@ class RecordingRows(Preprocessing):
             rows = np.array([k for k, p in enumerate(paths) if p not in found.skipped])
             first, reason = next(iter(found.skipped.items()))
             notes.append(
-                f"{len(found.skipped)} recordings cannot be read and were left out, "
+                f"skipped {len(found.skipped)} recordings that cannot be read, "
                 f"for example {first}: {reason}"
             )
         x = log_mel(found.x[:, :, 0], self.rate, bands=self.bands)
@@ -139,17 +140,18 @@ class RecordingRows(Preprocessing):
     def _labels(self, frame):
         if "class" not in frame.columns:
             raise DataError(
-                "these recordings have no classes",
-                expected="a folder of recordings for each class",
+                "the recordings have no classes",
+                expected="one folder of recordings per class",
                 fix="use predict instead",
             )
-        unknown = sorted(set(frame["class"]) - set(self.classes))
+        classes = self.class_names()
+        unknown = sorted(set(frame["class"]) - set(classes))
         if unknown:
             raise DataError(
-                f"the class {unknown[0]!r} was not there in training",
-                expected="one of " + ", ".join(self.classes[:12]),
+                f"the class {unknown[0]!r} is not in the training data",
+                expected="one of " + ", ".join(classes[:12]),
             )
-        return np.array([self.classes.index(name) for name in frame["class"]], np.int32)
+        return np.array([classes.index(name) for name in frame["class"]], np.int32)
 
 
 def find_sets(path) -> dict:
@@ -161,10 +163,10 @@ def find_sets(path) -> dict:
     smallest = np.bincount(by_name.labels).argmin()
     if (by_name.labels == smallest).sum() < 2:
         raise DataError(
-            f"{path} holds {len(by_name)} recordings and no folders, and their names do not begin "
-            f"with a class: {by_name.classes[smallest]!r} is the begin of one name only",
-            expected="a folder of recordings for each class, or names like yes_1.wav, no_1.wav",
-            fix="move the files of each class into a folder with the name of the class",
+            f"{path} holds {len(by_name)} recordings and no folders, and their names do not start "
+            f"with a class: only one name starts with {by_name.classes[smallest]!r}",
+            expected="one folder of recordings per class, or names like yes_1.wav, no_1.wav",
+            fix="move the files of each class into a folder named after the class",
         )
     return {"train": by_name}
 
@@ -177,14 +179,14 @@ def class_frame(folder: ClassFolder):
 def prepare_recordings(
     path, options: RecordingOptions | None = None, *, why: str = ""
 ) -> Experiment:
-    """Read and split recordings that have a class, and build the network for them.
+    """Read and split labeled recordings, and build a network for them.
 
     Args:
-        path: of a folder with a folder of WAV files for each class, or of files whose names
-            begin with the class and an underscore.
+        path: a folder with one subfolder of WAV files per class, or of WAV files whose names
+            start with the class and an underscore.
 
     Raises:
-        DataError: no classes, one class, files that cannot be read.
+        DataError: no classes, only one class, files that cannot be read.
     """
     options = RecordingOptions() if options is None else options
     sets = find_sets(path)
@@ -206,24 +208,25 @@ def prepare_recordings(
 
         more_frame = class_frame(sets["validation"])
         more = rows.transform(more_frame)
-        training, kept = split_test(y, own, stratify=True)
-        held = len(x) + np.arange(len(more.x))
+        training, test_rows = split_test(y, own, stratify=True)
+        validation = len(x) + np.arange(len(more.x))
         frame = pl.concat([frame, more_frame[more.rows]])
         x, y = np.concatenate([x, more.x]), np.concatenate([y, more.y])
-        notes += [*more.notes, f"the validation folder is held out: {len(held):,} recordings"]
+        notes += [*more.notes, f"validation folder: {len(validation):,} recordings"]
     else:
-        training, held, kept = split_validation(y, own, stratify=True)
-    test, told = kept_back(x, y, kept, "recordings")
-    notes += told
+        training, validation, test_rows = split_validation(y, own, stratify=True)
+    test, test_notes = make_test_set(x, y, test_rows, "recordings")
+    notes += test_notes
     if "test" in sets:
         found = rows.transform(class_frame(sets["test"]))
         test = (found.x, found.y)
-        notes += [*found.notes, f"the test set ({len(found.x):,}) is used at the end alone"]
+        notes.extend(found.notes)
+        notes.append(f"test set: {len(found.x):,} recordings, used for the final scores only")
     expect_batch(options.batch(len(training)), len(training))
     rows.target = class_target("class", folder.classes, y[training])
-    notes.append(f"each is heard for {seconds:.3g} s at {rate:,} samples a second")
+    notes.append(f"input: {seconds:.3g} s at {rate:,} samples per second")
     seed(options.seed)
-    known = x[training]
+    x_train = x[training]
     spec = {
         "model": options.model,
         "loss": DEFAULT_LOSSES["multiclass"],
@@ -231,8 +234,8 @@ def prepare_recordings(
         "outputs": len(folder.classes),
         "widths": [128, 256, 128],
         "dropout": options.dropout,
-        "mean": known.mean(axis=(0, 1)).tolist(),
-        "std": np.maximum(known.std(axis=(0, 1)), 1e-3).tolist(),
+        "mean": x_train.mean(axis=(0, 1)).tolist(),
+        "std": np.maximum(x_train.std(axis=(0, 1)), 1e-3).tolist(),
     }
     return Experiment(
         kind="recordings",
@@ -242,7 +245,7 @@ def prepare_recordings(
         frame=frame,
         preprocessing=rows,
         training=training,
-        held=held,
+        validation=validation,
         row_numbers=np.arange(len(frame)) + 1,
         x=x,
         y=y,
@@ -255,13 +258,13 @@ def prepare_recordings(
 
 
 def _sound(folder, options) -> tuple:
-    """(rate, seconds) that the recordings get."""
+    """(rate, seconds) of the inputs."""
     if options.sample_rate is not None and options.seconds is not None:
         return options.sample_rate, options.seconds
     found = load_recordings(folder, channels=1, skip_corrupt=options.skip_corrupt)
     longest = round(float(found.lengths.max()) / found.rate, 3)
-    rate = options.sample_rate or min(found.rate, MOST_RATE)
-    return rate, options.seconds or min(longest, MOST_SECONDS)
+    rate = options.sample_rate or min(found.rate, MAX_RATE)
+    return rate, options.seconds or min(longest, MAX_SECONDS)
 
 
 def _label(path) -> str:

@@ -1,47 +1,53 @@
-"""report.html: one page that says what was done with a table and how good the result is."""
+"""report.html: data, network, training, scores and errors of a run on one page."""
 
 import dataclasses
 import math
 from html import escape
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from cutaway.diagram import draw
 from cutaway.metrics import confusion_matrix
+from cutaway.nn import Module
 from cutaway.runs.charts import curves, layer_flow, residuals
 from cutaway.story.html import Markup, page, section, table
+from cutaway.train import History
+
+if TYPE_CHECKING:
+    import polars as pl
 
 WORST = 10
-NUMBERS = {"missing", "different", "training rows", "share"}  # headings over numbers
-FEW_ROWS = 100  # with fewer held-out rows, the accuracy is given with an interval
+NUMBERS = {"missing", "distinct", "training rows", "fraction", "count"}  # headings over numbers
+FEW_ROWS = 100  # with fewer validation rows, the accuracy gets a confidence interval
 
 
 @dataclasses.dataclass(frozen=True)
 class ReportData:
-    """What the page shows.
+    """The contents of the page.
 
     Attributes:
         title: for example "students.csv → passed".
-        command: the command line that made the run.
+        command: the command line of the training.
         run: path of the run's folder.
         config: {setting: value}.
         headings, columns: of the table about the data; see Preprocessing.summary_rows.
-        notes: what was noticed in the data.
+        notes: messages about the data.
         net, history, best_epoch, metrics: of the run.
-        probes: frame of what the layers did in training, or None; see train.Probes.
-        examples: what the examples are, in the plural.
+        probes: frame of layer statistics, or None; see train.Probes.
+        examples: what an example is, in the plural.
         input_shape: of one example.
-        feature_names: of the inputs; None where they have none.
+        feature_names: of the inputs, or None.
         classes: names of the classes; None for regression.
         target: name of the target.
-        truth: (rows,) class numbers or values of the held-out rows, for series (rows, horizon).
+        truth: (rows,) class numbers or values of the validation rows, for series (rows, horizon).
         outputs: (rows, classes) probabilities, or values of the shape of truth.
-        rows: the held-out rows as a polars frame, in the same order.
-        row_numbers: (rows,) their numbers in the source, 1 for the first.
-        pictures: a function for each held-out row that gives an image element, or None.
-        baseline: what the error is compared with, in words.
-        chart: an SVG of the held-out rows beside what was predicted for them, or None.
-        more: [(heading, HTML)] of sections after the errors.
+        rows: the validation rows as a polars frame, in the same order.
+        row_numbers: (rows,) their numbers in the source, counted from 1.
+        pictures: a function that returns an image element, for each validation row; or None.
+        baseline: of the error, in words.
+        chart: an SVG of the validation rows and their predictions, or None.
+        extra_sections: [(heading, HTML)] of sections after the errors.
     """
 
     title: str
@@ -51,10 +57,10 @@ class ReportData:
     headings: tuple
     columns: list
     notes: list
-    net: object
+    net: Module
     input_shape: tuple
     feature_names: list | None
-    history: object
+    history: History
     best_epoch: int | None
     metrics: dict
     examples: str
@@ -62,26 +68,27 @@ class ReportData:
     target: str
     truth: np.ndarray
     outputs: np.ndarray
-    rows: object
+    rows: "pl.DataFrame"
     row_numbers: np.ndarray
     pictures: list | None = None
-    baseline: str = "always guessing the mean"
+    baseline: str = "predicting the mean"
     chart: str | None = None
-    probes: object = None
-    more: list = dataclasses.field(default_factory=list)
+    probes: "pl.DataFrame | None" = None
+    extra_sections: list = dataclasses.field(default_factory=list)
 
 
 def render(data: ReportData) -> str:
     """The page as HTML."""
     sections = [
         _head(data),
-        section("The data", _data(data)),
-        section("The network", _network(data)),
-        section("How it learned", _learning(data)),
-        section("Where it is right and wrong", _errors(data)),
-        *(section(heading, body) for heading, body in data.more),
+        section("Data", _data(data)),
+        section("Network", _network(data)),
+        section("Training", _learning(data)),
+        section("Scores", _errors(data)),
+        *(section(heading, body) for heading, body in data.extra_sections),
         section(
-            f"The {min(WORST, len(data.truth))} {data.examples} it got most wrong", _worst(data)
+            f"The {min(WORST, len(data.truth))} validation {data.examples} with the largest error",
+            _worst(data),
         ),
         section("Settings", _settings(data)),
     ]
@@ -89,28 +96,26 @@ def render(data: ReportData) -> str:
 
 
 def language_page(data: ReportData, sample: str) -> str:
-    """The page of a model of language, as HTML; of `data` truth, outputs and rows are not used.
+    """The page of a language model, as HTML; it does not use data.truth, outputs and rows.
 
     Args:
-        sample: what the model wrote by itself.
+        sample: generated text.
     """
     scores = data.metrics["validation"]
     head = (
         f"<h1>{escape(data.title)}</h1>"
-        '<p class="soft">The last part of the text was held out; the network never learned from '
-        "it, and the numbers are about it. It did decide which weights were kept.</p>"
-        f'<p class="headline">Expects each character of new text at '
-        f"<b>{scores['nats_a_character']:.3f}</b> nats; knowing only how common each "
-        f"{escape(data.target.removeprefix('next '))} is costs "
-        f"{scores['baseline_nats_a_character']:.3f}.</p>"
+        '<p class="soft">The scores are those on the validation text, the last part of the text. '
+        "The network was not trained on it, but the weights were selected on it.</p>"
+        f'<p class="headline">Validation loss: <b>{scores["nats_per_character"]:.3f}</b> nats per '
+        f"character; unigram baseline: {scores['baseline_nats_per_character']:.3f}.</p>"
         f"<pre>cutaway generate {escape(data.run)} --prompt TEXT</pre>"
     )
     sections = [
         head,
-        section("What it writes by itself", f"<pre>{escape(sample)}</pre>"),
-        section("The data", _data(data)),
-        section("The network", _network(data)),
-        section("How it learned", _learning(data)),
+        section("Generated sample", f"<pre>{escape(sample)}</pre>"),
+        section("Data", _data(data)),
+        section("Network", _network(data)),
+        section("Training", _learning(data)),
         section("Scores", _scores_table(data.metrics)),
         section("Settings", _settings(data)),
     ]
@@ -120,9 +125,9 @@ def language_page(data: ReportData, sample: str) -> str:
 def _head(data):
     return (
         f"<h1>{escape(data.title)}</h1>"
-        f'<p class="soft">{len(data.truth):,} {data.examples} were held out; the network never '
-        f"learned from them, and what follows is about them. They did decide which weights were "
-        f"kept, so new {data.examples} may turn out a little worse.</p>"
+        f'<p class="soft">Scores and errors are those on the {len(data.truth):,} validation '
+        f"{data.examples}. The network was not trained on them, but the weights were selected on "
+        f"them, so scores on new {data.examples} may be slightly worse.</p>"
         f'<p class="headline">{_verdict(data)}</p>'
         f"<pre>cutaway predict {escape(data.run)} NEW</pre>"
     )
@@ -133,31 +138,27 @@ def _verdict(data):
     target = f"<code>{escape(data.target)}</code>"
     if data.classes is None:
         return (
-            f"Predicts {target} within <b>{scores['mean_absolute_error']:.4g}</b> on average; "
-            f"{data.baseline} is off by {scores['baseline_mean_absolute_error']:.4g}."
+            f"Mean absolute error of {target}: <b>{scores['mean_absolute_error']:.4g}</b>; "
+            f"baseline ({data.baseline}): {scores['baseline_mean_absolute_error']:.4g}."
         )
-    right = round(scores["accuracy"] * rows)
+    correct = round(scores["accuracy"] * rows)
     text = (
-        f"Predicts {target} right for <b>{right} of {rows}</b> {data.examples} "
-        f"({scores['accuracy']:.1%}); always guessing the commonest is right for "
-        f"{scores['baseline_accuracy']:.1%}."
+        f"Validation accuracy for {target}: <b>{scores['accuracy']:.3f}</b> "
+        f"({correct} of {rows}); majority-class baseline: {scores['baseline_accuracy']:.3f}."
     )
     if rows < FEW_ROWS:
-        low, high = wilson_interval(right, rows)
-        text += (
-            f' <span class="soft">With so few rows, the true share may well lie anywhere from '
-            f"{low:.0%} to {high:.0%}.</span>"
-        )
+        low, high = wilson_interval(correct, rows)
+        text += f' <span class="soft">95% confidence interval: {low:.2f} to {high:.2f}.</span>'
     return text
 
 
-def wilson_interval(right: int, rows: int, z: float = 1.96) -> tuple[float, float]:
-    """Interval of a share at 95%. Wilson 1927, "Probable inference", JASA 22."""
-    share = right / rows
-    middle = share + z * z / (2 * rows)
-    spread = z * math.sqrt(share * (1 - share) / rows + z * z / (4 * rows * rows))
+def wilson_interval(correct: int, rows: int, z: float = 1.96) -> tuple[float, float]:
+    """95% confidence interval of a proportion. Wilson 1927, "Probable inference", JASA 22."""
+    p = correct / rows
+    center = p + z * z / (2 * rows)
+    half = z * math.sqrt(p * (1 - p) / rows + z * z / (4 * rows * rows))
     scale = 1 + z * z / rows
-    return max(0.0, (middle - spread) / scale), min(1.0, (middle + spread) / scale)
+    return max(0.0, (center - half) / scale), min(1.0, (center + half) / scale)
 
 
 def _data(data):
@@ -187,11 +188,11 @@ def _learning(data):
     metrics = data.metrics
     where = ""
     if "device" in metrics:  # runs of older versions do not say
-        where = f" on the {escape(metrics['device'])}, in {metrics['precision']}"
-    why = f" It ended because {escape(metrics['stopped'])}." if metrics.get("stopped") else ""
+        where = f" on {escape(metrics['device'])}, {metrics['precision']}"
+    why = f" Stopped: {escape(metrics['stopped'])}." if metrics.get("stopped") else ""
     best = (
-        f" The weights kept are those of epoch {data.best_epoch}, the best on held-out "
-        f"{data.examples}."
+        f" The weights of epoch {data.best_epoch}, the best on the validation {data.examples}, "
+        "were kept."
         if data.best_epoch
         else ""
     )
@@ -202,13 +203,13 @@ def _learning(data):
 
 
 def _flow(data):
-    """What the layers did in training, if it was measured and there are several."""
+    """Layer statistics, if they were recorded and the network has several layers."""
     chart = None if data.probes is None else layer_flow(data.probes)
     if chart is None:
         return ""
     return (
-        '<p class="soft">Layer by layer, the first one left: how large the gradient is that '
-        "reaches it, and by what share of its weights one step changes them.</p>"
+        '<p class="soft">Layer by layer from the input (left): size of the gradient, and size of '
+        "one update relative to the weights.</p>"
         f'<div class="chart">{chart}</div>'
     )
 
@@ -223,7 +224,7 @@ def _errors(data):
 
 
 def _scores_table(metrics):
-    names = {"training": "train", "held out": "validation", "test set": "test"}
+    names = {"training": "train", "validation": "validation", "test": "test"}
     sets = {heading: metrics[key] for heading, key in names.items() if key in metrics}
     rows = [
         (score.replace("_", " "), *(_number(found[score]) for found in sets.values()))
@@ -246,25 +247,25 @@ def _confusion(data):
         body += f"<tr><th>{escape(name)}</th>{cells}</tr>"
     head = "".join(f"<th>{escape(name)}</th>" for name in names)
     return (
-        '<p class="soft">Rows are the true classes, columns what was predicted; shares are of the '
-        "true class.</p>"
+        '<p class="soft">Confusion matrix: rows are true classes, columns predicted classes; '
+        "percentages are per true class.</p>"
         f'<div class="scroll"><table class="matrix"><tr><th></th>{head}</tr>{body}</table></div>'
     )
 
 
 def _worst(data):
+    truth = outputs = np.zeros((0, 0))
     if data.classes is None:
-        # rows of several values, of which the report shows the means
+        # for rows with several values, the means are shown
         truth = data.truth.reshape(len(data.truth), -1)
         outputs = data.outputs.reshape(truth.shape)
         wrong = np.abs(outputs - truth).mean(axis=1)
         steps = truth.shape[1]
         of = "" if steps == 1 else f", mean of {steps} steps"
-        headings = ["row", f"true {data.target}{of}", f"predicted{of}", f"off by{of}"]
+        headings = ["row", f"true {data.target}{of}", f"predicted{of}", f"error{of}"]
     else:
-        chance = data.outputs[np.arange(len(data.truth)), data.truth]
-        wrong = -chance
-        headings = ["row", f"true {data.target}", "predicted", "chance given to the truth"]
+        wrong = -data.outputs[np.arange(len(data.truth)), data.truth]
+        headings = ["row", f"true {data.target}", "predicted", "probability of the true class"]
     order = np.argsort(-wrong, kind="stable")[:WORST]
     others = [
         name
@@ -274,14 +275,14 @@ def _worst(data):
     rows = []
     for k in order:
         if data.classes is None:
-            told = [_number(float(truth[k].mean())), _number(float(outputs[k].mean()))]
-            told.append(_number(float(wrong[k])))
+            shown = [_number(float(truth[k].mean())), _number(float(outputs[k].mean()))]
+            shown.append(_number(float(wrong[k])))
         else:
-            told = [str(data.classes[data.truth[k]]), str(data.classes[data.outputs[k].argmax()])]
-            told.append(f"{chance[k]:.1%}")
+            shown = [str(data.classes[data.truth[k]]), str(data.classes[data.outputs[k].argmax()])]
+            shown.append(f"{-wrong[k]:.1%}")
         cells = data.rows.row(int(k), named=True)
         values = ["" if cells[name] is None else str(cells[name]) for name in others]
-        row = [f"{data.row_numbers[k]:,}", *told, *values]
+        row = [f"{data.row_numbers[k]:,}", *shown, *values]
         rows.append([*row, Markup(data.pictures[k]())] if data.pictures else row)
     headings = [*headings, *others, *([""] if data.pictures else [])]
     return table(headings, rows, numbers=(0, 3))

@@ -1,4 +1,4 @@
-"""The folder of a run: which files it has, and what may be written where."""
+"""The folder of a run: its files, and how they are read and written."""
 
 import json
 import os
@@ -9,7 +9,7 @@ import cutaway
 from cutaway.errors import RunError, did_you_mean
 from cutaway.train import write_atomically
 
-FORMAT = 2  # of what stands in a run folder: raised when older runs would be misread
+FORMAT = 2  # of the files in a run folder: raised when older runs would be misread
 
 
 class RunFolder:
@@ -18,8 +18,8 @@ class RunFolder:
     Attributes:
         path: the folder.
         config, weights, preprocessing, history, probes, metrics, report: its files.
-        features: of held-out examples, in runs that begin with a known body.
-        checkpoints: its folder of training state.
+        features: of validation examples, in runs with a pretrained backbone.
+        checkpoints: folder of the training state.
     """
 
     def __init__(self, path):
@@ -37,22 +37,22 @@ class RunFolder:
 
     @classmethod
     def begin(cls, out, *, name: str, config: dict, resume: bool = False) -> "RunFolder":
-        """Make the folder and write its config.
+        """Create the folder and write its config.
 
         Args:
-            out: the folder; None: the first free one of runs/NAME, runs/NAME-2, ...
+            out: the folder; None: the first unused one of runs/NAME, runs/NAME-2, ...
             name: of the data, for the folder's name.
-            config: what the training was asked to do.
-            resume: the folder must hold a run with the same config (epochs may be more).
+            config: data, target, options and network spec.
+            resume: the folder must hold a run with the same config; epochs may be increased.
 
         Raises:
-            RunError: the folder holds something else, or cannot be written to.
+            RunError: the folder is not empty, or cannot be written to.
         """
         if out is None:
             if resume:
                 raise RunError(
-                    "resume was asked for, but no run was named",
-                    expected="the folder of the run to go on with",
+                    "resume was requested without a run",
+                    expected="the folder of the run to continue",
                     fix="name it: --out RUN --resume",
                 )
             out = _first_free(Path("runs"), "".join(c if c.isalnum() else "-" for c in name))
@@ -61,15 +61,15 @@ class RunFolder:
             folder.expect_same(config)
         elif folder.path.is_dir() and any(folder.path.iterdir()):
             raise RunError(
-                f"{folder.path} is not empty, and training into it would overwrite what is there",
+                f"{folder.path} is not empty, and training would overwrite its contents",
                 expected="a new or empty folder",
-                fix="give another --out, add --resume to go on with the run there, or delete it",
+                fix="choose another --out, add --resume to continue the run in it, or delete it",
             )
         elif folder.path.exists() and not folder.path.is_dir():
             raise RunError(
                 f"{folder.path} is a file",
                 expected="a folder for the run",
-                fix="give another --out",
+                fix="choose another --out",
             )
         folder._is_new = not folder.path.exists()
         try:
@@ -82,7 +82,7 @@ class RunFolder:
         return folder
 
     def discard(self) -> None:
-        """Remove the folder if `begin` made it."""
+        """Remove the folder if `begin` created it."""
         if self._is_new and self.path.is_dir():
             shutil.rmtree(self.path)
 
@@ -91,27 +91,27 @@ class RunFolder:
         """The folder of a finished run.
 
         Raises:
-            RunError: there is none, or it is not one, or its training has not finished.
+            RunError: no such folder, not a run, or its training has not finished.
         """
         folder = cls(path)
         if not folder.path.is_dir():
             near = [p.name for p in folder.path.parent.glob("*/")] if folder.path.parent else []
             raise RunError(
                 f"{folder.path} is not a folder",
-                expected="the folder of a run, as `cutaway train` writes it",
+                expected="the folder of a run, written by `cutaway train`",
                 fix=did_you_mean(folder.path.name, near) if near else "train first",
             )
         if not folder.config.exists():
             raise RunError(
                 f"{folder.path} is not a run: it has no config.json",
-                expected="a folder that `cutaway train` wrote",
-                fix="give the folder named at the end of training",
+                expected="a folder written by `cutaway train`",
+                fix="use the folder named at the end of training",
             )
         if not folder.weights.exists():
             raise RunError(
                 f"the training in {folder.path} has not finished: it has no weights.safetensors",
                 expected="a finished run",
-                fix=f"go on with it: the same cutaway train command with "
+                fix=f"continue it: the same cutaway train command with "
                 f"--out {folder.path} --resume",
             )
         return folder
@@ -123,14 +123,14 @@ class RunFolder:
         except OSError as error:
             raise RunError(
                 f"{path} cannot be read: {error.strerror or error}",
-                expected="a whole run folder",
-                fix="train again, or take the file from a backup",
+                expected="a complete run folder",
+                fix="train again, or restore the file from a backup",
             ) from error
         except ValueError as error:
             raise RunError(
                 f"{path} is damaged: {error}",
-                expected="JSON as `cutaway train` writes it",
-                fix="train again, or take the file from a backup",
+                expected="JSON written by `cutaway train`",
+                fix="train again, or restore the file from a backup",
             ) from error
         return value
 
@@ -141,14 +141,14 @@ class RunFolder:
         """The run's config.
 
         Raises:
-            RunError: it cannot be read, or the run has another format than this version writes.
+            RunError: it cannot be read, or this version does not support its format.
         """
         config = self.read_json(self.config)
         if not isinstance(config, dict) or "format" not in config:
             raise RunError(
-                f"{self.config} is not the config of a run: it names no format",
-                expected="config.json as `cutaway train` writes it",
-                fix="train again, or take the file from a backup",
+                f"{self.config} is not the config of a run: it has no format",
+                expected="a config.json written by `cutaway train`",
+                fix="train again, or restore the file from a backup",
             )
         if config["format"] != FORMAT:
             raise RunError(
@@ -160,7 +160,7 @@ class RunFolder:
         return config
 
     def expect_same(self, config: dict) -> None:
-        """Raise RunError unless the run was begun with this config, up to the number of epochs."""
+        """Raise RunError unless the run has this config, apart from the number of epochs."""
         before = self.read_config()
         differing = [
             f"{name} was {was!r}, now {now!r}"
@@ -169,9 +169,9 @@ class RunFolder:
         ]
         if differing:
             raise RunError(
-                f"{self.path} was begun with other options: {'; '.join(differing[:4])}",
-                expected="the same data and options, up to --epochs",
-                fix="give the options of the first call, or train into another folder",
+                f"{self.path} was trained with other options: {'; '.join(differing[:4])}",
+                expected="the same data and options, apart from --epochs",
+                fix="repeat the options of the first call, or train into another folder",
             )
 
 

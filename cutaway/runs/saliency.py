@@ -1,4 +1,4 @@
-"""Where a network looked: Grad-CAM over a few held-out images."""
+"""Saliency: Grad-CAM on a few validation images."""
 
 import base64
 import io
@@ -12,15 +12,15 @@ SHOWN = 4
 
 
 def saliency_section(net, x, truth, outputs, run) -> str:
-    """HTML: images that are most wrong and most right, and what spoke for the prediction.
+    """HTML: the images with the largest and smallest errors, with their saliency maps.
 
     Args:
         x: (rows, height, width, channels) uint8.
-        truth: (rows,) numbers of classes.
+        truth: (rows,) class numbers.
         outputs: (rows, classes) probabilities.
     """
-    chance = outputs[np.arange(len(truth)), truth]
-    order = np.argsort(chance, kind="stable")
+    probability = outputs[np.arange(len(truth)), truth]
+    order = np.argsort(probability, kind="stable")
     half = SHOWN // 2
     chosen = list(dict.fromkeys([*order[:half], *order[::-1][:half]]))
     classes = run.preprocessing.classes
@@ -28,22 +28,22 @@ def saliency_section(net, x, truth, outputs, run) -> str:
     for k in chosen:
         guess = int(outputs[k].argmax())
         found = grad_cam(net, x[k].astype(np.float32), target=guess)
-        told = f"{classes[guess]}, {outputs[k][guess]:.1%}"
+        caption = f"{classes[guess]}, {outputs[k][guess]:.1%}"
         if guess != truth[k]:
-            told += f" (in truth {classes[truth[k]]})"
+            caption += f" (true class: {classes[truth[k]]})"
         figures.append(
             f'<figure style="display:inline-block;margin:0 1em 1em 0">{heat_image(x[k], found)}'
-            f"<figcaption>{escape(told)}</figcaption></figure>"
+            f"<figcaption>{escape(caption)}</figcaption></figure>"
         )
     return (
-        "<p>Bright is where the last convolution found what speaks for the prediction "
-        f"(Grad-CAM). The {half} that it got most wrong, and {half} of which it was surest.</p>"
-        + "".join(figures)
+        "<p>Grad-CAM: bright regions support the prediction in the last convolution. Shown are "
+        f"the {half} images with the lowest and the {half} with the highest probability of the "
+        "true class.</p>" + "".join(figures)
     )
 
 
 def heat_image(pixels, found) -> str:
-    """The image darkened where nothing spoke for the output, as an element."""
+    """The image, darkened where saliency is low, as an img element."""
     from PIL import Image
 
     heat = np.asarray(found.values, np.float64)
@@ -52,4 +52,4 @@ def heat_image(pixels, found) -> str:
     file = io.BytesIO()
     Image.fromarray(shown.astype(np.uint8).squeeze()).save(file, "JPEG", quality=85)
     data = base64.b64encode(file.getvalue()).decode()
-    return f'<img alt="where it looked" width="180" src="data:image/jpeg;base64,{data}">'
+    return f'<img alt="saliency map" width="180" src="data:image/jpeg;base64,{data}">'

@@ -1,4 +1,4 @@
-"""Series to forecast: from a table with a row for each time to data that are ready to train on."""
+"""Time-series forecasting, from a table with a row per time: options and preparation."""
 
 import dataclasses
 from pathlib import Path
@@ -18,13 +18,13 @@ from cutaway.runs.networks import DEFAULT_LOSSES, build_network
 from cutaway.runs.options import TrainingOptions
 from cutaway.runs.preprocessing import Preprocessing, expect_format
 from cutaway.runs.space import Integer
-from cutaway.runs.split import kept_back
+from cutaway.runs.split import make_test_set
 from cutaway.train.blocks import expect_batch
 
-# steps that one usually wants to know ahead
+# usual forecast horizons
 HORIZONS = {"hour": 24, "day": 7, "week": 4, "month": 12, "quarter": 4}
 LEAST_WINDOW = 24
-LONGEST_SEASON = 200  # an LSTM learns little over more steps; a year of days is left out so
+LONGEST_SEASON = 200  # an LSTM learns little over more steps; excludes a yearly season of days
 OFFSETS = {
     "hour": (1, "h"),
     "day": (1, "d"),
@@ -37,19 +37,19 @@ OFFSETS = {
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class SeriesOptions(TrainingOptions):
-    """Options of a training on a series that is to be forecast; None lets the data decide.
+    """Training options for forecasting; None means a default that depends on the data.
 
     Attributes:
         model: "lstm", see models.forecast.
-        column: the series to forecast; other columns of numbers help. None: the only one.
-        window: steps that are seen; None: two seasons, at least 24 steps.
-        horizon: steps that are forecast; None: a day of hours, a week of days, four weeks, a year
-            of months or quarters, otherwise 1.
-        season: steps after which the naive forecast repeats, which is what the network is
-            compared with, at most the window; 1 repeats the last value. None: the best of the
-            usual ones on the training part.
+        column: the column to forecast; other numeric columns are further inputs. None: the only
+            one.
+        window: input window in steps; None: two seasons, at least 24 steps.
+        horizon: steps to forecast; None: a day of hours, a week of days, four weeks, a year of
+            months or quarters, otherwise 1.
+        season: season of the seasonal naive forecast, the baseline; at most the window. 1 repeats
+            the last value. None: the best of the usual ones on the training rows.
         hidden: size of the LSTM.
-        others: see TrainingOptions. The rows held out are the last ones.
+        others: see TrainingOptions. The validation rows are the last ones.
     """
 
     LEAST_EPOCHS, MOST_EPOCHS = 30, 300
@@ -74,9 +74,9 @@ class SeriesOptions(TrainingOptions):
                 expect_range(value, what=name, least=1)
         if self.window and self.season and self.season > self.window:
             raise OptionError(
-                f"a season of {self.season} steps and a window of {self.window}",
+                f"the season is {self.season} steps and the window {self.window}",
                 expected="a window of at least one season",
-                fix=f"give a window of {2 * self.season}",
+                fix=f"use a window of {2 * self.season}",
             )
 
     def space(self, rows):
@@ -89,16 +89,16 @@ class SeriesOptions(TrainingOptions):
 
 @dataclasses.dataclass(kw_only=True)
 class SeriesRows(Preprocessing):
-    """How a series is cut into windows, its scaling, and how its dates go on.
+    """Preprocessing of a time series: windows, scaling, and the spacing of its dates.
 
     Attributes:
-        columns: the series that are seen, the one to forecast among them.
-        time: the column of dates, or None.
+        columns: the input columns, the target among them.
+        time: the date column, or None.
         every: (count, unit) between two dates, units as in polars ("h", "d", "mo", "s"); None
             without dates.
         month_end: whether all dates are last days of months.
         window, horizon, season: see SeriesOptions.
-        scaling: of the columns, fitted on the training part.
+        scaling: of the columns, fitted on the training rows.
         target: the Target: mean and scale of the column to forecast.
     """
 
@@ -113,23 +113,23 @@ class SeriesRows(Preprocessing):
     target: Target
 
     examples = "windows"
-    headings = ("column", "kind", "what is done with it", "mean", "deviation")
+    headings = ("column", "kind", "use", "mean", "std")
 
     @property
     def baseline(self) -> str:
         if self.season == 1:
-            return "to repeat the last value"
-        return f"to repeat the values of {self.season} steps before"
+            return "naive forecast, the last value"
+        return f"seasonal naive forecast, season {self.season}"
 
     @property
     def channel(self) -> int:
-        """Number of the column to forecast."""
+        """Index of the column to forecast."""
         return self.columns.index(self.target.name)
 
     @classmethod
     def from_json(cls, value: dict) -> "SeriesRows":
         expect_format(value, "series")
-        scaling = Scaling(tuple(value["mean"]), tuple(value["deviation"]))
+        scaling = Scaling(tuple(value["mean"]), tuple(value["std"]))
         channel = value["columns"].index(value["column"])
         return cls(
             columns=value["columns"],
@@ -156,20 +156,20 @@ class SeriesRows(Preprocessing):
             "horizon": self.horizon,
             "season": self.season,
             "mean": list(self.scaling.mean),
-            "deviation": list(self.scaling.deviation),
+            "std": list(self.scaling.std),
             "count": self.target.counts[0],
         }
 
     def read(self, source):
-        """A frame with a row for each time; see `transform` for the examples in it."""
+        """A frame with a row per time; `transform` makes the examples."""
         return series_frame(read_series(source, time=self.time, columns=self.columns), self.time)
 
     def transform(self, frame, *, with_target: bool = True) -> TableArrays:
         """Windows of the series.
 
         Returns:
-            with the target, every window that has a horizon after it, and as rows those of the
-            first value after it; without, the last window of all, and the last row.
+            with the target: every window that a complete horizon follows, and the row of the first
+            value of that horizon; without: the last window and the last row.
         """
         values = self.scaling.scale(frame.select(self.columns).to_numpy()).astype(np.float32)
         if with_target:
@@ -179,30 +179,30 @@ class SeriesRows(Preprocessing):
         if len(values) < self.window:
             raise DataError(
                 f"the series has {len(values)} values",
-                expected=f"at least {self.window}: the window that the network sees",
-                fix="give more of what was before",
+                expected=f"at least {self.window}, the input window of the network",
+                fix="provide more past values",
             )
         return TableArrays(values[None, -self.window :], None, np.array([len(values) - 1]), [])
 
     def untransform_target(self, y) -> np.ndarray:
-        """(rows, horizon) in the units of the series, also for a horizon of 1."""
+        """(rows, horizon) in the unit of the series, also for a horizon of 1."""
         return super().untransform_target(y).reshape(len(y), self.horizon)
 
     def naive(self, x) -> np.ndarray:
-        """(rows, horizon): the seasonal-naive forecast after each window, in its own units."""
+        """(rows, horizon): the seasonal naive forecast after each window, in its unit."""
         ahead = np.arange(self.horizon)
         back = self.window + ahead - self.season * (ahead // self.season + 1)
         return self.untransform_target(x[:, back, self.channel])
 
     def score(self, y, outputs, x) -> dict:
-        """Scores over all steps ahead; the baseline is the seasonal-naive forecast."""
+        """Scores over all forecast steps; the baseline is the seasonal naive forecast."""
         truth = self.truth(y)
-        guess = float(np.abs(truth - self.naive(x)).mean())
+        baseline = float(np.abs(truth - self.naive(x)).mean())
         scores = regression_scores(truth.ravel(), outputs.ravel())
-        return {**scores, "baseline_mean_absolute_error": guess}
+        return {**scores, "baseline_mean_absolute_error": baseline}
 
     def predictions(self, frame, outputs):
-        """The next values after the end of the series, with their dates where there are dates."""
+        """The values after the end of the series, with their dates if there are dates."""
         import polars as pl
 
         if self.time is None:
@@ -212,6 +212,7 @@ class SeriesRows(Preprocessing):
     def _dates(self, frame):
         import polars as pl
 
+        assert self.every is not None  # where there is a date column
         count, unit = self.every
         last = frame[self.time].tail(1)
         ahead = [last.dt.offset_by(f"{count * (k + 1)}{unit}") for k in range(self.horizon)]
@@ -220,13 +221,11 @@ class SeriesRows(Preprocessing):
 
     def summary_rows(self) -> list:
         rows = []
-        for name, mean, deviation in zip(
-            self.columns, self.scaling.mean, self.scaling.deviation, strict=True
-        ):
-            done = f"the last {self.window} are seen"
+        for name, mean, std in zip(self.columns, self.scaling.mean, self.scaling.std, strict=True):
+            use = f"input window {self.window}"
             if name == self.target.name:
-                done += f", the next {self.horizon} forecast"
-            rows.append((name, "series", done, f"{mean:.4g}", f"{deviation:.4g}"))
+                use += f", forecast horizon {self.horizon}"
+            rows.append((name, "series", use, f"{mean:.4g}", f"{std:.4g}"))
         return rows
 
     def chart(self, frame, truth, outputs) -> str:
@@ -235,13 +234,13 @@ class SeriesRows(Preprocessing):
 
 
 def series_target(name: str, scaling: Scaling, channel: int, count: int) -> Target:
-    """The Target of a column that is forecast."""
-    mean, scale = scaling.mean[channel], scaling.deviation[channel]
+    """The Target for the column to forecast."""
+    mean, scale = scaling.mean[channel], scaling.std[channel]
     return Target(name, "regression", None, mean, scale, [count], [])
 
 
 def series_frame(series, time):
-    """A Series as a polars frame: its times, if it has them, and a column for each channel."""
+    """A Series as a polars frame: its times, if it has any, and a column per channel."""
     import polars as pl
 
     columns = {} if time is None else {time: series.times}
@@ -249,19 +248,19 @@ def series_frame(series, time):
 
 
 def prepare_series(path, options: SeriesOptions | None = None, *, why: str = "") -> Experiment:
-    """Read a series, cut it into windows in the order of time, and build the network for it.
+    """Read a series, cut it into windows, split these by time, and build a network for them.
 
-    The rows held out are those whose targets all lie in the last part; those that lie partly in
-    it are used for neither.
+    The validation windows are those whose targets all lie in the last part of the series; windows
+    whose targets lie only partly in it are not used.
 
     Args:
-        path: of a table with a row for each time, or a frame or dict of columns.
+        path: of a table with a row per time, or a frame or dict of columns.
         options: SeriesOptions.
-        why: why the data were taken for a series.
+        why: why the data were detected as a series.
 
     Raises:
         DataError: times out of order, missing values, a series that is too short or constant.
-        OptionError: no such column, or several and none named.
+        OptionError: no such column, or several columns and no choice.
     """
     options = SeriesOptions() if options is None else options
     table = read_table(path)
@@ -275,9 +274,9 @@ def prepare_series(path, options: SeriesOptions | None = None, *, why: str = "")
     known = series.values[:split]
     if known[:, channel].std() == 0:
         raise DataError(
-            f"the series {column!r} is {known[0, channel]:g} at each of the {split} times to "
-            "train on",
-            expected="values that differ: there is nothing to learn",
+            f"the series {column!r} is constant: {known[0, channel]:g} in all {split} training "
+            "rows",
+            expected="values that differ",
         )
     window, horizon, season = _choose_sizes(options, series, channel, split)
     expect_long_enough(end, split, window, horizon)
@@ -299,12 +298,14 @@ def prepare_series(path, options: SeriesOptions | None = None, *, why: str = "")
     )
     arrays = rows.transform(frame)
     training = np.flatnonzero(arrays.rows + horizon <= split)
-    held = np.flatnonzero((arrays.rows >= split) & (arrays.rows + horizon <= end))
-    tested, told = kept_back(arrays.x, arrays.y, np.flatnonzero(arrays.rows >= end), "windows")
+    validation = np.flatnonzero((arrays.rows >= split) & (arrays.rows + horizon <= end))
+    test_set, test_notes = make_test_set(
+        arrays.x, arrays.y, np.flatnonzero(arrays.rows >= end), "windows"
+    )
     expect_batch(options.batch(len(training)), len(training))
-    notes = [f"the last {end - split:,} of {end:,} times are held out", *told]
+    notes = [f"validation: the last {end - split:,} of {end:,} time steps", *test_notes]
     if time is not None and series.step is None:
-        notes.append(f"the dates in {time!r} are not at the equal steps of a calendar")
+        notes.append(f"the dates in {time!r} are not equally spaced")
     seed(options.seed)
     spec = {
         "model": options.model,
@@ -323,7 +324,7 @@ def prepare_series(path, options: SeriesOptions | None = None, *, why: str = "")
         frame=frame[arrays.rows],
         preprocessing=rows,
         training=training,
-        held=held,
+        validation=validation,
         row_numbers=arrays.rows + 1,
         x=arrays.x,
         y=arrays.y,
@@ -331,7 +332,7 @@ def prepare_series(path, options: SeriesOptions | None = None, *, why: str = "")
         net=build_network(spec),
         notes=notes,
         why=why,
-        test=tested,
+        test=test_set,
     )
 
 
@@ -341,23 +342,23 @@ def _choose_column(series, column) -> str:
     if column in series.names:
         return column
     raise OptionError(
-        "no column to forecast was named"
+        "no column to forecast was given"
         if column is None
-        else f"there is no column of numbers {column!r}",
+        else f"there is no numeric column {column!r}",
         expected="one of " + ", ".join(series.names),
-        fix=f"name it: column={series.names[-1]!r}",
+        fix=f"name it: column={series.names[-1]!r} (--column {series.names[-1]})",
     )
 
 
 def _choose_sizes(options, series, channel, split) -> tuple:
-    """(window, horizon, season), as asked for or as they fit the series."""
-    held = len(series.values) - split
-    horizon = options.horizon or min(HORIZONS.get(series.step, 1), max(1, held // 2))
+    """(window, horizon, season), as given or as they suit the series."""
+    validation = len(series.values) - split
+    horizon = options.horizon or min(HORIZONS.get(series.step, 1), max(1, validation // 2))
     known = series.values[:split, [channel]]
     season = options.season or find_season(
         known, series.step, horizon, longest=options.window or LONGEST_SEASON
     )
-    # at least half of a short series is left to cut windows from
+    # for a short series: leave at least half of it to cut windows from
     room = max(season, split // 2 - horizon + 1)
     window = options.window or max(1, min(max(2 * season, LEAST_WINDOW), room))
     return window, horizon, season

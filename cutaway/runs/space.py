@@ -1,4 +1,4 @@
-"""What a search may try for an option, said without the library that searches."""
+"""Search spaces of training options, independent of the search library."""
 
 import dataclasses
 from typing import Any
@@ -6,7 +6,7 @@ from typing import Any
 
 @dataclasses.dataclass(frozen=True)
 class Choice:
-    """One of several values; `start` is tried first, by default the first of them."""
+    """One of several values; `start` is tried first, by default the first value."""
 
     values: tuple
     start: Any = None
@@ -17,7 +17,7 @@ class Choice:
 
 @dataclasses.dataclass(frozen=True)
 class Real:
-    """A number from `low` to `high`, evenly or by its logarithm; `start` is tried first."""
+    """A float from `low` to `high`, on a linear or log scale; `start` is tried first."""
 
     low: float
     high: float
@@ -30,7 +30,7 @@ class Real:
 
 @dataclasses.dataclass(frozen=True)
 class Integer(Real):
-    """A whole number from `low` to `high`, both included."""
+    """An integer from `low` to `high`, both included."""
 
     low: int
     high: int

@@ -1,4 +1,4 @@
-"""Rows to train on, rows held out, and rows kept for a test at the end."""
+"""Training, validation and test rows."""
 
 import numpy as np
 
@@ -6,27 +6,28 @@ from cutaway.data import stratified_split
 
 
 def split_validation(y, options, *, stratify: bool):
-    """(training, held, test): sorted indices of the rows; test is empty for options.test = 0.
+    """(training, validation, test): sorted row indices; test is empty if options.test is 0.
 
-    Without a test part the others are those of `stratified_split`.
+    Without a test set the other two are those of `stratified_split`.
     """
-    known, test = split_test(y, options, stratify=stratify)
-    training, held = stratified_split(
-        y[known], options.validation, seed=options.seed, stratify=stratify
+    rest, test = split_test(y, options, stratify=stratify)
+    training, validation = stratified_split(
+        y[rest], options.validation, seed=options.seed, stratify=stratify
     )
-    return known[training], known[held], test
+    return rest[training], rest[validation], test
 
 
 def split_test(y, options, *, stratify: bool):
-    """(known, test): sorted indices of the rows that are left and of those kept for the test."""
+    """(rest, test): sorted row indices."""
     if not options.test:
         return np.arange(len(y)), np.zeros(0, int)
     return stratified_split(y, options.test, seed=options.seed, stratify=stratify)
 
 
-def kept_back(x, y, test, examples: str) -> tuple:
-    """((x, y) of the test rows or None, a note about them in a list)."""
+def make_test_set(x, y, test, examples: str) -> tuple:
+    """((x, y) of the test rows or None, notes about them)."""
     if not len(test):
         return None, []
-    note = f"{len(test):,} {examples} are kept back: nothing is fitted on them or chosen by them"
-    return (x[test], y[test]), [note]
+    return (x[test], y[test]), [
+        f"test set: {len(test):,} {examples}, used for the final scores only"
+    ]

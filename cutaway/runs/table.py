@@ -1,4 +1,4 @@
-"""Tables: options, and from a file or frame to data that are ready to train on."""
+"""Tables: options, and preparation for training."""
 
 import dataclasses
 from pathlib import Path
@@ -13,25 +13,25 @@ from cutaway.runs.networks import DEFAULT_LOSSES, build_network, table_spec
 from cutaway.runs.options import TrainingOptions
 from cutaway.runs.preprocessing import TableRows
 from cutaway.runs.space import Choice, Integer
-from cutaway.runs.split import kept_back, split_validation
+from cutaway.runs.split import make_test_set, split_validation
 from cutaway.train.blocks import expect_batch
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class TableOptions(TrainingOptions):
-    """Options of a training on a table; None lets the data decide.
+    """Training options for tables; None means a default that depends on the data.
 
-    The defaults are those with which small and middle-sized tables came out best
-    (benchmarks/tables.py): enough steps, and enough that holds the weights back.
+    The defaults gave the best scores on small and medium-sized tables (benchmarks/tables.py):
+    enough steps, and enough regularization.
 
     Attributes:
         layers: sizes of the hidden layers.
         activation: name of the activation after each hidden layer.
         loss: name of the loss.
-        init: name of the initializer of the weights.
+        init: name of the weight initializer.
         task: "binary", "multiclass" or "regression".
-        ignore: columns to leave out.
-        kinds: {column: kind} to overrule what was found.
+        ignore: columns to ignore.
+        kinds: {column: kind}, for columns that are detected wrongly.
         others: see TrainingOptions.
     """
 
@@ -76,22 +76,28 @@ class TableOptions(TrainingOptions):
 
 
 def train_table(
-    data=None, target: str | None = None, *, options=None, out=None, resume=False, callbacks=()
+    data=None,
+    target: str | None = None,
+    *,
+    options: TableOptions | None = None,
+    out=None,
+    resume: bool = False,
+    callbacks=(),
 ) -> Run:
     """Train a network on a table and save it as a run.
 
     Args:
         data: path of a CSV, TSV or Parquet file, or a polars or pandas frame; None for the
-            students table that the package carries.
+            bundled students table.
         target: the column to predict.
         options: TableOptions.
         out: folder of the run; None for a new one under `runs/`.
-        resume: go on with the training that was begun in `out`.
+        resume: continue the training in `out`.
         callbacks: more callbacks for the Trainer.
 
     Raises:
-        DataError, OptionError, RunError: input that does not fit; nothing was written.
-        TrainingError: the loss became NaN; the run holds the last good weights.
+        DataError, OptionError, RunError: invalid input; nothing was written.
+        TrainingError: the loss became NaN; the run holds the last finite weights.
 
     Example:
         >>> run = train_table("students.csv", "passed")                # doctest: +SKIP
@@ -103,30 +109,34 @@ def train_table(
     return run
 
 
-def prepare_table(data=None, target: str | None = None, options=None) -> Experiment:
-    """Read, look at, encode and split a table, and build the network for it; see train_table."""
+def prepare_table(
+    data=None, target: str | None = None, options: TableOptions | None = None
+) -> Experiment:
+    """Read, encode and split a table, and build a network for it; see train_table."""
     options = TableOptions() if options is None else options
     if data is None:
         data, target = students_path(), target or "passed"
     if target is None:
         raise OptionError(
-            "no target was named",
+            "no target was given",
             expected="the column to predict",
             fix='name it: train_table(data, "passed"), or cutaway train DATA --target passed',
         )
     source = str(data) if isinstance(data, str | Path) else "a frame"
     frame = read_table(data)
-    looked = TablePreprocessing.fit(
+    whole = TablePreprocessing.fit(
         frame, target, task=options.task, kinds=options.kinds, ignore=options.ignore
     )
-    arrays = looked.transform(frame)
+    arrays = whole.transform(frame)
     frame, row_numbers = frame[arrays.rows], arrays.rows + 1
-    training, held, test = split_validation(arrays.y, options, stratify=looked.task != "regression")
+    training, validation, test = split_validation(
+        arrays.y, options, stratify=whole.task != "regression"
+    )
     expect_batch(options.batch(len(training)), len(training))
-    # fitted again on the training rows alone: nothing of the held-out rows leaks into it
-    preprocessing = looked.refit(frame[training])
+    # refitted on the training rows alone: no leakage from the validation and test rows
+    preprocessing = whole.refit(frame[training])
     arrays = preprocessing.transform(frame)
-    tested, told = kept_back(arrays.x, arrays.y, test, "rows")
+    test_set, test_notes = make_test_set(arrays.x, arrays.y, test, "rows")
     seed(options.seed)
     spec = table_spec(options, preprocessing)
     return Experiment(
@@ -137,12 +147,12 @@ def prepare_table(data=None, target: str | None = None, options=None) -> Experim
         frame=frame,
         preprocessing=TableRows(preprocessing),
         training=training,
-        held=held,
+        validation=validation,
         row_numbers=row_numbers,
         x=arrays.x,
         y=arrays.y,
         spec=spec,
         net=build_network(spec),
-        notes=[*looked.notes, *told],
-        test=tested,
+        notes=[*whole.notes, *test_notes],
+        test=test_set,
     )

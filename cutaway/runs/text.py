@@ -1,9 +1,10 @@
-"""Texts that have a class or a value: from a table or labeled lines to data ready to train on."""
+"""Labeled texts, from a table or labeled lines: options and preparation for training."""
 
 import dataclasses
 import math
 import warnings
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -27,28 +28,31 @@ from cutaway.runs.experiment import Experiment
 from cutaway.runs.networks import DEFAULT_LOSSES, build_network
 from cutaway.runs.options import TrainingOptions
 from cutaway.runs.preprocessing import Preprocessing, expect_format
-from cutaway.runs.split import kept_back, split_validation
+from cutaway.runs.split import make_test_set, split_validation
 from cutaway.train.blocks import expect_batch
 
-MOST_LENGTH = 256  # tokens of a text by default: what comes later rarely changes what it says
-MOST_EMPTY = 0.05  # share of texts without words that training leaves out with a note
+if TYPE_CHECKING:
+    import polars as pl
+
+MAX_LENGTH = 256  # default limit of tokens per text: later ones rarely change the label
+MAX_EMPTY = 0.05  # fraction of texts without words that training skips with a note
 RATES = {"bag": 5e-3, "lstm": 1e-3, "transformer": 1e-3}  # of AdamW
-PIECES = "wordpiece"  # tokens of a known network, which brings its tokenizer
+PIECES = "wordpiece"  # kind of tokens of a pretrained model, which comes with its tokenizer
 SHOWN = 240  # characters of a text in the report
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class TextOptions(TrainingOptions):
-    """Options of a training on texts; None lets the data decide.
+    """Training options for texts; None means a default that depends on the data.
 
     Attributes:
         model: "bag", "lstm" or "transformer", see models.text.
-        text: the column of the texts; None: that of free text with the longest ones.
-        tokens: what a text is cut into: "word", "bpe" (parts of words) or "character".
-        vocabulary: different tokens at most, the most frequent ones.
-        length: tokens of a text at most, its end is cut off; None: as many as 99 of 100 texts
-            have, at most 256.
-        task: "binary", "multiclass" or "regression"; None: as the target looks.
+        text: the text column; None: the free-text column with the longest texts.
+        tokens: kind of tokens: "word", "bpe" (subwords) or "character".
+        vocabulary: maximum vocabulary size; the most frequent tokens are kept.
+        length: maximum tokens per text, longer texts are truncated; None: the 99th percentile of
+            the lengths, at most 256.
+        task: "binary", "multiclass" or "regression"; None: depends on the target.
         others: see TrainingOptions.
     """
 
@@ -78,17 +82,17 @@ class TextOptions(TrainingOptions):
 
 
 class TextRows(Preprocessing):
-    """How texts become rows of token numbers, and what is said about them.
+    """Preprocessing of texts into rows of token ids.
 
     Attributes:
-        column: the column of the texts.
+        column: the text column.
         kind: of the tokens.
         tokenizer: the Tokenizer.
-        length: tokens of a row; longer texts lose their end, shorter ones are filled up with 0.
+        length: tokens per row; longer texts are truncated, shorter ones padded with 0.
         target: the Target.
     """
 
-    headings = ("column", "kind", "what is done with it")
+    headings = ("column", "kind", "preprocessing")
 
     examples = "texts"
 
@@ -122,15 +126,15 @@ class TextRows(Preprocessing):
         }
 
     def read(self, source):
-        """A table with the column of the texts, labeled lines, or a text a line."""
+        """A table with the text column, labeled lines, or one text per line."""
         frame, names = read_rows(source)
         if names is None or self.column in frame.columns:
             return frame
-        label, text = names  # of lines without a header the names say nothing
+        label, text = names  # lines without a header have generic names
         return frame.rename({text: self.column} | ({label: self.target.name} if label else {}))
 
     def transform(self, frame, *, with_target: bool = True) -> TableArrays:
-        """Without a target, a text without words is a row of padding, which gets no prediction."""
+        """Encode the texts; without a target, a text without words is a row of padding."""
         self._expect_column(frame, self.column)
         empty = without_words(frame[self.column])
         rows, notes = np.arange(frame.height), []
@@ -139,16 +143,16 @@ class TextRows(Preprocessing):
             known = frame[self.target.name].is_not_null().to_numpy()
             rows = np.flatnonzero(known & ~empty)
             if not known.all():
-                notes.append(f"{self.target.name}: {(~known).sum():,} rows without it, left out")
+                notes.append(f"{self.target.name}: skipped {(~known).sum():,} rows without a value")
         if empty.any():
-            what = "left out" if with_target else "without a prediction"
-            notes.append(f"{self.column}: {_named(empty)} without words, {what}")
+            what = "skipped" if with_target else "no prediction"
+            notes.append(f"{self.column}: {_row_list(empty)} without words, {what}")
         chosen = frame[rows]
         x, truncated = self._encode(chosen[self.column], empty[rows])
         if truncated:
             notes.append(
-                f"{self.column}: {truncated:,} of {len(rows):,} texts are longer than "
-                f"{self.length} tokens; their ends were cut off"
+                f"{self.column}: {truncated:,} of {len(rows):,} texts were truncated to "
+                f"{self.length} tokens"
             )
         y = self.target.encode(chosen[self.target.name]) if with_target else None
         return TableArrays(x, y, rows, notes)
@@ -159,46 +163,46 @@ class TextRows(Preprocessing):
         if not len(worded):
             return x, 0
         texts = as_texts(series)
-        with warnings.catch_warnings(action="ignore"):  # a note says what lost its end
-            found = self.tokenizer.encode([texts[k] for k in worded], most_tokens=self.length)
-        x[worded, : found.ids.shape[1]] = found.ids
-        return x, found.truncated
+        with warnings.catch_warnings(action="ignore"):  # a note reports truncated texts
+            tokens = self.tokenizer.encode([texts[k] for k in worded], most_tokens=self.length)
+        x[worded, : tokens.ids.shape[1]] = tokens.ids
+        return x, tokens.truncated
 
     def _expect_column(self, frame, name):
         if name not in frame.columns:
             raise DataError(
                 f"there is no column {name!r}",
-                expected="the columns of training: "
-                f"the texts in {self.column!r}, the target in {self.target.name!r}",
+                expected="the columns of the training data: "
+                f"texts in {self.column!r}, target in {self.target.name!r}",
                 fix=did_you_mean(name, frame.columns),
             )
 
     def predictions(self, frame, outputs):
         import polars as pl
 
-        told = super().predictions(frame, outputs)
+        predicted = super().predictions(frame, outputs)
         empty = pl.Series(without_words(frame[self.column]))
-        return told.with_columns(
+        return predicted.with_columns(
             pl.when(empty).then(None).otherwise(pl.col(name)).alias(name)
-            for name in told.columns[frame.width :]
+            for name in predicted.columns[frame.width :]
         )
 
     def summary_rows(self) -> list:
         kinds = {
             "word": "words",
-            "bpe": "parts of words",
+            "bpe": "subwords (BPE)",
             "character": "characters",
             PIECES: "word pieces",
         }
         done = (
-            f"cut into {kinds[self.kind]}, {self.tokenizer.size:,} different ones; "
-            f"at most {self.length} of each text"
+            f"tokenized into {kinds[self.kind]}: vocabulary {self.tokenizer.size:,}, "
+            f"at most {self.length} per text"
         )
         return [(self.column, "text", done), self.target.summary_row()[:3]]
 
 
 class TextExperiment(Experiment):
-    """Prepared texts: training goes through batches of texts of similar length."""
+    """Experiment on texts, with batches of texts of similar length."""
 
     def _inputs(self, y):
         x = self.x[self.training]
@@ -210,31 +214,32 @@ class TextExperiment(Experiment):
 def prepare_text(
     path, target: str | None = None, options: TextOptions | None = None, *, why: str = ""
 ) -> Experiment:
-    """Read, cut into tokens and split texts, and build the network for them.
+    """Read, tokenize and split texts, and build a network for them.
 
     Args:
-        path: a table, or a file of lines that each hold a label, a tab and a text; or a frame.
-        target: the column to predict; labeled lines need none.
+        path: a table, or a file whose lines each hold a label, a tab and a text; or a frame.
+        target: the column to predict; not needed for labeled lines.
 
     Raises:
-        DataError: no texts, no such column, many texts without words, nothing to tell apart.
+        DataError: no texts, no such column, many texts without words, only one class.
         OptionError: no target for a table.
     """
     options = TextOptions() if options is None else options
     found = labeled(path, target, options)
     frame, column, target, training = found.frame, found.column, found.target, found.training
     expect_batch(options.batch(len(training)), len(training))
-    known = frame[training]  # nothing of the held-out rows leaks into what is fitted
-    preprocessing = _fit(known, column, Target.fit(known[target], found.looked.task), options)
+    train_frame = frame[training]  # fitted on the training rows alone: no leakage
+    fitted = Target.fit(train_frame[target], found.whole.task)
+    preprocessing = _fit(train_frame, column, fitted, options)
     arrays = preprocessing.transform(frame)
-    tested, told = kept_back(arrays.x, arrays.y, found.test, "texts")
+    test_set, test_notes = make_test_set(arrays.x, arrays.y, found.test, "texts")
     seed(options.seed)
     task = preprocessing.task
     spec = {
         "model": f"text_{options.model}",
         "loss": DEFAULT_LOSSES[task],
         "tokens": preprocessing.tokenizer.size,
-        "outputs": len(preprocessing.classes) if task == "multiclass" else 1,
+        "outputs": len(preprocessing.class_names()) if task == "multiclass" else 1,
         "dropout": options.dropout,
     }
     return TextExperiment(
@@ -245,43 +250,44 @@ def prepare_text(
         frame=shortened(frame.select(target, column), column),
         preprocessing=preprocessing,
         training=training,
-        held=found.held,
+        validation=found.validation,
         row_numbers=found.rows + 1,
         x=arrays.x,
         y=arrays.y,
         spec=spec,
         net=build_network(spec),
-        notes=[*found.notes, *arrays.notes, *told],
-        test=tested,
+        notes=[*found.notes, *arrays.notes, *test_notes],
+        test=test_set,
         why=why,
     )
 
 
 @dataclasses.dataclass(frozen=True)
 class Labeled:
-    """Texts with their targets, and which are held out. Made by `labeled`.
+    """Texts with their targets, and the split. Made by `labeled`.
 
     Attributes:
-        frame: the rows that can be used; rows: their numbers in the source, from 0.
-        column, target: the columns of the texts and of what is predicted.
-        looked: the Target, fitted on all rows.
-        training, held, test: indices of the rows.
-        notes: what was noticed.
+        frame: the usable rows.
+        rows: their indices in the source.
+        column, target: the columns of the texts and of the target.
+        whole: the Target, fitted on all rows.
+        training, validation, test: row indices.
+        notes: messages about the data.
     """
 
-    frame: object
+    frame: "pl.DataFrame"
     rows: np.ndarray
     column: str
     target: str
-    looked: Target
+    whole: Target
     training: np.ndarray
-    held: np.ndarray
+    validation: np.ndarray
     test: np.ndarray
     notes: list
 
 
 def labeled(path, target, options) -> Labeled:
-    """Read texts, leave out what cannot be used, and hold some out. Raises: see prepare_text."""
+    """Read texts, skip unusable rows, and split the others. Raises: see prepare_text."""
     frame, names = read_rows(path)
     column, target = _columns(frame, names, target, options)
     notes = []
@@ -289,28 +295,28 @@ def labeled(path, target, options) -> Labeled:
     if unused:
         notes.append(f"not used: {', '.join(unused)}")
     empty = without_words(frame[column])
-    if empty.mean() > MOST_EMPTY:
+    if empty.mean() > MAX_EMPTY:
         raise DataError(
-            f"{column}: {_named(empty)} of {len(empty):,} without words",
-            expected=f"words in at least {1 - MOST_EMPTY:.0%} of the texts; fewer without would "
-            "be left out",
-            fix="remove these rows, or choose another column: text=... (--text NAME)",
+            f"{column}: {_row_list(empty)} of {len(empty):,} without words",
+            expected=f"words in at least {1 - MAX_EMPTY:.0%} of the texts; a few rows without "
+            "words would be skipped",
+            fix="remove these rows, or choose another column: text=... (--text COLUMN)",
         )
-    looked = Target.fit(frame[target].filter(~_mask(empty)), options.task)
+    whole = Target.fit(frame[target].filter(~_mask(empty)), options.task)
     if empty.any():
-        notes.append(f"{column}: {_named(empty)} without words, left out")
+        notes.append(f"{column}: {_row_list(empty)} without words, skipped")
     rows = np.flatnonzero(~empty & frame[target].is_not_null().to_numpy())
     frame = frame[rows]
-    y = looked.encode(frame[target])
-    training, held, test = split_validation(y, options, stratify=looked.task != "regression")
-    notes = [*looked.notes, *notes]
-    return Labeled(frame, rows, column, target, looked, training, held, test, notes)
+    y = whole.encode(frame[target])
+    training, validation, test = split_validation(y, options, stratify=whole.task != "regression")
+    notes = [*whole.notes, *notes]
+    return Labeled(frame, rows, column, target, whole, training, validation, test, notes)
 
 
 def read_rows(source):
-    """(frame, (label, text)): the names of its columns if it is lines, else None.
+    """(frame, (label, text)): the column names for a file of lines; None instead for a table.
 
-    The label is None for lines without one.
+    The label is None for unlabeled lines.
     """
     import polars as pl
 
@@ -327,31 +333,31 @@ def read_rows(source):
 
 
 def as_texts(series) -> list:
-    """Values as texts; a missing one is empty."""
+    """Values as strings; missing ones are empty."""
     import polars as pl
 
     return series.cast(pl.String).fill_null("").to_list()
 
 
 def without_words(series) -> np.ndarray:
-    """(rows,) booleans: which texts are missing, empty or blank."""
+    """(rows,) booleans: whether each text is missing, empty or blank."""
     return np.array([not text.strip() for text in as_texts(series)], bool)
 
 
 def _columns(frame, names, target, options):
-    """Names of the columns of the texts and of the target."""
+    """(text column, target column)."""
     if names is not None and names[0] is None:
         raise DataError(
-            "these lines have no labels",
+            "the lines have no labels",
             expected="a label, a tab and a text in every line, or a table",
-            fix="add labels, or train a model of language on the text",
+            fix="add labels, or train a language model: kind='language' (--kind language)",
         )
     if target is None:
         if names is None:
             raise OptionError(
-                "no target was named",
+                "no target was given",
                 expected="the column to predict",
-                fix="name it: target=... (--target NAME); there are " + ", ".join(frame.columns),
+                fix="name it: target=... (--target COLUMN), one of " + ", ".join(frame.columns),
             )
         target = names[0]
     for name in (target, options.text):
@@ -372,7 +378,7 @@ def _columns(frame, names, target, options):
         raise DataError(
             "no column holds free text",
             expected="texts of several words, most of them different",
-            fix="name the column: text=... (--text NAME)",
+            fix="name the column: text=... (--text COLUMN)",
         )
     return found[0], target
 
@@ -383,15 +389,15 @@ def _fit(frame, column, target, options) -> TextRows:
     length = options.length
     if length is None:
         lengths = np.sort(tokenizer.encode(texts).lengths)
-        length = min(MOST_LENGTH, int(lengths[math.ceil(0.99 * len(lengths)) - 1]))
+        length = min(MAX_LENGTH, int(lengths[math.ceil(0.99 * len(lengths)) - 1]))
     return TextRows(column, options.tokens, tokenizer, length, target)
 
 
-def _named(empty) -> str:
-    """How many rows, and which: "3 rows (2, 17, 40)"."""
-    found = np.flatnonzero(empty) + 1
-    shown = ", ".join(map(str, found[:5])) + (", ..." if len(found) > 5 else "")
-    return f"{len(found):,} rows (row {shown})" if len(found) > 1 else f"1 row (row {shown})"
+def _row_list(empty) -> str:
+    """How many rows, and which: "3 rows (rows 2, 17, 40)"."""
+    numbers = np.flatnonzero(empty) + 1
+    shown = ", ".join(map(str, numbers[:5])) + (", ..." if len(numbers) > 5 else "")
+    return f"{len(numbers):,} rows (rows {shown})" if len(numbers) > 1 else f"1 row (row {shown})"
 
 
 def _mask(values):
@@ -401,6 +407,7 @@ def _mask(values):
 
 
 def shortened(frame, column):
+    """The frame with long texts abbreviated, for the report."""
     import polars as pl
 
     text = pl.col(column)

@@ -1,4 +1,4 @@
-"""Options of a training that begins with a known body."""
+"""Options for transfer learning."""
 
 import dataclasses
 import math
@@ -7,24 +7,25 @@ from cutaway.errors import OptionError, expect_range
 from cutaway.optim import OPTIMIZERS, Cosine, Warmup
 from cutaway.runs.options import TrainingOptions
 
-WARM = 0.1  # share of the steps of fine-tuning in which the rate rises
+WARM = 0.1  # fraction of the fine-tuning steps used for warmup
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class TransferOptions(TrainingOptions):
-    """Options of a training that begins with a known body.
+    """Options for transfer learning from a pretrained backbone.
 
     Attributes:
-        from_: the network: "efficientnet-lite0", "minilm", ... (models.PRETRAINED_BACKBONES), or
-            "NAME:WEIGHTS" with the path or address of weights.
-        fine_tune: whether stages of the body are trained after the head.
-        unfreeze: the first stage that is then trained; None: that after two thirds of them.
-        layer_decay: each stage's learning rate in fine-tuning is that of the next one times this.
-        optimizer: "": nesterov for the head, whose loss has one valley; adamw in fine-tuning.
-        lr: of the head; in fine-tuning, of everything, before layer_decay. None: by how steep
-            the loss of the head can be.
-        weight_decay: λ of the head; None: the one of a few with the best loss on the held-out
-            rows. The body's weights do not decay.
+        from_: the backbone: "efficientnet-lite0", "minilm", ... (models.PRETRAINED_BACKBONES), or
+            "NAME:WEIGHTS" with a path or URL of weights.
+        fine_tune: whether to fine-tune stages of the backbone after training the head.
+        unfreeze: first stage to fine-tune; None: the last third of the stages.
+        layer_decay: in fine-tuning, the learning rate of each stage is this times that of the
+            next one.
+        optimizer: "": nesterov for the head, whose loss is convex; adamw for fine-tuning.
+        lr: of the head; in fine-tuning, of all stages, before layer_decay. None: from a bound on
+            the curvature of the head's loss.
+        weight_decay: λ of the head; None: the best of a few by validation loss. The backbone's
+            weights do not decay.
         others: see TrainingOptions.
     """
 
@@ -48,8 +49,8 @@ class TransferOptions(TrainingOptions):
         if self.unfreeze is not None and not self.fine_tune:
             raise OptionError(
                 f"unfreeze={self.unfreeze!r} without fine_tune",
-                expected="a stage to train from, for fine-tuning",
-                fix="add fine_tune=True (--fine-tune), or leave out unfreeze (--unfreeze)",
+                expected="unfreeze together with fine_tune",
+                fix="add fine_tune=True (--fine-tune), or omit unfreeze (--unfreeze)",
             )
 
     def count_epochs(self, rows: int) -> int:
@@ -63,7 +64,7 @@ class TransferOptions(TrainingOptions):
         return super().batch(rows)
 
     def for_head(self) -> "TransferOptions":
-        """The options of the head's training, before what the features decide."""
+        """The options for training the head, before those that depend on the features."""
         if not self.fine_tune:
             return self
         return dataclasses.replace(
@@ -93,5 +94,5 @@ class TransferOptions(TrainingOptions):
 
 
 def _is_head(path, parameter) -> bool:
-    """The weight of a head's last layer, which by itself is called 2.weight."""
+    """Whether it is the weight of the head's last layer (2.weight in the head alone)."""
     return parameter.ndim > 1 and not path.startswith("body.")

@@ -1,7 +1,8 @@
-"""Runs that begin with the body of a known network: what images and texts have in common.
+"""Transfer learning from a pretrained backbone: what images and texts have in common.
 
-The body is frozen and every example goes through it once; the head is trained on these features
-in seconds. With `fine_tune` the later stages of the body are trained after that, more slowly.
+The backbone is frozen and every example goes through it once; the head is trained on these features
+in seconds. With `fine_tune` the last stages of the backbone are then trained too, at lower
+learning rates.
 """
 
 import dataclasses
@@ -10,119 +11,120 @@ import numpy as np
 
 from cutaway.errors import OptionError
 from cutaway.models import features_of, load_backbone, pretrained_backbone
-from cutaway.nn import seed
+from cutaway.models.pretrained import PretrainedBackbone
+from cutaway.nn import Module, seed
 from cutaway.ops.precision import matmul_precision
 from cutaway.optim import OPTIMIZERS
 from cutaway.runs.experiment import Experiment
 from cutaway.runs.finished_run import Run, trainer_for
-from cutaway.runs.nearest_neighbors import KeptFeatures
+from cutaway.runs.nearest_neighbors import ValidationFeatures
 from cutaway.runs.networks import transferred
 from cutaway.runs.projection import projection_section
 from cutaway.runs.transfer_options import TransferOptions
 
-# λ of the head that are tried: from a nearly free fit to weights that are nearly 0
+# candidate λ for the head: from almost no regularization to weights near 0
 DECAYS = (0.01, 0.03, 0.1, 0.3, 1.0)
-# with a momentum of 0.9, this share of 1 / (the loss's largest curvature) is quick and never runs
-# away, though a batch may be steeper than all rows together
+# with a momentum of 0.9, this fraction of 1 / (largest curvature of the loss) is fast and does not
+# diverge, although a batch may have a larger curvature than all rows together
 STEADY = 0.3
-ADAPTIVE = 0.128  # over the number of features: a logit moves by about 0.1 a step
+ADAPTIVE = 0.128  # divided by the number of features: a logit changes by about 0.1 per step
 
 
-class _Once(Experiment):
-    """Prepared examples of which the network has weights that others trained."""
+class _PretrainedExperiment(Experiment):
+    """Experiment with pretrained weights."""
 
     def with_options(self, options):
         raise OptionError(
-            f"trainings from new weights of a network on {self.spec['from']}",
-            expected="a network that is built anew for each training",
-            fix="leave out from_: `cutaway train --from` finds its own rates",
+            f"a search over trainings with the pretrained backbone {self.spec['from']}",
+            expected="a network that can be reinitialized for each training",
+            fix="omit from_: `cutaway train --from` chooses its own learning rates",
         )
 
     def train(self, out=None, **options) -> Run:
-        """As Experiment.train; the run keeps features of held-out rows too, for `explain`."""
-        begun = self.net.state_dict()
+        """As Experiment.train; also saves the features of the validation rows, for `explain`."""
+        initial = self.net.state_dict()
         run = super().train(out, **options)
-        self.settle(run, begun)
-        truth = self.preprocessing.truth(self.y[self.held])
-        kept = KeptFeatures.chosen(self.held_features(run), truth, self._names())
-        kept.save(run.folder.features)
+        self.restore_if_worse(run, initial)
+        truth = self.preprocessing.truth(self.y[self.validation])
+        features = self.validation_features(run)
+        ValidationFeatures.sample(features, truth, self._names()).save(run.folder.features)
         return run
 
-    def held_features(self, run) -> np.ndarray:
-        """Features (rows, ...) of the held-out rows, by the weights that the run keeps."""
+    def validation_features(self, run) -> np.ndarray:
+        """Features (rows, ...) of the validation rows, by the saved weights."""
         with matmul_precision(run.precision):
-            return features_of(run.net, self.x[self.held])
+            return features_of(run.net, self.x[self.validation])
 
-    def settle(self, run, begun: dict) -> None:
-        """Decide whether the run keeps its weights or those with which it began."""
+    def restore_if_worse(self, run, initial: dict) -> None:
+        """Restore the initial weights in the run if training did not improve on them."""
 
     def _names(self) -> list:
-        """What the held-out examples are, in words: the first column of text beside the target."""
+        """Names of the validation examples: their first text column besides the target."""
         import polars as pl
 
-        texts = self.frame[self.held].select(pl.col(pl.String).exclude(self.target))
+        texts = self.frame[self.validation].select(pl.col(pl.String).exclude(self.target))
         if not texts.width:
-            return [f"row {number}" for number in self.row_numbers[self.held]]
+            return [f"row {number}" for number in self.row_numbers[self.validation]]
         return texts.to_series(0).to_list()
 
 
-@dataclasses.dataclass
-class HeadExperiment(_Once):
-    """Prepared features: `net` is the head, and `x` what the frozen body says to each example.
+@dataclasses.dataclass(kw_only=True)
+class HeadExperiment(_PretrainedExperiment):
+    """Experiment on features: `net` is the head, `x` the features of the frozen backbone.
 
     Attributes:
-        whole: the network that the run keeps: body and head.
-        raw: the inputs (rows, ...) of the body.
-        known: models.PretrainedBackbone.
+        full: the network saved with the run: backbone and head.
+        inputs: (rows, ...) of the backbone.
+        backbone: models.PretrainedBackbone.
     """
 
-    whole: object = None
-    raw: object = None
-    known: object = None
+    full: Module
+    inputs: np.ndarray
+    backbone: PretrainedBackbone
 
-    def whole_net(self):
-        return self.whole
+    def saved_net(self):
+        return self.full
 
     @property
     def input_shape(self):
-        return self.raw.shape[1:]
+        return self.inputs.shape[1:]
 
     def outputs(self, run, rows):
-        return run.meaning(self.trainer.predict(self.x[rows]))
+        return run.to_predictions(self.trainer.predict(self.x[rows]))
 
     def pictures(self, rows):
-        return self.preprocessing.pictures(self.raw[rows])
+        return self.preprocessing.pictures(self.inputs[rows])
 
-    def held_features(self, run):
-        return self.x[self.held]
+    def validation_features(self, run):
+        return self.x[self.validation]
 
-    def more_sections(self, run):
-        return transfer_sections(self, run, self.raw)
+    def extra_sections(self, run):
+        return transfer_sections(self, run, self.inputs)
 
     def _score(self, run, x, y):
-        return self.preprocessing.score(y, run.meaning(self.trainer.predict(x)), x)
+        return self.preprocessing.score(y, run.to_predictions(self.trainer.predict(x)), x)
 
 
-@dataclasses.dataclass
-class TunedExperiment(_Once):
-    """Prepared examples for a network whose head is trained already; training goes deeper.
+@dataclasses.dataclass(kw_only=True)
+class FineTuningExperiment(_PretrainedExperiment):
+    """Experiment on a network whose head is already trained; training fine-tunes the backbone.
 
     Attributes:
-        known: models.PretrainedBackbone.
-        before: {"loss": ...} of the head on the frozen body, on the held-out rows.
+        backbone: models.PretrainedBackbone.
+        frozen_scores: {"loss": ...} on the validation rows, with the frozen backbone.
     """
 
-    known: object = None
-    before: dict = dataclasses.field(default_factory=dict)
+    backbone: PretrainedBackbone
+    frozen_scores: dict
 
-    looked_at = False  # minutes, where the rest takes seconds
+    has_checks = False  # they would take minutes
 
-    def settle(self, run, begun):
-        """If no epoch was better than the frozen body, that is kept."""
+    def restore_if_worse(self, run, initial):
+        """Restore the frozen backbone if no epoch was better."""
         losses = [row["val_loss"] for row in run.history.rows if "val_loss" in row]
-        if losses and min(losses) > self.before["loss"]:
-            run.net.load_state_dict(begun)
-            sets = {"train": self.training, "validation": self.held}
+        if losses and min(losses) > self.frozen_scores["loss"]:
+            run.net.load_state_dict(initial)
+            sets = {"train": self.training, "validation": self.validation}
             for name, rows in sets.items():
                 run.metrics[name] = self._score(run, self.x[rows], self.y[rows])
             if self.test is not None:
@@ -130,50 +132,53 @@ class TunedExperiment(_Once):
             run.metrics["best_epoch"] = 0
             run.save()
 
-    def more_sections(self, run):
+    def extra_sections(self, run):
         return transfer_sections(self, run, self.x)
 
 
 def transfer_sections(experiment, run, x) -> list:
-    """Of the report: what the features of the held-out rows separate, and where it looked.
+    """Sections of the report: a projection of the validation features, and saliency maps.
 
     Args:
-        x: inputs (rows, ...) of the whole network, of all rows.
+        x: inputs (rows, ...) of the full network, all rows.
     """
-    held, preprocessing = experiment.held, experiment.preprocessing
-    truth, kept = preprocessing.truth(experiment.y[held]), KeptFeatures.read(run.folder.features)
+    validation, preprocessing = experiment.validation, experiment.preprocessing
+    truth, kept = (
+        preprocessing.truth(experiment.y[validation]),
+        ValidationFeatures.read(run.folder.features),
+    )
     body = "frozen" if not experiment.options.fine_tune else "fine-tuned"
     found = [
         (
-            f"What the {body} features separate",
+            f"Projection of the {body} features",
             projection_section(kept.features, kept.truth, preprocessing.classes, experiment.target),
         )
     ]
-    if experiment.known.examples == "images":
+    if experiment.backbone.examples == "images":
         from cutaway.runs.saliency import saliency_section
 
-        outputs = experiment.outputs(run, held)
-        found.append(("Where it looked", saliency_section(run.net, x[held], truth, outputs, run)))
+        outputs = experiment.outputs(run, validation)
+        found.append(("Saliency", saliency_section(run.net, x[validation], truth, outputs, run)))
     return found
 
 
 def prepare_transfer(
-    ready: dict, options: TransferOptions, outputs: int, loss: str, fine
+    ready: dict, options: TransferOptions, outputs: int, loss: str, fine: type[FineTuningExperiment]
 ) -> Experiment:
-    """The head on the features of a known body, or all of it to be fine-tuned.
+    """An experiment on the features of a pretrained backbone, or on the full network.
 
     Args:
         ready: arguments of Experiment: the data, read and split, and notes.
         options: TransferOptions.
-        outputs: of the head.
+        outputs: number of outputs of the head.
         loss: name of the loss.
-        fine: class of what is made for fine-tuning, a TunedExperiment.
+        fine: class of the experiment for fine-tuning.
 
     Raises:
-        OptionError: an unknown network or stage.
-        RunError: its weights are not here.
+        OptionError: an unknown backbone or stage.
+        RunError: its weights are not available.
     """
-    known, _ = pretrained_backbone(options.from_, ready["kind"])
+    backbone, _ = pretrained_backbone(options.from_, ready["kind"])
     seed(options.seed)
     body = load_backbone(options.from_, ready["kind"])
     if options.unfreeze is not None:
@@ -186,64 +191,66 @@ def prepare_transfer(
         "outputs": outputs,
         "dropout": options.dropout,
     }
-    whole = transferred(spec, body)
+    full = transferred(spec, body)
     x, test = ready["x"], ready.get("test")
     with matmul_precision(options.precision):
-        features = features_of(whole, x)
-    _fit_scale(whole.head[0], features[ready["training"]])
+        features = features_of(full, x)
+    _fit_scale(full.head[0], features[ready["training"]])
     own = options.for_head()
     if own.lr is None:
-        scaled = (features[ready["training"]] - whole.head[0].mean.numpy()) / whole.head[
+        scaled = (features[ready["training"]] - full.head[0].mean.numpy()) / full.head[
             0
         ].std.numpy()
         own = dataclasses.replace(own, lr=_rate(own.optimizer, scaled, loss))
-    given = {**ready, "x": features, "spec": spec, "known": known}
+    given = {**ready, "x": features, "spec": spec, "backbone": backbone}
     if test is not None and not options.fine_tune:
         with matmul_precision(options.precision):
-            given["test"] = (features_of(whole, test[0]), test[1])
-    experiment = HeadExperiment(**given, options=own, net=whole.head, whole=whole, raw=x)
+            given["test"] = (features_of(full, test[0]), test[1])
+    experiment = HeadExperiment(**given, options=own, net=full.head, full=full, inputs=x)
     notes = list(ready["notes"])
     if own.weight_decay is None and OPTIMIZERS[own.optimizer].takes_decay:
         decay, tried = _choose_decay(experiment)
         own = dataclasses.replace(own, weight_decay=decay)
         notes.append(
-            "weight decay of the head, chosen by its loss on the held-out part: "
+            f"weight decay of the head: {decay:g}, chosen by validation loss ("
             + ", ".join(f"{k:g}: {v:.4f}" for k, v in tried.items())
+            + ")"
         )
     experiment = dataclasses.replace(experiment, options=own, notes=notes)
     seed(options.seed)
-    _renew(whole.head)
+    _reset_head(full.head)
     if not options.fine_tune:
         return experiment
     _, loss_before = _train_head(experiment)
-    stage = options.unfreeze or whole.stages[2 * len(whole.stages) // 3]
-    whole.unfreeze_from(stage)
+    stage = options.unfreeze or full.stages[2 * len(full.stages) // 3]
+    full.unfreeze_from(stage)
     options = dataclasses.replace(
         options,
         weight_decay=own.weight_decay,
         lr=options.TUNED_RATE if options.lr is None else options.lr,
     )
     notes.append(
-        f"the head was trained first, on the frozen body: loss {loss_before['loss']:.4f} on the "
-        f"held-out part; now the body learns from {stage} on, at rates that fall by "
-        f"{options.layer_decay:g} a stage; batch norms keep their statistics"
+        f"the head was trained first, on the frozen backbone: validation loss "
+        f"{loss_before['loss']:.4f}; fine-tuning starts at {stage}, with learning rates that "
+        f"decrease by a factor of {options.layer_decay:g} per stage from the head down; "
+        "batch-norm statistics stay frozen"
     )
     return fine(
-        **{**ready, "notes": notes, "spec": {**spec, "unfrozen": stage}, "known": known},
+        **{**ready, "notes": notes, "spec": {**spec, "unfrozen": stage}, "backbone": backbone},
         options=options,
-        net=whole,
-        before=loss_before,
+        net=full,
+        frozen_scores=loss_before,
     )
 
 
 def _fit_scale(scale, features) -> None:
-    """Standardize by these features; one that is always the same is left as it is."""
+    """Standardize by these features; constant ones are only centered."""
     mean, std = features.mean(axis=0), features.std(axis=0)
     scale.mean.data = mean.astype(np.float32)
     scale.std.data = np.where(std > 1e-6, std, 1).astype(np.float32)
 
 
-CURVATURE = {  # of a loss by the output, at most
+CURVATURE = {  # upper bound of the second derivative of a loss with respect to the output
     "binary_cross_entropy_with_logits": 0.25,
     "sparse_categorical_cross_entropy_with_logits": 0.5,
     "mean_squared_error": 2.0,
@@ -253,31 +260,31 @@ CURVATURE = {  # of a loss by the output, at most
 def _rate(optimizer: str, features, loss: str) -> float:
     """The learning rate for a linear layer on these standardized features (rows, width).
 
-    Along the direction of largest spread σ² the loss bends by at most CURVATURE σ².
+    Along the direction of largest variance σ² the loss has a curvature of at most CURVATURE σ².
     """
     if OPTIMIZERS[optimizer].steps != "gradient":
         return ADAPTIVE / features.shape[1]
     direction = np.random.default_rng(0).normal(size=features.shape[1])
-    spread = 0.0
+    variance = 0.0
     for _ in range(20):  # power iteration
         direction = features.T @ (features @ direction) / len(features)
-        spread = float(np.linalg.norm(direction))
-        direction = direction / (spread or 1.0)
-    return float(f"{STEADY / (CURVATURE[loss] * max(spread, 1.0)):.2g}")
+        variance = float(np.linalg.norm(direction))
+        direction = direction / (variance or 1.0)
+    return float(f"{STEADY / (CURVATURE[loss] * max(variance, 1.0)):.2g}")
 
 
-def _renew(head) -> None:
-    """The head as it begins, at 0: with one layer there is nothing that would stay alike."""
+def _reset_head(head) -> None:
+    """Set the head's weights to 0; a single layer has no symmetry to break."""
     head[-1].weight.data = 0 * head[-1].weight.data
     head[-1].bias.data = 0 * head[-1].bias.data
 
 
 def _choose_decay(experiment) -> tuple:
-    """(the best λ, {λ: loss on the held-out rows})."""
+    """(the best λ, {λ: validation loss})."""
     tried = {}
     for decay in DECAYS:
         seed(experiment.options.seed)
-        _renew(experiment.net)
+        _reset_head(experiment.net)
         own = dataclasses.replace(experiment.options, weight_decay=decay)
         history, _ = _train_head(dataclasses.replace(experiment, options=own))
         tried[decay] = min(row["val_loss"] for row in history.rows)
@@ -285,11 +292,11 @@ def _choose_decay(experiment) -> tuple:
 
 
 def _train_head(experiment):
-    """(history, scores on the held-out rows): trained in place, the best epoch kept."""
+    """(history, validation scores): trained in place, with the weights of the best epoch."""
     from cutaway.train import EarlyStopping
 
     options, y = experiment.options, experiment.targets()
-    held = (experiment.x[experiment.held], y[experiment.held])
+    validation = (experiment.x[experiment.validation], y[experiment.validation])
     optimizer = options.make_optimizer(experiment.net, len(experiment.training))
     trainer = trainer_for(
         experiment.net,
@@ -303,9 +310,9 @@ def _train_head(experiment):
         y[experiment.training],
         epochs=experiment.epochs,
         batch_size=experiment.batch_size,
-        validation=held,
+        validation=validation,
         callbacks=[EarlyStopping(None)],
         seed=options.seed,
         progress=False,
     )
-    return history, trainer.evaluate(*held)
+    return history, trainer.evaluate(*validation)

@@ -1,4 +1,4 @@
-"""Images whose network begins with the body of a known one."""
+"""Transfer learning on images."""
 
 import dataclasses
 
@@ -17,20 +17,20 @@ from cutaway.runs.images import (
 )
 from cutaway.runs.networks import DEFAULT_LOSSES
 from cutaway.runs.transfer_options import TransferOptions
-from cutaway.runs.transferred import TunedExperiment, prepare_transfer
+from cutaway.runs.transferred import FineTuningExperiment, prepare_transfer
 from cutaway.train.blocks import expect_batch
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class ImageTransferOptions(TransferOptions):
-    """Options of a training on images that begins with a known body.
+    """Options for transfer learning on images.
 
     Attributes:
-        size: edge in pixels, or (height, width), that all images get; None: what the known
-            network was trained on.
-        augment: whether fine-tuning sees them moved by up to an eighth and mirrored. A frozen
-            body sees every image once, as it is.
-        skip_corrupt: whether images that cannot be read are left out; otherwise they are errors.
+        size: image size in pixels, or (height, width); None: the size that the backbone was
+            pretrained on.
+        augment: whether to augment in fine-tuning, with random shifts of up to an eighth and
+            horizontal flips. A frozen backbone sees every image once, unaugmented.
+        skip_corrupt: whether to skip images that cannot be read instead of raising an error.
         others: see TransferOptions.
     """
 
@@ -40,23 +40,23 @@ class ImageTransferOptions(TransferOptions):
 
 
 def prepare_transferred_images(path, options: ImageTransferOptions, *, why: str = ""):
-    """Read and split images, as the known network saw its own, and put a head on its body.
+    """Read and split images as the backbone expects them, and put a new head on it.
 
     Raises:
-        DataError: no classes, images that cannot be read, images that are no files.
+        DataError: no classes, images that cannot be read, images that are not files.
         ShapeError: a size that is too small for the stages.
         OptionError, RunError: see prepare_transfer.
     """
-    known, _ = pretrained_backbone(options.from_, "images")
+    backbone, _ = pretrained_backbone(options.from_, "images")
     sets, classes = read_sets(path)
     frame = sets["train"]
     if "path" not in frame.columns:
         raise DataError(
             f"{path} holds arrays of pixels",
-            expected=f"image files, which can be made as large as {options.from_} saw them",
-            fix="save them as files in a folder for each class, or leave out from_ (--from)",
+            expected=f"image files, which can be resized for {options.from_}",
+            fix="save them as files in one folder per class, or omit from_ (--from)",
         )
-    size = expect_size(known.size if options.size is None else options.size)
+    size = expect_size(backbone.size if options.size is None else options.size)
     numbers = {name: k for k, name in enumerate(classes)}
     y = np.array([numbers[name] for name in frame["class"]])
     rows = ImageRows(
@@ -64,7 +64,7 @@ def prepare_transferred_images(path, options: ImageTransferOptions, *, why: str 
         3,
         class_target("class", classes, y),
         skip_corrupt=options.skip_corrupt,
-        crop=known.crop,
+        crop=backbone.crop,
     )
     needed = sum(map(rows.size_of, sets.values()))
     if needed > LARGEST_BYTES:
@@ -72,7 +72,7 @@ def prepare_transferred_images(path, options: ImageTransferOptions, *, why: str 
             f"{sum(map(len, sets.values())):,} images of {size[0]} x {size[1]} take "
             f"{needed / 2**30:.1f} GB",
             expected=f"at most {LARGEST_BYTES / 2**30:.0f} GB: they stay in memory",
-            fix="use fewer, or a smaller --size",
+            fix="use fewer images, or a smaller --size",
         )
     found = decoded(rows, sets, frame, options)
     rows.target = class_target("class", classes, found.y[found.training])
@@ -84,15 +84,15 @@ def prepare_transferred_images(path, options: ImageTransferOptions, *, why: str 
         "frame": found.frame,
         "preprocessing": rows,
         "training": found.training,
-        "held": found.held,
+        "validation": found.validation,
         "row_numbers": np.arange(len(found.y)) + 1,
         "x": found.x,
         "y": found.y,
         "notes": found.notes,
-        "why": f"{why} The network is {known.about}, with a new head.".strip(),
+        "why": f"{why} The network is {backbone.about}, with a new head.".strip(),
         "test": found.test,
     }
     if options.fine_tune and options.augment:
         ready["transform"] = augmentation(size, 3)
     loss = DEFAULT_LOSSES["multiclass"]
-    return prepare_transfer(ready, options, len(classes), loss, TunedExperiment)
+    return prepare_transfer(ready, options, len(classes), loss, FineTuningExperiment)

@@ -1,4 +1,4 @@
-"""Texts whose network begins with the body of a known one, which brings its tokenizer."""
+"""Transfer learning on texts: a pretrained backbone and its tokenizer."""
 
 import dataclasses
 
@@ -9,9 +9,9 @@ from cutaway.errors import expect_choice, expect_range
 from cutaway.models import pretrained_backbone
 from cutaway.models.pretrained import tokenizer_of
 from cutaway.runs.networks import DEFAULT_LOSSES
-from cutaway.runs.split import kept_back
+from cutaway.runs.split import make_test_set
 from cutaway.runs.text import (
-    MOST_LENGTH,
+    MAX_LENGTH,
     PIECES,
     TextExperiment,
     TextRows,
@@ -20,19 +20,19 @@ from cutaway.runs.text import (
     shortened,
 )
 from cutaway.runs.transfer_options import TransferOptions
-from cutaway.runs.transferred import TunedExperiment, prepare_transfer
+from cutaway.runs.transferred import FineTuningExperiment, prepare_transfer
 from cutaway.train.blocks import expect_batch
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class TextTransferOptions(TransferOptions):
-    """Options of a training on texts that begins with a known body.
+    """Options for transfer learning on texts.
 
     Attributes:
-        text: the column of the texts; None: that of free text with the longest ones.
-        length: word pieces of a text at most, its end is cut off; None: as many as the longest
-            has, at most 256.
-        task: "binary", "multiclass" or "regression"; None: as the target looks.
+        text: the text column; None: the free-text column with the longest texts.
+        length: maximum word pieces per text, longer texts are truncated; None: the length of the
+            longest text, at most 256.
+        task: "binary", "multiclass" or "regression"; None: depends on the target.
         others: see TransferOptions.
     """
 
@@ -50,20 +50,20 @@ class TextTransferOptions(TransferOptions):
             expect_choice(self.task, TASKS, what="task")
 
 
-class TunedTextPrepared(TunedExperiment, TextExperiment):
-    """Texts for fine-tuning: training goes through batches of texts of similar length."""
+class FineTuningTextExperiment(FineTuningExperiment, TextExperiment):
+    """Fine-tuning on texts, with batches of texts of similar length."""
 
 
 def prepare_transferred_text(
     path, target: str | None, options: TextTransferOptions, *, why: str = ""
 ):
-    """Read, cut into word pieces and split texts, and put a head on a known body.
+    """Read, tokenize and split texts, and put a new head on a pretrained backbone.
 
     Raises:
         DataError, OptionError: see prepare_text.
         OptionError, RunError: see prepare_transfer.
     """
-    known, _ = pretrained_backbone(options.from_, "text")
+    backbone, _ = pretrained_backbone(options.from_, "text")
     tokenizer = tokenizer_of(options.from_)
     found = labeled(path, target, options)
     column, frame, training = found.column, found.frame, found.training
@@ -71,12 +71,12 @@ def prepare_transferred_text(
     length = options.length
     if length is None:
         lengths = tokenizer.encode(as_texts(frame[column][training])).lengths
-        length = int(np.clip(lengths.max(), 4, MOST_LENGTH))
-    known_rows = frame[training]  # nothing of the held-out rows leaks into what is fitted
-    fitted = Target.fit(known_rows[found.target], found.looked.task)
+        length = int(np.clip(lengths.max(), 4, MAX_LENGTH))
+    # fitted on the training rows alone: no leakage
+    fitted = Target.fit(frame[training][found.target], found.whole.task)
     preprocessing = TextRows(column, PIECES, tokenizer, length, fitted)
     arrays = preprocessing.transform(frame)
-    tested, told = kept_back(arrays.x, arrays.y, found.test, "texts")
+    test_set, test_notes = make_test_set(arrays.x, arrays.y, found.test, "texts")
     task = preprocessing.task
     ready = {
         "kind": "text",
@@ -85,13 +85,13 @@ def prepare_transferred_text(
         "frame": shortened(frame.select(found.target, column), column),
         "preprocessing": preprocessing,
         "training": training,
-        "held": found.held,
+        "validation": found.validation,
         "row_numbers": found.rows + 1,
         "x": arrays.x,
         "y": arrays.y,
-        "notes": [*found.notes, *arrays.notes, *told],
-        "test": tested,
-        "why": f"{why} The network is {known.about}, with a new head.".strip(),
+        "notes": [*found.notes, *arrays.notes, *test_notes],
+        "test": test_set,
+        "why": f"{why} The network is {backbone.about}, with a new head.".strip(),
     }
-    outputs = len(preprocessing.classes) if task == "multiclass" else 1
-    return prepare_transfer(ready, options, outputs, DEFAULT_LOSSES[task], TunedTextPrepared)
+    outputs = len(preprocessing.class_names()) if task == "multiclass" else 1
+    return prepare_transfer(ready, options, outputs, DEFAULT_LOSSES[task], FineTuningTextExperiment)

@@ -50,7 +50,7 @@ BASELINES = {
     "text": text_baselines,
     "images": flat_baselines,
     "recordings": flat_baselines,
-    "labeled series": flat_baselines,
+    "time-series-classification": flat_baselines,
 }
 
 

@@ -121,7 +121,7 @@ def study_of(out, base, space) -> Study:
     return Study(
         out / "study.db",
         space,
-        higher_is_better=base.options.KEPT_BY != "val_loss",
+        higher_is_better=base.options.MONITOR != "val_loss",
         epochs=base.epochs,
         seed=base.options.seed,
     )

@@ -246,7 +246,7 @@ def compare(
         "parameters": base.net.summary().total,
         "seeds": seeds,
         "test_rows": len(base.test[0]),
-        "pool_rows": len(base.training) + len(base.held),
+        "pool_rows": len(base.training) + len(base.validation),
         "redrawn": redrawn,
     }
     found = Comparison(counts, scores, summary)
@@ -275,7 +275,7 @@ def expect_free(out) -> None:
 
 
 def _pool(base):
-    return np.sort(np.concatenate([base.training, base.held]))
+    return np.sort(np.concatenate([base.training, base.validation]))
 
 
 def _sizes(base, count) -> list:
@@ -309,11 +309,11 @@ def _score_all(base, rows, seed):
     task = base.preprocessing.task
     x_test, y_test = base.test
     truth = base.preprocessing.truth(y_test)
-    training, held = stratified_split(
+    training, validation = stratified_split(
         base.y[rows], base.options.validation, seed=seed, stratify=task != "regression"
     )
     part = dataclasses.replace(
-        base.with_options(base.options), training=rows[training], held=rows[held], test=None
+        base.with_options(base.options), training=rows[training], validation=rows[validation], test=None
     )
     with tempfile.TemporaryDirectory() as folder:
         run = part.train(Path(folder, "run"), progress=False)

@@ -14,7 +14,7 @@ from cutaway.runs import Run, write_report
 from cutaway.search.paired import paired_interval
 
 # of a kind's scores the first that it has is shown
-SCORES = ("accuracy", "mean_absolute_error", "nats_a_character")
+SCORES = ("accuracy", "mean_absolute_error", "nats_per_character")
 
 
 class Tuned:
@@ -115,11 +115,11 @@ def finish(out, base, study, *, wanted: int, seconds: float) -> Tuned:
         "title": f"{Path(base.source).name} → {base.target}",
         "data": base.source,
         "examples": base.preprocessing.examples,
-        "measure": base.options.KEPT_BY,
+        "measure": base.options.MONITOR,
         "higher_is_better": study.higher_is_better,
         "rows": {
             "training": base.training_rows,
-            "held out": len(base.held),
+            "held out": len(base.validation),
             "test": 0 if base.test is None else len(base.test[0]),
         },
         "wanted": wanted,

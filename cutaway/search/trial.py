@@ -75,7 +75,7 @@ def _train(base, study, trial, values, path):
     options = base.options.drawn(values)
     experiment = base.with_options(options)
     experiment.test = None
-    monitor = options.KEPT_BY
+    monitor = options.MONITOR
     pruning = Pruning(study, trial, monitor)
     shutil.rmtree(path, ignore_errors=True)  # left there by a search that was killed
     run = experiment.train(path, callbacks=[pruning], progress=False)

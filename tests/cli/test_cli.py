@@ -31,9 +31,9 @@ def test_the_plain_command_trains_on_the_students_and_says_how_good_it_is(traine
     folder, done = trained
     assert done.returncode == 0, done.stderr
     assert done.stderr == ""
-    assert "students.csv, which comes with Cutaway: 200 rows, 4 columns" in done.stdout
-    assert re.search(r"Predicts passed right for \d+ of 40 held-out rows", done.stdout)
-    assert "always guessing the commonest" in " ".join(done.stdout.split())
+    assert "students.csv (bundled with Cutaway): 200 rows, 4 columns" in done.stdout
+    assert re.search(r"Validation accuracy for passed: 0\.\d{3} \(\d+ of 40\)", done.stdout)
+    assert "majority-class baseline: 0.550" in " ".join(done.stdout.split())
     assert max(map(len, done.stdout.splitlines())) <= 80
     assert (folder / "runs" / "students" / "report.html").exists()
 
@@ -49,7 +49,7 @@ def test_predict_evaluate_and_summary_use_the_run(cutaway, trained):
     assert lines[1].startswith("8.0,1,8,1,0.9") and lines[2].startswith("0.5,6,5,0,0.9")
 
     written = cutaway("predict", "runs/students", "new.csv", "--out", "p.csv", folder=folder)
-    assert "2 predictions in p.csv" in written.stdout
+    assert "Wrote 2 predictions to p.csv" in written.stdout
     assert (folder / "p.csv").read_text() == printed.stdout
 
     as_json = cutaway("predict", "runs/students", "new.csv", "--json", folder=folder)
@@ -130,9 +130,9 @@ BAD = [
     (["train", "empty.csv", "--target", "y"], "empty.csv is empty"),
     (["train", "ragged.csv", "--target", "y"], "line 3 has 3 cells"),
     (["train", "good.csv", "--target", "Y "], 'did you mean "y"'),
-    (["train", "good.csv"], "no target was named"),
-    (["train", "one.csv", "--target", "y"], "has one class, 5, in all 3 rows"),
-    (["train", "missing.csv", "--target", "y"], "x: it has no values"),
+    (["train", "good.csv"], "no target was given"),
+    (["train", "one.csv", "--target", "y"], "has only one class, 5, in all 3 rows"),
+    (["train", "missing.csv", "--target", "y"], "x: no values"),
     (["train", "good.csv", "--target", "y", "--lr", "0"], "learning rate lr is 0"),
     (["train", "good.csv", "--target", "y", "--lr", "-1"], "learning rate lr is -1"),
     (["train", "small.csv", "--target", "y", "--batch-size", "64"], "has 4 rows"),
@@ -144,7 +144,7 @@ BAD = [
     ),
     (["train", "good.csv", "--target", "y", "--out", "good.csv"], "good.csv is a file"),
     (["train", "good.csv", "--target", "y", "--out", "."], "is not empty"),
-    (["train", "good.csv", "--target", "y", "--resume"], "no run was named"),
+    (["train", "good.csv", "--target", "y", "--resume"], "resume was requested without a run"),
     (["predict", ".", "good.csv"], "has no config.json"),
     (["predict", "nowhere", "good.csv"], "nowhere is not a folder"),
     (["summary", "nowhere"], "neither a run nor a list of layer sizes"),

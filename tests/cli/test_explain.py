@@ -22,7 +22,13 @@ def test_without_options_it_tells_the_story_of_a_row(cutaway, students):
     lines = done.stdout.splitlines()
     assert lines[0] == "Row 3 of students.csv" and done.stderr == ""
     assert max(map(len, lines)) <= 80 and len(lines) <= 45
-    for part in ("study = 2", "Predicted: passed = ", "In truth:  passed = 0", "∂L/∂w_", "Unusual"):
+    for part in (
+        "study = 2",
+        "Prediction: passed = ",
+        "True value: passed = 0",
+        "∂L/∂w_",
+        "Unusual",
+    ):
         assert part in done.stdout
     assert "in 4 paths" in done.stdout
 
@@ -72,5 +78,5 @@ def test_rows_of_other_data_and_data_that_are_gone(cutaway, students, tmp_path):
     table.write_text("study,play,sleep\n9,9,40\n")
     done = cutaway("explain", students / "run", "--input", table, folder=tmp_path)
     assert done.returncode == 0, done.stderr
-    assert "Row 0 of new.csv" in done.stdout and "In truth" not in done.stdout
+    assert "Row 0 of new.csv" in done.stdout and "True value" not in done.stdout
     assert "sleep is " in done.stdout and "standard deviations above the mean" in done.stdout

@@ -97,11 +97,11 @@ def test_recordings_that_cannot_be_read_are_named(tmp_path):
     with pytest.raises(DataError, match="cannot be read"):
         read_wav(path)
     for content, came in [
-        (b"", "begins with nothing"),
-        (b"ID3 and so on", "is not a WAV file: it begins with 49 44 33"),
-        (riff(chunk(b"fmt ", header(1, 16))), "has no sound in it"),
-        (riff(chunk(b"data", b"\0\0")), "has no format in it"),
-        (riff(chunk(b"fmt ", header(1, 16)), chunk(b"data", b"")), "holds no sound"),
+        (b"", "starts with nothing"),
+        (b"ID3 and so on", "is not a WAV file: it starts with 49 44 33"),
+        (riff(chunk(b"fmt ", header(1, 16))), "has no data chunk"),
+        (riff(chunk(b"data", b"\0\0")), "has no fmt chunk"),
+        (riff(chunk(b"fmt ", header(1, 16)), chunk(b"data", b"")), "holds no samples"),
         (riff(chunk(b"fmt ", header(17, 4)), chunk(b"data", b"\0\0")), "format 17 with 4 bits"),
         (riff(chunk(b"fmt ", header(1, 16, 0)), chunk(b"data", b"\0\0")), "and 0 channels"),
         (
@@ -129,7 +129,7 @@ def test_what_is_written_is_read(tmp_path):
     np.testing.assert_allclose(read_wav(tmp_path / "a.wav")[0][:, 0], [32767 / 32768, -1])
     with wave.open(str(tmp_path / "a.wav")) as file:
         assert (file.getnframes(), file.getframerate()) == (2, 8000)
-    with pytest.raises(OptionError, match="the sound has shape"):
+    with pytest.raises(OptionError, match="samples has shape"):
         write_wav(io.BytesIO(), np.zeros((1, 2, 3)), 8000)
 
 
@@ -183,7 +183,7 @@ def test_recordings_of_unequal_channels_are_mixed(folder):
     read = load_recordings(found)
     assert read.x.shape == (6, 12, 1)
     np.testing.assert_allclose(read.x[0, :10, 0], 200 / 2**15)
-    with pytest.raises(OptionError, match=r"channels is 2, but there are recordings with \[1, 2\]"):
+    with pytest.raises(OptionError, match=r"channels is 2, but the recordings have \[1, 2\]"):
         load_recordings(found, channels=2)
     for path in found.paths:
         save(path, [100, 300] * 10, width=2, channels=2)

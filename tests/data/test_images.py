@@ -68,27 +68,27 @@ def test_folders_that_cannot_be_are_named(tmp_path):
     save(tmp_path / "file.png", 0)
     with pytest.raises(DataError, match=r"file\.png is a file"):
         find_images(tmp_path / "file.png")
-    with pytest.raises(DataError, match="holds no folders, but 1 images that lie in it directly"):
+    with pytest.raises(DataError, match="holds no folders, but 1 images at its top level"):
         find_images(tmp_path)
     (tmp_path / "file.png").unlink()
     with pytest.raises(DataError, match="holds no folders"):
         find_images(tmp_path)
     save(tmp_path / "cats" / "0.png", 0)
-    with pytest.raises(DataError, match="one class, 'cats', with 1 images"):
+    with pytest.raises(DataError, match="only one class, 'cats', with 1 images"):
         find_images(tmp_path)
     (tmp_path / "dogs").mkdir()
     with pytest.raises(DataError, match="no images in the folder dogs"):
         find_images(tmp_path)
     save(tmp_path / "dogs" / "0.png", 0)
     save(tmp_path / "loose.png", 0)
-    with pytest.raises(DataError, match="1 images beside its 2 folders"):
+    with pytest.raises(DataError, match="1 images next to its 2 folders"):
         find_images(tmp_path)
 
 
 def test_classes_of_the_test_split_must_be_those_of_training(tmp_path):
     for name in ("train/a", "train/b", "test/b", "test/c"):
         save(tmp_path / name / "0.png", 0)
-    with pytest.raises(DataError, match="the class 'c', which training does not have"):
+    with pytest.raises(DataError, match="the class 'c', which is not in the training data"):
         find_images(tmp_path)
     save(tmp_path / "Training" / "a" / "0.png", 0)
     with pytest.raises(DataError, match="expected: one folder for train"):

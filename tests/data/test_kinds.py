@@ -61,7 +61,9 @@ def test_folders_of_nothing_known_are_named(tmp_path):
         recognize(tmp_path)
     (tmp_path / "masks").mkdir()
     Image.new("L", (2, 2)).save(tmp_path / "masks" / "0.png")
-    with pytest.raises(DataError, match="holds the folder 'masks', as data of detection"):
+    with pytest.raises(
+        DataError, match="holds the folder 'masks', as detection and segmentation datasets do"
+    ):
         recognize(tmp_path)
 
 
@@ -141,8 +143,8 @@ def test_recordings_may_say_their_class_in_their_names(tmp_path):
         ("student_performance/student-mat.csv", "table"),
         ("tinyshakespeare/input.txt", "language"),
         ("titanic/titanic.csv", "table"),
-        ("ucr_gunpoint", "labeled series"),
-        ("ucr_gunpoint/GunPoint_TEST.tsv", "labeled series"),
+        ("ucr_gunpoint", "time-series-classification"),
+        ("ucr_gunpoint/GunPoint_TEST.tsv", "time-series-classification"),
         ("wine_quality/winequality-red.csv", "table"),
     ],
 )

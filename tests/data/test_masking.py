@@ -1,4 +1,4 @@
-"""Masked words, as the paper's shares say."""
+"""Masked tokens, by the paper's fractions."""
 
 import numpy as np
 import pytest
@@ -7,7 +7,7 @@ from cutaway.data import mask_tokens
 from cutaway.errors import DataError, OptionError
 
 
-def test_shares_are_those_of_the_paper_and_special_tokens_are_left_alone():
+def test_fractions_are_those_of_the_paper_and_special_tokens_are_left_alone():
     rng = np.random.default_rng(0)
     ids = rng.integers(0, 1000, (200, 200)).astype(np.int32)
     x, y = mask_tokens(ids, rng, mask=4, tokens=1000, special=(1, 2, 3))
@@ -24,9 +24,9 @@ def test_shares_are_those_of_the_paper_and_special_tokens_are_left_alone():
     assert put.min() > 4 and len(np.unique(put)) > 300
 
 
-def test_wrong_shares_are_errors():
+def test_wrong_fractions_are_errors():
     rng = np.random.default_rng(0)
-    with pytest.raises(OptionError, match="share of masked tokens is 0"):
-        mask_tokens(np.ones((1, 4)), rng, mask=4, tokens=9, share=0)
-    with pytest.raises(DataError, match="all of them special"):
+    with pytest.raises(OptionError, match="fraction of masked tokens is 0"):
+        mask_tokens(np.ones((1, 4)), rng, mask=4, tokens=9, fraction=0)
+    with pytest.raises(DataError, match="all 3 tokens are special"):
         mask_tokens(np.ones((1, 4)), rng, mask=2, tokens=3, special=(1,))

@@ -45,5 +45,5 @@ def test_moments_are_a_step_apart_and_short_sounds_are_filled_up():
     click[4000] = 1
     heard = log_mel(click, RATE).max(axis=1) > np.log(FLOOR) + 1
     assert heard.nonzero()[0].tolist() == [48, 49]  # windows of 200 that begin each 80, at 4000
-    with pytest.raises(OptionError, match="is 0 samples"):
+    with pytest.raises(OptionError, match="has 0 samples"):
         log_mel(click, RATE, window_seconds=1e-6)

@@ -90,16 +90,16 @@ def test_many_levels_are_embedded_in_the_last_columns():
 @pytest.mark.parametrize(
     ("values", "kind", "why"),
     [
-        (list(range(1, 41)), "identifier", "count up by one"),
-        ([f"name {k}" for k in range(40)], "identifier", "all 40 values are different"),
+        (list(range(1, 41)), "identifier", "consecutive integers"),
+        ([f"name {k}" for k in range(40)], "identifier", "all 40 values are distinct"),
         (["x"] * 40, "constant", "every value is x"),
         ([None] * 40, "empty", "no values"),
         ([float(k % 7) for k in range(40)], "number", "numbers from 0 to 6"),
-        (["a", "b"] * 20, "category", "2 different texts"),
+        (["a", "b"] * 20, "category", "2 distinct strings"),
         ([True, False] * 20, "boolean", "yes or no"),
         (["2026-01-01", "2026-01-02"] * 20, "date", "dates"),
         ([f"text {k // 1.5:.0f}" for k in range(40)], "text", "too many"),
-        ([f"note {k}" if k % 3 else None for k in range(40)], "presence", "rows have none"),
+        ([f"note {k}" if k % 3 else None for k in range(40)], "presence", "rows without one"),
     ],
 )
 def test_kinds_are_found_and_explained(values, kind, why):
@@ -150,7 +150,7 @@ def test_rows_without_a_target_are_left_out_and_counted():
     prep = fit(frame)
     arrays = prep.transform(frame)
     assert arrays.rows.tolist() == [0, 2, 3, 4] and arrays.y.tolist() == [0, 0, 1, 1]
-    assert any("2 rows without it" in note for note in prep.notes)
+    assert any("skipped 2 rows without a value" in note for note in prep.notes)
 
 
 def test_refitting_keeps_kinds_and_classes():
@@ -186,11 +186,19 @@ def test_json_round_trips_give_the_same_bits_and_everything_is_finite(numbers, w
     ("frame", "target", "words"),
     [
         (FRAME, "tarket", 'did you mean "target"'),
-        (FRAME.with_columns(target=pl.lit("yes")), "target", "has one class, 'yes', in all 6 rows"),
+        (
+            FRAME.with_columns(target=pl.lit("yes")),
+            "target",
+            "has only one class, 'yes', in all 6 rows",
+        ),
         (FRAME.with_columns(target=pl.lit(None)), "target", "has no values"),
         (FRAME.with_columns(target=pl.lit(float("nan"))), "target", "is NaN or infinite in 6 rows"),
-        (FRAME.select("target", x=pl.lit(1)), "target", "no column is left"),
-        (FRAME.select("target"), "target", "no column is left"),
+        (
+            FRAME.select("target", x=pl.lit(1)),
+            "target",
+            "no usable column to predict 'target' from",
+        ),
+        (FRAME.select("target"), "target", "no usable column to predict 'target' from"),
     ],
 )
 def test_tables_from_which_nothing_can_be_learned_are_told_why(frame, target, words):
@@ -213,7 +221,7 @@ def test_a_class_with_one_row_is_noted():
 def test_infinity_is_taken_as_missing_and_counted():
     frame = FRAME.with_columns(number=pl.Series([1.0, float("inf"), 2.0, 4.0, -float("inf"), 3.0]))
     prep = fit(frame)
-    assert any("number: 2 infinite values, taken as missing" in n for n in prep.notes)
+    assert any("number: 2 infinite values, treated as missing" in n for n in prep.notes)
     assert np.isfinite(prep.transform(frame).x).all()
 
 
@@ -227,7 +235,7 @@ def test_a_new_category_at_prediction_is_zeros_and_noted():
     arrays = prep.transform(FRAME.with_columns(color=pl.lit("pink")), with_target=False)
     chosen = [k for k, name in enumerate(prep.features) if name.startswith("color")]
     assert not arrays.x[:, chosen].any()
-    assert any("6 rows hold 'pink', not seen in training" in note for note in arrays.notes)
+    assert any("6 rows with values not seen in training ('pink')" in note for note in arrays.notes)
 
 
 def test_text_where_numbers_were_is_named_with_its_row():
@@ -240,13 +248,15 @@ def test_text_where_numbers_were_is_named_with_its_row():
 
 def test_an_unseen_class_at_evaluation_is_named():
     frame = FRAME.with_columns(target=pl.lit("maybe"))
-    with pytest.raises(DataError, match="holds 'maybe' in 6 rows, a class that training did not"):
+    with pytest.raises(
+        DataError, match="holds 'maybe' in 6 rows, a class that is not in the training data"
+    ):
         fit().transform(frame)
 
 
 def test_preprocessing_of_something_else_is_named():
     for value in ({}, {"format": 99}, {"format": 1, "columns": [{"x": 1}]}):
-        with pytest.raises(DataError, match="no preprocessing of a table"):
+        with pytest.raises(DataError, match="not a preprocessing of a table"):
             TablePreprocessing.from_json(value)
 
 
@@ -256,4 +266,4 @@ def test_titanic_is_understood(shared_data):
     assert kinds["PassengerId"] == kinds["Name"] == "identifier"
     assert kinds["Ticket"] == "text" and kinds["Cabin"] == "presence"
     assert kinds["Sex"] == kinds["Embarked"] == "category"
-    assert {"Age", "Age is missing", "Cabin is given", "Sex=female"} <= set(prep.features)
+    assert {"Age", "Age is missing", "Cabin is present", "Sex=female"} <= set(prep.features)

@@ -88,9 +88,9 @@ def test_real_tables_are_read_whole(shared_data):
         ("twice.csv", "a,b,a\n1,2,3\n", "the column 'a' occurs 2 times"),
         ("ragged.csv", "a,b\n1,2\n3,4,5\n", "line 3 has 3 cells"),
         ("latin.csv", "a,b\n1,2\nx,Zürich\n".encode("latin1"), "line 3 is not UTF-8"),
-        ("table.xlsx", "a", "of an unknown kind"),
-        ("broken.parquet", b"PAR1 not really", "not a whole Parquet file"),
-        ("cut.csv.gz", gzip.compress(b"a,b\n1,2\n" * 99, mtime=0)[:30], "not a whole gzip file"),
+        ("table.xlsx", "a", "has an unknown file format"),
+        ("broken.parquet", b"PAR1 not really", "not a valid Parquet file"),
+        ("cut.csv.gz", gzip.compress(b"a,b\n1,2\n" * 99, mtime=0)[:30], "not a valid gzip file"),
     ],
 )
 def test_files_that_are_no_tables_are_named(tmp_path, name, content, words):
@@ -108,7 +108,7 @@ def test_a_missing_file_suggests_a_near_one(tmp_path):
 
 
 def test_what_is_no_table_is_named():
-    with pytest.raises(DataError, match="given as a int"):
+    with pytest.raises(DataError, match="the table is a int"):
         read_table(5)
     with pytest.raises(DataError, match="0 rows and 1 columns"):
         read_table({"a": []})

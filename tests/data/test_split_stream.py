@@ -21,12 +21,12 @@ from cutaway.errors import DataError, OptionError
 )
 def test_every_class_is_held_out_in_its_share(sizes, fraction, seed):
     y = np.repeat(np.arange(len(sizes)), sizes)
-    training, held = stratified_split(y, fraction, seed=seed)
-    assert sorted([*training, *held]) == list(range(len(y)))
-    assert len(held) == max(1, round(len(y) * fraction))
+    training, validation = stratified_split(y, fraction, seed=seed)
+    assert sorted([*training, *validation]) == list(range(len(y)))
+    assert len(validation) == max(1, round(len(y) * fraction))
     for k, size in enumerate(sizes):
-        assert (y[training] == k).sum() >= 1 or len(held) > len(y) - len(sizes) or size == 1
-        assert abs((y[held] == k).sum() - size * fraction) <= 2
+        assert (y[training] == k).sum() >= 1 or len(validation) > len(y) - len(sizes) or size == 1
+        assert abs((y[validation] == k).sum() - size * fraction) <= 2
 
 
 def test_splits_repeat_with_the_seed():
@@ -41,9 +41,9 @@ def test_splits_repeat_with_the_seed():
 
 def test_splits_that_cannot_be_are_named():
     for fraction in (0, 1, -0.1, float("nan")):
-        with pytest.raises(OptionError, match="share of rows to hold out"):
+        with pytest.raises(OptionError, match="validation fraction"):
             stratified_split(np.arange(9), fraction, seed=0)
-    with pytest.raises(DataError, match="1 rows cannot be divided"):
+    with pytest.raises(DataError, match="1 rows cannot be split"):
         stratified_split(np.arange(1), 0.5, seed=0)
 
 
@@ -88,7 +88,7 @@ def test_streams_that_cannot_be_are_named(parquet, tmp_path):
     with pytest.raises(DataError, match=r"'x1' of .* holds 3 missing"):
         list(ParquetBatches(bad, target="y").blocks(0))
     bad.write_bytes(path.read_bytes()[:200])
-    with pytest.raises(DataError, match="not a whole Parquet file"):
+    with pytest.raises(DataError, match="not a valid Parquet file"):
         ParquetBatches(bad, target="y")
 
 

@@ -37,7 +37,7 @@ def test_the_text_column_is_the_longest_free_text():
         kind=pl.Series([None, "b"] * 15), body=pl.Series([None, *texts[1:]])
     )
     read = read_texts(missing, text="body", label="kind")
-    assert len(read.texts) == 15 and "15 rows without it" in read.notes[0]
+    assert len(read.texts) == 15 and "skipped 15 rows without a value" in read.notes[0]
     assert read_texts(missing, text="body").texts[0] == ""
 
 
@@ -54,7 +54,7 @@ def test_labeled_lines_are_read_without_suffix_and_header(tmp_path, label_first,
     read = read_texts(tmp_path / "Messages")
     assert (read.texts, read.labels) == (texts, pairs)
     assert read.label == ("class" if header else "label")
-    with pytest.raises(DataError, match="no such column 'body'"):
+    with pytest.raises(DataError, match="there is no column 'body'"):
         read_texts(tmp_path / "Messages", text="body")
 
 
@@ -62,7 +62,7 @@ def test_other_text_files_are_a_text_a_line(tmp_path):
     (tmp_path / "a.txt").write_bytes("\ufeffanna\r\n\r\nbert\n".encode())
     read = read_texts(tmp_path / "a.txt")
     assert (read.texts, read.labels) == (["anna", "bert"], None)
-    with pytest.raises(DataError, match="holds lines and no columns"):
+    with pytest.raises(DataError, match="holds lines, not columns"):
         read_texts(tmp_path / "a.txt", text="name")
 
 
@@ -160,7 +160,7 @@ def test_truncation_cuts_the_end_and_is_counted():
 
 
 def test_tokenizers_that_cannot_be_are_named(tmp_path):
-    with pytest.raises(DataError, match="none of the 2 texts has a token"):
+    with pytest.raises(DataError, match="none of the 2 texts contains a token"):
         Tokenizer.train(["", " \n"])
     with pytest.raises(DataError, match=r"1 of 2 texts have no tokens: row 1, for example ' '"):
         Tokenizer.train(TEXTS).encode(["cat", " "])
@@ -168,7 +168,7 @@ def test_tokenizers_that_cannot_be_are_named(tmp_path):
         Tokenizer.train(TEXTS, kind="wrd")
     with pytest.raises(OptionError, match="size of the vocabulary is 2"):
         Tokenizer.train(TEXTS, size=2)
-    with pytest.raises(OptionError, match="one text"):
+    with pytest.raises(OptionError, match="the argument is a string"):
         Tokenizer.train(TEXTS).encode("cat")
     with pytest.raises(OptionError, match="most_tokens"):
         Tokenizer.train(TEXTS).encode(["cat"], most_tokens=0)
@@ -224,8 +224,8 @@ def test_a_stream_of_tokens_keeps_every_token_and_few_lengths():
         np.testing.assert_array_equal((x != 0).sum(axis=1), tokens.lengths[rows])
         np.testing.assert_array_equal(x, tokens.ids[rows, : x.shape[1]])
     cells = sum(x.size for x, _ in blocks)
-    assert stream.padded_share == pytest.approx(1 - tokens.lengths.sum() / cells)
-    assert stream.padded_share < TokenStream(tokens, y, buckets=1).padded_share
+    assert stream.padding_fraction == pytest.approx(1 - tokens.lengths.sum() / cells)
+    assert stream.padding_fraction < TokenStream(tokens, y, buckets=1).padding_fraction
     again = [y.tolist() for _, y in stream.blocks(0)]
     assert again == [y.tolist() for _, y in blocks]
     assert again != [y.tolist() for _, y in stream.blocks(1)]

@@ -31,7 +31,7 @@ def test_shakespeare_in_short_is_better_than_the_frequencies_of_characters(share
     path = tmp_path / "input.txt"
     path.write_text(text[:60_000])
     scores, written = example("shakespeare").main(path, epochs=2, hidden=64, written=50)
-    assert scores["nats_a_character"] < 2.6 < scores["baseline_nats_a_character"]
+    assert scores["nats_per_character"] < 2.6 < scores["baseline_nats_per_character"]
     assert len(written) == 50
 
 

@@ -6,7 +6,7 @@ import polars as pl
 import cutaway as ct
 from cutaway.ops import correlation
 from cutaway.runs import prepare
-from cutaway.runs.bench import bench, convolution_ways
+from cutaway.runs.bench import bench, convolution_algorithms
 
 
 def test_bench_counts_parameters_and_rows_and_tells_the_plan():
@@ -26,7 +26,7 @@ def test_each_convolution_is_named_with_its_way():
         ct.Conv2d(4, 8, 1),
         ct.Conv2d(8, 8, 3, padding="same"),
     )
-    ways = [way for _, _, way in convolution_ways(net, np.zeros((2, 9, 9, 1), np.float32))]
+    ways = [way for _, _, way in convolution_algorithms(net, np.zeros((2, 9, 9, 1), np.float32))]
     assert ways == [
         correlation.ONE_CHANNEL,
         correlation.DEPTHWISE,
@@ -34,5 +34,5 @@ def test_each_convolution_is_named_with_its_way():
         correlation.DIRECT,
     ]
     series = ct.Sequential(ct.Conv1d(16, 8, 2, dilation=4, padding="causal"))
-    found = convolution_ways(series, np.zeros((2, 9, 16), np.float32))
+    found = convolution_algorithms(series, np.zeros((2, 9, 16), np.float32))
     assert [(path, way) for path, _, way in found] == [("0", correlation.SHORT)]

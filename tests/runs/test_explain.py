@@ -48,7 +48,7 @@ def test_a_series(tmp_path):
     lines = [f"{1990 + k // 12}-{k % 12 + 1:02d}-01,{v:.4f}" for k, v in enumerate(values)]
     table.write_text("date,value\n" + "\n".join(lines) + "\n")
     _, text = story_of(table, tmp_path, kind="series", window=6, horizon=2)
-    assert "Predicted: value = " in text
+    assert "Prediction: value = " in text
 
 
 @pytest.mark.slow
@@ -65,4 +65,4 @@ def test_a_recording(tmp_path):
                 file.setframerate(8000)
                 file.writeframes((sound * 8000).astype("<i2").tobytes())
     _, text = story_of(tmp_path / "sounds", tmp_path)
-    assert "Predicted: class = " in text
+    assert "Prediction: class = " in text

@@ -55,7 +55,7 @@ def curves(folder):
     ]
     text = "\n".join("\t".join(map(str, row)) for row in rows)
     (folder / "Waves_TRAIN.tsv").write_text(text)
-    return prepare(folder / "Waves_TRAIN.tsv", kind="labeled series")
+    return prepare(folder / "Waves_TRAIN.tsv", kind="time-series-classification")
 
 
 def recordings(folder):
@@ -115,7 +115,7 @@ def test_the_sentences_of_a_table_are_enough_to_use_the_file(tmp_path):
     says = interface(run)
     age = next(e for e in run.preprocessing.encoders if e.name == "age")
     assert f"(age - {age.mean:.6g}) / {age.scale:.6g}" in says.inputs[1]
-    assert says.outputs == ["a logit: 1 / (1 + exp(-output)) is the chance of 1 (otherwise 0)"]
+    assert says.outputs == ["a logit: 1 / (1 + exp(-output)) is the probability of 1 (otherwise 0)"]
     export_run_onnx(run, tmp_path / "net.onnx")
     session = onnxruntime.InferenceSession(
         tmp_path / "net.onnx", providers=["CPUExecutionProvider"]

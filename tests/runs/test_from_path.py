@@ -63,8 +63,8 @@ def ucr(folder):
         (labeled_texts, {}, "text", "text_bag", "bag of embeddings"),
         (monthly, {}, "series", "lstm", "LSTM"),
         (recordings, {"batch_size": 4}, "recordings", "curve_cnn", "spectrogram"),
-        (plain_text, {"length": 16, "batch_size": 8}, "language", "language_lstm", "next"),
-        (ucr, {"batch_size": 4}, "labeled series", "curve_cnn", "over time"),
+        (plain_text, {"length": 16, "batch_size": 8}, "language", "language_lstm", "LSTM"),
+        (ucr, {"batch_size": 4}, "time-series-classification", "curve_cnn", "over time"),
     ],
 )
 def test_each_kind_is_recognized_and_gets_a_network_with_its_reason(
@@ -72,8 +72,8 @@ def test_each_kind_is_recognized_and_gets_a_network_with_its_reason(
 ):
     prepared = prepare(make(tmp_path), **options)
     assert prepared.kind == kind and prepared.spec["model"] == model
-    assert prepared.why.startswith("Taken for ") and word in prepared.why
-    assert not set(prepared.training) & set(prepared.held)
+    assert prepared.why.startswith("Detected as ") and word in prepared.why
+    assert not set(prepared.training) & set(prepared.validation)
 
 
 def test_kind_overrules_what_is_found(tmp_path):
@@ -84,9 +84,9 @@ def test_kind_overrules_what_is_found(tmp_path):
 
 
 def test_what_does_not_fit_is_named(tmp_path):
-    with pytest.raises(OptionError, match="window: no option for text"):
+    with pytest.raises(OptionError, match="window: not an option for labeled texts"):
         prepare(labeled_texts(tmp_path), window=3)
-    with pytest.raises(OptionError, match="layers: no option for a text to be continued"):
+    with pytest.raises(OptionError, match="layers: not an option for a plain text"):
         prepare(plain_text(tmp_path), layers=(2,))
     with pytest.raises(DataError, match="no kind 'picture'"):
         prepare(monthly(tmp_path), kind="picture")

@@ -47,7 +47,7 @@ def test_a_folder_of_images_is_recognized_and_the_choice_explained(trained):
     assert prepared.kind == "images"
     assert "images in the splits" in prepared.why and "convolutional" in prepared.why
     assert prepared.x.dtype == np.uint8 and prepared.x.shape == (40, 12, 12, 3)
-    assert len(prepared.training) == 32 and len(prepared.held) == 8
+    assert len(prepared.training) == 32 and len(prepared.validation) == 8
     assert set(run.metrics) >= {"train", "validation", "test", "waited_for_data"}
 
 
@@ -66,7 +66,9 @@ def test_the_report_shows_the_worst_images(trained):
     prepared, run = trained
     page = write_report(prepared, run).read_text()
     assert page.count('src="data:image/png;base64,') == 8
-    assert "images it got most wrong" in page and "Conv2d(3, 32, kernel_size=3" in page
+    assert (
+        "validation images with the largest error" in page and "Conv2d(3, 32, kernel_size=3" in page
+    )
 
 
 def test_the_same_seed_gives_the_same_weights_with_augmentation(folder, trained, tmp_path):
@@ -99,8 +101,8 @@ def test_validation_folders_are_what_is_held_out(tmp_path):
             for k in range(count):
                 Image.fromarray(painted(name == "a")).save(tmp_path / split / name / f"{k}.png")
     prepared = prepare_images(tmp_path, ImageOptions(batch_size=4))
-    assert len(prepared.training) == 12 and len(prepared.held) == 6
-    assert prepared.y[prepared.held].tolist() == [0, 0, 0, 1, 1, 1]
+    assert len(prepared.training) == 12 and len(prepared.validation) == 6
+    assert prepared.y[prepared.validation].tolist() == [0, 0, 0, 1, 1, 1]
 
 
 def test_corrupt_images_are_named_or_skipped(tmp_path):
@@ -112,13 +114,15 @@ def test_corrupt_images_are_named_or_skipped(tmp_path):
     with pytest.raises(DataError, match=r"3\.png"):
         prepare(tmp_path, batch_size=4)
     prepared = prepare(tmp_path, batch_size=4, skip_corrupt=True, size=12)
-    assert len(prepared.x) == 15 and any("1 images cannot be read" in n for n in prepared.notes)
+    assert len(prepared.x) == 15 and any(
+        "skipped 1 images that cannot be read" in n for n in prepared.notes
+    )
 
 
 @pytest.mark.parametrize(
     ("call", "error", "says"),
     [
-        (lambda path: prepare(path, layers=(3,)), OptionError, "no option for images"),
+        (lambda path: prepare(path, layers=(3,)), OptionError, "not an option for labeled images"),
         (lambda path: prepare(path, "passed"), OptionError, "not a table"),
         (lambda path: prepare(path, kind="tables"), DataError, "no kind 'tables'"),
         (lambda path: prepare(path / "nothing"), DataError, "nothing"),
@@ -135,8 +139,10 @@ def test_images_that_do_not_fit_in_memory_are_streamed(folder, tmp_path, monkeyp
     monkeypatch.setattr("cutaway.runs.images.LARGEST_BYTES", 10_000)
     monkeypatch.setattr("cutaway.runs.images.MEASURED", 8)
     prepared = prepare(folder, **QUICK)
-    assert prepared.training_rows == 32 and len(prepared.training) == len(prepared.held) == 8
-    assert len(prepared.x) == 16 and any("decoded anew" in note for note in prepared.notes)
+    assert prepared.training_rows == 32 and len(prepared.training) == len(prepared.validation) == 8
+    assert len(prepared.x) == 16 and any(
+        "decoded again in every epoch" in note for note in prepared.notes
+    )
     run = prepared.train(tmp_path / "run", progress=False)
     assert run.metrics["validation"]["accuracy"] >= 0.5
     assert run.history["loss"][-1] < run.history["loss"][0]
@@ -149,5 +155,5 @@ def test_a_class_that_training_did_not_have_is_named(trained, tmp_path):
     for name in ("bright", "pale"):
         (tmp_path / name).mkdir()
         Image.fromarray(painted(True)).save(tmp_path / name / "0.png")
-    with pytest.raises(DataError, match="'pale' was not there in training"):
+    with pytest.raises(DataError, match="'pale' is not in the training data"):
         trained[1].evaluate(tmp_path)

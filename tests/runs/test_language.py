@@ -38,8 +38,8 @@ def trained(tmp_path_factory):
 def test_a_text_that_repeats_is_learned_by_heart_and_written(trained):
     _, run = trained
     scores = run.metrics["validation"]
-    assert scores["nats_a_character"] < 0.2 < 2 < scores["baseline_nats_a_character"]
-    assert scores["perplexity"] == pytest.approx(np.exp(scores["nats_a_character"]))
+    assert scores["nats_per_character"] < 0.2 < 2 < scores["baseline_nats_per_character"]
+    assert scores["perplexity"] == pytest.approx(np.exp(scores["nats_per_character"]))
     assert generate(run, "the quick", 36, temperature=0) == LINE[9:]
     assert "jumps over" in (run.path / "report.html").read_text()
 
@@ -48,7 +48,7 @@ def test_an_opened_run_writes_the_same(trained):
     path, run = trained
     again = Run.open(run.path)
     assert generate(again, "the", 40, 1.0, seed=3) == generate(run, "the", 40, 1.0, seed=3)
-    assert again.evaluate(path)[0]["nats_a_character"] < 0.2
+    assert again.evaluate(path)[0]["nats_per_character"] < 0.2
 
 
 def test_the_command_prints_the_prompt_and_what_follows(trained):
@@ -149,9 +149,9 @@ def test_parts_of_words_are_scored_by_the_character(tmp_path):
     run = prepare_language(path, options).train(tmp_path / "run", progress=False)
     scores = run.metrics["validation"]
     rows = run.preprocessing
-    held = LINE * 100
-    held = held[-round(len(held) * 0.1) :]
-    per = len(rows.encode(held)) / len(held)
+    validation = LINE * 100
+    validation = validation[-round(len(validation) * 0.1) :]
+    per = len(rows.encode(validation)) / len(validation)
     nats = np.log(scores["perplexity"])
-    assert scores["nats_a_character"] == pytest.approx(nats * per, rel=0.02)
+    assert scores["nats_per_character"] == pytest.approx(nats * per, rel=0.02)
     assert generate(run, "the", 5)

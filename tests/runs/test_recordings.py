@@ -73,7 +73,7 @@ def test_what_cannot_be_used_is_named(flat, tmp_path):
     (tmp_path / "names").mkdir()
     for name in ("anna", "bob"):
         hum(tmp_path / "names", f"{name}.wav", 300, 0)
-    with pytest.raises(DataError, match="'anna' is the begin of one name only"):
+    with pytest.raises(DataError, match="only one name starts with 'anna'"):
         find_sets(tmp_path / "names")
     with pytest.raises(DataError, match="no folder"):
         find_sets(tmp_path / "nowhere")
@@ -81,6 +81,6 @@ def test_what_cannot_be_used_is_named(flat, tmp_path):
     with pytest.raises(DataError, match="is not a WAV file"):
         prepare_recordings(flat, QUICK)
     notes = prepare_recordings(flat, RecordingOptions(skip_corrupt=True)).notes
-    assert "1 recordings cannot be read and were left out" in notes[0]
+    assert "skipped 1 recordings that cannot be read" in notes[0]
     with pytest.raises(OptionError, match="model for recordings"):
         RecordingOptions(model="mlp")

@@ -67,7 +67,7 @@ def test_a_run_holds_all_that_is_needed_to_use_it(tmp_path, frame, task):
 
 def test_the_held_out_rows_play_no_part_in_the_preprocessing():
     prepared = prepare_table(NUMBERS, "y", QUICK)
-    assert not set(prepared.training) & set(prepared.held)
+    assert not set(prepared.training) & set(prepared.validation)
     rows = prepared.frame[prepared.training]
     number = next(e for e in prepared.preprocessing.encoders if e.name == "x")
     assert number.mean == pytest.approx(rows["x"].mean())
@@ -201,7 +201,7 @@ def test_folders_that_are_no_runs_are_named(tmp_path):
     with pytest.raises(RunError, match="has not finished: it has no weights"):
         Run.open(tmp_path)
     run = train_table(BINARY, "y", options=QUICK, out=tmp_path / "run")
-    with pytest.raises(RunError, match="is not empty, and training into it would overwrite"):
+    with pytest.raises(RunError, match="is not empty, and training would overwrite its contents"):
         train_table(BINARY, "y", options=QUICK, out=tmp_path / "run")
     for file, words in (
         ("weights.safetensors", "is damaged"),
@@ -271,20 +271,20 @@ def test_the_report_is_one_page_without_addresses(tmp_path, frame):
         assert f"{scores['baseline_mean_absolute_error']:.4g}" in text
     else:
         right = round(scores["accuracy"] * 24)
-        assert f"{right} of 24" in text and f"{scores['baseline_accuracy']:.1%}" in text
+        assert f"{right} of 24" in text and f"baseline: {scores['baseline_accuracy']:.3f}" in text
         low, high = wilson_interval(right, 24)
-        assert f"{low:.0%} to {high:.0%}" in text
+        assert f"{low:.2f} to {high:.2f}" in text
 
 
 def test_the_worst_rows_are_the_worst(tmp_path):
     prepared = prepare_table(NUMBERS, "y", QUICK)
     run = prepared.train(tmp_path / "run")
     page = write_report(prepared, run).read_text()
-    held = prepared.frame[prepared.held]
-    predicted, _ = run.predict(held)
-    errors = np.abs(predicted["prediction"].to_numpy() - held["y"].to_numpy())
-    worst = held["id"].to_numpy()[np.argsort(-errors)[:10]]
-    section = page[page.index("rows it got most wrong") :]
+    validation = prepared.frame[prepared.validation]
+    predicted, _ = run.predict(validation)
+    errors = np.abs(predicted["prediction"].to_numpy() - validation["y"].to_numpy())
+    worst = validation["id"].to_numpy()[np.argsort(-errors)[:10]]
+    section = page[page.index("validation rows with the largest error") :]
     numbers = re.findall(r'<tr><td class="n">(\d+)</td>', section)[:10]
     assert numbers == [str(k) for k in worst]  # ids count rows from 1
 

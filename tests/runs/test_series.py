@@ -33,8 +33,8 @@ def test_a_run_holds_all_that_is_needed_to_forecast(tmp_path):
     assert (rows.window, rows.horizon, rows.season) == (24, 12, 12)
     run = prepared.train(tmp_path / "run", progress=False)
     page = write_report(prepared, run).read_text()
-    assert "to repeat the values of 12 steps before is off by" in page
-    assert "12 steps ahead" in page and "it looks like one" in page
+    assert "baseline (seasonal naive forecast, season 12):" in page
+    assert "12-step forecasts" in page and "it looks like one" in page
 
     again = Run.open(tmp_path / "run")
     assert json.dumps(again.preprocessing.to_json()) == json.dumps(rows.to_json())
@@ -51,9 +51,9 @@ def test_scores_are_in_own_units_beside_the_seasonal_naive_forecast(tmp_path):
     prepared = prepare_series(FRAME, SeriesOptions(horizon=6, season=12, **QUICK))
     run = prepared.train(tmp_path / "run", progress=False)
     values = FRAME["sold"].to_numpy()
-    begins = prepared.row_numbers[prepared.held] - 1
+    begins = prepared.row_numbers[prepared.validation] - 1
     truth = values[begins[:, None] + np.arange(6)]
-    outputs = run.outputs(prepared.x[prepared.held])
+    outputs = run.outputs(prepared.x[prepared.validation])
     assert outputs.shape == truth.shape
     naive = seasonal_naive(values, begins, 12, 6)[:, :, 0]
     scores = run.metrics["validation"]
@@ -76,8 +76,10 @@ def test_rows_are_held_out_in_the_order_of_time_and_nothing_leaks():
     prepared = prepare_series(FRAME, SeriesOptions(window=10, horizon=5, validation=0.25))
     split = 90
     first = prepared.row_numbers - 1  # of the values to forecast
-    assert (first[prepared.training] + 5 <= split).all() and (first[prepared.held] >= split).all()
-    assert first[prepared.training].max() == split - 5 and first[prepared.held].min() == split
+    assert (first[prepared.training] + 5 <= split).all() and (
+        first[prepared.validation] >= split
+    ).all()
+    assert first[prepared.training].max() == split - 5 and first[prepared.validation].min() == split
     known = FRAME["sold"].to_numpy()[:split]
     assert prepared.preprocessing.target.mean == pytest.approx(known.mean())
     assert prepared.preprocessing.target.scale == pytest.approx(known.std())
@@ -140,17 +142,22 @@ def with_a_gap():
 @pytest.mark.parametrize(
     ("frame", "options", "error", "message"),
     [
-        (FRAME[:20], {"window": 24}, DataError, "the series has 20 values, 16 of them to train on"),
+        (FRAME[:20], {"window": 24}, DataError, "the series has 20 values: 16 for training"),
         (FRAME[:3], {"horizon": 2}, DataError, "the series has 3 values"),
         (shuffled(), {}, DataError, "the times in 'month' are not in order"),
         (with_a_gap(), {}, DataError, "no number in 1 of 120 rows, first at 2000-08-01"),
         (FRAME, {"horizon": 0}, OptionError, "horizon is 0"),
-        (FRAME, {"window": 12, "season": 24}, OptionError, "a season of 24 steps and a window"),
+        (
+            FRAME,
+            {"window": 12, "season": 24},
+            OptionError,
+            "the season is 24 steps and the window 12",
+        ),
         (FRAME, {"model": "arima"}, OptionError, "arima"),
-        (FRAME, {"column": "price"}, OptionError, "no column of numbers 'price'"),
-        ({"a": [1.0] * 50, "b": [2.0] * 50}, {}, OptionError, "no column to forecast was named"),
-        ({"a": [1.0] * 50}, {}, DataError, "the series 'a' is 1 at each of the 40 times"),
-        ({"month": FRAME["month"]}, {}, DataError, "no column of numbers"),
+        (FRAME, {"column": "price"}, OptionError, "no numeric column 'price'"),
+        ({"a": [1.0] * 50, "b": [2.0] * 50}, {}, OptionError, "no column to forecast was given"),
+        ({"a": [1.0] * 50}, {}, DataError, "the series 'a' is constant: 1 in all 40 training rows"),
+        ({"month": FRAME["month"]}, {}, DataError, "no numeric column"),
     ],
 )
 def test_what_cannot_be_forecast_is_named(frame, options, error, message):
@@ -170,4 +177,4 @@ def test_new_data_that_do_not_fit_the_run_are_named():
 
 def test_a_short_series_gets_a_window_that_leaves_rows_to_train_on():
     prepared = prepare_series(FRAME[:30])
-    assert len(prepared.training) >= 8 and len(prepared.held) >= 1
+    assert len(prepared.training) >= 8 and len(prepared.validation) >= 1

@@ -8,7 +8,7 @@ import pytest
 
 from cutaway.errors import DataError, OptionError
 from cutaway.runs import TableOptions, prepare
-from cutaway.runs.curves import CurveOptions
+from cutaway.runs.time_series_classification import TimeSeriesClassificationOptions
 from cutaway.runs.images import ImageOptions
 from cutaway.runs.language import LanguageOptions
 from cutaway.runs.recordings import RecordingOptions
@@ -20,7 +20,7 @@ OPTIONS = [
     TableOptions,
     TextOptions,
     ImageOptions,
-    CurveOptions,
+    TimeSeriesClassificationOptions,
     SeriesOptions,
     LanguageOptions,
     RecordingOptions,
@@ -63,7 +63,7 @@ DRAWS = {
     "text": {"dropout": 0.5, "optimizer": "adam"},
     "series": {"hidden": 9, "dropout": 0.1, "batch_size": 16},
     "language": {"hidden": 70, "num_layers": 2},
-    "labeled series": {"dropout": 0.4, "rate_factor": 3.0},
+    "time-series-classification": {"dropout": 0.4, "rate_factor": 3.0},
 }
 
 
@@ -96,7 +96,7 @@ def source(request, tmp_path):
         for k in range(40)
     ]
     path.write_text("\n".join(rows) + "\n")
-    return path, None, "labeled series", {}
+    return path, None, "time-series-classification", {}
 
 
 def test_the_same_data_with_other_options_is_what_preparing_them_anew_gives(source):
@@ -106,7 +106,7 @@ def test_the_same_data_with_other_options_is_what_preparing_them_anew_gives(sour
     again = base.with_options(options)
     given = {f.name: getattr(options, f.name) for f in dataclasses.fields(options)}
     anew = prepare(data, target, kind=kind, **given)
-    assert again.spec == anew.spec != base.spec or kind == "labeled series"
+    assert again.spec == anew.spec != base.spec or kind == "time-series-classification"
     for path, value in again.net.state_dict().items():
         np.testing.assert_array_equal(value, anew.net.state_dict()[path])
 
@@ -116,10 +116,10 @@ def test_a_test_part_is_kept_out_of_everything_that_is_fitted(source):
     base = prepare(data, target, kind=kind, test=0.2, **given)
     x, y = base.test
     assert len(x) == len(y) > 0
-    used = len(base.training) + len(base.held)
-    if kind in ("table", "text", "labeled series"):
+    used = len(base.training) + len(base.validation)
+    if kind in ("table", "text", "time-series-classification"):
         assert used + len(x) == len(base.x)
-        assert not set(base.training) & set(base.held)
+        assert not set(base.training) & set(base.validation)
     if kind == "series":  # the scaling is that of the first 64%, and the test is the last fifth
         times = 300 - round(300 * 0.2)
         split = times - round(times * 0.2)
@@ -127,7 +127,7 @@ def test_a_test_part_is_kept_out_of_everything_that_is_fitted(source):
         assert base.preprocessing.scaling.mean[0] == pytest.approx(values.mean())
         horizon = base.preprocessing.horizon
         assert len(x) == 300 - times - horizon + 1
-        assert base.row_numbers[base.held[-1]] - 1 + horizon <= times
+        assert base.row_numbers[base.validation[-1]] - 1 + horizon <= times
 
 
 def test_the_preprocessing_knows_nothing_of_the_test_rows():
@@ -143,5 +143,5 @@ def test_a_test_part_that_cannot_be_had_is_an_error(tmp_path):
         TableOptions(test=1.0)
     path = tmp_path / "t.txt"
     path.write_text("the cat sat on the mat. " * 40)
-    with pytest.raises(DataError, match="kept for the test"):
+    with pytest.raises(DataError, match="tokens in the test set"):
         prepare(path, kind="language", test=0.02, length=32)

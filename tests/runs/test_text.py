@@ -80,16 +80,16 @@ def test_a_few_texts_without_words_are_left_out_and_named(tmp_path):
     texts[3], texts[7] = "  ", ""
     frame = FRAME.with_columns(text=pl.Series(texts))
     prepared = prepare_text(frame, "praise", QUICK)
-    assert "text: 2 rows (row 4, 8) without words, left out" in prepared.notes
+    assert "text: 2 rows (rows 4, 8) without words, skipped" in prepared.notes
     assert len(prepared.x) == ROWS - 2 and 4 not in prepared.row_numbers
     run = trained(tmp_path, prepared)
     told, notes = run.predict(frame)
     assert told["prediction"].is_null().to_list() == [k in (3, 7) for k in range(ROWS)]
     assert told["probability"].null_count() == 2
-    assert "text: 2 rows (row 4, 8) without words, without a prediction" in notes
+    assert "text: 2 rows (rows 4, 8) without words, no prediction" in notes
     scores, notes = run.evaluate(frame)
     assert scores["accuracy"] > 0.9
-    assert "text: 2 rows (row 4, 8) without words, left out" in notes
+    assert "text: 2 rows (rows 4, 8) without words, skipped" in notes
     lines = tmp_path / "new.txt"
     lines.write_text("truly great fun\n\nboring\n")
     assert run.predict(lines)[0]["prediction"].to_list()[:2] == ["yes", None]
@@ -97,14 +97,14 @@ def test_a_few_texts_without_words_are_left_out_and_named(tmp_path):
 
 def test_many_texts_without_words_are_an_error_that_counts_and_names_them():
     texts = [" " if k % 4 == 1 else t for k, t in enumerate(TEXTS)]
-    with pytest.raises(DataError, match=r"30 rows \(row 2, 6, 10, 14, 18, \.\.\.\) of 120"):
+    with pytest.raises(DataError, match=r"30 rows \(rows 2, 6, 10, 14, 18, \.\.\.\) of 120"):
         prepare_text(FRAME.with_columns(text=pl.Series(texts)), "praise", QUICK)
 
 
 def test_the_tokenizer_and_the_classes_are_those_of_the_training_rows(tmp_path):
     prepared = prepare_text(FRAME, "praise", QUICK)
     rows = prepared.preprocessing
-    last = [str(k) for k in prepared.held if k > 30]  # each text ends with its own number
+    last = [str(k) for k in prepared.validation if k > 30]  # each text ends with its own number
     assert not any(rows.tokenizer.inner.token_to_id(number) for number in last)
     again = TextRows.from_json(json.loads(json.dumps(rows.to_json())))
     np.testing.assert_array_equal(again.transform(FRAME).x, rows.transform(FRAME).x)
@@ -116,7 +116,7 @@ def test_texts_may_be_cut_into_other_tokens(tokens):
     options = TextOptions(tokens=tokens, length=20, vocabulary=300)
     prepared = prepare_text(FRAME, "praise", options)
     assert prepared.x.shape == (ROWS, 20)
-    assert any("longer than 20 tokens" in note for note in prepared.notes)
+    assert any("texts were truncated to 20 tokens" in note for note in prepared.notes)
 
 
 def test_long_texts_are_shortened_in_the_report_alone():
@@ -129,7 +129,7 @@ def test_long_texts_are_shortened_in_the_report_alone():
 @pytest.mark.parametrize(
     ("target", "options", "error", "words"),
     [
-        (None, {}, OptionError, "no target was named"),
+        (None, {}, OptionError, "no target was given"),
         ("prase", {}, DataError, 'did you mean "praise"'),
         ("praise", {"text": "tekst"}, DataError, 'did you mean "text"'),
         ("text", {"text": "text"}, OptionError, "both the text and the target"),
@@ -145,7 +145,7 @@ def test_what_cannot_be_trained_says_why(target, options, error, words):
 def test_lines_without_labels_and_unknown_names_are_errors(tmp_path):
     path = tmp_path / "plain.txt"
     path.write_text("\n".join(TEXTS))
-    with pytest.raises(DataError, match="these lines have no labels"):
+    with pytest.raises(DataError, match="the lines have no labels"):
         prepare_text(path)
     for wrong in ({"model": "cnn"}, {"tokens": "sentence"}, {"length": 0}, {"task": "words"}):
         with pytest.raises(OptionError):

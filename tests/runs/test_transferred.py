@@ -18,7 +18,7 @@ from cutaway.models.pretrained import (
 )
 from cutaway.runs import Run, prepare, transferred_text, write_report
 from cutaway.runs.explain import explain_row
-from cutaway.runs.nearest_neighbors import KeptFeatures, NearestNeighbors
+from cutaway.runs.nearest_neighbors import NearestNeighbors, ValidationFeatures
 from cutaway.runs.projection import PrincipalPlane
 from tests.oracles import oracle
 
@@ -82,14 +82,14 @@ def lines(tmp_path_factory):
 def test_photographs_by_a_frozen_body_are_a_run_as_any_other(photos, tmp_path, monkeypatch):
     prepared = prepare(photos, from_="small")
     assert prepared.x.shape == (40, 8) and "a small ResNet" in prepared.why
-    assert prepared.raw.shape == (40, 24, 24, 3)
-    assert any("weight decay of the head, chosen" in note for note in prepared.notes)
-    body = prepared.whole.body.state_dict()
+    assert prepared.inputs.shape == (40, 24, 24, 3)
+    assert any("weight decay of the head: " in note for note in prepared.notes)
+    body = prepared.full.body.state_dict()
     run = prepared.train(tmp_path / "run", progress=False)
-    assert all(np.array_equal(v, body[k]) for k, v in prepared.whole.body.state_dict().items())
+    assert all(np.array_equal(v, body[k]) for k, v in prepared.full.body.state_dict().items())
     assert run.metrics["test"]["accuracy"] == 1.0
     page = write_report(prepared, run).read_text()
-    assert "What the frozen features separate" in page and "Where it looked" in page
+    assert "Projection of the frozen features" in page and "Saliency" in page
 
     def unavailable(source, examples=None):
         raise AssertionError("the weights of the run are enough")
@@ -101,18 +101,15 @@ def test_photographs_by_a_frozen_body_are_a_run_as_any_other(photos, tmp_path, m
     frame, _ = again.predict(photos / "test" / "bright")
     assert set(frame["prediction"]) == {"bright"}
     story = explain_row(again, photos, 0)
-    assert story.looked.values.shape == (24, 24) and story.gradient.path == "head.2.weight"
+    assert story.saliency.values.shape == (24, 24) and story.gradient.path == "head.2.weight"
     assert "Grad-CAM" in story.text() and story.attribution is None
-    kept = KeptFeatures.read(run.folder.features)
-    assert np.array_equal(kept.features, prepared.x[prepared.held])
-    assert str(kept.names[0]) == prepared.frame["path"][int(prepared.held[0])]
-    label = str(story.prediction.split()[2].rstrip(","))
-    told = " ".join(story.text().split())
-    assert (
-        "Of 8 held-out examples the 8 whose features are nearest have class = bright (4), dark (4)"
-        in told
-    )
-    assert "The cross is this row" in dict(story.stories())["What its features are like"].html()
+    kept = ValidationFeatures.read(run.folder.features)
+    assert np.array_equal(kept.features, prepared.x[prepared.validation])
+    assert str(kept.names[0]) == prepared.frame["path"][int(prepared.validation[0])]
+    label = story.prediction.split()[2]
+    text = " ".join(story.text().split())
+    assert "8 nearest of 8 validation examples: class = bright (4), dark (4)." in text
+    assert "This row (cross)" in dict(story.stories())["Nearest neighbors"].html()
     assert story.to_dict()["neighbors"]["nearest"][0]["truth"] == label
 
 
@@ -122,35 +119,35 @@ def test_a_row_is_like_those_whose_features_are_nearest_and_not_like_itself(tmp_
     rng = np.random.default_rng(0)
     features = rng.normal(size=(40, 6)).astype(np.float32) * [1, 2, 3, 4, 5, 6]
     truth = rng.normal(size=40)
-    kept = KeptFeatures.chosen(features, truth, [f"photo {k}" for k in range(40)])
+    kept = ValidationFeatures.sample(features, truth, [f"photo {k}" for k in range(40)])
     scaled = (features - features.mean(0)) / features.std(0)
     _, theirs = neighbors.NearestNeighbors(n_neighbors=11).fit(scaled).kneighbors(scaled[7:8])
-    found = NearestNeighbors.found(kept, features[7], None, "grade")
+    found = NearestNeighbors.of(kept, features[7], None, "grade")
     assert theirs[0][0] == 7 and found.nearest.tolist() == theirs[0][1:].tolist()
-    told = found.text()
-    assert f"mean {truth[found.nearest].mean():.4g}" in " ".join(told.split())
-    assert all(len(line) <= 80 for line in told.splitlines())
+    text = found.text()
+    assert f"mean {truth[found.nearest].mean():.4g}" in " ".join(text.split())
+    assert all(len(line) <= 80 for line in text.splitlines())
     kept.save(tmp_path / "features.npz")
-    assert np.array_equal(KeptFeatures.read(tmp_path / "features.npz").names, kept.names)
+    assert np.array_equal(ValidationFeatures.read(tmp_path / "features.npz").names, kept.names)
     whole = (tmp_path / "features.npz").read_bytes()
     (tmp_path / "features.npz").write_bytes(whole[:-40])
     with pytest.raises(RunError, match="is damaged"):
-        KeptFeatures.read(tmp_path / "features.npz")
+        ValidationFeatures.read(tmp_path / "features.npz")
 
 
 @pytest.mark.slow
 def test_the_whole_network_says_what_its_head_says_to_the_features(photos, tmp_path):
     prepared = prepare(photos, **QUICK)
     run = prepared.train(tmp_path / "run", progress=False)
-    rows = prepared.held
-    assert np.allclose(prepared.outputs(run, rows), run.outputs(prepared.raw[rows]), atol=1e-5)
+    rows = prepared.validation
+    assert np.allclose(prepared.outputs(run, rows), run.outputs(prepared.inputs[rows]), atol=1e-5)
 
 
 def test_images_are_scaled_and_cut_as_the_known_network_saw_them(photos):
     prepared = prepare(photos, **QUICK)
     path = prepared.frame["path"][0]
     whole = Image.open(path).crop((5, 0, 35, 30)).resize((32, 32), Image.Resampling.BILINEAR)
-    assert np.abs(np.asarray(whole)[4:28, 4:28].astype(int) - prepared.raw[0]).max() <= 1
+    assert np.abs(np.asarray(whole)[4:28, 4:28].astype(int) - prepared.inputs[0]).max() <= 1
     known = PRETRAINED_BACKBONES["efficientnet-lite0"]
     scaled = (np.array([0.0, 127.0, 255.0]) - known.mean[0]) / known.std[0]
     assert scaled.tolist() == [-127 / 128, 0.0, 1.0]
@@ -163,7 +160,7 @@ def test_fine_tuning_moves_late_stages_and_is_never_worse_on_what_was_held_out(p
     rates = prepared.options.make_optimizer(prepared.net, 32)
     assert prepared.net.frozen == ("stem", "stage1")
     assert prepared.spec["unfrozen"] == "stage2" and rates.t is not None
-    prepared.before = {"loss": np.inf}
+    prepared.frozen_scores = {"loss": np.inf}
     run = prepared.train(tmp_path / "run", progress=False)
     after = run.net.state_dict()
     moved = {k.split(".")[1] for k in before if not np.array_equal(before[k], after[k])}
@@ -177,7 +174,7 @@ def test_fine_tuning_moves_late_stages_and_is_never_worse_on_what_was_held_out(p
 
     prepared = prepare(photos, **QUICK, fine_tune=True, epochs=1, lr=3.0)
     frozen = prepared.net.state_dict()
-    prepared.before = {"loss": 0.0}
+    prepared.frozen_scores = {"loss": 0.0}
     run = prepared.train(tmp_path / "second", progress=False)
     assert run.metrics["best_epoch"] == 0
     assert all(np.array_equal(v, frozen[k]) for k, v in run.net.state_dict().items())
@@ -189,7 +186,7 @@ def test_texts_by_a_frozen_body_keep_their_tokenizer(lines, tmp_path):
     assert prepared.x.shape == (80, 16)
     run = prepared.train(tmp_path / "run", progress=False)
     assert run.metrics["validation"]["accuracy"] > 0.9
-    assert "features separate" in write_report(prepared, run).read_text()
+    assert "Projection of the frozen features" in write_report(prepared, run).read_text()
     again = Run.open(run.path)
     assert isinstance(again.preprocessing.tokenizer, WordPiece)
     scores, _ = again.evaluate(lines)
@@ -227,7 +224,7 @@ def test_the_plane_of_a_projection_is_that_of_the_largest_spread():
     theirs = PCA(2).fit(z)
     plane = PrincipalPlane.of(x)
     assert np.allclose(np.abs(plane.points(x)), np.abs(theirs.transform(z)))
-    assert np.allclose(plane.shares, theirs.explained_variance_ratio_)
+    assert np.allclose(plane.explained, theirs.explained_variance_ratio_)
 
 
 def test_what_cannot_be_done_is_said(photos, lines, tmp_path):
@@ -242,12 +239,12 @@ def test_what_cannot_be_done_is_said(photos, lines, tmp_path):
         prepare(photos, from_="small", unfreeze="stage2")
     with pytest.raises(ShapeError, match="too small for its stages"):
         prepare(photos, from_="small", size=4)
-    with pytest.raises(OptionError, match="no known network for a table"):
+    with pytest.raises(OptionError, match="no pretrained model for a table"):
         prepare(None, from_="minilm")
-    with pytest.raises(OptionError, match="a network on small"):
+    with pytest.raises(OptionError, match="with the pretrained backbone small"):
         head = prepare(photos, **QUICK)
         head.with_options(head.options)
-    with pytest.raises(OptionError, match="model: no option"):
+    with pytest.raises(OptionError, match="model: not an option"):
         prepare(lines, from_="words", model="lstm")
     alone = tmp_path / "one" / "cats"
     alone.mkdir(parents=True)

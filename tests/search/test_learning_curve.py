@@ -28,7 +28,7 @@ def test_baselines_are_those_of_scikit_learn_on_the_same_rows(points, found):
     assert found.sizes == [20, 90]
     for seed in (0, 1):
         base = ct.runs.prepare(points, "where", kind="table", test=0.25, seed=seed)
-        rows = np.sort(np.concatenate([base.training, base.held]))
+        rows = np.sort(np.concatenate([base.training, base.validation]))
         assert len(rows) == 90
         x, y = base.x[rows], base.y[rows]
         linear = LogisticRegression(max_iter=1000).fit(x, y).score(*base.test)
@@ -43,9 +43,9 @@ def test_baselines_are_those_of_scikit_learn_on_the_same_rows(points, found):
 def test_the_network_at_all_rows_is_the_ordinary_training_on_the_same_division(points, tmp_path):
     found = ct.compare(points, "where", sizes=1, seeds=1, **SMALL)
     base = ct.runs.prepare(points, "where", test=0.25, **SMALL)
-    rows = np.sort(np.concatenate([base.training, base.held]))
-    training, held = stratified_split(base.y[rows], 0.2, seed=0)
-    base.training, base.held = rows[training], rows[held]
+    rows = np.sort(np.concatenate([base.training, base.validation]))
+    training, validation = stratified_split(base.y[rows], 0.2, seed=0)
+    base.training, base.validation = rows[training], rows[validation]
     run = base.train(tmp_path / "run", progress=False)
     assert found.scores["network"][0, 0] == pytest.approx(run.metrics["test"]["accuracy"])
     assert "one seed says no more" in found.verdict()

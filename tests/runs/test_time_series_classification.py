@@ -6,10 +6,14 @@ import pytest
 from cutaway.errors import DataError, OptionError
 from cutaway.nn import Sequential
 from cutaway.runs import Run, write_report
-from cutaway.runs.curves import CurveOptions, CurveRows, prepare_curves
+from cutaway.runs.time_series_classification import (
+    TimeSeriesClassificationOptions,
+    TimeSeriesClassificationRows,
+    prepare_time_series_classification,
+)
 
 LENGTH = 20
-QUICK = CurveOptions(epochs=2)
+QUICK = TimeSeriesClassificationOptions(epochs=2)
 
 
 def write(path, rows, *, length=LENGTH, classes=("rise", "fall"), seed=0):
@@ -35,26 +39,26 @@ def folder(tmp_path):
 
 
 def test_series_are_read_split_and_standardized_by_what_is_trained_on(folder):
-    prepared = prepare_curves(folder, QUICK, why="a pair of files")
+    prepared = prepare_time_series_classification(folder, QUICK, why="a pair of files")
     rows = prepared.preprocessing
     assert (rows.length, rows.classes) == (LENGTH, ["fall", "rise"])
     assert prepared.x.shape == (40, LENGTH, 1) and prepared.test[0].shape == (30, LENGTH, 1)
-    assert sorted([*prepared.training, *prepared.held]) == list(range(40))
-    assert np.bincount(prepared.y[prepared.held]).tolist() == [4, 4]
+    assert sorted([*prepared.training, *prepared.validation]) == list(range(40))
+    assert np.bincount(prepared.y[prepared.validation]).tolist() == [4, 4]
     assert rows.target.counts == [16, 16]
     known = prepared.x[prepared.training]
     assert prepared.spec["mean"] == [pytest.approx(known.mean())]
     assert prepared.spec["std"] == [pytest.approx(known.std())]
     assert isinstance(prepared.net, Sequential)
-    assert "the test file (30 series) is used at the end alone" in prepared.notes
+    assert "test file: 30 series, used for the final scores only" in prepared.notes
 
 
 def test_a_run_is_trained_saved_opened_and_used(folder, tmp_path):
-    prepared = prepare_curves(folder, QUICK, why="a pair of files")
+    prepared = prepare_time_series_classification(folder, QUICK, why="a pair of files")
     run = prepared.train(tmp_path / "run", progress=False)
     page = write_report(prepared, run).read_text()
     assert "a pair of files" in page and "rise" in page
-    assert run.metrics["epochs"] == 2 and run.config["kind"] == "labeled series"
+    assert run.metrics["epochs"] == 2 and run.config["kind"] == "time-series-classification"
 
     again = Run.open(tmp_path / "run")
     assert again.preprocessing.to_json() == prepared.preprocessing.to_json()
@@ -68,36 +72,38 @@ def test_a_run_is_trained_saved_opened_and_used(folder, tmp_path):
 
 def test_one_file_is_enough(tmp_path):
     options = dataclasses.replace(QUICK, epochs=20)
-    prepared = prepare_curves(write(tmp_path / "ramps.tsv", 40), options)
+    prepared = prepare_time_series_classification(write(tmp_path / "ramps.tsv", 40), options)
     assert prepared.test is None
     run = prepared.train(tmp_path / "run", progress=False)
     assert run.metrics["validation"]["accuracy"] == 1 and "test" not in run.metrics
 
 
 def test_series_of_another_length_are_named(folder, tmp_path):
-    rows = prepare_curves(folder, QUICK).preprocessing
+    rows = prepare_time_series_classification(folder, QUICK).preprocessing
     frame = rows.read(write(tmp_path / "longer.tsv", 4, length=LENGTH + 1))
-    with pytest.raises(DataError, match=f"series of 21 steps\n.*{LENGTH} steps, as in training"):
+    with pytest.raises(
+        DataError, match=f"the series have 21 steps\n.*{LENGTH} steps, as in training"
+    ):
         rows.transform(frame)
 
 
 def test_a_class_that_training_does_not_have_is_named(folder, tmp_path):
-    rows = prepare_curves(folder, QUICK).preprocessing
+    rows = prepare_time_series_classification(folder, QUICK).preprocessing
     other = write(tmp_path / "other.tsv", 6, classes=("rise", "fall", "rest"))
-    with pytest.raises(DataError, match="has the class 'rest', which training does not have"):
+    with pytest.raises(DataError, match="has the class 'rest', which is not in the training data"):
         rows.read(other)
 
 
 def test_what_cannot_be_learned_is_named(tmp_path):
-    with pytest.raises(DataError, match="holds one class, 'rise'"):
-        prepare_curves(write(tmp_path / "same.tsv", 6, classes=("rise",)))
+    with pytest.raises(DataError, match="holds only one class, 'rise'"):
+        prepare_time_series_classification(write(tmp_path / "same.tsv", 6, classes=("rise",)))
     ragged = tmp_path / "ragged.tsv"
     ragged.write_text("a\t1\t2\t3\nb\t1\t2\n")
     with pytest.raises(DataError, match="line 2 has 2 values"):
-        prepare_curves(ragged)
+        prepare_time_series_classification(ragged)
     with pytest.raises(DataError, match="cannot be read"):
-        prepare_curves(tmp_path / "nowhere.tsv")
-    with pytest.raises(OptionError, match="model for labeled series"):
-        CurveOptions(model="mlp")
-    with pytest.raises(DataError, match="labeled series"):
-        CurveRows.from_json({"kind": "table", "format": 1})
+        prepare_time_series_classification(tmp_path / "nowhere.tsv")
+    with pytest.raises(OptionError, match="model for time-series classification"):
+        TimeSeriesClassificationOptions(model="mlp")
+    with pytest.raises(DataError, match="time-series-classification"):
+        TimeSeriesClassificationRows.from_json({"kind": "table", "format": 1})

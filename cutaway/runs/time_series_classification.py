@@ -1,24 +1,24 @@
-"""Series that have a class (heartbeats, gestures, sensor curves): ready to train on."""
+"""Time-series classification (heartbeats, gestures, sensor signals): options and preparation."""
 
 import dataclasses
 from pathlib import Path
 
 import numpy as np
 
-from cutaway.data import TableArrays, read_ucr, read_ucr_pair
+from cutaway.data import TableArrays, UCRDataset, read_ucr, read_ucr_pair
 from cutaway.errors import DataError, expect_choice
 from cutaway.nn import seed
 from cutaway.runs.experiment import Experiment
 from cutaway.runs.networks import DEFAULT_LOSSES, build_network
 from cutaway.runs.options import TrainingOptions
 from cutaway.runs.preprocessing import Preprocessing, class_target, expect_format
-from cutaway.runs.split import kept_back, split_validation
+from cutaway.runs.split import make_test_set, split_validation
 from cutaway.train.blocks import expect_batch
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class CurveOptions(TrainingOptions):
-    """Options of a training on series that have a class; None lets the data decide.
+class TimeSeriesClassificationOptions(TrainingOptions):
+    """Training options for time-series classification; None means that the data decide.
 
     Attributes:
         model: "curve_cnn", see models.cnn.
@@ -34,14 +34,14 @@ class CurveOptions(TrainingOptions):
 
     def __post_init__(self):
         super().__post_init__()
-        expect_choice(self.model, ("curve_cnn",), what="model for labeled series")
+        expect_choice(self.model, ("curve_cnn",), what="model for time-series classification")
 
 
-class CurveRows(Preprocessing):
-    """How long the series are, and what their classes are.
+class TimeSeriesClassificationRows(Preprocessing):
+    """Preprocessing for time-series classification: the length of the series and the classes.
 
     Attributes:
-        length: steps of each series.
+        length: time steps of each series.
     """
 
     examples = "series"
@@ -51,15 +51,15 @@ class CurveRows(Preprocessing):
         self.target = target
 
     @classmethod
-    def from_json(cls, value: dict) -> "CurveRows":
-        expect_format(value, "labeled series")
+    def from_json(cls, value: dict) -> "TimeSeriesClassificationRows":
+        expect_format(value, "time-series-classification")
         target = class_target("class", value["classes"], np.zeros(0, int))
         target.counts[:] = value["counts"]
         return cls(value["length"], target)
 
     def to_json(self) -> dict:
         return {
-            "kind": "labeled series",
+            "kind": "time-series-classification",
             "format": 1,
             "length": self.length,
             "classes": self.classes,
@@ -67,54 +67,60 @@ class CurveRows(Preprocessing):
         }
 
     def read(self, source):
-        """The series of a file, or the test file of a folder."""
+        """The series in a file, or in the test file of a folder."""
         path = Path(source)
-        found = read_ucr_pair(path)[1] if path.is_dir() else read_ucr(path, classes=self.classes)
-        return curve_frame(found)
+        read = read_ucr_pair(path)[1] if path.is_dir() else read_ucr(path, classes=self.classes)
+        return ucr_frame(read)
 
     def transform(self, frame, *, with_target: bool = True) -> TableArrays:
         x = frame["values"].to_numpy()[:, :, None]  # (rows, time, 1)
         if x.shape[1] != self.length:
             raise DataError(
-                f"series of {x.shape[1]} steps", expected=f"{self.length} steps, as in training"
+                f"the series have {x.shape[1]} steps",
+                expected=f"{self.length} steps, as in training",
             )
         y = None
         if with_target:
-            y = np.array([self.classes.index(name) for name in frame["class"]], np.int32)
+            classes = self.class_names()
+            y = np.array([classes.index(name) for name in frame["class"]], np.int32)
         return TableArrays(x, y, np.arange(len(x)), [])
 
 
-def curve_frame(found):
-    """LabeledSeries as a frame with the columns values and class."""
+def ucr_frame(data: UCRDataset):
+    """A UCRDataset as a polars frame with the columns values and class."""
     import polars as pl
 
-    names = [found.classes[k] for k in found.y]
-    return pl.DataFrame({"values": found.x[:, :, 0], "class": names})
+    names = [data.classes[k] for k in data.y]
+    return pl.DataFrame({"values": data.x[:, :, 0], "class": names})
 
 
-def prepare_curves(path, options: CurveOptions | None = None, *, why: str = "") -> Experiment:
-    """Read and split series that have a class, and build the network for them.
+def prepare_time_series_classification(
+    path, options: TimeSeriesClassificationOptions | None = None, *, why: str = ""
+) -> Experiment:
+    """Read and split labeled time series, and build a network for them.
 
     Args:
-        path: of a file of the UCR archive, or of a folder with its training and test file.
+        path: a file of the UCR archive, or a folder with its training and test files.
     """
-    options = CurveOptions() if options is None else options
+    options = TimeSeriesClassificationOptions() if options is None else options
     path = Path(path)
     first, test = read_ucr_pair(path) if path.is_dir() else (read_ucr(path), None)
-    frame = curve_frame(first)
-    rows = CurveRows(first.x.shape[1], class_target("class", first.classes, first.y))
+    frame = ucr_frame(first)
+    rows = TimeSeriesClassificationRows(
+        first.x.shape[1], class_target("class", first.classes, first.y)
+    )
     arrays = rows.transform(frame)
-    kept = dataclasses.replace(options, test=0.0) if test is not None else options
-    training, held, tested = split_validation(arrays.y, kept, stratify=True)
+    own = dataclasses.replace(options, test=0.0) if test is not None else options
+    training, validation, test_rows = split_validation(arrays.y, own, stratify=True)
     expect_batch(options.batch(len(training)), len(training))
     rows.target = class_target("class", first.classes, arrays.y[training])
-    test_arrays, notes = kept_back(arrays.x, arrays.y, tested, "series")
+    test_arrays, notes = make_test_set(arrays.x, arrays.y, test_rows, "series")
     if test is not None:
-        found = rows.transform(curve_frame(test))
+        found = rows.transform(ucr_frame(test))
         test_arrays = (found.x, found.y)
-        notes.append(f"the test file ({len(found.x):,} series) is used at the end alone")
+        notes.append(f"test file: {len(found.x):,} series, used for the final scores only")
     seed(options.seed)
-    known = arrays.x[training]
+    x_train = arrays.x[training]
     spec = {
         "model": options.model,
         "loss": DEFAULT_LOSSES["multiclass"],
@@ -122,18 +128,18 @@ def prepare_curves(path, options: CurveOptions | None = None, *, why: str = "") 
         "outputs": len(first.classes),
         "widths": [128, 256, 128],
         "dropout": options.dropout,
-        "mean": [float(known.mean())],
-        "std": [float(known.std()) or 1.0],
+        "mean": [float(x_train.mean())],
+        "std": [float(x_train.std()) or 1.0],
     }
     return Experiment(
-        kind="labeled series",
+        kind="time-series-classification",
         source=str(path),
         target="class",
         options=options,
         frame=frame,
         preprocessing=rows,
         training=training,
-        held=held,
+        validation=validation,
         row_numbers=np.arange(len(frame)) + 1,
         x=arrays.x,
         y=arrays.y,
