@@ -87,7 +87,7 @@ class ComputationGraph:
         return reached
 
     def gradients(self) -> dict:
-        """{number of a node: ∂result/∂node}, by the operations' rules, also inside decompositions."""
+        """{number of a node: ∂result/∂node} by the operations' rules, decompositions included."""
         with float64():
             found = {self.result.number: jnp.ones(self.result.shape)}
             for node in reversed(self.nodes):
