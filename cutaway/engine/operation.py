@@ -86,9 +86,10 @@ class Operation:
 
         An operation that is one for speed (an LSTM over all time steps, attention) hides what
         happens inside. Explanations run its decomposition instead, so that a path goes through
-        gates and time steps. `label(tensor, symbol, time=None)` names an intermediate result and
-        returns it. Inputs are Tensors, or arrays where no gradient is needed. A decomposition
-        returns None for inputs with which the operation is already elementary.
+        gates and time steps. `label(tensor, symbol, time=None, formula=None)` names an intermediate
+        result, and the formula that it was computed by, and returns it. Inputs are Tensors, or
+        arrays where no gradient is needed. A decomposition returns None for inputs with which the
+        operation is already elementary.
 
         Example:
             >>> from cutaway import ops

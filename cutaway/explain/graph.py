@@ -28,7 +28,8 @@ class Node:
         sources: the Node of each input of the record, None for a constant.
         leaf: the Tensor, for a leaf.
         module: path of the module it was computed in.
-        label: (symbol, time step or None), for results inside a decomposed operation.
+        label: (symbol, time step or None, formula or None), for labeled results inside a
+            decomposed operation.
         inside: whether it is inside a decomposed operation that labels its results.
     """
 
@@ -147,9 +148,9 @@ class ComputationGraph:
             proxies.append(proxy)
         labels = {}
 
-        def label(tensor, symbol, time=None):
+        def label(tensor, symbol, time=None, formula=None):
             if isinstance(tensor, Tensor) and tensor.record is not None:
-                labels[id(tensor.record)] = (symbol, time)
+                labels[id(tensor.record)] = (symbol, time, formula)
             return tensor
 
         with module_scope(record.module):

@@ -303,8 +303,8 @@ def lstm_decomposition(
         i, f, o = (label(sigmoid(gate), name, t) for gate, name in ((i, "i"), (f, "f"), (o, "o")))
         g = label(tanh(g), "g", t)
         new = i * g if c is None else f * c + i * g
-        c = label(new, "c", t)
-        return [label(o * tanh(c), "h", t), c]
+        c = label(new, "c", t, "f · c[t-1] + i · g")
+        return [label(o * tanh(c), "h", t, "o · tanh(c)"), c]
 
     return _over_time(step, x, [h0, c0], hidden_weight, lengths, reverse)
 
@@ -453,7 +453,7 @@ def gru_decomposition(
         r, u = label(sigmoid(r), "r", t), label(sigmoid(u), "z'", t)
         n = label(tanh(z[:, 2 * hidden :] + r * inner), "n", t)
         new = (1 - u) * n if h is None else (1 - u) * n + u * h
-        return [label(new, "h", t)]
+        return [label(new, "h", t, "(1 - z') · n + z' · h[t-1]")]
 
     return _over_time(step, x, [h0], hidden_weight, lengths, reverse)
 

@@ -228,7 +228,7 @@ def test_a_weight_that_nothing_leads_from_is_said_to_be_so():
     _, why, path, _ = opened("transformer, embedding")
     story = why.gradient(path, (6, 0))  # a token that is not in the text
     assert (story.count, story.value, story.paths) == (0, 0.0, [])
-    assert "nothing leads from this weight" in str(story)
+    assert "no path leads from this weight" in str(story)
 
 
 def test_the_network_is_left_as_it_was():
@@ -284,7 +284,8 @@ class Averaged(ct.Module):
 def test_paths_go_through_the_steps_of_an_operation_that_declares_a_decomposition():
     x = np.array([[[1.0, 5.0], [2.0, 1.0], [4.0, 2.0]]])
     why = ct.explain(Averaged(), x, np.zeros((1, 2)), loss=SQUARES)
-    assert [n.label for n in why.trace.graph.nodes if n.label] == [("h", t) for t in range(3)]
+    labels = [node.label for node in why.trace.graph.nodes if node.label]
+    assert labels == [("h", t, None) for t in range(3)]
     story = why.gradient("decay", (0,))
     # h_3 = a² (1 - a) x_1 + a (1 - a) x_2 + (1 - a) x_3
     a, (x1, x2, x3) = 0.75, x[0, :, 0]
