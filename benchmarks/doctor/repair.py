@@ -4,11 +4,11 @@
 
 Of every certified fault that a change of program can fix: it is diagnosed once, and the first two
 different changes that are prescribed, in the order of the findings, are tried on programs of
-other seeds. Random search has as many trainings: two changes drawn from trials.CHANCES that fit
-the program, each on the same seeds, and the better of the two counts. What is measured is
-case.worth on validation rows. The doctor looks at such rows too while it diagnoses, but in a
-program of another seed, whose data are drawn anew where they are made up and split anew where they
-are real.
+other seeds. Random search gets as many trainings: two changes sampled from
+treatment.RANDOM_CHANGES that fit the program, each on the same seeds, and the better of the two
+counts. The metric is case.worth on validation rows. The doctor uses such rows too in its diagnosis,
+but in a program with another seed, whose data are generated again if synthetic and split again if
+real.
 
 Repaired     one of the two is worth more than the untreated program, p < 0.05 by a paired t-test
              over the seeds (both of the sides; the mean must be higher). The better of two is
@@ -26,7 +26,7 @@ from pathlib import Path
 
 import numpy as np
 
-from cutaway.doctor.treatment import CHANCES, paired
+from cutaway.doctor.treatment import RANDOM_CHANGES, paired
 from cutaway.errors import CutawayError
 
 from . import certify
@@ -88,12 +88,12 @@ def _first(found) -> list:
 def _drawn_at_random(name, half, program) -> list:
     rng = np.random.default_rng(zlib.crc32(f"{name}@{half}".encode()))
     fitting = []
-    for k in rng.permutation(len(CHANCES)):
+    for k in rng.permutation(len(RANDOM_CHANGES)):
         try:
-            program.changed(CHANCES[k])
+            program.changed(RANDOM_CHANGES[k])
         except CutawayError:
             continue
-        fitting.append(CHANCES[k])
+        fitting.append(RANDOM_CHANGES[k])
     return fitting[:TRIED]
 
 

@@ -1,4 +1,4 @@
-"""ComparableScore: one measure for programs whose losses, inputs or units differ."""
+"""ComparableScore: one metric for programs whose losses, inputs or units differ."""
 
 import functools
 import math
@@ -10,22 +10,22 @@ from cutaway.engine import Tensor
 from cutaway.errors import CutawayError
 from cutaway.losses import expects
 
-ROWS = 1000  # of which a program is measured, at most
+ROWS = 1000  # most rows on which a program is evaluated
 
 
 class ComparableScore:
-    """How wrong a trained program is, in the terms of a first one.
+    """The error of trained programs, on a common scale.
 
-    By the first one's loss, in its units. A program with another loss cannot be compared so: then
-    all are measured by their share of wrong answers, the mean over the classes (or, for numbers,
-    by the mean absolute error).
+    Programs with the same loss are compared by it, in the units of the first one. Otherwise all are
+    compared by their balanced error rate (the mean over the classes) or, for regression, by the
+    mean absolute error.
 
     Args:
-        program: the first one.
+        program: the reference.
         others: programs that are compared with it.
 
     Attributes:
-        what: what is measured, in words.
+        what: name of the metric.
     """
 
     def __init__(self, program: Program, others=()):
@@ -35,7 +35,7 @@ class ComparableScore:
         self.classes = _target_kind(program) != "real" or any(
             _target_kind(p) != "real" for p in others
         )
-        self.what = "loss" if self.by_loss else "share of wrong answers" if self.classes else (
+        self.what = "loss" if self.by_loss else "balanced error rate" if self.classes else (
             "mean absolute error"
         )  # fmt: skip
 
@@ -96,10 +96,10 @@ def _plain(loss):
 
 
 def _wrong(loss, predicted, y):
-    """Share of wrong answers, the mean over the classes of the truth."""
+    """Error rate, the mean over the true classes."""
     if predicted.shape[-1] > 1 and predicted.ndim > 1:
         if y.shape == predicted.shape and not (y.sum(-1) == 1).all():
-            return _wrong_each(loss, predicted, y)  # several answers for each row
+            return _wrong_each(loss, predicted, y)  # several labels for each row
         truth = y.argmax(-1) if y.shape == predicted.shape else y.reshape(predicted.shape[:-1])
         return _balanced(predicted.argmax(-1), truth)
     return _wrong_each(loss, predicted, y)

@@ -1,4 +1,4 @@
-"""diagnose: train under probes, ask every symptom, rank what they found."""
+"""diagnose: train under probes, check every symptom, rank the findings."""
 
 import importlib
 import math
@@ -11,17 +11,17 @@ from cutaway.doctor.program import Program
 from cutaway.errors import CutawayError, OptionError
 from cutaway.train import Trainer
 
-# A cure that leaves this many times the loss that another one leaves fixes less than the fault, and
-# its finding loses this much trust.
+# If a cure leaves HALF times the loss that another one leaves, it does not fix the root cause, and
+# the confidence of its finding is lowered by LESS.
 HALF, LESS = 2.0, 0.1
-NEARLY = 0.15  # by how much less sure a cause may be than what it explains, and still goes before
+NEARLY = 0.15  # how much less confident a cause may be than its effect and still rank before it
 
 STUCK = ("plateau", "saddle_point", "local_minimum", "underfitting", "too_few_epochs")
 SLOW = ("learning_rate_too_low", "optimizer_mismatch", *STUCK)
 FLOW = ("vanishing_gradient", "exploding_gradient", "dead_units", "saturated_units")
 UNSTABLE = ("learning_rate_too_high", "oscillation", "nan_source")
 
-# {cause: what it brings about, which is then no fault of its own}
+# {cause: its effects, which are then not faults of their own}
 EXPLAINS = {
     "unscaled_inputs": (*FLOW, *UNSTABLE, *SLOW, "bad_initial_scale", "adaptive_rate_decay"),
     "unscaled_targets": (*FLOW, *UNSTABLE, *SLOW, "bad_initial_scale", "adaptive_rate_decay"),
@@ -65,22 +65,22 @@ def diagnose(
     seed: int = 0,
     watch=None,
 ) -> Diagnosis:
-    """Say what is wrong with a training, with the evidence, and what to change.
+    """Find what is wrong with a training: the evidence and what to change.
 
-    It is run once under probes, then again in part where a symptom needs an experiment. What
-    was given is not changed.
+    The training runs once under probes, then again in part if a symptom needs an experiment. The
+    arguments are not modified.
 
     Args:
-        program: a Program, or a Trainer that has not trained yet, as it is set up.
+        program: a Program, or a Trainer that has not trained yet.
         x, y: training arrays, with a Trainer.
-        validation: (x, y) that are held out, if there are.
+        validation: (x, y) of validation rows, if any.
         epochs, batch_size: as for Trainer.fit.
-        seed: of the order of the rows.
-        watch: function that is told, in words, what is looked at now.
+        seed: random seed for the order of the rows.
+        watch: function that is called with a description of each check before it starts.
 
     Raises:
-        OptionError: a Trainer without data, or options beside a Program.
-        ShapeError, OptionError, DataError: the training cannot begin; the message says why.
+        OptionError: a Trainer without data, or data together with a Program.
+        ShapeError, OptionError, DataError: training cannot start; the message says why.
 
     Example:
         >>> import numpy as np, cutaway as ct
@@ -97,11 +97,11 @@ def diagnose(
             raise OptionError(
                 "diagnose was given a trainer without data",
                 expected="diagnose(trainer, x, y)",
-                fix="a Trainer does not keep the arrays that it trained on: pass them",
+                fix="pass the training arrays: a Trainer does not store them",
             )
         if int(program.optimizer.step_count.data):
             notes.append(
-                "This trainer has trained before: what is looked at begins from its weights now."
+                "This trainer has trained before: the diagnosis starts from its present weights."
             )
         program = Program.of(
             program, x, y, validation=validation, epochs=epochs, batch_size=batch_size, seed=seed
@@ -113,29 +113,30 @@ def diagnose(
         )
     elif x is not None or y is not None or validation is not None:
         raise OptionError(
-            "diagnose was given a Program and data", fix="a Program has its own: leave them out"
+            "diagnose was given both a Program and data",
+            fix="omit the data: a Program contains its own",
         )
     watch = watch or (lambda what: None)
     watch("training under probes")
     evidence = Evidence.gather(program)
     if evidence.trouble is not None:
-        notes.append(f"Training broke off: {evidence.trouble.came}.")
+        notes.append(f"Training stopped: {evidence.trouble.came}.")
     found = []
     symptoms_of = all_symptoms()
-    if not evidence.trained:  # nothing else can be asked of data that are no numbers
+    if not evidence.trained:  # nothing else can be checked on data with NaN
         symptoms_of = {"nan_source": symptoms_of["nan_source"]}
     for code, look in symptoms_of.items():
         watch(code.replace("_", " "))
         try:
             finding = look(evidence)
         except CutawayError as error:
-            notes.append(f"{code.replace('_', ' ')} could not be looked at: {error.came}.")
+            notes.append(f"{code.replace('_', ' ')} could not be checked: {error.came}.")
             continue
         if finding is not None:
             found.append(finding)
     ranked, explained = rank(found)
     notes += [
-        f"{code.replace('_', ' ')} may well be an effect of {cause.replace('_', ' ')}."
+        f"{code.replace('_', ' ')} is probably an effect of {cause.replace('_', ' ')}."
         for code, cause in explained.items()
     ]
     return Diagnosis(ranked, notes, program, evidence)
@@ -149,19 +150,19 @@ def all_symptoms() -> dict:
 
 
 def rank(findings: list[Finding]) -> tuple:
-    """The findings as they matter: the surest first, what a found cause explains at the end.
+    """The findings by confidence; those that another finding explains come last.
 
-    A cause explains only what it is about as sure as; of two that may explain each other, the
-    surer one does.
+    A cause explains an effect only if it is about as confident; of two findings that may explain
+    each other, the more confident one is the cause.
 
     Returns:
-        ([Finding], {code explained: code of its cause})
+        ([Finding], {code of the effect: code of its cause})
     """
     best = min((f.cured for f in findings if math.isfinite(f.cured)), default=math.nan)
 
     def trust(finding):
-        sure = finding.confidence if math.isfinite(finding.confidence) else 0.0
-        return sure - LESS * (finding.cured > HALF * best and finding.cured > 1 / HALF)
+        confidence = finding.confidence if math.isfinite(finding.confidence) else 0.0
+        return confidence - LESS * (finding.cured > HALF * best and finding.cured > 1 / HALF)
 
     def explains(cause, effect):
         if effect.code not in EXPLAINS.get(cause.code, ()):
@@ -176,7 +177,7 @@ def rank(findings: list[Finding]) -> tuple:
         causes = [other for other in by_trust if explains(other, finding)]
         if causes:
             explained[finding.code] = causes[0].code
-    if by_trust and len(explained) == len(by_trust):  # all by one another
+    if by_trust and len(explained) == len(by_trust):  # in a cycle
         del explained[by_trust[0].code]
     first = [f for f in by_trust if f.code not in explained]
     return first + [f for f in by_trust if f.code in explained], explained

@@ -1,7 +1,7 @@
-"""Evidence: what is known of a training, measured once and shared by all symptoms.
+"""Evidence: what is known about a training, measured once and shared by all symptoms.
 
-What costs little is measured always; an experiment (another short training from the same start) is
-made when the first symptom asks for it, and its result is kept.
+Cheap quantities are always measured; an experiment (another short training from the same initial
+weights) runs when the first symptom asks for it, and its result is cached.
 """
 
 import contextlib
@@ -23,51 +23,51 @@ from cutaway.nn import Module
 from cutaway.train import Probes, Trainer
 from cutaway.train.probes import Layer
 
-ROWS = 2000  # of which losses are measured, at most
-LEAST_STEPS = 60  # of a rerun of a program however long it takes
-BATCH_ROWS, BATCH_STEPS = 32, 200  # of the attempt to learn one batch by heart
-TRIED_STEPS = 500  # of a training with something changed, at most
-LEARNED = 0.05  # of the loss of chance, that a training takes away which learned something
-WORTH = 0.25  # of what the changed training takes away, the share that the program must leave
+ROWS = 2000  # most rows on which losses are measured
+LEAST_STEPS = 60  # of a rerun, however long it takes
+BATCH_ROWS, BATCH_STEPS = 32, 200  # of the attempt to overfit one batch
+TRIED_STEPS = 500  # most steps of a training with changes
+LEARNED = 0.05  # fraction of the chance-level loss that must be gone if anything was learned
+WORTH = 0.25  # fraction of the changed training's loss reduction that the program must have missed
 
 
 @dataclasses.dataclass(frozen=True)
 class ChangedTraining:
-    """How a training with something changed ended.
+    """How a training with changes ended.
 
     Attributes:
-        loss: on training rows; inf where it broke, NaN where a change does not fit the program.
-        held: the lowest on the validation rows, NaN without.
+        loss: on training rows; inf if it diverged, NaN if a change does not fit the program.
+        best_validation: the lowest validation loss, NaN without a validation set.
     """
 
     loss: float
-    held: float
+    best_validation: float
 
 
 @dataclasses.dataclass(frozen=True)
 class ValidationTraining:
-    """A training and rows that it did not see.
+    """A training with validation rows.
 
     Attributes:
-        trainer: after it.
-        training, rest: (x, y) of the rows it saw and of those it did not.
-        losses: on `rest`, after each epoch.
+        trainer: after training.
+        training, validation: (x, y).
+        losses: validation loss after each epoch.
     """
 
     trainer: Trainer
     training: tuple
-    rest: tuple
+    validation: tuple
     losses: np.ndarray
 
 
 class Evidence:
-    """A training that has run, and what can be asked of it.
+    """A training that has run, and measurements of it.
 
     Args:
         program: what was run.
-        trainer: the Trainer after training; its history has every epoch that was complete.
-        probes: the Probes that watched.
-        trouble: the TrainingError that ended it, or None.
+        trainer: the Trainer after training; its history has every complete epoch.
+        probes: the Probes that watched it.
+        trouble: the error that ended it, or None.
 
     Attributes: see Args; `layers` is [Layer].
     """
@@ -104,10 +104,10 @@ class Evidence:
         except DataError as error:
             if finite:
                 raise
-            trouble = error  # NaN in the data: nothing was trained, nan_source says where
+            trouble = error  # NaN in the data: nothing was trained, nan_source reports where
         return cls(program, trainer, probes, trouble)
 
-    # what the program is
+    # the program
 
     @property
     def net(self) -> Module:
@@ -116,7 +116,7 @@ class Evidence:
 
     @property
     def trained(self) -> bool:
-        """Whether a step could be made at all: not so with NaN in the data."""
+        """Whether any step was possible; False with NaN in the data."""
         return not isinstance(self.trouble, DataError)
 
     @functools.cached_property
@@ -125,7 +125,7 @@ class Evidence:
 
     @functools.cached_property
     def task(self) -> str:
-        """binary, multilabel, multiclass, tokens (a class at each position) or regression."""
+        """binary, multilabel, multiclass, tokens (a class per position) or regression."""
         wants, y = expects(self.program.trainer.loss), self.program.y
         if wants is not None and wants.target in ("labels", "one_hot"):
             several = y.ndim > (1 if wants.target == "labels" else 2)
@@ -136,14 +136,14 @@ class Evidence:
 
     @property
     def loss_wants(self):
-        """losses.Expects of the loss, None for a user's own."""
+        """losses.Expects of the loss, None for a custom loss."""
         return expects(self.program.trainer.loss)
 
     # losses
 
     @property
     def losses(self) -> np.ndarray:
-        """Training loss of each complete epoch, as the optimizer saw it."""
+        """Training loss of each complete epoch, in training mode."""
         return np.array(self.trainer.history["loss"] if len(self.trainer.history) else [])
 
     @property
@@ -154,12 +154,12 @@ class Evidence:
 
     @functools.cached_property
     def sample(self) -> tuple:
-        """(x, y): up to ROWS training rows, spread over all."""
+        """(x, y): up to ROWS training rows, evenly spaced."""
         rows = np.unique(np.linspace(0, len(self.program.x) - 1, ROWS).astype(int))
         return self.program.x[rows], self.program.y[rows]
 
     def loss_of(self, trainer: Trainer, x=None, y=None, *, training: bool = False) -> float:
-        """The loss of a trainer's net, by default on the sample and in evaluation mode."""
+        """The loss of a trainer's network, by default on the sample and in evaluation mode."""
         x, y = self.sample if x is None else (x, y)
         if not training:
             return float(trainer.evaluate(x, y)["loss"])
@@ -177,9 +177,9 @@ class Evidence:
 
     @functools.cached_property
     def chance_loss(self) -> float:
-        """The loss of the best constant answer: what a network reaches that ignores its input.
+        """The loss of the best constant prediction, which a network reaches that ignores its input.
 
-        NaN where it is not known what the loss takes.
+        NaN if it is not known what the loss expects.
         """
         y, task = np.asarray(self.program.y), self.task
         wants = self.loss_wants
@@ -187,9 +187,9 @@ class Evidence:
             return self._chance_when_asked()
         if task in ("multiclass", "tokens"):
             labels = y if wants.target == "labels" else y.argmax(-1)
-            shares = np.bincount(labels.ravel().astype(int)) / labels.size
-            shares = shares[shares > 0]
-            return float(-(shares * np.log(shares)).sum())
+            frequencies = np.bincount(labels.ravel().astype(int)) / labels.size
+            frequencies = frequencies[frequencies > 0]
+            return float(-(frequencies * np.log(frequencies)).sum())
         if wants.target == "binary":
             p = np.clip(y.reshape(len(y), -1).mean(axis=0), 1e-12, 1 - 1e-12)
             return float(-(p * np.log(p) + (1 - p) * np.log(1 - p)).mean())
@@ -199,26 +199,27 @@ class Evidence:
         return min(float(loss(Tensor(c), Tensor(y)).item()) for c in constant)
 
     def _chance_when_asked(self) -> float:
-        """As chance_loss, for a loss with options or a user's own: of two constant answers.
+        """chance_loss for a loss with options or a custom one: the better of two constants.
 
-        They are the shares of the classes, and all classes alike, which is best with weights.
+        They are the class frequencies and the uniform distribution, which is best with class
+        weights.
         """
         y, shape, loss = self.sample[1], self.ending.shape, self.program.trainer.loss
         if self.wants is None:
             return math.nan
-        shares = constant(self.wants, y, shape)
-        sizes = {"probability": 1 / max(2, shape[-1] if shape else 1), "logit": 0.0}
-        alike = np.full_like(shares, sizes.get(self.wants.output, float(np.median(y))))
-        found = [ask(loss, answer, y) for answer in (shares, alike)]
+        frequencies = constant(self.wants, y, shape)
+        values = {"probability": 1 / max(2, shape[-1] if shape else 1), "logit": 0.0}
+        uniform = np.full_like(frequencies, values.get(self.wants.output, float(np.median(y))))
+        found = [ask(loss, outputs, y) for outputs in (frequencies, uniform)]
         return min((v for v in found if math.isfinite(v)), default=math.nan)
 
     # experiments
 
     @functools.cached_property
     def one_batch(self) -> tuple:
-        """(loss before, loss after) of an attempt to learn one small batch by heart.
+        """(loss before, loss after) of an attempt to overfit one small batch.
 
-        Dropout and the like are off. With the program's own optimizer, BATCH_STEPS steps.
+        BATCH_STEPS steps with the program's own optimizer.
         """
         x, y = self.program.x[:BATCH_ROWS], self.program.y[:BATCH_ROWS]
         trainer = self.program.fresh()
@@ -230,10 +231,10 @@ class Evidence:
         return before, self.loss_of(trainer, x, y)
 
     @property
-    def left(self) -> float:
-        """The loss at the end as a share of that of chance: near 1 where nothing was learned.
+    def relative_loss(self) -> float:
+        """The final loss relative to chance level: near 1 if nothing was learned.
 
-        Of a loss of one's own, whose chance is not known, as a share of the initial loss.
+        For a custom loss, whose chance level is not known, relative to the initial loss.
         """
         if self.trouble is not None:
             return math.inf
@@ -242,9 +243,9 @@ class Evidence:
         return self.final_loss / reference if reference > 0 else math.nan
 
     def tried(self, *changes) -> "ChangedTraining":
-        """What becomes of a training from the start with these changes (see changes.py).
+        """The result of training from the start with these changes (see doctor/changes).
 
-        As long as the program's, but TRIED_STEPS steps at most. Without changes it is the control.
+        As long as the program, but at most TRIED_STEPS steps. Without changes it is the control.
         """
         if changes not in self._tried:
             self._tried[changes] = self._try(changes)
@@ -272,19 +273,19 @@ class Evidence:
             return ChangedTraining(math.inf, math.inf)
         spread = np.unique(np.linspace(0, rows - 1, ROWS).astype(int))
         loss = self.loss_of(trainer, program.x[spread], program.y[spread])
-        held = [row["val_loss"] for row in trainer.history.rows if "val_loss" in row]
-        return ChangedTraining(loss, min(held, default=math.nan))
+        validation = [row["val_loss"] for row in trainer.history.rows if "val_loss" in row]
+        return ChangedTraining(loss, min(validation, default=math.nan))
 
     def helps(self, *changes, worth: float = WORTH) -> bool:
-        """Whether a training with these changes goes much further down than one without.
+        """Whether training with these changes ends much lower than without.
 
         (L - L') / (max(L, chance) - L') is at least `worth`, or 0.1 with a third of the loss, or
-        0.05 with a tenth; on training rows and, where there are any, on those of validation.
+        0.05 with a tenth; on training rows and, if there are any, on validation rows.
         """
         treated, control = self.tried(*changes), self.tried()
         pairs = [(control.loss, treated.loss)]
         if self.program.validation is not None:
-            pairs.append((control.held, treated.held))
+            pairs.append((control.best_validation, treated.best_validation))
         return all(self._is_worth(without, with_them, worth) for without, with_them in pairs)
 
     def _is_worth(self, without, with_them, worth):
@@ -294,14 +295,14 @@ class Evidence:
             return with_them < self.initial_loss or with_them < self.chance_loss
         top = max(without, self.chance_loss) if math.isfinite(self.chance_loss) else without
         if with_them > (1 - LEARNED) * top:
-            return False  # of what is next to nothing, no share says anything
+            return False  # next to nothing was learned, so no fraction of it is meaningful
         gain = (without - with_them) / (top - with_them)
         ratio = with_them / without
         return gain >= worth or (gain >= 0.1 and ratio <= 1 / 3) or (gain >= 0.05 and ratio <= 0.1)
 
     @functools.cached_property
     def reruns(self) -> Reruns:
-        """Whole trainings again, with something changed; see reruns.py."""
+        """The same training with changes; see reruns.py."""
         seconds = sum(self.trainer.history["seconds"]) if len(self.trainer.history) else 0
         done = self.trainer.epoch * math.ceil(len(self.program.x) / self.program.batch_size)
         steps = STEPS
@@ -311,15 +312,12 @@ class Evidence:
 
     @functools.cached_property
     def stop(self) -> Stop | None:
-        """Where the training is stuck far from what is attainable, None if it is not."""
+        """Where training is stuck far above what is attainable, None if it is not."""
         return find_stop(self)
 
     @functools.cached_property
-    def held(self) -> "ValidationTraining":
-        """How the program does on rows that it does not train on.
-
-        Those of its validation set; without one, of an experiment that leaves out every fifth row.
-        """
+    def validated(self) -> "ValidationTraining":
+        """The training with its validation set; without one, a run with a fifth held out."""
         program = self.program
         losses = self.validation_losses
         if program.validation is not None and losses is not None and len(losses):
@@ -328,18 +326,18 @@ class Evidence:
             )
         order = np.random.default_rng(0).permutation(len(program.x))
         out, kept = np.sort(order[: len(order) // 5]), np.sort(order[len(order) // 5 :])
-        rest = (program.x[out], program.y[out])
+        validation = (program.x[out], program.y[out])
         smaller = dataclasses.replace(
             program,
             x=program.x[kept],
             y=program.y[kept],
-            validation=rest,
+            validation=validation,
             batch_size=min(program.batch_size, len(kept)),
         )
         trainer, losses = smaller.fresh(), []
-        with contextlib.suppress(CutawayError):  # what was complete before counts
+        with contextlib.suppress(CutawayError):  # the epochs completed before count
             trainer = smaller.run(callbacks=[lambda _, row: losses.append(row["val_loss"])])
-        return ValidationTraining(trainer, (smaller.x, smaller.y), rest, np.array(losses))
+        return ValidationTraining(trainer, (smaller.x, smaller.y), validation, np.array(losses))
 
     @functools.cached_property
     def outputs(self) -> np.ndarray:
@@ -353,12 +351,12 @@ class Evidence:
 
     @functools.cached_property
     def wants(self):
-        """As `loss_wants`; of a user's own loss what it shows when asked, see outputs.wants."""
+        """As `loss_wants`; for a custom loss what its values show, see outputs.wants."""
         return wants(self.program.trainer.loss, self.sample[1], self.ending.shape)
 
     @functools.cached_property
     def scale(self) -> float:
-        """What counts as much in terms of the loss: chance, or the loss at the start."""
+        """The scale of the loss: its chance level, or its initial value."""
         chance = self.chance_loss
         if not math.isfinite(chance):
             chance = self.initial_loss

@@ -1,4 +1,4 @@
-"""What the doctor says: findings with their evidence, and what to change."""
+"""What the doctor reports: findings with their evidence, and what to change."""
 
 import dataclasses
 import math
@@ -9,12 +9,12 @@ from cutaway.story.text import WIDTH, Story, number
 
 @dataclasses.dataclass(frozen=True)
 class Measure:
-    """A number that a finding rests on.
+    """A measured value that a finding rests on.
 
     Attributes:
         what: what was measured, in words.
-        value: the number.
-        threshold: what it was compared with; None for a number that only informs.
+        value: the value.
+        threshold: what it was compared with; None if it is only informative.
         relation: "above" or "below" the threshold.
         source: where the threshold comes from: a paper, a derivation, a measurement.
     """
@@ -35,8 +35,8 @@ class Prescription:
     """A change that may help.
 
     Attributes:
-        text: what to do, as one tells a colleague.
-        changes: the changes.Change objects that do it to a Program; () if only a person can.
+        text: what to do.
+        changes: the changes.Change objects that apply it to a Program; () if only a person can.
     """
 
     text: str
@@ -54,8 +54,8 @@ class Finding:
         explanation: a few sentences.
         prescriptions: [Prescription], the smallest change first.
         confidence: from 0 to 1.
-        cured: the loss with the first prescription as a share of that without, where it was tried;
-            NaN where it was not.
+        cured: the loss with the first prescription relative to that without; NaN if it was not
+            tried.
     """
 
     code: str
@@ -67,13 +67,13 @@ class Finding:
     cured: float = math.nan
 
     def text(self, width: int = WIDTH, *, brief: bool = False) -> str:
-        """What and where; evidence; the explanation, unless brief; do this."""
+        """Code and location, evidence, explanation (unless brief) and first prescription."""
         lines = textwrap.wrap(f"{self.code.replace('_', ' ')}: {self.where}", width)
         lines += _indented("; ".join(m.text() for m in self.evidence), width)
         if not brief:
             lines += _indented(self.explanation, width)
         if self.prescriptions:
-            lines += _indented(f"Do this: {self.prescriptions[0].text}", width)
+            lines += _indented(f"Fix: {self.prescriptions[0].text}", width)
         return "\n".join(lines)
 
     def to_dict(self) -> dict:
@@ -93,12 +93,12 @@ def _indented(text, width):
 
 @dataclasses.dataclass(repr=False)
 class Diagnosis(Story):
-    """The doctor's verdict. Made by `diagnose`.
+    """The findings about a training. Made by `diagnose`.
 
     Attributes:
         findings: [Finding], the most important one first; [] for a healthy training.
-        notes: what was looked at and is as it should be, or could not be looked at.
-        program: the Program that was looked at.
+        notes: further observations, and what could not be checked.
+        program: the Program that was diagnosed.
         evidence: the Evidence that it rests on.
     """
 
@@ -113,10 +113,10 @@ class Diagnosis(Story):
 
     def text(self, width: int = WIDTH) -> str:
         if self.healthy:
-            head = ["Healthy: nothing was found that is wrong with this training."]
+            head = ["Healthy: no problems were found in this training."]
         else:
             count = len(self.findings)
-            head = [f"{count} finding{'s' if count > 1 else ''}, the most important one first."]
+            head = ["1 finding." if count == 1 else f"{count} findings, most important first."]
         parts = [f.text(width - 3, brief=k > 0) for k, f in enumerate(self.findings)]
         numbered = [f"\n{k}. {part}" for k, part in enumerate(parts, 1)]
         notes = [""] + [line for n in self.notes for line in _indented(f"- {n}", width)]

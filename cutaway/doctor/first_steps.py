@@ -1,4 +1,4 @@
-"""FirstSteps: a few steps from the start, again and again, in one compiled program."""
+"""FirstSteps: repeated short trainings from the start, in one compiled program."""
 
 import time
 
@@ -12,38 +12,38 @@ from cutaway.nn.lifting import jit
 from cutaway.runtime import on_cpu
 from cutaway.train.nan_origin import find_nan_origin
 
-CAPACITY = 256  # most steps a run
+CAPACITY = 256  # most steps per run
 BATCH_STEPS, RATE_STEPS = 200, 50
-LEAST_STEPS = 6  # fewer say nothing
+LEAST_STEPS = 6  # fewer are not informative
 SMALL = 1e6  # weights times rows
 BATCH_ROWS, BATCH_NUMBERS = 32, 2**20
-FACTORS = (1.0, 10.0, 0.1, 100.0, 1e4, 1e6)  # on η, in the order in which one batch is tried
+FACTORS = (1.0, 10.0, 0.1, 100.0, 1e4, 1e6)  # on η, in the order tried on one batch
 RATES = (0.01, 0.1, 1.0, 10.0, 100.0, 1e4, 1e6)
-FALLING = 0.85  # share of the loss below which a rate is not far too low: no need to go on
-LEARNED = 0.5  # share of its loss at which a batch is learned well enough to stop trying
+FALLING = 0.85  # of the initial loss: below it, a learning rate is not far too low
+LEARNED = 0.5  # of the initial loss: below it, a batch is learned well enough to stop
 
 
 class FirstSteps:
-    """What the first steps of a program show.
+    """The first steps of a program.
 
     In training mode, without dropout, at constant learning rates.
 
     Args:
-        program: is not changed.
-        seconds: about how long the steps may take, beyond compiling.
+        program: is not modified.
+        seconds: approximate time limit of the steps, without compilation.
 
     Attributes:
-        batch_rows: rows of a step.
+        batch_rows: batch size.
         first_loss: of the first step.
-        origin: where the first step is not finite, in words; "" if it is.
-        gradients: {path: largest norm of ∂L/∂w}, for those the optimizer has.
-        input_gradient: largest norm of ∂L/∂x; None for inputs that are no floats.
-        unmoved: paths of trained parameters that no step has moved.
-        weights: how many numbers are trained.
+        origin: where NaN or infinity appeared in the first step, in words; "" if it is finite.
+        gradients: {path: largest norm of ∂L/∂w}, for the optimizer's parameters.
+        input_gradient: largest norm of ∂L/∂x; None for inputs that are not floats.
+        unmoved: paths of trainable parameters that no step has changed.
+        weights: number of trained values.
         batch_steps, rate_steps: steps of each of the trainings below.
-        one_batch: (first loss, last loss, factor on η) of the training on one batch that came
-            lowest; None: there was no time.
-        rates: {factor: loss at the end} of trainings on all rows, {} if there was no time.
+        one_batch: (first loss, last loss, factor on η) of the training on one batch with the
+            lowest final loss; None if there was no time.
+        rates: {factor: final loss} of trainings on all rows, {} if there was no time.
     """
 
     def __init__(self, program: Program, *, seconds: float):
@@ -60,7 +60,8 @@ class FirstSteps:
         shuffled = np.concatenate(orders)[:needed]
         self._shuffled = shuffled.reshape(CAPACITY, -1).astype(np.int32)
         self._same = np.tile(self._shuffled[:1], (CAPACITY, 1))
-        # a small network compiles for longer than it runs: hardly optimized, in 0.8 s for 1.2
+        # a small network compiles for longer than it runs: with little optimization it takes 0.8 s
+        # instead of 1.2
         small = sum(p.size for p in trainer.optimizer.parameters) * self.batch_rows < SMALL
         options = {"xla_backend_optimization_level": 0} if small and on_cpu() else None
         owners = trainer._owners().values()
@@ -77,9 +78,9 @@ class FirstSteps:
             self._restart(1.0)
             rows = self._same[0]
             found = find_nan_origin(trainer, self._x[rows], self._y[rows])
-            self.origin = found.text() if found is not None else "it begins beyond the step"
+            self.origin = found.text() if found is not None else "its origin was not found"
             return
-        for steps in (1, 20):  # the second time for steps that take less than the call
+        for steps in (1, 20):  # the second time if steps take less than the call itself
             began = time.perf_counter()
             self._run(self._same, steps, 1.0)
             each = (time.perf_counter() - began) / steps

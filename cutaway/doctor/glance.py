@@ -1,4 +1,4 @@
-"""glance: what a training that has ended shows by itself, without an experiment."""
+"""glance: the most important finding about a finished training, without experiments."""
 
 import importlib
 
@@ -9,16 +9,16 @@ from cutaway.doctor.program import Program
 from cutaway.errors import CutawayError
 from cutaway.train import Probes, Trainer
 
-# those that look at probes, losses and rows alone: they compile nothing
+# symptoms that need only probes, losses and rows: they compile nothing
 CHEAP = ("data_shift", "overfitting", "symmetric_weights")
 
 
 class _NoExperiment(CutawayError):
-    """An experiment was asked for."""
+    """An experiment was requested."""
 
 
 class _Watched(Program):
-    """A Program that is not run again."""
+    """A Program that refuses to run again."""
 
     def run(self, *args, **options):
         raise _NoExperiment("no experiments at a glance")
@@ -39,10 +39,10 @@ class _Seen(Evidence):
 
 
 def glance(program: Program, trainer: Trainer, probes: Probes) -> Finding | None:
-    """The one most important finding about a training that has ended, None if there is none.
+    """The most important finding about a finished training, None if there is none.
 
     Args:
-        program: as it was before, with some of the rows.
+        program: as before training, with a sample of the rows.
         trainer: after training.
         probes: that watched it.
     """

@@ -1,4 +1,4 @@
-"""What reaches the first layer with weights, and whether rows stay apart."""
+"""The inputs of the first layer with weights, and whether rows of a batch are independent."""
 
 import contextlib
 import dataclasses
@@ -9,37 +9,38 @@ from cutaway.doctor.outputs import forward
 from cutaway.nn import Dropout, Embedding, SpatialDropout, StochasticDepth
 from cutaway.nn.normalization import BatchNorm
 
-DROPPERS = (Dropout, SpatialDropout, StochasticDepth)  # noise that is there in training only
+DROPPERS = (Dropout, SpatialDropout, StochasticDepth)  # noise in training mode only
 
 
 @dataclasses.dataclass(frozen=True)
 class FirstLayerInputs:
-    """What reaches the first layer with weights.
+    """The inputs of the first layer with weights.
 
     Attributes:
         path: of that layer.
-        values: (rows, features): float inputs, all positions of a row one under another.
+        values: (rows, features): float inputs; the positions of a row are stacked as rows.
     """
 
     path: str
     values: np.ndarray
 
     @property
-    def size(self) -> np.ndarray:
-        """Root of the mean square of each feature: 1 for standardized ones."""
+    def rms(self) -> np.ndarray:
+        """Root mean square of each feature: 1 for standardized ones."""
         return np.sqrt((self.values.astype(np.float64) ** 2).mean(axis=0))
 
     @property
-    def spread(self) -> np.ndarray:
+    def std(self) -> np.ndarray:
+        """Standard deviation of each feature."""
         return self.values.std(axis=0, dtype=np.float64)
 
 
 class _Seen(Exception):
-    """Ends a forward pass of which enough was seen."""
+    """Ends a forward pass early."""
 
 
 def first_layer_inputs(trainer, x) -> FirstLayerInputs | None:
-    """What a trainer's net sends to its first layer with weights; None for words and the like."""
+    """The inputs of the first layer with weights; None if those are token ids or the like."""
     found = []
     paths = {id(module): path for path, module in trainer.net.modules().items()}
 
@@ -53,7 +54,7 @@ def first_layer_inputs(trainer, x) -> FirstLayerInputs | None:
             raise _Seen
 
     drop = [m for m in trainer.net.modules().values() if isinstance(m, DROPPERS)]
-    with contextlib.suppress(_Seen):  # batch norms before that layer scale with the batch's numbers
+    with contextlib.suppress(_Seen):  # batch norms before that layer use the batch statistics
         forward(trainer, x, training=True, watcher=note, frozen=drop)
     if not found or found[0][1] is None:
         return None
@@ -63,14 +64,14 @@ def first_layer_inputs(trainer, x) -> FirstLayerInputs | None:
 
 @dataclasses.dataclass(frozen=True)
 class Leak:
-    """Rows that reach into each other.
+    """Rows of a batch that influence each other.
 
     Attributes:
-        training: whether it was seen in training mode alone.
-        layer: the first layer where it is seen, "" if it is none with a path.
+        training: whether it happens in training mode only.
+        layer: path of the first layer where it happens, "" if that has none.
         kind: class of that layer.
-        change: how far the output of a row moves when only other rows are exchanged, in units of
-            the spread of the outputs.
+        change: how far the output of a row changes when only other rows are replaced, in standard
+            deviations of the outputs.
     """
 
     training: bool
@@ -80,15 +81,15 @@ class Leak:
 
 
 def find_leak(trainer, x, *, least: float) -> Leak | None:
-    """Exchange all rows but the first, and see whether the first one's output moves.
+    """Replace all rows but the first, and see whether the first row's output changes.
 
-    In evaluation mode, then in training mode, where batch norms stay in evaluation mode: that
-    they mix rows is their purpose. Noise is the same both times. Training mode is looked at only
-    for a net with layers of the user's own: ours let rows apart in both modes or in none.
+    In evaluation mode, then in training mode, where batch norms stay in evaluation mode: mixing
+    rows is their purpose. Noise is the same both times. Training mode is checked only for a network
+    with custom layers: built-in ones keep rows independent in both modes or in neither.
 
     Args:
         x: raw inputs, at least 3 rows.
-        least: a relative change that is more than rounding.
+        least: a relative change above rounding.
     """
     x = np.asarray(x)
     if len(x) < 3:
@@ -98,14 +99,14 @@ def find_leak(trainer, x, *, least: float) -> Leak | None:
     norms = [m for m in trainer.net.modules().values() if isinstance(m, BatchNorm)]
     own = [type(m).__module__.startswith("cutaway.") for m in trainer.net.modules().values()]
     for training in (False,) if all(own) else (False, True):
-        if not training:  # compiled: layer by layer only if there is something to be found
+        if not training:  # compiled: layer by layer only if there is something to find
             last, again = (trainer.predict(rows, batch_size=len(a)) for rows in (a, b))
             if last.shape == again.shape and _moved(last, again) <= least:
                 continue
         seen = [_outputs(trainer, rows, training, norms) for rows in (a, b)]
         (last, first_layers), (again, other_layers) = seen
         if len(last) != len(a) or last.shape != again.shape:
-            continue  # rows of x are not rows of the output: nothing can be said
+            continue  # rows of x do not correspond to rows of the output
         change = _moved(last, again)
         if change > least:
             for (path, kind, one), (_, _, two) in zip(first_layers, other_layers, strict=False):

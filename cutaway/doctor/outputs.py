@@ -1,6 +1,6 @@
-"""What a network can give, what a loss wants, and whether the two meet.
+"""What a network can output, what a loss expects, and whether the two fit.
 
-Nothing here trains: the loss is asked about outputs that are made up for the targets at hand.
+Nothing here trains: the loss is evaluated on outputs constructed from the targets.
 """
 
 import dataclasses
@@ -15,15 +15,15 @@ from cutaway.losses.contract import Expects
 from cutaway.nn import watch
 from cutaway.train.compatibility import evaluation_mode, output_of
 
-SURE = 10.0  # a logit that says "certainly": σ(10) = 0.99995
+SURE = 10.0  # the logit of a confident prediction: σ(10) = 0.99995
 
 
 def forward(trainer, x, *, training: bool = False, watcher=None, frozen=()):
-    """The outputs of a trainer's net for raw inputs x; state and modes are as before after it.
+    """The outputs of a trainer's network for raw inputs x; state and modes are restored after it.
 
     Args:
         watcher: see nn.watch; or None.
-        frozen: modules that are in evaluation mode in any case.
+        frozen: modules that stay in evaluation mode.
     """
     net = trainer._prepared
     state = {name: v.data for name, v in trainer._variables().items()}
@@ -46,8 +46,8 @@ class Ending:
     """How a network ends.
 
     Attributes:
-        path, activation: of the last layer without layers in it; activation is the title of its
-            function if that cannot give every number, else "".
+        path, activation: of the last innermost layer; activation is the title of its function if
+            its range is bounded below, else "".
         shape: of the outputs of one row.
     """
 
@@ -57,7 +57,7 @@ class Ending:
 
 
 def ending(trainer, x) -> Ending:
-    """How a trainer's net ends: by its last layer, or by the function that a layer calls last."""
+    """How a trainer's network ends: its last layer, or the function that a layer calls last."""
     shape, last = output_of(trainer._prepared, x)
     path = next((p for p, m in trainer.net.modules().items() if m is last), "")
     function = getattr(last, "activation_function", None) or _called_last(trainer, x)
@@ -67,15 +67,28 @@ def ending(trainer, x) -> Ending:
 
 
 def range_of(title: str) -> tuple | None:
-    """(low, high) of an activation by its title; None if it is none, or has no lowest value."""
+    """(low, high) of an activation by its title; None if it is unknown or unbounded below."""
     function = ops.ACTIVATION_FUNCTIONS.get(title)
     if function is None or math.isinf(function.traits.activation.range[0]):
         return None
     return function.traits.activation.range
 
 
+def gives_probabilities(title: str, *, exclusive: bool) -> bool:
+    """Whether the outputs of an activation are probabilities.
+
+    Args:
+        title: of the activation; "" for none.
+        exclusive: whether they must sum to 1 over the last axis.
+    """
+    low, high = range_of(title) or (-math.inf, math.inf)
+    if low < 0 or high > 1:
+        return False
+    return not exclusive or ops.ACTIVATION_FUNCTIONS[title].traits.edges == "rowwise"
+
+
 def _called_last(trainer, x):
-    """The operation whose output the network returns, past what only moves; None if none."""
+    """The operation whose output the network returns, skipping reshapes and the like, or None."""
     x = as_array(x[:2])
     leaf = Tensor(x, requires_grad=x.dtype.kind == "f")
     with evaluation_mode(trainer._prepared), trainer._computing():
@@ -88,11 +101,11 @@ def _called_last(trainer, x):
 
 
 def wants(loss, y, shape) -> Expects | None:
-    """What a loss expects: what it says itself, or, of a user's own, what it shows.
+    """What a loss expects: as declared, or, for a custom loss, as its values show.
 
-    A loss is asked about outputs that are far on the wrong side. One that wants probabilities
-    clips them and is flat there, or gives NaN; one that wants logits rises; one that compares
-    outputs with targets is worse for an answer that is too sure than for the target itself.
+    The loss is evaluated on outputs that are far on the wrong side. One that takes probabilities
+    clips them and is flat there, or gives NaN; one that takes logits rises; one that compares
+    outputs with targets is worse for outputs beyond the target than for the target itself.
 
     Args:
         loss: of the trainer.
@@ -100,11 +113,11 @@ def wants(loss, y, shape) -> Expects | None:
         shape: of the outputs of one row.
 
     Returns:
-        losses.Expects; None for a loss that fits none of these.
+        losses.Expects; None for a loss that fits none of these cases.
     """
-    known = expects(loss)
-    if known is not None:
-        return known
+    declared = expects(loss)
+    if declared is not None:
+        return declared
     y = np.asarray(y)[:64]
     full = (len(y), *shape)
     whole = y.dtype.kind in "iub" or bool(np.all(y == np.round(y)))
@@ -126,7 +139,7 @@ def wants(loss, y, shape) -> Expects | None:
 
 
 def ask(loss, outputs, y) -> float:
-    """The loss of made-up outputs; NaN where it cannot be computed."""
+    """The loss of given outputs; NaN if it cannot be computed."""
     try:
         with no_grad():
             return float(loss(Tensor(np.asarray(outputs, np.float32)), Tensor(y)).item())
@@ -135,9 +148,9 @@ def ask(loss, outputs, y) -> float:
 
 
 def ideal(want: Expects, y, shape) -> np.ndarray:
-    """The outputs (rows, *shape) that a loss is best pleased with, were there no last activation.
+    """The outputs (rows, *shape) that minimize a loss, ignoring the last activation.
 
-    A logit is as sure as SURE, no surer.
+    Logits are limited to ±SURE.
     """
     y = np.asarray(y)
     if want.target == "labels":
@@ -150,7 +163,7 @@ def ideal(want: Expects, y, shape) -> np.ndarray:
 
 
 def within(activation: str, outputs) -> np.ndarray:
-    """The nearest to `outputs` that a network can give that ends in `activation`."""
+    """The closest to `outputs` that a network ending in `activation` can produce."""
     limits = range_of(activation)
     if limits is None:
         return outputs
@@ -162,7 +175,7 @@ def within(activation: str, outputs) -> np.ndarray:
 
 
 def constant(want: Expects, y, shape) -> np.ndarray:
-    """The best constant answer: (rows, *shape) outputs that ignore the input."""
+    """The best constant prediction: (rows, *shape) outputs that ignore the input."""
     truth = ideal(dataclasses.replace(want, output="any"), y, shape)
     mean = np.clip(truth.mean(axis=0), 1e-6, None) if want.target != "real" else truth.mean(axis=0)
     if want.output == "logit":
@@ -174,12 +187,12 @@ def constant(want: Expects, y, shape) -> np.ndarray:
 
 @dataclasses.dataclass(frozen=True)
 class AttainableLosses:
-    """The losses that are in reach, whatever the weights are.
+    """The losses that are attainable with any weights.
 
     Attributes:
-        best: of outputs that fit the targets, as far as the last activation gives them.
+        best: of the outputs closest to the targets that the last activation allows.
         free: the same without the last activation.
-        chance: of the best constant answer.
+        chance: of the best constant prediction.
     """
 
     best: float
@@ -188,12 +201,12 @@ class AttainableLosses:
 
     @property
     def lost(self) -> float:
-        """Which share of the way from chance to the ideal the last activation closes."""
+        """Fraction of the reduction from chance to ideal that the last activation rules out."""
         return (self.best - self.free) / max(self.chance - self.free, 1e-12)
 
 
 def attainable_losses(trainer, want: Expects, end: Ending, y) -> AttainableLosses:
-    """The losses that are in reach of a net that ends as `end` does."""
+    """The losses that a network with this ending can attain."""
     target = ideal(want, y, end.shape)
     loss = trainer.loss
     return AttainableLosses(
@@ -204,7 +217,7 @@ def attainable_losses(trainer, want: Expects, end: Ending, y) -> AttainableLosse
 
 
 def class_numbers(y, want: Expects | None) -> np.ndarray | None:
-    """The class of each row (of each position, flat), or None if the targets are no classes."""
+    """The class of each row (of each position, flat), or None if the targets are not classes."""
     y = np.asarray(y)
     if want is None:
         return None
@@ -218,7 +231,7 @@ def class_numbers(y, want: Expects | None) -> np.ndarray | None:
 
 
 def chosen_classes(outputs, want: Expects) -> np.ndarray:
-    """The class that each output stands for, flat."""
+    """The class that each output predicts, flat."""
     if want.target in ("labels", "one_hot"):
         return outputs.argmax(-1).ravel()
     return (outputs.ravel() > (0.5 if want.output in ("probability", "any") else 0)).astype(int)

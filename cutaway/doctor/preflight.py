@@ -1,4 +1,4 @@
-"""Pre-flight: what experienced people look at before they train, done in seconds."""
+"""Pre-flight: the checks that experienced practitioners make before training, in seconds."""
 
 import dataclasses
 import math
@@ -24,40 +24,42 @@ from cutaway.doctor.symptoms import (
 from cutaway.errors import CutawayError
 from cutaway.story.text import WIDTH, number
 
-TABLE_SECONDS, OTHER_SECONDS = 2.0, 8.0  # that steps may take, beyond compiling
-ROWS = 256  # of which inputs are looked at
+TABLE_SECONDS, OTHER_SECONDS = 2.0, 8.0  # that steps may take, without compilation
+ROWS = 256  # rows whose inputs are examined
 LEAK_ROWS = 9
-# The loss of a new network over that of the best constant answer. Answers with a spread of 1 give
-# 1.5 for two classes and 2 for standardized targets; three times as much is a wrong scale.
+# The loss of a new network over that of the best constant prediction. Outputs with standard
+# deviation 1 give 1.5 for two classes and 2 for standardized targets; 3 means a wrong scale.
 INITIAL = 3.0
-# Of a batch that is trained on alone, the loss falls at least to this share, if the network has
-# more weights than the batch has targets.
-BY_HEART = 0.9
-RAISED = 2.0  # a loss that training has brought to this multiple of its start runs away
-SLOW = 0.5  # share of what a better rate reaches in a few steps that all planned steps must reach
-IMBALANCE = 20.0  # rows of the commonest class for each of the rarest, in a loss without weights
-# Share of validation rows that are training rows too, and how many times as common that is as
-# equal rows are among the training rows themselves, which says what is natural here.
-TWICE, NATURAL = 0.02, 2.0
-UNEVEN = 1000.0  # as for unscaled_inputs, which can try it out and so asks for less
+# Training on one batch alone lowers its loss at least to this fraction, if the network has more
+# weights than the batch has targets.
+MEMORIZED = 0.9
+RAISED = 2.0  # a loss that reaches this multiple of its initial value is diverging
+# All planned steps must achieve this fraction of what a better learning rate does in a few steps.
+SLOW = 0.5
+IMBALANCE = 20.0  # rows of the largest class per row of the smallest, in a loss without weights
+# Fraction of validation rows that are training rows too, and the same relative to the fraction of
+# duplicates among the training rows, which shows what is natural for these data.
+DUPLICATES, NATURAL = 0.02, 2.0
+UNEVEN = 1000.0  # higher than in unscaled_inputs, which verifies by an experiment
 
 
 @dataclasses.dataclass(repr=False)
 class Preflight(Diagnosis):
-    """What was found before training. Made by `preflight`.
+    """The findings before training. Made by `preflight`.
 
     Attributes: those of Diagnosis, and
-        seconds: that it took.
+        seconds: duration.
     """
 
     seconds: float = 0.0
 
     def line(self) -> str:
-        """All in one line."""
+        """A summary in one line."""
         if self.healthy:
-            return f"Pre-flight: all is well, in {self.seconds:.1f} s"
+            return f"Pre-flight: no problems found ({self.seconds:.1f} s)"
         names = ", ".join(f.code.replace("_", " ") for f in self.findings)
-        return f"Pre-flight: {len(self.findings)} to look at ({names})"
+        count = len(self.findings)
+        return f"Pre-flight: {count} warning{'s' if count > 1 else ''} ({names})"
 
     def text(self, width: int = WIDTH) -> str:
         return "\n".join([
@@ -66,12 +68,12 @@ class Preflight(Diagnosis):
 
 
 def preflight(program: Program) -> Preflight:
-    """Look at a program before it is trained: within seconds, and without changing anything.
+    """Check a program before it is trained, within seconds and without changing anything.
 
-    Looked at: the loss and the output layer against the targets; sizes of inputs and targets;
-    balance of the classes; validation rows that are training rows; rows that reach into each
-    other; the loss at the start; whether every parameter gets a gradient and moves; whether the
-    loss depends on the input; whether one batch can be learned; learning rates.
+    It checks the loss and the output layer against the targets; the scales of inputs and targets;
+    class balance; validation rows that are also training rows; rows of a batch that influence each
+    other; the initial loss; whether every parameter gets a gradient and changes; whether the loss
+    depends on the input; whether one batch can be overfitted; and the learning rate.
 
     Args:
         program: as for `diagnose`.
@@ -118,17 +120,21 @@ def _inputs(seen, notes):
         return None
     measures = [
         m for m in unscaled_inputs.sizes(found)
-        if m.what.startswith("root") or ("over the smallest" in m.what and m.value > UNEVEN)
+        if m.what == unscaled_inputs.SIZE or (m.what == unscaled_inputs.SCALES and m.value > UNEVEN)
     ]  # fmt: skip
     if not measures:
         return None
     return Finding(
         "unscaled_inputs",
-        f"what reaches the first layer, {found.path}",
+        f"the inputs of the first layer, {found.path}",
         measures,
         "z_j = Σ_i w_ij x_i + b_j and ∂L/∂w_ij = x_i ∂L/∂z_j: initial weights and learning rates "
-        "are made for inputs of size 1.",
-        [Prescription("scale the inputs to mean 0 and spread 1", (ScaleInputs(),))],
+        "are designed for inputs of order 1.",
+        [
+            Prescription(
+                "standardize the inputs to mean 0 and standard deviation 1", (ScaleInputs(),)
+            )
+        ],
         0.8,
     )
 
@@ -143,7 +149,8 @@ def _targets(seen, notes):
         "unscaled_targets",
         "the targets",
         measures,
-        "A new network answers near 0 with a spread near 1; these targets are far from that.",
+        "A new network predicts values near 0 with a standard deviation near 1; these targets are "
+        "far from that.",
         unscaled_targets.PRESCRIPTIONS,
         0.75,
     )
@@ -158,16 +165,16 @@ def _balance(seen, notes):
     present = np.flatnonzero(counts)
     rare, common = present[counts[present].argmin()], present[counts[present].argmax()]
     ratio = counts[common] / counts[rare]
-    notes.append(f"{len(present)} classes, the rarest with {counts[rare] / len(y):.0%} of the rows")
+    notes.append(f"{len(present)} classes; the rarest has {counts[rare] / len(y):.0%} of the rows")
     if ratio < IMBALANCE or class_imbalance.is_weighted(seen, seen.wants, rare, common):
         return None
     return Finding(
         "class_imbalance",
         f"class {rare}: {counts[rare]} of {len(y)} rows",
-        [Measure("rows of the commonest class for each of the rarest", float(ratio), IMBALANCE)],
-        "Answering with the commonest class everywhere is already nearly always right: look at "
-        "recall and balanced accuracy, not at accuracy.",
-        [Prescription("weigh the classes by 1 / their number of rows", (ClassWeights(),))],
+        [Measure("rows of the largest class per row of the smallest", float(ratio), IMBALANCE)],
+        "Always predicting the largest class is already nearly always right: look at recall and "
+        "balanced accuracy, not at accuracy.",
+        [Prescription("weight the classes by 1 / their number of rows", (ClassWeights(),))],
         0.4,
     )
 
@@ -178,26 +185,29 @@ def _duplicates(seen, notes):
         return None
     keys = _keys(program.x)
     once, counts = np.unique(keys, return_counts=True)
-    share = float(np.isin(_keys(np.asarray(program.validation[0], program.x.dtype)), once).mean())
+    x_val = np.asarray(program.validation[0], program.x.dtype)
+    fraction = float(np.isin(_keys(x_val), once).mean())
     natural = float(counts[counts > 1].sum() / len(keys))
-    if share <= TWICE or share <= NATURAL * natural:
+    if fraction <= DUPLICATES or fraction <= NATURAL * natural:
         return None
     return Finding(
         "duplicated_rows",
-        "validation rows that are training rows as well",
+        "validation rows that are also training rows",
         [
-            Measure("their share", share, max(TWICE, NATURAL * natural)),
-            Measure("share of training rows that are there more than once", natural),
+            Measure(
+                "fraction of the validation rows", fraction, max(DUPLICATES, NATURAL * natural)
+            ),
+            Measure("fraction of the training rows that are duplicates", natural),
         ],
-        "A network that has learned the training rows by heart is right about these without having "
-        "understood anything: the validation loss is too good.",
-        [Prescription("take rows that occur twice out of one of the two sets")],
+        "A network that has memorized the training rows is right about these without having "
+        "generalized: the validation loss is too optimistic.",
+        [Prescription("remove duplicated rows from one of the two sets")],
         0.7,
     )
 
 
 def _keys(x) -> np.ndarray:
-    """A number for each row; equal rows have equal ones."""
+    """A hash for each row."""
     x = np.ascontiguousarray(x).reshape(len(x), -1)
     return np.array([hash(row.tobytes()) for row in x])
 
@@ -226,8 +236,8 @@ def _trainings(seen, notes):
                 "not_finite",
                 "the first step",
                 [],
-                f"The first step is not finite: {trial.origin}.",
-                [Prescription("scale inputs and initial weights, or fix that layer")],
+                f"The first step gives NaN or infinity: {trial.origin}.",
+                [Prescription("scale the inputs and initial weights, or fix that layer")],
                 0.97,
             )
         ]
@@ -240,44 +250,44 @@ def _initial_loss(seen, trial, notes):
     first, chance = trial.first_loss, seen.chance_loss
     if not math.isfinite(chance) or chance <= 0:
         return None
-    notes.append(f"the loss starts at {number(first, 3)}, chance is {number(chance, 3)}")
+    notes.append(f"initial loss {number(first, 3)}, chance level {number(chance, 3)}")
     if first <= INITIAL * chance + 0.01 or unscaled_targets.sizes(seen.sample[1]):
         return None
     return Finding(
         "initial_loss",
         "the new network",
         [Measure("L of the new network", first, INITIAL * chance),
-         Measure("L of the best constant answer", chance)],
-        "The network begins worse than knowing nothing: its answers are large and sure, and the "
-        "first steps are spent on taking them back.",
-        [Prescription("draw smaller weights, at least of the last layer",
+         Measure("L of the best constant prediction", chance)],
+        "The network starts worse than a constant prediction: its outputs are large and "
+        "overconfident, and the first steps are spent on undoing that.",
+        [Prescription("use smaller initial weights (glorot_uniform), at least in the last layer",
                       (Reinitialize("glorot_uniform"),))],
         0.5,
     )  # fmt: skip
 
 
 def _parameters(trial):
-    """Parameters that no step moves."""
+    """Parameters that no step changes."""
     without = [path for path, norm in trial.gradients.items() if norm == 0]
     if without:
         yield Finding(
             "frozen_parameters",
             _some(without),
             [Measure("largest norm of ∂L/∂w over the first steps", 0.0)],
-            "Nothing of the loss comes back to these parameters: either the forward pass does not "
-            "use them, or all ways from them to the loss are cut, as by units that are dead.",
-            [Prescription("look at the way from there to the output")],
+            "These parameters get no gradient: either the forward pass does not use them, or every "
+            "path from them to the loss is blocked, for example by dead units.",
+            [Prescription("check the path from these parameters to the output")],
             0.8,
         )
-    still = [path for path in trial.unmoved if path not in without]
-    if still:
+    unmoved = [path for path in trial.unmoved if path not in without]
+    if unmoved:
         yield Finding(
             "frozen_parameters",
-            _some(still),
-            [Measure("parameters that the optimizer does not move", len(still), 0)],
-            "These parameters are meant to be trained, but after some steps they are what they "
-            "were: the optimizer was not given them, or its step is too small for their numbers.",
-            [Prescription("give the optimizer all parameters: Adam(net)")],
+            _some(unmoved),
+            [Measure("parameters that the optimizer does not change", len(unmoved), 0)],
+            "These parameters are trainable but have not changed after a few steps: the optimizer "
+            "was not given them, or its steps are smaller than their rounding error.",
+            [Prescription("pass all parameters to the optimizer: Adam(net)")],
             0.9,
         )
 
@@ -289,9 +299,13 @@ def _ignored(trial):
         "input_ignored",
         "the network",
         [Measure("largest ∂L/∂x over the first steps", 0.0)],
-        "∂L/∂x is exactly 0: whatever the input is, the loss is the same. All ways from the input "
-        "are cut, by dead units, by saturated ones, or by weights that are 0.",
-        [Prescription("draw the weights anew", (Reinitialize("glorot_uniform"),))],
+        "∂L/∂x is exactly 0: the loss does not depend on the input. Every path from the input is "
+        "blocked by dead or saturated units or by weights of 0.",
+        [
+            Prescription(
+                "reinitialize the weights with glorot_uniform", (Reinitialize("glorot_uniform"),)
+            )
+        ],
         0.85,
     )
 
@@ -302,19 +316,19 @@ def _one_batch(seen, trial, notes):
         return None
     first, last, _ = found
     targets = trial.batch_rows * math.prod(seen.ending.shape)
-    if last < BY_HEART * first:
-        notes.append(f"one batch alone goes to {number(last, 2)}")
+    if last < MEMORIZED * first:
+        notes.append(f"overfitting one batch lowers its loss to {number(last, 2)}")
         return None
     if trial.weights < 2 * targets:
-        return None  # too small a network to learn a batch by heart, which may be right
+        return None  # the network is too small to overfit a batch, which may be intended
     return Finding(
         "one_batch",
         "the network and its optimizer",
-        [Measure(f"share of the loss of one batch of {trial.batch_rows} rows that is left after "
-                 f"{trial.batch_steps} steps on it alone", last / first, BY_HEART)],
-        "Not even one small batch can be learned, at no learning rate from a tenth to a hundred "
-        "times the given one: something between input, loss and optimizer is cut or wrong.",
-        [Prescription("look at the loss, the output layer and the flow of the gradient first")],
+        [Measure(f"loss of one batch of {trial.batch_rows} rows after {trial.batch_steps} steps on "
+                 "it alone, relative to its initial loss", last / first, MEMORIZED)],
+        "The network cannot overfit even one small batch, at any learning rate from a tenth to a "
+        "million times the given one: something between input, loss and optimizer is broken.",
+        [Prescription("check the loss, the output layer and the gradient flow first")],
         0.6,
     )  # fmt: skip
 
@@ -335,28 +349,28 @@ def _rates(program, trial, notes):
         return Finding(
             "learning_rate_too_high",
             "the optimizer",
-            [Measure("L at the start", first), *shown],
-            f"With η = {number(rate, 2)} the first {trial.rate_steps} steps raise the loss"
-            + (f"; with {number(rate * lower, 2)} they lower it." if lower in fine else "."),
-            [Prescription(f"take η = {number(rate * lower, 2)}", (LearningRate(lower),))],
+            [Measure("initial L", first), *shown],
+            f"With η = {number(rate, 2)} the first {trial.rate_steps} steps increase the loss"
+            + (f"; with {number(rate * lower, 2)} they decrease it." if lower in fine else "."),
+            [Prescription(f"use η = {number(rate * lower, 2)}", (LearningRate(lower),))],
             0.85,
         )
     if not fine:
         return None
     best = min(fine, key=fine.get)
-    notes.append(f"η = {number(rate * best, 2)} learns fastest in the first steps")
+    notes.append(f"η = {number(rate * best, 2)} reduces the loss fastest in the first steps")
     planned = program.epochs * math.ceil(len(program.x) / program.batch_size)
     in_all = (first - own) * planned / trial.rate_steps
     if planned < trial.rate_steps:
         return None
-    if best > 1 and fine[best] < BY_HEART * first and in_all < SLOW * (first - fine[best]):
+    if best > 1 and fine[best] < MEMORIZED * first and in_all < SLOW * (first - fine[best]):
         return Finding(
             "learning_rate_too_low",
             "the optimizer",
-            [Measure("L at the start", first), *shown],
-            f"At the pace of the first steps, all {planned} planned ones bring less than "
-            f"{trial.rate_steps} do with η = {number(rate * best, 2)}.",
-            [Prescription(f"take η = {number(rate * best, 2)}", (LearningRate(best),))],
+            [Measure("initial L", first), *shown],
+            f"At the pace of the first steps, all {planned} planned steps reduce the loss less "
+            f"than {trial.rate_steps} steps do with η = {number(rate * best, 2)}.",
+            [Prescription(f"use η = {number(rate * best, 2)}", (LearningRate(best),))],
             0.7,
         )
     return None

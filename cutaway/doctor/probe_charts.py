@@ -1,4 +1,4 @@
-"""What the probes saw, as plots: losses, gradient by layer, sizes of steps, outputs over time."""
+"""Plots of the probes: losses, gradients by layer, update sizes, outputs over time."""
 
 import dataclasses
 import math
@@ -8,55 +8,58 @@ import numpy as np
 from cutaway.story.figures import BLUE, ORANGE
 from cutaway.story.text import WIDTH, Story, align, number
 
-MOST_LAYERS = 12  # that a plot over time shows, spread over all
-STEADY = (1e-4, 1e-2)  # between which ‖Δw‖/‖w‖ usually is; around 1e-3 by common advice
+MAX_LAYERS = 12  # in a plot over time, evenly spaced
+USUAL = (1e-4, 1e-2)  # range of ‖Δw‖/‖w‖; around 1e-3 is the common rule of thumb
 
 
 def probe_charts(evidence) -> list:
-    """[(heading, Story)] of all that can be shown of a training."""
+    """[(heading, Story)] of all plots of a training."""
     found = [("Loss", LossCurves(evidence))]
     if evidence.probes.rows:
         found += [
-            ("Gradient by layer", GradientByLayer(evidence)),
-            ("Size of the steps", StepSizes(evidence)),
-            ("OutputsOverTime over time", OutputsOverTime(evidence)),
+            ("Gradients by layer", GradientByLayer(evidence)),
+            ("Update sizes", StepSizes(evidence)),
+            ("Outputs over time", OutputsOverTime(evidence)),
         ]
     return found
 
 
 @dataclasses.dataclass(repr=False)
 class LossCurves(Story):
-    """The losses of the epochs of a training."""
+    """Training and validation loss by epoch."""
 
     evidence: object
 
     def text(self, width: int = WIDTH) -> str:
         losses = self.evidence.losses
-        told = f"{len(losses)} epochs"
+        text = f"{len(losses)} epochs"
         if len(losses):
-            told += f", training loss from {number(losses[0])} to {number(losses[-1])}"
+            text += f", training loss from {number(losses[0])} to {number(losses[-1])}"
         chance = self.evidence.chance_loss
         if math.isfinite(chance):
-            told += f"\nThe best constant answer has {number(chance)}."
-        return told
+            text += f"\nThe best constant prediction has loss {number(chance)}."
+        return text
 
     def to_dict(self) -> dict:
-        held = self.evidence.validation_losses
+        validation = self.evidence.validation_losses
         return {
             "training": self.evidence.losses.tolist(),
-            "validation": None if held is None else held.tolist(),
+            "validation": None if validation is None else validation.tolist(),
             "chance": self.evidence.chance_loss,
         }
 
     def plot(self, axes=None):
         axes = _axes(axes)
-        told = self.to_dict()
+        curves = self.to_dict()
         for name, color in (("training", BLUE), ("validation", ORANGE)):
-            if told[name]:
-                axes.plot(np.arange(1, len(told[name]) + 1), told[name], color=color, label=name)
-        if math.isfinite(told["chance"]):
-            axes.axhline(told["chance"], color="#8a94a3", ls=":", label="best constant answer")
-        values = [v for n in ("training", "validation") for v in told[n] or ()]
+            if curves[name]:
+                epochs = np.arange(1, len(curves[name]) + 1)
+                axes.plot(epochs, curves[name], color=color, label=name)
+        if math.isfinite(curves["chance"]):
+            axes.axhline(
+                curves["chance"], color="#8a94a3", ls=":", label="best constant prediction"
+            )
+        values = [v for n in ("training", "validation") for v in curves[n] or ()]
         if values and min(values) > 0 and max(values) > 20 * min(values):
             axes.set_yscale("log")
         axes.set_xlabel("epoch")
@@ -65,7 +68,7 @@ class LossCurves(Story):
 
 
 class _ByLayer(Story):
-    """Base: what each layer with weights has, at the start and at the end."""
+    """Base: a quantity of each layer with weights, at the start and at the end."""
 
     key, label, heading = "", "", ""
 
@@ -73,7 +76,7 @@ class _ByLayer(Story):
         self.evidence = evidence
 
     def ends(self) -> list:
-        """[(name, number l, value at the start, at the end)]."""
+        """[(path, number l, value at the start, at the end)]."""
         first, last = (
             {r["layer"]: r for r in self.evidence.probes.at(k) if r["role"] == "weights"}
             for k in (0, -1)
@@ -98,7 +101,7 @@ class _ByLayer(Story):
 
 
 class GradientByLayer(_ByLayer):
-    """Size of the gradient at each layer's output, first and last."""
+    """Gradient at each layer's output, at the start and at the end."""
 
     key = "grad"
     heading = "∂L/∂z, root mean square over the elements of a layer"
@@ -117,17 +120,17 @@ class GradientByLayer(_ByLayer):
 
 
 class StepSizes(_ByLayer):
-    """Size of a step of the optimizer, as a share of the weights, over time."""
+    """Size of the optimizer's updates relative to the weights, over time."""
 
     key = "update"
-    heading = "‖Δw‖/‖w‖ of one step"
+    heading = "‖Δw‖/‖w‖ per step"
 
     def plot(self, axes=None):
         axes = _axes(axes)
         for path, rows in _over_time(self.evidence, "weights"):
             axes.plot([r["step"] + 1 for r in rows], [_positive(r["update"]) for r in rows],
                       ".-", label=path)  # fmt: skip
-        axes.axhspan(*STEADY, color="#8a94a3", alpha=0.15, lw=0)
+        axes.axhspan(*USUAL, color="#8a94a3", alpha=0.15, lw=0)
         axes.set_xscale("log")
         axes.set_yscale("log")
         axes.set_xlabel("step")
@@ -136,7 +139,7 @@ class StepSizes(_ByLayer):
 
 
 class OutputsOverTime(Story):
-    """What layers give, from their 1% to their 99% quantile, over time."""
+    """The outputs of layers, from the 1% to the 99% quantile, over time."""
 
     def __init__(self, evidence):
         self.evidence = evidence
@@ -149,7 +152,7 @@ class OutputsOverTime(Story):
             if row["role"] == self.role:
                 rows.append(
                     [row["layer"], f"{number(row['low'], 3)} to {number(row['high'], 3)}"]
-                    + [_share(row[name]) for name in ("off", "dead", "saturated")]
+                    + [_percent(row[name]) for name in ("off", "dead", "saturated")]
                 )
         return "\n".join(["At the end of training:", *align(rows, sides="<>>>>")])
 
@@ -172,13 +175,13 @@ class OutputsOverTime(Story):
 
 
 def _over_time(evidence, role):
-    """[(path, rows in time)] of at most MOST_LAYERS layers, spread over all."""
+    """[(path, rows in order of time)] of at most MAX_LAYERS layers, evenly spaced."""
     layers = {}
     for row in evidence.probes.rows:
         if row["role"] == role:
             layers.setdefault(row["layer"], []).append(row)
     paths = list(layers)
-    chosen = np.unique(np.linspace(0, len(paths) - 1, MOST_LAYERS).astype(int)) if paths else []
+    chosen = np.unique(np.linspace(0, len(paths) - 1, MAX_LAYERS).astype(int)) if paths else []
     return [(paths[k], layers[paths[k]]) for k in chosen]
 
 
@@ -186,7 +189,7 @@ def _positive(value):
     return value if value > 0 and math.isfinite(value) else math.nan
 
 
-def _share(value):
+def _percent(value):
     return "" if math.isnan(value) else f"{value:.0%}"
 
 

@@ -1,4 +1,4 @@
-"""Program: a training that can be run again, as it was or with something changed."""
+"""Program: a training that can be repeated, as it is or with changes."""
 
 import copy
 import dataclasses
@@ -11,17 +11,17 @@ from cutaway.train import Trainer
 
 @dataclasses.dataclass(frozen=True)
 class Program:
-    """All that a training consists of.
+    """Everything that defines a training.
 
     Attributes:
         trainer: a Trainer that has not trained; it is copied, never run.
         x, y: training arrays (rows, ...).
         validation: (x, y) or None.
         epochs, batch_size: as for Trainer.fit.
-        seed: of the order of the rows.
-        callbacks: of the training, for example (EarlyStopping(20),); each run has copies.
-        target_scale: (mean, deviation) if y was standardized by a change: predictions times the
-            deviation plus the mean are in the units of the user's targets.
+        seed: random seed for the order of the rows.
+        callbacks: for example (EarlyStopping(20),); each run gets copies.
+        target_scale: (mean, std) if y was standardized by a change: predictions times std plus
+            mean are in the units of the user's targets.
     """
 
     trainer: Trainer
@@ -36,24 +36,24 @@ class Program:
 
     @classmethod
     def of(cls, trainer: Trainer, x, y, **options) -> "Program":
-        """The program of a trainer as it is now, before it trains."""
+        """The program of a trainer in its present state, before it trains."""
         return cls(copied(trainer), np.asarray(x), np.asarray(y), **options)
 
     def fresh(self, seed: int = 0) -> Trainer:
-        """A Trainer that can be trained; the program's own one stays as it is.
+        """A new Trainer to be trained; the program's own is not modified.
 
         Args:
             seed: 0 keeps the initial weights; any other permutes the entries of each weight, which
-                is another draw from the same distribution (and keeps a constant one constant).
+                is another sample from the same distribution (a constant weight stays constant).
         """
         trainer = copied(self.trainer)
-        redraw(trainer.net, seed)
+        permute_weights(trainer.net, seed)
         return trainer
 
     def run(
         self, seed: int = 0, *, callbacks=(), epochs: int | None = None, trainer=None
     ) -> Trainer:
-        """Train a fresh Trainer, or the one that is given, and return it.
+        """Train a new Trainer, or the given one, and return it.
 
         Raises:
             TrainingError: the loss became NaN or infinite.
@@ -72,14 +72,14 @@ class Program:
         return trainer
 
     def changed(self, *changes) -> "Program":
-        """A program to which the changes (see changes.py) were done, one after the other."""
+        """The program after the changes (see doctor/changes), applied one after the other."""
         program = dataclasses.replace(self, trainer=copied(self.trainer))
         for change in changes:
             program = change.apply(program)
         return program
 
 
-def redraw(net, seed: int) -> None:
+def permute_weights(net, seed: int) -> None:
     """Permute the entries of each weight by a seed; 0 leaves them as they are."""
     if not seed:
         return
@@ -90,15 +90,15 @@ def redraw(net, seed: int) -> None:
 
 
 def copied(trainer: Trainer) -> Trainer:
-    """A Trainer with a network and optimizer of its own, in the same state."""
+    """A Trainer with its own copies of network and optimizer, in the same state."""
     return rebuilt(trainer)
 
 
 def rebuilt(trainer: Trainer, *, net=None, optimizer=None, loss=None) -> Trainer:
-    """A copy of a trainer, with another network, optimizer or loss where one is given.
+    """A copy of a trainer, with another network, optimizer or loss if given.
 
     Args:
-        net: another Module, taken as it is.
+        net: another Module, which is not copied.
         optimizer: function (net) -> Optimizer.
         loss: another loss.
     """

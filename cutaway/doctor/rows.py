@@ -1,4 +1,4 @@
-"""What several symptoms read off the probes and the network in the same way."""
+"""What several symptoms read from the probes and the network."""
 
 import math
 
@@ -10,28 +10,28 @@ from cutaway.explain import explain
 from cutaway.explain.flow import FlowStory
 from cutaway.ops import ACTIVATION_FUNCTIONS
 
-STUCK = 0.9  # of the loss of chance: with more than this left, next to nothing was learned
-LEARNED = 0.1  # with less than this left, what looks odd inside is how it was learned
+STUCK = 0.9  # of the chance-level loss: above this, next to nothing was learned
+LEARNED = 0.1  # below this, whatever looks odd inside did no harm
 
-STORY_ROWS = 8  # of which an explanation is made: it opens every element
+STORY_ROWS = 8  # rows of an explanation, which treats every element on its own
 
 
 def layers_at(evidence: Evidence, moment: int) -> list:
-    """Rows of the layers with weights at a moment (0 the first, -1 the last), in order."""
+    """The probes' rows of the layers with weights at a moment (0 the first, -1 the last)."""
     return [row for row in evidence.probes.at(moment) if row["role"] == "weights"]
 
 
 def hidden_at(evidence: Evidence, moment: int) -> list:
-    """Rows of the activations at a moment, in order, without the one at the network's output."""
+    """The probes' rows of the activations at a moment, without the one at the network's output."""
     at_output = {layer.activation_path for layer in evidence.layers if layer.is_last}
     rows = [row for row in evidence.probes.at(moment) if row["role"] == "activation"]
     return [row for row in rows if row["layer"] not in at_output]
 
 
-def gradient_share(rows: list) -> float:
-    """The first layer's ∂L/∂z over the last one's.
+def gradient_ratio(rows: list) -> float:
+    """∂L/∂z of the first layer relative to that of the last.
 
-    NaN with fewer than three layers, where a gradient is exactly 0 or one is not known.
+    NaN with fewer than three layers, or if a gradient is exactly 0 or unknown.
     """
     sizes = [row["grad"] for row in rows if not math.isnan(row["grad"])]
     if len(sizes) < 3 or not all(0 < size < math.inf for size in sizes):
@@ -40,7 +40,7 @@ def gradient_share(rows: list) -> float:
 
 
 def flow_at_start(evidence: Evidence) -> FlowStory | None:
-    """explain's story of the gradient before training; None of a network that it cannot open."""
+    """explain's FlowStory before training; None for a network that it cannot explain."""
     net, program = evidence.program.fresh().net, evidence.program
     if program.trainer.prepare is not None:
         return None
@@ -53,7 +53,7 @@ def flow_at_start(evidence: Evidence) -> FlowStory | None:
 
 
 def fitting_initializer(evidence: Evidence) -> str:
-    """Name of the nn.init that keeps signals their size behind most of the hidden activations."""
+    """Name in nn.init of the initializer that fits most of the hidden activations."""
     functions = [
         ACTIVATION_FUNCTIONS.get(layer.activation) for layer in evidence.layers if not layer.is_last
     ]
@@ -66,13 +66,13 @@ def fitting_initializer(evidence: Evidence) -> str:
 
 
 def have_finite_data(evidence: Evidence) -> bool:
-    """Whether x and y are without NaN and infinity."""
+    """Whether x and y contain neither NaN nor infinity."""
     arrays = (np.asarray(evidence.program.x), np.asarray(evidence.program.y))
     return all(a.dtype.kind != "f" or bool(np.isfinite(a).all()) for a in arrays)
 
 
 def span(names: list) -> str:
-    """Names for `where`: "0", "0 and 2", "0 to 8".
+    """Names in a finding's `where`: "0", "0 and 2", "0 to 8".
 
     Example:
         >>> span(["0"]), span(["0", "2"]), span(["0", "2", "4"])

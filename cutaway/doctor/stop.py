@@ -1,8 +1,8 @@
-"""stop: a training that no longer moves though more can be attained, and at what kind of point.
+"""stop: a training that is stuck although a lower loss is attainable, and at what kind of point.
 
-Three questions, the cheap ones first. Does it still move (more training from its end)? Is there
-more to be attained (another start, another rate, Adam)? How does the loss curve where it stands
-(both ends of the Hessian's spectrum; only where the first two say that it is stuck)?
+Three questions, the cheap ones first. Does it still progress (more training from its end)? Is a
+lower loss attainable (other initial weights, another learning rate, Adam)? How does the loss curve
+at its end (both ends of the Hessian's spectrum; only if the first two say that it is stuck)?
 """
 
 import dataclasses
@@ -12,20 +12,21 @@ from cutaway.doctor.reruns import ADAM_RATES, WORTH, RerunResult
 from cutaway.errors import CutawayError
 from cutaway.landscape.hessian import NEAR, Curvature, curvature
 
-# Share of the way to what is attainable that a third of the program's epochs, added at its end,
-# goes if it is stuck. At that pace the rest would take more than 6 times the whole training.
+# A training is stuck if a third more epochs cover at most this fraction of the attainable loss
+# reduction. At that pace the rest would take more than 6 times the whole training.
 STUCK = 0.05
-PARAMETERS = 20_000  # for more, a spectrum takes minutes on two cores
+PARAMETERS = 20_000  # with more, a spectrum takes minutes on two cores
 CURVATURE_ROWS = 256
-# Smallest eigenvalue by the largest below which there is a way down. What rounding leaves of a 0 is
-# 1e-15 of the largest; the saddles of tests/doctor/test_rate_symptoms.py have -0.008 to -0.05.
+# There is a direction of descent if the smallest eigenvalue relative to the largest is below -DOWN.
+# Rounding turns 0 into 1e-15 of the largest; the saddles of tests/doctor/test_rate_symptoms.py have
+# -0.008 to -0.05.
 DOWN = 3e-3
-LEVEL = 0.1  # of the way to what is attainable: a fall within reach that counts as none
-# A plain larger network that gets so many times as far says that this one cannot.
+LEVEL = 0.1  # of the attainable loss reduction: a predicted decrease below it counts as none
+# If a larger plain network reduces the loss this many times as much, this network lacks capacity.
 BEYOND = 3.0
-FLAT = 0.05  # of the largest curvature where a usual training begins: below, all is flat
+FLAT = 0.05  # of the largest curvature at usual initial weights: below it, the loss is flat
 RESTARTS = (1, 2, 3)
-MORE_RESTARTS = (4, 5, 6, 7, 8)  # where a plain larger network gets much further than those
+MORE_RESTARTS = (4, 5, 6, 7, 8)  # if a larger plain network gets much lower than those
 
 
 @dataclasses.dataclass(frozen=True)
@@ -33,11 +34,11 @@ class Stop:
     """Where a training is stuck.
 
     Attributes:
-        kind: "saddle", "plateau", "minimum", or "open" where curvature is not known.
-        pace: share of the way to `better` that a third more of the training goes.
-        better: a RerunResult that got much further.
+        kind: "saddle", "plateau", "minimum", or "open" if the curvature is not known.
+        pace: fraction of the loss reduction of `better` that a third more epochs achieve.
+        better: a RerunResult with a much lower loss.
         how: what it was, in words.
-        by_restart: whether it is the same training from another start.
+        by_restart: whether it is the same training from other initial weights.
         curvature: the Curvature at the end of the training, or None.
     """
 
@@ -52,32 +53,32 @@ class Stop:
         return [
             Measure("loss", reruns.base.loss),
             Measure(
-                "share of the way to an attainable loss that a third more epochs go",
+                "fraction of the attainable reduction that a third more epochs achieve",
                 self.pace,
                 STUCK,
                 "below",
                 "at this pace the rest takes 6 trainings",
             ),
             Measure(
-                f"loss that is attainable ({self.how})",
+                f"attainable loss ({self.how})",
                 self.better.loss,
                 reruns.base.loss,
                 "below",
-                "a rerun at equal steps",
+                "a rerun with the same number of steps",
             ),
-            Measure("share of the attainable that is left", reruns.gain(self.better), WORTH),
+            Measure("attainable loss reduction missed (fraction)", reruns.gain(self.better), WORTH),
         ]
 
 
 def find_stop(evidence) -> Stop | None:
-    """The Stop of a training, None where it moves, has learned all, or nothing does better."""
+    """The Stop of a training; None if it progresses, has converged, or nothing does better."""
     reruns = evidence.reruns
     if not reruns.has_room or reruns.base.broke:
         return None
     ahead = reruns.onward(epochs=max(1, reruns.epochs // 3))
     gone = reruns.base.loss - ahead.loss
     if gone > STUCK * reruns.base.loss + STUCK * abs(reruns.chance):
-        return None  # whatever is attainable of a loss above 0, it moves
+        return None  # it still progresses, whatever is attainable
     found = next((attempt for attempt in _attempts(reruns) if reruns.is_worth(attempt[0])), None)
     if found is None:
         return None
@@ -86,14 +87,14 @@ def find_stop(evidence) -> Stop | None:
     if wider is not None and is_beyond(reruns, wider.loss, rerun.loss):
         best = min(map(reruns.restart, RESTARTS + MORE_RESTARTS), key=lambda found: found.loss)
         if is_beyond(reruns, wider.loss, best.loss):
-            return None  # what the network cannot represent is no matter of where it stands
-        rerun, how, by_restart = best, "from the best of some starts", True
+            return None  # the network lacks capacity: where it stands does not matter
+        rerun, how, by_restart = best, "best of several initializations", True
     gap = reruns.base.loss - rerun.loss
     pace = gone / gap
     if pace > STUCK or reruns.is_worth(reruns.rate(0.1)):
         return None
     shape = _curvature(evidence, reruns.base.trainer)
-    usual = None if shape is None else _curvature(evidence, reruns.redrawn(RESTARTS[0]))
+    usual = None if shape is None else _curvature(evidence, reruns.reinitialized(RESTARTS[0]))
     kind = _kind(shape, usual, gap)
     if kind == "slope":
         return None
@@ -101,18 +102,18 @@ def find_stop(evidence) -> Stop | None:
 
 
 def is_beyond(reruns, wider: float, reached: float) -> bool:
-    """Whether a larger network's loss `wider` is BEYOND times as far down as `reached`."""
+    """Whether a larger network's loss `wider` is a BEYOND times larger reduction than `reached`."""
     return reruns.base.loss - wider > BEYOND * (reruns.base.loss - reached)
 
 
 def _attempts(reruns):
-    """(rerun, how, whether another start alone did it)."""
+    """(rerun, how, whether other initial weights alone did it)."""
     for number in RESTARTS:
-        yield reruns.restart(number), f"from start {number} of other weights", True
+        yield reruns.restart(number), f"other initial weights, seed {number}", True
     for lr in reversed(ADAM_RATES):
-        yield reruns.adam(lr), f"Adam at {lr:g} from the same start", False
+        yield reruns.adam(lr), f"Adam, lr={lr:g}, same initial weights", False
     for factor in (10.0, 100.0):
-        yield reruns.rate(factor), f"{factor:g} times the rate", False
+        yield reruns.rate(factor), f"{factor:g} times the learning rate", False
 
 
 def _curvature(evidence, trainer):
@@ -128,7 +129,7 @@ def _curvature(evidence, trainer):
 
 
 def _kind(found, usual, gap) -> str:
-    """The kind of point, by the gradient, by curvature, and by what curvature is elsewhere."""
+    """The kind of point, by the gradient, the curvature, and the curvature at usual weights."""
     if found is None or usual is None:
         return "open"
     length = found.near / NEAR  # of the weights, at least 1

@@ -1,21 +1,30 @@
-"""Surgery: layers of a network found by running it, replaced, or put in."""
+"""Surgery: find layers of a network by running it, replace them, or insert new ones."""
 
 import copy
+import math
 
 import numpy as np
 
 from cutaway.doctor.program import rebuilt
 from cutaway.engine import Operation, no_grad
 from cutaway.errors import OptionError
-from cutaway.nn import Flatten, Identity, Linear, Module, Sequential
+from cutaway.nn import (
+    Embedding,
+    Flatten,
+    Identity,
+    LearnedPositions,
+    Linear,
+    Module,
+    Sequential,
+)
 from cutaway.nn.module import watch
 from cutaway.nn.state import Parameter, Stateful
 
-RUN_ROWS = 2  # enough to see the order of the layers
+RUN_ROWS = 2  # enough to learn the order of the layers
 
 
 def calls(trainer, x) -> list:
-    """[(module, output Tensor)] of the innermost modules, in the order in which they finish."""
+    """[(module, output Tensor)] of the innermost modules, in the order in which they return."""
     net, seen = trainer.net, []
     state, training = net.state_dict(), net.training
 
@@ -40,14 +49,14 @@ def is_activation(module) -> bool:
 
 
 def is_weighted(module) -> bool:
-    """Whether it is a layer with a matrix or kernel (no normalization, no activation)."""
+    """Whether it is a layer with a weight matrix or kernel (no normalization, no activation)."""
     return not is_activation(module) and any(
         isinstance(v, Parameter) and v.ndim > 1 for v in module.__dict__.values()
     )
 
 
 def hidden_and_output(trainer, x) -> tuple:
-    """(hidden activations, the output's activation or None): modules, in order, each once."""
+    """(hidden activations, the output activation or None): modules, in order, each once."""
     seen = [module for module, _ in calls(trainer, x)]
     last = max((i for i, module in enumerate(seen) if holds_weights(module)), default=-1)
     hidden = list(dict.fromkeys(m for m in seen[:last] if is_activation(m)))
@@ -56,14 +65,14 @@ def hidden_and_output(trainer, x) -> tuple:
 
 
 def last_without_weights(trainer, x):
-    """The innermost module that finishes last; None if it has parameters or only passes on."""
+    """The innermost module that returns last; None if it has parameters or changes no values."""
     module = calls(trainer, x)[-1][0]
-    passes_on = isinstance(module, Flatten | Identity)
-    return None if module.parameters() or passes_on else module
+    is_neutral = isinstance(module, Flatten | Identity)
+    return None if module.parameters() or is_neutral else module
 
 
 def with_outputs(trainer, x, count: int):
-    """The trainer with a last Linear of `count` outputs in place of its one, newly drawn.
+    """The trainer with a new last Linear of `count` outputs instead of one.
 
     Raises:
         OptionError: the network does not end in a Linear of one output.
@@ -72,8 +81,8 @@ def with_outputs(trainer, x, count: int):
     if not isinstance(last, Linear) or last.weight.shape[1] != 1:
         raise OptionError(
             f"the network ends in {type(last).__name__}, not in a Linear of one output",
-            expected=f"a last layer that can be given {count} outputs",
-            fix="change the network by hand",
+            expected=f"a Linear that can be replaced by one with {count} outputs",
+            fix="change the network yourself",
         )
     net = copy.deepcopy(trainer.net)
     paths = {id(module): path for path, module in trainer.net.modules().items()}
@@ -96,7 +105,7 @@ def functional_activations(net: Module) -> dict:
 
 
 def replace(net: Module, old: Module, new: Module) -> None:
-    """Put `new` wherever `old` is an attribute, or an item of one, of a module in net."""
+    """Put `new` wherever `old` is an attribute, or an item of one, of a module in the network."""
     for module in net.modules().values():
         for name, value in list(module.__dict__.items()):
             if value is old:
@@ -106,9 +115,9 @@ def replace(net: Module, old: Module, new: Module) -> None:
 
 
 def insert_after(net: Module, layers: list, make) -> int:
-    """Put make(layer) right after each of `layers` that stands in a Sequential; returns how many.
+    """Insert make(layer) right after each of `layers` that is in a Sequential; return how many.
 
-    Paths of what comes later move on.
+    Paths of later layers change.
     """
     chosen, count = {id(layer) for layer in layers}, 0
     for module in list(net.modules().values()):
@@ -128,24 +137,31 @@ def insert_after(net: Module, layers: list, make) -> int:
 
 
 def hidden_layers(trainer, x) -> list:
-    """Layers with weights but the last, in order; not embeddings."""
+    """Layers with weights except the last, in order, without embeddings."""
     weighted = [m for m, _ in calls(trainer, x) if is_weighted(m)]
     layers = list(dict.fromkeys(weighted))[:-1]
-    return [m for m in layers if type(m).__name__ not in ("Embedding", "LearnedPositions")]
+    return [m for m in layers if embedding_std(m) is None]
+
+
+def embedding_std(module) -> float | None:
+    """Standard deviation with which a table of vectors is initialized; None for other modules."""
+    if isinstance(module, Embedding):
+        return 1 / math.sqrt(module.weight.shape[-1])
+    return 0.02 if isinstance(module, LearnedPositions) else None
 
 
 def expect_some(count: int, what: str) -> None:
-    """Raise unless something was found to change."""
+    """Raise OptionError unless there is something to change."""
     if not count:
         raise OptionError(
-            f"the network has no {what} that can be found",
+            f"no {what} was found in the network",
             expected="layers that are Modules, in a Sequential or as attributes",
-            fix="make this change by hand",
+            fix="make this change yourself",
         )
 
 
 def _parts(module) -> bool:
-    """Whether other modules that have a forward of their own are in it."""
+    """Whether it contains other modules."""
     return any(isinstance(v, Module) for v in _inside(module))
 
 

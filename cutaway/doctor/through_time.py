@@ -1,4 +1,4 @@
-"""The gradient on its way back through the time steps of a recurrent layer."""
+"""The gradient through the time steps of a recurrent layer."""
 
 import dataclasses
 
@@ -11,26 +11,26 @@ from cutaway.errors import CutawayError
 from cutaway.explain.layerwise import plain_forward, replaced
 from cutaway.nn.recurrent import Recurrent
 
-ROWS = 64  # on which the gradient is taken
+ROWS = 64  # on which the gradient is computed
 
 
 @dataclasses.dataclass(frozen=True)
-class TimeShare:
-    """What arrives at the first of the steps.
+class TimeGradientRatio:
+    """The gradient at the first time step relative to the last.
 
     Attributes:
         path: of the recurrent layer.
-        steps: of time.
-        share: root mean square of ∂L/∂x at the first step over that at the last.
+        steps: number of time steps.
+        ratio: root mean square of ∂L/∂x at the first step over that at the last.
     """
 
     path: str
     steps: int
-    share: float
+    ratio: float
 
 
-def time_share(evidence: Evidence) -> TimeShare | None:
-    """How the gradient fares through the first recurrent layer, before training; None of none."""
+def time_gradient_ratio(evidence: Evidence) -> TimeGradientRatio | None:
+    """Of the first recurrent layer, before training; None if there is none."""
     trainer, program = evidence.program.fresh(), evidence.program
     layers = {p: m for p, m in trainer.net.modules().items() if isinstance(m, Recurrent)}
     if not layers:
@@ -55,4 +55,4 @@ def time_share(evidence: Evidence) -> TimeShare | None:
         return None
     sizes = np.asarray(jnp.sqrt((grad**2).mean(axis=(0, 2))), np.float64)
     last = sizes[-1] if sizes[-1] > 0 else np.nan
-    return TimeShare(path, len(sizes), float(sizes[0] / last))
+    return TimeGradientRatio(path, len(sizes), float(sizes[0] / last))

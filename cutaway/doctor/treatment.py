@@ -1,4 +1,4 @@
-"""treat: the prescriptions, tried against an untreated control and against chance."""
+"""treat: try the prescriptions against an untreated control and against random changes."""
 
 import dataclasses
 import math
@@ -10,21 +10,21 @@ from cutaway.doctor import changes
 from cutaway.doctor.changes import Epochs
 from cutaway.doctor.comparable_score import ComparableScore
 from cutaway.doctor.finding import Diagnosis, Prescription
-from cutaway.doctor.program import Program, redraw
+from cutaway.doctor.program import Program, permute_weights
 from cutaway.doctor.reruns import RepeatedTrainer
 from cutaway.errors import CutawayError, OptionError, TrainingError, expect_range
 from cutaway.story.figures import BLUE, GRAY, ORANGE
 from cutaway.story.text import WIDTH, Story, align, number
 from cutaway.train import Callback
 
-SURE = 0.95  # of the interval
-MOMENTS = 12  # of a training at which its curve is measured
-SMALLEST = 0.01  # share of the control's mean below which an effect is none
-UNCLEAR = 0.1  # share of it up to which an interval around 0 means that there is none
-USELESS = 10.0  # times the control's level at the start: all that is worse counts as that
-MOST = 6  # prescriptions, the first ones
+SURE = 0.95  # confidence level of the interval
+MOMENTS = 12  # points of a training curve
+SMALLEST = 0.01  # smallest effect, as a fraction of the control's mean
+UNCLEAR = 0.1  # an interval around 0 within this fraction of it means no effect
+USELESS = 10.0  # times the control's initial level: everything worse counts as that
+MAX_PRESCRIPTIONS = 6
 OTHERS = ("#3a923a", "#7b5aa6", "#b8860b", "#c44e78", "#4c9a9a", "#6b6b6b")  # colors of curves
-CHANCES = (  # what may be tried without looking; each on a network of any kind
+RANDOM_CHANGES = (  # what one may try without a diagnosis, on any network
     changes.LearningRate(0.1),
     changes.LearningRate(1 / 3),
     changes.LearningRate(3.0),
@@ -50,18 +50,18 @@ CHANCES = (  # what may be tried without looking; each on a network of any kind
 
 @dataclasses.dataclass
 class Arm:
-    """One way to train, on all seeds.
+    """One variant of the training, on all seeds.
 
     Attributes:
         name: in words, short.
-        kind: "control", "prescription" or "chance".
+        kind: "control", "prescription" or "chance" (a random change).
         prescription: the Prescription, None for others.
-        finding: code of the finding that asked for it, "" for others.
-        sample, validation: what the yardstick says at the end, one for each seed; validation is
-            None without a validation set.
-        curves: [[(epoch, value on the sample)]] for each seed.
-        broken: in how many seeds training broke off.
-        tried: what chance drew, in words.
+        finding: code of the finding with this prescription, "" for others.
+        sample, validation: the final scores, one per seed; validation is None without a validation
+            set.
+        curves: [[(epoch, value on the sample)]] per seed.
+        broken: number of seeds whose training diverged.
+        tried: the random changes, in words.
     """
 
     name: str
@@ -76,18 +76,18 @@ class Arm:
 
     @property
     def values(self) -> np.ndarray:
-        """What counts: on validation rows where there are some."""
+        """The scores that count: on validation rows if there are any."""
         return np.array(self.sample if self.validation is None else self.validation)
 
 
 @dataclasses.dataclass(frozen=True)
 class Effect:
-    """Difference of an arm to another one, over the same seeds. Below 0 is better.
+    """Difference between two arms over the same seeds. Below 0 is better.
 
     Attributes:
         mean: of the differences.
-        low, high: the interval that holds the true one with 95%, by Student's t.
-        p: how likely as large a mean is if there were no difference (two-sided).
+        low, high: 95% confidence interval by Student's t.
+        p: two-sided p-value of no difference.
     """
 
     mean: float
@@ -98,14 +98,14 @@ class Effect:
 
 @dataclasses.dataclass(repr=False)
 class Treatment(Story):
-    """What the trials showed. Made by `treat`.
+    """The results of the trials. Made by `treat`.
 
     Attributes:
         control: the Arm without a change.
-        arms: [Arm] of the prescriptions, in their order.
-        chance: {epochs factor: Arm of a random change that costs as much}.
-        seeds: how many.
-        what: what was measured, in words.
+        arms: [Arm] of the prescriptions, in order.
+        chance: {epochs factor: Arm of a random change of equal cost}.
+        seeds: number of seeds.
+        what: name of the metric.
         notes: what could not be tried, and why.
         diagnosis: the Diagnosis.
     """
@@ -119,17 +119,17 @@ class Treatment(Story):
     diagnosis: Diagnosis
 
     def effect(self, arm: Arm, *, on: str | None = None, against: Arm | None = None) -> Effect:
-        """Of an arm against the control (or another arm).
+        """The effect of an arm relative to the control (or another arm).
 
         Args:
-            on: "sample" or "validation"; None: validation where there is one.
+            on: "sample" or "validation"; None: validation if there is a validation set.
         """
         against = self.control if against is None else against
         a, b = (np.array(v.values if on is None else getattr(v, on)) for v in (arm, against))
         return paired(a - b)
 
     def verdict(self, arm: Arm) -> str:
-        """helped, did nothing, or hurt; unclear where the seeds differ too much to say."""
+        """helped, hurt or no effect; unclear if the seeds differ too much to tell."""
         if arm.broken > self.control.broken + self.seeds / 2:
             return "hurt"
         effect = self.effect(arm)
@@ -138,7 +138,7 @@ class Treatment(Story):
             return "helped"
         if effect.low > 0 and effect.mean > SMALLEST * level:
             return "hurt"
-        return "unclear" if max(-effect.low, effect.high) > UNCLEAR * level else "did nothing"
+        return "unclear" if max(-effect.low, effect.high) > UNCLEAR * level else "no effect"
 
     @property
     def best(self) -> Arm | None:
@@ -147,36 +147,37 @@ class Treatment(Story):
         return min(good, key=lambda arm: arm.values.mean()) if good else None
 
     def chance_of(self, arm: Arm) -> Arm:
-        """The random arm that cost as much."""
+        """The random arm of equal cost."""
         return self.chance[_cost(arm.prescription)]
 
     def text(self, width: int = WIDTH) -> str:
         on = "training rows" if self.control.validation is None else "validation rows"
-        head = f"{self.what.capitalize()} on {on} at the end, mean of {self.seeds} seeds; "
-        head += "the difference to the control with its 95% interval"
+        head = f"Final {self.what} on {on}, mean of {self.seeds} seeds; difference from the "
+        head += "control with its 95% confidence interval"
         lines = [*textwrap.wrap(head, width), ""]
         shown = [self.control, *self.arms, *self.chance.values()]
         rows = [self._row(k, arm) for k, arm in enumerate(shown)]
         lines += align(rows, sides="<>>>><")
         lines.append("")
         for k, arm in enumerate(self.arms, 1):
-            told = f"{k}: {arm.name} (for {arm.finding.replace('_', ' ')})"
-            lines += textwrap.wrap(told, width, subsequent_indent="   ")
+            title = f"{k}: {arm.name} (for {arm.finding.replace('_', ' ')})"
+            lines += textwrap.wrap(title, width, subsequent_indent="   ")
             if self.verdict(arm) == "helped":
                 over = self.effect(arm, against=self.chance_of(arm))
-                better = "better than" if over.high < 0 else "not surely better than"
-                lines.append(f"   {better} a random change of equal cost (p = {over.p:.2g})")
+                better = "better" if over.high < 0 else "not significantly better"
+                lines.append(f"   {better} than a random change of equal cost (p = {over.p:.2g})")
             if arm.broken:
-                lines.append(f"   its training broke off in {arm.broken} of {self.seeds} seeds")
+                lines.append(f"   training diverged in {arm.broken} of {self.seeds} seeds")
         if self.control.broken:
-            lines.append(f"control: broke off in {self.control.broken} of {self.seeds} seeds")
+            lines.append(f"control: diverged in {self.control.broken} of {self.seeds} seeds")
+        lines.append("random: a random change for each seed, as a baseline")
         if any(cost != 1 for cost in self.chance):
-            lines.append("chance, xN: a random change, trained N times as long")
+            lines.append("random, Nx: the same, trained for N times as many epochs")
         for note in self.notes:
             lines += textwrap.wrap(f"- {note}", width, subsequent_indent="  ")
         best = self.best
-        told = "None of them helped." if best is None else f"Best: {best.name}."
-        return "\n".join([*lines, "", *textwrap.wrap(told, width)])
+        verdict = "None of them helped." if best is None else f"Best: {best.name}."
+        return "\n".join([*lines, "", *textwrap.wrap(verdict, width)])
 
     def _row(self, k, arm):
         mean = number(arm.values.mean(), 3)
@@ -193,7 +194,7 @@ class Treatment(Story):
         ]
 
     def to_dict(self) -> dict:
-        def told(arm):
+        def entry(arm):
             found = {
                 "name": arm.name,
                 "kind": arm.kind,
@@ -216,13 +217,13 @@ class Treatment(Story):
         return {
             "measured": self.what,
             "seeds": self.seeds,
-            "arms": [told(a) for a in (self.control, *self.arms, *self.chance.values())],
+            "arms": [entry(a) for a in (self.control, *self.arms, *self.chance.values())],
             "best": None if best is None else best.name,
             "notes": self.notes,
         }
 
     def plot(self, axes=None):
-        """The curves of all arms, on the sample: the mean over the seeds."""
+        """The training curves of all arms on the sample, averaged over the seeds."""
         if axes is None:
             from matplotlib.figure import Figure
 
@@ -254,27 +255,27 @@ class Treatment(Story):
 def treat(
     diagnosis: Diagnosis, *, seeds: int = 5, budget: int | None = None, watch=None
 ) -> Treatment:
-    """Try the prescriptions of a diagnosis, against the untreated control and against chance.
+    """Try the prescriptions of a diagnosis against the untreated control and random changes.
 
-    Every arm trains on the same seeds, with the same initial weights and order of the rows
-    wherever a change leaves them. Chance is a random change for each seed, that knows nothing of
-    the diagnosis; for a prescription of longer training, one that trains as long.
+    Every arm trains on the same seeds, with the same initial weights and order of the rows unless
+    a change affects them. The random arm makes a random change for each seed, without knowing the
+    diagnosis; to match a prescription of longer training, it trains equally long.
 
     Args:
         diagnosis: from `diagnose`.
-        seeds: trainings of each arm, at least 2; 5 or more tell something.
-        budget: trainings in all, at most; the last prescriptions are left out to keep it.
-        watch: function (done, total, what) that is told of each training.
+        seeds: trainings of each arm, at least 2; 5 or more are recommended.
+        budget: most trainings in total; the last prescriptions are dropped to stay within it.
+        watch: function (done, total, what) that is called before each training.
 
     Raises:
-        OptionError: there is nothing to try, or the budget does not allow even one.
+        OptionError: there is nothing to try, or the budget is too small for one prescription.
 
     Example:
         >>> ct.treat(diagnosis, seeds=5).best                           # doctest: +SKIP
     """
     expect_range(seeds, what="seeds", least=2)
     if diagnosis.program is None:
-        raise OptionError("this diagnosis has no program", fix="make it with ct.diagnose")
+        raise OptionError("this diagnosis has no program", fix="create it with ct.diagnose")
     base, notes = diagnosis.program, []
     planned = _planned(diagnosis, base, notes)
     if not planned:
@@ -283,25 +284,26 @@ def treat(
             + ("nothing was found" if diagnosis.healthy else "no prescription is a change of code"),
             fix=notes[0] if notes else None,
         )
-    planned = planned[:MOST]
+    planned = planned[:MAX_PRESCRIPTIONS]
     while budget is not None and planned and _trainings(planned, seeds) > budget:
         arm, _ = planned.pop()
-        notes.append(f"Not tried, for the budget: {arm.name}.")
+        notes.append(f"Not tried, to stay within the budget: {arm.name}.")
     if not planned:
         raise OptionError(
-            f"a budget of {budget} trainings",
-            expected=f"at least {3 * seeds}: control, one prescription and chance, {seeds} seeds",
+            f"a budget of {budget} trainings is too small",
+            expected=f"at least {3 * seeds}: control, one prescription and a random change, each "
+            f"with {seeds} seeds",
         )
     programs = [program for _, program in planned]
     score_of = ComparableScore(base, programs)
     control = Arm("untreated", "control")
     chance = {
-        cost: Arm("chance" if cost == 1 else f"chance, x{cost:.3g}", "chance")
+        cost: Arm("random" if cost == 1 else f"random, {cost:.3g}x", "chance")
         for cost in dict.fromkeys(_cost(arm.prescription) for arm, _ in planned)
     }
     work = [(control, _same(base))]
     work += [(arm, _same(program)) for arm, program in planned]
-    work += [(arm, _drawer(base, cost, arm)) for cost, arm in chance.items()]
+    work += [(arm, _random_changes(base, cost, arm)) for cost, arm in chance.items()]
     total, done = len(work) * seeds, 0
     for arm, start in work:
         for seed in range(seeds):
@@ -317,7 +319,7 @@ def treat(
 
 
 def paired(differences) -> Effect:
-    """Mean of paired differences, its interval and p, by Student's t.
+    """Mean of paired differences, its confidence interval and p-value, by Student's t.
 
     References:
         Student 1908, "The probable error of a mean", Biometrika 6(1).
@@ -331,7 +333,7 @@ def paired(differences) -> Effect:
     d = np.asarray(differences, np.float64)
     n, mean = len(d), float(d.mean())
     error = float(d.std(ddof=1)) / math.sqrt(n)
-    if error <= 1e-12 * max(1.0, abs(mean)):  # every seed says the same
+    if error <= 1e-12 * max(1.0, abs(mean)):  # the same for every seed
         return Effect(mean, mean, mean, 1.0 if mean == 0 else 0.0)
     reach = float(t.ppf((1 + SURE) / 2, n - 1)) * error
     return Effect(mean, mean - reach, mean + reach, float(2 * t.sf(abs(mean) / error, n - 1)))
@@ -339,13 +341,13 @@ def paired(differences) -> Effect:
 
 def _planned(diagnosis, base, notes):
     """[(Arm, Program)] of the prescriptions that can be tried, each change once."""
-    planned, known = [], set()
+    planned, seen = [], set()
     for finding in diagnosis.findings:
         for prescription in finding.prescriptions:
             key = repr(prescription.changes)
-            if not prescription.changes or key in known:
+            if not prescription.changes or key in seen:
                 continue
-            known.add(key)
+            seen.add(key)
             try:
                 program = base.changed(*prescription.changes)
             except CutawayError as error:
@@ -357,7 +359,7 @@ def _planned(diagnosis, base, notes):
 
 
 def _cost(prescription) -> float:
-    """By how much longer it trains than the control."""
+    """Its number of epochs relative to the control."""
     return math.prod(c.factor for c in prescription.changes if isinstance(c, Epochs))
 
 
@@ -371,24 +373,24 @@ def _same(program: Program):
 
     def start(seed):
         repeated.back()
-        redraw(repeated.trainer.net, seed)
+        permute_weights(repeated.trainer.net, seed)
         return program, repeated.trainer
 
     return start
 
 
-def _drawer(base: Program, cost, arm):
-    """As _same, with a random change for each seed; notes in the arm what it drew."""
+def _random_changes(base: Program, cost, arm):
+    """As _same, with a random change for each seed, which it records in the arm."""
 
     def start(seed):
         rng = np.random.default_rng([seed, 41])
-        for k in rng.permutation(len(CHANCES)):
+        for k in rng.permutation(len(RANDOM_CHANGES)):
             extra = () if cost == 1 else (Epochs(cost),)
             try:
-                program = base.changed(CHANCES[k], *extra)
+                program = base.changed(RANDOM_CHANGES[k], *extra)
             except CutawayError:
                 continue
-            arm.tried.append(CHANCES[k].text)
+            arm.tried.append(RANDOM_CHANGES[k].text)
             return program, program.fresh(seed)
         raise OptionError("no random change fits this program")
 
@@ -396,7 +398,7 @@ def _drawer(base: Program, cost, arm):
 
 
 class _Curve(Callback):
-    """What a yardstick says at some epochs."""
+    """The score at some epochs."""
 
     def __init__(self, program, score_of):
         self.program, self.score_of, self.points = program, score_of, []
@@ -417,20 +419,20 @@ def _run(arm, program, trainer, seed, score_of):
     try:
         program.run(seed, callbacks=[curve], trainer=trainer)
     except TrainingError:
-        arm.broken += 1  # such a network is thrown away: it counts as one that is not trained
+        arm.broken += 1  # such a network is discarded: it counts as an untrained one
         trainer.net.load_state_dict(begin)
     arm.curves.append(curve.points)
     arm.sample.append(score_of.sample(trainer, program))
-    held = score_of.validation(trainer, program)
-    if held is not None:
-        arm.validation = [*(arm.validation or []), held]
+    validation = score_of.validation(trainer, program)
+    if validation is not None:
+        arm.validation = [*(arm.validation or []), validation]
 
 
 def _cap(arms):
-    """No value above USELESS times the level at which the control begins.
+    """Limit all values to USELESS times the initial level of the control.
 
-    Whether a network is a thousand or a million times worse than an untrained one says nothing,
-    and one such value would drown all others in a mean.
+    Whether a network is a thousand or a million times worse than an untrained one is irrelevant,
+    and one such value would dominate a mean.
     """
     begins = [curve[0][1] for curve in arms[0].curves if curve and math.isfinite(curve[0][1])]
     if not begins:

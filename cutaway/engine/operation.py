@@ -45,6 +45,7 @@ class Operation:
         self.traits = traits
         self.rule: Callable | None = None
         self.written: Callable | None = None
+        self.steps: Callable | None = None
         self._signature = inspect.signature(forward)
         parameters = self._signature.parameters.values()
         self.input_names = [p.name for p in parameters if p.kind is p.POSITIONAL_OR_KEYWORD]
@@ -119,6 +120,30 @@ class Operation:
         """
         self.written = self._one_node(form, attributes) if isinstance(form, str) else form
         return self.written
+
+    def decomposition(self, steps):
+        """Decorator: `steps(label, *inputs, **options)` computes the same by smaller operations.
+
+        An operation that is one for speed (an LSTM over all time steps, attention) hides what
+        happens inside. Explanations run its decomposition instead, so that a path goes through
+        gates and time steps. `label(tensor, symbol, time=None, formula=None)` names an intermediate
+        result, and the formula that it was computed by, and returns it. Inputs are Tensors, or
+        arrays where no gradient is needed. A decomposition returns None for inputs with which the
+        operation is already elementary.
+
+        Example:
+            >>> from cutaway import ops
+            >>> @operation
+            ... def leaky_step(h, x):
+            ...     return 0.9 * h + 0.1 * jnp.tanh(x)
+            >>> @leaky_step.decomposition
+            ... def leaky_step_decomposition(label, h, x):
+            ...     return 0.9 * h + 0.1 * label(ops.tanh(x), "u")
+            >>> leaky_step.steps is leaky_step_decomposition
+            True
+        """
+        self.steps = steps
+        return steps
 
     def _one_node(self, kind, attributes):
         if self.option_names:

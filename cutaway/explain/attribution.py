@@ -1,4 +1,4 @@
-"""attribute: which inputs a prediction rests on, and how much.
+"""attribute: how much each input contributes to a prediction.
 
 F is one output of the network, x an input, b a baseline: an input that says nothing. Four methods
 share the output among the elements i of x:
@@ -26,7 +26,7 @@ from cutaway.explain.layerwise import expect_output_names, frozen
 from cutaway.nn import Module
 
 METHODS = ("integrated_gradients", "gradient_x_input", "occlusion", "saliency")
-MORE = 4  # times the steps where the sum misses F(x) - F(b), and again
+MORE = 4  # times the steps while the sum deviates from F(x) - F(b)
 MOST = 16  # times the steps at most
 
 
@@ -43,28 +43,28 @@ def attribute(
     names=None,
     output_names=None,
 ) -> Attribution:
-    """What an output of `net` for x owes to each element of x.
+    """The contribution of each element of x to an output of `net`.
 
-    Computed in evaluation mode and in float64; the network stays as it was. Whole numbers that
-    Embeddings read (tokens, codes of categories) get the sum over the features of their vectors.
+    Computed in evaluation mode and in float64; the network is not modified. Integers that an
+    Embedding reads (tokens, category codes) get the sum over the features of their vectors.
 
     Args:
         x: one input, or a batch; a vector is one input.
-        target: number of the output; None: the largest, or the only one. A tuple where an input
-            has outputs of several axes, a list with one for each row of a batch.
+        target: index of the output; None: the largest, or the only one. A tuple if an input has
+            outputs with several axes, a list with one for each row of a batch.
         method: "integrated_gradients", "gradient_x_input", "occlusion" or "saliency".
-        baseline: what x is compared with: a number, or an array of x's shape or of one row's.
+        baseline: the reference input: a number, or an array of the shape of x or of one row.
             None: 0, and for tokens a vector of zeros.
-        steps: points at which the gradient is taken on the way from the baseline to x
-            (Gauss-Legendre); where the sum misses F(x) - F(baseline) by more than 1%, up to 16
-            times as many. Of integrated_gradients alone.
+        steps: points between the baseline and x at which the gradient is evaluated
+            (Gauss-Legendre); up to 16 times as many if the sum deviates from F(x) - F(baseline) by
+            more than 1%. Only for integrated_gradients.
         window: elements that occlusion replaces at once: a number or a tuple, along all axes of a
-            row but the last, or along all. None: one column or token, a step of 1/16 of a series,
-            a square of 1/8 of an image.
-        stride: by how much the window moves; None: half the window. An element that several
-            windows cover gets their mean.
-        names: of the columns (those that share a name are shown as one), or the tokens; for a
-            batch of texts a list of tokens for each.
+            row but the last, or along all. None: one column or token, 1/16 of a series, a square
+            of 1/8 of an image.
+        stride: step of the window; None: half the window. An element that several windows cover
+            gets their mean.
+        names: of the columns (those with the same name are combined), or the tokens; for a batch
+            of texts a list of tokens for each.
         output_names: of the outputs, for example the classes.
 
     References: see the module.
@@ -81,8 +81,8 @@ def attribute(
     if method != "occlusion" and (window is not None or stride is not None):
         raise OptionError(
             f"window={window}, stride={stride} with method={method!r}",
-            expected='a window for method="occlusion" alone',
-            fix='leave them out, or choose method="occlusion"',
+            expected='window and stride only with method="occlusion"',
+            fix='omit them, or use method="occlusion"',
         )
     with frozen(net):
         inputs = Inputs(net, x)
@@ -131,7 +131,7 @@ def _expect_names(names, kind, inputs) -> list:
     shape = inputs.x.shape[1:]
     if kind in ("image", "other"):
         raise OptionError(
-            f"names for inputs of shape {shape}",
+            f"names were given for inputs of shape {shape}",
             expected="names for the columns of a table or a series, or for tokens",
         )
     if kind == "tokens":
@@ -139,7 +139,7 @@ def _expect_names(names, kind, inputs) -> list:
         texts = list(names) if several else [names] * len(inputs.x)
         if len(texts) != len(inputs.x):
             raise ShapeError(
-                f"names for {len(texts)} texts, and {len(inputs.x)} texts",
+                f"names for {len(texts)} texts were given for {len(inputs.x)} texts",
                 expected="a list of tokens for each text",
             )
         for text, padding in zip(texts, inputs.padding, strict=True):

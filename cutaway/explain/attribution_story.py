@@ -1,4 +1,4 @@
-"""Attribution: what an output owes to each element of an input, as text, picture and HTML."""
+"""Attribution: the contribution of each input element to an output, as text, plot and HTML."""
 
 import dataclasses
 import textwrap
@@ -18,44 +18,43 @@ TITLES = {
     "saliency": "saliency",
 }
 MEANINGS = {
-    "integrated_gradients": "What each adds to the output on the way from the baseline to its "
-    "value here.",
-    "gradient_x_input": "The slope of the output at this input, times the value.",
-    "occlusion": "By how much the output falls if it is replaced by the baseline.",
-    "saliency": "How steeply the output changes with it, up or down.",
+    "integrated_gradients": "The contribution of each input between the baseline and its value.",
+    "gradient_x_input": "The gradient of the output at this input, times the value.",
+    "occlusion": "The decrease of the output if the input is replaced by the baseline.",
+    "saliency": "The magnitude of the gradient of the output.",
 }
 SHOWN = 20  # columns or tokens in a text or plot
-REGIONS, STRETCHES = 4, 6  # along each side of an image, and of a series, in a text
-TOLERANCE = 0.01  # of F(x) - F(baseline), by which the sum of the shares may miss it
+REGIONS, SEGMENTS = 4, 6  # along each side of an image, and of a series, in a text
+TOLERANCE = 0.01  # of F(x) - F(baseline), by which the sum of the attributions may deviate
 
 
 def misses(gap, difference) -> np.ndarray:
-    """Where the shares add up to something else than `difference`: by more than 1% of it."""
+    """Where the sum of the attributions deviates from `difference` by more than 1% of it."""
     return np.abs(gap) > TOLERANCE * np.abs(difference) + 1e-9
 
 
 @dataclasses.dataclass(frozen=True, repr=False)
 class Attribution(Story):
-    """What an output owes to each element of an input, or of each input of a batch.
+    """The contribution of each element of an input, or of each input of a batch, to an output.
 
-    Of a batch, `attribution[k]` is that of row k, and `len` says how many there are.
+    For a batch, `attribution[k]` is that of row k, and `len` is the number of rows.
 
     Attributes:
-        method: its name, as `attribute` takes it.
-        values: the shares, of the shape of x.
+        method: name of the method, as in `attribute`.
+        values: the attributions, of the shape of x.
         x: the input.
-        target: number of the output, in the flattened outputs of a row; of a batch one for each.
+        target: index of the output in the flattened outputs of a row; for a batch one for each.
         output_shape: of the outputs of a row.
-        output: F(x); of a batch (batch,), as are the next three.
+        output: F(x); for a batch (batch,), like the next three.
         baseline_output: F(baseline); None if the method does not use it.
         gap: sum of the values - (F(x) - F(baseline)); None likewise.
-        steps: how many points the integral was taken at; None likewise.
-        baseline: as it was given, None for zeros.
-        names: of the elements of a row, or None; of a batch of texts one list for each.
+        steps: number of points of the integral; None likewise.
+        baseline: as given, None for zeros.
+        names: of the elements of a row, or None; for a batch of texts one list for each.
         output_names: names of the outputs, or None.
         kind: "table", "tokens", "series", "image" or "other", of one row.
-        padding: booleans of the shape of x: tokens that only fill up.
-        one: whether it is of one input.
+        padding: booleans of the shape of x: padding tokens.
+        one: whether it is of a single input.
     """
 
     method: str
@@ -104,10 +103,10 @@ class Attribution(Story):
         )
 
     def bars(self) -> list:
-        """[(name, value of x or None, share)] of a table's columns or a text's tokens, in order.
+        """[(name, value of x or None, attribution)] of a table's columns or a text's tokens.
 
-        Columns that share a name are added up, and padding is left out. Of a batch of tables the
-        mean size of the share is given.
+        Columns with the same name are summed, and padding is omitted. For a batch of tables it is
+        the mean absolute attribution.
         """
         values = self.values if self.one else np.abs(self.values).mean(axis=0)
         if self.kind == "tokens":
@@ -125,21 +124,21 @@ class Attribution(Story):
         flat, x = self.values.reshape(-1, values.size), self.x.ravel()
         found = []
         for name, ks in places.items():
-            shares = flat[:, ks].sum(axis=1)
-            share = shares[0] if self.one else np.abs(shares).mean()
+            sums = flat[:, ks].sum(axis=1)
+            attribution = sums[0] if self.one else np.abs(sums).mean()
             value = float(x[ks[0]]) if self.one and len(ks) == 1 else None
-            found.append((name, value, float(share)))
+            found.append((name, value, float(attribution)))
         return found
 
     def _token(self, k) -> str:
         return f"token {int(self.x[k])}" if self.names is None else self.names[k]
 
     def output_name(self) -> str:
-        """What the output is called, in a text about one input."""
+        """Name of the output, in a text about one input."""
         return output_label(self.target, self.output_shape, self.output_names)
 
     def is_complete(self) -> bool | None:
-        """Whether the shares add up to F(x) - F(baseline) within 1%; None if they need not."""
+        """Whether the values sum to F(x) - F(baseline) within 1%; None if they need not."""
         if self.gap is None:
             return None
         return not np.any(misses(self.gap, np.subtract(self.output, self.baseline_output)))
@@ -149,7 +148,7 @@ class Attribution(Story):
     def text(self, width: int = WIDTH) -> str:
         if not self.one:
             return self._text_of_batch(width)
-        lines = [f"What {self.output_name()} = {number(self.output)} rests on: {self._title()}"]
+        lines = [f"Attribution of {self.output_name()} = {number(self.output)}: {self._title()}"]
         lines += [*textwrap.wrap(MEANINGS[self.method], width), ""]
         if self.kind in ("table", "tokens", "other"):
             lines += self._bar_lines(width)
@@ -169,14 +168,14 @@ class Attribution(Story):
         shown = range(len(bars)) if in_order else ranked[:SHOWN]
         rows = []
         for k in shown:
-            name, value, share = bars[k]
+            name, value, size = bars[k]
             at = str(k) if self.kind == "tokens" else ""
             rows.append(
                 [
                     at,
                     panels.cut(name, 26),
                     "" if value is None else number(value),
-                    f"{share:.4g}" if self.is_unsigned() else f"{share:+.4g}",
+                    f"{size:.4g}" if self.is_unsigned() else f"{size:+.4g}",
                 ]
             )
         rest = [bars[k][2] for k in ranked[SHOWN:]] if not in_order else []
@@ -187,12 +186,12 @@ class Attribution(Story):
         rows = [[row[k] for k in used] for row in rows]
         lines = align(rows, sides=["><>>"[k] for k in used])
         room = max(8, width - max(map(len, lines), default=0) - 3)
-        largest = max((abs(share) for _, _, share in bars), default=0.0) or 1.0
+        largest = max((abs(size) for _, _, size in bars), default=0.0) or 1.0
         out = []
         for line, k in zip(lines, shown, strict=False):
-            share = bars[k][2]
-            mark = "*" if self.is_unsigned() else "+" if share > 0 else "-"
-            out.append(f"{line}  {mark * round(abs(share) / largest * room)}")
+            size = bars[k][2]
+            mark = "*" if self.is_unsigned() else "+" if size > 0 else "-"
+            out.append(f"{line}  {mark * round(abs(size) / largest * room)}")
         return [line.rstrip() for line in out] + lines[len(out) :]
 
     def _region_lines(self):
@@ -200,31 +199,31 @@ class Attribution(Story):
         if self.kind == "image":
             down, right = (min(REGIONS, n) for n in values.shape)
             table = _summed(_summed(values, down, 0), right, 1)
-            head = f"Sums over {down} x {right} regions of the image, as they lie:"
+            head = f"Sums over {down} x {right} regions of the image:"
             rows = [[f"{v:+.4g}" for v in row] for row in table]
             return [head, *align(rows, sides=">" * right)]
-        right = min(STRETCHES, len(values))
+        right = min(SEGMENTS, len(values))
         table = _summed(values, right, 0).T  # features down, time to the right
         names = [self.feature(k) for k in range(len(table))]
         if len(table) > SHOWN:
             order = np.argsort(-np.abs(table).sum(axis=1), kind="stable")[:SHOWN]
             table, names = table[order], [names[k] for k in order]
-        head = f"Sums over {right} stretches of time, from first to last:"
+        head = f"Sums over {right} segments of time, from first to last:"
         rows = [
             [panels.cut(names[k], 12), *(f"{v:+.1e}" for v in row)] for k, row in enumerate(table)
         ]
         return [head, *align(rows, sides="<" + ">" * right)]
 
     def sum_lines(self, width: int = WIDTH) -> list:
-        """Lines that say what the shares of one input add up to."""
+        """Lines that compare the sum of the attributions of one input with the output."""
         total = number(self.values.sum())
         if self.method == "gradient_x_input":
-            return [f"sum of the shares {total}; the output itself is {number(self.output)}"]
+            return [f"sum {total}; the output itself is {number(self.output)}"]
         if self.gap is None:
             return []
         difference = self.output - self.baseline_output
         if np.ndim(self.baseline):
-            baseline = "the one given"
+            baseline = "as given"
         else:
             zeros = "vectors of zeros" if self.kind == "tokens" else "zeros"
             baseline = zeros if self.baseline is None else number(self.baseline)
@@ -233,19 +232,19 @@ class Attribution(Story):
         off = "" if difference == 0 else f" ({number(100 * abs(self.gap / difference), 2)}%)"
         lines = align(
             [
-                ["sum of the shares", total],
+                ["sum", total],
                 [
                     "F(x) - F(baseline)",
                     f"{number(difference)} = {number(self.output)} - {start}",
                 ],
-                ["off by", f"{number(abs(self.gap), 2)}{off}"],
+                ["error", f"{number(abs(self.gap), 2)}{off}"],
                 ["baseline", baseline],
             ]
         )
         if not self.is_complete():
             lines += textwrap.wrap(
-                "That is more than 1%: between the baseline and x the output bends too sharply "
-                f"for {self.steps} steps. Give more steps, or a baseline nearer to x.",
+                "The error is above 1%: between the baseline and x the output is too nonlinear for "
+                f"{self.steps} steps. Use more steps, or a baseline closer to x.",
                 width,
             )
         return lines
@@ -257,20 +256,20 @@ class Attribution(Story):
             if count > 3:
                 parts.append(f"({count - 3} more rows: [3] to [{count - 1}])")
             return "\n\n".join(parts)
-        lines = [f"What the outputs of {count} rows rest on: {self._title()}"]
-        lines += [*textwrap.wrap("The mean size of the shares, signs left aside.", width), ""]
+        lines = [f"Attribution of the outputs of {count} rows: {self._title()}"]
+        lines += [*textwrap.wrap("Mean absolute values over the rows.", width), ""]
         lines += self._bar_lines(width)
         if self.gap is not None:
             complete = "all" if self.is_complete() else "not all"
             lines += [
                 "",
-                f"{complete} rows add up to F(x) - F(baseline) within 1%; the largest gap is "
+                f"{complete} rows sum to F(x) - F(baseline) within 1%; the largest error is "
                 f"{number(np.abs(self.gap).max(), 2)}",
             ]
         return "\n".join(lines)
 
     def is_unsigned(self) -> bool:
-        """Whether the bars are sizes, 0 or more."""
+        """Whether the bars are magnitudes."""
         return not self.one or self.method == "saliency"
 
     # for programs
@@ -297,11 +296,11 @@ class Attribution(Story):
     # pictures
 
     def plot(self, axes=None):
-        """Bars for tables and texts; for images and series the input and the shares over it.
+        """Bars for tables and texts; for images and series the attributions over the input.
 
         Args:
-            axes: where to draw the shares; None: a new figure, for images and series with the
-                input beside it.
+            axes: where to draw the attributions; None: a new figure, for images and series with
+                the input beside it.
         """
         if self.kind in ("table", "tokens", "other"):
             if self.kind == "tokens":
@@ -314,19 +313,19 @@ class Attribution(Story):
     def _expect_one(self):
         if not self.one:
             raise OptionError(
-                f"a picture of the attributions of {len(self)} inputs",
-                expected="one of them",
+                f"cannot plot the attributions of {len(self)} inputs at once",
+                expected="the attribution of one input",
                 fix="choose a row, for example attribution[0].plot()",
             )
 
     def title(self) -> str:
-        """What stands above a picture."""
+        """Title of a plot."""
         if not self.one:
-            return f"{len(self)} rows: {TITLES[self.method]}, mean size"
+            return f"{len(self)} rows: {TITLES[self.method]}, mean absolute value"
         return f"{self.output_name()} = {number(self.output)}: {TITLES[self.method]}"
 
     def feature(self, k) -> str:
-        """What column k of a series is called."""
+        """Name of column k of a series."""
         return f"x[:, {k}]" if self.names is None else panels.cut(self.names[k], 16)
 
     # HTML

@@ -1,4 +1,4 @@
-"""feature_maps and filters: what a convolution makes of an image, and what it looks for."""
+"""feature_maps and filters: the output channels of a convolution, and its kernels."""
 
 import dataclasses
 
@@ -25,7 +25,7 @@ WITH_KERNELS = (*CONVOLUTIONS, ConvTranspose1d, ConvTranspose2d, ConvTranspose3d
 
 
 def feature_maps(net: Module, x, layer=None) -> "FeatureMaps":
-    """What each channel of a layer gives for one image, as pictures.
+    """The feature map of each channel of a layer for one image.
 
     Args:
         x: one input, with or without its batch axis.
@@ -47,14 +47,14 @@ def feature_maps(net: Module, x, layer=None) -> "FeatureMaps":
             f"layer {path!r}, {type(module).__name__}, returns shape {out.shape}",
             expected="a layer that returns (batch, height, width, channels) or (batch, time, "
             "channels)",
-            fix="choose a convolution, or an activation, normalization or pooling behind one",
+            fix="choose a convolution, or an activation, normalization or pooling after one",
         )
     return FeatureMaps(path, type(module).__name__, values, batch[0])
 
 
 @dataclasses.dataclass(frozen=True, repr=False)
 class FeatureMaps(Story):
-    """What each channel of a layer gives for one image.
+    """The feature map of each channel of a layer for one image.
 
     Attributes:
         layer: path of the layer.
@@ -77,7 +77,7 @@ class FeatureMaps(Story):
             "",
         ]
         order = np.argsort(-np.abs(flat).mean(axis=0), kind="stable")
-        rows = [["channel", "smallest", "mean", "largest", "share of 0"]]
+        rows = [["channel", "smallest", "mean", "largest", "fraction of 0"]]
         for k in order[:LINES]:
             column = flat[:, k]
             zeros = f"{100 * np.mean(column == 0):.0f}%"
@@ -89,8 +89,8 @@ class FeatureMaps(Story):
             lines.append(f"({channels - LINES} more channels, with smaller values)")
         silent = [int(k) for k in range(channels) if not flat[:, k].any()]
         if silent:
-            told = ", ".join(map(str, silent[:12])) + (", ..." if len(silent) > 12 else "")
-            lines += ["", f"0 everywhere for this input: {len(silent)} channels ({told})"]
+            listed = ", ".join(map(str, silent[:12])) + (", ..." if len(silent) > 12 else "")
+            lines += ["", f"0 everywhere for this input: {len(silent)} channels ({listed})"]
         return "\n".join(lines)
 
     def to_dict(self) -> dict:
@@ -129,7 +129,7 @@ class FeatureMaps(Story):
 
 
 def filters(net: Module, layer=None, *, channel: int | None = None) -> "Filters":
-    """The kernels of a convolution: the patterns that its channels answer to.
+    """The kernels of a convolution: the patterns that its channels respond to.
 
     Args:
         layer: path of the convolution, or the layer; None: the first one.
@@ -147,7 +147,7 @@ def filters(net: Module, layer=None, *, channel: int | None = None) -> "Filters"
             raise OptionError(
                 f"layer {path!r} is a {type(module).__name__}",
                 expected="a convolution, which has kernels",
-                fix="give the path of a Conv1d, Conv2d or Conv3d, as in net.summary()",
+                fix="pass the path of a Conv1d, Conv2d or Conv3d, as in net.summary()",
             )
         values = module.weight.numpy().copy()
     if channel is not None:
@@ -194,7 +194,7 @@ class Filters(Story):
             )
         lines += align(rows, sides=">>>>>")
         if outputs > LINES:
-            lines.append(f"({outputs - LINES} more kernels, shorter than these)")
+            lines.append(f"({outputs - LINES} more kernels with smaller norms)")
         return "\n".join(lines)
 
     def to_dict(self) -> dict:
@@ -214,9 +214,9 @@ class Filters(Story):
         *window, inputs, outputs = self.values.shape
         if len(window) > 2:
             raise ShapeError(
-                f"a picture of kernels of {' x '.join(map(str, window))}",
+                f"cannot plot kernels of size {' x '.join(map(str, window))}",
                 expected="kernels of one or two axes",
-                fix="draw slices of .values",
+                fix="plot slices of .values",
             )
         count = min(outputs, SHOWN)
         few = f", {count} of {outputs}" if count < outputs else ""
@@ -229,7 +229,7 @@ class Filters(Story):
             return panels.grid(
                 [colors[..., k] for k in range(count)],
                 titles=titles,
-                title=f"{title}, in colors",
+                title=f"{title}, in color",
                 color_label=None,
             )
         if self.channel is None:
@@ -237,7 +237,7 @@ class Filters(Story):
             if inputs > 1:
                 label = f"sum over {inputs} channels"
         else:
-            shown, label = kernels[:, :, self.channel], f"of channel {self.channel}"
+            shown, label = kernels[:, :, self.channel], f"channel {self.channel}"
         return panels.grid(
             [shown[..., k] for k in range(count)],
             titles=titles,

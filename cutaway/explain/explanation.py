@@ -1,4 +1,4 @@
-"""explain: opens a network for one input, and answers what is asked of it."""
+"""explain: opens a network for one input and explains any of its numbers."""
 
 import difflib
 
@@ -53,11 +53,11 @@ class Explanation:
         Args:
             path: of the parameter, "0.weight".
             index: of the weight in it, (i, j) for a Linear: from input i to neuron j.
-            top: how many paths are named.
+            top: number of paths to list.
 
         Raises:
             OptionError: no such parameter, or top below 1. ShapeError: no such index.
-            GradientError: no path from the weight to the loss, or a NaN on it.
+            GradientError: no path from the weight to the loss, or NaN on it.
         """
         self._expect_path(path, self.trace.parameters)
         expect_range(top, what="top", least=1)
@@ -65,12 +65,12 @@ class Explanation:
         return GradientStory(self.trace, self.jacobians, self.names, path, index, top)
 
     def forward(self, path: str, index=0) -> ForwardStory:
-        """How one element of a layer's output came about, term by term.
+        """How one element of a layer's output is computed, term by term.
 
         Args:
             path: of the layer, "0".
-            index: of the element in the layer's output without the batch, j for neuron j; with the
-                row in front for a batch of several.
+            index: of the element in the layer's output without the batch axis, j for neuron j; for
+                a batch of several rows, with the row first.
 
         Raises:
             OptionError: no such layer. ShapeError: no such element.
@@ -90,15 +90,15 @@ class Explanation:
         """What `optimizer`'s next step would do to one weight with the gradient of this loss.
 
         Args:
-            optimizer: that holds the network's parameters, with the state it has now.
+            optimizer: of the network's parameters, in its present state.
             path, index: see `gradient`.
         """
         self._expect_path(path, self.trace.parameters)
-        # an optimizer of a part of the network has paths of its own
-        held = zip(
+        # an optimizer of part of the network has its own paths
+        named = zip(
             getattr(optimizer, "parameters", ()), getattr(optimizer, "paths", ()), strict=True
         )
-        own = {id(parameter): name for parameter, name in held}
+        own = {id(parameter): name for parameter, name in named}
         parameters, frozen = self.trace.parameters, self.trace.frozen
         gradients = {
             own[id(parameters[name])]: gradient
@@ -117,13 +117,13 @@ class Explanation:
         return story
 
     def attribution(self, **options) -> Attribution:
-        """What the output owes to each element of x; see `attribute` for the options."""
+        """The contribution of each element of x to the output; see `attribute` for options."""
         x = np.asarray(self.trace.x.data)
         found = attribute(self._net, x, **options)
         return found[0] if self.trace.single and not found.one else found
 
     def flow(self) -> FlowStory:
-        """The gradient layer by layer: where it died or blew up.
+        """The gradient layer by layer: where it vanishes or explodes.
 
         Raises:
             OptionError: no loss was given.
@@ -147,16 +147,16 @@ class Explanation:
                 f"nothing was computed in {path!r} for this input",
                 expected="a layer that computes something, for example "
                 + ", ".join(dict.fromkeys(n.module for n in self.trace.graph.nodes if n.module)),
-                fix="dropout and the like do nothing in evaluation mode",
+                fix="choose another layer; dropout and the like do nothing in evaluation mode",
             )
         return nodes[-1]
 
-    def _expect_path(self, path, known):
-        if path not in known:
-            close = difflib.get_close_matches(path, known, n=1)
+    def _expect_path(self, path, paths):
+        if path not in paths:
+            close = difflib.get_close_matches(path, paths, n=1)
             raise OptionError(
                 f"the network has no {path!r}",
-                expected="one of " + ", ".join(list(known)[:12]),
+                expected="one of " + ", ".join(list(paths)[:12]),
                 fix=f"did you mean {close[0]!r}?" if close else "see net.summary()",
             )
 
@@ -165,7 +165,7 @@ def explain(net: Module, x, y=None, *, loss=None, names=None) -> Explanation:
     """Open a network for one example or a batch of them.
 
     Args:
-        net: the network, trained or not; it is left as it is.
+        net: the network, trained or not; it is not modified.
         x: one example or a batch.
         y: the target or targets; needed for gradients.
         loss: function (prediction, target) -> Tensor, see cutaway.losses; needed for gradients.
@@ -182,7 +182,7 @@ def explain(net: Module, x, y=None, *, loss=None, names=None) -> Explanation:
 
 
 def expect_index(what: str, index, shape) -> tuple:
-    """The index as a tuple of numbers from 0, checked against a shape."""
+    """The index as a tuple of integers from 0, checked against a shape."""
     index = tuple(index) if isinstance(index, tuple | list) else (index,)
     fits = len(index) == len(shape) and all(
         isinstance(i, int | np.integer) and -n <= i < n for i, n in zip(index, shape, strict=True)
@@ -191,8 +191,8 @@ def expect_index(what: str, index, shape) -> tuple:
         ranges = ", ".join(f"0 to {n - 1}" for n in shape)
         raise ShapeError(
             f"{what} has no element {index}",
-            expected=f"{len(shape)} whole number{'s' * (len(shape) > 1)}: {ranges}"
+            expected=f"{len(shape)} integer{'s' * (len(shape) > 1)}: {ranges}"
             if shape
-            else "no index: one number",
+            else "no index: it is a scalar",
         )
     return tuple(int(i) % n for i, n in zip(index, shape, strict=True))

@@ -1,4 +1,4 @@
-"""The gradient on its way back, layer by layer: where it died, where it blew up."""
+"""The gradient layer by layer: where it vanishes, where it explodes."""
 
 import dataclasses
 import itertools
@@ -11,8 +11,8 @@ from cutaway.explain.names import ElementNames
 from cutaway.story.panels import new_axes
 from cutaway.story.text import WIDTH, Story, align, number
 
-SATURATED = 0.05  # a slope below this share of the function's largest slope
-VANISHED, EXPLODED = 1e-3, 1e3  # first layer's gradient against the last one's
+SATURATED = 0.05  # a slope below this fraction of the function's largest slope
+VANISHED, EXPLODED = 1e-3, 1e3  # the first layer's gradient relative to the last one's
 
 
 @dataclasses.dataclass(frozen=True)
@@ -24,11 +24,11 @@ class LayerFlow:
         module: path of its activation.
         activation: name of the activation function, "" for none.
         slope: mean of |act'(z)| over its elements; 1 without an activation function.
-        off: share of elements whose slope is exactly 0.
-        saturated: share whose slope is small, those that are off not counted.
+        off: fraction of elements whose slope is exactly 0.
+        saturated: fraction whose slope is small but not 0.
         gradient: root mean square of ∂L/∂z over its elements.
-        factor: gradient over that of the next layer: what one layer did to it.
-        largest_slope: the largest that act' can be.
+        factor: gradient relative to that of the next layer.
+        largest_slope: supremum of |act'(z)|.
     """
 
     layer: int
@@ -43,7 +43,7 @@ class LayerFlow:
 
 
 class FlowStory(Story):
-    """How the gradient fares from the loss to the first layer. Made by `Explanation.flow`.
+    """The gradient from the loss back to the first layer. Made by `Explanation.flow`.
 
     Attributes:
         layers: [LayerFlow], the first layer first.
@@ -71,8 +71,8 @@ class FlowStory(Story):
         factors = getattr(jacobian, "factors", None)
         slope = np.abs(factors[0]) if isinstance(factors, list) else np.ones(1)
         off = float(np.mean(slope == 0))
-        known = activation.record.operation.traits.activation
-        largest = 1.0 if known is None else known.largest_slope
+        traits = activation.record.operation.traits.activation
+        largest = 1.0 if traits is None else traits.largest_slope
         least = SATURATED * largest
         flat = float(np.mean((slope < least) & (slope > 0)))
         return LayerFlow(
@@ -89,7 +89,7 @@ class FlowStory(Story):
 
     @property
     def product(self) -> float:
-        """What all layers together did: the first layer's gradient over the last one's."""
+        """The first layer's gradient relative to the last one's."""
         if len(self.layers) < 2:
             return 1.0
         return _ratio(self.layers[0].gradient, self.layers[-1].gradient) or 0.0
@@ -99,16 +99,16 @@ class FlowStory(Story):
         notes = []
         slopes = [flow.slope for flow in self.layers if flow.activation]
         if self.layers and self.layers[0].gradient == 0:
-            notes.append("nothing arrives at the first layer: its gradient is 0")
+            notes.append("no gradient reaches the first layer: it is 0 there")
         elif len(self.layers) > 2 and self.product < VANISHED:
             notes.append(
-                f"the gradient vanishes: the first layer gets {number(self.product)} of what the "
-                f"last gets; {len(slopes)} slopes alone multiply to {number(np.prod(slopes))}"
+                f"the gradient vanishes: at the first layer it is {number(self.product)} of that "
+                f"at the last; the {len(slopes)} slopes alone multiply to {number(np.prod(slopes))}"
             )
         elif len(self.layers) > 2 and self.product > EXPLODED:
             notes.append(
-                f"the gradient explodes: the first layer gets {number(self.product)} times what "
-                "the last gets"
+                f"the gradient explodes: at the first layer it is {number(self.product)} times "
+                "that at the last"
             )
         for flow in self.layers:
             if flow.off > 0.9:
@@ -124,7 +124,7 @@ class FlowStory(Story):
         rows += [self._row(flow) for flow in self.layers]
         lines = [line[:width] for line in align(rows, "><>>>>>")]
         if len(self.layers) > 1:
-            lines += ["", f"from the last layer to the first: x {number(self.product)}"]
+            lines += ["", f"from the last layer to the first: × {number(self.product)}"]
         for note in self.notes():
             lines += textwrap.wrap(f"! {note}", width, subsequent_indent="  ")
         return "\n".join(lines)
@@ -156,7 +156,7 @@ class FlowStory(Story):
         lines = align(rows, ">>>>^>>>")
         middle = lines[0].index("|")
         head = f"{names[0]:<{middle}}| {names[1]}"
-        ends = [f"{name}: x {number(flow.product)} from the last layer to the first"
+        ends = [f"{name}: × {number(flow.product)} from the last layer to the first"
                 for name, flow in zip(names, (self, other), strict=True)]  # fmt: skip
         return "\n".join([head, *lines, "", *ends])
 
@@ -168,7 +168,7 @@ class FlowStory(Story):
         }
 
     def plot(self, axes=None):
-        """The gradient's size over the layers, on a logarithmic axis."""
+        """The gradient over the layers, on a logarithmic axis."""
         axes = new_axes(axes, height=3.5)
         layers = [flow.layer for flow in self.layers]
         axes.plot(layers, [flow.gradient for flow in self.layers], "o-", label="∂L/∂z (rms)")
@@ -186,7 +186,7 @@ class FlowStory(Story):
 
 
 def _activation_after(node, graph, names):
-    """The activation function that this layer's z goes into, also past a norm or a pool."""
+    """The activation function applied to this layer's z, perhaps after a norm or pooling."""
     following = {n.number: n for n in graph.nodes}
     consumers = graph.consumers()
     waiting, steps = [node], 0

@@ -12,16 +12,13 @@ from cutaway.explain.paths import LocalJacobians
 from cutaway.story.panels import signed_bars
 from cutaway.story.text import WIDTH, Story, align, number
 
-# how results inside an operation are computed: (symbol, a symbol among the inputs) -> formula
+# how named results are computed: (symbol, a symbol among the inputs) -> formula
 FORMULAS = {
-    ("c", "i"): "f · c[t-1] + i · g, from",
-    ("h", "o"): "o · tanh(c), from",
-    ("h", "n"): "(1 - z') · n + z' · h[t-1], from",
-    ("n", "γ"): "γ · (z - μ) / √(σ² + ε) + β, from",
-    ("s", "z"): "the sum of",
-    ("s", "x"): "the sum of",
+    ("n", "γ"): "γ · (z - μ) / √(σ² + ε) + β",
+    ("s", "z"): "sum",
+    ("s", "x"): "sum",
 }
-SHOWN = 12  # terms of a long sum that are printed: the largest
+SHOWN = 12  # largest terms of a long sum that are printed
 
 
 @dataclasses.dataclass(frozen=True)
@@ -29,7 +26,7 @@ class Term:
     """One product of a sum.
 
     Attributes:
-        weight, source: names of the weight and of what it multiplies.
+        weight, source: names of the weight and of the value it multiplies.
         weight_value, source_value: their values.
     """
 
@@ -45,15 +42,15 @@ class Term:
 
 @dataclasses.dataclass(frozen=True)
 class Stage:
-    """A value on the way to the element, and what it was computed from.
+    """An intermediate value, and what it was computed from.
 
     Attributes:
         name: of the value.
         value: the value.
-        how: the operation in words, or the formula's right side.
-        terms: products that were added up; [] if it is none.
-        bias: (name, value) of what was added to them, or None.
-        inputs: [(name, value)] of what another operation read.
+        how: the operation in words, or the right-hand side of the formula.
+        terms: the products that were summed; [] if it is not such a sum.
+        bias: (name, value) of the bias, or None.
+        inputs: [(name, value)] of the inputs of any other operation.
     """
 
     name: str
@@ -65,12 +62,12 @@ class Stage:
 
 
 class ForwardStory(Story):
-    """How one element of a layer's output came about. Made by `Explanation.forward`.
+    """How one element of a layer's output is computed. Made by `Explanation.forward`.
 
     Attributes:
-        path, index: the layer, and the place in its output.
+        path, index: the layer, and the index in its output.
         name, value: of the element.
-        stages: [Stage] in the order of computing.
+        stages: [Stage] in the order of computation.
     """
 
     def __init__(
@@ -92,7 +89,7 @@ class ForwardStory(Story):
             self.stages = self._attention(path, index) + self._stages(node, element)
 
     def _attention(self, path, index) -> list:
-        """Where an attention layer looked from this position, head by head."""
+        """The attention weights of this position, head by head."""
         stages = []
         for node in self._jacobians.graph.nodes:
             if node.label is None or node.label[0] != "p" or node.module != path:
@@ -102,12 +99,12 @@ class ForwardStory(Story):
                 row = node.value[(*index[: len(rows)], head, index[-2])]
                 places = [(f"position {k + 1}", float(p)) for k, p in enumerate(row)]
                 name = f"p, head {head + 1}"
-                what = f"weights (they add up to 1) by which position {index[-2] + 1} looks at"
+                what = f"attention weights (they sum to 1) of position {index[-2] + 1} over"
                 stages.append(Stage(name, float(row.max()), what, inputs=places))
         return stages
 
     def _named(self, node, element):
-        """The element itself, or the one with a name that it was moved from."""
+        """The element itself, or the named one that it was copied from."""
         while node.record is not None and (
             self._names.of(node) is None or node.record.operation.traits.edges == "movement"
         ):
@@ -130,22 +127,25 @@ class ForwardStory(Story):
         return stages[::-1]
 
     def _stage(self, node, element):
-        """How this element was computed, and the elements that belong to the same story."""
+        """How this element was computed, and the elements to explain next."""
         name, value = self._names.text(node, element), float(node.value.ravel()[element])
         operation = node.record.operation
         products, biases = self._sum_of(node, element)
         if products:
             terms = [term for part, at in products for term in self._terms(part, at)]
             bias = [(self._names.text(b, at), float(b.value.ravel()[at])) for b, at in biases]
-            how = "weights times what comes in" + (", plus the bias" if bias else "")
+            how = "weights times inputs" + (", plus the bias" if bias else "")
             return Stage(name, value, how, terms, bias[0] if bias else None), []
         inputs, before = self._inputs(node, element)
         own = self._names.of(node)
         if len(inputs) == 1 and operation.traits.role != "arithmetic":
             return Stage(name, value, f"{operation.symbol}({inputs[0][0]})", inputs=inputs), before
         how = (own.what.partition(" in ")[0] if own else operation.name) + " of"
-        symbols = [self._names.of(n).symbol for n, _ in before]
-        how = next((FORMULAS[own.symbol, s] for s in symbols if (own.symbol, s) in FORMULAS), how)
+        if own is not None:
+            symbols = [self._names.of(n).symbol for n, _ in before]
+            found = (FORMULAS.get((own.symbol, symbol)) for symbol in symbols)
+            formula = own.formula or next(filter(None, found), None)
+            how = f"{formula}, from" if formula else how
         together = [b for b in before if own and self._same_time(b[0], own)]
         return Stage(name, value, how, inputs=inputs), together
 
@@ -154,7 +154,7 @@ class ForwardStory(Story):
         return other is not None and own.time is not None and other.time == own.time
 
     def _sum_of(self, node, element):
-        """([(node, element) of products that are added up], [(node, element) of biases]).
+        """([(node, element) of products that are summed], [(node, element) of biases]).
 
         Both empty if the element is not such a sum.
         """
@@ -205,7 +205,7 @@ class ForwardStory(Story):
         return [name_of_origin(source, e, self._names, self._jacobians) for e in elements.tolist()]
 
     def _inputs(self, node, element):
-        """[(name, value)] of the named elements that this one was computed from, and they."""
+        """([(name, value)], [(node, element)]) of the named elements this was computed from."""
         found, waiting, seen = [], list(self._sources(node, element)), set()
         while waiting:
             source, at = waiting.pop(0)
@@ -291,13 +291,13 @@ class ForwardStory(Story):
         """The terms of the last sum as bars."""
         sums = [stage for stage in self.stages if stage.terms]
         terms = sums[-1].terms if sums else []
-        if len(terms) > SHOWN:  # as in the text: the largest
+        if len(terms) > SHOWN:  # as in the text
             terms = sorted(terms, key=lambda t: -abs(t.product))[:SHOWN]
         return signed_bars(
             axes,
             [f"{t.weight} · {t.source}" for t in terms],
             [t.product for t in terms],
-            label=f"part of {sums[-1].name if sums else self.name}",
+            label=f"contribution to {sums[-1].name if sums else self.name}",
         )
 
 

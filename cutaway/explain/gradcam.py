@@ -1,4 +1,4 @@
-"""grad_cam: which regions of an image the channels of a convolution found telling.
+"""grad_cam: the regions of an image that support an output, by the channels of a convolution.
 
 With A_k the map of channel k of a layer, n its positions, and F one output of the network:
 
@@ -39,7 +39,7 @@ REGIONS = 8  # along each side of an image, in a text
 
 
 def grad_cam(net: Module, x, *, target=None, layer=None, output_names=None) -> "GradCam":
-    """Where a layer saw what speaks for an output.
+    """The regions of the input that support an output, as seen by one layer.
 
     Computed in evaluation mode and in float64; the network stays as it was.
 
@@ -91,8 +91,8 @@ def grad_cam(net: Module, x, *, target=None, layer=None, output_names=None) -> "
             raise GradientError(
                 f"no gradient reaches layer {path!r}, {type(module).__name__}",
                 expected="a layer from which the output is computed by operations with a rule",
-                fix="choose a layer that the network's forward calls, outside of recompute, and "
-                "leave no_grad()",
+                fix="choose a layer that the network's forward calls, outside of recompute and "
+                "no_grad()",
             )
         maps, slopes = leaf.numpy()[0], found[id(leaf)][0]  # (*positions, channels)
         weights = slopes.mean(axis=tuple(range(slopes.ndim - 1)))
@@ -125,7 +125,7 @@ def _expect_maps(out, path, layer):
 
 @dataclasses.dataclass(frozen=True, repr=False)
 class GradCam(Story):
-    """Where a layer saw what speaks for an output.
+    """The regions of the input that support an output, as seen by one layer.
 
     Attributes:
         layer: path of the layer.
@@ -152,7 +152,7 @@ class GradCam(Story):
     def text(self, width: int = WIDTH) -> str:
         size = " x ".join(map(str, self.map.shape))
         lines = [
-            f"Where layer {self.layer} saw what speaks for {self.name} = {number(self.output)}: "
+            f"Regions that support {self.name} = {number(self.output)}, layer {self.layer}: "
             "Grad-CAM",
             f"{size} positions, {self.weights.size} channels",
             "",
@@ -160,16 +160,19 @@ class GradCam(Story):
         largest = self.map.max()
         if largest == 0:
             return "\n".join(
-                [*lines, "Nowhere: all that its channels found speaks against this output."]
+                [
+                    *lines,
+                    "None: everything that its channels respond to counts against this output.",
+                ]
             )
         heat = self.values if self.values.ndim == 2 else self.values.reshape(1, -1)
         heat = _means(_means(heat, min(REGIONS, heat.shape[0]), 0), min(REGIONS, heat.shape[1]), 1)
-        lines.append("Percent of the strongest, over the image as it lies:")
+        lines.append("Percent of the maximum, over the image:")
         cells = [[f"{100 * v / heat.max():.0f}" for v in row] for row in heat]
         lines += [line for line in align(cells, sides=">" * heat.shape[1])]
         order = np.argsort(-np.abs(self.weights), kind="stable")[:4]
-        told = ", ".join(f"{k} ({self.weights[k]:+.2g})" for k in order)
-        return "\n".join([*lines, "", f"largest weights of channels: {told}"])
+        channels = ", ".join(f"{k} ({self.weights[k]:+.2g})" for k in order)
+        return "\n".join([*lines, "", f"largest channel weights: {channels}"])
 
     def to_dict(self) -> dict:
         return {
@@ -183,7 +186,7 @@ class GradCam(Story):
         }
 
     def plot(self, axes=None):
-        """The map over the picture, and in a new figure the picture beside it."""
+        """The map over the image, and in a new figure the image beside it."""
         if self.values.ndim != 2:
             return self._plot_line(axes)
         axes, result = panels.beside_input(axes, self.x)
@@ -194,7 +197,7 @@ class GradCam(Story):
             self.values,
             0.85 * self.values / strong,
             title=f"{self.name} = {number(self.output)}: Grad-CAM, layer {self.layer}",
-            color_label="speaks for the output",
+            color_label="support for the output",
             beside=result,
             cmap=panels.AMOUNT,
             vmin=0,
@@ -212,7 +215,7 @@ class GradCam(Story):
             np.arange(len(self.values)), self.values, color=panels.DOWN, alpha=0.35, lw=0
         )
         right.set_ylim(0, 2 * (self.values.max() or 1.0))
-        right.set_ylabel("speaks for the output (area)")
+        right.set_ylabel("support for the output (area)")
         axes.set_ylabel("input (line)")
         axes.set_xlabel("time step")
         axes.set_title(

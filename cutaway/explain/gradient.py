@@ -18,8 +18,8 @@ TOLERANCE = 1e-9  # of the sum over all paths against the engine's gradient, rel
 ROUNDING = 1e-13  # of the largest path: a sum below that is zero
 FLAT = 0.05  # a slope of an activation function below this counts as saturated
 FORMULA_FACTORS = 16  # of a typeset sum over paths
-FORMULA_LINES = 12  # of a sum over paths; what is longer is told by its strongest path
-STEEP = 5.0  # a factor above this counts as one that lets gradients grow
+FORMULA_LINES = 12  # of a sum over paths; a longer one shows its strongest paths
+STEEP = 5.0  # a factor above this makes gradients grow
 
 
 @dataclasses.dataclass(frozen=True)
@@ -48,12 +48,12 @@ class Factor:
 
 @dataclasses.dataclass(frozen=True)
 class Path:
-    """One way from the weight to the loss.
+    """One path from the weight to the loss.
 
     Attributes:
         nodes: names of the elements on it, from the loss to the weight.
         factors: the local derivatives between them.
-        product: of all factors: what this path contributes to the gradient.
+        product: of all factors: the path's contribution to the gradient.
     """
 
     nodes: list
@@ -66,13 +66,13 @@ class GradientStory(Story):
 
     Attributes:
         name: the weight's name, "w_11^(1)".
-        path, index: which parameter, and where in it.
+        path, index: the parameter, and the index in it.
         weight: the weight's value.
         value: the engine's gradient.
-        count: how many paths there are. An edge counts where an operation reads an element, also
-            if its slope is 0 there; of a maximum only the element that was chosen.
+        count: number of paths. Every element that an operation reads is an edge, even if the slope
+            is 0 there; for a maximum, only the element that was selected.
         paths: the strongest, largest first.
-        remainder: what all other paths contribute together.
+        remainder: contribution of all other paths together.
     """
 
     def __init__(
@@ -99,21 +99,22 @@ class GradientStory(Story):
         self._latex_name = names.latex(node, element)
 
     def _expect_equal(self, found):
-        # rounding is measured against the paths that were added, which may cancel
+        # rounding is relative to the summed paths, which may cancel
         size = max(abs(self.value), *(abs(p) for p, _ in found.paths), 1e-300)
         if abs(found.total - self.value) > TOLERANCE * size:
             raise GradientError(
-                f"the paths of {self.name} add up to {found.total:.12g}",
+                f"the paths of {self.name} sum to {found.total:.12g}",
                 expected=f"the engine's gradient, {self.value:.12g}",
-                fix="a rule in ops/ disagrees with itself: this is a defect, please report it",
+                fix="an operation's rule is inconsistent with its traits: if the operation is one "
+                "of Cutaway's, please report this as a bug",
             )
 
     def notes(self) -> list:
-        """Where the gradient died or grew on the strongest path, in sentences."""
+        """Where the gradient vanished or grew on the strongest path, in sentences."""
         if not self.paths:
             if self.count == 0:
-                return ["nothing leads from this weight to the loss of this example"]
-            return ["every path has a factor 0, for example the slope of a ReLU that is off"]
+                return ["no path leads from this weight to the loss of this example"]
+            return ["every path has a factor of 0, for example the slope of a ReLU that is off"]
         return notes_of(self.paths[0].factors)
 
     def text(self, width: int = WIDTH) -> str:
@@ -150,24 +151,24 @@ class GradientStory(Story):
         return self.count > len(self.paths)
 
     def _sum(self) -> list:
-        rows = [[f"path {k}", number(p.product, 6), self._share(p.product)]
+        rows = [[f"path {k}", number(p.product, 6), self._percent(p.product)]
                 for k, p in enumerate(self.paths, 1)]  # fmt: skip
         if self._has_rest():
             rest = self.count - len(self.paths)
             left = 0.0 if self._rounds_to_zero(self.remainder) else self.remainder
             rows.append([f"{counted(rest)} other{'s' if rest > 1 else ''}", number(left, 6),
-                         self._share(left)])  # fmt: skip
-        ways = f"in {counted(self.count)} path{'' if self.count == 1 else 's'}"
-        rows.append([f"∂L/∂{self.name}", number(self.value, 6), ways])
+                         self._percent(left)])  # fmt: skip
+        total = f"in {counted(self.count)} path{'' if self.count == 1 else 's'}"
+        rows.append([f"∂L/∂{self.name}", number(self.value, 6), total])
         return align(rows, "<>>")
 
-    def _share(self, product) -> str:
+    def _percent(self, product) -> str:
         if self._rounds_to_zero(self.value):
             return ""
         return f"{number(100 * product / self.value, 3)} %"
 
     def _rounds_to_zero(self, value) -> bool:
-        """Whether a sum is nothing but the rounding of what it was added up from."""
+        """Whether a sum is nothing but the rounding error of its terms."""
         return abs(value) <= ROUNDING * max((abs(p.product) for p in self.paths), default=0.0)
 
     def _factors(self) -> list:
@@ -210,18 +211,18 @@ class GradientStory(Story):
         }
 
     def plot(self, axes=None):
-        """What each path contributes, as bars."""
+        """The contribution of each path, as bars."""
         labels = [f"path {k}" for k in range(1, len(self.paths) + 1)]
         values = [p.product for p in self.paths]
         if self._has_rest():
             labels.append(f"{counted(self.count - len(self.paths))} others")
             values.append(self.remainder)
-        label = f"part of ∂L/∂{self.name} = {number(self.value)}"
+        label = f"contribution to ∂L/∂{self.name} = {number(self.value)}"
         return signed_bars(axes, labels, values, label=label)
 
 
 def notes_of(factors) -> list:
-    """What in these factors makes a gradient die or grow, in sentences."""
+    """Which of these factors make a gradient vanish or grow, in sentences."""
     notes = []
     slopes = [f for f in factors if f.activation is not None]
     flat = [f for f in slopes if abs(f.value) < FLAT]
@@ -233,10 +234,10 @@ def notes_of(factors) -> list:
     if len(slopes) > 2 and abs(product) < 1e-3:
         notes.append(
             f"{len(slopes)} slopes of activation functions multiply to {number(product)}: "
-            "the gradient vanishes on its way"
+            "the gradient vanishes"
         )
     for f in [f for f in factors[1:] if abs(f.value) > STEEP][:3]:
-        notes.append(f"{f.text} = {number(f.value)} lets the gradient grow")
+        notes.append(f"{f.text} = {number(f.value)} makes the gradient grow")
     return notes
 
 
@@ -251,16 +252,15 @@ def _expect_node(trace, path):
         )
     if node is None:
         raise GradientError(
-            f"no way leads from {path} to the loss",
+            f"no path leads from {path} to the loss",
             expected="a parameter that the loss depends on",
-            fix="it is not used in forward, or what is computed from it is detached "
-            "(.detach(), .data, no_grad)",
+            fix="use it in forward, without detaching the result (.detach(), .data, no_grad)",
         )
     return node
 
 
 def _named(steps, product, names: ElementNames, jacobians: LocalJacobians) -> Path:
-    """Steps between elements that have no name are taken together."""
+    """The path between named elements; steps through unnamed ones are combined."""
     visible = [k for k, s in enumerate(steps) if names.of(s.node) is not None]
     text = {k: names.text(steps[k].node, steps[k].element) for k in visible}
     latex = {k: names.latex(steps[k].node, steps[k].element) for k in visible}
@@ -292,7 +292,7 @@ def _meaning(steps, names: ElementNames, jacobians: LocalJacobians) -> str:
         return f"slope of {operations[0].name}"
     calculated = [o for o in operations if o.traits.edges != "movement"]
     if steps[-1].node.leaf is not None and set(calculated) == {ops.add}:
-        return "added as it is"
+        return "added unchanged"
     if steps[-1].node.leaf is not None and ops.multiply in calculated:
         above, below = next(
             pair
@@ -301,11 +301,11 @@ def _meaning(steps, names: ElementNames, jacobians: LocalJacobians) -> str:
         )
         if all(o in (ops.add, ops.multiply) for o in calculated):
             return _other_factor(above, below, names, jacobians)
-    return ", ".join(dict.fromkeys(o.name for o in calculated)) or "as it is"
+    return ", ".join(dict.fromkeys(o.name for o in calculated)) or "unchanged"
 
 
 def _other_factor(above, below, names, jacobians) -> str:
-    """What `below` is multiplied by."""
+    """The name of the factor that `below` is multiplied by."""
     for k, elements, _ in jacobians.of(above.node).row(above.element):
         source = above.node.sources[k]
         if source is not below.node:
@@ -316,7 +316,7 @@ def _other_factor(above, below, names, jacobians) -> str:
 def _partner(above, below, names, jacobians) -> str:
     jacobian = jacobians.of(above.node)
     if not hasattr(jacobian, "partner"):
-        return "a weight" if below.node.leaf is None else "what comes in"
+        return "a weight" if below.node.leaf is None else "an input"
     k = next(k for k, s in enumerate(above.node.sources) if s is below.node)
     number, element = jacobian.partner(above.element, k, below.element)
     source = above.node.sources[number]
@@ -327,7 +327,7 @@ def _partner(above, below, names, jacobians) -> str:
 
 
 def _wrapped(head, parts, width) -> list:
-    """head part · part · ..., broken before a factor where a line is full."""
+    """head part · part · ..., wrapped before a factor."""
     lines, line = [], head
     for k, part in enumerate(parts):
         piece = part if k == 0 else f" · {part}"
@@ -340,7 +340,7 @@ def _wrapped(head, parts, width) -> list:
 
 
 def shortened(line: str, width: int) -> str:
-    """The line, cut off where it is longer than `width`."""
+    """The line, truncated to `width`."""
     return line if len(line) <= width else line[: width - 1] + "…"
 
 
@@ -350,5 +350,5 @@ def _bracketed(value) -> str:
 
 
 def counted(n: int) -> str:
-    """A number of paths for people."""
+    """A number of paths, formatted."""
     return f"{n:,}" if n < 10**9 else f"{n:.3e}" if n < 10**300 else f"10^{len(str(n)) - 1}"

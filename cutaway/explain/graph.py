@@ -1,7 +1,11 @@
-"""ComputationGraph: what was computed, array by array, with composite operations written out.
+"""ComputationGraph: what was computed, array by array, with composite operations decomposed.
 
-A Node is an array; its elements are the nodes of the chain rule. Sources come before what is
-computed from them, so the list of nodes is in the order of time.
+A Node is an array; its elements are the nodes of the chain rule. Sources come before the nodes
+computed from them, so the list of nodes is in topological order.
+
+An operation that declares a decomposition (an LSTM over all time steps, attention) is computed
+once more by the smaller operations that its formulas name, and the values are compared with those
+of the original.
 """
 
 import dataclasses
@@ -11,7 +15,6 @@ import numpy as np
 
 from cutaway.engine import Record, Tensor, float64, module_scope
 from cutaway.errors import GradientError
-from cutaway.explain.unroll import LABELED, labeling, unrolled
 
 
 @dataclasses.dataclass(eq=False)
@@ -19,14 +22,15 @@ class Node:
     """An array of the computation.
 
     Attributes:
-        number: its place in ComputationGraph.nodes.
-        value: the array, float64 where it is floating.
-        record: the Record that made it; None for a leaf.
-        sources: for each input of the record its Node, None for a constant.
+        number: its index in ComputationGraph.nodes.
+        value: the array, float64 if it is floating-point.
+        record: the Record that produced it; None for a leaf.
+        sources: the Node of each input of the record, None for a constant.
         leaf: the Tensor, for a leaf.
         module: path of the module it was computed in.
-        label: (symbol, time step or None), for results inside an operation written out.
-        inside: whether it is inside an operation whose parts are named by labels.
+        label: (symbol, time step or None, formula or None), for labeled results inside a
+            decomposed operation.
+        inside: whether it is inside a decomposed operation that labels its results.
     """
 
     number: int
@@ -51,7 +55,7 @@ class ComputationGraph:
     """The nodes between the leaves and a result.
 
     Attributes:
-        nodes: in the order of time.
+        nodes: in topological order.
         result: the Node of the result (the loss).
         output: the Node of the network's output.
         parameters: {path: Node} of those that the result depends on.
@@ -60,15 +64,15 @@ class ComputationGraph:
     def __init__(self, result: Tensor, output: Tensor, parameters: dict):
         self.nodes = []
         self._of_leaf = {}
-        with labeling() as self._labels:
-            made = self._add(result, self._leaf, inside=False)
+        self._labels = {}
+        made = self._add(result, self._leaf, inside=False)
         self.result = made[id(result.record)]
         self.output = made[id(output.record)] if output.record is not None else self.result
         found = {path: self._of_leaf.get(id(p)) for path, p in parameters.items()}
         self.parameters = {path: node for path, node in found.items() if node is not None}
 
     def consumers(self) -> dict:
-        """{number of a node: nodes that are computed from it}."""
+        """{number of a node: nodes computed from it}."""
         found = {node.number: [] for node in self.nodes}
         for node in self.nodes:
             for source in {id(s): s for s in node.sources if s is not None}.values():
@@ -84,8 +88,7 @@ class ComputationGraph:
         return reached
 
     def gradients(self) -> dict:
-        """{number of a node: ∂result/∂node}, by the operations' rules, also inside those that are
-        written out."""
+        """{number of a node: ∂result/∂node} by the operations' rules, decompositions included."""
         with float64():
             found = {self.result.number: jnp.ones(self.result.shape)}
             for node in reversed(self.nodes):
@@ -110,7 +113,7 @@ class ComputationGraph:
                 else leaf_node(tensor)
                 for tensor in record.inputs
             )
-            made[id(record)] = self._written_out(record, sources) or self._new(
+            made[id(record)] = self._decomposed(record, sources) or self._new(
                 record.out,
                 record=record,
                 sources=sources,
@@ -130,9 +133,10 @@ class ComputationGraph:
             self._of_leaf[id(tensor)] = self._new(tensor.data, leaf=tensor)
         return self._of_leaf[id(tensor)]
 
-    def _written_out(self, record, sources):
-        function = unrolled(record)
-        if function is None:
+    def _decomposed(self, record, sources):
+        """The Node of a record's result by its operation's decomposition; None without one."""
+        steps = record.operation.steps
+        if steps is None:
             return None
         proxies, behind = [], {}
         for array, source in zip(record.arrays, sources, strict=True):
@@ -142,22 +146,33 @@ class ComputationGraph:
             proxy = source.leaf if source.leaf is not None else Tensor(array, requires_grad=True)
             behind[id(proxy)] = source
             proxies.append(proxy)
+        labels = {}
+
+        def label(tensor, symbol, time=None, formula=None):
+            if isinstance(tensor, Tensor) and tensor.record is not None:
+                labels[id(tensor.record)] = (symbol, time, formula)
+            return tensor
+
         with module_scope(record.module):
-            out = function(*proxies, **record.options)
+            out = steps(label, *proxies, **record.options)
+        if out is None:
+            return None
         if not np.allclose(out.numpy(), record.out, rtol=1e-9, atol=1e-12, equal_nan=True):
             raise GradientError(
-                f"{record.operation.name}, written out, gives other values than the operation",
+                f"the decomposition of {record.operation.name} does not reproduce its result",
                 expected="equal values up to rounding",
-                fix="this is a defect of Cutaway: please report it",
+                fix=f"correct the function under @{record.operation.name}.decomposition; if the "
+                "operation is one of Cutaway's, please report this as a bug",
             )
+        self._labels |= labels
         made = self._add(
-            out, lambda tensor: behind.get(id(tensor)) or self._leaf(tensor), function in LABELED
+            out, lambda tensor: behind.get(id(tensor)) or self._leaf(tensor), bool(labels)
         )
         return made[id(out.record)]
 
 
 def records_of(result: Tensor) -> list:
-    """All records that `result` was computed with, in the order of time."""
+    """All records that `result` was computed from, in topological order."""
     found, pending = {}, [result.record]
     while pending:
         record = pending.pop()

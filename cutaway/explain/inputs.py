@@ -1,6 +1,6 @@
-"""What a network reads of its input: numbers, and whole numbers that Embeddings turn into vectors.
+"""The inputs of a network: numbers, and integers that Embeddings turn into vectors.
 
-A whole number has no slope, its vector has. So the parts of an input in which an output can be
+An integer has no slope, its vector has. So the parts of an input in which an output can be
 differentiated are the numbers of x that no Embedding reads, and the vectors that Embeddings return.
 Which element of x an Embedding reads is found by running the network once with x's elements
 replaced by their own positions, and looking what arrives there.
@@ -27,10 +27,10 @@ ROWS, NUMBERS = 4096, 2**18  # at once: rows, and numbers of the input
 
 
 class Inputs:
-    """A batch of inputs and what the network reads of them. Lives inside `frozen(net)`.
+    """A batch of inputs, with the vectors of its embeddings. For use inside `frozen(net)`.
 
     Attributes:
-        x: (batch, ...) as numbers; whole numbers where the network takes nothing else.
+        x: (batch, ...) as numbers; integers where the network takes nothing else.
         one: whether x came without its batch axis.
         parts: arrays (batch, ...), in which the output is differentiated: x itself if it has
             numbers, then the vectors of each call of an Embedding.
@@ -92,7 +92,7 @@ class Inputs:
                 raise OptionError(
                     f"{type(layer).__name__} of shape {layer.weight.shape} reads something else "
                     "than elements of the input",
-                    expected="whole numbers that stand in the input as they are",
+                    expected="integers that stand in the input as they are",
                     fix="explain the part of the network behind this layer",
                 )
             self._calls.append(len(self.parts))
@@ -185,7 +185,7 @@ class Inputs:
             raise GradientError(
                 "no gradient reaches the input",
                 expected="a network whose output depends on its input by operations with a rule; "
-                "whole numbers are read by an Embedding",
+                "integers are read by an Embedding",
                 fix='use method="occlusion", which needs no gradient, or leave no_grad()',
             )
         return [
@@ -262,7 +262,7 @@ class Inputs:
 
 
 def _run_on_numbers(net, x):
-    """As run_as_batch, for a network without Embeddings: whole numbers become numbers."""
+    """As run_as_batch, for a network without Embeddings: integers become numbers."""
     try:
         return run_as_batch(net, x.astype(np.float64), _compiled(lambda x: net(x), net))
     except (TypeError, ValueError, IndexError):
@@ -274,8 +274,8 @@ def _run_on_numbers(net, x):
             pass
         else:
             raise OptionError(
-                "the network reads whole numbers, and not by an Embedding",
-                expected="numbers, or whole numbers that an Embedding turns into vectors",
+                "the network reads integers, and not by an Embedding",
+                expected="numbers, or integers that an Embedding turns into vectors",
                 fix="write ct.Embedding where the network looks its vectors up",
             ) from None
         raise

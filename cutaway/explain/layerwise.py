@@ -1,4 +1,4 @@
-"""How explanations look into a network: without a trace, layer by layer, in float64."""
+"""Running a network layer by layer in float64, for explanations without a trace."""
 
 import contextlib
 
@@ -29,8 +29,8 @@ def frozen(net: Module, *, gradients: bool = False):
     """
     if not isinstance(net, Module):
         raise OptionError(
-            f"what shall be explained is a {type(net).__name__}",
-            expected="a network, that is a Module like Sequential(Linear(4, 3), ReLU())",
+            f"cannot explain a {type(net).__name__}",
+            expected="a network: a Module such as Sequential(Linear(4, 3), ReLU())",
             fix="pass the network itself, not its trainer, a step made by ct.jit or a function",
         )
     variables = list(named_variables(net).values())
@@ -77,20 +77,20 @@ def _bound(hook, layer):
 
 
 def plain_forward(layer: Module, *inputs, **named):
-    """What the class of `layer` makes of the inputs, while a hook stands in its place."""
+    """The forward of the class of `layer`, for use inside a hook that replaces it."""
     return type(layer).forward(layer, *inputs, **named)
 
 
 def as_numbers(x, *, what: str = "the input") -> np.ndarray:
-    """x as an array of float64, or int64 if it is whole numbers, without NaN and infinity."""
+    """x as an array of float64, or int64 for integers, without NaN and infinity."""
     x = np.asarray(x)
     if x.dtype.kind in "bui":
         return x.astype(np.int64)
     if x.dtype.kind not in "fV":  # V: bfloat16
         raise ShapeError(
-            f"{what} is made of {x.dtype}",
+            f"{what} has dtype {x.dtype}",
             expected="numbers",
-            fix="encode it as it was encoded for training",
+            fix="encode it the same way as for training",
         )
     x = x.astype(np.float64)
     if not np.isfinite(x).all():
@@ -98,13 +98,13 @@ def as_numbers(x, *, what: str = "the input") -> np.ndarray:
         raise DataError(
             f"{what} has {x[at]} at {list(at)}",
             expected="finite numbers",
-            fix="fill in or leave out what is missing, as was done for training",
+            fix="impute or drop missing values the same way as for training",
         )
     return x
 
 
 def run_as_batch(net, x: np.ndarray, run=None):
-    """Run `net` on x, taken as a batch if the network takes it so, else as one input.
+    """Run `net` on x, as a batch if the network accepts that, else as one input.
 
     A vector is always one input. Anything else is a batch first; if the network refuses it, the
     batch axis is added.
@@ -118,9 +118,9 @@ def run_as_batch(net, x: np.ndarray, run=None):
     run = run or (lambda x: net(Tensor(x)))
     if x.ndim == 0:
         raise ShapeError(
-            "the input is a single number",
-            expected="an array of the shape that the network takes",
-            fix="for a network with one input write [x]",
+            "the input is a scalar",
+            expected="an array of the shape that the network expects",
+            fix="for a network with one input pass [x]",
         )
     if x.ndim == 1:
         return run(x[None]), x[None], True
@@ -134,15 +134,15 @@ def run_as_batch(net, x: np.ndarray, run=None):
 
 
 def _refusal(x, as_batch, as_one) -> Exception:
-    """The error to raise where the network takes x neither way."""
+    """The error to raise if the network accepts x neither way."""
     if isinstance(as_batch, ShapeError) and isinstance(as_one, ShapeError):
         if as_batch.expected == as_one.expected:
             return as_batch
         return ShapeError(
-            f"an input of shape {x.shape}, which the network takes neither as a batch nor as one "
+            f"the network accepts an input of shape {x.shape} neither as a batch nor as one "
             f"input\n  as a batch: {as_batch.came}\n  as one input: {as_one.came}",
             expected=f"as a batch {as_batch.expected}; as one input {as_one.expected}",
-            fix="give x the shape that the network was trained with",
+            fix="use the shape that the network was trained with",
         )
     # what is wrong with something else than shapes was found where the shapes were right
     return as_one if isinstance(as_one, CutawayError) else as_batch
@@ -161,7 +161,7 @@ def run_one(net, x, run=None):
     if len(batch) != 1:
         raise ShapeError(
             f"an input of shape {x.shape}, a batch of {len(batch)}",
-            expected="one input, since this is a picture of one",
+            expected="one input, since this plot shows one",
             fix="choose one of them, for example x[:1]",
         )
     return out, batch
@@ -170,10 +170,10 @@ def run_one(net, x, run=None):
 def outputs_of(net, out) -> Tensor:
     """`out`, if it is one Tensor of finite numbers with a batch axis."""
     if not isinstance(out, Tensor) or out.ndim == 0:
-        came = f"a {type(out).__name__}" if not isinstance(out, Tensor) else "a single number"
+        came = f"a {type(out).__name__}" if not isinstance(out, Tensor) else "a scalar"
         raise ShapeError(
             f"the network returns {came}",
-            expected="one Tensor with the batch as first axis",
+            expected="one Tensor with the batch as its first axis",
             fix="end a recurrent network with LastStep() or AllSteps()",
         )
     return out
@@ -198,17 +198,17 @@ def expect_finite(net, x, out) -> None:
         where = f"; it began in layer {path or 'of the network'}, {type(blamed[0]).__name__}"
     raise GradientError(
         f"the output for this input is not finite{where}",
-        expected="finite numbers, of which shares can be told",
-        fix="look at the weights: they may have diverged in training",
+        expected="finite outputs",
+        fix="check the weights: they may have diverged during training",
     )
 
 
 def target_indices(shape: tuple, target, values: np.ndarray | None = None) -> np.ndarray:
-    """Which number of the flattened output of each row is meant: (batch,) whole numbers.
+    """The index of the target in the flattened output of each row: (batch,) integers.
 
     Args:
         shape: of the outputs, batch first.
-        target: None (the only output, or the largest of a vector), a whole number for a vector of
+        target: None (the only output, or the largest of a vector), an integer for a vector of
             outputs, a tuple of them for more axes, or a list with one for each row.
         values: the outputs, for None.
     """
@@ -221,14 +221,14 @@ def target_indices(shape: tuple, target, values: np.ndarray | None = None) -> np
             return np.asarray(values).argmax(axis=1)
         raise OptionError(
             f"target=None for a network with outputs of shape {tuple(axes)} for each input",
-            expected="which of them",
-            fix=f"give a tuple, for example target={(0,) * len(axes)}",
+            expected="the index of one of them",
+            fix=f"pass a tuple, for example target={(0,) * len(axes)}",
         )
     if isinstance(target, list | np.ndarray) and np.ndim(target) >= 1:
         if len(target) != batch:
             raise ShapeError(
                 f"{len(target)} targets for a batch of {batch}",
-                expected="one for all rows, or one for each",
+                expected="one for all rows, or one per row",
             )
         return np.array([_target_index(one, axes) for one in target])
     return np.full(batch, _target_index(target, axes))
@@ -242,14 +242,14 @@ def _target_index(target, axes) -> int:
         if isinstance(part, bool | np.bool_) or not isinstance(part, int | np.integer):
             raise OptionError(
                 f"target is {target!r}",
-                expected="the number of an output, counted from 0",
-                fix="look up the number of the class in the list of classes",
+                expected="the index of an output, counted from 0",
+                fix="look up the index of the class in the list of classes",
             )
     if len(parts) != len(axes):
         raise OptionError(
-            f"target is {target!r}, {len(parts)} whole number{'s' * (len(parts) > 1)}",
+            f"target is {target!r}, {len(parts)} integer{'s' * (len(parts) > 1)}",
             expected=f"{len(axes)}: an input has outputs of shape {tuple(axes)}",
-            fix=f"give target={tuple([0] * len(axes))} or the like",
+            fix=f"pass for example target={tuple([0] * len(axes))}",
         )
     for part, size in zip(parts, axes, strict=True):
         expect_range(int(part), what="target", least=0, below=size)
@@ -257,7 +257,7 @@ def _target_index(target, axes) -> int:
 
 
 def output_label(target: int, axes, names=None) -> str:
-    """What number `target` of the flattened outputs of a row is called, counted from 1."""
+    """Name of output `target` of the flattened outputs of a row, counted from 1."""
     if names is not None:
         return names[target]
     if np.prod(axes) == 1:
@@ -266,24 +266,24 @@ def output_label(target: int, axes, names=None) -> str:
 
 
 def expect_output_names(names, axes) -> list | None:
-    """The names as text; raise ShapeError unless there is one for each output."""
+    """The names as strings; raise ShapeError unless there is one per output."""
     if names is None:
         return None
     if len(names) != np.prod(axes):
         raise ShapeError(
-            f"{len(names)} output_names for outputs of shape {tuple(axes)}",
+            f"{len(names)} output_names were given for outputs of shape {tuple(axes)}",
             expected="a name for each output",
         )
     return [str(name) for name in names]
 
 
 def find_layer(net, layer, kinds, *, what: str, last: bool):
-    """(path, module) of the layer that is meant.
+    """(path, module) of the requested layer.
 
     Args:
         layer: its path, the module itself, or None for the first or last of `kinds`.
         kinds: classes of which it is by default.
-        what: how errors name those, like "convolution".
+        what: their name in errors, like "convolution".
         last: whether the default is the last one.
     """
     modules = net.modules()
@@ -292,8 +292,8 @@ def find_layer(net, layer, kinds, *, what: str, last: bool):
         if not found:
             raise OptionError(
                 f"this network has no {what}",
-                expected=f"a {what}, or the layer that is meant",
-                fix="give layer=, the path of a layer: "
+                expected=f"a {what}, or an explicit layer",
+                fix="pass layer=, the path of a layer: "
                 + did_you_mean("", [path for path in modules if path]),
             )
         return found[-1 if last else 0]
@@ -304,7 +304,7 @@ def find_layer(net, layer, kinds, *, what: str, last: bool):
         raise OptionError(
             f"the layer given, {type(layer).__name__}, is not in this network",
             expected="one of the network's own layers",
-            fix=f"give its path: {did_you_mean('', [path for path in modules if path])}",
+            fix=f"pass its path: {did_you_mean('', [path for path in modules if path])}",
         )
     path = str(layer)
     if path not in modules:
@@ -332,7 +332,7 @@ def output_of(net, module, path, x, run=None) -> tuple:
     out, batch = run_one(net, x, run or watched)
     if not caught or not isinstance(caught[-1], Tensor):
         raise OptionError(
-            f"layer {path!r}, {type(module).__name__}, was not run for this input",
+            f"layer {path!r}, {type(module).__name__}, did not run for this input",
             expected="a layer that the network's forward calls, outside of recompute",
             fix="choose another layer, as in net.summary()",
         )

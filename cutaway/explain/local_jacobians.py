@@ -188,16 +188,14 @@ class Product:
         lead = np.broadcast_shapes(rows.shape[:-2], columns.shape[:-2])
         self.grid = (math.prod(lead), rows.shape[-2], columns.shape[-1])
 
-        def spread_out(array):
+        def expanded(array):
             whole = np.broadcast_to(array, (*lead, *array.shape[-2:]))
             return whole.reshape(-1, *array.shape[-2:])
 
         def index_of(array):
-            return lambda: spread_out(np.arange(array.size).reshape(array.shape))
+            return lambda: expanded(np.arange(array.size).reshape(array.shape))
 
-        self.inner = _Products(
-            spread_out(rows), spread_out(columns), index_of(rows), index_of(columns)
-        )
+        self.inner = _Products(expanded(rows), expanded(columns), index_of(rows), index_of(columns))
         self.shape = node.shape
         self.known = [s is not None for s in node.sources]
 

@@ -1,10 +1,10 @@
-"""ElementNames: what the elements of a graph are called, in the notation of the field's textbooks.
+"""ElementNames: names for the elements of a graph, in textbook notation.
 
 Layer l counts the places where weights meet activations. z_j^(l) is neuron j before its activation,
-O_j^(l) after it, x_i an input, ŷ_j an output, L the loss; w_ij^(l) joins neuron i of the layer
-before to neuron j. Time steps stand in brackets, h_3^(1)[t=5], rows of a batch too. Indices count
-from 1, as in the books; arguments of functions count from 0, as in Python. Where a layer runs
-twice, or two results in one layer have the same name, the later is O_1^(1)[no. 2].
+O_j^(l) after it, x_i an input, ŷ_j an output, L the loss; w_ij^(l) connects neuron i of the
+previous layer to neuron j. Time steps and rows of a batch are in brackets, h_3^(1)[t=5]. Indices
+count from 1, as in textbooks; arguments of functions count from 0, as in Python. If a layer runs
+twice, or two results in one layer have the same name, the second one is O_1^(1)[no. 2].
 """
 
 import collections
@@ -12,24 +12,33 @@ import dataclasses
 
 import numpy as np
 
-from cutaway import ops
+from cutaway import nn, ops
 from cutaway.explain.graph import ComputationGraph, Node
 from cutaway.story.text import subscript
 
+NORMALIZATIONS = (
+    nn.BatchNorm,
+    nn.GroupNorm,
+    nn.InstanceNorm,
+    nn.LayerNorm,
+    nn.LocalResponseNorm,
+    nn.RMSNorm,
+)
 GREEK = {"ŷ": r"\hat y", "σ": r"\sigma", "η": r"\eta", "∂": r"\partial"}
 
 
 @dataclasses.dataclass(frozen=True)
 class Name:
-    """How the elements of a node are called.
+    """The name of a node's elements.
 
     Attributes:
         symbol: "z", "O", "ŷ", "L", "w", ...
         layer: l, or None.
         time: the step of a sequence, or None.
-        what: a few words: which layer or operation it is.
-        turn: 2 for the second result of this name, and so on.
-        is_pooled: whether they are what windows were pooled to.
+        what: the layer or operation, in a few words.
+        turn: 2 for the second result with this name, and so on.
+        is_pooled: whether they are the results of pooling windows.
+        formula: by which they were computed, if the operation's decomposition says so.
     """
 
     symbol: str
@@ -38,17 +47,18 @@ class Name:
     what: str = ""
     turn: int = 1
     is_pooled: bool = False
+    formula: str | None = None
 
 
 class ElementNames:
-    """ElementNames for the nodes of a graph.
+    """Names for the nodes of a graph.
 
     Args:
         graph: the ComputationGraph.
         x: the Tensor of the input.
         modules: {path: Module} of the network.
-        single: whether the first axis of activations is a batch of one row, which is left out.
-        inputs: names of the columns of x, which stand behind x_i; or None.
+        single: whether the first axis of activations is a batch of one row, which is omitted.
+        inputs: names of the columns of x, shown after x_i; or None.
     """
 
     def __init__(self, graph: ComputationGraph, x, modules: dict, *, single: bool, inputs=None):
@@ -72,7 +82,7 @@ class ElementNames:
                 turns[called] += 1
                 name = dataclasses.replace(name, turn=turns[called])
             self._names[node.number] = name
-        # (node, l) of what goes into activations, in the order of time
+        # (node, l) of the inputs of activations, in topological order
         self.pre_activations = [
             (node, self._names[node.number].layer)
             for node in graph.nodes
@@ -82,12 +92,12 @@ class ElementNames:
         ]
         if graph.result is not graph.output:
             self._names[graph.result.number] = Name("L", what=f"the loss, {graph.result.name}")
-        held = self._names.get(graph.output.number, Name(""))
-        output = dataclasses.replace(held, symbol="ŷ", layer=None, what="the output", turn=1)
+        name = self._names.get(graph.output.number, Name(""))
+        output = dataclasses.replace(name, symbol="ŷ", layer=None, what="the output", turn=1)
         self._names[graph.output.number] = output
 
     def of(self, node: Node) -> Name | None:
-        """The name of a node's elements; None for one in between, which paths do not mention."""
+        """The name of a node's elements; None for intermediate results, which paths skip."""
         return self._names.get(node.number)
 
     def layer_of(self, path: str) -> int | None:
@@ -121,7 +131,7 @@ class ElementNames:
         return out + (rf"\,{brackets}" if brackets else "")
 
     def _place(self, node, element) -> tuple:
-        """Indices to print: those of the element without the row of the batch."""
+        """The indices of the element to print, without the row of the batch."""
         place = tuple(int(i) for i in np.unravel_index(element, node.shape)) if node.shape else ()
         place = place[1:] if self._has_rows(node) else place
         # a network with one output has ŷ, not ŷ_1
@@ -140,9 +150,9 @@ class ElementNames:
         return activation and node.shape[:1] == self._rows
 
     def _number_layers(self):
-        """l of each module with weights, in the order of time, and of what comes after it."""
+        """l of each module with weights, in order, and of the nodes after it."""
         self._layers, self._layer_at = {}, {}
-        within = {}  # module that runs: the layer whose weights it used last
+        within = {}  # module: the layer whose weights it used last
         for node in self.graph.nodes:
             if node.record is not None and node.record.operation.traits.role == "weights":
                 sources = sorted(node.sources, key=lambda s: s is None or s.leaf is None)
@@ -153,11 +163,11 @@ class ElementNames:
             self._layer_at[node.number] = within.get(node.module, len(self._layers) or None)
 
     def weight_behind(self, node) -> str | None:
-        """The path of the parameter that a node is, or is but for its shape."""
+        """The path of the parameter that a node is, apart from reshaping; None if it is none."""
         while node is not None and node.record is not None:
             operation = node.record.operation
             if operation.traits.edges != "movement" or operation is ops.take:
-                return None  # what is taken from a table is looked up: no weight of a product
+                return None  # a vector looked up in a table is not a weight of a product
             node = next((s for s in node.sources if s is not None), None)
         return None if node is None else self._paths.get(node.number)
 
@@ -166,8 +176,8 @@ class ElementNames:
             return self._of_leaf(node)
         layer = self._layer_at[node.number]
         if node.label is not None:
-            symbol, time = node.label
-            return Name(symbol, layer, time, f"{symbol} in {node.module}")
+            symbol, time, formula = node.label
+            return Name(symbol, layer, time, f"{symbol} in {node.module}", formula=formula)
         operation = node.record.operation
         what = f"{operation.name} in {node.module}" if node.module else operation.name
         if operation.traits.edges == "movement" or node.inside:
@@ -182,7 +192,7 @@ class ElementNames:
             return None
         before = self._before(node)
         if operation is ops.linear and (before is None or before.symbol != "z"):
-            return None  # as it was: its name stays
+            return None  # the identity keeps the name
         if operation.traits.role == "norm" and self._is_last_of_module(node):
             return Name("n", layer, what=what)
         known = before is not None and (before.is_pooled or before.symbol in ("z", "n", "s", "ŷ"))
@@ -196,10 +206,10 @@ class ElementNames:
         path = self._paths.get(node.number, "")
         layer = self.layer_of(path)
         used = layer or next((self._layer_at[n.number] for n in self._consumers[node.number]), None)
-        kind, own = self._class(_module(path)), path.rpartition(".")[2]
-        if layer is None and kind == "Embedding":
-            return Name("e", None, None, path)  # of a table: no layer of weights
-        if layer is None and "Norm" in kind:
+        module, own = self._modules.get(_module(path)), path.rpartition(".")[2]
+        if layer is None and isinstance(module, nn.Embedding):
+            return Name("e", None, None, path)  # of a table: not a layer of weights
+        if layer is None and isinstance(module, NORMALIZATIONS):
             return Name("β" if own == "bias" else "γ", used, None, path)
         if path in self._layers:
             return Name("w", layer, None, path)
@@ -215,13 +225,12 @@ class ElementNames:
             if source is not None
         )
 
-    def _symbol_of_module(self, module) -> str:
-        """n for normalized values, s for sums where ways meet, a for anything else."""
-        name = self._class(module)
-        return "n" if "Norm" in name else "s" if name in ("Residual", "Add") else "a"
-
-    def _class(self, module) -> str:
-        return type(self._modules[module]).__name__ if module in self._modules else ""
+    def _symbol_of_module(self, path) -> str:
+        """n for normalized values, s for sums where branches meet, a for anything else."""
+        module = self._modules.get(path)
+        if isinstance(module, NORMALIZATIONS):
+            return "n"
+        return "s" if isinstance(module, nn.Residual | nn.Add) else "a"
 
     def _bias_after(self, node):
         """The addition of a parameter right after a product, if there is one."""
@@ -235,7 +244,7 @@ class ElementNames:
         return None
 
     def _before(self, node):
-        """The name of what a node was computed from, past those in between."""
+        """The name of the nearest named node that a node was computed from."""
         source = next((s for s in node.sources if s is not None), None)
         while source is not None and source.number not in self._names:
             source = next((s for s in source.sources if s is not None), None)
@@ -246,7 +255,7 @@ class ElementNames:
 
 
 def name_of_origin(node, element, names: ElementNames, jacobians) -> str:
-    """What an element is called, or by what it was made of the element that has a name."""
+    """The name of an element, or of the nearest named one and the operations after it."""
     value, made = node.value.ravel()[element], []
     while node is not None and names.of(node) is None:
         if node.record is not None and node.record.operation.traits.edges != "movement":
@@ -255,7 +264,7 @@ def name_of_origin(node, element, names: ElementNames, jacobians) -> str:
     if node is None:
         return f"a result of {made[0]}" if made else "a constant"
     name = names.text(node, element)
-    # an operation that was written out has other roundings
+    # a decomposed operation rounds differently
     if not made or np.isclose(node.value.ravel()[element], value, rtol=1e-9, atol=0):
         return name
     return f"{name} after {', '.join(reversed(made))}"
@@ -266,6 +275,6 @@ def _module(path) -> str:
 
 
 def _owner(path) -> str:
-    """What a weight makes a layer of: its module, unless that may hold the weights of several."""
+    """The layer that a weight belongs to: its module, unless that has the weights of several."""
     module, _, own = path.rpartition(".")
     return module if own in ("weight", "bias", "hidden_weight", "hidden_bias") else path

@@ -28,7 +28,7 @@ class Sum:
         return a + b
 
     def collect(self, values, owner, size):
-        """Values that belong to the same owner, added: owners are whole numbers below size."""
+        """Values that belong to the same owner, added: owners are integers below size."""
         return np.bincount(owner, weights=values, minlength=size)
 
     def product(self, a, b):
@@ -116,7 +116,7 @@ def _largest_products(a, b):
 
 
 def count_exactly(count) -> int:
-    """The whole number whose value `count(semiring)` gives in any counting semiring.
+    """The integer whose value `count(semiring)` gives in any counting semiring.
 
     The Chinese remainder theorem: a number below the product of some coprime moduli is known by its
     remainders. A first run in float64 says how many moduli are needed.
@@ -137,7 +137,7 @@ def count_exactly(count) -> int:
 
 @functools.cache
 def coprime(count: int) -> tuple:
-    """The largest whole numbers up to 2^31 of which no two share a divisor."""
+    """The largest integers up to 2^31 of which no two share a divisor."""
     found, candidate = [], 2**31
     while len(found) < count:
         if all(math.gcd(candidate, m) == 1 for m in found):

@@ -1,4 +1,4 @@
-"""hidden_states and attention_maps: what a network keeps of a sequence, and where it looks."""
+"""hidden_states and attention_maps: the states of a recurrent layer, and attention weights."""
 
 import dataclasses
 
@@ -72,7 +72,7 @@ class HiddenStates(Story):
     names: list | None = None
 
     def moves(self) -> np.ndarray:
-        """(time,) by how much each step moved the state: |h_t - h_{t-1}|, with h_0 = 0."""
+        """(time,) change of the state in each step: |h_t - h_{t-1}|, with h_0 = 0."""
         return np.sqrt((np.diff(self.values, axis=0, prepend=0.0) ** 2).sum(axis=1))
 
     def text(self, width: int = WIDTH) -> str:
@@ -80,7 +80,7 @@ class HiddenStates(Story):
         moves = self.moves()
         lines = [
             f"Hidden states of layer {self.layer}, {self.kind}: {units} units over {time} steps",
-            "How far each step moved the state, |h_t - h_(t-1)|:",
+            "Change of the state in each step, |h_t - h_(t-1)|:",
             "",
         ]
         shown = np.arange(time)
@@ -93,12 +93,12 @@ class HiddenStates(Story):
         for line, t in zip(aligned, shown, strict=True):
             lines.append(f"{line}  {'*' * round(moves[t] / largest * room)}".rstrip())
         if time > LINES:
-            lines.append(f"({time - LINES} more steps, with smaller moves)")
+            lines.append(f"({time - LINES} more steps, with smaller changes)")
         full = np.mean(np.abs(self.values) > SATURATED)
         constant = int(np.sum(np.ptp(self.values, axis=0) == 0)) if time > 1 else 0
-        lines += ["", f"beyond ±{SATURATED}: {100 * full:.1f}% of the states"]
+        lines += ["", f"saturated (beyond ±{SATURATED}): {100 * full:.1f}% of the states"]
         if constant:
-            lines.append(f"the same at every step: {constant} of {units} units")
+            lines.append(f"constant over all steps: {constant} of {units} units")
         return "\n".join(lines)
 
     def _step(self, t):
@@ -130,7 +130,7 @@ class HiddenStates(Story):
 
 
 def attention_maps(net: Module, x, layer=None, *, names=None) -> "AttentionMaps":
-    """Who looks at whom: the weights of attention for one input, for each layer and head.
+    """The attention weights for one input, for each layer and head.
 
     Args:
         x: one input, with or without its batch axis.
@@ -149,7 +149,7 @@ def attention_maps(net: Module, x, layer=None, *, names=None) -> "AttentionMaps"
             raise OptionError(
                 f"layer {path!r} is a {type(module).__name__}",
                 expected="a MultiHeadAttention",
-                fix="leave layer out for all of them",
+                fix="omit layer to get all of them",
             )
         paths = {m: p for p, m in net.modules().items() if isinstance(m, MultiHeadAttention)}
         chosen = paths if layer is None else {module: path}
@@ -168,7 +168,7 @@ def attention_maps(net: Module, x, layer=None, *, names=None) -> "AttentionMaps"
         run_one(net, x, run)
     if not values:
         raise OptionError(
-            f"layer {path!r} was not run for this input",
+            f"layer {path!r} did not run for this input",
             expected="an attention that the network's forward calls",
         )
     if names is not None:
@@ -181,7 +181,7 @@ def attention_maps(net: Module, x, layer=None, *, names=None) -> "AttentionMaps"
 
 @dataclasses.dataclass(frozen=True, repr=False)
 class AttentionMaps(Story):
-    """Who looks at whom.
+    """The attention weights of each layer and head.
 
     Attributes:
         values: {path of the attention: (heads, queries, keys)}; rows add up to 1 over all keys.
@@ -195,7 +195,7 @@ class AttentionMaps(Story):
         return str(k) if self.names is None else panels.cut(self.names[k], 12)
 
     def text(self, width: int = WIDTH) -> str:
-        lines = ["Where attention looks: for each token and head the key with the largest weight"]
+        lines = ["Attention: for each token and head, the key with the largest weight"]
         for path, weights in self.values.items():
             heads, queries, _ = weights.shape
             lines += ["", f"layer {path}, {heads} heads"]
@@ -212,8 +212,8 @@ class AttentionMaps(Story):
                     ]
                 )
             entropy = -(weights * np.log(np.where(weights > 0, weights, 1))).sum(axis=-1)
-            spread = np.exp(entropy).mean(axis=1)
-            rows.append(["keys seen", *(f"about {number(s, 2)}" for s in spread)])
+            used = np.exp(entropy).mean(axis=1)
+            rows.append(["keys used", *(f"about {number(s, 2)}" for s in used)])
             whole = align(rows)
             fits = heads
             while max(map(len, whole)) > width and fits > 1:
@@ -271,9 +271,9 @@ class AttentionMaps(Story):
                 if named and h == 0:
                     panels.name_ticks(place.yaxis, self.names[: weights.shape[1]], most=40)
                 if h == 0:
-                    place.set_ylabel("token that looks")
+                    place.set_ylabel("query")
                 if level == len(layers) - 1:
-                    place.set_xlabel("token looked at")
+                    place.set_xlabel("key")
         places[0, 0].figure.colorbar(drawn, ax=places, shrink=0.8).set_label("weight")
         return places if axes is None else axes
 

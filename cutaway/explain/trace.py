@@ -47,7 +47,7 @@ class Trace:
             self.parameters = net.named_parameters()
             self.frozen = {path for path, p in self.parameters.items() if id(p) in constants}
             try:
-                # whole numbers along one axis are the tokens of one text
+                # integers along one axis are the tokens of one text
                 tokens = x.ndim == 1 and x.dtype.kind in "iub"
                 self._run(x[None] if tokens else x, _row(y) if tokens else y)
             except CutawayError as error:
@@ -84,7 +84,7 @@ class Trace:
                 )
 
     def _calculates_with(self, x) -> bool:
-        """Whether whole numbers are added and multiplied, not looked up as tokens are."""
+        """Whether integers are added and multiplied, not looked up as tokens are."""
         x = Tensor(x.astype(np.float64), requires_grad=True)
         try:
             output = self.net(x)

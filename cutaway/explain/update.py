@@ -10,20 +10,20 @@ from cutaway.story.text import subscript
 
 
 def explain_update(optimizer, path, index=(), *, gradients=None) -> UpdateStory:
-    """What the next `optimizer.step()` will do to one weight, and why. Nothing moves.
+    """What the next `optimizer.step()` will do to one weight, and why. Nothing is modified.
 
-    Call it after `loss.backward()` and before the step. The arithmetic is done in float64, so a
-    step in float32 differs from it in the last digits that float32 has.
+    Call it after `loss.backward()` and before the step. The arithmetic is in float64, so a float32
+    step differs from it in the last digits.
 
     Args:
         optimizer: an Optimizer.
         path: of the parameter, like "0.weight"; or the Parameter itself.
-        index: of the element: an int for each axis; () for a parameter of one number.
-        gradients: {path: array} to be used in place of each parameter's `.grad`.
+        index: of the element: an int for each axis; () for a scalar parameter.
+        gradients: {path: array} to use instead of each parameter's `.grad`.
 
     Raises:
-        OptionError: no such parameter or element, or no optimizer.
-        GradientError: the parameter has no gradient; says why as far as it can be seen.
+        OptionError: no such parameter or element, or not an optimizer.
+        GradientError: the parameter has no gradient; the message says why.
 
     Example:
         >>> from cutaway import SGD, Parameter
@@ -32,8 +32,8 @@ def explain_update(optimizer, path, index=(), *, gradients=None) -> UpdateStory:
         >>> print(explain_update(SGD([w], lr=1.0), w))
         SGD, step 1: the update of parameter 0
         <BLANKLINE>
-          w = 2.5   the weight now
-          g = 0.01  its gradient ∂L/∂w
+          w = 2.5   current weight
+          g = 0.01  gradient ∂L/∂w
           η = 1     learning rate
         <BLANKLINE>
           w ← w - η g                           downhill, against the gradient
@@ -66,13 +66,13 @@ def _find(optimizer, path) -> int:
                 return place
         raise OptionError(
             f"this {type(path).__name__} is not among the parameters of the optimizer",
-            expected="one of the Parameters that the optimizer moves",
-            fix="pass one of the network it was made for, or " + did_you_mean("", optimizer.paths),
+            expected="one of the Parameters that the optimizer updates",
+            fix="pass a Parameter of its network, or " + did_you_mean("", optimizer.paths),
         )
     if path not in optimizer.paths:
         raise OptionError(
             f"the optimizer holds no parameter {path!r}",
-            expected="the path of a parameter that it moves",
+            expected="the path of a parameter that it updates",
             fix=did_you_mean(path, optimizer.paths),
         )
     return optimizer.paths.index(path)
@@ -88,14 +88,14 @@ def _expect_index(index, shape, path) -> tuple:
     if not index_fits:
         raise OptionError(
             f"the index {index!r} does not name one element of {path}, of shape {shape}",
-            expected="an int for each axis" if shape else "(): it is one number",
+            expected="an int for each axis" if shape else "(): it is a scalar",
             fix=f"for example {(0,) * len(shape)}",
         )
     if not all(-size <= i < size for i, size in zip(index, shape, strict=True)):
         raise OptionError(
             f"the index {index} is outside {path}, of shape {shape}",
             expected=f"from {(0,) * len(shape)} to {tuple(size - 1 for size in shape)}",
-            fix="count from 0; (i, j) of a Linear's weight joins input i to neuron j",
+            fix="count from 0; (i, j) of a Linear's weight connects input i to neuron j",
         )
     return tuple(i % size for i, size in zip(index, shape, strict=True))
 
@@ -107,8 +107,8 @@ def _gradients(optimizer, given) -> list:
     unknown = [path for path in given if path not in optimizer.paths]
     if unknown:
         raise OptionError(
-            f"gradients has {unknown[0]!r}, which the optimizer does not hold",
-            expected="paths of parameters that it moves",
+            f"gradients has {unknown[0]!r}, which the optimizer does not update",
+            expected="paths of the optimizer's parameters",
             fix=did_you_mean(unknown[0], optimizer.paths),
         )
     for path, p in zip(optimizer.paths, optimizer.parameters, strict=True):
@@ -123,25 +123,25 @@ def _gradients(optimizer, given) -> list:
 def _raise_no_gradient(parameter, path, grads):
     if not parameter.requires_grad:
         raise GradientError(
-            f"{path} has no gradient: it is frozen, so no step moves it",
+            f"{path} has no gradient: it is frozen, so no step changes it",
             expected="a parameter with requires_grad",
             fix="unfreeze it: module.unfreeze() or parameter.requires_grad = True",
         )
     if all(g is None for g in grads):
         raise GradientError(
-            f"{path} has no gradient, and no other parameter has one",
+            f"{path} has no gradient, and neither has any other parameter",
             expected="loss.backward() before, and no optimizer.step() since",
-            fix="call backward on a loss; a step, compiled or not, uses the gradients up",
+            fix="call backward on a loss; a step, compiled or not, clears the gradients",
         )
     raise GradientError(
         f"{path} has no gradient, though other parameters have one",
-        expected="a parameter that the loss was computed with",
-        fix="it was not used for this loss, or what it gave was detached; no step moves it",
+        expected="a parameter that the loss was computed from",
+        fix="use it for this loss without detaching the result; until then no step changes it",
     )
 
 
 def _names(optimizer, path, index) -> tuple:
-    """(name, LaTeX name): w_ij^(l) where the network is a stack of linear layers."""
+    """(name, LaTeX name): w_ij^(l) if the network is a stack of linear layers."""
     owner, _, own = path.rpartition(".")
     layers = {}
     for other, p in zip(optimizer.paths, optimizer.parameters, strict=True):

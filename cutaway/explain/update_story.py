@@ -8,15 +8,15 @@ import numpy as np
 from cutaway.errors import OptionError
 from cutaway.story.text import WIDTH, Story, number
 
-MEANING = 38  # column where the meaning of a line begins, if its formula ends before
-HELD = "\u00a0"  # a space where a line is not broken
+MEANING = 38  # column where the meaning of a line starts, if its formula ends before
+NO_BREAK = "\u00a0"  # a space at which lines are not wrapped
 
 
 class UpdateStory(Story):
-    """How one weight gets its next value.
+    """One optimizer step of one weight.
 
     Attributes:
-        move: what the optimizer says about the step (see optim.preview): `.before`, `.after`,
+        move: the optimizer's preview of the step (see optim.preview): `.before`, `.after`,
             `.gradient`, `.clipped`, `.lr`, `.slots`, `.new_slots`, `.terms`.
         name, latex_name: of the weight: "w_12^(1)" in a stack of linear layers, otherwise
             "0.weight[0, 1]".
@@ -39,14 +39,14 @@ class UpdateStory(Story):
 
     @property
     def clip_factor(self) -> float | None:
-        """By what the clipping multiplied the gradient; None without clipping."""
+        """The factor by which clipping scaled the gradient; None without clipping."""
         if self.move.clipped is None:
             return None
         return self.move.clipped / self.move.gradient if self.move.gradient else 1.0
 
     @property
     def effective_rate(self) -> float | None:
-        """η / (√v + ε), where the optimizer gives each weight a rate of its own; else None."""
+        """η / (√v + ε), if the optimizer has a learning rate per weight; else None."""
         return next((t.value for t in self.move.terms or () if t.symbol == "η_eff"), None)
 
     def text(self, width: int = WIDTH) -> str:
@@ -69,12 +69,12 @@ class UpdateStory(Story):
 
     def _givens(self):
         move = self.move
-        given = [("w", number(move.before, move.digits), "the weight now")]
-        given.append(("g", number(move.gradient), "its gradient ∂L/∂w"))
+        given = [("w", number(move.before, move.digits), "current weight")]
+        given.append(("g", number(move.gradient), "gradient ∂L/∂w"))
         if not any(term.symbol == "η" for term in move.terms or ()):
             given.append(("η", number(move.lr), "learning rate"))
-        kept = "kept from the steps before" if move.step > 1 else "0 before the first step"
-        given += [(symbol, number(value), kept) for symbol, value in move.slots.items()]
+        state = "state from previous steps" if move.step > 1 else "0 before the first step"
+        given += [(symbol, number(value), state) for symbol, value in move.slots.items()]
         value_width = max(len(value) for _, value, _ in given)
         for symbol, value, what in given:
             yield f"  {_pad(symbol, self._symbol_width())} = {value:<{value_width}}  {what}"
@@ -105,7 +105,7 @@ class UpdateStory(Story):
         else:
             yield f"{' ' * indent}{term.meaning}:"
         yield line
-        yield from (" " * (indent - 2) + part.replace(HELD, " ") for part in result)
+        yield from (" " * (indent - 2) + part.replace(NO_BREAK, " ") for part in result)
 
     def _results(self):
         move, symbols = self.move, self._symbol_width()
@@ -122,27 +122,28 @@ class UpdateStory(Story):
         move = self.move
         if move.terms is None:
             yield (
-                f"{move.optimizer} has no `terms` that spell its arithmetic out: these are the "
-                "results of its `update`."
+                f"{move.optimizer} has no `terms` that show its arithmetic: these are the results "
+                "of its `update`."
             )
         elif not move.terms:
             yield (
-                f"The `terms` of {move.optimizer} do not lead to what its `update` gives, so only "
-                "the results of its `update` are shown."
+                f"The `terms` of {move.optimizer} do not reproduce its `update`, so only the "
+                "results of its `update` are shown."
             )
         yield self._size()
         factor = self.clip_factor
         if factor is not None and np.isfinite(move.gradient):
             if factor == 1:
-                yield "Clipping left the gradient as it was."
+                yield "Clipping did not change the gradient."
             else:
-                yield f"Clipping multiplied the gradient by {number(factor)}."
+                yield f"Clipping scaled the gradient by {number(factor)}."
         rate = self.effective_rate
         if rate is not None and np.isfinite(rate):
-            yield f"This weight's own rate, η_eff, is {number(rate / move.lr, 3)} times η."
+            ratio = number(rate / move.lr, 3)
+            yield f"The effective learning rate of this weight, η_eff, is {ratio} times η."
         if move.slots and np.isfinite(move.gradient):
             plain = 0.0 - move.lr * move.gradient  # no -0
-            yield f"Plain gradient descent would have moved it by -η g = {number(plain)}."
+            yield f"Plain gradient descent would have changed it by -η g = {number(plain)}."
 
     def _size(self):
         move, change = self.move, self.change
@@ -150,13 +151,13 @@ class UpdateStory(Story):
             source = "the gradient" if not np.isfinite(move.gradient) else "a term above"
             return f"The weight becomes {number(move.after)}, because {source} is not finite."
         if change == 0:
-            return "The weight stays where it is."
+            return "The weight does not change."
         step = f"The step is Δw = {number(change)}"
         if self.relative is None:
             return f"{step}, from 0."
         step += f", {number(100 * self.relative, 3)}% of the weight"
         if _rounded(move.after, move.dtype) == _rounded(move.before, move.dtype):
-            return f"{step}: too little to change a number of {move.dtype}, so the weight stays."
+            return f"{step}: too small to change the {move.dtype} value."
         return f"{step}."
 
     def latex(self) -> str:
@@ -204,12 +205,12 @@ class UpdateStory(Story):
         }
 
     def plot(self, axes=None, *, history=None):
-        """The step beside that of plain gradient descent; or the path of the weight.
+        """The step compared with plain gradient descent; or the history of the weight.
 
         Args:
             axes: where to draw; None: a new figure.
-            history: the values of this weight so far, one a step, the newest last; they are
-                drawn as a line that ends at the new value.
+            history: the values of this weight so far, one per step, the latest last; drawn as a
+                line that ends at the new value.
         """
         if axes is None:
             from matplotlib.figure import Figure
@@ -245,8 +246,8 @@ class UpdateStory(Story):
         if not values or not np.isclose(values[-1], move.before, rtol=1e-5, equal_nan=True):
             raise OptionError(
                 f"the history ends at {number(values[-1], 6) if values else 'nothing'}",
-                expected=f"the weight now, {number(move.before, 6)}, as its newest value",
-                fix="take down the weight after every step, and before the first",
+                expected=f"the current weight, {number(move.before, 6)}, as its last value",
+                fix="record the weight before the first step and after every step",
             )
         axes.plot(range(len(values)), values, color="#2b7bba", marker=".", label="so far")
         axes.plot(
@@ -273,11 +274,12 @@ def _rounded(value, dtype):
 
 
 def _in_one_line(text) -> str:
-    """Products and brackets stay together: lines are broken at sums."""
+    """Keep products and brackets together: lines are wrapped at sums."""
     for sign in (" · ", " / ", "= "):
-        text = text.replace(sign, sign.replace(" ", HELD))
+        text = text.replace(sign, sign.replace(" ", NO_BREAK))
     depths = np.cumsum([(c == "(") - (c == ")") for c in text])
-    return "".join(HELD if c == " " and depth else c for c, depth in zip(text, depths, strict=True))
+    letters = zip(text, depths, strict=True)
+    return "".join(NO_BREAK if c == " " and depth else c for c, depth in letters)
 
 
 def _latex_number(text) -> str:
@@ -289,7 +291,7 @@ def _latex_number(text) -> str:
 
 
 def columns(text) -> int:
-    """Columns that a text takes: a hat over a letter takes none."""
+    """Display width of a text: combining characters take no column."""
     return sum(not unicodedata.combining(c) for c in text)
 
 

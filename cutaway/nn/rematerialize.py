@@ -58,6 +58,11 @@ def recompute_backward(grad, out, modes, *arrays, block, count, **options):
     return tuple(by_leaf.get(id(x)) for x in ours)
 
 
+@recompute_operation.decomposition
+def recompute_decomposition(label, *inputs, block, count, precision):
+    return block.inner(*inputs[:count])
+
+
 def _apart(grad, inputs) -> list:
     """The inputs of the second run, so that XLA does not take the first run's results for it.
 

@@ -23,7 +23,10 @@ from cutaway.engine import as_array
 from cutaway.engine.operation import operation
 from cutaway.errors import OptionError, ShapeError, expect_range
 from cutaway.ops import fused_attention
+from cutaway.ops.activations import softmax
+from cutaway.ops.elementwise import where
 from cutaway.ops.precision import product
+from cutaway.ops.shapes import reshape, transpose
 
 
 @operation(saves=True)
@@ -78,6 +81,44 @@ def attention_backward(
 def attention_onnx(g, q, k, v, *, num_heads=1, mask=None, causal=False, dropout=0.0, key=None):
     weights = _weights_node(g, q, k, num_heads, mask, causal)
     return _merged_node(g, g.node("MatMul", weights, _heads_node(g, v, num_heads)), q.ndim)
+
+
+@attention.decomposition
+def attention_decomposition(
+    label, q, k, v, *, num_heads=1, mask=None, causal=False, dropout=0.0, key=None
+):
+    q, k, v = (_heads_apart(part, num_heads) for part in (q, k, v))
+    last = k.ndim - 1
+    turned = transpose(k, axes=(*range(last - 1), last, last - 1))
+    scores = label(q @ turned / math.sqrt(q.shape[-1]), "s")
+    allowed = jnp.ones(scores.shape[-2:], bool)
+    if causal:
+        allowed = jnp.tril(allowed)
+    if mask is not None:
+        allowed = allowed & jnp.asarray(mask)
+    allowed = jnp.broadcast_to(allowed, scores.shape)
+    if not bool(allowed.all()):
+        scores = where(allowed, scores, jnp.asarray(-1e30, scores.dtype))
+    weights = label(softmax(scores), "p")
+    if not bool(allowed.all()):
+        weights = where(allowed, weights, jnp.zeros((), weights.dtype))
+    return _heads_together(label(weights @ v, "o"))
+
+
+def _heads_apart(x, num_heads):
+    # (..., positions, features) -> (..., heads, positions, d)
+    *rest, positions, features = x.shape
+    x = reshape(x, shape=(*rest, positions, num_heads, features // num_heads))
+    n = len(rest)
+    return transpose(x, axes=(*range(n), n + 1, n, n + 2))
+
+
+def _heads_together(x):
+    # (..., heads, positions, d) -> (..., positions, features)
+    *rest, heads, positions, d = x.shape
+    n = len(rest)
+    x = transpose(x, axes=(*range(n), n + 1, n, n + 2))
+    return reshape(x, shape=(*rest, positions, heads * d))
 
 
 def _weights_node(g, q, k, num_heads, mask, causal) -> str:

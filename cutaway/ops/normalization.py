@@ -21,6 +21,7 @@ import numpy as np
 
 from cutaway.engine.operation import operation
 from cutaway.errors import OptionError, ShapeError, expect_range
+from cutaway.ops.elementwise import sqrt
 
 
 def moments(x, axis):
@@ -84,6 +85,13 @@ def layer_norm_onnx(g, x, weight, bias, *, eps=1e-5):
     return g.out("LayerNormalization", x, weight, bias, axis=-1, epsilon=float(eps))
 
 
+@layer_norm.decomposition
+def layer_norm_decomposition(label, x, weight, bias, *, eps=1e-5):
+    if weight is None and bias is None:
+        return None
+    return _affine(layer_norm(x, None, None, eps=eps), weight, bias)
+
+
 @operation(saves=True, edges="rowwise")
 def rms_norm(x, weight, *, eps=1e-6):
     """γ x / √(mean(x²) + ε): each position by the root mean square of its own features.
@@ -115,6 +123,11 @@ def rms_norm_onnx(g, x, weight, *, eps=1e-6):
     return g.result(out if weight is None else g.node("Mul", out, weight))
 
 
+@rms_norm.decomposition
+def rms_norm_decomposition(label, x, weight, *, eps=1e-6):
+    return None if weight is None else _affine(rms_norm(x, None, eps=eps), weight, None)
+
+
 @operation(saves=True, role="norm")
 def batch_norm(x, weight, bias, *, eps=1e-5):
     """Each channel by its mean and variance over the batch and all positions, as in training.
@@ -143,6 +156,13 @@ def batch_norm_backward(grad, out, saved, x, weight, bias, *, eps=1e-5):
     scale = rstd if weight is None else rstd * weight
     to_x = scale * (grad - to_bias / count - x_hat * (to_weight / count))
     return to_x, None if weight is None else to_weight, None if bias is None else to_bias
+
+
+@batch_norm.decomposition
+def batch_norm_decomposition(label, x, weight, bias, *, eps=1e-5):
+    if weight is None and bias is None:
+        return None
+    return _affine(batch_norm(x, None, None, eps=eps), weight, bias)
 
 
 @operation
@@ -183,6 +203,11 @@ def normalize_onnx(g, x, mean, variance, weight, bias, *, eps=1e-5):
     return g.result(first=first)
 
 
+@normalize.decomposition
+def normalize_decomposition(label, x, mean, variance, weight, bias, *, eps=1e-5):
+    return _affine((x - mean) / sqrt(variance + eps), weight, bias)
+
+
 def _whole_affine(x, weight, bias):
     """Both, where ONNX has no place for None."""
     channels = x.shape[-1]
@@ -219,6 +244,13 @@ def instance_norm_onnx(g, x, weight, bias, *, eps=1e-5):
     return _group_norm_node(g, x, weight, bias, x.shape[-1], eps)
 
 
+@instance_norm.decomposition
+def instance_norm_decomposition(label, x, weight, bias, *, eps=1e-5):
+    if weight is None and bias is None:
+        return None
+    return _affine(instance_norm(x, None, None, eps=eps), weight, bias)
+
+
 @operation(saves=True, role="norm")
 def group_norm(x, weight, bias, *, num_groups, eps=1e-5):
     """Each group of channels of each example by its mean and variance over positions and group.
@@ -246,6 +278,13 @@ def group_norm_backward(grad, out, saved, x, weight, bias, *, num_groups, eps=1e
 @group_norm.onnx
 def group_norm_onnx(g, x, weight, bias, *, num_groups, eps=1e-5):
     return _group_norm_node(g, x, weight, bias, num_groups, eps)
+
+
+@group_norm.decomposition
+def group_norm_decomposition(label, x, weight, bias, *, num_groups, eps=1e-5):
+    if weight is None and bias is None:
+        return None
+    return _affine(group_norm(x, None, None, num_groups=num_groups, eps=eps), weight, bias)
 
 
 def _group_norm_node(g, x, weight, bias, num_groups, eps):

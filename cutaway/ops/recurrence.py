@@ -32,7 +32,9 @@ from cutaway.engine import as_array
 from cutaway.engine.operation import operation
 from cutaway.errors import OptionError
 from cutaway.ops.activations import relu, sigmoid, tanh
+from cutaway.ops.elementwise import where
 from cutaway.ops.precision import current_precision, step_product
+from cutaway.ops.shapes import split, stack
 from cutaway.runtime import on_cpu
 
 UNROLLED = 4  # steps, on a GPU
@@ -142,6 +144,17 @@ def rnn_onnx(
     weights = (weight, hidden_weight, bias, None)
     options = {"activations": [kinds[activation]]}
     return _recurrent_node(g, "RNN", x, weights, (0,), [h0], lengths, reverse, **options)
+
+
+@rnn.decomposition
+def rnn_decomposition(
+    label, x, weight, hidden_weight, bias, h0, *, activation=tanh, lengths=None, reverse=False
+):
+    def step(t, state):
+        z = _pre_activation(x, weight, bias, state[0], hidden_weight, t)
+        return [label(activation(label(z, "z", t)), "h", t)]
+
+    return _over_time(step, x, [h0], hidden_weight, lengths, reverse)
 
 
 def _recurrent_node(g, kind, x, weights, order, states, lengths, reverse, **attributes):
@@ -279,6 +292,23 @@ def lstm_onnx(g, x, weight, hidden_weight, bias, h0, c0, *, lengths=None, revers
     return _recurrent_node(g, "LSTM", x, weights, (0, 3, 1, 2), [h0, c0], lengths, reverse)
 
 
+@lstm.decomposition
+def lstm_decomposition(
+    label, x, weight, hidden_weight, bias, h0, c0, *, lengths=None, reverse=False
+):
+    def step(t, state):
+        h, c = state
+        z = label(_pre_activation(x, weight, bias, h, hidden_weight, t), "z", t)
+        i, f, g, o = split(z, 4, axis=-1)
+        i, f, o = (label(sigmoid(gate), name, t) for gate, name in ((i, "i"), (f, "f"), (o, "o")))
+        g = label(tanh(g), "g", t)
+        new = i * g if c is None else f * c + i * g
+        c = label(new, "c", t, "f · c[t-1] + i · g")
+        return [label(o * tanh(c), "h", t, "o · tanh(c)"), c]
+
+    return _over_time(step, x, [h0, c0], hidden_weight, lengths, reverse)
+
+
 @operation(saves=True)
 def gru(x, weight, hidden_weight, bias, hidden_bias, h0, *, lengths=None, reverse=False):
     """Gated recurrent unit, the reset gate applied after the product, as in PyTorch and cuDNN:
@@ -402,6 +432,62 @@ def gru_onnx(g, x, weight, hidden_weight, bias, hidden_bias, h0, *, lengths=None
     return _recurrent_node(
         g, "GRU", x, weights, order, [h0], lengths, reverse, linear_before_reset=1
     )
+
+
+@gru.decomposition
+def gru_decomposition(
+    label, x, weight, hidden_weight, bias, hidden_bias, h0, *, lengths=None, reverse=False
+):
+    hidden = hidden_weight.shape[0]
+
+    def step(t, state):
+        (h,) = state
+        z = x[:, t] @ weight + bias
+        inner = hidden_bias
+        gates = z[:, : 2 * hidden]
+        if h is not None:
+            product = h @ hidden_weight
+            gates = gates + product[:, : 2 * hidden]
+            inner = product[:, 2 * hidden :] + hidden_bias
+        r, u = split(label(gates, "z", t), 2, axis=-1)
+        r, u = label(sigmoid(r), "r", t), label(sigmoid(u), "z'", t)
+        n = label(tanh(z[:, 2 * hidden :] + r * inner), "n", t)
+        new = (1 - u) * n if h is None else (1 - u) * n + u * h
+        return [label(new, "h", t, "(1 - z') · n + z' · h[t-1]")]
+
+    return _over_time(step, x, [h0], hidden_weight, lengths, reverse)
+
+
+def _pre_activation(x, weight, bias, h, hidden_weight, t):
+    z = x[:, t] @ weight
+    if h is not None:  # an initial state of zeros is left out: nothing flows through it
+        z = z + h @ hidden_weight
+    return z + bias
+
+
+def _over_time(step, x, state, hidden_weight, lengths, reverse):
+    """The outputs and final states of a decomposition, step by step: (batch, time + ..., hidden).
+
+    Args:
+        step: function (t, state) -> new state, whose first part is the output.
+        state: the initial states; None for zeros.
+    """
+    batch, time = x.shape[:2]
+    zeros = jnp.zeros((batch, hidden_weight.shape[0]), x.dtype)
+    outputs = [None] * time
+    for t in reversed(range(time)) if reverse else range(time):
+        new = step(t, state)
+        if lengths is None:
+            outputs[t] = new[0]
+        else:
+            valid = (t < jnp.asarray(lengths))[:, None]
+            outputs[t] = where(valid, new[0], zeros)
+            new = [
+                where(valid, after, zeros if before is None else before)
+                for after, before in zip(new, state, strict=True)
+            ]
+        state = new
+    return stack([*outputs, *state], axis=1)
 
 
 def _scan(step, state, inputs, *, reverse):

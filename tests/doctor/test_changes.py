@@ -231,10 +231,10 @@ def test_a_function_at_the_end_is_seen_and_left_out():
 
 def test_batch_norms_follow_faster_and_those_that_do_stay():
     before = program(ct.BatchNorm(4, momentum=1e-4), ct.Linear(4, 2), ct.BatchNorm(2, momentum=0.5))
-    after = before.changed(changes.FollowFaster())
+    after = before.changed(changes.MinimumNormMomentum())
     assert [after.trainer.net[k].momentum for k in (0, 2)] == [0.1, 0.5]
     with pytest.raises(OptionError, match=r"no batch norm with a momentum below 0\.1"):
-        after.changed(changes.FollowFaster())
+        after.changed(changes.MinimumNormMomentum())
 
 
 def test_hidden_layers_are_widened_and_the_outputs_stay():
@@ -242,9 +242,9 @@ def test_hidden_layers_are_widened_and_the_outputs_stay():
     shapes = [layer.weight.shape for layer in after.trainer.net if isinstance(layer, ct.Linear)]
     assert shapes == [(4, 8), (8, 8), (8, 2)]
     assert after.run().predict(X).shape == (60, 2)
-    with pytest.raises(OptionError, match="no hidden dense layer below 8 units"):
+    with pytest.raises(OptionError, match="no hidden dense layer with fewer than 8 units"):
         after.changed(changes.Widen(8))
-    with pytest.raises(OptionError, match="no hidden dense layer"):
+    with pytest.raises(OptionError, match="no hidden dense layer with fewer than"):
         program(ct.Linear(4, 4), ct.LayerNorm(4), ct.Linear(4, 2)).changed(changes.Widen(8))
 
 

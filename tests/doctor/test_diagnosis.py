@@ -84,7 +84,7 @@ def test_the_findings_of_all_symptoms_are_ranked_and_errors_become_notes(monkeyp
     looked = []
     found = ct.diagnose(program(), watch=looked.append)
     assert [f.code for f in found.findings] == ["dead_units"] and not found.healthy
-    assert found.notes == ["batch leak could not be looked at: the data are odd."]
+    assert found.notes == ["batch leak could not be checked: the data are odd."]
     assert found.evidence.final_loss == asked[0]
     assert looked == ["training under probes", "batch leak", "dead units", "plateau"]
     assert "1. dead units: somewhere" in str(found)
@@ -110,13 +110,13 @@ def test_a_trainer_that_has_trained_is_noted(monkeypatch):
 def test_a_training_that_breaks_off_is_diagnosed_too(monkeypatch):
     monkeypatch.setattr(diagnosis, "all_symptoms", dict)
     found = ct.diagnose(program(lr=1e30))
-    assert found.notes[0].startswith("Training broke off: the loss became")
+    assert found.notes[0].startswith("Training stopped: the loss became")
 
 
 def test_what_cannot_be_diagnosed_is_refused():
     with pytest.raises(OptionError, match="without data"):
         ct.diagnose(program().trainer)
-    with pytest.raises(OptionError, match="a Program and data"):
+    with pytest.raises(OptionError, match="both a Program and data"):
         ct.diagnose(program(), X, Y)
     with pytest.raises(OptionError, match="given a Linear"):
         ct.diagnose(ct.Linear(2, 1))

@@ -82,13 +82,13 @@ CODES = (
 
 @pytest.mark.parametrize("code", CODES)
 def test_a_network_that_learns_has_no_symptom(code, healthy):
-    assert healthy.left < 0.5
+    assert healthy.relative_loss < 0.5
     assert look(code, healthy) is None
 
 
 @pytest.mark.parametrize("code", CODES)
 def test_a_network_that_cannot_learn_because_labels_mean_nothing_has_no_symptom(code, hopeless):
-    assert hopeless.left > 0.9
+    assert hopeless.relative_loss > 0.9
     assert look(code, hopeless) is None
 
 

@@ -242,7 +242,7 @@ def test_the_command_looks_before_it_trains(tmp_path):
         out = str(tmp_path / f"run{len(options)}")
         return CliRunner().invoke(app, ["train", "--epochs", "30", "--out", out, *options])
 
-    assert "Pre-flight: all is well" in train().output
+    assert "Pre-flight: no problems found" in train().output
     assert "Pre-flight" not in train("--no-preflight").output
     assert json.loads(train("--no-preflight", "--json").output).get("preflight") is None
     out = train("--lr", "1e-6", "--optimizer", "sgd").output

@@ -324,20 +324,20 @@ def test_the_programs_without_the_fault_are_healthy(name):
 # what the symptoms rest on
 
 
-def of_loss(loss, held=math.nan):
-    return RerunResult(loss, held, held, np.array([loss]), np.array([held]))
+def of_loss(loss, validation=math.nan):
+    return RerunResult(loss, validation, validation, np.array([loss]), np.array([validation]))
 
 
-def test_gain_is_the_share_of_the_attainable_that_was_left():
+def test_gain_is_the_fraction_of_the_attainable_reduction_that_was_missed():
     reruns = Reruns(of_waves(lambda net: Adam(net, 1e-2)), chance=1.0)
-    reruns.held = None
+    reruns.validation = None
     assert reruns.gain(of_loss(0.2), of_loss(0.6)) == pytest.approx(0.5)
     assert reruns.gain(of_loss(0.2), of_loss(0.2)) == 0
     assert reruns.gain(of_loss(0.3), of_loss(0.2)) == 0
     assert reruns.gain(of_loss(0.2), of_loss(math.inf)) == 1
     assert reruns.gain(of_loss(0.99), of_loss(5.0)) == 0  # has learned nothing itself
-    reruns.held = (None, None)
-    assert reruns.gain(of_loss(0.1, 0.5), of_loss(0.9, 0.5)) == 0  # learned by heart
+    reruns.validation = (None, None)
+    assert reruns.gain(of_loss(0.1, 0.5), of_loss(0.9, 0.5)) == 0  # memorized
 
 
 def test_a_lab_goes_back_bit_for_bit():

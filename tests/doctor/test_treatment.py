@@ -63,7 +63,7 @@ def test_what_helps_hurts_and_does_nothing_is_told_apart(treated):
     helps, hurts, nothing, longer = treatment.arms
     assert treatment.verdict(helps) == "helped" and treatment.best is helps
     assert treatment.verdict(hurts) == "hurt" and hurts.broken == 3
-    assert treatment.verdict(nothing) == "did nothing"
+    assert treatment.verdict(nothing) == "no effect"
     assert treatment.effect(nothing).mean == 0  # the same seeds, the same order of the rows
     assert treatment.effect(helps).high < 0
     assert treatment.effect(helps, on="sample").high < 0
@@ -122,5 +122,5 @@ def test_another_loss_is_compared_by_wrong_answers_each_class_alike():
     trainer = program.fresh()
     state = trainer.net.state_dict()
     trainer.net.load_state_dict({"0.weight": 0 * state["0.weight"], "0.bias": [1.0, 0.0]})
-    assert stick.what == "share of wrong answers"
+    assert stick.what == "balanced error rate"
     assert stick.sample(trainer, program) == 0.5  # all right for class 0, all wrong for class 1

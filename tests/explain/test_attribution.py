@@ -309,7 +309,7 @@ def test_a_sum_that_cannot_be_reached_is_said():
     found = attribute(steep(1e6), [1.0], steps=3)
     assert found.steps == 48 and not found.is_complete()
     assert found.to_dict()["complete"] is False
-    assert "more than 1%" in found.text()
+    assert "The error is above 1%" in found.text()
 
 
 def test_bytes_of_an_image_are_numbers():
@@ -394,16 +394,16 @@ def test_the_text_of_a_table_sorts_columns_and_says_what_they_add_up_to():
     )
     assert found.text() == "\n".join(
         [
-            "What yes = 1 rests on: integrated gradients, 50 steps",
-            "What each adds to the output on the way from the baseline to its value here.",
+            "Attribution of yes = 1: integrated gradients, 50 steps",
+            "The contribution of each input between the baseline and its value.",
             "",
             "fare   4  -4  " + "-" * 65,
             "class  6  +3  " + "+" * 49,
             "age    1  +2  " + "+" * 32,
             "",
-            "sum of the shares   1",
+            "sum                 1",
             "F(x) - F(baseline)  1 = 1 - 0",
-            *[line for line in found.text().splitlines() if line.startswith("off by")],
+            *[line for line in found.text().splitlines() if line.startswith("error")],
             "baseline            zeros",
         ]
     )
@@ -464,12 +464,12 @@ def mlp():
         (np.ones(5), {}, ShapeError, "axis -1 of size 4"),
         (np.ones((2, 5)), {}, ShapeError, "axis -1 of size 4"),
         (np.ones((0, 4)), {}, ShapeError, "empty"),
-        (1.0, {}, ShapeError, "a single number"),
+        (1.0, {}, ShapeError, "a scalar"),
         ([1, np.nan, 0, 0], {}, DataError, r"nan at \[1\]"),
         (np.ones(4), {"target": 3}, OptionError, "target is 3"),
         (np.ones(4), {"target": -1}, OptionError, "target is -1"),
         (np.ones(4), {"target": 1.0}, OptionError, "counted from 0"),
-        (np.ones(4), {"target": (0, 1)}, OptionError, "2 whole numbers"),
+        (np.ones(4), {"target": (0, 1)}, OptionError, "2 integers"),
         (np.ones((2, 4)), {"target": [0, 1, 2]}, ShapeError, "3 targets for a batch of 2"),
         (np.ones(4), {"method": "integrated_gradient"}, OptionError, "integrated_gradients"),
         (np.ones(4), {"steps": 0}, OptionError, "steps is 0"),

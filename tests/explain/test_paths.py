@@ -228,7 +228,7 @@ def test_a_weight_that_nothing_leads_from_is_said_to_be_so():
     _, why, path, _ = opened("transformer, embedding")
     story = why.gradient(path, (6, 0))  # a token that is not in the text
     assert (story.count, story.value, story.paths) == (0, 0.0, [])
-    assert "nothing leads from this weight" in str(story)
+    assert "no path leads from this weight" in str(story)
 
 
 def test_the_network_is_left_as_it_was():
@@ -244,3 +244,52 @@ def test_the_network_is_left_as_it_was():
     assert all(np.array_equal(before[k], after[k]) for k in before)
     assert all(after[k].dtype == before[k].dtype for k in before)
     assert all(p.grad is None for p in net.parameters())
+
+
+@ct.operation(saves=True)
+def ema(x, decay):
+    """An operation that Cutaway does not know: h_t = a h_{t-1} + (1 - a) x_t, the last state."""
+    hs = [x[:, 0] * 0]
+    for t in range(x.shape[1]):
+        hs.append(decay * hs[-1] + (1 - decay) * x[:, t])
+    return hs[-1], hs
+
+
+@ema.backward
+def ema_backward(grad, out, hs, x, decay):
+    to_x, to_decay = [], 0
+    for t in reversed(range(x.shape[1])):
+        to_x.append((1 - decay) * grad)
+        to_decay = to_decay + (grad * (hs[t] - x[:, t])).sum(axis=0)
+        grad = decay * grad
+    return np.stack(to_x[::-1], axis=1), to_decay
+
+
+@ema.decomposition
+def ema_decomposition(label, x, decay):
+    h = label((1 - decay) * x[:, 0], "h", 0)
+    for t in range(1, x.shape[1]):
+        h = label(decay * h + (1 - decay) * x[:, t], "h", t)
+    return h
+
+
+class Averaged(ct.Module):
+    def __init__(self):
+        self.decay = ct.Parameter(np.full(2, 0.75, np.float32))
+
+    def forward(self, x):
+        return ema(x, self.decay)
+
+
+def test_paths_go_through_the_steps_of_an_operation_that_declares_a_decomposition():
+    x = np.array([[[1.0, 5.0], [2.0, 1.0], [4.0, 2.0]]])
+    why = ct.explain(Averaged(), x, np.zeros((1, 2)), loss=SQUARES)
+    labels = [node.label for node in why.trace.graph.nodes if node.label]
+    assert labels == [("h", t, None) for t in range(3)]
+    story = why.gradient("decay", (0,))
+    # h_3 = a² (1 - a) x_1 + a (1 - a) x_2 + (1 - a) x_3
+    a, (x1, x2, x3) = 0.75, x[0, :, 0]
+    slope = (2 * a - 3 * a**2) * x1 + (1 - 2 * a) * x2 - x3
+    h = a**2 * (1 - a) * x1 + a * (1 - a) * x2 + (1 - a) * x3
+    assert story.value == pytest.approx(h * slope, rel=1e-6)  # ∂L/∂h of a mean over two outputs
+    assert story.count == 5 and "∂h_1[t=2]/∂h_1[t=1]" in str(story)

@@ -41,8 +41,8 @@ def one_weight(make, w, *grads):
 SGD = """\
 SGD, step 1: the update of w_11^(1), element [0, 0] of 0.weight
 
-  w = 2.5    the weight now
-  g = 0.004  its gradient ∂L/∂w
+  w = 2.5    current weight
+  g = 0.004  gradient ∂L/∂w
   η = 1      learning rate
 
   w ← w - η g                           downhill, against the gradient
@@ -54,10 +54,10 @@ The step is Δw = -0.004, 0.16% of the weight."""
 MOMENTUM = """\
 Momentum, step 2: the update of w_11^(1), element [0, 0] of 0.weight
 
-  w = 0.5  the weight now
-  g = 0.1  its gradient ∂L/∂w
+  w = 0.5  current weight
+  g = 0.1  gradient ∂L/∂w
   η = 0.1  learning rate
-  v = 0.2  kept from the steps before
+  v = 0.2  state from previous steps
 
   v ← β v + g                           velocity: the old one plus g
     = 0.9 · 0.2 + 0.1 = 0.28
@@ -65,7 +65,7 @@ Momentum, step 2: the update of w_11^(1), element [0, 0] of 0.weight
     = 0.5 - 0.1 · 0.28 = 0.472
 
 The step is Δw = -0.028, 5.6% of the weight.
-Plain gradient descent would have moved it by -η g = -0.01."""
+Plain gradient descent would have changed it by -η g = -0.01."""
 
 # the second of two steps, by hand: m was 0.1 · 0.4 = 0.04 and v was 0.001 · 0.16 = 0.00016;
 # m = 0.036 + 0.01 = 0.046, v = 0.00015984 + 0.00001 = 0.00016984,
@@ -74,11 +74,11 @@ Plain gradient descent would have moved it by -η g = -0.01."""
 ADAM = """\
 Adam, step 2: the update of w_11^(1), element [0, 0] of 0.weight
 
-  w     = 1        the weight now
-  g     = 0.1      its gradient ∂L/∂w
+  w     = 1        current weight
+  g     = 0.1      gradient ∂L/∂w
   η     = 0.1      learning rate
-  m     = 0.04     kept from the steps before
-  v     = 0.00016  kept from the steps before
+  m     = 0.04     state from previous steps
+  v     = 0.00016  state from previous steps
 
   m     ← β₁ m + (1 - β₁) g             running mean of g
         = 0.9 · 0.04 + 0.1 · 0.1 = 0.046
@@ -95,7 +95,7 @@ Adam, step 2: the update of w_11^(1), element [0, 0] of 0.weight
 
 The step is Δw = -0.08306, 8.31% of the weight.
 This weight's own rate, η_eff, is 3.43 times η.
-Plain gradient descent would have moved it by -η g = -0.01."""
+Plain gradient descent would have changed it by -η g = -0.01."""
 
 
 @pytest.mark.parametrize(
@@ -213,18 +213,18 @@ def test_an_optimizer_without_terms_gets_an_honest_story():
         """\
 Lion, step 2: the update of w_11^(1), element [0, 0] of 0.weight
 
-  w = 1     the weight now
-  g = 1     its gradient ∂L/∂w
+  w = 1     current weight
+  g = 1     gradient ∂L/∂w
   η = 0.25  learning rate
-  m = 0.02  kept from the steps before
+  m = 0.02  state from previous steps
 
   m : 0.02 → 0.0298
   w : 1 → 0.75
 
-Lion has no `terms` that spell its arithmetic out: these are the results of its
+Lion has no `terms` that show its arithmetic: these are the results of its
 `update`.
 The step is Δw = -0.25, 25% of the weight.
-Plain gradient descent would have moved it by -η g = -0.25."""
+Plain gradient descent would have changed it by -η g = -0.25."""
     )
 
 
@@ -236,7 +236,7 @@ def test_terms_that_do_not_fit_the_update_are_left_out():
     story = explain_update(
         one_weight(lambda net: Signed(net, lr=0.5), 1.0, 3.0), "0.weight", (0, 0)
     )
-    assert "do not lead to what its `update` gives" in story.text()
+    assert "do not reproduce its `update`" in story.text()
     assert story.move.after == 0.5 and story.to_dict()["terms"] == []
 
 
@@ -245,9 +245,9 @@ def test_special_steps_are_told():
         optimizer = one_weight(lambda net: ct.SGD(net, lr=1.0, **options), w, g)
         return explain_update(optimizer, "0.weight", (0, 0)).text()
 
-    assert "The weight stays where it is." in told(1.0, 0.0)
+    assert "The weight does not change." in told(1.0, 0.0)
     assert "The step is Δw = -0.5, from 0." in told(0.0, 0.5)
-    assert "too little to change a number of\nfloat32, so the weight" in told(1.0, 1e-9)
+    assert "too small to change the float32" in told(1.0, 1e-9)
     assert "The weight becomes nan, because the gradient is not finite." in told(1.0, np.nan)
     clipped = told(1.0, np.inf, clip=optim.ClipValue(0.5))
     assert "= 1 - 1 · 0.5 = 0.5" in clipped

@@ -111,6 +111,39 @@ def test_edges_are_where_an_operation_says_they_are(name):
         np.testing.assert_allclose(first[0], again[0], rtol=1e-12)
 
 
+DECOMPOSED = {
+    "rnn": ([(2, 3, 4), (4, 5), (5, 5), (5,), (2, 5)], {"lengths": np.array([3, 2])}),
+    "lstm": ([(2, 3, 4), (4, 20), (5, 20), (20,), (2, 5), (2, 5)], {"reverse": True}),
+    "gru": ([(2, 3, 4), (4, 15), (5, 15), (15,), (5,), (2, 5)], {"lengths": np.array([1, 3])}),
+    "attention": ([(2, 3, 4), (2, 3, 4), (2, 3, 4)], {"num_heads": 2, "causal": True}),
+    "layer_norm": ([(3, 4), (4,), (4,)], {}),
+    "rms_norm": ([(3, 4), (4,)], {}),
+    "batch_norm": ([(3, 4), (4,), (4,)], {}),
+    "instance_norm": ([(2, 3, 4), (4,), (4,)], {}),
+    "group_norm": ([(2, 3, 4), (4,), (4,)], {"num_groups": 2}),
+    "normalize": ([(3, 4), (4,), (4,), (4,), (4,)], {}),
+}
+
+
+def test_every_decomposition_of_an_operation_is_tested():
+    assert {n for n, o in operations().items() if o.steps is not None} == set(DECOMPOSED)
+
+
+@pytest.mark.parametrize("name", DECOMPOSED)
+def test_a_decomposition_has_the_value_and_the_gradients_of_its_operation(name):
+    operation, (shapes, options) = operations()[name], DECOMPOSED[name]
+    with float64():
+        arrays = [jnp.asarray(RNG.uniform(0.2, 1.0, size=shape)) for shape in shapes]
+        found = []
+        for call in (operation, functools.partial(operation.steps, lambda tensor, *_: tensor)):
+            leaves = [Tensor(array, requires_grad=True) for array in arrays]
+            out = call(*leaves, **options)
+            (out * out).sum().backward()
+            found.append([out.data, *(leaf.grad for leaf in leaves)])
+        for ours, theirs in zip(*found, strict=True):
+            np.testing.assert_allclose(ours, theirs, rtol=1e-9, atol=1e-12)
+
+
 ACTIVATIONS = {n: o for n, o in operations().items() if o.traits.activation is not None}
 Z = np.concatenate([np.linspace(-40, 40, 80_001), np.linspace(-1e-6, 1e-6, 5)])
 

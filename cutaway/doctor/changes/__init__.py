@@ -1,12 +1,12 @@
-"""Changes of a training program: what prescriptions do. Each returns a new Program.
+"""Changes to a training program, which prescriptions make. Each returns a new Program.
 
-The Program that a change is applied to stays as it is. Weights that are drawn anew are the same
-each time.
+The Program that a change is applied to is not modified. Reinitialized weights are the same each
+time.
 """
 
 from cutaway.doctor.changes.architecture import (
-    FollowFaster,
     InsertLayerNorm,
+    MinimumNormMomentum,
     OrthogonalRecurrence,
     OutputActivation,
     Reinitialize,
@@ -37,25 +37,25 @@ from cutaway.doctor.changes.optimizer import (
 )
 
 __all__ = [
-    "ReplaceActivations",
     "BatchSize",
     "Change",
     "ClassWeights",
     "Clip",
     "ConstantRate",
-    "SetDropout",
     "Epochs",
-    "FollowFaster",
     "InsertLayerNorm",
     "LearningRate",
+    "MinimumNormMomentum",
     "NoPenalty",
     "OrthogonalRecurrence",
     "OutputActivation",
     "Patience",
     "Reinitialize",
+    "ReplaceActivations",
     "ReplaceLoss",
     "ScaleInputs",
     "ScaleTargets",
+    "SetDropout",
     "Unfreeze",
     "UseOptimizer",
     "WeightDecay",

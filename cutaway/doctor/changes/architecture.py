@@ -1,4 +1,4 @@
-"""Changes of the network: its activations, weights and layers."""
+"""Changes to the network: its activations, weights and layers."""
 
 import dataclasses
 import functools
@@ -16,13 +16,14 @@ from cutaway.nn.recurrent import Recurrent
 
 @dataclasses.dataclass(frozen=True)
 class ReplaceActivations(Change):
-    """Hidden activations become another, by its name in nn.ACTIVATIONS.
+    """Replace the hidden activations.
 
-    A network that has none gets them after its hidden layers.
+    A network without any gets them after its hidden layers.
 
     Args:
-        to: "relu", "tanh", ...
-        where: path of an activation (or of what it is in), or several; None: all hidden ones.
+        to: name in nn.ACTIVATIONS: "relu", "tanh", ...
+        where: path of an activation (or of a module that contains it), or several; None: all
+            hidden ones.
     """
 
     to: str
@@ -31,7 +32,7 @@ class ReplaceActivations(Change):
     @property
     def text(self) -> str:
         which = "hidden activations" if self.where is None else f"activation {self._paths()}"
-        return f"make the {which} {nn.ACTIVATIONS[self.to].__name__}"
+        return f"replace the {which} with {nn.ACTIVATIONS[self.to].__name__}"
 
     def _paths(self):
         return self.where if isinstance(self.where, str) else ", ".join(self.where or ())
@@ -62,15 +63,19 @@ class ReplaceActivations(Change):
 
 @dataclasses.dataclass(frozen=True)
 class OutputActivation(Change):
-    """The activation after the last layer: another by its name, or None for none."""
+    """Replace the activation after the last layer, or remove it.
+
+    Args:
+        name: in nn.ACTIVATIONS; None: no activation.
+    """
 
     name: str | None
 
     @property
     def text(self) -> str:
         if self.name is None:
-            return "leave out the activation after the last layer"
-        return f"put {nn.ACTIVATIONS[self.name].__name__} after the last layer"
+            return "remove the activation after the last layer"
+        return f"use {nn.ACTIVATIONS[self.name].__name__} after the last layer"
 
     def _apply(self, program):
         trainer = program.trainer
@@ -93,11 +98,11 @@ class OutputActivation(Change):
 
 @dataclasses.dataclass(frozen=True)
 class Reinitialize(Change):
-    """Weights drawn anew by an initializer, biases 0, normalizations at 1 and 0.
+    """Reinitialize the weights; biases become 0, normalizations scale by 1 and shift by 0.
 
     Args:
         name: in nn.init.INITIALIZERS; None: what fits the activations (He for rectifiers, LeCun
-            for SELU, otherwise Glorot). Tables of vectors keep their own distribution.
+            for SELU, otherwise Glorot). Embeddings keep their own distribution.
         where: path of a layer, or several; None: all.
     """
 
@@ -106,9 +111,9 @@ class Reinitialize(Change):
 
     @property
     def text(self) -> str:
-        how = "to fit the activations" if self.name is None else f"by {self.name}"
+        how = "to fit the activations" if self.name is None else f"with {self.name}"
         which = "the weights" if self.where is None else f"the weights of {self.where}"
-        return f"draw {which} anew {how}, with biases of 0"
+        return f"reinitialize {which} {how} and set the biases to 0"
 
     def _apply(self, program):
         trainer = program.trainer
@@ -116,7 +121,7 @@ class Reinitialize(Change):
         wanted = (self.where,) if isinstance(self.where, str) else self.where
         for path, module in trainer.net.modules().items():
             if wanted is None or any(f"{path}.".startswith(f"{w}.") for w in wanted):
-                _redraw(module, draw)
+                _reinitialize(module, draw)
         if trainer.average is not None:
             trainer.average.restart()
         return program
@@ -124,24 +129,25 @@ class Reinitialize(Change):
 
 def _fitting(trainer, x) -> str:
     hidden, _ = surgery.hidden_and_output(trainer, x)
-    asked = {module.activation_function.traits.activation.fitting_initializer for module in hidden}
-    known = [name for name in ("lecun_normal", "he_normal") if name in asked]
-    return known[0] if known else "glorot_uniform"
+    fitting = {
+        module.activation_function.traits.activation.fitting_initializer for module in hidden
+    }
+    special = [name for name in ("lecun_normal", "he_normal") if name in fitting]
+    return special[0] if special else "glorot_uniform"
 
 
-def _redraw(module, draw):
+def _reinitialize(module, draw):
     if surgery.is_activation(module):
         return
-    own = dict(module.__dict__)
-    if isinstance(module, Recurrent):  # its weights are in lists, one of each layer and direction
+    parts = dict(module.__dict__)
+    if isinstance(module, Recurrent):  # its weights are in lists, per layer and direction
         for direction in (*module.layers, *module.reversed_layers):
-            own |= {f"{id(direction)}.{name}": value for name, value in vars(direction).items()}
-    for name, value in own.items():
+            parts |= {f"{id(direction)}.{name}": value for name, value in vars(direction).items()}
+    for name, value in parts.items():
         if not isinstance(value, nn.Parameter):
             continue
         if value.ndim > 1:
-            own = {"Embedding": 1 / np.sqrt(value.shape[-1]), "LearnedPositions": 0.02}
-            std = own.get(type(module).__name__)
+            std = surgery.embedding_std(module)
             new = draw(value.shape) if std is None else nn.init.normal(value.shape, std)
         else:
             new = np.full(value.shape, 0.0 if "bias" in name else 1.0)
@@ -150,9 +156,12 @@ def _redraw(module, draw):
 
 @dataclasses.dataclass(frozen=True)
 class OrthogonalRecurrence(Change):
-    """Recurrent weights drawn orthogonal, each gate for itself, so that they stretch no state."""
+    """Initialize the recurrent weights of each gate as an orthogonal matrix.
 
-    text = "draw the recurrent weights orthogonal"
+    Such a matrix preserves the norm of the state.
+    """
+
+    text = "make the recurrent weights orthogonal"
 
     def _apply(self, program):
         named = program.trainer.net.named_parameters()
@@ -167,13 +176,17 @@ class OrthogonalRecurrence(Change):
 
 @dataclasses.dataclass(frozen=True)
 class SetDropout(Change):
-    """Share of units dropped, of all dropout layers; put after hidden activations if none is."""
+    """Set the rate of all dropout layers; without any, add them after the hidden activations.
+
+    Args:
+        p: probability of dropping a unit.
+    """
 
     p: float
 
     @property
     def text(self) -> str:
-        return "leave out dropout" if self.p == 0 else f"drop {self.p:.0%} of the hidden units"
+        return "remove dropout" if self.p == 0 else f"set dropout to {self.p:g}"
 
     def _apply(self, program):
         expect_range(self.p, what="p", least=0, below=1)
@@ -194,9 +207,9 @@ class SetDropout(Change):
 
 @dataclasses.dataclass(frozen=True)
 class InsertLayerNorm(Change):
-    """A LayerNorm after each hidden layer, before its activation."""
+    """Add a LayerNorm after each hidden layer, before its activation."""
 
-    text = "normalize after each hidden layer (LayerNorm)"
+    text = "add a LayerNorm after each hidden layer"
 
     def _apply(self, program):
         trainer = program.trainer
@@ -209,14 +222,14 @@ class InsertLayerNorm(Change):
 
 
 @dataclasses.dataclass(frozen=True)
-class FollowFaster(Change):
-    """Running averages of batch norms follow the batches with this momentum at least."""
+class MinimumNormMomentum(Change):
+    """Raise the momentum of batch norms' running averages to at least this value."""
 
     momentum: float = 0.1
 
     @property
     def text(self) -> str:
-        return f"let the running averages of batch norms follow with momentum {self.momentum:g}"
+        return f"set the momentum of batch norm to at least {self.momentum:g}"
 
     def _apply(self, program):
         modules = program.trainer.net.modules().values()
@@ -229,16 +242,16 @@ class FollowFaster(Change):
 
 @dataclasses.dataclass(frozen=True)
 class Widen(Change):
-    """Hidden dense layers of so many units at least, all weights drawn anew.
+    """Widen hidden dense layers to at least this many units and reinitialize all weights.
 
-    It works on a Sequential of dense layers, activations and dropout.
+    Works for a Sequential of dense layers, activations and dropout.
     """
 
     units: int = 64
 
     @property
     def text(self) -> str:
-        return f"give each hidden layer {self.units} units at least"
+        return f"give each hidden layer at least {self.units} units"
 
     def _apply(self, program):
         trainer = program.trainer
@@ -247,7 +260,7 @@ class Widen(Change):
         others = [m for k, m in enumerate(layers) if k not in dense and m.parameters()]
         narrow = [k for k in dense[:-1] if layers[k].weight.shape[1] < self.units]
         surgery.expect_some(
-            0 if others else len(narrow), f"hidden dense layer below {self.units} units"
+            0 if others else len(narrow), f"hidden dense layer with fewer than {self.units} units"
         )
         draw = nn.init.INITIALIZERS[_fitting(trainer, program.x)]
         size = layers[dense[0]].weight.shape[0]

@@ -6,11 +6,11 @@ from cutaway.doctor.program import Program, copied
 from cutaway.nn.random import seeded
 from cutaway.optim import ExponentialAverage
 
-SEED = 20  # of weights that a change draws
+SEED = 20  # of weights that a change initializes
 
 
 class Change:
-    """Base: a subclass has `text` and `_apply(program)`, whose trainer it may alter."""
+    """Base: a subclass has `text` and `_apply(program)`, whose trainer it may modify."""
 
     text: str
 
@@ -18,7 +18,7 @@ class Change:
         """The program with this change.
 
         Raises:
-            OptionError: it cannot be made on this network.
+            OptionError: the change does not fit this program.
         """
         with seeded(SEED):
             changed = self._apply(dataclasses.replace(program, trainer=copied(program.trainer)))
@@ -29,7 +29,7 @@ class Change:
 
 
 def with_new_parameters(program: Program) -> Program:
-    """Optimizer and average over what the network now has."""
+    """The program with an optimizer and average over the network's present parameters."""
     trainer = program.trainer
     trainer.optimizer = trainer.optimizer.over(trainer.net)
     if trainer.average is not None:

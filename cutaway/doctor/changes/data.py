@@ -1,4 +1,4 @@
-"""Changes of the data, and of the loss."""
+"""Changes to the data and the loss."""
 
 import dataclasses
 import functools
@@ -15,15 +15,15 @@ from cutaway.losses import LOSSES, expects
 
 @dataclasses.dataclass(frozen=True)
 class ScaleInputs(Change):
-    """Each input feature standardized, by mean and deviation of the training rows."""
+    """Standardize each input feature by the mean and standard deviation of the training rows."""
 
-    text = "standardize the inputs (mean 0, deviation 1)"
+    text = "standardize the inputs (mean 0, standard deviation 1)"
 
     def _apply(self, program):
         x = program.x
         embeds = any(isinstance(m, nn.Embedding) for m in program.trainer.net.modules().values())
         if x.dtype.kind not in "fiu" or embeds:
-            raise OptionError("the inputs are classes, not numbers", expected="numbers")
+            raise OptionError("the inputs are categories, not quantities", expected="numbers")
         scale, _ = _standardized(x)
         validation = program.validation
         if validation is not None:
@@ -33,14 +33,14 @@ class ScaleInputs(Change):
 
 @dataclasses.dataclass(frozen=True)
 class ScaleTargets(Change):
-    """Each target standardized, by mean and deviation of the training rows."""
+    """Standardize each target by the mean and standard deviation of the training rows."""
 
-    text = "standardize the targets (mean 0, deviation 1) and scale predictions back"
+    text = "standardize the targets (mean 0, standard deviation 1) and scale predictions back"
 
     def _apply(self, program):
         wants = expects(program.trainer.loss)
         if program.y.dtype.kind not in "fiu" or (wants is not None and wants.target != "real"):
-            raise OptionError("the targets are classes, not numbers", expected="regression")
+            raise OptionError("the targets are classes, not quantities", expected="regression")
         scale, (mean, std) = _standardized(program.y)
         if program.target_scale is not None:
             before_mean, before_std = program.target_scale
@@ -54,7 +54,7 @@ class ScaleTargets(Change):
 
 
 def _standardized(values):
-    """(function that scales, (mean, deviation)); the last axis is features, if there is one."""
+    """(function that scales, (mean, std)); the last axis is features, if there is more than one."""
     axes = tuple(range(max(1, values.ndim - 1)))
     mean, std = values.mean(axes, dtype=np.float64), values.std(axes, dtype=np.float64)
     std = np.where(std > 0, std, 1.0)
@@ -63,10 +63,13 @@ def _standardized(values):
 
 @dataclasses.dataclass(frozen=True)
 class ReplaceLoss(Change):
-    """Another loss, by its name in LOSSES; targets become class numbers or one-hot as it wants.
+    """Replace the loss; targets become class indices or one-hot as it expects.
 
-    A single output for a loss over class numbers becomes one for each class. Otherwise the
-    network's output stays: see OutputActivation.
+    With a loss over class indices, a single output becomes one for each class. Otherwise the
+    network's output is unchanged: see OutputActivation.
+
+    Args:
+        name: in LOSSES.
     """
 
     name: str
@@ -82,7 +85,7 @@ class ReplaceLoss(Change):
         to = expects(trainer.loss).target
         sizes = surgery.calls(trainer, program.x)[-1][1].shape
         if to == "labels" and sizes[-1] == 1 and program.y.size == len(program.y):
-            # one output that was to be the number of the class: an output for each class instead
+            # one output that was to be the class index: an output for each class instead
             classes = int(program.y.max()) + 1
             trainer = surgery.with_outputs(trainer, program.x, classes)
             sizes = (*sizes[:-1], classes)
@@ -94,7 +97,7 @@ class ReplaceLoss(Change):
 
 
 def _targets(y, to, sizes):
-    """Targets as a loss wants them, for outputs of the given sizes."""
+    """Targets as a loss expects them, for outputs of the given sizes."""
     classes = sizes[-1]
     is_one_hot = y.ndim == len(sizes) and y.shape[-1] == classes > 1
     if to == "labels" and is_one_hot:
@@ -110,9 +113,9 @@ def _targets(y, to, sizes):
 
 @dataclasses.dataclass(frozen=True)
 class ClassWeights(Change):
-    """Each class counts by rows / (classes · rows of the class) in the loss."""
+    """Weight each class in the loss by rows / (classes · rows of the class)."""
 
-    text = "weigh the classes by the inverse of their frequency"
+    text = "weight the classes by their inverse frequency"
 
     def _apply(self, program):
         loss, y = program.trainer.loss, program.y
@@ -124,7 +127,7 @@ class ClassWeights(Change):
             raise OptionError(
                 "this loss has no class weights",
                 expected="a cross-entropy",
-                fix="use ReplaceLoss before, or leave it",
+                fix="apply ReplaceLoss first",
             )
         if wants.target == "binary":
             ones = float(np.mean(y))

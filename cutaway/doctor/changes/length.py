@@ -1,4 +1,4 @@
-"""Changes of how long is trained, and in what pieces."""
+"""Changes to the number of epochs and the batch size."""
 
 import dataclasses
 
@@ -9,7 +9,7 @@ from cutaway.train import EarlyStopping
 
 @dataclasses.dataclass(frozen=True)
 class Epochs(Change):
-    """Training for a factor of the epochs, and a schedule that is as much longer."""
+    """Multiply the number of epochs by a factor; a schedule is stretched with it."""
 
     factor: float
 
@@ -24,15 +24,15 @@ class Epochs(Change):
 
 @dataclasses.dataclass(frozen=True)
 class BatchSize(Change):
-    """Batches of a factor of the rows, at most all of them."""
+    """Multiply the batch size by a factor, up to all rows."""
 
     factor: float
 
     @property
     def text(self) -> str:
-        word = "larger" if self.factor >= 1 else "smaller"
+        word = "multiply" if self.factor >= 1 else "divide"
         by = self.factor if self.factor >= 1 else 1 / self.factor
-        return f"make the batches {by:.3g} times {word}"
+        return f"{word} the batch size by {by:.3g}"
 
     def _apply(self, program):
         size = min(len(program.x), max(1, round(program.batch_size * self.factor)))
@@ -42,13 +42,13 @@ class BatchSize(Change):
 
 @dataclasses.dataclass(frozen=True)
 class Patience(Change):
-    """Early stopping that keeps the best weights, after so many epochs without a better one."""
+    """Stop early after this many epochs without improvement, and restore the best weights."""
 
     epochs: int
 
     @property
     def text(self) -> str:
-        return f"stop early after {self.epochs} epochs without a better loss, keep the best weights"
+        return f"stop early after {self.epochs} epochs without improvement, keep the best weights"
 
     def _apply(self, program):
         others = [c for c in program.callbacks if not isinstance(c, EarlyStopping)]
@@ -56,7 +56,7 @@ class Patience(Change):
 
 
 def stretch(schedule, factor) -> None:
-    """The same course over `factor` times as many steps."""
+    """Run the same schedule over `factor` times as many steps."""
     if schedule is None:
         return
     for name in ("total_steps", "warmup_steps", "every"):

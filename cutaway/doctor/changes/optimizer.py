@@ -1,4 +1,4 @@
-"""Changes of how the weights are moved."""
+"""Changes to the optimizer."""
 
 import dataclasses
 import functools
@@ -8,12 +8,10 @@ from cutaway.doctor.changes.base import Change, with_new_parameters
 from cutaway.errors import OptionError, expect_choice, expect_range
 from cutaway.optim import OPTIMIZERS, Adam, AdamW, ClipNorm
 
-RATES = {"sgd": 0.1, "momentum": 0.01, "averaged_momentum": 0.1, "nesterov": 0.01}
-
 
 @dataclasses.dataclass(frozen=True)
 class LearningRate(Change):
-    """The learning rate times a factor; a schedule goes on as before, from there."""
+    """Multiply the learning rate by a factor; a schedule is kept and scaled with it."""
 
     factor: float
 
@@ -31,11 +29,11 @@ class LearningRate(Change):
 
 @dataclasses.dataclass(frozen=True)
 class ConstantRate(Change):
-    """No schedule: the learning rate stays as it is."""
+    """Remove the schedule: the learning rate stays constant."""
 
     @property
     def text(self) -> str:
-        return "train without the schedule, at a constant learning rate"
+        return "train with a constant learning rate, without the schedule"
 
     def _apply(self, program):
         program.trainer.optimizer.schedule = None
@@ -44,9 +42,11 @@ class ConstantRate(Change):
 
 @dataclasses.dataclass(frozen=True)
 class UseOptimizer(Change):
-    """Another optimizer, by its name in OPTIMIZERS; schedule and clipping are kept.
+    """Replace the optimizer; schedule and clipping are kept.
 
-    lr None: its default; for gradient descent, which has none, 0.1, with momentum 0.01.
+    Args:
+        name: in OPTIMIZERS.
+        lr: learning rate; None: the one that is usual for the optimizer.
     """
 
     name: str
@@ -54,14 +54,14 @@ class UseOptimizer(Change):
 
     @property
     def text(self) -> str:
-        rate = "" if self.lr is None else f" with learning rate {self.lr:.3g}"
-        return f"use {OPTIMIZERS[self.name].__name__}{rate} as optimizer"
+        rate = "" if self.lr is None else f" with lr={self.lr:.3g}"
+        return f"use the optimizer {OPTIMIZERS[self.name].__name__}{rate}"
 
     def _apply(self, program):
         expect_choice(self.name, OPTIMIZERS, what="optimizer")
         trainer = program.trainer
         old = trainer.optimizer
-        lr = RATES.get(self.name) if self.lr is None else self.lr
+        lr = OPTIMIZERS[self.name].usual_lr if self.lr is None else self.lr
         options = {} if lr is None else {"lr": lr}
         whole = len(old.parameters) == len(trainer.net.parameters())
         trainer.optimizer = OPTIMIZERS[self.name](
@@ -75,13 +75,13 @@ class UseOptimizer(Change):
 
 @dataclasses.dataclass(frozen=True)
 class Clip(Change):
-    """Gradients scaled so that their common norm is at most `norm`."""
+    """Clip the global norm of the gradients to `norm`."""
 
     norm: float
 
     @property
     def text(self) -> str:
-        return f"clip the gradients to a norm of {self.norm:.3g}"
+        return f"clip the gradient norm to {self.norm:.3g}"
 
     def _apply(self, program):
         program.trainer.optimizer.clip = ClipNorm(self.norm)
@@ -90,9 +90,9 @@ class Clip(Change):
 
 @dataclasses.dataclass(frozen=True)
 class WeightDecay(Change):
-    """λ of the weight decay; a penalty on the loss is taken away.
+    """Set the weight decay λ and remove a penalty on the loss.
 
-    Adam becomes AdamW. Adaptive optimizers without decay get the penalty λ/2 ‖w‖² instead.
+    Adam becomes AdamW. Other optimizers without weight decay get the penalty λ/2 ‖w‖² instead.
     """
 
     value: float
@@ -100,7 +100,7 @@ class WeightDecay(Change):
     @property
     def text(self) -> str:
         if self.value == 0:
-            return "leave out the weight decay and penalties"
+            return "remove weight decay and penalties"
         return f"set the weight decay to {self.value:.3g}"
 
     def _apply(self, program):
@@ -126,9 +126,9 @@ def _half_squares(net, *, strength):
 
 @dataclasses.dataclass(frozen=True)
 class Unfreeze(Change):
-    """Every parameter is trained."""
+    """Train every parameter."""
 
-    text = "train all parameters (none frozen, none missing in the optimizer)"
+    text = "train all parameters (none frozen, none missing from the optimizer)"
 
     def _apply(self, program):
         program.trainer.net.unfreeze()
@@ -137,12 +137,12 @@ class Unfreeze(Change):
 
 @dataclasses.dataclass(frozen=True)
 class NoPenalty(Change):
-    """The loss without the trainer's penalty."""
+    """Remove the trainer's penalty."""
 
-    text = "leave out the penalty"
+    text = "remove the penalty"
 
     def _apply(self, program):
         if program.trainer.penalty is None:
-            raise OptionError("there is no penalty to leave out", fix="look for another cause")
+            raise OptionError("there is no penalty to remove", expected="a Trainer with a penalty")
         program.trainer.penalty = None
         return program

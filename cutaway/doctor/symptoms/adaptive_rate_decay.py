@@ -1,8 +1,8 @@
-"""Adaptive rate decay: the sum in Adagrad's denominator has grown until nothing moves.
+"""Adaptive rate decay: the sum in Adagrad's denominator has grown until the weights stop moving.
 
-η_eff = η / √G only falls. Whether it fell too far is asked by the same training with Adam at the
-same η: its first step is the same, -η sign(g), and it differs in that it divides by the root of a
-running mean of g² in place of the sum. An η that is too low altogether is too low for both.
+η_eff = η / √G can only fall. To see whether it fell too far, the same training is run with Adam at
+the same η. Adam's first step is the same, -η sign(g), but it divides by the root of a running mean
+of g² instead of the sum. If η is simply too low, it is too low for both.
 """
 
 import jax.numpy as jnp
@@ -31,26 +31,26 @@ def look(evidence) -> Finding | None:
         code="adaptive_rate_decay",
         where=f"optimizer, {type(optimizer).__name__}, the sum of squared gradients G",
         evidence=[
-            Measure("factor by which the median of η/√G fell since the first epoch", early / late),
-            Measure("median of η/√G at the end", late),
+            Measure("decrease of the median η/√G since the first epoch (factor)", early / late),
+            Measure("median η/√G at the end", late),
             Measure("loss", reruns.base.loss),
             Measure(
-                f"loss with a running mean in place of G (Adam at η = {lr:g})",
+                f"loss with a running mean instead of G (Adam, η = {lr:g})",
                 mean.loss,
                 reruns.base.loss,
                 "below",
             ),
-            Measure("share of the attainable that is left", reruns.gain(mean), WORTH),
+            Measure("attainable loss reduction missed (fraction)", reruns.gain(mean), WORTH),
         ],
-        explanation="G ← G + g² only grows, so the effective rate η/√G only falls, and L has not "
-        "come down by the time that it is too small to go on. At the same η and from the same "
-        "first step, a running mean of g² in place of the sum gets further.",
+        explanation="G ← G + g² only grows, so the effective learning rate η/√G only falls, and it "
+        "became too small before L had come down. With the same η and the same first step, a "
+        "running mean of g² instead of the sum reaches a lower loss.",
         prescriptions=[
             Prescription(
-                f"take Adam at {lr:g}, which keeps a running mean of g² in place of the sum",
+                f"use Adam with lr={lr:g}: it keeps a running mean of g² instead of the sum",
                 (UseOptimizer("adam", lr),),
             ),
-            Prescription("take Adam at 0.001, its usual rate", (UseOptimizer("adam", 1e-3),)),
+            Prescription("use Adam with its default, lr=0.001", (UseOptimizer("adam", 1e-3),)),
         ],
         confidence=CONFIDENCE,
         cured=mean.loss / reruns.base.loss,
@@ -59,7 +59,7 @@ def look(evidence) -> Finding | None:
 
 @no_grad()
 def accumulator(optimizer) -> int | None:
-    """Number of the slot to which every step adds g² and from which nothing is taken."""
+    """Index of the slot that accumulates g² without decay; None if there is none."""
     g, before = 2.0, 5.0
     slots = [jnp.full((1,), before) for _ in optimizer.slots]
     after = optimizer.update(jnp.ones((1,)), jnp.full((1,), g), *slots)
@@ -69,7 +69,7 @@ def accumulator(optimizer) -> int | None:
 
 
 def effective_rates(reruns, slot) -> tuple:
-    """Median of η/√G after the first epoch and at the end."""
+    """Median η/√G after the first epoch and at the end."""
     name = reruns.program.trainer.optimizer.slots[slot]
 
     def median(trainer):

@@ -1,4 +1,4 @@
-"""bad_initial_scale: initial weights far larger or smaller than those that keep signals alive."""
+"""bad_initial_scale: initial weights are far too large or too small to preserve the signal."""
 
 import dataclasses
 import math
@@ -17,7 +17,7 @@ from cutaway.story.text import number
 # this factor. GPT-2's 0.02 is 0.3 of the lower end at width 64, and more in wider layers.
 TOO_LARGE = 3.0
 TOO_SMALL = 0.2
-# Small weights lie near the saddle at 0. Where the Hessian proves that the training is stuck there,
+# Small weights lie near the saddle at 0. If the Hessian proves that training is stuck there,
 # saddle_point says more.
 AT_A_SADDLE = 0.5
 
@@ -27,69 +27,74 @@ class _Scale:
     path: str
     std: float
     ratio: float  # to the nearer end of the band; 1 inside it
-    good: float
+    usual: float  # the nearer end of the band
 
 
 def look(evidence: Evidence) -> Finding | None:
-    if evidence.left <= LEARNED:
+    if evidence.relative_loss <= LEARNED:
         return None
     scales = _scales(evidence)
     found = [s for s in scales if s.ratio > TOO_LARGE or s.ratio < TOO_SMALL]
     if not found or len(scales) < 2:
         return None  # with a single layer no signal passes from layer to layer
     name = fitting_initializer(evidence)
-    # trained weights are off the band too, and with norms between layers scales do not matter:
-    # only an experiment tells
+    # trained weights may lie outside the band too, and with normalization between layers the scale
+    # does not matter: only an experiment can tell
     if not evidence.helps(Reinitialize(name)):
         return None
     worst = max(found, key=lambda s: abs(math.log(s.ratio)))
     large = worst.ratio > 1
     measures = [
         Measure(
-            f"spread of the initial {worst.path}, {number(worst.std)}, over the nearer end of the "
-            "usual band",
+            f"standard deviation of the initial {worst.path}, {number(worst.std)}, relative to the "
+            "nearer end of the usual range",
             worst.ratio,
             TOO_LARGE if large else TOO_SMALL,
             "above" if large else "below",
             "He et al. 2015, eq. 10; LeCun et al. 1998, sec. 4.6",
         ),
         Measure("initial loss", evidence.initial_loss),
-        Measure("loss with weights drawn anew", evidence.tried(Reinitialize(name)).loss),
-        Measure("loss without", evidence.tried().loss),
+        Measure("loss with reinitialized weights", evidence.tried(Reinitialize(name)).loss),
+        Measure("loss without the change", evidence.tried().loss),
     ]
     return Finding(
         "bad_initial_scale",
         span([s.path for s in found]),
         measures,
         _explanation(evidence, worst, large),
-        [Prescription(f"draw the weights anew ({name}) with biases 0", (Reinitialize(name),))],
+        [
+            Prescription(
+                f"reinitialize the weights with {name} and set the biases to 0",
+                (Reinitialize(name),),
+            )
+        ],
         AT_A_SADDLE if begins_at_saddle(evidence) else 0.88,
         cured=evidence.tried(Reinitialize(name)).loss / evidence.tried().loss,
     )
 
 
 def begins_at_saddle(evidence) -> bool:
-    """Whether the weights begin too small and the Hessian proves that training is stuck there."""
+    """Whether the weights start too small and the Hessian proves that training is stuck there."""
     if not any(s.ratio < TOO_SMALL for s in _scales(evidence)):
         return False
     return evidence.stop is not None and evidence.stop.kind == "saddle"
 
 
 def _explanation(evidence, worst, large):
-    spreads = [row["std"] for row in layers_at(evidence, 0)]
+    stds = [row["std"] for row in layers_at(evidence, 0)]
     text = (
-        f"var(z^(l)) = fan_in · var(w^(l)) · E[(O^(l-1))²]: with a spread of {number(worst.std)} "
-        f"in place of {number(worst.good)} each layer makes signals "
-        f"{'larger' if large else 'smaller'}"
+        f"var(z^(l)) = fan_in · var(w^(l)) · E[(O^(l-1))²]: with a standard deviation of "
+        f"{number(worst.std)} instead of {number(worst.usual)}, each layer "
+        f"{'amplifies' if large else 'attenuates'} the signal"
     )
-    if len(spreads) > 1 and all(math.isfinite(s) for s in spreads):
+    if len(stds) > 1 and all(math.isfinite(s) for s in stds):
         text += (
-            f"; the spread of z goes from {number(spreads[0])} in layer 1 to "
-            f"{number(spreads[-1])} in layer {len(spreads)}"
+            f"; the standard deviation of z goes from {number(stds[0])} in layer 1 to "
+            f"{number(stds[-1])} in layer {len(stds)}"
         )
     if large:
-        return text + ". The first outputs are far off, activations saturate, steps go wrong."
-    return text + ". The outputs hardly depend on the input, and gradients shrink likewise."
+        return text + ". The first outputs are far off, activations saturate, and steps overshoot."
+    return text + ". The outputs hardly depend on the input, and gradients shrink in the same way."
 
 
 def _scales(evidence) -> list:
@@ -98,7 +103,7 @@ def _scales(evidence) -> list:
     found = []
     for path, parameter in net.named_parameters().items():
         inside = any(path.startswith(f"{e}.") for e in embeddings)
-        # what the scale of recurrent weights does, it does through time: see vanishing_gradient
+        # the scale of recurrent weights acts through time: see vanishing_gradient
         recurrent = path.endswith(".hidden_weight")
         if parameter.ndim < 2 or inside or recurrent or not parameter.requires_grad:
             continue
@@ -106,7 +111,7 @@ def _scales(evidence) -> list:
         fan_in, fan_out = fans(parameter.shape)
         high = math.sqrt(2 / fan_in)
         low = min(1 / math.sqrt(3 * fan_in), math.sqrt(2 / (fan_in + fan_out)))
-        if std == 0:  # symmetric_weights, or a branch that begins at 0 on purpose
+        if std == 0:  # symmetric_weights, or a branch that starts at 0 on purpose
             continue
         ratio = std / high if std > high else std / low if std < low else 1.0
         found.append(_Scale(path, std, ratio, high if std > high else low))

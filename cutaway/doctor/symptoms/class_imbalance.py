@@ -1,4 +1,4 @@
-"""Some classes are so rare that the network has given them up."""
+"""class_imbalance: some classes are so rare that the network ignores them."""
 
 import numpy as np
 
@@ -7,18 +7,18 @@ from cutaway.doctor.finding import Finding, Measure, Prescription
 from cutaway.doctor.outputs import SURE, ask, chosen_classes, class_numbers
 from cutaway.errors import CutawayError
 
-# Rows of the commonest class for each of the rarest; Johnson & Khoshgoftaar 2019, "Survey on deep
+# Rows of the largest class per row of the smallest; Johnson & Khoshgoftaar 2019, "Survey on deep
 # learning with class imbalance", J. Big Data 6:27, calls 1:10 slight and 1:100 and more high.
 RATIO = 8.0
-# Share of the rarest class's rows that are found. Half: worse is as good as given up.
+# Recall of the rarest class. Below a half, the class is as good as ignored.
 RECALL = 0.5
-# By how much weights must raise that share, for the cause to be the imbalance.
+# By how much class weights must raise the recall for the imbalance to be the cause.
 GAIN = 0.2
-WEIGHTED = 1.5  # how much more a wrong rare row costs than a common one in a loss with weights
+WEIGHTED = 1.5  # cost of a misclassified rare row relative to a common one, in a loss with weights
 
 
 def look(evidence) -> Finding | None:
-    """Counts of the classes, whether the loss makes up for them, and who is found."""
+    """Class counts, whether the loss compensates for them, and the recall of the rarest class."""
     want, x, y = evidence.wants, evidence.program.x, evidence.program.y
     classes = class_numbers(y, want)
     if classes is None or len(classes) != len(y):
@@ -37,10 +37,9 @@ def look(evidence) -> Finding | None:
     if found >= RECALL:
         return None
     measures = [
-        Measure("rows of the commonest class for each of the rarest", float(ratio), RATIO, "above",
+        Measure("rows of the largest class per row of the smallest", float(ratio), RATIO, "above",
                 "Johnson & Khoshgoftaar 2019, section 1"),
-        Measure(f"share of class {rare}'s {counts[rare]} rows that are recognized", found, RECALL,
-                "below"),
+        Measure(f"recall of class {rare} ({counts[rare]} rows)", found, RECALL, "below"),
     ]  # fmt: skip
     confidence = 0.6
     weighted = _with_weights(evidence)
@@ -48,16 +47,16 @@ def look(evidence) -> Finding | None:
         after = _found(weighted, x[rows], want, rare)
         if after - found < GAIN:
             return None
-        measures.append(Measure("the same with class weights", after, found + GAIN, "above"))
+        measures.append(Measure("recall with class weights", after, found + GAIN, "above"))
         confidence = 0.82
     return Finding(
         "class_imbalance",
         f"class {rare}: {counts[rare]} of {len(classes)} rows",
         measures,
-        f"L is a mean over rows, of which class {common} has {counts[common] / len(classes):.0%}: "
-        "answering with it everywhere already costs little, and the few rows of the rare class "
-        "add little to ∂L/∂w.",
-        [Prescription("weigh the classes by 1 / their number of rows", (ClassWeights(),))],
+        f"L is a mean over rows, and {counts[common] / len(classes):.0%} of them are of class "
+        f"{common}: always predicting it already gives a low loss, and the few rows of the rare "
+        "class add little to ∂L/∂w.",
+        [Prescription("weight the classes by 1 / their number of rows", (ClassWeights(),))],
         confidence,
     )
 
@@ -70,14 +69,15 @@ def is_weighted(evidence, want, rare: int, common: int) -> bool:
     y = evidence.program.y[two]
     wrong = []
     for mistaken in (0, 1):
-        said = [rare, common]
-        said[mistaken] = [common, rare][mistaken]
-        wrong.append(ask(evidence.program.trainer.loss, _saying(said, want, shape), y))
+        predicted = [rare, common]
+        predicted[mistaken] = [common, rare][mistaken]
+        outputs = _outputs_of(predicted, want, shape)
+        wrong.append(ask(evidence.program.trainer.loss, outputs, y))
     return bool(wrong[0] > WEIGHTED * wrong[1])
 
 
-def _saying(classes, want, shape):
-    """Outputs that are fairly sure of these classes."""
+def _outputs_of(classes, want, shape):
+    """Outputs that predict these classes with fair confidence."""
     if shape[-1:] in ((), (1,)):
         sure = np.array(classes, float).reshape(-1, *shape)
     else:
@@ -94,7 +94,7 @@ def _found(trainer, x, want, rare) -> float:
 
 
 def _with_weights(evidence):
-    """A trainer that was trained with class weights; None if the loss takes none."""
+    """A trainer trained with class weights; None if the loss does not take any."""
     try:
         return evidence.program.changed(ClassWeights()).run()
     except CutawayError:

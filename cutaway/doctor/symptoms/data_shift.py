@@ -1,4 +1,4 @@
-"""The validation rows come from elsewhere than the training rows."""
+"""data_shift: validation rows are distributed differently from training rows."""
 
 import math
 
@@ -7,58 +7,57 @@ import numpy as np
 from cutaway.doctor.finding import Finding, Measure, Prescription
 from cutaway.doctor.outputs import class_numbers
 
-# Largest distance of the two distribution functions of a feature (Kolmogorov-Smirnov). A shift of
-# one spread gives 0.38, of half a one 0.20.
+# Largest distance between the two distribution functions of a feature (Kolmogorov-Smirnov). A shift
+# by one standard deviation gives 0.38, by half of one 0.20.
 DISTANCE = 0.25
-# Of the share of a class.
-SHARE = 0.25
+FREQUENCY = 0.25  # difference in the frequency of a class
 SIGNIFICANCE = 1e-4  # over all features together, by Bonferroni
 ROWS, FEATURES = 2000, 2000
-# How much worse the validation rows fare, as a share of chance; a shift without harm is none.
+# Validation loss beyond the training loss, relative to chance level; a harmless shift is no fault.
 HARM = 0.05
 
 
 def look(evidence) -> Finding | None:
-    """Feature by feature, whether validation rows are distributed as training rows are."""
+    """Whether each feature has the same distribution in validation rows as in training rows."""
     program = evidence.program
     if program.validation is None or not math.isfinite(evidence.final_loss):
         return None
-    x_held, y_held = (np.asarray(part) for part in program.validation)
+    x_val, y_val = (np.asarray(part) for part in program.validation)
     x, y = evidence.sample
-    if len(x_held) < 8 or x.shape[1:] != x_held.shape[1:]:
+    if len(x_val) < 8 or x.shape[1:] != x_val.shape[1:]:
         return None
-    harm = evidence.loss_of(evidence.trainer, x_held, y_held) - evidence.final_loss
+    harm = evidence.loss_of(evidence.trainer, x_val, y_val) - evidence.final_loss
     if not harm > HARM * evidence.scale:
         return None
-    found = shift(x, x_held) or _shares(evidence, y, y_held)
+    found = shift(x, x_val) or _frequencies(evidence, y, y_val)
     if found is None:
         return None
     where, measure, text = found
     return Finding(
         "data_shift",
         where,
-        [measure, Measure("L on validation rows beyond that on training rows", harm,
-                          HARM * evidence.scale)],
+        [measure, Measure("validation loss minus training loss", harm, HARM * evidence.scale)],
         text,
-        [Prescription("put all rows together and split them anew at random, or prepare both parts "
-                      "in the same way, with the numbers of the training rows")],
+        [Prescription("pool all rows and split them again at random, or preprocess both parts the "
+                      "same way, with statistics fitted on the training rows")],
         0.88,
     )  # fmt: skip
 
 
-def shift(x, x_held):
+def shift(x, x_val):
     """(where, Measure, explanation) of the feature that differs most, or None.
 
     Args:
-        x, x_held: (rows, ...), numbers; whole rows' means and spreads count as features too.
+        x, x_val: (rows, ...), numbers; the mean and standard deviation of each row count as
+            features too.
     """
-    x, x_held = (np.asarray(v[:ROWS], np.float64).reshape(min(len(v), ROWS), -1) for v in
-                 (x, x_held))  # fmt: skip
+    x, x_val = (np.asarray(v[:ROWS], np.float64).reshape(min(len(v), ROWS), -1) for v in
+                (x, x_val))  # fmt: skip
     columns = np.unique(np.linspace(0, x.shape[1] - 1, FEATURES).astype(int))
-    a, b = x[:, columns], x_held[:, columns]
+    a, b = x[:, columns], x_val[:, columns]
     if x.shape[1] > 64:
         a = np.column_stack([a, x.mean(1), x.std(1)])
-        b = np.column_stack([b, x_held.mean(1), x_held.std(1)])
+        b = np.column_stack([b, x_val.mean(1), x_val.std(1)])
     distances = np.array([distance(p, q) for p, q in zip(a.T, b.T, strict=True)])
     worst = int(distances.argmax())
     p = min(1.0, p_value(distances[worst], len(a), len(b)) * len(distances))
@@ -66,40 +65,41 @@ def shift(x, x_held):
         return None
     name = (
         f"input {int(columns[worst]) + 1}" if worst < len(columns)
-        else ("mean of a row", "spread of a row")[worst - len(columns)]
+        else ("mean of a row", "standard deviation of a row")[worst - len(columns)]
     )  # fmt: skip
     return (
         f"the validation rows, {name}",
-        Measure("distance of the two distributions", float(distances[worst]), DISTANCE, "above",
-                f"Kolmogorov-Smirnov, p = {p:.1g} over {len(distances)} features"),
-        f"Its mean is {a[:, worst].mean():.3g} in training rows and {b[:, worst].mean():.3g} in "
-        f"validation rows, its spread {a[:, worst].std():.3g} and {b[:, worst].std():.3g}: the "
-        "network is asked about inputs that it was not trained for.",
+        Measure("distance between the two distributions", float(distances[worst]), DISTANCE,
+                "above", f"Kolmogorov-Smirnov, p = {p:.1g} over {len(distances)} features"),
+        f"Its mean is {a[:, worst].mean():.3g} in the training rows and {b[:, worst].mean():.3g} "
+        f"in the validation rows; its standard deviation is {a[:, worst].std():.3g} and "
+        f"{b[:, worst].std():.3g}. The network is evaluated on inputs unlike those it was "
+        "trained on.",
     )  # fmt: skip
 
 
-def _shares(evidence, y, y_held):
-    classes, other = (class_numbers(v, evidence.wants) for v in (y, y_held))
-    if classes is None:
-        found = shift(y, y_held) if y.shape[1:] == y_held.shape[1:] else None
+def _frequencies(evidence, y, y_val):
+    classes, other = (class_numbers(v, evidence.wants) for v in (y, y_val))
+    if classes is None or other is None:
+        found = shift(y, y_val) if y.shape[1:] == y_val.shape[1:] else None
         return found and ("the validation targets", found[1], found[2].replace("inputs", "targets"))
     most = max(classes.max(), other.max()) + 1
     a, b = (np.bincount(v, minlength=most) / len(v) for v in (classes, other))
     worst = int(np.abs(a - b).argmax())
     apart = float(abs(a - b)[worst])
     error = math.sqrt(0.25 / len(classes) + 0.25 / len(other))
-    if apart < max(SHARE, 4 * error):
+    if apart < max(FREQUENCY, 4 * error):
         return None
     return (
         f"the validation rows, class {worst}",
-        Measure("difference of its share", apart, SHARE),
-        f"Class {worst} has {a[worst]:.0%} of the training rows and {b[worst]:.0%} of the "
+        Measure("difference in its frequency", apart, FREQUENCY),
+        f"Class {worst} makes up {a[worst]:.0%} of the training rows and {b[worst]:.0%} of the "
         "validation rows.",
     )
 
 
 def distance(a, b) -> float:
-    """Largest difference of the two empirical distribution functions.
+    """Largest difference between the two empirical distribution functions.
 
     Example:
         >>> distance(np.array([0, 1, 2, 3]), np.array([2, 3, 4, 5]))
@@ -113,7 +113,7 @@ def distance(a, b) -> float:
 
 
 def p_value(d: float, n: int, m: int) -> float:
-    """Probability of a distance of at least d by chance: Kolmogorov's series."""
+    """Probability of a distance of at least d under the null hypothesis: Kolmogorov's series."""
     t = d * math.sqrt(n * m / (n + m))
     if t < 0.2:
         return 1.0

@@ -1,4 +1,4 @@
-"""dead_units: units that are 0 on every row, so that nothing they are made of ever changes."""
+"""dead_units: units that output 0 on every row, so their weights get no gradient."""
 
 import numpy as np
 
@@ -10,19 +10,19 @@ from cutaway.engine import Tensor, no_grad
 from cutaway.nn import watch
 from cutaway.story.text import number
 
-# With weights that are symmetric around 0, biases of 0 and n unlike rows a ReLU is off on all of
-# them with probability about 2^-n: dead units come from biases, steps that were too long or
-# inputs far from 0. Trained ReLU networks often have up to a third of them in a layer without
-# harm (Lu et al. 2020, "Dying ReLU and initialization", sec. 2, of whole layers; own runs).
+# With weights symmetric around 0, biases of 0 and n dissimilar rows, a ReLU is off on all of them
+# with probability about 2^-n: dead units come from biases, steps that were too large, or inputs far
+# from 0. Trained ReLU networks often have up to a third of them in a layer without harm (Lu et al.
+# 2020, "Dying ReLU and initialization", sec. 2, on whole layers; own runs).
 MANY = 0.5
 NEARLY_ALL = 0.9
-ROWS = 2000  # beside the probes' window, on which a rare unit may be off by chance
+ROWS = 2000  # more than the probes see: a rarely active unit may be off on those by chance
 
 
 def look(evidence: Evidence) -> Finding | None:
     end = hidden_at(evidence, -1)
     suspects = [row for row in end if row["dead"] >= MANY]
-    if not suspects or evidence.left <= LEARNED:
+    if not suspects or evidence.relative_loss <= LEARNED:
         return None
     shares = _dead_on_all_rows(evidence, [row["layer"] for row in suspects])
     found = [row["layer"] for row in suspects if shares.get(row["layer"], row["dead"]) >= MANY]
@@ -32,15 +32,15 @@ def look(evidence: Evidence) -> Finding | None:
     share = shares.get(worst, next(r["dead"] for r in suspects if r["layer"] == worst))
     before = {row["layer"]: row["dead"] for row in hidden_at(evidence, 0)}
     from_the_start = before.get(worst, 0.0) >= MANY
-    # of labels without meaning a constant output is right: units may die of that
-    hopeless = from_the_start and share >= NEARLY_ALL and evidence.left >= STUCK
+    # for meaningless labels a constant output is optimal, and units may die on the way to it
+    hopeless = from_the_start and share >= NEARLY_ALL and evidence.relative_loss >= STUCK
     if not (hopeless or _would_be_better(evidence, from_the_start)):
         return None
     measures = [
-        Measure(f"share of the units of {worst} that are 0 on all rows", share, MANY, "above",
-                "a fresh ReLU is off on n unlike rows with probability 2^-n"),
+        Measure(f"fraction of the units of {worst} that are 0 on all rows", share, MANY, "above",
+                "a new ReLU is off on n dissimilar rows with probability 2^-n"),
         Measure("the same before training", before.get(worst, 0.0)),
-        Measure("loss as a share of that of chance", evidence.left, LEARNED),
+        Measure("loss relative to chance level", evidence.relative_loss, LEARNED),
     ]  # fmt: skip
     return Finding(
         "dead_units",
@@ -53,7 +53,7 @@ def look(evidence: Evidence) -> Finding | None:
 
 
 def _dead_on_all_rows(evidence, paths) -> dict:
-    """{path: share of the layer's units that are 0 on every row of the sample}."""
+    """{path: fraction of the layer's units that are 0 on every row of the sample}."""
     x, _ = evidence.sample
     modules = {id(m): path for path, m in evidence.net.modules().items() if path in paths}
     alive = {}
@@ -85,11 +85,11 @@ def _explanation(evidence, path, share, from_the_start):
     l = layer.number if layer is not None else "l"  # noqa: E741
     text = (
         f"{share:.0%} of the units of layer {l} have z_j^({l}) <= 0 on every row. There "
-        f"O_j^({l}) = 0 and its slope is 0, so ∂L/∂w_ij^({l}) = 0: they can never come back."
+        f"O_j^({l}) = 0 and its slope is 0, so ∂L/∂w_ij^({l}) = 0: they cannot recover."
     )
     bias = getattr(layer.module, "bias", None) if layer is not None else None
     if not from_the_start:
-        return text + " They died in training: a step threw their weights too far."
+        return text + " They died during training: a step moved their weights too far."
     first = evidence.program.trainer.net.modules()[layer.path] if bias is not None else None
     mean = float(first.bias.numpy().mean()) if first is not None else 0.0
     if mean < 0:
@@ -99,13 +99,15 @@ def _explanation(evidence, path, share, from_the_start):
 
 def _prescriptions(evidence, from_the_start):
     leaky = Prescription(
-        "replace ReLU by leaky ReLU, whose slope is never 0", (ReplaceActivations("leaky_relu"),)
+        "replace ReLU with leaky ReLU, whose slope is never 0", (ReplaceActivations("leaky_relu"),)
     )
     name = fitting_initializer(evidence)
-    redraw = Prescription(f"draw the weights anew ({name}) with biases 0", (Reinitialize(name),))
-    slower = Prescription("a tenth of the learning rate", (LearningRate(0.1),))
+    redraw = Prescription(
+        f"reinitialize the weights with {name} and set the biases to 0", (Reinitialize(name),)
+    )
+    slower = Prescription("divide the learning rate by 10", (LearningRate(0.1),))
     both = Prescription(
-        "leaky ReLU, weights drawn anew and biases 0",
+        f"use leaky ReLU, reinitialize the weights with {name} and set the biases to 0",
         (ReplaceActivations("leaky_relu"), *redraw.changes),
     )
     return [redraw, leaky, both] if from_the_start else [slower, leaky, both]

@@ -1,4 +1,4 @@
-"""exploding_gradient: on its way back the gradient grows at every layer, or it grew in training."""
+"""exploding_gradient: the gradient grows from layer to layer, or grew during training."""
 
 import itertools
 import math
@@ -11,24 +11,30 @@ from cutaway.doctor.rows import (
     STUCK,
     fitting_initializer,
     flow_at_start,
-    gradient_share,
+    gradient_ratio,
     have_finite_data,
     layers_at,
 )
-from cutaway.doctor.through_time import time_share
+from cutaway.doctor.through_time import time_gradient_ratio
 from cutaway.story.text import number
 
-MOST_SHARE = 1e3  # as for vanishing gradients, the other way round
-MOST_GROWTH = 1e3  # of the norm of all gradients, from the start: clipping is set at 1 to 10 of it
-MOST_LOSS = 10.0  # times that at the start; gradients may also grow out of a start near 0
+MAX_RATIO = 1e3  # the inverse of the threshold for vanishing gradients
+MAX_GROWTH = (
+    1e3  # of the gradient norm since the start; clipping is usually set at 1 to 10 times it
+)
+MAX_LOSS = 10.0  # times the initial loss; a gradient that starts near 0 may grow without harm
 
 
 def look(evidence: Evidence) -> Finding | None:
-    if not evidence.probes.rows or not have_finite_data(evidence) or evidence.left <= LEARNED:
+    if (
+        not evidence.probes.rows
+        or not have_finite_data(evidence)
+        or evidence.relative_loss <= LEARNED
+    ):
         return None
     found = _through_layers(evidence) or _through_time(evidence) or _in_training(evidence)
-    # a gradient that is large and does no harm (clipped, or scaled away by Adam) is no fault
-    if found is None or evidence.left >= STUCK:
+    # a large gradient that does no harm (clipped, or rescaled by Adam) is no fault
+    if found is None or evidence.relative_loss >= STUCK:
         return found
     helps = any(evidence.helps(*p.changes) for p in found.prescriptions if p.changes)
     return found if helps else None
@@ -36,65 +42,66 @@ def look(evidence: Evidence) -> Finding | None:
 
 def _through_layers(evidence):
     rows = layers_at(evidence, 0)
-    share = gradient_share(rows)
+    ratio = gradient_ratio(rows)
     overflows = len(rows) > 2 and _overflows([row["std"] for row in rows])
-    if not (share > MOST_SHARE or overflows):
+    if not (ratio > MAX_RATIO or overflows):
         return None
-    share = math.inf if overflows else share
+    ratio = math.inf if overflows else ratio
     measure = Measure(
-        "∂L/∂z of the first layer over the last one's, before training",
-        share,
-        MOST_SHARE,
+        "∂L/∂z of the first layer relative to the last, before training",
+        ratio,
+        MAX_RATIO,
         "above",
         "Glorot & Bengio 2010, eq. 9: good initial weights keep it near 1",
     )
-    text = _explanation(evidence, rows, share)
-    return _finding(evidence, f"layer {rows[0]['layer']} gets the most", [measure], text, 0.85)
+    text = _explanation(evidence, rows, ratio)
+    where = f"layer {rows[0]['layer']} has the largest gradient"
+    return _finding(evidence, where, [measure], text, 0.85)
 
 
-def _overflows(spreads):
+def _overflows(stds):
     """Whether signals grow from layer to layer until they are not finite (not NaN at once)."""
-    finite = list(itertools.takewhile(math.isfinite, spreads))
-    return 1 < len(finite) < len(spreads) and finite[-1] > MOST_SHARE * finite[0]
+    finite = list(itertools.takewhile(math.isfinite, stds))
+    return 1 < len(finite) < len(stds) and finite[-1] > MAX_RATIO * finite[0]
 
 
-def _explanation(evidence, rows, share):
-    if not math.isfinite(share):
+def _explanation(evidence, rows, ratio):
+    if not math.isfinite(ratio):
         first = next(row for row in rows if not math.isfinite(row["std"]))
         return (
-            f"z^(l) = W^(l) O^(l-1) + b^(l) grows layer by layer until it is no longer a finite "
-            f"number in layer {first['number']} of {len(rows)}."
+            f"z^(l) = W^(l) O^(l-1) + b^(l) grows layer by layer until it is no longer finite "
+            f"in layer {first['number']} of {len(rows)}."
         )
-    mean = share ** (1 / (len(rows) - 1))
+    mean = ratio ** (1 / (len(rows) - 1))
     text = (
-        f"From layer {len(rows)} back to layer 1 each layer multiplies the gradient, "
+        f"From layer {len(rows)} back to layer 1, each layer multiplies the gradient, "
         f"∂L/∂z^(l) = act'(z^(l)) · W^(l+1) ∂L/∂z^(l+1), by about {number(mean, 3)}: "
-        f"{number(mean, 3)}^{len(rows) - 1} = {number(share)}"
+        f"{number(mean, 3)}^{len(rows) - 1} = {number(ratio)}"
     )
     flow = flow_at_start(evidence)
     slopes = [f.slope for f in flow.layers if f.activation] if flow is not None else []
     if slopes:
         most = number(max(slopes), 3)
         text += f"; act' is at most {most} on average, so the weights are too large"
-    return text + ". A step of any one size is too long for the first layers."
+    return text + ". A learning rate that suits the last layers is too high for the first."
 
 
 def _through_time(evidence):
-    found = time_share(evidence)
-    if found is None or not found.share > MOST_SHARE:
+    found = time_gradient_ratio(evidence)
+    if found is None or not found.ratio > MAX_RATIO:
         return None
     measure = Measure(
-        f"∂L/∂x at the first of {found.steps} time steps over the last one's",
-        found.share,
-        MOST_SHARE,
+        f"∂L/∂x at the first of {found.steps} time steps relative to the last",
+        found.ratio,
+        MAX_RATIO,
         "above",
         "Pascanu, Mikolov & Bengio 2013, sec. 2.1: products of recurrent weights",
     )
-    mean = found.share ** (1 / (found.steps - 1))
+    mean = found.ratio ** (1 / (found.steps - 1))
     text = (
-        f"Back through {found.steps} time steps each step multiplies the gradient by about "
-        f"{number(mean, 3)}, with the same recurrent weights: {number(mean, 3)}^{found.steps - 1} "
-        f"= {number(found.share)}."
+        f"Going back through {found.steps} time steps, the same recurrent weights multiply the "
+        f"gradient by about {number(mean, 3)} at each step: {number(mean, 3)}^{found.steps - 1} "
+        f"= {number(found.ratio)}."
     )
     return _finding(evidence, f"layer {found.path}, through time", [measure], text, 0.85)
 
@@ -103,19 +110,19 @@ def _in_training(evidence):
     norms = [_norm(layers_at(evidence, k)) for k in range(len(evidence.probes.steps))]
     start, most = norms[0], max((n for n in norms if not math.isnan(n)), default=math.nan)
     losses = {row["step"]: row["loss"] for row in evidence.probes.rows}
-    higher = max(losses.values()) > MOST_LOSS * next(iter(losses.values()))
-    if not (start > 0 and most > MOST_GROWTH * start and higher):
+    higher = max(losses.values()) > MAX_LOSS * next(iter(losses.values()))
+    if not (start > 0 and most > MAX_GROWTH * start and higher):
         return None
     measure = Measure(
-        "largest norm of the gradient over that before training", most / start, MOST_GROWTH
+        "largest gradient norm relative to that before training", most / start, MAX_GROWTH
     )
     moment = norms.index(most)
     rows = layers_at(evidence, moment)
     step = rows[0]["step"]
     worst = max(rows, key=lambda row: row["weight_grad"])
     text = (
-        f"Until step {step} the norm of the gradient grew from {number(start)} to {number(most)}: "
-        "each step went so far that the next gradient was larger still."
+        f"By step {step} the gradient norm had grown from {number(start)} to {number(most)}: each "
+        "step overshot, so the next gradient was even larger."
     )
     return _finding(evidence, f"layer {worst['layer']} at step {step}", [measure], text, 0.45)
 
@@ -125,19 +132,21 @@ def _norm(rows):
 
 
 def _finding(evidence, where, measures, text, confidence):
-    left = Measure("loss as a share of that of chance", evidence.left, STUCK)
+    left = Measure("loss relative to chance level", evidence.relative_loss, STUCK)
+    name = fitting_initializer(evidence)
     redraw = Prescription(
-        "draw initial weights that keep the gradient its size",
-        (Reinitialize(fitting_initializer(evidence)),),
+        f"reinitialize the weights with {name}, which preserves the gradient's scale",
+        (Reinitialize(name),),
     )
-    clip = Prescription("clip the gradient to the norm 1", (Clip(1.0),))
-    slower = Prescription("a tenth of the learning rate", (LearningRate(0.1),))
+    clip = Prescription("clip the gradient norm to 1", (Clip(1.0),))
+    slower = Prescription("divide the learning rate by 10", (LearningRate(0.1),))
     both = Prescription(
-        "clip the gradient and take a tenth of the learning rate", (Clip(1.0), LearningRate(0.1))
+        "clip the gradient norm to 1 and divide the learning rate by 10",
+        (Clip(1.0), LearningRate(0.1)),
     )
     in_layers = "time" not in where and confidence > 0.5
     order = [redraw, clip, both] if in_layers else [clip, slower, both]
     if "time" in where:
-        order.insert(0, Prescription("recurrent weights that turn the state and do not stretch it",
-                                     (OrthogonalRecurrence(),)))  # fmt: skip
+        what = "make the recurrent weights orthogonal, which preserves the norm of the state"
+        order.insert(0, Prescription(what, (OrthogonalRecurrence(),)))
     return Finding("exploding_gradient", where, [*measures, left], text, order, confidence)

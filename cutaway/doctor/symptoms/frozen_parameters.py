@@ -1,4 +1,4 @@
-"""frozen_parameters: weights that are not trained, though the network would need it."""
+"""frozen_parameters: weights are not trained, though the network needs them to be."""
 
 import dataclasses
 
@@ -11,16 +11,16 @@ from cutaway.doctor.finding import Finding, Measure, Prescription
 from cutaway.doctor.program import Program, copied
 from cutaway.doctor.rows import LEARNED, span
 
-# A frozen backbone holds what was learned elsewhere: with its weights shuffled the network does
-# worse. Weights that do as well shuffled were never trained, so nothing is kept by freezing them.
+# A frozen backbone is pretrained: with its weights shuffled the network does worse. Weights that do
+# as well when shuffled were never trained, so freezing them preserves nothing.
 AS_GOOD = 0.8
 
 
 @dataclasses.dataclass(frozen=True)
-class Shuffled:
-    """The entries of each weight that is not trained, in another order."""
+class ShuffleFrozen:
+    """Shuffles the entries of each frozen weight."""
 
-    text = "shuffle what is not trained"
+    text = "shuffle the frozen weights"
 
     def apply(self, program: Program) -> Program:
         program = dataclasses.replace(program, trainer=copied(program.trainer))
@@ -32,37 +32,37 @@ class Shuffled:
 
 
 def frozen(trainer) -> dict:
-    """{path: Parameter} of those that no step moves."""
+    """{path: Parameter} of those that no step updates."""
     moved = {id(p) for p in trainer.optimizer.parameters if p.requires_grad}
     return {path: p for path, p in trainer.net.named_parameters().items() if id(p) not in moved}
 
 
 def look(evidence: Evidence) -> Finding | None:
-    still = frozen(evidence.program.trainer)
-    weights = [path for path, p in still.items() if p.ndim > 1]
-    if not weights or evidence.left <= LEARNED:
+    untrained = frozen(evidence.program.trainer)
+    weights = [path for path, p in untrained.items() if p.ndim > 1]
+    if not weights or evidence.relative_loss <= LEARNED:
         return None
     if not evidence.helps(Unfreeze()):
         return None
-    shuffled = evidence.tried(Shuffled()).loss
+    shuffled = evidence.tried(ShuffleFrozen()).loss
     if not shuffled * AS_GOOD <= evidence.tried().loss:
         return None
     every = evidence.program.trainer.net.parameters()
-    share = sum(p.size for p in still.values()) / sum(p.size for p in every)
-    unlisted = [path for path in weights if still[path].requires_grad]
+    fraction = sum(p.size for p in untrained.values()) / sum(p.size for p in every)
+    unlisted = [path for path in weights if untrained[path].requires_grad]
     why = "the optimizer was not given them" if unlisted else "requires_grad is False"
     return Finding(
         "frozen_parameters",
         span(weights),
         [
-            Measure("share of the weights that no step moves", share, 0.0),
+            Measure("fraction of the parameters that are not trained", fraction, 0.0),
             Measure("loss when they are trained too", evidence.tried(Unfreeze()).loss),
-            Measure("loss without", evidence.tried().loss),
+            Measure("loss without the change", evidence.tried().loss),
             Measure("loss with these weights shuffled", shuffled, evidence.tried().loss / AS_GOOD,
-                    "below", "a backbone that was trained elsewhere is worse shuffled"),
+                    "below", "a pretrained backbone is worse when shuffled"),
         ],
-        f"w ← w - η ∂L/∂w never happens for {span(weights)}: {why}. What they hold is as good as "
-        "random, so freezing them keeps nothing.",
+        f"w ← w - η ∂L/∂w never happens for {span(weights)}: {why}. Their values are as good as "
+        "random, so freezing them preserves nothing.",
         [Prescription("train all parameters", (Unfreeze(),))],
         0.93,
     )  # fmt: skip

@@ -1,4 +1,4 @@
-"""Learning rate too high: a lower one, at the same number of steps, gets much further."""
+"""Learning rate too high: a lower one reaches a much lower loss in the same number of steps."""
 
 import math
 
@@ -6,10 +6,10 @@ from cutaway.doctor.changes import LearningRate
 from cutaway.doctor.finding import Finding, Measure, Prescription
 from cutaway.doctor.reruns import WORTH
 
-LOWER = (0.1, 0.3, 0.01, 1e-3)  # factors, in the order of trying
-NOTHING = 0.95  # of the chance loss: a network above has learned nothing
-CONFIDENCE = 0.85  # if the program learned nothing or broke
-PARTLY = 0.54  # if it did learn something: swings say more then, see oscillation
+LOWER = (0.1, 0.3, 0.01, 1e-3)  # factors, in the order in which they are tried
+NOTHING = 0.95  # of the chance-level loss: a network above it has learned nothing
+CONFIDENCE = 0.85  # if the program learned nothing or diverged
+PARTLY = 0.54  # if it did learn something: oscillation is the better explanation then
 
 
 def look(evidence) -> Finding | None:
@@ -22,24 +22,25 @@ def look(evidence) -> Finding | None:
     base, better = reruns.base, reruns.rate(factor)
     lr = float(evidence.program.trainer.optimizer.base_lr.data)
     failed = base.broke or base.loss >= NOTHING * reruns.chance
-    ended = "the training broke" if base.broke else "the steps are longer than L is smooth"
+    ended = "training diverged" if base.broke else "the steps are too large for the curvature of L"
     return Finding(
         code="learning_rate_too_high",
         where=f"optimizer, η = {lr:g}",
         evidence=[
             Measure("loss", base.loss),
-            Measure(f"loss at η = {lr * factor:g}, equal steps", better.loss, base.loss, "below"),
+            Measure(f"loss at η = {lr * factor:g}, same steps", better.loss, base.loss, "below"),
             Measure(
-                "share of the attainable that is left",
+                "attainable loss reduction missed (fraction)",
                 reruns.gain(better, end=True),
                 WORTH,
                 "above",
-                "a choice; healthy programs stay below with all reruns",
+                "a choice; healthy programs stay below it in all reruns",
             ),
-            Measure("loss of the best constant answer", reruns.chance),
+            Measure("loss of the best constant prediction", reruns.chance),
         ],
-        explanation=f"w ← w - η ∂L/∂w lowers L only while η is below about 2 / λ_max of the "
-        f"Hessian. At η = {lr:g} {ended}; at a lower one the same training learns.",
+        explanation=f"w ← w - η ∂L/∂w lowers L only while η is below about 2 / λ_max, with λ_max "
+        f"the largest eigenvalue of the Hessian. At η = {lr:g} {ended}; with a lower learning "
+        "rate the same network learns.",
         prescriptions=[
             Prescription(f"lower the learning rate to {lr * factor:g}", (LearningRate(factor),)),
             Prescription(

@@ -1,4 +1,4 @@
-"""Learning rate too low: a higher one, at the same number of steps, gets much further."""
+"""Learning rate too low: a higher one reaches a much lower loss in the same number of steps."""
 
 import numpy as np
 
@@ -7,12 +7,12 @@ from cutaway.doctor.finding import Finding, Measure, Prescription
 from cutaway.doctor.reruns import WORTH
 from cutaway.doctor.symptoms import too_few_epochs
 
-HIGHER = (10.0, 100.0, 1000.0)  # factors, in the order of trying
-# Median of ‖Δw‖/‖w‖ of a step: about 1e-3 is usual (Karpathy 2016, CS231n notes, "Ratio of weights
-# to updates"); a third of it or more is no rate that is far too low.
+HIGHER = (10.0, 100.0, 1000.0)  # factors, in the order in which they are tried
+# Median ‖Δw‖/‖w‖ per step: about 1e-3 is usual (Karpathy 2016, CS231n notes, "Ratio of
+# weights:updates"); with a third of it or more, the learning rate is not far too low.
 USUAL = 3e-4
 CONFIDENCE = 0.8
-# where steps are of a usual size and more epochs would do it as well, or the training is stuck
+# if steps have a usual size and more epochs would help as well, or if training is stuck
 SECOND = 0.44
 
 
@@ -34,24 +34,25 @@ def look(evidence) -> Finding | None:
         evidence=[
             Measure("loss", reruns.base.loss),
             Measure(
-                f"loss at η = {lr * factor:g}, equal steps", better.loss, reruns.base.loss, "below"
+                f"loss at η = {lr * factor:g}, same steps", better.loss, reruns.base.loss, "below"
             ),
             Measure(
-                "share of the attainable that is left",
+                "attainable loss reduction missed (fraction)",
                 reruns.gain(better),
                 WORTH,
                 "above",
-                "a choice; healthy programs stay below with all reruns",
+                "a choice; healthy programs stay below it in all reruns",
             ),
             Measure(
-                "median ‖Δw‖/‖w‖ of a step", update, USUAL, "above" if update >= USUAL else "below"
+                "median ‖Δw‖/‖w‖ per step", update, USUAL, "above" if update >= USUAL else "below"
             ),
         ],
-        explanation=f"w ← w - η ∂L/∂w with η = {lr:g} moves the weights so little in a step that "
-        "the training ends long before L does. Higher rates stay stable and get much further.",
+        explanation=f"w ← w - η ∂L/∂w with η = {lr:g} changes the weights so little per step that "
+        "training ends long before L has converged. Higher learning rates are stable and reach a "
+        "much lower loss.",
         prescriptions=[
             Prescription(f"raise the learning rate to {lr * factor:g}", (LearningRate(factor),)),
-            Prescription("train four times as long", (Epochs(4),)),
+            Prescription("train for four times as many epochs", (Epochs(4),)),
         ],
         confidence=SECOND if second else CONFIDENCE,
         cured=better.loss / reruns.base.loss,
@@ -59,7 +60,7 @@ def look(evidence) -> Finding | None:
 
 
 def best_factor(reruns) -> float | None:
-    """The factor of HIGHER that did best, if it did much better."""
+    """The factor in HIGHER with the lowest loss, if it is much better than the base."""
     found = None
     for factor in HIGHER:
         rerun = reruns.rate(factor)
@@ -75,7 +76,7 @@ def best_factor(reruns) -> float | None:
 
 
 def usual_update(evidence) -> float:
-    """Median of ‖Δw‖/‖w‖ over layers and moments."""
+    """Median ‖Δw‖/‖w‖ over layers and moments."""
     updates = [row["update"] for row in evidence.probes.rows if row["role"] == "weights"]
     updates = [u for u in updates if np.isfinite(u)]
     return float(np.median(updates)) if updates else 0.0

@@ -1,10 +1,10 @@
-"""Local minimum: no way down from here, but another start leads much lower."""
+"""Local minimum: no way down from here, but another initialization leads much lower."""
 
 from cutaway.doctor.changes import Reinitialize, UseOptimizer
 from cutaway.doctor.finding import Finding, Measure, Prescription
 
 CONFIDENCE = 0.6
-OPEN = 0.35  # where the network is too large to look at its curvature
+OPEN = 0.35  # if the network is too large to compute its curvature
 
 
 def look(evidence) -> Finding | None:
@@ -17,19 +17,23 @@ def look(evidence) -> Finding | None:
         measures = [
             Measure("smallest curvature", found.smallest),
             Measure("largest curvature", found.largest),
-            Measure("length of the gradient", found.gradient_norm),
+            Measure("gradient norm", found.gradient_norm),
             *measures,
         ]
     return Finding(
         code="local_minimum",
         where="the weights at the end of training",
         evidence=measures,
-        explanation="L has stopped falling where it curves up or is level in every direction that "
-        "was looked at, and training that begins elsewhere, or leaps out, ends much lower.",
+        explanation="L has stopped falling at a point where it curves up or is flat in every "
+        "direction examined. Training from other initial weights, or with steps large enough to "
+        "escape, ends much lower.",
         prescriptions=[
-            Prescription("start again from other weights", (Reinitialize("glorot_uniform"),)),
             Prescription(
-                "draw the weights by He's rule and take Adam, and keep the best of some starts",
+                "restart from other initial weights (glorot_uniform)",
+                (Reinitialize("glorot_uniform"),),
+            ),
+            Prescription(
+                "reinitialize with he_normal, use Adam, and keep the best of several runs",
                 (Reinitialize("he_normal"), UseOptimizer("adam", 1e-2)),
             ),
         ],

@@ -1,4 +1,4 @@
-"""nan_source: where a NaN or an infinity first arose."""
+"""nan_source: where a NaN or infinity first appeared."""
 
 import math
 
@@ -9,8 +9,9 @@ from cutaway.doctor.evidence import Evidence
 from cutaway.doctor.finding import Finding, Measure, Prescription
 from cutaway.doctor.symptoms import exploding_gradient
 
-CALM = 0.01  # of the learning rate: what diverges does not do so with it, what is undefined does
-GREW = 2.0  # times the initial loss: training that went up before it broke
+# Factor on the learning rate. A divergence disappears with it, an undefined operation does not.
+CALM = 0.01
+GREW = 2.0  # times the initial loss: the loss rose before training stopped
 
 
 def look(evidence: Evidence) -> Finding | None:
@@ -31,11 +32,12 @@ def _in_data(evidence):
             "nan_source",
             f"{name}, row {at[0]}{column}",
             [Measure(f"rows of {name} with NaN or infinity", rows, 0)],
-            f"{name}{list(at)} is {array[at]}. Every number that is computed with it is NaN, "
-            "and after one step so is every weight.",
-            [Prescription("fill in what is missing (the column's median), or leave the rows out")],
+            f"{name}{list(at)} is {array[at]}. Every value computed from it is NaN, and after one "
+            "step so is every weight.",
+            [Prescription("impute the missing values (for example with the column's median) or "
+                          "drop these rows")],
             1.0,
-        )
+        )  # fmt: skip
     return None
 
 
@@ -45,37 +47,38 @@ def _in_training(evidence):
     calm = evidence.tried(LearningRate(CALM)).loss
     rising = not len(losses) or losses[-1] > GREW * evidence.initial_loss
     diverged = (math.isfinite(calm) and rising) or exploding_gradient.look(evidence) is not None
-    measures = [Measure("epochs that were complete before", len(losses))]
+    measures = [Measure("epochs completed before", len(losses))]
     if len(losses):
-        measures.append(Measure("loss of the last one", losses[-1]))
-    measures.append(Measure(f"loss with {CALM} of the learning rate", calm))
+        measures.append(Measure("loss of the last complete epoch", losses[-1]))
+    measures.append(Measure(f"loss with the learning rate times {CALM}", calm))
     if diverged:
         text = (
-            f"{trouble.came}. The numbers grew until they overflowed: this is the end of a "
+            f"{trouble.came}. The values grew until they overflowed: this is the end of a "
             "divergence, not its cause."
         )
         fix = [
-            Prescription("a tenth of the learning rate", (LearningRate(0.1),)),
-            Prescription("clip the gradient to the norm 1", (Clip(1.0),)),
+            Prescription("divide the learning rate by 10", (LearningRate(0.1),)),
+            Prescription("clip the gradient norm to 1", (Clip(1.0),)),
         ]
     else:
         text = (
-            f"{trouble.came}. Nothing had grown before, so something there is not defined for "
-            "all numbers: a logarithm or a division at 0, a root below 0 or its slope at 0."
+            f"{trouble.came}. Nothing had grown before, so an operation there was evaluated where "
+            "it is undefined: a logarithm or division at 0, or a square root (or its slope) at or "
+            "below 0."
         )
         fix = [
             Prescription(
-                "keep the argument away from where it is undefined, as log(p + 1e-7), or take the "
-                "loss that works on logits"
+                "keep the argument inside the domain, for example log(p + 1e-7), or use the loss "
+                "that takes logits"
             ),
-            Prescription("clip the gradient to the norm 1", (Clip(1.0),)),
+            Prescription("clip the gradient norm to 1", (Clip(1.0),)),
         ]
     where = _place(trouble)
     return Finding("nan_source", where, measures, text, fix, 0.4 if diverged else 0.95)
 
 
 def _place(trouble) -> str:
-    """Operation, layer, row and step of the first NaN, or what the error says of it."""
+    """Operation, layer, row and step of the first NaN, or what the error says about it."""
     origin = trouble.origin
     if origin is None:
         return trouble.came.split(": ", 1)[-1]

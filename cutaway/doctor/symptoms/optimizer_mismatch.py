@@ -1,4 +1,4 @@
-"""Optimizer mismatch: from the same start, at equal steps, Adam gets much further at any rate."""
+"""Optimizer mismatch: Adam reaches a much lower loss than this optimizer at any learning rate."""
 
 import numpy as np
 
@@ -7,12 +7,10 @@ from cutaway.doctor.finding import Finding, Measure, Prescription
 from cutaway.doctor.reruns import ADAM_RATES, PLAIN_EPS, WORTH
 from cutaway.doctor.symptoms import adaptive_rate_decay
 
-RATES = (0.1, 10.0, 100.0)  # factors at which the program's own optimizer is given a chance
-CONFIDENCE = 0.5  # Adam also softens other faults, which rank above
-
-
-SECOND = 0.3  # where another rate does nearly as well
-# Median of √v by ε below which ε outweighs it in η / (√v + ε), and Adam is gradient descent.
+FACTORS = (0.1, 10.0, 100.0)  # on the learning rate, at which the program's own optimizer is tried
+CONFIDENCE = 0.5  # Adam also mitigates other faults, which rank above
+SECOND = 0.3  # if another learning rate does nearly as well
+# Median √v / ε below which ε dominates η / (√v + ε), and Adam behaves like gradient descent.
 OUTWEIGHED = 0.1
 PLAIN = 0.82
 
@@ -23,12 +21,12 @@ def look(evidence) -> Finding | None:
         return None
     if hasattr(optimizer, "betas"):
         return _of_eps(reruns, optimizer)
-    for factor in RATES:
+    for factor in FACTORS:
         reruns.rate(factor)
     own = reruns.best_rate
     lr = min(ADAM_RATES, key=lambda lr: reruns.adam(lr).loss)
     adam = reruns.adam(lr)
-    is_better = adam.loss < own.loss and not adam.held >= own.held
+    is_better = adam.loss < own.loss and not adam.best_validation >= own.best_validation
     if not (reruns.is_worth(adam) and is_better):
         return None
     is_much_better = reruns.is_worth(adam, than=own)
@@ -38,20 +36,21 @@ def look(evidence) -> Finding | None:
         where=f"optimizer, {name}",
         evidence=[
             Measure("loss", reruns.base.loss),
-            Measure(f"loss of {name} at the best of {len(RATES) + 1} rates", own.loss),
-            Measure(f"loss of Adam at {lr:g}, equal steps", adam.loss, own.loss, "below"),
-            Measure("share of the attainable that is left", reruns.gain(adam, own), WORTH),
+            Measure(f"loss of {name}, best of {len(FACTORS) + 1} learning rates", own.loss),
+            Measure(f"loss of Adam, lr={lr:g}, same steps", adam.loss, own.loss, "below"),
+            Measure("attainable loss reduction missed (fraction)", reruns.gain(adam, own), WORTH),
         ],
-        explanation="One rate for all weights fits none here: where gradients differ by orders of "
-        "magnitude, as with inputs of different scales or rare ones, the largest sets the limit "
-        "of η and the rest hardly moves. Adam divides each by its own size.",
-        prescriptions=[Prescription(f"take Adam at {lr:g}", (UseOptimizer("adam", lr),))],
+        explanation="No single learning rate fits all weights here. If gradients differ by orders "
+        "of magnitude, for example with inputs on different scales or rare features, the largest "
+        "one limits η and the other weights hardly change. Adam normalizes each gradient by its "
+        "own magnitude.",
+        prescriptions=[Prescription(f"use Adam with lr={lr:g}", (UseOptimizer("adam", lr),))],
         confidence=CONFIDENCE if is_much_better else SECOND,
     )
 
 
 def _of_eps(reruns, optimizer) -> Finding | None:
-    """An ε in Adam's denominator that is far above the size of the gradients."""
+    """An ε in Adam's denominator that is far larger than the gradients."""
     if reruns.base.broke or "v" not in optimizer.slots or optimizer.eps <= PLAIN_EPS:
         return None
     slots = reruns.base.trainer.optimizer.state["v"]
@@ -64,15 +63,15 @@ def _of_eps(reruns, optimizer) -> Finding | None:
         code="optimizer_mismatch",
         where=f"optimizer, {type(optimizer).__name__}, ε = {optimizer.eps:g}",
         evidence=[
-            Measure("median of √v by ε", size / optimizer.eps, OUTWEIGHED, "below"),
+            Measure("median √v / ε", size / optimizer.eps, OUTWEIGHED, "below"),
             Measure("loss", reruns.base.loss),
-            Measure("loss with a small ε, equal steps", plain.loss, reruns.base.loss, "below"),
-            Measure("share of the attainable that is left", reruns.gain(plain), WORTH),
+            Measure("loss with a small ε, same steps", plain.loss, reruns.base.loss, "below"),
+            Measure("attainable loss reduction missed (fraction)", reruns.gain(plain), WORTH),
         ],
-        explanation="In η m̂ / (√v̂ + ε), ε is far above √v̂, so that steps are η/ε times the "
-        "gradient: slow gradient descent, and no rate of its own for each weight.",
+        explanation="In η m̂ / (√v̂ + ε), ε is far larger than √v̂, so each step is η/ε times the "
+        "gradient. That is slow gradient descent, not an adaptive learning rate per weight.",
         prescriptions=[
-            Prescription("take Adam with its usual ε of 1e-8", (UseOptimizer("adam", lr),))
+            Prescription("use Adam with its default ε, 1e-8", (UseOptimizer("adam", lr),))
         ],
         confidence=PLAIN,
     )

@@ -1,4 +1,4 @@
-"""Oscillation: the network has learned something, but the loss leaps up and down at every step."""
+"""Oscillation: the network has learned something, but the loss jumps up and down at every step."""
 
 import numpy as np
 
@@ -6,21 +6,21 @@ from cutaway.doctor.changes import BatchSize, LearningRate, UseOptimizer
 from cutaway.doctor.finding import Finding, Measure, Prescription
 from cutaway.optim import Momentum
 
-LOWER = (0.1, 0.3, 0.01)  # factors, in the order of trying
+LOWER = (0.1, 0.3, 0.01)  # factors, in the order in which they are tried
 STEPS = 16
-# Mean change of the loss of all rows in one step, as a share of what is attainable: 20 steps go the
-# whole way, back and forth. A choice; asked only where smaller steps got much further.
+# Mean change of the loss on all rows per step, relative to the attainable reduction: 20 such steps
+# cover it once. A choice; checked only if smaller steps reached a much lower loss.
 SWING = 0.05
-NOTHING = (
-    0.95  # of the chance loss: a network above has learned nothing, see learning_rate_too_high
-)
-BACK_AND_FORTH = 0.7  # share of steps that undo the direction of the one before; 0.5 is by chance
-# Median cosine between a move of the weights and the one before: -1 for weights that jump from one
-# side of a valley to the other, at the same height perhaps; batches drawn anew give about 0.
+# Of the chance-level loss: a network above it has learned nothing, see learning_rate_too_high.
+NOTHING = 0.95
+BACK_AND_FORTH = 0.7  # fraction of steps after which the loss reverses direction; 0.5 by chance
+# Median cosine between successive weight updates: -1 for weights that jump from side to side of a
+# valley, perhaps at the same height; independent batches give about 0.
 OPPOSED = -0.5
-LONG, USUAL = 0.95, 0.9  # β above which a velocity swings long, and the usual one (Sutskever 2013)
+LONG, USUAL = 0.95, 0.9  # β above which the velocity decays too slowly, and the usual one [1]
+# [1] Sutskever et al. 2013, "On the importance of initialization and momentum in deep learning"
 CONFIDENCE = 0.7
-REGULAR = 0.87  # if it goes back and forth
+REGULAR = 0.87  # if the loss alternates regularly
 
 
 def look(evidence) -> Finding | None:
@@ -50,36 +50,36 @@ def look(evidence) -> Finding | None:
         where=f"optimizer, η = {lr:g}",
         evidence=[
             Measure(
-                "mean change of the loss of all rows in a step, as a share of the attainable",
+                "mean change of the loss per step, relative to the attainable reduction",
                 swing,
                 SWING,
                 "above",
-                "20 steps go the whole way",
+                "20 such steps cover it once",
             ),
-            Measure("share of steps after which the loss turns", turns),
-            Measure("median cosine of a step and the one before", turn),
+            Measure("fraction of steps after which the loss reverses", turns),
+            Measure("median cosine between successive updates", turn),
             Measure("loss", reruns.base.loss),
-            Measure(f"loss with {how}, equal steps", better.loss, reruns.base.loss, "below"),
+            Measure(f"loss with {how}, same steps", better.loss, reruns.base.loss, "below"),
         ],
-        explanation="Each step overshoots the bottom of a narrow valley of L and lands on its "
-        "other side, where the gradient points back: η is above 1 / λ_max there. With batches of "
-        "few rows, their noise is amplified in the same way, and a velocity that hardly forgets "
-        "swings about the bottom.",
+        explanation="Each step overshoots the bottom of a narrow valley of L and lands on the "
+        "other side, where the gradient points back: η is above 1 / λ_max there. Small batches "
+        "amplify gradient noise in the same way, and a velocity that decays slowly swings around "
+        "the bottom.",
         prescriptions=[
             Prescription(f"train with {how}", (change,)),
-            Prescription("take batches four times as large", (BatchSize(4),)),
+            Prescription("make the batch size four times as large", (BatchSize(4),)),
         ],
         confidence=REGULAR if is_regular else CONFIDENCE,
     )
 
 
 def _calmer(reruns, optimizer, lr):
-    """(a RerunResult that did much better, how, the Change) with smaller steps, or None."""
+    """(a much better RerunResult, how, the Change) with smaller steps, or None."""
     for factor in LOWER:
         if reruns.is_worth(reruns.rate(factor), end=True):
             return reruns.rate(factor), f"η = {lr * factor:g}", LearningRate(factor)
     if getattr(optimizer, "beta", 0) > LONG and isinstance(optimizer, Momentum):
-        found = reruns.forgetful(USUAL)
+        found = reruns.with_beta(USUAL)
         if reruns.is_worth(found, end=True):
             return found, f"β = {USUAL}", UseOptimizer("momentum", lr)
     return None

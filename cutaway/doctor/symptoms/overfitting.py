@@ -1,4 +1,4 @@
-"""The training rows are learned by heart, at the cost of all others."""
+"""overfitting: the network memorizes the training rows and gets worse on validation rows."""
 
 import math
 
@@ -8,81 +8,82 @@ from cutaway.doctor.changes import Epochs, Patience, SetDropout, WeightDecay
 from cutaway.doctor.finding import Finding, Measure, Prescription
 from cutaway.doctor.outputs import ask
 
-# Rise of the loss on other rows since its lowest, as a share of chance. A network that is trained
-# to the end also grows surer of its few mistakes. Of the 37 healthy programs of the doctor's suite
-# (the half called set) 35 rise by at most 0.05; one by 0.26 without a gap; one by 0.87.
+# Rise of the validation loss above its minimum, relative to chance level. A network trained to
+# convergence also becomes more confident in its few errors. Of the 37 healthy programs in the
+# doctor's suite (its `set` half) 35 rise by at most 0.05; one by 0.26 without a gap; one by 0.87.
 RISE = 0.15
-# How much higher the loss on other rows is than on the training rows, as a share of chance.
+# How far the validation loss is above the training loss, relative to chance level.
 GAP = 0.3
-# A squared error on training rows that is so small a share of that on others: their noise, which
-# no other rows have, was learned.
-BY_HEART = 0.02
-# Standard errors of that loss that the rise must be worth: a few held-out rows rise by bad luck.
+# Training squared error as a fraction of the validation one: below this, the network has fitted the
+# noise of the training rows.
+MEMORIZED = 0.02
+# The rise must exceed this many standard errors: with few validation rows it may be chance.
 ERRORS, RESAMPLES, ROWS = 2.0, 40, 2000
-SMOOTH = 0.05  # share of the epochs over which the curve is averaged, against single good luck
+SMOOTH = 0.05  # fraction of the epochs over which the curve is averaged, against a lucky epoch
 
 
 def look(evidence) -> Finding | None:
-    """The loss on rows that were not trained on: its lowest, its last, and that of training."""
+    """Compare the validation loss at its minimum and at the end, and the training loss."""
     if not math.isfinite(evidence.final_loss) or not math.isfinite(evidence.scale):
         return None
     if len(evidence.program.x) < 20:
         return None
-    held = evidence.held
-    losses = held.losses[np.isfinite(held.losses)]
-    if len(losses) < 5 or len(losses) < len(held.losses):
+    validated = evidence.validated
+    losses = validated.losses[np.isfinite(validated.losses)]
+    if len(losses) < 5 or len(losses) < len(validated.losses):
         return None
     curve = smoothed(losses)
     lowest, last = float(curve.min()), float(curve[-1])
     best_epoch = int(curve.argmin()) + 1
-    rows = held.training
-    rest = np.linspace(0, len(rows[0]) - 1, min(2000, len(rows[0]))).astype(int)
-    trained = evidence.loss_of(held.trainer, rows[0][rest], rows[1][rest])
-    now = evidence.loss_of(held.trainer, *held.rest)
+    x, y = validated.training
+    rows = np.linspace(0, len(x) - 1, min(2000, len(x))).astype(int)
+    trained = evidence.loss_of(validated.trainer, x[rows], y[rows])
+    now = evidence.loss_of(validated.trainer, *validated.validation)
     scale = evidence.scale
     rise, gap = (last - lowest) / scale, (now - trained) / scale
     if gap < GAP:
         return None
-    if now < lowest + RISE * scale or rise < RISE:  # also if a callback brought the best back
-        by_heart = evidence.task == "regression" and trained < BY_HEART * now
-        if not by_heart or now < lowest or best_epoch == len(losses):
+    if now < lowest + RISE * scale or rise < RISE:  # or a callback restored the best weights
+        memorized = evidence.task == "regression" and trained < MEMORIZED * now
+        if not memorized or now < lowest or best_epoch == len(losses):
             return None
-    elif not last - lowest > ERRORS * chance_error(held):
+    elif not last - lowest > ERRORS * standard_error(validated):
         return None
-    share = best_epoch / len(losses)
+    fraction = best_epoch / len(losses)
     return Finding(
         "overfitting",
         f"from epoch {best_epoch} of {len(losses)} on",
         [
-            Measure("rise of the loss on rows that were not trained on, in units of chance", rise,
-                    RISE, "above", "35 of 37 healthy programs: at most 0.05"),
-            Measure("their loss beyond that of training rows, in units of chance", gap, GAP),
-            Measure("lowest L on them", lowest),
-            Measure("L on training rows at the end", trained),
+            Measure("rise of the validation loss above its minimum, relative to chance level",
+                    rise, RISE, "above", "35 of 37 healthy programs: at most 0.05"),
+            Measure("gap between validation and training loss, relative to chance level", gap,
+                    GAP),
+            Measure("lowest validation loss", lowest),
+            Measure("training loss at the end", trained),
         ],
-        f"On rows that it does not train on, L falls to {lowest:.3g} in epoch {best_epoch} and "
-        f"then rises to {last:.3g}, while on training rows it goes on falling: it learns what is "
-        "peculiar to these rows.",
+        f"The validation loss falls to {lowest:.3g} in epoch {best_epoch} and then rises to "
+        f"{last:.3g}, while the training loss keeps falling: the network fits the noise of the "
+        "training rows.",
         [
-            Prescription(f"stop where the held-out loss is lowest, near epoch {best_epoch}",
-                         (Epochs(max(share, 1 / len(losses))),)),
-            Prescription("end the training when the held-out loss stops falling", (Patience(10),)),
-            Prescription("leave out units at random in training", (SetDropout(0.3),)),
-            Prescription("let the weights decay", (WeightDecay(0.1),)),
+            Prescription(f"stop where the validation loss is lowest, near epoch {best_epoch}",
+                         (Epochs(max(fraction, 1 / len(losses))),)),
+            Prescription("stop early, when the validation loss stops falling", (Patience(10),)),
+            Prescription("add dropout", (SetDropout(0.3),)),
+            Prescription("add weight decay", (WeightDecay(0.1),)),
         ],
         0.7,
     )  # fmt: skip
 
 
-def chance_error(held) -> float:
-    """Standard error of the loss on the rows that were not trained on, by the bootstrap."""
-    x, y = (np.asarray(part[:ROWS]) for part in held.rest)
-    out, rng = held.trainer.predict(x), np.random.default_rng(0)
+def standard_error(validated) -> float:
+    """Standard error of the validation loss, by the bootstrap."""
+    x, y = (np.asarray(part[:ROWS]) for part in validated.validation)
+    out, rng = validated.trainer.predict(x), np.random.default_rng(0)
     drawn = [rng.integers(0, len(y), len(y)) for _ in range(RESAMPLES)]
-    return float(np.nanstd([ask(held.trainer.loss, out[rows], y[rows]) for rows in drawn]))
+    return float(np.nanstd([ask(validated.trainer.loss, out[rows], y[rows]) for rows in drawn]))
 
 
 def smoothed(losses) -> np.ndarray:
-    """Running mean over a share SMOOTH of the epochs, centered, shorter at the ends."""
+    """Centered running mean over a fraction SMOOTH of the epochs, shorter at the ends."""
     half = max(0, int(len(losses) * SMOOTH / 2))
     return np.array([losses[max(0, k - half) : k + half + 1].mean() for k in range(len(losses))])

@@ -1,14 +1,14 @@
-"""Plateau: the loss hardly changes whichever way the weights go, far from what is attainable."""
+"""Plateau: the loss is far above what is attainable and hardly changes in any direction."""
 
 import jax.numpy as jnp
 
 from cutaway.doctor.changes import ConstantRate, LearningRate, Reinitialize, UseOptimizer
 from cutaway.doctor.finding import Finding, Measure, Prescription
 
-CONFIDENCE = 0.55  # units that are saturated or dead make plateaus, and rank above
-GONE = 0.02  # factor on η at half of the steps; cosine and one-cycle schedules have 0.5 and more
-TAKEN = 0.85
-OPEN = 0.4  # where the network is too large to look at its curvature
+CONFIDENCE = 0.55  # saturated or dead units cause plateaus, and rank above
+GONE = 0.02  # factor on η halfway through training; cosine and one-cycle schedules have 0.5 or more
+BY_SCHEDULE = 0.85  # if the schedule is the cause
+OPEN = 0.4  # if the network is too large to compute its curvature
 
 
 def look(evidence) -> Finding | None:
@@ -25,7 +25,7 @@ def _of_point(evidence) -> Finding | None:
     if stop.curvature is not None:
         found = stop.curvature
         measures = [
-            Measure("length of the gradient", found.gradient_norm),
+            Measure("gradient norm", found.gradient_norm),
             Measure("largest curvature", found.largest),
             *measures,
         ]
@@ -33,25 +33,25 @@ def _of_point(evidence) -> Finding | None:
         code="plateau",
         where="the weights at the end of training",
         evidence=measures,
-        explanation="L is flat around these weights: both ∂L/∂w and its curvature are nearly 0, so "
-        "steps η ∂L/∂w go nowhere, though a lower loss is attainable.",
+        explanation="L is flat around these weights: both ∂L/∂w and the curvature are nearly 0, so "
+        "steps of size η ∂L/∂w make no progress, although a lower loss is attainable.",
         prescriptions=[
             Prescription(
-                "draw the weights anew, where the loss is not flat",
+                "reinitialize the weights with glorot_uniform, where the loss is not flat",
                 (Reinitialize("glorot_uniform"),),
             ),
             Prescription(
-                "take Adam, whose steps do not shrink with the gradient",
+                "use Adam, whose steps do not shrink with the gradient",
                 (UseOptimizer("adam", 1e-2),),
             ),
-            Prescription("raise the learning rate tenfold", (LearningRate(10.0),)),
+            Prescription("multiply the learning rate by 10", (LearningRate(10.0),)),
         ],
         confidence=CONFIDENCE if stop.kind == "plateau" else OPEN,
     )
 
 
 def _of_schedule(evidence) -> Finding | None:
-    """A schedule that took the rate away while there was much to learn."""
+    """A schedule that lowered the learning rate to almost nothing too early."""
     reruns, optimizer = evidence.reruns, evidence.program.trainer.optimizer
     if optimizer.schedule is None or not reruns.has_room or reruns.base.broke:
         return None
@@ -64,15 +64,15 @@ def _of_schedule(evidence) -> Finding | None:
         code="plateau",
         where=f"optimizer, {type(optimizer.schedule).__name__}",
         evidence=[
-            Measure("factor on η after half of the steps", at_half, GONE, "below"),
+            Measure("factor on η halfway through training", at_half, GONE, "below"),
             Measure("loss", reruns.base.loss),
             Measure("loss without the schedule", constant.loss, reruns.base.loss, "below"),
         ],
-        explanation="The schedule brought η down to almost nothing long before the end, and L "
-        "stays where it was then. At a constant η the same training gets much lower.",
+        explanation="The schedule lowered η to almost nothing long before the end of training, and "
+        "L has stayed the same since then. With a constant η the same training ends much lower.",
         prescriptions=[
-            Prescription("train at a constant rate", (ConstantRate(),)),
-            Prescription("raise the learning rate tenfold", (LearningRate(10.0),)),
+            Prescription("train with a constant learning rate", (ConstantRate(),)),
+            Prescription("multiply the learning rate by 10", (LearningRate(10.0),)),
         ],
-        confidence=TAKEN,
+        confidence=BY_SCHEDULE,
     )

@@ -1,11 +1,11 @@
-"""Saddle point: the gradient is nearly 0, yet there is a way down."""
+"""Saddle point: the gradient is nearly 0, yet there is a direction of descent."""
 
 from cutaway.doctor.changes import Reinitialize, UseOptimizer
 from cutaway.doctor.finding import Finding, Measure, Prescription
 from cutaway.doctor.stop import DOWN
 
 CONFIDENCE = 0.7
-ALIKE, SECOND = 1e-6, 0.4  # units that are all the same make the saddle, and rank above
+ALIKE, SECOND = 1e-6, 0.4  # identical units cause the saddle, and rank above
 
 
 def look(evidence) -> Finding | None:
@@ -20,25 +20,25 @@ def look(evidence) -> Finding | None:
         where="the weights at the end of training",
         evidence=[
             Measure(
-                "smallest curvature by the largest",
+                "smallest curvature relative to the largest",
                 found.smallest / abs(found.largest),
                 -DOWN,
                 "below",
                 "Lanczos on the Hessian; at a minimum it is 0 or above",
             ),
-            Measure("length of the gradient", found.gradient_norm),
+            Measure("gradient norm", found.gradient_norm),
             *stop.measures(evidence.reruns),
         ],
-        explanation="∂L/∂w is nearly 0 but the point is no minimum: along one direction L curves "
-        "down. Gradient descent leaves a saddle by exp(η |λ_min| t), which takes long where "
-        "|λ_min| is small (Dauphin et al. 2014).",
+        explanation="∂L/∂w is nearly 0, but this is not a minimum: L curves down along at least "
+        "one direction. Gradient descent moves away from a saddle as exp(η |λ_min| t), which is "
+        "slow if |λ_min| is small (Dauphin et al. 2014).",
         prescriptions=[
             Prescription(
-                "start from larger, random weights, away from the saddle",
+                "start from larger random weights (glorot_uniform), away from the saddle",
                 (Reinitialize("glorot_uniform"),),
             ),
             Prescription(
-                "take Adam, whose steps do not shrink with the gradient",
+                "use Adam, whose steps do not shrink with the gradient",
                 (UseOptimizer("adam", 1e-2),),
             ),
         ],

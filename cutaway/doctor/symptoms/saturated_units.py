@@ -1,4 +1,4 @@
-"""saturated_units: sigmoids and tanhs so far out that their slope, and with it learning, is 0."""
+"""saturated_units: sigmoid or tanh units so far from 0 that their slope nearly vanishes."""
 
 from cutaway.doctor.changes import InsertLayerNorm, LearningRate, Reinitialize, ScaleInputs
 from cutaway.doctor.evidence import Evidence
@@ -7,19 +7,20 @@ from cutaway.doctor.rows import LEARNED, STUCK, hidden_at, layers_at, span
 from cutaway.ops import ACTIVATION_FUNCTIONS
 from cutaway.story.text import number
 
-# A tanh of a normal z of spread 1 has a slope below 5% on 3% of its elements; of spread 3 on 47%.
-# Gates of recurrent layers are no activations of their own and are not looked at.
+# The tanh of a normal z with standard deviation 1 has a slope below 5% on 3% of its elements; with
+# standard deviation 3, on 47%. The gates of recurrent layers are not activations of their own and
+# are not examined.
 MOST = 0.5
 
 
 def look(evidence: Evidence) -> Finding | None:
-    if evidence.left <= LEARNED:  # networks that have learned well are sure of themselves
+    if evidence.relative_loss <= LEARNED:  # networks that have learned well are confident
         return None
     start, end = (_saturated(evidence, moment) for moment in (0, -1))
     found = start or end
     if not found:
         return None
-    if not (evidence.left >= STUCK or (start and _would_be_better(evidence))):
+    if not (evidence.relative_loss >= STUCK or (start and _would_be_better(evidence))):
         return None
     worst = max(found, key=lambda row: row["saturated"])
     layer = next((r for r in layers_at(evidence, 0) if r["number"] == worst["number"]), None)
@@ -27,23 +28,26 @@ def look(evidence: Evidence) -> Finding | None:
     when = "before training" if start else "after training"
     bound = f"{ACTIVATION_FUNCTIONS[worst['kind']].traits.activation.largest_slope:g}"
     text = (
-        f"{share:.0%} of the elements of O^({l}) lie where act' is below 5% of its largest value, "
-        f"{bound}. ∂L/∂w_ij^({l}) has the factor act'(z_j^({l})), so they learn next to nothing."
+        f"{share:.0%} of the elements of O^({l}) lie where act' is below 5% of its maximum, "
+        f"{bound}. ∂L/∂w_ij^({l}) contains the factor act'(z_j^({l})), so they hardly learn."
     )
     if start and layer is not None:
-        text += f" The spread of z^({l}) was {number(layer['std'])} at the start; 1 would be good."
+        text += (
+            f" The standard deviation of z^({l}) was {number(layer['std'])} at the start; about 1 "
+            "is recommended."
+        )
     return Finding(
         "saturated_units",
         f"layer {span([row['layer'] for row in found])}",
         [
             Measure(
-                f"share of saturated elements of {worst['layer']}, {when}",
+                f"fraction of saturated elements of {worst['layer']}, {when}",
                 share,
                 MOST,
                 "above",
-                "a tanh of a normal z of spread 3 has 0.47",
+                "0.47 for the tanh of a normal z with standard deviation 3",
             ),
-            Measure("loss as a share of that of chance", evidence.left, LEARNED),
+            Measure("loss relative to chance level", evidence.relative_loss, LEARNED),
         ],
         text,
         _prescriptions(bool(start)),
@@ -66,11 +70,13 @@ def _would_be_better(evidence):
 
 def _prescriptions(from_the_start):
     redraw = Prescription(
-        "draw the weights anew (glorot_normal) with biases 0", (Reinitialize("glorot_normal"),)
+        "reinitialize the weights with glorot_normal and set the biases to 0",
+        (Reinitialize("glorot_normal"),),
     )
     scale = Prescription(
-        "scale the inputs and draw the weights anew", (ScaleInputs(), *redraw.changes)
+        "standardize the inputs and reinitialize the weights with glorot_normal",
+        (ScaleInputs(), *redraw.changes),
     )
-    slower = Prescription("a tenth of the learning rate", (LearningRate(0.1),))
-    norms = Prescription("put a layer norm behind each hidden layer", (InsertLayerNorm(),))
+    slower = Prescription("divide the learning rate by 10", (LearningRate(0.1),))
+    norms = Prescription("add a LayerNorm after each hidden layer", (InsertLayerNorm(),))
     return [redraw, scale, norms] if from_the_start else [slower, norms, scale]

@@ -1,4 +1,4 @@
-"""symmetric_weights: units of a layer that are copies of each other and stay so."""
+"""symmetric_weights: the units of a layer are identical and stay identical."""
 
 import math
 
@@ -8,13 +8,13 @@ from cutaway.doctor.finding import Finding, Measure, Prescription
 from cutaway.doctor.rows import fitting_initializer, layers_at, span
 from cutaway.story.text import number
 
-# Equal units get equal gradients; only the order of additions in float32 tells them apart, which
-# is about 1e-7 a step. Units that were drawn differ by about √2 of their norm.
+# Identical units get identical gradients; only the order of float32 additions separates them, by
+# about 1e-7 per step. Randomly initialized units differ by about √2 of their norm.
 EQUAL = 1e-3
 
 
 def look(evidence: Evidence) -> Finding | None:
-    # what trains apart, such as residual branches that begin at 0, is apart at the end
+    # units that separate during training, as in residual branches starting at 0, differ at the end
     trained = {id(p) for p in evidence.trainer.optimizer.parameters if p.requires_grad}
     last = {layer.path: layer for layer in evidence.layers if layer.is_last}
     modules = evidence.net.modules()
@@ -22,7 +22,7 @@ def look(evidence: Evidence) -> Finding | None:
         row
         for row in layers_at(evidence, -1)
         if row["units_apart"] < EQUAL
-        and row["layer"] not in last  # each output has a target, so a gradient, of its own
+        and row["layer"] not in last  # each output has its own target, hence its own gradient
         and any(id(p) in trained for p in _weights(modules.get(row["layer"])))
     ]
     if not found or evidence.trainer.optimizer.step_count.data == 0:
@@ -31,10 +31,10 @@ def look(evidence: Evidence) -> Finding | None:
     l, zero = row["number"], _start_norm(evidence, row["layer"]) == 0  # noqa: E741
     text = (
         f"All units of layer {l} have the same w_j^({l}) and b_j^({l}), hence the same O_j^({l}) "
-        f"and the same ∂L/∂w_ij^({l}): however long it trains, the layer is worth one unit."
+        f"and the same ∂L/∂w_ij^({l}): however long it trains, the layer acts as a single unit."
     )
     if zero:
-        text += f" Its weights began at 0, so with them ∂L/∂O^({l - 1}) was 0 as well."
+        text += f" Its weights were initialized to 0, so ∂L/∂O^({l - 1}) was 0 as well."
     name = fitting_initializer(evidence)
     return Finding(
         "symmetric_weights",
@@ -46,11 +46,11 @@ def look(evidence: Evidence) -> Finding | None:
                 row["units_apart"],
                 EQUAL,
                 "below",
-                "drawn units differ by about √2",
+                "randomly initialized units differ by about √2",
             )
         ],
-        text + f" Loss at the end: {number(evidence.left)} of that of chance.",
-        [Prescription(f"draw the weights at random ({name})", (Reinitialize(name),))],
+        text + f" Final loss relative to chance level: {number(evidence.relative_loss)}.",
+        [Prescription(f"initialize the weights randomly with {name}", (Reinitialize(name),))],
         0.97,
     )
 

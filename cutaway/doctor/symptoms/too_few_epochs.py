@@ -1,4 +1,4 @@
-"""Too few epochs: the loss was still falling at a good pace when training ended."""
+"""Too few epochs: the loss was still falling quickly when training ended."""
 
 from cutaway.doctor.changes import Epochs
 from cutaway.doctor.finding import Finding, Measure, Prescription
@@ -21,15 +21,15 @@ def look(evidence) -> Finding | None:
             Measure("loss", reruns.base.loss),
             Measure(f"loss after {LONGER * epochs} epochs", longer.loss, reruns.base.loss, "below"),
             Measure(
-                "share of the attainable that is left",
+                "attainable loss reduction missed (fraction)",
                 reruns.gain(longer),
                 WORTH,
                 "above",
-                "a choice; healthy programs stay below with all reruns",
+                "a choice; healthy programs stay below it in all reruns",
             ),
         ],
-        explanation="L was still falling when training ended: the same training, only longer, gets "
-        "much lower" + (", also on rows that it does not see." if reruns.held is not None else "."),
+        explanation="L was still falling when training ended: training longer reaches a much lower "
+        "loss" + (", also on validation rows." if reruns.validation is not None else "."),
         prescriptions=[
             Prescription(f"train for {LONGER * epochs} epochs", (Epochs(LONGER),)),
             Prescription(f"train for {10 * epochs} epochs", (Epochs(10),)),
@@ -40,7 +40,7 @@ def look(evidence) -> Finding | None:
 
 
 def is_cure(evidence) -> bool:
-    """Whether training longer gets much further."""
+    """Whether training longer reaches a much lower loss."""
     reruns = evidence.reruns
     if not reruns.has_room or reruns.base.broke:
         return False

@@ -1,4 +1,4 @@
-"""Underfitting: the network cannot represent what a plain network with more units learns."""
+"""Underfitting: the network cannot represent what a larger plain network learns."""
 
 from cutaway.doctor.changes import Widen
 from cutaway.doctor.finding import Finding, Measure, Prescription
@@ -7,8 +7,8 @@ from cutaway.doctor.stop import is_beyond
 from cutaway.doctor.symptoms import too_few_epochs
 
 CONFIDENCE = 0.6
-NOTHING = 0.95  # of the chance loss: a network above has learned nothing
-SECOND = 0.45  # then gradients that vanish or units that died may be why, and rank above
+NOTHING = 0.95  # of the chance-level loss: a network above it has learned nothing
+SECOND = 0.45  # then vanishing gradients or dead units may be the cause, and rank above
 
 
 def look(evidence) -> Finding | None:
@@ -19,12 +19,12 @@ def look(evidence) -> Finding | None:
     wider = reruns.relative()
     if wider is None or not all(reruns.is_worth(wider, than) for than in (reruns.base, *own)):
         return None
-    # it can learn more as it is, and that is most of what there is to learn
+    # the network itself can learn more, and that is most of what is attainable
     best = min(found.loss for found in own)
     if any(map(reruns.is_worth, own)) and not is_beyond(reruns, wider.loss, best):
         return None
     if evidence.stop is not None:
-        return None  # from another start it learns more as well
+        return None  # it learns more from another initialization as well
     size = sum(p.size for p in evidence.program.trainer.optimizer.parameters)
     return Finding(
         code="underfitting",
@@ -32,19 +32,17 @@ def look(evidence) -> Finding | None:
         evidence=[
             Measure("loss", reruns.base.loss),
             Measure(
-                "loss of a plain network, two hidden layers of 128 ReLU",
+                "loss of a plain network, two hidden layers of 128 ReLU units",
                 wider.loss,
                 reruns.base.loss,
                 "below",
             ),
-            Measure("share of the attainable that is left", reruns.gain(wider), WORTH),
+            Measure("attainable loss reduction missed (fraction)", reruns.gain(wider), WORTH),
         ],
-        explanation="Other rates, more epochs or Adam lower L far less than a larger network does: "
-        "the function that is asked for is beyond this one.",
+        explanation="Other learning rates, more epochs or Adam lower L far less than a larger "
+        "network does: this network does not have the capacity for the task.",
         prescriptions=[
-            Prescription(
-                "give the network more units or layers, with activations between them", (Widen(),)
-            )
+            Prescription("add units or layers, with activations between the layers", (Widen(),))
         ],
         confidence=SECOND if reruns.base.loss >= NOTHING * reruns.chance else CONFIDENCE,
         cured=wider.loss / reruns.base.loss,

@@ -1,4 +1,4 @@
-"""Inputs that are far too large, too small, or of very different sizes."""
+"""unscaled_inputs: inputs are far too large or too small, or on very different scales."""
 
 import dataclasses
 import math
@@ -10,23 +10,26 @@ from cutaway.doctor.finding import Finding, Measure, Prescription
 from cutaway.doctor.inputs import first_layer_inputs
 from cutaway.errors import CutawayError
 
-# Initializers take inputs for standardized, of root mean square 1 (Glorot & Bengio 2010; LeCun et
-# al. 1998, "Efficient BackProp", section 4.3). Standardized ones with tails up to 6 have 1,
-# pixels in [0, 1] about 0.4, rare one-hot columns 0.1; bytes have 100.
+# Initializers assume standardized inputs, of root mean square 1 (Glorot & Bengio 2010; LeCun et al.
+# 1998, "Efficient BackProp", section 4.3). Standardized inputs with tails up to 6 have 1, pixels in
+# [0, 1] about 0.4, rare one-hot columns 0.1; bytes have 100.
 LARGE, SMALL = 8.0, 0.03
-# Largest reach of an input, |x - mean|, over that of one that reaches least, both among features
-# that vary: the condition number of the problem goes as its square (LeCun et al. 1998, section
-# 5.2). By reach and not by spread, since a pixel that is rarely on is as large as the others; and
-# one in LEAST may be smaller still.
+# Largest deviation of a feature, max |x - mean|, over that of the feature with the smallest one,
+# among features that vary: the condition number of the problem grows as its square (LeCun et al.
+# 1998, section 5.2). The largest deviation and not the standard deviation, since a pixel that is
+# rarely on is as large as the others. A fraction LEAST of the features may be smaller still.
 UNEVEN, LEAST = 100.0, 0.05
-# How far from the ideal, or off its zero, a feature may lie in units of its spread.
+# How far the mean of a feature may be from 0, in standard deviations.
 OFFSET = 10.0
-# What standardizing must bring, as a share of chance, before inputs are blamed.
+# What standardizing must gain, relative to chance level, for the inputs to be the cause.
 GAIN = 0.05
+
+SIZE = "root mean square of the largest input"
+SCALES = "ratio of the largest to the smallest input scale"
 
 
 def look(evidence) -> Finding | None:
-    """Sizes of what reaches the first layer, then the same training with standardized inputs."""
+    """Scales of the first layer's inputs, then the same training with standardized inputs."""
     program = evidence.program
     found = first_layer_inputs(program.trainer, evidence.sample[0][:512])
     if found is None or np.asarray(program.x).dtype.kind not in "fiu":
@@ -41,46 +44,46 @@ def look(evidence) -> Finding | None:
         if not gain > GAIN:
             return None
         measures.append(
-            Measure("L with standardized inputs", scaled, evidence.final_loss, "below",
-                    "the same program from the same start")
+            Measure("loss with standardized inputs", scaled, evidence.final_loss, "below",
+                    "the same program with the same initial weights")
         )  # fmt: skip
     return Finding(
         "unscaled_inputs",
-        f"what reaches the first layer, {found.path}{_columns(found)}",
+        f"the inputs of the first layer, {found.path}{_columns(found)}",
         measures,
-        "z_j = Σ_i w_ij x_i + b_j and ∂L/∂w_ij = x_i ∂L/∂z_j: a large x_i has a large say in "
-        "every z_j and steps in proportion, so no one η fits all weights; activations start out "
-        "saturated or dead.",
-        [Prescription("scale the inputs: subtract the mean, divide by the spread of the training "
-                      "rows", (ScaleInputs(),))],
+        "z_j = Σ_i w_ij x_i + b_j and ∂L/∂w_ij = x_i ∂L/∂z_j: a large x_i dominates every z_j, and "
+        "its weights get proportionally large steps. No single η fits all weights, and "
+        "activations start out saturated or dead.",
+        [Prescription("standardize the inputs: subtract the mean and divide by the standard "
+                      "deviation of the training rows", (ScaleInputs(),))],
         0.9,
     )  # fmt: skip
 
 
 def sizes(found) -> list:
     """[Measure] of what is out of bounds in a doctor.inputs.FirstLayerInputs."""
-    size, spread = found.size, found.spread
-    varying = spread > 1e-6 * max(float(size.max()), 1e-30)
+    size, std = found.rms, found.std
+    varying = std > 1e-6 * max(float(size.max()), 1e-30)
     if not varying.any():
         return []
     largest, measures = float(size.max()), []
     if largest > LARGE:
-        measures.append(Measure("root mean square of the largest input", largest, LARGE))
+        measures.append(Measure(SIZE, largest, LARGE))
     if largest < SMALL:
-        measures.append(Measure("root mean square of the largest input", largest, SMALL, "below"))
+        measures.append(Measure(SIZE, largest, SMALL, "below"))
     reach = np.abs(found.values - found.values.mean(axis=0)).max(axis=0)[varying]
     ratio = float(reach.max() / np.quantile(reach, LEAST, method="lower"))
     if ratio > UNEVEN:
-        measures.append(Measure("largest reach of an input over the smallest", ratio, UNEVEN))
-    offset = float((np.abs(found.values.mean(axis=0))[varying] / spread[varying]).max())
+        measures.append(Measure(SCALES, ratio, UNEVEN))
+    offset = float((np.abs(found.values.mean(axis=0))[varying] / std[varying]).max())
     if offset > OFFSET and largest > 1.5:
-        measures.append(Measure("mean of an input over its spread", offset, OFFSET))
+        measures.append(Measure("mean of an input over its standard deviation", offset, OFFSET))
     sources = "LeCun et al. 1998, Efficient BackProp, section 4.3"
     return [dataclasses.replace(m, source=sources) for m in measures]
 
 
 def _columns(found) -> str:
-    size = found.size
+    size = found.rms
     if len(size) > 200:
         return ""
     order = np.argsort(-size)[:3] if size.max() > LARGE else []
@@ -88,7 +91,7 @@ def _columns(found) -> str:
 
 
 def _scaled(evidence):
-    """Final loss on the sample of the program with standardized inputs; None if it cannot be."""
+    """Final loss on the sample with standardized inputs; None if they cannot be standardized."""
     try:
         program = evidence.program.changed(ScaleInputs())
         trainer = program.run()

@@ -1,4 +1,4 @@
-"""The loss does not ask for what is wanted: classes as quantities, or a loss with a mistake."""
+"""wrong_loss: the loss does not fit the targets or outputs, or its formula has a mistake."""
 
 import dataclasses
 import math
@@ -8,25 +8,26 @@ import numpy as np
 from cutaway.doctor import surgery
 from cutaway.doctor.changes import ReplaceLoss
 from cutaway.doctor.finding import Finding, Measure, Prescription
-from cutaway.doctor.outputs import ask
+from cutaway.doctor.outputs import ask, gives_probabilities
 from cutaway.doctor.program import rebuilt
 from cutaway.doctor.symptoms.wrong_output_activation import needs_probabilities
 from cutaway.errors import CutawayError
 from cutaway.losses import LOSSES, expects
 from cutaway.train import EarlyStopping
 
-MOST_CLASSES = 20  # distinct whole numbers that may be classes
-# The share of wrong answers with a loss for classes, relative to that of the program's own, and
-# the least difference. Counts and grades are classified hardly better: the grades of red wine,
-# numbered from 0, in a network of 32 units 0.92.
+MAX_CLASSES = 20  # distinct integers that may be classes
+# The error rate with a classification loss relative to that of the program's own loss, and the
+# least difference. Counts and grades hardly improve: red wine quality, numbered from 0, in a
+# network of 32 units has 0.92.
 ERROR_RATIO, ERROR_GAIN = 0.6, 0.04
-# Outliers among targets: how far off, in robust spreads; how few; what they are of all squares
-FAR, FEW, SAY = 6.0, 0.15, 0.5
-BETTER = 0.98  # a perfect answer must not lose to a constant one by more than rounding
+# Outliers among targets: how far, in robust standard deviations; at most which fraction of them;
+# at least which fraction of the sum of squares
+FAR, FEW, DOMINANT = 6.0, 0.15, 0.5
+BETTER = 0.98  # a perfect prediction must not lose to a constant one by more than rounding
 
 
 def look(evidence) -> Finding | None:
-    """The loss against the targets, then a training with a loss for classes."""
+    """Check the loss against the targets, then train with a classification loss."""
     return (
         _takes_probabilities(evidence)
         or not_exclusive(evidence)
@@ -37,7 +38,7 @@ def look(evidence) -> Finding | None:
 
 
 def _takes_probabilities(evidence):
-    """A loss for probabilities on the outputs of a plain layer."""
+    """A loss that takes probabilities, on the outputs of a linear layer."""
     if evidence.wants is None:
         return None
     found = needs_probabilities(evidence, evidence.wants, evidence.ending)
@@ -45,7 +46,7 @@ def _takes_probabilities(evidence):
 
 
 def not_exclusive(evidence) -> Finding | None:
-    """A loss for exclusive classes over rows with several labels."""
+    """A loss for mutually exclusive classes on multilabel rows."""
     want = expects(evidence.program.trainer.loss)
     y = np.asarray(evidence.program.y)
     if want is None or want.target != "one_hot":
@@ -55,16 +56,16 @@ def not_exclusive(evidence) -> Finding | None:
         return None
     loss = "binary_cross_entropy" + ("_with_logits" if want.output == "logit" else "")
     return _finding(
-        [Measure("share of rows whose targets do not add up to 1", off, 0.01)],
-        "A categorical loss takes exactly one class for each row: -Σ_k y_k ln ŷ_k with Σ_k y_k = "
-        "1. These rows have several labels, or none, which exclude each other for this loss.",
+        [Measure("fraction of rows whose targets do not sum to 1", off, 0.01)],
+        "A categorical loss expects exactly one class per row: -Σ_k y_k ln ŷ_k with Σ_k y_k = 1. "
+        "These rows have several labels or none.",
         loss,
         0.92,
     )
 
 
 def not_minimal(evidence) -> Finding | None:
-    """A user's own loss for which the right answer is not the best."""
+    """A custom loss that is not minimal at the perfect prediction."""
     trainer, want = evidence.program.trainer, evidence.wants
     if expects(trainer.loss) is not None:
         return None
@@ -83,22 +84,23 @@ def not_minimal(evidence) -> Finding | None:
         return None
     if lowest >= perfect - (1 - BETTER) * abs(perfect):
         return None
-    better = "the mean of all targets" if flat <= far else "an answer far below every target"
+    better = "the mean of all targets" if flat <= far else "a prediction far below every target"
     return _finding(
         [
-            Measure("L of the perfect answer ŷ = y", perfect, lowest, "above", "must be lowest"),
+            Measure("L of the perfect prediction ŷ = y", perfect, lowest, "above",
+                    "must be the lowest"),
             Measure(f"L of {better}", lowest),
         ],
-        f"This loss prefers {better} to the perfect answer. Usual mistakes: predictions (n, 1) "
-        "less targets (n,) give (n, n), every row against every other; a missing square; a wrong "
-        "sign.",
+        f"This loss is lower for {better} than for the perfect prediction. Common mistakes: "
+        "predictions (n, 1) minus targets (n,) broadcast to (n, n), every row against every "
+        "other; a missing square; a wrong sign.",
         "mean_squared_error",
         0.97,
-    )
+    )  # fmt: skip
 
 
 def _classes_as_numbers(evidence):
-    """Classes that are trained as if they were quantities."""
+    """Classes trained with a regression loss."""
     want = evidence.wants
     if want is None or want.target != "real":
         return None
@@ -132,17 +134,17 @@ def _classes_as_numbers(evidence):
         return None
     own = getattr(program.trainer.loss, "__name__", "the loss")
     why = {
-        "numbers": "The targets are numbers of classes, which have no order and no distances, but "
-        f"{own} takes an answer between class 0 and class 2 for class 1.",
-        "one_hot": "The targets say which class it is. After a softmax or sigmoid the slope of a "
-        "squared error is 0 where the network is sure and wrong; that of -ln ŷ is not.",
-        "binary": "The targets are yes or no. After a sigmoid the slope of a squared error, "
-        "(ŷ - y) ŷ (1 - ŷ), is 0 where the network is sure and wrong; that of -ln ŷ is not.",
+        "numbers": "The targets are class indices, which have no order and no distances, but "
+        f"{own} treats a prediction between class 0 and class 2 as class 1.",
+        "one_hot": "The targets are classes. After a softmax or sigmoid the slope of a squared "
+        "error is 0 where the network is confident and wrong; that of -ln ŷ is not.",
+        "binary": "The targets are binary. After a sigmoid the slope of a squared error, "
+        "(ŷ - y) ŷ (1 - ŷ), is 0 where the network is confident and wrong; that of -ln ŷ is not.",
     }[kind]
     return _finding(
         [
-            Measure("wrong answers as trained", old),
-            Measure(f"wrong answers with {name}", new, ERROR_RATIO * old, "below",
+            Measure("error rate as trained", old),
+            Measure(f"error rate with {name}", new, ERROR_RATIO * old, "below",
                     "the same program, trained with it"),
         ],
         why,
@@ -152,23 +154,23 @@ def _classes_as_numbers(evidence):
 
 
 def _squares_of_outliers(evidence):
-    """Squares over targets of which a few are far off: those few are all that counts."""
+    """A squared error on targets with outliers, which dominate the sum."""
     want, loss = expects(evidence.program.trainer.loss), evidence.program.trainer.loss
     if want is None or want.target != "real" or loss is not LOSSES["mean_squared_error"]:
         return None
     y = np.asarray(evidence.program.y, np.float64).reshape(len(evidence.program.y), -1)
     away = np.abs(y - np.median(y, axis=0)).ravel()
-    far = away > FAR * 1.4826 * np.median(away)  # 1.4826: of a normal distribution, σ by the median
-    share = float((away[far] ** 2).sum() / max((away**2).sum(), 1e-30))
-    if not 0 < far.mean() < FEW or share < SAY:
+    far = away > FAR * 1.4826 * np.median(away)  # 1.4826: σ / median |y - median| of a normal
+    fraction = float((away[far] ** 2).sum() / max((away**2).sum(), 1e-30))
+    if not 0 < far.mean() < FEW or fraction < DOMINANT:
         return None
-    held = evidence.held
-    x, rest = held.rest
-    old = float(np.median(np.abs(held.trainer.predict(x) - rest)))
+    validated = evidence.validated
+    x, rest = validated.validation
+    old = float(np.median(np.abs(validated.trainer.predict(x) - rest)))
     huber = dataclasses.replace(
         evidence.program, trainer=rebuilt(evidence.program.fresh(), loss=LOSSES["huber"]),
-        x=held.training[0], y=held.training[1], validation=held.rest,
-        batch_size=min(evidence.program.batch_size, len(held.training[0])),
+        x=validated.training[0], y=validated.training[1], validation=validated.validation,
+        batch_size=min(evidence.program.batch_size, len(validated.training[0])),
     )  # fmt: skip
     try:
         new = float(np.median(np.abs(huber.run().predict(x) - rest)))
@@ -178,16 +180,16 @@ def _squares_of_outliers(evidence):
         return None
     return _finding(
         [
-            Measure(f"share of targets further than {FAR:g} spreads from the median",
-                    float(far.mean()), FEW, "below", "spread: 1.4826 median |y - median|"),
-            Measure("their share of Σ (y - median)²", share, SAY),
-            Measure("median |ŷ - y| on rows that were not trained on", old),
+            Measure(f"fraction of targets more than {FAR:g} robust standard deviations from the "
+                    "median", float(far.mean()), FEW, "below", "1.4826 median |y - median|"),
+            Measure("their fraction of Σ (y - median)²", fraction, DOMINANT),
+            Measure("median |ŷ - y| on validation rows", old),
             Measure("the same with huber", new, ERROR_RATIO * old, "below",
                     "the same program, trained with it"),
         ],
-        "∂/∂ŷ (ŷ - y)² = 2 (ŷ - y) grows without bound, so a few targets that are far off outvote "
-        "all others. Huber's loss has the slope 1 from a distance on (Huber 1964): with it the "
-        "same network is nearer to most rows, also to those that it has not seen.",
+        "∂/∂ŷ (ŷ - y)² = 2 (ŷ - y) grows without bound, so a few outliers dominate all other "
+        "targets. The slope of the Huber loss is bounded by 1 (Huber 1964): with it the same "
+        "network is closer to most rows, including validation rows.",
         "huber",
         0.9,
     )  # fmt: skip
@@ -201,7 +203,7 @@ def _as_classes(y, shape):
     values = np.unique(flat)
     if flat.shape[1] == 1 and np.array_equal(values, [0, 1]):
         return flat[:, 0].astype(int), "binary"
-    if flat.shape[1] == 1 and 2 < len(values) <= MOST_CLASSES and len(shape) == 1:
+    if flat.shape[1] == 1 and 2 < len(values) <= MAX_CLASSES and len(shape) == 1:
         whole = np.array_equal(values, np.arange(len(values)))
         return (flat[:, 0].astype(int), "numbers") if whole else None
     if flat.shape[1] > 1 and np.array_equal(values, [0, 1]) and (flat.sum(1) == 1).all():
@@ -224,7 +226,7 @@ def _error(outputs, labels, kind) -> float:
 
 
 def _with_classes(evidence, kind, classes):
-    """(a Trainer with a loss for classes, its name, targets for it), or (None, "", None)."""
+    """(a Trainer with a classification loss, its name, targets for it), or (None, "", None)."""
     program, end = evidence.program, evidence.ending
     y = program.y
     if kind == "numbers":
@@ -235,8 +237,7 @@ def _with_classes(evidence, kind, classes):
             return None, "", None
         return rebuilt(trainer, loss=LOSSES[name]), name, y.reshape(len(y)).astype(np.int32)
     family = "binary_cross_entropy" if kind == "binary" else "categorical_cross_entropy"
-    fitting = {"binary": ("Sigmoid",), "one_hot": ("Softmax",)}[kind]
-    if end.activation not in ("", *fitting):
+    if end.activation and not gives_probabilities(end.activation, exclusive=kind == "one_hot"):
         return None, "", None
     name = family if end.activation else f"{family}_with_logits"
     return rebuilt(program.fresh(), loss=LOSSES[name]), name, y
@@ -248,6 +249,6 @@ def _finding(evidence, explanation, loss, confidence):
         "the loss",
         evidence,
         explanation,
-        [Prescription(f"take the loss {loss}", (ReplaceLoss(loss),))],
+        [Prescription(f"use the loss {loss}", (ReplaceLoss(loss),))],
         confidence,
     )

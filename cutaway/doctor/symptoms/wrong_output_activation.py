@@ -1,4 +1,4 @@
-"""The network ends in a function that cannot give the answers, or without one that it needs."""
+"""wrong_output_activation: the last activation cannot produce the targets, or one is missing."""
 
 import dataclasses
 
@@ -6,18 +6,20 @@ import numpy as np
 
 from cutaway.doctor.changes import OutputActivation, ReplaceLoss
 from cutaway.doctor.finding import Finding, Measure, Prescription
-from cutaway.doctor.outputs import attainable_losses, range_of
+from cutaway.doctor.outputs import attainable_losses, gives_probabilities, range_of
+from cutaway.ops import ACTIVATION_FUNCTIONS
 
-# Share of the way from chance to the ideal that the last function closes for good, by
-# outputs.reach: a ReLU over targets from a normal distribution 0.53, softmax twice 0.45 for two
-# classes and 0.64 for ten, a sigmoid over targets of which 2% lie up to 0.1 outside 0.003.
+# Fraction of the loss reduction from chance level to the ideal that the last activation makes
+# unattainable, see outputs.AttainableLosses: ReLU with normally distributed targets 0.53, softmax
+# twice 0.45 for two classes and 0.64 for ten, sigmoid with 2% of the targets up to 0.1 outside
+# its range 0.003.
 LOST = 0.05
-# A class of which all outputs are exactly 0 cannot be told from another one that is off.
+# Fraction of rows where an output is exactly 0: such a unit is off.
 OFF = 0.99
 
 
 def look(evidence) -> Finding | None:
-    """The output layer against the targets and the loss."""
+    """Check the output layer against the targets and the loss."""
     want, end = evidence.wants, evidence.ending
     if want is None:
         return None
@@ -25,27 +27,27 @@ def look(evidence) -> Finding | None:
     name = end.activation
     needs = needs_probabilities(evidence, want, end)
     if needs is not None and needs.code == "wrong_loss":
-        return None  # that symptom says it
+        return None  # that symptom reports it
+    off = name and ACTIVATION_FUNCTIONS[name].traits.activation.turns_off
     return (
         needs
         or (name and out_of_reach(evidence, want, end, y))
-        or (name in ("ReLU", "Threshold") and _switched_off(evidence, want, end, x, y))
+        or (off and _switched_off(evidence, want, end, x, y))
         or None
     )
 
 
 def needs_probabilities(evidence, want, end) -> Finding | None:
-    """A loss for probabilities on outputs that are none.
+    """A loss that takes probabilities, on outputs that are not probabilities.
 
-    Where the network ends in a plain layer and the loss has a partner for logits, the smallest
-    change is to take that: the finding is then one of wrong_loss.
+    If the network ends in a linear layer and the loss has a counterpart for logits, the smallest
+    change is to use that: the finding is then one of wrong_loss.
     """
     several = want.target in ("labels", "one_hot")
     if want.output != "probability":
         return None
-    low, high = range_of(end.activation) or (-np.inf, np.inf)
-    fits = end.activation == "Softmax" if several else low >= 0 and high <= 1
-    if fits or (several and end.activation == "Sigmoid" and end.shape[-1] == 1):
+    exclusive = several and end.shape[-1:] != (1,)
+    if gives_probabilities(end.activation, exclusive=exclusive):
         return None
     out = evidence.outputs
     if several:
@@ -53,24 +55,24 @@ def needs_probabilities(evidence, want, end) -> Finding | None:
         off = abs(value - 1) > 0.01 or float(out.min()) < 0
     else:
         outside = float(((out < 0) | (out > 1)).mean())
-        what, value, limit, off = "share of outputs outside [0, 1]", outside, 0.0, outside > 0
+        what, value, limit, off = "fraction of outputs outside [0, 1]", outside, 0.0, outside > 0
     if not off:
-        return None  # a net of its own making that ends in probabilities all the same
+        return None  # a custom network that ends in probabilities all the same
     need = "softmax" if several else "sigmoid"
     partner = want.partner or _logit_loss(want)
     changes = [Prescription(f"end the network with {need}", (OutputActivation(need),))]
     if not end.activation and partner:
-        text = f"take the loss {partner}, which takes any number"
+        text = f"use the loss {partner}, which takes logits"
         changes.insert(0, Prescription(text, (ReplaceLoss(partner),)))
     found = _finding(
         end,
         [Measure(what, value, limit, "above" if value > limit else "below", "of probabilities")],
-        f"The loss takes probabilities, -ln ŷ of the true class, but the network ends in "
-        f"{end.activation or 'a layer'} whose outputs are none: the loss is small where all "
-        "outputs are large, right or wrong, and where it clips them its slope is 0."
+        f"The loss expects probabilities (-ln ŷ of the true class), but the outputs of "
+        f"{end.activation or 'the last layer'} are not: the loss is small where all outputs are "
+        "large, right or wrong, and has slope 0 where it clips them."
         if several
-        else "The loss takes probabilities in [0, 1], but the network's outputs leave that "
-        "interval. There the loss clips them, and ∂L/∂z is 0: such rows teach nothing.",
+        else "The loss expects probabilities in [0, 1], but some outputs of the network lie "
+        "outside. The loss clips those, so ∂L/∂z is 0 and such rows contribute no gradient.",
         changes,
         0.93,
     )
@@ -79,7 +81,7 @@ def needs_probabilities(evidence, want, end) -> Finding | None:
 
 
 def out_of_reach(evidence, want, end, y) -> Finding | None:
-    """A last function that cannot give what the loss is pleased with."""
+    """A last activation that cannot produce the outputs that minimize the loss."""
     found = attainable_losses(evidence.program.trainer, want, end, y)
     if not np.isfinite([found.best, found.free, found.chance]).all() or found.lost < LOST:
         return None
@@ -87,24 +89,26 @@ def out_of_reach(evidence, want, end, y) -> Finding | None:
     span = f"[{low:g}, {high:g}]" if np.isfinite(high) else f"[{low:g}, ∞)"
     if want.output == "logit":
         why = (
-            f"The loss applies its own softmax or sigmoid to the outputs, but the network has "
-            f"squashed them to {span} before. Even if every answer were right, L would stay at "
-            f"{found.best:.3g}."
+            f"The loss applies softmax or sigmoid to the outputs itself, but the network has "
+            f"already squashed them to {span}. Even if every prediction were right, L would stay "
+            f"at {found.best:.3g}."
         )
-        need, text = None, f"leave out the {end.activation} at the end"
+        need, text = None, f"remove the {end.activation} at the end"
     else:
+        rowwise = ACTIVATION_FUNCTIONS[end.activation].traits.edges == "rowwise"
         why = (
             f"The network ends in {end.activation}, so ŷ lies in {span}"
-            + (" and adds up to 1" if end.activation == "Softmax" else "")
-            + f", but targets do not. Even the best answers it can give have L = {found.best:.3g}."
+            + (" and sums to 1" if rowwise else "")
+            + f", but the targets do not. Even the best possible predictions have L = "
+            f"{found.best:.3g}."
         )
         need = "sigmoid" if want.target == "binary" and want.output == "probability" else None
-        text = f"end the network with {need}" if need else f"leave out the {end.activation}"
+        text = f"end the network with {need}" if need else f"remove the {end.activation}"
     measures = [
-        Measure("share of the way from chance to the ideal loss that cannot be reached",
-                found.lost, LOST, "above", "outputs chosen freely, see doctor.outputs"),
-        Measure("lowest L with this ending", found.best),
-        Measure("L of the best constant answer", found.chance),
+        Measure("unattainable fraction of the loss reduction from chance level to the ideal",
+                found.lost, LOST, "above", "for freely chosen outputs, see doctor.outputs"),
+        Measure("lowest possible L with this activation", found.best),
+        Measure("L of the best constant prediction", found.chance),
     ]  # fmt: skip
     return _finding(end, measures, why, [Prescription(text, (OutputActivation(need),))], 0.94)
 
@@ -117,15 +121,15 @@ def _switched_off(evidence, want, end, x, y):
     if off[worst] < OFF or (want.target == "real" and not np.any(y)):
         return None
     if want.target in ("labels", "one_hot") and off[worst] >= OFF:
-        share = (np.asarray(y).ravel() == worst).mean() if want.target == "labels" else 1.0
-        if share == 0:
+        frequency = (np.asarray(y).ravel() == worst).mean() if want.target == "labels" else 1.0
+        if frequency == 0:
             return None
     return _finding(
         end,
-        [Measure(f"share of rows where output {worst + 1} is 0", float(off[worst]), OFF)],
-        f"The network ends in {end.activation}. Where z <= 0 its output is 0 and so is its slope: "
-        "no gradient comes back, and the output can no longer change.",
-        [Prescription(f"leave out the {end.activation} at the end", (OutputActivation(None),))],
+        [Measure(f"fraction of rows where output {worst + 1} is 0", float(off[worst]), OFF)],
+        f"The network ends in {end.activation}. Where z <= 0 both its output and its slope are 0: "
+        "no gradient flows back, and the output cannot change any more.",
+        [Prescription(f"remove the {end.activation} at the end", (OutputActivation(None),))],
         0.9,
     )
 
