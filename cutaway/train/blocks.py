@@ -1,7 +1,7 @@
-"""Training data as blocks of rows that lie on the device.
+"""Training data as blocks of rows on the device.
 
-Arrays that fit in memory are one block that stays there. A stream yields a block at a time, each
-padded to one size, so that all blocks run through the same compiled program.
+Arrays that fit in memory form a single block that stays there. A stream yields one block at a
+time, each padded to the same size, so all blocks share one compiled program.
 """
 
 import math
@@ -15,7 +15,7 @@ from cutaway.errors import DataError, OptionError, ShapeError, expect_range
 from cutaway.runtime.exhaustion import explaining_placing
 
 AS_STREAM = (
-    "pass a stream, of which one block at a time is on the device: "
+    "pass a stream, which keeps one block at a time on the device: "
     "fit(cutaway.data.ArrayStream(x, y))"
 )
 
@@ -39,7 +39,7 @@ class Memory:
         return math.ceil(self.rows / batch_size)
 
     def sample(self):
-        """(x, y) by which shapes and targets can be checked: all of them."""
+        """(x, y) for checking shapes and targets: all rows."""
         return self.x, self.y
 
     def epoch(self, rng, batch_size: int):
@@ -50,7 +50,7 @@ class Memory:
 class Stream:
     """Blocks from an object with `.rows`, `.block_rows` and `.blocks(seed)`.
 
-    `blocks(seed)` yields (x, y), arrays of at most `block_rows` rows, in an order of that seed.
+    `blocks(seed)` yields (x, y), arrays of at most `block_rows` rows, shuffled with that seed.
     """
 
     def __init__(self, source):
@@ -62,7 +62,7 @@ class Stream:
         return self._steps or math.ceil(self.rows / batch_size)
 
     def sample(self):
-        """(x, y) by which shapes and targets can be checked: the first block."""
+        """(x, y) for checking shapes and targets: the first block."""
         return next(iter(self.source.blocks(0)))
 
     def epoch(self, rng, batch_size: int):
@@ -79,7 +79,7 @@ class Stream:
 
 
 def _order(chosen, rng, batch_size: int) -> np.ndarray:
-    """The rows in a new order, in whole batches: the last is filled up from the beginning."""
+    """The rows shuffled, in full batches: the last one is padded from the beginning."""
     order = chosen[rng.permutation(len(chosen))]
     short = -len(order) % batch_size
     while short:  # more than once only if the batch is larger than the block
@@ -99,28 +99,28 @@ def is_stream(x) -> bool:
 
 
 def to_device(x, y, *, what: str = "x and y", instead: str = AS_STREAM):
-    """Check a pair of arrays and put it on the device.
+    """Check a pair of arrays and move it to the device.
 
     Args:
-        what: they are, for errors.
-        instead: what to do if they do not fit into its memory.
+        what: name of the pair in errors.
+        instead: advice if they do not fit in its memory.
 
     Raises:
         ShapeError: different numbers of rows.
         DataError: no rows; NaN or infinity.
-        OutOfMemoryError: they do not fit.
+        OutOfMemoryError: they do not fit in memory.
     """
     if np.ndim(x) == 0 or np.ndim(y) == 0:
         raise ShapeError(
             f"{what}: shapes {np.shape(x)} and {np.shape(y)}",
-            expected="arrays whose first axis counts the examples",
-            fix="for one example write x[None, :] and y[None]",
+            expected="arrays whose first axis is the examples",
+            fix="for a single example: x[None, :] and y[None]",
         )
     if len(x) != len(y):
         raise ShapeError(
             f"{what}: {len(x)} inputs and {len(y)} targets",
-            expected="one target for each input",
-            fix="drop the rows that have no partner",
+            expected="one target per input",
+            fix="drop the rows without a match",
         )
     if len(x) == 0:
         raise DataError(f"{what}: no rows", expected="at least one example")
@@ -133,9 +133,9 @@ def to_device(x, y, *, what: str = "x and y", instead: str = AS_STREAM):
 
 def _on_device(array):
     if isinstance(array, np.ndarray) and array.dtype == np.float64:
-        array = array.astype(np.float32)  # here, so that no float64 copy is made on the way
+        array = array.astype(np.float32)  # here, to avoid a float64 copy on the way
     if isinstance(array, np.ndarray):
-        # jnp.asarray copies twice, and for a moment both copies are there
+        # jnp.asarray copies twice, and both copies exist for a moment
         return jax.device_put(array)
     return as_array(array)
 
@@ -157,9 +157,9 @@ def expect_finite(array, name: str) -> None:
         shown = ", ".join(map(str, columns[:8])) + (" ..." if len(columns) > 8 else "")
         where = f", in column {shown}" if array.ndim > 1 else ""
         raise DataError(
-            f"{name} holds NaN or infinity in {bad_rows} of {len(array)} rows{where}",
+            f"{name} contains NaN or infinity in {bad_rows} of {len(array)} rows{where}",
             expected="finite numbers",
-            fix="fill or drop these rows, or let cutaway.data.TablePreprocessing do it",
+            fix="impute or drop these rows, or use cutaway.data.TablePreprocessing",
         )
 
 
@@ -167,12 +167,12 @@ def expect_batch(batch_size, rows: int, *, given: bool = True) -> None:
     """Raise OptionError unless 1 <= batch_size <= rows."""
     expect_range(batch_size, what="batch_size", least=1)
     if batch_size != int(batch_size):
-        raise OptionError(f"batch_size is {batch_size}", expected="a whole number")
+        raise OptionError(f"batch_size is {batch_size}", expected="an integer")
     if batch_size > rows:
         raise OptionError(
             f"batch_size is {batch_size}, but the training set has {rows} rows",
-            expected=f"a batch of at most {rows} rows",
-            fix=f"give batch_size={rows} for gradient descent on the whole set, or fewer",
+            expected=f"a batch size of at most {rows}",
+            fix=f"use batch_size={rows} for full-batch gradient descent, or a smaller one",
         )
 
 
@@ -182,6 +182,6 @@ def expect_parts(accumulate, batch_size: int) -> None:
     if accumulate != int(accumulate) or batch_size % accumulate:
         raise OptionError(
             f"accumulate is {accumulate}, which does not divide batch_size {batch_size}",
-            expected="a whole number of equal micro-batches",
+            expected="a number of equal micro-batches",
             fix="choose a batch_size that is a multiple of accumulate",
         )

@@ -31,8 +31,8 @@ class Mix(Stateful):
         if not (jnp.issubdtype(values.dtype, jnp.floating) or values.dtype == jnp.uint8):
             raise DataError(
                 f"{type(self).__name__}: the inputs are {values.dtype}",
-                expected="quantities, as floats or uint8: only they can be mixed",
-                fix="train without mix; numbers of words or categories have no mean",
+                expected="floats or uint8: only numerical inputs can be mixed",
+                fix="train without mix; token ids and category codes cannot be averaged",
             )
         self.key.data, for_share, for_order, for_blend = jax.random.split(self.key.data, 4)
         share = jax.random.beta(for_share, self.alpha, self.alpha)
@@ -96,7 +96,7 @@ class CutMix(Mix):
             raise ShapeError(
                 f"CutMix: the inputs have shape {x.shape}",
                 expected="(batch, height, width, channels)",
-                fix="for rows of a table take Mixup",
+                fix="for tabular data use Mixup",
             )
         inside = jnp.ones((1,) * x.ndim, bool)
         edge = (1 - share) ** (1 / len(sizes))  # of each axis: their product is 1 - λ

@@ -1,4 +1,4 @@
-"""Trainer: epochs of compiled steps, with validation, callbacks and a clean end."""
+"""Trainer: epochs of compiled steps, with validation, callbacks and clean interruption."""
 
 import contextlib
 import dataclasses
@@ -24,12 +24,12 @@ from cutaway.train.progress import Progress
 from cutaway.train.steps import Chunk, EpochSteps
 from cutaway.train.with_preparation import WithPreparation
 
-PREVIOUS_BYTES = 2**26  # of weights that are kept one chunk longer, to look back at
+PREVIOUS_BYTES = 2**26  # of weights that are kept one chunk longer, to trace a NaN back
 
 
 @dataclasses.dataclass
 class _Ran:
-    """A chunk, and what its steps took their rows from."""
+    """A chunk, and the data of its steps."""
 
     chunk: Chunk
     x: object
@@ -43,29 +43,29 @@ class Trainer:
 
     Args:
         net: a Module.
-        loss: function (prediction, target) -> Tensor with one number; see cutaway.losses.
+        loss: function (prediction, target) -> scalar Tensor; see cutaway.losses.
         optimizer: an Optimizer over net's parameters; Adam(net) by default.
         metrics: functions (prediction, target) -> number; see cutaway.metrics. For losses on
-            logits the prediction is turned into probabilities first.
-        penalty: function of the net that is added to the loss in training, for example
+            logits the prediction is converted to probabilities first.
+        penalty: function of the net, added to the loss during training, for example
             `lambda net: ct.losses.l2_penalty(net.parameters(), 1e-4)`.
-        mix: Mixup or CutMix: mixes the examples of each batch in training.
+        mix: Mixup or CutMix: mixes the examples of each batch during training.
         average: an optim.ExponentialAverage over net's parameters; validation, callbacks after
-            an epoch and the net after `fit` then have the averaged weights.
-        prepare: function or Module that is applied to the inputs of each batch, in training,
-            validation and prediction, before the mix: scaling of uint8 pictures, so that the
-            whole set may stay uint8, or augmentation by a Module that looks at its `training`.
-            No gradient flows through it, and it is not part of the net that is saved.
+            an epoch and the net after `fit` then use the averaged weights.
+        prepare: function or Module applied to the inputs of each batch before the mix, in
+            training, validation and prediction: for example scaling of uint8 images, which lets
+            the dataset stay uint8, or augmentation by a Module that checks its `training` flag.
+            No gradient flows through it, and it is not saved with the net.
         precision: of matrix products and convolutions, see cutaway.precision: "float32",
             "tensorfloat32" (differs from float32 on GPUs only) or "bfloat16"; parameters, sums
-            and the optimizer are float32 in each. None: as the surrounding context says,
-            "float32" by default.
+            and the optimizer always stay in float32. None: the precision of the surrounding
+            context, "float32" by default.
 
     Attributes:
-        device: what the last fit ran on, like "GPU (NVIDIA H100 80GB HBM3, 60 GiB for
+        device: the device of the last fit, like "GPU (NVIDIA H100 80GB HBM3, 60 GiB for
             programs)"; None before.
         history: the History of the last fit.
-        epoch: epochs that are complete.
+        epoch: number of complete epochs.
         stopped: why training ended before its last epoch, otherwise None.
 
     Example:
@@ -123,33 +123,35 @@ class Trainer:
         seed: int | None = None,
         progress: bool | None = None,
     ) -> History:
-        """Train for `epochs` epochs, or until a callback or Ctrl-C ends it.
+        """Train for `epochs` epochs, or until a callback or Ctrl-C stops it.
 
-        Every epoch goes through the rows in a new order. If they do not divide into whole
-        batches, the last batch is filled up with rows from the beginning of that order.
+        Each epoch visits the rows in a new random order. If they do not divide into full batches,
+        the last batch is padded with rows from the beginning of that order.
 
         Args:
             x: (rows, ...) inputs, or a stream with `.rows`, `.block_rows` and `.blocks(seed)`
                 such as cutaway.data.ParquetBatches.
             y: (rows, ...) targets; None for a stream.
-            epochs: how often to go through the rows.
-            batch_size: rows a step; 1 is stochastic gradient descent, all rows gradient descent.
-            accumulate: into how many micro-batches each batch is cut, one after the other, whose
-                gradients add up: the memory is that of a micro-batch. The step is the same for
-                a loss that is a mean over rows, up to what layers draw or learn batch by batch.
-            validation: share of the rows to hold out, in (0, 1); or (x, y); or None.
+            epochs: number of passes over the training rows.
+            batch_size: rows per step; 1 is stochastic gradient descent, all rows full-batch
+                gradient descent.
+            accumulate: number of micro-batches per batch. They run one after the other and their
+                gradients are accumulated, so memory is that of one micro-batch. The step is the
+                same if the loss is a mean over rows, except for layers that use randomness or
+                batch statistics.
+            validation: fraction of the rows to use for validation, in (0, 1); or (x, y); or None.
             callbacks: Callback objects, or functions (trainer, row) called after each epoch.
-            seed: of the order of the rows and of the held-out rows; by default drawn from
-                `cutaway.seed`'s generator.
-            progress: whether to show a progress display; by default if standard error is a
-                terminal.
+            seed: random seed for the validation split and the order of the rows; by default
+                drawn from the generator of `cutaway.seed`.
+            progress: whether to show a progress bar; by default if standard error is a terminal.
 
         Raises:
-            OptionError, ShapeError, DataError: arguments that do not fit; nothing was trained.
+            OptionError, ShapeError, DataError: invalid arguments; nothing was trained.
             TrainingError: the loss became NaN or infinite. Says at which step and where it
-                began; the network has the weights from before (the best, with EarlyStopping).
-            OutOfMemoryError: the data or a step do not fit into the memory of the device. Says
-                what to lower and by how much; the network has the weights from before.
+                began; the network keeps the weights from before that step (the best ones with
+                EarlyStopping).
+            OutOfMemoryError: the data or a step do not fit in the memory of the device. Says
+                what to reduce and by how much; the network keeps its last weights.
         """
         expect_range(epochs, what="epochs", least=1)
         expect_parts(accumulate, batch_size)
@@ -159,7 +161,7 @@ class Trainer:
             arrays = None
         else:
             if y is None:
-                raise OptionError("fit was given x but no y", expected="fit(x, y)")
+                raise OptionError("fit got x but no y", expected="fit(x, y)")
             arrays = to_device(x, y)
 
         self.history, self.epoch, self.stopped = History(), 0, None
@@ -200,7 +202,7 @@ class Trainer:
         return self.history
 
     def evaluate(self, x, y) -> dict:
-        """{"loss": ..., metric: ...} of the network as it is, on (rows, ...) arrays."""
+        """{"loss": ..., metric: ...} of the network on (rows, ...) arrays, in evaluation mode."""
         held = Memory(*to_device(x, y, instead="evaluate fewer rows at a time"))
         with self._computing(), explaining_exhaustion("an evaluation", instead="fewer rows"):
             return self._evaluator.evaluate(held)
@@ -208,7 +210,8 @@ class Trainer:
     def predict(self, x, *, batch_size: int | None = None) -> np.ndarray:
         """The network's outputs for (rows, ...) inputs, in evaluation mode.
 
-        batch_size: rows at a time; None: as many as fit well, 1024 of a table, fewer pictures.
+        batch_size: rows at a time; None: chosen by the size of a row, 1024 for tables, fewer for
+        images.
         """
         with self._computing():
             return self._evaluator.predict(x, batch_size)
@@ -272,7 +275,7 @@ class Trainer:
         ran = _Ran(chunk, x, y, order, epoch)
         origin = self._origin(ran, step)
         if origin is not None and origin.phase == "weights":
-            # the step before made them so; its own loss was still finite
+            # the previous step made them so; its own loss was still finite
             if step > chunk.start:
                 origin = self._origin(ran, step - 1) or origin
             elif self._previous is not None:
@@ -280,7 +283,7 @@ class Trainer:
                 last = before.chunk.start + len(before.chunk.losses) - 1
                 origin = self._origin(before, last) or origin
         text = (
-            "the same step alone is finite, so it is a matter of rounding"
+            "the same step run alone is finite, so this is a rounding effect"
             if origin is None
             else origin.text()
         )
@@ -291,13 +294,13 @@ class Trainer:
             f"the loss became {value} in epoch {epoch}, step {step + 1}: {text}",
             expected="a finite loss",
             fix=f"lower the learning rate (it was {float(self.optimizer.lr):.3g}), scale the "
-            "inputs and targets, or clip the gradients; the weights from before are kept",
+            "inputs and targets, or clip the gradients; the last finite weights are kept",
         )
         error.origin = origin
         raise error
 
     def _origin(self, ran, step: int) -> NanOrigin | None:
-        """Where step `step` of `ran` stops being finite; the values from before it are back."""
+        """Where step `step` of `ran` stops being finite; restores the values from before it."""
         self._steps.rewind(ran.chunk, step, ran.x, ran.y, ran.order)
         for rows in np.atleast_2d(self._steps._parts(ran.order)[step]):
             numbers = None if self._is_streaming else rows
@@ -309,7 +312,7 @@ class Trainer:
     # state for checkpoints
 
     def _owners(self, *, stepping: bool = True):
-        """{name: what holds state}; if not stepping, without what only the end of a step uses."""
+        """{name: owner of state}; if not stepping, without those used only at the end of a step."""
         owners = {"net": self.net}
         if stepping:
             owners |= {"optimizer": self.optimizer, "average": self.average}
@@ -325,11 +328,11 @@ class Trainer:
         return dict(once.values())
 
     def _remember(self):
-        """Hold on to the values at the end of an epoch: what a checkpoint will save."""
+        """Keep the values at the end of an epoch, which a checkpoint will save."""
         self._complete = {name: v.data for name, v in self._variables().items()}
 
     def training_state(self) -> tuple[dict, dict]:
-        """(arrays, notes): all that a resumed training needs, as of the last complete epoch."""
+        """(arrays, notes): all that resuming needs, as of the last complete epoch."""
         arrays = {name: np.asarray(value) for name, value in self._complete.items()}
         kept = []
         for i, callback in enumerate(self._watching):
@@ -350,29 +353,29 @@ class Trainer:
         return arrays, notes
 
     def expected_arrays(self, notes: dict) -> dict:
-        """Empty arrays of the shapes in `notes`, which must fit this network and optimizer."""
+        """Empty arrays of the shapes in `notes`, which must match this network and optimizer."""
         for name, variable in self._variables().items():
             saved = notes["arrays"].get(name)
             if saved is None or tuple(saved[0]) != variable.shape:
                 raise RunError(
                     f"the checkpoint has {name} of shape {saved and tuple(saved[0])}",
                     expected=f"shape {variable.shape}",
-                    fix="resume with the network and optimizer of the first call",
+                    fix="resume with the original network and optimizer",
                 )
         return {k: np.zeros(shape, dtype) for k, (shape, dtype) in notes["arrays"].items()}
 
     def load_training_state(self, arrays: dict, notes: dict) -> None:
-        """Take over what `training_state` returned."""
+        """Restore what `training_state` returned."""
         asked = {
             "seed": self._seed,
             "batch_size": self._batch_size,
             "precision": self.precision or current_precision(),
         }
         for name, now in asked.items():
-            # older checkpoints do not say in which precision they were made
+            # older checkpoints do not record their precision
             if now is not None and now != notes.get(name, now):
                 raise RunError(
-                    f"the training was begun with {name}={notes[name]}, not {now}",
+                    f"training was started with {name}={notes[name]}, not {now}",
                     fix=f"resume with {name}={notes[name]}",
                 )
         import jax.numpy as jnp
@@ -401,9 +404,9 @@ class Trainer:
         if isinstance(validation, int | float):
             if arrays is None:
                 raise OptionError(
-                    f"validation={validation} holds out rows, which a stream cannot do",
+                    f"validation={validation}: a stream cannot be split",
                     expected="validation=(x, y)",
-                    fix="keep some rows aside as arrays and pass them",
+                    fix="pass validation rows as arrays: validation=(x, y)",
                 )
             labels = np.asarray(arrays[1])
             chosen, held = stratified_split(
@@ -432,7 +435,7 @@ class Trainer:
 
     @contextlib.contextmanager
     def _interruptible(self):
-        """The first Ctrl-C ends training between two chunks; a second one at once."""
+        """The first Ctrl-C stops training after the current chunk; a second one immediately."""
         self._interrupted = False
         if threading.current_thread() is not threading.main_thread():
             yield

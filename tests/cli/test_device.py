@@ -88,10 +88,10 @@ def test_every_command_that_computes_takes_a_device(command, monkeypatch):
 
 def test_an_unknown_device_or_precision_is_wrong_input(cutaway, tmp_path):
     done = cutaway("train", "--device", "cuda", folder=tmp_path)
-    assert done.returncode == 2 and "device 'cuda' is not known" in done.stderr
+    assert done.returncode == 2 and "unknown device 'cuda'" in done.stderr
     assert "one of cpu, gpu" in done.stderr
     done = cutaway("train", "--precision", "half", folder=tmp_path)
-    assert done.returncode == 2 and "precision 'half' is not known" in done.stderr
+    assert done.returncode == 2 and "unknown precision 'half'" in done.stderr
     assert not (tmp_path / "runs").exists()
 
 

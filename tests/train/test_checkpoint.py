@@ -134,7 +134,7 @@ def test_a_checkpoint_of_another_network_or_other_options_is_refused(tmp_path):
     checkpoints = Checkpoints(tmp_path / "run", resume=True)
     with pytest.raises(RunError, match=r"net.0.weight of shape \(3, 8\)"):
         other.fit(x, y, epochs=3, batch_size=16, callbacks=[checkpoints])
-    with pytest.raises(RunError, match="begun with batch_size=16, not 8"):
+    with pytest.raises(RunError, match="started with batch_size=16, not 8"):
         trainer.fit(x, y, epochs=3, batch_size=8, callbacks=[checkpoints])
 
 
