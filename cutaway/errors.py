@@ -8,6 +8,8 @@ Every message says what happened, what was expected, and how to fix it:
 """
 
 import difflib
+from collections.abc import Iterable
+from typing import Any
 
 
 class CutawayError(Exception):
@@ -58,7 +60,7 @@ class TrainingError(CutawayError, RuntimeError):
         origin: where a NaN or infinity first appeared (train.NanOrigin), or None.
     """
 
-    origin = None
+    origin: Any = None
 
 
 class OutOfMemoryError(CutawayError, MemoryError):
@@ -70,11 +72,12 @@ class OutOfMemoryError(CutawayError, MemoryError):
         is_general: whether it was raised where neither batch size nor precision is known.
     """
 
-    asked_bytes = free_bytes = None
+    asked_bytes: int | None = None
+    free_bytes: int | None = None
     is_general = False
 
 
-def did_you_mean(name: str, known) -> str:
+def did_you_mean(name: str, known: Iterable) -> str:
     """The closest known name as a question, or the list of all names: for the `fix` of an error.
 
     Example:

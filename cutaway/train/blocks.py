@@ -20,20 +20,20 @@ AS_STREAM = (
 )
 
 
-class Memory:
+class ArrayRows:
     """Rows of arrays that stay on the device.
 
     Args:
         x: (rows, ...) inputs.
         y: (rows, ...) targets.
-        chosen: indices of the rows that belong to this set; all by default.
+        indices: of the rows that belong to this set; all by default.
     """
 
-    def __init__(self, x, y, chosen=None):
+    def __init__(self, x, y, indices=None):
         self.x = x
         self.y = y
-        self.chosen = np.arange(len(x), dtype=np.int32) if chosen is None else chosen
-        self.rows = len(self.chosen)
+        self.indices = np.arange(len(x), dtype=np.int32) if indices is None else indices
+        self.rows = len(self.indices)
 
     def steps(self, batch_size: int) -> int:
         return math.ceil(self.rows / batch_size)
@@ -44,10 +44,15 @@ class Memory:
 
     def epoch(self, rng, batch_size: int):
         """Yield (x, y, order, steps): order (steps, batch_size) holds indices of rows of x."""
-        yield self.x, self.y, _order(self.chosen, rng, batch_size), self.steps(batch_size)
+        yield (
+            self.x,
+            self.y,
+            _shuffled_batches(self.indices, rng, batch_size),
+            self.steps(batch_size),
+        )
 
 
-class Stream:
+class StreamRows:
     """Blocks from an object with `.rows`, `.block_rows` and `.blocks(seed)`.
 
     `blocks(seed)` yields (x, y), arrays of at most `block_rows` rows, shuffled with that seed.
@@ -69,8 +74,8 @@ class Stream:
         capacity = self.source.block_rows
         total = 0
         for x, y in self.source.blocks(int(rng.integers(2**31))):
-            chosen = np.arange(len(x), dtype=np.int32)
-            order = _order(chosen, rng, batch_size)
+            indices = np.arange(len(x), dtype=np.int32)
+            order = _shuffled_batches(indices, rng, batch_size)
             steps = len(order)
             total += steps
             order = _padded(order, max(math.ceil(capacity / batch_size), steps))
@@ -78,9 +83,9 @@ class Stream:
         self._steps = total
 
 
-def _order(chosen, rng, batch_size: int) -> np.ndarray:
+def _shuffled_batches(indices, rng, batch_size: int) -> np.ndarray:
     """The rows shuffled, in full batches: the last one is padded from the beginning."""
-    order = chosen[rng.permutation(len(chosen))]
+    order = indices[rng.permutation(len(indices))]
     short = -len(order) % batch_size
     while short:  # more than once only if the batch is larger than the block
         order = np.concatenate([order, order[:short]])
@@ -176,7 +181,7 @@ def expect_batch(batch_size, rows: int, *, given: bool = True) -> None:
         )
 
 
-def expect_parts(accumulate, batch_size: int) -> None:
+def expect_micro_batches(accumulate, batch_size: int) -> None:
     """Raise OptionError unless batch_size divides into `accumulate` equal micro-batches."""
     expect_range(accumulate, what="accumulate", least=1)
     if accumulate != int(accumulate) or batch_size % accumulate:

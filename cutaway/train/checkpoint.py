@@ -29,8 +29,8 @@ class Checkpoints(Callback):
         self.every_seconds = every_seconds
         self.resume = resume
         self._manager = None
-        self._last = None
-        self._saved_epoch = None
+        self._last = time.monotonic()
+        self._saved_epoch: int | None = None
 
     def on_start(self, trainer):
         self._last = time.monotonic()

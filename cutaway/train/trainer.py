@@ -15,7 +15,14 @@ from cutaway.nn.state import named_variables
 from cutaway.ops.precision import PRECISIONS, current_precision, matmul_precision
 from cutaway.optim import Adam
 from cutaway.runtime import device, explaining_exhaustion
-from cutaway.train.blocks import Memory, Stream, expect_batch, expect_parts, is_stream, to_device
+from cutaway.train.blocks import (
+    ArrayRows,
+    StreamRows,
+    expect_batch,
+    expect_micro_batches,
+    is_stream,
+    to_device,
+)
 from cutaway.train.compatibility import check_fit
 from cutaway.train.evaluation import Evaluator
 from cutaway.train.history import History
@@ -103,10 +110,11 @@ class Trainer:
         if precision is not None:
             expect_choice(precision, PRECISIONS, what="precision")
         self.precision = precision
-        self.device = None
+        self.device: str | None = None
         self.history = History()
         self.epoch = 0
-        self.stopped = None
+        self.stopped: str | None = None
+        self._seed: int | None = None
         self._steps = EpochSteps(self)
         self._evaluator = Evaluator(self)
 
@@ -154,7 +162,7 @@ class Trainer:
                 what to reduce and by how much; the network keeps its last weights.
         """
         expect_range(epochs, what="epochs", least=1)
-        expect_parts(accumulate, batch_size)
+        expect_micro_batches(accumulate, batch_size)
         callbacks = self._callbacks(callbacks, progress)
         if is_stream(x):
             expect_batch(batch_size, x.rows)
@@ -168,7 +176,7 @@ class Trainer:
         self._seed, self._batch_size = seed, batch_size
         self.device = str(device())
         self._steps.accumulate = accumulate
-        self._watching = callbacks
+        self._running_callbacks = callbacks
         if self.average is not None:
             self.average.restart()
         self._remember()
@@ -176,13 +184,12 @@ class Trainer:
             try:
                 for callback in callbacks:
                     callback.on_start(self)
-                if self._seed is None:
-                    self._seed = int(generator().integers(2**31))
-                training, held = self._sets(x, arrays, validation)
+                self._drawn_seed()
+                training, validation = self._sets(x, arrays, validation)
                 expect_batch(batch_size, training.rows)
                 check_fit(self._prepared, self.loss, *training.sample())
-                if held is not None:
-                    check_fit(self._prepared, self.loss, *held.sample())
+                if validation is not None:
+                    check_fit(self._prepared, self.loss, *validation.sample())
                 self.planned_epochs = epochs
                 self._is_streaming = arrays is None
                 size = sum(v.data.nbytes for v in self._variables().values())
@@ -191,7 +198,7 @@ class Trainer:
                 for callback in callbacks:
                     callback.on_ready(self)
                 while self.epoch < epochs and self.stopped is None:
-                    self._one_epoch(training, held, callbacks)
+                    self._one_epoch(training, validation, callbacks)
             finally:
                 self._prepared.eval()
                 self._previous = None
@@ -201,11 +208,11 @@ class Trainer:
                     callback.on_end(self)
         return self.history
 
-    def evaluate(self, x, y) -> dict:
+    def evaluate(self, x, y) -> dict[str, float]:
         """{"loss": ..., metric: ...} of the network on (rows, ...) arrays, in evaluation mode."""
-        held = Memory(*to_device(x, y, instead="evaluate fewer rows at a time"))
+        rows = ArrayRows(*to_device(x, y, instead="evaluate fewer rows at a time"))
         with self._computing(), explaining_exhaustion("an evaluation", instead="fewer rows"):
-            return self._evaluator.evaluate(held)
+            return self._evaluator.evaluate(rows)
 
     def predict(self, x, *, batch_size: int | None = None) -> np.ndarray:
         """The network's outputs for (rows, ...) inputs, in evaluation mode.
@@ -220,11 +227,17 @@ class Trainer:
         """End training after the current epoch (called by callbacks)."""
         self.stopped = why
 
+    def _drawn_seed(self) -> int:
+        """The random seed of this fit, drawn if none was given."""
+        if self._seed is None:
+            self._seed = int(generator().integers(2**31))
+        return self._seed
+
     # one epoch
 
-    def _one_epoch(self, training, held, callbacks):
+    def _one_epoch(self, training, validation, callbacks):
         began = time.perf_counter()
-        rng = np.random.default_rng([self._seed, self.epoch])
+        rng = np.random.default_rng([self._drawn_seed(), self.epoch])
         total = training.steps(self._batch_size)
         losses, done = 0.0, 0
         self._prepared.train()
@@ -239,10 +252,10 @@ class Trainer:
                     self.stop("interrupted")
                     return  # half an epoch does not count
         row = {"epoch": self.epoch + 1, "loss": losses / done, "lr": float(self.optimizer.lr)}
-        if held is not None:
+        if validation is not None:
             explained = explaining_exhaustion("the validation", instead="fewer validation rows")
             with self._averaged(), explained:
-                scores = self._evaluator.evaluate(held)
+                scores = self._evaluator.evaluate(validation)
             row.update({f"val_{name}": value for name, value in scores.items()})
         row["seconds"] = round(time.perf_counter() - began, 6)
         self.epoch += 1
@@ -322,9 +335,9 @@ class Trainer:
     def _variables(self):
         """{path: Variable} of all state, each at its first path."""
         once = {}
-        for owner, thing in self._owners().items():
-            for path, variable in named_variables(thing).items():
-                once.setdefault(id(variable), (f"{owner}.{path}", variable))
+        for name, owner in self._owners().items():
+            for path, variable in named_variables(owner).items():
+                once.setdefault(id(variable), (f"{name}.{path}", variable))
         return dict(once.values())
 
     def _remember(self):
@@ -335,7 +348,7 @@ class Trainer:
         """(arrays, notes): all that resuming needs, as of the last complete epoch."""
         arrays = {name: np.asarray(value) for name, value in self._complete.items()}
         kept = []
-        for i, callback in enumerate(self._watching):
+        for i, callback in enumerate(self._running_callbacks):
             state = dict(callback.state())
             for name, value in state.pop("arrays", {}).items():
                 arrays[f"callbacks.{i}.{name}"] = np.asarray(value)
@@ -366,12 +379,12 @@ class Trainer:
 
     def load_training_state(self, arrays: dict, notes: dict) -> None:
         """Restore what `training_state` returned."""
-        asked = {
+        given = {
             "seed": self._seed,
             "batch_size": self._batch_size,
             "precision": self.precision or current_precision(),
         }
-        for name, now in asked.items():
+        for name, now in given.items():
             # older checkpoints do not record their precision
             if now is not None and now != notes.get(name, now):
                 raise RunError(
@@ -382,10 +395,10 @@ class Trainer:
 
         for name, variable in self._variables().items():
             variable.data = jnp.array(arrays[name], dtype=variable.dtype)
-        same = [type(c).__name__ for c in self._watching] == [
+        same = [type(c).__name__ for c in self._running_callbacks] == [
             kept["class"] for kept in notes["callbacks"]
         ]
-        for i, callback in enumerate(self._watching if same else ()):
+        for i, callback in enumerate(self._running_callbacks if same else ()):
             prefix = f"callbacks.{i}."
             own = {k.removeprefix(prefix): v for k, v in arrays.items() if k.startswith(prefix)}
             callback.load_state({**notes["callbacks"][i]["state"], "arrays": own})
@@ -398,9 +411,6 @@ class Trainer:
     # before and after
 
     def _sets(self, x, arrays, validation):
-        training = Stream(x) if arrays is None else None
-        if validation is None:
-            return training or Memory(*arrays), None
         if isinstance(validation, int | float):
             if arrays is None:
                 raise OptionError(
@@ -408,16 +418,18 @@ class Trainer:
                     expected="validation=(x, y)",
                     fix="pass validation rows as arrays: validation=(x, y)",
                 )
-            labels = np.asarray(arrays[1])
-            chosen, held = stratified_split(
-                labels, validation, seed=self._seed, stratify=labels.dtype.kind in "iub"
+            inputs, targets = arrays
+            labels = np.asarray(targets)
+            chosen, rest = stratified_split(
+                labels, validation, seed=self._drawn_seed(), stratify=labels.dtype.kind in "iub"
             )
-            chosen, held = chosen.astype(np.int32), held.astype(np.int32)
-            return Memory(*arrays, chosen), Memory(*arrays, held)
-        held = Memory(
-            *to_device(*validation, what="validation", instead="pass fewer validation rows")
-        )
-        return training or Memory(*arrays), held
+            chosen, rest = chosen.astype(np.int32), rest.astype(np.int32)
+            return ArrayRows(inputs, targets, chosen), ArrayRows(inputs, targets, rest)
+        training = StreamRows(x) if arrays is None else ArrayRows(*arrays)
+        if validation is None:
+            return training, None
+        x, y = to_device(*validation, what="validation", instead="pass fewer validation rows")
+        return training, ArrayRows(x, y)
 
     @staticmethod
     def _callbacks(callbacks, progress):

@@ -118,7 +118,7 @@ def test_a_lack_of_memory_is_a_failure_told_without_a_traceback(cutaway, tmp_pat
     wide = ("train", "--layers", "2000000,2000000")
     done = cutaway(*wide, folder=tmp_path)
     assert done.returncode == 1
-    assert "the network does not fit into the memory of the" in done.stderr
+    assert "the network does not fit in the memory of the" in done.stderr
     assert "narrower layers" in done.stderr and "Traceback" not in done.stderr
     assert not (tmp_path / "runs").exists()
     told = json.loads(cutaway(*wide, "--json", folder=tmp_path).stdout)

@@ -283,7 +283,7 @@ def test_wrong_options_are_named():
         losses.huber(Z, SOFT, delta=0)
     with pytest.raises(ShapeError, match="row_weights has shape"):
         losses.mean_squared_error(Z, SOFT, row_weights=np.ones(3))
-    with pytest.raises(ShapeError, match="for class numbers take the sparse loss"):
+    with pytest.raises(ShapeError, match="for integer labels use the sparse loss"):
         losses.categorical_cross_entropy(P, LABELS)
 
 

@@ -53,7 +53,7 @@ def column(net, codes, local, identity):
         if identity is not None:
             z = z + w["identity.weight"][identity] @ w[at + "whole.weight"]
         z = np.tanh(z[:channels]) * sigmoid(z[channels:])
-        y = z @ w[at + "ways.weight"] + w[at + "ways.bias"]
+        y = z @ w[at + "outputs.weight"] + w[at + "outputs.bias"]
         if block == len(net.blocks):
             return None, skips + y
         return x + y[:channels], skips + y[channels:]
@@ -114,7 +114,7 @@ def torch_logits(net, codes, local, identity, w):
         h = w["identity.weight"][identity] @ w[at + "whole.weight"]
         z = z + h[:, :, None]
         z = torch.tanh(z[:, :channels]) * torch.sigmoid(z[:, channels:])
-        y = F.conv1d(z, w[at + "ways.weight"].T[:, :, None], w[at + "ways.bias"])
+        y = F.conv1d(z, w[at + "outputs.weight"].T[:, :, None], w[at + "outputs.bias"])
         if i < len(net.blocks) - 1:
             x, y = x + y[:, :channels], y[:, channels:]
         total = total + y
@@ -177,7 +177,7 @@ def test_options_and_conditions_that_make_no_sense_are_named():
         small()(np.zeros(5, np.int32))
     with pytest.raises(ShapeError, match="local has shape None"):
         small(local_features=2)(np.zeros((1, 5), np.int32))
-    with pytest.raises(ShapeError, match="the network has none"):
+    with pytest.raises(ShapeError, match="the network does not use it"):
         small()(np.zeros((1, 5), np.int32), None, np.zeros(1, np.int32))
     with pytest.raises(OptionError, match="kernel_size is 1"):
         small(kernel_size=1)
@@ -271,8 +271,8 @@ class Stack(ct.Module):
             put(self.before.bias, take(head))
         for block in self.blocks:
             weight, bias = block.__dict__.pop("onward")
-            put(block.ways.weight, np.concatenate([weight, out], axis=1))
-            put(block.ways.bias, np.concatenate([bias, np.zeros(head)]))
+            put(block.outputs.weight, np.concatenate([weight, out], axis=1))
+            put(block.outputs.bias, np.concatenate([bias, np.zeros(head)]))
 
 
 @pytest.mark.skipif(not NAM.exists(), reason=f"{NAM} is not there")

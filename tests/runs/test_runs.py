@@ -204,7 +204,7 @@ def test_folders_that_are_no_runs_are_named(tmp_path):
     with pytest.raises(RunError, match="is not empty, and training into it would overwrite"):
         train_table(BINARY, "y", options=QUICK, out=tmp_path / "run")
     for file, words in (
-        ("weights.safetensors", "is damaged"),
+        ("weights.safetensors", "is corrupted"),
         ("preprocessing.json", "is damaged"),
         ("metrics.json", "is damaged"),
         ("config.json", "is damaged"),

@@ -88,4 +88,4 @@ def test_a_gpu_asked_for_after_the_cpu_says_that_the_choice_was_made():
         "except ct.errors.OptionError as error:\n"
         "    print(error)\n"
     )
-    assert "this process may use cpu only" in alone(code)
+    assert "this process is restricted to cpu" in alone(code)

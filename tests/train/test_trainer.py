@@ -107,9 +107,9 @@ def test_every_row_is_seen_in_every_epoch_and_the_last_batch_is_filled_up():
     def loss(prediction, target):
         return losses.mean_squared_error(prediction, target)
 
-    from cutaway.train.blocks import Memory
+    from cutaway.train.blocks import ArrayRows
 
-    memory = Memory(X, Y)
+    memory = ArrayRows(X, Y)
     for _, _, order, steps in memory.epoch(np.random.default_rng(0), 16):
         assert order.shape == (6, 16) and steps == 6
         seen = order.ravel()
