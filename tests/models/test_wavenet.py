@@ -183,7 +183,7 @@ def test_options_and_conditions_that_make_no_sense_are_named():
         small(kernel_size=1)
     with pytest.raises(DataError, match="codes from 3 to 16"):
         small().generate(3, prompt=[[3, 16]])
-    with pytest.raises(DataError, match="identities go from 1 to 3"):
+    with pytest.raises(DataError, match="identities range from 1 to 3"):
         small(identities=3).generate(3, batch=2, identity=[1, 3])
     with pytest.raises(OptionError, match="temperature"):
         small().generate(3, temperature=-1)

@@ -296,7 +296,7 @@ def test_what_is_no_weights_at_all_is_said(tmp_path):
     with pytest.raises(RunError, match="not a PyTorch file"):
         read_weights(tmp_path / "w.pkl")
     torch.save([torch.ones(2)], tmp_path / "list.pt")
-    with pytest.raises(RunError, match="holds a list"):
+    with pytest.raises(RunError, match="contains a list"):
         read_weights(tmp_path / "list.pt")
     torch.save({"lr": 0.1}, tmp_path / "lr.pt")
     with pytest.raises(RunError, match="holds lr"):
