@@ -1,6 +1,6 @@
-"""What can go wrong for a user, and how it is worded.
+"""Exceptions for users, and how their messages are worded.
 
-Every message says what came, what was expected, and what to do:
+Every message says what happened, what was expected, and how to fix it:
 
     ShapeError: Linear: the input has shape (32, 784), so axis -1 has size 784
       expected: axis -1 of size 512 (set by in_features=512)
@@ -8,15 +8,17 @@ Every message says what came, what was expected, and what to do:
 """
 
 import difflib
+from collections.abc import Iterable
+from typing import Any
 
 
 class CutawayError(Exception):
-    """Base of every error that Cutaway raises on purpose.
+    """Base class of all errors that Cutaway raises on purpose.
 
     Args:
-        came: what happened, with the names and values that came.
-        expected: what would have been right.
-        fix: what to do about it.
+        came: what happened, with the offending names and values.
+        expected: what would have been valid.
+        fix: how to fix it.
     """
 
     def __init__(self, came: str, *, expected: str | None = None, fix: str | None = None):
@@ -32,15 +34,15 @@ class CutawayError(Exception):
 
 
 class ShapeError(CutawayError, ValueError):
-    """Shapes that do not fit each other or a layer."""
+    """Shapes that are incompatible with each other or with a layer."""
 
 
 class OptionError(CutawayError, ValueError):
-    """An argument or option outside its range, or an unknown name."""
+    """An argument or option that is out of range, or an unknown name."""
 
 
 class DataError(CutawayError, ValueError):
-    """A file or table that cannot be used as it is."""
+    """A file or table that cannot be used in its present form."""
 
 
 class RunError(CutawayError, ValueError):
@@ -52,30 +54,31 @@ class GradientError(CutawayError, RuntimeError):
 
 
 class TrainingError(CutawayError, RuntimeError):
-    """Training that had to stop.
+    """Training that failed.
 
     Attributes:
-        origin: train.NanOrigin of a NaN or infinity, or None.
+        origin: where a NaN or infinity first appeared (train.NanOrigin), or None.
     """
 
-    origin = None
+    origin: Any = None
 
 
 class OutOfMemoryError(CutawayError, MemoryError):
-    """A step or a data set that does not fit into the memory of its device.
+    """A step or a dataset that does not fit in the memory of its device.
 
     Attributes:
-        asked_bytes, free_bytes: what was asked for in one piece, and what was free; None where
-            it is not known.
+        asked_bytes, free_bytes: size of the failed allocation, and the free memory; None if
+            unknown.
         is_general: whether it was raised where neither batch size nor precision is known.
     """
 
-    asked_bytes = free_bytes = None
+    asked_bytes: int | None = None
+    free_bytes: int | None = None
     is_general = False
 
 
-def did_you_mean(name: str, known) -> str:
-    """The nearest known name as a question, or the list of all: for the `fix` of an error.
+def did_you_mean(name: str, known: Iterable) -> str:
+    """The closest known name as a question, or the list of all names: for the `fix` of an error.
 
     Example:
         >>> did_you_mean("pased", ["study", "passed"])
@@ -97,7 +100,7 @@ def expect_axis(x, axis: int, size: int, *, where: str, name: str) -> None:
         raise ShapeError(
             f"{where}: the input has shape {shape}, so it has no axis {axis}",
             expected=f"axis {axis} of size {size} (set by {name}={size})",
-            fix="add the missing axis, for one example x[None, :]",
+            fix="add the missing axis; for a single example: x[None, :]",
         )
     if shape[axis] != size:
         raise ShapeError(
@@ -111,7 +114,7 @@ def expect_choice(value, known, *, what: str) -> None:
     """Raise OptionError unless value is one of the known names."""
     if value not in known:
         raise OptionError(
-            f"{what} {value!r} is not known",
+            f"unknown {what} {value!r}",
             expected="one of " + ", ".join(map(str, known)),
             fix=did_you_mean(str(value), known),
         )
@@ -120,7 +123,7 @@ def expect_choice(value, known, *, what: str) -> None:
 def expect_range(value, *, what: str, above=None, least=None, below=None, most=None) -> None:
     """Raise OptionError unless above < value, least <= value, value < below and value <= most.
 
-    NaN is outside every range. Limits that are None do not count.
+    NaN is outside every range. Limits that are None are not checked.
     """
     wanted = []
     if above is not None:
@@ -134,5 +137,5 @@ def expect_range(value, *, what: str, above=None, least=None, below=None, most=N
     if not all(ok for ok, _ in wanted):
         limits = " and ".join(text for _, text in wanted)
         raise OptionError(
-            f"{what} is {value}", expected=f"a number {limits}", fix=f"give {what} {limits}"
+            f"{what} is {value}", expected=f"a number {limits}", fix=f"choose {what} {limits}"
         )

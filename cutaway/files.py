@@ -1,4 +1,4 @@
-"""Files that are written whole or not at all."""
+"""Atomic writing of files."""
 
 import contextlib
 import os
@@ -9,10 +9,10 @@ from cutaway.errors import RunError
 
 
 def write_atomically(path, content: bytes) -> None:
-    """Write `content` to `path`: a reader sees the old file or the new one, never a part.
+    """Write `content` to `path`: a reader sees the old file or the new one, never a partial one.
 
     Raises:
-        RunError: the folder cannot be written to, or the disk is full; nothing is left behind.
+        RunError: the folder is not writable, or the disk is full; no partial file is left.
     """
     path = Path(path)
     temporary = None
@@ -31,8 +31,8 @@ def write_atomically(path, content: bytes) -> None:
                 os.unlink(temporary)
         raise RunError(
             f"{path} cannot be written: {error.strerror or error}",
-            expected="a folder that can be written to, with room on its disk",
-            fix="choose another folder, or free some space; nothing half-written was left behind",
+            expected="a writable folder with enough free disk space",
+            fix="choose another folder, or free some disk space; no partial file was left behind",
         ) from error
 
 

@@ -52,7 +52,8 @@ def package_stub(name: str) -> str:
     imports = {n: h for n, h in imports.items() if n in public or h.startswith(name)}
     assigned = [ast.unparse(node) for node in tree.body if _is_declaration(node)]
     lines = [*_import_lines(imports), "", *(line.partition(" = ")[0] for line in assigned)]
-    return _text(lines, [n for n in public if n in imports or _assigned(tree, n)])
+    shown = [n for n in imports if not n.startswith("_")]
+    return _text(lines, [*shown, *(n for n in public if _assigned(tree, n))])
 
 
 def activations_stub() -> str:

@@ -36,7 +36,7 @@ def explain_update(optimizer, path, index=(), *, gradients=None) -> UpdateStory:
           g = 0.01  gradient ∂L/∂w
           η = 1     learning rate
         <BLANKLINE>
-          w ← w - η g                           downhill, against the gradient
+          w ← w - η g                           against the gradient
             = 2.5 - 1 · 0.01 = 2.49
         <BLANKLINE>
         The step is Δw = -0.01, 0.4% of the weight.

@@ -1,4 +1,4 @@
-"""Networks for other programs: ONNX."""
+"""Export of networks to ONNX."""
 
 from cutaway.export.onnx import export_onnx
 

@@ -1,18 +1,21 @@
-"""OnnxGraph: nodes and constants of an ONNX model that is being written."""
+"""OnnxGraph: the nodes and constants of an ONNX model under construction."""
+
+from typing import overload
 
 import numpy as np
+from numpy.typing import DTypeLike
 
 OPSET = 23
 
 
 class Value:
-    """A tensor of the graph. It can be there with its channels last, as here, first, or both.
+    """A tensor of the graph, available with channels last (as in Cutaway), channels first, or both.
 
     Attributes:
-        shape: with channels last; a negative size is a multiple of the batch.
-        dtype: of its numbers.
-        array: its numbers, if they are fixed.
-        last, first: its names in the graph, None where it is not there in that order.
+        shape: with channels last; a negative size is a multiple of the batch size.
+        dtype: of its elements.
+        array: its value, if constant.
+        last, first: its names in the graph in these layouts, None if not available.
     """
 
     def __init__(self, shape, dtype, *, last=None, first=None, array=None, hint=""):
@@ -29,13 +32,13 @@ class Value:
 
 
 class OnnxGraph:
-    """Nodes in their order: what the forms of operations write with.
+    """The nodes in order; the ONNX forms of operations are written with its methods.
 
-    A form gets the inputs as Values (or None, or plain numbers) in the order of the operation's
-    own, and returns a Value: `out`, `elementwise`, `reduced` or `result`.
+    A form receives the operation's inputs in order, as Values (or None, or plain numbers), and
+    returns a Value made by `out`, `elementwise`, `reduced` or `result`.
 
     Attributes:
-        shape, dtype: of the result of the step that is being written.
+        shape, dtype: of the result of the current step.
     """
 
     def __init__(self):
@@ -50,11 +53,17 @@ class OnnxGraph:
 
     # ---- writing ----
 
-    def node(self, kind: str, *inputs, outputs: int = 1, **attributes):
+    @overload
+    def node(self, kind: str, *inputs, **attributes) -> str: ...
+
+    @overload
+    def node(self, kind: str, *inputs, outputs: int, **attributes) -> tuple[str, ...]: ...
+
+    def node(self, kind: str, *inputs, outputs: int = 1, **attributes) -> str | tuple[str, ...]:
         """Add a node; returns the name of its output, or a tuple of names.
 
         Args:
-            inputs: Values (channels last), names, numbers, arrays, or None for one left out.
+            inputs: Values (channels last), names, numbers, arrays, or None if omitted.
         """
         from onnx import helper
 
@@ -68,12 +77,12 @@ class OnnxGraph:
         return outs[0] if outputs == 1 else tuple(outs)
 
     def _type_beside(self, inputs):
-        """What a plain number becomes: of the type of the tensor beside it; conditions are none."""
+        """Dtype of a plain number: that of the first input tensor that is not boolean."""
         types = [x.dtype for x in inputs if isinstance(x, Value) and x.dtype != bool]
         return types[0] if types else self.dtype
 
     def constant(self, array, hint: str = "constant") -> str:
-        """Name of a fixed array; small ones that are equal are one."""
+        """Name of a constant array; equal small ones are shared."""
         array = np.ascontiguousarray(array)
         key = (array.dtype.str, array.shape, array.tobytes()) if array.size <= 64 else None
         if key is not None and hint == "constant" and key in self._small:
@@ -88,10 +97,10 @@ class OnnxGraph:
         return name
 
     def integers(self, values) -> str:
-        """Name of fixed whole numbers: axes, sizes, places."""
+        """Name of constant integers: axes, sizes, indices."""
         return self.constant(np.array(values, np.int64))
 
-    def name(self, x, like=np.float32) -> str:
+    def name(self, x, like: DTypeLike = np.float32) -> str:
         """Name of a value with its channels last."""
         if isinstance(x, str):
             return x
@@ -123,7 +132,7 @@ class OnnxGraph:
         return isinstance(x, Value)
 
     def is_first(self, x: Value) -> bool:
-        """Whether x is there with its channels first only."""
+        """Whether x is available with channels first only."""
         return x.first is not None and x.last is None and x.array is None
 
     # ---- results ----
@@ -133,11 +142,11 @@ class OnnxGraph:
         return Value(self.shape, self.dtype, last=last, first=first)
 
     def out(self, kind: str, *inputs, **attributes) -> Value:
-        """The step's result as one node on values with their channels last."""
+        """The step's result as one node on values with channels last."""
         return self.result(self.node(kind, *inputs, **attributes))
 
     def elementwise(self, kind: str, *inputs, **attributes) -> Value:
-        """The same, in the order of axes in which the inputs are: no axes are moved for it."""
+        """The same, in the layout of the inputs, without transposing them."""
         tensors = [x for x in inputs if isinstance(x, Value)]
         axes = len(self.shape)
         if not any(self.is_first(x) and x.ndim == axes for x in tensors):
@@ -149,7 +158,7 @@ class OnnxGraph:
         return self.result(first=self.node(kind, *names, **attributes))
 
     def reduced(self, kind: str, x: Value, axis, keepdims=False) -> Value:
-        """A reduction over axes; over all positions of a map in the order in which it is there."""
+        """A reduction over axes; one over all positions of a map keeps the layout of x."""
         axes = self.axes(x, axis)
         if not axes:
             return self.out("Identity", x)
@@ -161,7 +170,7 @@ class OnnxGraph:
         return self.out(kind, x, self.integers(axes), keepdims=int(keepdims))
 
     def _beside_first(self, x, axes, like):
-        """Name of x so that it broadcasts with values whose channels are first, or None."""
+        """Name of x in a form that broadcasts with channels-first values, or None."""
         if not isinstance(x, Value) or x.ndim == 0:
             return None if x is None else self.name(x, like)
         if x.ndim == axes:
@@ -176,7 +185,7 @@ class OnnxGraph:
     # ---- axes and sizes ----
 
     def axes(self, x: Value, axis) -> list[int]:
-        """Axes of x as numbers from 0, in their order; axis: a number, several, or None for all."""
+        """Sorted nonnegative axes of x; axis: an integer, several, or None for all."""
         axes = range(x.ndim) if axis is None else (axis,) if isinstance(axis, int) else axis
         return sorted(a % x.ndim for a in axes)
 
@@ -185,7 +194,7 @@ class OnnxGraph:
         return [before for before, _ in pairs] + [after for _, after in pairs]
 
     def sizes(self, shape) -> str:
-        """Name of a shape as a tensor, in which multiples of the batch are worked out."""
+        """Name of a shape tensor, in which multiples of the batch size are computed."""
         if all(n >= 0 for n in shape):
             return self.constant(np.array(shape, np.int64))
         parts = []
@@ -199,13 +208,13 @@ class OnnxGraph:
         return parts[0] if len(parts) == 1 else self.node("Concat", *parts, axis=0)
 
     def batch(self) -> str:
-        """Name of the number of rows, shape (1,)."""
+        """Name of the batch size, shape (1,)."""
         if self._batch is None:
             self._batch = self.node("Shape", self.batch_of, start=0, end=1)
         return self._batch
 
     def reshaped(self, x, shape) -> str:
-        """Name of x in another shape, with at most one size that depends on the batch."""
+        """Name of x reshaped to `shape`; negative sizes are multiples of the batch size."""
         if sum(n < 0 for n in shape) <= 1 and 0 not in shape:
             target = np.array([-1 if n < 0 else n for n in shape], np.int64)
             return self.node("Reshape", x, self.constant(target))

@@ -1,4 +1,4 @@
-"""export_onnx: a network as an ONNX file."""
+"""export_onnx: writes a network as an ONNX file."""
 
 from pathlib import Path
 
@@ -9,27 +9,27 @@ from cutaway.engine import Operation
 from cutaway.errors import CutawayError, OptionError
 from cutaway.export.graph import OPSET, OnnxGraph, Value
 from cutaway.export.primitives import PRIMITIVES
-from cutaway.export.trace import Key, OtherAtOtherBatches, TracedProgram, trace
+from cutaway.export.trace import DependsOnBatchSize, Key, TracedProgram, trace
 from cutaway.files import write_atomically
 
 
 def export_onnx(net, path, inputs, *, outputs=None, metadata=None, rows: int | None = None) -> dict:
-    """Write `net`, as it computes in evaluation mode, to `path`.
+    """Write `net` in evaluation mode to `path`.
 
-    The inputs of the file are those of the network, channels last. Any number of rows may be
-    given to it, unless the network asks for a fixed number, or `rows` says one.
+    The inputs of the file are those of the network, channels last. The batch size is dynamic,
+    unless the network requires a fixed one or `rows` sets it.
 
     Args:
-        inputs: {name: (shape of one row, type)}, in the order of the network's forward.
-        outputs: names of what it returns; None: "output", or "output_0" and so on.
-        metadata: {name: text} that is written into the file.
-        rows: None: any number.
+        inputs: {name: (shape of one row, dtype)}, in the order of the network's forward.
+        outputs: names of the outputs; None: "output", or "output_0" and so on.
+        metadata: {name: text} stored in the file.
+        rows: fixed batch size; None: dynamic.
 
     Returns:
-        {"opset", "nodes", "parameters", "rows": None or the fixed number, "inputs", "outputs"}
+        {"opset", "nodes", "parameters", "rows": None or the fixed size, "inputs", "outputs"}
 
     Raises:
-        OptionError: something in the network cannot be written in ONNX: which, and what to do.
+        OptionError: an operation of the network has no ONNX form; says which, and what to do.
 
     Example:
         >>> import cutaway as ct
@@ -48,9 +48,9 @@ def export_onnx(net, path, inputs, *, outputs=None, metadata=None, rows: int | N
         onnx.checker.check_model(model, full_check=True)
     except (onnx.checker.ValidationError, onnx.shape_inference.InferenceError) as error:
         raise CutawayError(
-            f"the file would not be valid ONNX ({str(error).splitlines()[0]})",
-            expected="this not to happen: it is a fault of Cutaway",
-            fix="report it with the network",
+            f"the exported file is not valid ONNX ({str(error).splitlines()[0]})",
+            expected="a valid file: this is a bug in Cutaway",
+            fix="report it together with the network",
         ) from error
     write_atomically(Path(path), model.SerializeToString())
     return {
@@ -68,7 +68,7 @@ def _expect_onnx():
         import onnx  # noqa: F401
     except ImportError as error:
         raise OptionError(
-            "ONNX files are written with the package onnx, which is not installed",
+            "exporting to ONNX requires the package onnx, which is not installed",
             fix='pip install "cutaway[onnx]"',
         ) from error
 
@@ -78,7 +78,7 @@ def _traced(net, inputs, rows) -> tuple[TracedProgram, int | None]:
         return trace(net, inputs, fixed_batch=rows), rows
     try:
         return trace(net, inputs), None
-    except OtherAtOtherBatches:
+    except DependsOnBatchSize:
         return trace(net, inputs, fixed_batch=1), 1
 
 
@@ -91,7 +91,7 @@ def _model(program, given, outputs):
     for key, (path, array) in program.constants.items():
         values[key] = Value(array.shape, array.dtype, array=array, hint=path)
     for (key, shape, dtype), (name, (_, asked)) in zip(program.inputs, given.items(), strict=True):
-        # here whole numbers have 32 bits, elsewhere often 64
+        # integers have 32 bits here, elsewhere often 64
         values[key] = Value(shape, dtype, last=name if asked == dtype else g.cast(name, dtype))
     for step in program.steps:
         _write(g, step, values)
@@ -144,11 +144,10 @@ def _write(g: OnnxGraph, step, values) -> None:
     else:
         if step.what not in PRIMITIVES:
             raise OptionError(
-                f"a layer computes {step.what!r} on arrays, outside our operations, which has no "
-                "ONNX form yet",
-                expected="an operation with a form of its own: @operation, and under it @name.onnx",
-                fix="make that part of the layer an operation, or leave the layer out of what is "
-                "exported",
+                f"a layer uses {step.what!r} directly on arrays, outside Cutaway's operations, "
+                "which has no ONNX form yet",
+                expected="an operation with its own ONNX form: @operation, and below it @name.onnx",
+                fix="make that part of the layer an operation, or export without that layer",
             )
         result = PRIMITIVES[step.what](g, inputs, step.options)
     values[step.outs[0]] = result
@@ -158,12 +157,11 @@ def _no_form(operation: Operation) -> OptionError:
     name, inputs = operation.name, ", ".join(operation.input_names or ["*inputs"])
     return OptionError(
         f"the operation {name!r} has no ONNX form yet",
-        expected=f"a function under it that writes it:\n"
+        expected=f"a function below it that defines its ONNX form:\n"
         f"      @{name}.onnx\n"
         f"      def {name}_onnx(g, {inputs}):\n"
         f'          return g.out("NameOfOnnxOperator", {inputs})',
-        fix="write that function (the operations in cutaway/ops/ have theirs under them), or leave "
-        "the layer out of what is exported",
+        fix="write that function (see the operations in cutaway/ops/), or export without the layer",
     )
 
 

@@ -1,4 +1,4 @@
-"""How the plain JAX between operations is written in ONNX: masks, counts, and types of numbers."""
+"""ONNX forms of the JAX primitives used between operations: masks, counts, and dtypes."""
 
 import numpy as np
 
@@ -135,7 +135,7 @@ def _slice(g, inputs, params):
         zip(params["start_indices"], params["limit_indices"], strides, strict=True)
     ):
         starts.append(start)
-        # a size that depends on the batch is taken to its end
+        # slice to the end, since the size may depend on the batch
         ends.append(everything if end == inputs[0].shape[axis] else end)
         axes.append(axis)
         steps.append(step)

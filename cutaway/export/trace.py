@@ -1,9 +1,9 @@
-"""What a network computes, as a list of steps: its operations, and the plain JAX between them.
+"""A network traced to a list of steps: its operations, and the plain JAX between them.
 
-The network runs once on placeholders, for two sizes of the batch. Each of our operations is one
-step; what a layer does with arrays between them (which tokens are padding, say) are steps named
-by JAX's primitives. A size that is different in the two is a multiple of the batch, and is written
-as a negative number: -1 is the batch, -6 six times the batch.
+The network is traced for two batch sizes. Each of our operations is one step; array code between
+them (such as padding masks) becomes steps named by JAX primitives. A size that differs between the
+two traces is a multiple of the batch size, and is represented by a negative number: -1 is the batch
+size, -6 six times the batch size.
 """
 
 import dataclasses
@@ -23,8 +23,8 @@ _SIZES = {"shape", "new_sizes", "sizes", "limit_indices"}  # options that are si
 _INLINED = {"jit", "pjit", "closed_call", "core_call", "custom_jvp_call", "custom_vjp_call"}
 
 
-class OtherAtOtherBatches(Exception):
-    """The network does not do the same for every size of the batch."""
+class DependsOnBatchSize(Exception):
+    """The network's computation depends on the batch size."""
 
 
 @dataclasses.dataclass
@@ -33,8 +33,8 @@ class TracedStep:
 
     Attributes:
         what: an Operation, or the name of a JAX primitive.
-        inputs: keys of values; for an operation the arguments of its forward, where a key stands
-            as a Key and anything else is a plain value.
+        inputs: keys of values; for an operation the arguments of its forward, with Keys for
+            values and anything else as a plain value.
         options: of the operation; or the primitive's parameters.
         outs: keys of the results.
         shapes, dtypes: of the results.
@@ -50,7 +50,7 @@ class TracedStep:
 
 @dataclasses.dataclass(frozen=True)
 class Key:
-    """Stands for a value among plain arguments."""
+    """Placeholder of a value among plain arguments."""
 
     number: int
 
@@ -60,9 +60,10 @@ class TracedProgram:
     """The steps of a network.
 
     Attributes:
-        inputs: [(key, shape, dtype)] of what comes in.
-        outputs: [(key, shape, dtype)] of what is returned.
-        constants: {key: (name, array)} of parameters, buffers and fixed arrays.
+        inputs: [(key, shape, dtype)] of the inputs.
+        outputs: [(key, shape, dtype)] of the outputs.
+        constants: {key: (name, array)} of parameters, buffers and constant arrays.
+        steps: list of TracedSteps.
     """
 
     inputs: list
@@ -75,11 +76,11 @@ def trace(net, inputs, *, fixed_batch: int | None = None) -> TracedProgram:
     """The program of `net` in evaluation mode.
 
     Args:
-        inputs: [(shape of one row, type)] of each input.
-        fixed_batch: rows; None: any number.
+        inputs: [(shape of one row, dtype)] of each input.
+        fixed_batch: the batch size; None: dynamic.
 
     Raises:
-        OtherAtOtherBatches: it depends on the number of rows.
+        DependsOnBatchSize: it depends on the batch size.
     """
     sizes = _BATCHES if fixed_batch is None else (fixed_batch, fixed_batch)
     variables = named_variables(net)
@@ -128,7 +129,7 @@ def _jaxpr(net, variables, inputs, batch):
         return [x.data if isinstance(x, Tensor) else x for x in found]
 
     state = [variable.data for variable in variables.values()]
-    # whole numbers of 64 bits, which others like, are 32 here
+    # 64-bit integers become 32-bit here
     shaped = [
         jax.ShapeDtypeStruct((batch, *shape), jax.dtypes.canonicalize_dtype(dtype))
         for shape, dtype in inputs
@@ -141,7 +142,7 @@ def _is_plain(leaf):
 
 
 class _Reader:
-    """Walks through two traces side by side."""
+    """Reads two traces in parallel."""
 
     def __init__(self, sizes):
         self.sizes = sizes
@@ -154,7 +155,7 @@ class _Reader:
         (closed, calls), (other, other_calls) = first, second
         self.calls = list(zip(calls, other_calls, strict=False))
         if len(calls) != len(other_calls):
-            raise OtherAtOtherBatches("other operations")
+            raise DependsOnBatchSize("different operations")
         names = list(variables)
         for i, (var, array) in enumerate(
             zip(closed.jaxpr.invars, [v.data for v in variables.values()], strict=False)
@@ -181,29 +182,30 @@ class _Reader:
         if isinstance(atom, core.Literal):
             self.count += 1
             key = Key(self.count)
-            self.constants[key] = ("", np.asarray(atom.val, atom.aval.dtype))
+            dtype = atom.aval.dtype  # pyright: ignore[reportAttributeAccessIssue]  # an array's aval
+            self.constants[key] = ("", np.asarray(atom.val, dtype))
             return key
         return self.keys[atom]
 
     def same(self, a, b):
-        """The key of an input, whose number must be the same in both if it is fixed."""
+        """The key of an input; a literal must have the same value in both traces."""
         if isinstance(a, core.Literal) and not np.array_equal(a.val, b.val):
-            raise OtherAtOtherBatches(f"the number {a.val} or {b.val}")
+            raise DependsOnBatchSize(f"the number {a.val} or {b.val}")
         return self.key(a)
 
     def constants_of(self, variables, values, others):
         for var, value, other in zip(variables, values, others, strict=True):
             value, other = np.asarray(value), np.asarray(other)
             if value.shape != other.shape or not np.array_equal(value, other):
-                raise OtherAtOtherBatches("a fixed array has the size of the batch")
+                raise DependsOnBatchSize("a constant array has the batch size")
             self.constants[self.new(var)] = ("", value)
 
     def walk(self, jaxpr, other):
         if len(jaxpr.eqns) != len(other.eqns):
-            raise OtherAtOtherBatches("another number of steps")
+            raise DependsOnBatchSize("different numbers of steps")
         for a, b in zip(jaxpr.eqns, other.eqns, strict=True):
             if a.primitive.name != b.primitive.name:
-                raise OtherAtOtherBatches(f"{a.primitive.name} or {b.primitive.name}")
+                raise DependsOnBatchSize(f"{a.primitive.name} or {b.primitive.name}")
             name = a.params.get("name", "") if a.primitive.name in _INLINED else ""
             if str(name).startswith(_MARK):
                 self.operation(a, b, int(str(name).removeprefix(_MARK)))
@@ -217,7 +219,7 @@ class _Reader:
     def operation(self, a, b, index):
         (operation, leaves, tree, places), (_, others, other_tree, other_places) = self.calls[index]
         if places != other_places or tree != other_tree:
-            raise OtherAtOtherBatches(f"other inputs of {operation.name}")
+            raise DependsOnBatchSize(f"different inputs of {operation.name}")
         leaves, others = list(leaves), list(others)
         for place, x, y in zip(places, a.invars, b.invars, strict=True):
             leaves[place] = others[place] = self.same(x, y)
@@ -251,23 +253,23 @@ class _Reader:
         one, two = self.sizes
         if one != two and a % one == 0 and b % two == 0 and a // one == b // two:
             return -(a // one)
-        raise OtherAtOtherBatches(f"a size of {a} for {one} rows and of {b} for {two}")
+        raise DependsOnBatchSize(f"a size of {a} for {one} rows and of {b} for {two}")
 
     def merged(self, a: dict, b: dict) -> dict:
-        """Options of one step of two, in which whole numbers that differ are sizes."""
+        """Options of the same step in both traces; integers that differ are sizes."""
         return {name: self.one(a[name], b[name], name in _SIZES) for name in a}
 
     def one(self, a, b, is_size):
         if type(a) is not type(b):
-            raise OtherAtOtherBatches(f"{a!r} or {b!r}")
+            raise DependsOnBatchSize(f"{a!r} or {b!r}")
         if isinstance(a, tuple | list):
             if len(a) != len(b):
-                raise OtherAtOtherBatches(f"{a!r} or {b!r}")
+                raise DependsOnBatchSize(f"{a!r} or {b!r}")
             return tuple(self.one(x, y, is_size) for x, y in zip(a, b, strict=True))
         if is_size and isinstance(a, int):
             return self.size(a, b)
         if isinstance(a, int | float | str | slice | Key) and a != b:
-            raise OtherAtOtherBatches(f"{a!r} or {b!r}")
+            raise DependsOnBatchSize(f"{a!r} or {b!r}")
         return a
 
 
@@ -281,4 +283,4 @@ def _inner(eqn):
         if name in eqn.params:
             found = eqn.params[name]
             return found if hasattr(found, "consts") else core.ClosedJaxpr(found, ())
-    raise OptionError(f"a step {eqn.primitive.name} without its content")
+    raise OptionError(f"the JAX primitive {eqn.primitive.name} has no inner jaxpr")

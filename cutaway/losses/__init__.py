@@ -1,4 +1,4 @@
-"""Losses: how wrong a prediction is, as one number that can be differentiated.
+"""Losses: differentiable measures of how wrong a prediction is.
 
 A loss is a function (prediction, target) -> Tensor. Options are fixed with functools.partial.
 """
@@ -19,6 +19,29 @@ from cutaway.losses.sparse import (
     sparse_categorical_cross_entropy_with_logits,
 )
 
+__all__ = [
+    "LOSSES",
+    "LOSS_ALIASES",
+    "Expects",
+    "binary_cross_entropy",
+    "binary_cross_entropy_with_logits",
+    "categorical_cross_entropy",
+    "categorical_cross_entropy_with_logits",
+    "expecting",
+    "expects",
+    "gaussian_kl_divergence",
+    "hinge",
+    "huber",
+    "kl_divergence",
+    "l1_penalty",
+    "l2_penalty",
+    "mean_absolute_error",
+    "mean_squared_error",
+    "sparse_categorical_cross_entropy",
+    "sparse_categorical_cross_entropy_with_logits",
+    "squared_hinge",
+]
+
 # by the names that the command line and config files use
 LOSSES = {
     loss.__name__: loss
@@ -38,7 +61,7 @@ LOSSES = {
     )
 }
 
-# short names for the command line alone; config files hold the full ones
+# short names for the command line only; config files contain the full ones
 LOSS_ALIASES = {
     "mse": "mean_squared_error",
     "mae": "mean_absolute_error",

@@ -1,17 +1,17 @@
-"""Losses for yes or no: binary cross-entropy from probabilities and from logits."""
+"""Losses for binary classification: cross-entropy from probabilities and from logits."""
 
 import jax
 import jax.numpy as jnp
 
-from cutaway.engine import as_array
+from cutaway.engine import Tensor, as_array
 from cutaway.engine.operation import operation
 from cutaway.losses.contract import expect_class_weights, expecting, paired, reduced, row_scale
 
-LOG_FLOOR = -100.0  # ln p is held above this, as in PyTorch: a certain mistake costs 100, not ∞
+LOG_FLOOR = -100.0  # ln p is clipped here, as in PyTorch: a certain mistake costs 100, not ∞
 
 
 def _weighted(y, class_weights):
-    """(a, b, a + b) with a = w1 y and b = w0 (1 - y): the shares of class 1 and class 0."""
+    """(a, b, a + b) with a = w1 y and b = w0 (1 - y): the weights of class 1 and class 0."""
     if class_weights is None:
         return y, 1 - y, 1
     w0, w1 = as_array(class_weights).astype(y.dtype)
@@ -34,7 +34,7 @@ def _from_probabilities_backward(grad, out, p, target, *, reduction, class_weigh
     p, y = paired("binary_cross_entropy", p, target)
     a, _, both = _weighted(y, class_weights)
     scale = row_scale(p, reduction, rows, None if class_weights is None else both)
-    # ∂/∂p -(a ln p + b ln(1-p)) = ((a + b) p - a) / (p (1-p)), held finite at p = 0 and 1;
+    # ∂/∂p -(a ln p + b ln(1-p)) = ((a + b) p - a) / (p (1-p)), kept finite at p = 0 and 1;
     # without class weights (p - y) / (p (1-p))
     return grad * scale * (both * p - a) / jnp.maximum(p * (1 - p), 1e-12), None
 
@@ -62,27 +62,27 @@ def _from_logits_backward(grad, out, z, target, *, reduction, class_weights, row
 
 @expecting("probability", "binary", "binary_cross_entropy_with_logits")
 def binary_cross_entropy(
-    prediction, target, *, reduction="mean", class_weights=None, row_weights=None
-):
+    prediction, target, *, reduction: str = "mean", class_weights=None, row_weights=None
+) -> Tensor:
     """Cross-entropy -(y ln p + (1 - y) ln(1 - p)) of probabilities p; ∂L/∂p = (p - y)/(p (1 - p)).
 
-    Logarithms are held above -100. After a sigmoid that saturates, gradients get lost to
-    rounding: binary_cross_entropy_with_logits does both in one and keeps them.
+    Logarithms are clipped at -100. Gradients vanish by rounding after a saturated sigmoid;
+    binary_cross_entropy_with_logits combines the two and keeps them.
 
     Args:
         prediction: probabilities of class 1, in [0, 1].
-        target: 0 or 1 (or shares between); no gradient flows to it.
+        target: 0 or 1 (or probabilities in between); no gradient flows to it.
         reduction: "mean", "sum" or "none".
         class_weights: (w0, w1): -(w1 y ln p + w0 (1 - y) ln(1 - p)), and mean is Σ w l / Σ w with
             w = w1 y + w0 (1 - y). PyTorch's pos_weight is w1 with w0 = 1, but its mean is over n.
-        row_weights: (rows,), or the shape of the leading axes; how much each row counts, 0 for
-            one that is padding. mean is then Σ w l / Σ w.
+        row_weights: (rows,), or the shape of the leading axes: weight of each row, 0 for padding.
+            mean is then Σ w l / Σ w.
 
     Shapes:
         prediction and target: equal, up to a last axis of size 1
 
     Raises:
-        ShapeError: shapes that do not fit; nothing is broadcast.
+        ShapeError: incompatible shapes; nothing is broadcast.
         OptionError: an unknown reduction, a negative weight.
 
     Example:
@@ -98,14 +98,14 @@ def binary_cross_entropy(
 
 @expecting("logit", "binary", "binary_cross_entropy")
 def binary_cross_entropy_with_logits(
-    prediction, target, *, reduction="mean", class_weights=None, row_weights=None
-):
+    prediction, target, *, reduction: str = "mean", class_weights=None, row_weights=None
+) -> Tensor:
     """Binary cross-entropy of p = σ(z), from the logits z: max(z, 0) - z y + ln(1 + e^{-|z|}).
 
     ∂L/∂z = σ(z) - y. Exact for any finite z.
 
     Args:
-        prediction: logits z, any numbers.
+        prediction: logits z, unbounded.
 
     Other Args, Shapes, Raises: see binary_cross_entropy.
 

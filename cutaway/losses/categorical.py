@@ -1,9 +1,9 @@
-"""Losses for one of several classes, the target a distribution: cross-entropy and divergence."""
+"""Losses for multiclass classification with one-hot or soft targets: cross-entropy, divergence."""
 
 import jax
 import jax.numpy as jnp
 
-from cutaway.engine import as_array
+from cutaway.engine import Tensor, as_array
 from cutaway.engine.operation import operation
 from cutaway.errors import ShapeError
 from cutaway.losses.contract import (
@@ -15,7 +15,7 @@ from cutaway.losses.contract import (
     row_scale,
 )
 
-SMALLEST = 1e-30  # probabilities are held above this: float32 holds it, and ln of it is -69
+SMALLEST = 1e-30  # probabilities are clipped here: float32 represents it, and ln of it is -69
 
 
 def _distributions(name, prediction, target):
@@ -24,16 +24,16 @@ def _distributions(name, prediction, target):
     if prediction.ndim < 1 or target.shape != prediction.shape:
         raise ShapeError(
             f"{name}: predictions have shape {prediction.shape}, targets {target.shape}",
-            expected="equal shapes: one-hot rows, or a distribution for each row",
-            fix="for class numbers take the sparse loss",
+            expected="equal shapes: one-hot rows, or one distribution per row",
+            fix="for integer labels use the sparse loss",
         )
     return prediction, target.astype(prediction.dtype)
 
 
 def _weighted(name, y, class_weights, label_smoothing=0.0):
-    """(w y, Σ w y of each row): each class by its weight, and what a row counts; or (y, None).
+    """(w y, Σ w y of each row): weighted targets, and the weight of each row; or (y, None).
 
-    What a row counts is that of its target before smoothing, as for class numbers.
+    The weight of a row is that of its target before smoothing, as for integer labels.
     """
     expect_class_weights(name, class_weights, y.shape[-1])
     expect_smoothing(label_smoothing)
@@ -100,25 +100,25 @@ def _divergence_backward(grad, out, p, target, *, reduction, rows):
 
 @expecting("probability", "one_hot", "categorical_cross_entropy_with_logits")
 def categorical_cross_entropy(
-    prediction, target, *, reduction="mean", class_weights=None, row_weights=None
-):
+    prediction, target, *, reduction: str = "mean", class_weights=None, row_weights=None
+) -> Tensor:
     """-Σ_i y_i ln p_i of probabilities p, for one-hot rows or distributions y; ∂L/∂p_i = -y_i/p_i.
 
     Args:
-        prediction: probabilities, held above 1e-30.
+        prediction: probabilities, clipped below at 1e-30.
         target: one-hot rows, or distributions over the classes; no gradient flows to it.
         reduction: "mean" over the rows, "sum", or "none".
         class_weights: (classes,): -Σ_i w_i y_i ln p_i, and mean is Σ w l / Σ w with w = Σ_i w_i y_i
             of each row, as for the sparse loss. (PyTorch's mean is over n for such targets; its
-            sum and none are equal to ours.)
-        row_weights: (rows,), or the shape of the leading axes; how much each row counts, 0 for
-            one that is padding. mean is then Σ w l / Σ w.
+            sum and none equal ours.)
+        row_weights: (rows,), or the shape of the leading axes: weight of each row, 0 for padding.
+            mean is then Σ w l / Σ w.
 
     Shapes:
         prediction and target: (..., classes)
 
     Raises:
-        ShapeError: shapes that do not fit; nothing is broadcast.
+        ShapeError: incompatible shapes; nothing is broadcast.
         OptionError: an unknown reduction, a negative weight.
 
     Example:
@@ -136,16 +136,16 @@ def categorical_cross_entropy_with_logits(
     prediction,
     target,
     *,
-    reduction="mean",
+    reduction: str = "mean",
     class_weights=None,
     row_weights=None,
-    label_smoothing=0.0,
-):
+    label_smoothing: float = 0.0,
+) -> Tensor:
     """Categorical cross-entropy of p = softmax(z), from the logits z. ∂L/∂z = p Σ y - y.
 
-    Args, Shapes, Raises: see categorical_cross_entropy; prediction holds logits, any numbers.
-        label_smoothing: ε in [0, 1]: the target becomes (1 - ε) y + ε / classes, so that the
-            logits need not grow without end. Szegedy et al. 2016, arXiv:1512.00567, section 7.
+    Args, Shapes, Raises: see categorical_cross_entropy; predictions are logits, unbounded.
+        label_smoothing: ε in [0, 1]: the target becomes (1 - ε) y + ε / classes, which keeps the
+            logits bounded. Szegedy et al. 2016, arXiv:1512.00567, section 7.
 
     Example:
         >>> from cutaway.losses import categorical_cross_entropy_with_logits
@@ -163,12 +163,12 @@ def categorical_cross_entropy_with_logits(
 
 
 @expecting("probability", "one_hot")
-def kl_divergence(prediction, target, *, reduction="mean", row_weights=None):
+def kl_divergence(prediction, target, *, reduction: str = "mean", row_weights=None) -> Tensor:
     """Σ_i y_i ln(y_i / p_i): how far the distribution p is from y; 0 if they are equal.
 
-    Both are probabilities, not logarithms of them. PyTorch: F.kl_div(log(p), y, "batchmean").
+    Both are probabilities, not log-probabilities. PyTorch: F.kl_div(log(p), y, "batchmean").
 
-    Args, Shapes, Raises: see categorical_cross_entropy; the target holds distributions.
+    Args, Shapes, Raises: see categorical_cross_entropy; targets are distributions.
 
     References:
         Kullback & Leibler 1951, "On information and sufficiency", Ann. Math. Statist. 22(1).

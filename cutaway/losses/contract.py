@@ -1,11 +1,11 @@
-"""What losses have in common: what they expect, how shapes meet, how rows become one number."""
+"""What losses share: the inputs they expect, pairing of shapes, and reduction to a scalar."""
 
 import dataclasses
 import functools
 
-import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.core import Tracer
 
 from cutaway.engine import as_array
 from cutaway.errors import OptionError, ShapeError, expect_choice, expect_range
@@ -13,12 +13,12 @@ from cutaway.errors import OptionError, ShapeError, expect_choice, expect_range
 
 @dataclasses.dataclass(frozen=True)
 class Expects:
-    """What a loss wants to be given.
+    """The inputs that a loss expects.
 
     Attributes:
-        output: of the network: "probability", "logit" (any number, before sigmoid or softmax),
-            "score" (any number, its sign is the class), or "any".
-        target: "binary" (0 or 1, or a share), "labels" (whole numbers from 0), "one_hot" (a
+        output: of the network: "probability", "logit" (unbounded, before sigmoid or softmax),
+            "score" (unbounded, its sign is the class), or "any".
+        target: "binary" (0 or 1, or a probability), "labels" (integers from 0), "one_hot" (a
             distribution over the classes), "sign" (-1 or 1, or 0 or 1), or "real".
         partner: name of the loss for the other kind of output, if there is one.
     """
@@ -29,7 +29,7 @@ class Expects:
 
 
 def expecting(output: str, target: str, partner: str | None = None):
-    """Decorator: note on a loss what it expects."""
+    """Decorator: record on a loss which inputs it expects."""
 
     def note(loss):
         loss.expects = Expects(output, target, partner)
@@ -39,7 +39,7 @@ def expecting(output: str, target: str, partner: str | None = None):
 
 
 def expects(loss) -> Expects | None:
-    """What a loss expects, also through functools.partial; None for a user's own function.
+    """The inputs a loss expects, also through functools.partial; None for a user-defined function.
 
     Example:
         >>> import functools
@@ -53,7 +53,7 @@ def expects(loss) -> Expects | None:
 
 
 def as_floating(x):
-    """The array x; whole numbers and booleans become floats, floats keep their type."""
+    """The array x; integers and booleans become floats, floats keep their type."""
     x = as_array(x)
     return x if jnp.issubdtype(x.dtype, jnp.floating) else x.astype(jnp.result_type(float))
 
@@ -61,7 +61,7 @@ def as_floating(x):
 def paired(name: str, prediction, target):
     """(prediction, target) as floats of one type and shape.
 
-    (n,) and (n, 1) fit each other: the target takes the prediction's shape. Nothing is stretched.
+    (n,) and (n, 1) match: the target takes the prediction's shape. Nothing is broadcast.
     """
     prediction, target = as_floating(prediction), as_array(target)
     a, b = prediction.shape, target.shape
@@ -69,13 +69,13 @@ def paired(name: str, prediction, target):
         raise ShapeError(
             f"{name}: predictions have shape {a}, targets {b}",
             expected="equal shapes, up to a last axis of size 1",
-            fix="give the network's last layer as many outputs as a target has numbers",
+            fix="give the last layer of the network as many outputs as a target has values",
         )
     return prediction, target.reshape(a).astype(prediction.dtype)
 
 
 def row_scale(values, reduction: str, rows=None, counts=None):
-    """By how much each element counts in the result: ∂result/∂element.
+    """The weight of each element in the result: ∂result/∂element.
 
     mean: 1/n, or w / Σ w with weights; sum and none: 1, or w. Arguments as for `reduced`.
     """
@@ -91,12 +91,12 @@ def row_scale(values, reduction: str, rows=None, counts=None):
 
 
 def reduced(values, reduction: str, rows=None, counts=None):
-    """Elements of a loss as one number, or as they are for "none".
+    """The elements of a loss reduced to a scalar, or unchanged for "none".
 
     Args:
-        values: the elements; weights of classes are in them already.
-        rows: weights of the rows, by which the elements are multiplied, or None.
-        counts: by how much each element counts in Σ w of "mean" because of its class, or None.
+        values: the elements, already multiplied by their class weights.
+        rows: weights of the rows, which multiply the elements, or None.
+        counts: class weight of each element in the Σ w of "mean", or None.
     """
     if reduction == "mean" and rows is None and counts is None:
         return jnp.mean(values)
@@ -105,39 +105,39 @@ def reduced(values, reduction: str, rows=None, counts=None):
 
 
 def _over_elements(rows, values):
-    """Weights (rows,), or of as many leading axes as they have, in the shape of values."""
+    """Weights (rows,), or of more leading axes, broadcast to the shape of values."""
     if rows is None:
         return jnp.ones_like(values)
     rows = as_array(rows)
     if rows.ndim == 0 or rows.shape != values.shape[: rows.ndim]:
         raise ShapeError(
             f"row_weights has shape {rows.shape}",
-            expected=f"one weight for each row, shape {values.shape[:1]}"
-            + (f", or for each element, shape {values.shape}" if values.ndim > 1 else ""),
-            fix="give as many weights as there are rows; 0 for a row that shall not count",
+            expected=f"one weight per row, shape {values.shape[:1]}"
+            + (f", or per element, shape {values.shape}" if values.ndim > 1 else ""),
+            fix="pass one weight per row; 0 excludes a row",
         )
     rows = rows.reshape(*rows.shape, *(1,) * (values.ndim - rows.ndim))
     return jnp.broadcast_to(rows, values.shape).astype(values.dtype)
 
 
 def expect_class_weights(name: str, class_weights, num_classes: int):
-    """Raise unless class_weights is None or (num_classes,) numbers that are not negative."""
+    """Raise unless class_weights is None or (num_classes,) nonnegative numbers."""
     if class_weights is None:
         return
     weights = as_array(class_weights)
     if weights.shape != (num_classes,):
         raise ShapeError(
             f"{name}: class_weights has shape {weights.shape}",
-            expected=f"one weight for each class, shape ({num_classes},)",
-            fix="give the weights in the order of the class numbers, from 0",
+            expected=f"one weight per class, shape ({num_classes},)",
+            fix="pass the weights in the order of the class indices, from 0",
         )
-    if not isinstance(weights, jax.core.Tracer):
+    if not isinstance(weights, Tracer):
         bad = np.flatnonzero(~(np.asarray(weights, np.float64) >= 0))
         if len(bad):
             raise OptionError(
                 f"{name}: the weight of class {bad[0]} is {float(weights[bad[0]]):g}",
                 expected="weights >= 0",
-                fix="give 0 for a class that shall not count",
+                fix="use 0 to exclude a class",
             )
 
 

@@ -1,8 +1,8 @@
-"""How far a distribution that a network describes by its numbers is from the standard one."""
+"""Divergence between a latent distribution predicted by a network and the standard normal."""
 
 import jax.numpy as jnp
 
-from cutaway.engine import as_array
+from cutaway.engine import Tensor, as_array
 from cutaway.engine.operation import operation
 from cutaway.errors import ShapeError
 from cutaway.losses.contract import as_floating, reduced, row_scale
@@ -26,19 +26,21 @@ def _paired(mean, log_variance):
     mean, log_variance = as_floating(mean), as_array(log_variance)
     if mean.ndim < 1 or mean.shape != log_variance.shape:
         raise ShapeError(
-            f"gaussian_kl_divergence: means have shape {mean.shape}, logarithms of variances "
+            f"gaussian_kl_divergence: mean has shape {mean.shape}, log_variance "
             f"{log_variance.shape}",
             expected="equal shapes (..., features)",
         )
     return mean, log_variance.astype(mean.dtype)
 
 
-def gaussian_kl_divergence(mean, log_variance, *, reduction="mean", row_weights=None):
+def gaussian_kl_divergence(
+    mean, log_variance, *, reduction: str = "mean", row_weights=None
+) -> Tensor:
     """KL(N(μ, σ²) ‖ N(0, 1)) = ½ Σ_j (μ_j² + σ_j² - 1 - ln σ_j²), of independent features.
 
     Args:
         mean: μ.
-        log_variance: ln σ², any numbers.
+        log_variance: ln σ², unbounded.
         reduction: "mean" over the rows, "sum", or "none".
         row_weights: (rows,), or the shape of the leading axes.
 

@@ -1,7 +1,8 @@
-"""Losses for the sign of a score: right is not enough, it must be right by a margin of 1."""
+"""Margin losses on the sign of a score: it must be right by a margin of 1."""
 
 import jax.numpy as jnp
 
+from cutaway.engine import Tensor
 from cutaway.engine.operation import operation
 from cutaway.losses.contract import expecting, paired, reduced, row_scale
 
@@ -39,11 +40,11 @@ def _squared_hinge_backward(grad, out, score, target, *, reduction, rows):
 
 
 @expecting("score", "sign")
-def hinge(prediction, target, *, reduction="mean", row_weights=None):
+def hinge(prediction, target, *, reduction: str = "mean", row_weights=None) -> Tensor:
     """max(0, 1 - y s) for the score s and y = ±1: 0 once the score is right by a margin of 1.
 
     Args:
-        prediction: scores s, any numbers; the sign is the class.
+        prediction: scores s, unbounded; the sign is the class.
         target: -1 and 1, or 0 and 1; no gradient flows to it.
 
     Other Args, Shapes, Raises: see binary_cross_entropy.
@@ -60,8 +61,8 @@ def hinge(prediction, target, *, reduction="mean", row_weights=None):
 
 
 @expecting("score", "sign")
-def squared_hinge(prediction, target, *, reduction="mean", row_weights=None):
-    """max(0, 1 - y s)²: the hinge without its kink; rows far on the wrong side pull harder.
+def squared_hinge(prediction, target, *, reduction: str = "mean", row_weights=None) -> Tensor:
+    """max(0, 1 - y s)²: a hinge without the kink, with larger gradients for larger violations.
 
     Args, Shapes, Raises: see hinge.
 

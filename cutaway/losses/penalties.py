@@ -1,13 +1,14 @@
-"""Penalties on weights, to be added to a loss."""
+"""Penalties on weights, added to a loss."""
 
 import math
 
 from cutaway import ops
+from cutaway.engine import Tensor
 from cutaway.errors import OptionError, expect_range
 
 
-def l1_penalty(parameters, strength: float):
-    """strength · Σ |w|; gradient strength · sign(w), 0 at 0: pulls weights to exactly 0.
+def l1_penalty(parameters, strength: float) -> Tensor:
+    """strength · Σ |w|; gradient strength · sign(w), 0 at 0: drives weights to exactly 0.
 
     Args:
         parameters: iterable of Parameters or Tensors, for example net.parameters().
@@ -28,10 +29,10 @@ def l1_penalty(parameters, strength: float):
     return _penalty(parameters, strength, ops.absolute)
 
 
-def l2_penalty(parameters, strength: float):
-    """strength · Σ w²; gradient 2 · strength · w: pulls weights towards 0.
+def l2_penalty(parameters, strength: float) -> Tensor:
+    """strength · Σ w²; gradient 2 · strength · w: shrinks weights towards 0.
 
-    PyTorch's weight_decay λ on SGD is strength λ/2. On Adam the two differ; see optim.AdamW.
+    PyTorch's weight_decay λ in SGD is strength λ/2. In Adam the two differ; see optim.AdamW.
 
     Args, Raises: see l1_penalty.
 
@@ -52,9 +53,9 @@ def _penalty(parameters, strength, of):
     sums = [ops.sum(of(p)) for p in parameters]
     if not sums:
         raise OptionError(
-            "a penalty on no parameters",
+            "a penalty without parameters",
             expected="at least one Parameter",
-            fix="give net.parameters(), anew for each call if it is a generator",
+            fix="pass net.parameters(); a generator is exhausted after one call",
         )
     total = sums[0]
     for value in sums[1:]:

@@ -1,14 +1,15 @@
-"""Losses for numbers. Each element has a loss; `reduction` makes one number of them."""
+"""Losses for regression. Each element has a loss; `reduction` combines them into a scalar."""
 
 import jax.numpy as jnp
 
+from cutaway.engine import Tensor
 from cutaway.engine.operation import operation
 from cutaway.errors import expect_range
 from cutaway.losses.contract import expecting, paired, reduced, row_scale
 
 
 def _elementwise(name, value, slope):
-    """An operation on (prediction, target) from an element's loss and its slope in the residual."""
+    """An operation on (prediction, target) from a loss of the residual and its slope."""
 
     def forward(prediction, target, *, reduction, rows, **options):
         prediction, target = paired(name, prediction, target)
@@ -34,7 +35,7 @@ def _elementwise(name, value, slope):
 _squared = _elementwise("mean_squared_error", lambda r: r * r, lambda r: 2 * r)
 # |r| and its slope sign(r), 0 at r = 0
 _absolute = _elementwise("mean_absolute_error", jnp.abs, jnp.sign)
-# r²/2 near 0, a line beyond delta; the slope is r, held within ±delta
+# r²/2 near 0, linear beyond delta; the slope is r, clipped to ±delta
 _huber = _elementwise(
     "huber",
     lambda r, delta: jnp.where(
@@ -45,21 +46,21 @@ _huber = _elementwise(
 
 
 @expecting("any", "real")
-def mean_squared_error(prediction, target, *, reduction="mean", row_weights=None):
+def mean_squared_error(prediction, target, *, reduction: str = "mean", row_weights=None) -> Tensor:
     """Squared error (ŷ - y)²; derivative 2 (ŷ - y).
 
     Args:
-        prediction: ŷ, any numbers.
-        target: y, any numbers; it gets a gradient too if it asks for one.
+        prediction: ŷ, real numbers.
+        target: y, real numbers; it gets a gradient too if it requires one.
         reduction: "mean" over all elements, "sum", or "none".
-        row_weights: (rows,), or the shape of the leading axes; how much each row counts, 0 for
-            one that is padding. mean is then Σ w l / Σ w.
+        row_weights: (rows,), or the shape of the leading axes: weight of each row, 0 for padding.
+            mean is then Σ w l / Σ w.
 
     Shapes:
         prediction and target: equal, up to a last axis of size 1
 
     Raises:
-        ShapeError: shapes that do not fit; nothing is broadcast.
+        ShapeError: incompatible shapes; nothing is broadcast.
         OptionError: an unknown reduction.
 
     References:
@@ -74,7 +75,7 @@ def mean_squared_error(prediction, target, *, reduction="mean", row_weights=None
 
 
 @expecting("any", "real")
-def mean_absolute_error(prediction, target, *, reduction="mean", row_weights=None):
+def mean_absolute_error(prediction, target, *, reduction: str = "mean", row_weights=None) -> Tensor:
     """Absolute error |ŷ - y|; derivative the sign of ŷ - y, with the subgradient 0 at 0.
 
     Args, Shapes, Raises: see mean_squared_error.
@@ -88,11 +89,13 @@ def mean_absolute_error(prediction, target, *, reduction="mean", row_weights=Non
 
 
 @expecting("any", "real")
-def huber(prediction, target, *, delta: float = 1.0, reduction="mean", row_weights=None):
-    """(ŷ - y)²/2 where |ŷ - y| <= δ, beyond it the line δ (|ŷ - y| - δ/2): outliers pull less.
+def huber(
+    prediction, target, *, delta: float = 1.0, reduction: str = "mean", row_weights=None
+) -> Tensor:
+    """(ŷ - y)²/2 where |ŷ - y| <= δ, beyond it linear, δ (|ŷ - y| - δ/2): robust to outliers.
 
     Args:
-        delta: δ > 0. For another one in a Trainer: functools.partial(huber, delta=2.0).
+        delta: δ > 0. To set it in a Trainer: functools.partial(huber, delta=2.0).
 
     Other Args, Shapes, Raises: see mean_squared_error.
 

@@ -1,10 +1,11 @@
-"""Losses for one of several classes, the target a class number: sparse cross-entropies."""
+"""Losses for multiclass classification with integer labels: sparse cross-entropies."""
 
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.core import Tracer
 
-from cutaway.engine import as_array
+from cutaway.engine import Tensor, as_array
 from cutaway.engine.operation import operation
 from cutaway.errors import DataError, ShapeError
 from cutaway.losses.categorical import SMALLEST
@@ -19,21 +20,21 @@ from cutaway.losses.contract import (
 
 
 def _labeled(name, prediction, target):
-    """(prediction (..., classes), labels (...) int32), looked at as far as they are known."""
+    """(prediction (..., classes), labels (...) int32), checked where values are known."""
     prediction, target = as_floating(prediction), as_array(target)
     if target.shape == (*prediction.shape[:-1], 1):
         target = target[..., 0]
     if prediction.ndim < 1 or target.shape != prediction.shape[:-1]:
         raise ShapeError(
             f"{name}: predictions have shape {prediction.shape}, targets {target.shape}",
-            expected=f"whole numbers of shape {prediction.shape[:-1]}, one class for each row",
-            fix="give class numbers; for one-hot targets take the categorical loss",
+            expected=f"integer labels of shape {prediction.shape[:-1]}, one class per row",
+            fix="pass integer labels; for one-hot targets use the categorical loss",
         )
     classes = prediction.shape[-1]
-    if not isinstance(target, jax.core.Tracer):
+    if not isinstance(target, Tracer):
         _expect_labels(name, np.asarray(target, np.float64), classes)
     labels = target.astype(jnp.int32)
-    # while compiling, values are unknown: a label out of range then makes the loss NaN
+    # in compiled code values are unknown: a label out of range makes the loss NaN
     return prediction, jnp.where(labels < 0, classes, labels)
 
 
@@ -43,13 +44,13 @@ def _expect_labels(name, values, classes):
     if not (wrong | broken).any():
         return
     at = tuple(int(k) for k in np.argwhere(wrong | broken)[0])
-    row = f"row {at[0]}" if len(at) == 1 else f"place {at}"
+    row = f"row {at[0]}" if len(at) == 1 else f"position {at}"
     expected = f"labels from 0 to {classes - 1}, for {classes} outputs"
     if broken[at]:
         raise DataError(
-            f"{name}: the label {values[at]:g} in {row} is no whole number",
+            f"{name}: the label {values[at]:g} in {row} is not an integer",
             expected=expected,
-            fix="for a quantity take mean_squared_error",
+            fix="for regression use mean_squared_error",
         )
     raise DataError(
         f"{name}: the label {values[at]:g} in {row} is out of range",
@@ -116,48 +117,48 @@ def _each_class(class_weights, z):
 def _from_probabilities(p, target, *, reduction, class_weights, rows):
     name = "sparse_categorical_cross_entropy"
     p, labels = _labeled(name, p, target)
-    held = jnp.maximum(_picked(p, labels), SMALLEST)
-    values = -jnp.log(held)
+    clipped = jnp.maximum(_picked(p, labels), SMALLEST)
+    values = -jnp.log(clipped)
     weights = _class_weight(name, labels, class_weights, p.shape[-1], p.dtype)
     if weights is not None:
         values = weights * values
-    return reduced(values, reduction, rows, weights), (held, labels, weights)
+    return reduced(values, reduction, rows, weights), (clipped, labels, weights)
 
 
 @_from_probabilities.backward
 def _from_probabilities_backward(grad, out, saved, p, target, *, reduction, class_weights, rows):
-    held, labels, weights = saved
-    scale = grad * row_scale(held, reduction, rows, weights)
+    clipped, labels, weights = saved
+    scale = grad * row_scale(clipped, reduction, rows, weights)
     if weights is not None:
         scale = scale * weights
     # ∂(-ln p_y)/∂p_y = -1/p_y, 0 for the other classes
     hot = jax.nn.one_hot(labels, p.shape[-1], dtype=p.dtype)
-    return (-scale / held)[..., None] * hot, None
+    return (-scale / clipped)[..., None] * hot, None
 
 
 @expecting("probability", "labels", "sparse_categorical_cross_entropy_with_logits")
 def sparse_categorical_cross_entropy(
-    prediction, target, *, reduction="mean", class_weights=None, row_weights=None
-):
-    """-ln p_y of probabilities p, for class numbers y; ∂L/∂p_y = -1/p_y.
+    prediction, target, *, reduction: str = "mean", class_weights=None, row_weights=None
+) -> Tensor:
+    """-ln p_y of probabilities p, for integer labels y; ∂L/∂p_y = -1/p_y.
 
     Args:
-        prediction: probabilities, held above 1e-30.
-        target: whole numbers from 0 to classes - 1, of any type.
+        prediction: probabilities, clipped below at 1e-30.
+        target: integer labels from 0 to classes - 1, of any dtype.
         reduction: "mean" over the rows, "sum", or "none".
-        class_weights: (classes,), how much each class counts; mean is then Σ w l / Σ w with w the
+        class_weights: (classes,) weight of each class; mean is then Σ w l / Σ w with w the
             weight of each row's class, as in PyTorch.
-        row_weights: (rows,), or the shape of the leading axes; how much each row counts, 0 for
-            one that is padding. mean is then Σ w l / Σ w.
+        row_weights: (rows,), or the shape of the leading axes: weight of each row, 0 for padding.
+            mean is then Σ w l / Σ w.
 
     Shapes:
         prediction: (..., classes)
         target: (...), or (..., 1)
 
     Raises:
-        ShapeError: shapes that do not fit; nothing is broadcast.
-        DataError: a label out of range or not whole (names it and its row). While compiling
-            labels are unknown; then one out of range makes the loss NaN.
+        ShapeError: incompatible shapes; nothing is broadcast.
+        DataError: a label that is out of range or not an integer (names it and its row). In
+            compiled code labels are unknown; there, one out of range makes the loss NaN.
         OptionError: an unknown reduction, a negative weight.
 
     Example:
@@ -175,14 +176,14 @@ def sparse_categorical_cross_entropy_with_logits(
     prediction,
     target,
     *,
-    reduction="mean",
+    reduction: str = "mean",
     class_weights=None,
     row_weights=None,
-    label_smoothing=0.0,
-):
-    """ln Σ_i e^{z_i} - z_y of logits z, for class numbers y. ∂L/∂z = softmax(z) - one-hot(y).
+    label_smoothing: float = 0.0,
+) -> Tensor:
+    """ln Σ_i e^{z_i} - z_y of logits z, for integer labels y. ∂L/∂z = softmax(z) - one-hot(y).
 
-    Args, Shapes, Raises: see sparse_categorical_cross_entropy; prediction holds logits.
+    Args, Shapes, Raises: see sparse_categorical_cross_entropy; predictions are logits.
         label_smoothing: see categorical_cross_entropy_with_logits.
 
     Example:

@@ -1,6 +1,6 @@
-"""Metrics: how good predictions are, in numbers people use.
+"""Metrics: measures of how good predictions are.
 
-A metric is a function (prediction, target, weights=None) -> number; those for classes receive
+A metric is a function (prediction, target, weights=None) -> number; classification metrics receive
 probabilities. It has `task`, "classification" or "regression", and `higher_is_better`.
 """
 
@@ -24,6 +24,25 @@ from cutaway.metrics.report import (
     regression_scores,
     residual_summary,
 )
+
+__all__ = [
+    "METRICS",
+    "accuracy",
+    "balanced_accuracy",
+    "classification_report",
+    "classification_scores",
+    "confusion_matrix",
+    "f1",
+    "log_loss",
+    "mean_absolute_error",
+    "precision",
+    "r2",
+    "recall",
+    "regression_scores",
+    "residual_summary",
+    "roc_auc",
+    "root_mean_squared_error",
+]
 
 # by the names that the command line and config files use: every metric of this folder
 METRICS: dict[str, Callable] = {

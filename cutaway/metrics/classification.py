@@ -1,12 +1,12 @@
-"""Metrics for classes. What scikit-learn computes, in jax.numpy, so that they can be compiled.
+"""Classification metrics: scikit-learn's, in jax.numpy, which makes them compilable.
 
-`prediction` holds PROBABILITIES: (rows,) or (rows, 1) of class 1, which is decided for above 0.5;
-or (rows, classes), decided by the largest. Logits must go through sigmoid or softmax first; the
-Trainer does that for losses on logits. `target` holds class numbers (rows,) or (rows, 1), or
-one-hot rows. `weights` (rows,), 0 for rows that shall not count. A quotient 0/0 is 0.
+`prediction` contains PROBABILITIES: (rows,) or (rows, 1) of class 1, with threshold 0.5; or
+(rows, classes), of which the largest is the predicted class. Logits must go through sigmoid or
+softmax first; the Trainer does that for losses on logits. `target` contains integer labels (rows,)
+or (rows, 1), or one-hot rows. `weights` (rows,): 0 excludes a row. A quotient 0/0 is 0.
 
-Precision, recall and F1 are those of class 1 where there are two classes; of more, the mean over
-the classes that occur, as predicted or as true ("macro").
+For two classes, precision, recall and F1 are those of class 1; for more, the macro average over
+the classes that occur as predicted or true class.
 """
 
 import jax
@@ -27,13 +27,13 @@ def _rows(prediction, target, weights):
         target = jnp.argmax(target, axis=1)
     if target.shape not in ((rows,), (rows, 1)):
         hot = f", or one-hot rows {prediction.shape}" if several else ""
-        raise misfit(prediction, target, f"class numbers, shape {(rows,)}{hot}")
+        raise misfit(prediction, target, f"integer labels, shape {(rows,)}{hot}")
     p = prediction if several else prediction.reshape(rows)
     return p, target.reshape(rows).astype(jnp.int32), row_weights(weights, rows)
 
 
 def _counts(prediction, target, weights):
-    """Weight of the right, the predicted and the true rows of each class, each (classes,)."""
+    """Total weight of the correct, predicted and true rows of each class, each (classes,)."""
     p, truth, w = _rows(prediction, target, weights)
     classes = p.shape[1] if p.ndim == 2 else 2
     guess = jnp.argmax(p, axis=1) if p.ndim == 2 else (p > 0.5).astype(jnp.int32)
@@ -52,8 +52,8 @@ def _of_classes(scores, guessed, true):
 
 
 @metric("classification", higher_is_better=True)
-def accuracy(prediction, target, weights=None):
-    """Share of right rows.
+def accuracy(prediction, target, weights=None) -> jax.Array:
+    """Fraction of rows classified correctly.
 
     Example:
         >>> from cutaway.metrics import accuracy
@@ -65,8 +65,8 @@ def accuracy(prediction, target, weights=None):
 
 
 @metric("classification", higher_is_better=True)
-def balanced_accuracy(prediction, target, weights=None):
-    """Mean over the classes that occur of the share of their rows that are right.
+def balanced_accuracy(prediction, target, weights=None) -> jax.Array:
+    """Mean recall over the classes that occur.
 
     Example:
         >>> from cutaway.metrics import balanced_accuracy
@@ -78,8 +78,8 @@ def balanced_accuracy(prediction, target, weights=None):
 
 
 @metric("classification", higher_is_better=True)
-def precision(prediction, target, weights=None):
-    """Of the rows predicted as a class, the share that are it.
+def precision(prediction, target, weights=None) -> jax.Array:
+    """Fraction of the rows predicted as a class that belong to it.
 
     Example:
         >>> from cutaway.metrics import precision
@@ -91,8 +91,8 @@ def precision(prediction, target, weights=None):
 
 
 @metric("classification", higher_is_better=True)
-def recall(prediction, target, weights=None):
-    """Of the rows of a class, the share predicted as it.
+def recall(prediction, target, weights=None) -> jax.Array:
+    """Fraction of the rows of a class that are predicted as that class.
 
     Example:
         >>> from cutaway.metrics import recall
@@ -104,7 +104,7 @@ def recall(prediction, target, weights=None):
 
 
 @metric("classification", higher_is_better=True)
-def f1(prediction, target, weights=None):
+def f1(prediction, target, weights=None) -> jax.Array:
     """Harmonic mean 2 P R / (P + R) of precision and recall.
 
     Example:
@@ -117,10 +117,10 @@ def f1(prediction, target, weights=None):
 
 
 @metric("classification", higher_is_better=True)
-def roc_auc(prediction, target, weights=None):
-    """Probability that a row of class 1 is given a higher score than one of class 0; ties half.
+def roc_auc(prediction, target, weights=None) -> jax.Array:
+    """Area under the ROC curve: P(score of a row of class 1 > score of one of class 0).
 
-    More classes: mean over classes, each against the rest. NaN if a class does not occur.
+    Ties count half. For more classes, the mean of one-vs-rest. NaN if a class does not occur.
 
     Example:
         >>> from cutaway.metrics import roc_auc
@@ -151,8 +151,8 @@ def _auc(score, positive, weights):
 
 
 @metric("classification", higher_is_better=False)
-def log_loss(prediction, target, weights=None):
-    """Mean of -ln(probability of the true class), probabilities held above 1e-7.
+def log_loss(prediction, target, weights=None) -> jax.Array:
+    """Mean of -ln(probability of the true class), probabilities clipped below at 1e-7.
 
     Example:
         >>> from cutaway.metrics import log_loss

@@ -1,4 +1,4 @@
-"""What metrics have in common: what they are for, and which shapes they take."""
+"""What metrics share: their task, and the shapes they accept."""
 
 import jax.numpy as jnp
 
@@ -7,7 +7,7 @@ from cutaway.errors import ShapeError
 
 
 def metric(task: str, *, higher_is_better: bool):
-    """Decorator: note on a metric its task ("classification", "regression") and its good end."""
+    """Decorator: record a metric's task ("classification", "regression") and its direction."""
 
     def note(function):
         function.task = task
@@ -18,7 +18,7 @@ def metric(task: str, *, higher_is_better: bool):
 
 
 def wide(x):
-    """x as floats of float32 or more: sums over many rows in bfloat16 would stand still."""
+    """x as float32 or wider: sums over many rows in bfloat16 would stagnate."""
     x = as_array(x)
     return x.astype(jnp.promote_types(x.dtype, jnp.float32))
 
@@ -31,18 +31,18 @@ def row_weights(weights, rows: int):
     if weights.shape not in ((rows,), (rows, 1)):
         raise ShapeError(
             f"the weights of a metric have shape {weights.shape}",
-            expected=f"one weight for each row, shape {(rows,)}",
-            fix="give 1 for a row that counts and 0 for one that shall not",
+            expected=f"one weight per row, shape {(rows,)}",
+            fix="use 1 for a row that counts and 0 to exclude one",
         )
     return wide(weights).reshape(rows)
 
 
 def misfit(prediction, target, expected: str) -> ShapeError:
-    """The error for predictions and targets that do not fit each other."""
+    """The error for incompatible predictions and targets."""
     return ShapeError(
         f"a metric got predictions of shape {prediction.shape} and targets of shape {target.shape}",
         expected=expected,
-        fix="give prediction and target the same rows; nothing is broadcast",
+        fix="pass predictions and targets of the same rows; nothing is broadcast",
     )
 
 

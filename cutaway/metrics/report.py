@@ -1,6 +1,6 @@
-"""Final reports, in NumPy on the host: which class is taken for which, and how far off numbers are.
+"""Evaluation reports in NumPy, on the host: confusion matrix, scores per class, residuals.
 
-scikit-learn has the same, but its import alone takes a second.
+scikit-learn has the same, but importing it takes a second.
 """
 
 import numpy as np
@@ -12,11 +12,11 @@ def confusion_matrix(truth, prediction, num_classes: int) -> np.ndarray:
     """(classes, classes) counts: row is the true class, column the predicted one.
 
     Args:
-        truth, prediction: (rows,) class numbers.
+        truth, prediction: (rows,) integer labels.
 
     Raises:
         ShapeError: unequal numbers of rows.
-        DataError: a class number out of range.
+        DataError: a label out of range.
 
     Example:
         >>> from cutaway.metrics import confusion_matrix
@@ -29,7 +29,7 @@ def confusion_matrix(truth, prediction, num_classes: int) -> np.ndarray:
         if len(bad):
             raise DataError(
                 f"confusion_matrix: the {name} class {values[bad[0]]} in row {bad[0]}",
-                expected=f"whole numbers from 0 to {num_classes - 1}, for {num_classes} classes",
+                expected=f"integers from 0 to {num_classes - 1}, for {num_classes} classes",
                 fix="number the classes from 0, or give a larger num_classes",
             )
     cells = truth.astype(int) * num_classes + prediction.astype(int)
@@ -37,11 +37,11 @@ def confusion_matrix(truth, prediction, num_classes: int) -> np.ndarray:
 
 
 def classification_report(truth, prediction, classes) -> list[dict]:
-    """One row for each class: {"class", "precision", "recall", "f1", "support"}.
+    """One row per class: {"class", "precision", "recall", "f1", "support"}.
 
     Args:
-        truth, prediction: (rows,) class numbers.
-        classes: names of the classes, in the order of their numbers.
+        truth, prediction: (rows,) integer labels.
+        classes: names of the classes, in the order of their labels.
 
     Raises: see confusion_matrix.
 
@@ -56,7 +56,7 @@ def classification_report(truth, prediction, classes) -> list[dict]:
 
 
 def residual_summary(truth, prediction) -> dict:
-    """How ŷ - y is spread: mean, standard deviation, quartiles, and the row that is furthest off.
+    """Distribution of ŷ - y: mean, standard deviation, quartiles, and the row with the worst error.
 
     Args:
         truth, prediction: (rows,) numbers, at least one.
@@ -88,10 +88,10 @@ def residual_summary(truth, prediction) -> dict:
 
 
 def classification_scores(truth, probabilities) -> dict:
-    """Scores of probabilities (rows, classes) for class numbers (rows,), as Python numbers.
+    """Scores of probabilities (rows, classes) for integer labels (rows,), as Python numbers.
 
-    precision, recall and f1 are those of class 1 for two classes, else means over the classes
-    that occur; roc_auc is None where it is not defined.
+    precision, recall and f1 are those of class 1 for two classes, otherwise macro averages over
+    the classes that occur; roc_auc is None where it is undefined.
     """
     truth = np.asarray(truth).astype(int)
     p = np.asarray(probabilities, np.float64)
@@ -107,7 +107,8 @@ def classification_scores(truth, probabilities) -> dict:
     for name, values in per_class.items():
         scores[name] = values[1] if classes == 2 else values[occurs].mean()
     aucs = [_auc(p[:, k], truth == k) for k in ([1] if classes == 2 else range(classes))]
-    scores["roc_auc"] = None if any(a is None for a in aucs) else np.mean(aucs)
+    defined = [auc for auc in aucs if auc is not None]
+    scores["roc_auc"] = np.mean(defined) if len(defined) == len(aucs) else None
     scores["log_loss"] = -np.log(np.maximum(p[np.arange(len(p)), truth], 1e-15)).mean()
     return {name: value if value is None else float(value) for name, value in scores.items()}
 
@@ -115,16 +116,16 @@ def classification_scores(truth, probabilities) -> dict:
 def regression_scores(truth, prediction) -> dict:
     """mean_absolute_error, root_mean_squared_error and r2 of (rows,) values."""
     y, p = np.asarray(truth, np.float64), np.asarray(prediction, np.float64)
-    spread = ((y - y.mean()) ** 2).sum()
+    total = ((y - y.mean()) ** 2).sum()
     return {
         "mean_absolute_error": float(np.abs(p - y).mean()),
         "root_mean_squared_error": float(np.sqrt(((p - y) ** 2).mean())),
-        "r2": float(1 - ((p - y) ** 2).sum() / spread) if spread > 0 else None,
+        "r2": float(1 - ((p - y) ** 2).sum() / total) if total > 0 else None,
     }
 
 
 def _per_class(matrix) -> dict:
-    """{score: (classes,)} of a confusion matrix; support is how many rows are truly of a class."""
+    """{score: (classes,)} of a confusion matrix; support counts the true rows."""
     right, guessed, true = np.diag(matrix), matrix.sum(axis=0), matrix.sum(axis=1)
     return {
         "precision": _ratio(right, guessed),
@@ -141,7 +142,7 @@ def _same_rows(truth, prediction):
             f"a report got targets of shape {truth.shape} and predictions of shape "
             f"{prediction.shape}",
             expected="equal shapes (rows,)",
-            fix="for probabilities (rows, classes) give their argmax(axis=1)",
+            fix="for probabilities (rows, classes) pass their argmax(axis=1)",
         )
     return truth, prediction
 
@@ -151,7 +152,7 @@ def _ratio(a, b):
 
 
 def _auc(score, positive):
-    """Mann-Whitney: (rank sum of the positives - its least) / pairs; ties get mean ranks."""
+    """Mann-Whitney: (rank sum of the positives - its minimum) / pairs; ties get mean ranks."""
     count, rest = int(positive.sum()), int((~positive).sum())
     if not count or not rest:
         return None

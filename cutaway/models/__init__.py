@@ -1,8 +1,8 @@
-"""Known networks, one architecture a file; a file is imported when one of its names is used."""
+"""Network architectures, one per file; a file is imported when one of its names is used."""
 
 import importlib
 
-# which file each network lives in; no network is called as its file, which would hide it
+# the file of each network; no network has the name of its file, which would shadow it
 _HOMES = {
     "autoencoder": (
         "Autoencoder",
@@ -60,7 +60,7 @@ _HOMES = {
         "lenet5_modern",
     ),
     "listing": (
-        "Known",
+        "Architecture",
         "catalog",
     ),
     "mobilenet": (

@@ -1,18 +1,18 @@
-"""Autoencoders: a network that gives back what it is given, through a narrow place.
+"""Autoencoders: networks that reconstruct their input through a bottleneck, the code.
 
-    dense           sizes n_0, n_1, ..., n_k there, n_k, ..., n_1, n_0 back; ReLU between, none at
-                    the code and at the output
-    convolutional   per stage: 3 x 3 convolution, stride 2, ReLU: half the height and width there;
-                    4 x 4 transposed convolution, stride 2, ReLU: twice as much back; the code by
-                    dense layers in the middle
-    variational     the encoder says a mean μ and ln σ² of each feature of the code;
+    dense           encoder n_0, n_1, ..., n_k; decoder n_k, ..., n_1, n_0; ReLU in between, none
+                    at the code and at the output
+    convolutional   encoder, per stage: 3 x 3 convolution, stride 2, ReLU: halves height and width;
+                    decoder, per stage: 4 x 4 transposed convolution, stride 2, ReLU: doubles them;
+                    dense layers to and from the code
+    variational     the encoder outputs mean μ and ln σ² of each feature of the code;
                     z = μ + σ ε, ε ~ N(0, 1); the decoder reads z
                     L = E[-ln p(x | z)] + β KL(N(μ, σ²) ‖ N(0, 1)),  β = 1 in the paper
 
-    parameters      dense 784-128-32: 100,480 + 4,128 there, 4,224 + 101,136 back = 209,968
+    parameters      dense 784-128-32: encoder 100,480 + 4,128, decoder 4,224 + 101,136 = 209,968
 
 Hinton & Salakhutdinov 2006, "Reducing the dimensionality of data with neural networks", Science
-313 (here trained at once, without their layer-by-layer start).
+313 (here trained end to end, without their layer-by-layer pretraining).
 Kingma & Welling 2014, "Auto-encoding variational Bayes", arXiv:1312.6114.
 Higgins et al. 2017, "β-VAE: learning basic visual concepts with a constrained variational
 framework", ICLR.
@@ -39,7 +39,7 @@ class Autoencoder(Module):
 
     Args:
         encoder: Module, x -> code.
-        decoder: Module, code -> what has the shape of x.
+        decoder: Module, code -> reconstruction in the shape of x.
 
     Example:
         >>> net = dense_autoencoder((784, 128, 32))
@@ -56,13 +56,13 @@ class Autoencoder(Module):
 
 
 class VariationalAutoencoder(Module):
-    """An autoencoder whose code is drawn, so that codes drawn from N(0, 1) decode to new rows.
+    """An autoencoder with a stochastic code: codes sampled from N(0, 1) decode to new rows.
 
-    In training z = μ + σ ε with a new ε for every row and step (the reparametrization, through
-    which gradients reach μ and σ); in evaluation z = μ.
+    In training z = μ + σ ε with a new ε for every row and step (the reparameterization trick,
+    through which gradients reach μ and σ); in evaluation z = μ.
 
-    forward gives all that the loss needs as one array, and `net.loss` takes it apart, so that
-    an ordinary Trainer trains it:
+    forward returns everything the loss needs as one array, which `net.loss` takes apart, so an
+    ordinary Trainer can train it:
 
         trainer = ct.Trainer(net, loss=net.loss)
         trainer.fit(x, x)
@@ -71,14 +71,14 @@ class VariationalAutoencoder(Module):
         encoder: Module, x -> (batch, 2 latent_features): μ, then ln σ².
         decoder: Module, (batch, latent_features) -> logits (or means, see reconstruction) of x.
         latent_features: size of the code.
-        beta: weight β of the divergence; larger makes codes simpler and pictures vaguer.
-        reconstruction: loss (prediction, target, reduction=) of each number of x: by default its
-            -ln p as a coin of the decoder's logit, for x from 0 to 1;
-            `mean_squared_error` for x of any size (a normal distribution of variance 1/2).
+        beta: weight β of the divergence; larger values give simpler codes and blurrier images.
+        reconstruction: loss (prediction, target, reduction=) of each value of x: by default
+            -ln p of a Bernoulli distribution with the decoder's logit, for x in [0, 1];
+            `mean_squared_error` for unbounded x (a normal distribution with variance 1/2).
 
     Shapes:
         x: (batch, ...)
-        y: (batch, numbers of x + 2 latent_features): the decoder's numbers, μ, ln σ²
+        y: (batch, size of x + 2 latent_features): the decoder's output, μ, ln σ²
 
     Example:
         >>> net = dense_vae((784, 128, 8))
@@ -124,43 +124,44 @@ class VariationalAutoencoder(Module):
         return ops.concatenate([y, mean, log_variance], axis=-1)
 
     def loss(self, prediction, target):
-        """(Σ reconstruction + β KL) of a row, in the mean over the rows: the bound on -ln p(x)."""
+        """Mean over rows of (Σ reconstruction + β KL): the upper bound on -ln p(x)."""
         n = self.latent_features
         y = prediction[..., : -2 * n]
         if math.prod(target.shape) != y.size:
             raise ShapeError(
-                f"the decoder gives {y.shape[-1]} numbers a row, the targets have {target.shape}",
-                expected="as many numbers in a row of the targets as the decoder gives",
-                fix="build the decoder for the shape of the inputs, and give them as targets",
+                f"the decoder outputs {y.shape[-1]} values per row, the targets have shape "
+                f"{target.shape}",
+                expected="targets with as many values per row as the decoder outputs",
+                fix="build the decoder for the shape of the inputs, and pass them as targets",
             )
         target = target.reshape(y.shape)
-        wrong = self.reconstruction(y, target, reduction="sum") / y.shape[0]
+        error = self.reconstruction(y, target, reduction="sum") / y.shape[0]
         mean, log_variance = prediction[..., -2 * n : -n], prediction[..., -n:]
-        return wrong + self.beta * gaussian_kl_divergence(mean, log_variance)
+        return error + self.beta * gaussian_kl_divergence(mean, log_variance)
 
     def reconstruct(self, x) -> np.ndarray:
-        """x by way of the middle of its code, in the shape of x, as the decoder's best guess."""
+        """The decoder's reconstruction of x from the mean of its code, in the shape of x."""
         with no_grad():
             return self._shown(self.decoder(self.encode(x)[0]))
 
     def sample(self, count: int, *, seed: int = 0) -> np.ndarray:
-        """New rows: what the decoder makes of codes drawn from N(0, 1)."""
+        """New rows, decoded from codes sampled from N(0, 1)."""
         expect_range(count, what="count", least=1)
         z = np.random.default_rng(seed).normal(size=(count, self.latent_features))
         with no_grad():
             return self._shown(self.decoder(z.astype(np.float32)))
 
     def _shown(self, y) -> np.ndarray:
-        is_coin = self.reconstruction is binary_cross_entropy_with_logits
-        return (ops.sigmoid(y) if is_coin else y).numpy()
+        is_bernoulli = self.reconstruction is binary_cross_entropy_with_logits
+        return (ops.sigmoid(y) if is_bernoulli else y).numpy()
 
 
 def dense_autoencoder(sizes, *, activation=ReLU) -> Autoencoder:
-    """Dense layers of the given sizes to the code, and the same back.
+    """A dense encoder of the given sizes, and its mirror image as decoder.
 
     Args:
         sizes: (inputs, hidden, ..., code).
-        activation: class of the activation layers between.
+        activation: class of the hidden activation layers.
 
     Example:
         >>> dense_autoencoder((784, 128, 32)).summary().total
@@ -171,11 +172,11 @@ def dense_autoencoder(sizes, *, activation=ReLU) -> Autoencoder:
 
 
 def dense_vae(sizes, *, activation=ReLU, **options) -> VariationalAutoencoder:
-    """As dense_autoencoder, with a code that is drawn.
+    """Like dense_autoencoder, with a stochastic code.
 
     Args:
         sizes: (inputs, hidden, ..., code).
-        activation: class of the activation layers between.
+        activation: class of the hidden activation layers.
         options: beta and reconstruction, of VariationalAutoencoder.
     """
     sizes = tuple(sizes)
@@ -185,11 +186,11 @@ def dense_vae(sizes, *, activation=ReLU, **options) -> VariationalAutoencoder:
 
 
 def convolutional_autoencoder(shape, channels=(16, 32), code: int = 32) -> Autoencoder:
-    """Convolutions of stride 2 to the code, transposed ones back.
+    """Encoder of convolutions with stride 2, decoder of transposed convolutions.
 
     Args:
-        shape: (height, width, channels) of the pictures; height and width divide by 2 once for
-            each stage.
+        shape: (height, width, channels) of the images; height and width must be divisible by 2
+            once per stage.
         channels: of the stages.
         code: size of the code.
 
@@ -198,24 +199,24 @@ def convolutional_autoencoder(shape, channels=(16, 32), code: int = 32) -> Autoe
         >>> net(np.zeros((2, 28, 28, 1))).shape
         (2, 28, 28, 1)
     """
-    return Autoencoder(_there(shape, channels, code), _back(shape, channels, code))
+    return Autoencoder(_encoder(shape, channels, code), _decoder(shape, channels, code))
 
 
 def convolutional_vae(
     shape, channels=(16, 32), code: int = 32, **options
 ) -> VariationalAutoencoder:
-    """As convolutional_autoencoder, with a code that is drawn.
+    """Like convolutional_autoencoder, with a stochastic code.
 
     Args:
         shape, channels, code: see convolutional_autoencoder.
         options: beta and reconstruction, of VariationalAutoencoder.
     """
-    there, back = _there(shape, channels, 2 * code), _back(shape, channels, code)
-    return VariationalAutoencoder(there, back, code, **options)
+    encoder, decoder = _encoder(shape, channels, 2 * code), _decoder(shape, channels, code)
+    return VariationalAutoencoder(encoder, decoder, code, **options)
 
 
 class FromFeatures(Module):
-    """(batch, features) in the shape of pictures: Flatten undone."""
+    """(batch, features) reshaped to images: the inverse of Flatten."""
 
     def __init__(self, shape):
         self.shape = tuple(shape)
@@ -227,7 +228,7 @@ class FromFeatures(Module):
         return str(self.shape)
 
 
-def _there(shape, channels, code) -> Sequential:
+def _encoder(shape, channels, code) -> Sequential:
     small = _smallest(shape, channels)
     layers = []
     for n_in, n_out in itertools.pairwise((shape[-1], *channels)):
@@ -236,13 +237,13 @@ def _there(shape, channels, code) -> Sequential:
     return Sequential(*layers, Flatten(), Linear(math.prod(small), code))
 
 
-def _back(shape, channels, code) -> Sequential:
+def _decoder(shape, channels, code) -> Sequential:
     small = _smallest(shape, channels)
     dense = Linear(code, math.prod(small), init=initializers.he_uniform)
     layers = [dense, ReLU(), FromFeatures(small)]
     for n_in, n_out in itertools.pairwise((*reversed(channels), shape[-1])):
         layers += [ConvTranspose2d(n_in, n_out, 4, stride=2, padding=1), ReLU()]
-    return Sequential(*layers[:-1])  # nothing after the last: any number may come out
+    return Sequential(*layers[:-1])  # no activation after the last: outputs are unbounded
 
 
 def _smallest(shape, channels) -> tuple:
@@ -250,8 +251,8 @@ def _smallest(shape, channels) -> tuple:
     times = 2 ** len(channels)
     if len(shape) != 3 or not channels or shape[0] % times or shape[1] % times:
         raise OptionError(
-            f"pictures of shape {tuple(shape)} through {len(channels)} stages",
+            f"images of shape {tuple(shape)} with {len(channels)} stages",
             expected=f"(height, width, channels), height and width divisible by {times}",
-            fix="cut or pad the pictures, or take fewer stages",
+            fix="crop or pad the images, or use fewer stages",
         )
     return shape[0] // times, shape[1] // times, channels[-1]

@@ -1,22 +1,22 @@
-"""What networks have in common that are put to new use: a body in stages, and a head."""
+"""Base of networks for transfer learning: a backbone in stages, and a head."""
 
 from cutaway.errors import OptionError
 from cutaway.nn import Module
 
 
 class Backbone(Module):
-    """A network in two parts: a body that makes features, stage by stage, and a head.
+    """A network in two parts: a body that extracts features, stage by stage, and a head.
 
         forward(x) = head(features(x))
 
     A subclass sets `stages`, the names of the body's attributes from the input on, builds each
-    as a Module, and sets `pool`, `head` and `num_features`. Where the body is no plain chain it
-    has a `maps` of its own.
+    as a Module, and sets `pool`, `head` and `num_features`. If the body is not a plain chain, it
+    overrides `maps`.
 
     Attributes:
-        stages: names of the body's parts in their order; what is frozen, and what learns at
-            which rate, is said by these names.
-        num_features: how many numbers the head reads.
+        stages: names of the body's parts in order; freezing and layer-wise learning rates refer
+            to these names.
+        num_features: number of features that the head reads.
         pool: Module, last map -> features.
         head: Module, features -> outputs.
 
@@ -26,11 +26,13 @@ class Backbone(Module):
         features: (batch, num_features)
     """
 
-    stages: tuple = ()
+    stages: tuple[str, ...] = ()
     num_features: int
+    pool: Module
+    head: Module
 
     def maps(self, x) -> dict:
-        """{stage: what it gives}, in order: features at several scales."""
+        """{stage: its output}, in order: features at several scales."""
         found = {}
         for name in self.stages:
             x = getattr(self, name)(x)
@@ -38,7 +40,7 @@ class Backbone(Module):
         return found
 
     def features(self, x):
-        """What the head reads: (batch, num_features)."""
+        """The input of the head: (batch, num_features)."""
         return self.pool(self.maps(x)[self.stages[-1]])
 
     def forward(self, x):
@@ -47,7 +49,7 @@ class Backbone(Module):
     def groups(self) -> dict:
         """{stage: its parameters}, from the input on, the head last; each parameter once.
 
-        Those of `pool` count to the last stage; others outside all stages (of a layer before the
+        Those of `pool` belong to the last stage; others outside all stages (of a layer before the
         first) to the first.
         """
         parts = {name: [] for name in (*self.stages, "head")}
@@ -59,7 +61,7 @@ class Backbone(Module):
         return parts
 
     def stages_before(self, stage: str) -> tuple:
-        """The names of the stages that come before `stage` ("head": all of them).
+        """The names of the stages before `stage` ("head": all of them).
 
         Raises:
             OptionError: there is no such stage.
@@ -69,6 +71,6 @@ class Backbone(Module):
             raise OptionError(
                 f"{type(self).__name__} has no stage {stage!r}",
                 expected=f"one of {', '.join(names)}",
-                fix="name the first stage that is to be trained; the head always is",
+                fix="name the first stage to train; the head is always trained",
             )
         return names[: names.index(stage)]

@@ -1,4 +1,4 @@
-"""BERT: a transformer encoder that reads texts from both sides, and its heads.
+"""BERT: a bidirectional transformer encoder for text, and its heads.
 
     embeddings    word + position + token type, layer norm, dropout     (batch, tokens, H)
     layer0..L-1   x ← norm(x + dropout(attention(x))), A heads          (batch, tokens, H)
@@ -12,9 +12,9 @@
     base              12   768   12   109,482,240   (masked language model 109,514,298,
                                                      both heads of pretraining 110,106,428)
 
-All norms stand after the sums with ε = 1e-12, GELU is the exact one, weights begin as normal
-numbers with deviation 0.02 (the authors' code cuts these off at two deviations). Tokens are whole
-numbers, 0 is padding; token types are 0 for the first text and 1 for the second.
+Post-norm with ε = 1e-12, exact GELU, weights initialized from a normal distribution with standard
+deviation 0.02 (truncated at two standard deviations in the authors' code). Token id 0 is padding;
+token types are 0 for the first text and 1 for the second.
 
 Devlin, Chang, Lee & Toutanova 2019, "BERT: pre-training of deep bidirectional transformers for
 language understanding", arXiv:1810.04805. The small sizes: Turc et al. 2019, "Well-read students
@@ -53,20 +53,20 @@ EPS = 1e-12
 
 @dataclasses.dataclass(frozen=True)
 class BertSize:
-    """How large a BERT is.
+    """The size of a BERT.
 
     Attributes:
-        tokens: how many different word pieces there are, padding among them.
-        features: H, of the vector of a token.
+        tokens: size of the vocabulary of word pieces, including padding.
+        features: H, size of a token's vector.
         num_layers: L.
         num_heads: A; divides features.
         hidden_features: between W₁ and W₂ of a layer; None: 4 H.
-        max_tokens: the longest text, in word pieces.
-        token_types: how many there are.
-        dropout: share dropped in training: of the embeddings, of attention's weights, before each
-            sum, and before a classifier.
-        std: standard deviation of the first weights. The paper's 0.02 is about 1/√(4 H) of its
-            own width; narrower networks, trained from scratch, start sooner with 1/√H.
+        max_tokens: maximum length of a text, in word pieces.
+        token_types: number of token types.
+        dropout: fraction dropped in training: of the embeddings, of the attention weights, before
+            each residual addition, and before a classifier.
+        std: standard deviation of the initial weights. The paper's 0.02 is about 1/√(4 H) of its
+            own width; narrower networks, trained from scratch, learn sooner with 1/√H.
     """
 
     tokens: int = 30_522
@@ -90,8 +90,8 @@ class BertEmbeddings(Module):
     """norm(word + position + token type), with dropout in training.
 
     Shapes:
-        x: (batch, tokens), whole numbers
-        token_types: (batch, tokens), whole numbers; None: all 0
+        x: (batch, tokens), token ids
+        token_types: (batch, tokens), integers; None: all 0
         y: (batch, tokens, features)
     """
 
@@ -105,7 +105,7 @@ class BertEmbeddings(Module):
     def forward(self, x, token_types=None):
         _expect_rows(x, token_types, self.label())
         y = self.positions(self.words(x))
-        # without types every token has the first one
+        # without token types, every token has type 0
         y = y + (
             self.token_types.weight[0] if token_types is None else self.token_types(token_types)
         )
@@ -113,11 +113,11 @@ class BertEmbeddings(Module):
 
 
 class BertLayer(Module):
-    """Attention, then a network for each token by itself; each is added, and then the norm.
+    """Attention, then a position-wise feed-forward network, each with residual and post-norm.
 
     Shapes:
         x and y: (batch, tokens, features)
-        padding_mask: booleans (batch, tokens), True for what is no padding
+        padding_mask: booleans (batch, tokens), False for padding
     """
 
     keeps_features = True
@@ -137,40 +137,40 @@ class BertLayer(Module):
 
 
 class FirstToken(Module):
-    """tanh(x[:, 0] W + b): the vector of [CLS], as pretraining's next-sentence head reads it."""
+    """tanh(x[:, 0] W + b): the pooled vector of [CLS], the input of the next-sentence head."""
 
     def __init__(self, features: int):
         self.dense = Linear(features, features)
 
-    def forward(self, x, there):
+    def forward(self, x, padding_mask):
         return ops.tanh(self.dense(x[:, 0]))
 
 
 class EveryTokenAndFirst(FirstToken):
-    """A pair: the vectors as they are, and that of [CLS] as FirstToken makes it."""
+    """A pair: the vectors of all tokens, and FirstToken's pooled vector of [CLS]."""
 
-    def forward(self, x, there):
-        return x, super().forward(x, there)
+    def forward(self, x, padding_mask):
+        return x, super().forward(x, padding_mask)
 
 
 class MeanToken(Module):
-    """Mean of the vectors of the tokens that are no padding, [CLS] and [SEP] among them."""
+    """Mean of the vectors of all tokens but padding, including [CLS] and [SEP]."""
 
-    def forward(self, x, there):
-        counts = jnp.maximum(there.data.sum(axis=1, keepdims=True), 1)
-        shares = Tensor((there.data / counts).astype(x.dtype))  # (batch, tokens)
-        return (x * shares[:, :, None]).sum(axis=1)
+    def forward(self, x, padding_mask):
+        counts = jnp.maximum(padding_mask.data.sum(axis=1, keepdims=True), 1)
+        weights = Tensor((padding_mask.data / counts).astype(x.dtype))  # (batch, tokens)
+        return (x * weights[:, :, None]).sum(axis=1)
 
 
 class EveryToken(Module):
-    """The vectors as they are, one a token."""
+    """The vectors of all tokens, unchanged."""
 
-    def forward(self, x, there):
+    def forward(self, x, padding_mask):
         return x
 
 
 class UnitLength(Module):
-    """x / ‖x‖: the product of two such vectors is the cosine of the angle between them."""
+    """x / ‖x‖: the dot product of two such vectors is their cosine similarity."""
 
     keeps_features = True
 
@@ -216,36 +216,36 @@ def _masked_language(head):
 
 
 _CLASSIFIER = [(r"classifier\.(weight|bias)", r"head.1.\1")]
-_NO_PRETRAINING = (r"cls\..*", "a head of pretraining, which this network has not")
-_NO_POOLER = (r"pooler\..*", "makes the vector of [CLS], which this network does not read")
+_NO_PRETRAINING = (r"cls\..*", "a pretraining head, which this network does not have")
+_NO_POOLER = (r"pooler\..*", "pools [CLS], which this network does not use")
 
 
 def _transformers(rules=(), unused=()):
-    """Names of transformers' networks of this class; those of its heads are given."""
+    """Names in transformers' network of this class; `rules` are those of its heads."""
     unused = [
         (r"embeddings\.position_ids", "counts the positions"),
-        (r"cls\.predictions\.decoder\..*", "the table of words and cls.predictions.bias again"),
+        (r"cls\.predictions\.decoder\..*", "copies of the embedding and cls.predictions.bias"),
         *unused,
     ]
     return WeightNames([*_BODY, *rules], unused=unused, prefix=("module.", "bert."))
 
 
 class Bert(Backbone):
-    """The body of BERT with its pooled vector; the classes below put a head on it.
+    """The backbone of BERT with its pooled vector; the classes below add a head.
 
     Args:
         size: BertSize, for example BERT_TINY.
 
     Shapes:
-        x: (batch, tokens), whole numbers; 0 is padding
-        token_types: (batch, tokens), whole numbers; None: all 0
-        padding_mask: booleans (batch, tokens), True for what is no padding, for example
+        x: (batch, tokens), token ids; 0 is padding
+        token_types: (batch, tokens), integers; None: all 0
+        padding_mask: booleans (batch, tokens), False for padding, for example
             np.arange(tokens) < lengths[:, None]; None: x != 0
         maps: (batch, tokens, features)
         y: (batch, features)
 
     Attributes:
-        names: transformers' names of this network's tensors, for cutaway.weights.load_into.
+        names: names of this network's tensors in transformers, for cutaway.weights.load_into.
 
     Example:
         >>> net = Bert(BertSize(tokens=50, features=8, num_layers=1, num_heads=2))
@@ -268,28 +268,28 @@ class Bert(Backbone):
         _initialize(self, size.std)
 
     def maps(self, x, token_types=None, padding_mask=None):
-        there = _there(x, padding_mask)
+        padding_mask = _token_mask(x, padding_mask)
         x = self.embeddings(x, token_types)
         found = {"embeddings": x}
         for name in self.layer_names:
-            x = found[name] = getattr(self, name)(x, there)
+            x = found[name] = getattr(self, name)(x, padding_mask)
         return found
 
     def features(self, x, token_types=None, padding_mask=None):
-        there = _there(x, padding_mask)
-        maps = self.maps(x, token_types, there)
-        return self.pool(maps[self.stages[-1]], there)
+        padding_mask = _token_mask(x, padding_mask)
+        maps = self.maps(x, token_types, padding_mask)
+        return self.pool(maps[self.stages[-1]], padding_mask)
 
     def forward(self, x, token_types=None, padding_mask=None):
         return self.head(self.features(x, token_types, padding_mask))
 
 
 class MaskedLanguageHead(Module):
-    """Which word piece stands here: norm(gelu(x W + b)) Eᵀ + c, with E the table of words.
+    """Logits of the word piece at each position: norm(gelu(x W + b)) Eᵀ + c, E the embedding.
 
     Args:
         size: BertSize.
-        words: the Embedding of the words, whose table is shared.
+        words: the Embedding of the words, whose weight is shared.
 
     Shapes:
         x: (..., features)
@@ -307,26 +307,32 @@ class MaskedLanguageHead(Module):
 
 
 class PretrainingHeads(Module):
-    """Both heads of pretraining: word pieces, and whether the second text follows the first."""
+    """Both pretraining heads: masked word pieces and next sentence."""
 
     def __init__(self, size: BertSize, words: Embedding):
         self.masked_language = MaskedLanguageHead(size, words)
         self.next_sentence = Linear(size.features, 2, init=_normal(size))
 
     def forward(self, x):
-        every, first = x
-        return self.masked_language(every), self.next_sentence(first)
+        tokens, pooled = x
+        return self.masked_language(tokens), self.next_sentence(pooled)
 
 
 class BertMaskedLanguage(Bert):
-    """BERT that fills in masked words; y: (batch, tokens, word pieces) logits.
+    """BERT for masked language modeling; y: (batch, tokens, word pieces) logits.
 
-    Train it with `masked_cross_entropy`: targets are word pieces, -1 where nothing was masked.
+    Train it with `masked_cross_entropy`: targets are word pieces, -1 for unmasked tokens.
     """
 
     names = _transformers(
         _masked_language("head"),
-        [_NO_POOLER, (r"cls\.seq_relationship\..*", "the next sentence is not asked for")],
+        [
+            _NO_POOLER,
+            (
+                r"cls\.seq_relationship\..*",
+                "the next-sentence head, which this network does not have",
+            ),
+        ],
     )
 
     def __init__(self, size: BertSize = BERT_BASE):
@@ -336,11 +342,11 @@ class BertMaskedLanguage(Bert):
 
 
 class BertNextSentence(Bert):
-    """BERT that tells whether the second text follows the first (class 0); y: (batch, 2) logits."""
+    """BERT for next-sentence prediction (class 0: it follows); y: (batch, 2) logits."""
 
     names = _transformers(
         [*_POOLER, (r"cls\.seq_relationship\.(weight|bias)", r"head.\1")],
-        [(r"cls\.predictions\..*", "masked words are not asked for")],
+        [(r"cls\.predictions\..*", "the masked-language head, which this network does not have")],
     )
 
     def __init__(self, size: BertSize = BERT_BASE):
@@ -349,7 +355,7 @@ class BertNextSentence(Bert):
 
 
 class BertPretraining(Bert):
-    """BERT with both heads of pretraining.
+    """BERT with both pretraining heads.
 
     y: a pair, logits of word pieces (batch, tokens, word pieces) and of the next sentence
     (batch, 2).
@@ -370,10 +376,10 @@ class BertPretraining(Bert):
 
 
 class BertClassifier(Bert):
-    """BERT with a class or a value for each text; y: (batch, outputs).
+    """BERT for classification or regression of texts; y: (batch, outputs).
 
     Args:
-        outputs: classes, or values.
+        outputs: number of classes, or of values.
     """
 
     names = _transformers([*_POOLER, *_CLASSIFIER], [_NO_PRETRAINING])
@@ -384,9 +390,9 @@ class BertClassifier(Bert):
 
 
 class BertTagger(Bert):
-    """BERT with a class for each token; y: (batch, tokens, outputs) logits.
+    """BERT for token classification; y: (batch, tokens, outputs) logits.
 
-    Train it with `masked_cross_entropy`: targets are classes, -1 for padding and what has none.
+    Train it with `masked_cross_entropy`: targets are classes, -1 for padding and unlabeled tokens.
     """
 
     names = _transformers(_CLASSIFIER, [_NO_POOLER, _NO_PRETRAINING])
@@ -398,10 +404,10 @@ class BertTagger(Bert):
 
 
 class BertSentence(Bert):
-    """BERT that turns a text into a vector of length 1; y: (batch, features).
+    """BERT for sentence embeddings of unit length; y: (batch, features).
 
-    Texts that mean the like point the same way, once the network was trained for it: `minilm`.
-    `features` are the means before they are scaled to length 1.
+    After suitable training, as for `minilm`, texts similar in meaning have similar embeddings.
+    `features` are the mean vectors before normalization to unit length.
     """
 
     names = _transformers(unused=[_NO_POOLER, _NO_PRETRAINING])
@@ -413,7 +419,7 @@ class BertSentence(Bert):
 
 
 def bert_tiny(pretrained=None) -> Bert:
-    """BERT of 2 layers of 128: 4,385,920 parameters; `pretrained`: path or address of weights."""
+    """BERT of 2 layers of 128: 4,385,920 parameters; `pretrained`: path or URL of weights."""
     return _with_weights(Bert(BERT_TINY), pretrained)
 
 
@@ -435,11 +441,11 @@ def _with_weights(net, pretrained):
 
 
 def masked_cross_entropy(prediction, target):
-    """Mean of -ln p over the tokens that have a target; the others have -1.
+    """Mean of -ln p over the tokens with a target; the target of the others is -1.
 
     Shapes:
         prediction: (batch, tokens, classes) logits
-        target: (batch, tokens), whole numbers, negative where none is asked for
+        target: (batch, tokens), integers, negative where there is no target
 
     Example:
         >>> loss = masked_cross_entropy(np.zeros((1, 3, 4)), np.array([[2, -1, -1]]))
@@ -447,9 +453,9 @@ def masked_cross_entropy(prediction, target):
         1.3863
     """
     target = as_array(target)
-    asked = target >= 0
+    mask = target >= 0
     return sparse_categorical_cross_entropy_with_logits(
-        prediction, jnp.where(asked, target, 0), row_weights=asked
+        prediction, jnp.where(mask, target, 0), row_weights=mask
     )
 
 
@@ -458,7 +464,7 @@ def _classifier(size: BertSize, outputs: int):
 
 
 def _normal(size: BertSize):
-    """Initializer of this size's weights."""
+    """Initializer of the weights for this size."""
     return functools.partial(init.normal, std=size.std)
 
 
@@ -468,7 +474,7 @@ def _initialize(net, std):
             module.weight.data = jnp.asarray(init.normal(module.weight.shape, std))
 
 
-def _there(x, padding_mask) -> Tensor:
+def _token_mask(x, padding_mask) -> Tensor:
     return Tensor(as_array(x) != PADDING if padding_mask is None else as_array(padding_mask))
 
 
@@ -476,11 +482,11 @@ def _expect_rows(x, token_types, where):
     if x.ndim != 2:
         raise ShapeError(
             f"{where}: the input has shape {tuple(x.shape)}",
-            expected="(batch, tokens), whole numbers",
-            fix="for one text x[None]",
+            expected="(batch, tokens), token ids",
+            fix="for a single text: x[None]",
         )
     if token_types is not None and token_types.shape != x.shape:
         raise ShapeError(
             f"{where}: the token types have shape {tuple(token_types.shape)}",
-            expected=f"one for each token, shape {tuple(x.shape)}",
+            expected=f"one per token, shape {tuple(x.shape)}",
         )

@@ -1,4 +1,4 @@
-"""Compiled evaluations that belong to one network."""
+"""Compiled functions of one network, in evaluation mode."""
 
 import contextlib
 
@@ -7,7 +7,7 @@ from cutaway.nn import jit
 
 
 class CompiledCalls:
-    """Functions of a network, compiled once each. A copy of the network gets programs of its own.
+    """Functions of a network, each compiled once. A copy of the network compiles its own.
 
     Example:
         >>> from cutaway.nn import Linear
@@ -20,7 +20,7 @@ class CompiledCalls:
         self._compiled = {}
 
     def get(self, net, key, function):
-        """The program of `function`, which reads `net` and nothing else that changes."""
+        """The compiled `function`, which may read no mutable state but that of `net`."""
         if key not in self._compiled:
             self._compiled[key] = jit(function, net, donate=False)
         return self._compiled[key]
@@ -31,7 +31,7 @@ class CompiledCalls:
 
 @contextlib.contextmanager
 def evaluating(net):
-    """Context in which nothing is recorded and every module of `net` is in eval mode."""
+    """Context without gradient recording in which every module of `net` is in eval mode."""
     modes = {module: module.training for module in net.modules().values()}
     net.eval()
     try:

@@ -1,11 +1,11 @@
-"""A small convolutional network for images, and one for series that have a class.
+"""A small convolutional network for images, and one for time-series classification.
 
-images    stages of two convolutions 3 x 3, each with batch norm and ReLU; between stages the
-          image is halved and the channels doubled (Simonyan & Zisserman 2015,
-          arXiv:1409.1556); then the mean over the image (Lin et al. 2014, arXiv:1312.4400),
+images    stages of two 3 x 3 convolutions, each with batch norm and ReLU; between stages the
+          image is halved and the channels are doubled (Simonyan & Zisserman 2015,
+          arXiv:1409.1556); then global average pooling (Lin et al. 2014, arXiv:1312.4400),
           dropout and one dense layer
 series    three convolutions of 8, 5 and 3 steps with 128, 256 and 128 channels, each with
-          batch norm and ReLU; then the mean over time and one dense layer (Wang et al. 2017,
+          batch norm and ReLU; then global average pooling and one dense layer (Wang et al. 2017,
           "Time series classification from scratch", arXiv:1611.06455)
 """
 
@@ -33,11 +33,11 @@ def cnn(
 
     Args:
         channels: of the images, 1 or 3.
-        outputs: classes.
+        outputs: number of classes.
         widths: channels of each stage.
-        dropout: share of the last features dropped.
-        mean, std: of each channel of the inputs, which are standardized with them; None: as
-            they come.
+        dropout: fraction of the last features dropped.
+        mean, std: of each input channel, used to standardize the inputs; None: no
+            standardization.
 
     Shapes:
         x: (batch, height, width, channels)
@@ -63,7 +63,7 @@ def curve_cnn(
     mean=None,
     std=None,
 ) -> Sequential:
-    """A network for series that have a class.
+    """A network for time-series classification.
 
     Shapes:
         x: (batch, time, channels)
@@ -79,6 +79,6 @@ def curve_cnn(
 
 
 def _block(layer, before, width, kernel_size):
-    # batch norm takes the mean away, and with it any bias
+    # batch norm subtracts the mean, and with it any bias
     convolution = layer(before, width, kernel_size, padding="same", bias=False, init=init.he_normal)
     return [convolution, BatchNorm(width), ReLU()]

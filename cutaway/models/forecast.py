@@ -1,36 +1,36 @@
-"""A forecaster of series: a recurrent layer reads a window, a dense layer says what comes next."""
+"""Time-series forecasting: a recurrent layer reads a window, a dense layer predicts the rest."""
 
 from cutaway import ops
 from cutaway.errors import expect_range
 from cutaway.nn import LSTM, Dropout, LastStep, Linear, Module
 
-SMALLEST_VARIANCE = 1e-4  # of a window, in units of the whole series: a flat one is not blown up
+SMALLEST_VARIANCE = 1e-4  # of a window, in units of the series: flat windows are not blown up
 
 
 class Forecaster(Module):
-    """Window -> recurrent layer -> dense layer, seen from the window's own mean and spread.
+    """Window -> recurrent layer -> dense layer, normalized by the window's own mean and std.
 
         ŷ = m + s dense(LSTM((x - m) / s))
 
-    m and s are mean and standard deviation over the time of each window, so a series that grows
-    looks in its last years as it did in its first, and its swings too, if they grow with it: what
-    is forecast may lie outside all that was trained on. This is reversible instance normalization
-    [1] without its learned scale and shift.
+    m and s are mean and standard deviation of each window over time. A growing series, and swings
+    that grow with it, look the same at the end as at the beginning, so forecasts may lie outside
+    the range of the training data. This is reversible instance normalization [1] without its
+    learned scale and shift.
 
     It was chosen on the last fifth of the first 115 months of airline passengers, by the mean
-    absolute error of 12 months ahead: 16 thousand. Without m and s it is 56; with the season
-    before added back in their place 18, with both 29; to repeat the season before errs by 36.
-    Where there is no trend it does not help: daily temperatures a day ahead come out alike, the
-    number of sunspots a year ahead 4% better without.
+    absolute error of 12 months ahead: 16 thousand. Without m and s it is 56; with the previous
+    season added back instead 18, with both 29; repeating the previous season gives 36. For
+    series without a trend it does not help: one day ahead, daily temperatures are forecast equally
+    well; one year ahead, sunspot numbers are forecast 4% better without it.
 
     Args:
-        channels: of the series; the one to forecast and others that help.
-        horizon: steps to forecast.
+        channels: number of channels of the series: the target and covariates.
+        horizon: number of steps to forecast.
         hidden: size of the recurrent layer.
-        num_layers: recurrent layers on top of each other.
-        target: number of the channel to forecast.
-        dropout: share of the last state dropped in training.
-        recurrent: LSTM, GRU or RNN, the class.
+        num_layers: number of stacked recurrent layers.
+        target: index of the channel to forecast.
+        dropout: fraction of the last state dropped in training.
+        recurrent: the class LSTM, GRU or RNN.
 
     Shapes:
         x: (batch, window, channels), the series standardized as a whole
@@ -67,7 +67,7 @@ class Forecaster(Module):
     def forward(self, x):
         mean = ops.mean(x, axis=1, keepdims=True)  # (batch, 1, channels)
         variance = ops.mean((x - mean) ** 2, axis=1, keepdims=True)
-        spread = ops.sqrt(variance + SMALLEST_VARIANCE)
-        seen = self.last(self.recurrent((x - mean) / spread))  # (batch, hidden)
-        ahead = self.head(self.dropout(seen))  # (batch, horizon)
-        return mean[:, :, self.target] + spread[:, :, self.target] * ahead
+        std = ops.sqrt(variance + SMALLEST_VARIANCE)
+        hidden = self.last(self.recurrent((x - mean) / std))  # (batch, hidden)
+        forecast = self.head(self.dropout(hidden))  # (batch, horizon)
+        return mean[:, :, self.target] + std[:, :, self.target] * forecast

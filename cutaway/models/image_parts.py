@@ -1,4 +1,4 @@
-"""What networks for images share: a convolution with its norm, weights, and the least image."""
+"""What image networks share: convolution with batch norm, pretrained weights, minimum size."""
 
 from cutaway.errors import ShapeError, expect_axis, expect_range
 from cutaway.nn import BatchNorm, Conv2d, ReLU, Sequential, init
@@ -18,16 +18,16 @@ def conv_norm(
     activation=ReLU,
     eps: float = 1e-5,
 ) -> Sequential:
-    """Convolution, batch norm and an activation: the paths end in "0", "1" and "2".
+    """Convolution, batch norm and an activation, under the paths "0", "1" and "2".
 
     Args:
         padding: see Conv2d; None: half the kernel on both sides.
-        activation: its class; None: none, as before an addition.
+        activation: its class; None: no activation, as before a residual addition.
         eps: of the batch norm.
     """
     padding = kernel_size // 2 if padding is None else padding
     layers = [
-        # batch norm takes the mean away, and with it any bias
+        # batch norm subtracts the mean, and with it any bias
         Conv2d(
             in_channels,
             out_channels,
@@ -44,12 +44,12 @@ def conv_norm(
 
 
 def smallest_side(halvings: int) -> int:
-    """Least height and width that can be halved so often, an odd last position kept each time."""
+    """Minimum height and width for this number of halvings, each rounded up."""
     return 2 ** (halvings - 1) + 1 if halvings else 1
 
 
 def expect_images(net, x, *, channels: int, smallest: int) -> None:
-    """Raise ShapeError unless x is a batch of images that `net`'s stages can make smaller.
+    """Raise ShapeError unless x is a batch of images large enough for `net`'s stages.
 
     Args:
         smallest: height and width below which a stage would halve a map of one position.
@@ -61,54 +61,56 @@ def expect_images(net, x, *, channels: int, smallest: int) -> None:
     if min(height, width) < smallest:
         raise ShapeError(
             f"{name}: images of {height} x {width} are too small for its stages",
-            expected=f"at least {smallest} x {smallest}: below that a stage has a single position "
-            "left to make smaller",
-            fix="enlarge the images, or build the network for small ones (a stem without stride, "
+            expected=f"at least {smallest} x {smallest}: smaller maps cannot be downsampled in "
+            "every stage",
+            fix="resize the images, or build the network for small ones (a stem without stride, "
             "fewer stages)",
         )
 
 
-def build(network, num_classes: int | None, pretrained, names, known=None, *, fresh=()):
-    """A variant of a known network, with published weights if they are asked for.
+def build(network, num_classes: int | None, pretrained, names, published=None, *, fresh=()):
+    """A variant of an architecture, with pretrained weights if requested.
 
     Args:
         network: function of the number of classes.
-        num_classes: None: as many as ImageNet's, and as the weights must have. A number: where
-            the weights have another, the head stays as it was drawn.
-        pretrained: path of a file, URL, `known` or "imagenet", which means the same; None: all
-            weights are drawn.
-        names: weights.WeightNames, from the names in the file to the network's.
-        known: name of its published weights in weights.KNOWN, None if there are none.
-        fresh: what else stays as it was drawn when the head does.
+        num_classes: None: that of ImageNet, which the weights must have too. A number: if the
+            weights have another, the head keeps its random initialization.
+        pretrained: path of a file, URL, `published` or "imagenet", which are synonyms; None:
+            random initialization.
+        names: weights.WeightNames, from the names in the file to those of the network.
+        published: name of its weights in weights.PUBLISHED, None if there are none.
+        fresh: what else keeps its initialization when the head does.
     """
     if num_classes is not None:
         expect_range(num_classes, what="num_classes", least=1)
     net = network(IMAGENET_CLASSES if num_classes is None else num_classes)
     if pretrained is not None:
         fresh = () if num_classes is None else ("head", *fresh)
-        load_pretrained(net, pretrained, names, known, fresh=fresh)
+        load_pretrained(net, pretrained, names, published, fresh=fresh)
     return net
 
 
-def load_pretrained(net, pretrained, names, known=None, *, fresh=()) -> None:
-    """Give `net` published weights; where their head has other outputs, all but `fresh`."""
+def load_pretrained(net, pretrained, names, published=None, *, fresh=()) -> None:
+    """Load pretrained weights into `net`; if their head has other outputs, all but `fresh`."""
     from cutaway.weights import load_into
 
-    weights = _weights(pretrained, known)
+    weights = _weights(pretrained, published)
     load_into(net, weights, names, but=fresh if fresh and not _fits(net, weights, names) else ())
 
 
-def _weights(pretrained, known) -> dict:
+def _weights(pretrained, published) -> dict:
     if isinstance(pretrained, dict):
         return pretrained
-    from cutaway.weights import KNOWN, fetch, read_weights
+    from cutaway.weights import PUBLISHED, fetch, read_weights
 
-    here = {name: KNOWN[known] for name in ("imagenet", known)} if known is not None else {}
-    return read_weights(fetch(pretrained, here))
+    choices = {}
+    if published is not None:
+        choices = {name: PUBLISHED[published] for name in ("imagenet", published)}
+    return read_weights(fetch(pretrained, choices))
 
 
 def _fits(net, weights, names) -> bool:
-    """Whether the weights' head has as many outputs as the net's."""
+    """Whether the head of the weights has as many outputs as that of the net."""
     outputs = net.head.bias.shape
     for name, array in weights.items():
         for path, *_ in names.targets(name) or ():

@@ -3,8 +3,8 @@
 Szegedy, Liu, Jia, Sermanet, Reed, Anguelov, Erhan, Vanhoucke & Rabinovich 2015, "Going deeper with
 convolutions", arXiv:1409.4842.
 
-Table 1, for images of 224 x 224; an inception block puts beside each other a 1x1 convolution, a
-3x3 behind a 1x1 that reduces, a 5x5 behind another, and a 1x1 behind a 3x3 max pool:
+Table 1, for images of 224 x 224; an inception block concatenates a 1x1 convolution, a 3x3 after a
+1x1 that reduces channels, a 5x5 after another, and a 1x1 after a 3x3 max pool:
 
     stage          output       1x1    reduce  3x3    reduce  5x5    pool    channels
     stem           112 x 112    7x7, 64, stride 2; 3x3 max pool, stride 2
@@ -23,9 +23,9 @@ Table 1, for images of 224 x 224; an inception block puts beside each other a 1x
     head           1 x 1        mean over the image, dropout, 1000 classes
     parameters     6,624,904; with both auxiliary heads 13,004,888
 
-Deviations, those of the published weights (torchvision's): batch norm (ε = 1e-3) behind every
-convolution in place of biases and of the two local response norms; the "5x5" is a 3x3; the last max
-pool is 2x2; auxiliary heads take the mean over a grid of 4 x 4, whatever the image's size.
+Differences, as in the published weights (torchvision's): batch norm (ε = 1e-3) after every
+convolution instead of biases and the two local response norms; the "5x5" is a 3x3; the last max
+pool is 2x2; auxiliary heads average over a 4 x 4 grid for any image size.
 """
 
 from cutaway import ops
@@ -61,7 +61,7 @@ TABLE = {  # 1x1, reduce, 3x3, reduce, 5x5, pool
 
 
 class Inception(Module):
-    """Four branches over the same input, their channels beside each other. Fig. 2 (b).
+    """Four branches over the same input, concatenated along the channels. Fig. 2 (b).
 
     Args:
         in_channels: of the input.
@@ -87,13 +87,13 @@ class Inception(Module):
 
 
 class AuxiliaryHead(Module):
-    """A second classifier in the middle of the network, so that gradients begin there too.
+    """A second classifier in the middle of the network, which injects gradients there.
 
     Args:
         in_channels: of the map it reads.
         num_classes: outputs.
         channels, features: of its convolution and its dense layer.
-        dropout: share of the features dropped; the paper has 0.7.
+        dropout: fraction of the features dropped; the paper has 0.7.
     """
 
     def __init__(
@@ -113,22 +113,22 @@ class AuxiliaryHead(Module):
 
 
 class GoogLeNet(Backbone):
-    """GoogLeNet, of any widths.
+    """GoogLeNet with any widths.
 
     Args:
         num_classes: outputs.
         in_channels: of the images.
-        auxiliary: whether there are auxiliary heads; they count in training only.
+        auxiliary: whether there are auxiliary heads; they are used in training only.
         table: {name of a block: its columns of table 1}.
         stem_channels: of the three convolutions of the stem.
         auxiliary_sizes: channels and features of the auxiliary heads.
-        dropout: share of the features dropped before the head; the paper has 0.4.
+        dropout: fraction of the features dropped before the head; the paper has 0.4.
         auxiliary_dropout: the same in the auxiliary heads.
 
     Shapes:
         x: (batch, height, width, in_channels)
-        y: (batch, num_classes) logits; in training with auxiliary heads a tuple of three: the
-            head's, those of the head at 4d, those of the head at 4a (see `auxiliary_loss`)
+        y: (batch, num_classes) logits; in training with auxiliary heads a tuple of three: those
+            of the head, of the head at 4d, and of the head at 4a (see `auxiliary_loss`)
     """
 
     def __init__(
@@ -164,10 +164,15 @@ class GoogLeNet(Backbone):
             channels[name] = block.out_channels
         self.auxiliary = {}
         if auxiliary:
-            sizes = dict(zip(("channels", "features"), auxiliary_sizes, strict=True))
-            sizes["dropout"] = auxiliary_dropout
+            width, features = auxiliary_sizes
             for name in ("inception4a", "inception4d"):
-                self.auxiliary[name] = AuxiliaryHead(channels[name], num_classes, **sizes)
+                self.auxiliary[name] = AuxiliaryHead(
+                    channels[name],
+                    num_classes,
+                    channels=width,
+                    features=features,
+                    dropout=auxiliary_dropout,
+                )
         self.smallest = smallest_side(5)
         self.num_features = channels[self.stages[-1]]
         self.pool = Sequential(GlobalAvgPool(), Dropout(dropout))
@@ -182,7 +187,7 @@ class GoogLeNet(Backbone):
         return found
 
     def groups(self):
-        """See Backbone.groups; the auxiliary heads count to the head."""
+        """See Backbone.groups; the auxiliary heads belong to the head."""
         heads = {id(p) for head in self.auxiliary.values() for p in head.parameters()}
         found = super().groups()
         first = next(iter(found))
@@ -202,14 +207,14 @@ class GoogLeNet(Backbone):
 def auxiliary_loss(loss, weight: float = AUXILIARY_WEIGHT):
     """A loss for networks with auxiliary heads: L = loss(ŷ) + weight · Σ loss(ŷ of a head).
 
-    Of a network in evaluation, which gives one prediction, it is `loss`.
+    In evaluation mode, where the network returns a single prediction, it is `loss`.
 
     Args:
         loss: function (prediction, target) -> Tensor.
         weight: of each auxiliary head; 0.3 in the paper.
     """
 
-    def weighed(prediction, target, **options):
+    def weighted(prediction, target, **options):
         if not isinstance(prediction, tuple):
             return loss(prediction, target, **options)
         first, *others = prediction
@@ -218,7 +223,7 @@ def auxiliary_loss(loss, weight: float = AUXILIARY_WEIGHT):
             total = total + weight * loss(other, target, **options)
         return total
 
-    return weighed
+    return weighted
 
 
 def _rules(*, auxiliary: bool) -> list:
@@ -251,10 +256,11 @@ def googlenet(num_classes: int | None = None, *, pretrained=None, **options) -> 
     """GoogLeNet with batch norm. 6,624,904 parameters; with auxiliary heads 13,004,888.
 
     Args:
-        num_classes: outputs; None: 1000, as published weights have. With `pretrained` and
-            another number than they have, the heads start fresh: they are to be trained.
-        pretrained: a path, a URL, or "imagenet" (images come as (x / 255 - 0.5) / 0.5; the
-            auxiliary heads in that file are said to be untrained); None: weights are drawn.
+        num_classes: number of outputs; None: 1000, as in the pretrained weights. With `pretrained`
+            and another number, the heads are randomly initialized and must be trained.
+        pretrained: a path, a URL, or "imagenet" (inputs are scaled to (x / 255 - 0.5) / 0.5; the
+            auxiliary heads in that file are reported to be untrained); None: random
+            initialization.
         options: of GoogLeNet; `auxiliary=True` for training with auxiliary heads.
     """
     auxiliary = options.get("auxiliary", False)

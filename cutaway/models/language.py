@@ -1,8 +1,8 @@
-"""A recurrent model of language: what comes next, given all that came before.
+"""A recurrent language model: predicts the next token from all previous ones.
 
 Graves 2013, "Generating sequences with recurrent neural networks", arXiv:1308.0850, sec. 3: the
-loss is -ln p of each next token, its exponential the perplexity. Dropout stands on the connections
-that do not go through time: Zaremba et al. 2014, "Recurrent neural network regularization",
+loss is -ln p of each next token, its exponential the perplexity. Dropout is applied to the
+non-recurrent connections: Zaremba et al. 2014, "Recurrent neural network regularization",
 arXiv:1409.2329.
 """
 
@@ -11,19 +11,19 @@ from cutaway.nn import LSTM, Dropout, Embedding, Linear, Module
 
 
 class LanguageModel(Module):
-    """Embedding, recurrent layers, and the logits of the next token after every token.
+    """Embedding, recurrent layers, and the logits of the next token at every position.
 
     Args:
-        tokens: how many different tokens there are.
+        tokens: size of the vocabulary.
         features: size of a token's vector.
         hidden_features, num_layers: of the recurrent layers.
-        dropout: share of units dropped in training before each recurrent layer but the first,
-            and before the last layer.
-        recurrent: LSTM or GRU, the class.
+        dropout: fraction of units dropped in training before each recurrent layer but the first,
+            and before the output layer.
+        recurrent: the class LSTM or GRU.
 
     Shapes:
-        x: (batch, time), whole numbers
-        y: (batch, time, tokens) logits; y[:, t] is about x[:, t + 1]
+        x: (batch, time), token ids
+        y: (batch, time, tokens) logits; y[:, t] predicts x[:, t + 1]
 
     Example:
         >>> net = LanguageModel(65, hidden_features=32)
@@ -53,6 +53,6 @@ class LanguageModel(Module):
         return self.go_on(x)[0]
 
     def go_on(self, x, state=None):
-        """(logits, state after the last token); state: of the tokens before, None at the start."""
+        """(logits, final state); state: after the previous tokens, None at the start."""
         outputs, state = self.recurrent(self.embedding(x), state)
         return self.head(self.dropout(outputs)), state

@@ -1,7 +1,7 @@
-"""LeNet-5, the network that read cheques.
+"""LeNet-5, the network that read checks.
 
 LeCun, Bottou, Bengio & Haffner 1998, "Gradient-based learning applied to document recognition",
-Proc. IEEE 86, sec. II.B and fig. 2. Images of 32 x 32 (digits of 28 x 28 with a border of 2):
+Proc. IEEE 86, sec. II.B and fig. 2. Images of 32 x 32 (28 x 28 digits with 2 pixels of padding):
 
     layer    output        what                                             parameters
     c1       28 x 28, 6    5x5 convolution                                  156
@@ -13,13 +13,15 @@ Proc. IEEE 86, sec. II.B and fig. 2. Images of 32 x 32 (digits of 28 x 28 with a
     body                                                                    60,000
     head     10            dense                                            850
 
-The activation is A tanh(2/3 z), A = 1.7159. Table I says which maps of s2 each of c3 sees, which
-saves products and breaks the symmetry between them.
+The activation is A tanh(2/3 z), A = 1.7159. Table I lists which maps of s2 each map of c3 reads,
+which saves multiplications and breaks the symmetry between them.
 
-Deviations: the paper's last layer gives the distances to ten pictures of characters, drawn by hand
-(RBF units, trained with a loss of its own); here it gives logits. `lenet5_modern` is what the name
-has come to mean: c3 sees all maps, pools have no weights, plain tanh. 61,706 parameters.
+Differences: the paper's last layer outputs distances to ten hand-drawn images of characters (RBF
+units, trained with a loss of their own); here it outputs logits. `lenet5_modern` is what the name
+usually means today: c3 reads all maps, pools have no weights, plain tanh. 61,706 parameters.
 """
+
+from collections.abc import Callable
 
 from cutaway import ops
 from cutaway.errors import ShapeError
@@ -37,7 +39,7 @@ from cutaway.nn import (
     init,
 )
 
-TABLE_1 = (  # the maps of s2 that each map of c3 sees
+TABLE_1 = (  # the maps of s2 that each map of c3 reads
     *((i, (i + 1) % 6, (i + 2) % 6) for i in range(6)),
     *((i, (i + 1) % 6, (i + 2) % 6, (i + 3) % 6) for i in range(6)),
     (0, 1, 3, 4),
@@ -57,7 +59,7 @@ class ScaledTanh(Module):
 
 
 class Subsampling(Module):
-    """The mean of 2x2 positions, times a coefficient, plus a bias; one of each for a map.
+    """The mean of 2x2 positions, times a coefficient, plus a bias; one of each per map.
 
     Parameters:
         weight: (channels,), ones.
@@ -76,27 +78,29 @@ class Subsampling(Module):
 
 
 class PartialConv2d(Module):
-    """Maps that each are a convolution of some of the maps below.
+    """A convolution in which each output map reads only some of the input maps.
 
     Args:
-        seen: for each output map the numbers of the input maps it sees.
-        kernel_size: of all.
+        connections: for each output map, the indices of the input maps it reads.
+        kernel_size: of all kernels.
     """
 
-    def __init__(self, seen, kernel_size: int):
-        self.seen = tuple(seen)
-        self.maps = [Conv2d(len(maps), 1, kernel_size, init=init.lecun_uniform) for maps in seen]
+    def __init__(self, connections, kernel_size: int):
+        self.connections = tuple(connections)
+        self.maps = [
+            Conv2d(len(maps), 1, kernel_size, init=init.lecun_uniform) for maps in connections
+        ]
 
     def forward(self, x):
         by_map = ops.split(x, x.shape[-1], axis=-1)
         out = []
-        for conv, maps in zip(self.maps, self.seen, strict=True):
+        for conv, maps in zip(self.maps, self.connections, strict=True):
             out.append(conv(ops.concatenate([by_map[i] for i in maps], axis=-1)))
         return ops.concatenate(out, axis=-1)
 
 
 class LeNet5(Backbone):
-    """LeNet-5 with the paper's layers, or those given.
+    """LeNet-5 with the paper's layers, or with others.
 
     Args:
         num_classes: outputs.
@@ -118,9 +122,9 @@ class LeNet5(Backbone):
         num_classes: int = 10,
         *,
         in_channels: int = 1,
-        c3=None,
-        subsampling=Subsampling,
-        activation=ScaledTanh,
+        c3: Module | None = None,
+        subsampling: Callable[[int], Module] = Subsampling,
+        activation: type[Module] = ScaledTanh,
     ):
         self.in_channels = in_channels
         weights = init.lecun_uniform
@@ -138,14 +142,14 @@ class LeNet5(Backbone):
         if x.shape[1:3] != (self.side, self.side):
             raise ShapeError(
                 f"LeNet5: images of {x.shape[1]} x {x.shape[2]}",
-                expected=f"{self.side} x {self.side}, of which c5 leaves one position",
-                fix="scale the images, or give digits of 28 x 28 a border of 2",
+                expected=f"{self.side} x {self.side}, which c5 reduces to a single position",
+                fix="resize the images, or pad 28 x 28 digits by 2",
             )
         return super().maps(x)
 
 
 def lenet5(num_classes: int = 10, *, in_channels: int = 1) -> LeNet5:
-    """LeNet-5 of 1998, with a dense layer at its end: 60,000 + 850 parameters.
+    """LeNet-5 of 1998, with a dense output layer: 60,000 + 850 parameters.
 
     Example:
         >>> sum(p.size for p in lenet5().parameters())
@@ -155,7 +159,7 @@ def lenet5(num_classes: int = 10, *, in_channels: int = 1) -> LeNet5:
 
 
 def lenet5_modern(num_classes: int = 10, *, in_channels: int = 1) -> LeNet5:
-    """LeNet-5 as it is usually told: full convolutions, plain means, tanh.
+    """LeNet-5 as it is usually implemented: full convolutions, average pooling, tanh.
 
     Example:
         >>> sum(p.size for p in lenet5_modern().parameters())

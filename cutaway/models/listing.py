@@ -1,18 +1,18 @@
-"""The known networks as a table for people."""
+"""The architectures in cutaway.models as a table."""
 
 import dataclasses
 
 
 @dataclasses.dataclass(frozen=True)
-class Known:
-    """A known network.
+class Architecture:
+    """An architecture in cutaway.models.
 
     Attributes:
         name: of the function or class in cutaway.models that builds it.
         year: of the paper.
-        paper: its authors and where it is.
-        input: shape of one example in the paper's size; axes that are free have names.
-        parameters: in the paper's size; None where sizes are free.
+        paper: its authors and where it was published.
+        input: shape of one example in the paper; axes of variable size have names.
+        parameters: number of parameters in the paper's size; None if sizes are variable.
     """
 
     name: str
@@ -28,52 +28,58 @@ _LENET = "LeCun et al., Proc. IEEE 86"
 _BERT = "Devlin et al., arXiv:1810.04805"
 _SMALL_BERT = "Turc et al., arXiv:1908.08962"
 
-_KNOWN = (
-    Known("Perceptron", 1958, "Rosenblatt, Psychological Review 65", "features"),
-    Known("mlp", 1986, "Rumelhart et al., Nature 323", "features"),
-    Known("lenet5", 1998, _LENET, "32 x 32 x 1", 60_850),
-    Known("lenet5_modern", 1998, _LENET, "32 x 32 x 1", 61_706),
-    Known("LSTMClassifier", 2005, "Graves & Schmidhuber, Neural Networks 18", "tokens"),
-    Known("dense_autoencoder", 2006, "Hinton & Salakhutdinov, Science 313", "features"),
-    Known("convolutional_autoencoder", 2011, "Masci et al., ICANN", "height x width x channels"),
-    Known("LanguageModel", 2013, "Graves, arXiv:1308.0850", "tokens"),
-    Known("cnn", 2014, "Lin et al., arXiv:1312.4400; " + _VGG, "height x width x channels"),
-    Known("googlenet", 2014, "Szegedy et al., arXiv:1409.4842", "224 x 224 x 3", 6_624_904),
-    Known("dense_vae", 2014, "Kingma & Welling, arXiv:1312.6114", "features"),
-    Known("convolutional_vae", 2014, "Kingma & Welling", "height x width x channels"),
-    Known("RecurrentClassifier", 2014, "Cho et al., arXiv:1406.1078", "time x channels"),
-    Known("vgg16", 2014, _VGG, "224 x 224 x 3", 138_357_544),
-    Known("vgg16_norm", 2014, _VGG, "224 x 224 x 3", 138_365_992),
-    Known("cifar_resnet", 2015, _RESNET + ", sec. 4.2", "32 x 32 x 3", 269_722),
-    Known("resnet18", 2015, _RESNET, "224 x 224 x 3", 11_689_512),
-    Known("resnet34", 2015, _RESNET, "224 x 224 x 3", 21_797_672),
-    Known("resnet50", 2015, _RESNET, "224 x 224 x 3", 25_557_032),
-    Known("resnet101", 2015, _RESNET, "224 x 224 x 3", 44_549_160),
-    Known("resnet152", 2015, _RESNET, "224 x 224 x 3", 60_192_808),
-    Known("Translator", 2015, "Luong et al., arXiv:1508.04025", "tokens"),
-    Known("WaveNet", 2016, "van den Oord et al., arXiv:1609.03499", "samples"),
-    Known("BagOfEmbeddings", 2016, "Joulin et al., arXiv:1607.01759", "tokens"),
-    Known("TableNetwork", 2016, "Guo & Berkhahn, arXiv:1604.06737", "columns"),
-    Known("curve_cnn", 2016, "Wang et al., arXiv:1611.06455", "time x channels"),
-    Known("TransformerClassifier", 2017, "Vaswani et al., arXiv:1706.03762", "tokens"),
-    Known("mobilenet_v2", 2018, "Sandler et al., arXiv:1801.04381", "224 x 224 x 3", 3_504_872),
-    Known("bert_base", 2018, _BERT, "up to 512 tokens", 109_482_240),
-    Known("bert_mini", 2019, _SMALL_BERT, "up to 512 tokens", 11_170_560),
-    Known("bert_tiny", 2019, _SMALL_BERT, "up to 512 tokens", 4_385_920),
-    Known("efficientnet_b0", 2019, "Tan & Le, arXiv:1905.11946", "224 x 224 x 3", 5_288_548),
-    Known("efficientnet_lite0", 2020, "Liu, blog.tensorflow.org", "224 x 224 x 3", 4_652_008),
-    Known("minilm", 2020, "Wang et al., arXiv:2002.10957", "up to 512 tokens"),
-    Known("Forecaster", 2022, "Kim et al., ICLR", "time x channels"),
+_ARCHITECTURES = (
+    Architecture("Perceptron", 1958, "Rosenblatt, Psychological Review 65", "features"),
+    Architecture("mlp", 1986, "Rumelhart et al., Nature 323", "features"),
+    Architecture("lenet5", 1998, _LENET, "32 x 32 x 1", 60_850),
+    Architecture("lenet5_modern", 1998, _LENET, "32 x 32 x 1", 61_706),
+    Architecture("LSTMClassifier", 2005, "Graves & Schmidhuber, Neural Networks 18", "tokens"),
+    Architecture("dense_autoencoder", 2006, "Hinton & Salakhutdinov, Science 313", "features"),
+    Architecture(
+        "convolutional_autoencoder", 2011, "Masci et al., ICANN", "height x width x channels"
+    ),
+    Architecture("LanguageModel", 2013, "Graves, arXiv:1308.0850", "tokens"),
+    Architecture("cnn", 2014, "Lin et al., arXiv:1312.4400; " + _VGG, "height x width x channels"),
+    Architecture("googlenet", 2014, "Szegedy et al., arXiv:1409.4842", "224 x 224 x 3", 6_624_904),
+    Architecture("dense_vae", 2014, "Kingma & Welling, arXiv:1312.6114", "features"),
+    Architecture("convolutional_vae", 2014, "Kingma & Welling", "height x width x channels"),
+    Architecture("RecurrentClassifier", 2014, "Cho et al., arXiv:1406.1078", "time x channels"),
+    Architecture("vgg16", 2014, _VGG, "224 x 224 x 3", 138_357_544),
+    Architecture("vgg16_norm", 2014, _VGG, "224 x 224 x 3", 138_365_992),
+    Architecture("cifar_resnet", 2015, _RESNET + ", sec. 4.2", "32 x 32 x 3", 269_722),
+    Architecture("resnet18", 2015, _RESNET, "224 x 224 x 3", 11_689_512),
+    Architecture("resnet34", 2015, _RESNET, "224 x 224 x 3", 21_797_672),
+    Architecture("resnet50", 2015, _RESNET, "224 x 224 x 3", 25_557_032),
+    Architecture("resnet101", 2015, _RESNET, "224 x 224 x 3", 44_549_160),
+    Architecture("resnet152", 2015, _RESNET, "224 x 224 x 3", 60_192_808),
+    Architecture("Translator", 2015, "Luong et al., arXiv:1508.04025", "tokens"),
+    Architecture("WaveNet", 2016, "van den Oord et al., arXiv:1609.03499", "samples"),
+    Architecture("BagOfEmbeddings", 2016, "Joulin et al., arXiv:1607.01759", "tokens"),
+    Architecture("TableNetwork", 2016, "Guo & Berkhahn, arXiv:1604.06737", "columns"),
+    Architecture("curve_cnn", 2016, "Wang et al., arXiv:1611.06455", "time x channels"),
+    Architecture("TransformerClassifier", 2017, "Vaswani et al., arXiv:1706.03762", "tokens"),
+    Architecture(
+        "mobilenet_v2", 2018, "Sandler et al., arXiv:1801.04381", "224 x 224 x 3", 3_504_872
+    ),
+    Architecture("bert_base", 2018, _BERT, "up to 512 tokens", 109_482_240),
+    Architecture("bert_mini", 2019, _SMALL_BERT, "up to 512 tokens", 11_170_560),
+    Architecture("bert_tiny", 2019, _SMALL_BERT, "up to 512 tokens", 4_385_920),
+    Architecture("efficientnet_b0", 2019, "Tan & Le, arXiv:1905.11946", "224 x 224 x 3", 5_288_548),
+    Architecture(
+        "efficientnet_lite0", 2020, "Liu, blog.tensorflow.org", "224 x 224 x 3", 4_652_008
+    ),
+    Architecture("minilm", 2020, "Wang et al., arXiv:2002.10957", "up to 512 tokens"),
+    Architecture("Forecaster", 2022, "Kim et al., ICLR", "time x channels"),
 )
 
 
 def catalog() -> list:
-    """The known networks, the oldest first: a list of Known (name, year, paper, input, parameters).
+    """The architectures, oldest first: Architectures (name, year, paper, input, parameters).
 
-    Nothing is built or imported for it.
+    Nothing is built or imported.
 
     Example:
-        >>> [(known.name, known.parameters) for known in catalog() if known.year == 1998]
+        >>> [(entry.name, entry.parameters) for entry in catalog() if entry.year == 1998]
         [('lenet5', 60850), ('lenet5_modern', 61706)]
     """
-    return list(_KNOWN)
+    return list(_ARCHITECTURES)

@@ -1,10 +1,10 @@
-"""MobileNetV2: few weights, for telephones.
+"""MobileNetV2: a small network for mobile devices.
 
 Sandler, Howard, Zhu, Zhmoginov & Chen 2018, "MobileNetV2: inverted residuals and linear
 bottlenecks", arXiv:1801.04381.
 
-Table 2, for images of 224 x 224; t: by how much a block widens, c: channels, n: blocks, s: stride
-of the first of them:
+Table 2, for images of 224 x 224; t: expansion factor of a block, c: channels, n: number of blocks,
+s: stride of the first of them:
 
     stage     output        operator       t    c      n    s
     stem      112 x 112     3x3, ReLU6          32          2
@@ -37,20 +37,20 @@ TABLE = (  # t, c, n, s
 
 
 class InvertedResidual(Module):
-    """Widen (1x1), filter each channel (depthwise), narrow (1x1, no activation); add x. Fig. 4.
+    """Expand (1x1), filter (depthwise), project (1x1, no activation), plus x. Fig. 4.
 
-    The narrow ends are joined, so the sum is small; no activation there, since a ReLU in few
-    channels loses what it cuts off (sec. 3.2). x is added where shapes allow.
+    The residual connects the narrow ends; there is no activation there, since a ReLU in few
+    channels loses information (sec. 3.2). x is added where shapes allow.
 
     Args:
         in_channels, out_channels: of x and y.
-        widen: t; with 1 there is no first convolution.
+        widen: expansion factor t; with 1 there is no first convolution.
         stride: of the depthwise convolution.
         kernel_size: of the depthwise convolution.
         activation: class of the two inner ones.
         padding, eps: of the depthwise convolution and of all norms, see conv_norm.
-        squeeze: Module between the depthwise convolution and the last; None: none.
-        drop: Module that the branch passes through before it is added; None: none.
+        squeeze: Module between the depthwise and the last convolution; None: none.
+        drop: Module applied to the branch before the addition; None: none.
     """
 
     def __init__(
@@ -84,14 +84,14 @@ class InvertedResidual(Module):
 
 
 class MobileNetV2(Backbone):
-    """MobileNetV2 of any table.
+    """MobileNetV2 with any table of stages.
 
     Args:
         num_classes: outputs.
         in_channels: of the images.
         table: rows (t, c, n, s), as in table 2.
         stem_channels, top_channels: of the first and last convolution.
-        dropout: share of the features dropped before the head.
+        dropout: fraction of the features dropped before the head.
 
     Shapes:
         x: (batch, height, width, in_channels)
@@ -130,7 +130,7 @@ class MobileNetV2(Backbone):
 
 
 def _torchvision_rules(table) -> list:
-    """They count all blocks in one row, and layers within a block by their place."""
+    """torchvision numbers the blocks consecutively, and layers within a block by position."""
     rules = [(r"features\.0\.([01])\.(.*)", r"stem.\1.\2")]
     number = 1
     for i, (widen, _, count, _) in enumerate(table):
@@ -151,7 +151,7 @@ def _torchvision_rules(table) -> list:
 
 
 def torchvision_names(table=TABLE) -> WeightNames:
-    """torchvision's names for a network of this table."""
+    """torchvision's names for a network with this table."""
     unused = [(r".*\.num_batches_tracked", "counts batches")]
     return WeightNames(_torchvision_rules(table), unused=unused)
 
@@ -160,13 +160,13 @@ TORCHVISION = torchvision_names()
 
 
 def mobilenet_v2(num_classes: int | None = None, *, pretrained=None, **options) -> MobileNetV2:
-    """MobileNetV2 in the paper's size. 3,504,872 parameters.
+    """MobileNetV2 as in the paper. 3,504,872 parameters.
 
     Args:
-        num_classes: outputs; None: 1000, as published weights have. With `pretrained` and
-            another number than they have, the head starts fresh: it is to be trained.
-        pretrained: a path, a URL, or "imagenet"; None: weights are drawn.
-        options: of MobileNetV2, but not `table`.
+        num_classes: number of outputs; None: 1000, as in the pretrained weights. With `pretrained`
+            and another number, the head is randomly initialized and must be trained.
+        pretrained: a path, a URL, or "imagenet"; None: random initialization.
+        options: of MobileNetV2, except `table`.
     """
     return build(
         lambda classes: MobileNetV2(classes, **options),

@@ -8,9 +8,9 @@
       parameters  Σ_l (n_{l-1} + 1) n_l;  4-3-2-1: 15 + 8 + 3 = 26
 
 Rosenblatt 1958, "The perceptron: a probabilistic model for information storage and organization in
-the brain", Psychological Review 65(6). One neuron finds a line where one separates the classes, in
-at most (R / γ)² moves (Novikoff 1962; R the longest example, γ the margin), and none for XOR: that
-took a hidden layer, and the chain rule to train it.
+the brain", Psychological Review 65(6). If the classes are linearly separable, one neuron finds a
+separating line in at most (R / γ)² updates (Novikoff 1962; R the longest example, γ the margin).
+XOR is not: it takes a hidden layer, and the chain rule to train it.
 Rumelhart, Hinton & Williams 1986, "Learning representations by back-propagating errors",
 Nature 323.
 """
@@ -24,13 +24,13 @@ __all__ = ["Perceptron", "mlp"]
 
 
 def mlp(sizes, *, activation=ReLU, output=None, dropout: float = 0.0, weights=None) -> Sequential:
-    """Layers of the given sizes, with an activation after each but the last.
+    """Dense layers of the given sizes, with an activation after each but the last.
 
     Args:
         sizes: (inputs, hidden, ..., outputs), at least two.
-        activation: class of the activation layers between; None for none.
+        activation: class of the hidden activation layers; None for none.
         output: class of the activation layer after the last, for example Sigmoid; None for none.
-        dropout: share of units dropped after each hidden activation.
+        dropout: fraction of units dropped after each hidden activation.
         weights: initializer of the weights (see cutaway.init); None: He uniform before ReLU and
             its relatives, otherwise Glorot uniform.
 
@@ -42,11 +42,11 @@ def mlp(sizes, *, activation=ReLU, output=None, dropout: float = 0.0, weights=No
     if len(sizes) < 2 or any(int(n) != n or n < 1 for n in sizes):
         raise OptionError(
             f"layer sizes {sizes}",
-            expected="at least two whole numbers >= 1: inputs, hidden layers, outputs",
+            expected="at least two integers >= 1: inputs, hidden layers, outputs",
             fix="for example (4, 3, 2, 1)",
         )
     if weights is None:
-        # a rectifier halves the variance of what passes it, and He's scale makes up for that
+        # a rectifier halves the variance of its input, which He's scale compensates
         rectifies = activation is not None and activation.__name__ in RECTIFIERS
         weights = init.he_uniform if rectifies else init.glorot_uniform
     layers = []

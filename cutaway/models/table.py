@@ -1,4 +1,4 @@
-"""A network for tables: embeddings for categories with many levels, then a multilayer perceptron.
+"""A network for tables: entity embeddings of categorical columns, then a multilayer perceptron.
 
 Guo & Berkhahn 2016, "Entity embeddings of categorical variables", arXiv:1604.06737.
 """
@@ -9,13 +9,13 @@ from cutaway.nn import Embedding, Module, ReLU
 
 
 class TableNetwork(Module):
-    """Numbers pass as they are, each code column through a table of its own; then an MLP.
+    """Numerical columns unchanged, each categorical column through its own embedding; then an MLP.
 
     Args:
-        num_features: columns of x that are numbers; they come first.
-        embeddings: (levels, width) for each code column of x; they come last. Code 0 stands for
-            a level that was not seen in training.
-        hidden, outputs: sizes of the MLP behind.
+        num_features: number of numerical columns of x; they come first.
+        embeddings: (levels, width) for each categorical column of x, encoded as integers; they
+            come last. Code 0 is a level not seen in training.
+        hidden, outputs: sizes of the MLP.
         activation, output, dropout, weights: see `mlp`.
 
     Shapes:

@@ -1,7 +1,7 @@
-"""Small networks for texts that have a class or a value.
+"""Small networks for text classification or regression.
 
-All take rows of token numbers, filled up with 0 (padding): how much padding a row has does not
-change its result, and a row of padding alone gets the result of an empty text.
+All take rows of token ids, padded with 0: the amount of padding does not change the result, and a
+row of padding only is an empty text.
 """
 
 import math
@@ -26,19 +26,19 @@ PADDING = 0
 
 
 class BagOfEmbeddings(Module):
-    """Words without their order: y = W [mean of their vectors, largest of each feature] + b.
+    """Bag of words: y = W [mean of their vectors, maximum of each feature] + b.
 
-    The mean is the paper's. The largest value of each feature beside it lets one telling word
-    count as much in a long text as in a short one.
+    The mean is the paper's. With the maximum of each feature, one telling word counts as much in a
+    long text as in a short one.
 
     Args:
-        tokens: how many different tokens there are, padding among them.
+        tokens: size of the vocabulary, including padding.
         outputs: of the last layer.
         features: size of a word's vector.
-        dropout: share of the pooled features dropped in training.
+        dropout: fraction of the pooled features dropped in training.
 
     Shapes:
-        x: (batch, tokens of a row), whole numbers
+        x: (batch, tokens), token ids
         y: (batch, outputs) logits or values
 
     References:
@@ -56,26 +56,26 @@ class BagOfEmbeddings(Module):
         self.head = Linear(2 * features, outputs)
 
     def forward(self, x):
-        return self.head(self.dropout(_pooled(self.embedding(x), _there(x))))
+        return self.head(self.dropout(_pooled(self.embedding(x), _token_mask(x))))
 
 
 class RecurrentTextClassifier(Module):
-    """Words in their order, read from both ends by a recurrent network; its outputs are pooled.
+    """A bidirectional recurrent network over the words; its outputs are pooled.
 
     Args:
         tokens, outputs: see BagOfEmbeddings.
         features: size of a word's vector.
         hidden_features, num_layers: of the recurrent network, in each direction.
-        dropout: share of the vectors' features, and of the pooled ones, dropped in training.
-        recurrent: LSTM, GRU or RNN, the class.
+        dropout: fraction of the embeddings, and of the pooled features, dropped in training.
+        recurrent: the class LSTM, GRU or RNN.
 
     Shapes:
-        x: (batch, tokens of a row), whole numbers
+        x: (batch, tokens), token ids
         y: (batch, outputs) logits or values
 
     References:
         Graves & Schmidhuber 2005, "Framewise phoneme classification with bidirectional LSTM and
-        other neural network architectures", Neural Networks 18; the pooling over time as in
+        other neural network architectures", Neural Networks 18; pooling over time as in
         Conneau et al. 2017, "Supervised learning of universal sentence representations",
         arXiv:1705.02364, sec. 3.2.2.
     """
@@ -99,15 +99,14 @@ class RecurrentTextClassifier(Module):
         self.head = Linear(4 * hidden_features, outputs)
 
     def forward(self, x):
-        there = _there(x)
-        # it reads at least one step, of a text without words that of padding
-        lengths = jnp.maximum(there.sum(axis=1), 1)
-        read, _ = self.recurrent(self.dropout(self.embedding(x)), lengths=lengths)
-        return self.head(self.dropout(_pooled(read, there)))
+        mask = _token_mask(x)
+        lengths = jnp.maximum(mask.sum(axis=1), 1)  # an empty text has one step of padding
+        outputs, _ = self.recurrent(self.dropout(self.embedding(x)), lengths=lengths)
+        return self.head(self.dropout(_pooled(outputs, mask)))
 
 
 class LSTMClassifier(RecurrentTextClassifier):
-    """RecurrentTextClassifier of one layer of LSTM."""
+    """RecurrentTextClassifier with one LSTM layer."""
 
     def __init__(
         self,
@@ -124,16 +123,16 @@ class LSTMClassifier(RecurrentTextClassifier):
 
 
 class TransformerClassifier(Module):
-    """Words that look at each other: a small transformer encoder, whose outputs are averaged.
+    """A small transformer encoder; its outputs are averaged.
 
     Args:
         tokens, outputs: see BagOfEmbeddings.
         features: size of a word's vector.
         num_heads, num_layers: of the encoder.
-        dropout: share of units dropped in training, in the encoder and around it.
+        dropout: fraction of units dropped in training, in the encoder and around it.
 
     Shapes:
-        x: (batch, tokens of a row), whole numbers
+        x: (batch, tokens), token ids
         y: (batch, outputs) logits or values
 
     References:
@@ -151,7 +150,7 @@ class TransformerClassifier(Module):
         num_layers: int = 2,
         dropout: float = 0.2,
     ):
-        self.scale = math.sqrt(features)  # the paper's: vectors as large as the waves added to them
+        self.scale = math.sqrt(features)  # as in the paper: same scale as the positions
         self.embedding = Embedding(tokens, features, padding_index=PADDING)
         self.positions = SinusoidalPositions(features)
         self.dropout = Dropout(dropout)
@@ -161,12 +160,12 @@ class TransformerClassifier(Module):
         self.head = Linear(features, outputs)
 
     def forward(self, x):
-        there = _there(x)
+        mask = _token_mask(x)
         vectors = self.dropout(self.positions(self.embedding(x) * self.scale))
-        # a text without words looks at its padding, so that there is something to look at
-        seen = there | ~there.any(axis=1, keepdims=True)
-        read = self.encoder(vectors, padding_mask=Tensor(seen))
-        return self.head(self.dropout(_mean(read, there)))
+        # an empty text attends to its padding: softmax needs at least one key
+        keys = mask | ~mask.any(axis=1, keepdims=True)
+        outputs = self.encoder(vectors, padding_mask=Tensor(keys))
+        return self.head(self.dropout(_mean(outputs, mask)))
 
 
 TEXT_MODELS = {
@@ -177,29 +176,29 @@ TEXT_MODELS = {
 
 
 def text_network(tokens: int, outputs: int, *, model: str = "bag", dropout: float = 0.2) -> Module:
-    """The network of that name in TEXT_MODELS, in its usual sizes."""
-    expect_choice(model, TEXT_MODELS, what="model for texts")
-    expect_range(tokens, what="different tokens, padding among them", least=2)
+    """The network of that name in TEXT_MODELS, with its default sizes."""
+    expect_choice(model, TEXT_MODELS, what="text model")
+    expect_range(tokens, what="tokens (size of the vocabulary, with padding)", least=2)
     return TEXT_MODELS[model](tokens, outputs, dropout=dropout)
 
 
-def _there(x):
-    """(batch, tokens) booleans: which tokens are no padding."""
+def _token_mask(x):
+    """(batch, tokens) booleans: False for padding."""
     return x.data != PADDING
 
 
-def _mean(vectors, there):
-    """Mean over the tokens that are there: (batch, tokens, features) -> (batch, features)."""
-    counts = jnp.maximum(there.sum(axis=1, keepdims=True), 1)
-    shares = there / counts
-    return (vectors * Tensor(shares[..., None].astype(vectors.dtype))).sum(axis=1)
+def _mean(vectors, mask):
+    """Mean over the unmasked tokens: (batch, tokens, features) -> (batch, features)."""
+    counts = jnp.maximum(mask.sum(axis=1, keepdims=True), 1)
+    weights = mask / counts
+    return (vectors * Tensor(weights[..., None].astype(vectors.dtype))).sum(axis=1)
 
 
-def _largest(vectors, there):
-    """Largest of each feature over the tokens that are there, 0 if none are: (batch, features)."""
-    largest = ops.where(Tensor(there[..., None]), vectors, -jnp.inf).max(axis=1)
-    return ops.where(Tensor(there.any(axis=1, keepdims=True)), largest, 0.0)
+def _maximum(vectors, mask):
+    """Maximum of each feature over the unmasked tokens, 0 without any: (batch, features)."""
+    maximum = ops.where(Tensor(mask[..., None]), vectors, -jnp.inf).max(axis=1)
+    return ops.where(Tensor(mask.any(axis=1, keepdims=True)), maximum, 0.0)
 
 
-def _pooled(vectors, there):
-    return ops.concatenate([_mean(vectors, there), _largest(vectors, there)], axis=-1)
+def _pooled(vectors, mask):
+    return ops.concatenate([_mean(vectors, mask), _maximum(vectors, mask)], axis=-1)

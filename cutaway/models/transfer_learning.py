@@ -1,14 +1,15 @@
-"""A known network put to new use: its body, with a new head.
+"""Transfer learning: a pretrained backbone with a new head.
 
     x → inputs → body: stage, stage, ..., pool → features → head → y
-                 frozen up to a stage, or all of it
+                 frozen up to a stage, or entirely
 
 Yosinski et al. 2014, "How transferable are features in deep neural networks?", arXiv:1411.1792;
-rates by depth and gradual unfreezing: Howard & Ruder 2018, "Universal language model fine-tuning",
-arXiv:1801.06146, sec. 3.2 and 3.3.
+layer-wise learning rates and gradual unfreezing: Howard & Ruder 2018, "Universal language model
+fine-tuning", arXiv:1801.06146, sec. 3.2 and 3.3.
 """
 
 import copy
+from typing import Any, overload
 
 import numpy as np
 
@@ -18,19 +19,19 @@ from cutaway.models.backbone import Backbone
 from cutaway.nn import BatchNorm, Identity, Module, jit
 
 BATCH_SIZE = 32
-# padded lengths of texts: each is a program, so there are few
+# padded lengths of texts: each compiles a program, so there are few
 LENGTHS = (8, 16, 24, 32, 48, 64, 96, 128, 192, 256, 384, 512)
 
 
 class Transfer(Module):
-    """A body that was trained on something else, and a new head. Made by `transfer`.
+    """A pretrained backbone and a new head. Made by `transfer`.
 
     Attributes:
         inputs: Module before the body, for example the scaling that it was trained with.
-        body: Backbone whose own head is gone.
+        body: Backbone without its own head.
         head: Module, features -> outputs.
         frozen: names of the frozen stages.
-        batch_statistics: whether batch norms of unfrozen stages learn theirs.
+        batch_statistics: whether batch norms of unfrozen stages update their running statistics.
     """
 
     def __init__(self, body: Backbone, head: Module, *, inputs=None, batch_statistics=False):
@@ -39,17 +40,24 @@ class Transfer(Module):
         self.body.head = Identity()
         self.head = head
         self.batch_statistics = batch_statistics
-        self.frozen = ()
+        self.frozen: tuple[str, ...] = ()
 
-    stages = property(lambda self: self.body.stages)
-    num_features = property(lambda self: self.body.num_features)
+    @property
+    def stages(self) -> tuple[str, ...]:
+        """Names of the stages of the body."""
+        return self.body.stages
+
+    @property
+    def num_features(self) -> int:
+        """Number of features that the head reads."""
+        return self.body.num_features
 
     def maps(self, x, *others) -> dict:
-        """{stage: what it gives}."""
+        """{stage: its output}."""
         return self.body.maps(self._scaled(x), *others)
 
     def features(self, x, *others):
-        """What the head reads."""
+        """The input of the head."""
         return self.body.features(self._scaled(x), *others)
 
     def forward(self, x, *others):
@@ -58,26 +66,25 @@ class Transfer(Module):
     def _scaled(self, x):
         return x if self.inputs is None else self.inputs(x)
 
-    def unfreeze_from(self, stage: str):
-        """Train `stage` and all behind it, and freeze all before; returns self.
+    def unfreeze_from(self, stage: str) -> "Transfer":
+        """Train `stage` and all later ones, freeze all earlier ones; returns self.
 
-        Frozen are the weights and the mode: `train()` leaves these stages in evaluation mode, so
-        that running statistics stay and nothing is dropped out. Nothing is recorded in them, and
-        no gradient is computed for them.
+        Frozen stages keep their weights and stay in evaluation mode, also after `train()`: running
+        statistics do not change and nothing is dropped out. No gradient is computed for them.
 
-        In stages that are trained, batch norms learn γ and β, but stay in evaluation mode too
-        unless `batch_statistics`: the mean and variance of a small batch of few new examples are
-        worse than those of the millions that the network has seen.
+        In trained stages, batch norms learn γ and β but also stay in evaluation mode unless
+        `batch_statistics`: the mean and variance of a small batch are worse than those of the
+        millions of examples the network was pretrained on.
 
         Args:
-            stage: one of `stages`, or "head": then the whole body is frozen, its pool too.
+            stage: one of `stages`, or "head": freezes the whole body, including its pool.
 
         Raises:
-            OptionError: there is no such stage.
+            OptionError: no such stage.
         """
         before = self.body.stages_before(stage)
         for module in self.body.modules().values():
-            self._hold(module, False)
+            self._set_frozen(module, False)
         self.body.unfreeze()
         if stage == "head":
             self.body.freeze()
@@ -90,23 +97,23 @@ class Transfer(Module):
             parts = [getattr(self.body, name) for name in before]
         for part in parts:
             for module in part.modules().values():
-                self._hold(module, True)
+                self._set_frozen(module, True)
         if not self.batch_statistics:
             for module in self.body.modules().values():
                 if isinstance(module, BatchNorm):
-                    self._hold(module, True)
+                    self._set_frozen(module, True)
         self.frozen = before
         self.head.unfreeze()
         return self
 
-    def _hold(self, module, still: bool):
-        module.stays_in_eval = still
-        module.training = self.training and not still
+    def _set_frozen(self, module, frozen: bool):
+        module.stays_in_eval = frozen
+        module.training = self.training and not frozen
 
     def rates(self, decay: float = 0.5) -> dict:
-        """Factors on the learning rate by depth, for `groups` of an optimizer over this network.
+        """Layer-wise factors on the learning rate, for `groups` of an optimizer over this network.
 
-        The head has 1, the last stage `decay`, each stage before it `decay` times as much again.
+        The head has factor 1, the last stage `decay`, the one before it `decay`², and so on.
 
         Example:
             >>> import cutaway as ct
@@ -116,7 +123,7 @@ class Transfer(Module):
             >>> net.rates()["body.stem.0.weight"]
             0.125
         """
-        expect_range(decay, what="decay of the learning rate by depth", above=0, most=1)
+        expect_range(decay, what="layer-wise decay of the learning rate", above=0, most=1)
         paths = {id(p): path for path, p in self.named_parameters().items()}
         groups = {name: ps for name, ps in self.body.groups().items() if name != "head"}
         return {
@@ -127,25 +134,29 @@ class Transfer(Module):
 
 
 def transfer(
-    backbone: Backbone, head: Module, freeze=True, *, inputs=None, batch_statistics: bool = False
+    backbone: Backbone,
+    head: Module,
+    freeze: bool | str = True,
+    *,
+    inputs: Module | None = None,
+    batch_statistics: bool = False,
 ) -> Transfer:
     """A network with the body of `backbone` and a new head.
 
-    The stages are those of `backbone`, not copies: what is trained here changes there, and what is
-    frozen here is frozen there and stays in evaluation mode; `copy.deepcopy(backbone)` keeps it
-    apart.
+    The stages are shared with `backbone`, not copied: training or freezing them here changes them
+    there too; pass `copy.deepcopy(backbone)` to keep it unchanged.
 
     Args:
         backbone: a Backbone with its weights; its own head is not used.
         head: Module, (batch, backbone.num_features) -> outputs, for example Linear(1280, 2).
-        freeze: True: the whole body; False: nothing; or the name of a stage: all before it.
-        inputs: Module that the inputs go through first, for example Standardize.
-        batch_statistics: whether batch norms in stages that are trained learn their running
-            statistics; by default they keep those they have. See `Transfer.unfreeze_from`.
+        freeze: True: the whole body; False: nothing; or the name of a stage: all stages before it.
+        inputs: Module applied to the inputs first, for example Standardize.
+        batch_statistics: whether batch norms in trained stages update their running statistics;
+            by default they keep the pretrained ones. See `Transfer.unfreeze_from`.
 
     Raises:
-        OptionError: no Backbone, or no such stage.
-        ShapeError: a head that does not take the body's features.
+        OptionError: not a Backbone, or no such stage.
+        ShapeError: a head that does not match the number of features.
 
     Example:
         >>> import cutaway as ct
@@ -159,16 +170,17 @@ def transfer(
     """
     if not isinstance(backbone, Backbone):
         raise OptionError(
-            f"transfer: a {type(backbone).__name__}",
-            expected="a Backbone: a network whose stages have names",
-            fix="take one of cutaway.models, or derive yours from models.Backbone",
+            f"transfer: the backbone is a {type(backbone).__name__}",
+            expected="a Backbone: a network with named stages",
+            fix="use one of cutaway.models, or derive yours from models.Backbone",
         )
     wanted = getattr(getattr(head, "weight", None), "shape", None)
     if wanted is not None and wanted[0] != backbone.num_features:
         raise ShapeError(
             f"transfer: the head takes {wanted[0]} features",
-            expected=f"{backbone.num_features}, as {type(backbone).__name__} makes them",
-            fix=f"build the head with {backbone.num_features} features",
+            expected=f"{backbone.num_features}, the number of features of "
+            f"{type(backbone).__name__}",
+            fix=f"build the head with {backbone.num_features} input features",
         )
     net = Transfer(backbone, head, inputs=inputs, batch_statistics=batch_statistics)
     if isinstance(freeze, str):
@@ -176,19 +188,29 @@ def transfer(
     return net.unfreeze_from("head" if freeze else net.stages[0])
 
 
-def features_of(net, x, *, batch_size: int | None = None, progress=None) -> np.ndarray:
-    """What the head of `net` would read for every row, in evaluation mode: (rows, ...).
+@overload
+def features_of(
+    net: Module, x: np.ndarray, *, batch_size: int | None = None, progress=None
+) -> np.ndarray: ...
 
-    Where the body is frozen and nothing is augmented, these are the same in every epoch: compute
-    them once and train the head alone on them.
+
+@overload
+def features_of(net: Module, x, *, batch_size: int | None = None, progress=None) -> Any: ...
+
+
+def features_of(net, x, *, batch_size: int | None = None, progress=None):
+    """Features (the input of the head) of `net` for every row, in evaluation mode: (rows, ...).
+
+    With a frozen body and no augmentation they are the same in every epoch: compute them once and
+    train only the head on them.
 
     Args:
         net: a Backbone or a Transfer.
-        x: (rows, ...) inputs; or a stream with `.rows` and `.blocks(seed)`. Of a stream the
-            result is (features, targets), in the order of its blocks. Rows of whole numbers are
-            texts, 0 at the end is padding: they go in batches of about one length.
+        x: (rows, ...) inputs; or a stream with `.rows` and `.blocks(seed)`. For a stream the
+            result is (features, targets), in the order of its blocks. Integer rows are token ids,
+            padded with 0 at the end, and are batched by length.
         batch_size: rows at a time.
-        progress: function (done, rows) that is called after each batch, or None.
+        progress: function (done, rows) called after each batch, or None.
 
     Example:
         >>> from cutaway.models import BasicBlock, ResNet
@@ -229,7 +251,7 @@ def _in_batches(net, program, x, batch_size, progress):
 
 
 def _batches(x, batch_size):
-    """(row numbers, their inputs in one of few shapes)."""
+    """(row indices, their inputs, padded to one of few shapes)."""
     if x.ndim == 2 and x.dtype.kind in "iu" and x.dtype != np.uint8:
         from cutaway.data.wordpiece import batches_by_length
 

@@ -1,16 +1,16 @@
-"""Sequence to sequence with attention: one row of tokens is read, another one written.
+"""Sequence to sequence with attention: reads one sequence of tokens and generates another.
 
     encoder      embedding, recurrent layer in both directions: s_1..s_S       (batch, S, 2 H)
     bridge       tanh([final states of both directions] W + b): the decoder's first state
-    decoder      embedding of the token before, recurrent layer: h_t           (batch, T, H)
+    decoder      embedding of the previous token, recurrent layer: h_t         (batch, T, H)
     attention    p_ti = softmax_i(h_t W s_i / √(2 H)),  c_t = Σ_i p_ti s_i     (batch, T, 2 H)
     output       tanh([c_t, h_t] W_c) W_o + b: logits of token t               (batch, T, tokens)
 
 Luong, Pham & Manning 2015, "Effective approaches to attention-based neural machine translation",
 arXiv:1508.04025: global attention with the "general" score, c_t not fed back into the decoder, so
-that in training all steps are computed side by side. The encoder in both directions is Bahdanau,
+all steps are computed in parallel in training. The bidirectional encoder is Bahdanau,
 Cho & Bengio 2015, arXiv:1409.0473; the division by √(2 H) Vaswani et al. 2017. In training the
-decoder is given the true token before (teacher forcing: Williams & Zipser 1989).
+decoder receives the true previous token (teacher forcing: Williams & Zipser 1989).
 """
 
 import jax
@@ -30,20 +30,20 @@ PADDING, BEGIN, END = 0, 1, 2
 class Translator(Module):
     """Encoder, decoder and attention between them.
 
-    Tokens are whole numbers: 0 padding, 1 the beginning, 2 the end of what is written; the others
-    are free. Train it with `translation_pairs` and `masked_cross_entropy`.
+    Token ids 0, 1 and 2 are padding, beginning and end of the target; the others are free. Train
+    it with `translation_pairs` and `masked_cross_entropy`.
 
     Args:
-        source_tokens, target_tokens: how many different tokens there are, 0 to 2 among them.
+        source_tokens, target_tokens: vocabulary sizes, including ids 0 to 2.
         features: size of a token's vector.
         hidden_features: H, of the recurrent layers; of the encoder in each direction.
-        dropout: share dropped in training of the vectors and before the output.
-        recurrent: GRU, LSTM or RNN, the class.
+        dropout: fraction dropped in training, of the embeddings and before the output.
+        recurrent: the class GRU, LSTM or RNN.
 
     Shapes:
-        x: (batch, 2, tokens), from translation_pairs: what is read, and what is written with the
-            beginning before it
-        y: (batch, tokens, target_tokens) logits; y[:, t] is about the token after x[:, 1, t]
+        x: (batch, 2, tokens), from translation_pairs: the source, and the target with the
+            beginning token before it
+        y: (batch, tokens, target_tokens) logits; y[:, t] predicts the token after x[:, 1, t]
 
     Example:
         >>> x, y = translation_pairs([[3, 4, 5]], [[5, 4]])
@@ -80,27 +80,29 @@ class Translator(Module):
         return self.head(self.dropout(self._decode(before, *self._read(source))[0]))
 
     def weights(self, x) -> Tensor:
-        """(batch, tokens written, tokens read): where each step looks; a row adds up to 1."""
+        """(batch, target tokens, source tokens) attention weights; each row sums to 1."""
         source, before = _apart(x if isinstance(x, Tensor) else Tensor(x), self.label())
         with evaluating(self):
-            memory, there, state = self._read(source)
+            memory, mask, state = self._read(source)
             outputs, _ = self.decoder(self.target(before), state)
-            seen = ops.attention_weights(self.query(outputs), memory, mask=there[:, None, None, :])
-        return seen[:, 0]
+            mask = mask[:, None, None, :]
+            weights = ops.attention_weights(self.query(outputs), memory, mask=mask)
+        return weights[:, 0]
 
     def translate(self, source, *, most_tokens: int, beams: int = 1) -> list:
-        """What is written for each row of `source`, as lists of tokens without the end.
+        """The translation of each row of `source`, as lists of tokens without the end token.
 
-        With one beam, the likeliest token is taken at each step (greedy). With more, the `beams`
-        likeliest beginnings are kept at each step, and the likeliest whole is returned.
+        With one beam, the most probable token is taken at each step (greedy search). With more,
+        the `beams` most probable prefixes are kept (beam search), and the most probable complete
+        sequence is returned.
 
         Args:
             source: (batch, tokens), padded with 0.
-            most_tokens: after so many steps a row is ended.
-            beams: width of the search.
+            most_tokens: maximum length of a translation.
+            beams: width of the beam search.
 
         References:
-            Sutskever, Vinyals & Le 2014, arXiv:1409.3215, sec. 3.2: the search.
+            Sutskever, Vinyals & Le 2014, arXiv:1409.3215, sec. 3.2: beam search.
         """
         expect_range(most_tokens, what="most_tokens", least=1)
         expect_range(beams, what="beams", least=1)
@@ -109,7 +111,7 @@ class Translator(Module):
             raise ShapeError(
                 f"translate: the source has shape {source.shape}",
                 expected="(batch, tokens)",
-                fix="for one row source[None]",
+                fix="for a single row: source[None]",
             )
         program = self._programs.get(
             self,
@@ -125,40 +127,40 @@ class Translator(Module):
         ]
 
     def _read(self, source):
-        """(memory (batch, S, 2 H), which tokens are there, the decoder's first state)."""
-        there = source.data != PADDING
-        lengths = jnp.maximum(there.sum(axis=1), 1)
+        """(memory (batch, S, 2 H), mask of the source tokens, initial state of the decoder)."""
+        mask = source.data != PADDING
+        lengths = jnp.maximum(mask.sum(axis=1), 1)
         vectors = self.dropout(self.source(source))
         memory, state = self.encoder(vectors, None, lengths)  # (..., 2 directions, batch, H)
         both = ops.concatenate([state[..., 0, :, :], state[..., 1, :, :]], axis=-1)
         first = ops.tanh(self.bridge(both))  # (..., batch, H)
-        # a row without tokens looks at its padding, which is 0
-        there = there | ~there.any(axis=1, keepdims=True)
-        return memory, there, first.reshape(*first.shape[:-2], 1, *first.shape[-2:])
+        # an empty row attends to its padding, which is 0
+        mask = mask | ~mask.any(axis=1, keepdims=True)
+        return memory, mask, first.reshape(*first.shape[:-2], 1, *first.shape[-2:])
 
-    def _decode(self, before, memory, there, state):
-        """(tanh([c_t, h_t] W_c) for each token, the state after the last)."""
+    def _decode(self, before, memory, mask, state):
+        """(tanh([c_t, h_t] W_c) for each token, the final state)."""
         outputs, state = self.decoder(self.dropout(self.target(before)), state)
-        mask = there[:, None, None, :]
+        mask = mask[:, None, None, :]
         context = ops.attention(self.query(outputs), memory, memory, mask=mask)
         return ops.tanh(self.combine(ops.concatenate([context, outputs], axis=-1))), state
 
     def _search(self, source, most_tokens, beams):
-        """(batch, most_tokens): the likeliest row that the search found, END after its end."""
+        """(batch, most_tokens): the most probable sequence found, padded with END."""
         batch = source.shape[0]
-        memory, there, state = self._read(source)
-        memory, there = (jnp.repeat(a, beams, axis=0) for a in (memory.data, there))
-        state = jnp.repeat(state.data, beams, axis=-2)  # beams of a row beside each other
+        memory, mask, state = self._read(source)
+        memory, mask = (jnp.repeat(a, beams, axis=0) for a in (memory.data, mask))
+        state = jnp.repeat(state.data, beams, axis=-2)  # beams of a row are adjacent
         first_row = jnp.arange(batch)[:, None] * beams
 
         def step(carried, t):
             tokens, last, scores, ended, state = carried
             out, state = self._decode(
-                Tensor(last.reshape(-1, 1)), Tensor(memory), there, Tensor(state)
+                Tensor(last.reshape(-1, 1)), Tensor(memory), mask, Tensor(state)
             )
             logits = self.head(out[:, 0]).data.reshape(batch, beams, -1)
             gain = jax.nn.log_softmax(logits).at[..., :END].set(-jnp.inf)
-            # what has ended goes on with END alone, at no cost
+            # a finished sequence continues with END only, at no cost
             only_end = jnp.where(jnp.arange(gain.shape[-1]) == END, 0.0, -jnp.inf)
             gain = jnp.where(ended[..., None], only_end, gain)
             every = (scores[..., None] + gain).reshape(batch, -1)  # (batch, beams · tokens)
@@ -172,7 +174,7 @@ class Translator(Module):
         start = (
             jnp.full((batch, beams, most_tokens), END),
             jnp.full((batch, beams), BEGIN),
-            # all beams begin alike: only the first may be continued
+            # all beams start out equal: only the first may be continued
             jnp.where(jnp.arange(beams) == 0, jnp.zeros((batch, 1)), -jnp.inf),
             jnp.zeros((batch, beams), bool),
             state,
@@ -182,25 +184,27 @@ class Translator(Module):
 
 
 def translation_pairs(sources, targets):
-    """(x, y) to train a Translator with, from rows of tokens >= 3.
+    """(x, y) for training a Translator, from sequences of token ids >= 3.
 
     Args:
-        sources, targets: lists of rows of tokens.
+        sources, targets: lists of token sequences.
 
     Returns:
         x (rows, 2, tokens): each source, and its target with BEGIN before it, padded with 0;
         y (rows, tokens): each target with END after it, padded with -1.
     """
     if len(sources) != len(targets):
-        raise DataError(f"{len(sources)} sources and {len(targets)} targets", expected="pairs")
+        raise DataError(
+            f"{len(sources)} sources and {len(targets)} targets", expected="one target per source"
+        )
     longest = max(max(map(len, sources), default=0), 1 + max(map(len, targets), default=0))
     x = np.full((len(sources), 2, longest), PADDING, np.int32)
     y = np.full((len(sources), longest), -1, np.int32)
     for row, (source, target) in enumerate(zip(sources, targets, strict=True)):
         if min([*source, *target], default=END + 1) <= END:
             raise DataError(
-                f"row {row} holds the token {min([*source, *target])}",
-                expected="tokens from 3 on: 0, 1 and 2 are padding, beginning and end",
+                f"row {row} contains token id {min([*source, *target])}",
+                expected="token ids >= 3: 0, 1 and 2 are padding, beginning and end",
             )
         x[row, 0, : len(source)] = source
         x[row, 1, : len(target) + 1] = [BEGIN, *target]
@@ -212,8 +216,8 @@ def _apart(x, where):
     if x.ndim != 3 or x.shape[1] != 2:
         raise ShapeError(
             f"{where}: the input has shape {tuple(x.shape)}",
-            expected="(batch, 2, tokens): what is read, and what is written so far",
-            fix="make it with translation_pairs",
+            expected="(batch, 2, tokens): the source, and the target so far",
+            fix="create it with translation_pairs",
         )
     tokens = as_array(x).astype(jnp.int32)
     return Tensor(tokens[:, 0]), Tensor(tokens[:, 1])

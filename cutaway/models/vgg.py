@@ -1,9 +1,9 @@
-"""VGG: nothing but 3x3 convolutions, 2x2 pools and dense layers.
+"""VGG: 3x3 convolutions, 2x2 pools and dense layers only.
 
 Simonyan & Zisserman 2015, "Very deep convolutional networks for large-scale image recognition",
 arXiv:1409.1556.
 
-Table 1, column D (16 layers with weights), for images of 224 x 224; behind each stage a 2x2 max
+Table 1, column D (16 layers with weights), for images of 224 x 224; after each stage a 2x2 max
 pool:
 
     stage     output of the stage     convolutions, 3x3, each with ReLU
@@ -16,8 +16,8 @@ pool:
     head      1000
     parameters                        138,357,544; with batch norm 138,365,992
 
-Deviations: images of other sizes are averaged to 7 x 7 before the dense layers, as torchvision's.
-The paper has no batch norm; with it the network trains from scratch.
+Differences: for images of other sizes, maps are average-pooled to 7 x 7 before the dense layers, as
+in torchvision. The paper has no batch norm; with it the network trains from scratch.
 """
 
 from cutaway.models.backbone import Backbone
@@ -42,15 +42,15 @@ SIDE = 7  # of the map that the dense layers read
 
 
 class VGG(Backbone):
-    """VGG of any table.
+    """VGG with any table of stages.
 
     Args:
         num_classes: outputs.
         in_channels: of the images.
         table: for each stage the channels of its convolutions.
-        norm: BatchNorm, the class, behind each convolution; None: nothing, as in the paper.
+        norm: the class BatchNorm, after each convolution; None: none, as in the paper.
         features: of the two dense layers.
-        dropout: share of their outputs dropped.
+        dropout: fraction of their outputs dropped.
 
     Shapes:
         x: (batch, height, width, in_channels)
@@ -99,7 +99,7 @@ class VGG(Backbone):
 
 
 def torchvision_rules(table=TABLE, *, norm: bool = False) -> list:
-    """From torchvision's names, which count all layers, those without weights too."""
+    """From torchvision's names, which number all layers, including those without weights."""
     rules, number = [], 0
     for i, widths in enumerate(table):
         for k in range(len(widths)):
@@ -126,16 +126,16 @@ def vgg16(num_classes: int | None = None, *, pretrained=None, **options) -> VGG:
     """VGG-16 as in the paper. 138,357,544 parameters, 553 MB.
 
     Args:
-        num_classes: outputs; None: 1000, as published weights have. With `pretrained` and
-            another number than they have, the head starts fresh: it is to be trained.
-        pretrained: a path, a URL, or "imagenet"; None: weights are drawn.
-        options: of VGG, but not `table` and `norm`.
+        num_classes: number of outputs; None: 1000, as in the pretrained weights. With `pretrained`
+            and another number, the head is randomly initialized and must be trained.
+        pretrained: a path, a URL, or "imagenet"; None: random initialization.
+        options: of VGG, except `table` and `norm`.
     """
     return build(lambda n: VGG(n, **options), num_classes, pretrained, TORCHVISION, "vgg16")
 
 
 def vgg16_norm(num_classes: int | None = None, *, pretrained=None, **options) -> VGG:
-    """VGG-16 with batch norm behind every convolution. 138,365,992 parameters. Args: see vgg16."""
+    """VGG-16 with batch norm after every convolution. 138,365,992 parameters. Args: see vgg16."""
     return build(
         lambda n: VGG(n, norm=BatchNorm, **options),
         num_classes,

@@ -1,6 +1,6 @@
-"""Multi-head attention; the formulas and their rules are in ops/dot_product_attention.py.
+"""Multi-head attention; the formulas and derivatives are in ops/dot_product_attention.py.
 
-Masks are booleans, and True means that a key may be seen (so `tokens != padding` is one), as in
+Masks are boolean, and True means that a key may be attended to (such as `tokens != padding`), as in
 JAX and Keras. PyTorch's key_padding_mask is the opposite.
 """
 
@@ -19,7 +19,7 @@ from cutaway.nn.state import Buffer
 
 
 class MultiHeadAttention(Module):
-    """Attention in several heads side by side, each with projections of its own.
+    """Attention with several parallel heads, each with its own projections.
 
     head_h = softmax(q_h k_hᵀ / √d) v_h with q = x W_q + b_q, k = c W_k + b_k, v = c W_v + b_v;
     y = [head_1, ..., head_H] W_o + b_o. Without a context c, c = x: self-attention.
@@ -27,22 +27,22 @@ class MultiHeadAttention(Module):
     Args:
         features: size of the last axis of x, c and y.
         num_heads: H; divides features, d = features / H.
-        causal: a position sees itself and earlier ones only.
-        rotary: queries and keys are rotated by their positions (RoFormer), so that scores know
-            the distance of two positions; self-attention only.
-        dropout: probability of dropping a weight in training.
+        causal: a position attends only to itself and earlier ones.
+        rotary: queries and keys are rotated by their positions (RoFormer), so scores depend on
+            relative positions; self-attention only.
+        dropout: probability of dropping an attention weight in training.
         bias: whether there are b_q, b_k, b_v and b_o.
 
     Shapes:
         x: (batch, queries, features)
         context: (batch, keys, features); None: x
-        padding_mask: booleans (batch, keys), True for keys that are there
+        padding_mask: booleans (batch, keys), False for padding
         mask: booleans (queries, keys), (batch, queries, keys) or (batch, 1 or H, queries, keys),
-            True where a key may be seen
-        y: (batch, queries, features); zeros W_o + b_o for a query that may see no key
+            True where a key may be attended to
+        y: (batch, queries, features); 0 W_o + b_o for a query that may attend to no key
 
     Parameters:
-        query_key_value: Linear; its columns are W_q, W_k and W_v side by side, each Glorot uniform.
+        query_key_value: Linear; its columns are W_q, W_k and W_v, each Glorot uniform.
         out: Linear, W_o.
 
     References:
@@ -70,7 +70,7 @@ class MultiHeadAttention(Module):
         expect_range(features, what="MultiHeadAttention: features", least=1)
         expect_range(num_heads, what="MultiHeadAttention: num_heads", least=1)
         expect_range(dropout, what="MultiHeadAttention: dropout", least=0, below=1)
-        _expect_heads_that_divide(features, num_heads, rotary)
+        _expect_heads(features, num_heads, rotary)
         self.query_key_value = Linear(features, 3 * features, bias=bias, init=_side_by_side)
         self.out = Linear(features, features, bias=bias)
         self.num_heads = num_heads
@@ -97,7 +97,7 @@ class MultiHeadAttention(Module):
         return self.out(out)
 
     def weights(self, x, context=None, padding_mask=None, mask=None) -> Tensor:
-        """(batch, heads, queries, keys): how much each query takes from each key."""
+        """(batch, heads, queries, keys): the attention weights."""
         x, context, padding_mask, mask = (
             a if a is None or isinstance(a, Tensor) else Tensor(a)
             for a in (x, context, padding_mask, mask)
@@ -119,21 +119,21 @@ class MultiHeadAttention(Module):
                 raise ShapeError(
                     f"{self.label()}: an input of shape {tensor.shape}",
                     expected=f"(batch, tokens, {features})",
-                    fix="add the missing axis, for one example x[None]",
+                    fix="add the missing axis; for a single example: x[None]",
                 )
         if context is None:  # one product for all three
             q, k, v = ops.split(self.query_key_value(x), 3, axis=-1)
         else:
             if self.rotary:
                 raise OptionError(
-                    f"{self.label()}: rotary positions, and a context",
-                    expected="self-attention, where queries and keys count the same positions",
-                    fix="build the layer with rotary=False for attention to a context",
+                    f"{self.label()}: rotary positions with a context",
+                    expected="self-attention, where queries and keys have the same positions",
+                    fix="build the layer with rotary=False for cross-attention",
                 )
             if len(context) != len(x):
                 raise ShapeError(
                     f"{self.label()}: the input has shape {x.shape}, the context {context.shape}",
-                    expected="the same batch in both",
+                    expected="equal batch sizes",
                 )
             weight, bias = self.query_key_value.weight, self.query_key_value.bias
             q = x @ weight[:, :features]
@@ -162,7 +162,7 @@ class MultiHeadAttention(Module):
                     f"{self.label()}: the mask has shape {mask.shape}",
                     expected=f"(queries, keys) = {(queries, keys)}, (batch, queries, keys) = "
                     f"{(batch, queries, keys)}, or (batch, 1 or heads, queries, keys)",
-                    fix="a mask of the keys alone is given as padding_mask",
+                    fix="pass a mask of the keys only as padding_mask",
                 )
             _expect_booleans(mask, self.label(), "mask")
             joined = mask.data[:, None] if mask.ndim == 3 else mask.data
@@ -171,11 +171,11 @@ class MultiHeadAttention(Module):
                 raise ShapeError(
                     f"{self.label()}: the padding mask has shape {padding_mask.shape}",
                     expected=f"(batch, keys) = {(batch, keys)}",
-                    fix="give one boolean for each token, True where it is no padding",
+                    fix="pass one boolean per token, False for padding",
                 )
             _expect_booleans(padding_mask, self.label(), "padding mask")
-            seen = padding_mask.data[:, None, None, :]
-            joined = seen if joined is None else joined & seen
+            keys_mask = padding_mask.data[:, None, None, :]
+            joined = keys_mask if joined is None else joined & keys_mask
         return joined
 
     def describe(self):
@@ -185,22 +185,22 @@ class MultiHeadAttention(Module):
 
 
 def _side_by_side(shape) -> np.ndarray:
-    """Three square matrices, each initialized by itself: their fans are not those of the whole."""
+    """Three square matrices, each initialized separately with its own fans."""
     size = shape[0]
     return np.concatenate([init.glorot_uniform((size, size)) for _ in range(3)], axis=1)
 
 
-def _expect_heads_that_divide(features, num_heads, rotary):
+def _expect_heads(features, num_heads, rotary):
     if features % num_heads:
         raise OptionError(
             f"MultiHeadAttention: {features} features in {num_heads} heads",
             expected="a number of heads that divides the features",
-            fix=f"give num_heads one of "
+            fix=f"choose num_heads from "
             f"{', '.join(str(d) for d in range(1, features + 1) if features % d == 0)}",
         )
     if rotary and (features // num_heads) % 2:
         raise OptionError(
-            f"MultiHeadAttention: rotary positions, and {features // num_heads} features per head",
+            f"MultiHeadAttention: rotary positions with {features // num_heads} features per head",
             expected="an even number of features per head, since they are rotated in pairs",
             fix="choose features and num_heads so that features / num_heads is even",
         )
@@ -209,7 +209,7 @@ def _expect_heads_that_divide(features, num_heads, rotary):
 def _expect_booleans(mask, where, name):
     if mask.dtype != jnp.bool_:
         raise OptionError(
-            f"{where}: the {name} is made of {mask.dtype}",
-            expected="booleans, True where a key may be seen",
-            fix="compare, for example tokens != 0; a mask of 0 and -inf becomes mask == 0",
+            f"{where}: the {name} has dtype {mask.dtype}",
+            expected="booleans, True where a key may be attended to",
+            fix="compare, for example tokens != 0; for a mask of 0 and -inf use mask == 0",
         )

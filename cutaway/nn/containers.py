@@ -1,4 +1,4 @@
-"""Sequential: one module after the other."""
+"""Sequential: a chain of modules."""
 
 from cutaway.errors import OptionError, ShapeError
 from cutaway.nn.layers import Linear
@@ -14,7 +14,7 @@ class Sequential(Module):
         layers: modules in order.
 
     Raises:
-        ShapeError: a Linear has another number of inputs than the Linear before it has outputs.
+        ShapeError: the in_features of a Linear differ from the out_features of the one before it.
 
     Example:
         >>> from cutaway.nn import Linear, Sequential, Sigmoid
@@ -29,10 +29,10 @@ class Sequential(Module):
                 raise OptionError(
                     f"Sequential: layer {i} is a {type(layer).__name__}",
                     expected="a Module, for example Linear(4, 3) or ReLU()",
-                    fix="write ReLU() with brackets; wrap a function in a Module of your own",
+                    fix="write ReLU() with parentheses; wrap a function in a Module of your own",
                 )
             setattr(self, str(i), layer)
-        self._expect_sizes_that_fit()
+        self._expect_matching_sizes()
 
     def forward(self, *inputs):
         layers = self.layers()
@@ -58,17 +58,17 @@ class Sequential(Module):
             return Sequential(*self.layers()[index])
         return self.layers()[index]
 
-    def _expect_sizes_that_fit(self):
+    def _expect_matching_sizes(self):
         size, source = None, None
         for name, layer in enumerate(self.layers()):
             if isinstance(layer, Linear):
                 if size not in (None, layer.weight.shape[0]):
                     raise ShapeError(
-                        f"Sequential: layer {name}, {layer!r}, takes {layer.weight.shape[0]} "
+                        f"Sequential: layer {name}, {layer!r}, expects {layer.weight.shape[0]} "
                         f"inputs, but layer {source} has {size} outputs",
                         expected=f"layer {name} with in_features={size}",
                         fix=f"write Linear({size}, {layer.weight.shape[1]}) for layer {name}",
                     )
                 size, source = layer.weight.shape[1], name
             elif not type(layer).keeps_features:
-                size = None  # what comes out of it is not known here
+                size = None  # the size of its output is not known here

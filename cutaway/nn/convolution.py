@@ -1,4 +1,6 @@
-"""Convolution layers: one kernel slides over time, an image or a volume."""
+"""Convolution layers over time, images and volumes."""
+
+from collections.abc import Sequence
 
 from cutaway import ops
 from cutaway.errors import OptionError, expect_axis, expect_choice, expect_range
@@ -17,7 +19,7 @@ from cutaway.ops.windows import (
 
 
 class _Convolution(Module):
-    """What convolution layers share; a subclass says how many window axes it has."""
+    """Base class of convolution layers; a subclass sets the number of window axes."""
 
     axes: int
 
@@ -25,12 +27,12 @@ class _Convolution(Module):
         self,
         in_channels: int,
         out_channels: int,
-        kernel_size,
+        kernel_size: int | Sequence[int],
         *,
-        stride=1,
-        padding=0,
+        stride: int | Sequence[int] = 1,
+        padding: int | str | Sequence = 0,
         padding_mode: str = "zeros",
-        dilation=1,
+        dilation: int | Sequence[int] = 1,
         groups: int = 1,
         bias: bool = True,
         init=initializers.glorot_uniform,
@@ -49,7 +51,7 @@ class _Convolution(Module):
         if self.padding == "causal" and any(s > 1 for s in self.stride):
             raise OptionError(
                 f"{name}: causal padding with stride {self.stride}",
-                expected="stride 1, so that output t reads inputs up to t",
+                expected="stride 1, with which output t reads inputs up to t",
             )
         self.weight = Parameter(init((*kernel, in_channels // groups, out_channels)))
         self.bias = Parameter(initializers.zeros((out_channels,))) if bias else None
@@ -95,7 +97,7 @@ def _described(layer, channels: str, **usual) -> str:
 
 
 def _short(value):
-    """(3, 3) as 3: one number where all are equal."""
+    """(3, 3) as 3: a single number if all are equal."""
     while isinstance(value, tuple) and len(set(value)) == 1:
         value = value[0]
     return repr(value)
@@ -106,12 +108,12 @@ class Conv1d(_Convolution):
 
     Args:
         in_channels, out_channels: features of input and output.
-        kernel_size, stride, dilation: whole numbers.
+        kernel_size, stride, dilation: integers.
         padding: number on both sides, ((before, after),), "valid", "same" (ceil(size / stride)
-            outputs) or "causal" (all before: no output sees the future).
+            outputs) or "causal" (all before: outputs do not depend on the future).
         padding_mode: "zeros", "reflect" or "replicate".
-        groups: channels in that many groups, each with kernels of its own; in_channels groups
-            make a depthwise convolution.
+        groups: number of groups of channels, each with its own kernels; in_channels groups make
+            a depthwise convolution.
         bias: whether b is added.
         init: initializer of the weight, see cutaway.init.
 
@@ -124,7 +126,7 @@ class Conv1d(_Convolution):
         bias: (out_channels,), zeros.
 
     Raises:
-        ShapeError: input of another shape, or smaller than the kernel.
+        ShapeError: an input of the wrong shape, or smaller than the kernel.
 
     Example:
         >>> import numpy as np
@@ -139,7 +141,7 @@ class Conv2d(_Convolution):
     """Convolution over images: y[n, o] = Σ_k x[n, o · stride + k · dilation] w[k] + b.
 
     Args, Parameters, Raises: see Conv1d; kernel_size, stride, dilation and padding may be given
-    for each window axis.
+    per window axis.
 
     Shapes:
         x: (batch, height, width, in_channels)
@@ -166,7 +168,7 @@ class Conv3d(_Convolution):
 
 
 class _TransposedConvolution(Module):
-    """What transposed convolution layers share."""
+    """Base class of transposed convolution layers."""
 
     axes: int
 
@@ -174,12 +176,12 @@ class _TransposedConvolution(Module):
         self,
         in_channels: int,
         out_channels: int,
-        kernel_size,
+        kernel_size: int | Sequence[int],
         *,
-        stride=1,
-        padding=0,
-        output_padding=0,
-        dilation=1,
+        stride: int | Sequence[int] = 1,
+        padding: int | str | Sequence = 0,
+        output_padding: int | Sequence[int] = 0,
+        dilation: int | Sequence[int] = 1,
         groups: int = 1,
         bias: bool = True,
         init=initializers.glorot_uniform,
@@ -198,7 +200,7 @@ class _TransposedConvolution(Module):
         if isinstance(self.padding, str):
             raise OptionError(
                 f"{name}: padding is {padding!r}",
-                expected="numbers: how much is cut off the borders of the output",
+                expected="integers: the amount cropped from the borders of the output",
             )
         self.groups = groups
         self.weight = Parameter(init((*kernel, in_channels // groups, out_channels)))
@@ -232,13 +234,13 @@ class _TransposedConvolution(Module):
 
 
 class ConvTranspose1d(_TransposedConvolution):
-    """The transpose of Conv1d: every input element lays a kernel onto the output.
+    """The transpose of Conv1d: each input element adds a scaled kernel to the output.
 
     Sizes: (n - 1) · stride + dilation · (kernel_size - 1) + 1 - padding on both sides
     + output_padding.
 
     Args:
-        padding: how much is cut off the borders of the output.
+        padding: amount cropped from the borders of the output.
         output_padding: positions added at the end of the output, less than the stride.
         others: see Conv1d.
 

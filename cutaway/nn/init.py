@@ -1,7 +1,7 @@
-"""Initial weights. Each is a function from a shape to a float32 NumPy array.
+"""Initializers of weights. Each is a function from a shape to a float32 NumPy array.
 
-How far a weight is from zero decides whether signals and gradients keep their size on the way
-through many layers: var(z) = fan_in · var(w) · var(O).
+The scale of the weights decides whether signals and gradients keep their size through many layers:
+var(z) = fan_in · var(w) · var(O).
 """
 
 import math
@@ -13,14 +13,14 @@ from cutaway.nn.random import generator
 
 
 def fans(shape) -> tuple[int, int]:
-    """(fan_in, fan_out): how many inputs feed an output, and outputs an input feeds.
+    """(fan_in, fan_out): number of inputs per output, and of outputs per input.
 
     (in, out) for a matrix; for a convolution kernel (*window, in, out) both times the size of the
-    window; for a vector of n its n for both.
+    window; (n, n) for a vector of size n.
     """
     shape = tuple(shape)
     if not shape:
-        raise ShapeError("a single number has no fan_in", expected="a shape of at least one axis")
+        raise ShapeError("a scalar has no fan_in", expected="a shape with at least one axis")
     if len(shape) == 1:
         return shape[0], shape[0]
     window = math.prod(shape[:-2])
@@ -28,7 +28,7 @@ def fans(shape) -> tuple[int, int]:
 
 
 def zeros(shape) -> np.ndarray:
-    """All 0: for biases. Weights of 0 give every neuron of a layer the same gradient forever."""
+    """All 0: for biases. With zero weights, all neurons of a layer keep the same gradient."""
     return np.zeros(shape, np.float32)
 
 
@@ -85,14 +85,14 @@ def lecun_normal(shape) -> np.ndarray:
 
 
 def orthogonal(shape, gain: float = 1.0) -> np.ndarray:
-    """Rows or columns orthonormal, times gain. Saxe, McClelland & Ganguli 2014, arXiv:1312.6120.
+    """Orthonormal rows or columns, times gain. Saxe, McClelland & Ganguli 2014, arXiv:1312.6120.
 
-    The shape is read as a matrix (product of all axes but the last, last axis).
+    The shape is treated as a matrix (product of all axes but the last, last axis).
     """
     shape = tuple(shape)
     if len(shape) < 2:
         raise ShapeError(
-            f"orthogonal weights of shape {shape}", expected="a shape of at least two axes"
+            f"orthogonal weights of shape {shape}", expected="a shape with at least two axes"
         )
     rows, columns = math.prod(shape[:-1]), shape[-1]
     drawn = generator().normal(size=(max(rows, columns), min(rows, columns)))

@@ -1,10 +1,11 @@
-"""Layers with weights or state, and those that only reshape."""
+"""Basic layers: linear, dropout, embedding, standardization, residual connections."""
 
 import math
 
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.core import Tracer
 
 from cutaway import ops
 from cutaway.engine import Tensor
@@ -29,7 +30,7 @@ class Linear(Module):
         y: (..., out_features)
 
     Parameters:
-        weight: (in_features, out_features); weight[i, j] joins input i to neuron j. Glorot
+        weight: (in_features, out_features); weight[i, j] connects input i to neuron j. Glorot
             uniform [1] by default.
         bias: (out_features,), zeros.
 
@@ -69,13 +70,13 @@ class Linear(Module):
 class Dropout(Module):
     """In training, sets each unit to 0 with probability p and multiplies the others by 1/(1-p).
 
-    So the expected value of every unit is the same in training and evaluation, and evaluation
-    does nothing. The paper (and many textbooks) leave the kept units as they are in training and
-    multiply the outgoing weights by the share kept, w · (1 - p), at test time: the same network
-    up to that factor, which here stands on the training side.
+    This keeps the expected value of every unit, so evaluation does nothing (inverted dropout). The
+    paper (and many textbooks) instead leave the kept units unscaled in training and multiply the
+    outgoing weights by the fraction kept, w · (1 - p), at test time: the same network up to that
+    factor.
 
     Args:
-        p: share of units dropped, in [0, 1).
+        p: fraction of units dropped, in [0, 1).
 
     Shapes:
         x and y: any, the same
@@ -104,23 +105,23 @@ class Dropout(Module):
 
 
 class Flatten(Module):
-    """All axes but the first into one: (batch, ...) -> (batch, features)."""
+    """Flattens all axes but the first: (batch, ...) -> (batch, features)."""
 
     def forward(self, x):
         return x.reshape(x.shape[0], math.prod(x.shape[1:]))
 
 
 class Standardize(Module):
-    """y = (x - mean) / std with fixed numbers: the first layer of networks for images.
+    """y = (x - mean) / std with constants: the first layer of networks for images.
 
-    So a set of images stays in bytes until a batch of it is used, and the numbers it was
-    standardized with travel with the weights.
+    This lets a dataset of images stay uint8 until a batch is used, and stores the constants with
+    the weights.
 
     Args:
-        mean, std: one number for each feature, or one for all.
+        mean, std: one number per feature, or one for all.
 
     Shapes:
-        x: (..., features), numbers of any type
+        x: (..., features), of any numerical dtype
         y: (..., features), floating point
     """
 
@@ -131,7 +132,7 @@ class Standardize(Module):
         if mean.shape != std.shape or not (std > 0).all():
             raise OptionError(
                 f"Standardize: mean {mean.tolist()}, std {std.tolist()}",
-                expected="as many deviations as means, all above 0",
+                expected="mean and std of equal shapes, std > 0",
             )
         self.mean = Buffer(mean)
         self.std = Buffer(np.asarray(std, np.float32))
@@ -146,15 +147,15 @@ class Standardize(Module):
 
 
 class Embedding(Module):
-    """A table of vectors, looked up by whole numbers.
+    """A lookup table of vectors.
 
     Args:
-        num_embeddings: rows of the table; indices run from 0 to num_embeddings - 1.
+        num_embeddings: number of vectors; indices are 0 to num_embeddings - 1.
         features: size of a vector.
-        padding_index: index of what fills up short sequences: its vector is 0 and stays so.
+        padding_index: index of padding; its vector is always 0.
 
     Shapes:
-        x: (...), whole numbers, as integers or floats
+        x: (...), indices, as integers or floats
         y: (..., features)
 
     Parameters:
@@ -174,7 +175,7 @@ class Embedding(Module):
 
     def forward(self, x):
         indices = x.data
-        if not isinstance(indices, jax.core.Tracer):  # while compiling, values are not known
+        if not isinstance(indices, Tracer):  # in compiled code, values are unknown
             self._expect_indices(np.asarray(indices))
         if jnp.issubdtype(indices.dtype, jnp.floating):
             indices = indices.astype(jnp.int32)
@@ -189,7 +190,7 @@ class Embedding(Module):
             raise DataError(
                 f"{self.label()}: indices from {indices.min():g} to {indices.max():g}",
                 expected=f"0 to {count - 1} (set by num_embeddings={count})",
-                fix="build the layer with more embeddings, or map unknown values to one of them",
+                fix="increase num_embeddings, or map unknown values to one of them",
             )
 
     def describe(self):
@@ -198,7 +199,7 @@ class Embedding(Module):
 
 
 class Residual(Module):
-    """y = x + f(x): a way around f on which the gradient passes unchanged.
+    """y = x + f(x): a residual connection, through which the gradient passes unchanged.
 
     Args:
         inner: the module f; its output must have the shape of its input.
@@ -216,16 +217,16 @@ class Residual(Module):
         y = self.inner(x)
         if y.shape != x.shape:
             raise ShapeError(
-                f"{self.label()}: the inner module turned shape {x.shape} into {y.shape}",
-                expected="an output of the shape of the input, so that they can be added",
+                f"{self.label()}: the inner module maps shape {x.shape} to {y.shape}",
+                expected="an output with the shape of the input, for the addition",
                 fix="give the inner module as many outputs as inputs, or use Add with a "
-                "projection as second branch",
+                "projection as the second branch",
             )
         return x + y
 
 
 class Add(Module):
-    """y = f(x) + g(x) + ...: branches side by side, added up."""
+    """y = f(x) + g(x) + ...: the sum of parallel branches."""
 
     def __init__(self, *branches: Module):
         self.branches = branches
@@ -234,8 +235,8 @@ class Add(Module):
         results = [branch(x) for branch in self.branches]
         if len({r.shape for r in results}) > 1:
             raise ShapeError(
-                f"{self.label()}: the branches give shapes {[r.shape for r in results]}",
-                expected="one shape, so that they can be added",
+                f"{self.label()}: the branches output shapes {[r.shape for r in results]}",
+                expected="equal shapes, for the addition",
             )
         total = results[0]
         for result in results[1:]:

@@ -1,5 +1,8 @@
 """Module: an ordinary Python object whose attributes are parameters and other modules."""
 
+from collections.abc import Callable
+from typing import Any, Self
+
 import jax.numpy as jnp
 import numpy as np
 
@@ -9,7 +12,7 @@ from cutaway.nn.state import Parameter, Stateful, Variable, named_variables, wal
 
 
 class Module(Stateful):
-    """Base of layers and networks. A subclass sets its parts in `__init__` and has `forward`.
+    """Base class of layers and networks. A subclass sets its parts in `__init__` and has `forward`.
 
     Example:
         >>> class Doubled(Module):
@@ -23,15 +26,16 @@ class Module(Stateful):
 
     training: bool
     keeps_features = False  # whether the last axis has the same size in input and output
-    activation_function: Operation | None = None  # what it computes, if it is an activation
-    stays_in_eval = False  # whether `train()` leaves it in evaluation mode, as a frozen one
+    activation_function: Operation | None = None  # its operation, if it is an activation layer
+    stays_in_eval = False  # whether `train()` leaves it in evaluation mode, if frozen
+    summary: Callable[..., Any]  # a method, defined in network_summary, which imports layers
 
     def __new__(cls, *args, **options):
         module = super().__new__(cls)
         module.__dict__["training"] = True  # before __init__, which need not call super's
         return module
 
-    def __call__(self, *inputs, **named):
+    def __call__(self, *inputs, **named) -> Any:
         inputs = [Tensor(x) if isinstance(x, _ARRAYS) else x for x in inputs]
         named = {k: Tensor(x) if isinstance(x, _ARRAYS) else x for k, x in named.items()}
         call = _Call.running
@@ -44,58 +48,58 @@ class Module(Stateful):
             watch(self, _tensors([*inputs, *named.values()]), _first(out))
         return out
 
-    def forward(self, *inputs):
+    def forward(self, *inputs) -> Any:
         raise TypeError(
             f"{type(self).__name__} has no forward: define `def forward(self, x)` in the class"
         )
 
-    def modules(self) -> dict:
+    def modules(self) -> "dict[str, Module]":
         """{path: Module} of this module ("") and all inside it, in order."""
         return {path: value for path, value in walk(self) if isinstance(value, Module)}
 
-    def named_parameters(self) -> dict:
+    def named_parameters(self) -> dict[str, Parameter]:
         """{path: Parameter}, each once."""
         return {k: v for k, v in named_variables(self).items() if isinstance(v, Parameter)}
 
-    def parameters(self) -> list:
+    def parameters(self) -> list[Parameter]:
         """The parameters in order, each once."""
         return list(self.named_parameters().values())
 
-    def train(self, mode: bool = True):
-        """Set training mode (dropout drops, batch norm learns its statistics); returns self.
+    def train(self, mode: bool = True) -> Self:
+        """Set training mode (active dropout, batch norm with batch statistics); returns self.
 
-        Modules that have `stays_in_eval` stay in evaluation mode.
+        Modules with `stays_in_eval` stay in evaluation mode.
         """
         for module in self.modules().values():
             module.training = mode and not module.stays_in_eval
         return self
 
-    def eval(self):
+    def eval(self) -> Self:
         """Set evaluation mode; returns self."""
         return self.train(False)
 
-    def state_dict(self) -> dict:
+    def state_dict(self) -> dict[str, np.ndarray]:
         """{path: NumPy array}: copies of all parameters and buffers."""
         return {path: np.array(v.data) for path, v in named_variables(self).items()}
 
     def load_state_dict(self, state: dict) -> None:
-        """Take over the values of `state`, which must name every parameter and buffer.
+        """Load the values of `state`, which must contain every parameter and buffer.
 
         Raises:
-            RunError: a path is missing or unknown.
-            ShapeError: a value has another shape. In both cases nothing was changed.
+            RunError: a missing or unknown path.
+            ShapeError: a value of another shape. In both cases nothing is changed.
         """
         own = named_variables(self)
         missing = [path for path in own if path not in state]
-        unknown = sorted(path for path in state if path not in own)  # a file keeps no order
+        unknown = sorted(path for path in state if path not in own)  # files do not preserve order
         if missing or unknown:
             parts = [
                 f"{word} {', '.join(paths[:5])}{' ...' if len(paths) > 5 else ''}"
-                for word, paths in (("no value for", missing), ("no place for", unknown))
+                for word, paths in (("missing", missing), ("unexpected", unknown))
                 if paths
             ]
             raise RunError(
-                f"these weights belong to another architecture: {'; '.join(parts)}",
+                f"these weights do not match this architecture: {'; '.join(parts)}",
                 expected=f"exactly the {len(own)} paths of this network's state_dict()",
                 fix="build the network with the same layers as the one that was saved",
             )
@@ -110,36 +114,36 @@ class Module(Stateful):
         for path, variable in own.items():
             variable.data = jnp.array(state[path], dtype=variable.dtype)
 
-    def astype(self, dtype):
-        """Give every floating-point parameter and buffer this type; returns self."""
+    def astype(self, dtype) -> Self:
+        """Convert every floating-point parameter and buffer to this dtype; returns self."""
         for variable in named_variables(self).values():
             if jnp.issubdtype(variable.dtype, jnp.floating):
                 variable.data = variable.data.astype(dtype)
         return self
 
     def __setattr__(self, name, value):
-        held = self.__dict__.get(name)
-        if isinstance(held, Variable) and not isinstance(value, Variable | None.__class__):
+        current = self.__dict__.get(name)
+        if isinstance(current, Variable) and not isinstance(value, Variable | None.__class__):
             raise TypeError(
-                f"{type(self).__name__}.{name} is a {type(held).__name__}: "
-                f"write `.{name}.data = ...` to give it a new value"
+                f"{type(self).__name__}.{name} is a {type(current).__name__}: "
+                f"assign to `.{name}.data` to change its value"
             )
         super().__setattr__(name, value)
 
-    def freeze(self):
+    def freeze(self) -> Self:
         """Stop training the parameters in this module; returns self."""
         for parameter in self.parameters():
             parameter.requires_grad = False
         return self
 
-    def unfreeze(self):
+    def unfreeze(self) -> Self:
         """Train the parameters in this module again; returns self."""
         for parameter in self.parameters():
             parameter.requires_grad = True
         return self
 
     def label(self) -> str:
-        """How errors name this module: its path in the network that runs now, and its class."""
+        """Name of this module in errors: its path in the running network, and its class."""
         path = _Call.running.path_of(self) if _Call.running is not None else ""
         name = type(self).__name__
         return f"layer {path}, {name}" if path and path != name else name
@@ -160,7 +164,7 @@ _ARRAYS = (np.ndarray, list, jnp.ndarray)
 
 
 def _first(value):
-    """Of several results in a tuple (a recurrent layer's outputs and state) the first."""
+    """The first of several results in a tuple (such as a recurrent layer's outputs and state)."""
     return value[0] if isinstance(value, tuple) and value else value
 
 
@@ -169,7 +173,7 @@ def _tensors(values) -> list:
 
 
 class _Call:
-    """The forward pass that runs now: knows the paths of the modules under its root."""
+    """The running forward pass, with the paths of the modules under its root."""
 
     running = None
 
@@ -190,8 +194,8 @@ class _Call:
 
 
 def watch(root: Module, watcher):
-    """Context in which `watcher(module, inputs, out)` is told of every call below `root`.
+    """Context in which `watcher(module, inputs, out)` is called after every call below `root`.
 
-    inputs: the Tensors that came; out: the Tensor that was returned, of several the first.
+    inputs: the input Tensors; out: the returned Tensor, the first of several.
     """
     return _Call(root, (watcher,))

@@ -1,4 +1,4 @@
-"""A network layer by layer: output shapes and numbers of parameters."""
+"""Summary of a network: layers, output shapes and numbers of parameters."""
 
 import dataclasses
 
@@ -16,11 +16,11 @@ class Row:
     """One layer.
 
     Attributes:
-        path: where it is in the network.
+        path: its path in the network.
         layer: its class and options.
-        output: its output shape, "batch" first; "" where it is not known.
-        parameters: trainable numbers in it that no earlier layer has.
-        frozen: numbers of parameters with requires_grad=False.
+        output: its output shape, "batch" first; "" if unknown.
+        parameters: number of trainable parameters not shared with an earlier layer.
+        frozen: number of parameters with requires_grad=False.
     """
 
     path: str
@@ -31,12 +31,12 @@ class Row:
 
 
 class Summary:
-    """Rows of a network, and totals. Printed, it is a table.
+    """The layers of a network, with totals; prints as a table.
 
     Attributes:
-        rows: list of Row, one for each layer that holds no other.
-        total: trainable parameters, shared ones counted once.
-        frozen: parameters that are not trained.
+        rows: list of Row, one for each layer without sublayers.
+        total: number of trainable parameters, shared ones counted once.
+        frozen: number of parameters that are not trained.
     """
 
     def __init__(self, rows):
@@ -87,8 +87,8 @@ def summary(net: Module, input_shape=None) -> Summary:
     """The layers of `net` with output shapes and trainable parameters.
 
     Args:
-        input_shape: shape of one example, without the batch; by default taken from the first
-            layer if that is a Linear, otherwise shapes are left out.
+        input_shape: shape of one example, without the batch; by default inferred from the first
+            layer if it is a Linear, otherwise output shapes are omitted.
 
     Example:
         >>> from cutaway.nn import Linear, Sequential
@@ -115,7 +115,7 @@ def summary(net: Module, input_shape=None) -> Summary:
         )
     loose = [
         p for p in net.named_parameters().items() if id(p[1]) not in counted
-    ]  # parameters of modules that hold modules
+    ]  # parameters of modules with submodules
     rows += [
         Row(
             path,
@@ -153,7 +153,7 @@ def _output_shapes(net, input_shape) -> dict:
             return net(Tensor(x)).data
 
     modes = [(module, module.training) for module in net.modules().values()]
-    net.eval()  # so that no random key moves
+    net.eval()  # leaves random keys unchanged
     try:
         jax.eval_shape(forward, jax.ShapeDtypeStruct((2, *input_shape), np.float32))
     finally:
@@ -162,5 +162,5 @@ def _output_shapes(net, input_shape) -> dict:
     return found
 
 
-# a method of every Module, put there here because Module cannot know layers
+# a method of every Module, added here because Module cannot import layers
 Module.summary = summary

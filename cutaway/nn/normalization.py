@@ -1,4 +1,4 @@
-"""Normalization layers; the formulas and their rules are in ops/normalization.py."""
+"""Normalization layers; the formulas and derivatives are in ops/normalization.py."""
 
 from cutaway import ops
 from cutaway.errors import OptionError, ShapeError, expect_axis, expect_range
@@ -8,7 +8,7 @@ from cutaway.nn.state import Buffer, Parameter
 
 
 class _Normalization(Module):
-    """What all of them share: γ and β per feature, and ε."""
+    """Base class: γ and β per feature, and ε."""
 
     keeps_features = True
 
@@ -27,7 +27,7 @@ class _Normalization(Module):
             raise ShapeError(
                 f"{self.label()}: the input has shape {x.shape}",
                 expected=f"at least {least_axes} axes: (batch, {middle}{name})",
-                fix="add the missing axis, for one example x[None]",
+                fix="add the missing axis; for a single example: x[None]",
             )
 
 
@@ -37,8 +37,8 @@ class LayerNorm(_Normalization):
     Args:
         features: size of the last axis.
         eps: ε.
-        affine: whether γ and β are there.
-        bias: whether β is.
+        affine: whether there are γ and β.
+        bias: whether there is β.
 
     Shapes:
         x and y: (..., features)
@@ -69,12 +69,12 @@ class LayerNorm(_Normalization):
 
 
 class RMSNorm(_Normalization):
-    """γ x / √(mean(x²) + ε): layer norm without the mean, and so without β.
+    """γ x / √(mean(x²) + ε): layer norm without centering and without β.
 
     Args:
         features: size of the last axis.
         eps: ε.
-        affine: whether γ is there.
+        affine: whether there is γ.
 
     Shapes:
         x and y: (..., features)
@@ -101,19 +101,19 @@ class RMSNorm(_Normalization):
 class BatchNorm(_Normalization):
     """γ (x - μ) / √(σ² + ε) + β with μ and σ² of each channel over the batch.
 
-    In training, μ and σ² are those of this batch, over all positions too, and
-        running ← (1 - momentum) · running + momentum · batch's
-    for the mean and the unbiased variance. In evaluation the running values take their place, so
-    that an answer does not depend on the other rows of its batch.
+    In training, μ and σ² are those of the batch, over all positions, and
+        running ← (1 - momentum) · running + momentum · batch statistic
+    for the mean and the unbiased variance. In evaluation the running values are used, so a
+    prediction does not depend on the other rows of its batch.
 
     Args:
         channels: size of the last axis.
         eps: ε.
-        momentum: weight of the newest batch in the running values.
-        affine: whether γ and β are there.
+        momentum: weight of the latest batch in the running values.
+        affine: whether there are γ and β.
 
     Shapes:
-        x and y: (batch, ..., channels), any number of axes between
+        x and y: (batch, ..., channels), any number of axes in between
 
     Parameters:
         weight: γ, (channels,), ones.
@@ -150,7 +150,7 @@ class BatchNorm(_Normalization):
         if count < 2:
             raise ShapeError(
                 f"{self.label()}: an input of shape {x.shape} has {count} values per channel",
-                expected="at least 2 values per channel in training: of one the variance is 0",
+                expected="at least 2 values per channel in training: one has no variance",
                 fix="use larger batches, drop the last incomplete one, or call .eval()",
             )
         out = ops.batch_norm(x, self.weight, self.bias, eps=self.eps)
@@ -174,7 +174,7 @@ class InstanceNorm(_Normalization):
     Args:
         channels: size of the last axis.
         eps: ε.
-        affine: whether γ and β are there.
+        affine: whether there are γ and β.
 
     Shapes:
         x and y: (batch, positions, ..., channels)
@@ -198,8 +198,8 @@ class InstanceNorm(_Normalization):
         if max(positions) < 2 and min(positions) > 0:
             raise ShapeError(
                 f"{self.label()}: an input of shape {x.shape} has one value per channel",
-                expected="at least 2 positions: of one value the variance is 0",
-                fix="use LayerNorm or BatchNorm where there is one position",
+                expected="at least 2 positions, since the variance of one value is 0",
+                fix="use LayerNorm or BatchNorm for a single position",
             )
         return ops.instance_norm(x, self.weight, self.bias, eps=self.eps)
 
@@ -216,7 +216,7 @@ class GroupNorm(_Normalization):
         num_groups: number of groups; divides channels.
         channels: size of the last axis.
         eps: ε.
-        affine: whether γ and β are there.
+        affine: whether there are γ and β.
 
     Shapes:
         x and y: (batch, ..., channels)
@@ -235,7 +235,7 @@ class GroupNorm(_Normalization):
             raise OptionError(
                 f"GroupNorm: {channels} channels in {num_groups} groups",
                 expected="a number of groups that divides the channels",
-                fix=f"give num_groups one of {_divisors(channels)}",
+                fix=f"choose num_groups from {_divisors(channels)}",
             )
         super().__init__(channels, "channels", eps, weight=affine, bias=affine)
         self.num_groups = num_groups
@@ -250,7 +250,7 @@ class GroupNorm(_Normalization):
 
 
 class LocalResponseNorm(Module):
-    """x / (k + α/size Σ x²)^β: each value by its neighbors' in the `size` channels around it.
+    """x / (k + α/size Σ x²)^β: each value is divided by those in `size` channels around it.
 
     Args:
         size: number of channels in the sum.

@@ -1,4 +1,4 @@
-"""The first learning machines: one neuron, no gradient."""
+"""Historical single neurons: Rosenblatt's perceptron and Hebb's rule, without gradients."""
 
 import numpy as np
 
@@ -8,20 +8,20 @@ from cutaway.nn.state import Buffer
 
 
 class Perceptron(Module):
-    """One neuron with a step, trained by Rosenblatt's rule.
+    """One neuron with a step function, trained by Rosenblatt's rule.
 
     ŷ = 1 if Σ w_i x_i + b >= 0, otherwise 0. After each example
         w ← w + η (y - ŷ) x,  b ← b + η (y - ŷ)
-    so it moves only when it is wrong. If a line (a plane) separates the classes, it finds one in
-    finitely many moves (Novikoff 1962); if none does, as for XOR, it never comes to rest.
+    so it changes only on mistakes. If the classes are linearly separable, it converges after
+    finitely many updates (Novikoff 1962); otherwise, as for XOR, it never converges.
 
     Args:
         in_features: number of inputs.
-        lr: learning rate η; from weights of zero it changes only their scale.
+        lr: learning rate η; starting from zero weights it only changes their scale.
 
     Attributes:
-        mistakes: number of wrong answers in each epoch of the last fit.
-        converged: whether its last epoch had none.
+        mistakes: number of misclassified rows in each epoch of the last fit.
+        converged: whether the last epoch had none.
 
     References:
         Rosenblatt 1958, "The perceptron: a probabilistic model for information storage and
@@ -49,7 +49,7 @@ class Perceptron(Module):
         return (z >= 0).astype(z.dtype)
 
     def fit(self, x, y, *, epochs: int = 100):
-        """Learn from x (rows, in_features) and y (rows,) of 0 and 1; stops when all are right."""
+        """Fit x (rows, in_features) and y (rows,) of 0 and 1; stops when all are correct."""
         x, y = _rows(x, y, self.weight.shape[0], (0, 1))
         w, b = self.weight.numpy()[:, 0].astype(float), float(self.bias.numpy()[0])
         self.mistakes, self.converged = [], False
@@ -75,8 +75,8 @@ class Perceptron(Module):
 class HebbianNeuron(Module):
     """One neuron that learns by Hebb's rule: what fires together wires together.
 
-    Δw = η x y, Δb = η y, with inputs and targets of -1 and 1. It looks at no error, so it does
-    not know when it is right: one pass, and the weights are a sum over the examples.
+    Δw = η x y, Δb = η y, with inputs and targets of -1 and 1. There is no error signal: after one
+    pass, the weights are a sum over the examples.
 
     References:
         Hebb 1949, "The Organization of Behavior".
@@ -101,7 +101,7 @@ class HebbianNeuron(Module):
         return 2 * (z >= 0).astype(z.dtype) - 1
 
     def fit(self, x, y):
-        """Learn from x (rows, in_features) and y (rows,) of -1 and 1, in one pass."""
+        """Fit x (rows, in_features) and y (rows,) of -1 and 1, in one pass."""
         x, y = _rows(x, y, self.weight.shape[0], (-1, 1))
         w, b = self.weight.numpy()[:, 0].astype(float), float(self.bias.numpy()[0])
         _assign(self, w + self.lr * (x * y[:, None]).sum(axis=0), b + self.lr * y.sum())

@@ -1,14 +1,16 @@
 """How a program is compiled: XLA options, chosen by rule from the device and the program.
 
-Convolutions on CPU: XLA has two ways to compute them, and the option below gives all of them, with
-the sums around them, to the library (YNNPACK) that is quicker: a ResNet-18 step takes 0.75 of the
-time, a U-Net step 0.9 (benchmarks/RESULTS.md). Products alone are as quick or quicker without it.
+Convolutions on CPU: XLA has two implementations, and the option below sends all convolutions, with
+the reductions around them, to the faster one (the library YNNPACK): a ResNet-18 step takes 0.75 of
+the time, a U-Net step 0.9 (benchmarks/RESULTS.md). Matrix products alone are as fast or faster
+without it.
 
-Matrix products on a GPU: by default XLA writes kernels of its own for each shape, compiles dozens
-of them and times them all: on an H100 the first epoch of an MLP came after 26 s, the first step of
-a ResNet-50 had not come after 100. They go to the vendor's library, which has its kernels ready.
+Matrix products on a GPU: by default XLA generates its own kernels for each shape, compiles dozens
+of them and times them all: on an H100 the first epoch of an MLP took 26 s, the first step of a
+ResNet-50 was not finished after 100 s. They use the vendor's library instead, which has precompiled
+kernels.
 
-An option that this version of XLA does not know is left out without noise.
+Options that this version of XLA does not know are silently omitted.
 """
 
 import dataclasses
@@ -41,21 +43,21 @@ def plan_for(jaxpr) -> CompilePlan:
         jaxpr: a closed jaxpr, as `jax.jit(f).trace(...)` has it.
     """
     if on_gpu() and are_known(LIBRARY_PRODUCTS):
-        return CompilePlan(LIBRARY_PRODUCTS, "on a GPU: matrix products go to the vendor's library")
+        return CompilePlan(LIBRARY_PRODUCTS, "on a GPU: matrix products use the vendor's library")
     if not on_cpu():
-        return CompilePlan(None, f"on a {device().kind.upper()} XLA's defaults are used")
+        return CompilePlan(None, f"on a {device().kind.upper()}: XLA's defaults")
     count = _count(jaxpr.jaxpr, "conv_general_dilated")
     if not count:
-        return CompilePlan(None, "no convolution: XLA's defaults are the quickest")
+        return CompilePlan(None, "no convolutions: XLA's defaults are fastest")
     if not are_known(CONVOLUTION):
         return CompilePlan(
-            None, f"{count} convolutions, but this XLA does not know {list(CONVOLUTION)}"
+            None, f"{count} convolutions, but this version of XLA does not know {list(CONVOLUTION)}"
         )
-    return CompilePlan(CONVOLUTION, f"{count} convolutions: computed with the sums around them")
+    return CompilePlan(CONVOLUTION, f"{count} convolutions: fused with the reductions around them")
 
 
 def _count(jaxpr, primitive: str) -> int:
-    """How often a primitive stands in a jaxpr, also inside its loops and calls; not in float64."""
+    """Number of uses of a primitive in a jaxpr, including loops and calls, except in float64."""
     found = 0
     for equation in jaxpr.eqns:
         # in float64 the library is 20 times slower than XLA

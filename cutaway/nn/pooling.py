@@ -1,7 +1,7 @@
-"""Layers that change how many positions there are, and have no weights: pooling, upsampling.
+"""Pooling and upsampling layers, without weights.
 
-They serve time series, images and volumes alike: window axes are all axes between the batch and
-the channels.
+They work on time series, images and volumes: window axes are all axes between the batch and the
+channels.
 """
 
 from cutaway import ops
@@ -10,13 +10,13 @@ from cutaway.nn.module import Module
 
 
 class MaxPool(Module):
-    """The largest value of each window. Where several are equal, the first gets the gradient.
+    """The maximum of each window. If several values are equal, the first gets the gradient.
 
     Args:
-        kernel_size: a number, or one for each window axis.
-        stride: distance of the windows, the kernel size by default; less makes them overlap.
-        padding: on both sides, counts as -∞.
-        ceil_mode: whether windows that reach over the end count too.
+        kernel_size: an integer, or one per window axis.
+        stride: step between windows, by default the kernel size; smaller values make them overlap.
+        padding: on both sides, with -∞.
+        ceil_mode: whether to include windows that extend beyond the end.
 
     Shapes:
         x: (batch, *sizes, channels)
@@ -54,16 +54,16 @@ class MaxPool(Module):
 
 
 class AvgPool(MaxPool):
-    """The mean of each window; padding counts as zeros. Args and Shapes: see MaxPool."""
+    """The mean of each window, including zeros of the padding. Args and Shapes: see MaxPool."""
 
     operation = staticmethod(ops.average_pool)
 
 
 class AdaptiveAvgPool(Module):
-    """Means over windows of such sizes that the output has `output_size` positions per axis.
+    """Average pooling with windows chosen for `output_size` output positions per axis.
 
     Args:
-        output_size: a number, or one for each window axis.
+        output_size: an integer, or one per window axis.
 
     Shapes:
         x: (batch, *sizes, channels)
@@ -92,7 +92,7 @@ class GlobalAvgPool(Module):
 
 
 class GlobalMaxPool(Module):
-    """The largest value over all positions: (batch, *sizes, channels) -> (batch, channels)."""
+    """The maximum over all positions: (batch, *sizes, channels) -> (batch, channels)."""
 
     keeps_features = True
 
@@ -101,12 +101,12 @@ class GlobalMaxPool(Module):
 
 
 class Upsample(Module):
-    """`factor` times as many positions along each window axis.
+    """Upsamples each window axis by `factor`.
 
     Args:
-        factor: a whole number, or one for each window axis.
-        mode: "nearest" repeats, "linear" draws straight lines (bilinear for images, trilinear for
-            volumes, with elements as the middles of their cells).
+        factor: an integer, or one per window axis.
+        mode: "nearest" repeats values, "linear" interpolates (bilinear for images, trilinear for
+            volumes, with elements at the centers of their cells).
 
     Shapes:
         x: (batch, *sizes, channels)

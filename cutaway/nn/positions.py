@@ -1,6 +1,6 @@
-"""Positions: what tells attention where in a sequence a token stands.
+"""Positional encodings, which give attention the positions of tokens in a sequence.
 
-A third kind, rotary, lies inside attention: MultiHeadAttention(..., rotary=True).
+A third kind, rotary, is part of attention: MultiHeadAttention(..., rotary=True).
 """
 
 import functools
@@ -15,7 +15,7 @@ from cutaway.nn.state import Parameter
 
 
 class SinusoidalPositions(Module):
-    """Adds to each position its place, written as waves of many lengths: y = x + P.
+    """Adds a sinusoidal encoding of the position, of many wavelengths: y = x + P.
 
     P[t, 2i] = sin(t / 10000^(2i/features)), P[t, 2i + 1] = cos(same).
 
@@ -49,10 +49,10 @@ class SinusoidalPositions(Module):
 
 
 class LearnedPositions(Module):
-    """Adds to each position a learned vector: y[t] = x[t] + weight[t].
+    """Adds a learned vector per position: y[t] = x[t] + weight[t].
 
     Args:
-        max_tokens: the longest sequence.
+        max_tokens: maximum length of a sequence.
         features: size of the last axis.
 
     Shapes:
@@ -81,7 +81,7 @@ class LearnedPositions(Module):
             raise ShapeError(
                 f"{self.label()}: the input has shape {x.shape}, so {tokens} tokens",
                 expected=f"at most {most} tokens (set by max_tokens={most})",
-                fix=f"build the layer with max_tokens={tokens}, or cut the sequences",
+                fix=f"build the layer with max_tokens={tokens}, or truncate the sequences",
             )
         return x + (self.weight if tokens == most else self.weight[:tokens])
 
@@ -102,5 +102,5 @@ def _expect_tokens(x, where):
         raise ShapeError(
             f"{where}: the input has shape {x.shape}",
             expected="(..., tokens, features)",
-            fix="add the missing axis, for one token x[None]",
+            fix="add the missing axis; for a single token: x[None]",
         )

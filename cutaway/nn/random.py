@@ -1,8 +1,8 @@
-"""The one source of randomness: seeded once, drawn from in order.
+"""The global random generator.
 
-Initial weights are drawn by NumPy on the host, so that they are the same on every device and
-cost no compilation. What is drawn inside compiled steps (dropout) uses JAX keys, which come from
-here too and live in Buffers.
+Initial weights are drawn by NumPy on the host, so they are the same on every device and need no
+compilation. Random numbers inside compiled steps (dropout) use JAX keys, which are drawn here too
+and stored in Buffers.
 """
 
 import contextlib
@@ -13,7 +13,7 @@ _generator = np.random.default_rng()
 
 
 def seed(value: int) -> None:
-    """Start the random numbers anew: the same seed, data and machine give the same weights.
+    """Set the random seed: the same seed, data and machine give the same weights.
 
     Example:
         >>> seed(0); a = generator().normal()
@@ -25,18 +25,18 @@ def seed(value: int) -> None:
 
 
 def generator() -> np.random.Generator:
-    """The generator that initial weights and keys are drawn from."""
+    """The generator of initial weights and keys."""
     return _generator
 
 
 def new_key() -> np.ndarray:
-    """Raw data of a fresh JAX key: (2,) uint32."""
+    """Raw data of a new JAX key: (2,) uint32."""
     return _generator.integers(0, 2**32, size=2, dtype=np.uint32)
 
 
 @contextlib.contextmanager
 def seeded(value: int):
-    """Context with random numbers of its own; afterwards the outer ones go on as if nothing was."""
+    """Context with its own random seed; afterwards the outer generator continues unaffected."""
     global _generator
     before = _generator
     _generator = np.random.default_rng(value)

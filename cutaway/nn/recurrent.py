@@ -1,30 +1,31 @@
 """Recurrent layers: stacks of the operations in ops/recurrence.py, in one or both directions.
 
 Each takes (batch, time, features) and returns the outputs of all steps and the final state.
-In a Sequential, `LastStep()` or `AllSteps()` after it says what goes on:
+In a Sequential, `LastStep()` or `AllSteps()` selects what is passed on:
 
-    Sequential(Embedding(5000, 64), LSTM(64, 128), LastStep(), Linear(128, 1))       # one answer
-    Sequential(Embedding(65, 64), GRU(64, 256), AllSteps(), Linear(256, 65))         # one a step
+    Sequential(Embedding(5000, 64), LSTM(64, 128), LastStep(), Linear(128, 1))    # one output
+    Sequential(Embedding(65, 64), GRU(64, 256), AllSteps(), Linear(256, 65))      # one per step
 
-Truncated backpropagation through time: cut a long sequence into chunks and hand the state on
-without its history. The state is one Tensor, so `detach` is all there is to it:
+Truncated backpropagation through time: split a long sequence into chunks and pass the state on
+without its history. The state is a single Tensor, so `detach` is all it takes:
 
     state = None
     for x, y in chunks:
         outputs, state = net(x, state)
-        loss(head(outputs), y).backward()       # through this chunk alone
+        loss(head(outputs), y).backward()       # through this chunk only
         optimizer.step()
         state = state.detach()
 
 Weights from PyTorch: transpose weight_ih_l{k} and weight_hh_l{k}; the order of the gates is the
 same. For RNN and LSTM bias = bias_ih + bias_hh; for GRU too, except that the last third of bias_hh
-is hidden_bias, and bias has the last third of bias_ih alone.
+is hidden_bias, and the last third of bias is that of bias_ih only.
 """
 
 import math
 
 import jax
 import numpy as np
+from jax.core import Tracer
 
 from cutaway import ops
 from cutaway.engine import Operation, Tensor
@@ -45,15 +46,17 @@ class Direction(Stateful):
         self.hidden_weight = Parameter(init.uniform((hidden_features, width), limit))
         self.bias = Parameter(init.uniform((width,), limit))
 
+    hidden_bias: Parameter  # of a GRU's candidate only
+
 
 class Recurrent(Module):
-    """Base of RNN, LSTM and GRU: layers on layers, directions beside each other.
+    """Base class of RNN, LSTM and GRU: stacked layers in one or both directions.
 
-    A subclass says how many gates and how many state vectors it has, and runs one direction.
+    A subclass sets its numbers of gates and state vectors, and runs one direction.
     """
 
     gates: int
-    state_vectors = 1  # how many vectors of hidden_features make up the state of one direction
+    state_vectors = 1  # vectors of hidden_features in the state of one direction
 
     def __init__(self, in_features, hidden_features, num_layers, bidirectional, dropout):
         name = type(self).__name__
@@ -65,7 +68,7 @@ class Recurrent(Module):
             raise OptionError(
                 f"{name}: dropout={dropout} with one layer",
                 expected="num_layers of at least 2: dropout acts between layers",
-                fix="leave dropout out, or put a Dropout layer after this one",
+                fix="omit dropout, or add a Dropout layer after this one",
             )
         self.in_features = in_features
         self.hidden_features = hidden_features
@@ -77,7 +80,7 @@ class Recurrent(Module):
         self.key = Buffer(new_key()) if dropout else None
 
     def direction(self, in_features: int) -> Direction:
-        """Fresh weights of one layer in one direction."""
+        """New weights of one layer in one direction."""
         return Direction(in_features, self.hidden_features, self.gates)
 
     def run(self, weights: Direction, x, state: list, lengths, reverse: bool) -> Tensor:
@@ -102,7 +105,7 @@ class Recurrent(Module):
         return x, vectors[0] if len(vectors) == 1 else ops.stack(vectors)
 
     def _dropped(self, x):
-        if not self.training or self.dropout == 0:
+        if not self.training or self.key is None:  # without dropout there is no key
             return x
         self.key.data, key = jax.random.split(self.key.data)
         kept = jax.random.bernoulli(key, 1 - self.dropout, x.shape)
@@ -118,15 +121,15 @@ class Recurrent(Module):
             raise ShapeError(
                 f"{self.label()}: the input has shape {tuple(x.shape)}",
                 expected=f"(batch, time, features), here (batch, time, {self.in_features})",
-                fix="for one sequence x[None], for one feature x[..., None]; put an Embedding "
-                "before this layer if the input is whole numbers",
+                fix="for a single sequence x[None], for a single feature x[..., None]; for token "
+                "ids put an Embedding before this layer",
             )
         expect_axis(x, -1, self.in_features, where=self.label(), name="in_features")
         if x.shape[1] == 0:
             raise ShapeError(
                 f"{self.label()}: the input has shape {tuple(x.shape)}, so it has no time steps",
                 expected="at least one step along axis 1",
-                fix="leave empty sequences out, or pad them to one step",
+                fix="remove empty sequences, or pad them to one step",
             )
         return x.shape[:2]
 
@@ -137,22 +140,22 @@ class Recurrent(Module):
         if lengths.shape != (batch,):
             raise ShapeError(
                 f"{self.label()}: lengths has shape {lengths.shape} for a batch of {batch}",
-                expected=f"one length for each row, shape ({batch},)",
+                expected=f"one length per row, shape ({batch},)",
             )
-        if not isinstance(lengths.data, jax.core.Tracer):  # while compiling, values are not known
+        if not isinstance(lengths.data, Tracer):  # in compiled code, values are unknown
             values = lengths.numpy()
             wrong = (values < 1) | (values > time) | (values != np.round(values))
             if wrong.any():
                 row = int(np.argmax(wrong))
                 raise DataError(
                     f"{self.label()}: the length of row {row} is {values[row]:g}",
-                    expected=f"whole numbers from 1 to {time}, the size of the time axis",
-                    fix="count the valid steps of each row; leave empty rows out",
+                    expected=f"integers from 1 to {time}, the size of the time axis",
+                    fix="count the valid steps of each row; remove empty rows",
                 )
         return lengths
 
     def _split_state(self, state, batch) -> list:
-        """For each layer and direction its vectors, Nones where no state is given."""
+        """The state vectors of each layer and direction, Nones without a state."""
         count = len(self.layers) + len(self.reversed_layers)
         if state is None:
             return [[None] * self.state_vectors] * count
@@ -167,8 +170,8 @@ class Recurrent(Module):
             raise ShapeError(
                 f"{self.label()}: the state has shape {tuple(state.shape)}",
                 expected=f"{expected}: {names}",
-                fix="give the state that this layer returned for a batch of the same size, "
-                "or None for zeros",
+                fix="pass the state that this layer returned for a batch of the same size, or "
+                "None for zeros",
             )
         vectors = state if self.state_vectors > 1 else [state]
         return [[v[k] for v in vectors] for k in range(count)]
@@ -185,22 +188,22 @@ class Recurrent(Module):
 
 
 class RNN(Recurrent):
-    """Elman's network: h_t = act(x_t W + h_{t-1} U + b).
+    """Elman network: h_t = act(x_t W + h_{t-1} U + b).
 
     Args:
         in_features: size of the last axis of x.
         hidden_features: size of the state and, in one direction, of the output.
-        num_layers: layers on top of each other.
+        num_layers: number of stacked layers.
         activation: ops.tanh, ops.relu, or another elementwise operation.
-        bidirectional: a second stack reads backwards; outputs stand beside each other.
-        dropout: share of units dropped between layers in training.
+        bidirectional: adds a second stack that reads backwards; outputs are concatenated.
+        dropout: fraction of units dropped between layers in training.
 
     Shapes:
         x: (batch, time, in_features)
         state: (num_layers · directions, batch, hidden_features), layer by layer, in each the
             forward direction first; None for zeros
-        lengths: (batch,), valid steps of each row; None if all are. Padded steps keep the state
-            as it is and give 0, and the backward direction begins at the last valid step.
+        lengths: (batch,), number of valid steps of each row; None: all. Padded steps leave the
+            state unchanged and output 0; the backward direction starts at the last valid step.
         returns: outputs (batch, time, hidden_features · directions), and the state after the last
             valid step, as above
 
@@ -209,7 +212,7 @@ class RNN(Recurrent):
             (hidden_features · directions, hidden_features)
         layers.k.hidden_weight: (hidden_features, hidden_features)
         layers.k.bias: (hidden_features,)
-        reversed_layers.k...: the same of the backward direction.
+        reversed_layers.k...: the same for the backward direction.
         All uniform in ±1/√hidden_features.
 
     References:
@@ -236,8 +239,8 @@ class RNN(Recurrent):
         if not isinstance(activation, Operation) or len(activation.input_names) != 1:
             raise OptionError(
                 f"RNN: activation is {activation!r}",
-                expected="an elementwise operation of one input",
-                fix="write activation=cutaway.ops.relu",
+                expected="an elementwise operation with one input",
+                fix="for example activation=cutaway.ops.relu",
             )
         super().__init__(in_features, hidden_features, num_layers, bidirectional, dropout)
         self.activation = activation
@@ -263,24 +266,24 @@ class RNN(Recurrent):
 class LSTM(Recurrent):
     """Long short-term memory, Hochreiter & Schmidhuber 1997, with the forget gate of Gers et al.
 
-    The equations stand in ops.lstm. The state of LSTM is the pair (h, c) in one Tensor:
-    `outputs, (h, c) = lstm(x)` takes it apart, `state.detach()` cuts both off the tape.
+    The equations are in ops.lstm. The state of an LSTM is the pair (h, c) in one Tensor:
+    `outputs, (h, c) = lstm(x)` unpacks it, `state.detach()` detaches both.
 
     Args:
         in_features: size of the last axis of x.
         hidden_features: size of h and c and, in one direction, of the output.
-        num_layers: layers on top of each other.
-        forget_bias: added to the initial bias of the forget gate; 1 lets the cell remember from
+        num_layers: number of stacked layers.
+        forget_bias: added to the initial bias of the forget gate; with 1 the cell remembers from
             the start [2].
-        bidirectional: a second stack reads backwards; outputs stand beside each other.
-        dropout: share of units dropped between layers in training.
+        bidirectional: adds a second stack that reads backwards; outputs are concatenated.
+        dropout: fraction of units dropped between layers in training.
 
     Shapes:
         x: (batch, time, in_features)
         state: (2, num_layers · directions, batch, hidden_features), h and c, layer by layer, in
             each the forward direction first; also as a tuple (h, c); None for zeros
-        lengths: (batch,), valid steps of each row; None if all are. Padded steps keep the state
-            as it is and give 0, and the backward direction begins at the last valid step.
+        lengths: (batch,), number of valid steps of each row; None: all. Padded steps leave the
+            state unchanged and output 0; the backward direction starts at the last valid step.
         returns: outputs (batch, time, hidden_features · directions), and the state after the last
             valid step, as above
 
@@ -289,7 +292,7 @@ class LSTM(Recurrent):
             candidate, output; from the second layer on (hidden_features · directions, ...)
         layers.k.hidden_weight: (hidden_features, 4 · hidden_features)
         layers.k.bias: (4 · hidden_features,)
-        reversed_layers.k...: the same of the backward direction.
+        reversed_layers.k...: the same for the backward direction.
         All uniform in ±1/√hidden_features.
 
     References:
@@ -338,21 +341,21 @@ class LSTM(Recurrent):
 
 
 class GRU(Recurrent):
-    """Gated recurrent unit, Cho et al. 2014; the equations stand in ops.gru.
+    """Gated recurrent unit, Cho et al. 2014; the equations are in ops.gru.
 
     Args:
         in_features: size of the last axis of x.
         hidden_features: size of the state and, in one direction, of the output.
-        num_layers: layers on top of each other.
-        bidirectional: a second stack reads backwards; outputs stand beside each other.
-        dropout: share of units dropped between layers in training.
+        num_layers: number of stacked layers.
+        bidirectional: adds a second stack that reads backwards; outputs are concatenated.
+        dropout: fraction of units dropped between layers in training.
 
     Shapes:
         x: (batch, time, in_features)
         state: (num_layers · directions, batch, hidden_features), layer by layer, in each the
             forward direction first; None for zeros
-        lengths: (batch,), valid steps of each row; None if all are. Padded steps keep the state
-            as it is and give 0, and the backward direction begins at the last valid step.
+        lengths: (batch,), number of valid steps of each row; None: all. Padded steps leave the
+            state unchanged and output 0; the backward direction starts at the last valid step.
         returns: outputs (batch, time, hidden_features · directions), and the state after the last
             valid step, as above
 
@@ -362,7 +365,7 @@ class GRU(Recurrent):
         layers.k.hidden_weight: (hidden_features, 3 · hidden_features)
         layers.k.bias: (3 · hidden_features,)
         layers.k.hidden_bias: (hidden_features,), of the candidate, inside the reset gate
-        reversed_layers.k...: the same of the backward direction.
+        reversed_layers.k...: the same for the backward direction.
         All uniform in ±1/√hidden_features.
 
     References:
@@ -408,7 +411,7 @@ class GRU(Recurrent):
 
 
 class AllSteps(Module):
-    """The outputs of every step, of what a recurrent layer returns; the state is left behind.
+    """Selects the outputs of all steps from the result of a recurrent layer; drops the state.
 
     Shapes:
         x: (outputs, state)
@@ -421,20 +424,20 @@ class AllSteps(Module):
 
     def _expect_pair(self, x):
         if not (isinstance(x, tuple) and len(x) == 2):
-            came = f"a Tensor of shape {tuple(x.shape)}" if isinstance(x, Tensor) else repr(x)
+            given = f"a Tensor of shape {tuple(x.shape)}" if isinstance(x, Tensor) else repr(x)
             raise ShapeError(
-                f"{self.label()}: the input is {came}",
-                expected="(outputs, state), as RNN, LSTM and GRU return them",
-                fix="put it right after the recurrent layer",
+                f"{self.label()}: the input is {given}",
+                expected="(outputs, state), as returned by RNN, LSTM and GRU",
+                fix="put it directly after the recurrent layer",
             )
         return x
 
 
 class LastStep(AllSteps):
-    """The last layer's state after the last valid step of each row, both directions side by side.
+    """The last layer's state after the last valid step of each row, both directions concatenated.
 
-    In one direction that is the output of the last valid step; the backward direction's is that
-    of the first step, by which it has read the whole row.
+    In the forward direction that is the output of the last valid step; in the backward direction
+    that of the first step, where it has read the whole row.
 
     Shapes:
         x: (outputs, state)

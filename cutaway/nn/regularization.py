@@ -1,4 +1,4 @@
-"""Noise that is there in training only: whole channels or whole branches left out by chance."""
+"""Regularization by noise in training: whole channels or whole branches dropped at random."""
 
 import jax
 
@@ -10,7 +10,7 @@ from cutaway.nn.state import Buffer
 
 
 def _survivors(key: Buffer, p: float, shape, dtype) -> Tensor:
-    """0 with probability p, else 1 / (1 - p), of the given shape; moves the key on."""
+    """0 with probability p, otherwise 1 / (1 - p), of the given shape; advances the key."""
     key.data, drawn = jax.random.split(key.data)
     kept = jax.random.bernoulli(drawn, 1 - p, shape)
     return Tensor(kept.astype(dtype) / (1 - p))
@@ -19,12 +19,11 @@ def _survivors(key: Buffer, p: float, shape, dtype) -> Tensor:
 class SpatialDropout(Module):
     """Dropout of whole channels: in training each channel of each row is 0 with probability p.
 
-    Neighboring pixels carry nearly the same numbers, so that dropping single ones takes little
-    away; a dropped channel is gone. The others are multiplied by 1/(1-p). PyTorch's Dropout1d,
-    Dropout2d and Dropout3d.
+    Neighboring pixels are highly correlated, so dropping single ones removes little information.
+    The remaining channels are multiplied by 1/(1-p). PyTorch's Dropout1d, Dropout2d, Dropout3d.
 
     Args:
-        p: share of channels dropped, in [0, 1).
+        p: fraction of channels dropped, in [0, 1).
 
     Shapes:
         x and y: (batch, ..., channels), the same
@@ -46,7 +45,7 @@ class SpatialDropout(Module):
             raise ShapeError(
                 f"{self.label()}: the input has shape {x.shape}",
                 expected="(batch, ..., channels)",
-                fix="for one example write x[None]",
+                fix="for a single example: x[None]",
             )
         if not self.training or self.p == 0:
             return x
@@ -58,17 +57,17 @@ class SpatialDropout(Module):
 
 
 class StochasticDepth(Module):
-    """Leaves out a whole branch by chance: for each row, y = b f(x) / (1 - p), b = 0 or 1.
+    """Drops a whole branch at random: for each row, y = b f(x) / (1 - p), b = 0 or 1.
 
-    b is 0 with probability p. The expected value is f(x), which is also what evaluation gives.
-    It stands within a residual connection, so that rows pass by the branch:
-    `Residual(StochasticDepth(block, 0.1))`. The paper draws b once for a batch, and multiplies by
-    1 - p in evaluation; drawing it for each row is what later networks do.
+    b is 0 with probability p. The expected value is f(x), which is also the output in evaluation.
+    Use it inside a residual connection, which lets rows skip the branch:
+    `Residual(StochasticDepth(block, 0.1))`. The paper draws b once per batch, and multiplies by
+    1 - p in evaluation; later networks draw it per row.
 
     Args:
         inner: the module f.
-        p: probability that a row passes by, in [0, 1). The paper lets it grow from 0 at the first
-            block to 0.5 at the last.
+        p: probability of skipping, in [0, 1). In the paper it increases from 0 at the first block
+            to 0.5 at the last.
 
     References:
         Huang et al. 2016, "Deep networks with stochastic depth", arXiv:1603.09382.

@@ -1,4 +1,4 @@
-"""recompute: less memory for a little more time. Activations are computed again when needed."""
+"""recompute: saves memory for a little more time by recomputing activations when needed."""
 
 import jax
 import jax.numpy as jnp
@@ -14,14 +14,14 @@ from cutaway.runtime import on_cpu
 
 @operation(name="recompute", saves=True)
 def recompute_operation(*arrays, block, count, precision):
-    """block of the first `count` arrays; the others are the values of its Variables."""
+    """block applied to the first `count` arrays; the others are the values of its Variables."""
     with no_grad():
         out = block.inner(*(Tensor(x) if _is_array(x) else x for x in arrays[:count]))
     if not isinstance(out, Tensor):
         raise OptionError(
             f"recompute: {type(block.inner).__name__} returns a {type(out).__name__}",
             expected="a block with one Tensor as output",
-            fix="wrap its parts one by one",
+            fix="wrap its parts individually",
         )
     return out.data, [(module, module.training) for module in block.inner.modules().values()]
 
@@ -50,9 +50,9 @@ def recompute_backward(grad, out, modes, *arrays, block, count, **options):
     ours = [*inputs, *variables]
     if set(by_leaf) - {id(x) for x in ours}:
         raise GradientError(
-            f"recompute: {type(block.inner).__name__} reads a Tensor that is neither its input nor "
+            f"recompute: {type(block.inner).__name__} uses a Tensor that is neither its input nor "
             "one of its parameters",
-            expected="all that needs a gradient as input or parameter of the block",
+            expected="everything that requires a gradient as input or parameter of the block",
             fix="pass the Tensor to the block as another input",
         )
     return tuple(by_leaf.get(id(x)) for x in ours)
@@ -64,10 +64,10 @@ def recompute_decomposition(label, *inputs, block, count, precision):
 
 
 def _apart(grad, inputs) -> list:
-    """The inputs of the second run, so that XLA does not take the first run's results for it.
+    """The inputs of the second run, disguised so that XLA does not reuse the first run's results.
 
-    XLA drops barriers on CPUs before it looks for common subexpressions, so there the inputs go
-    through a choice that is always the same, which XLA does not see: no number is larger than
+    On CPUs XLA drops barriers before it eliminates common subexpressions. There the inputs go
+    through a `where` with a constant condition that XLA cannot simplify: no number is larger than
     infinity. It also makes the second run wait for the gradient.
     """
     if not on_cpu() or grad.size == 0:
@@ -91,11 +91,11 @@ def _nothing(module, inputs, out):
 
 
 class Recompute(Module):
-    """A block whose activations are not kept for the backward pass, which runs it again.
+    """A block whose activations are not stored for the backward pass, which reruns the block.
 
-    Only the inputs of the block stay in memory, for one more forward pass of time. In the second
-    run random keys and statistics have the values of the first, so that dropout drops the same
-    units, and afterwards those they had: they move on once. Made by `recompute`.
+    Only the inputs of the block stay in memory, at the cost of another forward pass. The second
+    run uses the random keys and running statistics of the first, so dropout drops the same units;
+    they are updated once. Made by `recompute`.
 
     Args:
         inner: the block, with any number of inputs and one output.
@@ -113,7 +113,7 @@ class Recompute(Module):
 
     def forward(self, *inputs):
         variables = self.variables()
-        # as they are before the first run; parameters stay Tensors, so that the walk finds them
+        # values before the first run; parameters stay Tensors, so the backward pass finds them
         values = [v if isinstance(v, Parameter) else v.data for v in variables]
         return recompute_operation(
             *inputs, *values, block=self, count=len(inputs), precision=current_precision()
@@ -121,7 +121,7 @@ class Recompute(Module):
 
 
 def recompute(block: Module) -> Recompute:
-    """The block, with activations that are not kept but computed again; see Recompute.
+    """The block with its activations recomputed instead of stored; see Recompute.
 
     Example:
         >>> from cutaway.nn import Linear, Sequential, Tanh

@@ -1,4 +1,4 @@
-"""Squeeze and excitation: channels weighed by what the whole image shows."""
+"""Squeeze and excitation: channel-wise gating from global average pooling."""
 
 from cutaway import ops
 from cutaway.errors import expect_axis, expect_range
@@ -12,7 +12,7 @@ class SqueezeExcite(Module):
 
     Args:
         channels: size of the last axis.
-        squeezed: features between the two layers; the paper has channels / 16.
+        squeezed: number of features between the two layers; channels / 16 in the paper.
         activation, gate: classes of act and σ.
 
     Shapes:

@@ -10,22 +10,22 @@ from cutaway.nn.normalization import LayerNorm
 
 
 class TransformerEncoderLayer(Module):
-    """Self-attention, then a network for each position by itself, each with a way around it.
+    """Self-attention, then a position-wise feed-forward network, each with a residual connection.
 
     norm_first: x ← x + attention(norm(x));  x ← x + feed_forward(norm(x))
     otherwise:  x ← norm(x + attention(x));  x ← norm(x + feed_forward(x))
     feed_forward(x) = activation(x W₁ + b₁) W₂ + b₂
 
-    With the norm first the way around is free from end to end, and deep stacks train without a
-    warm-up of the learning rate [2]; the other order is the original's [1].
+    With the norm first (pre-norm), the residual path is unobstructed, and deep stacks train without
+    learning rate warmup [2]; the other order (post-norm) is the original [1].
 
     Args:
         features: size of the last axis.
-        num_heads: heads of the attention; divides features.
+        num_heads: number of attention heads; divides features.
         hidden_features: size between W₁ and W₂; None: 4 · features.
         activation: a function of a Tensor, such as ops.gelu, or a Module.
-        dropout: probability, in the attention's weights, after the activation, and before each
-            sum.
+        dropout: probability, in the attention weights, after the activation, and before each
+            residual addition.
         norm_first: see above.
         causal, rotary: see MultiHeadAttention.
 
@@ -85,7 +85,7 @@ class TransformerEncoderLayer(Module):
 
 
 class TransformerEncoder(Module):
-    """Encoder layers one after the other, and a last norm where the layers have theirs first.
+    """A stack of encoder layers, followed by a final norm if the layers are pre-norm.
 
     Args:
         features, num_heads, hidden_features, activation, dropout, norm_first, causal, rotary: of

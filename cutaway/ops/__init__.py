@@ -1,4 +1,4 @@
-"""Operations with hand-written rules and ONNX forms under them, one file a family."""
+"""Operations with their derivatives and ONNX forms below them, one file per family."""
 
 from cutaway.engine import Operation
 from cutaway.engine.operation import operation
@@ -89,6 +89,102 @@ from cutaway.ops.shapes import (
 )
 from cutaway.runtime import keep_freed_memory
 
+__all__ = [
+    "ACTIVATION_FUNCTIONS",
+    "Operation",
+    "abs",
+    "absolute",
+    "adaptive_average_pool",
+    "add",
+    "argmax",
+    "argmin",
+    "astype",
+    "attention",
+    "attention_weights",
+    "average_pool",
+    "batch_norm",
+    "broadcast_to",
+    "clip",
+    "concatenate",
+    "convolution",
+    "cos",
+    "divide",
+    "elu",
+    "equal",
+    "exp",
+    "expand_dims",
+    "expm1",
+    "flip",
+    "from_jax",
+    "gelu",
+    "gelu_tanh",
+    "getitem",
+    "greater",
+    "greater_equal",
+    "group_norm",
+    "gru",
+    "instance_norm",
+    "layer_norm",
+    "leaky_relu",
+    "less",
+    "less_equal",
+    "linear",
+    "local_response_norm",
+    "log",
+    "log1p",
+    "log_softmax",
+    "logsumexp",
+    "lstm",
+    "matmul",
+    "max",
+    "max_pool",
+    "maximum",
+    "mean",
+    "min",
+    "minimum",
+    "moments",
+    "multiply",
+    "negative",
+    "normalize",
+    "not_equal",
+    "one_hot",
+    "pad",
+    "pad_borders",
+    "parametric_relu",
+    "power",
+    "relu",
+    "relu6",
+    "reshape",
+    "rms_norm",
+    "rnn",
+    "rotary",
+    "selu",
+    "sigmoid",
+    "sign",
+    "silu",
+    "sin",
+    "softmax",
+    "softplus",
+    "split",
+    "sqrt",
+    "square",
+    "squeeze",
+    "stack",
+    "std",
+    "subtract",
+    "sum",
+    "swish",
+    "take",
+    "tanh",
+    "threshold",
+    "transpose",
+    "transposed_convolution",
+    "upsample_linear",
+    "upsample_nearest",
+    "var",
+    "where",
+]
+
 abs: Operation = absolute
 
 
@@ -96,15 +192,15 @@ def _is_operation(value) -> bool:
     return isinstance(value, Operation) and not value.__name__.startswith("_")
 
 
-# a new file is found by being there; where it is called as its operation, the operation is meant
+# new files are found automatically; an operation shadows a file of the same name
 _found = objects_of(__name__, __path__, _is_operation)
 globals().update({o.__name__: o for o in _found})
 
-# by the field's names, which are those of their layers; of two with one name the first
+# by the names of their layers; if two have the same name, the first
 ACTIVATION_FUNCTIONS: dict[str, Operation] = {
     o.traits.activation.title: o for o in reversed(_found) if o.traits.activation is not None
 }
 
 operation.from_jax = from_jax
 
-keep_freed_memory()  # before XLA starts its threads: nothing above has computed anything
+keep_freed_memory()  # before XLA starts its threads: nothing has been computed so far

@@ -1,4 +1,4 @@
-"""Activations: what a neuron makes of its sum z. Each derivative stands under its function."""
+"""Activation functions of the pre-activation z. Each derivative is below its function."""
 
 import math
 
@@ -81,7 +81,7 @@ def relu(z):
 
 @relu.backward
 def relu_backward(grad, out, z):
-    # 1 for z > 0, otherwise 0: a unit that is never positive never learns again
+    # 1 for z > 0, otherwise 0: a unit that is never positive stops learning
     return jnp.where(out > 0, grad, 0)
 
 
@@ -90,8 +90,8 @@ relu.onnx("Relu")
 
 @operation(activation=Activation("ReLU6", range=(0, 6), turns_off=True, rectifies=True))
 def relu6(z):
-    """min(max(z, 0), 6): a ReLU that few bits can hold. Krizhevsky 2010, "Convolutional deep
-    belief networks on CIFAR-10"; derivative 0 at both ends."""
+    """min(max(z, 0), 6): a bounded ReLU, suited to quantization. Krizhevsky 2010, "Convolutional
+    deep belief networks on CIFAR-10"; derivative 0 at both ends."""
     return jnp.clip(z, 0, 6)
 
 
@@ -257,7 +257,7 @@ def _normal_cdf(z):
     activation=Activation("GELU", range=(-0.17004, math.inf), largest_slope=1.12895, rectifies=True)
 )
 def gelu_tanh(z):
-    """GELU with Φ(z) ≈ (1 + tanh(√(2/π) (z + 0.044715 z³))) / 2; quicker. Same paper."""
+    """GELU with Φ(z) ≈ (1 + tanh(√(2/π) (z + 0.044715 z³))) / 2; faster. Same paper."""
     return 0.5 * z * (1 + jnp.tanh(_gelu_inner(z)))
 
 
@@ -278,7 +278,7 @@ def _gelu_inner(z):
 
 @operation(edges="rowwise", activation=Activation("Softmax", range=(0, 1), largest_slope=0.25))
 def softmax(z, *, axis=-1):
-    """eᶻ / Σ eᶻ along the axis: positive, adds up to 1."""
+    """eᶻ / Σ eᶻ along the axis: positive, sums to 1."""
     return jax.nn.softmax(z, axis=axis)
 
 

@@ -10,9 +10,9 @@ from cutaway.ops.precision import product
 
 
 def unbroadcast(grad, x):
-    """Sum `grad` over the axes along which x was stretched, so that it has x's shape.
+    """Sum `grad` over the axes along which x was broadcast, back to the shape of x.
 
-    An element that was copied k times has k paths to the loss, and paths add up.
+    An element that was copied k times has k paths to the loss, and gradients of paths add up.
     """
     shape = jnp.shape(x)
     if grad.shape == shape:
@@ -28,8 +28,8 @@ def _expect_broadcast(name, a, b):
     for m, n in zip(reversed(a), reversed(b), strict=False):
         if m != n and m != 1 and n != 1:
             raise ShapeError(
-                f"{name}: shapes {a} and {b} do not fit each other",
-                expected="equal sizes from the last axis backwards, or size 1",
+                f"{name}: shapes {a} and {b} cannot be broadcast together",
+                expected="equal sizes, or size 1, from the last axis backwards",
                 fix="reshape one of them, for example x.reshape(-1, 1)",
             )
 
@@ -121,12 +121,12 @@ def matmul(a, b):
     Shapes:
         a: (..., n, k) or (k,)
         b: (..., k, m) or (k,)
-        out: (..., n, m); a vector's axis is dropped again
+        out: (..., n, m), without the axis added for a vector
     """
     a_shape, b_shape = jnp.shape(a), jnp.shape(b)
     if not a_shape or not b_shape or a_shape[-1] != b_shape[-2 if len(b_shape) > 1 else 0]:
         raise ShapeError(
-            f"matmul: shapes {a_shape} and {b_shape} do not fit each other",
+            f"matmul: shapes {a_shape} and {b_shape} are incompatible",
             expected="(..., n, k) @ (..., k, m) with the same k",
             fix="transpose or reshape one of them",
         )
@@ -172,7 +172,7 @@ def maximum(a, b):
 
 @maximum.backward
 def maximum_backward(grad, out, a, b):
-    return _share(grad, out == a, out == b, a, b)
+    return _split_ties(grad, out == a, out == b, a, b)
 
 
 maximum.onnx("Max")
@@ -187,13 +187,13 @@ def minimum(a, b):
 
 @minimum.backward
 def minimum_backward(grad, out, a, b):
-    return _share(grad, out == a, out == b, a, b)
+    return _split_ties(grad, out == a, out == b, a, b)
 
 
 minimum.onnx("Min")
 
 
-def _share(grad, a_chosen, b_chosen, a, b):
+def _split_ties(grad, a_chosen, b_chosen, a, b):
     both = a_chosen & b_chosen
     to_a = grad * jnp.where(both, 0.5, a_chosen)
     to_b = grad * jnp.where(both, 0.5, b_chosen)

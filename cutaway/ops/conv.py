@@ -1,6 +1,6 @@
 """Convolution and transposed convolution in any number of window axes, with their rules.
 
-What the field calls convolution is correlation: the kernel is not turned around.
+What the field calls convolution is cross-correlation: the kernel is not flipped.
 """
 
 import jax.numpy as jnp
@@ -41,6 +41,7 @@ def expect_groups(where: str, in_channels: int, out_channels: int, groups: int) 
         raise OptionError(
             f"{where}: {groups} groups of {in_channels} input and {out_channels} output channels",
             expected="a number of groups that divides both",
+            fix="choose groups as a common divisor of in_channels and out_channels",
         )
 
 
@@ -49,9 +50,9 @@ def convolution(x, weight, *, stride=1, padding=((0, 0),), dilation=1, groups=1)
     """y[n, o, c] = Σ_k Σ_i x[n, o · stride + k · dilation, i] w[k, i, c], with x padded by zeros.
 
     Args:
-        stride, dilation: a number, or one for each window axis.
+        stride, dilation: an integer, or one per window axis.
         padding: pairs (before, after), "same" or "causal"; see ops.windows.
-        groups: channels in that many groups, each with kernels of its own.
+        groups: number of groups of channels, each with its own kernels.
 
     Shapes:
         x: (batch, *sizes, in_channels), one to three window axes
@@ -80,7 +81,7 @@ def convolution_backward(
     stride, pairs, dilation = _geometry(x, weight, stride, padding, dilation, groups)
     window = weight.shape[:-2]
     # x[a] met w[k] at o where a + before = o · stride + k · dilation: the same sum, with grad
-    # spaced out by the stride and the kernel turned around
+    # dilated by the stride and the kernel flipped
     back = []
     for n, m, k, s, d, (lo, _) in zip(
         x.shape[1:-1], grad.shape[1:-1], window, stride, dilation, pairs, strict=True
@@ -132,7 +133,7 @@ def convolution_onnx(g, x, weight, *, stride=1, padding=((0, 0),), dilation=1, g
 
 
 def _transposed_geometry(x, weight, stride, padding, output_padding, dilation, groups):
-    """stride, pairs before and after x spaced out, dilation."""
+    """stride, padding pairs of the dilated x, dilation."""
     axes = weight.ndim - 2
     expect_window_axes(x, axes, where="transposed convolution")
     expect_groups("transposed convolution", x.shape[-1], weight.shape[-1], groups)
@@ -162,9 +163,9 @@ def transposed_convolution(
 ):
     """The transpose of a convolution: x[n, o, :] w[k] is added to y[n, o · stride + k · dilation].
 
-    Each input element lays a kernel onto the output; `padding` is then cut off at the borders,
-    and `output_padding` adds positions at the end. Sizes: (n - 1) · stride + dilation · (k - 1)
-    + 1 - padding + output_padding.
+    Each input element adds a scaled kernel to the output; `padding` is then cropped from the
+    borders, and `output_padding` adds positions at the end. Sizes: (n - 1) · stride
+    + dilation · (k - 1) + 1 - padding + output_padding.
 
     Shapes:
         x: (batch, *sizes, in_channels)
@@ -196,7 +197,7 @@ def transposed_convolution_backward(
     stride, _, dilation = _transposed_geometry(
         x, weight, stride, padding, output_padding, dilation, groups
     )
-    # the transpose of the transpose: an ordinary convolution of grad, of as many positions as x
+    # the transpose of the transpose: an ordinary convolution of grad, with the size of x
     pairs = tuple(
         (lo, (n - 1) * s + d * (k - 1) + 1 - m - lo)
         for n, m, k, s, d, (lo, _) in zip(
@@ -233,8 +234,8 @@ def transposed_convolution_onnx(
     kernel = weight.shape[:-2]
     if weight.array is None:
         raise OptionError(
-            "a transposed convolution whose kernel is computed",
-            expected="a kernel that is fixed, for ONNX",
+            "a transposed convolution with a computed kernel cannot be exported to ONNX",
+            expected="a constant kernel",
         )
     # (*kernel, in / groups, out) -> (in, out / groups, *kernel)
     inner, out = weight.shape[-2:]
@@ -257,7 +258,7 @@ def transposed_convolution_onnx(
 
 @operation(edges="movement")
 def pad_borders(x, *, padding, mode):
-    """x continued around its window axes by its own values: "reflect" or "replicate".
+    """x padded along its window axes with its own values: "reflect" or "replicate".
 
     Args:
         padding: ((before, after), ...) for the window axes.
@@ -270,7 +271,7 @@ def pad_borders(x, *, padding, mode):
             raise ShapeError(
                 f"reflect padding of {max(pair)} on an axis of {n}",
                 expected=f"at most {n - 1}: the border itself is not repeated",
-                fix='pad less, or take "replicate"',
+                fix='use less padding, or padding mode "replicate"',
             )
     return jnp.pad(x, ((0, 0), *padding, (0, 0)), mode=PADDING_MODES[mode])
 

@@ -1,16 +1,16 @@
-"""How a convolution is computed: the sums behind ops.convolution, by the quickest way at hand.
+"""How a convolution is computed: the sums behind ops.convolution, by the fastest method available.
 
     y[n, o, c] = Σ_k Σ_i x[n, o · stride + k · dilation, i] w[k, i, c]
 
-with x padded and, for `spacing` > 1, zeros put between its elements (that is how a strided
-convolution runs backwards). All of it is linear in x and in w, so two functions serve forward and
-backward of ordinary and transposed convolution: `correlate` and `kernel_gradient`.
+with x padded and, for `spacing` > 1, zeros between its elements (for the backward pass of a strided
+convolution). Everything is linear in x and in w, so two functions suffice for the forward and
+backward passes of ordinary and transposed convolution: `correlate` and `kernel_gradient`.
 
-XLA's own convolution is used except where it was measured to be slow on CPU: windows of one
-element are matrix products; short windows over time are one matrix product for all taps, whose
-parts are then shifted and added (twice as fast); windows of 3 x 3 between many channels need a
-quarter of the products (twice as fast, see winograd.py); depthwise convolutions are sums of shifted
-products (20 to 40 times as fast), and so are those of one channel (2 to 7 times as fast).
+XLA's own convolution is used except where it was measured to be slow on CPU: windows of one element
+are matrix products; short windows over time are one matrix product for all taps, whose parts are
+then shifted and added (twice as fast); 3 x 3 windows between many channels need a quarter of the
+multiplications (twice as fast, see winograd.py); depthwise convolutions are sums of shifted
+products (20 to 40 times as fast), and so are those with one channel (2 to 7 times as fast).
 """
 
 import math
@@ -26,7 +26,7 @@ from cutaway.ops.windows import output_sizes, pad_windows, read_tap, taps
 from cutaway.runtime import on_cpu
 
 PARTS = 4
-FEW = 32  # numbers in a window
+FEW = 32  # elements in a window
 
 POINTWISE = "one matrix product"
 DEPTHWISE = "sums of shifted products, channel by channel"
@@ -39,7 +39,7 @@ DIRECT = "XLA's own convolution"
 def choose(
     x_shape, w_shape, stride, padding, spacing, groups, *, dilation, dtype=jnp.float32
 ) -> str:
-    """The way in which `correlate` computes a convolution of these shapes."""
+    """The method by which `correlate` computes a convolution of these shapes."""
     window = w_shape[:-2]
     if groups > 1:
         return DEPTHWISE if groups == w_shape[-1] and w_shape[-2] == 1 else DIRECT
@@ -60,7 +60,7 @@ def correlate(x, w, *, stride, padding, spacing, dilation, groups, turned=False)
     """The sum above.
 
     Args:
-        turned: whether the window's axes of w are turned around first.
+        turned: whether w is flipped along its window axes first.
 
     Shapes:
         x: (batch, *sizes, in)
@@ -68,18 +68,20 @@ def correlate(x, w, *, stride, padding, spacing, dilation, groups, turned=False)
         returns: (batch, *out_sizes, out)
     """
     dtype = jnp.result_type(x, w)
-    way = choose(x.shape, w.shape, stride, padding, spacing, groups, dilation=dilation, dtype=dtype)
-    if turned and way != DIRECT:
+    method = choose(
+        x.shape, w.shape, stride, padding, spacing, groups, dilation=dilation, dtype=dtype
+    )
+    if turned and method != DIRECT:
         w = _turned(w)
-    if way == POINTWISE:
+    if method == POINTWISE:
         return _pointwise(x, w, stride)
-    if way == DEPTHWISE:
+    if method == DEPTHWISE:
         return _depthwise(x, w, stride, padding, spacing, dilation)
-    if way == SHORT:
+    if method == SHORT:
         return _short(x, w, padding, dilation)
-    if way == ONE_CHANNEL:
+    if method == ONE_CHANNEL:
         return _one_channel(x, w, stride, padding, dilation)
-    if way == WINOGRAD:
+    if method == WINOGRAD:
         return winograd.correlate_by_winograd(x, w, padding)
     return product(
         lax.conv_general_dilated,
@@ -111,7 +113,7 @@ def kernel_gradient(x, grad, *, kernel_size, stride, padding, dilation, groups):
         return _depthwise_kernel_gradient(x, grad, kernel_size, stride, padding, dilation)
     if groups == 1 and _is_short(kernel_size, stride, x.shape[-1]):
         return _short_kernel_gradient(x, grad, kernel_size, padding, dilation)
-    if groups > 1:  # XLA's own grouping of batches is 50 times slower than one after the other
+    if groups > 1:  # XLA's own batch grouping is 50 times slower than a loop over groups
         parts = [
             kernel_gradient(
                 part,
@@ -127,9 +129,9 @@ def kernel_gradient(x, grad, *, kernel_size, stride, padding, dilation, groups):
             )
         ]
         return jnp.concatenate(parts, axis=-1)
-    # A convolution in which batch and channels have changed places: x's batch is summed over,
-    # and grad is the kernel, spread out by the stride. The axes are moved by hand: left to the
-    # dimension numbers, XLA takes a path that is 80 times slower inside loops.
+    # A convolution with batch and channels swapped: it sums over the batch of x, and grad is the
+    # kernel, dilated by the stride. The axes are transposed explicitly: with dimension numbers,
+    # XLA takes a path that is 80 times slower inside loops.
     pairs = [
         (lo, d * (k - 1) + (m - 1) * s + 1 - n - lo)
         for n, m, k, s, d, (lo, _) in zip(
@@ -158,7 +160,7 @@ def swap_channels(w, groups):
 
 
 def _turned(w):
-    """w turned around along its window axes."""
+    """w flipped along its window axes."""
     return jnp.flip(w, tuple(range(w.ndim - 2)))
 
 
@@ -191,7 +193,7 @@ def _pointwise(x, w, stride):
 
 
 def _one_channel(x, w, stride, padding, dilation):
-    """One input channel: each number that an output reads times its weights, in one kernel."""
+    """One input channel: the sum over taps of shifted inputs times weights, in one kernel."""
     window = w.shape[:-2]
     x = pad_windows(x, padding)
     none = ((0, 0),) * len(window)
@@ -209,8 +211,8 @@ def _one_channel(x, w, stride, padding, dilation):
 def _in_parts(f, x):
     """f(x), a few examples at a time.
 
-    A loop is a wall for XLA: without it, these sums would be computed anew in every kernel that
-    reads them.
+    The loop prevents fusion: without it, XLA would recompute these sums in every kernel that reads
+    them.
     """
     parts = math.gcd(x.shape[0], PARTS)
     if parts == 1:
@@ -252,7 +254,9 @@ def _spaced(x, spacing, padding):
     return lax.pad(x, jnp.zeros((), x.dtype), ((0, 0, 0), *config, (0, 0, 0)))
 
 
-@partial(jax.jit, inline=True, static_argnums=(2, 3, 4, 5))  # eagerly too one program, not 50
+@partial(
+    jax.jit, inline=True, static_argnums=(2, 3, 4, 5)
+)  # also in eager mode one program, not 50
 def _depthwise(x, w, stride, padding, spacing, dilation):
     window = w.shape[:-2]
     x = _spaced(x, spacing, padding)
@@ -273,8 +277,8 @@ def _depthwise_kernel_gradient(x, grad, kernel_size, stride, padding, dilation):
         reads = (read_tap(x, tap, sizes, stride, dilation) for tap in taps(kernel_size))
         w = jnp.stack([jnp.sum(read * grad, rows) for read in reads])
         return w.reshape(*kernel_size, 1, grad.shape[-1])
-    # Example by example, so that the running sums stay in the cache: XLA's reduction over all
-    # rows at once is 10 times slower.
+    # Example by example, which keeps the running sums in the cache: XLA's reduction over all rows
+    # is 10 times slower.
 
     def add_example(sums, example):
         x, grad = (part[None] for part in example)

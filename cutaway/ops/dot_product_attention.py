@@ -1,12 +1,12 @@
-"""Attention: every position gathers from all others, by how well its query fits their keys.
+"""Attention: each position averages the values of all others, weighted by query-key similarity.
 
     scores s = q kᵀ / √d,  weights p = softmax(s) over the keys,  out = p v
 
-for each head apart; a head is a slice of d features. The rule, with ḡ for ∂L/∂out:
+for each head separately; a head is a slice of d features. The rule, with ḡ for ∂L/∂out:
 
     ∂L/∂v = pᵀ ḡ,  ∂L/∂p = ḡ vᵀ,  ∂L/∂s = p (∂L/∂p - δ),  δ = Σ_keys p ∂L/∂p = Σ_features ḡ out
 
-δ is the softmax's own term; as a sum over features it needs no second look at the weights [1].
+δ is the softmax's own term; as a sum over features it does not need the weights [1].
 
 References:
     Vaswani et al. 2017, "Attention is all you need", arXiv:1706.03762, sec. 3.2.
@@ -31,17 +31,17 @@ from cutaway.ops.shapes import reshape, transpose
 
 @operation(saves=True)
 def attention(q, k, v, *, num_heads=1, mask=None, causal=False, dropout=0.0, key=None):
-    """softmax(q kᵀ / √d) v, head by head; a query that may see no key gets zeros.
+    """softmax(q kᵀ / √d) v, per head; a query that may attend to no key gets zeros.
 
     Shapes:
         q: (..., queries, features), features = num_heads · d
         k: (..., keys, features)
         v: (..., keys, value_features)
-        mask: booleans that broadcast to (..., num_heads, queries, keys); True: may be seen
+        mask: booleans that broadcast to (..., num_heads, queries, keys); True: may be attended to
         out: (..., queries, value_features)
 
     Args:
-        causal: a position sees itself and earlier ones only.
+        causal: a position attends only to itself and earlier ones.
         dropout: probability of dropping a weight, drawn from the JAX key `key`; the others are
             divided by 1 - dropout.
     """
@@ -55,6 +55,12 @@ def attention(q, k, v, *, num_heads=1, mask=None, causal=False, dropout=0.0, key
     kept = None
     if dropout:
         expect_range(dropout, what="attention: dropout", least=0, below=1)
+        if key is None:
+            raise OptionError(
+                f"attention: dropout={dropout} without a key",
+                expected="a JAX key",
+                fix="for example key=jax.random.PRNGKey(0)",
+            )
         kept = jax.random.bernoulli(key, 1 - dropout, weights.shape)
     out = _product(_dropped(weights, kept, dropout), split_heads(v, num_heads))
     return merge_heads(out), (weights, kept)
@@ -152,12 +158,12 @@ def _merged_node(g, heads, axes):
 
 @operation
 def attention_weights(q, k, *, num_heads=1, mask=None, causal=False):
-    """The weights p by which `attention` adds up the values: who looks at whom.
+    """The weights p with which `attention` sums the values.
 
     Shapes:
         q, k, mask: as for `attention`
-        out: (..., num_heads, queries, keys), each row adds up to 1, or is 0 where nothing may be
-            seen
+        out: (..., num_heads, queries, keys); each row sums to 1, or is 0 where every key is
+            masked
     """
     _expect_fit(q, k, k, num_heads, causal, where="attention_weights")
     heads, q, k = _scaled_heads(q, k, num_heads)
@@ -257,7 +263,7 @@ def _weights(q, k, allowed):
     if allowed is not None:
         scores = jnp.where(allowed, scores, -jnp.inf)
     top = jnp.max(scores, -1, keepdims=True, initial=-jnp.inf)
-    # where no key may be seen, top is -∞: e^(-∞ - 0) = 0, and 0 / 1 = 0
+    # where every key is masked, top is -∞: e^(-∞ - 0) = 0, and 0 / 1 = 0
     raised = jnp.exp(scores - jnp.where(top == -jnp.inf, 0, top))
     total = jnp.sum(raised, -1, keepdims=True)
     return raised / jnp.where(total == 0, 1, total)
@@ -275,15 +281,15 @@ def _to_q_and_k(to_scores, q, k):
 
 
 def _allowed(mask, causal, shape, *, where):
-    """Which keys each query may see, for scores of this shape; None: all."""
+    """Which keys each query may attend to, for scores of this shape; None: all."""
     allowed = None
     if mask is not None:
         allowed = as_array(mask)
         if allowed.dtype != bool:
             raise OptionError(
-                f"{where}: the mask is made of {allowed.dtype}",
-                expected="booleans, True where a key may be seen",
-                fix="compare, for example tokens != 0; a mask of 0 and -inf becomes mask == 0",
+                f"{where}: the mask has dtype {allowed.dtype}",
+                expected="booleans, True where a key may be attended to",
+                fix="compare, for example tokens != 0; for a mask of 0 and -inf use mask == 0",
             )
         fits = allowed.ndim <= len(shape) and all(
             m in (1, n) for m, n in zip(reversed(allowed.shape), reversed(shape), strict=False)
@@ -292,8 +298,8 @@ def _allowed(mask, causal, shape, *, where):
             raise ShapeError(
                 f"{where}: the mask has shape {allowed.shape}",
                 expected=f"a shape that broadcasts to (..., heads, queries, keys) = {shape}",
-                fix="give a mask of the keys as mask[:, None, None, :], one of queries and keys "
-                "as mask[:, None]",
+                fix="use mask[:, None, None, :] for a mask of the keys, mask[:, None] for one of "
+                "queries and keys",
             )
     if causal:
         earlier = np.tri(shape[-2], dtype=bool)
@@ -306,13 +312,13 @@ def _expect_fit(q, k, v, num_heads, causal, *, where):
     if min(q.ndim, k.ndim, v.ndim) < 2 or not (q.shape[:-2] == k.shape[:-2] == v.shape[:-2]):
         raise ShapeError(
             shapes,
-            expected="(..., queries, features), (..., keys, features) and (..., keys, features), "
-            "equal in the axes before",
+            expected="(..., queries, features), (..., keys, features) and (..., keys, features) "
+            "with equal leading axes",
         )
     if q.shape[-1] != k.shape[-1] or k.shape[-2] != v.shape[-2]:
         raise ShapeError(
             shapes,
-            expected="q and k with the same features, k and v with the same number of keys",
+            expected="q and k with equal features, k and v with equal numbers of keys",
         )
     if num_heads < 1 or q.shape[-1] % num_heads or v.shape[-1] % num_heads:
         raise ShapeError(
@@ -323,6 +329,6 @@ def _expect_fit(q, k, v, num_heads, causal, *, where):
     if causal and q.shape[-2] != k.shape[-2]:
         raise ShapeError(
             f"{where}: causal, with {q.shape[-2]} queries and {k.shape[-2]} keys",
-            expected="as many queries as keys, so that position i means the same in both",
-            fix="give a mask that says which keys each query may see",
+            expected="equal numbers of queries and keys",
+            fix="pass a mask of the keys that each query may attend to",
         )

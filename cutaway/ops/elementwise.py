@@ -1,4 +1,4 @@
-"""Functions of one array, element by element, and choices between elements."""
+"""Elementwise functions of one array, and selection between arrays."""
 
 import jax.numpy as jnp
 
@@ -172,7 +172,7 @@ sign.onnx("Sign")
 
 @operation(edges="elementwise")
 def clip(x, *, low=None, high=None):
-    """x, but at least `low` and at most `high`; None is no limit.
+    """x clipped to [low, high]; None: no limit.
 
     The gradient passes where low <= x <= high.
     """

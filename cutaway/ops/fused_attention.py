@@ -1,8 +1,8 @@
-"""Attention in one kernel, where the card's vendor has one: cuDNN's, through JAX, in bfloat16.
+"""Attention in one fused kernel of the GPU vendor: cuDNN's, through JAX, in bfloat16.
 
-The kernel goes through the keys block by block and never writes the weights down: without a mask
-its memory grows with the number of tokens and not with its square. Its derivative is as much the
-vendor's as itself, so here alone in `ops/` the pull-back is JAX's and not a rule of ours.
+The kernel processes the keys block by block and never stores the weights: without a mask its
+memory is linear in the number of tokens, not quadratic. The derivative is the vendor's too, so this
+is the only pullback in `ops/` that is JAX's instead of our own.
 
 References:
     Dao et al. 2022, "FlashAttention", arXiv:2205.14135.
@@ -16,12 +16,12 @@ import jax.numpy as jnp
 from cutaway.ops.precision import current_precision
 from cutaway.runtime import on_gpu
 
-MOST_FEATURES = 128  # of a head, for the way back
-FEATURES_BY = 8  # their number is a multiple of this
+MOST_FEATURES = 128  # per head, for the backward pass
+FEATURES_BY = 8  # their number must be a multiple of this
 
 
 def serves(q, k, v, num_heads: int, dropout: float) -> bool:
-    """Whether the kernel computes this attention: on a GPU that has it, in bfloat16."""
+    """Whether the kernel supports this attention: on a GPU that has it, in bfloat16."""
     if not on_gpu() or current_precision() != "bfloat16" or dropout:
         return False
     if any(x.dtype != jnp.float32 or x.ndim != 3 or 0 in x.shape for x in (q, k, v)):
@@ -29,19 +29,19 @@ def serves(q, k, v, num_heads: int, dropout: float) -> bool:
     size, value_size = q.shape[-1] // num_heads, v.shape[-1] // num_heads
     if size != value_size or size > MOST_FEATURES or size % FEATURES_BY:
         return False
-    if q.shape[1] % 2 or k.shape[1] % 2:  # on the way back, JAX always has a bias
+    if q.shape[1] % 2 or k.shape[1] % 2:  # in the backward pass, JAX always has a bias
         return False
     return _is_there()
 
 
 def attend(q, k, v, num_heads: int, allowed, causal: bool):
-    """(out, pull_back): softmax(q kᵀ / √d) v, and the function from ∂L/∂out to those of q, k, v.
+    """(out, pullback): softmax(q kᵀ / √d) v, and the function from ∂L/∂out to those of q, k, v.
 
     Shapes:
         q, k, v: (batch, tokens, features)
         allowed: booleans that broadcast to (batch, heads, queries, keys), or None
     """
-    if allowed is not None:  # one for all heads or examples stays one
+    if allowed is not None:  # a mask shared by heads or examples stays shared
         leading = (1, 1, *allowed.shape[:-2])[-2:]
         allowed = jnp.broadcast_to(allowed, (*leading, q.shape[1], k.shape[1]))
 

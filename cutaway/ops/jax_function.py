@@ -1,4 +1,4 @@
-"""The one door through which jax.vjp serves users: an operation whose rule JAX derives."""
+"""from_jax: an operation whose derivative JAX computes, the only use of jax.vjp for users."""
 
 import jax
 import jax.numpy as jnp
@@ -7,7 +7,7 @@ from cutaway.engine.operation import Operation, operation
 
 
 def from_jax(f) -> Operation:
-    """An operation from a function written in jax.numpy, its rule derived by `jax.vjp`.
+    """An operation from a function written in jax.numpy, with its derivative from `jax.vjp`.
 
     Args:
         f: positional parameters are inputs (arrays), keyword-only ones are options.
@@ -29,8 +29,8 @@ def from_jax(f) -> Operation:
             return f(*full, **options)
 
         values = [jnp.asarray(x) for x, is_f in zip(inputs, floating, strict=True) if is_f]
-        _, pull = jax.vjp(of_floating, *values)
-        grads = iter(pull(grad))
+        _, pullback = jax.vjp(of_floating, *values)
+        grads = iter(pullback(grad))
         return tuple(next(grads) if is_f else None for is_f in floating)
 
     return derived

@@ -1,6 +1,6 @@
 """Operators and methods of Tensor: `a + b`, `x.sum(axis=0)`, `x[1:3]`.
 
-They are declared in engine/tensor.py; the engine knows no operations, so it is told them here.
+They are declared in engine/tensor.py; the engine does not import operations, which register here.
 """
 
 from cutaway.engine.tensor import OPERATIONS

@@ -1,16 +1,16 @@
 """Normalizations: x̂ = (x - μ) / √(σ² + ε) over some axes, then γ x̂ + β.
 
-They differ in the elements that share a mean and a variance. Every one has the same rule, since
-μ and σ² depend on x too. With ĝ = γ ∂L/∂y, and means over the elements that share μ and σ²,
+They differ in the elements that share a mean and a variance. The derivative is the same for all,
+since μ and σ² depend on x too. With ĝ = γ ∂L/∂y, and means over the elements that share μ and σ²,
 
     ∂L/∂x = (ĝ - mean(ĝ) - x̂ mean(ĝ x̂)) / √(σ² + ε)
 
-The two subtracted terms take out of the gradient what would only shift or stretch x: the output
-does not feel either. The variance is computed from the differences to the mean, not as
-mean(x²) - μ², which loses all digits where the mean is large.
+The two subtracted terms remove the parts of the gradient that would only shift or scale x, to which
+the output is invariant. The variance is computed from the differences to the mean, not as
+mean(x²) - μ², which loses all digits if the mean is large.
 
-`weight` (γ) and `bias` (β) are inputs of the operation, so that scaling and shifting belong to
-the same pass over the data; None leaves them out.
+`weight` (γ) and `bias` (β) are inputs of the operation, so scaling and shifting happen in the same
+pass over the data; None omits them.
 """
 
 import math
@@ -25,7 +25,7 @@ from cutaway.ops.elementwise import sqrt
 
 
 def moments(x, axis):
-    """(mean, biased variance) of an array over the axes, which stay with size 1.
+    """(mean, biased variance) of an array over the axes, which are kept with size 1.
 
     Example:
         >>> [a.tolist() for a in moments(jnp.array([[1.0, 3.0]]), axis=-1)]
@@ -146,8 +146,8 @@ def batch_norm(x, weight, bias, *, eps=1e-5):
 
 @batch_norm.backward
 def batch_norm_backward(grad, out, saved, x, weight, bias, *, eps=1e-5):
-    # γ is the same for all elements that share μ and σ², so it leaves the means, and what is left
-    # inside are the gradients of γ and β themselves
+    # γ is the same for all elements that share μ and σ², so it can be taken out of the means; what
+    # remains inside are the gradients of γ and β themselves
     mean, rstd = saved
     x_hat = (x - mean) * rstd
     axes = tuple(range(x.ndim - 1))
@@ -182,7 +182,8 @@ def normalize(x, mean, variance, weight, bias, *, eps=1e-5):
 def normalize_backward(grad, out, x, mean, variance, weight, bias, *, eps=1e-5):
     rstd = jax.lax.rsqrt(variance + eps)
     scale = _affine(rstd, weight, None)
-    to_weight, to_bias = _to_affine(grad, (x - mean) * rstd, 1, 1)
+    rest = tuple(range(grad.ndim - 1))
+    to_weight, to_bias = jnp.sum(grad * ((x - mean) * rstd), rest), jnp.sum(grad, rest)
     # ∂/∂σ² (σ² + ε)^(-½) = -½ (σ² + ε)^(-3/2)
     to_variance = -0.5 * scale * rstd * to_weight
     return (
@@ -228,8 +229,8 @@ def instance_norm(x, weight, bias, *, eps=1e-5):
     if x.ndim < 3:
         raise ShapeError(
             f"instance_norm: the input has shape {x.shape}",
-            expected="(batch, ..., channels) with at least one axis of positions between",
-            fix="use layer_norm or batch_norm for inputs without positions",
+            expected="(batch, ..., channels) with at least one spatial axis in between",
+            fix="use layer_norm or batch_norm for inputs without spatial axes",
         )
     return _by_groups(x, weight, bias, x.shape[-1], eps)
 
@@ -265,7 +266,7 @@ def group_norm(x, weight, bias, *, num_groups, eps=1e-5):
     if x.ndim < 2 or num_groups < 1 or x.shape[-1] % num_groups:
         raise ShapeError(
             f"group_norm: an input of shape {x.shape} in {num_groups} groups of channels",
-            expected="(batch, ..., channels) with a number of channels that num_groups divides",
+            expected="(batch, ..., channels) with channels divisible by num_groups",
         )
     return _by_groups(x, weight, bias, num_groups, eps)
 
@@ -345,7 +346,7 @@ def local_response_norm(x, *, size, alpha=1e-4, beta=0.75, k=1.0):
 
 @local_response_norm.backward
 def local_response_norm_backward(grad, out, base, x, *, size, alpha=1e-4, beta=0.75, k=1.0):
-    # y_j = x_j s_j^-β, and x_i stands in s_j for every j whose window holds i: the window turned
+    # y_j = x_j s_j^-β, and s_j depends on x_i for every j whose window contains i: window flipped
     to_base = _window_sum(grad * out / base, (size - 1) // 2, size // 2)
     return grad * base**-beta - 2 * alpha * beta / size * x * to_base
 
@@ -354,7 +355,7 @@ def local_response_norm_backward(grad, out, base, x, *, size, alpha=1e-4, beta=0
 def local_response_norm_onnx(g, x, *, size, alpha=1e-4, beta=0.75, k=1.0):
     if size % 2 == 0:
         raise OptionError(
-            f"local response norm over {size} channels cannot be written in ONNX",
+            f"local response norm over {size} channels cannot be exported to ONNX",
             expected="an odd number of channels",
         )
     options = {"size": size, "alpha": float(alpha), "beta": float(beta), "bias": float(k)}

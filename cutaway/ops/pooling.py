@@ -1,4 +1,4 @@
-"""Pooling: the maximum or the mean of a window, window by window."""
+"""Pooling: the maximum or the mean of each window."""
 
 import functools
 import math
@@ -33,12 +33,12 @@ def _geometry(name, x, kernel_size, stride, padding, ceil_mode):
         if 2 * p > k:
             raise OptionError(
                 f"{name}: padding {p} with a kernel of {k}",
-                expected="at most half of the kernel: a window of padding alone has no value",
+                expected="padding of at most half the kernel size",
             )
         after = p
         if ceil_mode:
             out = -(-(n + 2 * p - k) // s) + 1
-            if (out - 1) * s >= n + p:  # the last window would begin behind the input
+            if (out - 1) * s >= n + p:  # the last window would start beyond the input
                 out -= 1
             after = max((out - 1) * s + k - n - p, p)
         pairs.append((p, after))
@@ -47,7 +47,7 @@ def _geometry(name, x, kernel_size, stride, padding, ceil_mode):
 
 
 def _tiles(x, kernel, stride, pairs):
-    """Whether the windows lie side by side and fill x exactly."""
+    """Whether the windows tile x exactly."""
     return (
         kernel == stride
         and not any(n for pair in pairs for n in pair)
@@ -56,7 +56,7 @@ def _tiles(x, kernel, stride, pairs):
 
 
 def _untiled(parts, shape, kernel):
-    """Values of each tap (batch, *sizes, c) laid side by side again: (batch, *sizes · k, c)."""
+    """Values of each tap (batch, *sizes, c) interleaved again: (batch, *sizes · k, c)."""
     axes = len(kernel)
     stacked = jnp.stack(parts).reshape(*kernel, *parts[0].shape)
     order = [axes]
@@ -67,7 +67,7 @@ def _untiled(parts, shape, kernel):
 
 @operation(edges="pool")
 def max_pool(x, *, kernel_size, stride=None, padding=0, ceil_mode=False):
-    """The largest value of each window. Where several are equal, the first gets the gradient.
+    """The maximum of each window. If several values are equal, the first gets the gradient.
 
     Args:
         kernel_size, stride, padding: a number, or one for each window axis; stride is the kernel
@@ -90,7 +90,7 @@ def max_pool_backward(grad, out, x, *, kernel_size, stride=None, padding=0, ceil
     kernel, stride, pairs, sizes = _geometry("max_pool", x, kernel_size, stride, padding, ceil_mode)
     padded = pad_windows(x, pairs, _least(x.dtype))
     ones = (1,) * len(kernel)
-    free = jnp.ones(out.shape, bool)  # windows whose maximum was not met yet
+    free = jnp.ones(out.shape, bool)  # windows whose maximum has not been found yet
     parts = []
     for tap in taps(kernel):
         hit = free & (read_tap(padded, tap, sizes, stride, ones) == out)
@@ -106,7 +106,7 @@ def max_pool_onnx(g, x, *, kernel_size, stride=None, padding=0, ceil_mode=False)
 
 
 def _window_attributes(g, name, x, *geometry) -> dict:
-    """What ceil_mode adds is written as padding at the end."""
+    """What ceil_mode adds is exported as padding at the end."""
     kernel, stride, pairs, _ = _geometry(name, x, *geometry)
     return {"kernel_shape": list(kernel), "strides": list(stride), "pads": g.pads(pairs)}
 
@@ -157,8 +157,8 @@ def average_pool_backward(
         "average_pool", x, kernel_size, stride, padding, ceil_mode
     )
     # every element of a window has the derivative 1 / count
-    share = grad / _counts(x, kernel, stride, pairs, sizes, padding, count_padding)
-    return _put_back([share] * math.prod(kernel), x, kernel, stride, pairs)
+    each = grad / _counts(x, kernel, stride, pairs, sizes, padding, count_padding)
+    return _put_back([each] * math.prod(kernel), x, kernel, stride, pairs)
 
 
 @average_pool.onnx
@@ -169,7 +169,7 @@ def average_pool_onnx(
     lows = per_axis(padding, x.ndim - 2, what="padding", least=0)
     first = g.channels_first(x)
     if count_padding and any(lows):
-        # what ceil_mode adds does not count, what was asked for does: so it is put there before
+        # padding from ceil_mode does not count, explicit padding does: it is added beforehand
         first = g.node("Pad", first, g.integers([0, 0, *lows, 0, 0, *lows]))
         extra = [after - low for after, low in zip(windows["pads"][len(lows) :], lows, strict=True)]
         windows["pads"] = [0] * len(lows) + extra
@@ -177,7 +177,7 @@ def average_pool_onnx(
 
 
 def _counts(x, kernel, stride, pairs, sizes, padding, count_padding):
-    """How many elements each window's mean is over: a number, or (1, *sizes, 1)."""
+    """Number of elements averaged in each window: a number, or (1, *sizes, 1)."""
     per = []
     for n, k, s, (lo, _), o in zip(x.shape[1:-1], kernel, stride, pairs, sizes, strict=True):
         begin = np.arange(o) * s - lo
@@ -199,7 +199,7 @@ def _shares(n: int, out: int, dtype) -> np.ndarray:
 
 @operation
 def adaptive_average_pool(x, *, output_size):
-    """Means over windows of such sizes that the output has `output_size` positions per axis.
+    """Average pooling with windows chosen for `output_size` output positions per axis.
 
     Window o of n positions reads from floor(o n / output_size) to ceil((o + 1) n / output_size).
 
@@ -230,7 +230,7 @@ def adaptive_average_pool_onnx(g, x, *, output_size):
     if not any(n % o for n, o in zip(x.shape[1:-1], sizes, strict=True)):
         kernel = [n // o for n, o in zip(x.shape[1:-1], sizes, strict=True)]
         return g.result(first=g.node("AveragePool", first, kernel_shape=kernel, strides=kernel))
-    # windows of unequal sizes: one product with a matrix of shares for each axis
+    # windows of unequal sizes: one product with an averaging matrix per axis
     letters = "nchwd"[: x.ndim]
     for axis, o in enumerate(sizes, start=2):
         shares = g.constant(_shares(x.shape[axis - 1], o, x.dtype))

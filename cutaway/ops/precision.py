@@ -1,11 +1,11 @@
-"""How many bits products are computed with: matrix products and convolutions, nothing else.
+"""The precision of matrix products and convolutions.
 
     "float32"        24 significant bits, on every device
     "tensorfloat32"  on a GPU the factors are rounded to 11 bits; elsewhere as "float32"
     "bfloat16"       the factors are rounded to 8 bits
 
-Products are always added up in float32. So parameters, sums, normalizations, losses and optimizers
-keep their 24 bits, and only the operations that take nearly all the time become cheaper.
+Products are always accumulated in float32. Parameters, sums, normalizations, losses and optimizers
+keep their 24 bits; only the operations that take nearly all the time become cheaper.
 """
 
 import contextlib
@@ -35,12 +35,11 @@ _state = _State()
 def matmul_precision(name: str):
     """Context in which products of float32 arrays are computed in `name`.
 
-    The backward pass belongs inside too: its products are computed as the context says at that
-    time. float64 arrays and depthwise layers are left alone; on a CPU also recurrent and
-    one-channel layers, whose products are too small to gain. On a GPU sums of bfloat16 products,
-    added up in float32, are rounded to bfloat16 once more where they leave, as PyTorch's autocast
-    does: half as many bytes to write and to read. A compiled step compiles anew for another
-    precision.
+    The backward pass belongs inside too: its products use the context at the time they are
+    computed. float64 arrays and depthwise layers are unaffected; on a CPU also recurrent and
+    one-channel layers, whose products are too small to benefit. On a GPU, sums of bfloat16
+    products, accumulated in float32, are rounded to bfloat16 when stored, as in PyTorch's
+    autocast, which halves memory traffic. Compiled steps are recompiled for another precision.
 
     Args:
         name: "float32", "tensorfloat32" or "bfloat16".
@@ -66,14 +65,14 @@ def matmul_precision(name: str):
 
 
 def current_precision() -> str:
-    """The precision of products at this moment in this thread."""
+    """The current precision of products in this thread."""
     return _state.name
 
 
 def narrow(*arrays) -> tuple:
-    """The arrays as a product reads them now: rounded to bfloat16 if all are float32, and asked.
+    """The arrays rounded to bfloat16, if that is the current precision and all are float32.
 
-    The product of narrowed arrays must be told to add up in float32; `product` does both.
+    The product of narrowed arrays must accumulate in float32; `product` does both.
     """
     if _state.name != "bfloat16" or any(jnp.result_type(x) != jnp.float32 for x in arrays):
         return arrays
@@ -81,19 +80,19 @@ def narrow(*arrays) -> tuple:
 
 
 def product(multiply, a, b, *, turn=None, **options):
-    """multiply(a, b, **options) in the present precision, added up in float32.
+    """multiply(a, b, **options) in the current precision, accumulated in float32.
 
     Args:
         multiply: bilinear, with `preferred_element_type` and `precision`: jnp.matmul,
             jax.lax.dot_general, jax.lax.conv_general_dilated and the like.
-        turn: done to b first, or rather once it is rounded: a convolution whose kernel is turned
-            around is known to XLA as the gradient of one only if nothing stands between the two.
+        turn: applied to b after rounding: XLA recognizes a convolution with a flipped kernel as
+            the gradient of one only if nothing is between the flip and the convolution.
     """
     narrow_a, narrow_b = narrow(a, b)
     if turn is not None:
         b, narrow_b = turn(b), turn(narrow_b)
     if narrow_a is not a:
-        if on_gpu():  # sums are made in float32 there whatever is said; this is how they leave
+        if on_gpu():  # always accumulated in float32 there, stored in bfloat16
             return multiply(narrow_a, narrow_b, **options).astype(jnp.float32)
         return multiply(narrow_a, narrow_b, preferred_element_type=jnp.float32, **options)
     if on_cpu():
@@ -102,5 +101,5 @@ def product(multiply, a, b, *, turn=None, **options):
 
 
 def step_product(a, b):
-    """a @ b in a recurrent layer: in the present precision, but on a CPU always in float32."""
+    """a @ b in a recurrent layer: in the current precision, but on a CPU always in float32."""
     return jnp.matmul(a, b) if on_cpu() else product(jnp.matmul, a, b)

@@ -1,23 +1,23 @@
-"""Recurrent layers over a whole sequence: one operation for one layer and one direction.
+"""Recurrent layers over a whole sequence: one operation per layer and direction.
 
-All three have the same plan. The inputs of all steps are projected by one matrix product, outside
-the loop; a step then multiplies only the hidden state. Backward through time (Werbos 1990) the loop
-runs the other way and leaves ∂L/∂(pre-activation) of every step in one array `dz`, from which one
+All three work alike. The inputs of all steps are projected by one matrix product outside the loop;
+a step then multiplies only the hidden state. Backpropagation through time (Werbos 1990) runs the
+loop in reverse and collects ∂L/∂(pre-activation) of every step in one array `dz`, from which one
 matrix product each gives the gradients of the weights and of the input:
 
     ∂L/∂W = Σ_t x_tᵀ dz_t,    ∂L/∂U = Σ_t h_{t-1}ᵀ dz_t,    ∂L/∂b = Σ_t dz_t,    ∂L/∂x_t = dz_t Wᵀ
 
-The gates of a step stand side by side in one array, so that a step is one product. What is saved
-for the way back are not the gates but the slopes of the chain rule, so that a step back is a few
-products; they are made where the gates still are in the cache. Inside, time is the first axis: a
-step then reads and writes one block of memory, which is several times quicker.
+The gates of a step are concatenated in one array, so a step is a single product. The backward pass
+uses saved derivatives instead of saved gates, so a backward step is a few products; they are
+computed while the gates are still in the cache. Internally, time is the first axis: a step then
+reads and writes one block of memory, which is several times faster.
 
-**Lengths.** Row k of a batch has `lengths[k]` valid steps; after them its state stays as it is, its
-outputs are 0, and no gradient arises. With `reverse=True` the steps are taken from the last to the
-first. The padded steps then come first, where the state still is the initial one, so that each row
-is read backwards within its valid part.
+**Lengths.** Row k of a batch has `lengths[k]` valid steps; after them its state does not change,
+its outputs are 0, and there is no gradient. With `reverse=True` the steps are processed from the
+last to the first. The padded steps then come first, while the state is still the initial one, so
+each row is read backwards within its valid part.
 
-**Results.** An operation gives one array, so the final states are further rows after the outputs:
+**Results.** An operation returns one array, so the final states are rows after the outputs:
 (batch, time + 1, hidden), for the LSTM (batch, time + 2, hidden).
 """
 
@@ -39,18 +39,18 @@ from cutaway.runtime import on_cpu
 
 UNROLLED = 4  # steps, on a GPU
 
-# The loops are compiled also where the operation is called eagerly: without jit, JAX would compile
-# a loop anew at each call. `precision` is for them to be told apart by: step_product reads it.
+# The loops are compiled even in eager calls: without jit, JAX would recompile them in each call.
+# `precision` is part of the cache key, since step_product reads it.
 
 
 @operation(saves=True)
 def rnn(x, weight, hidden_weight, bias, h0, *, activation=tanh, lengths=None, reverse=False):
-    """Elman's recurrence: h_t = act(x_t W + h_{t-1} U + b).
+    """Elman recurrence: h_t = act(x_t W + h_{t-1} U + b).
 
     Args:
         h0: the state before the first step; None for zeros.
-        activation: an elementwise Operation, whose own rule serves backward: tanh, relu.
-        lengths: valid steps of each row, whole numbers; None if all are.
+        activation: an elementwise Operation, whose derivative is used backward: tanh, relu.
+        lengths: number of valid steps of each row; None: all.
         reverse: from the last step to the first.
 
     Shapes:
@@ -138,7 +138,7 @@ def rnn_onnx(
     kinds = {tanh: "Tanh", relu: "Relu", sigmoid: "Sigmoid"}
     if activation not in kinds:
         raise OptionError(
-            f"an RNN with the activation {activation.name} cannot be written in ONNX",
+            f"an RNN with activation {activation.name} cannot be exported to ONNX",
             expected="tanh, relu or sigmoid",
         )
     weights = (weight, hidden_weight, bias, None)
@@ -162,11 +162,15 @@ def _recurrent_node(g, kind, x, weights, order, states, lengths, reverse, **attr
 
     Args:
         weights: weight, hidden_weight, bias, and hidden_bias or None.
-        order: which of our gates stands in which place of ONNX's.
+        order: indices of our gates in the order of ONNX's.
     """
     if any(w.array is None for w in weights[:3]):
-        raise OptionError(f"a {kind} whose weights are computed", expected="fixed weights")
-    weight, hidden_weight, bias, hidden_bias = (None if w is None else w.array for w in weights)
+        raise OptionError(
+            f"a {kind} with computed weights cannot be exported to ONNX",
+            expected="constant weights",
+        )
+    weight, hidden_weight, bias = (w.array for w in weights[:3])
+    hidden_bias = None if weights[3] is None else weights[3].array
     hidden = hidden_weight.shape[0]
 
     def gates(array):
@@ -174,7 +178,7 @@ def _recurrent_node(g, kind, x, weights, order, states, lengths, reverse, **attr
 
     second = np.zeros_like(bias)
     if hidden_bias is not None:
-        second[2 * hidden :] = hidden_bias  # the candidate stands last in both orders
+        second[2 * hidden :] = hidden_bias  # the candidate is last in both orders
     outs = g.node(
         kind,
         g.node("Transpose", x, perm=[1, 0, 2]),
@@ -200,12 +204,12 @@ def lstm(x, weight, hidden_weight, bias, h0, c0, *, lengths=None, reverse=False)
 
         i, f, g, o = x_t W + h_{t-1} U + b       in this order along the last axis
         i, f, o = σ(i), σ(f), σ(o);  g = tanh(g)
-        c_t = f c_{t-1} + i g                    the cell: what is kept, and what is new
+        c_t = f c_{t-1} + i g                    the cell: memory kept, plus new input
         h_t = o tanh(c_t)
 
     Args:
         h0, c0: hidden state and cell before the first step; None for zeros.
-        lengths: valid steps of each row, whole numbers; None if all are.
+        lengths: number of valid steps of each row; None: all.
         reverse: from the last step to the first.
 
     Shapes:
@@ -323,7 +327,7 @@ def gru(x, weight, hidden_weight, bias, hidden_bias, h0, *, lengths=None, revers
 
     Args:
         h0: the state before the first step; None for zeros.
-        lengths: valid steps of each row, whole numbers; None if all are.
+        lengths: number of valid steps of each row; None: all.
         reverse: from the last step to the first.
 
     Shapes:
@@ -360,7 +364,7 @@ def _gru(x, weight, hidden_weight, bias, hidden_bias, h0, lengths, reverse, prec
     def step(h, inputs):
         projected, valid = inputs
         product = step_product(h, hidden_weight)
-        # σ(z) = tanh(z/2)/2 + 1/2, which is quicker
+        # σ(z) = tanh(z/2)/2 + 1/2, which is faster
         gates = jnp.tanh(0.5 * (projected[:, : 2 * hidden] + product[:, : 2 * hidden]))
         r, z = jnp.split(0.5 * gates + 0.5, 2, axis=-1)
         inner = product[:, 2 * hidden :] + hidden_bias
@@ -370,9 +374,9 @@ def _gru(x, weight, hidden_weight, bias, hidden_bias, h0, lengths, reverse, prec
         of_z = (h - n) * z * (1 - z)
         of_r = of_n * inner * r * (1 - r)
         slopes = _where(valid, jnp.concatenate([of_r, of_z, of_n], axis=-1), 0)
-        # the candidate's product with h_{t-1} stands inside r (...), that with x_t does not
+        # the candidate's product with h_{t-1} is multiplied by r, that with x_t is not
         of_product = _where(valid, of_n * r, 0)
-        kept = _where(valid, z, 1)  # ∂h_t/∂h_{t-1}, beside the way through the product
+        kept = _where(valid, z, 1)  # ∂h_t/∂h_{t-1}, excluding the path through the product
         h = _where(valid, n + z * (h - n), h)
         return h, (h, slopes, of_product, kept)
 

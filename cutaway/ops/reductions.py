@@ -1,4 +1,4 @@
-"""Sums, means and extremes over axes. axis: a number, several, or None for all."""
+"""Reductions over axes: sum, mean, max, min, .... axis: an integer, several, or None for all."""
 
 import jax.numpy as jnp
 from jax.scipy.special import logsumexp as jax_logsumexp
@@ -8,7 +8,7 @@ from cutaway.errors import ShapeError
 
 
 def _axes(x, axis) -> tuple[int, ...]:
-    """The axes that are reduced, as numbers from 0."""
+    """The reduced axes, as nonnegative integers."""
     if axis is None:
         return tuple(range(x.ndim))
     axes = axis if isinstance(axis, tuple | list) else (axis,)
@@ -21,8 +21,8 @@ def _axes(x, axis) -> tuple[int, ...]:
     return tuple(k % x.ndim for k in axes)
 
 
-def _spread(value, x, axis):
-    """Give a reduced array its reduced axes back, with size 1, so that it broadcasts to x."""
+def _expanded(value, x, axis):
+    """Restore the reduced axes of an array, with size 1, for broadcasting to x."""
     kept = [1 if k in _axes(x, axis) else n for k, n in enumerate(x.shape)]
     return jnp.reshape(value, kept)
 
@@ -37,7 +37,7 @@ def _count(x, axis) -> int:
 def _expect_some(name, x, axis):
     if _count(x, axis) == 0:
         raise ShapeError(
-            f"{name} over axis {axis} of an array of shape {x.shape}: there is nothing to choose",
+            f"{name} over axis {axis} of an array of shape {x.shape}, which is empty",
             expected="at least one element along the reduced axes",
         )
 
@@ -51,7 +51,7 @@ def sum(x, *, axis=None, keepdims=False):
 @sum.backward
 def sum_backward(grad, out, x, *, axis=None, keepdims=False):
     # every element counts once
-    return jnp.broadcast_to(_spread(grad, x, axis), x.shape)
+    return jnp.broadcast_to(_expanded(grad, x, axis), x.shape)
 
 
 @sum.onnx
@@ -68,7 +68,7 @@ def mean(x, *, axis=None, keepdims=False):
 
 @mean.backward
 def mean_backward(grad, out, x, *, axis=None, keepdims=False):
-    return jnp.broadcast_to(_spread(grad, x, axis) / float(_count(x, axis)), x.shape)
+    return jnp.broadcast_to(_expanded(grad, x, axis) / float(_count(x, axis)), x.shape)
 
 
 @mean.onnx
@@ -111,14 +111,14 @@ def min_onnx(g, x, *, axis=None, keepdims=False):
 
 
 def _to_chosen(grad, out, x, axis):
-    chosen = (x == _spread(out, x, axis)).astype(grad.dtype)
-    share = chosen / jnp.sum(chosen, axis=_axes(x, axis), keepdims=True)
-    return share * _spread(grad, x, axis)
+    chosen = (x == _expanded(out, x, axis)).astype(grad.dtype)
+    weights = chosen / jnp.sum(chosen, axis=_axes(x, axis), keepdims=True)
+    return weights * _expanded(grad, x, axis)
 
 
 @operation(edges="reduction")
 def var(x, *, axis=None, keepdims=False):
-    """Variance over the axes: mean of (x - mean)², divided by n and not by n - 1."""
+    """Variance over the axes: mean of (x - mean)², divided by n, not n - 1."""
     _expect_some("var", x, axis)
     return jnp.var(x, axis=_axes(x, axis), keepdims=keepdims)
 
@@ -127,7 +127,7 @@ def var(x, *, axis=None, keepdims=False):
 def var_backward(grad, out, x, *, axis=None, keepdims=False):
     # ∂var/∂x_i = 2 (x_i - mean) / n; the mean's own part adds up to 0
     deviation = x - jnp.mean(x, axis=_axes(x, axis), keepdims=True)
-    return _spread(grad, x, axis) * 2 * deviation / float(_count(x, axis))
+    return _expanded(grad, x, axis) * 2 * deviation / float(_count(x, axis))
 
 
 @var.onnx
@@ -146,9 +146,9 @@ def std(x, *, axis=None, keepdims=False):
 def std_backward(grad, out, x, *, axis=None, keepdims=False):
     # ∂√var/∂x_i = (x_i - mean) / (n √var); where all are equal it has no slope: 0
     deviation = x - jnp.mean(x, axis=_axes(x, axis), keepdims=True)
-    spread = _spread(out, x, axis)
+    spread = _expanded(out, x, axis)
     slope = jnp.where(spread > 0, deviation / jnp.where(spread > 0, spread, 1), 0)
-    return _spread(grad, x, axis) * slope / float(_count(x, axis))
+    return _expanded(grad, x, axis) * slope / float(_count(x, axis))
 
 
 @std.onnx
@@ -172,7 +172,7 @@ def logsumexp(x, *, axis=None, keepdims=False):
 @logsumexp.backward
 def logsumexp_backward(grad, out, x, *, axis=None, keepdims=False):
     # ∂/∂x_i = e^{x_i} / Σ eˣ: softmax
-    return _spread(grad, x, axis) * jnp.exp(x - _spread(out, x, axis))
+    return _expanded(grad, x, axis) * jnp.exp(x - _expanded(out, x, axis))
 
 
 @logsumexp.onnx

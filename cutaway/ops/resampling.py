@@ -1,4 +1,4 @@
-"""Upsampling: more positions along the window axes, by repetition or by straight lines."""
+"""Upsampling along the window axes, by repetition or linear interpolation."""
 
 import jax.numpy as jnp
 import numpy as np
@@ -10,7 +10,7 @@ from cutaway.ops.windows import expect_window_axes, per_axis
 
 @operation(edges="movement")
 def upsample_nearest(x, *, factor):
-    """Every element `factor` times along each window axis.
+    """Repeats every element `factor` times along each window axis.
 
     Shapes:
         x: (batch, *sizes, channels)
@@ -52,7 +52,7 @@ def _resize_node(g, x, factor, **attributes):
 
 
 def _lines(n: int, out: int, dtype) -> np.ndarray:
-    """(out, n): row o mixes the two inputs beside position (o + 1/2) n / out - 1/2."""
+    """(out, n): row o interpolates the two inputs around position (o + 1/2) n / out - 1/2."""
     at = np.clip((np.arange(out) + 0.5) * n / out - 0.5, 0, n - 1)
     left = np.floor(at).astype(int)
     right = np.minimum(left + 1, n - 1)

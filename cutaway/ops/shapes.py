@@ -1,4 +1,4 @@
-"""Operations that move elements and do not change them. Their rules move the gradient back."""
+"""Operations that move elements without changing them. Their derivatives move the gradient back."""
 
 import itertools
 import math
@@ -15,12 +15,12 @@ from cutaway.ops.arithmetic import unbroadcast
 
 @operation(edges="movement", plumbing=True)
 def reshape(x, *, shape):
-    """The same elements in the same order in another shape; one size may be -1."""
+    """x with another shape and the same order of elements; one size may be -1."""
     known = math.prod(n for n in shape if n != -1)
     fits = x.size == known if -1 not in shape else known and x.size % known == 0
     if not fits or list(shape).count(-1) > 1:
         raise ShapeError(
-            f"reshape: {x.size} elements of shape {x.shape} do not fit into shape {tuple(shape)}",
+            f"reshape: {x.size} elements of shape {x.shape} cannot take shape {tuple(shape)}",
             expected=f"a shape of {x.size} elements",
         )
     return jnp.reshape(x, shape)
@@ -38,7 +38,7 @@ def reshape_onnx(g, x, *, shape):
 
 @operation(edges="movement", plumbing=True)
 def transpose(x, *, axes=None):
-    """Axes in another order; None turns the order around."""
+    """x with its axes permuted; None reverses their order."""
     if axes is not None and sorted(k % max(x.ndim, 1) for k in axes) != list(range(x.ndim)):
         raise ShapeError(
             f"transpose: axes {tuple(axes)} of an array of shape {x.shape}",
@@ -94,7 +94,7 @@ def broadcast_to_onnx(g, x, *, shape):
 
 @operation(edges="movement", plumbing=True)
 def squeeze(x, *, axis=None):
-    """x without its axes of size 1, or without the named ones."""
+    """x without its axes of size 1, or without the given ones."""
     return jnp.squeeze(x, axis)
 
 
@@ -126,7 +126,7 @@ def expand_dims_onnx(g, x, *, axis):
 
 @operation(edges="movement")
 def flip(x, *, axis=None):
-    """Elements in opposite order along the axes; None for all."""
+    """x with the elements along the axes reversed; None for all axes."""
     return jnp.flip(x, axis)
 
 
@@ -183,7 +183,7 @@ def _join_onnx(g, *parts, axis):
 
 
 def concatenate(tensors, axis: int = 0) -> Tensor:
-    """Join tensors along an axis; their other axes must be equal."""
+    """Concatenate tensors along an axis; their other axes must be equal."""
     shapes = [jnp.shape(t.data if isinstance(t, Tensor) else t) for t in tensors]
     rest = {(len(s), *(n for k, n in enumerate(s) if k != axis % max(len(s), 1))) for s in shapes}
     if len(rest) != 1 or not shapes[0]:
@@ -195,12 +195,12 @@ def concatenate(tensors, axis: int = 0) -> Tensor:
 
 
 def stack(tensors, axis: int = 0) -> Tensor:
-    """Join tensors of one shape along a new axis."""
+    """Stack tensors of equal shape along a new axis."""
     return concatenate([expand_dims(t, axis=axis) for t in tensors], axis)
 
 
 def split(x, parts, axis: int = 0) -> list:
-    """Cut along an axis.
+    """Split along an axis.
 
     Args:
         parts: how many equal pieces, or the indices before which to cut.
@@ -220,7 +220,7 @@ def split(x, parts, axis: int = 0) -> list:
 
 @operation(edges="movement")
 def getitem(x, *, index):
-    """x[index]: numbers, slices, None, ..., arrays of integers, masks."""
+    """x[index]: integers, slices, None, ..., integer arrays, boolean masks."""
     return x[index]
 
 
@@ -235,7 +235,7 @@ def getitem_backward(grad, out, x, *, index):
 
 
 def _widths_around(index, shape):
-    """((before, after), ...) of the block that numbers and slices cut out; None: not a block."""
+    """((before, after), ...) of the block selected by integers and slices; None: not a block."""
     index = index if isinstance(index, tuple) else (index,)
     if not all(isinstance(i, int | slice) and not isinstance(i, bool) for i in index):
         return None
@@ -257,8 +257,8 @@ def getitem_onnx(g, x, *, index):
         return g.out("Gather", x, index[0], axis=0)
     if not all(i is None or i is Ellipsis or isinstance(i, int | slice) for i in index):
         raise OptionError(
-            f"x[{', '.join(type(i).__name__ for i in index)}] cannot be written in ONNX",
-            expected="numbers, slices, None and ..., or one array of whole numbers",
+            f"x[{', '.join(type(i).__name__ for i in index)}] cannot be exported to ONNX",
+            expected="integers, slices, None and ..., or one integer array",
             fix="use ops.take",
         )
     if Ellipsis in index:
@@ -312,7 +312,7 @@ def take_onnx(g, x, indices, *, axis=0):
 
 @operation(differentiable=False)
 def one_hot(labels, *, num_classes):
-    """1 at the place of the label, 0 elsewhere: (...,) -> (..., num_classes)."""
+    """1 at the index of the label, 0 elsewhere: (...,) -> (..., num_classes)."""
     return jax.nn.one_hot(labels, num_classes)
 
 

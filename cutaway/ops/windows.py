@@ -1,6 +1,6 @@
-"""Sliding windows: where they lie on an input, how it is padded, and the errors about both.
+"""Sliding windows: their positions on an input, its padding, and the errors about both.
 
-A window axis is an axis that a kernel or a pool slides along: all between the batch and the
+A window axis is an axis that a kernel or a pool slides along: all axes between the batch and the
 features. Position o of the output reads, for each tap k of the window, the padded input at
 o · stride + k · dilation.
 """
@@ -16,22 +16,22 @@ PADDING_MODES = {"zeros": "constant", "reflect": "reflect", "replicate": "edge"}
 
 
 def per_axis(value, axes: int, *, what: str, least: int = 1) -> tuple[int, ...]:
-    """One whole number for each of `axes` window axes, from a number or a sequence."""
+    """One integer for each of `axes` window axes, from a number or a sequence."""
     values = (value,) * axes if isinstance(value, int) else tuple(value)
     if len(values) != axes or not all(isinstance(v, int) and v >= least for v in values):
         raise OptionError(
             f"{what} is {value!r}",
-            expected=f"a whole number >= {least}, or {axes} of them, one for each window axis",
+            expected=f"an integer >= {least}, or {axes} of them, one per window axis",
         )
     return values
 
 
 def expect_padding(padding, axes: int, *, where: str):
-    """Check a padding option and return it in one form: "same", "causal", or pairs.
+    """Check a padding option and return it normalized: "same", "causal", or pairs.
 
     Args:
         padding: "valid", "same", "causal" (all on the left), a number for all sides, one number
-            for each window axis, or one (before, after) pair for each.
+            per window axis, or one (before, after) pair per window axis.
     """
     if padding == "valid":
         return ((0, 0),) * axes
@@ -45,8 +45,8 @@ def expect_padding(padding, axes: int, *, where: str):
             return pairs
     raise OptionError(
         f"{where}: padding is {padding!r}",
-        expected='"valid", "same", "causal", a number >= 0, or one number or (before, after) pair '
-        f"for each of the {axes} window axes",
+        expected='"valid", "same", "causal", an integer >= 0, or one integer or (before, after) '
+        f"pair for each of the {axes} window axes",
     )
 
 
@@ -69,7 +69,7 @@ def padding_pairs(padding, sizes, kernel_size, stride, dilation) -> tuple:
 
 
 def output_sizes(sizes, kernel_size, stride, padding, dilation, *, where: str) -> tuple[int, ...]:
-    """How many positions a window has along each axis; ShapeError where it has none."""
+    """Number of window positions along each axis; ShapeError if there is none."""
     out = []
     for i, (n, k, s, (lo, hi), d) in enumerate(
         zip(sizes, kernel_size, stride, padding, dilation, strict=True)
@@ -77,10 +77,10 @@ def output_sizes(sizes, kernel_size, stride, padding, dilation, *, where: str) -
         reach = d * (k - 1) + 1
         if n + lo + hi < reach:
             raise ShapeError(
-                f"{where}: the window reaches over {reach} positions along window axis {i}, but "
+                f"{where}: the window spans {reach} positions along window axis {i}, but "
                 f"the input has {n}" + (f" and {lo + hi} of padding" if lo + hi else ""),
-                expected=f"an input of at least {max(reach - lo - hi, 1)} there",
-                fix="give a larger input, more padding, a smaller kernel, or pool less before",
+                expected=f"an input size of at least {max(reach - lo - hi, 1)} along that axis",
+                fix="use a larger input, more padding, a smaller kernel, or less pooling before it",
             )
         out.append((n + lo + hi - reach) // s + 1)
     return tuple(out)
@@ -93,8 +93,8 @@ def expect_window_axes(x, axes: int, *, where: str) -> None:
         raise ShapeError(
             f"{where}: the input has shape {tuple(x.shape)}",
             expected=f"{axes + 2} axes: (batch, {names}, channels)",
-            fix="for one example add the batch axis with x[None]; channels are the last axis"
-            + (", for one channel x[..., None]" if x.ndim == axes + 1 else ""),
+            fix="for a single example add the batch axis: x[None]; channels are the last axis"
+            + (", for a single channel x[..., None]" if x.ndim == axes + 1 else ""),
         )
 
 

@@ -1,14 +1,14 @@
-"""Convolutions of 3 x 3 with a quarter of the products: Winograd's F(4 x 4, 3 x 3).
+"""3 x 3 convolutions with a quarter of the multiplications: Winograd's F(4 x 4, 3 x 3).
 
     Y = Aᵀ [ (G g Gᵀ) ⊙ (Bᵀ d B) ] A
 
-makes 4 x 4 outputs Y of 6 x 6 inputs d and the 3 x 3 kernel g by 36 multiplications instead of 144.
-With channels, each of the 36 is a matrix product over them. The maps d → Bᵀ d B and so on are
-matrix products too, of the 36 numbers of a window with Bᵀ ⊗ Bᵀ: in plain sums they would be
-quicker to run, but take XLA seconds to compile for each shape.
+computes 4 x 4 outputs Y from 6 x 6 inputs d and the 3 x 3 kernel g with 36 multiplications instead
+of 144. With channels, each of the 36 is a matrix product over them. The maps d → Bᵀ d B and so on
+are matrix products too, of the 36 values of a window with Bᵀ ⊗ Bᵀ: as plain sums they would run
+faster, but XLA would take seconds to compile them for each shape.
 
-Sums of large numbers nearly cancel, so the results are off by about 1e-5 of the largest (the
-direct way by 1e-6).
+Large terms nearly cancel, so the relative error is about 1e-5 of the largest value (1e-6 for the
+direct method).
 
 Lavin & Gray 2016, "Fast algorithms for convolutional neural networks", arXiv:1509.09308, sec. 4.3.
 """
@@ -20,8 +20,8 @@ from jax import lax
 from cutaway.ops.precision import current_precision
 from cutaway.runtime import on_cpu
 
-LEAST_CHANNELS = 128  # below, the maps cost as much as the products save
-LEAST_WINDOWS = 48  # below, the kernel's map does
+LEAST_CHANNELS = 128  # below, the transforms cost as much as the products save
+LEAST_WINDOWS = 48  # below, the kernel's transform does
 
 INPUT = np.array(
     [
@@ -40,7 +40,7 @@ OUTPUT = np.array(
 
 
 def serves(x_shape, w_shape, dtype, stride, padding, dilation) -> bool:
-    """Whether this way is the quicker one for a convolution without groups: on CPU, in float32."""
+    """Whether this method is faster for a convolution without groups: on CPU, in float32."""
     if w_shape[:-2] != (3, 3) or stride != (1, 1) or dilation != (1, 1):
         return False
     if (

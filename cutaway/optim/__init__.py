@@ -18,6 +18,33 @@ from cutaway.optim.schedules import (
 )
 from cutaway.optim.sgd import SGD, AveragedMomentum, Momentum, Nesterov
 
+__all__ = [
+    "OPTIMIZERS",
+    "SGD",
+    "STEPS",
+    "Adadelta",
+    "Adagrad",
+    "Adam",
+    "AdamW",
+    "AveragedMomentum",
+    "ClipNorm",
+    "ClipValue",
+    "Constant",
+    "Cosine",
+    "Exponential",
+    "ExponentialAverage",
+    "Momentum",
+    "Nadam",
+    "Nesterov",
+    "OneCycle",
+    "Optimizer",
+    "RMSprop",
+    "ReduceOnPlateau",
+    "Schedule",
+    "StepDecay",
+    "Warmup",
+]
+
 
 def _is_named(value) -> bool:
     return (
@@ -28,6 +55,6 @@ def _is_named(value) -> bool:
 _found = objects_of(__name__, __path__, _is_named)
 _found.sort(key=lambda kind: STEPS.index(kind.steps))
 
-# by the names that the command line and config files use: every class of this folder with a name
+# by their names on the command line and in config files: every class in this folder with a name
 OPTIMIZERS: dict[str, type[Optimizer]] = {kind.name: kind for kind in _found}
 globals().update({kind.__name__: kind for kind in _found})

@@ -9,7 +9,7 @@ from cutaway.optim.terms import constant, named, sqrt
 
 
 class Adam(Optimizer):
-    """Adam: m and v are running means of g and g², corrected for their start at zero.
+    """Adam: m and v are running means of g and g², with bias correction.
 
     m ← β₁ m + (1 - β₁) g;  v ← β₂ v + (1 - β₂) g²
     m̂ = m / (1 - β₁ᵗ);  v̂ = v / (1 - β₂ᵗ);  w ← w - η m̂ / (√v̂ + ε)
@@ -31,10 +31,10 @@ class Adam(Optimizer):
     def __init__(
         self,
         parameters,
-        lr=1e-3,
+        lr: float = 1e-3,
         *,
-        betas=(0.9, 0.999),
-        eps=1e-8,
+        betas: tuple[float, float] = (0.9, 0.999),
+        eps: float = 1e-8,
         schedule=None,
         clip=None,
         groups=None,
@@ -50,7 +50,7 @@ class Adam(Optimizer):
         beta1, beta2 = self.betas
         m = beta1 * m + (1 - beta1) * g
         v = beta2 * v + (1 - beta2) * g**2
-        m_hat = m / (1 - beta1**self.t)  # m and v start at zero: undo that bias
+        m_hat = m / (1 - beta1**self.t)  # bias correction: m and v start at zero
         v_hat = v / (1 - beta2**self.t)
         return p - self.lr * m_hat / (jnp.sqrt(v_hat) + self.eps), m, v
 
@@ -62,8 +62,8 @@ class Adam(Optimizer):
         t = named("t", float(self.t))
         m = yield "m", beta1 * m + (1 - beta1) * g, "running mean of g"
         v = yield "v", beta2 * v + (1 - beta2) * g**2, "running mean of g²"
-        m_hat = yield "m̂", m / (1 - beta1**t), "undoes m's start at 0"
-        v_hat = yield "v̂", v / (1 - beta2**t), "undoes v's start at 0"
+        m_hat = yield "m̂", m / (1 - beta1**t), "bias correction of m"
+        v_hat = yield "v̂", v / (1 - beta2**t), "bias correction of v"
         rate = yield "η_eff", self.eta / (sqrt(v_hat) + constant("ε", self.eps)), OWN_RATE
         yield "w", w - rate * m_hat, "against the mean gradient"
 
@@ -71,13 +71,13 @@ class Adam(Optimizer):
 class AdamW(Adam):
     """Adam with decoupled weight decay: before Adam's step, w ← w - η λ w.
 
-    In an L2 penalty the decay would pass through Adam's division by √v̂, which weakens it where
-    gradients are large; here it does not.
+    With an L2 penalty the decay would be divided by √v̂ too, which weakens it where gradients are
+    large; decoupled weight decay is not.
 
     Args:
         parameters, lr, betas, eps, schedule, clip, groups: see Adam.
         weight_decay: λ >= 0.
-        decays: which parameters decay, see Optimizer; all by default.
+        decays: selects the parameters that decay, see Optimizer; all by default.
 
     References:
         Loshchilov & Hutter 2019, "Decoupled weight decay regularization", arXiv:1711.05101,
@@ -90,11 +90,11 @@ class AdamW(Adam):
     def __init__(
         self,
         parameters,
-        lr=1e-3,
+        lr: float = 1e-3,
         *,
-        betas=(0.9, 0.999),
-        eps=1e-8,
-        weight_decay=1e-2,
+        betas: tuple[float, float] = (0.9, 0.999),
+        eps: float = 1e-8,
+        weight_decay: float = 1e-2,
         decays=None,
         schedule=None,
         clip=None,
@@ -116,7 +116,7 @@ class AdamW(Adam):
 
 
 class Nadam(Optimizer):
-    """Nadam: Adam with Nesterov's look ahead.
+    """Nadam: Adam with Nesterov momentum.
 
     μ_t = β₁ (1 - ½ 0.96^{t ψ});  m, v as in Adam
     m̂ = μ_{t+1} m / (1 - Π_{i≤t+1} μ_i) + (1 - μ_t) g / (1 - Π_{i≤t} μ_i);  v̂ = v / (1 - β₂ᵗ)
@@ -130,7 +130,7 @@ class Nadam(Optimizer):
         Dozat 2016, "Incorporating Nesterov momentum into Adam", ICLR workshop.
     """
 
-    # the product of all μ so far is one number; kept per parameter so that frozen ones may join
+    # the product of all μ so far is one number; kept per parameter so frozen ones may join later
     slots = ("m", "v", "decay")
     symbols = ("m", "v", "d")
     name = "nadam"
@@ -139,11 +139,11 @@ class Nadam(Optimizer):
     def __init__(
         self,
         parameters,
-        lr=2e-3,
+        lr: float = 2e-3,
         *,
-        betas=(0.9, 0.999),
-        eps=1e-8,
-        momentum_decay=4e-3,
+        betas: tuple[float, float] = (0.9, 0.999),
+        eps: float = 1e-8,
+        momentum_decay: float = 4e-3,
         schedule=None,
         clip=None,
         groups=None,
@@ -163,7 +163,7 @@ class Nadam(Optimizer):
         v = beta2 * v + (1 - beta2) * g**2
         mu = beta1 * (1 - 0.5 * 0.96 ** (self.t * self.momentum_decay))
         mu_next = beta1 * (1 - 0.5 * 0.96 ** ((self.t + 1) * self.momentum_decay))
-        # the slot holds 1 - Π μ: slots start at zero, as the empty product's 1 - 1
+        # the slot is 1 - Π μ: slots start at zero, like 1 - 1 for the empty product
         product = (1 - decay) * mu
         m_hat = mu_next * m / (1 - product * mu_next) + (1 - mu) * g / (1 - product)
         v_hat = v / (1 - beta2**self.t)
@@ -181,9 +181,9 @@ class Nadam(Optimizer):
         next_mu = beta1 * (1 - 0.5 * 0.96 ** ((t + 1) * psi))
         next_mu = yield "μ₊", next_mu, "momentum of the next step"
         product = yield "P", (1 - d) * mu, "product of all μ so far"
-        yield "d", 1 - product, "what is kept of it"
+        yield "d", 1 - product, "its complement, the stored slot"
         m_hat = next_mu * m / (1 - product * next_mu) + (1 - mu) * g / (1 - product)
-        m_hat = yield "m̂", m_hat, "one step ahead"
-        v_hat = yield "v̂", v / (1 - beta2**t), "undoes v's start at 0"
+        m_hat = yield "m̂", m_hat, "Nesterov's look-ahead"
+        v_hat = yield "v̂", v / (1 - beta2**t), "bias correction of v"
         rate = yield "η_eff", self.eta / (sqrt(v_hat) + constant("ε", self.eps)), OWN_RATE
         yield "w", w - rate * m_hat, "against m̂"

@@ -1,4 +1,4 @@
-"""Optimizers that give each weight a rate of its own, by the size of its past gradients."""
+"""Optimizers with a learning rate per weight, adapted to the size of its past gradients."""
 
 import jax.numpy as jnp
 
@@ -6,13 +6,13 @@ from cutaway.errors import expect_range
 from cutaway.optim.optimizer import Optimizer
 from cutaway.optim.terms import constant, sqrt
 
-OWN_RATE = "the learning rate of this weight alone"
+OWN_RATE = "effective learning rate of this weight"
 
 
 class Adagrad(Optimizer):
     """Adagrad: G ← G + g²;  w ← w - η g / (√G + ε).
 
-    G only grows, so the effective rate η / √G only falls.
+    G only grows, so the effective rate η / √G only decreases.
 
     Args:
         parameters, lr, schedule, clip, groups: see Optimizer.
@@ -28,7 +28,16 @@ class Adagrad(Optimizer):
     usual_lr = 0.02
     steps = "shrinking"
 
-    def __init__(self, parameters, lr=1e-2, *, eps=1e-10, schedule=None, clip=None, groups=None):
+    def __init__(
+        self,
+        parameters,
+        lr: float = 1e-2,
+        *,
+        eps: float = 1e-10,
+        schedule=None,
+        clip=None,
+        groups=None,
+    ):
         super().__init__(parameters, lr, schedule=schedule, clip=clip, groups=groups)
         expect_range(eps, what="eps", above=0)
         self.eps = eps
@@ -55,7 +64,7 @@ class Adadelta(Optimizer):
     Args:
         parameters, lr, schedule, clip, groups: see Optimizer; the paper's η is 1.
         rho: ρ in [0, 1).
-        eps: ε > 0; it also sets the size of the first steps.
+        eps: ε > 0; it also determines the size of the first steps.
 
     References:
         Zeiler 2012, "ADADELTA: an adaptive learning rate method", arXiv:1212.5701, Algorithm 1.
@@ -68,7 +77,15 @@ class Adadelta(Optimizer):
     steps = "own"
 
     def __init__(
-        self, parameters, lr=1.0, *, rho=0.9, eps=1e-6, schedule=None, clip=None, groups=None
+        self,
+        parameters,
+        lr: float = 1.0,
+        *,
+        rho: float = 0.9,
+        eps: float = 1e-6,
+        schedule=None,
+        clip=None,
+        groups=None,
     ):
         super().__init__(parameters, lr, schedule=schedule, clip=clip, groups=groups)
         expect_range(rho, what="rho", least=0, below=1)
@@ -84,22 +101,26 @@ class Adadelta(Optimizer):
 
     def effective_rate(self, mean_g2, mean_d2):
         past = jnp.sqrt(mean_d2 + self.eps)
-        # ε stands below the root
+        # ε is inside the root
         return self.lr * past / jnp.sqrt(mean_g2 + self.eps), (mean_g2 < self.eps).mean()
 
     def terms(self, w, g, mean_g2, mean_d2):
         rho, eps = constant("ρ", self.rho), constant("ε", self.eps)
         mean_g2 = yield "E[g²]", rho * mean_g2 + (1 - rho) * g**2, "running mean of g²"
-        ratio = yield "r", sqrt(mean_d2 + eps) / sqrt(mean_g2 + eps), "past steps per gradient"
+        ratio = yield (
+            "r",
+            sqrt(mean_d2 + eps) / sqrt(mean_g2 + eps),
+            "RMS step per RMS gradient",
+        )
         delta = yield "Δ", ratio * g, "in the units of the weight"
-        yield "E[Δ²]", rho * mean_d2 + (1 - rho) * delta**2, "running mean of Δ², for next time"
+        yield "E[Δ²]", rho * mean_d2 + (1 - rho) * delta**2, "running mean of Δ², for the next step"
         yield "w", w - self.eta * delta, "against the gradient"
 
 
 class RMSprop(Optimizer):
     """RMSprop: v ← β v + (1 - β) g²;  w ← w - η g / (√v + ε).
 
-    Adagrad with a running mean in place of the sum, so that the rate can rise again.
+    Adagrad with a running mean instead of the sum, so the effective rate can increase again.
 
     Args:
         parameters, lr, schedule, clip, groups: see Optimizer.
@@ -115,7 +136,15 @@ class RMSprop(Optimizer):
     steps = "length"
 
     def __init__(
-        self, parameters, lr=1e-2, *, beta=0.99, eps=1e-8, schedule=None, clip=None, groups=None
+        self,
+        parameters,
+        lr: float = 1e-2,
+        *,
+        beta: float = 0.99,
+        eps: float = 1e-8,
+        schedule=None,
+        clip=None,
+        groups=None,
     ):
         super().__init__(parameters, lr, schedule=schedule, clip=clip, groups=groups)
         expect_range(beta, what="beta", least=0, below=1)

@@ -1,4 +1,4 @@
-"""A running mean of the weights, which often predicts better than the weights themselves."""
+"""A moving average of the weights, which often generalizes better than the weights themselves."""
 
 import contextlib
 
@@ -13,14 +13,13 @@ from cutaway.optim.optimizer import trainable
 class ExponentialAverage(Stateful):
     """Exponential moving average of parameters: a ← d a + (1 - d) w after every step.
 
-    d is β, but at first (1 + t) / (10 + t) where that is smaller, t the number of updates
-    before: so the weights from before training are soon forgotten. In a Trainer, validation,
-    callbacks after an epoch and the weights after `fit` are the averaged ones, while training goes
-    on from those that moved. Buffers, such as running statistics, are not averaged.
+    d = min(β, (1 + t) / (10 + t)) after t updates, which quickly forgets the initial weights. In
+    a Trainer, validation, callbacks after an epoch and the final weights use the average, while
+    training continues from the raw weights. Buffers, such as running statistics, are not averaged.
 
     Args:
         parameters: a Module, or an iterable of Parameters.
-        decay: β in [0, 1); the mean goes back over about 1 / (1 - β) steps.
+        decay: β in [0, 1); the average covers about 1 / (1 - β) steps.
 
     References:
         Polyak & Juditsky 1992, "Acceleration of stochastic approximation by averaging"; Tarvainen
@@ -48,7 +47,7 @@ class ExponentialAverage(Stateful):
 
     @no_grad()
     def update(self) -> None:
-        """Take the parameters as they are now into the mean; call it after `optimizer.step()`."""
+        """Update the average with the current parameters; call it after `optimizer.step()`."""
         t = self.step_count.data.astype(jnp.float32)
         d = jnp.minimum(self.decay, (1 + t) / (10 + t))
         for value, p in zip(self.values, self.parameters, strict=True):
@@ -56,19 +55,19 @@ class ExponentialAverage(Stateful):
         self.step_count.data = self.step_count.data + 1
 
     def restart(self) -> None:
-        """Begin anew, from the parameters as they are."""
+        """Restart from the current parameters."""
         self.step_count.data = jnp.zeros_like(self.step_count.data)
         for value, p in zip(self.values, self.parameters, strict=True):
             value.data = p.data
 
     def apply(self) -> None:
-        """Give the parameters the mean, for good."""
+        """Replace the parameters by their average."""
         for value, p in zip(self.values, self.parameters, strict=True):
             p.data = value.data
 
     @contextlib.contextmanager
     def applied(self):
-        """Context in which the parameters have the mean; afterwards they are as before."""
+        """Context in which the parameters are replaced by their average; restored afterwards."""
         moving = [p.data for p in self.parameters]
         self.apply()
         try:

@@ -1,4 +1,4 @@
-"""Clipping: gradients that are too large are made smaller before the step."""
+"""Gradient clipping: large gradients are reduced before the step."""
 
 import jax.numpy as jnp
 
@@ -8,9 +8,9 @@ from cutaway.optim.terms import larger, named, smaller
 
 
 class ClipNorm(Stateful):
-    """Scales all gradients by one factor, so that their common norm is at most `max_norm`.
+    """Scales all gradients by one factor that limits their global norm to `max_norm`.
 
-    g ← g · min(1, max_norm / (‖g‖ + 1e-6)), ‖g‖ over all parameters; directions are kept.
+    g ← g · min(1, max_norm / (‖g‖ + 1e-6)), ‖g‖ over all parameters; the direction is preserved.
 
     References:
         Pascanu, Mikolov & Bengio 2013, "On the difficulty of training recurrent neural
@@ -28,17 +28,17 @@ class ClipNorm(Stateful):
 
     def terms(self, g, grads):
         norm = float(jnp.sqrt(sum(jnp.sum(jnp.square(x)) for x in grads)))
-        norm = yield "‖g‖", named("√(Σ g²)", norm), "norm of all gradients together"
+        norm = yield "‖g‖", named("√(Σ g²)", norm), "global norm of all gradients"
         c = yield (
             "c",
             smaller(1, named("τ", self.max_norm) / (norm + 1e-6)),
-            "the factor for all gradients",
+            "common factor of all gradients",
         )
-        return (yield "g", c * g, "the gradient, clipped")
+        return (yield "g", c * g, "clipped gradient")
 
 
 class ClipValue(Stateful):
-    """Holds every element of every gradient within ±limit; directions change.
+    """Clips every element of every gradient to ±limit; the direction may change.
 
     References:
         Mikolov 2012, "Statistical language models based on neural networks", thesis.
@@ -53,4 +53,4 @@ class ClipValue(Stateful):
 
     def terms(self, g, grads):
         limit = named("τ", self.limit)
-        return (yield "g", larger(-limit, smaller(limit, g)), "the gradient, clipped")
+        return (yield "g", larger(-limit, smaller(limit, g)), "clipped gradient")

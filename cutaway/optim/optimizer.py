@@ -1,4 +1,4 @@
-"""Optimizer: what all of them share. Each algorithm is a class that says how one array moves."""
+"""Optimizer: base class of all algorithms, each of which defines the update of one parameter."""
 
 import copy
 
@@ -13,45 +13,47 @@ from cutaway.optim.step_preview import Move, preview
 from cutaway.optim.terms import Quantity, named
 
 STEPS = (
-    "gradient",  # η times the gradient: in proportion to it
+    "gradient",  # η times the gradient
     "length",  # about η, whatever the gradient
-    "shrinking",  # η at first, ever less later on
-    "own",  # in the unit of the weights, of a length found by itself
+    "shrinking",  # η at first, then decreasing
+    "own",  # in the units of the weights, of a length the algorithm determines
 )
 
 
 class Optimizer(Stateful):
-    """Base: finds the gradients, clips them, counts the steps, and moves each parameter.
+    """Base class: collects gradients, clips them, counts steps, and updates each parameter.
 
-    A subclass names its `slots` (arrays it keeps per parameter, zeros at first) and writes
-    `update(self, p, g, *slots)`, which returns the new p and the new slots. There, `self.lr` is
+    A subclass names its `slots` (state arrays per parameter, initially zeros) and defines
+    `update(self, p, g, *slots)`, which returns the new p and the new slots. In it, `self.lr` is
     the learning rate of this parameter in this step, `self.decay` its weight decay, and `self.t`
-    the number of the step, 1 for the first. Beside it may stand `terms(self, w, g, *slots)`, the
-    same for one element as one does it by hand (see optim.terms), for `explain_update`; there
-    the slots go by their `symbols`.
+    the number of the step, 1 for the first. It may also define `terms(self, w, g, *slots)`, the
+    same update of one element written out term by term (see optim.terms), for `explain_update`;
+    there the slots are called by their `symbols`.
 
     Args:
         parameters: a Module, or an iterable of Parameters.
         lr: learning rate η, > 0.
-        schedule: a Schedule that scales η by the number of the step; None keeps it.
-        clip: function from the list of gradients to the list of clipped ones; None does nothing.
-        groups: {beginning of a path: factor on η}, for example {"0": 0.1} for all in layer 0 of
-            a network that is tuned finely; the longest that fits counts. In a plain list of
-            Parameters the paths are "0", "1", ...
+        schedule: a Schedule that scales η by the number of the step; None: constant.
+        clip: function from the list of gradients to the list of clipped ones; None: no clipping.
+        groups: {path prefix: factor on η}, for example {"0": 0.1} for all of layer 0 when
+            fine-tuning; the longest matching prefix applies. In a plain list of Parameters the
+            paths are "0", "1", ...
 
     Optimizers with weight decay take two more:
         weight_decay: λ >= 0.
-        decays: function (path, parameter) -> bool that says which parameters decay; None: all.
-            Usual is `lambda path, p: p.ndim > 1`: no biases and no scales of normalizations.
+        decays: function (path, parameter) -> bool that selects the parameters that decay; None:
+            all. Common: `lambda path, p: p.ndim > 1`, which excludes biases and the scales of
+            normalization layers.
     """
 
-    name = ""  # by which the command line and config files call it; "" for a base class
+    name = ""  # its name on the command line and in config files; "" for a base class
     slots: tuple[str, ...] = ()
     symbols: tuple[str, ...] | None = None  # of the slots in `terms`; None: as they are named
     terms = None
-    usual_lr: float | None = None  # that is usual for it; None: the one for steps η long
-    steps = "gradient"  # how their length follows from η: see STEPS
+    usual_lr: float | None = None  # its usual learning rate; None: the one for steps of length η
+    steps = "gradient"  # how the step length depends on η: see STEPS
     takes_decay = False  # whether it has the options `weight_decay` and `decays`
+    eps: float  # of those that divide by the size of the gradient
 
     def __init__(self, parameters, lr: float, *, schedule=None, clip=None, groups=None):
         named = trainable(parameters)
@@ -93,11 +95,11 @@ class Optimizer(Stateful):
 
     @property
     def decay(self) -> float:
-        """λ of the parameter that `update` moves now: 0 for one that is spared."""
+        """λ of the parameter being updated: 0 for one excluded from weight decay."""
         return 0.0 if self._each.moving in self._each.spared else self.weight_decay
 
     def with_decay(self, p, g):
-        """g + λ p: the gradient with that of the penalty λ/2 ‖p‖²."""
+        """g + λ p: the gradient including that of the penalty λ/2 ‖p‖²."""
         return g + self.decay * p if self.decay else g
 
     def decay_terms(self, w, g):
@@ -105,23 +107,23 @@ class Optimizer(Stateful):
         if not self.decay:
             return g
         grown = g + named("λ", self.decay) * w
-        return (yield "g", grown, "with the pull of the weight decay")
+        return (yield "g", grown, "gradient with weight decay")
 
     @property
     def eta(self) -> Quantity:
         """`lr` for `terms`."""
         return named("η", float(self.lr))
 
-    def update(self, p, g, *slots):
-        """One parameter's move: arrays (p, g, *slots) -> (p, *slots)."""
+    def update(self, p, g, *slots) -> tuple:
+        """Update of one parameter: arrays (p, g, *slots) -> (p, *slots)."""
         raise TypeError(f"{type(self).__name__} has no update: define `def update(self, p, g)`")
 
     def effective_rate(self, *slots) -> tuple:
-        """By what (a mean of) the gradient is multiplied now, for each element of a parameter.
+        """Current factor on (a mean of) the gradient, for each element of a parameter.
 
         Returns:
-            (rate, share): an array, and the share of elements whose gradients are so small that
-            ε makes their steps small; None for optimizers without one.
+            (rate, fraction): an array, and the fraction of elements whose gradients are so small
+            that ε limits their steps; None for optimizers without ε.
         """
         return jnp.asarray(self.lr)[None], None
 
@@ -135,12 +137,12 @@ class Optimizer(Stateful):
             self._each.moving = None
 
     def _by_size(self, size):
-        """`effective_rate` where the gradient is divided by its own size + ε."""
+        """`effective_rate` of optimizers that divide the gradient by its own size + ε."""
         return self.lr / (size + self.eps), (size < self.eps).mean()
 
     @no_grad()
     def step(self) -> None:
-        """Move every parameter that has a gradient, and use its gradient up (`.grad` = None).
+        """Update every parameter that has a gradient, and clear the gradient (`.grad` = None).
 
         Raises:
             GradientError: no parameter has a gradient.
@@ -150,8 +152,8 @@ class Optimizer(Stateful):
             raise GradientError(
                 f"{type(self).__name__}.step: no parameter has a gradient",
                 expected="loss.backward() before optimizer.step()",
-                fix="call backward on a loss that was computed with these parameters; a step "
-                "uses its gradients up",
+                fix="call backward on a loss computed from these parameters; each step clears "
+                "the gradients",
             )
         grads = [self.parameters[i].grad for i in moved]
         if self.clip is not None:
@@ -171,10 +173,10 @@ class Optimizer(Stateful):
             self._each.moving = None
 
     def spell_out(self, number: int, index: tuple, grads=None) -> Move:
-        """What the next step will do to one element, and how, in float64. Nothing moves.
+        """The next step's update of one element, term by term, in float64. Nothing is changed.
 
         Args:
-            number: which of `parameters`.
+            number: index in `parameters`.
             index: of the element.
             grads: gradient of each parameter, None for those without; None: their `.grad`.
         """
@@ -193,7 +195,7 @@ class Optimizer(Stateful):
                 self._each.moving = None
 
     def rate_terms(self):
-        """How `lr` comes about, as `terms`."""
+        """How `lr` is computed, as `terms`."""
         rate, what = named("η₀", float(self.base_lr.data)), []
         if self.schedule is not None:
             rate = rate * named("s", float(self.schedule(self.t)))
@@ -211,12 +213,12 @@ class Optimizer(Stateful):
         return list(self._each.paths)
 
     def over(self, parameters) -> "Optimizer":
-        """The same algorithm with the same options, at its start, over other parameters.
+        """A fresh optimizer with the same algorithm and options over other parameters.
 
-        Those that were here before keep what their group and `decays` said of them; new vectors
-        are spared from decay if some were.
+        Parameters that this one has keep their group factor and `decays`; new vectors are
+        excluded from weight decay if some are here.
         """
-        held = {id(p): i for i, p in enumerate(self.parameters)}
+        indices = {id(p): i for i, p in enumerate(self.parameters)}
         other = copy.copy(self)
         named = trainable(parameters)
         other.parameters = list(named.values())
@@ -224,7 +226,7 @@ class Optimizer(Stateful):
         other.state = {name: [zeros_like(p) for p in other.parameters] for name in self.slots}
         other._each = _Each(list(named), {})
         for i, p in enumerate(other.parameters):
-            before = held.get(id(p))
+            before = indices.get(id(p))
             if before in self._each.factors:
                 other._each.factors[i] = self._each.factors[before]
             if before in self._each.spared or (before is None and self._each.spared and p.ndim < 2):
@@ -232,7 +234,7 @@ class Optimizer(Stateful):
         return other
 
     def zero_grad(self) -> None:
-        """Drop gradients that were computed and shall not be used."""
+        """Discard computed gradients."""
         for p in self.parameters:
             p.grad = None
 
@@ -247,7 +249,7 @@ def trainable(parameters) -> dict:
     for p in named.values():
         if not isinstance(p, Parameter):
             raise OptionError(
-                f"an optimizer was given a {type(p).__name__}",
+                f"an optimizer got a {type(p).__name__}",
                 expected="a Module, or Parameters",
                 fix="pass the network itself: SGD(net, lr=0.1)",
             )
@@ -261,29 +263,29 @@ def trainable(parameters) -> dict:
 
 
 class _Each:
-    """What is not the same for all parameters of an optimizer, by their numbers.
+    """Settings of individual parameters of an optimizer, by their index.
 
-    No Stateful: compiled steps look at it as one thing, which never changes after __init__.
+    Not a Stateful: compiled steps treat it as one object, which never changes after __init__.
     """
 
     def __init__(self, paths, groups):
         self.paths = paths
         self.factors = _factors(paths, groups)
         self.spared = set()
-        self.moving = None  # the one that `update` moves now
+        self.moving: int | None = None  # index of the one being updated
 
 
 def _factors(paths, groups) -> dict:
-    """{number of a parameter: factor} of those whose path begins with a key of `groups`."""
+    """{index of a parameter: factor} of those whose path starts with a key of `groups`."""
     chosen = {}
-    for beginning, factor in sorted(groups.items(), key=lambda item: len(item[0])):
-        expect_range(factor, what=f"factor of group {beginning!r}", above=0, below=float("inf"))
-        inside = [i for i, path in enumerate(paths) if f"{path}.".startswith(f"{beginning}.")]
+    for prefix, factor in sorted(groups.items(), key=lambda item: len(item[0])):
+        expect_range(factor, what=f"factor of group {prefix!r}", above=0, below=float("inf"))
+        inside = [i for i, path in enumerate(paths) if f"{path}.".startswith(f"{prefix}.")]
         if not inside:
             raise OptionError(
-                f"the group {beginning!r} has no parameters",
+                f"the group {prefix!r} has no parameters",
                 expected='the path of a module or parameter, like "0" or "0.weight"',
-                fix=did_you_mean(beginning, paths),
+                fix=did_you_mean(prefix, paths),
             )
-        chosen.update(dict.fromkeys(inside, float(factor)))  # a longer beginning comes later
+        chosen.update(dict.fromkeys(inside, float(factor)))  # longer prefixes come later
     return chosen

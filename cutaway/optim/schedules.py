@@ -1,4 +1,4 @@
-"""Schedules: by what factor the learning rate is multiplied in step t = 1, 2, 3, ...
+"""Schedules: the factor on the learning rate in step t = 1, 2, 3, ...
 
 A schedule is called inside the compiled step with t as an array. PyTorch's schedulers count the
 first step as 0, so their step k is our t = k + 1.
@@ -13,7 +13,7 @@ from cutaway.nn.state import Stateful
 
 
 class Schedule(Stateful):
-    """Base: `schedule(t)` is the factor on the learning rate in step t, 1 for the first."""
+    """Base class: `schedule(t)` is the factor on the learning rate in step t, 1 for the first."""
 
     def __call__(self, t):
         raise TypeError(f"{type(self).__name__} has no __call__: define `def __call__(self, t)`")
@@ -27,7 +27,7 @@ class Constant(Schedule):
 
 
 class StepDecay(Schedule):
-    """factor^⌊(t - 1) / every⌋: a step down after every `every` steps. PyTorch's StepLR."""
+    """factor^⌊(t - 1) / every⌋: multiplies by `factor` every `every` steps. PyTorch's StepLR."""
 
     def __init__(self, every: int, factor: float = 0.1):
         expect_range(every, what="every", least=1)
@@ -51,7 +51,7 @@ class Exponential(Schedule):
 
 
 class Cosine(Schedule):
-    """From 1 down to `final` along half a cosine, over total_steps; then `final`.
+    """Cosine decay from 1 to `final` over total_steps; then `final`.
 
     final + (1 - final) (1 + cos(π (t - 1) / total_steps)) / 2. PyTorch's CosineAnnealingLR.
 
@@ -71,12 +71,12 @@ class Cosine(Schedule):
 
 
 class Warmup(Schedule):
-    """From `start` up to 1 in a line over warmup_steps, then as `then` says. PyTorch's LinearLR.
+    """Linear warmup from `start` to 1 over warmup_steps, followed by `then`. PyTorch's LinearLR.
 
     Args:
         warmup_steps: step warmup_steps + 1 is the first at factor 1.
         start: the first factor.
-        then: Schedule that counts from the end of the warm-up; None stays at 1.
+        then: Schedule that starts at the end of the warmup; None: stay at 1.
     """
 
     def __init__(self, warmup_steps: int, then: Schedule | None = None, *, start: float = 0.1):
@@ -93,9 +93,9 @@ class Warmup(Schedule):
 
 
 class OneCycle(Schedule):
-    """Up from 1/divide to 1 over a share of the steps, then down to 1/(divide · final_divide).
+    """From 1/divide up to 1 over a fraction of the steps, then down to 1/(divide · final_divide).
 
-    Both along half a cosine; the learning rate given is the highest. PyTorch's OneCycleLR.
+    Both parts follow half a cosine; the given learning rate is the maximum. PyTorch's OneCycleLR.
 
     References:
         Smith & Topin 2018, "Super-convergence", arXiv:1708.07120.
@@ -119,7 +119,7 @@ class OneCycle(Schedule):
         self.final_divide = final_divide
 
     def __call__(self, t):
-        top = self.rising * self.total_steps - 1  # number of the highest step, from 0
+        top = self.rising * self.total_steps - 1  # index of the step with the maximum, from 0
         last = self.total_steps - 1
         first, lowest = 1 / self.divide, 1 / (self.divide * self.final_divide)
         k = jnp.clip(t - 1, 0, last)
@@ -128,22 +128,22 @@ class OneCycle(Schedule):
         return jnp.where(k <= top, up, down)
 
 
-def _cosine_between(start, end, share):
-    return end + (start - end) * (1 + jnp.cos(jnp.pi * jnp.clip(share, 0, 1))) / 2
+def _cosine_between(start, end, progress):
+    return end + (start - end) * (1 + jnp.cos(jnp.pi * jnp.clip(progress, 0, 1))) / 2
 
 
 class ReduceOnPlateau:
-    """Multiplies the learning rate by `factor` when a number has stopped getting better.
+    """Multiplies the learning rate by `factor` when a monitored value has stopped improving.
 
     Works between epochs, on the host: `observe(value, optimizer)`; in a Trainer, through the
     callback train.PlateauRate. PyTorch's ReduceLROnPlateau.
 
     Args:
         factor: in (0, 1).
-        patience: epochs without improvement that are let pass.
-        threshold: share by which a value must be better to count.
-        min_lr: the learning rate is not lowered below it.
-        higher_is_better: for metrics like accuracy.
+        patience: number of epochs without improvement that are tolerated.
+        threshold: minimum relative improvement that counts.
+        min_lr: lower bound on the learning rate.
+        higher_is_better: True for metrics like accuracy.
     """
 
     def __init__(
@@ -168,7 +168,7 @@ class ReduceOnPlateau:
         self.bad_epochs = 0
 
     def observe(self, value: float, optimizer) -> None:
-        """Take note of an epoch's value; lower optimizer.lr if it is time."""
+        """Record the value of an epoch, and reduce optimizer.lr if due."""
         if self._better(value):
             self.best = value
             self.bad_epochs = 0
@@ -182,7 +182,7 @@ class ReduceOnPlateau:
                 optimizer.lr = lower
 
     def state(self) -> dict:
-        """What a checkpoint has to keep."""
+        """The state to save in a checkpoint."""
         return {"best": self.best, "bad_epochs": self.bad_epochs}
 
     def load_state(self, state: dict) -> None:

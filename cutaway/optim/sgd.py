@@ -1,6 +1,6 @@
 """Gradient descent: plain, and with three kinds of momentum.
 
-With a weight decay λ, g stands for g + λ w everywhere, as in PyTorch.
+With weight decay λ, g stands for g + λ w throughout, as in PyTorch.
 """
 
 from cutaway.errors import expect_range
@@ -11,8 +11,8 @@ from cutaway.optim.terms import constant
 class SGD(Optimizer):
     """Gradient descent: w ← w - η (g + λ w), λ the weight decay, 0 by default.
 
-    The batch decides which of the textbooks' three it is: the whole set (gradient descent), one
-    row (stochastic), or some rows (mini-batch).
+    The batch size decides which of the textbooks' three variants it is: all rows (full-batch
+    gradient descent), one row (stochastic), or some rows (mini-batch).
 
     Args:
         parameters, lr, schedule, clip, groups, weight_decay, decays: see Optimizer.
@@ -28,12 +28,12 @@ class SGD(Optimizer):
     def __init__(
         self,
         parameters,
-        lr,
+        lr: float,
         *,
         schedule=None,
         clip=None,
         groups=None,
-        weight_decay=0.0,
+        weight_decay: float = 0.0,
         decays=None,
     ):
         super().__init__(parameters, lr, schedule=schedule, clip=clip, groups=groups)
@@ -44,7 +44,7 @@ class SGD(Optimizer):
 
     def terms(self, w, g):
         g = yield from self.decay_terms(w, g)
-        yield "w", w - self.eta * g, "downhill, against the gradient"
+        yield "w", w - self.eta * g, "against the gradient"
 
 
 class _WithVelocity(Optimizer):
@@ -54,13 +54,13 @@ class _WithVelocity(Optimizer):
     def __init__(
         self,
         parameters,
-        lr,
+        lr: float,
         *,
-        beta=0.9,
+        beta: float = 0.9,
         schedule=None,
         clip=None,
         groups=None,
-        weight_decay=0.0,
+        weight_decay: float = 0.0,
         decays=None,
     ):
         super().__init__(parameters, lr, schedule=schedule, clip=clip, groups=groups)
@@ -72,11 +72,11 @@ class _WithVelocity(Optimizer):
 class Momentum(_WithVelocity):
     """Classical momentum: v ← β v + g;  w ← w - η v.
 
-    With a steady gradient steps grow to η / (1 - β). PyTorch's SGD(momentum=β).
+    With a constant gradient g, steps grow to η g / (1 - β). PyTorch's SGD(momentum=β).
 
     Args:
         parameters, lr, schedule, clip, groups, weight_decay, decays: see Optimizer.
-        beta: β in [0, 1), how much of the velocity is kept.
+        beta: β in [0, 1), the fraction of the velocity that is kept.
 
     References:
         Polyak 1964, "Some methods of speeding up the convergence of iteration methods".
@@ -92,23 +92,23 @@ class Momentum(_WithVelocity):
 
     def terms(self, w, g, v):
         g = yield from self.decay_terms(w, g)
-        v = yield "v", constant("β", self.beta) * v + g, "velocity: the old one plus g"
+        v = yield "v", constant("β", self.beta) * v + g, "velocity: decayed, plus g"
         yield "w", w - self.eta * v, "against the velocity"
 
 
 class AveragedMomentum(_WithVelocity):
     """Exponentially weighted momentum: v ← β v + (1 - β) g;  w ← w - η v.
 
-    v is a running mean of the gradients, so η means the same for every β. Equal to Momentum with
-    η (1 - β).
+    v is a running mean of the gradients, so η has the same meaning for every β. Equal to Momentum
+    with η (1 - β).
 
     Args:
         parameters, lr, schedule, clip, groups, weight_decay, decays: see Optimizer.
-        beta: β in [0, 1); the mean goes back over about 1 / (1 - β) steps.
+        beta: β in [0, 1); the mean covers about 1 / (1 - β) steps.
 
     References:
-        the form of the textbooks and of Ng's Deep Learning course; Sutskever et al. 2013 discuss
-        the forms.
+        The form used in textbooks and in Ng's Deep Learning course; Sutskever et al. 2013 discuss
+        the variants.
     """
 
     name = "averaged_momentum"
@@ -129,7 +129,7 @@ class AveragedMomentum(_WithVelocity):
 class Nesterov(_WithVelocity):
     """Nesterov's momentum: v ← β v + g;  w ← w - η (g + β v).
 
-    The gradient is taken as if the step along the velocity had been made. PyTorch's
+    The gradient is evaluated as if the step along the velocity had already been taken. PyTorch's
     SGD(momentum=β, nesterov=True).
 
     Args:
@@ -152,5 +152,5 @@ class Nesterov(_WithVelocity):
     def terms(self, w, g, v):
         g = yield from self.decay_terms(w, g)
         beta = constant("β", self.beta)
-        v = yield "v", beta * v + g, "velocity: the old one plus g"
-        yield "w", w - self.eta * (g + beta * v), "one velocity ahead"
+        v = yield "v", beta * v + g, "velocity: decayed, plus g"
+        yield "w", w - self.eta * (g + beta * v), "with Nesterov's look-ahead"

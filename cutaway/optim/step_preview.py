@@ -1,4 +1,4 @@
-"""preview: what the next step of an optimizer will do to one weight."""
+"""preview: the next update of one weight by an optimizer."""
 
 import dataclasses
 import math
@@ -10,20 +10,20 @@ from cutaway.optim.terms import named, spell
 
 @dataclasses.dataclass(frozen=True)
 class Move:
-    """What one step does to one element of one parameter. Made by `Optimizer.spell_out`.
+    """One step's update of one element of one parameter. Made by `Optimizer.spell_out`.
 
     Attributes:
         optimizer: name of the class.
         step: number of the step, 1 for the first.
-        path, index, shape, dtype: which element of which parameter, and that one's form.
+        path, index, shape, dtype: the parameter, the element, and the parameter's shape and dtype.
         lr: η of this parameter in this step.
         before, after: the weight.
         gradient: ∂L/∂w as `backward` left it.
-        clipped: the gradient after clipping; None without.
-        slots, new_slots: {symbol: value} of what the optimizer keeps for this element.
-        terms: list of Terms that end at `after`; empty if the optimizer's end elsewhere, None if
-            it has none.
-        digits: significant digits that show the weight move.
+        clipped: the gradient after clipping; None without clipping.
+        slots, new_slots: {symbol: value} of the optimizer's state for this element.
+        terms: list of FormulaSteps that end at `after`; empty if they end elsewhere, None if the
+            optimizer has none.
+        digits: significant digits needed to show the change of the weight.
     """
 
     optimizer: str
@@ -71,14 +71,14 @@ def preview(optimizer, number, index, grads) -> Move:
         if hasattr(optimizer.clip, "terms"):
             g = yield from optimizer.clip.terms(g, list(grads.values()))
         elif optimizer.clip is not None:
-            g = yield "g", named("clip(g)", float(clipped[index])), "the gradient, clipped"
+            g = yield "g", named("clip(g)", float(clipped[index])), "clipped gradient"
         yield from optimizer.terms(w, g, *old)
 
     terms = None
     if optimizer.terms is not None:
         terms = spell(all_terms(), values, digits=digits)
         if not _same(terms[-1].value, after, scale=max(abs(before), abs(after))):
-            terms = []  # a subclass that changed `update` only: better no story than a wrong one
+            terms = []  # a subclass that overrides `update` only: better none than wrong ones
     return Move(
         optimizer=type(optimizer).__name__,
         step=int(optimizer.t),
@@ -107,7 +107,7 @@ def _same(a, b, *, scale) -> bool:
 
 
 def _digits(before, after) -> int:
-    """How many significant digits of a weight show that it moved."""
+    """Significant digits of a weight that show its change."""
     change = abs(after - before)
     if not (math.isfinite(change) and change and before):
         return 4

@@ -1,22 +1,22 @@
-"""Terms: what an optimizer does to one weight, written out as one does it by hand.
+"""Terms: an optimizer's update of one weight, written out term by term.
 
-Beside `update`, which moves a whole array, an optimizer has `terms`, the same algorithm on one
-element. It is a generator that yields (symbol, formula, what it means) in the order of the
-calculation and receives the result under that symbol:
+Besides `update`, which works on a whole array, an optimizer has `terms`, the same algorithm for one
+element. It is a generator that yields (symbol, formula, meaning) in the order of the calculation
+and receives the result under that symbol:
 
     def terms(self, w, g, v):
         v = yield "v", constant("β", self.beta) * v + g, "velocity"
         yield "w", w - self.eta * v, "the new weight"
 
-The formula is ordinary arithmetic on Quantities, which remember how they were computed; so its
-symbols, its numbers and its LaTeX come from one line.
+The formula is ordinary arithmetic on Quantities, which record how they were computed, so the
+symbols, the numbers and the LaTeX come from the same line.
 """
 
 import dataclasses
 
 import numpy as np
 
-SUM, PRODUCT, POWER, ATOM = range(4)  # what binds stronger comes later
+SUM, PRODUCT, POWER, ATOM = range(4)  # in order of precedence
 
 LATEX = {
     "η": r"\eta",
@@ -43,13 +43,13 @@ LATEX = {
 
 
 class Quantity:
-    """A number and how it came about. Made by `named`, `constant` and arithmetic.
+    """A number and how it was computed. Made by `named`, `constant` and arithmetic.
 
     Attributes:
         value: the number, float64.
         symbol: its name in formulas; None for a literal number or a result.
-        kind, parts: the operation that made it, and the Quantities that went in.
-        fixed: made of options only, so that its numbers are shown worked out: 0.1 for 1 - β₁.
+        kind, parts: the operation that computed it, and its operands (Quantities).
+        fixed: computed from options only; shown evaluated, such as 0.1 for 1 - β₁.
         digits: significant digits of its value in formulas.
     """
 
@@ -107,7 +107,7 @@ class Quantity:
 
 
 def named(symbol: str, value, *, digits: int = 4) -> Quantity:
-    """A number that formulas call by its symbol.
+    """A number with a symbol in formulas.
 
     Example:
         >>> w, g = named("w", 2.5), named("g", 0.004)
@@ -120,7 +120,7 @@ def named(symbol: str, value, *, digits: int = 4) -> Quantity:
 
 
 def constant(symbol: str, value) -> Quantity:
-    """An option of the optimizer; what is made of options alone is shown worked out.
+    """An option of the optimizer; expressions of options alone are shown evaluated.
 
     Example:
         >>> beta, g = constant("β", 0.9), named("g", 3)
@@ -168,14 +168,14 @@ class FormulaStep:
 
 
 def spell(steps, known, *, digits: int = 4) -> list:
-    """The Terms of a generator like `Optimizer.terms`.
+    """The FormulaSteps of a generator like `Optimizer.terms`.
 
     Args:
         known: symbols that have a value already.
         digits: significant digits of w.
     """
     terms, known, result = [], set(known), None
-    with np.errstate(all="ignore"):  # an infinite gradient is a story too
+    with np.errstate(all="ignore"):  # an infinite gradient can be written out too
         while True:
             try:
                 symbol, quantity, meaning = steps.send(result)
@@ -217,8 +217,8 @@ def _made(kind, *parts):
     return Quantity(value, kind=kind, parts=parts, fixed=all(p.fixed for p in parts))
 
 
-def _render(q, numbers, latex):
-    """(formula, how strongly it binds)."""
+def _render(q, numbers, latex) -> tuple[str, int]:
+    """(formula, its precedence)."""
     if q.kind is None and q.symbol is not None and not numbers:
         return (_latex_symbol(q.symbol) if latex else q.symbol), ATOM
     if q.kind is None or (numbers and q.fixed):
@@ -253,7 +253,7 @@ def _render(q, numbers, latex):
     return (rf"\{q.kind}\left({listed}\right)" if latex else f"{q.kind}({listed})"), ATOM
 
 
-def _number(value, digits, latex):
+def _number(value, digits, latex) -> tuple[str, int]:
     text = f"{value:.{digits}g}"
     rank = ATOM if value >= 0 else SUM  # -0.1 is put in brackets inside a formula
     if not latex or "e" not in text:
@@ -265,7 +265,7 @@ def _number(value, digits, latex):
     return rf"{mantissa} \cdot {power}", min(rank, PRODUCT)
 
 
-def _latex_symbol(symbol):
-    if symbol in LATEX or len(symbol) == 1:
-        return LATEX.get(symbol, symbol)
-    return rf"\mathrm{{{symbol}}}"
+def _latex_symbol(symbol: str) -> str:
+    if symbol in LATEX:
+        return LATEX[symbol]
+    return symbol if len(symbol) == 1 else rf"\mathrm{{{symbol}}}"

@@ -1,4 +1,4 @@
-"""How the process runs: its device, the programs it keeps, XLA's options. Knows no networks."""
+"""The process: its device, its cache of compiled programs, XLA's options."""
 
 from cutaway.runtime.cache import cache_programs, cache_programs_by_default
 from cutaway.runtime.devices import device, on_cpu, on_gpu, use_device

@@ -1,8 +1,8 @@
-"""Compiled programs are kept on disk, so that the next process need not compile them again.
+"""Compiled programs are cached on disk, which saves the next process from compiling them again.
 
-JAX keeps them; here it is told where, if nobody has told it before. A program is found again by
-its code, its options, the versions of JAX and XLA and the kind of machine, so an old one is never
-taken for a new one, and gives the same bits.
+JAX does the caching; this module sets the folder, unless it is configured already. A program is
+identified by its code, its options, the versions of JAX and XLA and the kind of machine, so an
+outdated one is never used, and results are the same bit for bit.
 """
 
 import contextlib
@@ -22,15 +22,15 @@ _decided = False
 
 
 def cache_programs(folder) -> None:
-    """Keep compiled programs in `folder`, or nowhere if it is None.
+    """Cache compiled programs in `folder`; None disables the cache.
 
-    Without a call, they are kept in the user's cache folder: `$XDG_CACHE_HOME/cutaway` or
+    By default they are cached in the user's cache folder: `$XDG_CACHE_HOME/cutaway` or
     `~/.cache/cutaway` on Linux, `~/Library/Caches/cutaway` on macOS, `%LOCALAPPDATA%\\cutaway` on
-    Windows. JAX's own settings come first: JAX_ENABLE_COMPILATION_CACHE=false turns it off for
-    one command, JAX_COMPILATION_CACHE_DIR names another folder. Where the folder cannot be
-    written to, nothing is kept and nothing is said. Of more than 1 GiB the oldest are deleted.
+    Windows. JAX's own settings take precedence: JAX_ENABLE_COMPILATION_CACHE=false disables the
+    cache for one command, JAX_COMPILATION_CACHE_DIR sets another folder. If the folder is not
+    writable, nothing is cached, silently. Above 1 GiB the least recently used are deleted.
 
-    Whoever may write to the folder decides what code runs: do not share it.
+    Anyone with write access to the folder can decide what code runs: do not share it.
 
     Example:
         >>> import cutaway as ct
@@ -41,27 +41,33 @@ def cache_programs(folder) -> None:
     if folder is None:
         jax.config.update("jax_compilation_cache_dir", None)
         return
-    # programs are made for the instructions of one kind of processor, and for so many of them
+    # programs depend on the instruction set of the processor and on the number of threads
     folder = Path(folder).expanduser().absolute() / f"programs-{_machine()}"
     if not _is_writable(folder):
         return
     _sweep(folder)
     jax.config.update("jax_compilation_cache_dir", str(folder))
-    if jax.config.jax_persistent_cache_min_compile_time_secs == 1.0:  # JAX's default
+    if _setting("jax_persistent_cache_min_compile_time_secs") == 1.0:  # JAX's default
         jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.0)
-    # a full disk, or a file that a killed process left behind: then it is compiled as ever
+    # a full disk, or a partial file from a killed process: then it is compiled as usual
     warnings.filterwarnings("ignore", "Error (reading|writing) persistent compilation cache entry")
 
 
 def cache_programs_by_default() -> None:
-    """Once a process, before the first program is compiled: use the user's folder."""
+    """Use the user's cache folder; takes effect once per process, before the first compilation."""
     global _decided
     if _decided:
         return
     _decided = True
-    if jax.config.jax_enable_compilation_cache and not jax.config.jax_compilation_cache_dir:
+    enabled = _setting("jax_enable_compilation_cache")
+    if enabled and not _setting("jax_compilation_cache_dir"):
         with contextlib.suppress(RuntimeError):  # no home
             cache_programs(_user_folder())
+
+
+def _setting(name: str):
+    """A setting of JAX, which it adds to its config at runtime."""
+    return getattr(jax.config, name)
 
 
 def _user_folder() -> Path:
@@ -74,28 +80,27 @@ def _user_folder() -> Path:
 
 
 def _machine() -> str:
-    """A short name for processors that have the same instructions, and as many as may be used.
+    """A short name for machines with the same instruction set and number of usable cores.
 
-    XLA divides a program's work among the threads that it had when it compiled it, and JAX finds
-    the program again by everything but their number: what one core compiled would run on one
-    core ever after.
+    XLA fixes the number of threads of a program when it compiles it, but JAX's cache key does not
+    include that number: a program compiled on one core would always run on one core.
     """
     features = platform.processor()
     with contextlib.suppress(OSError):
         lines = Path("/proc/cpuinfo").read_text().splitlines()
-        told = ("model name", "flags", "Features", "CPU part")
-        features = "".join(sorted({line for line in lines if line.startswith(told)}))
+        fields = ("model name", "flags", "Features", "CPU part")
+        features = "".join(sorted({line for line in lines if line.startswith(fields)}))
     text = f"{platform.machine()} {features} {_threads()}"
     return hashlib.sha256(text.encode()).hexdigest()[:12]
 
 
 def _threads() -> str:
-    """What XLA counts its threads by: NPROC, or the cores that this process may use."""
+    """What XLA derives its number of threads from: NPROC, or the cores usable by this process."""
     if "NPROC" in os.environ:
         return os.environ["NPROC"]
     try:
         return str(len(os.sched_getaffinity(0)))
-    except AttributeError:  # Linux has it
+    except AttributeError:  # only on Linux
         return str(os.cpu_count())
 
 
@@ -109,7 +114,7 @@ def _is_writable(folder: Path) -> bool:
 
 
 def _sweep(folder: Path) -> None:
-    """Delete the programs that were not used for longest, until half of the limit is free."""
+    """Delete the least recently used programs until half of the limit is free."""
     found = []
     with contextlib.suppress(OSError), os.scandir(folder) as entries:
         for entry in entries:

@@ -1,7 +1,7 @@
-"""The device that programs run on: chosen here, named here, and looked up nowhere else.
+"""The device that programs run on: selected, described and queried here only.
 
-JAX takes the best device it finds. What is right on one kind of device only (how convolutions are
-computed, which options XLA gets, how steps are cut into programs) asks `on_cpu()` or `on_gpu()`.
+JAX uses the best device it finds. Device-specific code (how convolutions are computed, XLA's
+options, how steps are grouped into programs) calls `on_cpu()` or `on_gpu()`.
 """
 
 import dataclasses
@@ -19,13 +19,13 @@ DEVICES = ("cpu", "gpu")
 
 @dataclasses.dataclass(frozen=True)
 class Device:
-    """A device that computes.
+    """A compute device.
 
     Attributes:
-        kind: "cpu" or "gpu" (or what else JAX calls its platform).
-        name: of the model, like "NVIDIA H100 80GB HBM3".
-        cores: of a CPU, those that this process may use; None for others.
-        memory_bytes: that programs may take; None where JAX does not say.
+        kind: "cpu" or "gpu" (or another platform name of JAX).
+        name: model name, like "NVIDIA H100 80GB HBM3".
+        cores: number of CPU cores usable by this process; None for other devices.
+        memory_bytes: memory available to programs; None if JAX does not report it.
     """
 
     kind: str
@@ -44,47 +44,47 @@ class Device:
 
 
 def use_device(kind: str) -> Device:
-    """Compute on this kind of device from now on: "cpu" or "gpu".
+    """Use this kind of device from now on: "cpu" or "gpu".
 
-    Without a call, JAX takes a GPU if it finds one, else the CPU. Arrays that exist already stay
-    where they are: call it first.
+    By default JAX uses a GPU if it finds one, otherwise the CPU. Existing arrays stay where they
+    are: call it before anything else.
 
     Raises:
-        OptionError: an unknown kind, or a GPU that JAX does not find.
+        OptionError: an unknown kind, or no GPU found by JAX.
 
     Example:
         >>> use_device("gpu")                                          # doctest: +SKIP
         Device(kind='gpu', name='NVIDIA H100 80GB HBM3', cores=None, memory_bytes=63850610688)
     """
     expect_choice(kind, DEVICES, what="device")
-    if kind == "cpu":  # if nothing has run yet, a card is not even opened
+    if kind == "cpu":  # if nothing has run yet, the GPU is not even initialized
         jax.config.update("jax_platforms", "cpu")
     jax.config.update("jax_default_device", _first(kind))
     return device()
 
 
 def _first(kind: str | None):
-    """JAX's first device of a kind, or of the kind that it takes by itself."""
+    """JAX's first device of a kind; None: of its default kind."""
     try:
         return jax.devices(kind)[0]
-    except (RuntimeError, AssertionError) as error:  # the latter where JAX_PLATFORMS names one
+    except (RuntimeError, AssertionError) as error:  # the latter if JAX_PLATFORMS is set
         raise _missing(kind) from error
 
 
 def _missing(kind: str | None) -> OptionError:
-    """The error for a kind of device that JAX does not have."""
-    allowed = jax.config.jax_platforms
+    """The error for a kind of device that JAX does not find."""
+    allowed = jax.config.jax_platforms  # pyright: ignore[reportAttributeAccessIssue]  # at runtime
     if allowed and not {"gpu", "cuda"} & set(allowed.split(",")):
         return OptionError(
-            f"device {kind!r}: this process may use {allowed} only, by JAX_PLATFORMS or "
+            f"device {kind!r}: this process is restricted to {allowed} by JAX_PLATFORMS or "
             "an earlier use_device",
-            expected="a process that may use every device",
+            expected="a process that may use any device",
             fix=f'unset JAX_PLATFORMS, and call use_device("{kind}") before anything else',
         )
     return OptionError(
-        "device 'gpu': JAX finds none on this machine",
+        "device 'gpu': JAX found no GPU on this machine",
         expected="an NVIDIA GPU, its driver, and JAX's CUDA plugin",
-        fix='pip install "cutaway[cuda]"; nvidia-smi shows whether the driver sees the GPU',
+        fix='pip install "cutaway[cuda]"; check with nvidia-smi that the driver sees the GPU',
     )
 
 
@@ -113,7 +113,7 @@ def on_gpu() -> bool:
 
 
 def free_bytes() -> int | None:
-    """Memory of the device that is not taken, as far as it is known."""
+    """Free memory of the device; None if unknown."""
     current = _current()
     if current.platform != "cpu":
         statistics = current.memory_stats() or {}
@@ -124,30 +124,30 @@ def free_bytes() -> int | None:
 
 
 def free_host_bytes() -> int | None:
-    """Memory of the computer that is available, as far as it is known."""
+    """Available memory of the host; None if unknown."""
     try:
         lines = Path("/proc/meminfo").read_text().splitlines()
     except OSError:
         return None
-    told = (line.split() for line in lines)
-    return next((int(parts[1]) * 1024 for parts in told if parts[0] == "MemAvailable:"), None)
+    fields = (line.split() for line in lines)
+    return next((int(parts[1]) * 1024 for parts in fields if parts[0] == "MemAvailable:"), None)
 
 
 def _current():
-    chosen = jax.config.jax_default_device
+    chosen = jax.config.jax_default_device  # pyright: ignore[reportAttributeAccessIssue]  # as above
     return _first(chosen) if chosen is None or isinstance(chosen, str) else chosen
 
 
 def _platform() -> str:
-    if jax.config.jax_default_device is None:
-        return jax.default_backend()  # the quickest: it is asked for at every product
+    if jax.config.jax_default_device is None:  # pyright: ignore[reportAttributeAccessIssue]
+        return jax.default_backend()  # the fastest way: called at every product
     return _current().platform
 
 
 def _cores() -> int:
     try:
         return len(os.sched_getaffinity(0))
-    except AttributeError:  # Linux has it
+    except AttributeError:  # only on Linux
         return os.cpu_count() or 1
 
 

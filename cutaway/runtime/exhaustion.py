@@ -1,4 +1,4 @@
-"""Out of memory: what did not fit, into how much, and what to lower by how much."""
+"""Out of memory: what did not fit, how much memory there was, and what to reduce by how much."""
 
 import contextlib
 import math
@@ -9,12 +9,12 @@ import jax
 from cutaway.errors import OutOfMemoryError
 from cutaway.runtime.devices import device, free_bytes, free_host_bytes, on_gpu
 
-USABLE = 0.8  # of what is free: the rest is for other arrays and for gaps between them
+USABLE = 0.8  # fraction of free memory: the rest is for other arrays and fragmentation
 UNITS = {"": 1, "B": 1, "K": 2**10, "M": 2**20, "G": 2**30, "T": 2**40, "P": 2**50}
 ASKED = re.compile(
     r"(?:allocate|allocating)\s+(?:request for\s+)?(\d+(?:\.\d+)?)\.?\s*([KMGTP])?(?:iB|B)?",
 )
-# what XLA's errors say where there was no memory; libraries below it have words of their own
+# in XLA's messages when out of memory; the libraries below it have their own
 SIGNS = (
     "RESOURCE_EXHAUSTED",
     "CUDA_ERROR_OUT_OF_MEMORY",
@@ -35,18 +35,18 @@ def explaining_exhaustion(
     """Context in which XLA's RESOURCE_EXHAUSTED becomes an OutOfMemoryError with advice.
 
     Args:
-        what: that is done, as the beginning of a sentence: "a training step".
-        batch_size: rows in one go, where they can be lowered.
-        accumulate: micro-batches of a step now, where there may be more of them.
-        precision: of a training step's products now; see cutaway.precision.
-        instead: what else helps.
+        what: what is being done, as the subject of a sentence: "a training step".
+        batch_size: current batch size, if it can be reduced.
+        accumulate: current number of micro-batches per step, if it can be increased.
+        precision: current precision of a training step; see cutaway.precision.
+        instead: further advice.
     """
     try:
         yield
     except OutOfMemoryError as error:
         if not error.is_general:
             raise
-        found = error  # of jit, which does not know what is done
+        found = error  # raised by jit, which does not know the context
     except jax.errors.JaxRuntimeError as error:
         if not is_exhaustion(error):
             raise
@@ -55,16 +55,17 @@ def explaining_exhaustion(
         return
     cause = found.__cause__ if isinstance(found, OutOfMemoryError) else found
     asked, free = _measured(found)
-    share = _share(asked, free)
-    advice = _batch_advice(batch_size, accumulate, share)
+    fraction = _fraction(asked, free)
+    advice = _batch_advice(batch_size, accumulate, fraction)
     if precision not in (None, "bfloat16") and on_gpu():
         advice.append(
-            'precision="bfloat16" (--precision bfloat16), which keeps down to half as much for '
-            "the backward pass"
+            'precision="bfloat16" (--precision bfloat16), which stores as little as half as much '
+            "for the backward pass"
         )
     if accumulate is not None:
-        width = "narrower layers" if (share or 0) < 0.05 else f"layers {share:.0%} as wide"
-        advice.append(f"{width}, because activations grow with the width")
+        narrow = fraction is None or fraction < 0.05
+        width = "narrower layers" if narrow else f"layers {fraction:.0%} as wide"
+        advice.append(f"{width}, since the size of activations grows with the width")
     if instead:
         advice.append(instead)
     raise _error(what, asked, free, advice) from cause
@@ -72,11 +73,11 @@ def explaining_exhaustion(
 
 @contextlib.contextmanager
 def explaining_placing(what: str, instead: str):
-    """As explaining_exhaustion, for what is made in the computer's memory and then put on a device.
+    """Like explaining_exhaustion, for data created in host memory and then moved to a device.
 
     Args:
-        what: it is.
-        instead: what helps.
+        what: name of the data.
+        instead: advice.
     """
     try:
         with explaining_exhaustion(what, instead=instead):
@@ -88,16 +89,16 @@ def explaining_placing(what: str, instead: str):
 
 
 def is_exhaustion(error: BaseException) -> bool:
-    """Whether an exception of JAX means that there was not enough memory."""
+    """Whether an exception of JAX means out of memory."""
     return isinstance(error, jax.errors.JaxRuntimeError) and any(
         sign in str(error) for sign in SIGNS
     )
 
 
 def general_error(error: BaseException, what: str, *advice: str) -> OutOfMemoryError:
-    """The OutOfMemoryError for JAX's, where nothing is known but that.
+    """The OutOfMemoryError for JAX's, where the context is unknown.
 
-    An `explaining_exhaustion` around it says more.
+    An enclosing `explaining_exhaustion` adds the context.
     """
     found = _error(what, *_measured(error), list(advice))
     found.is_general = True
@@ -105,31 +106,31 @@ def general_error(error: BaseException, what: str, *advice: str) -> OutOfMemoryE
 
 
 def host_error(error: MemoryError, what: str, advice: str) -> OutOfMemoryError:
-    """The OutOfMemoryError for Python's MemoryError: it is the computer's memory that ran out."""
+    """The OutOfMemoryError for Python's MemoryError: the host ran out of memory."""
     asked, free = asked_bytes(str(error)), free_host_bytes()
-    return _error(what, asked, free, [advice], where="computer")
+    return _error(what, asked, free, [advice], where="host")
 
 
-def _measured(error) -> tuple:
-    """(bytes asked for, bytes free) of an exception, None for what is not known."""
+def _measured(error) -> tuple[int | None, int | None]:
+    """(bytes requested, bytes free) of an exception, None if unknown."""
     if isinstance(error, OutOfMemoryError):
         return error.asked_bytes, error.free_bytes
     return asked_bytes(str(error)), free_bytes()
 
 
-def _share(asked: int | None, free: int | None) -> float | None:
-    """Which fraction of what was asked for may be asked for, at most a half; None: not known."""
+def _fraction(asked: int | None, free: int | None) -> float | None:
+    """Fraction of the requested memory that would fit, at most a half; None if unknown."""
     if not asked or free is None:
         return None
     return min(0.5, USABLE * free / asked)
 
 
-def _batch_advice(batch_size, accumulate, share) -> list:
+def _batch_advice(batch_size, accumulate, fraction) -> list:
     if batch_size is None:
         return []
     parts = accumulate or 1
     rows = batch_size // parts
-    fits = fitting_batch(rows, share)
+    fits = fitting_batch(rows, fraction)
     if not fits:
         return []
     size = fits * parts
@@ -139,40 +140,40 @@ def _batch_advice(batch_size, accumulate, share) -> list:
     more = next(n for n in counts if batch_size // n <= fits)
     return [
         f"batch_size={size} (--batch-size {size}) instead of {batch_size}, or in Python "
-        f"accumulate={more}, which takes the same step in micro-batches of {batch_size // more}"
+        f"accumulate={more}, which computes the same step in micro-batches of {batch_size // more}"
     ]
 
 
-def fitting_batch(rows: int, share: float | None) -> int:
-    """The largest power of two that fits if memory grows with the rows; 0 if not even one does.
+def fitting_batch(rows: int, fraction: float | None) -> int:
+    """The largest power of two that fits if memory is proportional to the rows; 0 if none does.
 
     Args:
-        rows: that did not fit.
-        share: which fraction of what they need is free; None: not known, so half of them.
+        rows: batch size that did not fit.
+        fraction: of the memory they need that is free; None: unknown, assume half.
 
     Example:
         >>> fitting_batch(256, 0.3), fitting_batch(256, None), fitting_batch(2, 0.1)
         (64, 128, 0)
     """
-    fits = rows * (0.5 if share is None else share)
+    fits = rows * (0.5 if fraction is None else fraction)
     return 2 ** math.floor(math.log2(fits)) if fits >= 1 else 0
 
 
 def _error(what, asked, free, advice, where=None) -> OutOfMemoryError:
-    came = f"{what} does not fit into the memory of the {where or device()}"
+    came = f"{what} does not fit in the memory of the {where or device()}"
     room = "less memory" if free is None else f"at most {_size(free)}"
     if asked is not None:
-        came += f": it needs {_size(asked)} in one piece"
+        came += f": it needs one block of {_size(asked)}"
         came += "" if free is None else f", and {_size(free)} are free"
         if free is not None and asked <= free:
-            came, room = f"{came}, but not in one piece", "smaller arrays"
+            came, room = f"{came}, but fragmented", "smaller arrays"
     error = OutOfMemoryError(came, expected=room, fix="; or ".join(advice) or None)
     error.asked_bytes, error.free_bytes = asked, free
     return error
 
 
 def asked_bytes(text: str) -> int | None:
-    """How many bytes an out-of-memory message says were asked for; None: it does not say.
+    """The number of bytes requested according to an out-of-memory message; None if not stated.
 
     Example:
         >>> asked_bytes("RESOURCE_EXHAUSTED: Out of memory while trying to allocate 1.50GiB.")

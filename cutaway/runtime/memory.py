@@ -1,8 +1,9 @@
-"""Memory that was freed stays with the process, because the next step wants it again.
+"""Freed memory stays with the process, since the next step needs it again.
 
-A compiled step takes its working memory when it begins and frees it when it ends. The C library
-gives large pieces back to the system at once, and the next step pays for them anew, page by page:
-measured on two cores, this was 45% of the time of a WaveNet step, 20% of a U-Net or ResNet-18 step.
+A compiled step allocates its working memory when it starts and frees it when it ends. The C library
+returns large blocks to the system immediately, and the next step faults them in again, page by
+page: measured on two cores, this was 45% of the time of a WaveNet step, 20% of a U-Net or
+ResNet-18 step.
 """
 
 import ctypes
@@ -15,14 +16,14 @@ LARGEST = 2**31 - 1
 
 
 def keep_freed_memory() -> bool:
-    """Tell the C library to keep what is freed, up to 2 GB, in one place for all threads.
+    """Make the C library keep freed memory, up to 2 GB, in one arena for all threads.
 
-    Only glibc is told, and not if the user has settings of their own in the environment
-    (MALLOC_ARENA_MAX and its like, or GLIBC_TUNABLES). It holds for the whole process, and must
-    come before XLA starts its threads.
+    Only for glibc, and only if the environment has no settings of the user (MALLOC_ARENA_MAX and
+    the like, or GLIBC_TUNABLES). It applies to the whole process, and must be called before XLA
+    starts its threads.
 
     Returns:
-        Whether it was told.
+        Whether the settings were applied.
     """
     ours = not any(name.startswith("MALLOC_") for name in os.environ)
     if not ours or "glibc.malloc" in os.environ.get("GLIBC_TUNABLES", ""):
@@ -31,7 +32,7 @@ def keep_freed_memory() -> bool:
         return False
     try:
         library = ctypes.CDLL(None)
-        library.gnu_get_libc_version  # noqa: B018  # an AttributeError where it is not glibc
+        library.gnu_get_libc_version  # noqa: B018  # an AttributeError if it is not glibc
         mallopt = library.mallopt
     except (AttributeError, OSError):
         return False

@@ -1,4 +1,4 @@
-"""Options for XLA: their names come and go with versions, so each is tried before use."""
+"""XLA's compiler options: their names change between versions, so each is tested before use."""
 
 import functools
 
@@ -6,7 +6,7 @@ import jax
 
 
 def are_known(options: dict) -> bool:
-    """Whether this XLA takes the options, on the device that is used."""
+    """Whether this version of XLA accepts the options, on the current device."""
     return _are_known(tuple(options.items()))
 
 
@@ -14,6 +14,6 @@ def are_known(options: dict) -> bool:
 def _are_known(options) -> bool:
     try:
         jax.jit(lambda x: x + 1, compiler_options=dict(options)).lower(1.0).compile()
-    except Exception:  # XLA's errors are of many classes; whatever it is, do without
+    except Exception:  # XLA raises many classes of errors; in any case, do without
         return False
     return True

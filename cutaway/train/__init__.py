@@ -1,4 +1,4 @@
-"""Training: the Trainer, its compiled epochs, callbacks, checkpoints and history."""
+"""Training: the Trainer, its compiled epochs, callbacks, checkpoints, history and probes."""
 
 from cutaway.files import write_atomically
 from cutaway.train.callbacks import Callback, EarlyStopping, GradualUnfreezing, PlateauRate
@@ -17,7 +17,9 @@ __all__ = [
     "GradualUnfreezing",
     "History",
     "Mixup",
+    "NanOrigin",
     "PlateauRate",
+    "Probes",
     "Trainer",
     "write_atomically",
 ]

@@ -1,7 +1,7 @@
-"""Training data as blocks of rows that lie on the device.
+"""Training data as blocks of rows on the device.
 
-Arrays that fit in memory are one block that stays there. A stream yields a block at a time, each
-padded to one size, so that all blocks run through the same compiled program.
+Arrays that fit in memory form a single block that stays there. A stream yields one block at a
+time, each padded to the same size, so all blocks share one compiled program.
 """
 
 import math
@@ -15,42 +15,47 @@ from cutaway.errors import DataError, OptionError, ShapeError, expect_range
 from cutaway.runtime.exhaustion import explaining_placing
 
 AS_STREAM = (
-    "pass a stream, of which one block at a time is on the device: "
+    "pass a stream, which keeps one block at a time on the device: "
     "fit(cutaway.data.ArrayStream(x, y))"
 )
 
 
-class Memory:
+class ArrayRows:
     """Rows of arrays that stay on the device.
 
     Args:
         x: (rows, ...) inputs.
         y: (rows, ...) targets.
-        chosen: indices of the rows that belong to this set; all by default.
+        indices: of the rows that belong to this set; all by default.
     """
 
-    def __init__(self, x, y, chosen=None):
+    def __init__(self, x, y, indices=None):
         self.x = x
         self.y = y
-        self.chosen = np.arange(len(x), dtype=np.int32) if chosen is None else chosen
-        self.rows = len(self.chosen)
+        self.indices = np.arange(len(x), dtype=np.int32) if indices is None else indices
+        self.rows = len(self.indices)
 
     def steps(self, batch_size: int) -> int:
         return math.ceil(self.rows / batch_size)
 
     def sample(self):
-        """(x, y) by which shapes and targets can be checked: all of them."""
+        """(x, y) for checking shapes and targets: all rows."""
         return self.x, self.y
 
     def epoch(self, rng, batch_size: int):
         """Yield (x, y, order, steps): order (steps, batch_size) holds indices of rows of x."""
-        yield self.x, self.y, _order(self.chosen, rng, batch_size), self.steps(batch_size)
+        yield (
+            self.x,
+            self.y,
+            _shuffled_batches(self.indices, rng, batch_size),
+            self.steps(batch_size),
+        )
 
 
-class Stream:
+class StreamRows:
     """Blocks from an object with `.rows`, `.block_rows` and `.blocks(seed)`.
 
-    `blocks(seed)` yields (x, y), arrays of at most `block_rows` rows, in an order of that seed.
+    `blocks(seed)` yields (x, y), arrays of at most `block_rows` rows, shuffled with that seed.
     """
 
     def __init__(self, source):
@@ -62,15 +67,15 @@ class Stream:
         return self._steps or math.ceil(self.rows / batch_size)
 
     def sample(self):
-        """(x, y) by which shapes and targets can be checked: the first block."""
+        """(x, y) for checking shapes and targets: the first block."""
         return next(iter(self.source.blocks(0)))
 
     def epoch(self, rng, batch_size: int):
         capacity = self.source.block_rows
         total = 0
         for x, y in self.source.blocks(int(rng.integers(2**31))):
-            chosen = np.arange(len(x), dtype=np.int32)
-            order = _order(chosen, rng, batch_size)
+            indices = np.arange(len(x), dtype=np.int32)
+            order = _shuffled_batches(indices, rng, batch_size)
             steps = len(order)
             total += steps
             order = _padded(order, max(math.ceil(capacity / batch_size), steps))
@@ -78,9 +83,9 @@ class Stream:
         self._steps = total
 
 
-def _order(chosen, rng, batch_size: int) -> np.ndarray:
-    """The rows in a new order, in whole batches: the last is filled up from the beginning."""
-    order = chosen[rng.permutation(len(chosen))]
+def _shuffled_batches(indices, rng, batch_size: int) -> np.ndarray:
+    """The rows shuffled, in full batches: the last one is padded from the beginning."""
+    order = indices[rng.permutation(len(indices))]
     short = -len(order) % batch_size
     while short:  # more than once only if the batch is larger than the block
         order = np.concatenate([order, order[:short]])
@@ -99,28 +104,28 @@ def is_stream(x) -> bool:
 
 
 def to_device(x, y, *, what: str = "x and y", instead: str = AS_STREAM):
-    """Check a pair of arrays and put it on the device.
+    """Check a pair of arrays and move it to the device.
 
     Args:
-        what: they are, for errors.
-        instead: what to do if they do not fit into its memory.
+        what: name of the pair in errors.
+        instead: advice if they do not fit in its memory.
 
     Raises:
         ShapeError: different numbers of rows.
         DataError: no rows; NaN or infinity.
-        OutOfMemoryError: they do not fit.
+        OutOfMemoryError: they do not fit in memory.
     """
     if np.ndim(x) == 0 or np.ndim(y) == 0:
         raise ShapeError(
             f"{what}: shapes {np.shape(x)} and {np.shape(y)}",
-            expected="arrays whose first axis counts the examples",
-            fix="for one example write x[None, :] and y[None]",
+            expected="arrays whose first axis is the examples",
+            fix="for a single example: x[None, :] and y[None]",
         )
     if len(x) != len(y):
         raise ShapeError(
             f"{what}: {len(x)} inputs and {len(y)} targets",
-            expected="one target for each input",
-            fix="drop the rows that have no partner",
+            expected="one target per input",
+            fix="drop the rows without a match",
         )
     if len(x) == 0:
         raise DataError(f"{what}: no rows", expected="at least one example")
@@ -133,9 +138,9 @@ def to_device(x, y, *, what: str = "x and y", instead: str = AS_STREAM):
 
 def _on_device(array):
     if isinstance(array, np.ndarray) and array.dtype == np.float64:
-        array = array.astype(np.float32)  # here, so that no float64 copy is made on the way
+        array = array.astype(np.float32)  # here, to avoid a float64 copy on the way
     if isinstance(array, np.ndarray):
-        # jnp.asarray copies twice, and for a moment both copies are there
+        # jnp.asarray copies twice, and both copies exist for a moment
         return jax.device_put(array)
     return as_array(array)
 
@@ -157,9 +162,9 @@ def expect_finite(array, name: str) -> None:
         shown = ", ".join(map(str, columns[:8])) + (" ..." if len(columns) > 8 else "")
         where = f", in column {shown}" if array.ndim > 1 else ""
         raise DataError(
-            f"{name} holds NaN or infinity in {bad_rows} of {len(array)} rows{where}",
+            f"{name} contains NaN or infinity in {bad_rows} of {len(array)} rows{where}",
             expected="finite numbers",
-            fix="fill or drop these rows, or let cutaway.data.TablePreprocessing do it",
+            fix="impute or drop these rows, or use cutaway.data.TablePreprocessing",
         )
 
 
@@ -167,21 +172,21 @@ def expect_batch(batch_size, rows: int, *, given: bool = True) -> None:
     """Raise OptionError unless 1 <= batch_size <= rows."""
     expect_range(batch_size, what="batch_size", least=1)
     if batch_size != int(batch_size):
-        raise OptionError(f"batch_size is {batch_size}", expected="a whole number")
+        raise OptionError(f"batch_size is {batch_size}", expected="an integer")
     if batch_size > rows:
         raise OptionError(
             f"batch_size is {batch_size}, but the training set has {rows} rows",
-            expected=f"a batch of at most {rows} rows",
-            fix=f"give batch_size={rows} for gradient descent on the whole set, or fewer",
+            expected=f"a batch size of at most {rows}",
+            fix=f"use batch_size={rows} for full-batch gradient descent, or a smaller one",
         )
 
 
-def expect_parts(accumulate, batch_size: int) -> None:
+def expect_micro_batches(accumulate, batch_size: int) -> None:
     """Raise OptionError unless batch_size divides into `accumulate` equal micro-batches."""
     expect_range(accumulate, what="accumulate", least=1)
     if accumulate != int(accumulate) or batch_size % accumulate:
         raise OptionError(
             f"accumulate is {accumulate}, which does not divide batch_size {batch_size}",
-            expected="a whole number of equal micro-batches",
+            expected="a number of equal micro-batches",
             fix="choose a batch_size that is a multiple of accumulate",
         )

@@ -1,38 +1,38 @@
-"""Callbacks: what happens between the epochs of a training."""
+"""Callbacks: what happens between the epochs of training."""
 
 from cutaway.errors import OptionError, expect_range
 
 
 class Callback:
-    """Base: every method may be overridden; none has to be.
+    """Base class: every method may be overridden; none has to be.
 
-    A callback that carries something from epoch to epoch returns it from `state`, so that a
-    resumed training goes on with it.
+    A callback that carries state from epoch to epoch returns it from `state`, so that it survives
+    a resume.
     """
 
-    saves_others = False  # True: on_epoch runs after that of all others
+    saves_others = False  # True: its on_epoch runs after that of all others
 
     def on_start(self, trainer) -> None:
-        """Before the first epoch; trainer.epoch says how many are already done."""
+        """Before the first epoch; trainer.epoch is the number of epochs already done."""
 
     def on_ready(self, trainer) -> None:
-        """Before the first step, when all that was given has been found to fit."""
+        """Before the first step, once all arguments have been validated."""
 
     def on_chunk(self, trainer, done: int, total: int, loss: float) -> None:
-        """Several times an epoch: `done` of about `total` steps, the mean loss of the last ones."""
+        """Several times per epoch: `done` of about `total` steps, and the mean loss of the last."""
 
     def on_epoch(self, trainer, row: dict) -> None:
-        """After each epoch, with its row of the history. `trainer.stop(why)` ends training."""
+        """After each epoch, with its row of the history. `trainer.stop(reason)` ends training."""
 
     def on_end(self, trainer) -> None:
         """After the last epoch, also after Ctrl-C or an error."""
 
     def state(self) -> dict:
-        """Numbers, strings, lists of them, and dicts {name: NumPy array} under "arrays"."""
+        """Numbers, strings, lists of these, and a dict {name: NumPy array} under "arrays"."""
         return {}
 
     def load_state(self, state: dict) -> None:
-        """Take over what `state` returned."""
+        """Restore what `state` returned."""
 
 
 class AfterEpoch(Callback):
@@ -46,14 +46,14 @@ class AfterEpoch(Callback):
 
 
 class EarlyStopping(Callback):
-    """Ends training when a number has stopped getting better, and keeps the best weights.
+    """Stops training when a monitored value has stopped improving, and restores the best weights.
 
     Args:
-        patience: epochs without a better value after which training ends; None never ends it
-            and only keeps the best weights.
+        patience: number of epochs without improvement after which training stops; None: never
+            stop, only restore the best weights.
         monitor: column of the history; None: val_loss, or loss without a validation set.
-        min_delta: how much better a value must be to count.
-        higher_is_better: for metrics like accuracy.
+        min_delta: minimum change that counts as an improvement.
+        higher_is_better: True for metrics like accuracy.
     """
 
     def __init__(
@@ -82,9 +82,9 @@ class EarlyStopping(Callback):
         monitor = self.monitor or ("val_loss" if "val_loss" in row else "loss")
         if monitor not in row:
             raise OptionError(
-                f"early stopping watches {monitor!r}, which the history does not have",
+                f"early stopping monitors {monitor!r}, which is not in the history",
                 expected="one of " + ", ".join(row),
-                fix="give a validation set, or watch another column",
+                fix="provide a validation set, or monitor another column",
             )
         value = row[monitor]
         if self._better(value):
@@ -118,10 +118,10 @@ class EarlyStopping(Callback):
 
 
 class PlateauRate(Callback):
-    """Lowers the learning rate when a number has stopped getting better.
+    """Reduces the learning rate when a monitored value has stopped improving.
 
     Args:
-        reduce: an optim.ReduceOnPlateau, which says when and by how much.
+        reduce: an optim.ReduceOnPlateau, which decides when and by how much.
         monitor: column of the history; None: val_loss, or loss without a validation set.
     """
 
@@ -141,16 +141,16 @@ class PlateauRate(Callback):
 
 
 class GradualUnfreezing(Callback):
-    """Trains the head first, then one stage more every few epochs, the last stage first.
+    """Trains the head first, then unfreezes one more stage every few epochs, the last stage first.
 
-    For a network that `ct.transfer` made. The optimizer must be one over the whole network, so
-    that it moves what is unfrozen later; what has no gradient yet it leaves alone. Every stage
-    more compiles the step anew. With Adam, whose averages of the new stage begin at 0 without a
-    correction, its first steps are short: a warm-up of its own.
+    For a network made by `ct.transfer`. The optimizer must cover the whole network, so that it
+    updates stages that are unfrozen later; it skips parameters without a gradient. Each newly
+    unfrozen stage recompiles the step. With Adam, whose averages for the new stage start at 0
+    without bias correction, the first steps of that stage are short, like a warmup.
 
     Args:
-        every: epochs between two stages.
-        until: the first stage that is ever trained; None: all of them.
+        every: number of epochs between stages.
+        until: the earliest stage to unfreeze; None: all of them.
 
     References:
         Howard & Ruder 2018, arXiv:1801.06146, sec. 3.3.
@@ -166,11 +166,11 @@ class GradualUnfreezing(Callback):
         if not hasattr(net, "unfreeze_from"):
             raise OptionError(
                 f"GradualUnfreezing: the network is a {type(net).__name__}",
-                expected="a network that ct.transfer made",
-                fix="ct.transfer(backbone, head)",
+                expected="a network made by ct.transfer",
+                fix="use ct.transfer(backbone, head)",
             )
         if self.until is not None:
-            net.body.stages_before(self.until)  # says which there are
+            net.body.stages_before(self.until)  # raises if there is no such stage
         self._unfreeze(trainer)
 
     def on_epoch(self, trainer, row):

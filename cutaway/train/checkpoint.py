@@ -1,7 +1,7 @@
-"""Checkpoints: the whole state of a training, written by Orbax.
+"""Checkpoints: the complete training state, written by Orbax.
 
-A checkpoint is written into a temporary folder and renamed when it is complete, so a kill at any
-moment leaves the last good one.
+A checkpoint is written to a temporary folder and renamed when complete, so the last good one
+survives even if the process is killed.
 """
 
 import time
@@ -14,12 +14,12 @@ from cutaway.train.callbacks import Callback
 
 
 class Checkpoints(Callback):
-    """Saves the state of the training at the ends of epochs, and goes on from it.
+    """Saves the training state after epochs, and resumes from it.
 
     Args:
-        folder: where the checkpoints are.
-        every_seconds: least time between two checkpoints; one more is written at the end.
-        resume: go on from the newest checkpoint in `folder`; without one, start from scratch.
+        folder: folder of the checkpoints.
+        every_seconds: minimum time between two checkpoints; one more is written at the end.
+        resume: resume from the latest checkpoint in `folder`; if there is none, start from scratch.
     """
 
     saves_others = True
@@ -29,8 +29,8 @@ class Checkpoints(Callback):
         self.every_seconds = every_seconds
         self.resume = resume
         self._manager = None
-        self._last = None
-        self._saved_epoch = None
+        self._last = time.monotonic()
+        self._saved_epoch: int | None = None
 
     def on_start(self, trainer):
         self._last = time.monotonic()
@@ -54,7 +54,7 @@ class Checkpoints(Callback):
                 self._manager = None
 
     def save(self, trainer) -> None:
-        """Write the state at the end of the last complete epoch."""
+        """Save the state at the end of the last complete epoch."""
         import orbax.checkpoint as ocp
 
         arrays, notes = trainer.training_state()
@@ -70,14 +70,14 @@ class Checkpoints(Callback):
         except OSError as error:
             raise RunError(
                 f"a checkpoint cannot be written to {self.folder}: {error.strerror or error}",
-                expected="a folder that can be written to, with room on its disk",
-                fix="free some space or choose another folder; the last good checkpoint is intact",
+                expected="a writable folder with enough free disk space",
+                fix="free some disk space, or choose another folder; the last checkpoint is intact",
             ) from error
         self._last = time.monotonic()
         self._saved_epoch = trainer.epoch
 
     def restore(self, trainer) -> bool:
-        """Give the trainer the newest state in the folder; False if there is none."""
+        """Load the latest state in the folder into the trainer; False if there is none."""
         import orbax.checkpoint as ocp
 
         if not self.folder.is_dir():
@@ -94,17 +94,17 @@ class Checkpoints(Callback):
             )
         except (OSError, ValueError, KeyError) as error:
             raise RunError(
-                f"the checkpoint in {self.folder} does not fit this training: "
+                f"the checkpoint in {self.folder} does not match this training run: "
                 + str(error).splitlines()[0],
                 expected="a checkpoint of the same network, optimizer and data",
-                fix="resume with the options of the first call, or train into another folder",
+                fix="resume with the original options, or train into another folder",
             ) from error
         arrays = {name: np.asarray(value) for name, value in found["arrays"].items()}
         trainer.load_training_state(arrays, notes["notes"])
         return True
 
     def clear(self) -> None:
-        """Delete the checkpoints of an earlier training in the folder."""
+        """Delete the checkpoints of an earlier run in the folder."""
         import shutil
 
         if self.folder.is_dir():

@@ -1,4 +1,4 @@
-"""Does the loss fit the network's outputs and the targets? Looked at before the first step."""
+"""Whether the loss matches the network's outputs and the targets, checked before the first step."""
 
 import jax
 import jax.numpy as jnp
@@ -16,14 +16,14 @@ def check_fit(net, loss, x, y) -> None:
     """Check a network, a loss and the targets against each other, without computing anything.
 
     Args:
-        x: inputs (rows, ...), of which only the shape is used.
+        x: inputs (rows, ...); only their shape is used.
         y: all targets (rows, ...).
 
     Raises:
-        ShapeError: layers that do not fit the inputs or each other (names the layer), outputs
-            that do not fit the targets.
-        OptionError: a loss on probabilities behind a layer that gives none, or the reverse.
-        DataError: targets outside what the loss takes.
+        ShapeError: layers that do not match the inputs or each other (names the layer), or
+            outputs that do not match the targets.
+        OptionError: a loss on probabilities with a network that outputs logits, or the reverse.
+        DataError: targets that the loss does not accept.
     """
     shape, last = output_of(net, x)
     wants = expects(loss)
@@ -37,26 +37,27 @@ def check_fit(net, loss, x, y) -> None:
     elif _flat(y.shape[1:]) != _flat(shape[1:]):
         hint = " (one-hot rows)" if wants.target == "one_hot" else ""
         raise ShapeError(
-            f"{name}: the network gives {_each(shape[1:])}, the targets have {_each(y.shape[1:])}",
-            expected=f"as many outputs as targets have numbers{hint}",
+            f"{name}: the network outputs {_each(shape[1:])}, the targets have "
+            f"{_each(y.shape[1:])}",
+            expected=f"outputs and targets of the same size{hint}",
             fix="change the size of the last layer"
-            + (", or take the sparse loss for class numbers" if hint else ""),
+            + (", or use the sparse loss for integer labels" if hint else ""),
         )
     if wants.target == "binary" and not ((y >= 0) & (y <= 1)).all():
         raise DataError(
-            f"{name}: the targets go from {y.min():g} to {y.max():g}",
+            f"{name}: the targets range from {y.min():g} to {y.max():g}",
             expected="0 and 1",
-            fix="number the two classes 0 and 1; for more classes take a categorical loss",
+            fix="encode the two classes as 0 and 1; for more classes use a categorical loss",
         )
     if wants.target == "sign" and not np.isin(y, (-1, 0, 1)).all():
         raise DataError(
-            f"{name}: the targets hold {np.unique(y)[:5].tolist()}",
+            f"{name}: the targets contain {np.unique(y)[:5].tolist()}",
             expected="-1 and 1, or 0 and 1",
         )
 
 
 def output_of(net, x):
-    """(shape of the output of two rows, the layer that gives it), by tracing shapes alone."""
+    """(shape of the output for two rows, the layer that computes it), by tracing shapes only."""
     last = []
 
     def note(module, inputs, out):
@@ -80,24 +81,24 @@ def _expect_output_layer(loss, wants, last, shape):
     if wants.output == "probability" and (isinstance(last, Linear | LogSoftmax)):
         remedy = "Softmax()" if wants.target in ("labels", "one_hot") else "Sigmoid()"
         raise OptionError(
-            f"{name} takes probabilities, but the network ends in {layer}, whose outputs can be "
-            "any numbers",
+            f"{name} expects probabilities, but the network ends in {layer}, whose outputs are "
+            "unbounded",
             expected="outputs in [0, 1]",
-            fix=f"take {wants.partner}, or end the network with {remedy}"
+            fix=f"use {wants.partner}, or end the network with {remedy}"
             if wants.partner
             else f"end the network with {remedy}",
         )
     if wants.output in ("logit", "score") and squashes:
         raise OptionError(
-            f"{name} takes outputs before the last activation, but the network ends in {layer}",
-            expected="any numbers: a network that ends in Linear",
-            fix=f"leave out the {layer}" + (f", or take {wants.partner}" if wants.partner else ""),
+            f"{name} expects logits, but the network ends in {layer}",
+            expected="unbounded outputs: a network that ends in Linear",
+            fix=f"remove the {layer}" + (f", or use {wants.partner}" if wants.partner else ""),
         )
     if isinstance(last, Softmax) and shape[-1] == 1:
         raise OptionError(
-            "the network ends in a Softmax over one output, which is always 1",
-            expected="as many outputs as classes, or Sigmoid for one output",
-            fix="end the network with Sigmoid() and take binary_cross_entropy",
+            "the network ends in a Softmax over a single output, which is always 1",
+            expected="one output per class, or Sigmoid for a single output",
+            fix="end the network with Sigmoid() and use binary_cross_entropy",
         )
 
 
@@ -105,14 +106,14 @@ def _expect_labels(name, y, shape):
     if _flat(y.shape[1:]) != _flat(shape[1:-1]):
         raise ShapeError(
             f"{name}: the targets have shape {y.shape}",
-            expected="one class number for each row, shape (rows,)",
-            fix="for one-hot targets take the categorical loss",
+            expected="one integer label per row, shape (rows,)",
+            fix="for one-hot targets use the categorical loss",
         )
     if y.dtype.kind == "f" and not (y == np.round(y)).all():
         raise DataError(
-            f"{name}: the targets hold {y[y != np.round(y)].ravel()[0]:g}",
-            expected="whole numbers, one class number for each row",
-            fix="for a quantity take mean_squared_error",
+            f"{name}: the targets contain {y[y != np.round(y)].ravel()[0]:g}",
+            expected="integer labels, one per row",
+            fix="for regression use mean_squared_error",
         )
     classes = shape[-1]
     if y.min() < 0 or y.max() >= classes:
@@ -129,7 +130,7 @@ def _flat(shape):
 
 
 def _each(shape) -> str:
-    return f"{' x '.join(map(str, shape))} numbers a row" if _flat(shape) else "one number a row"
+    return f"{' x '.join(map(str, shape))} values per row" if _flat(shape) else "one value per row"
 
 
 def _name(loss) -> str:

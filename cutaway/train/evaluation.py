@@ -1,4 +1,4 @@
-"""Predictions and scores of a network in evaluation mode, in one compiled program a set."""
+"""Predictions and scores of a network in evaluation mode, in one compiled program per dataset."""
 
 import contextlib
 import math
@@ -13,13 +13,13 @@ from cutaway.nn.lifting import jit
 from cutaway.runtime import explaining_exhaustion
 
 BATCH_ROWS = 1024
-BATCH_NUMBERS = 2**20  # rows of many numbers, like pictures, come fewer at a time
-TOKEN_NUMBERS = 64  # about as many as a row of whole numbers, such as words, has for each of them
+BATCH_NUMBERS = 2**20  # values per batch: fewer rows at a time if they are large, like images
+TOKEN_NUMBERS = 64  # values per token, roughly its embedding
 
 
 @contextlib.contextmanager
 def evaluation_mode(net):
-    """Context in which every module of net is in evaluation mode; the modes are put back."""
+    """Context in which every module of net is in evaluation mode; the modes are restored."""
     modes = [(module, module.training) for module in net.modules().values()]
     net.eval()
     try:
@@ -30,10 +30,10 @@ def evaluation_mode(net):
 
 
 def to_probabilities(loss, prediction):
-    """What metrics receive: probabilities, if the loss works on logits; else the prediction.
+    """What metrics receive: probabilities, if the loss works on logits; otherwise the prediction.
 
-    Scores (of hinge) go through a sigmoid too: their sign decides, as 1/2 does for probabilities;
-    between, they are no calibrated probabilities.
+    Scores (of hinge) go through a sigmoid too: the threshold 0 becomes 1/2; otherwise they are not
+    calibrated probabilities.
     """
     kind = expects(loss)
     if kind is None or kind.output not in ("logit", "score"):
@@ -52,11 +52,11 @@ class Evaluator:
         self._scores = jit(self._score, self.net, donate=False)
         self._outputs = jit(self._forward, self.net, donate=False)
 
-    def evaluate(self, held) -> dict:
-        """{"loss": ..., metric: ...} over the rows of a blocks.Memory."""
+    def evaluate(self, rows) -> dict:
+        """{"loss": ..., metric: ...} over the rows of a blocks.ArrayRows."""
         with evaluation_mode(self.net):
-            batches = _batches(held.chosen, batch_rows(held.x))
-            scores = self._scores(batches, held.chosen, held.x, held.y)
+            batches = _batches(rows.indices, batch_rows(rows.x))
+            scores = self._scores(batches, rows.indices, rows.x, rows.y)
         names = ["loss", *(name_of(m) for m in self.trainer.metrics)]
         return dict(zip(names, (float(s) for s in scores.numpy()), strict=True))
 
@@ -70,7 +70,7 @@ class Evaluator:
             for start in range(0, rows, size):
                 part = np.asarray(x[start : start + size])
                 short = size - len(part)
-                if short:  # one shape, one program
+                if short:  # pad: one shape, one program
                     part = np.concatenate([part, np.repeat(part[-1:], short, axis=0)])
                 out = self._outputs(as_array(part)).numpy()
                 parts.append(out[: size - short])
@@ -81,12 +81,12 @@ class Evaluator:
         return self.net(x)
 
     @no_grad()
-    def _score(self, batches, chosen, x, y):
+    def _score(self, batches, indices, x, y):
         trainer = self.trainer
-        rows = len(chosen)
+        rows = len(indices)
         outputs = jax.lax.map(lambda r: self.net(Tensor(x.data[r])).data, batches.data)
         prediction = outputs.reshape(-1, *outputs.shape[2:])[:rows]  # (rows, ...)
-        target = y.data[chosen.data]
+        target = y.data[indices.data]
         loss = trainer.loss(Tensor(prediction), Tensor(target)).data
         probabilities = to_probabilities(trainer.loss, prediction)
         scores = [as_array(metric(probabilities, target)) for metric in trainer.metrics]
@@ -94,12 +94,12 @@ class Evaluator:
 
 
 def name_of(metric) -> str:
-    """The name a metric has in the history."""
+    """The name of a metric in the history."""
     return getattr(metric, "__name__", None) or getattr(metric, "func", metric).__name__
 
 
 def batch_rows(x) -> int:
-    """How many rows of x (rows, ...) go through a network at once: a power of two, 16 to 1024."""
+    """Batch size for evaluating rows of x (rows, ...): a power of two, 16 to 1024."""
     numbers = max(1, math.prod(np.shape(x)[1:]))
     if np.ndim(x) == 2 and jnp.issubdtype(x.dtype, jnp.integer):
         numbers *= TOKEN_NUMBERS
@@ -107,9 +107,9 @@ def batch_rows(x) -> int:
     return max(16, min(BATCH_ROWS, 2 ** (fitting.bit_length() - 1)))
 
 
-def _batches(chosen, most: int) -> np.ndarray:
-    """Row numbers in equal batches, the last filled up with its own last row."""
-    size = min(most, len(chosen))
-    short = -len(chosen) % size
-    full = np.concatenate([chosen, np.repeat(chosen[-1:], short)])
-    return full.reshape(math.ceil(len(chosen) / size), size)
+def _batches(indices, most: int) -> np.ndarray:
+    """Row indices in equal batches, the last padded with the last row."""
+    size = min(most, len(indices))
+    short = -len(indices) % size
+    full = np.concatenate([indices, np.repeat(indices[-1:], short)])
+    return full.reshape(math.ceil(len(indices) / size), size)

@@ -1,4 +1,4 @@
-"""History: what training reported, one row an epoch."""
+"""History: the record of training, one row per epoch."""
 
 import csv
 import io
@@ -9,7 +9,7 @@ from cutaway.files import write_atomically
 
 
 class History:
-    """A table with one row an epoch.
+    """A table with one row per epoch.
 
     Attributes:
         rows: list of dicts: epoch (1 for the first), loss (mean over the epoch's steps), lr,
@@ -41,7 +41,7 @@ class History:
         return list(dict.fromkeys(name for row in self.rows for name in row))
 
     def to_csv(self, path) -> None:
-        """Write the table as CSV, whole or not at all."""
+        """Write the table as CSV, atomically."""
         text = io.StringIO()
         writer = csv.DictWriter(text, self.columns, lineterminator="\n")
         writer.writeheader()
@@ -50,7 +50,7 @@ class History:
 
     @classmethod
     def from_csv(cls, path) -> "History":
-        """Read what `to_csv` wrote."""
+        """Read a file written by `to_csv`."""
         with Path(path).open(newline="") as file:
             rows = [
                 {k: _number(v) for k, v in row.items() if v != ""} for row in csv.DictReader(file)
@@ -58,10 +58,10 @@ class History:
         return cls(rows)
 
     def plot(self, path=None):
-        """Curves of the loss and of each metric over the epochs.
+        """Plot the loss and each metric over the epochs.
 
         Args:
-            path: where to write the picture (.png, .svg or .pdf); None for nowhere.
+            path: file to save the figure to (.png, .svg or .pdf); None: do not save it.
 
         Returns:
             The matplotlib Figure.

@@ -1,8 +1,8 @@
-"""Mixing of examples: the network sees two at once and shall say how much there is of each.
+"""Mixing of training examples: Mixup and CutMix.
 
 A mix is called inside the compiled step with a batch x (batch, ...) and its targets y. It returns
-(mixed x, the partners' targets, share of y): the loss is share · L(ŷ, y) + (1 - share) · L(ŷ,
-partners), which for cross-entropies is the loss of the mixed one-hot rows.
+(mixed x, the targets of the partners, λ): the loss is λ · L(ŷ, y) + (1 - λ) · L(ŷ, partners), which
+for cross-entropies is the loss of the mixed one-hot rows.
 """
 
 import jax
@@ -15,10 +15,10 @@ from cutaway.nn.state import Buffer, Stateful
 
 
 class Mix(Stateful):
-    """Base: draws a share λ ~ Beta(α, α) and for each row a partner. A subclass has `blend`.
+    """Base class: draws λ ~ Beta(α, α) and a partner for each row. A subclass defines `blend`.
 
     Args:
-        alpha: α > 0; small for λ near 0 or 1, 1 for all values alike.
+        alpha: α > 0; small values draw λ near 0 or 1, 1 draws it uniformly.
     """
 
     def __init__(self, alpha: float):
@@ -31,25 +31,28 @@ class Mix(Stateful):
         if not (jnp.issubdtype(values.dtype, jnp.floating) or values.dtype == jnp.uint8):
             raise DataError(
                 f"{type(self).__name__}: the inputs are {values.dtype}",
-                expected="quantities, as floats or uint8: only they can be mixed",
-                fix="train without mix; numbers of words or categories have no mean",
+                expected="floats or uint8: only numerical inputs can be mixed",
+                fix="train without mix; token ids and category codes cannot be averaged",
             )
-        self.key.data, for_share, for_order, for_blend = jax.random.split(self.key.data, 4)
-        share = jax.random.beta(for_share, self.alpha, self.alpha)
+        self.key.data, for_lambda, for_order, for_blend = jax.random.split(self.key.data, 4)
+        fraction = jax.random.beta(for_lambda, self.alpha, self.alpha)
         order = jax.random.permutation(for_order, len(values))
-        mixed, share = self.blend(values, values[order], share, for_blend)
-        return Tensor(mixed), Tensor(y.data[order]), Tensor(share)
+        mixed, fraction = self.blend(values, values[order], fraction, for_blend)
+        return Tensor(mixed), Tensor(y.data[order]), Tensor(fraction)
 
-    def blend(self, x, partners, share, key) -> tuple:
-        """(mixed arrays, the share that x really has in them)."""
-        raise TypeError(f"{type(self).__name__} has no blend: define it")
+    def blend(self, x, partners, fraction, key) -> tuple:
+        """(mixed arrays, the actual fraction λ of x in them)."""
+        raise TypeError(
+            f"{type(self).__name__} has no blend: define "
+            "`def blend(self, x, partners, fraction, key)`"
+        )
 
 
 class Mixup(Mix):
-    """Mixup: λ x_i + (1 - λ) x_j, one λ ~ Beta(α, α) a step.
+    """Mixup: λ x_i + (1 - λ) x_j, one λ ~ Beta(α, α) per step.
 
     Args:
-        alpha: α > 0; the paper takes 0.1 to 0.4 for ImageNet, 1 for CIFAR.
+        alpha: α > 0; the paper uses 0.1 to 0.4 for ImageNet, 1 for CIFAR.
 
     References:
         Zhang et al. 2018, "mixup: beyond empirical risk minimization", arXiv:1710.09412, eq. 1.
@@ -64,20 +67,20 @@ class Mixup(Mix):
     def __init__(self, alpha: float = 0.2):
         super().__init__(alpha)
 
-    def blend(self, x, partners, share, key):
+    def blend(self, x, partners, fraction, key):
         x, partners = (v.astype(jnp.result_type(v, jnp.float32)) for v in (x, partners))
-        share = share.astype(x.dtype)
-        return share * x + (1 - share) * partners, share
+        fraction = fraction.astype(x.dtype)
+        return fraction * x + (1 - fraction) * partners, fraction
 
 
 class CutMix(Mix):
-    """CutMix: a box of x_j's pixels in x_i; y_i counts by the share of pixels that are left.
+    """CutMix: pastes a box of x_j into x_i; y_i is weighted by the fraction of x_i that remains.
 
-    The box has a share 1 - λ of the picture, λ ~ Beta(α, α), and its center is anywhere, so that
-    a part of it may lie outside. Also for series (batch, time, features) and volumes.
+    The box covers a fraction 1 - λ of the image, λ ~ Beta(α, α). Its center is uniform, so part of
+    it may lie outside. Also for time series (batch, time, features) and volumes.
 
     Args:
-        alpha: α > 0; the paper takes 1.
+        alpha: α > 0; the paper uses 1.
 
     Shapes:
         x: (batch, height, width, channels)
@@ -90,21 +93,21 @@ class CutMix(Mix):
     def __init__(self, alpha: float = 1.0):
         super().__init__(alpha)
 
-    def blend(self, x, partners, share, key):
+    def blend(self, x, partners, fraction, key):
         sizes = x.shape[1:-1]
         if not sizes:
             raise ShapeError(
                 f"CutMix: the inputs have shape {x.shape}",
                 expected="(batch, height, width, channels)",
-                fix="for rows of a table take Mixup",
+                fix="for tabular data use Mixup",
             )
         inside = jnp.ones((1,) * x.ndim, bool)
-        edge = (1 - share) ** (1 / len(sizes))  # of each axis: their product is 1 - λ
+        edge = (1 - fraction) ** (1 / len(sizes))  # along each axis: the product is 1 - λ
         for axis, (n, k) in enumerate(zip(sizes, jax.random.split(key, len(sizes)), strict=True)):
             center = jax.random.randint(k, (), 0, n)
             half = (edge * n).astype(jnp.int32) // 2
-            places = jnp.arange(n)
-            along = (places >= center - half) & (places < center + half)
+            positions = jnp.arange(n)
+            along = (positions >= center - half) & (positions < center + half)
             inside = inside & along.reshape(n, *(1,) * (len(sizes) - axis))
         inside = jnp.broadcast_to(inside, (1, *sizes, 1))
         return jnp.where(inside, partners, x), 1 - jnp.mean(inside.astype(jnp.float32))

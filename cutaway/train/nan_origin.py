@@ -1,4 +1,4 @@
-"""Where did the NaN begin? One step again, eagerly, looking at every operation."""
+"""Where a NaN first appears: repeats one step eagerly and checks every operation."""
 
 import dataclasses
 import math
@@ -13,19 +13,19 @@ from cutaway.nn.module import watch
 
 @dataclasses.dataclass(frozen=True)
 class NanOrigin:
-    """Where a NaN or infinity arose.
+    """Where a NaN or infinity first appeared.
 
     Attributes:
-        phase: "weights" (they were not finite before the step), "inputs" (as the trainer's
-            `prepare` or a stream gave them), "forward", "loss", "gradient" or "optimizer".
-        operation: name of the first operation whose output, or in "gradient" whose rule's
-            result, is not finite; "" where there is none.
+        phase: "weights" (not finite before the step), "inputs" (from the trainer's `prepare` or a
+            stream), "forward", "loss", "gradient" or "optimizer".
+        operation: name of the first operation whose output, or in "gradient" whose derivative, is
+            not finite; "" if there is none.
         layer: path of the module in which it ran; of a parameter in "weights" and "optimizer".
         kind: class of that module.
-        largest: largest absolute value that went into the operation.
-        row: number of the first row concerned, in the arrays that `fit` got, 0 for the first;
-            None where rows have no part in it or are not known.
-        rows: how many rows of the batch are concerned.
+        largest: largest absolute value among the inputs of the operation.
+        row: index of the first affected row in the arrays passed to `fit`; None if it does not
+            depend on rows or is unknown.
+        rows: number of affected rows in the batch.
         epoch, step: when, 1 for the first.
     """
 
@@ -44,7 +44,7 @@ class NanOrigin:
         if self.phase == "weights":
             return f"the weights {self.layer} were no longer finite"
         if self.phase == "optimizer":
-            return f"it began in the step of the optimizer, which made {self.layer} not finite"
+            return f"it began in the optimizer step, which made {self.layer} not finite"
         if self.phase == "inputs":
             text = "it began in the inputs of the network, before its first layer"
         elif self.phase == "gradient":
@@ -52,7 +52,7 @@ class NanOrigin:
         else:
             text = f"it began in {self.operation or 'the output'} of {where}"
         if math.isfinite(self.largest):
-            text += f", whose input went up to {self.largest:.3g}"
+            text += f", whose inputs reached {self.largest:.3g}"
         if self.row is not None:
             others = f" and {self.rows - 1} more of its batch" if self.rows > 1 else ""
             text += f", at row {self.row}{others}"
@@ -60,21 +60,21 @@ class NanOrigin:
 
 
 def find_nan_origin(trainer, x, y, rows=None) -> NanOrigin | None:
-    """The first place where one training step on (x, y) is not finite; None if all of it is.
+    """Where one training step on (x, y) first becomes non-finite; None if all of it is finite.
 
-    Looks at parameters, then at operation after operation of the forward pass and the loss, then
-    at those of the walk back, then at what the optimizer does. All state stays as it is.
+    Checks the parameters, then each operation of the forward pass, the loss and the backward pass,
+    then the optimizer step. All state is restored.
 
     Args:
         x, y: the batch.
-        rows: their numbers in the data, or None.
+        rows: their indices in the data, or None.
     """
     variables = list(trainer._variables().values())
     before = [(v.data, v.grad) for v in variables]
     modes = [(module, module.training) for module in trainer._prepared.modules().values()]
     trainer._prepared.train()
     try:
-        return _look(trainer, x, y, rows)
+        return _search(trainer, x, y, rows)
     finally:
         for v, (data, grad) in zip(variables, before, strict=True):
             v.data, v.grad = data, grad
@@ -82,22 +82,22 @@ def find_nan_origin(trainer, x, y, rows=None) -> NanOrigin | None:
             module.training = mode
 
 
-def _look(trainer, x, y, rows):
+def _search(trainer, x, y, rows):
     parameters = trainer.net.named_parameters()
     for path, parameter in parameters.items():
         if not _finite(parameter.data):
             return NanOrigin("weights", layer=path)
     calls, received = [], []
 
-    def look(module, inputs, out):
+    def check(module, inputs, out):
         if module is trainer.net:
             received.extend(i.data for i in inputs)
         if not calls and not _finite(out.data):
             calls.append((call.path_of(module), module, _largest([i.data for i in inputs]), out))
 
-    # with a gradient for x too, every operation leaves a record
+    # if x requires a gradient too, every operation is recorded
     leaf = Tensor(x, requires_grad=bool(jnp.issubdtype(x.dtype, jnp.floating)))
-    with watch(trainer.net, look) as call:
+    with watch(trainer.net, check) as call:
         loss = trainer._steps._loss(leaf, Tensor(y))
     modules = trainer.net.modules()
     for array in received:
@@ -159,7 +159,7 @@ def _layer(record, modules) -> dict:
 
 
 def _with_rows(found, array, rows) -> NanOrigin:
-    """With the rows in which `array` is not finite, if its first axis counts them."""
+    """Adds the rows in which `array` is not finite, if its first axis is the batch."""
     if rows is None or np.ndim(array) == 0 or len(array) != len(rows):
         return found
     bad = ~np.isfinite(np.asarray(array, np.float32)).reshape(len(rows), -1).all(axis=1)

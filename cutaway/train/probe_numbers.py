@@ -1,6 +1,6 @@
-"""The numbers of a probe: statistics of a layer's output, gradient, weights and step.
+"""The statistics of a probe: of a layer's output, gradient, weights and update.
 
-Each works on arrays of JAX inside a compiled program, or of NumPy after it.
+Each function works on JAX arrays inside a compiled program, or on NumPy arrays after it.
 """
 
 import math
@@ -13,12 +13,12 @@ from cutaway.losses import expects
 from cutaway.nn.module import Module
 from cutaway.nn.state import Parameter, Stateful
 
-SATURATED = 0.05  # a slope below this share of the function's largest slope
-SAMPLE = 1024  # elements of which quantiles are taken
+SATURATED = 0.05  # a slope below this fraction of the function's largest slope
+SAMPLE = 1024  # number of elements for quantiles
 
 
 def own_parameters(module) -> list:
-    """Parameters of the module itself, not those of modules inside it."""
+    """Parameters of the module itself, excluding those of its submodules."""
     found, waiting = [], list(vars(module).values())
     while waiting:
         value = waiting.pop(0)
@@ -34,33 +34,34 @@ def own_parameters(module) -> list:
 
 
 def raw_of(found, moves) -> dict:
-    """The arrays from which the numbers of a place are taken."""
-    place = found.place
+    """The arrays from which the statistics of a location are computed."""
+    location = found.location
     out = found.out.data if found.record is None else found.record.out
     raw = {"out": as_float(out), "grads": [as_float(g) for g in found.grads]}
-    if place.role == "activation":
-        function = place.function
+    if location.role == "activation":
+        function = location.function
         if function is ops.softmax:
             raw["slope"] = raw["out"] * (1 - raw["out"])
-        elif function is not None and function.traits.is_function:
+        elif found.record is not None and function is not None and function.traits.is_function:
             ones = jnp.ones_like(found.record.out)
             raw["slope"] = as_float(found.record.operation.pullback(found.record, ones)[0])
         return raw
-    own = own_parameters(place.module)
+    own = own_parameters(location.module)
     own = [p for p in own if p.ndim > 1] or own
     kept = [(p, moves[p]) for p in own if p in moves]
     raw["weights"] = [as_float(moves[p][0] if p in moves else p.data) for p in own]
     raw["weight_grads"] = [as_float(grad) for _, (_, grad, _, _) in kept]
     raw["changes"] = [as_float(change) for _, (_, _, change, _) in kept]
     raw["rates"] = [_sample(as_float(rate)) for _, (_, _, _, (rate, _)) in kept]
-    raw["damped"] = [share for _, (_, _, _, (_, share)) in kept if share is not None]
-    bias = getattr(place.module, "bias", None)
+    raw["damped"] = [fraction for _, (_, _, _, (_, fraction)) in kept if fraction is not None]
+    bias = getattr(location.module, "bias", None)
     if isinstance(bias, Parameter) and bias.shape == own[0].shape[-1:]:
         raw["bias"] = as_float(moves[bias][0] if bias in moves else bias.data)
     return raw
 
 
-def numbers_of(place, raw) -> dict:
+def numbers_of(location, raw) -> dict:
+    """The statistics of a location from its arrays."""
     out = raw["out"]
     off = out == 0
     size = sum(g.size for g in raw["grads"])
@@ -71,10 +72,10 @@ def numbers_of(place, raw) -> dict:
         "off": off.mean(),
         "grad": _norm(raw["grads"]) / math.sqrt(size) if size else math.nan,
     }
-    if place.role == "activation":
+    if location.role == "activation":
         numbers["dead"] = off.reshape(-1, out.shape[-1] if out.ndim else 1).all(axis=0).mean()
         if "slope" in raw:
-            numbers["saturated"] = _saturated(place.function, out, raw["slope"])
+            numbers["saturated"] = _saturated(location.function, out, raw["slope"])
         return numbers
     weight = _norm(raw["weights"])
     numbers |= {
@@ -84,13 +85,13 @@ def numbers_of(place, raw) -> dict:
         "rates": raw["rates"],
         "damped": sum(raw["damped"]) / max(1, len(raw["damped"])) if raw["damped"] else math.nan,
     }
-    if place.role == "weights" and place.kind != "Embedding":
-        numbers["units_apart"] = _apart(raw["weights"][0], raw.get("bias"))
+    if location.role == "weights" and location.kind != "Embedding":
+        numbers["units_apart"] = _units_apart(raw["weights"][0], raw.get("bias"))
     return numbers
 
 
 def finished(numbers: dict) -> dict:
-    """The numbers as floats, with quantiles of what were samples: sorting is slow to compile."""
+    """The statistics as floats, with quantiles of the samples: sorting is slow to compile."""
     sample, rates = numbers.pop("sample"), numbers.pop("rates", None)
     found = {name: float(value) for name, value in numbers.items()}
     with np.errstate(all="ignore"):
@@ -103,12 +104,12 @@ def finished(numbers: dict) -> dict:
 def _saturated(function, out, slope):
     activation = function.traits.activation
     flat = abs(slope) < SATURATED * (activation.largest_slope or 1.0)
-    # a unit at 0 is off, not saturated, where that is how a rectifier holds back
+    # a unit of a rectifier at 0 is off, not saturated
     return ((flat & (out != 0)) if activation.rectifies else flat).mean()
 
 
-def _apart(w, bias):
-    """The largest distance of a unit's incoming weights to the first one's, by the largest norm."""
+def _units_apart(w, bias):
+    """Largest distance of a unit's weights from the first unit's, over the largest norm."""
     w = w.reshape(-1, w.shape[-1])
     if w.shape[-1] < 2:
         return math.nan
@@ -120,7 +121,7 @@ def _apart(w, bias):
 
 
 def top_class(loss, out):
-    """Share of the rows that get the class that is predicted most often; NaN if no classes."""
+    """Fraction of rows predicted as the most frequent class; NaN without classes."""
     wants = expects(loss)
     if wants is None or wants.target not in ("labels", "one_hot", "binary"):
         return jnp.nan
@@ -132,7 +133,7 @@ def top_class(loss, out):
 
 
 def _sample(array):
-    """About SAMPLE elements of an array, spread over it and over its last axis."""
+    """About SAMPLE elements, spread evenly over an array and over its last axis."""
     every = max(1, array.size // SAMPLE)
     while array.ndim and math.gcd(every, array.shape[-1]) > 1:
         every += 1

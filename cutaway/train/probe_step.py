@@ -1,7 +1,7 @@
-"""One step of a training, looked at layer by layer. It runs in one compiled program.
+"""One training step, measured layer by layer in one compiled program.
 
-It is the trainer's own step on a window of rows: its loss, its optimizer. Nothing of it is kept but
-its numbers: weights, slots, statistics and random keys stay as they were.
+It is the trainer's own step, with its loss and optimizer, on a fixed sample of rows. Only the
+statistics are kept: weights, optimizer state, running statistics and random keys are restored.
 """
 
 import contextlib
@@ -28,23 +28,23 @@ from cutaway.train.probe_numbers import (
     top_class,
 )
 
-HOST_NUMBERS = 2**20  # that a program hands out as they are; of more it takes the statistics
+HOST_NUMBERS = 2**20  # up to this many values a program returns raw arrays; above, statistics
 
 
 @dataclasses.dataclass
-class Place:
-    """Where something is measured: a layer, by one of its calls, or an activation function.
+class ProbeLocation:
+    """Where statistics are measured: one call of a layer, or of an activation function.
 
     Attributes:
-        path: of the layer, or of the module that called the function with the function's name
-            behind a colon; from the second call on with its number, "again#2".
-        module: the layer; of a function the module it ran in.
-        kind: class of the layer, or of the one that holds the function: "ReLU".
+        path: of the layer, or "path:function" of the module that calls an activation function;
+            from the second call on with its number, "path#2".
+        module: the layer, or the module in which the function ran.
+        kind: class of the layer, or of the layer with this function: "ReLU".
         role: "weights", "activation" or "norm".
-        number: l; of an activation or norm that of the layer before.
+        number: l; for an activation or norm that of the preceding layer.
         activation, activation_path: of the activation that follows a layer, "" for none.
-        is_last: whether it is the layer that gives the network's output.
-        function: the operation of an activation, else None.
+        is_last: whether the layer computes the network's output.
+        function: the operation of an activation, otherwise None.
     """
 
     path: str
@@ -58,23 +58,23 @@ class Place:
     function: Operation | None = None
 
 
-class _Found:
-    """A place, and what the tape has of it while the step is traced."""
+class _Measured:
+    """A location, and its records on the tape while the step is traced."""
 
-    def __init__(self, place, out, record):
-        self.place = place
+    def __init__(self, location, out, record):
+        self.location = location
         self.out = out
         self.record = record
-        self.made_by = _made_by(place.module, record)  # the records whose gradients count
+        self.sources = _source_records(location.module, record)  # whose gradients are measured
         self.grads = []
 
 
 class ProbedStep:
-    """The step of a trainer on a window of rows.
+    """The step of a trainer on a fixed sample of rows.
 
     Args:
         trainer: a Trainer.
-        x, y: the window.
+        x, y: the rows.
     """
 
     def __init__(self, trainer, x, y):
@@ -83,7 +83,7 @@ class ProbedStep:
         self._programs = {}
 
     def program(self) -> "ProbeProgram":
-        """For the network as it is now: traced, if need be, but not compiled."""
+        """The program for the current state of the network, traced but not yet compiled."""
         trainer = self.trainer
         owners = list(trainer._owners().values())
         with _training(trainer._prepared), trainer._computing():
@@ -95,42 +95,42 @@ class ProbedStep:
 
 
 class ProbeProgram:
-    """One compiled form of a step. Made by ProbedStep.
+    """One compiled version of a step. Made by ProbedStep.
 
     Attributes:
-        places: what it measures, in the order of the forward pass.
+        locations: where it measures, in the order of the forward pass.
     """
 
     def __init__(self, trainer, owners, variables, x, y):
-        self.places = []
+        self.locations = []
         self._variables = variables
         self._window = (x, y)
         step = jit(lambda x, y: self._trace(trainer, x, y), *owners, donate=False)
         self._lowered = step.lower(x, y)
-        self._executable = None
+        self._compiled = None
 
-    def compile(self) -> None:
-        """Compile it. May run in a thread beside the training."""
-        if self._executable is None:
-            self._executable = self._lowered.compile()
-            self._lowered = None
+    def compile(self):
+        """Compile it, and return the executable. May run in a thread during training."""
+        if self._compiled is None:
+            self._compiled = self._lowered.compile()
+            del self._lowered
+        return self._compiled
 
     def values(self) -> list:
-        """What the step begins with: to keep, and to measure later."""
+        """The current values that the step starts from, for measuring later."""
         return [(v.data, v.grad) for v in self._variables]
 
     def run(self, values: list) -> tuple:
-        """(loss, top_class, [numbers of each place]) of the step that begins with `values`."""
-        self.compile()
-        said, _ = self._executable(values, self._window)
-        loss, top, found = jax.device_get(said)
+        """(loss, top_class, [statistics of each location]) of the step from these `values`."""
+        outputs, _ = self.compile()(values, self._window)
+        loss, top, found = jax.device_get(outputs)
         if self._on_host:
-            with np.errstate(all="ignore"):  # a network may be about to break
-                found = [numbers_of(p, raw) for p, raw in zip(self.places, found, strict=True)]
+            with np.errstate(all="ignore"):  # the network may be about to diverge
+                found = [numbers_of(p, raw) for p, raw in zip(self.locations, found, strict=True)]
         return float(loss), float(top), [finished(numbers) for numbers in found]
 
     def _trace(self, trainer, x, y):
-        """The step; every Variable is put back."""
+        """The step; every Variable is restored."""
         variables = list(trainer._variables().values())
         before = [(v.data, v.grad) for v in variables]
         try:
@@ -148,17 +148,17 @@ class ProbeProgram:
         finally:
             for v, (data, grad) in zip(variables, before, strict=True):
                 v.data, v.grad = data, grad
-        self.places = [one.place for one in found]
+        self.locations = [one.location for one in found]
         # a small program compiles in half the time without the statistics
         self._on_host = sum(a.size for a in jax.tree.leaves(raw)) <= HOST_NUMBERS
         if not self._on_host:
-            raw = [numbers_of(one.place, r) for one, r in zip(found, raw, strict=True)]
+            raw = [numbers_of(one.location, r) for one, r in zip(found, raw, strict=True)]
         return wrap((as_float(loss.data), top_class(trainer.loss, out), raw))
 
 
 @contextlib.contextmanager
 def _training(net):
-    """Context in which every module of net is in training mode; the modes are put back."""
+    """Context in which every module of net is in training mode; the modes are restored."""
     modes = [(module, module.training) for module in net.modules().values()]
     net.train()
     try:
@@ -169,12 +169,12 @@ def _training(net):
 
 
 def _forward(trainer, x, y):
-    """([_Found] in the order of the calls, loss, output of the network)."""
+    """([_Measured] in the order of the calls, loss, output of the network)."""
     net = trainer.net
     paths = {id(module): path for path, module in net.modules().items()}
     calls, outputs = [], []
 
-    def look(module, inputs, out):
+    def record_call(module, inputs, out):
         if id(module) not in paths or not isinstance(out, Tensor):
             return
         if module is net:
@@ -182,10 +182,10 @@ def _forward(trainer, x, y):
         role = _role(module)
         if role is not None:
             path = paths[id(module)]
-            place = Place(path, module, type(module).__name__, role)
-            calls.append(_Found(place, out, out.record))
+            location = ProbeLocation(path, module, type(module).__name__, role)
+            calls.append(_Measured(location, out, out.record))
 
-    with _kept(net), watch(net, look):
+    with _without_recompute(net), watch(net, record_call):
         loss = trainer._steps._loss(x, y)
     found = _merged(calls, _activations(records(loss.record), net))
     out = outputs[-1] if outputs else loss
@@ -194,11 +194,11 @@ def _forward(trainer, x, y):
 
 
 @contextlib.contextmanager
-def _kept(net):
-    """Context in which blocks of `recompute` run as if they were none, so that one sees inside."""
+def _without_recompute(net):
+    """Context in which `recompute` blocks run as ordinary ones, which exposes their layers."""
     blocks = [module for module in net.modules().values() if isinstance(module, Recompute)]
     for block in blocks:
-        vars(block)["forward"] = block.inner  # before the method of the class
+        vars(block)["forward"] = block.inner  # overrides the method of the class
     try:
         yield
     finally:
@@ -224,39 +224,40 @@ def _activations(records, net) -> list:
         if activation is None or function is ops.linear:
             continue
         is_layer = module is not None and module.activation_function is function
-        if not (is_layer or function.traits.is_function):  # a softmax within a layer or a loss
+        if not (is_layer or function.traits.is_function):  # a softmax inside a layer or a loss
             continue
         path = record.module if is_layer else f"{record.module}:{function.name}".lstrip(":")
-        place = Place(path, module, activation.title, "activation", function=function)
-        found.append(_Found(place, None, record))
+        title = activation.title
+        location = ProbeLocation(path, module, title, "activation", function=function)
+        found.append(_Measured(location, None, record))
     return found
 
 
 def _merged(calls, activations) -> list:
-    """Calls and activations in the order of time; names that come again get a number."""
+    """Calls and activations in order of execution; repeated paths get a number."""
     latest, ordered = 0, []
     for call in calls:
-        # a call without a record (all of it frozen) keeps its place after the one before
+        # a call without a record (all of it frozen) stays after the previous one
         latest = call.record.serial if call.record is not None else latest
         ordered.append((latest, call))
     ordered += [(found.record.serial, found) for found in activations]
     ordered.sort(key=lambda item: item[0])
     seen, number = {}, 0
     for _, found in ordered:
-        place = found.place
-        count = seen[place.path] = seen.get(place.path, 0) + 1
+        location = found.location
+        count = seen[location.path] = seen.get(location.path, 0) + 1
         if count > 1:
-            place.path = f"{place.path}#{count}"
-        number += place.role == "weights"
-        place.number = number
+            location.path = f"{location.path}#{count}"
+        number += location.role == "weights"
+        location.number = number
     return [found for _, found in ordered]
 
 
-def _made_by(module, record) -> list:
-    """The records whose outputs are a module's output, in pieces for a recurrent layer.
+def _source_records(module, record) -> list:
+    """The records whose outputs form a module's output; several for a recurrent layer.
 
-    Such a layer's outputs and its last state are cut out of what one operation made; those who
-    read only the state leave the outputs without a gradient.
+    The outputs and the final state of such a layer are slices of one operation's result; if only
+    the state is used, the outputs have no gradient.
     """
     if not isinstance(module, Recurrent):
         return [record] if record is not None else []
@@ -273,24 +274,25 @@ def _made_by(module, record) -> list:
 
 
 def _connect(found, output):
-    """Tell each layer which activation follows it, and whether it is the last."""
-    weights = [one for one in found if one.place.role == "weights"]
-    layers = {record.serial: one.place for one in weights for record in one.made_by}
-    functions = {one.record.serial: one for one in found if one.place.role == "activation"}
+    """Set for each layer which activation follows it, and whether it is the last."""
+    weights = [one for one in found if one.location.role == "weights"]
+    layers = {record.serial: one.location for one in weights for record in one.sources}
+    functions = {one.record.serial: one for one in found if one.location.role == "activation"}
     for one in functions.values():
         for layer in _sources(one.record, layers, functions):
             if not layer.activation:
-                layer.activation, layer.activation_path = one.place.kind, one.place.path
+                layer.activation = one.location.kind
+                layer.activation_path = one.location.path
     if output.record is not None and layers:
         start = output.record
-        at_once = layers.get(start.serial)
-        ends = [at_once] if at_once else _sources(start, layers, {})
+        direct = layers.get(start.serial)
+        ends = [direct] if direct else _sources(start, layers, {})
         if ends:
-            max(ends, key=lambda place: place.number).is_last = True
+            max(ends, key=lambda location: location.number).is_last = True
 
 
 def _sources(record, layers, functions) -> list:
-    """The layers from which a record gets its inputs, with nothing that is trained between."""
+    """The layers that a record's inputs come from, without other trained layers in between."""
     found, seen = [], {record.serial}
     waiting = [t.record for t in record.inputs if t is not None]
     while waiting:
@@ -306,10 +308,10 @@ def _sources(record, layers, functions) -> list:
 
 
 def _backward(found, loss):
-    """Leave gradients in the parameters, and in `found` those of the outputs."""
+    """Store gradients in the parameters, and those of the outputs in `found`."""
     wanted = {}
     for one in found:
-        for record in one.made_by:
+        for record in one.sources:
             wanted.setdefault(record.serial, []).append(one)
 
     def visit(record, grad, grads):

@@ -1,8 +1,8 @@
-"""Probes: what the layers of a network do while it trains, measured at some of its steps.
+"""Probes: statistics of the layers of a network during training, measured at some of its steps.
 
-A measurement is one step on a fixed window of rows, in one compiled program, with the trainer's
-own loss and optimizer. Nothing of it is kept but its numbers: weights, slots, statistics and
-random keys stay as they were, so training under probes gives the same weights, bit for bit.
+A measurement is one step on a fixed sample of rows, in one compiled program, with the trainer's
+own loss and optimizer. Only the statistics are kept: weights, optimizer state, running statistics
+and random keys are restored, so training with probes gives the same weights, bit for bit.
 """
 
 import dataclasses
@@ -10,7 +10,7 @@ import io
 import itertools
 import math
 import time
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 
 import numpy as np
 
@@ -21,12 +21,12 @@ from cutaway.train.callbacks import Callback
 from cutaway.train.evaluation import TOKEN_NUMBERS
 from cutaway.train.probe_step import ProbedStep
 
-LEAST_ROWS, MOST_ROWS = 64, 256  # of the window
-WINDOW_NUMBERS = 2**18  # in the window, unless that are fewer rows
-GROWTH = 1.1  # least ratio of the steps of two measurements, so that long trainings have few
-FREE_SECONDS = 0.1  # that measuring may take in any case
-LEAST_MOMENTS = 10  # that are measured in any case, if all of them take less than a second
-WAITING_BYTES = 2**25  # of moments that wait until the program is compiled
+LEAST_ROWS, MOST_ROWS = 64, 256  # rows of the sample
+WINDOW_NUMBERS = 2**18  # values in the sample, but at least LEAST_ROWS
+GROWTH = 1.1  # minimum ratio of the steps of two measurements: few in long training runs
+FREE_SECONDS = 0.1  # always allowed for measuring
+LEAST_MOMENTS = 10  # always measured, if all of them take less than a second
+WAITING_BYTES = 2**25  # of moments waiting until the program is compiled
 
 OF_OUTPUT = ("mean", "std", "low", "high", "off", "dead", "saturated", "grad", "growth")
 OF_WEIGHTS = ("weight", "weight_grad", "update", "step_size", "damped", "units_apart")
@@ -42,9 +42,9 @@ class Layer:
     Attributes:
         path, module: of the layer.
         number: l, from 1, in the order of the forward pass.
-        activation: name of the class of the activation after it ("ReLU"), "" for none.
-        activation_path: where that activation is, "" for none.
-        is_last: whether its output is the network's, but for an activation.
+        activation: class name of the activation after it ("ReLU"), "" for none.
+        activation_path: path of that activation, "" for none.
+        is_last: whether its output, up to an activation, is that of the network.
     """
 
     path: str
@@ -56,30 +56,29 @@ class Layer:
 
 
 class Probes(Callback):
-    """Measures layer by layer what a network does, at the start, now and then, and at the end.
+    """Measures the layers of a network at the start of training, at intervals, and at the end.
 
     Args:
-        x, y: rows to measure on, best some of the training rows; of more than 256 (fewer of
-            pictures and texts, 64 at least) that many that are spread over all.
-        share: of the time of training that measuring may take, compiling it not counted.
+        x, y: rows to measure on, preferably training rows; at most 256 of them are used (fewer for
+            images and texts, at least 64), evenly spaced.
+        fraction: of the training time that measuring may take, excluding compilation.
 
     Attributes:
-        rows: list of dicts, one for each moment and layer: step, epoch (complete ones), loss (on
-            the window, in training mode), top_class (share of the window's rows that get the
-            class predicted most often; NaN without classes), layer (path), kind (class), number
-            (l of the layer, or of the layer before an activation or norm), role ("weights",
-            "activation" or "norm"); of its output mean, std, low and high (quantiles, 1% and
-            99%), off (share that is exactly 0), dead (share of units that are 0 on every row,
-            for activations), saturated (share of elements whose slope is below 5% of the
-            function's largest, those that are off not counted), grad (root mean square of
-            ∂L/∂output); growth (grad over that of the next layer of the same role); of its
-            weights weight and weight_grad (norms), update (‖Δw‖/‖w‖ of one step), step_size
-            (median of the rate by which the optimizer multiplies a gradient), damped (share of
-            weights whose gradients are below the optimizer's ε, which holds their steps back),
-            units_apart (largest difference between the incoming weights of a unit and of the
-            first one, by the largest norm of such; 0: all are the same). NaN where there is no
-            such number.
-        spent: seconds that measuring took in the last training, without compiling.
+        rows: list of dicts, one per moment and layer: step, epoch (complete ones), loss (on the
+            sample, in training mode), top_class (fraction of rows predicted as the most frequent
+            class; NaN without classes), layer (path), kind (class), number (l of the layer, or of
+            the layer before an activation or norm), role ("weights", "activation" or "norm"); of
+            the output mean, std, low and high (1% and 99% quantiles), off (fraction that is
+            exactly 0), dead (fraction of units that are 0 on every row, for activations),
+            saturated (fraction of elements whose slope is below 5% of the function's largest,
+            excluding those that are off), grad (root mean square of ∂L/∂output); growth (grad
+            over that of the next layer with the same role); of the weights weight and weight_grad
+            (norms), update (‖Δw‖/‖w‖ of one step), step_size (median factor on a gradient in the
+            optimizer), damped (fraction of weights whose gradients are below the optimizer's ε,
+            which limits their steps), units_apart (largest difference between the incoming
+            weights of a unit and those of the first, over the largest norm; 0: all equal). NaN
+            where a statistic is undefined.
+        spent: seconds of measuring in the last fit, without compilation.
 
     Example:
         >>> import cutaway as ct
@@ -92,24 +91,24 @@ class Probes(Callback):
         [('0', 'Linear'), ('1', 'ReLU'), ('2', 'Linear')]
     """
 
-    def __init__(self, x, y, *, share: float = 0.02):
-        expect_range(share, what="share", above=0)
+    def __init__(self, x, y, *, fraction: float = 0.02):
+        expect_range(fraction, what="Probes: fraction", above=0)
         numbers = math.prod(np.shape(x)[1:]) * (TOKEN_NUMBERS if _is_tokens(x) else 1)
         count = min(len(x), MOST_ROWS, max(LEAST_ROWS, WINDOW_NUMBERS // max(1, numbers)))
         rows = np.unique(np.linspace(0, len(x) - 1, count).astype(int))
         self.x, self.y = to_device(np.asarray(x)[rows], np.asarray(y)[rows])
-        self.share = share
-        self.rows = []
-        self._step = None  # the ProbedStep of the trainer that was watched last
-        self._places = []
-        self._compiling = None
+        self.fraction = fraction
+        self.rows: list[dict] = []
+        self._step: ProbedStep | None = None  # of the last trainer
+        self._locations = []
+        self._compiling: Future = Future()
         self._clear()
 
     def _clear(self):
         self.rows.clear()
         self.spent = 0.0  # seconds of measuring
-        self._cost = math.inf  # seconds of the quickest measurement: the first is slow
-        self._began = None
+        self._cost = math.inf  # seconds of the fastest measurement: the first is slow
+        self._is_running = False
         self._last_step = -1
         self._moments = 0
 
@@ -118,20 +117,24 @@ class Probes(Callback):
     def on_start(self, trainer):
         if trainer.epoch == 0:
             self._clear()
-        self._began, self._waiting = None, []
+        self._is_running, self._waiting = False, []
 
     def on_ready(self, trainer):
-        if self._step is None or self._step.trainer is not trainer:
-            self._step = ProbedStep(trainer, self.x, self.y)
-        program = self._step.program()
-        # compiled beside the training; until that is done, moments wait with their values
+        program = self._program(trainer)
+        # compiled in the background; until then, moments wait with their values
         self._waiting = [(program, program.values(), _step_of(trainer), trainer.epoch)]
         pool = ThreadPoolExecutor(1)
         self._compiling = pool.submit(program.compile)
         pool.shutdown(wait=False)
+        self._is_running = True
         self._began = time.perf_counter()
         self._paused = 0.0
         self._planned_steps = 0
+
+    def _program(self, trainer):
+        if self._step is None or self._step.trainer is not trainer:
+            self._step = ProbedStep(trainer, self.x, self.y)
+        return self._step.program()
 
     def on_chunk(self, trainer, done, total, loss):
         epoch = trainer.epoch + (done == total)
@@ -145,25 +148,25 @@ class Probes(Callback):
             self._measure_now(trainer, epoch)
 
     def on_end(self, trainer):
-        if self._began is None:
+        if not self._is_running:
             return
         self._catch_up()
         if _step_of(trainer) > self._last_step:
             self._measure_now(trainer, trainer.epoch)
 
     def _affords(self, step: int) -> bool:
-        """Whether there is time to measure at this step, and once more at the end."""
-        # the first one is slower than those that follow
+        """Whether the time budget allows measuring at this step, and once more at the end."""
+        # the first one is slower than the rest
         limit = 1 / LEAST_MOMENTS if self._moments > 1 else 0.5
-        # spread over the training that is planned, closer at its beginning
+        # spread over the planned steps, denser at the beginning
         due = step >= (self._moments / LEAST_MOMENTS) ** 2 * self._planned_steps
         if due and self._moments < LEAST_MOMENTS and self._cost < limit:
             return True
         trained = time.perf_counter() - self._began - self._paused
-        return self.spent + 2 * self._cost <= max(self.share * trained, FREE_SECONDS)
+        return self.spent + 2 * self._cost <= max(self.fraction * trained, FREE_SECONDS)
 
     def _wait(self, trainer, epoch):
-        """Keep the values of this moment, of small networks, until the program is there."""
+        """Keep the values of this moment, for small networks, until the program is compiled."""
         program, values, last, _ = self._waiting[-1]
         size = sum(data.nbytes for data, _ in values)
         step = _step_of(trainer)
@@ -171,7 +174,7 @@ class Probes(Callback):
             self._waiting.append((program, program.values(), step, epoch))
 
     def _catch_up(self):
-        """Measure the moments that wait: the first, and of the others what there is time for."""
+        """Measure the waiting moments: the first, and those of the rest that the budget allows."""
         waiting, self._waiting = self._waiting, []
         if waiting:
             self._compiling.result()
@@ -180,16 +183,16 @@ class Probes(Callback):
                 self._measure(*moment)
 
     def _measure_now(self, trainer, epoch):
-        program = self._step.program()
+        program = self._program(trainer)
         self._measure(program, program.values(), _step_of(trainer), epoch)
 
     def _measure(self, program, values, step, epoch):
         began = time.perf_counter()
         loss, top, found = program.run(values)
-        self._places = program.places
+        self._locations = program.locations
         self._last_step = step
         self._moments += 1
-        self.rows += _rows(step, epoch, loss, top, program.places, found)
+        self.rows += _rows(step, epoch, loss, top, program.locations, found)
         seconds = time.perf_counter() - began
         self._cost = min(self._cost, seconds)
         self.spent += seconds
@@ -201,11 +204,11 @@ class Probes(Callback):
         if not self.rows:
             return {}
         labels = [[row[name] for name in LABELS] for row in self.rows]
-        known = [list(label) for label in dict.fromkeys(map(tuple, labels))]
+        distinct = [list(label) for label in dict.fromkeys(map(tuple, labels))]
         names = [name for name in COLUMNS if name not in LABELS]
         numbers = np.array([[row[name] for name in names] for row in self.rows], np.float64)
-        which = np.array([known.index(label) for label in labels])
-        return {"labels": known, "arrays": {"numbers": numbers, "which": which}}
+        which = np.array([distinct.index(label) for label in labels])
+        return {"labels": distinct, "arrays": {"numbers": numbers, "which": which}}
 
     def load_state(self, state):
         if not state.get("arrays"):
@@ -221,7 +224,7 @@ class Probes(Callback):
             self.rows.append({name: found[name] for name in COLUMNS})
         self._last_step = self.rows[-1]["step"]
 
-    # what was found
+    # results
 
     @property
     def table(self):
@@ -241,30 +244,30 @@ class Probes(Callback):
         return file.getvalue()
 
     @property
-    def steps(self) -> list:
-        """The steps at which was measured."""
+    def steps(self) -> list[int]:
+        """The steps of the measurements."""
         return list(dict.fromkeys(row["step"] for row in self.rows))
 
-    def at(self, moment: int) -> list:
+    def at(self, moment: int) -> list[dict]:
         """The rows of one moment: 0 the first, -1 the last."""
         steps = self.steps
         return [row for row in self.rows if row["step"] == steps[moment]] if steps else []
 
-    def layers(self, trainer) -> list:
+    def layers(self, trainer) -> list[Layer]:
         """[Layer] of the network, in the order of the forward pass."""
         modules = trainer.net.modules()
         return [
             Layer(p.path, modules[p.path], p.number, p.activation, p.activation_path, p.is_last)
-            for p in self._places
+            for p in self._locations
             if p.role == "weights" and p.path in modules
         ]
 
 
-def _rows(step, epoch, loss, top, places, found) -> list:
+def _rows(step, epoch, loss, top, locations, found) -> list:
     rows = []
-    for place, numbers in zip(places, found, strict=True):
+    for at, numbers in zip(locations, found, strict=True):
         row = {"step": step, "epoch": epoch, "loss": loss, "top_class": top}
-        row |= {"layer": place.path, "kind": place.kind, "number": place.number, "role": place.role}
+        row |= {"layer": at.path, "kind": at.kind, "number": at.number, "role": at.role}
         row |= {name: numbers.get(name, math.nan) for name in NUMBERS}
         row["growth"] = None
         rows.append(row)

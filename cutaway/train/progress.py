@@ -1,4 +1,4 @@
-"""The live display of a training: epoch, loss, metrics, steps a second, time left."""
+"""The live progress display: epoch, loss, metrics, steps per second, time left."""
 
 import sys
 import time
@@ -7,14 +7,14 @@ from cutaway.train.callbacks import Callback
 
 
 class Progress(Callback):
-    """Shows a bar that moves within an epoch, and one line of numbers. Writes to stderr."""
+    """Shows a progress bar that moves within an epoch, and a line of numbers, on stderr."""
 
     def __init__(self):
         self._bar = None
 
     @staticmethod
     def wanted() -> bool:
-        """Whether anybody would see it: standard error is a terminal."""
+        """Whether standard error is a terminal."""
         return sys.stderr.isatty()
 
     def on_start(self, trainer):
@@ -38,23 +38,25 @@ class Progress(Callback):
         self._is_moving = False
 
     def on_chunk(self, trainer, done, total, loss):
+        if self._bar is None:
+            return
         if done <= self._steps:
             self._steps = 0  # a new epoch
         epochs = trainer.planned_epochs
-        share = (trainer.epoch + min(1.0, done / total)) / epochs
+        completed = (trainer.epoch + min(1.0, done / total)) / epochs
         elapsed = time.monotonic() - self._began
-        worked = share - self._first_epoch / epochs
-        left = elapsed * (1 - share) / worked if worked > 0 else 0.0
+        worked = completed - self._first_epoch / epochs
+        left = elapsed * (1 - completed) / worked if worked > 0 else 0.0
         rate = worked * epochs * total / elapsed
         self._steps = done
         self._bar.update(
             self._task,
             total=1.0,
-            completed=share,
+            completed=completed,
             description=f"epoch {trainer.epoch + 1}/{epochs}",
-            # what is cut off where the terminal is narrow stands last
+            # the last part is cut off in narrow terminals
             numbers=f"loss {loss:.4g}{self._scores}  {_clock(left)} left  {_rate(rate)} steps/s",
-            refresh=not self._is_moving,  # a short training is over before the next time anyway
+            refresh=not self._is_moving,  # a short run ends before the next refresh
         )
         self._is_moving = True
 

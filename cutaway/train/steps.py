@@ -1,4 +1,4 @@
-"""The compiled steps of an epoch, in chunks short enough for a progress display to move."""
+"""The compiled steps of an epoch, in chunks short enough for a progress display."""
 
 import contextlib
 import dataclasses
@@ -13,7 +13,7 @@ from cutaway.nn.lifting import accumulate_over, jit
 from cutaway.runtime import are_known, on_cpu
 
 CHUNK_SECONDS = 0.2
-CAPACITY = 1024  # most steps a chunk
+CAPACITY = 1024  # maximum steps per chunk
 
 
 @dataclasses.dataclass
@@ -21,27 +21,27 @@ class Chunk:
     """Steps that ran in one program.
 
     Attributes:
-        start: number of the first step within its block, from 0.
+        start: index of the first step within its block, from 0.
         losses: (steps,) float32.
         before: the values of all variables before the first step.
     """
 
     start: int
     losses: np.ndarray
-    before: dict
+    before: list
 
 
 class EpochSteps:
     """Runs a trainer's steps over a block of rows.
 
-    A network of few weights on a table runs a whole epoch in one program with a fixed number of
-    steps, where a step costs microseconds. Anything else runs in a program whose number of steps
-    is an argument, so that the time of a chunk can be chosen without compiling again.
+    For a small network on a table, where a step takes microseconds, a whole epoch runs in one
+    program with a fixed number of steps. Anything else runs in a program whose number of steps is
+    an argument, so the duration of a chunk can be adapted without recompiling.
     """
 
     def __init__(self, trainer):
         self.trainer = trainer
-        self.accumulate = 1  # micro-batches a step
+        self.accumulate = 1  # micro-batches per step
         # no donation: the values from before a chunk are needed if its loss becomes NaN
         self._looped = self._jit(self._numbered_step)
         self._once = self._jit(self._step)
@@ -70,21 +70,21 @@ class EpochSteps:
                 losses = self._looped.loop(done, done + count, order, x, y, capacity=CAPACITY)
                 losses = losses.numpy()[:count]
             seconds = (time.perf_counter() - began) / count
-            # the first call compiles, so its time says nothing
+            # the first call compiles, so its time is not representative
             self._chunk_steps = 2 if self._chunk_steps is None else _fitting(seconds)
             yield Chunk(done, losses, before)
             done += count
 
     def rewind(self, chunk: Chunk, step: int, x, y, order) -> None:
-        """Bring back the values as they were before step `step` of the block."""
+        """Restore the values from before step `step` of the block."""
         self._restore(chunk.before)
         for i in range(chunk.start, step):
             self._once(self._parts(order)[i], x, y)
 
     @contextlib.contextmanager
     def _undone_by_errors(self, before):
-        """Context after whose exceptions the values are `before`: JAX's come when results are read,
-        and then the new values are as wrong as what was read."""
+        """Context that restores the values `before` on exceptions: JAX raises them when results
+        are read, and then the new values are invalid too."""
         try:
             yield
         except BaseException:
@@ -96,7 +96,7 @@ class EpochSteps:
             variable.data = value
 
     def _parts(self, order):
-        """(steps, batch_size) as (steps, micro-batches, rows of each), if there are several."""
+        """(steps, batch_size) as (steps, micro-batches, rows per micro-batch), if several."""
         if self.accumulate == 1:
             return order
         return order.reshape(len(order), self.accumulate, -1)
@@ -127,10 +127,10 @@ class EpochSteps:
         if trainer.mix is None:
             loss = trainer.loss(trainer.net(x), y)
         else:
-            x, partners, share = trainer.mix(x, y)
+            x, partners, fraction = trainer.mix(x, y)
             prediction = trainer.net(x)
-            loss = share * trainer.loss(prediction, y)
-            loss = loss + (1 - share) * trainer.loss(prediction, partners)
+            loss = fraction * trainer.loss(prediction, y)
+            loss = loss + (1 - fraction) * trainer.loss(prediction, partners)
         if trainer.penalty is not None:
             loss = loss + trainer.penalty(trainer.net)
         return loss
@@ -145,21 +145,21 @@ class EpochSteps:
     def _is_quick(self, x, steps, batch_size) -> bool:
         if x.ndim != 2 or steps > CAPACITY:
             return False
-        # of a row of words, weights work on each
+        # in a row of tokens, the weights are applied to each
         times = 1 if jnp.issubdtype(x.dtype, jnp.floating) else x.shape[1]
         # on an H100, steps of 784-512-256-10 took 65 µs in a scan and 85 in a loop
         most = 5e8 if on_cpu() else 5e11
         return self._weights() * batch_size * steps * times < most
 
     def _quick_options(self, batch_size) -> dict | None:
-        """XLA's options for steps of microseconds: handing work to threads costs more than it is.
+        """XLA's options for steps of microseconds, where threads cost more than they save.
 
         Measured with Adam, batch 32, µs a step: 4-3-2-1 4.4 by default, 3.9 with one thread, 2.3
         with one thread and fused reductions; 11-64-64-6 15.8, 14.3, 16.5.
         """
         if not on_cpu():
             return None
-        options = {"xla_cpu_multi_thread_eigen": False}
+        options: dict = {"xla_cpu_multi_thread_eigen": False}
         if self._weights() * batch_size < 20_000:
             options["xla_cpu_experimental_ynn_fusion_type"] = "LIBRARY_FUSION_TYPE_REDUCE"
         return options if are_known(options) else None
@@ -176,5 +176,5 @@ def _fitting(seconds_per_step: float) -> int:
 
 
 def _take(array: Tensor, rows: Tensor) -> Tensor:
-    # the rows were made here and are in bounds: no clamping of indices
+    # the row indices are known to be in bounds: no clamping
     return Tensor(array.data.at[rows.data].get(mode="promise_in_bounds"))

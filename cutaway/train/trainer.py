@@ -1,4 +1,4 @@
-"""Trainer: epochs of compiled steps, with validation, callbacks and a clean end."""
+"""Trainer: epochs of compiled steps, with validation, callbacks and clean interruption."""
 
 import contextlib
 import dataclasses
@@ -15,7 +15,14 @@ from cutaway.nn.state import named_variables
 from cutaway.ops.precision import PRECISIONS, current_precision, matmul_precision
 from cutaway.optim import Adam
 from cutaway.runtime import device, explaining_exhaustion
-from cutaway.train.blocks import Memory, Stream, expect_batch, expect_parts, is_stream, to_device
+from cutaway.train.blocks import (
+    ArrayRows,
+    StreamRows,
+    expect_batch,
+    expect_micro_batches,
+    is_stream,
+    to_device,
+)
 from cutaway.train.compatibility import check_fit
 from cutaway.train.evaluation import Evaluator
 from cutaway.train.history import History
@@ -24,12 +31,12 @@ from cutaway.train.progress import Progress
 from cutaway.train.steps import Chunk, EpochSteps
 from cutaway.train.with_preparation import WithPreparation
 
-PREVIOUS_BYTES = 2**26  # of weights that are kept one chunk longer, to look back at
+PREVIOUS_BYTES = 2**26  # of weights that are kept one chunk longer, to trace a NaN back
 
 
 @dataclasses.dataclass
 class _Ran:
-    """A chunk, and what its steps took their rows from."""
+    """A chunk, and the data of its steps."""
 
     chunk: Chunk
     x: object
@@ -43,29 +50,29 @@ class Trainer:
 
     Args:
         net: a Module.
-        loss: function (prediction, target) -> Tensor with one number; see cutaway.losses.
+        loss: function (prediction, target) -> scalar Tensor; see cutaway.losses.
         optimizer: an Optimizer over net's parameters; Adam(net) by default.
         metrics: functions (prediction, target) -> number; see cutaway.metrics. For losses on
-            logits the prediction is turned into probabilities first.
-        penalty: function of the net that is added to the loss in training, for example
+            logits the prediction is converted to probabilities first.
+        penalty: function of the net, added to the loss during training, for example
             `lambda net: ct.losses.l2_penalty(net.parameters(), 1e-4)`.
-        mix: Mixup or CutMix: mixes the examples of each batch in training.
+        mix: Mixup or CutMix: mixes the examples of each batch during training.
         average: an optim.ExponentialAverage over net's parameters; validation, callbacks after
-            an epoch and the net after `fit` then have the averaged weights.
-        prepare: function or Module that is applied to the inputs of each batch, in training,
-            validation and prediction, before the mix: scaling of uint8 pictures, so that the
-            whole set may stay uint8, or augmentation by a Module that looks at its `training`.
-            No gradient flows through it, and it is not part of the net that is saved.
+            an epoch and the net after `fit` then use the averaged weights.
+        prepare: function or Module applied to the inputs of each batch before the mix, in
+            training, validation and prediction: for example scaling of uint8 images, which lets
+            the dataset stay uint8, or augmentation by a Module that checks its `training` flag.
+            No gradient flows through it, and it is not saved with the net.
         precision: of matrix products and convolutions, see cutaway.precision: "float32",
             "tensorfloat32" (differs from float32 on GPUs only) or "bfloat16"; parameters, sums
-            and the optimizer are float32 in each. None: as the surrounding context says,
-            "float32" by default.
+            and the optimizer always stay in float32. None: the precision of the surrounding
+            context, "float32" by default.
 
     Attributes:
-        device: what the last fit ran on, like "GPU (NVIDIA H100 80GB HBM3, 60 GiB for
+        device: the device of the last fit, like "GPU (NVIDIA H100 80GB HBM3, 60 GiB for
             programs)"; None before.
         history: the History of the last fit.
-        epoch: epochs that are complete.
+        epoch: number of complete epochs.
         stopped: why training ended before its last epoch, otherwise None.
 
     Example:
@@ -103,10 +110,11 @@ class Trainer:
         if precision is not None:
             expect_choice(precision, PRECISIONS, what="precision")
         self.precision = precision
-        self.device = None
+        self.device: str | None = None
         self.history = History()
         self.epoch = 0
-        self.stopped = None
+        self.stopped: str | None = None
+        self._seed: int | None = None
         self._steps = EpochSteps(self)
         self._evaluator = Evaluator(self)
 
@@ -123,50 +131,52 @@ class Trainer:
         seed: int | None = None,
         progress: bool | None = None,
     ) -> History:
-        """Train for `epochs` epochs, or until a callback or Ctrl-C ends it.
+        """Train for `epochs` epochs, or until a callback or Ctrl-C stops it.
 
-        Every epoch goes through the rows in a new order. If they do not divide into whole
-        batches, the last batch is filled up with rows from the beginning of that order.
+        Each epoch visits the rows in a new random order. If they do not divide into full batches,
+        the last batch is padded with rows from the beginning of that order.
 
         Args:
             x: (rows, ...) inputs, or a stream with `.rows`, `.block_rows` and `.blocks(seed)`
                 such as cutaway.data.ParquetBatches.
             y: (rows, ...) targets; None for a stream.
-            epochs: how often to go through the rows.
-            batch_size: rows a step; 1 is stochastic gradient descent, all rows gradient descent.
-            accumulate: into how many micro-batches each batch is cut, one after the other, whose
-                gradients add up: the memory is that of a micro-batch. The step is the same for
-                a loss that is a mean over rows, up to what layers draw or learn batch by batch.
-            validation: share of the rows to hold out, in (0, 1); or (x, y); or None.
+            epochs: number of passes over the training rows.
+            batch_size: rows per step; 1 is stochastic gradient descent, all rows full-batch
+                gradient descent.
+            accumulate: number of micro-batches per batch. They run one after the other and their
+                gradients are accumulated, so memory is that of one micro-batch. The step is the
+                same if the loss is a mean over rows, except for layers that use randomness or
+                batch statistics.
+            validation: fraction of the rows to use for validation, in (0, 1); or (x, y); or None.
             callbacks: Callback objects, or functions (trainer, row) called after each epoch.
-            seed: of the order of the rows and of the held-out rows; by default drawn from
-                `cutaway.seed`'s generator.
-            progress: whether to show a progress display; by default if standard error is a
-                terminal.
+            seed: random seed for the validation split and the order of the rows; by default
+                drawn from the generator of `cutaway.seed`.
+            progress: whether to show a progress bar; by default if standard error is a terminal.
 
         Raises:
-            OptionError, ShapeError, DataError: arguments that do not fit; nothing was trained.
+            OptionError, ShapeError, DataError: invalid arguments; nothing was trained.
             TrainingError: the loss became NaN or infinite. Says at which step and where it
-                began; the network has the weights from before (the best, with EarlyStopping).
-            OutOfMemoryError: the data or a step do not fit into the memory of the device. Says
-                what to lower and by how much; the network has the weights from before.
+                began; the network keeps the weights from before that step (the best ones with
+                EarlyStopping).
+            OutOfMemoryError: the data or a step do not fit in the memory of the device. Says
+                what to reduce and by how much; the network keeps its last weights.
         """
         expect_range(epochs, what="epochs", least=1)
-        expect_parts(accumulate, batch_size)
+        expect_micro_batches(accumulate, batch_size)
         callbacks = self._callbacks(callbacks, progress)
         if is_stream(x):
             expect_batch(batch_size, x.rows)
             arrays = None
         else:
             if y is None:
-                raise OptionError("fit was given x but no y", expected="fit(x, y)")
+                raise OptionError("fit got x but no y", expected="fit(x, y)")
             arrays = to_device(x, y)
 
         self.history, self.epoch, self.stopped = History(), 0, None
         self._seed, self._batch_size = seed, batch_size
         self.device = str(device())
         self._steps.accumulate = accumulate
-        self._watching = callbacks
+        self._running_callbacks = callbacks
         if self.average is not None:
             self.average.restart()
         self._remember()
@@ -174,13 +184,12 @@ class Trainer:
             try:
                 for callback in callbacks:
                     callback.on_start(self)
-                if self._seed is None:
-                    self._seed = int(generator().integers(2**31))
-                training, held = self._sets(x, arrays, validation)
+                self._drawn_seed()
+                training, validation = self._sets(x, arrays, validation)
                 expect_batch(batch_size, training.rows)
                 check_fit(self._prepared, self.loss, *training.sample())
-                if held is not None:
-                    check_fit(self._prepared, self.loss, *held.sample())
+                if validation is not None:
+                    check_fit(self._prepared, self.loss, *validation.sample())
                 self.planned_epochs = epochs
                 self._is_streaming = arrays is None
                 size = sum(v.data.nbytes for v in self._variables().values())
@@ -189,7 +198,7 @@ class Trainer:
                 for callback in callbacks:
                     callback.on_ready(self)
                 while self.epoch < epochs and self.stopped is None:
-                    self._one_epoch(training, held, callbacks)
+                    self._one_epoch(training, validation, callbacks)
             finally:
                 self._prepared.eval()
                 self._previous = None
@@ -199,16 +208,17 @@ class Trainer:
                     callback.on_end(self)
         return self.history
 
-    def evaluate(self, x, y) -> dict:
-        """{"loss": ..., metric: ...} of the network as it is, on (rows, ...) arrays."""
-        held = Memory(*to_device(x, y, instead="evaluate fewer rows at a time"))
+    def evaluate(self, x, y) -> dict[str, float]:
+        """{"loss": ..., metric: ...} of the network on (rows, ...) arrays, in evaluation mode."""
+        rows = ArrayRows(*to_device(x, y, instead="evaluate fewer rows at a time"))
         with self._computing(), explaining_exhaustion("an evaluation", instead="fewer rows"):
-            return self._evaluator.evaluate(held)
+            return self._evaluator.evaluate(rows)
 
     def predict(self, x, *, batch_size: int | None = None) -> np.ndarray:
         """The network's outputs for (rows, ...) inputs, in evaluation mode.
 
-        batch_size: rows at a time; None: as many as fit well, 1024 of a table, fewer pictures.
+        batch_size: rows at a time; None: chosen by the size of a row, 1024 for tables, fewer for
+        images.
         """
         with self._computing():
             return self._evaluator.predict(x, batch_size)
@@ -217,11 +227,17 @@ class Trainer:
         """End training after the current epoch (called by callbacks)."""
         self.stopped = why
 
+    def _drawn_seed(self) -> int:
+        """The random seed of this fit, drawn if none was given."""
+        if self._seed is None:
+            self._seed = int(generator().integers(2**31))
+        return self._seed
+
     # one epoch
 
-    def _one_epoch(self, training, held, callbacks):
+    def _one_epoch(self, training, validation, callbacks):
         began = time.perf_counter()
-        rng = np.random.default_rng([self._seed, self.epoch])
+        rng = np.random.default_rng([self._drawn_seed(), self.epoch])
         total = training.steps(self._batch_size)
         losses, done = 0.0, 0
         self._prepared.train()
@@ -236,10 +252,10 @@ class Trainer:
                     self.stop("interrupted")
                     return  # half an epoch does not count
         row = {"epoch": self.epoch + 1, "loss": losses / done, "lr": float(self.optimizer.lr)}
-        if held is not None:
+        if validation is not None:
             explained = explaining_exhaustion("the validation", instead="fewer validation rows")
             with self._averaged(), explained:
-                scores = self._evaluator.evaluate(held)
+                scores = self._evaluator.evaluate(validation)
             row.update({f"val_{name}": value for name, value in scores.items()})
         row["seconds"] = round(time.perf_counter() - began, 6)
         self.epoch += 1
@@ -272,7 +288,7 @@ class Trainer:
         ran = _Ran(chunk, x, y, order, epoch)
         origin = self._origin(ran, step)
         if origin is not None and origin.phase == "weights":
-            # the step before made them so; its own loss was still finite
+            # the previous step made them so; its own loss was still finite
             if step > chunk.start:
                 origin = self._origin(ran, step - 1) or origin
             elif self._previous is not None:
@@ -280,7 +296,7 @@ class Trainer:
                 last = before.chunk.start + len(before.chunk.losses) - 1
                 origin = self._origin(before, last) or origin
         text = (
-            "the same step alone is finite, so it is a matter of rounding"
+            "the same step run alone is finite, so this is a rounding effect"
             if origin is None
             else origin.text()
         )
@@ -291,13 +307,13 @@ class Trainer:
             f"the loss became {value} in epoch {epoch}, step {step + 1}: {text}",
             expected="a finite loss",
             fix=f"lower the learning rate (it was {float(self.optimizer.lr):.3g}), scale the "
-            "inputs and targets, or clip the gradients; the weights from before are kept",
+            "inputs and targets, or clip the gradients; the last finite weights are kept",
         )
         error.origin = origin
         raise error
 
     def _origin(self, ran, step: int) -> NanOrigin | None:
-        """Where step `step` of `ran` stops being finite; the values from before it are back."""
+        """Where step `step` of `ran` stops being finite; restores the values from before it."""
         self._steps.rewind(ran.chunk, step, ran.x, ran.y, ran.order)
         for rows in np.atleast_2d(self._steps._parts(ran.order)[step]):
             numbers = None if self._is_streaming else rows
@@ -309,7 +325,7 @@ class Trainer:
     # state for checkpoints
 
     def _owners(self, *, stepping: bool = True):
-        """{name: what holds state}; if not stepping, without what only the end of a step uses."""
+        """{name: owner of state}; if not stepping, without those used only at the end of a step."""
         owners = {"net": self.net}
         if stepping:
             owners |= {"optimizer": self.optimizer, "average": self.average}
@@ -319,20 +335,20 @@ class Trainer:
     def _variables(self):
         """{path: Variable} of all state, each at its first path."""
         once = {}
-        for owner, thing in self._owners().items():
-            for path, variable in named_variables(thing).items():
-                once.setdefault(id(variable), (f"{owner}.{path}", variable))
+        for name, owner in self._owners().items():
+            for path, variable in named_variables(owner).items():
+                once.setdefault(id(variable), (f"{name}.{path}", variable))
         return dict(once.values())
 
     def _remember(self):
-        """Hold on to the values at the end of an epoch: what a checkpoint will save."""
+        """Keep the values at the end of an epoch, which a checkpoint will save."""
         self._complete = {name: v.data for name, v in self._variables().items()}
 
     def training_state(self) -> tuple[dict, dict]:
-        """(arrays, notes): all that a resumed training needs, as of the last complete epoch."""
+        """(arrays, notes): all that resuming needs, as of the last complete epoch."""
         arrays = {name: np.asarray(value) for name, value in self._complete.items()}
         kept = []
-        for i, callback in enumerate(self._watching):
+        for i, callback in enumerate(self._running_callbacks):
             state = dict(callback.state())
             for name, value in state.pop("arrays", {}).items():
                 arrays[f"callbacks.{i}.{name}"] = np.asarray(value)
@@ -350,39 +366,39 @@ class Trainer:
         return arrays, notes
 
     def expected_arrays(self, notes: dict) -> dict:
-        """Empty arrays of the shapes in `notes`, which must fit this network and optimizer."""
+        """Empty arrays of the shapes in `notes`, which must match this network and optimizer."""
         for name, variable in self._variables().items():
             saved = notes["arrays"].get(name)
             if saved is None or tuple(saved[0]) != variable.shape:
                 raise RunError(
                     f"the checkpoint has {name} of shape {saved and tuple(saved[0])}",
                     expected=f"shape {variable.shape}",
-                    fix="resume with the network and optimizer of the first call",
+                    fix="resume with the original network and optimizer",
                 )
         return {k: np.zeros(shape, dtype) for k, (shape, dtype) in notes["arrays"].items()}
 
     def load_training_state(self, arrays: dict, notes: dict) -> None:
-        """Take over what `training_state` returned."""
-        asked = {
+        """Restore what `training_state` returned."""
+        given = {
             "seed": self._seed,
             "batch_size": self._batch_size,
             "precision": self.precision or current_precision(),
         }
-        for name, now in asked.items():
-            # older checkpoints do not say in which precision they were made
+        for name, now in given.items():
+            # older checkpoints do not record their precision
             if now is not None and now != notes.get(name, now):
                 raise RunError(
-                    f"the training was begun with {name}={notes[name]}, not {now}",
+                    f"training was started with {name}={notes[name]}, not {now}",
                     fix=f"resume with {name}={notes[name]}",
                 )
         import jax.numpy as jnp
 
         for name, variable in self._variables().items():
             variable.data = jnp.array(arrays[name], dtype=variable.dtype)
-        same = [type(c).__name__ for c in self._watching] == [
+        same = [type(c).__name__ for c in self._running_callbacks] == [
             kept["class"] for kept in notes["callbacks"]
         ]
-        for i, callback in enumerate(self._watching if same else ()):
+        for i, callback in enumerate(self._running_callbacks if same else ()):
             prefix = f"callbacks.{i}."
             own = {k.removeprefix(prefix): v for k, v in arrays.items() if k.startswith(prefix)}
             callback.load_state({**notes["callbacks"][i]["state"], "arrays": own})
@@ -395,26 +411,25 @@ class Trainer:
     # before and after
 
     def _sets(self, x, arrays, validation):
-        training = Stream(x) if arrays is None else None
-        if validation is None:
-            return training or Memory(*arrays), None
         if isinstance(validation, int | float):
             if arrays is None:
                 raise OptionError(
-                    f"validation={validation} holds out rows, which a stream cannot do",
+                    f"validation={validation}: a stream cannot be split",
                     expected="validation=(x, y)",
-                    fix="keep some rows aside as arrays and pass them",
+                    fix="pass validation rows as arrays: validation=(x, y)",
                 )
-            labels = np.asarray(arrays[1])
-            chosen, held = stratified_split(
-                labels, validation, seed=self._seed, stratify=labels.dtype.kind in "iub"
+            inputs, targets = arrays
+            labels = np.asarray(targets)
+            chosen, rest = stratified_split(
+                labels, validation, seed=self._drawn_seed(), stratify=labels.dtype.kind in "iub"
             )
-            chosen, held = chosen.astype(np.int32), held.astype(np.int32)
-            return Memory(*arrays, chosen), Memory(*arrays, held)
-        held = Memory(
-            *to_device(*validation, what="validation", instead="pass fewer validation rows")
-        )
-        return training or Memory(*arrays), held
+            chosen, rest = chosen.astype(np.int32), rest.astype(np.int32)
+            return ArrayRows(inputs, targets, chosen), ArrayRows(inputs, targets, rest)
+        training = StreamRows(x) if arrays is None else ArrayRows(*arrays)
+        if validation is None:
+            return training, None
+        x, y = to_device(*validation, what="validation", instead="pass fewer validation rows")
+        return training, ArrayRows(x, y)
 
     @staticmethod
     def _callbacks(callbacks, progress):
@@ -432,7 +447,7 @@ class Trainer:
 
     @contextlib.contextmanager
     def _interruptible(self):
-        """The first Ctrl-C ends training between two chunks; a second one at once."""
+        """The first Ctrl-C stops training after the current chunk; a second one immediately."""
         self._interrupted = False
         if threading.current_thread() is not threading.main_thread():
             yield

@@ -1,4 +1,4 @@
-"""A network behind what is done to its inputs."""
+"""A network preceded by the preparation of its inputs."""
 
 from cutaway.engine import Tensor, no_grad
 from cutaway.nn.module import Module
@@ -17,7 +17,7 @@ class WithPreparation(Module):
         self.net = net
 
     def inputs(self, x) -> Tensor:
-        """What net receives for the raw batch x."""
+        """The input of net for the raw batch x."""
         with no_grad():
             return Tensor(self.prepare(x))
 

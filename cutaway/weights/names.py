@@ -1,4 +1,4 @@
-"""Names: which tensor of another framework is which of ours."""
+"""Mapping of another framework's tensor names to the paths of a network."""
 
 import re
 
@@ -14,20 +14,20 @@ _MOST_LISTED = 5
 
 
 class WeightNames:
-    """A table from another framework's names to the paths of a network, and the way through it.
+    """A table from another framework's names to the paths of a network.
 
     Args:
         rules: [(pattern, path), ...] or [(pattern, path, layout), ...]. The first pattern that
-            matches the whole of a tensor's name holds; in `path`, "\\\\1" stands for its first
-            group. A path that ends in
-                "[i/n]"  is filled by n tensors, this one's place is i, beside each other along
-                         the last axis (queries, keys and values in one matrix);
+            matches a tensor's full name applies; in `path`, "\\\\1" is its first group. A path
+            that ends in
+                "[i/n]"  is filled by n tensors, this one at position i, concatenated along the
+                         last axis (queries, keys and values in one matrix);
                 "[+]"    is the sum of several (the two biases of a recurrent layer).
-            `layout`: function (their array) -> ours, where it does not follow from the layer that
-            owns the path (see weights/layout.py). One tensor for several paths: a tuple of paths,
-            and one of layouts.
-        unused: [(pattern, why), ...], tensors that are known and not wanted.
-        prefix: beginnings that are taken off the names, each once, in this order.
+            `layout`: function (source array) -> our array, where it does not follow from the
+            layer that owns the path (see weights/layout.py). For one tensor with several paths: a
+            tuple of paths, and a tuple of layouts.
+        unused: [(pattern, reason), ...], tensors that are ignored.
+        prefix: prefixes removed from the names, each once, in this order.
 
     Example:
         >>> from cutaway.nn import Linear, Sequential
@@ -43,9 +43,9 @@ class WeightNames:
         self.prefix = tuple(prefix)
 
     def targets(self, name: str) -> list | None:
-        """[(path, how, layout or None), ...] that their tensor fills; [] not wanted; None unknown.
+        """[(path, how, layout or None), ...] filled by a tensor; []: ignored; None: unknown.
 
-        how: None; "+", added to others; (i, n), the i-th of n beside each other.
+        how: None; "+", added to others; (i, n), the i-th of n concatenated.
         """
         for prefix in self.prefix:
             name = name.removeprefix(prefix)
@@ -61,26 +61,26 @@ class WeightNames:
         """{our path: array in our layout} for all parameters and running statistics of `net`.
 
         Args:
-            weights: {their name: array}.
-            but: beginnings of our paths that keep what they have, like "head".
+            weights: {source name: array}.
+            but: prefixes of our paths to leave unchanged, like "head".
 
         Raises:
-            RunError: a tensor has no place, or a path gets none, or several.
-            ShapeError: a tensor has another shape. The message lists which.
+            RunError: a tensor without a path, or a path with no tensor or several.
+            ShapeError: tensors of other shapes. The message lists them.
         """
         but = (but,) if isinstance(but, str) else tuple(but)
         owners, variables = _owners(net)
-        pieces, strange, skipped = {}, [], set()
+        pieces, unexpected, skipped = {}, [], set()
         for name, array in weights.items():
             targets = self.targets(name)
             if targets is None:
-                strange.append(f"{name} {np.shape(array)}")
+                unexpected.append(f"{name} {np.shape(array)}")
                 continue
             for path, how, layout in targets:
                 if begins(path, but):
                     skipped.add(path)
                 elif path not in variables:
-                    strange.append(f"{name} {np.shape(array)} (would be {path})")
+                    unexpected.append(f"{name} {np.shape(array)} (would be {path})")
                 else:
                     array = np.asarray(array)
                     leaf = path.rpartition(".")[2]
@@ -88,23 +88,23 @@ class WeightNames:
                     pieces.setdefault(path, []).append((how, name, ours))
         wanted = [path for path in variables if not begins(path, but)]
         missing = [path for path in wanted if path not in pieces]
-        needless = [b for b in but if not any(begins(p, (b,)) for p in [*skipped, *variables])]
-        _expect_complete(net, strange, missing, needless)
+        unmatched = [b for b in but if not any(begins(p, (b,)) for p in [*skipped, *variables])]
+        _expect_complete(net, unexpected, missing, unmatched)
         out = {path: _joined(path, pieces[path]) for path in wanted}
         _expect_shapes(net, out, variables, pieces)
         return out
 
 
 def channels_last(channels: int):
-    """Layout of a dense layer that reads a flattened map of so many channels.
+    """Layout of a dense layer that reads a flattened map with this number of channels.
 
-    PyTorch flattens (channel, height, width), we (height, width, channel), so its inputs stand
-    in another order. Height and width must be equal.
+    PyTorch flattens (channel, height, width), we flatten (height, width, channel), so the order
+    of the inputs differs. Height and width must be equal.
     """
 
     def layout(weight):
         if weight.ndim != 2:
-            return weight  # its shape is named where shapes are compared
+            return weight  # the shape check reports it
         out_features, in_features = weight.shape
         side = round((in_features / channels) ** 0.5)
         if side * side * channels != in_features:
@@ -116,10 +116,10 @@ def channels_last(channels: int):
 
 
 def recurrent(theirs: str, ours: str, *, gru: bool = False) -> list:
-    """Rules for an RNN or LSTM layer, or a GRU: `theirs` (a pattern) and `ours` are its paths.
+    """Rules for an RNN, LSTM or GRU layer: `theirs` (a pattern) and `ours` are its paths.
 
-    PyTorch has two biases everywhere. Here they are one, but for a GRU's candidate, where the
-    second stands inside the reset gate.
+    PyTorch always has two biases. Here they are summed into one, except for a GRU's candidate,
+    where the second is inside the reset gate.
 
     Example:
         >>> len(recurrent("encoder.rnn", "lstm"))
@@ -149,32 +149,32 @@ def _without_candidate(bias):
 
 
 def begins(path: str, prefixes) -> bool:
-    """Whether `path` is one of the prefixes or stands below it."""
+    """Whether `path` is one of the prefixes or lies below it."""
     return any(path == p or path.startswith(f"{p}.") for p in prefixes)
 
 
 def _owners(net):
-    """({path: the object that owns it}, {path: Variable}) of what weights can fill."""
+    """({path: owning object}, {path: Variable}) of all variables that weights can fill."""
     owners, variables, objects = {}, {}, {}
     for path, value in walk(net):
         if isinstance(value, Stateful):
             objects[path] = value
         elif isinstance(value, Variable):
             owner = objects.get(path.rpartition(".")[0])
-            if not _is_ours_alone(value, owner):
+            if not _is_internal(value, owner):
                 owners[path], variables[path] = owner, value
     return owners, variables
 
 
-def _is_ours_alone(variable, owner) -> bool:
-    """Random keys, and what inputs are standardized with: no framework's files have them."""
+def _is_internal(variable, owner) -> bool:
+    """Random keys and input standardization, which weights of other frameworks do not contain."""
     if not isinstance(variable, Buffer):
         return False
     return isinstance(owner, Standardize) or variable.dtype == np.uint32
 
 
 def _targets(path, layout=None) -> list:
-    """A rule's paths, each with its layout."""
+    """The paths of a rule, each with its layout."""
     if isinstance(path, str):
         return [(path, layout)]
     return list(zip(path, layout or [None] * len(path), strict=True))
@@ -190,7 +190,7 @@ def _parts(target: str):
 
 
 def _joined(path, pieces):
-    """The one array of a path, of all tensors that fill it."""
+    """The array of a path, combined from all tensors that fill it."""
     pieces = sorted(pieces, key=_place)
     hows = [how for how, _, _ in pieces]
     arrays = [array for _, _, array in pieces]
@@ -207,8 +207,8 @@ def _joined(path, pieces):
     listed = ", ".join(f"{name} {array.shape}" for _, name, array in pieces)
     raise RunError(
         f"{path} would be filled by {listed}",
-        expected="one tensor for each path, or all parts of one, in shapes that fit each other",
-        fix="check that the weights are of this architecture",
+        expected="one tensor per path, or all parts of one with matching shapes",
+        fix="check that the weights belong to this architecture",
     )
 
 
@@ -217,23 +217,23 @@ def _place(piece) -> int:
     return how[0] if isinstance(how, tuple) else 0
 
 
-def _expect_complete(net, strange, missing, needless):
+def _expect_complete(net, unexpected, missing, unmatched):
     parts = [
         f"{word} {_listed(names)}"
-        for word, names in (("no place for", strange), ("nothing for", missing))
+        for word, names in (("unexpected", unexpected), ("missing", missing))
         if names
     ]
     if parts:
         raise RunError(
-            f"these weights are not those of this {type(net).__name__}: {'; '.join(parts)}",
-            expected="each tensor in its place, and each path of the network filled",
-            fix="build the network as the weights were trained; for another last layer, name "
-            'what is to stay as it is, but=("head",)',
+            f"these weights do not match this {type(net).__name__}: {'; '.join(parts)}",
+            expected="one tensor for each path of the network, and no others",
+            fix="build the network that the weights were trained with; to keep another last "
+            'layer, pass but=("head",)',
         )
-    if needless:
+    if unmatched:
         raise RunError(
-            f"{', '.join(needless)} is to be left out, but neither side has it",
-            expected=f"beginnings of paths, such as {_listed(sorted(_tops(net)))}",
+            f"but={', '.join(unmatched)} matches neither the network nor the weights",
+            expected=f"prefixes of paths, such as {_listed(sorted(_tops(net)))}",
         )
 
 
@@ -246,10 +246,10 @@ def _expect_shapes(net, out, variables, pieces):
     ]
     if wrong:
         raise ShapeError(
-            f"these weights do not fit this {type(net).__name__}: {_listed(wrong, '; ')}",
-            expected="each in its path's shape (in our layout: features last)",
+            f"shapes do not match this {type(net).__name__}: {_listed(wrong, '; ')}",
+            expected="tensors with the shapes of their paths (in our layout: features last)",
             fix="build the network with the sizes that the weights were trained with; for another "
-            'number of classes, leave the last layer out, but=("head",)',
+            'number of classes, skip the last layer: but=("head",)',
         )
 
 
@@ -263,7 +263,7 @@ def _listed(names, between=", ") -> str:
     return f"{shown} and {rest} more" if rest > 0 else shown
 
 
-# a network of ours that has PyTorch's own names, layer by layer
+# for a network with the same paths as in PyTorch
 PYTORCH = WeightNames(
     [(r"(.*)", r"\1")], unused=[(r"(.*\.)?num_batches_tracked", "counts batches")]
 )

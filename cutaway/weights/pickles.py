@@ -1,14 +1,15 @@
-"""A reader of pickles that can build tensors and plain containers, and nothing else.
+"""A safe unpickler that can build tensors and plain containers, and nothing else.
 
 A pickle is a program for a small stack machine; two of its instructions look up any function of
-any module and call it. This machine has no such instruction: a name it does not know is refused
-where it stands, before anything that comes after it is looked at, and the names it knows stand
-for functions of this file, which only put their arguments into tuples. The bytes are cut into
-instructions by the standard library's disassembler, which executes nothing either.
+any module and call it. This machine has no such instruction: an unknown name is rejected
+immediately, before anything after it is read, and the known names refer to functions of this file,
+which only put their arguments into tuples. The bytes are split into instructions by the standard
+library's disassembler, which executes nothing either.
 """
 
 import pickletools
-from typing import NamedTuple
+from collections.abc import Callable
+from typing import Any, NamedTuple, NoReturn
 
 import numpy as np
 
@@ -16,13 +17,13 @@ from cutaway.errors import RunError
 
 
 class StorageKind(NamedTuple):
-    """Type of the numbers of a storage, by PyTorch's name: "FloatStorage"."""
+    """Element type of a storage, by PyTorch's name: "FloatStorage"."""
 
     name: str
 
 
 class StorageRef(NamedTuple):
-    """A storage that the pickle points to; its bytes lie elsewhere in the file."""
+    """A storage that the pickle refers to; its bytes are elsewhere in the file."""
 
     kind: str
     key: str
@@ -41,18 +42,18 @@ class TensorRef(NamedTuple):
 
 
 class _Global(NamedTuple):
-    """A name that is allowed, with what calling it makes of its arguments."""
+    """An allowed name, with the function that it is replaced by."""
 
     name: str
-    build: object
+    build: Callable[..., Any]
 
 
-def load(file) -> object:
-    """The object of the pickle that begins at `file`'s position, which is left behind its end.
+def load(file) -> Any:
+    """The object of the pickle at `file`'s position; advances the position to its end.
 
     Raises:
-        RunError: it names something that is neither a tensor nor a plain container.
-        ValueError, IndexError, KeyError, TypeError: it is damaged.
+        RunError: it refers to something that is neither a tensor nor a plain container.
+        ValueError, IndexError, KeyError, TypeError: it is corrupted.
     """
     machine = _Machine()
     for opcode, argument, _ in pickletools.genops(file):
@@ -65,7 +66,7 @@ def load(file) -> object:
 class _Machine:
     def __init__(self):
         self.stack = []
-        self.marks = []  # how high the stack was at each mark
+        self.marks = []  # height of the stack at each mark
         self.memo = {}
 
     def step(self, name, argument):
@@ -93,7 +94,7 @@ class _Machine:
         self.marks.append(len(self.stack))
 
     def on_pop(self, _):
-        # a mark lies on the stack too, in the machine that this one follows
+        # in the original machine, a mark is on the stack too
         if self.marks and self.marks[-1] == len(self.stack):
             self.marks.pop()
         else:
@@ -195,7 +196,7 @@ class _Machine:
         )
 
 
-# what an instruction of this name brings along lies on the stack then
+# instructions that push their argument onto the stack
 _LITERALS = {
     "INT", "BININT", "BININT1", "BININT2", "LONG", "LONG1", "LONG4", "FLOAT", "BINFLOAT",
     "STRING", "BINSTRING", "SHORT_BINSTRING", "UNICODE", "BINUNICODE", "SHORT_BINUNICODE",
@@ -281,12 +282,12 @@ def _allowed(name: str):
     _refuse(name)
 
 
-def _refuse(what):
+def _refuse(what) -> NoReturn:
     raise RunError(
-        f"it was not opened: it asks for {what}, which is neither a tensor nor a plain container",
-        expected="tensors in dicts, lists and tuples, with numbers and texts beside them; a "
-        "pickle can run any program, so nothing else is let in",
-        fix="if you trust the file, load it with PyTorch elsewhere and save the tensors alone: "
+        f"refused to load it: it refers to {what}, which is neither a tensor nor a plain container",
+        expected="tensors in dicts, lists and tuples, with numbers and strings; a pickle can run "
+        "arbitrary code, so nothing else is allowed",
+        fix="if you trust the file, load it with PyTorch elsewhere and save only the tensors: "
         "torch.save(model.state_dict(), path), or as safetensors",
     )
 
@@ -306,7 +307,7 @@ def _pairs(items) -> dict:
 
 
 def _key(value):
-    """A plain value: hashing what a stranger has nested overflows the stack."""
+    """A plain value: hashing deeply nested untrusted data could overflow the stack."""
     if not isinstance(value, str | int | float | bytes | None):
         raise TypeError(f"a {type(value).__name__} as a key")
     return value

@@ -1,13 +1,14 @@
 """PyTorch's files: a pickle that describes tensors, and the bytes of their storages.
 
-since 1.6   a zip archive (nothing compressed): NAME/data.pkl, NAME/data/KEY, NAME/byteorder
-before      five pickles one after the other (magic number, protocol, system, the object, keys of
-            the storages), then each storage: its number of elements as int64, and its bytes
+since 1.6   an uncompressed zip archive: NAME/data.pkl, NAME/data/KEY, NAME/byteorder
+before      five consecutive pickles (magic number, protocol, system, the object, keys of the
+            storages), then each storage: its number of elements as int64, and its bytes
 """
 
 import io
 import struct
 import zipfile
+from typing import Literal
 
 import ml_dtypes
 import numpy as np
@@ -32,7 +33,7 @@ def read_pth(content: bytes):
     """The object of a PyTorch file, its tensors as read-only arrays.
 
     Raises:
-        RunError: the file is damaged, or holds more than tensors and plain containers.
+        RunError: the file is corrupted, or contains more than tensors and plain containers.
     """
     try:
         if content[:4] == b"PK\x03\x04":
@@ -50,8 +51,8 @@ def read_pth(content: bytes):
 
 def _damaged(error):
     return RunError(
-        f"it is damaged or cut off ({error})",
-        expected="a whole file, as torch.save writes it",
+        f"it is corrupted or truncated ({error})",
+        expected="a complete file written by torch.save",
         fix="download or copy it again",
     )
 
@@ -62,8 +63,8 @@ def _read_zip(content):
         _expect_plain(archive.infolist(), len(content))
         if "data.pkl" not in entries:
             raise RunError(
-                "it is a zip archive, but not one of PyTorch's: it has no data.pkl",
-                expected="a file that torch.save has written",
+                "it is a zip archive, but not a PyTorch file: it has no data.pkl",
+                expected="a file written by torch.save",
             )
         order = archive.read(entries["byteorder"]) if "byteorder" in entries else b"little"
         if order not in (b"little", b"big"):
@@ -86,8 +87,8 @@ def _expect_plain(infos, size):
             f"it is a zip archive of {size} bytes that would unpack to more"
             if not packed
             else f"its entry {packed[0]} is compressed",
-            expected="an archive in which nothing is compressed, as torch.save writes it",
-            fix="take the file from its source again",
+            expected="an uncompressed archive, as written by torch.save",
+            fix="download the file again",
         )
 
 
@@ -101,11 +102,11 @@ def _read_legacy(content):
     file = io.BytesIO(content)
     if pickles.load(file) != _MAGIC:
         raise RunError(
-            "it is a pickle, but not one of PyTorch's",
-            expected="a file that torch.save has written",
+            "it is a pickle, but not a PyTorch file",
+            expected="a file written by torch.save",
         )
     if pickles.load(file) != _PROTOCOL:
-        raise ValueError("another protocol than 1001")
+        raise ValueError("the protocol is not 1001")
     pickles.load(file)  # sizes of types on the machine that wrote it
     described = pickles.load(file)
     kinds = {ref.key: ref.kind for ref in _storages_of(described)}
@@ -120,7 +121,7 @@ def _read_legacy(content):
 
 
 def _storages_of(described):
-    """All storages that tensors inside nested containers are views of; no recursion."""
+    """All storages of the tensors in nested containers, without recursion."""
     waiting, seen = [described], set()
     while waiting:
         value = waiting.pop()
@@ -132,8 +133,8 @@ def _storages_of(described):
 
 
 def _with_arrays(described, storage, order):
-    """The described object with an array for each tensor, down to four containers deep."""
-    done = {}  # a container that stands in many places is built once
+    """The described object with an array for each tensor, up to four containers deep."""
+    done = {}  # a shared container is built once
 
     def built(value, depth):
         if isinstance(value, TensorRef):
@@ -148,7 +149,7 @@ def _with_arrays(described, storage, order):
     return built(described, 4)
 
 
-def _array(ref: TensorRef, content: bytes, order: str) -> np.ndarray:
+def _array(ref: TensorRef, content: bytes, order: Literal["<", ">"]) -> np.ndarray:
     kind = ref.storage.kind
     dtype = _dtype(ref.dtype or kind, order)
     promised = ref.storage.numel * _dtype(kind, order).itemsize
@@ -172,7 +173,7 @@ def _array(ref: TensorRef, content: bytes, order: str) -> np.ndarray:
     if not dtype.isnative:
         dtype = dtype.newbyteorder("=")
         numbers = numbers.astype(dtype)
-    # a view, so that a small file cannot ask for much memory
+    # a view, so a small file cannot allocate much memory
     return np.lib.stride_tricks.as_strided(
         numbers[ref.offset :],
         ref.size,
@@ -181,6 +182,6 @@ def _array(ref: TensorRef, content: bytes, order: str) -> np.ndarray:
     )
 
 
-def _dtype(kind: str, order: str) -> np.dtype:
+def _dtype(kind: str, order: Literal["<", ">"]) -> np.dtype:
     dtype = np.dtype(_TYPES.get(kind, kind))
     return dtype.newbyteorder(order) if dtype.itemsize > 1 else dtype

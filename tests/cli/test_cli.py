@@ -148,7 +148,7 @@ BAD = [
     (["predict", ".", "good.csv"], "has no config.json"),
     (["predict", "nowhere", "good.csv"], "nowhere is not a folder"),
     (["summary", "nowhere"], "neither a run nor a list of layer sizes"),
-    (["summary", "4"], "at least two whole numbers"),
+    (["summary", "4"], "at least two integers"),
 ]
 
 

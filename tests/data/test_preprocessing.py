@@ -113,7 +113,7 @@ def test_kinds_can_be_overruled_and_columns_ignored():
     assert "whole=3" in prep.features and "number" not in prep.features
     with pytest.raises(DataError, match='did you mean "whole"'):
         fit(kinds={"wohle": "category"})
-    with pytest.raises(OptionError, match="kind 'numeric' is not known"):
+    with pytest.raises(OptionError, match="unknown kind 'numeric'"):
         fit(kinds={"whole": "numeric"})
     with pytest.raises(OptionError, match="cannot be a number"):
         fit(kinds={"color": "number"})

@@ -45,7 +45,7 @@ SGD, step 1: the update of w_11^(1), element [0, 0] of 0.weight
   g = 0.004  gradient ∂L/∂w
   η = 1      learning rate
 
-  w ← w - η g                           downhill, against the gradient
+  w ← w - η g                           against the gradient
     = 2.5 - 1 · 0.004 = 2.496
 
 The step is Δw = -0.004, 0.16% of the weight."""
@@ -59,7 +59,7 @@ Momentum, step 2: the update of w_11^(1), element [0, 0] of 0.weight
   η = 0.1  learning rate
   v = 0.2  state from previous steps
 
-  v ← β v + g                           velocity: the old one plus g
+  v ← β v + g                           velocity: decayed, plus g
     = 0.9 · 0.2 + 0.1 = 0.28
   w ← w - η v                           against the velocity
     = 0.5 - 0.1 · 0.28 = 0.472
@@ -84,11 +84,11 @@ Adam, step 2: the update of w_11^(1), element [0, 0] of 0.weight
         = 0.9 · 0.04 + 0.1 · 0.1 = 0.046
   v     ← β₂ v + (1 - β₂) g²            running mean of g²
         = 0.999 · 0.00016 + 0.001 · 0.1² = 0.0001698
-  m̂     = m / (1 - β₁^t)                undoes m's start at 0
+  m̂     = m / (1 - β₁^t)                bias correction of m
         = 0.046 / (1 - 0.9²) = 0.2421
-  v̂     = v / (1 - β₂^t)                undoes v's start at 0
+  v̂     = v / (1 - β₂^t)                bias correction of v
         = 0.0001698 / (1 - 0.999²) = 0.08496
-  η_eff = η / (√v̂ + ε)                  the learning rate of this weight alone
+  η_eff = η / (√v̂ + ε)                  effective learning rate of this weight
         = 0.1 / (√0.08496 + 1e-08) = 0.3431
   w     ← w - η_eff m̂                   against the mean gradient
         = 1 - 0.3431 · 0.2421 = 0.91694

@@ -166,7 +166,7 @@ def test_sizes_that_make_no_sense_are_named():
     with pytest.raises(OptionError, match=r"\(30, 28, 1\) through 2 stages"):
         convolutional_autoencoder((30, 28, 1))
     net = dense_vae((12, 6, 3))
-    with pytest.raises(ShapeError, match="gives 12 numbers a row"):
+    with pytest.raises(ShapeError, match="outputs 12 values per row"):
         net.loss(net(np.ones((2, 12))), np.ones((2, 10)))
     with pytest.raises(ShapeError, match="the code"):
         VariationalAutoencoder(ct.Linear(12, 5), ct.Linear(3, 12), 3)(np.ones((2, 12)))

@@ -59,7 +59,7 @@ def test_the_bag_is_mean_and_largest_of_its_vectors():
 
 
 def test_an_unknown_model_and_an_empty_vocabulary_are_errors():
-    with pytest.raises(OptionError, match="model for texts 'lstn'"):
+    with pytest.raises(OptionError, match="unknown text model 'lstn'"):
         text_network(50, 2, model="lstn")
     with pytest.raises(OptionError, match="tokens"):
         text_network(1, 2)

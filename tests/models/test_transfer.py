@@ -198,7 +198,7 @@ def test_what_does_not_fit_is_said():
     assert "stem, stage1, stage2, stage3, head" in str(error.value)
     with pytest.raises(OptionError, match="no stage"):
         ct.transfer(body(), head()).unfreeze_from("layer1")
-    with pytest.raises(OptionError, match="transfer: a Sequential"):
+    with pytest.raises(OptionError, match="transfer: the backbone is a Sequential"):
         ct.transfer(ct.Sequential(ct.Linear(2, 2)), head())
     with pytest.raises(ShapeError, match="the head takes 9 features"):
         ct.transfer(body(), ct.Linear(9, 2))

@@ -121,7 +121,7 @@ def test_strings_are_reversed_after_training_and_each_step_looks_at_its_letter()
 
 
 def test_wrong_rows_are_errors():
-    with pytest.raises(DataError, match=r"row 1 holds the token 2"):
+    with pytest.raises(DataError, match=r"row 1 contains token id 2"):
         translation_pairs([[3], [4]], [[3], [2]])
     with pytest.raises(DataError, match="1 sources and 2 targets"):
         translation_pairs([[3]], [[3], [4]])

@@ -53,7 +53,7 @@ def column(net, codes, local, identity):
         if identity is not None:
             z = z + w["identity.weight"][identity] @ w[at + "whole.weight"]
         z = np.tanh(z[:channels]) * sigmoid(z[channels:])
-        y = z @ w[at + "ways.weight"] + w[at + "ways.bias"]
+        y = z @ w[at + "outputs.weight"] + w[at + "outputs.bias"]
         if block == len(net.blocks):
             return None, skips + y
         return x + y[:channels], skips + y[channels:]
@@ -114,7 +114,7 @@ def torch_logits(net, codes, local, identity, w):
         h = w["identity.weight"][identity] @ w[at + "whole.weight"]
         z = z + h[:, :, None]
         z = torch.tanh(z[:, :channels]) * torch.sigmoid(z[:, channels:])
-        y = F.conv1d(z, w[at + "ways.weight"].T[:, :, None], w[at + "ways.bias"])
+        y = F.conv1d(z, w[at + "outputs.weight"].T[:, :, None], w[at + "outputs.bias"])
         if i < len(net.blocks) - 1:
             x, y = x + y[:, :channels], y[:, channels:]
         total = total + y
@@ -177,13 +177,13 @@ def test_options_and_conditions_that_make_no_sense_are_named():
         small()(np.zeros(5, np.int32))
     with pytest.raises(ShapeError, match="local has shape None"):
         small(local_features=2)(np.zeros((1, 5), np.int32))
-    with pytest.raises(ShapeError, match="the network has none"):
+    with pytest.raises(ShapeError, match="the network does not use it"):
         small()(np.zeros((1, 5), np.int32), None, np.zeros(1, np.int32))
     with pytest.raises(OptionError, match="kernel_size is 1"):
         small(kernel_size=1)
     with pytest.raises(DataError, match="codes from 3 to 16"):
         small().generate(3, prompt=[[3, 16]])
-    with pytest.raises(DataError, match="identities go from 1 to 3"):
+    with pytest.raises(DataError, match="identities range from 1 to 3"):
         small(identities=3).generate(3, batch=2, identity=[1, 3])
     with pytest.raises(OptionError, match="temperature"):
         small().generate(3, temperature=-1)
@@ -271,8 +271,8 @@ class Stack(ct.Module):
             put(self.before.bias, take(head))
         for block in self.blocks:
             weight, bias = block.__dict__.pop("onward")
-            put(block.ways.weight, np.concatenate([weight, out], axis=1))
-            put(block.ways.bias, np.concatenate([bias, np.zeros(head)]))
+            put(block.outputs.weight, np.concatenate([weight, out], axis=1))
+            put(block.outputs.bias, np.concatenate([bias, np.zeros(head)]))
 
 
 @pytest.mark.skipif(not NAM.exists(), reason=f"{NAM} is not there")

@@ -168,7 +168,7 @@ def test_one_group_is_layer_norm_and_single_channels_are_instance_norm():
         (lambda: ct.BatchNorm(3)(np.ones((2, 4))), ShapeError, r"channels=3"),
         (lambda: ct.InstanceNorm(3)(np.ones((2, 3))), ShapeError, "at least 3 axes"),
         (lambda: ct.InstanceNorm(3)(np.ones((2, 1, 3))), ShapeError, "one value per channel"),
-        (lambda: ct.GroupNorm(3, 8), OptionError, "give num_groups one of 1, 2, 4, 8"),
+        (lambda: ct.GroupNorm(3, 8), OptionError, "choose num_groups from 1, 2, 4, 8"),
         (lambda: ct.GroupNorm(0, 8), OptionError, "num_groups is 0"),
         (lambda: ct.LayerNorm(3)(np.ones((2, 4))), ShapeError, "features=3"),
         (lambda: ct.LayerNorm(0), OptionError, "features is 0"),

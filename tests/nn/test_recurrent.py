@@ -284,7 +284,7 @@ def test_an_lstm_learns_to_remember_the_first_number():
         (lambda n: n(np.ones((2, 5, 3)), lengths=[5, 6]), "length of row 1 is 6"),
         (lambda n: n(np.ones((2, 5, 3)), lengths=[0, 5]), "length of row 0 is 0"),
         (lambda n: n(np.ones((2, 5, 3)), lengths=[2.5, 5]), "row 0 is 2.5"),
-        (lambda n: LastStep()(np.ones((2, 5, 3))), "put it right after the recurrent layer"),
+        (lambda n: LastStep()(np.ones((2, 5, 3))), "put it directly after the recurrent layer"),
         (lambda n: GRU(3, 0), "hidden_features is 0"),
         (lambda n: RNN(3, 4, activation="relu"), "activation=cutaway.ops.relu"),
     ],

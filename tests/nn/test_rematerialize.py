@@ -155,5 +155,5 @@ def test_what_cannot_be_recomputed_is_named():
     with pytest.raises(OptionError, match="Two returns a tuple"):
         ct.recompute(Two())(X)
     closed = ct.recompute(Closed(Tensor(np.ones(6), requires_grad=True)))
-    with pytest.raises(GradientError, match="reads a Tensor that is neither"):
+    with pytest.raises(GradientError, match="uses a Tensor that is neither"):
         closed(Tensor(X, requires_grad=True)).sum().backward()

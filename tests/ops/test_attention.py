@@ -208,9 +208,9 @@ Q = np.ones((2, 3, 4), np.float32)
     ("wrong", "error", "words"),
     [
         (lambda: ops.attention(Q, Q, Q, num_heads=3), ShapeError, "divides the features"),
-        (lambda: ops.attention(Q, Q[:1], Q[:1]), ShapeError, "equal in the axes before"),
-        (lambda: ops.attention(Q, Q[..., :2], Q), ShapeError, "the same features"),
-        (lambda: ops.attention(Q, Q, Q[:, :2]), ShapeError, "the same number of keys"),
+        (lambda: ops.attention(Q, Q[:1], Q[:1]), ShapeError, "equal leading axes"),
+        (lambda: ops.attention(Q, Q[..., :2], Q), ShapeError, "q and k with equal features"),
+        (lambda: ops.attention(Q, Q, Q[:, :2]), ShapeError, "equal numbers of keys"),
         (lambda: ops.attention(Q[0, 0], Q, Q), ShapeError, r"q has shape \(4,\)"),
         (lambda: ops.attention(Q, Q[:, :2], Q[:, :2], causal=True), ShapeError, "2 keys"),
         (
@@ -218,7 +218,7 @@ Q = np.ones((2, 3, 4), np.float32)
             ShapeError,
             r"mask has shape \(2, 3\)(.|\n)*\(2, 1, 3, 3\)",
         ),
-        (lambda: ops.attention(Q, Q, Q, mask=np.ones((3, 3))), OptionError, "made of float"),
+        (lambda: ops.attention(Q, Q, Q, mask=np.ones((3, 3))), OptionError, "has dtype float"),
         (lambda: ops.attention(Q, Q, Q, dropout=1.0), OptionError, "dropout is 1.0"),
         (lambda: ops.rotary(Q, num_heads=4), ShapeError, "even number of features"),
     ],

@@ -358,7 +358,7 @@ def test_causal_convolutions_never_see_the_future():
 @pytest.mark.parametrize(
     ("call", "error", "says"),
     [
-        (lambda: ct.Conv2d(3, 4, 5)(np.ones((1, 4, 8, 3))), ShapeError, "reaches over 5 .* has 4"),
+        (lambda: ct.Conv2d(3, 4, 5)(np.ones((1, 4, 8, 3))), ShapeError, "spans 5 .* has 4"),
         (lambda: ct.Conv2d(3, 4, 3)(np.ones((1, 8, 8, 1))), ShapeError, "in_channels=3"),
         (lambda: ct.Conv2d(3, 4, 3)(np.ones((8, 8, 3))), ShapeError, "add the batch axis"),
         (lambda: ct.Conv2d(3, 4, 3, groups=2), OptionError, "divides both"),
@@ -374,7 +374,7 @@ def test_causal_convolutions_never_see_the_future():
             OptionError,
             "output_padding",
         ),
-        (lambda: ct.MaxPool(3)(np.ones((1, 2, 8, 3))), ShapeError, "reaches over 3"),
+        (lambda: ct.MaxPool(3)(np.ones((1, 2, 8, 3))), ShapeError, "spans 3"),
         (lambda: ct.MaxPool(2, padding=2)(np.ones((1, 4, 4, 3))), OptionError, "half"),
         (
             lambda: ct.Conv1d(1, 1, 7, padding=3, padding_mode="reflect")(np.ones((1, 3, 1))),
@@ -391,7 +391,7 @@ def test_windows_that_do_not_fit_are_named(call, error, says):
 
 def test_a_layer_in_a_network_is_named_by_its_path():
     net = ct.Sequential(ct.Conv2d(1, 2, 3), ct.Conv2d(2, 2, 9))
-    with pytest.raises(ShapeError, match="layer 1, Conv2d: the window reaches over 9"):
+    with pytest.raises(ShapeError, match="layer 1, Conv2d: the window spans 9"):
         net(np.ones((1, 8, 8, 1)))
 
 

@@ -326,7 +326,7 @@ def test_optimizer_state_is_found_by_walking():
         (lambda p: optim.Momentum(p, lr=1, beta=-1), "beta is -1"),
         (lambda p: optim.AdamW(p, weight_decay=-1), "weight_decay is -1"),
         (lambda p: optim.SGD([], lr=1), "no parameters to train"),
-        (lambda p: optim.SGD([Buffer(1.0)], lr=1), "was given a Buffer"),
+        (lambda p: optim.SGD([Buffer(1.0)], lr=1), "an optimizer got a Buffer"),
         (lambda p: optim.Cosine(0), "total_steps is 0"),
         (lambda p: optim.ClipNorm(0), "max_norm is 0"),
         (lambda p: setattr(optim.SGD(p, lr=1), "lr", -1), "learning rate lr is -1"),

@@ -181,7 +181,7 @@ def test_after_nan_the_run_holds_the_last_good_weights(tmp_path):
         ({"activation": "rleu"}, 'did you mean "relu"'),
         ({"optimizer": "adan"}, 'did you mean "adam"'),
         ({"loss": "mean_square_error"}, 'did you mean "mean_squared_error"'),
-        ({"init": "he"}, "init 'he' is not known"),
+        ({"init": "he"}, "unknown init 'he'"),
         ({"task": "binry"}, 'did you mean "binary"'),
         ({"validation": 1.5}, "validation is 1.5"),
         ({"layers": (0,)}, "a layer size is 0"),
@@ -204,7 +204,7 @@ def test_folders_that_are_no_runs_are_named(tmp_path):
     with pytest.raises(RunError, match="is not empty, and training would overwrite its contents"):
         train_table(BINARY, "y", options=QUICK, out=tmp_path / "run")
     for file, words in (
-        ("weights.safetensors", "is damaged"),
+        ("weights.safetensors", "is corrupted"),
         ("preprocessing.json", "is damaged"),
         ("metrics.json", "is damaged"),
         ("config.json", "is damaged"),

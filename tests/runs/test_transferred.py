@@ -228,10 +228,10 @@ def test_the_plane_of_a_projection_is_that_of_the_largest_spread():
 
 
 def test_what_cannot_be_done_is_said(photos, lines, tmp_path):
-    with pytest.raises(OptionError, match="no known network is called 'resnet19'") as error:
+    with pytest.raises(OptionError, match="unknown pretrained backbone 'resnet19'") as error:
         prepare(photos, from_="resnet19")
     assert "efficientnet-lite0" in str(error.value) and "minilm" not in str(error.value)
-    with pytest.raises(OptionError, match="minilm reads text, and these are images"):
+    with pytest.raises(OptionError, match="minilm is for text, not for images"):
         prepare(photos, from_="minilm")
     with pytest.raises(OptionError, match="no stage 'stage9'"):
         prepare(photos, **QUICK, fine_tune=True, unfreeze="stage9")

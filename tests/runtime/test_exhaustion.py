@@ -59,7 +59,7 @@ def explained(text, free, monkeypatch, **known):
 def test_a_step_is_advised_a_batch_that_fits_and_micro_batches_that_divide_the_batch(monkeypatch):
     text = "RESOURCE_EXHAUSTED: Out of memory while trying to allocate 160.00GiB."
     error = explained(text, 40 * 2**30, monkeypatch, batch_size=96, accumulate=1)
-    assert "it needs 160 GiB in one piece, and 40 GiB are free" in error.came
+    assert "it needs one block of 160 GiB, and 40 GiB are free" in error.came
     assert error.asked_bytes == 160 * 2**30 and error.free_bytes == 40 * 2**30
     assert "batch_size=16 (--batch-size 16) instead of 96" in error.fix  # 19 rows would fit
     assert "accumulate=6" in error.fix and "micro-batches of 16" in error.fix
@@ -95,7 +95,7 @@ def test_bfloat16_is_advised_on_a_gpu_alone_and_not_twice(monkeypatch):
 def test_memory_that_is_free_in_small_pieces_only_is_said_to_be(monkeypatch):
     text = "RESOURCE_EXHAUSTED: Out of memory while trying to allocate 2.00GiB."
     error = explained(text, 3 * 2**30, monkeypatch, batch_size=8, accumulate=1)
-    assert error.came.endswith("3 GiB are free, but not in one piece")
+    assert error.came.endswith("3 GiB are free, but fragmented")
     assert "batch_size=4" in error.fix
 
 
@@ -109,7 +109,9 @@ def test_other_errors_of_jax_and_of_python_pass_through():
 
 def test_pythons_own_lack_of_memory_is_told_where_data_are_placed():
     with (
-        pytest.raises(OutOfMemoryError, match=r"of the computer: it needs 1\.5 TiB") as caught,
+        pytest.raises(
+            OutOfMemoryError, match=r"of the host: it needs one block of 1\.5 TiB"
+        ) as caught,
         explaining_placing("the data", "a stream"),
     ):
         raise MemoryError("Unable to allocate 1.50 TiB for an array")
@@ -121,7 +123,7 @@ def test_jaxs_own_exception_is_explained():
     with pytest.raises(OutOfMemoryError) as caught, explaining_exhaustion("sorting"):
         jax.jit(sorted_table)(x).block_until_ready()
     assert caught.value.asked_bytes >= 4 * ROWS**2
-    assert caught.value.came.startswith("sorting does not fit into the memory of the ")
+    assert caught.value.came.startswith("sorting does not fit in the memory of the ")
     assert "RESOURCE_EXHAUSTED" in str(caught.value.__cause__)
 
 

@@ -178,7 +178,7 @@ def test_a_checkpoint_resumes_in_its_own_precision_only(tmp_path):
         return trainer
 
     assert fit("bfloat16", resume=False).device == str(device())
-    with pytest.raises(RunError, match="begun with precision=bfloat16, not float32"):
+    with pytest.raises(RunError, match="started with precision=bfloat16, not float32"):
         fit(None, resume=True)
     assert fit("bfloat16", resume=True).epoch == 1
 

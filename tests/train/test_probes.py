@@ -81,7 +81,7 @@ def test_training_under_probes_gives_the_same_bits():
         net = build()
         optimizer = ct.Adam(net, schedule=ct.optim.Cosine(100), clip=ct.optim.ClipNorm(0.5))
         trainer = ct.Trainer(net, loss=MSE, optimizer=optimizer, mix=ct.Mixup(0.2))
-        callbacks = [ct.Probes(X, Y, share=1e9)] if watched else []
+        callbacks = [ct.Probes(X, Y, fraction=1e9)] if watched else []
         trainer.fit(X, Y, epochs=3, batch_size=16, seed=0, callbacks=callbacks, progress=False)
         if watched:
             assert len(callbacks[0].steps) >= 3

@@ -107,9 +107,9 @@ def test_every_row_is_seen_in_every_epoch_and_the_last_batch_is_filled_up():
     def loss(prediction, target):
         return losses.mean_squared_error(prediction, target)
 
-    from cutaway.train.blocks import Memory
+    from cutaway.train.blocks import ArrayRows
 
-    memory = Memory(X, Y)
+    memory = ArrayRows(X, Y)
     for _, _, order, steps in memory.epoch(np.random.default_rng(0), 16):
         assert order.shape == (6, 16) and steps == 6
         seen = order.ravel()
@@ -172,7 +172,7 @@ def test_early_stopping_can_watch_a_metric_and_says_which_there_are():
     stopping = EarlyStopping(2, monitor="val_accuracy", higher_is_better=True)
     trainer.fit(X, LABELS, epochs=50, batch_size=16, validation=0.3, callbacks=[stopping])
     assert stopping.best_value == max(trainer.history["val_accuracy"])
-    with pytest.raises(OptionError, match="watches 'val_accurcy'"):
+    with pytest.raises(OptionError, match="monitors 'val_accurcy'"):
         trainer.fit(X, LABELS, epochs=1, callbacks=[EarlyStopping(2, monitor="val_accurcy")])
 
 
@@ -280,7 +280,7 @@ def test_a_stream_trains_as_arrays_do(tmp_path):
     history = trainer.fit(batches, epochs=60, batch_size=8, validation=(X, Y))
     np.testing.assert_allclose(net[0].weight.numpy()[:, 0], SLOPES, atol=1e-3)
     assert history["val_loss"][-1] < 1e-5
-    with pytest.raises(OptionError, match="which a stream cannot do"):
+    with pytest.raises(OptionError, match="a stream cannot be split"):
         trainer.fit(batches, validation=0.2)
 
 
@@ -300,9 +300,9 @@ BAD[7, 2] = np.inf
         (OptionError, "x but no y", X, None, {}),
         (ShapeError, "90 inputs and 89 targets", X, Y[:89], {}),
         (ShapeError, "layer 0, Linear: the input has shape", X[:, :2], Y, {}),
-        (ShapeError, "the network gives one number a row, the targets have 2", X, X[:, :2], {}),
+        (ShapeError, "the network outputs one value per row, the targets have 2", X, X[:, :2], {}),
         (DataError, r"NaN or infinity in 3 of 90 rows, in column 1, 2", BAD, Y, {}),
-        (DataError, r"y holds NaN or infinity in 2 of 90 rows", X, BAD[:, 1], {}),
+        (DataError, r"y contains NaN or infinity in 2 of 90 rows", X, BAD[:, 1], {}),
         (DataError, "no rows", X[:0], Y[:0], {}),
     ],
 )  # fmt: skip
@@ -325,13 +325,13 @@ def ending(*layers, outputs=1):
             ending(),
             "binary_cross_entropy",
             LABELS > 0,
-            "takes probabilities, but .* ends in Linear",
+            "expects probabilities, but .* ends in Linear",
         ),
         (
             ending(ct.Sigmoid()),
             "binary_cross_entropy_with_logits",
             LABELS > 0,
-            "before the last activation, but the network ends in Sigmoid",
+            "expects logits, but the network ends in Sigmoid",
         ),
         (
             ending(ct.Softmax(), outputs=3),
@@ -350,23 +350,23 @@ def ending(*layers, outputs=1):
             ending(outputs=3),
             "sparse_categorical_cross_entropy_with_logits",
             LABELS + 0.5,
-            r"the targets hold \d\.5",
+            r"the targets contain \d\.5",
         ),
         (
             ending(outputs=3),
             "categorical_cross_entropy_with_logits",
             LABELS,
-            "take the sparse loss for class numbers",
+            "use the sparse loss for integer labels",
         ),
-        (ending(), "binary_cross_entropy_with_logits", LABELS, "the targets go from 0 to 2"),
-        (ending(), "hinge", LABELS, "the targets hold"),
+        (ending(), "binary_cross_entropy_with_logits", LABELS, "the targets range from 0 to 2"),
+        (ending(), "hinge", LABELS, "the targets contain"),
     ],
 )
 def test_a_loss_that_does_not_fit_is_named(net, loss, y, words):
     trainer = Trainer(net, loss=losses.LOSSES[loss])
     with pytest.raises((OptionError, ShapeError, DataError), match=words) as caught:
         trainer.fit(X, np.asarray(y, np.float32 if y.dtype.kind == "f" else np.int32))
-    assert loss in str(caught.value) or "Softmax over one output" in str(caught.value)
+    assert loss in str(caught.value) or "Softmax over a single output" in str(caught.value)
 
 
 def test_history_is_a_table_that_can_be_saved_read_and_plotted(tmp_path):

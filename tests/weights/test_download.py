@@ -9,7 +9,7 @@ import threading
 import pytest
 
 from cutaway.errors import OptionError, RunError
-from cutaway.weights import KNOWN, cache_folder, fetch, read_weights
+from cutaway.weights import PUBLISHED, cache_folder, fetch, read_weights
 from cutaway.weights.published import Packaged, Published
 
 CONTENT = b"weights, as it were" * 1000
@@ -66,7 +66,7 @@ def test_what_is_in_the_cache_needs_no_connection(server):
 def test_a_file_that_was_changed_is_refused_and_does_not_stay(server):
     address, _ = server
     for url in (f"{address}/net-0000000a.pth", f"{address}/net.pth#sha256=00000000"):
-        with pytest.raises(RunError, match=f"not the file that was published.*{HASH[:8]}"):
+        with pytest.raises(RunError, match=f"not the published file.*{HASH[:8]}"):
             fetch(url)
     assert not list(cache_folder().glob("*"))
     assert fetch(f"{address}/net.pth#sha256={HASH}").read_bytes() == CONTENT
@@ -109,7 +109,9 @@ def test_a_path_is_itself_and_an_unknown_name_is_answered_with_those_there_are(t
     (tmp_path / "w.pth").write_bytes(b"")
     assert fetch(tmp_path / "w.pth") == tmp_path / "w.pth"
     assert fetch(str(tmp_path / "w.pth")) == tmp_path / "w.pth"
-    with pytest.raises(RunError, match=r'no weights at resnet51[\s\S]*did you mean "resnet50"'):
+    with pytest.raises(
+        RunError, match=r'no weights found at resnet51[\s\S]*did you mean "resnet50"'
+    ):
         fetch("resnet51")
 
 
@@ -124,11 +126,11 @@ def test_a_package_that_is_missing_is_named_with_how_to_install_it():
 )
 def test_packaged_weights_are_found_without_importing_the_package(name, parameters):
     try:
-        importlib.metadata.distribution(KNOWN[name].package)
+        importlib.metadata.distribution(PUBLISHED[name].package)
     except importlib.metadata.PackageNotFoundError:
-        pytest.skip(f"{KNOWN[name].package} is not installed: {KNOWN[name].install}")
+        pytest.skip(f"{PUBLISHED[name].package} is not installed: {PUBLISHED[name].install}")
     path = fetch(name)
-    assert KNOWN[name].package.replace("-", "_") not in sys.modules
+    assert PUBLISHED[name].package.replace("-", "_") not in sys.modules
     weights = read_weights(path)
     own = [a for n, a in weights.items() if not n.split(".")[-1].startswith(("running", "num_b"))]
     assert sum(a.size for a in own if a.dtype.kind == "f") == parameters
@@ -140,7 +142,7 @@ def test_packaged_weights_are_found_without_importing_the_package(name, paramete
 
 
 def test_the_published_addresses_follow_the_hubs_convention():
-    for entry in KNOWN.values():
+    for entry in PUBLISHED.values():
         if isinstance(entry, Published):
             assert entry.url.startswith("https://download.pytorch.org/models/")
             assert len(entry.url.rpartition("-")[2]) == len("f37072fd.pth")

@@ -77,7 +77,9 @@ def test_weights_are_found_in_a_checkpoint(key, options, tmp_path):
 def test_a_checkpoint_with_several_sets_asks_which(tmp_path):
     sets = {"student": {"w": torch.ones(2)}, "teacher": {"w": torch.zeros(2)}}
     torch.save(sets, tmp_path / "w.pt")
-    with pytest.raises(RunError, match=r"not clear[\s\S]*key='student'"):
+    with pytest.raises(
+        RunError, match=r"unclear which of these are the weights[\s\S]*key='student'"
+    ):
         read_weights(tmp_path / "w.pt")
     assert read_weights(tmp_path / "w.pt", key="teacher")["w"].tolist() == [0, 0]
     with pytest.raises(RunError, match=r'did you mean "teacher"'):
@@ -182,7 +184,7 @@ def attacks_in(folder):
 def test_a_pickle_that_would_run_a_program_is_refused_and_runs_nothing(tmp_path):
     marker = tmp_path / "marker"
     for what, path, _ in attacks_in(tmp_path):
-        with pytest.raises(RunError, match=r"it was not opened: it asks for") as caught:
+        with pytest.raises(RunError, match=r"refused to load it: it refers to") as caught:
             read_weights(path)
         assert not marker.exists(), what
         if what.startswith(("REDUCE,", "STACK_GLOBAL", "INST")):
@@ -205,10 +207,10 @@ HOSTILE = {
 
 
 @pytest.mark.parametrize("what", HOSTILE)
-def test_a_file_that_would_break_the_process_is_damaged(what, tmp_path):
+def test_a_file_that_would_break_the_process_is_corrupted(what, tmp_path):
     with zipfile.ZipFile(tmp_path / "w.pth", "w") as archive:
         archive.writestr("x/data.pkl", HOSTILE[what])
-    with pytest.raises(RunError, match="damaged"):
+    with pytest.raises(RunError, match="corrupted"):
         read_weights(tmp_path / "w.pth")
 
 
@@ -281,20 +283,20 @@ def test_a_tensor_that_reads_beyond_its_storage_is_refused(size, stride, tmp_pat
         with zipfile.ZipFile(tmp_path / "w.pt", "w") as archive:
             archive.writestr("x/data.pkl", program(numel))
             archive.writestr("x/data/0", bytes(16))
-        with pytest.raises(RunError, match="damaged"):
+        with pytest.raises(RunError, match="corrupted"):
             read_weights(tmp_path / "w.pt")
 
 
 def test_what_is_no_weights_at_all_is_said(tmp_path):
     with zipfile.ZipFile(tmp_path / "w.zip", "w") as archive:
         archive.writestr("readme.txt", "hello")
-    with pytest.raises(RunError, match="not one of PyTorch's"):
+    with pytest.raises(RunError, match="not a PyTorch file"):
         read_weights(tmp_path / "w.zip")
     (tmp_path / "w.pkl").write_bytes(pickle.dumps({"a": 1}))
-    with pytest.raises(RunError, match="not one of PyTorch's"):
+    with pytest.raises(RunError, match="not a PyTorch file"):
         read_weights(tmp_path / "w.pkl")
     torch.save([torch.ones(2)], tmp_path / "list.pt")
-    with pytest.raises(RunError, match="holds a list"):
+    with pytest.raises(RunError, match="contains a list"):
         read_weights(tmp_path / "list.pt")
     torch.save({"lr": 0.1}, tmp_path / "lr.pt")
     with pytest.raises(RunError, match="holds lr"):
