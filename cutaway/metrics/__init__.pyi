@@ -1,5 +1,4 @@
 # Written by scripts/write_stubs.py: do not edit.
-from cutaway.leaves import objects_of as objects_of
 from cutaway.metrics.classification import accuracy as accuracy
 from cutaway.metrics.classification import balanced_accuracy as balanced_accuracy
 from cutaway.metrics.classification import f1 as f1
@@ -19,6 +18,7 @@ from cutaway.metrics.report import residual_summary as residual_summary
 METRICS: dict[str, Callable]
 
 __all__ = [
+    "METRICS",
     "accuracy",
     "balanced_accuracy",
     "classification_report",
@@ -27,7 +27,6 @@ __all__ = [
     "f1",
     "log_loss",
     "mean_absolute_error",
-    "objects_of",
     "precision",
     "r2",
     "recall",

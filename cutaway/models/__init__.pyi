@@ -36,7 +36,7 @@ from cutaway.models.language import LanguageModel as LanguageModel
 from cutaway.models.lenet import LeNet5 as LeNet5
 from cutaway.models.lenet import lenet5 as lenet5
 from cutaway.models.lenet import lenet5_modern as lenet5_modern
-from cutaway.models.listing import Known as Known
+from cutaway.models.listing import Architecture as Architecture
 from cutaway.models.listing import catalog as catalog
 from cutaway.models.mobilenet import InvertedResidual as InvertedResidual
 from cutaway.models.mobilenet import MobileNetV2 as MobileNetV2
@@ -80,6 +80,7 @@ from cutaway.models.wavenet import WaveBlock as WaveBlock
 from cutaway.models.wavenet import WaveNet as WaveNet
 
 __all__ = [
+    "Architecture",
     "Autoencoder",
     "BERT_BASE",
     "BERT_MINI",
@@ -101,7 +102,6 @@ __all__ = [
     "GoogLeNet",
     "Inception",
     "InvertedResidual",
-    "Known",
     "LSTMClassifier",
     "LanguageModel",
     "LeNet5",

@@ -79,6 +79,7 @@ from cutaway.nn.transformer import TransformerEncoderLayer as TransformerEncoder
 
 __all__ = [
     "ACTIVATIONS",
+    "ActivationLayer",
     "AdaptiveAvgPool",
     "Add",
     "AllSteps",
@@ -105,6 +106,7 @@ __all__ = [
     "INITIALIZERS",
     "Identity",
     "InstanceNorm",
+    "LAYERS",
     "LSTM",
     "LastStep",
     "LayerNorm",
@@ -124,6 +126,7 @@ __all__ = [
     "ReLU",
     "ReLU6",
     "Recompute",
+    "Recurrent",
     "Residual",
     "SELU",
     "Sequential",

@@ -1,7 +1,5 @@
 # Written by scripts/write_stubs.py: do not edit.
 from cutaway.engine import Operation as Operation
-from cutaway.engine.operation import operation as operation
-from cutaway.leaves import objects_of as objects_of
 from cutaway.ops import methods as methods
 from cutaway.ops.activations import elu as elu
 from cutaway.ops.activations import gelu as gelu
@@ -94,12 +92,12 @@ from cutaway.ops.shapes import squeeze as squeeze
 from cutaway.ops.shapes import stack as stack
 from cutaway.ops.shapes import take as take
 from cutaway.ops.shapes import transpose as transpose
-from cutaway.runtime import keep_freed_memory as keep_freed_memory
 
 abs: Operation
 ACTIVATION_FUNCTIONS: dict[str, Operation]
 
 __all__ = [
+    "ACTIVATION_FUNCTIONS",
     "Operation",
     "abs",
     "absolute",
@@ -133,7 +131,6 @@ __all__ = [
     "group_norm",
     "gru",
     "instance_norm",
-    "keep_freed_memory",
     "layer_norm",
     "leaky_relu",
     "less",
@@ -158,9 +155,7 @@ __all__ = [
     "negative",
     "normalize",
     "not_equal",
-    "objects_of",
     "one_hot",
-    "operation",
     "pad",
     "pad_borders",
     "parametric_relu",

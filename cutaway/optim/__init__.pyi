@@ -1,5 +1,4 @@
 # Written by scripts/write_stubs.py: do not edit.
-from cutaway.leaves import objects_of as objects_of
 from cutaway.optim.adam import Adam as Adam
 from cutaway.optim.adam import AdamW as AdamW
 from cutaway.optim.adam import Nadam as Nadam
@@ -41,6 +40,7 @@ __all__ = [
     "Momentum",
     "Nadam",
     "Nesterov",
+    "OPTIMIZERS",
     "OneCycle",
     "Optimizer",
     "RMSprop",
@@ -50,5 +50,4 @@ __all__ = [
     "Schedule",
     "StepDecay",
     "Warmup",
-    "objects_of",
 ]

@@ -313,7 +313,10 @@ def _score_all(base, rows, seed):
         base.y[rows], base.options.validation, seed=seed, stratify=task != "regression"
     )
     part = dataclasses.replace(
-        base.with_options(base.options), training=rows[training], validation=rows[validation], test=None
+        base.with_options(base.options),
+        training=rows[training],
+        validation=rows[validation],
+        test=None,
     )
     with tempfile.TemporaryDirectory() as folder:
         run = part.train(Path(folder, "run"), progress=False)
