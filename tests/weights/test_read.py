@@ -299,7 +299,7 @@ def test_what_is_no_weights_at_all_is_said(tmp_path):
     with pytest.raises(RunError, match="contains a list"):
         read_weights(tmp_path / "list.pt")
     torch.save({"lr": 0.1}, tmp_path / "lr.pt")
-    with pytest.raises(RunError, match="holds lr"):
+    with pytest.raises(RunError, match="contains lr"):
         read_weights(tmp_path / "lr.pt")
     with pytest.raises(RunError, match="No such file"):
         read_weights(tmp_path / "none.pth")
