@@ -15,7 +15,14 @@ from pathlib import Path
 ROOT = Path(__file__).parents[1]
 HEADER = "# Written by scripts/write_stubs.py: do not edit.\n"
 # packages that list their own folders, and those whose names are loaded when first used
-PACKAGES = ("cutaway.nn", "cutaway.ops", "cutaway.optim", "cutaway.metrics", "cutaway.models")
+PACKAGES = (
+    "cutaway.nn",
+    "cutaway.ops",
+    "cutaway.optim",
+    "cutaway.losses",
+    "cutaway.metrics",
+    "cutaway.models",
+)
 
 
 def main() -> int:

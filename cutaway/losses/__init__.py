@@ -3,6 +3,9 @@
 A loss is a function (prediction, target) -> Tensor. Options are fixed with functools.partial.
 """
 
+from collections.abc import Callable
+
+from cutaway.leaves import objects_of
 from cutaway.losses.binary import binary_cross_entropy, binary_cross_entropy_with_logits
 from cutaway.losses.categorical import (
     categorical_cross_entropy,
@@ -42,30 +45,18 @@ __all__ = [
     "squared_hinge",
 ]
 
-# by the names that the command line and config files use
-LOSSES = {
-    loss.__name__: loss
-    for loss in (
-        mean_squared_error,
-        mean_absolute_error,
-        huber,
-        binary_cross_entropy,
-        binary_cross_entropy_with_logits,
-        categorical_cross_entropy,
-        categorical_cross_entropy_with_logits,
-        sparse_categorical_cross_entropy,
-        sparse_categorical_cross_entropy_with_logits,
-        kl_divergence,
-        hinge,
-        squared_hinge,
-    )
+
+def _has_expectations(value) -> bool:
+    return isinstance(getattr(value, "expects", None), Expects)
+
+
+# by the names that the command line and config files use: every loss in this folder
+LOSSES: dict[str, Callable] = {
+    found.__name__: found for found in objects_of(__name__, __path__, _has_expectations)
 }
+globals().update(LOSSES)
 
 # short names for the command line only; config files contain the full ones
-LOSS_ALIASES = {
-    "mse": "mean_squared_error",
-    "mae": "mean_absolute_error",
-    "bce": "binary_cross_entropy",
-    "cross_entropy": "sparse_categorical_cross_entropy_with_logits",
-    "kl": "kl_divergence",
+LOSS_ALIASES: dict[str, str] = {
+    found.expects.alias: name for name, found in LOSSES.items() if found.expects.alias
 }

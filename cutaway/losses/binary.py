@@ -60,7 +60,7 @@ def _from_logits_backward(grad, out, z, target, *, reduction, class_weights, row
     return grad * scale * (both * jax.nn.sigmoid(z) - a), None
 
 
-@expecting("probability", "binary", "binary_cross_entropy_with_logits")
+@expecting("probability", "binary", "binary_cross_entropy_with_logits", alias="bce")
 def binary_cross_entropy(
     prediction, target, *, reduction: str = "mean", class_weights=None, row_weights=None
 ) -> Tensor:

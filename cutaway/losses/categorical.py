@@ -162,7 +162,7 @@ def categorical_cross_entropy_with_logits(
     )
 
 
-@expecting("probability", "one_hot")
+@expecting("probability", "one_hot", alias="kl")
 def kl_divergence(prediction, target, *, reduction: str = "mean", row_weights=None) -> Tensor:
     """Σ_i y_i ln(y_i / p_i): how far the distribution p is from y; 0 if they are equal.
 

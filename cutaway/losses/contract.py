@@ -21,18 +21,20 @@ class Expects:
         target: "binary" (0 or 1, or a probability), "labels" (integers from 0), "one_hot" (a
             distribution over the classes), "sign" (-1 or 1, or 0 or 1), or "real".
         partner: name of the loss for the other kind of output, if there is one.
+        alias: short name on the command line, if it has one.
     """
 
     output: str
     target: str
     partner: str | None = None
+    alias: str | None = None
 
 
-def expecting(output: str, target: str, partner: str | None = None):
-    """Decorator: record on a loss which inputs it expects."""
+def expecting(output: str, target: str, partner: str | None = None, *, alias: str | None = None):
+    """Decorator: record on a loss which inputs it expects. See Expects."""
 
     def note(loss):
-        loss.expects = Expects(output, target, partner)
+        loss.expects = Expects(output, target, partner, alias)
         return loss
 
     return note

@@ -45,7 +45,7 @@ _huber = _elementwise(
 )
 
 
-@expecting("any", "real")
+@expecting("any", "real", alias="mse")
 def mean_squared_error(prediction, target, *, reduction: str = "mean", row_weights=None) -> Tensor:
     """Squared error (ŷ - y)²; derivative 2 (ŷ - y).
 
@@ -74,7 +74,7 @@ def mean_squared_error(prediction, target, *, reduction: str = "mean", row_weigh
     return _squared(prediction, target, reduction=reduction, rows=row_weights)
 
 
-@expecting("any", "real")
+@expecting("any", "real", alias="mae")
 def mean_absolute_error(prediction, target, *, reduction: str = "mean", row_weights=None) -> Tensor:
     """Absolute error |ŷ - y|; derivative the sign of ŷ - y, with the subgradient 0 at 0.
 

@@ -171,7 +171,7 @@ def sparse_categorical_cross_entropy(
     )
 
 
-@expecting("logit", "labels", "sparse_categorical_cross_entropy")
+@expecting("logit", "labels", "sparse_categorical_cross_entropy", alias="cross_entropy")
 def sparse_categorical_cross_entropy_with_logits(
     prediction,
     target,

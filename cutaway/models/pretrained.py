@@ -14,7 +14,7 @@ class PretrainedBackbone:
 
     Attributes:
         examples: its kind of input, "images" or "text".
-        function: name of the function in cutaway.models that builds it.
+        builder: the function that builds it, "module:name".
         weights: name of its weights in that function's `pretrained` argument.
         about: short description.
         size: side of the images it was trained on, in pixels.
@@ -23,7 +23,7 @@ class PretrainedBackbone:
     """
 
     examples: str
-    function: str
+    builder: str
     weights: str
     about: str
     size: int = 224
@@ -33,34 +33,38 @@ class PretrainedBackbone:
 
     def build(self, weights=None):
         """The Backbone with these weights; None: random initialization."""
-        make = getattr(importlib.import_module("cutaway.models"), self.function)
+        module, _, name = self.builder.partition(":")
+        make = getattr(importlib.import_module(module), name)
         if weights is not None and self.examples == "images":
             # weights with a head of any size fit: theirs is skipped, and ours will be replaced
             return make(1, pretrained=weights)
         return make(pretrained=weights)
 
 
-def _imagenet(function, about, **options):
+def _imagenet(builder, about, **options):
     return PretrainedBackbone(
-        "images", function, "imagenet", f"{about}, trained on ImageNet", **options
+        "images", builder, "imagenet", f"{about}, trained on ImageNet", **options
     )
 
 
 PRETRAINED_BACKBONES = {
     "efficientnet-lite0": _imagenet(
-        "efficientnet_lite0",
+        "cutaway.models.efficientnet:efficientnet_lite0",
         "EfficientNet-Lite0",
         mean=(127.0, 127.0, 127.0),
         std=(128.0, 128.0, 128.0),
     ),
-    "efficientnet-b0": _imagenet("efficientnet_b0", "EfficientNet-B0"),
-    "mobilenet-v2": _imagenet("mobilenet_v2", "MobileNetV2"),
+    "efficientnet-b0": _imagenet("cutaway.models.efficientnet:efficientnet_b0", "EfficientNet-B0"),
+    "mobilenet-v2": _imagenet("cutaway.models.mobilenet:mobilenet_v2", "MobileNetV2"),
     **{
-        f"resnet{depth}": _imagenet(f"resnet{depth}", f"ResNet-{depth}")
+        f"resnet{depth}": _imagenet(f"cutaway.models.resnet:resnet{depth}", f"ResNet-{depth}")
         for depth in (18, 34, 50, 101, 152)
     },
     "minilm": PretrainedBackbone(
-        "text", "minilm", "minilm", "MiniLM-L6, trained on pairs of sentences"
+        "text",
+        "cutaway.models.sentences:minilm",
+        "minilm",
+        "MiniLM-L6, trained on pairs of sentences",
     ),
 }
 

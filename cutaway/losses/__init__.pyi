@@ -1,0 +1,45 @@
+# Written by scripts/write_stubs.py: do not edit.
+from cutaway.losses.binary import binary_cross_entropy as binary_cross_entropy
+from cutaway.losses.binary import binary_cross_entropy_with_logits as binary_cross_entropy_with_logits
+from cutaway.losses.categorical import categorical_cross_entropy as categorical_cross_entropy
+from cutaway.losses.categorical import categorical_cross_entropy_with_logits as categorical_cross_entropy_with_logits
+from cutaway.losses.categorical import kl_divergence as kl_divergence
+from cutaway.losses.contract import Expects as Expects
+from cutaway.losses.contract import expecting as expecting
+from cutaway.losses.contract import expects as expects
+from cutaway.losses.latent import gaussian_kl_divergence as gaussian_kl_divergence
+from cutaway.losses.margin import hinge as hinge
+from cutaway.losses.margin import squared_hinge as squared_hinge
+from cutaway.losses.penalties import l1_penalty as l1_penalty
+from cutaway.losses.penalties import l2_penalty as l2_penalty
+from cutaway.losses.regression import huber as huber
+from cutaway.losses.regression import mean_absolute_error as mean_absolute_error
+from cutaway.losses.regression import mean_squared_error as mean_squared_error
+from cutaway.losses.sparse import sparse_categorical_cross_entropy as sparse_categorical_cross_entropy
+from cutaway.losses.sparse import sparse_categorical_cross_entropy_with_logits as sparse_categorical_cross_entropy_with_logits
+
+LOSSES: dict[str, Callable]
+LOSS_ALIASES: dict[str, str]
+
+__all__ = [
+    "Expects",
+    "LOSSES",
+    "LOSS_ALIASES",
+    "binary_cross_entropy",
+    "binary_cross_entropy_with_logits",
+    "categorical_cross_entropy",
+    "categorical_cross_entropy_with_logits",
+    "expecting",
+    "expects",
+    "gaussian_kl_divergence",
+    "hinge",
+    "huber",
+    "kl_divergence",
+    "l1_penalty",
+    "l2_penalty",
+    "mean_absolute_error",
+    "mean_squared_error",
+    "sparse_categorical_cross_entropy",
+    "sparse_categorical_cross_entropy_with_logits",
+    "squared_hinge",
+]
