@@ -8,13 +8,13 @@ import pytest
 
 from cutaway.errors import DataError, OptionError
 from cutaway.runs import TableOptions, prepare
-from cutaway.runs.time_series_classification import TimeSeriesClassificationOptions
 from cutaway.runs.images import ImageOptions
 from cutaway.runs.language import LanguageOptions
 from cutaway.runs.recordings import RecordingOptions
 from cutaway.runs.series import SeriesOptions
 from cutaway.runs.space import Choice
 from cutaway.runs.text import TextOptions
+from cutaway.runs.time_series_classification import TimeSeriesClassificationOptions
 
 OPTIONS = [
     TableOptions,
