@@ -1,11 +1,11 @@
-"""Digits through a narrow place: an autoencoder beside principal components, and a variational one.
+"""Autoencoders of digits: PCA, a dense autoencoder, and a variational autoencoder.
 
     python examples/autoencoder.py ../shared/data/mnist [--epochs 20] [--out digits.png]
 
-All describe a picture of 784 pixels by the same number of components. Errors are mean squares over
-the pixels (0 to 1) of the test images; the components are those of the training images. The sheet
-shows, line by line: test digits; as the principal components give them back; as the autoencoder
-does; as the variational autoencoder does; and digits that nobody wrote, drawn by it.
+PCA and the dense autoencoder encode an image of 784 pixels in the same number of components. Errors
+are mean squared errors of the pixels (0 to 1) of the test images. The rows of the output image:
+test digits; their reconstructions by PCA, by the autoencoder, and by the variational autoencoder;
+and samples of the latter.
 """
 
 import argparse
@@ -28,7 +28,7 @@ def by_components(x, test, count: int):
     """The test images projected onto the first `count` principal components of x."""
     mean = x.mean(axis=0)
     _, vectors = np.linalg.eigh(np.cov(x - mean, rowvar=False))
-    first = vectors[:, -count:]  # eigenvalues rise
+    first = vectors[:, -count:]  # eigenvalues ascend
     return ((test - mean) @ first @ first.T + mean).astype(np.float32)
 
 
@@ -49,7 +49,7 @@ def main(
     rows: int | None = None,
     out=None,
 ):
-    """Train both; returns {"pca": error, "autoencoder": error, "bound": nats a test image}."""
+    """Train both; returns {"pca": error, "autoencoder": error, "bound": nats per test image}."""
     x, test = load(folder, "train")[:rows], load(folder, "t10k")[:rows]
     projected = by_components(x, test, components)
 
@@ -63,7 +63,7 @@ def main(
     }
     print(
         f"mean squared error on {len(test):,} test images, {components} components: "
-        f"autoencoder {errors['autoencoder']:.5f}, principal components {errors['pca']:.5f}; "
+        f"autoencoder {errors['autoencoder']:.5f}, PCA {errors['pca']:.5f}; "
         f"{sum(trainer.history['seconds']):.0f} s"
     )
 
@@ -73,14 +73,14 @@ def main(
     seen = test.reshape(-1, 28, 28, 1)
     errors["bound"] = trainer.evaluate(seen, seen)["loss"]
     print(
-        f"variational autoencoder of {latent}: {errors['bound']:.1f} nats a test image; "
+        f"variational autoencoder ({latent} latents): {errors['bound']:.1f} nats per test image; "
         f"{sum(trainer.history['seconds']):.0f} s"
     )
     if out is not None:
         lines = [test[:16], projected[:16], rebuilt[:16]]
         lines += [variational.reconstruct(seen[:16]), variational.sample(32)]
         save_sheet(np.concatenate([line.reshape(-1, 28, 28) for line in lines]), out)
-        print(f"the sheet: {out}")
+        print(f"reconstructions: {out}")
     return errors
 
 
@@ -93,7 +93,7 @@ def save_sheet(pictures, path, columns: int = 16):
 
 
 if __name__ == "__main__":
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(description=str(__doc__).splitlines()[0])
     parser.add_argument("folder")
     parser.add_argument("--epochs", type=int, default=20)
     parser.add_argument("--out", default="digits.png")

@@ -1,12 +1,11 @@
-"""BERT-mini from scratch learns to fill in masked letters of Shakespeare.
+"""BERT-mini, trained from scratch as a masked language model on the letters of Shakespeare.
 
     python examples/bert_mlm.py tinyshakespeare/input.txt [STEPS]
 
-The last tenth of the text is held out. There 15% of the letters are hidden, and the perplexity is
-the exponential of the mean -ln p that is given to them, knowing what stands around. Beside it, of
-the very same letters: a bigram model, p(letter | the letter before it), with the counts of the
-other nine tenths, one added to each. It is always told the letter before, also where the network
-sees a mask.
+The last tenth of the text is the test set. 15% of its letters are masked, and the perplexity is exp
+of the mean -ln p of these letters given their context. The baseline for the same letters is a
+bigram model, p(letter | previous letter), from the counts of the other nine tenths plus one. It
+always sees the previous letter, also where the network sees a mask.
 """
 
 import dataclasses
@@ -26,21 +25,21 @@ BATCH = 32
 
 
 class MaskedWindows:
-    """Windows of a text, hidden anew every epoch: a stream for Trainer.fit."""
+    """A stream of windows of a text, masked anew in every epoch, for Trainer.fit."""
 
-    def __init__(self, ids, masked, rows):
+    def __init__(self, ids, masked, rows: int):
         self.ids, self.masked, self.rows = ids, masked, rows
         self.block_rows = rows
 
     def blocks(self, seed):
-        """Yield (x, y): windows that begin anywhere."""
+        """Yield (x, y): windows at random positions."""
         rng = np.random.default_rng(seed)
         starts = rng.integers(0, len(self.ids) - LENGTH, self.rows)
         yield self.masked(self.ids[starts[:, None] + np.arange(LENGTH)], rng)
 
 
 def bigram_nats(ids, rows, y, tokens):
-    """Mean -ln p(letter | letter before it) of the letters with a target; counts of `ids`."""
+    """Mean -ln p(letter | previous letter) of the letters with a target; counts from `ids`."""
     counts = np.ones((tokens, tokens))
     np.add.at(counts, (ids[:-1], ids[1:]), 1)
     p = counts / counts.sum(axis=1, keepdims=True)
@@ -48,8 +47,8 @@ def bigram_nats(ids, rows, y, tokens):
     return float(-np.log(p[rows[row, place - 1], y[row, place]]).mean())
 
 
-def main(path, steps: int = 6000, *, size=BERT_MINI, lr: float = 1e-3, held_out: int = 400):
-    """{"bert": perplexity, "bigram": perplexity} of hidden letters in held-out text."""
+def main(path, steps: int = 6000, *, size=BERT_MINI, lr: float = 1e-3, test_rows: int = 400):
+    """{"bert": perplexity, "bigram": perplexity} of masked letters in the test text."""
     ct.seed(0)
     text = Path(path).read_text(encoding="utf-8")
     cut = len(text) * 9 // 10
@@ -60,17 +59,17 @@ def main(path, steps: int = 6000, *, size=BERT_MINI, lr: float = 1e-3, held_out:
     def masked(ids, rng):
         return mask_tokens(ids, rng, mask=mask, tokens=tokens, special=(tokenizer.unknown,))
 
-    # with the paper's std of 0.02, made for 768 features and millions of steps, a narrow network
-    # knows for thousands of steps no more than how common each letter is
+    # with the paper's std of 0.02, meant for 768 features and millions of steps, a narrow network
+    # stays at the unigram loss for thousands of steps
     std = size.features**-0.5
     size = dataclasses.replace(size, tokens=tokens, max_tokens=LENGTH, dropout=0.0, std=std)
     net = BertMaskedLanguage(size)
     print(f"BERT {size.num_layers} x {size.features}: {net.summary().total:,} parameters, "
           f"{steps} steps of {BATCH} windows of {LENGTH} letters")  # fmt: skip
 
-    # what is asked: never a window's first letter, whose left neighbor the network cannot see
+    # masked letters: never the first of a window, whose left neighbor the network cannot see
     rng = np.random.default_rng(1)
-    starts = rng.integers(0, len(rest) - LENGTH, held_out)
+    starts = rng.integers(0, len(rest) - LENGTH, test_rows)
     windows = rest[starts[:, None] + np.arange(LENGTH)]
     y = np.where((rng.random(windows.shape) < 0.15) & (windows != tokenizer.unknown), windows, -1)
     y[:, 0] = -1
@@ -100,13 +99,13 @@ def main(path, steps: int = 6000, *, size=BERT_MINI, lr: float = 1e-3, held_out:
     loss = masked_cross_entropy(logits[row, place][None], y[row, place][None]).item()
     bigram = bigram_nats(train, windows, y, tokens)
     found = {"bert": float(np.exp(loss)), "bigram": float(np.exp(bigram))}
-    print(f"{seconds:.0f} s; perplexity of {len(row):,} hidden letters: BERT {found['bert']:.2f}, "
+    print(f"{seconds:.0f} s; perplexity of {len(row):,} masked letters: BERT {found['bert']:.2f}, "
           f"bigrams {found['bigram']:.2f}")  # fmt: skip
     return found
 
 
 def _show(trainer, row):
-    print(f"epoch {row['epoch']}: {row['loss']:.3f} nats a hidden letter, {row['seconds']:.0f} s",
+    print(f"epoch {row['epoch']}: {row['loss']:.3f} nats per masked letter, {row['seconds']:.0f} s",
           flush=True)  # fmt: skip
 
 

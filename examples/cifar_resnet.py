@@ -1,12 +1,11 @@
-"""CIFAR-10 by ResNet-18 with a stem for small images, beside the small CNN, both from scratch.
+"""CIFAR-10 with a ResNet-18 for small images and a small CNN, both trained from scratch.
 
     python examples/cifar_resnet.py ../shared/data/cifar10_jpeg [--epochs 30] [--seed S]
                                     [--networks cnn,resnet18]
 
-FOLDER/train and FOLDER/test hold a folder of images for each class. Both networks see the same
-images, mirrored and moved by up to four pixels anew every epoch, in the same order, and learn by
-AdamW with a learning rate that falls as a cosine. Nothing is chosen by the test images: the
-weights after the last epoch are scored on them.
+FOLDER/train and FOLDER/test hold one folder of images per class. Both networks see the same images
+in the same order, with random flips and shifts of up to four pixels, and are trained by AdamW with
+a cosine schedule. The test images are used only to score the weights after the last epoch.
 
 ResNet-18: He et al. 2016, arXiv:1512.03385, here with 11,173,962 parameters for ten classes. An
 epoch of the 5,000 images takes it about a minute on two cores, the small CNN a few seconds.
@@ -68,14 +67,14 @@ def main(folder, *, epochs=30, seed=0, networks=NETWORKS):
             "seconds": sum(trainer.history["seconds"]),
         }
         print(
-            f"{name}: {found[name]['accuracy']:.2%} of the test images right after {epochs} "
-            f"epochs, {found[name]['seconds']:.0f} s, {found[name]['parameters']:,} parameters"
+            f"{name}: test accuracy {found[name]['accuracy']:.2%} after {epochs} epochs, "
+            f"{found[name]['seconds']:.0f} s, {found[name]['parameters']:,} parameters"
         )
     return found
 
 
 if __name__ == "__main__":
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(description=str(__doc__).splitlines()[0])
     parser.add_argument("folder")
     parser.add_argument("--epochs", type=int, default=30)
     parser.add_argument("--seed", type=int, default=0)

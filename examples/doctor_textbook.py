@@ -1,11 +1,11 @@
-"""Four things that go wrong in textbooks, made to go wrong, seen by the probes, and fixed.
+"""Four textbook training problems, reproduced, measured with probes, and fixed.
 
     python examples/doctor_textbook.py
 
-1. Ten layers of sigmoids: the gradient vanishes with the product of their slopes. ReLU fixes it.
-2. Weights of 500: the gradient explodes with the product of weights.
-3. ReLU with a large negative bias is dead. Leaky ReLU revives it.
-4. Adagrad's rate dies, for what it divides by only grows. Adadelta's lives.
+1. Ten sigmoid layers: the gradient vanishes with the product of their slopes. ReLU fixes it.
+2. Weights of 500: the gradient explodes with the product of the weights.
+3. ReLU units with a large negative bias are dead. Leaky ReLU revives them.
+4. Adagrad's effective learning rate decays to 0; Adadelta's does not.
 """
 
 import itertools
@@ -20,13 +20,13 @@ LAYERS, WIDTH = 10, 16
 
 
 def rings(rows=256):
-    """Points in the plane; the class says whether one is outside of a circle."""
+    """Points in the plane; the class is whether a point is outside a circle."""
     x = np.random.default_rng(0).normal(size=(rows, 2)).astype(np.float32)
     return x, ((x**2).sum(axis=1, keepdims=True) > 1.4).astype(np.float32)
 
 
 def deep(activation, weights, layers=LAYERS, width=WIDTH):
-    """A network of so many hidden layers, whose output is a logit."""
+    """A network with `layers` hidden layers, whose output is a logit."""
     sizes = [2] + [width] * layers
     parts = []
     for n_in, n_out in itertools.pairwise(sizes):
@@ -46,18 +46,18 @@ def train(net, optimizer, epochs=40):
 
 
 def layers_of(probes, moment=0):
-    """The probes' rows of the layers with weights."""
+    """The probes' rows for the layers with weights."""
     return [row for row in probes.at(moment) if row["role"] == "weights"]
 
 
 def activations_of(probes, moment=0):
-    """The probes' rows of the activations."""
+    """The probes' rows for the activations."""
     return [row for row in probes.at(moment) if row["role"] == "activation"]
 
 
 def vanishing():
-    """Ten sigmoids, then the fixed network: (share of the gradient, slopes, loss) of each."""
-    print("1. Ten layers of sigmoids")
+    """Ten sigmoids, then the fix: (gradient of the first / last layer, slopes, loss) of each."""
+    print("1. Ten sigmoid layers")
     x, y = rings()
     loss = ct.losses.binary_cross_entropy_with_logits
     found, tables = [], []
@@ -70,24 +70,24 @@ def vanishing():
         rows = layers_of(probes)
         found.append((rows[0]["grad"] / rows[-1]["grad"], slopes, history["loss"][-1]))
         tables.append([number(row["grad"], 3) for row in rows])
-    (share, slopes, last), (fixed, _, fixed_last) = found
+    (ratio, slopes, last), (fixed, _, fixed_last) = found
     running = [number(p, 3) for p in np.cumprod(slopes[::-1])[::-1]]
     bound = [number(0.25**k, 3) for k in range(LAYERS, 0, -1)]
-    head = [["layer", "∂L/∂z sigmoid", "slopes from here on", "0.25^n", "∂L/∂z ReLU, He"]]
+    head = [["layer", "∂L/∂z sigmoid", "product of slopes", "0.25^n", "∂L/∂z ReLU, He"]]
     body = zip(map(str, range(1, LAYERS + 2)), tables[0], [*running, ""], [*bound, ""], tables[1],
                strict=True)  # fmt: skip
     print("\n".join(align([*head, *map(list, body)], ">>>>>")))
     print(f"{LAYERS} slopes of at most 1/4 multiply to {number(slopes.prod())}; with the weights")
-    print(f"the first layer gets {number(share)} of the last one's gradient: loss {last:.3f}.")
-    print(f"With ReLU and He's weights {number(fixed)}: loss {fixed_last:.3f}.\n")
+    print(f"the first layer gets {number(ratio)} of the last one's gradient: loss {last:.3f}.")
+    print(f"With ReLU and He initialization {number(fixed)}: loss {fixed_last:.3f}.\n")
     return found
 
 
 def exploding(weight=500.0, layers=LAYERS):
-    """One sigmoid after the other with weights of 500: growth of the gradient by layer.
+    """A chain of sigmoids with weights of 500: growth of the gradient by layer.
 
-    The biases hold each z at 0, where the slope is 1/4: z = 500 · 1/2 - 250. Elsewhere the
-    sigmoids would be saturated and let nothing through, as they are after the first step.
+    The biases keep each z at 0, where the slope is 1/4: z = 500 · 1/2 - 250. Elsewhere the
+    sigmoids would be saturated with a zero gradient, as they are after the first step.
     """
     print(f"2. Weights of {weight:g}")
     net = ct.Sequential(*(part for _ in range(layers) for part in (ct.Linear(1, 1), ct.Sigmoid())))
@@ -106,10 +106,10 @@ def exploding(weight=500.0, layers=LAYERS):
         rows.append([str(row["number"]), number(row["grad"]), growth, step, number(later["grad"])])
     print("\n".join(align(rows, ">>>>>")))
     factor = weight / 4
-    share = before[0]["grad"] / before[-1]["grad"]
+    ratio = before[0]["grad"] / before[-1]["grad"]
     print(f"Each layer multiplies by w/4 = {factor:g}: {factor:g}^{layers - 1} = "
-          f"{number(factor ** (layers - 1))}. After one step nothing is left.\n")  # fmt: skip
-    return share, after
+          f"{number(factor ** (layers - 1))}. After one step the gradient is 0.\n")  # fmt: skip
+    return ratio, after
 
 
 def dying(bias=-10.0):
@@ -133,7 +133,7 @@ def dying(bias=-10.0):
 
 def adaptive_rates(epochs=128):
     """Adagrad, then Adadelta: {name: ([(step, rate of the first layer)], last loss)}."""
-    print("4. What Adagrad and Adadelta multiply the gradient of layer 1 by")
+    print("4. Effective learning rate of layer 1 with Adagrad and Adadelta")
     x, y = rings()
     found = {}
     for name, make in (("Adagrad", ct.optim.Adagrad), ("Adadelta", ct.optim.Adadelta)):
@@ -144,7 +144,7 @@ def adaptive_rates(epochs=128):
             net, loss=ct.losses.binary_cross_entropy_with_logits, optimizer=make(net)
         )
         rates, done = [], 0
-        while done < epochs:  # to epochs 1, 2, 4, ...; the optimizer's state goes on
+        while done < epochs:  # to epochs 1, 2, 4, ...; the optimizer keeps its state
             history = trainer.fit(x, y, epochs=max(1, done), batch_size=32, callbacks=[probes],
                                   seed=done, progress=False)  # fmt: skip
             done += len(history)
@@ -160,7 +160,7 @@ def adaptive_rates(epochs=128):
 
 
 def main():
-    """All four, one after the other."""
+    """All four, in sequence."""
     return vanishing(), exploding(), dying(), adaptive_rates()
 
 

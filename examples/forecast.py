@@ -1,13 +1,12 @@
-"""Forecasts of two series by an LSTM, beside the naive forecasts that everyone can make.
+"""Time-series forecasting with an LSTM, beside naive forecasts.
 
     python examples/forecast.py ../shared/data
 
 Airline passengers are forecast a year ahead, month by month; daily minimum temperatures a day
-ahead. The last fifth of each series is for the test and is looked at once, at the end. Of what
-comes before, the last fifth decides which weights are kept. A naive forecast repeats the last
-value (lag 1) or that of a year before (lag 12 months, lag 365 days); the LSTM is to beat the best.
-Mean absolute errors with the seeds 0 to 4: passengers 22 to 28 thousand, lag 12 47, lag 1 82;
-temperatures 1.72 degrees, lag 1 1.95, lag 365 2.97.
+ahead. The last fifth of each series is the test set and is used once, at the end; the last fifth of
+the rest is for validation. A naive forecast repeats the last value (lag 1) or that of the previous
+year (lag 12 months, lag 365 days). Mean absolute errors with the seeds 0 to 4: passengers 22 to 28
+thousand, lag 12 47, lag 1 82; temperatures 1.72 degrees, lag 1 1.95, lag 365 2.97.
 """
 
 import argparse
@@ -17,9 +16,10 @@ from pathlib import Path
 import numpy as np
 
 import cutaway as ct
-from cutaway.runs.series import SeriesOptions, prepare_series
+from cutaway.runs.series import SeriesOptions, SeriesRows, prepare_series
 
-SERIES = {
+# {name: (file, options, lags of the naive forecasts)}
+SERIES: dict[str, tuple[str, dict, tuple[int, ...]]] = {
     "airline_passengers": ("airline-passengers.csv", {"horizon": 12}, (1, 12)),
     "daily_min_temperatures": ("daily-min-temperatures.csv", {"horizon": 1}, (1, 365)),
 }
@@ -31,9 +31,10 @@ def forecast(path, options, lags) -> dict:
     split = round(0.8 * len(frame))
     prepared = prepare_series(frame[:split], options)
     rows, column = prepared.preprocessing, prepared.target
+    assert isinstance(rows, SeriesRows)
     with tempfile.TemporaryDirectory() as folder:
         run = prepared.train(Path(folder) / "run")
-    # the first window ends where the test begins
+    # the first window ends where the test set starts
     scores, _ = run.evaluate(frame[split - rows.window :])
     errors = {"lstm": scores["mean_absolute_error"]}
     values = frame[column].to_numpy().astype(float)
@@ -46,7 +47,7 @@ def forecast(path, options, lags) -> dict:
 
 
 def main(folder, epochs: int | None = None, seeds=(0,), only=tuple(SERIES)) -> dict:
-    """{series: [errors with each seed]}; epochs None for as many as the data need."""
+    """{series: [errors with each seed]}; epochs None for the default."""
     found = {}
     for name in only:
         file, sizes, lags = SERIES[name]
@@ -55,13 +56,13 @@ def main(folder, epochs: int | None = None, seeds=(0,), only=tuple(SERIES)) -> d
             options = SeriesOptions(epochs=epochs, seed=seed, **sizes)
             errors = forecast(Path(folder) / name / file, options, lags)
             found[name].append(errors)
-            told = ", ".join(f"{forecaster} {error:.3f}" for forecaster, error in errors.items())
-            print(f"{name}, {sizes['horizon']} ahead, seed {seed}: mean absolute error {told}")
+            shown = ", ".join(f"{forecaster} {error:.3f}" for forecaster, error in errors.items())
+            print(f"{name}, {sizes['horizon']} ahead, seed {seed}: mean absolute error {shown}")
     return found
 
 
 if __name__ == "__main__":
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(description=str(__doc__).splitlines()[0])
     parser.add_argument("folder")
     parser.add_argument("--epochs", type=int)
     parser.add_argument("--seeds", type=int, default=1)

@@ -37,7 +37,7 @@ def main(folder, epochs: int | None = None, seeds=(0,), only=SETS) -> dict:
 
 
 if __name__ == "__main__":
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(description=str(__doc__).splitlines()[0])
     parser.add_argument("folder")
     parser.add_argument("--epochs", type=int)
     parser.add_argument("--seeds", type=int, default=1)

@@ -1,9 +1,9 @@
-"""Photographs or drawings in folders of classes, or IDX files: what the plain command does.
+"""Image classification from folders of images or IDX files, as `cutaway train` does it.
 
     python examples/images.py FOLDER [--epochs N] [--seed S] [--out RUN]
 
-The folder is read, the network chosen and trained as `cutaway train FOLDER` does it, and the test
-set that came with the data, if there is one, is used once, at the end.
+Reads the folder, chooses and trains a network like `cutaway train FOLDER`, and scores it on the
+test set, if the data come with one.
 """
 
 import argparse
@@ -25,14 +25,14 @@ def main(folder, *, epochs=None, seed=0, out=None):
         f"{metrics['parameters']:,} parameters, {metrics['epochs']} epochs in "
         f"{metrics['seconds']:.0f} s, {metrics['waited_for_data']:.1%} of it waiting for images"
     )
-    for name, key in (("held out", "validation"), ("test set", "test")):
-        if key in metrics:
-            print(f"{name}: {metrics[key]['accuracy']:.2%} right")
+    for name in ("validation", "test"):
+        if name in metrics:
+            print(f"{name} accuracy: {metrics[name]['accuracy']:.2%}")
     return run
 
 
 if __name__ == "__main__":
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(description=str(__doc__).splitlines()[0])
     parser.add_argument("folder")
     parser.add_argument("--epochs", type=int)
     parser.add_argument("--seed", type=int, default=0)

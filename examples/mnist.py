@@ -1,9 +1,9 @@
-"""MNIST: handwritten digits by a 784-256-128-10 network of ReLUs, trained with Adam.
+"""MNIST: handwritten digits with a 784-256-128-10 ReLU network, trained with Adam.
 
     python examples/mnist.py ../shared/data/mnist [--epochs 20]
 
-The folder holds the four IDX files under their original names, packed (.gz) or not. Fashion-MNIST
-(Debian: apt install dataset-fashion-mnist) has the same form.
+The folder holds the four IDX files under their original names, gzipped or not. Fashion-MNIST
+(Debian: apt install dataset-fashion-mnist) has the same format.
 """
 
 import argparse
@@ -41,12 +41,12 @@ def main(folder, epochs: int = 20, rows: int | None = None, sizes=(784, 256, 128
     trainer.fit(x, y, epochs=epochs, batch_size=128, seed=0)
     accuracy = trainer.evaluate(*load(folder, "t10k"))["accuracy"]
     seconds = sum(trainer.history["seconds"])
-    print(f"{accuracy:.2%} of the test images right after {epochs} epochs, {seconds:.0f} s")
+    print(f"test accuracy {accuracy:.2%} after {epochs} epochs, {seconds:.0f} s")
     return accuracy
 
 
 if __name__ == "__main__":
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(description=str(__doc__).splitlines()[0])
     parser.add_argument("folder")
     parser.add_argument("--epochs", type=int, default=20)
     options = parser.parse_args()

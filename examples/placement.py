@@ -1,8 +1,8 @@
-"""Placement: grade and IQ to placed or not. The perceptron of 1958 beside a small network.
+"""Placement by grade and IQ: Rosenblatt's perceptron and a small network.
 
     python examples/placement.py [../shared/data/placement/placement.csv]
 
-Without the file, candidates are drawn at random around a line through grade 6, with some noise.
+Without the file, candidates are sampled at random around a line through grade 6, with noise.
 """
 
 import sys
@@ -43,10 +43,10 @@ def main(path=None, epochs: int = 200):
     )
     trainer.fit(x, y, epochs=epochs, batch_size=16, seed=0)
     by_network = trainer.evaluate(x, y)["accuracy"]
-    print(f"right on the rows it learned from: perceptron {by_perceptron:.0%}, ", end="")
+    print(f"training accuracy: perceptron {by_perceptron:.0%}, ", end="")
     print(f"2-4-1 network {by_network:.0%}")
     return by_perceptron, by_network
 
 
 if __name__ == "__main__":
-    main(*sys.argv[1:2])
+    main(sys.argv[1] if len(sys.argv) > 1 else None)

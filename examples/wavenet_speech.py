@@ -171,7 +171,7 @@ def _show(trainer, row):
 
 
 if __name__ == "__main__":
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(description=str(__doc__).splitlines()[0])
     parser.add_argument("folder")
     parser.add_argument("--epochs", type=int, default=12)
     parser.add_argument("--out", default="spoken.wav")

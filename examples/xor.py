@@ -1,4 +1,4 @@
-"""XOR: the smallest problem that one neuron cannot solve and a 2-4-1 network can.
+"""XOR: a single neuron cannot solve it, a 2-4-1 network can.
 
     python examples/xor.py
 
@@ -17,7 +17,7 @@ Y = np.array([0, 1, 1, 0])
 def main(epochs: int = 2000):
     neuron = ct.Perceptron(2)
     neuron.fit(X, Y, epochs=100)
-    print(f"one neuron:      {neuron.predict(X).astype(int)}  (right would be {Y})")
+    print(f"one neuron:      {neuron.predict(X).astype(int)}  (target: {Y})")
 
     ct.seed(0)
     net = ct.Sequential(ct.Linear(2, 4), ct.Tanh(), ct.Linear(4, 1), ct.Sigmoid())

@@ -1,5 +1,7 @@
 """The command line: parses, calls the public API, prints."""
 
+__all__ = ["main"]
+
 
 def main() -> None:
     """Entry point of the `cutaway` command."""

@@ -272,7 +272,7 @@ def train(
         "precision": precision,
         "layers": None if layers is None else _sizes(layers),
         "activation": activation,
-        "loss": LOSS_ALIASES.get(loss, loss),
+        "loss": None if loss is None else LOSS_ALIASES.get(loss, loss),
         "init": init,
         "task": task,
         "ignore": None if ignore is None else _names(ignore),

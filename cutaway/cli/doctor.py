@@ -55,7 +55,9 @@ def doctor_command(what, *, treated, seeds, budget, applied, out, html, as_json)
             )
     if applied and source is not None and treatment is not None and treatment.best is not None:
         run, experiment = source
-        options = options_with(experiment, treatment.best.prescription.changes)
+        prescription = treatment.best.prescription
+        assert prescription is not None  # only the control has none
+        options = options_with(experiment, prescription.changes)
         new = experiment_of_run(run, **options).train(out, progress=False if as_json else None)
     if html is not None:
         _write(html, what, diagnosis, treatment)

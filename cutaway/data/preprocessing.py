@@ -29,6 +29,12 @@ class TableArrays:
     rows: np.ndarray
     notes: list
 
+    @property
+    def targets(self) -> np.ndarray:
+        """y, of arrays with a target."""
+        assert self.y is not None
+        return self.y
+
 
 class TablePreprocessing:
     """The encoders of the columns and of the target. Made by `fit` or `from_json`.

@@ -1,4 +1,4 @@
-"""Programs from where people have them: a run's folder, or a name in a Python file."""
+"""Programs from a run's folder, or from a name in a Python file."""
 
 import dataclasses
 import runpy
@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from cutaway.doctor import changes
+from cutaway.doctor.changes.optimizer import RATES
 from cutaway.doctor.program import Program
 from cutaway.errors import CutawayError, DataError, OptionError, did_you_mean
 from cutaway.runs import Run, prepare
@@ -17,21 +18,21 @@ from cutaway.train import EarlyStopping, Trainer
 
 
 def experiment_of_run(run: Run, **instead) -> Experiment:
-    """The data and the new network of a run, as they were before it trained.
+    """The Experiment of a run, with its data and a reinitialized network.
 
     Args:
         run: the Run.
-        instead: options in place of the run's.
+        instead: options that replace those of the run.
 
     Raises:
-        DataError: the data are not where they were.
+        DataError: the data no longer exist.
     """
     config = run.config
     if not Path(config["data"]).exists():
         raise DataError(
-            f"the data of this run are not at {config['data']} any more",
+            f"the training data of this run are no longer at {config['data']}",
             expected="the file or folder that it was trained on, to train again",
-            fix="put them there, or start where the path leads to them",
+            fix="restore them, or run the command in the folder that the path is relative to",
         )
     given = {name: _plain(value) for name, value in config["options"].items()} | instead
     target = config["target"] if KINDS[config["kind"]].takes_target else None
@@ -39,14 +40,15 @@ def experiment_of_run(run: Run, **instead) -> Experiment:
 
 
 def program_of(experiment: Experiment, *, rows: int | None = None) -> Program:
-    """The Program that `experiment.train` carries out. Augmentation is left out.
+    """The Program of `experiment.train`, without augmentation.
 
     Args:
-        rows: that many of the training and held-out rows, spread over all; None: all.
+        rows: maximum number of training rows and of validation rows, evenly spaced; None: all.
     """
     options = experiment.options
     y = np.asarray(experiment.targets())
-    training, validation = _spread(experiment.training, rows), _spread(experiment.validation, rows)
+    training = _evenly_spaced(experiment.training, rows)
+    validation = _evenly_spaced(experiment.validation, rows)
     stopping = EarlyStopping(
         options.patience, monitor=options.MONITOR, higher_is_better=options.MONITOR != "val_loss"
     )
@@ -62,29 +64,29 @@ def program_of(experiment: Experiment, *, rows: int | None = None) -> Program:
     )
 
 
-def _spread(rows, count):
+def _evenly_spaced(rows, count):
     if count is None or len(rows) <= count:
         return rows
     return rows[np.unique(np.linspace(0, len(rows) - 1, count).astype(int))]
 
 
 def options_with(experiment: Experiment, prescribed) -> dict:
-    """The options of a run's training that carry out changes.
+    """The training options that implement the prescribed changes.
 
     Raises:
-        OptionError: a change that no option stands for.
+        OptionError: a change that no option implements.
     """
-    known = {field.name for field in dataclasses.fields(experiment.options)}
+    names = {field.name for field in dataclasses.fields(experiment.options)}
     options, rows = {}, experiment.training_rows
     for change in prescribed:
-        found = _as_options(change, experiment, options, rows)
-        if found is None or not set(found) <= known:
+        changed = _as_options(change, experiment, options, rows)
+        if changed is None or not set(changed) <= names:
             raise OptionError(
-                f"no option of a run says: {change.text}",
+                f"no training option implements this change: {change.text}",
                 expected="a change of an option of `cutaway train`",
                 fix="make this change in Python, with ct.Trainer",
             )
-        options |= found
+        options |= changed
     return options
 
 
@@ -93,7 +95,7 @@ def _as_options(change, experiment, so_far, rows):
     if isinstance(change, changes.LearningRate):
         return {"lr": options.rate() * change.factor}
     if isinstance(change, changes.UseOptimizer):
-        lr = changes.RATES.get(change.name) if change.lr is None else change.lr
+        lr = RATES.get(change.name) if change.lr is None else change.lr
         return {"optimizer": change.name, "lr": lr}
     if isinstance(change, changes.ReplaceActivations) and change.where is None:
         return {"activation": change.to}
@@ -116,14 +118,15 @@ def _as_options(change, experiment, so_far, rows):
 
 
 def program_in_script(what: str) -> Program:
-    """The program that a name in a Python file stands for.
+    """The Program that a name in a Python file refers to.
 
     Args:
         what: "script.py:name"; the name is a Program, (trainer, x, y), or (trainer, x, y, options)
-            with a dict of Program's options, or a function without arguments that returns one.
+            with a dict of Program's options, or a function without arguments that returns one of
+            these.
 
     Raises:
-        DataError: no such file or name, something else, or the script raised an exception.
+        DataError: no such file or name, an unsuitable object, or an exception in the script.
     """
     file, _, name = what.rpartition(":")
     path = Path(file)
@@ -138,7 +141,7 @@ def program_in_script(what: str) -> Program:
             own = [n for n, v in names.items() if not n.startswith("_")]
             raise DataError(
                 f"{file} has no {name!r}",
-                expected="a Program, (trainer, x, y), or a function returning one",
+                expected="a Program, (trainer, x, y), or a function that returns one of these",
                 fix=did_you_mean(name, own),
             )
         found = names[name]

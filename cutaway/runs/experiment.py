@@ -250,6 +250,7 @@ class Experiment:
     def targets(self) -> np.ndarray:
         """y in the form that the loss expects."""
         wants = expects(LOSSES[self.spec["loss"]])
+        assert wants is not None  # every loss of LOSSES declares what it expects
         if self.preprocessing.task == "multiclass" and wants.target in ("one_hot", "real"):
             return np.eye(self.spec["outputs"], dtype=np.float32)[self.y]
         return self.y

@@ -185,7 +185,7 @@ def explanation_of(run: Run, x, y) -> Explanation:
     if x.dtype == np.uint8:  # images: pixels are numbers, not tokens
         x = x.astype(np.float32)
     loss = LOSSES[run.config["network"]["loss"]]
-    names = run.preprocessing.fitted.features if run.config["kind"] == "table" else None
+    names = run.preprocessing.features if isinstance(run.preprocessing, TableRows) else None
     return explain(run.net, x, y, loss=None if y is None else loss, names=names)
 
 

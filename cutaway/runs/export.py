@@ -159,7 +159,9 @@ def _outputs(run) -> list:
         mean, scale = rows.target.mean, rows.target.scale
         times = f", {rows.horizon} steps ahead" if hasattr(rows, "horizon") else ""
         return [f"{rows.target.name}{times}, standardized: value = output x {scale!r} + {mean!r}"]
-    wants = expects(LOSSES[run.config["network"]["loss"]]).output
+    expected = expects(LOSSES[run.config["network"]["loss"]])
+    assert expected is not None  # every loss of LOSSES declares what it expects
+    wants = expected.output
     classes = ", ".join(map(str, rows.classes))
     if task == "binary":
         meaning = {

@@ -343,7 +343,7 @@ def decoded(rows: ImageRows, sets, chosen, options, *, is_stream: bool = False) 
     """Decode the training images `chosen` and the other sets, and split them."""
     own = dataclasses.replace(options, test=0.0) if "test" in sets else options
     arrays = rows.transform(chosen)
-    frame, x, y, notes = chosen[arrays.rows], arrays.x, arrays.y, list(arrays.notes)
+    frame, x, y, notes = chosen[arrays.rows], arrays.x, arrays.targets, list(arrays.notes)
     if "validation" in sets:
         more = rows.transform(sets["validation"])
         training, test_rows = split_test(y[: len(x)], own, stratify=True)
@@ -351,7 +351,7 @@ def decoded(rows: ImageRows, sets, chosen, options, *, is_stream: bool = False) 
         import polars as pl
 
         frame = pl.concat([frame, sets["validation"][more.rows]])
-        x, y = np.concatenate([x, more.x]), np.concatenate([y, more.y])
+        x, y = np.concatenate([x, more.x]), np.concatenate([y, more.targets])
         notes += more.notes
         if not is_stream:
             notes.append(f"validation folder: {len(validation):,} images")

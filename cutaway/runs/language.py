@@ -211,6 +211,8 @@ def cut(ids, length: int, rows: int | None = None):
 class LanguageExperiment(Experiment):
     """Experiment on a plain text, with windows that are cut anew in every epoch."""
 
+    preprocessing: LanguageRows
+
     def _inputs(self, y):
         ids = self.x[self.training].reshape(-1)
         ids = np.append(ids, y[self.training][-1, -1])
@@ -242,10 +244,10 @@ class LanguageExperiment(Experiment):
             metrics=run.metrics,
             classes=None,
             target=self.target,
-            truth=None,
-            outputs=None,
-            rows=None,
-            row_numbers=None,
+            truth=np.zeros(0),
+            outputs=np.zeros(0),
+            rows=self.frame[:0],
+            row_numbers=np.zeros(0, int),
         )
         return language_page(data, generate(run, length=SAMPLE, seed=0))
 

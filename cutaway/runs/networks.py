@@ -57,6 +57,7 @@ def table_spec(options, preprocessing) -> dict:
 def _output_activation(task: str, loss: str) -> str | None:
     """Name of the output activation that the loss expects."""
     wants = expects(LOSSES[loss])
+    assert wants is not None  # every loss of LOSSES declares what it expects
     fits = {
         "binary": wants.target != "labels" and wants.target != "one_hot",
         "multiclass": wants.target in ("labels", "one_hot", "real"),

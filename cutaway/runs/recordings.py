@@ -201,7 +201,7 @@ def prepare_recordings(
     )
     frame = class_frame(folder)
     arrays = rows.transform(frame)
-    frame, x, y, notes = frame[arrays.rows], arrays.x, arrays.y, [*arrays.notes]
+    frame, x, y, notes = frame[arrays.rows], arrays.x, arrays.targets, [*arrays.notes]
     own = dataclasses.replace(options, test=0.0) if "test" in sets else options
     if "validation" in sets:
         import polars as pl
@@ -211,7 +211,7 @@ def prepare_recordings(
         training, test_rows = split_test(y, own, stratify=True)
         validation = len(x) + np.arange(len(more.x))
         frame = pl.concat([frame, more_frame[more.rows]])
-        x, y = np.concatenate([x, more.x]), np.concatenate([y, more.y])
+        x, y = np.concatenate([x, more.x]), np.concatenate([y, more.targets])
         notes += [*more.notes, f"validation folder: {len(validation):,} recordings"]
     else:
         training, validation, test_rows = split_validation(y, own, stratify=True)

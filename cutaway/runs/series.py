@@ -300,7 +300,7 @@ def prepare_series(path, options: SeriesOptions | None = None, *, why: str = "")
     training = np.flatnonzero(arrays.rows + horizon <= split)
     validation = np.flatnonzero((arrays.rows >= split) & (arrays.rows + horizon <= end))
     test_set, test_notes = make_test_set(
-        arrays.x, arrays.y, np.flatnonzero(arrays.rows >= end), "windows"
+        arrays.x, arrays.targets, np.flatnonzero(arrays.rows >= end), "windows"
     )
     expect_batch(options.batch(len(training)), len(training))
     notes = [f"validation: the last {end - split:,} of {end:,} time steps", *test_notes]
@@ -327,7 +327,7 @@ def prepare_series(path, options: SeriesOptions | None = None, *, why: str = "")
         validation=validation,
         row_numbers=arrays.rows + 1,
         x=arrays.x,
-        y=arrays.y,
+        y=arrays.targets,
         spec=spec,
         net=build_network(spec),
         notes=notes,
@@ -339,7 +339,7 @@ def prepare_series(path, options: SeriesOptions | None = None, *, why: str = "")
 def _choose_column(series, column) -> str:
     if column is None and len(series.names) == 1:
         return series.names[0]
-    if column in series.names:
+    if column is not None and column in series.names:
         return column
     raise OptionError(
         "no column to forecast was given"

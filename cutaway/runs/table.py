@@ -130,13 +130,13 @@ def prepare_table(
     arrays = whole.transform(frame)
     frame, row_numbers = frame[arrays.rows], arrays.rows + 1
     training, validation, test = split_validation(
-        arrays.y, options, stratify=whole.task != "regression"
+        arrays.targets, options, stratify=whole.task != "regression"
     )
     expect_batch(options.batch(len(training)), len(training))
     # refitted on the training rows alone: no leakage from the validation and test rows
     preprocessing = whole.refit(frame[training])
     arrays = preprocessing.transform(frame)
-    test_set, test_notes = make_test_set(arrays.x, arrays.y, test, "rows")
+    test_set, test_notes = make_test_set(arrays.x, arrays.targets, test, "rows")
     seed(options.seed)
     spec = table_spec(options, preprocessing)
     return Experiment(
@@ -150,7 +150,7 @@ def prepare_table(
         validation=validation,
         row_numbers=row_numbers,
         x=arrays.x,
-        y=arrays.y,
+        y=arrays.targets,
         spec=spec,
         net=build_network(spec),
         notes=[*whole.notes, *test_notes],

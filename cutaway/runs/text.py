@@ -232,7 +232,7 @@ def prepare_text(
     fitted = Target.fit(train_frame[target], found.whole.task)
     preprocessing = _fit(train_frame, column, fitted, options)
     arrays = preprocessing.transform(frame)
-    test_set, test_notes = make_test_set(arrays.x, arrays.y, found.test, "texts")
+    test_set, test_notes = make_test_set(arrays.x, arrays.targets, found.test, "texts")
     seed(options.seed)
     task = preprocessing.task
     spec = {
@@ -253,7 +253,7 @@ def prepare_text(
         validation=found.validation,
         row_numbers=found.rows + 1,
         x=arrays.x,
-        y=arrays.y,
+        y=arrays.targets,
         spec=spec,
         net=build_network(spec),
         notes=[*found.notes, *arrays.notes, *test_notes],

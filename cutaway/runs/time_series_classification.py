@@ -111,10 +111,10 @@ def prepare_time_series_classification(
     )
     arrays = rows.transform(frame)
     own = dataclasses.replace(options, test=0.0) if test is not None else options
-    training, validation, test_rows = split_validation(arrays.y, own, stratify=True)
+    training, validation, test_rows = split_validation(arrays.targets, own, stratify=True)
     expect_batch(options.batch(len(training)), len(training))
-    rows.target = class_target("class", first.classes, arrays.y[training])
-    test_arrays, notes = make_test_set(arrays.x, arrays.y, test_rows, "series")
+    rows.target = class_target("class", first.classes, arrays.targets[training])
+    test_arrays, notes = make_test_set(arrays.x, arrays.targets, test_rows, "series")
     if test is not None:
         found = rows.transform(ucr_frame(test))
         test_arrays = (found.x, found.y)
@@ -142,7 +142,7 @@ def prepare_time_series_classification(
         validation=validation,
         row_numbers=np.arange(len(frame)) + 1,
         x=arrays.x,
-        y=arrays.y,
+        y=arrays.targets,
         spec=spec,
         net=build_network(spec),
         notes=notes,

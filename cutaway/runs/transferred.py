@@ -90,7 +90,7 @@ class HeadExperiment(_PretrainedExperiment):
         return self.inputs.shape[1:]
 
     def outputs(self, run, rows):
-        return run.to_predictions(self.trainer.predict(self.x[rows]))
+        return run.to_predictions(self._raw(self.x[rows]))
 
     def pictures(self, rows):
         return self.preprocessing.pictures(self.inputs[rows])
@@ -102,7 +102,12 @@ class HeadExperiment(_PretrainedExperiment):
         return transfer_sections(self, run, self.inputs)
 
     def _score(self, run, x, y):
-        return self.preprocessing.score(y, run.to_predictions(self.trainer.predict(x)), x)
+        return self.preprocessing.score(y, run.to_predictions(self._raw(x)), x)
+
+    def _raw(self, x):
+        """Raw outputs of the trained head for features x."""
+        assert self.trainer is not None  # after `train`
+        return self.trainer.predict(x)
 
 
 @dataclasses.dataclass(kw_only=True)
@@ -288,7 +293,7 @@ def _choose_decay(experiment) -> tuple:
         own = dataclasses.replace(experiment.options, weight_decay=decay)
         history, _ = _train_head(dataclasses.replace(experiment, options=own))
         tried[decay] = min(row["val_loss"] for row in history.rows)
-    return min(tried, key=tried.get), tried
+    return min(tried, key=tried.__getitem__), tried
 
 
 def _train_head(experiment):

@@ -76,7 +76,7 @@ def prepare_transferred_text(
     fitted = Target.fit(frame[training][found.target], found.whole.task)
     preprocessing = TextRows(column, PIECES, tokenizer, length, fitted)
     arrays = preprocessing.transform(frame)
-    test_set, test_notes = make_test_set(arrays.x, arrays.y, found.test, "texts")
+    test_set, test_notes = make_test_set(arrays.x, arrays.targets, found.test, "texts")
     task = preprocessing.task
     ready = {
         "kind": "text",
@@ -88,7 +88,7 @@ def prepare_transferred_text(
         "validation": found.validation,
         "row_numbers": found.rows + 1,
         "x": arrays.x,
-        "y": arrays.y,
+        "y": arrays.targets,
         "notes": [*found.notes, *arrays.notes, *test_notes],
         "test": test_set,
         "why": f"{why} The network is {backbone.about}, with a new head.".strip(),

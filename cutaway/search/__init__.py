@@ -1,4 +1,4 @@
-"""Search: the options that suit the data best, and what a deep network is worth on them."""
+"""Hyperparameter search, and learning curves beside other models."""
 
 from cutaway.search.hyperparameters import tune
 from cutaway.search.learning_curve import Comparison, compare

@@ -1,14 +1,14 @@
-"""What a network is compared with: scikit-learn's linear models and trees, as they come.
+"""Baselines: scikit-learn's linear models and trees.
 
-Each has the defaults of scikit-learn, so that nobody has tuned one side more than the other; each
-sees the same encoded rows as the network.
+Each has scikit-learn's defaults, so no side is tuned more than the other, and sees the same encoded
+rows as the network.
 """
 
 import numpy as np
 
 from cutaway.errors import CutawayError
 
-TREES = 200  # of a forest
+TREES = 200  # of a random forest
 
 
 def import_sklearn():
@@ -25,23 +25,22 @@ def import_sklearn():
 
 
 def table_baselines(base) -> dict:
-    """For columns: categories with many levels, which are codes, are spread out for the linear
-    model."""
+    """For tables. The linear model gets embedded categories one-hot encoded."""
     codes = len(base.preprocessing.fitted.embeddings)
     return {
-        "linear": lambda task, seed: _spread(_linear(task), base.x.shape[1], codes),
+        "linear": lambda task, seed: _one_hot(_linear(task), base.x.shape[1], codes),
         "boosted trees": _boosted,
         "random forest": _forest,
     }
 
 
 def flat_baselines(base) -> dict:
-    """For pixels, spectrograms and curves: each number is a column."""
+    """For images, spectrograms and time series: each number is a column."""
     return {"linear": _scaled_linear, "random forest": _forest}
 
 
 def text_baselines(base) -> dict:
-    """For texts: which words occur, weighted by how rare they are (TF-IDF)."""
+    """For texts: TF-IDF of the tokens."""
     return {"bag of words": _bag}
 
 
@@ -60,8 +59,8 @@ def _linear(task):
     return Ridge() if task == "regression" else LogisticRegression(max_iter=1000)
 
 
-def _spread(model, columns: int, codes: int):
-    """The model on columns of which the last `codes` are numbers of levels."""
+def _one_hot(model, columns: int, codes: int):
+    """The model with one-hot encoding of the last `codes` columns."""
     from sklearn.compose import ColumnTransformer
     from sklearn.pipeline import make_pipeline
     from sklearn.preprocessing import OneHotEncoder
@@ -69,10 +68,10 @@ def _spread(model, columns: int, codes: int):
     if not codes:
         return model
     last = list(range(columns - codes, columns))
-    spread = ColumnTransformer(
+    encoding = ColumnTransformer(
         [("levels", OneHotEncoder(handle_unknown="ignore"), last)], remainder="passthrough"
     )
-    return make_pipeline(spread, model)
+    return make_pipeline(encoding, model)
 
 
 def _scaled_linear(task, seed):
@@ -101,7 +100,9 @@ def _bag(task, seed):
     from sklearn.feature_extraction.text import TfidfVectorizer
     from sklearn.pipeline import make_pipeline
 
-    return make_pipeline(TfidfVectorizer(analyzer=_words), _linear(task))
+    # scikit-learn documents that analyzer may be a function
+    vectorizer = TfidfVectorizer(analyzer=_words)  # pyright: ignore[reportArgumentType]
+    return make_pipeline(vectorizer, _linear(task))
 
 
 def _words(row):

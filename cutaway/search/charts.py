@@ -1,4 +1,4 @@
-"""Pictures of a search and of learning curves, by matplotlib."""
+"""Plots of a search and of learning curves, by matplotlib."""
 
 from cutaway.story.figures import BLUE, GRAY, ORANGE
 
@@ -15,7 +15,7 @@ def _figure(panels: int, *, width: float = 4.6):
 
 
 def tune_figure(summary: dict):
-    """The value of every trial and the best so far; what mattered, if enough trials say so.
+    """The value of every trial and the best so far; importances, if there are enough trials.
 
     Args:
         summary: see search.result.Tuned.
@@ -28,12 +28,14 @@ def tune_figure(summary: dict):
         axes[1].barh(names, shares, color=BLUE, alpha=0.85)
         axes[1].set_xlim(0, 1)
         axes[1].xaxis.set_major_formatter(lambda v, _: f"{v:.0%}")
-        axes[1].set_title("what the differences come from")
+        axes[1].set_title("hyperparameter importances")
         axes[1].grid(axis="y", alpha=0)
     return figure
 
 
 def _course(one, summary):
+    from matplotlib.ticker import MaxNLocator
+
     trials = summary["trials"]
     better = max if summary["higher_is_better"] else min
     whole = [(k, t["value"]) for k, t in enumerate(trials) if t["state"] == "complete"]
@@ -48,7 +50,7 @@ def _course(one, summary):
     one.scatter(places, [v for _, v in whole], s=22, color=BLUE, label="trial", zorder=3)
     values = sorted(v for _, v in whole)
     low, high = values[0], values[-1]
-    if len(values) > 4:  # a trial that went astray should not flatten the others
+    if len(values) > 4:  # an outlier should not flatten the others
         middle = values[len(values) // 2]
         if summary["higher_is_better"]:
             low = max(low, middle - 4 * (high - middle) - 1e-9)
@@ -56,7 +58,7 @@ def _course(one, summary):
             high = min(high, middle + 4 * (middle - low) + 1e-9)
     room = 0.08 * (high - low) or 0.05 * abs(high) or 1.0
     one.set_ylim(low - room, high + room)
-    for state, marker, label in (("pruned", "|", "given up early"), ("failed", "x", "failed")):
+    for state, marker, label in (("pruned", "|", "pruned"), ("failed", "x", "failed")):
         at = [k + 1 for k, t in enumerate(trials) if t["state"] == state]
         if at:
             edge = one.get_ylim()[0 if summary["higher_is_better"] else 1]
@@ -64,9 +66,9 @@ def _course(one, summary):
                 at, [edge] * len(at), marker=marker, s=40, color=GRAY, label=label,
                 clip_on=False, zorder=3,
             )  # fmt: skip
-    one.set_title(f"{summary['measure'].removeprefix('val_').replace('_', ' ')}, held out")
+    one.set_title(f"validation {summary['measure'].removeprefix('val_').replace('_', ' ')}")
     one.set_xlabel("trial")
-    one.get_xaxis().get_major_locator().set_params(integer=True)
+    one.xaxis.set_major_locator(MaxNLocator("auto", steps=[1, 2, 2.5, 5, 10], integer=True))
     one.legend(frameon=False)
 
 
@@ -74,7 +76,7 @@ COLORS = (BLUE, ORANGE, GRAY, "#4a9d5b", "#8d5fb0")
 
 
 def compare_figure(found):
-    """Score over rows to train on, a line for each model, with 95% intervals.
+    """Score over the number of training rows, one line per model, with 95% confidence intervals.
 
     Args:
         found: search.compare.Comparison.
@@ -85,7 +87,7 @@ def compare_figure(found):
     for k, (name, values) in enumerate(found.scores.items()):
         means, halves = found.interval(values)
         first = k == 0
-        # a little aside of each other, so that no bar hides another
+        # shifted slightly, to keep the error bars apart
         places = [n * (1 + 0.018 * (k - (len(found.scores) - 1) / 2)) for n in found.sizes]
         one.errorbar(
             places, means, None if halves[0] != halves[0] else halves,
@@ -94,11 +96,11 @@ def compare_figure(found):
         )  # fmt: skip
         lowest.append(float(means.min()))
     if found.summary["score"] == "R²" and min(lowest) < -0.5:
-        one.set_ylim(bottom=-0.5)  # below 0 it is worse than the mean, by how much matters little
+        one.set_ylim(bottom=-0.5)  # below 0 it is worse than predicting the mean
     one.set_xscale("log")
     one.set_xticks(found.sizes, [f"{n:,}" for n in found.sizes])
     one.set_xticks([], minor=True)
-    one.set_xlabel(f"{found.summary['examples']} to train on")
-    one.set_ylabel(f"{found.summary['score']} on the test {found.summary['examples']}")
+    one.set_xlabel(f"training {found.summary['examples']}")
+    one.set_ylabel(f"test {found.summary['score']}")
     one.legend(frameon=False)
     return figure

@@ -1,12 +1,12 @@
-"""tune: try options on your data, and keep the run of those that did best.
+"""tune: search for the best hyperparameters for your data.
 
-OUT/search.json    what is searched, so that the same call goes on with it
-    study.db       the trials, by Optuna
-    trials/007/    the run of each trial that went through
-    default/       the run of the default options, which is the first trial
-    best/          the run of the best
-    tune.html      the page
-    tune.json      the numbers on it
+OUT/search.json    the search space and the data, for resuming
+    study.db       Optuna's study
+    trials/007/    the run of each completed trial
+    default/       the run of the first trial, with the default options
+    best/          the run of the best trial
+    tune.html      the report
+    tune.json      its numbers
 """
 
 import contextlib
@@ -30,9 +30,9 @@ from cutaway.search.result import Tuned, finish
 from cutaway.search.study import Study, import_optuna
 from cutaway.search.trial import run_trial
 
-TEST = 0.2  # share of the rows that no trial sees
+TEST = 0.2  # fraction of the rows for the test set
 FORMAT = 1
-# the process that starts the others holds three quarters of a GPU; these share the rest of it
+# the main process preallocates three quarters of a GPU's memory; the workers share the rest
 _ON_DEMAND = {"XLA_PYTHON_CLIENT_PREALLOCATE": "false"}
 
 
@@ -47,23 +47,23 @@ def tune(
     on_trial=None,
     **given,
 ) -> Tuned:
-    """Try options on data of any kind; the best run is an ordinary run.
+    """Search for the best options for data of any kind; the best trial is saved as a run.
 
-    The first trial has the default options, so that the best is never worse on the rows that
-    decide. Those are the held-out ones; being the best of many on them flatters, so a part of the
-    rows is kept back that no trial sees, and both are scored on it at the end.
+    The first trial has the default options. Trials are compared on the validation rows; the best
+    of many is optimistically biased there, so the default and the best are finally scored on a
+    test set that no trial sees.
 
     Args:
         data, target, kind: see runs.prepare.
-        trials: how many in all; those of an earlier call with the same `out` count.
-        out: folder of the search; None: runs/NAME-tune. If it holds this search, it goes on.
-        jobs: processes that try at the same time; more than one needs a path as data.
-        on_trial: function of the list of Optuna's trials that have ended, called after each.
-        given: options that all trials have, and which are not searched; by default test=0.2.
+        trials: number of trials, including those of earlier calls with the same `out`.
+        out: folder of the search; None: runs/NAME-tune. If it holds this search, it is resumed.
+        jobs: number of parallel processes; more than one requires a path as data.
+        on_trial: function of the list of Optuna's finished trials, called after each trial.
+        given: options that are fixed for all trials; by default test=0.2.
 
     Raises:
-        DataError, OptionError: input that does not fit; nothing was written.
-        RunError: the folder holds something else, or another process is at work in it.
+        DataError, OptionError: invalid input; nothing was written.
+        RunError: the folder is not empty, or another process is using it.
         CutawayError: Optuna is not installed.
 
     Example:
@@ -74,9 +74,9 @@ def tune(
     expect_range(jobs, what="jobs", least=1)
     if jobs > 1 and not isinstance(data, str | Path | None):
         raise OptionError(
-            f"{jobs} jobs and data that are in memory",
+            f"{jobs} jobs with data in memory",
             expected="a path, which every process can read",
-            fix="write the table to a file, or leave out jobs",
+            fix="write the table to a file, or omit jobs",
         )
     import_optuna()
     given = {"test": TEST, **given}
@@ -99,10 +99,10 @@ def tune(
 
 
 def open_space(base, given) -> dict:
-    """What is searched: the space of this kind of data without what was given.
+    """The search space of this kind of data, without the fixed options.
 
     Raises:
-        OptionError: nothing is left.
+        OptionError: it is empty.
     """
     fixed = {"lr": ("rate_factor",), "layers": ("width", "depth")}
     names = {name for option in given for name in fixed.get(option, (option,))}
@@ -110,9 +110,9 @@ def open_space(base, given) -> dict:
     left = {name: one for name, one in space.items() if name not in names}
     if not left:
         raise OptionError(
-            "every option that could be searched was given",
-            expected="one left free of " + ", ".join(space),
-            fix="leave some out",
+            "all searchable options are fixed",
+            expected="at least one option to search: " + ", ".join(space),
+            fix="omit some of the fixed options",
         )
     return left
 
@@ -128,22 +128,22 @@ def study_of(out, base, space) -> Study:
 
 
 def _search(out, base, study, data, asked, trials, jobs, on_trial):
-    """Try until there are so many trials, or somebody interrupts."""
-    summary = on_trial or (lambda found: None)
+    """Run trials until there are enough, or until interrupted."""
+    report = on_trial or (lambda found: None)
     places = _left(study, trials)
     with contextlib.suppress(KeyboardInterrupt):
         if jobs > 1 and len(places) > 1:
-            if places[0] == 0:  # the default first, alone: the others are compared with it
+            if places[0] == 0:  # the default first: the others are compared with it
                 if not run_trial(base, study, 0, out / "trials"):
                     return
                 places = places[1:]
-                summary(study.trials())
-            _work_together(out, study, data, asked, places, jobs, summary)
+                report(study.trials())
+            _run_workers(out, study, data, asked, places, jobs, report)
             return
         for place in places:
             if not run_trial(base, study, place, out / "trials"):
                 return
-            summary(study.trials())
+            report(study.trials())
 
 
 def _left(study, trials) -> list:
@@ -151,9 +151,9 @@ def _left(study, trials) -> list:
     return [place for place in range(trials) if place not in done]
 
 
-def _work_together(out, study, data, asked, places, jobs, summary):
-    """The same in several processes, each of which gets its share of the trials."""
-    workers, says, seen = [], [], len(study.trials())
+def _run_workers(out, study, data, asked, places, jobs, report):
+    """The same in several processes, each with part of the trials."""
+    workers, outputs, seen = [], [], len(study.trials())
     for k in range(min(jobs, len(places))):
         task = {
             "out": str(out),
@@ -162,17 +162,18 @@ def _work_together(out, study, data, asked, places, jobs, summary):
             "places": places[k::jobs],
             "device": device().kind,
         }
-        # a pipe that nobody reads would fill up; closed when it has been read
-        said = tempfile.TemporaryFile("w+")  # noqa: SIM115
-        says.append(said)
+        # a file, since an unread pipe would fill up; closed after reading
+        output = tempfile.TemporaryFile("w+")  # noqa: SIM115
+        outputs.append(output)
         worker = subprocess.Popen(
             [sys.executable, "-m", "cutaway.search.worker"],
             stdin=subprocess.PIPE,
             stdout=subprocess.DEVNULL,
-            stderr=said,
+            stderr=output,
             text=True,
             env={**_ON_DEMAND, **os.environ},
         )
+        assert worker.stdin is not None  # a pipe
         worker.stdin.write(json.dumps(task))
         worker.stdin.close()
         workers.append(worker)
@@ -182,7 +183,7 @@ def _work_together(out, study, data, asked, places, jobs, summary):
             found = study.trials()
             while seen < len(found):
                 seen += 1
-                summary(found[:seen])
+                report(found[:seen])
             if not working:
                 break
             time.sleep(0.3)
@@ -190,24 +191,24 @@ def _work_together(out, study, data, asked, places, jobs, summary):
         for worker in workers:
             with contextlib.suppress(KeyboardInterrupt):
                 worker.wait()
-    trouble = []
-    for worker, said in zip(workers, says, strict=True):
-        with said:
-            said.seek(0)
+    failures = []
+    for worker, output in zip(workers, outputs, strict=True):
+        with output:
+            output.seek(0)
             if worker.returncode not in (0, 130):
-                trouble.append(said.read())
-    if trouble and not set(places) <= {t.user_attrs["place"] for t in study.trials()}:
+                failures.append(output.read())
+    if failures and not set(places) <= {t.user_attrs["place"] for t in study.trials()}:
         raise RunError(
-            f"a process of the search has ended: {trouble[0].strip().splitlines()[-1][:300]}"
-            if trouble[0].strip()
-            else "a process of the search was killed",
-            expected="all of them to work to the end",
-            fix="the same command goes on with what is there; with --jobs 1 it needs less memory",
+            f"a worker process failed: {failures[0].strip().splitlines()[-1][:300]}"
+            if failures[0].strip()
+            else "a worker process was killed",
+            expected="all workers to finish",
+            fix="repeat the command to resume; --jobs 1 needs less memory",
         )
 
 
 def _begin(out, base, asked, space) -> bool:
-    """Make the folder, or see that it holds this search; whether it is new."""
+    """Create the folder, or check that it holds this search; returns whether it is new."""
     config = {
         "format": FORMAT,
         "kind": base.kind,
@@ -224,22 +225,22 @@ def _begin(out, base, asked, space) -> bool:
         except ValueError as error:
             raise RunError(
                 f"{path} is damaged: {error}",
-                expected="JSON as `cutaway tune` writes it",
-                fix="delete the folder, or give another --out",
+                expected="JSON written by `cutaway tune`",
+                fix="delete the folder, or choose another --out",
             ) from error
         if before != config:
             differing = [name for name in config if before.get(name) != config[name]]
             raise RunError(
                 f"{out} holds another search: its {', '.join(differing)} differ",
-                expected="the same data and options, up to --trials and --jobs",
-                fix="give another --out (out=), or delete that folder",
+                expected="the same data and options, apart from --trials and --jobs",
+                fix="choose another --out (out=), or delete that folder",
             )
         return False
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise RunError(
-            f"{out} holds something else than a search",
-            expected="a new or empty folder, or one of `cutaway tune`",
-            fix="give another --out",
+            f"{out} is not empty and does not hold a search",
+            expected="a new or empty folder, or one written by `cutaway tune`",
+            fix="choose another --out",
         )
     write_atomically(path, (json.dumps(config, indent=2) + "\n").encode())
     (out / "trials").mkdir(exist_ok=True)
@@ -247,12 +248,12 @@ def _begin(out, base, asked, space) -> bool:
 
 
 def _fingerprint(base) -> str:
-    """Of the encoded rows: a frame has no name, and a file may have been edited."""
+    """Hash of the encoded rows: a frame has no name, and a file may have been edited."""
     digest = hashlib.sha256()
     for array in (base.x, base.y):
         if isinstance(array, np.ndarray) and array.dtype != object:
             digest.update(np.ascontiguousarray(array).tobytes())
-        else:  # images that are decoded as they are needed
+        else:  # images that are decoded on the fly
             digest.update(str(len(array)).encode())
     return digest.hexdigest()[:16]
 
@@ -265,10 +266,10 @@ def _discard(out):
 
 @contextlib.contextmanager
 def _alone(out):
-    """Nobody else searches in this folder at the same time."""
+    """Lock the folder against other searches."""
     try:
         import fcntl
-    except ImportError:  # not on this system
+    except ImportError:  # not available on this system
         yield
         return
     with open(out / "lock", "w") as lock:
@@ -276,9 +277,9 @@ def _alone(out):
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as error:
             raise RunError(
-                f"another process is searching in {out}",
-                expected="one at a time; --jobs starts several that know of each other",
-                fix="wait for it, or give another --out",
+                f"another search is running in {out}",
+                expected="one search at a time; --jobs runs several coordinated processes",
+                fix="wait for it, or choose another --out",
             ) from error
         yield
 

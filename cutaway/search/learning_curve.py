@@ -1,4 +1,4 @@
-"""compare: when does depth pay? Learning curves of a network, linear models and trees."""
+"""compare: learning curves of a network, linear models and trees."""
 
 import dataclasses
 import functools
@@ -19,16 +19,16 @@ from cutaway.runs import prepare
 from cutaway.search.baselines import BASELINES, import_sklearn
 
 TEST = 0.25
-LEAST = 20  # rows to begin with, and a few of each class
-EACH_CLASS = 5
+MIN_ROWS = 20  # smallest training set
+ROWS_PER_CLASS = 5  # at least, in the smallest training set
 NETWORK = "network"
 
 
 class Comparison:
-    """Learning curves on the same rows.
+    """Learning curves of several models on the same rows.
 
     Attributes:
-        sizes: rows to train on, rising.
+        sizes: numbers of training rows, ascending.
         scores: {model: (sizes, seeds) scores}; "network" first.
         summary: JSON values: "title", "score" ("accuracy" or "R²"), "test_rows", "seeds", ...
 
@@ -44,11 +44,11 @@ class Comparison:
         self.path = None
 
     def interval(self, values) -> tuple:
-        """(means, half widths) over the last axis, the seeds: 95% by Student's t.
+        """(means, half widths) over the last axis, the seeds: 95% intervals by Student's t.
 
-        Each seed divides the rows anew, and so the divisions overlap: the variance of the mean is
+        The random splits of different seeds overlap, so the variance of the mean is
         s² (1/J + test rows / other rows) instead of s²/J. Nadeau & Bengio 2003, "Inference for the
-        generalization error", eq. 7. Where the test set came with the data it is s²/J.
+        generalization error", eq. 7. If the test set came with the data, it is s²/J.
         """
         values = np.asarray(values, float)
         seeds = values.shape[-1]
@@ -61,8 +61,8 @@ class Comparison:
             if self.summary["redrawn"]
             else 0.0
         )
-        spread = values.std(axis=-1, ddof=1) * math.sqrt(1 / seeds + more)
-        return values.mean(axis=-1), t.ppf(0.975, seeds - 1) * spread
+        error = values.std(axis=-1, ddof=1) * math.sqrt(1 / seeds + more)
+        return values.mean(axis=-1), t.ppf(0.975, seeds - 1) * error
 
     @property
     def rows(self):
@@ -79,14 +79,14 @@ class Comparison:
         )
 
     def verdict(self) -> str:
-        """When the network pays, in words that the intervals bear out."""
+        """How the network compares with each baseline, in words, by the intervals."""
         mine, most = self.scores[NETWORK], f"{self.sizes[-1]:,} {self.summary['examples']}"
         others = [name for name in self.scores if name != NETWORK]
         network = f"With {most} the network ({self._pair(mine[-1])})"
         beside = {name: f"{_named(name)} ({self._pair(self.scores[name][-1])})" for name in others}
         if self.summary["seeds"] < 2:
             text = ", ".join(beside.values())
-            return f"{network} stands beside {text}; one seed says no more."
+            return f"{network} compares with {text}; one seed gives no intervals."
         ahead, behind, level = [], [], []
         for name in others:
             means, halves = self.interval(mine - self.scores[name])
@@ -98,19 +98,19 @@ class Comparison:
                 level.append(beside[name])
         parts = []
         if ahead:
-            parts.append(f"is ahead of {_and(ahead)}")
+            parts.append(f"is better than {_and(ahead)}")
         if behind:
-            parts.append(f"is behind {_and(behind)}")
+            parts.append(f"is worse than {_and(behind)}")
         if level:
-            parts.append(f"cannot be summary apart from {_and(level)}")
+            parts.append(f"is not significantly different from {_and(level)}")
         return f"{network} {'; it '.join(parts)}."
 
     def _since(self, ahead) -> str:
-        """From which size on it has been ahead without a break."""
+        """The smallest size from which on it is always ahead."""
         first = len(ahead) - int(np.argmin(np.append(ahead[::-1], False)))
         if first == len(ahead) - 1:
             return ""
-        return ", at every size" if first == 0 else f", from {self.sizes[first]:,} on"
+        return " at every size" if first == 0 else f" from {self.sizes[first]:,} on"
 
     def _pair(self, values):
         mean, half = self.interval(values)
@@ -120,12 +120,12 @@ class Comparison:
 
     @functools.cached_property
     def _digits(self) -> int:
-        """As many as the intervals are worth."""
+        """Decimals, by the width of the intervals."""
         halves = [self.interval(values)[1] for values in self.scores.values()]
         return 3 if np.median(halves) < 0.01 else 2
 
     def table(self) -> tuple:
-        """(headings, rows): a row for each size, a column for each model."""
+        """(headings, rows): one row per size, one column per model."""
         rows = []
         for k, n in enumerate(self.sizes):
             rows.append([f"{n:,}", *(self._pair(values[k]) for values in self.scores.values())])
@@ -179,24 +179,24 @@ def compare(
     on_size=None,
     **given,
 ) -> Comparison:
-    """Train the network and scikit-learn's models on more and more of the rows.
+    """Train the network and scikit-learn's models on training sets of growing size.
 
-    For each seed the rows are divided anew into those to test on and the others, of which each
-    size is drawn; all models get the same ones. The network holds a part of its rows out, to
-    choose the epoch whose weights are kept; the others train on all of them.
+    Each seed splits the rows anew into a test set and the rest, from which the training sets are
+    sampled, the same for all models. The network uses part of its training set for validation, to
+    choose the epoch; the other models train on all of it.
 
     Args:
-        data, target, kind: see runs.prepare; a table, texts, images, recordings or series that
-            have a class.
-        sizes: how many, evenly by their logarithm, up to all rows.
-        seeds: how often everything is repeated.
+        data, target, kind: see runs.prepare; a table, or labeled texts, images, recordings or time
+            series.
+        sizes: number of training-set sizes, evenly spaced on a log scale, up to all rows.
+        seeds: number of repetitions.
         out: folder to write compare.html, compare.png and compare.json to; None writes nothing.
         on_size: function of (model, rows, seed, score), called after each training.
         given: options of the network's training; by default test=0.25.
 
     Raises:
-        DataError, OptionError: input that does not fit, too few rows.
-        RunError: the folder holds something else.
+        DataError, OptionError: invalid input, too few rows.
+        RunError: the folder is not empty.
         CutawayError: scikit-learn is not installed.
 
     Example:
@@ -212,27 +212,28 @@ def compare(
     base = prepare(data, target, kind=kind, seed=first, **given)
     if base.kind not in BASELINES:
         raise OptionError(
-            f"{base.source} is {base.kind}",
-            expected="examples with a target each: " + ", ".join(BASELINES),
-            fix="look at a forecast beside the naive one with cutaway train",
+            f"{base.source} is of kind {base.kind}",
+            expected="independent examples with a target: " + ", ".join(BASELINES),
+            fix="for forecasts use cutaway train, which compares with the naive forecast",
         )
     if base.stream is not None or base.test is None:
         raise OptionError(
-            "there are no rows to test on" if base.test is None else "these do not fit in memory",
-            expected="rows that fit in memory, a part of them to test on",
-            fix="give test a share such as 0.25",
+            "there is no test set" if base.test is None else "the data do not fit in memory",
+            expected="data that fit in memory, with a test set",
+            fix="set test to a fraction such as 0.25",
         )
     counts = _sizes(base, sizes)
     scores = {
         name: np.zeros((len(counts), seeds)) for name in (NETWORK, *BASELINES[base.kind](base))
     }
     tell = on_size or (lambda model, rows, seed, score: None)
-    test_of = base.test[0]
+    x_test = base.test[0]
     redrawn = True
     for s in range(seeds):
         if s:
             base = prepare(data, target, kind=kind, seed=first + s, **given)
-            redrawn = not np.array_equal(base.test[0], test_of)
+            assert base.test is not None  # as with the first seed
+            redrawn = not np.array_equal(base.test[0], x_test)
         for k, n in enumerate(counts):
             rows = _draw(base, n, first + s)
             for name, score in _score_all(base, rows, first + s):
@@ -245,7 +246,7 @@ def compare(
         "network": base.spec["model"],
         "parameters": base.net.summary().total,
         "seeds": seeds,
-        "test_rows": len(base.test[0]),
+        "test_rows": len(x_test),
         "pool_rows": len(base.training) + len(base.validation),
         "redrawn": redrawn,
     }
@@ -268,9 +269,9 @@ def expect_free(out) -> None:
     out = Path(out)
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise RunError(
-            f"{out} holds something else",
+            f"{out} is not empty",
             expected="a new or empty folder",
-            fix="give another --out",
+            fix="choose another --out",
         )
 
 
@@ -279,15 +280,15 @@ def _pool(base):
 
 
 def _sizes(base, count) -> list:
-    """Rows to train on: evenly by their logarithm, a few of each class with the fewest."""
+    """Numbers of training rows, evenly spaced on a log scale, with a few rows per class."""
     most = len(_pool(base))
     classes = 1 if base.preprocessing.task == "regression" else len(base.preprocessing.classes)
-    least = max(LEAST, EACH_CLASS * classes)
+    least = max(MIN_ROWS, ROWS_PER_CLASS * classes)
     if most < 2 * least and count > 1:
         raise DataError(
-            f"{most:,} {base.preprocessing.examples} to train on are too few for a curve",
-            expected=f"at least {2 * least:,} beside those to test on",
-            fix="give more of them, or sizes=1 for one comparison with all (--sizes 1)",
+            f"{most:,} training {base.preprocessing.examples} are too few for a learning curve",
+            expected=f"at least {2 * least:,} besides the test set",
+            fix="use more data, or sizes=1 for a single comparison with all of it (--sizes 1)",
         )
     if count == 1:
         return [most]
@@ -295,7 +296,7 @@ def _sizes(base, count) -> list:
 
 
 def _draw(base, count, seed):
-    """Sorted rows to train on, of all that are not for the test."""
+    """Sorted training rows, sampled from all rows except the test set."""
     pool = _pool(base)
     if count >= len(pool):
         return pool
@@ -328,7 +329,7 @@ def _score_all(base, rows, seed):
     x = base.x.reshape(shape)
     for name, make in BASELINES[base.kind](base).items():
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # a solver that has not come to its end
+            warnings.simplefilter("ignore")  # a solver that has not converged
             model = make(task, seed).fit(x[rows], base.y[rows])
             found = model.predict(x_test.reshape(len(x_test), -1))
         if task == "regression":
@@ -341,7 +342,7 @@ def _score(task, truth, found) -> float:
         score = regression_scores(truth, found)["r2"]
         if score is None:
             raise DataError(
-                "all test rows have the same target", expected="values that differ, to score on"
+                "all test rows have the same target", expected="a test set with different values"
             )
         return float(score)
     return float((np.asarray(found) == truth).mean())

@@ -1,4 +1,4 @@
-"""tune.html: what a search has tried, what mattered, and what the best is worth."""
+"""tune.html and compare.html: the reports of a search and of learning curves."""
 
 from html import escape
 
@@ -19,40 +19,40 @@ def tune_page(tuned) -> str:
     summary = tuned.summary
     head = (
         f"<h1>{escape(summary['title'])}</h1>"
-        f'<p class="soft">{counted(summary)}, of at most {summary["epochs"]} epochs each.</p>'
+        f'<p class="soft">{counted(summary)}; at most {summary["epochs"]} epochs each.</p>'
         f'<p class="headline">{escape(tuned.verdict())}</p>'
         f"<pre>cutaway predict {escape(str(tuned.path / 'best'))} NEW</pre>"
     )
     headings, rows = trial_rows(tuned, most=SHOWN)
     sections = [
         head,
-        section("How the search went", f'<div class="chart">{svg_of(tuned.plot())}</div>'),
-        section("What mattered", _mattered(summary)),
+        section("Optimization history", f'<div class="chart">{svg_of(tuned.plot())}</div>'),
+        section("Hyperparameter importances", _importances(summary)),
         section(f"The best {len(rows)} trials", table(headings, rows, range(4))),
     ]
     failed = [t for t in summary["trials"] if t["failed"]]
     if failed:
         reasons = [(str(t["trial"]), t["failed"]) for t in failed]
-        sections.append(section("Trials that failed", table(("trial", "why"), reasons, (0,))))
+        sections.append(section("Failed trials", table(("trial", "error"), reasons, (0,))))
     return page(f"Search: {summary['title']}", sections)
 
 
 def counted(summary: dict) -> str:
-    """How many trials there are, and how they ended, in words."""
+    """The number of trials by state, in words."""
     states = [t["state"] for t in summary["trials"]]
     text = f"{len(states)} of {summary['wanted']} trials"
     if len(states) >= summary["wanted"]:
         text = f"{len(states)} trials"
-    parts = [f"{states.count('complete')} went through"]
+    parts = [f"{states.count('complete')} completed"]
     if "pruned" in states:
-        parts.append(f"{states.count('pruned')} given up early")
+        parts.append(f"{states.count('pruned')} pruned")
     if "failed" in states:
         parts.append(f"{states.count('failed')} failed")
     return f"{text}: {', '.join(parts)}"
 
 
 def trial_rows(tuned, *, most: int, columns=None):
-    """(headings, rows) of the best trials; `columns` names options, by default all searched."""
+    """(headings, rows) of the best trials; `columns`: option names, by default all searched."""
     summary = tuned.summary
     ranked = tuned.ranked()[:most]
     fixed = ("trial", "state", "value", "epochs", "seconds", "parameters", "score", "failed")
@@ -84,20 +84,19 @@ def _written(value) -> str:
     return "" if value is None else str(value)
 
 
-def _mattered(summary):
-    shares = summary["importances"]
-    if not shares:
+def _importances(summary):
+    importances = summary["importances"]
+    if not importances:
         return (
-            f"<p>Fewer than {ENOUGH} trials went through: too few to say. "
-            "A larger --trials goes on with these.</p>"
+            f"<p>Too few trials: at least {ENOUGH} must complete. "
+            "A larger --trials continues the search.</p>"
         )
-    rows = [(name, f"{share:.0%}") for name, share in shares.items()]
+    rows = [(name, f"{importance:.0%}") for name, importance in importances.items()]
     return (
-        '<p class="soft">Of the differences between the trials that went through, how much comes '
-        "from each option by itself, over what was tried of it: functional analysis of variance "
-        "(Hutter et al. 2014) of their ranks. It says what is worth choosing with care, not "
-        "which value is best; with few trials it is rough.</p>"
-        + table(("option", "share"), rows, (1,))
+        '<p class="soft">The fraction of the variance between completed trials that each option '
+        "explains by itself over its search range: functional ANOVA (Hutter et al. 2014) of the "
+        "trials' ranks. It shows which options to choose with care, not which values are best, "
+        "and is rough with few trials.</p>" + table(("option", "importance"), rows, (1,))
     )
 
 
@@ -105,47 +104,48 @@ def compare_page(found) -> str:
     """The page of a comparison as HTML.
 
     Args:
-        found: search.compare.Comparison.
+        found: search.learning_curve.Comparison.
     """
     summary = found.summary
     headings, rows = found.table()
     examples, score = summary["examples"], summary["score"]
     head = (
-        f"<h1>{escape(summary['title'])}: when does depth pay?</h1>"
+        f"<h1>{escape(summary['title'])}: learning curves</h1>"
         f'<p class="headline">{escape(found.verdict())}</p>'
         f'<div class="chart">{svg_of(found.plot())}</div>'
     )
     return page(
-        f"When does depth pay: {summary['title']}",
+        f"Learning curves: {summary['title']}",
         [
             head,
             section(
-                f"{score[0].upper()}{score[1:]} by {examples} to train on",
+                f"Test {score} by number of training {examples}",
                 table(headings, rows, range(len(headings))),
             ),
-            section("How it was measured", f"<p>{escape(how_measured(found))}</p>"),
+            section("Method", f"<p>{escape(how_measured(found))}</p>"),
         ],
     )
 
 
 def how_measured(found) -> str:
-    """What is behind the numbers, in words."""
+    """How the scores were measured, in words."""
     summary = found.summary
     examples, seeds = summary["examples"], summary["seeds"]
     tested = f"{summary['test_rows']:,}"
     if summary["redrawn"]:
-        text = f"{seeds} seeds. Each divides the {examples} anew, {tested} to test on, and "
+        text = f"{seeds} seeds, each with a new test set of {tested} {examples}; each seed "
     else:
         text = f"{seeds} seeds; the {tested} test {examples} came with the data. Each seed "
     text += (
-        "draws the smaller sizes from the others; all models get the same. ± is 95% by "
-        "Student's t over the seeds"
+        "samples the training sets from the remaining ones, the same for all models. ± is a 95% "
+        "confidence interval by Student's t over the seeds"
     )
     if summary["redrawn"]:
-        text += ", widened because the divisions overlap (Nadeau & Bengio 2003)"
+        text += ", corrected for overlapping splits (Nadeau & Bengio 2003)"
     return text + (
-        ". The verdict is about the differences seed by seed. The network has "
-        f"{summary['parameters']:,} parameters and holds a part of its {examples} out to choose "
-        "the epoch; scikit-learn's models have their defaults and train on all of them. How "
-        f"{examples} are encoded (scaling, words) is the same for all models and sizes."
+        ". The verdict is based on paired differences per seed. The network has "
+        f"{summary['parameters']:,} parameters and uses part of its training {examples} for "
+        "validation, to choose the epoch; scikit-learn's models have their default options and "
+        f"train on all of them. The {examples} are encoded (scaling, tokens) in the same way for "
+        "all models and sizes."
     )

@@ -1,4 +1,4 @@
-"""Two predictors on the same rows: what lies between them, with an interval."""
+"""Paired comparison of two predictors on the same rows, with a confidence interval."""
 
 import numpy as np
 
@@ -6,13 +6,13 @@ DRAWS = 4000
 
 
 def paired_interval(a, b, *, seed: int = 0) -> tuple[float, float, float]:
-    """(mean of b - a, low, high) at 95%, by the bootstrap over rows.
+    """(mean of b - a, low, high): 95% confidence interval, by the bootstrap over rows.
 
-    Efron 1979, "Bootstrap methods: another look at the jackknife": rows are drawn with
-    replacement, both predictors on the same ones.
+    Efron 1979, "Bootstrap methods: another look at the jackknife": rows are sampled with
+    replacement, the same ones for both predictors.
 
     Args:
-        a, b: (rows,) a number for each row, such as 1 for right and 0 for wrong.
+        a, b: (rows,) one number per row, such as 1 for correct and 0 for wrong.
     """
     difference = np.asarray(b, float) - np.asarray(a, float)
     rng = np.random.default_rng(seed)

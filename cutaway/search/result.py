@@ -1,4 +1,4 @@
-"""What a search has found: its trials, its best run, and what that is worth on new rows."""
+"""The result of a search: its trials, its best run, and the test scores."""
 
 import functools
 import json
@@ -13,7 +13,7 @@ from cutaway.files import write_atomically
 from cutaway.runs import Run, write_report
 from cutaway.search.paired import paired_interval
 
-# of a kind's scores the first that it has is shown
+# the main score is the first of these that a kind has
 SCORES = ("accuracy", "mean_absolute_error", "nats_per_character")
 
 
@@ -47,7 +47,7 @@ class Tuned:
 
     @property
     def trials(self):
-        """A polars frame with a row for each trial, in the order of their numbers."""
+        """A polars frame with one row per trial, in the order of their numbers."""
         import polars as pl
 
         rows = [{k: _cell(v) for k, v in trial.items()} for trial in self.summary["trials"]]
@@ -55,28 +55,28 @@ class Tuned:
 
     @property
     def importances(self) -> dict:
-        """{option: share of the differences between trials it explains}; empty with too few."""
+        """{option: fraction of the variance between trials it explains}; empty with too few."""
         return self.summary["importances"]
 
     @property
     def report(self) -> Path:
-        """The page."""
+        """Path of the HTML report."""
         return self.path / "tune.html"
 
     def plot(self):
-        """The course of the search and what mattered, as a matplotlib figure."""
+        """The optimization history and the importances, as a matplotlib figure."""
         from cutaway.search.charts import tune_figure
 
         return tune_figure(self.summary)
 
     def ranked(self) -> list:
-        """The trials that went through, the best first."""
+        """The completed trials, the best first."""
         sign = -1 if self.summary["higher_is_better"] else 1
         found = [t for t in self.summary["trials"] if t["state"] == "complete"]
         return sorted(found, key=lambda t: (sign * t["value"], t["trial"]))
 
     def verdict(self) -> str:
-        """What was gained, in words, on the rows that decided and on those that did not."""
+        """The gain over the default options, in words, on the validation rows and the test rows."""
         return verdict(self.summary)
 
     def __repr__(self):
@@ -84,22 +84,22 @@ class Tuned:
 
 
 def finish(out, base, study, *, wanted: int, seconds: float) -> Tuned:
-    """Put the best run and the default one in their places, score both, and write the page.
+    """Copy the best run and the default run, score both on the test set, and write the report.
 
     Raises:
-        RunError: no trial went through.
+        RunError: no trial completed.
     """
     found, best = study.trials(), study.best()
     found = sorted(found, key=lambda t: t.user_attrs["place"])
     if best is None:
         if not found:
-            shutil.rmtree(out, ignore_errors=True)  # interrupted before anything was done
+            shutil.rmtree(out, ignore_errors=True)  # interrupted before the first trial
             raise KeyboardInterrupt
         why = next((t.user_attrs["failed"] for t in found if "failed" in t.user_attrs), "")
         raise RunError(
-            f"none of {len(found)} trials went through: {why}",
-            expected="at least one training without trouble",
-            fix="look at the data with cutaway train DATA first",
+            f"none of {len(found)} trials completed: {why}",
+            expected="at least one successful training",
+            fix="check the data with cutaway train DATA first",
         )
     default = next((t for t in found if _is_default(t, study)), None)
     if default is None or default.state.name != "COMPLETE":
@@ -119,7 +119,7 @@ def finish(out, base, study, *, wanted: int, seconds: float) -> Tuned:
         "higher_is_better": study.higher_is_better,
         "rows": {
             "training": base.training_rows,
-            "held out": len(base.validation),
+            "validation": len(base.validation),
             "test": 0 if base.test is None else len(base.test[0]),
         },
         "wanted": wanted,
@@ -142,34 +142,36 @@ def finish(out, base, study, *, wanted: int, seconds: float) -> Tuned:
 
 
 def verdict(summary: dict) -> str:
-    """What was gained, in words."""
+    """The gain over the default options, in words."""
     scores = summary["scores"]
     name = summary["score"]
     words, show = name.replace("_", " "), shown(name)
     best = scores["best"]
     if "default" not in scores:
         return (
-            f"The default options failed; the best has {words} {show(best['validation'])} held out."
+            f"The default options failed; best trial: validation {words} "
+            f"{show(best['validation'])}."
         )
     default, rows = scores["default"], summary["rows"]
+    examples = summary["examples"]
     if summary["best"] == summary["default"]:
         text = (
             f"No trial was better than the default options: {words} {show(best['validation'])} "
-            f"on the {rows['held out']:,} held-out {summary['examples']}"
+            f"on {rows['validation']:,} validation {examples}"
         )
         if "test" in best:
-            text += f", {show(best['test'])} on {rows['test']:,} that no trial saw"
+            text += f", {show(best['test'])} on {rows['test']:,} test {examples}"
         return text + "."
     text = (
-        f"On the {rows['held out']:,} held-out {summary['examples']}, by whose "
-        f"{summary['measure'].removeprefix('val_')} the best was chosen: {words} "
-        f"{show(default['validation'])} with the default options, {show(best['validation'])} with "
-        "the best; being the best of many flatters."
+        f"Validation {words} ({rows['validation']:,} {examples}): {show(default['validation'])} "
+        f"with the default options, {show(best['validation'])} with the best, which was selected "
+        f"by its validation {summary['measure'].removeprefix('val_')} and is therefore "
+        "optimistically biased."
     )
     if "test" not in best:
         return text
     text += (
-        f" On the {rows['test']:,} {summary['examples']} that no trial saw: "
+        f" Test {words} ({rows['test']:,} {examples} that no trial saw): "
         f"{show(default['test'])} and {show(best['test'])}"
     )
     between = summary["difference"]
@@ -178,12 +180,17 @@ def verdict(summary: dict) -> str:
     _, low, high = between
     if low > 0 or high < 0:
         word = "better" if (low > 0) == (name == "accuracy") else "worse"
-        return text + f": {word}, and more than chance (95%: {_span(low, high, name)})."
-    return text + f": within chance (95% of the difference: {_span(low, high, name)})."
+        return text + (
+            f", significantly {word} (95% confidence interval of the difference: "
+            f"{_span(low, high, name)})."
+        )
+    return text + (
+        f", no significant difference (95% confidence interval: {_span(low, high, name)})."
+    )
 
 
 def shown(name: str):
-    """How a score is written."""
+    """The formatter of a score."""
     return (lambda v: f"{v:.1%}") if name == "accuracy" else (lambda v: f"{v:.4g}")
 
 
@@ -231,7 +238,7 @@ def _name(scores) -> str | None:
 
 
 def _put(source, place):
-    """A copy of the run `source` at `place`, whole or not at all."""
+    """Copy the run `source` to `place`, atomically."""
     beside = place.with_name(place.name + ".new")
     shutil.rmtree(beside, ignore_errors=True)
     shutil.copytree(source, beside)
@@ -240,7 +247,7 @@ def _put(source, place):
 
 
 def _scores(base, path) -> dict:
-    """The score on the held-out rows and on the test rows; the run gets both, and its report."""
+    """The validation and test scores; also writes them and a report to the run."""
     run = Run.open(path)
     if base.test is not None:
         run.metrics["test"] = run.preprocessing.score_run(run, *base.test)
@@ -265,9 +272,9 @@ def _options(run) -> dict:
 
 
 def _difference(base, out):
-    """(mean, low, high) of what the best has more than the default on the test rows, or None.
+    """(mean, low, high) of the difference best - default on the test rows, or None.
 
-    Rows that follow each other in time are no draws, and get no interval.
+    There is no interval for time series and texts, whose rows are not independent.
     """
     if base.test is None or base.kind in ("series", "language"):
         return None

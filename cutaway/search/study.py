@@ -1,7 +1,7 @@
-"""The study: what is tried next, which trials are given up, and what mattered. By Optuna.
+"""The study: sampling, pruning and importances, by Optuna.
 
-Optuna keeps a study in one SQLite file, so that a search can be left and taken up again, and
-several processes can work on it.
+Optuna stores a study in one SQLite file, so a search can be resumed, and several processes can work
+on it.
 """
 
 import numpy as np
@@ -9,10 +9,10 @@ import numpy as np
 from cutaway.errors import CutawayError, RunError
 from cutaway.runs.space import Choice, Integer
 
-STARTUP = 8  # trials drawn evenly before the sampler has seen enough to prefer anything
-BEFORE_PRUNING = 4  # trials to compare with
-MOST_REPORTS = 30  # of a trial: each is a write to the disk
-ENOUGH = 10  # trials gone through to the end, to say what mattered
+STARTUP = 8  # random trials before the sampler uses the results
+BEFORE_PRUNING = 4  # minimum number of trials to compare with
+MAX_REPORTS = 30  # per trial: each one writes to the disk
+ENOUGH = 10  # completed trials, for importances
 WORDS = {
     "rate_factor": "learning rate",
     "batch_size": "batch size",
@@ -23,7 +23,7 @@ WORDS = {
 
 
 def import_optuna():
-    """Optuna, quiet.
+    """Optuna, with warnings turned off.
 
     Raises:
         CutawayError: it is not installed.
@@ -41,21 +41,21 @@ def import_optuna():
 
 
 class Study:
-    """A study in a file, made if there is none.
+    """A study in a file, which is created if it does not exist.
 
     Args:
         path: of the SQLite file.
         space: {name: Choice, Real or Integer}; see TrainingOptions.space.
         higher_is_better: of the measure.
         epochs: of a whole trial.
-        seed: with it and the trials so far, the next trial is decided.
+        seed: random seed; together with the trials so far it determines the next trial.
     """
 
     def __init__(self, path, space: dict, *, higher_is_better: bool, epochs: int, seed: int):
         self.optuna = import_optuna()
         self.space = space
         self.higher_is_better = higher_is_better
-        self.every = -(-epochs // MOST_REPORTS)
+        self.every = -(-epochs // MAX_REPORTS)
         self.waited = epochs // 4
         self._seed = seed
         storage = self.optuna.storages.RDBStorage(
@@ -71,13 +71,13 @@ class Study:
         except Exception as error:
             raise RunError(
                 f"{path} cannot be read or written: {str(error).splitlines()[0]}",
-                expected="a study that `cutaway tune` wrote, on a disk with room",
-                fix="delete its folder, or give another --out",
+                expected="a study written by `cutaway tune`, on a disk with free space",
+                fix="delete its folder, or choose another --out",
             ) from error
 
     def trials(self) -> list:
-        """Those that count, in the order of their ends: gone through, given up by the pruner, or
-        failed; not interrupted. user_attrs["place"] says which of all each is, from 0."""
+        """The finished trials, in the order of their ends: completed, pruned or failed, but not
+        interrupted. user_attrs["place"] is the index of each, from 0."""
         found = [
             t
             for t in self._study.get_trials(deepcopy=False)
@@ -86,18 +86,18 @@ class Study:
         return sorted(found, key=lambda t: (t.datetime_complete, t.number))
 
     def forget_unfinished(self) -> None:
-        """Trials that a killed process has left as running do not count."""
+        """Discard trials that a killed process left running."""
         state = self.optuna.trial.TrialState
         for trial in self._study.get_trials(deepcopy=False, states=(state.RUNNING,)):
             self._study._storage.set_trial_user_attr(trial._trial_id, "interrupted", True)
             self._study.tell(trial.number, state=state.FAIL)
 
     def ask(self, place: int):
-        """(trial, values): what to try next; the values of place 0 are the defaults.
+        """(trial, values): the next trial; the values of place 0 are the defaults.
 
         Args:
-            place: which of all trials it is, from 0. With one process a search that was left and
-                taken up again is the one that was not, to the same numbers.
+            place: index of the trial, from 0. With one process, a resumed search gives the same
+                numbers as one that was not interrupted.
         """
         values = {name: one.first() for name, one in self.space.items()}
         if place == 0:
@@ -110,8 +110,8 @@ class Study:
         return trial, {name: _draw(trial, name, one) for name, one in self.space.items()}
 
     def tell(self, trial, value=None, **summary) -> None:
-        """How a trial ended: with a value, or as the only name in `summary` says: pruned, failed,
-        interrupted."""
+        """Record how a trial ended: with a value, or pruned, failed or interrupted, as a key of
+        `summary` says."""
         state = self.optuna.trial.TrialState
         for name, what in summary.items():
             trial.set_user_attr(name, what)
@@ -123,11 +123,11 @@ class Study:
             self._study.tell(trial, value)
 
     def is_poor(self, epoch: int, value: float) -> bool:
-        """Whether the best value by this epoch is worse than half of the trials had by then.
+        """Whether the best value up to this epoch is worse than the median of the trials so far.
 
-        The median rule (Golovin et al. 2017, "Google Vizier", 3.3), with trials that were given
-        up before counting as what they had reached: Optuna's own MedianPruner leaves these out,
-        and so compares with the good ones alone and gives up three of four.
+        The median rule (Golovin et al. 2017, "Google Vizier", 3.3). Trials pruned earlier count
+        with the value they reached: Optuna's MedianPruner ignores them, so it compares with the
+        good trials only and prunes three of four.
         """
         if epoch <= self.waited:
             return False
@@ -152,23 +152,23 @@ class Study:
         return min(found, key=lambda t: (sign * t.value, t.number), default=None)
 
     def importances(self) -> dict:
-        """{option: share of the differences between the trials that it explains}, greatest first.
+        """{option: fraction of the variance between trials that it explains}, largest first.
 
-        By functional analysis of variance over a random forest (Hutter, Hoos & Leyton-Brown 2014,
-        "An efficient approach for assessing hyperparameter importance"), of the trials' ranks: so
-        that one trial that went astray does not decide alone. Empty with too few trials.
+        By functional ANOVA with a random forest (Hutter, Hoos & Leyton-Brown 2014, "An efficient
+        approach for assessing hyperparameter importance") on the trials' ranks, which makes it
+        robust against outliers. Empty with too few trials.
         """
         found = [t for t in self.trials() if t.state.name == "COMPLETE"]
         if len(found) < ENOUGH:
             return {}
         order = np.argsort([t.value for t in found], kind="stable")
         ranks = {found[k].number: float(rank) for rank, k in enumerate(order)}
-        shares = self.optuna.importance.get_param_importances(
+        importances = self.optuna.importance.get_param_importances(
             self._study,
             evaluator=self.optuna.importance.FanovaImportanceEvaluator(seed=0),
             target=lambda trial: ranks.get(trial.number, 0.0),
         )
-        named = {WORDS.get(name, name): float(share) for name, share in shares.items()}
+        named = {WORDS.get(name, name): float(value) for name, value in importances.items()}
         return dict(sorted(named.items(), key=lambda pair: -pair[1]))
 
 

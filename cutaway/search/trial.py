@@ -1,4 +1,4 @@
-"""One trial: the data as they are, a network with other options, trained and kept as a run."""
+"""One trial: a network with sampled options, trained and saved as a run."""
 
 import math
 import shutil
@@ -8,11 +8,11 @@ from cutaway.train import Callback
 
 
 class Pruning(Callback):
-    """Tells the study how the training goes, and ends it where the study gives it up.
+    """Reports the progress of a training to the study, and stops it if the study prunes it.
 
     Args:
         study: the Study.
-        trial: of Optuna.
+        trial: Optuna's trial.
         monitor: column of the history.
     """
 
@@ -33,16 +33,16 @@ class Pruning(Callback):
         self.trial.report(self.best, trainer.epoch)
         if self.study.is_poor(trainer.epoch, self.best):
             self.pruned = True
-            trainer.stop("worse than half of the trials before it")
+            trainer.stop("worse than the median of earlier trials")
 
 
 def run_trial(base, study, place: int, folder) -> bool:
-    """Ask the study for a trial, train it, and tell the study; False if it was interrupted.
+    """Ask the study for a trial, train it, and report the result; False if it was interrupted.
 
     Args:
-        base: Experiment of the default options.
-        place: which trial it is; see Study.ask.
-        folder: in which the runs of the trials are.
+        base: Experiment with the default options.
+        place: index of the trial; see Study.ask.
+        folder: of the trials' runs.
 
     Raises:
         CutawayError: the default options do not fit the data.
@@ -51,7 +51,7 @@ def run_trial(base, study, place: int, folder) -> bool:
     path = folder / f"{place + 1:03d}"
     try:
         summary, value = _train(base, study, trial, values, path)
-    except BaseException as error:  # a trial that nobody ends would look like one at work
+    except BaseException as error:  # an unfinished trial would look like a running one
         shutil.rmtree(path, ignore_errors=True)
         if isinstance(error, KeyboardInterrupt):
             study.tell(trial, interrupted=True)
@@ -71,15 +71,15 @@ def run_trial(base, study, place: int, folder) -> bool:
 
 
 def _train(base, study, trial, values, path):
-    """({how it ended: what}, the value): the run lies in `path`."""
+    """(summary, value) of the trial; the run is saved in `path`."""
     options = base.options.drawn(values)
     experiment = base.with_options(options)
     experiment.test = None
     monitor = options.MONITOR
     pruning = Pruning(study, trial, monitor)
-    shutil.rmtree(path, ignore_errors=True)  # left there by a search that was killed
+    shutil.rmtree(path, ignore_errors=True)  # left by a search that was killed
     run = experiment.train(path, callbacks=[pruning], progress=False)
-    shutil.rmtree(run.folder.checkpoints, ignore_errors=True)  # no trial is gone on with
+    shutil.rmtree(run.folder.checkpoints, ignore_errors=True)  # trials are not resumed
     summary = {"epochs": run.metrics["epochs"], "seconds": run.metrics["seconds"]}
     summary["parameters"] = run.metrics["parameters"]
     summary["validation"] = run.metrics["validation"]

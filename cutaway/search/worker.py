@@ -1,4 +1,4 @@
-"""A process that tries its share of the trials of a search; `tune` starts it with jobs > 1."""
+"""A worker process that runs part of the trials of a search; `tune` starts it if jobs > 1."""
 
 import dataclasses
 import json
@@ -15,8 +15,9 @@ def work(task: dict) -> int:
     """0, or 130 if it was interrupted."""
     if task["device"] in DEVICES:
         use_device(task["device"])
-    asked = {k: tuple(v) if isinstance(v, list) else v for k, v in task["asked"].items()}
+    asked = dict(task["asked"])
     target, kind = asked.pop("target"), asked.pop("kind")
+    asked = {k: tuple(v) if isinstance(v, list) else v for k, v in asked.items()}
     base = prepare(task["data"], target, kind=kind, **asked)
     base = base.with_options(dataclasses.replace(base.options, epochs=base.epochs))
     out = Path(task["out"])

@@ -52,7 +52,7 @@ def test_the_verdict_fits_a_screen_and_the_trials_prove_it(cutaway, folder):
     assert done.returncode == 1 and done.stderr == ""
     lines = done.stdout.splitlines()
     assert max(map(len, lines)) <= 80
-    assert "1. learning rate too low" in done.stdout and "Do this:" in done.stdout
+    assert "1. learning rate too low" in done.stdout and "Fix:" in done.stdout
     assert "control" in done.stdout and "\nrandom" in done.stdout and "Best: " in done.stdout
     page = (folder / "d.html").read_text()
     assert page.count("<svg") >= 4 and "Gradient by layer" in page
@@ -104,7 +104,7 @@ def test_data_that_are_gone_are_named(cutaway, tmp_path):
     prepare(tmp_path / "t.csv", "b", epochs=1, layers=(2,)).train(tmp_path / "r", progress=False)
     (tmp_path / "t.csv").unlink()
     done = cutaway("doctor", "r", folder=tmp_path)
-    assert done.returncode == 2 and "are not at" in done.stderr
+    assert done.returncode == 2 and "are no longer at" in done.stderr
 
 
 def test_training_ends_with_its_most_important_finding_if_there_is_one(cutaway, tmp_path):

@@ -30,7 +30,7 @@ def test_without_options_it_tells_the_story_of_a_row(cutaway, students):
         "Unusual",
     ):
         assert part in done.stdout
-    assert "in 4 paths" in done.stdout
+    assert "sum over 4 paths" in done.stdout
 
 
 def test_a_neuron_a_weight_and_the_page(cutaway, students):
@@ -79,4 +79,6 @@ def test_rows_of_other_data_and_data_that_are_gone(cutaway, students, tmp_path):
     done = cutaway("explain", students / "run", "--input", table, folder=tmp_path)
     assert done.returncode == 0, done.stderr
     assert "Row 0 of new.csv" in done.stdout and "True value" not in done.stdout
-    assert "sleep is " in done.stdout and "standard deviations above the mean" in done.stdout
+    assert (
+        "sleep is " in done.stdout and "standard deviations above the training mean" in done.stdout
+    )

@@ -23,7 +23,7 @@ def test_the_file_runs_elsewhere_and_the_terminal_says_what_it_takes(cutaway, fo
     assert done.returncode == 0, done.stderr
     assert "Input features: (rows, 3), float32" in done.stdout
     assert "study: (study - " in done.stdout
-    assert "is the chance of 1 (otherwise 0)" in done.stdout
+    assert "is the probability of 1 (otherwise 0)" in done.stdout
     assert max(map(len, done.stdout.splitlines())) <= 80
     session = onnxruntime.InferenceSession(
         folder / "runs" / "students" / "network.onnx", providers=["CPUExecutionProvider"]

@@ -51,7 +51,7 @@ def test_the_surfaces_are_listed_and_help_has_an_example(cutaway, tmp_path):
 BAD = [
     (["nowhere"], "unknown surface 'nowhere'"),
     (["--optimizer", "adm"], 'did you mean "adam"'),
-    (["--start", "1,b"], "the start '1,b'"),
+    (["--start", "1,b"], "the starting point '1,b'"),
     (["--start", "1"], "two finite numbers"),
     (["--steps", "0"], "steps is 0"),
     (["--lr", "-1"], "learning rate lr is -1"),

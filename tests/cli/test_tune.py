@@ -53,7 +53,7 @@ def test_ctrl_c_keeps_the_trials_that_are_done_and_says_so(tmp_path):
     os.kill(process.pid, signal.SIGINT)
     out, err = process.communicate(timeout=100)
     assert process.returncode == 130, err
-    assert "Interrupted after" in err and "the same command goes on" in err
+    assert "Interrupted after" in err and "repeat the command to resume" in err
     assert "cutaway predict t/best" in out
     assert (tmp_path / "t" / "tune.html").exists()
 
@@ -62,7 +62,7 @@ BAD = [
     (["--trials", "0"], "trials is 0"),
     (["nowhere.csv"], "nowhere.csv"),
     (["--set", "dropout"], "the setting 'dropout'"),
-    (["--set", "color=3"], "color: no option"),
+    (["--set", "color=3"], "color: not an option"),
     (["--test", "1"], "test is 1"),
 ]
 

@@ -64,7 +64,7 @@ def test_the_vanishing_example_shows_both_networks(tmp_path, capsys):
 
 def test_the_students_example_learns(tmp_path):
     students = example("students")
-    assert students.by_hand(steps=1000) < 0.1
+    assert students.custom_loop(steps=1000) < 0.1
     run = students.from_table(tmp_path)
     assert run.metrics["validation"]["accuracy"] > 0.7
 

@@ -39,5 +39,5 @@ def test_shakespeare_in_short_is_better_than_the_frequencies_of_characters(share
 def test_a_small_bert_fills_in_letters_better_than_bigrams(shared_data):
     path = shared_data / "tinyshakespeare" / "input.txt"
     size = BertSize(features=64, num_layers=2, num_heads=2)
-    found = example("bert_mlm").main(path, 1500, size=size, lr=3e-3, held_out=200)
+    found = example("bert_mlm").main(path, 1500, size=size, lr=3e-3, test_rows=200)
     assert found["bert"] < found["bigram"] < 13

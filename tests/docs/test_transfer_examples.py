@@ -34,6 +34,6 @@ def test_sentence_vectors_tell_praise(shared_data, tmp_path):
     path = tmp_path / "imdb.txt"
     path.write_text("\n".join(text.split("\n")[:400]) + "\n")
     found = example("sentiment_minilm").main(
-        [path], ways=("MiniLM, frozen", "bag of words"), epochs=5
+        [path], methods=("MiniLM, frozen", "bag of words"), epochs=5
     )
     assert found["MiniLM, frozen"] > max(0.75, found["bag of words"])

@@ -51,7 +51,7 @@ def test_the_best_is_an_ordinary_run_with_its_own_score_on_the_test_rows(whole):
     right = (found.best.outputs(x).argmax(axis=1) == y).mean()
     assert found.summary["scores"]["best"]["test"] == pytest.approx(right)
     assert found.best.metrics["test"]["accuracy"] == pytest.approx(right)
-    assert found.summary["rows"] == {"training": 77, "held out": 19, "test": 24}
+    assert found.summary["rows"] == {"training": 77, "validation": 19, "test": 24}
     assert "24" in found.verdict() and (found.path / "best" / "report.html").exists()
     trial = json.loads((found.path / "trials" / "001" / "metrics.json").read_text())
     assert "test" not in trial  # no trial sees it
@@ -162,7 +162,7 @@ def test_the_page_and_the_plot_tell_of_every_trial(whole):
     _, found = whole
     page = found.report.read_text()
     assert page.startswith("<!doctype html>") and "<script" not in page
-    assert "The best 4 trials" in page and "too few to say" in page
+    assert "The best 4 trials" in page and "Too few trials" in page
     assert found.plot().axes[0].get_xlabel() == "trial"
 
 
@@ -186,7 +186,7 @@ def bad_calls():
         ({"target": "nowhere"}, DataError, "nowhere"),
         ({"learning_rate": 1.0}, OptionError, "learning_rate"),
         ({"test": 1.5}, OptionError, "test is 1.5"),
-        (everything, OptionError, "every option"),
+        (everything, OptionError, "all searchable options are fixed"),
     ]
 
 
@@ -201,7 +201,7 @@ def test_wrong_input_leaves_nothing_behind(points, tmp_path, case):
 
 def test_a_folder_with_something_else_is_left_alone(points, tmp_path, whole):
     (tmp_path / "mine.txt").write_text("mine")
-    with pytest.raises(RunError, match="something else"):
+    with pytest.raises(RunError, match="is not empty and does not hold a search"):
         ct.tune(points, "where", trials=1, out=tmp_path, **SMALL)
     assert [p.name for p in tmp_path.iterdir()] == ["mine.txt"]
     _, found = whole
@@ -218,7 +218,7 @@ def test_two_searches_at_once_in_one_folder_are_refused(points, whole):
     frame, found = whole
     with open(found.path / "lock", "w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        with pytest.raises(RunError, match="another process is searching"):
+        with pytest.raises(RunError, match="another search is running in"):
             ct.tune(frame, "where", trials=5, out=found.path, **SMALL)
 
 

@@ -48,7 +48,7 @@ def test_the_network_at_all_rows_is_the_ordinary_training_on_the_same_division(p
     base.training, base.validation = rows[training], rows[validation]
     run = base.train(tmp_path / "run", progress=False)
     assert found.scores["network"][0, 0] == pytest.approx(run.metrics["test"]["accuracy"])
-    assert "one seed says no more" in found.verdict()
+    assert "one seed gives no intervals" in found.verdict()
 
 
 def comparison(network, other, *, redrawn=True, name="linear"):
@@ -75,11 +75,14 @@ NOISE = np.array([0.002, -0.002, 0.0])
 @pytest.mark.parametrize(
     ("gain", "words"),
     [
-        ((0.0, 0.1, 0.1), "is ahead of the linear model (0.70 ± 0.04), from 50 on."),
-        ((0.1, 0.1, 0.1), "is ahead of the linear model (0.70 ± 0.04), at every size."),
-        ((0.1, 0.0, 0.1), "is ahead of the linear model (0.70 ± 0.04)."),
-        ((0.1, -0.1, -0.1), "the network (0.60 ± 0.03) is behind the linear model (0.70 ± 0.04)."),
-        ((0.1, 0.0, 0.0), "cannot be told apart from the linear model (0.70 ± 0.04)."),
+        ((0.0, 0.1, 0.1), "is better than the linear model (0.70 ± 0.04) from 50 on."),
+        ((0.1, 0.1, 0.1), "is better than the linear model (0.70 ± 0.04) at every size."),
+        ((0.1, 0.0, 0.1), "is better than the linear model (0.70 ± 0.04)."),
+        (
+            (0.1, -0.1, -0.1),
+            "the network (0.60 ± 0.03) is worse than the linear model (0.70 ± 0.04).",
+        ),
+        ((0.1, 0.0, 0.0), "is not significantly different from the linear model (0.70 ± 0.04)."),
     ],
 )
 def test_the_verdict_says_what_the_intervals_of_the_differences_say(gain, words):
@@ -88,7 +91,7 @@ def test_the_verdict_says_what_the_intervals_of_the_differences_say(gain, words)
     assert found.verdict().startswith("With 100 rows the network (") and words in found.verdict()
     found.scores["random forest"] = mine + 0.2 + NOISE
     text = found.verdict()
-    assert "the random forest (" in text[text.index("is behind") :]
+    assert "the random forest (" in text[text.index("is worse than") :]
 
 
 def test_the_page_the_plot_and_the_rows_hold_every_size(found):
@@ -122,8 +125,8 @@ def test_texts_are_compared_with_a_bag_of_words():
     [
         ({"sizes": 0}, OptionError, "sizes is 0"),
         ({"seeds": 0}, OptionError, "seeds is 0"),
-        ({"test": 0.0}, OptionError, "no rows to test on"),
-        ({"test": 0.8}, DataError, "too few for a curve"),
+        ({"test": 0.0}, OptionError, "there is no test set"),
+        ({"test": 0.8}, DataError, "too few for a learning curve"),
         ({"target": "nowhere"}, DataError, "nowhere"),
         ({"color": 1}, OptionError, "color"),
         ({"kind": "series", "target": None, "column": "a", "window": 4}, CutawayError, "series"),
@@ -138,6 +141,6 @@ def test_wrong_input_leaves_nothing_behind(points, tmp_path, given, error, words
 
 def test_a_folder_with_something_else_is_left_alone(points, tmp_path):
     (tmp_path / "mine.txt").write_text("mine")
-    with pytest.raises(RunError, match="something else"):
+    with pytest.raises(RunError, match="is not empty"):
         ct.compare(points, "where", out=tmp_path, **SMALL)
     assert [p.name for p in tmp_path.iterdir()] == ["mine.txt"]
