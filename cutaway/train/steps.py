@@ -154,8 +154,8 @@ class EpochSteps:
     def _quick_options(self, batch_size) -> dict | None:
         """XLA's options for steps of microseconds, where threads cost more than they save.
 
-        Measured with Adam, batch 32, µs a step: 4-3-2-1 4.4 by default, 3.9 with one thread, 2.3
-        with one thread and fused reductions; 11-64-64-6 15.8, 14.3, 16.5.
+        Measured with Adam, batch size 32, µs per step: 4-3-2-1 4.4 by default, 3.9 with one thread,
+        2.3 with one thread and fused reductions; 11-64-64-6 15.8, 14.3, 16.5.
         """
         if not on_cpu():
             return None
