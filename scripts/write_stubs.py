@@ -46,19 +46,21 @@ def stubs() -> dict[Path, str]:
 def package_stub(name: str) -> str:
     """The public names of a package, each from the module that defines it."""
     package = importlib.import_module(name)
-    tree = ast.parse(Path(package.__file__).read_text())
+    tree = _tree(package)
     imports = dict(_imported(tree))  # name -> module
     for public in getattr(package, "__all__", ()):
         if public not in imports and not _assigned(tree, public):
             imports[public] = _home(package, public)
     for public, value in vars(package).items():  # found by being there
         home = getattr(value, "__module__", None) or ""
-        if home.startswith(f"{name}.") and not public.startswith("_"):
+        named = not public.startswith("_") and not _assigned(tree, public)
+        if named and home.startswith(f"{name}."):
             imports.setdefault(public, home)
     public = getattr(package, "__all__", imports)
     imports = {n: h for n, h in imports.items() if n in public or h.startswith(name)}
-    assigned = [ast.unparse(node) for node in tree.body if _is_declaration(node)]
-    lines = [*_import_lines(imports), "", *(line.partition(" = ")[0] for line in assigned)]
+    assigned = [ast.unparse(node) for node in tree.body if _declared(node)]
+    lines = ["from collections.abc import Callable", ""] if "Callable" in "".join(assigned) else []
+    lines += [*_import_lines(imports), "", *(line.partition(" = ")[0] for line in assigned)]
     shown = [n for n in imports if not n.startswith("_")]
     return _text(lines, [*shown, *(n for n in public if _assigned(tree, n))])
 
@@ -102,19 +104,20 @@ def root_stub() -> str:
     """What `ct.` offers: public names, packages, and the packages that can be called."""
     import cutaway
 
-    homes = dict(cutaway._HOME_OF)
-    for home in cutaway._OPEN:
+    root = vars(cutaway)
+    homes = dict(root["_HOME_OF"])
+    for home in root["_OPEN"]:
         package = importlib.import_module(home)
         classes = [n for n, v in vars(package).items() if isinstance(v, type) and n[:1].isupper()]
         for name in classes:
             if vars(package)[name].__module__.startswith(home):
                 homes.setdefault(name, home)
-    plain = [name for name in cutaway._PACKAGES if name not in cutaway.CALLABLE_PACKAGES]
+    plain = [name for name in root["_PACKAGES"] if name not in cutaway.CALLABLE_PACKAGES]
     lines = [*_import_lines(homes), *(f"from cutaway import {name} as {name}" for name in plain)]
     lines += ["", "__version__: str", "CALLABLE_PACKAGES: tuple[str, ...]"]
     for name in cutaway.CALLABLE_PACKAGES:
         lines += ["", *_callable_package(name)]
-    return _text(lines, [*homes, *cutaway._PACKAGES, "__version__"])
+    return _text(lines, [*homes, *root["_PACKAGES"], "__version__"])
 
 
 def _callable_package(name: str) -> list[str]:
@@ -122,7 +125,7 @@ def _callable_package(name: str) -> list[str]:
     package = importlib.import_module(f"cutaway.{name}")
     function = package.__call__
     home = sys.modules[function.__module__]
-    parts = ast.parse(Path(home.__file__).read_text()).body
+    parts = _tree(home).body
     (source,) = [n for n in parts if isinstance(n, ast.FunctionDef) and n.name == function.__name__]
     arguments = ast.unparse(source.args)
     returned = "object" if source.returns is None else ast.unparse(source.returns).strip("'\"")
@@ -131,6 +134,10 @@ def _callable_package(name: str) -> list[str]:
         lines.append(f"    from {_home(package, public)} import {public} as {public}")
     lines.append(f"    def __new__(cls, {arguments}) -> {returned}: ...")
     return lines
+
+
+def _tree(module) -> ast.Module:
+    return ast.parse(Path(inspect.getfile(module)).read_text())
 
 
 def _imported(tree):
@@ -149,16 +156,19 @@ def _home(package, public: str) -> str:
     value = getattr(package, public)
     if inspect.ismodule(value):
         return package.__name__
-    found = dict(_imported(ast.parse(Path(package.__file__).read_text())))
+    found = dict(_imported(_tree(package)))
     return found.get(public) or value.__module__
 
 
 def _assigned(tree, name: str) -> bool:
-    return any(_is_declaration(node) and node.target.id == name for node in tree.body)
+    return any(_declared(node) == name for node in tree.body)
 
 
-def _is_declaration(node) -> bool:
-    return isinstance(node, ast.AnnAssign) and not node.target.id.startswith("_")
+def _declared(node) -> str | None:
+    """The public name that a statement declares with a type."""
+    if isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name):
+        return None if node.target.id.startswith("_") else node.target.id
+    return None
 
 
 def _import_lines(homes: dict) -> list[str]:

@@ -1,4 +1,6 @@
 # Written by scripts/write_stubs.py: do not edit.
+from collections.abc import Callable
+
 from cutaway.losses.binary import binary_cross_entropy as binary_cross_entropy
 from cutaway.losses.binary import binary_cross_entropy_with_logits as binary_cross_entropy_with_logits
 from cutaway.losses.categorical import categorical_cross_entropy as categorical_cross_entropy

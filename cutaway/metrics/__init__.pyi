@@ -1,4 +1,6 @@
 # Written by scripts/write_stubs.py: do not edit.
+from collections.abc import Callable
+
 from cutaway.metrics.classification import accuracy as accuracy
 from cutaway.metrics.classification import balanced_accuracy as balanced_accuracy
 from cutaway.metrics.classification import f1 as f1

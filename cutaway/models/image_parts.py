@@ -1,7 +1,7 @@
 """What image networks share: convolution with batch norm, pretrained weights, minimum size."""
 
 from cutaway.errors import ShapeError, expect_axis, expect_range
-from cutaway.nn import BatchNorm, Conv2d, ReLU, Sequential, init
+from cutaway.nn import BatchNorm, Conv2d, Module, ReLU, Sequential, init
 from cutaway.ops.windows import expect_window_axes
 
 IMAGENET_CLASSES = 1000
@@ -15,7 +15,7 @@ def conv_norm(
     stride: int = 1,
     padding=None,
     groups: int = 1,
-    activation=ReLU,
+    activation: type[Module] | None = ReLU,
     eps: float = 1e-5,
 ) -> Sequential:
     """Convolution, batch norm and an activation, under the paths "0", "1" and "2".

@@ -8,6 +8,7 @@ slope is learned.
 import inspect
 
 from cutaway import ops
+from cutaway.engine import Operation
 from cutaway.nn.init import constant
 from cutaway.nn.module import Module
 from cutaway.nn.state import Parameter
@@ -17,6 +18,8 @@ class ActivationLayer(Module):
     """Base of the activations: a function, with the options that the layer was made with."""
 
     keeps_features = True
+    activation_function: Operation
+    __signature__: inspect.Signature  # of the layer, made of the function's
 
     def __init__(self, *values, **options):
         given = self.__signature__.bind(*values, **options)
@@ -68,13 +71,17 @@ def _layer_of(title: str, function) -> type:
     return type(title, (ActivationLayer,), members)
 
 
-LAYERS = {"PReLU": PReLU}  # by title
+LAYERS: dict[str, type[Module]] = {"PReLU": PReLU}  # by title
 for _title, _function in ops.ACTIVATION_FUNCTIONS.items():
     if _title not in LAYERS:
         LAYERS[_title] = globals()[_title] = _layer_of(_title, _function)
 
 # by the names that the command line and config files use: those of the functions
-ACTIVATIONS = {layer.activation_function.name: layer for layer in LAYERS.values()}
+ACTIVATIONS: dict[str, type[Module]] = {
+    function.name: layer
+    for layer in LAYERS.values()
+    if (function := layer.activation_function) is not None
+}
 ACTIVATIONS |= {"prelu": ACTIVATIONS.pop("parametric_relu"), "swish": ACTIVATIONS["silu"]}
 Swish = ACTIVATIONS["silu"]
 

@@ -1,5 +1,7 @@
 """Sequential: a chain of modules."""
 
+from typing import Any, overload
+
 from cutaway.errors import OptionError, ShapeError
 from cutaway.nn.layers import Linear
 from cutaway.nn.module import Module
@@ -52,6 +54,12 @@ class Sequential(Module):
 
     def __iter__(self):
         return iter(self.layers())
+
+    @overload
+    def __getitem__(self, index: int) -> Any: ...
+
+    @overload
+    def __getitem__(self, index: slice) -> "Sequential": ...
 
     def __getitem__(self, index):
         if isinstance(index, slice):

@@ -38,7 +38,6 @@ from cutaway.ops.conv import transposed_convolution as transposed_convolution
 from cutaway.ops.dot_product_attention import attention as attention
 from cutaway.ops.dot_product_attention import attention_weights as attention_weights
 from cutaway.ops.dot_product_attention import rotary as rotary
-from cutaway.ops.elementwise import abs as abs
 from cutaway.ops.elementwise import absolute as absolute
 from cutaway.ops.elementwise import clip as clip
 from cutaway.ops.elementwise import cos as cos

@@ -207,7 +207,7 @@ def _comparison(name, compare):
 
     forward.__name__ = forward.__qualname__ = name
     forward.__doc__ = f"Elementwise {name.replace('_', ' ')}: booleans, without a gradient."
-    return operation(forward, differentiable=False, edges="elementwise", role="arithmetic")
+    return operation(differentiable=False, edges="elementwise", role="arithmetic")(forward)
 
 
 equal = _comparison("equal", jnp.equal)

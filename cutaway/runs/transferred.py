@@ -6,6 +6,7 @@ learning rates.
 """
 
 import dataclasses
+from typing import Any
 
 import numpy as np
 
@@ -200,12 +201,12 @@ def prepare_transfer(
     x, test = ready["x"], ready.get("test")
     with matmul_precision(options.precision):
         features = features_of(full, x)
-    _fit_scale(full.head[0], features[ready["training"]])
+    head: Any = full.head  # a Sequential that begins with a Standardize, see build_head
+    scaling = head[0]
+    _fit_scale(scaling, features[ready["training"]])
     own = options.for_head()
     if own.lr is None:
-        scaled = (features[ready["training"]] - full.head[0].mean.numpy()) / full.head[
-            0
-        ].std.numpy()
+        scaled = (features[ready["training"]] - scaling.mean.numpy()) / scaling.std.numpy()
         own = dataclasses.replace(own, lr=_rate(own.optimizer, scaled, loss))
     given = {**ready, "x": features, "spec": spec, "backbone": backbone}
     if test is not None and not options.fine_tune:
