@@ -126,7 +126,7 @@ def _names(names, column, what):
     return names
 
 
-def _lit_edges(columns, path) -> dict:
+def _lit_edges(columns, path) -> set:
     """{(layer, i, j)} of the path; their nodes are marked in the columns."""
     path = list(path)
     steps = [_checked(columns, step) for step in path]
@@ -203,8 +203,8 @@ def _names_width(column) -> float:
     return 20 + max(text_width(_short(column.names[k])) for k in shown)
 
 
-def _places(column, x, height) -> dict:
-    """{row: (x, y, number of the node or None)}, centered."""
+def _places(column, x, height) -> list:
+    """[(x, y, index of the node or None)] of the rows, centered."""
     shown = column.shown()
     top = (height - 10 - ROW * (len(shown) - 1)) / 2
     return [(x, top + ROW * row, node) for row, node in enumerate(shown)]

@@ -357,7 +357,7 @@ def _rates(program, trial, notes):
         )
     if not fine:
         return None
-    best = min(fine, key=fine.get)
+    best = min(fine, key=lambda factor: fine[factor])
     notes.append(f"η = {number(rate * best, 2)} reduces the loss fastest in the first steps")
     planned = program.epochs * math.ceil(len(program.x) / program.batch_size)
     in_all = (first - own) * planned / trial.rate_steps

@@ -1,4 +1,4 @@
-"""What happened in a network, as arithmetic: chain rule, forward pass, attributions."""
+"""What happens in a network, as arithmetic: chain rule, forward pass, attributions."""
 
 import sys
 import types
@@ -15,9 +15,33 @@ from cutaway.explain.sequences import AttentionMaps, HiddenStates, attention_map
 from cutaway.explain.update import explain_update
 from cutaway.explain.update_story import UpdateStory
 
+__all__ = [
+    "Attribution",
+    "AttentionMaps",
+    "Explanation",
+    "Factor",
+    "FeatureMaps",
+    "Filters",
+    "FlowStory",
+    "ForwardStory",
+    "GradCam",
+    "GradientStory",
+    "HiddenStates",
+    "Path",
+    "UpdateStory",
+    "attention_maps",
+    "attribute",
+    "explain",
+    "explain_update",
+    "feature_maps",
+    "filters",
+    "grad_cam",
+    "hidden_states",
+]
+
 
 class _Callable(types.ModuleType):
-    """So that `ct.explain(net, x, y, loss=...)` works beside `ct.explain.attribute`."""
+    """Makes the package callable: `ct.explain(net, x, y, loss=...)`."""
 
     def __call__(self, *args, **options):
         return explain(*args, **options)

@@ -42,6 +42,7 @@ _CLASSES = {
     ),
     "dropout": (nn.Dropout, nn.SpatialDropout),
 }
+WRAPPERS = (nn.Residual, nn.StochasticDepth, nn.Recompute)  # around a block, mostly a Sequential
 
 
 @dataclasses.dataclass
@@ -63,6 +64,8 @@ class Part:
         inner: what is inside, None for a leaf.
         times: how many of it there are in a row.
         tied: whether those are one module, run again and again.
+        is_sequential: whether it is a Sequential.
+        is_wrapper: whether a Sequential in it needs no frame of its own.
     """
 
     kind: str
@@ -80,6 +83,8 @@ class Part:
     inner: "Scope | None" = None
     times: int = 1
     tied: bool = False
+    is_sequential: bool = False
+    is_wrapper: bool = False
 
 
 @dataclasses.dataclass
@@ -125,6 +130,8 @@ def part_of(module, path: str, around: str) -> Part:
     return Part(
         kind=kind_of(module),
         title=type(module).__name__,
+        is_sequential=isinstance(module, nn.Sequential),
+        is_wrapper=isinstance(module, WRAPPERS),
         name=path.removeprefix(f"{around}.") if around else path,
         detail=module.describe() if is_leaf(module) else "",
         paths=(path,),
