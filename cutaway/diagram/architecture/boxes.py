@@ -120,17 +120,17 @@ def times(part: Part) -> str:
 
 
 def count_text(part: Part) -> str:
-    """How many parameters a part has, "" if none."""
+    """Number of parameters of a part, "" if none."""
     if not part.parameters:
         return ""
     if part.shared:
-        return "the same weights again"
+        return "shared weights"
     each = f"{part.times} × " if part.times > 1 and not part.tied else ""
     word = "parameter" if part.parameters == 1 and part.times == 1 else "parameters"
     return (
         f"{each}{part.parameters:,} {word}"
         + (", frozen" if part.frozen else "")
-        + (", the same each time" if part.tied else "")
+        + (", shared" if part.tied else "")
     )
 
 

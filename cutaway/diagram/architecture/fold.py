@@ -254,7 +254,7 @@ def _side_by_side(parts) -> Part:
     return dataclasses.replace(
         parts[0],
         name=f"{parts[0].name} … {parts[-1].name}",
-        title=f"{len(parts)} × {parts[0].title}, side by side",
+        title=f"{len(parts)} × {parts[0].title}, in parallel",
         detail="; ".join(shown),
         paths=tuple(path for part in parts for path in part.paths),
         shape=parts[0].shape if len({part.shape for part in parts}) == 1 else None,

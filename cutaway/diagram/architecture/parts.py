@@ -1,4 +1,4 @@
-"""A network as parts that are joined: what the tracer writes and the picture reads."""
+"""A network as connected parts: the tracer writes them, the drawing reads them."""
 
 import dataclasses
 
@@ -47,7 +47,7 @@ WRAPPERS = (nn.Residual, nn.StochasticDepth, nn.Recompute)  # around a block, mo
 
 @dataclasses.dataclass
 class Part:
-    """One thing in the picture.
+    """One element of the drawing.
 
     Attributes:
         kind: a key of svg.KINDS, or "operation", "end", "repeat".
@@ -108,7 +108,7 @@ def once(part: Part, sources) -> list:
 
 
 def kind_of(module) -> str:
-    """What kind of layer a module is."""
+    """The kind of layer of a module, a key of svg.KINDS."""
     for kind, classes in _CLASSES.items():
         if isinstance(module, classes):
             return kind
@@ -121,7 +121,7 @@ def is_leaf(module) -> bool:
 
 
 def part_of(module, path: str, around: str) -> Part:
-    """A module as a Part, without what it is joined to.
+    """A module as a Part, without its connections.
 
     Args:
         around: path of the module around it.
@@ -141,10 +141,10 @@ def part_of(module, path: str, around: str) -> Part:
 
 
 def shape_text(shape) -> str:
-    """A shape without its batch for people.
+    """A shape without the batch, formatted.
 
     Example:
         >>> shape_text((32, 32, 3)), shape_text(())
-        ('32×32×3', 'one number')
+        ('32×32×3', 'scalar')
     """
-    return "×".join(map(str, shape)) or "one number"
+    return "×".join(map(str, shape)) or "scalar"
