@@ -72,7 +72,8 @@ class ElementNames:
         self._paths = {node.number: path for path, node in graph.parameters.items()}
         self._consumers = graph.consumers()
         self._number_layers()
-        self._names, turns = {}, collections.Counter()
+        self._names: dict[int, Name] = {}
+        turns = collections.Counter()
         for node in graph.nodes:
             name = self._name(node)
             if name is None:

@@ -279,11 +279,11 @@ def _spectrum(point, steps) -> _Spectrum:
     values, vectors = found.eigen()
     noise = max(found.noise, float(10 * np.finfo(random.dtype).eps * np.abs(values).max()))
     ends = [vectors[:, k].astype(random.dtype) @ found.basis for k in (-1, 0)]
-    bounds = [
+    largest_bound, smallest_bound = (
         float(np.linalg.norm(point.product(v) - a * v)) + noise
         for v, a in zip(ends, (values[-1], values[0]), strict=True)
-    ]
-    return _Spectrum(values, tuple(ends), *bounds, noise, len(values) == n)
+    )
+    return _Spectrum(values, tuple(ends), largest_bound, smallest_bound, noise, len(values) == n)
 
 
 def _product(objective):

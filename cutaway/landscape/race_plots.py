@@ -31,7 +31,7 @@ def style(race, k: int):
 
 def shade(axes, surface, x_range, y_range):
     """The surface as gray contours, darker is higher; returns the contours for a color bar."""
-    xs, ys = np.linspace(*x_range, 241), np.linspace(*y_range, 241)
+    xs, ys = np.linspace(x_range[0], x_range[1], 241), np.linspace(y_range[0], y_range[1], 241)
     with np.errstate(all="ignore"):
         values = surface.values(np.stack(np.meshgrid(xs, ys), axis=-1))
     values = np.ma.masked_invalid(values)

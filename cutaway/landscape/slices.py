@@ -108,6 +108,8 @@ class LossSurface(Story):
         ]
 
     def _path_text(self) -> str:
+        assert self.path is not None and self.path_losses is not None
+        assert self.path_fractions is not None
         fractions = self.path_fractions[np.isfinite(self.path_fractions)]
         within = f"{fractions.min():.0%} to {fractions.max():.0%}" if fractions.size else "all"
         return (

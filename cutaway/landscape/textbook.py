@@ -60,7 +60,8 @@ class TextbookSurface:
 
     def grid(self, points: int = 201):
         """(xs, ys, values (points, points)) over the plot; rows correspond to ys."""
-        xs, ys = np.linspace(*self.x_range, points), np.linspace(*self.y_range, points)
+        (x0, x1), (y0, y1) = self.x_range, self.y_range
+        xs, ys = np.linspace(x0, x1, points), np.linspace(y0, y1, points)
         return xs, ys, self.values(np.stack(np.meshgrid(xs, ys), axis=-1))
 
     @functools.cached_property

@@ -1,6 +1,7 @@
 """Parts as boxes: how large each is, and where its texts and joints are."""
 
 import dataclasses
+import typing
 
 from cutaway.diagram.architecture.parts import Part, Scope, shape_text
 from cutaway.story.svg import text_width, wrap
@@ -45,7 +46,7 @@ class Box:
     x: float = 0
     y: float = 0
     head: float = 0
-    plan: object = None
+    plan: typing.Any = None
 
     @property
     def is_pill(self) -> bool:
