@@ -107,7 +107,7 @@ def _rounded(values):
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
     parser.add_argument("--half", default="both", choices=("set", "held", "both"))
     parser.add_argument("--only", default="", help="parts of names, with commas between")
     parser.add_argument("--seeds", type=int, default=5)

@@ -168,7 +168,7 @@ def table(found: dict) -> str:
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
     parser.add_argument("--half", default="held", choices=("set", "held", "both"))
     parser.add_argument("--only", default="", help="parts of names, with commas between")
     parser.add_argument("--seeds", type=int, default=5)

@@ -63,14 +63,14 @@ def table(rows: list) -> str:
     """A line for each code, one for all, then the false alarms; as Markdown."""
     lines = [
         "| fault | programs | called unhealthy | right code first | in the first three | "
-        "first, or a name as right | what came first instead |",
+        "first, or an equivalent name | what came first instead |",
         "| --- | --- | --- | --- | --- | --- | --- |",
     ]
     faults = [row for row in rows if row[0].code and not row[3]]
     for code in sorted({case.code for case, *_ in faults}):
         lines.append(_line(code, [row for row in faults if row[0].code == code]))
     lines.append(_line("all", faults, others=False))
-    lines += ["", "| healthy | programs | false alarms | share | what was said |"]
+    lines += ["", "| healthy | programs | false alarms | rate | codes reported |"]
     lines.append("| --- | --- | --- | --- | --- |")
     kinds = {
         "healthy programs": [row for row in rows if not row[0].code],
@@ -106,7 +106,7 @@ def report(found: dict, half: str) -> str:
     bare = sum(f"{case.name}@{h}" not in certificates for case, h, *_ in rows)
     parts = [table(rows)]
     if bare:
-        parts.append(f"Not yet looked at by certify: {bare} of {len(rows)} programs.")
+        parts.append(f"Not yet certified: {bare} of {len(rows)} programs.")
     if left:
         parts.append("Left out, because not certified: " + ", ".join(sorted(left)) + ".")
     if errors:
@@ -116,7 +116,7 @@ def report(found: dict, half: str) -> str:
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
     parser.add_argument("--half", default="held", choices=("set", "held", "both"))
     parser.add_argument("--only", default="", help="parts of names, with commas between")
     parser.add_argument("--seeds", type=int, default=1, help="programs of each case")

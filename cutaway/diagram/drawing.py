@@ -44,9 +44,9 @@ def draw(
     """
     if not isinstance(net, Module):
         raise OptionError(
-            f"draw: a {type(net).__name__} came",
-            expected="a network, which is a Module",
-            fix="give the network itself, not its class, a compiled step or a trainer",
+            f"draw: got a {type(net).__name__}",
+            expected="a network, that is, a Module",
+            fix="pass the network itself, not its class, a compiled step or a trainer",
         )
     columns = columns_of(net)
     if columns is not None:

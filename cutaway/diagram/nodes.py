@@ -49,7 +49,7 @@ class NodeColumn:
 
 
 def columns_of(net) -> list | None:
-    """The layers of `net` as columns of nodes, None if it is no plain multilayer perceptron."""
+    """The layers of `net` as columns of nodes; None if it is not a plain multilayer perceptron."""
     layers = list(_flat(net, ""))
     if not layers or not isinstance(layers[0][1], NEURONS):
         return None
@@ -110,7 +110,7 @@ def draw_nodes(columns, *, input_names=None, output_names=None, path=()) -> Draw
     width = max(xs[-1] + right, 330)
     legend, end = _legend(height + below + 34, bool(edges), width)
     sizes = "-".join(str(column.size) for column in columns)
-    return picture([*parts, *legend], width, end, f"network {sizes}: a node for each neuron")
+    return picture([*parts, *legend], width, end, f"network {sizes}, one node per neuron")
 
 
 def _names(names, column, what):
@@ -120,20 +120,20 @@ def _names(names, column, what):
     if len(names) != column.size:
         raise OptionError(
             f"draw: {what} has {len(names)} names",
-            expected=f"{column.size}, one for each node",
-            fix="give a name to each, or leave it out",
+            expected=f"{column.size}, one per node",
+            fix="pass a name for each node, or none",
         )
     return names
 
 
-def _lit_edges(columns, path) -> dict:
+def _lit_edges(columns, path) -> set:
     """{(layer, i, j)} of the path; their nodes are marked in the columns."""
     path = list(path)
     steps = [_checked(columns, step) for step in path]
     if len({len(step) for step in steps}) > 1:
         raise OptionError(
-            f"draw: path {path!r} has nodes and weights",
-            expected="either nodes (layer, i) that follow each other, or weights (layer, i, j)",
+            f"draw: path {path!r} mixes nodes and weights",
+            expected="either nodes (layer, i) of consecutive layers, or weights (layer, i, j)",
         )
     edges = {step for step in steps if len(step) == 3}
     nodes = [step for step in steps if len(step) == 2]
@@ -143,8 +143,8 @@ def _lit_edges(columns, path) -> dict:
         if after - layer not in (1, -1):
             raise OptionError(
                 f"draw: path goes from layer {layer} to layer {after}",
-                expected="nodes of layers that follow each other",
-                fix="name a node of every layer between",
+                expected="nodes of consecutive layers",
+                fix="include a node of every layer in between",
             )
         edges.add((after, i, j) if after > layer else (layer, j, i))
     for layer, i in nodes:
@@ -168,7 +168,7 @@ def _checked(columns, step) -> tuple:
         if layer not in known:
             raise OptionError(
                 f"draw: path names a layer {layer!r}",
-                expected="the path of a layer, or its number, 0 for the inputs",
+                expected="the path of a layer, or its index, 0 for the inputs",
                 fix=did_you_mean(layer, known),
             )
         layer = known[layer]
@@ -203,8 +203,8 @@ def _names_width(column) -> float:
     return 20 + max(text_width(_short(column.names[k])) for k in shown)
 
 
-def _places(column, x, height) -> dict:
-    """{row: (x, y, number of the node or None)}, centered."""
+def _places(column, x, height) -> list:
+    """[(x, y, index of the node or None)] of the rows, centered."""
     shown = column.shown()
     top = (height - 10 - ROW * (len(shown) - 1)) / 2
     return [(x, top + ROW * row, node) for row, node in enumerate(shown)]
@@ -271,13 +271,13 @@ def _legend(y, lit, width):
         ('<path class="positive" d="M0 -4H26" stroke-width="2.2"/>',
          "positive weight"),
         ('<path class="negative" d="M0 -4H26" stroke-width="2.2"/>',
-         "negative; the thicker the larger"),
+         "negative; thicker is larger"),
     ]  # fmt: skip
     if lit:
         items.append(
             ('<path class="under" d="M2 -4H24" stroke-width="7"/>'
              '<path class="positive" d="M2 -4H24" stroke-width="4"/>',
-             "the path"),
+             "highlighted path"),
         )  # fmt: skip
     parts, x = [], 14
     for mark, label in items:

@@ -3,6 +3,7 @@
 import dataclasses
 import math
 import textwrap
+import typing
 
 from cutaway.story.text import WIDTH, Story, number
 
@@ -104,8 +105,8 @@ class Diagnosis(Story):
 
     findings: list
     notes: list
-    program: object = None
-    evidence: object = None
+    program: typing.Any = None
+    evidence: typing.Any = None
 
     @property
     def healthy(self) -> bool:

@@ -30,7 +30,7 @@ class _Seen(Evidence):
     def _refuse(self, *args, **options):
         raise _NoExperiment("no experiments at a glance")
 
-    one_batch = reruns = stop = property(_refuse)
+    one_batch = reruns = stop = property(_refuse)  # pyright: ignore[reportAssignmentType]
     tried = _refuse
 
     @property

@@ -23,6 +23,7 @@ from cutaway.doctor.symptoms import (
 )
 from cutaway.errors import CutawayError
 from cutaway.story.text import WIDTH, number
+from cutaway.train import Probes
 
 TABLE_SECONDS, OTHER_SECONDS = 2.0, 8.0  # that steps may take, without compilation
 ROWS = 256  # rows whose inputs are examined
@@ -91,7 +92,8 @@ def preflight(program: Program) -> Preflight:
         'Pre-flight'
     """
     began = time.perf_counter()
-    seen = Evidence(program, program.fresh(), None)
+    nothing = Probes(program.x[:1], program.y[:1])  # which has watched no training
+    seen = Evidence(program, program.fresh(), nothing)
     findings, notes = [], []
     looks = (_loss_and_outputs, _inputs, _targets, _balance, _duplicates, _leak)
     findings += [found for look in looks if (found := look(seen, notes)) is not None]
@@ -357,7 +359,7 @@ def _rates(program, trial, notes):
         )
     if not fine:
         return None
-    best = min(fine, key=fine.get)
+    best = min(fine, key=lambda factor: fine[factor])
     notes.append(f"η = {number(rate * best, 2)} reduces the loss fastest in the first steps")
     planned = program.epochs * math.ceil(len(program.x) / program.batch_size)
     in_all = (first - own) * planned / trial.rate_steps

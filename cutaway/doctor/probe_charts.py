@@ -5,6 +5,7 @@ import math
 
 import numpy as np
 
+from cutaway.doctor.evidence import Evidence
 from cutaway.story.figures import BLUE, ORANGE
 from cutaway.story.text import WIDTH, Story, align, number
 
@@ -28,7 +29,7 @@ def probe_charts(evidence) -> list:
 class LossCurves(Story):
     """Training and validation loss by epoch."""
 
-    evidence: object
+    evidence: Evidence
 
     def text(self, width: int = WIDTH) -> str:
         losses = self.evidence.losses

@@ -212,7 +212,7 @@ class Reruns:
 
         def train():
             trainer = self.program.fresh()
-            trainer.optimizer.beta = beta
+            setattr(trainer.optimizer, "beta", beta)  # noqa: B010, not every optimizer has one
             return self._train(RepeatedTrainer(trainer))
 
         return self._once(("beta", beta), train)
@@ -300,6 +300,7 @@ class Reruns:
         """(a RepeatedTrainer at a constant learning rate, the values at the end of `base`)."""
         if self.program.trainer.optimizer.schedule is None:
             return self._repeated, self.base.values
+        assert self.base.trainer is not None  # `base` keeps it
         trainer = rebuilt(self.base.trainer)
         trainer.optimizer.schedule = None
         repeated = RepeatedTrainer(trainer)

@@ -276,7 +276,8 @@ def treat(
     expect_range(seeds, what="seeds", least=2)
     if diagnosis.program is None:
         raise OptionError("this diagnosis has no program", fix="create it with ct.diagnose")
-    base, notes = diagnosis.program, []
+    base: Program = diagnosis.program
+    notes = []
     planned = _planned(diagnosis, base, notes)
     if not planned:
         raise OptionError(

@@ -1,4 +1,4 @@
-"""What happened in a network, as arithmetic: chain rule, forward pass, attributions."""
+"""What happens in a network, as arithmetic: chain rule, forward pass, attributions."""
 
 from cutaway.callable_package import make_callable
 from cutaway.explain.attribution import attribute

@@ -2,6 +2,7 @@
 
 import dataclasses
 import textwrap
+import typing
 
 import numpy as np
 
@@ -60,13 +61,13 @@ class Attribution(Story):
     method: str
     values: np.ndarray
     x: np.ndarray
-    target: object
+    target: typing.Any
     output_shape: tuple
-    output: object
-    baseline_output: object
-    gap: object
-    steps: object
-    baseline: object
+    output: typing.Any
+    baseline_output: typing.Any
+    gap: typing.Any
+    steps: typing.Any
+    baseline: typing.Any
     names: list | None
     output_names: list | None
     kind: str

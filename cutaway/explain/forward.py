@@ -142,8 +142,8 @@ class ForwardStory(Story):
             return Stage(name, value, f"{operation.symbol}({inputs[0][0]})", inputs=inputs), before
         how = (own.what.partition(" in ")[0] if own else operation.name) + " of"
         if own is not None:
-            symbols = [self._names.of(n).symbol for n, _ in before]
-            found = (FORMULAS.get((own.symbol, symbol)) for symbol in symbols)
+            names = [self._names.of(n) for n, _ in before]
+            found = (FORMULAS.get((own.symbol, name.symbol)) for name in names if name is not None)
             formula = own.formula or next(filter(None, found), None)
             how = f"{formula}, from" if formula else how
         together = [b for b in before if own and self._same_time(b[0], own)]

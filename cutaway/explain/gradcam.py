@@ -87,7 +87,7 @@ def grad_cam(net: Module, x, *, target=None, layer=None, output_names=None) -> "
         found = gradients(out, seed.reshape(out.shape)) if out.requires_grad else []
         found = {id(leaf): np.asarray(g) for leaf, g in found}
         leaf = leaves[-1] if leaves else None
-        if id(leaf) not in found:
+        if leaf is None or id(leaf) not in found:
             raise GradientError(
                 f"no gradient reaches layer {path!r}, {type(module).__name__}",
                 expected="a layer from which the output is computed by operations with a rule",

@@ -173,7 +173,8 @@ class ComputationGraph:
 
 def records_of(result: Tensor) -> list:
     """All records that `result` was computed from, in topological order."""
-    found, pending = {}, [result.record]
+    found = {}
+    pending: list[Record | None] = [result.record]
     while pending:
         record = pending.pop()
         if record is None or record.serial in found:

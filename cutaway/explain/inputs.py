@@ -257,7 +257,7 @@ class Inputs:
         total = np.zeros((len(self.x), self.embedded.size))
         for part, source in zip(contributions, self.sources, strict=True):
             part = part.reshape(len(part), source.size, -1).sum(axis=-1)
-            np.add.at(total, (slice(None), source.ravel()), part)
+            np.add.at(total.T, source.ravel(), part.T)
         return total.reshape(self.x.shape)
 
 

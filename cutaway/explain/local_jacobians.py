@@ -19,7 +19,6 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from cutaway import ops
 from cutaway.engine import float64
 from cutaway.errors import GradientError
 from cutaway.explain.graph import Node
@@ -30,6 +29,7 @@ LARGEST = 40_000_000  # factors of an unknown operation, 8 bytes each
 
 def local_jacobian_of(node: Node):
     """The local Jacobian of a node that an operation made, by its traits."""
+    assert node.record is not None
     edges, options = node.record.operation.traits.edges, node.record.options
     with float64():
         if edges == "elementwise":
@@ -85,7 +85,7 @@ class Elementwise:
         place = np.unravel_index(element, self.shape)
         edges = []
         for k, (factor, shape) in enumerate(zip(self.factors, self.inputs, strict=True)):
-            if factor is None:
+            if factor is None or shape is None:
                 continue
             own = place[len(place) - len(shape) :]
             own = tuple(0 if n == 1 else i for i, n in zip(own, shape, strict=True))
@@ -107,7 +107,7 @@ class Movement:
             if source is not None:
                 array = jnp.arange(start, start + array.size).reshape(array.shape)
                 start += array.size
-            elif record.operation is ops.shapes._join:  # a constant part
+            elif not record.operation.input_names:  # any number of parts, of which this is constant
                 array = jnp.zeros(array.shape, int)
             arrays.append(array)
         options = dict(record.options)
@@ -152,6 +152,7 @@ class _Products:
                 exists = (self.a_index() >= 0).astype(float)
                 part = semiring.product(semiring.weight(self.a, exists), value)
             total = part if total is None else semiring.add(total, part)
+        assert total is not None  # a node has at least one source
         return total
 
     def row(self, g, n, p):
@@ -208,11 +209,13 @@ class Product:
 
     def partner(self, element, k, source_element):
         """(source, element) of what an element of source k is multiplied by on its way here."""
-        return self.inner.partner(*np.unravel_index(element, self.grid), k, source_element)
+        g, n, p = np.unravel_index(element, self.grid)
+        return self.inner.partner(g, n, p, k, source_element)
 
     def terms(self, element):
         """The products that are added up: for each source (elements, values), side by side."""
-        return self.inner.terms(*np.unravel_index(element, self.grid))
+        g, n, p = np.unravel_index(element, self.grid)
+        return self.inner.terms(g, n, p)
 
 
 class Convolution:
@@ -362,7 +365,9 @@ class Rowwise:
             raise _too_large(node, node.value.size * d)
 
         def column(k):
-            return _pull(node, jnp.zeros(shape).at[..., k].set(1.0))[0].reshape(-1, d)
+            (grad, *_) = _pull(node, jnp.zeros(shape).at[..., k].set(1.0))
+            assert grad is not None
+            return grad.reshape(-1, d)
 
         factors = jax.lax.map(column, jnp.arange(d))  # (of out, rows, of x)
         self.factors = np.asarray(factors).transpose(1, 2, 0)  # (rows, of x, of out)
@@ -393,7 +398,7 @@ class Dense:
         def one(element):
             grad = jnp.zeros(size).at[element].set(1.0).reshape(node.shape)
             found = _pull(node, grad)
-            return [None if found[k] is None else found[k].ravel() for k in known]
+            return [None if (g := found[k]) is None else g.ravel() for k in known]
 
         found = jax.lax.map(one, jnp.arange(size))
         self.factors = {  # (of out, of the source)

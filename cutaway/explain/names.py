@@ -72,7 +72,8 @@ class ElementNames:
         self._paths = {node.number: path for path, node in graph.parameters.items()}
         self._consumers = graph.consumers()
         self._number_layers()
-        self._names, turns = {}, collections.Counter()
+        self._names: dict[int, Name] = {}
+        turns = collections.Counter()
         for node in graph.nodes:
             name = self._name(node)
             if name is None:
@@ -195,8 +196,13 @@ class ElementNames:
             return None  # the identity keeps the name
         if operation.traits.role == "norm" and self._is_last_of_module(node):
             return Name("n", layer, what=what)
-        known = before is not None and (before.is_pooled or before.symbol in ("z", "n", "s", "ŷ"))
-        if known and (operation.traits.is_function or operation.traits.activation):
+
+        is_function = operation.traits.is_function or operation.traits.activation
+        if (
+            before is not None
+            and is_function
+            and (before.is_pooled or before.symbol in ("z", "n", "s", "ŷ"))
+        ):
             return Name("O", before.layer, before.time, what)
         return Name(operation.name, layer, what=what, is_pooled=operation.traits.edges == "pool")
 

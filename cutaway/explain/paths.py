@@ -121,7 +121,9 @@ def _search(jacobians, best, target, target_element, top):
     end = jacobians.graph.result
     ties = itertools.count()
     # (-strongest completion, tie: the deeper the earlier, ..., product so far, step, way before)
-    heap = [(-best[end.number].ravel()[0], 0, next(ties), 1.0, PathStep(end, 0, 1.0), None)]
+    heap: list[tuple] = [
+        (-best[end.number].ravel()[0], 0, next(ties), 1.0, PathStep(end, 0, 1.0), None)
+    ]
     found = []
     while heap and len(found) < top:
         strength, depth, _, product, step, before = heapq.heappop(heap)

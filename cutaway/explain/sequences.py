@@ -91,7 +91,7 @@ class HiddenStates(Story):
         room = width - max(map(len, aligned)) - 2
         largest = moves.max() or 1.0
         for line, t in zip(aligned, shown, strict=True):
-            lines.append(f"{line}  {'*' * round(moves[t] / largest * room)}".rstrip())
+            lines.append(f"{line}  {'*' * round(float(moves[t] / largest) * room)}".rstrip())
         if time > LINES:
             lines.append(f"({time - LINES} more steps, with smaller changes)")
         full = np.mean(np.abs(self.values) > SATURATED)

@@ -13,10 +13,10 @@ from cutaway.landscape.textbook import SURFACES, TextbookSurface, textbook_surfa
 
 __all__ = [
     "SURFACES",
+    "Contestant",
     "Curvature",
     "LossSurface",
     "Race",
-    "Contestant",
     "TextbookSurface",
     "curvature",
     "curvature_of",

@@ -26,12 +26,12 @@ from cutaway.story.text import Story, align, number
 ALL_OF = 200  # parameters up to which all eigenvalues are computed
 STEPS = 64  # of Lanczos for more
 BASIS_BYTES = 2**30  # what their vectors may take
-KNOWN = 1e-8  # both ends known to within this share of the larger: enough
-NEAR = 0.01  # of the length of the parameters: how far "here" reaches
+KNOWN = 1e-8  # both ends known to within this fraction of the larger: enough
+NEAR = 0.01  # of the norm of the parameters: the neighborhood that counts as "here"
 ROUNDS = 6  # of Newton's method towards a stationary point
-LEFT = 0.1  # share of the gradient that a step may leave of its quadratic model
-GONE = 0.01  # share below which the gradient is said to have vanished
-FLAT = 1e-3  # share of the loss by which a plateau may move, over ten times NEAR
+LEFT = 0.1  # fraction of the gradient that a step may leave of its quadratic model
+GONE = 0.01  # fraction below which the gradient is said to have vanished
+FLAT = 1e-3  # fraction of the loss by which a plateau may move, over ten times NEAR
 
 
 @dataclasses.dataclass(frozen=True, repr=False)
@@ -49,7 +49,7 @@ class Curvature(Story):
         eigenvalues: those that were computed, in ascending order; approximate between the ends.
         complete: whether these are all of them.
         parameters: how many numbers the loss depends on.
-        near: how far "here" reaches.
+        near: radius of the neighborhood that counts as "here".
         distance: from here to the stationary point within `near`; None if none was found.
         directions: (largest, smallest): the eigenvectors as {path: array}.
     """
@@ -77,7 +77,7 @@ class Curvature(Story):
         )
         rows = [
             ["loss", number(self.loss), ""],
-            ["length of the gradient", number(self.gradient_norm), ""],
+            ["gradient norm", number(self.gradient_norm), ""],
             ["largest curvature", number(self.largest), f"± {number(self.largest_bound, 2)}"],
             ["smallest curvature", number(self.smallest), f"± {number(self.smallest_bound, 2)}"],
         ]
@@ -119,8 +119,8 @@ class Curvature(Story):
         if largest > 0 and np.abs(values).min() < 1e-2 * largest:
             # a power of ten, or marks would fall into the linear part and onto each other
             axes.set_yscale("symlog", linthresh=10.0 ** math.floor(math.log10(1e-2 * largest)))
-        axes.set_title(f"{self.verdict} · length of the gradient {number(self.gradient_norm, 3)}")
-        axes.set_xlabel("number of the eigenvalue, from the smallest")
+        axes.set_title(f"{self.verdict} · gradient norm {number(self.gradient_norm, 3)}")
+        axes.set_xlabel("index of the eigenvalue, from the smallest")
         axes.set_ylabel("eigenvalue of the Hessian")
         axes.legend(frameon=False)
         axes.grid(alpha=0.25)
@@ -131,7 +131,7 @@ class Curvature(Story):
 def curvature(
     net, x, y, *, loss, steps: int | None = None, near: float | None = None, float64: bool = True
 ) -> Curvature:
-    """The largest and smallest curvature of a network's loss where its parameters are.
+    """The largest and smallest curvature of a network's loss at its parameters.
 
     The verdict comes from numbers alone. Newton's method looks for a stationary point within
     `near`: a point where the gradient has truly become a hundredth. If there is one, the signs of
@@ -224,9 +224,9 @@ def curvature_at(objective: Objective, start: dict, *, steps=None, near=None) ->
     norm = float(np.linalg.norm(gradient))
     if not (math.isfinite(value) and math.isfinite(norm)):
         raise GradientError(
-            f"curvature: the loss here is {value:g}, the length of its gradient {norm:g}",
+            f"curvature: the loss here is {value:g}, its gradient norm {norm:g}",
             expected="finite numbers",
-            fix="look where it becomes infinite or NaN first; a point before that can be judged",
+            fix="find where it first becomes infinite or NaN; a point before that can be analyzed",
         )
     here = _spectrum(point, steps)
     eps = float(np.finfo(point.here.dtype).eps)
@@ -279,11 +279,11 @@ def _spectrum(point, steps) -> _Spectrum:
     values, vectors = found.eigen()
     noise = max(found.noise, float(10 * np.finfo(random.dtype).eps * np.abs(values).max()))
     ends = [vectors[:, k].astype(random.dtype) @ found.basis for k in (-1, 0)]
-    bounds = [
+    largest_bound, smallest_bound = (
         float(np.linalg.norm(point.product(v) - a * v)) + noise
         for v, a in zip(ends, (values[-1], values[0]), strict=True)
-    ]
-    return _Spectrum(values, tuple(ends), *bounds, noise, len(values) == n)
+    )
+    return _Spectrum(values, tuple(ends), largest_bound, smallest_bound, noise, len(values) == n)
 
 
 def _product(objective):
@@ -308,7 +308,7 @@ class _Point:
         for path, array in start.items():
             if not np.issubdtype(array.dtype, np.floating):
                 raise OptionError(
-                    f"curvature: {path} holds {array.dtype}", expected="floating-point numbers"
+                    f"curvature: {path} has dtype {array.dtype}", expected="floating-point numbers"
                 )
         self.here = self.join(self.arrays)
         self.size = self.here.size
@@ -339,7 +339,7 @@ class _Point:
         if not np.isfinite(out).all():
             raise GradientError(
                 "curvature: the second derivative here is not finite",
-                expected="a loss that can be differentiated twice where the parameters are",
+                expected="a loss that is twice differentiable at the parameters",
                 fix="look for a root or a logarithm of 0 in the network or the loss",
             )
         return out
@@ -409,29 +409,32 @@ def _is_flat(point, value, gradient, here, distance) -> bool:
 
 def _judge(flat, distance, norm, near, there):
     """(verdict, reason)."""
-    length = f"the gradient has length {number(norm, 2)}"
+    length = f"the gradient norm is {number(norm, 2)}"
     if flat:
         return "plateau", (
-            f"{length}, and over a distance of {number(10 * near, 2)} the loss moves by less than "
-            f"{FLAT:.1%} of itself, whichever way was tried"
+            f"{length}, and over a distance of {number(10 * near, 2)} the loss changes by less "
+            f"than {FLAT:.1%} in every direction tried"
         )
     if distance is None:
         return "slope", f"{length}, and no point within {number(near, 2)} was found where it is 0"
     rest = f"the gradient vanishes {number(distance, 2)} from here" if distance else length
     low, high = number(there.smallest, 3), number(there.largest, 3)
     low_bound, high_bound = number(there.smallest_bound, 2), number(there.largest_bound, 2)
-    seen = "" if there.complete else ", as far as Lanczos from a random vector sees"
+    seen = "" if there.complete else ", as far as Lanczos from a random vector can tell"
     if there.smallest < -there.noise and there.largest > there.noise:
-        return "saddle", f"{rest}, and the loss curves down one way ({low}) and up another ({high})"
+        return (
+            "saddle",
+            f"{rest}, and the loss curves down in one direction ({low}) and up in another ({high})",
+        )
     if there.smallest > there.smallest_bound:
         return "minimum", (
-            f"{rest}, and the loss curves up every way: the smallest curvature is {low}, more "
-            f"than its bound {low_bound}{seen}"
+            f"{rest}, and the loss curves up in every direction: the smallest curvature, {low}, is "
+            f"above its error bound, {low_bound}{seen}"
         )
     if there.largest < -there.largest_bound:
         return "maximum", (
-            f"{rest}, and the loss curves down every way: the largest curvature is {high}, below "
-            f"0 by more than its bound {high_bound}{seen}"
+            f"{rest}, and the loss curves down in every direction: the largest curvature, {high}, "
+            f"is below 0 by more than its error bound, {high_bound}{seen}"
         )
     if there.size <= there.noise:
         return "not decided", (
@@ -442,8 +445,8 @@ def _judge(flat, distance, norm, near, there):
     if there.largest <= there.noise:
         end, value, bound, kind = "largest", high, high_bound, "maximum or a ridge"
     return "not decided", (
-        f"{rest}, but the {end} curvature, {value}, has a bound of {bound}, so its sign is open: "
-        f"a {kind}, or a saddle"
+        f"{rest}, but the {end} curvature, {value}, has an error bound of {bound}, so its sign "
+        f"is undetermined: a {kind}, or a saddle"
     )
 
 

@@ -40,7 +40,7 @@ def tridiagonalize(product, start, steps: int, *, seed: int = 0, tolerance: floa
         product: v -> H v, of NumPy arrays of shape (n,).
         start: (n,), not 0.
         steps: most products.
-        tolerance: it ends early once both outermost values are known to within this share of
+        tolerance: it ends early once both outermost values are known to within this fraction of
             the larger; 0: never.
 
     References:

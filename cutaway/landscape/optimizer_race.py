@@ -1,4 +1,4 @@
-"""race: all optimizers on one surface, from one point, and what they arrive at."""
+"""race: all optimizers on one surface, from one starting point, and where they end."""
 
 import dataclasses
 import math
@@ -9,36 +9,36 @@ import numpy as np
 
 from cutaway.engine import float64
 from cutaway.errors import OptionError, ShapeError, did_you_mean, expect_range
-from cutaway.landscape.hessian import hessians_of
+from cutaway.landscape.hessian import Curvature, hessians_of
 from cutaway.landscape.textbook import TextbookSurface, textbook_surface
 from cutaway.nn import Module, Parameter, jit
 from cutaway.optim import OPTIMIZERS, Optimizer
 from cutaway.story.text import Story, align, number
 
-SHARE_OF_WIDTH = 1 / 200  # η where steps are about η long: so much of the picture's width
-SHARE_OF_SHRINKING = 1 / 20  # η where they shrink, as Adagrad's do
-TOLERANCE = 0.01  # share of the picture's width within which a minimum is reached
+STEP_FRACTION = 1 / 200  # of the plot's width: η for optimizers whose steps have length η
+SHRINKING_FRACTION = 1 / 20  # likewise, for those whose steps shrink, like Adagrad's
+TOLERANCE = 0.01  # of the plot's width, within which a minimum counts as reached
 RULE = (
-    "Learning rates, where none were given: for steps in proportion to the gradient 1 / the "
-    "largest curvature where the picture lies no higher than the start; for those that are about "
-    "η long 1/200 of the picture's width; for Adagrad, whose steps shrink, 1/20; for Adadelta "
-    "its paper's 1."
+    "Default learning rates: for steps proportional to the gradient, 1 / the largest curvature "
+    "among the points of the plot that are not above the start; for steps of length about η, "
+    "1/200 of the plot's width; for Adagrad, whose steps shrink, 1/20; for Adadelta, 1, as in "
+    "its paper."
 )
 
 
 @dataclasses.dataclass(frozen=True, repr=False)
 class Contestant:
-    """What one optimizer did.
+    """The run of one optimizer.
 
     Attributes:
         name, lr: the optimizer and its learning rate.
-        points: (steps + 1, 2): the start and where each step led.
-        values: (steps + 1,): the surface there.
-        reached: the first step after which it stays within the race's tolerance of one known
-            minimum; None if there is none.
-        minimum: that minimum, or the nearest one to where it ended.
+        points: (steps + 1, 2): the start and the point after each step.
+        values: (steps + 1,): the loss there.
+        reached: the first step after which it stays within the race's tolerance of a known
+            minimum; None if it does not.
+        minimum: that minimum, or the one nearest to the last point.
         distance: from there to the last point.
-        end: the Curvature of the surface at the last point; None if it left all numbers.
+        end: the Curvature of the surface at the last point; None if it diverged.
     """
 
     name: str
@@ -48,11 +48,11 @@ class Contestant:
     reached: int | None
     minimum: tuple | None
     distance: float
-    end: object
+    end: Curvature | None
 
     @property
     def verdict(self) -> str:
-        """What the last point is by its curvature, or "diverged"."""
+        """The kind of the last point by its curvature, or "diverged"."""
         return "diverged" if self.end is None else self.end.verdict
 
 
@@ -62,11 +62,11 @@ class Race(Story):
 
     Attributes:
         surface: the TextbookSurface.
-        racers: a Contestant for each optimizer, in the order in which they were named.
-        steps: how many each of them made.
+        racers: a Contestant for each optimizer, in the order given.
+        steps: number of steps of each.
         start: (x, y).
         tolerance: distance within which a minimum counts as reached.
-        by_rule: whether some of the learning rates were chosen by the rule.
+        by_rule: whether some learning rates were chosen by default.
     """
 
     surface: TextbookSurface
@@ -82,13 +82,13 @@ class Race(Story):
                 return racer
         names = [racer.name for racer in self.racers]
         raise OptionError(
-            f"{name!r} did not race",
+            f"{name!r} is not in this race",
             expected="one of " + ", ".join(names),
             fix=did_you_mean(name, names),
         )
 
     def rows(self) -> list:
-        """The table: a list of texts for each racer, those that were there first on top."""
+        """The table: a list of texts for each racer, those that arrived first on top."""
         return [
             [
                 racer.name,
@@ -96,21 +96,21 @@ class Race(Story):
                 "-" if racer.reached is None else str(racer.reached),
                 number(racer.values[-1], 3),
                 _place(racer.points[-1]),
-                self.said(racer),
+                self.describe(racer),
             ]
             for racer in sorted(self.racers, key=_rank)
         ]
 
-    headings = ("optimizer", "lr", "reached", "value", "end", "by its curvature")
+    headings = ("optimizer", "lr", "reached", "value", "end", "kind of point")
 
-    def said(self, racer: Contestant) -> str:
-        """What the end is, and which minimum it is near."""
+    def describe(self, racer: Contestant) -> str:
+        """The kind of the last point, and which minimum it is near."""
         if racer.end is None:
-            return f"diverged in step {_first_bad(racer.points)}"
+            return f"diverged at step {_first_bad(racer.points)}"
         if racer.verdict != "minimum" or racer.minimum is None:
             return racer.verdict
         if racer.distance > self.tolerance:
-            return "minimum, not a known one"
+            return "minimum, not listed"
         if len(self.surface.minima) == 1:
             return "minimum"
         return f"minimum {_which(self.surface, racer.minimum)}"
@@ -131,15 +131,15 @@ class Race(Story):
         )
 
     def notes(self) -> list:
-        """What stands under the table."""
-        said = (
+        """The notes below the table."""
+        note = (
             f"reached: the step from which it stays within {number(self.tolerance, 3)} of a known "
-            f"minimum. What the end is follows from the gradient and the eigenvalues of the "
-            f"Hessian there alone."
+            f"minimum. The kind of the end point is determined by the gradient and the "
+            f"eigenvalues of the Hessian there."
         )
         if any(r.reached is not None and r.verdict == "slope" for r in self.racers):
-            said += " Who has reached it and stands on a slope is still on the way down."
-        return [said, RULE] if self.by_rule else [said]
+            note += " An optimizer that has reached it but is on a slope is still descending."
+        return [note, RULE] if self.by_rule else [note]
 
     def to_dict(self) -> dict:
         return {
@@ -166,13 +166,13 @@ class Race(Story):
         }
 
     def plot(self, axes=None):
-        """The surface from above, with the way each optimizer took."""
+        """The surface from above, with the path of each optimizer."""
         from cutaway.landscape.race_plots import plot_ways
 
         return plot_ways(self, axes)
 
     def plot_values(self, axes=None):
-        """How high each optimizer stood after each step."""
+        """The loss of each optimizer after each step."""
         from cutaway.landscape.race_plots import plot_values
 
         return plot_values(self, axes)
@@ -184,13 +184,13 @@ class Race(Story):
         return figure(self)
 
     def html(self) -> str:
-        """The ways, the table, and a slider that goes through the steps."""
+        """The paths, the table, and a slider through the steps."""
         from cutaway.landscape.race_page import fragment
 
         return fragment(self)
 
     def page(self) -> str:
-        """`html` as a page of its own, which needs no other file."""
+        """`html` as a self-contained page."""
         from cutaway.landscape.race_page import page
 
         return page(self)
@@ -204,19 +204,19 @@ def race(
     start=None,
     lr=None,
 ) -> Race:
-    """Let optimizers run on a surface from one point, in float64, and say where they arrived.
+    """Run optimizers on a surface from one starting point, in float64, and report where they end.
 
     Args:
         surface: a TextbookSurface, or the name of one in landscape.SURFACES.
         optimizers: names in optim.OPTIMIZERS, or Optimizer classes; or {label: function of
             (parameters, lr) that makes an Optimizer}. None: all ten.
-        steps: how many each of them makes; None: the surface's own number.
-        start: (x, y); None: the surface's own.
-        lr: learning rate of all, or {name: rate}. Where none is given: for steps in proportion
-            to the gradient 1/λ, λ the largest curvature (in size) among the points of the
-            picture that lie no higher than the start, with which plain descent never rises; for
-            Adam and its like 1/200 of the picture's width, which is about the length of a step;
-            for Adagrad, whose steps shrink, 1/20 of it; for Adadelta its paper's 1.
+        steps: number of steps of each; None: the surface's default.
+        start: (x, y); None: the surface's default.
+        lr: learning rate of all, or {name: rate}. By default, for steps proportional
+            to the gradient, 1/λ with λ the largest absolute curvature among the points of the
+            plot that are not above the start, with which plain descent never increases the loss;
+            for Adam and similar ones 1/200 of the plot's width, about the length of a step; for
+            Adagrad, whose steps shrink, 1/20 of it; for Adadelta 1, as in its paper.
 
     Example:
         >>> found = race("bowl", ["sgd", "momentum"], steps=50)
@@ -308,12 +308,12 @@ def _makers(optimizers) -> dict:
                 found[given] = OPTIMIZERS[given]
             else:
                 raise OptionError(
-                    f"optimizer {given!r} is not known",
+                    f"unknown optimizer {given!r}",
                     expected="names or classes of optimizers, or {label: function}",
                     fix=did_you_mean(str(given), OPTIMIZERS),
                 )
     if not found:
-        raise OptionError("race: no optimizer was named", expected="at least one")
+        raise OptionError("race: no optimizer was given", expected="at least one")
     return found
 
 
@@ -323,7 +323,7 @@ def _given_rates(makers, lr) -> dict:
     unknown = [name for name in given if name not in makers]
     if unknown:
         raise OptionError(
-            f"race: a learning rate was given for {unknown[0]!r}, which does not race",
+            f"race: a learning rate was given for {unknown[0]!r}, which is not in the race",
             expected="one of " + ", ".join(makers),
             fix=did_you_mean(unknown[0], makers),
         )
@@ -334,11 +334,11 @@ def _given_rates(makers, lr) -> dict:
 
 
 def _rates(surface, makers, start) -> dict:
-    """{name: learning rate by the rule}."""
+    """{name: default learning rate}."""
     kinds = {name: _kind(make) for name, make in makers.items()}
     rates = {
-        "length": SHARE_OF_WIDTH * surface.width,
-        "shrinking": SHARE_OF_SHRINKING * surface.width,
+        "length": STEP_FRACTION * surface.width,
+        "shrinking": SHRINKING_FRACTION * surface.width,
         "own": 1.0,
     }
     if "gradient" in kinds.values():
@@ -347,7 +347,7 @@ def _rates(surface, makers, start) -> dict:
 
 
 def _kind(make) -> str:
-    """How the length of an optimizer's steps follows from η."""
+    """How the step length of an optimizer depends on η."""
     with float64():
         made = make([Parameter(np.zeros(2))], 1.0)
     return made.steps
@@ -375,7 +375,7 @@ def _which(surface, minimum) -> str:
     lowest = float(surface.values(surface.minima[0]))
     as_low = [m for m in surface.minima if float(surface.values(m)) < lowest + 1e-9]
     if len(as_low) == 1:
-        return "(the lowest)" if minimum == as_low[0] else "(a local one)"
+        return "(global)" if minimum == as_low[0] else "(local)"
     return f"{surface.minima.index(minimum) + 1} of {len(surface.minima)}"
 
 

@@ -1,4 +1,4 @@
-"""A race as HTML that needs no other file: the ways, a slider through the steps, the table."""
+"""A race as self-contained HTML: the paths, a slider through the steps, the table."""
 
 import base64
 import io
@@ -11,7 +11,7 @@ import numpy as np
 from cutaway.landscape.race_plots import frame, shade, style
 
 WIDTH, HEIGHT, LEFT, BOTTOM, TOP = 640, 460, 46, 34, 10  # in SVG units
-MOST_POINTS = 1500  # of a way; longer ones are thinned out
+MAX_POINTS = 1500  # of a path; longer ones are thinned out
 DASHES = {"-": "", "--": "7 4", "-.": "8 3 2 3", ":": "2 3"}
 
 STYLE = """
@@ -90,7 +90,7 @@ def page(race) -> str:
 
 
 def fragment(race) -> str:
-    """What a page or a notebook can hold."""
+    """An HTML fragment for a page or a notebook."""
     name = f"race-{uuid4().hex[:12]}"
     surface = race.surface
     about = f"{surface.about[:1].upper()}{surface.about[1:]}. " if surface.about else ""
@@ -101,8 +101,8 @@ def fragment(race) -> str:
     return (
         f'<div class="cutaway-race" id="{name}"><style>{STYLE}</style>'
         f"<h1>{escape(surface.name)}: {escape(surface.formula)}</h1>"
-        f'<p class="soft">{escape(about)}The darker, the higher; a star is a known '
-        f"minimum, the ring the start.</p>{_picture(race, ways)}"
+        f'<p class="soft">{escape(about)}Darker is higher; a star marks a known '
+        f"minimum, the circle the start.</p>{_picture(race, ways)}"
         f'<p><button type="button">play</button> step <output>{race.steps:,}</output> '
         f'<input type="range" min="0" max="{race.steps}" value="{race.steps}" '
         f'aria-label="step"></p>{_table(race)}{notes}<script>{script}</script></div>'
@@ -110,11 +110,11 @@ def fragment(race) -> str:
 
 
 def _thinned(racer, race) -> dict:
-    """The way in SVG units: {"steps", "points", "values"}, at most MOST_POINTS of them."""
+    """The path in SVG units: {"steps", "points", "values"}, at most MAX_POINTS of them."""
     finite = np.isfinite(racer.points).all(axis=1)
-    # who leaves all numbers stays where it was seen last
+    # an optimizer that diverges stays at its last finite point
     count = len(finite) if finite.all() else max(1, int(np.argmin(finite)))
-    stride = -(-count // MOST_POINTS)
+    stride = -(-count // MAX_POINTS)
     steps = sorted({*range(0, count, stride), count - 1})
     far = 20 * race.surface.width
     points = _places(race, np.clip(racer.points[steps], -far, far))
@@ -166,7 +166,7 @@ def _picture(race, ways) -> str:
     width, height = LEFT + WIDTH + 12, TOP + HEIGHT + BOTTOM
     return (
         f'<svg class="ways" xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" '
-        f'width="{width}" role="img" aria-label="the ways of the optimizers">'
+        f'width="{width}" role="img" aria-label="the paths of the optimizers">'
         f"{''.join(parts)}</g></svg>"
     )
 

@@ -1,11 +1,11 @@
-"""Pictures of a race, by matplotlib: the ways seen from above, and the heights over the steps."""
+"""Plots of a race: the paths seen from above, and the loss over the steps."""
 
 import numpy as np
 
 from cutaway.optim import OPTIMIZERS
 
-# each differs from the others in color, in dashes and in the mark at its end, so that it can be
-# told without colors too
+# each differs from the others in color, dashes and the marker at its end, so they can be told
+# apart without color too
 STYLES = (
     ("#111111", "-", "o"),
     ("#0072b2", "-", "s"),
@@ -30,8 +30,8 @@ def style(race, k: int):
 
 
 def shade(axes, surface, x_range, y_range):
-    """The surface as gray contours, the darker the higher; returns what a color bar reads."""
-    xs, ys = np.linspace(*x_range, 241), np.linspace(*y_range, 241)
+    """The surface as gray contours, darker is higher; returns the contours for a color bar."""
+    xs, ys = np.linspace(x_range[0], x_range[1], 241), np.linspace(y_range[0], y_range[1], 241)
     with np.errstate(all="ignore"):
         values = surface.values(np.stack(np.meshgrid(xs, ys), axis=-1))
     values = np.ma.masked_invalid(values)
@@ -46,7 +46,7 @@ def shade(axes, surface, x_range, y_range):
 
 
 def contour_levels(values):
-    """Levels of contours: in equal steps, or where the surface is steep in equal ratios."""
+    """Contour levels: in equal steps, or in equal ratios if the surface is steep."""
     from matplotlib.ticker import MaxNLocator
 
     low, high = float(values.min()), float(values.max())
@@ -60,7 +60,7 @@ def contour_levels(values):
 
 
 def frame(race):
-    """(x_range, y_range) of the picture: the surface's, and the start."""
+    """(x_range, y_range) of the plot: the surface's, extended to the start."""
     surface = race.surface
     ranges = []
     for axis, (low, high) in enumerate((surface.x_range, surface.y_range)):
@@ -71,7 +71,7 @@ def frame(race):
 
 
 def plot_ways(race, axes=None):
-    """The surface from above with the way of each racer; the color bar is in a figure of its own.
+    """The surface from above with the path of each racer; a color bar only in a new figure.
 
     Returns:
         the axes.

@@ -27,8 +27,8 @@ class LossSurface(Story):
         path: (states, 1 or 2): where the states of a training lie, seen from w along the
             directions; None if none were given.
         path_losses: (states,): the loss at the states themselves, not at their shadows.
-        path_shares: (states,): the share of a state's squared distance from w that lies within
-            the slice; NaN for w itself.
+        path_fractions: (states,): the fraction of a state's squared distance from w that lies
+            within the slice; NaN for w itself.
     """
 
     values: np.ndarray
@@ -37,24 +37,24 @@ class LossSurface(Story):
     directions: tuple
     path: np.ndarray | None = None
     path_losses: np.ndarray | None = None
-    path_shares: np.ndarray | None = None
+    path_fractions: np.ndarray | None = None
 
     def text(self, width: int = 80) -> str:
         lines = self._map(min(width, MAP_WIDTH)) if self.values.ndim == 2 else self._bars(width)
         head = (
             f"loss along {'two directions' if self.values.ndim == 2 else 'one direction'}, "
             f"{number(self.steps[0], 3)} to {number(self.steps[-1], 3)} times "
-            f"{'each' if self.values.ndim == 2 else 'it'} from the parameters as they are: "
+            f"{'each' if self.values.ndim == 2 else 'it'} from the present parameters: "
             f"{number(self.loss)} there, {self._extremes()}"
         )
         parts = [textwrap.fill(head, width), "\n".join(lines)]
         if self.path is not None:
-            parts.append(textwrap.fill(self._path_said(), width))
+            parts.append(textwrap.fill(self._path_text(), width))
         return "\n\n".join(parts)
 
     def _extremes(self) -> str:
         if not np.isfinite(self.values).any():
-            return "and no finite value anywhere"
+            return "with no finite value"
         words = []
         for name, at in (("lowest", np.nanargmin), ("highest", np.nanargmax)):
             found = np.where(np.isfinite(self.values), self.values, np.nan)
@@ -65,16 +65,16 @@ class LossSurface(Story):
         return ", ".join(words)
 
     def _map(self, width) -> list:
-        """The surface as characters, the denser the higher; o is w, x the states of the path."""
+        """The surface as characters, denser is higher; o is w, x the states of the path."""
         columns, rows = min(width, 2 * MAP_WIDTH), MAP_HEIGHT
         across = np.linspace(0, len(self.steps) - 1, columns).round().astype(int)
         down = np.linspace(len(self.steps) - 1, 0, rows).round().astype(int)
         shown = self.values[np.ix_(down, across)]
         finite = shown[np.isfinite(shown)]
         low, high = (finite.min(), finite.max()) if finite.size else (0.0, 1.0)
-        share = (shown - low) / (high - low or 1.0)
+        fraction = (shown - low) / (high - low or 1.0)
         # NaN and infinity are shown as "?"
-        dense = np.clip(np.nan_to_num(share) * len(SHADES), 0, len(SHADES) - 1).astype(int)
+        dense = np.clip(np.nan_to_num(fraction) * len(SHADES), 0, len(SHADES) - 1).astype(int)
         cells = np.where(np.isfinite(shown), np.array(list(SHADES))[dense], "?")
         low_end, reach = self.steps[0], self.steps[-1] - self.steps[0]
         marks = [] if self.path is None else [(place, "x") for place in self.path]
@@ -101,23 +101,25 @@ class LossSurface(Story):
         lines = align(rows, ">>")
         room = width - max(map(len, lines)) - 2
         # a bar from the lowest value shown, so that the form is seen
-        share = np.nan_to_num((values - low) / (high - low or 1.0), posinf=0, neginf=0)
+        fraction = np.nan_to_num((values - low) / (high - low or 1.0), posinf=0, neginf=0)
         return [
             f"{line}  {'#' * round(part * room)}".rstrip()
-            for line, part in zip(lines, share, strict=True)
+            for line, part in zip(lines, fraction, strict=True)
         ]
 
-    def _path_said(self) -> str:
-        shares = self.path_shares[np.isfinite(self.path_shares)]
-        within = f"{shares.min():.0%} to {shares.max():.0%}" if shares.size else "all"
+    def _path_text(self) -> str:
+        assert self.path is not None and self.path_losses is not None
+        assert self.path_fractions is not None
+        fractions = self.path_fractions[np.isfinite(self.path_fractions)]
+        within = f"{fractions.min():.0%} to {fractions.max():.0%}" if fractions.size else "all"
         return (
             f"training: {len(self.path)} states, loss {number(self.path_losses[0])} to "
             f"{number(self.path_losses[-1])}; {within} of their squared distance from the "
-            f"parameters lies in this slice, the rest is not seen"
+            f"parameters lies in this slice"
         )
 
     def to_dict(self) -> dict:
-        kept = {name: getattr(self, name) for name in ("path", "path_losses", "path_shares")}
+        kept = {name: getattr(self, name) for name in ("path", "path_losses", "path_fractions")}
         return {
             "loss": self.loss,
             "steps": self.steps.tolist(),
@@ -126,7 +128,7 @@ class LossSurface(Story):
         }
 
     def plot(self, axes=None):
-        """One direction: a line; two: filled contours with a color bar. With the training."""
+        """One direction: a line; two: filled contours with a color bar; with the training path."""
         if axes is None:
             from matplotlib.figure import Figure
 
@@ -194,7 +196,7 @@ def loss_surface(
     points: int = 31,
     float64: bool = True,
 ) -> LossSurface:
-    """The loss of a network on (x, y) at w + a u + b v, w its parameters as they are.
+    """The loss of a network on (x, y) at w + a u + b v, with w its present parameters.
 
     Evaluation mode, all of (x, y) in one batch; the network is left as it was.
 
@@ -234,13 +236,13 @@ def loss_surface(
         raise OptionError(
             f"loss_surface: {len(directions)} directions were given",
             expected="one or two",
-            fix="for more, draw a surface for each pair",
+            fix="for more, plot a surface for each pair",
         )
     directions = [_fitting(d, start) for d in directions]
-    places = losses = shares = None
+    places = losses = fractions = None
     if path is not None:
         states = [_state(state, start, k) for k, state in enumerate(path)]
-        places, shares = _project(states, start, directions)
+        places, fractions = _project(states, start, directions)
         losses = np.array([_at(objective, state) for state in states])
     if span is None:
         reach = 0.0 if places is None else float(np.abs(places).max(initial=0.0))
@@ -256,7 +258,7 @@ def loss_surface(
         directions=tuple(directions),
         path=places,
         path_losses=losses,
-        path_shares=shares,
+        path_fractions=fractions,
     )
 
 
@@ -285,7 +287,7 @@ def random_directions(net, count: int = 2, *, seed: int = 0) -> list:
 
 
 def filter_normalized(direction: dict, net) -> dict:
-    """The direction with every filter as long as the network's: d ← d ‖w‖ / ‖d‖.
+    """The direction with every filter scaled to the norm of the network's: d ← d ‖w‖ / ‖d‖.
 
     Parameters of one axis or none get 0, as do filters that are 0 in the network or direction.
 
@@ -308,7 +310,7 @@ def filter_normalized(direction: dict, net) -> dict:
 
 
 def path_directions(states, net, count: int = 2) -> list:
-    """The directions in which a training moved most: principal components of its states - w.
+    """The main directions of a training: principal components of its states - w.
 
     Their lengths are such that the farthest state is at 1 along the first. Where the states do
     not spread in so many directions, there are fewer.
@@ -328,7 +330,7 @@ def path_directions(states, net, count: int = 2) -> list:
     if not moves.size or not np.abs(moves).max() > 0:
         raise OptionError(
             "path_directions: no state differs from the network",
-            expected="states from along the training",
+            expected="states saved during training",
             fix="copy net.state_dict() after some of the epochs",
         )
     _, sizes, rows = np.linalg.svd(moves, full_matrices=False)
@@ -338,7 +340,7 @@ def path_directions(states, net, count: int = 2) -> list:
 
 
 def _values(objective, start, directions, steps):
-    """The loss on the grid, a row of it in each call of one program."""
+    """The loss on the grid, one row per call of a compiled program."""
     paths = list(start)
 
     def row(arguments, data):
@@ -373,7 +375,7 @@ def _at(objective, state) -> float:
 
 
 def _project(states, start, directions):
-    """(places (states, directions), share of each squared distance within the slice)."""
+    """(places (states, directions), fraction of each squared distance within the slice)."""
     basis = np.array([_flat(d, start) for d in directions])
     moves = np.array([_flat(state, start) - _flat(start, start) for state in states])
     places, *_ = np.linalg.lstsq(basis.T, moves.T)
@@ -383,7 +385,7 @@ def _project(states, start, directions):
 
 
 def _fitting(direction, start) -> dict:
-    """The direction with zeros for what it does not name."""
+    """The direction, with zeros for the parameters that it omits."""
     if not isinstance(direction, dict):
         raise OptionError(
             f"loss_surface: a direction is a {type(direction).__name__}",
@@ -394,7 +396,7 @@ def _fitting(direction, start) -> dict:
         if path not in start:
             raise OptionError(
                 f"loss_surface: a direction names {path!r}",
-                expected="paths of parameters that are trained",
+                expected="paths of trained parameters",
                 fix=did_you_mean(path, start),
             )
         if np.shape(array) != start[path].shape:
@@ -404,7 +406,7 @@ def _fitting(direction, start) -> dict:
             )
     found = {p: np.asarray(direction.get(p, np.zeros(w.shape)), float) for p, w in start.items()}
     if not any(np.any(a) for a in found.values()):
-        raise OptionError("loss_surface: a direction is 0", expected="one that leads somewhere")
+        raise OptionError("loss_surface: a direction is 0", expected="a nonzero direction")
     return found
 
 

@@ -1,4 +1,4 @@
-"""Textbook surfaces: losses of two numbers, on which one can see how optimizers move."""
+"""Textbook surfaces: losses of two variables that show how optimizers behave."""
 
 import dataclasses
 import functools
@@ -15,7 +15,7 @@ from cutaway.landscape.objective import objective_of
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class TextbookSurface:
-    """A loss of two numbers, (x, y) -> L.
+    """A loss of two variables, (x, y) -> L.
 
     Attributes:
         name: what it is called.
@@ -49,7 +49,7 @@ class TextbookSurface:
 
     @property
     def width(self) -> float:
-        """The longer side of the picture: what distances are measured by."""
+        """The longer side of the plot, the unit of distances."""
         return max(high - low for low, high in (self.x_range, self.y_range))
 
     def values(self, points) -> np.ndarray:
@@ -59,8 +59,9 @@ class TextbookSurface:
             return np.asarray(self(Tensor(points[..., 0]), Tensor(points[..., 1])).data)
 
     def grid(self, points: int = 201):
-        """(xs, ys, values (points, points)) over the picture; rows belong to ys."""
-        xs, ys = np.linspace(*self.x_range, points), np.linspace(*self.y_range, points)
+        """(xs, ys, values (points, points)) over the plot; rows correspond to ys."""
+        (x0, x1), (y0, y1) = self.x_range, self.y_range
+        xs, ys = np.linspace(x0, x1, points), np.linspace(y0, y1, points)
         return xs, ys, self.values(np.stack(np.meshgrid(xs, ys), axis=-1))
 
     @functools.cached_property
@@ -69,7 +70,7 @@ class TextbookSurface:
         return objective_of(lambda w: self(w[0], w[1]))
 
     def curvature(self, point, *, near: float | None = None) -> Curvature:
-        """What kind of point (x, y) is; see landscape.curvature."""
+        """The kind of point at (x, y); see landscape.curvature."""
         if np.shape(point) != (2,):
             raise ShapeError(
                 f"{self.name}: the point has shape {np.shape(point)}",
@@ -166,7 +167,7 @@ BOWL = TextbookSurface(
     y_range=(-4, 4),
     steps=200,
     minima=((0.0, 0.0),),
-    about="convex, with nearly the same curvature every way: nothing stands in the way",
+    about="convex, with nearly the same curvature in all directions: easy for any optimizer",
 )
 RAVINE = TextbookSurface(
     "ravine",
@@ -177,7 +178,7 @@ RAVINE = TextbookSurface(
     y_range=(-4, 4),
     steps=300,
     minima=((0.0, 0.0),),
-    about="50 times as steep across as along: steps that are safe across are short along",
+    about="50 times as steep across as along: a step size that is stable across is slow along",
 )
 SADDLE = TextbookSurface(
     "saddle",
@@ -188,7 +189,7 @@ SADDLE = TextbookSurface(
     y_range=(-1.8, 1.8),
     steps=250,
     minima=((0.0, -1.0), (0.0, 1.0)),
-    about="it leads to a saddle at (0, 0), from where two minima can be reached",
+    about="the path leads to a saddle at (0, 0), from which two minima can be reached",
 )
 ROSENBROCK = TextbookSurface(
     "rosenbrock",
@@ -199,7 +200,7 @@ ROSENBROCK = TextbookSurface(
     y_range=(-1, 3),
     steps=3000,
     minima=((1.0, 1.0),),
-    about="a bent valley with a flat floor: down to it is easy, along it is not",
+    about="a curved valley with a flat floor: easy to reach, hard to follow",
 )
 RASTRIGIN = TextbookSurface(
     "rastrigin",
@@ -210,7 +211,7 @@ RASTRIGIN = TextbookSurface(
     y_range=(-5.12, 5.12),
     steps=300,
     minima=_rastrigin_minima(),
-    about="a bowl full of pits: 121 minima, the lowest at (0, 0)",
+    about="a bowl with many local minima: 121 in this range, the global one at (0, 0)",
 )
 HIMMELBLAU = TextbookSurface(
     "himmelblau",
@@ -226,7 +227,7 @@ HIMMELBLAU = TextbookSurface(
         (-3.779310253377747, -3.283185991286170),
         (3.584428340330492, -1.848126526964404),
     ),
-    about="four minima, equally low: where one ends depends on how one moves",
+    about="four equally low minima: the optimizer decides which one is reached",
 )
 STYBLINSKI_TANG = TextbookSurface(
     "styblinski_tang",
@@ -237,7 +238,7 @@ STYBLINSKI_TANG = TextbookSurface(
     y_range=(-5, 5),
     steps=200,
     minima=_styblinski_tang_minima(),
-    about="one lowest minimum and three that are not",
+    about="one global minimum and three local ones",
 )
 PLATEAU = TextbookSurface(
     "plateau",
@@ -248,7 +249,7 @@ PLATEAU = TextbookSurface(
     y_range=(-5, 5),
     steps=300,
     minima=((0.0, 0.0),),
-    about="flat far from its pit: there, the size of the gradient says little about the way left",
+    about="flat far from its minimum: there the gradient is tiny although the minimum is far",
 )
 
 SURFACES = {
@@ -267,7 +268,7 @@ SURFACES = {
 
 
 def textbook_surface(surface) -> TextbookSurface:
-    """The TextbookSurface of that name, or the TextbookSurface itself."""
+    """The TextbookSurface with that name, or the given TextbookSurface itself."""
     if isinstance(surface, TextbookSurface):
         return surface
     expect_choice(surface, tuple(SURFACES), what="surface")

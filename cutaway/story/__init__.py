@@ -1,4 +1,4 @@
-"""The presentation kit: text, tables, HTML, SVG, formulas. Knows what a story is, not of what."""
+"""The presentation kit: text, tables, HTML, SVG, formulas. It knows no story by its subject."""
 
 from cutaway.story.page import write_page
 from cutaway.story.svg import Drawing

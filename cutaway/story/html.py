@@ -1,4 +1,4 @@
-"""What pages are made of: their style, sections and tables. Nothing is fetched from anywhere."""
+"""The parts of pages: style, sections and tables. Pages load nothing from the network."""
 
 from html import escape
 
@@ -33,7 +33,7 @@ POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:"
 
 
 class Markup(str):
-    """Text that is HTML already."""
+    """Text that is already HTML."""
 
 
 def page(title: str, sections, *, style: str = "") -> str:
@@ -53,7 +53,7 @@ def page(title: str, sections, *, style: str = "") -> str:
 
 
 def section(title: str, body: str) -> str:
-    """A heading and what stands below it."""
+    """A heading and the content below it."""
     return f"<h2>{escape(title)}</h2>\n{body}\n"
 
 

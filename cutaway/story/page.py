@@ -1,4 +1,4 @@
-"""A page of explanations: one file that opens anywhere and asks the network for nothing."""
+"""A page of explanations: one self-contained file that needs no network access."""
 
 import re
 from html import escape
@@ -26,7 +26,7 @@ SCREEN = 1000  # pixels, from which on a drawing hides what follows it
 
 
 def write_page(path, title: str, stories=(), *, drawing: Drawing | None = None, lead: str = ""):
-    """Write stories as one HTML file, whole or not at all.
+    """Write stories to one HTML file, atomically.
 
     Each story is shown with its formula typeset, its text or table, and its plot; a rounded
     number tells its exact value when the mouse rests on it. The file has no scripts, its fonts
@@ -54,7 +54,7 @@ def write_page(path, title: str, stories=(), *, drawing: Drawing | None = None, 
         raise OptionError(
             f"write_page: drawing is a {type(drawing).__name__}",
             expected="a Drawing",
-            fix="give drawing=cutaway.diagram.drawing(net)",
+            fix="pass drawing=ct.draw(net)",
         )
     parts = [f"<h1>{escape(title)}</h1>"]
     if lead:
@@ -74,7 +74,7 @@ def _told(story) -> str:
     if not isinstance(story, Story):
         raise OptionError(
             f"write_page: a {type(story).__name__} among the stories",
-            expected="what explain answers, or (heading, story)",
+            expected="a Story, such as explain returns, or (heading, story)",
         )
     if heading is None:
         heading = re.sub(r"(?<=[a-z])(?=[A-Z])", " ", type(story).__name__).capitalize()

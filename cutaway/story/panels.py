@@ -1,4 +1,4 @@
-"""What the pictures of explanations share: figures, colors, grids.
+"""What the plots of explanations share: figures, colors, grids.
 
 Signs are told by brightness too, not by hue alone: in SIGNED dark blue is negative, gray is 0 and
 yellow is positive, so that a picture reads in gray, and by those who see few colors. Nothing is
@@ -101,7 +101,7 @@ def overlay(axes, x, heat, strength, *, title, color_label, beside, **colors):
 
 
 def bare(axes):
-    """No ticks: positions of pixels say nothing."""
+    """No ticks: pixel positions carry no information."""
     axes.set_xticks([])
     axes.set_yticks([])
 
@@ -180,12 +180,12 @@ def cut(name, most: int = 14) -> str:
 
 
 def plain(text) -> str:
-    """Text in which a $ is a $, and not the beginning of a formula."""
+    """Text with $ escaped, so that it does not start a formula."""
     return str(text).replace("$", r"\$")
 
 
 def as_image_tag(axes, description: str) -> str:
-    """The figure of `axes` as an <img> that holds its own data."""
+    """The figure of `axes` as an <img> with embedded data."""
     from html import escape
 
     figure = np.ravel(axes)[0].figure

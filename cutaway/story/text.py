@@ -1,4 +1,4 @@
-"""Story: what an explanation is, in a terminal, in a notebook, for a program, as a plot."""
+"""Story: an explanation as text, HTML, data and plot."""
 
 from html import escape
 
@@ -6,7 +6,7 @@ WIDTH = 80  # columns of a terminal
 
 
 class Story:
-    """Base of all that explain answers. A subclass has `text`, `to_dict` and, where it helps, more.
+    """Base of all explanations. A subclass has `text`, `to_dict` and, where useful, the others.
 
     Printed, it is text for a terminal; in a notebook it is HTML, and LaTeX where it is a formula.
     """
@@ -16,7 +16,7 @@ class Story:
         raise NotImplementedError
 
     def to_dict(self) -> dict:
-        """The story in plain numbers, strings, lists and dicts, ready for JSON."""
+        """The story as plain numbers, strings, lists and dicts, ready for JSON."""
         raise NotImplementedError
 
     def latex(self) -> str | None:
@@ -24,7 +24,7 @@ class Story:
         return None
 
     def html(self) -> str:
-        """A fragment of HTML that needs nothing beside it."""
+        """A self-contained fragment of HTML."""
         return f'<pre class="cutaway-story">{escape(self.text())}</pre>'
 
     def plot(self, axes=None):
@@ -36,7 +36,7 @@ class Story:
         Returns:
             the axes.
         """
-        raise NotImplementedError(f"a {type(self).__name__} has no plot: print it")
+        raise NotImplementedError(f"a {type(self).__name__} has no plot: print it instead")
 
     def __str__(self):
         return self.text()
@@ -52,7 +52,7 @@ class Story:
 
 
 def number(x, digits: int = 4) -> str:
-    """A number for people: `digits` significant ones, an exponent only where it is needed.
+    """A formatted number: `digits` significant digits, an exponent only if needed.
 
     Example:
         >>> number(-0.25), number(1234567.0), number(3.21e-11), number(0.0)
@@ -85,7 +85,7 @@ def align(rows, sides=None, gap: str = "  ") -> list:
 
 
 def subscript(*indices) -> str:
-    """Indices of an element for a name in text: 1-based, joined.
+    """Indices of an element as the subscript of a name: 1-based, joined.
 
     Example:
         >>> subscript(0, 2), subscript(3, 10)

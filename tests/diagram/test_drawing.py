@@ -217,7 +217,7 @@ def test_a_path_of_nodes_lights_the_weights_between_them():
     assert lit_lines(picture) == ["w(1)[2, 0]", "w(2)[0, 0]"]
     nodes = [c for c in root(picture).iter(f"{SVG}circle") if "lit" in c.get("class")]
     assert len(nodes) == 3
-    assert "the path" in texts(picture)
+    assert "highlighted path" in texts(picture)
     by_path = draw(net, path=[("2", 0, 0), ("0", 2, 0)])
     assert sorted(lit_lines(by_path)) == sorted(lit_lines(picture))
 
@@ -302,10 +302,10 @@ def test_repeats_that_carry_two_things_on_are_folded(pictures):
 def test_one_module_run_again_and_again_counts_its_weights_once(pictures):
     _, picture = pictures["unrolled"]
     shown = " ".join(texts(picture))
-    assert "repeated × 12" in shown and "24 parameters, the same each time" in shown
+    assert "repeated × 12" in shown and "24 parameters, shared" in shown
     assert "start" in names(picture)  # a parameter of the network itself
     _, picture = pictures["siamese"]
-    assert any("the same weights again" in text for text in texts(picture))
+    assert any("shared weights" in text for text in texts(picture))
     assert {"input 1", "input 2"} <= set(names(picture))
 
 
@@ -314,7 +314,7 @@ def test_of_blocks_that_differ_in_size_alone_the_first_is_open(pictures):
     shown = texts(picture)
     assert any(text.startswith("3 … 4 Sequential × 2") for text in shown)
     assert "as 5, other sizes" in " ".join(shown)
-    assert "draw that module to see it" in " ".join(shown)
+    assert "draw the module for details" in " ".join(shown)
 
 
 def test_a_layer_that_forward_never_calls_is_told():
@@ -335,7 +335,7 @@ def test_ways_that_cannot_be_known_are_dotted():
 
     guessed = draw(Two())
     assert 'class="wire guess"' in guessed.svg
-    assert "Give input_shape= to see it." in " ".join(texts(guessed))
+    assert "Pass input_shape= to see them." in " ".join(texts(guessed))
     known = draw(Two(), input_shape=[(4,), (7,)])
     assert 'class="wire guess"' not in known.svg and "+" in names(known)
 
@@ -392,7 +392,7 @@ def test_a_shape_that_is_none_is_an_error(shape):
 
 
 def test_what_is_no_network_is_an_error():
-    with pytest.raises(OptionError, match="a type came"):
+    with pytest.raises(OptionError, match="got a type"):
         draw(UNet)
     with pytest.raises(OptionError, match="one of them"):
         draw(UNet(), input_shape=(3,), x=np.ones((1, 3)))

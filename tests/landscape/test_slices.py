@@ -112,8 +112,8 @@ def test_a_path_within_the_slice_is_found_exactly():
     path = [moved(net, u, v, *place) for place in places]
     found = loss_surface(net, X, Y, loss=mean_squared_error, directions=[u, v], path=path, points=3)
     np.testing.assert_allclose(found.path, places, atol=1e-12)
-    np.testing.assert_allclose(found.path_shares[:2], 1, rtol=1e-12)
-    assert np.isnan(found.path_shares[2])
+    np.testing.assert_allclose(found.path_fractions[:2], 1, rtol=1e-12)
+    assert np.isnan(found.path_fractions[2])
     direct = [loss_at(net, {k: a * u[k] + b * v[k] for k in u}) for a, b in places]
     np.testing.assert_allclose(found.path_losses, direct, rtol=1e-12)
 
@@ -135,7 +135,7 @@ def test_what_a_path_does_beside_the_slice_is_said_to_be_unseen():
         path=[moved(net, u, v, 0.5, 0.0, beside)],
     )  # fmt: skip
     np.testing.assert_allclose(found.path, [(0.5, 0.0)], atol=1e-12)
-    np.testing.assert_allclose(found.path_shares, 0.5, rtol=1e-12)
+    np.testing.assert_allclose(found.path_fractions, 0.5, rtol=1e-12)
     assert "50%" in str(found)
 
 
@@ -147,7 +147,7 @@ def test_the_directions_of_a_path_are_its_principal_ones():
     found = loss_surface(
         net, X, Y, loss=mean_squared_error, directions=[first, second], path=states, points=3
     )
-    np.testing.assert_allclose(found.path_shares, 1, rtol=1e-9)
+    np.testing.assert_allclose(found.path_fractions, 1, rtol=1e-9)
     assert np.abs(found.path[:, 0]).max() == pytest.approx(1)
     together = sum((first[k] * second[k]).sum() for k in first)
     assert together == pytest.approx(0, abs=1e-12)

@@ -96,8 +96,8 @@ def test_a_page_is_one_file_that_fetches_nothing(page):
 
 def test_a_page_shows_the_drawing_the_formula_the_text_and_the_plot(page):
     assert "<h1>Why &lt;row&gt; 3</h1>" in page and "a &amp; b" in page
-    assert "the path" in page  # of the drawing's legend
-    assert page.index("the path") < page.index("The sum") < page.index("<math")
+    assert "highlighted path" in page  # of the drawing's legend
+    assert page.index("highlighted path") < page.index("The sum") < page.index("<math")
     assert "<mfrac>" in page and "<h2>Plain</h2>" in page
     assert "&lt;b&gt; &amp; no formula" in page
     assert page.count("<svg") == 2 and "a plot" in page

@@ -1,4 +1,4 @@
-"""The architecture of any network as blocks: what is joined to what, folded, laid out, drawn."""
+"""The architecture of any network as blocks: traced, folded, laid out, drawn."""
 
 from cutaway.diagram.architecture.blocks import draw_blocks
 from cutaway.diagram.architecture.structure import read

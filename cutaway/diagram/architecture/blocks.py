@@ -37,15 +37,15 @@ def _lit(net, path) -> set:
     for name in names:
         if name not in known:
             raise OptionError(
-                f"draw: path names a module {name!r}, which this network does not have",
-                expected="paths of its modules, for a drawing in blocks",
+                f"draw: path contains {name!r}, but the network has no such module",
+                expected="paths of its modules, for a block diagram",
                 fix=did_you_mean(str(name), [p for p in known if p]),
             )
     return set(names)
 
 
 def _unused(net, scope) -> list:
-    """Paths of modules that the pass never called."""
+    """Paths of modules that the forward pass never calls."""
     met = set()
 
     def meet(inside):
@@ -201,14 +201,14 @@ class _Picture:
             x += needed
         notes = []
         if self.lit:
-            notes.append("Thick: the path that is lit.")
+            notes.append("Thick: the highlighted path.")
         if self.repeated:
-            notes.append("× n: drawn once, there n times in a row.")
+            notes.append("× n: drawn once, repeated n times.")
         if self.closed:
-            notes.append("as ...: opened where it comes first; draw that module to see it.")
+            notes.append("as ...: same structure as that block; draw the module for details.")
         if self.guessed:
-            notes.append("Dotted: in order of definition; how they are joined is not known.")
-            notes.append("Give input_shape= to see it.")
+            notes.append("Dotted: in order of definition; the connections are not known.")
+            notes.append("Pass input_shape= to see them.")
         if self.unused:
             more = f" and {len(self.unused) - 3} more" if len(self.unused) > 3 else ""
             notes.append(f"Not used by forward: {', '.join(self.unused[:3])}{more}.")

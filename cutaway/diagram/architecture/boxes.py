@@ -1,6 +1,7 @@
 """Parts as boxes: how large each is, and where its texts and joints are."""
 
 import dataclasses
+import typing
 
 from cutaway.diagram.architecture.parts import Part, Scope, shape_text
 from cutaway.story.svg import text_width, wrap
@@ -45,7 +46,7 @@ class Box:
     x: float = 0
     y: float = 0
     head: float = 0
-    plan: object = None
+    plan: typing.Any = None
 
     @property
     def is_pill(self) -> bool:
@@ -120,17 +121,17 @@ def times(part: Part) -> str:
 
 
 def count_text(part: Part) -> str:
-    """How many parameters a part has, "" if none."""
+    """Number of parameters of a part, "" if none."""
     if not part.parameters:
         return ""
     if part.shared:
-        return "the same weights again"
+        return "shared weights"
     each = f"{part.times} × " if part.times > 1 and not part.tied else ""
     word = "parameter" if part.parameters == 1 and part.times == 1 else "parameters"
     return (
         f"{each}{part.parameters:,} {word}"
         + (", frozen" if part.frozen else "")
-        + (", the same each time" if part.tied else "")
+        + (", shared" if part.tied else "")
     )
 
 

@@ -5,7 +5,7 @@ import dataclasses
 from cutaway.diagram.architecture.boxes import is_attached
 from cutaway.diagram.architecture.operation_parts import merge_chains
 from cutaway.diagram.architecture.parts import INPUT, Part, Scope, once
-from cutaway.diagram.architecture.shorten import WRAPPERS, inline
+from cutaway.diagram.architecture.shorten import inline
 
 LONGEST = 40  # parts in a repeated unit
 SIDE_BY_SIDE = 4  # equal branches from which on they are drawn as one
@@ -16,7 +16,7 @@ def fold(scope: Scope) -> Scope:
     for part in scope.parts:
         if part.inner is not None:
             part.inner = fold(part.inner)
-        if part.title in WRAPPERS and part.inner is not None:
+        if part.is_wrapper and part.inner is not None:
             inline(part)
     scope = _fold_branches(merge_chains(scope))
     start = 0
@@ -254,7 +254,7 @@ def _side_by_side(parts) -> Part:
     return dataclasses.replace(
         parts[0],
         name=f"{parts[0].name} … {parts[-1].name}",
-        title=f"{len(parts)} × {parts[0].title}, side by side",
+        title=f"{len(parts)} × {parts[0].title}, in parallel",
         detail="; ".join(shown),
         paths=tuple(path for part in parts for path in part.paths),
         shape=parts[0].shape if len({part.shape for part in parts}) == 1 else None,

@@ -1,4 +1,4 @@
-"""A network as parts that are joined: what the tracer writes and the picture reads."""
+"""A network as connected parts: the tracer writes them, the drawing reads them."""
 
 import dataclasses
 
@@ -42,11 +42,12 @@ _CLASSES = {
     ),
     "dropout": (nn.Dropout, nn.SpatialDropout),
 }
+WRAPPERS = (nn.Residual, nn.StochasticDepth, nn.Recompute)  # around a block, mostly a Sequential
 
 
 @dataclasses.dataclass
 class Part:
-    """One thing in the picture.
+    """One element of the drawing.
 
     Attributes:
         kind: a key of svg.KINDS, or "operation", "end", "repeat".
@@ -63,6 +64,8 @@ class Part:
         inner: what is inside, None for a leaf.
         times: how many of it there are in a row.
         tied: whether those are one module, run again and again.
+        is_sequential: whether it is a Sequential.
+        is_wrapper: whether a Sequential in it needs no frame of its own.
     """
 
     kind: str
@@ -80,6 +83,8 @@ class Part:
     inner: "Scope | None" = None
     times: int = 1
     tied: bool = False
+    is_sequential: bool = False
+    is_wrapper: bool = False
 
 
 @dataclasses.dataclass
@@ -103,7 +108,7 @@ def once(part: Part, sources) -> list:
 
 
 def kind_of(module) -> str:
-    """What kind of layer a module is."""
+    """The kind of layer of a module, a key of svg.KINDS."""
     for kind, classes in _CLASSES.items():
         if isinstance(module, classes):
             return kind
@@ -116,7 +121,7 @@ def is_leaf(module) -> bool:
 
 
 def part_of(module, path: str, around: str) -> Part:
-    """A module as a Part, without what it is joined to.
+    """A module as a Part, without its connections.
 
     Args:
         around: path of the module around it.
@@ -125,6 +130,8 @@ def part_of(module, path: str, around: str) -> Part:
     return Part(
         kind=kind_of(module),
         title=type(module).__name__,
+        is_sequential=isinstance(module, nn.Sequential),
+        is_wrapper=isinstance(module, WRAPPERS),
         name=path.removeprefix(f"{around}.") if around else path,
         detail=module.describe() if is_leaf(module) else "",
         paths=(path,),
@@ -134,10 +141,10 @@ def part_of(module, path: str, around: str) -> Part:
 
 
 def shape_text(shape) -> str:
-    """A shape without its batch for people.
+    """A shape without the batch, formatted.
 
     Example:
         >>> shape_text((32, 32, 3)), shape_text(())
-        ('32×32×3', 'one number')
+        ('32×32×3', 'scalar')
     """
-    return "×".join(map(str, shape)) or "one number"
+    return "×".join(map(str, shape)) or "scalar"

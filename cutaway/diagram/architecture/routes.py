@@ -7,6 +7,7 @@ the way, or else at the right of all that it passes. So no line runs through a b
 
 import dataclasses
 import itertools
+import typing
 
 LANE, TRACK = 15, 9  # between lanes, between bends
 BEFORE_TRACKS, AFTER_TRACKS = 10, 14  # above and below the bends of a gap
@@ -46,15 +47,15 @@ class Join:
         lane: of a way past a layer.
     """
 
-    source: object
+    source: typing.Any
     out: int
-    target: object
+    target: typing.Any
     into: int
     span: tuple
     numbers: tuple
     tip: bool
     guessed: bool
-    lane: object = None
+    lane: typing.Any = None
 
     @property
     def is_long(self) -> bool:
@@ -211,7 +212,8 @@ class Routes:
                     bend = self._track_y(last, (id(join.lane), id(join)))
                     points += [(join.lane.x, bend), (at, bend)]
                 points.append((at, end))
-        return Wire(points, *join.numbers, join.tip, join.guessed)
+        source, target = join.numbers
+        return Wire(points, source, target, join.tip, join.guessed)
 
     def _put_dots(self, wires):
         """A dot where lines of one source part: where one bends and another goes on."""

@@ -1,9 +1,8 @@
-"""Fewer frames: those that say nothing, and blocks that are like one that is open already."""
+"""Fewer frames: closes blocks that repeat one already shown, and drops uninformative frames."""
 
 from cutaway.diagram.architecture.parts import Scope
 
-LARGE = 30  # leaves from which on blocks of one form are opened once
-WRAPPERS = {"Residual", "StochasticDepth", "Recompute"}  # a Sequential in them needs no frame
+LARGE = 30  # leaves from which on blocks of the same form are shown once
 
 
 def shorten(scope: Scope) -> None:
@@ -44,7 +43,7 @@ def inline(part):
     """The Sequential inside a wrapper without its frame."""
     outer = part.inner
     for k, child in enumerate(outer.parts):
-        if child.title != "Sequential" or child.inner is None or child.times > 1:
+        if not child.is_sequential or child.inner is None or child.times > 1:
             continue
         inside, count = child.inner, len(child.inner.parts)
         for p in inside.parts:

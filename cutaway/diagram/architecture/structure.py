@@ -63,8 +63,8 @@ def _inputs(input_shape, x) -> list:
             if array.ndim == 0 or array.dtype.kind not in "biuf":
                 raise OptionError(
                     f"draw: x is {array.dtype} of shape {array.shape}",
-                    expected="numbers with the batch as first axis",
-                    fix="for one example give x[None]",
+                    expected="arrays with the batch as their first axis",
+                    fix="for one example pass x[None]",
                 )
         return [a.astype(np.float32) if a.dtype == np.float64 else a for a in arrays]
     several = input_shape if isinstance(input_shape, list) else [input_shape]
@@ -72,7 +72,7 @@ def _inputs(input_shape, x) -> list:
         if not isinstance(shape, tuple) or any(int(n) != n or n < 1 for n in shape):
             raise OptionError(
                 f"draw: input_shape is {input_shape!r}",
-                expected="a tuple of whole numbers, without the batch; for several inputs a list",
+                expected="a tuple of integers without the batch; for several inputs a list of them",
                 fix="for example input_shape=(32, 32, 3)",
             )
     return [jax.ShapeDtypeStruct((2, *shape), np.float32) for shape in several]

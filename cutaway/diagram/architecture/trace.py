@@ -3,6 +3,7 @@
 import contextlib
 import dataclasses
 import math
+import typing
 
 import jax
 import numpy as np
@@ -130,7 +131,7 @@ class _Node:
     part: Part
     time: int
     sources: list = dataclasses.field(default_factory=list)
-    call: Call | None = None
+    call: typing.Any = None  # the Call of a child, None for an operation
     exports: list = dataclasses.field(default_factory=list)
 
 

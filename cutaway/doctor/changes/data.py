@@ -82,7 +82,9 @@ class ReplaceLoss(Change):
         expect_choice(self.name, LOSSES, what="loss")
         trainer = program.trainer
         trainer.loss = LOSSES[self.name]
-        to = expects(trainer.loss).target
+        expected = expects(trainer.loss)
+        assert expected is not None  # every loss in LOSSES declares it
+        to = expected.target
         sizes = surgery.calls(trainer, program.x)[-1][1].shape
         if to == "labels" and sizes[-1] == 1 and program.y.size == len(program.y):
             # one output that was to be the class index: an output for each class instead

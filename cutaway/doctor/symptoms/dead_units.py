@@ -87,11 +87,12 @@ def _explanation(evidence, path, share, from_the_start):
         f"{share:.0%} of the units of layer {l} have z_j^({l}) <= 0 on every row. There "
         f"O_j^({l}) = 0 and its slope is 0, so ∂L/∂w_ij^({l}) = 0: they cannot recover."
     )
-    bias = getattr(layer.module, "bias", None) if layer is not None else None
     if not from_the_start:
         return text + " They died during training: a step moved their weights too far."
-    first = evidence.program.trainer.net.modules()[layer.path] if bias is not None else None
-    mean = float(first.bias.numpy().mean()) if first is not None else 0.0
+    mean = 0.0
+    if layer is not None and getattr(layer.module, "bias", None) is not None:
+        initial = evidence.program.trainer.net.modules()[layer.path]
+        mean = float(initial.bias.numpy().mean())
     if mean < 0:
         return text + f" They were dead from the start: the mean of b^({l}) was {number(mean)}."
     return text + " They were dead from the start."

@@ -33,7 +33,7 @@ def look(evidence) -> Finding | None:
     std = np.where(std > 0, std, 1)
     now = _unexplained(evidence, std, None)
     then = _unexplained(evidence, std, ScaleTargets())
-    if then is not None:
+    if then is not None and now is not None:
         if not now - then > GAIN:
             return None
         measures += [

@@ -85,7 +85,7 @@ def out_of_reach(evidence, want, end, y) -> Finding | None:
     found = attainable_losses(evidence.program.trainer, want, end, y)
     if not np.isfinite([found.best, found.free, found.chance]).all() or found.lost < LOST:
         return None
-    low, high = range_of(end.activation)
+    low, high = range_of(end.activation) or (-np.inf, np.inf)
     span = f"[{low:g}, {high:g}]" if np.isfinite(high) else f"[{low:g}, ∞)"
     if want.output == "logit":
         why = (
