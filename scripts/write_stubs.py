@@ -9,6 +9,7 @@ An editor and a type checker do not run the package; the stubs tell them which n
 import ast
 import importlib
 import inspect
+import re
 import sys
 from pathlib import Path
 
@@ -57,8 +58,10 @@ def package_stub(name: str) -> str:
         if named and home.startswith(f"{name}."):
             imports.setdefault(public, home)
     public = getattr(package, "__all__", imports)
-    imports = {n: h for n, h in imports.items() if n in public or h.startswith(name)}
     assigned = [ast.unparse(node) for node in tree.body if _declared(node)]
+    types = set(re.findall(r"\w+", "".join(line.partition(" = ")[0] for line in assigned)))
+    wanted = {*public, *types}
+    imports = {n: h for n, h in imports.items() if n in wanted or h.startswith(name)}
     lines = ["from collections.abc import Callable", ""] if "Callable" in "".join(assigned) else []
     lines += [*_import_lines(imports), "", *(line.partition(" = ")[0] for line in assigned)]
     shown = [n for n in imports if not n.startswith("_")]

@@ -46,7 +46,7 @@ class ComparableScore:
 
     def validation(self, trainer, program: Program) -> float | None:
         """On the validation set, None if there is none."""
-        if program.validation is None:
+        if program.validation is None or self.program.validation is None:
             return None
         x, y = np.asarray(program.validation[0]), np.asarray(self.program.validation[1])
         rows = np.unique(np.linspace(0, len(x) - 1, ROWS).astype(int))

@@ -160,7 +160,7 @@ class Evidence:
 
     def loss_of(self, trainer: Trainer, x=None, y=None, *, training: bool = False) -> float:
         """The loss of a trainer's network, by default on the sample and in evaluation mode."""
-        x, y = self.sample if x is None else (x, y)
+        x, y = self.sample if x is None or y is None else (x, y)
         if not training:
             return float(trainer.evaluate(x, y)["loss"])
         out = forward(trainer, x, training=True)

@@ -68,10 +68,10 @@ def ending(trainer, x) -> Ending:
 
 def range_of(title: str) -> tuple | None:
     """(low, high) of an activation by its title; None if it is unknown or unbounded below."""
-    function = ops.ACTIVATION_FUNCTIONS.get(title)
-    if function is None or math.isinf(function.traits.activation.range[0]):
+    activation = ops.ACTIVATION_TRAITS.get(title)
+    if activation is None or math.isinf(activation.range[0]):
         return None
-    return function.traits.activation.range
+    return activation.range
 
 
 def gives_probabilities(title: str, *, exclusive: bool) -> bool:

@@ -8,7 +8,7 @@ from cutaway.doctor.evidence import Evidence
 from cutaway.errors import CutawayError
 from cutaway.explain import explain
 from cutaway.explain.flow import FlowStory
-from cutaway.ops import ACTIVATION_FUNCTIONS
+from cutaway.ops import ACTIVATION_TRAITS
 
 STUCK = 0.9  # of the chance-level loss: above this, next to nothing was learned
 LEARNED = 0.1  # below this, whatever looks odd inside did no harm
@@ -54,12 +54,10 @@ def flow_at_start(evidence: Evidence) -> FlowStory | None:
 
 def fitting_initializer(evidence: Evidence) -> str:
     """Name in nn.init of the initializer that fits most of the hidden activations."""
-    functions = [
-        ACTIVATION_FUNCTIONS.get(layer.activation) for layer in evidence.layers if not layer.is_last
+    activations = [
+        ACTIVATION_TRAITS.get(layer.activation) for layer in evidence.layers if not layer.is_last
     ]
-    fitting = [
-        "glorot_normal" if f is None else f.traits.activation.fitting_initializer for f in functions
-    ]
+    fitting = ["glorot_normal" if a is None else a.fitting_initializer for a in activations]
     if not fitting:
         return "glorot_normal"
     return max(("he_normal", "lecun_normal", "glorot_normal"), key=fitting.count)

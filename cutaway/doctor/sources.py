@@ -8,9 +8,9 @@ from pathlib import Path
 import numpy as np
 
 from cutaway.doctor import changes
-from cutaway.doctor.changes.optimizer import RATES
 from cutaway.doctor.program import Program
 from cutaway.errors import CutawayError, DataError, OptionError, did_you_mean
+from cutaway.optim import OPTIMIZERS
 from cutaway.runs import Run, prepare
 from cutaway.runs.experiment import Experiment
 from cutaway.runs.from_path import KINDS
@@ -95,7 +95,7 @@ def _as_options(change, experiment, so_far, rows):
     if isinstance(change, changes.LearningRate):
         return {"lr": options.rate() * change.factor}
     if isinstance(change, changes.UseOptimizer):
-        lr = RATES.get(change.name) if change.lr is None else change.lr
+        lr = OPTIMIZERS[change.name].usual_lr if change.lr is None else change.lr
         return {"optimizer": change.name, "lr": lr}
     if isinstance(change, changes.ReplaceActivations) and change.where is None:
         return {"activation": change.to}

@@ -241,7 +241,8 @@ class AttentionMaps(Story):
         layers = list(self.values.items())[:LAYERS]
         heads = min(HEADS, max(len(weights) for _, weights in layers))
         tokens = max(weights.shape[1] for _, weights in layers)
-        named = self.names is not None and tokens <= 40
+        names = self.names if self.names is not None and tokens <= 40 else None
+        named = names is not None
         if axes is None:
             side = min(max(1.7, 0.17 * tokens), 4.0) if named else 1.9
             figure = panels.new_figure(
@@ -266,10 +267,10 @@ class AttentionMaps(Story):
                 )
                 panels.bare(place)
                 place.set_title(panels.plain(f"{path}\nhead {h}"), fontsize=8)
-                if named:
-                    panels.name_ticks(place.xaxis, self.names[: weights.shape[2]], most=40)
-                if named and h == 0:
-                    panels.name_ticks(place.yaxis, self.names[: weights.shape[1]], most=40)
+                if names is not None:
+                    panels.name_ticks(place.xaxis, names[: weights.shape[2]], most=40)
+                if names is not None and h == 0:
+                    panels.name_ticks(place.yaxis, names[: weights.shape[1]], most=40)
                 if h == 0:
                     place.set_ylabel("query")
                 if level == len(layers) - 1:

@@ -8,6 +8,7 @@ import dataclasses
 import functools
 import math
 import textwrap
+from collections.abc import Callable
 
 import jax
 import numpy as np
@@ -286,7 +287,7 @@ def _spectrum(point, steps) -> _Spectrum:
     return _Spectrum(values, tuple(ends), largest_bound, smallest_bound, noise, len(values) == n)
 
 
-def _product(objective):
+def _product(objective) -> Callable:
     """(arrays, tangents) -> H · tangents, compiled: the derivative of our gradient along them."""
 
     def product(arrays, tangents, data):

@@ -304,7 +304,7 @@ def _makers(optimizers) -> dict:
         for given in optimizers:
             if isinstance(given, type) and issubclass(given, Optimizer):
                 found[names.get(given, given.__name__)] = given
-            elif given in names.values():
+            elif isinstance(given, str) and given in OPTIMIZERS:
                 found[given] = OPTIMIZERS[given]
             else:
                 raise OptionError(

@@ -3,6 +3,7 @@
 import dataclasses
 import functools
 import math
+from collections.abc import Callable
 
 import numpy as np
 
@@ -36,7 +37,7 @@ class TextbookSurface:
 
     name: str
     formula: str
-    f: object
+    f: Callable
     start: tuple
     x_range: tuple
     y_range: tuple

@@ -1,6 +1,6 @@
 """Operations with their derivatives and ONNX forms below them, one file per family."""
 
-from cutaway.engine import Operation
+from cutaway.engine import Activation, Operation
 from cutaway.engine.operation import operation
 from cutaway.leaves import objects_of
 from cutaway.ops import methods
@@ -91,6 +91,7 @@ from cutaway.runtime import keep_freed_memory
 
 __all__ = [
     "ACTIVATION_FUNCTIONS",
+    "ACTIVATION_TRAITS",
     "Operation",
     "abs",
     "absolute",
@@ -197,9 +198,12 @@ _found = objects_of(__name__, __path__, _is_operation)
 globals().update({o.__name__: o for o in _found})
 
 # by the names of their layers; if two have the same name, the first
-ACTIVATION_FUNCTIONS: dict[str, Operation] = {
-    o.traits.activation.title: o for o in reversed(_found) if o.traits.activation is not None
-}
+ACTIVATION_FUNCTIONS: dict[str, Operation] = {}
+ACTIVATION_TRAITS: dict[str, Activation] = {}
+for _function in reversed(_found):
+    if _function.traits.activation is not None:
+        ACTIVATION_TRAITS[_function.traits.activation.title] = _function.traits.activation
+        ACTIVATION_FUNCTIONS[_function.traits.activation.title] = _function
 
 operation.from_jax = from_jax
 

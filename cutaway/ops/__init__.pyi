@@ -1,4 +1,5 @@
 # Written by scripts/write_stubs.py: do not edit.
+from cutaway.engine import Activation as Activation
 from cutaway.engine import Operation as Operation
 from cutaway.ops import methods as methods
 from cutaway.ops.activations import elu as elu
@@ -94,9 +95,12 @@ from cutaway.ops.shapes import transpose as transpose
 
 abs: Operation
 ACTIVATION_FUNCTIONS: dict[str, Operation]
+ACTIVATION_TRAITS: dict[str, Activation]
 
 __all__ = [
     "ACTIVATION_FUNCTIONS",
+    "ACTIVATION_TRAITS",
+    "Activation",
     "Operation",
     "abs",
     "absolute",

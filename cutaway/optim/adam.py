@@ -43,7 +43,7 @@ class Adam(Optimizer):
         for i, beta in enumerate(betas):
             expect_range(beta, what=f"betas[{i}]", least=0, below=1)
         expect_range(eps, what="eps", above=0)
-        self.betas = tuple(betas)
+        self.betas = (betas[0], betas[1])
         self.eps = eps
 
     def update(self, p, g, m, v):
@@ -153,7 +153,7 @@ class Nadam(Optimizer):
             expect_range(beta, what=f"betas[{i}]", least=0, below=1)
         expect_range(eps, what="eps", above=0)
         expect_range(momentum_decay, what="momentum_decay", least=0)
-        self.betas = tuple(betas)
+        self.betas = (betas[0], betas[1])
         self.eps = eps
         self.momentum_decay = momentum_decay
 

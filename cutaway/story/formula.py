@@ -57,8 +57,9 @@ class Exact:
         """A piece of HTML in which every number that is known tells its exact value."""
         pieces, inside = [], None
         for piece in _TAG.split(html):
-            if piece.startswith("<"):
-                name = re.match(r"</?\s*([\w-]*)", piece)[1].lower()
+            tag = re.match(r"</?\s*([\w-]*)", piece)
+            if tag is not None:
+                name = tag[1].lower()
                 if inside is None and name in ("svg", "style", "script", "title", "math"):
                     inside = name if not piece.endswith("/>") else None
                 elif name == inside and piece.startswith("</"):

@@ -1,7 +1,6 @@
 """What all drawings are made of: the picture itself, its style, and how wide a text is."""
 
 import dataclasses
-import re
 from html import escape
 from pathlib import Path
 
@@ -77,7 +76,7 @@ class Drawing:
     @property
     def height(self) -> float:
         """In pixels, as it is drawn."""
-        return float(re.search(r'viewBox="\S+ \S+ \S+ (\S+)"', self.svg)[1])
+        return float(self.svg.partition('viewBox="')[2].partition('"')[0].split()[3])
 
     def _repr_svg_(self):
         return self.svg

@@ -68,6 +68,7 @@ def _inputs(input_shape, x) -> list:
                 )
         return [a.astype(np.float32) if a.dtype == np.float64 else a for a in arrays]
     several = input_shape if isinstance(input_shape, list) else [input_shape]
+    shaped = []
     for shape in several:
         if not isinstance(shape, tuple) or any(int(n) != n or n < 1 for n in shape):
             raise OptionError(
@@ -75,7 +76,8 @@ def _inputs(input_shape, x) -> list:
                 expected="a tuple of integers without the batch; for several inputs a list of them",
                 fix="for example input_shape=(32, 32, 3)",
             )
-    return [jax.ShapeDtypeStruct((2, *shape), np.float32) for shape in several]
+        shaped.append(jax.ShapeDtypeStruct((2, *shape), np.float32))
+    return shaped
 
 
 def _first_leaf(net) -> tuple:

@@ -4,7 +4,7 @@ from cutaway.doctor.changes import InsertLayerNorm, LearningRate, Reinitialize, 
 from cutaway.doctor.evidence import Evidence
 from cutaway.doctor.finding import Finding, Measure, Prescription
 from cutaway.doctor.rows import LEARNED, STUCK, hidden_at, layers_at, span
-from cutaway.ops import ACTIVATION_FUNCTIONS
+from cutaway.ops import ACTIVATION_TRAITS
 from cutaway.story.text import number
 
 # The tanh of a normal z with standard deviation 1 has a slope below 5% on 3% of its elements; with
@@ -26,7 +26,7 @@ def look(evidence: Evidence) -> Finding | None:
     layer = next((r for r in layers_at(evidence, 0) if r["number"] == worst["number"]), None)
     share, l = worst["saturated"], worst["number"]  # noqa: E741
     when = "before training" if start else "after training"
-    bound = f"{ACTIVATION_FUNCTIONS[worst['kind']].traits.activation.largest_slope:g}"
+    bound = f"{ACTIVATION_TRAITS[worst['kind']].largest_slope:g}"
     text = (
         f"{share:.0%} of the elements of O^({l}) lie where act' is below 5% of its maximum, "
         f"{bound}. ∂L/∂w_ij^({l}) contains the factor act'(z_j^({l})), so they hardly learn."
@@ -61,7 +61,7 @@ def _saturated(evidence, moment):
 
 
 def _saturates(title):
-    return title in ACTIVATION_FUNCTIONS and ACTIVATION_FUNCTIONS[title].traits.activation.saturates
+    return title in ACTIVATION_TRAITS and ACTIVATION_TRAITS[title].saturates
 
 
 def _would_be_better(evidence):

@@ -58,7 +58,7 @@ def _explanation(title) -> str:
             "linear map: together the layers can represent no more than one layer can."
         )
     traits = ops.ACTIVATION_FUNCTIONS[title].traits
-    slope = traits.activation.largest_slope
+    slope = ops.ACTIVATION_TRAITS[title].largest_slope
     if slope == 0:
         return (
             f"{title} has slope 0 wherever it is differentiable: act'(z) = 0, so ∂L/∂w_ij^(l) = 0 "
@@ -84,7 +84,7 @@ def _never_fits(title) -> bool:
     function = ops.ACTIVATION_FUNCTIONS.get(title)
     if function is None:
         return False
-    return function.traits.edges == "rowwise" or function.traits.activation.largest_slope == 0
+    return function.traits.edges == "rowwise" or ops.ACTIVATION_TRAITS[title].largest_slope == 0
 
 
 def _is_sigmoid(title) -> bool:
@@ -92,7 +92,7 @@ def _is_sigmoid(title) -> bool:
     function = ops.ACTIVATION_FUNCTIONS.get(title)
     if function is None or function.traits.edges != "elementwise":
         return False
-    activation = function.traits.activation
+    activation = ops.ACTIVATION_TRAITS[title]
     return activation.saturates and activation.range[0] >= 0
 
 

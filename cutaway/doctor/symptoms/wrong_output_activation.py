@@ -7,7 +7,7 @@ import numpy as np
 from cutaway.doctor.changes import OutputActivation, ReplaceLoss
 from cutaway.doctor.finding import Finding, Measure, Prescription
 from cutaway.doctor.outputs import attainable_losses, gives_probabilities, range_of
-from cutaway.ops import ACTIVATION_FUNCTIONS
+from cutaway.ops import ACTIVATION_FUNCTIONS, ACTIVATION_TRAITS
 
 # Fraction of the loss reduction from chance level to the ideal that the last activation makes
 # unattainable, see outputs.AttainableLosses: ReLU with normally distributed targets 0.53, softmax
@@ -28,7 +28,7 @@ def look(evidence) -> Finding | None:
     needs = needs_probabilities(evidence, want, end)
     if needs is not None and needs.code == "wrong_loss":
         return None  # that symptom reports it
-    off = name and ACTIVATION_FUNCTIONS[name].traits.activation.turns_off
+    off = name and ACTIVATION_TRAITS[name].turns_off
     return (
         needs
         or (name and out_of_reach(evidence, want, end, y))
