@@ -161,6 +161,7 @@ def curvature(
 
     Example:
         >>> from cutaway.losses import mean_squared_error
+        >>> from cutaway.nn import Linear
         >>> net = Linear(1, 1)
         >>> net.weight.data = net.weight.data * 0 + 2
         >>> found = curvature(net, np.array([[1.0], [2.0]]), np.array([[2.0], [4.0]]),

@@ -219,6 +219,7 @@ def loss_surface(
 
     Example:
         >>> from cutaway.losses import mean_squared_error
+        >>> from cutaway.nn import Linear
         >>> net = Linear(1, 1, bias=False)
         >>> net.weight.data = net.weight.data * 0 + 2
         >>> around = loss_surface(net, np.array([[1.0]]), np.array([[2.0]]), points=3,
