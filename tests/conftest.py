@@ -10,11 +10,14 @@ import jax
 import pytest
 
 import cutaway as ct
+from tests.shapes import THOROUGH
 
-hypothesis.settings.register_profile(
-    "cutaway", deadline=None, derandomize=True, max_examples=12, database=None
-)
-hypothesis.settings.load_profile("cutaway")
+# quick is what every run of the tests takes; CI runs those with drawn shapes again as thorough
+for profile, shapes in (("quick", 12), ("thorough", THOROUGH)):
+    hypothesis.settings.register_profile(
+        profile, deadline=None, derandomize=True, max_examples=shapes, database=None
+    )
+hypothesis.settings.load_profile("quick")
 
 # a program that one test has compiled serves the others of this run, in all its processes; the
 # folder goes when the run ends, and nothing is left in the user's

@@ -4,12 +4,13 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 import cutaway as ct
 from cutaway.engine import Tensor, float64
 from cutaway.errors import OptionError, ShapeError
+from tests.shapes import few
 
 # the last axis is features here, axis 1 in PyTorch
 CHANNELS_LAST = {
@@ -97,7 +98,7 @@ def expect_equal(ours, theirs, x, rtol, *, is_channels_last, compiled=False):
 
 @pytest.mark.parametrize("dtype", PRECISIONS)
 @pytest.mark.parametrize("name", [*CHANNELS_LAST, *LAST])
-@settings(max_examples=3)
+@few(3)
 @given(sizes=st.sampled_from([(2, 3), (5, 2), (1, 4)]), seed=st.integers(0, 2))
 def test_layers_equal_pytorch_forward_and_every_gradient(name, dtype, sizes, seed):
     make_ours, make_theirs = (CHANNELS_LAST | LAST)[name]

@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 import cutaway as ct
@@ -16,6 +16,7 @@ from cutaway.engine import Tensor, check_gradient, float64, gradients
 from cutaway.errors import OptionError, ShapeError
 from cutaway.nn import jit
 from cutaway.ops import fused_attention
+from tests.shapes import few
 
 RTOL = {"float32": 1e-5, "float64": 1e-10}
 
@@ -31,7 +32,7 @@ def close(ours, theirs, rtol):
 
 
 @pytest.mark.parametrize("dtype", RTOL)
-@settings(max_examples=8)
+@few(8)
 @given(
     sizes=st.sampled_from([(2, 3, 3, 1, 4, 4), (1, 4, 4, 2, 6, 6), (3, 1, 5, 2, 4, 2)]),
     kind=st.sampled_from(["all", "causal", "padding", "heads"]),

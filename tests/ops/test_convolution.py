@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 import cutaway as ct
@@ -17,6 +17,7 @@ from cutaway import ops
 from cutaway.engine import Operation, Tensor, check_gradient, float64, gradients
 from cutaway.errors import OptionError, ShapeError
 from cutaway.ops.correlation import WINOGRAD, choose
+from tests.shapes import few
 
 
 def torch_layout(x):
@@ -102,13 +103,13 @@ def check_convolution(case, dtype, rtol):
     )
 
 
-@settings(max_examples=12)
+@few(12)
 @given(convolutions())
 def test_convolution_equals_pytorch_in_float32(case):
     check_convolution(case, np.float32, 1e-5)
 
 
-@settings(max_examples=12)
+@few(12)
 @given(convolutions())
 def test_convolution_equals_pytorch_in_float64(case):
     with float64():
@@ -136,13 +137,13 @@ def check_transposed(case, dtype, rtol):
     )
 
 
-@settings(max_examples=12)
+@few(12)
 @given(convolutions())
 def test_transposed_convolution_equals_pytorch_in_float32(case):
     check_transposed(case, np.float32, 1e-5)
 
 
-@settings(max_examples=12)
+@few(12)
 @given(convolutions())
 def test_transposed_convolution_equals_pytorch_in_float64(case):
     with float64():

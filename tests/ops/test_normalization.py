@@ -4,7 +4,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from cutaway import ops
@@ -12,6 +12,7 @@ from cutaway.engine import Operation, Tensor, check_gradient, float64, gradients
 from cutaway.errors import OptionError, ShapeError
 from cutaway.nn import jit
 from cutaway.ops import normalization
+from tests.shapes import few
 
 # operation: a call of it, and how many vectors of one number per channel it takes after x
 CALLS = {
@@ -41,7 +42,7 @@ def test_every_normalization_is_called_here():
 
 
 @pytest.mark.parametrize("name", CALLS)
-@settings(max_examples=6)
+@few(6)
 @given(shape=st.sampled_from(SHAPES), seed=st.integers(0, 3))
 def test_rules_equal_jax(name, shape, seed):
     call, _ = CALLS[name]

@@ -6,13 +6,14 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 import cutaway as ct
 from cutaway import ops
 from cutaway.engine import Operation, Tensor, check_gradient, float64, gradients
 from cutaway.ops import recurrence
+from tests.shapes import few
 
 GATES = {"rnn": 1, "lstm": 4, "gru": 3}
 STATES = {"rnn": 1, "lstm": 2, "gru": 1}
@@ -34,7 +35,7 @@ def test_every_operation_of_the_file_is_tested_here():
 
 
 @pytest.mark.parametrize("name", GATES)
-@settings(max_examples=3)
+@few(3)
 @given(
     sizes=st.tuples(*[st.integers(1, 4)] * 4),
     reverse=st.booleans(),

@@ -3,7 +3,7 @@
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from cutaway import optim
@@ -11,6 +11,7 @@ from cutaway.engine import float64
 from cutaway.nn import Parameter, jit
 from cutaway.optim import OPTIMIZERS
 from cutaway.optim.terms import constant, larger, named, smaller, spell, sqrt
+from tests.shapes import few
 
 DECAYING = ("sgd", "momentum", "averaged_momentum", "nesterov", "adamw")
 CLIPS = {
@@ -34,7 +35,7 @@ def close(a, b):
 
 
 @pytest.mark.parametrize("name", OPTIMIZERS)
-@settings(max_examples=6)
+@few(6)
 @given(options=SETTINGS, decay=st.sampled_from([0, 0.3]), seed=st.integers(0, 999))
 def test_the_terms_end_where_a_step_ends(name, options, decay, seed):
     rng = np.random.default_rng(seed)
