@@ -25,6 +25,7 @@ class Node:
         number: its index in ComputationGraph.nodes.
         value: the array, float64 if it is floating-point.
         record: the Record that produced it; None for a leaf.
+        output: which of the record's outputs it is; 0 where there is one.
         sources: the Node of each input of the record, None for a constant.
         leaf: the Tensor, for a leaf.
         module: path of the module it was computed in.
@@ -41,6 +42,22 @@ class Node:
     module: str = ""
     label: tuple | None = None
     inside: bool = False
+    output: int = 0
+
+    def alone(self, grad):
+        """What the record's rule gets for this gradient of this array, and 0 of the others."""
+        assert self.record is not None
+        if not isinstance(self.record.out, tuple):
+            return grad
+        return tuple(
+            grad if k == self.output else jnp.zeros_like(out)
+            for k, out in enumerate(self.record.out)
+        )
+
+    def pullback(self, grad) -> tuple:
+        """Gradients of the record's inputs, given that of this array alone."""
+        assert self.record is not None
+        return self.record.operation.pullback(self.record, self.alone(grad))
 
     @property
     def shape(self):
@@ -66,8 +83,10 @@ class ComputationGraph:
         self._of_leaf = {}
         self._labels = {}
         made = self._add(result, self._leaf, inside=False)
-        self.result = made[id(result.record)]
-        self.output = made[id(output.record)] if output.record is not None else self.result
+        self.result = made[id(result.record)][result.output]
+        self.output = self.result
+        if output.record is not None:
+            self.output = made[id(output.record)][output.output]
         found = {path: self._of_leaf.get(id(p)) for path, p in parameters.items()}
         self.parameters = {path: node for path, node in found.items() if node is not None}
 
@@ -94,33 +113,41 @@ class ComputationGraph:
             for node in reversed(self.nodes):
                 if node.record is None or node.number not in found:
                     continue
-                grads = node.record.operation.pullback(node.record, found[node.number])
+                grads = node.pullback(found[node.number])
                 for source, grad in zip(node.sources, grads, strict=True):
                     if source is not None and grad is not None:
                         before = found.get(source.number)
                         found[source.number] = grad if before is None else before + grad
         return {number: np.asarray(grad) for number, grad in found.items()}
 
-    def _add(self, result: Tensor, leaf_node, inside: bool) -> dict:
-        """Nodes for all records behind `result`; {id(record): Node}."""
-        made = {}
+    def _add(self, result: Tensor, leaf_node, inside: bool, made: dict | None = None) -> dict:
+        """Nodes for all records behind `result`; {id(record): [Node of each output]}."""
+        made = dict(made or {})
         for record in records_of(result):
+            if id(record) in made:  # behind another output
+                continue
             sources = tuple(
                 None
                 if tensor is None or not tensor.requires_grad
-                else made[id(tensor.record)]
+                else made[id(tensor.record)][tensor.output]
                 if tensor.record is not None
                 else leaf_node(tensor)
                 for tensor in record.inputs
             )
-            made[id(record)] = self._decomposed(record, sources) or self._new(
-                record.out,
-                record=record,
-                sources=sources,
-                module=record.module,
-                label=self._labels.get(id(record)),
-                inside=inside,
-            )
+            made[id(record)] = self._decomposed(record, sources) or [
+                self._new(
+                    array,
+                    record=record,
+                    output=output,
+                    sources=sources,
+                    module=record.module,
+                    label=self._labels.get(id(record)),
+                    inside=inside,
+                )
+                if jnp.issubdtype(jnp.result_type(array), jnp.floating)
+                else None  # an index or a count: nothing flows through it
+                for output, array in enumerate(record.outs)
+            ]
         return made
 
     def _new(self, value, **parts) -> Node:
@@ -134,7 +161,7 @@ class ComputationGraph:
         return self._of_leaf[id(tensor)]
 
     def _decomposed(self, record, sources):
-        """The Node of a record's result by its operation's decomposition; None without one."""
+        """The Nodes of a record's outputs by its operation's decomposition; None without one."""
         steps = record.operation.steps
         if steps is None:
             return None
@@ -157,7 +184,11 @@ class ComputationGraph:
             out = steps(label, *proxies, **record.options)
         if out is None:
             return None
-        if not np.allclose(out.numpy(), record.out, rtol=1e-9, atol=1e-12, equal_nan=True):
+        outs = out if isinstance(out, tuple) else (out,)
+        if len(outs) != len(record.outs) or not all(
+            np.allclose(np.asarray(a), b, rtol=1e-9, atol=1e-12, equal_nan=True)
+            for a, b in zip(outs, record.outs, strict=True)
+        ):
             raise GradientError(
                 f"the decomposition of {record.operation.name} does not reproduce its result",
                 expected="equal values up to rounding",
@@ -165,10 +196,12 @@ class ComputationGraph:
                 "operation is one of Cutaway's, please report this as a bug",
             )
         self._labels |= labels
-        made = self._add(
-            out, lambda tensor: behind.get(id(tensor)) or self._leaf(tensor), bool(labels)
-        )
-        return made[id(out.record)]
+        made = {}
+        for one in outs:
+            made |= self._add(
+                one, lambda tensor: behind.get(id(tensor)) or self._leaf(tensor), bool(labels), made
+            )
+        return [one.record and made[id(one.record)][one.output] for one in outs]
 
 
 def records_of(result: Tensor) -> list:

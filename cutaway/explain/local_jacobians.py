@@ -31,6 +31,8 @@ def local_jacobian_of(node: Node):
     """The local Jacobian of a node that an operation made, by its traits."""
     assert node.record is not None
     edges, options = node.record.operation.traits.edges, node.record.options
+    if len(node.record.outs) > 1 and edges not in ("elementwise", "movement", "rowwise"):
+        edges = "any"
     with float64():
         if edges == "elementwise":
             return Elementwise(node)
@@ -51,7 +53,7 @@ def local_jacobian_of(node: Node):
 
 def _pull(node, grad):
     """Gradients of the inputs of a node, float64, None where there is no source."""
-    found = node.record.operation.pullback(node.record, grad)
+    found = node.pullback(grad)
     return [g if s is not None else None for g, s in zip(found, node.sources, strict=True)]
 
 
@@ -63,9 +65,9 @@ class Elementwise:
         arrays = tuple(
             jnp.broadcast_to(a, shape) if hasattr(a, "shape") else a for a in record.arrays
         )
-        out = jnp.asarray(record.out)
         saved = (record.saved,) if record.operation.saves else ()
-        grads = record.operation.rule(jnp.ones(shape), out, *saved, *arrays, **record.options)
+        grad = node.alone(jnp.ones(shape))
+        grads = record.operation.rule(grad, record.out, *saved, *arrays, **record.options)
         grads = grads if isinstance(grads, tuple) else (grads,)
         self.shape = shape
         self.factors = [
@@ -113,7 +115,9 @@ class Movement:
         options = dict(record.options)
         if "value" in options:
             options["value"] = 0
-        self.origin = np.asarray(record.operation.forward(*arrays, **options)).astype(np.int64)
+        moved = record.operation.forward(*arrays, **options)
+        moved = moved[node.output] if isinstance(moved, tuple) else moved
+        self.origin = np.asarray(moved).astype(np.int64)
 
     def propagate(self, values, semiring):
         flat = [

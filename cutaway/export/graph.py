@@ -38,7 +38,8 @@ class OnnxGraph:
     returns a Value made by `out`, `elementwise`, `reduced` or `result`.
 
     Attributes:
-        shape, dtype: of the result of the current step.
+        shape, dtype: of the result of the current step; of several the first.
+        shapes, dtypes: of all its results.
     """
 
     def __init__(self):
@@ -46,6 +47,7 @@ class OnnxGraph:
         self.initializers = {}
         self.shape = ()
         self.dtype = np.dtype(np.float32)
+        self.shapes, self.dtypes = [self.shape], [self.dtype]
         self.batch_of = None  # name of an input, whose first axis is the batch
         self._count = 0
         self._small = {}
@@ -140,6 +142,11 @@ class OnnxGraph:
     def result(self, last=None, *, first=None) -> Value:
         """The step's result, under its name with the channels last or first."""
         return Value(self.shape, self.dtype, last=last, first=first)
+
+    def results(self, *names) -> tuple:
+        """The results of a step that has several, under their names with the channels last."""
+        kinds = zip(self.shapes, self.dtypes, names, strict=True)
+        return tuple(Value(shape, dtype, last=name) for shape, dtype, name in kinds)
 
     def out(self, kind: str, *inputs, **attributes) -> Value:
         """The step's result as one node on values with channels last."""

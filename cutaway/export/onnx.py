@@ -127,6 +127,7 @@ def _model(program, given, outputs):
 
 def _write(g: OnnxGraph, step, values) -> None:
     g.shape, g.dtype = step.shapes[0], step.dtypes[0]
+    g.shapes, g.dtypes = step.shapes, step.dtypes
 
     def value_of(x):
         if isinstance(x, Key):
@@ -150,7 +151,9 @@ def _write(g: OnnxGraph, step, values) -> None:
                 fix="make that part of the layer an operation, or export without that layer",
             )
         result = PRIMITIVES[step.what](g, inputs, step.options)
-    values[step.outs[0]] = result
+    results = result if isinstance(result, tuple) else (result,)
+    for out, value in zip(step.outs, results, strict=True):
+        values[out] = value
 
 
 def _no_form(operation: Operation) -> OptionError:

@@ -104,8 +104,9 @@ def _search(trainer, x, y, rows):
         if not _finite(array):
             return _with_rows(NanOrigin("inputs"), array, rows)
     for record in records(loss.record):
-        if not _finite(record.out):
-            return _at(record, record.out, _largest(record.arrays), modules, rows, trainer, x, y)
+        for out in record.outs:
+            if not _finite(out):
+                return _at(record, out, _largest(record.arrays), modules, rows, trainer, x, y)
     if calls:
         path, module, largest, out = calls[0]
         found = NanOrigin("forward", layer=path, kind=type(module).__name__, largest=largest)
@@ -119,9 +120,10 @@ def _in_gradient(trainer, loss, modules, parameters, rows):
     found = []
 
     def visit(record, grad, grads):
+        arrived = grad if isinstance(grad, tuple) else (grad,)
         for g in grads:
-            if not found and _finite(grad) and g is not None and not _finite(g):
-                largest = _largest([*record.arrays, grad])
+            if not found and all(map(_finite, arrived)) and g is not None and not _finite(g):
+                largest = _largest([*record.arrays, *arrived])
                 where = {"operation": record.operation.name, **_layer(record, modules)}
                 found.append(_with_rows(NanOrigin("gradient", **where, largest=largest), g, rows))
 

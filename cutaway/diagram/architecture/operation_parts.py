@@ -36,7 +36,7 @@ def operation_part(record: Record) -> Part:
         title = f"{constant} {title}" if first else f"{title} {constant}"
     elif record.options.get("axis") is not None and operation.traits.activation is None:
         title += f", axis {record.options['axis']}"
-    shape = tuple(np.shape(record.out))
+    shape = tuple(np.shape(record.outs[0]))
     return Part("operation", title, shape=shape[1:])
 
 
