@@ -12,7 +12,7 @@ import pytest
 
 import cutaway as ct
 from cutaway import losses, metrics, nn, ops, optim
-from cutaway.doctor.diagnosis import all_symptoms
+from cutaway.doctor.diagnosis import all_symptoms, effects
 from cutaway.engine import Operation
 from cutaway.engine.operation import operation
 from cutaway.leaves import objects_of
@@ -135,6 +135,12 @@ def test_an_optimizer_owes_nothing(name):
 @pytest.mark.parametrize("code", all_symptoms())
 def test_a_symptom_owes_nothing(code):
     assert of_symptom(code, all_symptoms()[code]) == []
+
+
+def test_what_a_symptom_explains_is_there():
+    assert set().union(*effects().values()) <= set(all_symptoms())
+    # a family is named as a whole, so that a new member of it is explained too
+    assert {"plateau", "saddle_point"} <= effects()["frozen_parameters"]
 
 
 def test_a_bare_leaf_owes_every_fact():

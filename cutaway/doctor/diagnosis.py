@@ -1,57 +1,19 @@
 """diagnose: train under probes, check every symptom, rank the findings."""
 
-import importlib
 import math
-import pkgutil
 
 from cutaway.doctor import symptoms
 from cutaway.doctor.evidence import Evidence
 from cutaway.doctor.finding import Diagnosis, Finding
 from cutaway.doctor.program import Program
 from cutaway.errors import CutawayError, OptionError
+from cutaway.leaves import modules_of
 from cutaway.train import Trainer
 
 # If a cure leaves HALF times the loss that another one leaves, it does not fix the root cause, and
 # the confidence of its finding is lowered by LESS.
 HALF, LESS = 2.0, 0.1
 NEARLY = 0.15  # how much less confident a cause may be than its effect and still rank before it
-
-STUCK = ("plateau", "saddle_point", "local_minimum", "underfitting", "too_few_epochs")
-SLOW = ("learning_rate_too_low", "optimizer_mismatch", *STUCK)
-FLOW = ("vanishing_gradient", "exploding_gradient", "dead_units", "saturated_units")
-UNSTABLE = ("learning_rate_too_high", "oscillation", "nan_source")
-
-# {cause: its effects, which are then not faults of their own}
-EXPLAINS = {
-    "unscaled_inputs": (*FLOW, *UNSTABLE, *SLOW, "bad_initial_scale", "adaptive_rate_decay"),
-    "unscaled_targets": (*FLOW, *UNSTABLE, *SLOW, "bad_initial_scale", "adaptive_rate_decay"),
-    "shuffled_labels": ("overfitting", *STUCK),
-    "data_shift": ("overfitting", "train_eval_mismatch"),
-    "batch_leak": ("train_eval_mismatch", "overfitting"),
-    "train_eval_mismatch": ("overfitting", "underfitting"),
-    "frozen_parameters": SLOW,
-    "symmetric_weights": SLOW,
-    "wrong_loss": ("saturated_units", "vanishing_gradient", "nan_source", *SLOW),
-    "wrong_output_activation": ("saturated_units", "vanishing_gradient", "nan_source", *SLOW),
-    "bad_initial_scale": (*FLOW, *UNSTABLE, *SLOW),
-    "wrong_hidden_activation": ("vanishing_gradient", "dead_units", "saturated_units", *SLOW),
-    "learning_rate_too_high": (*FLOW, "oscillation", "nan_source", *STUCK),
-    "exploding_gradient": ("oscillation", "nan_source", *STUCK),
-    "adaptive_rate_decay": SLOW,
-    "over_regularized": ("vanishing_gradient", "learning_rate_too_high", *STUCK),
-    "class_imbalance": STUCK,
-    "saturated_units": ("vanishing_gradient", *SLOW),
-    "dead_units": ("vanishing_gradient", *SLOW),
-    "vanishing_gradient": SLOW,
-    "optimizer_mismatch": ("learning_rate_too_low", *STUCK),
-    "learning_rate_too_low": STUCK,
-    "oscillation": ("learning_rate_too_high", "plateau", "underfitting"),
-    "saddle_point": ("plateau", "underfitting", "too_few_epochs"),
-    "local_minimum": ("plateau", "underfitting", "too_few_epochs"),
-    "plateau": ("learning_rate_too_low", "optimizer_mismatch", "underfitting", "too_few_epochs"),
-    "underfitting": ("learning_rate_too_low", "too_few_epochs"),
-    "too_few_epochs": ("underfitting",),
-}
 
 
 def diagnose(
@@ -144,9 +106,32 @@ def diagnose(
 
 def all_symptoms() -> dict:
     """{code: look} of every module in doctor/symptoms, in alphabetical order."""
-    names = sorted(info.name for info in pkgutil.iter_modules(symptoms.__path__))
-    modules = {n: importlib.import_module(f"{symptoms.__name__}.{n}") for n in names if n[0] != "_"}
-    return {name: module.look for name, module in modules.items() if hasattr(module, "look")}
+    return {code: module.look for code, module in _modules().items()}
+
+
+def _modules() -> dict:
+    """{code: module} of the symptoms."""
+    found = modules_of(symptoms.__name__, symptoms.__path__)
+    return {m.__name__.rpartition(".")[2]: m for m in found if hasattr(m, "look")}
+
+
+def effects() -> dict[str, set]:
+    """{code: codes of the symptoms that it explains}, as each symptom's file declares.
+
+    A symptom has a FAMILY ("flow", "unstable", "slow", or "stuck", which is slow too) where others
+    may cause it as one of a kind; its EXPLAINS names codes and families.
+    """
+    modules = _modules()
+    families = {}
+    for code, module in modules.items():
+        family = getattr(module, "FAMILY", None)
+        for name in {"stuck": ("stuck", "slow")}.get(family, (family,)):
+            families.setdefault(name, set()).add(code)
+    found = {}
+    for code, module in modules.items():
+        names = getattr(module, "EXPLAINS", ())
+        found[code] = set().union(*(families.get(name, {name}) for name in names)) - {code}
+    return found
 
 
 def rank(findings: list[Finding]) -> tuple:
@@ -158,6 +143,7 @@ def rank(findings: list[Finding]) -> tuple:
     Returns:
         ([Finding], {code of the effect: code of its cause})
     """
+    explained_by = effects()
     best = min((f.cured for f in findings if math.isfinite(f.cured)), default=math.nan)
 
     def trust(finding):
@@ -165,9 +151,9 @@ def rank(findings: list[Finding]) -> tuple:
         return confidence - LESS * (finding.cured > HALF * best and finding.cured > 1 / HALF)
 
     def explains(cause, effect):
-        if effect.code not in EXPLAINS.get(cause.code, ()):
+        if effect.code not in explained_by.get(cause.code, ()):
             return False
-        if cause.code in EXPLAINS.get(effect.code, ()):
+        if cause.code in explained_by.get(effect.code, ()):
             return trust(cause) > trust(effect)
         return trust(cause) >= trust(effect) - NEARLY
 

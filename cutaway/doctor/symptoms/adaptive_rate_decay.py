@@ -13,6 +13,8 @@ from cutaway.doctor.finding import Finding, Measure, Prescription
 from cutaway.doctor.reruns import WORTH
 from cutaway.engine import no_grad
 
+EXPLAINS = ("slow",)
+
 CONFIDENCE = 0.87
 
 

@@ -13,6 +13,8 @@ from cutaway.nn import Embedding
 from cutaway.nn.init import fans
 from cutaway.story.text import number
 
+EXPLAINS = ("flow", "unstable", "slow")
+
 # Outside the band from 1/√(3 fan_in) (LeCun's uniform, PyTorch's default) to √(2/fan_in) (He) by
 # this factor. GPT-2's 0.02 is 0.3 of the lower end at width 64, and more in wider layers.
 TOO_LARGE = 3.0

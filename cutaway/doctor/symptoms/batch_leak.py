@@ -5,6 +5,8 @@ import numpy as np
 from cutaway.doctor.finding import Finding, Measure, Prescription
 from cutaway.doctor.inputs import find_leak
 
+EXPLAINS = ("train_eval_mismatch", "overfitting")
+
 # Relative change of a row's output when the other rows are replaced. Rounding gives up to 1e-5 if a
 # library adds in another order for another batch; a real leak gives 1e-2 and more.
 LEAK = 1e-3

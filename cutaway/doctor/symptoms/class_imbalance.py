@@ -7,6 +7,8 @@ from cutaway.doctor.finding import Finding, Measure, Prescription
 from cutaway.doctor.outputs import SURE, ask, chosen_classes, class_numbers
 from cutaway.errors import CutawayError
 
+EXPLAINS = ("stuck",)
+
 # Rows of the largest class per row of the smallest; Johnson & Khoshgoftaar 2019, "Survey on deep
 # learning with class imbalance", J. Big Data 6:27, calls 1:10 slight and 1:100 and more high.
 RATIO = 8.0

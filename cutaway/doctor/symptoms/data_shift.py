@@ -7,6 +7,8 @@ import numpy as np
 from cutaway.doctor.finding import Finding, Measure, Prescription
 from cutaway.doctor.outputs import class_numbers
 
+EXPLAINS = ("overfitting", "train_eval_mismatch")
+
 # Largest distance between the two distribution functions of a feature (Kolmogorov-Smirnov). A shift
 # by one standard deviation gives 0.38, by half of one 0.20.
 DISTANCE = 0.25

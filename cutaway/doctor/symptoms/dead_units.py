@@ -10,6 +10,9 @@ from cutaway.engine import Tensor, no_grad
 from cutaway.nn import watch
 from cutaway.story.text import number
 
+FAMILY = "flow"
+EXPLAINS = ("slow", "vanishing_gradient")
+
 # With weights symmetric around 0, biases of 0 and n dissimilar rows, a ReLU is off on all of them
 # with probability about 2^-n: dead units come from biases, steps that were too large, or inputs far
 # from 0. Trained ReLU networks often have up to a third of them in a layer without harm (Lu et al.

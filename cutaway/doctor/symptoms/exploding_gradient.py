@@ -18,6 +18,9 @@ from cutaway.doctor.rows import (
 from cutaway.doctor.through_time import time_gradient_ratio
 from cutaway.story.text import number
 
+FAMILY = "flow"
+EXPLAINS = ("stuck", "oscillation", "nan_source")
+
 MAX_RATIO = 1e3  # the inverse of the threshold for vanishing gradients
 MAX_GROWTH = (
     1e3  # of the gradient norm since the start; clipping is usually set at 1 to 10 times it

@@ -11,6 +11,8 @@ from cutaway.doctor.finding import Finding, Measure, Prescription
 from cutaway.doctor.program import Program, copied
 from cutaway.doctor.rows import LEARNED, span
 
+EXPLAINS = ("slow",)
+
 # A frozen backbone is pretrained: with its weights shuffled the network does worse. Weights that do
 # as well when shuffled were never trained, so freezing them preserves nothing.
 AS_GOOD = 0.8

@@ -6,6 +6,9 @@ from cutaway.doctor.changes import LearningRate
 from cutaway.doctor.finding import Finding, Measure, Prescription
 from cutaway.doctor.reruns import WORTH
 
+FAMILY = "unstable"
+EXPLAINS = ("flow", "stuck", "oscillation", "nan_source")
+
 LOWER = (0.1, 0.3, 0.01, 1e-3)  # factors, in the order in which they are tried
 NOTHING = 0.95  # of the chance-level loss: a network above it has learned nothing
 CONFIDENCE = 0.85  # if the program learned nothing or diverged

@@ -7,6 +7,9 @@ from cutaway.doctor.finding import Finding, Measure, Prescription
 from cutaway.doctor.reruns import WORTH
 from cutaway.doctor.symptoms import too_few_epochs
 
+FAMILY = "slow"
+EXPLAINS = ("stuck",)
+
 HIGHER = (10.0, 100.0, 1000.0)  # factors, in the order in which they are tried
 # Median ‖Δw‖/‖w‖ per step: about 1e-3 is usual (Karpathy 2016, CS231n notes, "Ratio of
 # weights:updates"); with a third of it or more, the learning rate is not far too low.

@@ -3,6 +3,9 @@
 from cutaway.doctor.changes import Reinitialize, UseOptimizer
 from cutaway.doctor.finding import Finding, Measure, Prescription
 
+FAMILY = "stuck"
+EXPLAINS = ("plateau", "underfitting", "too_few_epochs")
+
 CONFIDENCE = 0.6
 OPEN = 0.35  # if the network is too large to compute its curvature
 

@@ -9,6 +9,8 @@ from cutaway.doctor.evidence import Evidence
 from cutaway.doctor.finding import Finding, Measure, Prescription
 from cutaway.doctor.symptoms import exploding_gradient
 
+FAMILY = "unstable"
+
 # Factor on the learning rate. A divergence disappears with it, an undefined operation does not.
 CALM = 0.01
 GREW = 2.0  # times the initial loss: the loss rose before training stopped

@@ -7,6 +7,9 @@ from cutaway.doctor.finding import Finding, Measure, Prescription
 from cutaway.doctor.reruns import ADAM_RATES, PLAIN_EPS, WORTH
 from cutaway.doctor.symptoms import adaptive_rate_decay
 
+FAMILY = "slow"
+EXPLAINS = ("stuck", "learning_rate_too_low")
+
 FACTORS = (0.1, 10.0, 100.0)  # on the learning rate, at which the program's own optimizer is tried
 CONFIDENCE = 0.5  # Adam also mitigates other faults, which rank above
 SECOND = 0.3  # if another learning rate does nearly as well

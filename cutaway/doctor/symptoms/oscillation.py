@@ -6,6 +6,9 @@ from cutaway.doctor.changes import BatchSize, LearningRate, UseOptimizer
 from cutaway.doctor.finding import Finding, Measure, Prescription
 from cutaway.optim import Momentum
 
+FAMILY = "unstable"
+EXPLAINS = ("learning_rate_too_high", "plateau", "underfitting")
+
 LOWER = (0.1, 0.3, 0.01)  # factors, in the order in which they are tried
 STEPS = 16
 # Mean change of the loss on all rows per step, relative to the attainable reduction: 20 such steps

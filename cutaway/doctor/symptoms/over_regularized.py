@@ -11,6 +11,8 @@ from cutaway.doctor.program import rebuilt
 from cutaway.errors import CutawayError
 from cutaway.nn import Dropout, SpatialDropout
 
+EXPLAINS = ("stuck", "vanishing_gradient", "learning_rate_too_high")
+
 # Minimum gain from removing the regularizer, on training and on validation rows, relative to chance
 # level. Strong dropout that is justified raises the training loss but lowers the validation loss.
 GAIN, VALIDATION_GAIN = 0.1, 0.1

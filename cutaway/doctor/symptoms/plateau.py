@@ -5,6 +5,9 @@ import jax.numpy as jnp
 from cutaway.doctor.changes import ConstantRate, LearningRate, Reinitialize, UseOptimizer
 from cutaway.doctor.finding import Finding, Measure, Prescription
 
+FAMILY = "stuck"
+EXPLAINS = ("learning_rate_too_low", "optimizer_mismatch", "underfitting", "too_few_epochs")
+
 CONFIDENCE = 0.55  # saturated or dead units cause plateaus, and rank above
 GONE = 0.02  # factor on η halfway through training; cosine and one-cycle schedules have 0.5 or more
 BY_SCHEDULE = 0.85  # if the schedule is the cause

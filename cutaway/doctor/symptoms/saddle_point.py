@@ -4,6 +4,9 @@ from cutaway.doctor.changes import Reinitialize, UseOptimizer
 from cutaway.doctor.finding import Finding, Measure, Prescription
 from cutaway.doctor.stop import DOWN
 
+FAMILY = "stuck"
+EXPLAINS = ("plateau", "underfitting", "too_few_epochs")
+
 CONFIDENCE = 0.7
 ALIKE, SECOND = 1e-6, 0.4  # identical units cause the saddle, and rank above
 

@@ -7,6 +7,9 @@ from cutaway.doctor.rows import LEARNED, STUCK, hidden_at, layers_at, span
 from cutaway.ops import ACTIVATION_TRAITS
 from cutaway.story.text import number
 
+FAMILY = "flow"
+EXPLAINS = ("slow", "vanishing_gradient")
+
 # The tanh of a normal z with standard deviation 1 has a slope below 5% on 3% of its elements; with
 # standard deviation 3, on 47%. The gates of recurrent layers are not activations of their own and
 # are not examined.

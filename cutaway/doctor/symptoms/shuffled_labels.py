@@ -7,6 +7,8 @@ import numpy as np
 from cutaway.doctor.finding import Finding, Measure, Prescription
 from cutaway.doctor.outputs import ask, chosen_classes, class_numbers, constant
 
+EXPLAINS = ("stuck", "overfitting")
+
 # With a validation loss below this fraction of chance level, something was learned.
 LEARNED = 0.97
 # Nearest neighbors: if there is nothing to learn, they do no better than with shuffled targets.

@@ -8,6 +8,8 @@ from cutaway.doctor.finding import Finding, Measure, Prescription
 from cutaway.doctor.rows import fitting_initializer, layers_at, span
 from cutaway.story.text import number
 
+EXPLAINS = ("slow",)
+
 # Identical units get identical gradients; only the order of float32 additions separates them, by
 # about 1e-7 per step. Randomly initialized units differ by about √2 of their norm.
 EQUAL = 1e-3

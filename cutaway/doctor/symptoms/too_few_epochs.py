@@ -4,6 +4,9 @@ from cutaway.doctor.changes import Epochs
 from cutaway.doctor.finding import Finding, Measure, Prescription
 from cutaway.doctor.reruns import WORTH
 
+FAMILY = "stuck"
+EXPLAINS = ("underfitting",)
+
 LONGER = 4  # times the epochs
 CONFIDENCE = 0.65
 

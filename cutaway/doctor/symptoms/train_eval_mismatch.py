@@ -10,6 +10,8 @@ from cutaway.doctor.inputs import DROPPERS
 from cutaway.doctor.outputs import forward
 from cutaway.nn.normalization import BatchNorm
 
+EXPLAINS = ("overfitting", "underfitting")
+
 # How far the loss on training rows is higher in evaluation mode than in training mode, relative to
 # chance level and as a ratio. With dropout it is lower; with converged batch norm, equal.
 GAP, RATIO = 0.15, 1.3

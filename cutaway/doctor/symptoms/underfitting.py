@@ -6,6 +6,9 @@ from cutaway.doctor.reruns import ADAM_RATES, WORTH
 from cutaway.doctor.stop import is_beyond
 from cutaway.doctor.symptoms import too_few_epochs
 
+FAMILY = "stuck"
+EXPLAINS = ("learning_rate_too_low", "too_few_epochs")
+
 CONFIDENCE = 0.6
 NOTHING = 0.95  # of the chance-level loss: a network above it has learned nothing
 SECOND = 0.45  # then vanishing gradients or dead units may be the cause, and rank above

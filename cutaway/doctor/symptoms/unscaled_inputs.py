@@ -10,6 +10,8 @@ from cutaway.doctor.finding import Finding, Measure, Prescription
 from cutaway.doctor.inputs import first_layer_inputs
 from cutaway.errors import CutawayError
 
+EXPLAINS = ("flow", "unstable", "slow", "bad_initial_scale", "adaptive_rate_decay")
+
 # Initializers assume standardized inputs, of root mean square 1 (Glorot & Bengio 2010; LeCun et al.
 # 1998, "Efficient BackProp", section 4.3). Standardized inputs with tails up to 6 have 1, pixels in
 # [0, 1] about 0.4, rare one-hot columns 0.1; bytes have 100.

@@ -8,6 +8,8 @@ from cutaway.doctor.changes import ScaleTargets
 from cutaway.doctor.finding import Finding, Measure, Prescription
 from cutaway.errors import CutawayError
 
+EXPLAINS = ("flow", "unstable", "slow", "bad_initial_scale", "adaptive_rate_decay")
+
 # The outputs of a new network are of order 1 (its initializer preserves unit variance). With Adam
 # and lr=0.001 a bias needs a thousand steps per unit; with SGD the gradient is as large as the
 # target.

@@ -15,6 +15,9 @@ from cutaway.doctor.symptoms.bad_initial_scale import AT_A_SADDLE, begins_at_sad
 from cutaway.doctor.through_time import time_gradient_ratio
 from cutaway.story.text import number
 
+FAMILY = "flow"
+EXPLAINS = ("slow",)
+
 # Good initial weights preserve the gradient's variance (Glorot & Bengio 2010, eq. 9): the ratio is
 # near 1, and pooling divides it by about its window. Five sigmoids with Glorot initialization leave
 # about 1/1000, and below that plain SGD no longer trains the first layers.

@@ -15,6 +15,8 @@ from cutaway.nn import (
     Linear,
 )
 
+EXPLAINS = ("slow", "vanishing_gradient", "dead_units", "saturated_units")
+
 SIGMOIDS = 3  # hidden layers from which on sigmoids are a poor choice and not a matter of taste
 REMEDY = (ReplaceActivations("relu"), Reinitialize("he_normal"))
 CONVOLUTIONS = (Conv1d, Conv2d, Conv3d, ConvTranspose1d, ConvTranspose2d, ConvTranspose3d)

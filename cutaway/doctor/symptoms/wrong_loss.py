@@ -15,6 +15,8 @@ from cutaway.errors import CutawayError
 from cutaway.losses import LOSSES, expects
 from cutaway.train import EarlyStopping
 
+EXPLAINS = ("slow", "saturated_units", "vanishing_gradient", "nan_source")
+
 MAX_CLASSES = 20  # distinct integers that may be classes
 # The error rate with a classification loss relative to that of the program's own loss, and the
 # least difference. Counts and grades hardly improve: red wine quality, numbered from 0, in a

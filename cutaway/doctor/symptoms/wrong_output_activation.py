@@ -9,6 +9,8 @@ from cutaway.doctor.finding import Finding, Measure, Prescription
 from cutaway.doctor.outputs import attainable_losses, gives_probabilities, range_of
 from cutaway.ops import ACTIVATION_FUNCTIONS, ACTIVATION_TRAITS
 
+EXPLAINS = ("slow", "saturated_units", "vanishing_gradient", "nan_source")
+
 # Fraction of the loss reduction from chance level to the ideal that the last activation makes
 # unattainable, see outputs.AttainableLosses: ReLU with normally distributed targets 0.53, softmax
 # twice 0.45 for two classes and 0.64 for ten, sigmoid with 2% of the targets up to 0.1 outside
