@@ -55,7 +55,7 @@ def test_the_verdict_fits_a_screen_and_the_trials_prove_it(cutaway, folder):
     assert "1. learning rate too low" in done.stdout and "Fix:" in done.stdout
     assert "control" in done.stdout and "\nrandom" in done.stdout and "Best: " in done.stdout
     page = (folder / "d.html").read_text()
-    assert page.count("<svg") >= 4 and "Gradient by layer" in page
+    assert page.count("<svg") >= 4 and "Gradients by layer" in page
     assert "https://" not in page
 
 

@@ -197,7 +197,7 @@ def test_constant_weights_stay_symmetric(value):
     evidence = evidence_of(mlp(weights=functools.partial(init.constant, value=value)), epochs=5)
     finding = look("symmetric_weights", evidence)
     assert finding.evidence[0].value < 1e-3
-    assert ("began at 0" in finding.explanation) == (value == 0)
+    assert ("were initialized to 0" in finding.explanation) == (value == 0)
 
 
 def test_logistic_regression_and_residual_branches_may_begin_at_zero():

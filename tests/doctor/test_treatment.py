@@ -76,7 +76,7 @@ def test_what_helps_hurts_and_does_nothing_is_told_apart(treated):
 def test_all_is_told_in_80_columns_as_json_and_as_a_plot(treated):
     treatment, told = treated
     assert max(map(len, str(treatment).splitlines())) <= 80
-    assert "Cannot be tried: leave out dropout" in " ".join(str(treatment).split())
+    assert "Cannot be tried: remove dropout" in " ".join(str(treatment).split())
     as_dict = treatment.to_dict()
     kinds = [arm["kind"] for arm in as_dict["arms"]]
     assert kinds == ["control", *["prescription"] * 4, *["chance"] * 2]
@@ -89,7 +89,7 @@ def test_a_budget_leaves_out_the_last_prescriptions():
     asked = diagnosis(regression(), (changes.LearningRate(10.0),), (changes.Clip(1.0),))
     treatment = treat(asked, seeds=2, budget=6)
     assert [arm.name for arm in treatment.arms] == ["multiply the learning rate by 10"]
-    assert treatment.notes == ["Not tried, for the budget: clip the gradients to a norm of 1."]
+    assert treatment.notes == ["Not tried, to stay within the budget: clip the gradient norm to 1."]
     with pytest.raises(OptionError, match="budget of 5"):
         treat(asked, seeds=2, budget=5)
 
