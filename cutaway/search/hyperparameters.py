@@ -27,7 +27,7 @@ from cutaway.files import write_atomically
 from cutaway.runs import prepare
 from cutaway.runtime import device
 from cutaway.search.result import Tuned, finish
-from cutaway.search.study import Study, import_optuna
+from cutaway.search.study import import_optuna, open_space, study_of
 from cutaway.search.trial import run_trial
 
 TEST = 0.2  # fraction of the rows for the test set
@@ -96,35 +96,6 @@ def tune(
                 _discard(out)
             raise
         return finish(out, base, study, wanted=trials, seconds=time.perf_counter() - began)
-
-
-def open_space(base, given) -> dict:
-    """The search space of this kind of data, without the fixed options.
-
-    Raises:
-        OptionError: it is empty.
-    """
-    fixed = {"lr": ("rate_factor",), "layers": ("width", "depth")}
-    names = {name for option in given for name in fixed.get(option, (option,))}
-    space = base.options.space(base.training_rows)
-    left = {name: one for name, one in space.items() if name not in names}
-    if not left:
-        raise OptionError(
-            "all searchable options are fixed",
-            expected="at least one option to search: " + ", ".join(space),
-            fix="omit some of the fixed options",
-        )
-    return left
-
-
-def study_of(out, base, space) -> Study:
-    return Study(
-        out / "study.db",
-        space,
-        higher_is_better=base.options.MONITOR != "val_loss",
-        epochs=base.epochs,
-        seed=base.options.seed,
-    )
 
 
 def _search(out, base, study, data, asked, trials, jobs, on_trial):

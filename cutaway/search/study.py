@@ -6,7 +6,7 @@ on it.
 
 import numpy as np
 
-from cutaway.errors import CutawayError, RunError
+from cutaway.errors import CutawayError, OptionError, RunError
 from cutaway.runs.space import Choice, Integer
 
 STARTUP = 8  # random trials before the sampler uses the results
@@ -178,3 +178,32 @@ def _draw(trial, name, one):
     if isinstance(one, Integer):
         return trial.suggest_int(name, one.low, one.high, log=one.log)
     return trial.suggest_float(name, one.low, one.high, log=one.log)
+
+
+def open_space(base, given) -> dict:
+    """The search space of this kind of data, without the fixed options.
+
+    Raises:
+        OptionError: it is empty.
+    """
+    fixed = {"lr": ("rate_factor",), "layers": ("width", "depth")}
+    names = {name for option in given for name in fixed.get(option, (option,))}
+    space = base.options.space(base.training_rows)
+    left = {name: one for name, one in space.items() if name not in names}
+    if not left:
+        raise OptionError(
+            "all searchable options are fixed",
+            expected="at least one option to search: " + ", ".join(space),
+            fix="omit some of the fixed options",
+        )
+    return left
+
+
+def study_of(out, base, space) -> Study:
+    return Study(
+        out / "study.db",
+        space,
+        higher_is_better=base.options.MONITOR != "val_loss",
+        epochs=base.epochs,
+        seed=base.options.seed,
+    )

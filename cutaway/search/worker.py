@@ -7,7 +7,7 @@ from pathlib import Path
 
 from cutaway.runs import prepare
 from cutaway.runtime.devices import DEVICES, use_device
-from cutaway.search.hyperparameters import open_space, study_of
+from cutaway.search.study import open_space, study_of
 from cutaway.search.trial import run_trial
 
 
