@@ -18,6 +18,7 @@ from cutaway.engine.operation import operation
 from cutaway.leaves import objects_of
 from cutaway.metrics.contract import metric
 from cutaway.optim.optimizer import STEPS, Optimizer
+from cutaway.story.svg import KINDS
 from tests.ops.test_traits import ANY
 
 ROOT = Path(__file__).parents[1]
@@ -51,6 +52,7 @@ def of_activation(leaf: Operation) -> list:
 
 def of_layer(leaf: type) -> list:
     owed = undocumented(leaf)
+    owed += [] if leaf.layer_kind in (*KINDS, "module") else [f"layer_kind, one of {[*KINDS]}"]
     return owed + ([] if leaf.forward is not nn.Module.forward else ["forward"])
 
 

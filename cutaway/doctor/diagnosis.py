@@ -124,8 +124,8 @@ def effects() -> dict[str, set]:
     modules = _modules()
     families = {}
     for code, module in modules.items():
-        family = getattr(module, "FAMILY", None)
-        for name in {"stuck": ("stuck", "slow")}.get(family, (family,)):
+        family = getattr(module, "FAMILY", "")
+        for name in ("stuck", "slow") if family == "stuck" else (family,):
             families.setdefault(name, set()).add(code)
     found = {}
     for code, module in modules.items():

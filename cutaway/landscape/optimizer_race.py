@@ -167,9 +167,9 @@ class Race(Story):
 
     def plot(self, axes=None):
         """The surface from above, with the path of each optimizer."""
-        from cutaway.landscape.race_plots import plot_ways
+        from cutaway.landscape.race_plots import plot_trajectories
 
-        return plot_ways(self, axes)
+        return plot_trajectories(self, axes)
 
     def plot_values(self, axes=None):
         """The loss of each optimizer after each step."""
@@ -245,12 +245,12 @@ def race(
                 mover.step()
             return tuple(point.w for point in points)
 
-        ways = jit(step, *points, *movers).scan(jnp.arange(steps))
-        ways = [np.asarray(way.data) for way in ways]
+        trajectories = jit(step, *points, *movers).scan(jnp.arange(steps))
+        trajectories = [np.asarray(trajectory.data) for trajectory in trajectories]
     tolerance = TOLERANCE * surface.width
     racers = tuple(
-        _racer(surface, name, rates[name], np.vstack([start, way]), tolerance)
-        for name, way in zip(makers, ways, strict=True)
+        _racer(surface, name, rates[name], np.vstack([start, trajectory]), tolerance)
+        for name, trajectory in zip(makers, trajectories, strict=True)
     )
     return Race(surface, racers, steps, tuple(float(v) for v in start), tolerance, by_rule)
 

@@ -19,9 +19,9 @@ STYLE = """
   font: 15px/1.5 system-ui, sans-serif; }
 @media (prefers-color-scheme: dark) {
   .cutaway-race { --ink:#e6eaf0; --soft:#9aa6b5; --line:#37414e; } }
-.cutaway-race svg.ways { max-width: 100%; height: auto; }
+.cutaway-race svg.trajectories { max-width: 100%; height: auto; }
 .cutaway-race svg text { font: 12px system-ui, sans-serif; fill: var(--ink); }
-.cutaway-race .way { fill: none; stroke-linejoin: round; }
+.cutaway-race .trajectory { fill: none; stroke-linejoin: round; }
 .cutaway-race .halo { stroke: #fff; stroke-opacity: .75; stroke-width: 4; }
 .cutaway-race table { border-collapse: collapse; font-size: .9rem;
   font-variant-numeric: tabular-nums; }
@@ -94,15 +94,15 @@ def fragment(race) -> str:
     name = f"race-{uuid4().hex[:12]}"
     surface = race.surface
     about = f"{surface.about[:1].upper()}{surface.about[1:]}. " if surface.about else ""
-    ways = [_thinned(racer, race) for racer in race.racers]
-    data = json.dumps(ways, separators=(",", ":"))
+    trajectories = [_thinned(racer, race) for racer in race.racers]
+    data = json.dumps(trajectories, separators=(",", ":"))
     script = SCRIPT.replace("ID", json.dumps(name), 1).replace("DATA", data, 1)
     notes = "".join(f'<p class="soft">{escape(note)}</p>' for note in race.notes())
     return (
         f'<div class="cutaway-race" id="{name}"><style>{STYLE}</style>'
         f"<h1>{escape(surface.name)}: {escape(surface.formula)}</h1>"
         f'<p class="soft">{escape(about)}Darker is higher; a star marks a known '
-        f"minimum, the circle the start.</p>{_picture(race, ways)}"
+        f"minimum, the circle the start.</p>{_picture(race, trajectories)}"
         f'<p><button type="button">play</button> step <output>{race.steps:,}</output> '
         f'<input type="range" min="0" max="{race.steps}" value="{race.steps}" '
         f'aria-label="step"></p>{_table(race)}{notes}<script>{script}</script></div>'
@@ -133,7 +133,7 @@ def _places(race, points):
     return np.stack([across, down], axis=-1)
 
 
-def _picture(race, ways) -> str:
+def _picture(race, trajectories) -> str:
     clip = f"clip-{uuid4().hex[:12]}"
     parts = [
         f'<clipPath id="{clip}"><rect x="{LEFT}" y="{TOP}" width="{WIDTH}" height="{HEIGHT}"/>'
@@ -152,20 +152,20 @@ def _picture(race, ways) -> str:
     parts.append(
         f'<circle cx="{x:.1f}" cy="{y:.1f}" r="8" fill="#fff" stroke="#111" stroke-width="2"/>'
     )
-    for k, (racer, way) in enumerate(zip(race.racers, ways, strict=True)):
+    for k, (racer, trajectory) in enumerate(zip(race.racers, trajectories, strict=True)):
         color, dashes, _ = style(race, k)
-        points = " ".join(f"{x},{y}" for x, y in way["points"])
-        x, y = way["points"][-1]
+        points = " ".join(f"{x},{y}" for x, y in trajectory["points"])
+        x, y = trajectory["points"][-1]
         parts.append(
             f'<g data-racer="{k}"><title>{escape(racer.name)}</title>'
-            f'<polyline class="way halo" points="{points}"/>'
-            f'<polyline class="way" points="{points}" stroke="{color}" stroke-width="2" '
+            f'<polyline class="trajectory halo" points="{points}"/>'
+            f'<polyline class="trajectory" points="{points}" stroke="{color}" stroke-width="2" '
             f'stroke-dasharray="{DASHES[dashes]}"/>'
             f'<circle cx="{x}" cy="{y}" r="5" fill="{color}" stroke="#fff"/></g>'
         )
     width, height = LEFT + WIDTH + 12, TOP + HEIGHT + BOTTOM
     return (
-        f'<svg class="ways" xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" '
+        f'<svg class="trajectories" xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" '
         f'width="{width}" role="img" aria-label="the paths of the optimizers">'
         f"{''.join(parts)}</g></svg>"
     )

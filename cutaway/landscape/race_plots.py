@@ -70,7 +70,7 @@ def frame(race):
     return ranges
 
 
-def plot_ways(race, axes=None):
+def plot_trajectories(race, axes=None):
     """The surface from above with the path of each racer; a color bar only in a new figure.
 
     Returns:
@@ -134,7 +134,7 @@ def figure(race):
 
     drawn = Figure(figsize=(13.5, 5.2), layout="constrained")
     left, right = drawn.subplots(1, 2, width_ratios=(1.25, 1))
-    plot_ways(race, left)
+    plot_trajectories(race, left)
     _bar(left, left.collections[0])
     plot_values(race, right)
     _legend(drawn, left)

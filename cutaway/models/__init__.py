@@ -33,7 +33,7 @@ _HOMES = {
     ),
     "convolutional": (
         "cnn",
-        "curve_cnn",
+        "time_series_cnn",
     ),
     "efficientnet": (
         "EfficientNet",

@@ -23,7 +23,7 @@ from cutaway.models.bert import bert_mini as bert_mini
 from cutaway.models.bert import bert_tiny as bert_tiny
 from cutaway.models.bert import masked_cross_entropy as masked_cross_entropy
 from cutaway.models.convolutional import cnn as cnn
-from cutaway.models.convolutional import curve_cnn as curve_cnn
+from cutaway.models.convolutional import time_series_cnn as time_series_cnn
 from cutaway.models.efficientnet import EfficientNet as EfficientNet
 from cutaway.models.efficientnet import efficientnet_b0 as efficientnet_b0
 from cutaway.models.efficientnet import efficientnet_lite0 as efficientnet_lite0
@@ -133,7 +133,6 @@ __all__ = [
     "cnn",
     "convolutional_autoencoder",
     "convolutional_vae",
-    "curve_cnn",
     "dense_autoencoder",
     "dense_vae",
     "efficientnet_b0",
@@ -155,6 +154,7 @@ __all__ = [
     "resnet34",
     "resnet50",
     "text_network",
+    "time_series_cnn",
     "transfer",
     "translation_pairs",
     "vgg16",

@@ -54,7 +54,7 @@ def cnn(
     return Sequential(*layers, GlobalAvgPool(), Dropout(dropout), Linear(widths[-1], outputs))
 
 
-def curve_cnn(
+def time_series_cnn(
     channels: int,
     outputs: int,
     *,

@@ -56,7 +56,7 @@ _ARCHITECTURES = (
     Architecture("WaveNet", 2016, "van den Oord et al., arXiv:1609.03499", "samples"),
     Architecture("BagOfEmbeddings", 2016, "Joulin et al., arXiv:1607.01759", "tokens"),
     Architecture("TableNetwork", 2016, "Guo & Berkhahn, arXiv:1604.06737", "columns"),
-    Architecture("curve_cnn", 2016, "Wang et al., arXiv:1611.06455", "time x channels"),
+    Architecture("time_series_cnn", 2016, "Wang et al., arXiv:1611.06455", "time x channels"),
     Architecture("TransformerClassifier", 2017, "Vaswani et al., arXiv:1706.03762", "tokens"),
     Architecture(
         "mobilenet_v2", 2018, "Sandler et al., arXiv:1801.04381", "224 x 224 x 3", 3_504_872

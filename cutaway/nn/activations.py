@@ -17,6 +17,8 @@ from cutaway.nn.state import Parameter
 class ActivationLayer(Module):
     """Base of the activations: a function, with the options that the layer was made with."""
 
+    layer_kind = "activation"
+
     keeps_features = True
     activation_function: Operation
     __signature__: inspect.Signature  # of the layer, made of the function's
@@ -45,6 +47,8 @@ class PReLU(Module):
     Parameters:
         slope: (features,), 0.25.
     """
+
+    layer_kind = "activation"
 
     keeps_features = True
     activation_function = ops.parametric_relu

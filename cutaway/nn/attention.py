@@ -55,6 +55,8 @@ class MultiHeadAttention(Module):
         ((3, 5, 8), (3, 2, 5, 5))
     """
 
+    layer_kind = "attention"
+
     keeps_features = True
 
     def __init__(

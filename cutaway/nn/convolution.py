@@ -21,6 +21,8 @@ from cutaway.ops.windows import (
 class _Convolution(Module):
     """Base class of convolution layers; a subclass sets the number of window axes."""
 
+    layer_kind = "convolution"
+
     axes: int
 
     def __init__(
@@ -253,6 +255,8 @@ class ConvTranspose1d(_TransposedConvolution):
         bias: (out_channels,), zeros.
     """
 
+    layer_kind = "convolution"
+
     axes = 1
 
 
@@ -269,6 +273,8 @@ class ConvTranspose2d(_TransposedConvolution):
         (2, 32, 32, 3)
     """
 
+    layer_kind = "convolution"
+
     axes = 2
 
 
@@ -279,5 +285,7 @@ class ConvTranspose3d(_TransposedConvolution):
         x: (batch, depth, height, width, in_channels)
         y: (batch, out_depth, out_height, out_width, out_channels)
     """
+
+    layer_kind = "convolution"
 
     axes = 3

@@ -44,6 +44,8 @@ class Linear(Module):
         (2, 4)
     """
 
+    layer_kind = "dense"
+
     def __init__(
         self,
         in_features: int,
@@ -86,6 +88,8 @@ class Dropout(Module):
         overfitting", JMLR 15.
     """
 
+    layer_kind = "dropout"
+
     keeps_features = True
 
     def __init__(self, p: float = 0.5):
@@ -107,6 +111,8 @@ class Dropout(Module):
 class Flatten(Module):
     """Flattens all axes but the first: (batch, ...) -> (batch, features)."""
 
+    layer_kind = "pooling"
+
     def forward(self, x):
         return x.reshape(x.shape[0], math.prod(x.shape[1:]))
 
@@ -124,6 +130,8 @@ class Standardize(Module):
         x: (..., features), of any numerical dtype
         y: (..., features), floating point
     """
+
+    layer_kind = "normalization"
 
     keeps_features = True
 
@@ -161,6 +169,8 @@ class Embedding(Module):
     Parameters:
         weight: (num_embeddings, features), normal with standard deviation 1/√features.
     """
+
+    layer_kind = "embedding"
 
     def __init__(self, num_embeddings: int, features: int, *, padding_index: int | None = None):
         expect_range(num_embeddings, what="Embedding: num_embeddings", least=1)
@@ -207,6 +217,8 @@ class Residual(Module):
     References:
         He et al. 2016, "Deep residual learning for image recognition", arXiv:1512.03385.
     """
+
+    is_wrapper = True
 
     keeps_features = True
 

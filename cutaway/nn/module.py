@@ -25,6 +25,8 @@ class Module(Stateful):
     """
 
     training: bool
+    layer_kind = "module"  # what it is drawn as, a key of story.svg.KINDS; "module": by its parts
+    is_wrapper = False  # whether it stands around a block that needs no frame of its own
     keeps_features = False  # whether the last axis has the same size in input and output
     activation_function: Operation | None = None  # its operation, if it is an activation layer
     stays_in_eval = False  # whether `train()` leaves it in evaluation mode, if frozen

@@ -56,6 +56,8 @@ class LayerNorm(_Normalization):
         [[-1.0, 1.0]]
     """
 
+    layer_kind = "normalization"
+
     def __init__(self, features: int, *, eps: float = 1e-5, affine: bool = True, bias: bool = True):
         super().__init__(features, "features", eps, weight=affine, bias=affine and bias)
         self.features = features
@@ -85,6 +87,8 @@ class RMSNorm(_Normalization):
     References:
         Zhang & Sennrich 2019, "Root mean square layer normalization", arXiv:1910.07467.
     """
+
+    layer_kind = "normalization"
 
     def __init__(self, features: int, *, eps: float = 1e-6, affine: bool = True):
         super().__init__(features, "features", eps, weight=affine, bias=False)
@@ -131,6 +135,8 @@ class BatchNorm(_Normalization):
         >>> layer.running_mean.tolist(), layer.running_var.tolist()
         ([0.20000000298023224], [1.100000023841858])
     """
+
+    layer_kind = "normalization"
 
     def __init__(
         self, channels: int, *, eps: float = 1e-5, momentum: float = 0.1, affine: bool = True
@@ -188,6 +194,8 @@ class InstanceNorm(_Normalization):
         fast stylization", arXiv:1607.08022.
     """
 
+    layer_kind = "normalization"
+
     def __init__(self, channels: int, *, eps: float = 1e-5, affine: bool = False):
         super().__init__(channels, "channels", eps, weight=affine, bias=affine)
         self.channels = channels
@@ -229,6 +237,8 @@ class GroupNorm(_Normalization):
         Wu & He 2018, "Group normalization", arXiv:1803.08494.
     """
 
+    layer_kind = "normalization"
+
     def __init__(self, num_groups: int, channels: int, *, eps: float = 1e-5, affine: bool = True):
         expect_range(num_groups, what="GroupNorm: num_groups", least=1)
         if channels % num_groups:
@@ -263,6 +273,8 @@ class LocalResponseNorm(Module):
         Krizhevsky, Sutskever & Hinton 2012, "ImageNet classification with deep convolutional
         neural networks", sec. 3.3.
     """
+
+    layer_kind = "normalization"
 
     keeps_features = True
 

@@ -34,6 +34,8 @@ class Perceptron(Module):
         [0, 0, 0, 1]
     """
 
+    layer_kind = "dense"
+
     def __init__(self, in_features: int, *, lr: float = 1.0):
         expect_range(in_features, what="Perceptron: in_features", least=1)
         expect_range(lr, what="learning rate lr", above=0)
@@ -87,6 +89,8 @@ class HebbianNeuron(Module):
         >>> HebbianNeuron(2).fit(x, [-1, -1, -1, 1]).predict(x).tolist()
         [-1, -1, -1, 1]
     """
+
+    layer_kind = "dense"
 
     def __init__(self, in_features: int, *, lr: float = 1.0):
         expect_range(in_features, what="HebbianNeuron: in_features", least=1)

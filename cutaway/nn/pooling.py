@@ -28,6 +28,8 @@ class MaxPool(Module):
         (1, 14, 14, 6)
     """
 
+    layer_kind = "pooling"
+
     keeps_features = True
     operation = staticmethod(ops.max_pool)
 
@@ -70,6 +72,8 @@ class AdaptiveAvgPool(Module):
         y: (batch, *output_size, channels)
     """
 
+    layer_kind = "pooling"
+
     keeps_features = True
 
     def __init__(self, output_size):
@@ -85,6 +89,8 @@ class AdaptiveAvgPool(Module):
 class GlobalAvgPool(Module):
     """The mean over all positions: (batch, *sizes, channels) -> (batch, channels)."""
 
+    layer_kind = "pooling"
+
     keeps_features = True
 
     def forward(self, x):
@@ -93,6 +99,8 @@ class GlobalAvgPool(Module):
 
 class GlobalMaxPool(Module):
     """The maximum over all positions: (batch, *sizes, channels) -> (batch, channels)."""
+
+    layer_kind = "pooling"
 
     keeps_features = True
 
@@ -112,6 +120,8 @@ class Upsample(Module):
         x: (batch, *sizes, channels)
         y: (batch, *sizes · factor, channels)
     """
+
+    layer_kind = "pooling"
 
     keeps_features = True
 

@@ -33,6 +33,8 @@ class SinusoidalPositions(Module):
         [[[0.0, 1.0]]]
     """
 
+    layer_kind = "embedding"
+
     keeps_features = True
 
     def __init__(self, features: int):
@@ -64,6 +66,8 @@ class LearnedPositions(Module):
     References:
         Devlin et al. 2019, "BERT", arXiv:1810.04805.
     """
+
+    layer_kind = "embedding"
 
     keeps_features = True
 

@@ -224,6 +224,8 @@ class RNN(Recurrent):
         ((2, 5, 4), (1, 2, 4))
     """
 
+    layer_kind = "recurrent"
+
     gates = 1
 
     def __init__(
@@ -306,6 +308,8 @@ class LSTM(Recurrent):
         ((2, 5, 8), (2, 2, 4), (2, 2, 4))
     """
 
+    layer_kind = "recurrent"
+
     gates = 4
     state_vectors = 2
 
@@ -378,6 +382,8 @@ class GRU(Recurrent):
         ((2, 5, 4), (2, 2, 4))
     """
 
+    layer_kind = "recurrent"
+
     gates = 3
 
     def __init__(
@@ -417,6 +423,8 @@ class AllSteps(Module):
         x: (outputs, state)
         y: (batch, time, hidden_features · directions)
     """
+
+    layer_kind = "pooling"
 
     def forward(self, x):
         outputs, _ = self._expect_pair(x)

@@ -33,6 +33,8 @@ class SpatialDropout(Module):
         arXiv:1411.4280, section 3.2.
     """
 
+    layer_kind = "dropout"
+
     keeps_features = True
 
     def __init__(self, p: float = 0.5):
@@ -72,6 +74,8 @@ class StochasticDepth(Module):
     References:
         Huang et al. 2016, "Deep networks with stochastic depth", arXiv:1603.09382.
     """
+
+    is_wrapper = True
 
     def __init__(self, inner: Module, p: float = 0.1):
         expect_range(p, what="StochasticDepth: p", least=0, below=1)

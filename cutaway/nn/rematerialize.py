@@ -104,6 +104,8 @@ class Recompute(Module):
         Chen et al. 2016, "Training deep nets with sublinear memory cost", arXiv:1604.06174.
     """
 
+    is_wrapper = True
+
     def __init__(self, inner: Module):
         self.inner = inner
 

@@ -8,10 +8,10 @@ from cutaway.models import (
     LanguageModel,
     TableNetwork,
     cnn,
-    curve_cnn,
     mlp,
     pretrained_backbone,
     text_network,
+    time_series_cnn,
     transfer,
 )
 from cutaway.nn import (
@@ -177,7 +177,7 @@ BUILDERS = {
     "transfer": _build_transfer,
     "mlp": _build_mlp,
     "cnn": _standardized(cnn),
-    "curve_cnn": _standardized(curve_cnn),
+    "time_series_cnn": _standardized(time_series_cnn),
     "lstm": _build_forecaster,
 }
 BUILDERS |= {f"text_{name}": _build_text for name in TEXT_MODELS}

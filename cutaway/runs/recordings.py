@@ -33,8 +33,8 @@ class RecordingOptions(TrainingOptions):
     """Training options for audio classification; None means that the data decide.
 
     Attributes:
-        model: "curve_cnn", see models.cnn; its input is the log-mel spectrogram, a series whose
-            channels are the mel bands.
+        model: "time_series_cnn", see models.cnn; its input is the log-mel spectrogram, a series
+            whose channels are the mel bands.
         sample_rate: samples per second; None: that of the first recording, at most 16,000.
         seconds: length of all inputs; None: that of the longest recording, at most 4.
         bands: number of mel bands.
@@ -47,7 +47,7 @@ class RecordingOptions(TrainingOptions):
 
     weight_decay: float = 0.01
     dropout: float = 0.2
-    model: str = "curve_cnn"
+    model: str = "time_series_cnn"
     sample_rate: int | None = None
     seconds: float | None = None
     bands: int = 40
@@ -55,7 +55,7 @@ class RecordingOptions(TrainingOptions):
 
     def __post_init__(self):
         super().__post_init__()
-        expect_choice(self.model, ("curve_cnn",), what="model for recordings")
+        expect_choice(self.model, ("time_series_cnn",), what="model for recordings")
         expect_range(self.bands, what="bands", least=1)
         if self.sample_rate is not None:
             expect_range(self.sample_rate, what="sample_rate", least=100)

@@ -21,7 +21,7 @@ class TimeSeriesClassificationOptions(TrainingOptions):
     """Training options for time-series classification; None means that the data decide.
 
     Attributes:
-        model: "curve_cnn", see models.cnn.
+        model: "time_series_cnn", see models.cnn.
         others: see TrainingOptions.
     """
 
@@ -30,11 +30,11 @@ class TimeSeriesClassificationOptions(TrainingOptions):
 
     weight_decay: float = 0.01
     dropout: float = 0.0
-    model: str = "curve_cnn"
+    model: str = "time_series_cnn"
 
     def __post_init__(self):
         super().__post_init__()
-        expect_choice(self.model, ("curve_cnn",), what="model for time-series classification")
+        expect_choice(self.model, ("time_series_cnn",), what="model for time-series classification")
 
 
 class TimeSeriesClassificationRows(Preprocessing):

@@ -13,9 +13,9 @@ from cutaway.models import (
     LanguageModel,
     TableNetwork,
     cnn,
-    curve_cnn,
     mlp,
     text_network,
+    time_series_cnn,
 )
 
 pytest.importorskip("onnx")
@@ -90,7 +90,7 @@ def test_a_convolutional_network_moves_its_axes_at_its_edges_only(tmp_path):
 
 
 def test_a_network_for_series(tmp_path):
-    net = trained_norms(curve_cnn(2, 3, widths=(8, 12, 8)))
+    net = trained_norms(time_series_cnn(2, 3, widths=(8, 12, 8)))
     check(net, {"x": ((20, 2), "float32", normal)}, tmp_path)
     check(Forecaster(2, 4, hidden=8, target=0), {"x": ((10, 2), "float32", normal)}, tmp_path)
 

@@ -10,8 +10,8 @@ from cutaway.models import (
     LSTMClassifier,
     TransformerClassifier,
     cnn,
-    curve_cnn,
     mlp,
+    time_series_cnn,
 )
 from tests.models.case import Case
 
@@ -50,7 +50,8 @@ CASES = [
          full=lambda: mlp((4, 3, 2, 1)), parameters=26),
     Case("cnn", lambda: cnn(1, 3, widths=(8, 16), dropout=0.0), images, labels, lr=0.01,
          full=lambda: cnn(1, 10), parameters=288_170),
-    Case("curve_cnn", lambda: curve_cnn(2, 3, widths=(8, 16, 8)), curves, labels, lr=0.01),
+    Case("time_series_cnn", lambda: time_series_cnn(2, 3, widths=(8, 16, 8)), curves, labels,
+         lr=0.01),
     Case("bag", lambda: BagOfEmbeddings(20, 3, features=16), texts, labels, lr=0.03),
     Case("lstm", lambda: LSTMClassifier(20, 3, features=16, hidden_features=16), texts, labels,
          lr=0.03),

@@ -6,7 +6,7 @@ import pytest
 
 # one of each kind; their relatives are made of the same parts, and are slow tests
 LIGHT = {
-    *("mlp", "lenet5", "curve_cnn", "transformer", "cifar_resnet", "WaveNet"),
+    *("mlp", "lenet5", "time_series_cnn", "transformer", "cifar_resnet", "WaveNet"),
     *("BERT tiny, classifier", "GRU translator", "dense variational autoencoder"),
 }
 

@@ -62,9 +62,9 @@ def ucr(folder):
     [
         (labeled_texts, {}, "text", "text_bag", "bag of embeddings"),
         (monthly, {}, "series", "lstm", "LSTM"),
-        (recordings, {"batch_size": 4}, "recordings", "curve_cnn", "spectrogram"),
+        (recordings, {"batch_size": 4}, "recordings", "time_series_cnn", "spectrogram"),
         (plain_text, {"length": 16, "batch_size": 8}, "language", "language_lstm", "LSTM"),
-        (ucr, {"batch_size": 4}, "time-series-classification", "curve_cnn", "over time"),
+        (ucr, {"batch_size": 4}, "time-series-classification", "time_series_cnn", "over time"),
     ],
 )
 def test_each_kind_is_recognized_and_gets_a_network_with_its_reason(

@@ -6,44 +6,6 @@ from cutaway import nn
 
 INPUT = -1  # as the index of a source: what comes into the scope
 
-_CLASSES = {
-    "dense": (nn.Linear, nn.Perceptron, nn.HebbianNeuron),
-    "convolution": (
-        nn.Conv1d,
-        nn.Conv2d,
-        nn.Conv3d,
-        nn.ConvTranspose1d,
-        nn.ConvTranspose2d,
-        nn.ConvTranspose3d,
-    ),
-    "recurrent": (nn.RNN, nn.LSTM, nn.GRU),
-    "attention": (nn.MultiHeadAttention,),
-    "embedding": (nn.Embedding, nn.LearnedPositions, nn.SinusoidalPositions),
-    "normalization": (
-        nn.BatchNorm,
-        nn.LayerNorm,
-        nn.RMSNorm,
-        nn.GroupNorm,
-        nn.InstanceNorm,
-        nn.LocalResponseNorm,
-        nn.Standardize,
-    ),
-    "activation": tuple(set(nn.ACTIVATIONS.values())),
-    "pooling": (
-        nn.AdaptiveAvgPool,
-        nn.AvgPool,
-        nn.GlobalAvgPool,
-        nn.GlobalMaxPool,
-        nn.MaxPool,
-        nn.Upsample,
-        nn.Flatten,
-        nn.LastStep,
-        nn.AllSteps,
-    ),
-    "dropout": (nn.Dropout, nn.SpatialDropout),
-}
-WRAPPERS = (nn.Residual, nn.StochasticDepth, nn.Recompute)  # around a block, mostly a Sequential
-
 
 @dataclasses.dataclass
 class Part:
@@ -109,10 +71,7 @@ def once(part: Part, sources) -> list:
 
 def kind_of(module) -> str:
     """The kind of layer of a module, a key of svg.KINDS."""
-    for kind, classes in _CLASSES.items():
-        if isinstance(module, classes):
-            return kind
-    return "module"
+    return module.layer_kind
 
 
 def is_leaf(module) -> bool:
@@ -131,7 +90,7 @@ def part_of(module, path: str, around: str) -> Part:
         kind=kind_of(module),
         title=type(module).__name__,
         is_sequential=isinstance(module, nn.Sequential),
-        is_wrapper=isinstance(module, WRAPPERS),
+        is_wrapper=module.is_wrapper,
         name=path.removeprefix(f"{around}.") if around else path,
         detail=module.describe() if is_leaf(module) else "",
         paths=(path,),
