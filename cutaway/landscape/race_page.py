@@ -165,7 +165,8 @@ def _picture(race, trajectories) -> str:
         )
     width, height = LEFT + WIDTH + 12, TOP + HEIGHT + BOTTOM
     return (
-        f'<svg class="trajectories" xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" '
+        '<svg class="trajectories" xmlns="http://www.w3.org/2000/svg" '
+        f'viewBox="0 0 {width} {height}" '
         f'width="{width}" role="img" aria-label="the paths of the optimizers">'
         f"{''.join(parts)}</g></svg>"
     )

@@ -8,7 +8,7 @@ import pytest
 
 import cutaway as ct
 from cutaway.doctor import Finding, Prescription, Program, changes, diagnosis
-from cutaway.doctor.diagnosis import EXPLAINS, all_symptoms, rank
+from cutaway.doctor.diagnosis import all_symptoms, effects, rank
 from cutaway.errors import DataError, OptionError
 
 RNG = np.random.default_rng(0)
@@ -30,10 +30,10 @@ def program(lr=0.05, epochs=10):
 
 def test_what_explains_what_has_only_circles_of_two_and_only_known_codes():
     one_way = {
-        k: {v for v in found if k not in EXPLAINS.get(v, ())} for k, found in EXPLAINS.items()
+        k: {v for v in found if k not in effects().get(v, ())} for k, found in effects().items()
     }
     graphlib.TopologicalSorter(one_way).prepare()
-    told = set(EXPLAINS) | {code for codes in EXPLAINS.values() for code in codes}
+    told = set(effects()) | {code for codes in effects().values() for code in codes}
     assert set(all_symptoms()) <= told | {"overfitting", "nan_source"}
 
 

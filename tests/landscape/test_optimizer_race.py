@@ -206,7 +206,7 @@ def test_the_page_needs_no_network_and_has_every_way_and_a_slider(everyone):
     addresses = set(re.findall(r'(?:src|href)="([^"]{0,30})', page))
     assert all(a.startswith("data:image/png;base64,") for a in addresses)
     assert not re.search(r"@import|url\((?!#)|fetch\(", page)
-    assert page.count('class="way halo"') == len(OPTIMIZERS)
+    assert page.count('class="trajectory halo"') == len(OPTIMIZERS)
     assert page.count("<tr>") == len(OPTIMIZERS) + 1
     assert f'max="{everyone.steps}"' in page
     assert everyone._repr_html_().startswith('<div class="cutaway-race"')
