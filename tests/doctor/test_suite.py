@@ -12,39 +12,9 @@ sys.path.insert(0, str(ROOT))
 from benchmarks.doctor import programs, score  # noqa: E402, F401
 from benchmarks.doctor.case import FAULTS, HALVES, HEALTHY, task_of, worth  # noqa: E402
 from benchmarks.doctor.data import SETS  # noqa: E402
+from cutaway.doctor.diagnosis import all_symptoms  # noqa: E402
 
-CODES = [
-    "vanishing_gradient",
-    "exploding_gradient",
-    "dead_units",
-    "saturated_units",
-    "symmetric_weights",
-    "bad_initial_scale",
-    "learning_rate_too_high",
-    "learning_rate_too_low",
-    "oscillation",
-    "plateau",
-    "saddle_point",
-    "local_minimum",
-    "underfitting",
-    "overfitting",
-    "wrong_loss",
-    "wrong_output_activation",
-    "wrong_hidden_activation",
-    "unscaled_inputs",
-    "unscaled_targets",
-    "class_imbalance",
-    "adaptive_rate_decay",
-    "optimizer_mismatch",
-    "too_few_epochs",
-    "shuffled_labels",
-    "over_regularized",
-    "frozen_parameters",
-    "train_eval_mismatch",
-    "data_shift",
-    "batch_leak",
-    "nan_source",
-]
+CODES = list(all_symptoms())
 
 CASES = {**FAULTS, **HEALTHY}
 
