@@ -24,7 +24,10 @@ from cutaway.engine import Activation
 from cutaway.engine.operation import operation
 
 
-@operation(activation=Activation("Mish", range=(-0.3088, math.inf), rectifies=True))
+MISH = Activation("Mish", range=(-0.30884, math.inf), largest_slope=1.0885, rectifies=True)
+
+
+@operation(activation=MISH)
 def mish(z):
     """z tanh(softplus(z)). Misra 2019, arXiv:1908.08681."""
     return z * jnp.tanh(jax.nn.softplus(z))
@@ -59,13 +62,17 @@ METRIC = '''
 
 import jax.numpy as jnp
 
-from cutaway.metrics.contract import metric
+from cutaway.metrics.contract import metric, misfit, row_weights, wide
 
 
 @metric("regression", higher_is_better=False)
 def median_absolute_error(prediction, target, weights=None):
-    """Median of |y - ŷ|."""
-    return jnp.median(jnp.abs(prediction - target))
+    """Median of |y - ŷ| over the rows of weight > 0."""
+    prediction, target = wide(prediction), wide(target)
+    if prediction.shape != target.shape:
+        raise misfit(prediction, target, "equal shapes (rows, ...)")
+    counted = row_weights(weights, len(prediction)) > 0
+    return jnp.nanmedian(jnp.where(counted, jnp.abs(prediction - target).T, jnp.nan))
 '''
 
 
@@ -93,7 +100,7 @@ class HighwayGate(Module):
 def house(tmp_path):
     """A copy of the package with three more files, as an environment of its own."""
     shutil.copytree(PACKAGE, tmp_path / "cutaway", ignore=shutil.ignore_patterns("__pycache__"))
-    (tmp_path / "cutaway/ops/mish.py").write_text(ACTIVATION)
+    (tmp_path / "cutaway/ops/smooth.py").write_text(ACTIVATION)
     (tmp_path / "cutaway/optim/lion.py").write_text(OPTIMIZER)
     (tmp_path / "cutaway/metrics/median.py").write_text(METRIC)
     (tmp_path / "cutaway/nn/highway.py").write_text(LAYER)

@@ -180,11 +180,18 @@ def test_sums_over_many_rows_are_not_made_in_bfloat16():
 
 
 def test_every_metric_says_its_task_and_which_end_is_good():
-    worse = {"log_loss", "mean_absolute_error", "root_mean_squared_error"}
-    numbers = {"mean_absolute_error", "root_mean_squared_error", "r2"}
+    truth = {
+        "regression": np.array([1.0, 3.0, -2.0, 5.0]),
+        "classification": np.array([0, 1, 1, 0]),
+    }
     for name, metric in metrics.METRICS.items():
-        assert metric.higher_is_better == (name not in worse)
-        assert metric.task == ("regression" if name in numbers else "classification")
+        y = truth[metric.task]
+        perfect = y.astype(float) if metric.task == "regression" else np.where(y, 0.99, 0.01)
+        wrong = -perfect if metric.task == "regression" else 1 - perfect
+        good, bad = float(metric(perfect, y)), float(metric(wrong, y))
+        assert (good > bad) == metric.higher_is_better, name
+    for name in ("mean_absolute_error", "root_mean_squared_error", "r2"):
+        assert metrics.METRICS[name].task == "regression"
 
 
 @pytest.mark.parametrize("name", metrics.METRICS)

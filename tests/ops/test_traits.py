@@ -34,6 +34,10 @@ def operations():
     return {name: found[name] for name in sorted(found) if found[name].differentiable}
 
 
+def found_activation(name) -> bool:
+    return getattr(ops, name).traits.activation is not None
+
+
 def calls(name):
     """[(function of Tensors, arrays)] of an operation, small."""
     more = {
@@ -60,6 +64,8 @@ def calls(name):
         return [(getattr(ops, name), [TWO[name](RNG, (2, 3)), TWO[name](RNG, (3,)) + 0.013])]
     if name in REDUCED:
         return [(lambda x: getattr(ops, name)(x, axis=1), [REDUCED[name](RNG, (2, 3))])]
+    if name not in CALLS and found_activation(name):  # a new activation, tested in its own file
+        return [(getattr(ops, name), [apart(RNG, (2, 3))])]
     some = [(call, shapes) for call, shapes in CALLS[name] if all(map(math.prod, shapes))]
     return [(call, [apart(RNG, s) for s in shapes]) for call, shapes in some]
 
