@@ -187,7 +187,7 @@ def test_a_layer_that_is_not_run_is_named():
         def forward(self, x):
             return self.used(x)
 
-    with pytest.raises(OptionError, match="layer 'spare', Conv2d, was not run"):
+    with pytest.raises(OptionError, match="layer 'spare', Conv2d, did not run"):
         feature_maps(Unused(), IMAGE)
 
 

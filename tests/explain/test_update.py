@@ -94,7 +94,7 @@ Adam, step 2: the update of w_11^(1), element [0, 0] of 0.weight
         = 1 - 0.3431 · 0.2421 = 0.91694
 
 The step is Δw = -0.08306, 8.31% of the weight.
-This weight's own rate, η_eff, is 3.43 times η.
+The effective learning rate of this weight, η_eff, is 3.43 times η.
 Plain gradient descent would have changed it by -η g = -0.01."""
 
 
@@ -185,7 +185,7 @@ def test_schedule_group_decay_and_clipping_stand_in_the_story():
     assert "‖g‖ = √(Σ g²)" in text and "= 6.633" in text
     assert "g   ← g + λ w" in text
     assert story.clip_factor == pytest.approx(1e-3 / np.sqrt(44), rel=1e-5)
-    assert "Clipping multiplied the gradient by 0.0001508." in text
+    assert "Clipping scaled the gradient by 0.0001508." in text
     loose = ct.SGD(net, lr=0.5, clip=optim.ClipNorm(100))
     assert "Clipping left the gradient as it was." in explain_update(loose, "0.bias", 1).text()
 
@@ -311,7 +311,7 @@ def test_why_there_is_no_gradient():
     net = students()
     optimizer = ct.SGD(net, lr=0.1)
     net[0].weight.grad = None
-    with pytest.raises(GradientError, match=r"though other parameters have one[\s\S]*detached"):
+    with pytest.raises(GradientError, match=r"though other parameters have one[\s\S]*without detaching"):
         explain_update(optimizer, "0.weight", (0, 0))
     net[0].freeze()
     with pytest.raises(GradientError, match=r"0.weight has no gradient: it is frozen"):

@@ -37,7 +37,8 @@ def drawn(name, shape, seed=0):
 
 
 def test_every_normalization_is_called_here():
-    found = {v.name for v in vars(normalization).values() if isinstance(v, Operation)}
+    own = [v for v in vars(normalization).values() if isinstance(v, Operation)]
+    found = {v.name for v in own if v.__module__ == normalization.__name__}
     assert found == set(CALLS)
 
 

@@ -296,7 +296,7 @@ BAD[7, 2] = np.inf
         (OptionError, "has 72 rows", X, Y, {"batch_size": 80, "validation": 0.2}),
         (OptionError, "batch_size is 0", X, Y, {"batch_size": 0}),
         (OptionError, "epochs is 0", X, Y, {"epochs": 0}),
-        (OptionError, "share of rows to hold out is 1.5", X, Y, {"validation": 1.5}),
+        (OptionError, "validation fraction is 1.5", X, Y, {"validation": 1.5}),
         (OptionError, "x but no y", X, None, {}),
         (ShapeError, "90 inputs and 89 targets", X, Y[:89], {}),
         (ShapeError, "layer 0, Linear: the input has shape", X[:, :2], Y, {}),
