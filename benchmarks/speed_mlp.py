@@ -30,7 +30,7 @@ def data(sizes, batch):
 
 def cutaway_epoch(sizes, batch):
     import cutaway as ct
-    from cutaway.train.blocks import Memory, to_device
+    from cutaway.train.blocks import ArrayRows, to_device
 
     x, y = data(sizes, batch)
     ct.seed(0)
@@ -42,7 +42,7 @@ def cutaway_epoch(sizes, batch):
         else losses.sparse_categorical_cross_entropy_with_logits
     )
     trainer = ct.Trainer(net, loss=loss, optimizer=ct.Adam(net))
-    memory = Memory(*to_device(x, y))
+    memory = ArrayRows(*to_device(x, y))
     rng = np.random.default_rng(0)
 
     def epoch():

@@ -18,15 +18,15 @@ import numpy as np
 import cutaway as ct
 from cutaway.engine import Tensor, no_grad
 from cutaway.models import WaveNet
-from cutaway.models.wavenet import ROUND
+from cutaway.models.wavenet import CYCLE
 
 SECOND = 8000  # samples
 NETWORKS = {
     "18 blocks of 32 (examples/wavenet_speech.py)": {
-        "channels": 32, "skip_channels": 64, "dilations": ROUND[:9] * 2
+        "channels": 32, "skip_channels": 64, "dilations": CYCLE[:9] * 2
     },
     "20 blocks of 64 (benchmarks/networks.py)": {
-        "channels": 64, "skip_channels": 64, "dilations": ROUND * 2
+        "channels": 64, "skip_channels": 64, "dilations": CYCLE * 2
     },
 }  # fmt: skip
 

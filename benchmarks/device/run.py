@@ -230,7 +230,7 @@ def whole(run, until):
         done = _quietly(command, timeout=max(20.0, until - time.time() + 10))
         lines = done.stdout.splitlines()
         named = [line.strip() for line in lines if "Device" in line]
-        result = [line.strip() for line in lines if line.startswith("Predicts")]
+        result = [line.strip() for line in lines if line.startswith("Validation ")]
         found[name] = {
             "seconds": time.time() - began,
             "code": done.returncode,

@@ -46,12 +46,12 @@ class Ours:
 
     def _prepare_epochs(self, x, y):
         import cutaway as ct
-        from cutaway.train.blocks import Memory, to_device
+        from cutaway.train.blocks import ArrayRows, to_device
 
         self._trainer = ct.Trainer(
             self.net, loss=self.loss, optimizer=self.optimizer, precision=self.case.precision
         )
-        self._memory = Memory(*to_device(x, y))
+        self._memory = ArrayRows(*to_device(x, y))
         self._rng = np.random.default_rng(0)
         self.net.train()
 

@@ -42,7 +42,7 @@ def counted(summary: dict) -> str:
     states = [t["state"] for t in summary["trials"]]
     text = f"{len(states)} of {summary['wanted']} trials"
     if len(states) >= summary["wanted"]:
-        text = f"{len(states)} trials"
+        text = f"{len(states)} trial{'s' if len(states) != 1 else ''}"
     parts = [f"{states.count('complete')} completed"]
     if "pruned" in states:
         parts.append(f"{states.count('pruned')} pruned")

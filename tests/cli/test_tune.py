@@ -19,7 +19,8 @@ def test_a_search_prints_its_trials_and_goes_on_in_two_processes_when_asked_agai
 ):
     done = cutaway("tune", "--trials", "1", "--out", "t", *SMALL, folder=tmp_path)
     assert done.returncode == 0, done.stderr
-    assert "trial   1 of 1" in done.stdout and "that no trial saw" in done.stdout
+    assert "trial   1 of 1" in done.stdout and "1 trial: 1 completed" in done.stdout
+    assert "test rows." in " ".join(done.stdout.split())
     assert max(map(len, done.stdout.splitlines())) <= 80 and done.stderr == ""
     again = cutaway(
         "tune", "--trials", "3", "--jobs", "2", "--out", "t", *SMALL, "--json", folder=tmp_path

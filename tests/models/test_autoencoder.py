@@ -163,7 +163,7 @@ def test_the_code_is_drawn_in_training_and_its_middle_taken_in_evaluation():
 
 
 def test_sizes_that_make_no_sense_are_named():
-    with pytest.raises(OptionError, match=r"\(30, 28, 1\) through 2 stages"):
+    with pytest.raises(OptionError, match=r"\(30, 28, 1\) with 2 stages"):
         convolutional_autoencoder((30, 28, 1))
     net = dense_vae((12, 6, 3))
     with pytest.raises(ShapeError, match="outputs 12 values per row"):

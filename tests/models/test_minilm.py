@@ -94,5 +94,5 @@ def test_wrong_weights_and_texts_are_errors(small, tmp_path):
         minilm(pretrained="minilm-l7")
     with pytest.raises(OptionError, match="embed got a single text"):
         small.embed("a cat")
-    with pytest.raises(DataError, match=r"pieces, the network 5 vectors"):
+    with pytest.raises(DataError, match=r"pieces, the network 5 embeddings"):
         SentenceEncoder(small.tokenizer, BertSize(tokens=5, features=8, num_heads=2))
