@@ -3,6 +3,7 @@
 import re
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -12,7 +13,7 @@ ROOT = Path(__file__).parents[2]
 
 @pytest.mark.slow
 def test_the_readmes_programs_have_no_type_errors(tmp_path):
-    checker = shutil.which("basedpyright")
+    checker = shutil.which("basedpyright", path=Path(sys.executable).parent)
     assert checker is not None, 'basedpyright is not installed: pip install -e ".[test]"'
     blocks = re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)
     program = tmp_path / "readme.py"
