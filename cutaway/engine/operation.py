@@ -103,7 +103,7 @@ class Operation:
         """Decorator: `form(graph, *inputs, **options)` writes the operation as ONNX.
 
         More of ONNX is not known here: `export` calls the form, and the methods of `graph`
-        (export.graph.Graph) are what it writes with. Where the operation is one node of the same
+        (export.graph.OnnxGraph) are what it writes with. Where the operation is one node of the same
         inputs, the node's kind and attributes do instead of a function.
 
         Example:

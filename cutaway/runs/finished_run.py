@@ -26,7 +26,7 @@ class Run:
         net: the network, in evaluation mode.
         history: the training History.
         metrics: {"task", "train", "validation", "parameters", "seconds", "device", ...}.
-        precision: of training and prediction; see cutaway.precision.
+        precision: of training and prediction; see cutaway.matmul_precision.
 
     Example:
         >>> run = Run.open("runs/students")                            # doctest: +SKIP

@@ -32,7 +32,7 @@ class TrainingOptions:
         patience: epochs without a better validation loss after which training stops; None: train
             for all epochs. The best weights are kept either way.
         precision: of matrix products and convolutions: "float32", "tensorfloat32" (differs from
-            float32 on GPUs only) or "bfloat16"; see cutaway.precision.
+            float32 on GPUs only) or "bfloat16"; see cutaway.matmul_precision.
     """
 
     MONITOR = "val_loss"  # column of the history that decides which weights are kept

@@ -38,7 +38,7 @@ def explaining_exhaustion(
         what: what is being done, as the subject of a sentence: "a training step".
         batch_size: current batch size, if it can be reduced.
         accumulate: current number of micro-batches per step, if it can be increased.
-        precision: current precision of a training step; see cutaway.precision.
+        precision: current precision of a training step; see cutaway.matmul_precision.
         instead: further advice.
     """
     try:

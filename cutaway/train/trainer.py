@@ -63,7 +63,7 @@ class Trainer:
             training, validation and prediction: for example scaling of uint8 images, which lets
             the dataset stay uint8, or augmentation by a Module that checks its `training` flag.
             No gradient flows through it, and it is not saved with the net.
-        precision: of matrix products and convolutions, see cutaway.precision: "float32",
+        precision: of matrix products and convolutions, see cutaway.matmul_precision: "float32",
             "tensorfloat32" (differs from float32 on GPUs only) or "bfloat16"; parameters, sums
             and the optimizer always stay in float32. None: the precision of the surrounding
             context, "float32" by default.
