@@ -38,7 +38,7 @@ RANKS = {
     "studio": 9,
     "cli": 10,
 }
-# `nn.jit` and `engine.from_jax` are wrappers around jax.jit and the users' door to jax.vjp;
+# `nn.lifting` and `ops.from_jax` are wrappers around jax.jit and the users' door to jax.vjp;
 # curvature takes jax.jvp of our own gradient; a fused kernel's pull-back is its vendor's
 MAY_DIFFERENTIATE_WITH_JAX = {
     "ops/jax_function.py",

@@ -102,9 +102,9 @@ class Operation:
     def onnx(self, form: Callable | str, **attributes) -> Callable:
         """Decorator: `form(graph, *inputs, **options)` writes the operation as ONNX.
 
-        More of ONNX is not known here: `export` calls the form, and the methods of `graph`
-        (export.graph.OnnxGraph) are what it writes with. Where the operation is one node of the same
-        inputs, the node's kind and attributes do instead of a function.
+        More of ONNX is not known here: `export` calls the form, and the methods of `graph` (an
+        OnnxGraph) are what it writes with. Where the operation is one node of the same inputs, the
+        node's kind and attributes do instead of a function.
 
         Example:
             >>> @operation(edges="elementwise")
