@@ -27,7 +27,7 @@ def draw(
     Args:
         input_shape: of one example, without the batch; a list of shapes for several inputs. With
             it the blocks show the shapes of their outputs, where they differ from their inputs'.
-        x: in its place a batch of inputs, for networks that need whole numbers or other types; a
+        x: in its place a batch of inputs, for networks that need integers or other types; a
             tuple for several.
         path: what to light. For nodes a chain of (layer, i), layer 0 being the inputs, i from 0,
             or weights (layer, i, j), from node i to node j of that layer; a layer is a number or

@@ -13,7 +13,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from cutaway.doctor.changes import UseOptimizer
-from cutaway.doctor.changes.length import stretch
+from cutaway.doctor.changes.length import stretch_schedule
 from cutaway.doctor.program import Program, rebuilt
 from cutaway.errors import CutawayError, TrainingError
 from cutaway.losses import expects
@@ -184,7 +184,7 @@ class Reruns:
             repeated = self._repeated
             if self.program.trainer.optimizer.schedule is not None:
                 repeated = RepeatedTrainer(self.program.fresh())
-                stretch(repeated.trainer.optimizer.schedule, factor)
+                stretch_schedule(repeated.trainer, factor)
             return self._train(repeated, epochs=factor * self.epochs)
 
         return self._once(("longer", factor), train)

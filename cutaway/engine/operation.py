@@ -202,6 +202,7 @@ def operation(
     edges: str | None = None,
     role: str | None = None,
     sign: str | None = None,
+    neutral: float | None = None,
     plumbing: bool = False,
     activation: Activation | None = None,
 ) -> Callable[[Callable], Operation]: ...
@@ -216,6 +217,7 @@ def operation(
     edges: str | None = None,
     role: str | None = None,
     sign: str | None = None,
+    neutral: float | None = None,
     plumbing: bool = False,
     activation: Activation | None = None,
 ) -> Operation | Callable[[Callable], Operation]:
@@ -229,9 +231,9 @@ def operation(
         name: what records and explanations call it; the function's own name by default.
         saves: the function returns `out, saved`, and its rule takes `saved` after `out`.
         differentiable: False for functions through which no gradient flows, like comparisons.
-        edges, role, sign, plumbing, activation: its traits, see engine.Traits: by them it is
-            explained, drawn and diagnosed. Without them it still works everywhere, element by
-            element. An activation is elementwise if nothing else is said.
+        edges, role, sign, neutral, plumbing, activation: its traits, see engine.Traits: by them
+            it is explained, drawn and diagnosed. Without them it still works everywhere, element
+            by element. An activation is elementwise if nothing else is said.
 
     Example:
         >>> @operation
@@ -251,7 +253,7 @@ def operation(
         name=name,
         saves=saves,
         differentiable=differentiable,
-        traits=Traits(edges, role, sign, plumbing, activation),
+        traits=Traits(edges, role, sign, neutral, plumbing, activation),
     )
     return make if forward is None else make(forward)
 

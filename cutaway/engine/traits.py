@@ -8,6 +8,7 @@ Explanations, probes, drawings and the doctor read them.
 
 import dataclasses
 import math
+from collections.abc import Callable
 
 from cutaway.errors import expect_choice
 
@@ -27,6 +28,9 @@ ROLES = (
     "arithmetic",  # +, −, ×, ...: how things are put together, no function of one value
     "weights",  # where weights meet activations: what begins a layer
     "norm",  # scales by statistics
+    "choice",  # an element is that of one of the inputs, unchanged: where, maximum
+    "lookup",  # rows of a table, by their indices
+    "part",  # a part of its input, the one that its option `index` names
 )
 
 
@@ -43,6 +47,9 @@ class Activation:
         initializer: name in nn.init of the weights behind which signals keep their size; None:
             He's for those that rectify, else Glorot's.
         symbol: in formulas; None: the operation's name.
+        changes_nothing: whether it is the identity.
+        own_slope: for a function of a whole row: the slope of each output by the input in its own
+            place, computed from the outputs; None: unknown, or a function of one value.
     """
 
     title: str
@@ -52,6 +59,8 @@ class Activation:
     rectifies: bool = False
     initializer: str | None = None
     symbol: str | None = None
+    changes_nothing: bool = False
+    own_slope: Callable | None = None
 
     @property
     def fitting_initializer(self) -> str:
@@ -72,6 +81,7 @@ class Traits:
         edges: which elements of the inputs an element of the output depends on, see EDGES.
         role: what it is in a network, see ROLES; None: nothing of these.
         sign: how drawings and formulas write it between its inputs, "+"; None: by its name.
+        neutral: the number that changes nothing as one of its two inputs: 0 of a sum; None: none.
         plumbing: whether it only changes the shape, which says nothing about an architecture.
         activation: what it is as a neuron's function; None: it is none.
     """
@@ -79,6 +89,7 @@ class Traits:
     edges: str = "any"
     role: str | None = None
     sign: str | None = None
+    neutral: float | None = None
     plumbing: bool = False
     activation: Activation | None = None
 

@@ -41,9 +41,9 @@ def plot_bars(found, axes):
     axes.set_axisbelow(True)
     axes.set_title(panels.plain(found.title()))
     if found.is_unsigned():
-        axes.set_xlabel("size of the share")
+        axes.set_xlabel("size of the contribution")
         return axes
-    axes.set_xlabel("share of the output")
+    axes.set_xlabel("contribution to the output")
     paper = {"edgecolor": axes.get_facecolor(), "lw": 0}
     legend = [
         Patch(facecolor=panels.UP, label="raises it", **paper),

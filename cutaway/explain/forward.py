@@ -4,7 +4,6 @@ import dataclasses
 
 import numpy as np
 
-from cutaway import ops
 from cutaway.engine import float64
 from cutaway.explain.graph import Node
 from cutaway.explain.names import ElementNames, name_of_origin
@@ -138,7 +137,7 @@ class ForwardStory(Story):
             return Stage(name, value, how, terms, bias[0] if bias else None), []
         inputs, before = self._inputs(node, element)
         own = self._names.of(node)
-        if len(inputs) == 1 and operation.traits.role != "arithmetic":
+        if len(inputs) == 1 and operation.traits.role not in ("arithmetic", "choice"):
             return Stage(name, value, f"{operation.symbol}({inputs[0][0]})", inputs=inputs), before
         how = (own.what.partition(" in ")[0] if own else operation.name) + " of"
         if own is not None:
@@ -169,7 +168,7 @@ class ForwardStory(Story):
                 products.append((part, at))
             elif part is not node and self._names.of(part) is not None:
                 return [], []  # a sum of something else, as in a residual connection
-            elif part.record.operation is ops.add or (
+            elif part.record.operation.traits.sign == "+" or (
                 part.record.operation.traits.edges == "movement"
             ):
                 waiting += list(self._sources(part, at))

@@ -6,7 +6,6 @@ import textwrap
 
 import numpy as np
 
-from cutaway import ops
 from cutaway.engine import Operation, float64
 from cutaway.errors import GradientError
 from cutaway.explain.names import ElementNames, name_of_origin
@@ -291,15 +290,16 @@ def _meaning(steps, names: ElementNames, jacobians: LocalJacobians) -> str:
     if operations[0].traits.is_function:
         return f"slope of {operations[0].name}"
     calculated = [o for o in operations if o.traits.edges != "movement"]
-    if steps[-1].node.leaf is not None and set(calculated) == {ops.add}:
+    signs = {o.traits.sign for o in calculated}
+    if steps[-1].node.leaf is not None and signs == {"+"}:
         return "added unchanged"
-    if steps[-1].node.leaf is not None and ops.multiply in calculated:
+    if steps[-1].node.leaf is not None and "×" in signs:
         above, below = next(
             pair
             for pair in itertools.pairwise(steps)
-            if pair[0].node.record.operation is ops.multiply
+            if pair[0].node.record.operation.traits.sign == "×"
         )
-        if all(o in (ops.add, ops.multiply) for o in calculated):
+        if signs <= {"+", "×"}:
             return _other_factor(above, below, names, jacobians)
     return ", ".join(dict.fromkeys(o.name for o in calculated)) or "unchanged"
 

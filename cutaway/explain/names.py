@@ -12,18 +12,10 @@ import dataclasses
 
 import numpy as np
 
-from cutaway import nn, ops
+from cutaway import nn
 from cutaway.explain.graph import ComputationGraph, Node
 from cutaway.story.text import subscript
 
-NORMALIZATIONS = (
-    nn.BatchNorm,
-    nn.GroupNorm,
-    nn.InstanceNorm,
-    nn.LayerNorm,
-    nn.LocalResponseNorm,
-    nn.RMSNorm,
-)
 GREEK = {"ŷ": r"\hat y", "σ": r"\sigma", "η": r"\eta", "∂": r"\partial"}
 
 
@@ -167,7 +159,7 @@ class ElementNames:
         """The path of the parameter that a node is, apart from reshaping; None if it is none."""
         while node is not None and node.record is not None:
             operation = node.record.operation
-            if operation.traits.edges != "movement" or operation is ops.take:
+            if operation.traits.edges != "movement" or operation.traits.role == "lookup":
                 return None  # a vector looked up in a table is not a weight of a product
             node = next((s for s in node.sources if s is not None), None)
         return None if node is None else self._paths.get(node.number)
@@ -185,19 +177,20 @@ class ElementNames:
             return None
         if operation.traits.role == "weights":
             return None if self._bias_after(node) else Name("z", layer, what=what)
-        if operation.traits.role == "arithmetic":
+        if operation.traits.role in ("arithmetic", "choice"):
             if any(s is not None and self._bias_after(s) is node for s in node.sources):
                 return Name("z", layer, what=what)
             if node.module and self._is_last_of_module(node):
                 return Name(self._symbol_of_module(node.module), layer, what=what)
             return None
         before = self._before(node)
-        if operation is ops.linear and (before is None or before.symbol != "z"):
+        activation = operation.traits.activation
+        if activation and activation.changes_nothing and (before is None or before.symbol != "z"):
             return None  # the identity keeps the name
         if operation.traits.role == "norm" and self._is_last_of_module(node):
             return Name("n", layer, what=what)
 
-        is_function = operation.traits.is_function or operation.traits.activation
+        is_function = operation.traits.is_function or activation
         if (
             before is not None
             and is_function
@@ -213,9 +206,9 @@ class ElementNames:
         layer = self.layer_of(path)
         used = layer or next((self._layer_at[n.number] for n in self._consumers[node.number]), None)
         module, own = self._modules.get(_module(path)), path.rpartition(".")[2]
-        if layer is None and isinstance(module, nn.Embedding):
+        if layer is None and module is not None and module.layer_kind == "embedding":
             return Name("e", None, None, path)  # of a table: not a layer of weights
-        if layer is None and isinstance(module, NORMALIZATIONS):
+        if layer is None and _normalizes(module):
             return Name("β" if own == "bias" else "γ", used, None, path)
         if path in self._layers:
             return Name("w", layer, None, path)
@@ -234,7 +227,7 @@ class ElementNames:
     def _symbol_of_module(self, path) -> str:
         """n for normalized values, s for sums where branches meet, a for anything else."""
         module = self._modules.get(path)
-        if isinstance(module, NORMALIZATIONS):
+        if _normalizes(module):
             return "n"
         return "s" if isinstance(module, nn.Residual | nn.Add) else "a"
 
@@ -243,7 +236,7 @@ class ElementNames:
         if node.record is None or node.record.operation.traits.role != "weights":
             return None
         for other in self._consumers[node.number]:
-            if other.record.operation is ops.add and any(
+            if other.record.operation.traits.sign == "+" and any(
                 s is not None and s is not node and self.weight_behind(s) for s in other.sources
             ):
                 return other
@@ -274,6 +267,10 @@ def name_of_origin(node, element, names: ElementNames, jacobians) -> str:
     if not made or np.isclose(node.value.ravel()[element], value, rtol=1e-9, atol=0):
         return name
     return f"{name} after {', '.join(reversed(made))}"
+
+
+def _normalizes(module) -> bool:
+    return module is not None and module.layer_kind == "normalization"
 
 
 def _module(path) -> str:

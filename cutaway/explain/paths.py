@@ -18,7 +18,6 @@ import itertools
 
 import numpy as np
 
-from cutaway import ops
 from cutaway.errors import GradientError
 from cutaway.explain.graph import ComputationGraph, Node
 from cutaway.explain.local_jacobians import local_jacobian_of
@@ -71,7 +70,7 @@ class LocalJacobians:
         if node.record is None:
             return None, 0
         edges = [e for e in self.of(node).row(element) if len(e[1]) == 1]
-        if node.record.operation is ops.where:  # it was computed from the one that was chosen
+        if node.record.operation.traits.role == "choice":  # computed from the one that was chosen
             edges = [e for e in edges if e[2][0] != 0]
         if len(edges) != 1:
             return None, 0

@@ -137,7 +137,7 @@ def _crossed(places, value):
 
 
 def _rastrigin_minima():
-    # x and y each: 2 x + 20 π sin(2 π x) = 0 near every whole number
+    # x and y each: 2 x + 20 π sin(2 π x) = 0 near every integer
     turn = 2 * math.pi
     places = [
         _root(

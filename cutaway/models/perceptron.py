@@ -31,8 +31,8 @@ def mlp(sizes, *, activation=ReLU, output=None, dropout: float = 0.0, weights=No
         activation: class of the hidden activation layers; None for none.
         output: class of the activation layer after the last, for example Sigmoid; None for none.
         dropout: fraction of units dropped after each hidden activation.
-        weights: initializer of the weights (see cutaway.init); None: He uniform before ReLU and
-            its relatives, otherwise Glorot uniform.
+        weights: initializer of the weights (see cutaway.init); None: the uniform one that
+            fits the activation, He before ReLU and its relatives, otherwise Glorot.
 
     Example:
         >>> mlp((4, 3, 2, 1)).summary().total
@@ -46,9 +46,7 @@ def mlp(sizes, *, activation=ReLU, output=None, dropout: float = 0.0, weights=No
             fix="for example (4, 3, 2, 1)",
         )
     if weights is None:
-        # a rectifier halves the variance of its input, which He's scale compensates
-        rectifies = activation is not None and activation.__name__ in RECTIFIERS
-        weights = init.he_uniform if rectifies else init.glorot_uniform
+        weights = _fitting_initializer(activation)
     layers = []
     for i, (n_in, n_out) in enumerate(itertools.pairwise(sizes)):
         is_last = i == len(sizes) - 2
@@ -61,4 +59,10 @@ def mlp(sizes, *, activation=ReLU, output=None, dropout: float = 0.0, weights=No
     return Sequential(*layers)
 
 
-RECTIFIERS = {"ReLU", "ReLU6", "LeakyReLU", "PReLU", "ELU", "GELU", "SiLU", "Softplus"}
+def _fitting_initializer(layer):
+    """The uniform one of the kind that an activation's traits name."""
+    function = getattr(layer, "activation_function", None)
+    if function is None:
+        return init.glorot_uniform
+    name = function.traits.activation.fitting_initializer
+    return getattr(init, name.replace("_normal", "_uniform"))

@@ -29,7 +29,7 @@ def threshold_onnx(g, z, *, at=0.0):
     return g.result(g.cast(g.node("GreaterOrEqual", z, at), g.dtype))
 
 
-@operation(activation=Activation("Identity", symbol="id"))
+@operation(activation=Activation("Identity", symbol="id", changes_nothing=True))
 def linear(z):
     """Identity: z, derivative 1."""
     return z
@@ -276,7 +276,12 @@ def _gelu_inner(z):
     return _SQRT_2_OVER_PI * (z + 0.044715 * z * z * z)
 
 
-@operation(edges="rowwise", activation=Activation("Softmax", range=(0, 1), largest_slope=0.25))
+@operation(
+    edges="rowwise",
+    activation=Activation(
+        "Softmax", range=(0, 1), largest_slope=0.25, own_slope=lambda out: out * (1 - out)
+    ),
+)
 def softmax(z, *, axis=-1):
     """eᶻ / Σ eᶻ along the axis: positive, sums to 1."""
     return jax.nn.softmax(z, axis=axis)
@@ -293,7 +298,12 @@ def softmax_onnx(g, z, *, axis=-1):
     return g.out("Softmax", z, axis=axis)
 
 
-@operation(edges="rowwise", activation=Activation("LogSoftmax", range=(-math.inf, 0)))
+@operation(
+    edges="rowwise",
+    activation=Activation(
+        "LogSoftmax", range=(-math.inf, 0), own_slope=lambda out: 1 - jnp.exp(out)
+    ),
+)
 def log_softmax(z, *, axis=-1):
     """z - ln Σ eᶻ along the axis, without overflow."""
     return jax.nn.log_softmax(z, axis=axis)

@@ -34,7 +34,7 @@ def _expect_broadcast(name, a, b):
             )
 
 
-@operation(edges="elementwise", role="arithmetic", sign="+")
+@operation(edges="elementwise", role="arithmetic", sign="+", neutral=0)
 def add(a, b):
     """a + b."""
     _expect_broadcast("add", a, b)
@@ -64,7 +64,7 @@ def subtract_backward(grad, out, a, b):
 subtract.onnx("Sub")
 
 
-@operation(edges="elementwise", role="arithmetic", sign="×")
+@operation(edges="elementwise", role="arithmetic", sign="×", neutral=1)
 def multiply(a, b):
     """a * b."""
     _expect_broadcast("multiply", a, b)
@@ -163,7 +163,7 @@ def _rows(x):
     return x.reshape(math.prod(x.shape[:-1]), x.shape[-1])
 
 
-@operation(edges="elementwise", role="arithmetic")
+@operation(edges="elementwise", role="choice")
 def maximum(a, b):
     """The larger of a and b, elementwise. Where they are equal, each gets half the gradient."""
     _expect_broadcast("maximum", a, b)
@@ -178,7 +178,7 @@ def maximum_backward(grad, out, a, b):
 maximum.onnx("Max")
 
 
-@operation(edges="elementwise", role="arithmetic")
+@operation(edges="elementwise", role="choice")
 def minimum(a, b):
     """The smaller of a and b, elementwise. Where they are equal, each gets half the gradient."""
     _expect_broadcast("minimum", a, b)

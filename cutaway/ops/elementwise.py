@@ -189,7 +189,7 @@ def clip_onnx(g, x, *, low=None, high=None):
     return g.elementwise("Clip", x, low, high)
 
 
-@operation(edges="elementwise", role="arithmetic")
+@operation(edges="elementwise", role="choice")
 def where(condition, a, b):
     """a where the condition holds, b elsewhere; all three broadcast."""
     return jnp.where(condition, a, b)

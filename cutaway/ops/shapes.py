@@ -218,7 +218,7 @@ def split(x, parts, axis: int = 0) -> list:
     return [getitem(x, index=(*before, slice(a, b))) for a, b in itertools.pairwise(ends)]
 
 
-@operation(edges="movement")
+@operation(edges="movement", role="part")
 def getitem(x, *, index):
     """x[index]: integers, slices, None, ..., integer arrays, boolean masks."""
     return x[index]
@@ -288,7 +288,7 @@ def _sliced(g, x, slices: dict) -> str:
     return g.node("Slice", x, *map(g.integers, (starts, stops, axes, steps)))
 
 
-@operation(edges="movement")
+@operation(edges="movement", role="lookup")
 def take(x, indices, *, axis=0):
     """Slices of x along an axis, in the order of the integer array `indices`.
 

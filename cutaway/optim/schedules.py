@@ -13,10 +13,21 @@ from cutaway.nn.state import Stateful
 
 
 class Schedule(Stateful):
-    """Base class: `schedule(t)` is the factor on the learning rate in step t, 1 for the first."""
+    """Base class: `schedule(t)` is the factor on the learning rate in step t, 1 for the first.
+
+    Attributes:
+        counts_steps: names of the attributes that are numbers of steps.
+    """
+
+    counts_steps: tuple[str, ...] = ()
 
     def __call__(self, t):
         raise TypeError(f"{type(self).__name__} has no __call__: define `def __call__(self, t)`")
+
+    def stretch(self, factor: float) -> None:
+        """Run the same course over `factor` times as many steps."""
+        for name in self.counts_steps:
+            setattr(self, name, max(1, round(getattr(self, name) * factor)))
 
 
 class Constant(Schedule):
@@ -28,6 +39,8 @@ class Constant(Schedule):
 
 class StepDecay(Schedule):
     """factor^⌊(t - 1) / every⌋: multiplies by `factor` every `every` steps. PyTorch's StepLR."""
+
+    counts_steps = ("every",)
 
     def __init__(self, every: int, factor: float = 0.1):
         expect_range(every, what="every", least=1)
@@ -49,6 +62,9 @@ class Exponential(Schedule):
     def __call__(self, t):
         return self.rate ** (t - 1)
 
+    def stretch(self, factor):
+        self.rate = self.rate ** (1 / factor)
+
 
 class Cosine(Schedule):
     """Cosine decay from 1 to `final` over total_steps; then `final`.
@@ -58,6 +74,8 @@ class Cosine(Schedule):
     References:
         Loshchilov & Hutter 2017, "SGDR", arXiv:1608.03983, eq. 5 without restarts.
     """
+
+    counts_steps = ("total_steps",)
 
     def __init__(self, total_steps: int, final: float = 0.0):
         expect_range(total_steps, what="total_steps", least=1)
@@ -79,6 +97,8 @@ class Warmup(Schedule):
         then: Schedule that starts at the end of the warmup; None: stay at 1.
     """
 
+    counts_steps = ("warmup_steps",)
+
     def __init__(self, warmup_steps: int, then: Schedule | None = None, *, start: float = 0.1):
         expect_range(warmup_steps, what="warmup_steps", least=1)
         expect_range(start, what="start", above=0, most=1)
@@ -91,6 +111,11 @@ class Warmup(Schedule):
         after = 1.0 if self.then is None else self.then(t - self.warmup_steps)
         return jnp.where(t <= self.warmup_steps, rising, after)
 
+    def stretch(self, factor):
+        super().stretch(factor)
+        if self.then is not None:
+            self.then.stretch(factor)
+
 
 class OneCycle(Schedule):
     """From 1/divide up to 1 over a fraction of the steps, then down to 1/(divide · final_divide).
@@ -100,6 +125,8 @@ class OneCycle(Schedule):
     References:
         Smith & Topin 2018, "Super-convergence", arXiv:1708.07120.
     """
+
+    counts_steps = ("total_steps",)
 
     def __init__(
         self,

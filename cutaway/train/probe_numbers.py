@@ -8,7 +8,6 @@ import math
 import jax.numpy as jnp
 import numpy as np
 
-from cutaway import ops
 from cutaway.losses import expects
 from cutaway.nn.module import Module
 from cutaway.nn.state import Parameter, Stateful
@@ -40,9 +39,10 @@ def raw_of(found, moves) -> dict:
     raw = {"out": as_float(out), "grads": [as_float(g) for g in found.grads]}
     if location.role == "activation":
         function = location.function
-        if function is ops.softmax:
-            raw["slope"] = raw["out"] * (1 - raw["out"])
-        elif found.record is not None and function is not None and function.traits.is_function:
+        traits = None if function is None else function.traits
+        if traits is not None and traits.activation and traits.activation.own_slope:
+            raw["slope"] = traits.activation.own_slope(raw["out"])
+        elif found.record is not None and traits is not None and traits.is_function:
             ones = jnp.ones_like(found.record.out)
             raw["slope"] = as_float(found.record.operation.pullback(found.record, ones)[0])
         return raw

@@ -10,7 +10,6 @@ import dataclasses
 import jax
 import numpy as np
 
-from cutaway import ops
 from cutaway.engine import Operation, Tensor, gradients
 from cutaway.engine.tape import records
 from cutaway.nn.lifting import jit
@@ -212,7 +211,7 @@ def _role(module) -> str | None:
         return None
     if any(p.ndim > 1 for p in own):
         return "weights"
-    return "norm" if "Norm" in type(module).__name__ else None
+    return "norm" if module.layer_kind == "normalization" else None
 
 
 def _activations(records, net) -> list:
@@ -221,7 +220,7 @@ def _activations(records, net) -> list:
     for record in records:
         function, module = record.operation, modules.get(record.module)
         activation = function.traits.activation
-        if activation is None or function is ops.linear:
+        if activation is None or activation.changes_nothing:
             continue
         is_layer = module is not None and module.activation_function is function
         if not (is_layer or function.traits.is_function):  # a softmax inside a layer or a loss

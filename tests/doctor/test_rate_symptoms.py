@@ -12,7 +12,7 @@ import cutaway as ct
 from cutaway import losses, ops
 from cutaway.doctor.evidence import Evidence
 from cutaway.doctor.program import Program
-from cutaway.doctor.reruns import RepeatedTrainer, RerunResult, Reruns, stretch
+from cutaway.doctor.reruns import RepeatedTrainer, RerunResult, Reruns
 from cutaway.doctor.symptoms.adaptive_rate_decay import accumulator
 from cutaway.models import LanguageModel, mlp
 from cutaway.nn import (
@@ -370,7 +370,7 @@ def test_only_adagrad_gathers_squares_without_forgetting(name):
 
 def test_a_stretched_schedule_ends_so_many_times_later():
     schedule = Warmup(10, Cosine(100))
-    stretch(schedule, 4)
+    schedule.stretch(4)
     assert float(schedule(jnp.asarray(440.0))) == pytest.approx(0.0, abs=1e-3)
     assert float(schedule(jnp.asarray(240.0))) == pytest.approx(0.5, abs=0.02)
     assert float(schedule(jnp.asarray(21.0))) == pytest.approx(0.55)  # halfway from 0.1 to 1

@@ -238,3 +238,37 @@ def test_a_user_s_activation_is_known_to_all_who_read_traits():
         x, x[:, :1], epochs=2, batch_size=16, callbacks=[probes], progress=False
     )
     assert ("Mish", "mish") in {(row["kind"], row["layer"]) for row in probes.rows}
+
+
+@pytest.mark.parametrize(
+    "name", [n for n, o in operations().items() if o.traits.neutral is not None]
+)
+def test_a_neutral_number_changes_nothing(name):
+    x = RNG.normal(size=(2, 3)).astype(np.float32)
+    operation = operations()[name]
+    for inputs in ((x, operation.traits.neutral), (operation.traits.neutral, x)):
+        np.testing.assert_array_equal(operation(*inputs).numpy(), x)
+
+
+@pytest.mark.parametrize("name", [n for n, o in operations().items() if o.traits.role == "choice"])
+def test_a_choice_gives_elements_of_its_inputs(name):
+    a, b = RNG.normal(size=(2, 4, 5))
+    first = [np.arange(20).reshape(4, 5) % 2 == 0] if name == "where" else []
+    out = operations()[name](*first, a, b).numpy()
+    np.testing.assert_array_equal((out == np.float32(a)) ^ (out == np.float32(b)), True)
+
+
+@pytest.mark.parametrize("name", [n for n, o in ACTIVATIONS.items() if o.traits.edges == "rowwise"])
+def test_the_own_slopes_of_a_row_are_the_diagonal_of_its_jacobian(name):
+    operation = operations()[name]
+    with float64():
+        z = jnp.asarray(RNG.normal(size=5))
+        matrix = jax.jacrev(lambda z: operation(Tensor(z)).data)(z)
+        slopes = operation.traits.activation.own_slope(operation(Tensor(z)).data)
+    np.testing.assert_allclose(slopes, np.diag(matrix), rtol=1e-12)
+
+
+@pytest.mark.parametrize("name", ACTIVATIONS)
+def test_only_the_identity_changes_nothing(name):
+    changes = (values_and_slopes(ACTIVATIONS[name])[0] != np.float64(Z)).any()
+    assert ACTIVATIONS[name].traits.activation.changes_nothing == (not changes)

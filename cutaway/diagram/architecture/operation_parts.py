@@ -2,7 +2,6 @@
 
 import numpy as np
 
-from cutaway import ops
 from cutaway.diagram.architecture.parts import Part, Scope
 from cutaway.engine import Record
 
@@ -15,13 +14,10 @@ def is_plumbing(record: Record, *, from_input: bool) -> bool:
     Args:
         from_input: its source is what came into the module, of which it may take a part.
     """
-    operation = record.operation
-    if operation.traits.plumbing or (operation is ops.getitem and from_input):
+    traits = record.operation.traits
+    if traits.plumbing or (traits.role == "part" and from_input):
         return True
-    constant = _constant(record)
-    return (operation is ops.add and _is(constant, 0)) or (
-        operation is ops.multiply and _is(constant, 1)
-    )
+    return traits.neutral is not None and _is(_constant(record), traits.neutral)
 
 
 def operation_part(record: Record) -> Part:
@@ -29,7 +25,7 @@ def operation_part(record: Record) -> Part:
     operation, sign = record.operation, record.operation.traits.sign
     title = sign or operation.name.strip("_").replace("_", " ")
     constant = _constant(record)
-    if operation is ops.getitem:
+    if operation.traits.role == "part":
         title = f"[{_index(record.options['index'])}]"
     elif constant is not None and sign:
         first = record.inputs[0] is None

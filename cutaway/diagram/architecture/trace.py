@@ -71,7 +71,7 @@ def _calls(net, inputs) -> Call:
     def forward(*arrays):
         tensors = [Tensor(x) for x in arrays]
         for tensor in tensors:
-            tensor.requires_grad = True  # also whole numbers, whose way is looked for too
+            tensor.requires_grad = True  # also integers, whose way is looked for too
         with watch(net, note):
             results = net(*tensors)
         # watch knows of the first result alone

@@ -3,7 +3,7 @@
 import dataclasses
 
 from cutaway.doctor.changes.base import Change
-from cutaway.optim import Exponential
+from cutaway.optim import Schedule
 from cutaway.train import EarlyStopping
 
 
@@ -18,7 +18,7 @@ class Epochs(Change):
         return f"train for {self.factor:.3g} times as many epochs"
 
     def _apply(self, program):
-        stretch(program.trainer.optimizer.schedule, self.factor)
+        stretch_schedule(program.trainer, self.factor)
         return dataclasses.replace(program, epochs=max(1, round(program.epochs * self.factor)))
 
 
@@ -36,7 +36,7 @@ class BatchSize(Change):
 
     def _apply(self, program):
         size = min(len(program.x), max(1, round(program.batch_size * self.factor)))
-        stretch(program.trainer.optimizer.schedule, program.batch_size / size)
+        stretch_schedule(program.trainer, program.batch_size / size)
         return dataclasses.replace(program, batch_size=size)
 
 
@@ -55,13 +55,8 @@ class Patience(Change):
         return dataclasses.replace(program, callbacks=(*others, EarlyStopping(self.epochs)))
 
 
-def stretch(schedule, factor) -> None:
-    """Run the same schedule over `factor` times as many steps."""
-    if schedule is None:
-        return
-    for name in ("total_steps", "warmup_steps", "every"):
-        if hasattr(schedule, name):
-            setattr(schedule, name, max(1, round(getattr(schedule, name) * factor)))
-    if isinstance(schedule, Exponential):
-        schedule.rate = schedule.rate ** (1 / factor)
-    stretch(getattr(schedule, "then", None), factor)
+def stretch_schedule(trainer, factor: float) -> None:
+    """Run the schedule of a trainer's optimizer over `factor` times as many steps."""
+    schedule = trainer.optimizer.schedule
+    if isinstance(schedule, Schedule):  # else a function of one's own, whose steps are not known
+        schedule.stretch(factor)

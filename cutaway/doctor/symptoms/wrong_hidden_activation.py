@@ -78,7 +78,7 @@ def _explanation(title) -> str:
 
 
 def _is_linear(title) -> bool:
-    return ops.ACTIVATION_FUNCTIONS.get(title, ops.linear) is ops.linear
+    return title not in ops.ACTIVATION_TRAITS or ops.ACTIVATION_TRAITS[title].changes_nothing
 
 
 def _never_fits(title) -> bool:
