@@ -7,6 +7,7 @@ themselves keep their arrays: other threads go on with them.
 """
 
 import dataclasses
+import threading
 import warnings
 from collections import Counter
 from collections.abc import Callable
@@ -17,9 +18,11 @@ import jax.numpy as jnp
 import numpy as np
 from jax.core import Tracer
 
+from cutaway.engine import Tensor
 from cutaway.errors import TrainingError
 from cutaway.nn.plan import CompilePlan, plan_for
-from cutaway.nn.state import Held, assign, signature, unwrap, values_of, wrap
+from cutaway.nn.sharing import lock
+from cutaway.nn.state import Held, Surveyor, assign, signature, unwrap, values_of, wrap
 from cutaway.nn.unowned import unowned
 from cutaway.ops.precision import current_precision
 from cutaway.runtime import cache_programs_by_default
@@ -54,6 +57,8 @@ class Compiled:
         self.plans: list[CompilePlan] = []
         self._programs: dict[tuple, _Program] = {}  # by signature and shapes, last used last
         self._latest: tuple | None = None  # its key
+        self._surveyor = Surveyor(owners)
+        self._finding = threading.RLock()  # held while the program of a call is found or made
         self._recompiled = Counter()  # path of an attribute -> programs made for its sake
 
     def __call__(self, *args):
@@ -96,19 +101,25 @@ class Compiled:
         return program.run.lower(values_of(variables), values)
 
     def _run(self, form, args, *static):
-        values = unwrap(args)
+        values = _arrays_of(args)
         program, variables = self._program(form, values, *static)
-        state = values_of(variables)
-        if self.donate:
-            state = _without_repeats(state)
         try:
-            out, state = self._run_program(program, state, values)
+            if not program.has_finished:
+                _compile(program, values_of(variables), values)
+            with lock:
+                state = values_of(variables)
+                if self.donate:
+                    state = _without_repeats(state)
+                out, changed = self._run_program(program, state, values)
+                if isinstance(changed, dict):
+                    assign([variables[i] for i in changed], changed.values())
+                else:
+                    assign(variables, changed)
         except jax.errors.JaxRuntimeError as error:
             if not is_exhaustion(error):
                 raise
             raise self._exhausted(error, variables) from error
-        assign(variables, state)
-        return wrap(out)
+        return Tensor(out) if isinstance(out, jax.Array) else wrap(out)
 
     def _run_program(self, program: _Program, state, values):
         """What the program returns; the first time, only once it is there.
@@ -118,7 +129,7 @@ class Compiled:
         """
         found = program.run(state, values)
         if not program.has_finished:
-            if not any(isinstance(leaf, Tracer) for leaf in jax.tree.leaves(found)):
+            if not _is_traced(found):
                 jax.block_until_ready(found)
             program.has_finished = True
         return found
@@ -135,8 +146,15 @@ class Compiled:
 
     def _program(self, form, values, *static) -> tuple[_Program, list]:
         """(the program for the owners as they are and these shapes, the owners' Variables)."""
-        variables, owned = signature(self.owners)
-        key = (form, static, current_precision(), _shapes(values), owned)
+        with self._finding:
+            survey = self._surveyor.survey()
+            key = (form, static, current_precision(), _shapes(values), survey.signature)
+            return self._known_program(
+                key, form, values, static, survey.variables
+            ), survey.variables
+
+    def _known_program(self, key, form, values, static, variables) -> _Program:
+        """The program of this key, made now if there is none yet."""
         program = self._programs.get(key)
         if program is None:
             self._notice_change(key)
@@ -148,7 +166,7 @@ class Compiled:
         elif key != self._latest:
             self._programs[key] = self._programs.pop(key)
         self._latest = key
-        return program, variables
+        return program
 
     def _make(self, form, values, static, variables) -> _Program:
         cache_programs_by_default()
@@ -172,7 +190,7 @@ class Compiled:
         """Warn of an attribute that has had yet another value, each of which is compiled for."""
         if self._latest is None or key[:-1] != self._latest[:-1]:
             return
-        before, now = self._latest[-1], key[-1]
+        before, now = self._latest[-1].entries, key[-1].entries
         changed = [(a, b) for a, b in zip(before, now, strict=False) if a != b]
         if len(before) != len(now) or any(len(b) != 2 or a[0] != b[0] for a, b in changed):
             return
@@ -187,8 +205,28 @@ class Compiled:
                     f"  fix: make it a Buffer (self.{attribute.rpartition('.')[2]} = "
                     "ct.Buffer(...)), whose value may change without compiling, or an argument "
                     "of the step",
-                    stacklevel=5,
+                    stacklevel=6,
                 )
+
+
+def _compile(program: _Program, state, values) -> None:
+    """Compile now what the first call would: other threads need not wait for it."""
+    if not _is_traced((state, values)):
+        program.run.lower(state, values).compile()  # JAX keeps it for the call
+
+
+def _is_traced(tree) -> bool:
+    return any(isinstance(leaf, Tracer) for leaf in jax.tree.leaves(tree))
+
+
+def _arrays_of(args: tuple) -> tuple:
+    """unwrap, without a walk if all are Tensors or arrays: it is at every call."""
+    if all(isinstance(a, _LEAVES) for a in args):
+        return tuple([a.data if isinstance(a, Tensor) else a for a in args])
+    return unwrap(args)
+
+
+_LEAVES = (Tensor, jax.Array, np.ndarray)
 
 
 def _shapes(values) -> tuple:
@@ -274,10 +312,14 @@ def _once(pure, state, args):
 
 
 def _once_changed(pure, state, args):
-    """As _once, with None for the data that stayed: without donation, they would be copied."""
+    """As _once, with {place: values} of those alone that changed; data None: they stayed."""
     out, new = pure(state, args)
-    pairs = zip(state, new, strict=True)
-    return out, [(None if data is old else data, grad) for (old, _), (data, grad) in pairs]
+    pairs = enumerate(zip(state, new, strict=True))
+    return out, {
+        i: (None if data is old else data, grad)
+        for i, ((old, slope), (data, grad)) in pairs
+        if data is not old or grad is not slope
+    }
 
 
 def _scan(pure, state, args):

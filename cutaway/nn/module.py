@@ -1,5 +1,6 @@
 """Module: an ordinary Python object whose attributes are parameters and other modules."""
 
+import threading
 from collections.abc import Callable
 from typing import Any, Self
 
@@ -8,7 +9,16 @@ import numpy as np
 
 from cutaway.engine import Operation, Tensor, module_scope
 from cutaway.errors import RunError, ShapeError
-from cutaway.nn.state import Parameter, Stateful, Variable, named_variables, walk
+from cutaway.nn.modes import forward_of, mode_of, set_mode
+from cutaway.nn.sharing import lock
+from cutaway.nn.state import (
+    Parameter,
+    Stateful,
+    Variable,
+    named_variables,
+    note_change,
+    walk,
+)
 
 
 class Module(Stateful):
@@ -24,7 +34,6 @@ class Module(Stateful):
         ['inner.bias', 'inner.weight']
     """
 
-    training: bool
     layer_kind = "module"  # what it is drawn as, a key of story.svg.KINDS; "module": by its parts
     is_wrapper = False  # whether it stands around a block that needs no frame of its own
     keeps_features = False  # whether the last axis has the same size in input and output
@@ -37,15 +46,33 @@ class Module(Stateful):
         module.__dict__["training"] = True  # before __init__, which need not call super's
         return module
 
+    @property
+    def training(self) -> bool:
+        """Whether it is in training mode: its own, or the one of this thread (nn.in_mode)."""
+        mode = mode_of(self)
+        return self.__dict__["training"] if mode is None else mode
+
+    @training.setter
+    def training(self, training: bool):
+        if not set_mode(self, training) and self.__dict__["training"] is not training:
+            self.__dict__["training"] = training
+            note_change()
+
+    def _attributes(self):
+        mode = mode_of(self)
+        if mode is None:
+            return self.__dict__.items()
+        return [(k, mode if k == "training" else v) for k, v in self.__dict__.items()]
+
     def __call__(self, *inputs, **named) -> Any:
         inputs = [Tensor(x) if isinstance(x, _ARRAYS) else x for x in inputs]
         named = {k: Tensor(x) if isinstance(x, _ARRAYS) else x for k, x in named.items()}
-        call = _Call.running
+        call = _thread.call
         if call is None:
             with _Call(self):
                 return self(*inputs, **named)
         with module_scope(call.path_of(self)):
-            out = self.forward(*inputs, **named)
+            out = forward_of(self)(*inputs, **named)
         for watch in call.watchers:
             watch(self, _tensors([*inputs, *named.values()]), _first(out))
         return out
@@ -82,7 +109,8 @@ class Module(Stateful):
 
     def state_dict(self) -> dict[str, np.ndarray]:
         """{path: NumPy array}: copies of all parameters and buffers."""
-        return {path: np.array(v.data) for path, v in named_variables(self).items()}
+        with lock:  # between two steps of a training in another thread
+            return {path: np.array(v.data) for path, v in named_variables(self).items()}
 
     def load_state_dict(self, state: dict) -> None:
         """Load the values of `state`, which must contain every parameter and buffer.
@@ -113,8 +141,10 @@ class Module(Stateful):
                     expected=f"shape {variable.shape}",
                     fix="build the network with the same sizes as the one that was saved",
                 )
-        for path, variable in own.items():
-            variable.data = jnp.array(state[path], dtype=variable.dtype)
+        values = {path: jnp.array(state[path], dtype=v.dtype) for path, v in own.items()}
+        with lock:
+            for path, variable in own.items():
+                variable.data = values[path]
 
     def astype(self, dtype) -> Self:
         """Convert every floating-point parameter and buffer to this dtype; returns self."""
@@ -130,7 +160,10 @@ class Module(Stateful):
                 f"{type(self).__name__}.{name} is a {type(current).__name__}: "
                 f"assign to `.{name}.data` to change its value"
             )
-        super().__setattr__(name, value)
+        if name == "training":  # a property: Stateful's way would not see what it changes
+            object.__setattr__(self, name, value)
+        else:
+            super().__setattr__(name, value)
 
     def freeze(self) -> Self:
         """Stop training the parameters in this module; returns self."""
@@ -146,7 +179,7 @@ class Module(Stateful):
 
     def label(self) -> str:
         """Name of this module in errors: its path in the running network, and its class."""
-        path = _Call.running.path_of(self) if _Call.running is not None else ""
+        path = _thread.call.path_of(self) if _thread.call is not None else ""
         name = type(self).__name__
         return f"layer {path}, {name}" if path and path != name else name
 
@@ -175,9 +208,7 @@ def _tensors(values) -> list:
 
 
 class _Call:
-    """The running forward pass, with the paths of the modules under its root."""
-
-    running = None
+    """The running forward pass of a thread, with the paths of the modules under its root."""
 
     def __init__(self, root: Module, watchers=()):
         self.paths = {id(module): path for path, module in root.modules().items()}
@@ -187,12 +218,18 @@ class _Call:
         return self.paths.get(id(module), type(module).__name__)
 
     def __enter__(self):
-        self.before = _Call.running
-        _Call.running = self
+        self.before, _thread.call = _thread.call, self
         return self
 
     def __exit__(self, *exc):
-        _Call.running = self.before
+        _thread.call = self.before
+
+
+class _Thread(threading.local):
+    call: _Call | None = None
+
+
+_thread = _Thread()
 
 
 def watch(root: Module, watcher):

@@ -1,5 +1,8 @@
 """Variables, and how they are found: by walking the attributes of ordinary objects."""
 
+import copy
+import itertools
+import operator
 import threading
 from collections.abc import Callable
 from typing import Any
@@ -10,16 +13,31 @@ import numpy as np
 
 from cutaway.engine import Tensor
 
-# the places of array and gradient, past the properties below
+# the places of array, gradient and flag, past the properties below
 _data: Any = Tensor.__dict__["data"]
 _grad: Any = Tensor.__dict__["grad"]
+_requires_grad: Any = Tensor.__dict__["requires_grad"]
 
 
 class _Thread(threading.local):
     held: "Held | None" = None  # the values that Variables have in this thread; None: their own
+    modes: "Any | None" = None  # the modes that modules have in this thread, see nn.modes
 
 
 _thread = _Thread()
+_numbers = itertools.count(1)
+_latest_change = 0  # number of the latest change of any Stateful's attributes, in any thread
+
+
+def latest_change() -> int:
+    """The number of the latest change of any attribute of a Stateful."""
+    return _latest_change
+
+
+def note_change() -> None:
+    """Say, after an attribute of a Stateful was changed, that owners must be walked again."""
+    global _latest_change
+    _latest_change = next(_numbers)
 
 
 class Variable(Tensor):
@@ -53,6 +71,16 @@ class Variable(Tensor):
         else:
             held.write(self, 1, array)
 
+    @property
+    def requires_grad(self) -> bool:
+        held = _thread.held
+        return _requires_grad.__get__(self) if held is None else held.requires_grad(self)
+
+    @requires_grad.setter
+    def requires_grad(self, flag: bool):
+        _requires_grad.__set__(self, flag)
+        note_change()
+
 
 class Held:
     """Values that Variables have in one thread for a while, in place of their own.
@@ -65,12 +93,16 @@ class Held:
         values: [(data, grad)] of each.
         refuse: function of any other Variable -> exception, where none but these may be touched;
             None: the others are as they are outside.
+        flags: requires_grad of each; None: as they are.
     """
 
-    def __init__(self, variables, values, refuse: Callable | None = None):
+    def __init__(self, variables, values, refuse: Callable | None = None, *, flags=None):
+        variables = list(variables)
         pairs = zip(variables, values, strict=True)
         self._values = {id(variable): [data, grad] for variable, (data, grad) in pairs}
         self._refuse = refuse
+        self._flags = {} if flags is None else dict(zip(map(id, variables), flags, strict=True))
+        self._variables = variables  # kept, so that no other has the id of one of them
 
     def __enter__(self):
         self._outer, _thread.held = _thread.held, self
@@ -91,6 +123,18 @@ class Held:
             return self._outer.read(variable)
         self._expect_free(variable)
         return [_data.__get__(variable), _grad.__get__(variable)]
+
+    def requires_grad(self, variable) -> bool:
+        flag = self._flags.get(id(variable))
+        if flag is not None:
+            return flag
+        outer = self._outer
+        return _requires_grad.__get__(variable) if outer is None else outer.requires_grad(variable)
+
+    @property
+    def changes_flags(self) -> bool:
+        """Whether any Variable's requires_grad is another in it than outside."""
+        return bool(self._flags) or (self._outer is not None and self._outer.changes_flags)
 
     def writing(self, variable) -> "Held | None":
         """Who has the value that a new one of the variable replaces; None: itself."""
@@ -115,12 +159,16 @@ class Held:
                 _thread.held = self
 
 
+def holds_values() -> bool:
+    """Whether Variables have values of this thread's own: those of a trace, or a snapshot."""
+    return _thread.held is not None
+
+
 def values_of(variables) -> list:
     """[(data, grad)] of each."""
     if _thread.held is not None:
         return [(v.data, v.grad) for v in variables]
-    data, grad = _data.__get__, _grad.__get__
-    return [(data(v), grad(v)) for v in variables]
+    return list(zip(map(_data.__get__, variables), map(_grad.__get__, variables), strict=True))
 
 
 def assign(variables, values) -> None:
@@ -165,23 +213,43 @@ class Stateful:
     Lists, tuples and dicts are looked into. Order is the order of assignment.
     """
 
+    def __setattr__(self, name, value):
+        before = self.__dict__.get(name, _MISSING)
+        super().__setattr__(name, value)
+        if before is not value:
+            note_change()
 
-def walk(owner, path: str = ""):
+    def __delattr__(self, name):
+        super().__delattr__(name)
+        note_change()
+
+    def _attributes(self):
+        """(name, value) of its attributes, as a compiled step has to know them."""
+        return self.__dict__.items()
+
+
+_MISSING = object()
+
+
+def walk(owner, path: str = "", *, containers: list | None = None):
     """Yield (path, value) for everything reachable from `owner`, depth first, in order.
 
     Values are Stateful objects (before what they hold), Variables, and plain attributes.
     An object that is reached twice is yielded at its first path only.
+
+    Args:
+        containers: gets every list and dict that is looked into.
     """
     seen = set()
     stack = [(path, owner)]
     while stack:
         path, value = stack.pop()
         if isinstance(value, Stateful):
-            children = value.__dict__.items()
+            children = list(value._attributes())  # another thread may set one meanwhile
         elif isinstance(value, dict):
-            children = value.items()
+            children = list(value.items())
         elif isinstance(value, list | tuple):
-            children = enumerate(value)
+            children = list(enumerate(value))
         else:
             if not (isinstance(value, Variable) and id(value) in seen):
                 seen.add(id(value))
@@ -192,6 +260,8 @@ def walk(owner, path: str = ""):
         seen.add(id(value))
         if isinstance(value, Stateful):
             yield path, value
+        elif containers is not None and not isinstance(value, tuple):
+            containers.append(value)
         prefix = f"{path}." if path else ""
         stack.extend(reversed([(f"{prefix}{name}", child) for name, child in children]))
 
@@ -214,14 +284,100 @@ class _Identity:
         return id(self.value)
 
 
-def signature(owners) -> tuple[list[Variable], tuple]:
-    """The Variables of `owners`, each once, and all else that a compiled step depends on.
+class Signature:
+    """All that a compiled step depends on beside the values of its owners' Variables.
 
-    Two equal signatures mean that a step compiled for one may run for the other: the same
-    objects, modes and plain attributes; values of Variables do not count.
+    Two equal ones mean that a step compiled for one may run for the other: the same objects,
+    modes and plain attributes. It is hashed once, because it is asked for at every call.
+
+    Attributes:
+        entries: ((path, ...), ...) of the Variables and plain attributes of the owners.
     """
+
+    __slots__ = ("_hash", "entries")
+
+    def __init__(self, entries: tuple):
+        self.entries = entries
+        self._hash = hash(entries)
+
+    def __eq__(self, other):
+        if self is other:
+            return True
+        return isinstance(other, Signature) and self.entries == other.entries
+
+    def __hash__(self):
+        return self._hash
+
+
+class Survey:
+    """The Variables and the signature of some owners, found by one walk over them.
+
+    Attributes:
+        variables: of the owners, each once.
+        signature: all else that a compiled step depends on.
+    """
+
+    def __init__(self, owners):
+        self._change = _latest_change  # before the walk: what changes meanwhile is seen next time
+        containers: list = []
+        self.variables, self.signature = _surveyed(owners, containers)
+        self._containers = [(c, c.copy()) for c in containers[1:]]  # the first holds the owners
+
+    def is_current(self) -> bool:
+        """Whether the owners are as they were, as far as attributes, lists and dicts go."""
+        if self._change != _latest_change:
+            return False
+        for container, before in self._containers:
+            if len(container) != len(before):
+                return False
+            if isinstance(container, dict):
+                if not all(map(operator.is_, container, before)):
+                    return False
+                container, before = container.values(), before.values()
+            if not all(map(operator.is_, container, before)):
+                return False
+        return True
+
+
+class Surveyor:
+    """The survey of some owners, walked over again only after something was changed.
+
+    Modes and flags that hold in one thread alone have surveys of their own.
+    """
+
+    def __init__(self, owners):
+        self._owners = owners
+        self._surveys: dict[Any, Survey] = {}  # by the modes that hold in a thread
+
+    def survey(self) -> Survey:
+        held, modes = _thread.held, _thread.modes
+        if held is not None and held.changes_flags:
+            return Survey(self._owners)
+        found = self._surveys.get(modes)
+        if found is None or not found.is_current():
+            if len(self._surveys) > MOST_SURVEYS:
+                self._surveys = {}
+            latest = Survey(self._owners)
+            if found is not None and found.signature == latest.signature:
+                latest.signature = found.signature  # the same object is found without comparing
+            self._surveys[modes] = found = latest
+        return found
+
+    def __deepcopy__(self, memo):
+        return Surveyor(copy.deepcopy(self._owners, memo))
+
+
+MOST_SURVEYS = 16
+
+
+def signature(owners) -> tuple[list[Variable], Signature]:
+    """The Variables of `owners`, each once, and all else that a compiled step depends on."""
+    return _surveyed(owners, [])
+
+
+def _surveyed(owners, containers: list) -> tuple[list[Variable], Signature]:
     variables, rest = [], []
-    for path, value in walk(list(owners)):
+    for path, value in walk(list(owners), containers=containers):
         if isinstance(value, Variable):
             variables.append(value)
             rest.append((path, id(value), value.requires_grad))
@@ -229,7 +385,7 @@ def signature(owners) -> tuple[list[Variable], tuple]:
             rest.append((path, value))
         else:
             rest.append((path, _Identity(value)))
-    return variables, tuple(rest)
+    return variables, Signature(tuple(rest))
 
 
 def unwrap(tree):
