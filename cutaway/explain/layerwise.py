@@ -1,6 +1,7 @@
 """Running a network layer by layer in float64, for explanations without a trace."""
 
 import contextlib
+import functools
 
 import jax.numpy as jnp
 import numpy as np
@@ -15,17 +16,25 @@ from cutaway.errors import (
     did_you_mean,
     expect_range,
 )
-from cutaway.nn import Module, Parameter, named_variables, watch
+from cutaway.nn import (
+    Module,
+    Parameter,
+    in_mode,
+    named_variables,
+    replacing,
+    snapshot,
+    watch,
+)
 from cutaway.story.text import subscript
 
 
 @contextlib.contextmanager
 def frozen(net: Module, *, gradients: bool = False):
-    """Context in which `net` is in evaluation mode and in float64.
+    """Context in which this thread sees a copy of `net` in evaluation mode and in float64.
 
     If `gradients`, its parameters need gradients, frozen ones too; otherwise none does. Yields the
-    ids of the Variables that needed none before. Afterwards it is exactly as it was: modes, data,
-    gradients, what is trained; also after an exception.
+    ids of the Variables that needed none before. The network itself is not touched: another thread
+    may train it meanwhile.
     """
     if not isinstance(net, Module):
         raise OptionError(
@@ -34,46 +43,22 @@ def frozen(net: Module, *, gradients: bool = False):
             fix="pass the network itself, not its trainer, a step made by ct.jit or a function",
         )
     variables = list(named_variables(net).values())
-    values = [(v.data, v.grad, v.requires_grad) for v in variables]
-    modes = [(module, module.training) for module in net.modules().values()]
-    try:
-        net.eval()
-        with float64():
-            for v in variables:
-                floating = jnp.issubdtype(v.dtype, jnp.floating)
-                v.requires_grad = gradients and floating and isinstance(v, Parameter)
-                if floating:
-                    v.data = v.data.astype(jnp.float64)
-            yield {id(v) for v, (_, _, needed) in zip(variables, values, strict=True) if not needed}
-    finally:
-        for v, (data, grad, requires_grad) in zip(variables, values, strict=True):
-            v.data, v.grad, v.requires_grad = data, grad, requires_grad
-        for module, mode in modes:
-            module.training = mode
+    constants = {id(v) for v in variables if not v.requires_grad}
+    flags = {
+        v: gradients and isinstance(v, Parameter) and bool(jnp.issubdtype(v.dtype, jnp.floating))
+        for v in variables
+    }
+    with float64(), in_mode(net, False), snapshot(net, dtype=jnp.float64, requires_grad=flags):
+        yield constants
 
 
-@contextlib.contextmanager
 def replaced(hooks: dict):
     """Context in which a call of `layer` runs `hook(layer, *inputs, **named)` as its forward.
 
     Args:
         hooks: {layer: hook}; `plain_forward` is what the layer itself would do.
     """
-    before = {layer: vars(layer).get("forward") for layer in hooks}
-    try:
-        for layer, hook in hooks.items():
-            # an attribute of the object goes before the method of its class
-            vars(layer)["forward"] = _bound(hook, layer)
-        yield
-    finally:
-        for layer, own in before.items():
-            vars(layer).pop("forward", None)
-            if own is not None:
-                vars(layer)["forward"] = own
-
-
-def _bound(hook, layer):
-    return lambda *inputs, **named: hook(layer, *inputs, **named)
+    return replacing({layer: functools.partial(hook, layer) for layer, hook in hooks.items()})
 
 
 def plain_forward(layer: Module, *inputs, **named):

@@ -14,8 +14,8 @@ from jax.extend import core
 
 from cutaway.engine import Operation, Tensor, no_grad, tape
 from cutaway.errors import OptionError
-from cutaway.nn import named_variables
-from cutaway.nn.state import unwrap
+from cutaway.nn import in_mode, named_variables
+from cutaway.nn.state import Held, unwrap
 
 _MARK = "cutaway_operation_"
 _BATCHES = (7, 11)
@@ -84,13 +84,8 @@ def trace(net, inputs, *, fixed_batch: int | None = None) -> TracedProgram:
     """
     sizes = _BATCHES if fixed_batch is None else (fixed_batch, fixed_batch)
     variables = named_variables(net)
-    was_training = [(module, module.training) for module in net.modules().values()]
-    net.eval()
-    try:
+    with in_mode(net, False):
         first, second = (_jaxpr(net, variables, inputs, batch) for batch in sizes)
-    finally:
-        for module, mode in was_training:
-            module.training = mode
     return _Reader(sizes).read(first, second, variables)
 
 
@@ -116,15 +111,9 @@ def _jaxpr(net, variables, inputs, batch):
         return (out, None) if operation.saves else out
 
     def forward(state, *arrays):
-        before = [variable.data for variable in variables.values()]
-        try:
-            for variable, array in zip(variables.values(), state, strict=True):
-                variable.data = array
-            with no_grad(), tape.run_by(carry_out):
-                results = net(*(Tensor(x) for x in arrays))
-        finally:
-            for variable, array in zip(variables.values(), before, strict=True):
-                variable.data = array
+        held = Held(variables.values(), [(array, None) for array in state])
+        with held, no_grad(), tape.run_by(carry_out):
+            results = net(*(Tensor(x) for x in arrays))
         found = jax.tree.leaves(results, is_leaf=lambda x: isinstance(x, Tensor))
         return [x.data if isinstance(x, Tensor) else x for x in found]
 

@@ -12,8 +12,8 @@ import numpy as np
 
 from cutaway.engine import Tensor, as_array, float64, gradients, no_grad
 from cutaway.errors import GradientError, OptionError, ShapeError
-from cutaway.nn import Module
-from cutaway.nn.state import named_variables
+from cutaway.nn import Module, in_mode
+from cutaway.nn.state import Held, named_variables
 
 
 class Objective:
@@ -89,11 +89,9 @@ def network_objective(net, x, y, loss, *, where: str, wide: bool = True):
     variables = named_variables(net)
 
     def evaluate(arrays, rest, x, y):
-        with _lent(net, variables):
-            for variable, array in zip(_others(variables, parameters), rest, strict=True):
-                variable.data = array
-            for parameter, array in zip(parameters.values(), arrays, strict=True):
-                parameter.data = array
+        values = [(array, None) for array in (*rest, *arrays)]
+        held = Held([*_others(variables, parameters), *parameters.values()], values)
+        with in_mode(net, False), held:
             return loss(net(Tensor(x)), Tensor(y)), list(parameters.values())
 
     with float64() if wide else contextlib.nullcontext():
@@ -135,23 +133,6 @@ def expect_point(x, y, *, where: str):
             expected="as many targets as inputs, at least one",
             fix="for one example, give x[None] and y[None]",
         )
-
-
-@contextlib.contextmanager
-def _lent(net, variables):
-    """Evaluation mode for the time being; afterwards mode, values and gradients are as before."""
-    modules = list(net.modules().values())
-    modes = [m.training for m in modules]
-    state = [(v.data, v.grad) for v in variables.values()]
-    net.eval()
-    try:
-        yield
-    finally:
-        for module, mode in zip(modules, modes, strict=True):
-            module.training = mode
-        for variable, (data, grad) in zip(variables.values(), state, strict=True):
-            variable.data = data
-            variable.grad = grad
 
 
 def _others(variables, parameters) -> list:

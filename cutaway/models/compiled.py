@@ -3,7 +3,7 @@
 import contextlib
 
 from cutaway.engine import no_grad
-from cutaway.nn import jit
+from cutaway.nn import in_mode, jit
 
 
 class CompiledCalls:
@@ -32,11 +32,5 @@ class CompiledCalls:
 @contextlib.contextmanager
 def evaluating(net):
     """Context without gradient recording in which every module of `net` is in eval mode."""
-    modes = {module: module.training for module in net.modules().values()}
-    net.eval()
-    try:
-        with no_grad():
-            yield net
-    finally:
-        for module, mode in modes.items():
-            module.training = mode
+    with in_mode(net, False), no_grad():
+        yield net

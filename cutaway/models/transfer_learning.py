@@ -16,7 +16,7 @@ import numpy as np
 from cutaway.engine import as_array, no_grad
 from cutaway.errors import OptionError, ShapeError, expect_range
 from cutaway.models.backbone import Backbone
-from cutaway.nn import BatchNorm, Identity, Module, jit
+from cutaway.nn import BatchNorm, Identity, Module, in_mode, jit
 
 BATCH_SIZE = 32
 # padded lengths of texts: each compiles a program, so there are few
@@ -221,20 +221,14 @@ def features_of(net, x, *, batch_size: int | None = None, progress=None):
     batch_size = BATCH_SIZE if batch_size is None else batch_size
     expect_range(batch_size, what="batch_size", least=1)
     program = jit(lambda x: net.features(x), net, donate=False)
-    modes = {module: module.training for module in net.modules().values()}
-    net.eval()
-    try:
-        with no_grad():
-            if not hasattr(x, "blocks"):
-                return _in_batches(net, program, np.asarray(x), batch_size, progress)
-            parts = []
-            for block, y in x.blocks(0):
-                block = np.asarray(block)
-                parts.append((_in_batches(net, program, block, batch_size, progress), y))
-            return tuple(np.concatenate(part) for part in zip(*parts, strict=True))
-    finally:
-        for module, mode in modes.items():
-            module.training = mode
+    with in_mode(net, False), no_grad():
+        if not hasattr(x, "blocks"):
+            return _in_batches(net, program, np.asarray(x), batch_size, progress)
+        parts = []
+        for block, y in x.blocks(0):
+            block = np.asarray(block)
+            parts.append((_in_batches(net, program, block, batch_size, progress), y))
+        return tuple(np.concatenate(part) for part in zip(*parts, strict=True))
 
 
 def _in_batches(net, program, x, batch_size, progress):

@@ -16,6 +16,7 @@ from cutaway.nn.convolution import (
 from cutaway.nn.init import INITIALIZERS
 from cutaway.nn.layers import Add, Dropout, Embedding, Flatten, Linear, Residual, Standardize
 from cutaway.nn.lifting import Compiled, accumulate_over, jit
+from cutaway.nn.modes import in_mode, replacing
 from cutaway.nn.module import Module, watch
 from cutaway.nn.network_summary import Summary, summary
 from cutaway.nn.normalization import (
@@ -40,6 +41,7 @@ from cutaway.nn.random import seed
 from cutaway.nn.recurrent import GRU, LSTM, RNN, AllSteps, LastStep
 from cutaway.nn.regularization import SpatialDropout, StochasticDepth
 from cutaway.nn.rematerialize import Recompute, recompute
+from cutaway.nn.sharing import exclusive, snapshot
 from cutaway.nn.squeeze import SqueezeExcite
 from cutaway.nn.state import Buffer, Parameter, Variable, named_variables
 from cutaway.nn.transformer import TransformerEncoder, TransformerEncoderLayer
@@ -105,11 +107,15 @@ __all__ = [
     "Upsample",
     "Variable",
     "accumulate_over",
+    "exclusive",
+    "in_mode",
     "init",
     "jit",
     "named_variables",
     "recompute",
+    "replacing",
     "seed",
+    "snapshot",
     "summary",
     "watch",
     *LAYERS,

@@ -149,9 +149,8 @@ class Compiled:
         with self._finding:
             survey = self._surveyor.survey()
             key = (form, static, current_precision(), _shapes(values), survey.signature)
-            return self._known_program(
-                key, form, values, static, survey.variables
-            ), survey.variables
+            program = self._known_program(key, form, values, static, survey.variables)
+            return program, survey.variables
 
     def _known_program(self, key, form, values, static, variables) -> _Program:
         """The program of this key, made now if there is none yet."""

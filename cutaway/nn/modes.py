@@ -79,6 +79,17 @@ def in_mode(root, training: bool) -> Iterator[None]:
         state._thread.modes = before
 
 
+@contextlib.contextmanager
+def with_modes(by_id: dict[int, bool]) -> Iterator[None]:
+    """Context in which these modules, given by their ids, are in these modes in this thread."""
+    before = state._thread.modes
+    state._thread.modes = Modes(by_id if before is None else {**before.by_id, **by_id})
+    try:
+        yield
+    finally:
+        state._thread.modes = before
+
+
 def _modes_of(root, training: bool, outer: Modes | None) -> Modes:
     """The same object for the same modules, so that compiled steps know it again."""
     change = state.latest_change()

@@ -7,6 +7,7 @@ import numpy as np
 
 from cutaway.engine import Tensor, no_grad
 from cutaway.nn.layers import Linear
+from cutaway.nn.modes import in_mode
 from cutaway.nn.module import Module, watch
 from cutaway.nn.state import Parameter, named_variables
 
@@ -152,13 +153,8 @@ def _output_shapes(net, input_shape) -> dict:
         with watch(net, note):
             return net(Tensor(x)).data
 
-    modes = [(module, module.training) for module in net.modules().values()]
-    net.eval()  # leaves random keys unchanged
-    try:
+    with in_mode(net, False):  # leaves random keys unchanged
         jax.eval_shape(forward, jax.ShapeDtypeStruct((2, *input_shape), np.float32))
-    finally:
-        for module, mode in modes:
-            module.training = mode
     return found
 
 

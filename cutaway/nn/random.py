@@ -1,4 +1,4 @@
-"""The global random generator.
+"""The random generator of a thread.
 
 Initial weights are drawn by NumPy on the host, so they are the same on every device and need no
 compilation. Random numbers inside compiled steps (dropout) use JAX keys, which are drawn here too
@@ -6,41 +6,57 @@ and stored in Buffers.
 """
 
 import contextlib
+import itertools
+import threading
 
 import numpy as np
 
-_generator = np.random.default_rng()
+
+class _Thread(threading.local):
+    generator: np.random.Generator | None = None
+
+
+_thread = _Thread()
+# the seed that was set last, and how many other threads have begun to draw since
+_seed: int | None = None
+_others = itertools.count(1)
 
 
 def seed(value: int) -> None:
     """Set the random seed: the same seed, data and machine give the same weights.
+
+    Each thread has a generator of its own, so that two trainings do not disturb each other. This
+    sets the one of the calling thread; threads that have not drawn yet derive theirs from it, in
+    the order in which they begin.
 
     Example:
         >>> seed(0); a = generator().normal()
         >>> seed(0); a == generator().normal()
         True
     """
-    global _generator
-    _generator = np.random.default_rng(value)
+    global _seed, _others
+    _thread.generator = np.random.default_rng(value)
+    _seed, _others = value, itertools.count(1)
 
 
 def generator() -> np.random.Generator:
-    """The generator of initial weights and keys."""
-    return _generator
+    """This thread's generator of initial weights and keys."""
+    if _thread.generator is None:
+        _thread.generator = np.random.default_rng(None if _seed is None else [_seed, next(_others)])
+    return _thread.generator
 
 
 def new_key() -> np.ndarray:
     """Raw data of a new JAX key: (2,) uint32."""
-    return _generator.integers(0, 2**32, size=2, dtype=np.uint32)
+    return generator().integers(0, 2**32, size=2, dtype=np.uint32)
 
 
 @contextlib.contextmanager
 def seeded(value: int):
     """Context with its own random seed; afterwards the outer generator continues unaffected."""
-    global _generator
-    before = _generator
-    _generator = np.random.default_rng(value)
+    before = _thread.generator
+    _thread.generator = np.random.default_rng(value)
     try:
         yield
     finally:
-        _generator = before
+        _thread.generator = before

@@ -6,8 +6,9 @@ import jax.numpy as jnp
 from cutaway.engine import Tensor, gradients, no_grad
 from cutaway.engine.operation import operation
 from cutaway.errors import GradientError, OptionError
+from cutaway.nn.modes import with_modes
 from cutaway.nn.module import Module, watch
-from cutaway.nn.state import Parameter, named_variables
+from cutaway.nn.state import Held, Parameter, named_variables
 from cutaway.ops.precision import current_precision, matmul_precision
 from cutaway.runtime import on_cpu
 
@@ -23,7 +24,7 @@ def recompute_operation(*arrays, block, count, precision):
             expected="a block with one Tensor as output",
             fix="wrap its parts individually",
         )
-    return out.data, [(module, module.training) for module in block.inner.modules().values()]
+    return out.data, {id(m): m.training for m in block.inner.modules().values()}
 
 
 @recompute_operation.backward
@@ -31,21 +32,11 @@ def recompute_backward(grad, out, modes, *arrays, block, count, **options):
     grad, arrays = jax.lax.optimization_barrier((grad, arrays))
     inputs = [_leaf(x) for x in _apart(grad, arrays[:count])]
     variables = block.variables()
-    before = [v.data for v in variables]
-    modes_before = [(module, module.training) for module, _ in modes]
-    try:
-        for variable, value in zip(variables, arrays[count:], strict=True):
-            variable.data = value
-        for module, mode in modes:
-            module.training = mode
-        with matmul_precision(options["precision"]), watch(block.inner, _nothing):
+    held = Held(variables, [(value, None) for value in arrays[count:]])
+    with held, with_modes(modes), matmul_precision(options["precision"]):
+        with watch(block.inner, _nothing):
             result = block.inner(*inputs)
         found = gradients(result, grad) if result.requires_grad else []
-    finally:
-        for variable, value in zip(variables, before, strict=True):
-            variable.data = value
-        for module, mode in modes_before:
-            module.training = mode
     by_leaf = {id(leaf): g for leaf, g in found}
     ours = [*inputs, *variables]
     if set(by_leaf) - {id(x) for x in ours}:

@@ -6,7 +6,7 @@ import jax.numpy as jnp
 
 from cutaway.engine import no_grad
 from cutaway.errors import expect_range
-from cutaway.nn.state import Buffer, Stateful
+from cutaway.nn.state import Buffer, Held, Stateful
 from cutaway.optim.optimizer import trainable
 
 
@@ -67,11 +67,7 @@ class ExponentialAverage(Stateful):
 
     @contextlib.contextmanager
     def applied(self):
-        """Context in which the parameters are replaced by their average; restored afterwards."""
-        moving = [p.data for p in self.parameters]
-        self.apply()
-        try:
+        """Context in which this thread sees the average in place of the parameters."""
+        pairs = zip(self.values, self.parameters, strict=True)
+        with Held(self.parameters, [(value.data, p.grad) for value, p in pairs]):
             yield
-        finally:
-            for p, data in zip(self.parameters, moving, strict=True):
-                p.data = data

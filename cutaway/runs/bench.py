@@ -7,7 +7,7 @@ import jax
 
 from cutaway.engine import Tensor, no_grad
 from cutaway.losses import LOSSES
-from cutaway.nn import jit, watch
+from cutaway.nn import in_mode, jit, watch
 from cutaway.nn.convolution import _Convolution
 from cutaway.ops.correlation import choose
 from cutaway.ops.precision import matmul_precision
@@ -95,6 +95,6 @@ def convolution_algorithms(net, x) -> list:
         with watch(net, note):
             return net(Tensor(x)).data
 
-    net.eval()
-    jax.eval_shape(forward, jax.ShapeDtypeStruct(x.shape, x.dtype))
+    with in_mode(net, False):
+        jax.eval_shape(forward, jax.ShapeDtypeStruct(x.shape, x.dtype))
     return found

@@ -18,7 +18,7 @@ from cutaway.data.tokenizer import KINDS
 from cutaway.engine import Tensor, no_grad
 from cutaway.errors import DataError, OptionError, expect_choice, expect_range
 from cutaway.losses import sparse_categorical_cross_entropy_with_logits
-from cutaway.nn import jit, seed
+from cutaway.nn import in_mode, jit, seed
 from cutaway.ops.precision import matmul_precision
 from cutaway.runs.experiment import Experiment
 from cutaway.runs.networks import DEFAULT_LOSSES, build_network
@@ -357,8 +357,7 @@ def read_through(net, x, y) -> float:
         _, sums = jax.lax.scan(step, jnp.zeros_like(start.data), (x.data, y.data, counted.data))
         return Tensor(sums.sum())
 
-    net.eval()
-    with no_grad():
+    with in_mode(net, False), no_grad():
         total = jit(whole, net, donate=False)(laid_out(x), laid_out(y), counted)
     return total.item() / len(x)
 
@@ -422,8 +421,7 @@ def generate(
         _, rest = jax.lax.scan(step, (token, state.data), keys[1:])
         return Tensor(jnp.concatenate([token, rest[:, 0]]))
 
-    net.eval()
-    with no_grad(), matmul_precision(run.precision):
+    with in_mode(net, False), no_grad(), matmul_precision(run.precision):
         ids = jit(write, net, donate=False)(start[None], jax.random.PRNGKey(seed)).numpy()
     return tokenizer.decode(ids)
 

@@ -9,6 +9,7 @@ import numpy as np
 
 from cutaway.engine import Tensor, as_array, no_grad
 from cutaway.losses import expects
+from cutaway.nn import exclusive, in_mode
 from cutaway.nn.lifting import jit
 from cutaway.runtime import explaining_exhaustion
 
@@ -20,13 +21,8 @@ TOKEN_NUMBERS = 64  # values per token, roughly its embedding
 @contextlib.contextmanager
 def evaluation_mode(net):
     """Context in which every module of net is in evaluation mode; the modes are restored."""
-    modes = [(module, module.training) for module in net.modules().values()]
-    net.eval()
-    try:
+    with in_mode(net, False):
         yield
-    finally:
-        for module, mode in modes:
-            module.training = mode
 
 
 def to_probabilities(loss, prediction):
@@ -66,7 +62,8 @@ class Evaluator:
         size = min(batch_rows(x) if batch_size is None else batch_size, rows) or 1
         parts = []
         what = f"a prediction for {size} rows at once"
-        with evaluation_mode(self.net), explaining_exhaustion(what, batch_size=size):
+        # all rows by the same weights, also while another thread trains
+        with exclusive(), in_mode(self.net, False), explaining_exhaustion(what, batch_size=size):
             for start in range(0, rows, size):
                 part = np.asarray(x[start : start + size])
                 short = size - len(part)

@@ -5,11 +5,13 @@ import dataclasses
 import signal
 import threading
 import time
+import weakref
 
 import numpy as np
 
 from cutaway.data.split import stratified_split
 from cutaway.errors import OptionError, RunError, TrainingError, expect_choice, expect_range
+from cutaway.nn import exclusive, in_mode
 from cutaway.nn.random import generator
 from cutaway.nn.state import named_variables
 from cutaway.ops.precision import PRECISIONS, current_precision, matmul_precision
@@ -157,7 +159,7 @@ class Trainer:
             OptionError, ShapeError, DataError: invalid arguments; nothing was trained.
             TrainingError: the loss became NaN or infinite. Says at which step and where it
                 began; the network keeps the weights from before that step (the best ones with
-                EarlyStopping).
+                EarlyStopping). Or this Trainer is training already, in another thread.
             OutOfMemoryError: the data or a step do not fit in the memory of the device. Says
                 what to reduce and by how much; the network keeps its last weights.
         """
@@ -172,6 +174,10 @@ class Trainer:
                 raise OptionError("fit got x but no y", expected="fit(x, y)")
             arrays = to_device(x, y)
 
+        with _only_fit_of(self):
+            return self._fit(x, arrays, epochs, batch_size, accumulate, validation, callbacks, seed)
+
+    def _fit(self, x, arrays, epochs, batch_size, accumulate, validation, callbacks, seed):
         self.history, self.epoch, self.stopped = History(), 0, None
         self._seed, self._batch_size = seed, batch_size
         self.device = str(device())
@@ -198,7 +204,8 @@ class Trainer:
                 for callback in callbacks:
                     callback.on_ready(self)
                 while self.epoch < epochs and self.stopped is None:
-                    self._one_epoch(training, validation, callbacks)
+                    with in_mode(self._prepared, True):  # in this thread: others may predict
+                        self._one_epoch(training, validation, callbacks)
             finally:
                 self._prepared.eval()
                 self._previous = None
@@ -240,7 +247,6 @@ class Trainer:
         rng = np.random.default_rng([self._drawn_seed(), self.epoch])
         total = training.steps(self._batch_size)
         losses, done = 0.0, 0
-        self._prepared.train()
         for x, y, order, steps in training.epoch(rng, self._batch_size):
             for chunk in self._chunks(x, y, order, steps):
                 self._expect_finite(chunk, x, y, order)
@@ -463,3 +469,23 @@ class Trainer:
             yield
         finally:
             signal.signal(signal.SIGINT, before)
+
+
+_fitting: weakref.WeakSet = weakref.WeakSet()  # the Trainers that are training
+
+
+@contextlib.contextmanager
+def _only_fit_of(trainer):
+    """Context of the one fit of a Trainer; another one at the same time is refused."""
+    with exclusive():
+        if trainer in _fitting:
+            raise TrainingError(
+                "this Trainer is training already",
+                expected="one fit of a Trainer at a time",
+                fix="wait until it has ended, or make another Trainer with a network of its own",
+            )
+        _fitting.add(trainer)
+    try:
+        yield
+    finally:
+        _fitting.discard(trainer)

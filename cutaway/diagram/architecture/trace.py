@@ -20,7 +20,17 @@ from cutaway.diagram.architecture.parts import (
 )
 from cutaway.engine import Record, Tensor
 from cutaway.engine.tape import current_module
-from cutaway.nn import Dropout, Module, Parameter, Recompute, named_variables, watch
+from cutaway.nn import (
+    Dropout,
+    Module,
+    Parameter,
+    Recompute,
+    in_mode,
+    named_variables,
+    replacing,
+    watch,
+)
+from cutaway.nn.state import Held, values_of
 
 
 @dataclasses.dataclass
@@ -105,23 +115,11 @@ def _set_starts(call):
 @contextlib.contextmanager
 def _unchanged(net):
     """Evaluation mode without recomputation; afterwards all is as it was."""
-    modules = list(net.modules().values())
-    modes = [module.training for module in modules]
-    values = [(v, v.data, v.grad) for v in named_variables(net).values()]
-    again = [module for module in modules if isinstance(module, Recompute)]
-    net.eval()
-    for module in again:
-        # how memory is saved is no part of the architecture
-        module.__dict__["forward"] = module.inner
-    try:
+    variables = list(named_variables(net).values())
+    # how memory is saved is no part of the architecture
+    plain = {m: m.inner for m in net.modules().values() if isinstance(m, Recompute)}
+    with in_mode(net, False), replacing(plain), Held(variables, values_of(variables)):
         yield
-    finally:
-        for module in again:
-            del module.__dict__["forward"]
-        for module, mode in zip(modules, modes, strict=True):
-            module.training = mode
-        for variable, data, grad in values:
-            variable.data, variable.grad = data, grad
 
 
 @dataclasses.dataclass(eq=False)
