@@ -38,6 +38,8 @@ from cutaway.nn.layers import Standardize as Standardize
 from cutaway.nn.lifting import Compiled as Compiled
 from cutaway.nn.lifting import accumulate_over as accumulate_over
 from cutaway.nn.lifting import jit as jit
+from cutaway.nn.modes import in_mode as in_mode
+from cutaway.nn.modes import replacing as replacing
 from cutaway.nn.module import Module as Module
 from cutaway.nn.module import watch as watch
 from cutaway.nn.network_summary import Summary as Summary
@@ -69,6 +71,8 @@ from cutaway.nn.regularization import SpatialDropout as SpatialDropout
 from cutaway.nn.regularization import StochasticDepth as StochasticDepth
 from cutaway.nn.rematerialize import Recompute as Recompute
 from cutaway.nn.rematerialize import recompute as recompute
+from cutaway.nn.sharing import exclusive as exclusive
+from cutaway.nn.sharing import snapshot as snapshot
 from cutaway.nn.squeeze import SqueezeExcite as SqueezeExcite
 from cutaway.nn.state import Buffer as Buffer
 from cutaway.nn.state import Parameter as Parameter
@@ -148,11 +152,15 @@ __all__ = [
     "Upsample",
     "Variable",
     "accumulate_over",
+    "exclusive",
+    "in_mode",
     "init",
     "jit",
     "named_variables",
     "recompute",
+    "replacing",
     "seed",
+    "snapshot",
     "summary",
     "watch",
 ]

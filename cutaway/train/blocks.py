@@ -44,12 +44,11 @@ class ArrayRows:
 
     def epoch(self, rng, batch_size: int):
         """Yield (x, y, order, steps): order (steps, batch_size) holds indices of rows of x."""
-        yield (
-            self.x,
-            self.y,
-            _shuffled_batches(self.indices, rng, batch_size),
-            self.steps(batch_size),
-        )
+        yield self.x, self.y, self.order(rng, batch_size), self.steps(batch_size)
+
+    def order(self, rng, batch_size: int) -> np.ndarray:
+        """(steps, batch_size) indices of rows of x, in a new random order."""
+        return _shuffled_batches(self.indices, rng, batch_size)
 
 
 class StreamRows:

@@ -1,5 +1,7 @@
 """Callbacks: what happens between the epochs of training."""
 
+import math
+
 from cutaway.errors import OptionError, expect_range
 
 
@@ -11,6 +13,15 @@ class Callback:
     """
 
     saves_others = False  # True: its on_epoch runs after that of all others
+
+    def next_look(self, trainer) -> float:
+        """The next epoch, after `trainer.epoch`, at whose end it has to see the trainer's state.
+
+        Short epochs run several in one program, up to this one; of those before it, `on_epoch` is
+        told afterwards, and `trainer.weights()` are those of the epoch it is told of. By default
+        every epoch, unless the class overrides neither on_epoch nor on_chunk.
+        """
+        return trainer.epoch + 1 if overrides(self, Callback) else math.inf
 
     def on_start(self, trainer) -> None:
         """Before the first epoch; trainer.epoch is the number of epochs already done."""
@@ -33,6 +44,12 @@ class Callback:
 
     def load_state(self, state: dict) -> None:
         """Restore what `state` returned."""
+
+
+def overrides(callback: Callback, base: type[Callback]) -> bool:
+    """Whether the class of a callback has an on_epoch or on_chunk other than that of `base`."""
+    kind = type(callback)
+    return kind.on_epoch is not base.on_epoch or kind.on_chunk is not base.on_chunk
 
 
 class AfterEpoch(Callback):
@@ -89,9 +106,12 @@ class EarlyStopping(Callback):
         value = row[monitor]
         if self._better(value):
             self.best_value, self.best_epoch = value, trainer.epoch
-            self.best_weights = trainer.net.state_dict()
+            self.best_weights = trainer.weights()
         elif self.patience is not None and trainer.epoch - self.best_epoch >= self.patience:
             trainer.stop(f"{monitor} has not improved for {self.patience} epochs")
+
+    def next_look(self, trainer):
+        return trainer.epoch + 1 if overrides(self, EarlyStopping) else math.inf
 
     def on_end(self, trainer):
         if self.best_weights is not None:

@@ -4,6 +4,7 @@ A checkpoint is written to a temporary folder and renamed when complete, so the 
 survives even if the process is killed.
 """
 
+import math
 import time
 from pathlib import Path
 
@@ -39,6 +40,9 @@ class Checkpoints(Callback):
             return
         restored = self.restore(trainer)
         self._saved_epoch = trainer.epoch if restored else None
+
+    def next_look(self, trainer):
+        return math.inf  # what it saves is the state at the end of a group of epochs
 
     def on_epoch(self, trainer, row):
         if time.monotonic() - self._last >= self.every_seconds:

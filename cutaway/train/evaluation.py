@@ -45,16 +45,23 @@ class Evaluator:
     def __init__(self, trainer):
         self.trainer = trainer
         self.net = trainer._prepared
-        self._scores = jit(self._score, self.net, donate=False)
+        self._scores = jit(self.score, self.net, donate=False)
         self._outputs = jit(self._forward, self.net, donate=False)
 
     def evaluate(self, rows) -> dict:
         """{"loss": ..., metric: ...} over the rows of a blocks.ArrayRows."""
-        with evaluation_mode(self.net):
-            batches = _batches(rows.indices, batch_rows(rows.x))
-            scores = self._scores(batches, rows.indices, rows.x, rows.y)
+        with in_mode(self.net, False):
+            scores = self._scores(*self.arguments(rows))
+        return self.named(scores.numpy())
+
+    def arguments(self, rows) -> tuple:
+        """What `score` takes, for the rows of a blocks.ArrayRows."""
+        return _batches(rows.indices, batch_rows(rows.x)), rows.indices, rows.x, rows.y
+
+    def named(self, scores) -> dict:
+        """{"loss": ..., metric: ...} of what `score` returns."""
         names = ["loss", *(name_of(m) for m in self.trainer.metrics)]
-        return dict(zip(names, (float(s) for s in scores.numpy()), strict=True))
+        return dict(zip(names, (float(s) for s in scores), strict=True))
 
     def predict(self, x, batch_size: int | None) -> np.ndarray:
         """Outputs for x (rows, ...), on the host."""
@@ -78,7 +85,7 @@ class Evaluator:
         return self.net(x)
 
     @no_grad()
-    def _score(self, batches, indices, x, y):
+    def score(self, batches, indices, x, y):
         trainer = self.trainer
         rows = len(indices)
         outputs = jax.lax.map(lambda r: self.net(Tensor(x.data[r])).data, batches.data)

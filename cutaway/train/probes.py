@@ -147,6 +147,14 @@ class Probes(Callback):
         if step >= GROWTH * self._last_step + 1 and self._affords(step):
             self._measure_now(trainer, epoch)
 
+    def next_look(self, trainer):
+        if not self._planned_steps:
+            return trainer.epoch + 1
+        per_epoch = self._planned_steps / trainer.planned_epochs
+        due = (self._moments / LEAST_MOMENTS) ** 2 * self._planned_steps
+        step = max(GROWTH * max(self._last_step, _step_of(trainer)) + 1, due)
+        return max(trainer.epoch + 1, math.ceil(step / per_epoch))
+
     def on_end(self, trainer):
         if not self._is_running:
             return

@@ -1,5 +1,6 @@
 """The live progress display: epoch, loss, metrics, steps per second, time left."""
 
+import math
 import sys
 import time
 
@@ -59,6 +60,9 @@ class Progress(Callback):
             refresh=not self._is_moving,  # a short run ends before the next refresh
         )
         self._is_moving = True
+
+    def next_look(self, trainer):
+        return math.inf
 
     def on_epoch(self, trainer, row):
         shown = [(k[4:], v) for k, v in row.items() if k.startswith("val_")][:1]

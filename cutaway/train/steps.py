@@ -10,6 +10,7 @@ import numpy as np
 
 from cutaway.engine import Tensor
 from cutaway.nn.lifting import accumulate_over, jit
+from cutaway.nn.state import Held
 from cutaway.runtime import are_known, on_cpu
 
 CHUNK_SECONDS = 0.2
@@ -44,19 +45,20 @@ class EpochSteps:
         self.accumulate = 1  # micro-batches per step
         # no donation: the values from before a chunk are needed if its loss becomes NaN
         self._looped = self._jit(self._numbered_step)
-        self._once = self._jit(self._step)
+        self._once = self._jit(self.step)
         self._scanned = None
+        self._rate = None
         self._chunk_steps = None
 
     def run(self, x, y, order, steps: int):
         """Yield Chunks that together make `steps` steps; order is (>= steps, batch_size)."""
         batch_size = order.shape[1]
-        order = self._parts(order)
-        if self._is_quick(x, steps, batch_size):
+        order = self.parts(order)
+        if self.is_quick(x, steps, batch_size):
             if self._scanned is None:
-                self._scanned = self._jit(self._step, self._quick_options(batch_size))
-            before = self._values()
-            with self._undone_by_errors(before):
+                self._scanned = self.compiled(self.step, batch_size)
+            before = self.values()
+            with self.undone_by_errors(before):
                 losses = self._scanned.scan(order[:steps], x, y).numpy()
             yield Chunk(0, losses, before)
             return
@@ -64,9 +66,9 @@ class EpochSteps:
         done = 0
         while done < steps:
             count = min(self._chunk_steps or 2, steps - done, CAPACITY)
-            before = self._values()
+            before = self.values()
             began = time.perf_counter()
-            with self._undone_by_errors(before):
+            with self.undone_by_errors(before):
                 losses = self._looped.loop(done, done + count, order, x, y, capacity=CAPACITY)
                 losses = losses.numpy()[:count]
             seconds = (time.perf_counter() - began) / count
@@ -77,41 +79,42 @@ class EpochSteps:
 
     def rewind(self, chunk: Chunk, step: int, x, y, order) -> None:
         """Restore the values from before step `step` of the block."""
-        self._restore(chunk.before)
+        self.restore(chunk.before)
         for i in range(chunk.start, step):
-            self._once(self._parts(order)[i], x, y)
+            self._once(self.parts(order)[i], x, y)
 
     @contextlib.contextmanager
-    def _undone_by_errors(self, before):
+    def undone_by_errors(self, before):
         """Context that restores the values `before` on exceptions: JAX raises them when results
         are read, and then the new values are invalid too."""
         try:
             yield
         except BaseException:
-            self._restore(before)
+            self.restore(before)
             raise
 
-    def _restore(self, values):
+    def restore(self, values):
+        """Give the trainer's Variables these values, as `values` returned them."""
         for variable, value in zip(self.trainer._variables().values(), values, strict=True):
-            variable.data = value
+            variable.data = jnp.asarray(value)
 
-    def _parts(self, order):
+    def parts(self, order):
         """(steps, batch_size) as (steps, micro-batches, rows per micro-batch), if several."""
         if self.accumulate == 1:
             return order
         return order.reshape(len(order), self.accumulate, -1)
 
-    def _step(self, rows, x, y):
+    def step(self, rows, x, y):
         trainer = self.trainer
-        parts = 1 if rows.ndim == 1 else len(rows)
+        count = 1 if rows.ndim == 1 else len(rows)
 
         def part(rows):
             loss = self._loss(_take(x, rows), _take(y, rows))
-            loss = loss if parts == 1 else loss / parts
+            loss = loss if count == 1 else loss / count
             loss.backward()
             return loss
 
-        if parts == 1:
+        if count == 1:
             loss = part(rows)
         else:
             loss = accumulate_over(part, rows, *trainer._owners(stepping=False).values()).sum()
@@ -136,13 +139,17 @@ class EpochSteps:
         return loss
 
     def _numbered_step(self, i, order, x, y):
-        return self._step(Tensor(order.data[i.data]), x, y)
+        return self.step(Tensor(order.data[i.data]), x, y)
+
+    def compiled(self, step, batch_size: int):
+        """`step`, of this trainer's Variables, with the options for quick steps."""
+        return self._jit(step, self._quick_options(batch_size))
 
     def _jit(self, step, options=None):
         owners = self.trainer._owners().values()
         return jit(step, *owners, donate=False, compiler_options=options)
 
-    def _is_quick(self, x, steps, batch_size) -> bool:
+    def is_quick(self, x, steps, batch_size) -> bool:
         if x.ndim != 2 or steps > CAPACITY:
             return False
         # in a row of tokens, the weights are applied to each
@@ -167,7 +174,23 @@ class EpochSteps:
     def _weights(self) -> int:
         return sum(p.size for p in self.trainer.optimizer.parameters)
 
-    def _values(self) -> list:
+    def rates(self, every: int = 0, count: int = 1) -> list[float]:
+        """The learning rate now, and before it every `every` steps: `count` in all, in order."""
+        optimizer = self.trainer.optimizer
+        if optimizer.schedule is None:
+            return [float(optimizer.lr)] * count
+        if self._rate is None:
+            self._rate = jit(self._rate_at, optimizer, donate=False)
+        last = int(optimizer.step_count.data)
+        steps = range(last - every * (count - 1), last + 1, every or 1)
+        return [self._rate(np.int32(step)).item() for step in steps]
+
+    def _rate_at(self, step):
+        optimizer = self.trainer.optimizer
+        with Held([optimizer.step_count], [(step.data, None)]):
+            return Tensor(jnp.asarray(optimizer.lr))
+
+    def values(self) -> list:
         return [v.data for v in self.trainer._variables().values()]
 
 

@@ -2,6 +2,7 @@
 
 import contextlib
 import dataclasses
+import math
 import signal
 import threading
 import time
@@ -26,6 +27,7 @@ from cutaway.train.blocks import (
     to_device,
 )
 from cutaway.train.compatibility import check_fit
+from cutaway.train.epoch_groups import EpochGroups
 from cutaway.train.evaluation import Evaluator
 from cutaway.train.history import History
 from cutaway.train.nan_origin import NanOrigin, find_nan_origin
@@ -119,6 +121,8 @@ class Trainer:
         self._seed: int | None = None
         self._steps = EpochSteps(self)
         self._evaluator = Evaluator(self)
+        self._groups = EpochGroups(self, self._steps, self._evaluator)
+        self._told: tuple | None = None  # (group, k) of the epoch that callbacks are told of
 
     def fit(
         self,
@@ -203,9 +207,10 @@ class Trainer:
                 self._previous = None
                 for callback in callbacks:
                     callback.on_ready(self)
+                self._groups.start()
                 while self.epoch < epochs and self.stopped is None:
                     with in_mode(self._prepared, True):  # in this thread: others may predict
-                        self._one_epoch(training, validation, callbacks)
+                        self._some_epochs(training, validation, callbacks)
             finally:
                 self._prepared.eval()
                 self._previous = None
@@ -240,7 +245,89 @@ class Trainer:
             self._seed = int(generator().integers(2**31))
         return self._seed
 
-    # one epoch
+    def weights(self) -> dict[str, np.ndarray]:
+        """{path: NumPy array} of the network; in a callback, after the epoch that it is told of."""
+        if self._told is None:
+            return self.net.state_dict()
+        averaged = {}
+        if self.average is not None:
+            pairs = zip(self.average.parameters, self.average.values, strict=True)
+            averaged = {id(p): id(value) for p, value in pairs}
+        group, k = self._told
+        places = {id(v): i for i, v in enumerate(self._variables().values())}
+        return {
+            path: np.array(np.asarray(group.states[places[averaged.get(id(v), id(v))]])[k])
+            for path, v in named_variables(self.net).items()
+        }
+
+    # epochs
+
+    def _some_epochs(self, training, validation, callbacks):
+        """Several short epochs at once, as far as callbacks allow it, or one."""
+        planned = self.planned_epochs - self.epoch
+        look = min((c.next_look(self) for c in callbacks), default=math.inf) - self.epoch
+        most = int(min(planned, look))
+        count = self._groups.size(training, validation, self._batch_size, most)
+        if count:
+            self._several_epochs(training, validation, callbacks, count)
+        else:
+            self._one_epoch(training, validation, callbacks)
+
+    def _several_epochs(self, training, validation, callbacks, count):
+        first, before = self.epoch, self._steps.values()
+        seeds = [[self._drawn_seed(), first + k] for k in range(count)]
+        with self._steps.undone_by_errors(before), self._explaining_steps():
+            group = self._groups.run(
+                training, validation, self._batch_size, map(np.random.default_rng, seeds)
+            )
+        if not np.isfinite(group.losses).all():
+            self._steps.restore(before)
+            while self.epoch < first + count and self.stopped is None:
+                self._one_epoch(training, validation, callbacks)
+            return
+        in_order = sorted(callbacks, key=lambda c: c.saves_others)
+        steps = group.losses.shape[1]
+        rates = self._steps.rates(steps, count)
+        last = first + count
+        try:
+            for k in range(count):
+                losses = group.losses[k].sum(dtype=np.float64)
+                if self.epoch + 1 == last:
+                    self._told = None
+                    for callback in callbacks:
+                        callback.on_chunk(self, steps, steps, float(group.losses[k].mean()))
+                row = {"epoch": self.epoch + 1, "loss": losses / steps}
+                row["lr"] = rates[k]
+                if validation is not None:
+                    scores = self._evaluator.named(group.scores[k])
+                    row.update({f"val_{name}": value for name, value in scores.items()})
+                row["seconds"] = round(group.seconds, 6)
+                self.epoch += 1
+                self.history.rows.append(row)
+                if self.epoch < last:
+                    self._told = (group, k)
+                with self._averaged():
+                    for callback in in_order:
+                        if not callback.saves_others:
+                            callback.on_epoch(self, row)
+                if self.stopped is not None and self.epoch < last:
+                    self._steps.restore(group.state(k))
+                    break
+        finally:
+            self._told = None
+        k = self.epoch - first - 1
+        ran = Chunk(0, group.losses[k], group.state(k - 1) if k else before)
+        order = group.orders[k].reshape(steps, -1)
+        self._previous = None
+        if self._is_small:
+            self._previous = _Ran(ran, training.x, training.y, order, self.epoch)
+        self._remember()
+        with self._averaged():
+            for callback in in_order:
+                if callback.saves_others:
+                    callback.on_epoch(self, row)
+        if self._interrupted:
+            self.stop("interrupted")
 
     def _one_epoch(self, training, validation, callbacks):
         began = time.perf_counter()
@@ -257,7 +344,7 @@ class Trainer:
                 if self._interrupted:
                     self.stop("interrupted")
                     return  # half an epoch does not count
-        row = {"epoch": self.epoch + 1, "loss": losses / done, "lr": float(self.optimizer.lr)}
+        row = {"epoch": self.epoch + 1, "loss": losses / done, "lr": self._steps.rates()[0]}
         if validation is not None:
             explained = explaining_exhaustion("the validation", instead="fewer validation rows")
             with self._averaged(), explained:
@@ -275,13 +362,16 @@ class Trainer:
 
     def _chunks(self, x, y, order, steps: int):
         """The chunks of a block, as EpochSteps.run yields them."""
+        with self._explaining_steps():
+            yield from self._steps.run(x, y, order, steps)
+
+    def _explaining_steps(self):
         size, parts = self._batch_size, self._steps.accumulate
         what = f"a training step with batch_size={size}"
         what += f" and accumulate={parts}" if parts > 1 else ""
-        with explaining_exhaustion(
+        return explaining_exhaustion(
             what, batch_size=size, accumulate=parts, precision=current_precision()
-        ):
-            yield from self._steps.run(x, y, order, steps)
+        )
 
     def _expect_finite(self, chunk, x, y, order):
         bad = np.flatnonzero(~np.isfinite(chunk.losses))
@@ -321,7 +411,7 @@ class Trainer:
     def _origin(self, ran, step: int) -> NanOrigin | None:
         """Where step `step` of `ran` stops being finite; restores the values from before it."""
         self._steps.rewind(ran.chunk, step, ran.x, ran.y, ran.order)
-        for rows in np.atleast_2d(self._steps._parts(ran.order)[step]):
+        for rows in np.atleast_2d(self._steps.parts(ran.order)[step]):
             numbers = None if self._is_streaming else rows
             found = find_nan_origin(self, ran.x[rows], ran.y[rows], numbers)
             if found is not None:

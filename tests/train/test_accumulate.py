@@ -31,7 +31,7 @@ def trained(accumulate, **options):
 
 @pytest.mark.parametrize("quick", [True, False])
 def test_several_micro_batches_make_the_step_of_their_batch(monkeypatch, quick):
-    monkeypatch.setattr(EpochSteps, "_is_quick", lambda *_: quick)
+    monkeypatch.setattr(EpochSteps, "is_quick", lambda *_: quick)
     whole, parts = trained(1), trained(4)
     np.testing.assert_allclose(parts.history["loss"], whole.history["loss"], rtol=1e-5)
     for path, value in whole.net.state_dict().items():
@@ -57,7 +57,7 @@ def test_memory_is_that_of_a_micro_batch():
     sizes = []
     for accumulate in (1, 16):
         steps.accumulate = accumulate
-        order = steps._parts(np.arange(4096).reshape(1, -1))
+        order = steps.parts(np.arange(4096).reshape(1, -1))
         program = steps._once.lower(order[0], x, y).compile()
         sizes.append(program.memory_analysis().temp_size_in_bytes)
     assert sizes[1] < sizes[0] / 6

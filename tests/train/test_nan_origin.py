@@ -19,7 +19,7 @@ class Root(ct.Module):
 
 def origin_of(net, x, y, *, loss=MSE, lr=0.01, quick=True, monkeypatch=None, epochs=3, **options):
     if monkeypatch is not None:
-        monkeypatch.setattr(EpochSteps, "_is_quick", lambda *_: quick)
+        monkeypatch.setattr(EpochSteps, "is_quick", lambda *_: quick)
     trainer = ct.Trainer(net, loss=loss, optimizer=ct.SGD(net, lr=lr), **options)
     with pytest.raises(TrainingError) as caught:
         trainer.fit(x, y, epochs=epochs, batch_size=8, seed=0, progress=False)

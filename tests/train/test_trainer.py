@@ -94,7 +94,7 @@ def test_the_same_seed_gives_the_same_bits():
 def test_scanned_and_looped_epochs_are_the_same(monkeypatch):
     options = {"epochs": 3, "batch_size": 16, "seed": 0}
     a, first = weights_after(regression, **options)
-    monkeypatch.setattr(EpochSteps, "_is_quick", lambda *_: False)
+    monkeypatch.setattr(EpochSteps, "is_quick", lambda *_: False)
     b, second = weights_after(regression, **options)
     for path in a:
         np.testing.assert_allclose(a[path], b[path], rtol=1e-4, atol=1e-6)
@@ -208,7 +208,7 @@ def test_a_penalty_is_part_of_the_loss_in_training():
 
 @pytest.mark.parametrize("quick", [True, False])
 def test_a_loss_that_becomes_nan_is_traced_and_rolled_back(monkeypatch, quick):
-    monkeypatch.setattr(EpochSteps, "_is_quick", lambda *_: quick)
+    monkeypatch.setattr(EpochSteps, "is_quick", lambda *_: quick)
     net = ct.Sequential(ct.Linear(3, 8), ct.ReLU(), ct.Linear(8, 1))
     trainer = Trainer(net, loss=losses.mean_squared_error, optimizer=ct.SGD(net, lr=1e6))
     with pytest.raises(TrainingError) as caught:
