@@ -295,6 +295,18 @@ def accumulate_over(step, items, *owners):
     return wrap(outs)
 
 
+def scan_over(step, items, *owners):
+    """Run `step(item)` for each item inside a compiled step, one after the other, as a scan.
+
+    As accumulate_over, but each step must use up its gradients, as `optimizer.step()` does.
+    """
+    variables, _ = signature(owners)
+    state = [(v.data, v.grad) for v in variables]  # read so that an outer step may refuse
+    outs, state = _scan(_lift(step, variables), state, (unwrap(items),))
+    assign(variables, state)
+    return wrap(outs)
+
+
 def _lift(step, variables):
     """step(*args) as a function of the variables' values too: (state, args) -> (out, state)."""
 

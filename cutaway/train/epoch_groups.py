@@ -14,7 +14,7 @@ import numpy as np
 
 from cutaway.engine import Tensor
 from cutaway.nn import in_mode
-from cutaway.nn.lifting import accumulate_over
+from cutaway.nn.lifting import scan_over
 from cutaway.train.blocks import ArrayRows
 
 GROUP_SECONDS = 0.05  # of one group: until its end, neither Ctrl-C nor a progress bar does anything
@@ -120,7 +120,7 @@ class EpochGroups:
     def _epoch(self, i, orders, x, y, *validated):
         trainer = self.trainer
         order = Tensor(orders.data[i.data])
-        losses = accumulate_over(
+        losses = scan_over(
             lambda rows: self.steps.step(rows, x, y), order, *trainer._owners().values()
         )
         # results of the steps, not to be computed together with what follows
