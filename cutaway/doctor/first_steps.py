@@ -8,6 +8,7 @@ import numpy as np
 from cutaway.doctor.inputs import DROPPERS
 from cutaway.doctor.program import Program
 from cutaway.engine import Tensor, as_array, no_grad
+from cutaway.nn import in_mode
 from cutaway.nn.lifting import jit
 from cutaway.runtime import on_cpu
 from cutaway.train.nan_origin import find_nan_origin
@@ -64,9 +65,9 @@ class FirstSteps:
         # instead of 1.2
         small = sum(p.size for p in trainer.optimizer.parameters) * self.batch_rows < SMALL
         options = {"xla_backend_optimization_level": 0} if small and on_cpu() else None
-        owners = trainer._owners().values()
+        owners = trainer.program.owners().values()
         self._step = jit(self._one_step, *owners, donate=False, compiler_options=options)
-        self._start = {name: v.data for name, v in trainer._variables().items()}
+        self._start = {name: v.data for name, v in trainer.program.variables().items()}
         self._run_all(seconds)
 
     def _run_all(self, seconds):
@@ -77,7 +78,7 @@ class FirstSteps:
         if not np.isfinite(first[0]):
             self._restart(1.0)
             rows = self._same[0]
-            found = find_nan_origin(trainer, self._x[rows], self._y[rows])
+            found = find_nan_origin(trainer.program, self._x[rows], self._y[rows])
             self.origin = found.text() if found is not None else "its origin was not found"
             return
         for steps in (1, 20):  # the second time if steps take less than the call itself
@@ -128,7 +129,7 @@ class FirstSteps:
         ]
 
     def _restart(self, factor):
-        for name, variable in self._trainer._variables().items():
+        for name, variable in self._trainer.program.variables().items():
             variable.data = self._start[name]
         for parameter in self._trainer.net.parameters():
             parameter.grad = None
@@ -138,11 +139,10 @@ class FirstSteps:
         """(losses, gradients (steps, 1 + parameters)) of `steps` steps from the start."""
         self._restart(factor)
         trainer = self._trainer
-        trainer._prepared.train()
-        for module in trainer.net.modules().values():
-            if isinstance(module, DROPPERS):
-                module.eval()
-        with trainer._computing():
+        with in_mode(trainer.program.prepared, True), trainer.program.computing():
+            for module in trainer.net.modules().values():
+                if isinstance(module, DROPPERS):
+                    module.eval()
             out = self._step.loop(0, steps, order, self._x, self._y, capacity=CAPACITY).numpy()
         return out[:steps, 0], out[:steps, 1:]
 
@@ -151,7 +151,7 @@ class FirstSteps:
         rows = order.data[i.data]
         given = Tensor(x.data[rows])
         with no_grad():
-            given = given if trainer.prepare is None else trainer._prepared.inputs(given)
+            given = given if trainer.prepare is None else trainer.program.prepared.inputs(given)
         floating = jnp.issubdtype(given.dtype, jnp.floating)
         given = Tensor(given.data, requires_grad=floating)
         loss = trainer.loss(trainer.net(given), Tensor(y.data[rows]))

@@ -12,8 +12,9 @@ from cutaway import ops
 from cutaway.engine import Tensor, as_array, no_grad
 from cutaway.losses import expects
 from cutaway.losses.contract import Expects
-from cutaway.nn import watch
-from cutaway.train.compatibility import evaluation_mode, output_of
+from cutaway.nn import in_mode, watch
+from cutaway.nn.state import Held, values_of
+from cutaway.train.compatibility import output_of
 
 SURE = 10.0  # the logit of a confident prediction: σ(10) = 0.99995
 
@@ -25,20 +26,13 @@ def forward(trainer, x, *, training: bool = False, watcher=None, frozen=()):
         watcher: see nn.watch; or None.
         frozen: modules that stay in evaluation mode.
     """
-    net = trainer._prepared
-    state = {name: v.data for name, v in trainer._variables().items()}
-    modes = [(module, module.training) for module in net.modules().values()]
-    net.train(training)
-    for module in frozen:
-        module.eval()
-    try:
-        with no_grad(), trainer._computing(), watch(net, watcher or (lambda *_: None)):
+    net = trainer.program.prepared
+    variables = list(trainer.program.variables().values())
+    with in_mode(net, training), Held(variables, values_of(variables)):
+        for module in frozen:
+            module.eval()
+        with no_grad(), trainer.program.computing(), watch(net, watcher or (lambda *_: None)):
             return np.asarray(net(Tensor(as_array(x))).data, np.float32)
-    finally:
-        for name, variable in trainer._variables().items():
-            variable.data = state[name]
-        for module, mode in modes:
-            module.training = mode
 
 
 @dataclasses.dataclass(frozen=True)
@@ -58,7 +52,7 @@ class Ending:
 
 def ending(trainer, x) -> Ending:
     """How a trainer's network ends: its last layer, or the function that a layer calls last."""
-    shape, last = output_of(trainer._prepared, x)
+    shape, last = output_of(trainer.program.prepared, x)
     path = next((p for p, m in trainer.net.modules().items() if m is last), "")
     function = getattr(last, "activation_function", None) or _called_last(trainer, x)
     activation = None if function is None else function.traits.activation
@@ -91,8 +85,8 @@ def _called_last(trainer, x):
     """The operation whose output the network returns, skipping reshapes and the like, or None."""
     x = as_array(x[:2])
     leaf = Tensor(x, requires_grad=x.dtype.kind == "f")
-    with evaluation_mode(trainer._prepared), trainer._computing():
-        record = trainer._prepared(leaf).record
+    with in_mode(trainer.program.prepared, False), trainer.program.computing():
+        record = trainer.program.prepared(leaf).record
     while record is not None and record.inputs[0] is not None:
         if record.operation.traits.edges != "movement":
             break

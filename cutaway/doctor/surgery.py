@@ -16,9 +16,11 @@ from cutaway.nn import (
     Linear,
     Module,
     Sequential,
+    in_mode,
+    named_variables,
 )
 from cutaway.nn.module import watch
-from cutaway.nn.state import Parameter, Stateful
+from cutaway.nn.state import Held, Parameter, Stateful, values_of
 
 RUN_ROWS = 2  # enough to learn the order of the layers
 
@@ -26,7 +28,6 @@ RUN_ROWS = 2  # enough to learn the order of the layers
 def calls(trainer, x) -> list:
     """[(module, output Tensor)] of the innermost modules, in the order in which they return."""
     net, seen = trainer.net, []
-    state, training = net.state_dict(), net.training
 
     def note(module, inputs, out):
         if is_activation(module) or not _parts(module):
@@ -34,13 +35,9 @@ def calls(trainer, x) -> list:
 
     x = np.asarray(x[:RUN_ROWS])
     prepared = x if trainer.prepare is None else trainer.prepare.eval()(x)
-    net.eval()
-    try:
-        with no_grad(), watch(net, note):
-            net(prepared)
-    finally:
-        net.train(training)
-        net.load_state_dict(state)
+    variables = list(named_variables(net).values())
+    with in_mode(net, False), Held(variables, values_of(variables)), no_grad(), watch(net, note):
+        net(prepared)
     return seen
 
 

@@ -46,7 +46,7 @@ def time_gradient_ratio(evidence: Evidence) -> TimeGradientRatio | None:
     x, y = program.x[:ROWS], program.y[:ROWS]
     try:
         with replaced({layer: catch}):
-            prepared = trainer._prepared
+            prepared = trainer.program.prepared
             trainer.loss(prepared(Tensor(x)), Tensor(y)).backward()
     except CutawayError:
         return None

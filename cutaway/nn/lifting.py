@@ -100,7 +100,7 @@ class Compiled:
         program, variables = self._program("once", values)
         return program.run.lower(values_of(variables), values)
 
-    def _run(self, form, args, *static):
+    def _run(self, form, args, *static) -> Any:
         values = _arrays_of(args)
         program, variables = self._program(form, values, *static)
         try:

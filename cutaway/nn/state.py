@@ -397,7 +397,7 @@ def unwrap(tree):
     )
 
 
-def wrap(tree):
+def wrap(tree) -> Any:
     """Arrays in nested tuples, lists and dicts become Tensors."""
     return jax.tree.map(lambda x: Tensor(x) if isinstance(x, jax.Array | np.ndarray) else x, tree)
 

@@ -10,8 +10,9 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from cutaway.engine import as_array
+from cutaway.engine import Tensor, as_array
 from cutaway.errors import DataError, OptionError, ShapeError, expect_range
+from cutaway.nn.trees import count_rows, map_leaves
 from cutaway.runtime.exhaustion import explaining_placing
 
 AS_STREAM = (
@@ -24,15 +25,16 @@ class ArrayRows:
     """Rows of arrays that stay on the device.
 
     Args:
-        x: (rows, ...) inputs.
-        y: (rows, ...) targets.
+        x: (rows, ...) inputs, a tree.
+        y: (rows, ...) targets, a tree.
         indices: of the rows that belong to this set; all by default.
     """
 
     def __init__(self, x, y, indices=None):
         self.x = x
         self.y = y
-        self.indices = np.arange(len(x), dtype=np.int32) if indices is None else indices
+        rows = np.arange(count_rows(x), dtype=np.int32)
+        self.indices = rows if indices is None else indices
         self.rows = len(self.indices)
 
     def steps(self, batch_size: int) -> int:
@@ -73,12 +75,13 @@ class StreamRows:
         capacity = self.source.block_rows
         total = 0
         for x, y in self.source.blocks(int(rng.integers(2**31))):
-            indices = np.arange(len(x), dtype=np.int32)
+            indices = np.arange(count_rows(x), dtype=np.int32)
             order = _shuffled_batches(indices, rng, batch_size)
             steps = len(order)
             total += steps
             order = _padded(order, max(math.ceil(capacity / batch_size), steps))
-            yield jnp.asarray(_padded(x, capacity)), jnp.asarray(_padded(y, capacity)), order, steps
+            padded = map_leaves(lambda leaf: jnp.asarray(_padded(leaf, capacity)), (x, y))
+            yield *padded, order, steps
         self._steps = total
 
 
@@ -114,25 +117,53 @@ def to_device(x, y, *, what: str = "x and y", instead: str = AS_STREAM):
         DataError: no rows; NaN or infinity.
         OutOfMemoryError: they do not fit in memory.
     """
-    if np.ndim(x) == 0 or np.ndim(y) == 0:
-        raise ShapeError(
-            f"{what}: shapes {np.shape(x)} and {np.shape(y)}",
-            expected="arrays whose first axis is the examples",
-            fix="for a single example: x[None, :] and y[None]",
-        )
-    if len(x) != len(y):
-        raise ShapeError(
-            f"{what}: {len(x)} inputs and {len(y)} targets",
-            expected="one target per input",
-            fix="drop the rows without a match",
-        )
-    if len(x) == 0:
+    named = {**_named_leaves("x", x), **_named_leaves("y", y)}
+    for name, leaf in named.items():
+        if np.ndim(leaf) == 0:
+            shapes = ", ".join(f"{k} of shape {np.shape(v)}" for k, v in named.items())
+            raise ShapeError(
+                f"{what}: {shapes}; {name} has no rows",
+                expected="arrays whose first axis is the examples",
+                fix="for a single example: x[None, :] and y[None]",
+            )
+    (_, first), *rest = named.items()
+    for name, leaf in rest:
+        if len(leaf) != len(first):
+            pair = len(named) == 2
+            raise ShapeError(
+                f"{what}: {len(first)} inputs and {len(leaf)} targets"
+                if pair
+                else f"{what}: {next(iter(named))} has {len(first)} rows, {name} has {len(leaf)}",
+                expected="one target per input" if pair else "as many rows in each array",
+                fix="drop the rows without a match",
+            )
+    if len(first) == 0:
         raise DataError(f"{what}: no rows", expected="at least one example")
-    expect_finite(x, "x")
-    expect_finite(y, "y")
-    named = f"the data ({what} of shapes {np.shape(x)} and {np.shape(y)})"
-    with explaining_placing(named, instead):
-        return jax.block_until_ready((_on_device(x), _on_device(y)))
+    for name, leaf in named.items():
+        expect_finite(leaf, name)
+    shapes = [f"{np.shape(leaf)}" for leaf in named.values()]
+    placed = f"the data ({what} of shapes {', '.join(shapes[:-1])} and {shapes[-1]})"
+    with explaining_placing(placed, instead):
+        return jax.block_until_ready(map_leaves(_on_device, (_as_tree(x), _as_tree(y))))
+
+
+def _named_leaves(name: str, tree) -> dict:
+    """{name of a leaf, like x["image"] or x[0]: array}."""
+    found = jax.tree_util.tree_flatten_with_path(_as_tree(tree))[0]
+    return {name + jax.tree_util.keystr(path): leaf for path, leaf in found}
+
+
+def _as_tree(tree):
+    """Lists of numbers become arrays; tuples, dicts, and lists of arrays are trees."""
+    if isinstance(tree, dict):
+        return {name: _as_tree(part) for name, part in tree.items()}
+    if isinstance(tree, tuple) or (
+        isinstance(tree, list) and any(isinstance(p, Tensor | np.ndarray | jax.Array) for p in tree)
+    ):
+        return type(tree)(map(_as_tree, tree))
+    if isinstance(tree, Tensor):
+        return tree.data
+    return tree if isinstance(tree, np.ndarray | jax.Array) else np.asarray(tree)
 
 
 def _on_device(array):

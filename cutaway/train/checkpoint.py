@@ -12,6 +12,7 @@ import numpy as np
 
 from cutaway.errors import RunError
 from cutaway.train.callbacks import Callback
+from cutaway.train.resuming import expected_arrays, load_training_state, training_state
 
 
 class Checkpoints(Callback):
@@ -61,7 +62,7 @@ class Checkpoints(Callback):
         """Save the state at the end of the last complete epoch."""
         import orbax.checkpoint as ocp
 
-        arrays, notes = trainer.training_state()
+        arrays, notes = training_state(trainer)
         try:
             manager = self._open()
             manager.save(
@@ -92,7 +93,7 @@ class Checkpoints(Callback):
             return False
         try:
             notes = manager.restore(step, args=ocp.args.Composite(notes=ocp.args.JsonRestore()))
-            like = trainer.expected_arrays(notes["notes"])
+            like = expected_arrays(trainer, notes["notes"])
             found = manager.restore(
                 step, args=ocp.args.Composite(arrays=ocp.args.StandardRestore(like))
             )
@@ -104,7 +105,7 @@ class Checkpoints(Callback):
                 fix="resume with the original options, or train into another folder",
             ) from error
         arrays = {name: np.asarray(value) for name, value in found["arrays"].items()}
-        trainer.load_training_state(arrays, notes["notes"])
+        load_training_state(trainer, arrays, notes["notes"])
         return True
 
     def clear(self) -> None:

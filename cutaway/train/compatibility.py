@@ -7,9 +7,9 @@ import numpy as np
 from cutaway.engine import Tensor, no_grad
 from cutaway.errors import DataError, OptionError, ShapeError
 from cutaway.losses import expects
-from cutaway.nn import LogSoftmax, Sigmoid, Softmax, watch
+from cutaway.nn import LogSoftmax, Sigmoid, Softmax, in_mode, watch
 from cutaway.nn.layers import Linear
-from cutaway.train.evaluation import evaluation_mode
+from cutaway.nn.trees import call, is_array, leaves, map_leaves
 
 
 def check_fit(net, loss, x, y) -> None:
@@ -25,10 +25,11 @@ def check_fit(net, loss, x, y) -> None:
         OptionError: a loss on probabilities with a network that outputs logits, or the reverse.
         DataError: targets that the loss does not accept.
     """
-    shape, last = output_of(net, x)
+    out, last = outputs_of(net, x)
     wants = expects(loss)
-    if wants is None:
-        return
+    if wants is None or not is_array(out) or not is_array(y):
+        return  # what it expects is not known
+    shape = out.shape
     _expect_output_layer(loss, wants, last, shape)
     name = _name(loss)
     y = np.asarray(y)
@@ -58,6 +59,13 @@ def check_fit(net, loss, x, y) -> None:
 
 def output_of(net, x):
     """(shape of the output for two rows, the layer that computes it), by tracing shapes only."""
+    out, last = outputs_of(net, x)
+    first = leaves(out)[0]
+    return first.shape, last
+
+
+def outputs_of(net, x):
+    """(the outputs for two rows, a tree of jax.ShapeDtypeStruct; the layer that computes them)."""
     last = []
 
     def note(module, inputs, out):
@@ -67,12 +75,14 @@ def output_of(net, x):
     @no_grad()
     def forward(x):
         with watch(net, note):
-            return net(Tensor(x)).data
+            return map_leaves(lambda t: t.data, call(net, map_leaves(Tensor, x)))
 
-    like = jax.ShapeDtypeStruct((2, *x.shape[1:]), jnp.asarray(x[:1]).dtype)
-    with evaluation_mode(net):
-        out = jax.eval_shape(forward, like)
-    return out.shape, last[0] if last else net
+    def two_rows(leaf):
+        return jax.ShapeDtypeStruct((2, *leaf.shape[1:]), jnp.asarray(leaf[:1]).dtype)
+
+    with in_mode(net, False):
+        out = jax.eval_shape(forward, map_leaves(two_rows, x))
+    return out, last[0] if last else net
 
 
 def _expect_output_layer(loss, wants, last, shape):

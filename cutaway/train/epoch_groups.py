@@ -9,13 +9,15 @@ import dataclasses
 import time
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 
 from cutaway.engine import Tensor
 from cutaway.nn import in_mode
 from cutaway.nn.lifting import scan_over
 from cutaway.train.blocks import ArrayRows
+from cutaway.train.evaluation import Evaluator
+from cutaway.train.program import Program
+from cutaway.train.steps import EpochSteps
 
 GROUP_SECONDS = 0.05  # of one group: until its end, neither Ctrl-C nor a progress bar does anything
 LONG_SECONDS = 0.02  # epochs that take longer gain nothing
@@ -29,21 +31,21 @@ class EpochGroup:
     """What came of some epochs in a row.
 
     Attributes:
-        losses: (epochs, steps).
-        scores: (epochs, 1 + metrics) on the validation set; (epochs, 0) without one.
+        losses: {"loss": (epochs, steps)}, and so the named terms of the loss.
+        scores: {name: (epochs,)} on the validation set, as Evaluator.score names them.
         states: of each Variable of the training, (epochs, ...): its values after each epoch.
         orders: (epochs, steps, ...) row indices of each step.
         seconds: of one epoch.
     """
 
-    losses: np.ndarray
-    scores: np.ndarray
+    losses: dict[str, np.ndarray]
+    scores: dict[str, np.ndarray]
     states: list
     orders: np.ndarray
     seconds: float
 
     def __len__(self):
-        return len(self.losses)
+        return len(self.losses["loss"])
 
     def state(self, k: int) -> list:
         """The values of the Variables after epoch k of the group, on the host."""
@@ -51,16 +53,16 @@ class EpochGroup:
 
 
 class EpochGroups:
-    """Runs the epochs of a trainer in groups, where that is faster.
+    """Runs the epochs of a program in groups, where that is faster.
 
     Args:
-        trainer: the Trainer.
+        program: the Program.
         steps: its EpochSteps.
         evaluator: its Evaluator.
     """
 
-    def __init__(self, trainer, steps, evaluator):
-        self.trainer = trainer
+    def __init__(self, program: Program, steps: EpochSteps, evaluator: Evaluator):
+        self.program = program
         self.steps = steps
         self.evaluator = evaluator
         self._compiled = None
@@ -102,8 +104,8 @@ class EpochGroups:
             0, count, padded, training.x, training.y, *validated, capacity=capacity
         )
         found = EpochGroup(
-            losses.numpy()[:count],
-            scores.numpy()[:count],
+            {name: values.numpy()[:count] for name, values in losses.items()},
+            {name: values.numpy()[:count] for name, values in scores.items()},
             [state.data for state in states],
             orders,
             (time.perf_counter() - began) / count,
@@ -114,22 +116,22 @@ class EpochGroups:
         return found
 
     def _capacity(self, training) -> int:
-        numbers = sum(v.size for v in self.trainer._variables().values()) + training.rows
+        numbers = sum(v.size for v in self.program.variables().values()) + training.rows
         return min(MOST_EPOCHS, MOST_NUMBERS // max(1, numbers))
 
     def _epoch(self, i, orders, x, y, *validated):
-        trainer = self.trainer
+        program = self.program
         order = Tensor(orders.data[i.data])
         losses = scan_over(
-            lambda rows: self.steps.step(rows, x, y), order, *trainer._owners().values()
+            lambda rows: self.steps.step(rows, x, y), order, *program.owners().values()
         )
         # results of the steps, not to be computed together with what follows
-        variables = list(trainer._variables().values())
+        variables = list(program.variables().values())
         values = jax.lax.optimization_barrier([v.data for v in variables])
         for variable, value in zip(variables, values, strict=True):
             variable.data = value
-        scores = Tensor(jnp.zeros(0, jnp.float32))
+        scores = {}
         if validated:
-            with trainer._averaged(), in_mode(trainer._prepared, False):
+            with program.averaged(), in_mode(program.prepared, False):
                 scores = self.evaluator.score(*validated)
         return losses, scores, list(map(Tensor, values))

@@ -1,6 +1,5 @@
 """Predictions and scores of a network in evaluation mode, in one compiled program per dataset."""
 
-import contextlib
 import math
 
 import jax
@@ -11,18 +10,13 @@ from cutaway.engine import Tensor, as_array, no_grad
 from cutaway.losses import expects
 from cutaway.nn import exclusive, in_mode
 from cutaway.nn.lifting import jit
+from cutaway.nn.trees import call, count_rows, is_array, leaves, map_leaves
 from cutaway.runtime import explaining_exhaustion
+from cutaway.train.program import Program
 
 BATCH_ROWS = 1024
 BATCH_NUMBERS = 2**20  # values per batch: fewer rows at a time if they are large, like images
 TOKEN_NUMBERS = 64  # values per token, roughly its embedding
-
-
-@contextlib.contextmanager
-def evaluation_mode(net):
-    """Context in which every module of net is in evaluation mode; the modes are restored."""
-    with in_mode(net, False):
-        yield
 
 
 def to_probabilities(loss, prediction):
@@ -40,11 +34,11 @@ def to_probabilities(loss, prediction):
 
 
 class Evaluator:
-    """Scores and predictions for a trainer's net."""
+    """Scores and predictions of a program's network, in evaluation mode."""
 
-    def __init__(self, trainer):
-        self.trainer = trainer
-        self.net = trainer._prepared
+    def __init__(self, program: Program):
+        self.program = program
+        self.net = program.prepared
         self._scores = jit(self.score, self.net, donate=False)
         self._outputs = jit(self._forward, self.net, donate=False)
 
@@ -52,49 +46,97 @@ class Evaluator:
         """{"loss": ..., metric: ...} over the rows of a blocks.ArrayRows."""
         with in_mode(self.net, False):
             scores = self._scores(*self.arguments(rows))
-        return self.named(scores.numpy())
+        return self.named({name: value.item() for name, value in scores.items()})
 
     def arguments(self, rows) -> tuple:
         """What `score` takes, for the rows of a blocks.ArrayRows."""
         return _batches(rows.indices, batch_rows(rows.x)), rows.indices, rows.x, rows.y
 
-    def named(self, scores) -> dict:
-        """{"loss": ..., metric: ...} of what `score` returns."""
-        names = ["loss", *(name_of(m) for m in self.trainer.metrics)]
-        return dict(zip(names, (float(s) for s in scores), strict=True))
+    def named(self, scores: dict) -> dict:
+        """What `score` returns, in the order of the history."""
+        names = ["loss", *(n for n in scores if n.startswith("loss_"))]
+        names += [name_of(metric) for metric in self.program.metrics]
+        return {name: float(scores[name]) for name in names}
 
-    def predict(self, x, batch_size: int | None) -> np.ndarray:
-        """Outputs for x (rows, ...), on the host."""
-        rows = len(x)
+    def predict(self, x, batch_size: int | None):
+        """Outputs for x (rows, ...), on the host; a tree if the network returns one."""
+        rows = count_rows(x)
         size = min(batch_rows(x) if batch_size is None else batch_size, rows) or 1
         parts = []
         what = f"a prediction for {size} rows at once"
         # all rows by the same weights, also while another thread trains
         with exclusive(), in_mode(self.net, False), explaining_exhaustion(what, batch_size=size):
             for start in range(0, rows, size):
-                part = np.asarray(x[start : start + size])
-                short = size - len(part)
-                if short:  # pad: one shape, one program
-                    part = np.concatenate([part, np.repeat(part[-1:], short, axis=0)])
-                out = self._outputs(as_array(part)).numpy()
-                parts.append(out[: size - short])
-        return np.concatenate(parts) if parts else np.zeros((0,), np.float32)
+                part = map_leaves(lambda leaf: np.asarray(leaf[start : start + size]), x)  # noqa: B023
+                kept = count_rows(part)
+                if kept < size:  # pad: one shape, one program
+                    part = map_leaves(lambda leaf: _filled(leaf, size), part)
+                out = self._outputs(map_leaves(as_array, part))
+                parts.append(map_leaves(lambda leaf: leaf.numpy()[:kept], out))  # noqa: B023
+        if not parts:
+            return np.zeros((0,), np.float32)
+        return map_leaves(lambda *leaves: np.concatenate(leaves), *parts)
 
     @no_grad()
     def _forward(self, x):
-        return self.net(x)
+        return call(self.net, x)
 
     @no_grad()
-    def score(self, batches, indices, x, y):
-        trainer = self.trainer
+    def score(self, batches, indices, x, y) -> dict[str, Tensor]:
+        """{"loss", "loss_NAME" of named terms, and the name of each metric: a number}.
+
+        Args:
+            batches: (batches, rows) indices, as `arguments` pads them.
+            indices: of the rows that count.
+            x, y: of all rows.
+        """
+        program = self.program
         rows = len(indices)
-        outputs = jax.lax.map(lambda r: self.net(Tensor(x.data[r])).data, batches.data)
-        prediction = outputs.reshape(-1, *outputs.shape[2:])[:rows]  # (rows, ...)
-        target = y.data[indices.data]
-        loss = trainer.loss(Tensor(prediction), Tensor(target)).data
-        probabilities = to_probabilities(trainer.loss, prediction)
-        scores = [as_array(metric(probabilities, target)) for metric in trainer.metrics]
-        return jnp.stack([jnp.asarray(s, jnp.float32) for s in (loss, *scores)])
+        target = map_leaves(lambda leaf: Tensor(leaf.data[indices.data]), y)
+        if program.objective is not None:
+            return _in_columns(self._objective(batches, rows, x, y))
+
+        def outputs(r):
+            out = call(self.net, map_leaves(lambda leaf: Tensor(leaf.data[r]), x))
+            return map_leaves(lambda leaf: leaf.data, out)
+
+        found = jax.lax.map(outputs, batches.data)
+        prediction = map_leaves(lambda o: Tensor(o.reshape(-1, *o.shape[2:])[:rows]), found)
+        loss = program.loss(prediction, target)
+        scores = _in_columns(loss if isinstance(loss, dict) else {"": loss})
+        if program.metrics:
+            prediction, target = (map_leaves(lambda t: t.data, t) for t in (prediction, target))
+            probabilities = prediction
+            if is_array(prediction):
+                probabilities = to_probabilities(program.loss, prediction)
+            for metric in program.metrics:
+                value = jnp.asarray(as_array(metric(probabilities, target)), jnp.float32)
+                scores[name_of(metric)] = Tensor(value)
+        return scores
+
+    def _objective(self, batches, rows: int, x, y) -> dict[str, Tensor]:
+        """The objective's terms: means over the batches, weighted by their rows."""
+        size = batches.shape[1]
+        terms = []
+        for start in range(0, rows, size):  # the last one is shorter, so each has its own shape
+            r = batches.data[start // size][: min(size, rows - start)]
+            part, target = (map_leaves(lambda leaf, r=r: Tensor(leaf.data[r]), t) for t in (x, y))
+            found = self.program.objective(self.program.net, self.program.inputs(part), target)
+            found = found if isinstance(found, dict) else {"": found}
+            terms.append({name: value * (len(r) / rows) for name, value in found.items()})
+        return {name: sum(t[name] for t in terms[1:]) + terms[0][name] for name in terms[0]}
+
+
+def _in_columns(terms: dict[str, Tensor]) -> dict[str, Tensor]:
+    first, *rest = (value.data for value in terms.values())
+    total = sum(rest, first)
+    named = {f"loss_{name}": Tensor(value.data) for name, value in terms.items() if name}
+    return {"loss": Tensor(jnp.asarray(total, jnp.float32)), **named}
+
+
+def _filled(array, rows: int):
+    """The array with its last row repeated up to this many."""
+    return np.concatenate([array, np.repeat(array[-1:], rows - len(array), axis=0)])
 
 
 def name_of(metric) -> str:
@@ -104,9 +146,11 @@ def name_of(metric) -> str:
 
 def batch_rows(x) -> int:
     """Batch size for evaluating rows of x (rows, ...): a power of two, 16 to 1024."""
-    numbers = max(1, math.prod(np.shape(x)[1:]))
-    if np.ndim(x) == 2 and jnp.issubdtype(x.dtype, jnp.integer):
-        numbers *= TOKEN_NUMBERS
+    numbers = 0
+    for leaf in leaves(x):
+        is_tokens = np.ndim(leaf) == 2 and jnp.issubdtype(leaf.dtype, jnp.integer)
+        numbers += math.prod(np.shape(leaf)[1:]) * (TOKEN_NUMBERS if is_tokens else 1)
+    numbers = max(1, numbers)
     fitting = max(1, BATCH_NUMBERS // numbers)
     return max(16, min(BATCH_ROWS, 2 ** (fitting.bit_length() - 1)))
 

@@ -2,13 +2,20 @@
 
 import dataclasses
 import math
+from typing import Any
 
 import jax.numpy as jnp
 import numpy as np
 
 from cutaway.engine import Tensor, gradients
 from cutaway.engine.tape import records
+from cutaway.errors import TrainingError
+from cutaway.nn import in_mode
 from cutaway.nn.module import watch
+from cutaway.nn.state import Held, values_of
+from cutaway.nn.trees import count_rows, map_leaves
+from cutaway.train.program import Program
+from cutaway.train.steps import Chunk, EpochSteps
 
 
 @dataclasses.dataclass(frozen=True)
@@ -59,64 +66,123 @@ class NanOrigin:
         return text
 
 
-def find_nan_origin(trainer, x, y, rows=None) -> NanOrigin | None:
+@dataclasses.dataclass
+class RanSteps:
+    """A chunk of steps, and the data it ran on."""
+
+    chunk: Chunk
+    x: Any
+    y: Any
+    order: np.ndarray
+    epoch: int
+
+
+def not_finite(
+    steps: EpochSteps, ran: RanSteps, before: RanSteps | None, *, are_rows_known: bool
+) -> TrainingError | None:
+    """The error for a chunk of which a loss is NaN or infinite; None if all are finite.
+
+    The state is then that of before the step where it began.
+
+    Args:
+        before: the chunk before it, if it is kept: its last step may have made the weights so.
+        are_rows_known: whether `order` holds indices of the arrays passed to `fit`.
+    """
+    losses = ran.chunk.losses
+    bad = np.flatnonzero(~np.isfinite(losses))
+    if not len(bad):
+        return None
+    step = ran.chunk.start + int(bad[0])
+    value = "NaN" if np.isnan(losses[bad[0]]) else "infinite"
+    rate = float(steps.program.optimizer.lr)
+    origin = _origin(steps, ran, step, are_rows_known)
+    if origin is not None and origin.phase == "weights":
+        # the previous step made them so; its own loss was still finite
+        if step > ran.chunk.start:
+            origin = _origin(steps, ran, step - 1, are_rows_known) or origin
+        elif before is not None:
+            last = before.chunk.start + len(before.chunk.losses) - 1
+            origin = _origin(steps, before, last, are_rows_known) or origin
+    text = (
+        "the same step run alone is finite, so this is a rounding effect"
+        if origin is None
+        else origin.text()
+    )
+    if origin is not None and (origin.epoch, origin.step) != (ran.epoch, step + 1):
+        text += f", in epoch {origin.epoch}, step {origin.step}"
+    error = TrainingError(
+        f"the loss became {value} in epoch {ran.epoch}, step {step + 1}: {text}",
+        expected="a finite loss",
+        fix=f"lower the learning rate (it was {rate:.3g}), scale the inputs and targets, or clip "
+        "the gradients; the last finite weights are kept",
+    )
+    error.origin = origin
+    return error
+
+
+def _origin(steps: EpochSteps, ran: RanSteps, step: int, are_rows_known: bool):
+    """Where step `step` of `ran` stops being finite; restores the values from before it."""
+    steps.rewind(ran.chunk, step, ran.x, ran.y, ran.order)
+    for rows in np.atleast_2d(steps.parts(ran.order)[step]):
+        x, y = (map_leaves(lambda leaf, rows=rows: leaf[rows], tree) for tree in (ran.x, ran.y))
+        found = find_nan_origin(steps.program, x, y, rows if are_rows_known else None)
+        if found is not None:
+            return dataclasses.replace(found, epoch=ran.epoch, step=step + 1)
+    return None
+
+
+def find_nan_origin(program: Program, x, y, rows=None) -> NanOrigin | None:
     """Where one training step on (x, y) first becomes non-finite; None if all of it is finite.
 
     Checks the parameters, then each operation of the forward pass, the loss and the backward pass,
-    then the optimizer step. All state is restored.
+    then the optimizer step. No state is changed.
 
     Args:
         x, y: the batch.
         rows: their indices in the data, or None.
     """
-    variables = list(trainer._variables().values())
-    before = [(v.data, v.grad) for v in variables]
-    modes = [(module, module.training) for module in trainer._prepared.modules().values()]
-    trainer._prepared.train()
-    try:
-        return _search(trainer, x, y, rows)
-    finally:
-        for v, (data, grad) in zip(variables, before, strict=True):
-            v.data, v.grad = data, grad
-        for module, mode in modes:
-            module.training = mode
+    variables = list(program.variables().values())
+    with in_mode(program.prepared, True), Held(variables, values_of(variables)):
+        return _search(program, x, y, rows)
 
 
-def _search(trainer, x, y, rows):
-    parameters = trainer.net.named_parameters()
+def _search(program, x, y, rows):
+    parameters = program.net.named_parameters()
     for path, parameter in parameters.items():
         if not _finite(parameter.data):
             return NanOrigin("weights", layer=path)
     calls, received = [], []
 
     def check(module, inputs, out):
-        if module is trainer.net:
+        if module is program.net:
             received.extend(i.data for i in inputs)
         if not calls and not _finite(out.data):
             calls.append((call.path_of(module), module, _largest([i.data for i in inputs]), out))
 
     # if x requires a gradient too, every operation is recorded
-    leaf = Tensor(x, requires_grad=bool(jnp.issubdtype(x.dtype, jnp.floating)))
-    with watch(trainer.net, check) as call:
-        loss = trainer._steps._loss(leaf, Tensor(y))
-    modules = trainer.net.modules()
+    leaf = map_leaves(
+        lambda a: Tensor(a, requires_grad=bool(jnp.issubdtype(a.dtype, jnp.floating))), x
+    )
+    with watch(program.net, check) as call:
+        loss = program.loss_of(leaf, map_leaves(Tensor, y))
+    modules = program.net.modules()
     for array in received:
         if not _finite(array):
             return _with_rows(NanOrigin("inputs"), array, rows)
     for record in records(loss.record):
         for out in record.outs:
             if not _finite(out):
-                return _at(record, out, _largest(record.arrays), modules, rows, trainer, x, y)
+                return _at(record, out, _largest(record.arrays), modules, rows, program, x, y)
     if calls:
         path, module, largest, out = calls[0]
         found = NanOrigin("forward", layer=path, kind=type(module).__name__, largest=largest)
         return _with_rows(found, out.data, rows)
     if not _finite(loss.data):
         return NanOrigin("loss")
-    return _in_gradient(trainer, loss, modules, parameters, rows)
+    return _in_gradient(program, loss, modules, parameters, rows)
 
 
-def _in_gradient(trainer, loss, modules, parameters, rows):
+def _in_gradient(program, loss, modules, parameters, rows):
     found = []
 
     def visit(record, grad, grads):
@@ -131,26 +197,27 @@ def _in_gradient(trainer, loss, modules, parameters, rows):
         parameter.grad = grad
     if found:
         return found[0]
-    trainer.optimizer.step()
+    program.optimizer.step()
     for path, parameter in parameters.items():
         if not _finite(parameter.data):
             return NanOrigin("optimizer", layer=path)
     return None
 
 
-def _at(record, out, largest, modules, rows, trainer, x, y):
+def _at(record, out, largest, modules, rows, program, x, y):
     layer = _layer(record, modules)
     phase = "forward" if layer else "loss"
     found = NanOrigin(phase, operation=record.operation.name, **layer, largest=largest)
-    if phase == "loss" and rows is not None and np.ndim(out) == 0 and trainer.mix is None:
-        bad = [k for k in range(len(x)) if not _finite(_loss_of(trainer, x, y, k))]
+    if phase == "loss" and rows is not None and np.ndim(out) == 0 and program.mix is None:
+        bad = [k for k in range(count_rows(x)) if not _finite(_loss_of(program, x, y, k))]
         if bad:
             return dataclasses.replace(found, row=int(rows[bad[0]]), rows=len(bad))
     return _with_rows(found, out, rows)
 
 
-def _loss_of(trainer, x, y, row):
-    return trainer._steps._loss(Tensor(x[row : row + 1]), Tensor(y[row : row + 1])).data
+def _loss_of(program, x, y, row):
+    one = [map_leaves(lambda leaf: Tensor(leaf[row : row + 1]), tree) for tree in (x, y)]
+    return program.loss_of(*one).data
 
 
 def _layer(record, modules) -> dict:

@@ -4,7 +4,6 @@ It is the trainer's own step, with its loss and optimizer, on a fixed sample of 
 statistics are kept: weights, optimizer state, running statistics and random keys are restored.
 """
 
-import contextlib
 import dataclasses
 
 import jax
@@ -12,11 +11,12 @@ import numpy as np
 
 from cutaway.engine import Operation, Tensor, gradients
 from cutaway.engine.tape import records
+from cutaway.nn import in_mode, replacing
 from cutaway.nn.lifting import jit
 from cutaway.nn.module import Module, watch
 from cutaway.nn.recurrent import Recurrent
 from cutaway.nn.rematerialize import Recompute
-from cutaway.nn.state import signature, wrap
+from cutaway.nn.state import Held, signature, wrap
 from cutaway.ops.precision import current_precision
 from cutaway.train.probe_numbers import (
     as_float,
@@ -84,8 +84,9 @@ class ProbedStep:
     def program(self) -> "ProbeProgram":
         """The program for the current state of the network, traced but not yet compiled."""
         trainer = self.trainer
-        owners = list(trainer._owners().values())
-        with _training(trainer._prepared), trainer._computing():
+        program = trainer.program
+        owners = list(program.owners().values())
+        with in_mode(program.prepared, True), program.computing():
             variables, owned = signature(owners)
             key = (owned, current_precision())
             if key not in self._programs:
@@ -129,13 +130,11 @@ class ProbeProgram:
         return float(loss), float(top), [finished(numbers) for numbers in found]
 
     def _trace(self, trainer, x, y):
-        """The step; every Variable is restored."""
-        variables = list(trainer._variables().values())
-        before = [(v.data, v.grad) for v in variables]
-        try:
-            for v in variables:
-                v.grad = None
-            found, loss, out = _forward(trainer, x, y)
+        """The step; no Variable is changed."""
+        program = trainer.program
+        variables = list(program.variables().values())
+        with Held(variables, [(v.data, None) for v in variables]):
+            found, loss, out = _forward(program, x, y)
             _backward(found, loss)
             moved = [p for p in trainer.optimizer.parameters if p.grad is not None]
             moves = {p: [p.data, p.grad] for p in moved}
@@ -144,9 +143,6 @@ class ProbeProgram:
             for p in moved:
                 moves[p] += [p.data - moves[p][0], trainer.optimizer.rate_of(p)]
             raw = [raw_of(one, moves) for one in found]
-        finally:
-            for v, (data, grad) in zip(variables, before, strict=True):
-                v.data, v.grad = data, grad
         self.locations = [one.location for one in found]
         # a small program compiles in half the time without the statistics
         self._on_host = sum(a.size for a in jax.tree.leaves(raw)) <= HOST_NUMBERS
@@ -155,21 +151,9 @@ class ProbeProgram:
         return wrap((as_float(loss.data), top_class(trainer.loss, out), raw))
 
 
-@contextlib.contextmanager
-def _training(net):
-    """Context in which every module of net is in training mode; the modes are restored."""
-    modes = [(module, module.training) for module in net.modules().values()]
-    net.train()
-    try:
-        yield
-    finally:
-        for module, mode in modes:
-            module.training = mode
-
-
-def _forward(trainer, x, y):
+def _forward(program, x, y):
     """([_Measured] in the order of the calls, loss, output of the network)."""
-    net = trainer.net
+    net = program.net
     paths = {id(module): path for path, module in net.modules().items()}
     calls, outputs = [], []
 
@@ -184,25 +168,14 @@ def _forward(trainer, x, y):
             location = ProbeLocation(path, module, type(module).__name__, role)
             calls.append(_Measured(location, out, out.record))
 
-    with _without_recompute(net), watch(net, record_call):
-        loss = trainer._steps._loss(x, y)
+    # `recompute` blocks run as ordinary ones, which exposes their layers
+    plain = {m: m.inner for m in net.modules().values() if isinstance(m, Recompute)}
+    with replacing(plain), watch(net, record_call):
+        loss = program.loss_of(x, y)
     found = _merged(calls, _activations(records(loss.record), net))
     out = outputs[-1] if outputs else loss
     _connect(found, out)
     return found, loss, out
-
-
-@contextlib.contextmanager
-def _without_recompute(net):
-    """Context in which `recompute` blocks run as ordinary ones, which exposes their layers."""
-    blocks = [module for module in net.modules().values() if isinstance(module, Recompute)]
-    for block in blocks:
-        vars(block)["forward"] = block.inner  # overrides the method of the class
-    try:
-        yield
-    finally:
-        for block in blocks:
-            del vars(block)["forward"]
 
 
 def _role(module) -> str | None:

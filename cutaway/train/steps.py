@@ -3,15 +3,18 @@
 import contextlib
 import dataclasses
 import time
+from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
 from cutaway.engine import Tensor
-from cutaway.nn.lifting import accumulate_over, jit
+from cutaway.nn.lifting import jit
 from cutaway.nn.state import Held
+from cutaway.nn.trees import leaves, map_leaves
 from cutaway.runtime import are_known, on_cpu
+from cutaway.train.program import Program
 
 CHUNK_SECONDS = 0.2
 CAPACITY = 1024  # maximum steps per chunk
@@ -24,24 +27,26 @@ class Chunk:
     Attributes:
         start: index of the first step within its block, from 0.
         losses: (steps,) float32.
+        terms: {column: (steps,)} of the named terms of the loss.
         before: the values of all variables before the first step.
     """
 
     start: int
     losses: np.ndarray
+    terms: dict[str, np.ndarray]
     before: list
 
 
 class EpochSteps:
-    """Runs a trainer's steps over a block of rows.
+    """Runs a program's steps over a block of rows.
 
     For a small network on a table, where a step takes microseconds, a whole epoch runs in one
     program with a fixed number of steps. Anything else runs in a program whose number of steps is
     an argument, so the duration of a chunk can be adapted without recompiling.
     """
 
-    def __init__(self, trainer):
-        self.trainer = trainer
+    def __init__(self, program: Program):
+        self.program = program
         self.accumulate = 1  # micro-batches per step
         # no donation: the values from before a chunk are needed if its loss becomes NaN
         self._looped = self._jit(self._numbered_step)
@@ -59,8 +64,8 @@ class EpochSteps:
                 self._scanned = self.compiled(self.step, batch_size)
             before = self.values()
             with self.undone_by_errors(before):
-                losses = self._scanned.scan(order[:steps], x, y).numpy()
-            yield Chunk(0, losses, before)
+                losses = _on_host(self._scanned.scan(order[:steps], x, y), steps)
+            yield Chunk(0, losses.pop("loss"), losses, before)
             return
         order = jax.device_put(order)
         done = 0
@@ -70,11 +75,11 @@ class EpochSteps:
             began = time.perf_counter()
             with self.undone_by_errors(before):
                 losses = self._looped.loop(done, done + count, order, x, y, capacity=CAPACITY)
-                losses = losses.numpy()[:count]
+                losses = _on_host(losses, count)
             seconds = (time.perf_counter() - began) / count
             # the first call compiles, so its time is not representative
             self._chunk_steps = 2 if self._chunk_steps is None else _fitting(seconds)
-            yield Chunk(done, losses, before)
+            yield Chunk(done, losses.pop("loss"), losses, before)
             done += count
 
     def rewind(self, chunk: Chunk, step: int, x, y, order) -> None:
@@ -94,8 +99,8 @@ class EpochSteps:
             raise
 
     def restore(self, values):
-        """Give the trainer's Variables these values, as `values` returned them."""
-        for variable, value in zip(self.trainer._variables().values(), values, strict=True):
+        """Give the program's Variables these values, as `values` returned them."""
+        for variable, value in zip(self.program.variables().values(), values, strict=True):
             variable.data = jnp.asarray(value)
 
     def parts(self, order):
@@ -104,56 +109,30 @@ class EpochSteps:
             return order
         return order.reshape(len(order), self.accumulate, -1)
 
-    def step(self, rows, x, y):
-        trainer = self.trainer
-        count = 1 if rows.ndim == 1 else len(rows)
-
-        def part(rows):
-            loss = self._loss(_take(x, rows), _take(y, rows))
-            loss = loss if count == 1 else loss / count
-            loss.backward()
-            return loss
-
-        if count == 1:
-            loss = part(rows)
-        else:
-            loss = accumulate_over(part, rows, *trainer._owners(stepping=False).values()).sum()
-        trainer.optimizer.step()
-        if trainer.average is not None:
-            trainer.average.update()
-        return loss
-
-    def _loss(self, x, y):
-        trainer = self.trainer
-        if trainer.prepare is not None:
-            x = trainer._prepared.inputs(x)
-        if trainer.mix is None:
-            loss = trainer.loss(trainer.net(x), y)
-        else:
-            x, partners, fraction = trainer.mix(x, y)
-            prediction = trainer.net(x)
-            loss = fraction * trainer.loss(prediction, y)
-            loss = loss + (1 - fraction) * trainer.loss(prediction, partners)
-        if trainer.penalty is not None:
-            loss = loss + trainer.penalty(trainer.net)
-        return loss
+    def step(self, rows, x, y) -> dict[str, Tensor]:
+        """One update by these rows of x and y; rows (micro-batches, rows) are accumulated."""
+        if rows.ndim == 1:
+            return self.program.step(_take(x, rows), _take(y, rows))
+        return self.program.accumulated_step(lambda part: (_take(x, part), _take(y, part)), rows)
 
     def _numbered_step(self, i, order, x, y):
         return self.step(Tensor(order.data[i.data]), x, y)
 
     def compiled(self, step, batch_size: int):
-        """`step`, of this trainer's Variables, with the options for quick steps."""
+        """`step`, of the program's Variables, with the options for quick steps."""
         return self._jit(step, self._quick_options(batch_size))
 
     def _jit(self, step, options=None):
-        owners = self.trainer._owners().values()
+        owners = self.program.owners().values()
         return jit(step, *owners, donate=False, compiler_options=options)
 
     def is_quick(self, x, steps, batch_size) -> bool:
-        if x.ndim != 2 or steps > CAPACITY:
+        """Whether an epoch over the inputs x takes milliseconds."""
+        inputs = leaves(x)
+        if any(leaf.ndim != 2 for leaf in inputs) or steps > CAPACITY:
             return False
         # in a row of tokens, the weights are applied to each
-        times = 1 if jnp.issubdtype(x.dtype, jnp.floating) else x.shape[1]
+        times = max(1 if jnp.issubdtype(a.dtype, jnp.floating) else a.shape[1] for a in inputs)
         # on an H100, steps of 784-512-256-10 took 65 µs in a scan and 85 in a loop
         most = 5e8 if on_cpu() else 5e11
         return self._weights() * batch_size * steps * times < most
@@ -172,11 +151,11 @@ class EpochSteps:
         return options if are_known(options) else None
 
     def _weights(self) -> int:
-        return sum(p.size for p in self.trainer.optimizer.parameters)
+        return sum(p.size for p in self.program.optimizer.parameters)
 
     def rates(self, every: int = 0, count: int = 1) -> list[float]:
         """The learning rate now, and before it every `every` steps: `count` in all, in order."""
-        optimizer = self.trainer.optimizer
+        optimizer = self.program.optimizer
         if optimizer.schedule is None:
             return [float(optimizer.lr)] * count
         if self._rate is None:
@@ -186,18 +165,24 @@ class EpochSteps:
         return [self._rate(np.int32(step)).item() for step in steps]
 
     def _rate_at(self, step):
-        optimizer = self.trainer.optimizer
+        optimizer = self.program.optimizer
         with Held([optimizer.step_count], [(step.data, None)]):
             return Tensor(jnp.asarray(optimizer.lr))
 
     def values(self) -> list:
-        return [v.data for v in self.trainer._variables().values()]
+        return [v.data for v in self.program.variables().values()]
 
 
 def _fitting(seconds_per_step: float) -> int:
     return max(1, min(CAPACITY, int(CHUNK_SECONDS / max(seconds_per_step, 1e-6))))
 
 
-def _take(array: Tensor, rows: Tensor) -> Tensor:
+def _on_host(losses: Any, steps: int) -> dict[str, np.ndarray]:
+    return {name: values.numpy()[:steps] for name, values in losses.items()}
+
+
+def _take(tree, rows: Tensor):
     # the row indices are known to be in bounds: no clamping
-    return Tensor(array.data.at[rows.data].get(mode="promise_in_bounds"))
+    return map_leaves(
+        lambda leaf: Tensor(leaf.data.at[rows.data].get(mode="promise_in_bounds")), tree
+    )

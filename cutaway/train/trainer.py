@@ -1,22 +1,22 @@
 """Trainer: epochs of compiled steps, with validation, callbacks and clean interruption."""
 
 import contextlib
-import dataclasses
 import math
 import signal
 import threading
 import time
 import weakref
+from typing import Any
 
 import numpy as np
 
 from cutaway.data.split import stratified_split
-from cutaway.errors import OptionError, RunError, TrainingError, expect_choice, expect_range
+from cutaway.errors import OptionError, TrainingError, expect_range
 from cutaway.nn import exclusive, in_mode
 from cutaway.nn.random import generator
 from cutaway.nn.state import named_variables
-from cutaway.ops.precision import PRECISIONS, current_precision, matmul_precision
-from cutaway.optim import Adam
+from cutaway.nn.trees import is_array, leaves
+from cutaway.ops.precision import current_precision
 from cutaway.runtime import device, explaining_exhaustion
 from cutaway.train.blocks import (
     ArrayRows,
@@ -30,31 +30,31 @@ from cutaway.train.compatibility import check_fit
 from cutaway.train.epoch_groups import EpochGroups
 from cutaway.train.evaluation import Evaluator
 from cutaway.train.history import History
-from cutaway.train.nan_origin import NanOrigin, find_nan_origin
+from cutaway.train.nan_origin import RanSteps, not_finite
+from cutaway.train.program import Program
 from cutaway.train.progress import Progress
 from cutaway.train.steps import Chunk, EpochSteps
-from cutaway.train.with_preparation import WithPreparation
 
 PREVIOUS_BYTES = 2**26  # of weights that are kept one chunk longer, to trace a NaN back
 
 
-@dataclasses.dataclass
-class _Ran:
-    """A chunk, and the data of its steps."""
-
-    chunk: Chunk
-    x: object
-    y: object
-    order: np.ndarray
-    epoch: int
+def _of_program(name: str) -> Any:
+    """An attribute that the trainer's program has."""
+    return property(
+        lambda trainer: getattr(trainer.program, name),
+        lambda trainer, value: setattr(trainer.program, name, value),
+    )
 
 
 class Trainer:
     """Trains a network on arrays or on a stream of blocks.
 
     Args:
-        net: a Module.
-        loss: function (prediction, target) -> scalar Tensor; see cutaway.losses.
+        net: a Module; or a Program, which holds everything that follows.
+        loss: function (prediction, target) -> scalar Tensor, or {name: scalar Tensor}, whose sum
+            is minimized and each of which has its column; see cutaway.losses.
+        objective: function (net, x, y) -> the same, for networks that need the targets on their
+            way; in place of `loss`.
         optimizer: an Optimizer over net's parameters; Adam(net) by default.
         metrics: functions (prediction, target) -> number; see cutaway.metrics. For losses on
             logits the prediction is converted to probabilities first.
@@ -77,6 +77,9 @@ class Trainer:
             programs)"; None before.
         history: the History of the last fit.
         epoch: number of complete epochs.
+        program: the Program.
+        seed, batch_size, callbacks: of the last fit.
+        complete: {path: array} of all state after the last complete epoch.
         stopped: why training ended before its last epoch, otherwise None.
 
     Example:
@@ -93,7 +96,8 @@ class Trainer:
         self,
         net,
         *,
-        loss,
+        loss=None,
+        objective=None,
         optimizer=None,
         metrics=(),
         penalty=None,
@@ -102,26 +106,32 @@ class Trainer:
         prepare=None,
         precision=None,
     ):
-        self.net = net
-        self.loss = loss
-        self.optimizer = Adam(net) if optimizer is None else optimizer
-        self.metrics = tuple(metrics)
-        self.penalty = penalty
-        self.mix = mix
-        self.average = average
-        self.prepare = prepare
-        self._prepared = net if prepare is None else WithPreparation(prepare, net)
-        if precision is not None:
-            expect_choice(precision, PRECISIONS, what="precision")
-        self.precision = precision
+        if isinstance(net, Program):
+            self.program = net
+        else:
+            self.program = Program(
+                net,
+                loss=loss,
+                objective=objective,
+                optimizer=optimizer,
+                metrics=metrics,
+                penalty=penalty,
+                mix=mix,
+                average=average,
+                prepare=prepare,
+                precision=precision,
+            )
         self.device: str | None = None
         self.history = History()
         self.epoch = 0
         self.stopped: str | None = None
-        self._seed: int | None = None
-        self._steps = EpochSteps(self)
-        self._evaluator = Evaluator(self)
-        self._groups = EpochGroups(self, self._steps, self._evaluator)
+        self.seed: int | None = None
+        self.batch_size = 0
+        self.callbacks: list = []
+        self.complete: dict = {}
+        self._steps = EpochSteps(self.program)
+        self._evaluator = Evaluator(self.program)
+        self._groups = EpochGroups(self.program, self._steps, self._evaluator)
         self._told: tuple | None = None  # (group, k) of the epoch that callbacks are told of
 
     def fit(
@@ -183,36 +193,36 @@ class Trainer:
 
     def _fit(self, x, arrays, epochs, batch_size, accumulate, validation, callbacks, seed):
         self.history, self.epoch, self.stopped = History(), 0, None
-        self._seed, self._batch_size = seed, batch_size
+        self.seed, self.batch_size = seed, batch_size
         self.device = str(device())
         self._steps.accumulate = accumulate
-        self._running_callbacks = callbacks
+        self.callbacks = callbacks
         if self.average is not None:
             self.average.restart()
-        self._remember()
-        with self._interruptible(), self._computing():
+        self.remember()
+        with self._interruptible(), self.program.computing():
             try:
                 for callback in callbacks:
                     callback.on_start(self)
                 self._drawn_seed()
                 training, validation = self._sets(x, arrays, validation)
                 expect_batch(batch_size, training.rows)
-                check_fit(self._prepared, self.loss, *training.sample())
+                self._check(training)
                 if validation is not None:
-                    check_fit(self._prepared, self.loss, *validation.sample())
+                    self._check(validation)
                 self.planned_epochs = epochs
                 self._is_streaming = arrays is None
-                size = sum(v.data.nbytes for v in self._variables().values())
+                size = sum(v.data.nbytes for v in self.program.variables().values())
                 self._is_small = size <= PREVIOUS_BYTES and not self._is_streaming
                 self._previous = None
                 for callback in callbacks:
                     callback.on_ready(self)
                 self._groups.start()
                 while self.epoch < epochs and self.stopped is None:
-                    with in_mode(self._prepared, True):  # in this thread: others may predict
+                    with in_mode(self.program.prepared, True):  # in this thread: others may predict
                         self._some_epochs(training, validation, callbacks)
             finally:
-                self._prepared.eval()
+                self.program.prepared.eval()
                 self._previous = None
                 if self.average is not None:
                     self.average.apply()
@@ -223,7 +233,7 @@ class Trainer:
     def evaluate(self, x, y) -> dict[str, float]:
         """{"loss": ..., metric: ...} of the network on (rows, ...) arrays, in evaluation mode."""
         rows = ArrayRows(*to_device(x, y, instead="evaluate fewer rows at a time"))
-        with self._computing(), explaining_exhaustion("an evaluation", instead="fewer rows"):
+        with self.program.computing(), explaining_exhaustion("an evaluation", instead="fewer rows"):
             return self._evaluator.evaluate(rows)
 
     def predict(self, x, *, batch_size: int | None = None) -> np.ndarray:
@@ -232,8 +242,20 @@ class Trainer:
         batch_size: rows at a time; None: chosen by the size of a row, 1024 for tables, fewer for
         images.
         """
-        with self._computing():
+        with self.program.computing():
             return self._evaluator.predict(x, batch_size)
+
+    # what the program holds
+
+    net = _of_program("net")
+    loss = _of_program("loss")
+    optimizer = _of_program("optimizer")
+    metrics = _of_program("metrics")
+    penalty = _of_program("penalty")
+    mix = _of_program("mix")
+    average = _of_program("average")
+    prepare = _of_program("prepare")
+    precision = _of_program("precision")
 
     def stop(self, why: str) -> None:
         """End training after the current epoch (called by callbacks)."""
@@ -241,9 +263,9 @@ class Trainer:
 
     def _drawn_seed(self) -> int:
         """The random seed of this fit, drawn if none was given."""
-        if self._seed is None:
-            self._seed = int(generator().integers(2**31))
-        return self._seed
+        if self.seed is None:
+            self.seed = int(generator().integers(2**31))
+        return self.seed
 
     def weights(self) -> dict[str, np.ndarray]:
         """{path: NumPy array} of the network; in a callback, after the epoch that it is told of."""
@@ -254,7 +276,7 @@ class Trainer:
             pairs = zip(self.average.parameters, self.average.values, strict=True)
             averaged = {id(p): id(value) for p, value in pairs}
         group, k = self._told
-        places = {id(v): i for i, v in enumerate(self._variables().values())}
+        places = {id(v): i for i, v in enumerate(self.program.variables().values())}
         return {
             path: np.array(np.asarray(group.states[places[averaged.get(id(v), id(v))]])[k])
             for path, v in named_variables(self.net).items()
@@ -267,7 +289,7 @@ class Trainer:
         planned = self.planned_epochs - self.epoch
         look = min((c.next_look(self) for c in callbacks), default=math.inf) - self.epoch
         most = int(min(planned, look))
-        count = self._groups.size(training, validation, self._batch_size, most)
+        count = self._groups.size(training, validation, self.batch_size, most)
         if count:
             self._several_epochs(training, validation, callbacks, count)
         else:
@@ -278,35 +300,37 @@ class Trainer:
         seeds = [[self._drawn_seed(), first + k] for k in range(count)]
         with self._steps.undone_by_errors(before), self._explaining_steps():
             group = self._groups.run(
-                training, validation, self._batch_size, map(np.random.default_rng, seeds)
+                training, validation, self.batch_size, map(np.random.default_rng, seeds)
             )
-        if not np.isfinite(group.losses).all():
+        if not np.isfinite(group.losses["loss"]).all():
             self._steps.restore(before)
             while self.epoch < first + count and self.stopped is None:
                 self._one_epoch(training, validation, callbacks)
             return
         in_order = sorted(callbacks, key=lambda c: c.saves_others)
-        steps = group.losses.shape[1]
+        steps = group.losses["loss"].shape[1]
         rates = self._steps.rates(steps, count)
         last = first + count
         try:
             for k in range(count):
-                losses = group.losses[k].sum(dtype=np.float64)
                 if self.epoch + 1 == last:
                     self._told = None
                     for callback in callbacks:
-                        callback.on_chunk(self, steps, steps, float(group.losses[k].mean()))
-                row = {"epoch": self.epoch + 1, "loss": losses / steps}
+                        callback.on_chunk(self, steps, steps, float(group.losses["loss"][k].mean()))
+                row: dict[str, float] = {"epoch": self.epoch + 1}
+                for name, values in group.losses.items():
+                    row[name] = values[k].sum(dtype=np.float64) / steps
                 row["lr"] = rates[k]
                 if validation is not None:
-                    scores = self._evaluator.named(group.scores[k])
+                    values = {name: values[k] for name, values in group.scores.items()}
+                    scores = self._evaluator.named(values)
                     row.update({f"val_{name}": value for name, value in scores.items()})
                 row["seconds"] = round(group.seconds, 6)
                 self.epoch += 1
                 self.history.rows.append(row)
                 if self.epoch < last:
                     self._told = (group, k)
-                with self._averaged():
+                with self.program.averaged():
                     for callback in in_order:
                         if not callback.saves_others:
                             callback.on_epoch(self, row)
@@ -316,13 +340,14 @@ class Trainer:
         finally:
             self._told = None
         k = self.epoch - first - 1
-        ran = Chunk(0, group.losses[k], group.state(k - 1) if k else before)
-        order = group.orders[k].reshape(steps, -1)
         self._previous = None
         if self._is_small:
-            self._previous = _Ran(ran, training.x, training.y, order, self.epoch)
-        self._remember()
-        with self._averaged():
+            losses = {name: values[k] for name, values in group.losses.items()}
+            chunk = Chunk(0, losses.pop("loss"), losses, group.state(k - 1) if k else before)
+            order = group.orders[k].reshape(steps, -1)
+            self._previous = RanSteps(chunk, training.x, training.y, order, self.epoch)
+        self.remember()
+        with self.program.averaged():
             for callback in in_order:
                 if callback.saves_others:
                     callback.on_epoch(self, row)
@@ -332,29 +357,34 @@ class Trainer:
     def _one_epoch(self, training, validation, callbacks):
         began = time.perf_counter()
         rng = np.random.default_rng([self._drawn_seed(), self.epoch])
-        total = training.steps(self._batch_size)
+        total = training.steps(self.batch_size)
         losses, done = 0.0, 0
-        for x, y, order, steps in training.epoch(rng, self._batch_size):
+        terms: dict[str, float] = {}
+        for x, y, order, steps in training.epoch(rng, self.batch_size):
             for chunk in self._chunks(x, y, order, steps):
-                self._expect_finite(chunk, x, y, order)
+                self._expect_finite(RanSteps(chunk, x, y, order, self.epoch + 1))
                 losses += float(chunk.losses.sum(dtype=np.float64))
+                for name, values in chunk.terms.items():
+                    terms[name] = terms.get(name, 0.0) + float(values.sum(dtype=np.float64))
                 done += len(chunk.losses)
                 for callback in callbacks:
                     callback.on_chunk(self, done, total, float(chunk.losses.mean()))
                 if self._interrupted:
                     self.stop("interrupted")
                     return  # half an epoch does not count
-        row = {"epoch": self.epoch + 1, "loss": losses / done, "lr": self._steps.rates()[0]}
+        row = {"epoch": self.epoch + 1, "loss": losses / done}
+        row |= {name: value / done for name, value in terms.items()}
+        row["lr"] = self._steps.rates()[0]
         if validation is not None:
             explained = explaining_exhaustion("the validation", instead="fewer validation rows")
-            with self._averaged(), explained:
+            with self.program.averaged(), explained:
                 scores = self._evaluator.evaluate(validation)
             row.update({f"val_{name}": value for name, value in scores.items()})
         row["seconds"] = round(time.perf_counter() - began, 6)
         self.epoch += 1
         self.history.rows.append(row)
-        self._remember()
-        with self._averaged():
+        self.remember()
+        with self.program.averaged():
             for callback in sorted(callbacks, key=lambda c: c.saves_others):
                 callback.on_epoch(self, row)
         if self._interrupted:
@@ -366,145 +396,31 @@ class Trainer:
             yield from self._steps.run(x, y, order, steps)
 
     def _explaining_steps(self):
-        size, parts = self._batch_size, self._steps.accumulate
+        size, parts = self.batch_size, self._steps.accumulate
         what = f"a training step with batch_size={size}"
         what += f" and accumulate={parts}" if parts > 1 else ""
         return explaining_exhaustion(
             what, batch_size=size, accumulate=parts, precision=current_precision()
         )
 
-    def _expect_finite(self, chunk, x, y, order):
-        bad = np.flatnonzero(~np.isfinite(chunk.losses))
-        if not len(bad):
-            self._previous = _Ran(chunk, x, y, order, self.epoch + 1) if self._is_small else None
+    def _expect_finite(self, ran: RanSteps):
+        known = not self._is_streaming
+        error = not_finite(self._steps, ran, self._previous, are_rows_known=known)
+        if error is None:
+            self._previous = ran if self._is_small else None
             return
-        step = chunk.start + int(bad[0])
-        value = "NaN" if np.isnan(chunk.losses[bad[0]]) else "infinite"
-        epoch = self.epoch + 1
-        ran = _Ran(chunk, x, y, order, epoch)
-        origin = self._origin(ran, step)
-        if origin is not None and origin.phase == "weights":
-            # the previous step made them so; its own loss was still finite
-            if step > chunk.start:
-                origin = self._origin(ran, step - 1) or origin
-            elif self._previous is not None:
-                before = self._previous
-                last = before.chunk.start + len(before.chunk.losses) - 1
-                origin = self._origin(before, last) or origin
-        text = (
-            "the same step run alone is finite, so this is a rounding effect"
-            if origin is None
-            else origin.text()
-        )
-        if origin is not None and (origin.epoch, origin.step) != (epoch, step + 1):
-            text += f", in epoch {origin.epoch}, step {origin.step}"
-        self.stopped = f"the loss became {value}"
-        error = TrainingError(
-            f"the loss became {value} in epoch {epoch}, step {step + 1}: {text}",
-            expected="a finite loss",
-            fix=f"lower the learning rate (it was {float(self.optimizer.lr):.3g}), scale the "
-            "inputs and targets, or clip the gradients; the last finite weights are kept",
-        )
-        error.origin = origin
+        self.stopped = error.came.partition(" in epoch")[0]
         raise error
 
-    def _origin(self, ran, step: int) -> NanOrigin | None:
-        """Where step `step` of `ran` stops being finite; restores the values from before it."""
-        self._steps.rewind(ran.chunk, step, ran.x, ran.y, ran.order)
-        for rows in np.atleast_2d(self._steps.parts(ran.order)[step]):
-            numbers = None if self._is_streaming else rows
-            found = find_nan_origin(self, ran.x[rows], ran.y[rows], numbers)
-            if found is not None:
-                return dataclasses.replace(found, epoch=ran.epoch, step=step + 1)
-        return None
-
-    # state for checkpoints
-
-    def _owners(self, *, stepping: bool = True):
-        """{name: owner of state}; if not stepping, without those used only at the end of a step."""
-        owners = {"net": self.net}
-        if stepping:
-            owners |= {"optimizer": self.optimizer, "average": self.average}
-        owners |= {"mix": self.mix, "prepare": self.prepare}
-        return {name: owner for name, owner in owners.items() if owner is not None}
-
-    def _variables(self):
-        """{path: Variable} of all state, each at its first path."""
-        once = {}
-        for name, owner in self._owners().items():
-            for path, variable in named_variables(owner).items():
-                once.setdefault(id(variable), (f"{name}.{path}", variable))
-        return dict(once.values())
-
-    def _remember(self):
-        """Keep the values at the end of an epoch, which a checkpoint will save."""
-        self._complete = {name: v.data for name, v in self._variables().items()}
-
-    def training_state(self) -> tuple[dict, dict]:
-        """(arrays, notes): all that resuming needs, as of the last complete epoch."""
-        arrays = {name: np.asarray(value) for name, value in self._complete.items()}
-        kept = []
-        for i, callback in enumerate(self._running_callbacks):
-            state = dict(callback.state())
-            for name, value in state.pop("arrays", {}).items():
-                arrays[f"callbacks.{i}.{name}"] = np.asarray(value)
-            kept.append({"class": type(callback).__name__, "state": state})
-        notes = {
-            "epoch": self.epoch,
-            "stopped": None if self.stopped == "interrupted" else self.stopped,
-            "seed": self._seed,
-            "batch_size": self._batch_size,
-            "precision": self.precision or current_precision(),
-            "history": self.history.rows,
-            "callbacks": kept,
-            "arrays": {k: [list(v.shape), str(v.dtype)] for k, v in arrays.items()},
-        }
-        return arrays, notes
-
-    def expected_arrays(self, notes: dict) -> dict:
-        """Empty arrays of the shapes in `notes`, which must match this network and optimizer."""
-        for name, variable in self._variables().items():
-            saved = notes["arrays"].get(name)
-            if saved is None or tuple(saved[0]) != variable.shape:
-                raise RunError(
-                    f"the checkpoint has {name} of shape {saved and tuple(saved[0])}",
-                    expected=f"shape {variable.shape}",
-                    fix="resume with the original network and optimizer",
-                )
-        return {k: np.zeros(shape, dtype) for k, (shape, dtype) in notes["arrays"].items()}
-
-    def load_training_state(self, arrays: dict, notes: dict) -> None:
-        """Restore what `training_state` returned."""
-        given = {
-            "seed": self._seed,
-            "batch_size": self._batch_size,
-            "precision": self.precision or current_precision(),
-        }
-        for name, now in given.items():
-            # older checkpoints do not record their precision
-            if now is not None and now != notes.get(name, now):
-                raise RunError(
-                    f"training was started with {name}={notes[name]}, not {now}",
-                    fix=f"resume with {name}={notes[name]}",
-                )
-        import jax.numpy as jnp
-
-        for name, variable in self._variables().items():
-            variable.data = jnp.array(arrays[name], dtype=variable.dtype)
-        same = [type(c).__name__ for c in self._running_callbacks] == [
-            kept["class"] for kept in notes["callbacks"]
-        ]
-        for i, callback in enumerate(self._running_callbacks if same else ()):
-            prefix = f"callbacks.{i}."
-            own = {k.removeprefix(prefix): v for k, v in arrays.items() if k.startswith(prefix)}
-            callback.load_state({**notes["callbacks"][i]["state"], "arrays": own})
-        self._seed = notes["seed"]
-        self.epoch = notes["epoch"]
-        self.stopped = notes["stopped"]
-        self.history = History(notes["history"])
-        self._remember()
+    def remember(self) -> None:
+        """Keep the present values as those of a complete epoch, which a checkpoint saves."""
+        self.complete = {name: v.data for name, v in self.program.variables().items()}
 
     # before and after
+
+    def _check(self, rows):
+        if self.program.objective is None:
+            check_fit(self.program.prepared, self.loss, *rows.sample())
 
     def _sets(self, x, arrays, validation):
         if isinstance(validation, int | float):
@@ -515,9 +431,10 @@ class Trainer:
                     fix="pass validation rows as arrays: validation=(x, y)",
                 )
             inputs, targets = arrays
-            labels = np.asarray(targets)
+            labels = np.asarray(leaves(targets)[0])
+            stratify = is_array(targets) and labels.dtype.kind in "iub"
             chosen, rest = stratified_split(
-                labels, validation, seed=self._drawn_seed(), stratify=labels.dtype.kind in "iub"
+                labels, validation, seed=self._drawn_seed(), stratify=stratify
             )
             chosen, rest = chosen.astype(np.int32), rest.astype(np.int32)
             return ArrayRows(inputs, targets, chosen), ArrayRows(inputs, targets, rest)
@@ -534,12 +451,6 @@ class Trainer:
         found = [c if isinstance(c, Callback) else AfterEpoch(c) for c in callbacks]
         shown = Progress.wanted() if progress is None else progress
         return [*found, Progress()] if shown else found
-
-    def _averaged(self):
-        return contextlib.nullcontext() if self.average is None else self.average.applied()
-
-    def _computing(self):
-        return matmul_precision(self.precision or current_precision())
 
     @contextlib.contextmanager
     def _interruptible(self):

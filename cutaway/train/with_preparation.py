@@ -2,13 +2,14 @@
 
 from cutaway.engine import Tensor, no_grad
 from cutaway.nn.module import Module
+from cutaway.nn.trees import call, map_leaves
 
 
 class WithPreparation(Module):
     """net(prepare(x)), no gradient flowing through prepare.
 
     Args:
-        prepare: function or Module, from a Tensor to a Tensor.
+        prepare: function or Module, from the inputs of a batch to those of the network.
         net: a Module.
     """
 
@@ -16,10 +17,11 @@ class WithPreparation(Module):
         self.prepare = prepare
         self.net = net
 
-    def inputs(self, x) -> Tensor:
-        """The input of net for the raw batch x."""
+    def inputs(self, x):
+        """The inputs of net for the raw batch x, each a tree."""
         with no_grad():
-            return Tensor(self.prepare(x))
+            return map_leaves(Tensor, call(self.prepare, x))
 
-    def forward(self, x):
-        return self.net(self.inputs(x))
+    def forward(self, *inputs, **named):
+        x = named or (inputs[0] if len(inputs) == 1 else inputs)
+        return call(self.net, self.inputs(x))

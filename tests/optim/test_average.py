@@ -84,10 +84,12 @@ def test_resuming_gives_the_same_bits_as_never_stopping(tmp_path):
     whole = fit("whole", 7)
     fit("parts", 3)
     resumed = fit("parts", 7, resume=True)
-    for name, variable in whole._variables().items():
-        np.testing.assert_array_equal(variable.numpy(), resumed._variables()[name].numpy(), name)
+    for name, variable in whole.program.variables().items():
+        np.testing.assert_array_equal(
+            variable.numpy(), resumed.program.variables()[name].numpy(), name
+        )
     assert whole.history["val_loss"] == resumed.history["val_loss"]
-    assert any(name.startswith("average.values") for name in whole._complete)
+    assert any(name.startswith("average.values") for name in whole.complete)
 
 
 def test_a_decay_outside_its_range_is_named():

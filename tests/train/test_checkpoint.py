@@ -65,8 +65,10 @@ def fit(folder, epochs, resume=False, **options):
 
 
 def expect_equal(a, b):
-    for name, variable in a._variables().items():
-        np.testing.assert_array_equal(variable.numpy(), b._variables()[name].numpy(), err_msg=name)
+    for name, variable in a.program.variables().items():
+        np.testing.assert_array_equal(
+            variable.numpy(), b.program.variables()[name].numpy(), err_msg=name
+        )
     timeless = [[{k: v for k, v in r.items() if k != "seconds"} for r in t.history.rows]
                 for t in (a, b)]  # fmt: skip
     assert timeless[0] == timeless[1]

@@ -85,7 +85,9 @@ def test_training_under_probes_gives_the_same_bits():
         trainer.fit(X, Y, epochs=3, batch_size=16, seed=0, callbacks=callbacks, progress=False)
         if watched:
             assert len(callbacks[0].steps) >= 3
-        states.append((trainer, {k: np.asarray(v.data) for k, v in trainer._variables().items()}))
+        states.append(
+            (trainer, {k: np.asarray(v.data) for k, v in trainer.program.variables().items()})
+        )
     (_, plain), (trainer, watched) = states
     assert plain.keys() == watched.keys()
     for name, value in plain.items():

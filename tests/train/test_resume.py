@@ -26,7 +26,7 @@ class Watcher(Callback):
             self.interrupt()
 
     def on_epoch(self, trainer, row):
-        state = {name: v.numpy().copy() for name, v in trainer._variables().items()}
+        state = {name: v.numpy().copy() for name, v in trainer.program.variables().items()}
         self.states.append((row["loss"], row["val_loss"], row["lr"], state))
 
 

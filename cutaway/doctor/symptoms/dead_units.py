@@ -7,7 +7,7 @@ from cutaway.doctor.evidence import Evidence
 from cutaway.doctor.finding import Finding, Measure, Prescription
 from cutaway.doctor.rows import LEARNED, STUCK, fitting_initializer, hidden_at, span
 from cutaway.engine import Tensor, no_grad
-from cutaway.nn import watch
+from cutaway.nn import in_mode, watch
 from cutaway.story.text import number
 
 FAMILY = "flow"
@@ -68,9 +68,8 @@ def _dead_on_all_rows(evidence, paths) -> dict:
         values = np.asarray(out.data).reshape(-1, out.shape[-1])
         alive[path] = alive.get(path, False) | (values != 0).any(axis=0)
 
-    net = evidence.trainer._prepared
-    net.eval()
-    with no_grad():
+    net = evidence.trainer.program.prepared
+    with in_mode(net, False), no_grad():
         for start in range(0, min(len(x), ROWS), 256):
             with watch(net, look_at):
                 net(Tensor(x[start : start + 256]))

@@ -1,0 +1,46 @@
+"""Examples as trees: an array, or a tuple, list or dict of trees, all with as many rows."""
+
+from collections.abc import Callable
+from typing import Any
+
+import jax
+import numpy as np
+
+from cutaway.engine import Tensor
+
+
+def call(net: Callable, x) -> Any:
+    """net(x): a tuple as positional arguments, a dict as keyword arguments.
+
+    Example:
+        >>> from cutaway.nn import Add
+        >>> call(lambda a, b: a - b, (3, 1)), call(lambda a, b: a - b, {"b": 3, "a": 1})
+        (2, -2)
+    """
+    if isinstance(x, tuple):
+        return net(*x)
+    return net(**x) if isinstance(x, dict) else net(x)
+
+
+def leaves(tree) -> list:
+    """The arrays or Tensors of a tree, in order."""
+    return jax.tree.leaves(tree, is_leaf=_is_leaf)
+
+
+def map_leaves(function: Callable, *trees) -> Any:
+    """The tree of what the function returns for each leaf of one tree, or of several alike."""
+    return jax.tree.map(function, *trees, is_leaf=_is_leaf)
+
+
+def count_rows(tree) -> int:
+    """Rows of the first leaf."""
+    return len(leaves(tree)[0])
+
+
+def is_array(tree) -> bool:
+    """Whether a tree is one leaf."""
+    return _is_leaf(tree)
+
+
+def _is_leaf(value) -> bool:
+    return isinstance(value, Tensor | np.ndarray | jax.Array | jax.ShapeDtypeStruct)

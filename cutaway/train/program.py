@@ -1,0 +1,267 @@
+"""Program: all that a training consists of."""
+
+import contextlib
+import copy
+from typing import Any
+
+import jax.numpy as jnp
+import numpy as np
+
+from cutaway.engine import Tensor
+from cutaway.errors import OptionError, expect_choice
+from cutaway.nn import exclusive
+from cutaway.nn.lifting import accumulate_over
+from cutaway.nn.module import Module
+from cutaway.nn.state import Variable, named_variables
+from cutaway.nn.trees import call
+from cutaway.ops.precision import PRECISIONS, current_precision, matmul_precision
+from cutaway.optim import Adam
+from cutaway.train.with_preparation import WithPreparation
+
+
+class Program:
+    """All that a training consists of: network, loss, optimizer, and what is done to a batch.
+
+    A Trainer runs it; `step` is what it runs for each batch. Inputs and targets are trees: an
+    array, or a tuple, list or dict of arrays with as many rows. A tuple becomes the positional
+    arguments of the network, a dict its keyword arguments.
+
+    Args:
+        net: a Module.
+        loss: function (prediction, target) -> scalar Tensor, or {name: scalar Tensor}, whose sum
+            is minimized; see cutaway.losses.
+        objective: function (net, x, y) -> scalar Tensor, or {name: scalar Tensor}, for networks
+            that need the targets on their way; in place of `loss`.
+        optimizer: an Optimizer over net's parameters; Adam(net) by default.
+        metrics, penalty, mix, average, prepare, precision: see Trainer.
+
+    Attributes:
+        prepared: the network behind `prepare`, or the network.
+
+    Example:
+        >>> import cutaway as ct
+        >>> net = ct.Linear(3, 1)
+        >>> program = Program(net, loss=ct.losses.mean_squared_error, optimizer=ct.SGD(net, 0.1))
+        >>> x = np.ones((4, 3), np.float32)
+        >>> first, second = (program.step(x, x[:, :1])["loss"].item() for _ in range(2))
+        >>> second < first
+        True
+    """
+
+    def __init__(
+        self,
+        net: Module,
+        *,
+        loss: Any = None,
+        objective: Any = None,
+        optimizer: Any = None,
+        metrics=(),
+        penalty: Any = None,
+        mix: Any = None,
+        average: Any = None,
+        prepare: Any = None,
+        precision: str | None = None,
+    ):
+        if (loss is None) == (objective is None):
+            given = "neither a loss nor an objective" if loss is None else "both"
+            raise OptionError(
+                f"a training was given {given}",
+                expected="loss=(prediction, target) -> number, or objective=(net, x, y) -> numbers",
+                fix="for example loss=ct.losses.mean_squared_error",
+            )
+        if objective is not None and mix is not None:
+            raise OptionError(
+                "mix was given with an objective",
+                expected="a loss of predictions and targets, which can be mixed",
+                fix="mix the examples in the objective",
+            )
+        self.net = net
+        self.loss: Any = loss
+        self.objective: Any = objective
+        self.optimizer = Adam(net) if optimizer is None else optimizer
+        self.metrics = tuple(metrics)
+        self.penalty = penalty
+        self.mix = mix
+        self.average = average
+        self.prepare = prepare
+        self.prepared: Any = net if prepare is None else WithPreparation(prepare, net)
+        if precision is not None:
+            expect_choice(precision, PRECISIONS, what="precision")
+        self.precision = precision
+
+    # a step
+
+    def inputs(self, x):
+        """What the network gets for a raw batch x: Tensors."""
+        return x if self.prepare is None else self.prepared.inputs(x)
+
+    def terms(self, x, y) -> dict[str, Tensor]:
+        """{name: scalar} of the training loss of a batch, whose sum is minimized.
+
+        One term without a name of its own is called "". A penalty is called "penalty" beside named
+        ones, and added to one without a name.
+        """
+        x = self.inputs(x)
+        if self.objective is not None:
+            found = _named(self.objective(self.net, x, y))
+        elif self.mix is None:
+            found = _named(self.loss(call(self.net, x), y))
+        else:
+            x, partners, fraction = self.mix(x, y)
+            prediction = call(self.net, x)
+            own, others = (_named(self.loss(prediction, target)) for target in (y, partners))
+            found = {k: fraction * own[k] + (1 - fraction) * others[k] for k in own}
+        if self.penalty is not None:
+            penalty = self.penalty(self.net)
+            if "" in found:
+                found[""] = found[""] + penalty
+            else:
+                found["penalty"] = penalty
+        return found
+
+    def loss_of(self, x, y) -> Tensor:
+        """The training loss of a batch: the sum of its terms."""
+        return _total(self.terms(x, y))
+
+    def step(self, x, y) -> dict[str, Tensor]:
+        """One update by a batch, eagerly or in a compiled step.
+
+        Returns:
+            {"loss": ...} before the update, and "loss_NAME" for each named term.
+        """
+        found = self._backward(x, y, 1)
+        self.update()
+        return found
+
+    def accumulated_step(self, batch_of, parts) -> dict[str, Tensor]:
+        """One update by several micro-batches with the memory of one, in a compiled step.
+
+        Args:
+            batch_of: function of one element of `parts` -> (x, y).
+            parts: array whose first axis counts the micro-batches.
+        """
+        count = len(parts)
+        owners = self.owners(stepping=False).values()
+
+        def one(part):
+            x, y = batch_of(part)
+            return self._backward(x, y, count)
+
+        found = accumulate_over(one, parts, *owners)
+        self.update()
+        return {name: values.sum() for name, values in found.items()}
+
+    def _backward(self, x, y, parts: int) -> dict[str, Tensor]:
+        terms = self.terms(x, y)
+        if parts > 1:
+            terms = {name: value / parts for name, value in terms.items()}
+        loss = _total(terms)
+        loss.backward()
+        return {"loss": loss, **{f"loss_{k}": value for k, value in terms.items() if k}}
+
+    def update(self) -> None:
+        """The optimizer's step by the gradients that are there, and the average's."""
+        self.optimizer.step()
+        if self.average is not None:
+            self.average.update()
+
+    # state
+
+    def owners(self, *, stepping: bool = True) -> dict:
+        """{name: owner of Variables}; if not stepping, without those used only by `update`."""
+        owners: dict[str, Any] = {"net": self.net}
+        if stepping:
+            owners |= {"optimizer": self.optimizer, "average": self.average}
+        owners |= {"mix": self.mix, "prepare": self.prepare}
+        return {name: owner for name, owner in owners.items() if owner is not None}
+
+    def variables(self) -> dict[str, Variable]:
+        """{path: Variable} of all state, each at its first path."""
+        once = {}
+        for name, owner in self.owners().items():
+            for path, variable in named_variables(owner).items():
+                once.setdefault(id(variable), (f"{name}.{path}", variable))
+        return dict(once.values())
+
+    def snapshot(self) -> dict[str, np.ndarray]:
+        """{path: NumPy array}: copies of all state between two steps."""
+        with exclusive():
+            return {path: np.array(v.data) for path, v in self.variables().items()}
+
+    def restore(self, state: dict) -> None:
+        """Go back to what `snapshot` returned."""
+        with exclusive():
+            for path, variable in self.variables().items():
+                variable.data = jnp.array(state[path], dtype=variable.dtype)
+
+    def computing(self):
+        """Context in which products have the training's precision."""
+        return matmul_precision(self.precision or current_precision())
+
+    def averaged(self):
+        """Context in which this thread sees the averaged weights, if there is an average."""
+        return contextlib.nullcontext() if self.average is None else self.average.applied()
+
+    # copies
+
+    def copied(self, *, net=None, optimizer=None, loss=None) -> "Program":
+        """A program with its own copies of everything, in the same state.
+
+        Args:
+            net: another Module, which is not copied.
+            optimizer: function (net) -> Optimizer, needed with another net.
+            loss: another loss.
+        """
+        parts = (self.net, self.optimizer, self.average, self.mix, self.prepare)
+        own_net, own_optimizer, average, mix, prepare = copy.deepcopy(parts)  # shared ones stay so
+        if net is not None and optimizer is None:
+            raise OptionError(
+                "a program was to get another network without an optimizer for it",
+                expected="optimizer=function (net) -> Optimizer",
+                fix="for example optimizer=program.optimizer.over",
+            )
+        net = own_net if net is None else net
+        return Program(
+            net,
+            loss=self.loss if loss is None else loss,
+            objective=self.objective,
+            optimizer=own_optimizer if optimizer is None else optimizer(net),
+            metrics=self.metrics,
+            penalty=self.penalty,
+            mix=mix,
+            average=average,
+            prepare=prepare,
+            precision=self.precision,
+        )
+
+    def fresh(self, seed: int = 0) -> "Program":
+        """A copy to be trained.
+
+        Args:
+            seed: 0 keeps the weights; any other permutes the entries of each weight, which is
+                another sample from the same distribution (a constant weight stays constant).
+        """
+        program = self.copied()
+        permute_weights(program.net, seed)
+        return program
+
+
+def permute_weights(net: Module, seed: int) -> None:
+    """Permute the entries of each weight by a seed; 0 leaves them as they are."""
+    if not seed:
+        return
+    rng = np.random.default_rng(seed)
+    for parameter in net.parameters():
+        values = parameter.numpy().ravel()
+        parameter.data = jnp.asarray(rng.permutation(values).reshape(parameter.shape))
+
+
+def _named(loss) -> dict[str, Tensor]:
+    return loss if isinstance(loss, dict) else {"": loss}
+
+
+def _total(terms: dict[str, Tensor]) -> Tensor:
+    first, *rest = terms.values()
+    for term in rest:
+        first = first + term
+    return first

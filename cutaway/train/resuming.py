@@ -1,0 +1,81 @@
+"""The state of a training, as checkpoints save it and resume from it."""
+
+import jax.numpy as jnp
+import numpy as np
+
+from cutaway.errors import RunError
+from cutaway.ops.precision import current_precision
+from cutaway.train.history import History
+
+
+def training_state(trainer) -> tuple[dict, dict]:
+    """(arrays, notes): all that resuming needs, as of the last complete epoch."""
+    arrays = {name: np.asarray(value) for name, value in trainer.complete.items()}
+    kept = []
+    for i, callback in enumerate(trainer.callbacks):
+        state = dict(callback.state())
+        for name, value in state.pop("arrays", {}).items():
+            arrays[f"callbacks.{i}.{name}"] = np.asarray(value)
+        kept.append({"class": type(callback).__name__, "state": state})
+    notes = {
+        "epoch": trainer.epoch,
+        "stopped": None if trainer.stopped == "interrupted" else trainer.stopped,
+        "seed": trainer.seed,
+        "batch_size": trainer.batch_size,
+        "precision": trainer.precision or current_precision(),
+        "history": trainer.history.rows,
+        "callbacks": kept,
+        "arrays": {k: [list(v.shape), str(v.dtype)] for k, v in arrays.items()},
+    }
+    return arrays, notes
+
+
+def expected_arrays(trainer, notes: dict) -> dict:
+    """Empty arrays of the shapes in `notes`, which must match the network and optimizer.
+
+    Raises:
+        RunError: they do not.
+    """
+    for name, variable in trainer.program.variables().items():
+        saved = notes["arrays"].get(name)
+        if saved is None or tuple(saved[0]) != variable.shape:
+            raise RunError(
+                f"the checkpoint has {name} of shape {saved and tuple(saved[0])}",
+                expected=f"shape {variable.shape}",
+                fix="resume with the original network and optimizer",
+            )
+    return {k: np.zeros(shape, dtype) for k, (shape, dtype) in notes["arrays"].items()}
+
+
+def load_training_state(trainer, arrays: dict, notes: dict) -> None:
+    """Restore what `training_state` returned.
+
+    Raises:
+        RunError: it was started with another seed, batch size or precision.
+    """
+    given = {
+        "seed": trainer.seed,
+        "batch_size": trainer.batch_size,
+        "precision": trainer.precision or current_precision(),
+    }
+    for name, now in given.items():
+        # older checkpoints do not record their precision
+        if now is not None and now != notes.get(name, now):
+            raise RunError(
+                f"training was started with {name}={notes[name]}, not {now}",
+                fix=f"resume with {name}={notes[name]}",
+            )
+    for name, variable in trainer.program.variables().items():
+        variable.data = jnp.array(arrays[name], dtype=variable.dtype)
+    same = [type(c).__name__ for c in trainer.callbacks] == [
+        kept["class"] for kept in notes["callbacks"]
+    ]
+    for i, callback in enumerate(trainer.callbacks if same else ()):
+        prefix = f"callbacks.{i}."
+        own = {k.removeprefix(prefix): v for k, v in arrays.items() if k.startswith(prefix)}
+        callback.load_state({**notes["callbacks"][i]["state"], "arrays": own})
+    trainer.seed = notes["seed"]
+    trainer.epoch = notes["epoch"]
+    trainer.stopped = notes["stopped"]
+    trainer.history = History(notes["history"])
+    trainer.remember()
