@@ -9,7 +9,7 @@ from cutaway.explain.graph import Node
 from cutaway.explain.names import ElementNames, name_of_origin
 from cutaway.explain.paths import LocalJacobians
 from cutaway.story.panels import signed_bars
-from cutaway.story.text import WIDTH, Story, align, number
+from cutaway.story.text import WIDTH, Story, align, bracketed, number
 
 # how named results are computed: (symbol, a symbol among the inputs) -> formula
 FORMULAS = {
@@ -47,7 +47,7 @@ class Stage:
         name: of the value.
         value: the value.
         how: the operation in words, or the right-hand side of the formula.
-        terms: the products that were summed; [] if it is not such a sum.
+        terms: the products that were summed; [] if it is not a sum of products.
         bias: (name, value) of the bias, or None.
         inputs: [(name, value)] of the inputs of any other operation.
     """
@@ -103,7 +103,7 @@ class ForwardStory(Story):
         return stages
 
     def _named(self, node, element):
-        """The element itself, or the named one that it was copied from."""
+        """The element itself, or the named element that it is a copy of."""
         while node.record is not None and (
             self._names.of(node) is None or node.record.operation.traits.edges == "movement"
         ):
@@ -155,7 +155,7 @@ class ForwardStory(Story):
     def _sum_of(self, node, element):
         """([(node, element) of products that are summed], [(node, element) of biases]).
 
-        Both empty if the element is not such a sum.
+        Both are empty if the element is not a sum of products.
         """
         products, biases, waiting = [], [], [(node, element)]
         while waiting:
@@ -204,7 +204,7 @@ class ForwardStory(Story):
         return [name_of_origin(source, e, self._names, self._jacobians) for e in elements.tolist()]
 
     def _inputs(self, node, element):
-        """([(name, value)], [(node, element)]) of the named elements this was computed from."""
+        """([(name, value)], [(node, element)]) of the named elements that it was computed from."""
         found, waiting, seen = [], list(self._sources(node, element)), set()
         while waiting:
             source, at = waiting.pop(0)
@@ -235,7 +235,7 @@ class ForwardStory(Story):
             rows = [
                 [
                     f"  {'+' if k else ' '} {t.weight} · {t.source}",
-                    f"= {_in_brackets(t.weight_value)} · {_in_brackets(t.source_value)}",
+                    f"= {bracketed(t.weight_value)} · {bracketed(t.source_value)}",
                     f"= {number(t.product)}",
                 ]
                 for k, t in enumerate(terms)
@@ -264,10 +264,10 @@ class ForwardStory(Story):
         for stage in self.stages:
             if stage.terms and len(stage.terms) <= SHOWN:
                 parts = [
-                    rf"{_in_brackets(t.weight_value)} \cdot {_in_brackets(t.source_value)}"
+                    rf"{bracketed(t.weight_value)} \cdot {bracketed(t.source_value)}"
                     for t in stage.terms
                 ]
-                bias = "" if stage.bias is None else f" + {_in_brackets(stage.bias[1])}"
+                bias = "" if stage.bias is None else f" + {bracketed(stage.bias[1])}"
                 return f"{_latex(stage.name)} = {' + '.join(parts)}{bias} = {number(stage.value)}"
         return None
 
@@ -298,11 +298,6 @@ class ForwardStory(Story):
             [t.product for t in terms],
             label=f"contribution to {sums[-1].name if sums else self.name}",
         )
-
-
-def _in_brackets(value) -> str:
-    text = number(value)
-    return f"({text})" if value < 0 else text
 
 
 def _latex(name: str) -> str:

@@ -6,7 +6,7 @@ import unicodedata
 import numpy as np
 
 from cutaway.errors import OptionError
-from cutaway.story.text import WIDTH, Story, number
+from cutaway.story.text import WIDTH, Story, latex_number, number
 
 MEANING = 38  # column where the meaning of a line starts, if its formula ends before
 NO_BREAK = "\u00a0"  # a space at which lines are not wrapped
@@ -164,11 +164,11 @@ class UpdateStory(Story):
         lines = [f"w &= {self.latex_name}"]
         for term in self.move.terms or ():
             parts = [term.latex, term.latex_numbers, self._value(term.symbol, term.value)]
-            parts[2] = _latex_number(parts[2])
+            parts[2] = latex_number(parts[2])
             arrow = r"\leftarrow" if term.replaces else "="
             lines.append(f"{term.latex_symbol} &{arrow} {' = '.join(dict.fromkeys(parts))}")
         if not self.move.terms:
-            before, after = (_latex_number(self._value("w", x)) for x in self._ends())
+            before, after = (latex_number(self._value("w", x)) for x in self._ends())
             lines.append(rf"{before} &\rightarrow {after}")
         return r"\begin{aligned} " + r" \\ ".join(lines) + r" \end{aligned}"
 
@@ -280,14 +280,6 @@ def _in_one_line(text) -> str:
     depths = np.cumsum([(c == "(") - (c == ")") for c in text])
     letters = zip(text, depths, strict=True)
     return "".join(NO_BREAK if c == " " and depth else c for c, depth in letters)
-
-
-def _latex_number(text) -> str:
-    mantissa, e, exponent = text.partition("e")
-    if not e:
-        return text
-    power = f"10^{{{int(exponent)}}}"
-    return power if mantissa == "1" else rf"{mantissa} \cdot {power}"
 
 
 def columns(text) -> int:

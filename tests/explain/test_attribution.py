@@ -552,5 +552,5 @@ class Doubling(ct.Module):
 
 
 def test_an_embedding_of_something_computed_is_refused():
-    with pytest.raises(OptionError, match="something else than elements of the input"):
+    with pytest.raises(OptionError, match="reads values that are not elements of the input"):
         attribute(Doubling(), [1, 2, 3])

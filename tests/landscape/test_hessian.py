@@ -189,7 +189,7 @@ def test_lanczos_finds_both_ends_within_the_bound_it_states(steps):
     np.testing.assert_allclose(found.basis @ found.basis.T, np.eye(len(ritz)), atol=1e-12)
     expected = np.sort(values)
     for k in (0, -1):
-        bound = found.beside[-1] * abs(vectors[-1, k]) + found.noise
+        bound = found.off_diagonal[-1] * abs(vectors[-1, k]) + found.noise
         assert np.abs(expected - ritz[k]).min() <= bound + 1e-12
     assert expected[0] - 1e-12 <= ritz[0] and ritz[-1] <= expected[-1] + 1e-12
     if steps == 300:

@@ -197,7 +197,7 @@ def test_the_plots_have_a_color_bar_the_path_and_a_legend(pictured):
     axes = two.plot()
     assert len(axes.figure.axes) == 2 and axes.figure.axes[1].get_ylabel() == "loss"
     labels = [t.get_text() for t in axes.get_legend().get_texts()]
-    assert labels == ["the training", "the parameters"]
+    assert labels == ["training states", "the parameters"]
     line = one.plot().lines[0]
     np.testing.assert_allclose(line.get_ydata(), one.values)
 

@@ -30,7 +30,7 @@ def fold(scope: Scope) -> Scope:
 
 
 def _signature(part: Part) -> tuple:
-    """What repeats of a part have in common: everything but the values of named options."""
+    """What repeats of a part have in common: everything except named options like p=0.1."""
     inner = None
     if part.inner is not None:
         inner = (
