@@ -11,12 +11,6 @@ from cutaway.explain.paths import LocalJacobians
 from cutaway.story.panels import signed_bars
 from cutaway.story.text import WIDTH, Story, align, bracketed, number
 
-# how named results are computed: (symbol, a symbol among the inputs) -> formula
-FORMULAS = {
-    ("n", "γ"): "γ · (z - μ) / √(σ² + ε) + β",
-    ("s", "z"): "sum",
-    ("s", "x"): "sum",
-}
 SHOWN = 12  # largest terms of a long sum that are printed
 
 
@@ -141,12 +135,23 @@ class ForwardStory(Story):
             return Stage(name, value, f"{operation.symbol}({inputs[0][0]})", inputs=inputs), before
         how = (own.what.partition(" in ")[0] if own else operation.name) + " of"
         if own is not None:
-            names = [self._names.of(n) for n, _ in before]
-            found = (FORMULAS.get((own.symbol, name.symbol)) for name in names if name is not None)
-            formula = own.formula or next(filter(None, found), None)
+            formula = own.formula or self._formula(own, [n for n, _ in before])
             how = f"{formula}, from" if formula else how
         together = [b for b in before if own and self._same_time(b[0], own)]
         return Stage(name, value, how, inputs=inputs), together
+
+    def _formula(self, own, sources) -> str | None:
+        """The formula of a normalized value or of a sum of branches; None for other results."""
+        names = [name for name in map(self._names.of, sources) if name is not None]
+        symbols = [name.symbol for name in names]
+        if own.symbol == "s" and ("z" in symbols or "x" in symbols):
+            return "sum"
+        if own.symbol != "n" or "γ" not in symbols:
+            return None
+        normalized = next((s for s in symbols if s not in ("γ", "β")), "z")
+        if not any(_is_norm(node) for node in sources):
+            normalized = f"({normalized} - μ) / √(σ² + ε)"
+        return f"γ · {normalized}" + (" + β" if "β" in symbols else "")
 
     def _same_time(self, node, own) -> bool:
         other = self._names.of(node)
@@ -298,6 +303,10 @@ class ForwardStory(Story):
             [t.product for t in terms],
             label=f"contribution to {sums[-1].name if sums else self.name}",
         )
+
+
+def _is_norm(node: Node) -> bool:
+    return node.record is not None and node.record.operation.traits.role == "norm"
 
 
 def _latex(name: str) -> str:

@@ -20,19 +20,20 @@ import numpy as np
 from cutaway.engine import Tensor, gradients
 from cutaway.errors import GradientError, OptionError
 from cutaway.explain.attribution_story import segment_sums
+from cutaway.explain.convolution_views import CONVOLUTIONS
 from cutaway.explain.layerwise import (
     expect_finite,
     expect_output_names,
+    expect_outputs,
     find_layer,
     frozen,
     output_label,
-    outputs_of,
     plain_forward,
     replaced,
     run_one,
     target_indices,
 )
-from cutaway.nn import Conv1d, Conv2d, Conv3d, Module
+from cutaway.nn import Module
 from cutaway.story import panels
 from cutaway.story.text import WIDTH, Story, align, number
 
@@ -60,9 +61,7 @@ def grad_cam(net: Module, x, *, target=None, layer=None, output_names=None) -> "
         ('0', (7, 7), (16, 16))
     """
     with frozen(net):
-        path, module = find_layer(
-            net, layer, (Conv1d, Conv2d, Conv3d), what="convolution", last=True
-        )
+        path, module = find_layer(net, layer, CONVOLUTIONS, what="convolution", last=True)
         leaves = []
 
         def cut(layer, *inputs, **named):
@@ -78,7 +77,7 @@ def grad_cam(net: Module, x, *, target=None, layer=None, output_names=None) -> "
                 return net(Tensor(batch))
 
         out, batch = run_one(net, x, run)
-        out = outputs_of(net, out)
+        out = expect_outputs(out)
         expect_finite(net, batch, out)
         values = out.numpy().reshape(1, -1)
         output_names = expect_output_names(output_names, out.shape[1:])

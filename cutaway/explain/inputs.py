@@ -14,7 +14,7 @@ from cutaway.errors import GradientError, OptionError, ShapeError
 from cutaway.explain.layerwise import (
     as_numbers,
     expect_finite,
-    outputs_of,
+    expect_outputs,
     plain_forward,
     replaced,
     run_as_batch,
@@ -60,7 +60,7 @@ class Inputs:
             out, self.x, self.one = run_as_batch(net, x, run_and_keep)
         else:
             out, self.x, self.one = _run_on_numbers(net, x)
-        out = outputs_of(net, out)
+        out = expect_outputs(out)
         if len(out) != len(self.x):
             raise ShapeError(
                 f"the input has shape {x.shape}, the output {out.shape}",

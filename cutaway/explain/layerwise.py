@@ -167,7 +167,7 @@ def run_one(net, x, run=None):
     return out, batch
 
 
-def outputs_of(net, out) -> Tensor:
+def expect_outputs(out) -> Tensor:
     """`out`; raise ShapeError unless it is one Tensor with a batch axis."""
     if not isinstance(out, Tensor) or out.ndim == 0:
         came = f"a {type(out).__name__}" if not isinstance(out, Tensor) else "a scalar"

@@ -133,7 +133,7 @@ def _search(jacobians, best, target, target_element, top):
             if step.element == target_element:
                 found.append((product, _unwound(trail)))
             continue
-        for number, elements, factors in _onward(jacobians, best, step, product, top - len(found)):
+        for number, elements, factors in _onward(jacobians, best, step, top - len(found)):
             source = step.node.sources[number]
             for element, factor in zip(elements.tolist(), factors.tolist(), strict=True):
                 ahead = abs(product * factor) * best[source.number].ravel()[element]
@@ -142,7 +142,7 @@ def _search(jacobians, best, target, target_element, top):
     return found
 
 
-def _onward(jacobians, best, step, product, wanted):
+def _onward(jacobians, best, step, wanted):
     """The edges from a step that may belong to one of the `wanted` best paths."""
     for number, elements, factors in jacobians.of(step.node).row(step.element):
         source = step.node.sources[number]

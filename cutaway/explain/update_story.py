@@ -6,6 +6,7 @@ import unicodedata
 import numpy as np
 
 from cutaway.errors import OptionError
+from cutaway.story.panels import new_axes
 from cutaway.story.text import WIDTH, Story, latex_number, number
 
 MEANING = 38  # column where the meaning of a line starts, if its formula ends before
@@ -16,8 +17,8 @@ class UpdateStory(Story):
     """One optimizer step of one weight.
 
     Attributes:
-        move: the optimizer's preview of the step (see optim.preview): `.before`, `.after`,
-            `.gradient`, `.clipped`, `.lr`, `.slots`, `.new_slots`, `.terms`.
+        move: the optimizer's preview of the step (an optim.step_preview.Move): `.before`,
+            `.after`, `.gradient`, `.clipped`, `.lr`, `.slots`, `.new_slots`, `.terms`.
         name, latex_name: of the weight: "w_12^(1)" in a stack of linear layers, otherwise
             "0.weight[0, 1]".
     """
@@ -212,12 +213,7 @@ class UpdateStory(Story):
             history: the values of this weight so far, one per step, the latest last; drawn as a
                 line that ends at the new value.
         """
-        if axes is None:
-            from matplotlib.figure import Figure
-
-            axes = Figure(
-                figsize=(6.4, 2.4 if history is None else 3.6), layout="constrained"
-            ).subplots()
+        axes = new_axes(axes, width=6.4, height=2.4 if history is None else 3.6)
         if history is None:
             self._plot_steps(axes)
         else:

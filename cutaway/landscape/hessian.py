@@ -22,6 +22,7 @@ from cutaway.landscape.objective import (
     network_objective,
     objective_of,
 )
+from cutaway.story.panels import new_axes
 from cutaway.story.text import Story, align, latex_number, number
 
 FULL_SPECTRUM = 200  # parameters up to which all eigenvalues are computed
@@ -103,10 +104,7 @@ class Curvature(Story):
 
     def plot(self, axes=None):
         """The eigenvalues in order, on an axis that is linear around 0 and logarithmic beyond."""
-        if axes is None:
-            from matplotlib.figure import Figure
-
-            axes = Figure(figsize=(6, 3.4), layout="constrained").add_subplot()
+        axes = new_axes(axes, width=6, height=3.4)
         values = self.eigenvalues
         largest = float(np.abs(values).max())
         up = values > 0

@@ -3,6 +3,7 @@
 import numpy as np
 
 from cutaway.optim import OPTIMIZERS
+from cutaway.story.panels import new_axes, new_figure
 
 # each differs in color, dashes and marker, so the lines can be distinguished without color too
 STYLES = (
@@ -75,11 +76,8 @@ def plot_trajectories(race, axes=None):
     Returns:
         the axes.
     """
-    own = axes is None
-    if own:
-        from matplotlib.figure import Figure
-
-        axes = Figure(figsize=(8.6, 5.4), layout="constrained").add_subplot()
+    is_new = axes is None
+    axes = new_axes(axes, width=8.6, height=5.4)
     x_range, y_range = frame(race)
     filled = shade(axes, race.surface, x_range, y_range)
     _draw_trajectories(race, axes)
@@ -88,7 +86,7 @@ def plot_trajectories(race, axes=None):
     axes.set_xlabel("x")
     axes.set_ylabel("y")
     axes.set_title(f"{race.surface.name}: {race.surface.formula}")
-    if own:
+    if is_new:
         _bar(axes, filled)
         _legend(axes.figure, axes)
     return axes
@@ -100,11 +98,8 @@ def plot_values(race, axes=None):
     Returns:
         the axes.
     """
-    own = axes is None
-    if own:
-        from matplotlib.figure import Figure
-
-        axes = Figure(figsize=(7.6, 4.2), layout="constrained").add_subplot()
+    is_new = axes is None
+    axes = new_axes(axes, width=7.6, height=4.2)
     lowest, name = _lowest(race)
     start = race.racers[0].values[0] - lowest
     for k, racer in enumerate(race.racers):
@@ -122,16 +117,14 @@ def plot_values(race, axes=None):
     axes.set_title("loss after each step")
     axes.grid(alpha=0.25)
     axes.spines[["top", "right"]].set_visible(False)
-    if own:
+    if is_new:
         _legend(axes.figure, axes)
     return axes
 
 
 def figure(race):
     """Both plots side by side, with one legend."""
-    from matplotlib.figure import Figure
-
-    drawn = Figure(figsize=(13.5, 5.2), layout="constrained")
+    drawn = new_figure(13.5, 5.2)
     left, right = drawn.subplots(1, 2, width_ratios=(1.25, 1))
     plot_trajectories(race, left)
     _bar(left, left.collections[0])

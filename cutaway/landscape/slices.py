@@ -9,6 +9,7 @@ import numpy as np
 
 from cutaway.errors import OptionError, RunError, ShapeError, did_you_mean, expect_range
 from cutaway.landscape.objective import expect_point, network_objective, trained
+from cutaway.story.panels import new_axes
 from cutaway.story.text import Story, align, number
 
 SHADES = " .:-=+*#%@"  # from the lowest to the highest
@@ -129,11 +130,7 @@ class LossSurface(Story):
 
     def plot(self, axes=None):
         """One direction: a line; two: filled contours with a color bar; with the training path."""
-        if axes is None:
-            from matplotlib.figure import Figure
-
-            size = (6.4, 5) if self.values.ndim == 2 else (6.4, 3.6)
-            axes = Figure(figsize=size, layout="constrained").add_subplot()
+        axes = new_axes(axes, width=6.4, height=5 if self.values.ndim == 2 else 3.6)
         if self.values.ndim == 2:
             self._plot_contours(axes)
         else:

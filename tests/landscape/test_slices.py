@@ -118,7 +118,7 @@ def test_a_path_within_the_slice_is_found_exactly():
     np.testing.assert_allclose(found.path_losses, direct, rtol=1e-12)
 
 
-def test_what_a_path_does_beside_the_slice_is_said_to_be_unseen():
+def test_the_part_of_a_path_outside_the_slice_is_reported():
     net = network()
     u, v, w = random_directions(net, 3)
     paths = list(u)
@@ -213,7 +213,7 @@ def test_a_surface_with_holes_is_shown_with_holes():
     found.plot()
 
 
-def test_what_cannot_be_drawn_is_an_error_that_says_why():
+def test_an_impossible_surface_is_an_error_that_says_why():
     net = network()
     options = {"loss": mean_squared_error}
     with pytest.raises(OptionError, match="a function was given as the network"):
