@@ -1,4 +1,4 @@
-"""draw: the architecture of a network as SVG. Nodes and edges if it is small, blocks if not."""
+"""draw: the architecture of a network as SVG, with nodes and edges or as blocks."""
 
 from cutaway.diagram.architecture import draw_blocks
 from cutaway.diagram.nodes import columns_of, draw_nodes
@@ -20,22 +20,22 @@ def draw(
 
     A Sequential of Linear layers and activations is drawn with its nodes, and with an edge for
     each weight between nodes that are shown: blue for positive, orange and dashed for negative,
-    the thicker the larger. Any other network is drawn as blocks: what is inside a module stands
-    in its frame, branches part and meet, repeats are drawn once with their number. For that the
-    network is run with an input of which only the shape counts; nothing in it is changed.
+    thicker for larger. Any other network is drawn as blocks: a module that contains others is a
+    frame around them, branches split and merge, and repeats are drawn once with their number. The
+    structure comes from running the network on an input of the given shape, without changing it.
 
     Args:
-        input_shape: of one example, without the batch; a list of shapes for several inputs. With
-            it the blocks show the shapes of their outputs, where they differ from their inputs'.
-        x: in its place a batch of inputs, for networks that need integers or other types; a
-            tuple for several.
-        path: what to light. For nodes a chain of (layer, i), layer 0 being the inputs, i from 0,
-            or weights (layer, i, j), from node i to node j of that layer; a layer is a number or
-            a path such as "2". For blocks paths of modules.
+        input_shape: of one example, without the batch; a list of shapes for several inputs. If
+            given, blocks show the shape of their output where it differs from their input's.
+        x: instead of input_shape a batch of inputs, for networks that need integers or other
+            types; a tuple of batches for several inputs.
+        path: what to highlight. For nodes: (layer, i) of consecutive layers, counted from 0, with
+            the inputs as layer 0; or weights (layer, i, j), from node i to node j of that layer; a
+            layer is a number or a path such as "2". For blocks: paths of modules.
         input_names, output_names: names beside the nodes of the first and last layer.
 
     Raises:
-        OptionError: something else than a network, or a path that is not in it.
+        OptionError: net is not a Module, or does not contain the path.
 
     Example:
         >>> from cutaway.models import mlp

@@ -10,9 +10,9 @@ from cutaway.errors import OptionError, did_you_mean
 from cutaway.nn import Dropout, HebbianNeuron, Linear, Perceptron, Sequential
 from cutaway.story.svg import Drawing, picture, text, text_width
 
-SHOWN = 10  # nodes of a layer that are drawn; of more, the first ones and the last
+SHOWN = 10  # nodes drawn per layer; of a larger layer the first ones and the last
 COLUMN, ROW, RADIUS = 150, 30, 9  # distances in SVG units
-MOST_LAYERS = 14  # a deeper network is drawn as blocks
+MOST_LAYERS = 14  # deeper networks are drawn as blocks
 NEURONS = (Linear, Perceptron, HebbianNeuron)
 
 
@@ -21,12 +21,12 @@ class NodeColumn:
     """A layer of nodes.
 
     Attributes:
-        size: how many there are.
-        labels: what stands below, a text for each module.
+        size: number of nodes.
+        labels: texts below it, one for each module.
         paths: of the modules whose output this is.
         names: beside the nodes, or None.
-        layer: the module whose weights lead here, None for the inputs.
-        lit: numbers of the nodes that are lit.
+        layer: the module whose weights lead here; None for the inputs.
+        lit: indices of the highlighted nodes.
     """
 
     size: int
@@ -37,7 +37,7 @@ class NodeColumn:
     lit: set = dataclasses.field(default_factory=set)
 
     def shown(self) -> list:
-        """Numbers of the nodes that are drawn, None for a gap. Lit ones are always drawn."""
+        """Indices of the nodes that are drawn, with None for a gap; highlighted ones always are."""
         if self.size <= SHOWN:
             return list(range(self.size))
         others = {k for k in self.lit if k >= SHOWN - 3 and k != self.size - 1}
@@ -70,7 +70,7 @@ def columns_of(net) -> list | None:
 
 
 def _flat(module, path):
-    """(path, module) of all that run one after the other."""
+    """(path, module) of all modules in a nested Sequential, in order."""
     if not isinstance(module, Sequential):
         yield path, module
         return
@@ -84,7 +84,7 @@ def draw_nodes(columns, *, input_names=None, output_names=None, path=()) -> Draw
     Args:
         columns: from columns_of.
         input_names, output_names: beside the first and the last nodes.
-        path: nodes (layer, i) that follow each other, or weights (layer, i, j), to light.
+        path: nodes (layer, i) of consecutive layers, or weights (layer, i, j), to highlight.
     """
     columns[0].names = _names(input_names, columns[0], "input_names")
     columns[-1].names = _names(output_names, columns[-1], "output_names")
@@ -127,7 +127,7 @@ def _names(names, column, what):
 
 
 def _lit_edges(columns, path) -> set:
-    """{(layer, i, j)} of the path; their nodes are marked in the columns."""
+    """{(layer, i, j)} of the path; also marks their nodes in the columns."""
     path = list(path)
     steps = [_checked(columns, step) for step in path]
     if len({len(step) for step in steps}) > 1:
@@ -226,18 +226,18 @@ def _edges(layer, number, sources, targets, lit):
             dx, dy = (x2 - x1) * RADIUS / length, (y2 - y1) * RADIUS / length
             ends = f'x1="{x1 + dx:.4g}" y1="{y1 + dy:.4g}" x2="{x2 - dx:.4g}" y2="{y2 - dy:.4g}"'
             sign = "negative" if w < 0 else "positive"
-            told = f"<title>w({number})[{i}, {j}] = {w!r}</title>"
+            tooltip = f"<title>w({number})[{i}, {j}] = {w!r}</title>"
             if (number, i, j) in lit:
                 later.append(
                     f'<g class="lit"><path class="under" d="M{x1 + dx:.4g} {y1 + dy:.4g}'
                     f'L{x2 - dx:.4g} {y2 - dy:.4g}" stroke-width="7"/>'
-                    f'<line class="{sign} lit" {ends} stroke-width="4">{told}</line></g>'
+                    f'<line class="{sign} lit" {ends} stroke-width="4">{tooltip}</line></g>'
                 )
                 continue
             opacity = (0.15 + 0.75 * strength) * (0.45 if lit else 1)
             yield (
                 f'<line class="{sign}" {ends} stroke-width="{0.4 + 2.6 * strength:.2f}" '
-                f'stroke-opacity="{opacity:.2f}">{told}</line>'
+                f'stroke-opacity="{opacity:.2f}">{tooltip}</line>'
             )
     yield from later
 
@@ -249,14 +249,14 @@ def _nodes(column, number, places, is_last):
             yield text(x, y + 5, "⋮", side="middle")
             continue
         lit = node in column.lit
-        told = f"node {node} of layer {number}"
+        tooltip = f"node {node} of layer {number}"
         if bias is not None:
-            told += f", bias {float(bias.numpy()[node])!r}"
+            tooltip += f", bias {float(bias.numpy()[node])!r}"
         if column.names is not None:
-            told = f"{column.names[node]}: {told}"
+            tooltip = f"{column.names[node]}: {tooltip}"
         yield (
             f'<circle class="node{" lit" if lit else ""}" cx="{x:g}" cy="{y:g}" r="{RADIUS}">'
-            f"<title>{escape(told)}</title></circle>"
+            f"<title>{escape(tooltip)}</title></circle>"
         )
         if lit:
             yield f'<path class="core" d="M{x - 3.5:g} {y:g}l3.5 -3.5 3.5 3.5 -3.5 3.5Z"/>'

@@ -1,7 +1,7 @@
 """attribute: how much each input contributes to a prediction.
 
-F is one output of the network, x an input, b a baseline: an input that says nothing. Four methods
-share the output among the elements i of x:
+F is one output of the network, x an input, b a baseline: an input without information. Four methods
+attribute the output to the elements i of x:
 
     integrated_gradients   (x_i - b_i) ∫₀¹ ∂F/∂x_i (b + α (x - b)) dα       adds up to F(x) - F(b)
     gradient_x_input       x_i ∂F/∂x_i
@@ -26,8 +26,8 @@ from cutaway.explain.layerwise import expect_output_names, frozen
 from cutaway.nn import Module
 
 METHODS = ("integrated_gradients", "gradient_x_input", "occlusion", "saliency")
-MORE = 4  # times the steps while the sum deviates from F(x) - F(b)
-MOST = 16  # times the steps at most
+MORE = 4  # factor by which the steps grow while the sum deviates from F(x) - F(b)
+MOST = 16  # largest factor
 
 
 def attribute(
@@ -121,7 +121,7 @@ def attribute(
 
 
 def _kind(inputs) -> str:
-    """What a row is like: it decides how it is shown."""
+    """The kind of a row, which decides how it is shown."""
     if inputs.embedded.all() and inputs.x.ndim == 2:
         return "tokens"
     return {2: "table", 3: "series", 4: "image"}.get(inputs.x.ndim, "other")
@@ -159,7 +159,7 @@ def _expect_names(names, kind, inputs) -> list:
 
 
 def _integrated(inputs, base, targets, steps, differences):
-    """(attributions (batch, ...), steps used in each row, by what their sum misses)."""
+    """(attributions (batch, ...), steps used for each row, deviation of each sum)."""
     count = len(inputs.x)
     values = np.zeros(inputs.x.shape)
     used = np.full(count, steps)
@@ -210,7 +210,7 @@ def _sloped(inputs, targets, method):
         return inputs.by_element(
             [part * slope for part, slope in zip(inputs.parts, slopes, strict=True)]
         )
-    # of a vector of features its length: |slope| of a single number
+    # the norm over the features of a vector; |slope| for a single number
     lengths = [
         np.sqrt((slope**2).reshape(*slope.shape[: source.ndim + 1], -1).sum(axis=-1))
         for slope, source in zip(slopes, inputs.sources, strict=True)
@@ -231,11 +231,11 @@ def _occluded(inputs, base, targets, outputs, window, stride):
 
 
 def _windows(shape, window, stride) -> np.ndarray:
-    """(windows, elements of a row) booleans: what each window covers; the last may be cut off."""
+    """(windows, elements of a row) booleans: the elements that each window covers."""
     axes = len(shape) if len(shape) == 1 else len(shape) - 1
     if window is None:
-        share = {1: 1, 2: 16}.get(len(shape), 8)
-        window = tuple(1 if share == 1 else max(1, n // share) for n in shape[:axes])
+        divisor = 16 if len(shape) == 2 else 8
+        window = (1,) if len(shape) == 1 else tuple(max(1, n // divisor) for n in shape[:axes])
     window = _per_axis(window, axes, shape, what="window")
     if stride is None:
         stride = tuple(max(1, w // 2) for w in window)

@@ -1,4 +1,4 @@
-"""The pictures of an Attribution, and its HTML: bars, an overlay, a strip over time, tokens."""
+"""Plots of an Attribution, and its HTML: bars, an overlay, a heat map over time, tokens."""
 
 from html import escape
 
@@ -7,7 +7,7 @@ import numpy as np
 from cutaway.story import panels
 from cutaway.story.text import WIDTH, number
 
-SHOWN = 20  # columns or tokens in a plot
+SHOWN = 20  # columns or tokens in a text or plot
 
 
 def plot_bars(found, axes):
@@ -21,14 +21,14 @@ def plot_bars(found, axes):
         panels.cut(bars[k][0], 28) + ("" if bars[k][1] is None else f" = {number(bars[k][1], 3)}")
         for k in ranked
     ]
-    shares = np.array([bars[k][2] for k in ranked])
+    values = np.array([bars[k][2] for k in ranked])
     axes = panels.new_axes(axes, width=6.4, height=1.3 + 0.27 * len(ranked))
-    for k, share in enumerate(shares):
+    for k, value in enumerate(values):
         axes.barh(
             k,
-            share,
-            color=panels.UP if share >= 0 else panels.DOWN,
-            hatch=None if share >= 0 else "////",
+            value,
+            color=panels.UP if value >= 0 else panels.DOWN,
+            hatch=None if value >= 0 else "////",
             edgecolor=axes.get_facecolor(),
             linewidth=0,
         )
@@ -57,9 +57,9 @@ def plot_bars(found, axes):
 def plot_image(found, axes):
     axes, result = panels.beside_input(axes, found.x)
     steepness = found.method == "saliency"
-    # as in the paper of saliency: the steepest channel
+    # as in Simonyan et al.: the maximum over the channels
     heat = found.values.max(axis=-1) if steepness else found.values.sum(axis=-1)
-    # one pixel far above all others should not make those invisible
+    # clipped at a percentile, so that a single outlier does not hide all others
     strong = np.percentile(np.abs(heat), 99) or np.abs(heat).max() or 1.0
     colors = {"cmap": panels.SIGNED, "vmin": -strong, "vmax": strong}
     if steepness:
@@ -112,12 +112,12 @@ def _color_label(found):
 
 
 def html_of_tokens(found):
-    """Tokens on colors, stronger with the size; what lowers the output is underlined too."""
-    largest = max((abs(share) for _, _, share in found.bars()), default=0.0) or 1.0
+    """Tokens on colors, stronger for larger values; those that lower the output are underlined."""
+    largest = max((abs(value) for _, _, value in found.bars()), default=0.0) or 1.0
     spans = []
-    for name, _, share in found.bars():
+    for name, _, value in found.bars():
         spans.append(
-            f'<span title="{share:+.4g}" style="{_shade(share / largest)}">'
+            f'<span title="{value:+.4g}" style="{_shade(value / largest)}">'
             f"{escape(str(name))}</span>"
         )
     legend = (
@@ -134,10 +134,10 @@ def html_of_tokens(found):
     )
 
 
-def _shade(share) -> str:
-    red, green, blue = (43, 123, 186) if share >= 0 else (217, 95, 14)
-    line = ";text-decoration:underline" if share < 0 else ""
+def _shade(value) -> str:
+    red, green, blue = (43, 123, 186) if value >= 0 else (217, 95, 14)
+    line = ";text-decoration:underline" if value < 0 else ""
     return (
-        f"background:rgba({red},{green},{blue},{0.75 * abs(share):.2f});"
+        f"background:rgba({red},{green},{blue},{0.75 * abs(value):.2f});"
         f"padding:1px 3px;border-radius:3px{line}"
     )

@@ -24,7 +24,6 @@ MEANINGS = {
     "occlusion": "The decrease of the output if the input is replaced by the baseline.",
     "saliency": "The magnitude of the gradient of the output.",
 }
-SHOWN = 20  # columns or tokens in a text or plot
 REGIONS, SEGMENTS = 4, 6  # along each side of an image, and of a series, in a text
 TOLERANCE = 0.01  # of F(x) - F(baseline), by which the sum of the attributions may deviate
 
@@ -164,9 +163,9 @@ class Attribution(Story):
 
     def _bar_lines(self, width):
         bars = self.bars()
-        in_order = self.kind == "tokens" and len(bars) <= SHOWN
+        in_order = self.kind == "tokens" and len(bars) <= charts.SHOWN
         ranked = sorted(range(len(bars)), key=lambda k: -abs(bars[k][2]))
-        shown = range(len(bars)) if in_order else ranked[:SHOWN]
+        shown = range(len(bars)) if in_order else ranked[: charts.SHOWN]
         rows = []
         for k in shown:
             name, value, size = bars[k]
@@ -179,7 +178,7 @@ class Attribution(Story):
                     f"{size:.4g}" if self.is_unsigned() else f"{size:+.4g}",
                 ]
             )
-        rest = [bars[k][2] for k in ranked[SHOWN:]] if not in_order else []
+        rest = [bars[k][2] for k in ranked[charts.SHOWN :]] if not in_order else []
         if rest:
             total = f"{sum(rest):.4g}" if self.is_unsigned() else f"{sum(rest):+.4g}"
             rows.append(["", f"({len(rest)} more)", "", total])
@@ -199,15 +198,15 @@ class Attribution(Story):
         values = self.values.sum(axis=-1) if self.kind == "image" else self.values
         if self.kind == "image":
             down, right = (min(REGIONS, n) for n in values.shape)
-            table = _summed(_summed(values, down, 0), right, 1)
+            table = segment_sums(segment_sums(values, down, 0), right, 1)
             head = f"Sums over {down} x {right} regions of the image:"
             rows = [[f"{v:+.4g}" for v in row] for row in table]
             return [head, *align(rows, sides=">" * right)]
         right = min(SEGMENTS, len(values))
-        table = _summed(values, right, 0).T  # features down, time to the right
+        table = segment_sums(values, right, 0).T  # features down, time to the right
         names = [self.feature(k) for k in range(len(table))]
-        if len(table) > SHOWN:
-            order = np.argsort(-np.abs(table).sum(axis=1), kind="stable")[:SHOWN]
+        if len(table) > charts.SHOWN:
+            order = np.argsort(-np.abs(table).sum(axis=1), kind="stable")[: charts.SHOWN]
             table, names = table[order], [names[k] for k in order]
         head = f"Sums over {right} segments of time, from first to last:"
         rows = [
@@ -339,6 +338,7 @@ class Attribution(Story):
         return charts.html_of_tokens(self) if self.kind == "tokens" else super().html()
 
 
-def _summed(values, parts, axis):
+def segment_sums(values, parts: int, axis: int):
+    """Sums over `parts` segments of about equal length along an axis."""
     edges = np.linspace(0, values.shape[axis], parts + 1).round().astype(int)
     return np.add.reduceat(values, edges[:-1], axis=axis)

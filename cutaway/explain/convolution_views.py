@@ -100,7 +100,7 @@ class FeatureMaps(Story):
         """A picture for each channel, the first 64; of a series a heat map of channels by time.
 
         Args:
-            axes: for a series alone; pictures make a new figure.
+            axes: only for a series; images need a new figure.
         """
         if self.values.ndim == 2:
             return panels.heat_map(
@@ -111,6 +111,7 @@ class FeatureMaps(Story):
                 along="position",
                 color_label="value",
             )
+        _expect_new_figure(axes)
         count = min(self.values.shape[-1], SHOWN)
         few = f", {count} of {self.values.shape[-1]}" if count < self.values.shape[-1] else ""
         colors = panels.signed_range(self.values)
@@ -208,9 +209,13 @@ class Filters(Story):
     def plot(self, axes=None):
         """A picture for each kernel, the first 64.
 
-        Kernels for 3 channels are shown as colors, stretched for each kernel by itself; middle
-        gray is then about 0.
+        Kernels for 3 channels are shown as colors, scaled for each kernel by itself, with 0 as
+        medium gray.
+
+        Args:
+            axes: None, since the pictures need a new figure.
         """
+        _expect_new_figure(axes)
         *window, inputs, outputs = self.values.shape
         if len(window) > 2:
             raise ShapeError(
@@ -250,3 +255,11 @@ class Filters(Story):
         if self.values.ndim > 4:
             return super().html()
         return panels.as_image_tag(self.plot(), f"filters of layer {self.layer}")
+
+
+def _expect_new_figure(axes):
+    if axes is not None:
+        raise OptionError(
+            "a grid of pictures cannot be drawn into one axes",
+            expected="axes=None, for a figure of its own",
+        )

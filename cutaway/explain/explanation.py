@@ -1,10 +1,8 @@
 """explain: opens a network for one input and explains any of its numbers."""
 
-import difflib
-
 import numpy as np
 
-from cutaway.errors import OptionError, ShapeError, expect_range
+from cutaway.errors import OptionError, ShapeError, did_you_mean, expect_range
 from cutaway.explain.attribution import attribute
 from cutaway.explain.attribution_story import Attribution
 from cutaway.explain.flow import FlowStory
@@ -153,11 +151,10 @@ class Explanation:
 
     def _expect_path(self, path, paths):
         if path not in paths:
-            close = difflib.get_close_matches(path, paths, n=1)
             raise OptionError(
                 f"the network has no {path!r}",
-                expected="one of " + ", ".join(list(paths)[:12]),
-                fix=f"did you mean {close[0]!r}?" if close else "see net.summary()",
+                expected="a path as in net.summary()",
+                fix=did_you_mean(path, [p for p in paths if p]),
             )
 
 

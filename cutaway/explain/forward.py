@@ -9,14 +9,8 @@ from cutaway.explain.graph import Node
 from cutaway.explain.names import ElementNames, name_of_origin
 from cutaway.explain.paths import LocalJacobians
 from cutaway.story.panels import signed_bars
-from cutaway.story.text import WIDTH, Story, align, number
+from cutaway.story.text import WIDTH, Story, align, bracketed, number
 
-# how named results are computed: (symbol, a symbol among the inputs) -> formula
-FORMULAS = {
-    ("n", "γ"): "γ · (z - μ) / √(σ² + ε) + β",
-    ("s", "z"): "sum",
-    ("s", "x"): "sum",
-}
 SHOWN = 12  # largest terms of a long sum that are printed
 
 
@@ -47,7 +41,7 @@ class Stage:
         name: of the value.
         value: the value.
         how: the operation in words, or the right-hand side of the formula.
-        terms: the products that were summed; [] if it is not such a sum.
+        terms: the products that were summed; [] if it is not a sum of products.
         bias: (name, value) of the bias, or None.
         inputs: [(name, value)] of the inputs of any other operation.
     """
@@ -103,7 +97,7 @@ class ForwardStory(Story):
         return stages
 
     def _named(self, node, element):
-        """The element itself, or the named one that it was copied from."""
+        """The element itself, or the named element that it is a copy of."""
         while node.record is not None and (
             self._names.of(node) is None or node.record.operation.traits.edges == "movement"
         ):
@@ -141,12 +135,23 @@ class ForwardStory(Story):
             return Stage(name, value, f"{operation.symbol}({inputs[0][0]})", inputs=inputs), before
         how = (own.what.partition(" in ")[0] if own else operation.name) + " of"
         if own is not None:
-            names = [self._names.of(n) for n, _ in before]
-            found = (FORMULAS.get((own.symbol, name.symbol)) for name in names if name is not None)
-            formula = own.formula or next(filter(None, found), None)
+            formula = own.formula or self._formula(own, [n for n, _ in before])
             how = f"{formula}, from" if formula else how
         together = [b for b in before if own and self._same_time(b[0], own)]
         return Stage(name, value, how, inputs=inputs), together
+
+    def _formula(self, own, sources) -> str | None:
+        """The formula of a normalized value or of a sum of branches; None for other results."""
+        names = [name for name in map(self._names.of, sources) if name is not None]
+        symbols = [name.symbol for name in names]
+        if own.symbol == "s" and ("z" in symbols or "x" in symbols):
+            return "sum"
+        if own.symbol != "n" or "γ" not in symbols:
+            return None
+        normalized = next((s for s in symbols if s not in ("γ", "β")), "z")
+        if not any(_is_norm(node) for node in sources):
+            normalized = f"({normalized} - μ) / √(σ² + ε)"
+        return f"γ · {normalized}" + (" + β" if "β" in symbols else "")
 
     def _same_time(self, node, own) -> bool:
         other = self._names.of(node)
@@ -155,7 +160,7 @@ class ForwardStory(Story):
     def _sum_of(self, node, element):
         """([(node, element) of products that are summed], [(node, element) of biases]).
 
-        Both empty if the element is not such a sum.
+        Both are empty if the element is not a sum of products.
         """
         products, biases, waiting = [], [], [(node, element)]
         while waiting:
@@ -204,7 +209,7 @@ class ForwardStory(Story):
         return [name_of_origin(source, e, self._names, self._jacobians) for e in elements.tolist()]
 
     def _inputs(self, node, element):
-        """([(name, value)], [(node, element)]) of the named elements this was computed from."""
+        """([(name, value)], [(node, element)]) of the named elements that it was computed from."""
         found, waiting, seen = [], list(self._sources(node, element)), set()
         while waiting:
             source, at = waiting.pop(0)
@@ -235,7 +240,7 @@ class ForwardStory(Story):
             rows = [
                 [
                     f"  {'+' if k else ' '} {t.weight} · {t.source}",
-                    f"= {_in_brackets(t.weight_value)} · {_in_brackets(t.source_value)}",
+                    f"= {bracketed(t.weight_value)} · {bracketed(t.source_value)}",
                     f"= {number(t.product)}",
                 ]
                 for k, t in enumerate(terms)
@@ -264,10 +269,10 @@ class ForwardStory(Story):
         for stage in self.stages:
             if stage.terms and len(stage.terms) <= SHOWN:
                 parts = [
-                    rf"{_in_brackets(t.weight_value)} \cdot {_in_brackets(t.source_value)}"
+                    rf"{bracketed(t.weight_value)} \cdot {bracketed(t.source_value)}"
                     for t in stage.terms
                 ]
-                bias = "" if stage.bias is None else f" + {_in_brackets(stage.bias[1])}"
+                bias = "" if stage.bias is None else f" + {bracketed(stage.bias[1])}"
                 return f"{_latex(stage.name)} = {' + '.join(parts)}{bias} = {number(stage.value)}"
         return None
 
@@ -300,9 +305,8 @@ class ForwardStory(Story):
         )
 
 
-def _in_brackets(value) -> str:
-    text = number(value)
-    return f"({text})" if value < 0 else text
+def _is_norm(node: Node) -> bool:
+    return node.record is not None and node.record.operation.traits.role == "norm"
 
 
 def _latex(name: str) -> str:

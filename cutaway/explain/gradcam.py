@@ -4,8 +4,8 @@ With A_k the map of channel k of a layer, n its positions, and F one output of t
 
     w_k = 1/n Σ_positions ∂F/∂A_k,   map = relu(Σ_k w_k A_k)
 
-w_k says how much channel k speaks for the output, the map where it is active. The map has the
-resolution of the layer, and is drawn out over the image by straight lines.
+w_k is the importance of channel k for the output; the map shows where these channels are active. It
+has the resolution of the layer, and is resized to the image by linear interpolation.
 
 References:
     Selvaraju et al. 2017, "Grad-CAM: visual explanations from deep networks via gradient-based
@@ -19,19 +19,21 @@ import numpy as np
 
 from cutaway.engine import Tensor, gradients
 from cutaway.errors import GradientError, OptionError
+from cutaway.explain.attribution_story import segment_sums
+from cutaway.explain.convolution_views import CONVOLUTIONS
 from cutaway.explain.layerwise import (
     expect_finite,
     expect_output_names,
+    expect_outputs,
     find_layer,
     frozen,
     output_label,
-    outputs_of,
     plain_forward,
     replaced,
     run_one,
     target_indices,
 )
-from cutaway.nn import Conv1d, Conv2d, Conv3d, Module
+from cutaway.nn import Module
 from cutaway.story import panels
 from cutaway.story.text import WIDTH, Story, align, number
 
@@ -41,12 +43,12 @@ REGIONS = 8  # along each side of an image, in a text
 def grad_cam(net: Module, x, *, target=None, layer=None, output_names=None) -> "GradCam":
     """The regions of the input that support an output, as seen by one layer.
 
-    Computed in evaluation mode and in float64; the network stays as it was.
+    Computed in evaluation mode and in float64; the network is not modified.
 
     Args:
         x: one input, with or without its batch axis: (height, width, channels), or (time,
             channels) for a network of Conv1d.
-        target: number of the output; None: the largest, or the only one.
+        target: index of the output; None: the largest, or the only one.
         layer: path of the layer, or the layer; None: the last convolution. Its output has axes of
             positions, and channels last.
         output_names: of the outputs, for example the classes.
@@ -59,15 +61,13 @@ def grad_cam(net: Module, x, *, target=None, layer=None, output_names=None) -> "
         ('0', (7, 7), (16, 16))
     """
     with frozen(net):
-        path, module = find_layer(
-            net, layer, (Conv1d, Conv2d, Conv3d), what="convolution", last=True
-        )
+        path, module = find_layer(net, layer, CONVOLUTIONS, what="convolution", last=True)
         leaves = []
 
         def cut(layer, *inputs, **named):
             out = plain_forward(layer, *inputs, **named)
             _expect_maps(out, path, layer)
-            # a leaf: the walk back ends here
+            # a leaf: the backward pass ends here
             leaves.append(Tensor(out.data, requires_grad=True))
             return leaves[-1]
 
@@ -77,7 +77,7 @@ def grad_cam(net: Module, x, *, target=None, layer=None, output_names=None) -> "
                 return net(Tensor(batch))
 
         out, batch = run_one(net, x, run)
-        out = outputs_of(net, out)
+        out = expect_outputs(out)
         expect_finite(net, batch, out)
         values = out.numpy().reshape(1, -1)
         output_names = expect_output_names(output_names, out.shape[1:])
@@ -90,7 +90,7 @@ def grad_cam(net: Module, x, *, target=None, layer=None, output_names=None) -> "
         if leaf is None or id(leaf) not in found:
             raise GradientError(
                 f"no gradient reaches layer {path!r}, {type(module).__name__}",
-                expected="a layer from which the output is computed by operations with a rule",
+                expected="a layer from which differentiable operations compute the output",
                 fix="choose a layer that the network's forward calls, outside of recompute and "
                 "no_grad()",
             )
@@ -99,10 +99,10 @@ def grad_cam(net: Module, x, *, target=None, layer=None, output_names=None) -> "
         raw = maps @ weights
         image = batch[0]
         sizes = image.shape[:-1] if image.ndim == raw.ndim + 1 else raw.shape
-        drawn_out = np.asarray(jax.image.resize(np.maximum(raw, 0), sizes, "linear"))
+        resized = np.asarray(jax.image.resize(np.maximum(raw, 0), sizes, "linear"))
     return GradCam(
         layer=path,
-        values=drawn_out,
+        values=resized,
         map=np.maximum(raw, 0),
         raw=raw,
         weights=weights,
@@ -129,14 +129,14 @@ class GradCam(Story):
 
     Attributes:
         layer: path of the layer.
-        values: the map drawn out over x, (height, width), 0 or more.
-        map: the map itself, in the layer's resolution.
+        values: the map resized to x, (height, width), nonnegative.
+        map: the map in the layer's resolution.
         raw: the map before negative values are set to 0.
         weights: (channels,) w_k.
         x: the input.
-        target: number of the output.
+        target: index of the output.
         output: its value.
-        name: what it is called.
+        name: its name.
     """
 
     layer: str
@@ -230,7 +230,5 @@ class GradCam(Story):
 
 
 def _means(values, parts, axis):
-    edges = np.linspace(0, values.shape[axis], parts + 1).round().astype(int)
-    shape = [1] * values.ndim
-    shape[axis] = -1
-    return np.add.reduceat(values, edges[:-1], axis=axis) / np.diff(edges).reshape(shape)
+    counts = segment_sums(np.ones_like(values), parts, axis)
+    return segment_sums(values, parts, axis) / counts

@@ -11,7 +11,7 @@ from cutaway.errors import GradientError
 from cutaway.explain.names import ElementNames, name_of_origin
 from cutaway.explain.paths import LocalJacobians, strongest_paths
 from cutaway.story.panels import signed_bars
-from cutaway.story.text import WIDTH, Story, align, number
+from cutaway.story.text import WIDTH, Story, align, bracketed, number
 
 TOLERANCE = 1e-9  # of the sum over all paths against the engine's gradient, relative
 ROUNDING = 1e-13  # of the largest path: a sum below that is zero
@@ -137,7 +137,7 @@ class GradientStory(Story):
             if k and len(symbols) + len(more) > FORMULA_LINES:
                 break
             symbols += more
-            numbers = [_bracketed(f.value) for f in path.factors]
+            numbers = [bracketed(f.value) for f in path.factors]
             values += _wrapped(indent + ("+ " if k else "= "), numbers, width)
         shown = sum(line.startswith((lead, indent + "+ ")) for line in symbols)
         if self.count > shown and symbols:
@@ -182,7 +182,7 @@ class GradientStory(Story):
             shown.append(path)
         rest = r" + \dots" if self.count > len(shown) else ""
         symbols = " + ".join(r" \cdot ".join(f.latex for f in p.factors) for p in shown)
-        values = (r" \cdot ".join(_bracketed(f.value) for f in p.factors) for p in shown)
+        values = (r" \cdot ".join(bracketed(f.value) for f in p.factors) for p in shown)
         parts = [rf"\frac{{\partial L}}{{\partial {self._latex_name}}}"]
         parts += [symbols + rest, " + ".join(values) + rest] if shown else []
         return " = ".join([*parts, number(self.value)])
@@ -342,11 +342,6 @@ def _wrapped(head, parts, width) -> list:
 def shortened(line: str, width: int) -> str:
     """The line, truncated to `width`."""
     return line if len(line) <= width else line[: width - 1] + "…"
-
-
-def _bracketed(value) -> str:
-    text = number(value)
-    return f"({text})" if value < 0 else text
 
 
 def counted(n: int) -> str:

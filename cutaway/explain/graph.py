@@ -1,11 +1,10 @@
-"""ComputationGraph: what was computed, array by array, with composite operations decomposed.
+"""ComputationGraph: the arrays of a computation, with composite operations decomposed.
 
 A Node is an array; its elements are the nodes of the chain rule. Sources come before the nodes
 computed from them, so the list of nodes is in topological order.
 
-An operation that declares a decomposition (an LSTM over all time steps, attention) is computed
-once more by the smaller operations that its formulas name, and the values are compared with those
-of the original.
+An operation that declares a decomposition (an LSTM over all time steps, attention) is recomputed by
+the smaller operations of its formulas, and the result is compared with the original.
 """
 
 import dataclasses
@@ -45,7 +44,7 @@ class Node:
     output: int = 0
 
     def alone(self, grad):
-        """What the record's rule gets for this gradient of this array, and 0 of the others."""
+        """The gradient argument of the record's rule: `grad` for this output, 0 for the others."""
         assert self.record is not None
         if not isinstance(self.record.out, tuple):
             return grad

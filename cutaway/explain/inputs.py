@@ -1,9 +1,9 @@
 """The inputs of a network: numbers, and integers that Embeddings turn into vectors.
 
-An integer has no slope, its vector has. So the parts of an input in which an output can be
-differentiated are the numbers of x that no Embedding reads, and the vectors that Embeddings return.
-Which element of x an Embedding reads is found by running the network once with x's elements
-replaced by their own positions, and looking what arrives there.
+An output can be differentiated with respect to the vector of an integer, not the integer itself.
+So the differentiable parts of an input are the numbers of x that no Embedding reads, and the
+vectors that Embeddings return. To find the elements of x that an Embedding reads, the network runs
+once on the positions of the elements instead of their values.
 """
 
 import jax
@@ -14,7 +14,7 @@ from cutaway.errors import GradientError, OptionError, ShapeError
 from cutaway.explain.layerwise import (
     as_numbers,
     expect_finite,
-    outputs_of,
+    expect_outputs,
     plain_forward,
     replaced,
     run_as_batch,
@@ -23,20 +23,20 @@ from cutaway.explain.layerwise import (
 from cutaway.nn import Embedding, jit
 from cutaway.nn.state import wrap
 
-ROWS, NUMBERS = 4096, 2**18  # at once: rows, and numbers of the input
+ROWS, NUMBERS = 4096, 2**18  # rows, and numbers of the input, that are run at once
 
 
 class Inputs:
     """A batch of inputs, with the vectors of its embeddings. For use inside `frozen(net)`.
 
     Attributes:
-        x: (batch, ...) as numbers; integers where the network takes nothing else.
-        one: whether x came without its batch axis.
-        parts: arrays (batch, ...), in which the output is differentiated: x itself if it has
-            numbers, then the vectors of each call of an Embedding.
-        sources: for each part the numbers of the elements of a row that it reads, in its shape.
-        embedded: (elements of a row,) whether an Embedding reads it.
-        padding: (batch, elements of a row) whether it is an Embedding's padding.
+        x: (batch, ...) float64; int64 if all elements are read by Embeddings.
+        one: whether x was given without its batch axis.
+        parts: arrays (batch, ...) with respect to which outputs are differentiated: x itself
+            unless all elements are embedded, then the vectors of each call of an Embedding.
+        sources: for each part the indices of the elements of a row that it reads.
+        embedded: (elements of a row,) whether an Embedding reads the element.
+        padding: (batch, elements of a row) whether the element is padding.
         outputs: (batch, outputs of a row).
         axes: shape of the outputs of a row.
     """
@@ -60,7 +60,7 @@ class Inputs:
             out, self.x, self.one = run_as_batch(net, x, run_and_keep)
         else:
             out, self.x, self.one = _run_on_numbers(net, x)
-        out = outputs_of(net, out)
+        out = expect_outputs(out)
         if len(out) != len(self.x):
             raise ShapeError(
                 f"the input has shape {x.shape}, the output {out.shape}",
@@ -81,19 +81,19 @@ class Inputs:
         self.padding = np.zeros(rows.shape, bool)
         self.parts = [self.x.astype(np.float64)]
         self.sources = [np.arange(count).reshape(self.x.shape[1:])]
-        self._calls = []  # for each call of an Embedding the number of its part, None: not of x
+        self._calls = []  # index of the part of each call of an Embedding; None: reads no x
         self._readers = []
         for layer, read, vectors, source in zip(*self._sources_of_calls(calls), strict=True):
             if source is None:
                 self._calls.append(None)
                 continue
-            known = source.min() >= 0 and source.max() < count and len(read) == len(rows)
-            if not known or not np.array_equal(rows[:, source.ravel()].reshape(read.shape), read):
+            inside = source.min() >= 0 and source.max() < count and len(read) == len(rows)
+            if not inside or not np.array_equal(rows[:, source.ravel()].reshape(read.shape), read):
                 raise OptionError(
-                    f"{type(layer).__name__} of shape {layer.weight.shape} reads something else "
-                    "than elements of the input",
-                    expected="integers that stand in the input as they are",
-                    fix="explain the part of the network behind this layer",
+                    f"{type(layer).__name__} of shape {layer.weight.shape} reads values that "
+                    "are not elements of the input",
+                    expected="integers that the network passes on unchanged",
+                    fix="explain the part of the network after this layer",
                 )
             self._calls.append(len(self.parts))
             self._readers.append(layer)
@@ -118,17 +118,17 @@ class Inputs:
         if not calls:
             return layers, reads, vectors, []
         shape = self.x.shape[1:]
-        # numbers that stand nowhere in x, so that constants are told from elements of x
+        # numbers that do not occur in x, to distinguish elements of x from constants
         first = int(np.abs(self.x).max()) + 1
         positions = first + np.arange(int(np.prod(shape))).reshape(shape)
         positions = np.broadcast_to(positions, self.x.shape).astype(self.x.dtype)
         arrived = []
 
-        def note(layer, x):
+        def record(layer, x):
             arrived.append(x.numpy())
             return Tensor(np.zeros((*x.shape, layer.weight.shape[1])))
 
-        with replaced(dict.fromkeys(self._layers, note)):
+        with replaced(dict.fromkeys(self._layers, record)):
             self.net(Tensor(positions))
         sources = []
         for seen in arrived:
@@ -136,11 +136,11 @@ class Inputs:
         return layers, reads, vectors, sources
 
     def baseline(self, baseline) -> list:
-        """For each part its values in the input to compare with.
+        """The values of each part in the baseline.
 
         Args:
-            baseline: None: zeros, for tokens the vector of zeros; else a number or an array that
-                stands in the place of x: of the shape of one row or of x.
+            baseline: a number, or an array of the shape of x or of one row; None: zeros, and for
+                tokens vectors of zeros.
         """
         if baseline is None:
             return [np.zeros_like(part) for part in self.parts]
@@ -160,14 +160,14 @@ class Inputs:
         return parts
 
     def targets(self, target) -> np.ndarray:
-        """(batch,) number of the output that is meant in each row, see `target_indices`."""
+        """(batch,) index of the target output of each row, see `target_indices`."""
         return target_indices((len(self.x), *self.axes), target, self.outputs)
 
     def values(self, rows, targets, parts_at) -> np.ndarray:
-        """(n,) outputs of n inputs; input k is made from row rows[k] of x.
+        """(n,) target outputs of n inputs, where input k is a variant of row rows[k] of x.
 
         Args:
-            parts_at: function of some of the numbers 0..n-1: the parts of those inputs.
+            parts_at: function (indices of inputs) -> the parts of these inputs.
         """
         pieces = []
         for at, new in self.chunks(len(rows)):
@@ -177,15 +177,15 @@ class Inputs:
         return np.concatenate(pieces)
 
     def slopes(self, rows, parts, targets) -> list:
-        """For each part (n, ...) the derivative of each input's output in it; see `values`."""
+        """Derivatives (n, ...) of the target outputs with respect to each part; see `values`."""
         seed = np.zeros((len(rows), self.outputs.shape[1]))
         seed[np.arange(len(rows)), targets] = 1
         grads = self._run_back(self.x[rows], parts, seed.reshape(-1, *self.axes))
         if all(g is None for g in grads):
             raise GradientError(
                 "no gradient reaches the input",
-                expected="a network whose output depends on its input by operations with a rule; "
-                "integers are read by an Embedding",
+                expected="a network that computes its output from its input by differentiable "
+                "operations, and reads integers by an Embedding",
                 fix='use method="occlusion", which needs no gradient, or leave no_grad()',
             )
         return [
@@ -194,15 +194,16 @@ class Inputs:
         ]
 
     def chunks(self, count: int, size: int | None = None) -> list:
-        """Numbers 0..count-1 in arrays of one length, few enough at once to fit in memory.
+        """The indices 0..count-1 in arrays of equal length that fit in memory.
 
-        The last array repeats its last number, because every other length is compiled anew.
+        The last array is padded by repeating its last index, since another length would have to be
+        compiled.
 
         Args:
-            size: the length; None: as large as it may be.
+            size: the length; None: the largest that fits.
 
         Returns:
-            [(array, how many of it are no repeats)].
+            [(array, number of indices without the padding)].
         """
         if size is None:
             width = sum(int(np.prod(part.shape[1:])) for part in self.parts)
@@ -214,7 +215,7 @@ class Inputs:
         ]
 
     def _gradients(self, x, parts, seed):
-        """Of the outputs, weighted by `seed`, in each part; None where there is none."""
+        """Gradients of the outputs, weighted by `seed`, for each part; None where there is none."""
         leaves = [Tensor(part.data, requires_grad=True) for part in parts]
         out = self._output(x, leaves)
         if not out.requires_grad:
@@ -223,7 +224,7 @@ class Inputs:
         return [Tensor(found[id(leaf)]) if id(leaf) in found else None for leaf in leaves]
 
     def _output(self, x, parts):
-        """Output for inputs whose numbers and vectors are `parts`; the rest is as in x."""
+        """The output for x with its numbers and vectors replaced by `parts`."""
         calls = iter(self._calls)
 
         def stand_in(layer, x):
@@ -233,14 +234,14 @@ class Inputs:
         if not self._tokens_only:
             codes = self.embedded.reshape(self.x.shape[1:])
             numbers = parts[0]
-            if codes.any():  # codes stay as they are: their vectors move
+            if codes.any():  # codes are constant: their vectors vary
                 numbers = numbers * Tensor(np.where(codes, 0.0, 1.0)) + x * Tensor(codes * 1.0)
             x = numbers
         with replaced(dict.fromkeys(self._layers, stand_in)):
             return self.net(x)
 
     def moved(self, rows, elements, baseline) -> list:
-        """Parts of x[rows], with those of the given elements replaced by the baseline's.
+        """Parts of x[rows], with the given elements replaced by those of the baseline.
 
         Args:
             elements: (n, elements of a row) booleans.
@@ -253,7 +254,7 @@ class Inputs:
         return parts
 
     def by_element(self, contributions) -> np.ndarray:
-        """What each part contributes, (batch, ...), added up at the elements of x it came from."""
+        """The contributions to each element of x, (batch, ...), summed over its parts."""
         total = np.zeros((len(self.x), self.embedded.size))
         for part, source in zip(contributions, self.sources, strict=True):
             part = part.reshape(len(part), source.size, -1).sum(axis=-1)
@@ -262,7 +263,7 @@ class Inputs:
 
 
 def _run_on_numbers(net, x):
-    """As run_as_batch, for a network without Embeddings: integers become numbers."""
+    """run_as_batch for a network without Embeddings: integers are converted to float64."""
     try:
         return run_as_batch(net, x.astype(np.float64), _compiled(lambda x: net(x), net))
     except (TypeError, ValueError, IndexError):
@@ -291,8 +292,8 @@ def _kept_by(calls):
 
 
 def _compiled(step, net):
-    """`step`, compiled; a network that reads values to decide what it does runs as it is."""
-    # the options that jit would choose make convolutions in float64 twenty times slower
+    """`step`, compiled; uncompiled if the control flow of the network depends on values."""
+    # the default options of jit make convolutions in float64 twenty times slower
     program = jit(step, net, donate=False, compiler_options={})
 
     def run(*args):

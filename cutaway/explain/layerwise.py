@@ -53,10 +53,10 @@ def frozen(net: Module, *, gradients: bool = False):
 
 
 def replaced(hooks: dict):
-    """Context in which a call of `layer` runs `hook(layer, *inputs, **named)` as its forward.
+    """Context in which each layer runs `hook(layer, *inputs, **named)` as its forward.
 
     Args:
-        hooks: {layer: hook}; `plain_forward` is what the layer itself would do.
+        hooks: {layer: hook}; in a hook, `plain_forward` runs the layer's own forward.
     """
     return replacing({layer: functools.partial(hook, layer) for layer, hook in hooks.items()})
 
@@ -91,11 +91,11 @@ def as_numbers(x, *, what: str = "the input") -> np.ndarray:
 def run_as_batch(net, x: np.ndarray, run=None):
     """Run `net` on x, as a batch if the network accepts that, else as one input.
 
-    A vector is always one input. Anything else is a batch first; if the network refuses it, the
-    batch axis is added.
+    A vector is always one input. Anything else is tried as a batch first; if the network rejects
+    it, the batch axis is added.
 
     Args:
-        run: how to run it; by default `net(Tensor(x))`.
+        run: function of the array that runs the network; None: `net(Tensor(x))`.
 
     Returns:
         (out, x with its batch axis, whether it is one input).
@@ -111,15 +111,15 @@ def run_as_batch(net, x: np.ndarray, run=None):
         return run(x[None]), x[None], True
     try:
         return run(x), x, False
-    except (TypeError, ValueError, IndexError) as refused:
+    except (TypeError, ValueError, IndexError) as as_batch:
         try:
             return run(x[None]), x[None], True
-        except (TypeError, ValueError, IndexError) as also_refused:
-            raise _refusal(x, refused, also_refused) from None
+        except (TypeError, ValueError, IndexError) as as_one:
+            raise _rejection(x, as_batch, as_one) from None
 
 
-def _refusal(x, as_batch, as_one) -> Exception:
-    """The error to raise if the network accepts x neither way."""
+def _rejection(x, as_batch, as_one) -> Exception:
+    """The error to raise if the network accepts x neither as a batch nor as one input."""
     if isinstance(as_batch, ShapeError) and isinstance(as_one, ShapeError):
         if as_batch.expected == as_one.expected:
             return as_batch
@@ -129,12 +129,12 @@ def _refusal(x, as_batch, as_one) -> Exception:
             expected=f"as a batch {as_batch.expected}; as one input {as_one.expected}",
             fix="use the shape that the network was trained with",
         )
-    # what is wrong with something else than shapes was found where the shapes were right
+    # an error that is not about shapes means that the shape was right
     return as_one if isinstance(as_one, CutawayError) else as_batch
 
 
 def run_one(net, x, run=None):
-    """(out, x) for one input with its batch axis; x may come without it.
+    """(out, x) for one input, with its batch axis; x may lack it.
 
     Raises:
         ShapeError: x is a batch of several.
@@ -152,8 +152,8 @@ def run_one(net, x, run=None):
     return out, batch
 
 
-def outputs_of(net, out) -> Tensor:
-    """`out`, if it is one Tensor of finite numbers with a batch axis."""
+def expect_outputs(out) -> Tensor:
+    """`out`; raise ShapeError unless it is one Tensor with a batch axis."""
     if not isinstance(out, Tensor) or out.ndim == 0:
         came = f"a {type(out).__name__}" if not isinstance(out, Tensor) else "a scalar"
         raise ShapeError(
@@ -168,19 +168,19 @@ def expect_finite(net, x, out) -> None:
     """Raise GradientError unless `out`, the output of net for x, is finite; names the layer."""
     if np.isfinite(out.numpy()).all():
         return
-    blamed = []
+    origin = []
 
-    def look(module, inputs, out):
-        if isinstance(out, Tensor) and not blamed and not np.isfinite(out.numpy()).all():
-            blamed.append(module)
+    def check(module, inputs, out):
+        if isinstance(out, Tensor) and not origin and not np.isfinite(out.numpy()).all():
+            origin.append(module)
 
-    with watch(net, look):
+    with watch(net, check):
         net(Tensor(x))
     paths = {id(module): path for path, module in net.modules().items()}
     where = ""
-    if blamed:
-        path = paths.get(id(blamed[0]), "")
-        where = f"; it began in layer {path or 'of the network'}, {type(blamed[0]).__name__}"
+    if origin:
+        path = paths.get(id(origin[0]), "")
+        where = f"; it began in layer {path or 'of the network'}, {type(origin[0]).__name__}"
     raise GradientError(
         f"the output for this input is not finite{where}",
         expected="finite outputs",
@@ -267,9 +267,9 @@ def find_layer(net, layer, kinds, *, what: str, last: bool):
 
     Args:
         layer: its path, the module itself, or None for the first or last of `kinds`.
-        kinds: classes of which it is by default.
+        kinds: class or classes of the default layer.
         what: their name in errors, like "convolution".
-        last: whether the default is the last one.
+        last: whether the default is the last layer of these classes, not the first.
     """
     modules = net.modules()
     if layer is None:

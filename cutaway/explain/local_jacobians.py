@@ -2,15 +2,15 @@
 
 An edge goes from an element of a source to an element of the node; its factor is the local
 derivative ∂(element of the node)/∂(element of the source), taken from the operation's own rule.
-What differs from operation to operation is only which edges exist: one each for elementwise
-functions, a row and a column for matrix products, a window for convolutions: a trait of the
-operation (engine/traits.py). One whose edges may be any gets all its derivatives by pulling a
-gradient of 1 back from each of its elements.
+Operations differ only in which edges exist: one per element for elementwise functions, a row and a
+column for matrix products, a window for convolutions. That is a trait of the operation
+(engine/traits.py). For operations with edges="any", all derivatives are computed, by pulling back a
+gradient of 1 from each element.
 
-Each has two methods:
-    propagate(values, semiring)  what flows from the sources' elements to the node's
-    row(element)                 the edges into one element: [(source's place, elements, factors)]
-Elements are counted in the order of the flattened array.
+Each class has two methods:
+    propagate(values, semiring)  values at the sources' elements -> values at the node's elements
+    row(element)                 the edges into it: [(index of the source, elements, factors)]
+Elements are indices of the flattened array.
 """
 
 import math
@@ -24,11 +24,11 @@ from cutaway.errors import GradientError
 from cutaway.explain.graph import Node
 from cutaway.ops.windows import padding_pairs, per_axis
 
-LARGEST = 40_000_000  # factors of an unknown operation, 8 bytes each
+LARGEST = 40_000_000  # factors of one operation, 8 bytes each
 
 
 def local_jacobian_of(node: Node):
-    """The local Jacobian of a node that an operation made, by its traits."""
+    """The local Jacobian of a node, chosen by the traits of its operation."""
     assert node.record is not None
     edges, options = node.record.operation.traits.edges, node.record.options
     if len(node.record.outs) > 1 and edges not in ("elementwise", "movement", "rowwise"):
@@ -52,13 +52,13 @@ def local_jacobian_of(node: Node):
 
 
 def _pull(node, grad):
-    """Gradients of the inputs of a node, float64, None where there is no source."""
+    """Gradients of a node's inputs for a gradient of the node; None where there is no source."""
     found = node.pullback(grad)
     return [g if s is not None else None for g, s in zip(found, node.sources, strict=True)]
 
 
 class Elementwise:
-    """One edge from each source's element to each element that it is stretched to."""
+    """One edge from each element of a source to each element that it is broadcast to."""
 
     def __init__(self, node):
         record, shape = node.record, node.shape
@@ -97,19 +97,19 @@ class Elementwise:
 
 
 class Movement:
-    """Elements that only change places: which came from where is found by moving numbers."""
+    """Elements that are moved unchanged; running the operation on indices shows their origins."""
 
     def __init__(self, node):
         record = node.record
         self.sizes = [0 if s is None else s.value.size for s in node.sources]
-        arrays, start = [], 1  # 0 stands for what came from no source
+        arrays, start = [], 1  # 0: an element that came from no source
         self.starts = []
         for array, source in zip(record.arrays, node.sources, strict=True):
             self.starts.append(start)
             if source is not None:
                 array = jnp.arange(start, start + array.size).reshape(array.shape)
                 start += array.size
-            elif not record.operation.input_names:  # any number of parts, of which this is constant
+            elif not record.operation.input_names:  # a constant among variadic inputs
                 array = jnp.zeros(array.shape, int)
             arrays.append(array)
         options = dict(record.options)
@@ -137,7 +137,7 @@ class Movement:
 class _Products:
     """Sums of products: out[g, n, p] = Σ_m a[g, n, m] b[g, m, p], with indices of a and b.
 
-    a_index and b_index say which element of the source each one is; -1: none (padding).
+    a_index and b_index return the index of each factor in its source; -1: none (padding).
     """
 
     def __init__(self, a, b, a_index, b_index):
@@ -184,7 +184,7 @@ class _Products:
 
 
 class Product:
-    """Matrix product: the edges of a row and of a column."""
+    """Matrix product: an element has the edges of a row and of a column."""
 
     def __init__(self, node):
         a, b = (np.asarray(array) for array in node.record.arrays)
@@ -202,14 +202,14 @@ class Product:
 
         self.inner = _Products(expanded(rows), expanded(columns), index_of(rows), index_of(columns))
         self.shape = node.shape
-        self.known = [s is not None for s in node.sources]
+        self.has_source = [s is not None for s in node.sources]
 
     def propagate(self, values, semiring):
         return self.inner.propagate(values, semiring).reshape(self.shape)
 
     def row(self, element):
         g, n, p = np.unravel_index(element, self.grid)
-        return [edge for edge in self.inner.row(g, n, p) if self.known[edge[0]]]
+        return [edge for edge in self.inner.row(g, n, p) if self.has_source[edge[0]]]
 
     def partner(self, element, k, source_element):
         """(source, element) of what an element of source k is multiplied by on its way here."""
@@ -237,7 +237,7 @@ class Convolution:
         )  # fmt: skip
         self.groups = options.get("groups", 1)
         self.shape = node.shape
-        self.known = [s is not None for s in node.sources]
+        self.has_source = [s is not None for s in node.sources]
         *_, fan, out = w.shape
         taps = math.prod(self.kernel)
         self.each = out // self.groups
@@ -275,7 +275,7 @@ class Convolution:
         return out.transpose(1, 0, 2).reshape(self.shape)
 
     def row(self, element):
-        return [e for e in self.inner.row(*self._at(element)) if self.known[e[0]]]
+        return [e for e in self.inner.row(*self._at(element)) if self.has_source[e[0]]]
 
     def partner(self, element, k, source_element):
         """(source, element) of what an element of source k is multiplied by on its way here."""
@@ -291,13 +291,13 @@ class Convolution:
 
 
 class Gathering:
-    """Sources whose elements flow into at most one element of the node: sums, means, pools.
+    """Sums, means and pools: an element of the source has at most one edge.
 
-    Windows that overlap are taken in several rounds in which they do not.
+    Overlapping windows are split into several rounds, in each of which windows do not overlap.
 
     Args:
-        owners: for each round, the element of the node that each element of the source flows
-            into, -1 for none.
+        owners: for each round, the element of the node that each element of the source has its
+            edge to; -1 for none.
     """
 
     def __init__(self, node, owners):
@@ -361,7 +361,7 @@ def _pool_owners(node):
 
 
 class Rowwise:
-    """Functions of each row of features by itself: softmax, the bare layer norm."""
+    """Functions of the last axis: softmax, layer norm without its parameters."""
 
     def __init__(self, node):
         shape, d = node.shape, node.shape[-1]
@@ -390,23 +390,23 @@ class Rowwise:
 
 
 class Dense:
-    """Any operation: a gradient of 1 is pulled back from each element of its result."""
+    """Any operation: pulls back a gradient of 1 from each element of its result."""
 
     def __init__(self, node):
         size = node.value.size
-        known = [k for k, s in enumerate(node.sources) if s is not None]
-        needed = size * sum(node.sources[k].value.size for k in known)
+        present = [k for k, s in enumerate(node.sources) if s is not None]
+        needed = size * sum(node.sources[k].value.size for k in present)
         if needed > LARGEST:
             raise _too_large(node, needed)
 
-        def one(element):
+        def row_of(element):
             grad = jnp.zeros(size).at[element].set(1.0).reshape(node.shape)
             found = _pull(node, grad)
-            return [None if (g := found[k]) is None else g.ravel() for k in known]
+            return [None if (g := found[k]) is None else g.ravel() for k in present]
 
-        found = jax.lax.map(one, jnp.arange(size))
+        found = jax.lax.map(row_of, jnp.arange(size))
         self.factors = {  # (of out, of the source)
-            k: np.asarray(f) for k, f in zip(known, found, strict=True) if f is not None
+            k: np.asarray(f) for k, f in zip(present, found, strict=True) if f is not None
         }
         self.shape = node.shape
 
@@ -431,6 +431,6 @@ def _too_large(node, needed):
     where = f" in {node.module!r}" if node.module else ""
     return GradientError(
         f"the operation {node.name!r}{where} has {needed:,} local derivatives here",
-        expected=f"at most {LARGEST:,}: Cutaway knows no structure of them, so it takes them all",
+        expected=f"at most {LARGEST:,}, since its edges have no structure that Cutaway could use",
         fix="explain a smaller input, or fewer rows",
     )

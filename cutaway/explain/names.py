@@ -29,8 +29,8 @@ class Name:
         time: the step of a sequence, or None.
         what: the layer or operation, in a few words.
         turn: 2 for the second result with this name, and so on.
-        is_pooled: whether they are the results of pooling windows.
-        formula: by which they were computed, if the operation's decomposition says so.
+        is_pooled: whether they are the results of pooling.
+        formula: by which they were computed, if the operation's decomposition declares one.
     """
 
     symbol: str
@@ -156,7 +156,7 @@ class ElementNames:
             self._layer_at[node.number] = within.get(node.module, len(self._layers) or None)
 
     def weight_behind(self, node) -> str | None:
-        """The path of the parameter that a node is, apart from reshaping; None if it is none."""
+        """The path of the parameter that a node is a view of; None if it is none."""
         while node is not None and node.record is not None:
             operation = node.record.operation
             if operation.traits.edges != "movement" or operation.traits.role == "lookup":

@@ -1,15 +1,15 @@
-"""Paths: ∂L/∂w as a sum over all ways from a weight to the loss, the strongest ones first.
+"""Paths: ∂L/∂w as a sum over all paths from a weight to the loss, the strongest ones first.
 
-Three walks over the graph, in the direction of time, give for every element v that depends on w
+Three forward passes over the graph compute for every element v that depends on w
     the strongest product of factors from w to v        (semirings.Max)
     the sum over all paths, ∂v/∂w                       (semirings.Sum)
     the number of paths                                 (semirings.Counting)
-Then the strongest paths are searched backwards from the loss. What a path has gathered so far times
-the strongest product that is still possible is exactly what its best completion will have, so the
-first paths that arrive are the largest ones, and nothing else is looked at: A* with a perfect
-estimate (Hart, Nilsson & Raphael 1968, "A formal basis for the heuristic determination of minimum
-cost paths"). It is proven for every operation, and its cost grows with the number of paths that are
-asked for, not with the number that there are.
+Then the strongest paths are searched backward from the loss. The product of a partial path times
+the strongest product from w to its last element is exactly the product of its best completion, so
+the first paths to arrive are the strongest, and no others are expanded: A* with an exact heuristic
+(Hart, Nilsson & Raphael 1968, "A formal basis for the heuristic determination of minimum cost
+paths"). This holds for every operation, and the cost grows with the number of paths requested, not
+with the number of paths in the graph.
 """
 
 import dataclasses
@@ -29,8 +29,8 @@ class PathStep:
     """An element on a path.
 
     Attributes:
-        node, element: the array, and the place in it, flattened.
-        factor: ∂(the element one nearer to the loss)/∂(this one); 1 for the loss itself.
+        node, element: the array, and the index in the flattened array.
+        factor: ∂(next element toward the loss)/∂(this one); 1 for the loss itself.
     """
 
     node: Node
@@ -40,11 +40,11 @@ class PathStep:
 
 @dataclasses.dataclass(frozen=True)
 class StrongestPaths:
-    """What is known of all paths from an element to the result.
+    """The strongest paths from an element to the result, with the sum and number of all paths.
 
     Attributes:
-        total: their sum, by walking in the direction of time.
-        count: how many there are.
+        total: sum over all paths, by a forward pass.
+        count: number of all paths.
         paths: [(product, [PathStep, ...] from the result to the element)], the largest first.
     """
 
@@ -54,7 +54,7 @@ class StrongestPaths:
 
 
 class LocalJacobians:
-    """The jacobians of a graph, each made when it is first needed."""
+    """The local Jacobians of a graph, each computed when it is first needed."""
 
     def __init__(self, graph: ComputationGraph):
         self.graph = graph
@@ -66,11 +66,11 @@ class LocalJacobians:
         return self._made[node.number]
 
     def origin(self, node: Node, element: int) -> tuple:
-        """(source, element) that an element was computed from, if it is one; (None, 0) if not."""
+        """(source, element) that an element was computed from if it is only one; else (None, 0)."""
         if node.record is None:
             return None, 0
         edges = [e for e in self.of(node).row(element) if len(e[1]) == 1]
-        if node.record.operation.traits.role == "choice":  # computed from the one that was chosen
+        if node.record.operation.traits.role == "choice":  # computed from the selected one
             edges = [e for e in edges if e[2][0] != 0]
         if len(edges) != 1:
             return None, 0
@@ -78,7 +78,7 @@ class LocalJacobians:
         return node.sources[number], int(elements[0])
 
     def propagate(self, node: Node, element: int, semiring, cone, *, until: Node) -> dict:
-        """{number of a node: what arrived at each of its elements} for the nodes in the cone."""
+        """{number of a node: the value at each of its elements} for the nodes in the cone."""
         start = np.zeros(node.shape)
         start.ravel()[element] = 1.0
         arrived = {node.number: start}
@@ -92,15 +92,15 @@ class LocalJacobians:
 def strongest_paths(
     jacobians: LocalJacobians, node: Node, element: int, top: int
 ) -> StrongestPaths:
-    """All there is to know of the paths from an element of `node` to the graph's result.
+    """The `top` strongest paths from an element of `node` to the graph's result.
 
     Raises:
-        GradientError: a NaN or infinity is on the way.
+        GradientError: a NaN or infinity is on a path.
     """
     graph = jacobians.graph
     cone = graph.cone(node)
     end = graph.result
-    if not np.isfinite(end.value).all():  # -∞ behind a mask, which goes no further, is no fault
+    if not np.isfinite(end.value).all():  # -∞ behind a mask does not propagate
         expect_finite([n for n in graph.nodes if n.number in cone], graph)
     total = float(jacobians.propagate(node, element, Sum(), cone, until=end)[end.number].ravel()[0])
 
@@ -119,30 +119,30 @@ def strongest_paths(
 def _search(jacobians, best, target, target_element, top):
     end = jacobians.graph.result
     ties = itertools.count()
-    # (-strongest completion, tie: the deeper the earlier, ..., product so far, step, way before)
+    # (-strongest completion, ties: deeper first, then in order, product so far, (step, trail))
     heap: list[tuple] = [
         (-best[end.number].ravel()[0], 0, next(ties), 1.0, PathStep(end, 0, 1.0), None)
     ]
     found = []
     while heap and len(found) < top:
-        strength, depth, _, product, step, before = heapq.heappop(heap)
+        strength, depth, _, product, step, previous = heapq.heappop(heap)
         if strength == 0:
             break
-        way = (step, before)
+        trail = (step, previous)
         if step.node is target:
             if step.element == target_element:
-                found.append((product, _unwound(way)))
+                found.append((product, _unwound(trail)))
             continue
-        for number, elements, factors in _onward(jacobians, best, step, product, top - len(found)):
+        for number, elements, factors in _onward(jacobians, best, step, top - len(found)):
             source = step.node.sources[number]
             for element, factor in zip(elements.tolist(), factors.tolist(), strict=True):
                 ahead = abs(product * factor) * best[source.number].ravel()[element]
                 entry = (-ahead, depth - 1, next(ties), product * factor)
-                heapq.heappush(heap, (*entry, PathStep(source, element, factor), way))
+                heapq.heappush(heap, (*entry, PathStep(source, element, factor), trail))
     return found
 
 
-def _onward(jacobians, best, step, product, wanted):
+def _onward(jacobians, best, step, wanted):
     """The edges from a step that may belong to one of the `wanted` best paths."""
     for number, elements, factors in jacobians.of(step.node).row(step.element):
         source = step.node.sources[number]
@@ -155,10 +155,11 @@ def _onward(jacobians, best, step, product, wanted):
         yield number, elements[chosen], factors[chosen]
 
 
-def _unwound(way):
+def _unwound(trail):
+    """The steps of a linked trail (step, previous trail), in order."""
     steps = []
-    while way is not None:
-        step, way = way
+    while trail is not None:
+        step, trail = trail
         steps.append(step)
     return steps[::-1]
 

@@ -1,12 +1,13 @@
-"""Rings: three ways to add up the paths of a graph, one walk for all.
+"""Semirings: three ways to add up the paths of a graph with the same forward pass.
 
-The sum over all paths of the product of their factors is what forward propagation of sensitivities
-computes: values flow along edges, are multiplied by the edge's factor, and meet. What "multiplied"
-and "meet" mean can be exchanged:
+The forward pass multiplies values by the factors of the edges along which they flow, and adds them
+where edges meet: the sum over all paths of the product of their factors. Each semiring defines what
+"multiply" and "add" mean:
 
-    SUM       ordinary numbers: ∂v/∂w, the sum over all paths from w to v
-    MAX       |factor|, and the larger one where paths meet: the strongest path from w to v
-    Counting  every factor is 1, sums modulo a number: how many paths there are, exactly
+    Sum       ordinary numbers: ∂v/∂w, the sum over all paths from w to v
+    Max       |factor|, and the maximum where paths meet: the strongest path from w to v
+    Estimate  every factor is 1, in float64: the approximate number of paths
+    Counting  every factor is 1, modulo an integer: the exact number of paths, see count_exactly
 """
 
 import functools
@@ -28,7 +29,7 @@ class Sum:
         return a + b
 
     def collect(self, values, owner, size):
-        """Values that belong to the same owner, added: owners are integers below size."""
+        """The sum of the values of each owner, an integer below size."""
         return np.bincount(owner, weights=values, minlength=size)
 
     def product(self, a, b):
@@ -39,13 +40,13 @@ class Sum:
         """What flows through edges with these factors: (..., n, m) and (..., m, p) -> (..., n, p).
 
         Args:
-            structure: 1 where there is an edge, 0 elsewhere; None: all edges are there.
+            structure: 1 where there is an edge, 0 elsewhere; None: all edges exist.
         """
         return self.product(a, self.weight(factor, structure))
 
 
 class Max(Sum):
-    """The largest product in size."""
+    """The largest absolute product."""
 
     def weight(self, factor, structure):
         return np.abs(factor)
@@ -70,7 +71,7 @@ class Max(Sum):
 
 
 class Estimate(Sum):
-    """The number of paths as a float64: exact below 2^53, right in size above."""
+    """The number of paths as a float64: exact below 2^53, approximate above."""
 
     def weight(self, factor, structure):
         return structure
@@ -104,7 +105,7 @@ class Counting(Estimate):
 
 @jax.jit
 def _largest_products(a, b):
-    """max over m of a[..., n, m] b[..., m, p], one m after the other: all stays in the cache."""
+    """max over m of a[..., n, m] b[..., m, p], one m at a time, which fits in the cache."""
 
     def one(largest, column_and_row):
         column, row = column_and_row
@@ -116,15 +117,15 @@ def _largest_products(a, b):
 
 
 def count_exactly(count) -> int:
-    """The integer whose value `count(semiring)` gives in any counting semiring.
+    """The exact number of paths, where `count(semiring)` computes it in a counting semiring.
 
-    The Chinese remainder theorem: a number below the product of some coprime moduli is known by its
-    remainders. A first run in float64 says how many moduli are needed.
+    By the Chinese remainder theorem, remainders for coprime moduli determine a number below the
+    product of the moduli. An estimate in float64 tells how many moduli are needed.
     """
     estimate = count(Estimate())
     if estimate < 2.0**52:
         return int(estimate)
-    # beyond 10^308 as many moduli as any network may need
+    # beyond 10^308: enough moduli for any network
     needed = math.log2(estimate) + 1 if math.isfinite(estimate) else 8192
     total, modulus = 0, 1
     for m in coprime(math.ceil(needed / 30.9) + 1):
@@ -137,7 +138,7 @@ def count_exactly(count) -> int:
 
 @functools.cache
 def coprime(count: int) -> tuple:
-    """The largest integers up to 2^31 of which no two share a divisor."""
+    """The largest pairwise coprime integers up to 2^31."""
     found, candidate = [], 2**31
     while len(found) < count:
         if all(math.gcd(candidate, m) == 1 for m in found):

@@ -29,9 +29,9 @@ def hidden_states(net: Module, x, layer=None, *, names=None) -> "HiddenStates":
 
     Args:
         x: one input, with or without its batch axis.
-        layer: path of the layer, or the layer; None: the last recurrent one. Any layer will do
-            that returns (batch, time, features), or these first of several results.
-        names: of the steps, for example the tokens; steps behind the last name are left out.
+        layer: path of the layer, or the layer; None: the last recurrent one. It returns
+            (batch, time, features), alone or as the first of several results.
+        names: of the steps, for example the tokens; steps after the last name are omitted.
 
     Example:
         >>> from cutaway.nn import GRU, LastStep, Linear, Sequential
@@ -135,7 +135,7 @@ def attention_maps(net: Module, x, layer=None, *, names=None) -> "AttentionMaps"
     Args:
         x: one input, with or without its batch axis.
         layer: path of a MultiHeadAttention, or the layer; None: all of them.
-        names: of the tokens; those behind the last name are left out.
+        names: of the tokens; tokens after the last name are omitted.
 
     Example:
         >>> from cutaway.nn import TransformerEncoder

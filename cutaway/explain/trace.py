@@ -1,4 +1,4 @@
-"""Trace: one forward pass of a network in float64, with everything that it computed kept."""
+"""Trace: one forward pass of a network in float64, with all intermediate results."""
 
 import functools
 
@@ -13,15 +13,15 @@ from cutaway.runtime import cache_programs_by_default
 
 
 class Trace:
-    """A network, an input, and what happened between them.
+    """The forward pass of a network for one input.
 
-    The network runs in evaluation mode (no dropout, batch norm with its running values), in
-    float64, and is left as it was.
+    The network runs in evaluation mode (no dropout, batch norm with its running statistics), in
+    float64, and is not modified.
 
     Args:
         net: a Module.
-        x: one example or a batch of them. If the network does not take x as it is, it is taken
-            for one example, and gets a batch axis.
+        x: one example or a batch. If the network rejects x as it is, x is treated as one example
+            and gets a batch axis.
         y: the target or targets; None: no loss.
         loss: function (prediction, target) -> Tensor of one number, see cutaway.losses.
 
@@ -29,7 +29,7 @@ class Trace:
         graph: the ComputationGraph of what was computed.
         parameters: {path: Parameter}.
         frozen: paths of parameters that are not trained.
-        single: whether the batch has one row, so that names leave the row out.
+        single: whether the batch has one row, so names omit it.
     """
 
     def __init__(self, net: Module, x, y=None, loss=None):
@@ -67,7 +67,7 @@ class Trace:
         output = output[0] if isinstance(output, tuple) else output
         if not isinstance(output, Tensor) or not output.requires_grad:
             raise GradientError(
-                "nothing that this network computes leaves a trace",
+                "the output of this network is not connected to the tape",
                 expected="a forward that returns a Tensor computed by Cutaway's operations",
                 fix="look for no_grad(), detach() or .data in its forward",
             )
@@ -84,7 +84,7 @@ class Trace:
                 )
 
     def _calculates_with(self, x) -> bool:
-        """Whether integers are added and multiplied, not looked up as tokens are."""
+        """Whether the network computes with these integers, and does not look them up as tokens."""
         x = Tensor(x.astype(np.float64), requires_grad=True)
         try:
             output = self.net(x)
@@ -98,14 +98,14 @@ class Trace:
     def expect_loss(self):
         if self.loss is None:
             raise OptionError(
-                "a gradient was asked for, but there is no loss",
+                "a gradient was requested, but there is no loss",
                 expected="explain(net, x, y, loss=...)",
                 fix="give y and a loss, for example ct.losses.mean_squared_error",
             )
 
     @functools.cached_property
     def engine_gradients(self) -> dict:
-        """{path: ∂L/∂parameter} by the engine's own walk back, float64."""
+        """{path: ∂L/∂parameter} by the engine's backward pass, float64."""
         self.expect_loss()
         with float64():
             found = {id(leaf): np.asarray(g) for leaf, g in gradients(self.result)}

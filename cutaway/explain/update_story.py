@@ -6,7 +6,8 @@ import unicodedata
 import numpy as np
 
 from cutaway.errors import OptionError
-from cutaway.story.text import WIDTH, Story, number
+from cutaway.story.panels import new_axes
+from cutaway.story.text import WIDTH, Story, latex_number, number
 
 MEANING = 38  # column where the meaning of a line starts, if its formula ends before
 NO_BREAK = "\u00a0"  # a space at which lines are not wrapped
@@ -16,8 +17,8 @@ class UpdateStory(Story):
     """One optimizer step of one weight.
 
     Attributes:
-        move: the optimizer's preview of the step (see optim.preview): `.before`, `.after`,
-            `.gradient`, `.clipped`, `.lr`, `.slots`, `.new_slots`, `.terms`.
+        move: the optimizer's preview of the step (an optim.step_preview.Move): `.before`,
+            `.after`, `.gradient`, `.clipped`, `.lr`, `.slots`, `.new_slots`, `.terms`.
         name, latex_name: of the weight: "w_12^(1)" in a stack of linear layers, otherwise
             "0.weight[0, 1]".
     """
@@ -164,11 +165,11 @@ class UpdateStory(Story):
         lines = [f"w &= {self.latex_name}"]
         for term in self.move.terms or ():
             parts = [term.latex, term.latex_numbers, self._value(term.symbol, term.value)]
-            parts[2] = _latex_number(parts[2])
+            parts[2] = latex_number(parts[2])
             arrow = r"\leftarrow" if term.replaces else "="
             lines.append(f"{term.latex_symbol} &{arrow} {' = '.join(dict.fromkeys(parts))}")
         if not self.move.terms:
-            before, after = (_latex_number(self._value("w", x)) for x in self._ends())
+            before, after = (latex_number(self._value("w", x)) for x in self._ends())
             lines.append(rf"{before} &\rightarrow {after}")
         return r"\begin{aligned} " + r" \\ ".join(lines) + r" \end{aligned}"
 
@@ -212,12 +213,7 @@ class UpdateStory(Story):
             history: the values of this weight so far, one per step, the latest last; drawn as a
                 line that ends at the new value.
         """
-        if axes is None:
-            from matplotlib.figure import Figure
-
-            axes = Figure(
-                figsize=(6.4, 2.4 if history is None else 3.6), layout="constrained"
-            ).subplots()
+        axes = new_axes(axes, width=6.4, height=2.4 if history is None else 3.6)
         if history is None:
             self._plot_steps(axes)
         else:
@@ -280,14 +276,6 @@ def _in_one_line(text) -> str:
     depths = np.cumsum([(c == "(") - (c == ")") for c in text])
     letters = zip(text, depths, strict=True)
     return "".join(NO_BREAK if c == " " and depth else c for c, depth in letters)
-
-
-def _latex_number(text) -> str:
-    mantissa, e, exponent = text.partition("e")
-    if not e:
-        return text
-    power = f"10^{{{int(exponent)}}}"
-    return power if mantissa == "1" else rf"{mantissa} \cdot {power}"
 
 
 def columns(text) -> int:

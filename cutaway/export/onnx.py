@@ -32,9 +32,12 @@ def export_onnx(net, path, inputs, *, outputs=None, metadata=None, rows: int | N
         OptionError: an operation of the network has no ONNX form; says which, and what to do.
 
     Example:
-        >>> import cutaway as ct
-        >>> net = ct.models.mlp((4, 3, 1))
-        >>> about = export_onnx(net, "/tmp/mlp.onnx", {"x": ((4,), "float32")})  # doctest: +SKIP
+        >>> from tempfile import TemporaryDirectory
+        >>> from cutaway.models import mlp
+        >>> with TemporaryDirectory() as folder:
+        ...     about = export_onnx(mlp((4, 3, 1)), f"{folder}/mlp.onnx", {"x": ((4,), "float32")})
+        >>> about["outputs"]
+        {'output': {'shape': ['batch', 1], 'type': 'float32'}}
     """
     _expect_onnx()
     import onnx

@@ -1,7 +1,7 @@
 """curvature: is this point of a loss a minimum, a saddle, a plateau, or a slope?
 
-The Hessian is never written down: its products with vectors are the derivatives (`jax.jvp`) of the
-gradient that our own tape gives, and its outermost eigenvalues come from Lanczos' process.
+The Hessian is never formed: its products with vectors are derivatives (`jax.jvp`) of the engine's
+gradient, and its extreme eigenvalues come from the Lanczos algorithm.
 """
 
 import dataclasses
@@ -22,17 +22,18 @@ from cutaway.landscape.objective import (
     network_objective,
     objective_of,
 )
-from cutaway.story.text import Story, align, number
+from cutaway.story.panels import new_axes
+from cutaway.story.text import Story, align, latex_number, number
 
-ALL_OF = 200  # parameters up to which all eigenvalues are computed
-STEPS = 64  # of Lanczos for more
-BASIS_BYTES = 2**30  # what their vectors may take
-KNOWN = 1e-8  # both ends known to within this fraction of the larger: enough
-NEAR = 0.01  # of the norm of the parameters: the neighborhood that counts as "here"
+FULL_SPECTRUM = 200  # parameters up to which all eigenvalues are computed
+STEPS = 64  # of Lanczos for larger networks
+BASIS_BYTES = 2**30  # memory for the Lanczos vectors
+CONVERGED = 1e-8  # error bound of the extreme eigenvalues, relative to the larger one
+NEAR = 0.01  # fraction of the norm of the parameters: the neighborhood that counts as "here"
 ROUNDS = 6  # of Newton's method towards a stationary point
-LEFT = 0.1  # fraction of the gradient that a step may leave of its quadratic model
-GONE = 0.01  # fraction below which the gradient is said to have vanished
-FLAT = 1e-3  # fraction of the loss by which a plateau may move, over ten times NEAR
+RESIDUAL = 0.1  # fraction of the gradient that may remain after a Newton step, by its model
+VANISHED = 0.01  # fraction of the gradient below which a point counts as stationary
+FLAT = 1e-3  # fraction of the loss by which a plateau may vary, within ten times NEAR
 
 
 @dataclasses.dataclass(frozen=True, repr=False)
@@ -42,16 +43,17 @@ class Curvature(Story):
     Attributes:
         verdict: "minimum", "saddle", "maximum", "plateau", "slope" or "not decided".
         reason: why, in a sentence with the numbers.
-        loss: its value here.
-        gradient_norm: length of the gradient.
-        largest, smallest: eigenvalues of the Hessian. Where not all were computed, directions
-            that curve as much exist, and ones that curve more may.
-        largest_bound, smallest_bound: an eigenvalue lies at most so far from it.
-        eigenvalues: those that were computed, in ascending order; approximate between the ends.
-        complete: whether these are all of them.
-        parameters: how many numbers the loss depends on.
+        loss: its value at the point.
+        gradient_norm: norm of the gradient.
+        largest, smallest: extreme eigenvalues of the Hessian. If not all eigenvalues were computed,
+            there are directions of this curvature, and there may be more extreme ones.
+        largest_bound, smallest_bound: an eigenvalue lies within this distance of it.
+        eigenvalues: those that were computed, in ascending order; unless complete, the
+            inner ones are approximate.
+        complete: whether these are all eigenvalues.
+        parameters: number of parameters of the loss.
         near: radius of the neighborhood that counts as "here".
-        distance: from here to the stationary point within `near`; None if none was found.
+        distance: to the stationary point within `near`; None if none was found.
         directions: (largest, smallest): the eigenvectors as {path: array}.
     """
 
@@ -95,17 +97,14 @@ class Curvature(Story):
 
     def latex(self) -> str:
         return (
-            rf"\lambda_{{\max}} = {_latex(self.largest)},\quad "
-            rf"\lambda_{{\min}} = {_latex(self.smallest)},\quad "
-            rf"\|\nabla L\| = {_latex(self.gradient_norm)}"
+            rf"\lambda_{{\max}} = {latex_number(number(self.largest))},\quad "
+            rf"\lambda_{{\min}} = {latex_number(number(self.smallest))},\quad "
+            rf"\|\nabla L\| = {latex_number(number(self.gradient_norm))}"
         )
 
     def plot(self, axes=None):
-        """The eigenvalues in order, on an axis that is linear near 0 and logarithmic beyond."""
-        if axes is None:
-            from matplotlib.figure import Figure
-
-            axes = Figure(figsize=(6, 3.4), layout="constrained").add_subplot()
+        """The eigenvalues in order, on an axis that is linear around 0 and logarithmic beyond."""
+        axes = new_axes(axes, width=6, height=3.4)
         values = self.eigenvalues
         largest = float(np.abs(values).max())
         up = values > 0
@@ -118,7 +117,7 @@ class Curvature(Story):
                 axes.plot(places[chosen], values[chosen], marker, color=color, label=label, ms=4)
         axes.axhline(0, color="#5b6675", lw=0.8)
         if largest > 0 and np.abs(values).min() < 1e-2 * largest:
-            # a power of ten, or marks would fall into the linear part and onto each other
+            # a power of ten, so that no tick falls into the linear range
             axes.set_yscale("symlog", linthresh=10.0 ** math.floor(math.log10(1e-2 * largest)))
         axes.set_title(f"{self.verdict} · gradient norm {number(self.gradient_norm, 3)}")
         axes.set_xlabel("index of the eigenvalue, from the smallest")
@@ -134,25 +133,24 @@ def curvature(
 ) -> Curvature:
     """The largest and smallest curvature of a network's loss at its parameters.
 
-    The verdict comes from numbers alone. Newton's method looks for a stationary point within
-    `near`: a point where the gradient has truly become a hundredth. If there is one, the signs of
-    the eigenvalues there decide, each against its bound: a minimum if the smallest is above 0 by
-    more than its bound. A negative curvature that was found is there whatever the bound; that
-    nothing curves down more is, for more than 200 parameters, as sure as Lanczos from a random
-    vector is. If there is none, it is a plateau where the loss moves by less than a thousandth
-    over ten times `near`, and a slope elsewhere.
+    Newton's method looks for a stationary point within `near`, where the gradient has dropped to a
+    hundredth. If there is one, the signs of the eigenvalues there decide, each compared with its
+    error bound: it is a minimum if the smallest eigenvalue is larger than its bound. A negative
+    curvature that was found exists; that there is no smaller one is, above 200 parameters, as
+    certain as Lanczos from a random vector. If there is no stationary point, it is a plateau if the
+    loss changes by less than a thousandth within ten times `near`, otherwise a slope.
 
-    The network is used in evaluation mode, with all of (x, y) in one batch, and is left as it was.
+    The network runs in evaluation mode, with all of (x, y) in one batch, and is not modified.
 
     Args:
-        net: a Module; its frozen parameters stay where they are.
+        net: a Module; its frozen parameters are constants.
         x, y: inputs and targets.
         loss: function (prediction, target) -> Tensor of one number.
-        steps: most products with the Hessian; None: up to 200 parameters as many as there are,
-            for more 64, or as many as 1 GiB holds vectors of.
-        near: how far "here" reaches, as a distance between parameters; None: 1% of their
-            length, but at least 0.01.
-        float64: compute in float64; float32 is quicker and takes half the memory.
+        steps: number of products with the Hessian, at most; None: one per parameter up to 200
+            parameters, otherwise 64, or fewer if their vectors exceed 1 GiB.
+        near: radius of the neighborhood that counts as "here", as a distance between parameters;
+            None: 1% of their norm, but at least 0.01.
+        float64: compute in float64; float32 is faster and needs half the memory.
 
     References:
         Pearlmutter 1994, "Fast exact multiplication by the Hessian", Neural Computation 6(1);
@@ -186,7 +184,7 @@ def curvature_of(f, *arrays, near: float | None = None) -> Curvature:
         'saddle'
     """
     objective = objective_of(f)
-    with objective.numbers():
+    with objective.precision():
         start = {str(k): Tensor(np.asarray(a, float)).data for k, a in enumerate(arrays)}
     return curvature_at(objective, start, near=near)
 
@@ -203,7 +201,7 @@ def hessians_of(f, points) -> np.ndarray:
 
     compiled = _product(objective)
     columns = list(points.T)
-    # rows do not touch each other, so one product gives a column of every row's Hessian
+    # rows are independent, so one product gives a column of every row's Hessian
     units = np.eye(len(columns))
     found = [compiled(columns, [np.full_like(columns[0], u) for u in unit]) for unit in units]
     return np.moveaxis(np.asarray(found), -1, 0)
@@ -216,13 +214,13 @@ def curvature_at(objective: Objective, start: dict, *, steps=None, near=None) ->
     if near is not None:
         expect_range(near, what="near", above=0, below=math.inf)
     else:
-        near = NEAR * max(1.0, float(np.linalg.norm(point.here)))
+        near = NEAR * max(1.0, float(np.linalg.norm(point.vector)))
     if steps is None:
-        fitting = BASIS_BYTES // (n * point.here.itemsize)
-        steps = n if n <= ALL_OF else min(STEPS, max(12, fitting))
+        fitting = BASIS_BYTES // (n * point.vector.itemsize)
+        steps = n if n <= FULL_SPECTRUM else min(STEPS, max(12, fitting))
     expect_range(steps, what="steps", least=1)
 
-    value, gradient = point.value(point.here), point.gradient()
+    value, gradient = point.value(point.vector), point.gradient()
     norm = float(np.linalg.norm(gradient))
     if not (math.isfinite(value) and math.isfinite(norm)):
         raise GradientError(
@@ -230,31 +228,33 @@ def curvature_at(objective: Objective, start: dict, *, steps=None, near=None) ->
             expected="finite numbers",
             fix="find where it first becomes infinite or NaN; a point before that can be analyzed",
         )
-    here = _spectrum(point, steps)
-    eps = float(np.finfo(point.here.dtype).eps)
-    rounding = 100 * eps * max(1.0, float(np.linalg.norm(point.here))) * here.size
-    rest = _stationary(point, gradient, near, rounding)
-    distance = None if rest is None else float(np.linalg.norm(rest.here - point.here))
-    there = _spectrum(rest, steps) if distance else here
-    flat = (rest is None or there.size <= there.noise) and _is_flat(
-        point, value, gradient, here, 10 * near
+    spectrum = _spectrum(point, steps)
+    eps = float(np.finfo(point.vector.dtype).eps)
+    rounding = 100 * eps * max(1.0, float(np.linalg.norm(point.vector))) * spectrum.size
+    stationary = _stationary(point, gradient, near, rounding)
+    distance = (
+        None if stationary is None else float(np.linalg.norm(stationary.vector - point.vector))
     )
-    verdict, reason = _judge(flat, distance, norm, near, there)
+    decisive = _spectrum(stationary, steps) if distance else spectrum
+    flat = (stationary is None or decisive.size <= decisive.noise) and _is_flat(
+        point, value, gradient, spectrum, 10 * near
+    )
+    verdict, reason = _judge(flat, distance, norm, near, decisive)
     return Curvature(
         verdict=verdict,
         reason=reason,
         loss=value,
         gradient_norm=norm,
-        largest=here.largest,
-        smallest=here.smallest,
-        largest_bound=here.largest_bound,
-        smallest_bound=here.smallest_bound,
-        eigenvalues=here.values,
-        complete=here.complete,
+        largest=spectrum.largest,
+        smallest=spectrum.smallest,
+        largest_bound=spectrum.largest_bound,
+        smallest_bound=spectrum.smallest_bound,
+        eigenvalues=spectrum.values,
+        complete=spectrum.complete,
         parameters=n,
         near=near,
         distance=distance,
-        directions=tuple(point.split(v) for v in here.vectors),
+        directions=tuple(point.split(v) for v in spectrum.vectors),
     )
 
 
@@ -266,7 +266,7 @@ class _Spectrum:
     vectors: tuple  # of the largest and the smallest
     largest_bound: float
     smallest_bound: float
-    noise: float  # what rounding may make of a 0
+    noise: float  # an eigenvalue up to this size may be 0 up to rounding
     complete: bool
 
     largest = property(lambda self: float(self.values[-1]))
@@ -276,8 +276,8 @@ class _Spectrum:
 
 def _spectrum(point, steps) -> _Spectrum:
     n = point.size
-    random = np.random.default_rng(0).standard_normal(n).astype(point.here.dtype)
-    found = tridiagonalize(point.product, random, steps, tolerance=0 if steps >= n else KNOWN)
+    random = np.random.default_rng(0).standard_normal(n).astype(point.vector.dtype)
+    found = tridiagonalize(point.product, random, steps, tolerance=0 if steps >= n else CONVERGED)
     values, vectors = found.eigen()
     noise = max(found.noise, float(10 * np.finfo(random.dtype).eps * np.abs(values).max()))
     ends = [vectors[:, k].astype(random.dtype) @ found.basis for k in (-1, 0)]
@@ -289,7 +289,7 @@ def _spectrum(point, steps) -> _Spectrum:
 
 
 def _product(objective) -> Callable:
-    """(arrays, tangents) -> H · tangents, compiled: the derivative of our gradient along them."""
+    """(arrays, tangents) -> H · tangents, compiled: the derivative of the gradient along them."""
 
     def product(arrays, tangents, data):
         gradient = functools.partial(objective.pure_gradient, data=data)
@@ -301,7 +301,7 @@ def _product(objective) -> Callable:
 
 
 class _Point:
-    """An Objective seen as a function of one long vector, at one of them."""
+    """A point of an Objective, as a function of one flat vector."""
 
     def __init__(self, objective, start):
         self.objective = objective
@@ -312,13 +312,13 @@ class _Point:
                 raise OptionError(
                     f"curvature: {path} has dtype {array.dtype}", expected="floating-point numbers"
                 )
-        self.here = self.join(self.arrays)
-        self.size = self.here.size
+        self.vector = self.join(self.arrays)
+        self.size = self.vector.size
         self.compiled_product = _product(objective)
 
     def at(self, vector) -> "_Point":
         """The same Objective elsewhere."""
-        return _Point(self.objective, self.split(vector.astype(self.here.dtype)))
+        return _Point(self.objective, self.split(vector.astype(self.vector.dtype)))
 
     def join(self, arrays):
         return np.concatenate([np.asarray(a).ravel() for a in arrays])
@@ -336,7 +336,7 @@ class _Point:
 
     def product(self, vector):
         """H v."""
-        tangents = list(self.split(vector.astype(self.here.dtype)).values())
+        tangents = list(self.split(vector.astype(self.vector.dtype)).values())
         out = self.join(self.compiled_product(self.arrays, tangents))
         if not np.isfinite(out).all():
             raise GradientError(
@@ -348,69 +348,69 @@ class _Point:
 
 
 def _stationary(point, gradient, near, rounding):
-    """The point within `near` at which the gradient is GONE, by Newton's method; None: not found.
+    """The stationary point within `near` by Newton's method; None if not found.
 
     Args:
-        rounding: length below which a gradient is 0.
+        rounding: norm below which a gradient counts as 0.
     """
-    here, norm = point, float(np.linalg.norm(gradient))
-    wanted = max(rounding, GONE * norm)
+    current, norm = point, float(np.linalg.norm(gradient))
+    wanted = max(rounding, VANISHED * norm)
     for _ in range(ROUNDS):
         if norm <= rounding:
-            return here
-        step = _newton_step(here, gradient, norm, near)
+            return current
+        step = _newton_step(current, gradient, norm, near)
         if step is None:
             return None
-        moved = here.at(here.here + step)
+        moved = current.at(current.vector + step)
         gradient = moved.gradient()
-        if not np.linalg.norm(moved.here - point.here) <= near:
+        if not np.linalg.norm(moved.vector - point.vector) <= near:
             return None
-        here, norm = moved, float(np.linalg.norm(gradient))
+        current, norm = moved, float(np.linalg.norm(gradient))
         if norm <= wanted:
-            return here
+            return current
     return None
 
 
 def _newton_step(point, gradient, norm, near):
-    """A step x, ‖x‖ <= near, with ‖g + H x‖ <= LEFT ‖g‖; None if none was found.
+    """A step x with ‖x‖ <= near and ‖g + H x‖ <= RESIDUAL ‖g‖; None if none was found.
 
-    The steps tried are those of the minimal residual method: the best in each Krylov space of g.
+    The candidates are those of MINRES: the best step in each Krylov space of g.
     """
     found = tridiagonalize(point.product, -gradient, min(point.size, 50))
     for k in range(1, len(found.diagonal) + 1):
         t = np.zeros((k + 1, k))
         t[range(k), range(k)] = found.diagonal[:k]
-        t[range(1, k + 1), range(k)] = found.beside[:k]
-        t[range(k - 1), range(1, k)] = found.beside[: k - 1]
+        t[range(1, k + 1), range(k)] = found.off_diagonal[:k]
+        t[range(k - 1), range(1, k)] = found.off_diagonal[: k - 1]
         wanted = np.zeros(k + 1)
         wanted[0] = norm
         x, *_ = np.linalg.lstsq(t, wanted)
-        if np.linalg.norm(wanted - t @ x) <= LEFT * norm and np.linalg.norm(x) <= near:
+        if np.linalg.norm(wanted - t @ x) <= RESIDUAL * norm and np.linalg.norm(x) <= near:
             return x.astype(gradient.dtype) @ found.basis[:k]
-        if found.beside[k - 1] == 0:
+        if found.off_diagonal[k - 1] == 0:
             break
     return None
 
 
-def _is_flat(point, value, gradient, here, distance) -> bool:
-    """Whether the loss stays within FLAT of its size over `distance`: by its model, and tried."""
+def _is_flat(point, value, gradient, spectrum, distance) -> bool:
+    """Whether the loss varies by less than FLAT within `distance`, by its model and by trial."""
     allowed = FLAT * abs(value)
     norm = np.linalg.norm(gradient)
-    if norm * distance > allowed or here.size * distance**2 / 2 > allowed:
+    if norm * distance > allowed or spectrum.size * distance**2 / 2 > allowed:
         return False
-    directions = [*here.vectors, *np.random.default_rng(1).standard_normal((2, point.size))]
+    directions = [*spectrum.vectors, *np.random.default_rng(1).standard_normal((2, point.size))]
     if norm > 0:
         directions.append(gradient / norm)
     for direction in directions:
         move = distance / np.linalg.norm(direction) * direction
-        for there in (point.here + move, point.here - move):
-            if not abs(point.value(there.astype(move.dtype)) - value) <= allowed:
+        for moved in (point.vector + move, point.vector - move):
+            if not abs(point.value(moved.astype(move.dtype)) - value) <= allowed:
                 return False
     return True
 
 
-def _judge(flat, distance, norm, near, there):
-    """(verdict, reason)."""
+def _judge(flat, distance, norm, near, spectrum):
+    """(verdict, reason), by the spectrum at the stationary point."""
     length = f"the gradient norm is {number(norm, 2)}"
     if flat:
         return "plateau", (
@@ -419,42 +419,34 @@ def _judge(flat, distance, norm, near, there):
         )
     if distance is None:
         return "slope", f"{length}, and no point within {number(near, 2)} was found where it is 0"
-    rest = f"the gradient vanishes {number(distance, 2)} from here" if distance else length
-    low, high = number(there.smallest, 3), number(there.largest, 3)
-    low_bound, high_bound = number(there.smallest_bound, 2), number(there.largest_bound, 2)
-    seen = "" if there.complete else ", as far as Lanczos from a random vector can tell"
-    if there.smallest < -there.noise and there.largest > there.noise:
+    lead = f"the gradient vanishes {number(distance, 2)} from here" if distance else length
+    low, high = number(spectrum.smallest, 3), number(spectrum.largest, 3)
+    low_bound, high_bound = number(spectrum.smallest_bound, 2), number(spectrum.largest_bound, 2)
+    seen = "" if spectrum.complete else ", as far as Lanczos from a random vector can tell"
+    if spectrum.smallest < -spectrum.noise and spectrum.largest > spectrum.noise:
         return (
             "saddle",
-            f"{rest}, and the loss curves down in one direction ({low}) and up in another ({high})",
+            f"{lead}, and the loss curves down in one direction ({low}) and up in another ({high})",
         )
-    if there.smallest > there.smallest_bound:
+    if spectrum.smallest > spectrum.smallest_bound:
         return "minimum", (
-            f"{rest}, and the loss curves up in every direction: the smallest curvature, {low}, is "
+            f"{lead}, and the loss curves up in every direction: the smallest curvature, {low}, is "
             f"above its error bound, {low_bound}{seen}"
         )
-    if there.largest < -there.largest_bound:
+    if spectrum.largest < -spectrum.largest_bound:
         return "maximum", (
-            f"{rest}, and the loss curves down in every direction: the largest curvature, {high}, "
+            f"{lead}, and the loss curves down in every direction: the largest curvature, {high}, "
             f"is below 0 by more than its error bound, {high_bound}{seen}"
         )
-    if there.size <= there.noise:
+    if spectrum.size <= spectrum.noise:
         return "not decided", (
-            f"{rest}, and the curvature is 0 up to rounding: what the loss does here is of higher "
+            f"{lead}, and the curvature is 0 up to rounding: what the loss does here is of higher "
             f"order"
         )
     end, value, bound, kind = "smallest", low, low_bound, "minimum or a valley"
-    if there.largest <= there.noise:
+    if spectrum.largest <= spectrum.noise:
         end, value, bound, kind = "largest", high, high_bound, "maximum or a ridge"
     return "not decided", (
-        f"{rest}, but the {end} curvature, {value}, has an error bound of {bound}, so its sign "
+        f"{lead}, but the {end} curvature, {value}, has an error bound of {bound}, so its sign "
         f"is undetermined: a {kind}, or a saddle"
     )
-
-
-def _latex(value) -> str:
-    text = number(value)
-    if "e" not in text:
-        return text
-    mantissa, exponent = text.split("e")
-    return rf"{mantissa} \cdot 10^{{{int(exponent)}}}"

@@ -1,7 +1,7 @@
-"""A loss as a pure function of arrays, with the gradient that our own tape gives.
+"""A loss as a pure function of arrays, with its gradient by the engine's tape.
 
-Curvature and slices of the loss surface need the loss at many points near the one where a network
-is. Here its Variables are lent other values while the function runs, and are put back.
+Curvature and slices of the loss surface need the loss at many points around the parameters of a
+network. Its Variables get other values while the function runs, and are restored afterwards.
 """
 
 import contextlib
@@ -17,19 +17,19 @@ from cutaway.nn.state import Held, named_variables
 
 
 class Objective:
-    """L(arrays), its gradient, and nothing else that moves.
+    """A loss L(arrays) and its gradient, as compiled pure functions.
 
     Args:
-        evaluate: function (arrays, *data) -> (Tensor of one number, the Tensors that held the
-            arrays).
-        data: arrays that it reads beside; they enter compiled programs as arguments.
-        wide: whether all is computed in float64.
+        evaluate: function (arrays, *data) -> (loss, a Tensor of one number; [Tensor of each
+            array]).
+        data: other arrays that it reads; arguments of the compiled programs, not constants.
+        wide: whether to compute in float64.
 
     Attributes:
         value: compiled, arrays -> L.
         gradient: compiled, arrays -> [∂L/∂array].
-        product: compiled, (arrays, tangents) -> Hessian · tangents; None until landscape.curvature,
-            which alone may derive it, has put it there.
+        product: compiled, (arrays, tangents) -> Hessian · tangents; None until landscape.hessian
+            has derived it.
     """
 
     def __init__(self, evaluate, data=(), *, wide: bool = True):
@@ -40,8 +40,8 @@ class Objective:
         self.gradient = self.compile(self.pure_gradient)
         self.product = None
 
-    def numbers(self):
-        """Context in which its arrays have the type that they are computed in."""
+    def precision(self):
+        """Context in which arrays have the dtype of the computation."""
         return float64() if self.wide else contextlib.nullcontext()
 
     def compile(self, f):
@@ -49,7 +49,7 @@ class Objective:
         program = jax.jit(f)
 
         def run(*arguments):
-            with self.numbers():
+            with self.precision():
                 return program(*arguments, self.data)
 
         return run
@@ -78,9 +78,9 @@ def objective_of(f, *, wide: bool = True) -> Objective:
 
 
 def network_objective(net, x, y, loss, *, where: str, wide: bool = True):
-    """The loss of `net` on (x, y) as a function of the parameters that are trained.
+    """The loss of `net` on (x, y) as a function of its trained parameters.
 
-    Runs in evaluation mode: no dropout, running statistics as they are.
+    Runs in evaluation mode: no dropout, running statistics unchanged.
 
     Returns:
         (Objective, {path: array} of the parameters).
@@ -102,10 +102,10 @@ def network_objective(net, x, y, loss, *, where: str, wide: bool = True):
 
 
 def trained(net, *, where: str) -> dict:
-    """{path: Parameter} of those that are not frozen.
+    """{path: Parameter} of the parameters that are not frozen.
 
     Raises:
-        OptionError: `net` is no network, or has none.
+        OptionError: `net` is not a Module, or all of its parameters are frozen.
     """
     if not isinstance(net, Module):
         raise OptionError(
@@ -124,7 +124,7 @@ def trained(net, *, where: str) -> dict:
 
 
 def expect_point(x, y, *, where: str):
-    """Raise unless x and y hold as many rows, at least one."""
+    """Raise ShapeError unless x and y have the same number of rows, at least one."""
     rows = [np.shape(v.data if isinstance(v, Tensor) else v)[:1] for v in (x, y)]
     if rows[0] != rows[1] or rows[0] in ((), (0,)):
         counts = [r[0] if r else "no axis of" for r in rows]

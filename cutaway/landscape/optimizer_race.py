@@ -1,4 +1,4 @@
-"""race: all optimizers on one surface, from one starting point, and where they end."""
+"""race: runs optimizers on one surface from one starting point and compares where they end."""
 
 import dataclasses
 import math
@@ -88,7 +88,7 @@ class Race(Story):
         )
 
     def rows(self) -> list:
-        """The table: a list of texts for each racer, those that arrived first on top."""
+        """The table: a list of texts for each racer, the first to reach a minimum on top."""
         return [
             [
                 racer.name,

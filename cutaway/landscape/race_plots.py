@@ -3,9 +3,9 @@
 import numpy as np
 
 from cutaway.optim import OPTIMIZERS
+from cutaway.story.panels import new_axes, new_figure
 
-# each differs from the others in color, dashes and the marker at its end, so they can be told
-# apart without color too
+# each differs in color, dashes and marker, so the lines can be distinguished without color too
 STYLES = (
     ("#111111", "-", "o"),
     ("#0072b2", "-", "s"),
@@ -22,7 +22,7 @@ LEVELS = 14
 
 
 def style(race, k: int):
-    """(color, dashes, mark) of racer k: each optimizer has the same in all races."""
+    """(color, dashes, marker) of racer k; each optimizer has the same ones in all races."""
     names = list(OPTIMIZERS)
     if all(racer.name in names for racer in race.racers):
         k = names.index(race.racers[k].name)
@@ -76,20 +76,17 @@ def plot_trajectories(race, axes=None):
     Returns:
         the axes.
     """
-    own = axes is None
-    if own:
-        from matplotlib.figure import Figure
-
-        axes = Figure(figsize=(8.6, 5.4), layout="constrained").add_subplot()
+    is_new = axes is None
+    axes = new_axes(axes, width=8.6, height=5.4)
     x_range, y_range = frame(race)
     filled = shade(axes, race.surface, x_range, y_range)
-    _draw_ways(race, axes)
+    _draw_trajectories(race, axes)
     axes.set_xlim(x_range)
     axes.set_ylim(y_range)
     axes.set_xlabel("x")
     axes.set_ylabel("y")
     axes.set_title(f"{race.surface.name}: {race.surface.formula}")
-    if own:
+    if is_new:
         _bar(axes, filled)
         _legend(axes.figure, axes)
     return axes
@@ -101,38 +98,33 @@ def plot_values(race, axes=None):
     Returns:
         the axes.
     """
-    own = axes is None
-    if own:
-        from matplotlib.figure import Figure
-
-        axes = Figure(figsize=(7.6, 4.2), layout="constrained").add_subplot()
+    is_new = axes is None
+    axes = new_axes(axes, width=7.6, height=4.2)
     lowest, name = _lowest(race)
     start = race.racers[0].values[0] - lowest
     for k, racer in enumerate(race.racers):
         color, dashes, mark = style(race, k)
         above = np.asarray(racer.values) - lowest
-        # who diverges is followed for a while; heights of 0 have no logarithm
+        # a diverging racer is cut off at 1000 times the start; a height of 0 has no logarithm
         above = np.where(above <= 1e3 * max(start, 1e-12), np.maximum(above, 1e-16), np.nan)
-        places = [len(above) * (2 * k + 1) // (2 * len(race.racers))]  # marks not over each other
+        places = [len(above) * (2 * k + 1) // (2 * len(race.racers))]  # markers do not overlap
         axes.plot(above, color=color, ls=dashes, lw=1.5, marker=mark, ms=5, markevery=places,
                   label=racer.name)  # fmt: skip
     axes.set_yscale("log")
     axes.set_ylim(bottom=max(1e-12, axes.get_ylim()[0]))
     axes.set_xlabel("step")
     axes.set_ylabel(f"height above {name}")
-    axes.set_title("how low they were")
+    axes.set_title("loss after each step")
     axes.grid(alpha=0.25)
     axes.spines[["top", "right"]].set_visible(False)
-    if own:
+    if is_new:
         _legend(axes.figure, axes)
     return axes
 
 
 def figure(race):
     """Both plots side by side, with one legend."""
-    from matplotlib.figure import Figure
-
-    drawn = Figure(figsize=(13.5, 5.2), layout="constrained")
+    drawn = new_figure(13.5, 5.2)
     left, right = drawn.subplots(1, 2, width_ratios=(1.25, 1))
     plot_trajectories(race, left)
     _bar(left, left.collections[0])
@@ -141,7 +133,7 @@ def figure(race):
     return drawn
 
 
-def _draw_ways(race, axes):
+def _draw_trajectories(race, axes):
     from matplotlib.patheffects import Normal, Stroke
 
     halo = [Stroke(linewidth=3, foreground="white", alpha=0.8), Normal()]
@@ -174,9 +166,9 @@ def _legend(drawn, axes):
 
 
 def _lowest(race):
-    """(height that others are compared with, what it is)."""
+    """(the loss that heights are measured from, its name)."""
     if race.surface.minima:
         lowest = float(race.surface.values(race.surface.minima[0]))
         return lowest, "the minimum" if len(race.surface.minima) == 1 else "the lowest minimum"
     finite = [r.values[np.isfinite(r.values)] for r in race.racers]
-    return float(np.concatenate(finite).min()), "the lowest point that was reached"
+    return float(np.concatenate(finite).min()), "the lowest point reached"

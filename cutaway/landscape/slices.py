@@ -9,6 +9,7 @@ import numpy as np
 
 from cutaway.errors import OptionError, RunError, ShapeError, did_you_mean, expect_range
 from cutaway.landscape.objective import expect_point, network_objective, trained
+from cutaway.story.panels import new_axes
 from cutaway.story.text import Story, align, number
 
 SHADES = " .:-=+*#%@"  # from the lowest to the highest
@@ -20,13 +21,13 @@ class LossSurface(Story):
     """Values of a loss at w + a u, or at w + a u + b v.
 
     Attributes:
-        values: (points,), or (points, points) with a row for each b; NaN and infinity stay.
-        steps: (points,): a, and b.
-        loss: the value at w.
+        values: (points,), or (points, points) with a row for each b; may contain NaN and infinity.
+        steps: (points,): the values of a, and of b.
+        loss: its value at w.
         directions: (u,) or (u, v), each {path: array}.
-        path: (states, 1 or 2): where the states of a training lie, seen from w along the
-            directions; None if none were given.
-        path_losses: (states,): the loss at the states themselves, not at their shadows.
+        path: (states, 1 or 2): coordinates (a, b) of the training states, projected onto the
+            directions; None if no states were given.
+        path_losses: (states,): the loss at the states themselves, not at their projections.
         path_fractions: (states,): the fraction of a state's squared distance from w that lies
             within the slice; NaN for w itself.
     """
@@ -44,8 +45,8 @@ class LossSurface(Story):
         head = (
             f"loss along {'two directions' if self.values.ndim == 2 else 'one direction'}, "
             f"{number(self.steps[0], 3)} to {number(self.steps[-1], 3)} times "
-            f"{'each' if self.values.ndim == 2 else 'it'} from the present parameters: "
-            f"{number(self.loss)} there, {self._extremes()}"
+            f"{'each' if self.values.ndim == 2 else 'it'} around the parameters: "
+            f"{number(self.loss)} at the center, {self._extremes()}"
         )
         parts = [textwrap.fill(head, width), "\n".join(lines)]
         if self.path is not None:
@@ -65,7 +66,7 @@ class LossSurface(Story):
         return ", ".join(words)
 
     def _map(self, width) -> list:
-        """The surface as characters, denser is higher; o is w, x the states of the path."""
+        """The surface as characters, denser is higher; o marks w, x the training states."""
         columns, rows = min(width, 2 * MAP_WIDTH), MAP_HEIGHT
         across = np.linspace(0, len(self.steps) - 1, columns).round().astype(int)
         down = np.linspace(len(self.steps) - 1, 0, rows).round().astype(int)
@@ -84,7 +85,7 @@ class LossSurface(Story):
             if 0 <= column < columns and 0 <= row < rows:
                 cells[row, column] = mark
         ends = f'" " {number(low, 3)} to "{SHADES[-1]}" {number(high, 3)}'
-        path = "" if self.path is None else ", x the training"
+        path = "" if self.path is None else ", x the training states"
         return [*("".join(row).rstrip() for row in cells), f"{ends}; o the parameters{path}"]
 
     def _bars(self, width) -> list:
@@ -100,7 +101,7 @@ class LossSurface(Story):
         ]
         lines = align(rows, ">>")
         room = width - max(map(len, lines)) - 2
-        # a bar from the lowest value shown, so that the form is seen
+        # bars start at the lowest value shown, so that differences are visible
         fraction = np.nan_to_num((values - low) / (high - low or 1.0), posinf=0, neginf=0)
         return [
             f"{line}  {'#' * round(part * room)}".rstrip()
@@ -129,11 +130,7 @@ class LossSurface(Story):
 
     def plot(self, axes=None):
         """One direction: a line; two: filled contours with a color bar; with the training path."""
-        if axes is None:
-            from matplotlib.figure import Figure
-
-            size = (6.4, 5) if self.values.ndim == 2 else (6.4, 3.6)
-            axes = Figure(figsize=size, layout="constrained").add_subplot()
+        axes = new_axes(axes, width=6.4, height=5 if self.values.ndim == 2 else 3.6)
         if self.values.ndim == 2:
             self._plot_contours(axes)
         else:
@@ -155,7 +152,7 @@ class LossSurface(Story):
                 color="#d1430b",
                 lw=1,
                 ms=5,
-                label="the training (its own loss)",
+                label="training states (their own loss)",
             )
         axes.set_ylabel("loss")
         axes.grid(alpha=0.25)
@@ -176,7 +173,7 @@ class LossSurface(Story):
         bar.set_label("loss")
         if self.path is not None:
             (line,) = axes.plot(*self.path.T, ".-", color="#111111", lw=1.2, ms=7)
-            line.set_label("the training")
+            line.set_label("training states")
             line.set_path_effects([Stroke(linewidth=3.5, foreground="white"), Normal()])
         axes.plot(0, 0, "o", color="#d1430b", mec="white", ms=9, ls="none", label="the parameters")
         axes.set_xlim(self.steps[0], self.steps[-1])
@@ -196,22 +193,22 @@ def loss_surface(
     points: int = 31,
     float64: bool = True,
 ) -> LossSurface:
-    """The loss of a network on (x, y) at w + a u + b v, with w its present parameters.
+    """The loss of a network on (x, y) at w + a u + b v, where w are its parameters.
 
-    Evaluation mode, all of (x, y) in one batch; the network is left as it was.
+    Runs in evaluation mode, with all of (x, y) in one batch; the network is not modified.
 
     Args:
-        net: a Module; its frozen parameters stay where they are.
+        net: a Module; its frozen parameters are constants.
         x, y: inputs and targets.
         loss: function (prediction, target) -> Tensor of one number.
-        directions: one or two of {path: array}, as random_directions, path_directions or
-            Curvature.directions give them; what a direction does not name does not move. None:
-            two random ones.
-        path: states of a training ({path: array}, as of state_dict()), which are shown as seen
-            along the directions.
-        span: the farthest a and b; None: 1, or more if the path needs it.
-        points: values along each direction; an odd number has w itself among them.
-        float64: compute in float64; float32 is quicker.
+        directions: one or two of {path: array}, for example from random_directions,
+            path_directions or Curvature.directions; parameters that a direction omits stay fixed.
+            None: two random ones.
+        path: states saved during training ({path: array}, as from state_dict()), which are
+            projected onto the directions.
+        span: largest |a| and |b|; None: 1, or more if the path needs it.
+        points: number of values along each direction; if odd, w itself is one of them.
+        float64: compute in float64; float32 is faster.
 
     References:
         Li, Xu, Taylor, Studer & Goldstein 2018, "Visualizing the loss landscape of neural nets",
@@ -264,17 +261,17 @@ def loss_surface(
 
 
 def random_directions(net, count: int = 2, *, seed: int = 0) -> list:
-    """Random directions of the trained parameters, normalized by filter.
+    """Random directions of the trained parameters, filter-normalized.
 
-    Normal numbers; then every filter (what leads to one neuron or channel, all that has one index
-    in the last axis) is made as long as the network's own. So a step means the same for filters
-    that are large and small, and two networks can be compared. Parameters of one axis (biases,
-    scales of normalizations) do not move.
+    Drawn from a normal distribution; then every filter (the weights of one neuron or channel: one
+    index of the last axis) is scaled to the norm of the network's filter. So a step has the same
+    meaning for large and small filters, and networks can be compared. Parameters with one axis
+    (biases, scales of normalizations) stay fixed.
 
     Args:
         net: a Module.
-        count: how many.
-        seed: of the draw.
+        count: number of directions.
+        seed: random seed.
 
     Returns:
         [{path: array}].
@@ -311,15 +308,15 @@ def filter_normalized(direction: dict, net) -> dict:
 
 
 def path_directions(states, net, count: int = 2) -> list:
-    """The main directions of a training: principal components of its states - w.
+    """The principal directions of a training: principal components of its states minus w.
 
-    Their lengths are such that the farthest state is at 1 along the first. Where the states do
-    not spread in so many directions, there are fewer.
+    They are scaled so that the farthest state is at 1 or -1 along the first one. There are fewer
+    than `count` if the states span fewer dimensions.
 
     Args:
-        states: {path: array} of the training, as of state_dict().
-        net: the network as it is now, w.
-        count: how many.
+        states: [{path: array}] saved during training, as from state_dict().
+        net: the network with its current parameters w.
+        count: number of directions.
 
     References:
         Li et al. 2018, arXiv:1712.09913, section 7.
@@ -341,7 +338,7 @@ def path_directions(states, net, count: int = 2) -> list:
 
 
 def _values(objective, start, directions, steps):
-    """The loss on the grid, one row per call of a compiled program."""
+    """The loss on the grid; each row is one call of a compiled program."""
     paths = list(start)
 
     def row(arguments, data):
@@ -357,7 +354,7 @@ def _values(objective, start, directions, steps):
         return jax.lax.map(one, first)
 
     program = objective.compile(row)
-    with objective.numbers():
+    with objective.precision():
         base = [start[p] for p in paths]
         moves = [[jnp.asarray(d[p], w.dtype) for p, w in zip(paths, base, strict=True)]
                  for d in directions]  # fmt: skip
@@ -371,12 +368,12 @@ def _values(objective, start, directions, steps):
 
 
 def _at(objective, state) -> float:
-    with objective.numbers():
+    with objective.precision():
         return float(objective.value([jnp.asarray(a) for a in state.values()]))
 
 
 def _project(states, start, directions):
-    """(places (states, directions), fraction of each squared distance within the slice)."""
+    """(coordinates (states, directions), fraction of each squared distance within the slice)."""
     basis = np.array([_flat(d, start) for d in directions])
     moves = np.array([_flat(state, start) - _flat(start, start) for state in states])
     places, *_ = np.linalg.lstsq(basis.T, moves.T)

@@ -19,14 +19,14 @@ class TextbookSurface:
     """A loss of two variables, (x, y) -> L.
 
     Attributes:
-        name: what it is called.
+        name: in SURFACES.
         formula: as text.
         f: takes x and y as Tensors of one shape and works element by element.
-        start: (x, y) from where optimizers begin.
-        x_range, y_range: what a picture shows.
-        steps: how many show what there is to see.
+        start: (x, y) at which optimizers start.
+        x_range, y_range: of the plot.
+        steps: default number of steps of a race.
         minima: known minima, the lowest first.
-        about: what is special, in a sentence.
+        about: what is special about it, in a few words.
 
     Example:
         >>> RAVINE(Tensor(5.0), Tensor(1.0)).item()
@@ -50,7 +50,7 @@ class TextbookSurface:
 
     @property
     def width(self) -> float:
-        """The longer side of the plot, the unit of distances."""
+        """The longer side of the plot, in which distances are measured."""
         return max(high - low for low, high in (self.x_range, self.y_range))
 
     def values(self, points) -> np.ndarray:
@@ -124,14 +124,14 @@ def _plateau(x, y):
 
 
 def _root(slope, bend, near):
-    """Where slope is 0 near `near`, by Newton's method."""
+    """The root of `slope` near `near`, by Newton's method; `bend` is its derivative."""
     for _ in range(50):
         near -= slope(near) / bend(near)
     return near
 
 
 def _crossed(places, value):
-    """All pairs of places, by the value there."""
+    """All pairs of coordinates, by the value at the pair."""
     pairs = [(a, b) for a in places for b in places]
     return tuple(sorted(pairs, key=lambda p: (round(value(p[0]) + value(p[1]), 6), p)))
 

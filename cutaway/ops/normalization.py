@@ -92,7 +92,7 @@ def layer_norm_decomposition(label, x, weight, bias, *, eps=1e-5):
     return _affine(layer_norm(x, None, None, eps=eps), weight, bias)
 
 
-@operation(saves=True, edges="rowwise")
+@operation(saves=True, edges="rowwise", role="norm")
 def rms_norm(x, weight, *, eps=1e-6):
     """γ x / √(mean(x²) + ε): each position by the root mean square of its own features.
 

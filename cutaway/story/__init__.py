@@ -1,4 +1,4 @@
-"""The presentation kit: text, tables, HTML, SVG, formulas. It knows no story by its subject."""
+"""Presentation: text, tables, HTML, SVG and formulas, for stories of any subject."""
 
 from cutaway.story.page import write_page
 from cutaway.story.svg import Drawing

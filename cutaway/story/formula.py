@@ -1,11 +1,11 @@
-"""LaTeX as MathML, which browsers typeset by themselves, and the exact value behind a number."""
+"""LaTeX as MathML, which browsers typeset, and the exact values behind rounded numbers."""
 
 import re
 from decimal import Decimal, InvalidOperation
 from html import escape, unescape
 from xml.etree import ElementTree
 
-FEWEST_DIGITS = 3  # of a shown number that is traced back to its exact value
+FEWEST_DIGITS = 3  # of a rounded number that is traced back to its exact value
 MOST_DIGITS = 8
 _NUMBER = re.compile(r"(?<![\w.])\d+\.\d+(?:e[+-]?\d+)?(?![\w.])|(?<![\w.])\d+e[+-]?\d+(?![\w.])")
 _TAG = re.compile(r"""(<!--.*?-->|<(?:[^>"']|"[^"]*"|'[^']*')*>)""", re.DOTALL)
@@ -14,11 +14,11 @@ _TAG = re.compile(r"""(<!--.*?-->|<(?:[^>"']|"[^"]*"|'[^']*')*>)""", re.DOTALL)
 class Exact:
     """The exact values behind rounded ones.
 
-    A number that is shown with n digits is traced to the one value of the story that rounds to
-    it; where there is none, or there are two, it is left as it is.
+    A number with n digits is traced to the only value of the story that rounds to it; if there is
+    no such value, or more than one, it is left as it is.
 
     Args:
-        tree: dicts, lists and numbers, as Story.to_dict gives.
+        tree: dicts, lists and numbers, as returned by Story.to_dict.
 
     Example:
         >>> Exact({"loss": 0.123456789}).of("0.1235")
@@ -41,7 +41,7 @@ class Exact:
                 self._values.setdefault(key, set()).add(abs(tree))
 
     def of(self, shown: str) -> str | None:
-        """The exact value, without its sign, of a number as it is shown; None if unknown."""
+        """The exact absolute value behind a rounded number; None if unknown."""
         try:
             value = Decimal(shown)
         except InvalidOperation:
@@ -54,7 +54,7 @@ class Exact:
         return None if Decimal(repr(exact)) == abs(value) else repr(exact)
 
     def mark(self, html: str) -> str:
-        """A piece of HTML in which every number that is known tells its exact value."""
+        """The HTML with the exact value as a tooltip on each number for which it is known."""
         pieces, inside = [], None
         for piece in _TAG.split(html):
             tag = re.match(r"</?\s*([\w-]*)", piece)
@@ -77,7 +77,7 @@ class Exact:
 
 
 def mathml(latex: str, exact: Exact | None = None) -> str:
-    """A formula as a MathML element; as its source, where it cannot be read.
+    """A formula as a MathML element, or its source if it cannot be parsed.
 
     Example:
         >>> mathml("z^2")
@@ -88,7 +88,7 @@ def mathml(latex: str, exact: Exact | None = None) -> str:
     latex = re.sub(r"\\(begin|end)\{(aligned|align|split)\}", r"\\\1{align*}", latex)
     try:
         root = convert_to_element(latex, display="block")
-    except Exception:  # the library has no base of its errors; a page shows what it was given
+    except Exception:  # the library has no common base of its errors; show the source
         return f"<code>{escape(latex)}</code>"
     for element in root.iter():
         _tidy(element)
@@ -99,7 +99,7 @@ def mathml(latex: str, exact: Exact | None = None) -> str:
 
 
 def _tidy(element):
-    """Plain text in place of entities, so that it is escaped once; words in one piece."""
+    """Replace entities by plain text, so that it is escaped once, and join letters to words."""
     if element.text:
         element.text = unescape(element.text)
         if element.tag == "mtext":
@@ -121,13 +121,13 @@ def _mark(element, exact):
         shown = child.text + _power_of_ten(children[k + 1 : k + 3])
         found = exact.of(shown) if "." in shown else None
         if found is not None:
-            # HTML may stand in a number, and has a title that browsers show
+            # HTML is allowed inside <mn>, and browsers show its title
             span = ElementTree.SubElement(child, "span", {"class": "exact", "title": found})
             span.text, child.text = child.text, None
 
 
 def _power_of_ten(after) -> str:
-    """ "e-5" where a number is followed by × 10⁻⁵."""
+    """The exponent "e-5" of a number that is followed by × 10⁻⁵; else ""."""
     if len(after) < 2 or after[1].tag != "msup" or unescape(after[0].text or "") not in "×·":
         return ""
     base, power = after[1]

@@ -1,4 +1,4 @@
-"""The parts of pages: style, sections and tables. Pages load nothing from the network."""
+"""Parts of HTML pages: style, sections and tables. Pages load nothing from the network."""
 
 from html import escape
 
@@ -28,7 +28,7 @@ pre { background: var(--tint); padding: .8rem 1rem; border-radius: 6px; overflow
 .matrix small { display: block; opacity: .75; }
 """
 
-# what the browser itself holds the page to: its own styles and pictures, and nothing else
+# enforced by the browser: inline styles and embedded images, nothing else
 POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:"
 
 
@@ -41,7 +41,7 @@ def page(title: str, sections, *, style: str = "") -> str:
 
     Args:
         sections: pieces of HTML.
-        style: CSS beside what all pages have.
+        style: CSS in addition to STYLE.
     """
     return (
         '<!doctype html>\n<html lang="en"><head><meta charset="utf-8">'
@@ -62,7 +62,7 @@ def table(headings, rows, numbers=()) -> str:
 
     Args:
         rows: of texts, or Markup.
-        numbers: columns of numbers, from 0.
+        numbers: indices of the columns that are numbers.
     """
 
     def cell(tag, k, value):

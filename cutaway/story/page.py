@@ -22,26 +22,26 @@ mtd[columnalign="right"] { text-align: right; } mtd[columnalign="left"] { text-a
 figure { margin: 1rem 0; }
 """
 
-SCREEN = 1000  # pixels, from which on a drawing hides what follows it
+SCREEN = 1000  # pixels; a taller drawing goes to the end of the page
 
 
 def write_page(path, title: str, stories=(), *, drawing: Drawing | None = None, lead: str = ""):
     """Write stories to one HTML file, atomically.
 
-    Each story is shown with its formula typeset, its text or table, and its plot; a rounded
-    number tells its exact value when the mouse rests on it. The file has no scripts, its fonts
-    are those of the system, and it is light or dark as the reader's system is.
+    Each story is shown with its formula typeset, its text or table, and its plot; hovering over a
+    rounded number shows its exact value. The file has no scripts, uses the system's fonts, and
+    follows the reader's light or dark mode.
 
     Args:
         path: the file, in a folder that exists.
         title: of the page.
-        stories: what `explain` answers, each alone or as (heading, story).
-        drawing: the network, from `draw`; shown first, or last if it is taller than a screen.
+        stories: the results of `explain` and others, each a Story or (heading, Story).
+        drawing: of the network, from `draw`; comes first, or last if it is taller than a screen.
         lead: a sentence below the title.
 
     Raises:
         RunError: the folder does not exist or cannot be written to.
-        OptionError: something else than stories or a drawing.
+        OptionError: a story is not a Story, or the drawing not a Drawing.
 
     Example:
         >>> from tempfile import TemporaryDirectory
@@ -59,7 +59,7 @@ def write_page(path, title: str, stories=(), *, drawing: Drawing | None = None, 
     parts = [f"<h1>{escape(title)}</h1>"]
     if lead:
         parts.append(f'<p class="soft">{escape(lead)}</p>')
-    parts += [_told(story) for story in stories]
+    parts += [_section(story) for story in stories]
     if drawing is not None:
         figure = f'<figure class="scroll">{_without_addresses(drawing.svg)}</figure>'
         if drawing.height > SCREEN:
@@ -69,7 +69,7 @@ def write_page(path, title: str, stories=(), *, drawing: Drawing | None = None, 
     write_into(path, page(title, parts, style=STYLE))
 
 
-def _told(story) -> str:
+def _section(story) -> str:
     heading, story = story if isinstance(story, tuple) and len(story) == 2 else (None, story)
     if not isinstance(story, Story):
         raise OptionError(
@@ -83,9 +83,9 @@ def _told(story) -> str:
     body = ""
     if formula is not None:
         body += f'<div class="formula">{mathml(formula, exact)}</div>'
-    told = story.html()
-    body += exact.mark(told)
-    if type(story).plot is not Story.plot and "<svg" not in told and "<img" not in told:
+    content = story.html()
+    body += exact.mark(content)
+    if type(story).plot is not Story.plot and "<svg" not in content and "<img" not in content:
         body += f'<div class="chart scroll">{_plot(story)}</div>'
     return f"<section>{section(str(heading), body)}</section>\n"
 
@@ -96,5 +96,5 @@ def _plot(story) -> str:
 
 
 def _without_addresses(svg) -> str:
-    """Within HTML an SVG needs no names of its dialects, which look like addresses."""
+    """The SVG without its XML namespaces: HTML needs none, and they look like addresses."""
     return re.sub(r'\sxmlns(:\w+)?="[^"]*"', "", svg)

@@ -1,8 +1,8 @@
-"""What the plots of explanations share: figures, colors, grids.
+"""Building blocks of plots: figures, colors, grids.
 
-Signs are told by brightness too, not by hue alone: in SIGNED dark blue is negative, gray is 0 and
-yellow is positive, so that a picture reads in gray, and by those who see few colors. Nothing is
-drawn in black or white of its own, so that matplotlib's dark style works.
+Signs differ in brightness, not in hue alone: in SIGNED dark blue is negative, gray is 0 and yellow
+is positive, so plots work in grayscale and for color-blind readers. Nothing is drawn in explicit
+black or white, so matplotlib's dark style works.
 """
 
 import base64
@@ -29,7 +29,7 @@ def new_figure(width, height):
 
 
 def signed_bars(axes, labels, values, *, label: str):
-    """Bars to both sides of 0, the first on top; returns the axes (of a new figure for None)."""
+    """Horizontal bars on both sides of 0, the first on top; returns the axes."""
     axes = new_axes(axes, height=0.4 * len(values) + 1.6)
     signs = [value >= 0 for value in values]
     axes.barh(
@@ -46,15 +46,15 @@ def signed_bars(axes, labels, values, *, label: str):
 
 
 def signed_range(values) -> dict:
-    """Options of imshow that put 0 in the middle of the colors."""
+    """Options of imshow that center the color map at 0."""
     largest = float(np.abs(values).max()) if np.size(values) else 0.0
     return {"cmap": SIGNED, "vmin": -largest or -1.0, "vmax": largest or 1.0}
 
 
 def as_picture(x, low=0.0, high=1.0):
-    """(height, width, channels) as what imshow draws: colors if there are 3 or 4, else gray.
+    """(height, width, channels) as an RGB image: colors if there are 3 or 4 channels, else gray.
 
-    Values are stretched from their smallest to their largest onto low..high.
+    Values are scaled so that they range from low to high.
     """
     x = np.asarray(x, float)
     if x.shape[-1] not in (1, 3, 4):
@@ -66,12 +66,12 @@ def as_picture(x, low=0.0, high=1.0):
 
 
 def faint(x):
-    """The picture in middle grays, on which both dark and bright colors stand out."""
+    """The image in medium grays, on which both dark and bright colors stand out."""
     return np.repeat(as_picture(x, 0.4, 0.6).mean(axis=-1, keepdims=True), 3, axis=-1)
 
 
 def beside_input(axes, x):
-    """(axes for a picture over x, all axes): with x itself at the left unless axes are given."""
+    """(axes for an image over x, all axes); in a new figure x itself is on the left."""
     if axes is not None:
         return axes, axes
     height, width = np.shape(x)[:2]
@@ -84,10 +84,10 @@ def beside_input(axes, x):
 
 
 def overlay(axes, x, heat, strength, *, title, color_label, beside, **colors):
-    """Draw `heat` over the faint picture x, the less transparent the larger `strength` (0..1).
+    """Draw `heat` over the faint image x, with `strength` (0 to 1) as its opacity.
 
     Args:
-        beside: the axes from which the color bar takes its place.
+        beside: the axes that make room for the color bar.
     """
     from matplotlib.cm import ScalarMappable
 
@@ -95,7 +95,7 @@ def overlay(axes, x, heat, strength, *, title, color_label, beside, **colors):
     drawn = axes.imshow(heat, alpha=np.clip(strength, 0, 1), interpolation="nearest", **colors)
     axes.set_title(plain(title))
     bare(axes)
-    # the bar is of the colors, not of how transparent they are here
+    # the color bar shows the colors at full opacity
     bar = ScalarMappable(norm=drawn.norm, cmap=drawn.cmap)
     axes.figure.colorbar(bar, ax=beside, shrink=0.85).set_label(color_label)
 
@@ -107,11 +107,11 @@ def bare(axes):
 
 
 def grid(pictures, *, titles=None, columns=8, size=1.1, title, color_label, **colors):
-    """Pictures side by side in a new figure, with one color bar for all; returns the axes.
+    """Images side by side in a new figure, with one color bar for all; returns the axes.
 
     Args:
-        pictures: arrays (height, width), or (height, width, 3) in colors of their own.
-        color_label: None: no bar.
+        pictures: arrays (height, width), or (height, width, 3) as RGB.
+        color_label: label of the color bar; None: no color bar.
     """
     columns = min(columns, len(pictures))
     rows = -(-len(pictures) // columns)
@@ -140,7 +140,7 @@ def heat_map(axes, values, *, title, down, along, color_label, names=None):
 
     Args:
         axes: where to draw; None: a new figure.
-        down, along: what the rows and the columns are.
+        down, along: labels of the rows and the columns.
         names: of the columns.
     """
     from matplotlib.ticker import MaxNLocator
@@ -161,7 +161,7 @@ def heat_map(axes, values, *, title, down, along, color_label, names=None):
 
 
 def name_ticks(axis, names, *, most):
-    """Names at the ticks of an axis, of at most `most` places, upright below a picture."""
+    """Label the ticks of an axis with names, at most `most` of them, vertical on the x axis."""
     step = -(-len(names) // most)
     at = range(0, len(names), step)
     axis.set_ticks(at, [plain(cut(names[k])) for k in at])
@@ -171,7 +171,7 @@ def name_ticks(axis, names, *, most):
 
 
 def cut(name, most: int = 14) -> str:
-    """The name in one line, at most that long: its beginning and its end."""
+    """The name in one line of at most `most` characters, shortened in the middle."""
     name = str(name).replace("\n", "⏎")
     if len(name) <= most:
         return name

@@ -1,4 +1,4 @@
-"""What all drawings are made of: the picture itself, its style, and how wide a text is."""
+"""SVG drawings: the picture, its style, and the width of texts."""
 
 import dataclasses
 from html import escape
@@ -7,7 +7,7 @@ from pathlib import Path
 from cutaway.errors import RunError
 from cutaway.files import write_atomically
 
-# kind of layer -> (what the legend calls it, color: of a middle tone, seen on white and on black)
+# kind of layer -> (its name in the legend, a color that is visible on white and on black)
 KINDS = {
     "dense": ("dense", "#2b7bba"),
     "convolution": ("convolution", "#12906a"),
@@ -50,14 +50,14 @@ STYLE = """
   stroke-opacity: 1; }
 """ + "".join(f".cutaway-net .{kind} {{ fill: {color}; }}\n" for kind, (_, color) in KINDS.items())
 
-# as a file of its own, where no page gives it a color; within a page :root is the page
+# as a file of its own, where no page sets the colors; within a page, :root is the page
 ALONE = """
 svg.cutaway-net:root { color: #1c2430; background: #fff; color-scheme: light dark; }
 @media (prefers-color-scheme: dark) {
   svg.cutaway-net:root { color: #e6eaf0; background: #14191f; } }
 """
 
-# widths in parts of the font's size, of a wide font, so that no text is wider than thought
+# relative to the font size, of a wide font, so that no text is wider than estimated
 _NARROW = dict.fromkeys("iIjl.,:;'|! ", 0.34) | dict.fromkeys('()[]{}ftr/-"·', 0.42)
 _WIDE = dict.fromkeys("mMwW%@…—", 1.0) | dict.fromkeys("=+×−→<>~", 0.86)
 _WIDTHS = _NARROW | _WIDE
@@ -75,14 +75,14 @@ class Drawing:
 
     @property
     def height(self) -> float:
-        """In pixels, as it is drawn."""
+        """Its height in pixels."""
         return float(self.svg.partition('viewBox="')[2].partition('"')[0].split()[3])
 
     def _repr_svg_(self):
         return self.svg
 
     def save(self, path) -> None:
-        """Write the picture as an .svg file, whole or not at all.
+        """Write the picture to an .svg file, atomically.
 
         Raises:
             RunError: the folder does not exist or cannot be written to.
@@ -91,7 +91,7 @@ class Drawing:
 
 
 def picture(parts, width: float, height: float, title: str) -> Drawing:
-    """A Drawing of SVG elements. It shrinks to three quarters at most; beyond that, it scrolls."""
+    """A Drawing of SVG elements; it shrinks to 75% of its width at least, then it scrolls."""
     name = escape(title, quote=True)
     return Drawing(
         f'<svg class="cutaway-net" xmlns="http://www.w3.org/2000/svg" role="img" '
@@ -102,7 +102,7 @@ def picture(parts, width: float, height: float, title: str) -> Drawing:
 
 
 def write_into(path, text: str) -> None:
-    """Write `text` to `path`, whole or not at all, in a folder that must be there."""
+    """Write `text` to `path` atomically, in a folder that exists."""
     path = Path(path)
     if not path.parent.is_dir():
         raise RunError(
@@ -120,7 +120,7 @@ def write_into(path, text: str) -> None:
 
 
 def text_width(text: str, size: float = 12) -> float:
-    """How wide a text may be at most, in SVG units.
+    """An upper bound of the width of a text, in SVG units.
 
     Example:
         >>> text_width("ill") < text_width("MWM")

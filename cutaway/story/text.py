@@ -61,6 +61,31 @@ def number(x, digits: int = 4) -> str:
     return f"{float(x) + 0.0:.{digits}g}"  # -0.0 + 0.0 is 0.0
 
 
+def bracketed(x) -> str:
+    """A formatted number as a factor: in brackets if it is negative.
+
+    Example:
+        >>> bracketed(0.5), bracketed(-0.5)
+        ('0.5', '(-0.5)')
+    """
+    text = number(x)
+    return f"({text})" if x < 0 else text
+
+
+def latex_number(text: str) -> str:
+    r"""A formatted number in LaTeX: an exponent becomes a power of ten.
+
+    Example:
+        >>> print(latex_number("2.5e-07"), latex_number("1e+06"), latex_number("0.5"))
+        2.5 \cdot 10^{-7} 10^{6} 0.5
+    """
+    mantissa, e, exponent = text.partition("e")
+    if not e:
+        return text
+    power = f"10^{{{int(exponent)}}}"
+    return power if mantissa == "1" else rf"{mantissa} \cdot {power}"
+
+
 def align(rows, sides=None, gap: str = "  ") -> list:
     """Rows of texts as lines, each column as wide as its widest cell.
 

@@ -174,7 +174,7 @@ def test_a_small_network_has_a_node_per_neuron_and_an_edge_per_weight():
     assert count(picture, "line") == 4 * 3 + 3 * 2 + 2 * 1
 
 
-def test_signs_of_weights_are_told_apart_by_color_and_dashes():
+def test_signs_of_weights_differ_in_color_and_dashes():
     net = ct.Sequential(ct.Linear(2, 1))
     net[0].weight.data = net[0].weight.data * 0 + np.array([[1.0], [-2.0]], np.float32)
     picture = draw(net)
@@ -244,7 +244,7 @@ def test_a_path_that_is_not_in_the_network_is_an_error(path, said):
         draw(ct.models.mlp((3, 2, 1)), path=path)
 
 
-def test_names_must_be_as_many_as_nodes():
+def test_the_number_of_names_must_be_the_number_of_nodes():
     with pytest.raises(OptionError, match="input_names has 2 names"):
         draw(ct.models.mlp((3, 2, 1)), input_names=["a", "b"])
 
@@ -263,14 +263,14 @@ def test_every_layer_is_named_once():
         assert shown.count(kind) == kinds.count(kind)
 
 
-def test_shapes_stand_where_they_change_and_parameters_where_there_are_some():
+def test_shapes_are_shown_where_they_change_and_parameters_where_there_are_any():
     shown = texts(draw(ct.models.cnn(1, 10, widths=(4, 8)), input_shape=(28, 28, 1)))
     assert "28×28×4" in shown and "14×14×4" in shown
     assert any("36 parameters" in text for text in shown)  # the first convolution
     assert shown.count("28×28×4") == 1  # batch norm and ReLU after it do not change it
 
 
-def test_without_a_size_the_way_is_drawn_and_no_shape():
+def test_without_an_input_shape_connections_are_drawn_without_shapes():
     shown = " ".join(texts(draw(UNet())))
     assert "join, axis -1" in shown and "16×16" not in shown
 
@@ -292,14 +292,14 @@ def test_repeats_are_drawn_once_with_their_number():
     assert "layers.0 … layers.4" in shown
 
 
-def test_repeats_that_carry_two_things_on_are_folded(pictures):
+def test_repeats_that_pass_on_two_tensors_are_folded(pictures):
     _, picture = pictures["wavenet"]
     shown = " ".join(texts(picture))
     assert "repeated × 3" in shown  # the first block adds its skip to nothing
     assert "dilation=2 … 8" in shown
 
 
-def test_one_module_run_again_and_again_counts_its_weights_once(pictures):
+def test_a_module_called_repeatedly_counts_its_weights_once(pictures):
     _, picture = pictures["unrolled"]
     shown = " ".join(texts(picture))
     assert "repeated × 12" in shown and "24 parameters, shared" in shown
@@ -309,7 +309,7 @@ def test_one_module_run_again_and_again_counts_its_weights_once(pictures):
     assert {"input 1", "input 2"} <= set(names(picture))
 
 
-def test_of_blocks_that_differ_in_size_alone_the_first_is_open(pictures):
+def test_only_the_first_of_the_blocks_that_differ_only_in_size_is_open(pictures):
     _, picture = pictures["resnet"]
     shown = texts(picture)
     assert any(text.startswith("3 … 4 Sequential × 2") for text in shown)
@@ -317,14 +317,14 @@ def test_of_blocks_that_differ_in_size_alone_the_first_is_open(pictures):
     assert "draw the module for details" in " ".join(shown)
 
 
-def test_a_layer_that_forward_never_calls_is_told():
+def test_a_layer_that_forward_never_calls_is_reported():
     net = Inception()
     net.forgotten = ct.Linear(3, 3)
     shown = " ".join(texts(draw(net, input_shape=(8, 8, 3))))
     assert "Not used by forward: forgotten." in shown
 
 
-def test_ways_that_cannot_be_known_are_dotted():
+def test_unknown_connections_are_dotted():
     class Two(ct.Module):
         def __init__(self):
             self.a = ct.Linear(4, 4)
@@ -386,12 +386,12 @@ def test_a_single_layer_is_one_block():
 
 
 @pytest.mark.parametrize("shape", [5, (0, 3), "8", (2.5,)])
-def test_a_shape_that_is_none_is_an_error(shape):
+def test_an_invalid_shape_is_an_error(shape):
     with pytest.raises(OptionError, match="input_shape"):
         draw(UNet(), input_shape=shape)
 
 
-def test_what_is_no_network_is_an_error():
+def test_anything_but_a_network_is_an_error():
     with pytest.raises(OptionError, match="got a type"):
         draw(UNet)
     with pytest.raises(OptionError, match="one of them"):
@@ -481,7 +481,7 @@ def test_a_picture_has_a_title_a_role_and_a_legend_of_its_colors(pictures, name)
     assert used & {"convolution", "attention"} <= shown
 
 
-def test_a_picture_is_written_whole(tmp_path):
+def test_a_drawing_is_written_atomically(tmp_path):
     picture = draw(ct.models.TableNetwork(2, [(31, 16)], (8,), 1))
     picture.save(tmp_path / "net.svg")
     assert ET.parse(tmp_path / "net.svg").getroot().tag == f"{SVG}svg"

@@ -184,7 +184,7 @@ def linear():
         ("saliency", [2, 1, 0.5]),
     ],
 )
-def test_of_a_linear_network_the_shares_are_its_terms(method, expected):
+def test_the_attributions_of_a_linear_network_are_its_terms(method, expected):
     found = attribute(linear(), [1.0, 4, 6], target=0, method=method, baseline=[3.0, 0, 2])
     np.testing.assert_allclose(found.values, expected, atol=1e-12)
 
@@ -257,7 +257,7 @@ def test_integrated_gradients_add_up_to_the_difference_of_outputs(name):
 
 
 @pytest.mark.parametrize("model", ["bag", "lstm", "transformer"])
-def test_padding_owes_nothing_and_the_tokens_add_up(model):
+def test_padding_gets_no_attribution_and_the_tokens_add_up(model):
     net = ct.models.text_network(30, 1, model=model)
     tokens = np.array([4, 9, 17, 0, 0])
     found = attribute(net, tokens)
@@ -280,7 +280,7 @@ def test_a_row_of_a_batch_gets_what_it_gets_alone():
             assert row.output == pytest.approx(alone.output)
 
 
-def test_many_rows_are_taken_in_pieces_with_the_same_result(monkeypatch):
+def test_many_rows_are_processed_in_chunks_with_the_same_result(monkeypatch):
     net = ct.models.mlp((4, 6, 3))
     x = np.random.default_rng(0).normal(size=(5, 4))
     whole = {m: attribute(net, x, method=m).values for m in ("integrated_gradients", "occlusion")}
@@ -305,7 +305,7 @@ def test_more_steps_are_taken_where_the_sum_misses():
     assert found.values.sum() == pytest.approx(1, rel=0.01)
 
 
-def test_a_sum_that_cannot_be_reached_is_said():
+def test_an_incomplete_sum_is_reported():
     found = attribute(steep(1e6), [1.0], steps=3)
     assert found.steps == 48 and not found.is_complete()
     assert found.to_dict()["complete"] is False
@@ -487,13 +487,13 @@ def test_bad_input_is_named(x, options, error, words):
         attribute(mlp(), x, **options)
 
 
-def test_what_is_no_network_is_refused():
+def test_anything_but_a_network_is_rejected():
     net = mlp()
     with pytest.raises(OptionError, match="a Compiled"):
         attribute(ct.jit(lambda x: net(x), net), np.ones(4))
 
 
-def test_a_network_that_returns_its_state_too_is_refused():
+def test_a_network_that_also_returns_its_state_is_rejected():
     with pytest.raises(ShapeError, match=r"LastStep\(\)"):
         attribute(ct.LSTM(2, 3), np.ones((4, 2)))
 
@@ -524,7 +524,7 @@ class LookedUp(ct.Module):
         )
 
 
-def test_whole_numbers_that_no_embedding_reads_are_refused_where_they_have_no_slope():
+def test_integers_that_no_embedding_reads_are_rejected_where_they_have_no_gradient():
     with pytest.raises(OptionError, match="not by an Embedding"):
         attribute(LookedUp("index"), [1, 2, 5])
     with pytest.raises(GradientError, match='method="occlusion"'):
@@ -551,6 +551,6 @@ class Doubling(ct.Module):
         return self.head(self.embedding(x * 2).sum(axis=1))
 
 
-def test_an_embedding_of_something_computed_is_refused():
-    with pytest.raises(OptionError, match="something else than elements of the input"):
+def test_an_embedding_of_computed_integers_is_rejected():
+    with pytest.raises(OptionError, match="reads values that are not elements of the input"):
         attribute(Doubling(), [1, 2, 3])

@@ -276,7 +276,7 @@ def test_no_label_lies_on_another(made, number):
     assert overlaps(np.ravel(story.plot())[0]) == []
 
 
-def test_every_text_fits_a_terminal_every_dict_is_json_and_every_html_holds_itself(made):
+def test_every_text_fits_a_terminal_every_dict_is_json_and_every_html_is_self_contained(made):
     for story in made.values():
         assert max(map(len, story.text().splitlines())) <= 80, story.text()
         json.dumps(story.to_dict())
@@ -286,14 +286,20 @@ def test_every_text_fits_a_terminal_every_dict_is_json_and_every_html_holds_itse
         assert "<script" not in html
 
 
-def test_plots_draw_where_they_are_told(made):
+def test_plots_draw_into_the_given_axes(made):
     for name in ("table", "image", "series", "grad-cam", "states"):
         axes = Figure().add_subplot()
         assert made[name].plot(axes) is axes
         assert axes.has_data()
 
 
-def test_tokens_in_html_are_text_and_their_sign_is_no_color_alone():
+def test_a_grid_of_pictures_does_not_fit_into_one_axes(made):
+    for story in (made["feature maps"], made["filters"]):
+        with pytest.raises(OptionError, match="a grid of pictures cannot be drawn into one axes"):
+            story.plot(Figure().add_subplot())
+
+
+def test_tokens_in_html_are_escaped_and_their_sign_is_not_shown_by_color_alone():
     net = ct.Sequential(ct.Embedding(3, 1), ct.Flatten(), ct.Linear(2, 1))
     net[0].weight.data = np.array([[0], [1], [-2.0]], np.float32)
     net[2].weight.data = np.array([[1], [1.0]], np.float32)
@@ -313,7 +319,7 @@ def test_colors_grow_brighter_from_end_to_end_so_that_they_read_in_gray(name):
     assert (np.diff(brightness) > 0).all()
 
 
-def test_several_inputs_have_no_picture_together():
+def test_several_inputs_cannot_be_plotted_at_once():
     found = attribute(cnn(), np.stack([IMAGE, IMAGE]), method="gradient_x_input")
     with pytest.raises(OptionError, match=r"attribution\[0\]"):
         found.plot()

@@ -121,7 +121,7 @@ def test_a_convolution_shows_the_window_it_came_from():
     assert stage.terms[0].source == "x_321"
 
 
-def test_an_lstm_step_shows_its_gates_and_a_position_where_it_looks():
+def test_an_lstm_step_shows_its_gates_and_attention_shows_its_weights():
     ct.seed(0)
     lstm = ct.LSTM(2, 3)
     story = ct.explain(lstm, np.ones((4, 2))).forward("", (2, 1))
@@ -160,7 +160,7 @@ def squares(net, x=(1.0, 2.0), y=(0.0, 0.0)):
     return ct.explain(net, np.array(x), np.array(y), loss=ct.losses.mean_squared_error)
 
 
-def test_a_weight_without_a_way_to_the_loss_is_told_why():
+def test_a_weight_without_a_path_to_the_loss_is_explained():
     net = Detached()
     for path in ("cut.weight", "idle.weight"):
         with pytest.raises(GradientError, match=f"no path leads from {path}"):
@@ -189,7 +189,7 @@ def test_bad_input_is_named():
     why = squares(net)
     with pytest.raises(OptionError, match=r"the network has no '0\.wieght'"):
         why.gradient("0.wieght", (0, 0))
-    with pytest.raises(OptionError, match=r"did you mean '0\.weight'"):
+    with pytest.raises(OptionError, match=r'did you mean "0\.weight"'):
         why.gradient("0.wieght", (0, 0))
     with pytest.raises(ShapeError, match=r"0.weight has no element \(2, 0\)"):
         why.gradient("0.weight", (2, 0))
@@ -213,7 +213,7 @@ def test_bad_input_is_named():
         ct.explain(net, np.ones(2), np.ones(2))
 
 
-def test_whole_numbers_that_are_calculated_with_have_names_and_tokens_stay_tokens():
+def test_integers_used_as_numbers_have_names_and_tokens_stay_tokens():
     net = ct.Sequential(ct.Linear(3, 2), ct.Sigmoid(), ct.Linear(2, 1))
     why = ct.explain(net, [2, 4, 9], [1.0], loss=ct.losses.mean_squared_error)
     assert [term.source for term in why.forward("0", 1).stages[0].terms] == ["x_1", "x_2", "x_3"]
@@ -339,3 +339,16 @@ def test_the_plot_of_a_long_sum_shows_the_largest_terms_as_the_text_does():
     axes = ct.explain(net, np.ones(30)).forward("0", 0).plot()
     labels = [label.get_text() for label in axes.get_yticklabels()]
     assert any("x_30" in label for label in labels) and not any(x.endswith("x_1") for x in labels)
+
+
+@pytest.mark.parametrize(
+    ("norm", "formula"),
+    [
+        (ct.RMSNorm, "γ · rms_norm, from"),
+        (ct.LayerNorm, "γ · layer_norm + β, from"),
+        (ct.BatchNorm, "γ · (z - μ) / √(σ² + ε) + β, from"),
+    ],
+)
+def test_the_formula_of_a_normalized_value_names_what_that_normalization_does(norm, formula):
+    net = ct.Sequential(ct.Linear(3, 4), norm(4), ct.ReLU())
+    assert formula in ct.explain(net, [1.0, 2.0, 3.0]).forward("1", 1).text()

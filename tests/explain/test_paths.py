@@ -224,7 +224,7 @@ def test_counting_stays_below_its_modulus():
     assert ring.weighted_product(a, np.zeros((500, 3)))[0, 2] == exact
 
 
-def test_a_weight_that_nothing_leads_from_is_said_to_be_so():
+def test_a_weight_without_paths_is_reported():
     _, why, path, _ = opened("transformer, embedding")
     story = why.gradient(path, (6, 0))  # a token that is not in the text
     assert (story.count, story.value, story.paths) == (0, 0.0, [])

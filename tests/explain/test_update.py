@@ -190,7 +190,7 @@ def test_schedule_group_decay_and_clipping_stand_in_the_story():
     assert "Clipping did not change the gradient." in explain_update(loose, "0.bias", 1).text()
 
 
-def test_clipping_by_a_function_of_ones_own():
+def test_clipping_by_a_custom_function():
     net = students()
     optimizer = ct.SGD(net, lr=0.1, clip=lambda grads: [g / 4 for g in grads])
     story = explain_update(optimizer, "0.bias", 0)
@@ -240,7 +240,7 @@ def test_terms_that_do_not_fit_the_update_are_left_out():
     assert story.move.after == 0.5 and story.to_dict()["terms"] == []
 
 
-def test_special_steps_are_told():
+def test_special_steps_are_described():
     def told(w, g, **options):
         optimizer = one_weight(lambda net: ct.SGD(net, lr=1.0, **options), w, g)
         return explain_update(optimizer, "0.weight", (0, 0)).text()
@@ -324,7 +324,7 @@ def test_why_there_is_no_gradient():
         explain_update(optimizer, "0.weight", (0, 0))
 
 
-def test_what_is_no_optimizer_is_refused():
+def test_anything_but_an_optimizer_is_rejected():
     net = students()
     with pytest.raises(OptionError, match="was given a Sequential"):
         explain_update(net, "0.weight", (0, 0))

@@ -111,7 +111,7 @@ BY_HAND = [
 
 
 @pytest.mark.parametrize("case", BY_HAND, ids=lambda case: f"{case[0]} {case[1]}")
-def test_textbook_surfaces_have_the_curvature_that_one_computes_by_hand(case):
+def test_textbook_surfaces_have_the_curvature_computed_by_hand(case):
     name, point, expected, verdict = case
     found = SURFACES[name].curvature(point)
     assert found.verdict == verdict, found.reason
@@ -189,7 +189,7 @@ def test_lanczos_finds_both_ends_within_the_bound_it_states(steps):
     np.testing.assert_allclose(found.basis @ found.basis.T, np.eye(len(ritz)), atol=1e-12)
     expected = np.sort(values)
     for k in (0, -1):
-        bound = found.beside[-1] * abs(vectors[-1, k]) + found.noise
+        bound = found.off_diagonal[-1] * abs(vectors[-1, k]) + found.noise
         assert np.abs(expected - ritz[k]).min() <= bound + 1e-12
     assert expected[0] - 1e-12 <= ritz[0] and ritz[-1] <= expected[-1] + 1e-12
     if steps == 300:
@@ -285,14 +285,14 @@ def test_the_network_is_left_as_it_was_after_an_error():
     untouched(net, wrong)
 
 
-def test_training_noise_and_batch_statistics_play_no_part():
+def test_training_noise_and_batch_statistics_have_no_effect():
     net = stateful()
     first = curvature(net, X, Y, loss=mean_squared_error)
     second = curvature(net.eval(), X, Y, loss=mean_squared_error)
     np.testing.assert_array_equal(first.eigenvalues, second.eigenvalues)
 
 
-def test_what_cannot_be_judged_is_an_error_that_says_why():
+def test_a_point_without_a_verdict_is_an_error_that_says_why():
     net = mlp()
     with pytest.raises(OptionError, match="a Compiled was given as the network"):
         curvature(ct.jit(lambda x: net(x), net), X, Y, loss=mean_squared_error)

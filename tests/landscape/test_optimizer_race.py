@@ -75,7 +75,7 @@ def by_hand(name, gradient, start, lr, steps):
 
 
 @pytest.mark.parametrize("surface", GRADIENTS)
-def test_every_way_is_that_of_a_loop_written_by_hand(surface):
+def test_every_trajectory_is_that_of_a_plain_loop(surface):
     found = race(surface, steps=100)
     assert [racer.name for racer in found.racers] == list(OPTIMIZERS)
     for racer in found.racers:
@@ -107,7 +107,7 @@ def test_with_the_rules_rate_plain_descent_never_rises():
         assert (np.diff(racer.values) <= 1e-12).all(), name
 
 
-def test_descent_that_ends_on_a_saddle_or_in_a_pit_is_told_by_the_curvature():
+def test_the_curvature_tells_whether_descent_ended_on_a_saddle_or_in_a_minimum():
     # the ridge leads to the saddle, and a gradient that is exactly 0 across it keeps one there
     ridge = race("saddle", ["sgd", "momentum", "adam"], start=(-2, 0))
     assert {racer.verdict for racer in ridge.racers} == {"saddle"}
@@ -146,7 +146,7 @@ def test_a_minimum_is_reached_when_it_is_not_left_any_more():
     assert (away[: racer.reached] <= 0.2).any()
 
 
-def test_who_diverges_is_said_to():
+def test_a_diverging_optimizer_is_reported():
     found = race("bowl", ["sgd", "adam"], lr=3.0, steps=3000)
     assert found["sgd"].verdict == "diverged" and found["sgd"].end is None
     assert re.search(r"sgd .*diverged at step \d+", str(found))
@@ -156,7 +156,7 @@ def test_who_diverges_is_said_to():
     assert "NaN" not in found.page()
 
 
-def test_optimizers_of_ones_own_race_too():
+def test_custom_optimizers_can_race():
     makers = {
         "heavy": lambda parameters, lr: ct.Momentum(parameters, lr, beta=0.5),
         "light": lambda parameters, lr: ct.Momentum(parameters, lr, beta=0.0),
@@ -181,14 +181,14 @@ def test_the_text_has_a_row_for_each_and_fits_80_columns(everyone):
         assert max(map(len, str(race(name, ["averaged_momentum"], steps=3)).splitlines())) <= 80
 
 
-def test_the_dict_is_json_with_all_ways(everyone):
+def test_the_dict_is_json_with_all_trajectories(everyone):
     found = json.loads(json.dumps(everyone.to_dict()))
     assert [o["name"] for o in found["optimizers"]] == list(OPTIMIZERS)
     assert np.shape(found["optimizers"][0]["points"]) == (61, 2)
     assert found["optimizers"][0]["end"]["verdict"] == found["optimizers"][0]["verdict"]
 
 
-def test_the_pictures_tell_all_racers_apart(everyone):
+def test_all_racers_differ_in_the_plots(everyone):
     drawn = everyone.figure()
     (legend,) = drawn.legends
     assert {t.get_text() for t in legend.get_texts()} == {*OPTIMIZERS, "known minimum", "start"}
@@ -201,7 +201,7 @@ def test_the_pictures_tell_all_racers_apart(everyone):
     assert everyone.plot().get_xlabel() == "x"
 
 
-def test_the_page_needs_no_network_and_has_every_way_and_a_slider(everyone):
+def test_the_page_loads_nothing_and_has_every_trajectory_and_a_slider(everyone):
     page = everyone.page()
     addresses = set(re.findall(r'(?:src|href)="([^"]{0,30})', page))
     assert all(a.startswith("data:image/png;base64,") for a in addresses)
@@ -215,7 +215,7 @@ def test_the_page_needs_no_network_and_has_every_way_and_a_slider(everyone):
     assert len(names) == 2
 
 
-def test_long_ways_are_thinned_in_the_page_and_keep_their_ends():
+def test_long_trajectories_are_thinned_in_the_page_and_keep_their_ends():
     found = race("rosenbrock", ["sgd"], steps=4000)
     way = json.loads(re.search(r"race = (\[.*?\]);\n", found.page())[1])[0]
     assert len(way["points"]) <= 1501 and way["steps"][0] == 0 and way["steps"][-1] == 4000

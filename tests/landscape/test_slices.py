@@ -118,7 +118,7 @@ def test_a_path_within_the_slice_is_found_exactly():
     np.testing.assert_allclose(found.path_losses, direct, rtol=1e-12)
 
 
-def test_what_a_path_does_beside_the_slice_is_said_to_be_unseen():
+def test_the_part_of_a_path_outside_the_slice_is_reported():
     net = network()
     u, v, w = random_directions(net, 3)
     paths = list(u)
@@ -197,7 +197,7 @@ def test_the_plots_have_a_color_bar_the_path_and_a_legend(pictured):
     axes = two.plot()
     assert len(axes.figure.axes) == 2 and axes.figure.axes[1].get_ylabel() == "loss"
     labels = [t.get_text() for t in axes.get_legend().get_texts()]
-    assert labels == ["the training", "the parameters"]
+    assert labels == ["training states", "the parameters"]
     line = one.plot().lines[0]
     np.testing.assert_allclose(line.get_ydata(), one.values)
 
@@ -213,7 +213,7 @@ def test_a_surface_with_holes_is_shown_with_holes():
     found.plot()
 
 
-def test_what_cannot_be_drawn_is_an_error_that_says_why():
+def test_an_impossible_surface_is_an_error_that_says_why():
     net = network()
     options = {"loss": mean_squared_error}
     with pytest.raises(OptionError, match="a function was given as the network"):

@@ -74,7 +74,7 @@ def page(tmp_path):
     return path.read_text()
 
 
-def test_a_drawing_that_fills_the_screen_stands_last(page, tmp_path):
+def test_a_drawing_that_fills_the_screen_comes_last(page, tmp_path):
     assert page.index("cutaway-net") < page.index("The sum")
     tall = draw(ct.models.cifar_resnet(20))
     assert tall.height > 1000
@@ -143,7 +143,7 @@ def test_names_in_a_formula_stay_text():
     assert "softmax" in [element.text for element in root.iter("mi")]
 
 
-def test_a_formula_that_cannot_be_read_is_shown_as_it_came():
+def test_a_formula_that_cannot_be_parsed_is_shown_as_its_source():
     assert mathml(r"a < \frac{") == r"<code>a &lt; \frac{</code>"
 
 

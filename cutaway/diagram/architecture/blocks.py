@@ -46,27 +46,27 @@ def _lit(net, path) -> set:
 
 def _unused(net, scope) -> list:
     """Paths of modules that the forward pass never calls."""
-    met = set()
+    called = set()
 
-    def meet(inside):
+    def collect(inside):
         for part in inside.parts:
-            met.update(part.paths)
+            called.update(part.paths)
             if part.inner is not None:
-                meet(part.inner)
+                collect(part.inner)
 
-    meet(scope)
+    collect(scope)
     return [
         path
         for path, module in net.modules().items()
         if path
         and len(module.modules()) == 1
-        and not any(path == known or path.startswith(f"{known}.") for known in met)
+        and not any(path == other or path.startswith(f"{other}.") for other in called)
         and module.parameters()
     ]
 
 
 def _with_ends(scope, shapes) -> Scope:
-    """The scope with what comes in and leaves as parts of it."""
+    """The scope with its inputs and outputs as parts."""
     ends = []
     for k in range(scope.inputs):
         title = "input" if scope.inputs == 1 else f"input {k + 1}"
@@ -129,7 +129,7 @@ class _Picture:
     def _wire(self, wire, lit):
         self.guessed |= wire.guessed
         if len(set(wire.points)) == 1:
-            return  # one stands on the other
+            return  # stacked boxes need no line
         ends = [k for k in (wire.source, wire.target) if 0 <= k < len(lit)]
         is_lit = bool(ends) and all(lit[k] for k in ends)
         kind = "wire" + (" lit" if is_lit else "") + (" guess" if wire.guessed else "")
@@ -220,7 +220,7 @@ class _Picture:
 
 
 def _spans(pieces) -> str:
-    """Pieces of text with a space between, which is there for readers and copies too."""
+    """Pieces of text, joined by real spaces, so screen readers and copied text have them too."""
     spans = [
         f'<tspan dx="{2 if k else 0}" class="{kind or "plain"}">{escape(piece)}</tspan>'
         for k, (piece, kind) in enumerate(pieces)
@@ -242,7 +242,7 @@ def _hover(part) -> str:
 
 
 def _rounded(points, radius: float = 5) -> str:
-    """A line through the points, its corners round."""
+    """A path through the points, with rounded corners."""
     x, y = points[0]
     parts = [f"M{x:g} {y:g}"]
     for before, (x, y), after in zip(points, points[1:], points[2:], strict=False):
@@ -258,8 +258,8 @@ def _rounded(points, radius: float = 5) -> str:
 def _towards(corner, other, distance):
     (x, y), (ox, oy) = corner, other
     length = abs(ox - x) + abs(oy - y)
-    share = distance / length if length else 0
-    return x + (ox - x) * share, y + (oy - y) * share
+    fraction = distance / length if length else 0
+    return x + (ox - x) * fraction, y + (oy - y) * fraction
 
 
 def _tip(before, end, size) -> str:

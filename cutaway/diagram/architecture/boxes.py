@@ -1,4 +1,4 @@
-"""Parts as boxes: how large each is, and where its texts and joints are."""
+"""Parts as boxes: their sizes, texts and ports."""
 
 import dataclasses
 import typing
@@ -6,14 +6,14 @@ import typing
 from cutaway.diagram.architecture.parts import Part, Scope, shape_text
 from cutaway.story.svg import text_width, wrap
 
-LINE, PAD, BAR = 15, 10, 5  # height of a line of text, room beside it, the colored bar
-DETAIL = 215  # width at which options go on to another line
-ATTACHED = {"normalization", "activation", "dropout"}  # stand on the layer before, without a gap
+LINE, PAD, BAR = 15, 10, 5  # height of a line of text, padding, width of the colored bar
+DETAIL = 215  # width at which options are wrapped
+ATTACHED = {"normalization", "activation", "dropout"}  # drawn right below the layer before
 
 
 @dataclasses.dataclass
 class Line:
-    """A line of text in a box: pieces of (text, class), from the left, and one at the right."""
+    """A line of text in a box: (text, class) pieces on the left, one text on the right."""
 
     left: list
     right: str = ""
@@ -26,15 +26,16 @@ class Line:
 
 @dataclasses.dataclass
 class Box:
-    """A part with its place.
+    """A part with its size and position.
 
     Attributes:
-        part: what it shows.
-        lines: its texts.
-        width, height: of it; head: height of the texts of one that holds others.
-        x, y: its left upper corner in the plan around it.
-        ins, outs: x of its joints, from its left side.
-        plan: what is inside, None for a leaf.
+        part: the Part that it shows.
+        lines: its text, a list of Line.
+        width, height: its size.
+        ins, outs: x of its input and output ports, from its left side.
+        x, y: its upper left corner in the enclosing Placement.
+        head: height of the header of a box that contains others.
+        plan: the Placement of its inside; None for a leaf.
     """
 
     part: Part
@@ -54,31 +55,31 @@ class Box:
 
     @property
     def anchor(self) -> float:
-        """What is put under the middle of its sources."""
+        """x of the point that is centered below its sources, from its left side."""
         return sum(self.ins) / len(self.ins) if self.ins else self.width / 2
 
     def widen(self, width: float) -> None:
         if width > self.width:
             self.width = width
-            self.ins = spread(len(self.ins), width)
-            self.outs = spread(len(self.outs), width)
+            self.ins = port_positions(len(self.ins), width)
+            self.outs = port_positions(len(self.outs), width)
 
 
-def spread(count: int, width: float) -> list:
-    """x of `count` joints around the middle.
+def port_positions(count: int, width: float) -> list:
+    """x of `count` ports, centered.
 
     Example:
-        >>> spread(1, 80), spread(2, 80)
+        >>> port_positions(1, 80), port_positions(2, 80)
         ([40.0], [31.0, 49.0])
     """
     return [width / 2 + 18 * (k - (count - 1) / 2) for k in range(count)]
 
 
 def leaf_box(part: Part, outputs: int) -> Box:
-    """The box of a part with nothing inside.
+    """The box of a leaf.
 
     Args:
-        outputs: how many of its outputs are read.
+        outputs: number of its outputs that are read.
     """
     if part.kind in ("operation", "end"):
         lines = [Line([(part.title, "")])]
@@ -91,8 +92,8 @@ def leaf_box(part: Part, outputs: int) -> Box:
         width = max(line.width() for line in lines) + 2 * PAD + BAR
         box = Box(part, lines, width, LINE * len(lines) + 8, [], [])
     one = part.kind == "operation"
-    box.ins = spread(1 if one else len(part.sources), box.width)
-    box.outs = spread(max(1, outputs), box.width)
+    box.ins = port_positions(1 if one else len(part.sources), box.width)
+    box.outs = port_positions(max(1, outputs), box.width)
     return box
 
 
@@ -121,7 +122,7 @@ def times(part: Part) -> str:
 
 
 def count_text(part: Part) -> str:
-    """Number of parameters of a part, "" if none."""
+    """The number of parameters of a part as text; "" if it has none."""
     if not part.parameters:
         return ""
     if part.shared:
@@ -136,7 +137,7 @@ def count_text(part: Part) -> str:
 
 
 def group_box(part: Part, plan, outputs: int) -> Box:
-    """The box of a part that holds others, around their plan."""
+    """The box of a part that contains others, around the Placement of those."""
     shape = shape_text(part.shape) if part.shape is not None and part.changes else ""
     name = [(part.name, "faint")] if part.name else []
     lines = [Line([*name, (part.title + times(part), "strong")], shape)]
@@ -148,7 +149,7 @@ def group_box(part: Part, plan, outputs: int) -> Box:
     plan.x, plan.y = left, head
     ins = [left + x for x in plan.ins[: max(1, len(part.sources))]]
     outs = [left + x for x in plan.outs[: max(1, outputs)]] or [width / 2]
-    ins = ins if len(ins) == len(part.sources) else spread(len(part.sources), width)
+    ins = ins if len(ins) == len(part.sources) else port_positions(len(part.sources), width)
     return Box(part, lines, width, head + plan.height, ins, outs, head=head, plan=plan)
 
 
@@ -157,7 +158,7 @@ def is_attached(part: Part) -> bool:
 
 
 def readers(scope: Scope) -> list:
-    """For each part {output number: how often it is read}."""
+    """{output number: number of its readers} for each part."""
     found = [{} for _ in scope.parts]
     for source, port in [s for part in scope.parts for s in part.sources] + scope.outputs:
         if source >= 0:

@@ -1,18 +1,18 @@
-"""Repeats are folded: four equal layers in a row become one, drawn once, "× 4"."""
+"""Folds repeats: four equal layers in a row become one part, drawn once, titled "× 4"."""
 
 import dataclasses
 
 from cutaway.diagram.architecture.boxes import is_attached
 from cutaway.diagram.architecture.operation_parts import merge_chains
-from cutaway.diagram.architecture.parts import INPUT, Part, Scope, once
+from cutaway.diagram.architecture.parts import INPUT, Part, Scope, unique_sources
 from cutaway.diagram.architecture.shorten import inline
 
-LONGEST = 40  # parts in a repeated unit
-SIDE_BY_SIDE = 4  # equal branches from which on they are drawn as one
+LONGEST = 40  # parts of a repeated unit, at most
+SIDE_BY_SIDE = 4  # equal parallel branches, at least, to be drawn as one
 
 
 def fold(scope: Scope) -> Scope:
-    """The scope with repeats folded, in depth first."""
+    """The scope with repeats folded, innermost scopes first."""
     for part in scope.parts:
         if part.inner is not None:
             part.inner = fold(part.inner)
@@ -21,7 +21,7 @@ def fold(scope: Scope) -> Scope:
     scope = _fold_branches(merge_chains(scope))
     start = 0
     while start < len(scope.parts):
-        # a unit does not begin with what belongs to the layer before it
+        # a unit does not begin with a part that is attached to the layer before it
         found = None if is_attached(scope.parts[start]) else _best_run(scope, start)
         if found:
             scope = _fold_run(scope, start, *found)
@@ -30,7 +30,7 @@ def fold(scope: Scope) -> Scope:
 
 
 def _signature(part: Part) -> tuple:
-    """What two parts must have in common to be repeats of each other: all but named options."""
+    """What repeats of a part have in common: everything except named options like p=0.1."""
     inner = None
     if part.inner is not None:
         inner = (
@@ -43,13 +43,13 @@ def _signature(part: Part) -> tuple:
 
 
 def _best_run(scope, start):
-    """(length of the unit, times) of the repeat at `start` that saves most, or None."""
+    """(length of the unit, times) of the repeat at `start` that saves the most parts, or None."""
     parts = scope.parts
-    signs = [hash(_signature(part)) for part in parts[start:]]
+    signatures = [hash(_signature(part)) for part in parts[start:]]
     best, saved = None, 0
-    for length in range(1, min(LONGEST, len(signs) // 2) + 1):
+    for length in range(1, min(LONGEST, len(signatures) // 2) + 1):
         times = 1
-        while signs[times * length : (times + 1) * length] == signs[:length]:
+        while signatures[times * length : (times + 1) * length] == signatures[:length]:
             times += 1
         while times > 1 and _carried(scope, start, length, times) is None:
             times -= 1
@@ -61,9 +61,12 @@ def _best_run(scope, start):
 
 
 def _carried(scope, start, length, times) -> dict | None:
-    """{what the first unit takes from outside: (place, output) of the unit before, or None where
-    every unit takes the same}; None if the units are not joined alike, or others than the last
-    are read.
+    """How the inputs of a unit follow from the unit before it.
+
+    Returns:
+        {source of the first unit outside of it: (place, output) in the previous unit, or None if
+        all units read the same source}; None if the units are connected differently, or if a unit
+        other than the last one is read later.
     """
     first = [scope.parts[start + k].sources for k in range(length)]
     carried = {}
@@ -73,14 +76,14 @@ def _carried(scope, start, length, times) -> dict | None:
             sources = scope.parts[offset + k].sources
             if len(sources) != len(first[k]):
                 return None
-            for (source, port), his in zip(first[k], sources, strict=True):
+            for (source, port), later in zip(first[k], sources, strict=True):
                 if source >= start:
-                    if his != (source + unit * length, port):
+                    if later != (source + unit * length, port):
                         return None
                     continue
-                if offset - length <= his[0] < offset:
-                    relative = his[0] - (offset - length), his[1]
-                elif his == (source, port):
+                if offset - length <= later[0] < offset:
+                    relative = later[0] - (offset - length), later[1]
+                elif later == (source, port):
                     relative = None
                 else:
                     return None
@@ -114,13 +117,13 @@ def _fold_run(scope, start, length, times) -> Scope:
 
     parts = [*scope.parts[:start], part]
     for later in scope.parts[end:]:
-        later.sources = once(later, [place(s) for s in later.sources])
+        later.sources = unique_sources(later, [place(s) for s in later.sources])
         parts.append(later)
     return Scope(parts, list(dict.fromkeys(place(s) for s in scope.outputs)), scope.inputs)
 
 
 def _group(scope, unit, start, end, carried):
-    """A part that holds the unit, and {(place in the unit, port): output of the group}."""
+    """A part that contains the unit, and {(place in the unit, port): output of the group}."""
     length = len(unit)
     inputs = []
     for part in unit:
@@ -131,7 +134,7 @@ def _group(scope, unit, start, end, carried):
         part.sources = [
             (INPUT, inputs.index(s)) if s[0] < start else (s[0] - start, s[1]) for s in part.sources
         ]
-    # what goes on to the next unit leaves in the order in which it came
+    # what the next unit reads comes first, in the order of the inputs
     ports = {}
     for source in inputs:
         if carried[source] is not None:
@@ -141,7 +144,7 @@ def _group(scope, unit, start, end, carried):
         if number >= end - length and number < end:
             ports.setdefault((number - (end - length), port), len(ports))
     names = [part.name for part in unit if part.paths]
-    held = [part for part in unit if part.parameters]
+    weighted = [part for part in unit if part.parameters]
     group = Part(
         "repeat",
         "repeated",
@@ -152,14 +155,14 @@ def _group(scope, unit, start, end, carried):
         sources=inputs,
         inner=Scope(unit, list(ports) or [(length - 1, 0)], max(1, len(inputs))),
         times=(end - start) // length,
-        tied=bool(held) and all(part.tied for part in held),
-        shared=bool(held) and all(part.shared for part in held),
+        tied=bool(weighted) and all(part.tied for part in weighted),
+        shared=bool(weighted) and all(part.shared for part in weighted),
     )
     return group, ports
 
 
 def _merged(parts) -> Part:
-    """One part that stands for equal ones."""
+    """One part for several equal ones."""
     first, last = parts[0], parts[-1]
     inner = None
     if first.inner is not None:
@@ -179,19 +182,19 @@ def _merged(parts) -> Part:
 
 
 def _same_names(part, first):
-    # within a repeated module the names say where a part is in it
+    # within a repeated module, names are relative to that module
     part.name = first.name
     return part
 
 
 def _range(first, last) -> str:
-    """Names from one to another, each a name or a range itself."""
+    """The range of names from first to last, each a name or itself a range."""
     first, last = first.split(" … ")[0], last.split(" … ")[-1]
     return first if first == last else f"{first} … {last}"
 
 
 def _merged_detail(details) -> str:
-    """Options that all have as they are; of those that differ, that they do.
+    """The options of several parts; those that differ as a range, or as "varies".
 
     Example:
         >>> _merged_detail(["4, p=0.1", "4, p=0.2", "4, p=0.5"])
@@ -213,7 +216,7 @@ def _merged_detail(details) -> str:
 
 
 def _fold_branches(scope) -> Scope:
-    """Leaves of one class that stand side by side between the same ends become one."""
+    """Merge parallel leaves of one class, with the same sources and readers, into one part."""
     readers = [[] for _ in scope.parts]
     for k, part in enumerate(scope.parts):
         for source, port in part.sources:
@@ -242,7 +245,7 @@ def _fold_branches(scope) -> Scope:
             part = _side_by_side(merged[k])
         number[k] = len(parts)
         sources = [(number[place.get(s, s)] if s >= 0 else s, p) for s, p in part.sources]
-        part.sources = once(part, sources)
+        part.sources = unique_sources(part, sources)
         parts.append(part)
     outputs = [(number[place.get(s, s)] if s >= 0 else s, p) for s, p in scope.outputs]
     return Scope(parts, list(dict.fromkeys(outputs)), scope.inputs)

@@ -1,4 +1,4 @@
-"""Places: parts in layers from top to bottom; a part's layer is the longest way to it."""
+"""Layered layout, from top to bottom: a part's layer is the length of the longest path to it."""
 
 import dataclasses
 
@@ -10,14 +10,22 @@ from cutaway.diagram.architecture.boxes import (
     readers,
 )
 from cutaway.diagram.architecture.parts import INPUT, Scope
-from cutaway.diagram.architecture.routes import Join, Routes
+from cutaway.diagram.architecture.routes import Edge, Routes
 
-BESIDE, GAP = 22, 20  # between boxes, between layers
+BESIDE, GAP = 22, 20  # distance between neighboring boxes, and between layers
 
 
 @dataclasses.dataclass
 class Placement:
-    """A scope with places; ins and outs are x of what comes and leaves."""
+    """A scope that was laid out.
+
+    Attributes:
+        boxes: a Box for each part.
+        wires: a Wire for each edge.
+        width, height: of the whole.
+        ins, outs: x of its inputs and outputs.
+        x, y: its upper left corner in the box around it.
+    """
 
     boxes: list
     wires: list
@@ -31,7 +39,7 @@ class Placement:
 
 @dataclasses.dataclass
 class _End:
-    """A place on the edge of the scope; stands in a layer like a box of no size."""
+    """An input or output of the scope, laid out like a box of size 0."""
 
     x: float = 0
     y: float = 0
@@ -44,15 +52,15 @@ class _End:
 
 
 def plan(scope: Scope) -> Placement:
-    """Places for all parts of the scope, and for what is inside them."""
+    """Lay out all parts of the scope and everything inside them."""
     return _Layout(scope).plan()
 
 
 def box_of(part, read: dict) -> Box:
-    """The box of a part, laid out inside.
+    """The box of a part, with its inside laid out.
 
     Args:
-        read: {output number: how often it is read}.
+        read: {output number: number of its readers}.
     """
     outputs = max(read, default=0) + 1
     if part.inner is None:
@@ -69,12 +77,12 @@ class _Layout:
         self.ins = [_End(x=28 * (k - (scope.inputs - 1) / 2)) for k in range(scope.inputs)]
         self.outs = [_End() for _ in scope.outputs]
         self._set_layers()
-        self.joins = self._all_joins()
+        self.edges = self._all_edges()
 
     def plan(self) -> Placement:
         self._widen_stacks()
         self._set_x()
-        routes = Routes(self.layers, self.joins)
+        routes = Routes(self.layers, self.edges)
         self._set_y(routes)
         return self._shifted(routes.wires(self.gap_top))
 
@@ -86,7 +94,7 @@ class _Layout:
             layer.append(1 + max((layer[s] if s >= 0 else 0 for s, _ in part.sources), default=0))
         last = max(layer, default=0) + 1
         for k in reversed(range(len(parts))):
-            # what has no source, as a loose parameter, stands right above its first reader
+            # a part without sources, such as a loose parameter, goes right above its first reader
             if not parts[k].sources:
                 below = [layer[n] for n, p in enumerate(parts) if k in [s for s, _ in p.sources]]
                 layer[k] = max(1, min(below, default=last) - 1)
@@ -96,18 +104,18 @@ class _Layout:
         for box in [*self.ins, *self.boxes, *self.outs]:
             self.layers[self.layer_of[id(box)]].append(box)
 
-    def _all_joins(self):
-        joins = []
+    def _all_edges(self):
+        edges = []
         count = len(self.boxes)
         for number, (part, box) in enumerate(zip(self.scope.parts, self.boxes, strict=True)):
             for k, source in enumerate(part.sources):
                 into = min(k, len(box.ins) - 1)
-                joins.append(self._join(source, box, into, number, part.guessed))
+                edges.append(self._edge(source, box, into, number, part.guessed))
         for k, source in enumerate(self.scope.outputs):
-            joins.append(self._join(source, self.outs[k], 0, count, False))
-        return joins
+            edges.append(self._edge(source, self.outs[k], 0, count, False))
+        return edges
 
-    def _join(self, source, target, into, number, guessed):
+    def _edge(self, source, target, into, number, guessed):
         index, port = source
         if index == INPUT:
             box, out = self.ins[min(port, len(self.ins) - 1)], 0
@@ -116,7 +124,7 @@ class _Layout:
             out = min(port, len(box.outs) - 1)
         span = self.layer_of[id(box)], self.layer_of[id(target)]
         ends = isinstance(target, Box)
-        return Join(box, out, target, into, span, (index, number), ends, guessed)
+        return Edge(box, out, target, into, span, (index, number), ends, guessed)
 
     def _widen_stacks(self):
         alone = [layer[0] for layer in self.layers if len(layer) == 1]
@@ -130,14 +138,11 @@ class _Layout:
         for layer in self.layers[1:]:
             wanted = {}
             for box in layer:
-                joins = [j for j in self.joins if j.target is box]
-                near = [j for j in joins if not j.is_long]
-                if not near or len(joins) > 2:
-                    near = joins  # where many meet is in the middle of them
-                xs = [
-                    j.source.x + j.source.outs[j.out] - (j.target.ins[j.into] - j.target.anchor)
-                    for j in near
-                ]
+                edges = [e for e in self.edges if e.target is box]
+                near = [e for e in edges if not e.is_long]
+                if not near or len(edges) > 2:
+                    near = edges  # centered under all sources if there are many
+                xs = [e.start - (e.target.ins[e.target_port] - e.target.anchor) for e in near]
                 wanted[id(box)] = sum(xs) / len(xs) if xs else 0.0
             self._place(layer, wanted)
 
@@ -150,7 +155,7 @@ class _Layout:
             right = box.x + box.width
         off = [box.x + box.anchor - wanted[id(box)] for box in order]
         if max(off, default=0) > 1e-9:
-            # pushed apart evenly, so that a join of them comes back to the middle
+            # center the row again, so that a sum of its branches returns to the middle
             middle = sum(box.x + box.anchor for box in order) / len(order)
             aim = sum(wanted[id(box)] for box in order) / len(order)
             for box in order:
@@ -178,7 +183,7 @@ class _Layout:
         return 0 if self._is_stacked(number) else GAP
 
     def _is_stacked(self, number) -> bool:
-        """Whether a layer stands on the one before it without a gap."""
+        """Whether a layer is drawn directly below the previous one, without a gap."""
         above, layer = self.layers[number - 1], self.layers[number]
         if len(above) != 1 or len(layer) != 1:
             return False
@@ -186,13 +191,13 @@ class _Layout:
         if not isinstance(upper, Box) or not isinstance(lower, Box):
             return False
         leaves = all(b.plan is None and not b.is_pill for b in (upper, lower))
-        between = [j for j in self.joins if j.source is upper]
+        between = [e for e in self.edges if e.source is upper]
         return (
             leaves
             and upper.part.times == 1
             and is_attached(lower.part)
-            and [j.target for j in between] == [lower]
-            and len([j for j in self.joins if j.target is lower]) == 1
+            and [e.target for e in between] == [lower]
+            and len([e for e in self.edges if e.target is lower]) == 1
             and not lower.part.guessed
         )
 

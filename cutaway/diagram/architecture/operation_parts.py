@@ -5,14 +5,14 @@ import numpy as np
 from cutaway.diagram.architecture.parts import Part, Scope
 from cutaway.engine import Record
 
-MERGED = 3  # operations in a row that share one part
+MERGED = 3  # operations in a row merged into one part, at most
 
 
 def is_plumbing(record: Record, *, from_input: bool) -> bool:
-    """Whether an operation with one source says nothing about the architecture.
+    """Whether an operation with one source carries no information about the architecture.
 
     Args:
-        from_input: its source is what came into the module, of which it may take a part.
+        from_input: whether its source is an input of the module, which it may take apart.
     """
     traits = record.operation.traits
     if traits.plumbing or (traits.role == "part" and from_input):
@@ -37,7 +37,7 @@ def operation_part(record: Record) -> Part:
 
 
 def merge_chains(scope: Scope) -> Scope:
-    """Operations that follow each other without a branch become one part."""
+    """Merge operations that follow each other without a branch into one part."""
     readers = {}
     for part in scope.parts:
         for source, _ in part.sources:
@@ -70,7 +70,7 @@ def merge_chains(scope: Scope) -> Scope:
 
 
 def _constant(record):
-    """The other operand of an operation with one tensor, for people; None if there is none."""
+    """The constant operand of a binary operation as text; None if there is none."""
     if len(record.inputs) != 2 or (record.inputs[0] is None) == (record.inputs[1] is None):
         return None
     value = record.arrays[0] if record.inputs[0] is None else record.arrays[1]

@@ -4,7 +4,7 @@ import dataclasses
 
 from cutaway import nn
 
-INPUT = -1  # as the index of a source: what comes into the scope
+INPUT = -1  # index of a source that is an input of the scope
 
 
 @dataclasses.dataclass
@@ -12,22 +12,22 @@ class Part:
     """One element of the drawing.
 
     Attributes:
-        kind: a key of svg.KINDS, or "operation", "end", "repeat".
-        title: its class, or what the operation is called.
-        name: what it is called in the module around it.
+        kind: a key of svg.KINDS, or "operation", "end", "repeat", "closed".
+        title: its class, or the name of the operation.
+        name: its name in the enclosing module.
         detail: its options.
-        paths: the paths of the modules that it stands for; several where repeats were folded.
-        shape: of its output without the batch, None if it is not known.
-        changes: whether that is another shape than that of its input.
-        parameters, frozen: how many numbers it holds, and whether none of them is trained.
-        shared: whether all of them were met before.
-        sources: (index of a part in the scope or INPUT, which of its outputs) in order.
-        guessed: the sources are not known, only what was defined or called before.
-        inner: what is inside, None for a leaf.
-        times: how many of it there are in a row.
-        tied: whether those are one module, run again and again.
+        paths: of the modules that it stands for; several if repeats were folded.
+        shape: of its output without the batch; None if unknown.
+        changes: whether the shape differs from that of its input.
+        parameters, frozen: number of parameters, and whether all of them are frozen.
+        shared: whether all of them already belong to an earlier part.
+        sources: [(index of a part in the scope or INPUT, number of its output)], in order.
+        guessed: whether the sources are only guessed from the order of definition or of calls.
+        inner: the Scope inside; None for a leaf.
+        times: number of repeats in a row.
+        tied: whether the repeats are calls of one module.
         is_sequential: whether it is a Sequential.
-        is_wrapper: whether a Sequential in it needs no frame of its own.
+        is_wrapper: whether a Sequential inside it is drawn without its own frame.
     """
 
     kind: str
@@ -51,12 +51,12 @@ class Part:
 
 @dataclasses.dataclass
 class Scope:
-    """Parts in an order in which each comes after its sources.
+    """Connected parts in topological order: each comes after its sources.
 
     Attributes:
         parts: list of Part.
-        outputs: the sources of what leaves.
-        inputs: how many tensors come in.
+        outputs: the sources of its outputs, as in Part.
+        inputs: number of inputs.
     """
 
     parts: list
@@ -64,8 +64,8 @@ class Scope:
     inputs: int = 1
 
 
-def once(part: Part, sources) -> list:
-    """Sources of a part: what it reads twice is one line, unless its inside tells them apart."""
+def unique_sources(part: Part, sources) -> list:
+    """The sources without duplicates, unless the inside of the part distinguishes them."""
     return list(sources) if part.inner is not None else list(dict.fromkeys(sources))
 
 
@@ -79,11 +79,11 @@ def is_leaf(module) -> bool:
     return kind_of(module) != "module" or len(module.modules()) == 1
 
 
-def part_of(module, path: str, around: str) -> Part:
+def part_of(module, path: str, parent: str) -> Part:
     """A module as a Part, without its connections.
 
     Args:
-        around: path of the module around it.
+        parent: path of the enclosing module.
     """
     parameters = module.parameters()
     return Part(
@@ -91,7 +91,7 @@ def part_of(module, path: str, around: str) -> Part:
         title=type(module).__name__,
         is_sequential=isinstance(module, nn.Sequential),
         is_wrapper=module.is_wrapper,
-        name=path.removeprefix(f"{around}.") if around else path,
+        name=path.removeprefix(f"{parent}.") if parent else path,
         detail=module.describe() if is_leaf(module) else "",
         paths=(path,),
         parameters=sum(p.size for p in parameters),

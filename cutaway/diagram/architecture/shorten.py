@@ -2,11 +2,11 @@
 
 from cutaway.diagram.architecture.parts import Scope
 
-LARGE = 30  # leaves from which on blocks of the same form are shown once
+LARGE = 30  # leaves of a network, at least, to show blocks of the same form only once
 
 
 def shorten(scope: Scope) -> None:
-    """Of a large network's blocks that differ in their sizes alone, close all but the first."""
+    """In a large network, close all but the first of the blocks that differ only in size."""
     if _leaves(scope) >= LARGE:
         _close(scope, "", {})
 
@@ -33,14 +33,14 @@ def _close(scope, around, seen):
 
 
 def _form(part) -> tuple:
-    """What blocks have in common that are alike but for their sizes."""
+    """The structure of a part without its sizes."""
     inner = part.inner and tuple((_form(p), tuple(p.sources)) for p in part.inner.parts)
     named = tuple(w for w in part.detail.split(", ") if "=" in w) if part.inner is None else ()
     return part.kind, part.title, named, inner, bool(part.parameters)
 
 
 def inline(part):
-    """The Sequential inside a wrapper without its frame."""
+    """Replace the Sequential inside a wrapper by its parts, so that it has no frame."""
     outer = part.inner
     for k, child in enumerate(outer.parts):
         if not child.is_sequential or child.inner is None or child.times > 1:

@@ -1,4 +1,4 @@
-"""Reads a network: by tracing it where a size of its input is known or can be found."""
+"""Reads the structure of a network, by tracing it if an input shape is known or can be found."""
 
 import jax
 import numpy as np
@@ -8,7 +8,7 @@ from cutaway.diagram.architecture.parts import INPUT, Part, Scope, is_leaf, part
 from cutaway.diagram.architecture.trace import trace
 from cutaway.errors import OptionError
 
-# sizes tried for a network whose input nobody gave, in front of the features
+# leading axes tried, in front of the features, if no input shape is given
 TRIED = ((), (8,), (64,), (1024,), (32, 32), (64, 64), (28, 28), (128, 128), (224, 224), (16,) * 3)
 
 
@@ -16,11 +16,11 @@ def read(net: nn.Module, input_shape=None, x=None) -> tuple[Scope, list]:
     """The parts of `net`, and the shapes of its inputs without the batch, [] if unknown.
 
     Args:
-        input_shape: of one example, without the batch; a list of such for several inputs.
-        x: in its place a batch, or a tuple of several inputs.
+        input_shape: of one example, without the batch; a list of shapes for several inputs.
+        x: instead, a batch; a tuple of batches for several inputs.
 
     Raises:
-        OptionError: both, or a shape that is none. What the network's own forward raises.
+        OptionError: both are given, or one is invalid. Errors of the network's forward pass on.
     """
     if x is not None or input_shape is not None:
         inputs = _inputs(input_shape, x)
@@ -29,17 +29,17 @@ def read(net: nn.Module, input_shape=None, x=None) -> tuple[Scope, list]:
     for shape in _likely_shapes(net):
         try:
             scope = trace(net, [jax.ShapeDtypeStruct((2, *shape), np.float32)])
-        except Exception:  # a try: any network may refuse this size in any way
+        except Exception:  # any network may reject this size with any error
             continue
         if len(shape) == 1 and _first_leaf(net)[0] == "dense":
-            return _whole(net, scope), [shape]  # what the first layer says
-        _forget_shapes(scope)  # the way is right, the sizes are made up
+            return _whole(net, scope), [shape]  # set by the first layer
+        _forget_shapes(scope)  # the connections are right, the sizes are made up
         return _whole(net, scope), []
     return _whole(net, _tree(net, "")), []
 
 
 def _whole(net, scope) -> Scope:
-    """The scope; of a network that is a single layer, that layer."""
+    """The scope; for a network that is a single layer, one with that layer as its only part."""
     if not is_leaf(net):
         return scope
     part = part_of(net, "", "")
@@ -81,23 +81,23 @@ def _inputs(input_shape, x) -> list:
 
 
 def _first_leaf(net) -> tuple:
-    """(kind, features that it takes or None) of the first module without others in it."""
+    """(kind, number of input features or None) of the first leaf module."""
     for path, module in net.modules().items():
         if not is_leaf(module):
             continue
         part = part_of(module, path, "")
         sizes = [getattr(module, name, None) for name in ("in_features", "in_channels", "features")]
-        known = [n for n in sizes if isinstance(n, int)]
+        features = [n for n in sizes if isinstance(n, int)]
         weights = [p for p in nn.named_variables(module).values() if p.ndim]
-        if part.kind in ("dense", "convolution") and not known:
-            known = [module.weight.shape[-2] * getattr(module, "groups", 1)]
+        if part.kind in ("dense", "convolution") and not features:
+            features = [module.weight.shape[-2] * getattr(module, "groups", 1)]
         elif part.kind == "attention":
-            known = [module.out.weight.shape[1]]
+            features = [module.out.weight.shape[1]]
         elif part.kind == "recurrent" and weights:
-            known = [min(weights[0].shape)]
-        elif weights and not known:
-            known = [weights[0].shape[0 if weights[0].ndim == 1 else -1]]
-        return part.kind, known[0] if known else None
+            features = [min(weights[0].shape)]
+        elif weights and not features:
+            features = [weights[0].shape[0 if weights[0].ndim == 1 else -1]]
+        return part.kind, features[0] if features else None
     return "module", None
 
 
@@ -117,7 +117,7 @@ def _forget_shapes(scope):
 
 
 def _tree(module, path) -> Scope:
-    """The inside of a module by its class alone; joins that are not known are guessed."""
+    """The inside of a module by its class alone; unknown connections are guessed."""
     children = _children(module)
     parts = []
     for name, child in children.items():

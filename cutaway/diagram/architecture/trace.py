@@ -1,4 +1,4 @@
-"""Which module's output goes where: the calls of one forward pass, joined by the tape."""
+"""Traces a forward pass: the calls of modules, and how tensors connect them by the tape."""
 
 import contextlib
 import dataclasses
@@ -14,9 +14,9 @@ from cutaway.diagram.architecture.parts import (
     Part,
     Scope,
     is_leaf,
-    once,
     part_of,
     shape_text,
+    unique_sources,
 )
 from cutaway.engine import Record, Tensor
 from cutaway.engine.tape import current_module
@@ -35,12 +35,13 @@ from cutaway.nn.state import Held, values_of
 
 @dataclasses.dataclass
 class Call:
-    """A module that was called.
+    """A call of a module.
 
     Attributes:
-        path, caller: its path, and that of the module in which it was called.
-        inputs, outs: the tensors that came, and those that were returned, as far as known.
-        start, end: serial numbers on the tape around it.
+        module, path: the module and its path.
+        caller: path of the module that called it.
+        inputs, outs: its input tensors and, as far as known, its output tensors.
+        start, end: serial numbers of the tape before and after the call.
         calls: the calls inside it, in order.
     """
 
@@ -55,7 +56,7 @@ class Call:
 
 
 def trace(net: Module, inputs) -> Scope:
-    """What `net` does with `inputs`, which are only shapes unless its own code needs values.
+    """The structure of `net`, from one forward pass; only shapes are computed if that suffices.
 
     Args:
         inputs: arrays, or jax.ShapeDtypeStruct with the batch first.
@@ -64,7 +65,7 @@ def trace(net: Module, inputs) -> Scope:
 
 
 def _calls(net, inputs) -> Call:
-    """The call of `net`. Nothing of the network is changed afterwards."""
+    """The call of `net` with all calls inside it; the network is left unchanged."""
     paths = {id(module): path for path, module in net.modules().items()}
     done = []
 
@@ -72,7 +73,7 @@ def _calls(net, inputs) -> Call:
         path = paths.get(id(module), type(module).__name__)
         call = Call(module, path, current_module(), tensors, [], _now())
         if isinstance(out, Tensor):
-            out.requires_grad = True  # so that the tape goes on after a step or a lookup
+            out.requires_grad = True  # so the tape continues behind functions without slope
             call.outs.append(out)
         while done and done[-1].caller == path:
             call.calls.insert(0, done.pop())
@@ -81,10 +82,10 @@ def _calls(net, inputs) -> Call:
     def forward(*arrays):
         tensors = [Tensor(x) for x in arrays]
         for tensor in tensors:
-            tensor.requires_grad = True  # also integers, whose way is looked for too
+            tensor.requires_grad = True  # integers too: their path is traced as well
         with watch(net, note):
             results = net(*tensors)
-        # watch knows of the first result alone
+        # watch reports the first result only
         leaves = jax.tree.leaves(results, is_leaf=lambda x: isinstance(x, Tensor))
         done[-1].outs = [x for x in leaves if isinstance(x, Tensor)]
         return 0
@@ -92,7 +93,7 @@ def _calls(net, inputs) -> Call:
     with _unchanged(net):
         try:
             jax.eval_shape(forward, *inputs)
-        except jax.errors.ConcretizationTypeError:  # the forward asks for values: it gets zeros
+        except jax.errors.ConcretizationTypeError:  # the forward reads values: give it zeros
             done.clear()
             forward(*(np.zeros(x.shape, x.dtype) if not isinstance(x, np.ndarray) else x
                       for x in inputs))  # fmt: skip
@@ -124,32 +125,40 @@ def _unchanged(net):
 
 @dataclasses.dataclass(eq=False)
 class _Node:
-    """A part in the making. time: its serial; exports: tensors of it that others read."""
+    """A Part under construction.
+
+    Attributes:
+        part: the Part, without its sources.
+        time: serial number of the operation, or of the end of the call.
+        sources: [(_Node or INPUT, number of its output)].
+        call: the Call of a child; None for an operation or a parameter.
+        exports: tensors computed in it that other parts read.
+    """
 
     part: Part
     time: int
     sources: list = dataclasses.field(default_factory=list)
-    call: typing.Any = None  # the Call of a child, None for an operation
+    call: typing.Any = None
     exports: list = dataclasses.field(default_factory=list)
 
 
-class _Weaver:
-    """Finds for each tensor in the scope of one call which part of the scope it came from."""
+class _SourceFinder:
+    """Finds the part of a call's scope that computed a given tensor."""
 
     def __init__(self, call: Call):
         self.call = call
         self.children = [self._child(inner) for inner in call.calls]
-        self.operations = {}  # serial -> _Node, or the source that plumbing passes on
-        self.loose = {}  # id of a parameter -> _Node
+        self.operations = {}  # {serial: (_Node, 0), or the source that plumbing passes on}
+        self.parameters = {}  # {id of a parameter used directly: _Node}
 
     def _child(self, inner):
         part = part_of(inner.module, inner.path, self.call.path)
         return _Node(part, inner.end, call=inner, exports=list(inner.outs))
 
     def source(self, tensor, before):
-        """(node or INPUT, output number), or None for a constant or where the trace is lost."""
+        """(_Node or INPUT, output number); None for a constant, or if the trace is lost."""
         for child in reversed(self.children):
-            # a layer that does nothing returns the very tensor that it got
+            # an identity layer returns its input tensor itself
             if child.time < before and child.call.outs and child.call.outs[0] is tensor:
                 return child, 0
         for k, given in enumerate(self.call.inputs):
@@ -164,15 +173,15 @@ class _Weaver:
             return None
         for child in self.children:
             if child.time > record.serial:
-                if all(tensor is not known for known in child.exports):
+                if all(tensor is not exported for exported in child.exports):
                     child.exports.append(tensor)
-                number = next(k for k, known in enumerate(child.exports) if known is tensor)
+                number = next(k for k, t in enumerate(child.exports) if t is tensor)
                 return child, number
         return None
 
     def _parameter(self, tensor):
         names = {id(p): path for path, p in self.call.module.named_parameters().items()}
-        if id(tensor) not in self.loose:
+        if id(tensor) not in self.parameters:
             part = Part(
                 "parameter",
                 names.get(id(tensor), "parameter"),
@@ -180,11 +189,11 @@ class _Weaver:
                 parameters=tensor.size,
                 frozen=not tensor.requires_grad,
             )
-            self.loose[id(tensor)] = _Node(part, self.call.start)
-        return self.loose[id(tensor)], 0
+            self.parameters[id(tensor)] = _Node(part, self.call.start)
+        return self.parameters[id(tensor)], 0
 
     def find_operations(self):
-        """Nodes of the operations of this scope that lead to a child or to the result."""
+        """Make nodes for the operations of this scope that lead to a child or to the result."""
         found = {}
         waiting = [t for c in self.children for t in c.call.inputs] + self.call.outs
         while waiting:
@@ -192,8 +201,7 @@ class _Weaver:
             if record is None or record.serial in found or record.serial < self.call.start:
                 continue
             if record.module != self.call.path or record.serial > self.call.end:
-                # made within a child: on from what the child was given
-                continue
+                continue  # computed inside a child, whose inputs are visited anyway
             found[record.serial] = record
             waiting += [t for t in record.inputs if t is not None]
         for serial in sorted(found):
@@ -211,33 +219,33 @@ class _Weaver:
 
 
 def _scope(call: Call, counted: set) -> Scope:
-    """The inside of a call.
+    """The Scope of a call.
 
     Args:
-        counted: ids of the parameters that were met before; is added to.
+        counted: ids of the parameters in earlier parts; updated.
     """
-    weaver = _Weaver(call)
-    weaver.find_operations()
+    finder = _SourceFinder(call)
+    finder.find_operations()
     before = None
-    for child in weaver.children:
-        found = [weaver.source(t, child.time) for t in child.call.inputs]
+    for child in finder.children:
+        found = [finder.source(t, child.time) for t in child.call.inputs]
         child.sources = [s for s in found if s is not None]
         if found and not child.sources:
             child.sources = [(before, 0) if before is not None else (INPUT, 0)]
             child.part.guessed = True
         elif child.sources:
-            # a mask that was computed aside is no line in the picture
+            # inputs without a source, such as a mask, get no line in the drawing
             pairs = zip(child.call.inputs, found, strict=True)
             child.call.inputs = [t for t, s in pairs if s is not None]
         before = child
-    outputs = [weaver.source(t, math.inf) for t in call.outs]
+    outputs = [finder.source(t, math.inf) for t in call.outs]
     if call.outs and before is not None and all(s is None for s in outputs):
         outputs = [(before, 0)]
 
-    made = [n[0] for n in weaver.operations.values() if isinstance(n[0], _Node)]
+    made = [n[0] for n in finder.operations.values() if isinstance(n[0], _Node)]
     operations = {id(n): n for n in made if n.call is None and n.part.kind == "operation"}
     nodes = sorted(
-        [*weaver.children, *weaver.loose.values(), *operations.values()], key=lambda n: n.time
+        [*finder.children, *finder.parameters.values(), *operations.values()], key=lambda n: n.time
     )
     for node in nodes:
         if node.call is not None:
@@ -246,7 +254,7 @@ def _scope(call: Call, counted: set) -> Scope:
 
 
 def _finish(node, counted):
-    """The part of a child: its shapes, its inside, and whether its weights were met before."""
+    """Complete the part of a child: its shape, its inside, whether its weights are shared."""
     part, call = node.part, node.call
     own = {id(p) for p in call.module.parameters()}
     part.shared = bool(own) and own <= counted
@@ -260,7 +268,7 @@ def _finish(node, counted):
 
 
 def _numbered(nodes, outputs, inputs) -> Scope:
-    """The scope, sources by index; layers that do nothing, as Dropout of 0, are left out."""
+    """The Scope with sources by index; identity layers such as Dropout(0) are omitted."""
     number, aliases, parts = {}, {}, []
 
     def place(source):
@@ -274,7 +282,7 @@ def _numbered(nodes, outputs, inputs) -> Scope:
         if isinstance(module, Dropout) and module.p == 0 and len(node.sources) == 1:
             aliases[id(node)] = node.sources[0]
             continue
-        node.part.sources = once(node.part, [place(s) for s in node.sources])
+        node.part.sources = unique_sources(node.part, [place(s) for s in node.sources])
         number[id(node)] = len(parts)
         parts.append(node.part)
     return Scope(parts, list(dict.fromkeys(place(s) for s in outputs if s is not None)), inputs)
