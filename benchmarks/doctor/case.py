@@ -7,7 +7,7 @@ from collections.abc import Callable
 import numpy as np
 
 import cutaway as ct
-from cutaway.doctor.program import Program
+from cutaway.doctor.training_plan import TrainingPlan
 from cutaway.errors import TrainingError
 
 from .data import Data, load
@@ -26,12 +26,12 @@ class Case:
     Attributes:
         name: of the case.
         code: the true code; "" for a healthy program.
-        build: function (data, width, well) -> Program; well=True gives the healthy twin.
+        build: function (data, width, well) -> TrainingPlan; well=True gives the healthy twin.
         data, widths: two each, of the two halves of the suite.
         also: codes that name the same fault as rightly.
         repairable: whether a change of the program can fix it; not so where the data are wrong.
-        fix: function (program, twin) -> Program, the reference fix; by default all that differs
-            from the twin is made as it is there.
+        fix: function (program, twin) -> TrainingPlan, the reference fix; by default all that
+            differs from the twin is made as it is there.
         clean: whether both are judged on the twin's validation rows, because the fault spoils
             the program's own.
     """
@@ -62,15 +62,15 @@ class Drawn:
     data: str
 
     @functools.cached_property
-    def program(self) -> Program:
+    def program(self) -> TrainingPlan:
         return self._built(well=False)
 
     @functools.cached_property
-    def twin(self) -> Program:
+    def twin(self) -> TrainingPlan:
         """The same without the fault; of a healthy program itself."""
         return self._built(well=True)
 
-    def fix(self, program: Program) -> Program:
+    def fix(self, program: TrainingPlan) -> TrainingPlan:
         """The reference fix, done to the program."""
         if self.case.fix is not None:
             return self.case.fix(program, self.twin)
@@ -88,7 +88,7 @@ class Drawn:
 
 
 def fault(code, data, widths, **options):
-    """Decorator: enter a function (data, width, well) -> Program as a case with a fault."""
+    """Decorator: enter a function (data, width, well) -> TrainingPlan as a case with a fault."""
 
     def enter(build):
         name = f"{code}/{build.__name__}"
@@ -99,7 +99,7 @@ def fault(code, data, widths, **options):
 
 
 def healthy(data, widths, **options):
-    """Decorator: enter a function (data, width) -> Program as a healthy case."""
+    """Decorator: enter a function (data, width) -> TrainingPlan as a healthy case."""
 
     def enter(build):
         name = f"healthy/{build.__name__}"
@@ -112,13 +112,13 @@ def healthy(data, widths, **options):
 
 def program(
     data: Data, net, *, optimizer, epochs, loss=None, batch_size=32, penalty=None
-) -> Program:
-    """A Program on the data, with the loss that fits logits or numbers by default."""
+) -> TrainingPlan:
+    """A TrainingPlan on the data, with the loss that fits logits or numbers by default."""
     trainer = ct.Trainer(
         net, loss=LOSS_OF[data.task] if loss is None else loss, optimizer=optimizer, penalty=penalty
     )
     held = (data.xv, data.yv)
-    return Program.of(
+    return TrainingPlan.of(
         trainer, data.x, data.y, validation=held, epochs=epochs, batch_size=batch_size
     )
 
@@ -132,7 +132,7 @@ LOSS_OF = {
 }
 
 
-def worth(program: Program, task: str, *, judged_by=None, seed: int = 0) -> float:
+def worth(program: TrainingPlan, task: str, *, judged_by=None, seed: int = 0) -> float:
     """How good the program's network is after training; 0 is chance, 1 perfect, least -1.
 
     R² of numbers; of classes the mean accuracy over the classes, rescaled so that chance is 0;

@@ -511,8 +511,8 @@ def doctor(
         str,
         typer.Argument(
             metavar="RUN|FILE.py:NAME",
-            help="Folder of a run, or a name in a Python file: (trainer, x, y), a Program, or a "
-            "function that returns one of these.",
+            help="Folder of a run, or a name in a Python file: (trainer, x, y), a TrainingPlan, or "
+            "a function that returns one of these.",
         ),
     ],
     treat: Annotated[

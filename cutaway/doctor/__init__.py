@@ -3,7 +3,7 @@
 from cutaway.doctor.diagnosis import diagnose
 from cutaway.doctor.evidence import Evidence
 from cutaway.doctor.finding import Diagnosis, Finding, Measure, Prescription
-from cutaway.doctor.program import Program
+from cutaway.doctor.training_plan import TrainingPlan
 from cutaway.doctor.treatment import Treatment, treat
 
 __all__ = [
@@ -12,7 +12,7 @@ __all__ = [
     "Finding",
     "Measure",
     "Prescription",
-    "Program",
+    "TrainingPlan",
     "Treatment",
     "diagnose",
     "treat",

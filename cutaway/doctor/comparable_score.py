@@ -5,7 +5,7 @@ import math
 
 import numpy as np
 
-from cutaway.doctor.program import Program
+from cutaway.doctor.training_plan import TrainingPlan
 from cutaway.engine import Tensor
 from cutaway.errors import CutawayError
 from cutaway.losses import expects
@@ -28,7 +28,7 @@ class ComparableScore:
         what: name of the metric.
     """
 
-    def __init__(self, program: Program, others=()):
+    def __init__(self, program: TrainingPlan, others=()):
         self.program = program
         same = all(_same(program.trainer.loss, p.trainer.loss) for p in others)
         self.by_loss = same or expects(program.trainer.loss) is None
@@ -39,12 +39,12 @@ class ComparableScore:
             "mean absolute error"
         )  # fmt: skip
 
-    def sample(self, trainer, program: Program) -> float:
+    def sample(self, trainer, program: TrainingPlan) -> float:
         """Of a trainer of `program`, on training rows."""
         rows = np.unique(np.linspace(0, len(program.x) - 1, ROWS).astype(int))
         return self._measured(trainer, program, program.x[rows], self.program.y[rows])
 
-    def validation(self, trainer, program: Program) -> float | None:
+    def validation(self, trainer, program: TrainingPlan) -> float | None:
         """On the validation set, None if there is none."""
         if program.validation is None or self.program.validation is None:
             return None

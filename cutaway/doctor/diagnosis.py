@@ -5,7 +5,7 @@ import math
 from cutaway.doctor import symptoms
 from cutaway.doctor.evidence import Evidence
 from cutaway.doctor.finding import Diagnosis, Finding
-from cutaway.doctor.program import Program
+from cutaway.doctor.training_plan import TrainingPlan
 from cutaway.errors import CutawayError, OptionError
 from cutaway.leaves import modules_of
 from cutaway.train import Trainer
@@ -33,7 +33,7 @@ def diagnose(
     arguments are not modified.
 
     Args:
-        program: a Program, or a Trainer that has not trained yet.
+        program: a TrainingPlan, or a Trainer that has not trained yet.
         x, y: training arrays, with a Trainer.
         validation: (x, y) of validation rows, if any.
         epochs, batch_size: as for Trainer.fit.
@@ -41,7 +41,7 @@ def diagnose(
         watch: function that is called with a description of each check before it starts.
 
     Raises:
-        OptionError: a Trainer without data, or data together with a Program.
+        OptionError: a Trainer without data, or data together with a TrainingPlan.
         ShapeError, OptionError, DataError: training cannot start; the message says why.
 
     Example:
@@ -65,18 +65,18 @@ def diagnose(
             notes.append(
                 "This trainer has trained before: the diagnosis starts from its present weights."
             )
-        program = Program.of(
+        program = TrainingPlan.of(
             program, x, y, validation=validation, epochs=epochs, batch_size=batch_size, seed=seed
         )
-    elif not isinstance(program, Program):
+    elif not isinstance(program, TrainingPlan):
         raise OptionError(
             f"diagnose was given a {type(program).__name__}",
-            expected="a Trainer with x and y, or a doctor.Program",
+            expected="a Trainer with x and y, or a doctor.TrainingPlan",
         )
     elif x is not None or y is not None or validation is not None:
         raise OptionError(
-            "diagnose was given both a Program and data",
-            fix="omit the data: a Program contains its own",
+            "diagnose was given both a TrainingPlan and data",
+            fix="omit the data: a TrainingPlan contains its own",
         )
     watch = watch or (lambda what: None)
     watch("training under probes")

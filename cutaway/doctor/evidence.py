@@ -13,9 +13,9 @@ import math
 import numpy as np
 
 from cutaway.doctor.outputs import Ending, ask, constant, ending, forward, wants
-from cutaway.doctor.program import Program
 from cutaway.doctor.reruns import SECONDS, STEPS, Reruns
 from cutaway.doctor.stop import Stop, find_stop
+from cutaway.doctor.training_plan import TrainingPlan
 from cutaway.engine import Tensor, no_grad
 from cutaway.errors import CutawayError, DataError, OptionError, TrainingError
 from cutaway.losses import expects
@@ -72,7 +72,7 @@ class Evidence:
     Attributes: see Args; `layers` is [Layer].
     """
 
-    def __init__(self, program: Program, trainer: Trainer, probes: Probes, trouble=None):
+    def __init__(self, program: TrainingPlan, trainer: Trainer, probes: Probes, trouble=None):
         self.program = program
         self.trainer = trainer
         self.probes = probes
@@ -80,7 +80,7 @@ class Evidence:
         self._tried = {}
 
     @classmethod
-    def gather(cls, program: Program) -> "Evidence":
+    def gather(cls, program: TrainingPlan) -> "Evidence":
         """Run the program under probes."""
         trainer = program.fresh()
         rows = np.arange(min(len(program.x), 256))

@@ -37,7 +37,8 @@ class Prescription:
 
     Attributes:
         text: what to do.
-        changes: the changes.Change objects that apply it to a Program; () if only a person can.
+        changes: the changes.Change objects that apply it to a TrainingPlan; () if only a person
+            can.
     """
 
     text: str
@@ -99,7 +100,7 @@ class Diagnosis(Story):
     Attributes:
         findings: [Finding], the most important one first; [] for a healthy training.
         notes: further observations, and what could not be checked.
-        program: the Program that was diagnosed.
+        program: the TrainingPlan that was diagnosed.
         evidence: the Evidence that it rests on.
     """
 

@@ -6,7 +6,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from cutaway.doctor.inputs import DROPPERS
-from cutaway.doctor.program import Program
+from cutaway.doctor.training_plan import TrainingPlan
 from cutaway.engine import Tensor, as_array, no_grad
 from cutaway.nn import in_mode
 from cutaway.nn.lifting import jit
@@ -47,7 +47,7 @@ class FirstSteps:
         rates: {factor: final loss} of trainings on all rows, {} if there was no time.
     """
 
-    def __init__(self, program: Program, *, seconds: float):
+    def __init__(self, program: TrainingPlan, *, seconds: float):
         trainer = self._trainer = program.fresh()
         trainer.optimizer.schedule = None
         self._rate = float(trainer.optimizer.base_lr.data)

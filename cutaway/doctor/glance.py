@@ -5,7 +5,7 @@ import importlib
 from cutaway.doctor.diagnosis import rank
 from cutaway.doctor.evidence import Evidence
 from cutaway.doctor.finding import Finding
-from cutaway.doctor.program import Program
+from cutaway.doctor.training_plan import TrainingPlan
 from cutaway.errors import CutawayError
 from cutaway.train import Probes, Trainer
 
@@ -17,8 +17,8 @@ class _NoExperiment(CutawayError):
     """An experiment was requested."""
 
 
-class _Watched(Program):
-    """A Program that refuses to run again."""
+class _Watched(TrainingPlan):
+    """A TrainingPlan that refuses to run again."""
 
     def run(self, *args, **options):
         raise _NoExperiment("no experiments at a glance")
@@ -38,7 +38,7 @@ class _Seen(Evidence):
         return self.probes.rows[0]["loss"]
 
 
-def glance(program: Program, trainer: Trainer, probes: Probes) -> Finding | None:
+def glance(program: TrainingPlan, trainer: Trainer, probes: Probes) -> Finding | None:
     """The most important finding about a finished training, None if there is none.
 
     Args:

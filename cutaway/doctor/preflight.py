@@ -12,7 +12,6 @@ from cutaway.doctor.finding import Diagnosis, Finding, Measure, Prescription
 from cutaway.doctor.first_steps import FirstSteps
 from cutaway.doctor.inputs import first_layer_inputs
 from cutaway.doctor.outputs import class_numbers
-from cutaway.doctor.program import Program
 from cutaway.doctor.symptoms import (
     batch_leak,
     class_imbalance,
@@ -21,6 +20,7 @@ from cutaway.doctor.symptoms import (
     wrong_loss,
     wrong_output_activation,
 )
+from cutaway.doctor.training_plan import TrainingPlan
 from cutaway.errors import CutawayError
 from cutaway.story.text import WIDTH, number
 from cutaway.train import Probes
@@ -68,7 +68,7 @@ class Preflight(Diagnosis):
         ])  # fmt: skip
 
 
-def preflight(program: Program) -> Preflight:
+def preflight(program: TrainingPlan) -> Preflight:
     """Check a program before it is trained, within seconds and without changing anything.
 
     It checks the loss and the output layer against the targets; the scales of inputs and targets;
@@ -88,7 +88,7 @@ def preflight(program: Program) -> Preflight:
         >>> net = ct.Sequential(ct.Linear(3, 8), ct.ReLU(), ct.Linear(8, 1))
         >>> x = np.random.default_rng(0).normal(size=(64, 3)).astype(np.float32)
         >>> trainer = ct.Trainer(net, loss=ct.losses.mean_squared_error)
-        >>> preflight(Program.of(trainer, x, x[:, :1])).line().split(":")[0]
+        >>> preflight(TrainingPlan.of(trainer, x, x[:, :1])).line().split(":")[0]
         'Pre-flight'
     """
     began = time.perf_counter()

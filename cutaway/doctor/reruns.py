@@ -14,7 +14,7 @@ import numpy as np
 
 from cutaway.doctor.changes import UseOptimizer
 from cutaway.doctor.changes.length import stretch_schedule
-from cutaway.doctor.program import Program, rebuilt
+from cutaway.doctor.training_plan import TrainingPlan, rebuilt
 from cutaway.errors import CutawayError, TrainingError
 from cutaway.losses import expects
 from cutaway.models import mlp
@@ -86,7 +86,7 @@ class Reruns:
         steps: most steps of a rerun; for longer programs, the first epochs are compared.
     """
 
-    def __init__(self, program: Program, chance: float, steps: int = STEPS):
+    def __init__(self, program: TrainingPlan, chance: float, steps: int = STEPS):
         self.program = program
         rows = np.arange(len(program.x))
         self.validation = program.validation

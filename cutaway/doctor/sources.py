@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from cutaway.doctor import changes
-from cutaway.doctor.program import Program
+from cutaway.doctor.training_plan import TrainingPlan
 from cutaway.errors import CutawayError, DataError, OptionError, did_you_mean
 from cutaway.optim import OPTIMIZERS
 from cutaway.runs import Run, prepare
@@ -39,8 +39,8 @@ def experiment_of_run(run: Run, **instead) -> Experiment:
     return prepare(config["data"], target, kind=config["kind"], **given)
 
 
-def program_of(experiment: Experiment, *, rows: int | None = None) -> Program:
-    """The Program of `experiment.train`, without augmentation.
+def program_of(experiment: Experiment, *, rows: int | None = None) -> TrainingPlan:
+    """The TrainingPlan of `experiment.train`, without augmentation.
 
     Args:
         rows: maximum number of training rows and of validation rows, evenly spaced; None: all.
@@ -52,7 +52,7 @@ def program_of(experiment: Experiment, *, rows: int | None = None) -> Program:
     stopping = EarlyStopping(
         options.patience, monitor=options.MONITOR, higher_is_better=options.MONITOR != "val_loss"
     )
-    return Program.of(
+    return TrainingPlan.of(
         experiment.make_trainer(),
         experiment.x[training],
         y[training],
@@ -117,13 +117,13 @@ def _as_options(change, experiment, so_far, rows):
     return None
 
 
-def program_in_script(what: str) -> Program:
-    """The Program that a name in a Python file refers to.
+def program_in_script(what: str) -> TrainingPlan:
+    """The TrainingPlan that a name in a Python file refers to.
 
     Args:
-        what: "script.py:name"; the name is a Program, (trainer, x, y), or (trainer, x, y, options)
-            with a dict of Program's options, or a function without arguments that returns one of
-            these.
+        what: "script.py:name"; the name is a TrainingPlan, (trainer, x, y), or (trainer, x, y,
+            options) with a dict of TrainingPlan's options, or a function without arguments that
+            returns one of these.
 
     Raises:
         DataError: no such file or name, an unsuitable object, or an exception in the script.
@@ -141,11 +141,11 @@ def program_in_script(what: str) -> Program:
             own = [n for n, v in names.items() if not n.startswith("_")]
             raise DataError(
                 f"{file} has no {name!r}",
-                expected="a Program, (trainer, x, y), or a function that returns one of these",
+                expected="a TrainingPlan, (trainer, x, y), or a function that returns one of these",
                 fix=did_you_mean(name, own),
             )
         found = names[name]
-        if callable(found) and not isinstance(found, Program | Trainer):
+        if callable(found) and not isinstance(found, TrainingPlan | Trainer):
             found = found()
     except CutawayError:
         raise
@@ -157,14 +157,14 @@ def program_in_script(what: str) -> Program:
         ) from error
     finally:
         sys.path.pop(0)
-    if isinstance(found, Program):
+    if isinstance(found, TrainingPlan):
         return found
     if isinstance(found, tuple) and len(found) in (3, 4) and isinstance(found[0], Trainer):
         trainer, x, y, *options = found
-        return Program.of(trainer, x, y, **(options[0] if options else {}))
+        return TrainingPlan.of(trainer, x, y, **(options[0] if options else {}))
     raise DataError(
         f"{name} in {file} is a {type(found).__name__}",
-        expected="a Program, (trainer, x, y) or (trainer, x, y, options)",
+        expected="a TrainingPlan, (trainer, x, y) or (trainer, x, y, options)",
         fix=f"write {name} = (trainer, x, y, {{'epochs': 50}})",
     )
 

@@ -5,7 +5,7 @@ import math
 
 import numpy as np
 
-from cutaway.doctor.program import rebuilt
+from cutaway.doctor.training_plan import rebuilt
 from cutaway.engine import Operation, no_grad
 from cutaway.errors import OptionError
 from cutaway.nn import (

@@ -10,12 +10,13 @@ from cutaway.doctor import changes
 from cutaway.doctor.changes import Epochs
 from cutaway.doctor.comparable_score import ComparableScore
 from cutaway.doctor.finding import Diagnosis, Prescription
-from cutaway.doctor.program import Program, permute_weights
 from cutaway.doctor.reruns import RepeatedTrainer
+from cutaway.doctor.training_plan import TrainingPlan
 from cutaway.errors import CutawayError, OptionError, TrainingError, expect_range
 from cutaway.story.figures import BLUE, GRAY, ORANGE
 from cutaway.story.text import WIDTH, Story, align, number
 from cutaway.train import Callback
+from cutaway.train.program import permute_weights
 
 SURE = 0.95  # confidence level of the interval
 MOMENTS = 12  # points of a training curve
@@ -276,7 +277,7 @@ def treat(
     expect_range(seeds, what="seeds", least=2)
     if diagnosis.program is None:
         raise OptionError("this diagnosis has no program", fix="create it with ct.diagnose")
-    base: Program = diagnosis.program
+    base: TrainingPlan = diagnosis.program
     notes = []
     planned = _planned(diagnosis, base, notes)
     if not planned:
@@ -341,7 +342,7 @@ def paired(differences) -> Effect:
 
 
 def _planned(diagnosis, base, notes):
-    """[(Arm, Program)] of the prescriptions that can be tried, each change once."""
+    """[(Arm, TrainingPlan)] of the prescriptions that can be tried, each change once."""
     planned, seen = [], set()
     for finding in diagnosis.findings:
         for prescription in finding.prescriptions:
@@ -368,7 +369,7 @@ def _trainings(planned, seeds):
     return seeds * (1 + len(planned) + len({_cost(arm.prescription) for arm, _ in planned}))
 
 
-def _same(program: Program):
+def _same(program: TrainingPlan):
     """Function from a seed to (program, trainer at its start), the trainer compiled only once."""
     repeated = RepeatedTrainer(program.fresh())
 
@@ -380,7 +381,7 @@ def _same(program: Program):
     return start
 
 
-def _random_changes(base: Program, cost, arm):
+def _random_changes(base: TrainingPlan, cost, arm):
     """As _same, with a random change for each seed, which it records in the arm."""
 
     def start(seed):

@@ -1,15 +1,18 @@
 """Training: the Trainer, its compiled epochs, callbacks, checkpoints, history and probes."""
 
 from cutaway.files import write_atomically
+from cutaway.train.adversarial import AdversarialProgram
 from cutaway.train.callbacks import Callback, EarlyStopping, GradualUnfreezing, PlateauRate
 from cutaway.train.checkpoint import Checkpoints
 from cutaway.train.history import History
 from cutaway.train.mix import CutMix, Mixup
 from cutaway.train.nan_origin import NanOrigin
 from cutaway.train.probes import Probes
+from cutaway.train.program import Program
 from cutaway.train.trainer import Trainer
 
 __all__ = [
+    "AdversarialProgram",
     "Callback",
     "Checkpoints",
     "CutMix",
@@ -20,6 +23,7 @@ __all__ = [
     "NanOrigin",
     "PlateauRate",
     "Probes",
+    "Program",
     "Trainer",
     "write_atomically",
 ]

@@ -144,23 +144,23 @@ def to_device(x, y, *, what: str = "x and y", instead: str = AS_STREAM):
     shapes = [f"{np.shape(leaf)}" for leaf in named.values()]
     placed = f"the data ({what} of shapes {', '.join(shapes[:-1])} and {shapes[-1]})"
     with explaining_placing(placed, instead):
-        return jax.block_until_ready(map_leaves(_on_device, (_as_tree(x), _as_tree(y))))
+        return jax.block_until_ready(map_leaves(_on_device, (as_tree(x), as_tree(y))))
 
 
 def _named_leaves(name: str, tree) -> dict:
     """{name of a leaf, like x["image"] or x[0]: array}."""
-    found = jax.tree_util.tree_flatten_with_path(_as_tree(tree))[0]
+    found = jax.tree_util.tree_flatten_with_path(as_tree(tree))[0]
     return {name + jax.tree_util.keystr(path): leaf for path, leaf in found}
 
 
-def _as_tree(tree):
-    """Lists of numbers become arrays; tuples, dicts, and lists of arrays are trees."""
+def as_tree(tree):
+    """The tree with arrays as leaves: a list of numbers is an array, one of arrays a tree."""
     if isinstance(tree, dict):
-        return {name: _as_tree(part) for name, part in tree.items()}
+        return {name: as_tree(part) for name, part in tree.items()}
     if isinstance(tree, tuple) or (
         isinstance(tree, list) and any(isinstance(p, Tensor | np.ndarray | jax.Array) for p in tree)
     ):
-        return type(tree)(map(_as_tree, tree))
+        return type(tree)(map(as_tree, tree))
     if isinstance(tree, Tensor):
         return tree.data
     return tree if isinstance(tree, np.ndarray | jax.Array) else np.asarray(tree)

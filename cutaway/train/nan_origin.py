@@ -13,7 +13,7 @@ from cutaway.errors import TrainingError
 from cutaway.nn import in_mode
 from cutaway.nn.module import watch
 from cutaway.nn.state import Held, values_of
-from cutaway.nn.trees import count_rows, map_leaves
+from cutaway.nn.trees import count_rows, leaves, map_leaves
 from cutaway.train.program import Program
 from cutaway.train.steps import Chunk, EpochSteps
 
@@ -156,8 +156,10 @@ def _search(program, x, y, rows):
     def check(module, inputs, out):
         if module is program.net:
             received.extend(i.data for i in inputs)
-        if not calls and not _finite(out.data):
-            calls.append((call.path_of(module), module, _largest([i.data for i in inputs]), out))
+        bad = [leaf for leaf in leaves(out) if not _finite(leaf.data)]
+        if bad and not calls:
+            largest = _largest([i.data for i in inputs])
+            calls.append((call.path_of(module), module, largest, bad[0]))
 
     # if x requires a gradient too, every operation is recorded
     leaf = map_leaves(

@@ -17,6 +17,7 @@ from cutaway.nn.module import Module, watch
 from cutaway.nn.recurrent import Recurrent
 from cutaway.nn.rematerialize import Recompute
 from cutaway.nn.state import Held, signature, wrap
+from cutaway.nn.trees import count_rows
 from cutaway.ops.precision import current_precision
 from cutaway.train.probe_numbers import (
     as_float,
@@ -154,6 +155,8 @@ class ProbeProgram:
 def _forward(program, x, y):
     """([_Measured] in the order of the calls, loss, output of the network)."""
     net = program.net
+    if program.weighted:
+        y = (y, Tensor(np.ones(count_rows(x), np.float32)))
     paths = {id(module): path for path, module in net.modules().items()}
     calls, outputs = [], []
 

@@ -16,7 +16,8 @@ import numpy as np
 
 from cutaway.errors import expect_range
 from cutaway.nn.module import Module
-from cutaway.train.blocks import to_device
+from cutaway.nn.trees import count_rows, leaves, map_leaves
+from cutaway.train.blocks import as_tree, to_device
 from cutaway.train.callbacks import Callback
 from cutaway.train.evaluation import TOKEN_NUMBERS
 from cutaway.train.probe_step import ProbedStep
@@ -93,10 +94,15 @@ class Probes(Callback):
 
     def __init__(self, x, y, *, fraction: float = 0.02):
         expect_range(fraction, what="Probes: fraction", above=0)
-        numbers = math.prod(np.shape(x)[1:]) * (TOKEN_NUMBERS if _is_tokens(x) else 1)
-        count = min(len(x), MOST_ROWS, max(LEAST_ROWS, WINDOW_NUMBERS // max(1, numbers)))
-        rows = np.unique(np.linspace(0, len(x) - 1, count).astype(int))
-        self.x, self.y = to_device(np.asarray(x)[rows], np.asarray(y)[rows])
+        x, y = as_tree(x), as_tree(y)
+        numbers = sum(
+            math.prod(np.shape(leaf)[1:]) * (TOKEN_NUMBERS if _is_tokens(leaf) else 1)
+            for leaf in leaves(x)
+        )
+        given = count_rows(x)
+        count = min(given, MOST_ROWS, max(LEAST_ROWS, WINDOW_NUMBERS // max(1, numbers)))
+        rows = np.unique(np.linspace(0, given - 1, count).astype(int))
+        self.x, self.y = to_device(*map_leaves(lambda leaf: np.asarray(leaf)[rows], (x, y)))
         self.fraction = fraction
         self.rows: list[dict] = []
         self._step: ProbedStep | None = None  # of the last trainer

@@ -8,6 +8,7 @@ import time
 import weakref
 from typing import Any
 
+import jax
 import numpy as np
 
 from cutaway.data.split import stratified_split
@@ -15,7 +16,7 @@ from cutaway.errors import OptionError, TrainingError, expect_range
 from cutaway.nn import exclusive, in_mode
 from cutaway.nn.random import generator
 from cutaway.nn.state import named_variables
-from cutaway.nn.trees import is_array, leaves
+from cutaway.nn.trees import count_rows, is_array, leaves
 from cutaway.ops.precision import current_precision
 from cutaway.runtime import device, explaining_exhaustion
 from cutaway.train.blocks import (
@@ -143,6 +144,7 @@ class Trainer:
         batch_size: int = 32,
         accumulate: int = 1,
         validation=None,
+        weights=None,
         callbacks=(),
         seed: int | None = None,
         progress: bool | None = None,
@@ -164,6 +166,8 @@ class Trainer:
                 same if the loss is a mean over rows, except for layers that use randomness or
                 batch statistics.
             validation: fraction of the rows to use for validation, in (0, 1); or (x, y); or None.
+            weights: (rows,) weights of the rows, >= 0: the loss of a batch is Σ w L / Σ w over
+                its rows; validation rows count equally. None: all count equally.
             callbacks: Callback objects, or functions (trainer, row) called after each epoch.
             seed: random seed for the validation split and the order of the rows; by default
                 drawn from the generator of `cutaway.seed`.
@@ -187,6 +191,7 @@ class Trainer:
             if y is None:
                 raise OptionError("fit got x but no y", expected="fit(x, y)")
             arrays = to_device(x, y)
+        arrays = self._weighted(arrays, weights)
 
         with _only_fit_of(self):
             return self._fit(x, arrays, epochs, batch_size, accumulate, validation, callbacks, seed)
@@ -207,7 +212,7 @@ class Trainer:
                 self._drawn_seed()
                 training, validation = self._sets(x, arrays, validation)
                 expect_batch(batch_size, training.rows)
-                self._check(training)
+                self._check(training, weighted=self.program.weighted)
                 if validation is not None:
                     self._check(validation)
                 self.planned_epochs = epochs
@@ -418,9 +423,36 @@ class Trainer:
 
     # before and after
 
-    def _check(self, rows):
+    def _weighted(self, arrays, weights):
+        """The arrays with the weights of their rows beside the targets, if there are any."""
+        self.program.weighted = False
+        if weights is None:
+            return arrays
+        if arrays is None or self.program.objective is not None or self.mix is not None:
+            given = "a stream" if arrays is None else "an objective or a mix"
+            raise OptionError(
+                f"weights were given for {given}",
+                expected="weights for arrays and a loss",
+                fix="let the objective weight its rows, or fit on arrays without a mix",
+            )
+        weights = np.asarray(weights, np.float32)
+        rows = count_rows(arrays[0])
+        if weights.shape != (rows,) or not (np.isfinite(weights) & (weights >= 0)).all():
+            raise OptionError(
+                f"weights of shape {weights.shape}"
+                + (f", from {weights.min():g} to {weights.max():g}" if weights.size else ""),
+                expected=f"one finite weight >= 0 for each of the {rows} rows",
+            )
+        if not weights.any():
+            raise OptionError("all weights are 0", expected="a row that counts")
+        self.program.weighted = True
+        x, y = arrays
+        return x, (y, jax.device_put(weights))
+
+    def _check(self, rows, *, weighted: bool = False):
         if self.program.objective is None:
-            check_fit(self.program.prepared, self.loss, *rows.sample())
+            x, y = rows.sample()
+            check_fit(self.program.prepared, self.loss, x, y[0] if weighted else y)
 
     def _sets(self, x, arrays, validation):
         if isinstance(validation, int | float):
@@ -431,13 +463,14 @@ class Trainer:
                     fix="pass validation rows as arrays: validation=(x, y)",
                 )
             inputs, targets = arrays
-            labels = np.asarray(leaves(targets)[0])
-            stratify = is_array(targets) and labels.dtype.kind in "iub"
+            plain = targets[0] if self.program.weighted else targets
+            labels = np.asarray(leaves(plain)[0])
+            stratify = is_array(plain) and labels.dtype.kind in "iub"
             chosen, rest = stratified_split(
                 labels, validation, seed=self._drawn_seed(), stratify=stratify
             )
             chosen, rest = chosen.astype(np.int32), rest.astype(np.int32)
-            return ArrayRows(inputs, targets, chosen), ArrayRows(inputs, targets, rest)
+            return ArrayRows(inputs, targets, chosen), ArrayRows(inputs, plain, rest)
         training = StreamRows(x) if arrays is None else ArrayRows(*arrays)
         if validation is None:
             return training, None

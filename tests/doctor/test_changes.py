@@ -8,7 +8,7 @@ import pytest
 import cutaway as ct
 from cutaway.doctor import changes
 from cutaway.doctor.outputs import ending
-from cutaway.doctor.program import Program
+from cutaway.doctor.training_plan import TrainingPlan
 from cutaway.errors import OptionError
 from cutaway.losses import expects
 
@@ -22,7 +22,7 @@ def program(*layers, loss=None, y=None, optimizer=None, **options):
     optimizer = ct.SGD(net, lr=0.1) if optimizer is None else optimizer(net)
     trainer = ct.Trainer(net, loss=loss, optimizer=optimizer)
     y = LABELS if y is None else y
-    return Program.of(trainer, X, y, epochs=2, batch_size=20, **options)
+    return TrainingPlan.of(trainer, X, y, epochs=2, batch_size=20, **options)
 
 
 def net_of_three():
@@ -113,7 +113,7 @@ def test_activations_deep_in_a_net_and_as_functions_are_replaced():
     x = np.zeros((6, 5, 3), np.float32)
     net = ct.Sequential(ct.RNN(3, 4), ct.LastStep(), ct.Linear(4, 1))
     trainer = ct.Trainer(net, loss=ct.losses.mean_squared_error, optimizer=ct.SGD(net, lr=0.1))
-    recurrent = Program.of(trainer, x, np.zeros(6)).changed(changes.ReplaceActivations("relu"))
+    recurrent = TrainingPlan.of(trainer, x, np.zeros(6)).changed(changes.ReplaceActivations("relu"))
     assert recurrent.trainer.net[0].activation is ct.ops.relu
 
 
@@ -252,7 +252,7 @@ def test_the_penalty_is_left_out():
     net = ct.Sequential(ct.Linear(4, 2))
     loss = ct.losses.sparse_categorical_cross_entropy_with_logits
     trainer = ct.Trainer(net, loss=loss, penalty=lambda net: (net[0].weight ** 2).sum())
-    before = Program.of(trainer, X, LABELS, epochs=2, batch_size=20)
+    before = TrainingPlan.of(trainer, X, LABELS, epochs=2, batch_size=20)
     assert before.changed(changes.NoPenalty()).trainer.penalty is None
     assert before.trainer.penalty is not None
     with pytest.raises(OptionError, match="no penalty"):

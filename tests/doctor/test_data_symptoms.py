@@ -8,7 +8,6 @@ import pytest
 import cutaway as ct
 from cutaway import losses
 from cutaway.doctor.evidence import Evidence
-from cutaway.doctor.program import Program
 from cutaway.doctor.symptoms import (
     batch_leak,
     class_imbalance,
@@ -22,6 +21,7 @@ from cutaway.doctor.symptoms import (
     wrong_loss,
     wrong_output_activation,
 )
+from cutaway.doctor.training_plan import TrainingPlan
 from cutaway.train import Trainer
 
 pytestmark = pytest.mark.slow  # minutes in all; `pytest -m slow` runs them
@@ -62,7 +62,7 @@ def quantity(n=240, seed=0):
 def evidence(net, loss, x, y, *, lr=0.01, epochs=30, optimizer=ct.Adam, **options):
     trainer_options = {k: options.pop(k) for k in ("penalty",) if k in options}
     trainer = Trainer(net, loss=loss, optimizer=optimizer(net, lr=lr), **trainer_options)
-    return Evidence.gather(Program.of(trainer, x, y, epochs=epochs, **options))
+    return Evidence.gather(TrainingPlan.of(trainer, x, y, epochs=epochs, **options))
 
 
 def mlp(inputs, outputs, *after, hidden=16, between=()):

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 import cutaway as ct
-from cutaway.doctor import Finding, Prescription, Program, changes, diagnosis
+from cutaway.doctor import Finding, Prescription, TrainingPlan, changes, diagnosis
 from cutaway.doctor.diagnosis import all_symptoms, effects, rank
 from cutaway.errors import DataError, OptionError
 
@@ -25,7 +25,7 @@ def program(lr=0.05, epochs=10):
     net = ct.Sequential(ct.Linear(3, 1))
     optimizer = ct.SGD(net, lr=lr)
     trainer = ct.Trainer(net, loss=ct.losses.mean_squared_error, optimizer=optimizer)
-    return Program.of(trainer, X, Y, epochs=epochs, batch_size=30)
+    return TrainingPlan.of(trainer, X, Y, epochs=epochs, batch_size=30)
 
 
 def test_what_explains_what_has_only_circles_of_two_and_only_known_codes():
@@ -116,7 +116,7 @@ def test_a_training_that_breaks_off_is_diagnosed_too(monkeypatch):
 def test_what_cannot_be_diagnosed_is_refused():
     with pytest.raises(OptionError, match="without data"):
         ct.diagnose(program().trainer)
-    with pytest.raises(OptionError, match="both a Program and data"):
+    with pytest.raises(OptionError, match="both a TrainingPlan and data"):
         ct.diagnose(program(), X, Y)
     with pytest.raises(OptionError, match="given a Linear"):
         ct.diagnose(ct.Linear(2, 1))

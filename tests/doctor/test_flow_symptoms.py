@@ -9,7 +9,7 @@ import pytest
 
 import cutaway as ct
 from cutaway.doctor.evidence import Evidence
-from cutaway.doctor.program import Program
+from cutaway.doctor.training_plan import TrainingPlan
 from cutaway.nn import init
 
 pytestmark = pytest.mark.slow  # minutes in all; `pytest -m slow` runs them
@@ -51,7 +51,7 @@ def evidence_of(net, *, data=rings, optimizer=None, loss=None, epochs=20, **opti
         loss=loss or ct.losses.binary_cross_entropy_with_logits,
         optimizer=ct.Adam(net, lr=1e-2) if optimizer is None else optimizer(net),
     )
-    return Evidence.gather(Program.of(trainer, x, y, epochs=epochs, batch_size=32, **options))
+    return Evidence.gather(TrainingPlan.of(trainer, x, y, epochs=epochs, batch_size=32, **options))
 
 
 @pytest.fixture(scope="module")

@@ -10,7 +10,7 @@ import cutaway as ct
 from cutaway import losses
 from cutaway.cli.app import app
 from cutaway.doctor.preflight import preflight
-from cutaway.doctor.program import Program
+from cutaway.doctor.training_plan import TrainingPlan
 from cutaway.train import Trainer
 
 CROSS_ENTROPY = losses.sparse_categorical_cross_entropy_with_logits
@@ -32,7 +32,7 @@ def mlp(*after, outputs=2, between=()):
 def look(net, loss, x, y, *, lr=0.01, optimizer=None, **options):
     optimizer = ct.Adam(net, lr=lr) if optimizer is None else optimizer
     trainer = Trainer(net, loss=loss, optimizer=optimizer)
-    return preflight(Program.of(trainer, x, y, **{"epochs": 20} | options))
+    return preflight(TrainingPlan.of(trainer, x, y, **{"epochs": 20} | options))
 
 
 def codes(looked):
@@ -121,7 +121,7 @@ def test_nothing_of_the_program_is_changed():
     net = mlp()
     trainer = Trainer(net, loss=CROSS_ENTROPY)
     before = net.state_dict()
-    program = Program.of(trainer, *classes())
+    program = TrainingPlan.of(trainer, *classes())
     preflight(program)
     for own in (net, program.trainer.net):
         for path, value in own.state_dict().items():

@@ -11,9 +11,9 @@ import pytest
 import cutaway as ct
 from cutaway import losses, ops
 from cutaway.doctor.evidence import Evidence
-from cutaway.doctor.program import Program
 from cutaway.doctor.reruns import RepeatedTrainer, RerunResult, Reruns
 from cutaway.doctor.symptoms.adaptive_rate_decay import accumulator
+from cutaway.doctor.training_plan import TrainingPlan
 from cutaway.models import LanguageModel, mlp
 from cutaway.nn import (
     LSTM,
@@ -63,7 +63,7 @@ classes = losses.sparse_categorical_cross_entropy_with_logits
 
 def program(net, optimizer, loss, rows, *, epochs=30, batch_size=32):
     trainer = ct.Trainer(net, loss=loss, optimizer=optimizer(net))
-    return Program.of(trainer, *rows, epochs=epochs, batch_size=batch_size)
+    return TrainingPlan.of(trainer, *rows, epochs=epochs, batch_size=batch_size)
 
 
 # data

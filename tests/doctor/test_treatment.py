@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 import cutaway as ct
-from cutaway.doctor import Diagnosis, Finding, Prescription, Program, changes
+from cutaway.doctor import Diagnosis, Finding, Prescription, TrainingPlan, changes
 from cutaway.doctor.comparable_score import ComparableScore
 from cutaway.doctor.treatment import paired, treat
 from cutaway.errors import OptionError
@@ -20,7 +20,7 @@ def regression(lr=1e-3, **options):
     net = ct.Sequential(ct.Linear(4, 8), ct.Tanh(), ct.Linear(8, 1))
     optimizer = ct.SGD(net, lr=lr)
     trainer = ct.Trainer(net, loss=ct.losses.mean_squared_error, optimizer=optimizer)
-    return Program.of(trainer, X, Y, epochs=6, batch_size=40, **options)
+    return TrainingPlan.of(trainer, X, Y, epochs=6, batch_size=40, **options)
 
 
 def diagnosis(program, *prescribed):
@@ -103,7 +103,7 @@ def test_there_must_be_something_to_try():
 
 def test_scaled_targets_are_measured_in_the_units_of_the_first():
     large = regression()
-    large = Program.of(large.trainer, X, 100 * Y + 1000, epochs=2, batch_size=40)
+    large = TrainingPlan.of(large.trainer, X, 100 * Y + 1000, epochs=2, batch_size=40)
     scaled = large.changed(changes.ScaleTargets())
     stick = ComparableScore(large, [scaled])
     trainer = scaled.fresh()
@@ -117,7 +117,7 @@ def test_another_loss_is_compared_by_wrong_answers_each_class_alike():
     labels = (np.arange(160) < 16).astype(np.int32)
     net = ct.Sequential(ct.Linear(4, 2))
     loss = ct.losses.sparse_categorical_cross_entropy_with_logits
-    program = Program.of(ct.Trainer(net, loss=loss), X, labels, epochs=1)
+    program = TrainingPlan.of(ct.Trainer(net, loss=loss), X, labels, epochs=1)
     stick = ComparableScore(program, [program.changed(changes.ClassWeights())])
     trainer = program.fresh()
     state = trainer.net.state_dict()

@@ -1,7 +1,7 @@
-"""Changes to a training program, which prescriptions make. Each returns a new Program.
+"""Changes to a training program, which prescriptions make. Each returns a new TrainingPlan.
 
-The Program that a change is applied to is not modified. Reinitialized weights are the same each
-time.
+The TrainingPlan that a change is applied to is not modified. Reinitialized weights are the same
+each time.
 """
 
 from cutaway.doctor.changes.architecture import (

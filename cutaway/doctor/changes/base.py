@@ -2,7 +2,7 @@
 
 import dataclasses
 
-from cutaway.doctor.program import Program, copied
+from cutaway.doctor.training_plan import TrainingPlan, copied
 from cutaway.nn.random import seeded
 from cutaway.optim import ExponentialAverage
 
@@ -14,7 +14,7 @@ class Change:
 
     text: str
 
-    def apply(self, program: Program) -> Program:
+    def apply(self, program: TrainingPlan) -> TrainingPlan:
         """The program with this change.
 
         Raises:
@@ -24,11 +24,11 @@ class Change:
             changed = self._apply(dataclasses.replace(program, trainer=copied(program.trainer)))
         return dataclasses.replace(changed, trainer=copied(changed.trainer))
 
-    def _apply(self, program: Program) -> Program:
+    def _apply(self, program: TrainingPlan) -> TrainingPlan:
         raise TypeError(f"{type(self).__name__} has no _apply")
 
 
-def with_new_parameters(program: Program) -> Program:
+def with_new_parameters(program: TrainingPlan) -> TrainingPlan:
     """The program with an optimizer and average over the network's present parameters."""
     trainer = program.trainer
     trainer.optimizer = trainer.optimizer.over(trainer.net)

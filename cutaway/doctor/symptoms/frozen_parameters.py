@@ -8,8 +8,8 @@ import numpy as np
 from cutaway.doctor.changes import Unfreeze
 from cutaway.doctor.evidence import Evidence
 from cutaway.doctor.finding import Finding, Measure, Prescription
-from cutaway.doctor.program import Program, copied
 from cutaway.doctor.rows import LEARNED, span
+from cutaway.doctor.training_plan import TrainingPlan, copied
 
 EXPLAINS = ("slow",)
 
@@ -24,7 +24,7 @@ class ShuffleFrozen:
 
     text = "shuffle the frozen weights"
 
-    def apply(self, program: Program) -> Program:
+    def apply(self, program: TrainingPlan) -> TrainingPlan:
         program = dataclasses.replace(program, trainer=copied(program.trainer))
         rng = np.random.default_rng(0)
         for parameter in frozen(program.trainer).values():

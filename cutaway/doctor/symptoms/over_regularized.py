@@ -7,7 +7,7 @@ import numpy as np
 
 from cutaway.doctor.changes import NoPenalty, SetDropout, WeightDecay
 from cutaway.doctor.finding import Finding, Measure, Prescription
-from cutaway.doctor.program import rebuilt
+from cutaway.doctor.training_plan import rebuilt
 from cutaway.errors import CutawayError
 from cutaway.nn import Dropout, SpatialDropout
 

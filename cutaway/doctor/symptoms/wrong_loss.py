@@ -9,8 +9,8 @@ from cutaway.doctor import surgery
 from cutaway.doctor.changes import ReplaceLoss
 from cutaway.doctor.finding import Finding, Measure, Prescription
 from cutaway.doctor.outputs import ask, gives_probabilities
-from cutaway.doctor.program import rebuilt
 from cutaway.doctor.symptoms.wrong_output_activation import needs_probabilities
+from cutaway.doctor.training_plan import rebuilt
 from cutaway.errors import CutawayError
 from cutaway.losses import LOSSES, expects
 from cutaway.train import EarlyStopping

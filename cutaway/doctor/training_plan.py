@@ -1,16 +1,15 @@
-"""Program: a training that can be repeated, as it is or with changes."""
+"""TrainingPlan: a training with its data, which can be repeated, as it is or with changes."""
 
 import copy
 import dataclasses
 
-import jax.numpy as jnp
 import numpy as np
 
 from cutaway.train import Trainer
 
 
 @dataclasses.dataclass(frozen=True)
-class Program:
+class TrainingPlan:
     """Everything that defines a training.
 
     Attributes:
@@ -35,7 +34,7 @@ class Program:
     target_scale: tuple | None = None
 
     @classmethod
-    def of(cls, trainer: Trainer, x, y, **options) -> "Program":
+    def of(cls, trainer: Trainer, x, y, **options) -> "TrainingPlan":
         """The program of a trainer in its present state, before it trains."""
         return cls(copied(trainer), np.asarray(x), np.asarray(y), **options)
 
@@ -46,9 +45,7 @@ class Program:
             seed: 0 keeps the initial weights; any other permutes the entries of each weight, which
                 is another sample from the same distribution (a constant weight stays constant).
         """
-        trainer = copied(self.trainer)
-        permute_weights(trainer.net, seed)
-        return trainer
+        return Trainer(self.trainer.program.fresh(seed))
 
     def run(
         self, seed: int = 0, *, callbacks=(), epochs: int | None = None, trainer=None
@@ -71,7 +68,7 @@ class Program:
         )
         return trainer
 
-    def changed(self, *changes) -> "Program":
+    def changed(self, *changes) -> "TrainingPlan":
         """The program after the changes (see doctor/changes), applied one after the other."""
         program = dataclasses.replace(self, trainer=copied(self.trainer))
         for change in changes:
@@ -79,42 +76,11 @@ class Program:
         return program
 
 
-def permute_weights(net, seed: int) -> None:
-    """Permute the entries of each weight by a seed; 0 leaves them as they are."""
-    if not seed:
-        return
-    rng = np.random.default_rng(seed)
-    for parameter in net.parameters():
-        values = parameter.numpy().ravel()
-        parameter.data = jnp.asarray(rng.permutation(values).reshape(parameter.shape))
-
-
 def copied(trainer: Trainer) -> Trainer:
     """A Trainer with its own copies of network and optimizer, in the same state."""
-    return rebuilt(trainer)
+    return Trainer(trainer.program.copied())
 
 
 def rebuilt(trainer: Trainer, *, net=None, optimizer=None, loss=None) -> Trainer:
-    """A copy of a trainer, with another network, optimizer or loss if given.
-
-    Args:
-        net: another Module, which is not copied.
-        optimizer: function (net) -> Optimizer.
-        loss: another loss.
-    """
-    parts = (trainer.net, trainer.optimizer, trainer.average, trainer.mix, trainer.prepare)
-    own_net, own_optimizer, average, mix, prepare = copy.deepcopy(parts)  # shared parts stay shared
-    if net is not None and optimizer is None:
-        raise ValueError("a trainer with another network needs an optimizer for it")
-    net = own_net if net is None else net
-    return Trainer(
-        net,
-        loss=trainer.loss if loss is None else loss,
-        optimizer=own_optimizer if optimizer is None else optimizer(net),
-        metrics=trainer.metrics,
-        penalty=trainer.penalty,
-        mix=mix,
-        average=average,
-        prepare=prepare,
-        precision=trainer.precision,
-    )
+    """A copy of a trainer, with another network, optimizer or loss; see train.Program.copied."""
+    return Trainer(trainer.program.copied(net=net, optimizer=optimizer, loss=loss))

@@ -1,0 +1,123 @@
+"""Adversarial training: two networks in turn, as one writes it by hand."""
+
+import numpy as np
+import pytest
+
+import cutaway as ct
+from cutaway.errors import OptionError
+from cutaway.train import AdversarialProgram, Checkpoints, Probes
+
+MODES = np.stack([[2 * np.cos(k * np.pi / 4), 2 * np.sin(k * np.pi / 4)] for k in range(8)])
+
+
+def ring(rows, rng):
+    """Points around the eight modes of a ring, and noise for the generator."""
+    points = MODES[rng.integers(0, 8, rows)] + 0.05 * rng.normal(size=(rows, 2))
+    return rng.normal(size=(rows, 8)).astype(np.float32), points.astype(np.float32)
+
+
+def networks(width=128):
+    def three_layers(inputs, outputs):
+        first, second = ct.Linear(inputs, width), ct.Linear(width, width)
+        return ct.Sequential(first, ct.ReLU(), second, ct.ReLU(), ct.Linear(width, outputs))
+
+    ct.seed(0)
+    return three_layers(8, 2), three_layers(2, 1)
+
+
+def program(width=128, lr=1e-3, **options):
+    generator, discriminator = networks(width)
+    optimizers = tuple(ct.Adam(n, lr, betas=(0.5, 0.999)) for n in (generator, discriminator))
+    return AdversarialProgram(generator, discriminator, optimizers=optimizers, **options)
+
+
+def covered(samples):
+    """How many modes have at least a tenth of their part of the samples close to them."""
+    distances = np.linalg.norm(samples[:, None] - MODES, axis=2)
+    close = distances.argmin(axis=1)[distances.min(axis=1) < 0.25]
+    return (np.bincount(close, minlength=8) >= len(samples) / 80).sum()
+
+
+def test_a_step_is_the_one_written_by_hand():
+    z, y = ring(64, np.random.default_rng(0))
+    adversarial = program(width=16)
+    generator, discriminator = networks(16)
+    g_optimizer, d_optimizer = (
+        ct.Adam(n, 1e-3, betas=(0.5, 0.999)) for n in (generator, discriminator)
+    )
+    loss = ct.losses.binary_cross_entropy_with_logits
+    ones, zeros = np.ones((64, 1), np.float32), np.zeros((64, 1), np.float32)
+    for _ in range(3):
+        found = adversarial.step(ct.Tensor(z), ct.Tensor(y))
+        example = generator(z)
+        own = (loss(discriminator(y), ones) + loss(discriminator(example.detach()), zeros)) / 2
+        own.backward()
+        d_optimizer.step()
+        misled = loss(discriminator(example), ones)
+        misled.backward()
+        for parameter in discriminator.parameters():
+            parameter.grad = None
+        g_optimizer.step()
+        assert found["loss_generator"].item() == misled.item()
+        assert found["loss_discriminator"].item() == own.item()
+    for net, ours in ((generator, adversarial.net), (discriminator, adversarial.discriminator)):
+        for path, value in net.state_dict().items():
+            np.testing.assert_array_equal(ours.state_dict()[path], value)
+
+
+def test_both_losses_are_in_the_history_and_a_resume_ends_with_the_same_bits(tmp_path):
+    z, y = ring(256, np.random.default_rng(0))
+    options = {"batch_size": 64, "seed": 0, "progress": False}
+    whole = ct.Trainer(program(width=16))
+    probes = Probes(z, y)
+    whole.fit(z, y, epochs=4, validation=(z[:50], y[:50]), callbacks=[probes], **options)
+    assert whole.history.columns == [
+        *("epoch", "loss", "loss_discriminator", "loss_generator", "lr"),
+        *("val_loss", "val_loss_discriminator", "val_loss_generator", "seconds"),
+    ]
+    assert {row["layer"] for row in probes.rows} >= {"0", "2", "4"}
+    for epochs in (2, 4):
+        parts = ct.Trainer(program(width=16))
+        kept = Checkpoints(tmp_path, resume=epochs == 4)
+        parts.fit(z, y, epochs=epochs, validation=(z[:50], y[:50]), callbacks=[kept], **options)
+    found = parts.program.snapshot()
+    for path, value in whole.program.snapshot().items():
+        np.testing.assert_array_equal(found[path], value, err_msg=path)
+    assert any(path.startswith("discriminator_optimizer.") for path in found)
+    assert parts.history["loss_generator"] == whole.history["loss_generator"]
+
+
+def test_the_generator_finds_the_modes_of_a_ring():
+    rng = np.random.default_rng(0)
+    z, y = ring(4096, rng)
+    trainer = ct.Trainer(program())
+    trainer.fit(z, y, epochs=200, batch_size=256, seed=0, progress=False)
+    assert covered(trainer.predict(ring(2000, rng)[0])) >= 7
+
+
+def test_a_reconstruction_is_a_term_of_the_generator_and_conditions_are_seen():
+    class Judge(ct.Module):
+        def __init__(self):
+            self.inner = ct.Linear(10, 1)
+
+        def forward(self, x, example):
+            return self.inner(ct.ops.concatenate([x, example], axis=-1))
+
+    z, y = ring(64, np.random.default_rng(0))
+    generator, judge = ct.Linear(8, 2), Judge()
+    adversarial = AdversarialProgram(
+        generator, judge, conditional=True,
+        reconstruction=lambda example, y: 100 * ct.losses.mean_absolute_error(example, y),
+    )  # fmt: skip
+    history = ct.Trainer(adversarial).fit(z, y, epochs=60, batch_size=64, seed=0, progress=False)
+    assert history["loss_reconstruction"][-1] < history["loss_reconstruction"][0]
+    parts = ("loss_generator", "loss_reconstruction", "loss_discriminator")
+    np.testing.assert_allclose(
+        np.sum([history[name] for name in parts], axis=0), history["loss"], rtol=1e-5
+    )
+
+
+def test_micro_batches_are_refused():
+    z, y = ring(64, np.random.default_rng(0))
+    with pytest.raises(OptionError, match="accumulate was given for an adversarial training"):
+        ct.Trainer(program(16)).fit(z, y, epochs=1, batch_size=64, accumulate=2, progress=False)
