@@ -87,6 +87,7 @@ def test_both_losses_are_in_the_history_and_a_resume_ends_with_the_same_bits(tmp
     assert parts.history["loss_generator"] == whole.history["loss_generator"]
 
 
+@pytest.mark.slow
 def test_the_generator_finds_the_modes_of_a_ring():
     rng = np.random.default_rng(0)
     z, y = ring(4096, rng)
