@@ -15,52 +15,17 @@ from cutaway.data import (
 )
 from cutaway.data.audio import SUFFIXES
 from cutaway.data.target import Target
-from cutaway.errors import DataError, expect_choice, expect_range
+from cutaway.errors import DataError
 from cutaway.nn import seed
 from cutaway.runs.experiment import Experiment
 from cutaway.runs.networks import DEFAULT_LOSSES, build_network
-from cutaway.runs.options import TrainingOptions
+from cutaway.runs.options.recordings import RecordingOptions
 from cutaway.runs.preprocessing import Preprocessing, class_target, expect_format
 from cutaway.runs.split import make_test_set, split_test, split_validation
 from cutaway.train.blocks import expect_batch
 
 MAX_SECONDS = 4.0  # default limit of the length
 MAX_RATE = 16_000  # default limit of the sample rate: enough for speech
-
-
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class RecordingOptions(TrainingOptions):
-    """Training options for audio classification; None means that the data decide.
-
-    Attributes:
-        model: "time_series_cnn", see models.cnn; its input is the log-mel spectrogram, a series
-            whose channels are the mel bands.
-        sample_rate: samples per second; None: that of the first recording, at most 16,000.
-        seconds: length of all inputs; None: that of the longest recording, at most 4.
-        bands: number of mel bands.
-        skip_corrupt: whether to skip files that cannot be read instead of raising an error.
-        others: see TrainingOptions.
-    """
-
-    LEAST_STEPS, LEAST_EPOCHS, MOST_EPOCHS = 1000, 30, 300
-    LEAST_BATCH, MOST_BATCH = 16, 128
-
-    weight_decay: float = 0.01
-    dropout: float = 0.2
-    model: str = "time_series_cnn"
-    sample_rate: int | None = None
-    seconds: float | None = None
-    bands: int = 40
-    skip_corrupt: bool = False
-
-    def __post_init__(self):
-        super().__post_init__()
-        expect_choice(self.model, ("time_series_cnn",), what="model for recordings")
-        expect_range(self.bands, what="bands", least=1)
-        if self.sample_rate is not None:
-            expect_range(self.sample_rate, what="sample_rate", least=100)
-        if self.seconds is not None:
-            expect_range(self.seconds, what="seconds", above=0)
 
 
 @dataclasses.dataclass(kw_only=True)

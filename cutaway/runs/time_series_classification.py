@@ -6,35 +6,14 @@ from pathlib import Path
 import numpy as np
 
 from cutaway.data import TableArrays, UCRDataset, read_ucr, read_ucr_pair
-from cutaway.errors import DataError, expect_choice
+from cutaway.errors import DataError
 from cutaway.nn import seed
 from cutaway.runs.experiment import Experiment
 from cutaway.runs.networks import DEFAULT_LOSSES, build_network
-from cutaway.runs.options import TrainingOptions
+from cutaway.runs.options.time_series_classification import TimeSeriesClassificationOptions
 from cutaway.runs.preprocessing import Preprocessing, class_target, expect_format
 from cutaway.runs.split import make_test_set, split_validation
 from cutaway.train.blocks import expect_batch
-
-
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class TimeSeriesClassificationOptions(TrainingOptions):
-    """Training options for time-series classification; None means that the data decide.
-
-    Attributes:
-        model: "time_series_cnn", see models.cnn.
-        others: see TrainingOptions.
-    """
-
-    LEAST_STEPS, LEAST_EPOCHS, MOST_EPOCHS = 1000, 50, 500
-    LEAST_BATCH, MOST_BATCH = 16, 128
-
-    weight_decay: float = 0.01
-    dropout: float = 0.0
-    model: str = "time_series_cnn"
-
-    def __post_init__(self):
-        super().__post_init__()
-        expect_choice(self.model, ("time_series_cnn",), what="model for time-series classification")
 
 
 class TimeSeriesClassificationRows(Preprocessing):
