@@ -5,7 +5,6 @@ import dataclasses
 import functools
 import io
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -28,14 +27,11 @@ from cutaway.data.images import common_size, expect_size, find_channels
 from cutaway.errors import DataError, OptionError
 from cutaway.nn import seed
 from cutaway.runs.experiment import Experiment
+from cutaway.runs.labeled_sets import encode_sets
 from cutaway.runs.networks import DEFAULT_LOSSES, build_network
 from cutaway.runs.options.images import ImageOptions, stage_widths
 from cutaway.runs.preprocessing import Preprocessing, class_target, expect_format
-from cutaway.runs.split import make_test_set, split_test, split_validation
 from cutaway.train.blocks import expect_batch
-
-if TYPE_CHECKING:
-    import polars as pl
 
 LARGEST = 96  # default limit of the image size: a good network then trains in minutes on two cores
 LARGEST_BYTES = 4 * 2**30  # of all decoded images, which stay in memory
@@ -238,7 +234,7 @@ def prepare_images(path, options: ImageOptions | None = None, *, why: str = "") 
             )
         stream, sets = _streamed(training_frame, sets, y, rows, options, transform)
         chosen = sets["train"]
-    found = decoded(rows, sets, chosen, options, is_stream=stream is not None)
+    found = encode_sets(rows, {**sets, "train": chosen}, options, is_stream=stream is not None)
     training, y = found.training, found.y
     notes = [*found.notes]
     if stream is not None:
@@ -281,49 +277,6 @@ def prepare_images(path, options: ImageOptions | None = None, *, why: str = "") 
         transform=transform,
         stream=stream,
     )
-
-
-@dataclasses.dataclass(frozen=True)
-class Decoded:
-    """Images in memory: the rows of `frame`, their split, the test set, and notes."""
-
-    frame: "pl.DataFrame"
-    x: np.ndarray
-    y: np.ndarray
-    training: np.ndarray
-    validation: np.ndarray
-    test: tuple | None
-    notes: list
-
-
-def decoded(rows: ImageRows, sets, chosen, options, *, is_stream: bool = False) -> Decoded:
-    """Decode the training images `chosen` and the other sets, and split them."""
-    own = dataclasses.replace(options, test=0.0) if "test" in sets else options
-    arrays = rows.transform(chosen)
-    frame, x, y, notes = chosen[arrays.rows], arrays.x, arrays.targets, list(arrays.notes)
-    if "validation" in sets:
-        more = rows.transform(sets["validation"])
-        training, test_rows = split_test(y[: len(x)], own, stratify=True)
-        validation = len(x) + np.arange(len(more.x))
-        import polars as pl
-
-        frame = pl.concat([frame, sets["validation"][more.rows]])
-        x, y = np.concatenate([x, more.x]), np.concatenate([y, more.targets])
-        notes += more.notes
-        if not is_stream:
-            notes.append(f"validation folder: {len(validation):,} images")
-    else:
-        training, validation, test_rows = split_validation(y, own, stratify=True)
-    test, test_notes = make_test_set(x, y, test_rows, "images")
-    notes += test_notes
-    if "test" in sets:
-        found = rows.transform(sets["test"])
-        test = (found.x, found.y)
-        notes += [
-            *found.notes,
-            f"test set: {len(found.x):,} images, used for the final scores only",
-        ]
-    return Decoded(frame, x, y, training, validation, test, notes)
 
 
 def _streamed(frame, sets, y, rows, options, transform):

@@ -9,10 +9,10 @@ from cutaway.runs.images import (
     ImageRows,
     augmentation,
     class_target,
-    decoded,
     expect_size,
     read_sets,
 )
+from cutaway.runs.labeled_sets import encode_sets
 from cutaway.runs.networks import DEFAULT_LOSSES
 from cutaway.runs.options.images import ImageTransferOptions
 from cutaway.runs.transferred import FineTuningExperiment, prepare_transfer
@@ -54,7 +54,7 @@ def prepare_transferred_images(path, options: ImageTransferOptions, *, why: str 
             expected=f"at most {LARGEST_BYTES / 2**30:.0f} GB: they stay in memory",
             fix="use fewer images, or a smaller --size",
         )
-    found = decoded(rows, sets, frame, options)
+    found = encode_sets(rows, sets, options)
     rows.target = class_target("class", classes, found.y[found.training])
     expect_batch(options.batch(len(found.training)), len(found.training))
     ready = {
