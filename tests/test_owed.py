@@ -126,8 +126,9 @@ def of_kind(leaf: DataKind) -> list:
         owed += [f"{n} of its preprocessing" for n in wanted if n not in dir_of(rows)]
     if leaf.transfer_options is not None and kind.prepare_transfer is DataKind.prepare_transfer:
         owed += ["prepare_transfer"]
-    named = f'"{getattr(leaf, "name", "")}"' in TESTS_OF_RUNS
-    return owed + ([] if named else ["a test in tests/runs that trains it, by its name"])
+    name = getattr(leaf, "name", "")
+    tested = name and f'"{name}"' in TESTS_OF_RUNS
+    return owed + ([] if tested else ["a test in tests/runs that trains it, by its name"])
 
 
 def dir_of(rows: type) -> set:
