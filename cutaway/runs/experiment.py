@@ -300,7 +300,7 @@ def rows_page(experiment: Experiment, run: Run, command: str) -> str:
         ReportData(
             title=f"{Path(experiment.source).name} → {experiment.target}",
             command=command,
-            run=str(run.path),
+            use=KINDS[experiment.kind].use(run.path)[0],
             config={
                 **options,
                 "lr": run.config["lr"],

@@ -19,6 +19,7 @@ from cutaway.losses import sparse_categorical_cross_entropy_with_logits
 from cutaway.nn import jit, seed
 from cutaway.ops.precision import matmul_precision
 from cutaway.runs.experiment import Experiment
+from cutaway.runs.kinds import KINDS
 from cutaway.runs.networks import DEFAULT_LOSSES, build_network
 from cutaway.runs.options.language import LanguageOptions
 from cutaway.runs.preprocessing import Preprocessing, expect_format
@@ -173,7 +174,7 @@ class LanguageExperiment(Experiment):
         data = ReportData(
             title=f"{Path(self.source).name} → {self.target}",
             command=command,
-            run=str(run.path),
+            use=f"{KINDS[self.kind].use(run.path)[0]} --prompt TEXT",
             config={
                 **options,
                 "lr": run.config["lr"],

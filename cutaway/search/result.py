@@ -113,6 +113,7 @@ def finish(out, base, study, *, wanted: int, seconds: float) -> Tuned:
         scores[name] = _scores(base, out / name)
     summary = {
         "title": f"{Path(base.source).name} → {base.target}",
+        "kind": base.kind,
         "data": base.source,
         "examples": base.preprocessing.examples,
         "measure": base.options.MONITOR,
