@@ -23,6 +23,8 @@ PACKAGES = (
     "cutaway.losses",
     "cutaway.metrics",
     "cutaway.models",
+    "cutaway.runs",
+    "cutaway.runs.kinds",
 )
 
 

@@ -6,6 +6,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from cutaway.leaves import modules_of, objects_of
@@ -94,6 +95,113 @@ class HighwayGate(Module):
         g = ops.sigmoid(self.gate(x))
         return g * x + (1 - g) * self.inner(x)
 '''
+KIND = '''
+"""Arrays: a .npz file with the inputs x and the classes y."""
+
+import dataclasses
+
+from cutaway.runs.kinds.contract import CERTAIN, DataKind, NetworkInput, Sign
+from cutaway.runs.options import Flag, TrainingOptions, option
+from cutaway.runs.preprocessing import Preprocessing, class_target, expect_format
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class NpzOptions(TrainingOptions):
+    """Training options for arrays."""
+
+    factor: float = option(1.0, Flag("Factor of all inputs.", panel="Arrays"))
+
+
+class NpzRows(Preprocessing):
+    """The factor and the classes."""
+
+    def __init__(self, factor, features, target):
+        self.factor, self.features, self.target = factor, features, target
+
+    @classmethod
+    def from_json(cls, value):
+        expect_format(value, "npz")
+        target = class_target("y", value["classes"], value["y"])
+        return cls(value["factor"], value["features"], target)
+
+    def to_json(self):
+        y = [k for k, count in enumerate(self.target.counts) for _ in range(count)]
+        about = {"factor": self.factor, "features": self.features, "classes": self.classes, "y": y}
+        return {"kind": "npz", "format": 1, **about}
+
+    def read(self, source):
+        import numpy as np
+        import polars as pl
+
+        with np.load(source) as file:
+            return pl.DataFrame({name: file[name] for name in file.files})
+
+    def transform(self, frame, *, with_target=True):
+        import numpy as np
+
+        from cutaway.data import TableArrays
+
+        x = frame["x"].to_numpy().astype(np.float32) * self.factor
+        y = frame["y"].to_numpy().astype(np.int32) if with_target else None
+        return TableArrays(x, y, np.arange(len(x)), [])
+
+
+class NpzKind(DataKind):
+    """Arrays x and y in a .npz file."""
+
+    name, title, takes = "npz", "arrays", "a .npz file of arrays x and y"
+    options, network = NpzOptions, "a linear layer"
+
+    def recognize(self, source):
+        is_own = source.file is not None and source.file.suffix == ".npz"
+        return Sign("a .npz file", CERTAIN) if is_own else None
+
+    def preprocessing(self):
+        return NpzRows
+
+    def prepare(self, data, target, options, *, why):
+        import numpy as np
+
+        from cutaway.nn import seed
+        from cutaway.runs.experiment import Experiment
+        from cutaway.runs.labeled_sets import encode_sets
+        from cutaway.runs.networks import DEFAULT_LOSSES, build_network
+
+        rows = NpzRows(options.factor, 0, None)
+        frame = rows.read(data)
+        rows.features = frame["x"].to_numpy().shape[1]
+        found = encode_sets(rows, {"train": frame}, options)
+        classes = [str(k) for k in np.unique(found.y)]
+        rows.target = class_target("y", classes, found.y[found.training])
+        spec = {"model": "npz_linear", "inputs": rows.features, "outputs": len(classes),
+                "loss": DEFAULT_LOSSES["multiclass"], "dropout": options.dropout}
+        seed(options.seed)
+        return Experiment(
+            kind=self.name, source=str(data), target="y", options=options, frame=frame,
+            preprocessing=rows, training=found.training, validation=found.validation,
+            row_numbers=np.arange(len(frame)) + 1, x=found.x, y=found.y, spec=spec,
+            net=build_network(spec), notes=found.notes, why=why, test=found.test,
+        )
+
+    def networks(self):
+        from cutaway.nn import Linear, Sequential
+
+        return {"npz_linear": lambda spec: Sequential(Linear(spec["inputs"], spec["outputs"]))}
+
+    def network_inputs(self, rows):
+        return [NetworkInput("x", (rows.features,), "float32", [f"x times {rows.factor:g}"])]
+
+    def input_names(self, rows):
+        return [f"sensor {k}" for k in range(rows.features)]
+
+    def attribution_names(self, rows, x, frame):
+        return self.input_names(rows)
+
+    def baselines(self, experiment):
+        from cutaway.runs.baselines import flat_baselines
+
+        return flat_baselines()
+'''
 
 
 @pytest.fixture
@@ -104,6 +212,7 @@ def house(tmp_path):
     (tmp_path / "cutaway/optim/lion.py").write_text(OPTIMIZER)
     (tmp_path / "cutaway/metrics/median.py").write_text(METRIC)
     (tmp_path / "cutaway/nn/highway.py").write_text(LAYER)
+    (tmp_path / "cutaway/runs/kinds/npz.py").write_text(KIND)
     return tmp_path
 
 
@@ -135,6 +244,29 @@ def test_a_new_file_is_known_to_commands_explanations_and_races(house):
     assert "Mish" in run(house, "-c", drawn)
     race = run(house, "-m", "cutaway", "race", "--optimizer", "lion,adam", "--steps", "20")
     assert "lion" in race
+
+
+def test_a_new_kind_of_data_is_known_to_every_command(house):
+    y = np.arange(60) % 3
+    x = np.eye(3)[y] + 0.1 * np.random.default_rng(0).normal(size=(60, 3))
+    np.savez(house / "gas.npz", x=x, y=y)
+    told = run(house, "-m", "cutaway", "train", "--help")
+    assert "a .npz file of arrays x and" in told and "Factor of all inputs. [default: 1.0]" in told
+    told = run(house, "-m", "cutaway", "train", "gas.npz", "--lr", "0.1", "--epochs", "20",
+               "--factor", "2", "--out", "run")  # fmt: skip
+    assert "Detected as arrays: a .npz file. Network: a linear layer." in told
+    assert "(12 of 12)" in told
+    told = run(house, "-m", "cutaway", "explain", "run")
+    assert "Prediction: y = 0" in told and "sensor 0" in told
+    run(house, "-m", "cutaway", "export", "run", "--onnx")
+    assert "x times 2" in run(house, "-m", "cutaway", "export", "run", "--safetensors", "--json")
+    assert run(house, "-m", "cutaway", "predict", "run", "gas.npz").count("\n") == 61
+    told = run(house, "-m", "cutaway", "compare", "gas.npz", "--sizes", "1", "--seeds", "1",
+               "--set", "epochs=3")  # fmt: skip
+    assert "random forest" in told
+    code = "import cutaway.doctor.sources as s; from cutaway.runs import Run; "
+    code += "print(s.experiment_of_run(Run.open('run')).preprocessing.factor)"
+    assert run(house, "-c", code) == "2.0\n"
 
 
 def test_what_a_module_only_imports_is_not_its_own():

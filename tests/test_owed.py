@@ -18,11 +18,17 @@ from cutaway.engine.operation import operation
 from cutaway.leaves import objects_of
 from cutaway.metrics.contract import metric
 from cutaway.optim.optimizer import STEPS, Optimizer
+from cutaway.runs.kinds import KINDS as DATA_KINDS
+from cutaway.runs.kinds import DataKind
+from cutaway.runs.options import TrainingOptions, declared_options
+from cutaway.runs.preprocessing import Preprocessing
 from cutaway.story.svg import KINDS
 from tests.ops.test_traits import ANY
 
 ROOT = Path(__file__).parents[1]
 TESTS_OF_OPERATIONS = "".join(p.read_text() for p in (ROOT / "tests" / "ops").glob("test_*.py"))
+
+TESTS_OF_RUNS = "".join(p.read_text() for p in (ROOT / "tests" / "runs").glob("test_*.py"))
 
 
 def undocumented(leaf) -> list:
@@ -96,6 +102,40 @@ def of_symptom(code: str, look) -> list:
     return owed
 
 
+ASKED_OF_KINDS = ("recognize", "preprocessing", "prepare", "networks", "network_inputs")
+
+
+def of_kind(leaf: DataKind) -> list:
+    kind = type(leaf)
+    owed = undocumented(kind)
+    owed += [f"{fact}=..." for fact in ("name", "title", "network") if not getattr(leaf, fact, "")]
+    owed += [n for n in ASKED_OF_KINDS if getattr(kind, n) is getattr(DataKind, n)]
+    others = [one for one in DATA_KINDS.values() if one is not leaf]
+    owed += ["a title of its own"] if leaf.title in [one.title for one in others] else []
+    options = getattr(leaf, "options", None)
+    if options is None or not issubclass(options, TrainingOptions):
+        return [*owed, "options=..., a dataclass of TrainingOptions"]
+    owed += undocumented(options)
+    own, common = declared_options(options), declared_options(TrainingOptions)
+    for other in others:
+        known = declared_options(other.options) | common
+        unlike = [n for n in {*own} & {*known} if own[n].flag != known[n].flag]
+        owed += [f"for {n} the flag of {other.name}, or none" for n in unlike]
+    if "preprocessing" not in owed:
+        rows, wanted = leaf.preprocessing(), ("read", "transform", "from_json", "to_json")
+        owed += [f"{n} of its preprocessing" for n in wanted if n not in dir_of(rows)]
+    if leaf.transfer_options is not None and kind.prepare_transfer is DataKind.prepare_transfer:
+        owed += ["prepare_transfer"]
+    name = getattr(leaf, "name", "")
+    tested = name and f'"{name}"' in TESTS_OF_RUNS
+    return owed + ([] if tested else ["a test in tests/runs that trains it, by its name"])
+
+
+def dir_of(rows: type) -> set:
+    """The names that a preprocessing has beyond those of the base class."""
+    return {name for kind in rows.__mro__[:-1] if kind is not Preprocessing for name in vars(kind)}
+
+
 OPERATIONS = objects_of("cutaway.ops", ops.__path__, lambda v: isinstance(v, Operation))
 LAYERS = objects_of(
     "cutaway.nn",
@@ -139,6 +179,11 @@ def test_a_symptom_owes_nothing(code):
     assert of_symptom(code, all_symptoms()[code]) == []
 
 
+@pytest.mark.parametrize("name", DATA_KINDS)
+def test_a_kind_of_data_owes_nothing(name):
+    assert of_kind(DATA_KINDS[name]) == []
+
+
 def test_what_a_symptom_explains_is_there():
     assert set().union(*effects().values()) <= set(all_symptoms())
     # a family is named as a whole, so that a new member of it is explained too
@@ -155,4 +200,13 @@ def test_a_bare_leaf_owes_every_fact():
     assert len(of_metric(metric("ranking", higher_is_better=None)(lambda a, b: a))) == 4
     assert of_loss(lambda prediction, target: prediction)[-1].startswith("what it expects")
     assert "forward" in of_layer(type("Bare", (nn.Module,), {}))
+    bare = type("Bare", (DataKind,), {"title": "a table", "__module__": "bare"})()
+    bare.options = type("Twice", (TrainingOptions,), {"__doc__": "Options."})
+    assert of_kind(bare)[-9:] == [
+        "name=...",
+        "network=...",
+        *ASKED_OF_KINDS,
+        "a title of its own",
+        "a test in tests/runs that trains it, by its name",
+    ]
     assert of_symptom("no_such_code", lambda evidence: None)[-1].endswith("(has 0)")

@@ -34,10 +34,11 @@ def export_command(folder, out, *, onnx, safetensors, as_json) -> None:
     rows = about["rows"]
     batch = "any batch size" if rows is None else f"batch size {rows}"
     console.print(f"ONNX, opset {about['opset']}, {about['nodes']} nodes, {batch}")
-    shape = ", ".join(map(str, ["rows" if rows is None else rows, *form.shape]))
-    console.print(f"\n[bold]Input[/] {form.name}: ({shape}), {form.dtype}", markup=True)
-    for sentence in form.inputs:
-        console.print(f"  {escape(sentence)}")
+    for one in form.network_inputs:
+        shape = ", ".join(map(str, ["rows" if rows is None else rows, *one.shape]))
+        console.print(f"\n[bold]Input[/] {one.name}: ({shape}), {one.dtype}", markup=True)
+        for sentence in one.sentences:
+            console.print(f"  {escape(sentence)}")
     console.print("[bold]Output[/]")
     for sentence in form.outputs:
         console.print(f"  {escape(sentence)}")

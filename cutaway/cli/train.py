@@ -15,12 +15,11 @@ from cutaway.cli.show import (
 )
 from cutaway.data import students_path
 from cutaway.doctor.preflight import preflight
-from cutaway.runs import prepare, write_report
+from cutaway.runs import KINDS, prepare, write_report
 from cutaway.runtime import device
 
 MAX_CLASSES = 20
 CHECKED_ROWS = 1000  # rows on which the doctor checks the finished training
-NEW = {"table": ("NEW.csv", "MORE.csv"), "time-series-classification": ("NEW.tsv", "MORE.tsv")}
 
 
 def train_command(data, target, kind, given, *, out, resume, before, as_json) -> None:
@@ -52,15 +51,12 @@ def train_command(data, target, kind, given, *, out, resume, before, as_json) ->
         return
     if finding is not None:
         print(f"\n{finding.text(brief=True)}\n  More: cutaway doctor {shlex.quote(str(run.path))}")
-    new, more = NEW.get(experiment.kind, ("NEW", "MORE"))
-    use = (f"cutaway predict {run.path} {new}", "predict new data")
-    if experiment.kind == "language":
-        use = (f"cutaway generate {run.path}", "generate text")
+    kind = KINDS[experiment.kind]
     console.print(f"\nSaved to [bold]{escape(run.path)}[/]. Next steps:")
     follow_ups = [
         (str(report), "report for the browser: learning curves, scores, worst predictions"),
-        use,
-        (f"cutaway evaluate {run.path} {more}", "score on other labeled data"),
+        kind.use(run.path),
+        (f"cutaway evaluate {run.path} {kind.new[1]}", "score on other labeled data"),
         (f"cutaway summary {run.path}", "show the network layer by layer"),
     ]
     for command, what in follow_ups:
@@ -82,7 +78,8 @@ def _show_data(experiment) -> None:
     source = escape(experiment.source)
     if experiment.source == str(students_path()):
         source = "students.csv (bundled with Cutaway)"
-    if experiment.kind == "table":
+    by_column = KINDS[experiment.kind].lists_columns
+    if by_column:
         columns = len(experiment.frame.columns)
         console.print(f"[bold]{source}[/]: {rows:,} rows, {columns} columns\n")
     else:
@@ -90,7 +87,7 @@ def _show_data(experiment) -> None:
         console.print(f"{escape(experiment.why)}\n")
     headings = experiment.preprocessing.headings[:3]
     rows = [row[:3] for row in experiment.preprocessing.summary_rows()]
-    if len(rows) > MAX_CLASSES and experiment.kind != "table":
+    if len(rows) > MAX_CLASSES and not by_column:
         rows = [*rows[:MAX_CLASSES], (f"... {len(rows) - MAX_CLASSES} more", "", "")]
     console.print(table(headings, rows))
     print_notes(experiment.notes)

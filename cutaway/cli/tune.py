@@ -4,6 +4,7 @@ import sys
 import textwrap
 
 from cutaway.cli.show import console, escape, print_json, table
+from cutaway.runs.kinds import KINDS
 
 SHOWN = 8
 COLUMNS = ("optimizer", "lr", "layers", "batch_size", "dropout", "width", "hidden", "num_layers")
@@ -24,10 +25,10 @@ def tune_command(data, target, kind, given, *, trials, jobs, out, as_json) -> No
         console.print(table(headings, rows, right=range(4)))
         _print_importances(found)
         console.print("\n" + escape(textwrap.fill(found.verdict(), 79)) + "\n", highlight=False)
-        best = found.path / "best"
+        use, use_for = KINDS[found.summary["kind"]].use(found.path / "best")
         for command, what in (
             (str(found.report), "report for the browser: trials and hyperparameter importances"),
-            (f"cutaway predict {best} NEW", "predict new data with the best run"),
+            (use, f"{use_for} with the best run"),
         ):
             console.print(f"  [bold]{escape(command)}[/]\n      {what}", soft_wrap=True)
     if done < trials:

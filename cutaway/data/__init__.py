@@ -25,7 +25,6 @@ from cutaway.data.forecast import ForecastingTask, forecasting_task, seasonal_na
 from cutaway.data.idx import find_idx, read_idx
 from cutaway.data.imagenet import imagenet_classes, imagenet_words
 from cutaway.data.images import Images, ImageStream, find_images, load_images, stream_images
-from cutaway.data.kinds import Recognized, recognize
 from cutaway.data.masking import mask_tokens
 from cutaway.data.mel import log_mel
 from cutaway.data.prefetch import ArrayStream, BlockStream
@@ -60,7 +59,6 @@ __all__ = [
     "RandomErasing",
     "RandomFlip",
     "RandomResizedCrop",
-    "Recognized",
     "Recordings",
     "Scaling",
     "Series",
@@ -97,7 +95,6 @@ __all__ = [
     "read_ucr",
     "read_ucr_pair",
     "read_wav",
-    "recognize",
     "resample",
     "seasonal_naive",
     "stratified_split",

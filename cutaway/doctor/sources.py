@@ -13,7 +13,7 @@ from cutaway.errors import CutawayError, DataError, OptionError, did_you_mean
 from cutaway.optim import OPTIMIZERS
 from cutaway.runs import Run, prepare
 from cutaway.runs.experiment import Experiment
-from cutaway.runs.from_path import KINDS
+from cutaway.runs.kinds import KINDS
 from cutaway.train import EarlyStopping, Trainer
 
 

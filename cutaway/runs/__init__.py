@@ -1,18 +1,31 @@
-"""Runs: from data to a trained network in a folder, and back from the folder to its use."""
+"""Runs: from data to a trained network in a folder, and back from the folder to its use.
 
-from cutaway.runs.experiment import Experiment, write_report
-from cutaway.runs.finished_run import Run
-from cutaway.runs.from_path import prepare
-from cutaway.runs.options import TrainingOptions
-from cutaway.runs.table import TableOptions, prepare_table, train_table
+A name is loaded when it is first used: the command line asks for kinds and options alone.
+"""
 
-__all__ = [
-    "Experiment",
-    "Run",
-    "TableOptions",
-    "TrainingOptions",
-    "prepare",
-    "prepare_table",
-    "train_table",
-    "write_report",
-]
+import importlib
+
+_HOMES = {
+    "experiment": ("Experiment", "write_report"),
+    "finished_run": ("Run",),
+    "from_path": ("prepare",),
+    "kinds": ("KINDS", "DataKind"),
+    "options": ("TrainingOptions",),
+    "recognition": ("Recognized", "recognize"),
+    "table": ("TableOptions", "prepare_table", "train_table"),
+}
+_HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
+
+__all__ = sorted(_HOME_OF)
+
+
+def __getattr__(name):
+    if name not in _HOME_OF:
+        raise AttributeError(f"cutaway.runs has no {name!r}; it has {', '.join(__all__)}")
+    value = getattr(importlib.import_module(f"cutaway.runs.{_HOME_OF[name]}"), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__():
+    return __all__

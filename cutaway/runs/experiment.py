@@ -13,6 +13,7 @@ from cutaway.errors import CutawayError, OutOfMemoryError, TrainingError
 from cutaway.losses import LOSSES, expects
 from cutaway.nn import Module, seed
 from cutaway.runs.finished_run import Run, trainer_for
+from cutaway.runs.kinds import KINDS
 from cutaway.runs.networks import NARROWER, build_network
 from cutaway.runs.options import TrainingOptions
 from cutaway.runs.preprocessing import Preprocessing
@@ -31,8 +32,7 @@ class Experiment:
     """Data read, encoded and split, and a network for them. Made by `prepare`.
 
     Attributes:
-        kind: of the data: "table", "images", "text", "language", "series",
-            "time-series-classification" or "recordings".
+        kind: of the data, a key of runs.KINDS.
         source: the path, or "a frame".
         target: name of the target.
         options: TrainingOptions of that kind.
@@ -300,7 +300,7 @@ def rows_page(experiment: Experiment, run: Run, command: str) -> str:
         ReportData(
             title=f"{Path(experiment.source).name} → {experiment.target}",
             command=command,
-            run=str(run.path),
+            use=KINDS[experiment.kind].use(run.path)[0],
             config={
                 **options,
                 "lr": run.config["lr"],
@@ -314,7 +314,7 @@ def rows_page(experiment: Experiment, run: Run, command: str) -> str:
             notes=([experiment.why] if experiment.why else []) + experiment.notes,
             net=run.net,
             input_shape=experiment.input_shape,
-            feature_names=getattr(preprocessing, "features", None),
+            feature_names=KINDS[experiment.kind].input_names(preprocessing),
             history=run.history,
             probes=run.probes,
             best_epoch=run.metrics["best_epoch"],

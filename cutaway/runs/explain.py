@@ -15,11 +15,10 @@ from cutaway.explain.gradcam import GradCam
 from cutaway.explain.gradient import GradientStory, counted
 from cutaway.losses import LOSSES
 from cutaway.runs.finished_run import Run
+from cutaway.runs.kinds import KINDS
 from cutaway.runs.nearest_neighbors import NearestNeighbors, nearest_neighbors_of
-from cutaway.runs.preprocessing import TableRows
 from cutaway.story.text import WIDTH, Story, number
 
-FAR = 4.0  # standard deviations from the training mean beyond which a value is unusual
 LARGEST = "Weight of the first layer with the largest gradient for this row"
 LONG = 10  # paths with at most so many nodes are shown in full
 PATHS = 3  # chain-rule paths shown for a row
@@ -155,9 +154,10 @@ def open_row(run: Run, data=None, row: int = 0):
             f"there is no row {row} in {source}",
             expected=f"an index from 0 to {frame.height - 1}",
         )
-    chosen = frame[row : row + 1] if run.config["kind"] not in WHOLE else frame
+    windows = KINDS[run.config["kind"]].windows
+    chosen = frame if windows else frame[row : row + 1]
     arrays = _transformed(preprocessing, chosen)
-    at = row if run.config["kind"] in WHOLE else 0
+    at = row if windows else 0
     if at >= len(arrays.x):
         raise DataError(
             f"row {row} of {source} cannot be used" + "".join(f": {n}" for n in arrays.notes),
@@ -167,9 +167,6 @@ def open_row(run: Run, data=None, row: int = 0):
         )
     y = None if arrays.y is None else arrays.y[at : at + 1]
     return chosen, arrays.x[at : at + 1], y, Path(str(source)).name
-
-
-WHOLE = ("series", "language")  # kinds whose examples are windows of one long sequence
 
 
 def _transformed(preprocessing, frame):
@@ -185,7 +182,7 @@ def explanation_of(run: Run, x, y) -> Explanation:
     if x.dtype == np.uint8:  # images: pixels are numbers, not tokens
         x = x.astype(np.float32)
     loss = LOSSES[run.config["network"]["loss"]]
-    names = run.preprocessing.features if isinstance(run.preprocessing, TableRows) else None
+    names = KINDS[run.config["kind"]].input_names(run.preprocessing)
     return explain(run.net, x, y, loss=None if y is None else loss, names=names)
 
 
@@ -215,8 +212,8 @@ def explain_row(run: Run, data=None, row: int = 0) -> RowStory:
 
 
 def _uses_saliency(run) -> bool:
-    """Grad-CAM instead of pixel attribution, whose hundreds of passes would take minutes here."""
-    return run.config["kind"] == "images" and run.config["network"]["model"] == "transfer"
+    """Whether Grad-CAM stands instead of an attribution."""
+    return KINDS[run.config["kind"]].shows_saliency(run.config["network"])
 
 
 def _saliency(run, x, outputs):
@@ -252,19 +249,13 @@ def _truth(run, y) -> str:
 
 
 def _attribution(run, x, frame):
-    kind, preprocessing = run.config["kind"], run.preprocessing
-    names = None
-    if kind == "table":
-        row = frame.row(0, named=True)
-        names = [f"{name} = {row[name]}" for name in preprocessing.fitted.feature_sources]
-    elif kind == "text":
-        names = [preprocessing.tokenizer.decode([int(t)]) if t else "" for t in x[0]]
-    elif kind == "language":
+    kind, preprocessing = KINDS[run.config["kind"]], run.preprocessing
+    if not kind.attributes:
         return None
+    names = kind.attribution_names(preprocessing, x, frame)
     x = x.astype(np.float32) if x.dtype == np.uint8 else x
     classes = run.preprocessing.classes if preprocessing.task == "multiclass" else None
-    found = attribute(run.net, x, names=[names] if kind == "text" else names, output_names=classes)
-    return found[0]
+    return attribute(run.net, x, names=names, output_names=classes)[0]
 
 
 def _largest(explanation):
@@ -283,16 +274,7 @@ def _unusual(run, x, y, outputs, explanation) -> list:
         probability = float(outputs[0][int(y[0])])
         if int(np.argmax(outputs[0])) != int(y[0]):
             notes.append(f"wrong prediction: probability of the true class {probability:.3f}")
-    if run.config["kind"] == "table":
-        fitted = run.preprocessing.fitted
-        numbers = {name for encoder in fitted.encoders for name in encoder.names
-                   if type(encoder).__name__ == "Number"}  # fmt: skip
-        for name, value in zip(fitted.features, x[0], strict=True):
-            if name in numbers and abs(value) > FAR:
-                side = "above" if value > 0 else "below"
-                notes.append(
-                    f"{name} is {abs(value):.1f} standard deviations {side} the training mean"
-                )
+    notes += KINDS[run.config["kind"]].unusual(run.preprocessing, x)
     if y is not None:
         notes += explanation.flow().notes()
     return notes
@@ -315,8 +297,7 @@ def row_drawing(story: RowStory, gradient=None):
     net, highlighted = story.run.net, ()
     if gradient is not None and gradient.paths:
         highlighted = _highlighted(gradient.paths[0].nodes)
-    preprocessing = story.run.preprocessing
-    inputs = preprocessing.features if isinstance(preprocessing, TableRows) else None
+    inputs = KINDS[story.run.config["kind"]].input_names(story.run.preprocessing)
     x = story.explanation.trace.x.numpy().astype(np.float32)
     try:
         return draw(net, x=x, path=highlighted, input_names=inputs)

@@ -7,9 +7,9 @@ import numpy as np
 from cutaway.losses import LOSSES
 from cutaway.metrics import METRICS
 from cutaway.nn import Module
-from cutaway.runs.kinds import preprocessing_of
 from cutaway.runs.networks import build_network
 from cutaway.runs.preprocessing import Preprocessing
+from cutaway.runs.recognition import kind_of_run
 from cutaway.runs.run_folder import RunFolder
 from cutaway.train import History, Trainer
 from cutaway.train.evaluation import to_probabilities
@@ -63,10 +63,10 @@ class Run:
         """
         folder = RunFolder.open(path)
         config = folder.read_config()
-        kind = preprocessing_of(config.get("kind"), folder.path)
+        kind = kind_of_run(config.get("kind"), folder.path)
         net = build_network(config["network"])
         load_weights(net, folder.weights)
-        preprocessing = kind.from_json(folder.read_json(folder.preprocessing))
+        preprocessing = kind.preprocessing().from_json(folder.read_json(folder.preprocessing))
         history = History.from_csv(folder.history) if folder.history.exists() else History()
         return cls(folder, config, preprocessing, net, history, folder.read_json(folder.metrics))
 
@@ -131,12 +131,10 @@ class Run:
 
 def trainer_for(net, loss: str, preprocessing, optimizer=None, *, precision: str) -> Trainer:
     """A Trainer with the loss of that name and the metrics of the task."""
-    task = preprocessing.task
-    names = {"regression": ["r2"], "language": []}.get(task, ["accuracy"])
     return Trainer(
         net,
         loss=LOSSES[loss],
         optimizer=optimizer,
-        metrics=[METRICS[n] for n in names],
+        metrics=[METRICS[n] for n in preprocessing.metrics],
         precision=precision,
     )

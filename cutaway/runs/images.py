@@ -5,7 +5,6 @@ import dataclasses
 import functools
 import io
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -25,65 +24,19 @@ from cutaway.data import (
 )
 from cutaway.data.decode import SUFFIXES
 from cutaway.data.images import common_size, expect_size, find_channels
-from cutaway.errors import DataError, OptionError, expect_choice, expect_range
+from cutaway.errors import DataError, OptionError
 from cutaway.nn import seed
 from cutaway.runs.experiment import Experiment
+from cutaway.runs.labeled_sets import encode_sets
 from cutaway.runs.networks import DEFAULT_LOSSES, build_network
-from cutaway.runs.options import TrainingOptions
+from cutaway.runs.options.images import ImageOptions, stage_widths
 from cutaway.runs.preprocessing import Preprocessing, class_target, expect_format
-from cutaway.runs.space import Choice
-from cutaway.runs.split import make_test_set, split_test, split_validation
 from cutaway.train.blocks import expect_batch
-
-if TYPE_CHECKING:
-    import polars as pl
 
 LARGEST = 96  # default limit of the image size: a good network then trains in minutes on two cores
 LARGEST_BYTES = 4 * 2**30  # of all decoded images, which stay in memory
 MEASURED = 5000  # images per set used for scores, if a set does not fit in memory
 SMALLEST_STAGE = 6  # minimum height and width in the last stage of a network
-
-
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class ImageOptions(TrainingOptions):
-    """Training options for images; None means a default that depends on the data.
-
-    Attributes:
-        model: "cnn", see models.cnn.
-        size: image size in pixels, or (height, width); None: the common size if it is at most 96,
-            otherwise 96.
-        width: channels of the first stage; each further stage has twice as many, at most 256.
-        augment: whether to augment with random shifts of up to an eighth and, for color images,
-            horizontal flips.
-        skip_corrupt: whether to skip images that cannot be read instead of raising an error.
-        others: see TrainingOptions.
-    """
-
-    # late in training the loss on a few wrong images grows while accuracy still improves
-    MONITOR = "val_accuracy"
-    LEAST_STEPS, LEAST_EPOCHS, MOST_EPOCHS = 3000, 15, 100
-    MOST_BATCH = 128
-    ADAPTIVE_RATE = 3e-3
-
-    weight_decay: float = 0.05
-    model: str = "cnn"
-    size: int | tuple | None = None
-    width: int = 32
-    augment: bool = True
-    skip_corrupt: bool = False
-
-    def __post_init__(self):
-        super().__post_init__()
-        expect_choice(self.model, ("cnn",), what="model for images")
-        expect_range(self.width, what="width", least=1)
-
-    def space(self, rows):
-        widths = tuple(sorted({16, 32, 64, self.width}))
-        return super().space(rows) | {"width": Choice(widths, start=self.width)}
-
-    def respec(self, spec):
-        stages = len(spec["widths"])
-        return super().respec(spec) | {"widths": _stages(self.width, stages)}
 
 
 class ImageRows(Preprocessing):
@@ -281,7 +234,7 @@ def prepare_images(path, options: ImageOptions | None = None, *, why: str = "") 
             )
         stream, sets = _streamed(training_frame, sets, y, rows, options, transform)
         chosen = sets["train"]
-    found = decoded(rows, sets, chosen, options, is_stream=stream is not None)
+    found = encode_sets(rows, {**sets, "train": chosen}, options, is_stream=stream is not None)
     training, y = found.training, found.y
     notes = [*found.notes]
     if stream is not None:
@@ -299,7 +252,7 @@ def prepare_images(path, options: ImageOptions | None = None, *, why: str = "") 
         "loss": DEFAULT_LOSSES["multiclass"],
         "channels": channels,
         "outputs": len(classes),
-        "widths": _stages(options.width, _count_stages(min(size))),
+        "widths": stage_widths(options.width, _count_stages(min(size))),
         "dropout": options.dropout,
         "mean": [255 * m for m in scaling.mean],
         "std": [255 * s for s in scaling.std],
@@ -324,49 +277,6 @@ def prepare_images(path, options: ImageOptions | None = None, *, why: str = "") 
         transform=transform,
         stream=stream,
     )
-
-
-@dataclasses.dataclass(frozen=True)
-class Decoded:
-    """Images in memory: the rows of `frame`, their split, the test set, and notes."""
-
-    frame: "pl.DataFrame"
-    x: np.ndarray
-    y: np.ndarray
-    training: np.ndarray
-    validation: np.ndarray
-    test: tuple | None
-    notes: list
-
-
-def decoded(rows: ImageRows, sets, chosen, options, *, is_stream: bool = False) -> Decoded:
-    """Decode the training images `chosen` and the other sets, and split them."""
-    own = dataclasses.replace(options, test=0.0) if "test" in sets else options
-    arrays = rows.transform(chosen)
-    frame, x, y, notes = chosen[arrays.rows], arrays.x, arrays.targets, list(arrays.notes)
-    if "validation" in sets:
-        more = rows.transform(sets["validation"])
-        training, test_rows = split_test(y[: len(x)], own, stratify=True)
-        validation = len(x) + np.arange(len(more.x))
-        import polars as pl
-
-        frame = pl.concat([frame, sets["validation"][more.rows]])
-        x, y = np.concatenate([x, more.x]), np.concatenate([y, more.targets])
-        notes += more.notes
-        if not is_stream:
-            notes.append(f"validation folder: {len(validation):,} images")
-    else:
-        training, validation, test_rows = split_validation(y, own, stratify=True)
-    test, test_notes = make_test_set(x, y, test_rows, "images")
-    notes += test_notes
-    if "test" in sets:
-        found = rows.transform(sets["test"])
-        test = (found.x, found.y)
-        notes += [
-            *found.notes,
-            f"test set: {len(found.x):,} images, used for the final scores only",
-        ]
-    return Decoded(frame, x, y, training, validation, test, notes)
 
 
 def _streamed(frame, sets, y, rows, options, transform):
@@ -416,11 +326,6 @@ def _count_stages(edge: int) -> int:
     while edge // 2**stages >= SMALLEST_STAGE and stages < 5:
         stages += 1
     return stages
-
-
-def _stages(width: int, count: int) -> list:
-    """Channels of each stage."""
-    return [min(width * 2**k, max(256, width)) for k in range(count)]
 
 
 def augmentation(size, channels):

@@ -6,7 +6,6 @@ Williams & Peng 1990, in its simplest form). The scores are those of reading the
 end, with the state carried over.
 """
 
-import dataclasses
 from pathlib import Path
 
 import jax
@@ -14,73 +13,21 @@ import jax.numpy as jnp
 import numpy as np
 
 from cutaway.data import TableArrays, Tokenizer, read_text
-from cutaway.data.tokenizer import KINDS
 from cutaway.engine import Tensor, no_grad
-from cutaway.errors import DataError, OptionError, expect_choice, expect_range
+from cutaway.errors import DataError, OptionError, expect_range
 from cutaway.losses import sparse_categorical_cross_entropy_with_logits
 from cutaway.nn import in_mode, jit, seed
 from cutaway.ops.precision import matmul_precision
 from cutaway.runs.experiment import Experiment
+from cutaway.runs.kinds import KINDS
 from cutaway.runs.networks import DEFAULT_LOSSES, build_network
-from cutaway.runs.options import TrainingOptions
+from cutaway.runs.options.language import LanguageOptions
 from cutaway.runs.preprocessing import Preprocessing, expect_format
 from cutaway.runs.report import ReportData, language_page
-from cutaway.runs.space import Integer
 from cutaway.train.blocks import expect_batch
 
 READ_ROWS, READ_TOKENS = 32, 256  # for scoring a text: parallel pieces, tokens per step
 SAMPLE = 600  # tokens generated for the report
-CELLS = ("lstm", "gru")
-
-
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class LanguageOptions(TrainingOptions):
-    """Training options for a language model; None means a default that depends on the data.
-
-    Attributes:
-        model: "lstm" or "gru", see models.language.
-        hidden: features of the state.
-        num_layers: recurrent layers.
-        tokens: kind of tokens: "character", "bpe" (subwords) or "word".
-        vocabulary: maximum vocabulary size, for words and subwords.
-        length: tokens per window, through which gradients flow.
-        batch_size: windows per batch.
-        validation: fraction of the text used for validation, at its end.
-        others: see TrainingOptions.
-    """
-
-    ADAPTIVE_RATE = 4e-3
-    LEAST_STEPS, LEAST_EPOCHS, MOST_EPOCHS = 4000, 5, 200
-    LEAST_BATCH, MOST_BATCH, STEPS_PER_EPOCH = 8, 32, 100
-
-    weight_decay: float = 0.01
-    validation: float = 0.1
-    model: str = "lstm"
-    hidden: int = 256
-    num_layers: int = 1
-    tokens: str = "character"
-    vocabulary: int = 5_000
-    length: int = 64
-
-    def __post_init__(self):
-        super().__post_init__()
-        expect_choice(self.model, CELLS, what="language model")
-        expect_choice(self.tokens, KINDS, what="kind of tokens")
-        expect_range(self.hidden, what="hidden", least=1)
-        expect_range(self.num_layers, what="num_layers", least=1)
-        expect_range(self.vocabulary, what="vocabulary", least=258 if self.tokens == "bpe" else 3)
-        expect_range(self.length, what="length", least=2)
-
-    def space(self, rows):
-        low, high = min(64, self.hidden), max(512, self.hidden)
-        return super().space(rows) | {
-            "hidden": Integer(low, high, start=self.hidden, log=True),
-            "num_layers": Integer(1, max(3, self.num_layers), start=self.num_layers),
-        }
-
-    def respec(self, spec):
-        changed = {"hidden": self.hidden, "layers": self.num_layers}
-        return super().respec(spec) | changed
 
 
 class LanguageRows(Preprocessing):
@@ -99,6 +46,10 @@ class LanguageRows(Preprocessing):
     @property
     def task(self) -> str:
         return "language"
+
+    @property
+    def metrics(self) -> list[str]:
+        return []
 
     @property
     def classes(self) -> None:
@@ -223,7 +174,7 @@ class LanguageExperiment(Experiment):
         data = ReportData(
             title=f"{Path(self.source).name} → {self.target}",
             command=command,
-            run=str(run.path),
+            use=f"{KINDS[self.kind].use(run.path)[0]} --prompt TEXT",
             config={
                 **options,
                 "lr": run.config["lr"],

@@ -1,81 +1,17 @@
-"""The network for each kind of data: a spec in JSON values, and the network built from it."""
+"""The network of a run: a spec in JSON values, and the network built from it."""
 
-from cutaway.errors import OptionError
-from cutaway.losses import LOSSES, expects
-from cutaway.models import (
-    TEXT_MODELS,
-    Forecaster,
-    LanguageModel,
-    TableNetwork,
-    cnn,
-    mlp,
-    pretrained_backbone,
-    text_network,
-    time_series_cnn,
-    transfer,
-)
-from cutaway.nn import (
-    ACTIVATIONS,
-    GRU,
-    INITIALIZERS,
-    LSTM,
-    Dropout,
-    Linear,
-    Sequential,
-    Sigmoid,
-    Softmax,
-    Standardize,
-)
+from cutaway.errors import RunError
+from cutaway.models import pretrained_backbone, transfer
+from cutaway.nn import Dropout, Linear, Sequential, Standardize
+from cutaway.runs.kinds import KINDS
 from cutaway.runtime.exhaustion import explaining_placing
 
+# by task
 DEFAULT_LOSSES = {
     "binary": "binary_cross_entropy_with_logits",
     "multiclass": "sparse_categorical_cross_entropy_with_logits",
     "regression": "mean_squared_error",
 }
-
-
-def table_spec(options, preprocessing) -> dict:
-    """The spec of the network for a table: JSON values, for `build_network`."""
-    task = preprocessing.task
-    loss = options.loss or DEFAULT_LOSSES[task]
-    outputs = len(preprocessing.classes) if task == "multiclass" else 1
-    return {
-        "model": "mlp",
-        "loss": loss,
-        "num_features": len(preprocessing.features) - len(preprocessing.embeddings),
-        "embeddings": [[levels, width] for _, levels, width in preprocessing.embeddings],
-        "layers": list(options.layers),
-        "outputs": outputs,
-        "activation": options.activation,
-        "output": _output_activation(task, loss),
-        "dropout": options.dropout,
-        "init": options.init,
-    }
-
-
-def _output_activation(task: str, loss: str) -> str | None:
-    """Name of the output activation that the loss expects."""
-    wants = expects(LOSSES[loss])
-    assert wants is not None  # every loss of LOSSES declares what it expects
-    fits = {
-        "binary": wants.target != "labels" and wants.target != "one_hot",
-        "multiclass": wants.target in ("labels", "one_hot", "real"),
-        "regression": wants.target == "real",
-    }
-    if not fits[task]:
-        raise OptionError(
-            f"the loss {loss} does not fit the target: it is for "
-            f"{'classes' if task == 'regression' else wants.target + ' targets'}, and this is a "
-            f"{task} task",
-            expected=f"a loss for {task}, by default {DEFAULT_LOSSES[task]}",
-            fix="omit the loss, or set task",
-        )
-    if task == "regression" or wants.output in ("logit", "score"):
-        return None
-    return "sigmoid" if task == "binary" else "softmax"
-
-
 NARROWER = "narrower layers: the weights of one grow with its width times that of the next"
 
 
@@ -83,27 +19,28 @@ def build_network(spec: dict):
     """The network that `spec` describes, with newly initialized weights.
 
     Raises:
+        RunError: no kind of data has such a network.
         OutOfMemoryError: it does not fit into the memory of the device.
     """
     with explaining_placing("the network", NARROWER):
-        return BUILDERS[spec["model"]](spec)
+        return _builder(spec["model"])(spec)
 
 
-def _build_mlp(spec):
-    named = {
-        "activation": ACTIVATIONS[spec["activation"]],
-        "output": {"sigmoid": Sigmoid, "softmax": Softmax, None: None}[spec["output"]],
-        "dropout": spec["dropout"],
-        "weights": INITIALIZERS[spec["init"]],
-    }
-    if spec["embeddings"]:
-        return TableNetwork(
-            spec["num_features"], spec["embeddings"], spec["layers"], spec["outputs"], **named
-        )
-    return mlp((spec["num_features"], *spec["layers"], spec["outputs"]), **named)
+def _builder(model: str):
+    known = []
+    for kind in KINDS.values():
+        networks = kind.networks()
+        if model in networks:
+            return networks[model]
+        known += networks
+    raise RunError(
+        f"no kind of data has a network {model!r}",
+        expected="one of " + ", ".join(dict.fromkeys(known)),
+        fix="open the run with the version of Cutaway that wrote it",
+    )
 
 
-def _standardized(build):
+def standardized(build):
     """A builder of a network for (..., channels) inputs that are standardized first."""
 
     def built(spec):
@@ -114,38 +51,6 @@ def _standardized(build):
             dropout=spec["dropout"],
             mean=spec["mean"],
             std=spec["std"],
-        )
-
-    return built
-
-
-def _build_forecaster(spec):
-    return Forecaster(
-        spec["channels"],
-        spec["outputs"],
-        hidden=spec["hidden"],
-        target=spec["target"],
-        dropout=spec["dropout"],
-    )
-
-
-def _build_text(spec):
-    return text_network(
-        spec["tokens"],
-        spec["outputs"],
-        model=spec["model"].removeprefix("text_"),
-        dropout=spec["dropout"],
-    )
-
-
-def _language(recurrent):
-    def built(spec):
-        return LanguageModel(
-            spec["tokens"],
-            hidden_features=spec["hidden"],
-            num_layers=spec["layers"],
-            dropout=spec["dropout"],
-            recurrent=recurrent,
         )
 
     return built
@@ -167,18 +72,8 @@ def build_head(spec, width: int):
     )
 
 
-def _build_transfer(spec):
+def build_transfer(spec):
+    """The network for a spec of transfer learning, with a new head."""
     backbone, _ = pretrained_backbone(spec["from"])
     net = transferred(spec, backbone.build())
     return net if spec["unfrozen"] is None else net.unfreeze_from(spec["unfrozen"])
-
-
-BUILDERS = {
-    "transfer": _build_transfer,
-    "mlp": _build_mlp,
-    "cnn": _standardized(cnn),
-    "time_series_cnn": _standardized(time_series_cnn),
-    "lstm": _build_forecaster,
-}
-BUILDERS |= {f"text_{name}": _build_text for name in TEXT_MODELS}
-BUILDERS |= {"language_lstm": _language(LSTM), "language_gru": _language(GRU)}

@@ -1,15 +1,19 @@
 """Preprocessing: one interface for every kind of data.
 
 A preprocessing reads a source (path or frame) into a polars frame with one row per example, and
-turns that frame into arrays. It is fitted once and saved with the run as JSON.
+turns that frame into arrays. It is fitted once and saved with the run as JSON. This
+module is quick to import: numpy and the readers are loaded when they are used.
 """
 
-import numpy as np
+from typing import TYPE_CHECKING
 
-from cutaway.data import TableArrays, TablePreprocessing, read_table
-from cutaway.data.target import Target
 from cutaway.errors import DataError, OptionError
-from cutaway.metrics import classification_scores, regression_scores
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from cutaway.data import TableArrays
+    from cutaway.data.target import Target
 
 
 class Preprocessing:
@@ -22,13 +26,18 @@ class Preprocessing:
         baseline: of baseline_mean_absolute_error, in words.
     """
 
-    target: Target
+    target: "Target"
     examples = "rows"
     headings: tuple[str, ...] = ("class", "training rows", "fraction")
 
     @property
     def baseline(self) -> str:
         return "predicting the mean"
+
+    @property
+    def metrics(self) -> list[str]:
+        """Names of the metrics that a training records in every epoch."""
+        return ["r2"] if self.task == "regression" else ["accuracy"]
 
     @property
     def task(self) -> str:
@@ -42,7 +51,7 @@ class Preprocessing:
         """A polars frame with one row per example in `source`."""
         raise NotImplementedError
 
-    def transform(self, frame, *, with_target: bool = True) -> TableArrays:
+    def transform(self, frame, *, with_target: bool = True) -> "TableArrays":
         """TableArrays of the examples: x, y, rows of the frame, notes."""
         raise NotImplementedError
 
@@ -61,12 +70,16 @@ class Preprocessing:
             raise OptionError(f"{self.target.name} has no classes", expected="a classification")
         return self.classes
 
-    def truth(self, y) -> np.ndarray:
+    def truth(self, y) -> "np.ndarray":
         """Encoded targets as class numbers, or as values in the target's unit."""
+        import numpy as np
+
         return self.untransform_target(y) if self.task == "regression" else np.asarray(y)
 
-    def untransform_target(self, y) -> np.ndarray:
+    def untransform_target(self, y) -> "np.ndarray":
         """Standardized values back in the target's unit, float64."""
+        import numpy as np
+
         return np.asarray(y, np.float64) * self.target.scale + self.target.mean
 
     def score(self, y, outputs, x) -> dict:
@@ -81,6 +94,10 @@ class Preprocessing:
             {score: number}; baseline_accuracy and baseline_mean_absolute_error are the scores of
             always predicting the majority class, or the mean, of the training rows.
         """
+        import numpy as np
+
+        from cutaway.metrics import classification_scores, regression_scores
+
         if self.task == "regression":
             truth = self.truth(y)
             baseline = float(np.abs(truth - self.target.mean).mean())
@@ -133,42 +150,12 @@ class Preprocessing:
         return None
 
 
-class TableRows(Preprocessing):
-    """A TablePreprocessing as the preprocessing of a run."""
-
-    headings = ("column", "kind", "preprocessing", "missing", "distinct")
-
-    def __init__(self, fitted: TablePreprocessing):
-        self.fitted = fitted
-        self.target = fitted.target
-
-    @classmethod
-    def from_json(cls, value: dict) -> "TableRows":
-        return cls(TablePreprocessing.from_json(value))
-
-    def to_json(self) -> dict:
-        return self.fitted.to_json()
-
-    def read(self, source):
-        return read_table(source)
-
-    def transform(self, frame, *, with_target: bool = True):
-        return self.fitted.transform(frame, with_target=with_target)
-
-    def summary_rows(self) -> list:
-        return [row[:5] for row in self.fitted.summary_rows()]
-
-    @property
-    def features(self) -> list[str]:
-        return self.fitted.features
-
-    @property
-    def encoders(self) -> list:
-        return self.fitted.encoders
-
-
-def class_target(name: str, classes, y) -> Target:
+def class_target(name: str, classes, y) -> "Target":
     """The Target of these classes, with the counts of the class numbers y."""
+    import numpy as np
+
+    from cutaway.data.target import Target
+
     counts = np.bincount(y, minlength=len(classes)).tolist()
     return Target(name, "multiclass", list(classes), 0.0, 1.0, counts, [])
 

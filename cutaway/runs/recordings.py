@@ -15,52 +15,14 @@ from cutaway.data import (
 )
 from cutaway.data.audio import SUFFIXES
 from cutaway.data.target import Target
-from cutaway.errors import DataError, expect_choice, expect_range
-from cutaway.nn import seed
+from cutaway.errors import DataError
 from cutaway.runs.experiment import Experiment
-from cutaway.runs.networks import DEFAULT_LOSSES, build_network
-from cutaway.runs.options import TrainingOptions
+from cutaway.runs.labeled_sets import prepare_over_time
+from cutaway.runs.options.recordings import RecordingOptions
 from cutaway.runs.preprocessing import Preprocessing, class_target, expect_format
-from cutaway.runs.split import make_test_set, split_test, split_validation
-from cutaway.train.blocks import expect_batch
 
 MAX_SECONDS = 4.0  # default limit of the length
 MAX_RATE = 16_000  # default limit of the sample rate: enough for speech
-
-
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class RecordingOptions(TrainingOptions):
-    """Training options for audio classification; None means that the data decide.
-
-    Attributes:
-        model: "time_series_cnn", see models.cnn; its input is the log-mel spectrogram, a series
-            whose channels are the mel bands.
-        sample_rate: samples per second; None: that of the first recording, at most 16,000.
-        seconds: length of all inputs; None: that of the longest recording, at most 4.
-        bands: number of mel bands.
-        skip_corrupt: whether to skip files that cannot be read instead of raising an error.
-        others: see TrainingOptions.
-    """
-
-    LEAST_STEPS, LEAST_EPOCHS, MOST_EPOCHS = 1000, 30, 300
-    LEAST_BATCH, MOST_BATCH = 16, 128
-
-    weight_decay: float = 0.01
-    dropout: float = 0.2
-    model: str = "time_series_cnn"
-    sample_rate: int | None = None
-    seconds: float | None = None
-    bands: int = 40
-    skip_corrupt: bool = False
-
-    def __post_init__(self):
-        super().__post_init__()
-        expect_choice(self.model, ("time_series_cnn",), what="model for recordings")
-        expect_range(self.bands, what="bands", least=1)
-        if self.sample_rate is not None:
-            expect_range(self.sample_rate, what="sample_rate", least=100)
-        if self.seconds is not None:
-            expect_range(self.seconds, what="seconds", above=0)
 
 
 @dataclasses.dataclass(kw_only=True)
@@ -199,62 +161,22 @@ def prepare_recordings(
         skip_corrupt=options.skip_corrupt,
         target=class_target("class", folder.classes, folder.labels),
     )
-    frame = class_frame(folder)
-    arrays = rows.transform(frame)
-    frame, x, y, notes = frame[arrays.rows], arrays.x, arrays.targets, [*arrays.notes]
-    own = dataclasses.replace(options, test=0.0) if "test" in sets else options
-    if "validation" in sets:
-        import polars as pl
-
-        more_frame = class_frame(sets["validation"])
-        more = rows.transform(more_frame)
-        training, test_rows = split_test(y, own, stratify=True)
-        validation = len(x) + np.arange(len(more.x))
-        frame = pl.concat([frame, more_frame[more.rows]])
-        x, y = np.concatenate([x, more.x]), np.concatenate([y, more.targets])
-        notes += [*more.notes, f"validation folder: {len(validation):,} recordings"]
-    else:
-        training, validation, test_rows = split_validation(y, own, stratify=True)
-    test, test_notes = make_test_set(x, y, test_rows, "recordings")
-    notes += test_notes
-    if "test" in sets:
-        found = rows.transform(class_frame(sets["test"]))
-        test = (found.x, found.y)
-        notes.extend(found.notes)
-        notes.append(f"test set: {len(found.x):,} recordings, used for the final scores only")
-    expect_batch(options.batch(len(training)), len(training))
-    rows.target = class_target("class", folder.classes, y[training])
-    notes.append(f"input: {seconds:.3g} s at {rate:,} samples per second")
-    seed(options.seed)
-    x_train = x[training]
-    spec = {
-        "model": options.model,
-        "loss": DEFAULT_LOSSES["multiclass"],
-        "channels": options.bands,
-        "outputs": len(folder.classes),
-        "widths": [128, 256, 128],
-        "dropout": options.dropout,
-        "mean": x_train.mean(axis=(0, 1)).tolist(),
-        "std": np.maximum(x_train.std(axis=(0, 1)), 1e-3).tolist(),
-    }
-    return Experiment(
-        kind="recordings",
-        source=str(path),
-        target="class",
-        options=options,
-        frame=frame,
-        preprocessing=rows,
-        training=training,
-        validation=validation,
-        row_numbers=np.arange(len(frame)) + 1,
-        x=x,
-        y=y,
-        spec=spec,
-        net=build_network(spec),
-        notes=notes,
+    return prepare_over_time(
+        "recordings",
+        path,
+        options,
+        rows,
+        {name: class_frame(found) for name, found in sets.items()},
+        scale=_scale,
         why=why,
-        test=test,
+        notes=[f"input: {seconds:.3g} s at {rate:,} samples per second"],
     )
+
+
+def _scale(x) -> tuple:
+    """(mean, std) of each mel band."""
+    std = np.maximum(x.std(axis=(0, 1)), 1e-3)
+    return x.mean(axis=(0, 1)).tolist(), std.tolist()
 
 
 def _sound(folder, options) -> tuple:

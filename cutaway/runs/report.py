@@ -29,7 +29,7 @@ class ReportData:
     Attributes:
         title: for example "students.csv → passed".
         command: the command line of the training.
-        run: path of the run's folder.
+        use: the command to use the run with.
         config: {setting: value}.
         headings, columns: of the table about the data; see Preprocessing.summary_rows.
         notes: messages about the data.
@@ -52,7 +52,7 @@ class ReportData:
 
     title: str
     command: str
-    run: str
+    use: str
     config: dict
     headings: tuple
     columns: list
@@ -108,7 +108,7 @@ def language_page(data: ReportData, sample: str) -> str:
         "The network was not trained on it, but the weights were selected on it.</p>"
         f'<p class="headline">Validation loss: <b>{scores["nats_per_character"]:.3f}</b> nats per '
         f"character; unigram baseline: {scores['baseline_nats_per_character']:.3f}.</p>"
-        f"<pre>cutaway generate {escape(data.run)} --prompt TEXT</pre>"
+        f"<pre>{escape(data.use)}</pre>"
     )
     sections = [
         head,
@@ -129,7 +129,7 @@ def _head(data):
         f"{data.examples}. The network was not trained on them, but the weights were selected on "
         f"them, so scores on new {data.examples} may be slightly worse.</p>"
         f'<p class="headline">{_verdict(data)}</p>'
-        f"<pre>cutaway predict {escape(data.run)} NEW</pre>"
+        f"<pre>{escape(data.use)}</pre>"
     )
 
 

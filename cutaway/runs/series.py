@@ -9,15 +9,14 @@ from cutaway.data import Scaling, TableArrays, read_series, read_table, windows
 from cutaway.data.forecast import chronological_split, expect_long_enough, find_season
 from cutaway.data.series import step_between
 from cutaway.data.target import Target
-from cutaway.errors import DataError, OptionError, expect_choice, expect_range
+from cutaway.errors import DataError, OptionError
 from cutaway.metrics import regression_scores
 from cutaway.nn import seed
 from cutaway.runs.charts import forecasts
 from cutaway.runs.experiment import Experiment
 from cutaway.runs.networks import DEFAULT_LOSSES, build_network
-from cutaway.runs.options import TrainingOptions
+from cutaway.runs.options.series import SeriesOptions
 from cutaway.runs.preprocessing import Preprocessing, expect_format
-from cutaway.runs.space import Integer
 from cutaway.runs.split import make_test_set
 from cutaway.train.blocks import expect_batch
 
@@ -33,58 +32,6 @@ OFFSETS = {
     "quarter": (3, "mo"),
     "year": (12, "mo"),
 }
-
-
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class SeriesOptions(TrainingOptions):
-    """Training options for forecasting; None means a default that depends on the data.
-
-    Attributes:
-        model: "lstm", see models.forecast.
-        column: the column to forecast; other numeric columns are further inputs. None: the only
-            one.
-        window: input window in steps; None: two seasons, at least 24 steps.
-        horizon: steps to forecast; None: a day of hours, a week of days, four weeks, a year of
-            months or quarters, otherwise 1.
-        season: season of the seasonal naive forecast, the baseline; at most the window. 1 repeats
-            the last value. None: the best of the usual ones on the training rows.
-        hidden: size of the LSTM.
-        others: see TrainingOptions. The validation rows are the last ones.
-    """
-
-    LEAST_EPOCHS, MOST_EPOCHS = 30, 300
-    LEAST_BATCH, MOST_BATCH = 16, 128
-    ADAPTIVE_RATE = 5e-3
-
-    weight_decay: float = 0.01
-    dropout: float = 0.0
-    model: str = "lstm"
-    column: str | None = None
-    window: int | None = None
-    horizon: int | None = None
-    season: int | None = None
-    hidden: int = 32
-
-    def __post_init__(self):
-        super().__post_init__()
-        expect_choice(self.model, ("lstm",), what="model for series")
-        for name in ("window", "horizon", "season", "hidden"):
-            value = getattr(self, name)
-            if value is not None:
-                expect_range(value, what=name, least=1)
-        if self.window and self.season and self.season > self.window:
-            raise OptionError(
-                f"the season is {self.season} steps and the window {self.window}",
-                expected="a window of at least one season",
-                fix=f"use a window of {2 * self.season}",
-            )
-
-    def space(self, rows):
-        low, high = min(8, self.hidden), max(128, self.hidden)
-        return super().space(rows) | {"hidden": Integer(low, high, start=self.hidden, log=True)}
-
-    def respec(self, spec):
-        return super().respec(spec) | {"hidden": self.hidden}
 
 
 @dataclasses.dataclass(kw_only=True)

@@ -1,78 +1,93 @@
 """Tables: options, and preparation for training."""
 
-import dataclasses
 from pathlib import Path
 
 from cutaway.data import TablePreprocessing, read_table, students_path
-from cutaway.errors import OptionError, expect_choice, expect_range
-from cutaway.losses import LOSSES
-from cutaway.nn import ACTIVATIONS, INITIALIZERS, seed
+from cutaway.errors import OptionError
+from cutaway.losses import LOSSES, expects
+from cutaway.nn import seed
 from cutaway.runs.experiment import Experiment, write_report
 from cutaway.runs.finished_run import Run
-from cutaway.runs.networks import DEFAULT_LOSSES, build_network, table_spec
-from cutaway.runs.options import TrainingOptions
-from cutaway.runs.preprocessing import TableRows
-from cutaway.runs.space import Choice, Integer
+from cutaway.runs.networks import DEFAULT_LOSSES, build_network
+from cutaway.runs.options.table import TableOptions
+from cutaway.runs.preprocessing import Preprocessing
 from cutaway.runs.split import make_test_set, split_validation
 from cutaway.train.blocks import expect_batch
 
 
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class TableOptions(TrainingOptions):
-    """Training options for tables; None means a default that depends on the data.
+class TableRows(Preprocessing):
+    """A TablePreprocessing as the preprocessing of a run."""
 
-    The defaults gave the best scores on small and medium-sized tables (benchmarks/tables.py):
-    enough steps, and enough regularization.
+    headings = ("column", "kind", "preprocessing", "missing", "distinct")
 
-    Attributes:
-        layers: sizes of the hidden layers.
-        activation: name of the activation after each hidden layer.
-        loss: name of the loss.
-        init: name of the weight initializer.
-        task: "binary", "multiclass" or "regression".
-        ignore: columns to ignore.
-        kinds: {column: kind}, for columns that are detected wrongly.
-        others: see TrainingOptions.
-    """
+    def __init__(self, fitted: TablePreprocessing):
+        self.fitted = fitted
+        self.target = fitted.target
 
-    layers: tuple[int, ...] = (128, 128)
-    activation: str = "relu"
-    loss: str | None = None
-    init: str = "glorot_uniform"
-    task: str | None = None
-    ignore: tuple[str, ...] = ()
-    kinds: dict = dataclasses.field(default_factory=dict)
+    @classmethod
+    def from_json(cls, value: dict) -> "TableRows":
+        return cls(TablePreprocessing.from_json(value))
 
-    def __post_init__(self):
-        super().__post_init__()
-        for n in self.layers:
-            expect_range(n, what="a layer size", least=1)
-        expect_choice(self.activation, ACTIVATIONS, what="activation")
-        if self.loss is not None:
-            expect_choice(self.loss, LOSSES, what="loss")
-        expect_choice(self.init, INITIALIZERS, what="init")
-        if self.task is not None:
-            expect_choice(self.task, DEFAULT_LOSSES, what="task")
+    def to_json(self) -> dict:
+        return self.fitted.to_json()
 
-    def space(self, rows):
-        width = max(self.layers, default=128)
-        inits = dict.fromkeys((self.init, "glorot_uniform", "he_normal", "lecun_normal"))
-        return super().space(rows) | {
-            "width": Integer(min(16, width), max(512, width), start=width, log=True),
-            "depth": Integer(1, max(5, len(self.layers)), start=max(1, len(self.layers))),
-            "init": Choice(tuple(inits)),
-        }
+    def read(self, source):
+        return read_table(source)
 
-    def drawn(self, values):
-        values = dict(values)
-        width, depth = values.pop("width", None), values.pop("depth", None)
-        if width is not None:
-            values["layers"] = (width,) * depth
-        return super().drawn(values)
+    def transform(self, frame, *, with_target: bool = True):
+        return self.fitted.transform(frame, with_target=with_target)
 
-    def respec(self, spec):
-        changed = {"layers": list(self.layers), "activation": self.activation, "init": self.init}
-        return super().respec(spec) | changed
+    def summary_rows(self) -> list:
+        return [row[:5] for row in self.fitted.summary_rows()]
+
+    @property
+    def features(self) -> list[str]:
+        return self.fitted.features
+
+    @property
+    def encoders(self) -> list:
+        return self.fitted.encoders
+
+
+def table_spec(options, preprocessing) -> dict:
+    """The spec of the network for a table: JSON values, for `build_network`."""
+    task = preprocessing.task
+    loss = options.loss or DEFAULT_LOSSES[task]
+    outputs = len(preprocessing.classes) if task == "multiclass" else 1
+    return {
+        "model": "mlp",
+        "loss": loss,
+        "num_features": len(preprocessing.features) - len(preprocessing.embeddings),
+        "embeddings": [[levels, width] for _, levels, width in preprocessing.embeddings],
+        "layers": list(options.layers),
+        "outputs": outputs,
+        "activation": options.activation,
+        "output": _output_activation(task, loss),
+        "dropout": options.dropout,
+        "init": options.init,
+    }
+
+
+def _output_activation(task: str, loss: str) -> str | None:
+    """Name of the output activation that the loss expects."""
+    wants = expects(LOSSES[loss])
+    assert wants is not None  # every loss of LOSSES declares what it expects
+    fits = {
+        "binary": wants.target != "labels" and wants.target != "one_hot",
+        "multiclass": wants.target in ("labels", "one_hot", "real"),
+        "regression": wants.target == "real",
+    }
+    if not fits[task]:
+        raise OptionError(
+            f"the loss {loss} does not fit the target: it is for "
+            f"{'classes' if task == 'regression' else wants.target + ' targets'}, and this is a "
+            f"{task} task",
+            expected=f"a loss for {task}, by default {DEFAULT_LOSSES[task]}",
+            fix="omit the loss, or set task",
+        )
+    if task == "regression" or wants.output in ("logit", "score"):
+        return None
+    return "sigmoid" if task == "binary" else "softmax"
 
 
 def train_table(

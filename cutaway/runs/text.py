@@ -17,16 +17,14 @@ from cutaway.data import (
     read_text,
 )
 from cutaway.data.read import SUFFIXES
-from cutaway.data.target import TASKS, Target
+from cutaway.data.target import Target
 from cutaway.data.text import free_text_columns, labeled_lines
-from cutaway.data.tokenizer import KINDS
 from cutaway.data.wordpiece import WordPiece
-from cutaway.errors import DataError, OptionError, did_you_mean, expect_choice, expect_range
-from cutaway.models import TEXT_MODELS
+from cutaway.errors import DataError, OptionError, did_you_mean
 from cutaway.nn import seed
 from cutaway.runs.experiment import Experiment
 from cutaway.runs.networks import DEFAULT_LOSSES, build_network
-from cutaway.runs.options import TrainingOptions
+from cutaway.runs.options.text import TextOptions
 from cutaway.runs.preprocessing import Preprocessing, expect_format
 from cutaway.runs.split import make_test_set, split_validation
 from cutaway.train.blocks import expect_batch
@@ -36,49 +34,8 @@ if TYPE_CHECKING:
 
 MAX_LENGTH = 256  # default limit of tokens per text: later ones rarely change the label
 MAX_EMPTY = 0.05  # fraction of texts without words that training skips with a note
-RATES = {"bag": 5e-3, "lstm": 1e-3, "transformer": 1e-3}  # of AdamW
 PIECES = "wordpiece"  # kind of tokens of a pretrained model, which comes with its tokenizer
 SHOWN = 240  # characters of a text in the report
-
-
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class TextOptions(TrainingOptions):
-    """Training options for texts; None means a default that depends on the data.
-
-    Attributes:
-        model: "bag", "lstm" or "transformer", see models.text.
-        text: the text column; None: the free-text column with the longest texts.
-        tokens: kind of tokens: "word", "bpe" (subwords) or "character".
-        vocabulary: maximum vocabulary size; the most frequent tokens are kept.
-        length: maximum tokens per text, longer texts are truncated; None: the 99th percentile of
-            the lengths, at most 256.
-        task: "binary", "multiclass" or "regression"; None: depends on the target.
-        others: see TrainingOptions.
-    """
-
-    LEAST_STEPS, LEAST_EPOCHS, MOST_EPOCHS = 700, 10, 60
-    LEAST_BATCH, MOST_BATCH = 32, 64
-
-    weight_decay: float = 0.1
-    dropout: float = 0.3
-    model: str = "bag"
-    text: str | None = None
-    tokens: str = "word"
-    vocabulary: int = 20_000
-    length: int | None = None
-    task: str | None = None
-
-    def __post_init__(self):
-        super().__post_init__()
-        expect_choice(self.model, TEXT_MODELS, what="model for texts")
-        expect_choice(self.tokens, KINDS, what="kind of tokens")
-        expect_range(self.vocabulary, what="vocabulary", least=258 if self.tokens == "bpe" else 3)
-        if self.length is not None:
-            expect_range(self.length, what="length", least=1)
-        if self.task is not None:
-            expect_choice(self.task, TASKS, what="task")
-
-    ADAPTIVE_RATE = property(lambda self: RATES[self.model])
 
 
 class TextRows(Preprocessing):

@@ -1,40 +1,15 @@
 """Time-series classification (heartbeats, gestures, sensor signals): options and preparation."""
 
-import dataclasses
 from pathlib import Path
 
 import numpy as np
 
 from cutaway.data import TableArrays, UCRDataset, read_ucr, read_ucr_pair
-from cutaway.errors import DataError, expect_choice
-from cutaway.nn import seed
+from cutaway.errors import DataError
 from cutaway.runs.experiment import Experiment
-from cutaway.runs.networks import DEFAULT_LOSSES, build_network
-from cutaway.runs.options import TrainingOptions
+from cutaway.runs.labeled_sets import prepare_over_time
+from cutaway.runs.options.time_series_classification import TimeSeriesClassificationOptions
 from cutaway.runs.preprocessing import Preprocessing, class_target, expect_format
-from cutaway.runs.split import make_test_set, split_validation
-from cutaway.train.blocks import expect_batch
-
-
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class TimeSeriesClassificationOptions(TrainingOptions):
-    """Training options for time-series classification; None means that the data decide.
-
-    Attributes:
-        model: "time_series_cnn", see models.cnn.
-        others: see TrainingOptions.
-    """
-
-    LEAST_STEPS, LEAST_EPOCHS, MOST_EPOCHS = 1000, 50, 500
-    LEAST_BATCH, MOST_BATCH = 16, 128
-
-    weight_decay: float = 0.01
-    dropout: float = 0.0
-    model: str = "time_series_cnn"
-
-    def __post_init__(self):
-        super().__post_init__()
-        expect_choice(self.model, ("time_series_cnn",), what="model for time-series classification")
 
 
 class TimeSeriesClassificationRows(Preprocessing):
@@ -105,47 +80,15 @@ def prepare_time_series_classification(
     options = TimeSeriesClassificationOptions() if options is None else options
     path = Path(path)
     first, test = read_ucr_pair(path) if path.is_dir() else (read_ucr(path), None)
-    frame = ucr_frame(first)
-    rows = TimeSeriesClassificationRows(
-        first.x.shape[1], class_target("class", first.classes, first.y)
-    )
-    arrays = rows.transform(frame)
-    own = dataclasses.replace(options, test=0.0) if test is not None else options
-    training, validation, test_rows = split_validation(arrays.targets, own, stratify=True)
-    expect_batch(options.batch(len(training)), len(training))
-    rows.target = class_target("class", first.classes, arrays.targets[training])
-    test_arrays, notes = make_test_set(arrays.x, arrays.targets, test_rows, "series")
-    if test is not None:
-        found = rows.transform(ucr_frame(test))
-        test_arrays = (found.x, found.y)
-        notes.append(f"test file: {len(found.x):,} series, used for the final scores only")
-    seed(options.seed)
-    x_train = arrays.x[training]
-    spec = {
-        "model": options.model,
-        "loss": DEFAULT_LOSSES["multiclass"],
-        "channels": 1,
-        "outputs": len(first.classes),
-        "widths": [128, 256, 128],
-        "dropout": options.dropout,
-        "mean": [float(x_train.mean())],
-        "std": [float(x_train.std()) or 1.0],
-    }
-    return Experiment(
-        kind="time-series-classification",
-        source=str(path),
-        target="class",
-        options=options,
-        frame=frame,
-        preprocessing=rows,
-        training=training,
-        validation=validation,
-        row_numbers=np.arange(len(frame)) + 1,
-        x=arrays.x,
-        y=arrays.targets,
-        spec=spec,
-        net=build_network(spec),
-        notes=notes,
+    sets = {"train": ucr_frame(first)} | ({} if test is None else {"test": ucr_frame(test)})
+    target = class_target("class", first.classes, first.y)
+    return prepare_over_time(
+        "time-series-classification",
+        path,
+        options,
+        TimeSeriesClassificationRows(first.x.shape[1], target),
+        sets,
+        scale=lambda x: ([float(x.mean())], [float(x.std()) or 1.0]),
         why=why,
-        test=test_arrays,
+        tests="test file",
     )

@@ -20,8 +20,8 @@ from cutaway.runs.experiment import Experiment
 from cutaway.runs.finished_run import Run, trainer_for
 from cutaway.runs.nearest_neighbors import ValidationFeatures
 from cutaway.runs.networks import transferred
+from cutaway.runs.options.transfer import TransferOptions
 from cutaway.runs.projection import projection_section
-from cutaway.runs.transfer_options import TransferOptions
 
 # candidate λ for the head: from almost no regularization to weights near 0
 DECAYS = (0.01, 0.03, 0.1, 0.3, 1.0)

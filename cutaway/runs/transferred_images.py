@@ -1,7 +1,5 @@
 """Transfer learning on images."""
 
-import dataclasses
-
 import numpy as np
 
 from cutaway.errors import DataError
@@ -11,32 +9,14 @@ from cutaway.runs.images import (
     ImageRows,
     augmentation,
     class_target,
-    decoded,
     expect_size,
     read_sets,
 )
+from cutaway.runs.labeled_sets import encode_sets
 from cutaway.runs.networks import DEFAULT_LOSSES
-from cutaway.runs.transfer_options import TransferOptions
+from cutaway.runs.options.images import ImageTransferOptions
 from cutaway.runs.transferred import FineTuningExperiment, prepare_transfer
 from cutaway.train.blocks import expect_batch
-
-
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class ImageTransferOptions(TransferOptions):
-    """Options for transfer learning on images.
-
-    Attributes:
-        size: image size in pixels, or (height, width); None: the size that the backbone was
-            pretrained on.
-        augment: whether to augment in fine-tuning, with random shifts of up to an eighth and
-            horizontal flips. A frozen backbone sees every image once, unaugmented.
-        skip_corrupt: whether to skip images that cannot be read instead of raising an error.
-        others: see TransferOptions.
-    """
-
-    size: int | tuple | None = None
-    augment: bool = True
-    skip_corrupt: bool = False
 
 
 def prepare_transferred_images(path, options: ImageTransferOptions, *, why: str = ""):
@@ -74,7 +54,7 @@ def prepare_transferred_images(path, options: ImageTransferOptions, *, why: str 
             expected=f"at most {LARGEST_BYTES / 2**30:.0f} GB: they stay in memory",
             fix="use fewer images, or a smaller --size",
         )
-    found = decoded(rows, sets, frame, options)
+    found = encode_sets(rows, sets, options)
     rows.target = class_target("class", classes, found.y[found.training])
     expect_batch(options.batch(len(found.training)), len(found.training))
     ready = {

@@ -1,14 +1,12 @@
 """Transfer learning on texts: a pretrained backbone and its tokenizer."""
 
-import dataclasses
-
 import numpy as np
 
-from cutaway.data.target import TASKS, Target
-from cutaway.errors import expect_choice, expect_range
+from cutaway.data.target import Target
 from cutaway.models import pretrained_backbone
 from cutaway.models.pretrained import tokenizer_of
 from cutaway.runs.networks import DEFAULT_LOSSES
+from cutaway.runs.options.text import TextTransferOptions
 from cutaway.runs.split import make_test_set
 from cutaway.runs.text import (
     MAX_LENGTH,
@@ -19,35 +17,8 @@ from cutaway.runs.text import (
     labeled,
     shortened,
 )
-from cutaway.runs.transfer_options import TransferOptions
 from cutaway.runs.transferred import FineTuningExperiment, prepare_transfer
 from cutaway.train.blocks import expect_batch
-
-
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class TextTransferOptions(TransferOptions):
-    """Options for transfer learning on texts.
-
-    Attributes:
-        text: the text column; None: the free-text column with the longest texts.
-        length: maximum word pieces per text, longer texts are truncated; None: the length of the
-            longest text, at most 256.
-        task: "binary", "multiclass" or "regression"; None: depends on the target.
-        others: see TransferOptions.
-    """
-
-    TUNED_EPOCHS, TUNED_BATCH, TUNED_RATE = 4, 32, 1e-4
-
-    text: str | None = None
-    length: int | None = None
-    task: str | None = None
-
-    def __post_init__(self):
-        super().__post_init__()
-        if self.length is not None:
-            expect_range(self.length, what="length", least=4)
-        if self.task is not None:
-            expect_choice(self.task, TASKS, what="task")
 
 
 class FineTuningTextExperiment(FineTuningExperiment, TextExperiment):

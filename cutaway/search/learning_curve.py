@@ -16,7 +16,8 @@ from cutaway.errors import DataError, OptionError, RunError, expect_range
 from cutaway.files import write_atomically
 from cutaway.metrics import regression_scores
 from cutaway.runs import prepare
-from cutaway.search.baselines import BASELINES, import_sklearn
+from cutaway.runs.baselines import import_sklearn
+from cutaway.runs.kinds import KINDS
 
 TEST = 0.25
 MIN_ROWS = 20  # smallest training set
@@ -210,10 +211,11 @@ def compare(
     first = given.pop("seed", 0)
     given = {"test": TEST, **given}
     base = prepare(data, target, kind=kind, seed=first, **given)
-    if base.kind not in BASELINES:
+    if not KINDS[base.kind].is_compared:
         raise OptionError(
             f"{base.source} is of kind {base.kind}",
-            expected="independent examples with a target: " + ", ".join(BASELINES),
+            expected="independent examples with a target: "
+            + ", ".join(name for name, kind in KINDS.items() if kind.is_compared),
             fix="for forecasts use cutaway train, which compares with the naive forecast",
         )
     if base.stream is not None or base.test is None:
@@ -224,7 +226,8 @@ def compare(
         )
     counts = _sizes(base, sizes)
     scores = {
-        name: np.zeros((len(counts), seeds)) for name in (NETWORK, *BASELINES[base.kind](base))
+        name: np.zeros((len(counts), seeds))
+        for name in (NETWORK, *KINDS[base.kind].baselines(base))
     }
     tell = on_size or (lambda model, rows, seed, score: None)
     x_test = base.test[0]
@@ -327,7 +330,7 @@ def _score_all(base, rows, seed):
     yield NETWORK, _score(task, truth, outputs if task == "regression" else outputs.argmax(axis=1))
     shape = (len(base.x), -1)
     x = base.x.reshape(shape)
-    for name, make in BASELINES[base.kind](base).items():
+    for name, make in KINDS[base.kind].baselines(base).items():
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # a solver that has not converged
             model = make(task, seed).fit(x[rows], base.y[rows])

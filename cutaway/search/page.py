@@ -2,6 +2,7 @@
 
 from html import escape
 
+from cutaway.runs.kinds import KINDS
 from cutaway.search.study import ENOUGH
 from cutaway.story.figures import svg_of
 from cutaway.story.html import page, section, table
@@ -17,11 +18,12 @@ def tune_page(tuned) -> str:
         tuned: search.result.Tuned.
     """
     summary = tuned.summary
+    command, _ = KINDS[summary["kind"]].use(tuned.path / "best")
     head = (
         f"<h1>{escape(summary['title'])}</h1>"
         f'<p class="soft">{counted(summary)}; at most {summary["epochs"]} epochs each.</p>'
         f'<p class="headline">{escape(tuned.verdict())}</p>'
-        f"<pre>cutaway predict {escape(str(tuned.path / 'best'))} NEW</pre>"
+        f"<pre>{escape(command)}</pre>"
     )
     headings, rows = trial_rows(tuned, most=SHOWN)
     sections = [

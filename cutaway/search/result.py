@@ -10,7 +10,7 @@ import numpy as np
 
 from cutaway.errors import RunError
 from cutaway.files import write_atomically
-from cutaway.runs import Run, write_report
+from cutaway.runs import KINDS, Run, write_report
 from cutaway.search.paired import paired_interval
 
 # the main score is the first of these that a kind has
@@ -113,6 +113,7 @@ def finish(out, base, study, *, wanted: int, seconds: float) -> Tuned:
         scores[name] = _scores(base, out / name)
     summary = {
         "title": f"{Path(base.source).name} → {base.target}",
+        "kind": base.kind,
         "data": base.source,
         "examples": base.preprocessing.examples,
         "measure": base.options.MONITOR,
@@ -276,7 +277,7 @@ def _difference(base, out):
 
     There is no interval for time series and texts, whose rows are not independent.
     """
-    if base.test is None or base.kind in ("series", "language"):
+    if base.test is None or KINDS[base.kind].windows:
         return None
     per_row = []
     for name in ("default", "best"):

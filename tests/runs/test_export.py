@@ -91,8 +91,9 @@ def test_a_network_of_every_kind_takes_what_the_sentences_say(kind, tmp_path):
     )
     about = export_run_onnx(run, tmp_path / "net.onnx")
     assert about["rows"] is None
-    form = interface(run)
-    assert form.inputs and form.outputs
+    about = interface(run)
+    (form,) = about.network_inputs
+    assert about.inputs == form.sentences != [] and about.outputs
     x = np.asarray(prepared.x[:3])
     x = x[None] if x.ndim == len(form.shape) else x
     if kind is language:
@@ -107,7 +108,7 @@ def test_a_network_of_every_kind_takes_what_the_sentences_say(kind, tmp_path):
     assert json.loads(metadata["preprocessing"]) == json.loads(
         json.dumps(run.preprocessing.to_json())
     )
-    assert metadata["inputs"] == "\n".join(form.inputs)
+    assert metadata["inputs"] == "\n".join(about.inputs)
 
 
 def test_the_sentences_of_a_table_are_enough_to_use_the_file(tmp_path):

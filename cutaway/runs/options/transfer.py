@@ -4,8 +4,8 @@ import dataclasses
 import math
 
 from cutaway.errors import OptionError, expect_range
-from cutaway.optim import OPTIMIZERS, Cosine, Warmup
-from cutaway.runs.options import TrainingOptions
+from cutaway.runs.options.every_kind import TrainingOptions
+from cutaway.runs.options.flags import PRETRAINED, Flag, option, required_option
 
 WARM = 0.1  # fraction of the fine-tuning steps used for warmup
 
@@ -34,9 +34,27 @@ class TransferOptions(TrainingOptions):
     TUNED_EPOCHS, TUNED_BATCH, TUNED_RATE = 3, 32, 5e-5
 
     optimizer: str = ""
-    from_: str
-    fine_tune: bool = False
-    unfreeze: str | None = None
+    from_: str = required_option(
+        Flag(
+            "Train a new head on a pretrained backbone: efficientnet-lite0 or resnet50 for "
+            "images, minilm for texts; NAME:FILE for your own weights.",
+            PRETRAINED,
+            metavar="NAME",
+            names=("--from",),
+        )
+    )
+    fine_tune: bool = option(
+        False,
+        Flag(
+            "Then fine-tune the last stages of the backbone as well.",
+            PRETRAINED,
+            names=("--fine-tune",),
+        ),
+    )
+    unfreeze: str | None = option(
+        None,
+        Flag("First stage to fine-tune.", PRETRAINED, metavar="STAGE", default="the last third"),
+    )
     layer_decay: float = 0.7
     weight_decay: float | None = None
     dropout: float = 0.0
@@ -79,6 +97,8 @@ class TransferOptions(TrainingOptions):
         )
 
     def make_optimizer(self, net, rows: int):
+        from cutaway.optim import OPTIMIZERS, Cosine, Warmup
+
         steps = math.ceil(rows / self.batch(rows)) * self.count_epochs(rows)
         kind = OPTIMIZERS[self.optimizer]
         decay = {}

@@ -5,8 +5,9 @@ import polars as pl
 import pytest
 from PIL import Image
 
-from cutaway.data import find_idx, read_idx, recognize, students_path, write_wav
+from cutaway.data import find_idx, read_idx, students_path, write_wav
 from cutaway.errors import DataError
+from cutaway.runs import recognize
 
 
 def idx(array):
@@ -30,9 +31,9 @@ def test_idx_files_are_paired_by_name(mnist):
     assert list(found) == ["train", "test"]
     x, y = (read_idx(path) for path in found["test"])
     assert x.shape == (3, 4, 4) and y.tolist() == [0, 1, 2]
-    assert recognize(mnist).kind == "idx"
-    assert recognize(mnist / "train-labels-idx1-ubyte").kind == "idx"
-    assert recognize(mnist / "train-images-idx3-ubyte.gz").kind == "idx"
+    assert recognize(mnist).kind == "images"
+    assert recognize(mnist / "train-labels-idx1-ubyte").kind == "images"
+    assert recognize(mnist / "train-images-idx3-ubyte.gz").kind == "images"
 
 
 def test_folders_of_classes_are_recognized_by_what_is_in_them(tmp_path):
@@ -42,9 +43,9 @@ def test_folders_of_classes_are_recognized_by_what_is_in_them(tmp_path):
         Image.new("L", (2, 2)).save(tmp_path / "i" / "train" / name / "0.JPG", "jpeg")
         write_wav(tmp_path / "s" / name / f"{k}.wav", [0.0], 8000)
     found = recognize(tmp_path / "i")
-    assert (found.kind, found.reason) == ("image folder", "2 images in the splits train")
+    assert (found.kind, found.reason) == ("images", "2 images in the splits train")
     found = recognize(tmp_path / "s")
-    assert (found.kind, found.reason) == ("audio folder", "2 recordings in the folders cats, dogs")
+    assert (found.kind, found.reason) == ("recordings", "2 recordings in the folders cats, dogs")
     with pytest.raises(DataError, match="is a single image"):
         recognize(tmp_path / "i" / "train" / "cats" / "0.JPG")
     with pytest.raises(DataError, match="holds 1 recordings and no folders"):
@@ -117,7 +118,7 @@ def test_text_files_are_text_and_tables_in_them_are_tables(tmp_path):
 def test_recordings_may_say_their_class_in_their_names(tmp_path):
     for name in ("yes_1", "yes_2", "no_1", "no_2"):
         (tmp_path / f"{name}.wav").touch()
-    assert recognize(tmp_path).kind == "audio folder"
+    assert recognize(tmp_path).kind == "recordings"
     (tmp_path / "other.wav").touch()
     with pytest.raises(DataError, match="no folders"):
         recognize(tmp_path)
@@ -129,11 +130,11 @@ def test_recordings_may_say_their_class_in_their_names(tmp_path):
         ("ag_news_7600/train.csv", "text"),
         ("airline_passengers/airline-passengers.csv", "series"),
         ("bmi_500/500_Person_Gender_Height_Weight_Index.csv", "table"),
-        ("cats_dogs", "image folder"),
-        ("cifar10_jpeg", "image folder"),
+        ("cats_dogs", "images"),
+        ("cifar10_jpeg", "images"),
         ("daily_min_temperatures/daily-min-temperatures.csv", "series"),
         ("iris/iris.csv", "table"),
-        ("mnist", "idx"),
+        ("mnist", "images"),
         ("monthly_sunspots/monthly-sunspots.csv", "series"),
         ("names/names.txt", "language"),
         ("pima_diabetes/pima-indians-diabetes.csv", "table"),

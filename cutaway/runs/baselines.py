@@ -24,33 +24,27 @@ def import_sklearn():
     return sklearn
 
 
-def table_baselines(base) -> dict:
-    """For tables. The linear model gets embedded categories one-hot encoded."""
-    codes = len(base.preprocessing.fitted.embeddings)
+def table_baselines(codes: int) -> dict:
+    """For tables. The linear model gets embedded categories one-hot encoded.
+
+    Args:
+        codes: number of embedded categories; they are the last columns.
+    """
     return {
-        "linear": lambda task, seed: _one_hot(_linear(task), base.x.shape[1], codes),
+        "linear": lambda task, seed: _one_hot(_linear(task), codes),
         "boosted trees": _boosted,
         "random forest": _forest,
     }
 
 
-def flat_baselines(base) -> dict:
+def flat_baselines() -> dict:
     """For images, spectrograms and time series: each number is a column."""
     return {"linear": _scaled_linear, "random forest": _forest}
 
 
-def text_baselines(base) -> dict:
+def text_baselines() -> dict:
     """For texts: TF-IDF of the tokens."""
     return {"bag of words": _bag}
-
-
-BASELINES = {
-    "table": table_baselines,
-    "text": text_baselines,
-    "images": flat_baselines,
-    "recordings": flat_baselines,
-    "time-series-classification": flat_baselines,
-}
 
 
 def _linear(task):
@@ -59,7 +53,7 @@ def _linear(task):
     return Ridge() if task == "regression" else LogisticRegression(max_iter=1000)
 
 
-def _one_hot(model, columns: int, codes: int):
+def _one_hot(model, codes: int):
     """The model with one-hot encoding of the last `codes` columns."""
     from sklearn.compose import ColumnTransformer
     from sklearn.pipeline import make_pipeline
@@ -67,9 +61,9 @@ def _one_hot(model, columns: int, codes: int):
 
     if not codes:
         return model
-    last = list(range(columns - codes, columns))
     encoding = ColumnTransformer(
-        [("levels", OneHotEncoder(handle_unknown="ignore"), last)], remainder="passthrough"
+        [("levels", OneHotEncoder(handle_unknown="ignore"), slice(-codes, None))],
+        remainder="passthrough",
     )
     return make_pipeline(encoding, model)
 

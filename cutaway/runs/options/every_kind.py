@@ -4,11 +4,11 @@ import dataclasses
 import math
 
 from cutaway.errors import expect_choice, expect_range
-from cutaway.ops.precision import PRECISIONS
-from cutaway.optim import OPTIMIZERS, AdamW, Cosine
+from cutaway.runs.options.flags import TRAINING, Flag, option
 from cutaway.runs.space import Choice, Real
 
 SCHEDULES = ("cosine", "constant")
+DATA = "depends on the data"
 SEARCHED_OPTIMIZERS = ("adamw", "adam", "rmsprop", "nesterov")
 
 
@@ -17,20 +17,20 @@ class TrainingOptions:
     """Training options for any kind of data; None means a default that depends on the data.
 
     Attributes:
+        epochs: maximum number of epochs; None: enough for a good number of steps, so more for
+            small data sets.
+        batch_size: rows per batch.
         optimizer: name of the optimizer.
         lr: learning rate η.
         schedule: learning-rate schedule: "cosine" (down to 0 over all epochs) or "constant".
         weight_decay: λ of AdamW; ignored by other optimizers.
-        epochs: maximum number of epochs; None: enough for a good number of steps, so more for
-            small data sets.
-        batch_size: rows per batch.
         dropout: fraction of hidden units dropped in training.
-        seed: random seed.
+        patience: epochs without a better validation loss after which training stops; None: train
+            for all epochs. The best weights are kept either way.
         validation: fraction of the rows used for validation.
         test: fraction of the rows kept as a test set, which is used for the final scores only; 0
             for none. Ignored if the data come with a test set.
-        patience: epochs without a better validation loss after which training stops; None: train
-            for all epochs. The best weights are kept either way.
+        seed: random seed.
         precision: of matrix products and convolutions: "float32", "tensorfloat32" (differs from
             float32 on GPUs only) or "bfloat16"; see cutaway.matmul_precision.
     """
@@ -40,20 +40,38 @@ class TrainingOptions:
     LEAST_STEPS, LEAST_EPOCHS, MOST_EPOCHS = 1500, 50, 500
     LEAST_BATCH, MOST_BATCH, STEPS_PER_EPOCH = 32, 512, 50
 
-    optimizer: str = "adamw"
-    lr: float | None = None
-    schedule: str = "cosine"
-    weight_decay: float = 1.0
-    epochs: int | None = None
-    batch_size: int | None = None
-    dropout: float = 0.2
-    seed: int = 0
-    validation: float = 0.2
+    epochs: int | None = option(None, Flag("Maximum number of epochs.", TRAINING, default=DATA))
+    batch_size: int | None = option(None, Flag("Batch size.", TRAINING, default=DATA))
+    optimizer: str = option("adamw", Flag("Optimizer.", TRAINING))
+    lr: float | None = option(
+        None, Flag("Learning rate.", TRAINING, default="depends on the optimizer")
+    )
+    schedule: str = option(
+        "cosine", Flag("Learning-rate schedule: cosine (down to 0) or constant.", TRAINING)
+    )
+    weight_decay: float = option(1.0, Flag("Weight decay, for adamw.", TRAINING, default=DATA))
+    dropout: float = option(0.2, Flag("Dropout rate.", TRAINING, metavar="P", default=DATA))
+    patience: int | None = option(
+        None,
+        Flag("Stop after this many epochs without improvement.", TRAINING, default="never"),
+    )
+    validation: float = option(0.2, Flag("Fraction of the rows used for validation.", TRAINING))
     test: float = 0.0
-    patience: int | None = None
-    precision: str = "float32"
+    seed: int = option(0, Flag("Random seed.", TRAINING))
+    precision: str = option(
+        "float32",
+        Flag(
+            "Precision of matrix products and convolutions: float32, tensorfloat32 (11 "
+            "significant bits, GPU only) or bfloat16 (8 bits).",
+            TRAINING,
+            metavar="NAME",
+        ),
+    )
 
     def __post_init__(self):
+        from cutaway.ops.precision import PRECISIONS
+        from cutaway.optim import OPTIMIZERS
+
         expect_choice(self.optimizer, OPTIMIZERS, what="optimizer")
         expect_choice(self.schedule, SCHEDULES, what="schedule")
         if self.weight_decay is not None:
@@ -74,6 +92,8 @@ class TrainingOptions:
 
     def rate(self) -> float:
         """The learning rate; by default the usual one of the optimizer."""
+        from cutaway.optim import OPTIMIZERS
+
         if self.lr is not None:
             return self.lr
         return OPTIMIZERS[self.optimizer].usual_lr or self.ADAPTIVE_RATE
@@ -94,6 +114,8 @@ class TrainingOptions:
 
     def make_optimizer(self, net, rows: int):
         """The optimizer for `net` on a training set of `rows` rows, with its schedule."""
+        from cutaway.optim import OPTIMIZERS, AdamW, Cosine
+
         steps = math.ceil(rows / self.batch(rows)) * self.count_epochs(rows)
         schedule = Cosine(steps) if self.schedule == "cosine" else None
         kind = OPTIMIZERS[self.optimizer]

@@ -1,0 +1,1 @@
+"""What the commands take; what they do stands in the files beside this folder."""

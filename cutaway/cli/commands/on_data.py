@@ -1,0 +1,138 @@
+"""Commands that read data and train: train, tune, compare, bench."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from cutaway.cli.options import (
+    Device,
+    Fixed,
+    Json,
+    Kind,
+    SomeData,
+    TargetColumn,
+    example,
+    option,
+    settings,
+)
+from cutaway.cli.training_options import with_training_options
+from cutaway.runs.kinds import KINDS
+
+_DATA = "; ".join(kind.takes for kind in KINDS.values() if kind.takes)
+_DATA = _DATA[:1].upper() + _DATA[1:]
+
+
+@example("cutaway train students.csv --target passed --layers 16,8")
+@with_training_options()
+def train(
+    data: Annotated[
+        Path | None,
+        typer.Argument(
+            metavar="[DATA]",
+            help=f"{_DATA}. [default: the bundled students table]",
+            show_default=False,
+        ),
+    ] = None,
+    target: TargetColumn = None,
+    out: Annotated[
+        Path | None,
+        option("Folder for the run. [default: a new one in runs/]", metavar="RUN"),
+    ] = None,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Continue the training in --out.")
+    ] = False,
+    kind: Kind = None,
+    *,
+    given: dict,
+    preflight: Annotated[
+        bool,
+        typer.Option(
+            "--preflight/--no-preflight", help="Check data and network first (takes seconds)."
+        ),
+    ] = True,
+    device: Device = None,
+    as_json: Json = False,
+) -> None:
+    """Train a network on your data, report its scores, and save it as a run."""
+    from cutaway.cli.train import train_command
+
+    train_command(
+        data, target, kind, given, out=out, resume=resume, before=preflight, as_json=as_json
+    )
+
+
+@example("cutaway tune students.csv --target passed --trials 30")
+def tune(
+    data: SomeData = None,
+    target: TargetColumn = None,
+    trials: Annotated[int, typer.Option(help="Number of trials, including earlier ones.")] = 20,
+    jobs: Annotated[int, typer.Option(help="Parallel processes.")] = 1,
+    out: Annotated[
+        Path | None,
+        option("Folder; the same command resumes in it. [default: runs/NAME-tune]"),
+    ] = None,
+    test: Annotated[float, typer.Option(help="Fraction of the rows kept as the test set.")] = 0.2,
+    epochs: Annotated[
+        int | None, option("Maximum epochs per trial. [default: depends on the data]")
+    ] = None,
+    seed: Annotated[int | None, option("Random seed. [default: 0]")] = None,
+    kind: Kind = None,
+    fixed: Fixed = None,
+    device: Device = None,
+    as_json: Json = False,
+) -> None:
+    """Search for the best hyperparameters for your data, and keep the best run."""
+    from cutaway.cli.tune import tune_command
+
+    given = {"test": test, "epochs": epochs, "seed": seed, **settings(fixed)}
+    given = {name: value for name, value in given.items() if value is not None}
+    tune_command(data, target, kind, given, trials=trials, jobs=jobs, out=out, as_json=as_json)
+
+
+@example("cutaway compare students.csv --target passed --seeds 10")
+def compare(
+    data: SomeData = None,
+    target: TargetColumn = None,
+    sizes: Annotated[int, typer.Option(help="Number of training-set sizes.")] = 5,
+    seeds: Annotated[int, typer.Option(help="Repetitions, each with its own seed.")] = 5,
+    out: Annotated[
+        Path | None,
+        option("Folder for report and plot. [default: a new one in runs/]", metavar="FOLDER"),
+    ] = None,
+    test: Annotated[float, typer.Option(help="Fraction of the rows kept as the test set.")] = 0.25,
+    epochs: Annotated[
+        int | None, option("Maximum epochs of the network. [default: depends on the data]")
+    ] = None,
+    kind: Kind = None,
+    fixed: Fixed = None,
+    device: Device = None,
+    as_json: Json = False,
+) -> None:
+    """Compare the network with linear models and trees on training sets of growing size."""
+    from cutaway.cli.compare import compare_command
+
+    given = {"test": test, "epochs": epochs, **settings(fixed)}
+    given = {name: value for name, value in given.items() if value is not None}
+    compare_command(data, target, kind, given, sizes=sizes, seeds=seeds, out=out, as_json=as_json)
+
+
+@example("cutaway bench photos --batch-size 64 --explain")
+@with_training_options("model", "batch_size", "precision")
+def bench(
+    data: SomeData = None,
+    target: TargetColumn = None,
+    kind: Kind = None,
+    *,
+    given: dict,
+    seconds: Annotated[float, typer.Option(help="Duration of the measurement.")] = 2.0,
+    explain: Annotated[
+        bool, typer.Option("--explain", help="Show how the training step was compiled, and why.")
+    ] = False,
+    device: Device = None,
+    as_json: Json = False,
+) -> None:
+    """Measure how fast the network for your data trains on this machine."""
+    from cutaway.cli.bench import bench_command
+
+    bench_command(data, target, kind, given, seconds=seconds, explain=explain, as_json=as_json)

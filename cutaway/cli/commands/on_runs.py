@@ -1,0 +1,127 @@
+"""Commands that use a trained run: predict, evaluate, summary, generate, export, explain."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from cutaway.cli.options import DataArgument, Device, Json, RunArgument, example, option
+from cutaway.runs.options.flags import parse_sizes
+
+
+@example("cutaway predict runs/students new.csv --out predictions.csv")
+def predict(
+    run: RunArgument,
+    data: DataArgument,
+    out: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="CSV file to write. [default: print to the terminal]"),
+    ] = None,
+    device: Device = None,
+    as_json: Json = False,
+) -> None:
+    """Predict the target of every row, image, text or recording in new data."""
+    from cutaway.cli.use import predict_command
+
+    predict_command(run, data, out=out, as_json=as_json)
+
+
+@example("cutaway evaluate runs/students more_students.csv")
+def evaluate(
+    run: RunArgument, data: DataArgument, device: Device = None, as_json: Json = False
+) -> None:
+    """Score a run on other labeled data."""
+    from cutaway.cli.use import evaluate_command
+
+    evaluate_command(run, data, as_json=as_json)
+
+
+@example("cutaway summary 4,3,2,1")
+def summary(
+    what: Annotated[
+        str, typer.Argument(metavar="RUN|SIZES", help="A run, or layer sizes like 4,3,2,1.")
+    ],
+    as_json: Json = False,
+) -> None:
+    """Show a network layer by layer: output shapes and trainable parameters."""
+    from cutaway.cli.use import summary_command
+
+    sizes = None
+    if not Path(what).exists() and set(what) <= set("0123456789,- "):
+        sizes = parse_sizes(what.replace("-", ","))
+    summary_command(what, sizes, as_json=as_json)
+
+
+@example('cutaway generate runs/shakespeare --prompt "ROMEO:"')
+def generate(
+    run: RunArgument,
+    prompt: Annotated[str, typer.Option(help="Text to continue.")] = "",
+    length: Annotated[int, typer.Option(help="Tokens (by default characters) to generate.")] = 500,
+    temperature: Annotated[
+        float, typer.Option(help="Sampling temperature; 0 picks the most likely token.")
+    ] = 1.0,
+    seed: Annotated[int, typer.Option(help="Random seed.")] = 0,
+    device: Device = None,
+    as_json: Json = False,
+) -> None:
+    """Generate text with a run that was trained on a plain text."""
+    from cutaway.cli.use import generate_command
+
+    generate_command(run, prompt, length, temperature, seed, as_json=as_json)
+
+
+@example("cutaway export runs/students --onnx students.onnx")
+def export(
+    run: RunArgument,
+    out: Annotated[
+        Path | None,
+        typer.Argument(
+            metavar="[FILE]",
+            help="File to write. [default: network.onnx or network.safetensors in the run]",
+            show_default=False,
+        ),
+    ] = None,
+    onnx: Annotated[bool, typer.Option("--onnx", help="Export the network as ONNX.")] = False,
+    safetensors: Annotated[
+        bool, typer.Option("--safetensors", help="Export the weights only.")
+    ] = False,
+    device: Device = None,
+    as_json: Json = False,
+) -> None:
+    """Export a run's network, with a description of its inputs and outputs."""
+    from cutaway.cli.export import export_command
+
+    export_command(run, out, onnx=onnx, safetensors=safetensors, as_json=as_json)
+
+
+@example("cutaway explain runs/students --row 3 --weight 0:2,1")
+def explain(
+    run: RunArgument,
+    row: Annotated[int, typer.Option(help="Row of the data, counted from 0.")] = 0,
+    data: Annotated[
+        Path | None,
+        option(
+            "Data to take the row from. [default: the training data]",
+            "--input",
+            metavar="FILE",
+        ),
+    ] = None,
+    neuron: Annotated[
+        str | None,
+        option("Show one neuron's output term by term.", metavar="LAYER:J"),
+    ] = None,
+    weight: Annotated[
+        str | None,
+        option("Show one weight's gradient path by path.", metavar="LAYER:I,J"),
+    ] = None,
+    top: Annotated[int, typer.Option(help="Number of paths to list, strongest first.")] = 10,
+    html: Annotated[Path | None, option("HTML report to write.", metavar="FILE")] = None,
+    device: Device = None,
+    as_json: Json = False,
+) -> None:
+    """Explain the prediction for one row, down to the arithmetic of single weights."""
+    from cutaway.cli.explain import explain_command
+
+    explain_command(
+        run, row=row, data=data, neuron=neuron, weight=weight, top=top, html=html, as_json=as_json
+    )

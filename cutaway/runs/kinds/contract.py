@@ -1,0 +1,167 @@
+"""DataKind: all that others ask of a kind of data. Each kind is one file beside this one.
+
+Kinds are found by being there, also by `cutaway train --help`; so their files are quick to import,
+and what needs arrays or networks is imported inside the methods.
+"""
+
+import dataclasses
+import math
+from collections.abc import Callable
+from typing import Any
+
+from cutaway.errors import DataError
+from cutaway.runs.kinds.data_source import DataSource
+from cutaway.runs.options.every_kind import TrainingOptions
+from cutaway.runs.options.transfer import TransferOptions
+from cutaway.runs.preprocessing import Preprocessing
+
+# when a kind is asked whether it recognizes some data: by names, folders and first bytes; by what
+# stands in a table or in lines; and last those that take any table, any text
+AT_FIRST, BY_CONTENTS, AT_LAST = 1, 2, 3
+CERTAIN = math.inf  # strength of a Sign that no other can outdo
+
+
+@dataclasses.dataclass(frozen=True)
+class Sign:
+    """That a kind recognizes some data.
+
+    Attributes:
+        reason: in words, after "Detected as labeled images: ".
+        strength: of the kinds that are asked together, that with the strongest sign is chosen;
+            for folders the number of files.
+        problem: raised if the kind is chosen: data of this kind that cannot be used.
+    """
+
+    reason: str
+    strength: float = 1.0
+    problem: DataError | None = None
+
+
+@dataclasses.dataclass(frozen=True)
+class NetworkInput:
+    """One input of the network of a run.
+
+    Attributes:
+        name, shape, dtype: the shape is that of one row.
+        sentences: how a row is made of the data.
+    """
+
+    name: str
+    shape: tuple[int, ...]
+    dtype: str
+    sentences: list[str]
+
+
+class DataKind:
+    """A kind of data. A subclass declares its facts and has the methods that raise here.
+
+    Attributes:
+        name: in configs and for --kind.
+        title: in sentences: "labeled images".
+        takes: what DATA of `cutaway train` may be, in words; "": told with another kind.
+        place: among all kinds, where they are listed.
+        asked: AT_FIRST, BY_CONTENTS or AT_LAST.
+        options: class of its training options.
+        network: the network by default, in words.
+        transfer_options: class of the options for a pretrained backbone; None: there is none.
+        takes_target: whether the user names the column to predict.
+        target_option: the option that a named target is given to instead.
+        new: what stands for new data and for more labeled data in suggested commands.
+        windows: whether the examples are windows of one long sequence, and so not independent.
+        lists_columns: whether the data are described column by column, all of them shown.
+        attributes: whether `explain` attributes a prediction to the inputs.
+    """
+
+    name: str
+    title: str
+    takes: str = ""
+    place: int = 100
+    asked: int = AT_FIRST
+    options: type[TrainingOptions]
+    network: str = ""
+    transfer_options: type[TransferOptions] | None = None
+    takes_target: bool = False
+    target_option: str | None = None
+    new: tuple[str, str] = ("NEW", "MORE")
+    windows: bool = False
+    lists_columns: bool = False
+    attributes: bool = True
+
+    def recognize(self, source: DataSource) -> Sign | None:
+        """A Sign if these data are of this kind, otherwise None."""
+        raise NotImplementedError
+
+    def preprocessing(self) -> type[Preprocessing]:
+        """Class of the preprocessing that is saved with a run."""
+        raise NotImplementedError
+
+    def prepare(self, data, target: str | None, options, *, why: str) -> Any:
+        """Read, split and encode the data, and build a network for them.
+
+        Args:
+            data: path or frame.
+            target: the column to predict, if `takes_target`.
+            options: of the class `options`.
+            why: why the data were detected as this kind, and why this network was chosen.
+
+        Returns:
+            runs.Experiment.
+        """
+        raise NotImplementedError
+
+    def prepare_transfer(self, data, target: str | None, options, *, why: str) -> Any:
+        """As `prepare`, with a pretrained backbone; options of the class `transfer_options`."""
+        raise NotImplementedError
+
+    def networks(self) -> dict[str, Callable[[dict], Any]]:
+        """{model: function of a spec that builds the network}, by the spec's "model"."""
+        raise NotImplementedError
+
+    def network_inputs(self, rows: Any) -> list[NetworkInput]:
+        """The inputs of the network, with how to make them.
+
+        Args:
+            rows: the preprocessing of a run.
+        """
+        raise NotImplementedError
+
+    def describe_outputs(self, rows: Any, loss: str) -> list[str]:
+        """Sentences about the outputs of the network, for the loss of that name."""
+        from cutaway.runs.outputs import describe_outputs
+
+        return describe_outputs(rows, loss)
+
+    def input_names(self, rows: Any) -> list[str] | None:
+        """Names of the numbers of an input, for explanations, drawings and reports."""
+        return None
+
+    def attribution_names(self, rows: Any, x, frame) -> list | None:
+        """Names for `explain.attribute` of one row.
+
+        Args:
+            rows: the preprocessing.
+            x: the encoded row (1, ...).
+            frame: the row of the data.
+        """
+        return None
+
+    def unusual(self, rows: Any, x) -> list[str]:
+        """Sentences about what is unusual in an encoded row (1, ...)."""
+        return []
+
+    def shows_saliency(self, spec: dict) -> bool:
+        """Whether Grad-CAM takes the place of the attribution, for a network of this spec."""
+        return False
+
+    def baselines(self, experiment: Any) -> dict[str, Callable]:
+        """{name: function (task, seed) that makes a scikit-learn model}, for `cutaway compare`."""
+        return {}
+
+    @property
+    def is_compared(self) -> bool:
+        """Whether it has baselines."""
+        return type(self).baselines is not DataKind.baselines
+
+    def use(self, run) -> tuple[str, str]:
+        """(command, what for): what to do with a trained run, in its folder `run`."""
+        return f"cutaway predict {run} {self.new[0]}", "predict new data"

@@ -1,0 +1,111 @@
+"""Tables: a column to predict from the others."""
+
+from typing import TYPE_CHECKING
+
+from cutaway.runs.kinds.contract import AT_LAST, DataKind, NetworkInput, Sign
+from cutaway.runs.options.table import TableOptions
+
+if TYPE_CHECKING:
+    from cutaway.runs.table import TableRows
+
+FAR = 4.0  # standard deviations from the training mean beyond which a value is unusual
+
+
+class TableKind(DataKind):
+    """A table, of numbers, categories, dates."""
+
+    name = "table"
+    title = "a table"
+    takes = "a table (.csv, .tsv, .parquet), which may hold texts or a time series"
+    place = 0
+    asked = AT_LAST
+    options = TableOptions
+    network = "a multilayer perceptron"
+    takes_target = True
+    new = "NEW.csv", "MORE.csv"
+    lists_columns = True
+
+    def recognize(self, source):
+        if source.path is None:
+            return Sign("a frame in memory")
+        if not source.is_table:
+            return None
+        shape = f"{source.frame.height:,} rows and {source.frame.width} columns"
+        texts = source.free_texts
+        return Sign(f"{shape}, {texts[0]!r} is only one of them" if texts else shape)
+
+    def preprocessing(self):
+        from cutaway.runs.table import TableRows
+
+        return TableRows
+
+    def prepare(self, data, target, options, *, why):
+        from cutaway.runs.table import prepare_table
+
+        return prepare_table(data, target, options)
+
+    def networks(self):
+        return {"mlp": _build}
+
+    def network_inputs(self, rows: "TableRows"):
+        sentences = [f"{len(rows.features)} numbers, float32, in this order:"]
+        sentences += [f"{', '.join(e.names)}: {_recipe(e)}" for e in rows.encoders]
+        return [NetworkInput("features", (len(rows.features),), "float32", sentences)]
+
+    def input_names(self, rows: "TableRows"):
+        return rows.features
+
+    def attribution_names(self, rows: "TableRows", x, frame):
+        row = frame.row(0, named=True)
+        return [f"{name} = {row[name]}" for name in rows.fitted.feature_sources]
+
+    def unusual(self, rows: "TableRows", x):
+        from cutaway.data.encoders import Number
+
+        scaled = {name for e in rows.encoders if isinstance(e, Number) for name in e.names}
+        notes = []
+        for name, value in zip(rows.features, x[0], strict=True):
+            if name in scaled and abs(value) > FAR:
+                side = "above" if value > 0 else "below"
+                notes.append(
+                    f"{name} is {abs(value):.1f} standard deviations {side} the training mean"
+                )
+        return notes
+
+    def baselines(self, experiment):
+        from cutaway.runs.baselines import table_baselines
+
+        return table_baselines(len(experiment.preprocessing.fitted.embeddings))
+
+
+def _recipe(encoder) -> str:
+    """How the columns of one encoder are computed from its column of the table."""
+    from cutaway.data.encoders import Category, Number
+
+    if isinstance(encoder, Number):
+        x = f"ln(1 + {encoder.name})" if encoder.log else encoder.name
+        second = "; then 1 if missing, otherwise 0" if encoder.indicator else ""
+        return (
+            f"({x} - {encoder.mean:.6g}) / {encoder.scale:.6g}, missing values replaced by "
+            f"{encoder.median:g}{second}"
+        )
+    if isinstance(encoder, Category):
+        return f"one-hot encoding of {encoder.name}"
+    return f"from {encoder.name}: {encoder.summary()} (see `preprocessing`)"
+
+
+def _build(spec):
+    from cutaway.models import TableNetwork, mlp
+    from cutaway.nn import ACTIVATIONS, INITIALIZERS, Sigmoid, Softmax
+
+    named = {
+        "activation": ACTIVATIONS[spec["activation"]],
+        "output": {"sigmoid": Sigmoid, "softmax": Softmax, None: None}[spec["output"]],
+        "dropout": spec["dropout"],
+        "weights": INITIALIZERS[spec["init"]],
+    }
+    if spec["embeddings"]:
+        return TableNetwork(
+            spec["num_features"], spec["embeddings"], spec["layers"], spec["outputs"], **named
+        )
+    return mlp((spec["num_features"], *spec["layers"], spec["outputs"]), **named)

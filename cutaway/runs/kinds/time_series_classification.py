@@ -1,0 +1,61 @@
+"""Labeled time series: heartbeats, gestures, sensor signals."""
+
+from typing import TYPE_CHECKING
+
+from cutaway.runs.kinds.contract import CERTAIN, DataKind, NetworkInput, Sign
+from cutaway.runs.options.time_series_classification import TimeSeriesClassificationOptions
+
+if TYPE_CHECKING:
+    from cutaway.runs.time_series_classification import TimeSeriesClassificationRows
+
+
+class TimeSeriesClassificationKind(DataKind):
+    """Labeled time series."""
+
+    name = "time-series-classification"
+    title = "labeled time series"
+    takes = "files of the UCR archive"
+    place = 5
+    options = TimeSeriesClassificationOptions
+    network = "a convolutional network over time"
+    new = "NEW.tsv", "MORE.tsv"
+
+    def recognize(self, source):
+        from cutaway.data.ucr import SPLIT_NAMES, ucr_pair
+
+        if source.path is None:
+            return None
+        named = source.folder or (source.path.stem.endswith(SPLIT_NAMES) and not source.target)
+        pair = ucr_pair(source.path) if named else None
+        if not pair:
+            return None
+        if source.folder is not None:
+            return Sign(f"{pair[0].name} and its test file", CERTAIN)
+        return Sign("a file of the UCR archive: a label, then values", CERTAIN)
+
+    def preprocessing(self):
+        from cutaway.runs.time_series_classification import TimeSeriesClassificationRows
+
+        return TimeSeriesClassificationRows
+
+    def prepare(self, data, target, options, *, why):
+        from cutaway.runs.time_series_classification import prepare_time_series_classification
+
+        return prepare_time_series_classification(data, options, why=why)
+
+    def networks(self):
+        from cutaway.models import time_series_cnn
+        from cutaway.runs.networks import standardized
+
+        return {"time_series_cnn": standardized(time_series_cnn)}
+
+    def network_inputs(self, rows: "TimeSeriesClassificationRows"):
+        sentences = [
+            f"series of {rows.length} steps, unscaled; the network standardizes them itself"
+        ]
+        return [NetworkInput("series", (rows.length, 1), "float32", sentences)]
+
+    def baselines(self, experiment):
+        from cutaway.runs.baselines import flat_baselines
+
+        return flat_baselines()

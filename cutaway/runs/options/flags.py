@@ -1,0 +1,138 @@
+"""An option of a training declares its flag of the command line where it stands, once."""
+
+import dataclasses
+import types
+import typing
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+from cutaway.errors import OptionError
+
+T = TypeVar("T")
+KEY = "flag"  # in the metadata of a dataclass field
+# headings of `cutaway train --help`
+TRAINING, TABLES, IMAGES, TEXTS, SERIES = "Training", "Tables", "Images", "Texts", "Series"
+PRETRAINED = "Pretrained models"
+
+
+@dataclasses.dataclass(frozen=True)
+class Flag:
+    """How an option of a training stands on the command line.
+
+    Attributes:
+        text: what it does, one sentence; the default value is put behind it.
+        panel: heading in `cutaway train --help`; None: among the general options.
+        metavar: what stands for the value; None: its type.
+        names: of the flag, as Typer takes them; empty: made of the name of the option.
+        default: the default in words; "": none is shown; None: the value itself.
+        parse: function of the text that was given; None: by the type of the option.
+    """
+
+    text: str
+    panel: str | None = None
+    metavar: str | None = None
+    names: tuple[str, ...] = ()
+    default: str | None = None
+    parse: Callable[[str], Any] | None = None
+
+
+MODEL = Flag("Network.", metavar="NAME", default="depends on the data")
+
+
+@dataclasses.dataclass(frozen=True)
+class DeclaredOption:
+    """A field of an options class that has a Flag.
+
+    Attributes:
+        name: of the field.
+        type: bool, int, float or str, as the command line reads it.
+        flag: its Flag.
+        default: its value if nothing is given.
+    """
+
+    name: str
+    type: type
+    flag: Flag
+    default: Any = None
+
+    @property
+    def help(self) -> str:
+        """The text of the flag and its default."""
+        words = _in_words(self.default) if self.flag.default is None else self.flag.default
+        return f"{self.flag.text} [default: {words}]" if words else self.flag.text
+
+
+def option(default: T, flag: Flag) -> T:
+    """A field of an options class with a default and a flag of the command line.
+
+    Example:
+        >>> import dataclasses
+        >>> @dataclasses.dataclass(frozen=True, kw_only=True)
+        ... class Sizes:
+        ...     width: int = option(32, Flag("Channels of the first stage."))
+        >>> Sizes().width, declared_options(Sizes)["width"].help
+        (32, 'Channels of the first stage. [default: 32]')
+    """
+    return dataclasses.field(default=default, metadata={KEY: flag})
+
+
+def required_option(flag: Flag) -> Any:
+    """A field of an options class without a default, with a flag of the command line."""
+    return dataclasses.field(metadata={KEY: flag})
+
+
+def declared_options(options: type) -> dict[str, DeclaredOption]:
+    """{name: DeclaredOption} of the fields of an options class that have a flag, in their order."""
+    types_of = typing.get_type_hints(options)
+    found = {}
+    for field in dataclasses.fields(options):
+        flag = field.metadata.get(KEY)
+        if flag is not None:
+            read_as = str if flag.parse is not None else _read_as(types_of[field.name])
+            default = None if field.default is dataclasses.MISSING else field.default
+            found[field.name] = DeclaredOption(field.name, read_as, flag, default)
+    return found
+
+
+def _read_as(annotation) -> type:
+    """The type that the command line reads: the first simple one of a union."""
+    parts = [annotation]
+    if isinstance(annotation, types.UnionType) or typing.get_origin(annotation) is typing.Union:
+        parts = [*typing.get_args(annotation)]
+    simple = [part for part in parts if part in (bool, int, float, str)]
+    if not simple:
+        raise OptionError(
+            f"an option of type {annotation} has a flag",
+            expected="a bool, int, float or str, alone or beside others",
+            fix="give its Flag a function that reads it: parse=...",
+        )
+    return simple[0]
+
+
+def _in_words(value) -> str:
+    if isinstance(value, tuple):
+        return ",".join(map(str, value))
+    if isinstance(value, bool):
+        return "yes" if value else ""
+    return "" if value is None else str(value)
+
+
+def parse_names(text: str) -> tuple[str, ...]:
+    """("a", "b") of "a, b"."""
+    return tuple(name.strip() for name in text.split(",") if name.strip())
+
+
+def parse_sizes(text: str) -> tuple[int, ...]:
+    """(16, 8) of "16,8".
+
+    Raises:
+        OptionError: not integers separated by commas.
+    """
+    try:
+        return tuple(int(part) for part in text.split(",") if part.strip())
+    except ValueError:
+        raise OptionError(
+            f"layer sizes {text!r}",
+            expected="integers separated by commas",
+            fix="write for example --layers 64,64",
+        ) from None

@@ -1,0 +1,88 @@
+"""Training options for tables."""
+
+import dataclasses
+
+from cutaway.errors import expect_choice, expect_range
+from cutaway.runs.options.every_kind import TrainingOptions
+from cutaway.runs.options.flags import TABLES, Flag, option, parse_names, parse_sizes
+from cutaway.runs.space import Choice, Integer
+
+TARGET = "depends on the target"
+
+
+def _loss(name: str) -> str:
+    """The name of a loss, of which a short one was given perhaps."""
+    from cutaway.losses import LOSS_ALIASES
+
+    return LOSS_ALIASES.get(name, name)
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class TableOptions(TrainingOptions):
+    """Training options for tables; None means a default that depends on the data.
+
+    The defaults gave the best scores on small and medium-sized tables (benchmarks/tables.py):
+    enough steps, and enough regularization.
+
+    Attributes:
+        layers: sizes of the hidden layers.
+        activation: name of the activation after each hidden layer.
+        loss: name of the loss.
+        init: name of the weight initializer.
+        task: "binary", "multiclass" or "regression".
+        ignore: columns to ignore.
+        kinds: {column: kind}, for columns that are detected wrongly.
+        others: see TrainingOptions.
+    """
+
+    layers: tuple[int, ...] = option(
+        (128, 128),
+        Flag('Sizes of the hidden layers; "" for none.', TABLES, metavar="N,N", parse=parse_sizes),
+    )
+    activation: str = option("relu", Flag("Activation of the hidden layers.", TABLES))
+    loss: str | None = option(
+        None, Flag("Loss.", TABLES, metavar="NAME", default=TARGET, parse=_loss)
+    )
+    init: str = option("glorot_uniform", Flag("Weight initializer.", TABLES, metavar="NAME"))
+    task: str | None = option(
+        None, Flag("binary, multiclass or regression.", TABLES, default=TARGET)
+    )
+    ignore: tuple[str, ...] = option(
+        (), Flag("Columns to ignore.", TABLES, metavar="COLUMN,...", parse=parse_names)
+    )
+    kinds: dict = dataclasses.field(default_factory=dict)
+
+    def __post_init__(self):
+        from cutaway.data.target import TASKS
+        from cutaway.losses import LOSSES
+        from cutaway.nn import ACTIVATIONS, INITIALIZERS
+
+        super().__post_init__()
+        for n in self.layers:
+            expect_range(n, what="a layer size", least=1)
+        expect_choice(self.activation, ACTIVATIONS, what="activation")
+        if self.loss is not None:
+            expect_choice(self.loss, LOSSES, what="loss")
+        expect_choice(self.init, INITIALIZERS, what="init")
+        if self.task is not None:
+            expect_choice(self.task, TASKS, what="task")
+
+    def space(self, rows):
+        width = max(self.layers, default=128)
+        inits = dict.fromkeys((self.init, "glorot_uniform", "he_normal", "lecun_normal"))
+        return super().space(rows) | {
+            "width": Integer(min(16, width), max(512, width), start=width, log=True),
+            "depth": Integer(1, max(5, len(self.layers)), start=max(1, len(self.layers))),
+            "init": Choice(tuple(inits)),
+        }
+
+    def drawn(self, values):
+        values = dict(values)
+        width, depth = values.pop("width", None), values.pop("depth", None)
+        if width is not None:
+            values["layers"] = (width,) * depth
+        return super().drawn(values)
+
+    def respec(self, spec):
+        changed = {"layers": list(self.layers), "activation": self.activation, "init": self.init}
+        return super().respec(spec) | changed
