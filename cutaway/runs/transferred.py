@@ -18,6 +18,7 @@ from cutaway.ops.precision import matmul_precision
 from cutaway.optim import OPTIMIZERS
 from cutaway.runs.experiment import Experiment
 from cutaway.runs.finished_run import Run, trainer_for
+from cutaway.runs.kinds import KINDS
 from cutaway.runs.nearest_neighbors import ValidationFeatures
 from cutaway.runs.networks import transferred
 from cutaway.runs.options.transfer import TransferOptions
@@ -160,7 +161,7 @@ def transfer_sections(experiment, run, x) -> list:
             projection_section(kept.features, kept.truth, preprocessing.classes, experiment.target),
         )
     ]
-    if experiment.backbone.examples == "images":
+    if KINDS[experiment.kind].shows_saliency(experiment.spec):
         from cutaway.runs.saliency import saliency_section
 
         outputs = experiment.outputs(run, validation)
