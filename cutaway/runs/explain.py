@@ -153,6 +153,7 @@ def open_row(run: Run, data=None, row: int = 0):
         raise DataError(
             f"there is no row {row} in {source}",
             expected=f"an index from 0 to {frame.height - 1}",
+            fix="count rows from 0, without the header",
         )
     windows = KINDS[run.config["kind"]].windows
     chosen = frame if windows else frame[row : row + 1]

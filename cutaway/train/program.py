@@ -72,6 +72,14 @@ class Program:
                 expected="loss=(prediction, target) -> number, or objective=(net, x, y) -> numbers",
                 fix="for example loss=ct.losses.mean_squared_error",
             )
+        name, function = ("loss", loss) if objective is None else ("objective", objective)
+        if not callable(function):
+            arguments = "(prediction, target)" if objective is None else "(net, x, y)"
+            raise OptionError(
+                f"{name} is {function!r}",
+                expected=f"a function {arguments} -> scalar Tensor",
+                fix="pass a function of cutaway.losses, for example ct.losses.mean_squared_error",
+            )
         if objective is not None and mix is not None:
             raise OptionError(
                 "mix was given with an objective",

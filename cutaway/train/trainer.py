@@ -182,6 +182,7 @@ class Trainer:
                 what to reduce and by how much; the network keeps its last weights.
         """
         expect_range(epochs, what="epochs", least=1)
+        expect_range(batch_size, what="batch_size", least=1)
         expect_micro_batches(accumulate, batch_size)
         callbacks = self._callbacks(callbacks, progress)
         if is_stream(x):
