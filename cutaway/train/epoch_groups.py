@@ -52,7 +52,7 @@ class EpochGroup:
         return [np.asarray(values)[k] for values in self.states]
 
 
-class EpochGroups:
+class GroupedEpochs:
     """Runs the epochs of a program in groups, where that is faster.
 
     Args:

@@ -28,7 +28,7 @@ from cutaway.train.blocks import (
     to_device,
 )
 from cutaway.train.compatibility import check_fit
-from cutaway.train.epoch_groups import EpochGroups
+from cutaway.train.epoch_groups import GroupedEpochs
 from cutaway.train.evaluation import Evaluator
 from cutaway.train.history import History
 from cutaway.train.nan_origin import RanSteps, not_finite
@@ -132,7 +132,7 @@ class Trainer:
         self.complete: dict = {}
         self._steps = EpochSteps(self.program)
         self._evaluator = Evaluator(self.program)
-        self._groups = EpochGroups(self.program, self._steps, self._evaluator)
+        self._groups = GroupedEpochs(self.program, self._steps, self._evaluator)
         self._told: tuple | None = None  # (group, k) of the epoch that callbacks are told of
 
     def fit(

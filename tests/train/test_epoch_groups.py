@@ -8,7 +8,7 @@ from cutaway import metrics
 from cutaway.errors import TrainingError
 from cutaway.optim import Cosine, ExponentialAverage
 from cutaway.train import Callback, Checkpoints, EarlyStopping
-from cutaway.train.epoch_groups import EpochGroups
+from cutaway.train.epoch_groups import GroupedEpochs
 
 
 def data(rows=96):
@@ -38,19 +38,19 @@ def fit(trainer, *callbacks, epochs=40, **options):
 
 def apart(monkeypatch):
     """From here on, each epoch is a group of its own."""
-    monkeypatch.setattr(EpochGroups, "size", lambda *_: 1)
+    monkeypatch.setattr(GroupedEpochs, "size", lambda *_: 1)
 
 
 def groups_of(monkeypatch):
     """A list that gets the sizes of the groups that are run."""
-    sizes, run = [], EpochGroups.run
+    sizes, run = [], GroupedEpochs.run
 
     def noted(self, *args):
         found = run(self, *args)
         sizes.append(len(found))
         return found
 
-    monkeypatch.setattr(EpochGroups, "run", noted)
+    monkeypatch.setattr(GroupedEpochs, "run", noted)
     return sizes
 
 
@@ -82,7 +82,7 @@ def test_weights_and_history_are_those_of_single_epochs(monkeypatch, options, av
 
 def test_weights_are_those_of_a_program_for_each_epoch(monkeypatch):
     grouped = fit(trainer())
-    monkeypatch.setattr(EpochGroups, "size", lambda *_: 0)
+    monkeypatch.setattr(GroupedEpochs, "size", lambda *_: 0)
     single = fit(trainer())
     for path, value in single.net.state_dict().items():
         np.testing.assert_array_equal(grouped.net.state_dict()[path], value)
