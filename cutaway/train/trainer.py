@@ -192,9 +192,9 @@ class Trainer:
             if y is None:
                 raise OptionError("fit got x but no y", expected="fit(x, y)")
             arrays = to_device(x, y)
-        arrays = self._weighted(arrays, weights)
 
         with _only_fit_of(self):
+            arrays = self._weighted(arrays, weights)
             return self._fit(x, arrays, epochs, batch_size, accumulate, validation, callbacks, seed)
 
     def _fit(self, x, arrays, epochs, batch_size, accumulate, validation, callbacks, seed):
