@@ -8,6 +8,8 @@ Every message says what happened, what was expected, and how to fix it:
 """
 
 import difflib
+import math
+import operator
 from collections.abc import Iterable
 from typing import Any
 
@@ -123,19 +125,30 @@ def expect_choice(value, known, *, what: str) -> None:
 def expect_range(value, *, what: str, above=None, least=None, below=None, most=None) -> None:
     """Raise OptionError unless above < value, least <= value, value < below and value <= most.
 
-    NaN is outside every range. Limits that are None are not checked.
+    NaN and what is no number are outside every range. Limits that are None are not checked.
+
+    Example:
+        >>> expect_range("a", what="Linear: in_features", least=1)
+        Traceback (most recent call last):
+        cutaway.errors.OptionError: Linear: in_features is 'a'
+          expected: a number >= 1
+          fix: choose in_features >= 1
     """
-    wanted = []
-    if above is not None:
-        wanted.append((value > above, f"> {above}"))
-    if least is not None:
-        wanted.append((value >= least, f">= {least}"))
-    if below is not None:
-        wanted.append((value < below, f"< {below}"))
-    if most is not None:
-        wanted.append((value <= most, f"<= {most}"))
-    if not all(ok for ok, _ in wanted):
-        limits = " and ".join(text for _, text in wanted)
+    tests = [
+        (above, operator.gt, f"> {above}"),
+        (least, operator.ge, f">= {least}"),
+        (below, operator.lt, "finite" if below == math.inf else f"< {below}"),
+        (most, operator.le, f"<= {most}"),
+    ]
+    tests = [test for test in tests if test[0] is not None]
+    try:
+        fits = all(holds(value, limit) for limit, holds, _ in tests)
+    except (TypeError, ValueError):  # a text, None, an array
+        fits = False
+    if not fits:
+        limits = " and ".join(text for _, _, text in tests)
         raise OptionError(
-            f"{what} is {value}", expected=f"a number {limits}", fix=f"choose {what} {limits}"
+            f"{what} is {value!r}" if isinstance(value, str) else f"{what} is {value}",
+            expected=f"a number {limits}",
+            fix=f"choose {what.rpartition(': ')[2]} {limits}",
         )

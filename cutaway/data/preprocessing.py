@@ -90,9 +90,10 @@ class TablePreprocessing:
                     notes.append(f"{column.name}: {bad} infinite values, treated as missing")
         used = [c for c in columns if c.kind in USED]
         if not used:
+            reasons = "; ".join(f"{c.name}: {c.reason}" for c in columns[:6])
             raise DataError(
-                f"no usable column to predict {target!r} from: "
-                + "; ".join(f"{c.name}: {c.reason}" for c in columns[:6]),
+                f"no usable column to predict {target!r} from"
+                + (f": {reasons}" if reasons else ": the table has no other column"),
                 expected="at least one column of numbers, categories or dates",
                 fix="add columns, or set the kind of a column with kinds",
             )

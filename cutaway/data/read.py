@@ -76,7 +76,11 @@ def _read_file(path: Path):
     try:
         content = path.read_bytes() if not path.name.endswith(".parquet") else None
         if content == b"" or path.stat().st_size == 0:
-            raise DataError(f"{path} is empty", expected="a header and at least one row of data")
+            raise DataError(
+                f"{path} is empty",
+                expected="a header and at least one row of data",
+                fix="check the path, or export the table again",
+            )
     except OSError as error:
         raise DataError(f"{path} cannot be read: {error.strerror}") from error
     return _read_parquet(path) if content is None else _read_text(path, content)
@@ -119,9 +123,17 @@ def _read_text(path, content: bytes):
         ) from error
     lines = text.split("\n", 1)
     if not text.strip():
-        raise DataError(f"{path} is empty", expected="a header and at least one row of data")
+        raise DataError(
+            f"{path} is empty",
+            expected="a header and at least one row of data",
+            fix="check the path, or export the table again",
+        )
     if len(lines) == 1 or not lines[1].strip():
-        raise DataError(f"{path} has a header and no rows", expected="at least one row of data")
+        raise DataError(
+            f"{path} has a header and no rows",
+            expected="at least one row of data",
+            fix="add rows below the header",
+        )
     separator = _separator(path, lines[0])
     names = [name.strip().strip('"').strip() for name in lines[0].split(separator)]
     _expect_names(path, names)

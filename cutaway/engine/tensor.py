@@ -379,6 +379,8 @@ def as_array(value: TensorLike) -> jax.Array:
         value = np.asarray([np.asarray(v) for v in value])
         if value.dtype == np.float64 and not jax.config.read("jax_enable_x64"):
             value = value.astype(np.float32)
+    if isinstance(value, str):
+        value = np.asarray(value)
     if isinstance(value, np.ndarray) and value.dtype.kind not in "biufcV":
         raise ShapeError(
             f"an array of {value.dtype} is not made of numbers",

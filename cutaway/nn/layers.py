@@ -202,6 +202,13 @@ class Embedding(Module):
                 expected=f"0 to {count - 1} (set by num_embeddings={count})",
                 fix="increase num_embeddings, or map unknown values to one of them",
             )
+        if indices.dtype.kind == "f" and (indices != np.floor(indices)).any():
+            raise DataError(
+                f"{self.label()}: indices that are not integers, for example "
+                f"{indices[indices != np.floor(indices)][0]:g}",
+                expected="integers, stored as integers or floats",
+                fix="use a Linear layer for real numbers, or number the categories",
+            )
 
     def describe(self):
         padding = "" if self.padding_index is None else f", padding_index={self.padding_index}"

@@ -1,6 +1,7 @@
 """Optimizer: base class of all algorithms, each of which defines the update of one parameter."""
 
 import copy
+from collections.abc import Iterable
 
 import jax.numpy as jnp
 import numpy as np
@@ -243,6 +244,8 @@ def trainable(parameters) -> dict:
     """{path: Parameter}, each once."""
     if isinstance(parameters, Module):
         named = parameters.named_parameters()
+    elif not isinstance(parameters, Iterable):
+        named = {"0": parameters}
     else:
         once = {id(p): p for p in parameters}
         named = {str(i): p for i, p in enumerate(once.values())}

@@ -154,6 +154,7 @@ def open_row(run: Run, data=None, row: int = 0):
         raise DataError(
             f"there is no row {row} in {source}",
             expected=f"an index from 0 to {frame.height - 1}",
+            fix="count rows from 0, without the header",
         )
     chosen = frame[row : row + 1] if run.config["kind"] not in WHOLE else frame
     arrays = _transformed(preprocessing, chosen)

@@ -98,6 +98,12 @@ class Trainer:
         prepare=None,
         precision=None,
     ):
+        if not callable(loss):
+            raise OptionError(
+                f"loss is {loss!r}",
+                expected="a function (prediction, target) -> scalar Tensor",
+                fix="pass a function of cutaway.losses, for example ct.losses.mean_squared_error",
+            )
         self.net = net
         self.loss = loss
         self.optimizer = Adam(net) if optimizer is None else optimizer
@@ -162,6 +168,7 @@ class Trainer:
                 what to reduce and by how much; the network keeps its last weights.
         """
         expect_range(epochs, what="epochs", least=1)
+        expect_range(batch_size, what="batch_size", least=1)
         expect_micro_batches(accumulate, batch_size)
         callbacks = self._callbacks(callbacks, progress)
         if is_stream(x):

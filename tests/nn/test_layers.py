@@ -299,3 +299,24 @@ def test_hebb_adds_up_products():
     assert neuron.predict(x).tolist() == [-1, -1, -1, 1]
     with pytest.raises(DataError, match="of -1 and 1"):
         neuron.fit(x, [0, 0, 0, 1])
+
+
+@pytest.mark.parametrize("size", ["3", None, np.nan, 0, np.ones(2)])
+def test_a_size_that_is_no_number_in_range_is_named(size):
+    with pytest.raises(OptionError, match="fix: choose in_features >= 1") as caught:
+        Linear(size, 2)
+    assert caught.value.expected == "a number >= 1"
+
+
+def test_an_embedding_refuses_fractions_and_takes_integers_in_floats():
+    embedding = Embedding(5, 2)
+    np.testing.assert_array_equal(
+        embedding(np.array([1.0, 4.0])).numpy(), embedding(np.array([1, 4])).numpy()
+    )
+    with pytest.raises(DataError, match=r"not integers, for example 1\.5"):
+        embedding(np.array([1.0, 1.5]))
+
+
+def test_a_tensor_of_text_is_refused():
+    with pytest.raises(ShapeError, match="not made of numbers"):
+        Tensor("abc")

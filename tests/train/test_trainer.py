@@ -382,3 +382,17 @@ def test_history_is_a_table_that_can_be_saved_read_and_plotted(tmp_path):
     assert [axes.get_title() for axes in figure.axes] == ["loss", "accuracy", "f1"]
     with pytest.raises(DataError, match="no column 'los'"):
         history["los"]
+
+
+def test_bad_arguments_are_named_before_anything_is_trained():
+    net = ct.Linear(3, 1)
+    with pytest.raises(OptionError, match=r"loss is 'mse'\n(.|\n)*ct.losses.mean_squared_error"):
+        Trainer(net, loss="mse")
+    with pytest.raises(OptionError, match="epochs is 'two'"):
+        regression().fit(X, Y, epochs="two")
+    with pytest.raises(OptionError, match="batch_size is 'a'"):
+        regression().fit(X, Y, epochs=1, batch_size="a")
+    with pytest.raises(OptionError, match="learning rate lr is 'a'"):
+        ct.SGD(net, lr="a")
+    with pytest.raises(OptionError, match="an optimizer got a int"):
+        ct.SGD(3, lr=0.1)
