@@ -31,6 +31,13 @@ def doctor_command(what, *, treated, seeds, budget, applied, out, html, as_json)
             fix="omit --apply, and make the change in the script",
         )
     source = None
+    if Path(what).is_file():
+        raise OptionError(
+            f"{what} is a file",
+            expected="the folder of a run, or script.py:NAME",
+            fix=f"name the training in a script: {what if what.endswith('.py') else 'script.py'}"
+            ":trainer, where trainer = (trainer, x, y)",
+        )
     if is_script:
         program = program_in_script(what)
     else:

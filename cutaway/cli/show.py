@@ -24,7 +24,13 @@ def _safe(value):
 
 def table(headings, rows, *, right=()) -> Table:
     """A plain table; the columns with these numbers are right-aligned."""
-    shown = Table(box=None, pad_edge=False, header_style="dim", padding=(0, 2, 0, 0))
+    shown = Table(
+        box=None,
+        pad_edge=False,
+        header_style="dim",
+        padding=(0, 2, 0, 0),
+        show_header=any(headings),
+    )
     for i, heading in enumerate(headings):
         shown.add_column(heading, justify="right" if i in right else "left", overflow="fold")
     for row in rows:

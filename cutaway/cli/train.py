@@ -16,6 +16,7 @@ from cutaway.cli.show import (
 from cutaway.data import students_path
 from cutaway.doctor.preflight import preflight
 from cutaway.runs import prepare, write_report
+from cutaway.runs.run_folder import RunFolder
 from cutaway.runtime import device
 
 MAX_CLASSES = 20
@@ -27,6 +28,8 @@ def train_command(data, target, kind, given, *, out, resume, before, as_json) ->
     from cutaway.doctor.glance import glance
     from cutaway.doctor.sources import program_of
 
+    if out is not None and not resume:
+        RunFolder(out).expect_free()  # before data are read and checked, which takes a while
     experiment = prepare(data, target, kind=kind, **given)
     if not as_json:
         _show_data(experiment)
@@ -106,7 +109,8 @@ def _show_network(experiment) -> None:
         name = f"head on {spec['from']}"
     console.print(
         f"\nNetwork: {name}, {experiment.net.summary().total:,} parameters\n"
-        f"Training: {options.optimizer}, lr {options.rate():g}, {experiment.epochs} epochs, "
+        f"Training: {options.optimizer}, lr {options.rate():g}, "
+        f"{experiment.epochs} epoch{'s' * (experiment.epochs != 1)}, "
         f"batch size {experiment.batch_size}\n"
         f"Data: {experiment.training_rows:,} training {examples}, "
         f"{len(experiment.validation):,} validation {examples}"
@@ -118,7 +122,8 @@ def _show_network(experiment) -> None:
 def _show_result(experiment, run) -> None:
     metrics = run.metrics
     why = f" ({metrics['stopped']})" if metrics["stopped"] else ""
-    console.print(f"{metrics['epochs']} epochs in {metrics['seconds']:.1f} s{escape(why)}")
+    epochs = f"{metrics['epochs']} epoch" + "s" * (metrics["epochs"] != 1)
+    console.print(f"{epochs} in {metrics['seconds']:.1f} s{escape(why)}")
     monitor = experiment.options.MONITOR
     best = "lowest validation loss" if monitor == "val_loss" else "highest validation accuracy"
     console.print(f"Kept the weights of epoch {metrics['best_epoch']} ({best})")

@@ -59,18 +59,8 @@ class RunFolder:
         folder = cls(out)
         if resume and folder.config.exists():
             folder.expect_same(config)
-        elif folder.path.is_dir() and any(folder.path.iterdir()):
-            raise RunError(
-                f"{folder.path} is not empty, and training would overwrite its contents",
-                expected="a new or empty folder",
-                fix="choose another --out, add --resume to continue the run in it, or delete it",
-            )
-        elif folder.path.exists() and not folder.path.is_dir():
-            raise RunError(
-                f"{folder.path} is a file",
-                expected="a folder for the run",
-                fix="choose another --out",
-            )
+        else:
+            folder.expect_free()
         folder._is_new = not folder.path.exists()
         try:
             folder.write_json(
@@ -158,6 +148,21 @@ class RunFolder:
                 fix="train again with this version, or open the run with the one that wrote it",
             )
         return config
+
+    def expect_free(self) -> None:
+        """Raise RunError unless the folder is empty or does not exist."""
+        if self.path.is_dir() and any(self.path.iterdir()):
+            raise RunError(
+                f"{self.path} is not empty, and training would overwrite its contents",
+                expected="a new or empty folder",
+                fix="choose another --out, add --resume to continue the run in it, or delete it",
+            )
+        if self.path.exists() and not self.path.is_dir():
+            raise RunError(
+                f"{self.path} is a file",
+                expected="a folder for the run",
+                fix="choose another --out",
+            )
 
     def expect_same(self, config: dict) -> None:
         """Raise RunError unless the run has this config, apart from the number of epochs."""

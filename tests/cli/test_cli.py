@@ -143,6 +143,8 @@ BAD = [
         "does not fit the target",
     ),
     (["train", "good.csv", "--target", "y", "--out", "good.csv"], "good.csv is a file"),
+    (["doctor", "good.csv"], "script.py:trainer"),
+    (["tune", "good.csv", "--target", "y", "--set", "lr=abc"], "learning rate lr is 'abc'"),
     (["train", "good.csv", "--target", "y", "--out", "."], "is not empty"),
     (["train", "good.csv", "--target", "y", "--resume"], "resume was requested without a run"),
     (["predict", ".", "good.csv"], "has no config.json"),
