@@ -120,7 +120,7 @@ def plot_values(race, axes=None):
     axes.set_ylim(bottom=max(1e-12, axes.get_ylim()[0]))
     axes.set_xlabel("step")
     axes.set_ylabel(f"height above {name}")
-    axes.set_title("how low they were")
+    axes.set_title("convergence")
     axes.grid(alpha=0.25)
     axes.spines[["top", "right"]].set_visible(False)
     if own:
