@@ -115,6 +115,7 @@ class GradientByLayer(_ByLayer):
             values = [_positive(e[2 + k]) for e in ends]
             axes.plot(layers, values, "o-", color=color, label=label)
         axes.set_yscale("log")
+        axes.xaxis.get_major_locator().set_params(integer=True)
         axes.set_xlabel("layer l")
         axes.set_ylabel("∂L/∂z (rms)")
         return _finished(axes)
