@@ -9,6 +9,7 @@ import numpy as np
 from cutaway.engine import float64, no_grad
 from cutaway.errors import GradientError, OptionError, did_you_mean, expect_range
 from cutaway.nn.module import Module
+from cutaway.nn.sharing import exclusive
 from cutaway.nn.state import Buffer, Parameter, Stateful, zeros_like
 from cutaway.optim.step_preview import Move, preview
 from cutaway.optim.terms import Quantity, named
@@ -92,7 +93,8 @@ class Optimizer(Stateful):
     @lr.setter
     def lr(self, value):
         expect_range(float(value), what="learning rate lr", above=0, below=float("inf"))
-        self.base_lr.data = jnp.asarray(value, self.base_lr.dtype)
+        with exclusive():  # not while a step in another thread is about to write the old one back
+            self.base_lr.data = jnp.asarray(value, self.base_lr.dtype)
 
     @property
     def decay(self) -> float:

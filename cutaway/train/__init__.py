@@ -5,6 +5,7 @@ from cutaway.train.adversarial import AdversarialProgram
 from cutaway.train.callbacks import Callback, EarlyStopping, GradualUnfreezing, PlateauRate
 from cutaway.train.checkpoint import Checkpoints
 from cutaway.train.history import History
+from cutaway.train.live import LiveTraining
 from cutaway.train.mix import CutMix, Mixup
 from cutaway.train.nan_origin import NanOrigin
 from cutaway.train.probes import Probes
@@ -19,6 +20,7 @@ __all__ = [
     "EarlyStopping",
     "GradualUnfreezing",
     "History",
+    "LiveTraining",
     "Mixup",
     "NanOrigin",
     "PlateauRate",

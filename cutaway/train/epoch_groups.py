@@ -77,6 +77,8 @@ class GroupedEpochs:
         """Number of epochs for the next group, at most `epochs`; 0: run one epoch by itself."""
         if not (isinstance(training, ArrayRows) and isinstance(validation, ArrayRows | None)):
             return 0
+        if self.steps.control.is_used:
+            return 0
         if not self.steps.is_quick(training.x, training.steps(batch_size), batch_size):
             return 0
         if self._seconds is not None and self._seconds > LONG_SECONDS:

@@ -14,6 +14,7 @@ from cutaway.nn.lifting import jit
 from cutaway.nn.state import Held
 from cutaway.nn.trees import leaves, map_leaves
 from cutaway.runtime import are_known, on_cpu
+from cutaway.train.control import Control
 from cutaway.train.program import Program
 
 CHUNK_SECONDS = 0.2
@@ -38,20 +39,22 @@ class Chunk:
 
 
 class EpochSteps:
-    """Runs a program's steps over a block of rows.
+    """Runs a program's steps over a block of rows, as far as `control` permits.
 
     For a small network on a table, where a step takes microseconds, a whole epoch runs in one
     program with a fixed number of steps. Anything else runs in a program whose number of steps is
     an argument, so the duration of a chunk can be adapted without recompiling.
     """
 
-    def __init__(self, program: Program):
+    def __init__(self, program: Program, control: Control):
         self.program = program
+        self.control = control
         self.accumulate = 1  # micro-batches per step
         # no donation: the values from before a chunk are needed if its loss becomes NaN
         self._looped = self._jit(self._numbered_step)
         self._once = self._jit(self.step)
         self._scanned = None
+        self._quick_loop = None
         self._rate = None
         self._chunk_steps = None
 
@@ -59,7 +62,8 @@ class EpochSteps:
         """Yield Chunks that together make `steps` steps; order is (>= steps, batch_size)."""
         batch_size = order.shape[1]
         order = self.parts(order)
-        if self.is_quick(x, steps, batch_size):
+        is_quick = self.is_quick(x, steps, batch_size)
+        if is_quick and not self.control.is_used:
             if self._scanned is None:
                 self._scanned = self.compiled(self.step, batch_size)
             before = self.values()
@@ -67,14 +71,20 @@ class EpochSteps:
                 losses = _on_host(self._scanned.scan(order[:steps], x, y), steps)
             yield Chunk(0, losses.pop("loss"), losses, before)
             return
+        looped = self._looped
+        if is_quick:  # the same options as in the scan, so that the bits are the same
+            if self._quick_loop is None:
+                self._quick_loop = self.compiled(self._numbered_step, batch_size)
+            looped = self._quick_loop
         order = jax.device_put(order)
         done = 0
         while done < steps:
             count = min(self._chunk_steps or 2, steps - done, CAPACITY)
+            count = self.control.permitted(count, (x, y, order[done]))
             before = self.values()
             began = time.perf_counter()
             with self.undone_by_errors(before):
-                losses = self._looped.loop(done, done + count, order, x, y, capacity=CAPACITY)
+                losses = looped.loop(done, done + count, order, x, y, capacity=CAPACITY)
                 losses = _on_host(losses, count)
             seconds = (time.perf_counter() - began) / count
             # the first call compiles, so its time is not representative

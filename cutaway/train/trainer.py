@@ -28,9 +28,11 @@ from cutaway.train.blocks import (
     to_device,
 )
 from cutaway.train.compatibility import check_fit
+from cutaway.train.control import Control
 from cutaway.train.epoch_groups import GroupedEpochs
 from cutaway.train.evaluation import Evaluator
 from cutaway.train.history import History
+from cutaway.train.live import LiveTraining
 from cutaway.train.nan_origin import RanSteps, not_finite
 from cutaway.train.program import Program
 from cutaway.train.progress import Progress
@@ -74,6 +76,7 @@ class Trainer:
             context, "float32" by default.
 
     Attributes:
+        control: pauses the running fit; see `start`.
         device: the device of the last fit, like "GPU (NVIDIA H100 80GB HBM3, 60 GiB for
             programs)"; None before.
         history: the History of the last fit.
@@ -130,7 +133,8 @@ class Trainer:
         self.batch_size = 0
         self.callbacks: list = []
         self.complete: dict = {}
-        self._steps = EpochSteps(self.program)
+        self.control = Control()
+        self._steps = EpochSteps(self.program, self.control)
         self._evaluator = Evaluator(self.program)
         self._groups = GroupedEpochs(self.program, self._steps, self._evaluator)
         self._told: tuple | None = None  # (group, k) of the epoch that callbacks are told of
@@ -194,11 +198,13 @@ class Trainer:
             arrays = to_device(x, y)
 
         with _only_fit_of(self):
+            self.history, self.epoch, self.stopped = History(), 0, None
             arrays = self._weighted(arrays, weights)
-            return self._fit(x, arrays, epochs, batch_size, accumulate, validation, callbacks, seed)
+            with self.control.running():
+                self._fit(x, arrays, epochs, batch_size, accumulate, validation, callbacks, seed)
+        return self.history
 
     def _fit(self, x, arrays, epochs, batch_size, accumulate, validation, callbacks, seed):
-        self.history, self.epoch, self.stopped = History(), 0, None
         self.seed, self.batch_size = seed, batch_size
         self.device = str(device())
         self._steps.accumulate = accumulate
@@ -234,7 +240,27 @@ class Trainer:
                     self.average.apply()
                 for callback in callbacks:
                     callback.on_end(self)
-        return self.history
+
+    def start(self, x, y=None, **options) -> "LiveTraining":
+        """Begin a `fit` in a thread of its own, which can be paused and led step by step.
+
+        Args:
+            x, y, options: as for `fit`.
+
+        Example:
+            >>> import cutaway as ct
+            >>> x = np.random.default_rng(0).normal(size=(64, 3)).astype(np.float32)
+            >>> net = ct.Sequential(ct.Linear(3, 1))
+            >>> trainer = Trainer(net, loss=ct.losses.mean_squared_error)
+            >>> with trainer.start(x, x[:, :1], epochs=100_000, batch_size=16) as live:
+            ...     live.pause()
+            ...     gradient = live.backward()["0.weight"]
+            ...     trainer.optimizer.lr = 0.1
+            ...     live.advance(steps=1)
+            ...     live.is_paused
+            True
+        """
+        return LiveTraining(self, x, y, **options)
 
     def evaluate(self, x, y) -> dict[str, float]:
         """{"loss": ..., metric: ...} of the network on (rows, ...) arrays, in evaluation mode."""

@@ -1,0 +1,122 @@
+"""Control over a running training: pause it between two steps, and go on step by step."""
+
+import contextlib
+import math
+import threading
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from cutaway.errors import TrainingError
+
+
+class Control:
+    """Lets the thread of a fit go on as far as other threads allow. Each Trainer has one.
+
+    Attributes:
+        is_used: whether this fit has been paused: it then runs its steps one epoch at a time.
+        pending: (x, y, rows) of the batch that is next while the fit is paused, otherwise None.
+    """
+
+    def __init__(self):
+        self._changed = threading.Condition()
+        self._allowed: float = math.inf  # steps that may still run
+        self._is_running = False
+        self.is_used = False
+        self.pending: Any = None
+
+    # for the thread of the fit
+
+    @contextlib.contextmanager
+    def running(self) -> Iterator[None]:
+        """Context of a fit."""
+        with self._changed:
+            self._is_running, self.is_used = True, False
+            self._changed.notify_all()
+        try:
+            yield
+        finally:
+            with self._changed:
+                self._is_running, self.pending = False, None
+                self._allowed = math.inf
+                self._changed.notify_all()
+
+    def permitted(self, steps: int, pending) -> int:
+        """How many of the next `steps` may run; waits until at least one may."""
+        with self._changed:
+            while self._allowed < 1:
+                self.pending = pending
+                self._changed.notify_all()
+                self._changed.wait()
+            self.pending = None
+            count = int(min(steps, self._allowed))
+            self._allowed -= count
+            return count
+
+    # for other threads
+
+    def wait_until_running(self, has_failed: Callable[[], bool]) -> None:
+        """Wait until a fit runs, or has failed before."""
+        with self._changed:
+            while not self._is_running and not has_failed():
+                self._changed.wait(timeout=0.01)
+
+    @property
+    def is_paused(self) -> bool:
+        """Whether the fit waits between two steps."""
+        return self.pending is not None
+
+    def pause(self) -> None:
+        """Stop the fit before its next step, and wait until it is there or has ended.
+
+        Raises:
+            TrainingError: no fit is running.
+        """
+        with self._changed:
+            self._expect_running()
+            self._allowed, self.is_used = 0, True
+            self._changed.wait_for(lambda: self.is_paused or not self._is_running)
+
+    def resume(self) -> None:
+        """Let a paused fit go on to its end."""
+        with self._changed:
+            self._allowed = math.inf
+            self._changed.notify_all()
+
+    def advance(self, steps: int) -> None:
+        """Let a paused fit go on for so many steps, and wait until it is paused again.
+
+        Raises:
+            TrainingError: it is not paused.
+        """
+        with self._changed:
+            self._expect_paused()
+            self._allowed, self.pending = steps, None
+            self._changed.notify_all()
+            self._changed.wait_for(lambda: self.is_paused or not self._is_running)
+
+    def batch(self) -> tuple:
+        """(x, y, rows) of the batch that is next.
+
+        Raises:
+            TrainingError: the fit is not paused.
+        """
+        with self._changed:
+            self._expect_paused()
+            return self.pending
+
+    def _expect_running(self):
+        if not self._is_running:
+            raise TrainingError(
+                "this Trainer is not training",
+                expected="a fit that runs in another thread",
+                fix="begin one: trainer.start(x, y, epochs=...)",
+            )
+
+    def _expect_paused(self):
+        self._expect_running()
+        if not self.is_paused:
+            raise TrainingError(
+                "this training is not paused",
+                expected="a fit that waits between two steps",
+                fix="call trainer.pause() first",
+            )

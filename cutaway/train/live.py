@@ -1,0 +1,169 @@
+"""A fit in a thread of its own: paused, looked into, led step by step, changed while it runs."""
+
+import threading
+from typing import Any
+
+import numpy as np
+
+from cutaway.engine import Tensor
+from cutaway.errors import TrainingError
+from cutaway.nn import in_mode, jit, snapshot
+from cutaway.nn.trees import map_leaves
+from cutaway.train.history import History
+
+
+class LiveTraining:
+    """A running fit. Made by `Trainer.start`.
+
+    While it is paused, `forward` and `backward` show what the next step will do, without changing
+    anything, and `advance` does it. However it is paused and led, the training ends with the same
+    bits as `fit`. The optimizer's learning rate may be changed at any time; it holds from the next
+    step on, and nothing is compiled for it. As a context, it is stopped at the end.
+
+    Args:
+        trainer: the Trainer.
+        x, y, options: as for Trainer.fit.
+    """
+
+    def __init__(self, trainer, x, y=None, **options):
+        self.trainer = trainer
+        self._error: BaseException | None = None
+        owners = trainer.program.owners().values()
+        self._terms = jit(self._losses_of, *owners, donate=False)
+        self._slopes = jit(self._gradients_of, *owners, donate=False)
+        options = {"progress": False, **options}
+        self._thread = threading.Thread(
+            target=self._fit, args=(x, y, options), name="cutaway-fit", daemon=True
+        )
+        self._thread.start()
+        trainer.control.wait_until_running(lambda: not self._thread.is_alive())
+
+    def _fit(self, x, y, options):
+        try:
+            self.trainer.fit(x, y, **options)
+        except BaseException as error:  # raised again by join
+            self._error = error
+
+    # leading it
+
+    @property
+    def is_running(self) -> bool:
+        """Whether it has not ended yet; paused counts as running."""
+        return self._thread.is_alive()
+
+    @property
+    def is_paused(self) -> bool:
+        """Whether it waits between two steps."""
+        return self.trainer.control.is_paused
+
+    def pause(self) -> None:
+        """Pause before the next step; returns when it is there, or has ended.
+
+        Raises:
+            TrainingError: it has ended before.
+        """
+        self.trainer.control.pause()
+
+    def resume(self) -> None:
+        """Go on to the end, or to the next pause."""
+        self.trainer.control.resume()
+
+    def advance(self, steps: int = 1) -> None:
+        """Run so many steps, then pause again; validation and callbacks come as in `fit`.
+
+        Raises:
+            TrainingError: it is not paused.
+        """
+        self.trainer.control.advance(steps)
+
+    def stop(self, why: str = "stopped") -> None:
+        """End it after the current epoch."""
+        self.trainer.stop(why)
+        self.trainer.control.resume()
+
+    def join(self, timeout_seconds: float | None = None) -> History:
+        """Wait for its end.
+
+        Returns:
+            the history.
+
+        Raises:
+            TrainingError: it has not ended in time. Or what `fit` raised.
+        """
+        self._thread.join(timeout_seconds)
+        if self._thread.is_alive():
+            raise TrainingError(
+                f"the training has not ended after {timeout_seconds:g} seconds"
+                + (": it is paused" if self.is_paused else ""),
+                expected="its end",
+                fix="call resume() if it is paused, or stop()",
+            )
+        if self._error is not None:
+            raise self._error
+        return self.trainer.history
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, kind, *_):
+        if self.is_running:
+            self.stop()
+        if kind is None:
+            self.join()
+
+    # looking into it
+
+    def batch(self) -> tuple:
+        """(x, y) of the next step, NumPy arrays.
+
+        Raises:
+            TrainingError: it is not paused.
+        """
+        x, y, rows = self._pending()
+        return map_leaves(lambda leaf: np.asarray(leaf)[rows], (x, y))
+
+    def forward(self) -> dict[str, float]:
+        """{"loss": ..., "loss_NAME": ...} of the next step, before its update.
+
+        Raises:
+            TrainingError: it is not paused.
+        """
+        found = self._run(self._terms)
+        return {name: value.item() for name, value in found.items()}
+
+    def backward(self) -> dict[str, np.ndarray]:
+        """{path of a parameter of the network: ∂L/∂parameter} of the next step.
+
+        Raises:
+            TrainingError: it is not paused.
+        """
+        found = self._run(self._slopes)
+        return {path: gradient.numpy() for path, gradient in found.items()}
+
+    def _pending(self) -> tuple:
+        x, y, rows = self.trainer.control.batch()
+        return x, y, np.asarray(rows).reshape(-1)  # micro-batches are one batch
+
+    def _run(self, compiled) -> Any:
+        x, y, rows = self._pending()
+        program = self.trainer.program
+        batch = map_leaves(lambda leaf: leaf[rows], (x, y))
+        kept = snapshot(*program.owners().values())  # random keys are drawn by the step itself
+        with program.computing(), in_mode(program.prepared, True), kept:
+            return compiled(*batch)
+
+    def _losses_of(self, x, y):
+        terms = self.trainer.program.terms(x, y)
+        loss = sum(list(terms.values())[1:], next(iter(terms.values())))
+        return {"loss": loss, **{f"loss_{name}": value for name, value in terms.items() if name}}
+
+    def _gradients_of(self, x, y):
+        program = self.trainer.program
+        program.loss_of(x, y).backward()
+        found = {}
+        for path, parameter in program.net.named_parameters().items():
+            if parameter.grad is not None:
+                found[path] = Tensor(parameter.grad)
+        for variable in program.variables().values():
+            variable.grad = None
+        return found
