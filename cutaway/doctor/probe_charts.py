@@ -108,6 +108,8 @@ class GradientByLayer(_ByLayer):
     heading = "∂L/∂z, root mean square over the elements of a layer"
 
     def plot(self, axes=None):
+        from matplotlib.ticker import MaxNLocator
+
         axes = _axes(axes)
         ends = self.ends()
         layers = [end[1] for end in ends]
@@ -115,7 +117,7 @@ class GradientByLayer(_ByLayer):
             values = [_positive(e[2 + k]) for e in ends]
             axes.plot(layers, values, "o-", color=color, label=label)
         axes.set_yscale("log")
-        axes.xaxis.get_major_locator().set_params(integer=True)
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
         axes.set_xlabel("layer l")
         axes.set_ylabel("∂L/∂z (rms)")
         return _finished(axes)
