@@ -67,11 +67,15 @@ def expect_equal(one, other):
 
 
 @pytest.mark.parametrize(
-    "options",
-    [{}, {"validation": None}, {"accumulate": 4}, {"batch_size": 7}],
-    ids=["plain", "without validation", "micro-batches", "padded batches"],
+    ("options", "average"),
+    [
+        ({}, True),
+        ({"validation": None}, False),
+        ({"accumulate": 4}, False),
+        ({"batch_size": 7}, False),
+    ],
+    ids=["averaged", "without validation", "micro-batches", "padded batches"],
 )
-@pytest.mark.parametrize("average", [False, True])
 def test_weights_and_history_are_those_of_single_epochs(monkeypatch, options, average):
     sizes = groups_of(monkeypatch)
     grouped = fit(trainer(average=average), **options)
