@@ -199,7 +199,7 @@ class Trainer:
 
         with _only_fit_of(self):
             self.history, self.epoch, self.stopped = History(), 0, None
-            arrays = self._weighted(arrays, weights)
+            arrays = self._weighted(arrays, weights, accumulate)
             with self.control.running():
                 self._fit(x, arrays, epochs, batch_size, accumulate, validation, callbacks, seed)
         return self.history
@@ -229,7 +229,7 @@ class Trainer:
                 self._previous = None
                 for callback in callbacks:
                     callback.on_ready(self)
-                self._groups.start()
+                self._groups.start(epochs)
                 while self.epoch < epochs and self.stopped is None:
                     with in_mode(self.program.prepared, True):  # in this thread: others may predict
                         self._some_epochs(training, validation, callbacks)
@@ -450,7 +450,7 @@ class Trainer:
 
     # before and after
 
-    def _weighted(self, arrays, weights):
+    def _weighted(self, arrays, weights, accumulate):
         """The arrays with the weights of their rows beside the targets, if there are any."""
         self.program.weighted = False
         if weights is None:
@@ -461,6 +461,12 @@ class Trainer:
                 f"weights were given for {given}",
                 expected="weights for arrays and a loss",
                 fix="let the objective weight its rows, or fit on arrays without a mix",
+            )
+        if accumulate > 1:
+            raise OptionError(
+                f"weights were given with accumulate={accumulate}",
+                expected="whole batches: the weights of micro-batches have different sums",
+                fix="use accumulate=1 and a smaller batch_size",
             )
         weights = np.asarray(weights, np.float32)
         rows = count_rows(arrays[0])
