@@ -246,6 +246,7 @@ def test_a_new_file_is_known_to_commands_explanations_and_races(house):
     assert "lion" in race
 
 
+@pytest.mark.slow
 def test_a_new_kind_of_data_is_known_to_every_command(house):
     y = np.arange(60) % 3
     x = np.eye(3)[y] + 0.1 * np.random.default_rng(0).normal(size=(60, 3))

@@ -144,6 +144,7 @@ def test_what_no_part_explains_is_still_told_as_a_lack_of_memory(monkeypatch, ca
     assert "this command does not fit" in told and "bug in Cutaway" not in told
 
 
+@pytest.mark.slow
 def test_a_searchs_trials_have_the_precision_that_was_set(cutaway, tmp_path):
     done = cutaway(
         "tune", "--trials", "2", "--jobs", "2", "--device", "cpu", "--out", "t", "--epochs", "2",

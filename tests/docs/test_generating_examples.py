@@ -7,6 +7,7 @@ from cutaway.data.wav import read_wav
 from tests.docs.scripts import example
 
 
+@pytest.mark.slow
 def test_speech_in_short_is_foretold_better_than_by_a_linear_predictor(shared_data, tmp_path):
     out = tmp_path / "spoken.wav"
     scores = example("wavenet_speech").main(

@@ -1,6 +1,7 @@
 """Invariant 8: the examples about images run, here on a few small ones."""
 
 import numpy as np
+import pytest
 from PIL import Image
 
 from cutaway.models.resnet import BasicBlock, ResNet, SmallImageStem
@@ -18,6 +19,7 @@ def bright_and_dark(folder):
     return folder
 
 
+@pytest.mark.slow
 def test_the_images_example_tells_bright_from_dark(tmp_path):
     data = bright_and_dark(tmp_path / "data")
     run = example("images").main(data, epochs=6, out=tmp_path / "run")

@@ -5,6 +5,7 @@ import pytest
 from tests.docs.scripts import example
 
 
+@pytest.mark.slow
 def test_the_forecast_example_beats_the_naive_forecasts(shared_data):
     found = example("forecast").main(shared_data, epochs=100, only=["airline_passengers"])
     errors = found["airline_passengers"][0]

@@ -26,6 +26,7 @@ def test_praise_is_told_from_the_rest(shared_data):
     assert found["imdb_labelled.txt"]["bag"] > 0.7
 
 
+@pytest.mark.slow
 def test_shakespeare_in_short_is_better_than_the_frequencies_of_characters(shared_data, tmp_path):
     text = (shared_data / "tinyshakespeare" / "input.txt").read_text()
     path = tmp_path / "input.txt"

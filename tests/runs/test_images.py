@@ -78,6 +78,7 @@ def test_the_same_seed_gives_the_same_weights_with_augmentation(folder, trained,
     assert all((a[k] == b[k]).all() for k in a)
 
 
+@pytest.mark.slow
 def test_idx_files_become_gray_images(tmp_path):
     def write(name, array):
         header = struct.pack(f">HBB{array.ndim}I", 0, 8, array.ndim, *array.shape)

@@ -79,6 +79,7 @@ def lines(tmp_path_factory):
     return path
 
 
+@pytest.mark.slow
 def test_photographs_by_a_frozen_body_are_a_run_as_any_other(photos, tmp_path, monkeypatch):
     prepared = prepare(photos, from_="small")
     assert prepared.x.shape == (40, 8) and "a small ResNet" in prepared.why
