@@ -23,7 +23,6 @@ GROUP_SECONDS = 0.05  # of one group: until its end, neither Ctrl-C nor a progre
 LONG_SECONDS = 0.02  # epochs that take longer gain nothing
 MOST_EPOCHS = 128  # in a group
 MOST_NUMBERS = 2**22  # of all orders and states of a group
-FEWEST_EPOCHS = 30  # of a fit: for fewer it takes longer to compile than it saves
 FIRST_EPOCHS = 8  # in the first group after the one that compiles
 
 
@@ -69,18 +68,16 @@ class GroupedEpochs:
         self._compiled = None
         self._seconds = None  # of one epoch; None: not known yet
         self._groups = 0
-        self._is_short = False
 
-    def start(self, epochs: int) -> None:
-        """Begin a fit of so many epochs."""
+    def start(self) -> None:
+        """Begin a fit."""
         self._seconds, self._groups = None, 0
-        self._is_short = epochs < FEWEST_EPOCHS
 
     def size(self, training, validation, batch_size: int, epochs: int) -> int:
         """Number of epochs for the next group, at most `epochs`; 0: run one epoch by itself."""
         if not (isinstance(training, ArrayRows) and isinstance(validation, ArrayRows | None)):
             return 0
-        if self._is_short or self.steps.control.is_used:
+        if self.steps.control.is_used:
             return 0
         if not self.steps.is_quick(training.x, training.steps(batch_size), batch_size):
             return 0

@@ -39,7 +39,8 @@ class Evaluator:
     def __init__(self, program: Program):
         self.program = program
         self.net = program.prepared
-        self._scores = jit(self.score, self.net, donate=False)
+        owners = program.owners(stepping=False).values()  # an objective may use more than the net
+        self._scores = jit(self.score, self.net, *owners, donate=False)
         self._outputs = jit(self._forward, self.net, donate=False)
 
     def evaluate(self, rows) -> dict:

@@ -229,7 +229,7 @@ class Trainer:
                 self._previous = None
                 for callback in callbacks:
                     callback.on_ready(self)
-                self._groups.start(epochs)
+                self._groups.start()
                 while self.epoch < epochs and self.stopped is None:
                     with in_mode(self.program.prepared, True):  # in this thread: others may predict
                         self._some_epochs(training, validation, callbacks)

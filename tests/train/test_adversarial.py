@@ -76,6 +76,10 @@ def test_both_losses_are_in_the_history_and_a_resume_ends_with_the_same_bits(tmp
         *("val_loss", "val_loss_discriminator", "val_loss_generator", "seconds"),
     ]
     assert {row["layer"] for row in probes.rows} >= {"0", "2", "4"}
+    last = {name: whole.history[f"val_{name}"][-1] for name in ("loss", "loss_generator")}
+    scores = whole.evaluate(z[:50], y[:50])
+    for name, value in last.items():
+        assert scores[name] == pytest.approx(value, rel=1e-5)
     for epochs in (2, 4):
         parts = ct.Trainer(program(width=16))
         kept = Checkpoints(tmp_path, resume=epochs == 4)
