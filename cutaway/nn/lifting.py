@@ -61,6 +61,14 @@ class Compiled:
         self._finding = threading.RLock()  # held while the program of a call is found or made
         self._recompiled = Counter()  # path of an attribute -> programs made for its sake
 
+    def __getstate__(self):
+        """A copy compiles for itself."""
+        options = {"donate": self.donate, "compiler_options": self.compiler_options}
+        return {"step": self.step, "owners": self.owners, "options": options}
+
+    def __setstate__(self, state):
+        self.__init__(state["step"], state["owners"], **state["options"])
+
     def __call__(self, *args):
         """Run the step once; args are Tensors, arrays or numbers, in tuples, lists or dicts."""
         return self._run("once", args)

@@ -1,6 +1,5 @@
 """Variables, and how they are found: by walking the attributes of ordinary objects."""
 
-import copy
 import itertools
 import operator
 import threading
@@ -362,9 +361,6 @@ class Surveyor:
                 latest.signature = found.signature  # the same object is found without comparing
             self._surveys[modes] = found = latest
         return found
-
-    def __deepcopy__(self, memo):
-        return Surveyor(copy.deepcopy(self._owners, memo))
 
 
 MOST_SURVEYS = 16

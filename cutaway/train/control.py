@@ -24,6 +24,13 @@ class Control:
         self.is_used = False
         self.pending: Any = None
 
+    def __getstate__(self):
+        """A copy controls no fit yet."""
+        return {}
+
+    def __setstate__(self, state):
+        self.__init__()
+
     # for the thread of the fit
 
     @contextlib.contextmanager

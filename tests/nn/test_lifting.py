@@ -1,5 +1,6 @@
 """Invariants 2 and 5: eager equals compiled, scanned equals stepped; state survives exceptions."""
 
+import copy
 import gc
 import threading
 
@@ -373,3 +374,18 @@ def test_a_part_of_a_step_may_not_write_what_is_not_its_own():
     with pytest.raises(OptionError, match=r"other\.weight"):
         compiled(X)
     assert np.isfinite(other.weight.numpy()).all()
+
+
+def test_a_copy_of_a_compiled_step_compiles_for_the_copied_network():
+    class Both(ct.Module):
+        def __init__(self):
+            self.inner = ct.Linear(2, 1)
+
+    parts = {"net": Both()}
+    parts["step"] = ct.jit(parts["net"].inner, parts["net"])
+    x = np.ones((1, 2), np.float32)
+    before = parts["step"](x).numpy()
+    copied = copy.deepcopy(parts)
+    copied["net"].inner.bias.data = copied["net"].inner.bias.data + 1
+    np.testing.assert_array_equal(copied["step"](x).numpy(), before + 1)
+    np.testing.assert_array_equal(parts["step"](x).numpy(), before)

@@ -1,3 +1,4 @@
+import copy
 import functools
 import os
 import signal
@@ -396,3 +397,22 @@ def test_bad_arguments_are_named_before_anything_is_trained():
         ct.SGD(net, lr="a")
     with pytest.raises(OptionError, match="an optimizer got a int"):
         ct.SGD(3, lr=0.1)
+
+
+@pytest.mark.parametrize("has_trained", [False, True])
+def test_a_copy_of_a_trainer_trains_apart_from_it(has_trained):
+    x = np.random.default_rng(0).normal(size=(32, 3)).astype(np.float32)
+    ct.seed(0)
+    net = ct.Sequential(ct.Linear(3, 4), ct.ReLU(), ct.Linear(4, 1))
+    trainer = ct.Trainer(net, loss=ct.losses.mean_squared_error)
+    options = {"epochs": 3, "batch_size": 8, "seed": 0, "progress": False}
+    if has_trained:
+        trainer.fit(x, x[:, :1], **options)
+    start = net.state_dict()
+    copied = copy.deepcopy(trainer)
+    copied.fit(x, x[:, :1], **options)
+    for path, value in start.items():
+        np.testing.assert_array_equal(net.state_dict()[path], value)
+    trainer.fit(x, x[:, :1], **options)
+    for path, value in copied.net.state_dict().items():
+        np.testing.assert_array_equal(net.state_dict()[path], value)
