@@ -8,7 +8,6 @@ import numpy as np
 from cutaway.doctor.inputs import DROPPERS
 from cutaway.doctor.training_plan import TrainingPlan
 from cutaway.engine import Tensor, as_array, no_grad
-from cutaway.nn import in_mode
 from cutaway.nn.lifting import jit
 from cutaway.runtime import on_cpu
 from cutaway.train.nan_origin import find_nan_origin
@@ -139,7 +138,7 @@ class FirstSteps:
         """(losses, gradients (steps, 1 + parameters)) of `steps` steps from the start."""
         self._restart(factor)
         trainer = self._trainer
-        with in_mode(trainer.program.prepared, True), trainer.program.computing():
+        with trainer.program.in_mode(True), trainer.program.computing():
             for module in trainer.net.modules().values():
                 if isinstance(module, DROPPERS):
                     module.eval()

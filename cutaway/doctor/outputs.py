@@ -85,7 +85,7 @@ def _called_last(trainer, x):
     """The operation whose output the network returns, skipping reshapes and the like, or None."""
     x = as_array(x[:2])
     leaf = Tensor(x, requires_grad=x.dtype.kind == "f")
-    with in_mode(trainer.program.prepared, False), trainer.program.computing():
+    with trainer.program.in_mode(False), trainer.program.computing():
         record = trainer.program.prepared(leaf).record
     while record is not None and record.inputs[0] is not None:
         if record.operation.traits.edges != "movement":

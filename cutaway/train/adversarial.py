@@ -9,7 +9,7 @@ from cutaway.losses import binary_cross_entropy_with_logits
 from cutaway.nn.module import Module
 from cutaway.nn.trees import call, leaves, map_leaves
 from cutaway.optim import Adam
-from cutaway.train.program import Program
+from cutaway.train.program import Program, columns_of
 
 
 class AdversarialProgram(Program):
@@ -121,16 +121,12 @@ class AdversarialProgram(Program):
         own.backward()
         self.discriminator_optimizer.step()
         terms = self.generator_terms(x, example, y)
-        total = None
-        for term in terms.values():
-            total = term if total is None else total + term
-        assert total is not None  # there is always the term "generator"
-        total.backward()
+        found = columns_of(terms)
+        found["loss"].backward()
         for parameter in self.discriminator.parameters():
             parameter.grad = None  # of the generator's loss: D is not to help G
         self.optimizer.step()
-        found = {f"loss_{name}": term for name, term in terms.items()}
-        return {"loss": total + own, **found, "loss_discriminator": own}
+        return {**found, "loss": found["loss"] + own, "loss_discriminator": own}
 
     def accumulated_step(self, batch_of, parts):
         raise OptionError(
@@ -140,6 +136,9 @@ class AdversarialProgram(Program):
         )
 
     # state
+
+    def networks(self) -> list[Module]:
+        return [*super().networks(), self.discriminator]
 
     def owners(self, *, stepping: bool = True) -> dict:
         owners = super().owners(stepping=stepping)

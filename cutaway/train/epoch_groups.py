@@ -1,8 +1,8 @@
 """Several short epochs in one program.
 
 An epoch of a small network on a small table takes less time than the Python around it. So epochs
-run in groups: steps, validation and the state after each epoch come back together,
-and callbacks are told of one epoch after the other as if each had been run alone.
+run in groups: steps, validation and the state after each epoch come back together, and callbacks
+are told of one epoch after the other as if each had been run alone.
 """
 
 import dataclasses
@@ -12,7 +12,6 @@ import jax
 import numpy as np
 
 from cutaway.engine import Tensor
-from cutaway.nn import in_mode
 from cutaway.nn.lifting import scan_over
 from cutaway.train.blocks import ArrayRows
 from cutaway.train.evaluation import Evaluator
@@ -134,6 +133,6 @@ class GroupedEpochs:
             variable.data = value
         scores = {}
         if validated:
-            with program.averaged(), in_mode(program.prepared, False):
+            with program.averaged(), program.in_mode(False):
                 scores = self.evaluator.score(*validated)
         return losses, scores, list(map(Tensor, values))

@@ -8,11 +8,11 @@ import numpy as np
 
 from cutaway.engine import Tensor, as_array, no_grad
 from cutaway.losses import expects
-from cutaway.nn import exclusive, in_mode
+from cutaway.nn import exclusive
 from cutaway.nn.lifting import jit
 from cutaway.nn.trees import call, count_rows, is_array, leaves, map_leaves
 from cutaway.runtime import explaining_exhaustion
-from cutaway.train.program import Program
+from cutaway.train.program import Program, columns_of, named_terms
 
 BATCH_ROWS = 1024
 BATCH_NUMBERS = 2**20  # values per batch: fewer rows at a time if they are large, like images
@@ -45,7 +45,7 @@ class Evaluator:
 
     def evaluate(self, rows) -> dict:
         """{"loss": ..., metric: ...} over the rows of a blocks.ArrayRows."""
-        with in_mode(self.net, False):
+        with self.program.in_mode(False):
             scores = self._scores(*self.arguments(rows))
         return self.named({name: value.item() for name, value in scores.items()})
 
@@ -66,7 +66,7 @@ class Evaluator:
         parts = []
         what = f"a prediction for {size} rows at once"
         # all rows by the same weights, also while another thread trains
-        with exclusive(), in_mode(self.net, False), explaining_exhaustion(what, batch_size=size):
+        with exclusive(), self.program.in_mode(False), explaining_exhaustion(what, batch_size=size):
             for start in range(0, rows, size):
                 part = map_leaves(lambda leaf: np.asarray(leaf[start : start + size]), x)  # noqa: B023
                 kept = count_rows(part)
@@ -95,7 +95,7 @@ class Evaluator:
         rows = len(indices)
         target = map_leaves(lambda leaf: Tensor(leaf.data[indices.data]), y)
         if program.objective is not None:
-            return _in_columns(self._objective(batches, rows, x, y))
+            return _scores_of(self._objective(batches, rows, x, y))
 
         def outputs(r):
             out = call(self.net, map_leaves(lambda leaf: Tensor(leaf.data[r]), x))
@@ -104,7 +104,7 @@ class Evaluator:
         found = jax.lax.map(outputs, batches.data)
         prediction = map_leaves(lambda o: Tensor(o.reshape(-1, *o.shape[2:])[:rows]), found)
         loss = program.loss(prediction, target)
-        scores = _in_columns(loss if isinstance(loss, dict) else {"": loss})
+        scores = _scores_of(named_terms(loss))
         if program.metrics:
             prediction, target = (map_leaves(lambda t: t.data, t) for t in (prediction, target))
             probabilities = prediction
@@ -122,17 +122,15 @@ class Evaluator:
         for start in range(0, rows, size):  # the last one is shorter, so each has its own shape
             r = batches.data[start // size][: min(size, rows - start)]
             part, target = (map_leaves(lambda leaf, r=r: Tensor(leaf.data[r]), t) for t in (x, y))
-            found = self.program.objective(self.program.net, self.program.inputs(part), target)
-            found = found if isinstance(found, dict) else {"": found}
+            inputs = self.program.inputs(part)
+            found = named_terms(self.program.objective(self.program.net, inputs, target))
             terms.append({name: value * (len(r) / rows) for name, value in found.items()})
         return {name: sum(t[name] for t in terms[1:]) + terms[0][name] for name in terms[0]}
 
 
-def _in_columns(terms: dict[str, Tensor]) -> dict[str, Tensor]:
-    first, *rest = (value.data for value in terms.values())
-    total = sum(rest, first)
-    named = {f"loss_{name}": Tensor(value.data) for name, value in terms.items() if name}
-    return {"loss": Tensor(jnp.asarray(total, jnp.float32)), **named}
+def _scores_of(terms: dict[str, Tensor]) -> dict[str, Tensor]:
+    found = columns_of(terms)
+    return {name: Tensor(value.data.astype(jnp.float32)) for name, value in found.items()}
 
 
 def _filled(array, rows: int):

@@ -7,9 +7,10 @@ import numpy as np
 
 from cutaway.engine import Tensor
 from cutaway.errors import TrainingError
-from cutaway.nn import in_mode, jit, snapshot
+from cutaway.nn import jit, snapshot
 from cutaway.nn.trees import map_leaves
 from cutaway.train.history import History
+from cutaway.train.program import columns_of
 
 
 class LiveTraining:
@@ -149,13 +150,11 @@ class LiveTraining:
         program = self.trainer.program
         batch = map_leaves(lambda leaf: leaf[rows], (x, y))
         kept = snapshot(*program.owners().values())  # random keys are drawn by the step itself
-        with program.computing(), in_mode(program.prepared, True), kept:
+        with program.computing(), program.in_mode(True), kept:
             return compiled(*batch)
 
     def _losses_of(self, x, y):
-        terms = self.trainer.program.terms(x, y)
-        loss = sum(list(terms.values())[1:], next(iter(terms.values())))
-        return {"loss": loss, **{f"loss_{name}": value for name, value in terms.items() if name}}
+        return columns_of(self.trainer.program.terms(x, y))
 
     def _gradients_of(self, x, y):
         program = self.trainer.program

@@ -10,7 +10,6 @@ import numpy as np
 from cutaway.engine import Tensor, gradients
 from cutaway.engine.tape import records
 from cutaway.errors import TrainingError
-from cutaway.nn import in_mode
 from cutaway.nn.module import watch
 from cutaway.nn.state import Held, values_of
 from cutaway.nn.trees import count_rows, leaves, map_leaves
@@ -142,7 +141,7 @@ def find_nan_origin(program: Program, x, y, rows=None) -> NanOrigin | None:
         rows: their indices in the data, or None.
     """
     variables = list(program.variables().values())
-    with in_mode(program.prepared, True), Held(variables, values_of(variables)):
+    with program.in_mode(True), Held(variables, values_of(variables)):
         return _search(program, x, y, rows)
 
 

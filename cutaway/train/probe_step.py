@@ -11,7 +11,7 @@ import numpy as np
 
 from cutaway.engine import Operation, Tensor, gradients
 from cutaway.engine.tape import records
-from cutaway.nn import in_mode, replacing
+from cutaway.nn import replacing
 from cutaway.nn.lifting import jit
 from cutaway.nn.module import Module, watch
 from cutaway.nn.recurrent import Recurrent
@@ -87,7 +87,7 @@ class ProbedStep:
         trainer = self.trainer
         program = trainer.program
         owners = list(program.owners().values())
-        with in_mode(program.prepared, True), program.computing():
+        with program.in_mode(True), program.computing():
             variables, owned = signature(owners)
             key = (owned, current_precision())
             if key not in self._programs:

@@ -4,6 +4,7 @@ import contextlib
 import copy
 import functools
 import inspect
+from collections.abc import Iterator
 from typing import Any
 
 import jax.numpy as jnp
@@ -11,7 +12,7 @@ import numpy as np
 
 from cutaway.engine import Tensor
 from cutaway.errors import OptionError, expect_choice
-from cutaway.nn import exclusive
+from cutaway.nn import exclusive, in_mode
 from cutaway.nn.lifting import accumulate_over
 from cutaway.nn.module import Module
 from cutaway.nn.state import Variable, named_variables
@@ -115,18 +116,18 @@ class Program:
         """
         x = self.inputs(x)
         if self.objective is not None:
-            found = _named(self.objective(self.net, x, y))
+            found = named_terms(self.objective(self.net, x, y))
         elif self.mix is None:
             y, weights = y if self.weighted else (y, None)
             prediction = call(self.net, x)
             if weights is None:
-                found = _named(self.loss(prediction, y))
+                found = named_terms(self.loss(prediction, y))
             else:
-                found = _named(weighted_loss(self.loss, prediction, y, weights))
+                found = named_terms(weighted_loss(self.loss, prediction, y, weights))
         else:
             x, partners, fraction = self.mix(x, y)
             prediction = call(self.net, x)
-            own, others = (_named(self.loss(prediction, target)) for target in (y, partners))
+            own, others = (named_terms(self.loss(prediction, target)) for target in (y, partners))
             found = {k: fraction * own[k] + (1 - fraction) * others[k] for k in own}
         if self.penalty is not None:
             penalty = self.penalty(self.net)
@@ -138,7 +139,7 @@ class Program:
 
     def loss_of(self, x, y) -> Tensor:
         """The training loss of a batch: the sum of its terms."""
-        return _total(self.terms(x, y))
+        return columns_of(self.terms(x, y))["loss"]
 
     def step(self, x, y) -> dict[str, Tensor]:
         """One update by a batch, eagerly or in a compiled step.
@@ -172,9 +173,9 @@ class Program:
         terms = self.terms(x, y)
         if parts > 1:
             terms = {name: value / parts for name, value in terms.items()}
-        loss = _total(terms)
-        loss.backward()
-        return {"loss": loss, **{f"loss_{k}": value for k, value in terms.items() if k}}
+        found = columns_of(terms)
+        found["loss"].backward()
+        return found
 
     def update(self) -> None:
         """The optimizer's step by the gradients that are there, and the average's."""
@@ -210,6 +211,18 @@ class Program:
         with exclusive():
             for path, variable in self.variables().items():
                 variable.data = jnp.array(state[path], dtype=variable.dtype)
+
+    def networks(self) -> list[Module]:
+        """The networks whose mode is set for a step or an evaluation."""
+        return [self.prepared]
+
+    @contextlib.contextmanager
+    def in_mode(self, training: bool) -> Iterator[None]:
+        """Context in which this thread sees all networks in training or evaluation mode."""
+        with contextlib.ExitStack() as stack:
+            for net in self.networks():
+                stack.enter_context(in_mode(net, training))
+            yield
 
     def computing(self):
         """Context in which products have the training's precision."""
@@ -304,12 +317,13 @@ def _weighted_mean(loss, prediction, y, weights: Tensor) -> Tensor:
     return (each * weights).sum() / weights.sum()
 
 
-def _named(loss) -> dict[str, Tensor]:
+def named_terms(loss) -> dict[str, Tensor]:
+    """What a loss or an objective returned as {name: scalar}; "" for one without a name."""
     return loss if isinstance(loss, dict) else {"": loss}
 
 
-def _total(terms: dict[str, Tensor]) -> Tensor:
+def columns_of(terms: dict[str, Tensor]) -> dict[str, Tensor]:
+    """{"loss": the sum of the terms, "loss_NAME": each that has a name}."""
     first, *rest = terms.values()
-    for term in rest:
-        first = first + term
-    return first
+    named = {f"loss_{name}": value for name, value in terms.items() if name}
+    return {"loss": sum(rest, first), **named}

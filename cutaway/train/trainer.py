@@ -13,7 +13,7 @@ import numpy as np
 
 from cutaway.data.split import stratified_split
 from cutaway.errors import OptionError, TrainingError, expect_range
-from cutaway.nn import exclusive, in_mode
+from cutaway.nn import exclusive
 from cutaway.nn.random import generator
 from cutaway.nn.state import named_variables
 from cutaway.nn.trees import count_rows, is_array, leaves
@@ -231,10 +231,11 @@ class Trainer:
                     callback.on_ready(self)
                 self._groups.start()
                 while self.epoch < epochs and self.stopped is None:
-                    with in_mode(self.program.prepared, True):  # in this thread: others may predict
+                    with self.program.in_mode(True):  # in this thread: others may predict
                         self._some_epochs(training, validation, callbacks)
             finally:
-                self.program.prepared.eval()
+                for net in self.program.networks():
+                    net.eval()
                 self._previous = None
                 if self.average is not None:
                     self.average.apply()

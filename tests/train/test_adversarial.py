@@ -126,3 +126,25 @@ def test_micro_batches_are_refused():
     z, y = ring(64, np.random.default_rng(0))
     with pytest.raises(OptionError, match="accumulate was given for an adversarial training"):
         ct.Trainer(program(16)).fit(z, y, epochs=1, batch_size=64, accumulate=2, progress=False)
+
+
+def test_the_discriminator_is_in_the_mode_of_the_training_and_of_the_evaluation():
+    z, y = ring(64, np.random.default_rng(0))
+    generator, judge = ct.Linear(8, 2), ct.Sequential(ct.Linear(2, 4), ct.Dropout(0.5))
+    judge.eval()
+    seen = []
+
+    class Noting(ct.Module):
+        def __init__(self, inner):
+            self.inner = inner
+
+        def forward(self, example):
+            seen.append(self.inner[1].training)
+            return self.inner(example)
+
+    trainer = ct.Trainer(AdversarialProgram(generator, Noting(judge)))
+    trainer.fit(z, y, epochs=1, batch_size=64, progress=False)
+    assert all(seen) and seen and not judge.training
+    seen.clear()
+    assert trainer.evaluate(z, y) == trainer.evaluate(z, y)
+    assert seen and not any(seen)
