@@ -22,7 +22,8 @@ from cutaway.engine import Tensor
 from cutaway.errors import TrainingError
 from cutaway.nn.plan import CompilePlan, plan_for
 from cutaway.nn.sharing import lock
-from cutaway.nn.state import Held, Surveyor, assign, signature, unwrap, values_of, wrap
+from cutaway.nn.state import Held, assign, unwrap, values_of, wrap
+from cutaway.nn.survey import Surveyor, signature
 from cutaway.nn.unowned import unowned
 from cutaway.ops.precision import current_precision
 from cutaway.runtime import cache_programs_by_default

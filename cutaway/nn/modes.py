@@ -36,17 +36,17 @@ MOST_KNOWN = 8  # of one root
 
 def mode_of(module) -> bool | None:
     """The mode that holds in this thread alone; None: the module's own."""
-    modes = state._thread.modes
+    modes = state.current.modes
     return None if modes is None else modes.get(module)
 
 
 def set_mode(module, training: bool) -> bool:
     """Change the mode that holds in this thread alone; False if none does."""
-    modes = state._thread.modes
+    modes = state.current.modes
     if modes is None or modes.get(module) is None:
         return False
     if modes.get(module) != training:
-        state._thread.modes = Modes({**modes.by_id, id(module): training})
+        state.current.modes = Modes({**modes.by_id, id(module): training})
     return True
 
 
@@ -71,23 +71,23 @@ def in_mode(root, training: bool) -> Iterator[None]:
         >>> layer.training
         True
     """
-    before = state._thread.modes
-    state._thread.modes = _modes_of(root, training, before)
+    before = state.current.modes
+    state.current.modes = _modes_of(root, training, before)
     try:
         yield
     finally:
-        state._thread.modes = before
+        state.current.modes = before
 
 
 @contextlib.contextmanager
 def with_modes(by_id: dict[int, bool]) -> Iterator[None]:
     """Context in which these modules, given by their ids, are in these modes in this thread."""
-    before = state._thread.modes
-    state._thread.modes = Modes(by_id if before is None else {**before.by_id, **by_id})
+    before = state.current.modes
+    state.current.modes = Modes(by_id if before is None else {**before.by_id, **by_id})
     try:
         yield
     finally:
-        state._thread.modes = before
+        state.current.modes = before
 
 
 def _modes_of(root, training: bool, outer: Modes | None) -> Modes:

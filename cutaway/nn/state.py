@@ -1,7 +1,6 @@
 """Variables, and how they are found: by walking the attributes of ordinary objects."""
 
 import itertools
-import operator
 import threading
 from collections.abc import Callable
 from typing import Any
@@ -18,12 +17,12 @@ _grad: Any = Tensor.__dict__["grad"]
 _requires_grad: Any = Tensor.__dict__["requires_grad"]
 
 
-class _Thread(threading.local):
+class _Current(threading.local):
     held: "Held | None" = None  # the values that Variables have in this thread; None: their own
     modes: "Any | None" = None  # the modes that modules have in this thread, see nn.modes
 
 
-_thread = _Thread()
+current = _Current()
 _numbers = itertools.count(1)
 _latest_change = 0  # number of the latest change of any Stateful's attributes, in any thread
 
@@ -46,12 +45,12 @@ class Variable(Tensor):
 
     @property
     def data(self) -> jax.Array:
-        held = _thread.held
+        held = current.held
         return _data.__get__(self) if held is None else held.read(self)[0]
 
     @data.setter
     def data(self, array):
-        held = _thread.held
+        held = current.held
         if held is None:
             _data.__set__(self, array)
         else:
@@ -59,12 +58,12 @@ class Variable(Tensor):
 
     @property
     def grad(self) -> jax.Array | None:
-        held = _thread.held
+        held = current.held
         return _grad.__get__(self) if held is None else held.read(self)[1]
 
     @grad.setter
     def grad(self, array):
-        held = _thread.held
+        held = current.held
         if held is None:
             _grad.__set__(self, array)
         else:
@@ -72,7 +71,7 @@ class Variable(Tensor):
 
     @property
     def requires_grad(self) -> bool:
-        held = _thread.held
+        held = current.held
         return _requires_grad.__get__(self) if held is None else held.requires_grad(self)
 
     @requires_grad.setter
@@ -104,11 +103,11 @@ class Held:
         self._variables = variables  # kept, so that no other has the id of one of them
 
     def __enter__(self):
-        self._outer, _thread.held = _thread.held, self
+        self._outer, current.held = current.held, self
         return self
 
     def __exit__(self, *exc):
-        _thread.held = self._outer
+        current.held = self._outer
 
     def values(self) -> list:
         """[(data, grad)] of each, as they are now."""
@@ -151,28 +150,23 @@ class Held:
 
     def _expect_free(self, variable) -> None:
         if self._refuse is not None:
-            _thread.held = None  # its shape is read for the message
+            current.held = None  # its shape is read for the message
             try:
                 raise self._refuse(variable)
             finally:
-                _thread.held = self
-
-
-def holds_values() -> bool:
-    """Whether Variables have values of this thread's own: those of a trace, or a snapshot."""
-    return _thread.held is not None
+                current.held = self
 
 
 def values_of(variables) -> list:
     """[(data, grad)] of each."""
-    if _thread.held is not None:
+    if current.held is not None:
         return [(v.data, v.grad) for v in variables]
     return list(zip(map(_data.__get__, variables), map(_grad.__get__, variables), strict=True))
 
 
 def assign(variables, values) -> None:
     """Give each its (data, grad); data None: it stays."""
-    if _thread.held is None:
+    if current.held is None:
         data, grad = _data.__set__, _grad.__set__
         for variable, (array, slope) in zip(variables, values, strict=True):
             if array is not None:
@@ -268,120 +262,6 @@ def walk(owner, path: str = "", *, containers: list | None = None):
 def named_variables(owner) -> dict:
     """{path: Variable} of everything in `owner`; a shared one stands at its first path."""
     return {path: value for path, value in walk(owner) if isinstance(value, Variable)}
-
-
-class _Identity:
-    """A value in a signature that cannot be compared: equal only to itself."""
-
-    def __init__(self, value):
-        self.value = value
-
-    def __eq__(self, other):
-        return isinstance(other, _Identity) and self.value is other.value
-
-    def __hash__(self):
-        return id(self.value)
-
-
-class Signature:
-    """All that a compiled step depends on beside the values of its owners' Variables.
-
-    Two equal ones mean that a step compiled for one may run for the other: the same objects,
-    modes and plain attributes. It is hashed once, because it is asked for at every call.
-
-    Attributes:
-        entries: ((path, ...), ...) of the Variables and plain attributes of the owners.
-    """
-
-    __slots__ = ("_hash", "entries")
-
-    def __init__(self, entries: tuple):
-        self.entries = entries
-        self._hash = hash(entries)
-
-    def __eq__(self, other):
-        if self is other:
-            return True
-        return isinstance(other, Signature) and self.entries == other.entries
-
-    def __hash__(self):
-        return self._hash
-
-
-class Survey:
-    """The Variables and the signature of some owners, found by one walk over them.
-
-    Attributes:
-        variables: of the owners, each once.
-        signature: all else that a compiled step depends on.
-    """
-
-    def __init__(self, owners):
-        self._change = _latest_change  # before the walk: what changes meanwhile is seen next time
-        containers: list = []
-        self.variables, self.signature = _surveyed(owners, containers)
-        self._containers = [(c, c.copy()) for c in containers[1:]]  # the first holds the owners
-
-    def is_current(self) -> bool:
-        """Whether the owners are as they were, as far as attributes, lists and dicts go."""
-        if self._change != _latest_change:
-            return False
-        for container, before in self._containers:
-            if len(container) != len(before):
-                return False
-            if isinstance(container, dict):
-                if not all(map(operator.is_, container, before)):
-                    return False
-                container, before = container.values(), before.values()
-            if not all(map(operator.is_, container, before)):
-                return False
-        return True
-
-
-class Surveyor:
-    """The survey of some owners, walked over again only after something was changed.
-
-    Modes and flags that hold in one thread alone have surveys of their own.
-    """
-
-    def __init__(self, owners):
-        self._owners = owners
-        self._surveys: dict[Any, Survey] = {}  # by the modes that hold in a thread
-
-    def survey(self) -> Survey:
-        held, modes = _thread.held, _thread.modes
-        if held is not None and held.changes_flags:
-            return Survey(self._owners)
-        found = self._surveys.get(modes)
-        if found is None or not found.is_current():
-            if len(self._surveys) > MOST_SURVEYS:
-                self._surveys = {}
-            latest = Survey(self._owners)
-            if found is not None and found.signature == latest.signature:
-                latest.signature = found.signature  # the same object is found without comparing
-            self._surveys[modes] = found = latest
-        return found
-
-
-MOST_SURVEYS = 16
-
-
-def signature(owners) -> tuple[list[Variable], Signature]:
-    """The Variables of `owners`, each once, and all else that a compiled step depends on."""
-    return _surveyed(owners, [])
-
-
-def _surveyed(owners, containers: list) -> tuple[list[Variable], Signature]:
-    variables, rest = [], []
-    for path, value in walk(list(owners), containers=containers):
-        if isinstance(value, Variable):
-            variables.append(value)
-            rest.append((path, id(value), value.requires_grad))
-        elif isinstance(value, bool | int | float | str | None.__class__):
-            rest.append((path, value))
-        else:
-            rest.append((path, _Identity(value)))
-    return variables, Signature(tuple(rest))
 
 
 def unwrap(tree):

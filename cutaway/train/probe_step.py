@@ -16,7 +16,8 @@ from cutaway.nn.lifting import jit
 from cutaway.nn.module import Module, watch
 from cutaway.nn.recurrent import Recurrent
 from cutaway.nn.rematerialize import Recompute
-from cutaway.nn.state import Held, signature, wrap
+from cutaway.nn.state import Held, wrap
+from cutaway.nn.survey import signature
 from cutaway.nn.trees import count_rows
 from cutaway.ops.precision import current_precision
 from cutaway.train.probe_numbers import (

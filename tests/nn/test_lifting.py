@@ -24,7 +24,8 @@ from cutaway.nn import (
     named_variables,
     seed,
 )
-from cutaway.nn.state import Held, signature
+from cutaway.nn.state import Held
+from cutaway.nn.survey import signature
 from cutaway.optim import SGD, Adam, Cosine
 
 RNG = np.random.default_rng(0)

@@ -8,7 +8,8 @@ import pytest
 import cutaway as ct
 from cutaway import nn
 from cutaway.nn import random
-from cutaway.nn.state import Surveyor, latest_change
+from cutaway.nn.state import latest_change
+from cutaway.nn.survey import Surveyor
 
 
 def in_thread(function):
