@@ -20,7 +20,7 @@ class Control:
     def __init__(self):
         self._changed = threading.Condition()
         self._allowed: float = math.inf  # steps that may still run
-        self._is_running = False
+        self._is_taken = self._is_running = False
         self.is_used = False
         self.pending: Any = None
 
@@ -34,18 +34,34 @@ class Control:
     # for the thread of the fit
 
     @contextlib.contextmanager
-    def running(self) -> Iterator[None]:
-        """Context of a fit."""
+    def fit(self) -> Iterator[None]:
+        """Context of the one fit of a Trainer.
+
+        Raises:
+            TrainingError: another one has not ended.
+        """
         with self._changed:
-            self._is_running, self.is_used = True, False
-            self._changed.notify_all()
+            if self._is_taken:
+                raise TrainingError(
+                    "this Trainer is training already",
+                    expected="one fit of a Trainer at a time",
+                    fix="wait until it has ended, or make another Trainer with a network of its "
+                    "own",
+                )
+            self._is_taken, self.is_used = True, False
         try:
             yield
         finally:
             with self._changed:
-                self._is_running, self.pending = False, None
-                self._allowed = math.inf
+                self._is_taken = self._is_running = False
+                self._allowed, self.pending = math.inf, None
                 self._changed.notify_all()
+
+    def begin(self) -> None:
+        """From now on, the fit may be paused and stopped."""
+        with self._changed:
+            self._is_running = True
+            self._changed.notify_all()
 
     def permitted(self, steps: int, pending) -> int:
         """How many of the next `steps` may run; waits until at least one may."""

@@ -18,7 +18,6 @@ from cutaway.nn.recurrent import Recurrent
 from cutaway.nn.rematerialize import Recompute
 from cutaway.nn.state import Held, wrap
 from cutaway.nn.survey import signature
-from cutaway.nn.trees import count_rows
 from cutaway.ops.precision import current_precision
 from cutaway.train.probe_numbers import (
     as_float,
@@ -156,8 +155,6 @@ class ProbeProgram:
 def _forward(program, x, y):
     """([_Measured] in the order of the calls, loss, output of the network)."""
     net = program.net
-    if program.weighted:
-        y = (y, Tensor(np.ones(count_rows(x), np.float32)))
     paths = {id(module): path for path, module in net.modules().items()}
     calls, outputs = [], []
 

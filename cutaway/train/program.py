@@ -2,8 +2,6 @@
 
 import contextlib
 import copy
-import functools
-import inspect
 from collections.abc import Iterator
 from typing import Any
 
@@ -19,6 +17,7 @@ from cutaway.nn.state import Variable, named_variables
 from cutaway.nn.trees import call
 from cutaway.ops.precision import PRECISIONS, current_precision, matmul_precision
 from cutaway.optim import Adam
+from cutaway.train.row_weights import WeightedTargets, weighted_loss
 from cutaway.train.with_preparation import WithPreparation
 
 
@@ -40,7 +39,6 @@ class Program:
 
     Attributes:
         prepared: the network behind `prepare`, or the network.
-        weighted: whether the targets of a batch are (targets, weights of the rows).
 
     Example:
         >>> import cutaway as ct
@@ -100,7 +98,6 @@ class Program:
         if precision is not None:
             expect_choice(precision, PRECISIONS, what="precision")
         self.precision = precision
-        self.weighted = False
 
     # a step
 
@@ -118,12 +115,11 @@ class Program:
         if self.objective is not None:
             found = named_terms(self.objective(self.net, x, y))
         elif self.mix is None:
-            y, weights = y if self.weighted else (y, None)
             prediction = call(self.net, x)
-            if weights is None:
-                found = named_terms(self.loss(prediction, y))
+            if isinstance(y, WeightedTargets):
+                found = named_terms(weighted_loss(self.loss, prediction, y))
             else:
-                found = named_terms(weighted_loss(self.loss, prediction, y, weights))
+                found = named_terms(self.loss(prediction, y))
         else:
             x, partners, fraction = self.mix(x, y)
             prediction = call(self.net, x)
@@ -284,37 +280,6 @@ def permute_weights(net: Module, seed: int) -> None:
     for parameter in net.parameters():
         values = parameter.numpy().ravel()
         parameter.data = jnp.asarray(rng.permutation(values).reshape(parameter.shape))
-
-
-def weighted_loss(loss, prediction, y, weights: Tensor) -> Tensor:
-    """Σ_i w_i L_i / Σ_i w_i over the rows of a batch, L_i the mean loss of row i.
-
-    Raises:
-        OptionError: the loss cannot be had for each row.
-    """
-    counts = weights.data.sum() > 0  # a batch may have none that does
-    weights = Tensor(jnp.where(counts, weights.data, 1))
-    return _weighted_mean(loss, prediction, y, weights) * Tensor(counts.astype(weights.dtype))
-
-
-def _weighted_mean(loss, prediction, y, weights: Tensor) -> Tensor:
-    plain = loss
-    while isinstance(plain, functools.partial):
-        plain = plain.func
-    options = inspect.signature(plain).parameters
-    if "row_weights" in options:
-        return loss(prediction, y, row_weights=weights)
-    if "reduction" not in options:
-        raise OptionError(
-            f"the loss {getattr(plain, '__name__', plain)!r} has neither of the options "
-            "row_weights and reduction",
-            expected='for weights, a loss with row_weights, or reduction="none" for each row',
-            fix="take one of cutaway.losses, or weight the rows in the loss itself",
-        )
-    each = loss(prediction, y, reduction="none")
-    while each.ndim > 1:
-        each = each.mean(axis=-1)
-    return (each * weights).sum() / weights.sum()
 
 
 def named_terms(loss) -> dict[str, Tensor]:

@@ -1,37 +1,29 @@
 """Trainer: epochs of compiled steps, with validation, callbacks and clean interruption."""
 
-import contextlib
 import math
-import signal
-import threading
 import time
-import weakref
 from typing import Any
 
-import jax
 import numpy as np
 
-from cutaway.data.split import stratified_split
-from cutaway.errors import OptionError, TrainingError, expect_range
-from cutaway.nn import exclusive
+from cutaway.errors import OptionError, expect_range
 from cutaway.nn.random import generator
 from cutaway.nn.state import named_variables
-from cutaway.nn.trees import count_rows, is_array, leaves
 from cutaway.ops.precision import current_precision
 from cutaway.runtime import device, explaining_exhaustion
 from cutaway.train.blocks import (
     ArrayRows,
-    StreamRows,
     expect_batch,
     expect_micro_batches,
     is_stream,
     to_device,
 )
-from cutaway.train.compatibility import check_fit
 from cutaway.train.control import Control
 from cutaway.train.epoch_groups import GroupedEpochs
 from cutaway.train.evaluation import Evaluator
+from cutaway.train.fit_data import check_rows, training_sets, weighted_arrays
 from cutaway.train.history import History
+from cutaway.train.interruption import Interruption
 from cutaway.train.live import LiveTraining
 from cutaway.train.nan_origin import RanSteps, not_finite
 from cutaway.train.program import Program
@@ -197,11 +189,11 @@ class Trainer:
                 raise OptionError("fit got x but no y", expected="fit(x, y)")
             arrays = to_device(x, y)
 
-        with _only_fit_of(self):
+        arrays = weighted_arrays(self.program, arrays, weights, accumulate)
+        with self.control.fit():
             self.history, self.epoch, self.stopped = History(), 0, None
-            arrays = self._weighted(arrays, weights, accumulate)
-            with self.control.running():
-                self._fit(x, arrays, epochs, batch_size, accumulate, validation, callbacks, seed)
+            self.control.begin()
+            self._fit(x, arrays, epochs, batch_size, accumulate, validation, callbacks, seed)
         return self.history
 
     def _fit(self, x, arrays, epochs, batch_size, accumulate, validation, callbacks, seed):
@@ -212,16 +204,14 @@ class Trainer:
         if self.average is not None:
             self.average.restart()
         self.remember()
-        with self._interruptible(), self.program.computing():
+        with Interruption() as self._interruption, self.program.computing():
             try:
                 for callback in callbacks:
                     callback.on_start(self)
-                self._drawn_seed()
-                training, validation = self._sets(x, arrays, validation)
+                training, validation = training_sets(x, arrays, validation, self._drawn_seed())
                 expect_batch(batch_size, training.rows)
-                self._check(training, weighted=self.program.weighted)
-                if validation is not None:
-                    self._check(validation)
+                for rows in (training, validation) if validation is not None else (training,):
+                    check_rows(self.program, rows)
                 self.planned_epochs = epochs
                 self._is_streaming = arrays is None
                 size = sum(v.data.nbytes for v in self.program.variables().values())
@@ -384,7 +374,7 @@ class Trainer:
             for callback in in_order:
                 if callback.saves_others:
                     callback.on_epoch(self, row)
-        if self._interrupted:
+        if self._interruption.is_asked:
             self.stop("interrupted")
 
     def _one_epoch(self, training, validation, callbacks):
@@ -402,7 +392,7 @@ class Trainer:
                 done += len(chunk.losses)
                 for callback in callbacks:
                     callback.on_chunk(self, done, total, float(chunk.losses.mean()))
-                if self._interrupted:
+                if self._interruption.is_asked:
                     self.stop("interrupted")
                     return  # half an epoch does not count
         row = {"epoch": self.epoch + 1, "loss": losses / done}
@@ -420,7 +410,7 @@ class Trainer:
         with self.program.averaged():
             for callback in sorted(callbacks, key=lambda c: c.saves_others):
                 callback.on_epoch(self, row)
-        if self._interrupted:
+        if self._interruption.is_asked:
             self.stop("interrupted")
 
     def _chunks(self, x, y, order, steps: int):
@@ -449,68 +439,6 @@ class Trainer:
         """Keep the present values as those of a complete epoch, which a checkpoint saves."""
         self.complete = {name: v.data for name, v in self.program.variables().items()}
 
-    # before and after
-
-    def _weighted(self, arrays, weights, accumulate):
-        """The arrays with the weights of their rows beside the targets, if there are any."""
-        self.program.weighted = False
-        if weights is None:
-            return arrays
-        if arrays is None or self.program.objective is not None or self.mix is not None:
-            given = "a stream" if arrays is None else "an objective or a mix"
-            raise OptionError(
-                f"weights were given for {given}",
-                expected="weights for arrays and a loss",
-                fix="let the objective weight its rows, or fit on arrays without a mix",
-            )
-        if accumulate > 1:
-            raise OptionError(
-                f"weights were given with accumulate={accumulate}",
-                expected="whole batches: the weights of micro-batches have different sums",
-                fix="use accumulate=1 and a smaller batch_size",
-            )
-        weights = np.asarray(weights, np.float32)
-        rows = count_rows(arrays[0])
-        if weights.shape != (rows,) or not (np.isfinite(weights) & (weights >= 0)).all():
-            raise OptionError(
-                f"weights of shape {weights.shape}"
-                + (f", from {weights.min():g} to {weights.max():g}" if weights.size else ""),
-                expected=f"one finite weight >= 0 for each of the {rows} rows",
-            )
-        if not weights.any():
-            raise OptionError("all weights are 0", expected="a row that counts")
-        self.program.weighted = True
-        x, y = arrays
-        return x, (y, jax.device_put(weights))
-
-    def _check(self, rows, *, weighted: bool = False):
-        if self.program.objective is None:
-            x, y = rows.sample()
-            check_fit(self.program.prepared, self.loss, x, y[0] if weighted else y)
-
-    def _sets(self, x, arrays, validation):
-        if isinstance(validation, int | float):
-            if arrays is None:
-                raise OptionError(
-                    f"validation={validation}: a stream cannot be split",
-                    expected="validation=(x, y)",
-                    fix="pass validation rows as arrays: validation=(x, y)",
-                )
-            inputs, targets = arrays
-            plain = targets[0] if self.program.weighted else targets
-            labels = np.asarray(leaves(plain)[0])
-            stratify = is_array(plain) and labels.dtype.kind in "iub"
-            chosen, rest = stratified_split(
-                labels, validation, seed=self._drawn_seed(), stratify=stratify
-            )
-            chosen, rest = chosen.astype(np.int32), rest.astype(np.int32)
-            return ArrayRows(inputs, targets, chosen), ArrayRows(inputs, plain, rest)
-        training = StreamRows(x) if arrays is None else ArrayRows(*arrays)
-        if validation is None:
-            return training, None
-        x, y = to_device(*validation, what="validation", instead="pass fewer validation rows")
-        return training, ArrayRows(x, y)
-
     @staticmethod
     def _callbacks(callbacks, progress):
         from cutaway.train.callbacks import AfterEpoch, Callback
@@ -518,42 +446,3 @@ class Trainer:
         found = [c if isinstance(c, Callback) else AfterEpoch(c) for c in callbacks]
         shown = Progress.wanted() if progress is None else progress
         return [*found, Progress()] if shown else found
-
-    @contextlib.contextmanager
-    def _interruptible(self):
-        """The first Ctrl-C stops training after the current chunk; a second one immediately."""
-        self._interrupted = False
-        if threading.current_thread() is not threading.main_thread():
-            yield
-            return
-
-        def on_interrupt(number, frame):
-            if self._interrupted:
-                raise KeyboardInterrupt
-            self._interrupted = True
-
-        before = signal.signal(signal.SIGINT, on_interrupt)
-        try:
-            yield
-        finally:
-            signal.signal(signal.SIGINT, before)
-
-
-_fitting: weakref.WeakSet = weakref.WeakSet()  # the Trainers that are training
-
-
-@contextlib.contextmanager
-def _only_fit_of(trainer):
-    """Context of the one fit of a Trainer; another one at the same time is refused."""
-    with exclusive():
-        if trainer in _fitting:
-            raise TrainingError(
-                "this Trainer is training already",
-                expected="one fit of a Trainer at a time",
-                fix="wait until it has ended, or make another Trainer with a network of its own",
-            )
-        _fitting.add(trainer)
-    try:
-        yield
-    finally:
-        _fitting.discard(trainer)

@@ -286,6 +286,19 @@ def test_wrong_weights_are_refused(weights, message):
         trainer.fit(X, Y, weights=weights, epochs=1, progress=False)
 
 
+def test_a_program_goes_on_without_weights_after_a_fit_with_them_and_is_probed_in_one():
+    net = mlp()
+    trainer = ct.Trainer(net, loss=losses.mean_squared_error, optimizer=ct.SGD(net, 0.1))
+    probes = Probes(X, Y)
+    trainer.fit(
+        X, Y, weights=RNG.uniform(0, 2, len(X)), epochs=2, batch_size=16, validation=0.25,
+        callbacks=[probes], progress=False,
+    )  # fmt: skip
+    assert {row["layer"] for row in probes.rows} == {"0", "1", "2"}
+    expected = losses.mean_squared_error(net(X), Y).item()
+    assert trainer.program.step(X, Y)["loss"].item() == pytest.approx(expected, rel=1e-6)
+
+
 def test_weights_with_micro_batches_are_refused():
     trainer = ct.Trainer(mlp(), loss=losses.mean_squared_error)
     with pytest.raises(OptionError, match="weights were given with accumulate=2"):

@@ -1,0 +1,82 @@
+"""Weights of rows: targets that carry them, and the mean of a loss by them."""
+
+import functools
+import inspect
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from cutaway.engine import Tensor
+from cutaway.errors import OptionError
+
+
+class WeightedTargets(NamedTuple):
+    """Targets with a weight for each row; a tree, like targets.
+
+    Attributes:
+        targets: a tree of arrays (rows, ...).
+        weights: (rows,).
+    """
+
+    targets: Any
+    weights: Any
+
+
+def plain_targets(y) -> Any:
+    """The targets without their weights."""
+    return y.targets if isinstance(y, WeightedTargets) else y
+
+
+def with_weights(y, weights, rows: int) -> WeightedTargets:
+    """The targets with these weights, on the device.
+
+    Raises:
+        OptionError: not one finite weight >= 0 per row, or none above 0.
+    """
+    weights = np.asarray(weights, np.float32)
+    if weights.shape != (rows,) or not (np.isfinite(weights) & (weights >= 0)).all():
+        raise OptionError(
+            f"weights of shape {weights.shape}"
+            + (f", from {weights.min():g} to {weights.max():g}" if weights.size else ""),
+            expected=f"one finite weight >= 0 for each of the {rows} rows",
+            fix="pass weights of shape (rows,); 0 excludes a row",
+        )
+    if not weights.any():
+        raise OptionError(
+            "all weights are 0", expected="a row that counts", fix="give rows a weight above 0"
+        )
+    return WeightedTargets(y, jax.device_put(weights))
+
+
+def weighted_loss(loss, prediction, y: WeightedTargets) -> Tensor:
+    """Σ_i w_i L_i / Σ_i w_i over the rows of a batch, L_i the mean loss of row i; 0 if all w are 0.
+
+    Raises:
+        OptionError: the loss cannot be had for each row.
+    """
+    weights = y.weights.data
+    counts = weights.sum() > 0
+    some = Tensor(jnp.where(counts, weights, 1))
+    return _mean(loss, prediction, y.targets, some) * Tensor(counts.astype(weights.dtype))
+
+
+def _mean(loss, prediction, y, weights: Tensor) -> Tensor:
+    plain = loss
+    while isinstance(plain, functools.partial):
+        plain = plain.func
+    options = inspect.signature(plain).parameters
+    if "row_weights" in options:
+        return loss(prediction, y, row_weights=weights)
+    if "reduction" not in options:
+        raise OptionError(
+            f"the loss {getattr(plain, '__name__', plain)!r} has neither of the options "
+            "row_weights and reduction",
+            expected='for weights, a loss with row_weights, or reduction="none" for each row',
+            fix="take one of cutaway.losses, or weight the rows in the loss itself",
+        )
+    each = loss(prediction, y, reduction="none")
+    while each.ndim > 1:
+        each = each.mean(axis=-1)
+    return (each * weights).sum() / weights.sum()
