@@ -109,6 +109,13 @@ class Compiled:
         program, variables = self._program("once", values)
         return program.run.lower(values_of(variables), values)
 
+    def prepare(self, *args) -> None:
+        """Compile for such arguments now, without running the step."""
+        values = _arrays_of(args)
+        program, variables = self._program("once", values)
+        if not program.has_finished:
+            _compile(program, values_of(variables), values)
+
     def _run(self, form, args, *static) -> Any:
         values = _arrays_of(args)
         program, variables = self._program(form, values, *static)

@@ -62,21 +62,22 @@ class Evaluator:
     def predict(self, x, batch_size: int | None):
         """Outputs for x (rows, ...), on the host; a tree if the network returns one."""
         rows = count_rows(x)
-        size = min(batch_rows(x) if batch_size is None else batch_size, rows) or 1
-        parts = []
-        what = f"a prediction for {size} rows at once"
-        # all rows by the same weights, also while another thread trains
-        with exclusive(), self.program.in_mode(False), explaining_exhaustion(what, batch_size=size):
-            for start in range(0, rows, size):
-                part = map_leaves(lambda leaf: np.asarray(leaf[start : start + size]), x)  # noqa: B023
-                kept = count_rows(part)
-                if kept < size:  # pad: one shape, one program
-                    part = map_leaves(lambda leaf: _filled(leaf, size), part)
-                out = self._outputs(map_leaves(as_array, part))
-                parts.append(map_leaves(lambda leaf: leaf.numpy()[:kept], out))  # noqa: B023
-        if not parts:
+        if not rows:
             return np.zeros((0,), np.float32)
-        return map_leaves(lambda *leaves: np.concatenate(leaves), *parts)
+        size = min(batch_rows(x) if batch_size is None else batch_size, rows)
+
+        def batch(start):  # padded: one shape, one program
+            return map_leaves(lambda leaf: as_array(_filled(leaf[start : start + size], size)), x)
+
+        what = f"a prediction for {size} rows at once"
+        with self.program.in_mode(False), explaining_exhaustion(what, batch_size=size):
+            self._outputs.prepare(batch(0))
+            with exclusive():  # all rows by the same weights, also while another thread trains
+                parts = [
+                    map_leaves(lambda leaf: leaf.numpy(), self._outputs(batch(start)))
+                    for start in range(0, rows, size)
+                ]
+        return map_leaves(lambda *leaves: np.concatenate(leaves)[:rows], *parts)
 
     @no_grad()
     def _forward(self, x):
@@ -135,6 +136,9 @@ def _scores_of(terms: dict[str, Tensor]) -> dict[str, Tensor]:
 
 def _filled(array, rows: int):
     """The array with its last row repeated up to this many."""
+    array = np.asarray(array)
+    if len(array) == rows:
+        return array
     return np.concatenate([array, np.repeat(array[-1:], rows - len(array), axis=0)])
 
 

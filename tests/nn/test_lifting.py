@@ -390,3 +390,16 @@ def test_a_copy_of_a_compiled_step_compiles_for_the_copied_network():
     copied["net"].inner.bias.data = copied["net"].inner.bias.data + 1
     np.testing.assert_array_equal(copied["step"](x).numpy(), before + 1)
     np.testing.assert_array_equal(parts["step"](x).numpy(), before)
+
+
+def test_a_step_that_was_prepared_has_not_run_and_compiles_no_more():
+    net = ct.Linear(2, 1)
+
+    def grow(x):
+        net.bias.data = net.bias.data + x.data
+
+    step = ct.jit(grow, net)
+    step.prepare(np.ones(1, np.float32))
+    assert net.bias.numpy().tolist() == [0.0] and len(step.plans) == 1
+    step(np.ones(1, np.float32))
+    assert net.bias.numpy().tolist() == [1.0] and len(step.plans) == 1
