@@ -15,15 +15,19 @@ References:
     Simonyan, Vedaldi & Zisserman 2014, "Deep inside convolutional networks", arXiv:1312.6034.
 """
 
+import dataclasses
 import itertools
 
 import numpy as np
 
 from cutaway.errors import OptionError, ShapeError, expect_choice, expect_range
 from cutaway.explain.attribution_story import Attribution, misses
+from cutaway.explain.examples import by_leaf
 from cutaway.explain.inputs import Inputs
+from cutaway.explain.joint_attribution import JointAttribution
 from cutaway.explain.layerwise import expect_output_names, frozen
 from cutaway.nn import Module
+from cutaway.nn.trees import is_array, named_leaves, subscripts
 
 METHODS = ("integrated_gradients", "gradient_x_input", "occlusion", "saliency")
 MORE = 4  # factor by which the steps grow while the sum deviates from F(x) - F(b)
@@ -35,6 +39,7 @@ def attribute(
     x,
     *,
     target=None,
+    output=None,
     method: str = "integrated_gradients",
     baseline=None,
     steps: int = 50,
@@ -42,15 +47,21 @@ def attribute(
     stride=None,
     names=None,
     output_names=None,
-) -> Attribution:
+) -> "Attribution | JointAttribution":
     """The contribution of each element of x to an output of `net`.
 
     Computed in evaluation mode and in float64; the network is not modified. Integers that an
     Embedding reads (tokens, category codes) get the sum over the features of their vectors.
+    Several inputs are moved from their baselines together, so that the attributions of all of them
+    add up to F(x) - F(b); a window of occlusion hides a part of one of them. Booleans among several
+    inputs are masks, which get none.
 
     Args:
-        x: one input, or a batch; a vector is one input.
-        target: index of the output; None: the largest, or the only one. A tuple if an input has
+        x: one input, or a batch; a vector is one input. Of several inputs a tuple for the
+            positional arguments of the network, or a dict for its keyword arguments; what depends
+            on the input (`baseline`, `window`, `stride`, `names`) is then a tuple or dict like x.
+        output: key of the output, for a network that returns several.
+        target: index in the output; None: the largest, or the only one. A tuple if an input has
             outputs with several axes, a list with one for each row of a batch.
         method: "integrated_gradients", "gradient_x_input", "occlusion" or "saliency".
         baseline: the reference input: a number, or an array of the shape of x or of one row.
@@ -66,6 +77,9 @@ def attribute(
         names: of the columns (those with the same name are combined), or the tokens; for a batch
             of texts a list of tokens for each.
         output_names: of the outputs, for example the classes.
+
+    Returns:
+        an Attribution; for several inputs a JointAttribution, whose items are those of each input.
 
     References: see the module.
 
@@ -85,9 +99,9 @@ def attribute(
             fix='omit them, or use method="occlusion"',
         )
     with frozen(net):
-        inputs = Inputs(net, x)
+        inputs = Inputs(net, x, output)
         targets = inputs.targets(target)
-        rows = np.arange(len(inputs.x))
+        rows = np.arange(inputs.rows)
         outputs = inputs.outputs[rows, targets]
         base = inputs.baseline(baseline)
         base_outputs, used, gap = None, None, None
@@ -98,12 +112,10 @@ def attribute(
             values = _occluded(inputs, base, targets, outputs, window, stride)
         else:
             values = _sloped(inputs, targets, method)
-        values = values.reshape(inputs.x.shape)
-    kind = _kind(inputs)
-    found = Attribution(
+    whole = Attribution(
         method=method,
         values=values,
-        x=inputs.x,
+        x=values,
         target=targets,
         output_shape=tuple(inputs.axes),
         output=outputs,
@@ -111,24 +123,47 @@ def attribute(
         gap=gap,
         steps=used,
         baseline=baseline,
-        names=None if names is None else _expect_names(names, kind, inputs),
+        names=None,
         output_names=expect_output_names(output_names, inputs.axes),
-        kind=kind,
-        padding=inputs.padding.reshape(inputs.x.shape),
+        kind="table",
+        padding=inputs.padding,
         one=False,
+        symbol=f"ŷ{subscripts(inputs.output_keys)}",
     )
-    return found[0] if inputs.one else found
+    names = by_leaf(names, inputs.x, what="names")
+    parts = {
+        keys: _part(whole, inputs, keys, x, names[keys])
+        for keys, x in named_leaves(inputs.x).items()
+        if x.dtype != bool
+    }
+    found = parts[()] if is_array(inputs.x) else JointAttribution(whole, parts)
+    return found.row(0) if inputs.one else found
 
 
-def _kind(inputs) -> str:
-    """The kind of a row, which decides how it is shown."""
-    if inputs.embedded.all() and inputs.x.ndim == 2:
-        return "tokens"
-    return {2: "table", 3: "series", 4: "image"}.get(inputs.x.ndim, "other")
+def _part(whole: Attribution, inputs, keys, x, names) -> Attribution:
+    """The attribution to one input."""
+    place = inputs.slices[keys]
+    padding = inputs.padding[:, place].reshape(x.shape)
+    # the kind of a row decides how it is shown
+    kind = {2: "table", 3: "series", 4: "image"}.get(x.ndim, "other")
+    if inputs.embedded[place].all() and x.ndim == 2:
+        kind = "tokens"
+    own = dataclasses.replace(
+        whole,
+        values=whole.values[:, place].reshape(x.shape),
+        x=x,
+        names=None if names is None else _expect_names(names, kind, x, padding, inputs.one),
+        kind=kind,
+        padding=padding,
+    )
+    if not keys:
+        return own
+    # what one input adds is not the whole difference
+    return dataclasses.replace(own, baseline_output=None, gap=None, input=f"x{subscripts(keys)}")
 
 
-def _expect_names(names, kind, inputs) -> list:
-    shape = inputs.x.shape[1:]
+def _expect_names(names, kind, x, padding, one) -> list:
+    shape = x.shape[1:]
     if kind in ("image", "other"):
         raise OptionError(
             f"names were given for inputs of shape {shape}",
@@ -136,21 +171,21 @@ def _expect_names(names, kind, inputs) -> list:
         )
     if kind == "tokens":
         several = len(names) > 0 and isinstance(names[0], list | tuple)
-        texts = list(names) if several else [names] * len(inputs.x)
-        if len(texts) != len(inputs.x):
+        texts = list(names) if several else [names] * len(x)
+        if len(texts) != len(x):
             raise ShapeError(
-                f"names for {len(texts)} texts were given for {len(inputs.x)} texts",
+                f"names for {len(texts)} texts were given for {len(x)} texts",
                 expected="a list of tokens for each text",
             )
-        for text, padding in zip(texts, inputs.padding, strict=True):
-            needed = int(np.max(np.flatnonzero(~padding), initial=-1)) + 1
+        for text, is_padding in zip(texts, padding, strict=True):
+            needed = int(np.max(np.flatnonzero(~is_padding), initial=-1)) + 1
             if not needed <= len(text) <= shape[0]:
                 raise ShapeError(
                     f"{len(text)} names for a text of {needed} tokens",
                     expected="a name for each token; padding needs none",
                 )
         texts = [[str(n) for n in text] + [""] * (shape[0] - len(text)) for text in texts]
-        return texts if several and not inputs.one else texts[0]
+        return texts if several and not one else texts[0]
     if len(names) != shape[-1]:
         raise ShapeError(
             f"{len(names)} names for {shape[-1]} columns", expected="a name for each column"
@@ -160,8 +195,8 @@ def _expect_names(names, kind, inputs) -> list:
 
 def _integrated(inputs, base, targets, steps, differences):
     """(attributions (batch, ...), steps used for each row, deviation of each sum)."""
-    count = len(inputs.x)
-    values = np.zeros(inputs.x.shape)
+    count = inputs.rows
+    values = np.zeros(inputs.padding.shape)
     used = np.full(count, steps)
     rows = np.arange(count)
     now = steps
@@ -169,7 +204,7 @@ def _integrated(inputs, base, targets, steps, differences):
     while True:
         values[rows] = _integral(inputs, base, targets, rows, now, size)
         used[rows] = now
-        gap = values.reshape(count, -1).sum(axis=1) - differences
+        gap = values.sum(axis=1) - differences
         rows = np.flatnonzero(misses(gap, differences))
         now *= MORE
         if not len(rows) or now > steps * MOST:
@@ -202,7 +237,7 @@ def _along(numbers, part):
 
 def _sloped(inputs, targets, method):
     slopes = [np.zeros(part.shape) for part in inputs.parts]
-    for at, new in inputs.chunks(len(inputs.x)):
+    for at, new in inputs.chunks(inputs.rows):
         found = inputs.slopes(at, [part[at] for part in inputs.parts], targets[at])
         for whole, slope in zip(slopes, found, strict=True):
             whole[at[:new]] = slope[:new]
@@ -219,15 +254,30 @@ def _sloped(inputs, targets, method):
 
 
 def _occluded(inputs, base, targets, outputs, window, stride):
-    elements = _windows(inputs.x.shape[1:], window, stride)  # (windows, elements of a row)
-    count = len(inputs.x)
+    elements = _windows_of(inputs, window, stride)  # (windows, elements of a row)
+    count = inputs.rows
     row = np.repeat(np.arange(count), len(elements))
     which = np.tile(np.arange(len(elements)), count)
     without = inputs.values(
         row, targets[row], lambda at: inputs.moved(row[at], elements[which[at]], base)
     )
     falls = outputs[:, None] - without.reshape(count, len(elements))
-    return falls @ elements / elements.sum(axis=0)
+    return falls @ elements / np.maximum(elements.sum(axis=0), 1)  # nothing covers a mask
+
+
+def _windows_of(inputs, window, stride) -> np.ndarray:
+    """(windows, elements of a row) booleans: those of one input after those of another."""
+    window, stride = (
+        by_leaf(given, inputs.x, what=what)
+        for given, what in ((window, "window"), (stride, "stride"))
+    )
+    found = []
+    for keys, x in named_leaves(inputs.x).items():
+        if x.dtype != bool:
+            own = _windows(x.shape[1:], window[keys], stride[keys])
+            found.append(np.zeros((len(own), len(inputs.embedded)), bool))
+            found[-1][:, inputs.slices[keys]] = own
+    return np.concatenate(found)
 
 
 def _windows(shape, window, stride) -> np.ndarray:

@@ -55,6 +55,8 @@ class Attribution(Story):
         kind: "table", "tokens", "series", "image" or "other", of one row.
         padding: booleans of the shape of x: padding tokens.
         one: whether it is of a single input.
+        symbol: of the output, ŷ, or ŷ["class"] of a network with several.
+        input: which of several inputs it is, x["table"]; "" for one alone.
     """
 
     method: str
@@ -72,6 +74,8 @@ class Attribution(Story):
     kind: str
     padding: np.ndarray
     one: bool
+    symbol: str = "ŷ"
+    input: str = ""
 
     def __len__(self):
         if self.one:
@@ -102,6 +106,10 @@ class Attribution(Story):
             one=True,
         )
 
+    def row(self, k: int) -> "Attribution":
+        """The attribution of row k of a batch."""
+        return self[k]
+
     def bars(self) -> list:
         """[(name, value of x or None, attribution)] of a table's columns or a text's tokens.
 
@@ -115,7 +123,8 @@ class Attribution(Story):
                 for k in np.flatnonzero(~self.padding.ravel())
             ]
         if self.names is None:
-            names = [f"x[{', '.join(map(str, at))}]" for at in np.ndindex(values.shape)]
+            own = self.input or "x"
+            names = [f"{own}[{', '.join(map(str, at))}]" for at in np.ndindex(values.shape)]
         else:
             names = self.names
         places = {}
@@ -135,7 +144,7 @@ class Attribution(Story):
 
     def output_name(self) -> str:
         """Name of the output, in a text about one input."""
-        return output_label(self.target, self.output_shape, self.output_names)
+        return output_label(self.target, self.output_shape, self.output_names, self.symbol)
 
     def is_complete(self) -> bool | None:
         """Whether the values sum to F(x) - F(baseline) within 1%; None if they need not."""
@@ -148,16 +157,21 @@ class Attribution(Story):
     def text(self, width: int = WIDTH) -> str:
         if not self.one:
             return self._text_of_batch(width)
-        lines = [f"Attribution of {self.output_name()} = {number(self.output)}: {self._title()}"]
-        lines += [*textwrap.wrap(MEANINGS[self.method], width), ""]
-        if self.kind in ("table", "tokens", "other"):
-            lines += self._bar_lines(width)
-        else:
-            lines += self._region_lines()
+        to = f" to {self.input}" if self.input else ""
+        head = f"Attribution of {self.output_name()} = {number(self.output)}{to}"
+        lines = [f"{head}: {self.method_title()}", *textwrap.wrap(MEANINGS[self.method], width), ""]
+        lines += self.value_lines(width)
         sums = self.sum_lines(width)
         return "\n".join([*lines, "", *sums] if sums else lines)
 
-    def _title(self):
+    def value_lines(self, width: int = WIDTH) -> list:
+        """The lines of a text that show the values of one input."""
+        if self.kind in ("table", "tokens", "other"):
+            return self._bar_lines(width)
+        return self._region_lines()
+
+    def method_title(self) -> str:
+        """The name of the method, for a title."""
         steps = f", {self.steps} steps" if self.one and self.steps is not None else ""
         return f"{TITLES[self.method]}{steps}"
 
@@ -217,12 +231,12 @@ class Attribution(Story):
     def sum_lines(self, width: int = WIDTH) -> list:
         """Lines that compare the sum of the attributions of one input with the output."""
         total = number(self.values.sum())
-        if self.method == "gradient_x_input":
+        if self.method == "gradient_x_input" and not self.input:
             return [f"sum {total}; the output itself is {number(self.output)}"]
         if self.gap is None:
-            return []
+            return [f"sum {total}"] if self.input and self.steps is not None else []
         difference = self.output - self.baseline_output
-        if np.ndim(self.baseline):
+        if isinstance(self.baseline, tuple | dict) or np.ndim(self.baseline):
             baseline = "as given"
         else:
             zeros = "vectors of zeros" if self.kind == "tokens" else "zeros"
@@ -256,7 +270,9 @@ class Attribution(Story):
             if count > 3:
                 parts.append(f"({count - 3} more rows: [3] to [{count - 1}])")
             return "\n\n".join(parts)
-        lines = [f"Attribution of the outputs of {count} rows: {self._title()}"]
+        of = f"{self.symbol} of" if self.symbol != "ŷ" else "the outputs of"
+        to = f" to {self.input}" if self.input else ""
+        lines = [f"Attribution of {of} {count} rows{to}: {self.method_title()}"]
         lines += [*textwrap.wrap("Mean absolute values over the rows.", width), ""]
         lines += self._bar_lines(width)
         if self.gap is not None:
@@ -286,6 +302,7 @@ class Attribution(Story):
             "gap": simple(self.gap),
             "steps": simple(self.steps),
             "complete": self.is_complete(),
+            **({"input": self.input} if self.input else {}),
             "kind": self.kind,
             "names": self.names,
             "output_names": self.output_names,
@@ -320,13 +337,16 @@ class Attribution(Story):
 
     def title(self) -> str:
         """Title of a plot."""
+        to = f" to {self.input}" if self.input else ""
         if not self.one:
-            return f"{len(self)} rows: {TITLES[self.method]}, mean absolute value"
-        return f"{self.output_name()} = {number(self.output)}: {TITLES[self.method]}"
+            return f"{len(self)} rows{to}: {TITLES[self.method]}, mean absolute value"
+        return f"{self.output_name()} = {number(self.output)}{to}: {TITLES[self.method]}"
 
     def feature(self, k) -> str:
         """Name of column k of a series."""
-        return f"x[:, {k}]" if self.names is None else panels.cut(self.names[k], 16)
+        return (
+            f"{self.input or 'x'}[:, {k}]" if self.names is None else panels.cut(self.names[k], 16)
+        )
 
     # HTML
 

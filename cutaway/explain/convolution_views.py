@@ -5,7 +5,7 @@ import dataclasses
 import numpy as np
 
 from cutaway.errors import OptionError, ShapeError, expect_range
-from cutaway.explain.layerwise import find_layer, frozen, output_of
+from cutaway.explain.layerwise import find_layer, frozen, output_of, shown_input
 from cutaway.nn import (
     Conv1d,
     Conv2d,
@@ -24,13 +24,15 @@ CONVOLUTIONS = (Conv1d, Conv2d, Conv3d)
 WITH_KERNELS = (*CONVOLUTIONS, ConvTranspose1d, ConvTranspose2d, ConvTranspose3d)
 
 
-def feature_maps(net: Module, x, layer=None) -> "FeatureMaps":
+def feature_maps(net: Module, x, layer=None, *, input=None) -> "FeatureMaps":
     """The feature map of each channel of a layer for one image.
 
     Args:
-        x: one input, with or without its batch axis.
+        x: one input, with or without its batch axis; of several inputs a tuple or dict.
         layer: path of the layer, or the layer; None: the first convolution. It returns
             (batch, height, width, channels), or (batch, time, channels).
+        input: key of the input that the layer sees, of several; None: the only one with positions
+            and channels.
 
     Example:
         >>> from cutaway.nn import Conv2d, ReLU, Sequential
@@ -41,7 +43,7 @@ def feature_maps(net: Module, x, layer=None) -> "FeatureMaps":
     with frozen(net):
         path, module = find_layer(net, layer, CONVOLUTIONS, what="convolution", last=False)
         out, _, batch = output_of(net, module, path, x)
-        values = out.numpy()[0]
+        values, image = out.numpy()[0], shown_input(batch, input)
     if values.ndim not in (2, 3):
         raise OptionError(
             f"layer {path!r}, {type(module).__name__}, returns shape {out.shape}",
@@ -49,7 +51,7 @@ def feature_maps(net: Module, x, layer=None) -> "FeatureMaps":
             "channels)",
             fix="choose a convolution, or an activation, normalization or pooling after one",
         )
-    return FeatureMaps(path, type(module).__name__, values, batch[0])
+    return FeatureMaps(path, type(module).__name__, values, image)
 
 
 @dataclasses.dataclass(frozen=True, repr=False)

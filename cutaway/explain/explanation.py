@@ -1,10 +1,13 @@
 """explain: opens a network for one input and explains any of its numbers."""
 
+import functools
+
 import numpy as np
 
 from cutaway.errors import OptionError, ShapeError, did_you_mean, expect_range
 from cutaway.explain.attribution import attribute
 from cutaway.explain.attribution_story import Attribution
+from cutaway.explain.examples import by_leaf, chosen_leaf
 from cutaway.explain.flow import FlowStory
 from cutaway.explain.forward import ForwardStory
 from cutaway.explain.gradient import GradientStory
@@ -14,6 +17,7 @@ from cutaway.explain.trace import Trace
 from cutaway.explain.update import explain_update
 from cutaway.explain.update_story import UpdateStory
 from cutaway.nn import Module
+from cutaway.nn.trees import leaves, map_leaves
 
 
 class Explanation:
@@ -21,29 +25,33 @@ class Explanation:
 
     Attributes:
         trace: the Trace of the forward pass.
-        output: the network's output, float64.
+        output: what the network returned, float64: an array, or a tuple or dict of arrays.
         loss: the loss, or None.
+        terms: {name: value} of a loss of several named terms, otherwise {}.
     """
 
-    def __init__(self, net: Module, x, y=None, loss=None, names=None):
-        self.trace = Trace(net, x, y, loss)
-        self._net, self._modules = net, net.modules()
-        self.jacobians = LocalJacobians(self.trace.graph)
+    def __init__(self, trace: Trace, names=None):
+        self.trace = trace
+        self._net, self._modules = trace.net, trace.modules
+        self.jacobians = LocalJacobians(trace.graph)
         self.names = ElementNames(
-            self.trace.graph,
-            self.trace.x,
+            trace.graph,
             self._modules,
-            single=self.trace.single,
-            inputs=names,
+            rows=leaves(trace.x)[0].shape[0] if trace.is_batched else None,
+            columns=by_leaf(names, trace.x, what="names"),
         )
 
     @property
-    def output(self) -> np.ndarray:
-        return self.trace.graph.output.value
+    def output(self):
+        return map_leaves(lambda leaf: leaf.numpy(), self.trace.output)
 
     @property
     def loss(self) -> float | None:
-        return None if self.trace.loss is None else float(self.trace.graph.result.value.ravel()[0])
+        return None if self.trace.result is None else self.trace.result.item()
+
+    @property
+    def terms(self) -> dict[str, float]:
+        return {name: term.item() for name, term in self.trace.terms.items() if name}
 
     def gradient(self, path: str, index=(), *, top: int = 10) -> GradientStory:
         """∂L/∂w of one weight as a sum over chain-rule paths.
@@ -62,20 +70,21 @@ class Explanation:
         index = expect_index(path, index, self.trace.parameters[path].shape)
         return GradientStory(self.trace, self.jacobians, self.names, path, index, top)
 
-    def forward(self, path: str, index=0) -> ForwardStory:
+    def forward(self, path: str, index=0, *, output=None) -> ForwardStory:
         """How one element of a layer's output is computed, term by term.
 
         Args:
-            path: of the layer, "0".
+            path: of the layer, "0"; "" for the network itself.
             index: of the element in the layer's output without the batch axis, j for neuron j; for
                 a batch of several rows, with the row first.
+            output: key of the output, if the network itself has several with such an element.
 
         Raises:
-            OptionError: no such layer. ShapeError: no such element.
+            OptionError: no such layer or output. ShapeError: no such element.
         """
         self._expect_path(path, self._modules)
-        node = self._output_of(path)
         index = index if isinstance(index, tuple | list) else (index,)
+        node = self._output_of(path, index, output)
         what = f"the output of {path or 'the network'}"
         if len(index) < len(node.shape) and node.shape[0] == 1:
             index = (0, *expect_index(what, index, node.shape[1:]))
@@ -115,10 +124,10 @@ class Explanation:
         return story
 
     def attribution(self, **options) -> Attribution:
-        """The contribution of each element of x to the output; see `attribute` for options."""
-        x = np.asarray(self.trace.x.data)
+        """The contribution of each element of x to an output; see `attribute` for options."""
+        x = map_leaves(lambda leaf: leaf.numpy(), self.trace.x)
         found = attribute(self._net, x, **options)
-        return found[0] if self.trace.single and not found.one else found
+        return found.row(0) if self.trace.single and not found.one else found
 
     def flow(self) -> FlowStory:
         """The gradient layer by layer: where it vanishes or explodes.
@@ -129,17 +138,20 @@ class Explanation:
         self.trace.expect_loss()
         return FlowStory(self.trace.graph, self.jacobians, self.names)
 
-    def _output_of(self, path):
-        """The last array that a module computed."""
-        inside = f"{path}."
-        nodes = [
-            n
-            for n in self.trace.graph.nodes
-            if n.record is not None
-            and (n.module == path or n.module.startswith(inside) or not path)
-        ]
-        if path == "" and self.trace.loss is not None:
-            nodes = [self.trace.graph.output]
+    def _output_of(self, path, index, output):
+        """The last array that a module computed; of the network itself the one that is meant."""
+        graph = self.trace.graph
+        if path == "" and graph.outputs:
+            turn = max(turn for turn, _ in graph.outputs)  # the last call
+            has_index = functools.partial(_has_element, index=index)
+            keys = chosen_leaf(self.trace.output, output, what="output", fits=has_index)
+            nodes = [node for name, node in graph.outputs.items() if name == (turn, keys)]
+        else:
+            nodes = [
+                n
+                for n in graph.nodes
+                if n.record is not None and f"{n.module}.".startswith(f"{path}.")
+            ]
         if not nodes:
             raise OptionError(
                 f"nothing was computed in {path!r} for this input",
@@ -158,15 +170,26 @@ class Explanation:
             )
 
 
-def explain(net: Module, x, y=None, *, loss=None, names=None) -> Explanation:
+def explain(
+    net: Module, x, y=None, *, loss=None, objective=None, beside=None, names=None
+) -> Explanation:
     """Open a network for one example or a batch of them.
+
+    Of several inputs, outputs and terms of the loss each has its key in its name: x["table"]_3,
+    ŷ["class"]_1, L["class"].
 
     Args:
         net: the network, trained or not; it is not modified.
-        x: one example or a batch.
-        y: the target or targets; needed for gradients.
-        loss: function (prediction, target) -> Tensor, see cutaway.losses; needed for gradients.
-        names: of the columns of x.
+        x: one example or a batch: an array; a tuple for the positional arguments of the network, or
+            a dict for its keyword arguments.
+        y: the target or targets, a tree like the loss expects; needed for gradients.
+        loss: function (prediction, target) -> scalar Tensor, or {name: scalar Tensor}, whose sum is
+            explained; see cutaway.losses. Needed for gradients.
+        objective: function (net, x, y) -> the same, in place of a loss, for networks that need the
+            targets on their way.
+        beside: {name: Module} of other networks that the objective runs, such as the discriminator
+            of a generator. Their parameters are explained as "name.path".
+        names: of the columns of x; for several inputs a tuple or dict of them like x.
 
     Example:
         >>> import cutaway as ct
@@ -175,7 +198,13 @@ def explain(net: Module, x, y=None, *, loss=None, names=None) -> Explanation:
         >>> why.gradient("0.weight", (1, 0)).count
         1
     """
-    return Explanation(net, x, y, loss, names)
+    return Explanation(Trace(net, x, y, loss, objective, beside), names)
+
+
+def _has_element(leaf, index) -> bool:
+    """Whether an output has this element, with the row first or, if there is one row, without."""
+    shape = leaf.shape[1:] if len(index) < leaf.ndim and leaf.shape[0] == 1 else leaf.shape
+    return len(index) == len(shape) and all(i < n for i, n in zip(index, shape, strict=True))
 
 
 def expect_index(what: str, index, shape) -> tuple:

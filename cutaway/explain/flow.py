@@ -1,7 +1,7 @@
 """The gradient layer by layer: where it vanishes, where it explodes."""
 
 import dataclasses
-import itertools
+import functools
 import textwrap
 
 import numpy as np
@@ -27,8 +27,11 @@ class LayerFlow:
         off: fraction of elements whose slope is exactly 0.
         saturated: fraction whose slope is small but not 0.
         gradient: root mean square of ∂L/∂z over its elements.
-        factor: gradient relative to that of the next layer.
+        factor: gradient relative to that of the next layer that depends on this one; None for a
+            last layer.
         largest_slope: supremum of |act'(z)|.
+        path: of the module that computed z.
+        following: place in `layers` of the next layer that depends on this one; None likewise.
     """
 
     layer: int
@@ -40,6 +43,8 @@ class LayerFlow:
     gradient: float
     factor: float | None
     largest_slope: float = 1.0
+    path: str = ""
+    following: int | None = None
 
 
 class FlowStory(Story):
@@ -51,22 +56,26 @@ class FlowStory(Story):
 
     def __init__(self, graph, jacobians, names: ElementNames):
         gradients = graph.gradients()
+        nodes = [(node, layer) for node, layer in names.pre_activations if node.number in gradients]
+        nodes.sort(key=lambda pair: pair[1])
         found = [
             self._at(node, layer, graph, jacobians, names, gradients[node.number])
-            for node, layer in names.pre_activations
-            if node.number in gradients
+            for node, layer in nodes
         ]
-        found.sort(key=lambda flow: flow.layer)
         self.layers = [
-            dataclasses.replace(flow, factor=_ratio(flow.gradient, after.gradient))
-            for flow, after in itertools.pairwise(found)
-        ] + found[-1:]
+            flow
+            if after is None
+            else dataclasses.replace(
+                flow, factor=_ratio(flow.gradient, found[after].gradient), following=after
+            )
+            for flow, after in zip(found, _following([n for n, _ in nodes], graph), strict=True)
+        ]
 
     def _at(self, node: Node, layer, graph, jacobians, names, gradient) -> LayerFlow:
         activation = _activation_after(node, graph, names)
         size = float(np.sqrt(np.mean(gradient**2))) if gradient.size else 0.0
         if activation is None:
-            return LayerFlow(layer, node.module, "", 1.0, 0.0, 0.0, size, None)
+            return LayerFlow(layer, node.module, "", 1.0, 0.0, 0.0, size, None, path=node.module)
         jacobian = jacobians.of(activation)
         factors = getattr(jacobian, "factors", None)
         slope = np.abs(factors[0]) if isinstance(factors, list) else np.ones(1)
@@ -85,20 +94,44 @@ class FlowStory(Story):
             size,
             None,
             largest,
+            node.module,
         )
 
     @property
     def product(self) -> float:
-        """The first layer's gradient relative to the last one's."""
-        if len(self.layers) < 2:
-            return 1.0
-        return _ratio(self.layers[0].gradient, self.layers[-1].gradient) or 0.0
+        """The first layer's gradient relative to the last one's, on the branch of most change."""
+        first, last = self._ends
+        return 1.0 if first is last else _ratio(first.gradient, last.gradient) or 0.0
+
+    def _first_layers(self) -> list:
+        """The layers that depend on no other."""
+        later = {flow.following for flow in self.layers}
+        return [flow for k, flow in enumerate(self.layers) if k not in later]
+
+    @functools.cached_property
+    def _ends(self) -> tuple:
+        """(first, last) layer of the branch along which the gradient changes most."""
+
+        def last_after(flow):
+            while flow.following is not None:
+                flow = self.layers[flow.following]
+            return flow
+
+        def change(ends):
+            first, last = ends
+            if not first.gradient or not last.gradient:
+                return np.inf
+            return abs(np.log(first.gradient / last.gradient))
+
+        nothing = LayerFlow(0, "", "", 1.0, 0.0, 0.0, 1.0, None)
+        pairs = [(flow, last_after(flow)) for flow in self._first_layers()]
+        return max(pairs, key=change, default=(nothing, nothing))
 
     def notes(self) -> list:
         """What is wrong with this flow, in sentences; [] if nothing is."""
         notes = []
         slopes = [flow.slope for flow in self.layers if flow.activation]
-        if self.layers and self.layers[0].gradient == 0:
+        if any(flow.gradient == 0 for flow in self._first_layers()):
             notes.append("no gradient reaches the first layer: it is 0 there")
         elif len(self.layers) > 2 and self.product < VANISHED:
             notes.append(
@@ -122,12 +155,23 @@ class FlowStory(Story):
     def text(self, width: int = WIDTH) -> str:
         rows = [["layer", "activation", "mean slope", "off", "saturated", "∂L/∂z (rms)", "factor"]]
         rows += [self._row(flow) for flow in self.layers]
-        lines = [line[:width] for line in align(rows, "><>>>>>")]
+        sides, ends = "><>>>>>", "from the last layer to the first"
+        if self._branches():
+            paths = ["path", *(flow.path for flow in self.layers)]
+            rows = [[row[0], path, *row[1:]] for row, path in zip(rows, paths, strict=True)]
+            first, last = self._ends
+            sides, ends = "><<>>>>>", f"from {last.path} to {first.path}, where it changes most"
+        lines = [line[:width] for line in align(rows, sides)]
         if len(self.layers) > 1:
-            lines += ["", f"from the last layer to the first: × {number(self.product)}"]
+            lines += ["", f"{ends}: × {number(self.product)}"]
         for note in self.notes():
             lines += textwrap.wrap(f"! {note}", width, subsequent_indent="  ")
         return "\n".join(lines)
+
+    def _branches(self) -> bool:
+        """Whether several layers are the first or the last ones."""
+        last = [flow for flow in self.layers if flow.following is None]
+        return len(self._first_layers()) > 1 or len(last) > 1
 
     def _row(self, flow):
         return [
@@ -196,13 +240,36 @@ def _activation_after(node, graph, names):
         name = names.of(current)
         if current is not node and name is not None:
             if name.symbol == "O" or (
-                current is graph.output and current.record.operation.traits.is_function
+                graph.is_output(current) and current.record.operation.traits.is_function
             ):
                 return current
             if not name.is_pooled and name.symbol not in ("n", "s"):
                 continue
         waiting += [following[n.number] for n in consumers[current.number]]
     return None
+
+
+def _following(nodes, graph) -> list:
+    """For each of the nodes the index of the first one that depends on it; None for the last ones.
+
+    Between the two there is none of the others.
+    """
+    place = {node.number: k for k, node in enumerate(nodes)}
+    consumers = graph.consumers()
+    found = []
+    for k, node in enumerate(nodes):
+        waiting, seen, reached = [node.number], set(), set()
+        while waiting:
+            for other in consumers[waiting.pop()]:
+                if other.number in seen:
+                    continue
+                seen.add(other.number)
+                if place.get(other.number, -1) > k:
+                    reached.add(place[other.number])
+                else:
+                    waiting.append(other.number)
+        found.append(min(reached, default=None))
+    return found
 
 
 def _ratio(a, b):

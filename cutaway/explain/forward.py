@@ -74,6 +74,7 @@ class ForwardStory(Story):
     ):
         self.path, self.index, self.layer = path, index, what
         self._jacobians, self._names = jacobians, names
+        self._latex_names = {}  # {name of a stage: the same in LaTeX}
         element = int(np.ravel_multi_index(index, node.shape)) if node.shape else 0
         node, element = self._named(node, element)
         self.name = names.text(node, element)
@@ -122,6 +123,7 @@ class ForwardStory(Story):
     def _stage(self, node, element):
         """How this element was computed, and the elements to explain next."""
         name, value = self._names.text(node, element), float(node.value.ravel()[element])
+        self._latex_names[name] = self._names.latex(node, element)
         operation = node.record.operation
         products, biases = self._sum_of(node, element)
         if products:
@@ -200,7 +202,7 @@ class ForwardStory(Story):
         ]  # fmt: skip
 
     def _is_parameter(self, node) -> bool:
-        return node is not None and node.leaf is not None and node.leaf is not self._names.x
+        return node is not None and node.leaf is not None and not self._names.is_input(node)
 
     def _side_names(self, node, k, elements):
         source = node.sources[k]
@@ -273,7 +275,8 @@ class ForwardStory(Story):
                     for t in stage.terms
                 ]
                 bias = "" if stage.bias is None else f" + {bracketed(stage.bias[1])}"
-                return f"{_latex(stage.name)} = {' + '.join(parts)}{bias} = {number(stage.value)}"
+                name, value = self._latex_names[stage.name], number(stage.value)
+                return f"{name} = {' + '.join(parts)}{bias} = {value}"
         return None
 
     def to_dict(self) -> dict:
@@ -307,9 +310,3 @@ class ForwardStory(Story):
 
 def _is_norm(node: Node) -> bool:
     return node.record is not None and node.record.operation.traits.role == "norm"
-
-
-def _latex(name: str) -> str:
-    symbol, _, rest = name.partition("_")
-    place, _, layer = rest.partition("^")
-    return f"{symbol}_{{{place}}}" + (f"^{{{layer}}}" if layer else "")

@@ -23,6 +23,7 @@ from cutaway.explain.attribution_story import segment_sums
 from cutaway.explain.convolution_views import CONVOLUTIONS
 from cutaway.explain.layerwise import (
     expect_finite,
+    expect_output,
     expect_output_names,
     expect_outputs,
     find_layer,
@@ -31,26 +32,33 @@ from cutaway.explain.layerwise import (
     plain_forward,
     replaced,
     run_one,
+    shown_input,
     target_indices,
 )
 from cutaway.nn import Module
+from cutaway.nn.trees import call, map_leaves, named_leaves, subscripts
 from cutaway.story import panels
 from cutaway.story.text import WIDTH, Story, align, number
 
 REGIONS = 8  # along each side of an image, in a text
 
 
-def grad_cam(net: Module, x, *, target=None, layer=None, output_names=None) -> "GradCam":
+def grad_cam(
+    net: Module, x, *, target=None, output=None, layer=None, input=None, output_names=None
+) -> "GradCam":
     """The regions of the input that support an output, as seen by one layer.
 
     Computed in evaluation mode and in float64; the network is not modified.
 
     Args:
         x: one input, with or without its batch axis: (height, width, channels), or (time,
-            channels) for a network of Conv1d.
-        target: index of the output; None: the largest, or the only one.
+            channels) for a network of Conv1d; of several inputs a tuple or dict.
+        target: index in the output; None: the largest, or the only one.
+        output: key of the output, for a network that returns several.
         layer: path of the layer, or the layer; None: the last convolution. Its output has axes of
             positions, and channels last.
+        input: key of the input that the layer sees, of several; None: the only one with positions
+            and channels.
         output_names: of the outputs, for example the classes.
 
     Example:
@@ -74,10 +82,12 @@ def grad_cam(net: Module, x, *, target=None, layer=None, output_names=None) -> "
         def run(batch):
             leaves.clear()
             with replaced({module: cut}):
-                return net(Tensor(batch))
+                return call(net, map_leaves(Tensor, batch))
 
         out, batch = run_one(net, x, run)
-        out = expect_outputs(out)
+        image = shown_input(batch, input)
+        keys = expect_output(out, output, 1)
+        out = expect_outputs(named_leaves(out).get(keys, out))
         expect_finite(net, batch, out)
         values = out.numpy().reshape(1, -1)
         output_names = expect_output_names(output_names, out.shape[1:])
@@ -97,7 +107,6 @@ def grad_cam(net: Module, x, *, target=None, layer=None, output_names=None) -> "
         maps, slopes = leaf.numpy()[0], found[id(leaf)][0]  # (*positions, channels)
         weights = slopes.mean(axis=tuple(range(slopes.ndim - 1)))
         raw = maps @ weights
-        image = batch[0]
         sizes = image.shape[:-1] if image.ndim == raw.ndim + 1 else raw.shape
         resized = np.asarray(jax.image.resize(np.maximum(raw, 0), sizes, "linear"))
     return GradCam(
@@ -109,7 +118,7 @@ def grad_cam(net: Module, x, *, target=None, layer=None, output_names=None) -> "
         x=image,
         target=which,
         output=float(values[0, which]),
-        name=output_label(which, out.shape[1:], output_names),
+        name=output_label(which, out.shape[1:], output_names, f"ŷ{subscripts(keys)}"),
     )
 
 

@@ -282,8 +282,12 @@ def _named(steps, product, names: ElementNames, jacobians: LocalJacobians) -> Pa
 def _meaning(steps, names: ElementNames, jacobians: LocalJacobians) -> str:
     """What the factor from the last of these steps to the first is, in words."""
     operations = [s.node.record.operation for s in steps[:-1]]
-    if steps[0].node is names.graph.result:
-        return "slope of the loss"
+    graph = names.graph
+    terms = {node.number: name for name, node in graph.terms.items()}
+    if steps[0].node is graph.result:
+        return "a term of the loss" if steps[-1].node.number in terms else "slope of the loss"
+    if steps[0].node.number in terms:
+        return f"slope of the loss term {terms[steps[0].node.number]}"
     for above, below in itertools.pairwise(steps):
         if above.node.record.operation.traits.role == "weights":
             return _partner(above, below, names, jacobians)

@@ -68,26 +68,49 @@ class Node:
 
 
 class ComputationGraph:
-    """The nodes between the leaves and a result.
+    """The nodes between the leaves and a loss or the outputs of a network.
+
+    Args:
+        result: the loss; None: the outputs alone.
+        outputs: {(number of the call, keys in what it returned): Tensor}.
+        parameters: {path: Parameter}.
+        inputs: {keys in the tree of inputs: Tensor}.
+        terms: {name: Tensor} of a loss that is a sum of several.
 
     Attributes:
         nodes: in topological order.
-        result: the Node of the result (the loss).
-        output: the Node of the network's output.
-        parameters: {path: Node} of those that the result depends on.
+        result: the Node of the loss; without one that of the output, None if there are several.
+        outputs, inputs, terms, parameters: as given, with Nodes; those without one are left out.
     """
 
-    def __init__(self, result: Tensor, output: Tensor, parameters: dict):
+    def __init__(self, result: Tensor | None, outputs: dict, parameters: dict, *, inputs, terms):
         self.nodes = []
         self._of_leaf = {}
         self._labels = {}
-        made = self._add(result, self._leaf, inside=False)
-        self.result = made[id(result.record)][result.output]
-        self.output = self.result
-        if output.record is not None:
-            self.output = made[id(output.record)][output.output]
-        found = {path: self._of_leaf.get(id(p)) for path, p in parameters.items()}
-        self.parameters = {path: node for path, node in found.items() if node is not None}
+        made = {}
+        for tensor in (result, *outputs.values()):
+            if tensor is not None:
+                made = self._add(tensor, self._leaf, inside=False, made=made)
+
+        def nodes_of(tensors) -> dict:
+            found = {name: self._node_of(tensor, made) for name, tensor in tensors.items()}
+            return {name: node for name, node in found.items() if node is not None}
+
+        self.outputs, self.inputs = nodes_of(outputs), nodes_of(inputs)
+        self.terms, self.parameters = nodes_of(terms), nodes_of(parameters)
+        self.result = None if result is None else self._node_of(result, made)
+        if result is None and len(self.outputs) == 1:
+            (self.result,) = self.outputs.values()
+
+    def _node_of(self, tensor, made) -> Node | None:
+        if tensor.record is None:
+            return self._of_leaf.get(id(tensor))
+        nodes = made.get(id(tensor.record))
+        return None if nodes is None else nodes[tensor.output]
+
+    def is_output(self, node: Node) -> bool:
+        """Whether it is an output of the network."""
+        return any(node is output for output in self.outputs.values())
 
     def consumers(self) -> dict:
         """{number of a node: nodes computed from it}."""

@@ -16,6 +16,12 @@ from cutaway.errors import (
     did_you_mean,
     expect_range,
 )
+from cutaway.explain.examples import (
+    are_of_one_example,
+    as_tree,
+    chosen_leaf,
+    with_batch_axis,
+)
 from cutaway.nn import (
     Module,
     Parameter,
@@ -25,6 +31,7 @@ from cutaway.nn import (
     snapshot,
     watch,
 )
+from cutaway.nn.trees import call, count_rows, is_array, leaves, map_leaves, named_leaves
 from cutaway.story.text import subscript
 
 
@@ -66,9 +73,15 @@ def plain_forward(layer: Module, *inputs, **named):
     return type(layer).forward(layer, *inputs, **named)
 
 
-def as_numbers(x, *, what: str = "the input") -> np.ndarray:
-    """x as an array of float64, or int64 for integers, without NaN and infinity."""
+def as_numbers(x, *, what: str = "the input", mask: bool = False) -> np.ndarray:
+    """x as an array of float64, or int64 for integers, without NaN and infinity.
+
+    Args:
+        mask: whether booleans stay as they are: beside other inputs they select.
+    """
     x = np.asarray(x)
+    if mask and x.dtype == bool:
+        return x
     if x.dtype.kind in "bui":
         return x.astype(np.int64)
     if x.dtype.kind not in "fV":  # V: bfloat16
@@ -88,43 +101,46 @@ def as_numbers(x, *, what: str = "the input") -> np.ndarray:
     return x
 
 
-def run_as_batch(net, x: np.ndarray, run=None):
-    """Run `net` on x, as a batch if the network accepts that, else as one input.
+def run_as_batch(net, x, run=None):
+    """Run `net` on x, as a batch if the network accepts that, else as one example.
 
-    A vector is always one input. Anything else is tried as a batch first; if the network rejects
-    it, the batch axis is added.
+    A vector is always one example, and so are several inputs without a common batch axis. Anything
+    else is tried as a batch first; if the network rejects it, the batch axis is added.
 
     Args:
-        run: function of the array that runs the network; None: `net(Tensor(x))`.
+        x: an array, or a tuple or dict of arrays.
+        run: function of x that runs the network; None: `net(x)` eagerly.
 
     Returns:
-        (out, x with its batch axis, whether it is one input).
+        (out, x with its batch axis, whether it is one example).
     """
-    run = run or (lambda x: net(Tensor(x)))
-    if x.ndim == 0:
+    run = run or (lambda x: call(net, map_leaves(Tensor, x)))
+    if is_array(x) and x.ndim == 0:
         raise ShapeError(
             "the input is a scalar",
             expected="an array of the shape that the network expects",
             fix="for a network with one input pass [x]",
         )
-    if x.ndim == 1:
-        return run(x[None]), x[None], True
+    one = with_batch_axis(x)
+    if are_of_one_example(x):
+        return run(one), one, True
     try:
         return run(x), x, False
     except (TypeError, ValueError, IndexError) as as_batch:
         try:
-            return run(x[None]), x[None], True
+            return run(one), one, True
         except (TypeError, ValueError, IndexError) as as_one:
             raise _rejection(x, as_batch, as_one) from None
 
 
 def _rejection(x, as_batch, as_one) -> Exception:
-    """The error to raise if the network accepts x neither as a batch nor as one input."""
+    """The error to raise if the network accepts x neither as a batch nor as one example."""
     if isinstance(as_batch, ShapeError) and isinstance(as_one, ShapeError):
         if as_batch.expected == as_one.expected:
             return as_batch
+        shapes = " and ".join(str(leaf.shape) for leaf in leaves(x))
         return ShapeError(
-            f"the network accepts an input of shape {x.shape} neither as a batch nor as one "
+            f"the network accepts an input of shape {shapes} neither as a batch nor as one "
             f"input\n  as a batch: {as_batch.came}\n  as one input: {as_one.came}",
             expected=f"as a batch {as_batch.expected}; as one input {as_one.expected}",
             fix="use the shape that the network was trained with",
@@ -134,18 +150,21 @@ def _rejection(x, as_batch, as_one) -> Exception:
 
 
 def run_one(net, x, run=None):
-    """(out, x) for one input, with its batch axis; x may lack it.
+    """(out, x) for one example, with its batch axis; x may lack it.
 
     Raises:
         ShapeError: x is a batch of several.
     """
-    x = as_numbers(x)
-    if 0 in x.shape:
-        raise ShapeError(f"the input has shape {x.shape}: it is empty", expected="one input")
+    x = as_tree(x)
+    x = map_leaves(lambda leaf: as_numbers(leaf, mask=not is_array(x)), x)
+    shapes = " and ".join(str(leaf.shape) for leaf in leaves(x))
+    if any(0 in leaf.shape for leaf in leaves(x)):
+        raise ShapeError(f"the input has shape {shapes}: it is empty", expected="one input")
     out, batch, _ = run_as_batch(net, x, run)
-    if len(batch) != 1:
+    rows = count_rows(batch)
+    if rows != 1:
         raise ShapeError(
-            f"an input of shape {x.shape}, a batch of {len(batch)}",
+            f"an input of shape {shapes}, a batch of {rows}",
             expected="one input, since this plot shows one",
             fix="choose one of them, for example x[:1]",
         )
@@ -164,6 +183,27 @@ def expect_outputs(out) -> Tensor:
     return out
 
 
+def expect_output(out, wanted, rows: int) -> tuple:
+    """The keys of the output that is meant in what a network returned.
+
+    Args:
+        wanted: its key, or None for the only one.
+        rows: of the batch.
+
+    Raises:
+        OptionError: no such output, or several. ShapeError: there is none with a batch axis, or
+            something else beside it, such as the state of a recurrent layer.
+    """
+    found = leaves(out)
+    if wanted is None and any(leaf.shape[:1] != (rows,) for leaf in found) and len(found) > 1:
+        raise ShapeError(
+            f"the network returns arrays of shapes {', '.join(str(leaf.shape) for leaf in found)}",
+            expected=f"one Tensor with the batch as its first axis, {rows} here",
+            fix="end a recurrent network with LastStep() or AllSteps(), or choose with output=",
+        )
+    return chosen_leaf(out, wanted, what="output") if found else ()
+
+
 def expect_finite(net, x, out) -> None:
     """Raise GradientError unless `out`, the output of net for x, is finite; names the layer."""
     if np.isfinite(out.numpy()).all():
@@ -175,7 +215,7 @@ def expect_finite(net, x, out) -> None:
             origin.append(module)
 
     with watch(net, check):
-        net(Tensor(x))
+        call(net, map_leaves(Tensor, x))
     paths = {id(module): path for path, module in net.modules().items()}
     where = ""
     if origin:
@@ -241,13 +281,13 @@ def _target_index(target, axes) -> int:
     return int(np.ravel_multi_index(parts, axes))
 
 
-def output_label(target: int, axes, names=None) -> str:
+def output_label(target: int, axes, names=None, symbol: str = "ŷ") -> str:
     """Name of output `target` of the flattened outputs of a row, counted from 1."""
     if names is not None:
         return names[target]
     if np.prod(axes) == 1:
-        return "ŷ"
-    return f"ŷ_{subscript(*np.unravel_index(target, axes))}"
+        return symbol
+    return f"{symbol}_{subscript(*np.unravel_index(target, axes))}"
 
 
 def expect_output_names(names, axes) -> list | None:
@@ -260,6 +300,19 @@ def expect_output_names(names, axes) -> list | None:
             expected="a name for each output",
         )
     return [str(name) for name in names]
+
+
+def shown_input(batch, wanted) -> np.ndarray:
+    """The input of one example to draw beside what a layer saw; of several the one that is meant.
+
+    Args:
+        batch: a batch of one, an array or a tree.
+        wanted: its key, or None for the only one with positions and channels.
+    """
+    if is_array(batch) and wanted is None:
+        return batch[0]
+    keys = chosen_leaf(batch, wanted, what="input", fits=lambda leaf: leaf.ndim > 2)
+    return named_leaves(batch)[keys][0]
 
 
 def find_layer(net, layer, kinds, *, what: str, last: bool):
@@ -312,7 +365,7 @@ def output_of(net, module, path, x, run=None) -> tuple:
     def watched(batch):
         caught.clear()
         with watch(net, catch):
-            return net(Tensor(batch))
+            return call(net, map_leaves(Tensor, batch))
 
     out, batch = run_one(net, x, run or watched)
     if not caught or not isinstance(caught[-1], Tensor):

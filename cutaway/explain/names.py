@@ -2,9 +2,11 @@
 
 Layer l counts the places where weights meet activations. z_j^(l) is neuron j before its activation,
 O_j^(l) after it, x_i an input, ŷ_j an output, L the loss; w_ij^(l) connects neuron i of the
-previous layer to neuron j. Time steps and rows of a batch are in brackets, h_3^(1)[t=5]. Indices
-count from 1, as in textbooks; arguments of functions count from 0, as in Python. If a layer runs
-twice, or two results in one layer have the same name, the second one is O_1^(1)[no. 2].
+previous layer to neuron j. Of several inputs, outputs and terms of the loss each has its key, as in
+Python: x["table"]_3, ŷ["class"]_1, L["class"]. Time steps and rows of a batch are in brackets,
+h_3^(1)[t=5]. Indices count from 1, as in textbooks; arguments of functions count from 0, as in
+Python. If a layer runs twice, or two results in one layer have the same name, the second one is
+O_1^(1)[no. 2].
 """
 
 import collections
@@ -14,6 +16,7 @@ import numpy as np
 
 from cutaway import nn
 from cutaway.explain.graph import ComputationGraph, Node
+from cutaway.nn.trees import subscripts
 from cutaway.story.text import subscript
 
 GREEK = {"ŷ": r"\hat y", "σ": r"\sigma", "η": r"\eta", "∂": r"\partial"}
@@ -31,6 +34,7 @@ class Name:
         turn: 2 for the second result with this name, and so on.
         is_pooled: whether they are the results of pooling.
         formula: by which they were computed, if the operation's decomposition declares one.
+        keys: of an input or output in its tree, or of a term of the loss; () for one alone.
     """
 
     symbol: str
@@ -40,6 +44,7 @@ class Name:
     turn: int = 1
     is_pooled: bool = False
     formula: str | None = None
+    keys: tuple = ()
 
 
 class ElementNames:
@@ -47,20 +52,18 @@ class ElementNames:
 
     Args:
         graph: the ComputationGraph.
-        x: the Tensor of the input.
         modules: {path: Module} of the network.
-        single: whether the first axis of activations is a batch of one row, which is omitted.
-        inputs: names of the columns of x, shown after x_i; or None.
+        rows: size of the batch axis; None: there is none.
+        columns: {keys of an input: names of its columns, shown after x_i, or None}.
     """
 
-    def __init__(self, graph: ComputationGraph, x, modules: dict, *, single: bool, inputs=None):
+    def __init__(self, graph: ComputationGraph, modules: dict, *, rows: int | None, columns: dict):
         self.graph = graph
-        self.single = single
         self._modules = modules
-        self._inputs = inputs
-        self.x = x
-        batched = x.ndim > 1 or len(graph.output.shape) > 1
-        self._rows = tuple(x.shape[:1]) if batched else None
+        self._rows = None if rows is None else (rows,)
+        self._inputs = {node.number: keys for keys, node in graph.inputs.items()}
+        self._columns = columns
+        self._outputs = {node.number for node in graph.outputs.values() if node.leaf is None}
         self._paths = {node.number: path for path, node in graph.parameters.items()}
         self._consumers = graph.consumers()
         self._number_layers()
@@ -70,7 +73,7 @@ class ElementNames:
             name = self._name(node)
             if name is None:
                 continue
-            if node.record is not None and node is not graph.output:
+            if node.record is not None and node.number not in self._outputs:
                 called = name.symbol, name.layer, name.time
                 turns[called] += 1
                 name = dataclasses.replace(name, turn=turns[called])
@@ -83,11 +86,22 @@ class ElementNames:
             and self._names[node.number].symbol == "z"
             and node.label is None
         ]
-        if graph.result is not graph.output:
-            self._names[graph.result.number] = Name("L", what=f"the loss, {graph.result.name}")
-        name = self._names.get(graph.output.number, Name(""))
-        output = dataclasses.replace(name, symbol="ŷ", layer=None, what="the output", turn=1)
-        self._names[graph.output.number] = output
+        self._name_ends()
+
+    def _name_ends(self):
+        """Name the loss, its terms, and the outputs."""
+        graph = self.graph
+        for name, node in graph.terms.items():
+            self._names[node.number] = Name("L", what=f"a term of the loss, {name}", keys=(name,))
+        if graph.result is not None and not graph.is_output(graph.result):
+            what = "the sum of its terms" if graph.terms else graph.result.name
+            self._names[graph.result.number] = Name("L", what=f"the loss, {what}")
+        for (turn, keys), node in reversed(graph.outputs.items()):
+            if node.number in self._outputs:
+                name = self._names.get(node.number, Name(""))
+                self._names[node.number] = dataclasses.replace(
+                    name, symbol="ŷ", layer=None, what="the output", turn=turn, keys=keys
+                )
 
     def of(self, node: Node) -> Name | None:
         """The name of a node's elements; None for intermediate results, which paths skip."""
@@ -100,13 +114,14 @@ class ElementNames:
     def text(self, node: Node, element: int) -> str:
         """The element's name for a terminal: "z_1^(2)"."""
         name, place = self._names[node.number], self._place(node, element)
-        out = name.symbol
+        out = name.symbol + subscripts(name.keys)
         if place:
             out += "_" + subscript(*place)
         if name.layer is not None:
             out += f"^({name.layer})"
-        if self._inputs is not None and node.leaf is self.x:
-            out += f" ({self._inputs[place[-1]]})"
+        columns = self._columns.get(self._inputs.get(node.number))
+        if columns is not None:
+            out += f" ({columns[place[-1]]})"
         return out + self._brackets(name, node, element)
 
     def latex(self, node: Node, element: int) -> str:
@@ -116,6 +131,9 @@ class ElementNames:
         if len(name.symbol) > 2:
             symbol = rf"\mathrm{{{symbol.replace('_', chr(92) + '_')}}}"
         out = symbol
+        if name.keys:
+            keys = r",\,".join(str(key).replace("_", r"\_") for key in name.keys)
+            out += rf"^{{\mathrm{{{keys}}}}}"
         if place:
             out += f"_{{{subscript(*place)}}}"
         if name.layer is not None:
@@ -128,19 +146,23 @@ class ElementNames:
         place = tuple(int(i) for i in np.unravel_index(element, node.shape)) if node.shape else ()
         place = place[1:] if self._has_rows(node) else place
         # a network with one output has ŷ, not ŷ_1
-        return () if node is self.graph.output and node.shape[-1:] == (1,) else place
+        return () if node.number in self._outputs and node.shape[-1:] == (1,) else place
 
     def _brackets(self, name, node, element) -> str:
         parts = [] if name.time is None else [f"t={name.time + 1}"]
         if name.turn > 1:
             parts.append(f"no. {name.turn}")
-        if self._has_rows(node) and not self.single:
+        if self._has_rows(node) and self._rows != (1,):
             parts.append(f"row {int(np.unravel_index(element, node.shape)[0]) + 1}")
         return f"[{', '.join(parts)}]" if parts else ""
 
     def _has_rows(self, node) -> bool:
-        activation = node.leaf is None or node.leaf is self.x
+        activation = node.leaf is None or node.number in self._inputs
         return activation and node.shape[:1] == self._rows
+
+    def is_input(self, node: Node) -> bool:
+        """Whether it is an input of the network."""
+        return node.number in self._inputs
 
     def _number_layers(self):
         """l of each module with weights, in order, and of the nodes after it."""
@@ -200,8 +222,8 @@ class ElementNames:
         return Name(operation.name, layer, what=what, is_pooled=operation.traits.edges == "pool")
 
     def _of_leaf(self, node) -> Name:
-        if node.leaf is self.x:
-            return Name("x", what="the input")
+        if node.number in self._inputs:
+            return Name("x", what="the input", keys=self._inputs[node.number])
         path = self._paths.get(node.number, "")
         layer = self.layer_of(path)
         used = layer or next((self._layer_at[n.number] for n in self._consumers[node.number]), None)

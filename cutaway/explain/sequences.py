@@ -15,6 +15,7 @@ from cutaway.explain.layerwise import (
     run_one,
 )
 from cutaway.nn import GRU, LSTM, RNN, Module, MultiHeadAttention
+from cutaway.nn.trees import call, map_leaves
 from cutaway.story import panels
 from cutaway.story.text import WIDTH, Story, align, number
 
@@ -28,7 +29,7 @@ def hidden_states(net: Module, x, layer=None, *, names=None) -> "HiddenStates":
     """The state of a recurrent layer after each step of one sequence.
 
     Args:
-        x: one input, with or without its batch axis.
+        x: one input, with or without its batch axis; of several inputs a tuple or dict.
         layer: path of the layer, or the layer; None: the last recurrent one. It returns
             (batch, time, features), alone or as the first of several results.
         names: of the steps, for example the tokens; steps after the last name are omitted.
@@ -133,7 +134,7 @@ def attention_maps(net: Module, x, layer=None, *, names=None) -> "AttentionMaps"
     """The attention weights for one input, for each layer and head.
 
     Args:
-        x: one input, with or without its batch axis.
+        x: one input, with or without its batch axis; of several inputs a tuple or dict.
         layer: path of a MultiHeadAttention, or the layer; None: all of them.
         names: of the tokens; tokens after the last name are omitted.
 
@@ -163,7 +164,7 @@ def attention_maps(net: Module, x, layer=None, *, names=None) -> "AttentionMaps"
         def run(batch):
             values.clear()
             with replaced(dict.fromkeys(chosen, keep)):
-                return net(Tensor(batch))
+                return call(net, map_leaves(Tensor, batch))
 
         run_one(net, x, run)
     if not values:

@@ -1,102 +1,175 @@
 """Trace: one forward pass of a network in float64, with all intermediate results."""
 
+import contextlib
 import functools
 
 import numpy as np
 
 from cutaway.engine import Tensor, float64, gradients
 from cutaway.errors import CutawayError, GradientError, OptionError, ShapeError
+from cutaway.explain.examples import are_of_one_example, as_tree, with_batch_axis
 from cutaway.explain.graph import ComputationGraph, records_of
-from cutaway.explain.layerwise import frozen
-from cutaway.nn import Module
+from cutaway.explain.layerwise import frozen, plain_forward, replaced
+from cutaway.losses.terms import columns_of, named_terms
+from cutaway.nn import Module, watch
+from cutaway.nn.trees import call, is_array, leaves, map_leaves, named_leaves
 from cutaway.runtime import cache_programs_by_default
 
 
 class Trace:
-    """The forward pass of a network for one input.
+    """The forward pass of networks for one input.
 
-    The network runs in evaluation mode (no dropout, batch norm with its running statistics), in
-    float64, and is not modified.
+    The networks run in evaluation mode (no dropout, batch norm with its running statistics), in
+    float64, and are not modified.
 
     Args:
         net: a Module.
-        x: one example or a batch. If the network rejects x as it is, x is treated as one example
-            and gets a batch axis.
+        x: one example or a batch: an array, or a tuple or dict of arrays. If the network rejects x
+            as it is, x is treated as one example and gets a batch axis.
         y: the target or targets; None: no loss.
-        loss: function (prediction, target) -> Tensor of one number, see cutaway.losses.
+        loss: function (prediction, target) -> scalar Tensor, or {name: scalar Tensor}, see
+            cutaway.losses.
+        objective: function (net, x, y) -> the same, in place of a loss.
+        beside: {name: Module} of other networks that the objective runs.
 
     Attributes:
+        x: the input, a tree of Tensors.
+        output: what the network returned at its last call, a tree of Tensors; None if the
+            objective did not call it.
+        terms: {name: Tensor} of the loss; "" for one without a name.
         graph: the ComputationGraph of what was computed.
-        parameters: {path: Parameter}.
+        modules: {path: Module}; those beside the network with their names in front.
+        parameters: {path: Parameter}, likewise.
         frozen: paths of parameters that are not trained.
         single: whether the batch has one row, so names omit it.
     """
 
-    def __init__(self, net: Module, x, y=None, loss=None):
-        if (y is None) != (loss is None):
-            raise OptionError(
-                "explain was given " + ("a loss without y" if y is None else "y without a loss"),
-                expected="both, or neither",
-                fix="explain(net, x, y, loss=ct.losses.mean_squared_error)",
-            )
+    def __init__(self, net: Module, x, y=None, loss=None, objective=None, beside=None):
+        _expect_together(y, loss, objective)
         cache_programs_by_default()  # every operation is a small program; a deep net has hundreds
         self.net = net
-        self.loss = loss
-        x, y = _array(x), None if y is None else _array(y)
-        with frozen(net, gradients=True) as constants:
-            self.parameters = net.named_parameters()
+        self.loss, self.objective = loss, objective
+        self._beside = dict(beside or {})
+        x, y = as_tree(x), None if y is None else as_tree(y)
+        with contextlib.ExitStack() as stack:
+            constants = set()
+            for one in (net, *self._beside.values()):
+                constants |= stack.enter_context(frozen(one, gradients=True))
+            root = _Together(net, self._beside)
+            self.modules, self.parameters = root.modules(), root.named_parameters()
+            if self._beside:  # layers are named by their paths from here
+                stack.enter_context(watch(root, _nobody))
             self.frozen = {path for path, p in self.parameters.items() if id(p) in constants}
+            self._run_as_batch_or_one(x, y)
+            self.graph = self._graph()
+        self.single = self.is_batched and leaves(self.x)[0].shape[0] == 1
+
+    def _run_as_batch_or_one(self, x, y):
+        one = with_batch_axis(x), None if y is None else with_batch_axis(y)
+        # of a single array, integers along one axis are the tokens of one text
+        tokens = is_array(x) and x.ndim == 1 and x.dtype.kind in "iub"
+        is_one = tokens or (not is_array(x) and are_of_one_example(x))
+        try:
+            self._run(*(one if is_one else (x, y)))
+        except CutawayError as error:
+            if is_one:
+                raise
             try:
-                # integers along one axis are the tokens of one text
-                tokens = x.ndim == 1 and x.dtype.kind in "iub"
-                self._run(x[None] if tokens else x, _row(y) if tokens else y)
-            except CutawayError as error:
-                try:
-                    self._run(x[None], _row(y))
-                except CutawayError:
-                    raise error from None
-            self.graph = ComputationGraph(self.result, self.output, self.parameters)
-        batched = self.x.ndim > 1 or self.output.ndim > 1
-        self.single = batched and self.x.shape[0] == 1
+                self._run(*one)
+            except CutawayError:
+                raise error from None
 
     def _run(self, x, y):
-        if x.dtype.kind in "iub" and self._calculates_with(x):
-            x = x.astype(np.float64)
-        self.x = Tensor(x, requires_grad=x.dtype.kind == "f")
-        output = self.net(self.x)
-        output = output[0] if isinstance(output, tuple) else output
-        if not isinstance(output, Tensor) or not output.requires_grad:
+        self.x = map_leaves(
+            lambda leaf: Tensor(leaf, requires_grad=leaf.dtype.kind == "f"),
+            self._as_numbers(x, y),
+        )
+        self.y = y
+        self._calls, self.terms = self._forward(self.x, y)
+        self.output = self._calls[-1] if self._calls else None
+        if not any(map(_is_connected, leaves([*self._calls, self.terms]))):
             raise GradientError(
                 "the output of this network is not connected to the tape",
                 expected="a forward that returns a Tensor computed by Cutaway's operations",
                 fix="look for no_grad(), detach() or .data in its forward",
             )
-        self.output = output
-        self.result = output
-        self.y = y
-        if self.loss is not None:
-            self.result = self.loss(output, y)
-            if self.result.size != 1:
+        for name, term in self.terms.items():
+            if not isinstance(term, Tensor) or term.size != 1:
+                what = f"the term {name!r} of the loss is" if name else "the loss returned"
+                of = f" of shape {term.shape}" if isinstance(term, Tensor) else ""
                 raise ShapeError(
-                    f"the loss returned shape {self.result.shape}",
+                    f"{what} a {type(term).__name__}{of}",
                     expected="a single number",
                     fix='use a loss with reduction="mean" or "sum"',
                 )
 
-    def _calculates_with(self, x) -> bool:
+    def _forward(self, x, y) -> tuple:
+        """([what each call of the network returned], {name: term of the loss})."""
+        if self.objective is None:
+            output = call(self.net, x)
+            if self.loss is None:
+                return [output], {}
+            return [output], named_terms(self.loss(output, map_leaves(Tensor, y)))
+        outputs = []
+
+        def keep(net, *inputs, **named):
+            outputs.append(plain_forward(net, *inputs, **named))
+            return outputs[-1]
+
+        with replaced({self.net: keep}):
+            terms = named_terms(self.objective(self.net, x, map_leaves(Tensor, y)))
+        return outputs, terms
+
+    def _as_numbers(self, x, y):
+        """x with those integers as float64 that the network computes with."""
+        if all(leaf.dtype.kind not in "iub" for leaf in leaves(x)):
+            return x
+        found = named_leaves(x)
+        used = {
+            keys for keys, leaf in found.items()
+            if leaf.dtype.kind in "iub" and self._calculates_with(keys, x, y)
+        }  # fmt: skip
+        numbers = iter([leaf.astype(np.float64) if keys in used else leaf
+                        for keys, leaf in found.items()])  # fmt: skip
+        return map_leaves(lambda leaf: next(numbers), x)
+
+    def _calculates_with(self, keys, x, y) -> bool:
         """Whether the network computes with these integers, and does not look them up as tokens."""
-        x = Tensor(x.astype(np.float64), requires_grad=True)
+        own = named_leaves(x)[keys]
+        number = Tensor(own.astype(np.float64), requires_grad=True)
+        x = map_leaves(lambda leaf: number if leaf is own else Tensor(leaf), x)
         try:
-            output = self.net(x)
+            outputs, terms = self._forward(x, y) if self.objective else ([call(self.net, x)], {})
         except (CutawayError, TypeError, IndexError):
             return False
-        output = output[0] if isinstance(output, tuple) else output
-        if not isinstance(output, Tensor) or output.record is None:
-            return False
-        return any(x is tensor for record in records_of(output) for tensor in record.inputs)
+        return any(
+            number is tensor
+            for result in leaves([*outputs, terms])
+            if isinstance(result, Tensor) and result.record is not None
+            for record in records_of(result)
+            for tensor in record.inputs
+        )
+
+    def _graph(self) -> ComputationGraph:
+        outputs = {
+            (turn, keys): leaf
+            for turn, output in enumerate(self._calls, start=1)
+            for keys, leaf in named_leaves(output).items()
+            if _is_connected(leaf)
+        }
+        sizes = [leaf.ndim for leaf in [*leaves(self.x), *outputs.values()]]
+        self.is_batched = max(sizes) > 1
+        self.result = columns_of(self.terms)["loss"] if self.terms else None
+        return ComputationGraph(
+            self.result,
+            outputs,
+            self.parameters,
+            inputs=named_leaves(self.x),
+            terms=self.terms if len(self.terms) > 1 else {},
+        )
 
     def expect_loss(self):
-        if self.loss is None:
+        if not self.terms:
             raise OptionError(
                 "a gradient was requested, but there is no loss",
                 expected="explain(net, x, y, loss=...)",
@@ -107,15 +180,51 @@ class Trace:
     def engine_gradients(self) -> dict:
         """{path: ∂L/∂parameter} by the engine's backward pass, float64."""
         self.expect_loss()
+        assert self.result is not None
         with float64():
             found = {id(leaf): np.asarray(g) for leaf, g in gradients(self.result)}
         return {path: found[id(p)] for path, p in self.parameters.items() if id(p) in found}
 
 
-def _array(value):
-    value = value.numpy() if isinstance(value, Tensor) else np.asarray(value)
-    return value.astype(np.float64) if value.dtype.kind == "f" else value
+class _Together(Module):
+    """A network and those beside it, as one that names the layers of all of them."""
+
+    def __init__(self, net, beside: dict):
+        self._all = {"": net, **beside}
+
+    def modules(self) -> dict:
+        return {
+            ".".join(filter(None, (name, path))): module
+            for name, net in self._all.items()
+            for path, module in net.modules().items()
+        }
+
+    def named_parameters(self) -> dict:
+        return {
+            ".".join(filter(None, (name, path))): parameter
+            for name, net in self._all.items()
+            for path, parameter in net.named_parameters().items()
+        }
 
 
-def _row(y):
-    return None if y is None else np.asarray(y)[None]
+def _nobody(module, inputs, out):
+    """A watcher that does nothing."""
+
+
+def _is_connected(leaf) -> bool:
+    return isinstance(leaf, Tensor) and leaf.requires_grad
+
+
+def _expect_together(y, loss, objective):
+    if loss is not None and objective is not None:
+        raise OptionError(
+            "explain was given a loss and an objective",
+            expected="one of them",
+            fix="a loss compares predictions with targets; an objective (net, x, y) does it all",
+        )
+    if objective is None and (y is None) != (loss is None):
+        raise OptionError(
+            "explain was given " + ("a loss without y" if y is None else "y without a loss"),
+            expected="both, or neither",
+            fix="explain(net, x, y, loss=ct.losses.mean_squared_error)",
+        )

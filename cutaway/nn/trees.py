@@ -32,6 +32,35 @@ def map_leaves(function: Callable, *trees) -> Any:
     return jax.tree.map(function, *trees, is_leaf=_is_leaf)
 
 
+def named_leaves(tree) -> dict[tuple, Any]:
+    """{the keys that lead to a leaf: the leaf}, in order; an array alone has no keys: ().
+
+    Example:
+        >>> list(named_leaves({"table": np.zeros(3), "images": (np.ones(2), np.ones(2))}))
+        [('images', 0), ('images', 1), ('table',)]
+    """
+    found, _ = jax.tree_util.tree_flatten_with_path(tree, is_leaf=_is_leaf)
+    return {tuple(map(_key, path)): leaf for path, leaf in found}
+
+
+def _key(entry) -> Any:
+    """The key, index or attribute that one step of a path of JAX stands for."""
+    for name in ("key", "idx", "name"):
+        if hasattr(entry, name):
+            return getattr(entry, name)
+    return str(entry)
+
+
+def subscripts(keys: tuple) -> str:
+    """Keys as one writes them behind the name of the tree.
+
+    Example:
+        >>> subscripts(("images", 0)), subscripts(())
+        ('["images"][0]', '')
+    """
+    return "".join(f'["{key}"]' if isinstance(key, str) else f"[{key}]" for key in keys)
+
+
 def count_rows(tree) -> int:
     """Rows of the first leaf."""
     return len(leaves(tree)[0])

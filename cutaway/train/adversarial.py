@@ -6,10 +6,11 @@ from typing import Any
 from cutaway.engine import Tensor
 from cutaway.errors import OptionError
 from cutaway.losses import binary_cross_entropy_with_logits
+from cutaway.losses.terms import columns_of
 from cutaway.nn.module import Module
 from cutaway.nn.trees import call, leaves, map_leaves
 from cutaway.optim import Adam
-from cutaway.train.program import Program, columns_of
+from cutaway.train.program import Program
 
 
 class AdversarialProgram(Program):

@@ -8,11 +8,12 @@ import numpy as np
 
 from cutaway.engine import Tensor, as_array, no_grad
 from cutaway.losses import expects
+from cutaway.losses.terms import columns_of, named_terms
 from cutaway.nn import exclusive
 from cutaway.nn.lifting import jit
 from cutaway.nn.trees import call, count_rows, is_array, leaves, map_leaves
 from cutaway.runtime import explaining_exhaustion
-from cutaway.train.program import Program, columns_of, named_terms
+from cutaway.train.program import Program
 
 BATCH_ROWS = 1024
 BATCH_NUMBERS = 2**20  # values per batch: fewer rows at a time if they are large, like images

@@ -7,10 +7,10 @@ import numpy as np
 
 from cutaway.engine import Tensor
 from cutaway.errors import TrainingError
+from cutaway.losses.terms import columns_of
 from cutaway.nn import jit, snapshot
 from cutaway.nn.trees import map_leaves
 from cutaway.train.history import History
-from cutaway.train.program import columns_of
 
 
 class LiveTraining:

@@ -10,6 +10,7 @@ import numpy as np
 
 from cutaway.engine import Tensor
 from cutaway.errors import OptionError, expect_choice
+from cutaway.losses.terms import columns_of, named_terms
 from cutaway.nn import exclusive, in_mode
 from cutaway.nn.lifting import accumulate_over
 from cutaway.nn.module import Module
@@ -280,15 +281,3 @@ def permute_weights(net: Module, seed: int) -> None:
     for parameter in net.parameters():
         values = parameter.numpy().ravel()
         parameter.data = jnp.asarray(rng.permutation(values).reshape(parameter.shape))
-
-
-def named_terms(loss) -> dict[str, Tensor]:
-    """What a loss or an objective returned as {name: scalar}; "" for one without a name."""
-    return loss if isinstance(loss, dict) else {"": loss}
-
-
-def columns_of(terms: dict[str, Tensor]) -> dict[str, Tensor]:
-    """{"loss": the sum of the terms, "loss_NAME": each that has a name}."""
-    first, *rest = terms.values()
-    named = {f"loss_{name}": value for name, value in terms.items() if name}
-    return {"loss": sum(rest, first), **named}
