@@ -27,11 +27,11 @@ class LayerFlow:
         off: fraction of elements whose slope is exactly 0.
         saturated: fraction whose slope is small but not 0.
         gradient: root mean square of ∂L/∂z over its elements.
-        factor: gradient relative to that of the next layer that depends on this one; None for a
+        factor: gradient relative to that of the first layer that depends on this one; None for a
             last layer.
         largest_slope: supremum of |act'(z)|.
         path: of the module that computed z.
-        following: place in `layers` of the next layer that depends on this one; None likewise.
+        following: places in `layers` of those that depend on this one, without others between.
     """
 
     layer: int
@@ -44,7 +44,7 @@ class LayerFlow:
     factor: float | None
     largest_slope: float = 1.0
     path: str = ""
-    following: int | None = None
+    following: tuple = ()
 
 
 class FlowStory(Story):
@@ -63,11 +63,11 @@ class FlowStory(Story):
             for node, layer in nodes
         ]
         self.layers = [
-            flow
-            if after is None
-            else dataclasses.replace(
-                flow, factor=_ratio(flow.gradient, found[after].gradient), following=after
+            dataclasses.replace(
+                flow, factor=_ratio(flow.gradient, found[after[0]].gradient), following=after
             )
+            if after
+            else flow
             for flow, after in zip(found, _following([n for n, _ in nodes], graph), strict=True)
         ]
 
@@ -105,7 +105,7 @@ class FlowStory(Story):
 
     def _first_layers(self) -> list:
         """The layers that depend on no other."""
-        later = {flow.following for flow in self.layers}
+        later = {k for flow in self.layers for k in flow.following}
         return [flow for k, flow in enumerate(self.layers) if k not in later]
 
     @functools.cached_property
@@ -113,9 +113,13 @@ class FlowStory(Story):
         """(first, last) layer of the branch along which the gradient changes most."""
 
         def last_after(flow):
-            while flow.following is not None:
-                flow = self.layers[flow.following]
-            return flow
+            waiting, seen = [flow], set()
+            while waiting:
+                flow = waiting.pop()
+                waiting += [self.layers[k] for k in flow.following if k not in seen]
+                seen.update(flow.following)
+                if not flow.following:
+                    yield flow
 
         def change(ends):
             first, last = ends
@@ -124,7 +128,7 @@ class FlowStory(Story):
             return abs(np.log(first.gradient / last.gradient))
 
         nothing = LayerFlow(0, "", "", 1.0, 0.0, 0.0, 1.0, None)
-        pairs = [(flow, last_after(flow)) for flow in self._first_layers()]
+        pairs = [(flow, last) for flow in self._first_layers() for last in last_after(flow)]
         return max(pairs, key=change, default=(nothing, nothing))
 
     def notes(self) -> list:
@@ -170,7 +174,7 @@ class FlowStory(Story):
 
     def _branches(self) -> bool:
         """Whether several layers are the first or the last ones."""
-        last = [flow for flow in self.layers if flow.following is None]
+        last = [flow for flow in self.layers if not flow.following]
         return len(self._first_layers()) > 1 or len(last) > 1
 
     def _row(self, flow):
@@ -250,10 +254,7 @@ def _activation_after(node, graph, names):
 
 
 def _following(nodes, graph) -> list:
-    """For each of the nodes the index of the first one that depends on it; None for the last ones.
-
-    Between the two there is none of the others.
-    """
+    """For each of the nodes the indices of those that depend on it, without others between."""
     place = {node.number: k for k, node in enumerate(nodes)}
     consumers = graph.consumers()
     found = []
@@ -268,7 +269,7 @@ def _following(nodes, graph) -> list:
                     reached.add(place[other.number])
                 else:
                     waiting.append(other.number)
-        found.append(min(reached, default=None))
+        found.append(tuple(sorted(reached)))
     return found
 
 

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import jax
 import numpy as np
 
 import cutaway
@@ -11,6 +12,7 @@ from cutaway.export.graph import OPSET, OnnxGraph, Value
 from cutaway.export.primitives import PRIMITIVES
 from cutaway.export.trace import DependsOnBatchSize, Key, TracedProgram, trace
 from cutaway.files import write_atomically
+from cutaway.nn.trees import is_array, leaves, map_leaves, named_leaves
 
 
 def export_onnx(net, path, inputs, *, outputs=None, metadata=None, rows: int | None = None) -> dict:
@@ -20,8 +22,12 @@ def export_onnx(net, path, inputs, *, outputs=None, metadata=None, rows: int | N
     unless the network requires a fixed one or `rows` sets it.
 
     Args:
-        inputs: {name: (shape of one row, dtype)}, in the order of the network's forward.
-        outputs: names of the outputs; None: "output", or "output_0" and so on.
+        inputs: examples as the network takes them, of which only shapes and types are used: an
+            array, a tuple or a dict. The names are then those of the tree: {"table": ..., "text":
+            ...} has the inputs table and text; a tuple has input_0 and so on, an array has input.
+            Or {name: (shape of one row, dtype)}, in the order of the network's forward.
+        outputs: names of the outputs; None: those of the tree that the network returns, by the same
+            rule: class and value, output_0 and so on, or output.
         metadata: {name: text} stored in the file.
         rows: fixed batch size; None: dynamic.
 
@@ -29,7 +35,8 @@ def export_onnx(net, path, inputs, *, outputs=None, metadata=None, rows: int | N
         {"opset", "nodes", "parameters", "rows": None or the fixed size, "inputs", "outputs"}
 
     Raises:
-        OptionError: an operation of the network has no ONNX form; says which, and what to do.
+        OptionError: an operation of the network has no ONNX form; says which, and what to do. Or
+            the inputs are neither examples nor shapes and types.
 
     Example:
         >>> from tempfile import TemporaryDirectory
@@ -42,9 +49,10 @@ def export_onnx(net, path, inputs, *, outputs=None, metadata=None, rows: int | N
     _expect_onnx()
     import onnx
 
-    given = [(tuple(shape), np.dtype(dtype)) for shape, dtype in inputs.values()]
-    program, rows = _traced(net, given, rows)
-    model = _model(program, dict(zip(inputs, given, strict=True)), outputs)
+    rows_of, names = _rows_and_names(inputs)
+    program, rows = _traced(net, rows_of, rows)
+    given = {name: (row.shape, row.dtype) for name, row in zip(names, leaves(rows_of), strict=True)}
+    model = _model(program, given, _output_names(program.output_keys, outputs, names))
     for name, text in {"producer": f"cutaway {cutaway.__version__}", **(metadata or {})}.items():
         model.metadata_props.add(key=name, value=str(text))
     try:
@@ -64,6 +72,51 @@ def export_onnx(net, path, inputs, *, outputs=None, metadata=None, rows: int | N
         "inputs": _described(model.graph.input),
         "outputs": _described(model.graph.output),
     }
+
+
+def _rows_and_names(inputs) -> tuple:
+    """(tree of jax.ShapeDtypeStruct of one row of each input, the names of its leaves)."""
+    if isinstance(inputs, dict) and inputs and all(map(_is_described, inputs.values())):
+        rows = tuple(jax.ShapeDtypeStruct(*described) for described in inputs.values())
+        return rows, list(inputs)
+    for leaf in leaves(inputs) or [inputs]:
+        if not is_array(leaf) or leaf.ndim == 0:
+            raise OptionError(
+                f"the inputs of the export contain a {type(leaf).__name__}",
+                expected="examples with the batch as first axis, as the network takes them, or "
+                "{name: (shape of one row, dtype)}",
+                fix='for example x_train[:1], or {"x": ((4,), "float32")}',
+            )
+
+    def row(leaf):
+        dtype = np.dtype(leaf.dtype)
+        return jax.ShapeDtypeStruct(leaf.shape[1:], np.float32 if dtype == np.float64 else dtype)
+
+    return map_leaves(row, inputs), [_name_of(keys, "input") for keys in named_leaves(inputs)]
+
+
+def _is_described(value) -> bool:
+    """Whether it is (shape of one row, dtype)."""
+    return isinstance(value, tuple) and len(value) == 2 and isinstance(value[0], tuple | list)
+
+
+def _name_of(keys: tuple, word: str) -> str:
+    """The name of an input or output by its keys in the tree; `word` where it has none."""
+    if not keys or not isinstance(keys[0], str):
+        keys = ("_".join([word, *map(str, keys[:1])]), *keys[1:])
+    return ".".join(map(str, keys))
+
+
+def _output_names(keys, outputs, inputs) -> list:
+    if outputs is None:
+        found = [_name_of(one, "output") for one in keys]
+        return [f"output_{name}" if name in inputs else name for name in found]
+    if len(outputs) != len(keys):
+        raise OptionError(
+            f"{len(outputs)} names of outputs were given: {', '.join(outputs)}",
+            expected=f"{len(keys)}, one for each that the network returns",
+        )
+    return list(outputs)
 
 
 def _expect_onnx():
@@ -99,12 +152,7 @@ def _model(program, given, outputs):
     for step in program.steps:
         _write(g, step, values)
 
-    names_out = outputs or (
-        ["output"]
-        if len(program.outputs) == 1
-        else [f"output_{i}" for i in range(len(program.outputs))]
-    )
-    for (key, _, _), name in zip(program.outputs, names_out, strict=True):
+    for (key, _, _), name in zip(program.outputs, outputs, strict=True):
         last = g.name(values[key])
         g.nodes.append(helper.make_node("Identity", [last], [name], name=name))
 
@@ -119,7 +167,7 @@ def _model(program, given, outputs):
             info(name, shape, asked)
             for (_, shape, _), (name, (_, asked)) in zip(program.inputs, given.items(), strict=True)
         ],
-        [info(n, s, d) for n, (_, s, d) in zip(names_out, program.outputs, strict=True)],
+        [info(n, s, d) for n, (_, s, d) in zip(outputs, program.outputs, strict=True)],
         [numpy_helper.from_array(a, name) for name, a in g.initializers.items()],
     )
     opset = helper.make_opsetid("", OPSET)

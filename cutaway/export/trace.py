@@ -16,6 +16,7 @@ from cutaway.engine import Operation, Tensor, no_grad, tape
 from cutaway.errors import OptionError
 from cutaway.nn import in_mode, named_variables
 from cutaway.nn.state import Held, unwrap
+from cutaway.nn.trees import call, map_leaves, named_leaves
 
 _MARK = "cutaway_operation_"
 _BATCHES = (7, 11)
@@ -62,12 +63,14 @@ class TracedProgram:
     Attributes:
         inputs: [(key, shape, dtype)] of the inputs.
         outputs: [(key, shape, dtype)] of the outputs.
+        output_keys: of each in the tree that the network returns.
         constants: {key: (name, array)} of parameters, buffers and constant arrays.
         steps: list of TracedSteps.
     """
 
     inputs: list
     outputs: list
+    output_keys: list
     constants: dict
     steps: list
 
@@ -76,7 +79,8 @@ def trace(net, inputs, *, fixed_batch: int | None = None) -> TracedProgram:
     """The program of `net` in evaluation mode.
 
     Args:
-        inputs: [(shape of one row, dtype)] of each input.
+        inputs: a tree of jax.ShapeDtypeStruct, of one row of each input: a tuple for positional
+            arguments, a dict for keyword arguments.
         fixed_batch: the batch size; None: dynamic.
 
     Raises:
@@ -90,7 +94,7 @@ def trace(net, inputs, *, fixed_batch: int | None = None) -> TracedProgram:
 
 
 def _jaxpr(net, variables, inputs, batch):
-    calls = []
+    calls, keys = [], []
 
     def carry_out(operation: Operation, arrays, options):
         leaves, tree = jax.tree.flatten((arrays, unwrap(options)), is_leaf=_is_plain)
@@ -110,20 +114,22 @@ def _jaxpr(net, variables, inputs, batch):
         out = jax.jit(run)(*(leaves[i] for i in places))
         return (out, None) if operation.saves else out
 
-    def forward(state, *arrays):
+    def forward(state, x):
         held = Held(variables.values(), [(array, None) for array in state])
         with held, no_grad(), tape.run_by(carry_out):
-            results = net(*(Tensor(x) for x in arrays))
-        found = jax.tree.leaves(results, is_leaf=lambda x: isinstance(x, Tensor))
-        return [x.data if isinstance(x, Tensor) else x for x in found]
+            found = named_leaves(call(net, map_leaves(Tensor, x)))
+        keys[:] = found
+        return [x.data if isinstance(x, Tensor) else x for x in found.values()]
 
     state = [variable.data for variable in variables.values()]
     # 64-bit integers become 32-bit here
-    shaped = [
-        jax.ShapeDtypeStruct((batch, *shape), jax.dtypes.canonicalize_dtype(dtype))
-        for shape, dtype in inputs
-    ]
-    return jax.make_jaxpr(forward)(state, *shaped), calls
+    shaped = map_leaves(
+        lambda row: jax.ShapeDtypeStruct(
+            (batch, *row.shape), jax.dtypes.canonicalize_dtype(row.dtype)
+        ),
+        inputs,
+    )
+    return jax.make_jaxpr(forward)(state, shaped), calls, keys
 
 
 def _is_plain(leaf):
@@ -141,7 +147,7 @@ class _Reader:
         self.count = 0
 
     def read(self, first, second, variables):
-        (closed, calls), (other, other_calls) = first, second
+        (closed, calls, keys), (other, other_calls, _) = first, second
         self.calls = list(zip(calls, other_calls, strict=False))
         if len(calls) != len(other_calls):
             raise DependsOnBatchSize("different operations")
@@ -160,7 +166,7 @@ class _Reader:
             (self.key(a), self.shape(a.aval, b.aval), a.aval.dtype)
             for a, b in zip(closed.jaxpr.outvars, other.jaxpr.outvars, strict=True)
         ]
-        return TracedProgram(inputs, outputs, self.constants, self.steps)
+        return TracedProgram(inputs, outputs, keys, self.constants, self.steps)
 
     def new(self, var):
         self.count += 1
