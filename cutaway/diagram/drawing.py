@@ -25,10 +25,11 @@ def draw(
     structure comes from running the network on an input of the given shape, without changing it.
 
     Args:
-        input_shape: of one example, without the batch; a list of shapes for several inputs. If
-            given, blocks show the shape of their output where it differs from their input's.
+        input_shape: of one example, without the batch; a list or dict of shapes for several
+            inputs. If given, blocks show the shape of their output where it differs from their
+            input's.
         x: instead of input_shape a batch of inputs, for networks that need integers or other
-            types; a tuple of batches for several inputs.
+            types; a tuple or dict of batches for several inputs.
         path: what to highlight. For nodes: (layer, i) of consecutive layers, counted from 0, with
             the inputs as layer 0; or weights (layer, i, j), from node i to node j of that layer; a
             layer is a number or a path such as "2". For blocks: paths of modules.

@@ -1,6 +1,7 @@
 """Summary of a network: layers, output shapes and numbers of parameters."""
 
 import dataclasses
+import inspect
 
 import jax
 import numpy as np
@@ -10,6 +11,7 @@ from cutaway.nn.layers import Linear
 from cutaway.nn.modes import in_mode
 from cutaway.nn.module import Module, watch
 from cutaway.nn.state import Parameter, named_variables
+from cutaway.nn.trees import call, map_leaves, named_leaves
 
 
 @dataclasses.dataclass(frozen=True)
@@ -84,12 +86,14 @@ class Summary:
         )
 
 
-def summary(net: Module, input_shape=None) -> Summary:
+def summary(net: Module, input_shape=None, *, x=None) -> Summary:
     """The layers of `net` with output shapes and trainable parameters.
 
     Args:
         input_shape: shape of one example, without the batch; by default inferred from the first
             layer if it is a Linear, otherwise output shapes are omitted.
+        x: instead, a batch, of which only shapes and types are used; a tuple or dict for a network
+            of several inputs.
 
     Example:
         >>> from cutaway.nn import Linear, Sequential
@@ -99,7 +103,7 @@ def summary(net: Module, input_shape=None) -> Summary:
     modules = {path: m for path, m in net.modules().items() if not _holds_modules(m)}
     if not modules:
         modules = {"": net}
-    shapes = _output_shapes(net, input_shape if input_shape is not None else _guess(modules))
+    shapes = _output_shapes(net, _two_rows(net, modules, input_shape, x))
     rows, counted = [], set()
     for path, module in modules.items():
         own = [v for v in named_variables(module).values() if isinstance(v, Parameter)]
@@ -134,28 +138,54 @@ def _holds_modules(module) -> bool:
     return len(module.modules()) > 1
 
 
-def _guess(modules):
-    first = next(iter(modules.values()))
-    return (first.weight.shape[0],) if isinstance(first, Linear) else None
-
-
-def _output_shapes(net, input_shape) -> dict:
+def _two_rows(net, modules, input_shape, x):
+    """Two rows of the inputs, a tree of shapes; None if they are not known."""
+    if x is not None:
+        return jax.tree.map(_shape_of_two, x, is_leaf=lambda v: not isinstance(v, tuple | dict))
     if input_shape is None:
+        first = next(iter(modules.values()))
+        if not isinstance(first, Linear) or _count_inputs(net) != 1:
+            return None
+        input_shape = (first.weight.shape[0],)
+    return jax.ShapeDtypeStruct((2, *input_shape), np.float32)
+
+
+def _shape_of_two(batch):
+    array = batch.data if isinstance(batch, Tensor) else np.asarray(batch)
+    dtype = np.float32 if array.dtype == np.float64 else array.dtype
+    return jax.ShapeDtypeStruct((2, *array.shape[1:]), dtype)
+
+
+def _count_inputs(net) -> int:
+    """How many inputs the network must be given."""
+    parameters = inspect.signature(net.forward).parameters.values()
+    return sum(p.default is p.empty and p.kind != p.VAR_KEYWORD for p in parameters)
+
+
+def _output_shapes(net, rows) -> dict:
+    if rows is None:
         return {}
     found = {}
 
     def note(module, inputs, out):
-        sizes = ["batch", *map(str, out.shape[1:])]
-        found.setdefault(id(module), f"({', '.join(sizes)})")
+        found.setdefault(id(module), _shape_text(out))
 
     @no_grad()
     def forward(x):
         with watch(net, note):
-            return net(Tensor(x)).data
+            return map_leaves(lambda t: t.data, call(net, map_leaves(Tensor, x)))
 
     with in_mode(net, False):  # leaves random keys unchanged
-        jax.eval_shape(forward, jax.ShapeDtypeStruct((2, *input_shape), np.float32))
+        jax.eval_shape(forward, rows)
     return found
+
+
+def _shape_text(out) -> str:
+    """(batch, 3), or for a dict of outputs "class (batch, 3), value (batch, 1)"."""
+    if isinstance(out, Tensor):
+        return f"({', '.join(['batch', *map(str, out.shape[1:])])})"
+    shapes = {keys: _shape_text(leaf) for keys, leaf in named_leaves(out).items()}
+    return ", ".join(f"{'.'.join(map(str, keys))} {shape}" for keys, shape in shapes.items())
 
 
 # a method of every Module, added here because Module cannot import layers

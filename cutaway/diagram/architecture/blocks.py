@@ -25,9 +25,10 @@ def draw_blocks(net, *, input_shape=None, x=None, path=()) -> Drawing:
     scope, shapes = read(net, input_shape, x)
     lit = _lit(net, path)
     unused = _unused(net, scope)
+    keys = scope.output_keys
     scope = fold(scope)
     shorten(scope)
-    scope = _with_ends(scope, shapes)
+    scope = _with_ends(scope, shapes, keys)
     return _Picture(net, scope, lit, unused).drawing()
 
 
@@ -65,12 +66,13 @@ def _unused(net, scope) -> list:
     ]
 
 
-def _with_ends(scope, shapes) -> Scope:
+def _with_ends(scope, shapes: dict, output_keys: list) -> Scope:
     """The scope with its inputs and outputs as parts."""
     ends = []
+    input_keys, sizes = list(shapes), list(shapes.values())
     for k in range(scope.inputs):
-        title = "input" if scope.inputs == 1 else f"input {k + 1}"
-        detail = shape_text(shapes[k]) if k < len(shapes) else ""
+        title = _title_of_end("input", k, scope.inputs, input_keys)
+        detail = shape_text(sizes[k]) if k < len(sizes) else ""
         ends.append(Part("end", title, detail=detail))
     shift = len(ends)
     for part in scope.parts:
@@ -78,11 +80,18 @@ def _with_ends(scope, shapes) -> Scope:
     parts = [*ends, *scope.parts]
     for k, (n, p) in enumerate(scope.outputs):
         source = (n + shift, p) if n != INPUT else (p, 0)
-        title = "output" if len(scope.outputs) == 1 else f"output {k + 1}"
+        title = _title_of_end("output", k, len(scope.outputs), output_keys)
         shape = parts[source[0]].shape if p == 0 else None
         detail = shape_text(shape) if shape is not None else ""
         parts.append(Part("end", title, detail=detail, sources=[source]))
     return Scope(parts, [], 0)
+
+
+def _title_of_end(word: str, k: int, count: int, keys: list) -> str:
+    """Its number, or its name in a dict of inputs or outputs."""
+    if len(keys) == count and keys[k] and isinstance(keys[k][0], str):
+        return f"{word} {'.'.join(map(str, keys[k]))}"
+    return word if count == 1 else f"{word} {k + 1}"
 
 
 class _Picture:

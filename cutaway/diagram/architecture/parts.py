@@ -57,11 +57,14 @@ class Scope:
         parts: list of Part.
         outputs: the sources of its outputs, as in Part.
         inputs: number of inputs.
+        output_keys: for each output the keys that lead to it in what the network returned; [] if
+            they are not known.
     """
 
     parts: list
     outputs: list
     inputs: int = 1
+    output_keys: list = dataclasses.field(default_factory=list)
 
 
 def unique_sources(part: Part, sources) -> list:

@@ -7,17 +7,18 @@ from cutaway import nn
 from cutaway.diagram.architecture.parts import INPUT, Part, Scope, is_leaf, part_of
 from cutaway.diagram.architecture.trace import trace
 from cutaway.errors import OptionError
+from cutaway.nn.trees import leaves, map_leaves, named_leaves
 
 # leading axes tried, in front of the features, if no input shape is given
 TRIED = ((), (8,), (64,), (1024,), (32, 32), (64, 64), (28, 28), (128, 128), (224, 224), (16,) * 3)
 
 
-def read(net: nn.Module, input_shape=None, x=None) -> tuple[Scope, list]:
-    """The parts of `net`, and the shapes of its inputs without the batch, [] if unknown.
+def read(net: nn.Module, input_shape=None, x=None) -> tuple[Scope, dict]:
+    """The parts of `net`, and {keys of an input: its shape without the batch}, {} if unknown.
 
     Args:
-        input_shape: of one example, without the batch; a list of shapes for several inputs.
-        x: instead, a batch; a tuple of batches for several inputs.
+        input_shape: of one example, without the batch; a list or dict of shapes for several inputs.
+        x: instead, a batch; a tuple or dict of batches for several inputs.
 
     Raises:
         OptionError: both are given, or one is invalid. Errors of the network's forward pass on.
@@ -25,17 +26,18 @@ def read(net: nn.Module, input_shape=None, x=None) -> tuple[Scope, list]:
     if x is not None or input_shape is not None:
         inputs = _inputs(input_shape, x)
         scope = trace(net, inputs)
-        return _whole(net, scope), [tuple(one.shape[1:]) for one in inputs]
+        shapes = {keys: tuple(one.shape[1:]) for keys, one in named_leaves(inputs).items()}
+        return _whole(net, scope), shapes
     for shape in _likely_shapes(net):
         try:
-            scope = trace(net, [jax.ShapeDtypeStruct((2, *shape), np.float32)])
+            scope = trace(net, jax.ShapeDtypeStruct((2, *shape), np.float32))
         except Exception:  # any network may reject this size with any error
             continue
         if len(shape) == 1 and _first_leaf(net)[0] == "dense":
-            return _whole(net, scope), [shape]  # set by the first layer
+            return _whole(net, scope), {(): shape}  # set by the first layer
         _forget_shapes(scope)  # the connections are right, the sizes are made up
-        return _whole(net, scope), []
-    return _whole(net, _tree(net, "")), []
+        return _whole(net, scope), {}
+    return _whole(net, _tree(net, "")), {}
 
 
 def _whole(net, scope) -> Scope:
@@ -49,7 +51,7 @@ def _whole(net, scope) -> Scope:
     return Scope([part], [(0, 0)], scope.inputs)
 
 
-def _inputs(input_shape, x) -> list:
+def _inputs(input_shape, x):
     if x is not None and input_shape is not None:
         raise OptionError(
             "draw: both input_shape and x were given",
@@ -57,27 +59,31 @@ def _inputs(input_shape, x) -> list:
             fix="give x alone: it has a shape",
         )
     if x is not None:
-        several = x if isinstance(x, tuple) else (x,)
-        arrays = [np.asarray(one) for one in several]
-        for array in arrays:
+        arrays = jax.tree.map(np.asarray, x, is_leaf=lambda v: not isinstance(v, tuple | dict))
+        for array in leaves(arrays):
             if array.ndim == 0 or array.dtype.kind not in "biuf":
                 raise OptionError(
                     f"draw: x is {array.dtype} of shape {array.shape}",
                     expected="arrays with the batch as their first axis",
                     fix="for one example pass x[None]",
                 )
-        return [a.astype(np.float32) if a.dtype == np.float64 else a for a in arrays]
-    several = input_shape if isinstance(input_shape, list) else [input_shape]
-    shaped = []
-    for shape in several:
+        return map_leaves(lambda a: a.astype(np.float32) if a.dtype == np.float64 else a, arrays)
+
+    def shaped(shape):
         if not isinstance(shape, tuple) or any(int(n) != n or n < 1 for n in shape):
             raise OptionError(
                 f"draw: input_shape is {input_shape!r}",
-                expected="a tuple of integers without the batch; for several inputs a list of them",
+                expected="a tuple of integers without the batch; for several inputs a list or dict "
+                "of them",
                 fix="for example input_shape=(32, 32, 3)",
             )
-        shaped.append(jax.ShapeDtypeStruct((2, *shape), np.float32))
-    return shaped
+        return jax.ShapeDtypeStruct((2, *shape), np.float32)
+
+    if isinstance(input_shape, dict):
+        return {name: shaped(shape) for name, shape in input_shape.items()}
+    if isinstance(input_shape, list):
+        return tuple(shaped(shape) for shape in input_shape)
+    return shaped(input_shape)
 
 
 def _first_leaf(net) -> tuple:

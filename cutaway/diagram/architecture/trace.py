@@ -31,6 +31,7 @@ from cutaway.nn import (
     watch,
 )
 from cutaway.nn.state import Held, values_of
+from cutaway.nn.trees import call, leaves, map_leaves, named_leaves
 
 
 @dataclasses.dataclass
@@ -59,13 +60,21 @@ def trace(net: Module, inputs) -> Scope:
     """The structure of `net`, from one forward pass; only shapes are computed if that suffices.
 
     Args:
-        inputs: arrays, or jax.ShapeDtypeStruct with the batch first.
+        inputs: a tree of arrays, or of jax.ShapeDtypeStruct with the batch first.
     """
-    return _scope(_calls(net, inputs), set())
+    keys = []
+    scope = _scope(_calls(net, inputs, keys), set())
+    origins = scope.output_keys
+    scope.output_keys = [keys[first] for first in origins] if len(origins) == len(keys) else []
+    return scope
 
 
-def _calls(net, inputs) -> Call:
-    """The call of `net` with all calls inside it; the network is left unchanged."""
+def _calls(net, inputs, keys: list) -> Call:
+    """The call of `net` with all calls inside it; the network is left unchanged.
+
+    Args:
+        keys: filled with those of each Tensor in what the network returns.
+    """
     paths = {id(module): path for path, module in net.modules().items()}
     done = []
 
@@ -79,24 +88,29 @@ def _calls(net, inputs) -> Call:
             call.calls.insert(0, done.pop())
         done.append(call)
 
-    def forward(*arrays):
-        tensors = [Tensor(x) for x in arrays]
-        for tensor in tensors:
+    def forward(x):
+        x = map_leaves(Tensor, x)
+        for tensor in leaves(x):
             tensor.requires_grad = True  # integers too: their path is traced as well
         with watch(net, note):
-            results = net(*tensors)
-        # watch reports the first result only
-        leaves = jax.tree.leaves(results, is_leaf=lambda x: isinstance(x, Tensor))
-        done[-1].outs = [x for x in leaves if isinstance(x, Tensor)]
+            results = call(net, x)
+        found = {k: t for k, t in named_leaves(results).items() if isinstance(t, Tensor)}
+        keys[:] = found
+        # watch reports the first result only, and inputs in the order of the call
+        done[-1].inputs, done[-1].outs = leaves(x), list(found.values())
         return 0
 
     with _unchanged(net):
         try:
-            jax.eval_shape(forward, *inputs)
+            jax.eval_shape(forward, inputs)
         except jax.errors.ConcretizationTypeError:  # the forward reads values: give it zeros
             done.clear()
-            forward(*(np.zeros(x.shape, x.dtype) if not isinstance(x, np.ndarray) else x
-                      for x in inputs))  # fmt: skip
+            forward(
+                map_leaves(
+                    lambda x: x if isinstance(x, np.ndarray) else np.zeros(x.shape, x.dtype),
+                    inputs,
+                )
+            )
     _set_starts(done[-1])
     return done[-1]
 
@@ -285,4 +299,8 @@ def _numbered(nodes, outputs, inputs) -> Scope:
         node.part.sources = unique_sources(node.part, [place(s) for s in node.sources])
         number[id(node)] = len(parts)
         parts.append(node.part)
-    return Scope(parts, list(dict.fromkeys(place(s) for s in outputs if s is not None)), inputs)
+    origins = {}  # the first result that comes from each source
+    for k, source in enumerate(outputs):
+        if source is not None:
+            origins.setdefault(place(source), k)
+    return Scope(parts, list(origins), inputs, list(origins.values()))
