@@ -202,7 +202,7 @@ class ForwardStory(Story):
         ]  # fmt: skip
 
     def _is_parameter(self, node) -> bool:
-        return node is not None and node.leaf is not None and not self._names.is_input(node)
+        return node is not None and node.leaf is not None and not self._names.is_example(node)
 
     def _side_names(self, node, k, elements):
         source = node.sources[k]

@@ -8,6 +8,7 @@ the smaller operations of its formulas, and the result is compared with the orig
 """
 
 import dataclasses
+from typing import Any
 
 import jax.numpy as jnp
 import numpy as np
@@ -74,16 +75,25 @@ class ComputationGraph:
         result: the loss; None: the outputs alone.
         outputs: {(number of the call, keys in what it returned): Tensor}.
         parameters: {path: Parameter}.
-        inputs: {keys in the tree of inputs: Tensor}.
+        inputs, targets: {keys in the tree of inputs or targets: Tensor}.
         terms: {name: Tensor} of a loss that is a sum of several.
 
     Attributes:
         nodes: in topological order.
         result: the Node of the loss; without one that of the output, None if there are several.
-        outputs, inputs, terms, parameters: as given, with Nodes; those without one are left out.
+        outputs, inputs, targets, terms, parameters: as given, of Nodes; what has none is left out.
     """
 
-    def __init__(self, result: Tensor | None, outputs: dict, parameters: dict, *, inputs, terms):
+    def __init__(
+        self,
+        result: Tensor | None,
+        outputs: dict,
+        parameters: dict,
+        *,
+        inputs: dict,
+        targets: dict,
+        terms: dict,
+    ):
         self.nodes = []
         self._of_leaf = {}
         self._labels = {}
@@ -96,9 +106,10 @@ class ComputationGraph:
             found = {name: self._node_of(tensor, made) for name, tensor in tensors.items()}
             return {name: node for name, node in found.items() if node is not None}
 
-        self.outputs, self.inputs = nodes_of(outputs), nodes_of(inputs)
+        self.outputs = nodes_of(outputs)
+        self.inputs, self.targets = nodes_of(inputs), nodes_of(targets)
         self.terms, self.parameters = nodes_of(terms), nodes_of(parameters)
-        self.result = None if result is None else self._node_of(result, made)
+        self.result: Any = None if result is None else self._node_of(result, made)
         if result is None and len(self.outputs) == 1:
             (self.result,) = self.outputs.values()
 

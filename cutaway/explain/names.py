@@ -62,10 +62,17 @@ class ElementNames:
         self._modules = modules
         self._rows = None if rows is None else (rows,)
         self._inputs = {node.number: keys for keys, node in graph.inputs.items()}
+        self._targets = {node.number: keys for keys, node in graph.targets.items()}
         self._columns = columns
         self._outputs = {node.number for node in graph.outputs.values() if node.leaf is None}
         self._paths = {node.number: path for path, node in graph.parameters.items()}
         self._consumers = graph.consumers()
+        self._in_loss = {  # computed from outputs, outside the networks
+            number
+            for output in graph.outputs.values()
+            for number in graph.cone(output)
+            if not graph.nodes[number].module
+        } - self._outputs
         self._number_layers()
         self._names: dict[int, Name] = {}
         turns = collections.Counter()
@@ -157,12 +164,12 @@ class ElementNames:
         return f"[{', '.join(parts)}]" if parts else ""
 
     def _has_rows(self, node) -> bool:
-        activation = node.leaf is None or node.number in self._inputs
+        activation = node.leaf is None or self.is_example(node)
         return activation and node.shape[:1] == self._rows
 
-    def is_input(self, node: Node) -> bool:
-        """Whether it is an input of the network."""
-        return node.number in self._inputs
+    def is_example(self, node: Node) -> bool:
+        """Whether it is an input or a target, not a parameter."""
+        return node.number in self._inputs or node.number in self._targets
 
     def _number_layers(self):
         """l of each module with weights, in order, and of the nodes after it."""
@@ -219,11 +226,14 @@ class ElementNames:
             and (before.is_pooled or before.symbol in ("z", "n", "s", "ŷ"))
         ):
             return Name("O", before.layer, before.time, what)
+        layer = None if node.number in self._in_loss else layer
         return Name(operation.name, layer, what=what, is_pooled=operation.traits.edges == "pool")
 
     def _of_leaf(self, node) -> Name:
         if node.number in self._inputs:
             return Name("x", what="the input", keys=self._inputs[node.number])
+        if node.number in self._targets:
+            return Name("y", what="the target", keys=self._targets[node.number])
         path = self._paths.get(node.number, "")
         layer = self.layer_of(path)
         used = layer or next((self._layer_at[n.number] for n in self._consumers[node.number]), None)

@@ -84,8 +84,8 @@ class Trace:
             lambda leaf: Tensor(leaf, requires_grad=leaf.dtype.kind == "f"),
             self._as_numbers(x, y),
         )
-        self.y = y
-        self._calls, self.terms = self._forward(self.x, y)
+        self.y = None if y is None else map_leaves(self._target, y)
+        self._calls, self.terms = self._forward(self.x, self.y)
         self.output = self._calls[-1] if self._calls else None
         if not any(map(_is_connected, leaves([*self._calls, self.terms]))):
             raise GradientError(
@@ -103,13 +103,18 @@ class Trace:
                     fix='use a loss with reduction="mean" or "sum"',
                 )
 
+    def _target(self, leaf) -> Tensor:
+        """A target; on the way of an objective it is part of the computation, with a name."""
+        is_part = self.objective is not None and leaf.dtype.kind == "f"
+        return Tensor(leaf, requires_grad=is_part)
+
     def _forward(self, x, y) -> tuple:
         """([what each call of the network returned], {name: term of the loss})."""
         if self.objective is None:
             output = call(self.net, x)
             if self.loss is None:
                 return [output], {}
-            return [output], named_terms(self.loss(output, map_leaves(Tensor, y)))
+            return [output], named_terms(self.loss(output, y))
         outputs = []
 
         def keep(net, *inputs, **named):
@@ -117,7 +122,7 @@ class Trace:
             return outputs[-1]
 
         with replaced({self.net: keep}):
-            terms = named_terms(self.objective(self.net, x, map_leaves(Tensor, y)))
+            terms = named_terms(self.objective(self.net, x, y))
         return outputs, terms
 
     def _as_numbers(self, x, y):
@@ -138,6 +143,7 @@ class Trace:
         own = named_leaves(x)[keys]
         number = Tensor(own.astype(np.float64), requires_grad=True)
         x = map_leaves(lambda leaf: number if leaf is own else Tensor(leaf), x)
+        y = None if y is None else map_leaves(Tensor, y)
         try:
             outputs, terms = self._forward(x, y) if self.objective else ([call(self.net, x)], {})
         except (CutawayError, TypeError, IndexError):
@@ -165,6 +171,7 @@ class Trace:
             outputs,
             self.parameters,
             inputs=named_leaves(self.x),
+            targets={} if self.y is None else named_leaves(self.y),
             terms=self.terms if len(self.terms) > 1 else {},
         )
 

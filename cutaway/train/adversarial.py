@@ -1,16 +1,19 @@
 """Adversarial training: a generator and a discriminator, each with its own loss and optimizer."""
 
 import copy
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from cutaway.engine import Tensor
-from cutaway.errors import OptionError
+from cutaway.errors import OptionError, expect_choice
 from cutaway.losses import binary_cross_entropy_with_logits
 from cutaway.losses.terms import columns_of
 from cutaway.nn.module import Module
 from cutaway.nn.trees import call, leaves, map_leaves
 from cutaway.optim import Adam
 from cutaway.train.program import Program
+
+if TYPE_CHECKING:
+    from cutaway.explain import Explanation
 
 
 class AdversarialProgram(Program):
@@ -99,6 +102,14 @@ class AdversarialProgram(Program):
             terms["reconstruction"] = self.reconstruction(example, y)
         return terms
 
+    def generator_objective(self, generator, x, y) -> dict[str, Tensor]:
+        """What the generator minimizes, as an objective (net, x, y) for `explain`."""
+        return self.generator_terms(x, call(generator, x), y)
+
+    def discriminator_objective(self, discriminator, x, y) -> dict[str, Tensor]:
+        """What the discriminator minimizes, as an objective (net, x, y) for `explain`."""
+        return {"discriminator": self.discriminator_loss(x, _apart(call(self.net, x)), y)}
+
     def _judge(self, x, example):
         return self.discriminator(x, example) if self.conditional else self.discriminator(example)
 
@@ -128,6 +139,29 @@ class AdversarialProgram(Program):
             parameter.grad = None  # of the generator's loss: D is not to help G
         self.optimizer.step()
         return {**found, "loss": found["loss"] + own, "loss_discriminator": own}
+
+    def explain(self, x, y, *, of: str = "generator", names=None) -> "Explanation":
+        """One of the two networks opened for examples, with the loss that it minimizes.
+
+        Args:
+            x, y: inputs of the generator, and real examples.
+            of: "generator" or "discriminator". The weights of the other one are explained as
+                "discriminator.0.weight" or "generator.0.weight"; of a discriminator ŷ is what it
+                says of a real example, ŷ[no. 2] of one that was made.
+            names: of the columns of x, see `explain`.
+        """
+        from cutaway.explain import explain  # which a training alone does not need
+
+        expect_choice(of, ("generator", "discriminator"), what="of")
+        networks = {"generator": self.net, "discriminator": self.discriminator}
+        objectives = {
+            "generator": self.generator_objective,
+            "discriminator": self.discriminator_objective,
+        }
+        net = networks.pop(of)
+        return explain(
+            net, self.inputs(x), y, objective=objectives[of], beside=networks, names=names
+        )
 
     def accumulated_step(self, batch_of, parts):
         raise OptionError(

@@ -3,7 +3,7 @@
 import contextlib
 import copy
 from collections.abc import Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import jax.numpy as jnp
 import numpy as np
@@ -20,6 +20,9 @@ from cutaway.ops.precision import PRECISIONS, current_precision, matmul_precisio
 from cutaway.optim import Adam
 from cutaway.train.row_weights import WeightedTargets, weighted_loss
 from cutaway.train.with_preparation import WithPreparation
+
+if TYPE_CHECKING:
+    from cutaway.explain import Explanation
 
 
 class Program:
@@ -113,19 +116,24 @@ class Program:
         ones, and added to one without a name.
         """
         x = self.inputs(x)
+        if self.mix is None:
+            return self._with_penalty(self._terms_of_inputs(x, y))
+        x, partners, fraction = self.mix(x, y)
+        prediction = call(self.net, x)
+        own, others = (named_terms(self.loss(prediction, target)) for target in (y, partners))
+        mixed = {k: fraction * own[k] + (1 - fraction) * others[k] for k in own}
+        return self._with_penalty(mixed)
+
+    def _terms_of_inputs(self, x, y) -> dict[str, Tensor]:
+        """The terms for what the network gets, neither mixed nor with a penalty."""
         if self.objective is not None:
-            found = named_terms(self.objective(self.net, x, y))
-        elif self.mix is None:
-            prediction = call(self.net, x)
-            if isinstance(y, WeightedTargets):
-                found = named_terms(weighted_loss(self.loss, prediction, y))
-            else:
-                found = named_terms(self.loss(prediction, y))
-        else:
-            x, partners, fraction = self.mix(x, y)
-            prediction = call(self.net, x)
-            own, others = (named_terms(self.loss(prediction, target)) for target in (y, partners))
-            found = {k: fraction * own[k] + (1 - fraction) * others[k] for k in own}
+            return named_terms(self.objective(self.net, x, y))
+        prediction = call(self.net, x)
+        if isinstance(y, WeightedTargets):
+            return named_terms(weighted_loss(self.loss, prediction, y))
+        return named_terms(self.loss(prediction, y))
+
+    def _with_penalty(self, found: dict) -> dict[str, Tensor]:
         if self.penalty is not None:
             penalty = self.penalty(self.net)
             if "" in found:
@@ -179,6 +187,26 @@ class Program:
         self.optimizer.step()
         if self.average is not None:
             self.average.update()
+
+    def explain(self, x, y, *, names=None) -> "Explanation":
+        """The network opened for one example or a batch, with the loss that is minimized.
+
+        The penalty is part of it; examples are not mixed.
+
+        Args:
+            x, y: as they are trained on, raw if there is a `prepare`.
+            names: of the columns of x, see `explain`.
+        """
+        from cutaway.explain import explain  # which a training alone does not need
+
+        x = self.inputs(x)
+        if self.objective is None and self.penalty is None:
+            return explain(self.net, x, y, loss=self.loss, names=names)
+
+        def objective(net, x, y):
+            return self._with_penalty(self._terms_of_inputs(x, y))
+
+        return explain(self.net, x, y, objective=objective, names=names)
 
     # state
 
