@@ -10,6 +10,13 @@ from cutaway.story.text import WIDTH, number
 SHOWN = 20  # columns or tokens in a text or plot
 
 
+def height_of(found) -> float:
+    """Height of the plot of an Attribution, in inches."""
+    if found.kind in ("image", "series"):
+        return 3.4
+    return 1.3 + 0.27 * min(len(found.bars()), SHOWN)
+
+
 def plot_bars(found, axes):
     from matplotlib.patches import Patch
 
@@ -22,7 +29,7 @@ def plot_bars(found, axes):
         for k in ranked
     ]
     values = np.array([bars[k][2] for k in ranked])
-    axes = panels.new_axes(axes, width=6.4, height=1.3 + 0.27 * len(ranked))
+    axes = panels.new_axes(axes, width=6.4, height=height_of(found))
     for k, value in enumerate(values):
         axes.barh(
             k,

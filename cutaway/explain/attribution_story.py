@@ -337,10 +337,10 @@ class Attribution(Story):
 
     def title(self) -> str:
         """Title of a plot."""
-        to = f" to {self.input}" if self.input else ""
+        to = f", {self.input}" if self.input else ""
         if not self.one:
-            return f"{len(self)} rows{to}: {TITLES[self.method]}, mean absolute value"
-        return f"{self.output_name()} = {number(self.output)}{to}: {TITLES[self.method]}"
+            return f"{len(self)} rows: {TITLES[self.method]}, mean absolute value{to}"
+        return f"{self.output_name()} = {number(self.output)}: {TITLES[self.method]}{to}"
 
     def feature(self, k) -> str:
         """Name of column k of a series."""

@@ -11,6 +11,7 @@ from cutaway.explain.examples import by_leaf, chosen_leaf
 from cutaway.explain.flow import FlowStory
 from cutaway.explain.forward import ForwardStory
 from cutaway.explain.gradient import GradientStory
+from cutaway.explain.joint_attribution import JointAttribution
 from cutaway.explain.names import ElementNames
 from cutaway.explain.paths import LocalJacobians
 from cutaway.explain.trace import Trace
@@ -123,7 +124,7 @@ class Explanation:
         )
         return story
 
-    def attribution(self, **options) -> Attribution:
+    def attribution(self, **options) -> Attribution | JointAttribution:
         """The contribution of each element of x to an output; see `attribute` for options."""
         x = map_leaves(lambda leaf: leaf.numpy(), self.trace.x)
         found = attribute(self._net, x, **options)

@@ -57,7 +57,7 @@ class FlowStory(Story):
     def __init__(self, graph, jacobians, names: ElementNames):
         gradients = graph.gradients()
         nodes = [(node, layer) for node, layer in names.pre_activations if node.number in gradients]
-        nodes.sort(key=lambda pair: pair[1])
+        nodes.sort(key=lambda pair: pair[1] or 0)
         found = [
             self._at(node, layer, graph, jacobians, names, gradients[node.number])
             for node, layer in nodes

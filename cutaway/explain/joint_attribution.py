@@ -3,6 +3,7 @@
 import textwrap
 
 from cutaway.errors import OptionError, ShapeError
+from cutaway.explain import attribution_charts as charts
 from cutaway.explain.attribution_story import MEANINGS, Attribution
 from cutaway.nn.trees import subscripts
 from cutaway.story import panels
@@ -83,7 +84,10 @@ class JointAttribution(Story):
         """
         count = len(self.parts)
         if axes is None:
-            axes = panels.new_figure(7.0, 3.4 * count).subplots(count, 1, squeeze=False)[:, 0]
+            heights = [charts.height_of(part) for part in self]
+            figure = panels.new_figure(7.0, sum(heights))
+            places = figure.subplots(count, 1, squeeze=False, height_ratios=heights)
+            axes = places[:, 0]
         if len(axes) != count:
             raise ShapeError(
                 f"{len(axes)} axes were given for {count} inputs",

@@ -490,3 +490,29 @@ def test_a_drawing_is_written_atomically(tmp_path):
         picture.save(tmp_path / "none" / "net.svg")
     with pytest.raises(RunError, match="is a folder"):
         picture.save(tmp_path)
+
+
+class TwoHeads(ct.Module):
+    def __init__(self):
+        self.table, self.words = ct.Linear(3, 4), ct.Embedding(9, 4)
+        self.classes, self.number = ct.Linear(4, 2), ct.Linear(4, 1)
+
+    def forward(self, table, text):
+        hidden = self.table(table) + self.words(text).mean(axis=1)
+        return {"value": self.number(hidden), "class": self.classes(hidden)}
+
+
+def test_inputs_and_outputs_of_dicts_are_drawn_with_their_names_and_shapes():
+    x = {"text": np.zeros((2, 5), int), "table": np.zeros((2, 3))}
+    found = texts(draw(TwoHeads(), x=x))
+    ends = [text for text in found if text.startswith(("input", "output"))]
+    assert ends == ["input table 3", "input text 5", "output class 2", "output value 1"]
+    numbered = texts(draw(TwoHeads(), x=(x["table"], x["text"])))
+    assert "input 1 3" in numbered and "input 2 5" in numbered
+
+    class Sum(ct.Module):
+        def forward(self, left, right):
+            return left + right
+
+    shaped = texts(draw(Sum(), input_shape={"left": (3,), "right": (3,)}))
+    assert "input left 3" in shaped and "output 3" in shaped

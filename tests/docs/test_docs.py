@@ -91,3 +91,14 @@ def test_mnist_in_short_reaches_88_percent(shared_data):
         shared_data / "mnist", epochs=3, rows=4000, sizes=(784, 64, 10)
     )
     assert accuracy > 0.88
+
+
+def test_the_example_of_two_inputs_and_outputs_learns_explains_and_exports(shared_data, capsys):
+    pytest.importorskip("onnxruntime")
+    path = shared_data / "student_performance" / "student-mat.csv"
+    found = example("two_inputs").main(path)
+    assert found["scores"]["accuracy"] > 0.8 and found["scores"]["error"] < 2.5
+    assert found["attribution"].is_complete() and found["difference"] < 1e-4
+    said = capsys.readouterr().out
+    for name in ('x["table"]_1 (age)', 'ŷ["value"]', 'L["value"]', 'x["text"], sum'):
+        assert name in said

@@ -71,6 +71,34 @@ def test_the_summary_shows_shapes_and_fits_into_80_columns():
     assert "(batch, 256)" in text and "200,960" in text and "235,146" in text
 
 
+class TwoHeads(Module):
+    def __init__(self):
+        self.table, self.words = Linear(3, 4), Embedding(9, 4)
+        self.heads = Heads()
+
+    def forward(self, table, text):
+        return self.heads(self.table(table) + self.words(text).mean(axis=1))
+
+
+class Heads(Module):
+    def __init__(self):
+        self.weight = Parameter(np.ones((4, 2), np.float32))
+
+    def forward(self, x):
+        return {"class": x @ self.weight, "value": x.sum(axis=-1)}
+
+
+def test_the_summary_of_several_inputs_and_outputs_shows_their_shapes():
+    x = {"table": np.zeros((5, 3)), "text": np.zeros((5, 7), int)}
+    shapes = {row.path: row.output for row in TwoHeads().summary(x=x).rows}
+    assert shapes == {
+        "table": "(batch, 4)",
+        "words": "(batch, 7, 4)",
+        "heads": "class (batch, 2), value (batch)",
+    }
+    assert {row.output for row in TwoHeads().summary().rows} == {""}  # not known without x
+
+
 def test_the_summary_counts_shared_parameters_once_and_frozen_ones_apart():
     shared = Linear(3, 3)
     assert Sequential(shared, Tanh(), shared).summary().total == 12

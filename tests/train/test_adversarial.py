@@ -148,3 +148,63 @@ def test_the_discriminator_is_in_the_mode_of_the_training_and_of_the_evaluation(
     seen.clear()
     assert trainer.evaluate(z, y) == trainer.evaluate(z, y)
     assert seen and not any(seen)
+
+
+def small():
+    """A generator and a discriminator with dropout, which explanations leave out."""
+    ct.seed(0)
+    generator = ct.Sequential(ct.Linear(2, 3), ct.Tanh(), ct.Linear(3, 2))
+    dropout = ct.Dropout(0.5)
+    discriminator = ct.Sequential(ct.Linear(2, 3), ct.Tanh(), dropout, ct.Linear(3, 1))
+    optimizers = (ct.Adam(generator, 0.1), ct.SGD(discriminator, 0.1))
+    return AdversarialProgram(generator, discriminator, optimizers=optimizers)
+
+
+def test_a_weight_of_the_generator_is_explained_through_the_discriminator():
+    adversarial, (z, y) = small(), np.random.default_rng(0).normal(size=(2, 1, 2)).astype("f")
+    why = adversarial.explain(z, y)
+    generator, discriminator = adversarial.net, adversarial.discriminator.eval()
+    logits = discriminator(generator(z))
+    loss = ct.losses.binary_cross_entropy_with_logits(logits, np.ones((1, 1), np.float32))
+    loss.backward()
+    gradient = generator[0].weight.grad[1, 2]
+    story = why.gradient("0.weight", (1, 2))
+    assert why.terms == {"generator": pytest.approx(loss.item(), rel=1e-5)}
+    assert story.value == pytest.approx(float(gradient), rel=1e-4)
+    assert story.count == 2 * 3  # by each coordinate of ŷ and each hidden unit of D
+    added = sum(path.product for path in story.paths) + story.remainder
+    assert added == pytest.approx(story.value, rel=1e-9)
+    nodes = story.paths[0].nodes
+    assert [node.partition("_")[0] for node in nodes] == ["L", "z", "O", "z", "ŷ", "O", "z", "w"]
+    assert len(set(nodes)) == len(nodes)
+    of_d = why.forward("discriminator.0", 1).stages[0]
+    assert [term.source for term in of_d.terms] == ["ŷ_1", "ŷ_2"]
+    adversarial.optimizer.step()
+    update = adversarial_update(why, small().optimizer, "0.weight", (1, 2))
+    assert update == pytest.approx(float(generator[0].weight.numpy()[1, 2]), rel=1e-5)
+
+
+def adversarial_update(why, optimizer, path, index):
+    """Where a fresh optimizer of the same weights would bring one by the explained gradient."""
+    gradients = {name: g for name, g in why.trace.engine_gradients.items()
+                 if name in optimizer.paths}  # fmt: skip
+    return ct.explain.explain_update(optimizer, path, index, gradients=gradients).move.after
+
+
+def test_a_weight_of_the_discriminator_is_explained_by_what_it_says_of_real_and_made_examples():
+    adversarial, (z, y) = small(), np.random.default_rng(0).normal(size=(2, 1, 2)).astype("f")
+    why = adversarial.explain(z, y, of="discriminator")
+    assert adversarial.discriminator.training  # nothing was switched
+    discriminator = adversarial.discriminator.eval()
+    example = adversarial.net(z).detach()
+    loss = adversarial.discriminator_loss(z, example, y)
+    loss.backward()
+    gradient = float(discriminator[0].weight.grad[1, 2])
+    story = why.gradient("0.weight", (1, 2))
+    assert story.value == pytest.approx(gradient, rel=1e-4) and story.count == 2
+    assert {"ŷ" in path.nodes for path in story.paths} == {True, False}
+    assert {path.factors[-1].what for path in story.paths} == {"y_2", "a constant"}
+    update = why.update(adversarial.discriminator_optimizer, "0.weight", (1, 2))
+    assert update.change == pytest.approx(-0.1 * gradient, rel=1e-4)
+    with pytest.raises(OptionError, match="of"):
+        adversarial.explain(z, y, of="both")

@@ -322,3 +322,24 @@ def test_a_loss_that_is_not_finite_is_found_in_trees():
     trainer = ct.Trainer(net, objective=objective, optimizer=ct.SGD(net, 1e-3))
     with pytest.raises(ct.errors.TrainingError, match="the loss became"):
         trainer.fit(PAIR, TARGETS, epochs=1, batch_size=16, seed=0, progress=False)
+
+
+def test_a_program_explains_the_loss_that_it_minimizes_with_its_penalty():
+    net = mlp()
+    program = Program(
+        net,
+        loss=losses.mean_squared_error,
+        penalty=lambda net: losses.l2_penalty(net.parameters(), 0.1),
+        optimizer=ct.SGD(net, 0.5),
+    )
+    why = program.explain(X[:8], Y[:8])
+    before = float(net[0].weight.numpy()[1, 2])
+    update = why.update(program.optimizer, "0.weight", (1, 2))
+    found = program.step(X[:8], Y[:8])
+    assert why.loss == pytest.approx(found["loss"].item(), rel=1e-5)
+    after = float(net[0].weight.numpy()[1, 2])
+    assert update.change == pytest.approx(after - before, rel=1e-4)
+    trainer = both()
+    x, y = ((a[:1], b[:1]) for a, b in ((PAIR[0], PAIR[1]), (LABELS, Y)))
+    why = trainer.program.explain(x, {"class": y[0], "number": y[1]})
+    assert list(why.terms) == ["class", "number"] and why.gradient("left.weight", (0, 0)).count > 1
