@@ -164,6 +164,7 @@ class explain:
     from cutaway.explain.gradcam import GradCam as GradCam
     from cutaway.explain.gradient import GradientStory as GradientStory
     from cutaway.explain.sequences import HiddenStates as HiddenStates
+    from cutaway.explain.joint_attribution import JointAttribution as JointAttribution
     from cutaway.explain.gradient import Path as Path
     from cutaway.explain.update_story import UpdateStory as UpdateStory
     from cutaway.explain.sequences import attention_maps as attention_maps
@@ -173,7 +174,7 @@ class explain:
     from cutaway.explain.convolution_views import filters as filters
     from cutaway.explain.gradcam import grad_cam as grad_cam
     from cutaway.explain.sequences import hidden_states as hidden_states
-    def __new__(cls, net: Module, x, y=None, *, loss=None, names=None) -> Explanation: ...
+    def __new__(cls, net: Module, x, y=None, *, loss=None, objective=None, beside=None, names=None) -> Explanation: ...
 
 __all__ = [
     "ActivationLayer",

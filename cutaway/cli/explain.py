@@ -51,6 +51,8 @@ def explain_command(run, *, row, data, neuron, weight, top, html, as_json) -> No
 
 
 def _print_hints(run, explained) -> None:
+    from cutaway.nn.trees import is_array
+
     print("\nMore:")
     story = explained.gradient
     command = f"  cutaway explain {run} --row {explained.row}"
@@ -58,6 +60,8 @@ def _print_hints(run, explained) -> None:
         layer = story.path.removesuffix(".weight")
         place = ",".join(map(str, story.index))
         print(f"{command} --weight {layer}:{place}")
-        if explained.explanation.trace.x.ndim == 2 == len(story.index) and layer.isdigit():
+        x = explained.explanation.trace.x
+        is_table = is_array(x) and x.ndim == 2
+        if is_table and len(story.index) == 2 and layer.isdigit():
             print(f"{command} --neuron {layer}:{story.index[1]}")
     print(f"{command} --html why.html")

@@ -9,6 +9,7 @@ from cutaway.explain.flow import FlowStory
 from cutaway.explain.forward import ForwardStory
 from cutaway.explain.gradcam import GradCam, grad_cam
 from cutaway.explain.gradient import Factor, GradientStory, Path
+from cutaway.explain.joint_attribution import JointAttribution
 from cutaway.explain.sequences import AttentionMaps, HiddenStates, attention_maps, hidden_states
 from cutaway.explain.update import explain_update
 from cutaway.explain.update_story import UpdateStory
@@ -27,6 +28,7 @@ __all__ = [
     "GradCam",
     "GradientStory",
     "HiddenStates",
+    "JointAttribution",
     "Path",
     "UpdateStory",
     "attention_maps",

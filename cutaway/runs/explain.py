@@ -13,7 +13,9 @@ from cutaway.explain import Explanation, attribute, explain, grad_cam
 from cutaway.explain.attribution_story import Attribution
 from cutaway.explain.gradcam import GradCam
 from cutaway.explain.gradient import GradientStory, counted
+from cutaway.explain.joint_attribution import JointAttribution
 from cutaway.losses import LOSSES
+from cutaway.nn.trees import count_rows, map_leaves
 from cutaway.runs.finished_run import Run
 from cutaway.runs.kinds import KINDS
 from cutaway.runs.nearest_neighbors import NearestNeighbors, nearest_neighbors_of
@@ -51,7 +53,7 @@ class RowStory(Story):
     prediction: str
     truth: str | None
     explanation: Explanation
-    attribution: Attribution | None
+    attribution: Attribution | JointAttribution | None
     gradient: GradientStory | None
     unusual: list
     saliency: GradCam | None = None
@@ -159,15 +161,18 @@ def open_row(run: Run, data=None, row: int = 0):
     chosen = frame if windows else frame[row : row + 1]
     arrays = _transformed(preprocessing, chosen)
     at = row if windows else 0
-    if at >= len(arrays.x):
+    if at >= count_rows(arrays.x):
         raise DataError(
             f"row {row} of {source} cannot be used" + "".join(f": {n}" for n in arrays.notes),
             expected="a row with the values that training used"
             if at == 0
-            else f"at most {len(arrays.x) - 1}",
+            else f"at most {count_rows(arrays.x) - 1}",
         )
-    y = None if arrays.y is None else arrays.y[at : at + 1]
-    return chosen, arrays.x[at : at + 1], y, Path(str(source)).name
+    x, y = (
+        None if tree is None else map_leaves(lambda leaf: leaf[at : at + 1], tree)
+        for tree in (arrays.x, arrays.y)
+    )
+    return chosen, x, y, Path(str(source)).name
 
 
 def _transformed(preprocessing, frame):
@@ -179,12 +184,15 @@ def _transformed(preprocessing, frame):
 
 def explanation_of(run: Run, x, y) -> Explanation:
     """`explain` for an encoded row of a run, with the run's own loss."""
-    x = np.asarray(x)
-    if x.dtype == np.uint8:  # images: pixels are numbers, not tokens
-        x = x.astype(np.float32)
+    x = map_leaves(_pixels_as_numbers, x)
     loss = LOSSES[run.config["network"]["loss"]]
     names = KINDS[run.config["kind"]].input_names(run.preprocessing)
     return explain(run.net, x, y, loss=None if y is None else loss, names=names)
+
+
+def _pixels_as_numbers(leaf):
+    """Images in bytes as float32: they are no tokens."""
+    return leaf.astype(np.float32) if leaf.dtype == np.uint8 else leaf
 
 
 def explain_row(run: Run, data=None, row: int = 0) -> RowStory:
@@ -254,9 +262,9 @@ def _attribution(run, x, frame):
     if not kind.attributes:
         return None
     names = kind.attribution_names(preprocessing, x, frame)
-    x = x.astype(np.float32) if x.dtype == np.uint8 else x
+    x = map_leaves(_pixels_as_numbers, x)
     classes = run.preprocessing.classes if preprocessing.task == "multiclass" else None
-    return attribute(run.net, x, names=names, output_names=classes)[0]
+    return attribute(run.net, x, names=names, output_names=classes).row(0)
 
 
 def _largest(explanation):
@@ -299,7 +307,7 @@ def row_drawing(story: RowStory, gradient=None):
     if gradient is not None and gradient.paths:
         highlighted = _highlighted(gradient.paths[0].nodes)
     inputs = KINDS[story.run.config["kind"]].input_names(story.run.preprocessing)
-    x = story.explanation.trace.x.numpy().astype(np.float32)
+    x = map_leaves(lambda leaf: leaf.numpy(), story.explanation.trace.x)
     try:
         return draw(net, x=x, path=highlighted, input_names=inputs)
     except OptionError:  # a path that this drawing cannot show
