@@ -1,20 +1,34 @@
 """One example or a batch of them, as trees, and leaves of trees that a caller names."""
 
+import inspect
 from typing import Any
 
 import jax
 import numpy as np
 
 from cutaway.engine import Tensor
-from cutaway.errors import OptionError
+from cutaway.errors import OptionError, ShapeError
 from cutaway.nn.trees import leaves, map_leaves, named_leaves, subscripts
 
 
 def as_tree(value) -> Any:
-    """A tuple or dict of trees of arrays; anything else, lists too, as one array."""
+    """A tuple or dict of trees of arrays; anything else, lists too, as one array.
+
+    Raises:
+        OptionError: a list of arrays of different shapes.
+    """
 
     def array(leaf):
-        return leaf.numpy() if isinstance(leaf, Tensor) else np.asarray(leaf)
+        if isinstance(leaf, Tensor):
+            return leaf.numpy()
+        try:
+            return np.asarray(leaf)
+        except ValueError:
+            raise OptionError(
+                f"a list of {len(leaf)} arrays of different shapes",
+                expected="an array, or a list that is one; several inputs in a tuple or dict",
+                fix="write (a, b) for positional arguments of the network, {name: a} for others",
+            ) from None
 
     return jax.tree.map(array, value, is_leaf=lambda v: not isinstance(v, tuple | dict))
 
@@ -33,6 +47,36 @@ def are_of_one_example(x) -> bool:
     if any(array.ndim == 0 for array in arrays) or all(array.ndim == 1 for array in arrays):
         return True
     return len({len(array) for array in arrays}) > 1
+
+
+def expect_arguments(net, x) -> None:
+    """Raise OptionError unless x, a tree, has the inputs that the network's forward takes."""
+    named = x if isinstance(x, dict) else {}
+    given = x if isinstance(x, tuple) else () if named else (x,)
+    signature = inspect.signature(net.forward)
+    try:
+        signature.bind(*given, **named)
+    except TypeError as error:
+        count = f"{len(given)} input{'s' * (len(given) != 1)}"
+        raise OptionError(
+            f"{type(net).__name__} got {', '.join(named) if named else count}: {error}",
+            expected=f"the inputs of its forward{signature}",
+            fix="pass a tuple of them in this order, a dict with these keys, or one array alone",
+        ) from None
+
+
+def about_unequal_rows(x, error: Exception) -> Exception:
+    """The error to raise if a network rejects inputs as one example, as which they were taken."""
+    rows = {f"x{subscripts(keys)}": leaf for keys, leaf in named_leaves(x).items()}
+    if any(leaf.ndim < 2 for leaf in rows.values()) or len({len(r) for r in rows.values()}) == 1:
+        return error
+    counts = ", ".join(f"{name} has {len(leaf)}" for name, leaf in rows.items())
+    came = getattr(error, "came", error)
+    return ShapeError(
+        f"the inputs have different numbers of rows: {counts}; as those of one example the network "
+        f"rejects them\n  {came}",
+        expected="as many rows in each input, or those of one example, without the batch axis",
+    )
 
 
 def chosen_leaf(tree, wanted, *, what: str, fits=None) -> tuple:
@@ -59,10 +103,10 @@ def chosen_leaf(tree, wanted, *, what: str, fits=None) -> tuple:
         )
     keys = wanted if isinstance(wanted, tuple) else (wanted,)
     if keys not in found:
-        choices = ", ".join(map(_argument, found)) if () not in found else "one alone: omit it"
+        choices = f"one of {', '.join(map(_argument, found))}"
         raise OptionError(
             f"{what}={wanted!r}: the network has no such {what}",
-            expected=f"one of {choices}" if () not in found else choices,
+            expected=f"no {what}=, since it has one alone" if () in found else choices,
         )
     return keys
 

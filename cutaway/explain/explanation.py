@@ -147,6 +147,12 @@ class Explanation:
             has_index = functools.partial(_has_element, index=index)
             keys = chosen_leaf(self.trace.output, output, what="output", fits=has_index)
             nodes = [node for name, node in graph.outputs.items() if name == (turn, keys)]
+            if not nodes:
+                raise OptionError(
+                    f"the output {output!r} is not computed by differentiable operations",
+                    expected="an output of floating-point numbers that depends on the parameters",
+                    fix="choose another output, or a layer before it",
+                )
         else:
             nodes = [
                 n

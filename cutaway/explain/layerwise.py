@@ -17,9 +17,11 @@ from cutaway.errors import (
     expect_range,
 )
 from cutaway.explain.examples import (
+    about_unequal_rows,
     are_of_one_example,
     as_tree,
     chosen_leaf,
+    expect_arguments,
     with_batch_axis,
 )
 from cutaway.nn import (
@@ -121,9 +123,13 @@ def run_as_batch(net, x, run=None):
             expected="an array of the shape that the network expects",
             fix="for a network with one input pass [x]",
         )
+    expect_arguments(net, x)
     one = with_batch_axis(x)
     if are_of_one_example(x):
-        return run(one), one, True
+        try:
+            return run(one), one, True
+        except CutawayError as error:
+            raise about_unequal_rows(x, error) from error
     try:
         return run(x), x, False
     except (TypeError, ValueError, IndexError) as as_batch:

@@ -3,11 +3,18 @@
 import contextlib
 import functools
 
+import jax.numpy as jnp
 import numpy as np
 
 from cutaway.engine import Tensor, float64, gradients
 from cutaway.errors import CutawayError, GradientError, OptionError, ShapeError
-from cutaway.explain.examples import are_of_one_example, as_tree, with_batch_axis
+from cutaway.explain.examples import (
+    about_unequal_rows,
+    are_of_one_example,
+    as_tree,
+    expect_arguments,
+    with_batch_axis,
+)
 from cutaway.explain.graph import ComputationGraph, records_of
 from cutaway.explain.layerwise import frozen, plain_forward, replaced
 from cutaway.losses.terms import columns_of, named_terms
@@ -50,7 +57,7 @@ class Trace:
         self.net = net
         self.loss, self.objective = loss, objective
         self._beside = dict(beside or {})
-        x, y = as_tree(x), None if y is None else as_tree(y)
+        x, y = (None if tree is None else map_leaves(_as_float64, as_tree(tree)) for tree in (x, y))
         with contextlib.ExitStack() as stack:
             constants = set()
             for one in (net, *self._beside.values()):
@@ -60,6 +67,8 @@ class Trace:
             if self._beside:  # layers are named by their paths from here
                 stack.enter_context(watch(root, _nobody))
             self.frozen = {path for path, p in self.parameters.items() if id(p) in constants}
+            if objective is None:
+                expect_arguments(net, x)
             self._run_as_batch_or_one(x, y)
             self.graph = self._graph()
         self.single = self.is_batched and leaves(self.x)[0].shape[0] == 1
@@ -73,7 +82,7 @@ class Trace:
             self._run(*(one if is_one else (x, y)))
         except CutawayError as error:
             if is_one:
-                raise
+                raise about_unequal_rows(x, error) from error
             try:
                 self._run(*one)
             except CutawayError:
@@ -191,6 +200,11 @@ class Trace:
         with float64():
             found = {id(leaf): np.asarray(g) for leaf, g in gradients(self.result)}
         return {path: found[id(p)] for path, p in self.parameters.items() if id(p) in found}
+
+
+def _as_float64(leaf):
+    """The array in float64 if it is floating-point; integers as they are."""
+    return leaf.astype(np.float64) if jnp.issubdtype(leaf.dtype, jnp.floating) else leaf
 
 
 class _Together(Module):

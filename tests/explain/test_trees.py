@@ -211,6 +211,31 @@ def test_a_term_that_is_not_one_number_is_named():
         ct.explain(Both(), DICT, TARGETS, loss=rows)
 
 
+def test_inputs_that_do_not_fit_are_refused_in_words():
+    for refuse in (ct.explain, attribute):
+        with pytest.raises(ShapeError, match=r'x\["a"\] has 3, x\["b"\] has 2'):
+            refuse(Both(), {"a": A, "b": B[:2]})
+        with pytest.raises(OptionError, match="missing a required argument: 'b'"):
+            refuse(Both(), {"a": A})
+        with pytest.raises(OptionError, match="a list of 2 arrays"):
+            refuse(Both(), [A, B])
+
+
+def test_the_whole_forward_pass_is_in_float64():
+    class Exponential(ct.Module):
+        def __init__(self):
+            self.layer = ct.Linear(2, 1)
+
+        def forward(self, a, b):
+            return self.layer(a.exp() - b)
+
+    net = Exponential()
+    found = ct.explain(net, (A[0], A[1])).output
+    a, b = A[0].astype(np.float64), A[1].astype(np.float64)
+    by_hand = (np.exp(a) - b) @ net.layer.weight.numpy().astype(np.float64)
+    np.testing.assert_allclose(found[0], by_hand, rtol=1e-12)
+
+
 # attributions
 
 
