@@ -1,4 +1,4 @@
-"""What a program of the suite is: how it is built, its true code, its twin, its reference fix."""
+"""What a plan of the suite is: how it is built, its true code, its twin, its reference fix."""
 
 import dataclasses
 import functools
@@ -14,26 +14,26 @@ from .data import Data, load
 
 HALVES = ("set", "held")  # thresholds are set on the first, the score is that of the second
 FIRST_SEED = {"set": 0, "held": 1000}
-CHANGES = ("trainer", "x", "y", "validation", "epochs", "batch_size")  # what a fix may touch
+CHANGES = ("program", "x", "y", "validation", "epochs", "batch_size")  # what a fix may touch
 
 FAULTS, HEALTHY = {}, {}
 
 
 @dataclasses.dataclass(frozen=True)
 class Case:
-    """A program with one known fault, or a healthy one.
+    """A plan with one known fault, or a healthy one.
 
     Attributes:
         name: of the case.
-        code: the true code; "" for a healthy program.
+        code: the true code; "" for a healthy plan.
         build: function (data, width, well) -> TrainingPlan; well=True gives the healthy twin.
         data, widths: two each, of the two halves of the suite.
         also: codes that name the same fault as rightly.
-        repairable: whether a change of the program can fix it; not so where the data are wrong.
-        fix: function (program, twin) -> TrainingPlan, the reference fix; by default all that
-            differs from the twin is made as it is there.
+        repairable: whether a change of the plan can fix it; not so where the data are wrong.
+        fix: function (plan, twin) -> TrainingPlan, the reference fix; by default all that differs
+            from the twin is made as it is there.
         clean: whether both are judged on the twin's validation rows, because the fault spoils
-            the program's own.
+            the plan's own.
     """
 
     name: str
@@ -62,29 +62,29 @@ class Drawn:
     data: str
 
     @functools.cached_property
-    def program(self) -> TrainingPlan:
+    def plan(self) -> TrainingPlan:
         return self._built(well=False)
 
     @functools.cached_property
     def twin(self) -> TrainingPlan:
-        """The same without the fault; of a healthy program itself."""
+        """The same without the fault; of a healthy plan itself."""
         return self._built(well=True)
 
-    def fix(self, program: TrainingPlan) -> TrainingPlan:
-        """The reference fix, done to the program."""
+    def fix(self, plan: TrainingPlan) -> TrainingPlan:
+        """The reference fix, done to the plan."""
         if self.case.fix is not None:
-            return self.case.fix(program, self.twin)
-        return dataclasses.replace(program, **{name: getattr(self.twin, name) for name in CHANGES})
+            return self.case.fix(plan, self.twin)
+        return dataclasses.replace(plan, **{name: getattr(self.twin, name) for name in CHANGES})
 
     @property
     def judged_by(self) -> tuple | None:
-        """(x, y) to judge by; None: each program by its own validation rows."""
+        """(x, y) to judge by; None: each plan by its own validation rows."""
         return self.twin.validation if self.case.clean else None
 
     def _built(self, *, well):
         ct.seed(self.seed)
-        program = self.case.build(load(self.data), self.width, well)
-        return dataclasses.replace(program, seed=self.seed)
+        plan = self.case.build(load(self.data), self.width, well)
+        return dataclasses.replace(plan, seed=self.seed)
 
 
 def fault(code, data, widths, **options):
@@ -110,7 +110,7 @@ def healthy(data, widths, **options):
     return enter
 
 
-def program(
+def plan(
     data: Data, net, *, optimizer, epochs, loss=None, batch_size=32, penalty=None
 ) -> TrainingPlan:
     """A TrainingPlan on the data, with the loss that fits logits or numbers by default."""
@@ -132,18 +132,18 @@ LOSS_OF = {
 }
 
 
-def worth(program: TrainingPlan, task: str, *, judged_by=None, seed: int = 0) -> float:
-    """How good the program's network is after training; 0 is chance, 1 perfect, least -1.
+def worth(plan: TrainingPlan, task: str, *, judged_by=None, seed: int = 0) -> float:
+    """How good the plan's network is after training; 0 is chance, 1 perfect, least -1.
 
     R² of numbers; of classes the mean accuracy over the classes, rescaled so that chance is 0;
     of tokens the share of the chance loss that is gone.
     """
     try:
-        trainer = program.run(seed)
-        x, y = judged_by or program.validation
+        trainer = plan.run(seed)
+        x, y = judged_by or plan.validation
         out = np.asarray(trainer.predict(x), np.float64)
     except TrainingError as error:
-        if "the loss became" not in str(error):  # a program that is no program
+        if "the loss became" not in str(error):  # a plan that cannot be run
             raise
         return -1.0
     if not np.isfinite(out).all():

@@ -2,9 +2,9 @@
 
     python -m benchmarks.doctor.certify [--half both] [--only dead_units] [--seeds 5] [--jobs 1]
 
-A fault is certified if the twin is worth more than the faulty program by at least LEAST_GAP and by
+A fault is certified if the twin is worth more than the faulty plan by at least LEAST_GAP and by
 twice the standard error over the seeds, and the reference fix, on seeds of its own, wins back at
-least RECOVERED of that gap. A healthy program is certified if it is worth at least LEAST_WORTH, and
+least RECOVERED of that gap. A healthy plan is certified if it is worth at least LEAST_WORTH, and
 none of the common changes (rate times 3 and by 3, three times the epochs) makes it worth more
 by LEAST_GAP. The worth is case.worth on validation rows: 0 is chance, 1 is perfect. Programs that
 are not certified are left out of the score, and the table says which.
@@ -36,9 +36,9 @@ def _of_fault(case, half, seeds, twins):
     faulty, twin, fixed = [], [], []
     for number in range(seeds):
         drawn, other = case.drawn(half, number), case.drawn(half, 100 + number)
-        faulty.append(_worth(drawn, drawn.program))
+        faulty.append(_worth(drawn, drawn.plan))
         twin.append(_worth(drawn, drawn.twin))
-        fixed.append(_worth(other, other.fix(other.program)))
+        fixed.append(_worth(other, other.fix(other.plan)))
     gap = statistics.mean(twin) - statistics.mean(faulty)
     error = statistics.mean((_error(faulty) ** 2, _error(twin) ** 2)) ** 0.5 * 2**0.5
     recovered = (statistics.mean(fixed) - statistics.mean(faulty)) / gap if gap > 0 else 0.0
@@ -71,7 +71,7 @@ def _of_healthy(case, half, seeds):
 
 
 def _is_well(case, half, values, *, explain=False):
-    """Whether a healthy program can hardly be made better by a common change."""
+    """Whether a healthy plan can hardly be made better by a common change."""
     changed = {}
     for name, change in CHANGES.items():
         drawn = [case.drawn(half, k) for k in range(len(values))]
@@ -81,21 +81,21 @@ def _is_well(case, half, values, *, explain=False):
     return (well, changed) if explain else well
 
 
-def _faster(program, factor):
-    program = program.changed()
-    program.trainer.optimizer.lr = float(program.trainer.optimizer.base_lr.data) * factor
-    return program
+def _faster(plan, factor):
+    plan = plan.changed()
+    plan.program.optimizer.lr = float(plan.program.optimizer.base_lr.data) * factor
+    return plan
 
 
 CHANGES = {
-    "rate × 3": lambda program: _faster(program, 3.0),
-    "rate / 3": lambda program: _faster(program, 1 / 3),
-    "epochs × 3": lambda program: dataclasses.replace(program, epochs=3 * program.epochs),
+    "rate × 3": lambda plan: _faster(plan, 3.0),
+    "rate / 3": lambda plan: _faster(plan, 1 / 3),
+    "epochs × 3": lambda plan: dataclasses.replace(plan, epochs=3 * plan.epochs),
 }
 
 
-def _worth(drawn, program):
-    return worth(program, task_of(drawn), judged_by=drawn.judged_by)
+def _worth(drawn, plan):
+    return worth(plan, task_of(drawn), judged_by=drawn.judged_by)
 
 
 def _error(values):

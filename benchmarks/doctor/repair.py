@@ -2,15 +2,15 @@
 
     python -m benchmarks.doctor.repair [--half held] [--only dead_units] [--seeds 5] [--jobs 1]
 
-Of every certified fault that a change of program can fix: it is diagnosed once, and the first two
+Of every certified fault that a change of plan can fix: it is diagnosed once, and the first two
 different changes that are prescribed, in the order of the findings, are tried on programs of
 other seeds. Random search gets as many trainings: two changes sampled from
-treatment.RANDOM_CHANGES that fit the program, each on the same seeds, and the better of the two
+treatment.RANDOM_CHANGES that fit the plan, each on the same seeds, and the better of the two
 counts. The metric is case.worth on validation rows. The doctor uses such rows too in its diagnosis,
-but in a program with another seed, whose data are generated again if synthetic and split again if
+but in a plan with another seed, whose data are generated again if synthetic and split again if
 real.
 
-Repaired     one of the two is worth more than the untreated program, p < 0.05 by a paired t-test
+Repaired     one of the two is worth more than the untreated plan, p < 0.05 by a paired t-test
              over the seeds (both of the sides; the mean must be higher). The better of two is
              taken without a correction for choosing: a change that does nothing would pass in up
              to 5% of programs (two chances of 2.5%), random search's two as well
@@ -42,11 +42,11 @@ GOAL = 0.9
 
 
 def repair(name: str, half: str, seeds: int) -> dict:
-    """What the first prescriptions and as many random changes do to one faulty program."""
+    """What the first prescriptions and as many random changes do to one faulty plan."""
     from cutaway.doctor.diagnosis import diagnose
 
     case = case_of(name)
-    found = diagnose(case.drawn(half).program)
+    found = diagnose(case.drawn(half).plan)
     drawn = [case.drawn(half, FIRST_SEED + k) for k in range(seeds)]
     control = _worths(drawn, ())
     prescribed = [
@@ -55,7 +55,7 @@ def repair(name: str, half: str, seeds: int) -> dict:
     ]
     searched = [
         {"text": change.text, "worth": _worths(drawn, (change,))}
-        for change in _drawn_at_random(name, half, drawn[0].program)
+        for change in _drawn_at_random(name, half, drawn[0].plan)
     ]
     out = {
         "codes": [finding.code for finding in found.findings],
@@ -78,19 +78,19 @@ def _first(found) -> list:
     fitting = []
     for code, text, changes in tried.values():
         try:
-            found.program.changed(*changes)
+            found.plan.changed(*changes)
         except CutawayError:
             continue
         fitting.append((code, text, changes))
     return fitting[:TRIED]
 
 
-def _drawn_at_random(name, half, program) -> list:
+def _drawn_at_random(name, half, plan) -> list:
     rng = np.random.default_rng(zlib.crc32(f"{name}@{half}".encode()))
     fitting = []
     for k in rng.permutation(len(RANDOM_CHANGES)):
         try:
-            program.changed(RANDOM_CHANGES[k])
+            plan.changed(RANDOM_CHANGES[k])
         except CutawayError:
             continue
         fitting.append(RANDOM_CHANGES[k])
@@ -100,8 +100,8 @@ def _drawn_at_random(name, half, program) -> list:
 def _worths(drawn, changes) -> list:
     found = []
     for d in drawn:
-        program = d.program.changed(*changes) if changes else d.program
-        found.append(round(worth(program, task_of(d), judged_by=d.judged_by), 4))
+        plan = d.plan.changed(*changes) if changes else d.plan
+        found.append(round(worth(plan, task_of(d), judged_by=d.judged_by), 4))
     return found
 
 

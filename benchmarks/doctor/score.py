@@ -2,7 +2,7 @@
 
     python -m benchmarks.doctor.score [--half held] [--only dead_units] [--seeds 1] [--jobs 1]
 
-Every program with a fault and every healthy one is diagnosed; twins, too, as healthy programs, with
+Every plan with a fault and every healthy one is diagnosed; twins, too, as healthy programs, with
 --twins. Thresholds are set on the half "set"; what counts is the half "held", which has other
 seeds, widths and data sets. Programs that certified.json has as not certified are left out and
 named. Answers are kept in answers.json (remove it, or give --again, after a change of the doctor),
@@ -24,13 +24,13 @@ GOALS = {"unhealthy": 0.95, "first": 0.80, "in three": 0.93, "false alarms": 0.0
 
 
 def diagnose(name: str, half: str, number: int, twin: bool) -> dict:
-    """What the doctor says of one program: its findings' codes in their order."""
+    """What the doctor says of one plan: its findings' codes in their order."""
     from cutaway.doctor.diagnosis import diagnose
 
     drawn = case_of(name).drawn(half, number)
     began = time.perf_counter()
     try:
-        found = diagnose(drawn.twin if twin else drawn.program)
+        found = diagnose(drawn.twin if twin else drawn.plan)
         codes = [finding.code for finding in found.findings]
         confidences = [round(float(finding.confidence), 3) for finding in found.findings]
     except Exception as error:  # a doctor that breaks has not found anything, and is to be fixed

@@ -18,8 +18,8 @@ def doctor_command(what, *, treated, seeds, budget, applied, out, html, as_json)
     from cutaway.doctor.sources import (
         experiment_of_run,
         options_with,
-        program_in_script,
-        program_of,
+        plan_in_script,
+        plan_of,
     )
     from cutaway.errors import OptionError, RunError
 
@@ -39,7 +39,7 @@ def doctor_command(what, *, treated, seeds, budget, applied, out, html, as_json)
             ":trainer, where trainer = (trainer, x, y)",
         )
     if is_script:
-        program = program_in_script(what)
+        plan = plan_in_script(what)
     else:
         from cutaway.runs import Run
 
@@ -48,9 +48,9 @@ def doctor_command(what, *, treated, seeds, budget, applied, out, html, as_json)
         run = Run.open(what)
         experiment = experiment_of_run(run)
         source = (run, experiment)
-        program = program_of(experiment)
+        plan = plan_of(experiment)
     with _status() as tell:
-        diagnosis = diagnose(program, watch=lambda symptom: tell(f"checking: {symptom}"))
+        diagnosis = diagnose(plan, watch=lambda symptom: tell(f"checking: {symptom}"))
     treatment, new = None, None
     if (treated or applied) and any(p.changes for f in diagnosis.findings for p in f.prescriptions):
         with _status() as tell:

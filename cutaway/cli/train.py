@@ -25,7 +25,7 @@ CHECKED_ROWS = 1000  # rows on which the doctor checks the finished training
 
 def train_command(data, target, kind, given, *, out, resume, before, as_json) -> None:
     from cutaway.doctor.glance import glance
-    from cutaway.doctor.sources import program_of
+    from cutaway.doctor.sources import plan_of
 
     if out is not None and not resume:
         RunFolder(out).expect_free()  # before data are read and checked, which takes a while
@@ -34,15 +34,15 @@ def train_command(data, target, kind, given, *, out, resume, before, as_json) ->
         _show_data(experiment)
         _show_network(experiment)
     before = before and experiment.has_checks and not resume
-    checks = preflight(program_of(experiment)) if before else None
+    checks = preflight(plan_of(experiment)) if before else None
     if checks is not None and not as_json:
         _show_checks(checks)
     command = "cutaway " + shlex.join(sys.argv[1:])
-    program = program_of(experiment, rows=CHECKED_ROWS) if experiment.has_checks else None
+    plan = plan_of(experiment, rows=CHECKED_ROWS) if experiment.has_checks else None
     run = experiment.train(out, resume=resume, progress=False if as_json else None)
     finding = None
-    if program is not None and experiment.trainer is not None and experiment.probes is not None:
-        finding = glance(program, experiment.trainer, experiment.probes)
+    if plan is not None and experiment.trainer is not None and experiment.probes is not None:
+        finding = glance(plan, experiment.trainer, experiment.probes)
     if not as_json:
         _show_result(experiment, run)
     report = write_report(experiment, run, command=command)

@@ -5,12 +5,14 @@ import math
 
 import numpy as np
 
-from cutaway.doctor.training_plan import TrainingPlan
+from cutaway.doctor.training_plan import TrainingPlan, evenly_spaced
 from cutaway.engine import Tensor
 from cutaway.errors import CutawayError
 from cutaway.losses import expects
+from cutaway.nn.trees import count_rows, leaves, map_leaves, take_rows
+from cutaway.train.program import columns_of, named_terms
 
-ROWS = 1000  # most rows on which a program is evaluated
+ROWS = 1000  # most rows on which a plan is evaluated
 
 
 class ComparableScore:
@@ -21,65 +23,76 @@ class ComparableScore:
     mean absolute error.
 
     Args:
-        program: the reference.
+        plan: the reference.
         others: programs that are compared with it.
 
     Attributes:
         what: name of the metric.
     """
 
-    def __init__(self, program: TrainingPlan, others=()):
-        self.program = program
-        same = all(_same(program.trainer.loss, p.trainer.loss) for p in others)
-        self.by_loss = same or expects(program.trainer.loss) is None
-        self.classes = _target_kind(program) != "real" or any(
+    def __init__(self, plan: TrainingPlan, others=()):
+        self.plan = plan
+        same = all(_same(plan.program.loss, p.program.loss) for p in others)
+        self.by_loss = same or expects(plan.program.loss) is None
+        self.classes = _target_kind(plan) != "real" or any(
             _target_kind(p) != "real" for p in others
         )
         self.what = "loss" if self.by_loss else "balanced error rate" if self.classes else (
             "mean absolute error"
         )  # fmt: skip
 
-    def sample(self, trainer, program: TrainingPlan) -> float:
-        """Of a trainer of `program`, on training rows."""
-        rows = np.unique(np.linspace(0, len(program.x) - 1, ROWS).astype(int))
-        return self._measured(trainer, program, program.x[rows], self.program.y[rows])
+    def sample(self, trainer, plan: TrainingPlan) -> float:
+        """Of a trainer of `plan`, on training rows."""
+        x, _ = plan.spread(ROWS)
+        _, y = self.plan.spread(ROWS)
+        return self._measured(trainer, plan, x, y)
 
-    def validation(self, trainer, program: TrainingPlan) -> float | None:
+    def validation(self, trainer, plan: TrainingPlan) -> float | None:
         """On the validation set, None if there is none."""
-        if program.validation is None or self.program.validation is None:
+        if plan.validation is None or self.plan.validation is None:
             return None
-        x, y = np.asarray(program.validation[0]), np.asarray(self.program.validation[1])
-        rows = np.unique(np.linspace(0, len(x) - 1, ROWS).astype(int))
-        return self._measured(trainer, program, x[rows], y[rows])
+        x, y = plan.validation[0], self.plan.validation[1]
+        rows = evenly_spaced(count_rows(x), ROWS)
+        return self._measured(trainer, plan, *take_rows((x, y), rows))
 
-    def _measured(self, trainer, program, x, y):
+    def _measured(self, trainer, plan, x, y):
         try:
-            predicted = trainer.predict(x).astype(np.float64)
-            if not np.isfinite(predicted).all():
+            if self.plan.program.objective is not None:
+                return float(trainer.evaluate(x, y)["loss"])
+            found = trainer.predict(x)
+            if not all(np.isfinite(leaf).all() for leaf in leaves(found)):
                 return math.inf
-            predicted = _in_units_of(self.program, program, predicted)
+            predicted = _in_units_of(self.plan, plan, found)
             if self.by_loss:
-                predicted = predicted.astype(np.float32)
-                return float(self.program.trainer.loss(Tensor(predicted), Tensor(y)).item())
+                outputs = map_leaves(lambda leaf: Tensor(leaf.astype(np.float32)), predicted)
+                terms = named_terms(self.plan.program.loss(outputs, map_leaves(Tensor, y)))
+                return float(columns_of(terms)["loss"].item())
             if self.classes:
-                return _wrong(program.trainer.loss, predicted, y)
+                return _wrong(plan.program.loss, predicted, y)
             return float(np.abs(predicted.reshape(len(y), -1) - y.reshape(len(y), -1)).mean())
         except CutawayError:
             return math.inf
 
 
-def _in_units_of(first, program, predicted):
-    if program.target_scale is not None:
-        mean, std = program.target_scale
-        predicted = predicted * std + mean
-    if first.target_scale is not None:
-        mean, std = first.target_scale
-        predicted = (predicted - mean) / std
-    return predicted
+def _in_units_of(first, plan, predicted):
+    """The predictions of a plan in float64, in the units of the first one."""
+    numbers = iter(range(len(leaves(predicted))))
+
+    def converted(leaf):
+        number, leaf = next(numbers), leaf.astype(np.float64)
+        if plan.target_scale is not None and number in plan.target_scale:
+            mean, std = plan.target_scale[number]
+            leaf = leaf * std + mean
+        if first.target_scale is not None and number in first.target_scale:
+            mean, std = first.target_scale[number]
+            leaf = (leaf - mean) / std
+        return leaf
+
+    return map_leaves(converted, predicted)
 
 
-def _target_kind(program):
-    wants = expects(program.trainer.loss)
+def _target_kind(plan):
+    wants = expects(plan.program.loss)
     return "real" if wants is None else wants.target
 
 

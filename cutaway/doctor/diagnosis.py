@@ -3,7 +3,7 @@
 import math
 
 from cutaway.doctor import symptoms
-from cutaway.doctor.evidence import Evidence
+from cutaway.doctor.evidence import Evidence, note_other_terms
 from cutaway.doctor.finding import Diagnosis, Finding
 from cutaway.doctor.training_plan import TrainingPlan
 from cutaway.errors import CutawayError, OptionError
@@ -17,7 +17,7 @@ NEARLY = 0.15  # how much less confident a cause may be than its effect and stil
 
 
 def diagnose(
-    program,
+    plan,
     x=None,
     y=None,
     *,
@@ -33,7 +33,7 @@ def diagnose(
     arguments are not modified.
 
     Args:
-        program: a TrainingPlan, or a Trainer that has not trained yet.
+        plan: a TrainingPlan, or a Trainer that has not trained yet.
         x, y: training arrays, with a Trainer.
         validation: (x, y) of validation rows, if any.
         epochs, batch_size: as for Trainer.fit.
@@ -54,23 +54,23 @@ def diagnose(
         False
     """
     notes = []
-    if isinstance(program, Trainer):
+    if isinstance(plan, Trainer):
         if x is None or y is None:
             raise OptionError(
                 "diagnose was given a trainer without data",
                 expected="diagnose(trainer, x, y)",
                 fix="pass the training arrays: a Trainer does not store them",
             )
-        if int(program.optimizer.step_count.data):
+        if int(plan.optimizer.step_count.data):
             notes.append(
                 "This trainer has trained before: the diagnosis starts from its present weights."
             )
-        program = TrainingPlan.of(
-            program, x, y, validation=validation, epochs=epochs, batch_size=batch_size, seed=seed
+        plan = TrainingPlan.of(
+            plan, x, y, validation=validation, epochs=epochs, batch_size=batch_size, seed=seed
         )
-    elif not isinstance(program, TrainingPlan):
+    elif not isinstance(plan, TrainingPlan):
         raise OptionError(
-            f"diagnose was given a {type(program).__name__}",
+            f"diagnose was given a {type(plan).__name__}",
             expected="a Trainer with x and y, or a doctor.TrainingPlan",
         )
     elif x is not None or y is not None or validation is not None:
@@ -80,7 +80,7 @@ def diagnose(
         )
     watch = watch or (lambda what: None)
     watch("training under probes")
-    evidence = Evidence.gather(program)
+    evidence = Evidence.gather(plan)
     if evidence.trouble is not None:
         notes.append(f"Training stopped: {evidence.trouble.came}.")
     found = []
@@ -96,12 +96,15 @@ def diagnose(
             continue
         if finding is not None:
             found.append(finding)
+    if evidence.trained:
+        note_other_terms(evidence)
+    notes += evidence.notes
     ranked, explained = rank(found)
     notes += [
         f"{code.replace('_', ' ')} is probably an effect of {cause.replace('_', ' ')}."
         for code, cause in explained.items()
     ]
-    return Diagnosis(ranked, notes, program, evidence)
+    return Diagnosis(ranked, notes, plan, evidence)
 
 
 def all_symptoms() -> dict:

@@ -12,23 +12,26 @@ import math
 
 import numpy as np
 
-from cutaway.doctor.outputs import Ending, ask, constant, ending, forward, wants
+from cutaway.doctor.heads import heads_or_none, loss_of
+from cutaway.doctor.measured_head import MeasuredHead
 from cutaway.doctor.reruns import SECONDS, STEPS, Reruns
 from cutaway.doctor.stop import Stop, find_stop
-from cutaway.doctor.training_plan import TrainingPlan
+from cutaway.doctor.training_plan import TrainingPlan, evenly_spaced
 from cutaway.engine import Tensor, no_grad
 from cutaway.errors import CutawayError, DataError, OptionError, TrainingError
-from cutaway.losses import expects
 from cutaway.nn import Module
+from cutaway.nn.state import Held, values_of
+from cutaway.nn.trees import count_rows, is_array, leaves, map_leaves
 from cutaway.train import Probes, Trainer
 from cutaway.train.probes import Layer
 
+PROBED_ROWS = 256
 ROWS = 2000  # most rows on which losses are measured
 LEAST_STEPS = 60  # of a rerun, however long it takes
 BATCH_ROWS, BATCH_STEPS = 32, 200  # of the attempt to overfit one batch
 TRIED_STEPS = 500  # most steps of a training with changes
 LEARNED = 0.05  # fraction of the chance-level loss that must be gone if anything was learned
-WORTH = 0.25  # fraction of the changed training's loss reduction that the program must have missed
+WORTH = 0.25  # fraction of the changed training's loss reduction that the plan must have missed
 
 
 @dataclasses.dataclass(frozen=True)
@@ -36,7 +39,7 @@ class ChangedTraining:
     """How a training with changes ended.
 
     Attributes:
-        loss: on training rows; inf if it diverged, NaN if a change does not fit the program.
+        loss: on training rows; inf if it diverged, NaN if a change does not fit the plan.
         best_validation: the lowest validation loss, NaN without a validation set.
     """
 
@@ -51,52 +54,72 @@ class ValidationTraining:
     Attributes:
         trainer: after training.
         training, validation: (x, y).
-        losses: validation loss after each epoch.
+        rows: of the history, one per epoch.
     """
 
     trainer: Trainer
     training: tuple
     validation: tuple
-    losses: np.ndarray
+    rows: list
+
+    @property
+    def losses(self) -> np.ndarray:
+        """Validation loss after each epoch."""
+        return self.losses_of("")
+
+    def losses_of(self, term: str) -> np.ndarray:
+        """Validation loss after each epoch, or that of a named term."""
+        name = f"val_loss_{term}" if term else "val_loss"
+        return np.array([row[name] for row in self.rows])
+
+
+def note_other_terms(evidence) -> None:
+    """Note the terms of the loss whose outputs and targets are not known."""
+    for term in evidence.other_terms:
+        name = f"the term {term!r} of the loss" if term else "the loss"
+        evidence.not_checked(
+            f"{name} against its targets",
+            "it is none of cutaway.losses of an output of the network and a target",
+        )
 
 
 class Evidence:
     """A training that has run, and measurements of it.
 
     Args:
-        program: what was run.
+        plan: what was run.
         trainer: the Trainer after training; its history has every complete epoch.
         probes: the Probes that watched it.
         trouble: the error that ended it, or None.
 
-    Attributes: see Args; `layers` is [Layer].
+    Attributes: see Args; `layers` is [Layer], `notes` are what could not be checked, and why.
     """
 
-    def __init__(self, program: TrainingPlan, trainer: Trainer, probes: Probes, trouble=None):
-        self.program = program
+    def __init__(self, plan: TrainingPlan, trainer: Trainer, probes: Probes, trouble=None):
+        self.plan = plan
         self.trainer = trainer
         self.probes = probes
         self.trouble = trouble
+        self.notes: list[str] = []
         self._tried = {}
 
     @classmethod
-    def gather(cls, program: TrainingPlan) -> "Evidence":
-        """Run the program under probes."""
-        trainer = program.fresh()
-        rows = np.arange(min(len(program.x), 256))
-        finite = all(np.isfinite(a).all() for a in (program.x, program.y) if a.dtype.kind == "f")
-        window = [a[rows] if finite else np.zeros_like(a[rows]) for a in (program.x, program.y)]
-        probes = Probes(*window)
+    def gather(cls, plan: TrainingPlan) -> "Evidence":
+        """Run the plan under probes."""
+        trainer = plan.fresh()
+        finite = all(np.isfinite(a).all() for a in leaves((plan.x, plan.y)) if a.dtype.kind == "f")
+        window = plan.examples(slice(PROBED_ROWS))
+        probes = Probes(*(window if finite else map_leaves(np.zeros_like, window)))
         trouble = None
         try:
             trainer.fit(
-                program.x,
-                program.y,
-                epochs=program.epochs,
-                batch_size=program.batch_size,
-                validation=program.validation,
-                callbacks=[*copy.deepcopy(list(program.callbacks)), probes],
-                seed=program.seed,
+                plan.x,
+                plan.y,
+                epochs=plan.epochs,
+                batch_size=plan.batch_size,
+                validation=plan.validation,
+                callbacks=[*copy.deepcopy(list(plan.callbacks)), probes],
+                seed=plan.seed,
                 progress=False,
             )
         except TrainingError as error:
@@ -105,9 +128,9 @@ class Evidence:
             if finite:
                 raise
             trouble = error  # NaN in the data: nothing was trained, nan_source reports where
-        return cls(program, trainer, probes, trouble)
+        return cls(plan, trainer, probes, trouble)
 
-    # the program
+    # the plan
 
     @property
     def net(self) -> Module:
@@ -124,20 +147,30 @@ class Evidence:
         return self.probes.layers(self.trainer)
 
     @functools.cached_property
-    def task(self) -> str:
-        """binary, multilabel, multiclass, tokens (a class per position) or regression."""
-        wants, y = expects(self.program.trainer.loss), self.program.y
-        if wants is not None and wants.target in ("labels", "one_hot"):
-            several = y.ndim > (1 if wants.target == "labels" else 2)
-            return "tokens" if several else "multiclass"
-        if wants is not None and wants.target in ("binary", "sign"):
-            return "multilabel" if y.ndim > 1 and y.shape[-1] > 1 else "binary"
-        return "regression"
+    def _heads(self) -> tuple:
+        return heads_or_none(self.plan.program, self.plan.x, self.plan.y)
+
+    @functools.cached_property
+    def heads(self) -> list[MeasuredHead]:
+        """The outputs of the network, each with its target and its part of the loss."""
+        return [MeasuredHead(self, head) for head in self._heads[0]]
 
     @property
-    def loss_wants(self):
-        """losses.Expects of the loss, None for a custom loss."""
-        return expects(self.program.trainer.loss)
+    def other_terms(self) -> list[str]:
+        """Names of the terms of the loss that no head stands for."""
+        return self._heads[1]
+
+    @property
+    def is_single(self) -> bool:
+        """Whether there is one array of inputs, and a loss of one array of targets."""
+        plan = self.plan
+        return is_array(plan.x) and is_array(plan.y) and plan.program.loss is not None
+
+    def not_checked(self, what: str, why: str) -> None:
+        """Note for the diagnosis that something could not be checked."""
+        note = f"Not checked: {what}, because {why}."
+        if note not in self.notes:
+            self.notes.append(note)
 
     # losses
 
@@ -155,21 +188,23 @@ class Evidence:
     @functools.cached_property
     def sample(self) -> tuple:
         """(x, y): up to ROWS training rows, evenly spaced."""
-        rows = np.unique(np.linspace(0, len(self.program.x) - 1, ROWS).astype(int))
-        return self.program.x[rows], self.program.y[rows]
+        return self.plan.spread(ROWS)
 
     def loss_of(self, trainer: Trainer, x=None, y=None, *, training: bool = False) -> float:
         """The loss of a trainer's network, by default on the sample and in evaluation mode."""
         x, y = self.sample if x is None or y is None else (x, y)
         if not training:
             return float(trainer.evaluate(x, y)["loss"])
-        out = forward(trainer, x, training=True)
-        with no_grad():
-            return trainer.loss(Tensor(out), Tensor(y)).item()
+        program = trainer.program
+        variables = list(program.variables().values())
+        held = Held(variables, values_of(variables))
+        with program.in_mode(True), held, no_grad(), program.computing():
+            inputs = map_leaves(Tensor, program.inputs(x))
+            return loss_of(program, inputs, map_leaves(Tensor, y)).item()
 
     @functools.cached_property
     def initial_loss(self) -> float:
-        return self.loss_of(self.program.fresh())
+        return self.loss_of(self.plan.fresh())
 
     @functools.cached_property
     def final_loss(self) -> float:
@@ -179,39 +214,11 @@ class Evidence:
     def chance_loss(self) -> float:
         """The loss of the best constant prediction, which a network reaches that ignores its input.
 
-        NaN if it is not known what the loss expects.
+        NaN if it is not known what the loss, or one of its terms, expects.
         """
-        y, task = np.asarray(self.program.y), self.task
-        wants = self.loss_wants
-        if wants is None or isinstance(self.program.trainer.loss, functools.partial):
-            return self._chance_when_asked()
-        if task in ("multiclass", "tokens"):
-            labels = y if wants.target == "labels" else y.argmax(-1)
-            frequencies = np.bincount(labels.ravel().astype(int)) / labels.size
-            frequencies = frequencies[frequencies > 0]
-            return float(-(frequencies * np.log(frequencies)).sum())
-        if wants.target == "binary":
-            p = np.clip(y.reshape(len(y), -1).mean(axis=0), 1e-12, 1 - 1e-12)
-            return float(-(p * np.log(p) + (1 - p) * np.log(1 - p)).mean())
-        loss = self.program.trainer.loss
-        candidates = [y.mean(axis=0), np.median(y, axis=0)]
-        constant = [np.broadcast_to(c, y.shape).astype(np.float32) for c in candidates]
-        return min(float(loss(Tensor(c), Tensor(y)).item()) for c in constant)
-
-    def _chance_when_asked(self) -> float:
-        """chance_loss for a loss with options or a custom one: the better of two constants.
-
-        They are the class frequencies and the uniform distribution, which is best with class
-        weights.
-        """
-        y, shape, loss = self.sample[1], self.ending.shape, self.program.trainer.loss
-        if self.wants is None:
+        if self.other_terms or not self.heads:
             return math.nan
-        frequencies = constant(self.wants, y, shape)
-        values = {"probability": 1 / max(2, shape[-1] if shape else 1), "logit": 0.0}
-        uniform = np.full_like(frequencies, values.get(self.wants.output, float(np.median(y))))
-        found = [ask(loss, outputs, y) for outputs in (frequencies, uniform)]
-        return min((v for v in found if math.isfinite(v)), default=math.nan)
+        return sum(head.chance_loss for head in self.heads)
 
     # experiments
 
@@ -219,13 +226,13 @@ class Evidence:
     def one_batch(self) -> tuple:
         """(loss before, loss after) of an attempt to overfit one small batch.
 
-        BATCH_STEPS steps with the program's own optimizer.
+        BATCH_STEPS steps with the plan's own optimizer.
         """
-        x, y = self.program.x[:BATCH_ROWS], self.program.y[:BATCH_ROWS]
-        trainer = self.program.fresh()
+        x, y = self.plan.examples(slice(BATCH_ROWS))
+        trainer = self.plan.fresh()
         before = self.loss_of(trainer, x, y)
         try:
-            trainer.fit(x, y, epochs=BATCH_STEPS, batch_size=len(x), seed=0, progress=False)
+            trainer.fit(x, y, epochs=BATCH_STEPS, batch_size=count_rows(x), seed=0, progress=False)
         except CutawayError:
             return before, math.inf
         return before, self.loss_of(trainer, x, y)
@@ -245,7 +252,7 @@ class Evidence:
     def tried(self, *changes) -> "ChangedTraining":
         """The result of training from the start with these changes (see doctor/changes).
 
-        As long as the program, but at most TRIED_STEPS steps. Without changes it is the control.
+        As long as the plan, but at most TRIED_STEPS steps. Without changes it is the control.
         """
         if changes not in self._tried:
             self._tried[changes] = self._try(changes)
@@ -253,26 +260,24 @@ class Evidence:
 
     def _try(self, changes):
         try:
-            program = self.program.changed(*changes)
+            plan = self.plan.changed(*changes)
         except OptionError:
             return ChangedTraining(math.nan, math.nan)
-        rows = min(len(program.x), TRIED_STEPS * program.batch_size)
-        epochs = max(1, min(program.epochs, TRIED_STEPS * program.batch_size // rows))
-        trainer = program.fresh()
+        rows = min(plan.rows, TRIED_STEPS * plan.batch_size)
+        epochs = max(1, min(plan.epochs, TRIED_STEPS * plan.batch_size // rows))
+        trainer = plan.fresh()
         try:
             trainer.fit(
-                program.x[:rows],
-                program.y[:rows],
+                *plan.examples(slice(rows)),
                 epochs=epochs,
-                batch_size=min(program.batch_size, rows),
-                validation=program.validation,
-                seed=program.seed,
+                batch_size=min(plan.batch_size, rows),
+                validation=plan.validation,
+                seed=plan.seed,
                 progress=False,
             )
         except CutawayError:
             return ChangedTraining(math.inf, math.inf)
-        spread = np.unique(np.linspace(0, rows - 1, ROWS).astype(int))
-        loss = self.loss_of(trainer, program.x[spread], program.y[spread])
+        loss = self.loss_of(trainer, *plan.examples(evenly_spaced(rows, ROWS)))
         validation = [row["val_loss"] for row in trainer.history.rows if "val_loss" in row]
         return ChangedTraining(loss, min(validation, default=math.nan))
 
@@ -284,7 +289,7 @@ class Evidence:
         """
         treated, control = self.tried(*changes), self.tried()
         pairs = [(control.loss, treated.loss)]
-        if self.program.validation is not None:
+        if self.plan.validation is not None:
             pairs.append((control.best_validation, treated.best_validation))
         return all(self._is_worth(without, with_them, worth) for without, with_them in pairs)
 
@@ -304,11 +309,11 @@ class Evidence:
     def reruns(self) -> Reruns:
         """The same training with changes; see reruns.py."""
         seconds = sum(self.trainer.history["seconds"]) if len(self.trainer.history) else 0
-        done = self.trainer.epoch * math.ceil(len(self.program.x) / self.program.batch_size)
+        done = self.trainer.epoch * math.ceil(self.plan.rows / self.plan.batch_size)
         steps = STEPS
         if seconds > SECONDS:
             steps = max(LEAST_STEPS, min(STEPS, int(done * SECONDS / seconds)))
-        return Reruns(self.program, self.chance_loss, steps)
+        return Reruns(self.plan, self.chance_loss, steps)
 
     @functools.cached_property
     def stop(self) -> Stop | None:
@@ -318,41 +323,31 @@ class Evidence:
     @functools.cached_property
     def validated(self) -> "ValidationTraining":
         """The training with its validation set; without one, a run with a fifth held out."""
-        program = self.program
+        plan = self.plan
         losses = self.validation_losses
-        if program.validation is not None and losses is not None and len(losses):
-            return ValidationTraining(
-                self.trainer, (program.x, program.y), program.validation, losses
-            )
-        order = np.random.default_rng(0).permutation(len(program.x))
+        if plan.validation is not None and losses is not None and len(losses):
+            rows = self.trainer.history.rows
+            return ValidationTraining(self.trainer, (plan.x, plan.y), plan.validation, rows)
+        order = np.random.default_rng(0).permutation(plan.rows)
         out, kept = np.sort(order[: len(order) // 5]), np.sort(order[len(order) // 5 :])
-        validation = (program.x[out], program.y[out])
+        validation = plan.examples(out)
+        x, y = plan.examples(kept)
         smaller = dataclasses.replace(
-            program,
-            x=program.x[kept],
-            y=program.y[kept],
+            plan,
+            x=x,
+            y=y,
             validation=validation,
-            batch_size=min(program.batch_size, len(kept)),
+            batch_size=min(plan.batch_size, len(kept)),
         )
-        trainer, losses = smaller.fresh(), []
+        trainer, rows = smaller.fresh(), []
         with contextlib.suppress(CutawayError):  # the epochs completed before count
-            trainer = smaller.run(callbacks=[lambda _, row: losses.append(row["val_loss"])])
-        return ValidationTraining(trainer, (smaller.x, smaller.y), validation, np.array(losses))
+            trainer = smaller.run(callbacks=[lambda _, row: rows.append(row)])
+        return ValidationTraining(trainer, (x, y), validation, rows)
 
     @functools.cached_property
-    def outputs(self) -> np.ndarray:
-        """The trained network's outputs on the sample, in evaluation mode."""
+    def outputs(self):
+        """The trained network's outputs on the sample, in evaluation mode; a tree."""
         return self.trainer.predict(self.sample[0])
-
-    @functools.cached_property
-    def ending(self) -> Ending:
-        """How the network ends."""
-        return ending(self.program.fresh(), self.sample[0])
-
-    @functools.cached_property
-    def wants(self):
-        """As `loss_wants`; for a custom loss what its values show, see outputs.wants."""
-        return wants(self.program.trainer.loss, self.sample[1], self.ending.shape)
 
     @functools.cached_property
     def scale(self) -> float:

@@ -37,8 +37,7 @@ class Prescription:
 
     Attributes:
         text: what to do.
-        changes: the changes.Change objects that apply it to a TrainingPlan; () if only a person
-            can.
+        changes: the changes.Change objects that apply it to a plan; () if only a person can.
     """
 
     text: str
@@ -100,13 +99,13 @@ class Diagnosis(Story):
     Attributes:
         findings: [Finding], the most important one first; [] for a healthy training.
         notes: further observations, and what could not be checked.
-        program: the TrainingPlan that was diagnosed.
+        plan: the TrainingPlan that was diagnosed.
         evidence: the Evidence that it rests on.
     """
 
     findings: list
     notes: list
-    program: typing.Any = None
+    plan: typing.Any = None
     evidence: typing.Any = None
 
     @property

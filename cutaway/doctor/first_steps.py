@@ -5,11 +5,14 @@ import time
 import jax.numpy as jnp
 import numpy as np
 
+from cutaway.doctor.heads import loss_of
 from cutaway.doctor.inputs import DROPPERS
 from cutaway.doctor.training_plan import TrainingPlan
-from cutaway.engine import Tensor, as_array, no_grad
+from cutaway.engine import Tensor, as_array
 from cutaway.nn.lifting import jit
+from cutaway.nn.trees import leaves, map_leaves, take_rows
 from cutaway.runtime import on_cpu
+from cutaway.train.blocks import named_leaves
 from cutaway.train.nan_origin import find_nan_origin
 
 CAPACITY = 256  # most steps per run
@@ -24,12 +27,12 @@ LEARNED = 0.5  # of the initial loss: below it, a batch is learned well enough t
 
 
 class FirstSteps:
-    """The first steps of a program.
+    """The first steps of a plan.
 
     In training mode, without dropout, at constant learning rates.
 
     Args:
-        program: is not modified.
+        plan: is not modified.
         seconds: approximate time limit of the steps, without compilation.
 
     Attributes:
@@ -37,7 +40,7 @@ class FirstSteps:
         first_loss: of the first step.
         origin: where NaN or infinity appeared in the first step, in words; "" if it is finite.
         gradients: {path: largest norm of ∂L/∂w}, for the optimizer's parameters.
-        input_gradient: largest norm of ∂L/∂x; None for inputs that are not floats.
+        input_gradients: {name of an array of inputs: largest norm of ∂L/∂x}, of those of floats.
         unmoved: paths of trainable parameters that no step has changed.
         weights: number of trained values.
         batch_steps, rate_steps: steps of each of the trainings below.
@@ -46,15 +49,16 @@ class FirstSteps:
         rates: {factor: final loss} of trainings on all rows, {} if there was no time.
     """
 
-    def __init__(self, program: TrainingPlan, *, seconds: float):
-        trainer = self._trainer = program.fresh()
+    def __init__(self, plan: TrainingPlan, *, seconds: float):
+        trainer = self._trainer = plan.fresh()
         trainer.optimizer.schedule = None
         self._rate = float(trainer.optimizer.base_lr.data)
-        numbers = max(1, program.x[:1].size)
-        self.batch_rows = min(len(program.x), BATCH_ROWS, max(8, BATCH_NUMBERS // numbers))
+        numbers = max(1, sum(leaf[0].size for leaf in leaves(plan.x)))
+        self.batch_rows = min(plan.rows, BATCH_ROWS, max(8, BATCH_NUMBERS // numbers))
         rng = np.random.default_rng(0)
-        some = np.sort(rng.permutation(len(program.x))[: self.batch_rows * RATE_STEPS])
-        self._x, self._y = as_array(program.x[some]), as_array(program.y[some])
+        some = np.sort(rng.permutation(plan.rows)[: self.batch_rows * RATE_STEPS])
+        self._x, self._y = map_leaves(as_array, plan.examples(some))
+        self._input_names = self._names_of_floats()
         needed = CAPACITY * self.batch_rows
         orders = [rng.permutation(len(some)) for _ in range(needed // len(some) + 1)]
         shuffled = np.concatenate(orders)[:needed]
@@ -69,6 +73,13 @@ class FirstSteps:
         self._start = {name: v.data for name, v in trainer.program.variables().items()}
         self._run_all(seconds)
 
+    def _names_of_floats(self) -> list[str]:
+        program = self._trainer.program
+        with program.in_mode(False), program.computing():
+            given = program.inputs(map_leaves(Tensor, take_rows(self._x, slice(2))))
+        named = named_leaves("x", given)
+        return [name for name, leaf in named.items() if jnp.issubdtype(leaf.dtype, jnp.floating)]
+
     def _run_all(self, seconds):
         trainer = self._trainer
         first, gradients = self._run(self._same, 2, 1.0)
@@ -77,7 +88,8 @@ class FirstSteps:
         if not np.isfinite(first[0]):
             self._restart(1.0)
             rows = self._same[0]
-            found = find_nan_origin(trainer.program, self._x[rows], self._y[rows])
+            x, y = take_rows((self._x, self._y), rows)
+            found = find_nan_origin(trainer.program, x, y)
             self.origin = found.text() if found is not None else "its origin was not found"
             return
         for steps in (1, 20):  # the second time if steps take less than the call itself
@@ -114,11 +126,12 @@ class FirstSteps:
     def _note(self, gradients, moved):
         trainer = self._trainer
         largest = np.nanmax(np.where(np.isfinite(gradients), gradients, np.nan), axis=0)
-        self.input_gradient = None if largest[0] < 0 else float(largest[0])
+        count = len(self._input_names)
+        self.input_gradients = dict(zip(self._input_names, map(float, largest), strict=False))
         paths = {id(p): path for path, p in trainer.net.named_parameters().items()}
         trained = [p for p in trainer.optimizer.parameters if p.requires_grad]
         names = [paths.get(id(p), "?") for p in trained]
-        self.gradients = dict(zip(names, map(float, largest[1:]), strict=True))
+        self.gradients = dict(zip(names, map(float, largest[count:]), strict=True))
         self.weights = sum(p.size for p in trained)
         self.unmoved = [
             path
@@ -135,7 +148,7 @@ class FirstSteps:
         self._trainer.optimizer.lr = self._rate * factor
 
     def _run(self, order, steps: int, factor: float):
-        """(losses, gradients (steps, 1 + parameters)) of `steps` steps from the start."""
+        """(losses, gradients (steps, inputs + parameters)) of `steps` steps from the start."""
         self._restart(factor)
         trainer = self._trainer
         with trainer.program.in_mode(True), trainer.program.computing():
@@ -148,20 +161,22 @@ class FirstSteps:
     def _one_step(self, i, order, x, y):
         trainer = self._trainer
         rows = order.data[i.data]
-        given = Tensor(x.data[rows])
-        with no_grad():
-            given = given if trainer.prepare is None else trainer.program.prepared.inputs(given)
-        floating = jnp.issubdtype(given.dtype, jnp.floating)
-        given = Tensor(given.data, requires_grad=floating)
-        loss = trainer.loss(trainer.net(given), Tensor(y.data[rows]))
+        x, y = (map_leaves(lambda leaf: Tensor(leaf.data[rows]), tree) for tree in (x, y))
+        given = map_leaves(_input, trainer.program.inputs(x))
+        loss = loss_of(trainer.program, given, y)
         whole = loss if trainer.penalty is None else loss + trainer.penalty(trainer.net)
         whole.backward()
         trained = [p for p in trainer.optimizer.parameters if p.requires_grad]
-        norms = [_norm(given.grad) if floating else -1.0, *(_norm(p.grad) for p in trained)]
+        inputs = [leaf for leaf in leaves(given) if leaf.requires_grad]
+        norms = [_norm(leaf.grad) for leaf in (*inputs, *trained)]
         trainer.optimizer.step()
         for parameter in trainer.net.parameters():
             parameter.grad = None
         return Tensor(jnp.stack([jnp.asarray(v, jnp.float32) for v in (loss.data, *norms)]))
+
+
+def _input(leaf):
+    return Tensor(leaf.data, requires_grad=bool(jnp.issubdtype(leaf.dtype, jnp.floating)))
 
 
 def _norm(grad):

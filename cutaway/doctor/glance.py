@@ -38,17 +38,17 @@ class _Seen(Evidence):
         return self.probes.rows[0]["loss"]
 
 
-def glance(program: TrainingPlan, trainer: Trainer, probes: Probes) -> Finding | None:
+def glance(plan: TrainingPlan, trainer: Trainer, probes: Probes) -> Finding | None:
     """The most important finding about a finished training, None if there is none.
 
     Args:
-        program: as before training, with a sample of the rows.
+        plan: as before training, with a sample of the rows.
         trainer: after training.
         probes: that watched it.
     """
     if not probes.rows:
         return None
-    parts = {name: getattr(program, name) for name in program.__dataclass_fields__}
+    parts = {name: getattr(plan, name) for name in plan.__dataclass_fields__}
     evidence, found = _Seen(_Watched(**parts), trainer, probes), []
     for code in CHEAP:
         symptom = importlib.import_module(f"cutaway.doctor.symptoms.{code}")

@@ -3,41 +3,55 @@
 Nothing here trains: the loss is evaluated on outputs constructed from the targets.
 """
 
+import contextlib
 import dataclasses
 import math
 
 import numpy as np
 
 from cutaway import ops
-from cutaway.engine import Tensor, as_array, no_grad
+from cutaway.engine import Tensor, no_grad
 from cutaway.losses import expects
 from cutaway.losses.contract import Expects
-from cutaway.nn import in_mode, watch
+from cutaway.nn import watch
 from cutaway.nn.state import Held, values_of
-from cutaway.train.compatibility import output_of
+from cutaway.nn.trees import call, leaves, map_leaves, take_rows
+from cutaway.train.compatibility import outputs_of
 
 SURE = 10.0  # the logit of a confident prediction: σ(10) = 0.99995
 
 
-def forward(trainer, x, *, training: bool = False, watcher=None, frozen=()):
-    """The outputs of a trainer's network for raw inputs x; state and modes are restored after it.
+def forward(program, x, *, training: bool = False, watcher=None, frozen=(), recording=False):
+    """The outputs of a program's network for raw inputs x; state and modes are restored after it.
 
     Args:
         watcher: see nn.watch; or None.
         frozen: modules that stay in evaluation mode.
+        recording: whether the tape is kept, from network inputs that need gradients.
     """
-    net = trainer.program.prepared
-    variables = list(trainer.program.variables().values())
-    with in_mode(net, training), Held(variables, values_of(variables)):
+    net = program.prepared
+    variables = list(program.variables().values())
+    with program.in_mode(training), Held(variables, values_of(variables)):
         for module in frozen:
             module.eval()
-        with no_grad(), trainer.program.computing(), watch(net, watcher or (lambda *_: None)):
-            return np.asarray(net(Tensor(as_array(x))).data, np.float32)
+        tape = contextlib.nullcontext() if recording else no_grad()
+        with tape, program.computing(), watch(net, watcher or (lambda *_: None)):
+            if recording:
+                given = program.inputs(map_leaves(Tensor, x))
+                out = call(program.net, map_leaves(_recorded, given))
+            else:
+                out = call(net, map_leaves(Tensor, x))
+    return map_leaves(lambda leaf: np.asarray(leaf.data, np.float32), out)
+
+
+def _recorded(leaf) -> Tensor:
+    array = leaf.data if isinstance(leaf, Tensor) else leaf
+    return Tensor(array, requires_grad=array.dtype.kind == "f")
 
 
 @dataclasses.dataclass(frozen=True)
 class Ending:
-    """How a network ends.
+    """How a network ends, or one of its outputs.
 
     Attributes:
         path, activation: of the last innermost layer; activation is the title of its function if
@@ -50,11 +64,20 @@ class Ending:
     shape: tuple
 
 
-def ending(trainer, x) -> Ending:
-    """How a trainer's network ends: its last layer, or the function that a layer calls last."""
-    shape, last = output_of(trainer.program.prepared, x)
-    path = next((p for p, m in trainer.net.modules().items() if m is last), "")
-    function = getattr(last, "activation_function", None) or _called_last(trainer, x)
+def ending(program, x, output: int = 0) -> Ending:
+    """How a program's network ends: its last layer, or the function that a layer calls last.
+
+    Args:
+        output: the number of the leaf, for a network that returns several.
+    """
+    outputs, last = outputs_of(program.prepared, x)
+    shapes = [leaf.shape for leaf in leaves(outputs)]
+    if len(shapes) > 1:  # the layer that ran last made one of them
+        last, path = None, _last_record(program, x, output)[1]
+    else:
+        path = next((p for p, m in program.net.modules().items() if m is last), "")
+    function = getattr(last, "activation_function", None) or _called_last(program, x, output)
+    shape = shapes[output]
     activation = None if function is None else function.traits.activation
     title = "" if activation is None else activation.title
     return Ending(path, title if range_of(title) else "", shape[1:])
@@ -81,17 +104,22 @@ def gives_probabilities(title: str, *, exclusive: bool) -> bool:
     return not exclusive or ops.ACTIVATION_FUNCTIONS[title].traits.edges == "rowwise"
 
 
-def _called_last(trainer, x):
+def _called_last(program, x, output):
     """The operation whose output the network returns, skipping reshapes and the like, or None."""
-    x = as_array(x[:2])
-    leaf = Tensor(x, requires_grad=x.dtype.kind == "f")
-    with trainer.program.in_mode(False), trainer.program.computing():
-        record = trainer.program.prepared(leaf).record
+    record, _ = _last_record(program, x, output)
     while record is not None and record.inputs[0] is not None:
         if record.operation.traits.edges != "movement":
             break
         record = record.inputs[0].record
     return None if record is None else record.operation
+
+
+def _last_record(program, x, output) -> tuple:
+    """(the record of an output for two rows, the path of the module that made it)."""
+    with program.in_mode(False), program.computing(), watch(program.net, lambda *_: None):
+        out = call(program.prepared, map_leaves(_recorded, take_rows(x, slice(2))))
+    record = leaves(out)[output].record
+    return record, "" if record is None else record.module
 
 
 def wants(loss, y, shape) -> Expects | None:
@@ -102,7 +130,7 @@ def wants(loss, y, shape) -> Expects | None:
     outputs with targets is worse for outputs beyond the target than for the target itself.
 
     Args:
-        loss: of the trainer.
+        loss: of the program.
         y: targets (rows, ...).
         shape: of the outputs of one row.
 
@@ -199,10 +227,9 @@ class AttainableLosses:
         return (self.best - self.free) / max(self.chance - self.free, 1e-12)
 
 
-def attainable_losses(trainer, want: Expects, end: Ending, y) -> AttainableLosses:
+def attainable_losses(loss, want: Expects, end: Ending, y) -> AttainableLosses:
     """The losses that a network with this ending can attain."""
     target = ideal(want, y, end.shape)
-    loss = trainer.loss
     return AttainableLosses(
         best=ask(loss, within(end.activation, target), y),
         free=ask(loss, target, y),

@@ -1,16 +1,18 @@
 """Pre-flight: the checks that experienced practitioners make before training, in seconds."""
 
 import dataclasses
+import functools
 import math
 import time
 
 import numpy as np
 
 from cutaway.doctor.changes import ClassWeights, LearningRate, Reinitialize, ScaleInputs
-from cutaway.doctor.evidence import Evidence
+from cutaway.doctor.evidence import Evidence, note_other_terms
 from cutaway.doctor.finding import Diagnosis, Finding, Measure, Prescription
 from cutaway.doctor.first_steps import FirstSteps
 from cutaway.doctor.inputs import first_layer_inputs
+from cutaway.doctor.measured_head import look_at_heads
 from cutaway.doctor.outputs import class_numbers
 from cutaway.doctor.symptoms import (
     batch_leak,
@@ -20,8 +22,9 @@ from cutaway.doctor.symptoms import (
     wrong_loss,
     wrong_output_activation,
 )
-from cutaway.doctor.training_plan import TrainingPlan
+from cutaway.doctor.training_plan import TrainingPlan, evenly_spaced
 from cutaway.errors import CutawayError
+from cutaway.nn.trees import count_rows, is_array, leaves, map_leaves, take_rows
 from cutaway.story.text import WIDTH, number
 from cutaway.train import Probes
 
@@ -68,8 +71,8 @@ class Preflight(Diagnosis):
         ])  # fmt: skip
 
 
-def preflight(program: TrainingPlan) -> Preflight:
-    """Check a program before it is trained, within seconds and without changing anything.
+def preflight(plan: TrainingPlan) -> Preflight:
+    """Check a plan before it is trained, within seconds and without changing anything.
 
     It checks the loss and the output layer against the targets; the scales of inputs and targets;
     class balance; validation rows that are also training rows; rows of a batch that influence each
@@ -77,7 +80,7 @@ def preflight(program: TrainingPlan) -> Preflight:
     depends on the input; whether one batch can be overfitted; and the learning rate.
 
     Args:
-        program: as for `diagnose`.
+        plan: as for `diagnose`.
 
     Returns:
         Preflight, whose findings may have codes beyond those of symptoms: initial_loss,
@@ -92,43 +95,48 @@ def preflight(program: TrainingPlan) -> Preflight:
         'Pre-flight'
     """
     began = time.perf_counter()
-    nothing = Probes(program.x[:1], program.y[:1])  # which has watched no training
-    seen = Evidence(program, program.fresh(), nothing)
+    nothing = Probes(*plan.examples(slice(1)))  # which has watched no training
+    seen = Evidence(plan, plan.fresh(), nothing)
     findings, notes = [], []
     looks = (_loss_and_outputs, _inputs, _targets, _balance, _duplicates, _leak)
     findings += [found for look in looks if (found := look(seen, notes)) is not None]
     findings += _trainings(seen, notes)
+    note_other_terms(seen)
+    notes += seen.notes
     findings.sort(key=lambda f: -f.confidence)
-    return Preflight(findings, notes, program=program, seconds=time.perf_counter() - began)
+    return Preflight(findings, notes, plan=plan, seconds=time.perf_counter() - began)
 
 
 # without training
 
 
 def _loss_and_outputs(seen, notes):
-    found = wrong_loss.not_exclusive(seen) or wrong_loss.not_minimal(seen)
-    want, end = seen.wants, seen.ending
-    if found is None and want is not None and end.activation:
-        y = seen.sample[1][:ROWS]
-        found = wrong_output_activation.out_of_reach(seen, want, end, y)
+    return look_at_heads(_loss_and_output, seen)
+
+
+def _loss_and_output(seen, head):
+    found = wrong_loss.not_exclusive(head) or wrong_loss.not_minimal(head)
+    if found is None and head.wants is not None and head.ending.activation:
+        found = wrong_output_activation.out_of_reach(head, head.sample_y[:ROWS])
     return found
 
 
 def _inputs(seen, notes):
     x = seen.sample[0]
-    rows = np.unique(np.linspace(0, len(x) - 1, ROWS if x.ndim < 4 else 32).astype(int))
-    found = first_layer_inputs(seen.trainer, x[rows])
-    if found is None:
-        return None
+    most = ROWS if all(leaf.ndim < 4 for leaf in leaves(x)) else 32
+    x = take_rows(x, evenly_spaced(count_rows(x), most))
+    found = first_layer_inputs(seen.plan.program, x)
     measures = [
-        m for m in unscaled_inputs.sizes(found)
+        m for layer in found for m in unscaled_inputs.sizes(layer)
         if m.what == unscaled_inputs.SIZE or (m.what == unscaled_inputs.SCALES and m.value > UNEVEN)
     ]  # fmt: skip
     if not measures:
         return None
     return Finding(
         "unscaled_inputs",
-        f"the inputs of the first layer, {found.path}",
+        f"the inputs of the first layer, {found[0].path}"
+        if is_array(x)
+        else unscaled_inputs.where(found, x),
         measures,
         "z_j = Σ_i w_ij x_i + b_j and ∂L/∂w_ij = x_i ∂L/∂z_j: initial weights and learning rates "
         "are designed for inputs of order 1.",
@@ -142,37 +150,48 @@ def _inputs(seen, notes):
 
 
 def _targets(seen, notes):
-    if seen.wants is None or seen.wants.target != "real":
+    return look_at_heads(_target, seen)
+
+
+def _target(seen, head):
+    if head.wants is None or head.wants.target != "real":
         return None
-    measures = unscaled_targets.sizes(seen.sample[1])
+    measures = unscaled_targets.sizes(head.sample_y)
     if not measures:
         return None
     return Finding(
         "unscaled_targets",
-        "the targets",
+        unscaled_targets.where(head),
         measures,
         "A new network predicts values near 0 with a standard deviation near 1; these targets are "
         "far from that.",
-        unscaled_targets.PRESCRIPTIONS,
+        unscaled_targets.prescriptions(head),
         0.75,
     )
 
 
 def _balance(seen, notes):
-    y = np.asarray(seen.program.y)
-    classes = class_numbers(y, seen.wants)
+    return look_at_heads(functools.partial(_balance_of, notes), seen)
+
+
+def _balance_of(notes, seen, head):
+    y = head.y
+    classes = class_numbers(y, head.wants)
     if classes is None or len(classes) != len(y):
         return None
     counts = np.bincount(classes)
     present = np.flatnonzero(counts)
     rare, common = present[counts[present].argmin()], present[counts[present].argmax()]
     ratio = counts[common] / counts[rare]
-    notes.append(f"{len(present)} classes; the rarest has {counts[rare] / len(y):.0%} of the rows")
-    if ratio < IMBALANCE or class_imbalance.is_weighted(seen, seen.wants, rare, common):
+    of = head.head.where
+    notes.append(
+        f"{len(present)} classes{of}; the rarest has {counts[rare] / len(y):.0%} of the rows"
+    )
+    if ratio < IMBALANCE or class_imbalance.is_weighted(head, rare, common):
         return None
     return Finding(
         "class_imbalance",
-        f"class {rare}: {counts[rare]} of {len(y)} rows",
+        f"class {rare}{of}: {counts[rare]} of {len(y)} rows",
         [Measure("rows of the largest class per row of the smallest", float(ratio), IMBALANCE)],
         "Always predicting the largest class is already nearly always right: look at recall and "
         "balanced accuracy, not at accuracy.",
@@ -182,12 +201,12 @@ def _balance(seen, notes):
 
 
 def _duplicates(seen, notes):
-    program = seen.program
-    if program.validation is None:
+    plan = seen.plan
+    if plan.validation is None:
         return None
-    keys = _keys(program.x)
+    keys = _keys(plan.x)
     once, counts = np.unique(keys, return_counts=True)
-    x_val = np.asarray(program.validation[0], program.x.dtype)
+    x_val = map_leaves(lambda leaf, own: leaf.astype(own.dtype), plan.validation[0], plan.x)
     fraction = float(np.isin(_keys(x_val), once).mean())
     natural = float(counts[counts > 1].sum() / len(keys))
     if fraction <= DUPLICATES or fraction <= NATURAL * natural:
@@ -210,24 +229,23 @@ def _duplicates(seen, notes):
 
 def _keys(x) -> np.ndarray:
     """A hash for each row."""
-    x = np.ascontiguousarray(x).reshape(len(x), -1)
-    return np.array([hash(row.tobytes()) for row in x])
+    parts = [np.ascontiguousarray(leaf).reshape(len(leaf), -1) for leaf in leaves(x)]
+    return np.array([hash(b"".join(p.tobytes() for p in row)) for row in zip(*parts, strict=True)])
 
 
 def _leak(seen, notes):
-    x = seen.sample[0]
-    rows = np.unique(np.linspace(0, len(x) - 1, LEAK_ROWS).astype(int))
-    return batch_leak.finding(seen.trainer, x[rows])
+    rows = evenly_spaced(count_rows(seen.sample), LEAK_ROWS)
+    return batch_leak.finding(seen.trainer, take_rows(seen.sample[0], rows))
 
 
 # with short trainings
 
 
 def _trainings(seen, notes):
-    program = seen.program
-    seconds = TABLE_SECONDS if program.x.ndim == 2 else OTHER_SECONDS
+    plan = seen.plan
+    seconds = TABLE_SECONDS if all(a.ndim == 2 for a in leaves(plan.x)) else OTHER_SECONDS
     try:
-        trial = FirstSteps(program, seconds=seconds)
+        trial = FirstSteps(plan, seconds=seconds)
     except CutawayError as error:
         return [
             Finding("not_finite", "the first step", [], str(error).split("\n")[0], [], 0.95)
@@ -244,8 +262,13 @@ def _trainings(seen, notes):
             )
         ]
     found = [_initial_loss(seen, trial, notes), *_parameters(trial)]
-    found += [_ignored(trial), _one_batch(seen, trial, notes), _rates(program, trial, notes)]
+    found += [_ignored(trial), _one_batch(seen, trial, notes), _rates(plan, trial, notes)]
     return [finding for finding in found if finding is not None]
+
+
+def _target_scale_explains(seen) -> bool:
+    """Whether targets of an unusual scale make the first loss high."""
+    return any(unscaled_targets.sizes(head.sample_y) for head in seen.heads)
 
 
 def _initial_loss(seen, trial, notes):
@@ -253,7 +276,7 @@ def _initial_loss(seen, trial, notes):
     if not math.isfinite(chance) or chance <= 0:
         return None
     notes.append(f"initial loss {number(first, 3)}, chance level {number(chance, 3)}")
-    if first <= INITIAL * chance + 0.01 or unscaled_targets.sizes(seen.sample[1]):
+    if first <= INITIAL * chance + 0.01 or _target_scale_explains(seen):
         return None
     return Finding(
         "initial_loss",
@@ -295,13 +318,16 @@ def _parameters(trial):
 
 
 def _ignored(trial):
-    if trial.input_gradient is None or trial.input_gradient > 0:
+    ignored = [name for name, norm in trial.input_gradients.items() if norm == 0]
+    if not ignored:
         return None
+    is_all = len(ignored) == len(trial.input_gradients)
     return Finding(
         "input_ignored",
-        "the network",
+        "the network" if is_all else ", ".join(ignored),
         [Measure("largest ∂L/∂x over the first steps", 0.0)],
-        "∂L/∂x is exactly 0: the loss does not depend on the input. Every path from the input is "
+        "∂L/∂x is exactly 0: the loss does not depend on "
+        f"{'the input' if is_all else ', '.join(ignored)}. Every path from the input is "
         "blocked by dead or saturated units or by weights of 0.",
         [
             Prescription(
@@ -317,7 +343,7 @@ def _one_batch(seen, trial, notes):
     if found is None:
         return None
     first, last, _ = found
-    targets = trial.batch_rows * math.prod(seen.ending.shape)
+    targets = trial.batch_rows * sum(math.prod(head.ending.shape) for head in seen.heads)
     if last < MEMORIZED * first:
         notes.append(f"overfitting one batch lowers its loss to {number(last, 2)}")
         return None
@@ -335,14 +361,14 @@ def _one_batch(seen, trial, notes):
     )  # fmt: skip
 
 
-def _rates(program, trial, notes):
+def _rates(plan, trial, notes):
     losses = trial.rates
     if not losses:
         return None
     first, own = trial.first_loss, losses[1.0]
     fine = {f: loss for f, loss in losses.items() if loss < first}
     lower = max((f for f in fine if f < 1), default=min(losses))
-    rate = float(program.trainer.optimizer.base_lr.data)
+    rate = float(plan.program.optimizer.base_lr.data)
     shown = [
         Measure(f"L after {trial.rate_steps} steps with η = {number(rate * f, 2)}", loss)
         for f, loss in losses.items()
@@ -361,7 +387,7 @@ def _rates(program, trial, notes):
         return None
     best = min(fine, key=lambda factor: fine[factor])
     notes.append(f"η = {number(rate * best, 2)} reduces the loss fastest in the first steps")
-    planned = program.epochs * math.ceil(len(program.x) / program.batch_size)
+    planned = plan.epochs * math.ceil(plan.rows / plan.batch_size)
     in_all = (first - own) * planned / trial.rate_steps
     if planned < trial.rate_steps:
         return None

@@ -14,24 +14,24 @@ import numpy as np
 
 from cutaway.doctor.changes import UseOptimizer
 from cutaway.doctor.changes.length import stretch_schedule
-from cutaway.doctor.training_plan import TrainingPlan, rebuilt
+from cutaway.doctor.training_plan import TrainingPlan, evenly_spaced
 from cutaway.errors import CutawayError, TrainingError
 from cutaway.losses import expects
 from cutaway.models import mlp
 from cutaway.nn import Flatten, Sequential, Sigmoid, Softmax
 from cutaway.nn.init import glorot_uniform
 from cutaway.nn.random import seeded
-from cutaway.nn.state import named_variables
+from cutaway.nn.trees import is_array, take_rows
 from cutaway.optim import Adam
 from cutaway.train import Trainer
 
 STEPS = 3000  # of a rerun at most; for longer programs, the first epochs are compared
 ROWS = 2000  # most rows on which losses are measured
-SECONDS = 60  # that a rerun of a long program may take
-VALIDATION_FRACTION = 0.2  # of the rows, if the program has no validation set
+SECONDS = 60  # that a rerun of a long plan may take
+VALIDATION_FRACTION = 0.2  # of the rows, if the plan has no validation set
 VALIDATION_FROM = 100  # rows; the mean over fewer than 20 validation rows is too noisy
 
-# Fraction of the better training's loss reduction that the program must have missed to count as a
+# Fraction of the better training's loss reduction that the plan must have missed to count as a
 # fault. A choice: the healthy programs of tests/doctor/test_rate_symptoms.py stay below it in all
 # reruns, the faulty ones are above.
 WORTH = 0.25
@@ -76,33 +76,33 @@ class RerunResult:
 
 
 class Reruns:
-    """Trainings of a program, as it is and with changes. Each runs when first asked for.
+    """Trainings of a plan, as it is and with changes. Each runs when first asked for.
 
     Args:
-        program: what is trained. If it has enough rows and no validation set, a fifth of them is
+        plan: what is trained. If it has enough rows and no validation set, a fifth of them is
             held out in all reruns alike, to distinguish learning from memorizing.
         chance: the loss of the best constant prediction; if NaN (not known), the initial loss is
             used instead.
         steps: most steps of a rerun; for longer programs, the first epochs are compared.
     """
 
-    def __init__(self, program: TrainingPlan, chance: float, steps: int = STEPS):
-        self.program = program
-        rows = np.arange(len(program.x))
-        self.validation = program.validation
+    def __init__(self, plan: TrainingPlan, chance: float, steps: int = STEPS):
+        self.plan = plan
+        rows = np.arange(plan.rows)
+        self.validation = plan.validation
         if self.validation is None and len(rows) >= VALIDATION_FROM:
             shuffled = np.random.default_rng(0).permutation(rows)
             count = min(int(VALIDATION_FRACTION * len(rows)), ROWS)
             out, rows = np.sort(shuffled[:count]), np.sort(shuffled[count:])
-            self.validation = (program.x[out], program.y[out])
-        rows = rows[: steps * program.batch_size]
-        self.x, self.y = program.x[rows], program.y[rows]
-        self.batch_size = min(program.batch_size, len(rows))
+            self.validation = plan.examples(out)
+        rows = rows[: steps * plan.batch_size]
+        self.x, self.y = plan.examples(rows)
+        self.batch_size = min(plan.batch_size, len(rows))
         self.steps_per_epoch = math.ceil(len(rows) / self.batch_size)
-        self.epochs = max(1, min(program.epochs, steps // self.steps_per_epoch))
-        spread = np.unique(np.linspace(0, len(rows) - 1, ROWS).astype(int))
-        self.sample = (self.x[spread], self.y[spread])
-        self._repeated = RepeatedTrainer(program.fresh())
+        self.epochs = max(1, min(plan.epochs, steps // self.steps_per_epoch))
+        self._rows = len(rows)
+        self.sample = take_rows((self.x, self.y), evenly_spaced(len(rows), ROWS))
+        self._repeated = RepeatedTrainer(plan.fresh())
         self._results = {}
         self.start = self._repeated.loss(*self.sample)
         self.chance = chance if math.isfinite(chance) else self.start
@@ -111,7 +111,7 @@ class Reruns:
 
     @functools.cached_property
     def base(self) -> RerunResult:
-        """The program as it is."""
+        """The plan as it is."""
         return self._train(self._repeated, keep=True)
 
     @property
@@ -173,7 +173,7 @@ class Reruns:
 
     @property
     def best_rate(self) -> RerunResult:
-        """The lowest training loss so far with the program's own optimizer."""
+        """The lowest training loss so far with the plan's own optimizer."""
         rates = [found for (what, *_), found in self._results.items() if what == "rate"]
         return min([self.base, *rates], key=lambda found: (found.loss, found.best_validation))
 
@@ -182,8 +182,8 @@ class Reruns:
 
         def train():
             repeated = self._repeated
-            if self.program.trainer.optimizer.schedule is not None:
-                repeated = RepeatedTrainer(self.program.fresh())
+            if self.plan.program.optimizer.schedule is not None:
+                repeated = RepeatedTrainer(self.plan.fresh())
                 stretch_schedule(repeated.trainer, factor)
             return self._train(repeated, epochs=factor * self.epochs)
 
@@ -192,7 +192,7 @@ class Reruns:
     def adam(self, lr: float) -> RerunResult:
         """With Adam, from the same initial weights."""
 
-        if is_plain_adam(self.program.trainer.optimizer):
+        if is_plain_adam(self.plan.program.optimizer):
             return self.rate(lr / self._repeated.lr)
         factor = lr / self._with_adam.lr
         return self._once(("adam", lr), lambda: self._train(self._with_adam, factor=factor))
@@ -201,7 +201,7 @@ class Reruns:
         """Without the schedule."""
 
         def train():
-            trainer = self.program.fresh()
+            trainer = self.plan.fresh()
             trainer.optimizer.schedule = None
             return self._train(RepeatedTrainer(trainer))
 
@@ -211,7 +211,7 @@ class Reruns:
         """With another β, for an optimizer with momentum."""
 
         def train():
-            trainer = self.program.fresh()
+            trainer = self.plan.fresh()
             setattr(trainer.optimizer, "beta", beta)  # noqa: B010, not every optimizer has one
             return self._train(RepeatedTrainer(trainer))
 
@@ -219,7 +219,7 @@ class Reruns:
 
     @functools.cached_property
     def _with_adam(self):
-        return RepeatedTrainer(self.program.changed(UseOptimizer("adam", ADAM_RATES[0])).trainer)
+        return RepeatedTrainer(self.plan.changed(UseOptimizer("adam", ADAM_RATES[0])).fresh())
 
     def restart(self, number: int) -> RerunResult:
         """From other initial weights: Glorot uniform (Glorot & Bengio 2010), biases 0."""
@@ -231,7 +231,7 @@ class Reruns:
 
     def reinitialized(self, number: int) -> Trainer:
         """The Trainer from which `restart` begins."""
-        trainer = self.program.fresh()
+        trainer = self.plan.fresh()
         _reinitialize(number, trainer)
         return trainer
 
@@ -239,10 +239,12 @@ class Reruns:
         """A plain reference model that learns most of what is attainable; None if there is none.
 
         For numbers, a network of two hidden layers of 128 ReLU units, trained with Adam; for tokens
-        with a target each, bigram counts. None if targets repeat inputs: an autoencoder is narrow
-        on purpose.
+        with a target each, bigram counts. None for several inputs or outputs, or if targets repeat
+        inputs: an autoencoder is narrow on purpose.
         """
         x, y = self.x, self.y
+        if not (is_array(x) and is_array(y)) or self.plan.program.loss is None:
+            return None
         if x.dtype.kind in "iu" and x.ndim == 2 and y.shape == x.shape and y.dtype.kind in "iu":
             return self._once(("bigrams",), self._bigrams)
         if x.dtype.kind != "f" or x[0].size > RELATIVE_INPUTS or y.ndim > 2 or _repeats(x, y):
@@ -250,17 +252,17 @@ class Reruns:
         return self._once(("relative",), self._relative)
 
     def _relative(self):
-        trainer = self.program.trainer
-        outputs = self.program.fresh().predict(self.x[:2]).shape[1:]
-        if len(outputs) != 1:
+        program = self.plan.program
+        outputs = self.plan.fresh().predict(self.x[:2])
+        if not is_array(outputs) or outputs.ndim != 2:
             return None
-        wants, last = expects(trainer.loss), None
+        wants, last = expects(program.loss), None
         if wants is not None and wants.output == "probability":
             last = Softmax if wants.target in ("labels", "one_hot") else Sigmoid
         with seeded(0):
-            sizes = (self.x[0].size, RELATIVE_UNITS, RELATIVE_UNITS, *outputs)
+            sizes = (self.x[0].size, RELATIVE_UNITS, RELATIVE_UNITS, outputs.shape[1])
             net = Sequential(Flatten(), *mlp(sizes, output=last))
-            other = rebuilt(trainer, net=net, optimizer=lambda net: Adam(net, ADAM_RATES[0]))
+            other = Trainer(program.copied(net=net, optimizer=lambda net: Adam(net, ADAM_RATES[0])))
         epochs = max(self.epochs, math.ceil(RELATIVE_STEPS / self.steps_per_epoch))
         return self._train(RepeatedTrainer(other), epochs=epochs)
 
@@ -281,9 +283,9 @@ class Reruns:
 
     @functools.cached_property
     def after_first_epoch(self) -> Trainer:
-        """The program's Trainer after one epoch."""
+        """The plan's Trainer after one epoch."""
         self._train(self._repeated, epochs=1)
-        return rebuilt(self._repeated.trainer)
+        return Trainer(self._repeated.trainer.program.copied())
 
     # training on from the end
 
@@ -298,10 +300,10 @@ class Reruns:
     @functools.cached_property
     def _after(self):
         """(a RepeatedTrainer at a constant learning rate, the values at the end of `base`)."""
-        if self.program.trainer.optimizer.schedule is None:
+        if self.plan.program.optimizer.schedule is None:
             return self._repeated, self.base.values
         assert self.base.trainer is not None  # `base` keeps it
-        trainer = rebuilt(self.base.trainer)
+        trainer = Trainer(self.base.trainer.program.copied())
         trainer.optimizer.schedule = None
         repeated = RepeatedTrainer(trainer)
         return repeated, repeated.values
@@ -318,12 +320,10 @@ class Reruns:
         rng = np.random.default_rng(0)
         found, weights = [repeated.loss(*self.sample)], [_weights(repeated)]
         for _ in range(count):
-            rows = rng.choice(len(self.x), self.batch_size, replace=False)
+            rows = rng.choice(self._rows, self.batch_size, replace=False)
             try:
-                repeated.trainer.fit(
-                    self.x[rows], self.y[rows], epochs=1, batch_size=len(rows), seed=0,
-                    progress=False,
-                )  # fmt: skip
+                x, y = take_rows((self.x, self.y), rows)
+                repeated.trainer.fit(x, y, epochs=1, batch_size=len(rows), seed=0, progress=False)
             except TrainingError:
                 found.append(math.inf)
                 break
@@ -350,8 +350,8 @@ class Reruns:
                 epochs=self.epochs if epochs is None else epochs,
                 batch_size=self.batch_size,
                 validation=self.validation,
-                callbacks=copy.deepcopy(list(self.program.callbacks)),
-                seed=self.program.seed,
+                callbacks=copy.deepcopy(list(self.plan.callbacks)),
+                seed=self.plan.seed,
                 progress=False,
             )
         except CutawayError:
@@ -370,7 +370,7 @@ class Reruns:
             final_validation=float(np.median(validation[-last:])) if ended else nothing,
             losses=losses,
             validation_losses=validation,
-            trainer=rebuilt(trainer) if keep else None,
+            trainer=Trainer(trainer.program.copied()) if keep else None,
             values=repeated.now() if keep else None,
         )
 
@@ -410,8 +410,7 @@ class RepeatedTrainer:
 
     def __init__(self, trainer: Trainer):
         self.trainer = trainer
-        owners = (trainer.net, trainer.optimizer, trainer.average, trainer.mix, trainer.prepare)
-        self.variables = list(named_variables([o for o in owners if o is not None]).values())
+        self.variables = list(trainer.program.variables().values())
         self.values = self.now()
         self.lr = float(trainer.optimizer.base_lr.data)
 

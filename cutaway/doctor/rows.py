@@ -8,6 +8,7 @@ from cutaway.doctor.evidence import Evidence
 from cutaway.errors import CutawayError
 from cutaway.explain import explain
 from cutaway.explain.flow import FlowStory
+from cutaway.nn.trees import leaves
 from cutaway.ops import ACTIVATION_TRAITS
 
 STUCK = 0.9  # of the chance-level loss: above this, next to nothing was learned
@@ -41,12 +42,12 @@ def gradient_ratio(rows: list) -> float:
 
 def flow_at_start(evidence: Evidence) -> FlowStory | None:
     """explain's FlowStory before training; None for a network that it cannot explain."""
-    net, program = evidence.program.fresh().net, evidence.program
-    if program.trainer.prepare is not None:
+    net, plan = evidence.plan.fresh().net, evidence.plan
+    if plan.program.prepare is not None or not evidence.is_single:
         return None
-    x, y = program.x[:STORY_ROWS], program.y[:STORY_ROWS]
+    x, y = plan.examples(slice(STORY_ROWS))
     try:
-        flow = explain(net, x, y, loss=program.trainer.loss).flow()
+        flow = explain(net, x, y, loss=plan.program.loss).flow()
     except (CutawayError, TypeError, ValueError, IndexError):
         return None
     return flow if len(flow.layers) > 1 else None
@@ -65,7 +66,7 @@ def fitting_initializer(evidence: Evidence) -> str:
 
 def have_finite_data(evidence: Evidence) -> bool:
     """Whether x and y contain neither NaN nor infinity."""
-    arrays = (np.asarray(evidence.program.x), np.asarray(evidence.program.y))
+    arrays = leaves((evidence.plan.x, evidence.plan.y))
     return all(a.dtype.kind != "f" or bool(np.isfinite(a).all()) for a in arrays)
 
 

@@ -1,15 +1,14 @@
-"""Programs from a run's folder, or from a name in a Python file."""
+"""Training plans from a run's folder, or from a name in a Python file."""
 
 import dataclasses
 import runpy
 import sys
 from pathlib import Path
 
-import numpy as np
-
 from cutaway.doctor import changes
-from cutaway.doctor.training_plan import TrainingPlan
+from cutaway.doctor.training_plan import TrainingPlan, evenly_spaced, on_host
 from cutaway.errors import CutawayError, DataError, OptionError, did_you_mean
+from cutaway.nn.trees import take_rows
 from cutaway.optim import OPTIMIZERS
 from cutaway.runs import Run, prepare
 from cutaway.runs.experiment import Experiment
@@ -39,24 +38,23 @@ def experiment_of_run(run: Run, **instead) -> Experiment:
     return prepare(config["data"], target, kind=config["kind"], **given)
 
 
-def program_of(experiment: Experiment, *, rows: int | None = None) -> TrainingPlan:
+def plan_of(experiment: Experiment, *, rows: int | None = None) -> TrainingPlan:
     """The TrainingPlan of `experiment.train`, without augmentation.
 
     Args:
         rows: maximum number of training rows and of validation rows, evenly spaced; None: all.
     """
     options = experiment.options
-    y = np.asarray(experiment.targets())
-    training = _evenly_spaced(experiment.training, rows)
-    validation = _evenly_spaced(experiment.validation, rows)
+    examples = (experiment.x, on_host(experiment.targets()))
+    training = _some(experiment.training, rows)
+    validation = _some(experiment.validation, rows)
     stopping = EarlyStopping(
         options.patience, monitor=options.MONITOR, higher_is_better=options.MONITOR != "val_loss"
     )
     return TrainingPlan.of(
         experiment.make_trainer(),
-        experiment.x[training],
-        y[training],
-        validation=(np.asarray(experiment.x[validation]), y[validation]),
+        *take_rows(examples, training),
+        validation=take_rows(examples, validation),
         epochs=experiment.epochs,
         batch_size=experiment.batch_size,
         seed=options.seed,
@@ -64,10 +62,10 @@ def program_of(experiment: Experiment, *, rows: int | None = None) -> TrainingPl
     )
 
 
-def _evenly_spaced(rows, count):
-    if count is None or len(rows) <= count:
+def _some(rows, most):
+    if most is None or len(rows) <= most:
         return rows
-    return rows[np.unique(np.linspace(0, len(rows) - 1, count).astype(int))]
+    return rows[evenly_spaced(len(rows), most)]
 
 
 def options_with(experiment: Experiment, prescribed) -> dict:
@@ -117,7 +115,7 @@ def _as_options(change, experiment, so_far, rows):
     return None
 
 
-def program_in_script(what: str) -> TrainingPlan:
+def plan_in_script(what: str) -> TrainingPlan:
     """The TrainingPlan that a name in a Python file refers to.
 
     Args:

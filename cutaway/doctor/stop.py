@@ -119,7 +119,7 @@ def _attempts(reruns):
 def _curvature(evidence, trainer):
     if sum(p.size for p in trainer.optimizer.parameters) > PARAMETERS:
         return None
-    if trainer.prepare is not None:
+    if trainer.prepare is not None or not evidence.is_single:
         return None
     x, y = (a[:CURVATURE_ROWS] for a in evidence.reruns.sample)
     try:

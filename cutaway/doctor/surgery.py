@@ -3,10 +3,7 @@
 import copy
 import math
 
-import numpy as np
-
-from cutaway.doctor.training_plan import rebuilt
-from cutaway.engine import Operation, no_grad
+from cutaway.engine import Operation, Tensor
 from cutaway.errors import OptionError
 from cutaway.nn import (
     Embedding,
@@ -16,29 +13,61 @@ from cutaway.nn import (
     Linear,
     Module,
     Sequential,
-    in_mode,
     named_variables,
 )
 from cutaway.nn.module import watch
 from cutaway.nn.state import Held, Parameter, Stateful, values_of
+from cutaway.nn.trees import call, leaves, take_rows
 
 RUN_ROWS = 2  # enough to learn the order of the layers
 
 
-def calls(trainer, x) -> list:
+def calls(program, x) -> list:
     """[(module, output Tensor)] of the innermost modules, in the order in which they return."""
-    net, seen = trainer.net, []
+    return _run(program, x)[0]
+
+
+def outputs(program, x) -> list:
+    """The outputs of the network for two rows, Tensors."""
+    return _run(program, x)[1]
+
+
+def _run(program, x) -> tuple:
+    """(calls, outputs), with the tape of how the outputs came about."""
+    net, seen = program.net, []
 
     def note(module, inputs, out):
-        if is_activation(module) or not _parts(module):
+        if isinstance(out, Tensor) and (is_activation(module) or not _parts(module)):
             seen.append((module, out))
 
-    x = np.asarray(x[:RUN_ROWS])
-    prepared = x if trainer.prepare is None else trainer.prepare.eval()(x)
     variables = list(named_variables(net).values())
-    with in_mode(net, False), Held(variables, values_of(variables)), no_grad(), watch(net, note):
-        net(prepared)
-    return seen
+    with program.in_mode(False), Held(variables, values_of(variables)), watch(net, note):
+        out = call(net, program.inputs(take_rows(x, slice(RUN_ROWS))))
+    return seen, leaves(out)
+
+
+def _endings(program, x) -> tuple[list, list]:
+    """(the layers with weights, the activations) from which the outputs of a network come.
+
+    Without other layers with weights in between.
+    """
+    seen, ends = _run(program, x)
+    made = {out.record.serial: m for m, out in seen if out.record is not None}
+    layers, activations = [], []
+    waiting, visited = [end.record for end in ends], set()
+    while waiting:
+        record = waiting.pop()
+        if record is None or record.serial in visited:
+            continue
+        visited.add(record.serial)
+        module = made.get(record.serial)
+        if module is not None and is_weighted(module):
+            layers.append(module)
+            continue
+        if module is not None and is_activation(module):
+            activations.append(module)
+        waiting += [t.record for t in record.inputs if t is not None]
+    return layers, activations
 
 
 def is_activation(module) -> bool:
@@ -52,40 +81,46 @@ def is_weighted(module) -> bool:
     )
 
 
-def hidden_and_output(trainer, x) -> tuple:
-    """(hidden activations, the output activation or None): modules, in order, each once."""
-    seen = [module for module, _ in calls(trainer, x)]
+def hidden_and_output(program, x) -> tuple:
+    """(hidden activations, the output activation or None): modules, in order, each once.
+
+    None too for a network of several outputs.
+    """
+    seen = [module for module, _ in calls(program, x)]
+    if len(outputs(program, x)) > 1:
+        _, at_ends = _endings(program, x)
+        return [m for m in dict.fromkeys(seen) if is_activation(m) and m not in at_ends], None
     last = max((i for i, module in enumerate(seen) if holds_weights(module)), default=-1)
     hidden = list(dict.fromkeys(m for m in seen[:last] if is_activation(m)))
     after = [m for m in seen[last + 1 :] if is_activation(m) and m not in hidden]
     return hidden, after[-1] if after else None
 
 
-def last_without_weights(trainer, x):
+def last_without_weights(program, x):
     """The innermost module that returns last; None if it has parameters or changes no values."""
-    module = calls(trainer, x)[-1][0]
+    module = calls(program, x)[-1][0]
     is_neutral = isinstance(module, Flatten | Identity)
     return None if module.parameters() or is_neutral else module
 
 
-def with_outputs(trainer, x, count: int):
-    """The trainer with a new last Linear of `count` outputs instead of one.
+def with_outputs(program, x, count: int):
+    """The program with a new last Linear of `count` outputs instead of one.
 
     Raises:
         OptionError: the network does not end in a Linear of one output.
     """
-    last = calls(trainer, x)[-1][0]
+    last = calls(program, x)[-1][0]
     if not isinstance(last, Linear) or last.weight.shape[1] != 1:
         raise OptionError(
             f"the network ends in {type(last).__name__}, not in a Linear of one output",
             expected=f"a Linear that can be replaced by one with {count} outputs",
             fix="change the network yourself",
         )
-    net = copy.deepcopy(trainer.net)
-    paths = {id(module): path for path, module in trainer.net.modules().items()}
+    net = copy.deepcopy(program.net)
+    paths = {id(module): path for path, module in program.net.modules().items()}
     old = net.modules()[paths[id(last)]]
     replace(net, old, Linear(old.weight.shape[0], count))
-    return rebuilt(trainer, net=net, optimizer=trainer.optimizer.over)
+    return program.copied(net=net, optimizer=program.optimizer.over)
 
 
 def holds_weights(module) -> bool:
@@ -133,10 +168,15 @@ def insert_after(net: Module, layers: list, make) -> int:
     return count
 
 
-def hidden_layers(trainer, x) -> list:
+def hidden_layers(program, x) -> list:
     """Layers with weights except the last, in order, without embeddings."""
-    weighted = [m for m, _ in calls(trainer, x) if is_weighted(m)]
-    layers = list(dict.fromkeys(weighted))[:-1]
+    weighted = [m for m, _ in calls(program, x) if is_weighted(m)]
+    layers = list(dict.fromkeys(weighted))
+    if len(outputs(program, x)) > 1:
+        at_ends, _ = _endings(program, x)
+        layers = [m for m in layers if m not in at_ends]
+    else:
+        layers = layers[:-1]
     return [m for m in layers if embedding_std(m) is None]
 
 

@@ -6,10 +6,12 @@ import jax.numpy as jnp
 import numpy as np
 
 from cutaway.doctor.evidence import Evidence
+from cutaway.doctor.heads import loss_of
 from cutaway.engine import Tensor
 from cutaway.errors import CutawayError
 from cutaway.explain.layerwise import plain_forward, replaced
 from cutaway.nn.recurrent import Recurrent
+from cutaway.nn.trees import map_leaves
 
 ROWS = 64  # on which the gradient is computed
 
@@ -31,7 +33,7 @@ class TimeGradientRatio:
 
 def time_gradient_ratio(evidence: Evidence) -> TimeGradientRatio | None:
     """Of the first recurrent layer, before training; None if there is none."""
-    trainer, program = evidence.program.fresh(), evidence.program
+    trainer, plan = evidence.plan.fresh(), evidence.plan
     layers = {p: m for p, m in trainer.net.modules().items() if isinstance(m, Recurrent)}
     if not layers:
         return None
@@ -43,11 +45,11 @@ def time_gradient_ratio(evidence: Evidence) -> TimeGradientRatio | None:
         caught.append(leaf)
         return plain_forward(module, leaf, *rest, **named)
 
-    x, y = program.x[:ROWS], program.y[:ROWS]
+    program = trainer.program
+    x, y = (map_leaves(Tensor, tree) for tree in plan.examples(slice(ROWS)))
     try:
         with replaced({layer: catch}):
-            prepared = trainer.program.prepared
-            trainer.loss(prepared(Tensor(x)), Tensor(y)).backward()
+            loss_of(program, map_leaves(Tensor, program.inputs(x)), y).backward()
     except CutawayError:
         return None
     grad = caught[0].grad if caught else None

@@ -2,50 +2,69 @@
 
 import copy
 import dataclasses
+from typing import Any
 
 import numpy as np
 
-from cutaway.train import Trainer
+from cutaway.nn.trees import count_rows, map_leaves, take_rows
+from cutaway.train import Program, Trainer
+from cutaway.train.blocks import as_tree
 
 
 @dataclasses.dataclass(frozen=True)
 class TrainingPlan:
-    """Everything that defines a training.
+    """A program, and the data, epochs and random seed that it is trained with.
 
     Attributes:
-        trainer: a Trainer that has not trained; it is copied, never run.
-        x, y: training arrays (rows, ...).
+        program: a train.Program that has not trained; it is copied, never run.
+        x, y: training arrays (rows, ...), or trees of them.
         validation: (x, y) or None.
         epochs, batch_size: as for Trainer.fit.
         seed: random seed for the order of the rows.
         callbacks: for example (EarlyStopping(20),); each run gets copies.
-        target_scale: (mean, std) if y was standardized by a change: predictions times std plus
-            mean are in the units of the user's targets.
+        target_scale: {number of an array of outputs: (mean, std)} if its targets were standardized
+            by a change: predictions times std plus mean are in the units of the user's targets.
     """
 
-    trainer: Trainer
-    x: np.ndarray
-    y: np.ndarray
+    program: Program
+    x: Any
+    y: Any
     validation: tuple | None = None
     epochs: int = 100
     batch_size: int = 32
     seed: int = 0
     callbacks: tuple = ()
-    target_scale: tuple | None = None
+    target_scale: dict | None = None
 
     @classmethod
-    def of(cls, trainer: Trainer, x, y, **options) -> "TrainingPlan":
-        """The program of a trainer in its present state, before it trains."""
-        return cls(copied(trainer), np.asarray(x), np.asarray(y), **options)
+    def of(cls, trainer: Trainer, x, y, *, validation=None, **options) -> "TrainingPlan":
+        """The plan of a trainer in its present state, before it trains."""
+        if validation is not None:
+            validation = tuple(map(on_host, validation))
+        program = trainer.program.copied()
+        return cls(program, on_host(x), on_host(y), validation=validation, **options)
+
+    @property
+    def rows(self) -> int:
+        """The number of training rows."""
+        return count_rows(self.x)
+
+    def examples(self, rows) -> tuple:
+        """(x, y) of some training rows: a slice or an array of indices."""
+        return take_rows(self.x, rows), take_rows(self.y, rows)
+
+    def spread(self, most: int) -> tuple:
+        """(x, y) of at most `most` training rows, evenly spaced."""
+        return self.examples(evenly_spaced(self.rows, most))
 
     def fresh(self, seed: int = 0) -> Trainer:
-        """A new Trainer to be trained; the program's own is not modified.
+        """A new Trainer to be trained; the plan's own program is not modified.
 
         Args:
             seed: 0 keeps the initial weights; any other permutes the entries of each weight, which
                 is another sample from the same distribution (a constant weight stays constant).
         """
-        return Trainer(self.trainer.program.fresh(seed))
+        return Trainer(self.program.fresh(seed))
 
     def run(
         self, seed: int = 0, *, callbacks=(), epochs: int | None = None, trainer=None
@@ -69,18 +88,18 @@ class TrainingPlan:
         return trainer
 
     def changed(self, *changes) -> "TrainingPlan":
-        """The program after the changes (see doctor/changes), applied one after the other."""
-        program = dataclasses.replace(self, trainer=copied(self.trainer))
+        """The plan after the changes (see doctor/changes), applied one after the other."""
+        plan = dataclasses.replace(self, program=self.program.copied())
         for change in changes:
-            program = change.apply(program)
-        return program
+            plan = change.apply(plan)
+        return plan
 
 
-def copied(trainer: Trainer) -> Trainer:
-    """A Trainer with its own copies of network and optimizer, in the same state."""
-    return Trainer(trainer.program.copied())
+def on_host(tree):
+    """The tree with NumPy arrays as leaves."""
+    return map_leaves(np.asarray, as_tree(tree))
 
 
-def rebuilt(trainer: Trainer, *, net=None, optimizer=None, loss=None) -> Trainer:
-    """A copy of a trainer, with another network, optimizer or loss; see train.Program.copied."""
-    return Trainer(trainer.program.copied(net=net, optimizer=optimizer, loss=loss))
+def evenly_spaced(rows: int, most: int) -> np.ndarray:
+    """At most `most` indices of that many rows, evenly spaced."""
+    return np.unique(np.linspace(0, rows - 1, most).astype(int))

@@ -275,9 +275,9 @@ def treat(
         >>> ct.treat(diagnosis, seeds=5).best                           # doctest: +SKIP
     """
     expect_range(seeds, what="seeds", least=2)
-    if diagnosis.program is None:
-        raise OptionError("this diagnosis has no program", fix="create it with ct.diagnose")
-    base: TrainingPlan = diagnosis.program
+    if diagnosis.plan is None:
+        raise OptionError("this diagnosis has no plan", fix="create it with ct.diagnose")
+    base: TrainingPlan = diagnosis.plan
     notes = []
     planned = _planned(diagnosis, base, notes)
     if not planned:
@@ -296,7 +296,7 @@ def treat(
             expected=f"at least {3 * seeds}: control, one prescription and a random change, each "
             f"with {seeds} seeds",
         )
-    programs = [program for _, program in planned]
+    programs = [plan for _, plan in planned]
     score_of = ComparableScore(base, programs)
     control = Arm("untreated", "control")
     chance = {
@@ -304,7 +304,7 @@ def treat(
         for cost in dict.fromkeys(_cost(arm.prescription) for arm, _ in planned)
     }
     work = [(control, _same(base))]
-    work += [(arm, _same(program)) for arm, program in planned]
+    work += [(arm, _same(plan)) for arm, plan in planned]
     work += [(arm, _random_changes(base, cost, arm)) for cost, arm in chance.items()]
     total, done = len(work) * seeds, 0
     for arm, start in work:
@@ -351,12 +351,12 @@ def _planned(diagnosis, base, notes):
                 continue
             seen.add(key)
             try:
-                program = base.changed(*prescription.changes)
+                plan = base.changed(*prescription.changes)
             except CutawayError as error:
                 notes.append(f"Cannot be tried: {prescription.text} ({error.came}).")
                 continue
             arm = Arm(prescription.text, "prescription", prescription, finding.code)
-            planned.append((arm, program))
+            planned.append((arm, plan))
     return planned
 
 
@@ -369,14 +369,14 @@ def _trainings(planned, seeds):
     return seeds * (1 + len(planned) + len({_cost(arm.prescription) for arm, _ in planned}))
 
 
-def _same(program: TrainingPlan):
-    """Function from a seed to (program, trainer at its start), the trainer compiled only once."""
-    repeated = RepeatedTrainer(program.fresh())
+def _same(plan: TrainingPlan):
+    """Function from a seed to (plan, trainer at its start), the trainer compiled only once."""
+    repeated = RepeatedTrainer(plan.fresh())
 
     def start(seed):
         repeated.back()
         permute_weights(repeated.trainer.net, seed)
-        return program, repeated.trainer
+        return plan, repeated.trainer
 
     return start
 
@@ -389,12 +389,12 @@ def _random_changes(base: TrainingPlan, cost, arm):
         for k in rng.permutation(len(RANDOM_CHANGES)):
             extra = () if cost == 1 else (Epochs(cost),)
             try:
-                program = base.changed(RANDOM_CHANGES[k], *extra)
+                plan = base.changed(RANDOM_CHANGES[k], *extra)
             except CutawayError:
                 continue
             arm.tried.append(RANDOM_CHANGES[k].text)
-            return program, program.fresh(seed)
-        raise OptionError("no random change fits this program")
+            return plan, plan.fresh(seed)
+        raise OptionError("no random change fits this plan")
 
     return start
 
@@ -402,30 +402,30 @@ def _random_changes(base: TrainingPlan, cost, arm):
 class _Curve(Callback):
     """The score at some epochs."""
 
-    def __init__(self, program, score_of):
-        self.program, self.score_of, self.points = program, score_of, []
-        moments = np.linspace(1, program.epochs, min(MOMENTS, program.epochs))
+    def __init__(self, plan, score_of):
+        self.plan, self.score_of, self.points = plan, score_of, []
+        moments = np.linspace(1, plan.epochs, min(MOMENTS, plan.epochs))
         self.moments = set(np.round(moments).astype(int).tolist())
 
     def on_start(self, trainer):
-        self.points.append((0, self.score_of.sample(trainer, self.program)))
+        self.points.append((0, self.score_of.sample(trainer, self.plan)))
 
     def on_epoch(self, trainer, row):
         if trainer.epoch in self.moments:
-            self.points.append((trainer.epoch, self.score_of.sample(trainer, self.program)))
+            self.points.append((trainer.epoch, self.score_of.sample(trainer, self.plan)))
 
 
-def _run(arm, program, trainer, seed, score_of):
-    curve = _Curve(program, score_of)
+def _run(arm, plan, trainer, seed, score_of):
+    curve = _Curve(plan, score_of)
     begin = trainer.net.state_dict()
     try:
-        program.run(seed, callbacks=[curve], trainer=trainer)
+        plan.run(seed, callbacks=[curve], trainer=trainer)
     except TrainingError:
         arm.broken += 1  # such a network is discarded: it counts as an untrained one
         trainer.net.load_state_dict(begin)
     arm.curves.append(curve.points)
-    arm.sample.append(score_of.sample(trainer, program))
-    validation = score_of.validation(trainer, program)
+    arm.sample.append(score_of.sample(trainer, plan))
+    validation = score_of.validation(trainer, plan)
     if validation is not None:
         arm.validation = [*(arm.validation or []), validation]
 

@@ -66,6 +66,16 @@ def count_rows(tree) -> int:
     return len(leaves(tree)[0])
 
 
+def take_rows(tree, rows) -> Any:
+    """The tree of these rows of each leaf: a slice or an array of indices.
+
+    Example:
+        >>> take_rows({"a": np.arange(3), "b": np.zeros((3, 2))}, [0, 2])["a"].tolist()
+        [0, 2]
+    """
+    return map_leaves(lambda leaf: leaf[rows], tree)
+
+
 def is_array(tree) -> bool:
     """Whether a tree is one leaf."""
     return _is_leaf(tree)

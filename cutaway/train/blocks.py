@@ -117,7 +117,7 @@ def to_device(x, y, *, what: str = "x and y", instead: str = AS_STREAM):
         DataError: no rows; NaN or infinity.
         OutOfMemoryError: they do not fit in memory.
     """
-    named = {**_named_leaves("x", x), **_named_leaves("y", y)}
+    named = {**named_leaves("x", x), **named_leaves("y", y)}
     for name, leaf in named.items():
         if np.ndim(leaf) == 0:
             shapes = ", ".join(f"{k} of shape {np.shape(v)}" for k, v in named.items())
@@ -147,8 +147,8 @@ def to_device(x, y, *, what: str = "x and y", instead: str = AS_STREAM):
         return jax.block_until_ready(map_leaves(_on_device, (as_tree(x), as_tree(y))))
 
 
-def _named_leaves(name: str, tree) -> dict:
-    """{name of a leaf, like x["image"] or x[0]: array}."""
+def named_leaves(name: str, tree) -> dict:
+    """{name of a leaf: array}: x['image'] or x[0] of a tree, x of a single array."""
     found = jax.tree_util.tree_flatten_with_path(as_tree(tree))[0]
     return {name + jax.tree_util.keystr(path): leaf for path, leaf in found}
 

@@ -184,9 +184,9 @@ HEALTHY = (
 )
 
 
-@pytest.mark.parametrize("program", HEALTHY, ids=lambda f: f.__name__)
-def test_healthy_programs_have_none_of_these_symptoms(program):
-    assert codes(program()) == []
+@pytest.mark.parametrize("plan", HEALTHY, ids=lambda f: f.__name__)
+def test_healthy_programs_have_none_of_these_symptoms(plan):
+    assert codes(plan()) == []
 
 
 # the loss and the output layer

@@ -21,7 +21,7 @@ def finding(code, confidence, *prescribed, cured=math.nan):
     return Finding(code, "somewhere", [], "because", prescriptions, confidence, cured)
 
 
-def program(lr=0.05, epochs=10):
+def plan(lr=0.05, epochs=10):
     net = ct.Sequential(ct.Linear(3, 1))
     optimizer = ct.SGD(net, lr=lr)
     trainer = ct.Trainer(net, loss=ct.losses.mean_squared_error, optimizer=optimizer)
@@ -82,7 +82,7 @@ def test_the_findings_of_all_symptoms_are_ranked_and_errors_become_notes(monkeyp
     symptoms = {"batch_leak": fails, "dead_units": finds, "plateau": lambda evidence: None}
     monkeypatch.setattr(diagnosis, "all_symptoms", lambda: symptoms)
     looked = []
-    found = ct.diagnose(program(), watch=looked.append)
+    found = ct.diagnose(plan(), watch=looked.append)
     assert [f.code for f in found.findings] == ["dead_units"] and not found.healthy
     assert found.notes == ["batch leak could not be checked: the data are odd."]
     assert found.evidence.final_loss == asked[0]
@@ -93,7 +93,7 @@ def test_the_findings_of_all_symptoms_are_ranked_and_errors_become_notes(monkeyp
 
 def test_the_trainer_that_was_given_stays_as_it_was(monkeypatch):
     monkeypatch.setattr(diagnosis, "all_symptoms", dict)
-    given = program().trainer
+    given = plan().fresh()
     before = given.net.state_dict()
     found = ct.diagnose(given, X, Y, epochs=3)
     assert found.healthy and len(found.evidence.losses) == 3
@@ -103,28 +103,28 @@ def test_the_trainer_that_was_given_stays_as_it_was(monkeypatch):
 
 def test_a_trainer_that_has_trained_is_noted(monkeypatch):
     monkeypatch.setattr(diagnosis, "all_symptoms", dict)
-    trained = program().run()
+    trained = plan().run()
     assert "has trained before" in ct.diagnose(trained, X, Y, epochs=1).notes[0]
 
 
 def test_a_training_that_breaks_off_is_diagnosed_too(monkeypatch):
     monkeypatch.setattr(diagnosis, "all_symptoms", dict)
-    found = ct.diagnose(program(lr=1e30))
+    found = ct.diagnose(plan(lr=1e30))
     assert found.notes[0].startswith("Training stopped: the loss became")
 
 
 def test_what_cannot_be_diagnosed_is_refused():
     with pytest.raises(OptionError, match="without data"):
-        ct.diagnose(program().trainer)
+        ct.diagnose(plan().fresh())
     with pytest.raises(OptionError, match="both a TrainingPlan and data"):
-        ct.diagnose(program(), X, Y)
+        ct.diagnose(plan(), X, Y)
     with pytest.raises(OptionError, match="given a Linear"):
         ct.diagnose(ct.Linear(2, 1))
 
 
 def test_too_small_a_learning_rate_is_found_and_a_healthy_one_is_not():
-    slow = ct.diagnose(program(lr=1e-4))
+    slow = ct.diagnose(plan(lr=1e-4))
     assert slow.findings[0].code == "learning_rate_too_low"
     (change,) = slow.findings[0].prescriptions[0].changes
     assert isinstance(change, changes.LearningRate) and change.factor > 10
-    assert ct.diagnose(program(lr=0.1, epochs=60)).healthy
+    assert ct.diagnose(plan(lr=0.1, epochs=60)).healthy

@@ -1,4 +1,4 @@
-"""Pre-flight: each check finds its fault on a small program and is silent on healthy ones."""
+"""Pre-flight: each check finds its fault on a small plan and is silent on healthy ones."""
 
 import json
 
@@ -110,9 +110,9 @@ HEALTHY = (
 )
 
 
-@pytest.mark.parametrize("program", HEALTHY, ids=lambda f: f.__name__)
-def test_healthy_programs_pass(program):
-    looked = program()
+@pytest.mark.parametrize("plan", HEALTHY, ids=lambda f: f.__name__)
+def test_healthy_programs_pass(plan):
+    looked = plan()
     assert codes(looked) == []
     assert "\n" not in looked.line()
 
@@ -121,9 +121,9 @@ def test_nothing_of_the_program_is_changed():
     net = mlp()
     trainer = Trainer(net, loss=CROSS_ENTROPY)
     before = net.state_dict()
-    program = TrainingPlan.of(trainer, *classes())
-    preflight(program)
-    for own in (net, program.trainer.net):
+    plan = TrainingPlan.of(trainer, *classes())
+    preflight(plan)
+    for own in (net, plan.program.net):
         for path, value in own.state_dict().items():
             np.testing.assert_array_equal(value, before[path])
 

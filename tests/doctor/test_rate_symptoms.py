@@ -61,7 +61,7 @@ bce = losses.binary_cross_entropy
 classes = losses.sparse_categorical_cross_entropy_with_logits
 
 
-def program(net, optimizer, loss, rows, *, epochs=30, batch_size=32):
+def plan(net, optimizer, loss, rows, *, epochs=30, batch_size=32):
     trainer = ct.Trainer(net, loss=loss, optimizer=optimizer(net))
     return TrainingPlan.of(trainer, *rows, epochs=epochs, batch_size=batch_size)
 
@@ -123,11 +123,11 @@ def pairs():
 
 
 def of_ring(optimizer, *, width=32, **options):
-    return program(mlp((2, width, width, 1), output=Sigmoid), optimizer, bce, ring(), **options)
+    return plan(mlp((2, width, width, 1), output=Sigmoid), optimizer, bce, ring(), **options)
 
 
 def of_waves(optimizer, *, sizes=(3, 32, 32, 1), **options):
-    return program(mlp(sizes, activation=Tanh), optimizer, mse, waves(), **options)
+    return plan(mlp(sizes, activation=Tanh), optimizer, mse, waves(), **options)
 
 
 def diverging():
@@ -145,7 +145,7 @@ def near_zero():
     net = Sequential(Linear(6, 6), Linear(6, 6), Linear(6, 6), Linear(6, 2))
     for p in net.parameters():
         p.data = p.data * 0.05
-    return program(net, lambda net: SGD(net, 0.02), mse, (x, y / y.std()))
+    return plan(net, lambda net: SGD(net, 0.02), mse, (x, y / y.std()))
 
 
 def saturated():
@@ -153,7 +153,7 @@ def saturated():
     x, y = waves()
     net = Sequential(Linear(3, 16), Tanh(), Linear(16, 1), Sigmoid())
     net[2].bias.data = net[2].bias.data - 12
-    return program(net, lambda net: SGD(net, 0.1), mse, (x, (y > 0).astype(np.float32)))
+    return plan(net, lambda net: SGD(net, 0.1), mse, (x, (y > 0).astype(np.float32)))
 
 
 class Sine(Module):
@@ -166,12 +166,12 @@ def wrong_frequency():
     x = np.random.default_rng(0).uniform(-3, 3, size=(200, 1)).astype(np.float32)
     net = Sequential(Linear(1, 1, bias=False), Sine())
     net[0].weight.data = jnp.full((1, 1), 6.0)
-    return program(net, lambda net: SGD(net, 0.02), mse, (x, np.sin(x)))
+    return plan(net, lambda net: SGD(net, 0.02), mse, (x, np.sin(x)))
 
 
 def few_units_of_language():
     net = LanguageModel(12, features=1, hidden_features=1, dropout=0.0)
-    return program(net, lambda net: Adam(net, 3e-2), classes, pairs(), batch_size=16)
+    return plan(net, lambda net: Adam(net, 3e-2), classes, pairs(), batch_size=16)
 
 
 FAULTS = {
@@ -183,7 +183,7 @@ FAULTS = {
     "local_minimum": [wrong_frequency],
     "adaptive_rate_decay": [lambda: of_waves(lambda net: Adagrad(net, 1e-2), epochs=40)],
     "optimizer_mismatch": [
-        lambda: program(
+        lambda: plan(
             mlp((6, 16, 1), activation=Tanh), lambda net: SGD(net, 0.01), mse, scales(), epochs=60
         )
     ],
@@ -231,17 +231,17 @@ class Restarts(Schedule):
 def batch_norm_at_a_large_rate():
     layers = [Linear(8, 32), BatchNorm(32), ReLU(), Linear(32, 32), BatchNorm(32), ReLU()]
     net = Sequential(*layers, Linear(32, 5))
-    return program(net, lambda net: SGD(net, 1.0), classes, blobs(0.1), batch_size=64)
+    return plan(net, lambda net: SGD(net, 1.0), classes, blobs(0.1), batch_size=64)
 
 
 def one_cycle():
     optimizer = functools.partial(Adam, lr=2e-2, schedule=OneCycle(20 * 13))
-    return program(mlp((8, 32, 5)), optimizer, classes, blobs(0.15), epochs=20)
+    return plan(mlp((8, 32, 5)), optimizer, classes, blobs(0.15), epochs=20)
 
 
 def cosine_restarts():
     optimizer = functools.partial(SGD, lr=0.5, schedule=Restarts())
-    return program(mlp((8, 32, 5)), optimizer, classes, blobs(0.1), epochs=20)
+    return plan(mlp((8, 32, 5)), optimizer, classes, blobs(0.1), epochs=20)
 
 
 class Mean(Module):
@@ -253,12 +253,12 @@ def transformer_with_warm_up():
     encoder = TransformerEncoder(16, 2, num_layers=1)
     net = Sequential(Linear(2, 16), LearnedPositions(8, 16), encoder, Mean(), Linear(16, 2))
     optimizer = functools.partial(Adam, lr=3e-3, schedule=Warmup(40))
-    return program(net, optimizer, classes, signs(), epochs=20)
+    return plan(net, optimizer, classes, signs(), epochs=20)
 
 
 def lstm_that_is_clipped():
     net = Sequential(LSTM(2, 16), LastStep(), Linear(16, 2))
-    return program(net, lambda net: Adam(net, 1e-2, clip=ClipNorm(0.1)), classes, signs())
+    return plan(net, lambda net: Adam(net, 1e-2, clip=ClipNorm(0.1)), classes, signs())
 
 
 def narrow_autoencoder():
@@ -266,12 +266,12 @@ def narrow_autoencoder():
     x = np.tanh(rng.normal(size=(300, 6)) @ rng.normal(size=(6, 16)))
     x = (x + 0.2 * rng.normal(size=x.shape)).astype(np.float32)
     net = mlp((16, 24, 3, 24, 16), activation=Tanh)
-    return program(net, lambda net: Adam(net, 5e-3), mse, (x, x), epochs=40)
+    return plan(net, lambda net: Adam(net, 5e-3), mse, (x, x), epochs=40)
 
 
 def stopped_before_it_learns_noise():
     net = mlp((8, 64, 64, 5))
-    return program(net, lambda net: Adam(net, 3e-3), classes, blobs(0.3), epochs=8)
+    return plan(net, lambda net: Adam(net, 3e-3), classes, blobs(0.3), epochs=8)
 
 
 def delayed_generalization():
@@ -280,12 +280,12 @@ def delayed_generalization():
     x = np.concatenate([np.eye(17)[a], np.eye(17)[b]], axis=1).astype(np.float32)
     net = mlp((34, 64, 17))
     optimizer = functools.partial(AdamW, lr=1e-2, weight_decay=0.1)
-    return program(net, optimizer, classes, (x, (a + b) % 17), epochs=60)
+    return plan(net, optimizer, classes, (x, (a + b) % 17), epochs=60)
 
 
 def language():
     net = LanguageModel(12, features=12, hidden_features=24, dropout=0.1)
-    return program(net, lambda net: Adam(net, 1e-2), classes, pairs(), batch_size=16, epochs=20)
+    return plan(net, lambda net: Adam(net, 1e-2), classes, pairs(), batch_size=16, epochs=20)
 
 
 HEALTHY = (
@@ -354,10 +354,10 @@ def test_a_lab_goes_back_bit_for_bit():
 
 def test_reruns_leave_the_program_as_it_was():
     own = of_waves(lambda net: Adam(net, 1e-2), epochs=2)
-    before = [p.numpy() for p in own.trainer.net.parameters()]
+    before = [p.numpy() for p in own.program.net.parameters()]
     reruns = Reruns(own, chance=1.0)
     reruns.rate(10.0), reruns.restart(1), reruns.onward(epochs=1)
-    for was, p in zip(before, own.trainer.net.parameters(), strict=True):
+    for was, p in zip(before, own.program.net.parameters(), strict=True):
         np.testing.assert_array_equal(was, p.numpy())
 
 

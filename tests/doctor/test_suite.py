@@ -49,22 +49,20 @@ def test_the_halves_differ_in_data(name):
 )
 def test_a_program_and_its_fix_train(name):
     drawn = CASES[name].drawn("set")
-    for program in (drawn.program, drawn.fix(drawn.program)):
-        history = program.run(epochs=1).history
+    for plan in (drawn.plan, drawn.fix(drawn.plan)):
+        history = plan.run(epochs=1).history
         assert np.isfinite(history["loss"]).all()
 
 
 def test_a_fault_hurts_and_its_fix_fixes_it():
     drawn = FAULTS["symmetric_weights/zero_weights"].drawn("set")
-    faulty, fixed = (
-        worth(program, task_of(drawn)) for program in (drawn.program, drawn.fix(drawn.program))
-    )
+    faulty, fixed = (worth(plan, task_of(drawn)) for plan in (drawn.plan, drawn.fix(drawn.plan)))
     assert fixed > faulty + 0.3
 
 
 def test_the_same_seed_draws_the_same_program():
-    a, b = (FAULTS["dead_units/dead_dense"].drawn("held", 3).program for _ in range(2))
-    for one, other in zip(a.trainer.net.parameters(), b.trainer.net.parameters(), strict=True):
+    a, b = (FAULTS["dead_units/dead_dense"].drawn("held", 3).plan for _ in range(2))
+    for one, other in zip(a.program.net.parameters(), b.program.net.parameters(), strict=True):
         assert np.array_equal(one.numpy(), other.numpy())
 
 

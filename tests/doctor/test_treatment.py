@@ -23,9 +23,9 @@ def regression(lr=1e-3, **options):
     return TrainingPlan.of(trainer, X, Y, epochs=6, batch_size=40, **options)
 
 
-def diagnosis(program, *prescribed):
+def diagnosis(plan, *prescribed):
     prescriptions = [Prescription(" and ".join(c.text for c in p), p) for p in prescribed]
-    return Diagnosis([Finding("plateau", "", [], "", prescriptions, 0.9)], [], program)
+    return Diagnosis([Finding("plateau", "", [], "", prescriptions, 0.9)], [], plan)
 
 
 def test_the_interval_is_that_of_scipy():
@@ -103,11 +103,12 @@ def test_there_must_be_something_to_try():
 
 def test_scaled_targets_are_measured_in_the_units_of_the_first():
     large = regression()
-    large = TrainingPlan.of(large.trainer, X, 100 * Y + 1000, epochs=2, batch_size=40)
+    large = TrainingPlan.of(large.program, X, 100 * Y + 1000, epochs=2, batch_size=40)
     scaled = large.changed(changes.ScaleTargets())
     stick = ComparableScore(large, [scaled])
     trainer = scaled.fresh()
-    direct = trainer.predict(X) * scaled.target_scale[1] + scaled.target_scale[0]
+    mean, std = scaled.target_scale[0]
+    direct = trainer.predict(X) * std + mean
     by_hand = np.mean((direct - large.y) ** 2)
     assert stick.sample(trainer, scaled) == pytest.approx(by_hand, rel=1e-4)
     assert stick.what == "loss"
@@ -117,10 +118,10 @@ def test_another_loss_is_compared_by_wrong_answers_each_class_alike():
     labels = (np.arange(160) < 16).astype(np.int32)
     net = ct.Sequential(ct.Linear(4, 2))
     loss = ct.losses.sparse_categorical_cross_entropy_with_logits
-    program = TrainingPlan.of(ct.Trainer(net, loss=loss), X, labels, epochs=1)
-    stick = ComparableScore(program, [program.changed(changes.ClassWeights())])
-    trainer = program.fresh()
+    plan = TrainingPlan.of(ct.Trainer(net, loss=loss), X, labels, epochs=1)
+    stick = ComparableScore(plan, [plan.changed(changes.ClassWeights())])
+    trainer = plan.fresh()
     state = trainer.net.state_dict()
     trainer.net.load_state_dict({"0.weight": 0 * state["0.weight"], "0.bias": [1.0, 0.0]})
     assert stick.what == "balanced error rate"
-    assert stick.sample(trainer, program) == 0.5  # all right for class 0, all wrong for class 1
+    assert stick.sample(trainer, plan) == 0.5  # all right for class 0, all wrong for class 1

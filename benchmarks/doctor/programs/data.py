@@ -4,7 +4,7 @@ import numpy as np
 
 import cutaway as ct
 
-from ..case import fault, program
+from ..case import fault, plan
 from ..nets import conv, dense, recurrent
 
 # columns and targets as they come
@@ -15,7 +15,7 @@ def columns_as_they_come(data, width, well):
     if not well:
         data = _in_units(data)
     net = dense(data, width, activation=ct.Tanh)
-    return program(data, net, optimizer=ct.SGD(net, 0.05), epochs=40)
+    return plan(data, net, optimizer=ct.SGD(net, 0.05), epochs=40)
 
 
 @fault("unscaled_inputs", ("images_digits", "images_mnist"), (6, 8))
@@ -24,7 +24,7 @@ def bytes_of_pictures(data, width, well):
     if not well:
         data = data.changed(x=255 * data.x, xv=255 * data.xv)
     net = conv(data, width)
-    return program(data, net, optimizer=ct.SGD(net, 0.05), epochs=8)
+    return plan(data, net, optimizer=ct.SGD(net, 0.05), epochs=8)
 
 
 @fault("unscaled_inputs", ("friedman", "waves"), (24, 32))
@@ -34,7 +34,7 @@ def one_column_in_thousands(data, width, well):
         factors[0] = 3000
         data = data.changed(x=data.x * factors, xv=data.xv * factors)
     net = dense(data, width, width)
-    return program(data, net, optimizer=ct.Adam(net, 2e-3), epochs=30)
+    return plan(data, net, optimizer=ct.Adam(net, 2e-3), epochs=30)
 
 
 @fault("unscaled_inputs", ("airline", "sunspots"), (12, 16))
@@ -42,7 +42,7 @@ def series_as_it_comes(data, width, well):
     if not well:
         data = data.changed(x=150 * data.x + 400, xv=150 * data.xv + 400)
     net = recurrent(data, width, ct.LSTM)
-    return program(data, net, optimizer=ct.Adam(net, 1e-2), epochs=30, batch_size=16)
+    return plan(data, net, optimizer=ct.Adam(net, 1e-2), epochs=30, batch_size=16)
 
 
 @fault("unscaled_targets", ("diabetes", "friedman"), (16, 24))
@@ -50,7 +50,7 @@ def targets_in_thousands(data, width, well):
     if not well:
         data = data.changed(y=8000 * data.y + 60000, yv=8000 * data.yv + 60000)
     net = dense(data, width)
-    return program(data, net, optimizer=ct.Adam(net, 5e-3), epochs=30)
+    return plan(data, net, optimizer=ct.Adam(net, 5e-3), epochs=30)
 
 
 @fault("unscaled_targets", ("sunspots", "airline"), (12, 16))
@@ -58,7 +58,7 @@ def forecast_in_hundreds(data, width, well):
     if not well:
         data = data.changed(y=120 * data.y + 300, yv=120 * data.yv + 300)
     net = recurrent(data, width, ct.GRU)
-    return program(data, net, optimizer=ct.Adam(net, 1e-2), epochs=15, batch_size=16)
+    return plan(data, net, optimizer=ct.Adam(net, 1e-2), epochs=15, batch_size=16)
 
 
 @fault("unscaled_targets", ("waves", "wine_quality"), (24, 32), also=("learning_rate_too_high",))
@@ -67,7 +67,7 @@ def targets_in_hundreds(data, width, well):
     if not well:
         data = data.changed(y=300 * data.y + 900, yv=300 * data.yv + 900)
     net = dense(data, width, width)
-    return program(data, net, optimizer=ct.SGD(net, 0.02), epochs=30)
+    return plan(data, net, optimizer=ct.SGD(net, 0.02), epochs=30)
 
 
 # labels that have nothing to do with their rows
@@ -76,19 +76,19 @@ def targets_in_hundreds(data, width, well):
 @fault("shuffled_labels", ("digits", "mnist"), (24, 32), repairable=False, clean=True)
 def labels_out_of_order(data, width, well):
     net = dense(data, width, width)
-    return program(_mixed_up(data, well), net, optimizer=ct.Adam(net, 3e-3), epochs=25)
+    return plan(_mixed_up(data, well), net, optimizer=ct.Adam(net, 3e-3), epochs=25)
 
 
 @fault("shuffled_labels", ("friedman", "waves"), (24, 32), repairable=False, clean=True)
 def targets_out_of_order(data, width, well):
     net = dense(data, width, width)
-    return program(_mixed_up(data, well), net, optimizer=ct.Adam(net, 3e-3), epochs=40)
+    return plan(_mixed_up(data, well), net, optimizer=ct.Adam(net, 3e-3), epochs=40)
 
 
 @fault("shuffled_labels", ("breast_cancer", "wine"), (16, 24), repairable=False, clean=True)
 def few_labels_out_of_order(data, width, well):
     net = dense(data, width)
-    return program(_mixed_up(data, well), net, optimizer=ct.Adam(net, 3e-3), epochs=40)
+    return plan(_mixed_up(data, well), net, optimizer=ct.Adam(net, 3e-3), epochs=40)
 
 
 # too much and too little
@@ -99,26 +99,26 @@ def forty_rows(data, width, well):
     """Far more weights than rows, learned by heart; what would help are more rows."""
     data = data if well else data.first(40)
     net = dense(data, width, width)
-    return program(data, net, optimizer=ct.Adam(net, 3e-3), epochs=20 if well else 200)
+    return plan(data, net, optimizer=ct.Adam(net, 3e-3), epochs=20 if well else 200)
 
 
 @fault("overfitting", ("diabetes", "wine_quality"), (96, 128))
 def long_on_a_table(data, width, well):
     net = dense(data, 8) if well else dense(data, width, width)
-    return program(data, net, optimizer=ct.Adam(net, 3e-3), epochs=15 if well else 150)
+    return plan(data, net, optimizer=ct.Adam(net, 3e-3), epochs=15 if well else 150)
 
 
 @fault("over_regularized", ("digits", "mnist"), (24, 32))
 def heavy_decay(data, width, well):
     net = dense(data, width, width)
     optimizer = ct.SGD(net, 0.05, weight_decay=1e-4 if well else 0.3)
-    return program(data, net, optimizer=optimizer, epochs=20)
+    return plan(data, net, optimizer=optimizer, epochs=20)
 
 
 @fault("over_regularized", ("clusters", "digits_labels"), (24, 32))
 def heavy_dropout(data, width, well):
     net = dense(data, width, width, dropout=0.05 if well else 0.95)
-    return program(data, net, optimizer=ct.Adam(net, 3e-3), epochs=25)
+    return plan(data, net, optimizer=ct.Adam(net, 3e-3), epochs=25)
 
 
 @fault("over_regularized", ("waves", "friedman"), (24, 32))
@@ -129,7 +129,7 @@ def heavy_penalty(data, width, well):
     def penalty(net):
         return ct.losses.l1_penalty(net.parameters(), strength)
 
-    return program(data, net, penalty=penalty, optimizer=ct.Adam(net, 3e-3), epochs=40)
+    return plan(data, net, penalty=penalty, optimizer=ct.Adam(net, 3e-3), epochs=40)
 
 
 # training is one thing, evaluation another
@@ -154,7 +154,7 @@ def stale_statistics(data, width, well):
         ct.BatchNorm(data.inputs, momentum=0.1 if well else 1e-5),
         *dense(data, width).layers(),
     )
-    return program(data.changed(x=x, xv=xv), net, optimizer=ct.Adam(net, 3e-3), epochs=15)
+    return plan(data.changed(x=x, xv=xv), net, optimizer=ct.Adam(net, 3e-3), epochs=15)
 
 
 @fault("train_eval_mismatch", ("friedman", "waves"), (48, 64))
@@ -162,7 +162,7 @@ def dropout_not_made_up_for(data, width, well):
     drop = ct.Dropout if well else PlainDropout
     layers = dense(data, width, width).layers()
     net = ct.Sequential(*layers[:2], drop(0.6), *layers[2:4], drop(0.6), *layers[4:])
-    return program(data, net, optimizer=ct.Adam(net, 3e-3), epochs=40)
+    return plan(data, net, optimizer=ct.Adam(net, 3e-3), epochs=40)
 
 
 @fault("train_eval_mismatch", ("images_digits", "images_mnist"), (6, 8))
@@ -172,7 +172,7 @@ def stale_statistics_pictures(data, width, well):
     for module in net.modules().values():
         if isinstance(module, ct.BatchNorm) and not well:
             module.momentum = 1e-5
-    return program(data, net, optimizer=ct.Adam(net, 3e-3), epochs=8)
+    return plan(data, net, optimizer=ct.Adam(net, 3e-3), epochs=8)
 
 
 # validation rows of another kind
@@ -183,7 +183,7 @@ def validation_not_scaled(data, width, well):
     if not well:
         data = data.changed(xv=_in_units(data).xv)
     net = dense(data, width)
-    return program(data, net, optimizer=ct.Adam(net, 3e-3), epochs=30)
+    return plan(data, net, optimizer=ct.Adam(net, 3e-3), epochs=30)
 
 
 @fault("data_shift", ("friedman", "waves"), (24, 32), repairable=False)
@@ -191,7 +191,7 @@ def validation_from_elsewhere(data, width, well):
     if not well:
         data = data.changed(xv=0.6 * data.xv + 2.5)
     net = dense(data, width, width)
-    return program(data, net, optimizer=ct.Adam(net, 3e-3), epochs=40)
+    return plan(data, net, optimizer=ct.Adam(net, 3e-3), epochs=40)
 
 
 @fault("data_shift", ("images_digits", "images_mnist"), (6, 8), repairable=False)
@@ -199,7 +199,7 @@ def negatives_of_pictures(data, width, well):
     if not well:
         data = data.changed(xv=1 - data.xv)
     net = conv(data, width)
-    return program(data, net, optimizer=ct.Adam(net, 2e-3), epochs=8)
+    return plan(data, net, optimizer=ct.Adam(net, 2e-3), epochs=8)
 
 
 # rows that see each other
@@ -227,7 +227,7 @@ class OverRows(ct.Module):
 def turned_batch(data, width, well):
     layers = dense(data, width, width).layers()
     net = ct.Sequential(*layers[:2], *([] if well else [MixedUp()]), *layers[2:])
-    return program(data, net, optimizer=ct.Adam(net, 3e-3), epochs=20)
+    return plan(data, net, optimizer=ct.Adam(net, 3e-3), epochs=20)
 
 
 @fault("batch_leak", ("friedman", "waves"), (24, 32))
@@ -235,7 +235,7 @@ def softmax_over_rows(data, width, well):
     """Gates that the rows of a batch share out among them."""
     layers = dense(data, width, width).layers()
     net = ct.Sequential(*layers[:2], *([] if well else [OverRows(0)]), *layers[2:])
-    return program(data, net, optimizer=ct.Adam(net, 3e-3), epochs=40)
+    return plan(data, net, optimizer=ct.Adam(net, 3e-3), epochs=40)
 
 
 def _mixed_up(data, well):

@@ -6,7 +6,7 @@ import cutaway as ct
 from cutaway.nn import init
 from cutaway.optim import StepDecay
 
-from ..case import fault, program
+from ..case import fault, plan
 from ..nets import (
     conv,
     curve,
@@ -25,61 +25,61 @@ from ..nets import (
 @fault("learning_rate_too_high", ("digits", "mnist"), (24, 32))
 def high_sgd(data, width, well):
     net = dense(data, width, width)
-    return program(data, net, optimizer=ct.SGD(net, 0.1 if well else 5.0), epochs=20)
+    return plan(data, net, optimizer=ct.SGD(net, 0.1 if well else 5.0), epochs=20)
 
 
 @fault("learning_rate_too_high", ("images_digits", "images_mnist"), (6, 8))
 def high_adam_pictures(data, width, well):
     net = conv(data, width)
-    return program(data, net, optimizer=ct.Adam(net, 2e-3 if well else 0.3), epochs=8)
+    return plan(data, net, optimizer=ct.Adam(net, 2e-3 if well else 0.3), epochs=8)
 
 
 @fault("learning_rate_too_high", ("drift", "drift_longer"), (12, 16))
 def high_adam_series(data, width, well):
     net = recurrent(data, width)
-    return program(data, net, optimizer=ct.Adam(net, 5e-3 if well else 1.0), epochs=15)
+    return plan(data, net, optimizer=ct.Adam(net, 5e-3 if well else 1.0), epochs=15)
 
 
 @fault("learning_rate_too_high", ("friedman", "waves"), (24, 32))
 def high_momentum_regression(data, width, well):
     net = dense(data, width, width)
-    return program(data, net, optimizer=ct.Momentum(net, 5e-3 if well else 0.4), epochs=30)
+    return plan(data, net, optimizer=ct.Momentum(net, 5e-3 if well else 0.4), epochs=30)
 
 
 @fault("learning_rate_too_high", ("names", "shakespeare"), (16, 24))
 def high_adam_language(data, width, well):
     net = transformer(data, width)
-    return program(data, net, optimizer=ct.Adam(net, 3e-3 if well else 0.3), epochs=6)
+    return plan(data, net, optimizer=ct.Adam(net, 3e-3 if well else 0.3), epochs=6)
 
 
 @fault("learning_rate_too_low", ("digits", "mnist"), (24, 32))
 def low_sgd(data, width, well):
     net = dense(data, width, width)
-    return program(data, net, optimizer=ct.SGD(net, 0.1 if well else 1e-4), epochs=20)
+    return plan(data, net, optimizer=ct.SGD(net, 0.1 if well else 1e-4), epochs=20)
 
 
 @fault("learning_rate_too_low", ("waves", "friedman"), (24, 32))
 def low_adam_regression(data, width, well):
     net = dense(data, width, width)
-    return program(data, net, optimizer=ct.Adam(net, 3e-3 if well else 2e-6), epochs=40)
+    return plan(data, net, optimizer=ct.Adam(net, 3e-3 if well else 2e-6), epochs=40)
 
 
 @fault("learning_rate_too_low", ("names", "shakespeare"), (24, 32))
 def low_adam_language(data, width, well):
     net = language(data, width)
-    return program(data, net, optimizer=ct.Adam(net, 1e-2 if well else 1e-5), epochs=8)
+    return plan(data, net, optimizer=ct.Adam(net, 1e-2 if well else 1e-5), epochs=8)
 
 
 @fault("learning_rate_too_low", ("gunpoint", "italy_power"), (12, 16))
 def low_momentum_curves(data, width, well):
     net = curve(data, width)
-    return program(data, net, optimizer=ct.Momentum(net, 0.05 if well else 1e-6), epochs=60)
+    return plan(data, net, optimizer=ct.Momentum(net, 0.05 if well else 1e-6), epochs=60)
 
 
 @fault("learning_rate_too_low", ("digits_again", "mnist_again"), (48, 48))
 def low_adam_autoencoder(data, width, well):
     net = dense(data, width, 12, width)
-    return program(data, net, optimizer=ct.Adam(net, 3e-3 if well else 3e-6), epochs=25)
+    return plan(data, net, optimizer=ct.Adam(net, 3e-3 if well else 3e-6), epochs=25)
 
 
 @fault("oscillation", ("friedman", "airline_rows"), (0, 0), also=("learning_rate_too_high",))
@@ -89,7 +89,7 @@ def bouncing_line(data, width, well):
     steepest = 2 * np.linalg.eigvalsh(data.x.T @ data.x / len(data.x))[-1]
     lr = (0.8 if well else 1.999) / max(steepest, 2.0)
     set_values(net.parameters()[0], init.normal(net.parameters()[0].shape, 3.0))
-    return program(data, net, optimizer=ct.SGD(net, lr), epochs=60, batch_size=len(data.x))
+    return plan(data, net, optimizer=ct.SGD(net, lr), epochs=60, batch_size=len(data.x))
 
 
 @fault("oscillation", ("wine_quality", "diabetes"), (0, 0), also=("optimizer_mismatch",))
@@ -98,14 +98,14 @@ def swinging_line(data, width, well):
     net = dense(data)
     set_values(net.parameters()[0], init.normal(net.parameters()[0].shape, 2.0))
     optimizer = ct.Momentum(net, 0.05, beta=0.8 if well else 0.999)
-    return program(data, net, optimizer=optimizer, epochs=80, batch_size=len(data.x))
+    return plan(data, net, optimizer=optimizer, epochs=80, batch_size=len(data.x))
 
 
 @fault("oscillation", ("waves", "product"), (24, 32), also=("learning_rate_too_high",))
 def bouncing_regression(data, width, well):
     net = dense(data, width, width, activation=ct.Tanh)
     optimizer = ct.Momentum(net, 0.05 if well else 0.15, beta=0.9 if well else 0.995)
-    return program(data, net, optimizer=optimizer, epochs=150, batch_size=len(data.x))
+    return plan(data, net, optimizer=optimizer, epochs=150, batch_size=len(data.x))
 
 
 # where it gets stuck
@@ -119,7 +119,7 @@ def flat_sigmoid_error(data, width, well):
         set_values(net.parameters()[-1], -9.0)
     optimizer = ct.SGD(net, 0.3)
     loss = ct.losses.mean_squared_error
-    return program(data, net, loss=loss, optimizer=optimizer, epochs=30)
+    return plan(data, net, loss=loss, optimizer=optimizer, epochs=30)
 
 
 @fault("plateau", ("mnist", "digits"), (24, 32))
@@ -127,7 +127,7 @@ def rate_gone_early(data, width, well):
     """A schedule that takes the rate away while there is much to learn."""
     net = dense(data, width, width)
     schedule = StepDecay(2000 if well else 12, 0.1)
-    return program(data, net, optimizer=ct.SGD(net, 0.05, schedule=schedule), epochs=20)
+    return plan(data, net, optimizer=ct.SGD(net, 0.05, schedule=schedule), epochs=20)
 
 
 @fault("saddle_point", ("digits_again", "mnist_again"), (12, 16))
@@ -140,7 +140,7 @@ def deep_line(data, width, well):
     x = data.x - data.x.mean(axis=0)
     xv = data.xv - data.x.mean(axis=0)
     data = data.changed(x=x, y=x, xv=xv, yv=xv)
-    return program(data, net, optimizer=optimizer, epochs=40)
+    return plan(data, net, optimizer=optimizer, epochs=40)
 
 
 @fault("saddle_point", ("product", "digits"), (16, 24))
@@ -150,7 +150,7 @@ def small_tanh(data, width, well):
     if not well:
         redrawn(net, lambda shape: init.normal(shape, 1e-3))
     rate = 0.02 if data.task == "regression" else 0.03
-    return program(data, net, optimizer=ct.Momentum(net, rate), epochs=40)
+    return plan(data, net, optimizer=ct.Momentum(net, rate), epochs=40)
 
 
 class Wave(ct.Module):
@@ -181,13 +181,13 @@ class Bells(ct.Module):
 def wrong_frequency(data, width, well):
     frequency = 4.4 if well else 1.0
     net = Wave(frequency)
-    return program(data, net, optimizer=ct.Adam(net, 1e-2), epochs=50)
+    return plan(data, net, optimizer=ct.Adam(net, 1e-2), epochs=50)
 
 
 @fault("local_minimum", ("two_bells", "three_bells"), (0, 0), repairable=False)
 def bells_on_one_side(data, width, well):
     net = Bells([-4.0, 4.0, 0.5] if well else [4.0, 4.5, 5.0])
-    return program(data, net, optimizer=ct.Adam(net, 1e-2), epochs=50)
+    return plan(data, net, optimizer=ct.Adam(net, 1e-2), epochs=50)
 
 
 # optimizers
@@ -200,28 +200,28 @@ def adagrad_after_a_shock(data, width, well):
     last = [m for m in net.modules().values() if isinstance(m, ct.Linear)][-1]
     set_values(last.weight, 25 * last.weight.numpy())
     optimizer = ct.RMSprop(net, 3e-3) if well else ct.Adagrad(net, 3e-3)
-    return program(data, net, optimizer=optimizer, epochs=30)
+    return plan(data, net, optimizer=optimizer, epochs=30)
 
 
 @fault("adaptive_rate_decay", ("waves", "friedman"), (24, 32))
 def adagrad_long(data, width, well):
     net = dense(data, width, width, activation=ct.Tanh)
     optimizer = ct.RMSprop(net, 2e-3) if well else ct.Adagrad(net, 2e-3)
-    return program(data, net, optimizer=optimizer, epochs=80)
+    return plan(data, net, optimizer=optimizer, epochs=80)
 
 
 @fault("adaptive_rate_decay", ("names", "shakespeare"), (24, 32))
 def adagrad_language(data, width, well):
     net = language(data, width, ct.GRU)
     optimizer = ct.RMSprop(net, 5e-3) if well else ct.Adagrad(net, 5e-3)
-    return program(data, net, optimizer=optimizer, epochs=10)
+    return plan(data, net, optimizer=optimizer, epochs=10)
 
 
 @fault("optimizer_mismatch", ("names", "shakespeare"), (24, 32))
 def sgd_transformer(data, width, well):
     net = transformer(data, width)
     optimizer = ct.Adam(net, 3e-3) if well else ct.SGD(net, 3e-3)
-    return program(data, net, optimizer=optimizer, epochs=8)
+    return plan(data, net, optimizer=optimizer, epochs=8)
 
 
 @fault("optimizer_mismatch", ("digits", "mnist"), (24, 32))
@@ -229,7 +229,7 @@ def adam_with_large_eps(data, width, well):
     """ε above every √v: Adam is then slow gradient descent."""
     net = dense(data, width, width)
     optimizer = ct.Adam(net, 1e-3, eps=1e-8 if well else 1.0)
-    return program(data, net, optimizer=optimizer, epochs=15)
+    return plan(data, net, optimizer=optimizer, epochs=15)
 
 
 @fault("optimizer_mismatch", ("uneven", "uneven_more"), (24, 32), also=("unscaled_inputs",))
@@ -237,7 +237,7 @@ def sgd_on_uneven_columns(data, width, well):
     """Columns that are rarely other than 0 get hardly any gradient."""
     net = dense(data, width)
     optimizer = ct.Adam(net, 1e-2) if well else ct.SGD(net, 1e-2)
-    return program(data, net, optimizer=optimizer, epochs=20)
+    return plan(data, net, optimizer=optimizer, epochs=20)
 
 
 # how long
@@ -246,28 +246,28 @@ def sgd_on_uneven_columns(data, width, well):
 @fault("too_few_epochs", ("digits", "mnist"), (24, 32))
 def stopped_early(data, width, well):
     net = dense(data, width, width)
-    return program(data, net, optimizer=ct.SGD(net, 0.03), epochs=40 if well else 2)
+    return plan(data, net, optimizer=ct.SGD(net, 0.03), epochs=40 if well else 2)
 
 
 @fault("too_few_epochs", ("waves", "friedman"), (24, 32))
 def stopped_early_regression(data, width, well):
     net = dense(data, width, width)
-    return program(data, net, optimizer=ct.Adam(net, 2e-3), epochs=60 if well else 2)
+    return plan(data, net, optimizer=ct.Adam(net, 2e-3), epochs=60 if well else 2)
 
 
 @fault("too_few_epochs", ("names", "shakespeare"), (24, 32))
 def stopped_early_language(data, width, well):
     net = language(data, width)
-    return program(data, net, optimizer=ct.Adam(net, 5e-3), epochs=12 if well else 1)
+    return plan(data, net, optimizer=ct.Adam(net, 5e-3), epochs=12 if well else 1)
 
 
 @fault("too_few_epochs", ("images_digits", "images_mnist"), (6, 8))
 def stopped_early_pictures(data, width, well):
     net = conv(data, width)
-    return program(data, net, optimizer=ct.Adam(net, 1e-3), epochs=15 if well else 1)
+    return plan(data, net, optimizer=ct.Adam(net, 1e-3), epochs=15 if well else 1)
 
 
 @fault("too_few_epochs", ("digits", "mnist"), (24, 32))
 def stopped_early_residual(data, width, well):
     net = residual(data, width)
-    return program(data, net, optimizer=ct.Adam(net, 1e-3), epochs=25 if well else 1)
+    return plan(data, net, optimizer=ct.Adam(net, 1e-3), epochs=25 if well else 1)

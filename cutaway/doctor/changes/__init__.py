@@ -1,7 +1,6 @@
-"""Changes to a training program, which prescriptions make. Each returns a new TrainingPlan.
+"""Changes to a training plan, which prescriptions make. Each returns a new TrainingPlan.
 
-The TrainingPlan that a change is applied to is not modified. Reinitialized weights are the same
-each time.
+The plan that a change is applied to is not modified. Reinitialized weights are the same each time.
 """
 
 from cutaway.doctor.changes.architecture import (

@@ -10,7 +10,7 @@ from cutaway import nn, ops
 from cutaway.doctor import surgery
 from cutaway.doctor.changes.base import Change, with_new_parameters
 from cutaway.doctor.outputs import ending
-from cutaway.errors import expect_choice, expect_range
+from cutaway.errors import OptionError, expect_choice, expect_range
 from cutaway.nn.recurrent import Recurrent
 
 
@@ -37,11 +37,11 @@ class ReplaceActivations(Change):
     def _paths(self):
         return self.where if isinstance(self.where, str) else ", ".join(self.where or ())
 
-    def _apply(self, program):
+    def _apply(self, plan):
         expect_choice(self.to, nn.ACTIVATIONS, what="activation")
-        trainer, make = program.trainer, nn.ACTIVATIONS[self.to]
-        net = trainer.net
-        found, _ = surgery.hidden_and_output(trainer, program.x)
+        program, make = plan.program, nn.ACTIVATIONS[self.to]
+        net = program.net
+        found, _ = surgery.hidden_and_output(program, plan.x)
         paths = {id(module): path for path, module in net.modules().items()}
         chosen = [m for m in found if self._meant(paths[id(m)])]
         for module in chosen:
@@ -51,10 +51,10 @@ class ReplaceActivations(Change):
         for module in changed:
             module.activation = getattr(ops, "linear" if self.to == "linear" else self.to)
         if not found and not functional:
-            layers = surgery.hidden_layers(trainer, program.x)
+            layers = surgery.hidden_layers(program, plan.x)
             chosen = [None] * surgery.insert_after(net, layers, lambda layer: make())
         surgery.expect_some(len(chosen) + len(changed), "hidden activation")
-        return with_new_parameters(program)
+        return with_new_parameters(plan)
 
     def _meant(self, path):
         wanted = (self.where,) if isinstance(self.where, str) else self.where
@@ -77,23 +77,31 @@ class OutputActivation(Change):
             return "remove the activation after the last layer"
         return f"use {nn.ACTIVATIONS[self.name].__name__} after the last layer"
 
-    def _apply(self, program):
-        trainer = program.trainer
+    def _apply(self, plan):
+        program = plan.program
         if self.name is not None:
             expect_choice(self.name, nn.ACTIVATIONS, what="activation")
+        if len(surgery.outputs(program, plan.x)) > 1:
+            raise OptionError(
+                "the network has several outputs",
+                expected="one output, after which an activation can be replaced",
+                fix="change the activation of the output yourself",
+            )
         new = nn.Identity() if self.name is None else nn.ACTIVATIONS[self.name]()
-        _, output = surgery.hidden_and_output(trainer, program.x)
-        if output is None and ending(trainer, program.x).activation:
-            output = surgery.last_without_weights(trainer, program.x)
+        _, output = surgery.hidden_and_output(program, plan.x)
+        if output is None and ending(program, plan.x).activation:
+            output = surgery.last_without_weights(program, plan.x)
         if output is not None:
-            surgery.replace(trainer.net, output, new)
+            surgery.replace(program.net, output, new)
         elif self.name is None:
             surgery.expect_some(0, "activation after its last layer")
-        elif isinstance(trainer.net, nn.Sequential):
-            setattr(trainer.net, str(len(trainer.net)), new)
+        elif isinstance(program.net, nn.Sequential):
+            setattr(program.net, str(len(program.net)), new)
         else:
-            trainer.net = nn.Sequential(trainer.net, new)
-        return with_new_parameters(program)
+            net = nn.Sequential(program.net, new)
+            program = program.copied(net=net, optimizer=program.optimizer.over)
+            plan = dataclasses.replace(plan, program=program)
+        return with_new_parameters(plan)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -115,20 +123,20 @@ class Reinitialize(Change):
         which = "the weights" if self.where is None else f"the weights of {self.where}"
         return f"reinitialize {which} {how} and set the biases to 0"
 
-    def _apply(self, program):
-        trainer = program.trainer
-        draw = nn.init.INITIALIZERS[self.name or _fitting(trainer, program.x)]
+    def _apply(self, plan):
+        program = plan.program
+        draw = nn.init.INITIALIZERS[self.name or _fitting(program, plan.x)]
         wanted = (self.where,) if isinstance(self.where, str) else self.where
-        for path, module in trainer.net.modules().items():
+        for path, module in program.net.modules().items():
             if wanted is None or any(f"{path}.".startswith(f"{w}.") for w in wanted):
                 _reinitialize(module, draw)
-        if trainer.average is not None:
-            trainer.average.restart()
-        return program
+        if program.average is not None:
+            program.average.restart()
+        return plan
 
 
-def _fitting(trainer, x) -> str:
-    hidden, _ = surgery.hidden_and_output(trainer, x)
+def _fitting(program, x) -> str:
+    hidden, _ = surgery.hidden_and_output(program, x)
     fitting = {
         module.activation_function.traits.activation.fitting_initializer for module in hidden
     }
@@ -163,15 +171,15 @@ class OrthogonalRecurrence(Change):
 
     text = "make the recurrent weights orthogonal"
 
-    def _apply(self, program):
-        named = program.trainer.net.named_parameters()
+    def _apply(self, plan):
+        named = plan.program.net.named_parameters()
         found = [p for path, p in named.items() if path.split(".")[-1] == "hidden_weight"]
         surgery.expect_some(len(found), "recurrent layer")
         for p in found:
             rows, columns = p.shape
             gates = [nn.init.orthogonal((rows, rows)) for _ in range(columns // rows)]
             p.data = jnp.asarray(np.concatenate(gates, axis=1), p.dtype)
-        return program
+        return plan
 
 
 @dataclasses.dataclass(frozen=True)
@@ -188,21 +196,21 @@ class SetDropout(Change):
     def text(self) -> str:
         return "remove dropout" if self.p == 0 else f"set dropout to {self.p:g}"
 
-    def _apply(self, program):
+    def _apply(self, plan):
         expect_range(self.p, what="p", least=0, below=1)
-        trainer = program.trainer
+        program = plan.program
         kinds = (nn.Dropout, nn.SpatialDropout)
-        found = [m for m in trainer.net.modules().values() if isinstance(m, kinds)]
+        found = [m for m in program.net.modules().values() if isinstance(m, kinds)]
         for module in found:
             module.p = self.p
         if not found:
-            hidden, _ = surgery.hidden_and_output(trainer, program.x)
+            hidden, _ = surgery.hidden_and_output(program, plan.x)
             count = 0
             if self.p:
                 make = functools.partial(nn.Dropout, self.p)
-                count = surgery.insert_after(trainer.net, hidden, lambda layer: make())
+                count = surgery.insert_after(program.net, hidden, lambda layer: make())
             surgery.expect_some(count, "dropout or hidden activation")
-        return program
+        return plan
 
 
 @dataclasses.dataclass(frozen=True)
@@ -211,14 +219,14 @@ class InsertLayerNorm(Change):
 
     text = "add a LayerNorm after each hidden layer"
 
-    def _apply(self, program):
-        trainer = program.trainer
-        layers = surgery.hidden_layers(trainer, program.x)
+    def _apply(self, plan):
+        program = plan.program
+        layers = surgery.hidden_layers(program, plan.x)
         count = surgery.insert_after(
-            trainer.net, layers, lambda layer: nn.LayerNorm(layer.weight.shape[-1])
+            program.net, layers, lambda layer: nn.LayerNorm(layer.weight.shape[-1])
         )
         surgery.expect_some(count, "hidden layer in a Sequential")
-        return with_new_parameters(program)
+        return with_new_parameters(plan)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -231,13 +239,13 @@ class MinimumNormMomentum(Change):
     def text(self) -> str:
         return f"set the momentum of batch norm to at least {self.momentum:g}"
 
-    def _apply(self, program):
-        modules = program.trainer.net.modules().values()
+    def _apply(self, plan):
+        modules = plan.program.net.modules().values()
         slow = [m for m in modules if isinstance(m, nn.BatchNorm) and m.momentum < self.momentum]
         surgery.expect_some(len(slow), f"batch norm with a momentum below {self.momentum:g}")
         for norm in slow:
             norm.momentum = self.momentum
-        return program
+        return plan
 
 
 @dataclasses.dataclass(frozen=True)
@@ -253,21 +261,21 @@ class Widen(Change):
     def text(self) -> str:
         return f"give each hidden layer at least {self.units} units"
 
-    def _apply(self, program):
-        trainer = program.trainer
-        layers = trainer.net.layers() if isinstance(trainer.net, nn.Sequential) else []
+    def _apply(self, plan):
+        program = plan.program
+        layers = program.net.layers() if isinstance(program.net, nn.Sequential) else []
         dense = [k for k, layer in enumerate(layers) if isinstance(layer, nn.Linear)]
         others = [m for k, m in enumerate(layers) if k not in dense and m.parameters()]
         narrow = [k for k in dense[:-1] if layers[k].weight.shape[1] < self.units]
         surgery.expect_some(
             0 if others else len(narrow), f"hidden dense layer with fewer than {self.units} units"
         )
-        draw = nn.init.INITIALIZERS[_fitting(trainer, program.x)]
+        draw = nn.init.INITIALIZERS[_fitting(program, plan.x)]
         size = layers[dense[0]].weight.shape[0]
         for k in dense:
             old = layers[k]
             wanted = old.weight.shape[1] if k == dense[-1] else max(self.units, old.weight.shape[1])
             new = nn.Linear(size, wanted, bias=old.bias is not None, init=draw)
-            surgery.replace(trainer.net, old, new)
+            surgery.replace(program.net, old, new)
             size = wanted
-        return with_new_parameters(program)
+        return with_new_parameters(plan)

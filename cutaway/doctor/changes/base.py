@@ -2,7 +2,7 @@
 
 import dataclasses
 
-from cutaway.doctor.training_plan import TrainingPlan, copied
+from cutaway.doctor.training_plan import TrainingPlan
 from cutaway.nn.random import seeded
 from cutaway.optim import ExponentialAverage
 
@@ -10,28 +10,28 @@ SEED = 20  # of weights that a change initializes
 
 
 class Change:
-    """Base: a subclass has `text` and `_apply(program)`, whose trainer it may modify."""
+    """Base: a subclass has `text` and `_apply(plan)`, whose program it may modify."""
 
     text: str
 
-    def apply(self, program: TrainingPlan) -> TrainingPlan:
-        """The program with this change.
+    def apply(self, plan: TrainingPlan) -> TrainingPlan:
+        """The plan with this change.
 
         Raises:
-            OptionError: the change does not fit this program.
+            OptionError: the change does not fit this plan.
         """
         with seeded(SEED):
-            changed = self._apply(dataclasses.replace(program, trainer=copied(program.trainer)))
-        return dataclasses.replace(changed, trainer=copied(changed.trainer))
+            changed = self._apply(dataclasses.replace(plan, program=plan.program.copied()))
+        return dataclasses.replace(changed, program=changed.program.copied())
 
-    def _apply(self, program: TrainingPlan) -> TrainingPlan:
+    def _apply(self, plan: TrainingPlan) -> TrainingPlan:
         raise TypeError(f"{type(self).__name__} has no _apply")
 
 
-def with_new_parameters(program: TrainingPlan) -> TrainingPlan:
-    """The program with an optimizer and average over the network's present parameters."""
-    trainer = program.trainer
-    trainer.optimizer = trainer.optimizer.over(trainer.net)
-    if trainer.average is not None:
-        trainer.average = ExponentialAverage(trainer.net, trainer.average.decay)
-    return program
+def with_new_parameters(plan: TrainingPlan) -> TrainingPlan:
+    """The plan with an optimizer and average over the network's present parameters."""
+    program = plan.program
+    program.optimizer = program.optimizer.over(program.net)
+    if program.average is not None:
+        program.average = ExponentialAverage(program.net, program.average.decay)
+    return plan

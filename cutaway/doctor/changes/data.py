@@ -9,47 +9,93 @@ import numpy as np
 from cutaway import nn
 from cutaway.doctor import surgery
 from cutaway.doctor.changes.base import Change
+from cutaway.doctor.heads import heads_or_none
 from cutaway.errors import OptionError, expect_choice
 from cutaway.losses import LOSSES, expects
+from cutaway.nn.trees import is_array, leaves, map_leaves
 
 
 @dataclasses.dataclass(frozen=True)
 class ScaleInputs(Change):
-    """Standardize each input feature by the mean and standard deviation of the training rows."""
+    """Standardize each input feature by the mean and standard deviation of the training rows.
+
+    Of several arrays, those of floats: integers may be ids.
+    """
 
     text = "standardize the inputs (mean 0, standard deviation 1)"
 
-    def _apply(self, program):
-        x = program.x
-        embeds = any(isinstance(m, nn.Embedding) for m in program.trainer.net.modules().values())
-        if x.dtype.kind not in "fiu" or embeds:
+    def _apply(self, plan):
+        embeds = any(isinstance(m, nn.Embedding) for m in plan.program.net.modules().values())
+        kinds = "f" if embeds or not is_array(plan.x) else "fiu"
+        if not any(leaf.dtype.kind in kinds for leaf in leaves(plan.x)):
             raise OptionError("the inputs are categories, not quantities", expected="numbers")
-        scale, _ = _standardized(x)
-        validation = program.validation
+        scales = [
+            _standardized(leaf)[0] if leaf.dtype.kind in kinds else None for leaf in leaves(plan.x)
+        ]
+        validation = plan.validation
         if validation is not None:
-            validation = (scale(np.asarray(validation[0])), validation[1])
-        return dataclasses.replace(program, x=scale(x), validation=validation)
+            validation = (_each(scales, validation[0]), validation[1])
+        return dataclasses.replace(plan, x=_each(scales, plan.x), validation=validation)
 
 
 @dataclasses.dataclass(frozen=True)
 class ScaleTargets(Change):
-    """Standardize each target by the mean and standard deviation of the training rows."""
+    """Standardize each target by the mean and standard deviation of the training rows.
 
-    text = "standardize the targets (mean 0, standard deviation 1) and scale predictions back"
+    Args:
+        target: name of one of several arrays of targets, like "y['price']"; None: all numbers.
+    """
 
-    def _apply(self, program):
-        wants = expects(program.trainer.loss)
-        if program.y.dtype.kind not in "fiu" or (wants is not None and wants.target != "real"):
+    target: str | None = None
+
+    @property
+    def text(self) -> str:
+        which = "the targets" if self.target is None else f"the targets {self.target}"
+        return f"standardize {which} (mean 0, standard deviation 1) and scale predictions back"
+
+    def _apply(self, plan):
+        if plan.program.objective is not None:
+            raise OptionError(
+                "an objective gets the targets on the way of the network",
+                expected="a loss of predictions and targets",
+                fix="scale the targets yourself",
+            )
+        if is_array(plan.y) and plan.y.dtype.kind not in "fiu":
             raise OptionError("the targets are classes, not quantities", expected="regression")
-        scale, (mean, std) = _standardized(program.y)
-        if program.target_scale is not None:
-            before_mean, before_std = program.target_scale
-            mean, std = mean * before_std + before_mean, std * before_std
-        validation = program.validation
-        if validation is not None:
-            validation = (validation[0], scale(np.asarray(validation[1])))
-        return dataclasses.replace(
-            program, y=scale(program.y), validation=validation, target_scale=(mean, std)
+        heads = [h for h in self._heads(plan) if h.declared is None or h.declared.target == "real"]
+        if not heads:
+            raise OptionError("the targets are classes, not quantities", expected="regression")
+        y, validation, target_scale = plan.y, plan.validation, dict(plan.target_scale or {})
+        for head in heads:
+            scale, (mean, std) = _standardized(head.of_targets(y))
+            y = head.with_targets(y, scale(head.of_targets(y)))
+            if validation is not None:
+                x_val, y_val = validation
+                validation = (x_val, head.with_targets(y_val, scale(head.of_targets(y_val))))
+            if head.output in target_scale:
+                before_mean, before_std = target_scale[head.output]
+                mean, std = mean * before_std + before_mean, std * before_std
+            target_scale[head.output] = (mean, std)
+        return dataclasses.replace(plan, y=y, validation=validation, target_scale=target_scale)
+
+    def _heads(self, plan):
+        heads, _ = heads_or_none(plan.program, plan.x, plan.y)
+        return [h for h in heads if self.target in (None, h.target_name)]
+
+
+def _each(scales, tree):
+    """The tree with each leaf scaled by its function, if it has one."""
+    remaining = iter(scales)
+    return map_leaves(lambda leaf: leaf if (f := next(remaining)) is None else f(leaf), tree)
+
+
+def _expect_one_target(plan):
+    """Raise OptionError unless there is one loss of one array of targets."""
+    if plan.program.objective is not None or not is_array(plan.y):
+        raise OptionError(
+            "the loss of several targets, or an objective, cannot be replaced as a whole",
+            expected="a loss of one array of targets",
+            fix="change the loss yourself",
         )
 
 
@@ -78,24 +124,25 @@ class ReplaceLoss(Change):
     def text(self) -> str:
         return f"use the loss {self.name.replace('_', ' ')}"
 
-    def _apply(self, program):
+    def _apply(self, plan):
         expect_choice(self.name, LOSSES, what="loss")
-        trainer = program.trainer
-        trainer.loss = LOSSES[self.name]
-        expected = expects(trainer.loss)
+        _expect_one_target(plan)
+        program = plan.program
+        program.loss = LOSSES[self.name]
+        expected = expects(program.loss)
         assert expected is not None  # every loss in LOSSES declares it
         to = expected.target
-        sizes = surgery.calls(trainer, program.x)[-1][1].shape
-        if to == "labels" and sizes[-1] == 1 and program.y.size == len(program.y):
+        sizes = surgery.calls(program, plan.x)[-1][1].shape
+        if to == "labels" and sizes[-1] == 1 and plan.y.size == len(plan.y):
             # one output that was to be the class index: an output for each class instead
-            classes = int(program.y.max()) + 1
-            trainer = surgery.with_outputs(trainer, program.x, classes)
+            classes = int(plan.y.max()) + 1
+            program = surgery.with_outputs(program, plan.x, classes)
             sizes = (*sizes[:-1], classes)
-        validation = program.validation
+        validation = plan.validation
         if validation is not None:
-            validation = (validation[0], _targets(np.asarray(validation[1]), to, sizes))
-        y = _targets(program.y, to, sizes)
-        return dataclasses.replace(program, trainer=trainer, y=y, validation=validation)
+            validation = (validation[0], _targets(validation[1], to, sizes))
+        y = _targets(plan.y, to, sizes)
+        return dataclasses.replace(plan, program=program, y=y, validation=validation)
 
 
 def _targets(y, to, sizes):
@@ -119,8 +166,9 @@ class ClassWeights(Change):
 
     text = "weight the classes by their inverse frequency"
 
-    def _apply(self, program):
-        loss, y = program.trainer.loss, program.y
+    def _apply(self, plan):
+        _expect_one_target(plan)
+        loss, y = plan.program.loss, plan.y
         wants = expects(loss)
         inner = loss
         while isinstance(inner, functools.partial):
@@ -135,11 +183,11 @@ class ClassWeights(Change):
             ones = float(np.mean(y))
             counts = np.array([1 - ones, ones])
         else:
-            classes = surgery.calls(program.trainer, program.x)[-1][1].shape[-1]
+            classes = surgery.calls(plan.program, plan.x)[-1][1].shape[-1]
             labels = y if wants.target == "labels" else y.argmax(-1)
             counts = np.bincount(labels.ravel().astype(int), minlength=classes) / labels.size
         present = counts > 0
         weights = np.where(present, 1 / np.maximum(counts, 1e-12) / present.sum(), 0)
         weights = tuple(round(float(w), 6) for w in weights)
-        program.trainer.loss = functools.partial(loss, class_weights=weights)
-        return program
+        plan.program.loss = functools.partial(loss, class_weights=weights)
+        return plan

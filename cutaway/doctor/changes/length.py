@@ -17,9 +17,9 @@ class Epochs(Change):
     def text(self) -> str:
         return f"train for {self.factor:.3g} times as many epochs"
 
-    def _apply(self, program):
-        stretch_schedule(program.trainer, self.factor)
-        return dataclasses.replace(program, epochs=max(1, round(program.epochs * self.factor)))
+    def _apply(self, plan):
+        stretch_schedule(plan.program, self.factor)
+        return dataclasses.replace(plan, epochs=max(1, round(plan.epochs * self.factor)))
 
 
 @dataclasses.dataclass(frozen=True)
@@ -34,10 +34,10 @@ class BatchSize(Change):
         by = self.factor if self.factor >= 1 else 1 / self.factor
         return f"{word} the batch size by {by:.3g}"
 
-    def _apply(self, program):
-        size = min(len(program.x), max(1, round(program.batch_size * self.factor)))
-        stretch_schedule(program.trainer, program.batch_size / size)
-        return dataclasses.replace(program, batch_size=size)
+    def _apply(self, plan):
+        size = min(len(plan.x), max(1, round(plan.batch_size * self.factor)))
+        stretch_schedule(plan.program, plan.batch_size / size)
+        return dataclasses.replace(plan, batch_size=size)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -50,13 +50,13 @@ class Patience(Change):
     def text(self) -> str:
         return f"stop early after {self.epochs} epochs without improvement, keep the best weights"
 
-    def _apply(self, program):
-        others = [c for c in program.callbacks if not isinstance(c, EarlyStopping)]
-        return dataclasses.replace(program, callbacks=(*others, EarlyStopping(self.epochs)))
+    def _apply(self, plan):
+        others = [c for c in plan.callbacks if not isinstance(c, EarlyStopping)]
+        return dataclasses.replace(plan, callbacks=(*others, EarlyStopping(self.epochs)))
 
 
-def stretch_schedule(trainer, factor: float) -> None:
-    """Run the schedule of a trainer's optimizer over `factor` times as many steps."""
-    schedule = trainer.optimizer.schedule
+def stretch_schedule(program, factor: float) -> None:
+    """Run the schedule of a program's optimizer over `factor` times as many steps."""
+    schedule = program.optimizer.schedule
     if isinstance(schedule, Schedule):  # else a function of one's own, whose steps are not known
         schedule.stretch(factor)

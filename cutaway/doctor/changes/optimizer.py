@@ -21,10 +21,10 @@ class LearningRate(Change):
         by = self.factor if self.factor >= 1 else 1 / self.factor
         return f"{word} the learning rate by {by:.3g}"
 
-    def _apply(self, program):
-        optimizer = program.trainer.optimizer
+    def _apply(self, plan):
+        optimizer = plan.program.optimizer
         optimizer.lr = float(optimizer.base_lr.data) * self.factor
-        return program
+        return plan
 
 
 @dataclasses.dataclass(frozen=True)
@@ -35,9 +35,9 @@ class ConstantRate(Change):
     def text(self) -> str:
         return "train with a constant learning rate, without the schedule"
 
-    def _apply(self, program):
-        program.trainer.optimizer.schedule = None
-        return program
+    def _apply(self, plan):
+        plan.program.optimizer.schedule = None
+        return plan
 
 
 @dataclasses.dataclass(frozen=True)
@@ -57,20 +57,20 @@ class UseOptimizer(Change):
         rate = "" if self.lr is None else f" with lr={self.lr:.3g}"
         return f"use the optimizer {OPTIMIZERS[self.name].__name__}{rate}"
 
-    def _apply(self, program):
+    def _apply(self, plan):
         expect_choice(self.name, OPTIMIZERS, what="optimizer")
-        trainer = program.trainer
-        old = trainer.optimizer
+        program = plan.program
+        old = program.optimizer
         lr = OPTIMIZERS[self.name].usual_lr if self.lr is None else self.lr
         options = {} if lr is None else {"lr": lr}
-        whole = len(old.parameters) == len(trainer.net.parameters())
-        trainer.optimizer = OPTIMIZERS[self.name](
-            trainer.net if whole else old.parameters,
+        whole = len(old.parameters) == len(program.net.parameters())
+        program.optimizer = OPTIMIZERS[self.name](
+            program.net if whole else old.parameters,
             schedule=old.schedule,
             clip=old.clip,
             **options,
         )
-        return program
+        return plan
 
 
 @dataclasses.dataclass(frozen=True)
@@ -83,9 +83,9 @@ class Clip(Change):
     def text(self) -> str:
         return f"clip the gradient norm to {self.norm:.3g}"
 
-    def _apply(self, program):
-        program.trainer.optimizer.clip = ClipNorm(self.norm)
-        return program
+    def _apply(self, plan):
+        plan.program.optimizer.clip = ClipNorm(self.norm)
+        return plan
 
 
 @dataclasses.dataclass(frozen=True)
@@ -103,21 +103,21 @@ class WeightDecay(Change):
             return "remove weight decay and penalties"
         return f"set the weight decay to {self.value:.3g}"
 
-    def _apply(self, program):
+    def _apply(self, plan):
         expect_range(self.value, what="weight_decay", least=0)
-        trainer = program.trainer
-        old = trainer.optimizer
-        trainer.penalty = None
+        program = plan.program
+        old = program.optimizer
+        program.penalty = None
         if old.takes_decay:
             old.weight_decay = self.value
         elif type(old) is Adam and self.value:
             new = AdamW(old.parameters, float(old.base_lr.data), betas=old.betas, eps=old.eps)
             new.weight_decay = self.value
             new.schedule, new.clip = old.schedule, old.clip
-            trainer.optimizer = new.over(trainer.net)
+            program.optimizer = new.over(program.net)
         elif self.value:
-            trainer.penalty = functools.partial(_half_squares, strength=self.value / 2)
-        return program
+            program.penalty = functools.partial(_half_squares, strength=self.value / 2)
+        return plan
 
 
 def _half_squares(net, *, strength):
@@ -130,19 +130,19 @@ class Unfreeze(Change):
 
     text = "train all parameters (none frozen, none missing from the optimizer)"
 
-    def _apply(self, program):
-        program.trainer.net.unfreeze()
-        return with_new_parameters(program)
+    def _apply(self, plan):
+        plan.program.net.unfreeze()
+        return with_new_parameters(plan)
 
 
 @dataclasses.dataclass(frozen=True)
 class NoPenalty(Change):
-    """Remove the trainer's penalty."""
+    """Remove the penalty."""
 
     text = "remove the penalty"
 
-    def _apply(self, program):
-        if program.trainer.penalty is None:
-            raise OptionError("there is no penalty to remove", expected="a Trainer with a penalty")
-        program.trainer.penalty = None
-        return program
+    def _apply(self, plan):
+        if plan.program.penalty is None:
+            raise OptionError("there is no penalty to remove", expected="a program with a penalty")
+        plan.program.penalty = None
+        return plan

@@ -19,7 +19,7 @@ CONFIDENCE = 0.87
 
 
 def look(evidence) -> Finding | None:
-    optimizer = evidence.program.trainer.optimizer
+    optimizer = evidence.plan.program.optimizer
     reruns = evidence.reruns
     slot = accumulator(optimizer)
     if slot is None or not reruns.has_room or reruns.base.broke:
@@ -72,7 +72,7 @@ def accumulator(optimizer) -> int | None:
 
 def effective_rates(reruns, slot) -> tuple:
     """Median η/√G after the first epoch and at the end."""
-    name = reruns.program.trainer.optimizer.slots[slot]
+    name = reruns.plan.program.optimizer.slots[slot]
 
     def median(trainer):
         sums = np.concatenate([np.ravel(s.numpy()) for s in trainer.optimizer.state[name]])

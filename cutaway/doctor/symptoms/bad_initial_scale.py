@@ -100,7 +100,7 @@ def _explanation(evidence, worst, large):
 
 
 def _scales(evidence) -> list:
-    net = evidence.program.trainer.net
+    net = evidence.plan.program.net
     embeddings = [path for path, m in net.modules().items() if isinstance(m, Embedding)]
     found = []
     for path, parameter in net.named_parameters().items():

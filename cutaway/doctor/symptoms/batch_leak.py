@@ -1,7 +1,5 @@
 """batch_leak: the prediction for a row depends on the other rows of its batch."""
 
-import numpy as np
-
 from cutaway.doctor.finding import Finding, Measure, Prescription
 from cutaway.doctor.inputs import find_leak
 
@@ -15,10 +13,8 @@ ROWS = 17
 
 def look(evidence) -> Finding | None:
     """Replace all other rows and see whether the first row's output changes."""
-    rows = np.unique(np.linspace(0, len(evidence.sample[0]) - 1, ROWS).astype(int))
-    return finding(evidence.program.fresh(), evidence.sample[0][rows]) or finding(
-        evidence.trainer, evidence.sample[0][rows]
-    )
+    x, _ = evidence.plan.spread(ROWS)
+    return finding(evidence.plan.fresh(), x) or finding(evidence.trainer, x)
 
 
 def finding(trainer, x) -> Finding | None:

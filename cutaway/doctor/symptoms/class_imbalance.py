@@ -4,8 +4,10 @@ import numpy as np
 
 from cutaway.doctor.changes import ClassWeights
 from cutaway.doctor.finding import Finding, Measure, Prescription
+from cutaway.doctor.measured_head import look_at_heads
 from cutaway.doctor.outputs import SURE, ask, chosen_classes, class_numbers
 from cutaway.errors import CutawayError
+from cutaway.nn.trees import take_rows
 
 EXPLAINS = ("stuck",)
 
@@ -21,7 +23,11 @@ WEIGHTED = 1.5  # cost of a misclassified rare row relative to a common one, in 
 
 def look(evidence) -> Finding | None:
     """Class counts, whether the loss compensates for them, and the recall of the rarest class."""
-    want, x, y = evidence.wants, evidence.program.x, evidence.program.y
+    return look_at_heads(_look, evidence)
+
+
+def _look(evidence, head) -> Finding | None:
+    want, x, y = head.wants, evidence.plan.x, head.y
     classes = class_numbers(y, want)
     if classes is None or len(classes) != len(y):
         return None
@@ -31,11 +37,11 @@ def look(evidence) -> Finding | None:
         return None
     rare, common = present[counts[present].argmin()], present[counts[present].argmax()]
     ratio = counts[common] / counts[rare]
-    if ratio < RATIO or is_weighted(evidence, want, rare, common):
+    if ratio < RATIO or is_weighted(head, rare, common):
         return None
     rows = np.concatenate([np.flatnonzero(classes == k)[:500] for k in present])
-    rows = rows[classes[rows] == rare]
-    found = _found(evidence.trainer, x[rows], want, rare)
+    x = take_rows(x, rows[classes[rows] == rare])
+    found = _found(head, evidence.trainer, x, rare)
     if found >= RECALL:
         return None
     measures = [
@@ -46,14 +52,14 @@ def look(evidence) -> Finding | None:
     confidence = 0.6
     weighted = _with_weights(evidence)
     if weighted is not None:
-        after = _found(weighted, x[rows], want, rare)
+        after = _found(head, weighted, x, rare)
         if after - found < GAIN:
             return None
         measures.append(Measure("recall with class weights", after, found + GAIN, "above"))
         confidence = 0.82
     return Finding(
         "class_imbalance",
-        f"class {rare}: {counts[rare]} of {len(classes)} rows",
+        f"class {rare}{head.head.where}: {counts[rare]} of {len(classes)} rows",
         measures,
         f"L is a mean over rows, and {counts[common] / len(classes):.0%} of them are of class "
         f"{common}: always predicting it already gives a low loss, and the few rows of the rare "
@@ -63,18 +69,18 @@ def look(evidence) -> Finding | None:
     )
 
 
-def is_weighted(evidence, want, rare: int, common: int) -> bool:
+def is_weighted(head, rare: int, common: int) -> bool:
     """Whether a mistake in the rare class costs more than one in the common class."""
-    shape = evidence.ending.shape
-    classes = class_numbers(evidence.program.y, want)
+    shape, want = head.ending.shape, head.wants
+    classes = class_numbers(head.y, want)
     two = np.array([np.flatnonzero(classes == k)[0] for k in (rare, common)])
-    y = evidence.program.y[two]
+    y = head.y[two]
     wrong = []
     for mistaken in (0, 1):
         predicted = [rare, common]
         predicted[mistaken] = [common, rare][mistaken]
         outputs = _outputs_of(predicted, want, shape)
-        wrong.append(ask(evidence.program.trainer.loss, outputs, y))
+        wrong.append(ask(head.loss, outputs, y))
     return bool(wrong[0] > WEIGHTED * wrong[1])
 
 
@@ -91,13 +97,13 @@ def _outputs_of(classes, want, shape):
     return (2 * sure - 1) * (SURE / 3)
 
 
-def _found(trainer, x, want, rare) -> float:
-    return float((chosen_classes(trainer.predict(x), want) == rare).mean())
+def _found(head, trainer, x, rare) -> float:
+    return float((chosen_classes(head.head.predict(trainer, x), head.wants) == rare).mean())
 
 
 def _with_weights(evidence):
     """A trainer trained with class weights; None if the loss does not take any."""
     try:
-        return evidence.program.changed(ClassWeights()).run()
+        return evidence.plan.changed(ClassWeights()).run()
     except CutawayError:
         return None

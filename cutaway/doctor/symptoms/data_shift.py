@@ -6,6 +6,8 @@ import numpy as np
 
 from cutaway.doctor.finding import Finding, Measure, Prescription
 from cutaway.doctor.outputs import class_numbers
+from cutaway.nn.trees import count_rows
+from cutaway.train.blocks import named_leaves
 
 EXPLAINS = ("overfitting", "train_eval_mismatch")
 
@@ -21,17 +23,20 @@ HARM = 0.05
 
 def look(evidence) -> Finding | None:
     """Whether each feature has the same distribution in validation rows as in training rows."""
-    program = evidence.program
-    if program.validation is None or not math.isfinite(evidence.final_loss):
+    plan = evidence.plan
+    if plan.validation is None or not math.isfinite(evidence.final_loss):
         return None
-    x_val, y_val = (np.asarray(part) for part in program.validation)
-    x, y = evidence.sample
-    if len(x_val) < 8 or x.shape[1:] != x_val.shape[1:]:
+    x_val, y_val = plan.validation
+    pairs = _pairs(evidence.sample[0], x_val)
+    if count_rows(x_val) < 8 or any(a.shape[1:] != b.shape[1:] for a, b in pairs.values()):
         return None
     harm = evidence.loss_of(evidence.trainer, x_val, y_val) - evidence.final_loss
     if not harm > HARM * evidence.scale:
         return None
-    found = shift(x, x_val) or _frequencies(evidence, y, y_val)
+    shifts = (shift(a, b, name) for name, (a, b) in pairs.items())
+    shifts = [found for found in shifts if found is not None]
+    found = max(shifts, key=lambda found: found[1].value, default=None)
+    found = found or next(filter(None, (_frequencies(h, y_val) for h in evidence.heads)), None)
     if found is None:
         return None
     where, measure, text = found
@@ -46,7 +51,14 @@ def look(evidence) -> Finding | None:
     )  # fmt: skip
 
 
-def shift(x, x_val):
+def _pairs(x, x_val) -> dict:
+    """{name: (array of training rows, the same of validation rows)}; "" for a single array."""
+    other = named_leaves("x", x_val)
+    found = {k: (a, np.asarray(other[k])) for k, a in named_leaves("x", x).items() if k in other}
+    return {"": found["x"]} if list(found) == ["x"] else found
+
+
+def shift(x, x_val, name: str = ""):
     """(where, Measure, explanation) of the feature that differs most, or None.
 
     Args:
@@ -65,8 +77,9 @@ def shift(x, x_val):
     p = min(1.0, p_value(distances[worst], len(a), len(b)) * len(distances))
     if distances[worst] < DISTANCE or p > SIGNIFICANCE:
         return None
+    column = int(columns[worst]) if worst < len(columns) else 0
     name = (
-        f"input {int(columns[worst]) + 1}" if worst < len(columns)
+        (f"{name} column {column}" if name else f"input {column + 1}") if worst < len(columns)
         else ("mean of a row", "standard deviation of a row")[worst - len(columns)]
     )  # fmt: skip
     return (
@@ -80,11 +93,16 @@ def shift(x, x_val):
     )  # fmt: skip
 
 
-def _frequencies(evidence, y, y_val):
-    classes, other = (class_numbers(v, evidence.wants) for v in (y, y_val))
+def _frequencies(head, y_val):
+    y, y_val = head.sample_y, head.head.of_targets(y_val)
+    classes, other = (class_numbers(v, head.wants) for v in (y, y_val))
     if classes is None or other is None:
         found = shift(y, y_val) if y.shape[1:] == y_val.shape[1:] else None
-        return found and ("the validation targets", found[1], found[2].replace("inputs", "targets"))
+        return found and (
+            f"the validation targets{head.head.where}",
+            found[1],
+            found[2].replace("inputs", "targets"),
+        )
     most = max(classes.max(), other.max()) + 1
     a, b = (np.bincount(v, minlength=most) / len(v) for v in (classes, other))
     worst = int(np.abs(a - b).argmax())
@@ -93,7 +111,7 @@ def _frequencies(evidence, y, y_val):
     if apart < max(FREQUENCY, 4 * error):
         return None
     return (
-        f"the validation rows, class {worst}",
+        f"the validation rows, class {worst}{head.head.where}",
         Measure("difference in its frequency", apart, FREQUENCY),
         f"Class {worst} makes up {a[worst]:.0%} of the training rows and {b[worst]:.0%} of the "
         "validation rows.",

@@ -7,7 +7,8 @@ from cutaway.doctor.evidence import Evidence
 from cutaway.doctor.finding import Finding, Measure, Prescription
 from cutaway.doctor.rows import LEARNED, STUCK, fitting_initializer, hidden_at, span
 from cutaway.engine import Tensor, no_grad
-from cutaway.nn import in_mode, watch
+from cutaway.nn import watch
+from cutaway.nn.trees import call, count_rows, map_leaves, take_rows
 from cutaway.story.text import number
 
 FAMILY = "flow"
@@ -68,11 +69,12 @@ def _dead_on_all_rows(evidence, paths) -> dict:
         values = np.asarray(out.data).reshape(-1, out.shape[-1])
         alive[path] = alive.get(path, False) | (values != 0).any(axis=0)
 
-    net = evidence.trainer.program.prepared
-    with in_mode(net, False), no_grad():
-        for start in range(0, min(len(x), ROWS), 256):
-            with watch(net, look_at):
-                net(Tensor(x[start : start + 256]))
+    program = evidence.trainer.program
+    with program.in_mode(False), no_grad():
+        for start in range(0, min(count_rows(x), ROWS), 256):
+            some = take_rows(x, slice(start, start + 256))
+            with watch(program.prepared, look_at):
+                call(program.prepared, map_leaves(Tensor, some))
     return {path: float(1 - units.mean()) for path, units in alive.items()}
 
 
@@ -93,7 +95,7 @@ def _explanation(evidence, path, share, from_the_start):
         return text + " They died during training: a step moved their weights too far."
     mean = 0.0
     if layer is not None and getattr(layer.module, "bias", None) is not None:
-        initial = evidence.program.trainer.net.modules()[layer.path]
+        initial = evidence.plan.program.net.modules()[layer.path]
         mean = float(initial.bias.numpy().mean())
     if mean < 0:
         return text + f" They were dead from the start: the mean of b^({l}) was {number(mean)}."

@@ -9,7 +9,7 @@ from cutaway.doctor.changes import Unfreeze
 from cutaway.doctor.evidence import Evidence
 from cutaway.doctor.finding import Finding, Measure, Prescription
 from cutaway.doctor.rows import LEARNED, span
-from cutaway.doctor.training_plan import TrainingPlan, copied
+from cutaway.doctor.training_plan import TrainingPlan
 
 EXPLAINS = ("slow",)
 
@@ -24,13 +24,13 @@ class ShuffleFrozen:
 
     text = "shuffle the frozen weights"
 
-    def apply(self, program: TrainingPlan) -> TrainingPlan:
-        program = dataclasses.replace(program, trainer=copied(program.trainer))
+    def apply(self, plan: TrainingPlan) -> TrainingPlan:
+        plan = dataclasses.replace(plan, program=plan.program.copied())
         rng = np.random.default_rng(0)
-        for parameter in frozen(program.trainer).values():
+        for parameter in frozen(plan.program).values():
             values = rng.permutation(parameter.numpy().ravel())
             parameter.data = jnp.asarray(values.reshape(parameter.shape))
-        return program
+        return plan
 
 
 def frozen(trainer) -> dict:
@@ -40,7 +40,7 @@ def frozen(trainer) -> dict:
 
 
 def look(evidence: Evidence) -> Finding | None:
-    untrained = frozen(evidence.program.trainer)
+    untrained = frozen(evidence.plan.program)
     weights = [path for path, p in untrained.items() if p.ndim > 1]
     if not weights or evidence.relative_loss <= LEARNED:
         return None
@@ -49,7 +49,7 @@ def look(evidence: Evidence) -> Finding | None:
     shuffled = evidence.tried(ShuffleFrozen()).loss
     if not shuffled * AS_GOOD <= evidence.tried().loss:
         return None
-    every = evidence.program.trainer.net.parameters()
+    every = evidence.plan.program.net.parameters()
     fraction = sum(p.size for p in untrained.values()) / sum(p.size for p in every)
     unlisted = [path for path in weights if untrained[path].requires_grad]
     why = "the optimizer was not given them" if unlisted else "requires_grad is False"

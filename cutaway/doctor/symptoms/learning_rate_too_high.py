@@ -11,7 +11,7 @@ EXPLAINS = ("flow", "stuck", "oscillation", "nan_source")
 
 LOWER = (0.1, 0.3, 0.01, 1e-3)  # factors, in the order in which they are tried
 NOTHING = 0.95  # of the chance-level loss: a network above it has learned nothing
-CONFIDENCE = 0.85  # if the program learned nothing or diverged
+CONFIDENCE = 0.85  # if the plan learned nothing or diverged
 PARTLY = 0.54  # if it did learn something: oscillation is the better explanation then
 
 
@@ -23,7 +23,7 @@ def look(evidence) -> Finding | None:
     if factor is None:
         return None
     base, better = reruns.base, reruns.rate(factor)
-    lr = float(evidence.program.trainer.optimizer.base_lr.data)
+    lr = float(evidence.plan.program.optimizer.base_lr.data)
     failed = base.broke or base.loss >= NOTHING * reruns.chance
     ended = "training diverged" if base.broke else "the steps are too large for the curvature of L"
     return Finding(

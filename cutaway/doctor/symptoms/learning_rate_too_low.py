@@ -27,7 +27,7 @@ def look(evidence) -> Finding | None:
     if factor is None:
         return None
     better = reruns.rate(factor)
-    lr = float(evidence.program.trainer.optimizer.base_lr.data)
+    lr = float(evidence.plan.program.optimizer.base_lr.data)
     update = usual_update(evidence)
     few = too_few_epochs.is_cure(evidence) and update >= USUAL
     second = few or evidence.stop is not None

@@ -8,6 +8,7 @@ from cutaway.doctor.changes import Clip, LearningRate
 from cutaway.doctor.evidence import Evidence
 from cutaway.doctor.finding import Finding, Measure, Prescription
 from cutaway.doctor.symptoms import exploding_gradient
+from cutaway.train.blocks import named_leaves
 
 FAMILY = "unstable"
 
@@ -23,7 +24,8 @@ def look(evidence: Evidence) -> Finding | None:
 
 
 def _in_data(evidence):
-    for name, array in (("x", evidence.program.x), ("y", evidence.program.y)):
+    plan = evidence.plan
+    for name, array in (named_leaves("x", plan.x) | named_leaves("y", plan.y)).items():
         if array.dtype.kind != "f" or np.isfinite(array).all():
             continue
         bad = np.argwhere(~np.isfinite(array))

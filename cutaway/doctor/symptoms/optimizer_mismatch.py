@@ -10,7 +10,7 @@ from cutaway.doctor.symptoms import adaptive_rate_decay
 FAMILY = "slow"
 EXPLAINS = ("stuck", "learning_rate_too_low")
 
-FACTORS = (0.1, 10.0, 100.0)  # on the learning rate, at which the program's own optimizer is tried
+FACTORS = (0.1, 10.0, 100.0)  # on the learning rate, at which the plan's own optimizer is tried
 CONFIDENCE = 0.5  # Adam also mitigates other faults, which rank above
 SECOND = 0.3  # if another learning rate does nearly as well
 # Median √v / ε below which ε dominates η / (√v + ε), and Adam behaves like gradient descent.
@@ -19,7 +19,7 @@ PLAIN = 0.82
 
 
 def look(evidence) -> Finding | None:
-    reruns, optimizer = evidence.reruns, evidence.program.trainer.optimizer
+    reruns, optimizer = evidence.reruns, evidence.plan.program.optimizer
     if not reruns.has_room or adaptive_rate_decay.accumulator(optimizer) is not None:
         return None
     if hasattr(optimizer, "betas"):

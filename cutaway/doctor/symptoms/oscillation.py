@@ -27,7 +27,7 @@ REGULAR = 0.87  # if the loss alternates regularly
 
 
 def look(evidence) -> Finding | None:
-    reruns, optimizer = evidence.reruns, evidence.program.trainer.optimizer
+    reruns, optimizer = evidence.reruns, evidence.plan.program.optimizer
     if not reruns.has_room or reruns.base.broke:
         return None
     lr = float(optimizer.base_lr.data)

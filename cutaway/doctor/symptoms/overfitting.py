@@ -7,6 +7,8 @@ import numpy as np
 from cutaway.doctor.changes import Epochs, Patience, SetDropout, WeightDecay
 from cutaway.doctor.finding import Finding, Measure, Prescription
 from cutaway.doctor.outputs import ask
+from cutaway.doctor.training_plan import evenly_spaced
+from cutaway.nn.trees import count_rows, take_rows
 
 # Rise of the validation loss above its minimum, relative to chance level. A network trained to
 # convergence also becomes more confident in its few errors. Of the 37 healthy programs in the
@@ -26,7 +28,7 @@ def look(evidence) -> Finding | None:
     """Compare the validation loss at its minimum and at the end, and the training loss."""
     if not math.isfinite(evidence.final_loss) or not math.isfinite(evidence.scale):
         return None
-    if len(evidence.program.x) < 20:
+    if evidence.plan.rows < 20:
         return None
     validated = evidence.validated
     losses = validated.losses[np.isfinite(validated.losses)]
@@ -35,19 +37,19 @@ def look(evidence) -> Finding | None:
     curve = smoothed(losses)
     lowest, last = float(curve.min()), float(curve[-1])
     best_epoch = int(curve.argmin()) + 1
-    x, y = validated.training
-    rows = np.linspace(0, len(x) - 1, min(2000, len(x))).astype(int)
-    trained = evidence.loss_of(validated.trainer, x[rows], y[rows])
+    rows = evenly_spaced(count_rows(validated.training), ROWS)
+    trained = evidence.loss_of(validated.trainer, *take_rows(validated.training, rows))
     now = evidence.loss_of(validated.trainer, *validated.validation)
     scale = evidence.scale
     rise, gap = (last - lowest) / scale, (now - trained) / scale
     if gap < GAP:
         return None
     if now < lowest + RISE * scale or rise < RISE:  # or a callback restored the best weights
-        memorized = evidence.task == "regression" and trained < MEMORIZED * now
+        are_numbers = all(head.task == "regression" for head in evidence.heads)
+        memorized = are_numbers and trained < MEMORIZED * now
         if not memorized or now < lowest or best_epoch == len(losses):
             return None
-    elif not last - lowest > ERRORS * standard_error(validated):
+    elif not last - lowest > ERRORS * standard_error(evidence, validated):
         return None
     fraction = best_epoch / len(losses)
     return Finding(
@@ -75,12 +77,17 @@ def look(evidence) -> Finding | None:
     )  # fmt: skip
 
 
-def standard_error(validated) -> float:
+def standard_error(evidence, validated) -> float:
     """Standard error of the validation loss, by the bootstrap."""
-    x, y = (np.asarray(part[:ROWS]) for part in validated.validation)
-    out, rng = validated.trainer.predict(x), np.random.default_rng(0)
-    drawn = [rng.integers(0, len(y), len(y)) for _ in range(RESAMPLES)]
-    return float(np.nanstd([ask(validated.trainer.loss, out[rows], y[rows]) for rows in drawn]))
+    trainer, examples = validated.trainer, take_rows(validated.validation, slice(ROWS))
+    count, rng = count_rows(examples), np.random.default_rng(0)
+    drawn = [rng.integers(0, count, count) for _ in range(RESAMPLES)]
+    if not evidence.is_single:
+        losses = [evidence.loss_of(trainer, *take_rows(examples, rows)) for rows in drawn]
+        return float(np.nanstd(losses))
+    x, y = examples
+    out, loss = trainer.predict(x), evidence.heads[0].loss
+    return float(np.nanstd([ask(loss, out[rows], y[rows]) for rows in drawn]))
 
 
 def smoothed(losses) -> np.ndarray:

@@ -55,7 +55,7 @@ def _of_point(evidence) -> Finding | None:
 
 def _of_schedule(evidence) -> Finding | None:
     """A schedule that lowered the learning rate to almost nothing too early."""
-    reruns, optimizer = evidence.reruns, evidence.program.trainer.optimizer
+    reruns, optimizer = evidence.reruns, evidence.plan.program.optimizer
     if optimizer.schedule is None or not reruns.has_room or reruns.base.broke:
         return None
     steps = reruns.epochs * reruns.steps_per_epoch

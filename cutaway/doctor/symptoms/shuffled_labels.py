@@ -5,7 +5,9 @@ import math
 import numpy as np
 
 from cutaway.doctor.finding import Finding, Measure, Prescription
+from cutaway.doctor.measured_head import look_at_heads
 from cutaway.doctor.outputs import ask, chosen_classes, class_numbers, constant
+from cutaway.nn.trees import is_array, leaves
 
 EXPLAINS = ("stuck", "overfitting")
 
@@ -16,32 +18,40 @@ NEIGHBORS, PERMUTATIONS, LEAST_P = 10, 39, 0.05
 ROWS = 1500
 # Below this fraction of the initial loss, the network is able to memorize rows.
 MEMORIZED = 0.8
+TOKENS = 500  # most token ids that are counted
 
 
 def look(evidence) -> Finding | None:
     """The validation loss, then whether nearest neighbors have similar targets."""
-    chance = evidence.chance_loss
-    if evidence.task == "tokens" or not math.isfinite(chance) or len(evidence.program.x) < 40:
+    return look_at_heads(_look, evidence)
+
+
+def _look(evidence, head) -> Finding | None:
+    chance = head.chance_loss
+    if head.task == "tokens" or not math.isfinite(chance) or evidence.plan.rows < 40:
         return None
-    if not evidence.final_loss < MEMORIZED * chance:
+    if not head.head.is_only and not head.head.term:
+        evidence.not_checked("shuffled labels", "the loss has no term of its own for each target")
+        return None
+    if not head.final_loss < MEMORIZED * chance:
         before, after = evidence.one_batch
         if not after < MEMORIZED * before:
             return None  # it learns nothing at all: that is another problem
-    losses = evidence.validated.losses
+    losses = evidence.validated.losses_of("" if head.head.is_only else head.head.term)
     if not len(losses) or not np.isfinite(losses).any():
         return None
     best = float(np.nanmin(losses))
-    limit = LEARNED * _chance_on(evidence)
+    limit = LEARNED * _chance_on(head)
     if not best >= limit:
         return None
-    if _beats_the_majority(evidence):
+    if _beats_the_majority(head):
         return None
-    p = dependence(evidence)
+    p = dependence(head)
     if p is None or p <= LEAST_P:
         return None
     return Finding(
         "shuffled_labels",
-        "the pairing of inputs and targets",
+        f"the pairing of inputs and targets{head.head.where}",
         [
             Measure("lowest validation loss", best, limit, "above",
                     "loss of the best constant prediction"),
@@ -56,23 +66,25 @@ def look(evidence) -> Finding | None:
     )  # fmt: skip
 
 
-def _chance_on(evidence) -> float:
+def _chance_on(head) -> float:
     """Validation loss of the constant prediction that is best for the training rows."""
-    (_, y), (_, rest) = evidence.validated.training, evidence.validated.validation
-    if evidence.wants is None:
-        return evidence.chance_loss
-    answer = constant(evidence.wants, y, evidence.ending.shape)[:1]
+    validated, targets = head.evidence.validated, head.head.of_targets
+    y, rest = targets(validated.training[1]), targets(validated.validation[1])
+    if head.wants is None:
+        return head.chance_loss
+    answer = constant(head.wants, y, head.ending.shape)[:1]
     answer = np.broadcast_to(answer, (len(rest), *answer.shape[1:]))
-    return ask(evidence.program.trainer.loss, answer, rest)
+    return head.head.weight * ask(head.loss, answer, rest)
 
 
-def _beats_the_majority(evidence) -> bool:
+def _beats_the_majority(head) -> bool:
     """Whether the accuracy on validation rows beats the majority class by 3 standard errors."""
-    x, y = evidence.validated.validation
-    true = class_numbers(y, evidence.wants)
+    validated = head.evidence.validated
+    x, y = validated.validation
+    true = class_numbers(head.head.of_targets(y), head.wants)
     if true is None:
         return False
-    predicted = chosen_classes(evidence.validated.trainer.predict(x), evidence.wants)
+    predicted = chosen_classes(head.head.predict(validated.trainer, x), head.wants)
     common = float((true == np.bincount(true).argmax()).mean())
     return float((predicted == true).mean()) > common + 3 * math.sqrt(0.25 / len(true))
 
@@ -82,15 +94,27 @@ def _ranks(y) -> np.ndarray:
     return np.argsort(np.argsort(y, axis=0, kind="stable"), axis=0).astype(np.float64)
 
 
-def dependence(evidence) -> float | None:
+def features(x) -> np.ndarray:
+    """(rows, features) of inputs; of a tree side by side, token ids as how often each occurs."""
+    if is_array(x):
+        return np.asarray(x, np.float64).reshape(len(x), -1)
+    return np.concatenate([_counted(leaf).reshape(len(leaf), -1) for leaf in leaves(x)], axis=1)
+
+
+def _counted(leaf) -> np.ndarray:
+    if leaf.dtype.kind not in "iu" or leaf.ndim != 2 or not 0 <= leaf.min() <= leaf.max() < TOKENS:
+        return leaf.astype(np.float64)
+    return np.stack([(leaf == k).sum(axis=1) for k in range(leaf.max() + 1)], axis=1).astype(float)
+
+
+def dependence(head) -> float | None:
     """p-value of "y does not depend on x", by nearest neighbors and ridge regression.
 
     None where it cannot be computed.
     """
-    rows = np.unique(np.linspace(0, len(evidence.program.x) - 1, ROWS).astype(int))
-    x = np.asarray(evidence.program.x[rows], np.float64).reshape(len(rows), -1)
-    y = np.asarray(evidence.program.y[rows])
-    classes = class_numbers(y, evidence.wants)
+    x, y = head.evidence.plan.spread(ROWS)
+    x, y = features(x), head.head.of_targets(y)
+    classes = class_numbers(y, head.wants)
     target = (
         np.eye(int(classes.max()) + 1)[classes] if classes is not None and len(classes) == len(y)
         else _ranks(y.reshape(len(y), -1))

@@ -16,7 +16,7 @@ def look(evidence) -> Finding | None:
         return None
     reruns = evidence.reruns
     longer = reruns.longer(LONGER)
-    epochs = evidence.program.epochs
+    epochs = evidence.plan.epochs
     return Finding(
         code="too_few_epochs",
         where=f"{epochs} epochs, {epochs * reruns.steps_per_epoch} steps",

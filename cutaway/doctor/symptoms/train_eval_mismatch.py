@@ -8,7 +8,9 @@ from cutaway.doctor.changes import BatchSize, InsertLayerNorm, MinimumNormMoment
 from cutaway.doctor.finding import Finding, Measure, Prescription
 from cutaway.doctor.inputs import DROPPERS
 from cutaway.doctor.outputs import forward
+from cutaway.engine import Tensor
 from cutaway.nn.normalization import BatchNorm
+from cutaway.nn.trees import count_rows, take_rows
 
 EXPLAINS = ("overfitting", "underfitting")
 
@@ -24,17 +26,18 @@ def look(evidence) -> Finding | None:
     if not math.isfinite(evidence.final_loss) or not math.isfinite(evidence.scale):
         return None
     trainer = evidence.trainer
-    x, y = (part[:ROWS] for part in evidence.sample)
-    size = min(evidence.program.batch_size, len(x))
-    parts = [slice(k, k + size) for k in range(0, len(x) - size + 1, size)][:16]
+    examples = take_rows(evidence.sample, slice(ROWS))
+    count = count_rows(examples)
+    size = min(evidence.plan.batch_size, count)
+    parts = [slice(k, k + size) for k in range(0, count - size + 1, size)][:16]
     training = float(np.mean([
-        evidence.loss_of(trainer, x[p], y[p], training=True) for p in parts
+        evidence.loss_of(trainer, *take_rows(examples, p), training=True) for p in parts
     ]))  # fmt: skip
-    rows = np.concatenate([np.arange(len(x))[p] for p in parts])
-    evaluation = evidence.loss_of(trainer, x[rows], y[rows])
+    rows = slice(0, len(parts) * size)
+    evaluation = evidence.loss_of(trainer, *take_rows(examples, rows))
     if not (evaluation - training > GAP * evidence.scale and evaluation > RATIO * training):
         return None
-    path, kind, apart = _first_apart(trainer, x[:size])
+    path, kind, apart = _first_apart(trainer, take_rows(examples[0], slice(size)))
     norms = any(isinstance(m, BatchNorm) for m in trainer.net.modules().values())
     why = ""
     cures = [Prescription(f"check what {kind or 'the layer'} does differently in the two modes")]
@@ -81,10 +84,10 @@ def _first_apart(trainer, x):
         paths = {id(module): path for path, module in trainer.net.modules().items()}
 
         def note(module, inputs, out, layers=layers, paths=paths):
-            if len(module.modules()) == 1 and id(module) in paths:
+            if isinstance(out, Tensor) and len(module.modules()) == 1 and id(module) in paths:
                 layers.append((paths[id(module)], module, np.asarray(out.data)))
 
-        forward(trainer, x, training=training, watcher=note)
+        forward(trainer.program, x, training=training, watcher=note)
         seen.append(layers)
     for (path, module, one), (_, _, two) in zip(*seen, strict=False):
         if one.shape == two.shape and not isinstance(module, DROPPERS):

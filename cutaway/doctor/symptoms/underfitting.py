@@ -28,7 +28,7 @@ def look(evidence) -> Finding | None:
         return None
     if evidence.stop is not None:
         return None  # it learns more from another initialization as well
-    size = sum(p.size for p in evidence.program.trainer.optimizer.parameters)
+    size = sum(p.size for p in evidence.plan.program.optimizer.parameters)
     return Finding(
         code="underfitting",
         where=f"network, {size} parameters",

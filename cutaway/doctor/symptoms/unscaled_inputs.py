@@ -9,6 +9,7 @@ from cutaway.doctor.changes import ScaleInputs
 from cutaway.doctor.finding import Finding, Measure, Prescription
 from cutaway.doctor.inputs import first_layer_inputs
 from cutaway.errors import CutawayError
+from cutaway.nn.trees import count_rows, is_array, take_rows
 
 EXPLAINS = ("flow", "unstable", "slow", "bad_initial_scale", "adaptive_rate_decay")
 
@@ -26,17 +27,21 @@ OFFSET = 10.0
 # What standardizing must gain, relative to chance level, for the inputs to be the cause.
 GAIN = 0.05
 
+ROWS = 512
+SHOWN = 3  # columns in a finding
+
 SIZE = "root mean square of the largest input"
 SCALES = "ratio of the largest to the smallest input scale"
 
 
 def look(evidence) -> Finding | None:
     """Scales of the first layer's inputs, then the same training with standardized inputs."""
-    program = evidence.program
-    found = first_layer_inputs(program.trainer, evidence.sample[0][:512])
-    if found is None or np.asarray(program.x).dtype.kind not in "fiu":
+    plan = evidence.plan
+    x = take_rows(evidence.sample[0], slice(ROWS))
+    if is_array(x) and x.dtype.kind not in "fiu":
         return None
-    measures = sizes(found)
+    found = first_layer_inputs(plan.program, x)
+    measures = [measure for layer in found for measure in sizes(layer)]
     if not measures:
         return None
     scaled = _scaled(evidence)
@@ -47,11 +52,11 @@ def look(evidence) -> Finding | None:
             return None
         measures.append(
             Measure("loss with standardized inputs", scaled, evidence.final_loss, "below",
-                    "the same program with the same initial weights")
+                    "the same plan with the same initial weights")
         )  # fmt: skip
     return Finding(
         "unscaled_inputs",
-        f"the inputs of the first layer, {found.path}{_columns(found)}",
+        where(found, x),
         measures,
         "z_j = Σ_i w_ij x_i + b_j and ∂L/∂w_ij = x_i ∂L/∂z_j: a large x_i dominates every z_j, and "
         "its weights get proportionally large steps. No single η fits all weights, and "
@@ -60,6 +65,30 @@ def look(evidence) -> Finding | None:
                       "deviation of the training rows", (ScaleInputs(),))],
         0.9,
     )  # fmt: skip
+
+
+def where(found, x) -> str:
+    """Which inputs of which layers are out of bounds, in words."""
+    if is_array(x):
+        return f"the inputs of the first layer, {found[0].path}{_columns(found[0])}"
+    wrong = [layer for layer in found if sizes(layer)]
+    names = dict.fromkeys(name for layer in wrong for name in _origins(layer, x))
+    layers = f"the inputs of layer {' and '.join(layer.path for layer in wrong)}"
+    return f"{', '.join(names)}: {layers}" if names else layers
+
+
+def _origins(layer, x) -> list[str]:
+    """The columns of the inputs that are furthest out of bounds in a layer."""
+    size = layer.rms
+    deviation = np.abs(layer.values - layer.values.mean(axis=0)).max(axis=0)
+    if size.max() > LARGE:
+        chosen = [k for k in np.argsort(-size)[:SHOWN] if size[k] > LARGE]
+    elif size.max() < SMALL:
+        chosen = np.argsort(-size)[:SHOWN]
+    else:  # the largest of uneven ones
+        chosen = [deviation.argmax()]
+    names = [layer.origin_of(int(k), x) for k in chosen]
+    return [name for name in names if name]
 
 
 def sizes(found) -> list:
@@ -95,9 +124,8 @@ def _columns(found) -> str:
 def _scaled(evidence):
     """Final loss on the sample with standardized inputs; None if they cannot be standardized."""
     try:
-        program = evidence.program.changed(ScaleInputs())
-        trainer = program.run()
-        rows = np.unique(np.linspace(0, len(program.x) - 1, len(evidence.sample[0])).astype(int))
-        return evidence.loss_of(trainer, program.x[rows], program.y[rows])
+        plan = evidence.plan.changed(ScaleInputs())
+        trainer = plan.run()
+        return evidence.loss_of(trainer, *plan.spread(count_rows(evidence.sample[0])))
     except CutawayError:
         return None

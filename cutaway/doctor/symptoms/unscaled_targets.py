@@ -6,6 +6,7 @@ import numpy as np
 
 from cutaway.doctor.changes import ScaleTargets
 from cutaway.doctor.finding import Finding, Measure, Prescription
+from cutaway.doctor.measured_head import look_at_heads
 from cutaway.errors import CutawayError
 
 EXPLAINS = ("flow", "unstable", "slow", "bad_initial_scale", "adaptive_rate_decay")
@@ -17,14 +18,28 @@ LARGE, SMALL = 10.0, 0.05
 # The additional fraction of the targets' variance that standardizing must explain.
 GAIN = 0.05
 
-PRESCRIPTIONS = [
-    Prescription("standardize the targets and scale the predictions back", (ScaleTargets(),))
-]
+
+def where(head) -> str:
+    """The targets, in words."""
+    return "the targets" if head.head.is_only else f"the targets {head.head.target_name}"
+
+
+def prescriptions(head) -> list[Prescription]:
+    text = f"standardize {where(head)} and scale the predictions back"
+    return [Prescription(text, (_change(head),))]
+
+
+def _change(head) -> ScaleTargets:
+    return ScaleTargets(None if head.head.is_only else head.head.target_name)
 
 
 def look(evidence) -> Finding | None:
     """The scale of the targets, then the same training with standardized targets."""
-    want, y = evidence.wants, np.asarray(evidence.program.y, np.float64)
+    return look_at_heads(_look, evidence)
+
+
+def _look(evidence, head) -> Finding | None:
+    want, y = head.wants, head.y.astype(np.float64)
     if want is None or want.target != "real" or y.size < 2:
         return None
     measures = sizes(y)
@@ -33,24 +48,24 @@ def look(evidence) -> Finding | None:
     flat = y.reshape(len(y), -1)
     std = flat.std(axis=0)
     std = np.where(std > 0, std, 1)
-    now = _unexplained(evidence, std, None)
-    then = _unexplained(evidence, std, ScaleTargets())
+    now = _unexplained(head, std, None)
+    then = _unexplained(head, std, _change(head))
     if then is not None and now is not None:
         if not now - then > GAIN:
             return None
         measures += [
             Measure("fraction of the targets' variance left unexplained", min(now, 1e9)),
             Measure("the same with standardized targets", then, now, "below",
-                    "the same program with the same initial weights"),
+                    "the same plan with the same initial weights"),
         ]  # fmt: skip
     return Finding(
         "unscaled_targets",
-        "the targets",
+        where(head),
         measures,
         "A new network predicts values near 0 with a standard deviation near 1. Targets on another "
         "scale make the first gradients, ∂L/∂ŷ = 2 (ŷ - y) / n, equally large, or leave the last "
         "bias far to go in steps of size η.",
-        PRESCRIPTIONS,
+        prescriptions(head),
         0.88,
     )
 
@@ -72,23 +87,24 @@ def sizes(y) -> list:
     return []
 
 
-def _unexplained(evidence, std, change):
+def _unexplained(head, std, change):
     """Mean over outputs of the squared error divided by the targets' variance, after training."""
+    evidence = head.evidence
     if change is None:
         trainer = None if evidence.trouble else evidence.trainer
-        x, y = evidence.sample
+        x, y = evidence.sample[0], head.sample_y
     else:
         try:
-            program = evidence.program.changed(change)
-            trainer = program.run()
+            plan = evidence.plan.changed(change)
+            trainer = plan.run()
         except CutawayError:
             return None
-        rows = np.unique(np.linspace(0, len(program.x) - 1, len(evidence.sample[0])).astype(int))
-        x, y = program.x[rows], program.y[rows]
-        std = np.asarray(program.y).reshape(len(program.y), -1).std(axis=0)
+        x, y = plan.spread(len(head.sample_y))
+        y, std = head.head.of_targets(y), head.head.of_targets(plan.y)
+        std = std.reshape(len(std), -1).std(axis=0)
         std = np.where(std > 0, std, 1)
     if trainer is None:
         return math.inf
-    error = trainer.predict(x).reshape(len(y), -1) - np.asarray(y).reshape(len(y), -1)
+    error = head.head.predict(trainer, x).reshape(len(y), -1) - y.reshape(len(y), -1)
     value = float((error.astype(np.float64) ** 2 / std**2).mean())
     return value if math.isfinite(value) else math.inf

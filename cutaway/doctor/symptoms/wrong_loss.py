@@ -8,49 +8,52 @@ import numpy as np
 from cutaway.doctor import surgery
 from cutaway.doctor.changes import ReplaceLoss
 from cutaway.doctor.finding import Finding, Measure, Prescription
+from cutaway.doctor.measured_head import look_at_heads
 from cutaway.doctor.outputs import ask, gives_probabilities
 from cutaway.doctor.symptoms.wrong_output_activation import needs_probabilities
-from cutaway.doctor.training_plan import rebuilt
 from cutaway.errors import CutawayError
-from cutaway.losses import LOSSES, expects
+from cutaway.losses import LOSSES
+from cutaway.nn.trees import count_rows
 from cutaway.train import EarlyStopping
 
 EXPLAINS = ("slow", "saturated_units", "vanishing_gradient", "nan_source")
 
 MAX_CLASSES = 20  # distinct integers that may be classes
-# The error rate with a classification loss relative to that of the program's own loss, and the
+# The error rate with a classification loss relative to that of the plan's own loss, and the
 # least difference. Counts and grades hardly improve: red wine quality, numbered from 0, in a
 # network of 32 units has 0.92.
 ERROR_RATIO, ERROR_GAIN = 0.6, 0.04
 # Outliers among targets: how far, in robust standard deviations; at most which fraction of them;
 # at least which fraction of the sum of squares
 FAR, FEW, DOMINANT = 6.0, 0.15, 0.5
+ONE = "a trial replaces the loss of all targets, not of one of several"
 BETTER = 0.98  # a perfect prediction must not lose to a constant one by more than rounding
 
 
 def look(evidence) -> Finding | None:
     """Check the loss against the targets, then train with a classification loss."""
+    return look_at_heads(_look, evidence)
+
+
+def _look(evidence, head) -> Finding | None:
     return (
-        _takes_probabilities(evidence)
-        or not_exclusive(evidence)
-        or not_minimal(evidence)
-        or _classes_as_numbers(evidence)
-        or _squares_of_outliers(evidence)
+        _takes_probabilities(head)
+        or not_exclusive(head)
+        or not_minimal(head)
+        or _classes_as_numbers(evidence, head)
+        or _squares_of_outliers(evidence, head)
     )
 
 
-def _takes_probabilities(evidence):
+def _takes_probabilities(head):
     """A loss that takes probabilities, on the outputs of a linear layer."""
-    if evidence.wants is None:
-        return None
-    found = needs_probabilities(evidence, evidence.wants, evidence.ending)
+    found = needs_probabilities(head)
     return found if found is not None and found.code == "wrong_loss" else None
 
 
-def not_exclusive(evidence) -> Finding | None:
+def not_exclusive(head) -> Finding | None:
     """A loss for mutually exclusive classes on multilabel rows."""
-    want = expects(evidence.program.trainer.loss)
-    y = np.asarray(evidence.program.y)
+    want, y = head.head.declared, head.y
     if want is None or want.target != "one_hot":
         return None
     off = float((np.abs(y.sum(-1) - 1) > 1e-3).mean())
@@ -58,6 +61,7 @@ def not_exclusive(evidence) -> Finding | None:
         return None
     loss = "binary_cross_entropy" + ("_with_logits" if want.output == "logit" else "")
     return _finding(
+        head,
         [Measure("fraction of rows whose targets do not sum to 1", off, 0.01)],
         "A categorical loss expects exactly one class per row: -Σ_k y_k ln ŷ_k with Σ_k y_k = 1. "
         "These rows have several labels or none.",
@@ -66,12 +70,12 @@ def not_exclusive(evidence) -> Finding | None:
     )
 
 
-def not_minimal(evidence) -> Finding | None:
+def not_minimal(head) -> Finding | None:
     """A custom loss that is not minimal at the perfect prediction."""
-    trainer, want = evidence.program.trainer, evidence.wants
-    if expects(trainer.loss) is not None:
+    loss, want = head.loss, head.wants
+    if head.head.declared is not None:
         return None
-    y, shape = evidence.sample[1], evidence.ending.shape
+    y, shape = head.sample_y, head.ending.shape
     if y.size != len(y) * math.prod(shape):
         return None
     y = y[:256]
@@ -79,8 +83,8 @@ def not_minimal(evidence) -> Finding | None:
     if want is not None and want.output != "any":
         return None
     middle = np.broadcast_to(truth.mean(axis=0), truth.shape)
-    perfect, flat = ask(trainer.loss, truth, y), ask(trainer.loss, middle, y)
-    far = ask(trainer.loss, truth - 10 * (truth.std() + 1), y)
+    perfect, flat = ask(loss, truth, y), ask(loss, middle, y)
+    far = ask(loss, truth - 10 * (truth.std() + 1), y)
     lowest = min(flat, far)
     if not math.isfinite(perfect) or truth.std() == 0:
         return None
@@ -88,6 +92,7 @@ def not_minimal(evidence) -> Finding | None:
         return None
     better = "the mean of all targets" if flat <= far else "a prediction far below every target"
     return _finding(
+        head,
         [
             Measure("L of the perfect prediction ŷ = y", perfect, lowest, "above",
                     "must be the lowest"),
@@ -101,40 +106,42 @@ def not_minimal(evidence) -> Finding | None:
     )  # fmt: skip
 
 
-def _classes_as_numbers(evidence):
+def _classes_as_numbers(evidence, head):
     """Classes trained with a regression loss."""
-    want = evidence.wants
+    want = head.wants
     if want is None or want.target != "real":
         return None
-    y, shape = np.asarray(evidence.program.y), evidence.ending.shape
+    y, shape = head.y, head.ending.shape
     found = _as_classes(y, shape)
     if found is None or not math.isfinite(evidence.final_loss):
         return None
     labels, kind = found
-    outputs = evidence.outputs
-    old = _error(outputs, labels_of(evidence.sample[1], kind), kind)
+    old = _error(head.outputs, labels_of(head.sample_y, kind), kind)
     if old < ERROR_GAIN:
         return None
-    trainer, name, target = _with_classes(evidence, kind, int(labels.max()) + 1)
-    if trainer is None:
+    if not head.can_replace_loss:
+        evidence.not_checked(f"whether the whole numbers {head.head.target_name} are classes", ONE)
         return None
-    program = dataclasses.replace(evidence.program, trainer=trainer, y=target, validation=None)
-    if any(isinstance(c, EarlyStopping) for c in program.callbacks):
+    program, name, target = _with_classes(evidence, head, kind, int(labels.max()) + 1)
+    if program is None:
+        return None
+    plan = dataclasses.replace(evidence.plan, program=program, y=target, validation=None)
+    if any(isinstance(c, EarlyStopping) for c in plan.callbacks):
         return None
     try:
-        trainer = program.run()
+        trainer = plan.run()
     except CutawayError:
         return None
     out = trainer.predict(evidence.sample[0])
     as_classes = out.reshape(len(out), -1)
     if kind == "numbers":
-        new = float((as_classes.argmax(-1) != labels_of(evidence.sample[1], kind)).mean())
+        new = float((as_classes.argmax(-1) != labels_of(head.sample_y, kind)).mean())
     else:
         limit = 0.0 if "logits" in name else 0.5
-        new = _error(as_classes - limit + 0.5, labels_of(evidence.sample[1], kind), kind)
+        new = _error(as_classes - limit + 0.5, labels_of(head.sample_y, kind), kind)
     if new > ERROR_RATIO * old or old - new < ERROR_GAIN:
         return None
-    own = getattr(program.trainer.loss, "__name__", "the loss")
+    own = getattr(plan.program.loss, "__name__", "the loss")
     why = {
         "numbers": "The targets are class indices, which have no order and no distances, but "
         f"{own} treats a prediction between class 0 and class 2 as class 1.",
@@ -144,10 +151,11 @@ def _classes_as_numbers(evidence):
         "(ŷ - y) ŷ (1 - ŷ), is 0 where the network is confident and wrong; that of -ln ŷ is not.",
     }[kind]
     return _finding(
+        head,
         [
             Measure("error rate as trained", old),
             Measure(f"error rate with {name}", new, ERROR_RATIO * old, "below",
-                    "the same program, trained with it"),
+                    "the same plan, trained with it"),
         ],
         why,
         name,
@@ -155,24 +163,26 @@ def _classes_as_numbers(evidence):
     )  # fmt: skip
 
 
-def _squares_of_outliers(evidence):
+def _squares_of_outliers(evidence, head):
     """A squared error on targets with outliers, which dominate the sum."""
-    want, loss = expects(evidence.program.trainer.loss), evidence.program.trainer.loss
-    if want is None or want.target != "real" or loss is not LOSSES["mean_squared_error"]:
+    if head.loss is not LOSSES["mean_squared_error"]:
         return None
-    y = np.asarray(evidence.program.y, np.float64).reshape(len(evidence.program.y), -1)
+    y = head.y.astype(np.float64).reshape(len(head.y), -1)
     away = np.abs(y - np.median(y, axis=0)).ravel()
     far = away > FAR * 1.4826 * np.median(away)  # 1.4826: σ / median |y - median| of a normal
     fraction = float((away[far] ** 2).sum() / max((away**2).sum(), 1e-30))
     if not 0 < far.mean() < FEW or fraction < DOMINANT:
         return None
+    if not head.can_replace_loss:
+        evidence.not_checked(f"the outliers of {head.head.target_name}", ONE)
+        return None
     validated = evidence.validated
     x, rest = validated.validation
     old = float(np.median(np.abs(validated.trainer.predict(x) - rest)))
     huber = dataclasses.replace(
-        evidence.program, trainer=rebuilt(evidence.program.fresh(), loss=LOSSES["huber"]),
+        evidence.plan, program=evidence.plan.program.copied(loss=LOSSES["huber"]),
         x=validated.training[0], y=validated.training[1], validation=validated.validation,
-        batch_size=min(evidence.program.batch_size, len(validated.training[0])),
+        batch_size=min(evidence.plan.batch_size, count_rows(validated.training[0])),
     )  # fmt: skip
     try:
         new = float(np.median(np.abs(huber.run().predict(x) - rest)))
@@ -181,13 +191,14 @@ def _squares_of_outliers(evidence):
     if not new < ERROR_RATIO * old:
         return None
     return _finding(
+        head,
         [
             Measure(f"fraction of targets more than {FAR:g} robust standard deviations from the "
                     "median", float(far.mean()), FEW, "below", "1.4826 median |y - median|"),
             Measure("their fraction of Σ (y - median)²", fraction, DOMINANT),
             Measure("median |ŷ - y| on validation rows", old),
             Measure("the same with huber", new, ERROR_RATIO * old, "below",
-                    "the same program, trained with it"),
+                    "the same plan, trained with it"),
         ],
         "∂/∂ŷ (ŷ - y)² = 2 (ŷ - y) grows without bound, so a few outliers dominate all other "
         "targets. The slope of the Huber loss is bounded by 1 (Huber 1964): with it the same "
@@ -227,30 +238,32 @@ def _error(outputs, labels, kind) -> float:
     return float((np.round(out[:, 0]) != labels).mean())
 
 
-def _with_classes(evidence, kind, classes):
-    """(a Trainer with a classification loss, its name, targets for it), or (None, "", None)."""
-    program, end = evidence.program, evidence.ending
-    y = program.y
+def _with_classes(evidence, head, kind, classes):
+    """(a Program with a classification loss, its name, targets for it), or (None, "", None)."""
+    plan, end = evidence.plan, head.ending
+    y = plan.y
     if kind == "numbers":
         name = "sparse_categorical_cross_entropy_with_logits"
         try:
-            trainer = surgery.with_outputs(program.fresh(), program.x, classes)
+            program = surgery.with_outputs(plan.program, plan.x, classes)
         except CutawayError:
             return None, "", None
-        return rebuilt(trainer, loss=LOSSES[name]), name, y.reshape(len(y)).astype(np.int32)
+        program = program.copied(loss=LOSSES[name])
+        return program, name, y.reshape(len(y)).astype(np.int32)
     family = "binary_cross_entropy" if kind == "binary" else "categorical_cross_entropy"
     if end.activation and not gives_probabilities(end.activation, exclusive=kind == "one_hot"):
         return None, "", None
     name = family if end.activation else f"{family}_with_logits"
-    return rebuilt(program.fresh(), loss=LOSSES[name]), name, y
+    return plan.program.copied(loss=LOSSES[name]), name, y
 
 
-def _finding(evidence, explanation, loss, confidence):
+def _finding(head, evidence, explanation, loss, confidence):
+    changes = (ReplaceLoss(loss),) if head.can_replace_loss else ()
     return Finding(
         "wrong_loss",
-        "the loss",
+        head.loss_name,
         evidence,
         explanation,
-        [Prescription(f"use the loss {loss}", (ReplaceLoss(loss),))],
+        [Prescription(f"use the loss {loss}", changes)],
         confidence,
     )

@@ -6,6 +6,7 @@ import numpy as np
 
 from cutaway.doctor.changes import OutputActivation, ReplaceLoss
 from cutaway.doctor.finding import Finding, Measure, Prescription
+from cutaway.doctor.measured_head import look_at_heads
 from cutaway.doctor.outputs import attainable_losses, gives_probabilities, range_of
 from cutaway.ops import ACTIVATION_FUNCTIONS, ACTIVATION_TRAITS
 
@@ -22,36 +23,39 @@ OFF = 0.99
 
 def look(evidence) -> Finding | None:
     """Check the output layer against the targets and the loss."""
-    want, end = evidence.wants, evidence.ending
-    if want is None:
+    return look_at_heads(_look, evidence)
+
+
+def _look(evidence, head) -> Finding | None:
+    if head.wants is None:
         return None
-    x, y = evidence.sample
-    name = end.activation
-    needs = needs_probabilities(evidence, want, end)
+    name = head.ending.activation
+    needs = needs_probabilities(head)
     if needs is not None and needs.code == "wrong_loss":
         return None  # that symptom reports it
     off = name and ACTIVATION_TRAITS[name].turns_off
     return (
         needs
-        or (name and out_of_reach(evidence, want, end, y))
-        or (off and _switched_off(evidence, want, end, x, y))
+        or (name and out_of_reach(head, head.sample_y))
+        or (off and _switched_off(head))
         or None
     )
 
 
-def needs_probabilities(evidence, want, end) -> Finding | None:
+def needs_probabilities(head) -> Finding | None:
     """A loss that takes probabilities, on outputs that are not probabilities.
 
     If the network ends in a linear layer and the loss has a counterpart for logits, the smallest
     change is to use that: the finding is then one of wrong_loss.
     """
-    several = want.target in ("labels", "one_hot")
-    if want.output != "probability":
+    want, end = head.wants, head.ending
+    if want is None or want.output != "probability":
         return None
+    several = want.target in ("labels", "one_hot")
     exclusive = several and end.shape[-1:] != (1,)
     if gives_probabilities(end.activation, exclusive=exclusive):
         return None
-    out = evidence.outputs
+    out = head.outputs
     if several:
         what, value, limit = "mean of Σ_k ŷ_k over rows", float(out.sum(-1).mean()), 1.0
         off = abs(value - 1) > 0.01 or float(out.min()) < 0
@@ -62,12 +66,12 @@ def needs_probabilities(evidence, want, end) -> Finding | None:
         return None  # a custom network that ends in probabilities all the same
     need = "softmax" if several else "sigmoid"
     partner = want.partner or _logit_loss(want)
-    changes = [Prescription(f"end the network with {need}", (OutputActivation(need),))]
+    cures = [_prescription(head, f"end the network with {need}", OutputActivation(need))]
     if not end.activation and partner:
         text = f"use the loss {partner}, which takes logits"
-        changes.insert(0, Prescription(text, (ReplaceLoss(partner),)))
+        cures.insert(0, _prescription(head, text, ReplaceLoss(partner)))
     found = _finding(
-        end,
+        head,
         [Measure(what, value, limit, "above" if value > limit else "below", "of probabilities")],
         f"The loss expects probabilities (-ln ŷ of the true class), but the outputs of "
         f"{end.activation or 'the last layer'} are not: the loss is small where all outputs are "
@@ -75,16 +79,17 @@ def needs_probabilities(evidence, want, end) -> Finding | None:
         if several
         else "The loss expects probabilities in [0, 1], but some outputs of the network lie "
         "outside. The loss clips those, so ∂L/∂z is 0 and such rows contribute no gradient.",
-        changes,
+        cures,
         0.93,
     )
     takes_partner = not end.activation and partner
     return dataclasses.replace(found, code="wrong_loss") if takes_partner else found
 
 
-def out_of_reach(evidence, want, end, y) -> Finding | None:
+def out_of_reach(head, y) -> Finding | None:
     """A last activation that cannot produce the outputs that minimize the loss."""
-    found = attainable_losses(evidence.program.trainer, want, end, y)
+    want, end = head.wants, head.ending
+    found = attainable_losses(head.loss, want, end, y)
     if not np.isfinite([found.best, found.free, found.chance]).all() or found.lost < LOST:
         return None
     low, high = range_of(end.activation) or (-np.inf, np.inf)
@@ -112,11 +117,12 @@ def out_of_reach(evidence, want, end, y) -> Finding | None:
         Measure("lowest possible L with this activation", found.best),
         Measure("L of the best constant prediction", found.chance),
     ]  # fmt: skip
-    return _finding(end, measures, why, [Prescription(text, (OutputActivation(need),))], 0.94)
+    cure = _prescription(head, text, OutputActivation(need))
+    return _finding(head, measures, why, [cure], 0.94)
 
 
-def _switched_off(evidence, want, end, x, y):
-    out = evidence.outputs
+def _switched_off(head):
+    out, y, want, end = head.outputs, head.sample_y, head.wants, head.ending
     rows = out.reshape(-1, out.shape[-1])
     off = (rows == 0).mean(axis=0)
     worst = int(off.argmax())
@@ -127,11 +133,11 @@ def _switched_off(evidence, want, end, x, y):
         if frequency == 0:
             return None
     return _finding(
-        end,
+        head,
         [Measure(f"fraction of rows where output {worst + 1} is 0", float(off[worst]), OFF)],
         f"The network ends in {end.activation}. Where z <= 0 both its output and its slope are 0: "
         "no gradient flows back, and the output cannot change any more.",
-        [Prescription(f"remove the {end.activation} at the end", (OutputActivation(None),))],
+        [_prescription(head, f"remove the {end.activation} at the end", OutputActivation(None))],
         0.9,
     )
 
@@ -144,8 +150,15 @@ def _logit_loss(want):
     }.get(want.target)
 
 
-def _finding(end, evidence, explanation, prescriptions, confidence):
+def _prescription(head, text, change) -> Prescription:
+    """A prescription that is tried only where the change cannot mean another output."""
+    return Prescription(text, (change,) if head.can_replace_loss else ())
+
+
+def _finding(head, evidence, explanation, prescriptions, confidence):
+    end = head.ending
     where = f"the end of the network, {end.path or 'its output'} ({end.activation or 'linear'})"
+    where += head.head.where.replace(" of", ", which predicts")
     return Finding(
         "wrong_output_activation", where, evidence, explanation, prescriptions, confidence
     )
