@@ -95,8 +95,10 @@ from cutaway.optim import ClipNorm as ClipNorm
 from cutaway.optim import ClipValue as ClipValue
 from cutaway.optim import Constant as Constant
 from cutaway.optim import Cosine as Cosine
+from cutaway.optim import DecayRate as DecayRate
 from cutaway.optim import Exponential as Exponential
 from cutaway.optim import ExponentialAverage as ExponentialAverage
+from cutaway.optim import Hyperparameter as Hyperparameter
 from cutaway.optim import Momentum as Momentum
 from cutaway.optim import Nadam as Nadam
 from cutaway.optim import Nesterov as Nesterov
@@ -202,6 +204,7 @@ __all__ = [
     "ConvTranspose3d",
     "Cosine",
     "CutMix",
+    "DecayRate",
     "Dropout",
     "ELU",
     "EarlyStopping",
@@ -217,6 +220,7 @@ __all__ = [
     "GroupNorm",
     "HebbianNeuron",
     "History",
+    "Hyperparameter",
     "Identity",
     "InstanceNorm",
     "LSTM",

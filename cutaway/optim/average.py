@@ -5,12 +5,12 @@ import contextlib
 import jax.numpy as jnp
 
 from cutaway.engine import no_grad
-from cutaway.errors import expect_range
-from cutaway.nn.state import Buffer, Held, Stateful
+from cutaway.nn.state import Buffer, Held
+from cutaway.optim.hyperparameters import Adjustable, Hyperparameter
 from cutaway.optim.optimizer import trainable
 
 
-class ExponentialAverage(Stateful):
+class ExponentialAverage(Adjustable):
     """Exponential moving average of parameters: a ← d a + (1 - d) w after every step.
 
     d = min(β, (1 + t) / (10 + t)) after t updates, which quickly forgets the initial weights. In
@@ -38,8 +38,9 @@ class ExponentialAverage(Stateful):
         1.0
     """
 
+    decay = Hyperparameter(least=0, below=1)
+
     def __init__(self, parameters, decay: float = 0.999):
-        expect_range(decay, what="decay", least=0, below=1)
         self.parameters = list(trainable(parameters).values())
         self.decay = decay
         self.step_count = Buffer(jnp.zeros((), jnp.int32))

@@ -5,7 +5,6 @@ from typing import Any
 
 import numpy as np
 
-from cutaway.engine import Tensor
 from cutaway.errors import TrainingError
 from cutaway.nn import jit, snapshot
 from cutaway.nn.trees import map_leaves
@@ -133,7 +132,7 @@ class LiveTraining:
         return {name: value.item() for name, value in found.items()}
 
     def backward(self) -> dict[str, np.ndarray]:
-        """{path of a parameter of the network: ∂L/∂parameter} of the next step.
+        """{path of a parameter: ∂L/∂parameter} of the next step, see Program.gradients.
 
         Raises:
             TrainingError: it is not paused.
@@ -157,12 +156,4 @@ class LiveTraining:
         return columns_of(self.trainer.program.terms(x, y))
 
     def _gradients_of(self, x, y):
-        program = self.trainer.program
-        program.loss_of(x, y).backward()
-        found = {}
-        for path, parameter in program.net.named_parameters().items():
-            if parameter.grad is not None:
-                found[path] = Tensor(parameter.grad)
-        for variable in program.variables().values():
-            variable.grad = None
-        return found
+        return self.trainer.program.gradients(x, y)

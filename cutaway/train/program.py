@@ -10,13 +10,14 @@ import numpy as np
 
 from cutaway.engine import Tensor
 from cutaway.errors import OptionError, expect_choice
-from cutaway.nn import exclusive, in_mode
+from cutaway.nn import exclusive, in_mode, snapshot
 from cutaway.nn.lifting import accumulate_over
 from cutaway.nn.module import Module
 from cutaway.nn.state import Variable, named_variables
 from cutaway.nn.trees import call
 from cutaway.ops.precision import PRECISIONS, current_precision, matmul_precision
 from cutaway.optim import Adam
+from cutaway.optim.optimizer import noting_gradients
 from cutaway.train.row_weights import WeightedTargets, weighted_loss
 from cutaway.train.with_preparation import WithPreparation
 
@@ -146,6 +147,25 @@ class Program:
         found = self._backward(x, y, 1)
         self.update()
         return found
+
+    def gradients(self, x, y) -> dict[str, Tensor]:
+        """The gradients by which `step` would update the parameters; nothing is changed.
+
+        They are what the optimizers of `step` find, whatever it does before: where one network is
+        updated before another one's loss, they are those after that update.
+
+        Returns:
+            {path: ∂L/∂parameter}, before clipping. Paths are those of the network; of other
+            networks, after the name of the owner: "discriminator.0.weight".
+        """
+        with snapshot(*self.owners().values()), noting_gradients() as noted:
+            self.step(x, y)
+        found = {id(parameter): gradient for parameter, gradient in noted}
+        return {
+            path.removeprefix("net."): Tensor(found[id(variable)])
+            for path, variable in self.variables().items()
+            if id(variable) in found
+        }
 
     def accumulated_step(self, batch_of, parts) -> dict[str, Tensor]:
         """One update by several micro-batches with the memory of one, in a compiled step.
