@@ -73,6 +73,7 @@ from cutaway.nn import SpatialDropout as SpatialDropout
 from cutaway.nn import SqueezeExcite as SqueezeExcite
 from cutaway.nn import Standardize as Standardize
 from cutaway.nn import StochasticDepth as StochasticDepth
+from cutaway.nn import StructureChange as StructureChange
 from cutaway.nn import Summary as Summary
 from cutaway.nn import Swish as Swish
 from cutaway.nn import Tanh as Tanh
@@ -268,6 +269,7 @@ __all__ = [
     "Standardize",
     "StepDecay",
     "StochasticDepth",
+    "StructureChange",
     "Summary",
     "Swish",
     "TableOptions",

@@ -5,7 +5,10 @@ import contextlib
 import jax.numpy as jnp
 
 from cutaway.engine import no_grad
+from cutaway.nn.growing import StructureChange
+from cutaway.nn.module import Module
 from cutaway.nn.state import Buffer, Held
+from cutaway.optim.following import parameters_after
 from cutaway.optim.hyperparameters import Adjustable, Hyperparameter
 from cutaway.optim.optimizer import trainable
 
@@ -60,6 +63,16 @@ class ExponentialAverage(Adjustable):
         self.step_count.data = jnp.zeros_like(self.step_count.data)
         for value, p in zip(self.values, self.parameters, strict=True):
             value.data = p.data
+
+    def follow(self, change: StructureChange, net: Module) -> None:
+        """Go on with a network whose layers were changed; new entries begin as they are now."""
+        for value, p in zip(self.values, self.parameters, strict=True):
+            value.data = change.carried(p, value.data, p.data)
+        values = {id(p): value for p, value in zip(self.parameters, self.values, strict=True)}
+        self.parameters = parameters_after(self.parameters, change, net)
+        self.values = [
+            values[id(p)] if id(p) in values else Buffer(p.data) for p in self.parameters
+        ]
 
     def apply(self) -> None:
         """Replace the parameters by their average."""

@@ -11,10 +11,12 @@ import jax.numpy as jnp
 import numpy as np
 
 from cutaway.engine import float64, no_grad
-from cutaway.errors import GradientError, OptionError, did_you_mean, expect_range
+from cutaway.errors import GradientError, OptionError, ShapeError, did_you_mean, expect_range
+from cutaway.nn.growing import StructureChange
 from cutaway.nn.module import Module
 from cutaway.nn.sharing import exclusive
 from cutaway.nn.state import Buffer, Parameter, zeros_like
+from cutaway.optim.following import parameters_after
 from cutaway.optim.hyperparameters import Adjustable, HyperparameterValues, hyperparameters_of
 from cutaway.optim.step_preview import Move, preview
 from cutaway.optim.terms import Quantity, named
@@ -191,6 +193,7 @@ class Optimizer(Adjustable):
                 self._each.moving = i
                 p = self.parameters[i]
                 kept = [self.state[name][i] for name in self.slots]
+                self._expect_fitting(i, kept)
                 new, *values = self.update(p.data, g, *(slot.data for slot in kept))
                 p.data = new.astype(p.dtype)
                 for slot, value in zip(kept, values, strict=True):
@@ -198,6 +201,18 @@ class Optimizer(Adjustable):
                 p.grad = None
         finally:
             self._each.moving = None
+
+    def _expect_fitting(self, i, slots):
+        p = self.parameters[i]
+        for name, slot in zip(self.slots, slots, strict=True):
+            if slot.shape != p.shape:
+                raise ShapeError(
+                    f"{type(self).__name__}: {self.paths[i]} has shape {p.shape}, its slot {name} "
+                    f"{slot.shape}",
+                    expected="equal shapes",
+                    fix="after nn.widen or nn.narrow, call optimizer.follow(change, net), or "
+                    "change the layer by Program.change",
+                )
 
     def spell_out(self, number: int, index: tuple, grads=None) -> Move:
         """The next step's update of one element, term by term, in float64. Nothing is changed.
@@ -261,6 +276,38 @@ class Optimizer(Adjustable):
             if before in self._each.spared or (before is None and self._each.spared and p.ndim < 2):
                 other._each.spared.add(i)
         return other
+
+    def follow(self, change: StructureChange, net: Module) -> None:
+        """Go on with a network whose layers were changed, by nn.widen for example.
+
+        Entries of slots whose weights stayed keep their values, new ones are 0. New parameters are
+        trained too, if this optimizer trains others of the network; new vectors are excluded from
+        weight decay if some are.
+
+        Args:
+            change: what was done.
+            net: the network.
+        """
+        for kept in self.state.values():
+            for p, slot in zip(self.parameters, kept, strict=True):
+                slot.data = change.carried(p, slot.data)
+        before = {id(p): i for i, p in enumerate(self.parameters)}
+        new_paths = {id(p): path for path, p in change.added.items()}
+        each = _Each([], {})
+        parameters = parameters_after(self.parameters, change, net)
+        for i, p in enumerate(parameters):
+            old = before.get(id(p))
+            path = new_paths[id(p)] if old is None else self._each.paths[old]
+            each.paths.append(path if old is None else change.renamed.get(path, path))
+            if old in self._each.factors:
+                each.factors[i] = self._each.factors[old]
+            if old in self._each.spared or (old is None and self._each.spared and p.ndim < 2):
+                each.spared.add(i)
+        self.state = {
+            name: [kept[before[id(p)]] if id(p) in before else zeros_like(p) for p in parameters]
+            for name, kept in self.state.items()
+        }
+        self.parameters, self._each = parameters, each
 
     def zero_grad(self) -> None:
         """Discard computed gradients."""

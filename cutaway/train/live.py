@@ -1,13 +1,15 @@
 """A fit in a thread of its own: paused, looked into, led step by step, changed while it runs."""
 
 import threading
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
 from cutaway.errors import TrainingError
-from cutaway.nn import jit, snapshot
+from cutaway.nn import Module, StructureChange, jit, snapshot
 from cutaway.nn.trees import map_leaves
+from cutaway.optim import Optimizer
 from cutaway.train.history import History
 from cutaway.train.program import columns_of
 
@@ -110,6 +112,29 @@ class LiveTraining:
             self.stop()
         if kind is None:
             self.join()
+
+    # changing it
+
+    @property
+    def optimizer(self) -> Optimizer:
+        """The optimizer, whose `lr`, `betas` and other numbers may be assigned at any time.
+
+        They hold from the next step on, and nothing is compiled for it.
+        """
+        return self.trainer.optimizer
+
+    def change(self, edit: Callable[[Module], StructureChange], net=None) -> StructureChange:
+        """Change layers of the network; weights and slots that still fit are kept.
+
+        The next step compiles, and training goes on with its history, schedule and random streams.
+
+        Args:
+            edit, net: see Program.change; `lambda net: nn.widen(net, "0", 16)`.
+
+        Raises:
+            TrainingError: it is not paused.
+        """
+        return self.trainer.change(edit, net)
 
     # looking into it
 
