@@ -73,6 +73,7 @@ from cutaway.nn import SpatialDropout as SpatialDropout
 from cutaway.nn import SqueezeExcite as SqueezeExcite
 from cutaway.nn import Standardize as Standardize
 from cutaway.nn import StochasticDepth as StochasticDepth
+from cutaway.nn import StructureChange as StructureChange
 from cutaway.nn import Summary as Summary
 from cutaway.nn import Swish as Swish
 from cutaway.nn import Tanh as Tanh
@@ -95,8 +96,10 @@ from cutaway.optim import ClipNorm as ClipNorm
 from cutaway.optim import ClipValue as ClipValue
 from cutaway.optim import Constant as Constant
 from cutaway.optim import Cosine as Cosine
+from cutaway.optim import DecayRate as DecayRate
 from cutaway.optim import Exponential as Exponential
 from cutaway.optim import ExponentialAverage as ExponentialAverage
+from cutaway.optim import Hyperparameter as Hyperparameter
 from cutaway.optim import Momentum as Momentum
 from cutaway.optim import Nadam as Nadam
 from cutaway.optim import Nesterov as Nesterov
@@ -203,6 +206,7 @@ __all__ = [
     "ConvTranspose3d",
     "Cosine",
     "CutMix",
+    "DecayRate",
     "Dropout",
     "ELU",
     "EarlyStopping",
@@ -218,6 +222,7 @@ __all__ = [
     "GroupNorm",
     "HebbianNeuron",
     "History",
+    "Hyperparameter",
     "Identity",
     "InstanceNorm",
     "LSTM",
@@ -265,6 +270,7 @@ __all__ = [
     "Standardize",
     "StepDecay",
     "StochasticDepth",
+    "StructureChange",
     "Summary",
     "Swish",
     "TableOptions",

@@ -155,16 +155,10 @@ def insert_after(net: Module, layers: list, make) -> int:
     for module in list(net.modules().values()):
         if not isinstance(module, Sequential):
             continue
-        parts = []
-        for part in module.layers():
-            parts.append(part)
+        for i, part in reversed(list(enumerate(module.layers()))):
             if id(part) in chosen:
-                parts.append(make(part))
+                module.insert(i + 1, make(part))
                 count += 1
-        for name in [name for name in module.__dict__ if name.isdigit()]:
-            delattr(module, name)
-        for i, part in enumerate(parts):
-            setattr(module, str(i), part)
     return count
 
 

@@ -13,6 +13,7 @@ from cutaway.nn.convolution import (
     ConvTranspose2d,
     ConvTranspose3d,
 )
+from cutaway.nn.growing import StructureChange, deepen, narrow, widen
 from cutaway.nn.init import INITIALIZERS
 from cutaway.nn.layers import Add, Dropout, Embedding, Flatten, Linear, Residual, Standardize
 from cutaway.nn.lifting import Compiled, accumulate_over, jit
@@ -100,6 +101,7 @@ __all__ = [
     "Standardize",
     "SqueezeExcite",
     "StochasticDepth",
+    "StructureChange",
     "Summary",
     "Swish",
     "TransformerEncoder",
@@ -107,16 +109,19 @@ __all__ = [
     "Upsample",
     "Variable",
     "accumulate_over",
+    "deepen",
     "exclusive",
     "in_mode",
     "init",
     "jit",
     "named_variables",
+    "narrow",
     "recompute",
     "replacing",
     "seed",
     "snapshot",
     "summary",
     "watch",
+    "widen",
     *LAYERS,
 ]

@@ -27,6 +27,10 @@ from cutaway.nn.convolution import Conv3d as Conv3d
 from cutaway.nn.convolution import ConvTranspose1d as ConvTranspose1d
 from cutaway.nn.convolution import ConvTranspose2d as ConvTranspose2d
 from cutaway.nn.convolution import ConvTranspose3d as ConvTranspose3d
+from cutaway.nn.growing import StructureChange as StructureChange
+from cutaway.nn.growing import deepen as deepen
+from cutaway.nn.growing import narrow as narrow
+from cutaway.nn.growing import widen as widen
 from cutaway.nn.init import INITIALIZERS as INITIALIZERS
 from cutaway.nn.layers import Add as Add
 from cutaway.nn.layers import Dropout as Dropout
@@ -143,6 +147,7 @@ __all__ = [
     "SqueezeExcite",
     "Standardize",
     "StochasticDepth",
+    "StructureChange",
     "Summary",
     "Swish",
     "Tanh",
@@ -152,15 +157,18 @@ __all__ = [
     "Upsample",
     "Variable",
     "accumulate_over",
+    "deepen",
     "exclusive",
     "in_mode",
     "init",
     "jit",
     "named_variables",
+    "narrow",
     "recompute",
     "replacing",
     "seed",
     "snapshot",
     "summary",
     "watch",
+    "widen",
 ]

@@ -7,11 +7,14 @@ slope is learned.
 
 import inspect
 
+import numpy as np
+
 from cutaway import ops
 from cutaway.engine import Operation
 from cutaway.nn.init import constant
 from cutaway.nn.module import Module
 from cutaway.nn.state import Parameter
+from cutaway.nn.units import units_along
 
 
 class ActivationLayer(Module):
@@ -31,6 +34,13 @@ class ActivationLayer(Module):
     def forward(self, z):
         function = self.activation_function
         return function(z, **{name: getattr(self, name) for name in function.option_names})
+
+    def feature_units(self):
+        return units_along() if self.activation_function.traits.edges == "elementwise" else None
+
+    def become_zero(self):
+        if self(np.zeros(1, np.float32)).item() != 0:
+            super().become_zero()
 
     def describe(self):
         options = self.__signature__.parameters.values()
@@ -58,6 +68,12 @@ class PReLU(Module):
 
     def forward(self, z):
         return ops.parametric_relu(z, self.slope)
+
+    def feature_units(self):
+        return units_along() if self.slope.size == 1 else units_along((self.slope, 0, 0.25))
+
+    def become_zero(self):
+        """0 stays 0."""
 
 
 def _layer_of(title: str, function) -> type:

@@ -45,6 +45,36 @@ class Sequential(Module):
             out = layer(out)
         return out
 
+    def become_identity(self):
+        for layer in self.layers():
+            layer.become_identity()
+
+    def become_zero(self):
+        layers = self.layers()
+        zero = next((i for i, layer in reversed(list(enumerate(layers))) if layer.parameters()), -1)
+        for layer in layers[max(zero, 0) :]:
+            layer.become_zero()
+
+    def insert(self, index: int, *layers: Module) -> None:
+        """Insert layers before the one of this index; the names of later ones change.
+
+        Raises:
+            ShapeError: the sizes of Linear layers do not match then; nothing is changed.
+        """
+        before = self.layers()
+        self._rename([*before[:index], *layers, *before[index:]])
+        try:
+            self._expect_matching_sizes()
+        except ShapeError:
+            self._rename(before)
+            raise
+
+    def _rename(self, layers):
+        for name in [name for name in self.__dict__ if name.isdigit()]:
+            delattr(self, name)
+        for i, layer in enumerate(layers):
+            setattr(self, str(i), layer)
+
     def layers(self) -> list:
         """The modules in order."""
         return [value for name, value in self.__dict__.items() if name.isdigit()]

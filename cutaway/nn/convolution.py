@@ -2,11 +2,14 @@
 
 from collections.abc import Sequence
 
+import numpy as np
+
 from cutaway import ops
-from cutaway.errors import OptionError, expect_axis, expect_choice, expect_range
+from cutaway.errors import OptionError, ShapeError, expect_axis, expect_choice, expect_range
 from cutaway.nn import init as initializers
 from cutaway.nn.module import Module
 from cutaway.nn.state import Parameter
+from cutaway.nn.units import Units, assign_arrays, units_along
 from cutaway.ops.conv import expect_groups
 from cutaway.ops.windows import (
     PADDING_MODES,
@@ -78,6 +81,44 @@ class _Convolution(Module):
         )
         return y if self.bias is None else y + self.bias
 
+    def output_units(self):
+        return _output_units(self)
+
+    def input_units(self):
+        return units_along((self.weight, -2)) if self.groups == 1 else None
+
+    def become_identity(self):
+        """Each output is the input in its own place: 1 at that place of the kernel, otherwise 0."""
+        kernel, channels = self.weight.shape[:-2], self.weight.shape[-1]
+        pairs = padding_pairs(
+            self.padding, (max(kernel),) * self.axes, kernel, self.stride, self.dilation
+        )
+        places = [before // step for (before, _), step in zip(pairs, self.dilation, strict=True)]
+        keeps_size = all(
+            sum(pair) == step * (size - 1) and pair[0] % step == 0
+            for pair, step, size in zip(pairs, self.dilation, kernel, strict=True)
+        )
+        if (
+            channels != self.weight.shape[-2] * self.groups
+            or set(self.stride) != {1}
+            or not keeps_size
+        ):
+            raise ShapeError(
+                f"{type(self).__name__}({self.describe()}) cannot begin as the identity",
+                expected="as many outputs as inputs, at as many positions: stride 1, padding "
+                '"same" and an odd kernel size',
+                fix=f"insert {type(self).__name__}({channels}, {channels}, 3, padding=1)",
+            )
+        weight = np.zeros(self.weight.shape)
+        for channel in range(channels):
+            weight[(*places, channel % self.weight.shape[-2], channel)] = 1
+        assign_arrays(self, weight=weight, bias=np.zeros(channels))
+
+    def become_zero(self):
+        assign_arrays(
+            self, weight=np.zeros(self.weight.shape), bias=np.zeros(self.weight.shape[-1])
+        )
+
     def describe(self):
         return _described(
             self,
@@ -87,6 +128,13 @@ class _Convolution(Module):
             dilation=1,
             groups=1,
         )
+
+
+def _output_units(layer) -> Units | None:
+    if layer.groups > 1:
+        return None
+    fresh, count = initializers.glorot_uniform, layer.weight.shape[-1]
+    return units_along((layer.weight, -1, fresh), (layer.bias, 0), count=count)
 
 
 def _described(layer, channels: str, **usual) -> str:
@@ -222,6 +270,12 @@ class _TransposedConvolution(Module):
             groups=self.groups,
         )
         return y if self.bias is None else y + self.bias
+
+    def output_units(self):
+        return _output_units(self)
+
+    def input_units(self):
+        return units_along((self.weight, -2)) if self.groups == 1 else None
 
     def describe(self):
         return _described(

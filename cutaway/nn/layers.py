@@ -1,5 +1,6 @@
 """Basic layers: linear, dropout, embedding, standardization, residual connections."""
 
+import functools
 import math
 
 import jax
@@ -14,6 +15,7 @@ from cutaway.nn import init as initializers
 from cutaway.nn.module import Module
 from cutaway.nn.random import new_key
 from cutaway.nn.state import Buffer, Parameter
+from cutaway.nn.units import assign_arrays, units_along
 
 
 class Linear(Module):
@@ -64,6 +66,26 @@ class Linear(Module):
         y = x @ self.weight
         return y if self.bias is None else y + self.bias
 
+    def output_units(self):
+        fresh = initializers.glorot_uniform
+        return units_along((self.weight, 1, fresh), (self.bias, 0), count=self.weight.shape[1])
+
+    def input_units(self):
+        return units_along((self.weight, 0))
+
+    def become_identity(self):
+        rows, columns = self.weight.shape
+        if rows != columns:
+            raise ShapeError(
+                f"Linear({rows}, {columns}) cannot begin as the identity",
+                expected="as many outputs as inputs",
+                fix=f"insert Linear({rows}, {rows})",
+            )
+        assign_arrays(self, weight=np.eye(rows), bias=np.zeros(rows))
+
+    def become_zero(self):
+        assign_arrays(self, weight=np.zeros(self.weight.shape), bias=np.zeros(self.weight.shape[1]))
+
     def describe(self):
         bias = "" if self.bias is not None else ", bias=False"
         return f"{self.weight.shape[0]}, {self.weight.shape[1]}{bias}"
@@ -91,6 +113,7 @@ class Dropout(Module):
     layer_kind = "dropout"
 
     keeps_features = True
+    is_per_feature = True
 
     def __init__(self, p: float = 0.5):
         expect_range(p, what="Dropout: p", least=0, below=1)
@@ -104,6 +127,12 @@ class Dropout(Module):
         kept = jax.random.bernoulli(key, 1 - self.p, x.shape)
         return x * Tensor(kept.astype(x.dtype) / (1 - self.p))
 
+    def become_identity(self):
+        """It is, in evaluation; in training, on average."""
+
+    def become_zero(self):
+        """0 stays 0."""
+
     def describe(self):
         return f"p={self.p}"
 
@@ -112,6 +141,7 @@ class Flatten(Module):
     """Flattens all axes but the first: (batch, ...) -> (batch, features)."""
 
     layer_kind = "pooling"
+    is_per_feature = True  # of its input, at each position
 
     def forward(self, x):
         return x.reshape(x.shape[0], math.prod(x.shape[1:]))
@@ -149,6 +179,9 @@ class Standardize(Module):
         if not jnp.issubdtype(x.dtype, jnp.floating):
             x = x.astype(self.mean.dtype)
         return (x - self.mean) / self.std
+
+    def feature_units(self):
+        return None if self.mean.size == 1 else units_along((self.mean, 0), (self.std, 0, 1.0))
 
     def describe(self):
         return f"{self.mean.shape[0]}"
@@ -193,6 +226,10 @@ class Embedding(Module):
         if self.padding_index is None:
             return y
         return y * Tensor((indices != self.padding_index)[..., None].astype(y.dtype))
+
+    def output_units(self):
+        fresh = functools.partial(initializers.normal, std=1 / math.sqrt(self.weight.shape[1]))
+        return units_along((self.weight, 1, fresh), count=self.weight.shape[1])
 
     def _expect_indices(self, indices):
         count = self.weight.shape[0]
@@ -242,6 +279,9 @@ class Residual(Module):
                 "projection as the second branch",
             )
         return x + y
+
+    def become_identity(self):
+        self.inner.become_zero()
 
 
 class Add(Module):

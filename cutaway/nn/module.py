@@ -8,7 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from cutaway.engine import Operation, Tensor, module_scope
-from cutaway.errors import RunError, ShapeError
+from cutaway.errors import OptionError, RunError, ShapeError
 from cutaway.nn.modes import forward_of, mode_of, set_mode
 from cutaway.nn.sharing import lock
 from cutaway.nn.state import (
@@ -19,6 +19,7 @@ from cutaway.nn.state import (
     note_change,
     walk,
 )
+from cutaway.nn.units import Units
 
 
 class Module(Stateful):
@@ -37,6 +38,7 @@ class Module(Stateful):
     layer_kind = "module"  # what it is drawn as, a key of story.svg.KINDS; "module": by its parts
     is_wrapper = False  # whether it stands around a block that needs no frame of its own
     keeps_features = False  # whether the last axis has the same size in input and output
+    is_per_feature = False  # whether it has no weights and treats each feature by itself
     activation_function: Operation | None = None  # its operation, if it is an activation layer
     stays_in_eval = False  # whether `train()` leaves it in evaluation mode, if frozen
     summary: Callable[..., Any]  # a method, defined in network_summary, which imports layers
@@ -80,6 +82,43 @@ class Module(Stateful):
     def forward(self, *inputs) -> Any:
         raise TypeError(
             f"{type(self).__name__} has no forward: define `def forward(self, x)` in the class"
+        )
+
+    def output_units(self) -> Units | None:
+        """Where the units of its output stand in its Variables; None: it makes none of its own."""
+        return None
+
+    def input_units(self) -> Units | None:
+        """Where the features of its input stand in its Variables; None: it has no weights there."""
+        return None
+
+    def feature_units(self) -> Units | None:
+        """What it has for each feature, if it passes each one on by itself; None: it does not."""
+        return Units(()) if self.is_per_feature else None
+
+    def become_identity(self) -> None:
+        """Set its parameters so that its output is its input.
+
+        Raises:
+            OptionError: it has none that do this.
+        """
+        raise OptionError(
+            f"{type(self).__name__}({self.describe()}) cannot begin as the identity",
+            expected="a Linear or convolution with as many outputs as inputs, a Residual around "
+            "one, an activation that changes nothing there, or a dropout",
+            fix="insert Residual(Sequential(Linear(n, n), Tanh())), which begins by adding 0",
+        )
+
+    def become_zero(self) -> None:
+        """Set its parameters so that its output is 0.
+
+        Raises:
+            OptionError: it has none that do this.
+        """
+        raise OptionError(
+            f"{type(self).__name__}({self.describe()}) cannot begin with outputs of 0",
+            expected="a Linear or convolution, and after it layers that keep 0",
+            fix="end the inner module of a Residual with a Linear or a convolution",
         )
 
     def modules(self) -> "dict[str, Module]":

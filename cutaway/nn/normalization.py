@@ -5,6 +5,7 @@ from cutaway.errors import OptionError, ShapeError, expect_axis, expect_range
 from cutaway.nn import init
 from cutaway.nn.module import Module
 from cutaway.nn.state import Buffer, Parameter
+from cutaway.nn.units import Units, units_along
 
 
 class _Normalization(Module):
@@ -19,6 +20,9 @@ class _Normalization(Module):
         self.weight = Parameter(init.constant((size,), 1.0)) if weight else None
         self.bias = Parameter(init.zeros((size,))) if bias else None
         self.eps = eps
+
+    def _units(self, *others, **options) -> Units:
+        return units_along((self.weight, 0, 1.0), (self.bias, 0), *others, **options)
 
     def _expect_channels(self, x, size: int, name: str, least_axes: int):
         expect_axis(x, -1, size, where=self.label(), name=name)
@@ -66,6 +70,9 @@ class LayerNorm(_Normalization):
         expect_axis(x, -1, self.features, where=self.label(), name="features")
         return ops.layer_norm(x, self.weight, self.bias, eps=self.eps)
 
+    def feature_units(self):
+        return self._units(sizes=("features",), is_normalized=True)
+
     def describe(self):
         return f"{self.features}"
 
@@ -97,6 +104,9 @@ class RMSNorm(_Normalization):
     def forward(self, x):
         expect_axis(x, -1, self.features, where=self.label(), name="features")
         return ops.rms_norm(x, self.weight, eps=self.eps)
+
+    def feature_units(self):
+        return self._units(sizes=("features",), is_normalized=True)
 
     def describe(self):
         return f"{self.features}"
@@ -166,6 +176,9 @@ class BatchNorm(_Normalization):
         self._move(self.running_var, variance * (count / (count - 1)))
         return out
 
+    def feature_units(self):
+        return self._units((self.running_mean, 0), (self.running_var, 0, 1.0))
+
     def _move(self, running, newest):
         moved = (1 - self.momentum) * running.data + self.momentum * newest.reshape(-1)
         running.data = moved.astype(running.dtype)
@@ -210,6 +223,9 @@ class InstanceNorm(_Normalization):
                 fix="use LayerNorm or BatchNorm for a single position",
             )
         return ops.instance_norm(x, self.weight, self.bias, eps=self.eps)
+
+    def feature_units(self):
+        return self._units(sizes=("channels",))
 
     def describe(self):
         return f"{self.channels}"

@@ -31,6 +31,7 @@ class MaxPool(Module):
     layer_kind = "pooling"
 
     keeps_features = True
+    is_per_feature = True
     operation = staticmethod(ops.max_pool)
 
     def __init__(self, kernel_size, *, stride=None, padding=0, ceil_mode: bool = False):
@@ -75,6 +76,7 @@ class AdaptiveAvgPool(Module):
     layer_kind = "pooling"
 
     keeps_features = True
+    is_per_feature = True
 
     def __init__(self, output_size):
         self.output_size = output_size
@@ -92,6 +94,7 @@ class GlobalAvgPool(Module):
     layer_kind = "pooling"
 
     keeps_features = True
+    is_per_feature = True
 
     def forward(self, x):
         return ops.mean(x, axis=tuple(range(1, x.ndim - 1)))
@@ -103,6 +106,7 @@ class GlobalMaxPool(Module):
     layer_kind = "pooling"
 
     keeps_features = True
+    is_per_feature = True
 
     def forward(self, x):
         return ops.max(x, axis=tuple(range(1, x.ndim - 1)))
@@ -124,6 +128,7 @@ class Upsample(Module):
     layer_kind = "pooling"
 
     keeps_features = True
+    is_per_feature = True
 
     def __init__(self, factor, *, mode: str = "nearest"):
         expect_choice(mode, ("nearest", "linear"), what="Upsample: mode")

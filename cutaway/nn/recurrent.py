@@ -21,6 +21,7 @@ same. For RNN and LSTM bias = bias_ih + bias_hh; for GRU too, except that the la
 is hidden_bias, and the last third of bias is that of bias_ih only.
 """
 
+import functools
 import math
 
 import jax
@@ -34,6 +35,7 @@ from cutaway.nn import init
 from cutaway.nn.module import Module
 from cutaway.nn.random import new_key
 from cutaway.nn.state import Buffer, Parameter, Stateful
+from cutaway.nn.units import units_along
 
 
 class Direction(Stateful):
@@ -46,7 +48,7 @@ class Direction(Stateful):
         self.hidden_weight = Parameter(init.uniform((hidden_features, width), limit))
         self.bias = Parameter(init.uniform((width,), limit))
 
-    hidden_bias: Parameter  # of a GRU's candidate only
+    hidden_bias: Parameter | None = None  # of a GRU's candidate only
 
 
 class Recurrent(Module):
@@ -175,6 +177,21 @@ class Recurrent(Module):
             )
         vectors = state if self.state_vectors > 1 else [state]
         return [[v[k] for v in vectors] for k in range(count)]
+
+    def output_units(self):
+        fresh = functools.partial(init.uniform, limit=1 / math.sqrt(self.hidden_features))
+        places = []
+        for stack in (self.layers, self.reversed_layers):
+            for k, weights in enumerate(stack):
+                places += [(weights.weight, 1, fresh), (weights.hidden_weight, 1, fresh)]
+                # new units say nothing yet to any unit, of this layer or the next one
+                places += [(weights.hidden_weight, 0), (weights.weight if k else None, 0)]
+                places += [(weights.bias, 0, fresh), (weights.hidden_bias, 0, fresh)]
+        return units_along(*places, count=self.hidden_features, sizes=("hidden_features",))
+
+    def input_units(self):
+        first = [*self.layers[:1], *self.reversed_layers[:1]]
+        return units_along(*((w.weight, 0) for w in first), sizes=("in_features",))
 
     def describe(self):
         options = [f"{self.in_features}, {self.hidden_features}"]
@@ -425,6 +442,7 @@ class AllSteps(Module):
     """
 
     layer_kind = "pooling"
+    is_per_feature = True
 
     def forward(self, x):
         outputs, _ = self._expect_pair(x)

@@ -36,6 +36,7 @@ class SpatialDropout(Module):
     layer_kind = "dropout"
 
     keeps_features = True
+    is_per_feature = True
 
     def __init__(self, p: float = 0.5):
         expect_range(p, what="SpatialDropout: p", least=0, below=1)
@@ -53,6 +54,12 @@ class SpatialDropout(Module):
             return x
         shape = (x.shape[0], *(1,) * (x.ndim - 2), x.shape[-1])
         return x * _survivors(self.key, self.p, shape, x.dtype)
+
+    def become_identity(self):
+        """It is, in evaluation; in training, on average."""
+
+    def become_zero(self):
+        """0 stays 0."""
 
     def describe(self):
         return f"p={self.p}"

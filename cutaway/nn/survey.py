@@ -115,7 +115,7 @@ def _surveyed(owners, containers: list) -> tuple[list[Variable], Signature]:
     for path, value in walk(list(owners), containers=containers):
         if isinstance(value, Variable):
             variables.append(value)
-            rest.append((path, id(value), value.requires_grad))
+            rest.append((path, id(value), value.shape, value.requires_grad))
         elif isinstance(value, bool | int | float | str | None.__class__):
             rest.append((path, value))
         else:

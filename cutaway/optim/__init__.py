@@ -5,6 +5,7 @@ from cutaway.optim.adam import Adam, AdamW, Nadam
 from cutaway.optim.adaptive import Adadelta, Adagrad, RMSprop
 from cutaway.optim.average import ExponentialAverage
 from cutaway.optim.clipping import ClipNorm, ClipValue
+from cutaway.optim.hyperparameters import DecayRate, Hyperparameter, hyperparameters_of
 from cutaway.optim.optimizer import STEPS, Optimizer
 from cutaway.optim.schedules import (
     Constant,
@@ -32,7 +33,9 @@ __all__ = [
     "Constant",
     "Cosine",
     "Exponential",
+    "DecayRate",
     "ExponentialAverage",
+    "Hyperparameter",
     "Momentum",
     "Nadam",
     "Nesterov",
@@ -43,6 +46,7 @@ __all__ = [
     "Schedule",
     "StepDecay",
     "Warmup",
+    "hyperparameters_of",
 ]
 
 

@@ -8,6 +8,9 @@ from cutaway.optim.adaptive import RMSprop as RMSprop
 from cutaway.optim.average import ExponentialAverage as ExponentialAverage
 from cutaway.optim.clipping import ClipNorm as ClipNorm
 from cutaway.optim.clipping import ClipValue as ClipValue
+from cutaway.optim.hyperparameters import DecayRate as DecayRate
+from cutaway.optim.hyperparameters import Hyperparameter as Hyperparameter
+from cutaway.optim.hyperparameters import hyperparameters_of as hyperparameters_of
 from cutaway.optim.optimizer import Optimizer as Optimizer
 from cutaway.optim.optimizer import STEPS as STEPS
 from cutaway.optim.schedules import Constant as Constant
@@ -35,8 +38,10 @@ __all__ = [
     "ClipValue",
     "Constant",
     "Cosine",
+    "DecayRate",
     "Exponential",
     "ExponentialAverage",
+    "Hyperparameter",
     "Momentum",
     "Nadam",
     "Nesterov",
@@ -50,4 +55,5 @@ __all__ = [
     "Schedule",
     "StepDecay",
     "Warmup",
+    "hyperparameters_of",
 ]

@@ -2,8 +2,8 @@
 
 import jax.numpy as jnp
 
-from cutaway.errors import expect_range
 from cutaway.optim.adaptive import OWN_RATE
+from cutaway.optim.hyperparameters import DecayRate, Hyperparameter
 from cutaway.optim.optimizer import Optimizer
 from cutaway.optim.terms import constant, named, sqrt
 
@@ -28,6 +28,9 @@ class Adam(Optimizer):
     slots = ("m", "v")
     steps = "length"
 
+    betas = DecayRate(2)
+    eps = Hyperparameter(above=0)
+
     def __init__(
         self,
         parameters,
@@ -40,10 +43,7 @@ class Adam(Optimizer):
         groups=None,
     ):
         super().__init__(parameters, lr, schedule=schedule, clip=clip, groups=groups)
-        for i, beta in enumerate(betas):
-            expect_range(beta, what=f"betas[{i}]", least=0, below=1)
-        expect_range(eps, what="eps", above=0)
-        self.betas = (betas[0], betas[1])
+        self.betas = betas
         self.eps = eps
 
     def update(self, p, g, m, v):
@@ -86,6 +86,8 @@ class AdamW(Adam):
 
     name = "adamw"
     takes_decay = True
+
+    weight_decay = Hyperparameter(least=0)
 
     def __init__(
         self,
@@ -136,6 +138,10 @@ class Nadam(Optimizer):
     name = "nadam"
     steps = "length"
 
+    betas = DecayRate(2)
+    eps = Hyperparameter(above=0)
+    momentum_decay = Hyperparameter(least=0)
+
     def __init__(
         self,
         parameters,
@@ -149,11 +155,7 @@ class Nadam(Optimizer):
         groups=None,
     ):
         super().__init__(parameters, lr, schedule=schedule, clip=clip, groups=groups)
-        for i, beta in enumerate(betas):
-            expect_range(beta, what=f"betas[{i}]", least=0, below=1)
-        expect_range(eps, what="eps", above=0)
-        expect_range(momentum_decay, what="momentum_decay", least=0)
-        self.betas = (betas[0], betas[1])
+        self.betas = betas
         self.eps = eps
         self.momentum_decay = momentum_decay
 

@@ -2,7 +2,7 @@
 
 import jax.numpy as jnp
 
-from cutaway.errors import expect_range
+from cutaway.optim.hyperparameters import DecayRate, Hyperparameter
 from cutaway.optim.optimizer import Optimizer
 from cutaway.optim.terms import constant, sqrt
 
@@ -28,6 +28,8 @@ class Adagrad(Optimizer):
     usual_lr = 0.02
     steps = "shrinking"
 
+    eps = Hyperparameter(above=0)
+
     def __init__(
         self,
         parameters,
@@ -39,7 +41,6 @@ class Adagrad(Optimizer):
         groups=None,
     ):
         super().__init__(parameters, lr, schedule=schedule, clip=clip, groups=groups)
-        expect_range(eps, what="eps", above=0)
         self.eps = eps
 
     def update(self, p, g, total):
@@ -76,6 +77,9 @@ class Adadelta(Optimizer):
     usual_lr = 1.0
     steps = "own"
 
+    rho = DecayRate()
+    eps = Hyperparameter(above=0)
+
     def __init__(
         self,
         parameters,
@@ -88,8 +92,6 @@ class Adadelta(Optimizer):
         groups=None,
     ):
         super().__init__(parameters, lr, schedule=schedule, clip=clip, groups=groups)
-        expect_range(rho, what="rho", least=0, below=1)
-        expect_range(eps, what="eps", above=0)
         self.rho = rho
         self.eps = eps
 
@@ -135,6 +137,9 @@ class RMSprop(Optimizer):
     slots = ("v",)
     steps = "length"
 
+    beta = DecayRate()
+    eps = Hyperparameter(above=0)
+
     def __init__(
         self,
         parameters,
@@ -147,8 +152,6 @@ class RMSprop(Optimizer):
         groups=None,
     ):
         super().__init__(parameters, lr, schedule=schedule, clip=clip, groups=groups)
-        expect_range(beta, what="beta", least=0, below=1)
-        expect_range(eps, what="eps", above=0)
         self.beta = beta
         self.eps = eps
 

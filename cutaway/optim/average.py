@@ -5,12 +5,15 @@ import contextlib
 import jax.numpy as jnp
 
 from cutaway.engine import no_grad
-from cutaway.errors import expect_range
-from cutaway.nn.state import Buffer, Held, Stateful
+from cutaway.nn.growing import StructureChange
+from cutaway.nn.module import Module
+from cutaway.nn.state import Buffer, Held
+from cutaway.optim.following import parameters_after
+from cutaway.optim.hyperparameters import Adjustable, Hyperparameter
 from cutaway.optim.optimizer import trainable
 
 
-class ExponentialAverage(Stateful):
+class ExponentialAverage(Adjustable):
     """Exponential moving average of parameters: a ← d a + (1 - d) w after every step.
 
     d = min(β, (1 + t) / (10 + t)) after t updates, which quickly forgets the initial weights. In
@@ -38,8 +41,9 @@ class ExponentialAverage(Stateful):
         1.0
     """
 
+    decay = Hyperparameter(least=0, below=1)
+
     def __init__(self, parameters, decay: float = 0.999):
-        expect_range(decay, what="decay", least=0, below=1)
         self.parameters = list(trainable(parameters).values())
         self.decay = decay
         self.step_count = Buffer(jnp.zeros((), jnp.int32))
@@ -59,6 +63,16 @@ class ExponentialAverage(Stateful):
         self.step_count.data = jnp.zeros_like(self.step_count.data)
         for value, p in zip(self.values, self.parameters, strict=True):
             value.data = p.data
+
+    def follow(self, change: StructureChange, net: Module) -> None:
+        """Go on with a network whose layers were changed; new entries begin as they are now."""
+        for value, p in zip(self.values, self.parameters, strict=True):
+            value.data = change.carried(p, value.data, p.data)
+        values = {id(p): value for p, value in zip(self.parameters, self.values, strict=True)}
+        self.parameters = parameters_after(self.parameters, change, net)
+        self.values = [
+            values[id(p)] if id(p) in values else Buffer(p.data) for p in self.parameters
+        ]
 
     def apply(self) -> None:
         """Replace the parameters by their average."""

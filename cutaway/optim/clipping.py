@@ -2,12 +2,11 @@
 
 import jax.numpy as jnp
 
-from cutaway.errors import expect_range
-from cutaway.nn.state import Stateful
+from cutaway.optim.hyperparameters import Adjustable, Hyperparameter
 from cutaway.optim.terms import larger, named, smaller
 
 
-class ClipNorm(Stateful):
+class ClipNorm(Adjustable):
     """Scales all gradients by one factor that limits their global norm to `max_norm`.
 
     g ← g · min(1, max_norm / (‖g‖ + 1e-6)), ‖g‖ over all parameters; the direction is preserved.
@@ -17,8 +16,9 @@ class ClipNorm(Stateful):
         networks", arXiv:1211.5063, Algorithm 1. The 1e-6 is PyTorch's.
     """
 
+    max_norm = Hyperparameter(above=0)
+
     def __init__(self, max_norm: float):
-        expect_range(max_norm, what="max_norm", above=0)
         self.max_norm = max_norm
 
     def __call__(self, grads):
@@ -37,15 +37,16 @@ class ClipNorm(Stateful):
         return (yield "g", c * g, "clipped gradient")
 
 
-class ClipValue(Stateful):
+class ClipValue(Adjustable):
     """Clips every element of every gradient to ±limit; the direction may change.
 
     References:
         Mikolov 2012, "Statistical language models based on neural networks", thesis.
     """
 
+    limit = Hyperparameter(above=0)
+
     def __init__(self, limit: float):
-        expect_range(limit, what="limit", above=0)
         self.limit = limit
 
     def __call__(self, grads):

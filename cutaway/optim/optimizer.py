@@ -1,16 +1,23 @@
 """Optimizer: base class of all algorithms, each of which defines the update of one parameter."""
 
+import contextlib
 import copy
-from collections.abc import Iterable
+import threading
+from collections.abc import Iterable, Iterator
+from typing import Any
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 
 from cutaway.engine import float64, no_grad
-from cutaway.errors import GradientError, OptionError, did_you_mean, expect_range
+from cutaway.errors import GradientError, OptionError, ShapeError, did_you_mean, expect_range
+from cutaway.nn.growing import StructureChange
 from cutaway.nn.module import Module
 from cutaway.nn.sharing import exclusive
-from cutaway.nn.state import Buffer, Parameter, Stateful, zeros_like
+from cutaway.nn.state import Buffer, Parameter, zeros_like
+from cutaway.optim.following import parameters_after
+from cutaway.optim.hyperparameters import Adjustable, HyperparameterValues, hyperparameters_of
 from cutaway.optim.step_preview import Move, preview
 from cutaway.optim.terms import Quantity, named
 
@@ -22,15 +29,32 @@ STEPS = (
 )
 
 
-class Optimizer(Stateful):
+class _NoWeightDecay:
+    """The `weight_decay` of optimizers without: 0, and no other can be assigned."""
+
+    def __get__(self, optimizer, kind=None) -> float:
+        return 0.0
+
+    def __set__(self, optimizer, value):
+        if value:
+            name = type(optimizer).__name__
+            raise OptionError(
+                f"{name} has no weight decay, but weight_decay={value} was assigned",
+                expected="an optimizer with weight decay, for example AdamW or SGD",
+                fix="use AdamW, or a penalty on the weights: losses.l2_penalty",
+            )
+
+
+class Optimizer(Adjustable):
     """Base class: collects gradients, clips them, counts steps, and updates each parameter.
 
     A subclass names its `slots` (state arrays per parameter, initially zeros) and defines
     `update(self, p, g, *slots)`, which returns the new p and the new slots. In it, `self.lr` is
     the learning rate of this parameter in this step, `self.decay` its weight decay, and `self.t`
-    the number of the step, 1 for the first. It may also define `terms(self, w, g, *slots)`, the
-    same update of one element written out term by term (see optim.terms), for `explain_update`;
-    there the slots are called by their `symbols`.
+    the number of the step, 1 for the first. Its other numbers are Hyperparameters of the class:
+    like `lr`, they can be assigned while a training runs, and nothing is compiled for it. It may
+    also define `terms(self, w, g, *slots)`, the same update of one element written out term by
+    term (see optim.terms), for `explain_update`; there the slots are called by their `symbols`.
 
     Args:
         parameters: a Module, or an iterable of Parameters.
@@ -55,7 +79,8 @@ class Optimizer(Stateful):
     usual_lr: float | None = None  # its usual learning rate; None: the one for steps of length η
     steps = "gradient"  # how the step length depends on η: see STEPS
     takes_decay = False  # whether it has the options `weight_decay` and `decays`
-    eps: float  # of those that divide by the size of the gradient
+    weight_decay: Any = _NoWeightDecay()
+    eps: Any  # of those that divide by the size of the gradient
 
     def __init__(self, parameters, lr: float, *, schedule=None, clip=None, groups=None):
         named = trainable(parameters)
@@ -66,11 +91,9 @@ class Optimizer(Stateful):
         self.schedule = schedule
         self.clip = clip
         self.state = {name: [zeros_like(p) for p in self.parameters] for name in self.slots}
-        self.weight_decay = 0.0
         self._each = _Each(list(named), groups or {})
 
     def _decay_by(self, weight_decay, decays):
-        expect_range(weight_decay, what="weight_decay", least=0)
         self.weight_decay = weight_decay
         if decays is not None:
             named = zip(self._each.paths, self.parameters, strict=True)
@@ -97,13 +120,14 @@ class Optimizer(Stateful):
             self.base_lr.data = jnp.asarray(value, self.base_lr.dtype)
 
     @property
-    def decay(self) -> float:
+    def decay(self) -> Any:
         """λ of the parameter being updated: 0 for one excluded from weight decay."""
         return 0.0 if self._each.moving in self._each.spared else self.weight_decay
 
     def with_decay(self, p, g):
         """g + λ p: the gradient including that of the penalty λ/2 ‖p‖²."""
-        return g + self.decay * p if self.decay else g
+        decay = self.decay  # in a compiled step it may have any value when the step runs
+        return g + decay * p if isinstance(decay, jax.Array) or decay else g
 
     def decay_terms(self, w, g):
         """`with_decay` for `terms`: `g = yield from self.decay_terms(w, g)`."""
@@ -159,6 +183,8 @@ class Optimizer(Stateful):
                 "the gradients",
             )
         grads = [self.parameters[i].grad for i in moved]
+        if _thread.noted is not None:
+            _thread.noted += zip((self.parameters[i] for i in moved), grads, strict=True)
         if self.clip is not None:
             grads = self.clip(grads)
         self.step_count.data = self.step_count.data + 1
@@ -167,6 +193,7 @@ class Optimizer(Stateful):
                 self._each.moving = i
                 p = self.parameters[i]
                 kept = [self.state[name][i] for name in self.slots]
+                self._expect_fitting(i, kept)
                 new, *values = self.update(p.data, g, *(slot.data for slot in kept))
                 p.data = new.astype(p.dtype)
                 for slot, value in zip(kept, values, strict=True):
@@ -174,6 +201,18 @@ class Optimizer(Stateful):
                 p.grad = None
         finally:
             self._each.moving = None
+
+    def _expect_fitting(self, i, slots):
+        p = self.parameters[i]
+        for name, slot in zip(self.slots, slots, strict=True):
+            if slot.shape != p.shape:
+                raise ShapeError(
+                    f"{type(self).__name__}: {self.paths[i]} has shape {p.shape}, its slot {name} "
+                    f"{slot.shape}",
+                    expected="equal shapes",
+                    fix="after nn.widen or nn.narrow, call optimizer.follow(change, net), or "
+                    "change the layer by Program.change",
+                )
 
     def spell_out(self, number: int, index: tuple, grads=None) -> Move:
         """The next step's update of one element, term by term, in float64. Nothing is changed.
@@ -226,6 +265,8 @@ class Optimizer(Stateful):
         named = trainable(parameters)
         other.parameters = list(named.values())
         other.base_lr, other.step_count = Buffer(self.base_lr.data), Buffer(np.int32(0))
+        if hyperparameters_of(type(self)):
+            other.hyperparameters = HyperparameterValues(self.hyperparameters.data)
         other.state = {name: [zeros_like(p) for p in other.parameters] for name in self.slots}
         other._each = _Each(list(named), {})
         for i, p in enumerate(other.parameters):
@@ -236,10 +277,63 @@ class Optimizer(Stateful):
                 other._each.spared.add(i)
         return other
 
+    def follow(self, change: StructureChange, net: Module) -> None:
+        """Go on with a network whose layers were changed, by nn.widen for example.
+
+        Entries of slots whose weights stayed keep their values, new ones are 0. New parameters are
+        trained too, if this optimizer trains others of the network; new vectors are excluded from
+        weight decay if some are.
+
+        Args:
+            change: what was done.
+            net: the network.
+        """
+        for kept in self.state.values():
+            for p, slot in zip(self.parameters, kept, strict=True):
+                slot.data = change.carried(p, slot.data)
+        before = {id(p): i for i, p in enumerate(self.parameters)}
+        new_paths = {id(p): path for path, p in change.added.items()}
+        each = _Each([], {})
+        parameters = parameters_after(self.parameters, change, net)
+        for i, p in enumerate(parameters):
+            old = before.get(id(p))
+            path = new_paths[id(p)] if old is None else self._each.paths[old]
+            each.paths.append(path if old is None else change.renamed.get(path, path))
+            if old in self._each.factors:
+                each.factors[i] = self._each.factors[old]
+            if old in self._each.spared or (old is None and self._each.spared and p.ndim < 2):
+                each.spared.add(i)
+        self.state = {
+            name: [kept[before[id(p)]] if id(p) in before else zeros_like(p) for p in parameters]
+            for name, kept in self.state.items()
+        }
+        self.parameters, self._each = parameters, each
+
     def zero_grad(self) -> None:
         """Discard computed gradients."""
         for p in self.parameters:
             p.grad = None
+
+
+class _Thread(threading.local):
+    noted: list | None = None  # what noting_gradients notes in this thread
+
+
+_thread = _Thread()
+
+
+@contextlib.contextmanager
+def noting_gradients() -> Iterator[list]:
+    """Context that notes what each `step` of any optimizer in this thread works with.
+
+    Returns:
+        [(parameter, gradient before clipping)], filled in the order of the updates.
+    """
+    outer, _thread.noted = _thread.noted, []
+    try:
+        yield _thread.noted
+    finally:
+        _thread.noted = outer
 
 
 def trainable(parameters) -> dict:

@@ -3,7 +3,7 @@
 With weight decay λ, g stands for g + λ w throughout, as in PyTorch.
 """
 
-from cutaway.errors import expect_range
+from cutaway.optim.hyperparameters import DecayRate, Hyperparameter
 from cutaway.optim.optimizer import Optimizer
 from cutaway.optim.terms import constant
 
@@ -24,6 +24,8 @@ class SGD(Optimizer):
     name = "sgd"
     usual_lr = 0.1
     takes_decay = True
+
+    weight_decay = Hyperparameter(least=0)
 
     def __init__(
         self,
@@ -51,6 +53,9 @@ class _WithVelocity(Optimizer):
     slots = ("v",)
     takes_decay = True
 
+    beta = DecayRate()
+    weight_decay = Hyperparameter(least=0)
+
     def __init__(
         self,
         parameters,
@@ -65,7 +70,6 @@ class _WithVelocity(Optimizer):
     ):
         super().__init__(parameters, lr, schedule=schedule, clip=clip, groups=groups)
         self._decay_by(weight_decay, decays)
-        expect_range(beta, what="beta", least=0, below=1)
         self.beta = beta
 
 

@@ -35,6 +35,9 @@ class Callback:
     def on_epoch(self, trainer, row: dict) -> None:
         """After each epoch, with its row of the history. `trainer.stop(reason)` ends training."""
 
+    def on_change(self, trainer) -> None:
+        """After layers of the network were changed, while training was paused."""
+
     def on_end(self, trainer) -> None:
         """After the last epoch, also after Ctrl-C or an error."""
 
@@ -109,6 +112,10 @@ class EarlyStopping(Callback):
             self.best_weights = trainer.weights()
         elif self.patience is not None and trainer.epoch - self.best_epoch >= self.patience:
             trainer.stop(f"{monitor} has not improved for {self.patience} epochs")
+
+    def on_change(self, trainer):
+        """The best weights so far were those of other layers: the next epoch is the first."""
+        self.best_value, self.best_epoch, self.best_weights = None, trainer.epoch, None
 
     def next_look(self, trainer):
         return trainer.epoch + 1 if overrides(self, EarlyStopping) else math.inf

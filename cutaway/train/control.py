@@ -127,6 +127,18 @@ class Control:
             self._expect_paused()
             return self.pending
 
+    @contextlib.contextmanager
+    def between_steps(self) -> Iterator[None]:
+        """Context in which no fit takes a step: there is none, or it is paused and stays so.
+
+        Raises:
+            TrainingError: a fit runs.
+        """
+        with self._changed:
+            if self._is_taken:
+                self._expect_paused()
+            yield
+
     def _expect_running(self):
         if not self._is_running:
             raise TrainingError(

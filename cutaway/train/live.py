@@ -1,15 +1,16 @@
 """A fit in a thread of its own: paused, looked into, led step by step, changed while it runs."""
 
 import threading
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
-from cutaway.engine import Tensor
 from cutaway.errors import TrainingError
 from cutaway.losses.terms import columns_of
-from cutaway.nn import jit, snapshot
+from cutaway.nn import Module, StructureChange, jit, snapshot
 from cutaway.nn.trees import map_leaves
+from cutaway.optim import Optimizer
 from cutaway.train.history import History
 
 
@@ -112,6 +113,29 @@ class LiveTraining:
         if kind is None:
             self.join()
 
+    # changing it
+
+    @property
+    def optimizer(self) -> Optimizer:
+        """The optimizer, whose `lr`, `betas` and other numbers may be assigned at any time.
+
+        They hold from the next step on, and nothing is compiled for it.
+        """
+        return self.trainer.optimizer
+
+    def change(self, edit: Callable[[Module], StructureChange], net=None) -> StructureChange:
+        """Change layers of the network; weights and slots that still fit are kept.
+
+        The next step compiles, and training goes on with its history, schedule and random streams.
+
+        Args:
+            edit, net: see Program.change; `lambda net: nn.widen(net, "0", 16)`.
+
+        Raises:
+            TrainingError: it is not paused.
+        """
+        return self.trainer.change(edit, net)
+
     # looking into it
 
     def batch(self) -> tuple:
@@ -133,7 +157,7 @@ class LiveTraining:
         return {name: value.item() for name, value in found.items()}
 
     def backward(self) -> dict[str, np.ndarray]:
-        """{path of a parameter of the network: ∂L/∂parameter} of the next step.
+        """{path of a parameter: ∂L/∂parameter} of the next step, see Program.gradients.
 
         Raises:
             TrainingError: it is not paused.
@@ -157,12 +181,4 @@ class LiveTraining:
         return columns_of(self.trainer.program.terms(x, y))
 
     def _gradients_of(self, x, y):
-        program = self.trainer.program
-        program.loss_of(x, y).backward()
-        found = {}
-        for path, parameter in program.net.named_parameters().items():
-            if parameter.grad is not None:
-                found[path] = Tensor(parameter.grad)
-        for variable in program.variables().values():
-            variable.grad = None
-        return found
+        return self.trainer.program.gradients(x, y)

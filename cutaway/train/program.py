@@ -2,22 +2,23 @@
 
 import contextlib
 import copy
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
 import jax.numpy as jnp
 import numpy as np
 
 from cutaway.engine import Tensor
-from cutaway.errors import OptionError, expect_choice
+from cutaway.errors import OptionError, TrainingError, expect_choice
 from cutaway.losses.terms import columns_of, named_terms
-from cutaway.nn import exclusive, in_mode
+from cutaway.nn import StructureChange, exclusive, in_mode, snapshot
 from cutaway.nn.lifting import accumulate_over
 from cutaway.nn.module import Module
 from cutaway.nn.state import Variable, named_variables
 from cutaway.nn.trees import call
 from cutaway.ops.precision import PRECISIONS, current_precision, matmul_precision
-from cutaway.optim import Adam
+from cutaway.optim import Adam, ExponentialAverage, Optimizer
+from cutaway.optim.optimizer import noting_gradients
 from cutaway.train.row_weights import WeightedTargets, weighted_loss
 from cutaway.train.with_preparation import WithPreparation
 
@@ -156,6 +157,25 @@ class Program:
         self.update()
         return found
 
+    def gradients(self, x, y) -> dict[str, Tensor]:
+        """The gradients by which `step` would update the parameters; nothing is changed.
+
+        They are what the optimizers of `step` find, whatever it does before: where one network is
+        updated before another one's loss, they are those after that update.
+
+        Returns:
+            {path: ∂L/∂parameter}, before clipping. Paths are those of the network; of other
+            networks, after the name of the owner: "discriminator.0.weight".
+        """
+        with snapshot(*self.owners().values()), noting_gradients() as noted:
+            self.step(x, y)
+        found = {id(parameter): gradient for parameter, gradient in noted}
+        return {
+            path.removeprefix("net."): Tensor(found[id(variable)])
+            for path, variable in self.variables().items()
+            if id(variable) in found
+        }
+
     def accumulated_step(self, batch_of, parts) -> dict[str, Tensor]:
         """One update by several micro-batches with the memory of one, in a compiled step.
 
@@ -232,10 +252,57 @@ class Program:
             return {path: np.array(v.data) for path, v in self.variables().items()}
 
     def restore(self, state: dict) -> None:
-        """Go back to what `snapshot` returned."""
+        """Go back to what `snapshot` returned.
+
+        Raises:
+            TrainingError: layers have been changed since; nothing is restored.
+        """
         with exclusive():
-            for path, variable in self.variables().items():
+            variables = self.variables()
+            for path in {**variables, **state}:
+                before, now = state.get(path), variables.get(path)
+                if before is None or now is None or before.shape != now.shape:
+                    shapes = ["none" if v is None else f"shape {v.shape}" for v in (before, now)]
+                    raise TrainingError(
+                        f"the snapshot is of other layers: {path} has {shapes[0]} in it and "
+                        f"{shapes[1]} now",
+                        expected="a snapshot taken after the last change of a layer",
+                        fix="take a snapshot after each change; to go back behind one, build the "
+                        "network as it was",
+                    )
+            for path, variable in variables.items():
                 variable.data = jnp.array(state[path], dtype=variable.dtype)
+
+    def change(self, edit: Callable[[Module], StructureChange], net: Any = None) -> StructureChange:
+        """Change the layers of a network in place; optimizers and the average follow.
+
+        What stays keeps its weights and its slots. The next step compiles.
+
+        Args:
+            edit: function (net) -> what nn.widen, nn.narrow or nn.deepen returned.
+            net: the network, one of the program; None: the one that predicts.
+
+        Example:
+            >>> import cutaway as ct
+            >>> net = ct.Sequential(ct.Linear(3, 4), ct.Tanh(), ct.Linear(4, 1))
+            >>> program = Program(net, loss=ct.losses.mean_squared_error)
+            >>> change = program.change(lambda net: ct.nn.widen(net, "0", 6))
+            >>> program.optimizer.state["m"][0].shape
+            (3, 6)
+        """
+        net = self.net if net is None else net
+        with exclusive():
+            change = edit(net)
+            if not isinstance(change, StructureChange):
+                raise OptionError(
+                    f"the edit of the network returned {change!r}",
+                    expected="what nn.widen, nn.narrow or nn.deepen returned, for the optimizer",
+                    fix='for example change(lambda net: nn.widen(net, "0", 16))',
+                )
+            for owner in self.owners().values():
+                if isinstance(owner, Optimizer | ExponentialAverage):
+                    owner.follow(change, net)
+        return change
 
     def networks(self) -> list[Module]:
         """The networks whose mode is set for a step or an evaluation."""

@@ -5,6 +5,7 @@ import numpy as np
 
 from cutaway.errors import RunError
 from cutaway.ops.precision import current_precision
+from cutaway.optim.hyperparameters import HyperparameterValues
 from cutaway.train.history import History
 
 
@@ -38,6 +39,8 @@ def expected_arrays(trainer, notes: dict) -> dict:
     """
     for name, variable in trainer.program.variables().items():
         saved = notes["arrays"].get(name)
+        if saved is None and isinstance(variable, HyperparameterValues):
+            continue
         if saved is None or tuple(saved[0]) != variable.shape:
             raise RunError(
                 f"the checkpoint has {name} of shape {saved and tuple(saved[0])}",
@@ -66,7 +69,8 @@ def load_training_state(trainer, arrays: dict, notes: dict) -> None:
                 fix=f"resume with {name}={notes[name]}",
             )
     for name, variable in trainer.program.variables().items():
-        variable.data = jnp.array(arrays[name], dtype=variable.dtype)
+        if name in arrays:  # older checkpoints do not hold hyperparameters
+            variable.data = jnp.array(arrays[name], dtype=variable.dtype)
     same = [type(c).__name__ for c in trainer.callbacks] == [
         kept["class"] for kept in notes["callbacks"]
     ]

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from cutaway.errors import OptionError, expect_range
+from cutaway.nn import StructureChange
 from cutaway.nn.random import generator
 from cutaway.nn.state import named_variables
 from cutaway.ops.precision import current_precision
@@ -252,6 +253,25 @@ class Trainer:
             True
         """
         return LiveTraining(self, x, y, **options)
+
+    def change(self, edit, net=None) -> StructureChange:
+        """Change layers of the network while no step runs, and go on with what stays of it.
+
+        Weights, the optimizer's slots, history, random streams and the number of the step are kept;
+        the next step compiles. In a fit that another thread runs, it has to be paused.
+
+        Args:
+            edit, net: see Program.change.
+
+        Raises:
+            TrainingError: a fit is running.
+        """
+        with self.control.between_steps():
+            change = self.program.change(edit, net)
+            self._previous = None  # steps of other layers cannot be repeated
+            for callback in self.callbacks:
+                callback.on_change(self)
+        return change
 
     def evaluate(self, x, y) -> dict[str, float]:
         """{"loss": ..., metric: ...} of the network on (rows, ...) arrays, in evaluation mode."""

@@ -319,6 +319,7 @@ def test_optimizer_state_is_found_by_walking():
         "state.m.1",
         "state.v.0",
         "state.v.1",
+        "hyperparameters",
     ]
 
 

@@ -208,3 +208,44 @@ def test_a_weight_of_the_discriminator_is_explained_by_what_it_says_of_real_and_
     assert update.change == pytest.approx(-0.1 * gradient, rel=1e-4)
     with pytest.raises(OptionError, match="of"):
         adversarial.explain(z, y, of="both")
+
+
+def test_the_gradients_of_a_paused_training_are_those_of_its_next_step():
+    z, y = ring(64, np.random.default_rng(0))
+    adversarial = program(width=8)
+    adversarial.optimizer = ct.SGD(adversarial.net, 1.0)
+    adversarial.discriminator_optimizer = ct.SGD(adversarial.discriminator, 1.0)
+    trainer = ct.Trainer(adversarial)
+    with trainer.start(z, y, epochs=10**6, batch_size=64) as live:
+        live.pause()
+        before, gradients = adversarial.snapshot(), live.backward()
+        live.advance(1)
+        after = adversarial.snapshot()
+        live.stop()
+    paths = {f"net.{path}" for path in adversarial.net.named_parameters()}
+    paths |= {f"discriminator.{path}" for path in adversarial.discriminator.named_parameters()}
+    assert {path if path in paths else f"net.{path}" for path in gradients} == paths
+    for path, gradient in gradients.items():
+        path = path if path in paths else f"net.{path}"
+        np.testing.assert_allclose(
+            after[path], before[path] - gradient, rtol=1e-4, atol=1e-5, err_msg=path
+        )
+
+
+def test_the_generators_gradient_is_that_after_the_discriminators_update():
+    z, y = ring(32, np.random.default_rng(0))
+    adversarial = program(width=8, lr=0.1)
+    x, y = ct.Tensor(z), ct.Tensor(y)
+    before = adversarial.snapshot()
+    shown = adversarial.gradients(x, y)
+    after = adversarial.snapshot()
+    assert all(np.array_equal(before[path], after[path]) for path in before)
+    adversarial.discriminator_loss(x, adversarial.net(x).detach(), y).backward()
+    of_d = {p: v.grad for p, v in adversarial.discriminator.named_parameters().items()}
+    adversarial.discriminator_optimizer.step()
+    adversarial.generator_terms(x, adversarial.net(x), y)["generator"].backward()
+    of_g = {p: v.grad for p, v in adversarial.net.named_parameters().items()}
+    wanted = of_g | {f"discriminator.{path}": gradient for path, gradient in of_d.items()}
+    assert set(shown) == set(wanted)
+    for path, gradient in wanted.items():
+        np.testing.assert_array_equal(shown[path].numpy(), gradient, err_msg=path)

@@ -40,7 +40,8 @@ def paused(led, **options):
             begun.set()
             go_on.wait()
 
-    live = led.start(X, Y, callbacks=[Wait()], **{**OPTIONS, **options})
+    options["callbacks"] = [Wait(), *options.get("callbacks", ())]
+    live = led.start(X, Y, **{**OPTIONS, **options})
     begun.wait()
     thread = threading.Thread(target=live.pause)
     thread.start()
@@ -135,3 +136,98 @@ def test_what_is_not_paused_or_running_says_so():
     with pytest.raises(TrainingError, match="is not training"):
         live.pause()
     led.fit(X, Y, epochs=1, progress=False)
+
+
+def programs_compiled(trainer):
+    """Number of programs of the steps of a paused training."""
+    return len(trainer._steps._quick_loop.plans)
+
+
+def test_a_layer_is_widened_alive_with_weights_slots_and_history_kept():
+    led = trainer()
+    live = paused(led, callbacks=[ct.train.EarlyStopping(None)])
+    live.advance(7)  # 5 are an epoch
+    compiled, history = programs_compiled(led), list(led.history.rows)
+    before, looked, outputs = led.program.snapshot(), live.forward(), led.predict(X)
+    change = live.change(lambda net: ct.nn.widen(net, "0", 12))
+    np.testing.assert_allclose(led.predict(X), outputs, rtol=1e-5, atol=1e-6)
+    after = led.program.snapshot()
+    assert after["net.0.weight"].shape == (4, 12) and after["net.4.weight"].shape == (12, 1)
+    for path, value in before.items():  # the weights and slots that stay are the same bits
+        kept = after[path][tuple(slice(size) for size in value.shape)]
+        np.testing.assert_array_equal(kept, value, err_msg=path)
+    for slot in ("m", "v"):
+        assert (after[f"optimizer.state.{slot}.0"][:, 8:] == 0).all()
+    assert looked.keys() == live.forward().keys()
+    gradients = live.backward()
+    assert np.abs(gradients["4.weight"][8:]).max() > 0
+    live.advance(1)
+    assert programs_compiled(led) == compiled + 1
+    live.advance(2)
+    assert programs_compiled(led) == compiled + 1 and int(led.optimizer.step_count.numpy()) == 10
+    moved = led.program.snapshot()
+    assert (moved["net.0.weight"][:, 8:] != after["net.0.weight"][:, 8:]).any()
+    assert {id(step.variable) for step in change.resized} >= {id(led.net[0].weight)}
+    live.resume()
+    live.join(60)
+    assert led.history.rows[: len(history)] == history and len(led.history) == 6
+    led.evaluate(X, Y)
+
+
+def test_a_layer_is_added_alive_and_trained():
+    led = trainer()
+    led.program.average = ct.optim.ExponentialAverage(led.net)
+    led = ct.Trainer(led.program)
+    with paused(led) as live:
+        live.advance(3)
+        outputs = led.predict(X)
+        live.change(lambda net: ct.nn.deepen(net, "1", ct.Linear(8, 8), ct.ReLU()))
+        np.testing.assert_allclose(led.predict(X), outputs, rtol=1e-6)
+        live.advance(3)
+        assert (led.net[2].weight.numpy() != np.eye(8)).any()
+        assert len(led.optimizer.parameters) == len(led.average.parameters) == 8
+        live.stop()
+
+
+def test_a_change_needs_a_pause_and_no_snapshot_goes_back_behind_it():
+    led = trainer()
+    before = led.program.snapshot()
+    with led.start(X, Y, epochs=10**6, batch_size=16) as live:
+        with pytest.raises(TrainingError, match="not paused"):
+            live.change(lambda net: ct.nn.widen(net, "0", 12))
+        live.pause()
+        with pytest.raises(ct.errors.OptionError, match="the edit of the network returned None"):
+            live.change(lambda net: None)
+        live.change(lambda net: ct.nn.widen(net, "0", 12))
+        with pytest.raises(TrainingError, match=r"net.0.weight has shape \(4, 8\) in it and shape"):
+            led.program.restore(before)
+        wide = led.program.snapshot()
+        live.advance(2)
+        led.program.restore(wide)
+        assert all((led.program.snapshot()[path] == value).all() for path, value in wide.items())
+    led.change(lambda net: ct.nn.narrow(net, "0", 6))  # no fit runs
+    led.fit(X, Y, epochs=1, batch_size=16, progress=False)
+
+
+def test_betas_changed_alive_hold_from_the_next_step_and_compile_nothing():
+    led = trainer()
+    with paused(led) as live:
+        live.advance(2)
+        compiled, before, gradients = (
+            programs_compiled(led),
+            led.program.snapshot(),
+            live.backward(),
+        )
+        live.optimizer.betas = (0.5, 0.999)
+        with pytest.raises(ct.errors.OptionError, match=r"betas\[0\] is 1"):
+            live.optimizer.betas = (1, 0.999)
+        live.advance(1)
+        after = led.program.snapshot()
+        for k, path in enumerate(led.net.named_parameters()):
+            m = before[f"optimizer.state.m.{k}"]
+            wanted = 0.5 * m + 0.5 * gradients[path]
+            np.testing.assert_allclose(
+                after[f"optimizer.state.m.{k}"], wanted, rtol=1e-4, atol=1e-6, err_msg=path
+            )
+        assert programs_compiled(led) == compiled == 1
+        live.stop()
