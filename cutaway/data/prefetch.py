@@ -1,6 +1,7 @@
 """Streams of blocks of rows, prepared in background threads a few blocks ahead."""
 
 import collections
+import math
 import os
 import threading
 import time
@@ -17,15 +18,18 @@ BLOCK_BYTES = 64 * 2**20
 class BlockStream:
     """A stream of rows that threads read and transform block by block, for Trainer.fit.
 
+    Inputs and targets are arrays, or trees of arrays: tuples, lists and dicts.
+
     Every epoch goes through all rows in a new order. A block is prepared in chunks, each with its
     own random numbers, so a seed gives the same blocks with any number of threads. A subclass
     implements `read`.
 
     Args:
-        y: (rows, ...) targets.
-        row_shape: shape of one row of x.
+        y: (rows, ...) targets, a tree.
+        row_shape: shape of one row of x; of a tree (n,), the number of values in all arrays.
+        weights: (rows,) weights of the rows, >= 0; see Trainer.fit. None: all count equally.
         block_rows: rows per block; by default as many as fit in 64 MB of float32.
-        transform: function (x, rng) -> x, applied to each chunk.
+        transform: function (x, rng) -> x of the tree x, applied to each chunk.
         threads: number of threads; by default one per core.
         ahead: number of blocks to prepare in advance.
 
@@ -36,11 +40,22 @@ class BlockStream:
         made_rows: number of rows prepared.
     """
 
-    def __init__(self, y, row_shape, *, block_rows=None, transform=None, threads=None, ahead=2):
-        self.y = np.asarray(y)
-        self.rows = len(self.y)
+    def __init__(
+        self,
+        y,
+        row_shape,
+        *,
+        weights=None,
+        block_rows=None,
+        transform=None,
+        threads=None,
+        ahead=2,
+    ):
+        self.y = _arrays(y)
+        self.rows = _count_rows("y", self.y)
         if self.rows == 0:
             raise DataError("a stream of no rows", expected="at least one row")
+        self.weights = None if weights is None else _checked_weights(weights, self.rows)
         if block_rows is None:
             block_rows = max(1, BLOCK_BYTES // (4 * int(np.prod(row_shape))))
             block_rows -= block_rows % 128 if block_rows > 128 else 0  # whole batches
@@ -69,7 +84,10 @@ class BlockStream:
         return self.made_rows / self.busy_seconds * self.threads
 
     def blocks(self, seed: int):
-        """Yield (x, y) blocks of at most block_rows rows, in the order given by the seed."""
+        """Yield (x, y) blocks of at most block_rows rows, in the order given by the seed.
+
+        With weights, (x, y, weights).
+        """
         seeds = np.random.SeedSequence(seed)
         order = np.random.default_rng(seeds).permutation(self.rows)
         waiting = collections.deque(
@@ -84,11 +102,11 @@ class BlockStream:
                 while waiting and len(pending) <= self.ahead:
                     pending.append(self._submit(pool, waiting.popleft(), seeds, stopped))
                 start = time.perf_counter()
-                x, y = pending.popleft().result()
+                block, count = pending.popleft().result()
                 self.waited_seconds += time.perf_counter() - start
-                if len(y):
-                    given += len(y)
-                    yield x, y
+                if count:
+                    given += count
+                    yield block
             if not given:
                 raise DataError(f"none of the {self.rows} rows could be read")
         finally:
@@ -115,35 +133,105 @@ class BlockStream:
         with self._lock:
             self.busy_seconds += time.perf_counter() - start
             self.made_rows += len(kept)
-        return x, self.y[kept]
+        weights = () if self.weights is None else (self.weights[kept],)
+        return (x, _rows_of(self.y, kept), *weights), len(kept)
 
 
 class ArrayStream(BlockStream):
-    """A stream of the rows of an array in memory, transformed anew in every epoch.
+    """A stream of the rows of arrays in memory, transformed anew in every epoch.
 
     Args:
-        x: (rows, ...) array.
-        y: (rows, ...) targets.
-        transform, block_rows, threads, ahead: see BlockStream.
+        x: (rows, ...) array, or a tree of arrays.
+        y: (rows, ...) targets, or a tree of them.
+        weights, transform, block_rows, threads, ahead: see BlockStream.
+
+    Raises:
+        DataError: arrays with different numbers of rows, or weights that are none.
+
+    Example:
+        >>> table, tokens = np.ones((6, 2), np.float32), np.zeros((6, 9), np.int32)
+        >>> stream = ArrayStream({"table": table, "tokens": tokens}, np.arange(6), block_rows=4)
+        >>> [(x["table"].shape, len(y)) for x, y in stream.blocks(0)]
+        [((4, 2), 4), ((2, 2), 2)]
     """
 
     def __init__(self, x, y, **options):
-        if len(x) != len(y):
+        x, y = _arrays(x), _arrays(y)
+        inputs, targets = _count_rows("x", x), _count_rows("y", y)
+        if inputs != targets:
             raise DataError(
-                f"{len(x)} inputs and {len(y)} targets", expected="one target per input"
+                f"{inputs} inputs and {targets} targets", expected="one target per input"
             )
-        super().__init__(y, x.shape[1:], **options)
+        shapes = [leaf.shape[1:] for leaf in _leaves(x)]
+        values = (sum(math.prod(shape) for shape in shapes),)
+        super().__init__(y, shapes[0] if len(shapes) == 1 else values, **options)
         self.x = x
 
     def read(self, rows):
-        return rows, self.x[rows]
+        return rows, _rows_of(self.x, rows)
 
 
 def _joined(parts):
+    """(block, number of its rows) of the chunks that have rows."""
     results = [part.result() for part in parts]
-    ys = np.concatenate([y for _, y in results])
-    xs = [x for x, y in results if len(y)]
-    return (np.concatenate(xs) if xs else results[0][0]), ys
+    full = [block for block, count in results if count] or [results[0][0]]
+    block = _map_leaves(lambda *leaves: np.concatenate(leaves), *full)
+    return block, sum(count for _, count in results)
+
+
+def _arrays(data):
+    """The tree with arrays as leaves: a list of numbers is one, a list of arrays a tree."""
+
+    def is_leaf(part):
+        return isinstance(part, list) and not any(isinstance(p, np.ndarray) for p in part)
+
+    def as_array(leaf):
+        return leaf if hasattr(leaf, "shape") else np.asarray(leaf)
+
+    return _map_leaves(as_array, data, is_leaf=is_leaf)
+
+
+def _rows_of(data, rows):
+    return _map_leaves(lambda leaf: leaf[rows], data)
+
+
+def _map_leaves(function, *data, is_leaf=None):
+    from jax import tree  # here: `cutaway.data` is imported where nothing is computed
+
+    return tree.map(function, *data, is_leaf=is_leaf)
+
+
+def _leaves(data) -> list:
+    from jax import tree
+
+    return tree.leaves(data)
+
+
+def _count_rows(name: str, data) -> int:
+    """The number of rows of all arrays.
+
+    Raises:
+        DataError: no arrays, or arrays with different numbers of rows.
+    """
+    counts = [len(leaf) if leaf.ndim else 0 for leaf in _leaves(data)]
+    if len(set(counts)) != 1:
+        raise DataError(
+            f"the arrays of {name} have {', '.join(map(str, counts)) or 'no'} rows",
+            expected="arrays with the same rows",
+            fix="drop the rows without a match",
+        )
+    return counts[0]
+
+
+def _checked_weights(weights, rows: int) -> np.ndarray:
+    weights = np.asarray(weights, np.float32)
+    if weights.shape != (rows,) or not (np.isfinite(weights) & (weights >= 0)).all():
+        raise DataError(
+            f"weights of shape {weights.shape} for {rows} rows",
+            expected="one finite weight >= 0 for each row",
+            fix="pass weights of shape (rows,); 0 excludes a row",
+        )
+    return weights
 
 
 def available_cores() -> int:

@@ -262,7 +262,7 @@ def _trainings(seen, notes):
             )
         ]
     found = [_initial_loss(seen, trial, notes), *_parameters(trial)]
-    found += [_ignored(trial), _one_batch(seen, trial, notes), _rates(plan, trial, notes)]
+    found += [_ignored(seen, trial), _one_batch(seen, trial, notes), _rates(plan, trial, notes)]
     return [finding for finding in found if finding is not None]
 
 
@@ -317,11 +317,11 @@ def _parameters(trial):
         )
 
 
-def _ignored(trial):
+def _ignored(seen, trial):
     ignored = [name for name, norm in trial.input_gradients.items() if norm == 0]
     if not ignored:
         return None
-    is_all = len(ignored) == len(trial.input_gradients)
+    is_all = len(ignored) == len(leaves(seen.plan.x))
     return Finding(
         "input_ignored",
         "the network" if is_all else ", ".join(ignored),

@@ -29,6 +29,36 @@ def hidden_at(evidence: Evidence, moment: int) -> list:
     return [row for row in rows if row["layer"] not in at_output]
 
 
+def chains_at(evidence: Evidence, moment: int) -> list[list]:
+    """`layers_at` for each layer that gets inputs: it, and the layers that follow it.
+
+    With several last layers, the one with the largest gradient comes last and the others are left
+    out. A network of one input and one output is one chain.
+    """
+    rows = layers_at(evidence, moment)
+    layers = {layer.path: layer for layer in evidence.layers}
+    several_ends = sum(layer.is_last for layer in layers.values()) > 1
+    if not several_ends and len(leaves(evidence.plan.x)) == 1:
+        return [rows]
+    chains = []
+    for first in rows:
+        if first["layer"] not in layers or layers[first["layer"]].follows:
+            continue
+        found = {first["layer"]}
+        for row in rows:
+            layer = layers.get(row["layer"])
+            if layer is not None and found & set(layer.follows):
+                found.add(layer.path)
+        chain = [row for row in rows if row["layer"] in found]
+        ends = [row for row in chain if layers[row["layer"]].is_last and row is not first]
+        if ends:
+            last = max(ends, key=lambda row: row["grad"])
+            chain = [row for row in chain if row is last or row not in ends]
+            chain = [*(row for row in chain if row is not last), last]
+        chains.append(chain)
+    return chains
+
+
 def gradient_ratio(rows: list) -> float:
     """∂L/∂z of the first layer relative to that of the last.
 

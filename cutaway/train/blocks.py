@@ -14,6 +14,7 @@ from cutaway.engine import Tensor, as_array
 from cutaway.errors import DataError, OptionError, ShapeError, expect_range
 from cutaway.nn.trees import count_rows, map_leaves
 from cutaway.runtime.exhaustion import explaining_placing
+from cutaway.train.row_weights import WeightedTargets
 
 AS_STREAM = (
     "pass a stream, which keeps one block at a time on the device: "
@@ -56,7 +57,8 @@ class ArrayRows:
 class StreamRows:
     """Blocks from an object with `.rows`, `.block_rows` and `.blocks(seed)`.
 
-    `blocks(seed)` yields (x, y), arrays of at most `block_rows` rows, shuffled with that seed.
+    `blocks(seed)` yields (x, y) or (x, y, weights), arrays (of x and y also trees) of at most
+    `block_rows` rows, shuffled with that seed.
     """
 
     def __init__(self, source):
@@ -69,12 +71,13 @@ class StreamRows:
 
     def sample(self):
         """(x, y) for checking shapes and targets: the first block."""
-        return next(iter(self.source.blocks(0)))
+        return _weighted(next(iter(self.source.blocks(0))))
 
     def epoch(self, rng, batch_size: int):
         capacity = self.source.block_rows
         total = 0
-        for x, y in self.source.blocks(int(rng.integers(2**31))):
+        for block in self.source.blocks(int(rng.integers(2**31))):
+            x, y = _weighted(block)
             indices = np.arange(count_rows(x), dtype=np.int32)
             order = _shuffled_batches(indices, rng, batch_size)
             steps = len(order)
@@ -83,6 +86,12 @@ class StreamRows:
             padded = map_leaves(lambda leaf: jnp.asarray(_padded(leaf, capacity)), (x, y))
             yield *padded, order, steps
         self._steps = total
+
+
+def _weighted(block) -> tuple:
+    """(x, y) of a block, y with the weights of its rows if it has any."""
+    x, y, *weights = block
+    return x, WeightedTargets(y, *weights) if weights else y
 
 
 def _shuffled_batches(indices, rng, batch_size: int) -> np.ndarray:

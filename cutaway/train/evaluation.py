@@ -1,5 +1,6 @@
 """Predictions and scores of a network in evaluation mode, in one compiled program per dataset."""
 
+import inspect
 import math
 
 import jax
@@ -14,6 +15,7 @@ from cutaway.nn.lifting import jit
 from cutaway.nn.trees import call, count_rows, is_array, leaves, map_leaves
 from cutaway.runtime import explaining_exhaustion
 from cutaway.train.program import Program
+from cutaway.train.row_weights import loss_of_rows, plain_targets, weights_of
 
 BATCH_ROWS = 1024
 BATCH_NUMBERS = 2**20  # values per batch: fewer rows at a time if they are large, like images
@@ -105,15 +107,18 @@ class Evaluator:
 
         found = jax.lax.map(outputs, batches.data)
         prediction = map_leaves(lambda o: Tensor(o.reshape(-1, *o.shape[2:])[:rows]), found)
-        loss = program.loss(prediction, target)
+        loss = loss_of_rows(program.loss, prediction, target)
         scores = _scores_of(named_terms(loss))
+        target, weights = plain_targets(target), weights_of(target)
         if program.metrics:
             prediction, target = (map_leaves(lambda t: t.data, t) for t in (prediction, target))
             probabilities = prediction
             if is_array(prediction):
                 probabilities = to_probabilities(program.loss, prediction)
             for metric in program.metrics:
-                value = jnp.asarray(as_array(metric(probabilities, target)), jnp.float32)
+                options = {} if weights is None else _weighted(metric, weights)
+                value = metric(probabilities, target, **options)
+                value = jnp.asarray(as_array(value), jnp.float32)
                 scores[name_of(metric)] = Tensor(value)
         return scores
 
@@ -128,6 +133,12 @@ class Evaluator:
             found = named_terms(self.program.objective(self.program.net, inputs, target))
             terms.append({name: value * (len(r) / rows) for name, value in found.items()})
         return {name: sum(t[name] for t in terms[1:]) + terms[0][name] for name in terms[0]}
+
+
+def _weighted(metric, weights) -> dict:
+    """The weights of the rows as an option of a metric, if it has it."""
+    has = "weights" in inspect.signature(metric).parameters
+    return {"weights": weights.data} if has else {}
 
 
 def _scores_of(terms: dict[str, Tensor]) -> dict[str, Tensor]:

@@ -8,10 +8,10 @@ from cutaway.nn.trees import count_rows, is_array, leaves
 from cutaway.train.blocks import ArrayRows, StreamRows, to_device
 from cutaway.train.compatibility import check_fit
 from cutaway.train.program import Program
-from cutaway.train.row_weights import plain_targets, with_weights
+from cutaway.train.row_weights import WeightedTargets, plain_targets, with_weights
 
 
-def weighted_arrays(program: Program, arrays, weights, accumulate: int):
+def weighted_arrays(program: Program, arrays, weights):
     """(x, y) on the device, y with the weights of the rows if there are any.
 
     Args:
@@ -22,30 +22,37 @@ def weighted_arrays(program: Program, arrays, weights, accumulate: int):
     """
     if weights is None:
         return arrays
-    if arrays is None or program.objective is not None or program.mix is not None:
-        given = "a stream" if arrays is None else "an objective or a mix"
+    if arrays is None:
         raise OptionError(
-            f"weights were given for {given}",
-            expected="weights for arrays and a loss",
-            fix="let the objective weight its rows, or fit on arrays without a mix",
+            "weights were given for a stream, whose rows come in an order of their own",
+            expected="a stream that has them: blocks(seed) yields (x, y, weights)",
+            fix="pass them to the stream: cutaway.data.ArrayStream(x, y, weights=weights)",
         )
-    if accumulate > 1:
-        raise OptionError(
-            f"weights were given with accumulate={accumulate}",
-            expected="whole batches: the weights of micro-batches have different sums",
-            fix="use accumulate=1 and a smaller batch_size",
-        )
+    expect_weightable(program)
     x, y = arrays
     return x, with_weights(y, weights, count_rows(x))
 
 
-def training_sets(x, arrays, validation, seed: int):
+def expect_weightable(program: Program) -> None:
+    """Raise OptionError unless the loss of a program can be weighted by rows."""
+    if program.objective is not None or program.mix is not None:
+        given = "an objective" if program.objective is not None else "a mix"
+        raise OptionError(
+            f"weights of the rows were given for {given}",
+            expected="a loss of predictions and targets",
+            fix="let the objective weight its rows"
+            if program.objective is not None
+            else "train without the mix, which joins rows",
+        )
+
+
+def training_sets(program: Program, x, arrays, validation, seed: int):
     """(training rows, validation rows or None).
 
     Args:
         x: the stream, if arrays is None.
         arrays: (x, y) on the device, or None.
-        validation: fraction of the rows, (x, y) or None.
+        validation: fraction of the rows, (x, y), (x, y, weights) or None.
         seed: of the split.
     """
     if isinstance(validation, int | float):
@@ -65,12 +72,18 @@ def training_sets(x, arrays, validation, seed: int):
     training = StreamRows(x) if arrays is None else ArrayRows(*arrays)
     if validation is None:
         return training, None
-    x, y = to_device(*validation, what="validation", instead="pass fewer validation rows")
+    x, y, *weights = validation
+    x, y = to_device(x, y, what="validation", instead="pass fewer validation rows")
+    if weights:
+        expect_weightable(program)
+        y = with_weights(y, *weights, count_rows(x))
     return training, ArrayRows(x, y)
 
 
 def check_rows(program: Program, rows) -> None:
     """check_fit of a program's loss on these rows; an objective says itself what it takes."""
+    x, y = rows.sample()
+    if isinstance(y, WeightedTargets):
+        expect_weightable(program)
     if program.objective is None:
-        x, y = rows.sample()
         check_fit(program.prepared, program.loss, x, plain_targets(y))

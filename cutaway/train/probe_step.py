@@ -18,6 +18,7 @@ from cutaway.nn.recurrent import Recurrent
 from cutaway.nn.rematerialize import Recompute
 from cutaway.nn.state import Held, wrap
 from cutaway.nn.survey import signature
+from cutaway.nn.trees import leaves
 from cutaway.ops.precision import current_precision
 from cutaway.train.probe_numbers import (
     as_float,
@@ -43,7 +44,8 @@ class ProbeLocation:
         role: "weights", "activation" or "norm".
         number: l; for an activation or norm that of the preceding layer.
         activation, activation_path: of the activation that follows a layer, "" for none.
-        is_last: whether the layer computes the network's output.
+        follows: paths of the layers whose outputs a layer gets.
+        is_last: whether the layer computes an output of the network.
         function: the operation of an activation, otherwise None.
     """
 
@@ -54,6 +56,7 @@ class ProbeLocation:
     number: int = 0
     activation: str = ""
     activation_path: str = ""
+    follows: tuple[str, ...] = ()
     is_last: bool = False
     function: Operation | None = None
 
@@ -153,7 +156,7 @@ class ProbeProgram:
 
 
 def _forward(program, x, y):
-    """([_Measured] in the order of the calls, loss, output of the network)."""
+    """([_Measured] in the order of the calls, loss, first output of the network)."""
     net = program.net
     paths = {id(module): path for path, module in net.modules().items()}
     calls, outputs = [], []
@@ -161,8 +164,6 @@ def _forward(program, x, y):
     def record_call(module, inputs, out):
         if id(module) not in paths or not isinstance(out, Tensor):
             return
-        if module is net:
-            outputs.append(out)
         role = _role(module)
         if role is not None:
             path = paths[id(module)]
@@ -170,13 +171,19 @@ def _forward(program, x, y):
             calls.append(_Measured(location, out, out.record))
 
     # `recompute` blocks run as ordinary ones, which exposes their layers
-    plain = {m: m.inner for m in net.modules().values() if isinstance(m, Recompute)}
-    with replacing(plain), watch(net, record_call):
+    plain: dict = {m: m.inner for m in net.modules().values() if isinstance(m, Recompute)}
+    whole = plain.get(net, net.forward)
+
+    def noting_outputs(*inputs, **named):
+        out = whole(*inputs, **named)
+        outputs[:] = leaves(out)
+        return out
+
+    with replacing({**plain, net: noting_outputs}), watch(net, record_call):
         loss = program.loss_of(x, y)
     found = _merged(calls, _activations(records(loss.record), net))
-    out = outputs[-1] if outputs else loss
-    _connect(found, out)
-    return found, loss, out
+    _connect(found, outputs or [loss])
+    return found, loss, outputs[0] if outputs else loss
 
 
 def _role(module) -> str | None:
@@ -246,8 +253,8 @@ def _source_records(module, record) -> list:
     return found
 
 
-def _connect(found, output):
-    """Set for each layer which activation follows it, and whether it is the last."""
+def _connect(found, outputs):
+    """Set for each layer what it follows, which activation follows it, and whether it is last."""
     weights = [one for one in found if one.location.role == "weights"]
     layers = {record.serial: one.location for one in weights for record in one.sources}
     functions = {one.record.serial: one for one in found if one.location.role == "activation"}
@@ -256,8 +263,13 @@ def _connect(found, output):
             if not layer.activation:
                 layer.activation = one.location.kind
                 layer.activation_path = one.location.path
-    if output.record is not None and layers:
+    for one in weights:
+        followed = [layer for record in one.sources for layer in _sources(record, layers, {})]
+        one.location.follows = tuple(dict.fromkeys(layer.path for layer in followed))
+    for output in outputs:
         start = output.record
+        if start is None:
+            continue
         direct = layers.get(start.serial)
         ends = [direct] if direct else _sources(start, layers, {})
         if ends:

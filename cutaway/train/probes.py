@@ -45,7 +45,8 @@ class Layer:
         number: l, from 1, in the order of the forward pass.
         activation: class name of the activation after it ("ReLU"), "" for none.
         activation_path: path of that activation, "" for none.
-        is_last: whether its output, up to an activation, is that of the network.
+        is_last: whether its output, up to an activation, is one of the network.
+        follows: paths of the layers whose outputs it gets.
     """
 
     path: str
@@ -54,6 +55,7 @@ class Layer:
     activation: str
     activation_path: str
     is_last: bool
+    follows: tuple[str, ...] = ()
 
 
 class Probes(Callback):
@@ -271,7 +273,15 @@ class Probes(Callback):
         """[Layer] of the network, in the order of the forward pass."""
         modules = trainer.net.modules()
         return [
-            Layer(p.path, modules[p.path], p.number, p.activation, p.activation_path, p.is_last)
+            Layer(
+                p.path,
+                modules[p.path],
+                p.number,
+                p.activation,
+                p.activation_path,
+                p.is_last,
+                p.follows,
+            )
             for p in self._locations
             if p.role == "weights" and p.path in modules
         ]

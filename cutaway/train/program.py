@@ -19,7 +19,7 @@ from cutaway.nn.trees import call
 from cutaway.ops.precision import PRECISIONS, current_precision, matmul_precision
 from cutaway.optim import Adam, ExponentialAverage, Optimizer
 from cutaway.optim.optimizer import noting_gradients
-from cutaway.train.row_weights import WeightedTargets, weighted_loss
+from cutaway.train.row_weights import loss_of_rows, weights_of
 from cutaway.train.with_preparation import WithPreparation
 
 if TYPE_CHECKING:
@@ -129,10 +129,7 @@ class Program:
         """The terms for what the network gets, neither mixed nor with a penalty."""
         if self.objective is not None:
             return named_terms(self.objective(self.net, x, y))
-        prediction = call(self.net, x)
-        if isinstance(y, WeightedTargets):
-            return named_terms(weighted_loss(self.loss, prediction, y))
-        return named_terms(self.loss(prediction, y))
+        return named_terms(loss_of_rows(self.loss, call(self.net, x), y))
 
     def _with_penalty(self, found: dict) -> dict[str, Tensor]:
         if self.penalty is not None:
@@ -153,7 +150,7 @@ class Program:
         Returns:
             {"loss": ...} before the update, and "loss_NAME" for each named term.
         """
-        found = self._backward(x, y, 1)
+        found = self._backward(x, y)
         self.update()
         return found
 
@@ -183,21 +180,30 @@ class Program:
             batch_of: function of one element of `parts` -> (x, y).
             parts: array whose first axis counts the micro-batches.
         """
-        count = len(parts)
         owners = self.owners(stepping=False).values()
+        _, whole = batch_of(parts)  # XLA drops all of it but the weights
+        weights = weights_of(whole)
+        total = None if weights is None else weights.data.sum()
 
         def one(part):
             x, y = batch_of(part)
-            return self._backward(x, y, count)
+            own = weights_of(y)
+            if own is None:
+                return self._backward(x, y, lambda value: value / len(parts))
+            # Σ_k (Σ_i w_i L_i / Σ_i w_i) share_k, i in part k, is the mean over the batch
+            share = own.data.sum() / jnp.where(total > 0, total, 1)
+            share = Tensor(jnp.where(total > 0, share, 1 / len(parts)))
+            return self._backward(x, y, lambda value: value * share)
 
         found = accumulate_over(one, parts, *owners)
         self.update()
         return {name: values.sum() for name, values in found.items()}
 
-    def _backward(self, x, y, parts: int) -> dict[str, Tensor]:
+    def _backward(self, x, y, part_of=None) -> dict[str, Tensor]:
+        """The columns of a batch; of a part of it, what `part_of` says each term counts."""
         terms = self.terms(x, y)
-        if parts > 1:
-            terms = {name: value / parts for name, value in terms.items()}
+        if part_of is not None:
+            terms = {name: part_of(value) for name, value in terms.items()}
         found = columns_of(terms)
         found["loss"].backward()
         return found

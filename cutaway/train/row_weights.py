@@ -29,6 +29,11 @@ def plain_targets(y) -> Any:
     return y.targets if isinstance(y, WeightedTargets) else y
 
 
+def weights_of(y) -> Any:
+    """The weights of the rows; None for targets without any."""
+    return y.weights if isinstance(y, WeightedTargets) else None
+
+
 def with_weights(y, weights, rows: int) -> WeightedTargets:
     """The targets with these weights, on the device.
 
@@ -48,6 +53,13 @@ def with_weights(y, weights, rows: int) -> WeightedTargets:
             "all weights are 0", expected="a row that counts", fix="give rows a weight above 0"
         )
     return WeightedTargets(y, jax.device_put(weights))
+
+
+def loss_of_rows(loss, prediction, y) -> Any:
+    """What a loss returns for these targets; its mean by the weights of the rows, if y has any."""
+    if isinstance(y, WeightedTargets):
+        return weighted_loss(loss, prediction, y)
+    return loss(prediction, y)
 
 
 def weighted_loss(loss, prediction, y: WeightedTargets) -> Tensor:

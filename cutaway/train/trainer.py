@@ -153,7 +153,7 @@ class Trainer:
 
         Args:
             x: (rows, ...) inputs, or a stream with `.rows`, `.block_rows` and `.blocks(seed)`
-                such as cutaway.data.ParquetBatches.
+                such as cutaway.data.ParquetBatches or ArrayStream.
             y: (rows, ...) targets; None for a stream.
             epochs: number of passes over the training rows.
             batch_size: rows per step; 1 is stochastic gradient descent, all rows full-batch
@@ -162,9 +162,11 @@ class Trainer:
                 gradients are accumulated, so memory is that of one micro-batch. The step is the
                 same if the loss is a mean over rows, except for layers that use randomness or
                 batch statistics.
-            validation: fraction of the rows to use for validation, in (0, 1); or (x, y); or None.
+            validation: fraction of the rows to use for validation, in (0, 1); or (x, y), or
+                (x, y, weights); or None.
             weights: (rows,) weights of the rows, >= 0: the loss of a batch is Σ w L / Σ w over
-                its rows; validation rows count equally. None: all count equally.
+                its rows, also with `accumulate`; the rows of a validation fraction count equally.
+                A stream has its own. None: all count equally.
             callbacks: Callback objects, or functions (trainer, row) called after each epoch.
             seed: random seed for the validation split and the order of the rows; by default
                 drawn from the generator of `cutaway.seed`.
@@ -190,7 +192,7 @@ class Trainer:
                 raise OptionError("fit got x but no y", expected="fit(x, y)")
             arrays = to_device(x, y)
 
-        arrays = weighted_arrays(self.program, arrays, weights, accumulate)
+        arrays = weighted_arrays(self.program, arrays, weights)
         with self.control.fit():
             self.history, self.epoch, self.stopped = History(), 0, None
             self.control.begin()
@@ -209,7 +211,9 @@ class Trainer:
             try:
                 for callback in callbacks:
                     callback.on_start(self)
-                training, validation = training_sets(x, arrays, validation, self._drawn_seed())
+                training, validation = training_sets(
+                    self.program, x, arrays, validation, self._drawn_seed()
+                )
                 expect_batch(batch_size, training.rows)
                 for rows in (training, validation) if validation is not None else (training,):
                     check_rows(self.program, rows)
@@ -273,9 +277,13 @@ class Trainer:
                 callback.on_change(self)
         return change
 
-    def evaluate(self, x, y) -> dict[str, float]:
-        """{"loss": ..., metric: ...} of the network on (rows, ...) arrays, in evaluation mode."""
-        rows = ArrayRows(*to_device(x, y, instead="evaluate fewer rows at a time"))
+    def evaluate(self, x, y, *, weights=None) -> dict[str, float]:
+        """{"loss": ..., metric: ...} of the network on (rows, ...) arrays, in evaluation mode.
+
+        weights: (rows,) of the rows, for the loss and for metrics with an argument `weights`.
+        """
+        arrays = to_device(x, y, instead="evaluate fewer rows at a time")
+        rows = ArrayRows(*weighted_arrays(self.program, arrays, weights))
         with self.program.computing(), explaining_exhaustion("an evaluation", instead="fewer rows"):
             return self._evaluator.evaluate(rows)
 

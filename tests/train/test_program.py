@@ -299,12 +299,6 @@ def test_a_program_goes_on_without_weights_after_a_fit_with_them_and_is_probed_i
     assert trainer.program.step(X, Y)["loss"].item() == pytest.approx(expected, rel=1e-6)
 
 
-def test_weights_with_micro_batches_are_refused():
-    trainer = ct.Trainer(mlp(), loss=losses.mean_squared_error)
-    with pytest.raises(OptionError, match="weights were given with accumulate=2"):
-        trainer.fit(X, Y, weights=np.ones(64), accumulate=2, epochs=1, progress=False)
-
-
 def test_weights_need_a_loss_that_can_be_had_for_each_row():
     trainer = ct.Trainer(mlp(), loss=lambda prediction, y: ((prediction - y) ** 2).mean())
     with pytest.raises(OptionError, match="neither of the options row_weights and reduction"):

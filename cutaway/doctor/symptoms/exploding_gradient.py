@@ -9,6 +9,7 @@ from cutaway.doctor.finding import Finding, Measure, Prescription
 from cutaway.doctor.rows import (
     LEARNED,
     STUCK,
+    chains_at,
     fitting_initializer,
     flow_at_start,
     gradient_ratio,
@@ -44,12 +45,10 @@ def look(evidence: Evidence) -> Finding | None:
 
 
 def _through_layers(evidence):
-    rows = layers_at(evidence, 0)
-    ratio = gradient_ratio(rows)
-    overflows = len(rows) > 2 and _overflows([row["std"] for row in rows])
-    if not (ratio > MAX_RATIO or overflows):
+    measured = [(_ratio(chain), chain) for chain in chains_at(evidence, 0)]
+    ratio, rows = max(measured, key=lambda found: found[0], default=(0.0, []))
+    if not ratio > MAX_RATIO:
         return None
-    ratio = math.inf if overflows else ratio
     measure = Measure(
         "∂L/∂z of the first layer relative to the last, before training",
         ratio,
@@ -60,6 +59,14 @@ def _through_layers(evidence):
     text = _explanation(evidence, rows, ratio)
     where = f"layer {rows[0]['layer']} has the largest gradient"
     return _finding(evidence, where, [measure], text, 0.85)
+
+
+def _ratio(rows) -> float:
+    """`gradient_ratio`; infinite if signals overflow, 0 where it is not known."""
+    if len(rows) > 2 and _overflows([row["std"] for row in rows]):
+        return math.inf
+    ratio = gradient_ratio(rows)
+    return 0.0 if math.isnan(ratio) else ratio
 
 
 def _overflows(stds):
@@ -77,7 +84,8 @@ def _explanation(evidence, rows, ratio):
         )
     mean = ratio ** (1 / (len(rows) - 1))
     text = (
-        f"From layer {len(rows)} back to layer 1, each layer multiplies the gradient, "
+        f"From layer {rows[-1]['number']} back to layer {rows[0]['number']}, each layer multiplies "
+        "the gradient, "
         f"∂L/∂z^(l) = act'(z^(l)) · W^(l+1) ∂L/∂z^(l+1), by about {number(mean, 3)}: "
         f"{number(mean, 3)}^{len(rows) - 1} = {number(ratio)}"
     )

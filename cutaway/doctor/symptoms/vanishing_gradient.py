@@ -1,5 +1,7 @@
 """vanishing_gradient: the gradient shrinks from layer to layer until almost none is left."""
 
+import math
+
 import numpy as np
 
 from cutaway.doctor.changes import (
@@ -10,7 +12,7 @@ from cutaway.doctor.changes import (
 )
 from cutaway.doctor.evidence import Evidence
 from cutaway.doctor.finding import Finding, Measure, Prescription
-from cutaway.doctor.rows import STUCK, flow_at_start, gradient_ratio, layers_at
+from cutaway.doctor.rows import STUCK, chains_at, flow_at_start, gradient_ratio
 from cutaway.doctor.symptoms.bad_initial_scale import AT_A_SADDLE, begins_at_saddle
 from cutaway.doctor.through_time import time_gradient_ratio
 from cutaway.story.text import number
@@ -31,14 +33,16 @@ def look(evidence: Evidence) -> Finding | None:
 
 
 def _through_layers(evidence):
-    start, end = (gradient_ratio(layers_at(evidence, moment)) for moment in (0, -1))
+    rows = min(chains_at(evidence, 0), key=_ratio, default=[])
+    ended = [chain for chain in chains_at(evidence, -1) if rows and _same_start(chain, rows)]
+    start, end = gradient_ratio(rows), gradient_ratio(ended[0] if ended else [])
     if not start < MIN_RATIO or end > 10 * MIN_RATIO:
         return None  # the gradient recovered during training
     fixed = (ReplaceActivations("relu"), Reinitialize("he_normal"))
     left = evidence.relative_loss
     if not (left >= STUCK or (left >= UNSURE and evidence.helps(*fixed))):
         return None
-    first = layers_at(evidence, 0)[0]["layer"]
+    first = rows[0]["layer"]
     measures = [
         Measure(
             "∂L/∂z of the first layer relative to the last, before training",
@@ -60,7 +64,7 @@ def _through_layers(evidence):
         "vanishing_gradient",
         f"layer {first} has the smallest gradient",
         measures,
-        _explanation(evidence, start),
+        _explanation(evidence, rows, start),
         [
             Prescription("replace the activations with ReLU and reinitialize with he_normal",
                          fixed),
@@ -110,11 +114,21 @@ def _through_time(evidence):
     )
 
 
-def _explanation(evidence, ratio):
+def _ratio(rows) -> float:
+    """`gradient_ratio`, infinite where it is not known."""
+    ratio = gradient_ratio(rows)
+    return math.inf if math.isnan(ratio) else ratio
+
+
+def _same_start(chain, other) -> bool:
+    return bool(chain) and chain[0]["layer"] == other[0]["layer"]
+
+
+def _explanation(evidence, rows, ratio):
     flow = flow_at_start(evidence)
-    count = len(layers_at(evidence, 0))
     text = (
-        f"From layer {count} back to layer 1, ∂L/∂z^(l) = act'(z^(l)) · W^(l+1) ∂L/∂z^(l+1) "
+        f"From layer {rows[-1]['number']} back to layer {rows[0]['number']}, "
+        "∂L/∂z^(l) = act'(z^(l)) · W^(l+1) ∂L/∂z^(l+1) "
         f"shrinks to {number(ratio)} of its size"
     )
     slopes = [f for f in flow.layers if f.activation] if flow is not None else []
