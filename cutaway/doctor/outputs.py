@@ -6,6 +6,7 @@ Nothing here trains: the loss is evaluated on outputs constructed from the targe
 import dataclasses
 import math
 
+import jax
 import numpy as np
 
 from cutaway import ops
@@ -83,10 +84,15 @@ def gives_probabilities(title: str, *, exclusive: bool) -> bool:
 
 def _called_last(trainer, x):
     """The operation whose output the network returns, skipping reshapes and the like, or None."""
-    x = as_array(x[:2])
-    leaf = Tensor(x, requires_grad=x.dtype.kind == "f")
+    last = []
+
+    def forward(x):  # of shapes only: nothing is compiled
+        leaf = Tensor(x, requires_grad=x.dtype.kind == "f")
+        last.append(trainer.program.prepared(leaf).record)
+
     with trainer.program.in_mode(False), trainer.program.computing():
-        record = trainer.program.prepared(leaf).record
+        jax.eval_shape(forward, as_array(x[:2]))
+    record = last[0]
     while record is not None and record.inputs[0] is not None:
         if record.operation.traits.edges != "movement":
             break
