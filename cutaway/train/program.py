@@ -5,10 +5,9 @@ import copy
 from collections.abc import Iterator
 from typing import Any
 
-import jax.numpy as jnp
 import numpy as np
 
-from cutaway.engine import Tensor
+from cutaway.engine import Tensor, on_device
 from cutaway.errors import OptionError, expect_choice
 from cutaway.nn import exclusive, in_mode
 from cutaway.nn.lifting import accumulate_over
@@ -206,7 +205,7 @@ class Program:
         """Go back to what `snapshot` returned."""
         with exclusive():
             for path, variable in self.variables().items():
-                variable.data = jnp.array(state[path], dtype=variable.dtype)
+                variable.data = on_device(np.array(state[path], variable.dtype))
 
     def networks(self) -> list[Module]:
         """The networks whose mode is set for a step or an evaluation."""
@@ -279,7 +278,7 @@ def permute_weights(net: Module, seed: int) -> None:
     rng = np.random.default_rng(seed)
     for parameter in net.parameters():
         values = parameter.numpy().ravel()
-        parameter.data = jnp.asarray(rng.permutation(values).reshape(parameter.shape))
+        parameter.data = on_device(rng.permutation(values).reshape(parameter.shape))
 
 
 def named_terms(loss) -> dict[str, Tensor]:

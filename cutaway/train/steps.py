@@ -9,7 +9,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from cutaway.engine import Tensor
+from cutaway.engine import Tensor, as_array
 from cutaway.nn.lifting import jit
 from cutaway.nn.state import Held
 from cutaway.nn.trees import leaves, map_leaves
@@ -111,7 +111,7 @@ class EpochSteps:
     def restore(self, values):
         """Give the program's Variables these values, as `values` returned them."""
         for variable, value in zip(self.program.variables().values(), values, strict=True):
-            variable.data = jnp.asarray(value)
+            variable.data = as_array(value)
 
     def parts(self, order):
         """(steps, batch_size) as (steps, micro-batches, rows per micro-batch), if several."""
