@@ -146,6 +146,8 @@ def rank(findings: list[Finding]) -> tuple:
     Returns:
         ([Finding], {code of the effect: code of its cause})
     """
+    if len(findings) < 2:
+        return findings, {}
     explained_by = effects()
     best = min((f.cured for f in findings if math.isfinite(f.cured)), default=math.nan)
 

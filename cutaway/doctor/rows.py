@@ -1,15 +1,17 @@
 """What several symptoms read from the probes and the network."""
 
 import math
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from cutaway.doctor.evidence import Evidence
 from cutaway.errors import CutawayError
-from cutaway.explain import explain
-from cutaway.explain.flow import FlowStory
 from cutaway.nn.trees import leaves
 from cutaway.ops import ACTIVATION_TRAITS
+
+if TYPE_CHECKING:
+    from cutaway.explain.flow import FlowStory
 
 STUCK = 0.9  # of the chance-level loss: above this, next to nothing was learned
 LEARNED = 0.1  # below this, whatever looks odd inside did no harm
@@ -70,8 +72,10 @@ def gradient_ratio(rows: list) -> float:
     return sizes[0] / sizes[-1]
 
 
-def flow_at_start(evidence: Evidence) -> FlowStory | None:
+def flow_at_start(evidence: Evidence) -> "FlowStory | None":
     """explain's FlowStory before training; None for a network that it cannot explain."""
+    from cutaway.explain import explain
+
     net, plan = evidence.plan.fresh().net, evidence.plan
     if plan.program.prepare is not None or not evidence.is_single:
         return None

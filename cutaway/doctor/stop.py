@@ -6,11 +6,14 @@ at its end (both ends of the Hessian's spectrum; only if the first two say that 
 """
 
 import dataclasses
+from typing import TYPE_CHECKING
 
 from cutaway.doctor.finding import Measure
 from cutaway.doctor.reruns import ADAM_RATES, WORTH, RerunResult
 from cutaway.errors import CutawayError
-from cutaway.landscape.hessian import NEAR, Curvature, curvature
+
+if TYPE_CHECKING:
+    from cutaway.landscape import Curvature
 
 # A training is stuck if a third more epochs cover at most this fraction of the attainable loss
 # reduction. At that pace the rest would take more than 6 times the whole training.
@@ -47,7 +50,7 @@ class Stop:
     better: RerunResult
     how: str
     by_restart: bool
-    curvature: Curvature | None
+    curvature: "Curvature | None"
 
     def measures(self, reruns) -> list:
         return [
@@ -121,6 +124,8 @@ def _curvature(evidence, trainer):
         return None
     if trainer.prepare is not None or not evidence.is_single:
         return None
+    from cutaway.landscape import curvature
+
     x, y = (a[:CURVATURE_ROWS] for a in evidence.reruns.sample)
     try:
         return curvature(trainer.net, x, y, loss=trainer.loss)
@@ -132,6 +137,8 @@ def _kind(found, usual, gap) -> str:
     """The kind of point, by the gradient, the curvature, and the curvature at usual weights."""
     if found is None or usual is None:
         return "open"
+    from cutaway.landscape.hessian import NEAR
+
     length = found.near / NEAR  # of the weights, at least 1
     if found.verdict != "plateau" and found.gradient_norm * length / 10 > LEVEL * gap:
         return "slope"

@@ -3,7 +3,7 @@
 from cutaway.engine.check import check_gradient
 from cutaway.engine.operation import Operation
 from cutaway.engine.tape import Record, module_scope, no_grad
-from cutaway.engine.tensor import Tensor, as_array, float64, gradients
+from cutaway.engine.tensor import Tensor, as_array, float64, gradients, on_device
 from cutaway.engine.traits import Activation, Traits
 
 __all__ = [
@@ -18,4 +18,5 @@ __all__ = [
     "gradients",
     "module_scope",
     "no_grad",
+    "on_device",
 ]

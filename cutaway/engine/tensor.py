@@ -387,7 +387,16 @@ def as_array(value: TensorLike) -> jax.Array:
             expected="numbers (float, int or bool)",
             fix="encode text first, for example with cutaway.data.TablePreprocessing",
         )
-    return jnp.asarray(value)
+    return on_device(value.copy()) if type(value) is np.ndarray else jnp.asarray(value)
+
+
+def on_device(array: np.ndarray) -> jax.Array:
+    """The jax.Array of a NumPy array that nobody changes any more: the two may share memory.
+
+    `jnp.asarray` compiles a program for each new shape, which takes 10 ms.
+    """
+    with jax.ensure_compile_time_eval():  # while a step is traced, it is a constant of it
+        return jax.device_put(array)
 
 
 def float64() -> contextlib.AbstractContextManager[None]:

@@ -362,6 +362,8 @@ def _scan(pure, state, args):
 
 def _loop(pure, state, args, capacity):
     start, stop, *args = args
+    start = jnp.asarray(start, jnp.int32)
+    pure = jax.jit(pure, inline=True)  # one trace for both uses
     shapes, _ = jax.eval_shape(pure, state, (start, *args))
     outs = jax.tree.map(lambda s: jnp.zeros((capacity, *s.shape), s.dtype), shapes)
 

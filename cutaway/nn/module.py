@@ -7,7 +7,7 @@ from typing import Any, Self
 import jax.numpy as jnp
 import numpy as np
 
-from cutaway.engine import Operation, Tensor, module_scope
+from cutaway.engine import Operation, Tensor, module_scope, on_device
 from cutaway.errors import OptionError, RunError, ShapeError
 from cutaway.nn.modes import forward_of, mode_of, set_mode
 from cutaway.nn.sharing import lock
@@ -180,7 +180,7 @@ class Module(Stateful):
                     expected=f"shape {variable.shape}",
                     fix="build the network with the same sizes as the one that was saved",
                 )
-        values = {path: jnp.array(state[path], dtype=v.dtype) for path, v in own.items()}
+        values = {path: on_device(np.array(state[path], v.dtype)) for path, v in own.items()}
         with lock:
             for path, variable in own.items():
                 variable.data = values[path]

@@ -6,10 +6,10 @@ from collections.abc import Callable
 from typing import Any
 
 import jax
-import jax.numpy as jnp
 import numpy as np
+from jax.core import Tracer
 
-from cutaway.engine import Tensor
+from cutaway.engine import Tensor, on_device
 
 # the places of array, gradient and flag, past the properties below
 _data: Any = Tensor.__dict__["data"]
@@ -78,6 +78,20 @@ class Variable(Tensor):
     def requires_grad(self, flag: bool):
         _requires_grad.__set__(self, flag)
         note_change()
+
+    def __deepcopy__(self, memo):
+        """A copy with its own arrays. JAX's own copy compiles a program for each shape."""
+        other = memo[id(self)] = type(self).__new__(type(self))
+        other.record, other.output = None, 0
+        for name in ("data", "grad"):
+            array = getattr(self, name)
+            if isinstance(array, jax.Array) and not isinstance(array, Tracer):
+                if id(array) not in memo:
+                    memo[id(array)] = jax.device_put(array, may_alias=False)
+                array = memo[id(array)]
+            setattr(other, name, array)
+        other.requires_grad = self.requires_grad
+        return other
 
 
 class Held:
@@ -280,4 +294,4 @@ def wrap(tree) -> Any:
 
 def zeros_like(variable: Variable) -> Buffer:
     """A Buffer of zeros with the shape and type of `variable`."""
-    return Buffer(jnp.asarray(np.zeros(variable.shape, variable.dtype)))
+    return Buffer(on_device(np.zeros(variable.shape, variable.dtype)))

@@ -7,7 +7,6 @@ time, each padded to the same size, so all blocks share one compiled program.
 import math
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 
 from cutaway.engine import Tensor, as_array
@@ -83,7 +82,7 @@ class StreamRows:
             steps = len(order)
             total += steps
             order = _padded(order, max(math.ceil(capacity / batch_size), steps))
-            padded = map_leaves(lambda leaf: jnp.asarray(_padded(leaf, capacity)), (x, y))
+            padded = map_leaves(lambda leaf: as_array(_padded(leaf, capacity)), (x, y))
             yield *padded, order, steps
         self._steps = total
 

@@ -1,7 +1,6 @@
 """Whether the loss matches the network's outputs and the targets, checked before the first step."""
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 
 from cutaway.engine import Tensor, no_grad
@@ -78,7 +77,7 @@ def outputs_of(net, x):
             return map_leaves(lambda t: t.data, call(net, map_leaves(Tensor, x)))
 
     def two_rows(leaf):
-        return jax.ShapeDtypeStruct((2, *leaf.shape[1:]), jnp.asarray(leaf[:1]).dtype)
+        return jax.ShapeDtypeStruct((2, *leaf.shape[1:]), jax.dtypes.canonicalize_dtype(leaf.dtype))
 
     with in_mode(net, False):
         out = jax.eval_shape(forward, map_leaves(two_rows, x))

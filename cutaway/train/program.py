@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import jax.numpy as jnp
 import numpy as np
 
-from cutaway.engine import Tensor
+from cutaway.engine import Tensor, on_device
 from cutaway.errors import OptionError, TrainingError, expect_choice
 from cutaway.losses.terms import columns_of, named_terms
 from cutaway.nn import StructureChange, exclusive, in_mode, snapshot
@@ -277,7 +277,7 @@ class Program:
                         "network as it was",
                     )
             for path, variable in variables.items():
-                variable.data = jnp.array(state[path], dtype=variable.dtype)
+                variable.data = on_device(np.array(state[path], variable.dtype))
 
     def change(self, edit: Callable[[Module], StructureChange], net: Any = None) -> StructureChange:
         """Change the layers of a network in place; optimizers and the average follow.
@@ -381,4 +381,4 @@ def permute_weights(net: Module, seed: int) -> None:
     rng = np.random.default_rng(seed)
     for parameter in net.parameters():
         values = parameter.numpy().ravel()
-        parameter.data = jnp.asarray(rng.permutation(values).reshape(parameter.shape))
+        parameter.data = on_device(rng.permutation(values).reshape(parameter.shape))

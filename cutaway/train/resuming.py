@@ -1,8 +1,8 @@
 """The state of a training, as checkpoints save it and resume from it."""
 
-import jax.numpy as jnp
 import numpy as np
 
+from cutaway.engine import on_device
 from cutaway.errors import RunError
 from cutaway.ops.precision import current_precision
 from cutaway.optim.hyperparameters import HyperparameterValues
@@ -70,7 +70,7 @@ def load_training_state(trainer, arrays: dict, notes: dict) -> None:
             )
     for name, variable in trainer.program.variables().items():
         if name in arrays:  # older checkpoints do not hold hyperparameters
-            variable.data = jnp.array(arrays[name], dtype=variable.dtype)
+            variable.data = on_device(np.array(arrays[name], variable.dtype))
     same = [type(c).__name__ for c in trainer.callbacks] == [
         kept["class"] for kept in notes["callbacks"]
     ]

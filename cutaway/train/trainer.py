@@ -329,7 +329,7 @@ class Trainer:
         group, k = self._told
         places = {id(v): i for i, v in enumerate(self.program.variables().values())}
         return {
-            path: np.array(np.asarray(group.states[places[averaged.get(id(v), id(v))]])[k])
+            path: np.array(group.states.value(places[averaged.get(id(v), id(v))], k))
             for path, v in named_variables(self.net).items()
         }
 
@@ -386,7 +386,7 @@ class Trainer:
                         if not callback.saves_others:
                             callback.on_epoch(self, row)
                 if self.stopped is not None and self.epoch < last:
-                    self._steps.restore(group.state(k))
+                    self._steps.restore(group.states.after(k))
                     break
         finally:
             self._told = None
@@ -394,7 +394,7 @@ class Trainer:
         self._previous = None
         if self._is_small:
             losses = {name: values[k] for name, values in group.losses.items()}
-            chunk = Chunk(0, losses.pop("loss"), losses, group.state(k - 1) if k else before)
+            chunk = Chunk(0, losses.pop("loss"), losses, group.states.after(k - 1) if k else before)
             order = group.orders[k].reshape(steps, -1)
             self._previous = RanSteps(chunk, training.x, training.y, order, self.epoch)
         self.remember()

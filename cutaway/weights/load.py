@@ -1,8 +1,8 @@
 """load_into: loads another framework's weights into a network, all of them or none."""
 
-import jax.numpy as jnp
 import numpy as np
 
+from cutaway.engine import on_device
 from cutaway.errors import DataError
 from cutaway.nn.state import named_variables
 from cutaway.weights.download import fetch
@@ -35,4 +35,4 @@ def load_into(net, source, names: WeightNames = PYTORCH, *, but=()) -> None:
             )
     variables = named_variables(net)
     for path, value in values.items():
-        variables[path].data = jnp.array(value, dtype=variables[path].dtype)
+        variables[path].data = on_device(np.array(value, variables[path].dtype))
