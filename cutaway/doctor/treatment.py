@@ -12,7 +12,7 @@ from cutaway.doctor.comparable_score import ComparableScore
 from cutaway.doctor.finding import Diagnosis, Prescription
 from cutaway.doctor.reruns import RepeatedTrainer
 from cutaway.doctor.training_plan import TrainingPlan
-from cutaway.errors import CutawayError, OptionError, TrainingError, expect_range
+from cutaway.errors import CutawayError, OptionError, TrainingError, expect_integer, expect_type
 from cutaway.story.figures import BLUE, GRAY, ORANGE
 from cutaway.story.text import WIDTH, Story, align, number
 from cutaway.train import Callback
@@ -274,7 +274,14 @@ def treat(
     Example:
         >>> ct.treat(diagnosis, seeds=5).best                           # doctest: +SKIP
     """
-    expect_range(seeds, what="seeds", least=2)
+    expect_type(
+        diagnosis,
+        Diagnosis,
+        what="treat: diagnosis",
+        expected="what ct.diagnose returned",
+        fix="treat(diagnose(trainer, x, y))",
+    )
+    expect_integer(seeds, what="seeds", least=2)
     if diagnosis.program is None:
         raise OptionError("this diagnosis has no program", fix="create it with ct.diagnose")
     base: TrainingPlan = diagnosis.program

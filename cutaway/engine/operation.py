@@ -10,7 +10,7 @@ from typing import Any, overload
 from cutaway.engine import tape
 from cutaway.engine.tensor import Tensor, as_array
 from cutaway.engine.traits import Activation, Traits
-from cutaway.errors import GradientError, OptionError
+from cutaway.errors import GradientError, OptionError, expect_function
 
 
 class Operation:
@@ -255,7 +255,15 @@ def operation(
         differentiable=differentiable,
         traits=Traits(edges, role, sign, neutral, plumbing, activation),
     )
-    return make if forward is None else make(forward)
+    if forward is None:
+        return make
+    expect_function(
+        forward,
+        what="operation: what it is to be made of",
+        expected="a function of arrays",
+        fix="options are given by name: @operation(edges=...)",
+    )
+    return make(forward)
 
 
 def _value(x):

@@ -10,7 +10,7 @@ import numpy as np
 
 from cutaway import ops
 from cutaway.engine import Tensor
-from cutaway.errors import OptionError, ShapeError, expect_axis, expect_range
+from cutaway.errors import OptionError, ShapeError, expect_axis, expect_integer, expect_range
 from cutaway.nn import init
 from cutaway.nn.layers import Linear
 from cutaway.nn.module import Module
@@ -69,8 +69,8 @@ class MultiHeadAttention(Module):
         dropout: float = 0.0,
         bias: bool = True,
     ):
-        expect_range(features, what="MultiHeadAttention: features", least=1)
-        expect_range(num_heads, what="MultiHeadAttention: num_heads", least=1)
+        expect_integer(features, what="MultiHeadAttention: features", least=1)
+        expect_integer(num_heads, what="MultiHeadAttention: num_heads", least=1)
         expect_range(dropout, what="MultiHeadAttention: dropout", least=0, below=1)
         _expect_heads(features, num_heads, rotary)
         self.query_key_value = Linear(features, 3 * features, bias=bias, init=_side_by_side)

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from cutaway import ops
-from cutaway.errors import OptionError, expect_axis, expect_choice, expect_range
+from cutaway.errors import OptionError, expect_axis, expect_choice, expect_integer
 from cutaway.nn import init as initializers
 from cutaway.nn.module import Module
 from cutaway.nn.state import Parameter
@@ -40,8 +40,8 @@ class _Convolution(Module):
         init=initializers.glorot_uniform,
     ):
         name = type(self).__name__
-        expect_range(in_channels, what=f"{name}: in_channels", least=1)
-        expect_range(out_channels, what=f"{name}: out_channels", least=1)
+        expect_integer(in_channels, what=f"{name}: in_channels", least=1)
+        expect_integer(out_channels, what=f"{name}: out_channels", least=1)
         expect_groups(name, in_channels, out_channels, groups)
         expect_choice(padding_mode, PADDING_MODES, what=f"{name}: padding_mode")
         kernel = per_axis(kernel_size, self.axes, what=f"{name}: kernel_size")
@@ -189,8 +189,8 @@ class _TransposedConvolution(Module):
         init=initializers.glorot_uniform,
     ):
         name = type(self).__name__
-        expect_range(in_channels, what=f"{name}: in_channels", least=1)
-        expect_range(out_channels, what=f"{name}: out_channels", least=1)
+        expect_integer(in_channels, what=f"{name}: in_channels", least=1)
+        expect_integer(out_channels, what=f"{name}: out_channels", least=1)
         expect_groups(name, in_channels, out_channels, groups)
         kernel = per_axis(kernel_size, self.axes, what=f"{name}: kernel_size")
         self.stride = per_axis(stride, self.axes, what=f"{name}: stride")

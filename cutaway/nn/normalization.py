@@ -1,7 +1,7 @@
 """Normalization layers; the formulas and derivatives are in ops/normalization.py."""
 
 from cutaway import ops
-from cutaway.errors import OptionError, ShapeError, expect_axis, expect_range
+from cutaway.errors import OptionError, ShapeError, expect_axis, expect_integer, expect_range
 from cutaway.nn import init
 from cutaway.nn.module import Module
 from cutaway.nn.state import Buffer, Parameter
@@ -14,7 +14,7 @@ class _Normalization(Module):
 
     def __init__(self, size: int, name: str, eps: float, *, weight: bool, bias: bool):
         own = type(self).__name__
-        expect_range(size, what=f"{own}: {name}", least=1)
+        expect_integer(size, what=f"{own}: {name}", least=1)
         expect_range(eps, what=f"{own}: eps", least=0)
         self.weight = Parameter(init.constant((size,), 1.0)) if weight else None
         self.bias = Parameter(init.zeros((size,))) if bias else None
@@ -240,7 +240,8 @@ class GroupNorm(_Normalization):
     layer_kind = "normalization"
 
     def __init__(self, num_groups: int, channels: int, *, eps: float = 1e-5, affine: bool = True):
-        expect_range(num_groups, what="GroupNorm: num_groups", least=1)
+        expect_integer(num_groups, what="GroupNorm: num_groups", least=1)
+        expect_integer(channels, what="GroupNorm: channels", least=1)
         if channels % num_groups:
             raise OptionError(
                 f"GroupNorm: {channels} channels in {num_groups} groups",
@@ -279,7 +280,7 @@ class LocalResponseNorm(Module):
     keeps_features = True
 
     def __init__(self, size: int, *, alpha: float = 1e-4, beta: float = 0.75, k: float = 1.0):
-        expect_range(size, what="LocalResponseNorm: size", least=1)
+        expect_integer(size, what="LocalResponseNorm: size", least=1)
         expect_range(k, what="LocalResponseNorm: k", above=0)
         self.size = size
         self.alpha = alpha

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from cutaway.errors import DataError, expect_axis, expect_range
+from cutaway.errors import DataError, expect_axis, expect_integer, expect_range
 from cutaway.nn.module import Module
 from cutaway.nn.state import Buffer
 
@@ -37,7 +37,7 @@ class Perceptron(Module):
     layer_kind = "dense"
 
     def __init__(self, in_features: int, *, lr: float = 1.0):
-        expect_range(in_features, what="Perceptron: in_features", least=1)
+        expect_integer(in_features, what="Perceptron: in_features", least=1)
         expect_range(lr, what="learning rate lr", above=0)
         self.weight = Buffer(np.zeros((in_features, 1), np.float32))
         self.bias = Buffer(np.zeros((1,), np.float32))
@@ -93,7 +93,7 @@ class HebbianNeuron(Module):
     layer_kind = "dense"
 
     def __init__(self, in_features: int, *, lr: float = 1.0):
-        expect_range(in_features, what="HebbianNeuron: in_features", least=1)
+        expect_integer(in_features, what="HebbianNeuron: in_features", least=1)
         expect_range(lr, what="learning rate lr", above=0)
         self.weight = Buffer(np.zeros((in_features, 1), np.float32))
         self.bias = Buffer(np.zeros((1,), np.float32))

@@ -1,7 +1,7 @@
 """The transformer encoder."""
 
 from cutaway import ops
-from cutaway.errors import expect_range
+from cutaway.errors import expect_integer
 from cutaway.nn.attention import MultiHeadAttention
 from cutaway.nn.containers import Sequential
 from cutaway.nn.layers import Dropout, Linear
@@ -57,10 +57,10 @@ class TransformerEncoderLayer(Module):
         causal: bool = False,
         rotary: bool = False,
     ):
-        hidden_features = 4 * features if hidden_features is None else hidden_features
         self.attention = MultiHeadAttention(
             features, num_heads, causal=causal, rotary=rotary, dropout=dropout
         )
+        hidden_features = 4 * features if hidden_features is None else hidden_features
         self.attention_norm = LayerNorm(features)
         self.hidden = Linear(features, hidden_features)
         self.activation = activation
@@ -117,7 +117,7 @@ class TransformerEncoder(Module):
         causal: bool = False,
         rotary: bool = False,
     ):
-        expect_range(num_layers, what="TransformerEncoder: num_layers", least=1)
+        expect_integer(num_layers, what="TransformerEncoder: num_layers", least=1)
         layers = [
             TransformerEncoderLayer(
                 features,

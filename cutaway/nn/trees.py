@@ -61,6 +61,20 @@ def subscripts(keys: tuple) -> str:
     return "".join(f'["{key}"]' if isinstance(key, str) else f"[{key}]" for key in keys)
 
 
+def detach(tree) -> Any:
+    """The same values, cut off from the tape: a Tensor, or a tuple, list or dict of Tensors.
+
+    Example:
+        >>> import cutaway as ct
+        >>> outputs, state = ct.LSTM(3, 4)(np.ones((2, 5, 3)))
+        >>> [part.requires_grad for part in state]
+        [True, True]
+        >>> [part.requires_grad for part in ct.detach(state)]
+        [False, False]
+    """
+    return map_leaves(Tensor, tree)
+
+
 def count_rows(tree) -> int:
     """Rows of the first leaf."""
     return len(leaves(tree)[0])

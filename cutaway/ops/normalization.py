@@ -165,7 +165,7 @@ def batch_norm_decomposition(label, x, weight, bias, *, eps=1e-5):
     return _affine(batch_norm(x, None, None, eps=eps), weight, bias)
 
 
-@operation
+@operation(role="norm")
 def normalize(x, mean, variance, weight, bias, *, eps=1e-5):
     """γ (x - μ) / √(σ² + ε) + β with a given mean and variance: batch norm in evaluation.
 
@@ -329,7 +329,7 @@ def _group_mean(per_channel, num_groups):
     return jnp.broadcast_to(means, groups.shape).reshape(shape)
 
 
-@operation(saves=True, edges="rowwise")
+@operation(saves=True, edges="rowwise", role="norm")
 def local_response_norm(x, *, size, alpha=1e-4, beta=0.75, k=1.0):
     """x / (k + α/size Σ x²)^β, the sum over `size` channels around each channel.
 

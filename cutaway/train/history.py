@@ -2,9 +2,10 @@
 
 import csv
 import io
+from collections.abc import Iterable
 from pathlib import Path
 
-from cutaway.errors import DataError
+from cutaway.errors import DataError, expect_type
 from cutaway.files import write_atomically
 
 
@@ -22,6 +23,7 @@ class History:
     """
 
     def __init__(self, rows=()):
+        expect_type(rows, Iterable, what="History: rows", expected="a dict per epoch")
         self.rows = list(rows)
 
     def __len__(self):
