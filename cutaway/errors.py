@@ -84,6 +84,7 @@ def did_you_mean(name: str, known: Iterable) -> str:
     """The closest known name as a question, or the list of all names: for the `fix` of an error.
 
     Example:
+        >>> from cutaway.errors import did_you_mean
         >>> did_you_mean("pased", ["study", "passed"])
         'did you mean "passed"?'
     """
@@ -133,6 +134,7 @@ def expect_range(value, *, what: str, above=None, least=None, below=None, most=N
     NaN and what is no number are outside every range. Limits that are None are not checked.
 
     Example:
+        >>> from cutaway.errors import expect_range
         >>> expect_range("a", what="Linear: in_features", least=1)
         Traceback (most recent call last):
         cutaway.errors.OptionError: Linear: in_features is 'a'

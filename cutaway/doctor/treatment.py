@@ -272,7 +272,12 @@ def treat(
         OptionError: there is nothing to try, or the budget is too small for one prescription.
 
     Example:
-        >>> ct.treat(diagnosis, seeds=5).best                           # doctest: +SKIP
+        >>> import cutaway as ct
+        >>> import numpy as np
+        >>> x, y = np.load("x.npy"), np.load("y.npy")                   # doctest: +SKIP
+        >>> net = ct.Linear(4, 1)
+        >>> trainer = ct.Trainer(net, loss=ct.losses.mean_squared_error)
+        >>> ct.treat(ct.diagnose(trainer, x, y), seeds=5).best          # doctest: +SKIP
     """
     expect_type(
         diagnosis,
@@ -334,6 +339,7 @@ def paired(differences) -> Effect:
         Student 1908, "The probable error of a mean", Biometrika 6(1).
 
     Example:
+        >>> from cutaway.doctor.treatment import paired
         >>> paired([-1.0, -2.0, -3.0]).p < 0.08
         True
     """

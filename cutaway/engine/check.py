@@ -30,7 +30,9 @@ def check_gradient(f, *inputs, eps: float = 1e-6, rtol: float = 1e-6, atol: floa
         GradientError: names the input and the element with the largest deviation.
 
     Example:
-        >>> check_gradient(lambda x: x * x, np.array([1.0, -2.0])) < 1e-8
+        >>> import numpy as np
+        >>> import cutaway as ct
+        >>> ct.check_gradient(lambda x: x * x, np.array([1.0, -2.0])) < 1e-8
         True
     """
     expect_function(f, what="f", expected="a function of Tensors that returns a Tensor")

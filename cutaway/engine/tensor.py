@@ -49,7 +49,8 @@ class Tensor:
         output: which of the record's outputs it is; 0 where there is one.
 
     Example:
-        >>> x = Tensor([1.0, 2.0], requires_grad=True)
+        >>> import cutaway as ct
+        >>> x = ct.Tensor([1.0, 2.0], requires_grad=True)
         >>> (x * x).sum().backward()
         >>> x.grad.tolist()
         [2.0, 4.0]
@@ -405,8 +406,9 @@ def float64() -> contextlib.AbstractContextManager[None]:
     """Context in which arrays may be float64: for gradient checks and explanations.
 
     Example:
-        >>> with float64():
-        ...     Tensor(1 / 3).dtype
+        >>> import cutaway as ct
+        >>> with ct.float64():
+        ...     ct.Tensor(1 / 3).dtype
         dtype('float64')
     """
     return jax.enable_x64(True)

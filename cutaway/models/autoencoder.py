@@ -42,6 +42,8 @@ class Autoencoder(Module):
         decoder: Module, code -> reconstruction in the shape of x.
 
     Example:
+        >>> import numpy as np
+        >>> from cutaway.models import dense_autoencoder
         >>> net = dense_autoencoder((784, 128, 32))
         >>> net.encoder(np.zeros((2, 784))).shape, net(np.zeros((2, 784))).shape
         ((2, 32), (2, 784))
@@ -82,6 +84,7 @@ class VariationalAutoencoder(Module):
             (batch, latent_features)
 
     Example:
+        >>> import numpy as np
         >>> from cutaway.models import dense_vae
         >>> net = dense_vae((784, 128, 8))
         >>> y, mean, log_variance = net(np.zeros((2, 784)))
@@ -169,6 +172,7 @@ def dense_autoencoder(sizes, *, activation=ReLU) -> Autoencoder:
         activation: class of the hidden activation layers.
 
     Example:
+        >>> from cutaway.models import dense_autoencoder
         >>> dense_autoencoder((784, 128, 32)).summary().total
         209968
     """
@@ -200,6 +204,8 @@ def convolutional_autoencoder(shape, channels=(16, 32), code: int = 32) -> Autoe
         code: size of the code.
 
     Example:
+        >>> import numpy as np
+        >>> from cutaway.models import convolutional_autoencoder
         >>> net = convolutional_autoencoder((28, 28, 1))
         >>> net(np.zeros((2, 28, 28, 1))).shape
         (2, 28, 28, 1)

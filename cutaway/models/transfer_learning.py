@@ -213,9 +213,11 @@ def features_of(net, x, *, batch_size: int | None = None, progress=None):
         progress: function (done, rows) called after each batch, or None.
 
     Example:
+        >>> import numpy as np
+        >>> import cutaway as ct
         >>> from cutaway.models import BasicBlock, ResNet
         >>> body = ResNet(BasicBlock, (1, 1), widths=(4, 8))
-        >>> features_of(body, np.ones((3, 16, 16, 3), np.float32)).shape
+        >>> ct.features_of(body, np.ones((3, 16, 16, 3), np.float32)).shape
         (3, 8)
     """
     expect_type(

@@ -49,7 +49,9 @@ class MultiHeadAttention(Module):
         Vaswani et al. 2017, "Attention is all you need", arXiv:1706.03762, sec. 3.2.2.
 
     Example:
-        >>> layer = MultiHeadAttention(8, 2)
+        >>> import numpy as np
+        >>> import cutaway as ct
+        >>> layer = ct.MultiHeadAttention(8, 2)
         >>> x = np.ones((3, 5, 8), np.float32)
         >>> layer(x).shape, layer.weights(x).shape
         ((3, 5, 8), (3, 2, 5, 5))

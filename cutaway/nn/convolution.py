@@ -131,8 +131,9 @@ class Conv1d(_Convolution):
         ShapeError: an input of the wrong shape, or smaller than the kernel.
 
     Example:
+        >>> import cutaway as ct
         >>> import numpy as np
-        >>> Conv1d(3, 8, 2, dilation=4, padding="causal")(np.ones((2, 10, 3))).shape
+        >>> ct.Conv1d(3, 8, 2, dilation=4, padding="causal")(np.ones((2, 10, 3))).shape
         (2, 10, 8)
     """
 
@@ -150,8 +151,9 @@ class Conv2d(_Convolution):
         y: (batch, out_height, out_width, out_channels)
 
     Example:
+        >>> import cutaway as ct
         >>> import numpy as np
-        >>> Conv2d(3, 8, 3, stride=2, padding=1)(np.ones((2, 32, 32, 3))).shape
+        >>> ct.Conv2d(3, 8, 3, stride=2, padding=1)(np.ones((2, 32, 32, 3))).shape
         (2, 16, 16, 8)
     """
 
@@ -268,8 +270,9 @@ class ConvTranspose2d(_TransposedConvolution):
         y: (batch, out_height, out_width, out_channels)
 
     Example:
+        >>> import cutaway as ct
         >>> import numpy as np
-        >>> ConvTranspose2d(8, 3, 2, stride=2)(np.ones((2, 16, 16, 8))).shape
+        >>> ct.ConvTranspose2d(8, 3, 2, stride=2)(np.ones((2, 16, 16, 8))).shape
         (2, 32, 32, 3)
     """
 

@@ -46,6 +46,7 @@ class Linear(Module):
         neural networks", eq. 16.
 
     Example:
+        >>> import numpy as np
         >>> from cutaway.nn import Linear
         >>> Linear(3, 4)(np.ones((2, 3))).shape
         (2, 4)

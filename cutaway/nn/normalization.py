@@ -51,8 +51,9 @@ class LayerNorm(_Normalization):
         Ba, Kiros & Hinton 2016, "Layer normalization", arXiv:1607.06450.
 
     Example:
+        >>> import cutaway as ct
         >>> import numpy as np
-        >>> LayerNorm(2, eps=0.0)(np.array([[1.0, 3.0]])).tolist()
+        >>> ct.LayerNorm(2, eps=0.0)(np.array([[1.0, 3.0]])).tolist()
         [[-1.0, 1.0]]
     """
 
@@ -128,8 +129,9 @@ class BatchNorm(_Normalization):
         internal covariate shift", arXiv:1502.03167.
 
     Example:
+        >>> import cutaway as ct
         >>> import numpy as np
-        >>> layer = BatchNorm(1, eps=0.0)
+        >>> layer = ct.BatchNorm(1, eps=0.0)
         >>> layer(np.array([[1.0], [3.0]])).tolist()
         [[-1.0], [1.0]]
         >>> layer.running_mean.tolist(), layer.running_var.tolist()

@@ -28,6 +28,7 @@ class Perceptron(Module):
         organization in the brain", Psychological Review 65(6).
 
     Example:
+        >>> import numpy as np
         >>> from cutaway.nn import Perceptron
         >>> x = np.array([[0, 0], [0, 1], [1, 0], [1, 1]])
         >>> Perceptron(2).fit(x, [0, 0, 0, 1]).predict(x).tolist()
@@ -84,6 +85,7 @@ class HebbianNeuron(Module):
         Hebb 1949, "The Organization of Behavior".
 
     Example:
+        >>> import numpy as np
         >>> from cutaway.nn import HebbianNeuron
         >>> x = np.array([[-1, -1], [-1, 1], [1, -1], [1, 1]])
         >>> HebbianNeuron(2).fit(x, [-1, -1, -1, 1]).predict(x).tolist()

@@ -29,7 +29,9 @@ class SinusoidalPositions(Module):
         Vaswani et al. 2017, "Attention is all you need", arXiv:1706.03762, sec. 3.5.
 
     Example:
-        >>> SinusoidalPositions(2)(np.zeros((1, 1, 2))).tolist()
+        >>> import numpy as np
+        >>> import cutaway as ct
+        >>> ct.SinusoidalPositions(2)(np.zeros((1, 1, 2))).tolist()
         [[[0.0, 1.0]]]
     """
 

@@ -35,8 +35,10 @@ def seed(value: int) -> None:
         OptionError: not an integer >= 0.
 
     Example:
-        >>> seed(0); a = generator().normal()
-        >>> seed(0); a == generator().normal()
+        >>> import cutaway as ct
+        >>> from cutaway.nn.random import generator
+        >>> ct.seed(0); a = generator().normal()
+        >>> ct.seed(0); a == generator().normal()
         True
     """
     global _seed, _others

@@ -231,7 +231,9 @@ class RNN(Recurrent):
         Elman 1990, "Finding structure in time", Cognitive Science 14.
 
     Example:
-        >>> outputs, state = RNN(3, 4)(np.ones((2, 5, 3)))
+        >>> import numpy as np
+        >>> import cutaway as ct
+        >>> outputs, state = ct.RNN(3, 4)(np.ones((2, 5, 3)))
         >>> outputs.shape, state.shape
         ((2, 5, 4), (1, 2, 4))
     """
@@ -314,7 +316,9 @@ class LSTM(Recurrent):
         architectures".
 
     Example:
-        >>> outputs, (h, c) = LSTM(3, 4, bidirectional=True)(np.ones((2, 5, 3)))
+        >>> import numpy as np
+        >>> import cutaway as ct
+        >>> outputs, (h, c) = ct.LSTM(3, 4, bidirectional=True)(np.ones((2, 5, 3)))
         >>> outputs.shape, h.shape, c.shape
         ((2, 5, 8), (2, 2, 4), (2, 2, 4))
     """
@@ -388,7 +392,10 @@ class GRU(Recurrent):
         machine translation", arXiv:1406.1078.
 
     Example:
-        >>> outputs, state = GRU(3, 4, num_layers=2)(np.ones((2, 5, 3)), lengths=np.array([5, 3]))
+        >>> import numpy as np
+        >>> import cutaway as ct
+        >>> layer = ct.GRU(3, 4, num_layers=2)
+        >>> outputs, state = layer(np.ones((2, 5, 3)), lengths=np.array([5, 3]))
         >>> outputs.shape, state.shape
         ((2, 5, 4), (2, 2, 4))
     """
@@ -463,6 +470,7 @@ class LastStep(AllSteps):
         y: (batch, hidden_features · directions)
 
     Example:
+        >>> import numpy as np
         >>> from cutaway.nn import GRU, LastStep, Linear, Sequential
         >>> net = Sequential(GRU(3, 4, bidirectional=True), LastStep(), Linear(8, 1))
         >>> net(np.ones((2, 5, 3))).shape

@@ -26,8 +26,9 @@ class SqueezeExcite(Module):
         Hu, Shen & Sun 2018, "Squeeze-and-excitation networks", arXiv:1709.01507, sec. 3.
 
     Example:
+        >>> import cutaway as ct
         >>> import numpy as np
-        >>> SqueezeExcite(8, 2)(np.ones((1, 4, 4, 8))).shape
+        >>> ct.SqueezeExcite(8, 2)(np.ones((1, 4, 4, 8))).shape
         (1, 4, 4, 8)
     """
 

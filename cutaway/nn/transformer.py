@@ -39,7 +39,9 @@ class TransformerEncoderLayer(Module):
         arXiv:2002.04745.
 
     Example:
-        >>> TransformerEncoderLayer(8, 2)(np.ones((3, 5, 8), np.float32)).shape
+        >>> import numpy as np
+        >>> import cutaway as ct
+        >>> ct.TransformerEncoderLayer(8, 2)(np.ones((3, 5, 8), np.float32)).shape
         (3, 5, 8)
     """
 
@@ -97,7 +99,9 @@ class TransformerEncoder(Module):
         padding_mask, mask: see MultiHeadAttention
 
     Example:
-        >>> encoder = TransformerEncoder(8, 2, num_layers=3)
+        >>> import numpy as np
+        >>> import cutaway as ct
+        >>> encoder = ct.TransformerEncoder(8, 2, num_layers=3)
         >>> encoder(np.ones((1, 5, 8), np.float32), np.array([[True] * 4 + [False]])).shape
         (1, 5, 8)
     """

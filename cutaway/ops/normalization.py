@@ -28,6 +28,8 @@ def moments(x, axis):
     """(mean, biased variance) of an array over the axes, which are kept with size 1.
 
     Example:
+        >>> import jax.numpy as jnp
+        >>> from cutaway.ops import moments
         >>> [a.tolist() for a in moments(jnp.array([[1.0, 3.0]]), axis=-1)]
         [[[2.0]], [[1.0]]]
     """

@@ -44,11 +44,12 @@ def write_page(path, title: str, stories=(), *, drawing: Drawing | None = None, 
         OptionError: a story is not a Story, or the drawing not a Drawing.
 
     Example:
+        >>> import cutaway as ct
         >>> from tempfile import TemporaryDirectory
         >>> from cutaway.diagram import draw
         >>> from cutaway.models import mlp
         >>> with TemporaryDirectory() as folder:
-        ...     write_page(f"{folder}/net.html", "A network", drawing=draw(mlp((3, 2, 1))))
+        ...     ct.write_page(f"{folder}/net.html", "A network", drawing=draw(mlp((3, 2, 1))))
     """
     expect_path(path, what="write_page: path")
     expect_type(title, str, what="write_page: title", expected="a text")

@@ -44,6 +44,7 @@ class AdversarialProgram(Program):
             arXiv:1611.07004, eq. 1 to 4.
 
     Example:
+        >>> from cutaway.train import AdversarialProgram
         >>> import numpy as np
         >>> import cutaway as ct
         >>> generator = ct.Sequential(ct.Linear(2, 8), ct.ReLU(), ct.Linear(8, 2))

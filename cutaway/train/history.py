@@ -17,7 +17,8 @@ class History:
             val_loss and val_<metric> if there is a validation set, seconds (of this epoch).
 
     Example:
-        >>> history = History([{"epoch": 1, "loss": 0.7}, {"epoch": 2, "loss": 0.5}])
+        >>> import cutaway as ct
+        >>> history = ct.History([{"epoch": 1, "loss": 0.7}, {"epoch": 2, "loss": 0.5}])
         >>> history["loss"]
         [0.7, 0.5]
     """

@@ -82,10 +82,11 @@ class Probes(Callback):
         spent: seconds of measuring in the last fit, without compilation.
 
     Example:
+        >>> import numpy as np
         >>> import cutaway as ct
         >>> x = np.random.default_rng(0).normal(size=(64, 3))
         >>> net = ct.Sequential(ct.Linear(3, 4), ct.ReLU(), ct.Linear(4, 1))
-        >>> probes = Probes(x, x.sum(axis=1))
+        >>> probes = ct.Probes(x, x.sum(axis=1))
         >>> trainer = ct.Trainer(net, loss=ct.losses.mean_squared_error)
         >>> history = trainer.fit(x, x.sum(axis=1), epochs=2, callbacks=[probes])
         >>> [(row["layer"], row["kind"]) for row in probes.at(0)]

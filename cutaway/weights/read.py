@@ -24,7 +24,8 @@ def read_weights(path, *, key: str | None = None) -> dict:
             values, or no tensors.
 
     Example:
-        >>> read_weights("resnet18-f37072fd.pth")["fc.weight"].shape          # doctest: +SKIP
+        >>> import cutaway as ct
+        >>> ct.read_weights("resnet18-f37072fd.pth")["fc.weight"].shape          # doctest: +SKIP
         (1000, 512)
     """
     expect_path(path, what="read_weights: path")
