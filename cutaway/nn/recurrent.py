@@ -65,7 +65,7 @@ class Recurrent(Module):
     """
 
     gates: int
-    state_parts: tuple = ("h",)
+    state_parts: tuple[str, ...] = ("h",)
 
     def __init__(self, in_features, hidden_features, num_layers, bidirectional, dropout):
         name = type(self).__name__
@@ -114,8 +114,8 @@ class Recurrent(Module):
             x = outputs[0] if len(outputs) == 1 else ops.concatenate(outputs, axis=-1)
             if layer < len(self.layers) - 1:
                 x = self._dropped(x)
-        parts = tuple(ops.stack(part) for part in zip(*finals, strict=True))
-        return x, parts if len(parts) > 1 else parts[0]
+        parts = [ops.stack(part) for part in zip(*finals, strict=True)]
+        return x, tuple(parts) if len(parts) > 1 else parts[0]
 
     def _dropped(self, x):
         if not self.training or self.key is None:  # without dropout there is no key

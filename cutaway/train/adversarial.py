@@ -109,7 +109,7 @@ class AdversarialProgram(Program):
 
     def discriminator_objective(self, discriminator, x, y) -> dict[str, Tensor]:
         """What the discriminator minimizes, as an objective (net, x, y) for `explain`."""
-        return {"discriminator": self.discriminator_loss(x, _apart(call(self.net, x)), y)}
+        return {"discriminator": self.discriminator_loss(x, detach(call(self.net, x)), y)}
 
     def _judge(self, x, example):
         return self.discriminator(x, example) if self.conditional else self.discriminator(example)
