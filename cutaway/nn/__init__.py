@@ -46,6 +46,7 @@ from cutaway.nn.sharing import exclusive, snapshot
 from cutaway.nn.squeeze import SqueezeExcite
 from cutaway.nn.state import Buffer, Parameter, Variable, named_variables
 from cutaway.nn.transformer import TransformerEncoder, TransformerEncoderLayer
+from cutaway.nn.trees import detach
 
 
 def _is_layer(value) -> bool:
@@ -110,6 +111,7 @@ __all__ = [
     "Variable",
     "accumulate_over",
     "deepen",
+    "detach",
     "exclusive",
     "in_mode",
     "init",

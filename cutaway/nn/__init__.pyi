@@ -84,6 +84,7 @@ from cutaway.nn.state import Variable as Variable
 from cutaway.nn.state import named_variables as named_variables
 from cutaway.nn.transformer import TransformerEncoder as TransformerEncoder
 from cutaway.nn.transformer import TransformerEncoderLayer as TransformerEncoderLayer
+from cutaway.nn.trees import detach as detach
 
 __all__ = [
     "ACTIVATIONS",
@@ -158,6 +159,7 @@ __all__ = [
     "Variable",
     "accumulate_over",
     "deepen",
+    "detach",
     "exclusive",
     "in_mode",
     "init",

@@ -11,6 +11,7 @@ import numpy as np
 
 from cutaway import ops
 from cutaway.engine import Operation
+from cutaway.errors import expect_integer
 from cutaway.nn.init import constant
 from cutaway.nn.module import Module
 from cutaway.nn.state import Parameter
@@ -64,6 +65,7 @@ class PReLU(Module):
     activation_function = ops.parametric_relu
 
     def __init__(self, features: int = 1):
+        expect_integer(features, what="PReLU: features", least=1)
         self.slope = Parameter(constant((features,), 0.25))
 
     def forward(self, z):
