@@ -42,7 +42,7 @@ def look(evidence) -> Finding | None:
     now = evidence.loss_of(validated.trainer, *validated.validation)
     scale = evidence.scale
     rise, gap = (last - lowest) / scale, (now - trained) / scale
-    if gap < GAP:
+    if gap < GAP or trained >= scale:  # above chance level nothing was memorized
         return None
     if now < lowest + RISE * scale or rise < RISE:  # or a callback restored the best weights
         are_numbers = all(head.task == "regression" for head in evidence.heads)

@@ -74,7 +74,7 @@ def where(found, x) -> str:
     wrong = [layer for layer in found if sizes(layer)]
     names = dict.fromkeys(name for layer in wrong for name in _origins(layer, x))
     layers = f"the inputs of layer {' and '.join(layer.path for layer in wrong)}"
-    return f"{', '.join(names)}: {layers}" if names else layers
+    return f"{', '.join(names)}, in {layers}" if names else layers
 
 
 def _origins(layer, x) -> list[str]:

@@ -12,7 +12,7 @@ from cutaway.doctor.changes import (
 )
 from cutaway.doctor.evidence import Evidence
 from cutaway.doctor.finding import Finding, Measure, Prescription
-from cutaway.doctor.rows import STUCK, chains_at, flow_at_start, gradient_ratio
+from cutaway.doctor.rows import LEARNED, STUCK, chains_at, flow_at_start, gradient_ratio
 from cutaway.doctor.symptoms.bad_initial_scale import AT_A_SADDLE, begins_at_saddle
 from cutaway.doctor.through_time import time_gradient_ratio
 from cutaway.story.text import number
@@ -40,7 +40,9 @@ def _through_layers(evidence):
         return None  # the gradient recovered during training
     fixed = (ReplaceActivations("relu"), Reinitialize("he_normal"))
     left = evidence.relative_loss
-    if not (left >= STUCK or (left >= UNSURE and evidence.helps(*fixed))):
+    # another chain may have learned what it could without this one
+    unsure = UNSURE if len(chains_at(evidence, 0)) == 1 else LEARNED
+    if not (left >= STUCK or (left >= unsure and evidence.helps(*fixed))):
         return None
     first = rows[0]["layer"]
     measures = [
@@ -55,7 +57,7 @@ def _through_layers(evidence):
         Measure(
             "loss relative to chance level",
             left,
-            STUCK if left >= STUCK else UNSURE,
+            STUCK if left >= STUCK else unsure,
             "above",
             "after convergence small gradients are normal",
         ),
