@@ -4,8 +4,8 @@
 
 The numbers of the UCI table of student performance, with the grade of the first period, are one
 input; the answers in words are the other, as one text per student. One network predicts the class
-(at least 10 of 20 points) and the final grade; its loss has a term for each. It is trained,
-resumed, evaluated, explained, diagnosed, saved and exported, all with dicts of arrays.
+(at least 10 of 20 points) and the final grade; its loss has a term for each. It is diagnosed,
+trained, resumed, evaluated, explained, saved and exported, all with dicts of arrays.
 """
 
 import sys
@@ -96,6 +96,8 @@ def main(path, epochs: int = 30) -> dict:
     print(net.summary(x=x))
     trainer = trainer_of(net)
     data = rows(x, train), rows(y, train)
+    print(f"\n{ct.diagnose(trainer_of(student()), *data, epochs=epochs)}")
+
     with tempfile.TemporaryDirectory() as folder:
         # broken off after half of the epochs, then resumed by another trainer
         trainer_of(student()).fit(
@@ -116,7 +118,6 @@ def main(path, epochs: int = 30) -> dict:
     labels = {"table": names["table"], "text": names["text"][test[0]]}
     attribution = why.attribution(output="value", names=labels)
     print(f"\n{attribution}")
-    # print(f"\n{ct.diagnose(trainer, *data)}")
 
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "student.safetensors"

@@ -5,7 +5,8 @@ import dataclasses
 import numpy as np
 
 from cutaway.errors import OptionError, ShapeError, expect_range
-from cutaway.explain.layerwise import find_layer, frozen, output_of, shown_input
+from cutaway.explain.batching import shown_input
+from cutaway.explain.layerwise import find_layer, frozen, output_of
 from cutaway.nn import (
     Conv1d,
     Conv2d,

@@ -1,14 +1,13 @@
 """One example or a batch of them, as trees, and leaves of trees that a caller names."""
 
-import inspect
 from typing import Any
 
 import jax
 import numpy as np
 
 from cutaway.engine import Tensor
-from cutaway.errors import OptionError, ShapeError
-from cutaway.nn.trees import leaves, map_leaves, named_leaves, subscripts
+from cutaway.errors import OptionError
+from cutaway.nn.trees import named_leaves, subscripts
 
 
 def as_tree(value) -> Any:
@@ -31,52 +30,6 @@ def as_tree(value) -> Any:
             ) from None
 
     return jax.tree.map(array, value, is_leaf=lambda v: not isinstance(v, tuple | dict))
-
-
-def with_batch_axis(tree) -> Any:
-    """One example as a batch of one."""
-    return map_leaves(lambda leaf: leaf[None], tree)
-
-
-def are_of_one_example(x) -> bool:
-    """Whether several inputs can only be one example: they have no common batch axis.
-
-    Vectors alone are the inputs of one example, as a vector alone is.
-    """
-    arrays = leaves(x)
-    if any(array.ndim == 0 for array in arrays) or all(array.ndim == 1 for array in arrays):
-        return True
-    return len({len(array) for array in arrays}) > 1
-
-
-def expect_arguments(net, x) -> None:
-    """Raise OptionError unless x, a tree, has the inputs that the network's forward takes."""
-    named = x if isinstance(x, dict) else {}
-    given = x if isinstance(x, tuple) else () if named else (x,)
-    signature = inspect.signature(net.forward)
-    try:
-        signature.bind(*given, **named)
-    except TypeError as error:
-        count = f"{len(given)} input{'s' * (len(given) != 1)}"
-        raise OptionError(
-            f"{type(net).__name__} got {', '.join(named) if named else count}: {error}",
-            expected=f"the inputs of its forward{signature}",
-            fix="pass a tuple of them in this order, a dict with these keys, or one array alone",
-        ) from None
-
-
-def about_unequal_rows(x, error: Exception) -> Exception:
-    """The error to raise if a network rejects inputs as one example, as which they were taken."""
-    rows = {f"x{subscripts(keys)}": leaf for keys, leaf in named_leaves(x).items()}
-    if any(leaf.ndim < 2 for leaf in rows.values()) or len({len(r) for r in rows.values()}) == 1:
-        return error
-    counts = ", ".join(f"{name} has {len(leaf)}" for name, leaf in rows.items())
-    came = getattr(error, "came", error)
-    return ShapeError(
-        f"the inputs have different numbers of rows: {counts}; as those of one example the network "
-        f"rejects them\n  {came}",
-        expected="as many rows in each input, or those of one example, without the batch axis",
-    )
 
 
 def chosen_leaf(tree, wanted, *, what: str, fits=None) -> tuple:

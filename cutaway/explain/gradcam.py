@@ -20,19 +20,16 @@ import numpy as np
 from cutaway.engine import Tensor, gradients
 from cutaway.errors import GradientError, OptionError
 from cutaway.explain.attribution_story import segment_sums
+from cutaway.explain.batching import expect_output, expect_outputs, run_one, shown_input
 from cutaway.explain.convolution_views import CONVOLUTIONS
 from cutaway.explain.layerwise import (
     expect_finite,
-    expect_output,
     expect_output_names,
-    expect_outputs,
     find_layer,
     frozen,
     output_label,
     plain_forward,
     replaced,
-    run_one,
-    shown_input,
     target_indices,
 )
 from cutaway.nn import Module

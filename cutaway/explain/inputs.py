@@ -14,17 +14,9 @@ import numpy as np
 
 from cutaway.engine import Tensor, gradients
 from cutaway.errors import GradientError, OptionError, ShapeError
+from cutaway.explain.batching import as_numbers, expect_output, expect_outputs, run_as_batch
 from cutaway.explain.examples import as_tree, by_leaf
-from cutaway.explain.layerwise import (
-    as_numbers,
-    expect_finite,
-    expect_output,
-    expect_outputs,
-    plain_forward,
-    replaced,
-    run_as_batch,
-    target_indices,
-)
+from cutaway.explain.layerwise import expect_finite, plain_forward, replaced, target_indices
 from cutaway.nn import Embedding, jit
 from cutaway.nn.state import wrap
 from cutaway.nn.trees import call, is_array, leaves, map_leaves, named_leaves

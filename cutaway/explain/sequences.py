@@ -6,14 +6,8 @@ import numpy as np
 
 from cutaway.engine import Tensor
 from cutaway.errors import OptionError, ShapeError
-from cutaway.explain.layerwise import (
-    find_layer,
-    frozen,
-    output_of,
-    plain_forward,
-    replaced,
-    run_one,
-)
+from cutaway.explain.batching import run_one
+from cutaway.explain.layerwise import find_layer, frozen, output_of, plain_forward, replaced
 from cutaway.nn import GRU, LSTM, RNN, Module, MultiHeadAttention
 from cutaway.nn.trees import call, map_leaves
 from cutaway.story import panels

@@ -8,13 +8,13 @@ import numpy as np
 
 from cutaway.engine import Tensor, float64, gradients
 from cutaway.errors import CutawayError, GradientError, OptionError, ShapeError
-from cutaway.explain.examples import (
+from cutaway.explain.batching import (
     about_unequal_rows,
     are_of_one_example,
-    as_tree,
     expect_arguments,
     with_batch_axis,
 )
+from cutaway.explain.examples import as_tree
 from cutaway.explain.graph import ComputationGraph, records_of
 from cutaway.explain.layerwise import frozen, plain_forward, replaced
 from cutaway.losses.terms import columns_of, named_terms
