@@ -117,7 +117,7 @@ def to_device(x, y, *, what: str = "x and y", instead: str = AS_STREAM):
         DataError: no rows; NaN or infinity.
         OutOfMemoryError: they do not fit in memory.
     """
-    named = {**_named_leaves("x", x), **_named_leaves("y", y)}
+    named = {**named_leaves("x", x), **named_leaves("y", y)}
     for name, leaf in named.items():
         if np.ndim(leaf) == 0:
             shapes = ", ".join(f"{k} of shape {np.shape(v)}" for k, v in named.items())
@@ -147,7 +147,7 @@ def to_device(x, y, *, what: str = "x and y", instead: str = AS_STREAM):
         return jax.block_until_ready(map_leaves(_on_device, (as_tree(x), as_tree(y))))
 
 
-def _named_leaves(name: str, tree) -> dict:
+def named_leaves(name: str, tree) -> dict:
     """{name of a leaf, like x["image"] or x[0]: array}."""
     found = jax.tree_util.tree_flatten_with_path(as_tree(tree))[0]
     return {name + jax.tree_util.keystr(path): leaf for path, leaf in found}
@@ -160,7 +160,7 @@ def as_tree(tree):
     if isinstance(tree, tuple) or (
         isinstance(tree, list) and any(isinstance(p, Tensor | np.ndarray | jax.Array) for p in tree)
     ):
-        return type(tree)(map(as_tree, tree))
+        return getattr(tree, "_make", type(tree))(map(as_tree, tree))  # also of a named tuple
     if isinstance(tree, Tensor):
         return tree.data
     return tree if isinstance(tree, np.ndarray | jax.Array) else np.asarray(tree)
