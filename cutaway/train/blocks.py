@@ -178,7 +178,7 @@ def as_tree(tree):
     if isinstance(tree, tuple) or (
         isinstance(tree, list) and any(isinstance(p, Tensor | np.ndarray | jax.Array) for p in tree)
     ):
-        return type(tree)(map(as_tree, tree))
+        return getattr(tree, "_make", type(tree))(map(as_tree, tree))  # also of a named tuple
     if isinstance(tree, Tensor):
         return tree.data
     return tree if isinstance(tree, np.ndarray | jax.Array) else np.asarray(tree)

@@ -14,7 +14,8 @@ class Control:
 
     Attributes:
         is_used: whether this fit has been paused: it then runs its steps one epoch at a time.
-        pending: (x, y, rows) of the batch that is next while the fit is paused, otherwise None.
+        pending: (EpochSteps, rows) of the batch that is next while the fit is paused, otherwise
+            None.
     """
 
     def __init__(self):
@@ -102,7 +103,7 @@ class Control:
     def resume(self) -> None:
         """Let a paused fit go on to its end."""
         with self._changed:
-            self._allowed = math.inf
+            self._allowed, self.pending = math.inf, None
             self._changed.notify_all()
 
     def advance(self, steps: int) -> None:
@@ -125,7 +126,13 @@ class Control:
         """
         with self._changed:
             self._expect_paused()
-            return self.pending
+            steps, rows = self.pending
+            return (*steps.data, rows)
+
+    def expect_paused(self) -> None:
+        """Raise TrainingError unless a fit waits between two steps."""
+        with self._changed:
+            self._expect_paused()
 
     @contextlib.contextmanager
     def between_steps(self) -> Iterator[None]:

@@ -1,11 +1,15 @@
 """What a fit trains and validates on: rows with their weights, split, and checked."""
 
+import dataclasses
+from collections.abc import Callable
+from typing import Any
+
 import numpy as np
 
 from cutaway.data.split import stratified_split
-from cutaway.errors import OptionError
+from cutaway.errors import OptionError, ShapeError
 from cutaway.nn.trees import count_rows, is_array, leaves
-from cutaway.train.blocks import ArrayRows, StreamRows, to_device
+from cutaway.train.blocks import ArrayRows, StreamRows, named_leaves, to_device
 from cutaway.train.compatibility import check_fit
 from cutaway.train.program import Program
 from cutaway.train.row_weights import WeightedTargets, plain_targets, with_weights
@@ -46,8 +50,110 @@ def expect_weightable(program: Program) -> None:
         )
 
 
-def training_sets(program: Program, x, arrays, validation, seed: int):
-    """(training rows, validation rows or None).
+@dataclasses.dataclass
+class FitRows:
+    """What a running fit trains and validates on.
+
+    Attributes:
+        training: ArrayRows or StreamRows.
+        validation: ArrayRows, or None.
+        fraction: of the rows that validate; None: they were given, or there are none.
+        upcoming: the FitRows of the next epoch, if they are others.
+    """
+
+    training: Any
+    validation: ArrayRows | None
+    fraction: float | None = None
+    upcoming: "FitRows | None" = None
+
+    def next_epoch(self) -> "FitRows":
+        """Those of the epoch that begins now."""
+        return self if self.upcoming is None else self.upcoming
+
+    def replace(self, program: Program, arrays, validation, seed: int, check: Callable) -> bool:
+        """Take other rows in place of these; True: at once, False: from the next epoch on.
+
+        Args:
+            program: of the fit.
+            arrays: (x, y) on the device.
+            validation: (x, y), or None: rows chosen as before, or the same ones.
+            seed: of the split.
+            check: function (FitRows) that raises an error if they cannot be used.
+
+        Raises:
+            OptionError, ShapeError, DataError: they do not fit; nothing is replaced.
+        """
+        held = self.validation
+        if isinstance(self.training, StreamRows):
+            raise OptionError(
+                "replace_data was called in a training on a stream",
+                expected="a training on arrays",
+                fix="let the stream yield other blocks, or train on arrays",
+            )
+        if validation is not None and held is None:
+            raise OptionError(
+                "replace_data got validation rows in a training without",
+                expected="validation rows only if the fit has some: their scores are columns of "
+                "the history",
+                fix="begin the fit with validation=(x, y)",
+            )
+        expect_same_kind(self.training, arrays, "")
+        if held is None or validation is not None:
+            fresh = training_sets(program, None, arrays, validation, seed)
+        elif self.fraction is None:
+            fresh = FitRows(ArrayRows(*arrays), held)
+        elif count_rows(arrays[0]) == count_rows(self.training.x):  # the same places validate
+            x, y = arrays
+            fresh = FitRows(
+                ArrayRows(x, y, self.training.indices),
+                ArrayRows(x, plain_targets(y), held.indices),
+                self.fraction,
+            )
+        else:
+            fresh = training_sets(program, None, arrays, self.fraction, seed)
+        if held is not None and fresh.validation is not None:
+            expect_same_kind(held, (fresh.validation.x, fresh.validation.y), "validation: ")
+        check(fresh)
+        pairs = [(self.training, fresh.training), (held, fresh.validation)]
+        pairs = [(old, new) for old, new in pairs if old is not None]
+        if any(not np.array_equal(old.indices, new.indices) for old, new in pairs):
+            self.upcoming = fresh
+            return False
+        self.upcoming, self.fraction = None, fresh.fraction
+        for old, new in pairs:
+            old.x, old.y = new.x, new.y
+        return True
+
+
+def expect_same_kind(rows: ArrayRows, arrays, what: str) -> None:
+    """Raise ShapeError unless the leaves have the names, dtypes and shapes of rows as these.
+
+    Args:
+        arrays: (x, y).
+        what: "validation: " before their names in the error.
+    """
+    before, now = (
+        {
+            name: f"{leaf.dtype} of shape {('rows', *leaf.shape[1:])}".replace("'", "")
+            for part, tree in zip("xy", pair, strict=True)
+            for name, leaf in named_leaves(part, tree).items()
+        }
+        for pair in ((rows.x, rows.y), arrays)
+    )
+    differing = [name for name in {**before, **now} if before.get(name) != now.get(name)]
+    if differing:
+        name = differing[0]
+        others = f" ({len(differing) - 1} more differ)" if len(differing) > 1 else ""
+        raise ShapeError(
+            f"replace_data: {what}{name} is {now.get(name, 'missing')}{others}",
+            expected=before.get(name, "no such array, as before"),
+            fix="pass rows like those that the fit began with, with as many columns and weights "
+            "only if it has weights; for others begin another fit",
+        )
+
+
+def training_sets(program: Program, x, arrays, validation, seed: int) -> FitRows:
+    """The rows to train and validate on.
 
     Args:
         x: the stream, if arrays is None.
@@ -68,16 +174,17 @@ def training_sets(program: Program, x, arrays, validation, seed: int):
         stratify = is_array(plain) and labels.dtype.kind in "iub"
         chosen, rest = stratified_split(labels, validation, seed=seed, stratify=stratify)
         chosen, rest = chosen.astype(np.int32), rest.astype(np.int32)
-        return ArrayRows(inputs, targets, chosen), ArrayRows(inputs, plain, rest)
+        training, held_out = ArrayRows(inputs, targets, chosen), ArrayRows(inputs, plain, rest)
+        return FitRows(training, held_out, float(validation))
     training = StreamRows(x) if arrays is None else ArrayRows(*arrays)
     if validation is None:
-        return training, None
+        return FitRows(training, None)
     x, y, *weights = validation
     x, y = to_device(x, y, what="validation", instead="pass fewer validation rows")
     if weights:
         expect_weightable(program)
         y = with_weights(y, *weights, count_rows(x))
-    return training, ArrayRows(x, y)
+    return FitRows(training, ArrayRows(x, y))
 
 
 def check_rows(program: Program, rows) -> None:

@@ -19,8 +19,11 @@ class LiveTraining:
 
     While it is paused, `forward` and `backward` show what the next step will do, without changing
     anything, and `advance` does it. However it is paused and led, the training ends with the same
-    bits as `fit`. The optimizer's learning rate may be changed at any time; it holds from the next
-    step on, and nothing is compiled for it. As a context, it is stopped at the end.
+    bits as `fit`. As a context, it is stopped at the end.
+
+    The numbers of the `optimizer` (learning rate, betas, weight decay, ...) may be assigned at any
+    time, other rows take the place of the old ones by `replace_data`, and layers are widened or
+    added by `change`; each holds from the next step on.
 
     Args:
         trainer: the Trainer.
@@ -135,6 +138,31 @@ class LiveTraining:
             TrainingError: it is not paused.
         """
         return self.trainer.change(edit, net)
+
+    def replace_data(self, x, y, *, validation=None, weights=None) -> bool:
+        """Train on other rows from now on, see Trainer.replace_data.
+
+        A training that is not paused is paused for it, and goes on.
+
+        Args:
+            x, y, validation, weights: as many rows as before take effect in the next step and
+                compile nothing; another number takes effect at the next epoch.
+
+        Returns:
+            whether they take effect in the next step.
+
+        Raises:
+            TrainingError: it has ended.
+            OptionError, ShapeError, DataError: the rows do not fit; nothing is replaced.
+        """
+        was_paused = self.is_paused
+        if not was_paused:
+            self.pause()
+        try:
+            return self.trainer.replace_data(x, y, validation=validation, weights=weights)
+        finally:
+            if not was_paused:
+                self.resume()
 
     # looking into it
 

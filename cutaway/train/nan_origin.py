@@ -2,7 +2,6 @@
 
 import dataclasses
 import math
-from typing import Any
 
 import jax.numpy as jnp
 import numpy as np
@@ -67,11 +66,9 @@ class NanOrigin:
 
 @dataclasses.dataclass
 class RanSteps:
-    """A chunk of steps, and the data it ran on."""
+    """A chunk of steps, and the order of the rows of its block."""
 
     chunk: Chunk
-    x: Any
-    y: Any
     order: np.ndarray
     epoch: int
 
@@ -121,9 +118,9 @@ def not_finite(
 
 def _origin(steps: EpochSteps, ran: RanSteps, step: int, are_rows_known: bool):
     """Where step `step` of `ran` stops being finite; restores the values from before it."""
-    steps.rewind(ran.chunk, step, ran.x, ran.y, ran.order)
+    steps.rewind(ran.chunk, step, ran.order)
     for rows in np.atleast_2d(steps.parts(ran.order)[step]):
-        x, y = (map_leaves(lambda leaf, rows=rows: leaf[rows], tree) for tree in (ran.x, ran.y))
+        x, y = (map_leaves(lambda leaf, rows=rows: leaf[rows], tree) for tree in ran.chunk.data)
         found = find_nan_origin(steps.program, x, y, rows if are_rows_known else None)
         if found is not None:
             return dataclasses.replace(found, epoch=ran.epoch, step=step + 1)

@@ -30,12 +30,14 @@ class Chunk:
         losses: (steps,) float32.
         terms: {column: (steps,)} of the named terms of the loss.
         before: the values of all variables before the first step.
+        data: (x, y) of the block.
     """
 
     start: int
     losses: np.ndarray
     terms: dict[str, np.ndarray]
     before: list
+    data: tuple
 
 
 class EpochSteps:
@@ -44,12 +46,17 @@ class EpochSteps:
     For a small network on a table, where a step takes microseconds, a whole epoch runs in one
     program with a fixed number of steps. Anything else runs in a program whose number of steps is
     an argument, so the duration of a chunk can be adapted without recompiling.
+
+    Attributes:
+        data: (x, y) of the block that runs. While the fit is paused, rows of the same shapes may
+            take their place.
     """
 
     def __init__(self, program: Program, control: Control):
         self.program = program
         self.control = control
         self.accumulate = 1  # micro-batches per step
+        self.data: tuple = ()
         # no donation: the values from before a chunk are needed if its loss becomes NaN
         self._looped = self._jit(self._numbered_step)
         self._once = self._jit(self.step)
@@ -60,6 +67,7 @@ class EpochSteps:
 
     def run(self, x, y, order, steps: int):
         """Yield Chunks that together make `steps` steps; order is (>= steps, batch_size)."""
+        self.data = (x, y)
         batch_size = order.shape[1]
         order = self.parts(order)
         is_quick = self.is_quick(x, steps, batch_size)
@@ -69,7 +77,7 @@ class EpochSteps:
             before = self.values()
             with self.undone_by_errors(before):
                 losses = _on_host(self._scanned.scan(order[:steps], x, y), steps)
-            yield Chunk(0, losses.pop("loss"), losses, before)
+            yield Chunk(0, losses.pop("loss"), losses, before, self.data)
             return
         looped = self._looped
         if is_quick:  # the same options as in the scan, so that the bits are the same
@@ -80,7 +88,8 @@ class EpochSteps:
         done = 0
         while done < steps:
             count = min(self._chunk_steps or 2, steps - done, CAPACITY)
-            count = self.control.permitted(count, (x, y, order[done]))
+            count = self.control.permitted(count, (self, order[done]))
+            x, y = self.data
             before = self.values()
             began = time.perf_counter()
             with self.undone_by_errors(before):
@@ -89,14 +98,14 @@ class EpochSteps:
             seconds = (time.perf_counter() - began) / count
             # the first call compiles, so its time is not representative
             self._chunk_steps = 2 if self._chunk_steps is None else _fitting(seconds)
-            yield Chunk(done, losses.pop("loss"), losses, before)
+            yield Chunk(done, losses.pop("loss"), losses, before, (x, y))
             done += count
 
-    def rewind(self, chunk: Chunk, step: int, x, y, order) -> None:
+    def rewind(self, chunk: Chunk, step: int, order) -> None:
         """Restore the values from before step `step` of the block."""
         self.restore(chunk.before)
         for i in range(chunk.start, step):
-            self._once(self.parts(order)[i], x, y)
+            self._once(self.parts(order)[i], *chunk.data)
 
     @contextlib.contextmanager
     def undone_by_errors(self, before):

@@ -22,7 +22,7 @@ from cutaway.train.blocks import (
 from cutaway.train.control import Control
 from cutaway.train.epoch_groups import GroupedEpochs
 from cutaway.train.evaluation import Evaluator
-from cutaway.train.fit_data import check_rows, training_sets, weighted_arrays
+from cutaway.train.fit_data import FitRows, check_rows, training_sets, weighted_arrays
 from cutaway.train.history import History
 from cutaway.train.interruption import Interruption
 from cutaway.train.live import LiveTraining
@@ -131,6 +131,7 @@ class Trainer:
         self._steps = EpochSteps(self.program, self.control)
         self._evaluator = Evaluator(self.program)
         self._groups = GroupedEpochs(self.program, self._steps, self._evaluator)
+        self._rows: Any = None  # FitRows
         self._told: tuple | None = None  # (group, k) of the epoch that callbacks are told of
 
     def fit(
@@ -212,12 +213,9 @@ class Trainer:
             try:
                 for callback in callbacks:
                     callback.on_start(self)
-                training, validation = training_sets(
-                    self.program, x, arrays, validation, self._drawn_seed()
-                )
-                expect_batch(batch_size, training.rows)
-                for rows in (training, validation) if validation is not None else (training,):
-                    check_rows(self.program, rows)
+                found = training_sets(self.program, x, arrays, validation, self._drawn_seed())
+                self._check_rows(found)
+                self._rows = found
                 self.planned_epochs = epochs
                 self._is_streaming = arrays is None
                 size = sum(v.data.nbytes for v in self.program.variables().values())
@@ -228,7 +226,8 @@ class Trainer:
                 self._groups.start()
                 while self.epoch < epochs and self.stopped is None:
                     with self.program.in_mode(True):  # in this thread: others may predict
-                        self._some_epochs(training, validation, callbacks)
+                        self._rows = self._rows.next_epoch()
+                        self._some_epochs(self._rows.training, self._rows.validation, callbacks)
             finally:
                 for net in self.program.networks():
                     net.eval()
@@ -278,6 +277,42 @@ class Trainer:
             for callback in self.callbacks:
                 callback.on_change(self)
         return change
+
+    def replace_data(self, x, y, *, validation=None, weights=None) -> bool:
+        """Train on other rows from now on, while the fit of another thread is paused.
+
+        With as many rows as before, they take effect in the next step, and nothing is compiled;
+        otherwise at the next epoch, which compiles. The order of the rows follows from seed and
+        epoch, as before.
+
+        Args:
+            x, y: inputs and targets; leaves, dtypes and shapes as those that the fit began with.
+            validation: (x, y); None: if `fit` was given a fraction, rows at the same places, or
+                another split of that fraction for another number of rows; otherwise the
+                validation rows stay.
+            weights: of the rows, if and only if the fit has weights.
+
+        Returns:
+            whether they take effect in the next step.
+
+        Raises:
+            TrainingError: no fit is paused.
+            OptionError, ShapeError, DataError: the rows do not fit; nothing is replaced.
+        """
+        arrays = weighted_arrays(self.program, to_device(x, y), weights)
+        with self.control.between_steps():
+            self.control.expect_paused()
+            seed = self._drawn_seed()
+            at_once = self._rows.replace(self.program, arrays, validation, seed, self._check_rows)
+            if at_once:
+                self._steps.data = (self._rows.training.x, self._rows.training.y)
+        return at_once
+
+    def _check_rows(self, found: FitRows):
+        expect_batch(self.batch_size, found.training.rows)
+        for rows in (found.training, found.validation):
+            if rows is not None:
+                check_rows(self.program, rows)
 
     def evaluate(self, x, y, *, weights=None) -> dict[str, float]:
         """{"loss": ..., metric: ...} of the network on (rows, ...) arrays, in evaluation mode.
@@ -396,9 +431,10 @@ class Trainer:
         self._previous = None
         if self._is_small:
             losses = {name: values[k] for name, values in group.losses.items()}
-            chunk = Chunk(0, losses.pop("loss"), losses, group.states.after(k - 1) if k else before)
+            state, data = group.states.after(k - 1) if k else before, (training.x, training.y)
+            chunk = Chunk(0, losses.pop("loss"), losses, state, data)
             order = group.orders[k].reshape(steps, -1)
-            self._previous = RanSteps(chunk, training.x, training.y, order, self.epoch)
+            self._previous = RanSteps(chunk, order, self.epoch)
         self.remember()
         with self.program.averaged():
             for callback in in_order:
@@ -415,7 +451,7 @@ class Trainer:
         terms: dict[str, float] = {}
         for x, y, order, steps in training.epoch(rng, self.batch_size):
             for chunk in self._chunks(x, y, order, steps):
-                self._expect_finite(RanSteps(chunk, x, y, order, self.epoch + 1))
+                self._expect_finite(RanSteps(chunk, order, self.epoch + 1))
                 losses += float(chunk.losses.sum(dtype=np.float64))
                 for name, values in chunk.terms.items():
                     terms[name] = terms.get(name, 0.0) + float(values.sum(dtype=np.float64))

@@ -231,3 +231,101 @@ def test_betas_changed_alive_hold_from_the_next_step_and_compile_nothing():
             )
         assert programs_compiled(led) == compiled == 1
         live.stop()
+
+
+OTHER_X = np.random.default_rng(9).normal(size=(96, 4)).astype(np.float32)
+OTHER_Y = (OTHER_X[:, :1] > 0).astype(np.float32)
+
+
+def test_rows_replaced_alive_are_those_of_the_next_step_and_compile_nothing():
+    led = trainer()
+    with paused(led) as live:
+        live.advance(2)
+        x, _ = live.batch()
+        place = np.flatnonzero((x[0] == X).all(axis=1))[0]
+        compiled = programs_compiled(led)
+        assert live.replace_data(OTHER_X, OTHER_Y)
+        x, y = live.batch()  # the order stays
+        np.testing.assert_array_equal(x[0], OTHER_X[place])
+        np.testing.assert_array_equal(y[0], OTHER_Y[place])
+        live.advance(4)
+        live.stop()
+    assert programs_compiled(led) == compiled == 1
+
+
+def test_rows_replaced_between_two_epochs_are_those_of_a_resumed_fit(tmp_path):
+    led = trainer()
+    with paused(led, validation=(X, Y)) as live:
+        live.advance(6)  # an epoch
+        live.replace_data(OTHER_X, OTHER_Y)
+        live.stop()
+    options = {**OPTIONS, "validation": (X, Y), "progress": False}
+    for rows, epochs in (((X, Y), 1), ((OTHER_X, OTHER_Y), 2)):
+        other = trainer()
+        kept = ct.train.Checkpoints(tmp_path, resume=epochs > 1)
+        other.fit(*rows, callbacks=[kept], **{**options, "epochs": epochs})
+    assert led.epoch == 2
+    expect_equal(led, other)
+
+
+def test_another_number_of_rows_begins_with_the_next_epoch():
+    led = trainer()
+    x, y = OTHER_X[:48], OTHER_Y[:48]
+    with paused(led, validation=(X, Y)) as live:
+        live.advance(2)
+        assert not live.replace_data(x, y)
+        assert (live.batch()[0][0] == X).all(axis=1).any()
+        live.advance(4)  # an epoch has 6 steps
+        assert led.epoch == 1 and (x == live.batch()[0][0]).all(axis=1).any()
+        live.advance(3)
+        assert led.epoch == 2  # now it has 3
+        live.stop()
+
+
+def test_rows_replaced_in_a_running_training_are_trained_on():
+    led = trainer()
+    with led.start(X, Y, epochs=10**6, batch_size=16, weights=np.ones(96)) as live:
+        assert live.replace_data(X, 1 - Y, weights=np.ones(96))
+        assert not live.is_paused
+        live.pause()
+        assert (live.batch()[1].targets[:, 0] != (live.batch()[0].sum(axis=1) > 0)).all()
+        live.stop()
+
+
+@pytest.mark.parametrize(
+    ("rows", "options", "words"),
+    [
+        ((X[:, :3], Y), {}, r"x is float32 of shape \(rows, 3\)\n  expected: float32 of shape"),
+        (((X, X), Y), {}, r"x\[0\] is float32 .* \(2 more differ\)|x is missing \(2 more"),
+        ((X, np.zeros((96, 1), np.int32)), {}, r"y is int32 of shape \(rows, 1\)"),
+        ((X, Y[:50]), {}, "96 inputs and 50 targets"),
+        ((X[:20], Y[:20]), {}, "batch_size is 16, but the training set has 15 rows"),
+        ((X, Y), {"validation": (X[:, :2], Y)}, "validation: x is float32"),
+        ((X, Y), {"weights": np.ones(96)}, "y is missing"),
+        ((X, 3 * Y), {}, "3"),
+    ],
+)
+def test_rows_that_do_not_fit_are_named_and_nothing_is_replaced(rows, options, words):
+    led = trainer()
+    with paused(led) as live:
+        before = live.batch()
+        with pytest.raises(ct.errors.CutawayError, match=words):
+            live.replace_data(*rows, **options)
+        for old, new in zip(before, live.batch(), strict=True):
+            np.testing.assert_array_equal(old, new)
+        live.stop()
+
+
+def test_streams_and_missing_validation_are_refused_in_words():
+    led = trainer()
+    stream = ct.data.ArrayStream(X, Y, block_rows=32)
+    with led.start(stream, epochs=10**6, batch_size=16) as live:
+        with pytest.raises(ct.errors.OptionError, match="a training on a stream"):
+            live.replace_data(X, Y)
+        live.stop()
+    with led.start(X, Y, epochs=10**6, batch_size=16) as live:
+        with pytest.raises(ct.errors.OptionError, match="validation rows in a training without"):
+            live.replace_data(X, Y, validation=(X, Y))
+        live.stop()
+    with pytest.raises(TrainingError, match="is not training"):
+        live.replace_data(X, Y)
