@@ -18,7 +18,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from cutaway import ops
-from cutaway.engine import Tensor, as_array
+from cutaway.engine import Tensor
 from cutaway.errors import DataError, ShapeError, expect_range
 from cutaway.models.compiled import CompiledCalls, evaluating
 from cutaway.models.recurrent import recurrent_layers
@@ -123,8 +123,8 @@ class Translator(Module):
         ]
 
     def _expect_tokens(self, **given) -> list:
-        """Token ids as Tensors (batch, time) of int32, with as many rows each."""
-        found = [Tensor(as_array(ids).astype(jnp.int32)) for ids in given.values()]
+        """Token ids as Tensors (batch, time), with as many rows each."""
+        found = [ids if isinstance(ids, Tensor) else Tensor(ids) for ids in given.values()]
         for name, ids in zip(given, found, strict=True):
             if ids.ndim != 2:
                 raise ShapeError(

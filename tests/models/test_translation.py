@@ -101,6 +101,7 @@ def test_a_trainer_takes_source_and_target_by_their_names_and_of_unequal_length(
     assert history["loss"][-1] < 0.7 * history["loss"][0]
     logits = trainer.predict(x)
     assert logits.shape == (64, 4, 9)
+    assert "Dotted" not in ct.draw(net, x=map_leaves(lambda rows: rows[:1], x)).svg
     padded = trainer.predict({"source": longer, "target": x["target"]})
     np.testing.assert_allclose(padded, logits, rtol=1e-4, atol=1e-5)
 
