@@ -183,7 +183,7 @@ def training_sets(program: Program, x, arrays, validation, seed: int) -> FitRows
     x, y = to_device(x, y, what="validation", instead="pass fewer validation rows")
     if weights:
         expect_weightable(program)
-        y = with_weights(y, *weights, count_rows(x))
+        y = with_weights(y, weights[0], count_rows(x))
     return FitRows(training, ArrayRows(x, y))
 
 
