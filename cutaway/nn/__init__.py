@@ -13,7 +13,7 @@ from cutaway.nn.convolution import (
     ConvTranspose2d,
     ConvTranspose3d,
 )
-from cutaway.nn.growing import StructureChange, deepen, narrow, widen
+from cutaway.nn.growing import deepen, narrow, widen
 from cutaway.nn.init import INITIALIZERS
 from cutaway.nn.layers import Add, Dropout, Embedding, Flatten, Linear, Residual, Standardize
 from cutaway.nn.lifting import Compiled, accumulate_over, jit
@@ -42,6 +42,7 @@ from cutaway.nn.random import seed
 from cutaway.nn.recurrent import GRU, LSTM, RNN, AllSteps, LastStep
 from cutaway.nn.regularization import SpatialDropout, StochasticDepth
 from cutaway.nn.rematerialize import Recompute, recompute
+from cutaway.nn.resizing import StructureChange
 from cutaway.nn.sharing import exclusive, snapshot
 from cutaway.nn.squeeze import SqueezeExcite
 from cutaway.nn.state import Buffer, Parameter, Variable, named_variables

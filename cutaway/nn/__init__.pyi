@@ -27,7 +27,6 @@ from cutaway.nn.convolution import Conv3d as Conv3d
 from cutaway.nn.convolution import ConvTranspose1d as ConvTranspose1d
 from cutaway.nn.convolution import ConvTranspose2d as ConvTranspose2d
 from cutaway.nn.convolution import ConvTranspose3d as ConvTranspose3d
-from cutaway.nn.growing import StructureChange as StructureChange
 from cutaway.nn.growing import deepen as deepen
 from cutaway.nn.growing import narrow as narrow
 from cutaway.nn.growing import widen as widen
@@ -75,6 +74,7 @@ from cutaway.nn.regularization import SpatialDropout as SpatialDropout
 from cutaway.nn.regularization import StochasticDepth as StochasticDepth
 from cutaway.nn.rematerialize import Recompute as Recompute
 from cutaway.nn.rematerialize import recompute as recompute
+from cutaway.nn.resizing import StructureChange as StructureChange
 from cutaway.nn.sharing import exclusive as exclusive
 from cutaway.nn.sharing import snapshot as snapshot
 from cutaway.nn.squeeze import SqueezeExcite as SqueezeExcite

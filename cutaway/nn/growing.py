@@ -10,7 +10,6 @@ are units copied, because one more of them would change the mean of the others.
 import dataclasses
 from collections.abc import Iterable, Sequence
 
-import jax.numpy as jnp
 import numpy as np
 
 from cutaway.engine import Operation
@@ -18,53 +17,9 @@ from cutaway.errors import OptionError, expect_choice
 from cutaway.nn.containers import Sequential
 from cutaway.nn.module import Module
 from cutaway.nn.random import generator
+from cutaway.nn.resizing import AxisStep, StructureChange, apply_steps
 from cutaway.nn.sharing import exclusive
-from cutaway.nn.state import Parameter, Variable, note_change
-from cutaway.nn.units import UnitAxis, Units
-
-
-@dataclasses.dataclass(frozen=True)
-class ResizedAxis:
-    """How one axis of a Variable was resized.
-
-    Attributes:
-        variable, axis: which one.
-        kept: (new size,), where each entry along it was before; -1 for a new one.
-    """
-
-    variable: Variable
-    axis: int
-    kept: np.ndarray
-
-
-@dataclasses.dataclass(frozen=True)
-class StructureChange:
-    """What became of the Variables of a network. Optimizers and averages `follow` it.
-
-    Attributes:
-        resized: in the order in which it was done.
-        added: the new Parameters, by their paths.
-        renamed: {path before: path after} of Parameters.
-    """
-
-    resized: tuple[ResizedAxis, ...] = ()
-    added: dict[str, Parameter] = dataclasses.field(default_factory=dict)
-    renamed: dict[str, str] = dataclasses.field(default_factory=dict)
-
-    def carried(self, variable: Variable, array, fill=0.0):
-        """An array of the Variable's shape before, such as a slot of an optimizer, made to fit.
-
-        Args:
-            fill: of new entries: a number, or an array of the Variable's shape now.
-        """
-        steps = [step for step in self.resized if step.variable is variable]
-        if not steps:
-            return array
-        found, is_new = np.asarray(array), np.zeros(np.shape(array), bool)
-        for step in steps:
-            found, is_new = (np.take(a, step.kept, step.axis) for a in (found, is_new))
-            is_new[(slice(None),) * step.axis + (step.kept < 0,)] = True
-        return jnp.asarray(np.where(is_new, np.asarray(fill), found), np.asarray(array).dtype)
+from cutaway.nn.unit_routes import UnitRoute
 
 
 def widen(
@@ -100,7 +55,7 @@ def widen(
         >>> net[0], net[2], np.allclose(net(x).numpy(), before)
         (Linear(4, 12), Linear(12, 1), True)
     """
-    route = _Route(net, path, through)
+    route = UnitRoute(net, path, through)
     before = route.units
     if not isinstance(units, int | np.integer) or units <= before:
         raise OptionError(
@@ -122,21 +77,21 @@ def widen(
         parts = generator().uniform(0.5, 1.5, (units // before, before))
         parts /= parts.sum(axis=0)
         for place in [*route.own.axes, *route.passed_axes()]:
-            steps.append(_Step(place, before, kept, fresh_from=before))
+            steps.append(AxisStep(place, before, kept, fresh_from=before))
         for place in route.reading_axes():
-            steps.append(_Step(place, before, kept, fresh_from=before, factors=parts.ravel()))
+            steps.append(AxisStep(place, before, kept, fresh_from=before, factors=parts.ravel()))
     else:
         kept = np.where(np.arange(units) < before, np.arange(units), -1)
         for place in route.own.axes:
             if init is not None and callable(place.fill):
                 place = dataclasses.replace(place, fill=init)
-            steps.append(_Step(place, before, kept))
-        steps += [_Step(place, before, kept) for place in route.passed_axes()]
+            steps.append(AxisStep(place, before, kept))
+        steps += [AxisStep(place, before, kept) for place in route.passed_axes()]
         steps += [
-            _Step(dataclasses.replace(place, fill=0.0), before, kept)
+            AxisStep(dataclasses.replace(place, fill=0.0), before, kept)
             for place in route.reading_axes()
         ]
-    return _applied(route, steps, units)
+    return apply_steps(route, steps, units)
 
 
 def narrow(
@@ -163,7 +118,7 @@ def narrow(
         >>> net[0], net[2]
         (Linear(4, 5), Linear(5, 1))
     """
-    route = _Route(net, path, through)
+    route = UnitRoute(net, path, through)
     before = route.units
     if isinstance(units, int | np.integer):
         if not 1 <= units < before:
@@ -182,7 +137,7 @@ def narrow(
                 expected=f"indices from 0 to {before - 1} in ascending order, each once",
             )
     places = [*route.own.axes, *route.passed_axes(), *route.reading_axes()]
-    return _applied(route, [_Step(place, before, kept) for place in places], len(kept))
+    return apply_steps(route, [AxisStep(place, before, kept) for place in places], len(kept))
 
 
 def deepen(net: Module, after: str, *layers: Module) -> StructureChange:
@@ -267,190 +222,3 @@ def _flat(layer: Module):
             yield from _flat(inner)
     else:
         yield layer
-
-
-class _Route:
-    """The way of a layer's output: the layers that pass it on, and those that have weights for it.
-
-    Attributes:
-        own, passed, reading: Units: of the layer, and (path, Units) of those after it.
-        units: of the layer.
-    """
-
-    def __init__(self, net: Module, path: str, through):
-        self.net, self.path = net, path
-        self.modules = net.modules()
-        expect_choice(path, self.modules, what="layer")
-        self.layer = self.modules[path]
-        own = self.layer.output_units()
-        if own is None or own.count is None:
-            raise OptionError(
-                f"the units of layer {path!r}, {self.layer!r}, cannot be resized",
-                expected="a Linear, convolution without groups, Embedding, RNN, LSTM or GRU",
-                fix="define output_units in its class, see nn.units",
-            )
-        self.own, self.units = own, own.count
-        self.passed: list[tuple[str, Units]] = []
-        self.reading: list[tuple[str, Units]] = []
-        if through is None:
-            for name, module in _followers(net, self.modules, path):
-                if self._takes(name, module):
-                    break
-            else:
-                raise OptionError(
-                    f"layer {path!r} is the last one: its units are the outputs of the network",
-                    expected="a layer with another one after it that has weights for its units",
-                    fix="build a network with other outputs",
-                )
-        else:
-            for name in through:
-                expect_choice(name, self.modules, what="layer")
-                self._takes(name, self.modules[name])
-            if not self.reading:
-                raise OptionError(
-                    f"of the layers through={list(through)}, none has weights for the units of "
-                    f"{path!r}",
-                    expected="a Linear, convolution or recurrent layer among them",
-                )
-        self._expect_unshared()
-
-    def _takes(self, name: str, module: Module) -> bool:
-        """Note what the layer has for the units; whether the way ends there."""
-        found = module.input_units()
-        if found is not None:
-            for place in found.axes:
-                size = place.variable.shape[place.axis]
-                if size % self.units:
-                    raise OptionError(
-                        f"layer {name!r}, {module!r}, has {size} inputs, no multiple of the "
-                        f"{self.units} units of {self.path!r}",
-                        expected="the layer that takes in its output",
-                        fix="name the layers on its way: through=[...]",
-                    )
-            self.reading.append((name, found))
-            return True
-        found = module.feature_units()
-        if found is None:
-            raise OptionError(
-                f"layer {name!r}, {module!r}, which follows {self.path!r}, cannot be resized",
-                expected="layers that treat each feature by itself, up to one with weights for it",
-                fix="define feature_units or input_units in its class, see nn.units",
-            )
-        self.passed.append((name, found))
-        return False
-
-    def _expect_unshared(self):
-        variables = {id(place.variable) for place in self.axes()}
-        owners: dict[int, list] = {}
-        for name, module in self.modules.items():
-            for value in vars(module).values():
-                if id(value) in variables:
-                    owners.setdefault(id(value), []).append(name)
-        twice = next((names for names in owners.values() if len(names) > 1), None)
-        if twice is not None:
-            raise OptionError(
-                f"layers {twice[0]!r} and {twice[1]!r} share a weight, so {self.path!r} cannot be "
-                "resized by itself",
-                expected="a layer whose weights nobody else uses",
-            )
-
-    def axes(self) -> list[UnitAxis]:
-        return [*self.own.axes, *self.passed_axes(), *self.reading_axes()]
-
-    def passed_axes(self) -> list[UnitAxis]:
-        return [place for _, units in self.passed for place in units.axes]
-
-    def reading_axes(self) -> list[UnitAxis]:
-        return [place for _, units in self.reading for place in units.axes]
-
-    def importance(self) -> np.ndarray:
-        """(units,): ‖weights in‖ · ‖weights out‖ of each unit."""
-        drawn = [place for place in self.own.axes if callable(place.fill)]
-        into, out = (self._norms(places) for places in (drawn, self.reading_axes()))
-        return into * out
-
-    def _norms(self, places) -> np.ndarray:
-        total = np.zeros(self.units)
-        for place in places:
-            rows = np.moveaxis(place.variable.numpy().astype(np.float64), place.axis, -1)
-            total += np.square(rows.reshape(-1, self.units)).sum(axis=0)
-        return np.sqrt(total)
-
-
-def _followers(net, modules, path):
-    """(path, module) of the layers after one, as far as they stand in a Sequential."""
-    while path:
-        parent, _, name = path.rpartition(".")
-        inside = modules[parent]
-        if not isinstance(inside, Sequential) or not name.isdigit():
-            raise OptionError(
-                f"what follows layer {path!r} in {type(inside).__name__} is not known",
-                expected="a layer of a Sequential, with one after it that has weights for its "
-                "units",
-                fix="name the layers on its way, up to all that take it in: through=[...]",
-            )
-        prefix = f"{parent}." if parent else ""
-        for i, layer in list(enumerate(inside.layers()))[int(name) + 1 :]:
-            yield from _opened(f"{prefix}{i}", layer)
-        path = parent
-
-
-def _opened(path, module):
-    if isinstance(module, Sequential):
-        for i, layer in enumerate(module.layers()):
-            yield from _opened(f"{path}.{i}", layer)
-    else:
-        yield path, module
-
-
-class _Step:
-    """Resizing one axis.
-
-    Args:
-        place: the axis.
-        before: number of units before.
-        kept: (units,), the unit before of each unit; -1: new, filled as the place says.
-        fresh_from: units from this one on are copies, new to an optimizer.
-        factors: of each unit, on the values along the axis.
-    """
-
-    def __init__(self, place: UnitAxis, before: int, kept, *, fresh_from=None, factors=None):
-        self.place = place
-        blocks = place.variable.shape[place.axis] // before
-        starts = before * np.arange(blocks)[:, None]
-        self.sources = np.where(kept >= 0, starts + kept, -1).ravel()
-        new = np.arange(len(kept)) >= (len(kept) if fresh_from is None else fresh_from)
-        self.resized = ResizedAxis(
-            place.variable, place.axis, np.where(np.tile(new, blocks), -1, self.sources)
-        )
-        self.factors = None if factors is None else np.tile(factors, blocks)
-
-    def values(self, array: np.ndarray) -> np.ndarray:
-        axis, is_new = self.place.axis, self.sources < 0
-        found = np.take(array, self.sources, axis)
-        if self.factors is not None:
-            shape = (len(self.factors), *(1,) * (array.ndim - axis - 1))
-            found = found * self.factors.reshape(shape)
-        if is_new.any():
-            fill = self.place.fill
-            entries = (slice(None),) * axis + (is_new,)
-            found[entries] = fill(found.shape)[entries] if callable(fill) else fill
-        return found
-
-
-def _applied(route: _Route, steps, units: int) -> StructureChange:
-    with exclusive():
-        arrays = {}
-        for step in steps:
-            variable = step.place.variable
-            array = arrays.get(id(variable), (variable, variable.numpy()))[1]
-            arrays[id(variable)] = (variable, step.values(array))
-        for variable, array in arrays.values():
-            variable.data = jnp.asarray(array, variable.dtype)
-            variable.grad = None
-        for name, found in [(route.path, route.own), *route.passed, *route.reading]:
-            for size in found.sizes:
-                module = route.modules[name]
-                setattr(module, size, getattr(module, size) // route.units * units)
-        note_change()
-    return StructureChange(tuple(step.resized for step in steps))

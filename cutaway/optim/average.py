@@ -5,8 +5,8 @@ import contextlib
 import jax.numpy as jnp
 
 from cutaway.engine import no_grad
-from cutaway.nn.growing import StructureChange
 from cutaway.nn.module import Module
+from cutaway.nn.resizing import StructureChange
 from cutaway.nn.state import Buffer, Held
 from cutaway.optim.following import parameters_after
 from cutaway.optim.hyperparameters import Adjustable, Hyperparameter

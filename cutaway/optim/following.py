@@ -1,7 +1,7 @@
 """What an optimizer or an average does when layers of its network were changed."""
 
-from cutaway.nn.growing import StructureChange
 from cutaway.nn.module import Module
+from cutaway.nn.resizing import StructureChange
 
 
 def parameters_after(parameters: list, change: StructureChange, net: Module) -> list:

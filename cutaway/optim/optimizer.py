@@ -12,8 +12,8 @@ import numpy as np
 
 from cutaway.engine import float64, no_grad
 from cutaway.errors import GradientError, OptionError, ShapeError, did_you_mean, expect_range
-from cutaway.nn.growing import StructureChange
 from cutaway.nn.module import Module
+from cutaway.nn.resizing import StructureChange
 from cutaway.nn.sharing import exclusive
 from cutaway.nn.state import Buffer, Parameter, zeros_like
 from cutaway.optim.following import parameters_after
