@@ -128,6 +128,20 @@ class AdversarialProgram(Program):
         self.optimizer.step()
         return {**found, "loss": found["loss"] + own, "loss_discriminator": own}
 
+    alternates = True
+
+    def turns(self, x, y) -> dict[str, tuple[Module, Tensor]]:
+        x = self.inputs(x)
+        example = call(self.net, x)
+        terms = self.generator_terms(x, example, y)
+        return {
+            "discriminator": (
+                self.discriminator,
+                self.discriminator_loss(x, _apart(example), y),
+            ),
+            "generator": (self.net, columns_of(terms)["loss"]),
+        }
+
     def accumulated_step(self, batch_of, parts):
         raise OptionError(
             "accumulate was given for an adversarial training",

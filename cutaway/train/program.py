@@ -184,6 +184,14 @@ class Program:
         if self.average is not None:
             self.average.update()
 
+    # several networks in turn
+
+    alternates = False  # whether networks train in turn, each with a loss of its own
+
+    def turns(self, x, y) -> dict[str, tuple[Module, Tensor]]:
+        """{name: (network, the loss that its turn minimizes)} for a batch; one without a name."""
+        return {"": (self.net, self.loss_of(x, y))}
+
     # state
 
     def owners(self, *, stepping: bool = True) -> dict:
