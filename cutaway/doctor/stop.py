@@ -6,11 +6,14 @@ at its end (both ends of the Hessian's spectrum; only if the first two say that 
 """
 
 import dataclasses
+import functools
 
 from cutaway.doctor.finding import Measure
+from cutaway.doctor.heads import summed
 from cutaway.doctor.reruns import ADAM_RATES, WORTH, RerunResult
 from cutaway.errors import CutawayError
 from cutaway.landscape.hessian import NEAR, Curvature, curvature
+from cutaway.nn.trees import take_rows
 
 # A training is stuck if a third more epochs cover at most this fraction of the attainable loss
 # reduction. At that pace the rest would take more than 6 times the whole training.
@@ -119,11 +122,15 @@ def _attempts(reruns):
 def _curvature(evidence, trainer):
     if sum(p.size for p in trainer.optimizer.parameters) > PARAMETERS:
         return None
-    if trainer.prepare is not None or not evidence.is_single:
+    if trainer.prepare is not None:
         return None
-    x, y = (a[:CURVATURE_ROWS] for a in evidence.reruns.sample)
+    if trainer.loss is None:
+        evidence.not_checked("saddle points", "the curvature of an objective is not computed")
+        return None
+    x, y = take_rows(evidence.reruns.sample, slice(CURVATURE_ROWS))
     try:
-        return curvature(trainer.net, x, y, loss=trainer.loss)
+        loss = functools.partial(summed, loss=trainer.loss)
+        return curvature(trainer.net, x, y, loss=loss)
     except CutawayError:
         return None
 
