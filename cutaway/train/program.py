@@ -153,7 +153,7 @@ class Program:
         owners = self.owners(stepping=False).values()
         _, whole = batch_of(parts)  # XLA drops all of it but the weights
         weights = weights_of(whole)
-        total = None if weights is None else weights.data.sum()
+        total: Any = None if weights is None else weights.data.sum()
 
         def one(part):
             x, y = batch_of(part)

@@ -348,5 +348,5 @@ def test_several_inputs_have_the_curvature_of_one_that_joins_them():
     one = curvature(whole, X, Y, loss=mean_squared_error)
     several = curvature(Apart(whole), (X[:, :1], X[:, 1:]), Y, loss=mean_squared_error)
     np.testing.assert_allclose(several.eigenvalues, one.eigenvalues, rtol=1e-8)
-    with pytest.raises(ShapeError, match="x has 12 or 3 rows, y 12|x has 3 or 12 rows, y 12"):
+    with pytest.raises(ShapeError, match=r"x has \d+ or \d+ rows, y 12"):
         curvature(Apart(whole), (X[:, :1], X[:3, 1:]), Y, loss=mean_squared_error)
