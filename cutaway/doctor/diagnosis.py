@@ -85,6 +85,18 @@ def diagnose(
         notes.append(f"Training stopped: {evidence.trouble.came}.")
     found = []
     symptoms_of = all_symptoms()
+    if plan.program.alternates:
+        symptoms_of = {
+            code: module.look_in_turns
+            for code, module in _modules().items()
+            if hasattr(module, "look_in_turns")
+        }
+        names = ", ".join(code.replace("_", " ") for code in symptoms_of)
+        evidence.not_checked(
+            f"anything but {names}",
+            "networks that train in turn have no chance level, and losses that rise or stay are "
+            "no fault of theirs",
+        )
     if not evidence.trained:  # nothing else can be checked on data with NaN
         symptoms_of = {"nan_source": symptoms_of["nan_source"]}
     for code, look in symptoms_of.items():
@@ -96,7 +108,7 @@ def diagnose(
             continue
         if finding is not None:
             found.append(finding)
-    if evidence.trained:
+    if evidence.trained and not plan.program.alternates:
         note_other_terms(evidence)
     notes += evidence.notes
     ranked, explained = rank(found)

@@ -46,7 +46,7 @@ def glance(plan: TrainingPlan, trainer: Trainer, probes: Probes) -> Finding | No
         trainer: after training.
         probes: that watched it.
     """
-    if not probes.rows:
+    if not probes.rows or plan.program.alternates:
         return None
     parts = {name: getattr(plan, name) for name in plan.__dataclass_fields__}
     evidence, found = _Seen(_Watched(**parts), trainer, probes), []

@@ -98,7 +98,7 @@ def heads_of(program: Program, x, y) -> tuple[list[Head], list[str]]:
             if not own:
                 unknown.append(term)
         if not found and is_array(outputs) and is_array(y) and program.objective is None:
-            return [Head(functools.partial(_summed, loss=program.loss))], []
+            return [Head(functools.partial(summed, loss=program.loss))], []
     if len(found) == 1 and not unknown:
         return [dataclasses.replace(found[0], is_only=True)], []
     return found, unknown
@@ -121,7 +121,7 @@ def loss_of(program: Program, inputs, y) -> Tensor:
     return columns_of(terms_of(program, inputs, outputs, y))["loss"]
 
 
-def _summed(prediction, target, *, loss) -> Tensor:
+def summed(prediction, target, *, loss) -> Tensor:
     """The sum of a loss of named terms."""
     return columns_of(named_terms(loss(prediction, target)))["loss"]
 

@@ -23,7 +23,7 @@ from cutaway.doctor.symptoms import (
     wrong_output_activation,
 )
 from cutaway.doctor.training_plan import TrainingPlan, evenly_spaced
-from cutaway.errors import CutawayError
+from cutaway.errors import CutawayError, OptionError
 from cutaway.nn.trees import count_rows, is_array, leaves, map_leaves, take_rows
 from cutaway.story.text import WIDTH, number
 from cutaway.train import Probes
@@ -82,6 +82,9 @@ def preflight(plan: TrainingPlan) -> Preflight:
     Args:
         plan: as for `diagnose`.
 
+    Raises:
+        OptionError: networks that train in turn.
+
     Returns:
         Preflight, whose findings may have codes beyond those of symptoms: initial_loss,
         one_batch, input_ignored, duplicated_rows, not_finite.
@@ -97,6 +100,12 @@ def preflight(plan: TrainingPlan) -> Preflight:
         >>> preflight(TrainingPlan.of(trainer, x, x[:, :1])).line().split(":")[0]
         'Pre-flight'
     """
+    if plan.program.alternates:
+        raise OptionError(
+            "the pre-flight was given networks that train in turn",
+            expected="one network that minimizes one loss, which has a chance level",
+            fix="train it, or use ct.diagnose, which checks what is meaningful for such networks",
+        )
     began = time.perf_counter()
     nothing = Probes(*plan.examples(slice(1)))  # which has watched no training
     seen = Evidence(plan, plan.fresh(), nothing)

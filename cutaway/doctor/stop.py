@@ -6,14 +6,17 @@ at its end (both ends of the Hessian's spectrum; only if the first two say that 
 """
 
 import dataclasses
+import functools
 from typing import TYPE_CHECKING
 
 from cutaway.doctor.finding import Measure
+from cutaway.doctor.heads import summed
 from cutaway.doctor.reruns import ADAM_RATES, WORTH, RerunResult
 from cutaway.errors import CutawayError
+from cutaway.nn.trees import take_rows
 
 if TYPE_CHECKING:
-    from cutaway.landscape import Curvature
+    from cutaway.landscape.hessian import Curvature
 
 # A training is stuck if a third more epochs cover at most this fraction of the attainable loss
 # reduction. At that pace the rest would take more than 6 times the whole training.
@@ -122,13 +125,17 @@ def _attempts(reruns):
 def _curvature(evidence, trainer):
     if sum(p.size for p in trainer.optimizer.parameters) > PARAMETERS:
         return None
-    if trainer.prepare is not None or not evidence.is_single:
+    if trainer.prepare is not None:
         return None
-    from cutaway.landscape import curvature
+    from cutaway.landscape.hessian import curvature
 
-    x, y = (a[:CURVATURE_ROWS] for a in evidence.reruns.sample)
+    if trainer.loss is None:
+        evidence.not_checked("saddle points", "the curvature of an objective is not computed")
+        return None
+    x, y = take_rows(evidence.reruns.sample, slice(CURVATURE_ROWS))
     try:
-        return curvature(trainer.net, x, y, loss=trainer.loss)
+        loss = functools.partial(summed, loss=trainer.loss)
+        return curvature(trainer.net, x, y, loss=loss)
     except CutawayError:
         return None
 

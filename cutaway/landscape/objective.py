@@ -14,6 +14,7 @@ from cutaway.engine import Tensor, as_array, float64, gradients, no_grad
 from cutaway.errors import GradientError, OptionError, ShapeError
 from cutaway.nn import Module, in_mode
 from cutaway.nn.state import Held, named_variables
+from cutaway.nn.trees import call, leaves, map_leaves
 
 
 class Objective:
@@ -92,12 +93,13 @@ def network_objective(net, x, y, loss, *, where: str, wide: bool = True):
         values = [(array, None) for array in (*rest, *arrays)]
         held = Held([*_others(variables, parameters), *parameters.values()], values)
         with in_mode(net, False), held:
-            return loss(net(Tensor(x)), Tensor(y)), list(parameters.values())
+            out = call(net, map_leaves(Tensor, x))
+            return loss(out, map_leaves(Tensor, y)), list(parameters.values())
 
     with float64() if wide else contextlib.nullcontext():
         start = {path: _widened(p.data, wide) for path, p in parameters.items()}
         rest = [_widened(v.data, wide) for v in _others(variables, parameters)]
-        data = (rest, _widened(as_array(x), wide), _widened(as_array(y), wide))
+        data = (rest, *(_each(lambda a: _widened(as_array(a), wide), tree) for tree in (x, y)))
     return Objective(evaluate, data, wide=wide), start
 
 
@@ -125,14 +127,26 @@ def trained(net, *, where: str) -> dict:
 
 def expect_point(x, y, *, where: str):
     """Raise ShapeError unless x and y have the same number of rows, at least one."""
-    rows = [np.shape(v.data if isinstance(v, Tensor) else v)[:1] for v in (x, y)]
-    if rows[0] != rows[1] or rows[0] in ((), (0,)):
-        counts = [r[0] if r else "no axis of" for r in rows]
+    rows = [
+        {np.shape(v.data if isinstance(v, Tensor) else v)[:1] for v in _parts(tree)}
+        for tree in (x, y)
+    ]
+    if len(rows[0] | rows[1]) != 1 or rows[0] & {(), (0,)}:
+        counts = [" or ".join(str(r[0]) if r else "no axis of" for r in some) for some in rows]
         raise ShapeError(
             f"{where}: x has {counts[0]} rows, y {counts[1]}",
             expected="as many targets as inputs, at least one",
             fix="for one example, give x[None] and y[None]",
         )
+
+
+def _each(function, data):
+    """function(data), or of each array of a tuple or dict."""
+    return map_leaves(function, data) if isinstance(data, tuple | dict) else function(data)
+
+
+def _parts(data) -> list:
+    return leaves(data) if isinstance(data, tuple | dict) else [data]
 
 
 def _others(variables, parameters) -> list:

@@ -164,6 +164,20 @@ class AdversarialProgram(Program):
             net, self.inputs(x), y, objective=objectives[of], beside=networks, names=names
         )
 
+    alternates = True
+
+    def turns(self, x, y) -> dict[str, tuple[Module, Tensor]]:
+        x = self.inputs(x)
+        example = call(self.net, x)
+        terms = self.generator_terms(x, example, y)
+        return {
+            "discriminator": (
+                self.discriminator,
+                self.discriminator_loss(x, detach(example), y),
+            ),
+            "generator": (self.net, columns_of(terms)["loss"]),
+        }
+
     def accumulated_step(self, batch_of, parts):
         raise OptionError(
             "accumulate was given for an adversarial training",

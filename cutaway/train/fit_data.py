@@ -179,6 +179,12 @@ def training_sets(program: Program, x, arrays, validation, seed: int) -> FitRows
     training = StreamRows(x) if arrays is None else ArrayRows(*arrays)
     if validation is None:
         return FitRows(training, None)
+    if not isinstance(validation, tuple | list) or len(validation) not in (2, 3):
+        raise OptionError(
+            f"validation is a {type(validation).__name__}"
+            + (f" of {len(validation)}" if isinstance(validation, tuple | list) else ""),
+            expected="(x, y), (x, y, weights), or a fraction of the rows",
+        )
     x, y, *weights = validation
     x, y = to_device(x, y, what="validation", instead="pass fewer validation rows")
     if weights:

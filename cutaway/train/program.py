@@ -185,7 +185,7 @@ class Program:
         owners = self.owners(stepping=False).values()
         _, whole = batch_of(parts)  # XLA drops all of it but the weights
         weights = weights_of(whole)
-        total = None if weights is None else weights.data.sum()
+        total: Any = None if weights is None else weights.data.sum()
 
         def one(part):
             x, y = batch_of(part)
@@ -235,6 +235,14 @@ class Program:
             return self._with_penalty(self._terms_of_inputs(x, y))
 
         return explain(self.net, x, y, objective=objective, names=names)
+
+    # several networks in turn
+
+    alternates = False  # whether networks train in turn, each with a loss of its own
+
+    def turns(self, x, y) -> dict[str, tuple[Module, Tensor]]:
+        """{name: (network, the loss that its turn minimizes)} for a batch; one without a name."""
+        return {"": (self.net, self.loss_of(x, y))}
 
     # state
 

@@ -17,6 +17,7 @@ from cutaway.doctor.symptoms import (
     data_shift,
     dead_units,
     learning_rate_too_high,
+    underfitting,
     unscaled_inputs,
     unscaled_targets,
     vanishing_gradient,
@@ -224,6 +225,15 @@ def test_a_gradient_that_vanishes_in_one_branch_is_found_though_the_other_learns
 
 def test_a_learning_rate_far_too_high_is_found():
     assert learning_rate_too_high.look(seen(trainer(lr=10.0), epochs=10)).code
+
+
+def test_what_needs_a_plain_network_to_compare_with_is_noted():
+    evidence = seen(trainer(lr=1e-4), epochs=1)
+    assert underfitting.look(evidence) is None
+    assert evidence.notes == [
+        "Not checked: underfitting, because there is no plain network to compare with for several "
+        "inputs or outputs."
+    ]
 
 
 # all of it

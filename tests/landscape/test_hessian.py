@@ -329,3 +329,24 @@ def test_an_objective_can_be_judged_at_another_point():
     objective, start = network_objective(net, X, Y, mean_squared_error, where="test")
     here = curvature_at(objective, start)
     assert here.largest == curvature(net, X, Y, loss=mean_squared_error).largest
+
+
+class Apart(ct.Module):
+    """A layer for each part of the inputs: the same function as one layer for all of them."""
+
+    def __init__(self, whole):
+        self.a, self.b = ct.Linear(1, 2), ct.Linear(2, 2, bias=False)
+        self.a.weight.data, self.b.weight.data = whole.weight.data[:1], whole.weight.data[1:]
+        self.a.bias.data = whole.bias.data
+
+    def forward(self, a, b):
+        return self.a(a) + self.b(b)
+
+
+def test_several_inputs_have_the_curvature_of_one_that_joins_them():
+    whole = ct.Linear(3, 2)
+    one = curvature(whole, X, Y, loss=mean_squared_error)
+    several = curvature(Apart(whole), (X[:, :1], X[:, 1:]), Y, loss=mean_squared_error)
+    np.testing.assert_allclose(several.eigenvalues, one.eigenvalues, rtol=1e-8)
+    with pytest.raises(ShapeError, match=r"x has \d+ or \d+ rows, y 12"):
+        curvature(Apart(whole), (X[:, :1], X[:3, 1:]), Y, loss=mean_squared_error)

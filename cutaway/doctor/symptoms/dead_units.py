@@ -56,6 +56,53 @@ def look(evidence: Evidence) -> Finding | None:
     )
 
 
+def look_in_turns(evidence: Evidence) -> Finding | None:
+    """For networks that train in turn: the dead units of each after training."""
+    x, y = (map_leaves(Tensor, tree) for tree in take_rows(evidence.sample, slice(ROWS)))
+    before, after = (
+        _dead_in_turns(p, x, y) for p in (evidence.plan.program, evidence.trainer.program)
+    )
+    found = [path for path, share in after.items() if share >= MANY]
+    if not found:
+        return None
+    worst = max(found, key=lambda path: after[path])
+    return Finding(
+        "dead_units",
+        f"layer {span(found)}",
+        [
+            Measure(f"fraction of the units of {worst} that are 0 on all rows", after[worst], MANY),
+            Measure("the same before training", before.get(worst, 0.0)),
+        ],
+        f"{after[worst]:.0%} of the units of {worst} are 0 for every example, real or made. There "
+        "the slope is 0 too: they cannot recover.",
+        [
+            Prescription("use leaky ReLU with slope 0.2, which is usual in adversarial training"),
+            Prescription("divide the learning rate of that network by 10"),
+        ],
+        0.6,
+    )
+
+
+def _dead_in_turns(program, x, y) -> dict:
+    """{"network.path": fraction of the units that are 0 on all rows}, where units turn off."""
+    alive, names = {}, {}
+    with program.in_mode(False), program.computing(), no_grad():
+        for name, (net, _) in program.turns(x, y).items():
+            names |= {id(m): f"{name}.{path}".strip(".") for path, m in net.modules().items()}
+
+        def look_at(module, inputs, out):
+            function = module.activation_function
+            path = names.get(id(module))
+            if path is None or function is None or not function.traits.activation.turns_off:
+                return
+            units = (np.asarray(out.data).reshape(-1, out.shape[-1]) != 0).any(axis=0)
+            alive[path] = alive.get(path, False) | units
+
+        with watch(program.net, look_at):
+            program.turns(x, y)
+    return {path: float(1 - units.mean()) for path, units in alive.items()}
+
+
 def _dead_on_all_rows(evidence, paths) -> dict:
     """{path: fraction of the layer's units that are 0 on every row of the sample}."""
     x, _ = evidence.sample

@@ -17,6 +17,8 @@ from cutaway.doctor.rows import (
     layers_at,
 )
 from cutaway.doctor.through_time import time_gradient_ratio
+from cutaway.engine import Tensor, gradients
+from cutaway.nn.trees import map_leaves, take_rows
 from cutaway.story.text import number
 
 FAMILY = "flow"
@@ -26,6 +28,7 @@ MAX_RATIO = 1e3  # the inverse of the threshold for vanishing gradients
 MAX_GROWTH = (
     1e3  # of the gradient norm since the start; clipping is usually set at 1 to 10 times it
 )
+ROWS = 256  # on which the gradients of networks in turn are measured
 MAX_LOSS = 10.0  # times the initial loss; a gradient that starts near 0 may grow without harm
 
 
@@ -42,6 +45,47 @@ def look(evidence: Evidence) -> Finding | None:
         return found
     helps = any(evidence.helps(*p.changes) for p in found.prescriptions if p.changes)
     return found if helps else None
+
+
+def look_in_turns(evidence: Evidence) -> Finding | None:
+    """For networks that train in turn: the growth of each one's gradient during training."""
+    x, y = (map_leaves(Tensor, tree) for tree in take_rows(evidence.sample, slice(ROWS)))
+    before, after = (
+        _norms_in_turns(p, x, y) for p in (evidence.plan.program, evidence.trainer.program)
+    )
+    growth = {name: after[name] / before[name] for name in before if before[name] > 0}
+    worst = max(growth, key=lambda name: growth[name], default=None)
+    if worst is None or not growth[worst] > MAX_GROWTH:
+        return None
+    return Finding(
+        "exploding_gradient",
+        f"the {worst}",
+        [
+            Measure(
+                f"gradient norm of the {worst} relative to that before training",
+                growth[worst],
+                MAX_GROWTH,
+            )
+        ],
+        f"The gradient of the {worst}'s own loss grew from {number(before[worst])} to "
+        f"{number(after[worst])}: its steps overshoot, or the other network drives it away.",
+        [
+            Prescription(f"divide the learning rate of the {worst} by 10"),
+            Prescription(f"clip the gradient norm of the {worst} to 1"),
+        ],
+        0.6,
+    )
+
+
+def _norms_in_turns(program, x, y) -> dict:
+    """{name: norm of the gradient of a network's own loss}."""
+    found = {}
+    with program.in_mode(False), program.computing():
+        for name, (net, loss) in program.turns(x, y).items():
+            own = {id(p) for p in net.parameters()}
+            parts = [g for leaf, g in gradients(loss) if id(leaf) in own]
+            found[name] = math.sqrt(sum(float((g.astype("float32") ** 2).sum()) for g in parts))
+    return found
 
 
 def _through_layers(evidence):

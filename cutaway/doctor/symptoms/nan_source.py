@@ -23,6 +23,21 @@ def look(evidence: Evidence) -> Finding | None:
     return _in_data(evidence) or _in_training(evidence)
 
 
+def look_in_turns(evidence: Evidence) -> Finding | None:
+    """For networks that train in turn: where it appeared, without an experiment."""
+    trouble = evidence.trouble
+    if trouble is None:
+        return None
+    return _in_data(evidence) or Finding(
+        "nan_source",
+        _place(trouble),
+        [Measure("epochs completed before", len(evidence.losses))],
+        f"{trouble.came}.",
+        [Prescription("divide the learning rates of both optimizers by 10")],
+        0.6,
+    )
+
+
 def _in_data(evidence):
     plan = evidence.plan
     for name, array in (named_leaves("x", plan.x) | named_leaves("y", plan.y)).items():

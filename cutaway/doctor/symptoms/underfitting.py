@@ -18,6 +18,12 @@ def look(evidence) -> Finding | None:
     reruns = evidence.reruns
     if not reruns.has_room or reruns.base.broke:
         return None
+    if not evidence.is_single:
+        evidence.not_checked(
+            "underfitting",
+            "there is no plain network to compare with for several inputs or outputs",
+        )
+        return None
     own = list(_training_alone(evidence))
     wider = reruns.relative()
     if wider is None or not all(reruns.is_worth(wider, than) for than in (reruns.base, *own)):
