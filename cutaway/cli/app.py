@@ -8,6 +8,7 @@ import typer
 
 import cutaway
 from cutaway.cli.commands import on_data, on_runs, on_trainings
+from cutaway.cli.usage import UsageError, is_help, usage_error
 from cutaway.errors import CutawayError, OutOfMemoryError, TrainingError
 
 app = typer.Typer(
@@ -64,7 +65,12 @@ def run() -> None:
     debug = "--debug" in arguments
     as_json = "--json" in arguments
     try:
-        app(args=[a for a in arguments if a != "--debug"], prog_name="cutaway")
+        given = [a for a in arguments if a != "--debug"]
+        sys.exit(app(args=given, prog_name="cutaway", standalone_mode=False))
+    except UsageError as error:
+        if not is_help(error):
+            _print_error(usage_error(error), as_json)
+        sys.exit(2)
     except CutawayError as error:
         if debug:
             raise

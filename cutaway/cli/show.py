@@ -70,7 +70,7 @@ def _is_float32(device, precision: str) -> bool:
 
 def print_notes(notes) -> None:
     for note in notes:
-        console.print(f"[yellow]note[/] {escape(note)}")
+        console.print(f"[yellow]Note:[/] {escape(note)}")
 
 
 def print_scores(columns: dict) -> None:

@@ -57,7 +57,7 @@ def encode_sets(
         x, y = np.concatenate([x, more.x]), np.concatenate([y, more.targets])
         notes += more.notes
         if not is_stream:
-            notes.append(f"validation folder: {len(validation):,} {rows.examples}")
+            notes.append(f"the validation folder has {len(validation):,} {rows.examples}")
     else:
         training, validation, test_rows = split_validation(y, own, stratify=True)
     test, test_notes = make_test_set(x, y, test_rows, rows.examples)

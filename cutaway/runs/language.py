@@ -255,8 +255,10 @@ def prepare_language(path, options: LanguageOptions | None = None, *, why: str =
     }
     notes = []
     if tested is not None:
-        notes = [f"test set: the last {len(whole) - len(text):,} characters"]
-    notes.append(f"validation: the last {len(text) - place:,} of {len(text):,} characters")
+        notes = [f"the last {len(whole) - len(text):,} characters are the test set"]
+    notes.append(
+        f"the last {len(text) - place:,} of {len(text):,} characters are used for validation"
+    )
     return LanguageExperiment(
         kind="language",
         source=str(path),

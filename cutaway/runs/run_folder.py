@@ -166,15 +166,23 @@ class RunFolder:
 
     def expect_same(self, config: dict) -> None:
         """Raise RunError unless the run has this config, apart from the number of epochs."""
-        before = self.read_config()
-        differing = [
-            f"{name} was {was!r}, now {now!r}"
-            for name, was, now in _differences(before, json.loads(json.dumps(config)))
+        found = {
+            name: (was, now)
+            for name, was, now in _differences(self.read_config(), json.loads(json.dumps(config)))
             if name not in ("format", "cutaway", "options.epochs")
-        ]
-        if differing:
+        }
+        if found:
+            # what the options make of the network follows from them
+            given = ("data", "target", "kind")
+            named = [name for name in found if name in given or name.startswith("options.")]
+            named = named or list(found)
+            shown = []
+            for name in named:
+                option = name.removeprefix("options.").rstrip("_")
+                was, now = found.get(option, found[name])  # the value that a default stands for
+                shown.append(f"{option} was {_in_words(was)}, now {_in_words(now)}")
             raise RunError(
-                f"{self.path} was trained with other options: {'; '.join(differing[:4])}",
+                f"{self.path} was trained with other options: {'; '.join(shown[:4])}",
                 expected="the same data and options, apart from --epochs",
                 fix="repeat the options of the first call, or train into another folder",
             )
@@ -186,6 +194,10 @@ def _first_free(parent: Path, name: str) -> Path:
         k += 1
         path = parent / f"{name}-{k}"
     return path
+
+
+def _in_words(value) -> str:
+    return "not given" if value is None else repr(value)
 
 
 def _differences(before, now, prefix=""):

@@ -250,7 +250,7 @@ def prepare_series(path, options: SeriesOptions | None = None, *, why: str = "")
         arrays.x, arrays.targets, np.flatnonzero(arrays.rows >= end), "windows"
     )
     expect_batch(options.batch(len(training)), len(training))
-    notes = [f"validation: the last {end - split:,} of {end:,} time steps", *test_notes]
+    notes = [f"the last {end - split:,} of {end:,} time steps are used for validation", *test_notes]
     if time is not None and series.step is None:
         notes.append(f"the dates in {time!r} are not equally spaced")
     seed(options.seed)

@@ -102,10 +102,12 @@ class GroupedEpochs:
         self._compiled = None
         self._seconds = None  # of one epoch; None: not known yet
         self._groups = 0
+        self._numbers = 0  # of one state
 
     def start(self) -> None:
         """Begin a fit."""
         self._seconds, self._groups = None, 0
+        self._numbers = sum(v.size for v in self.program.variables().values())
 
     def size(self, training, validation, batch_size: int, epochs: int) -> int:
         """Number of epochs for the next group, at most `epochs`; 0: run one epoch by itself."""
@@ -153,8 +155,7 @@ class GroupedEpochs:
         return found
 
     def _capacity(self, training) -> int:
-        numbers = sum(v.size for v in self.program.variables().values()) + training.rows
-        return min(MOST_EPOCHS, MOST_NUMBERS // max(1, numbers))
+        return min(MOST_EPOCHS, MOST_NUMBERS // max(1, self._numbers + training.rows))
 
     def _epoch(self, i, orders, x, y, *validated):
         program = self.program

@@ -32,8 +32,8 @@ class Progress(Callback):
         )
         self._bar.start()
         self._task = self._bar.add_task("compiling", total=None, numbers="")
-        self._began = time.monotonic()
-        self._first_epoch = trainer.epoch
+        self._began = None  # until the first steps have run, which compile
+        self._before = 0.0
         self._steps = 0
         self._scores = ""
         self._is_moving = False
@@ -45,18 +45,22 @@ class Progress(Callback):
             self._steps = 0  # a new epoch
         epochs = trainer.planned_epochs
         completed = (trainer.epoch + min(1.0, done / total)) / epochs
-        elapsed = time.monotonic() - self._began
-        worked = completed - self._first_epoch / epochs
-        left = elapsed * (1 - completed) / worked if worked > 0 else 0.0
-        rate = worked * epochs * total / elapsed
         self._steps = done
+        if self._began is None:
+            self._began, self._before = time.monotonic(), completed
+        elapsed = time.monotonic() - self._began
+        worked = completed - self._before
+        pace = ""
+        if worked > 0 and elapsed > 0:
+            left = elapsed * (1 - completed) / worked
+            pace = f"  {_clock(left)} left  {_rate(worked * epochs * total / elapsed)} steps/s"
         self._bar.update(
             self._task,
             total=1.0,
             completed=completed,
             description=f"epoch {trainer.epoch + 1}/{epochs}",
             # the last part is cut off in narrow terminals
-            numbers=f"loss {loss:.4g}{self._scores}  {_clock(left)} left  {_rate(rate)} steps/s",
+            numbers=f"loss {loss:.4g}{self._scores}{pace}",
             refresh=not self._is_moving,  # a short run ends before the next refresh
         )
         self._is_moving = True

@@ -151,6 +151,12 @@ BAD = [
     (["predict", "nowhere", "good.csv"], "nowhere is not a folder"),
     (["summary", "nowhere"], "neither a run nor a list of layer sizes"),
     (["summary", "4"], "at least two integers"),
+    (["trian"], 'did you mean "train"?'),
+    (["train", "good.csv", "--epoch", "3"], 'did you mean "--epochs"?'),
+    (["train", "good.csv", "--epochs", "x"], "--epochs is 'x'\n  expected: an integer"),
+    (["train", "good.csv", "--epochs"], "--epochs was given without a value"),
+    (["train", "good.csv", "other.csv"], "unexpected argument other.csv"),
+    (["predict", "nowhere"], "DATA is missing\n  expected: cutaway predict RUN DATA"),
 ]
 
 
@@ -172,6 +178,9 @@ def test_debug_shows_the_traceback_and_json_the_parts_of_an_error(cutaway, table
     done = cutaway("train", "empty.csv", "--target", "y", "--json", folder=tables)
     assert done.returncode == 2
     assert json.loads(done.stdout)["error"]["type"] == "DataError"
+    done = cutaway("predict", "--json", folder=tables)
+    assert done.returncode == 2
+    assert json.loads(done.stdout)["error"]["came"] == "RUN is missing"
 
 
 def test_errors_at_prediction_name_columns(cutaway, trained):

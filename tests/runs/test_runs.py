@@ -10,6 +10,7 @@ import cutaway as ct
 from cutaway.errors import DataError, OptionError, RunError, TrainingError
 from cutaway.runs import Run, TableOptions, prepare_table, train_table, write_report
 from cutaway.runs.report import wilson_interval
+from cutaway.runs.run_folder import RunFolder
 
 RNG = np.random.default_rng(0)
 ROWS = 120
@@ -300,3 +301,24 @@ def test_public_names_are_reachable():
         assert getattr(ct, name) is not None, name
     with pytest.raises(AttributeError, match="no attribute 'Trainr'"):
         ct.Trainr  # noqa: B018
+
+
+def test_resuming_with_other_options_names_each_of_them_once(tmp_path):
+    config = {
+        "data": "a.csv",
+        "options": {"lr": None, "layers": [8], "from_": None, "epochs": 3},
+        "lr": 0.01,
+        "network": {"layers": [8], "from": None},
+    }
+    RunFolder.begin(tmp_path / "run", name="a", config=config)
+    other = {
+        **config,
+        "options": {"lr": 0.1, "layers": [4], "from_": "resnet50", "epochs": 9},
+        "lr": 0.1,
+        "network": {"layers": [4], "from": "resnet50"},
+    }
+    with pytest.raises(RunError) as refused:
+        RunFolder.begin(tmp_path / "run", name="a", config=other, resume=True)
+    assert refused.value.came.partition("options: ")[2] == (
+        "lr was 0.01, now 0.1; layers was [8], now [4]; from was not given, now 'resnet50'"
+    )
