@@ -67,6 +67,7 @@ _HOMES = {
         "TransformerEncoder",
         "TransformerEncoderLayer",
         "Upsample",
+        "detach",
         "init",
         "jit",
         "recompute",

@@ -81,6 +81,7 @@ from cutaway.nn import TransformerEncoder as TransformerEncoder
 from cutaway.nn import TransformerEncoderLayer as TransformerEncoderLayer
 from cutaway.nn import Upsample as Upsample
 from cutaway.nn import Variable as Variable
+from cutaway.nn import detach as detach
 from cutaway.nn import init as init
 from cutaway.nn import jit as jit
 from cutaway.nn import recompute as recompute
@@ -284,6 +285,7 @@ __all__ = [
     "compare",
     "curvature",
     "data",
+    "detach",
     "device",
     "diagnose",
     "diagram",

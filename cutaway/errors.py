@@ -10,6 +10,7 @@ Every message says what happened, what was expected, and how to fix it:
 import difflib
 import math
 import operator
+import os
 from collections.abc import Iterable
 from typing import Any
 
@@ -83,6 +84,7 @@ def did_you_mean(name: str, known: Iterable) -> str:
     """The closest known name as a question, or the list of all names: for the `fix` of an error.
 
     Example:
+        >>> from cutaway.errors import did_you_mean
         >>> did_you_mean("pased", ["study", "passed"])
         'did you mean "passed"?'
     """
@@ -114,7 +116,11 @@ def expect_axis(x, axis: int, size: int, *, where: str, name: str) -> None:
 
 def expect_choice(value, known, *, what: str) -> None:
     """Raise OptionError unless value is one of the known names."""
-    if value not in known:
+    try:
+        is_known = value in known
+    except (TypeError, ValueError):  # a list as the key of a dict, an array
+        is_known = False
+    if not is_known:
         raise OptionError(
             f"unknown {what} {value!r}",
             expected="one of " + ", ".join(map(str, known)),
@@ -128,12 +134,63 @@ def expect_range(value, *, what: str, above=None, least=None, below=None, most=N
     NaN and what is no number are outside every range. Limits that are None are not checked.
 
     Example:
+        >>> from cutaway.errors import expect_range
         >>> expect_range("a", what="Linear: in_features", least=1)
         Traceback (most recent call last):
         cutaway.errors.OptionError: Linear: in_features is 'a'
           expected: a number >= 1
           fix: choose in_features >= 1
     """
+    _expect_within(value, "a number", what, above, least, below, most)
+
+
+def expect_integer(value, *, what: str, least=None, below=None, most=None) -> None:
+    """Raise OptionError unless value is an integer with least <= value, value < below, <= most.
+
+    Example:
+        >>> from cutaway.errors import expect_integer
+        >>> expect_integer(2.5, what="Linear: in_features", least=1)
+        Traceback (most recent call last):
+        cutaway.errors.OptionError: Linear: in_features is 2.5
+          expected: an integer >= 1
+          fix: choose in_features >= 1
+    """
+    _expect_within(value, "an integer", what, None, least, below, most)
+
+
+def expect_type(value, types, *, what: str, expected: str, fix: str | None = None) -> None:
+    """Raise OptionError unless value is of one of the types.
+
+    Example:
+        >>> from cutaway.errors import expect_type
+        >>> expect_type(3, dict, what="settings", expected="a dict", fix="pass {name: value}")
+        Traceback (most recent call last):
+        cutaway.errors.OptionError: settings is 3
+          expected: a dict
+          fix: pass {name: value}
+    """
+    if not isinstance(value, types):
+        raise OptionError(f"{what} is {_short(value)}", expected=expected, fix=fix)
+
+
+def expect_function(value, *, what: str, expected: str, fix: str | None = None) -> None:
+    """Raise OptionError unless value can be called."""
+    if not callable(value):
+        raise OptionError(f"{what} is {_short(value)}", expected=expected, fix=fix)
+
+
+def expect_path(value, *, what: str) -> None:
+    """Raise OptionError unless value is a text or a pathlib.Path."""
+    expect_type(value, str | os.PathLike, what=what, expected="a path, as str or pathlib.Path")
+
+
+def _short(value) -> str:
+    """A value of few letters, or what it is."""
+    text = repr(value)
+    return text if len(text) <= 40 and "\n" not in text else f"of type {type(value).__name__}"
+
+
+def _expect_within(value, kind: str, what: str, above, least, below, most) -> None:
     tests: list[tuple[Any, Any, str]] = [
         (above, operator.gt, f"> {above}"),
         (least, operator.ge, f">= {least}"),
@@ -142,6 +199,8 @@ def expect_range(value, *, what: str, above=None, least=None, below=None, most=N
     ]
     tests = [test for test in tests if test[0] is not None]
     try:
+        if kind == "an integer":
+            operator.index(value)
         fits = all(holds(value, limit) for limit, holds, _ in tests)
     except (TypeError, ValueError):  # a text, None, an array
         fits = False
@@ -149,6 +208,6 @@ def expect_range(value, *, what: str, above=None, least=None, below=None, most=N
         limits = " and ".join(text for _, _, text in tests)
         raise OptionError(
             f"{what} is {value!r}" if isinstance(value, str) else f"{what} is {value}",
-            expected=f"a number {limits}",
+            expected=f"{kind} {limits}",
             fix=f"choose {what.rpartition(': ')[2]} {limits}",
         )

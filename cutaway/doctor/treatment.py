@@ -12,7 +12,7 @@ from cutaway.doctor.comparable_score import ComparableScore
 from cutaway.doctor.finding import Diagnosis, Prescription
 from cutaway.doctor.reruns import RepeatedTrainer
 from cutaway.doctor.training_plan import TrainingPlan
-from cutaway.errors import CutawayError, OptionError, TrainingError, expect_range
+from cutaway.errors import CutawayError, OptionError, TrainingError, expect_integer, expect_type
 from cutaway.story.figures import BLUE, GRAY, ORANGE
 from cutaway.story.text import WIDTH, Story, align, number
 from cutaway.train import Callback
@@ -272,9 +272,21 @@ def treat(
         OptionError: there is nothing to try, or the budget is too small for one prescription.
 
     Example:
-        >>> ct.treat(diagnosis, seeds=5).best                           # doctest: +SKIP
+        >>> import cutaway as ct
+        >>> import numpy as np
+        >>> x, y = np.load("x.npy"), np.load("y.npy")                   # doctest: +SKIP
+        >>> net = ct.Linear(4, 1)
+        >>> trainer = ct.Trainer(net, loss=ct.losses.mean_squared_error)
+        >>> ct.treat(ct.diagnose(trainer, x, y), seeds=5).best          # doctest: +SKIP
     """
-    expect_range(seeds, what="seeds", least=2)
+    expect_type(
+        diagnosis,
+        Diagnosis,
+        what="treat: diagnosis",
+        expected="what ct.diagnose returned",
+        fix="treat(diagnose(trainer, x, y))",
+    )
+    expect_integer(seeds, what="seeds", least=2)
     if diagnosis.program is None:
         raise OptionError("this diagnosis has no program", fix="create it with ct.diagnose")
     base: TrainingPlan = diagnosis.program
@@ -327,6 +339,7 @@ def paired(differences) -> Effect:
         Student 1908, "The probable error of a mean", Biometrika 6(1).
 
     Example:
+        >>> from cutaway.doctor.treatment import paired
         >>> paired([-1.0, -2.0, -3.0]).p < 0.08
         True
     """

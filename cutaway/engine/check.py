@@ -6,7 +6,7 @@ import numpy as np
 
 from cutaway.engine.tape import no_grad
 from cutaway.engine.tensor import Tensor, as_array, float64, gradients
-from cutaway.errors import GradientError
+from cutaway.errors import GradientError, expect_function
 
 
 def check_gradient(f, *inputs, eps: float = 1e-6, rtol: float = 1e-6, atol: float = 1e-8) -> float:
@@ -30,9 +30,12 @@ def check_gradient(f, *inputs, eps: float = 1e-6, rtol: float = 1e-6, atol: floa
         GradientError: names the input and the element with the largest deviation.
 
     Example:
-        >>> check_gradient(lambda x: x * x, np.array([1.0, -2.0])) < 1e-8
+        >>> import numpy as np
+        >>> import cutaway as ct
+        >>> ct.check_gradient(lambda x: x * x, np.array([1.0, -2.0])) < 1e-8
         True
     """
+    expect_function(f, what="f", expected="a function of Tensors that returns a Tensor")
     with float64():
         arrays = [_wide(x) for x in inputs]
         moved = [i for i, x in enumerate(arrays) if jnp.issubdtype(x.dtype, jnp.floating)]

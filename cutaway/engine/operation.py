@@ -10,7 +10,7 @@ from typing import Any, overload
 from cutaway.engine import tape
 from cutaway.engine.tensor import Tensor, as_array
 from cutaway.engine.traits import Activation, Traits
-from cutaway.errors import GradientError, OptionError
+from cutaway.errors import GradientError, OptionError, expect_function
 
 
 class Operation:
@@ -107,13 +107,14 @@ class Operation:
         node's kind and attributes do instead of a function.
 
         Example:
-            >>> @operation(edges="elementwise")
+            >>> import cutaway as ct
+            >>> @ct.operation(edges="elementwise")
             ... def cube(x):
             ...     return x**3
             >>> @cube.onnx
             ... def cube_onnx(g, x):
             ...     return g.elementwise("Pow", x, 3)
-            >>> @operation(edges="elementwise")
+            >>> @ct.operation(edges="elementwise")
             ... def inverse(x):
             ...     return 1 / x
             >>> form = inverse.onnx("Reciprocal")
@@ -132,8 +133,10 @@ class Operation:
         operation is already elementary.
 
         Example:
+            >>> import jax.numpy as jnp
+            >>> import cutaway as ct
             >>> from cutaway import ops
-            >>> @operation
+            >>> @ct.operation
             ... def leaky_step(h, x):
             ...     return 0.9 * h + 0.1 * jnp.tanh(x)
             >>> @leaky_step.decomposition
@@ -236,13 +239,14 @@ def operation(
             by element. An activation is elementwise if nothing else is said.
 
     Example:
-        >>> @operation
+        >>> import cutaway as ct
+        >>> @ct.operation
         ... def cube(x):
         ...     return x**3
         >>> @cube.backward
         ... def cube_backward(grad, out, x):
         ...     return grad * 3 * x**2
-        >>> x = Tensor(2.0, requires_grad=True)
+        >>> x = ct.Tensor(2.0, requires_grad=True)
         >>> cube(x).backward()
         >>> float(x.grad)
         12.0
@@ -255,7 +259,15 @@ def operation(
         differentiable=differentiable,
         traits=Traits(edges, role, sign, neutral, plumbing, activation),
     )
-    return make if forward is None else make(forward)
+    if forward is None:
+        return make
+    expect_function(
+        forward,
+        what="operation: what it is to be made of",
+        expected="a function of arrays",
+        fix="options are given by name: @operation(edges=...)",
+    )
+    return make(forward)
 
 
 def _value(x):

@@ -115,8 +115,9 @@ class no_grad(contextlib.ContextDecorator):
     """Context or decorator in which nothing is recorded, so no gradient can flow.
 
     Example:
-        >>> w = Tensor(2.0, requires_grad=True)
-        >>> with no_grad():
+        >>> import cutaway as ct
+        >>> w = ct.Tensor(2.0, requires_grad=True)
+        >>> with ct.no_grad():
         ...     y = w * w
         >>> y.requires_grad
         False

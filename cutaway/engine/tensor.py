@@ -9,10 +9,11 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jax.core import Tracer
+from jax.errors import JAXTypeError
 from jax.typing import ArrayLike
 
 from cutaway.engine import tape
-from cutaway.errors import GradientError, ShapeError
+from cutaway.errors import GradientError, ShapeError, expect_type
 
 
 class _Operations(dict):
@@ -48,7 +49,8 @@ class Tensor:
         output: which of the record's outputs it is; 0 where there is one.
 
     Example:
-        >>> x = Tensor([1.0, 2.0], requires_grad=True)
+        >>> import cutaway as ct
+        >>> x = ct.Tensor([1.0, 2.0], requires_grad=True)
         >>> (x * x).sum().backward()
         >>> x.grad.tolist()
         [2.0, 4.0]
@@ -332,6 +334,7 @@ def gradients(tensor: Tensor, grad: TensorLike | None = None, visit=None) -> lis
         grad: see `Tensor.backward`.
         visit: function (record, ∂L/∂out, gradients of its inputs) that is told of every record.
     """
+    expect_type(tensor, Tensor, what="gradients: tensor", expected="a Tensor")
     if not tensor.requires_grad:
         raise GradientError(
             "backward: this Tensor was not computed from anything that needs a gradient",
@@ -387,15 +390,25 @@ def as_array(value: TensorLike) -> jax.Array:
             expected="numbers (float, int or bool)",
             fix="encode text first, for example with cutaway.data.TablePreprocessing",
         )
-    return jnp.asarray(value)
+    try:
+        return jnp.asarray(value)
+    except (TypeError, ValueError) as error:
+        if isinstance(error, JAXTypeError):  # about values while compiling: JAX says it best
+            raise
+        what = "None" if value is None else type(value).__name__
+        raise ShapeError(
+            f"{what} is not an array",
+            expected="numbers: an array, a Tensor, a number or a nested list of them",
+        ) from error
 
 
 def float64() -> contextlib.AbstractContextManager[None]:
     """Context in which arrays may be float64: for gradient checks and explanations.
 
     Example:
-        >>> with float64():
-        ...     Tensor(1 / 3).dtype
+        >>> import cutaway as ct
+        >>> with ct.float64():
+        ...     ct.Tensor(1 / 3).dtype
         dtype('float64')
     """
     return jax.enable_x64(True)

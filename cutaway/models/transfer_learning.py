@@ -14,7 +14,7 @@ from typing import Any, overload
 import numpy as np
 
 from cutaway.engine import as_array, no_grad
-from cutaway.errors import OptionError, ShapeError, expect_range
+from cutaway.errors import OptionError, ShapeError, expect_range, expect_type
 from cutaway.models.backbone import Backbone
 from cutaway.nn import BatchNorm, Identity, Module, in_mode, jit
 
@@ -213,11 +213,16 @@ def features_of(net, x, *, batch_size: int | None = None, progress=None):
         progress: function (done, rows) called after each batch, or None.
 
     Example:
+        >>> import numpy as np
+        >>> import cutaway as ct
         >>> from cutaway.models import BasicBlock, ResNet
         >>> body = ResNet(BasicBlock, (1, 1), widths=(4, 8))
-        >>> features_of(body, np.ones((3, 16, 16, 3), np.float32)).shape
+        >>> ct.features_of(body, np.ones((3, 16, 16, 3), np.float32)).shape
         (3, 8)
     """
+    expect_type(
+        net, Backbone | Transfer, what="features_of: net", expected="a Backbone or a Transfer"
+    )
     batch_size = BATCH_SIZE if batch_size is None else batch_size
     expect_range(batch_size, what="batch_size", least=1)
     program = jit(lambda x: net.features(x), net, donate=False)

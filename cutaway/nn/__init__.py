@@ -45,6 +45,7 @@ from cutaway.nn.sharing import exclusive, snapshot
 from cutaway.nn.squeeze import SqueezeExcite
 from cutaway.nn.state import Buffer, Parameter, Variable, named_variables
 from cutaway.nn.transformer import TransformerEncoder, TransformerEncoderLayer
+from cutaway.nn.trees import detach
 
 
 def _is_layer(value) -> bool:
@@ -107,6 +108,7 @@ __all__ = [
     "Upsample",
     "Variable",
     "accumulate_over",
+    "detach",
     "exclusive",
     "in_mode",
     "init",

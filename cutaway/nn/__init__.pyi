@@ -80,6 +80,7 @@ from cutaway.nn.state import Variable as Variable
 from cutaway.nn.state import named_variables as named_variables
 from cutaway.nn.transformer import TransformerEncoder as TransformerEncoder
 from cutaway.nn.transformer import TransformerEncoderLayer as TransformerEncoderLayer
+from cutaway.nn.trees import detach as detach
 
 __all__ = [
     "ACTIVATIONS",
@@ -152,6 +153,7 @@ __all__ = [
     "Upsample",
     "Variable",
     "accumulate_over",
+    "detach",
     "exclusive",
     "in_mode",
     "init",

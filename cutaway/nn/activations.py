@@ -9,6 +9,7 @@ import inspect
 
 from cutaway import ops
 from cutaway.engine import Operation
+from cutaway.errors import expect_integer
 from cutaway.nn.init import constant
 from cutaway.nn.module import Module
 from cutaway.nn.state import Parameter
@@ -54,6 +55,7 @@ class PReLU(Module):
     activation_function = ops.parametric_relu
 
     def __init__(self, features: int = 1):
+        expect_integer(features, what="PReLU: features", least=1)
         self.slope = Parameter(constant((features,), 0.25))
 
     def forward(self, z):

@@ -10,7 +10,7 @@ import numpy as np
 
 from cutaway import ops
 from cutaway.engine import Tensor
-from cutaway.errors import OptionError, ShapeError, expect_axis, expect_range
+from cutaway.errors import OptionError, ShapeError, expect_axis, expect_integer, expect_range
 from cutaway.nn import init
 from cutaway.nn.layers import Linear
 from cutaway.nn.module import Module
@@ -49,7 +49,9 @@ class MultiHeadAttention(Module):
         Vaswani et al. 2017, "Attention is all you need", arXiv:1706.03762, sec. 3.2.2.
 
     Example:
-        >>> layer = MultiHeadAttention(8, 2)
+        >>> import numpy as np
+        >>> import cutaway as ct
+        >>> layer = ct.MultiHeadAttention(8, 2)
         >>> x = np.ones((3, 5, 8), np.float32)
         >>> layer(x).shape, layer.weights(x).shape
         ((3, 5, 8), (3, 2, 5, 5))
@@ -69,8 +71,8 @@ class MultiHeadAttention(Module):
         dropout: float = 0.0,
         bias: bool = True,
     ):
-        expect_range(features, what="MultiHeadAttention: features", least=1)
-        expect_range(num_heads, what="MultiHeadAttention: num_heads", least=1)
+        expect_integer(features, what="MultiHeadAttention: features", least=1)
+        expect_integer(num_heads, what="MultiHeadAttention: num_heads", least=1)
         expect_range(dropout, what="MultiHeadAttention: dropout", least=0, below=1)
         _expect_heads(features, num_heads, rotary)
         self.query_key_value = Linear(features, 3 * features, bias=bias, init=_side_by_side)

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from cutaway import ops
-from cutaway.errors import OptionError, expect_axis, expect_choice, expect_range
+from cutaway.errors import OptionError, expect_axis, expect_choice, expect_integer
 from cutaway.nn import init as initializers
 from cutaway.nn.module import Module
 from cutaway.nn.state import Parameter
@@ -40,8 +40,8 @@ class _Convolution(Module):
         init=initializers.glorot_uniform,
     ):
         name = type(self).__name__
-        expect_range(in_channels, what=f"{name}: in_channels", least=1)
-        expect_range(out_channels, what=f"{name}: out_channels", least=1)
+        expect_integer(in_channels, what=f"{name}: in_channels", least=1)
+        expect_integer(out_channels, what=f"{name}: out_channels", least=1)
         expect_groups(name, in_channels, out_channels, groups)
         expect_choice(padding_mode, PADDING_MODES, what=f"{name}: padding_mode")
         kernel = per_axis(kernel_size, self.axes, what=f"{name}: kernel_size")
@@ -131,8 +131,9 @@ class Conv1d(_Convolution):
         ShapeError: an input of the wrong shape, or smaller than the kernel.
 
     Example:
+        >>> import cutaway as ct
         >>> import numpy as np
-        >>> Conv1d(3, 8, 2, dilation=4, padding="causal")(np.ones((2, 10, 3))).shape
+        >>> ct.Conv1d(3, 8, 2, dilation=4, padding="causal")(np.ones((2, 10, 3))).shape
         (2, 10, 8)
     """
 
@@ -150,8 +151,9 @@ class Conv2d(_Convolution):
         y: (batch, out_height, out_width, out_channels)
 
     Example:
+        >>> import cutaway as ct
         >>> import numpy as np
-        >>> Conv2d(3, 8, 3, stride=2, padding=1)(np.ones((2, 32, 32, 3))).shape
+        >>> ct.Conv2d(3, 8, 3, stride=2, padding=1)(np.ones((2, 32, 32, 3))).shape
         (2, 16, 16, 8)
     """
 
@@ -189,8 +191,8 @@ class _TransposedConvolution(Module):
         init=initializers.glorot_uniform,
     ):
         name = type(self).__name__
-        expect_range(in_channels, what=f"{name}: in_channels", least=1)
-        expect_range(out_channels, what=f"{name}: out_channels", least=1)
+        expect_integer(in_channels, what=f"{name}: in_channels", least=1)
+        expect_integer(out_channels, what=f"{name}: out_channels", least=1)
         expect_groups(name, in_channels, out_channels, groups)
         kernel = per_axis(kernel_size, self.axes, what=f"{name}: kernel_size")
         self.stride = per_axis(stride, self.axes, what=f"{name}: stride")
@@ -268,8 +270,9 @@ class ConvTranspose2d(_TransposedConvolution):
         y: (batch, out_height, out_width, out_channels)
 
     Example:
+        >>> import cutaway as ct
         >>> import numpy as np
-        >>> ConvTranspose2d(8, 3, 2, stride=2)(np.ones((2, 16, 16, 8))).shape
+        >>> ct.ConvTranspose2d(8, 3, 2, stride=2)(np.ones((2, 16, 16, 8))).shape
         (2, 32, 32, 3)
     """
 

@@ -9,7 +9,14 @@ from jax.core import Tracer
 
 from cutaway import ops
 from cutaway.engine import Tensor
-from cutaway.errors import DataError, OptionError, ShapeError, expect_axis, expect_range
+from cutaway.errors import (
+    DataError,
+    OptionError,
+    ShapeError,
+    expect_axis,
+    expect_integer,
+    expect_range,
+)
 from cutaway.nn import init as initializers
 from cutaway.nn.module import Module
 from cutaway.nn.random import new_key
@@ -39,6 +46,7 @@ class Linear(Module):
         neural networks", eq. 16.
 
     Example:
+        >>> import numpy as np
         >>> from cutaway.nn import Linear
         >>> Linear(3, 4)(np.ones((2, 3))).shape
         (2, 4)
@@ -54,8 +62,8 @@ class Linear(Module):
         bias: bool = True,
         init=initializers.glorot_uniform,
     ):
-        expect_range(in_features, what="Linear: in_features", least=1)
-        expect_range(out_features, what="Linear: out_features", least=1)
+        expect_integer(in_features, what="Linear: in_features", least=1)
+        expect_integer(out_features, what="Linear: out_features", least=1)
         self.weight = Parameter(init((in_features, out_features)))
         self.bias = Parameter(initializers.zeros((out_features,))) if bias else None
 
@@ -136,14 +144,18 @@ class Standardize(Module):
     keeps_features = True
 
     def __init__(self, mean, std):
-        mean, std = np.atleast_1d(np.asarray(mean, np.float32)), np.atleast_1d(std)
-        if mean.shape != std.shape or not (std > 0).all():
+        try:
+            means, stds = (np.atleast_1d(np.asarray(v, np.float32)) for v in (mean, std))
+            fits = means.shape == stds.shape and (stds > 0).all()
+        except (TypeError, ValueError):  # no numbers
+            fits = False
+        if not fits:
             raise OptionError(
-                f"Standardize: mean {mean.tolist()}, std {std.tolist()}",
+                f"Standardize: mean {mean}, std {std}",
                 expected="mean and std of equal shapes, std > 0",
             )
-        self.mean = Buffer(mean)
-        self.std = Buffer(np.asarray(std, np.float32))
+        self.mean = Buffer(means)
+        self.std = Buffer(stds)
 
     def forward(self, x):
         if not jnp.issubdtype(x.dtype, jnp.floating):
@@ -173,10 +185,10 @@ class Embedding(Module):
     layer_kind = "embedding"
 
     def __init__(self, num_embeddings: int, features: int, *, padding_index: int | None = None):
-        expect_range(num_embeddings, what="Embedding: num_embeddings", least=1)
-        expect_range(features, what="Embedding: features", least=1)
+        expect_integer(num_embeddings, what="Embedding: num_embeddings", least=1)
+        expect_integer(features, what="Embedding: features", least=1)
         if padding_index is not None:
-            expect_range(
+            expect_integer(
                 padding_index, what="Embedding: padding_index", least=0, below=num_embeddings
             )
         self.padding_index = padding_index

@@ -1,7 +1,7 @@
 """Normalization layers; the formulas and derivatives are in ops/normalization.py."""
 
 from cutaway import ops
-from cutaway.errors import OptionError, ShapeError, expect_axis, expect_range
+from cutaway.errors import OptionError, ShapeError, expect_axis, expect_integer, expect_range
 from cutaway.nn import init
 from cutaway.nn.module import Module
 from cutaway.nn.state import Buffer, Parameter
@@ -14,7 +14,7 @@ class _Normalization(Module):
 
     def __init__(self, size: int, name: str, eps: float, *, weight: bool, bias: bool):
         own = type(self).__name__
-        expect_range(size, what=f"{own}: {name}", least=1)
+        expect_integer(size, what=f"{own}: {name}", least=1)
         expect_range(eps, what=f"{own}: eps", least=0)
         self.weight = Parameter(init.constant((size,), 1.0)) if weight else None
         self.bias = Parameter(init.zeros((size,))) if bias else None
@@ -51,8 +51,9 @@ class LayerNorm(_Normalization):
         Ba, Kiros & Hinton 2016, "Layer normalization", arXiv:1607.06450.
 
     Example:
+        >>> import cutaway as ct
         >>> import numpy as np
-        >>> LayerNorm(2, eps=0.0)(np.array([[1.0, 3.0]])).tolist()
+        >>> ct.LayerNorm(2, eps=0.0)(np.array([[1.0, 3.0]])).tolist()
         [[-1.0, 1.0]]
     """
 
@@ -128,8 +129,9 @@ class BatchNorm(_Normalization):
         internal covariate shift", arXiv:1502.03167.
 
     Example:
+        >>> import cutaway as ct
         >>> import numpy as np
-        >>> layer = BatchNorm(1, eps=0.0)
+        >>> layer = ct.BatchNorm(1, eps=0.0)
         >>> layer(np.array([[1.0], [3.0]])).tolist()
         [[-1.0], [1.0]]
         >>> layer.running_mean.tolist(), layer.running_var.tolist()
@@ -240,7 +242,8 @@ class GroupNorm(_Normalization):
     layer_kind = "normalization"
 
     def __init__(self, num_groups: int, channels: int, *, eps: float = 1e-5, affine: bool = True):
-        expect_range(num_groups, what="GroupNorm: num_groups", least=1)
+        expect_integer(num_groups, what="GroupNorm: num_groups", least=1)
+        expect_integer(channels, what="GroupNorm: channels", least=1)
         if channels % num_groups:
             raise OptionError(
                 f"GroupNorm: {channels} channels in {num_groups} groups",
@@ -279,7 +282,7 @@ class LocalResponseNorm(Module):
     keeps_features = True
 
     def __init__(self, size: int, *, alpha: float = 1e-4, beta: float = 0.75, k: float = 1.0):
-        expect_range(size, what="LocalResponseNorm: size", least=1)
+        expect_integer(size, what="LocalResponseNorm: size", least=1)
         expect_range(k, what="LocalResponseNorm: k", above=0)
         self.size = size
         self.alpha = alpha

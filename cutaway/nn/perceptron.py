@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from cutaway.errors import DataError, expect_axis, expect_range
+from cutaway.errors import DataError, expect_axis, expect_integer, expect_range
 from cutaway.nn.module import Module
 from cutaway.nn.state import Buffer
 
@@ -28,6 +28,7 @@ class Perceptron(Module):
         organization in the brain", Psychological Review 65(6).
 
     Example:
+        >>> import numpy as np
         >>> from cutaway.nn import Perceptron
         >>> x = np.array([[0, 0], [0, 1], [1, 0], [1, 1]])
         >>> Perceptron(2).fit(x, [0, 0, 0, 1]).predict(x).tolist()
@@ -37,7 +38,7 @@ class Perceptron(Module):
     layer_kind = "dense"
 
     def __init__(self, in_features: int, *, lr: float = 1.0):
-        expect_range(in_features, what="Perceptron: in_features", least=1)
+        expect_integer(in_features, what="Perceptron: in_features", least=1)
         expect_range(lr, what="learning rate lr", above=0)
         self.weight = Buffer(np.zeros((in_features, 1), np.float32))
         self.bias = Buffer(np.zeros((1,), np.float32))
@@ -84,6 +85,7 @@ class HebbianNeuron(Module):
         Hebb 1949, "The Organization of Behavior".
 
     Example:
+        >>> import numpy as np
         >>> from cutaway.nn import HebbianNeuron
         >>> x = np.array([[-1, -1], [-1, 1], [1, -1], [1, 1]])
         >>> HebbianNeuron(2).fit(x, [-1, -1, -1, 1]).predict(x).tolist()
@@ -93,7 +95,7 @@ class HebbianNeuron(Module):
     layer_kind = "dense"
 
     def __init__(self, in_features: int, *, lr: float = 1.0):
-        expect_range(in_features, what="HebbianNeuron: in_features", least=1)
+        expect_integer(in_features, what="HebbianNeuron: in_features", least=1)
         expect_range(lr, what="learning rate lr", above=0)
         self.weight = Buffer(np.zeros((in_features, 1), np.float32))
         self.bias = Buffer(np.zeros((1,), np.float32))

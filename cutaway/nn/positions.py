@@ -8,7 +8,7 @@ import functools
 import numpy as np
 
 from cutaway.engine import Tensor
-from cutaway.errors import ShapeError, expect_axis, expect_range
+from cutaway.errors import ShapeError, expect_axis, expect_integer
 from cutaway.nn import init
 from cutaway.nn.module import Module
 from cutaway.nn.state import Parameter
@@ -29,7 +29,9 @@ class SinusoidalPositions(Module):
         Vaswani et al. 2017, "Attention is all you need", arXiv:1706.03762, sec. 3.5.
 
     Example:
-        >>> SinusoidalPositions(2)(np.zeros((1, 1, 2))).tolist()
+        >>> import numpy as np
+        >>> import cutaway as ct
+        >>> ct.SinusoidalPositions(2)(np.zeros((1, 1, 2))).tolist()
         [[[0.0, 1.0]]]
     """
 
@@ -38,7 +40,7 @@ class SinusoidalPositions(Module):
     keeps_features = True
 
     def __init__(self, features: int):
-        expect_range(features, what="SinusoidalPositions: features", least=1)
+        expect_integer(features, what="SinusoidalPositions: features", least=1)
         self.features = features
 
     def forward(self, x):
@@ -72,8 +74,8 @@ class LearnedPositions(Module):
     keeps_features = True
 
     def __init__(self, max_tokens: int, features: int):
-        expect_range(max_tokens, what="LearnedPositions: max_tokens", least=1)
-        expect_range(features, what="LearnedPositions: features", least=1)
+        expect_integer(max_tokens, what="LearnedPositions: max_tokens", least=1)
+        expect_integer(features, what="LearnedPositions: features", least=1)
         self.weight = Parameter(init.normal((max_tokens, features), 0.02))
 
     def forward(self, x):

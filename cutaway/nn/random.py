@@ -11,6 +11,8 @@ import threading
 
 import numpy as np
 
+from cutaway.errors import expect_integer
+
 
 class _Thread(threading.local):
     generator: np.random.Generator | None = None
@@ -29,12 +31,18 @@ def seed(value: int) -> None:
     sets the one of the calling thread; threads that have not drawn yet derive theirs from it, in
     the order in which they begin.
 
+    Raises:
+        OptionError: not an integer >= 0.
+
     Example:
-        >>> seed(0); a = generator().normal()
-        >>> seed(0); a == generator().normal()
+        >>> import cutaway as ct
+        >>> from cutaway.nn.random import generator
+        >>> ct.seed(0); a = generator().normal()
+        >>> ct.seed(0); a == generator().normal()
         True
     """
     global _seed, _others
+    expect_integer(value, what="seed", least=0)
     _thread.generator = np.random.default_rng(value)
     _seed, _others = value, itertools.count(1)
 
@@ -54,6 +62,7 @@ def new_key() -> np.ndarray:
 @contextlib.contextmanager
 def seeded(value: int):
     """Context with its own random seed; afterwards the outer generator continues unaffected."""
+    expect_integer(value, what="seed", least=0)
     before = _thread.generator
     _thread.generator = np.random.default_rng(value)
     try:

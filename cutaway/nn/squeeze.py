@@ -1,7 +1,7 @@
 """Squeeze and excitation: channel-wise gating from global average pooling."""
 
 from cutaway import ops
-from cutaway.errors import expect_axis, expect_range
+from cutaway.errors import expect_axis, expect_integer
 from cutaway.nn.activations import ReLU, Sigmoid
 from cutaway.nn.layers import Linear
 from cutaway.nn.module import Module
@@ -26,15 +26,16 @@ class SqueezeExcite(Module):
         Hu, Shen & Sun 2018, "Squeeze-and-excitation networks", arXiv:1709.01507, sec. 3.
 
     Example:
+        >>> import cutaway as ct
         >>> import numpy as np
-        >>> SqueezeExcite(8, 2)(np.ones((1, 4, 4, 8))).shape
+        >>> ct.SqueezeExcite(8, 2)(np.ones((1, 4, 4, 8))).shape
         (1, 4, 4, 8)
     """
 
     keeps_features = True
 
     def __init__(self, channels: int, squeezed: int, *, activation=ReLU, gate=Sigmoid):
-        expect_range(squeezed, what="SqueezeExcite: squeezed", least=1)
+        expect_integer(squeezed, what="SqueezeExcite: squeezed", least=1)
         self.reduce = Linear(channels, squeezed)
         self.activation = activation()
         self.expand = Linear(squeezed, channels)

@@ -1,7 +1,7 @@
 """The transformer encoder."""
 
 from cutaway import ops
-from cutaway.errors import expect_range
+from cutaway.errors import expect_integer
 from cutaway.nn.attention import MultiHeadAttention
 from cutaway.nn.containers import Sequential
 from cutaway.nn.layers import Dropout, Linear
@@ -39,7 +39,9 @@ class TransformerEncoderLayer(Module):
         arXiv:2002.04745.
 
     Example:
-        >>> TransformerEncoderLayer(8, 2)(np.ones((3, 5, 8), np.float32)).shape
+        >>> import numpy as np
+        >>> import cutaway as ct
+        >>> ct.TransformerEncoderLayer(8, 2)(np.ones((3, 5, 8), np.float32)).shape
         (3, 5, 8)
     """
 
@@ -57,10 +59,10 @@ class TransformerEncoderLayer(Module):
         causal: bool = False,
         rotary: bool = False,
     ):
-        hidden_features = 4 * features if hidden_features is None else hidden_features
         self.attention = MultiHeadAttention(
             features, num_heads, causal=causal, rotary=rotary, dropout=dropout
         )
+        hidden_features = 4 * features if hidden_features is None else hidden_features
         self.attention_norm = LayerNorm(features)
         self.hidden = Linear(features, hidden_features)
         self.activation = activation
@@ -97,7 +99,9 @@ class TransformerEncoder(Module):
         padding_mask, mask: see MultiHeadAttention
 
     Example:
-        >>> encoder = TransformerEncoder(8, 2, num_layers=3)
+        >>> import numpy as np
+        >>> import cutaway as ct
+        >>> encoder = ct.TransformerEncoder(8, 2, num_layers=3)
         >>> encoder(np.ones((1, 5, 8), np.float32), np.array([[True] * 4 + [False]])).shape
         (1, 5, 8)
     """
@@ -117,7 +121,7 @@ class TransformerEncoder(Module):
         causal: bool = False,
         rotary: bool = False,
     ):
-        expect_range(num_layers, what="TransformerEncoder: num_layers", least=1)
+        expect_integer(num_layers, what="TransformerEncoder: num_layers", least=1)
         layers = [
             TransformerEncoderLayer(
                 features,

@@ -13,6 +13,7 @@ def call(net: Callable, x) -> Any:
     """net(x): a tuple as positional arguments, a dict as keyword arguments.
 
     Example:
+        >>> from cutaway.nn.trees import call
         >>> from cutaway.nn import Add
         >>> call(lambda a, b: a - b, (3, 1)), call(lambda a, b: a - b, {"b": 3, "a": 1})
         (2, -2)
@@ -36,6 +37,8 @@ def named_leaves(tree) -> dict[tuple, Any]:
     """{the keys that lead to a leaf: the leaf}, in order; an array alone has no keys: ().
 
     Example:
+        >>> import numpy as np
+        >>> from cutaway.nn.trees import named_leaves
         >>> list(named_leaves({"table": np.zeros(3), "images": (np.ones(2), np.ones(2))}))
         [('images', 0), ('images', 1), ('table',)]
     """
@@ -55,10 +58,26 @@ def subscripts(keys: tuple) -> str:
     """Keys as one writes them behind the name of the tree.
 
     Example:
+        >>> from cutaway.nn.trees import subscripts
         >>> subscripts(("images", 0)), subscripts(())
         ('["images"][0]', '')
     """
     return "".join(f'["{key}"]' if isinstance(key, str) else f"[{key}]" for key in keys)
+
+
+def detach(tree) -> Any:
+    """The same values, cut off from the tape: a Tensor, or a tuple, list or dict of Tensors.
+
+    Example:
+        >>> import numpy as np
+        >>> import cutaway as ct
+        >>> outputs, state = ct.LSTM(3, 4)(np.ones((2, 5, 3)))
+        >>> [part.requires_grad for part in state]
+        [True, True]
+        >>> [part.requires_grad for part in ct.detach(state)]
+        [False, False]
+    """
+    return map_leaves(Tensor, tree)
 
 
 def count_rows(tree) -> int:

@@ -6,6 +6,7 @@ o · stride + k · dilation.
 """
 
 import itertools
+from collections.abc import Iterable
 
 import jax.numpy as jnp
 from jax import lax
@@ -17,7 +18,7 @@ PADDING_MODES = {"zeros": "constant", "reflect": "reflect", "replicate": "edge"}
 
 def per_axis(value, axes: int, *, what: str, least: int = 1) -> tuple[int, ...]:
     """One integer for each of `axes` window axes, from a number or a sequence."""
-    values = (value,) * axes if isinstance(value, int) else tuple(value)
+    values = tuple(value) if isinstance(value, Iterable) else (value,) * axes
     if len(values) != axes or not all(isinstance(v, int) and v >= least for v in values):
         raise OptionError(
             f"{what} is {value!r}",

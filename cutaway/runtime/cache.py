@@ -16,6 +16,8 @@ from pathlib import Path
 
 import jax
 
+from cutaway.errors import expect_path
+
 LIMIT_BYTES = 2**30
 
 _decided = False
@@ -41,6 +43,7 @@ def cache_programs(folder) -> None:
     if folder is None:
         jax.config.update("jax_compilation_cache_dir", None)
         return
+    expect_path(folder, what="cache_programs: folder")
     # programs depend on the instruction set of the processor and on the number of threads
     folder = Path(folder).expanduser().absolute() / f"programs-{_machine()}"
     if not _is_writable(folder):

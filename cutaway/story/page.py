@@ -5,7 +5,7 @@ from html import escape
 
 import numpy as np
 
-from cutaway.errors import OptionError
+from cutaway.errors import OptionError, expect_path, expect_type
 from cutaway.story.figures import svg_of
 from cutaway.story.formula import Exact, mathml
 from cutaway.story.html import page, section
@@ -44,12 +44,15 @@ def write_page(path, title: str, stories=(), *, drawing: Drawing | None = None, 
         OptionError: a story is not a Story, or the drawing not a Drawing.
 
     Example:
+        >>> import cutaway as ct
         >>> from tempfile import TemporaryDirectory
         >>> from cutaway.diagram import draw
         >>> from cutaway.models import mlp
         >>> with TemporaryDirectory() as folder:
-        ...     write_page(f"{folder}/net.html", "A network", drawing=draw(mlp((3, 2, 1))))
+        ...     ct.write_page(f"{folder}/net.html", "A network", drawing=draw(mlp((3, 2, 1))))
     """
+    expect_path(path, what="write_page: path")
+    expect_type(title, str, what="write_page: title", expected="a text")
     if drawing is not None and not isinstance(drawing, Drawing):
         raise OptionError(
             f"write_page: drawing is a {type(drawing).__name__}",

@@ -117,6 +117,21 @@ def to_device(x, y, *, what: str = "x and y", instead: str = AS_STREAM):
         DataError: no rows; NaN or infinity.
         OutOfMemoryError: they do not fit in memory.
     """
+    named = expect_examples(x, y, what=what)
+    for name, leaf in named.items():
+        expect_finite(leaf, name)
+    shapes = [f"{np.shape(leaf)}" for leaf in named.values()]
+    placed = f"the data ({what} of shapes {', '.join(shapes[:-1])} and {shapes[-1]})"
+    with explaining_placing(placed, instead):
+        return jax.block_until_ready(map_leaves(_on_device, (as_tree(x), as_tree(y))))
+
+
+def expect_examples(x, y, *, what: str = "x and y") -> dict:
+    """{name of a leaf, like x["image"]: array} of inputs and targets with the same rows.
+
+    Raises:
+        ShapeError: an array without rows, or different numbers of rows. DataError: no rows.
+    """
     named = {**_named_leaves("x", x), **_named_leaves("y", y)}
     for name, leaf in named.items():
         if np.ndim(leaf) == 0:
@@ -139,12 +154,7 @@ def to_device(x, y, *, what: str = "x and y", instead: str = AS_STREAM):
             )
     if len(first) == 0:
         raise DataError(f"{what}: no rows", expected="at least one example")
-    for name, leaf in named.items():
-        expect_finite(leaf, name)
-    shapes = [f"{np.shape(leaf)}" for leaf in named.values()]
-    placed = f"the data ({what} of shapes {', '.join(shapes[:-1])} and {shapes[-1]})"
-    with explaining_placing(placed, instead):
-        return jax.block_until_ready(map_leaves(_on_device, (as_tree(x), as_tree(y))))
+    return named
 
 
 def _named_leaves(name: str, tree) -> dict:

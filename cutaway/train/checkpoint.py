@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-from cutaway.errors import RunError
+from cutaway.errors import RunError, expect_path
 from cutaway.train.callbacks import Callback
 from cutaway.train.resuming import expected_arrays, load_training_state, training_state
 
@@ -27,6 +27,7 @@ class Checkpoints(Callback):
     saves_others = True
 
     def __init__(self, folder, *, every_seconds: float = 10.0, resume: bool = False):
+        expect_path(folder, what="Checkpoints: folder")
         self.folder = Path(folder).absolute()
         self.every_seconds = every_seconds
         self.resume = resume

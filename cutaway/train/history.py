@@ -2,9 +2,10 @@
 
 import csv
 import io
+from collections.abc import Iterable
 from pathlib import Path
 
-from cutaway.errors import DataError
+from cutaway.errors import DataError, expect_type
 from cutaway.files import write_atomically
 
 
@@ -16,12 +17,14 @@ class History:
             val_loss and val_<metric> if there is a validation set, seconds (of this epoch).
 
     Example:
-        >>> history = History([{"epoch": 1, "loss": 0.7}, {"epoch": 2, "loss": 0.5}])
+        >>> import cutaway as ct
+        >>> history = ct.History([{"epoch": 1, "loss": 0.7}, {"epoch": 2, "loss": 0.5}])
         >>> history["loss"]
         [0.7, 0.5]
     """
 
     def __init__(self, rows=()):
+        expect_type(rows, Iterable, what="History: rows", expected="a dict per epoch")
         self.rows = list(rows)
 
     def __len__(self):

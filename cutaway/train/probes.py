@@ -17,7 +17,7 @@ import numpy as np
 from cutaway.errors import expect_range
 from cutaway.nn.module import Module
 from cutaway.nn.trees import count_rows, leaves, map_leaves
-from cutaway.train.blocks import as_tree, to_device
+from cutaway.train.blocks import as_tree, expect_examples, to_device
 from cutaway.train.callbacks import Callback
 from cutaway.train.evaluation import TOKEN_NUMBERS
 from cutaway.train.probe_step import ProbedStep
@@ -82,10 +82,11 @@ class Probes(Callback):
         spent: seconds of measuring in the last fit, without compilation.
 
     Example:
+        >>> import numpy as np
         >>> import cutaway as ct
         >>> x = np.random.default_rng(0).normal(size=(64, 3))
         >>> net = ct.Sequential(ct.Linear(3, 4), ct.ReLU(), ct.Linear(4, 1))
-        >>> probes = Probes(x, x.sum(axis=1))
+        >>> probes = ct.Probes(x, x.sum(axis=1))
         >>> trainer = ct.Trainer(net, loss=ct.losses.mean_squared_error)
         >>> history = trainer.fit(x, x.sum(axis=1), epochs=2, callbacks=[probes])
         >>> [(row["layer"], row["kind"]) for row in probes.at(0)]
@@ -94,6 +95,7 @@ class Probes(Callback):
 
     def __init__(self, x, y, *, fraction: float = 0.02):
         expect_range(fraction, what="Probes: fraction", above=0)
+        expect_examples(x, y, what="Probes")
         x, y = as_tree(x), as_tree(y)
         numbers = sum(
             math.prod(np.shape(leaf)[1:]) * (TOKEN_NUMBERS if _is_tokens(leaf) else 1)

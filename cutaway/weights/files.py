@@ -5,8 +5,9 @@ from pathlib import Path
 import ml_dtypes
 import numpy as np
 
-from cutaway.errors import RunError
+from cutaway.errors import RunError, expect_path, expect_type
 from cutaway.files import write_atomically
+from cutaway.nn import Module
 
 _TYPES = {
     "F64": "f8", "F32": "f4", "F16": "f2", "I64": "i8", "I32": "i4", "I16": "i2", "I8": "i1",
@@ -17,7 +18,13 @@ _TYPES = {
 
 
 def save_weights(net, path) -> None:
-    """Write net.state_dict() to `path` as safetensors, atomically."""
+    """Write net.state_dict() to `path` as safetensors, atomically.
+
+    Raises:
+        OptionError: net is no Module, path no path. RunError: it cannot be written.
+    """
+    _expect_net(net, "save_weights")
+    expect_path(path, what="save_weights: path")
     write_tensors(net.state_dict(), path)
 
 
@@ -28,8 +35,14 @@ def load_weights(net, path) -> None:
         RunError: a missing or corrupted file, or weights of another architecture.
         ShapeError: weights of other sizes. In every case `net` is unchanged.
     """
+    _expect_net(net, "load_weights")
+    expect_path(path, what="load_weights: path")
     path = Path(path)
     net.load_state_dict(read_safetensors(read_bytes(path), path))
+
+
+def _expect_net(net, where: str):
+    expect_type(net, Module, what=f"{where}: net", expected="a Module")
 
 
 def write_tensors(tensors: dict, path) -> None:

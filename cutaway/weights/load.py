@@ -1,9 +1,12 @@
 """load_into: loads another framework's weights into a network, all of them or none."""
 
+import os
+
 import jax.numpy as jnp
 import numpy as np
 
-from cutaway.errors import DataError
+from cutaway.errors import DataError, expect_type
+from cutaway.nn import Module
 from cutaway.nn.state import named_variables
 from cutaway.weights.download import fetch
 from cutaway.weights.names import PYTORCH, WeightNames
@@ -23,7 +26,14 @@ def load_into(net, source, names: WeightNames = PYTORCH, *, but=()) -> None:
         ShapeError: weights of other sizes.
         DataError: weights that are not finite. In every case `net` is unchanged.
     """
+    expect_type(net, Module, what="load_into: net", expected="a Module")
     if not isinstance(source, dict):
+        expect_type(
+            source,
+            str | os.PathLike,
+            what="load_into: source",
+            expected="a path, URL or published name, or {name: array}",
+        )
         source = read_weights(fetch(source))
     values = names.translate(source, net, but=but)
     for path, value in values.items():

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import numpy as np
 
-from cutaway.errors import RunError, did_you_mean
+from cutaway.errors import RunError, did_you_mean, expect_path
 from cutaway.weights.files import read_bytes, read_safetensors
 from cutaway.weights.pth import read_pth
 
@@ -24,9 +24,11 @@ def read_weights(path, *, key: str | None = None) -> dict:
             values, or no tensors.
 
     Example:
-        >>> read_weights("resnet18-f37072fd.pth")["fc.weight"].shape          # doctest: +SKIP
+        >>> import cutaway as ct
+        >>> ct.read_weights("resnet18-f37072fd.pth")["fc.weight"].shape          # doctest: +SKIP
         (1000, 512)
     """
+    expect_path(path, what="read_weights: path")
     path = Path(path)
     content = read_bytes(path)
     if _is_safetensors(content, path):

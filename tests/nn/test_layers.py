@@ -329,11 +329,11 @@ def test_hebb_adds_up_products():
         neuron.fit(x, [0, 0, 0, 1])
 
 
-@pytest.mark.parametrize("size", ["3", None, np.nan, -1, np.ones(2)])
+@pytest.mark.parametrize("size", ["3", None, np.nan, -1, 2.5, np.ones(2)])
 def test_a_size_that_is_no_number_in_range_is_named(size):
     with pytest.raises(OptionError, match=r"fix: choose in_features >= 1|in_features is") as caught:
         Linear(size, 2)
-    assert caught.value.expected == "a number >= 1"
+    assert caught.value.expected == "an integer >= 1"
 
 
 def test_an_embedding_refuses_fractions_and_takes_integers_in_floats():
