@@ -49,7 +49,9 @@ _HOMES = {
     ),
     "pretrained": (
         "PRETRAINED_BACKBONES",
+        "ImageBackbone",
         "PretrainedBackbone",
+        "TextBackbone",
         "pretrained_backbone",
         "load_backbone",
     ),

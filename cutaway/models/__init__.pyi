@@ -43,8 +43,10 @@ from cutaway.models.mobilenet import MobileNetV2 as MobileNetV2
 from cutaway.models.mobilenet import mobilenet_v2 as mobilenet_v2
 from cutaway.models.perceptron import Perceptron as Perceptron
 from cutaway.models.perceptron import mlp as mlp
+from cutaway.models.pretrained import ImageBackbone as ImageBackbone
 from cutaway.models.pretrained import PRETRAINED_BACKBONES as PRETRAINED_BACKBONES
 from cutaway.models.pretrained import PretrainedBackbone as PretrainedBackbone
+from cutaway.models.pretrained import TextBackbone as TextBackbone
 from cutaway.models.pretrained import load_backbone as load_backbone
 from cutaway.models.pretrained import pretrained_backbone as pretrained_backbone
 from cutaway.models.recurrent import RecurrentClassifier as RecurrentClassifier
@@ -100,6 +102,7 @@ __all__ = [
     "EfficientNet",
     "Forecaster",
     "GoogLeNet",
+    "ImageBackbone",
     "Inception",
     "InvertedResidual",
     "LSTMClassifier",
@@ -117,6 +120,7 @@ __all__ = [
     "SentenceEncoder",
     "TEXT_MODELS",
     "TableNetwork",
+    "TextBackbone",
     "Transfer",
     "TransformerClassifier",
     "Translator",

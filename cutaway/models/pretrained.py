@@ -2,49 +2,79 @@
 
 import dataclasses
 import importlib
+from collections.abc import Callable
+from typing import ClassVar
 
 from cutaway.errors import OptionError, RunError, did_you_mean
+from cutaway.nn import Module, Standardize
 
 _MEAN, _STD = (123.675, 116.28, 103.53), (58.395, 57.12, 57.375)  # ImageNet's, of pixels 0 to 255
 
 
 @dataclasses.dataclass(frozen=True)
 class PretrainedBackbone:
-    """A pretrained backbone.
+    """A pretrained backbone; a subclass for each kind of its inputs.
 
     Attributes:
-        examples: its kind of input, "images" or "text".
         builder: the function that builds it, "module:name".
         weights: name of its weights in that function's `pretrained` argument.
         about: short description.
+        examples: its kind of input, as the kinds of data are named.
+    """
+
+    builder: str
+    weights: str
+    about: str
+    examples: ClassVar[str]
+
+    def build(self, weights=None) -> Module:
+        """The Backbone with these weights; None: random initialization."""
+        return self.make(pretrained=weights)
+
+    @property
+    def make(self) -> Callable:
+        """The function that builds it."""
+        module, _, name = self.builder.partition(":")
+        return getattr(importlib.import_module(module), name)
+
+    def first_layer(self) -> Module | None:
+        """What the inputs go through before the network; None: nothing."""
+        return None
+
+
+@dataclasses.dataclass(frozen=True)
+class ImageBackbone(PretrainedBackbone):
+    """A pretrained backbone for images.
+
+    Attributes:
         size: side of the images it was trained on, in pixels.
         crop: fraction of an image's shorter side kept by the center crop.
         mean, std: of the pixels (0 to 255): the network reads (x - mean) / std.
     """
 
-    examples: str
-    builder: str
-    weights: str
-    about: str
     size: int = 224
     crop: float = 0.875
     mean: tuple = _MEAN
     std: tuple = _STD
+    examples: ClassVar[str] = "images"
 
-    def build(self, weights=None):
-        """The Backbone with these weights; None: random initialization."""
-        module, _, name = self.builder.partition(":")
-        make = getattr(importlib.import_module(module), name)
-        if weights is not None and self.examples == "images":
-            # weights with a head of any size fit: theirs is skipped, and ours will be replaced
-            return make(1, pretrained=weights)
-        return make(pretrained=weights)
+    def build(self, weights=None) -> Module:
+        # weights with a head of any size fit: theirs is skipped, and ours will be replaced
+        return self.make() if weights is None else self.make(1, pretrained=weights)
+
+    def first_layer(self) -> Module:
+        return Standardize(self.mean, self.std)
+
+
+@dataclasses.dataclass(frozen=True)
+class TextBackbone(PretrainedBackbone):
+    """A pretrained backbone for texts, as token ids."""
+
+    examples: ClassVar[str] = "text"
 
 
 def _imagenet(builder, about, **options):
-    return PretrainedBackbone(
-        "images", builder, "imagenet", f"{about}, trained on ImageNet", **options
-    )
+    return ImageBackbone(builder, "imagenet", f"{about}, trained on ImageNet", **options)
 
 
 PRETRAINED_BACKBONES = {
@@ -60,8 +90,7 @@ PRETRAINED_BACKBONES = {
         f"resnet{depth}": _imagenet(f"cutaway.models.resnet:resnet{depth}", f"ResNet-{depth}")
         for depth in (18, 34, 50, 101, 152)
     },
-    "minilm": PretrainedBackbone(
-        "text",
+    "minilm": TextBackbone(
         "cutaway.models.sentences:minilm",
         "minilm",
         "MiniLM-L6, trained on pairs of sentences",

@@ -59,8 +59,7 @@ def standardized(build):
 def transferred(spec, body):
     """`body`, frozen, with a new head: standardization, dropout, one linear layer."""
     backbone, _ = pretrained_backbone(spec["from"])
-    inputs = Standardize(backbone.mean, backbone.std) if backbone.examples == "images" else None
-    return transfer(body, build_head(spec, body.num_features), inputs=inputs)
+    return transfer(body, build_head(spec, body.num_features), inputs=backbone.first_layer())
 
 
 def build_head(spec, width: int):

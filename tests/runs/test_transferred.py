@@ -1,7 +1,5 @@
 """Runs that begin with a known body: small ones here, under names of their own."""
 
-import dataclasses
-
 import numpy as np
 import pytest
 from PIL import Image
@@ -12,7 +10,8 @@ from cutaway.errors import DataError, OptionError, RunError, ShapeError
 from cutaway.models import BasicBlock, BertSentence, BertSize, ResNet, pretrained
 from cutaway.models.pretrained import (
     PRETRAINED_BACKBONES,
-    PretrainedBackbone,
+    ImageBackbone,
+    TextBackbone,
     load_backbone,
     pretrained_backbone,
 )
@@ -28,16 +27,17 @@ SIZE = BertSize(tokens=60, features=16, num_layers=2, num_heads=2, max_tokens=16
 QUICK = {"from_": "small", "weight_decay": 0.1}
 
 
-@dataclasses.dataclass(frozen=True)
-class Small(PretrainedBackbone):
+def small_resnet(classes=1000, *, pretrained=None):
     """Without a file: its weights are those of seed 7. New ones are drawn as ever."""
+    if pretrained is not None:
+        ct.seed(7)
+    return ResNet(BasicBlock, (1, 1), num_classes=classes, widths=(4, 8))
 
-    def build(self, weights=None):
-        if weights is not None:
-            ct.seed(7)
-        if self.examples == "text":
-            return BertSentence(SIZE)
-        return ResNet(BasicBlock, (1, 1), widths=(4, 8))
+
+def small_bert(*, pretrained=None):
+    if pretrained is not None:
+        ct.seed(7)
+    return BertSentence(SIZE)
 
 
 @pytest.fixture(autouse=True)
@@ -45,9 +45,10 @@ def small_bodies(monkeypatch):
     monkeypatch.setitem(
         PRETRAINED_BACKBONES,
         "small",
-        Small("images", "", "drawn", "a small ResNet", size=24, crop=0.75),
+        ImageBackbone(f"{__name__}:small_resnet", "drawn", "a small ResNet", size=24, crop=0.75),
     )
-    monkeypatch.setitem(PRETRAINED_BACKBONES, "words", Small("text", "", "drawn", "a small BERT"))
+    words = TextBackbone(f"{__name__}:small_bert", "drawn", "a small BERT")
+    monkeypatch.setitem(PRETRAINED_BACKBONES, "words", words)
     pieces = WordPiece.train([f"the film is {word}" for word in WORDS], size=60)
     monkeypatch.setattr(transferred_text, "tokenizer_of", lambda source: pieces)
 
