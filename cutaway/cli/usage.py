@@ -25,7 +25,7 @@ def usage_error(error) -> OptionError:
         return OptionError(
             f"{command} has no option {option}",
             expected=f"one of the options in {command} --help",
-            fix=_near(option, context) or see,
+            fix=_near(str(option), context) or see,
         )
     if option is not None:
         return OptionError(
