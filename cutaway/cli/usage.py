@@ -19,7 +19,8 @@ def usage_error(error) -> OptionError:
     context, kind = error.ctx, type(error).__name__
     command = "cutaway" if context is None else context.command_path
     see = f"see {command} --help"
-    option, param = getattr(error, "option_name", None), getattr(error, "param", None)
+    option: Any = getattr(error, "option_name", None)
+    param: Any = getattr(error, "param", None)
     names = list(getattr(getattr(context, "command", None), "commands", ()))
     if kind == "NoSuchOption":
         return OptionError(
@@ -34,9 +35,12 @@ def usage_error(error) -> OptionError:
     if kind == "MissingParameter":
         return OptionError(f"{_name(param)} is missing", expected=_usage(context), fix=see)
     if param is not None:
-        return OptionError(
-            f"{_name(param)} is {_given(error)!r}", expected=_expected(error.message), fix=see
-        )
+        details = getattr(error.__cause__, "errors", list)()
+        if not details:
+            came = f"{_name(param)}: {_lower(error.message)}"
+            return OptionError(came, expected=_usage(context), fix=see)
+        came = f"{_name(param)} is {details[0].get('input')!r}"
+        return OptionError(came, expected=_expected(error.message), fix=see)
     if names:
         wrong = error.message.partition("'")[2].partition("'")[0]
         return OptionError(
@@ -64,12 +68,6 @@ def _name(param) -> str:
     """What the help calls a parameter: RUN, or --epochs."""
     flags = [name for name in param.opts if name.startswith("-")]
     return max(flags, key=len) if flags else (param.metavar or param.name.upper()).strip("[]")
-
-
-def _given(error):
-    """The value that was refused, as far as Typer tells."""
-    details = getattr(error.__cause__, "errors", list)()
-    return details[0].get("input") if details else error.message
 
 
 def _expected(message: str) -> str:

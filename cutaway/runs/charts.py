@@ -11,7 +11,7 @@ SHOWN_STEPS = 200  # the last ones of the validation series
 def curves(history, best_epoch=None) -> str:
     """Loss and metrics over the epochs; a line marks the epoch whose weights were kept."""
     metrics = [c[4:] for c in history.columns if c.startswith("val_") and c != "val_loss"]
-    dot = 3.0 if len(history) == 1 else 0.0  # one point makes no line
+    dot = 3.5 if len(history) == 1 else 0.0  # one point makes no line
     plots = []
     for name in ("loss", *metrics):
         plot = Plot(name.replace("_", " "), x_label="epoch", whole_x=True)
@@ -52,7 +52,7 @@ def layer_flow(probes) -> str | None:
         plot = Plot(title, x_label="layer", log_y=True, whole_x=True)
         for step, color in zip(chosen, (GRAY, BLUE, ORANGE), strict=False):
             at = layers.filter((pl.col("step") == step) & (pl.col(column) > 0))
-            plot.line(at["number"], at[column], color=color, dot=1.75, label=f"step {step:,}")
+            plot.line(at["number"], at[column], color=color, dot=2.2, label=f"step {step:,}")
         plots.append(plot)
     return side_by_side(plots)
 

@@ -22,7 +22,7 @@ from cutaway.train.steps import EpochSteps
 
 GROUP_SECONDS = 0.05  # of one group: until its end, neither Ctrl-C nor a progress bar does anything
 MOST_EPOCHS = 128  # in a group
-MOST_NUMBERS = 2**20  # of all orders and states of a group
+MOST_NUMBERS = 2**21  # of all orders and states of a group
 FIRST_EPOCHS = 8  # in the first group after the one that compiles
 
 
