@@ -71,9 +71,11 @@ def main(
     pictures = x.reshape(-1, 28, 28, 1)
     trainer = train(variational, variational.loss, pictures, epochs)
     seen = test.reshape(-1, 28, 28, 1)
-    errors["bound"] = trainer.evaluate(seen, seen)["loss"]
+    scores = trainer.evaluate(seen, seen)
+    errors["bound"] = scores["loss"]
     print(
-        f"variational autoencoder ({latent} latents): {errors['bound']:.1f} nats per test image; "
+        f"variational autoencoder ({latent} latents): {scores['loss']:.1f} nats per test image, "
+        f"{scores['loss_reconstruction']:.1f} of them reconstruction; "
         f"{sum(trainer.history['seconds']):.0f} s"
     )
     if out is not None:

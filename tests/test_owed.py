@@ -3,6 +3,7 @@
 A failure names the leaf and what is missing; CONTRIBUTING.md says where it goes.
 """
 
+import importlib
 import inspect
 import re
 from pathlib import Path
@@ -11,7 +12,7 @@ import numpy as np
 import pytest
 
 import cutaway as ct
-from cutaway import losses, metrics, nn, ops, optim
+from cutaway import losses, metrics, models, nn, ops, optim
 from cutaway.doctor.diagnosis import all_symptoms, effects
 from cutaway.engine import Operation
 from cutaway.engine.operation import operation
@@ -23,6 +24,7 @@ from cutaway.runs.kinds import DataKind
 from cutaway.runs.options import TrainingOptions, declared_options
 from cutaway.runs.preprocessing import Preprocessing
 from cutaway.story.svg import KINDS
+from tests.docs.test_docs import MODULES
 from tests.ops.test_traits import ANY
 
 ROOT = Path(__file__).parents[1]
@@ -137,11 +139,16 @@ def dir_of(rows: type) -> set:
 
 
 OPERATIONS = objects_of("cutaway.ops", ops.__path__, lambda v: isinstance(v, Operation))
-LAYERS = objects_of(
-    "cutaway.nn",
-    nn.__path__,
-    lambda v: isinstance(v, type) and issubclass(v, nn.Module) and v.__name__ in nn.__all__,
-)
+LAYERS = [  # and networks: every public Module of the package
+    value
+    for module in map(importlib.import_module, MODULES)
+    for name, value in vars(module).items()
+    if isinstance(value, type)
+    and issubclass(value, nn.Module)
+    and value.__module__ == module.__name__
+    and name == value.__name__
+    and not name.startswith("_")
+]
 
 
 @pytest.mark.parametrize("leaf", OPERATIONS, ids=lambda leaf: leaf.name)
@@ -157,6 +164,11 @@ def test_an_activation_owes_nothing(title):
 @pytest.mark.parametrize("leaf", LAYERS, ids=lambda leaf: leaf.__name__)
 def test_a_layer_owes_nothing(leaf):
     assert leaf is nn.Module or of_layer(leaf) == []
+
+
+def test_layers_of_every_package_are_asked():
+    assert {*LAYERS} >= {nn.Linear, models.ResNet, models.Translator, nn.LSTM}
+    assert len(LAYERS) > 100 and len({leaf.__name__ for leaf in LAYERS}) == len(LAYERS)
 
 
 @pytest.mark.parametrize("name", losses.LOSSES)

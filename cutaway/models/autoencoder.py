@@ -42,6 +42,8 @@ class Autoencoder(Module):
         decoder: Module, code -> reconstruction in the shape of x.
 
     Example:
+        >>> import numpy as np
+        >>> from cutaway.models import dense_autoencoder
         >>> net = dense_autoencoder((784, 128, 32))
         >>> net.encoder(np.zeros((2, 784))).shape, net(np.zeros((2, 784))).shape
         ((2, 32), (2, 784))
@@ -61,8 +63,8 @@ class VariationalAutoencoder(Module):
     In training z = μ + σ ε with a new ε for every row and step (the reparameterization trick,
     through which gradients reach μ and σ); in evaluation z = μ.
 
-    forward returns everything the loss needs as one array, which `net.loss` takes apart, so an
-    ordinary Trainer can train it:
+    An ordinary Trainer trains it, with the input as the target; the history has a column for each
+    of the two terms of the loss, "loss_reconstruction" and "loss_kl":
 
         trainer = ct.Trainer(net, loss=net.loss)
         trainer.fit(x, x)
@@ -78,12 +80,16 @@ class VariationalAutoencoder(Module):
 
     Shapes:
         x: (batch, ...)
-        y: (batch, size of x + 2 latent_features): the decoder's output, μ, ln σ²
+        returns: (y, μ, ln σ²): y, the decoder's output, in the shape of x; μ and ln σ² each
+            (batch, latent_features)
 
     Example:
+        >>> import numpy as np
+        >>> from cutaway.models import dense_vae
         >>> net = dense_vae((784, 128, 8))
-        >>> net(np.zeros((2, 784))).shape, net.sample(5).shape
-        ((2, 800), (5, 784))
+        >>> y, mean, log_variance = net(np.zeros((2, 784)))
+        >>> y.shape, mean.shape, net.sample(5).shape
+        ((2, 784), (2, 8), (5, 784))
     """
 
     def __init__(
@@ -119,25 +125,27 @@ class VariationalAutoencoder(Module):
             z = mean + ops.exp(0.5 * log_variance) * Tensor(
                 jax.random.normal(drawn, mean.shape, mean.dtype)
             )
-        y = self.decoder(z)
-        y = y.reshape(y.shape[0], math.prod(y.shape[1:]))
-        return ops.concatenate([y, mean, log_variance], axis=-1)
+        return self.decoder(z), mean, log_variance
 
-    def loss(self, prediction, target):
-        """Mean over rows of (Σ reconstruction + β KL): the upper bound on -ln p(x)."""
-        n = self.latent_features
-        y = prediction[..., : -2 * n]
+    def loss(self, prediction, target) -> dict:
+        """{"reconstruction": Σ of a row's errors, "kl": β KL}, means over the rows.
+
+        Their sum is the upper bound on -ln p(x), for β = 1.
+        """
+        y, mean, log_variance = prediction
+        rows = y.shape[0]
         if math.prod(target.shape) != y.size:
             raise ShapeError(
-                f"the decoder outputs {y.shape[-1]} values per row, the targets have shape "
+                f"the decoder outputs {y.size // rows} values per row, the targets have shape "
                 f"{target.shape}",
                 expected="targets with as many values per row as the decoder outputs",
                 fix="build the decoder for the shape of the inputs, and pass them as targets",
             )
-        target = target.reshape(y.shape)
-        error = self.reconstruction(y, target, reduction="sum") / y.shape[0]
-        mean, log_variance = prediction[..., -2 * n : -n], prediction[..., -n:]
-        return error + self.beta * gaussian_kl_divergence(mean, log_variance)
+        error = self.reconstruction(y, target.reshape(y.shape), reduction="sum") / rows
+        return {
+            "reconstruction": error,
+            "kl": self.beta * gaussian_kl_divergence(mean, log_variance),
+        }
 
     def reconstruct(self, x) -> np.ndarray:
         """The decoder's reconstruction of x from the mean of its code, in the shape of x."""
@@ -164,6 +172,7 @@ def dense_autoencoder(sizes, *, activation=ReLU) -> Autoencoder:
         activation: class of the hidden activation layers.
 
     Example:
+        >>> from cutaway.models import dense_autoencoder
         >>> dense_autoencoder((784, 128, 32)).summary().total
         209968
     """
@@ -195,6 +204,8 @@ def convolutional_autoencoder(shape, channels=(16, 32), code: int = 32) -> Autoe
         code: size of the code.
 
     Example:
+        >>> import numpy as np
+        >>> from cutaway.models import convolutional_autoencoder
         >>> net = convolutional_autoencoder((28, 28, 1))
         >>> net(np.zeros((2, 28, 28, 1))).shape
         (2, 28, 28, 1)

@@ -18,11 +18,12 @@ import jax.numpy as jnp
 import numpy as np
 
 from cutaway import ops
-from cutaway.engine import Tensor, as_array
+from cutaway.engine import Tensor
 from cutaway.errors import DataError, ShapeError, expect_range
 from cutaway.models.compiled import CompiledCalls, evaluating
 from cutaway.models.recurrent import recurrent_layers
 from cutaway.nn import GRU, Dropout, Embedding, Linear, Module
+from cutaway.nn.trees import map_leaves
 
 PADDING, BEGIN, END = 0, 1, 2
 
@@ -41,13 +42,14 @@ class Translator(Module):
         recurrent: the class GRU, LSTM or RNN.
 
     Shapes:
-        x: (batch, 2, tokens), from translation_pairs: the source, and the target with the
-            beginning token before it
-        y: (batch, tokens, target_tokens) logits; y[:, t] predicts the token after x[:, 1, t]
+        source: (batch, source_time), token ids padded with 0
+        target: (batch, target_time), the target with the beginning token before it, padded with 0
+        y: (batch, target_time, target_tokens) logits; y[:, t] predicts the token after target[:, t]
 
     Example:
+        >>> from cutaway.models import Translator, translation_pairs
         >>> x, y = translation_pairs([[3, 4, 5]], [[5, 4]])
-        >>> Translator(6, 6, features=4, hidden_features=4)(x).shape, y.tolist()
+        >>> Translator(6, 6, features=4, hidden_features=4)(**x).shape, y.tolist()
         ((1, 3, 6), [[5, 4, 2]])
     """
 
@@ -75,16 +77,16 @@ class Translator(Module):
         self.head = Linear(hidden, target_tokens)
         self._programs = CompiledCalls()
 
-    def forward(self, x):
-        source, before = _apart(x, self.label())
-        return self.head(self.dropout(self._decode(before, *self._read(source))[0]))
+    def forward(self, source, target):
+        source, target = self._expect_tokens(source=source, target=target)
+        return self.head(self.dropout(self._decode(target, *self._read(source))[0]))
 
-    def weights(self, x) -> Tensor:
-        """(batch, target tokens, source tokens) attention weights; each row sums to 1."""
-        source, before = _apart(x if isinstance(x, Tensor) else Tensor(x), self.label())
+    def weights(self, source, target) -> Tensor:
+        """(batch, target_time, source_time) attention weights; each row sums to 1."""
+        source, target = self._expect_tokens(source=source, target=target)
         with evaluating(self):
             memory, mask, state = self._read(source)
-            outputs, _ = self.decoder(self.target(before), state)
+            outputs, _ = self.decoder(self.target(target), state)
             mask = mask[:, None, None, :]
             weights = ops.attention_weights(self.query(outputs), memory, mask=mask)
         return weights[:, 0]
@@ -106,13 +108,7 @@ class Translator(Module):
         """
         expect_range(most_tokens, what="most_tokens", least=1)
         expect_range(beams, what="beams", least=1)
-        source = np.asarray(source)
-        if source.ndim != 2:
-            raise ShapeError(
-                f"translate: the source has shape {source.shape}",
-                expected="(batch, tokens)",
-                fix="for a single row: source[None]",
-            )
+        (source,) = self._expect_tokens(source=source)
         program = self._programs.get(
             self,
             ("translate", most_tokens, beams),
@@ -126,21 +122,43 @@ class Translator(Module):
             for row, end in zip(rows, ends, strict=True)
         ]
 
+    def _expect_tokens(self, **given) -> list:
+        """Token ids as Tensors (batch, time), with as many rows each."""
+        found = [ids if isinstance(ids, Tensor) else Tensor(ids) for ids in given.values()]
+        for name, ids in zip(given, found, strict=True):
+            if ids.ndim != 2:
+                raise ShapeError(
+                    f"{self.label()}: {name} has shape {ids.shape}",
+                    expected="token ids (batch, time)",
+                    fix=f"create them with translation_pairs; for a single row: {name}[None]",
+                )
+        if len({len(ids) for ids in found}) > 1:
+            rows = ", ".join(f"{name} {len(i)}" for name, i in zip(given, found, strict=True))
+            raise ShapeError(
+                f"{self.label()}: different numbers of rows: {rows}",
+                expected="a target for each source",
+                fix="create them with translation_pairs",
+            )
+        return found
+
     def _read(self, source):
         """(memory (batch, S, 2 H), mask of the source tokens, initial state of the decoder)."""
         mask = source.data != PADDING
         lengths = jnp.maximum(mask.sum(axis=1), 1)
         vectors = self.dropout(self.source(source))
-        memory, state = self.encoder(vectors, None, lengths)  # (..., 2 directions, batch, H)
-        both = ops.concatenate([state[..., 0, :, :], state[..., 1, :, :]], axis=-1)
-        first = ops.tanh(self.bridge(both))  # (..., batch, H)
+        memory, state = self.encoder(vectors, None, lengths)
         # an empty row attends to its padding, which is 0
         mask = mask | ~mask.any(axis=1, keepdims=True)
-        return memory, mask, first.reshape(*first.shape[:-2], 1, *first.shape[-2:])
+        return memory, mask, map_leaves(self._bridged, state)
 
-    def _decode(self, before, memory, mask, state):
+    def _bridged(self, final):
+        """A final state of the encoder, (2 directions, batch, H), as one of the decoder's."""
+        both = ops.concatenate([final[0], final[1]], axis=-1)  # (batch, 2 H)
+        return ops.tanh(self.bridge(both)).expand_dims(0)  # (1, batch, H)
+
+    def _decode(self, target, memory, mask, state):
         """(tanh([c_t, h_t] W_c) for each token, the final state)."""
-        outputs, state = self.decoder(self.dropout(self.target(before)), state)
+        outputs, state = self.decoder(self.dropout(self.target(target)), state)
         mask = mask[:, None, None, :]
         context = ops.attention(self.query(outputs), memory, memory, mask=mask)
         return ops.tanh(self.combine(ops.concatenate([context, outputs], axis=-1))), state
@@ -150,13 +168,14 @@ class Translator(Module):
         batch = source.shape[0]
         memory, mask, state = self._read(source)
         memory, mask = (jnp.repeat(a, beams, axis=0) for a in (memory.data, mask))
-        state = jnp.repeat(state.data, beams, axis=-2)  # beams of a row are adjacent
+        # beams of a row are adjacent
+        state = map_leaves(lambda part: jnp.repeat(part.data, beams, axis=1), state)
         first_row = jnp.arange(batch)[:, None] * beams
 
         def step(carried, t):
             tokens, last, scores, ended, state = carried
             out, state = self._decode(
-                Tensor(last.reshape(-1, 1)), Tensor(memory), mask, Tensor(state)
+                Tensor(last.reshape(-1, 1)), Tensor(memory), mask, map_leaves(Tensor, state)
             )
             logits = self.head(out[:, 0]).data.reshape(batch, beams, -1)
             gain = jax.nn.log_softmax(logits).at[..., :END].set(-jnp.inf)
@@ -168,7 +187,8 @@ class Translator(Module):
             beam, last = best // gain.shape[-1], best % gain.shape[-1]
             tokens = jnp.take_along_axis(tokens, beam[..., None], axis=1).at[..., t].set(last)
             ended = jnp.take_along_axis(ended, beam, axis=1) | (last == END)
-            state = jnp.take(state.data, (first_row + beam).reshape(-1), axis=-2)
+            kept = (first_row + beam).reshape(-1)
+            state = map_leaves(lambda part: jnp.take(part.data, kept, axis=1), state)
             return (tokens, last, scores, ended, state), None
 
         start = (
@@ -190,34 +210,34 @@ def translation_pairs(sources, targets):
         sources, targets: lists of token sequences.
 
     Returns:
-        x (rows, 2, tokens): each source, and its target with BEGIN before it, padded with 0;
-        y (rows, tokens): each target with END after it, padded with -1.
+        x: {"source": (rows, source_time), each source padded with 0; "target": (rows,
+            target_time), each target with BEGIN before it, padded with 0}
+        y: (rows, target_time), each target with END after it, padded with -1.
+
+    Example:
+        >>> from cutaway.models import translation_pairs
+        >>> x, y = translation_pairs([[3, 4, 5]], [[5, 4]])
+        >>> x["source"].tolist(), x["target"].tolist(), y.tolist()
+        ([[3, 4, 5]], [[1, 5, 4]], [[5, 4, 2]])
     """
     if len(sources) != len(targets):
         raise DataError(
             f"{len(sources)} sources and {len(targets)} targets", expected="one target per source"
         )
-    longest = max(max(map(len, sources), default=0), 1 + max(map(len, targets), default=0))
-    x = np.full((len(sources), 2, longest), PADDING, np.int32)
-    y = np.full((len(sources), longest), -1, np.int32)
+    rows = len(sources)
+    source_time, target_time = (max(map(len, row), default=0) for row in (sources, targets))
+    x = {
+        "source": np.full((rows, max(source_time, 1)), PADDING, np.int32),
+        "target": np.full((rows, 1 + target_time), PADDING, np.int32),
+    }
+    y = np.full((rows, 1 + target_time), -1, np.int32)
     for row, (source, target) in enumerate(zip(sources, targets, strict=True)):
         if min([*source, *target], default=END + 1) <= END:
             raise DataError(
                 f"row {row} contains token id {min([*source, *target])}",
                 expected="token ids >= 3: 0, 1 and 2 are padding, beginning and end",
             )
-        x[row, 0, : len(source)] = source
-        x[row, 1, : len(target) + 1] = [BEGIN, *target]
+        x["source"][row, : len(source)] = source
+        x["target"][row, : len(target) + 1] = [BEGIN, *target]
         y[row, : len(target) + 1] = [*target, END]
     return x, y
-
-
-def _apart(x, where):
-    if x.ndim != 3 or x.shape[1] != 2:
-        raise ShapeError(
-            f"{where}: the input has shape {tuple(x.shape)}",
-            expected="(batch, 2, tokens): the source, and the target so far",
-            fix="create it with translation_pairs",
-        )
-    tokens = as_array(x).astype(jnp.int32)
-    return Tensor(tokens[:, 0]), Tensor(tokens[:, 1])

@@ -6,15 +6,17 @@ In a Sequential, `LastStep()` or `AllSteps()` selects what is passed on:
     Sequential(Embedding(5000, 64), LSTM(64, 128), LastStep(), Linear(128, 1))    # one output
     Sequential(Embedding(65, 64), GRU(64, 256), AllSteps(), Linear(256, 65))      # one per step
 
+The state of an RNN or a GRU is a Tensor, that of an LSTM the pair (h, c).
+
 Truncated backpropagation through time: split a long sequence into chunks and pass the state on
-without its history. The state is a single Tensor, so `detach` is all it takes:
+without its history:
 
     state = None
     for x, y in chunks:
         outputs, state = net(x, state)
         loss(head(outputs), y).backward()       # through this chunk only
         optimizer.step()
-        state = state.detach()
+        state = ct.detach(state)
 
 Weights from PyTorch: transpose weight_ih_l{k} and weight_hh_l{k}; the order of the gates is the
 same. For RNN and LSTM bias = bias_ih + bias_hh; for GRU too, except that the last third of bias_hh
@@ -29,7 +31,14 @@ from jax.core import Tracer
 
 from cutaway import ops
 from cutaway.engine import Operation, Tensor
-from cutaway.errors import DataError, OptionError, ShapeError, expect_axis, expect_range
+from cutaway.errors import (
+    DataError,
+    OptionError,
+    ShapeError,
+    expect_axis,
+    expect_integer,
+    expect_range,
+)
 from cutaway.nn import init
 from cutaway.nn.module import Module
 from cutaway.nn.random import new_key
@@ -52,17 +61,17 @@ class Direction(Stateful):
 class Recurrent(Module):
     """Base class of RNN, LSTM and GRU: stacked layers in one or both directions.
 
-    A subclass sets its numbers of gates and state vectors, and runs one direction.
+    A subclass sets its number of gates and the parts of its state, and runs one direction.
     """
 
     gates: int
-    state_vectors = 1  # vectors of hidden_features in the state of one direction
+    state_parts: tuple[str, ...] = ("h",)
 
     def __init__(self, in_features, hidden_features, num_layers, bidirectional, dropout):
         name = type(self).__name__
-        expect_range(in_features, what=f"{name}: in_features", least=1)
-        expect_range(hidden_features, what=f"{name}: hidden_features", least=1)
-        expect_range(num_layers, what=f"{name}: num_layers", least=1)
+        expect_integer(in_features, what=f"{name}: in_features", least=1)
+        expect_integer(hidden_features, what=f"{name}: hidden_features", least=1)
+        expect_integer(num_layers, what=f"{name}: num_layers", least=1)
         expect_range(dropout, what=f"{name}: dropout", least=0, below=1)
         if dropout and num_layers == 1:
             raise OptionError(
@@ -83,26 +92,30 @@ class Recurrent(Module):
         """New weights of one layer in one direction."""
         return Direction(in_features, self.hidden_features, self.gates)
 
-    def run(self, weights: Direction, x, state: list, lengths, reverse: bool) -> Tensor:
-        """One direction; state: `state_vectors` Tensors or Nones, each (batch, hidden)."""
+    def run(self, weights: Direction, x, state: tuple, lengths, reverse: bool) -> tuple:
+        """(outputs, part of the state, ...) of one direction.
+
+        Args:
+            state: its parts, Tensors (batch, hidden) or Nones.
+        """
         raise NotImplementedError
 
     def forward(self, x, state=None, lengths=None):
         batch, time = self._expect_sequence(x)
         lengths = self._expect_lengths(lengths, batch, time)
-        states = self._split_state(state, batch)
+        states = self._states(state, batch)
         finals = []
         for layer in range(len(self.layers)):
             outputs = []
             for weights, reverse in self._directions(layer):
-                rows = self.run(weights, x, states[len(finals)], lengths, reverse)
-                outputs.append(rows[:, :time])  # (batch, time, hidden)
-                finals.append([rows[:, time + k] for k in range(self.state_vectors)])
+                output, *final = self.run(weights, x, states[len(finals)], lengths, reverse)
+                outputs.append(output)  # (batch, time, hidden)
+                finals.append(final)
             x = outputs[0] if len(outputs) == 1 else ops.concatenate(outputs, axis=-1)
             if layer < len(self.layers) - 1:
                 x = self._dropped(x)
-        vectors = [ops.stack(column) for column in zip(*finals, strict=True)]
-        return x, vectors[0] if len(vectors) == 1 else ops.stack(vectors)
+        parts = [ops.stack(part) for part in zip(*finals, strict=True)]
+        return x, tuple(parts) if len(parts) > 1 else parts[0]
 
     def _dropped(self, x):
         if not self.training or self.key is None:  # without dropout there is no key
@@ -154,27 +167,26 @@ class Recurrent(Module):
                 )
         return lengths
 
-    def _split_state(self, state, batch) -> list:
-        """The state vectors of each layer and direction, Nones without a state."""
+    def _states(self, state, batch) -> list:
+        """The parts of the state of each layer and direction, Nones without a state."""
         count = len(self.layers) + len(self.reversed_layers)
         if state is None:
-            return [[None] * self.state_vectors] * count
-        if isinstance(state, tuple):
-            state = ops.stack(state)
-        expected = (count, batch, self.hidden_features)
-        names = "(num_layers · directions, batch, hidden_features)"
-        if self.state_vectors > 1:
-            expected = (self.state_vectors, *expected)
-            names = f"({self.state_vectors}, {names[1:]}"
-        if state.shape != expected:
+            return [(None,) * len(self.state_parts)] * count
+        parts = state if isinstance(state, tuple) else (state,)
+        shape = (count, batch, self.hidden_features)
+        given = [np.shape(part) for part in parts]
+        if given != [shape] * len(self.state_parts):
+            names = " and ".join(self.state_parts)
             raise ShapeError(
-                f"{self.label()}: the state has shape {tuple(state.shape)}",
-                expected=f"{expected}: {names}",
+                f"{self.label()}: the state has shape {' and '.join(map(str, given))}",
+                expected=f"{names} of shape {shape}"
+                + (", as a tuple" if len(self.state_parts) > 1 else "")
+                + ": (num_layers · directions, batch, hidden_features)",
                 fix="pass the state that this layer returned for a batch of the same size, or "
                 "None for zeros",
             )
-        vectors = state if self.state_vectors > 1 else [state]
-        return [[v[k] for v in vectors] for k in range(count)]
+        parts = [part if isinstance(part, Tensor) else Tensor(part) for part in parts]
+        return [tuple(part[k] for part in parts) for k in range(count)]
 
     def describe(self):
         options = [f"{self.in_features}, {self.hidden_features}"]
@@ -219,7 +231,9 @@ class RNN(Recurrent):
         Elman 1990, "Finding structure in time", Cognitive Science 14.
 
     Example:
-        >>> outputs, state = RNN(3, 4)(np.ones((2, 5, 3)))
+        >>> import numpy as np
+        >>> import cutaway as ct
+        >>> outputs, state = ct.RNN(3, 4)(np.ones((2, 5, 3)))
         >>> outputs.shape, state.shape
         ((2, 5, 4), (1, 2, 4))
     """
@@ -268,8 +282,7 @@ class RNN(Recurrent):
 class LSTM(Recurrent):
     """Long short-term memory, Hochreiter & Schmidhuber 1997, with the forget gate of Gers et al.
 
-    The equations are in ops.lstm. The state of an LSTM is the pair (h, c) in one Tensor:
-    `outputs, (h, c) = lstm(x)` unpacks it, `state.detach()` detaches both.
+    The equations are in ops.lstm. The state is the pair (h, c): `outputs, (h, c) = lstm(x)`.
 
     Args:
         in_features: size of the last axis of x.
@@ -282,8 +295,8 @@ class LSTM(Recurrent):
 
     Shapes:
         x: (batch, time, in_features)
-        state: (2, num_layers · directions, batch, hidden_features), h and c, layer by layer, in
-            each the forward direction first; also as a tuple (h, c); None for zeros
+        state: the tuple (h, c), each (num_layers · directions, batch, hidden_features), layer by
+            layer, in each the forward direction first; None for zeros
         lengths: (batch,), number of valid steps of each row; None: all. Padded steps leave the
             state unchanged and output 0; the backward direction starts at the last valid step.
         returns: outputs (batch, time, hidden_features · directions), and the state after the last
@@ -303,7 +316,9 @@ class LSTM(Recurrent):
         architectures".
 
     Example:
-        >>> outputs, (h, c) = LSTM(3, 4, bidirectional=True)(np.ones((2, 5, 3)))
+        >>> import numpy as np
+        >>> import cutaway as ct
+        >>> outputs, (h, c) = ct.LSTM(3, 4, bidirectional=True)(np.ones((2, 5, 3)))
         >>> outputs.shape, h.shape, c.shape
         ((2, 5, 8), (2, 2, 4), (2, 2, 4))
     """
@@ -311,7 +326,7 @@ class LSTM(Recurrent):
     layer_kind = "recurrent"
 
     gates = 4
-    state_vectors = 2
+    state_parts = ("h", "c")
 
     def __init__(
         self,
@@ -377,7 +392,10 @@ class GRU(Recurrent):
         machine translation", arXiv:1406.1078.
 
     Example:
-        >>> outputs, state = GRU(3, 4, num_layers=2)(np.ones((2, 5, 3)), lengths=np.array([5, 3]))
+        >>> import numpy as np
+        >>> import cutaway as ct
+        >>> layer = ct.GRU(3, 4, num_layers=2)
+        >>> outputs, state = layer(np.ones((2, 5, 3)), lengths=np.array([5, 3]))
         >>> outputs.shape, state.shape
         ((2, 5, 4), (2, 2, 4))
     """
@@ -452,6 +470,7 @@ class LastStep(AllSteps):
         y: (batch, hidden_features · directions)
 
     Example:
+        >>> import numpy as np
         >>> from cutaway.nn import GRU, LastStep, Linear, Sequential
         >>> net = Sequential(GRU(3, 4, bidirectional=True), LastStep(), Linear(8, 1))
         >>> net(np.ones((2, 5, 3))).shape
@@ -460,7 +479,7 @@ class LastStep(AllSteps):
 
     def forward(self, x):
         outputs, state = self._expect_pair(x)
-        h = state[0] if len(state.shape) == 4 else state  # of an LSTM's h and c
+        h = state[0] if isinstance(state, tuple) else state  # of an LSTM's h and c
         directions = outputs.shape[-1] // h.shape[-1]
         last = [h[k] for k in range(h.shape[0] - directions, h.shape[0])]
         return last[0] if directions == 1 else ops.concatenate(last, axis=-1)

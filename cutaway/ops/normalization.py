@@ -28,6 +28,8 @@ def moments(x, axis):
     """(mean, biased variance) of an array over the axes, which are kept with size 1.
 
     Example:
+        >>> import jax.numpy as jnp
+        >>> from cutaway.ops import moments
         >>> [a.tolist() for a in moments(jnp.array([[1.0, 3.0]]), axis=-1)]
         [[[2.0]], [[1.0]]]
     """
@@ -165,7 +167,7 @@ def batch_norm_decomposition(label, x, weight, bias, *, eps=1e-5):
     return _affine(batch_norm(x, None, None, eps=eps), weight, bias)
 
 
-@operation
+@operation(role="norm")
 def normalize(x, mean, variance, weight, bias, *, eps=1e-5):
     """γ (x - μ) / √(σ² + ε) + β with a given mean and variance: batch norm in evaluation.
 
@@ -329,7 +331,7 @@ def _group_mean(per_channel, num_groups):
     return jnp.broadcast_to(means, groups.shape).reshape(shape)
 
 
-@operation(saves=True, edges="rowwise")
+@operation(saves=True, edges="rowwise", role="norm")
 def local_response_norm(x, *, size, alpha=1e-4, beta=0.75, k=1.0):
     """x / (k + α/size Σ x²)^β, the sum over `size` channels around each channel.
 

@@ -17,8 +17,7 @@ its outputs are 0, and there is no gradient. With `reverse=True` the steps are p
 last to the first. The padded steps then come first, while the state is still the initial one, so
 each row is read backwards within its valid part.
 
-**Results.** An operation returns one array, so the final states are rows after the outputs:
-(batch, time + 1, hidden), for the LSTM (batch, time + 2, hidden).
+**Results.** Each returns the outputs of all steps and the final state: h, an LSTM also c.
 """
 
 import functools
@@ -59,7 +58,8 @@ def rnn(x, weight, hidden_weight, bias, h0, *, activation=tanh, lengths=None, re
         bias: (hidden,)
         h0: (batch, hidden)
         lengths: (batch,)
-        out: (batch, time + 1, hidden): the outputs, then the final state
+        outputs: (batch, time, hidden)
+        h: (batch, hidden), the state after the last valid step
 
     References:
         Elman 1990, "Finding structure in time", Cognitive Science 14.
@@ -90,7 +90,7 @@ def _rnn(x, weight, hidden_weight, bias, h0, lengths, activation, reverse, preci
 
     h = _state(h0, projected, hidden_weight)
     h, (zs, hs) = _scan(step, h, (projected, valid), reverse=reverse)
-    return _rows(hs, valid, h), (zs, hs)
+    return (_outputs(hs, valid), h), (zs, hs)
 
 
 @rnn.backward
@@ -117,7 +117,7 @@ def rnn_backward(
 
 @functools.partial(jax.jit, static_argnames=("activation", "reverse", "precision"))
 def _rnn_backward(grad, saved, x, hidden_weight, lengths, activation, reverse, precision):
-    to_outputs, dh = _of_rows(grad, 1)
+    to_outputs, dh = grad
     transposed = hidden_weight.T
 
     def step(dh, inputs):
@@ -126,7 +126,7 @@ def _rnn_backward(grad, saved, x, hidden_weight, lengths, activation, reverse, p
         dz = _where(valid, activation.rule(dh + to_output, h, z), 0)
         return _where(valid, step_product(dz, transposed), dh), dz
 
-    inputs = (to_outputs, *saved, _valid(lengths, x))
+    inputs = (_time_first(to_outputs), *saved, _valid(lengths, x))
     dh, dz = _scan(step, dh, inputs, reverse=not reverse)
     return dz, dh
 
@@ -158,7 +158,7 @@ def rnn_decomposition(
 
 
 def _recurrent_node(g, kind, x, weights, order, states, lengths, reverse, **attributes):
-    """The outputs and the final states behind them: (batch, time + states, hidden).
+    """The outputs, (batch, time, hidden), and the final states, each (batch, hidden).
 
     Args:
         weights: weight, hidden_weight, bias, and hidden_bias or None.
@@ -192,10 +192,10 @@ def _recurrent_node(g, kind, x, weights, order, states, lengths, reverse, **attr
         direction="reverse" if reverse else "forward",
         **attributes,
     )
-    # (time, directions = 1, batch, hidden) -> (batch, time, hidden)
-    rows = g.node("Squeeze", outs[0], g.integers([1]))
-    parts = [g.node("Transpose", part, perm=[1, 0, 2]) for part in (rows, *outs[1:])]
-    return g.out("Concat", *parts, axis=1)
+    # outputs (time, directions = 1, batch, hidden), states (directions = 1, batch, hidden)
+    outputs = g.node("Transpose", g.node("Squeeze", outs[0], g.integers([1])), perm=[1, 0, 2])
+    finals = [g.node("Squeeze", state, g.integers([0])) for state in outs[1:]]
+    return g.results(outputs, *finals)
 
 
 @operation(saves=True)
@@ -218,7 +218,8 @@ def lstm(x, weight, hidden_weight, bias, h0, c0, *, lengths=None, reverse=False)
         bias: (4·hidden,)
         h0, c0: (batch, hidden)
         lengths: (batch,)
-        out: (batch, time + 2, hidden): the outputs, then the final h and the final c
+        outputs: (batch, time, hidden)
+        h, c: (batch, hidden), the states after the last valid step
 
     References:
         Hochreiter & Schmidhuber 1997, "Long short-term memory", Neural Computation 9.
@@ -255,7 +256,7 @@ def _lstm(x, weight, hidden_weight, bias, h0, c0, lengths, reverse, precision):
 
     state = (_state(h0, projected, hidden_weight), _state(c0, projected, hidden_weight))
     state, (hs, *slopes) = _scan(step, state, (projected, valid), reverse=reverse)
-    return _rows(hs, valid, *state), (hs, slopes)
+    return (_outputs(hs, valid), *state), (hs, slopes)
 
 
 @lstm.backward
@@ -272,7 +273,7 @@ def lstm_backward(
 
 @functools.partial(jax.jit, static_argnames=("reverse", "precision"))
 def _lstm_backward(grad, slopes, x, hidden_weight, lengths, reverse, precision):
-    to_outputs, dh, dc = _of_rows(grad, 2)
+    to_outputs, dh, dc = grad
     transposed = hidden_weight.T
 
     def step(arrived, inputs):
@@ -284,7 +285,7 @@ def _lstm_backward(grad, slopes, x, hidden_weight, lengths, reverse, precision):
         dz = jnp.concatenate([to_c, to_c, to_c, to_h], axis=-1) * slopes
         return (_where(valid, step_product(dz, transposed), dh), to_c * kept), dz
 
-    inputs = (to_outputs, *slopes, _valid(lengths, x))
+    inputs = (_time_first(to_outputs), *slopes, _valid(lengths, x))
     (dh, dc), dz = _scan(step, (dh, dc), inputs, reverse=not reverse)
     return dz, dh, dc
 
@@ -336,7 +337,8 @@ def gru(x, weight, hidden_weight, bias, hidden_bias, h0, *, lengths=None, revers
         bias, hidden_bias: (3·hidden,), (hidden,)
         h0: (batch, hidden)
         lengths: (batch,)
-        out: (batch, time + 1, hidden): the outputs, then the final state
+        outputs: (batch, time, hidden)
+        h: (batch, hidden), the state after the last valid step
 
     References:
         Cho et al. 2014, "Learning phrase representations using RNN encoder-decoder for statistical
@@ -382,7 +384,7 @@ def _gru(x, weight, hidden_weight, bias, hidden_bias, h0, lengths, reverse, prec
 
     h = _state(h0, projected, hidden_weight)
     h, (hs, *slopes) = _scan(step, h, (projected, valid), reverse=reverse)
-    return _rows(hs, valid, h), (hs, slopes)
+    return (_outputs(hs, valid), h), (hs, slopes)
 
 
 @gru.backward
@@ -412,7 +414,7 @@ def gru_backward(
 
 @functools.partial(jax.jit, static_argnames=("reverse", "precision"))
 def _gru_backward(grad, slopes, x, hidden_weight, lengths, reverse, precision):
-    to_outputs, dh = _of_rows(grad, 1)
+    to_outputs, dh = grad
     transposed = hidden_weight.T
     hidden = dh.shape[-1]
 
@@ -424,7 +426,7 @@ def _gru_backward(grad, slopes, x, hidden_weight, lengths, reverse, precision):
         to_before = to_h * kept + step_product(dz_hidden, transposed)
         return _where(valid, to_before, dh), (dz, dz_hidden)
 
-    inputs = (to_outputs, *slopes, _valid(lengths, x))
+    inputs = (_time_first(to_outputs), *slopes, _valid(lengths, x))
     dh, (dz, dz_hidden) = _scan(step, dh, inputs, reverse=not reverse)
     return dz, dz_hidden, dh
 
@@ -470,7 +472,7 @@ def _pre_activation(x, weight, bias, h, hidden_weight, t):
 
 
 def _over_time(step, x, state, hidden_weight, lengths, reverse):
-    """The outputs and final states of a decomposition, step by step: (batch, time + ..., hidden).
+    """The outputs and the final states of a decomposition, step by step.
 
     Args:
         step: function (t, state) -> new state, whose first part is the output.
@@ -491,7 +493,7 @@ def _over_time(step, x, state, hidden_weight, lengths, reverse):
                 for after, before in zip(new, state, strict=True)
             ]
         state = new
-    return stack([*outputs, *state], axis=1)
+    return stack(outputs, axis=1), *state
 
 
 def _scan(step, state, inputs, *, reverse):
@@ -532,16 +534,14 @@ def _where(valid, there, elsewhere):
     return there if valid is None else jnp.where(valid, there, elsewhere)
 
 
-def _rows(hs, valid, *finals):
-    """The outputs, 0 where a step is padded, then the final states: (batch, time + ..., hidden)."""
-    rows = jnp.concatenate([_where(valid, hs, 0), *(final[None] for final in finals)])
-    return jnp.swapaxes(rows, 0, 1)
+def _outputs(hs, valid):
+    """(batch, time, hidden), 0 where a step is padded."""
+    return jnp.swapaxes(_where(valid, hs, 0), 0, 1)
 
 
-def _of_rows(grad, finals):
-    """∂L/∂outputs with time first, and ∂L/∂(final state) for each of them."""
-    grad = jnp.swapaxes(grad, 0, 1)  # (time + finals, batch, hidden)
-    return grad[:-finals], *grad[-finals:]
+def _time_first(to_outputs):
+    """∂L/∂outputs, (batch, time, hidden) -> (time, batch, hidden)."""
+    return jnp.swapaxes(to_outputs, 0, 1)
 
 
 def _before(states, initial, reverse):

@@ -13,10 +13,11 @@ import jax.numpy as jnp
 import numpy as np
 
 from cutaway.data import TableArrays, Tokenizer, read_text
-from cutaway.engine import Tensor, no_grad
+from cutaway.engine import Tensor, as_array, no_grad
 from cutaway.errors import DataError, OptionError, expect_range
 from cutaway.losses import sparse_categorical_cross_entropy_with_logits
 from cutaway.nn import in_mode, jit, seed
+from cutaway.nn.trees import map_leaves
 from cutaway.ops.precision import matmul_precision
 from cutaway.runs.experiment import Experiment
 from cutaway.runs.kinds import KINDS
@@ -299,13 +300,14 @@ def read_through(net, x, y) -> float:
     @no_grad()
     def step(state, item):
         x, y, counted = item
-        logits, state = net.go_on(Tensor(x), Tensor(state))
+        logits, state = net.go_on(Tensor(x), map_leaves(Tensor, state))
         each = sparse_categorical_cross_entropy_with_logits(logits, Tensor(y), reduction="none")
-        return state.data, (each.data * counted).sum()
+        return map_leaves(as_array, state), (each.data * counted).sum()
 
     def whole(x, y, counted):
         _, start = net.go_on(x[0][:, :1])
-        _, sums = jax.lax.scan(step, jnp.zeros_like(start.data), (x.data, y.data, counted.data))
+        start = map_leaves(lambda part: jnp.zeros_like(part.data), start)
+        _, sums = jax.lax.scan(step, start, (x.data, y.data, counted.data))
         return Tensor(sums.sum())
 
     with in_mode(net, False), no_grad():
@@ -365,11 +367,11 @@ def generate(
 
         def step(carried, key):
             token, state = carried
-            logits, state = net.go_on(Tensor(token[:, None]), Tensor(state))
+            logits, state = net.go_on(Tensor(token[:, None]), map_leaves(Tensor, state))
             following = draw(key, logits)
-            return (following, state.data), following
+            return (following, map_leaves(as_array, state)), following
 
-        _, rest = jax.lax.scan(step, (token, state.data), keys[1:])
+        _, rest = jax.lax.scan(step, (token, map_leaves(as_array, state)), keys[1:])
         return Tensor(jnp.concatenate([token, rest[:, 0]]))
 
     with in_mode(net, False), no_grad(), matmul_precision(run.precision):

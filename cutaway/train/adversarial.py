@@ -8,7 +8,7 @@ from cutaway.errors import OptionError, expect_choice
 from cutaway.losses import binary_cross_entropy_with_logits
 from cutaway.losses.terms import columns_of
 from cutaway.nn.module import Module
-from cutaway.nn.trees import call, leaves, map_leaves
+from cutaway.nn.trees import call, detach, leaves
 from cutaway.optim import Adam
 from cutaway.train.program import Program
 
@@ -44,6 +44,7 @@ class AdversarialProgram(Program):
             arXiv:1611.07004, eq. 1 to 4.
 
     Example:
+        >>> from cutaway.train import AdversarialProgram
         >>> import numpy as np
         >>> import cutaway as ct
         >>> generator = ct.Sequential(ct.Linear(2, 8), ct.ReLU(), ct.Linear(8, 2))
@@ -108,7 +109,7 @@ class AdversarialProgram(Program):
 
     def discriminator_objective(self, discriminator, x, y) -> dict[str, Tensor]:
         """What the discriminator minimizes, as an objective (net, x, y) for `explain`."""
-        return {"discriminator": self.discriminator_loss(x, _apart(call(self.net, x)), y)}
+        return {"discriminator": self.discriminator_loss(x, detach(call(self.net, x)), y)}
 
     def _judge(self, x, example):
         return self.discriminator(x, example) if self.conditional else self.discriminator(example)
@@ -116,7 +117,7 @@ class AdversarialProgram(Program):
     def _objective(self, generator, x, y) -> dict[str, Tensor]:
         example = call(generator, x)
         terms = self.generator_terms(x, example, y)
-        return {**terms, "discriminator": self.discriminator_loss(x, _apart(example), y)}
+        return {**terms, "discriminator": self.discriminator_loss(x, detach(example), y)}
 
     # a step
 
@@ -129,7 +130,7 @@ class AdversarialProgram(Program):
         """
         x = self.inputs(x)
         example = call(self.net, x)
-        own = self.discriminator_loss(x, _apart(example), y)
+        own = self.discriminator_loss(x, detach(example), y)
         own.backward()
         self.discriminator_optimizer.step()
         terms = self.generator_terms(x, example, y)
@@ -190,11 +191,6 @@ class AdversarialProgram(Program):
                 fix="make another AdversarialProgram",
             )
         return copy.deepcopy(self)
-
-
-def _apart(example):
-    """The example as data: no gradient flows back into the generator."""
-    return map_leaves(lambda leaf: leaf.detach(), example)
 
 
 def _against(logits, label: float) -> Tensor:

@@ -35,7 +35,7 @@ def own_parameters(module) -> list:
 def raw_of(found, moves) -> dict:
     """The arrays from which the statistics of a location are computed."""
     location = found.location
-    out = found.out.data if found.record is None else found.record.out
+    out = found.record.out if found.out is None else found.out.data
     raw = {"out": as_float(out), "grads": [as_float(g) for g in found.grads]}
     if location.role == "activation":
         function = location.function
@@ -85,7 +85,8 @@ def numbers_of(location, raw) -> dict:
         "rates": raw["rates"],
         "damped": sum(raw["damped"]) / max(1, len(raw["damped"])) if raw["damped"] else math.nan,
     }
-    if location.role == "weights" and location.kind != "Embedding":
+    # the vectors of a table are no units
+    if location.role == "weights" and location.module.layer_kind != "embedding":
         numbers["units_apart"] = _units_apart(raw["weights"][0], raw.get("bias"))
     return numbers
 

@@ -227,10 +227,10 @@ def _merged(calls, activations) -> list:
 
 
 def _source_records(module, record) -> list:
-    """The records whose outputs form a module's output; several for a recurrent layer.
+    """The records whose outputs form a module's output; one per direction of a recurrent layer.
 
-    The outputs and the final state of such a layer are slices of one operation's result; if only
-    the state is used, the outputs have no gradient.
+    Each returns the outputs and the final state; if only the state is used, the outputs have no
+    gradient, so that of the record counts, not that of the joined outputs of both directions.
     """
     if not isinstance(module, Recurrent):
         return [record] if record is not None else []
@@ -239,7 +239,7 @@ def _source_records(module, record) -> list:
         record = waiting.pop()
         if record is None:
             continue
-        if record.operation.name in ("getitem", "_join"):
+        if record.operation.traits.edges == "movement":
             waiting += [t.record for t in record.inputs if t is not None]
         else:
             found.append(record)
@@ -289,7 +289,7 @@ def _backward(found, loss):
 
     def visit(record, grad, grads):
         for one in wanted.get(record.serial, ()):
-            one.grads.append(grad)
+            one.grads.extend(grad if isinstance(grad, tuple) else (grad,))
 
     for leaf, grad in gradients(loss, visit=visit):
         leaf.grad = grad

@@ -352,3 +352,11 @@ def test_the_plot_of_a_long_sum_shows_the_largest_terms_as_the_text_does():
 def test_the_formula_of_a_normalized_value_names_what_that_normalization_does(norm, formula):
     net = ct.Sequential(ct.Linear(3, 4), norm(4), ct.ReLU())
     assert formula in ct.explain(net, [1.0, 2.0, 3.0]).forward("1", 1).text()
+
+
+def test_a_value_behind_a_local_response_norm_is_called_normalized():
+    ct.seed(0)
+    net = ct.Sequential(ct.Conv2d(1, 4, 1), ct.LocalResponseNorm(3), ct.ReLU(), ct.Flatten())
+    why = ct.explain(net, np.ones((1, 1, 1)))
+    assert why.forward("1", (0, 0, 2)).name == "n_113^(1)"
+    assert "relu(n_113^(1)) = " in why.forward("2", (0, 0, 2)).text()

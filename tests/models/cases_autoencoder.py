@@ -38,7 +38,7 @@ CASES = [
         lr=1e-2,
     ),
     # beta is small: what a code costs would otherwise be most of the loss. The losses below look at
-    # the sizes of codes and at beta alone, so those of other networks will do
+    # beta alone, so those of other networks will do
     Case(
         "dense variational autoencoder",
         lambda: dense_vae((12, 32, 4), beta=0.01),

@@ -76,7 +76,8 @@ def test_loss_and_gradients_are_torchs_with_the_same_weights_and_the_same_noise(
     x = RNG.uniform(size=(6, 12)).astype(np.float32)
     noise = jax.random.normal(jax.random.split(net.key.data)[1], (6, 3))
     w = {k: torch.tensor(np.array(v.data), requires_grad=True) for k, v in parameters(net)}
-    loss = net.loss(net(x), ct.Tensor(x))
+    terms = net.loss(net(x), ct.Tensor(x))
+    loss = terms["reconstruction"] + terms["kl"]
     loss.backward()
     code = dense(w, "encoder", torch.tensor(x), 2)
     mean, log_variance = code[:, :3], code[:, 3:]
@@ -88,7 +89,8 @@ def test_loss_and_gradients_are_torchs_with_the_same_weights_and_the_same_noise(
     far = torch.distributions.kl_divergence(posterior, torch.distributions.Normal(0.0, 1.0))
     theirs = (wrong + 0.7 * far.sum()) / 6
     theirs.backward()
-    assert loss.item() == pytest.approx(theirs.item(), rel=1e-5)
+    assert terms["reconstruction"].item() == pytest.approx(wrong.item() / 6, rel=1e-5)
+    assert terms["kl"].item() == pytest.approx(0.7 * far.sum().item() / 6, rel=1e-5)
     for path, parameter in parameters(net):
         np.testing.assert_allclose(parameter.grad, w[path].grad, rtol=1e-4, atol=1e-5, err_msg=path)
 
@@ -144,6 +146,13 @@ def test_a_variational_autoencoder_trains_with_an_ordinary_trainer():
     trainer = ct.Trainer(net, loss=net.loss, optimizer=ct.Adam(net, lr=5e-3))
     history = trainer.fit(x, x, epochs=120, batch_size=32, validation=(x, x), seed=0)
     assert history["val_loss"][-1] < history["loss"][-1] < 0.6 * history["loss"][0]
+    for part in ("", "val_"):
+        terms = (history[f"{part}loss_{name}"] for name in ("reconstruction", "kl"))
+        np.testing.assert_allclose(np.sum(list(terms), axis=0), history[f"{part}loss"], rtol=1e-5)
+    codes = net.encode(patterns)[0].numpy()
+    images, means, _ = trainer.predict(patterns)
+    assert images.shape == patterns.shape
+    np.testing.assert_allclose(means, codes, rtol=1e-4, atol=1e-5)
     assert np.abs(net.reconstruct(patterns) - patterns).max() < 0.2
     samples = net.sample(20, seed=1)
     nearest = np.abs(samples[:, None] - patterns).mean(axis=(2, 3, 4)).min(axis=1)
@@ -154,12 +163,13 @@ def test_a_variational_autoencoder_trains_with_an_ordinary_trainer():
 def test_the_code_is_drawn_in_training_and_its_middle_taken_in_evaluation():
     net = dense_vae((6, 4, 2))
     x = RNG.uniform(size=(3, 6)).astype(np.float32)
-    assert not np.array_equal(net(x).numpy(), net(x).numpy())
+    assert not np.array_equal(net(x)[0].numpy(), net(x)[0].numpy())
     net.eval()
     mean, log_variance = net.encode(x)
-    expected = np.concatenate([net.decoder(mean), mean, log_variance], axis=1)
-    np.testing.assert_allclose(net(x).numpy(), expected, rtol=1e-6)
-    np.testing.assert_allclose(net.reconstruct(x), 1 / (1 + np.exp(-expected[:, :6])), rtol=1e-5)
+    logits = net.decoder(mean)
+    for found, expected in zip(net(x), (logits, mean, log_variance), strict=True):
+        np.testing.assert_allclose(found.numpy(), expected.numpy(), rtol=1e-6)
+    np.testing.assert_allclose(net.reconstruct(x), 1 / (1 + np.exp(-logits.numpy())), rtol=1e-5)
 
 
 def test_sizes_that_make_no_sense_are_named():

@@ -10,7 +10,9 @@ import pytest
 
 import cutaway as ct
 from cutaway.engine import Tensor, no_grad
+from cutaway.losses.terms import columns_of, named_terms
 from cutaway.nn import init
+from cutaway.nn.trees import call, leaves, map_leaves
 
 CASES = [
     case
@@ -26,14 +28,14 @@ class Subject:
         ct.seed(0)
         self.case = case
         self.net = case.build()
-        self.x, self.y = case.batch(np.random.default_rng(0))
+        self.x, self.y = case.batch(np.random.default_rng(0))  # trees of arrays
         self.initial = self.net.state_dict()
         self.optimizer = ct.Adam(self.net, lr=case.lr)
         self.compiled = ct.jit(self.step, self.net, self.optimizer)
 
     def gradients(self, x, y):
         """The loss and {path: gradient}."""
-        loss = self.case.loss(self.net(x), y)
+        loss = columns_of(named_terms(self.case.loss(call(self.net, x), y)))["loss"]
         loss.backward()
         return loss, {
             path: p.data * 0 if p.grad is None else p.grad
@@ -57,7 +59,7 @@ class Subject:
     def first(self):
         """(loss, {path: gradient}) of the first compiled step."""
         self.reset()
-        loss, gradients = self.compiled(Tensor(self.x), Tensor(self.y))
+        loss, gradients = self.compiled(self.x, self.y)
         return float(loss), {path: np.asarray(g.data) for path, g in gradients.items()}
 
 
@@ -115,7 +117,8 @@ def test_every_parameter_gets_a_finite_gradient_that_is_not_zero(subject):
 def test_the_compiled_step_does_what_the_eager_one_does(subject):
     loss, compiled = subject.first
     subject.reset()
-    eager_loss, eager = subject.gradients(Tensor(subject.x), Tensor(subject.y))
+    x, y = (map_leaves(Tensor, tree) for tree in (subject.x, subject.y))
+    eager_loss, eager = subject.gradients(x, y)
     assert float(eager_loss) == pytest.approx(loss, rel=1e-4, abs=1e-6)
     # a parameter whose exact gradient is 0, as of an attention's key bias, has noise in both
     floor = 1e-5 * max(np.linalg.norm(g) for g in compiled.values())
@@ -128,7 +131,7 @@ def test_it_learns_one_batch_by_heart(subject):
     first, _ = subject.first
     subject.reset()
     for _ in range(subject.case.steps):
-        last, _ = subject.compiled(Tensor(subject.x), Tensor(subject.y))
+        last, _ = subject.compiled(subject.x, subject.y)
     assert float(last) < 0.1 * first
 
 
@@ -137,7 +140,7 @@ def test_it_trains_in_bfloat16(subject):
     subject.reset()
     with ct.matmul_precision("bfloat16"):
         losses = [
-            float(subject.compiled(Tensor(subject.x), Tensor(subject.y))[0])
+            float(subject.compiled(subject.x, subject.y)[0])
             for _ in range(max(5, subject.case.steps // 2))
         ]
     assert losses[0] == pytest.approx(first, rel=0.1, abs=0.05)
@@ -152,27 +155,29 @@ def test_saved_weights_make_another_copy_the_same_network(subject, tmp_path):
     ct.load_weights(other, tmp_path / "net.safetensors")
     state = other.state_dict()
     assert all(np.array_equal(value, state[path]) for path, value in net.state_dict().items())
-    x = Tensor(subject.x[:2])
+    x = first_rows(subject.x, 2)
     with no_grad():
-        assert np.array_equal(_first(net(x)).numpy(), _first(other(x)).numpy())
+        for mine, copied in zip(leaves(call(net, x)), leaves(call(other, x)), strict=True):
+            assert np.array_equal(mine.numpy(), copied.numpy())
 
 
 def test_explain_opens_it(subject):
     net = subject.reset().net
-    x, y = subject.x[:1], subject.y[:1]
+    x, y = first_rows(subject.x, 1), first_rows(subject.y, 1)
     why = ct.explain(net, x, y, loss=subject.case.loss)
     with no_grad():
-        out = _first(net.eval()(Tensor(x))).numpy()
-    np.testing.assert_allclose(why.output, out, rtol=1e-3, atol=1e-3 * np.abs(out).max())
+        outs = call(net.eval(), x)
+    for mine, out in zip(leaves(why.output), map(np.asarray, leaves(outs)), strict=True):
+        np.testing.assert_allclose(mine, out, rtol=1e-3, atol=1e-3 * np.abs(out).max())
     assert np.isfinite([layer.gradient for layer in why.flow().layers]).all()
 
 
 def test_draw_shows_it(subject):
-    svg = ct.draw(subject.reset().net, x=subject.x[:1]).svg
+    svg = ct.draw(subject.reset().net, x=first_rows(subject.x, 1)).svg
     assert svg.lstrip().startswith("<svg")
     for stage in subject.case.shapes:
         assert stage in svg
 
 
-def _first(out):
-    return out[0] if isinstance(out, tuple) else out
+def first_rows(tree, count):
+    return map_leaves(lambda leaf: leaf[:count], tree)

@@ -57,6 +57,15 @@ def expect_equal(ours, theirs, rtol):
     np.testing.assert_allclose(ours, theirs, rtol=rtol, atol=rtol * max(1, np.abs(theirs).max()))
 
 
+def parts_of(state) -> tuple:
+    return state if isinstance(state, tuple) else (state,)
+
+
+def as_state(parts):
+    """An LSTM's (h, c) is a tuple; the others' state is the one array."""
+    return tuple(parts) if len(parts) > 1 else parts[0]
+
+
 def compare(ours, batch, time, lengths=None, with_state=False, rtol=1e-5, seed=0, **options):
     """Forward, final state, and the gradients of a sum that weighs each number differently."""
     rng = np.random.default_rng(seed)
@@ -64,16 +73,15 @@ def compare(ours, batch, time, lengths=None, with_state=False, rtol=1e-5, seed=0
     theirs, pairs = torchs(ours, torch.float64 if rtol < 1e-6 else torch.float32, **options)
     count = len(ours.layers) + len(ours.reversed_layers)
     x = rng.normal(size=(batch, time, ours.in_features)).astype(dtype)
-    state_shape = (count, batch, ours.hidden_features)
-    state_shape = (2, *state_shape) if isinstance(ours, LSTM) else state_shape
-    state = rng.normal(size=state_shape).astype(dtype)
+    parts = 2 if isinstance(ours, LSTM) else 1
+    state = rng.normal(size=(parts, count, batch, ours.hidden_features)).astype(dtype)
     a = Tensor(x, requires_grad=True)
     b = torch.tensor(x, requires_grad=True)
-    a_state = Tensor(state, requires_grad=True) if with_state else None
-    b_state = torch.tensor(state, requires_grad=True) if with_state else None
-    given = tuple(b_state) if with_state and isinstance(ours, LSTM) else b_state
+    a_state = [Tensor(part, requires_grad=True) for part in state]
+    b_state = [torch.tensor(part, requires_grad=True) for part in state]
 
-    out, final = ours(a, a_state, lengths)
+    out, final = ours(a, as_state(a_state) if with_state else None, lengths)
+    given = as_state(b_state) if with_state else None
     if lengths is None:
         expected, expected_final = theirs(b, given)
     else:
@@ -84,19 +92,19 @@ def compare(ours, batch, time, lengths=None, with_state=False, rtol=1e-5, seed=0
         expected, _ = torch.nn.utils.rnn.pad_packed_sequence(
             packed, batch_first=True, total_length=time
         )
-    if isinstance(ours, LSTM):
-        expected_final = torch.stack(expected_final)
-    expect_equal(out.data, expected, rtol)
-    expect_equal(final.data, expected_final, rtol)
+    ours_found, theirs_found = [out, *parts_of(final)], [expected, *parts_of(expected_final)]
+    for mine, other in zip(ours_found, theirs_found, strict=True):
+        expect_equal(mine.data, other, rtol)
 
-    on_out, on_final = (rng.uniform(0.5, 1.5, s).astype(dtype) for s in (out.shape, final.shape))
-    ((out * on_out).sum() + (final * on_final).sum()).backward()
-    (
-        (expected * torch.tensor(on_out)).sum() + (expected_final * torch.tensor(on_final)).sum()
+    weights = [rng.uniform(0.5, 1.5, found.shape).astype(dtype) for found in ours_found]
+    sum((found * w).sum() for found, w in zip(ours_found, weights, strict=True)).backward()
+    sum(
+        (found * torch.tensor(w)).sum() for found, w in zip(theirs_found, weights, strict=True)
     ).backward()
     expect_equal(a.grad, b.grad, rtol)
     if with_state:
-        expect_equal(a_state.grad, b_state.grad, rtol)
+        for mine, other in zip(a_state, b_state, strict=True):
+            expect_equal(mine.grad, other.grad, rtol)
     for parameter, their_grad in pairs:
         expect_equal(parameter.grad, their_grad(), rtol)
         parameter.grad = None
@@ -135,7 +143,7 @@ def test_truncated_backpropagation_equals_pytorch_with_a_detached_state():
         for start in range(0, 9, 3):
             out, state = ours(x[:, start : start + 3], state)
             (out * out).sum().backward()
-            state = state.detach()
+            state = ct.detach(state)
             their_out, their_state = theirs(torch.tensor(x[:, start : start + 3]), their_state)
             (their_out * their_out).sum().backward()
             their_state = (
@@ -186,16 +194,22 @@ def test_one_step_at_a_time_equals_the_whole_sequence():
         for t in range(4):
             out, state = layer(x[:, t : t + 1], state)
             np.testing.assert_allclose(out.data[:, 0], whole.data[:, t], rtol=1e-5, atol=1e-6)
-        np.testing.assert_allclose(state.data, final.data, rtol=1e-5, atol=1e-6)
+        for part, expected in zip(parts_of(state), parts_of(final), strict=True):
+            np.testing.assert_allclose(part.data, expected.data, rtol=1e-5, atol=1e-6)
 
 
-def test_the_state_of_an_lstm_may_be_a_pair():
+def test_a_detached_state_has_the_same_values_and_no_gradient_flows_through_it():
     layer = LSTM(3, 4)
-    x = np.ones((2, 3, 3), np.float32)
+    x = Tensor(np.ones((2, 3, 3), np.float32), requires_grad=True)
     _, (h, c) = layer(x)
-    _, state = layer(x)
-    again, _ = layer(x, (h, c))
-    np.testing.assert_array_equal(again.data, layer(x, state)[0].data)
+    cut = ct.detach({"state": (h, c), "none": None})
+    for part, whole in zip(cut["state"], (h, c), strict=True):
+        np.testing.assert_array_equal(part.data, whole.data)
+        assert whole.requires_grad and not part.requires_grad
+    assert cut["none"] is None
+    outputs, _ = layer(np.ones((2, 3, 3), np.float32), cut["state"])
+    outputs.sum().backward()
+    assert x.grad is None
 
 
 @pytest.mark.parametrize("bidirectional", [False, True])
@@ -278,8 +292,18 @@ def test_an_lstm_learns_to_remember_the_first_number():
         (lambda n: n(np.ones((2, 5, 4))), r"LSTM: the input has shape \(2, 5, 4\)"),
         (lambda n: n(np.ones((5, 3))), r"expected: \(batch, time, features\)"),
         (lambda n: n(np.ones((2, 0, 3))), "no time steps"),
-        (lambda n: n(np.ones((2, 5, 3)), np.ones((1, 2, 4))), r"expected: \(2, 1, 2, 4\)"),
-        (lambda n: n(np.ones((2, 5, 3)), np.ones((2, 1, 3, 4))), r"the state has shape"),
+        (
+            lambda n: n(np.ones((2, 5, 3)), np.ones((1, 2, 4))),
+            r"state has shape \(1, 2, 4\)\n  expected: h and c of shape \(1, 2, 4\), as a tuple: ",
+        ),
+        (
+            lambda n: n(np.ones((2, 5, 3)), (np.ones((1, 2, 4)), np.ones((1, 3, 4)))),
+            r"the state has shape \(1, 2, 4\) and \(1, 3, 4\)",
+        ),
+        (
+            lambda n: GRU(3, 4)(np.ones((2, 5, 3)), np.ones((1, 3, 4))),
+            r"GRU: the state has shape \(1, 3, 4\)\n  expected: h of shape \(1, 2, 4\)",
+        ),
         (lambda n: n(np.ones((2, 5, 3)), lengths=np.array([1, 2, 3])), r"lengths has shape \(3,\)"),
         (lambda n: n(np.ones((2, 5, 3)), lengths=[5, 6]), "length of row 1 is 6"),
         (lambda n: n(np.ones((2, 5, 3)), lengths=[0, 5]), "length of row 0 is 0"),

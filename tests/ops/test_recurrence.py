@@ -29,6 +29,11 @@ def drawn(name, batch, time, features, hidden, seed=0):
     return [rng.normal(size=shape) for shape in shapes]
 
 
+def square_sum(outs):
+    """Σ of the squares of all outputs and final states."""
+    return sum((out * out).sum() for out in outs)
+
+
 def test_every_operation_of_the_file_is_tested_here():
     found = inspect.getmembers(recurrence, lambda v: isinstance(v, Operation))
     assert {v.name for _, v in found if v.__module__ == recurrence.__name__} == {*GATES}
@@ -53,12 +58,17 @@ def test_rules_equal_jax(name, sizes, reverse, unequal, seed):
     with float64():
         arrays = [jnp.asarray(a) for a in drawn(name, *sizes, seed)]
         leaves = [Tensor(a, requires_grad=True) for a in arrays]
-        out = call(*leaves)
-        weights = jnp.asarray(np.random.default_rng(1).uniform(0.5, 1.5, out.shape))
-        ours = {id(t): g for t, g in gradients(out, weights)}
+        rng = np.random.default_rng(1)
+        weights = [jnp.asarray(rng.uniform(0.5, 1.5, out.shape)) for out in call(*leaves)]
+
+        def weighed(*inputs):
+            outs = zip(call(*inputs), weights, strict=True)
+            return sum((out * Tensor(w)).sum() for out, w in outs)
+
+        ours = {id(t): g for t, g in gradients(weighed(*leaves))}
         theirs = jax.jit(
             jax.grad(
-                lambda *a: jnp.sum(call(*map(Tensor, a)).data * weights),
+                lambda *a: weighed(*map(Tensor, a)).data,
                 argnums=tuple(range(len(arrays))),
             )
         )(*arrays)
@@ -95,14 +105,14 @@ def test_what_stands_in_padded_steps_changes_nothing(name):
         results = []
         for values in (x, other):
             leaves = [Tensor(a, requires_grad=True) for a in (values, *rest)]
-            out = getattr(ops, name)(*leaves, lengths=lengths, reverse=reverse)
-            (out * out).sum().backward()
-            results.append([out.data, *(leaf.grad for leaf in leaves)])
+            outs = getattr(ops, name)(*leaves, lengths=lengths, reverse=reverse)
+            square_sum(outs).backward()
+            results.append([out.data for out in outs] + [leaf.grad for leaf in leaves])
         for a, b in zip(*results, strict=True):
             np.testing.assert_array_equal(a, b)
-        out, to_x = results[0][:2]
+        out, to_x = results[0][0], results[0][1 + STATES[name]]
         for row, length in enumerate(lengths):
-            assert not np.any(out[row, length:5]) and not np.any(to_x[row, length:])
+            assert not np.any(out[row, length:]) and not np.any(to_x[row, length:])
 
 
 @pytest.mark.parametrize("name", GATES)
@@ -112,21 +122,23 @@ def test_a_padded_row_gives_what_it_gives_alone(name):
     states = inputs[len(inputs) - STATES[name] :]
     for reverse in (False, True):
         operation = getattr(ops, name)
-        both = operation(x, *weights, *states, lengths=np.array([5, 3]), reverse=reverse)
-        alone = operation(x[1:, :3], *weights, *(s[1:] for s in states), reverse=reverse)
-        np.testing.assert_allclose(both[1:, :3].data, alone[:, :3].data, rtol=1e-5, atol=1e-6)
-        np.testing.assert_allclose(both[1:, 5:].data, alone[:, 3:].data, rtol=1e-5, atol=1e-6)
+        lengths = np.array([5, 3])
+        both, *finals = operation(x, *weights, *states, lengths=lengths, reverse=reverse)
+        one = operation(x[1:, :3], *weights, *(s[1:] for s in states), reverse=reverse)
+        alone, *finals_alone = one
+        np.testing.assert_allclose(both[1:, :3].data, alone.data, rtol=1e-5, atol=1e-6)
+        for final, expected in zip(finals, finals_alone, strict=True):
+            np.testing.assert_allclose(final[1:].data, expected.data, rtol=1e-5, atol=1e-6)
 
 
 @pytest.mark.parametrize("name", GATES)
 def test_reversed_is_the_reversed_sequence_read_forwards(name):
     x, *rest = (a.astype(np.float32) for a in drawn(name, 2, 4, 3, 2))
-    backwards = getattr(ops, name)(x, *rest, reverse=True)
-    turned = getattr(ops, name)(x[:, ::-1], *rest)
-    np.testing.assert_allclose(
-        backwards[:, :4].data[:, ::-1], turned[:, :4].data, rtol=1e-5, atol=1e-6
-    )
-    np.testing.assert_allclose(backwards[:, 4:].data, turned[:, 4:].data, rtol=1e-5, atol=1e-6)
+    backwards, *finals = getattr(ops, name)(x, *rest, reverse=True)
+    turned, *turned_finals = getattr(ops, name)(x[:, ::-1], *rest)
+    np.testing.assert_allclose(backwards.data[:, ::-1], turned.data, rtol=1e-5, atol=1e-6)
+    for final, expected in zip(finals, turned_finals, strict=True):
+        np.testing.assert_allclose(final.data, expected.data, rtol=1e-5, atol=1e-6)
 
 
 @pytest.mark.parametrize("name", GATES)
@@ -138,9 +150,9 @@ def test_no_initial_state_is_a_state_of_zeros(name):
     results = []
     for inputs in (given, absent):
         leaves = [None if a is None else Tensor(a, requires_grad=True) for a in inputs]
-        out = getattr(ops, name)(*leaves)
-        (out * out).sum().backward()
-        results.append([out.data, *(leaf.grad for leaf in leaves[:-count])])
+        outs = getattr(ops, name)(*leaves)
+        square_sum(outs).backward()
+        results.append([out.data for out in outs] + [leaf.grad for leaf in leaves[:-count]])
     for a, b in zip(*results, strict=True):
         np.testing.assert_array_equal(a, b)
 
@@ -151,11 +163,12 @@ def test_compiled_equals_eager(name):
 
     def step(*inputs):
         leaves = [Tensor(x, requires_grad=True) for x in inputs]
-        out = getattr(ops, name)(*leaves, lengths=Tensor(np.array([6, 1, 4])))
-        (out * out).sum().backward()
-        return out, [leaf.grad for leaf in leaves]
+        outs = getattr(ops, name)(*leaves, lengths=Tensor(np.array([6, 1, 4])))
+        square_sum(outs).backward()
+        return outs, [leaf.grad for leaf in leaves]
 
     eager, compiled = step(*arrays), ct.jit(step)(*arrays)
-    np.testing.assert_allclose(compiled[0].data, eager[0].data, rtol=1e-5, atol=1e-6)
+    for a, b in zip(compiled[0], eager[0], strict=True):
+        np.testing.assert_allclose(a.data, b.data, rtol=1e-5, atol=1e-6)
     for a, b in zip(compiled[1], eager[1], strict=True):
         np.testing.assert_allclose(a.data, b, rtol=1e-5, atol=1e-5)

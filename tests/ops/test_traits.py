@@ -144,25 +144,27 @@ def test_a_decomposition_has_the_value_and_the_gradients_of_its_operation(name):
         for call in (operation, functools.partial(operation.steps, lambda tensor, *_: tensor)):
             leaves = [Tensor(array, requires_grad=True) for array in arrays]
             out = call(*leaves, **options)
-            (out * out).sum().backward()
-            found.append([out.data, *(leaf.grad for leaf in leaves)])
+            outs = out if isinstance(out, tuple) else (out,)
+            sum((one * one).sum() for one in outs).backward()
+            found.append([one.data for one in outs] + [leaf.grad for leaf in leaves])
         for ours, theirs in zip(*found, strict=True):
             np.testing.assert_allclose(ours, theirs, rtol=1e-9, atol=1e-12)
 
 
 ACTIVATIONS = {n: o for n, o in operations().items() if o.traits.activation is not None}
 Z = np.concatenate([np.linspace(-40, 40, 80_001), np.linspace(-1e-6, 1e-6, 5)])
+FAR = 10.0 ** np.arange(2, 7)  # 100 to a million: slow functions have arrived, or still grow
 
 
-def values_and_slopes(operation):
-    """act(z) and act'(z) of numbers from -40 to 40, of a softmax's first of two."""
+def values_and_slopes(operation, numbers=Z):
+    """act(z) and act'(z) of these numbers, of a softmax's first of two."""
     with float64():
         if operation.traits.edges == "rowwise":
-            z = jnp.stack([jnp.asarray(Z), jnp.zeros(len(Z))], axis=1)
+            z = jnp.stack([jnp.asarray(numbers), jnp.zeros(len(numbers))], axis=1)
             leaf = Tensor(z, requires_grad=True)
             out = operation(leaf)[:, 0]
         else:
-            leaf = Tensor(jnp.asarray(Z), requires_grad=True)
+            leaf = Tensor(jnp.asarray(numbers), requires_grad=True)
             more = [Tensor(jnp.asarray([0.25]))] if len(operation.input_names) > 1 else []
             out = operation(leaf, *more)
         out.sum().backward()
@@ -170,21 +172,75 @@ def values_and_slopes(operation):
         return out.numpy(), slopes[:, 0] if slopes.ndim > 1 else slopes
 
 
+def wrong_facts(operation) -> list:
+    """What the activation's declared range and largest slope have against them."""
+    activation = operation.traits.activation
+    near, slopes = values_and_slopes(operation)
+    (left, far_slopes_left), (right, far_slopes_right) = (
+        values_and_slopes(operation, sign * FAR) for sign in (-1, 1)
+    )
+    found = []
+    for end, limit, extreme in ((0, activation.range[0], np.min), (1, activation.range[1], np.max)):
+        if math.isfinite(limit):
+            reached = extreme([extreme(near), extreme(left), extreme(right)])
+            found += [f"range[{end}]"] if abs(reached - limit) > 1e-4 else []
+        else:  # each decade adds about as much as the one before, or more, on one of the sides
+            sign = math.copysign(1, limit)
+            steps = [np.diff(sign * side) for side in (left, right)]
+            grows = any(side[-1] > 0 and side[-1] > 0.5 * side[-2] for side in steps)
+            found += [] if grows else [f"range[{end}]"]
+    steepest = max(np.abs(s).max() for s in (slopes, far_slopes_left, far_slopes_right))
+    found += [] if abs(steepest - activation.largest_slope) <= 1e-4 else ["largest_slope"]
+    return found
+
+
 @pytest.mark.parametrize("name", ACTIVATIONS)
 def test_activations_have_the_range_and_the_slopes_that_they_declare(name):
     activation = ACTIVATIONS[name].traits.activation
-    out, slopes = values_and_slopes(ACTIVATIONS[name])
-    for limit, reached in zip(activation.range, (out.min(), out.max()), strict=True):
-        if math.isfinite(limit):
-            assert reached == pytest.approx(limit, abs=1e-4)
-        else:
-            assert np.sign(reached) == np.sign(limit) and abs(reached) >= 0.01 * 40
-    assert np.abs(slopes).max() == pytest.approx(activation.largest_slope, abs=1e-4)
+    assert wrong_facts(ACTIVATIONS[name]) == []
+    _, slopes = values_and_slopes(ACTIVATIONS[name])
     rests = bool((slopes[np.abs(Z + 5) < 1] == 0).all())  # of z around -5, where others only bend
     assert activation.turns_off == rests
     if activation.rectifies:
         passed, held = np.abs(slopes[Z > 10]).max(initial=0), np.abs(slopes[Z < -10]).max()
         assert held <= 0.25 and (passed > 0.99 or activation.range[1] == 6)
+
+
+def declared(function, slope, low, high, **facts):
+    """An activation of these declared facts."""
+    made = ct.operation(activation=Activation("Own", range=(low, high), **facts))(function)
+    made.backward(lambda grad, out, z: grad * slope(z))
+    return made
+
+
+SQUAREPLUS = (  # comes near its limits by 1 / z
+    lambda z: (z + jnp.sqrt(z * z + 4)) / 2,
+    lambda z: (1 + z / jnp.sqrt(z * z + 4)) / 2,
+)
+SOFTSIGN = (lambda z: z / (1 + jnp.abs(z)), lambda z: (1 + jnp.abs(z)) ** -2)
+ARSINH = (jnp.arcsinh, lambda z: 1 / jnp.sqrt(z * z + 1))  # grows without end, ever more slowly
+
+
+@pytest.mark.parametrize(
+    ("function", "facts", "wrong"),
+    [
+        (SQUAREPLUS, (0, math.inf), []),
+        (SQUAREPLUS, (0.02, math.inf), ["range[0]"]),
+        (SQUAREPLUS, (-1, math.inf), ["range[0]"]),
+        (SQUAREPLUS, (-math.inf, math.inf), ["range[0]"]),
+        (SQUAREPLUS, (0, 40), ["range[1]"]),
+        (SOFTSIGN, (-1, 1), []),
+        (SOFTSIGN, (-1, math.inf), ["range[1]"]),
+        (SOFTSIGN, (-0.99, 1), ["range[0]"]),
+        (ARSINH, (-math.inf, math.inf), []),
+        (ARSINH, (-math.inf, 20), ["range[1]"]),
+    ],
+)
+def test_a_declared_range_is_true_or_found_wrong_however_slowly_it_is_reached(
+    function, facts, wrong
+):
+    assert wrong_facts(declared(*function, *facts)) == wrong
+    assert wrong_facts(declared(*function, *facts, largest_slope=0.99)) == [*wrong, "largest_slope"]
 
 
 @pytest.mark.parametrize("title", ops.ACTIVATION_FUNCTIONS)
@@ -238,6 +294,13 @@ def test_a_user_s_activation_is_known_to_all_who_read_traits():
         x, x[:, :1], epochs=2, batch_size=16, callbacks=[probes], progress=False
     )
     assert ("Mish", "mish") in {(row["kind"], row["layer"]) for row in probes.rows}
+
+
+def test_every_normalization_has_that_role():
+    named = vars(importlib.import_module("cutaway.ops.normalization")).values()
+    own = [o for o in named if isinstance(o, Operation) and o.__module__.endswith("normalization")]
+    assert len(own) == 7
+    assert {o.name for o in own if o.traits.role != "norm"} == set()
 
 
 @pytest.mark.parametrize(

@@ -244,6 +244,18 @@ NETWORKS = {
 }
 
 
+def test_the_vectors_of_a_table_are_no_units_whatever_its_class_is_called():
+    class Words(ct.Embedding):
+        pass
+
+    net = ct.Sequential(Words(9, 4), ct.LearnedPositions(6, 4), ct.Flatten(), ct.Linear(24, 3))
+    loss = ct.losses.sparse_categorical_cross_entropy_with_logits
+    _, probes = probed(net, TOKENS, CLASSES, loss=loss, epochs=1)
+    apart = {row["kind"]: row["units_apart"] for row in probes.at(0)}
+    assert math.isnan(apart["Words"]) and math.isnan(apart["LearnedPositions"])
+    assert apart["Linear"] > 0
+
+
 @pytest.mark.parametrize("name", NETWORKS)
 def test_every_layer_with_weights_has_all_its_numbers(name):
     x, build = NETWORKS[name]
