@@ -113,6 +113,8 @@ def resample(samples, old_rate: int, new_rate: int) -> np.ndarray:
         Crochiere & Rabiner 1983, "Multirate digital signal processing", chapter 4.
 
     Example:
+        >>> import numpy as np
+        >>> from cutaway.data import resample
         >>> resample(np.zeros((80, 1), np.float32), 8000, 16000).shape
         (160, 1)
     """
@@ -164,6 +166,7 @@ def mu_law_decode(codes, levels: int = 256) -> np.ndarray:
     """float32 samples from -1 to 1, at the center of their levels; the inverse of mu_law_encode.
 
     Example:
+        >>> from cutaway.data import mu_law_decode, mu_law_encode
         >>> mu_law_decode(mu_law_encode([-1.0, 1.0])).tolist()
         [-1.0, 1.0]
     """

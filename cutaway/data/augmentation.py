@@ -18,6 +18,8 @@ class Compose:
     """Apply several steps in sequence.
 
     Example:
+        >>> import numpy as np
+        >>> from cutaway.data import Compose, Normalize, RandomCrop, RandomFlip
         >>> augment = Compose(RandomFlip(), RandomCrop(4), Normalize((0.5,), (0.5,)))
         >>> augment(np.zeros((2, 8, 8, 1), np.uint8), np.random.default_rng(0)).dtype
         dtype('float32')
@@ -212,6 +214,8 @@ class Normalize:
     """float32 (x - mean) / std per channel; uint8 is divided by 255 first.
 
     Example:
+        >>> import numpy as np
+        >>> from cutaway.data import Normalize
         >>> Normalize((0.5,), (0.25,))(np.full((1, 1, 1, 1), 255, np.uint8)).item()
         2.0
     """

@@ -22,6 +22,7 @@ def bucket_lengths(lengths, count: int = 4, *, multiple: int = MULTIPLE) -> list
         ascending; the last is the length of the longest text.
 
     Example:
+        >>> from cutaway.data import bucket_lengths
         >>> bucket_lengths([3, 4, 5, 6, 40], count=2, multiple=8)
         [8, 40]
     """

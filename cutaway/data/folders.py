@@ -99,6 +99,7 @@ def files_by_label(root, suffixes, label, *, what: str) -> ClassFolder:
         DataError: no such folder, no files, only one class.
 
     Example:
+        >>> from cutaway.data import files_by_label
         >>> import tempfile, pathlib
         >>> root = pathlib.Path(tempfile.mkdtemp())
         >>> for name in ("0_ann.wav", "1_ann.wav", "1_bob.wav"): (root / name).touch()

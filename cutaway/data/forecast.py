@@ -138,6 +138,8 @@ def seasonal_naive(values, origins, season: int, horizon: int) -> np.ndarray:
         Hyndman & Athanasopoulos, "Forecasting: principles and practice", 3rd edition, 5.2.
 
     Example:
+        >>> import numpy as np
+        >>> from cutaway.data import seasonal_naive
         >>> seasonal_naive(np.array([[1], [2], [3], [4]]), [4], season=2, horizon=3)[0, :, 0]
         array([3, 4, 3])
     """

@@ -55,6 +55,7 @@ def find_idx(folder) -> dict:
     """{"train": (images, labels), "test": ...}: pairs of IDX files with MNIST's file names.
 
     Example:
+        >>> from cutaway.data import find_idx
         >>> find_idx(".")
         {}
     """

@@ -10,6 +10,7 @@ def imagenet_classes() -> list:
     in imagenet.txt.
 
     Example:
+        >>> from cutaway.data import imagenet_classes
         >>> imagenet_classes()[281]
         'tabby'
     """
@@ -20,6 +21,7 @@ def imagenet_words() -> list:
     """All names of each class, the most common one first.
 
     Example:
+        >>> from cutaway.data import imagenet_words
         >>> imagenet_words()[281]
         'tabby, tabby cat'
     """

@@ -30,6 +30,8 @@ def log_mel(
         recognition", IEEE Transactions on Acoustics, Speech, and Signal Processing 28.
 
     Example:
+        >>> import numpy as np
+        >>> from cutaway.data import log_mel
         >>> log_mel(np.zeros((3, 8000), np.float32), 8000).shape
         (3, 98, 40)
     """

@@ -46,6 +46,7 @@ class TablePreprocessing:
         notes: messages about the table.
 
     Example:
+        >>> from cutaway.data import TablePreprocessing
         >>> import polars as pl
         >>> frame = pl.DataFrame({"hours": [1.0, 2.0, 3.0, 4.0], "passed": [0, 0, 1, 1]})
         >>> TablePreprocessing.fit(frame, "passed").transform(frame).x[:, 0].round(2).tolist()

@@ -151,6 +151,8 @@ def windows(values, window: int, horizon: int = 1, *, stride: int = 1, targets=N
         DataError: the series is shorter than a window and its horizon.
 
     Example:
+        >>> import numpy as np
+        >>> from cutaway.data import windows
         >>> x, y = windows(np.arange(5.0), window=3, horizon=1)
         >>> x[:, :, 0].tolist(), y[:, :, 0].tolist()
         ([[0.0, 1.0, 2.0], [1.0, 2.0, 3.0]], [[3.0], [4.0]])
@@ -190,6 +192,8 @@ class Scaling:
     """(values - mean) / std per channel, fitted on the training rows only.
 
     Example:
+        >>> import numpy as np
+        >>> from cutaway.data import Scaling
         >>> scaling = Scaling.fit(np.array([[1.0], [3.0]]))
         >>> scaling.scale(np.array([[5.0]])).tolist(), scaling.unscale(np.array([[3.0]])).tolist()
         ([[3.0]], [[5.0]])

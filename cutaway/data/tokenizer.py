@@ -42,6 +42,7 @@ class Tokenizer:
         unknown: id of the unknown token; None if there is none.
 
     Example:
+        >>> from cutaway.data import Tokenizer
         >>> tokenizer = Tokenizer.train(["a cat", "a dog and a cat"], kind="word")
         >>> tokenizer.encode(["a cat", "A bird and a dog"]).ids.tolist()
         [[2, 3, 0, 0, 0], [2, 1, 4, 2, 5]]

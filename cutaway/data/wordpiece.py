@@ -39,6 +39,7 @@ class WordPiece(Tokenizer):
         special: ids of the special tokens.
 
     Example:
+        >>> from cutaway.data import WordPiece
         >>> pieces = WordPiece.train(["a cat sat", "a cat ran"], size=40)
         >>> [pieces.token(k) for k in pieces.encode(["a cat"]).ids[0]]
         ['[CLS]', 'a', 'cat', '[SEP]']
@@ -192,6 +193,7 @@ def batches_by_length(lengths, batch_size: int, *, sizes=LENGTHS) -> list:
         the longest row if none does.
 
     Example:
+        >>> from cutaway.data import batches_by_length
         >>> [(rows.tolist(), size) for rows, size in batches_by_length([20, 3, 9], 2)]
         [([1, 2], 16), ([0], 24)]
     """

@@ -39,8 +39,9 @@ def draw(
         OptionError: net is not a Module, or does not contain the path.
 
     Example:
+        >>> import cutaway as ct
         >>> from cutaway.models import mlp
-        >>> draw(mlp((4, 3, 2, 1)), path=[(0, 2), (1, 0), (2, 1), (3, 0)]).svg.count("<circle")
+        >>> ct.draw(mlp((4, 3, 2, 1)), path=[(0, 2), (1, 0), (2, 1), (3, 0)]).svg.count("<circle")
         10
     """
     if not isinstance(net, Module):

@@ -84,6 +84,9 @@ def preflight(program: TrainingPlan) -> Preflight:
         one_batch, input_ignored, duplicated_rows, not_finite.
 
     Example:
+        >>> import numpy as np
+        >>> from cutaway.doctor import TrainingPlan
+        >>> from cutaway.doctor.preflight import preflight
         >>> import cutaway as ct
         >>> net = ct.Sequential(ct.Linear(3, 8), ct.ReLU(), ct.Linear(8, 1))
         >>> x = np.random.default_rng(0).normal(size=(64, 3)).astype(np.float32)

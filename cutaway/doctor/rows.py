@@ -73,6 +73,7 @@ def span(names: list) -> str:
     """Names in a finding's `where`: "0", "0 and 2", "0 to 8".
 
     Example:
+        >>> from cutaway.doctor.rows import span
         >>> span(["0"]), span(["0", "2"]), span(["0", "2", "4"])
         ('0', '0 and 2', '0 to 4')
     """

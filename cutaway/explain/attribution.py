@@ -84,10 +84,12 @@ def attribute(
     References: see the module.
 
     Example:
+        >>> import numpy as np
+        >>> import cutaway as ct
         >>> from cutaway.nn import Linear, Sequential
         >>> net = Sequential(Linear(2, 1))
         >>> net[0].weight.data = np.array([[3.0], [-1.0]], np.float32)
-        >>> attribute(net, [2.0, 5.0]).values.round(6).tolist()
+        >>> ct.attribute(net, [2.0, 5.0]).values.round(6).tolist()
         [6.0, -5.0]
     """
     expect_choice(method, METHODS, what="method")

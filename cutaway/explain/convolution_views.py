@@ -35,6 +35,8 @@ def feature_maps(net: Module, x, layer=None, *, input=None) -> "FeatureMaps":
             and channels.
 
     Example:
+        >>> import numpy as np
+        >>> from cutaway.explain import feature_maps
         >>> from cutaway.nn import Conv2d, ReLU, Sequential
         >>> net = Sequential(Conv2d(1, 4, 3), ReLU())
         >>> feature_maps(net, np.ones((8, 8, 1)), "1").values.shape
@@ -140,6 +142,7 @@ def filters(net: Module, layer=None, *, channel: int | None = None) -> "Filters"
             sum over the input channels is shown.
 
     Example:
+        >>> from cutaway.explain import filters
         >>> from cutaway.nn import Conv2d, Sequential
         >>> filters(Sequential(Conv2d(3, 8, 5))).values.shape
         (5, 5, 3, 8)

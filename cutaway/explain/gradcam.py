@@ -62,6 +62,8 @@ def grad_cam(
         output_names: of the outputs, for example the classes.
 
     Example:
+        >>> import numpy as np
+        >>> from cutaway.explain import grad_cam
         >>> from cutaway.nn import Conv2d, GlobalAvgPool, Linear, ReLU, Sequential
         >>> net = Sequential(Conv2d(3, 4, 3, stride=2), ReLU(), GlobalAvgPool(), Linear(4, 2))
         >>> found = grad_cam(net, np.ones((16, 16, 3)))

@@ -35,6 +35,8 @@ def hidden_states(net: Module, x, layer=None, *, names=None) -> "HiddenStates":
         names: of the steps, for example the tokens; steps after the last name are omitted.
 
     Example:
+        >>> import numpy as np
+        >>> from cutaway.explain import hidden_states
         >>> from cutaway.nn import GRU, LastStep, Linear, Sequential
         >>> net = Sequential(GRU(3, 5), LastStep(), Linear(5, 1))
         >>> hidden_states(net, np.ones((7, 3))).values.shape
@@ -139,6 +141,8 @@ def attention_maps(net: Module, x, layer=None, *, names=None) -> "AttentionMaps"
         names: of the tokens; tokens after the last name are omitted.
 
     Example:
+        >>> import numpy as np
+        >>> from cutaway.explain import attention_maps
         >>> from cutaway.nn import TransformerEncoder
         >>> maps = attention_maps(TransformerEncoder(8, 2, 16, num_layers=1), np.ones((5, 8)))
         >>> {path: weights.shape for path, weights in maps.values.items()}

@@ -26,10 +26,11 @@ def explain_update(optimizer, path, index=(), *, gradients=None) -> UpdateStory:
         GradientError: the parameter has no gradient; the message says why.
 
     Example:
+        >>> import cutaway as ct
         >>> from cutaway import SGD, Parameter
         >>> w = Parameter(2.5)
         >>> (0.002 * w * w).backward()
-        >>> print(explain_update(SGD([w], lr=1.0), w))
+        >>> print(ct.explain_update(SGD([w], lr=1.0), w))
         SGD, step 1: the update of parameter 0
         <BLANKLINE>
           w = 2.5   current weight

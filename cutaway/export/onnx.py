@@ -39,6 +39,7 @@ def export_onnx(net, path, inputs, *, outputs=None, metadata=None, rows: int | N
             the inputs are neither examples nor shapes and types.
 
     Example:
+        >>> from cutaway.export import export_onnx
         >>> from tempfile import TemporaryDirectory
         >>> from cutaway.models import mlp
         >>> with TemporaryDirectory() as folder:

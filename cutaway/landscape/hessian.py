@@ -158,12 +158,14 @@ def curvature(
         arXiv:1406.2572.
 
     Example:
+        >>> import numpy as np
+        >>> import cutaway as ct
         >>> from cutaway.losses import mean_squared_error
         >>> from cutaway.nn import Linear
         >>> net = Linear(1, 1)
         >>> net.weight.data = net.weight.data * 0 + 2
-        >>> found = curvature(net, np.array([[1.0], [2.0]]), np.array([[2.0], [4.0]]),
-        ...                   loss=mean_squared_error)
+        >>> found = ct.curvature(net, np.array([[1.0], [2.0]]), np.array([[2.0], [4.0]]),
+        ...                      loss=mean_squared_error)
         >>> found.verdict, round(found.largest, 3), round(found.smallest, 3)
         ('minimum', 6.854, 0.146)
     """
@@ -180,6 +182,8 @@ def curvature_of(f, *arrays, near: float | None = None) -> Curvature:
         arrays: where, one array for each Tensor.
 
     Example:
+        >>> import numpy as np
+        >>> from cutaway.landscape import curvature_of
         >>> curvature_of(lambda w: w[0] ** 2 - w[1] ** 2, np.zeros(2)).verdict
         'saddle'
     """

@@ -219,7 +219,8 @@ def race(
             Adagrad, whose steps shrink, 1/20 of it; for Adadelta 1, as in its paper.
 
     Example:
-        >>> found = race("bowl", ["sgd", "momentum"], steps=50)
+        >>> import cutaway as ct
+        >>> found = ct.race("bowl", ["sgd", "momentum"], steps=50)
         >>> [racer.verdict for racer in found.racers]
         ['minimum', 'slope']
     """

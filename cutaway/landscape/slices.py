@@ -215,12 +215,14 @@ def loss_surface(
         arXiv:1712.09913; Goodfellow, Vinyals & Saxe 2015, arXiv:1412.6544.
 
     Example:
+        >>> import numpy as np
+        >>> import cutaway as ct
         >>> from cutaway.losses import mean_squared_error
         >>> from cutaway.nn import Linear
         >>> net = Linear(1, 1, bias=False)
         >>> net.weight.data = net.weight.data * 0 + 2
-        >>> around = loss_surface(net, np.array([[1.0]]), np.array([[2.0]]), points=3,
-        ...                       loss=mean_squared_error, directions=[{"weight": [[1.0]]}])
+        >>> around = ct.loss_surface(net, np.array([[1.0]]), np.array([[2.0]]), points=3,
+        ...                          loss=mean_squared_error, directions=[{"weight": [[1.0]]}])
         >>> around.values.tolist()                # (2 + a - 2)² at a = -1, 0, 1
         [1.0, 0.0, 1.0]
     """

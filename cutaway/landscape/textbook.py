@@ -29,7 +29,9 @@ class TextbookSurface:
         about: what is special about it, in a few words.
 
     Example:
-        >>> RAVINE(Tensor(5.0), Tensor(1.0)).item()
+        >>> import cutaway as ct
+        >>> from cutaway.landscape.textbook import RAVINE
+        >>> RAVINE(ct.Tensor(5.0), ct.Tensor(1.0)).item()
         1.5
         >>> RAVINE.curvature((0, 0)).verdict
         'minimum'

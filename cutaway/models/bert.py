@@ -248,6 +248,8 @@ class Bert(Backbone):
         names: names of this network's tensors in transformers, for cutaway.weights.load_into.
 
     Example:
+        >>> import numpy as np
+        >>> from cutaway.models import Bert, BertSize
         >>> net = Bert(BertSize(tokens=50, features=8, num_layers=1, num_heads=2))
         >>> net(np.array([[5, 7, 9], [4, 0, 0]])).shape
         (2, 8)
@@ -448,6 +450,8 @@ def masked_cross_entropy(prediction, target):
         target: (batch, tokens), integers, negative where there is no target
 
     Example:
+        >>> import numpy as np
+        >>> from cutaway.models import masked_cross_entropy
         >>> loss = masked_cross_entropy(np.zeros((1, 3, 4)), np.array([[2, -1, -1]]))
         >>> round(loss.item(), 4)  # ln 4
         1.3863

@@ -10,6 +10,8 @@ class CompiledCalls:
     """Functions of a network, each compiled once. A copy of the network compiles its own.
 
     Example:
+        >>> import numpy as np
+        >>> from cutaway.models.compiled import CompiledCalls
         >>> from cutaway.nn import Linear
         >>> net, programs = Linear(2, 1), CompiledCalls()
         >>> programs.get(net, "forward", lambda x: net(x))(np.ones((3, 2))).shape

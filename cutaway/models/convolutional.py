@@ -44,6 +44,7 @@ def cnn(
         y: (batch, outputs) logits
 
     Example:
+        >>> from cutaway.models import cnn
         >>> cnn(1, 10).summary((28, 28, 1)).total
         288170
     """

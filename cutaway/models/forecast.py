@@ -41,6 +41,8 @@ class Forecaster(Module):
         forecasting against distribution shift", ICLR.
 
     Example:
+        >>> import numpy as np
+        >>> from cutaway.models import Forecaster
         >>> Forecaster(1, 12)(np.ones((2, 24, 1))).shape
         (2, 12)
     """

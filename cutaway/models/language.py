@@ -26,6 +26,8 @@ class LanguageModel(Module):
         y: (batch, time, tokens) logits; y[:, t] predicts x[:, t + 1]
 
     Example:
+        >>> import numpy as np
+        >>> from cutaway.models import LanguageModel
         >>> net = LanguageModel(65, hidden_features=32)
         >>> net(np.zeros((2, 10), np.int32)).shape
         (2, 10, 65)

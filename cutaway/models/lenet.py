@@ -152,6 +152,7 @@ def lenet5(num_classes: int = 10, *, in_channels: int = 1) -> LeNet5:
     """LeNet-5 of 1998, with a dense output layer: 60,000 + 850 parameters.
 
     Example:
+        >>> from cutaway.models import lenet5
         >>> sum(p.size for p in lenet5().parameters())
         60850
     """
@@ -162,6 +163,7 @@ def lenet5_modern(num_classes: int = 10, *, in_channels: int = 1) -> LeNet5:
     """LeNet-5 as it is usually implemented: full convolutions, average pooling, tanh.
 
     Example:
+        >>> from cutaway.models import lenet5_modern
         >>> sum(p.size for p in lenet5_modern().parameters())
         61706
     """

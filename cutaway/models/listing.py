@@ -79,6 +79,7 @@ def catalog() -> list:
     Nothing is built or imported.
 
     Example:
+        >>> from cutaway.models import catalog
         >>> [(entry.name, entry.parameters) for entry in catalog() if entry.year == 1998]
         [('lenet5', 60850), ('lenet5_modern', 61706)]
     """

@@ -35,6 +35,7 @@ def mlp(sizes, *, activation=ReLU, output=None, dropout: float = 0.0, weights=No
             fits the activation, He before ReLU and its relatives, otherwise Glorot.
 
     Example:
+        >>> from cutaway.models import mlp
         >>> mlp((4, 3, 2, 1)).summary().total
         26
     """

@@ -18,7 +18,9 @@ def recurrent_layers(recurrent, in_features, hidden_features, num_layers=1, *, d
     """Layers of the class RNN, GRU or LSTM; an LSTM starts with open forget gates.
 
     Example:
-        >>> recurrent_layers(LSTM, 3, 4, 2)
+        >>> import cutaway as ct
+        >>> from cutaway.models import recurrent_layers
+        >>> recurrent_layers(ct.LSTM, 3, 4, 2)
         LSTM(3, 4, num_layers=2)
     """
     options = {"forget_bias": 1.0} if recurrent is LSTM else {}
@@ -48,6 +50,8 @@ class RecurrentClassifier(Module):
         y: (batch, outputs) logits or values
 
     Example:
+        >>> import numpy as np
+        >>> from cutaway.models import RecurrentClassifier
         >>> from cutaway.nn import GRU
         >>> RecurrentClassifier(2, 3, recurrent=GRU)(np.ones((4, 20, 2))).shape
         (4, 3)

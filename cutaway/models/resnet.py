@@ -169,8 +169,11 @@ class ResNet(Backbone):
         y: (batch, num_classes) logits
 
     Example:
+        >>> import numpy as np
+        >>> import cutaway as ct
+        >>> from cutaway.models import BasicBlock, ResNet
         >>> net = ResNet(BasicBlock, (1, 1), num_classes=10, widths=(8, 16)).eval()
-        >>> {name: out.shape for name, out in net.maps(Tensor(np.ones((1, 32, 32, 3)))).items()}
+        >>> {name: out.shape for name, out in net.maps(ct.Tensor(np.ones((1, 32, 32, 3)))).items()}
         {'stem': (1, 16, 16, 8), 'stage1': (1, 8, 8, 8), 'stage2': (1, 4, 4, 16)}
     """
 
@@ -311,6 +314,7 @@ def cifar_resnet(depth: int = 20, *, num_classes: int = 10, pretrained=None, **o
         options: of ResNet.
 
     Example:
+        >>> from cutaway.models import cifar_resnet
         >>> sum(p.size for p in cifar_resnet(20).parameters())
         269722
     """

@@ -30,6 +30,8 @@ class SentenceEncoder(BertSentence):
         size: BertSize.
 
     Example:
+        >>> from cutaway.data import WordPiece
+        >>> from cutaway.models import SentenceEncoder
         >>> from cutaway.models import BertSize
         >>> pieces = WordPiece.train(["a cat sat", "a dog ran"], size=50)
         >>> size = BertSize(tokens=pieces.size, features=8, num_layers=1, num_heads=2)

@@ -45,6 +45,8 @@ class BagOfEmbeddings(Module):
         Joulin et al. 2016, "Bag of tricks for efficient text classification", arXiv:1607.01759.
 
     Example:
+        >>> import numpy as np
+        >>> from cutaway.models import BagOfEmbeddings
         >>> net = BagOfEmbeddings(100, 1)
         >>> net(np.array([[5, 7, 0, 0], [9, 3, 2, 8]])).shape
         (2, 1)

@@ -154,6 +154,8 @@ class WaveNet(Module):
         y: (batch, time, levels) logits; y[:, t] predicts x[:, t + 1]
 
     Example:
+        >>> import numpy as np
+        >>> from cutaway.models import WaveNet
         >>> net = WaveNet(channels=8, skip_channels=16, dilations=(1, 2, 4, 8))
         >>> net(np.zeros((2, 100), np.int32)).shape
         (2, 100, 256)

@@ -275,8 +275,10 @@ def jit(step, *owners, donate: bool = True, compiler_options: dict | None = None
         OutOfMemoryError: by a call, if the program does not fit into the memory of the device.
 
     Example:
-        >>> net = Linear(2, 1)
-        >>> predict = jit(lambda x: net(x), net)
+        >>> import numpy as np
+        >>> import cutaway as ct
+        >>> net = ct.Linear(2, 1)
+        >>> predict = ct.jit(lambda x: net(x), net)
         >>> predict(np.ones((3, 2))).shape
         (3, 1)
     """

@@ -63,6 +63,7 @@ def in_mode(root, training: bool) -> Iterator[None]:
         training: whether in training mode.
 
     Example:
+        >>> from cutaway.nn import in_mode
         >>> from cutaway.nn import Dropout
         >>> layer = Dropout(0.5)
         >>> with in_mode(layer, training=False):

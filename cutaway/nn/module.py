@@ -25,9 +25,10 @@ class Module(Stateful):
     """Base class of layers and networks. A subclass sets its parts in `__init__` and has `forward`.
 
     Example:
-        >>> class Doubled(Module):
+        >>> import cutaway as ct
+        >>> class Doubled(ct.Module):
         ...     def __init__(self):
-        ...         self.inner = Linear(2, 1)
+        ...         self.inner = ct.Linear(2, 1)
         ...     def forward(self, x):
         ...         return 2 * self.inner(x)
         >>> sorted(Doubled().state_dict())

@@ -96,6 +96,7 @@ def summary(net: Module, input_shape=None, *, x=None) -> Summary:
             of several inputs.
 
     Example:
+        >>> from cutaway.nn import summary
         >>> from cutaway.nn import Linear, Sequential
         >>> summary(Sequential(Linear(4, 3), Linear(3, 2), Linear(2, 1))).total
         26

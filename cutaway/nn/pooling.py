@@ -23,8 +23,9 @@ class MaxPool(Module):
         y: (batch, *out_sizes, channels)
 
     Example:
+        >>> import cutaway as ct
         >>> import numpy as np
-        >>> MaxPool(2)(np.ones((1, 28, 28, 6))).shape
+        >>> ct.MaxPool(2)(np.ones((1, 28, 28, 6))).shape
         (1, 14, 14, 6)
     """
 

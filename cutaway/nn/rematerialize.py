@@ -117,8 +117,9 @@ def recompute(block: Module) -> Recompute:
     """The block with its activations recomputed instead of stored; see Recompute.
 
     Example:
+        >>> import cutaway as ct
         >>> from cutaway.nn import Linear, Sequential, Tanh
-        >>> net = Sequential(*(recompute(Sequential(Linear(4, 4), Tanh())) for _ in range(3)))
+        >>> net = Sequential(*(ct.recompute(Sequential(Linear(4, 4), Tanh())) for _ in range(3)))
         >>> list(net.state_dict())[:2]
         ['0.inner.0.weight', '0.inner.0.bias']
     """

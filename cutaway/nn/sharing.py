@@ -39,6 +39,7 @@ def snapshot(
         requires_grad: what some Variables' flag is inside; the others keep theirs.
 
     Example:
+        >>> from cutaway.nn import snapshot
         >>> from cutaway.nn import Linear
         >>> net = Linear(2, 1)
         >>> with snapshot(net):

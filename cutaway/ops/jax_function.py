@@ -13,6 +13,8 @@ def from_jax(f) -> Operation:
         f: positional parameters are inputs (arrays), keyword-only ones are options.
 
     Example:
+        >>> import jax.numpy as jnp
+        >>> from cutaway.ops import from_jax
         >>> sinc = from_jax(jnp.sinc)
         >>> sinc.name
         'sinc'

@@ -48,9 +48,10 @@ def matmul_precision(name: str):
         Kalamkar et al. 2019, "A study of bfloat16 for deep learning training", arXiv:1905.12322.
 
     Example:
+        >>> import cutaway as ct
         >>> from cutaway import Tensor
         >>> third = Tensor([[1 / 3]])
-        >>> with matmul_precision("bfloat16"):
+        >>> with ct.matmul_precision("bfloat16"):
         ...     out = third @ Tensor([[1.0]])
         >>> out.item(), out.dtype
         (0.333984375, dtype('float32'))

@@ -26,9 +26,10 @@ class ExponentialAverage(Stateful):
         & Valpola 2017, "Mean teachers are better role models", arXiv:1703.01780.
 
     Example:
+        >>> import cutaway as ct
         >>> from cutaway.nn import Parameter
         >>> w = Parameter(0.0)
-        >>> average = ExponentialAverage([w], decay=0.5)
+        >>> average = ct.ExponentialAverage([w], decay=0.5)
         >>> w.data = w.data + 1
         >>> average.update()                      # d = 1/10
         >>> with average.applied():

@@ -110,6 +110,7 @@ def named(symbol: str, value, *, digits: int = 4) -> Quantity:
     """A number with a symbol in formulas.
 
     Example:
+        >>> from cutaway.optim.terms import named
         >>> w, g = named("w", 2.5), named("g", 0.004)
         >>> w - 0.5 * g
         w - 0.5 g = 2.498
@@ -123,6 +124,7 @@ def constant(symbol: str, value) -> Quantity:
     """An option of the optimizer; expressions of options alone are shown evaluated.
 
     Example:
+        >>> from cutaway.optim.terms import constant, named
         >>> beta, g = constant("β", 0.9), named("g", 3)
         >>> ((1 - beta) * g).text(), ((1 - beta) * g).text(numbers=True)
         ('(1 - β) g', '0.1 · 3')

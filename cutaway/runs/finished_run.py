@@ -29,7 +29,8 @@ class Run:
         precision: of training and prediction; see cutaway.matmul_precision.
 
     Example:
-        >>> run = Run.open("runs/students")                            # doctest: +SKIP
+        >>> import cutaway as ct
+        >>> run = ct.Run.open("runs/students")                            # doctest: +SKIP
         >>> run.evaluate("more_students.csv")["accuracy"]              # doctest: +SKIP
     """
 

@@ -25,6 +25,7 @@ def prepare(data, target: str | None = None, *, kind: str | None = None, **given
         OptionError: an option that this kind does not have.
 
     Example:
+        >>> from cutaway.runs import prepare
         >>> prepare("photos", size=64).train()                        # doctest: +SKIP
     """
     detected = kind is None and isinstance(data, str | Path)

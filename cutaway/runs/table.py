@@ -115,7 +115,8 @@ def train_table(
         TrainingError: the loss became NaN; the run holds the last finite weights.
 
     Example:
-        >>> run = train_table("students.csv", "passed")                # doctest: +SKIP
+        >>> import cutaway as ct
+        >>> run = ct.train_table("students.csv", "passed")                # doctest: +SKIP
         >>> run.predict("new.csv")                                     # doctest: +SKIP
     """
     experiment = prepare_table(data, target, options)

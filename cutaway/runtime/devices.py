@@ -53,7 +53,8 @@ def use_device(kind: str) -> Device:
         OptionError: an unknown kind, or no GPU found by JAX.
 
     Example:
-        >>> use_device("gpu")                                          # doctest: +SKIP
+        >>> import cutaway as ct
+        >>> ct.use_device("gpu")                                          # doctest: +SKIP
         Device(kind='gpu', name='NVIDIA H100 80GB HBM3', cores=None, memory_bytes=63850610688)
     """
     expect_choice(kind, DEVICES, what="device")
@@ -92,7 +93,8 @@ def device() -> Device:
     """The device that programs run on.
 
     Example:
-        >>> device().kind in ("cpu", "gpu", "tpu")
+        >>> import cutaway as ct
+        >>> ct.device().kind in ("cpu", "gpu", "tpu")
         True
     """
     current = _current()

@@ -152,6 +152,7 @@ def fitting_batch(rows: int, fraction: float | None) -> int:
         fraction: of the memory they need that is free; None: unknown, assume half.
 
     Example:
+        >>> from cutaway.runtime.exhaustion import fitting_batch
         >>> fitting_batch(256, 0.3), fitting_batch(256, None), fitting_batch(2, 0.1)
         (64, 128, 0)
     """
@@ -176,6 +177,7 @@ def asked_bytes(text: str) -> int | None:
     """The number of bytes requested according to an out-of-memory message; None if not stated.
 
     Example:
+        >>> from cutaway.runtime.exhaustion import asked_bytes
         >>> asked_bytes("RESOURCE_EXHAUSTED: Out of memory while trying to allocate 1.50GiB.")
         1610612736
     """

@@ -67,7 +67,8 @@ def tune(
         CutawayError: Optuna is not installed.
 
     Example:
-        >>> found = tune("students.csv", "passed", trials=20)          # doctest: +SKIP
+        >>> import cutaway as ct
+        >>> found = ct.tune("students.csv", "passed", trials=20)          # doctest: +SKIP
         >>> found.best.predict("new.csv")                              # doctest: +SKIP
     """
     expect_range(trials, what="trials", least=1)

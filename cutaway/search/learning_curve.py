@@ -34,6 +34,7 @@ class Comparison:
         summary: JSON values: "title", "score" ("accuracy" or "R²"), "test_rows", "seeds", ...
 
     Example:
+        >>> import cutaway as ct
         >>> found = ct.compare("students.csv", "passed")               # doctest: +SKIP
         >>> print(found); found.plot().savefig("compare.png")          # doctest: +SKIP
     """
@@ -201,7 +202,8 @@ def compare(
         CutawayError: scikit-learn is not installed.
 
     Example:
-        >>> print(compare("students.csv", "passed"))                   # doctest: +SKIP
+        >>> import cutaway as ct
+        >>> print(ct.compare("students.csv", "passed"))                   # doctest: +SKIP
     """
     expect_range(sizes, what="sizes", least=1)
     expect_range(seeds, what="seeds", least=1)

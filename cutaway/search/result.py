@@ -26,6 +26,7 @@ class Tuned:
             "difference", "seconds", ...
 
     Example:
+        >>> import cutaway as ct
         >>> found = ct.tune("students.csv", "passed")                  # doctest: +SKIP
         >>> found.best.predict("new.csv"); found.plot().savefig("tune.png")   # doctest: +SKIP
     """

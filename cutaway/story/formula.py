@@ -21,6 +21,7 @@ class Exact:
         tree: dicts, lists and numbers, as returned by Story.to_dict.
 
     Example:
+        >>> from cutaway.story.formula import Exact
         >>> Exact({"loss": 0.123456789}).of("0.1235")
         '0.123456789'
     """
@@ -80,6 +81,7 @@ def mathml(latex: str, exact: Exact | None = None) -> str:
     """A formula as a MathML element, or its source if it cannot be parsed.
 
     Example:
+        >>> from cutaway.story.formula import mathml
         >>> mathml("z^2")
         '<math displaystyle="true"><mrow><msup><mi>z</mi><mn>2</mn></msup></mrow></math>'
     """

@@ -123,6 +123,7 @@ def text_width(text: str, size: float = 12) -> float:
     """An upper bound of the width of a text, in SVG units.
 
     Example:
+        >>> from cutaway.story.svg import text_width
         >>> text_width("ill") < text_width("MWM")
         True
     """
@@ -142,6 +143,7 @@ def wrap(words, width: float, size: float) -> list:
     """Words as lines that are at most `width` wide, unless one word is wider.
 
     Example:
+        >>> from cutaway.story.svg import wrap
         >>> wrap(["one", "two", "three"], 50, 11)
         ['one two', 'three']
     """

@@ -55,6 +55,7 @@ def number(x, digits: int = 4) -> str:
     """A formatted number: `digits` significant digits, an exponent only if needed.
 
     Example:
+        >>> from cutaway.story import number
         >>> number(-0.25), number(1234567.0), number(3.21e-11), number(0.0)
         ('-0.25', '1.235e+06', '3.21e-11', '0')
     """
@@ -65,6 +66,7 @@ def bracketed(x) -> str:
     """A formatted number as a factor: in brackets if it is negative.
 
     Example:
+        >>> from cutaway.story.text import bracketed
         >>> bracketed(0.5), bracketed(-0.5)
         ('0.5', '(-0.5)')
     """
@@ -76,6 +78,7 @@ def latex_number(text: str) -> str:
     r"""A formatted number in LaTeX: an exponent becomes a power of ten.
 
     Example:
+        >>> from cutaway.story.text import latex_number
         >>> print(latex_number("2.5e-07"), latex_number("1e+06"), latex_number("0.5"))
         2.5 \cdot 10^{-7} 10^{6} 0.5
     """
@@ -94,6 +97,7 @@ def align(rows, sides=None, gap: str = "  ") -> list:
         sides: "<" or ">" for each column; left for all by default.
 
     Example:
+        >>> from cutaway.story import align
         >>> align([["a", "1"], ["bcd", "22"]], sides="<>")
         ['a     1', 'bcd  22']
     """
@@ -113,6 +117,7 @@ def subscript(*indices) -> str:
     """Indices of an element as the subscript of a name: 1-based, joined.
 
     Example:
+        >>> from cutaway.story import subscript
         >>> subscript(0, 2), subscript(3, 10)
         ('13', '4,11')
     """

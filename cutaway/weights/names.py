@@ -30,6 +30,8 @@ class WeightNames:
         prefix: prefixes removed from the names, each once, in this order.
 
     Example:
+        >>> import numpy as np
+        >>> from cutaway.weights import WeightNames
         >>> from cutaway.nn import Linear, Sequential
         >>> names = WeightNames([(r"dense(\\d)\\.(weight|bias)", r"\\1.\\2")])
         >>> theirs = {"dense0.weight": np.ones((4, 3)), "dense0.bias": np.zeros(4)}
@@ -122,6 +124,7 @@ def recurrent(theirs: str, ours: str, *, gru: bool = False) -> list:
     where the second is inside the reset gate.
 
     Example:
+        >>> from cutaway.weights import recurrent
         >>> len(recurrent("encoder.rnn", "lstm"))
         8
     """

@@ -1,27 +1,17 @@
 """Run the example of one docstring, in this interpreter and with nothing imported before.
 
-    python -m tests.docs.fresh MODULE NAME
-
-In its scope are `np`, `ct`, what the module itself has, and by their names what `ct.` offers.
+python -m tests.docs.fresh MODULE NAME
 """
 
 import doctest
 import importlib
-import re
 import sys
 
 
 def main(module_name: str, name: str) -> int:
     module = importlib.import_module(module_name)
-    import numpy as np
-
-    import cutaway as ct
-
-    (test,) = [t for t in doctest.DocTestFinder(exclude_empty=True).find(module) if t.name == name]
-    used = set(re.findall(r"[A-Za-z_]\w*", "\n".join(e.source for e in test.examples)))
-    scope = {k: v for k, v in vars(module).items() if not k.startswith("__")}
-    scope |= {name: getattr(ct, name) for name in used.intersection(dir(ct))}
-    test.globs = {"np": np, "ct": ct, **scope}
+    found = doctest.DocTestFinder(exclude_empty=True).find(module, globs={})
+    (test,) = [test for test in found if test.name == name]
     runner = doctest.DocTestRunner(optionflags=doctest.NORMALIZE_WHITESPACE)
     return runner.run(test).failed
 

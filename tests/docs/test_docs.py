@@ -1,12 +1,13 @@
 """Invariant 8: examples in docstrings, in the README and in examples/ run."""
 
+import ast
+import builtins
 import doctest
 import importlib
 import pkgutil
 import re
 from pathlib import Path
 
-import numpy as np
 import pytest
 
 import cutaway
@@ -21,13 +22,25 @@ MODULES = sorted(
 
 
 @pytest.mark.parametrize("name", MODULES)
-def test_examples_in_docstrings_are_right(name):
+def test_examples_in_docstrings_are_right_and_can_be_pasted_alone(name):
     module = importlib.import_module(name)
-    scope = {"np": np, **vars(cutaway.nn), **vars(cutaway.engine)}
-    scope |= {k: v for k, v in vars(module).items() if not k.startswith("__")}
     runner = doctest.DocTestRunner(optionflags=doctest.NORMALIZE_WHITESPACE)
-    for test in doctest.DocTestFinder(exclude_empty=True).find(module, globs=scope):
+    for test in doctest.DocTestFinder(exclude_empty=True).find(module, globs={}):
         assert runner.run(test).failed == 0, test.name
+
+
+def test_examples_that_are_not_run_use_only_what_they_make_or_import():
+    unrun = []
+    for name in MODULES:
+        found = doctest.DocTestFinder(exclude_empty=True).find(importlib.import_module(name))
+        unrun += [t for t in found if any(doctest.SKIP in e.options for e in t.examples)]
+    assert unrun
+    for test in unrun:
+        nodes = list(ast.walk(ast.parse("".join(example.source for example in test.examples))))
+        names = [node for node in nodes if isinstance(node, ast.Name)]
+        made = {node.id for node in names if isinstance(node.ctx, ast.Store)}
+        made |= {node.asname or node.name for node in nodes if isinstance(node, ast.alias)}
+        assert {node.id for node in names} <= made | {*dir(builtins)}, test.name
 
 
 def test_the_readmes_python_runs():

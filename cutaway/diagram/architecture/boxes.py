@@ -69,6 +69,7 @@ def port_positions(count: int, width: float) -> list:
     """x of `count` ports, centered.
 
     Example:
+        >>> from cutaway.diagram.architecture.boxes import port_positions
         >>> port_positions(1, 80), port_positions(2, 80)
         ([40.0], [31.0, 49.0])
     """

@@ -197,6 +197,7 @@ def _merged_detail(details) -> str:
     """The options of several parts; those that differ as a range, or as "varies".
 
     Example:
+        >>> from cutaway.diagram.architecture.fold import _merged_detail
         >>> _merged_detail(["4, p=0.1", "4, p=0.2", "4, p=0.5"])
         '4, p=0.1 … 0.5'
     """

@@ -106,6 +106,7 @@ def shape_text(shape) -> str:
     """A shape without the batch, formatted.
 
     Example:
+        >>> from cutaway.diagram.architecture.parts import shape_text
         >>> shape_text((32, 32, 3)), shape_text(())
         ('32×32×3', 'scalar')
     """

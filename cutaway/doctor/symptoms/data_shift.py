@@ -104,6 +104,8 @@ def distance(a, b) -> float:
     """Largest difference between the two empirical distribution functions.
 
     Example:
+        >>> import numpy as np
+        >>> from cutaway.doctor.symptoms.data_shift import distance
         >>> distance(np.array([0, 1, 2, 3]), np.array([2, 3, 4, 5]))
         0.5
     """

@@ -66,6 +66,7 @@ def option(default: T, flag: Flag) -> T:
     """A field of an options class with a default and a flag of the command line.
 
     Example:
+        >>> from cutaway.runs.options.flags import Flag, declared_options, option
         >>> import dataclasses
         >>> @dataclasses.dataclass(frozen=True, kw_only=True)
         ... class Sizes:
