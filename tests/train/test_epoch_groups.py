@@ -177,3 +177,23 @@ def test_a_loss_that_becomes_nan_within_a_group_is_found_as_in_single_epochs(mon
     single = failed()
     assert grouped[1:] == single[1:]
     expect_equal(grouped[0], single[0])
+
+
+def test_after_an_error_of_a_callback_the_state_is_that_of_the_epoch_it_was_told_of(monkeypatch):
+    class Failing(Callback):
+        def next_look(self, trainer):
+            return float("inf")
+
+        def on_epoch(self, trainer, row):
+            if row["epoch"] == 25:
+                raise ValueError("stop")
+
+    sizes = groups_of(monkeypatch)
+    failed, whole = trainer(), fit(trainer(), epochs=25)
+    sizes.clear()
+    with pytest.raises(ValueError, match="stop"):
+        fit(failed, Failing())
+    assert sum(sizes) > 25  # in the middle of a group
+    expect_equal(failed, whole)
+    for path, value in whole.complete.items():
+        np.testing.assert_array_equal(failed.complete[path], value, err_msg=path)
