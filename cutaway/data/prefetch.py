@@ -149,6 +149,8 @@ class ArrayStream(BlockStream):
         DataError: arrays with different numbers of rows, or weights that are none.
 
     Example:
+        >>> import numpy as np
+        >>> from cutaway.data import ArrayStream
         >>> table, tokens = np.ones((6, 2), np.float32), np.zeros((6, 9), np.int32)
         >>> stream = ArrayStream({"table": table, "tokens": tokens}, np.arange(6), block_rows=4)
         >>> [(x["table"].shape, len(y)) for x, y in stream.blocks(0)]

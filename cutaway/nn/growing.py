@@ -47,6 +47,8 @@ def widen(
         OptionError: the layer, or one after it, cannot be resized. Nothing is changed then.
 
     Example:
+        >>> import numpy as np
+        >>> from cutaway.nn import widen
         >>> import cutaway as ct
         >>> net = ct.Sequential(ct.Linear(4, 8), ct.ReLU(), ct.Linear(8, 1))
         >>> x = np.ones((2, 4), np.float32)
@@ -112,6 +114,7 @@ def narrow(
         OptionError: the layer, or one after it, cannot be resized. Nothing is changed then.
 
     Example:
+        >>> from cutaway.nn import narrow
         >>> import cutaway as ct
         >>> net = ct.Sequential(ct.Linear(4, 8), ct.ReLU(), ct.Linear(8, 1))
         >>> change = narrow(net, "0", 5)
@@ -159,6 +162,8 @@ def deepen(net: Module, after: str, *layers: Module) -> StructureChange:
         OptionError, ShapeError: a layer that cannot begin as the identity there.
 
     Example:
+        >>> import numpy as np
+        >>> from cutaway.nn import deepen
         >>> import cutaway as ct
         >>> net = ct.Sequential(ct.Linear(4, 8), ct.ReLU(), ct.Linear(8, 1))
         >>> x = np.ones((2, 4), np.float32)

@@ -89,6 +89,8 @@ def take_rows(tree, rows) -> Any:
     """The tree of these rows of each leaf: a slice or an array of indices.
 
     Example:
+        >>> import numpy as np
+        >>> from cutaway.nn.trees import take_rows
         >>> take_rows({"a": np.arange(3), "b": np.zeros((3, 2))}, [0, 2])["a"].tolist()
         [0, 2]
     """

@@ -150,6 +150,7 @@ def hyperparameters_of(kind: type) -> dict[str, Hyperparameter]:
     """{name: Hyperparameter} of a class, those of its base classes first.
 
     Example:
+        >>> from cutaway.optim import hyperparameters_of
         >>> from cutaway import optim
         >>> list(hyperparameters_of(optim.AdamW))
         ['betas', 'eps', 'weight_decay']

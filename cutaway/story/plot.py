@@ -50,6 +50,7 @@ class Plot:
         x_ticks: {position: label} of the horizontal axis; None: chosen.
 
     Example:
+        >>> from cutaway.story.plot import Plot, side_by_side
         >>> plot = Plot("loss", x_label="epoch")
         >>> plot.line([1, 2, 3], [0.9, 0.5, 0.4], color="#2b7bba", label="training")
         >>> svg = side_by_side([plot])

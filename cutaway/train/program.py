@@ -299,6 +299,7 @@ class Program:
             net: the network, one of the program; None: the one that predicts.
 
         Example:
+            >>> from cutaway.train import Program
             >>> import cutaway as ct
             >>> net = ct.Sequential(ct.Linear(3, 4), ct.Tanh(), ct.Linear(4, 1))
             >>> program = Program(net, loss=ct.losses.mean_squared_error)

@@ -493,9 +493,12 @@ def test_anything_but_a_network_is_rejected():
         attribute(ct.jit(lambda x: net(x), net), np.ones(4))
 
 
-def test_a_network_that_also_returns_its_state_is_rejected():
-    with pytest.raises(ShapeError, match=r"LastStep\(\)"):
-        attribute(ct.LSTM(2, 3), np.ones((4, 2)))
+def test_of_a_network_that_also_returns_its_state_one_output_must_be_chosen():
+    x, net = np.ones((4, 2)), ct.LSTM(2, 3)
+    with pytest.raises(OptionError, match=r"has 3 outputs: 0, \(1, 0\), \(1, 1\)"):
+        attribute(net, x)
+    found = attribute(net, x, output=0, target=(3, 1))
+    assert found.output == pytest.approx(net(x[None].astype("f"))[0].numpy()[0, 3, 1], rel=1e-5)
 
 
 def test_outputs_of_several_axes_need_a_target():

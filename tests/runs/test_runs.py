@@ -94,7 +94,7 @@ def test_a_run_can_be_resumed_to_the_same_bits(tmp_path):
         np.testing.assert_array_equal(value, resumed.net.state_dict()[path])
     assert resumed.metrics["epochs"] == 9
     assert Run.open(tmp_path / "b").config["options"]["epochs"] == 9
-    with pytest.raises(RunError, match=r"options.dropout was 0.1, now 0.0"):
+    with pytest.raises(RunError, match=r"dropout was 0.1, now 0.0"):
         train_table(BINARY, "y", options=QUICK, out=tmp_path / "b", resume=True)
 
 
