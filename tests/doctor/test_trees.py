@@ -218,6 +218,7 @@ def deep():
     return ct.Trainer(net, loss=both_losses, optimizer=ct.SGD(net, 0.1))
 
 
+@pytest.mark.slow  # a deep branch compiles for long
 def test_a_gradient_that_vanishes_in_one_branch_is_found_though_the_other_learns():
     found = vanishing_gradient.look(seen(deep(), epochs=20))
     assert found.where == "layer table.0 has the smallest gradient"
