@@ -139,8 +139,6 @@ class Experiment:
             self.options.patience, monitor=monitor, higher_is_better=monitor != "val_loss"
         )
         checkpoints = Checkpoints(folder.checkpoints, resume=resume)
-        if not resume:
-            checkpoints.clear()
         y = self.targets()
         inputs, stream = self._inputs(y)
         probes = self._probes(y)

@@ -9,7 +9,7 @@ import cutaway
 from cutaway.errors import RunError, did_you_mean
 from cutaway.train import write_atomically
 
-FORMAT = 2  # of the files in a run folder: raised when older runs would be misread
+FORMAT = 3  # of the files in a run folder: raised when older runs would be misread
 
 
 class RunFolder:

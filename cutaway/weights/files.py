@@ -1,12 +1,14 @@
 """A network's own weights as safetensors: a header of names, types and shapes, then the data."""
 
+import os
+import re
 from pathlib import Path
 
 import ml_dtypes
 import numpy as np
 
 from cutaway.errors import RunError, expect_path, expect_type
-from cutaway.files import write_atomically
+from cutaway.files import replacing
 from cutaway.nn import Module
 
 _TYPES = {
@@ -47,10 +49,31 @@ def _expect_net(net, where: str):
 
 def write_tensors(tensors: dict, path) -> None:
     """Write {name: array} to `path` as safetensors, atomically."""
-    from safetensors.numpy import save
+    size = sum(np.asarray(array).nbytes for array in tensors.values())
+    with replacing(path, size=size) as partial:
+        save_tensors(tensors, partial, {"format": "cutaway"})
 
-    tensors = {name: np.ascontiguousarray(array) for name, array in tensors.items()}
-    write_atomically(path, save(tensors, metadata={"format": "cutaway"}))
+
+def save_tensors(tensors: dict, path, metadata: dict[str, str]) -> None:
+    """Write {name: array} to a new file as safetensors.
+
+    Raises:
+        OSError: the folder is not writable, or the disk is full.
+    """
+    from safetensors import SafetensorError
+    from safetensors.numpy import save_file
+
+    arrays = {name: np.asarray(array, order="C") for name, array in tensors.items()}
+    with open(path, "xb") as file:
+        mode = os.fstat(file.fileno()).st_mode  # the library's own files are for the owner only
+    try:
+        save_file(arrays, path, metadata=metadata)
+        os.chmod(path, mode)
+    except SafetensorError as error:  # it has the number of the system's error in its text
+        number = re.search(r"os error (\d+)", str(error))
+        if number is None:
+            raise
+        raise OSError(int(number[1]), os.strerror(int(number[1]))) from error
 
 
 def read_safetensors(content: bytes, path) -> dict:

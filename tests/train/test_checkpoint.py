@@ -20,7 +20,6 @@ from cutaway.train import (
     PlateauRate,
     Trainer,
 )
-from cutaway.train.resuming import training_state
 from cutaway.weights import load_weights, save_weights
 
 SCRIPT = """
@@ -167,21 +166,6 @@ def test_a_resume_goes_on_with_hyperparameters_changed_during_the_training(tmp_p
     resumed.fit(x, y, epochs=3, batch_size=16, callbacks=[checkpoints])
     assert resumed.optimizer.betas == (0.5, 0.75)
     assert float(resumed.optimizer.base_lr.data) == pytest.approx(0.002)
-
-
-def test_a_checkpoint_from_before_hyperparameters_were_saved_is_resumed(tmp_path, monkeypatch):
-    def old_state(trainer):
-        arrays, notes = training_state(trainer)
-        dropped = [name for name in arrays if name.endswith("hyperparameters")]
-        assert dropped
-        for name in dropped:
-            del arrays[name], notes["arrays"][name]
-        return arrays, notes
-
-    monkeypatch.setattr("cutaway.train.checkpoint.training_state", old_state)
-    fit(tmp_path / "parts", 3)
-    monkeypatch.undo()
-    expect_equal(fit(tmp_path / "parts", 5, resume=True), fit(tmp_path / "whole", 5))
 
 
 def test_weights_travel_through_safetensors(tmp_path):
