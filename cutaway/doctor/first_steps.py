@@ -12,7 +12,7 @@ from cutaway.engine import Tensor, as_array
 from cutaway.nn.lifting import jit
 from cutaway.nn.trees import leaves, map_leaves, take_rows
 from cutaway.runtime import on_cpu
-from cutaway.train.blocks import named_leaves
+from cutaway.train.blocks import leaves_by_name
 from cutaway.train.nan_origin import find_nan_origin
 
 CAPACITY = 256  # most steps per run
@@ -77,7 +77,7 @@ class FirstSteps:
         program = self._trainer.program
         with program.in_mode(False), program.computing():
             given = program.inputs(map_leaves(Tensor, take_rows(self._x, slice(2))))
-        named = named_leaves("x", given)
+        named = leaves_by_name("x", given)
         return [name for name, leaf in named.items() if jnp.issubdtype(leaf.dtype, jnp.floating)]
 
     def _run_all(self, seconds):

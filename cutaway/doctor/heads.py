@@ -19,7 +19,7 @@ from cutaway.losses import LOSSES, expects
 from cutaway.losses.contract import Expects
 from cutaway.nn.state import Held, values_of
 from cutaway.nn.trees import call, is_array, leaves, map_leaves, take_rows
-from cutaway.train.blocks import named_leaves
+from cutaway.train.blocks import leaves_by_name
 from cutaway.train.program import Program, columns_of, named_terms
 
 ROWS = 16  # on which a loss is taken apart: enough that no two targets have the same values
@@ -148,7 +148,7 @@ def _head(term: str, record: Record, slope, outputs, y) -> Head | None:
         return None
     prediction, target = record.arrays
     output = _place(prediction, outputs)
-    named = named_leaves("y", y)
+    named = leaves_by_name("y", y)
     place = _place(target, y)
     if output is None or place is None:
         return None

@@ -10,7 +10,7 @@ from cutaway.nn import Dropout, Embedding, SpatialDropout, StochasticDepth
 from cutaway.nn.normalization import BatchNorm
 from cutaway.nn.state import Parameter
 from cutaway.nn.trees import count_rows, leaves, take_rows
-from cutaway.train.blocks import named_leaves
+from cutaway.train.blocks import leaves_by_name
 
 DROPPERS = (Dropout, SpatialDropout, StochasticDepth)  # noise in training mode only
 
@@ -44,7 +44,7 @@ class FirstLayerInputs:
         "" if there is none, as where inputs were mixed or normalized by batch.
         """
         values = self.values[:, feature].astype(np.float64)
-        for name, leaf in named_leaves("x", x).items():
+        for name, leaf in leaves_by_name("x", x).items():
             if leaf.dtype.kind not in "fiu" or len(leaf) != len(values):
                 continue
             columns = leaf.reshape(len(leaf), -1).astype(np.float64)

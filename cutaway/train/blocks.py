@@ -140,7 +140,7 @@ def expect_examples(x, y, *, what: str = "x and y") -> dict:
     Raises:
         ShapeError: an array without rows, or different numbers of rows. DataError: no rows.
     """
-    named = {**named_leaves("x", x), **named_leaves("y", y)}
+    named = {**leaves_by_name("x", x), **leaves_by_name("y", y)}
     for name, leaf in named.items():
         if np.ndim(leaf) == 0:
             shapes = ", ".join(f"{k} of shape {np.shape(v)}" for k, v in named.items())
@@ -165,7 +165,7 @@ def expect_examples(x, y, *, what: str = "x and y") -> dict:
     return named
 
 
-def named_leaves(name: str, tree) -> dict:
+def leaves_by_name(name: str, tree) -> dict:
     """{name of a leaf: array}: x['image'] or x[0] of a tree, x of a single array."""
     found = jax.tree_util.tree_flatten_with_path(as_tree(tree))[0]
     return {name + jax.tree_util.keystr(path): leaf for path, leaf in found}

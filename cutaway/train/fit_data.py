@@ -9,7 +9,7 @@ import numpy as np
 from cutaway.data.split import stratified_split
 from cutaway.errors import OptionError, ShapeError
 from cutaway.nn.trees import count_rows, is_array, leaves
-from cutaway.train.blocks import ArrayRows, StreamRows, named_leaves, to_device
+from cutaway.train.blocks import ArrayRows, StreamRows, leaves_by_name, to_device
 from cutaway.train.compatibility import check_fit
 from cutaway.train.program import Program
 from cutaway.train.row_weights import WeightedTargets, plain_targets, with_weights
@@ -136,7 +136,7 @@ def expect_same_kind(rows: ArrayRows, arrays, what: str) -> None:
         {
             name: f"{leaf.dtype} of shape {('rows', *leaf.shape[1:])}".replace("'", "")
             for part, tree in zip("xy", pair, strict=True)
-            for name, leaf in named_leaves(part, tree).items()
+            for name, leaf in leaves_by_name(part, tree).items()
         }
         for pair in ((rows.x, rows.y), arrays)
     )

@@ -7,7 +7,7 @@ import numpy as np
 from cutaway.doctor.finding import Finding, Measure, Prescription
 from cutaway.doctor.outputs import class_numbers
 from cutaway.nn.trees import count_rows
-from cutaway.train.blocks import named_leaves
+from cutaway.train.blocks import leaves_by_name
 
 EXPLAINS = ("overfitting", "train_eval_mismatch")
 
@@ -53,8 +53,8 @@ def look(evidence) -> Finding | None:
 
 def _pairs(x, x_val) -> dict:
     """{name: (array of training rows, the same of validation rows)}; "" for a single array."""
-    other = named_leaves("x", x_val)
-    found = {k: (a, np.asarray(other[k])) for k, a in named_leaves("x", x).items() if k in other}
+    other = leaves_by_name("x", x_val)
+    found = {k: (a, np.asarray(other[k])) for k, a in leaves_by_name("x", x).items() if k in other}
     return {"": found["x"]} if list(found) == ["x"] else found
 
 

@@ -8,7 +8,7 @@ from cutaway.doctor.changes import Clip, LearningRate
 from cutaway.doctor.evidence import Evidence
 from cutaway.doctor.finding import Finding, Measure, Prescription
 from cutaway.doctor.symptoms import exploding_gradient
-from cutaway.train.blocks import named_leaves
+from cutaway.train.blocks import leaves_by_name
 
 FAMILY = "unstable"
 
@@ -40,7 +40,7 @@ def look_in_turns(evidence: Evidence) -> Finding | None:
 
 def _in_data(evidence):
     plan = evidence.plan
-    for name, array in (named_leaves("x", plan.x) | named_leaves("y", plan.y)).items():
+    for name, array in (leaves_by_name("x", plan.x) | leaves_by_name("y", plan.y)).items():
         if array.dtype.kind != "f" or np.isfinite(array).all():
             continue
         bad = np.argwhere(~np.isfinite(array))
