@@ -1,27 +1,45 @@
-"""Checkpoints: the complete training state, written by Orbax.
+"""Checkpoints: the complete training state in one file, written whole or not at all.
 
-A checkpoint is written to a temporary folder and renamed when complete, so the last good one
-survives even if the process is killed.
+A checkpoint is a safetensors file: the arrays, and in its metadata notes (history, seed, state of
+the callbacks) and the SHA-256 of the file. The last two are kept; resuming takes the newest one
+that is undamaged.
 """
 
+import hashlib
+import json
 import math
+import mmap
 import time
+import warnings
 from pathlib import Path
 
 import numpy as np
 
 from cutaway.errors import RunError
+from cutaway.files import replacing, sweep
+from cutaway.files.manifest import damaged
 from cutaway.train.callbacks import Callback
-from cutaway.train.resuming import expected_arrays, load_training_state, training_state
+from cutaway.train.resuming import expect_matching, load_training_state, training_state
+from cutaway.weights.files import read_bytes, read_safetensors, save_tensors
+
+KEPT = 2  # checkpoints
+_ZEROS = b"0" * 64  # in the place of the checksum while it is computed
 
 
 class Checkpoints(Callback):
     """Saves the training state after epochs, and resumes from it.
 
+    If a checkpoint cannot be written, because the disk is full or was removed, the training goes
+    on with a warning and tries again at the next one; only the last one must succeed.
+
     Args:
         folder: folder of the checkpoints.
         every_seconds: minimum time between two checkpoints; one more is written at the end.
-        resume: resume from the latest checkpoint in `folder`; if there is none, start from scratch.
+        resume: resume from the newest undamaged checkpoint in `folder`; if it has none at all,
+            start from scratch. If False, there must be none.
+
+    Attributes:
+        notes: what was noticed: damaged checkpoints, and writes that failed. Also warned of.
     """
 
     saves_others = True
@@ -30,99 +48,173 @@ class Checkpoints(Callback):
         self.folder = Path(folder).absolute()
         self.every_seconds = every_seconds
         self.resume = resume
-        self._manager = None
+        self.notes: list[str] = []
         self._last = time.monotonic()
         self._saved_epoch: int | None = None
+        self._is_ready = False  # whether the training could begin
 
     def on_start(self, trainer):
         self._last = time.monotonic()
         self._saved_epoch = None
-        if not self.resume:
-            return
-        restored = self.restore(trainer)
-        self._saved_epoch = trainer.epoch if restored else None
+        self._is_ready = False
+        self.notes = []
+        sweep(self.folder)
+        paths = self._paths()
+        if self.resume:
+            restored = self.restore(trainer)
+            self._saved_epoch = trainer.epoch if restored else None
+        elif paths:
+            raise RunError(
+                f"{self.folder} holds the checkpoint of epoch {_epoch(paths[0])} of an earlier "
+                "training, which this one would replace",
+                expected="an empty folder, or resume=True",
+                fix="pass resume=True to continue that training, choose another folder, or call "
+                "clear() to delete its checkpoints",
+            )
+
+    def on_ready(self, trainer):
+        self._is_ready = True
 
     def next_look(self, trainer):
         return math.inf  # what it saves is the state at the end of a group of epochs
 
     def on_epoch(self, trainer, row):
-        if time.monotonic() - self._last >= self.every_seconds:
+        if time.monotonic() - self._last < self.every_seconds:
+            return
+        try:
             self.save(trainer)
+        except RunError as error:
+            self._last = time.monotonic()
+            self._note(
+                f"{error.came}; the training goes on, and the next checkpoint is tried in "
+                f"{self.every_seconds:g} s" + self._whole()
+            )
 
     def on_end(self, trainer):
-        try:
-            if self._saved_epoch != trainer.epoch:
-                self.save(trainer)
-        finally:
-            if self._manager is not None:
-                self._manager.close()
-                self._manager = None
+        if self._is_ready and trainer.epoch and self._saved_epoch != trainer.epoch:
+            self.save(trainer)
 
     def save(self, trainer) -> None:
-        """Save the state at the end of the last complete epoch."""
-        import orbax.checkpoint as ocp
+        """Save the state at the end of the last complete epoch.
 
-        arrays, notes = training_state(trainer)
+        Raises:
+            RunError: the folder is not writable, or the disk is full; older checkpoints stay.
+        """
+        path = self._path(trainer.epoch)
         try:
-            manager = self._open()
-            manager.save(
-                trainer.epoch,
-                args=ocp.args.Composite(
-                    arrays=ocp.args.StandardSave(arrays), notes=ocp.args.JsonSave(notes)
-                ),
-            )
-            manager.wait_until_finished()
-        except OSError as error:
+            write_state(path, *training_state(trainer))
+        except RunError as error:
             raise RunError(
-                f"a checkpoint cannot be written to {self.folder}: {error.strerror or error}",
-                expected="a writable folder with enough free disk space",
-                fix="free some disk space, or choose another folder; the last checkpoint is intact",
+                error.came,
+                expected=error.expected,
+                fix="free some disk space, or choose another folder" + self._whole(),
             ) from error
         self._last = time.monotonic()
         self._saved_epoch = trainer.epoch
+        kept = [p for p in self._paths() if _epoch(p) <= trainer.epoch][:KEPT]
+        for old in self._paths():
+            if old not in kept:
+                old.unlink(missing_ok=True)
 
     def restore(self, trainer) -> bool:
-        """Load the latest state in the folder into the trainer; False if there is none."""
-        import orbax.checkpoint as ocp
+        """Load the newest undamaged state in the folder into the trainer; False if there is none.
 
-        if not self.folder.is_dir():
+        Raises:
+            RunError: all are damaged, or they are of another network, optimizer or data.
+        """
+        paths = self._paths()
+        found, errors = None, []
+        for path in paths:
+            try:
+                found = read_state(path)
+                break
+            except RunError as error:
+                errors.append(error)
+        if found is None:
+            if errors:
+                raise errors[0]
             return False
-        manager = self._open()
-        step = manager.latest_step()
-        if step is None:
-            return False
-        try:
-            notes = manager.restore(step, args=ocp.args.Composite(notes=ocp.args.JsonRestore()))
-            like = expected_arrays(trainer, notes["notes"])
-            found = manager.restore(
-                step, args=ocp.args.Composite(arrays=ocp.args.StandardRestore(like))
+        arrays, notes = found
+        expect_matching(trainer, arrays, self.folder)
+        load_training_state(trainer, arrays, notes)
+        if errors:
+            lost = _epoch(paths[0]) - trainer.epoch
+            self._note(
+                f"{'; '.join(error.came for error in errors)}; resumed from epoch {trainer.epoch}, "
+                f"so that {lost} epoch{'s' * (lost != 1)} must be repeated"
             )
-        except (OSError, ValueError, KeyError) as error:
-            raise RunError(
-                f"the checkpoint in {self.folder} does not match this training run: "
-                + str(error).splitlines()[0],
-                expected="a checkpoint of the same network, optimizer and data",
-                fix="resume with the original options, or train into another folder",
-            ) from error
-        arrays = {name: np.asarray(value) for name, value in found["arrays"].items()}
-        load_training_state(trainer, arrays, notes["notes"])
         return True
 
     def clear(self) -> None:
         """Delete the checkpoints of an earlier run in the folder."""
-        import shutil
+        for path in self._paths():
+            path.unlink(missing_ok=True)
 
-        if self.folder.is_dir():
-            shutil.rmtree(self.folder)
+    def _path(self, epoch: int) -> Path:
+        return self.folder / f"epoch-{epoch:06d}.safetensors"
 
-    def _open(self):
-        if self._manager is None:
-            import orbax.checkpoint as ocp
+    def _paths(self) -> list[Path]:
+        """The files of all checkpoints, the newest first."""
+        return sorted(self.folder.glob("epoch-*.safetensors"), key=_epoch, reverse=True)
 
-            self._manager = ocp.CheckpointManager(
-                self.folder,
-                options=ocp.CheckpointManagerOptions(
-                    max_to_keep=2, create=True, enable_async_checkpointing=False
-                ),
-            )
-        return self._manager
+    def _whole(self) -> str:
+        if self._saved_epoch is None:
+            return ""
+        return f"; the checkpoint of epoch {self._saved_epoch} is undamaged"
+
+    def _note(self, text: str) -> None:
+        self.notes.append(text)
+        warnings.warn(text, stacklevel=2)
+
+
+def _epoch(path: Path) -> int:
+    digits = path.stem.removeprefix("epoch-")
+    return int(digits) if digits.isdecimal() else -1
+
+
+def write_state(path, arrays: dict[str, np.ndarray], notes: dict) -> None:
+    """Write arrays and notes, with the checksum of the file, to one file.
+
+    Raises:
+        RunError: the folder is not writable, or the disk is full; no partial file is left.
+    """
+    arrays = {name: np.asarray(array, order="C") for name, array in arrays.items()}
+    metadata = {"notes": json.dumps(notes), "sha256": _ZEROS.decode()}
+    size = sum(array.nbytes for array in arrays.values()) + len(metadata["notes"])
+    with replacing(path, size=size) as partial:
+        save_tensors(arrays, partial, metadata)
+        with open(partial, "r+b") as file, mmap.mmap(file.fileno(), 0) as content:
+            place = _place_of_checksum(content)
+            content[place : place + len(_ZEROS)] = _checksum(content, place).encode()
+
+
+def read_state(path) -> tuple[dict[str, np.ndarray], dict]:
+    """(arrays, notes) as `write_state` wrote them.
+
+    Raises:
+        RunError: the file cannot be read, or is damaged.
+    """
+    content = read_bytes(path)
+    place = _place_of_checksum(content)
+    found = content[place : place + len(_ZEROS)].decode(errors="replace")
+    if place < 0 or _checksum(content, place) != found:
+        raise damaged(path, "its content is not what was written", "restore it from a backup")
+    size = int.from_bytes(content[:8], "little")
+    metadata = json.loads(content[8 : 8 + size])["__metadata__"]
+    return read_safetensors(content, path), json.loads(metadata["notes"])
+
+
+def _place_of_checksum(content) -> int:
+    """Where in a safetensors file the value of "sha256" in its metadata begins; -1: nowhere."""
+    size = int.from_bytes(content[:8], "little")
+    mark = b'"sha256":"'  # quotes within other values are escaped
+    place = content.find(mark, 8, 8 + size) if 0 < size <= len(content) else -1
+    return place if place < 0 else place + len(mark)
+
+
+def _checksum(content, place: int) -> str:
+    """SHA-256 of a file with zeros in the place of the checksum."""
+    digest = hashlib.sha256(memoryview(content)[:place])
+    digest.update(_ZEROS)
+    digest.update(memoryview(content)[place + len(_ZEROS) :])
+    return digest.hexdigest()

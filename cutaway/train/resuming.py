@@ -25,26 +25,21 @@ def training_state(trainer) -> tuple[dict, dict]:
         "precision": trainer.precision or current_precision(),
         "history": trainer.history.rows,
         "callbacks": kept,
-        "arrays": {k: [list(v.shape), str(v.dtype)] for k, v in arrays.items()},
     }
     return arrays, notes
 
 
-def expected_arrays(trainer, notes: dict) -> dict:
-    """Empty arrays of the shapes in `notes`, which must match the network and optimizer.
-
-    Raises:
-        RunError: they do not.
-    """
+def expect_matching(trainer, arrays: dict, folder) -> None:
+    """Raise RunError unless the arrays have the shapes of the network's and optimizer's state."""
     for name, variable in trainer.program.variables().items():
-        saved = notes["arrays"].get(name)
-        if saved is None or tuple(saved[0]) != variable.shape:
+        saved = arrays.get(name)
+        if saved is None or saved.shape != variable.shape:
+            has = f"no {name}" if saved is None else f"{name} of shape {saved.shape}"
             raise RunError(
-                f"the checkpoint has {name} of shape {saved and tuple(saved[0])}",
+                f"the checkpoint in {folder} does not match this training run: it has {has}",
                 expected=f"shape {variable.shape}",
-                fix="resume with the original network and optimizer",
+                fix="resume with the original network and optimizer, or train into another folder",
             )
-    return {k: np.zeros(shape, dtype) for k, (shape, dtype) in notes["arrays"].items()}
 
 
 def load_training_state(trainer, arrays: dict, notes: dict) -> None:

@@ -1,12 +1,14 @@
 """A network's own weights as safetensors: a header of names, types and shapes, then the data."""
 
+import os
+import re
 from pathlib import Path
 
 import ml_dtypes
 import numpy as np
 
 from cutaway.errors import RunError
-from cutaway.files import write_atomically
+from cutaway.files import replacing
 
 _TYPES = {
     "F64": "f8", "F32": "f4", "F16": "f2", "I64": "i8", "I32": "i4", "I16": "i2", "I8": "i1",
@@ -34,10 +36,36 @@ def load_weights(net, path) -> None:
 
 def write_tensors(tensors: dict, path) -> None:
     """Write {name: array} to `path` as safetensors, atomically."""
+    size = sum(np.asarray(array).nbytes for array in tensors.values())
+    with replacing(path, size=size) as partial:
+        save_tensors(tensors, partial, {"format": "cutaway"})
+
+
+def as_safetensors(tensors: dict) -> bytes:
+    """{name: array} as the content of a safetensors file."""
     from safetensors.numpy import save
 
-    tensors = {name: np.ascontiguousarray(array) for name, array in tensors.items()}
-    write_atomically(path, save(tensors, metadata={"format": "cutaway"}))
+    arrays = {name: np.asarray(array, order="C") for name, array in tensors.items()}
+    return save(arrays, metadata={"format": "cutaway"})
+
+
+def save_tensors(tensors: dict, path, metadata: dict[str, str]) -> None:
+    """Write {name: array} to a new file as safetensors.
+
+    Raises:
+        OSError: the folder is not writable, or the disk is full.
+    """
+    from safetensors import SafetensorError
+    from safetensors.numpy import save_file
+
+    arrays = {name: np.asarray(array, order="C") for name, array in tensors.items()}
+    try:
+        save_file(arrays, path, metadata=metadata)
+    except SafetensorError as error:  # it has the number of the system's error in its text
+        number = re.search(r"os error (\d+)", str(error))
+        if number is None:
+            raise
+        raise OSError(int(number[1]), os.strerror(int(number[1]))) from error
 
 
 def read_safetensors(content: bytes, path) -> dict:
