@@ -10,6 +10,7 @@ from cutaway.errors import RunError
 from cutaway.files.writing import replacing
 
 NAME = "manifest.json"
+FORMAT = 1
 _FIX = "restore the file from a backup, or train again"
 
 
@@ -143,8 +144,12 @@ class Manifest:
         try:
             content = json.loads(text)
             files = content["files"]
-            is_whole = content["checksum"] == _own(files) and all(
-                isinstance(name, str) and isinstance(sums, list) for name, sums in files.items()
+            is_whole = (
+                content["format"] == FORMAT
+                and content["checksum"] == _own(files)
+                and all(
+                    isinstance(name, str) and isinstance(sums, list) for name, sums in files.items()
+                )
             )
         except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
             is_whole, files = False, {}
@@ -158,7 +163,7 @@ class Manifest:
         return files
 
     def _save(self, files: dict[str, list[str]]) -> None:
-        content = {"format": 1, "files": files, "checksum": _own(files)}
+        content = {"format": FORMAT, "files": files, "checksum": _own(files)}
         text = (json.dumps(content, indent=1) + "\n").encode()
         with replacing(self.path, size=len(text)) as partial:
             partial.write_bytes(text)

@@ -4,16 +4,19 @@ import contextlib
 import datetime
 import errno
 import json
+import math
 import os
 import secrets
 import socket
 import subprocess
+import time
 from pathlib import Path
 
 from cutaway.errors import RunError
 from cutaway.files.writing import PARTIAL
 
 NAME = ".owner.json"
+WRITTEN_SECONDS = 3.0  # within which a note is surely whole, on file systems without hard links
 
 
 class Owner:
@@ -50,9 +53,16 @@ class Owner:
         return self
 
     def __exit__(self, *_):
-        with contextlib.suppress(OSError):
-            if self.path.read_bytes() == self._content:
+        if self.is_there():
+            with contextlib.suppress(OSError):
                 self.path.unlink()
+
+    def is_there(self) -> bool:
+        """Whether the folder is still where it was entered; it may have been moved or removed."""
+        try:
+            return self.path.read_bytes() == self._content
+        except OSError:
+            return False
 
     def _is_created(self) -> bool:
         """Create the file with its content at once, unless there is one."""
@@ -91,6 +101,9 @@ class Owner:
             content = self.path.read_bytes()
         except FileNotFoundError:
             return
+        if _process(content) is None and _age(self.path) < WRITTEN_SECONDS:
+            time.sleep(0.02)
+            return  # it is being written
         _expect_ended(self.path, content)
         aside = self.path.with_name(f"{NAME}.{secrets.token_hex(4)}{PARTIAL}")
         with contextlib.suppress(OSError):
@@ -109,11 +122,10 @@ def expect_no_owner(folder) -> None:
 
 def _expect_ended(path: Path, content: bytes) -> None:
     """Raise RunError unless the process that wrote this content to an owner file has ended."""
-    try:
-        process = dict(json.loads(content))
-        number, host = int(process["process"]), str(process["host"])
-    except (ValueError, KeyError, TypeError, RecursionError):
-        return  # a file that no process completed
+    process = _process(content)
+    if process is None:
+        return  # that of a process which was killed while it wrote it
+    number, host = process["process"], process["host"]
     is_here = host == socket.gethostname()
     if is_here and not is_running(number, process.get("began")):
         return
@@ -125,6 +137,24 @@ def _expect_ended(path: Path, content: bytes) -> None:
         fix="wait for it, or choose another folder"
         + ("" if is_here else f"; if it has ended, delete {path}"),
     )
+
+
+def _process(content: bytes) -> dict | None:
+    """What an owner file says, or None if it is not whole."""
+    try:
+        found = dict(json.loads(content))
+    except (ValueError, TypeError, RecursionError):
+        return None
+    types = {"process": int, "host": str}
+    return found if all(isinstance(found.get(k), t) for k, t in types.items()) else None
+
+
+def _age(path: Path) -> float:
+    """Seconds since a file was written; infinite if it is not there."""
+    try:
+        return time.time() - path.stat().st_mtime
+    except OSError:
+        return math.inf
 
 
 def is_running(number: int, began: str | None) -> bool:

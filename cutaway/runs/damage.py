@@ -18,18 +18,24 @@ _RAISED = (
 
 
 @contextlib.contextmanager
-def explaining_damage(path, *raised: type[Exception]) -> Iterator[None]:
+def explaining_damage(path, *raised: type[BaseException]) -> Iterator[None]:
     """Context in which content of the file that cannot be used is a RunError that names it.
 
     Args:
         path: of the file.
         raised: exceptions of its format, besides those of values of another type or form.
+
+    Raises:
+        RunError: the content cannot be used.
+        OutOfMemoryError: what it describes does not fit into memory.
     """
     try:
         yield
-    except (RunError, OutOfMemoryError):
-        raise
     except CutawayError as error:
+        if isinstance(error, OutOfMemoryError):
+            raise
+        if isinstance(error, RunError) and str(path) in error.came:
+            raise
         raise _damaged(path, error.came) from error
     except (*_RAISED, *raised) as error:
         what = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__

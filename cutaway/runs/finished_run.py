@@ -98,7 +98,8 @@ class Run:
         import polars as pl
 
         content = self.folder.read(self.folder.probes)
-        with explaining_damage(self.folder.probes):
+        raised = (pl.exceptions.PolarsError, pl.exceptions.PanicException)
+        with explaining_damage(self.folder.probes, *raised):
             return pl.read_parquet(io.BytesIO(content))
 
     def save(self) -> None:

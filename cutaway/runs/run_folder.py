@@ -35,7 +35,7 @@ class RunFolder:
         self._owner = contextlib.ExitStack()
         self._beginning: dict[str, bytes] = {}
         self._made: list[Path] = []
-        self._identity: tuple | None = None
+        self._owned: Owner | None = None
         self._is_new = False
 
     def _place(self, path):
@@ -96,7 +96,6 @@ class RunFolder:
                 folder._expect_empty()  # now that no other process can change it
                 folder._is_new = True
             folder.manifest.write(folder._beginning)
-            folder._identity = folder._found()
         except BaseException:
             folder.discard()
             folder._owner.close()
@@ -113,7 +112,7 @@ class RunFolder:
                 expected="a folder that can be written to",
                 fix="choose another --out",
             ) from error
-        self._owner.enter_context(Owner(self.path, "training"))
+        self._owned = self._owner.enter_context(Owner(self.path, "training"))
         sweep(self.path)
 
     def __enter__(self) -> "RunFolder":
@@ -143,23 +142,14 @@ class RunFolder:
         Returns:
             what happened, in a sentence; None: it is there.
         """
-        if self._found() == self._identity:
+        if self._owned is not None and self._owned.is_there():
             return None
         before = self.path
         if self.path.exists():
             self._place(_first_free(self.path.parent, self.path.name))
         self._own()
         self.manifest.write(self._beginning)
-        self._identity = self._found()
         return f"{before} was moved or removed during training; the run was saved to {self.path}"
-
-    def _found(self) -> tuple | None:
-        """What identifies the folder at the path, or None."""
-        try:
-            found = os.stat(self.path)
-        except OSError:
-            return None
-        return found.st_dev, found.st_ino
 
     def _content(self) -> list[Path]:
         """What is in the folder, without partial files and the note of its owner."""
@@ -231,10 +221,17 @@ class RunFolder:
         Raises:
             RunError: it cannot be read, or this version does not support its format.
         """
+        if not self.manifest.path.exists():  # formats 1 and 2 had none
+            self._expect_format()
+        config = self.read_json(self.config, Config)
+        self._expect_format()
+        return config
+
+    def _expect_format(self):
         try:
             stated = msgspec.json.decode(self.config.read_bytes(), type=Stated)
         except (OSError, ValueError, RecursionError):
-            stated = Stated()  # reading it will say what is wrong
+            return  # reading it says what is wrong
         if stated.format not in (None, FORMAT):
             raise RunError(
                 f"{self.path} is a run of format {stated.format!r}, "
@@ -242,7 +239,6 @@ class RunFolder:
                 expected=f"format {FORMAT}, which Cutaway {cutaway.__version__} reads and writes",
                 fix="train again with this version, or open the run with the one that wrote it",
             )
-        return self.read_json(self.config, Config)
 
     def expect_free(self) -> None:
         """Raise RunError unless the folder is empty or does not exist."""

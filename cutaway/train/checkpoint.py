@@ -58,6 +58,7 @@ class Checkpoints(Callback):
         self._saved_epoch = None
         self._is_ready = False
         self.notes = []
+        self._make_folder(parents=True)
         sweep(self.folder)
         paths = self._paths()
         if self.resume:
@@ -102,6 +103,7 @@ class Checkpoints(Callback):
         """
         path = self._path(trainer.epoch)
         try:
+            self._make_folder()
             write_state(path, *training_state(trainer))
         except RunError as error:
             raise RunError(
@@ -149,6 +151,18 @@ class Checkpoints(Callback):
         """Delete the checkpoints of an earlier run in the folder."""
         for path in self._paths():
             path.unlink(missing_ok=True)
+
+    def _make_folder(self, *, parents: bool = False) -> None:
+        try:
+            self.folder.mkdir(parents=parents, exist_ok=True)
+        except OSError as error:
+            is_gone = not parents and not self.folder.parent.exists()
+            reason = f"{self.folder.parent} was moved or removed" if is_gone else error.strerror
+            raise RunError(
+                f"{self.folder} cannot be written: {reason}",
+                expected="a writable folder",
+                fix="choose another folder",
+            ) from error
 
     def _path(self, epoch: int) -> Path:
         return self.folder / f"epoch-{epoch:06d}.safetensors"

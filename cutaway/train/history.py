@@ -70,6 +70,8 @@ class History:
         """
         try:
             lines = csv.DictReader(io.StringIO(content.decode(), newline=""), strict=True)
+            if content != b"\n" and "epoch" not in (lines.fieldnames or ()):
+                raise ValueError("it has no column epoch")
             rows = [{k: _number(v) for k, v in row.items() if v != ""} for row in lines]
         except (ValueError, TypeError, OverflowError, csv.Error) as error:
             raise DataError(

@@ -360,6 +360,11 @@ class Trainer:
                 if self.stopped is not None and self.epoch < last:
                     self._steps.restore(group.state(k))
                     break
+        except BaseException:  # of a callback: the epoch that it was told of is complete
+            if first < self.epoch < last:
+                self._steps.restore(group.state(self.epoch - first - 1))
+            self.remember()
+            raise
         finally:
             self._told = None
         k = self.epoch - first - 1
