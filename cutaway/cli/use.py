@@ -35,6 +35,28 @@ def predict_command(run, data, *, out, as_json) -> None:
         sys.stdout.write(frame.write_csv())
 
 
+def verify_command(run, accept, accept_all, *, as_json) -> None:
+    from cutaway.runs.run_folder import RunFolder
+
+    folder = RunFolder.open(run)
+    accepted = folder.accept(None if accept_all else accept) if accept or accept_all else []
+    found = folder.verify()
+    damaged = {name: problem for name, problem in found.items() if problem is not None}
+    if as_json:
+        print_json({"files": found, "damaged": len(damaged), "accepted": accepted})
+    else:
+        for name, problem in found.items():
+            right = "accepted" if name in accepted else "as it was written"
+            console.print(f"{escape(name)}: {right if problem is None else f'[red]{problem}[/]'}")
+        if damaged:
+            console.print(
+                f"\n{len(damaged)} of {len(found)} files are damaged: restore them from a backup, "
+                "or train again. If you changed one on purpose: --accept FILE"
+            )
+    if damaged:
+        sys.exit(1)
+
+
 def evaluate_command(run, data, *, as_json) -> None:
     from cutaway.runs import Run
 

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
+from cutaway.errors import RunError, ShapeError
 from cutaway.losses import LOSSES
 from cutaway.metrics import METRICS
 from cutaway.nn import Module
@@ -120,7 +121,14 @@ class Run:
             classification: probabilities (rows, classes), two columns for a binary task;
             regression: values (rows,) in the target's unit, for series (rows, horizon).
         """
-        return self.to_predictions(self._trainer.predict(np.asarray(x)))
+        try:
+            return self.to_predictions(self._trainer.predict(np.asarray(x)))
+        except ShapeError as error:
+            raise RunError(
+                f"the files of the run {self.path} do not fit together: {error.came}",
+                expected="a network whose inputs are those of preprocessing.json",
+                fix="restore the folder from a backup, or train again",
+            ) from error
 
     def to_predictions(self, raw) -> np.ndarray:
         """Raw network outputs (rows, outputs) as probabilities or values; see `outputs`."""

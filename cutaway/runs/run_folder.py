@@ -15,6 +15,7 @@ from cutaway.files.owner import expect_no_owner
 from cutaway.files.writing import is_partial
 from cutaway.runs.damage import explaining_damage
 from cutaway.runs.schema import Config, Stated
+from cutaway.train.checkpoint import read_state
 
 FORMAT = 3  # of the files in a run folder: raised when older runs would be misread
 
@@ -221,11 +222,10 @@ class RunFolder:
         Raises:
             RunError: it cannot be read, or this version does not support its format.
         """
-        if not self.manifest.path.exists():  # formats 1 and 2 had none
-            self._expect_format()
-        config = self.read_json(self.config, Config)
+        if self.manifest.path.exists():  # formats 1 and 2 had none
+            self.read(self.config)
         self._expect_format()
-        return config
+        return self.read_json(self.config, Config)
 
     def _expect_format(self):
         try:
@@ -239,6 +239,49 @@ class RunFolder:
                 expected=f"format {FORMAT}, which Cutaway {cutaway.__version__} reads and writes",
                 fix="train again with this version, or open the run with the one that wrote it",
             )
+
+    def verify(self) -> dict[str, str | None]:
+        """{path in the folder: what is wrong with it, or None} of all files with a checksum.
+
+        Raises:
+            RunError: there is no manifest, or it is damaged.
+        """
+        problems = self.manifest.problems()
+        found = {name: problems.get(name) for name in self.manifest.names}
+        for path in sorted(self.checkpoints.glob("*.safetensors")):
+            try:
+                read_state(path)
+                problem = None
+            except RunError as error:
+                problem = error.came.removeprefix(f"{path} ")
+            found[str(path.relative_to(self.path))] = problem
+        return found
+
+    def accept(self, names=None) -> list[str]:
+        """Take files as they are now, although they are not what Cutaway wrote.
+
+        Args:
+            names: of the files; None: all that a run has. Checkpoints cannot be accepted.
+
+        Returns:
+            their names.
+
+        Raises:
+            RunError: there is no file of that name.
+        """
+        own = (self.config, self.weights, self.preprocessing, self.history)
+        own += (self.probes, self.metrics, self.features, self.report)
+        names = [p.name for p in own if p.exists()] if names is None else list(names)
+        known = [p.name for p in own]
+        for name in names:
+            if name not in known:
+                raise RunError(
+                    f"{name} is not a file of a run that can be accepted",
+                    expected="one of " + ", ".join(known),
+                    fix=did_you_mean(name, known),
+                )
+        self.manifest.accept(names)
+        return names
 
     def expect_free(self) -> None:
         """Raise RunError unless the folder is empty or does not exist."""

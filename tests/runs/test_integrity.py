@@ -202,7 +202,7 @@ def mutations(value, path=()):
         for i, part in enumerate(value[:3]):
             for where, changed in mutations(part, (*path, i)):
                 yield where, [*value[:i], changed, *value[i + 1 :]]
-    for wrong in (None, -1, 10**30, 1e308, "text", [], {}, [[1]], True):
+    for wrong in (None, -1, 10**30, 1e30, "text", [], {}, [[1]], True):
         yield path, wrong
 
 

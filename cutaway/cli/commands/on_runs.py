@@ -1,4 +1,5 @@
-"""Commands that use a trained run: predict, evaluate, summary, generate, export, explain."""
+"""Commands that use a trained run: predict, evaluate, summary, verify, generate, export,
+explain."""
 
 from pathlib import Path
 from typing import Annotated
@@ -50,6 +51,28 @@ def summary(
     if not Path(what).exists() and set(what) <= set("0123456789,- "):
         sizes = parse_sizes(what.replace("-", ","))
     summary_command(what, sizes, as_json=as_json)
+
+
+@example("cutaway verify runs/students")
+def verify(
+    run: RunArgument,
+    accept: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="FILE",
+            help="Accept a file that was changed on purpose: its present content becomes the "
+            "right one. May be repeated.",
+        ),
+    ] = None,
+    accept_all: Annotated[
+        bool, typer.Option("--accept-all", help="Accept all files of the run as they are.")
+    ] = False,
+    as_json: Json = False,
+) -> None:
+    """Check the files of a run against the checksums that were written with them."""
+    from cutaway.cli.use import verify_command
+
+    verify_command(run, accept, accept_all, as_json=as_json)
 
 
 @example('cutaway generate runs/shakespeare --prompt "ROMEO:"')
