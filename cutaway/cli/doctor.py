@@ -6,6 +6,7 @@ import sys
 import textwrap
 from pathlib import Path
 
+from cutaway.cli.products import product
 from cutaway.cli.show import console, escape, print_json
 
 SHOWN = 4  # findings shown in full; the others are only named
@@ -13,7 +14,12 @@ NOTES = 3
 EXPLANATION_LINES = 5  # of the first finding
 
 
-def doctor_command(what, *, treated, seeds, budget, applied, out, html, as_json) -> None:
+def doctor_command(what, *, treated, seeds, budget, applied, out, html, force, as_json) -> None:
+    with product(html, "--html", inputs=[what], force=force):
+        _doctor(what, treated, seeds, budget, applied, out, html, as_json)
+
+
+def _doctor(what, treated, seeds, budget, applied, out, html, as_json) -> None:
     from cutaway.doctor import diagnose, treat
     from cutaway.doctor.sources import (
         experiment_of_run,

@@ -3,19 +3,22 @@
 import sys
 from pathlib import Path
 
+from cutaway.cli.products import product
 from cutaway.cli.show import console, escape, print_json, print_notes, print_scores, table
 from cutaway.errors import DataError
+from cutaway.files import write_atomically
 
 SHOWN_ROWS = 20
 
 
-def predict_command(run, data, *, out, as_json) -> None:
+def predict_command(run, data, *, out, force, as_json) -> None:
     from cutaway.runs import Run
-    from cutaway.train import write_atomically
 
-    frame, notes = Run.open(run).predict(data)
+    with product(out, "--out", inputs=[data], force=force):
+        frame, notes = Run.open(run).predict(data)
+        if out is not None:
+            write_atomically(out, frame.write_csv().encode())
     if out is not None:
-        write_atomically(out, frame.write_csv().encode())
         if as_json:
             print_json({"rows": len(frame), "out": str(out), "notes": notes})
             return

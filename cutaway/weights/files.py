@@ -59,8 +59,11 @@ def save_tensors(tensors: dict, path, metadata: dict[str, str]) -> None:
     from safetensors.numpy import save_file
 
     arrays = {name: np.asarray(array, order="C") for name, array in tensors.items()}
+    with open(path, "xb") as file:
+        mode = os.fstat(file.fileno()).st_mode  # the library's own files are for the owner only
     try:
         save_file(arrays, path, metadata=metadata)
+        os.chmod(path, mode)
     except SafetensorError as error:  # it has the number of the system's error in its text
         number = re.search(r"os error (\d+)", str(error))
         if number is None:

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from cutaway.cli.options import DataArgument, Device, Json, RunArgument, example, option
+from cutaway.cli.options import DataArgument, Device, Force, Json, RunArgument, example, option
 from cutaway.runs.options.flags import parse_sizes
 
 
@@ -18,13 +18,14 @@ def predict(
         Path | None,
         typer.Option(metavar="FILE", help="CSV file to write. [default: print to the terminal]"),
     ] = None,
+    force: Force = False,
     device: Device = None,
     as_json: Json = False,
 ) -> None:
     """Predict the target of every row, image, text or recording in new data."""
     from cutaway.cli.use import predict_command
 
-    predict_command(run, data, out=out, as_json=as_json)
+    predict_command(run, data, out=out, force=force, as_json=as_json)
 
 
 @example("cutaway evaluate runs/students more_students.csv")
@@ -108,13 +109,14 @@ def export(
     safetensors: Annotated[
         bool, typer.Option("--safetensors", help="Export the weights only.")
     ] = False,
+    force: Force = False,
     device: Device = None,
     as_json: Json = False,
 ) -> None:
     """Export a run's network, with a description of its inputs and outputs."""
     from cutaway.cli.export import export_command
 
-    export_command(run, out, onnx=onnx, safetensors=safetensors, as_json=as_json)
+    export_command(run, out, onnx=onnx, safetensors=safetensors, force=force, as_json=as_json)
 
 
 @example("cutaway explain runs/students --row 3 --weight 0:2,1")
@@ -139,6 +141,7 @@ def explain(
     ] = None,
     top: Annotated[int, typer.Option(help="Number of paths to list, strongest first.")] = 10,
     html: Annotated[Path | None, option("HTML report to write.", metavar="FILE")] = None,
+    force: Force = False,
     device: Device = None,
     as_json: Json = False,
 ) -> None:
@@ -146,5 +149,13 @@ def explain(
     from cutaway.cli.explain import explain_command
 
     explain_command(
-        run, row=row, data=data, neuron=neuron, weight=weight, top=top, html=html, as_json=as_json
+        run,
+        row=row,
+        data=data,
+        neuron=neuron,
+        weight=weight,
+        top=top,
+        html=html,
+        force=force,
+        as_json=as_json,
     )
