@@ -9,7 +9,7 @@ import typer
 
 import cutaway
 from cutaway.cli.commands import on_data, on_runs, on_trainings
-from cutaway.errors import CutawayError, OutOfMemoryError, TrainingError
+from cutaway.errors import CutawayError, OutOfMemoryError, TrainingError, visible
 
 app = typer.Typer(
     name="cutaway",
@@ -86,7 +86,7 @@ def run() -> None:
 
 
 def _show_warning(message, category, filename, lineno, file=None, line=None) -> None:
-    print(f"note: {message}", file=sys.stderr)
+    print(f"note: {visible(message)}", file=sys.stderr)
 
 
 SMALLER = "fewer rows of data, or a smaller network"

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from cutaway.cli.products import product
 from cutaway.cli.show import console, escape, print_json
+from cutaway.errors import visible
 
 SHOWN = 4  # findings shown in full; the others are only named
 NOTES = 3
@@ -80,7 +81,7 @@ def _doctor(what, treated, seeds, budget, applied, out, html, as_json) -> None:
         summary["run"] = None if new is None else str(new.path)
         print_json(summary)
     else:
-        print(verdict(diagnosis))
+        print(visible(verdict(diagnosis)))
         if treatment is not None:
             print(f"\n{treatment}")
         elif treated and not diagnosis.healthy:

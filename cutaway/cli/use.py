@@ -5,7 +5,7 @@ from pathlib import Path
 
 from cutaway.cli.products import product
 from cutaway.cli.show import console, escape, print_json, print_notes, print_scores, table
-from cutaway.errors import DataError
+from cutaway.errors import DataError, visible
 from cutaway.files import write_atomically
 
 SHOWN_ROWS = 20
@@ -18,6 +18,8 @@ def predict_command(run, data, *, out, force, as_json) -> None:
         frame, notes = Run.open(run).predict(data)
         if out is not None:
             write_atomically(out, frame.write_csv().encode())
+        if out is not None:
+            notes = [*notes, *formula_notes(frame)]
     if out is not None:
         if as_json:
             print_json({"rows": len(frame), "out": str(out), "notes": notes})
@@ -34,8 +36,32 @@ def predict_command(run, data, *, out, force, as_json) -> None:
             console.print(f"... {len(frame) - SHOWN_ROWS:,} more; --out FILE writes all of them")
     else:
         for note in notes:
-            print(f"note: {note}", file=sys.stderr)
+            print(f"note: {visible(note)}", file=sys.stderr)
         sys.stdout.write(frame.write_csv())
+
+
+def formula_notes(frame) -> list[str]:
+    """A note for each column with cells that a spreadsheet would run as a formula."""
+    import polars as pl
+
+    notes = []
+    for name in frame.columns:
+        if frame[name].dtype != pl.String:
+            continue
+        cells = (
+            frame[name]
+            .drop_nulls()
+            .filter(
+                frame[name].drop_nulls().str.contains(r"^\s*[=+\-@]")
+                & frame[name].drop_nulls().cast(pl.Float64, strict=False).is_null()
+            )
+        )
+        if len(cells):
+            notes.append(
+                f"{name}: a spreadsheet would run {len(cells):,} cell{'s' * (len(cells) != 1)} as "
+                f"a formula, for example {cells[0]!r}; import the column as text"
+            )
+    return notes
 
 
 def verify_command(run, accept, accept_all, *, as_json) -> None:
@@ -107,4 +133,4 @@ def generate_command(run, prompt, length, temperature, seed, *, as_json) -> None
     if as_json:
         print_json({"prompt": prompt, "text": written})
     else:
-        print(prompt + written)
+        print(visible(prompt + written))
