@@ -15,12 +15,14 @@ NOTES = 3
 EXPLANATION_LINES = 5  # of the first finding
 
 
-def doctor_command(what, *, treated, seeds, budget, applied, out, html, force, as_json) -> None:
+def doctor_command(
+    what, *, treated, seeds, budget, applied, out, html, force, trust, as_json
+) -> None:
     with product(html, "--html", inputs=[what], force=force):
-        _doctor(what, treated, seeds, budget, applied, out, html, as_json)
+        _doctor(what, treated, seeds, budget, applied, out, html, trust, as_json)
 
 
-def _doctor(what, treated, seeds, budget, applied, out, html, as_json) -> None:
+def _doctor(what, treated, seeds, budget, applied, out, html, trust, as_json) -> None:
     from cutaway.doctor import diagnose, treat
     from cutaway.doctor.sources import (
         experiment_of_run,
@@ -53,6 +55,7 @@ def _doctor(what, treated, seeds, budget, applied, out, html, as_json) -> None:
         if out is not None and Path(out).exists() and any(Path(out).iterdir()):
             raise RunError(f"{out} is not empty", expected="a new folder for the new run")
         run = Run.open(what)
+        run.trusted = trust
         experiment = experiment_of_run(run)
         source = (run, experiment)
         program = program_of(experiment)

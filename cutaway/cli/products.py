@@ -1,7 +1,6 @@
 """Files that commands write: never over their input, a run's own files or what others wrote."""
 
 import contextlib
-import hashlib
 import os
 import stat
 import sys
@@ -11,10 +10,9 @@ from pathlib import Path
 import typer
 
 from cutaway.errors import OptionError
-from cutaway.files import Manifest, write_atomically
+from cutaway.files import Manifest
 from cutaway.files.manifest import NAME as MANIFEST
-
-KEPT = 2000  # files that are remembered as written by Cutaway
+from cutaway.runs.own_files import is_own, remember
 
 
 @contextlib.contextmanager
@@ -42,7 +40,7 @@ def product(path, option: str, *, inputs=(), force: bool = False) -> Iterator[No
     _expect_no_input(path, option, inputs)
     _expect_no_run_file(path, option)
     is_file = os.path.lexists(path) and stat.S_ISREG(_mode(path))
-    if is_file and not force and not _is_ours(path) and not _confirmed(path):
+    if is_file and not force and not is_own(path) and not _confirmed(path):
         raise OptionError(
             f"{option} {path} exists, and Cutaway did not write it (or it was changed since)",
             expected="a new file, or one that an earlier command wrote",
@@ -50,7 +48,7 @@ def product(path, option: str, *, inputs=(), force: bool = False) -> Iterator[No
         )
     yield
     if path.is_file():
-        _remember(path)
+        remember(path)
 
 
 def _expect_name(path: Path, option: str) -> None:
@@ -101,36 +99,3 @@ def _mode(path: Path) -> int:
         return os.stat(path).st_mode
     except OSError:
         return 0
-
-
-# which files Cutaway wrote: in the user's cache folder, by path, the checksum of the content
-
-
-def _folder() -> Path:
-    from cutaway.runtime.cache import user_folder
-
-    return user_folder() / "written"
-
-
-def _note(path: Path) -> Path:
-    return _folder() / hashlib.sha256(os.fsencode(os.path.realpath(path))).hexdigest()
-
-
-def _checksum(path: Path) -> str:
-    with open(path, "rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def _is_ours(path: Path) -> bool:
-    try:
-        return _note(path).read_text() == _checksum(path)
-    except (OSError, ValueError):
-        return False
-
-
-def _remember(path: Path) -> None:
-    with contextlib.suppress(Exception):  # without a folder for notes, the next command asks
-        write_atomically(_note(path), _checksum(path).encode())
-        notes = sorted(_folder().iterdir(), key=lambda note: note.stat().st_mtime)
-        for old in notes[:-KEPT]:
-            old.unlink(missing_ok=True)

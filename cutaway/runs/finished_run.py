@@ -12,6 +12,7 @@ from cutaway.metrics import METRICS
 from cutaway.nn import Module
 from cutaway.runs.damage import explaining_damage
 from cutaway.runs.networks import build_network
+from cutaway.runs.own_files import is_own
 from cutaway.runs.preprocessing import Preprocessing
 from cutaway.runs.recognition import kind_of_run
 from cutaway.runs.run_folder import RunFolder, as_json
@@ -32,6 +33,8 @@ class Run:
         history: the training History.
         metrics: {"task", "train", "validation", "parameters", "seconds", "device", ...}.
         precision: of training and prediction; see cutaway.matmul_precision.
+        trusted: whether data and weights may be read from where the config of a run says that
+            another user made; always for one's own.
 
     Example:
         >>> run = Run.open("runs/students")                            # doctest: +SKIP
@@ -54,6 +57,7 @@ class Run:
         if history is not None:
             self.history = history
         self.precision = config["options"]["precision"]
+        self.trusted = False
         self._trainer = trainer_for(
             net, config["network"]["loss"], preprocessing, precision=self.precision
         )
@@ -78,6 +82,22 @@ class Run:
             preprocessing = kind.preprocessing().from_json(content)
         with explaining_damage(folder.config):
             return cls(folder, config, preprocessing, net)
+
+    def source(self) -> str:
+        """The path of the training data, if it may be read.
+
+        Raises:
+            RunError: the run was made by another user, and is not trusted.
+        """
+        if not self.trusted and not is_own(self.folder.config, anywhere=True):
+            named = [self.config["data"], self.config["options"].get("from_")]
+            raise RunError(
+                f"the run {self.path} was not trained by you on this machine; its config names "
+                + " and ".join(str(name) for name in named if name),
+                expected="data that you name, or your word that what the config names may be read",
+                fix="name the data (explain: --input FILE), or add --trust",
+            )
+        return self.config["data"]
 
     @functools.cached_property
     def history(self) -> History:

@@ -14,6 +14,7 @@ from cutaway.files import Manifest, Owner, owner, sweep
 from cutaway.files.owner import expect_no_owner
 from cutaway.files.writing import is_partial
 from cutaway.runs.damage import explaining_damage
+from cutaway.runs.own_files import remember
 from cutaway.runs.schema import Config, Stated
 from cutaway.train.checkpoint import read_state
 
@@ -97,6 +98,7 @@ class RunFolder:
                 folder._expect_empty()  # now that no other process can change it
                 folder._is_new = True
             folder.manifest.write(folder._beginning)
+            remember(folder.config, anywhere=True)
         except BaseException:
             folder.discard()
             folder._owner.close()

@@ -5,16 +5,16 @@ import shutil
 
 import pytest
 
-from cutaway.cli import products
 from cutaway.cli.products import product
 from cutaway.errors import OptionError
 from cutaway.files import Manifest, write_atomically
+from cutaway.runs import own_files
 
 
 @pytest.fixture(autouse=True)
 def notes(tmp_path_factory, monkeypatch):
     folder = tmp_path_factory.mktemp("cache")
-    monkeypatch.setattr(products, "_folder", lambda: folder / "written")
+    monkeypatch.setattr(own_files, "_folder", lambda: folder / "written")
     return folder
 
 

@@ -222,3 +222,26 @@ def test_any_changed_value_of_a_runs_json_gives_a_run_or_names_the_file(copied, 
             if not (isinstance(error, RunError) and str(copied) in str(error)):
                 foreign.append((where, repr(error)))
     assert foreign == []
+
+
+def test_a_run_that_another_user_made_leads_to_no_file_without_the_users_word(
+    tmp_path, monkeypatch
+):
+    from cutaway.doctor.sources import experiment_of_run
+    from cutaway.runs import own_files
+    from cutaway.runs.explain import open_row
+
+    monkeypatch.setattr(own_files, "user_folder", lambda: tmp_path / "mine")
+    data = tmp_path / "data.csv"
+    FRAME.write_csv(data)
+    run = train_table(data, "y", options=QUICK, out=tmp_path / "run")
+    shutil.copytree(run.path, tmp_path / "moved")
+    assert open_row(Run.open(tmp_path / "moved"))[3] == str(data)
+    monkeypatch.setattr(own_files, "user_folder", lambda: tmp_path / "theirs")
+    for use in (open_row, experiment_of_run):
+        opened = Run.open(run.path)
+        with pytest.raises(RunError, match=f"not trained by you.*names {re.escape(str(data))}"):
+            use(opened)
+        opened.trusted = True
+        assert use(opened)
+    assert open_row(Run.open(run.path), data, 3)[1].shape == (1, 2)

@@ -6,7 +6,16 @@ from typing import Annotated
 
 import typer
 
-from cutaway.cli.options import DataArgument, Device, Force, Json, RunArgument, example, option
+from cutaway.cli.options import (
+    DataArgument,
+    Device,
+    Force,
+    Json,
+    RunArgument,
+    Trust,
+    example,
+    option,
+)
 from cutaway.runs.options.flags import parse_sizes
 
 
@@ -142,6 +151,7 @@ def explain(
     top: Annotated[int, typer.Option(help="Number of paths to list, strongest first.")] = 10,
     html: Annotated[Path | None, option("HTML report to write.", metavar="FILE")] = None,
     force: Force = False,
+    trust: Trust = False,
     device: Device = None,
     as_json: Json = False,
 ) -> None:
@@ -157,5 +167,6 @@ def explain(
         top=top,
         html=html,
         force=force,
+        trust=trust,
         as_json=as_json,
     )

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from cutaway.cli.options import Device, Force, Json, example, option
+from cutaway.cli.options import Device, Force, Json, Trust, example, option
 from cutaway.errors import OptionError
 from cutaway.runs.options.flags import parse_names
 
@@ -42,6 +42,7 @@ def doctor(
     ] = None,
     html: Annotated[Path | None, option("HTML report to write.", metavar="FILE")] = None,
     force: Force = False,
+    trust: Trust = False,
     device: Device = None,
     as_json: Json = False,
 ) -> None:
@@ -57,6 +58,7 @@ def doctor(
         out=out,
         html=html,
         force=force,
+        trust=trust,
         as_json=as_json,
     )
 
