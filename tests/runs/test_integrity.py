@@ -219,7 +219,8 @@ def test_any_changed_value_of_a_runs_json_gives_a_run_or_names_the_file(copied, 
         try:
             uses(copied)
         except Exception as error:
-            if not (isinstance(error, RunError) and str(copied) in str(error)):
+            is_named = isinstance(error, RunError) and str(copied) in str(error)
+            if not is_named and not isinstance(error, OutOfMemoryError):
                 foreign.append((where, repr(error)))
     assert foreign == []
 
@@ -236,7 +237,7 @@ def test_a_run_that_another_user_made_leads_to_no_file_without_the_users_word(
     FRAME.write_csv(data)
     run = train_table(data, "y", options=QUICK, out=tmp_path / "run")
     shutil.copytree(run.path, tmp_path / "moved")
-    assert open_row(Run.open(tmp_path / "moved"))[3] == str(data)
+    assert open_row(Run.open(tmp_path / "moved"))[3] == "data.csv"
     monkeypatch.setattr(own_files, "user_folder", lambda: tmp_path / "theirs")
     for use in (open_row, experiment_of_run):
         opened = Run.open(run.path)
