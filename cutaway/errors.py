@@ -11,8 +11,26 @@ import difflib
 import math
 import operator
 import os
+import re
 from collections.abc import Iterable
 from typing import Any
+
+# control characters but tab and newline, marks that reverse text, and halves of characters
+HIDDEN = re.compile(
+    "[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff\ud800-\udfff]"
+)
+
+
+def visible(text) -> str:
+    """The text with characters that a terminal or a page would obey as escapes.
+
+    Names, labels and cells come from files that others made.
+
+    Example:
+        >>> print(visible("red: \x1b[31m"))
+        red: \\x1b[31m
+    """
+    return HIDDEN.sub(lambda found: found[0].encode("unicode_escape").decode(), str(text))
 
 
 class CutawayError(Exception):
@@ -25,14 +43,14 @@ class CutawayError(Exception):
     """
 
     def __init__(self, came: str, *, expected: str | None = None, fix: str | None = None):
-        self.came = came
-        self.expected = expected
-        self.fix = fix
-        lines = [came]
+        self.came = visible(came)
+        self.expected = None if expected is None else visible(expected)
+        self.fix = None if fix is None else visible(fix)
+        lines = [self.came]
         if expected:
-            lines.append(f"  expected: {expected}")
+            lines.append(f"  expected: {self.expected}")
         if fix:
-            lines.append(f"  fix: {fix}")
+            lines.append(f"  fix: {self.fix}")
         super().__init__("\n".join(lines))
 
 

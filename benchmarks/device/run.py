@@ -24,7 +24,7 @@ from benchmarks.device import card, report
 ROOT = Path(__file__).resolve().parents[2]
 NEEDED = (
     "jax", "jaxlib", "numpy", "torch", "transformers", "polars", "PIL", "rich",
-    "typer", "safetensors", "tokenizers", "matplotlib", "pooch",
+    "typer", "safetensors", "tokenizers", "msgspec", "matplotlib", "pooch",
     "latex2mathml", "pytest", "xdist", "hypothesis", "sklearn",
 )  # fmt: skip
 # shares of the time, in the order in which they run

@@ -2,6 +2,7 @@
 
 import json
 import sys
+import warnings
 from typing import Annotated
 
 import typer
@@ -9,7 +10,7 @@ import typer
 import cutaway
 from cutaway.cli.commands import on_data, on_runs, on_trainings
 from cutaway.cli.usage import UsageError, is_help, usage_error
-from cutaway.errors import CutawayError, OutOfMemoryError, TrainingError
+from cutaway.errors import CutawayError, OutOfMemoryError, TrainingError, visible
 
 app = typer.Typer(
     name="cutaway",
@@ -28,6 +29,7 @@ COMMANDS = (
     on_runs.predict,
     on_runs.evaluate,
     on_runs.summary,
+    on_runs.verify,
     on_data.bench,
     on_runs.generate,
     on_runs.export,
@@ -63,6 +65,7 @@ def run() -> None:
     """Parse and run the command; exit code 0 for success, 2 for invalid input, 1 for failures."""
     arguments = sys.argv[1:]
     debug = "--debug" in arguments
+    warnings.showwarning = _show_warning
     as_json = "--json" in arguments
     try:
         given = [a for a in arguments if a != "--debug"]
@@ -86,6 +89,10 @@ def run() -> None:
             raise
         _print_error(_unexpected(error), as_json)
         sys.exit(1)
+
+
+def _show_warning(message, category, filename, lineno, file=None, line=None) -> None:
+    print(f"note: {visible(message)}", file=sys.stderr)
 
 
 SMALLER = "fewer rows of data, or a smaller network"

@@ -6,14 +6,23 @@ import sys
 import textwrap
 from pathlib import Path
 
+from cutaway.cli.products import product
 from cutaway.cli.show import console, escape, print_json
+from cutaway.errors import visible
 
 SHOWN = 4  # findings shown in full; the others are only named
 NOTES = 3
 EXPLANATION_LINES = 5  # of the first finding
 
 
-def doctor_command(what, *, treated, seeds, budget, applied, out, html, as_json) -> None:
+def doctor_command(
+    what, *, treated, seeds, budget, applied, out, html, force, trust, as_json
+) -> None:
+    with product(html, "--html", inputs=[what], force=force):
+        _doctor(what, treated, seeds, budget, applied, out, html, trust, as_json)
+
+
+def _doctor(what, treated, seeds, budget, applied, out, html, trust, as_json) -> None:
     from cutaway.doctor import diagnose, treat
     from cutaway.doctor.sources import (
         experiment_of_run,
@@ -46,6 +55,7 @@ def doctor_command(what, *, treated, seeds, budget, applied, out, html, as_json)
         if out is not None and Path(out).exists() and any(Path(out).iterdir()):
             raise RunError(f"{out} is not empty", expected="a new folder for the new run")
         run = Run.open(what)
+        run.trusted = trust
         experiment = experiment_of_run(run)
         source = (run, experiment)
         plan = plan_of(experiment)
@@ -74,7 +84,7 @@ def doctor_command(what, *, treated, seeds, budget, applied, out, html, as_json)
         summary["run"] = None if new is None else str(new.path)
         print_json(summary)
     else:
-        print(verdict(diagnosis))
+        print(visible(verdict(diagnosis)))
         if treatment is not None:
             print(f"\n{treatment}")
         elif treated and not diagnosis.healthy:

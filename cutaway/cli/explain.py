@@ -1,9 +1,15 @@
 """cutaway explain."""
 
+from cutaway.cli.products import product
 from cutaway.cli.show import console, escape, print_json
 
 
-def explain_command(run, *, row, data, neuron, weight, top, html, as_json) -> None:
+def explain_command(run, *, row, data, neuron, weight, top, html, force, trust, as_json) -> None:
+    with product(html, "--html", inputs=[data], force=force):
+        _explain(run, row, data, neuron, weight, top, html, trust, as_json)
+
+
+def _explain(run, row, data, neuron, weight, top, html, trust, as_json) -> None:
     from cutaway.runs import Run
     from cutaway.runs.explain import (
         explain_row,
@@ -16,6 +22,7 @@ def explain_command(run, *, row, data, neuron, weight, top, html, as_json) -> No
     from cutaway.story import write_page
 
     opened = Run.open(run)
+    opened.trusted = trust
     stories = []
     if neuron is not None or weight is not None:
         _, x, y, _ = open_row(opened, data, row)

@@ -2,11 +2,12 @@
 
 from pathlib import Path
 
+from cutaway.cli.products import product
 from cutaway.cli.show import console, escape, print_json
 from cutaway.errors import OptionError
 
 
-def export_command(folder, out, *, onnx, safetensors, as_json) -> None:
+def export_command(folder, out, *, onnx, safetensors, force, as_json) -> None:
     from cutaway.runs import Run
     from cutaway.runs.export import export_run_onnx, export_run_weights, interface
 
@@ -20,7 +21,8 @@ def export_command(folder, out, *, onnx, safetensors, as_json) -> None:
         )
     run = Run.open(folder)
     path = Path(out) if out is not None else Path(folder) / f"network.{_suffix(onnx)}"
-    about = export_run_onnx(run, path) if onnx else export_run_weights(run, path)
+    with product(path, "FILE", force=force):
+        about = export_run_onnx(run, path) if onnx else export_run_weights(run, path)
     form = interface(run)
     if as_json:
         described = {"input_description": form.inputs, "output_description": form.outputs}

@@ -28,6 +28,11 @@ def example(command: str):
 
 
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object instead of text.")]
+Force = Annotated[bool, typer.Option("--force", help="Replace a file that Cutaway did not write.")]
+Trust = Annotated[
+    bool,
+    typer.Option("--trust", help="Read the data that RUN names, although someone else made it."),
+]
 RunArgument = Annotated[Path, typer.Argument(metavar="RUN", help="Folder of a run.")]
 DataArgument = Annotated[
     Path, typer.Argument(metavar="DATA", help="Data of the kind that the run was trained on.")

@@ -3,7 +3,9 @@
 import io
 import textwrap
 
+from cutaway.cli.products import product
 from cutaway.cli.show import console, escape, print_json
+from cutaway.files import write_atomically
 
 
 def list_command(*, as_json) -> None:
@@ -19,11 +21,22 @@ def list_command(*, as_json) -> None:
         console.print(escape(about))
 
 
-def race_command(surface, optimizers, *, steps, start, lr, png, html, as_json) -> None:
-    from cutaway.files import write_atomically
+def race_command(surface, optimizers, *, steps, start, lr, png, html, force, as_json) -> None:
     from cutaway.landscape import race
 
-    found = race(surface, optimizers, steps=steps, start=start, lr=lr)
+    with product(png, "--png", force=force), product(html, "--html", force=force):
+        found = race(surface, optimizers, steps=steps, start=start, lr=lr)
+        written = _write(found, png, html)
+    if as_json:
+        print_json({**found.to_dict(), "written": [path for path, _ in written]})
+        return
+    print(found)
+    for path, what in written:
+        console.print(f"\n[bold]{escape(path)}[/]\n  {what}", soft_wrap=True)
+
+
+def _write(found, png, html) -> list:
+    """Write the race; returns [(path, what it is)]."""
     written = []
     if png is not None:
         picture = io.BytesIO()
@@ -33,9 +46,4 @@ def race_command(surface, optimizers, *, steps, start, lr, png, html, as_json) -
     if html is not None:
         write_atomically(html, found.page().encode())
         written.append((str(html), "report for the browser, with a slider over the steps"))
-    if as_json:
-        print_json({**found.to_dict(), "written": [path for path, _ in written]})
-        return
-    print(found)
-    for path, what in written:
-        console.print(f"\n[bold]{escape(path)}[/]\n  {what}", soft_wrap=True)
+    return written

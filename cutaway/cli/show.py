@@ -6,11 +6,14 @@ import math
 from rich.console import Console
 from rich.table import Table
 
+from cutaway.errors import HIDDEN, visible
+
 console = Console(highlight=False, soft_wrap=False)
 
 
 def print_json(value: dict) -> None:
-    print(json.dumps(_safe(value), ensure_ascii=False, default=str))
+    text = json.dumps(_safe(value), ensure_ascii=False, default=str)
+    print(HIDDEN.sub(lambda found: f"\\u{ord(found[0]):04x}", text))
 
 
 def _safe(value):
@@ -41,7 +44,7 @@ def table(headings, rows, *, right=()) -> Table:
 def escape(text) -> str:
     from rich.markup import escape as escape_markup
 
-    return escape_markup(str(text))
+    return escape_markup(visible(text))
 
 
 def number(value) -> str:

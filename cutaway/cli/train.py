@@ -15,6 +15,7 @@ from cutaway.cli.show import (
 )
 from cutaway.data import students_path
 from cutaway.doctor.preflight import preflight
+from cutaway.errors import visible
 from cutaway.runs import KINDS, prepare, write_report
 from cutaway.runs.run_folder import RunFolder
 from cutaway.runtime import device
@@ -53,7 +54,8 @@ def train_command(data, target, kind, given, *, out, resume, before, as_json) ->
         print_json({"run": str(run.path), "report": str(report), **run.metrics, **summary})
         return
     if finding is not None:
-        print(f"\n{finding.text(brief=True)}\n  More: cutaway doctor {shlex.quote(str(run.path))}")
+        follow_up = f"cutaway doctor {shlex.quote(str(run.path))}"
+        print(visible(f"\n{finding.text(brief=True)}\n  More: {follow_up}"))
     kind = KINDS[experiment.kind]
     console.print(f"\nSaved to [bold]{escape(run.path)}[/]. Next steps:")
     follow_ups = [

@@ -3,19 +3,24 @@
 import sys
 from pathlib import Path
 
+from cutaway.cli.products import product
 from cutaway.cli.show import console, escape, print_json, print_notes, print_scores, table
-from cutaway.errors import DataError
+from cutaway.errors import DataError, visible
+from cutaway.files import write_atomically
 
 SHOWN_ROWS = 20
 
 
-def predict_command(run, data, *, out, as_json) -> None:
+def predict_command(run, data, *, out, force, as_json) -> None:
     from cutaway.runs import Run
-    from cutaway.train import write_atomically
 
-    frame, notes = Run.open(run).predict(data)
+    with product(out, "--out", inputs=[data], force=force):
+        frame, notes = Run.open(run).predict(data)
+        if out is not None:
+            write_atomically(out, frame.write_csv().encode())
+        if out is not None:
+            notes = [*notes, *formula_notes(frame)]
     if out is not None:
-        write_atomically(out, frame.write_csv().encode())
         if as_json:
             print_json({"rows": len(frame), "out": str(out), "notes": notes})
             return
@@ -31,8 +36,54 @@ def predict_command(run, data, *, out, as_json) -> None:
             console.print(f"... {len(frame) - SHOWN_ROWS:,} more; --out FILE writes all of them")
     else:
         for note in notes:
-            print(f"note: {note}", file=sys.stderr)
+            print(f"note: {visible(note)}", file=sys.stderr)
         sys.stdout.write(frame.write_csv())
+
+
+def formula_notes(frame) -> list[str]:
+    """A note for each column with cells that a spreadsheet would run as a formula."""
+    import polars as pl
+
+    notes = []
+    for name in frame.columns:
+        if frame[name].dtype != pl.String:
+            continue
+        cells = (
+            frame[name]
+            .drop_nulls()
+            .filter(
+                frame[name].drop_nulls().str.contains(r"^\s*[=+\-@]")
+                & frame[name].drop_nulls().cast(pl.Float64, strict=False).is_null()
+            )
+        )
+        if len(cells):
+            notes.append(
+                f"{name}: a spreadsheet would run {len(cells):,} cell{'s' * (len(cells) != 1)} as "
+                f"a formula, for example {cells[0]!r}; import the column as text"
+            )
+    return notes
+
+
+def verify_command(run, accept, accept_all, *, as_json) -> None:
+    from cutaway.runs.run_folder import RunFolder
+
+    folder = RunFolder.open(run)
+    accepted = folder.accept(None if accept_all else accept) if accept or accept_all else []
+    found = folder.verify()
+    damaged = {name: problem for name, problem in found.items() if problem is not None}
+    if as_json:
+        print_json({"files": found, "damaged": len(damaged), "accepted": accepted})
+    else:
+        for name, problem in found.items():
+            right = "accepted" if name in accepted else "as it was written"
+            console.print(f"{escape(name)}: {right if problem is None else f'[red]{problem}[/]'}")
+        if damaged:
+            console.print(
+                f"\n{len(damaged)} of {len(found)} files are damaged: restore them from a backup, "
+                "or train again. If you changed one on purpose: --accept FILE"
+            )
+    if damaged:
+        sys.exit(1)
 
 
 def evaluate_command(run, data, *, as_json) -> None:
@@ -82,4 +133,4 @@ def generate_command(run, prompt, length, temperature, seed, *, as_json) -> None
     if as_json:
         print_json({"prompt": prompt, "text": written})
     else:
-        print(prompt + written)
+        print(visible(prompt + written))

@@ -7,6 +7,7 @@ values (tested); they are not used because importing them takes a second.
 
 import dataclasses
 
+import msgspec
 import numpy as np
 
 from cutaway.data.columns import as_dates, clean
@@ -97,7 +98,7 @@ class Category:
     """
 
     name: str
-    levels: list
+    levels: list[str]
     missing: bool
     kind: str = "category"
 
@@ -128,7 +129,7 @@ class EmbeddedCategory:
     """
 
     name: str
-    levels: list
+    levels: list[str]
     kind: str = "embedded"
 
     @classmethod
@@ -221,12 +222,12 @@ def fit_encoder(kind: str, series):
 
 
 def from_json(value: dict):
-    """The encoder from the value of dataclasses.asdict."""
-    value = dict(value)
-    kind = ENCODERS[value["kind"]]
-    if kind is Date:
-        value["day"] = Number(**value["day"])
-    return kind(**value)
+    """The encoder from the value of dataclasses.asdict.
+
+    Raises:
+        msgspec.ValidationError: a field is of another type. KeyError, TypeError: it has no kind.
+    """
+    return msgspec.convert(value, type=ENCODERS[value["kind"]])
 
 
 def _string():

@@ -2,6 +2,7 @@
 
 import dataclasses
 
+import msgspec
 import numpy as np
 
 from cutaway.data.columns import USED, Column, find_columns
@@ -208,13 +209,14 @@ class TablePreprocessing:
         try:
             if value["format"] != FORMAT:
                 raise KeyError("format")
-            return cls(
-                [Column(**c) for c in value["columns"]],
-                [from_json(e) for e in value["encoders"]],
-                Target.from_json(value["target"]),
-                value["notes"],
-            )
-        except (KeyError, TypeError) as error:
+            columns = msgspec.convert(value["columns"], type=list[Column])
+            encoders = [from_json(e) for e in value["encoders"]]
+            unknown = {e.name for e in encoders} - {c.name for c in columns}
+            if unknown or not encoders:
+                raise ValueError(f"encoders of {unknown or 'no column'}")
+            notes = msgspec.convert(value["notes"], type=list[str])
+            return cls(columns, encoders, Target.from_json(value["target"]), notes)
+        except (KeyError, TypeError, ValueError) as error:
             raise DataError(
                 f"this is not a preprocessing of a table (failed at {error})",
                 expected=f"a preprocessing.json written by `cutaway train`, format {FORMAT}",

@@ -2,6 +2,7 @@
 
 import dataclasses
 
+import msgspec
 import numpy as np
 
 from cutaway.data.columns import clean
@@ -30,8 +31,8 @@ class Target:
     classes: list | None
     mean: float
     scale: float
-    counts: list
-    notes: list
+    counts: list[int]
+    notes: list[str]
 
     @classmethod
     def fit(cls, series, task=None):
@@ -154,7 +155,23 @@ class Target:
 
     @classmethod
     def from_json(cls, value: dict) -> "Target":
-        return cls(**value)
+        """The target that `to_json` returned.
+
+        Raises:
+            ValueError: it is something else.
+        """
+        found = msgspec.convert(value, type=cls)
+        classes = found.classes or []
+        expect_choice(found.task, TASKS, what="task")
+        if (found.task == "regression") != (found.classes is None):
+            raise ValueError(f"a {found.task} with classes {found.classes}")
+        if len({type(name) for name in classes}) > 1:
+            raise ValueError("classes of several types")
+        if found.classes is not None and not 2 <= len(classes) == len(found.counts):
+            raise ValueError(f"{len(classes)} classes and {len(found.counts)} counts")
+        if not isinstance(next(iter(classes), ""), str | int | float):
+            raise ValueError(f"a class {classes[0]!r}")
+        return found
 
 
 def _task(series) -> str:

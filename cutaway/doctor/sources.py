@@ -25,17 +25,19 @@ def experiment_of_run(run: Run, **instead) -> Experiment:
 
     Raises:
         DataError: the data no longer exist.
+        RunError: another user made the run, and it is not trusted.
     """
     config = run.config
-    if not Path(config["data"]).exists():
+    source = run.source()
+    if not Path(source).exists():
         raise DataError(
-            f"the training data of this run are no longer at {config['data']}",
+            f"the training data of this run are no longer at {source}",
             expected="the file or folder that it was trained on, to train again",
             fix="restore them, or run the command in the folder that the path is relative to",
         )
     given = {name: _plain(value) for name, value in config["options"].items()} | instead
     target = config["target"] if KINDS[config["kind"]].takes_target else None
-    return prepare(config["data"], target, kind=config["kind"], **given)
+    return prepare(source, target, kind=config["kind"], **given)
 
 
 def plan_of(experiment: Experiment, *, rows: int | None = None) -> TrainingPlan:

@@ -8,6 +8,7 @@ from uuid import uuid4
 
 import numpy as np
 
+from cutaway.errors import visible
 from cutaway.landscape.race_plots import frame, shade, style
 
 WIDTH, HEIGHT, LEFT, BOTTOM, TOP = 640, 460, 46, 34, 10  # in SVG units
@@ -79,7 +80,7 @@ SCRIPT = """
 def page(race) -> str:
     """The whole document."""
     title = escape(f"race: {race.surface.name}")
-    return (
+    return visible(
         '<!doctype html>\n<html lang="en"><head><meta charset="utf-8">'
         '<meta name="viewport" content="width=device-width, initial-scale=1">'
         f"<title>{title}</title><style>body {{ max-width: 62rem; margin: 0 auto; "

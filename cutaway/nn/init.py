@@ -10,6 +10,9 @@ import numpy as np
 
 from cutaway.errors import ShapeError, expect_range
 from cutaway.nn.random import generator
+from cutaway.runtime.devices import free_host_bytes
+
+MUCH = 2**27  # bytes: fewer are not worth asking how many are free
 
 
 def fans(shape) -> tuple[int, int]:
@@ -29,11 +32,13 @@ def fans(shape) -> tuple[int, int]:
 
 def zeros(shape) -> np.ndarray:
     """All 0: for biases. With zero weights, all neurons of a layer keep the same gradient."""
+    _expect_room(shape)
     return np.zeros(shape, np.float32)
 
 
 def constant(shape, value: float = 1.0) -> np.ndarray:
     """All `value`."""
+    _expect_room(shape)
     return np.full(shape, value, np.float32)
 
 
@@ -103,10 +108,12 @@ def orthogonal(shape, gain: float = 1.0) -> np.ndarray:
 
 
 def _normal(shape, std) -> np.ndarray:
+    _expect_room(shape)
     return (std * generator().standard_normal(shape)).astype(np.float32)
 
 
 def _uniform(shape, limit) -> np.ndarray:
+    _expect_room(shape)
     return generator().uniform(-limit, limit, shape).astype(np.float32)
 
 
@@ -130,3 +137,16 @@ INITIALIZERS = {
         orthogonal,
     )
 } | {"xavier_normal": glorot_normal, "xavier_uniform": glorot_uniform}
+
+
+def _expect_room(shape) -> None:
+    """Raise MemoryError for weights larger than the free memory.
+
+    Linux promises memory that it does not have, and ends the process when it is written to.
+    """
+    size = math.prod(shape) * (np.dtype(np.float64).itemsize + np.dtype(np.float32).itemsize)
+    if size < MUCH:
+        return
+    free = free_host_bytes()
+    if free is not None and size > free:
+        raise MemoryError(f"Unable to allocate {size} for weights of shape {tuple(shape)}")

@@ -1,7 +1,9 @@
 """Experiment: data read, encoded and split, and a network for them, ready to train."""
 
+import copy
 import dataclasses
 import time
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -9,7 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from cutaway.data import BlockStream
-from cutaway.errors import CutawayError, OutOfMemoryError, TrainingError
+from cutaway.errors import CutawayError, OutOfMemoryError, RunError, TrainingError
 from cutaway.losses import LOSSES, expects
 from cutaway.nn import Module, seed
 from cutaway.runs.finished_run import Run, trainer_for
@@ -20,7 +22,7 @@ from cutaway.runs.preprocessing import Preprocessing
 from cutaway.runs.report import ReportData, render
 from cutaway.runs.run_folder import RunFolder
 from cutaway.runtime.exhaustion import explaining_placing
-from cutaway.train import Checkpoints, EarlyStopping, Probes, Trainer, write_atomically
+from cutaway.train import Checkpoints, EarlyStopping, Probes, Trainer
 from cutaway.train.probes import MOST_ROWS
 
 if TYPE_CHECKING:
@@ -130,10 +132,16 @@ class Experiment:
         began = time.perf_counter()
         with explaining_placing("the optimizer's state", NARROWER):
             trainer = self.make_trainer()  # before the folder is made: a failure leaves none behind
-        folder = RunFolder.begin(
-            out, name=Path(self.source).stem, config=self._config(), resume=resume
-        )
-        folder.write_json(folder.preprocessing, self.preprocessing.to_json())
+        with RunFolder.begin(
+            out,
+            name=Path(self.source).stem,
+            config=self._config(),
+            preprocessing=self.preprocessing.to_json(),
+            resume=resume,
+        ) as folder:
+            return self._train(folder, trainer, began, resume, callbacks, progress)
+
+    def _train(self, folder: RunFolder, trainer, began, resume, callbacks, progress) -> Run:
         monitor = self.options.MONITOR
         stopping = EarlyStopping(
             self.options.patience, monitor=monitor, higher_is_better=monitor != "val_loss"
@@ -143,7 +151,7 @@ class Experiment:
         inputs, stream = self._inputs(y)
         probes = self._probes(y)
         self.trainer, self.probes = trainer, probes
-        failure = None
+        failure: CutawayError | None = None
         try:
             trainer.fit(
                 *inputs,
@@ -154,18 +162,20 @@ class Experiment:
                 seed=self.options.seed,
                 progress=progress,
             )
-        except TrainingError as error:
-            failure = error
-        except OutOfMemoryError as error:
-            if not trainer.epoch:
-                folder.discard()
+        except CutawayError as error:
+            if not trainer.epoch and not isinstance(error, TrainingError):
+                folder.discard()  # nothing was trained
                 raise
-            raise _with_folder(error, folder, trainer.epoch) from error.__cause__
-        except CutawayError:
-            folder.discard()  # nothing was trained
-            raise
+            if not isinstance(error, TrainingError | RunError):
+                raise _with_folder(error, folder, trainer.epoch) from error
+            failure = error
+        moved = folder.ensure()
+        if moved is not None:
+            self.notes.append(moved)
+            warnings.warn(moved, stacklevel=3)
+        self.notes += checkpoints.notes
         if probes.rows:
-            write_atomically(folder.probes, probes.to_parquet())
+            folder.write(folder.probes, probes.to_parquet())
         run = Run(folder, self._config(), self.preprocessing, self.saved_net(), trainer.history)
         results: dict = {
             "task": self.preprocessing.task,
@@ -186,8 +196,10 @@ class Experiment:
             results["waited_for_data"] = round(stream.waited_seconds / results["seconds"], 4)
         run.metrics = results
         run.save()
-        if failure is not None:
+        if isinstance(failure, TrainingError):
             raise self._with_row(failure)
+        if failure is not None and moved is None:
+            raise failure
         return run
 
     def _with_row(self, failure: TrainingError) -> TrainingError:
@@ -269,21 +281,22 @@ class Experiment:
         }
 
 
-def _with_folder(error: OutOfMemoryError, folder, epochs: int) -> OutOfMemoryError:
+def _with_folder(error: CutawayError, folder: RunFolder, epochs: int) -> CutawayError:
     """The error, with how to resume the training."""
-    extended = OutOfMemoryError(
-        error.came,
-        expected=error.expected,
-        fix=f"{error.fix}; the state after epoch {epochs} was saved to {folder.path}: with more "
-        f"memory, the same command with --out {folder.path} --resume continues from there",
+    extended = copy.copy(error)
+    needs = "with more memory, " if isinstance(error, OutOfMemoryError) else ""
+    fix = f"{error.fix}; " if error.fix else ""
+    fix += (
+        f"the state after epoch {epochs} was saved to {folder.path}: {needs}the same command with "
+        f"--out {folder.path} --resume continues from there"
     )
-    extended.asked_bytes, extended.free_bytes = error.asked_bytes, error.free_bytes
+    CutawayError.__init__(extended, error.came, expected=error.expected, fix=fix)
     return extended
 
 
 def write_report(experiment: Experiment, run: Run, *, command: str = "") -> Path:
     """Write report.html into the run's folder; returns its path."""
-    write_atomically(run.folder.report, experiment.page(run, command).encode())
+    run.folder.write(run.folder.report, experiment.page(run, command).encode())
     return run.folder.report
 
 

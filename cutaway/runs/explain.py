@@ -142,7 +142,7 @@ def open_row(run: Run, data=None, row: int = 0):
     Raises:
         DataError: no such data or row.
     """
-    source = run.config["data"] if data is None else data
+    source = run.source() if data is None else data
     if data is None and not Path(source).exists():
         raise DataError(
             f"the training data of this run are no longer at {source}",

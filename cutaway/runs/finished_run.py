@@ -1,19 +1,25 @@
 """Run: a folder with a trained network and everything needed to use it."""
 
+import functools
+import io
 from pathlib import Path
 
 import numpy as np
 
+from cutaway.errors import RunError, ShapeError
 from cutaway.losses import LOSSES
 from cutaway.metrics import METRICS
 from cutaway.nn import Module
+from cutaway.runs.damage import explaining_damage
 from cutaway.runs.networks import build_network
+from cutaway.runs.own_files import is_own
 from cutaway.runs.preprocessing import Preprocessing
 from cutaway.runs.recognition import kind_of_run
-from cutaway.runs.run_folder import RunFolder
+from cutaway.runs.run_folder import RunFolder, as_json
+from cutaway.runs.schema import Metrics
 from cutaway.train import History, Trainer
 from cutaway.train.evaluation import to_probabilities
-from cutaway.weights import load_weights, save_weights
+from cutaway.weights.files import as_safetensors, read_safetensors
 
 
 class Run:
@@ -27,6 +33,8 @@ class Run:
         history: the training History.
         metrics: {"task", "train", "validation", "parameters", "seconds", "device", ...}.
         precision: of training and prediction; see cutaway.matmul_precision.
+        trusted: whether data and weights may be read from where the config of a run says that
+            another user made; always for one's own.
 
     Example:
         >>> import cutaway as ct
@@ -40,17 +48,17 @@ class Run:
         config: dict,
         preprocessing: Preprocessing,
         net: Module,
-        history: History,
-        metrics: dict | None = None,
+        history: History | None = None,
     ):
         self.folder = folder
         self.path = folder.path
         self.config = config
         self.preprocessing = preprocessing
         self.net = net.eval()
-        self.history = history
-        self.metrics = {} if metrics is None else metrics
+        if history is not None:
+            self.history = history
         self.precision = config["options"]["precision"]
+        self.trusted = False
         self._trainer = trainer_for(
             net, config["network"]["loss"], preprocessing, precision=self.precision
         )
@@ -65,11 +73,44 @@ class Run:
         folder = RunFolder.open(path)
         config = folder.read_config()
         kind = kind_of_run(config.get("kind"), folder.path)
-        net = build_network(config["network"])
-        load_weights(net, folder.weights)
-        preprocessing = kind.preprocessing().from_json(folder.read_json(folder.preprocessing))
-        history = History.from_csv(folder.history) if folder.history.exists() else History()
-        return cls(folder, config, preprocessing, net, history, folder.read_json(folder.metrics))
+        weights = read_safetensors(folder.read(folder.weights), folder.weights)
+        with explaining_damage(folder.config):
+            net = build_network(config["network"])
+        with explaining_damage(folder.weights):
+            net.load_state_dict(weights)
+        content = folder.read_json(folder.preprocessing)
+        with explaining_damage(folder.preprocessing):
+            preprocessing = kind.preprocessing().from_json(content)
+        with explaining_damage(folder.config):
+            return cls(folder, config, preprocessing, net)
+
+    def source(self) -> str:
+        """The path of the training data, if it may be read.
+
+        Raises:
+            RunError: the run was made by another user, and is not trusted.
+        """
+        if not self.trusted and not is_own(self.folder.config, anywhere=True):
+            named = [self.config["data"], self.config["options"].get("from_")]
+            raise RunError(
+                f"the run {self.path} was not trained by you on this machine; its config names "
+                + " and ".join(str(name) for name in named if name),
+                expected="data that you name, or your word that what the config names may be read",
+                fix="name the data (explain: --input FILE), or add --trust",
+            )
+        return self.config["data"]
+
+    @functools.cached_property
+    def history(self) -> History:
+        if not self.folder.history.exists():
+            return History()
+        content = self.folder.read(self.folder.history)
+        with explaining_damage(self.folder.history):
+            return History.parsed(content, self.folder.history)
+
+    @functools.cached_property
+    def metrics(self) -> dict:
+        return self.folder.read_json(self.folder.metrics, Metrics)
 
     @property
     def probes(self):
@@ -78,14 +119,21 @@ class Run:
             return None
         import polars as pl
 
-        return pl.read_parquet(self.folder.probes)
+        content = self.folder.read(self.folder.probes)
+        raised = (pl.exceptions.PolarsError, pl.exceptions.PanicException)
+        with explaining_damage(self.folder.probes, *raised):
+            return pl.read_parquet(io.BytesIO(content))
 
     def save(self) -> None:
-        """Write weights, preprocessing, history and metrics, each file atomically."""
-        self.folder.write_json(self.folder.preprocessing, self.preprocessing.to_json())
-        self.history.to_csv(self.folder.history)
-        self.folder.write_json(self.folder.metrics, self.metrics)
-        save_weights(self.net, self.folder.weights)
+        """Write history, metrics and weights, with their checksums."""
+        folder = self.folder
+        folder.manifest.write(
+            {
+                folder.history.name: self.history.csv().encode(),
+                folder.metrics.name: as_json(self.metrics),
+                folder.weights.name: as_safetensors(self.net.state_dict()),
+            }
+        )
 
     def outputs(self, x) -> np.ndarray:
         """Predictions for encoded rows (rows, ...).
@@ -94,7 +142,14 @@ class Run:
             classification: probabilities (rows, classes), two columns for a binary task;
             regression: values (rows,) in the target's unit, for series (rows, horizon).
         """
-        return self.to_predictions(self._trainer.predict(np.asarray(x)))
+        try:
+            return self.to_predictions(self._trainer.predict(np.asarray(x)))
+        except ShapeError as error:
+            raise RunError(
+                f"the files of the run {self.path} do not fit together: {error.came}",
+                expected="a network whose inputs are those of preprocessing.json",
+                fix="restore the folder from a backup, or train again",
+            ) from error
 
     def to_predictions(self, raw) -> np.ndarray:
         """Raw network outputs (rows, outputs) as probabilities or values; see `outputs`."""

@@ -8,11 +8,11 @@ from collections import Counter
 
 import numpy as np
 
-from cutaway.errors import RunError
-from cutaway.files import write_atomically
 from cutaway.models import features_of
 from cutaway.ops.precision import matmul_precision
+from cutaway.runs.damage import explaining_damage
 from cutaway.runs.projection import PrincipalPlane, projection_chart
+from cutaway.runs.run_folder import RunFolder
 from cutaway.story.panels import cut
 from cutaway.story.text import WIDTH, Story, number
 
@@ -43,36 +43,33 @@ class ValidationFeatures:
         features = np.asarray(features, np.float32).reshape(len(truth), -1)
         return cls(features[rows], np.asarray(truth)[rows], np.asarray(names, str)[rows])
 
-    def save(self, path) -> None:
-        """Write to `path` as npz, atomically."""
+    def save(self, folder: RunFolder) -> None:
+        """Write features.npz."""
         file = io.BytesIO()
         np.savez(file, features=self.features, truth=self.truth, names=self.names)
-        write_atomically(path, file.getvalue())
+        folder.write(folder.features, file.getvalue())
 
     @classmethod
-    def read(cls, path) -> "ValidationFeatures":
+    def read(cls, folder: RunFolder) -> "ValidationFeatures":
         """Read what `save` wrote.
 
         Raises:
             RunError: the file is damaged.
         """
-        try:
-            with np.load(io.BytesIO(path.read_bytes()), allow_pickle=False) as found:
-                return cls(found["features"], found["truth"], found["names"])
-        except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
-            raise RunError(
-                f"{path} is damaged: {error}",
-                expected="features of validation examples, written by `cutaway train --from`",
-                fix="train again, restore the file from a backup, or delete it: only `explain` "
-                "needs it",
-            ) from error
+        content = folder.read(folder.features)
+        with explaining_damage(folder.features, EOFError, zipfile.BadZipFile):
+            with np.load(io.BytesIO(content), allow_pickle=False) as found:
+                features, truth, names = found["features"], found["truth"], found["names"]
+            if features.ndim != 2 or truth.shape != names.shape or len(features) != len(truth):
+                raise ValueError("its arrays have different numbers of rows")
+            return cls(features, truth, names)
 
 
 def nearest_neighbors_of(run, x) -> "NearestNeighbors | None":
     """The nearest neighbors of x (1, ...); None for a run without saved features."""
     if not run.folder.features.exists():
         return None
-    saved = ValidationFeatures.read(run.folder.features)
+    saved = ValidationFeatures.read(run.folder)
     with matmul_precision(run.precision):
         own = features_of(run.net, x)[0].reshape(-1)
     return NearestNeighbors.of(saved, own, run.preprocessing.classes, run.config["target"])

@@ -1,13 +1,22 @@
 """The folder of a run: its files, and how they are read and written."""
 
+import contextlib
 import json
 import os
-import shutil
 from pathlib import Path
+from typing import Any
+
+import msgspec
 
 import cutaway
 from cutaway.errors import RunError, did_you_mean
-from cutaway.train import write_atomically
+from cutaway.files import Manifest, Owner, owner, sweep
+from cutaway.files.owner import expect_no_owner
+from cutaway.files.writing import is_partial
+from cutaway.runs.damage import explaining_damage
+from cutaway.runs.own_files import remember
+from cutaway.runs.schema import Config, Stated
+from cutaway.train.checkpoint import read_state
 
 FORMAT = 3  # of the files in a run folder: raised when older runs would be misread
 
@@ -20,9 +29,18 @@ class RunFolder:
         config, weights, preprocessing, history, probes, metrics, report: its files.
         features: of validation examples, in runs with a pretrained backbone.
         checkpoints: folder of the training state.
+        manifest: checksums of the files, by which damage is noticed.
     """
 
     def __init__(self, path):
+        self._place(path)
+        self._owner = contextlib.ExitStack()
+        self._beginning: dict[str, bytes] = {}
+        self._made: list[Path] = []
+        self._owned: Owner | None = None
+        self._is_new = False
+
+    def _place(self, path):
         self.path = Path(path)
         self.config = self.path / "config.json"
         self.weights = self.path / "weights.safetensors"
@@ -33,20 +51,26 @@ class RunFolder:
         self.features = self.path / "features.npz"
         self.report = self.path / "report.html"
         self.checkpoints = self.path / "checkpoints"
-        self._is_new = False
+        self.manifest = Manifest(self.path)
 
     @classmethod
-    def begin(cls, out, *, name: str, config: dict, resume: bool = False) -> "RunFolder":
-        """Create the folder and write its config.
+    def begin(
+        cls, out, *, name: str, config: dict, preprocessing: dict, resume: bool = False
+    ) -> "RunFolder":
+        """Create the folder and write config.json and preprocessing.json.
+
+        The folder is a context in which no other process trains in it.
 
         Args:
             out: the folder; None: the first unused one of runs/NAME, runs/NAME-2, ...
             name: of the data, for the folder's name.
             config: data, target, options and network spec.
+            preprocessing: of the data, as its to_json returns it.
             resume: the folder must hold a run with the same config; epochs may be increased.
 
         Raises:
-            RunError: the folder is not empty, or cannot be written to.
+            RunError: the folder is not empty, cannot be written to, or another process is training
+                in it.
         """
         if out is None:
             if resume:
@@ -57,24 +81,83 @@ class RunFolder:
                 )
             out = _first_free(Path("runs"), "".join(c if c.isalnum() else "-" for c in name))
         folder = cls(out)
-        if resume and folder.config.exists():
-            folder.expect_same(config)
-        else:
+        is_resumed = resume and folder.config.exists()
+        if not is_resumed:
             folder.expect_free()
-        folder._is_new = not folder.path.exists()
+        folder._made = _missing_folders(folder.path)
+        config = {"format": FORMAT, "cutaway": cutaway.__version__, **config}
+        folder._beginning = {
+            folder.config.name: as_json(config),
+            folder.preprocessing.name: as_json(preprocessing),
+        }
+        folder._own()
         try:
-            folder.write_json(
-                folder.config, {"format": FORMAT, "cutaway": cutaway.__version__, **config}
-            )
-        except RunError:
+            if is_resumed:
+                folder.expect_same(config)
+            else:
+                folder._expect_empty()  # now that no other process can change it
+                folder._is_new = True
+            folder.manifest.write(folder._beginning)
+            remember(folder.config, anywhere=True)
+        except BaseException:
             folder.discard()
+            folder._owner.close()
             raise
         return folder
 
+    def _own(self) -> None:
+        """Make the folder, and make sure that no other process trains in it."""
+        try:
+            self.path.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise RunError(
+                f"{self.path} cannot be written: {error.strerror or error}",
+                expected="a folder that can be written to",
+                fix="choose another --out",
+            ) from error
+        self._owned = self._owner.enter_context(Owner(self.path, "training"))
+        sweep(self.path)
+
+    def __enter__(self) -> "RunFolder":
+        return self
+
+    def __exit__(self, *_) -> None:
+        self._owner.close()
+
     def discard(self) -> None:
-        """Remove the folder if `begin` created it."""
-        if self._is_new and self.path.is_dir():
-            shutil.rmtree(self.path)
+        """Remove what `begin` made, as long as nothing else is in the folder."""
+        names = {*(self._beginning if self._is_new else ()), self.manifest.path.name}
+        empty = {self.checkpoints.name} if _is_empty(self.checkpoints) else set()
+        if not self._is_new or {p.name for p in self._content()} - names - empty:
+            return
+        for name in names:
+            (self.path / name).unlink(missing_ok=True)
+        for name in empty:
+            (self.path / name).rmdir()
+        self._owner.close()
+        for folder in self._made:
+            if _is_empty(folder):
+                folder.rmdir()
+
+    def ensure(self) -> str | None:
+        """Make the folder again if it was moved or removed during training.
+
+        Returns:
+            what happened, in a sentence; None: it is there.
+        """
+        if self._owned is not None and self._owned.is_there():
+            return None
+        before = self.path
+        if self.path.exists():
+            self._place(_first_free(self.path.parent, self.path.name))
+        self._own()
+        self.manifest.write(self._beginning)
+        return f"{before} was moved or removed during training; the run was saved to {self.path}"
+
+    def _content(self) -> list[Path]:
+        """What is in the folder, without partial files and the note of its owner."""
+        paths = self.path.iterdir() if self.path.is_dir() else ()
+        return [p for p in paths if not is_partial(p) and p.name != owner.NAME]
 
     @classmethod
     def open(cls, path) -> "RunFolder":
@@ -106,26 +189,34 @@ class RunFolder:
             )
         return folder
 
-    def read_json(self, path) -> dict:
-        """The JSON object in one of the run's files."""
-        try:
-            value = json.loads(Path(path).read_text())
-        except OSError as error:
-            raise RunError(
-                f"{path} cannot be read: {error.strerror or error}",
-                expected="a complete run folder",
-                fix="train again, or restore the file from a backup",
-            ) from error
-        except ValueError as error:
-            raise RunError(
-                f"{path} is damaged: {error}",
-                expected="JSON written by `cutaway train`",
-                fix="train again, or restore the file from a backup",
-            ) from error
-        return value
+    def read(self, path) -> bytes:
+        """The content of one of the run's files.
+
+        Raises:
+            RunError: it is missing, or is not what was written.
+        """
+        return self.manifest.read(Path(path).name)
+
+    def write(self, path, content: bytes) -> None:
+        """Write one of the run's files."""
+        self.manifest.write({Path(path).name: content})
+
+    def read_json(self, path, form: Any = dict) -> Any:
+        """The content of one of the run's JSON files.
+
+        Args:
+            path: of the file.
+            form: the type that it must have.
+
+        Raises:
+            RunError: it is missing or damaged.
+        """
+        content = self.read(path)
+        with explaining_damage(path):
+            return msgspec.convert(json.loads(content), type=form)  # JSON with NaN
 
     def write_json(self, path, value: dict) -> None:
-        write_atomically(path, (json.dumps(value, indent=2, ensure_ascii=False) + "\n").encode())
+        self.write(path, as_json(value))
 
     def read_config(self) -> dict:
         """The run's config.
@@ -133,25 +224,74 @@ class RunFolder:
         Raises:
             RunError: it cannot be read, or this version does not support its format.
         """
-        config = self.read_json(self.config)
-        if not isinstance(config, dict) or "format" not in config:
+        if self.manifest.path.exists():  # formats 1 and 2 had none
+            self.read(self.config)
+        self._expect_format()
+        return self.read_json(self.config, Config)
+
+    def _expect_format(self):
+        try:
+            stated = msgspec.json.decode(self.config.read_bytes(), type=Stated)
+        except (OSError, ValueError, RecursionError):
+            return  # reading it says what is wrong
+        if stated.format not in (None, FORMAT):
             raise RunError(
-                f"{self.config} is not the config of a run: it has no format",
-                expected="a config.json written by `cutaway train`",
-                fix="train again, or restore the file from a backup",
-            )
-        if config["format"] != FORMAT:
-            raise RunError(
-                f"{self.path} is a run of format {config['format']!r}, "
-                f"written by Cutaway {config.get('cutaway', '(unknown version)')}",
+                f"{self.path} is a run of format {stated.format!r}, "
+                f"written by Cutaway {stated.cutaway}",
                 expected=f"format {FORMAT}, which Cutaway {cutaway.__version__} reads and writes",
                 fix="train again with this version, or open the run with the one that wrote it",
             )
-        return config
+
+    def verify(self) -> dict[str, str | None]:
+        """{path in the folder: what is wrong with it, or None} of all files with a checksum.
+
+        Raises:
+            RunError: there is no manifest, or it is damaged.
+        """
+        problems = self.manifest.problems()
+        found = {name: problems.get(name) for name in self.manifest.names}
+        for path in sorted(self.checkpoints.glob("*.safetensors")):
+            try:
+                read_state(path)
+                problem = None
+            except RunError as error:
+                problem = error.came.removeprefix(f"{path} ")
+            found[str(path.relative_to(self.path))] = problem
+        return found
+
+    def accept(self, names=None) -> list[str]:
+        """Take files as they are now, although they are not what Cutaway wrote.
+
+        Args:
+            names: of the files; None: all that a run has. Checkpoints cannot be accepted.
+
+        Returns:
+            their names.
+
+        Raises:
+            RunError: there is no file of that name.
+        """
+        own = (self.config, self.weights, self.preprocessing, self.history)
+        own += (self.probes, self.metrics, self.features, self.report)
+        names = [p.name for p in own if p.exists()] if names is None else list(names)
+        known = [p.name for p in own]
+        for name in names:
+            if name not in known:
+                raise RunError(
+                    f"{name} is not a file of a run that can be accepted",
+                    expected="one of " + ", ".join(known),
+                    fix=did_you_mean(name, known),
+                )
+        self.manifest.accept(names)
+        return names
 
     def expect_free(self) -> None:
         """Raise RunError unless the folder is empty or does not exist."""
-        if self.path.is_dir() and any(self.path.iterdir()):
+        expect_no_owner(self.path)
+        self._expect_empty()
+
+    def _expect_empty(self) -> None:
+        if {p.name for p in self._content()} - {self.manifest.path.name}:
             raise RunError(
                 f"{self.path} is not empty, and training would overwrite its contents",
                 expected="a new or empty folder",
@@ -186,6 +326,20 @@ class RunFolder:
                 expected="the same data and options, apart from --epochs",
                 fix="repeat the options of the first call, or train into another folder",
             )
+
+
+def as_json(value: dict) -> bytes:
+    """A JSON object as the content of a file."""
+    return (json.dumps(value, indent=2, ensure_ascii=False) + "\n").encode()
+
+
+def _is_empty(folder: Path) -> bool:
+    return folder.is_dir() and not any(folder.iterdir())
+
+
+def _missing_folders(path: Path) -> list[Path]:
+    """The folders that have to be made for a path to exist, the innermost first."""
+    return [p for p in (path, *path.parents) if not p.exists()]
 
 
 def _first_free(parent: Path, name: str) -> Path:

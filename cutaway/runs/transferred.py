@@ -49,7 +49,7 @@ class _PretrainedExperiment(Experiment):
         self.restore_if_worse(run, initial)
         truth = self.preprocessing.truth(self.y[self.validation])
         features = self.validation_features(run)
-        ValidationFeatures.sample(features, truth, self._names()).save(run.folder.features)
+        ValidationFeatures.sample(features, truth, self._names()).save(run.folder)
         return run
 
     def validation_features(self, run) -> np.ndarray:
@@ -152,7 +152,7 @@ def transfer_sections(experiment, run, x) -> list:
     validation, preprocessing = experiment.validation, experiment.preprocessing
     truth, kept = (
         preprocessing.truth(experiment.y[validation]),
-        ValidationFeatures.read(run.folder.features),
+        ValidationFeatures.read(run.folder),
     )
     body = "frozen" if not experiment.options.fine_tune else "fine-tuned"
     found = [

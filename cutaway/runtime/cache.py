@@ -65,7 +65,7 @@ def cache_programs_by_default() -> None:
     enabled = _setting("jax_enable_compilation_cache")
     if enabled and not _setting("jax_compilation_cache_dir"):
         with contextlib.suppress(RuntimeError):  # no home
-            cache_programs(_user_folder())
+            cache_programs(user_folder())
 
 
 def _setting(name: str):
@@ -73,7 +73,12 @@ def _setting(name: str):
     return getattr(jax.config, name)
 
 
-def _user_folder() -> Path:
+def user_folder() -> Path:
+    """The user's cache folder of Cutaway.
+
+    Raises:
+        RuntimeError: the user has no home.
+    """
     if sys.platform == "darwin":
         return Path.home() / "Library" / "Caches" / "cutaway"
     if sys.platform == "win32":

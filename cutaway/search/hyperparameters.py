@@ -14,6 +14,7 @@ import dataclasses
 import hashlib
 import json
 import os
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -22,8 +23,10 @@ from pathlib import Path
 
 import numpy as np
 
+import cutaway
 from cutaway.errors import OptionError, RunError, expect_range
-from cutaway.files import write_atomically
+from cutaway.files import Manifest, Owner, owner, sweep
+from cutaway.files.manifest import damaged
 from cutaway.runs import prepare
 from cutaway.runtime import device
 from cutaway.search.result import Tuned, finish
@@ -32,6 +35,11 @@ from cutaway.search.trial import run_trial
 
 TEST = 0.2  # fraction of the rows for the test set
 FORMAT = 1
+# run without the current folder on the path of modules (-P), which may hold a file numpy.py
+_WORKER = (
+    "import runpy, sys; sys.path.append(sys.argv.pop(1)); "
+    "runpy.run_module('cutaway.search.worker', run_name='__main__')"
+)
 # the main process preallocates three quarters of a GPU's memory; the workers share the rest
 _ON_DEMAND = {"XLA_PYTHON_CLIENT_PREALLOCATE": "false"}
 
@@ -86,15 +94,19 @@ def tune(
     base = base.with_options(dataclasses.replace(base.options, epochs=base.epochs))
     space = open_space(base, given)
     out = Path("runs", f"{_plain(Path(base.source).stem)}-tune") if out is None else Path(out)
-    began, is_new = time.perf_counter(), _begin(out, base, asked, space)
+    began = time.perf_counter()
     with _alone(out):
+        is_new = _begin(out, base, asked, space)
         study = study_of(out, base, space)
         study.forget_unfinished()
         try:
             _search(out, base, study, data, asked, trials, jobs, on_trial)
         except Exception:
             if is_new and not study.trials():
-                _discard(out)
+                shutil.rmtree(out / "trials", ignore_errors=True)
+                for path in out.iterdir():
+                    if path.is_file() and path.name != owner.NAME:
+                        path.unlink()
             raise
         return finish(out, base, study, wanted=trials, seconds=time.perf_counter() - began)
 
@@ -138,7 +150,7 @@ def _run_workers(out, study, data, asked, places, jobs, report):
         output = tempfile.TemporaryFile("w+")  # noqa: SIM115
         outputs.append(output)
         worker = subprocess.Popen(
-            [sys.executable, "-m", "cutaway.search.worker"],
+            [sys.executable, "-P", "-c", _WORKER, str(Path(cutaway.__file__).parents[1])],
             stdin=subprocess.PIPE,
             stdout=subprocess.DEVNULL,
             stderr=output,
@@ -190,16 +202,13 @@ def _begin(out, base, asked, space) -> bool:
         "space": {name: dataclasses.asdict(one) for name, one in space.items()},
     }
     config = json.loads(json.dumps(config))
-    path = out / "search.json"
-    if path.exists():
+    manifest, name = Manifest(out), "search.json"
+    if (out / name).exists():
+        content = manifest.read(name)
         try:
-            before = json.loads(path.read_text())
-        except ValueError as error:
-            raise RunError(
-                f"{path} is damaged: {error}",
-                expected="JSON written by `cutaway tune`",
-                fix="delete the folder, or choose another --out",
-            ) from error
+            before = dict(json.loads(content))
+        except (ValueError, TypeError, RecursionError) as error:
+            raise damaged(out / name, f"it is not a JSON object ({error})") from error
         if before != config:
             differing = [name for name in config if before.get(name) != config[name]]
             raise RunError(
@@ -208,13 +217,13 @@ def _begin(out, base, asked, space) -> bool:
                 fix="choose another --out (out=), or delete that folder",
             )
         return False
-    if out.exists() and (not out.is_dir() or any(out.iterdir())):
+    if {p.name for p in out.iterdir()} - {owner.NAME, manifest.path.name}:
         raise RunError(
             f"{out} is not empty and does not hold a search",
             expected="a new or empty folder, or one written by `cutaway tune`",
             fix="choose another --out",
         )
-    write_atomically(path, (json.dumps(config, indent=2) + "\n").encode())
+    manifest.write({name: (json.dumps(config, indent=2) + "\n").encode()})
     (out / "trials").mkdir(exist_ok=True)
     return True
 
@@ -230,30 +239,25 @@ def _fingerprint(base) -> str:
     return digest.hexdigest()[:16]
 
 
-def _discard(out):
-    import shutil
-
-    shutil.rmtree(out, ignore_errors=True)
-
-
 @contextlib.contextmanager
 def _alone(out):
-    """Lock the folder against other searches."""
+    """Context in which no other process searches in the folder, which is created."""
+    is_new = not out.exists()
     try:
-        import fcntl
-    except ImportError:  # not available on this system
-        yield
-        return
-    with open(out / "lock", "w") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
-            raise RunError(
-                f"another search is running in {out}",
-                expected="one search at a time; --jobs runs several coordinated processes",
-                fix="wait for it, or choose another --out",
-            ) from error
-        yield
+        out.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise RunError(
+            f"{out} cannot be written: {error.strerror or error}",
+            expected="a folder that can be written to",
+            fix="choose another --out",
+        ) from error
+    try:
+        with Owner(out, "searching"):
+            sweep(out)
+            yield
+    finally:
+        if is_new and not any(out.iterdir()):
+            out.rmdir()
 
 
 def _plain(name: str) -> str:

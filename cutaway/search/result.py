@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from cutaway.errors import RunError
-from cutaway.files import write_atomically
+from cutaway.files import Manifest
 from cutaway.runs import KINDS, Run, write_report
 from cutaway.search.paired import paired_interval
 
@@ -135,11 +135,15 @@ def finish(out, base, study, *, wanted: int, seconds: float) -> Tuned:
         "difference": _difference(base, out) if len(scores) == 2 else None,
         "seconds": round(seconds, 1),
     }
-    write_atomically(out / "tune.json", (json.dumps(summary, indent=1) + "\n").encode())
     result = Tuned(out, summary)
     from cutaway.search.page import tune_page
 
-    write_atomically(result.report, tune_page(result).encode())
+    Manifest(out).write(
+        {
+            "tune.json": (json.dumps(summary, indent=1) + "\n").encode(),
+            result.report.name: tune_page(result).encode(),
+        }
+    )
     return result
 
 

@@ -3,6 +3,8 @@
 import io
 import re
 
+from cutaway.errors import visible
+
 BLUE, ORANGE, GRAY = "#2b7bba", "#d95f0e", "#8a94a3"
 
 
@@ -14,4 +16,4 @@ def svg_of(figure) -> str:
     with matplotlib.rc_context({"svg.fonttype": "none", "svg.hashsalt": "cutaway"}):
         figure.savefig(text, format="svg", metadata={"Date": None, "Creator": None})
     svg = text.getvalue()[text.getvalue().index("<svg") :]
-    return re.sub(r"<metadata>.*?</metadata>", "", svg, flags=re.DOTALL)
+    return visible(re.sub(r"<metadata>.*?</metadata>", "", svg, flags=re.DOTALL))

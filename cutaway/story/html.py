@@ -2,6 +2,8 @@
 
 from html import escape
 
+from cutaway.errors import visible
+
 STYLE = """
 :root { --ink:#1c2430; --soft:#5b6675; --line:#d9dee5; --paper:#fff; --tint:#f4f6f9;
         --accent:#2b7bba; color-scheme: light dark; }
@@ -43,7 +45,7 @@ def page(title: str, sections, *, style: str = "") -> str:
         sections: pieces of HTML.
         style: CSS in addition to STYLE.
     """
-    return (
+    return visible(
         '<!doctype html>\n<html lang="en"><head><meta charset="utf-8">'
         f'<meta http-equiv="Content-Security-Policy" content="{POLICY}">'
         '<meta name="viewport" content="width=device-width, initial-scale=1">'

@@ -4,7 +4,7 @@ import dataclasses
 from html import escape
 from pathlib import Path
 
-from cutaway.errors import RunError
+from cutaway.errors import RunError, visible
 from cutaway.files import write_atomically
 
 # kind of layer -> (its name in the legend, a color that is visible on white and on black)
@@ -94,10 +94,12 @@ def picture(parts, width: float, height: float, title: str) -> Drawing:
     """A Drawing of SVG elements; it shrinks to 75% of its width at least, then it scrolls."""
     name = escape(title, quote=True)
     return Drawing(
-        f'<svg class="cutaway-net" xmlns="http://www.w3.org/2000/svg" role="img" '
-        f'aria-label="{name}" viewBox="0 0 {width:g} {height:g}" width="{width:g}" '
-        f'style="max-width:100%;min-width:{0.75 * width:g}px;height:auto">'
-        f"<title>{name}</title><style>{STYLE}{ALONE}</style>{''.join(parts)}</svg>"
+        visible(
+            f'<svg class="cutaway-net" xmlns="http://www.w3.org/2000/svg" role="img" '
+            f'aria-label="{name}" viewBox="0 0 {width:g} {height:g}" width="{width:g}" '
+            f'style="max-width:100%;min-width:{0.75 * width:g}px;height:auto">'
+            f"<title>{name}</title><style>{STYLE}{ALONE}</style>{''.join(parts)}</svg>"
+        )
     )
 
 

@@ -2,6 +2,8 @@
 
 from html import escape
 
+from cutaway.errors import visible
+
 WIDTH = 80  # columns of a terminal
 
 
@@ -39,12 +41,12 @@ class Story:
         raise NotImplementedError(f"a {type(self).__name__} has no plot: print it instead")
 
     def __str__(self):
-        return self.text()
+        return visible(self.text())
 
     __repr__ = __str__
 
     def _repr_html_(self):
-        return self.html()
+        return visible(self.html())
 
     def _repr_latex_(self):
         formula = self.latex()

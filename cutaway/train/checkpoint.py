@@ -17,6 +17,7 @@ import numpy as np
 
 from cutaway.errors import RunError
 from cutaway.files import replacing, sweep
+from cutaway.files.manifest import damaged
 from cutaway.train.callbacks import Callback
 from cutaway.train.resuming import expect_matching, load_training_state, training_state
 from cutaway.weights.files import read_bytes, read_safetensors, save_tensors
@@ -211,11 +212,7 @@ def read_state(path) -> tuple[dict[str, np.ndarray], dict]:
     place = _place_of_checksum(content)
     found = content[place : place + len(_ZEROS)].decode(errors="replace")
     if place < 0 or _checksum(content, place) != found:
-        raise RunError(
-            f"{path} is damaged: its content is not what was written",
-            expected="a checkpoint as Cutaway wrote it",
-            fix="restore it from a backup, or train again",
-        )
+        raise damaged(path, "its content is not what was written", "restore it from a backup")
     size = int.from_bytes(content[:8], "little")
     metadata = json.loads(content[8 : 8 + size])["__metadata__"]
     return read_safetensors(content, path), json.loads(metadata["notes"])

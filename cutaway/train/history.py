@@ -45,19 +45,43 @@ class History:
 
     def to_csv(self, path) -> None:
         """Write the table as CSV, atomically."""
+        write_atomically(path, self.csv().encode())
+
+    def csv(self) -> str:
+        """The table as CSV."""
         text = io.StringIO()
         writer = csv.DictWriter(text, self.columns, lineterminator="\n")
         writer.writeheader()
         writer.writerows(self.rows)
-        write_atomically(path, text.getvalue().encode())
+        return text.getvalue()
 
     @classmethod
     def from_csv(cls, path) -> "History":
-        """Read a file written by `to_csv`."""
-        with Path(path).open(newline="") as file:
-            rows = [
-                {k: _number(v) for k, v in row.items() if v != ""} for row in csv.DictReader(file)
-            ]
+        """Read a file written by `to_csv`.
+
+        Raises:
+            DataError: it is not such a file.
+        """
+        return cls.parsed(Path(path).read_bytes(), path)
+
+    @classmethod
+    def parsed(cls, content: bytes, path) -> "History":
+        """The table of the content of a CSV file; `path` is used in errors.
+
+        Raises:
+            DataError: it is not what `csv` returned.
+        """
+        try:
+            lines = csv.DictReader(io.StringIO(content.decode(), newline=""), strict=True)
+            if content != b"\n" and "epoch" not in (lines.fieldnames or ()):
+                raise ValueError("it has no column epoch")
+            rows = [{k: _number(v) for k, v in row.items() if v != ""} for row in lines]
+        except (ValueError, TypeError, OverflowError, csv.Error) as error:
+            raise DataError(
+                f"{path} is not a history: {error}",
+                expected="a CSV of numbers, one row per epoch, written by History.to_csv",
+                fix="restore it from a backup, or train again",
+            ) from error
         return cls(rows)
 
     def plot(self, path=None):

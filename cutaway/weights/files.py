@@ -54,6 +54,14 @@ def write_tensors(tensors: dict, path) -> None:
         save_tensors(tensors, partial, {"format": "cutaway"})
 
 
+def as_safetensors(tensors: dict) -> bytes:
+    """{name: array} as the content of a safetensors file."""
+    from safetensors.numpy import save
+
+    arrays = {name: np.asarray(array, order="C") for name, array in tensors.items()}
+    return save(arrays, metadata={"format": "cutaway"})
+
+
 def save_tensors(tensors: dict, path, metadata: dict[str, str]) -> None:
     """Write {name: array} to a new file as safetensors.
 

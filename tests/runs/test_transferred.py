@@ -19,6 +19,7 @@ from cutaway.runs import Run, prepare, transferred_text, write_report
 from cutaway.runs.explain import explain_row
 from cutaway.runs.nearest_neighbors import NearestNeighbors, ValidationFeatures
 from cutaway.runs.projection import PrincipalPlane
+from cutaway.runs.run_folder import RunFolder
 from tests.oracles import oracle
 
 WORDS = ["good", "great", "fine", "nice", "lovely", "bad", "poor", "awful", "weak", "sad"]
@@ -105,7 +106,7 @@ def test_photographs_by_a_frozen_body_are_a_run_as_any_other(photos, tmp_path, m
     story = explain_row(again, photos, 0)
     assert story.saliency.values.shape == (24, 24) and story.gradient.path == "head.2.weight"
     assert "Grad-CAM" in story.text() and story.attribution is None
-    kept = ValidationFeatures.read(run.folder.features)
+    kept = ValidationFeatures.read(run.folder)
     assert np.array_equal(kept.features, prepared.x[prepared.validation])
     assert str(kept.names[0]) == prepared.frame["path"][int(prepared.validation[0])]
     label = story.prediction.split()[2]
@@ -129,12 +130,13 @@ def test_a_row_is_like_those_whose_features_are_nearest_and_not_like_itself(tmp_
     text = found.text()
     assert f"mean {truth[found.nearest].mean():.4g}" in " ".join(text.split())
     assert all(len(line) <= 80 for line in text.splitlines())
-    kept.save(tmp_path / "features.npz")
-    assert np.array_equal(ValidationFeatures.read(tmp_path / "features.npz").names, kept.names)
+    folder = RunFolder(tmp_path)
+    kept.save(folder)
+    assert np.array_equal(ValidationFeatures.read(folder).names, kept.names)
     whole = (tmp_path / "features.npz").read_bytes()
     (tmp_path / "features.npz").write_bytes(whole[:-40])
     with pytest.raises(RunError, match="is damaged"):
-        ValidationFeatures.read(tmp_path / "features.npz")
+        ValidationFeatures.read(folder)
 
 
 @pytest.mark.slow

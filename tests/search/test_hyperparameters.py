@@ -1,6 +1,7 @@
 """tune: the search, left and taken up again, its failures, and what it leaves behind."""
 
 import json
+import os
 import sys
 
 import numpy as np
@@ -9,6 +10,7 @@ import pytest
 
 import cutaway as ct
 from cutaway.errors import CutawayError, DataError, OptionError, RunError
+from cutaway.files import Manifest, Owner
 from cutaway.runs.space import Choice, Integer, Real
 from cutaway.search import trial as trials_module
 from cutaway.search.paired import paired_interval
@@ -207,19 +209,17 @@ def test_a_folder_with_something_else_is_left_alone(points, tmp_path, whole):
     _, found = whole
     with pytest.raises(RunError, match="another search: its asked"):
         ct.tune(points, "where", trials=5, out=found.path, kind="table", epochs=5)
-    (tmp_path / "broken").mkdir()
+    Manifest(tmp_path / "broken").write({"search.json": b"{}"})
     (tmp_path / "broken" / "search.json").write_text("{")
-    with pytest.raises(RunError, match="damaged"):
+    with pytest.raises(RunError, match=r"search\.json is damaged"):
         ct.tune(points, "where", trials=1, out=tmp_path / "broken", **SMALL)
 
 
 def test_two_searches_at_once_in_one_folder_are_refused(points, whole):
-    fcntl = pytest.importorskip("fcntl")
     frame, found = whole
-    with open(found.path / "lock", "w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        with pytest.raises(RunError, match="another search is running in"):
-            ct.tune(frame, "where", trials=5, out=found.path, **SMALL)
+    words = f"is in use: process {os.getpid()} has been searching there since"
+    with Owner(found.path, "searching"), pytest.raises(RunError, match=words):
+        ct.tune(frame, "where", trials=5, out=found.path, **SMALL)
 
 
 def test_without_optuna_the_error_says_how_to_get_it(points, tmp_path, monkeypatch):

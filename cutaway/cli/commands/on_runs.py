@@ -1,11 +1,21 @@
-"""Commands that use a trained run: predict, evaluate, summary, generate, export, explain."""
+"""Commands that use a trained run: predict, evaluate, summary, verify, generate, export,
+explain."""
 
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from cutaway.cli.options import DataArgument, Device, Json, RunArgument, example, option
+from cutaway.cli.options import (
+    DataArgument,
+    Device,
+    Force,
+    Json,
+    RunArgument,
+    Trust,
+    example,
+    option,
+)
 from cutaway.runs.options.flags import parse_sizes
 
 
@@ -17,13 +27,14 @@ def predict(
         Path | None,
         typer.Option(metavar="FILE", help="CSV file to write. [default: print to the terminal]"),
     ] = None,
+    force: Force = False,
     device: Device = None,
     as_json: Json = False,
 ) -> None:
     """Predict the target of every row, image, text or recording in new data."""
     from cutaway.cli.use import predict_command
 
-    predict_command(run, data, out=out, as_json=as_json)
+    predict_command(run, data, out=out, force=force, as_json=as_json)
 
 
 @example("cutaway evaluate runs/students more_students.csv")
@@ -50,6 +61,28 @@ def summary(
     if not Path(what).exists() and set(what) <= set("0123456789,- "):
         sizes = parse_sizes(what.replace("-", ","))
     summary_command(what, sizes, as_json=as_json)
+
+
+@example("cutaway verify runs/students")
+def verify(
+    run: RunArgument,
+    accept: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="FILE",
+            help="Accept a file that was changed on purpose: its present content becomes the "
+            "right one. May be repeated.",
+        ),
+    ] = None,
+    accept_all: Annotated[
+        bool, typer.Option("--accept-all", help="Accept all files of the run as they are.")
+    ] = False,
+    as_json: Json = False,
+) -> None:
+    """Check the files of a run against the checksums that were written with them."""
+    from cutaway.cli.use import verify_command
+
+    verify_command(run, accept, accept_all, as_json=as_json)
 
 
 @example('cutaway generate runs/shakespeare --prompt "ROMEO:"')
@@ -85,13 +118,14 @@ def export(
     safetensors: Annotated[
         bool, typer.Option("--safetensors", help="Export the weights only.")
     ] = False,
+    force: Force = False,
     device: Device = None,
     as_json: Json = False,
 ) -> None:
     """Export a run's network, with a description of its inputs and outputs."""
     from cutaway.cli.export import export_command
 
-    export_command(run, out, onnx=onnx, safetensors=safetensors, as_json=as_json)
+    export_command(run, out, onnx=onnx, safetensors=safetensors, force=force, as_json=as_json)
 
 
 @example("cutaway explain runs/students --row 3 --weight 0:2,1")
@@ -116,6 +150,8 @@ def explain(
     ] = None,
     top: Annotated[int, typer.Option(help="Number of paths to list, strongest first.")] = 10,
     html: Annotated[Path | None, option("HTML report to write.", metavar="FILE")] = None,
+    force: Force = False,
+    trust: Trust = False,
     device: Device = None,
     as_json: Json = False,
 ) -> None:
@@ -123,5 +159,14 @@ def explain(
     from cutaway.cli.explain import explain_command
 
     explain_command(
-        run, row=row, data=data, neuron=neuron, weight=weight, top=top, html=html, as_json=as_json
+        run,
+        row=row,
+        data=data,
+        neuron=neuron,
+        weight=weight,
+        top=top,
+        html=html,
+        force=force,
+        trust=trust,
+        as_json=as_json,
     )

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from cutaway.cli.options import Device, Json, example, option
+from cutaway.cli.options import Device, Force, Json, Trust, example, option
 from cutaway.errors import OptionError
 from cutaway.runs.options.flags import parse_names
 
@@ -41,6 +41,8 @@ def doctor(
         option("Folder for the new run. [default: a new one in runs/]", metavar="RUN"),
     ] = None,
     html: Annotated[Path | None, option("HTML report to write.", metavar="FILE")] = None,
+    force: Force = False,
+    trust: Trust = False,
     device: Device = None,
     as_json: Json = False,
 ) -> None:
@@ -55,6 +57,8 @@ def doctor(
         applied=apply,
         out=out,
         html=html,
+        force=force,
+        trust=trust,
         as_json=as_json,
     )
 
@@ -81,6 +85,7 @@ def race(
     ] = None,
     png: Annotated[Path | None, option("PNG image to write.", metavar="FILE")] = None,
     html: Annotated[Path | None, option("HTML report to write.", metavar="FILE")] = None,
+    force: Force = False,
     listed: Annotated[bool, typer.Option("--list", help="List the surfaces.")] = False,
     device: Device = None,
     as_json: Json = False,
@@ -99,6 +104,7 @@ def race(
         lr=lr,
         png=png,
         html=html,
+        force=force,
         as_json=as_json,
     )
 

@@ -1,0 +1,101 @@
+"""Files that commands write: never over their input, a run's own files or what others wrote."""
+
+import contextlib
+import os
+import stat
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import typer
+
+from cutaway.errors import OptionError
+from cutaway.files import Manifest
+from cutaway.files.manifest import NAME as MANIFEST
+from cutaway.runs.own_files import is_own, remember
+
+
+@contextlib.contextmanager
+def product(path, option: str, *, inputs=(), force: bool = False) -> Iterator[None]:
+    """Context in which a command writes the file at `path`, once this is known to be wanted.
+
+    It may be a device or a pipe, which is written to. A file that is there is replaced if Cutaway
+    wrote it and it has not been changed since; otherwise with `force`, or after asking in a
+    terminal.
+
+    Args:
+        path: of the file; None: none is written.
+        option: of the command, for errors: "--out".
+        inputs: paths that the command reads.
+        force: whether to replace files that others wrote.
+
+    Raises:
+        OptionError: it is an input, a run's own file, or one that Cutaway did not write.
+    """
+    if path is None:
+        yield
+        return
+    path = Path(path)
+    _expect_name(path, option)
+    _expect_no_input(path, option, inputs)
+    _expect_no_run_file(path, option)
+    is_file = os.path.lexists(path) and stat.S_ISREG(_mode(path))
+    if is_file and not force and not is_own(path) and not _confirmed(path):
+        raise OptionError(
+            f"{option} {path} exists, and Cutaway did not write it (or it was changed since)",
+            expected="a new file, or one that an earlier command wrote",
+            fix="choose another name, or add --force to replace it",
+        )
+    yield
+    if path.is_file():
+        remember(path)
+
+
+def _expect_name(path: Path, option: str) -> None:
+    if path.is_dir() or path.name in ("", ".", ".."):
+        shown = "is empty" if str(path) == "." else f"{path} is a folder"
+        raise OptionError(
+            f"{option} {shown}",
+            expected="the path of a file to write",
+            fix=f"name a file, for example {option} {path / 'result'}",
+        )
+
+
+def _expect_no_input(path: Path, option: str, inputs) -> None:
+    for given in inputs:
+        with contextlib.suppress(OSError):
+            if given is not None and os.path.samefile(path, given):
+                raise OptionError(
+                    f"{option} {path} is the file that is read",
+                    expected="another file",
+                    fix="choose another name; the input was not changed",
+                )
+
+
+def _expect_no_run_file(path: Path, option: str) -> None:
+    folder = Path(os.path.realpath(path)).parent
+    if not (folder / MANIFEST).exists():
+        return
+    own = {MANIFEST, "config.json", "weights.safetensors", "preprocessing.json", "study.db"}
+    with contextlib.suppress(Exception):  # a manifest that is damaged
+        own |= set(Manifest(folder).names)
+    if path.name in own:
+        raise OptionError(
+            f"{option} {path} is a file of the run {folder}",
+            expected="another file",
+            fix="choose another name",
+        )
+
+
+def _confirmed(path: Path) -> bool:
+    """Whether the user, asked in a terminal, wants the file to be replaced."""
+    if not (sys.stdin.isatty() and sys.stderr.isatty()):
+        return False
+    return typer.confirm(f"{path} exists. Replace it?", err=True)
+
+
+def _mode(path: Path) -> int:
+    try:
+        return os.stat(path).st_mode
+    except OSError:
+        return 0
