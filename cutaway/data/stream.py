@@ -4,7 +4,9 @@ from pathlib import Path
 
 import numpy as np
 
+from cutaway.data.parquet import expect_parquet, scannable
 from cutaway.errors import DataError, did_you_mean, expect_range
+from cutaway.files.content import naming
 
 
 class ParquetBatches:
@@ -32,16 +34,11 @@ class ParquetBatches:
 
         expect_range(block_rows, what="block_rows", least=1)
         self.path = Path(path)
-        if not self.path.exists():
-            raise DataError(f"there is no file {self.path}", fix="check the path")
-        try:
-            scan = pl.scan_parquet(self.path)
+        expect_parquet(self.path, is_whole=False)
+        with naming(self.path, "a Parquet file", fix="write or copy it again"):
+            scan = self._scan()
             schema = scan.collect_schema()
             self.rows = scan.select(pl.len()).collect().item()
-        except (pl.exceptions.PolarsError, OSError) as error:
-            raise DataError(
-                f"{self.path} is not a valid Parquet file: {str(error).splitlines()[0]}"
-            ) from error
         names = list(schema)
         self.features = [n for n in names if n != target] if features is None else list(features)
         for name in [target, *self.features]:
@@ -71,19 +68,20 @@ class ParquetBatches:
 
     def block(self, start: int):
         """(x, y) of the rows from `start` on."""
-        import polars as pl
-
-        frame = (
-            pl.scan_parquet(self.path, low_memory=True)
-            .select([*self.features, self.target])
-            .slice(start, self.block_rows)
-            .collect()
-        )
+        with naming(self.path, "a Parquet file", fix="write or copy it again"):
+            scan = self._scan().select([*self.features, self.target])
+            frame = scan.slice(start, self.block_rows).collect()
         x = np.empty((len(frame), len(self.features)), np.float32)
         for k, name in enumerate(self.features):
             x[:, k] = self._numbers(frame[name], start)
         dtype = np.int32 if self.target_is_integer else np.float32
         return x, self._numbers(frame[self.target], start).astype(dtype)
+
+    def _scan(self):
+        import polars as pl
+
+        source = scannable(self.path)
+        return pl.scan_parquet(source, low_memory=True, glob=False, hive_partitioning=False)
 
     def _numbers(self, series, start):
         import polars as pl

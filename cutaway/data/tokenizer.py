@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from cutaway.errors import DataError, OptionError, expect_choice, expect_range
+from cutaway.files.content import naming, read_content
 
 KINDS = ("word", "bpe", "character")
 PADDING, UNKNOWN = "<pad>", "<unk>"
@@ -100,15 +101,10 @@ class Tokenizer:
         """
         import tokenizers
 
-        path = Path(path)
-        if not path.is_file():
-            raise DataError(f"there is no file {path}", fix="check the path")
-        try:
-            return cls(tokenizers.Tokenizer.from_file(str(path)))
-        except Exception as error:  # the library raises Exception itself
-            raise DataError(
-                f"{path} is not a tokenizer: {error}", expected="a tokenizer.json"
-            ) from error
+        content = read_content(path)
+        expected = "a tokenizer.json"
+        with naming(path, "a tokenizer", expected=expected, failed="is not a tokenizer"):
+            return cls(tokenizers.Tokenizer.from_buffer(content))
 
     def save(self, path) -> None:
         Path(path).write_text(self.to_json(), encoding="utf-8")

@@ -7,6 +7,7 @@ import numpy as np
 
 from cutaway.data.folders import natural_key
 from cutaway.errors import DataError
+from cutaway.files.content import decoded, read_content
 
 SPLIT_NAMES = ("_TRAIN", "_TEST")
 
@@ -43,10 +44,7 @@ def read_ucr(path, *, classes=None) -> UCRDataset:
         Dau et al. 2019, "The UCR time series archive", arXiv:1810.07758.
     """
     path = Path(path)
-    try:
-        lines = path.read_text("utf-8").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
-        raise DataError(f"{path} cannot be read: {error}", fix="check the path") from error
+    lines = decoded(read_content(path), path, f"new{path.suffix}").splitlines()
     rows = [_cells(line) for line in lines if line.strip()]
     if not rows:
         raise DataError(f"{path} is empty", expected="a label and values in every line")

@@ -13,6 +13,7 @@ import numpy as np
 
 from cutaway.data.tokenizer import Tokenizer, Tokens
 from cutaway.errors import DataError, OptionError, expect_range
+from cutaway.files.content import decoded, naming, read_content
 
 SPECIAL = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")
 FILES = ("tokenizer.json", "vocab.txt")
@@ -83,10 +84,9 @@ class WordPiece(Tokenizer):
             path = found[0]
         if path.suffix != ".txt":
             return cls(Tokenizer.load(path).inner)
-        if not path.is_file():
-            raise DataError(f"there is no file {path}", fix="check the path")
-        lines = path.read_text(encoding="utf-8").splitlines()
-        return cls(_inner({piece: k for k, piece in enumerate(lines)}, lowercase))
+        lines = decoded(read_content(path), path, "new.txt").splitlines()
+        with naming(path, "a vocabulary", expected="one piece per line"):
+            return cls(_inner({piece: k for k, piece in enumerate(lines)}, lowercase))
 
     @classmethod
     def train(cls, texts, *, size: int = 10_000, lowercase: bool = True) -> "WordPiece":

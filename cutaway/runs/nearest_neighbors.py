@@ -3,13 +3,13 @@
 import dataclasses
 import io
 import textwrap
-import zipfile
 from collections import Counter
 
 import numpy as np
 
 from cutaway.errors import RunError
 from cutaway.files import write_atomically
+from cutaway.files.arrays import read_arrays
 from cutaway.models import features_of
 from cutaway.ops.precision import matmul_precision
 from cutaway.runs.projection import PrincipalPlane, projection_chart
@@ -56,16 +56,15 @@ class ValidationFeatures:
         Raises:
             RunError: the file is damaged.
         """
-        try:
-            with np.load(io.BytesIO(path.read_bytes()), allow_pickle=False) as found:
-                return cls(found["features"], found["truth"], found["names"])
-        except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
-            raise RunError(
-                f"{path} is damaged: {error}",
-                expected="features of validation examples, written by `cutaway train --from`",
-                fix="train again, restore the file from a backup, or delete it: only `explain` "
-                "needs it",
-            ) from error
+        found = read_arrays(
+            path,
+            ("features", "truth", "names"),
+            expected="features of validation examples, written by `cutaway train --from`",
+            fix="train again, restore the file from a backup, or delete it: only `explain` "
+            "needs it",
+            error=RunError,
+        )
+        return cls(**found)
 
 
 def nearest_neighbors_of(run, x) -> "NearestNeighbors | None":

@@ -1,4 +1,4 @@
-"""Atomic writing of files."""
+"""Files written whole or not at all."""
 
 import contextlib
 import os
