@@ -12,10 +12,10 @@ from cutaway.errors import DataError, did_you_mean
 from cutaway.files.content import (
     decoded,
     exists,
+    expect_file,
     is_pipe,
     naming,
     read_content,
-    readable,
     reason_of,
 )
 from cutaway.files.limits import expect_columns, unpack_gzip
@@ -70,6 +70,15 @@ def read_table(source):
     return frame
 
 
+def unpiped(data):
+    """The table in a pipe as a frame, since it can be read once only; any other data as they are.
+
+    Args:
+        data: see read_table.
+    """
+    return read_table(data) if isinstance(data, str | Path) and is_pipe(data) else data
+
+
 def _read_file(path: Path):
     if os.path.isdir(path):
         raise DataError(
@@ -90,8 +99,7 @@ def _read_file(path: Path):
         if content.startswith(PARQUET):
             return read_parquet(path, content)
         return _read_text(path, content)
-    with readable(path):
-        pass  # a device or a socket has no suffix either: say what it is
+    expect_file(path)  # a device or a socket has no suffix either: say what it is
     if not name.endswith(SUFFIXES):
         raise DataError(
             f"{path.name} has an unknown file format",
@@ -165,8 +173,10 @@ def _rows(content: bytes, separator: str):
 
 def _typed(column):
     """Strings as integers, floats or booleans, if every value is one."""
-    import polars as pl
 
+    numbers = _numbers(column)
+    if numbers is not None:
+        return numbers
     text = column.str.strip_chars()
     text = text.set(text.is_in(MISSING).fill_null(False), None)
     known = text.drop_nulls()
@@ -174,11 +184,21 @@ def _typed(column):
         return text
     if known.str.to_lowercase().is_in(["true", "false"]).all():
         return text.str.to_lowercase() == "true"
+    numbers = _numbers(text)
+    return text if numbers is None else numbers
+
+
+def _numbers(text):
+    """Strings as integers or floats; None if a string is neither, or if there is none."""
+    import polars as pl
+
+    if text.null_count() == len(text):
+        return None
     for dtype in (pl.Int64, pl.Float64):
         numbers = text.cast(dtype, strict=False)
         if numbers.null_count() == text.null_count():
             return numbers
-    return text
+    return None
 
 
 def _separator(path, header: str) -> str:

@@ -60,7 +60,7 @@ def read_series(source, *, time=None, columns=None) -> Series:
         time = time or frame.columns[0]
         _expect_order(times, time)
     if columns is None:
-        columns = [n for n in frame.columns if n != time and frame[n].dtype.is_numeric()]
+        columns = [n for n, dtype in frame.schema.items() if n != time and dtype.is_numeric()]
     for name in columns:
         _expect_numbers(frame[name], times)
     if not columns:

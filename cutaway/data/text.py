@@ -86,8 +86,8 @@ def free_text_columns(frame, ignore=()) -> list:
     import polars as pl
 
     lengths = {}
-    for name in frame.columns:
-        texts = frame[name].drop_nulls()
+    for column in frame.get_columns():
+        name, texts = column.name, column.drop_nulls()
         if name in ignore or texts.dtype != pl.String or texts.n_unique() <= len(texts) / 2:
             continue
         if words_each(texts) >= FREE_TEXT_WORDS:

@@ -127,6 +127,18 @@ def read_content(path, *, error: type[CutawayError] = DataError) -> bytes:
         return parts[0] if len(parts) == 1 else b"".join(parts)
 
 
+def expect_file(path, error: type[CutawayError] = DataError) -> None:
+    """Raise an error unless a file or a pipe is at `path`: no folder, no device, no socket."""
+    with _finding(path, error):
+        kind = stat.S_IFMT(os.stat(path).st_mode)
+    if kind in DEVICES:
+        raise error(
+            f"{path} is {DEVICES[kind]}",
+            expected="a file, or a pipe",
+            fix="name a file inside it" if kind == stat.S_IFDIR else "name a file",
+        )
+
+
 @contextlib.contextmanager
 def readable(path, error: type[CutawayError] = DataError) -> Iterator:
     """The file or pipe at `path`, open for reading bytes.
@@ -134,15 +146,21 @@ def readable(path, error: type[CutawayError] = DataError) -> Iterator:
     Raises:
         DataError: no such file; a folder, a device or a socket; it cannot be read.
     """
-    try:
-        kind = stat.S_IFMT(os.stat(path).st_mode)
-        if kind in DEVICES:
-            raise error(
-                f"{path} is {DEVICES[kind]}",
-                expected="a file, or a pipe",
-                fix="name a file inside it" if kind == stat.S_IFDIR else "name a file",
-            )
+    expect_file(path, error)
+    with _finding(path, error):
         file = open(path, "rb")  # noqa: SIM115  # closed below; errors while it is used pass
+    try:
+        with file:
+            yield file
+    except OSError as raised:
+        raise error(f"{path} cannot be read: {reason_of(raised)}", fix="copy it again") from raised
+
+
+@contextlib.contextmanager
+def _finding(path, error: type[CutawayError]) -> Iterator[None]:
+    """What the operating system says of a path as one error."""
+    try:
+        yield
     except FileNotFoundError:
         raise error(
             f"{path} cannot be read: there is no file of that name", fix="check the path"
@@ -153,11 +171,6 @@ def readable(path, error: type[CutawayError] = DataError) -> Iterator:
             expected="a file that this user may read",
             fix="check the path",
         ) from raised
-    try:
-        with file:
-            yield file
-    except OSError as raised:
-        raise error(f"{path} cannot be read: {reason_of(raised)}", fix="copy it again") from raised
 
 
 def decoded(content: bytes, path, new: str) -> str:

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import numpy as np
 
+from cutaway.data.parquet import read_parquet
 from cutaway.losses import LOSSES
 from cutaway.metrics import METRICS
 from cutaway.nn import Module
@@ -75,9 +76,7 @@ class Run:
         """Layer statistics of the training as a polars frame (see train.Probes), or None."""
         if not self.folder.probes.exists():
             return None
-        import polars as pl
-
-        return pl.read_parquet(self.folder.probes)
+        return read_parquet(self.folder.probes)
 
     def save(self) -> None:
         """Write weights, preprocessing, history and metrics, each file atomically."""

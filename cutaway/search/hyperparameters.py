@@ -22,6 +22,7 @@ from pathlib import Path
 
 import numpy as np
 
+from cutaway.data.read import unpiped
 from cutaway.errors import OptionError, RunError, expect_range
 from cutaway.files import write_atomically
 from cutaway.runs import prepare
@@ -72,6 +73,7 @@ def tune(
     """
     expect_range(trials, what="trials", least=1)
     expect_range(jobs, what="jobs", least=1)
+    data = unpiped(data)
     if jobs > 1 and not isinstance(data, str | Path | None):
         raise OptionError(
             f"{jobs} jobs with data in memory",
