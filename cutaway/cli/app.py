@@ -1,5 +1,6 @@
 """The commands in their order, and how errors are reported. Heavy imports come late."""
 
+import io
 import json
 import sys
 from typing import Annotated
@@ -8,7 +9,7 @@ import typer
 
 import cutaway
 from cutaway.cli.commands import on_data, on_runs, on_trainings
-from cutaway.errors import CutawayError, OutOfMemoryError, TrainingError
+from cutaway.errors import CutawayError, OptionError, OutOfMemoryError, TrainingError
 
 app = typer.Typer(
     name="cutaway",
@@ -34,6 +35,9 @@ COMMANDS = (
     on_trainings.doctor,
     on_trainings.race,
 )
+
+
+PATHS = ("--out", "--html", "--png", "--input")  # options that name a file or a folder
 
 
 def _version(wanted: bool) -> None:
@@ -63,7 +67,10 @@ def run() -> None:
     arguments = sys.argv[1:]
     debug = "--debug" in arguments
     as_json = "--json" in arguments
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")  # names need not be UTF-8
     try:
+        _expect_paths(arguments)
         app(args=[a for a in arguments if a != "--debug"], prog_name="cutaway")
     except CutawayError as error:
         if debug:
@@ -80,6 +87,23 @@ def run() -> None:
             raise
         _print_error(_unexpected(error), as_json)
         sys.exit(1)
+
+
+def _expect_paths(arguments) -> None:
+    """Raise OptionError for an empty path, which would mean the current folder.
+
+    It is what a variable of the shell gives that is not set.
+    """
+    for before, argument in zip(["", *arguments], arguments, strict=False):
+        flag = before if before in PATHS else "" if before.startswith("--") else "an argument"
+        if argument in {f"{path}=" for path in PATHS}:
+            flag, argument = argument[:-1], ""
+        if flag and not argument.strip():
+            raise OptionError(
+                f"{flag} is empty",
+                expected="the path of a file or folder",
+                fix="write a path, or omit it; for the current folder write .",
+            )
 
 
 SMALLER = "fewer rows of data, or a smaller network"

@@ -15,6 +15,7 @@ GRAY_MODES = {"1", "L", "LA", "La", "I", "I;16", "I;16B", "I;16L", "I;16N"}
 ORIENTATION = 0x0112  # tag of EXIF
 # what Pillow may open; it knows other formats, one of which runs another program (EPS)
 FORMATS = ("BMP", "GIF", "JPEG", "PNG", "PPM", "TIFF", "WEBP")
+DRAFTED = ("JPEG", "MPO")  # may be decoded at an eighth of their size: checked after that choice
 # bytes of a pixel in Pillow's memory, by mode
 PIXEL_BYTES = {"1": 1, "L": 1, "P": 1, "I;16": 2, "LA": 4, "RGB": 4}
 OTHER_PIXEL_BYTES = 4
@@ -78,12 +79,24 @@ def _opened(file):
     with _opening:
         before, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, None
         try:
-            return Image.open(file, formats=FORMATS)
+            image = Image.open(file, formats=FORMATS)
         except UnidentifiedImageError:
             came = "unknown image format" if _packed_bytes(file) else "it is empty"
             raise ValueError(came) from None
         finally:
             Image.MAX_IMAGE_PIXELS = before
+    if image.format not in DRAFTED:  # Pillow decodes a PNG to look for its orientation
+        _expect_pixels(image, _packed_bytes(file))
+    return image
+
+
+def _expect_pixels(image, packed: int) -> None:
+    width, height = image.size
+    expect_unpacked(
+        width * height * PIXEL_BYTES.get(image.mode, OTHER_PIXEL_BYTES),
+        packed,
+        f"an image of {width:,} x {height:,} pixels",
+    )
 
 
 def _packed_bytes(file) -> int:
@@ -103,12 +116,7 @@ def _pixels(image, size, fit, channels, packed: int):
         smaller = image.draft(mode, (wanted[1], wanted[0]))
         if smaller is not None:
             extent = smaller[1][2:]  # the last pixel may be covered only partly
-    width, height = image.size
-    expect_unpacked(
-        width * height * PIXEL_BYTES.get(image.mode, OTHER_PIXEL_BYTES),
-        packed,
-        f"an image of {width:,} x {height:,} pixels",
-    )
+    _expect_pixels(image, packed)
     image.load()
     image = _eight_bits(image, "L" if channels == 1 else "RGB")
     if wanted is not None and image.size != (wanted[1], wanted[0]):

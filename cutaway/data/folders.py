@@ -182,6 +182,20 @@ def _files(root, suffixes) -> list:
     )
 
 
+def expect_utf8(paths) -> None:
+    """Raise DataError for a path that is not UTF-8: tables of paths are texts."""
+    for path in paths:
+        try:
+            str(path).encode()
+        except UnicodeEncodeError:
+            shown = str(path).encode("utf-8", "backslashreplace").decode()
+            raise DataError(
+                f"the name {shown} is not UTF-8",
+                expected="names in UTF-8",
+                fix="rename it, for example with: convmv -f latin1 -t utf8 -r --notest FOLDER",
+            ) from None
+
+
 def natural_key(name: str):
     """Sort key: numbers by value, before names in alphabetical order."""
     return (0, int(name), name) if name.removeprefix("-").isdecimal() else (1, 0, name)

@@ -15,6 +15,7 @@ from cutaway.files.content import (
     expect_file,
     is_pipe,
     naming,
+    naming_source,
     read_content,
     reason_of,
 )
@@ -28,6 +29,7 @@ PRINTED = re.compile(rb"\S")
 GZIP = b"\x1f\x8b"  # how a file begins that gzip has packed
 
 
+@naming_source("a table")
 def read_table(source):
     """Read a table as a polars frame.
 

@@ -7,6 +7,7 @@ import numpy as np
 from cutaway.data.columns import as_dates
 from cutaway.data.read import read_table
 from cutaway.errors import DataError, OptionError, did_you_mean, expect_range
+from cutaway.files.content import naming_source
 
 # usual seasons for each step between two dates, in steps
 SEASONS = {"hour": (24, 168), "day": (7, 365), "week": (52,), "month": (12,), "quarter": (4,)}
@@ -31,6 +32,7 @@ class Series:
     step: str | None
 
 
+@naming_source("a series")
 def read_series(source, *, time=None, columns=None) -> Series:
     """Read the series in a table with one row per time.
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from cutaway.data.read import GZIP, SUFFIXES, read_table
 from cutaway.errors import DataError, did_you_mean
-from cutaway.files.content import decoded, read_content
+from cutaway.files.content import decoded, naming_source, read_content
 
 FREE_TEXT_WORDS = 4  # minimum mean number of words in a free-text column
 MAX_LABELS = 50  # distinct labels in a file of labeled lines
@@ -30,6 +30,7 @@ class Texts:
     notes: list
 
 
+@naming_source("texts")
 def read_texts(source, *, text=None, label=None) -> Texts:
     """Read the texts in a table, or in a file of lines.
 

@@ -7,7 +7,7 @@ import numpy as np
 
 from cutaway.data.folders import natural_key
 from cutaway.errors import DataError
-from cutaway.files.content import decoded, read_content
+from cutaway.files.content import decoded, naming_source, read_content
 
 SPLIT_NAMES = ("_TRAIN", "_TEST")
 
@@ -27,6 +27,7 @@ class UCRDataset:
     classes: list
 
 
+@naming_source("labeled series")
 def read_ucr(path, *, classes=None) -> UCRDataset:
     """Read a file of the UCR archive: one series per line, a label and then the values.
 

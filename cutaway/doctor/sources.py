@@ -13,6 +13,7 @@ from cutaway.errors import CutawayError, DataError, OptionError, did_you_mean
 from cutaway.optim import OPTIMIZERS
 from cutaway.runs import Run, prepare
 from cutaway.runs.experiment import Experiment
+from cutaway.runs.explain import training_data_of
 from cutaway.runs.kinds import KINDS
 from cutaway.train import EarlyStopping, Trainer
 
@@ -28,15 +29,10 @@ def experiment_of_run(run: Run, **instead) -> Experiment:
         DataError: the data no longer exist.
     """
     config = run.config
-    if not Path(config["data"]).exists():
-        raise DataError(
-            f"the training data of this run are no longer at {config['data']}",
-            expected="the file or folder that it was trained on, to train again",
-            fix="restore them, or run the command in the folder that the path is relative to",
-        )
+    data = training_data_of(run)
     given = {name: _plain(value) for name, value in config["options"].items()} | instead
     target = config["target"] if KINDS[config["kind"]].takes_target else None
-    return prepare(config["data"], target, kind=config["kind"], **given)
+    return prepare(data, target, kind=config["kind"], **given)
 
 
 def program_of(experiment: Experiment, *, rows: int | None = None) -> TrainingPlan:

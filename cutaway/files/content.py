@@ -1,15 +1,19 @@
 """The content of files that others made: read once, within limits, with errors that name them."""
 
 import contextlib
+import functools
 import os
 import re
 import stat
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import ParamSpec, TypeVar
 
 from cutaway.errors import CutawayError, DataError
 from cutaway.files.limits import PIECE, expect_bytes, in_words, max_bytes
 
+P = ParamSpec("P")
+T = TypeVar("T")
 LONGEST_REASON = 200  # characters of a library's message that are shown
 DEVICES = {
     stat.S_IFSOCK: "a socket",
@@ -74,6 +78,23 @@ def naming(
         ) from raised
 
 
+def naming_source(what: str) -> Callable[[Callable[P, T]], Callable[P, T]]:
+    """Decorates a reader whose first argument is a path, or data in memory: see `naming`."""
+
+    def decorated(reader: Callable[P, T]) -> Callable[P, T]:
+        @functools.wraps(reader)
+        def read(*args: P.args, **kwargs: P.kwargs) -> T:
+            source = args[0] if args else next(iter(kwargs.values()), None)
+            if not isinstance(source, str | os.PathLike):
+                return reader(*args, **kwargs)
+            with naming(source, what):
+                return reader(*args, **kwargs)
+
+        return read
+
+    return decorated
+
+
 def reason_of(raised: BaseException) -> str:
     """The first line of a library's message, shortened; with its class if it is only a value."""
     text = str(raised).strip().split("\n")[0].strip()
@@ -87,9 +108,16 @@ def reason_of(raised: BaseException) -> str:
 
 
 def is_pipe(path) -> bool:
-    """Whether the path is a pipe, as `/dev/stdin` or bash's <(command) are: it can be read once."""
+    """Whether the path is an open stream of this process: a pipe, which can be read once only.
+
+    So are `/dev/stdin` and bash's <(command), whatever stands behind them, also a file.
+    """
     try:
-        return stat.S_ISFIFO(os.stat(path).st_mode)
+        if stat.S_ISFIFO(os.stat(path).st_mode):
+            return True
+        folder = os.path.realpath(os.path.dirname(os.path.abspath(path)))
+        is_stream = os.fspath(path) == "/dev/stdin" or re.fullmatch(r"/proc/\d+/fd", folder)
+        return bool(is_stream) and os.path.isfile(path)
     except (OSError, ValueError):
         return False
 

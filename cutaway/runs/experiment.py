@@ -26,6 +26,8 @@ from cutaway.train.probes import MOST_ROWS
 if TYPE_CHECKING:
     import polars as pl
 
+IN_MEMORY = "a frame"  # source of data without a path
+
 
 @dataclasses.dataclass
 class Experiment:
@@ -33,7 +35,7 @@ class Experiment:
 
     Attributes:
         kind: of the data, a key of runs.KINDS.
-        source: the path, or "a frame".
+        source: the path, or IN_MEMORY.
         target: name of the target.
         options: TrainingOptions of that kind.
         frame: polars frame of all rows, in the order of the arrays.
@@ -285,7 +287,8 @@ def _with_folder(error: OutOfMemoryError, folder, epochs: int) -> OutOfMemoryErr
 
 def write_report(experiment: Experiment, run: Run, *, command: str = "") -> Path:
     """Write report.html into the run's folder; returns its path."""
-    write_atomically(run.folder.report, experiment.page(run, command).encode())
+    page = experiment.page(run, command).encode("utf-8", "backslashreplace")
+    write_atomically(run.folder.report, page)
     return run.folder.report
 
 

@@ -4,7 +4,7 @@ import dataclasses
 from pathlib import Path
 
 from cutaway.errors import DataError, RunError, did_you_mean
-from cutaway.files.content import exists, expect_file
+from cutaway.files.content import exists, expect_file, naming_source
 from cutaway.runs.kinds import KINDS
 from cutaway.runs.kinds.contract import AT_FIRST, AT_LAST, BY_CONTENTS, CERTAIN, DataKind, Sign
 from cutaway.runs.kinds.data_source import DataSource
@@ -23,6 +23,7 @@ class Recognized:
     reason: str
 
 
+@naming_source("data of a known kind")
 def recognize(data, *, target: str | None = None) -> Recognized:
     """The kind of data at a path or in memory; a table unless it is clearly something else.
 

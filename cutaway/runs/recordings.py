@@ -14,6 +14,7 @@ from cutaway.data import (
     log_mel,
 )
 from cutaway.data.audio import SUFFIXES
+from cutaway.data.folders import expect_utf8
 from cutaway.data.target import Target
 from cutaway.errors import DataError
 from cutaway.runs.experiment import Experiment
@@ -200,5 +201,6 @@ def _has_classes(path) -> bool:
 def _frame(paths, classes=None):
     import polars as pl
 
+    expect_utf8(paths)
     columns = {"path": [str(p) for p in paths]}
     return pl.DataFrame(columns if classes is None else columns | {"class": classes})

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import cutaway
 from cutaway.errors import RunError, did_you_mean
+from cutaway.files.content import exists
 from cutaway.train import write_atomically
 
 FORMAT = 2  # of the files in a run folder: raised when older runs would be misread
@@ -84,8 +85,12 @@ class RunFolder:
             RunError: no such folder, not a run, or its training has not finished.
         """
         folder = cls(path)
-        if not folder.path.is_dir():
-            near = [p.name for p in folder.path.parent.glob("*/")] if folder.path.parent else []
+        if not os.path.isdir(folder.path):
+            near = (
+                [p.name for p in folder.path.parent.glob("*/")]
+                if exists(folder.path.parent)
+                else []
+            )
             raise RunError(
                 f"{folder.path} is not a folder",
                 expected="the folder of a run, written by `cutaway train`",
@@ -125,7 +130,9 @@ class RunFolder:
         return value
 
     def write_json(self, path, value: dict) -> None:
-        write_atomically(path, (json.dumps(value, indent=2, ensure_ascii=False) + "\n").encode())
+        text = json.dumps(value, indent=2, ensure_ascii=False) + "\n"
+        # a path that is not UTF-8 becomes an escape of JSON, which reads as the same path
+        write_atomically(path, text.encode("utf-8", "backslashreplace"))
 
     def read_config(self) -> dict:
         """The run's config.
@@ -150,14 +157,26 @@ class RunFolder:
         return config
 
     def expect_free(self) -> None:
-        """Raise RunError unless the folder is empty or does not exist."""
-        if self.path.is_dir() and any(self.path.iterdir()):
+        """Raise RunError unless the folder is empty or does not exist, and can be written to."""
+        try:
+            str(self.path).encode()
+            os.stat(self.path)
+        except FileNotFoundError:
+            return
+        except (OSError, UnicodeEncodeError) as error:
+            why = getattr(error, "strerror", None) or "its name is not UTF-8"
+            raise RunError(
+                f"{self.path} cannot be written: {why}",
+                expected="a name in UTF-8, in a folder that this user may write to",
+                fix="choose another --out",
+            ) from error
+        if os.path.isdir(self.path) and any(self.path.iterdir()):
             raise RunError(
                 f"{self.path} is not empty, and training would overwrite its contents",
                 expected="a new or empty folder",
                 fix="choose another --out, add --resume to continue the run in it, or delete it",
             )
-        if self.path.exists() and not self.path.is_dir():
+        if not self.path.is_dir():
             raise RunError(
                 f"{self.path} is a file",
                 expected="a folder for the run",

@@ -13,7 +13,7 @@ from cutaway.errors import DataError, OptionError
 from cutaway.metrics import regression_scores
 from cutaway.nn import seed
 from cutaway.runs.charts import forecasts
-from cutaway.runs.experiment import Experiment
+from cutaway.runs.experiment import IN_MEMORY, Experiment
 from cutaway.runs.networks import DEFAULT_LOSSES, build_network
 from cutaway.runs.options.series import SeriesOptions
 from cutaway.runs.preprocessing import Preprocessing, expect_format
@@ -265,7 +265,7 @@ def prepare_series(path, options: SeriesOptions | None = None, *, why: str = "")
     }
     return Experiment(
         kind="series",
-        source=str(path) if isinstance(path, str | Path) else "a frame",
+        source=str(path) if isinstance(path, str | Path) else IN_MEMORY,
         target=column,
         options=options,
         frame=frame[arrays.rows],

@@ -23,7 +23,7 @@ from cutaway.data.wordpiece import WordPiece
 from cutaway.errors import DataError, OptionError, did_you_mean
 from cutaway.files.content import is_pipe
 from cutaway.nn import seed
-from cutaway.runs.experiment import Experiment
+from cutaway.runs.experiment import IN_MEMORY, Experiment
 from cutaway.runs.networks import DEFAULT_LOSSES, build_network
 from cutaway.runs.options.text import TextOptions
 from cutaway.runs.preprocessing import Preprocessing, expect_format
@@ -202,7 +202,7 @@ def prepare_text(
     }
     return TextExperiment(
         kind="text",
-        source=str(path) if isinstance(path, str | Path) else "a frame",
+        source=str(path) if isinstance(path, str | Path) else IN_MEMORY,
         target=target,
         options=options,
         frame=shortened(frame.select(target, column), column),

@@ -156,7 +156,7 @@ class Comparison:
         self.plot().savefig(picture, format="png", dpi=130)
         out = Path(out)
         write_atomically(out / "compare.png", picture.getvalue())
-        write_atomically(out / "compare.html", self.page().encode())
+        write_atomically(out / "compare.html", self.page().encode("utf-8", "backslashreplace"))
         write_atomically(
             out / "compare.json", (json.dumps(self.to_dict(), indent=1) + "\n").encode()
         )

@@ -138,7 +138,7 @@ def finish(out, base, study, *, wanted: int, seconds: float) -> Tuned:
     result = Tuned(out, summary)
     from cutaway.search.page import tune_page
 
-    write_atomically(result.report, tune_page(result).encode())
+    write_atomically(result.report, tune_page(result).encode("utf-8", "backslashreplace"))
     return result
 
 
