@@ -131,6 +131,7 @@ _PACKAGES = (
     "diagram",
     "explain",
     "export",
+    "files",
     "landscape",
     "losses",
     "metrics",

@@ -16,9 +16,7 @@ ORIENTATION = 0x0112  # tag of EXIF
 # what Pillow may open; it knows other formats, one of which runs another program (EPS)
 FORMATS = ("BMP", "GIF", "JPEG", "PNG", "PPM", "TIFF", "WEBP")
 DRAFTED = ("JPEG", "MPO")  # may be decoded at an eighth of their size: checked after that choice
-# bytes of a pixel in Pillow's memory, by mode
-PIXEL_BYTES = {"1": 1, "L": 1, "P": 1, "I;16": 2, "LA": 4, "RGB": 4}
-OTHER_PIXEL_BYTES = 4
+PIXEL_BYTES = 4  # as RGB in Pillow's memory
 _opening = threading.Lock()
 
 
@@ -93,7 +91,7 @@ def _opened(file):
 def _expect_pixels(image, packed: int) -> None:
     width, height = image.size
     expect_unpacked(
-        width * height * PIXEL_BYTES.get(image.mode, OTHER_PIXEL_BYTES),
+        width * height * PIXEL_BYTES,
         packed,
         f"an image of {width:,} x {height:,} pixels",
     )

@@ -139,7 +139,7 @@ def _read_text(path, content: bytes):
         first = content.partition(b"\n")[0].decode()
         separator = _separator(path, first)
         expect_columns(first.count(separator) + 1, path)
-        names = [name.strip().strip('"').strip() for name in next(_rows(content, separator))]
+        names = [name.strip() for name in next(_rows(content, separator))]
         header_end = content.find(b"\n")
         if header_end < 0 or not PRINTED.search(content, header_end):
             raise DataError(
@@ -170,7 +170,9 @@ def _read_text(path, content: bytes):
 def _rows(content: bytes, separator: str):
     """The cells of each record, read as they are asked for."""
     lines = io.TextIOWrapper(io.BytesIO(content), "utf-8", newline="\n")
-    return csv.reader(lines, delimiter=separator, skipinitialspace=True)
+    # csv refuses a carriage return inside a cell
+    plain = (line.replace("\r", " ") for line in lines)
+    return csv.reader(plain, delimiter=separator, skipinitialspace=True)
 
 
 def _typed(column):

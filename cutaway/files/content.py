@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import ParamSpec, TypeVar
 
 from cutaway.errors import CutawayError, DataError
-from cutaway.files.limits import PIECE, expect_bytes, in_words, max_bytes
+from cutaway.files.limits import PIECE, expect_bytes
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -145,13 +145,13 @@ def read_content(path, *, error: type[CutawayError] = DataError) -> bytes:
     path = Path(path)
     with readable(path, error) as file:
         size = os.fstat(file.fileno()).st_size
-        expect_bytes(size, f"{path} is large", error=error)
-        limit, parts, total = max_bytes(), [], 0
+        expect_bytes(size, f"{path} is too large", error=error)
+        parts, total = [], 0
         while part := file.read(max(PIECE, size + 1)):
             parts.append(part)
             total += len(part)
-            if total > limit:  # a pipe, or a file of /proc, has no size
-                expect_bytes(total, f"{path} has more than {in_words(limit)}", error=error)
+            if total > size:  # a pipe has no size, and a file may grow
+                expect_bytes(total, f"{path} is too large, so far", error=error)
         return parts[0] if len(parts) == 1 else b"".join(parts)
 
 

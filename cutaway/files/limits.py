@@ -49,6 +49,11 @@ def set_max_bytes(size: int | str | None) -> None:
     _given = None if size is None else _as_bytes(size)
 
 
+def given_max_bytes() -> int | None:
+    """What was given to `set_max_bytes`; None for the default."""
+    return _given
+
+
 def max_bytes() -> int:
     """The most bytes that a single thing that is read may take."""
     return free_memory() // FRACTION if _given is None else _given
@@ -71,8 +76,10 @@ def expect_bytes(size: int, came: str, *, error: type[CutawayError] = DataError)
     Raises:
         DataError: it is larger.
     """
-    if size > max_bytes():
-        _refuse(f"{came}: {in_words(size)}", max_bytes(), None, error)
+    if size > ROOM or _given is not None:
+        limit = max_bytes()
+        if size > limit:
+            _refuse(f"{came}: {in_words(size)}", size, limit, None, error)
 
 
 def expect_unpacked(
@@ -82,7 +89,8 @@ def expect_unpacked(
     if size > ROOM or _given is not None:
         limit = unpacked_limit(packed)
         if size > limit:
-            _refuse(f"{came}: {in_words(size)}, from {in_words(packed)}", limit, packed, error)
+            came = f"{came}: {in_words(size)}, from {in_words(packed)}"
+            _refuse(came, size, limit, packed, error)
 
 
 def expect_columns(count: int, path) -> None:
@@ -91,6 +99,7 @@ def expect_columns(count: int, path) -> None:
     if count > most:
         _refuse(
             f"{path} has {count:,} columns, which take {in_words(count * COLUMN_BYTES)}",
+            count * COLUMN_BYTES,
             max_bytes(),
             None,
             DataError,
@@ -112,7 +121,7 @@ def unpack_gzip(content: bytes, path) -> bytes:
                 if total > limit:
                     whole = in_words(len(content))
                     came = f"{path} unpacks to more than {in_words(limit)}, from {whole}"
-                    _refuse(came, limit, len(content), DataError)
+                    _refuse(came, 2 * limit, limit, len(content), DataError)
     except (OSError, EOFError, zlib.error) as error:
         raise DataError(
             f"{path} cannot be read: not a valid gzip file ({error})",
@@ -192,16 +201,19 @@ def _as_bytes(size: int | str) -> int:
     return int(float(found[1]) * UNITS[found[2]])
 
 
-def _refuse(came: str, limit: int, packed: int | None, error: type[CutawayError]) -> NoReturn:
+def _refuse(
+    came: str, size: int, limit: int, packed: int | None, error: type[CutawayError]
+) -> NoReturn:
     if _given is not None:
         why = "set by max_bytes"
     elif packed is None or limit not in (ROOM, RATIO * packed):
         why = "half of the free memory"
     else:
         why = "for a small file" if limit == ROOM else f"{RATIO} times the size of the file"
+    enough = f"{-(-size // 10**9)}GB"
     raise error(
         came,
         expected=f"at most {in_words(limit)} ({why})",
-        fix="if you trust it, raise the limit: --max-bytes 8GB, in Python "
-        'cutaway.files.set_max_bytes("8GB")',
+        fix=f"if you trust it and the memory suffices, raise the limit: --max-bytes {enough}, in "
+        f'Python cutaway.files.set_max_bytes("{enough}")',
     )

@@ -25,6 +25,7 @@ import numpy as np
 from cutaway.data.read import unpiped
 from cutaway.errors import OptionError, RunError, expect_range
 from cutaway.files import write_atomically
+from cutaway.files.limits import given_max_bytes
 from cutaway.runs import prepare
 from cutaway.runtime import device
 from cutaway.search.result import Tuned, finish
@@ -134,6 +135,7 @@ def _run_workers(out, study, data, asked, places, jobs, report):
             "asked": asked,
             "places": places[k::jobs],
             "device": device().kind,
+            "max_bytes": given_max_bytes(),
         }
         # a file, since an unread pipe would fill up; closed after reading
         output = tempfile.TemporaryFile("w+")  # noqa: SIM115

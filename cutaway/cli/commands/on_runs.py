@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from cutaway.cli.options import DataArgument, Device, Json, RunArgument, example, option
+from cutaway.cli.options import DataArgument, Device, Json, MaxBytes, RunArgument, example, option
 from cutaway.runs.options.flags import parse_sizes
 
 
@@ -18,6 +18,7 @@ def predict(
         typer.Option(metavar="FILE", help="CSV file to write. [default: print to the terminal]"),
     ] = None,
     device: Device = None,
+    max_bytes: MaxBytes = None,
     as_json: Json = False,
 ) -> None:
     """Predict the target of every row, image, text or recording in new data."""
@@ -28,7 +29,11 @@ def predict(
 
 @example("cutaway evaluate runs/students more_students.csv")
 def evaluate(
-    run: RunArgument, data: DataArgument, device: Device = None, as_json: Json = False
+    run: RunArgument,
+    data: DataArgument,
+    device: Device = None,
+    max_bytes: MaxBytes = None,
+    as_json: Json = False,
 ) -> None:
     """Score a run on other labeled data."""
     from cutaway.cli.use import evaluate_command
@@ -117,6 +122,7 @@ def explain(
     top: Annotated[int, typer.Option(help="Number of paths to list, strongest first.")] = 10,
     html: Annotated[Path | None, option("HTML report to write.", metavar="FILE")] = None,
     device: Device = None,
+    max_bytes: MaxBytes = None,
     as_json: Json = False,
 ) -> None:
     """Explain the prediction for one row, down to the arithmetic of single weights."""

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from cutaway.cli.options import Device, Json, example, option
+from cutaway.cli.options import Device, Json, MaxBytes, example, option
 from cutaway.errors import OptionError
 from cutaway.runs.options.flags import parse_names
 
@@ -42,6 +42,7 @@ def doctor(
     ] = None,
     html: Annotated[Path | None, option("HTML report to write.", metavar="FILE")] = None,
     device: Device = None,
+    max_bytes: MaxBytes = None,
     as_json: Json = False,
 ) -> None:
     """Diagnose a training and test what fixes it. Exit code 1 means that it is not healthy."""
