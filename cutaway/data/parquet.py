@@ -7,6 +7,7 @@ References:
     Apache Parquet 2.11, "File format" and parquet.thrift; Apache Thrift, "Compact protocol".
 """
 
+import contextlib
 import io
 import os
 from pathlib import Path
@@ -41,10 +42,13 @@ def read_parquet(path, content: bytes | None = None):
 
     expect_parquet(path, content)
     with naming(path, "a Parquet file", fix="write or copy it again"):
-        source = scannable(path) if content is None else io.BytesIO(content)
-        return pl.read_parquet(source, glob=False, hive_partitioning=False)
+        if content is not None:
+            return pl.read_parquet(io.BytesIO(content))
+        with scannable(path) as source:
+            return pl.read_parquet(source, glob=False, hive_partitioning=False)
 
 
+@contextlib.contextmanager
 def scannable(path):
     """What polars takes for the file of exactly this name: an absolute path, or an open file.
 
@@ -54,8 +58,10 @@ def scannable(path):
     try:
         text.encode()
     except UnicodeEncodeError:
-        return open(path, "rb")
-    return text
+        with open(path, "rb") as file:
+            yield file
+    else:
+        yield text
 
 
 def expect_parquet(path, content: bytes | None = None, *, is_whole: bool = True) -> None:

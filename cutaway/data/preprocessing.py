@@ -6,6 +6,7 @@ import numpy as np
 
 from cutaway.data.columns import USED, Column, find_columns
 from cutaway.data.encoders import EmbeddedCategory, fit_encoder, from_json
+from cutaway.data.float32 import to_float32
 from cutaway.data.target import Target
 from cutaway.errors import DataError, did_you_mean
 
@@ -159,7 +160,8 @@ class TablePreprocessing:
         for encoder in self.encoders:
             self._expect(series_of, encoder.name)
             columns += encoder.encode(series_of[encoder.name], notes)
-        x = np.stack(columns, axis=1).astype(np.float32)  # (rows, features)
+        # (rows, features)
+        x = to_float32(np.stack(columns, axis=1), "the table, standardized as in training,")
         return TableArrays(x, y, rows, notes)
 
     def _expect(self, names, name):

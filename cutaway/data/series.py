@@ -5,6 +5,7 @@ import dataclasses
 import numpy as np
 
 from cutaway.data.columns import as_dates
+from cutaway.data.float32 import expect_float32
 from cutaway.data.read import read_table
 from cutaway.errors import DataError, OptionError, did_you_mean, expect_range
 from cutaway.files.content import naming_source
@@ -242,3 +243,4 @@ def _expect_numbers(series, times):
             expected="a number at every time",
             fix="fill the gaps, for example with the previous value",
         )
+    expect_float32(values, f"the column {series.name!r}")

@@ -1,6 +1,7 @@
 """Texts and their labels, from tables and from files of lines."""
 
 import dataclasses
+import os
 from pathlib import Path
 
 from cutaway.data.read import GZIP, SUFFIXES, read_table
@@ -137,7 +138,9 @@ def labeled_lines(path):
     import polars as pl
 
     name = path.name.lower()
-    if not path.is_file() or (name.endswith(SUFFIXES) and not name.endswith((".txt", ".tsv"))):
+    if not os.path.isfile(path) or (
+        name.endswith(SUFFIXES) and not name.endswith((".txt", ".tsv"))
+    ):
         return None
     try:
         lines = [line for line in read_text(path).split("\n") if line.strip()]

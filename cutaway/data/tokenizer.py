@@ -12,6 +12,7 @@ from cutaway.files.content import naming, read_content
 KINDS = ("word", "bpe", "character")
 PADDING, UNKNOWN = "<pad>", "<unk>"
 CHARACTER = r"[\s\S]"
+LARGEST_ID = 2**31 - 2  # ids are int32
 PIECE = 10_000  # characters encoded at a time, for character tokens
 
 
@@ -57,7 +58,14 @@ class Tokenizer:
             inner.add_special_tokens([PADDING])
             padding = inner.token_to_id(PADDING)
         self.padding: int = padding
-        self.size: int = inner.get_vocab_size()
+        largest = max(inner.get_vocab().values())
+        if largest > LARGEST_ID:
+            raise DataError(
+                f"the largest id of this tokenizer is {largest:,}",
+                expected=f"at most {LARGEST_ID:,}",
+                fix="use the tokenizer.json of the model",
+            )
+        self.size: int = max(inner.get_vocab_size(), largest + 1)  # ids may have gaps
 
     @classmethod
     def train(cls, texts, *, kind="word", size=10_000, least_count=1, lowercase=None):

@@ -1,10 +1,12 @@
 """Time-series classification data in the format of the UCR archive: a label and values per line."""
 
 import dataclasses
+import os
 from pathlib import Path
 
 import numpy as np
 
+from cutaway.data.float32 import expect_float32
 from cutaway.data.folders import natural_key
 from cutaway.errors import DataError
 from cutaway.files.content import decoded, naming_source, read_content
@@ -94,13 +96,13 @@ def read_ucr_pair(path):
 def ucr_pair(path):
     """The paths (training, test) that belong to a folder or a file, or None."""
     path = Path(path)
-    found = sorted(path.glob(f"*{SPLIT_NAMES[0]}.*")) if path.is_dir() else [path]
+    found = sorted(path.glob(f"*{SPLIT_NAMES[0]}.*")) if os.path.isdir(path) else [path]
     for file in found:
         if not file.stem.endswith(SPLIT_NAMES):
             continue
         stem = file.stem.removesuffix(SPLIT_NAMES[0]).removesuffix(SPLIT_NAMES[1])
         pair = tuple(file.with_name(f"{stem}{split}{file.suffix}") for split in SPLIT_NAMES)
-        if all(p.is_file() for p in pair):
+        if all(os.path.isfile(p) for p in pair):
             return pair
     return None
 
@@ -134,4 +136,5 @@ def _numbers(path, line, cells):
             expected="a number at every time",
             fix="fill the gaps; pad or cut series of different length",
         )
+    expect_float32(values, f"{path}: line {line}")
     return values

@@ -6,6 +6,7 @@ a word.
 """
 
 import dataclasses
+import os
 import warnings
 from pathlib import Path
 
@@ -75,7 +76,7 @@ class WordPiece(Tokenizer):
             DataError: no such file, or not a tokenizer.
         """
         path = Path(path)
-        if path.is_dir():
+        if os.path.isdir(path):
             found = [path / name for name in FILES if (path / name).is_file()]
             if not found:
                 raise DataError(

@@ -4,6 +4,7 @@ import base64
 import dataclasses
 import functools
 import io
+import os
 from pathlib import Path
 
 import numpy as np
@@ -88,9 +89,13 @@ class ImageRows(Preprocessing):
     def read(self, source):
         """An image, a folder of images, or a folder with one subfolder per class (its test set)."""
         path = Path(source)
-        if path.is_file() and path.suffix.lower() in SUFFIXES:
+        if os.path.isfile(path) and path.suffix.lower() in SUFFIXES:
             return _frame({"path": _names([path])})
-        if path.is_dir() and not find_idx(path) and not any(p.is_dir() for p in path.iterdir()):
+        if (
+            os.path.isdir(path)
+            and not find_idx(path)
+            and not any(p.is_dir() for p in path.iterdir())
+        ):
             found = sorted(p for p in path.iterdir() if p.suffix.lower() in SUFFIXES)
             if not found:
                 raise DataError(
@@ -166,7 +171,7 @@ class ImageRows(Preprocessing):
 def read_sets(path):
     """({"train": frame, ...}, classes) of an image folder or a folder of IDX files."""
     path = Path(path)
-    pairs = find_idx(path if path.is_dir() else path.parent)
+    pairs = find_idx(path if os.path.isdir(path) else path.parent)
     if pairs:
         if "train" not in pairs:
             raise DataError(

@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from cutaway.data import Scaling, TableArrays, read_series, read_table, windows
+from cutaway.data.float32 import to_float32
 from cutaway.data.forecast import chronological_split, expect_long_enough, find_season
 from cutaway.data.series import step_between
 from cutaway.data.target import Target
@@ -118,7 +119,8 @@ class SeriesRows(Preprocessing):
             with the target: every window that a complete horizon follows, and the row of the first
             value of that horizon; without: the last window and the last row.
         """
-        values = self.scaling.scale(frame.select(self.columns).to_numpy()).astype(np.float32)
+        scaled = self.scaling.scale(frame.select(self.columns).to_numpy())
+        values = to_float32(scaled, "the series, scaled as in training,")
         if with_target:
             x, y = windows(values, self.window, self.horizon, targets=[self.channel])
             rows = np.arange(len(x)) + self.window

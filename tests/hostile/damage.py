@@ -2,6 +2,7 @@
 
 import gzip
 import io
+import json
 import random
 import re
 import struct
@@ -121,7 +122,40 @@ def _unpacked(rnd, content):
         return _in_zip(rnd, content)
     if content[:4] == b"\x89PNG":
         return _in_png(rnd, content)
+    if content[:1] == b"{":
+        return "json", _in_json(rnd, content)
+    if content[8:9] == b"{":  # safetensors
+        end = 8 + int.from_bytes(content[:8], "little")
+        header = _in_json(rnd, content[8:end])
+        return "json header", struct.pack("<Q", len(header)) + header + content[end:]
     return None
+
+
+def _in_json(rnd, content):
+    """Another value somewhere inside, or a key renamed or taken away."""
+    whole = json.loads(content)
+    holders, waiting = [], [whole]
+    while waiting:
+        value = waiting.pop()
+        if isinstance(value, dict | list) and value:
+            holders.append(value)
+            waiting += value.values() if isinstance(value, dict) else value
+    for _ in range(rnd.choice((1, 1, 3))):
+        holder = rnd.choice(holders)
+        key = rnd.choice(list(holder) if isinstance(holder, dict) else range(len(holder)))
+        other = rnd.choice((None, -1, 0, 2**31, 2**63, 1e300, "", "x", [], {}, True, [0] * 70))
+        action = rnd.randrange(4)
+        if action == 0 and isinstance(holder, dict):
+            holder["other"] = holder.pop(key)
+        elif action == 1 and isinstance(holder, dict):
+            del holder[key]
+        else:
+            holder[key] = rnd.choice((other, rnd.choice(holders))) if action == 2 else other
+        holders = [value for value in holders if value] or [[0]]
+    try:
+        return json.dumps(whole).encode()
+    except (ValueError, RecursionError):  # one that holds itself
+        return b"{}"
 
 
 def _in_zip(rnd, content):

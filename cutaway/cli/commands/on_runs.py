@@ -1,5 +1,6 @@
 """Commands that use a trained run: predict, evaluate, summary, generate, export, explain."""
 
+import os
 from pathlib import Path
 from typing import Annotated
 
@@ -52,7 +53,7 @@ def summary(
     from cutaway.cli.use import summary_command
 
     sizes = None
-    if not Path(what).exists() and set(what) <= set("0123456789,- "):
+    if not os.path.exists(what) and set(what) <= set("0123456789,- "):
         sizes = parse_sizes(what.replace("-", ","))
     summary_command(what, sizes, as_json=as_json)
 
