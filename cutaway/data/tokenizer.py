@@ -13,6 +13,7 @@ KINDS = ("word", "bpe", "character")
 PADDING, UNKNOWN = "<pad>", "<unk>"
 CHARACTER = r"[\s\S]"
 LARGEST_ID = 2**31 - 2  # ids are int32
+TRIAL = "A trial of 1 text: é."
 PIECE = 10_000  # characters encoded at a time, for character tokens
 
 
@@ -52,6 +53,7 @@ class Tokenizer:
     def __init__(self, inner):
         self.inner = inner
         inner.encode_special_tokens = True  # "<pad>" in a text is text
+        inner.no_padding()  # `encode` pads, to the longest
         padding = self._special(PADDING, "[PAD]", "<PAD>", "<|padding|>")
         self.unknown: int | None = self._special(UNKNOWN, "[UNK]", "<UNK>")
         if padding is None:
@@ -112,7 +114,9 @@ class Tokenizer:
         content = read_content(path)
         expected = "a tokenizer.json"
         with naming(path, "a tokenizer", expected=expected, failed="is not a tokenizer"):
-            return cls(tokenizers.Tokenizer.from_buffer(content))
+            found = cls(tokenizers.Tokenizer.from_buffer(content))
+            _try(found.inner, found.size)
+            return found
 
     def save(self, path) -> None:
         Path(path).write_text(self.to_json(), encoding="utf-8")
@@ -185,6 +189,18 @@ class Tokenizer:
     def _special(self, *names):
         numbers = (self.inner.token_to_id(name) for name in names)
         return next((number for number in numbers if number is not None), None)
+
+
+def _try(inner, size: int) -> None:
+    """Encode a text and a pair, so that a tokenizer that cannot is found when it is loaded."""
+    for pair in (None, TRIAL):
+        largest = max(inner.encode(TRIAL, pair).ids, default=0)
+        if largest >= size:
+            raise DataError(
+                f"this tokenizer has {size:,} tokens, and encodes a text by the id {largest:,}",
+                expected=f"ids below {size:,}",
+                fix="use the tokenizer.json of the model",
+            )
 
 
 def _trained(texts, kind, size, least_count, lowercase):

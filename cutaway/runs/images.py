@@ -96,7 +96,8 @@ class ImageRows(Preprocessing):
             and not find_idx(path)
             and not any(p.is_dir() for p in path.iterdir())
         ):
-            found = sorted(p for p in path.iterdir() if p.suffix.lower() in SUFFIXES)
+            files = [p for p in path.iterdir() if p.is_file()]  # no pipes
+            found = sorted(p for p in files if p.suffix.lower() in SUFFIXES)
             if not found:
                 raise DataError(
                     f"{path} holds no images", expected="an image or a folder of images"

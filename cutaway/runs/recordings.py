@@ -71,7 +71,8 @@ class RecordingRows(Preprocessing):
         if os.path.isfile(path):
             return _frame([path])
         if os.path.isdir(path) and not _has_classes(path):
-            found = sorted(p for p in path.iterdir() if p.suffix.lower() in SUFFIXES)
+            files = [p for p in path.iterdir() if p.is_file()]  # no pipes
+            found = sorted(p for p in files if p.suffix.lower() in SUFFIXES)
             if not found:
                 raise DataError(f"{path} holds no recordings", expected="WAV files")
             labels = [_label(p) for p in found]

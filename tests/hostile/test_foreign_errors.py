@@ -155,6 +155,27 @@ def test_tokenizers_and_vocabularies_that_are_damaged(tmp_path):
         Tokenizer.load(path)
 
 
+def test_a_tokenizer_that_cannot_encode_is_found_when_it_is_loaded(tmp_path):
+    path = tmp_path / "t.json"
+    value = json.loads(WordPiece.train(["a cat"], size=40).to_json())
+    special = value["post_processor"]["special_tokens"]
+    special["[SEP]"]["ids"] = [2**31]
+    path.write_text(json.dumps(value))
+    with pytest.raises(DataError, match=r"t\.json: this tokenizer has .* by the id 2,147,483,648"):
+        WordPiece.load(path)
+    special.pop("[SEP]")  # at which the library panics
+    path.write_text(json.dumps(value))
+    with pytest.raises(DataError, match=r"t\.json is not a tokenizer"):
+        Tokenizer.load(path)
+    value = json.loads(Tokenizer.train(["a cat"]).to_json())
+    value["padding"] = {
+        "strategy": {"Fixed": 10**6}, "direction": "Right", "pad_to_multiple_of": None,
+        "pad_id": 0, "pad_type_id": 0, "pad_token": "<pad>",
+    }  # fmt: skip
+    path.write_text(json.dumps(value))
+    assert Tokenizer.load(path).encode(["a cat", "cat"]).lengths.tolist() == [2, 1]
+
+
 def test_ids_of_a_tokenizer_with_gaps_are_all_below_its_size(tmp_path):
     value = json.loads(Tokenizer.train(["a cat"]).to_json())
     value["model"]["vocab"]["cat"] = 70
