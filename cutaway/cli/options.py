@@ -121,5 +121,5 @@ def _json(text: str):
     """The JSON value of a text, or the text itself."""
     try:
         return json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):
         return text

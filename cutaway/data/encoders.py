@@ -240,7 +240,7 @@ def _values(series) -> np.ndarray:
     """float64 values, NaN where missing, none beyond the range of float32."""
     import polars as pl
 
-    values = series.cast(pl.Float64).fill_null(float("nan")).to_numpy()
+    values = series.cast(pl.Float64).to_numpy()
     expect_float32(values, f"column {series.name!r}")
     return values
 

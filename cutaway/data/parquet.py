@@ -117,6 +117,8 @@ def _check(path, file, size: int, is_whole: bool) -> None:
 def _check_footer(path, footer, size: int, is_whole: bool) -> None:
     rows, groups, schema = footer[3], footer[4], footer[2]
     leaves = [element for element in schema if not element.get(5)]
+    if _depth_of(schema) > DEPTH:
+        _damaged(path, f"its columns are nested more than {DEPTH} deep")
     expect_columns(len(leaves), path)
     counts = [group[3] for group in groups]
     if rows != sum(counts) or min(counts, default=0) < 0:
@@ -132,6 +134,19 @@ def _check_footer(path, footer, size: int, is_whole: bool) -> None:
     else:
         most = max(counts, default=0)
         expect_unpacked(max(most * wide, *unpacked, 0), size, f"{came}, {most:,} in one part")
+
+
+def _depth_of(schema) -> int:
+    """Levels of the tree that the schema lists parent first; polars descends it by recursion."""
+    left, deepest = [], 0  # children still to come, of each open element
+    for element in schema:
+        while left and left[-1] == 0:
+            left.pop()
+        if left:
+            left[-1] -= 1
+        left.append(element.get(5) or 0)
+        deepest = max(deepest, len(left))
+    return deepest
 
 
 def _check_pages(path, file, chunk, rows: int | None, end: int) -> int:

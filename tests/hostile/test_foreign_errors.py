@@ -135,6 +135,26 @@ def test_a_parquet_file_that_makes_polars_panic_or_ask_for_exabytes(tmp_path):
     assert {"description", "data"} <= outcomes
 
 
+def test_columns_of_a_parquet_file_that_are_nested_deep(tmp_path):
+    path = tmp_path / "a.parquet"
+    for depth, is_read in ((8, True), (40, False)):
+        value, kind = 1, pl.Int64
+        for _ in range(depth):
+            value, kind = [value], pl.List(kind)
+        pl.DataFrame({"a": pl.Series([value], dtype=kind)}).write_parquet(path)
+        if is_read:
+            assert read_table(path).dtypes == [kind]
+        else:
+            with pytest.raises(DataError, match=r"a\.parquet .* nested more than 32 deep"):
+                read_table(path)
+
+
+def test_json_on_the_command_line_that_is_nested_deep_is_a_text():
+    from cutaway.cli.options import settings
+
+    assert settings(["kinds=" + "[" * 100_000])["kinds"].startswith("[[[")
+
+
 def test_tokenizers_and_vocabularies_that_are_damaged(tmp_path):
     path = tmp_path / "vocab.txt"
     path.write_bytes(b"[PAD]\n[UNK]\n\xff\n")
