@@ -177,7 +177,6 @@ def _rows(content: bytes, separator: str):
 
 def _typed(column):
     """Strings as integers, floats or booleans, if every value is one."""
-
     numbers = _numbers(column)
     if numbers is not None:
         return numbers
