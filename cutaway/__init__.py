@@ -132,6 +132,7 @@ _PACKAGES = (
     "diagram",
     "explain",
     "export",
+    "files",
     "landscape",
     "losses",
     "metrics",

@@ -139,6 +139,7 @@ from cutaway import doctor as doctor
 from cutaway import errors as errors
 from cutaway import diagram as diagram
 from cutaway import export as export
+from cutaway import files as files
 from cutaway import landscape as landscape
 from cutaway import losses as losses
 from cutaway import metrics as metrics
@@ -302,6 +303,7 @@ __all__ = [
     "explain_update",
     "export",
     "features_of",
+    "files",
     "float64",
     "gradients",
     "init",

@@ -38,6 +38,12 @@ def pytest_sessionfinish():
         shutil.rmtree(PROGRAMS, ignore_errors=True)
 
 
+def pytest_addoption(parser):
+    group = parser.getgroup("hostile", "damaged files (tests/hostile)")
+    group.addoption("--draws", type=int, default=300, help="Number of damaged files.")
+    group.addoption("--seed", type=int, default=0, help="Seed of the damage.")
+
+
 @pytest.fixture(autouse=True)
 def seeded():
     """Every test starts from the same random numbers."""

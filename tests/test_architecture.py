@@ -18,7 +18,7 @@ RANKS = {
     "leaves": 1,
     "runtime": 1,
     "engine": 1,
-    "data": 1,
+    "data": 2,
     "ops": 2,
     "story": 2,
     "nn": 3,
@@ -80,7 +80,7 @@ def hidden_imports(path: Path):
 FILES = sorted(
     p
     for p in ROOT.rglob("*.py")
-    if p.parent != ROOT or p.stem in {"callable_package", "errors", "files", "leaves"}
+    if p.parent != ROOT or p.stem in {"callable_package", "errors", "leaves"}
 )
 
 

@@ -1,5 +1,6 @@
 """The commands in their order, and how errors are reported. Heavy imports come late."""
 
+import io
 import json
 import sys
 import warnings
@@ -10,7 +11,13 @@ import typer
 import cutaway
 from cutaway.cli.commands import on_data, on_runs, on_trainings
 from cutaway.cli.usage import UsageError, is_help, usage_error
-from cutaway.errors import CutawayError, OutOfMemoryError, TrainingError, visible
+from cutaway.errors import (
+    CutawayError,
+    OptionError,
+    OutOfMemoryError,
+    TrainingError,
+    visible,
+)
 
 app = typer.Typer(
     name="cutaway",
@@ -37,6 +44,9 @@ COMMANDS = (
     on_trainings.doctor,
     on_trainings.race,
 )
+
+
+PATHS = ("--out", "--html", "--png", "--input")  # options that name a file or a folder
 
 
 def _version(wanted: bool) -> None:
@@ -67,7 +77,10 @@ def run() -> None:
     debug = "--debug" in arguments
     warnings.showwarning = _show_warning
     as_json = "--json" in arguments
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")  # names need not be UTF-8
     try:
+        _expect_paths(arguments)
         given = [a for a in arguments if a != "--debug"]
         sys.exit(app(args=given, prog_name="cutaway", standalone_mode=False))
     except UsageError as error:
@@ -93,6 +106,23 @@ def run() -> None:
 
 def _show_warning(message, category, filename, lineno, file=None, line=None) -> None:
     print(f"note: {visible(message)}", file=sys.stderr)
+
+
+def _expect_paths(arguments) -> None:
+    """Raise OptionError for an empty path, which would mean the current folder.
+
+    It is what a variable of the shell gives that is not set.
+    """
+    for before, argument in zip(["", *arguments], arguments, strict=False):
+        flag = before if before in PATHS else "" if before.startswith("--") else "an argument"
+        if argument in {f"{path}=" for path in PATHS}:
+            flag, argument = argument[:-1], ""
+        if flag and not argument.strip():
+            raise OptionError(
+                f"{flag} is empty",
+                expected="the path of a file or folder",
+                fix="write a path, or omit it; for the current folder write .",
+            )
 
 
 SMALLER = "fewer rows of data, or a smaller network"

@@ -1,6 +1,7 @@
 """cutaway doctor."""
 
 import contextlib
+import os
 import shlex
 import sys
 import textwrap
@@ -32,7 +33,7 @@ def _doctor(what, treated, seeds, budget, applied, out, html, trust, as_json) ->
     )
     from cutaway.errors import OptionError, RunError
 
-    is_script = not Path(what).is_dir() and ":" in what
+    is_script = not os.path.isdir(what) and ":" in what
     if is_script and applied:
         raise OptionError(
             f"--apply writes a run, and {what} is a script",
@@ -40,7 +41,7 @@ def _doctor(what, treated, seeds, budget, applied, out, html, trust, as_json) ->
             fix="omit --apply, and make the change in the script",
         )
     source = None
-    if Path(what).is_file():
+    if os.path.isfile(what):
         raise OptionError(
             f"{what} is a file",
             expected="the folder of a run, or script.py:NAME",

@@ -63,6 +63,26 @@ Device = Annotated[
 ]
 
 
+def _set_max_bytes(size: str | None) -> None:
+    from cutaway.files import set_max_bytes
+
+    if size is not None:
+        set_max_bytes(size)
+
+
+MaxBytes = Annotated[
+    str | None,
+    typer.Option(
+        "--max-bytes",
+        callback=_set_max_bytes,
+        metavar="SIZE",
+        help="Largest table, picture or other thing to read, such as 8GB. "
+        "[default: half of the free memory; less for small files that unpack to much]",
+        show_default=False,
+    ),
+]
+
+
 # shared by the commands that read data and train
 SomeData = Annotated[
     Path | None, typer.Argument(metavar="[DATA]", help="As for train.", show_default=False)
@@ -106,5 +126,5 @@ def _json(text: str):
     """The JSON value of a text, or the text itself."""
     try:
         return json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):
         return text

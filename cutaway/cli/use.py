@@ -1,7 +1,7 @@
 """cutaway predict, evaluate, summary, generate."""
 
+import os
 import sys
-from pathlib import Path
 
 from cutaway.cli.products import product
 from cutaway.cli.show import console, escape, print_json, print_notes, print_scores, table
@@ -108,7 +108,7 @@ def summary_command(what, sizes, *, as_json) -> None:
     else:
         from cutaway.runs import Run
 
-        if not Path(what).exists():
+        if not os.path.exists(what):
             raise DataError(
                 f"{what!r} is neither a run nor a list of layer sizes",
                 expected="the folder of a run, or sizes like 4,3,2,1",

@@ -8,9 +8,12 @@ import numpy as np
 from cutaway.data.folders import ClassFolder, find_class_folders
 from cutaway.data.wav import read_wav
 from cutaway.errors import DataError, OptionError, expect_range
+from cutaway.files.content import naming
+from cutaway.files.limits import expect_bytes, expect_unpacked
 
 SUFFIXES = (".wav", ".wave")
 KAISER_BETA = 5.0  # ripple of 0.3%, as in scipy.signal.resample_poly
+FILTER_ARRAYS = 5  # as long as the filter, while it is computed
 ZEROS = 10  # zero crossings of the filter on each side
 
 
@@ -62,16 +65,13 @@ def load_recordings(
     sounds, kept, skipped = [], [], {}
     for row, path in enumerate(folder.paths):
         try:
-            sound, own_rate = read_wav(path)
+            sound, rate = _sound(path, rate, channels)
         except DataError as error:
             if not skip_corrupt:
                 raise
             skipped[path] = error.came
             continue
-        rate = own_rate if rate is None else rate
-        if channels == 1:
-            sound = sound.mean(axis=1, keepdims=True)
-        sounds.append(resample(sound, own_rate, rate))
+        sounds.append(sound)
         kept.append(row)
     if not sounds or rate is None:
         reason = next(iter(skipped.values()))
@@ -88,12 +88,25 @@ def load_recordings(
     if len(counts) > 1:
         sounds = [sound.mean(axis=1, keepdims=True) for sound in sounds]
     longest = max(map(len, sounds)) if seconds is None else max(1, round(seconds * rate))
-    x = np.zeros((len(sounds), longest, sounds[0].shape[1]), np.float32)
+    shape = len(sounds), longest, sounds[0].shape[1]
+    came = f"{len(sounds):,} recordings in {folder.root} of {longest:,} samples each"
+    expect_bytes(math.prod(shape) * 4, came)
+    x = np.zeros(shape, np.float32)
     lengths = np.array([min(len(sound), longest) for sound in sounds], np.int32)
     for row, (sound, length) in enumerate(zip(sounds, lengths, strict=True)):
         x[row, :length] = sound[:length]
     folder = folder.subset(kept)
     return Recordings(x, folder.labels, lengths, rate, folder.classes, folder.paths, skipped)
+
+
+def _sound(path, rate, channels) -> tuple[np.ndarray, int]:
+    """(samples, rate) of a file at the rate asked for, or at its own."""
+    sound, own_rate = read_wav(path)
+    if channels == 1:
+        sound = sound.mean(axis=1, keepdims=True)
+    rate = own_rate if rate is None else rate
+    with naming(path, "a recording"):
+        return resample(sound, own_rate, rate), rate
 
 
 def resample(samples, old_rate: int, new_rate: int) -> np.ndarray:
@@ -108,6 +121,9 @@ def resample(samples, old_rate: int, new_rate: int) -> np.ndarray:
 
     Returns:
         (ceil(time p / q), ...) of the same dtype.
+
+    Raises:
+        DataError: the filter or the result is larger than the limit of size.
 
     References:
         Crochiere & Rabiner 1983, "Multirate digital signal processing", chapter 4.
@@ -126,12 +142,15 @@ def resample(samples, old_rate: int, new_rate: int) -> np.ndarray:
     if up == down or not len(samples):
         return samples
     half = ZEROS * max(up, down)
+    time = len(samples)
+    count = -(-time * up // down)
+    needed = 8 * max((2 * half + 1) * FILTER_ARRAYS, count * (samples.size // time))
+    came = f"resampling from {old_rate:,} to {new_rate:,} samples per second"
+    expect_unpacked(needed, samples.nbytes, came)
     taps = np.arange(-half, half + 1)
     cutoff = 1 / max(up, down)
     kernel = cutoff * np.sinc(cutoff * taps) * np.kaiser(len(taps), KAISER_BETA)
     kernel *= up / kernel.sum()
-    time = len(samples)
-    count = -(-time * up // down)
     reach = half // up + 1  # samples on each side that an output depends on
     flat = samples.reshape(time, -1).astype(np.float64)
     flat = np.pad(flat, ((reach, reach + 1), (0, 0)))

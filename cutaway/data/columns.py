@@ -1,6 +1,7 @@
 """Detection of column kinds: numbers, categories, dates, identifiers, ..."""
 
 import dataclasses
+import math
 
 from cutaway.errors import DataError, OptionError, did_you_mean, expect_choice
 
@@ -42,9 +43,10 @@ def find_columns(frame, *, kinds=None, ignore=()) -> list[Column]:
         DataError: a named column does not exist.
         OptionError: an unknown kind.
     """
-    kinds = dict(kinds or {})
+    kinds, ignore = dict(kinds or {}), set(ignore)
+    names = set(frame.columns)
     for name in [*kinds, *ignore]:
-        if name not in frame.columns:
+        if name not in names:
             raise DataError(
                 f"there is no column {name!r}",
                 expected="a column of the table",
@@ -53,12 +55,12 @@ def find_columns(frame, *, kinds=None, ignore=()) -> list[Column]:
     for kind in kinds.values():
         expect_choice(kind, USED, what="kind")
     found = []
-    for name in frame.columns:
-        column = _look(frame[name])
+    for series in frame.get_columns():
+        name, column = series.name, _look(series)
         if name in ignore:
             column = dataclasses.replace(column, kind="ignored", reason="ignored by request")
         elif name in kinds:
-            _expect_fitting(frame[name], kinds[name])
+            _expect_fitting(series, kinds[name])
             column = dataclasses.replace(column, kind=kinds[name], reason="kind set by the user")
         found.append(column)
     return found
@@ -69,6 +71,8 @@ def clean(series):
     import polars as pl
 
     if series.dtype.is_float():
+        if math.isfinite(series.sum() or 0.0):  # so is every value; much faster to find out
+            return series
         return series.set(~series.is_finite().fill_null(True), None)
     if series.dtype.is_decimal():
         return series.cast(pl.Float64)

@@ -1,19 +1,23 @@
 """Decoding of image files into 8-bit arrays, whatever their mode, size and orientation."""
 
-import struct
-import zlib
-from pathlib import Path
+import os
+import threading
 
 import numpy as np
 
 from cutaway.errors import DataError, expect_choice
+from cutaway.files.content import exists, naming, readable
+from cutaway.files.limits import expect_unpacked
 
 SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".gif", ".tif", ".tiff", ".webp", ".ppm", ".pgm")
 FITS = ("crop", "stretch")
 GRAY_MODES = {"1", "L", "LA", "La", "I", "I;16", "I;16B", "I;16L", "I;16N"}
 ORIENTATION = 0x0112  # tag of EXIF
-# what Pillow raises on a truncated file or one that is not an image
-BROKEN = (OSError, SyntaxError, ValueError, EOFError, IndexError, struct.error, zlib.error)
+# what Pillow may open; it knows other formats, one of which runs another program (EPS)
+FORMATS = ("BMP", "GIF", "JPEG", "PNG", "PPM", "TIFF", "WEBP")
+DRAFTED = ("JPEG", "MPO")  # may be decoded at an eighth of their size: checked after that choice
+PIXEL_BYTES = 4  # as RGB in Pillow's memory
+_opening = threading.Lock()
 
 
 def read_image(path, size=None, *, fit: str = "crop", channels: int = 3) -> np.ndarray:
@@ -36,40 +40,68 @@ def read_image(path, size=None, *, fit: str = "crop", channels: int = 3) -> np.n
     Raises:
         DataError: no such file; not an image, or truncated; values without a known range.
     """
-    from PIL import Image
-
     expect_choice(fit, FITS, what="fit")
     expect_choice(channels, (1, 3), what="channels")
-    try:
-        with Image.open(path) as image:
-            return _pixels(image, size, fit, channels)
-    except DataError as error:
-        raise DataError(f"{path}: {error.came}", expected=error.expected, fix=error.fix) from None
-    except FileNotFoundError:
-        raise DataError(f"there is no file {path}", fix="check the path") from None
-    except (*BROKEN, Image.DecompressionBombError) as error:
-        raise DataError(
-            f"{path} cannot be read as an image: {_reason(path, error)}",
-            expected="a valid image file",
-            fix="copy it again or remove it; skip_corrupt=True skips such files",
-        ) from error
+    if not exists(path):
+        raise DataError(f"there is no file {path}", fix="check the path")
+    with readable(path) as file, _named(path), _opened(file) as image:
+        return _pixels(image, size, fit, channels, _packed_bytes(file))
 
 
 def image_header(path) -> tuple | None:
     """((height, width), is_gray), after EXIF rotation; None if the image cannot be read."""
-    from PIL import Image
-
     try:
-        with Image.open(path) as image:
+        with readable(path) as file, _named(path), _opened(file) as image:
             width, height = image.size
             if _orientation(image) >= 5:
                 width, height = height, width
             return (height, width), image.mode in GRAY_MODES
-    except (*BROKEN, Image.DecompressionBombError):
+    except DataError:
         return None
 
 
-def _pixels(image, size, fit, channels):
+def _named(path):
+    """Whatever Pillow raises as an error that names the file."""
+    return naming(
+        path,
+        "an image",
+        expected="a valid image file: " + ", ".join(FORMATS),
+        fix="copy it again or remove it; skip_corrupt=True skips such files",
+    )
+
+
+def _opened(file):
+    """Pillow's image; its own limit of pixels is replaced by ours, which knows the memory."""
+    from PIL import Image, UnidentifiedImageError
+
+    with _opening:
+        before, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, None
+        try:
+            image = Image.open(file, formats=FORMATS)
+        except UnidentifiedImageError:
+            came = "unknown image format" if _packed_bytes(file) else "it is empty"
+            raise ValueError(came) from None
+        finally:
+            Image.MAX_IMAGE_PIXELS = before
+    if image.format not in DRAFTED:  # Pillow decodes a PNG to look for its orientation
+        _expect_pixels(image, _packed_bytes(file))
+    return image
+
+
+def _expect_pixels(image, packed: int) -> None:
+    width, height = image.size
+    expect_unpacked(
+        width * height * PIXEL_BYTES,
+        packed,
+        f"an image of {width:,} x {height:,} pixels",
+    )
+
+
+def _packed_bytes(file) -> int:
+    return os.fstat(file.fileno()).st_size
+
+
+def _pixels(image, size, fit, channels, packed: int):
     from PIL import Image
 
     orientation = _orientation(image)
@@ -82,6 +114,7 @@ def _pixels(image, size, fit, channels):
         smaller = image.draft(mode, (wanted[1], wanted[0]))
         if smaller is not None:
             extent = smaller[1][2:]  # the last pixel may be covered only partly
+    _expect_pixels(image, packed)
     image.load()
     image = _eight_bits(image, "L" if channels == 1 else "RGB")
     if wanted is not None and image.size != (wanted[1], wanted[0]):
@@ -109,7 +142,7 @@ _UPRIGHT = {
 def _orientation(image) -> int:
     try:
         value = image.getexif().get(ORIENTATION, 1)
-    except (*BROKEN, KeyError, TypeError):
+    except Exception:
         return 1  # the pixels may be valid although the metadata are not
     return value if value in _UPRIGHT else 1
 
@@ -150,12 +183,3 @@ def _middle(size, wanted):
     w, h = wanted[1] * scale, wanted[0] * scale
     left, upper = (width - w) / 2, (height - h) / 2
     return left, upper, min(left + w, width), min(upper + h, height)
-
-
-def _reason(path, error) -> str:
-    path = Path(path)
-    if path.is_file() and path.stat().st_size == 0:
-        return "it is empty"
-    if type(error).__name__ == "UnidentifiedImageError":
-        return "unknown image format"
-    return str(error).split("\n")[0]

@@ -11,6 +11,7 @@ import msgspec
 import numpy as np
 
 from cutaway.data.columns import as_dates, clean
+from cutaway.data.float32 import expect_float32
 from cutaway.errors import DataError
 
 MANY_LEVELS = 24  # with more levels, one column per level would be more noise than signal
@@ -237,10 +238,12 @@ def _string():
 
 
 def _values(series) -> np.ndarray:
-    """float64 values, NaN where missing."""
+    """float64 values, NaN where missing, none beyond the range of float32."""
     import polars as pl
 
-    return series.cast(pl.Float64).fill_null(float("nan")).to_numpy()
+    values = series.cast(pl.Float64).to_numpy()
+    expect_float32(values, f"column {series.name!r}")
+    return values
 
 
 def _days(series):

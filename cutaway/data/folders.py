@@ -1,6 +1,7 @@
 """Folders with one subfolder per class: root/class/file, or root/split/class/file."""
 
 import dataclasses
+import os
 from pathlib import Path
 
 import numpy as np
@@ -65,8 +66,8 @@ def find_class_folders(root, suffixes, *, what: str) -> dict:
             a class that is not in the training data.
     """
     root = Path(root)
-    if not root.is_dir():
-        came = f"{root} is a file" if root.exists() else f"there is no folder {root}"
+    if not os.path.isdir(root):
+        came = f"{root} is a file" if os.path.exists(root) else f"there is no folder {root}"
         raise DataError(came, expected=f"a folder with one subfolder of {what} per class")
     splits = {}
     for folder in _folders(root):
@@ -108,7 +109,7 @@ def files_by_label(root, suffixes, label, *, what: str) -> ClassFolder:
         [0, 1, 1]
     """
     root = Path(root)
-    if not root.is_dir():
+    if not os.path.isdir(root):
         raise DataError(f"there is no folder {root}", expected=f"a folder of {what}")
     names = {}
     for path in _files(root, suffixes):
@@ -181,6 +182,20 @@ def _files(root, suffixes) -> list:
         (p for p in found if not any(part.startswith(".") for part in p.relative_to(root).parts)),
         key=lambda path: path.relative_to(root).parts,
     )
+
+
+def expect_utf8(paths) -> None:
+    """Raise DataError for a path that is not UTF-8: tables of paths are texts."""
+    for path in paths:
+        try:
+            str(path).encode()
+        except UnicodeEncodeError:
+            shown = str(path).encode("utf-8", "backslashreplace").decode()
+            raise DataError(
+                f"the name {shown} is not UTF-8",
+                expected="names in UTF-8",
+                fix="rename it, for example with: convmv -f latin1 -t utf8 -r --notest FOLDER",
+            ) from None
 
 
 def natural_key(name: str):

@@ -4,6 +4,7 @@ import dataclasses
 
 import numpy as np
 
+from cutaway.data.float32 import to_float32
 from cutaway.data.series import SEASONS, Scaling, Series, as_channels, windows
 from cutaway.errors import DataError, OptionError, expect_range
 
@@ -69,7 +70,7 @@ def forecasting_task(
     chosen = [series.names.index(name) for name in names]
     expect_long_enough(len(values), split, window, horizon)
     scaling = Scaling.fit(values[:split])
-    scaled = scaling.scale(values).astype(np.float32)
+    scaled = to_float32(scaling.scale(values), "the series, scaled as in its training part,")
     x, y = windows(scaled[:split], window, horizon, targets=chosen)
     x_test, y_test = windows(scaled[split - window :], window, horizon, targets=chosen)
     if season is None:

@@ -1,14 +1,14 @@
 """IDX files, the format of MNIST and related data sets."""
 
-import gzip
 import math
 import struct
-import zlib
 from pathlib import Path
 
 import numpy as np
 
 from cutaway.errors import DataError
+from cutaway.files.content import naming, read_content
+from cutaway.files.limits import unpack_gzip
 
 TYPES = {0x08: ">u1", 0x09: ">i1", 0x0B: ">i2", 0x0C: ">i4", 0x0D: ">f4", 0x0E: ">f8"}
 
@@ -23,14 +23,9 @@ def read_idx(path) -> np.ndarray:
         LeCun, Cortes & Burges, "The MNIST database of handwritten digits".
     """
     path = Path(path)
-    try:
-        content = path.read_bytes()
-        if content[:2] == b"\x1f\x8b":
-            content = gzip.decompress(content)
-    except (OSError, EOFError, zlib.error) as error:
-        raise DataError(
-            f"{path} cannot be read: {error}", expected="a valid IDX file, optionally gzipped"
-        ) from error
+    content = read_content(path)
+    if content[:2] == b"\x1f\x8b":
+        content = unpack_gzip(content, path)
     if len(content) < 4 or content[:2] != b"\0\0" or content[2] not in TYPES:
         raise DataError(
             f"{path} is not an IDX file: it starts with {content[:4].hex(' ') or 'nothing'}",
@@ -47,8 +42,9 @@ def read_idx(path) -> np.ndarray:
             expected=f"{needed:,} bytes for shape {tuple(shape)}",
             fix="the file is truncated or damaged: copy it again",
         )
-    array = np.frombuffer(content, dtype, offset=header).reshape(shape)
-    return array.astype(dtype.newbyteorder("="))
+    with naming(path, "an IDX file"):
+        array = np.frombuffer(content, dtype, offset=header).reshape(shape)
+        return array.astype(dtype.newbyteorder("="))
 
 
 def find_idx(folder) -> dict:

@@ -2,6 +2,7 @@
 
 import collections
 import dataclasses
+import math
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
@@ -10,6 +11,7 @@ from cutaway.data.decode import SUFFIXES, image_header, read_image
 from cutaway.data.folders import ClassFolder, find_class_folders
 from cutaway.data.prefetch import ArrayStream, BlockStream, available_cores
 from cutaway.errors import DataError, OptionError
+from cutaway.files.limits import expect_bytes
 
 MEMORY_BYTES = 2**30
 
@@ -57,7 +59,9 @@ def load_images(
     size = expect_size(size) if size is not None else same_size(folder)
     channels = find_channels(folder) if channels is None else channels
     skipped = {}
-    x = np.empty((len(folder), *size, channels), np.uint8)
+    shape = len(folder), *size, channels
+    expect_bytes(math.prod(shape), f"{len(folder):,} images in {folder.root} of {size}")
+    x = np.empty(shape, np.uint8)
 
     def decode(row):
         x[row] = read_image(folder.paths[row], size, fit=fit, channels=channels)

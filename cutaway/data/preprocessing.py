@@ -7,6 +7,7 @@ import numpy as np
 
 from cutaway.data.columns import USED, Column, find_columns
 from cutaway.data.encoders import EmbeddedCategory, fit_encoder, from_json
+from cutaway.data.float32 import to_float32
 from cutaway.data.target import Target
 from cutaway.errors import DataError, did_you_mean
 
@@ -85,11 +86,12 @@ class TablePreprocessing:
         known = frame.filter(frame[target].is_not_null())
         columns = find_columns(known.drop(target), kinds=kinds, ignore=ignore)
         notes = list(fitted.notes)
-        for column in columns:
-            if known[column.name].dtype.is_float():
-                bad = int(known[column.name].is_infinite().sum())
+        series_of = _by_name(known)
+        for series in series_of.values():
+            if series.name != target and series.dtype.is_float():
+                bad = int(series.is_infinite().sum())
                 if bad:
-                    notes.append(f"{column.name}: {bad} infinite values, treated as missing")
+                    notes.append(f"{series.name}: {bad} infinite values, treated as missing")
         used = [c for c in columns if c.kind in USED]
         if not used:
             reasons = "; ".join(f"{c.name}: {c.reason}" for c in columns[:6])
@@ -99,7 +101,7 @@ class TablePreprocessing:
                 expected="at least one column of numbers, categories or dates",
                 fix="add columns, or set the kind of a column with kinds",
             )
-        encoders = [fit_encoder(c.kind, known[c.name]) for c in used]
+        encoders = [fit_encoder(c.kind, series_of[c.name]) for c in used]
         return cls(columns, encoders, fitted, notes)
 
     def refit(self, frame):
@@ -107,7 +109,9 @@ class TablePreprocessing:
 
         Kinds are detected on the whole table, encoders then fitted on its training rows alone.
         """
-        encoders = [fit_encoder(c.kind, frame[c.name]) for c in self.columns if c.kind in USED]
+        series_of = _by_name(frame)
+        used = [c for c in self.columns if c.kind in USED]
+        encoders = [fit_encoder(c.kind, series_of[c.name]) for c in used]
         target = self.target
         if target.task == "regression":
             target = Target.fit(frame[target.name], target.task)
@@ -147,26 +151,27 @@ class TablePreprocessing:
         rows = np.arange(frame.height)
         y = None
         if with_target:
-            self._expect(frame, self.target.name)
+            self._expect(frame.columns, self.target.name)
             known = frame[self.target.name].is_not_null().to_numpy()
             if not known.all():
                 notes.append(f"{self.target.name}: skipped {(~known).sum()} rows without a value")
                 rows = rows[known]
                 frame = frame.filter(known)
             y = self.target.encode(frame[self.target.name])
-        columns = []
+        columns, series_of = [], _by_name(frame)
         for encoder in self.encoders:
-            self._expect(frame, encoder.name)
-            columns += encoder.encode(frame[encoder.name], notes)
-        x = np.stack(columns, axis=1).astype(np.float32)  # (rows, features)
+            self._expect(series_of, encoder.name)
+            columns += encoder.encode(series_of[encoder.name], notes)
+        # (rows, features)
+        x = to_float32(np.stack(columns, axis=1), "the table, standardized as in training,")
         return TableArrays(x, y, rows, notes)
 
-    def _expect(self, frame, name):
-        if name not in frame.columns:
+    def _expect(self, names, name):
+        if name not in names:
             raise DataError(
                 f"the table has no column {name!r}, which training used",
                 expected="the columns of the training table",
-                fix=did_you_mean(name, frame.columns),
+                fix=did_you_mean(name, names),
             )
 
     def untransform_target(self, y) -> np.ndarray:
@@ -222,3 +227,8 @@ class TablePreprocessing:
                 expected=f"a preprocessing.json written by `cutaway train`, format {FORMAT}",
                 fix="train again, or restore the file from a backup",
             ) from error
+
+
+def _by_name(frame) -> dict:
+    """{name: column}: asking a frame for each of many columns would take time in their square."""
+    return {series.name: series for series in frame.get_columns()}

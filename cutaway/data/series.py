@@ -5,8 +5,10 @@ import dataclasses
 import numpy as np
 
 from cutaway.data.columns import as_dates
+from cutaway.data.float32 import expect_float32
 from cutaway.data.read import read_table
 from cutaway.errors import DataError, OptionError, did_you_mean, expect_range
+from cutaway.files.content import naming_source
 
 # usual seasons for each step between two dates, in steps
 SEASONS = {"hour": (24, 168), "day": (7, 365), "week": (52,), "month": (12,), "quarter": (4,)}
@@ -31,6 +33,7 @@ class Series:
     step: str | None
 
 
+@naming_source("a series")
 def read_series(source, *, time=None, columns=None) -> Series:
     """Read the series in a table with one row per time.
 
@@ -60,7 +63,7 @@ def read_series(source, *, time=None, columns=None) -> Series:
         time = time or frame.columns[0]
         _expect_order(times, time)
     if columns is None:
-        columns = [n for n in frame.columns if n != time and frame[n].dtype.is_numeric()]
+        columns = [n for n, dtype in frame.schema.items() if n != time and dtype.is_numeric()]
     for name in columns:
         _expect_numbers(frame[name], times)
     if not columns:
@@ -244,3 +247,4 @@ def _expect_numbers(series, times):
             expected="a number at every time",
             fix="fill the gaps, for example with the previous value",
         )
+    expect_float32(values, f"the column {series.name!r}")

@@ -1,10 +1,14 @@
 """Parquet files that are larger than memory, read block by block."""
 
+import contextlib
 from pathlib import Path
 
 import numpy as np
 
+from cutaway.data.float32 import expect_float32
+from cutaway.data.parquet import expect_parquet, scannable
 from cutaway.errors import DataError, did_you_mean, expect_range
+from cutaway.files.content import naming
 
 
 class ParquetBatches:
@@ -32,16 +36,10 @@ class ParquetBatches:
 
         expect_range(block_rows, what="block_rows", least=1)
         self.path = Path(path)
-        if not self.path.exists():
-            raise DataError(f"there is no file {self.path}", fix="check the path")
-        try:
-            scan = pl.scan_parquet(self.path)
+        expect_parquet(self.path, is_whole=False)
+        with self._scan() as scan:
             schema = scan.collect_schema()
             self.rows = scan.select(pl.len()).collect().item()
-        except (pl.exceptions.PolarsError, OSError) as error:
-            raise DataError(
-                f"{self.path} is not a valid Parquet file: {str(error).splitlines()[0]}"
-            ) from error
         names = list(schema)
         self.features = [n for n in names if n != target] if features is None else list(features)
         for name in [target, *self.features]:
@@ -71,19 +69,22 @@ class ParquetBatches:
 
     def block(self, start: int):
         """(x, y) of the rows from `start` on."""
-        import polars as pl
-
-        frame = (
-            pl.scan_parquet(self.path, low_memory=True)
-            .select([*self.features, self.target])
-            .slice(start, self.block_rows)
-            .collect()
-        )
+        with self._scan() as scan:
+            chosen = scan.select([*self.features, self.target])
+            frame = chosen.slice(start, self.block_rows).collect()
         x = np.empty((len(frame), len(self.features)), np.float32)
         for k, name in enumerate(self.features):
             x[:, k] = self._numbers(frame[name], start)
         dtype = np.int32 if self.target_is_integer else np.float32
         return x, self._numbers(frame[self.target], start).astype(dtype)
+
+    @contextlib.contextmanager
+    def _scan(self):
+        import polars as pl
+
+        named = naming(self.path, "a Parquet file", fix="write or copy it again")
+        with named, scannable(self.path) as source:
+            yield pl.scan_parquet(source, low_memory=True, glob=False, hive_partitioning=False)
 
     def _numbers(self, series, start):
         import polars as pl
@@ -98,4 +99,5 @@ class ParquetBatches:
                     expected="numbers in every row",
                     fix="impute or drop these rows before writing the file",
                 )
+            expect_float32(values, f"column {series.name!r} of {self.path}")
         return values

@@ -6,6 +6,7 @@ import msgspec
 import numpy as np
 
 from cutaway.data.columns import clean
+from cutaway.data.float32 import expect_float32, to_float32
 from cutaway.errors import DataError, OptionError, expect_choice
 
 TASKS = ("binary", "multiclass", "regression")
@@ -70,6 +71,7 @@ class Target:
                 fix="omit the task, or choose another target",
             )
         values = series.to_numpy().astype(np.float64)
+        expect_float32(values, f"the target {series.name!r}")
         scale = float(values.std())
         if scale == 0:
             raise DataError(
@@ -126,7 +128,10 @@ class Target:
                     f"{(~np.isfinite(values)).sum()} rows",
                     expected="numbers, or empty cells",
                 )
-            return ((values - self.mean) / self.scale).astype(np.float32)
+            expect_float32(values, f"the target {self.name!r}")
+            return to_float32(
+                (values - self.mean) / self.scale, f"the target {self.name!r}, scaled,"
+            )
         classes = self.classes or []
         places = {_key(c): k for k, c in enumerate(classes)}
         keys = [_key(v) for v in clean(series).to_list()]

@@ -1,10 +1,12 @@
 """Texts and their labels, from tables and from files of lines."""
 
 import dataclasses
+import os
 from pathlib import Path
 
-from cutaway.data.read import SUFFIXES, read_table
+from cutaway.data.read import GZIP, SUFFIXES, read_table
 from cutaway.errors import DataError, did_you_mean
+from cutaway.files.content import decoded, naming_source, read_content
 
 FREE_TEXT_WORDS = 4  # minimum mean number of words in a free-text column
 MAX_LABELS = 50  # distinct labels in a file of labeled lines
@@ -29,6 +31,7 @@ class Texts:
     notes: list
 
 
+@naming_source("texts")
 def read_texts(source, *, text=None, label=None) -> Texts:
     """Read the texts in a table, or in a file of lines.
 
@@ -85,8 +88,8 @@ def free_text_columns(frame, ignore=()) -> list:
     import polars as pl
 
     lengths = {}
-    for name in frame.columns:
-        texts = frame[name].drop_nulls()
+    for column in frame.get_columns():
+        name, texts = column.name, column.drop_nulls()
         if name in ignore or texts.dtype != pl.String or texts.n_unique() <= len(texts) / 2:
             continue
         if words_each(texts) >= FREE_TEXT_WORDS:
@@ -107,19 +110,14 @@ def read_text(path) -> str:
         DataError: no such file, not UTF-8, or empty.
     """
     path = Path(path)
-    try:
-        content = path.read_bytes()
-    except OSError as error:
-        raise DataError(f"{path} cannot be read: {error.strerror}", fix="check the path") from None
-    try:
-        text = content.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        line = content[: error.start].count(b"\n") + 1
+    content = read_content(path)
+    if content.startswith(GZIP):
         raise DataError(
-            f"{path}: line {line} is not UTF-8 text (byte 0x{content[error.start]:02x})",
+            f"{path} is packed by gzip",
             expected="a text file in UTF-8",
-            fix=f"convert it, for example: iconv -f latin1 -t utf-8 {path.name} > new.txt",
-        ) from error
+            fix=f"unpack it: gunzip {path.name}",
+        )
+    text = decoded(content, path, "new.txt")
     if not text.strip():
         raise DataError(f"{path} is empty", expected="at least one line of text")
     return text.replace("\r\n", "\n")
@@ -140,7 +138,9 @@ def labeled_lines(path):
     import polars as pl
 
     name = path.name.lower()
-    if not path.is_file() or (name.endswith(SUFFIXES) and not name.endswith((".txt", ".tsv"))):
+    if not os.path.isfile(path) or (
+        name.endswith(SUFFIXES) and not name.endswith((".txt", ".tsv"))
+    ):
         return None
     try:
         lines = [line for line in read_text(path).split("\n") if line.strip()]
@@ -158,6 +158,8 @@ def labeled_lines(path):
         if few and free:
             header = labels[0] not in distinct
             names = (labels[0], texts[0]) if header else ("label", "text")
+            if names[0] == names[1]:
+                names = "label", "text"
             rows = slice(int(header), None)
             return pl.DataFrame({names[0]: labels[rows], names[1]: texts[rows]})
     return None

@@ -7,10 +7,13 @@ from pathlib import Path
 import numpy as np
 
 from cutaway.errors import DataError, OptionError, expect_choice, expect_range
+from cutaway.files.content import naming, read_content
 
 KINDS = ("word", "bpe", "character")
 PADDING, UNKNOWN = "<pad>", "<unk>"
 CHARACTER = r"[\s\S]"
+LARGEST_ID = 2**31 - 2  # ids are int32
+TRIAL = "A trial of 1 text: é."
 PIECE = 10_000  # characters encoded at a time, for character tokens
 
 
@@ -51,13 +54,21 @@ class Tokenizer:
     def __init__(self, inner):
         self.inner = inner
         inner.encode_special_tokens = True  # "<pad>" in a text is text
+        inner.no_padding()  # `encode` pads, to the longest
         padding = self._special(PADDING, "[PAD]", "<PAD>", "<|padding|>")
         self.unknown: int | None = self._special(UNKNOWN, "[UNK]", "<UNK>")
         if padding is None:
             inner.add_special_tokens([PADDING])
             padding = inner.token_to_id(PADDING)
         self.padding: int = padding
-        self.size: int = inner.get_vocab_size()
+        largest = max(inner.get_vocab().values())
+        if largest > LARGEST_ID:
+            raise DataError(
+                f"the largest id of this tokenizer is {largest:,}",
+                expected=f"at most {LARGEST_ID:,}",
+                fix="use the tokenizer.json of the model",
+            )
+        self.size: int = max(inner.get_vocab_size(), largest + 1)  # ids may have gaps
 
     @classmethod
     def train(cls, texts, *, kind="word", size=10_000, least_count=1, lowercase=None):
@@ -101,15 +112,12 @@ class Tokenizer:
         """
         import tokenizers
 
-        path = Path(path)
-        if not path.is_file():
-            raise DataError(f"there is no file {path}", fix="check the path")
-        try:
-            return cls(tokenizers.Tokenizer.from_file(str(path)))
-        except Exception as error:  # the library raises Exception itself
-            raise DataError(
-                f"{path} is not a tokenizer: {error}", expected="a tokenizer.json"
-            ) from error
+        content = read_content(path)
+        expected = "a tokenizer.json"
+        with naming(path, "a tokenizer", expected=expected, failed="is not a tokenizer"):
+            found = cls(tokenizers.Tokenizer.from_buffer(content))
+            _try(found.inner, found.size)
+            return found
 
     def save(self, path) -> None:
         Path(path).write_text(self.to_json(), encoding="utf-8")
@@ -182,6 +190,18 @@ class Tokenizer:
     def _special(self, *names):
         numbers = (self.inner.token_to_id(name) for name in names)
         return next((number for number in numbers if number is not None), None)
+
+
+def _try(inner, size: int) -> None:
+    """Encode a text and a pair, so that a tokenizer that cannot is found when it is loaded."""
+    for pair in (None, TRIAL):
+        largest = max(inner.encode(TRIAL, pair).ids, default=0)
+        if largest >= size:
+            raise DataError(
+                f"this tokenizer has {size:,} tokens, and encodes a text by the id {largest:,}",
+                expected=f"ids below {size:,}",
+                fix="use the tokenizer.json of the model",
+            )
 
 
 def _trained(texts, kind, size, least_count, lowercase):

@@ -1,12 +1,15 @@
 """Time-series classification data in the format of the UCR archive: a label and values per line."""
 
 import dataclasses
+import os
 from pathlib import Path
 
 import numpy as np
 
+from cutaway.data.float32 import expect_float32
 from cutaway.data.folders import natural_key
 from cutaway.errors import DataError
+from cutaway.files.content import decoded, naming_source, read_content
 
 SPLIT_NAMES = ("_TRAIN", "_TEST")
 
@@ -26,6 +29,7 @@ class UCRDataset:
     classes: list
 
 
+@naming_source("labeled series")
 def read_ucr(path, *, classes=None) -> UCRDataset:
     """Read a file of the UCR archive: one series per line, a label and then the values.
 
@@ -43,10 +47,7 @@ def read_ucr(path, *, classes=None) -> UCRDataset:
         Dau et al. 2019, "The UCR time series archive", arXiv:1810.07758.
     """
     path = Path(path)
-    try:
-        lines = path.read_text("utf-8").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
-        raise DataError(f"{path} cannot be read: {error}", fix="check the path") from error
+    lines = decoded(read_content(path), path, f"new{path.suffix}").splitlines()
     rows = [_cells(line) for line in lines if line.strip()]
     if not rows:
         raise DataError(f"{path} is empty", expected="a label and values in every line")
@@ -95,13 +96,13 @@ def read_ucr_pair(path):
 def ucr_pair(path):
     """The paths (training, test) that belong to a folder or a file, or None."""
     path = Path(path)
-    found = sorted(path.glob(f"*{SPLIT_NAMES[0]}.*")) if path.is_dir() else [path]
+    found = sorted(path.glob(f"*{SPLIT_NAMES[0]}.*")) if os.path.isdir(path) else [path]
     for file in found:
         if not file.stem.endswith(SPLIT_NAMES):
             continue
         stem = file.stem.removesuffix(SPLIT_NAMES[0]).removesuffix(SPLIT_NAMES[1])
         pair = tuple(file.with_name(f"{stem}{split}{file.suffix}") for split in SPLIT_NAMES)
-        if all(p.is_file() for p in pair):
+        if all(os.path.isfile(p) for p in pair):
             return pair
     return None
 
@@ -135,4 +136,5 @@ def _numbers(path, line, cells):
             expected="a number at every time",
             fix="fill the gaps; pad or cut series of different length",
         )
+    expect_float32(values, f"{path}: line {line}")
     return values

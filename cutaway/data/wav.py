@@ -6,6 +6,8 @@ from pathlib import Path
 import numpy as np
 
 from cutaway.errors import DataError, OptionError
+from cutaway.files.content import read_content
+from cutaway.files.limits import expect_bytes
 
 PCM, FLOAT, EXTENSIBLE = 1, 3, 0xFFFE
 UNSIZED = 0xFFFFFFFF  # written by programs that do not know the length yet
@@ -30,10 +32,7 @@ def read_wav(path):
         Microsoft & IBM 1991, "Multimedia programming interface and data specifications 1.0".
     """
     path = Path(path)
-    try:
-        content = path.read_bytes()
-    except OSError as error:
-        raise DataError(f"{path} cannot be read: {error.strerror}", fix="check the path") from None
+    content = read_content(path)
     if content[:4] != b"RIFF" or content[8:12] != b"WAVE":
         raise DataError(
             f"{path} is not a WAV file: it starts with {content[:12].hex(' ') or 'nothing'}",
@@ -53,7 +52,15 @@ def read_wav(path):
         )
     if len(data) < frame:
         raise DataError(f"{path} holds no samples", expected="at least one sample")
+    if rate == 0:
+        raise DataError(
+            f"{path} declares 0 samples per second",
+            expected="a positive rate",
+            fix="the header is damaged: copy it again, or convert it with ffmpeg",
+        )
     data = data[: len(data) - len(data) % frame]
+    wide = len(data) // (bits // 8) * 4  # as float32
+    expect_bytes(wide, f"{path} holds many samples")
     samples = _READERS[code, bits](data).reshape(-1, channels)
     if not np.isfinite(samples).all():
         raise DataError(f"{path} holds NaN or infinity", expected="finite samples")

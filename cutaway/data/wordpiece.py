@@ -6,6 +6,7 @@ a word.
 """
 
 import dataclasses
+import os
 import warnings
 from pathlib import Path
 
@@ -13,6 +14,7 @@ import numpy as np
 
 from cutaway.data.tokenizer import Tokenizer, Tokens
 from cutaway.errors import DataError, OptionError, expect_range
+from cutaway.files.content import decoded, naming, read_content
 
 SPECIAL = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")
 FILES = ("tokenizer.json", "vocab.txt")
@@ -75,7 +77,7 @@ class WordPiece(Tokenizer):
             DataError: no such file, or not a tokenizer.
         """
         path = Path(path)
-        if path.is_dir():
+        if os.path.isdir(path):
             found = [path / name for name in FILES if (path / name).is_file()]
             if not found:
                 raise DataError(
@@ -84,10 +86,9 @@ class WordPiece(Tokenizer):
             path = found[0]
         if path.suffix != ".txt":
             return cls(Tokenizer.load(path).inner)
-        if not path.is_file():
-            raise DataError(f"there is no file {path}", fix="check the path")
-        lines = path.read_text(encoding="utf-8").splitlines()
-        return cls(_inner({piece: k for k, piece in enumerate(lines)}, lowercase))
+        lines = decoded(read_content(path), path, "new.txt").splitlines()
+        with naming(path, "a vocabulary", expected="one piece per line"):
+            return cls(_inner({piece: k for k, piece in enumerate(lines)}, lowercase))
 
     @classmethod
     def train(cls, texts, *, size: int = 10_000, lowercase: bool = True) -> "WordPiece":

@@ -12,6 +12,7 @@ from cutaway.nn.trees import take_rows
 from cutaway.optim import OPTIMIZERS
 from cutaway.runs import Run, prepare
 from cutaway.runs.experiment import Experiment
+from cutaway.runs.explain import training_data_of
 from cutaway.runs.kinds import KINDS
 from cutaway.train import EarlyStopping, Trainer
 
@@ -28,16 +29,10 @@ def experiment_of_run(run: Run, **instead) -> Experiment:
         RunError: another user made the run, and it is not trusted.
     """
     config = run.config
-    source = run.source()
-    if not Path(source).exists():
-        raise DataError(
-            f"the training data of this run are no longer at {source}",
-            expected="the file or folder that it was trained on, to train again",
-            fix="restore them, or run the command in the folder that the path is relative to",
-        )
+    data = training_data_of(run)
     given = {name: _plain(value) for name, value in config["options"].items()} | instead
     target = config["target"] if KINDS[config["kind"]].takes_target else None
-    return prepare(source, target, kind=config["kind"], **given)
+    return prepare(data, target, kind=config["kind"], **given)
 
 
 def plan_of(experiment: Experiment, *, rows: int | None = None) -> TrainingPlan:

@@ -28,6 +28,8 @@ from cutaway.train.probes import MOST_ROWS
 if TYPE_CHECKING:
     import polars as pl
 
+IN_MEMORY = "a frame"  # source of data without a path
+
 
 @dataclasses.dataclass
 class Experiment:
@@ -35,7 +37,7 @@ class Experiment:
 
     Attributes:
         kind: of the data, a key of runs.KINDS.
-        source: the path, or "a frame".
+        source: the path, or IN_MEMORY.
         target: name of the target.
         options: TrainingOptions of that kind.
         frame: polars frame of all rows, in the order of the arrays.
@@ -296,7 +298,8 @@ def _with_folder(error: CutawayError, folder: RunFolder, epochs: int) -> Cutaway
 
 def write_report(experiment: Experiment, run: Run, *, command: str = "") -> Path:
     """Write report.html into the run's folder; returns its path."""
-    run.folder.write(run.folder.report, experiment.page(run, command).encode())
+    page = experiment.page(run, command).encode("utf-8", "backslashreplace")
+    run.folder.write(run.folder.report, page)
     return run.folder.report
 
 

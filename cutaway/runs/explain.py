@@ -14,8 +14,10 @@ from cutaway.explain.attribution_story import Attribution
 from cutaway.explain.gradcam import GradCam
 from cutaway.explain.gradient import GradientStory, counted
 from cutaway.explain.joint_attribution import JointAttribution
+from cutaway.files.content import exists
 from cutaway.losses import LOSSES
 from cutaway.nn.trees import count_rows, map_leaves
+from cutaway.runs.experiment import IN_MEMORY
 from cutaway.runs.finished_run import Run
 from cutaway.runs.kinds import KINDS
 from cutaway.runs.nearest_neighbors import NearestNeighbors, nearest_neighbors_of
@@ -128,6 +130,29 @@ class RowStory(Story):
         }
 
 
+def training_data_of(run: Run) -> str:
+    """Path of the data that a run was trained on.
+
+    Raises:
+        DataError: they are not there.
+    """
+    source = run.source()
+    if source == IN_MEMORY:
+        raise DataError(
+            "this run was trained on data in memory or from a pipe, which it does not keep",
+            expected="a file or folder",
+            fix="name the data: cutaway explain RUN --input FILE",
+        )
+    if not exists(source):
+        raise DataError(
+            f"the training data of this run are no longer at {source}",
+            expected="the file or folder that it was trained on",
+            fix="restore them, run the command in the folder that the path is relative to, or name "
+            "other data: cutaway explain RUN --input FILE",
+        )
+    return source
+
+
 def open_row(run: Run, data=None, row: int = 0):
     """A row of a run's data, encoded.
 
@@ -142,13 +167,7 @@ def open_row(run: Run, data=None, row: int = 0):
     Raises:
         DataError: no such data or row.
     """
-    source = run.source() if data is None else data
-    if data is None and not Path(source).exists():
-        raise DataError(
-            f"the training data of this run are no longer at {source}",
-            expected="the file or folder that it was trained on",
-            fix="name other data: cutaway explain RUN --input FILE",
-        )
+    source = training_data_of(run) if data is None else data
     preprocessing = run.preprocessing
     frame = preprocessing.read(source)
     if not 0 <= row < frame.height:

@@ -1,11 +1,11 @@
 """Run: a folder with a trained network and everything needed to use it."""
 
 import functools
-import io
 from pathlib import Path
 
 import numpy as np
 
+from cutaway.data.parquet import read_parquet
 from cutaway.errors import RunError, ShapeError
 from cutaway.losses import LOSSES
 from cutaway.metrics import METRICS
@@ -119,10 +119,10 @@ class Run:
             return None
         import polars as pl
 
-        content = self.folder.read(self.folder.probes)
+        self.folder.read(self.folder.probes)  # whether it is what was written
         raised = (pl.exceptions.PolarsError, pl.exceptions.PanicException)
         with explaining_damage(self.folder.probes, *raised):
-            return pl.read_parquet(io.BytesIO(content))
+            return read_parquet(self.folder.probes)
 
     def save(self) -> None:
         """Write history, metrics and weights, with their checksums."""

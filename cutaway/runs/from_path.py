@@ -3,6 +3,7 @@
 import dataclasses
 from pathlib import Path
 
+from cutaway.data.read import unpiped
 from cutaway.errors import DataError, OptionError, did_you_mean
 from cutaway.runs.experiment import Experiment
 from cutaway.runs.kinds import KINDS, DataKind
@@ -14,7 +15,8 @@ def prepare(data, target: str | None = None, *, kind: str | None = None, **given
 
     Args:
         data: path of a table, a folder of images or recordings, IDX files, texts or time series;
-            a frame; or None for the bundled students table.
+            a frame; or None for the bundled students table. A pipe, such as /dev/stdin, holds a
+            table unless its kind is given; it is read once.
         target: the column to predict, for tables and texts in tables.
         kind: kind of the data, if it is detected wrongly.
         given: options of that kind: those of TrainingOptions, and its own, see
@@ -28,6 +30,8 @@ def prepare(data, target: str | None = None, *, kind: str | None = None, **given
         >>> from cutaway.runs import prepare
         >>> prepare("photos", size=64).train()                        # doctest: +SKIP
     """
+    if kind is None:
+        data = unpiped(data)
     detected = kind is None and isinstance(data, str | Path)
     reason = ""
     if kind is None:

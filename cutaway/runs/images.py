@@ -4,6 +4,7 @@ import base64
 import dataclasses
 import functools
 import io
+import os
 from pathlib import Path
 
 import numpy as np
@@ -23,6 +24,7 @@ from cutaway.data import (
     stratified_split,
 )
 from cutaway.data.decode import SUFFIXES
+from cutaway.data.folders import expect_utf8
 from cutaway.data.images import common_size, expect_size, find_channels
 from cutaway.errors import DataError, OptionError
 from cutaway.nn import seed
@@ -87,15 +89,20 @@ class ImageRows(Preprocessing):
     def read(self, source):
         """An image, a folder of images, or a folder with one subfolder per class (its test set)."""
         path = Path(source)
-        if path.is_file() and path.suffix.lower() in SUFFIXES:
-            return _frame({"path": [str(path)]})
-        if path.is_dir() and not find_idx(path) and not any(p.is_dir() for p in path.iterdir()):
-            found = sorted(p for p in path.iterdir() if p.suffix.lower() in SUFFIXES)
+        if os.path.isfile(path) and path.suffix.lower() in SUFFIXES:
+            return _frame({"path": _names([path])})
+        if (
+            os.path.isdir(path)
+            and not find_idx(path)
+            and not any(p.is_dir() for p in path.iterdir())
+        ):
+            files = [p for p in path.iterdir() if p.is_file()]  # no pipes
+            found = sorted(p for p in files if p.suffix.lower() in SUFFIXES)
             if not found:
                 raise DataError(
                     f"{path} holds no images", expected="an image or a folder of images"
                 )
-            return _frame({"path": [str(p) for p in found]})
+            return _frame({"path": _names(found)})
         sets, _ = read_sets(path)
         return sets.get("test", sets["train"])
 
@@ -165,7 +172,7 @@ class ImageRows(Preprocessing):
 def read_sets(path):
     """({"train": frame, ...}, classes) of an image folder or a folder of IDX files."""
     path = Path(path)
-    pairs = find_idx(path if path.is_dir() else path.parent)
+    pairs = find_idx(path if os.path.isdir(path) else path.parent)
     if pairs:
         if "train" not in pairs:
             raise DataError(
@@ -183,7 +190,7 @@ def read_sets(path):
     frames = {
         split: _frame(
             {
-                "path": [str(p) for p in folder.paths],
+                "path": _names(folder.paths),
                 "class": [folder.classes[k] for k in folder.labels],
             }
         )
@@ -347,6 +354,11 @@ def _middle(x, size):
     """Center crop: (rows, *size, channels)."""
     top, left = ((x.shape[k + 1] - size[k]) // 2 for k in range(2))
     return x[:, top : top + size[0], left : left + size[1]]
+
+
+def _names(paths) -> list[str]:
+    expect_utf8(paths)
+    return [str(path) for path in paths]
 
 
 def _frame(columns):

@@ -3,11 +3,12 @@
 import dataclasses
 import io
 import textwrap
-import zipfile
 from collections import Counter
 
 import numpy as np
 
+from cutaway.errors import RunError
+from cutaway.files.arrays import read_arrays
 from cutaway.models import features_of
 from cutaway.ops.precision import matmul_precision
 from cutaway.runs.damage import explaining_damage
@@ -56,10 +57,17 @@ class ValidationFeatures:
         Raises:
             RunError: the file is damaged.
         """
-        content = folder.read(folder.features)
-        with explaining_damage(folder.features, EOFError, zipfile.BadZipFile):
-            with np.load(io.BytesIO(content), allow_pickle=False) as found:
-                features, truth, names = found["features"], found["truth"], found["names"]
+        folder.read(folder.features)  # whether it is what was written
+        found = read_arrays(
+            folder.features,
+            ("features", "truth", "names"),
+            expected="features of validation examples, written by `cutaway train --from`",
+            fix="train again, restore the file from a backup, or delete it: only `explain` "
+            "needs it",
+            error=RunError,
+        )
+        with explaining_damage(folder.features):
+            features, truth, names = found["features"], found["truth"], found["names"]
             if features.ndim != 2 or truth.shape != names.shape or len(features) != len(truth):
                 raise ValueError("its arrays have different numbers of rows")
             return cls(features, truth, names)

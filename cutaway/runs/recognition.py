@@ -4,6 +4,7 @@ import dataclasses
 from pathlib import Path
 
 from cutaway.errors import DataError, RunError, did_you_mean
+from cutaway.files.content import exists, expect_file, naming_source
 from cutaway.runs.kinds import KINDS
 from cutaway.runs.kinds.contract import AT_FIRST, AT_LAST, BY_CONTENTS, CERTAIN, DataKind, Sign
 from cutaway.runs.kinds.data_source import DataSource
@@ -22,6 +23,7 @@ class Recognized:
     reason: str
 
 
+@naming_source("data of a known kind")
 def recognize(data, *, target: str | None = None) -> Recognized:
     """The kind of data at a path or in memory; a table unless it is clearly something else.
 
@@ -33,8 +35,10 @@ def recognize(data, *, target: str | None = None) -> Recognized:
         DataError: no such path, a folder without known files, data that their kind cannot use.
     """
     source = DataSource(data, target)
-    if source.path is not None and not source.path.exists():
+    if source.path is not None and not exists(source.path):
         raise _nothing(source.path)
+    if source.file is not None:
+        expect_file(source.file)  # before any kind reads it
     for asked in (AT_FIRST, BY_CONTENTS, AT_LAST):
         found = _strongest(source, asked)
         if found is not None:
@@ -58,7 +62,7 @@ def _strongest(source: DataSource, asked: int) -> tuple[str, Sign] | None:
 
 
 def _nothing(path: Path) -> DataError:
-    near = [p.name for p in path.parent.glob("*")]
+    near = [p.name for p in path.parent.glob("*")] if exists(path.parent) else []
     return DataError(
         f"there is no {path}",
         expected="an existing file or folder",

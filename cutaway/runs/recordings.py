@@ -1,6 +1,7 @@
 """Audio classification (words, birds, machines): options and preparation for training."""
 
 import dataclasses
+import os
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +15,7 @@ from cutaway.data import (
     log_mel,
 )
 from cutaway.data.audio import SUFFIXES
+from cutaway.data.folders import expect_utf8
 from cutaway.data.target import Target
 from cutaway.errors import DataError
 from cutaway.runs.experiment import Experiment
@@ -66,10 +68,11 @@ class RecordingRows(Preprocessing):
     def read(self, source):
         """A recording, a folder of recordings, or one with a subfolder per class (its test set)."""
         path = Path(source)
-        if path.is_file():
+        if os.path.isfile(path):
             return _frame([path])
-        if path.is_dir() and not _has_classes(path):
-            found = sorted(p for p in path.iterdir() if p.suffix.lower() in SUFFIXES)
+        if os.path.isdir(path) and not _has_classes(path):
+            files = [p for p in path.iterdir() if p.is_file()]  # no pipes
+            found = sorted(p for p in files if p.suffix.lower() in SUFFIXES)
             if not found:
                 raise DataError(f"{path} holds no recordings", expected="WAV files")
             labels = [_label(p) for p in found]
@@ -119,7 +122,7 @@ class RecordingRows(Preprocessing):
 def find_sets(path) -> dict:
     """{"train": ClassFolder, ...} of a folder of classes, or of files named class_anything.wav."""
     path = Path(path)
-    if not path.is_dir() or _has_classes(path):
+    if not os.path.isdir(path) or _has_classes(path):
         return find_recordings(path)
     by_name = files_by_label(path, SUFFIXES, _label, what="recordings")
     smallest = np.bincount(by_name.labels).argmin()
@@ -200,5 +203,6 @@ def _has_classes(path) -> bool:
 def _frame(paths, classes=None):
     import polars as pl
 
+    expect_utf8(paths)
     columns = {"path": [str(p) for p in paths]}
     return pl.DataFrame(columns if classes is None else columns | {"class": classes})

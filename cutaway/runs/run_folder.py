@@ -11,6 +11,7 @@ import msgspec
 import cutaway
 from cutaway.errors import RunError, did_you_mean
 from cutaway.files import Manifest, Owner, owner, sweep
+from cutaway.files.content import exists
 from cutaway.files.owner import expect_no_owner
 from cutaway.files.writing import is_partial
 from cutaway.runs.damage import explaining_damage
@@ -167,8 +168,12 @@ class RunFolder:
             RunError: no such folder, not a run, or its training has not finished.
         """
         folder = cls(path)
-        if not folder.path.is_dir():
-            near = [p.name for p in folder.path.parent.glob("*/")] if folder.path.parent else []
+        if not os.path.isdir(folder.path):
+            near = (
+                [p.name for p in folder.path.parent.glob("*/")]
+                if exists(folder.path.parent)
+                else []
+            )
             raise RunError(
                 f"{folder.path} is not a folder",
                 expected="the folder of a run, written by `cutaway train`",
@@ -286,7 +291,19 @@ class RunFolder:
         return names
 
     def expect_free(self) -> None:
-        """Raise RunError unless the folder is empty or does not exist."""
+        """Raise RunError unless the folder is empty or does not exist, and can be written to."""
+        try:
+            str(self.path).encode()
+            os.stat(self.path)
+        except FileNotFoundError:
+            return
+        except (OSError, UnicodeEncodeError) as error:
+            why = getattr(error, "strerror", None) or "its name is not UTF-8"
+            raise RunError(
+                f"{self.path} cannot be written: {why}",
+                expected="a name in UTF-8, in a folder that this user may write to",
+                fix="choose another --out",
+            ) from error
         expect_no_owner(self.path)
         self._expect_empty()
 
@@ -297,7 +314,7 @@ class RunFolder:
                 expected="a new or empty folder",
                 fix="choose another --out, add --resume to continue the run in it, or delete it",
             )
-        if self.path.exists() and not self.path.is_dir():
+        if not self.path.is_dir():
             raise RunError(
                 f"{self.path} is a file",
                 expected="a folder for the run",
@@ -330,7 +347,9 @@ class RunFolder:
 
 def as_json(value: dict) -> bytes:
     """A JSON object as the content of a file."""
-    return (json.dumps(value, indent=2, ensure_ascii=False) + "\n").encode()
+    text = json.dumps(value, indent=2, ensure_ascii=False) + "\n"
+    # a path that is not UTF-8 becomes an escape of JSON, which reads as the same path
+    return text.encode("utf-8", "backslashreplace")
 
 
 def _is_empty(folder: Path) -> bool:

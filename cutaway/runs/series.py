@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from cutaway.data import Scaling, TableArrays, read_series, read_table, windows
+from cutaway.data.float32 import to_float32
 from cutaway.data.forecast import chronological_split, expect_long_enough, find_season
 from cutaway.data.series import step_between
 from cutaway.data.target import Target
@@ -13,7 +14,7 @@ from cutaway.errors import DataError, OptionError
 from cutaway.metrics import regression_scores
 from cutaway.nn import seed
 from cutaway.runs.charts import forecasts
-from cutaway.runs.experiment import Experiment
+from cutaway.runs.experiment import IN_MEMORY, Experiment
 from cutaway.runs.networks import DEFAULT_LOSSES, build_network
 from cutaway.runs.options.series import SeriesOptions
 from cutaway.runs.preprocessing import Preprocessing, expect_format
@@ -118,7 +119,8 @@ class SeriesRows(Preprocessing):
             with the target: every window that a complete horizon follows, and the row of the first
             value of that horizon; without: the last window and the last row.
         """
-        values = self.scaling.scale(frame.select(self.columns).to_numpy()).astype(np.float32)
+        scaled = self.scaling.scale(frame.select(self.columns).to_numpy())
+        values = to_float32(scaled, "the series, scaled as in training,")
         if with_target:
             x, y = windows(values, self.window, self.horizon, targets=[self.channel])
             rows = np.arange(len(x)) + self.window
@@ -265,7 +267,7 @@ def prepare_series(path, options: SeriesOptions | None = None, *, why: str = "")
     }
     return Experiment(
         kind="series",
-        source=str(path) if isinstance(path, str | Path) else "a frame",
+        source=str(path) if isinstance(path, str | Path) else IN_MEMORY,
         target=column,
         options=options,
         frame=frame[arrays.rows],

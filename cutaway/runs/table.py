@@ -6,7 +6,7 @@ from cutaway.data import TablePreprocessing, read_table, students_path
 from cutaway.errors import OptionError
 from cutaway.losses import LOSSES, expects
 from cutaway.nn import seed
-from cutaway.runs.experiment import Experiment, write_report
+from cutaway.runs.experiment import IN_MEMORY, Experiment, write_report
 from cutaway.runs.finished_run import Run
 from cutaway.runs.networks import DEFAULT_LOSSES, build_network
 from cutaway.runs.options.table import TableOptions
@@ -138,7 +138,7 @@ def prepare_table(
             expected="the column to predict",
             fix='name it: train_table(data, "passed"), or cutaway train DATA --target passed',
         )
-    source = str(data) if isinstance(data, str | Path) else "a frame"
+    source = str(data) if isinstance(data, str | Path) else IN_MEMORY
     frame = read_table(data)
     whole = TablePreprocessing.fit(
         frame, target, task=options.task, kinds=options.kinds, ignore=options.ignore

@@ -21,8 +21,9 @@ from cutaway.data.target import Target
 from cutaway.data.text import free_text_columns, labeled_lines
 from cutaway.data.wordpiece import WordPiece
 from cutaway.errors import DataError, OptionError, did_you_mean
+from cutaway.files.content import is_pipe
 from cutaway.nn import seed
-from cutaway.runs.experiment import Experiment
+from cutaway.runs.experiment import IN_MEMORY, Experiment
 from cutaway.runs.networks import DEFAULT_LOSSES, build_network
 from cutaway.runs.options.text import TextOptions
 from cutaway.runs.preprocessing import Preprocessing, expect_format
@@ -201,7 +202,7 @@ def prepare_text(
     }
     return TextExperiment(
         kind="text",
-        source=str(path) if isinstance(path, str | Path) else "a frame",
+        source=str(path) if isinstance(path, str | Path) else IN_MEMORY,
         target=target,
         options=options,
         frame=shortened(frame.select(target, column), column),
@@ -277,7 +278,7 @@ def read_rows(source):
     """
     import polars as pl
 
-    if not isinstance(source, str | Path):
+    if not isinstance(source, str | Path) or is_pipe(source):
         return read_table(source), None
     path = Path(source)
     frame = labeled_lines(path)

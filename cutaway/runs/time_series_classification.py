@@ -1,5 +1,6 @@
 """Time-series classification (heartbeats, gestures, sensor signals): options and preparation."""
 
+import os
 from pathlib import Path
 
 import numpy as np
@@ -44,7 +45,9 @@ class TimeSeriesClassificationRows(Preprocessing):
     def read(self, source):
         """The series in a file, or in the test file of a folder."""
         path = Path(source)
-        read = read_ucr_pair(path)[1] if path.is_dir() else read_ucr(path, classes=self.classes)
+        read = (
+            read_ucr_pair(path)[1] if os.path.isdir(path) else read_ucr(path, classes=self.classes)
+        )
         return ucr_frame(read)
 
     def transform(self, frame, *, with_target: bool = True) -> TableArrays:
@@ -79,7 +82,7 @@ def prepare_time_series_classification(
     """
     options = TimeSeriesClassificationOptions() if options is None else options
     path = Path(path)
-    first, test = read_ucr_pair(path) if path.is_dir() else (read_ucr(path), None)
+    first, test = read_ucr_pair(path) if os.path.isdir(path) else (read_ucr(path), None)
     sets = {"train": ucr_frame(first)} | ({} if test is None else {"test": ucr_frame(test)})
     target = class_target("class", first.classes, first.y)
     return prepare_over_time(

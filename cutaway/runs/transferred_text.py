@@ -5,6 +5,7 @@ import numpy as np
 from cutaway.data.target import Target
 from cutaway.models import pretrained_backbone
 from cutaway.models.pretrained import tokenizer_of
+from cutaway.runs.experiment import IN_MEMORY
 from cutaway.runs.networks import DEFAULT_LOSSES
 from cutaway.runs.options.text import TextTransferOptions
 from cutaway.runs.split import make_test_set
@@ -51,7 +52,7 @@ def prepare_transferred_text(
     task = preprocessing.task
     ready = {
         "kind": "text",
-        "source": str(path) if isinstance(path, str) or hasattr(path, "parts") else "a frame",
+        "source": str(path) if isinstance(path, str) or hasattr(path, "parts") else IN_MEMORY,
         "target": found.target,
         "frame": shortened(frame.select(found.target, column), column),
         "preprocessing": preprocessing,

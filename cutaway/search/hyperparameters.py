@@ -24,8 +24,10 @@ from pathlib import Path
 import numpy as np
 
 import cutaway
+from cutaway.data.read import unpiped
 from cutaway.errors import OptionError, RunError, expect_range
 from cutaway.files import Manifest, Owner, owner, sweep
+from cutaway.files.limits import given_max_bytes
 from cutaway.files.manifest import damaged
 from cutaway.runs import prepare
 from cutaway.runtime import device
@@ -81,6 +83,7 @@ def tune(
     """
     expect_range(trials, what="trials", least=1)
     expect_range(jobs, what="jobs", least=1)
+    data = unpiped(data)
     if jobs > 1 and not isinstance(data, str | Path | None):
         raise OptionError(
             f"{jobs} jobs with data in memory",
@@ -145,6 +148,7 @@ def _run_workers(out, study, data, asked, places, jobs, report):
             "asked": asked,
             "places": places[k::jobs],
             "device": device().kind,
+            "max_bytes": given_max_bytes(),
         }
         # a file, since an unread pipe would fill up; closed after reading
         output = tempfile.TemporaryFile("w+")  # noqa: SIM115

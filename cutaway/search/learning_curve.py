@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from cutaway.data import stratified_split
+from cutaway.data.read import unpiped
 from cutaway.errors import DataError, OptionError, RunError, expect_range
 from cutaway.files import write_atomically
 from cutaway.metrics import regression_scores
@@ -156,7 +157,7 @@ class Comparison:
         self.plot().savefig(picture, format="png", dpi=130)
         out = Path(out)
         write_atomically(out / "compare.png", picture.getvalue())
-        write_atomically(out / "compare.html", self.page().encode())
+        write_atomically(out / "compare.html", self.page().encode("utf-8", "backslashreplace"))
         write_atomically(
             out / "compare.json", (json.dumps(self.to_dict(), indent=1) + "\n").encode()
         )
@@ -212,6 +213,7 @@ def compare(
         expect_free(out)
     first = given.pop("seed", 0)
     given = {"test": TEST, **given}
+    data = unpiped(data)
     base = prepare(data, target, kind=kind, seed=first, **given)
     if not KINDS[base.kind].is_compared:
         raise OptionError(

@@ -141,7 +141,7 @@ def finish(out, base, study, *, wanted: int, seconds: float) -> Tuned:
     Manifest(out).write(
         {
             "tune.json": (json.dumps(summary, indent=1) + "\n").encode(),
-            result.report.name: tune_page(result).encode(),
+            result.report.name: tune_page(result).encode("utf-8", "backslashreplace"),
         }
     )
     return result

@@ -5,6 +5,7 @@ import json
 import sys
 from pathlib import Path
 
+from cutaway.files import set_max_bytes
 from cutaway.runs import prepare
 from cutaway.runtime.devices import DEVICES, use_device
 from cutaway.search.study import open_space, study_of
@@ -16,6 +17,7 @@ def work(task: dict) -> int:
     if task["device"] in DEVICES:
         use_device(task["device"])
     asked = dict(task["asked"])
+    set_max_bytes(task["max_bytes"])
     target, kind = asked.pop("target"), asked.pop("kind")
     asked = {k: tuple(v) if isinstance(v, list) else v for k, v in asked.items()}
     base = prepare(task["data"], target, kind=kind, **asked)

@@ -118,7 +118,7 @@ def write_into(path, text: str) -> None:
             expected="the name of a file",
             fix=f"for example {path / 'network.html'}",
         )
-    write_atomically(path, text.encode())
+    write_atomically(path, text.encode("utf-8", "backslashreplace"))
 
 
 def text_width(text: str, size: float = 12) -> float:

@@ -47,7 +47,7 @@ def fetch(source, published=PUBLISHED) -> Path:
     if isinstance(source, str) and source.startswith(("http://", "https://")):
         return _download(source)
     path = Path(source).expanduser()
-    if path.is_file():
+    if os.path.isfile(path):
         return path
     raise RunError(
         f"no weights found at {source}",

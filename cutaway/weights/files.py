@@ -1,5 +1,6 @@
 """A network's own weights as safetensors: a header of names, types and shapes, then the data."""
 
+import functools
 import os
 import re
 from pathlib import Path
@@ -9,6 +10,7 @@ import numpy as np
 
 from cutaway.errors import RunError, expect_path, expect_type
 from cutaway.files import replacing
+from cutaway.files.content import exists, naming, read_content
 from cutaway.nn import Module
 
 _TYPES = {
@@ -86,26 +88,33 @@ def save_tensors(tensors: dict, path, metadata: dict[str, str]) -> None:
 
 def read_safetensors(content: bytes, path) -> dict:
     """{name: array} of the content of a safetensors file; `path` is used in errors."""
-    from safetensors import SafetensorError, deserialize
+    from safetensors import deserialize
 
-    try:
+    damaged = functools.partial(
+        naming,
+        path,
+        "a safetensors file",
+        failed="is corrupted",
+        fix="train or download again, or restore the file from a backup",
+        error=RunError,
+    )
+    with damaged():
         tensors = deserialize(content)
-    except SafetensorError as error:
-        raise RunError(
-            f"{path} is corrupted ({error})",
-            expected="a complete safetensors file",
-            fix="train or download again, or restore the file from a backup",
-        ) from error
     unknown = sorted({tensor["dtype"] for _, tensor in tensors} - set(_TYPES))
     if unknown:
         raise RunError(
             f"{path} has tensors of type {', '.join(unknown)}",
             expected="one of " + ", ".join(_TYPES),
         )
-    return {
-        name: np.frombuffer(tensor["data"], _TYPES[tensor["dtype"]]).reshape(tensor["shape"])
-        for name, tensor in tensors
-    }
+    with damaged():
+        return {name: _array(tensor) for name, tensor in tensors}
+
+
+def _array(tensor) -> np.ndarray:
+    dtype, shape = _TYPES[tensor["dtype"]], tensor["shape"]
+    if 0 in shape:  # frombuffer takes no empty buffer
+        return np.zeros(shape, dtype)
+    return np.frombuffer(tensor["data"], dtype).reshape(shape)
 
 
 def read_bytes(path: Path) -> bytes:
@@ -114,11 +123,7 @@ def read_bytes(path: Path) -> bytes:
     Raises:
         RunError: it cannot be read.
     """
-    try:
-        return Path(path).read_bytes()
-    except OSError as error:
-        raise RunError(
-            f"{path} cannot be read: {error.strerror or error}",
-            expected="a weights file written by `save_weights`, `cutaway train`, PyTorch or "
-            "Hugging Face",
-        ) from error
+    expected = "a weights file written by `save_weights`, `cutaway train`, PyTorch or Hugging Face"
+    if not exists(path):
+        raise RunError(f"{path} cannot be read: No such file or directory", expected=expected)
+    return read_content(path, error=RunError)

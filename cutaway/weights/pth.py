@@ -6,6 +6,7 @@ before      five consecutive pickles (magic number, protocol, system, the object
 """
 
 import io
+import math
 import struct
 import zipfile
 from typing import Literal
@@ -14,6 +15,8 @@ import ml_dtypes
 import numpy as np
 
 from cutaway.errors import RunError
+from cutaway.files.content import naming
+from cutaway.files.limits import expect_unpacked
 from cutaway.weights import pickles
 from cutaway.weights.pickles import StorageRef, TensorRef
 
@@ -29,32 +32,22 @@ _TYPES = {
 }  # fmt: skip
 
 
-def read_pth(content: bytes):
-    """The object of a PyTorch file, its tensors as read-only arrays.
+def read_pth(content: bytes, path):
+    """The object of a PyTorch file, its tensors as read-only arrays; `path` is used in errors.
 
     Raises:
         RunError: the file is corrupted, or contains more than tensors and plain containers.
     """
-    try:
-        if content[:4] == b"PK\x03\x04":
-            return _read_zip(content)
-        return _read_legacy(content)
-    except zipfile.BadZipFile as error:
-        raise _damaged(error) from error
-    except (ValueError, IndexError, KeyError, TypeError, EOFError, struct.error) as error:
-        if isinstance(error, RunError):
-            raise
-        raise _damaged(error) from error
-    except (OverflowError, RuntimeError, MemoryError, AttributeError) as error:
-        raise _damaged(error) from error
-
-
-def _damaged(error):
-    return RunError(
-        f"it is corrupted or truncated ({error})",
+    damaged = naming(
+        path,
+        "a PyTorch file",
+        failed="is corrupted or truncated",
         expected="a complete file written by torch.save",
         fix="download or copy it again",
+        error=RunError,
     )
+    with damaged:
+        return _read_zip(content) if content[:4] == b"PK\x03\x04" else _read_legacy(content)
 
 
 def _read_zip(content):
@@ -173,7 +166,11 @@ def _array(ref: TensorRef, content: bytes, order: Literal["<", ">"]) -> np.ndarr
     if not dtype.isnative:
         dtype = dtype.newbyteorder("=")
         numbers = numbers.astype(dtype)
-    # a view, so a small file cannot allocate much memory
+    # a view takes no memory, but what is computed from it does
+    whole = math.prod(ref.size) * dtype.itemsize
+    if whole > len(content):
+        came = f"a tensor of size {ref.size} repeats the elements of a storage"
+        expect_unpacked(whole, len(content), came, error=RunError)
     return np.lib.stride_tricks.as_strided(
         numbers[ref.offset :],
         ref.size,

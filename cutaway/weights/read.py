@@ -33,11 +33,7 @@ def read_weights(path, *, key: str | None = None) -> dict:
     content = read_bytes(path)
     if _is_safetensors(content, path):
         return read_safetensors(content, path)
-    try:
-        found = read_pth(content)
-    except RunError as error:
-        raise RunError(f"{path}: {error.came}", expected=error.expected, fix=error.fix) from error
-    return _tensors_of(found, path, key)
+    return _tensors_of(read_pth(content, path), path, key)
 
 
 def _is_safetensors(content, path) -> bool:

@@ -10,6 +10,7 @@ from cutaway.cli.options import (
     Fixed,
     Json,
     Kind,
+    MaxBytes,
     SomeData,
     TargetColumn,
     example,
@@ -52,6 +53,7 @@ def train(
         ),
     ] = True,
     device: Device = None,
+    max_bytes: MaxBytes = None,
     as_json: Json = False,
 ) -> None:
     """Train a network on your data, report its scores, and save it as a run."""
@@ -80,6 +82,7 @@ def tune(
     kind: Kind = None,
     fixed: Fixed = None,
     device: Device = None,
+    max_bytes: MaxBytes = None,
     as_json: Json = False,
 ) -> None:
     """Search for the best hyperparameters for your data, and keep the best run."""
@@ -107,6 +110,7 @@ def compare(
     kind: Kind = None,
     fixed: Fixed = None,
     device: Device = None,
+    max_bytes: MaxBytes = None,
     as_json: Json = False,
 ) -> None:
     """Compare the network with linear models and trees on training sets of growing size."""
@@ -130,6 +134,7 @@ def bench(
         bool, typer.Option("--explain", help="Show how the training step was compiled, and why.")
     ] = False,
     device: Device = None,
+    max_bytes: MaxBytes = None,
     as_json: Json = False,
 ) -> None:
     """Measure how fast the network for your data trains on this machine."""

@@ -1,6 +1,7 @@
 """Commands that use a trained run: predict, evaluate, summary, verify, generate, export,
 explain."""
 
+import os
 from pathlib import Path
 from typing import Annotated
 
@@ -11,6 +12,7 @@ from cutaway.cli.options import (
     Device,
     Force,
     Json,
+    MaxBytes,
     RunArgument,
     Trust,
     example,
@@ -29,6 +31,7 @@ def predict(
     ] = None,
     force: Force = False,
     device: Device = None,
+    max_bytes: MaxBytes = None,
     as_json: Json = False,
 ) -> None:
     """Predict the target of every row, image, text or recording in new data."""
@@ -39,7 +42,11 @@ def predict(
 
 @example("cutaway evaluate runs/students more_students.csv")
 def evaluate(
-    run: RunArgument, data: DataArgument, device: Device = None, as_json: Json = False
+    run: RunArgument,
+    data: DataArgument,
+    device: Device = None,
+    max_bytes: MaxBytes = None,
+    as_json: Json = False,
 ) -> None:
     """Score a run on other labeled data."""
     from cutaway.cli.use import evaluate_command
@@ -58,7 +65,7 @@ def summary(
     from cutaway.cli.use import summary_command
 
     sizes = None
-    if not Path(what).exists() and set(what) <= set("0123456789,- "):
+    if not os.path.exists(what) and set(what) <= set("0123456789,- "):
         sizes = parse_sizes(what.replace("-", ","))
     summary_command(what, sizes, as_json=as_json)
 
@@ -153,6 +160,7 @@ def explain(
     force: Force = False,
     trust: Trust = False,
     device: Device = None,
+    max_bytes: MaxBytes = None,
     as_json: Json = False,
 ) -> None:
     """Explain the prediction for one row, down to the arithmetic of single weights."""

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from cutaway.cli.options import Device, Force, Json, Trust, example, option
+from cutaway.cli.options import Device, Force, Json, MaxBytes, Trust, example, option
 from cutaway.errors import OptionError
 from cutaway.runs.options.flags import parse_names
 
@@ -44,6 +44,7 @@ def doctor(
     force: Force = False,
     trust: Trust = False,
     device: Device = None,
+    max_bytes: MaxBytes = None,
     as_json: Json = False,
 ) -> None:
     """Diagnose a training and test what fixes it. Exit code 1 means that it is not healthy."""

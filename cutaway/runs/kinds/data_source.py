@@ -1,6 +1,7 @@
 """DataSource: what the kinds look at to recognize data, read once however many of them ask."""
 
 import functools
+import os
 from pathlib import Path
 from typing import Any
 
@@ -24,12 +25,12 @@ class DataSource:
     @property
     def folder(self) -> Path | None:
         """The path, if it is one of a folder."""
-        return self.path if self.path is not None and self.path.is_dir() else None
+        return self.path if self.path is not None and os.path.isdir(self.path) else None
 
     @property
     def file(self) -> Path | None:
         """The path, if it is one of a file."""
-        return None if self.path is None or self.path.is_dir() else self.path
+        return None if self.path is None or os.path.isdir(self.path) else self.path
 
     @functools.cached_property
     def _below(self) -> list[Path]:
@@ -42,6 +43,7 @@ class DataSource:
     def begins_with(self, count: int) -> bytes:
         """The first bytes of the file, unpacked if gzip has packed it; fewer if it is shorter."""
         import gzip
+        import zlib
 
         if self.file is None:
             return b""
@@ -51,7 +53,7 @@ class DataSource:
             if begin[:2] == b"\x1f\x8b":
                 with gzip.open(self.file) as file:
                     begin = file.read(count)
-        except (OSError, EOFError):
+        except (OSError, EOFError, zlib.error):
             return b""
         return begin[:count]
 

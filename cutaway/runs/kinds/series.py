@@ -27,9 +27,12 @@ class SeriesKind(DataKind):
 
         if source.target is not None or not source.is_table:
             return None
-        frame, columns = source.frame, source.columns
+        frame = source.frame
+        if frame.width != 2:
+            return None
+        columns = source.columns
         numbers = [c.name for c in columns[1:] if frame[c.name].dtype.is_numeric()]
-        if frame.width != 2 or len(numbers) != 1:
+        if len(numbers) != 1:
             return None
         times = as_times(frame[columns[0].name])
         if times is None or not times.is_sorted() or not equal_steps(times):

@@ -9,6 +9,7 @@ from cutaway.runs.space import Choice, Real
 
 SCHEDULES = ("cosine", "constant")
 DATA = "depends on the data"
+MOST_STEPS = 2**31 - 1  # steps are counted in 32 bits
 SEARCHED_OPTIMIZERS = ("adamw", "adam", "rmsprop", "nesterov")
 
 
@@ -75,13 +76,13 @@ class TrainingOptions:
         expect_choice(self.optimizer, OPTIMIZERS, what="optimizer")
         expect_choice(self.schedule, SCHEDULES, what="schedule")
         if self.weight_decay is not None:
-            expect_range(self.weight_decay, what="weight decay", least=0)
+            expect_range(self.weight_decay, what="weight decay", least=0, below=math.inf)
         if self.lr is not None:
             expect_range(self.lr, what="learning rate lr", above=0, below=math.inf)
         if self.batch_size is not None:
             expect_range(self.batch_size, what="batch size", least=1)
         if self.epochs is not None:
-            expect_range(self.epochs, what="epochs", least=1)
+            expect_range(self.epochs, what="epochs", least=1, most=MOST_STEPS)
         expect_range(self.dropout, what="dropout", least=0, below=1)
         expect_range(self.validation, what="validation", above=0, below=1)
         expect_range(self.test, what="test", least=0, below=1)
@@ -117,6 +118,7 @@ class TrainingOptions:
         from cutaway.optim import OPTIMIZERS, AdamW, Cosine
 
         steps = math.ceil(rows / self.batch(rows)) * self.count_epochs(rows)
+        expect_range(steps, what="number of steps of all epochs", least=1, most=MOST_STEPS)
         schedule = Cosine(steps) if self.schedule == "cosine" else None
         kind = OPTIMIZERS[self.optimizer]
         if kind is AdamW:

@@ -124,16 +124,18 @@ def parse_names(text: str) -> tuple[str, ...]:
 
 
 def parse_sizes(text: str) -> tuple[int, ...]:
-    """(16, 8) of "16,8".
+    """(16, 8) of "16,8", () of "".
 
     Raises:
         OptionError: not integers separated by commas.
     """
+    if not text.strip():
+        return ()
     try:
-        return tuple(int(part) for part in text.split(",") if part.strip())
+        return tuple(int(part) for part in text.split(","))
     except ValueError:
         raise OptionError(
             f"layer sizes {text!r}",
-            expected="integers separated by commas",
+            expected="integers separated by commas, each of them given",
             fix="write for example --layers 64,64",
         ) from None

@@ -59,7 +59,7 @@ class TableOptions(TrainingOptions):
 
         super().__post_init__()
         for n in self.layers:
-            expect_range(n, what="a layer size", least=1)
+            expect_range(n, what="a layer size", least=1, most=2**31 - 1)
         expect_choice(self.activation, ACTIVATIONS, what="activation")
         if self.loss is not None:
             expect_choice(self.loss, LOSSES, what="loss")

@@ -1,0 +1,181 @@
+"""One small sound file of every format that Cutaway reads, and of the kinds of each."""
+
+import datetime
+import gzip
+import io
+import struct
+import wave
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+
+ROWS = 120
+
+
+def write_samples(folder: Path) -> list[str]:
+    """Write the samples to a folder; their names."""
+    makers = (_tables, _parquet, _texts, _images, _sounds, _arrays, _tokenizers, _weights)
+    for make in makers:
+        for name, content in make():
+            (folder / name).write_bytes(content)
+    return sorted(path.name for path in folder.iterdir())
+
+
+def table() -> pl.DataFrame:
+    start = datetime.date(2020, 1, 1)
+    return pl.DataFrame(
+        {
+            "day": [start + datetime.timedelta(days=k) for k in range(ROWS)],
+            "size": [k * 0.5 for k in range(ROWS)],
+            "color": [("red", "green", 'a "b", c')[k % 3] for k in range(ROWS)],
+            "count": [None if k % 5 == 0 else k for k in range(ROWS)],
+            "passed": [k % 2 == 0 for k in range(ROWS)],
+        }
+    )
+
+
+def _tables():
+    text = table().write_csv().encode()
+    yield "table.csv", text
+    yield "table.tsv", table().write_csv(separator="\t").encode()
+    yield "semicolons.csv", table().write_csv(separator=";").encode().replace(b"\n", b"\r\n")
+    yield "table.csv.gz", gzip.compress(text, mtime=0)
+    days = table().select("day", "size").write_csv().encode()
+    yield "series.csv", days
+
+
+def _parquet():
+    import pyarrow.parquet
+
+    nested = table().with_columns(list=pl.Series([[1, 2]] * ROWS))
+    for codec in ("uncompressed", "snappy", "zstd", "gzip"):
+        file = io.BytesIO()
+        nested.write_parquet(file, compression=codec, row_group_size=50)
+        yield f"polars_{codec}.parquet", file.getvalue()
+    numbers = table().select("size", "passed")
+    file = io.BytesIO()
+    numbers.write_parquet(file)
+    yield "numbers.parquet", file.getvalue()
+    plain = table().select("size", "color", pl.int_range(ROWS).alias("id")).to_arrow()
+    encodings = (
+        {"size": "BYTE_STREAM_SPLIT", "id": "DELTA_BINARY_PACKED", "color": "DELTA_BYTE_ARRAY"},
+        {"size": "PLAIN", "id": "PLAIN", "color": "DELTA_LENGTH_BYTE_ARRAY"},
+        None,
+    )
+    for number, encoding in enumerate(encodings):
+        file = io.BytesIO()
+        pyarrow.parquet.write_table(
+            plain,
+            file,
+            compression="none",
+            use_dictionary=encoding is None,
+            column_encoding=encoding,
+            data_page_version="2.0" if number == 0 else "1.0",
+        )
+        yield f"arrow_{number}.parquet", file.getvalue()
+
+
+def _texts():
+    lines = [f"{'good' if k % 2 else 'bad'}\tthis is the message number {k}" for k in range(40)]
+    yield "labeled.txt", "\n".join(lines).encode()
+    yield "plain.txt", ("Der Zürcher See, naïve café.\n" * 30).encode()
+    frame = pl.DataFrame(
+        {"text": [f"these are five words {k}" for k in range(40)], "y": ["a", "b"] * 20}
+    )
+    yield "reviews.csv", frame.write_csv().encode()
+    rng = np.random.default_rng(0)
+    rows = ["\t".join([str(k % 2), *map(str, rng.normal(size=12).round(3))]) for k in range(20)]
+    yield "X_TRAIN.tsv", "\n".join(rows).encode()
+
+
+def _images():
+    from PIL import Image
+
+    pixels = np.random.default_rng(0).integers(0, 256, (24, 20, 3), np.uint8)
+    image = Image.fromarray(pixels)
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    for suffix, options in (
+        ("jpg", {"exif": exif}),
+        ("png", {}),
+        ("gif", {}),
+        ("bmp", {}),
+        ("tiff", {"compression": "tiff_deflate"}),
+        ("webp", {"exif": exif}),
+        ("ppm", {}),
+    ):
+        file = io.BytesIO()
+        image.save(file, {"jpg": "jpeg"}.get(suffix, suffix), **options)
+        yield f"image.{suffix}", file.getvalue()
+    for name, made, options in (
+        ("raw.tif", image, {}),
+        ("lzw.tif", image, {"compression": "tiff_lzw"}),
+        ("palette.png", image.quantize(16), {}),
+        ("alpha.png", image.convert("RGBA"), {}),
+        ("deep.png", Image.fromarray(pixels[..., 0].astype(np.uint16) * 257), {}),
+        ("progressive.jpg", image, {"progressive": True}),
+        ("gray.pgm", image.convert("L"), {}),
+    ):
+        file = io.BytesIO()
+        kind = {"jpg": "jpeg", "tif": "tiff", "pgm": "ppm"}
+        suffix = name.rpartition(".")[2]
+        made.save(file, kind.get(suffix, suffix), **options)
+        yield name, file.getvalue()
+
+
+def _sounds():
+    tone = (np.sin(np.arange(400) / 5) * 20_000).astype("<i2")
+    file = io.BytesIO()
+    with wave.open(file, "wb") as sound:
+        sound.setparams((1, 2, 8000, 0, "NONE", ""))
+        sound.writeframes(tone.tobytes())
+    yield "pcm.wav", file.getvalue()
+    data = (tone / 32768).astype("<f4").repeat(2).tobytes()
+    header = struct.pack("<HHIIHH", 3, 2, 16000, 16000 * 8, 8, 32)
+    body = b"WAVEfmt " + struct.pack("<I", 16) + header + b"data" + struct.pack("<I", len(data))
+    yield "float.wav", b"RIFF" + struct.pack("<I", len(body) + len(data)) + body + data
+
+
+def _arrays():
+    images = np.arange(6 * 4 * 5, dtype=">u1").reshape(6, 4, 5)
+    idx = bytes([0, 0, 8, 3]) + np.array(images.shape, ">u4").tobytes() + images.tobytes()
+    yield "images.idx", idx
+    yield "images.idx.gz", gzip.compress(idx, mtime=0)
+    floats = np.arange(6, dtype=">f4")
+    yield "floats.idx", bytes([0, 0, 13, 1]) + np.array([6], ">u4").tobytes() + floats.tobytes()
+    for name, write in (("plain.npz", np.savez), ("packed.npz", np.savez_compressed)):
+        file = io.BytesIO()
+        write(
+            file,
+            features=np.ones((5, 3), np.float32),
+            truth=np.arange(5),
+            names=np.array(list("abcde")),
+        )
+        yield name, file.getvalue()
+
+
+def _tokenizers():
+    from cutaway.data import Tokenizer, WordPiece
+
+    texts = ["a cat sat on the mat", "the dog ran after the cat"]
+    for kind in ("word", "bpe", "character"):
+        size = 300 if kind == "bpe" else 100
+        yield f"{kind}.json", Tokenizer.train(texts, kind=kind, size=size).to_json().encode()
+    pieces = WordPiece.train(texts, size=60)
+    yield "pieces.json", pieces.to_json().encode()
+    words = [pieces.token(k) for k in range(pieces.size)]
+    yield "vocab.txt", "\n".join(words).encode()
+
+
+def _weights():
+    import torch
+    from safetensors.numpy import save
+
+    arrays = {"a.weight": np.ones((4, 3), np.float32), "a.bias": np.zeros(3, np.float16)}
+    yield "net.safetensors", save(arrays)
+    tensors = {"a.weight": torch.ones(4, 3), "a.bias": torch.arange(3), "lr": 0.1}
+    for name, is_zip in (("net.pth", True), ("legacy.pt", False)):
+        file = io.BytesIO()
+        torch.save(tensors, file, _use_new_zipfile_serialization=is_zip)
+        yield name, file.getvalue()
