@@ -15,7 +15,7 @@ from pathlib import Path
 
 import numpy as np
 
-from cutaway.errors import RunError
+from cutaway.errors import RunError, expect_path
 from cutaway.files import replacing, sweep
 from cutaway.files.manifest import damaged
 from cutaway.train.callbacks import Callback
@@ -45,6 +45,7 @@ class Checkpoints(Callback):
     saves_others = True
 
     def __init__(self, folder, *, every_seconds: float = 10.0, resume: bool = False):
+        expect_path(folder, what="Checkpoints: folder")
         self.folder = Path(folder).absolute()
         self.every_seconds = every_seconds
         self.resume = resume
@@ -58,7 +59,6 @@ class Checkpoints(Callback):
         self._saved_epoch = None
         self._is_ready = False
         self.notes = []
-        self._make_folder(parents=True)
         sweep(self.folder)
         paths = self._paths()
         if self.resume:
@@ -74,6 +74,7 @@ class Checkpoints(Callback):
             )
 
     def on_ready(self, trainer):
+        self._make_folder(parents=True)
         self._is_ready = True
 
     def next_look(self, trainer):
@@ -103,7 +104,7 @@ class Checkpoints(Callback):
         """
         path = self._path(trainer.epoch)
         try:
-            self._make_folder()
+            self._make_folder(parents=not self._is_ready)
             write_state(path, *training_state(trainer))
         except RunError as error:
             raise RunError(
