@@ -103,7 +103,7 @@ def test_there_must_be_something_to_try():
 
 def test_scaled_targets_are_measured_in_the_units_of_the_first():
     large = regression()
-    large = TrainingPlan.of(large.program, X, 100 * Y + 1000, epochs=2, batch_size=40)
+    large = TrainingPlan.of(ct.Trainer(large.program), X, 100 * Y + 1000, epochs=2, batch_size=40)
     scaled = large.changed(changes.ScaleTargets())
     stick = ComparableScore(large, [scaled])
     trainer = scaled.fresh()

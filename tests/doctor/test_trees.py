@@ -292,13 +292,13 @@ def test_a_glance_after_training_sees_trees():
     assert glance(p, ended, probes) is None
 
 
-@pytest.mark.slow  # eight trainings
+@pytest.mark.slow  # fifteen trainings
 def test_what_is_prescribed_for_one_array_is_tried_and_helps():
     x, held = (with_column(v, 2, 3000, 5000) for v in (X, HELD[0]))
     evidence = seen(x=x, validation=(held, HELD[1]), epochs=10)
     finding = unscaled_inputs.look(evidence)
     found = diagnose(dataclasses.replace(evidence.plan, epochs=1))
-    treated = treat(dataclasses.replace(found, plan=evidence.plan, findings=[finding]), seeds=2)
+    treated = treat(dataclasses.replace(found, plan=evidence.plan, findings=[finding]), seeds=5)
     assert treated.best is not None and "standardize the inputs" in treated.best.name
 
 

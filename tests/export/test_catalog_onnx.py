@@ -6,6 +6,7 @@ import pytest
 
 from cutaway.engine import Tensor, no_grad
 from cutaway.export import export_onnx
+from cutaway.nn.trees import call
 from tests.models.test_catalog import CASES
 
 pytest.importorskip("onnx")
@@ -26,15 +27,17 @@ ONE_OF_A_KIND = {"resnet18", "BERT tiny, classifier"}
 def test_onnxruntime_computes_what_the_network_computes(case, tmp_path):
     net = case.build().eval()
     batch, _ = case.batch(np.random.default_rng(0))
-    arrays = [np.asarray(x) for x in (batch if isinstance(batch, tuple) else (batch,))]
     with no_grad():
-        results = net(*arrays)
+        results = call(net, batch)
     expected = jax.tree.leaves(results, is_leaf=lambda x: isinstance(x, Tensor))
-    names = [f"x{i}" for i in range(len(arrays))]
+    if not isinstance(batch, dict):
+        batch = {f"x{i}": x for i, x in enumerate(batch if isinstance(batch, tuple) else (batch,))}
+        rows = {name: (np.shape(x)[1:], np.asarray(x).dtype) for name, x in batch.items()}
+    else:
+        rows = batch
+    names, arrays = list(batch), [np.asarray(x) for x in batch.values()]
     path = tmp_path / "net.onnx"
-    about = export_onnx(
-        net, path, {n: (a.shape[1:], a.dtype) for n, a in zip(names, arrays, strict=True)}
-    )
+    about = export_onnx(net, path, rows)
     assert about["rows"] is None
     session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
     # another number of rows than any it was traced with
