@@ -2,6 +2,7 @@
 
 import json
 import sys
+import warnings
 from typing import Annotated
 
 import typer
@@ -63,6 +64,7 @@ def run() -> None:
     """Parse and run the command; exit code 0 for success, 2 for invalid input, 1 for failures."""
     arguments = sys.argv[1:]
     debug = "--debug" in arguments
+    warnings.showwarning = _show_warning
     as_json = "--json" in arguments
     try:
         given = [a for a in arguments if a != "--debug"]
@@ -86,6 +88,10 @@ def run() -> None:
             raise
         _print_error(_unexpected(error), as_json)
         sys.exit(1)
+
+
+def _show_warning(message, category, filename, lineno, file=None, line=None) -> None:
+    print(f"note: {message}", file=sys.stderr)
 
 
 SMALLER = "fewer rows of data, or a smaller network"

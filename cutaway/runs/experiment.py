@@ -162,7 +162,8 @@ class Experiment:
                 raise
             raise _with_folder(error, folder, trainer.epoch) from error.__cause__
         except CutawayError:
-            folder.discard()  # nothing was trained
+            if not trainer.epoch:
+                folder.discard()  # nothing was trained
             raise
         if probes.rows:
             write_atomically(folder.probes, probes.to_parquet())
