@@ -333,6 +333,8 @@ def test_an_error_after_an_epoch_keeps_the_folder_and_resuming_gives_the_same_bi
     prepared = prepare_table(BINARY, "y", QUICK)
     with pytest.raises(DataError, match="cannot be read"):
         prepared.train(tmp_path / "run", callbacks=[fill])
+    checkpoints = tmp_path / "run" / "checkpoints"
+    assert [p.name for p in checkpoints.iterdir()] == ["epoch-000005.safetensors"]
     resumed = prepare_table(BINARY, "y", QUICK).train(
         tmp_path / "run", resume=True, callbacks=[lambda trainer, row: None]
     )
