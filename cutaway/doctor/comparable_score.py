@@ -9,8 +9,8 @@ from cutaway.doctor.training_plan import TrainingPlan, evenly_spaced
 from cutaway.engine import Tensor
 from cutaway.errors import CutawayError
 from cutaway.losses import expects
+from cutaway.losses.terms import columns_of, named_terms
 from cutaway.nn.trees import count_rows, leaves, map_leaves, take_rows
-from cutaway.train.program import columns_of, named_terms
 
 ROWS = 1000  # most rows on which a plan is evaluated
 

@@ -17,10 +17,11 @@ from cutaway.engine.tape import Record, records
 from cutaway.errors import CutawayError
 from cutaway.losses import LOSSES, expects
 from cutaway.losses.contract import Expects
+from cutaway.losses.terms import columns_of, named_terms
 from cutaway.nn.state import Held, values_of
 from cutaway.nn.trees import call, is_array, leaves, map_leaves, take_rows
 from cutaway.train.blocks import leaves_by_name
-from cutaway.train.program import Program, columns_of, named_terms
+from cutaway.train.program import Program
 
 ROWS = 16  # on which a loss is taken apart: enough that no two targets have the same values
 
@@ -116,9 +117,8 @@ def terms_of(program: Program, inputs, outputs, y) -> dict[str, Tensor]:
 
 
 def loss_of(program: Program, inputs, y) -> Tensor:
-    """The sum of `terms_of`."""
-    outputs = call(program.net, inputs) if program.objective is None else None
-    return columns_of(terms_of(program, inputs, outputs, y))["loss"]
+    """The training loss for what the network gets, without the penalty."""
+    return columns_of(program.terms_of_inputs(inputs, y))["loss"]
 
 
 def summed(prediction, target, *, loss) -> Tensor:

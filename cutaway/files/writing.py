@@ -62,7 +62,7 @@ def replacing(path, *, size: int | None = None) -> Iterator[Path]:
 def sweep(folder) -> list[Path]:
     """Remove the partial files that killed processes left in a folder; returns their paths.
 
-    Only where no other process writes; see Owner.
+    Only where no other process is writing.
     """
     found = [path for path in Path(folder).glob(f".*{PARTIAL}") if path.is_file()]
     for path in found:
@@ -123,7 +123,7 @@ def _explained(path: Path, size: int | None) -> Iterator[None]:
 
 
 def room(folder, size: int | None) -> str:
-    """ ": 12.0 MB were needed, 3.1 MB are free in FOLDER", as far as it is known."""
+    """What follows a message: the megabytes needed and free in the folder, as far as known."""
     parts = [] if size is None else [f"{size / 1e6:,.1f} MB were needed"]
     with contextlib.suppress(OSError):
         parts.append(f"{shutil.disk_usage(folder).free / 1e6:,.1f} MB are free in {folder}")

@@ -169,7 +169,7 @@ class Experiment:
                 folder.discard()  # nothing was trained
                 raise
             if not isinstance(error, TrainingError | RunError):
-                raise _with_folder(error, folder, trainer.epoch) from error
+                raise _with_folder(error, folder, trainer.epoch) from error.__cause__
             failure = error
         moved = folder.ensure()
         if moved is not None:

@@ -120,27 +120,26 @@ class Program:
         """
         x = self.inputs(x)
         if self.mix is None:
-            return self._with_penalty(self._terms_of_inputs(x, y))
+            return self._with_penalty(self.terms_of_inputs(x, y))
         x, partners, fraction = self.mix(x, y)
         prediction = call(self.net, x)
         own, others = (named_terms(self.loss(prediction, target)) for target in (y, partners))
         mixed = {k: fraction * own[k] + (1 - fraction) * others[k] for k in own}
         return self._with_penalty(mixed)
 
-    def _terms_of_inputs(self, x, y) -> dict[str, Tensor]:
+    def terms_of_inputs(self, x, y) -> dict[str, Tensor]:
         """The terms for what the network gets, neither mixed nor with a penalty."""
         if self.objective is not None:
             return named_terms(self.objective(self.net, x, y))
         return named_terms(loss_of_rows(self.loss, call(self.net, x), y))
 
     def _with_penalty(self, found: dict) -> dict[str, Tensor]:
-        if self.penalty is not None:
-            penalty = self.penalty(self.net)
-            if "" in found:
-                found[""] = found[""] + penalty
-            else:
-                found["penalty"] = penalty
-        return found
+        if self.penalty is None:
+            return found
+        penalty = self.penalty(self.net)
+        if "" in found:
+            return {**found, "": found[""] + penalty}
+        return {**found, "penalty": penalty}
 
     def loss_of(self, x, y) -> Tensor:
         """The training loss of a batch: the sum of its terms."""
@@ -232,7 +231,7 @@ class Program:
             return explain(self.net, x, y, loss=self.loss, names=names)
 
         def objective(net, x, y):
-            return self._with_penalty(self._terms_of_inputs(x, y))
+            return self._with_penalty(self.terms_of_inputs(x, y))
 
         return explain(self.net, x, y, objective=objective, names=names)
 

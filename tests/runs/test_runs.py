@@ -324,3 +324,22 @@ def test_resuming_with_other_options_names_each_of_them_once(tmp_path):
     assert refused.value.came.partition("options: ")[2] == (
         "lr was 0.01, now 0.1; layers was [8], now [4]; from was not given, now 'resnet50'"
     )
+
+
+def test_an_error_after_an_epoch_keeps_the_folder_and_resuming_gives_the_same_bits(tmp_path):
+    def fill(trainer, row):
+        if row["epoch"] == 5:
+            raise DataError("a row that cannot be read")
+
+    whole = train_table(BINARY, "y", options=QUICK, out=tmp_path / "whole")
+    prepared = prepare_table(BINARY, "y", QUICK)
+    with pytest.raises(DataError, match="cannot be read"):
+        prepared.train(tmp_path / "run", callbacks=[fill])
+    checkpoints = tmp_path / "run" / "checkpoints"
+    assert [p.name for p in checkpoints.iterdir()] == ["epoch-000005.safetensors"]
+    resumed = prepare_table(BINARY, "y", QUICK).train(
+        tmp_path / "run", resume=True, callbacks=[lambda trainer, row: None]
+    )
+    assert resumed.metrics["epochs"] == 12
+    for path, value in whole.net.state_dict().items():
+        np.testing.assert_array_equal(value, resumed.net.state_dict()[path])
