@@ -22,13 +22,14 @@ HIDDEN = re.compile(
 
 
 def visible(text) -> str:
-    """The text with characters that a terminal or a page would obey as escapes.
+    r"""The text with characters that a terminal or a page would obey as escapes.
 
     Names, labels and cells come from files that others made.
 
     Example:
+        >>> from cutaway.errors import visible
         >>> print(visible("red: \x1b[31m"))
-        red: \\x1b[31m
+        red: \x1b[31m
     """
     return HIDDEN.sub(lambda found: found[0].encode("unicode_escape").decode(), str(text))
 

@@ -8,7 +8,7 @@ Count = Annotated[int, msgspec.Meta(ge=0)]
 Scores = dict[str, float | int | str | None]
 
 
-class Stated(msgspec.Struct):
+class Origin(msgspec.Struct):
     """Of any config.json: who wrote it."""
 
     format: int | None = None

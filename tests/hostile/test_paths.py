@@ -1,5 +1,6 @@
 """A path is a path everywhere; what is no file is said, and a pipe is read once."""
 
+import io
 import os
 import socket
 import subprocess
@@ -61,8 +62,10 @@ def test_the_file_of_exactly_this_name_is_read(tmp_path, monkeypatch, name):
 def test_probes_of_a_run_in_a_folder_whose_name_is_a_pattern_are_its_own(tmp_path):
     for name, number in (("r1", 2), ("r[1]*", 1)):
         (tmp_path / name).mkdir()
-        with open(tmp_path / name / "probes.parquet", "wb") as file:
-            frame(number).write_parquet(file)
+        content = io.BytesIO()
+        frame(number).write_parquet(content)
+        folder = RunFolder(tmp_path / name)
+        folder.write(folder.probes, content.getvalue())
     run = SimpleNamespace(folder=RunFolder(tmp_path / "r[1]*"))
     assert Run.probes.fget(run)["a"].to_list() == [1.0] * 3
 
@@ -188,4 +191,4 @@ def test_the_command_line_trains_on_a_stream_of_the_shell(tmp_path, script):
 def test_explanations_of_a_run_on_a_pipe_say_that_it_is_not_kept():
     for data, words in ((IN_MEMORY, "in memory or from a pipe"), ("gone.csv", "no longer at gone")):
         with pytest.raises(DataError, match=rf"{words}[\s\S]*--input FILE"):
-            training_data_of(SimpleNamespace(config={"data": data}))
+            training_data_of(SimpleNamespace(source=lambda data=data: data))

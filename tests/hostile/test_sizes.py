@@ -19,6 +19,7 @@ from cutaway.errors import DataError, OptionError, RunError
 from cutaway.files import set_max_bytes
 from cutaway.files.limits import ROOM, free_memory, max_bytes, unpacked_limit
 from cutaway.runs.nearest_neighbors import ValidationFeatures
+from cutaway.runs.run_folder import RunFolder
 from cutaway.weights import read_weights
 
 
@@ -164,23 +165,27 @@ def npz(**headers):
 
 
 def test_the_shape_of_an_array_is_compared_with_its_bytes(tmp_path, little_memory):
-    path = tmp_path / "features.npz"
+    folder = RunFolder(tmp_path)
+    path = folder.features
     path.write_bytes(npz(features=(10**11,), truth=(1,), names=(1,)))
+    folder.accept([path.name])
     with pytest.raises(RunError, match=r"features\.npz is damaged: features\.npy has the shape"):
-        ValidationFeatures.read(path)
+        ValidationFeatures.read(folder)
     file = io.BytesIO()
     np.save(file, np.ones(3))
     path.write_bytes(file.getvalue())  # an array alone, as np.save writes it
+    folder.accept([path.name])
     with pytest.raises(RunError, match=r"features\.npz is damaged"):
-        ValidationFeatures.read(path)
+        ValidationFeatures.read(folder)
     with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
         archive.writestr("features.npy", bytes(3 * 2**20))
     content = bytearray(path.read_bytes())
     entry = content.rindex(b"PK\x01\x02")
     content[entry + 24 : entry + 28] = struct.pack("<I", 2**31)  # its size in the directory
     path.write_bytes(content)
+    folder.accept([path.name])
     with pytest.raises(RunError, match=r"features\.npz declares arrays: 2\.0 GiB"):
-        ValidationFeatures.read(path)
+        ValidationFeatures.read(folder)
 
 
 def test_the_axes_of_idx_and_safetensors_are_compared_with_their_bytes(tmp_path, little_memory):
