@@ -162,8 +162,8 @@ def _run_workers(out, study, data, asked, places, jobs, report):
             env={**_ON_DEMAND, **os.environ},
         )
         assert worker.stdin is not None  # a pipe
-        worker.stdin.write(json.dumps(task))
-        worker.stdin.close()
+        worker.stdin.write(json.dumps(task) + "\n")
+        worker.stdin.flush()  # and stays open: a worker ends when this process does
         workers.append(worker)
     try:
         while True:
@@ -179,6 +179,8 @@ def _run_workers(out, study, data, asked, places, jobs, report):
         for worker in workers:
             with contextlib.suppress(KeyboardInterrupt):
                 worker.wait()
+            if worker.stdin is not None:
+                worker.stdin.close()
     failures = []
     for worker, output in zip(workers, outputs, strict=True):
         with output:

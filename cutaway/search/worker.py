@@ -2,7 +2,9 @@
 
 import dataclasses
 import json
+import os
 import sys
+import threading
 from pathlib import Path
 
 from cutaway.files import set_max_bytes
@@ -30,8 +32,24 @@ def work(task: dict) -> int:
     return 0
 
 
+def end_with_parent() -> None:
+    """End this process when the one that started it does, which keeps our standard input open.
+
+    Otherwise it would go on after a kill, in the folder of the search that is resumed.
+    """
+
+    def wait():
+        while os.read(0, 1):
+            pass
+        os._exit(1)
+
+    threading.Thread(target=wait, daemon=True).start()
+
+
 if __name__ == "__main__":
     try:
-        sys.exit(work(json.load(sys.stdin)))
+        task = json.loads(sys.stdin.readline())
+        end_with_parent()
+        sys.exit(work(task))
     except KeyboardInterrupt:
         sys.exit(130)
