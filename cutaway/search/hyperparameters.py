@@ -36,7 +36,7 @@ from cutaway.search.study import import_optuna, open_space, study_of
 from cutaway.search.trial import run_trial
 
 TEST = 0.2  # fraction of the rows for the test set
-FORMAT = 1
+FORMAT = 2  # 1 had no checksums of trials
 # run without the current folder on the path of modules (-P), which may hold a file numpy.py
 _WORKER = (
     "import runpy, sys; sys.path.append(sys.argv.pop(1)); "

@@ -244,7 +244,14 @@ def _name(scores) -> str | None:
 
 
 def _put(source, place):
-    """Copy the run `source` to `place`, atomically."""
+    """Copy the run `source` to `place`, atomically.
+
+    Raises:
+        RunError: a file of it is damaged.
+    """
+    manifest = Manifest(source)
+    for name in manifest.names:
+        manifest.read(name)
     beside = place.with_name(place.name + ".new")
     shutil.rmtree(beside, ignore_errors=True)
     shutil.copytree(source, beside)
