@@ -25,10 +25,11 @@ import numpy as np
 
 import cutaway
 from cutaway.data.read import unpiped
-from cutaway.errors import OptionError, RunError, expect_range
+from cutaway.errors import CutawayError, OptionError, RunError, expect_range
 from cutaway.files import Manifest, Owner, owner, sweep
 from cutaway.files.limits import given_max_bytes
 from cutaway.files.manifest import damaged
+from cutaway.files.writing import explaining_write
 from cutaway.runs import prepare
 from cutaway.runtime import device
 from cutaway.search.result import Tuned, finish
@@ -105,11 +106,12 @@ def tune(
         try:
             _search(out, base, study, data, asked, trials, jobs, on_trial)
         except Exception:
-            if is_new and not study.trials():
-                shutil.rmtree(out / "trials", ignore_errors=True)
-                for path in out.iterdir():
-                    if path.is_file() and path.name != owner.NAME:
-                        path.unlink()
+            with contextlib.suppress(OSError, CutawayError):  # the disk may be read-only, or gone
+                if is_new and not study.trials():
+                    shutil.rmtree(out / "trials", ignore_errors=True)
+                    for path in out.iterdir():
+                        if path.is_file() and path.name != owner.NAME:
+                            path.unlink()
             raise
         return finish(out, base, study, wanted=trials, seconds=time.perf_counter() - began)
 
@@ -230,7 +232,8 @@ def _begin(out, base, asked, space) -> bool:
             fix="choose another --out",
         )
     manifest.write({name: (json.dumps(config, indent=2) + "\n").encode()})
-    (out / "trials").mkdir(exist_ok=True)
+    with explaining_write(out / "trials", None):
+        (out / "trials").mkdir(exist_ok=True)
     return True
 
 
@@ -262,8 +265,9 @@ def _alone(out):
             sweep(out)
             yield
     finally:
-        if is_new and not any(out.iterdir()):
-            out.rmdir()
+        if is_new:
+            with contextlib.suppress(OSError):  # not empty, or gone
+                out.rmdir()
 
 
 def _plain(name: str) -> str:

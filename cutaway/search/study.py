@@ -93,19 +93,21 @@ class Study:
     def trials(self) -> list:
         """The finished trials, in the order of their ends: completed, pruned or failed, but not
         interrupted. user_attrs["place"] is the index of each, from 0."""
-        found = [
-            t
-            for t in self._study.get_trials(deepcopy=False)
-            if t.state.is_finished() and "interrupted" not in t.user_attrs
-        ]
+        with explaining_database(self.path):
+            found = [
+                t
+                for t in self._study.get_trials(deepcopy=False)
+                if t.state.is_finished() and "interrupted" not in t.user_attrs
+            ]
         return sorted(found, key=lambda t: (t.datetime_complete, t.number))
 
     def forget_unfinished(self) -> None:
         """Discard trials that a killed process left running."""
         state = self.optuna.trial.TrialState
-        for trial in self._study.get_trials(deepcopy=False, states=(state.RUNNING,)):
-            self._study._storage.set_trial_user_attr(trial._trial_id, "interrupted", True)
-            self._study.tell(trial.number, state=state.FAIL)
+        with explaining_database(self.path):
+            for trial in self._study.get_trials(deepcopy=False, states=(state.RUNNING,)):
+                self._study._storage.set_trial_user_attr(trial._trial_id, "interrupted", True)
+                self._study.tell(trial.number, state=state.FAIL)
 
     def ask(self, place: int):
         """(trial, values): the next trial; the values of place 0 are the defaults.
@@ -115,18 +117,28 @@ class Study:
                 numbers as one that was not interrupted.
         """
         values = {name: one.first() for name, one in self.space.items()}
-        if place == 0:
-            self._study.enqueue_trial(values)
-        self._study.sampler = self.optuna.samplers.TPESampler(
-            n_startup_trials=STARTUP, seed=(self._seed * 1_000_003 + place) % 2**32
-        )
-        trial = self._study.ask()
-        trial.set_user_attr("place", place)
-        return trial, {name: _draw(trial, name, one) for name, one in self.space.items()}
+        with explaining_database(self.path):
+            if place == 0:
+                self._study.enqueue_trial(values)
+            self._study.sampler = self.optuna.samplers.TPESampler(
+                n_startup_trials=STARTUP, seed=(self._seed * 1_000_003 + place) % 2**32
+            )
+            trial = self._study.ask()
+            trial.set_user_attr("place", place)
+            return trial, {name: _draw(trial, name, one) for name, one in self.space.items()}
+
+    def report(self, trial, value: float, epoch: int) -> None:
+        """Record the best value of a trial up to an epoch."""
+        with explaining_database(self.path):
+            trial.report(value, epoch)
 
     def tell(self, trial, value=None, **summary) -> None:
         """Record how a trial ended: with a value, or pruned, failed or interrupted, as a key of
         `summary` says."""
+        with explaining_database(self.path):
+            self._tell(trial, value, summary)
+
+    def _tell(self, trial, value, summary: dict) -> None:
         state = self.optuna.trial.TrialState
         for name, what in summary.items():
             trial.set_user_attr(name, what)

@@ -12,9 +12,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from cutaway.errors import RunError
+from cutaway.errors import CutawayError, RunError
 from cutaway.files.content import reason_of
 from cutaway.files.manifest import checksum, damaged
+from cutaway.files.writing import room
 
 SUM = "checksum"  # name of the attribute of a trial, and of the study
 STUDY = "cutaway"  # its name in the database
@@ -103,14 +104,22 @@ def explaining_database(path: Path) -> Iterator[None]:
     """Context in which what SQLite or Optuna raises becomes a RunError that names the database."""
     try:
         yield
-    except RunError:
+    except CutawayError:
         raise
     except Exception as error:
-        reason = reason_of(error)
-        if any(word in str(error).lower() for word in _OUTSIDE):
+        cause = _first_cause(error)
+        reason = reason_of(cause)
+        if any(word in str(cause).lower() for word in _OUTSIDE):
             raise RunError(
-                f"{path} cannot be read or written: {reason}",
+                f"{path} cannot be read or written: {reason}{room(path.parent, None)}",
                 expected="a study written by `cutaway tune`, on a disk with free space",
                 fix="free some disk space, and repeat the command to resume",
             ) from error
         raise damaged(path, reason, _FIX) from error
+
+
+def _first_cause(error: BaseException) -> BaseException:
+    """What SQLite raised, before SQLAlchemy and Optuna wrapped it."""
+    while error.__cause__ is not None:
+        error = error.__cause__
+    return error

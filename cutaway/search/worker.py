@@ -7,6 +7,7 @@ import sys
 import threading
 from pathlib import Path
 
+from cutaway.errors import CutawayError
 from cutaway.files import set_max_bytes
 from cutaway.runs import prepare
 from cutaway.runtime.devices import DEVICES, use_device
@@ -51,5 +52,7 @@ if __name__ == "__main__":
         task = json.loads(sys.stdin.readline())
         end_with_parent()
         sys.exit(work(task))
+    except CutawayError as error:
+        sys.exit(error.came)  # the last line, which the message of the search quotes
     except KeyboardInterrupt:
         sys.exit(130)
