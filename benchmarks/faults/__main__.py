@@ -3,8 +3,10 @@
     python -m benchmarks.faults kills --count 500 --seed 1 --jobs 2
     python -m benchmarks.faults flips --count 500 --seed 1
     python -m benchmarks.faults disks --count 30 --seed 1
+    python -m benchmarks.faults checksums
 
-Exit code 1 if anything was lost, refused, left over, unequal or believed.
+Exit code 1 if anything was lost, refused, left over, unequal or believed, or if checksums cost more
+than was asked.
 """
 
 import argparse
@@ -12,6 +14,7 @@ import os
 import sys
 
 from benchmarks.faults.cases import CASES
+from benchmarks.faults.checksums import run_checksums
 from benchmarks.faults.disks import can_mount, run_disks
 from benchmarks.faults.flips import WRONG, run_flips
 from benchmarks.faults.kills import run_kills
@@ -19,6 +22,8 @@ from benchmarks.faults.kills import run_kills
 
 def main() -> int:
     given = _arguments()
+    if given.part == "checksums":
+        return int(not run_checksums(given.count, rows=given.rows, tell=_tell))
     words = {"first": given.first, "folder": given.folder, "tell": _tell}
     if given.part == "kills":
         trials = run_kills(given.count, given.seed, given.jobs, given.only, **words)
@@ -45,6 +50,9 @@ def _arguments() -> argparse.Namespace:
     flips = parts.add_parser("flips", help="flipped bits in files of runs and searches")
     disks = parts.add_parser("disks", help="disks that fill, become read-only or lose a folder")
     disks.add_argument("--mounts", action="store_true", help=argparse.SUPPRESS)
+    checksums = parts.add_parser("checksums", help="what checksums cost")
+    checksums.add_argument("--count", type=int, default=5, help="trainings")
+    checksums.add_argument("--rows", type=int, default=512, help="images")
     for part, count in ((kills, 500), (flips, 500), (disks, 30)):
         part.add_argument("--count", type=int, default=count)
         part.add_argument("--seed", type=int, default=1)

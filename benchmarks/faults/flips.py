@@ -23,7 +23,7 @@ from pathlib import Path
 
 from benchmarks.faults.cases import CASES, Case, command_line, environment, write_data
 from benchmarks.faults.checks import unequal
-from benchmarks.faults.often import save_often
+from benchmarks.faults.often import saving_often
 
 SECONDS_SHOWN = re.compile(r"\d+(\.\d+)? s\b")
 VERDICTS = ("said", "said in a note", "no effect", "believed", "not named", "foreign")
@@ -269,17 +269,17 @@ def run_flips(
     """
     place = Path(tempfile.mkdtemp(prefix="cutaway-flips-") if folder is None else folder)
     began = time.perf_counter()
-    save_often()
     flips = Flips(place, seed, names)
     made = time.perf_counter() - began
     found = []
     for number in range(first, first + count):
-        flip = flips.run(number)
+        with saving_often():
+            flip = flips.run(number)
         found.append(flip)
         if flip.verdict in WRONG:
             tell(
                 f"flip {number} of seed {seed}: bit {flip.bit} of {flip.artifact.name}/{flip.file},"
-                f" {flip.use}: {flip.verdict}: {flip.text[-600:]}"
+                f" {flip.use}: {flip.verdict}: {flip.text[:200]} ... {flip.text[-600:]}"
             )
     for line in table(found):
         tell(line)
