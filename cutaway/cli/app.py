@@ -10,6 +10,7 @@ import typer
 
 import cutaway
 from cutaway.cli.commands import on_data, on_runs, on_trainings
+from cutaway.cli.ctrl_c import is_interrupted
 from cutaway.cli.usage import UsageError, is_help, usage_error
 from cutaway.errors import (
     CutawayError,
@@ -98,6 +99,8 @@ def run() -> None:
         sys.stderr.close()
         sys.exit(0)
     except Exception as error:
+        if is_interrupted():
+            sys.exit(130)
         if debug:
             raise
         _print_error(_unexpected(error), as_json)

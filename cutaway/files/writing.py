@@ -24,7 +24,7 @@ def write_atomically(path, content: bytes) -> None:
         RunError: the folder is not writable, or the disk is full; no partial file is left.
     """
     if _is_special(path):
-        with _explained(Path(path), len(content)), open(path, "wb") as file:
+        with explaining_write(Path(path), len(content)), open(path, "wb") as file:
             file.write(content)
         return
     with replacing(path, size=len(content)) as partial:
@@ -46,7 +46,7 @@ def replacing(path, *, size: int | None = None) -> Iterator[Path]:
     """
     path = Path(os.path.realpath(path))  # a link stays a link
     partial = path.with_name(f".{path.name[:200]}.{secrets.token_hex(4)}{PARTIAL}")
-    with _explained(path, size):
+    with explaining_write(path, size):
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             yield partial
@@ -104,8 +104,16 @@ def _is_special(path) -> bool:
 
 
 @contextlib.contextmanager
-def _explained(path: Path, size: int | None) -> Iterator[None]:
-    """Context in which an OSError becomes a RunError that names the file and the room on disk."""
+def explaining_write(path: Path, size: int | None) -> Iterator[None]:
+    """Context in which an OSError becomes a RunError that names the file and the room on disk.
+
+    Args:
+        path: of what is written.
+        size: bytes to be written, if known.
+
+    Raises:
+        RunError: it cannot be written.
+    """
     try:
         yield
     except OSError as error:

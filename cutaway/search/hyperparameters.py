@@ -25,10 +25,11 @@ import numpy as np
 
 import cutaway
 from cutaway.data.read import unpiped
-from cutaway.errors import OptionError, RunError, expect_range
+from cutaway.errors import CutawayError, OptionError, RunError, expect_range
 from cutaway.files import Manifest, Owner, owner, sweep
 from cutaway.files.limits import given_max_bytes
 from cutaway.files.manifest import damaged
+from cutaway.files.writing import explaining_write
 from cutaway.runs import prepare
 from cutaway.runtime import device
 from cutaway.search.result import Tuned, finish
@@ -36,7 +37,7 @@ from cutaway.search.study import import_optuna, open_space, study_of
 from cutaway.search.trial import run_trial
 
 TEST = 0.2  # fraction of the rows for the test set
-FORMAT = 1
+FORMAT = 2  # 1 had no checksums of trials
 # run without the current folder on the path of modules (-P), which may hold a file numpy.py
 _WORKER = (
     "import runpy, sys; sys.path.append(sys.argv.pop(1)); "
@@ -105,11 +106,12 @@ def tune(
         try:
             _search(out, base, study, data, asked, trials, jobs, on_trial)
         except Exception:
-            if is_new and not study.trials():
-                shutil.rmtree(out / "trials", ignore_errors=True)
-                for path in out.iterdir():
-                    if path.is_file() and path.name != owner.NAME:
-                        path.unlink()
+            with contextlib.suppress(OSError, CutawayError):  # the disk may be read-only, or gone
+                if is_new and not study.trials():
+                    shutil.rmtree(out / "trials", ignore_errors=True)
+                    for path in out.iterdir():
+                        if path.is_file() and path.name != owner.NAME:
+                            path.unlink()
             raise
         return finish(out, base, study, wanted=trials, seconds=time.perf_counter() - began)
 
@@ -162,8 +164,8 @@ def _run_workers(out, study, data, asked, places, jobs, report):
             env={**_ON_DEMAND, **os.environ},
         )
         assert worker.stdin is not None  # a pipe
-        worker.stdin.write(json.dumps(task))
-        worker.stdin.close()
+        worker.stdin.write(json.dumps(task) + "\n")
+        worker.stdin.flush()  # and stays open: a worker ends when this process does
         workers.append(worker)
     try:
         while True:
@@ -179,6 +181,8 @@ def _run_workers(out, study, data, asked, places, jobs, report):
         for worker in workers:
             with contextlib.suppress(KeyboardInterrupt):
                 worker.wait()
+            if worker.stdin is not None:
+                worker.stdin.close()
     failures = []
     for worker, output in zip(workers, outputs, strict=True):
         with output:
@@ -228,7 +232,8 @@ def _begin(out, base, asked, space) -> bool:
             fix="choose another --out",
         )
     manifest.write({name: (json.dumps(config, indent=2) + "\n").encode()})
-    (out / "trials").mkdir(exist_ok=True)
+    with explaining_write(out / "trials", None):
+        (out / "trials").mkdir(exist_ok=True)
     return True
 
 
@@ -260,8 +265,9 @@ def _alone(out):
             sweep(out)
             yield
     finally:
-        if is_new and not any(out.iterdir()):
-            out.rmdir()
+        if is_new:
+            with contextlib.suppress(OSError):  # not empty, or gone
+                out.rmdir()
 
 
 def _plain(name: str) -> str:

@@ -10,6 +10,7 @@ import numpy as np
 
 from cutaway.errors import RunError
 from cutaway.files import Manifest
+from cutaway.files.writing import explaining_write
 from cutaway.runs import KINDS, Run, write_report
 from cutaway.search.paired import paired_interval
 
@@ -244,12 +245,24 @@ def _name(scores) -> str | None:
 
 
 def _put(source, place):
-    """Copy the run `source` to `place`, atomically."""
+    """Copy the run `source` to `place`, atomically.
+
+    Raises:
+        RunError: a file of it is damaged; or the disk is full.
+    """
+    manifest = Manifest(source)
+    contents = {name: manifest.read(name) for name in manifest.names}
     beside = place.with_name(place.name + ".new")
     shutil.rmtree(beside, ignore_errors=True)
-    shutil.copytree(source, beside)
-    shutil.rmtree(place, ignore_errors=True)
-    os.replace(beside, place)
+    try:
+        with explaining_write(beside, None):
+            beside.mkdir()
+            Manifest(beside).write(contents)
+            shutil.rmtree(place, ignore_errors=True)
+            os.replace(beside, place)
+    except BaseException:
+        shutil.rmtree(beside, ignore_errors=True)
+        raise
 
 
 def _scores(base, path) -> dict:

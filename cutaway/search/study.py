@@ -4,10 +4,21 @@ Optuna stores a study in one SQLite file, so a search can be resumed, and severa
 on it.
 """
 
+from pathlib import Path
+
 import numpy as np
 
-from cutaway.errors import CutawayError, OptionError, RunError
+from cutaway.errors import CutawayError, OptionError
+from cutaway.files.manifest import damaged
 from cutaway.runs.space import Choice, Integer
+from cutaway.search.undamaged import (
+    STUDY,
+    SUM,
+    expect_whole_trials,
+    explaining_database,
+    read_database,
+    sum_of,
+)
 
 STARTUP = 8  # random trials before the sampler uses the results
 BEFORE_PRUNING = 4  # minimum number of trials to compare with
@@ -58,39 +69,45 @@ class Study:
         self.every = -(-epochs // MAX_REPORTS)
         self.waited = epochs // 4
         self._seed = seed
-        storage = self.optuna.storages.RDBStorage(
-            f"sqlite:///{path}", engine_kwargs={"connect_args": {"timeout": 60}}
-        )
-        try:
+        self.path = Path(path)
+        before = read_database(self.path)
+        with explaining_database(self.path):
+            storage = self.optuna.storages.RDBStorage(
+                f"sqlite:///{path}", engine_kwargs={"connect_args": {"timeout": 60}}
+            )
             self._study = self.optuna.create_study(
                 storage=storage,
-                study_name="cutaway",
+                study_name=STUDY,
                 direction="maximize" if higher_is_better else "minimize",
                 load_if_exists=True,
             )
-        except Exception as error:
-            raise RunError(
-                f"{path} cannot be read or written: {str(error).splitlines()[0]}",
-                expected="a study written by `cutaway tune`, on a disk with free space",
-                fix="delete its folder, or choose another --out",
-            ) from error
+            found = self._study.get_trials(deepcopy=False)
+            attributes = self._study.user_attrs
+        if SUM not in attributes and not found:
+            now = read_database(self.path)
+            self._study.set_user_attr(SUM, now.schema)
+        elif attributes.get(SUM) != before.schema:
+            raise damaged(self.path, "its schema is not what was written")
+        expect_whole_trials(self.path, found, at_least=before.trials)
 
     def trials(self) -> list:
         """The finished trials, in the order of their ends: completed, pruned or failed, but not
         interrupted. user_attrs["place"] is the index of each, from 0."""
-        found = [
-            t
-            for t in self._study.get_trials(deepcopy=False)
-            if t.state.is_finished() and "interrupted" not in t.user_attrs
-        ]
+        with explaining_database(self.path):
+            found = [
+                t
+                for t in self._study.get_trials(deepcopy=False)
+                if t.state.is_finished() and "interrupted" not in t.user_attrs
+            ]
         return sorted(found, key=lambda t: (t.datetime_complete, t.number))
 
     def forget_unfinished(self) -> None:
         """Discard trials that a killed process left running."""
         state = self.optuna.trial.TrialState
-        for trial in self._study.get_trials(deepcopy=False, states=(state.RUNNING,)):
-            self._study._storage.set_trial_user_attr(trial._trial_id, "interrupted", True)
-            self._study.tell(trial.number, state=state.FAIL)
+        with explaining_database(self.path):
+            for trial in self._study.get_trials(deepcopy=False, states=(state.RUNNING,)):
+                self._study._storage.set_trial_user_attr(trial._trial_id, "interrupted", True)
+                self._study.tell(trial.number, state=state.FAIL)
 
     def ask(self, place: int):
         """(trial, values): the next trial; the values of place 0 are the defaults.
@@ -100,21 +117,36 @@ class Study:
                 numbers as one that was not interrupted.
         """
         values = {name: one.first() for name, one in self.space.items()}
-        if place == 0:
-            self._study.enqueue_trial(values)
-        self._study.sampler = self.optuna.samplers.TPESampler(
-            n_startup_trials=STARTUP, seed=(self._seed * 1_000_003 + place) % 2**32
-        )
-        trial = self._study.ask()
-        trial.set_user_attr("place", place)
-        return trial, {name: _draw(trial, name, one) for name, one in self.space.items()}
+        with explaining_database(self.path):
+            if place == 0:
+                self._study.enqueue_trial(values)
+            self._study.sampler = self.optuna.samplers.TPESampler(
+                n_startup_trials=STARTUP, seed=(self._seed * 1_000_003 + place) % 2**32
+            )
+            trial = self._study.ask()
+            trial.set_user_attr("place", place)
+            return trial, {name: _draw(trial, name, one) for name, one in self.space.items()}
+
+    def report(self, trial, value: float, epoch: int) -> None:
+        """Record the best value of a trial up to an epoch."""
+        with explaining_database(self.path):
+            trial.report(value, epoch)
 
     def tell(self, trial, value=None, **summary) -> None:
         """Record how a trial ended: with a value, or pruned, failed or interrupted, as a key of
         `summary` says."""
+        with explaining_database(self.path):
+            self._tell(trial, value, summary)
+
+    def _tell(self, trial, value, summary: dict) -> None:
         state = self.optuna.trial.TrialState
         for name, what in summary.items():
             trial.set_user_attr(name, what)
+        told = self._study._storage.get_trial(trial._trial_id)
+        reached = value
+        if "pruned" in summary and told.last_step is not None:
+            reached = told.intermediate_values[told.last_step]  # as Optuna has it
+        trial.set_user_attr(SUM, sum_of(told, reached))
         if "failed" in summary or "interrupted" in summary:
             self._study.tell(trial, state=state.FAIL)
         elif "pruned" in summary:
@@ -159,6 +191,7 @@ class Study:
         robust against outliers. Empty with too few trials.
         """
         found = [t for t in self.trials() if t.state.name == "COMPLETE"]
+        found.sort(key=lambda trial: trial.number)
         if len(found) < ENOUGH:
             return {}
         order = np.argsort([t.value for t in found], kind="stable")

@@ -1,9 +1,10 @@
 """One trial: a network with sampled options, trained and saved as a run."""
 
+import contextlib
 import math
 import shutil
 
-from cutaway.errors import CutawayError, DataError, OptionError, TrainingError
+from cutaway.errors import CutawayError, DataError, OptionError, RunError, TrainingError
 from cutaway.train import Callback
 
 
@@ -30,7 +31,7 @@ class Pruning(Callback):
             self.best = value if self.best is None else self.better(self.best, value)
         if self.best is None or trainer.epoch % self.study.every:
             return
-        self.trial.report(self.best, trainer.epoch)
+        self.study.report(self.trial, self.best, trainer.epoch)
         if self.study.is_poor(trainer.epoch, self.best):
             self.pruned = True
             trainer.stop("worse than the median of earlier trials")
@@ -46,6 +47,7 @@ def run_trial(base, study, place: int, folder) -> bool:
 
     Raises:
         CutawayError: the default options do not fit the data.
+        RunError: the run or the study cannot be written.
     """
     trial, values = study.ask(place)
     path = folder / f"{place + 1:03d}"
@@ -56,10 +58,9 @@ def run_trial(base, study, place: int, folder) -> bool:
         if isinstance(error, KeyboardInterrupt):
             study.tell(trial, interrupted=True)
             return False
-        if not isinstance(error, Exception) or (
-            place == 0 and isinstance(error, DataError | OptionError)
-        ):
-            study.tell(trial, interrupted=True)
+        if not _is_of_the_options(error, place):
+            with contextlib.suppress(RunError):  # of a full disk; then it is seen at the next start
+                study.tell(trial, interrupted=True)
             raise
         came = error.came if isinstance(error, CutawayError) else f"{error}"
         study.tell(trial, failed=f"{type(error).__name__}: {came}".splitlines()[0][:300])
@@ -68,6 +69,13 @@ def run_trial(base, study, place: int, folder) -> bool:
         shutil.rmtree(path, ignore_errors=True)
     study.tell(trial, value, **summary)
     return "interrupted" not in summary
+
+
+def _is_of_the_options(error: BaseException, place: int) -> bool:
+    """Whether a trial failed for what was drawn for it, so that others may not."""
+    if not isinstance(error, Exception) or isinstance(error, RunError | OSError):
+        return False  # of the disk: it would fail every trial, and not fail them later
+    return place > 0 or not isinstance(error, DataError | OptionError)
 
 
 def _train(base, study, trial, values, path):

@@ -2,9 +2,12 @@
 
 import dataclasses
 import json
+import os
 import sys
+import threading
 from pathlib import Path
 
+from cutaway.errors import CutawayError
 from cutaway.files import set_max_bytes
 from cutaway.runs import prepare
 from cutaway.runtime.devices import DEVICES, use_device
@@ -30,8 +33,26 @@ def work(task: dict) -> int:
     return 0
 
 
+def end_with_parent() -> None:
+    """End this process when the one that started it does, which keeps our standard input open.
+
+    Otherwise it would go on after a kill, in the folder of the search that is resumed.
+    """
+
+    def wait():
+        while os.read(0, 1):
+            pass
+        os._exit(1)
+
+    threading.Thread(target=wait, daemon=True).start()
+
+
 if __name__ == "__main__":
     try:
-        sys.exit(work(json.load(sys.stdin)))
+        task = json.loads(sys.stdin.readline())
+        end_with_parent()
+        sys.exit(work(task))
+    except CutawayError as error:
+        sys.exit(error.came)  # the last line, which the message of the search quotes
     except KeyboardInterrupt:
         sys.exit(130)

@@ -133,6 +133,7 @@ class Probes(Callback):
         program = self._program(trainer)
         # compiled in the background; until then, moments wait with their values
         self._waiting = [(program, program.values(), _step_of(trainer), trainer.epoch)]
+        self._locations = program.locations
         pool = ThreadPoolExecutor(1)
         self._compiling = pool.submit(program.compile)
         pool.shutdown(wait=False)
@@ -197,7 +198,8 @@ class Probes(Callback):
         if waiting:
             self._compiling.result()
         for k, moment in enumerate(waiting):
-            if k == 0 or self._affords(moment[2]):
+            is_new = moment[2] > self._last_step  # not when resumed at a step that was measured
+            if is_new and (k == 0 or self._affords(moment[2])):
                 self._measure(*moment)
 
     def _measure_now(self, trainer, epoch):

@@ -70,6 +70,19 @@ def test_an_error_before_the_first_epoch_leaves_nothing(tmp_path):
     assert os.listdir(tmp_path) == []
 
 
+def test_a_disk_that_became_read_only_does_not_hide_why_nothing_was_trained(tmp_path, monkeypatch):
+    class Failing(Callback):
+        def on_start(self, trainer):
+            def read_only(self, missing_ok=False):
+                raise OSError(30, "Read-only file system")
+
+            monkeypatch.setattr(type(tmp_path), "unlink", read_only)
+            raise DataError("no row")
+
+    with pytest.raises(DataError, match="no row"):
+        train(tmp_path / "run", Failing())
+
+
 def test_what_someone_else_put_into_the_folder_is_not_removed(tmp_path):
     class Failing(Callback):
         def on_start(self, trainer):

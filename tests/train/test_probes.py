@@ -343,3 +343,8 @@ def test_a_resumed_training_keeps_the_rows_from_before(tmp_path):
     assert [r["growth"] for r in kept] == [r["growth"] for r in before.rows]
     assert after.steps[0] == 0
     assert after.steps[-1] == 12
+    measured = [(row["step"], row["layer"]) for row in after.rows]
+    assert len(measured) == len(set(measured))  # the step it was resumed at, too, only once
+    assert len(after.layers(ct.Trainer(mlp(), loss=MSE))) == 2
+    done = fit(2, resume=True)
+    assert done.table.equals(after.table) and len(done.layers(ct.Trainer(mlp(), loss=MSE))) == 2
