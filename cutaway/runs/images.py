@@ -16,6 +16,7 @@ from cutaway.data import (
     Normalize,
     RandomCrop,
     RandomFlip,
+    SkippedFiles,
     TableArrays,
     find_idx,
     find_images,
@@ -47,19 +48,21 @@ class ImageRows(Preprocessing):
     Attributes:
         size: (height, width).
         channels: 1 or 3.
+        skip_unreadable: the most images that `transform` skips if they cannot be read.
         crop: fraction of the resized image that the center crop keeps, per axis.
+        skipped: counts unreadable images of several calls of `transform` together, while a
+            training is prepared; None: each call counts its own.
     """
 
     examples = "images"
 
-    def __init__(
-        self, size, channels: int, target, *, skip_corrupt: bool = False, crop: float = 1.0
-    ):
+    def __init__(self, size, channels: int, target, *, skip_unreadable: int = 0, crop: float = 1.0):
         self.size = tuple(size)
         self.channels = channels
         self.target = target
-        self.skip_corrupt = skip_corrupt
+        self.skip_unreadable = skip_unreadable
         self.crop = crop
+        self.skipped: SkippedFiles | None = None
 
     @classmethod
     def from_json(cls, value: dict) -> "ImageRows":
@@ -70,7 +73,7 @@ class ImageRows(Preprocessing):
             value["size"],
             value["channels"],
             target,
-            skip_corrupt=value["skip_corrupt"],
+            skip_unreadable=value.get("skip_unreadable", 0),
             crop=value.get("crop", 1.0),
         )
 
@@ -82,7 +85,7 @@ class ImageRows(Preprocessing):
             "channels": self.channels,
             "classes": self.classes,
             "counts": self.target.counts,
-            "skip_corrupt": self.skip_corrupt,
+            "skip_unreadable": self.skip_unreadable,
             "crop": self.crop,
         }
 
@@ -122,17 +125,11 @@ class ImageRows(Preprocessing):
             none = np.zeros(len(paths), np.int32)
             folder = ClassFolder(Path("."), paths, none, [""])
             whole = tuple(round(edge / self.crop) for edge in self.size)
-            images = load_images(
-                folder, whole, channels=self.channels, skip_corrupt=self.skip_corrupt
-            )
+            skipped = self.skipped or SkippedFiles(self.skip_unreadable)
+            images = load_images(folder, whole, channels=self.channels, skip_unreadable=skipped)
             x = _middle(images.x, self.size)
-            if images.skipped:
-                rows = np.array([k for k, p in enumerate(paths) if p not in images.skipped])
-                first, reason = next(iter(images.skipped.items()))
-                notes.append(
-                    f"skipped {len(images.skipped)} images that cannot be read, "
-                    f"for example {first}: {reason}"
-                )
+            rows = np.flatnonzero([path not in images.skipped for path in paths])
+            notes = skipped.note(paths, "images")
         y = self._labels(frame[rows]) if with_target else None
         return TableArrays(x, y, rows, notes)
 
@@ -227,8 +224,9 @@ def prepare_images(path, options: ImageOptions | None = None, *, why: str = "") 
     numbers = {name: k for k, name in enumerate(classes)}
     y = np.array([numbers[name] for name in training_frame["class"]])
     rows = ImageRows(
-        size, channels, class_target("class", classes, y), skip_corrupt=options.skip_corrupt
+        size, channels, class_target("class", classes, y), skip_unreadable=options.skip_unreadable
     )
+    skipped = rows.skipped = SkippedFiles(options.skip_unreadable)
     transform = augmentation(size, channels) if options.augment else None
     stream, chosen = None, training_frame
     own = dataclasses.replace(options, test=0.0) if "test" in sets else options
@@ -242,6 +240,7 @@ def prepare_images(path, options: ImageOptions | None = None, *, why: str = "") 
         stream, sets = _streamed(training_frame, sets, y, rows, options, transform)
         chosen = sets["train"]
     found = encode_sets(rows, {**sets, "train": chosen}, options, is_stream=stream is not None)
+    rows.skipped = None
     training, y = found.training, found.y
     notes = [*found.notes]
     if stream is not None:
@@ -283,6 +282,7 @@ def prepare_images(path, options: ImageOptions | None = None, *, why: str = "") 
         test=found.test,
         transform=transform,
         stream=stream,
+        skipped=skipped,
     )
 
 
@@ -300,7 +300,7 @@ def _streamed(frame, sets, y, rows, options, transform):
         folder,
         rows.size,
         channels=rows.channels,
-        skip_corrupt=rows.skip_corrupt,
+        skip_unreadable=rows.skipped or 0,
         transform=transform,
     )
     measured = {"train": frame[training], **{k: v for k, v in sets.items() if k != "train"}}

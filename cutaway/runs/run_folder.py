@@ -19,6 +19,7 @@ from cutaway.runs.own_files import remember
 from cutaway.runs.schema import Config, Stated
 from cutaway.train.checkpoint import read_state
 
+MAY_CHANGE = {"format", "cutaway", "options.epochs", "options.skip_unreadable", "skipped_files"}
 FORMAT = 3  # of the files in a run folder: raised when older runs would be misread
 
 
@@ -322,11 +323,11 @@ class RunFolder:
             )
 
     def expect_same(self, config: dict) -> None:
-        """Raise RunError unless the run has this config, apart from the number of epochs."""
+        """Raise RunError unless the run has this config, apart from what MAY_CHANGE."""
         found = {
             name: (was, now)
             for name, was, now in _differences(self.read_config(), json.loads(json.dumps(config)))
-            if name not in ("format", "cutaway", "options.epochs")
+            if name not in MAY_CHANGE
         }
         if found:
             # what the options make of the network follows from them

@@ -28,6 +28,7 @@ class Config(TypedDict):
     batch_size: Annotated[int, msgspec.Meta(ge=1)]
     lr: float
     network: dict[str, Any]
+    skipped_files: NotRequired[list[str]]  # when the training began
 
 
 class Metrics(TypedDict):
@@ -45,3 +46,4 @@ class Metrics(TypedDict):
     device: str
     precision: str
     waited_for_data: NotRequired[float]
+    skipped_files: NotRequired[dict[str, str]]  # why each cannot be read
