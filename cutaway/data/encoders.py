@@ -12,6 +12,7 @@ import numpy as np
 
 from cutaway.data.columns import as_dates, clean
 from cutaway.data.float32 import expect_float32
+from cutaway.data.json_types import Finite, Positive
 from cutaway.errors import DataError
 
 MANY_LEVELS = 24  # with more levels, one column per level would be more noise than signal
@@ -32,10 +33,10 @@ class Number:
     """
 
     name: str
-    median: float
+    median: Finite
     log: bool
-    mean: float
-    scale: float
+    mean: Finite
+    scale: Positive
     indicator: bool
     kind: str = "number"
 

@@ -69,6 +69,7 @@ class Tokenizer:
                 fix="use the tokenizer.json of the model",
             )
         self.size: int = max(inner.get_vocab_size(), largest + 1)  # ids may have gaps
+        _try(inner, self.size)
 
     @classmethod
     def train(cls, texts, *, kind="word", size=10_000, least_count=1, lowercase=None):
@@ -110,14 +111,10 @@ class Tokenizer:
         Raises:
             DataError: no such file, or not a tokenizer.
         """
-        import tokenizers
-
         content = read_content(path)
         expected = "a tokenizer.json"
         with naming(path, "a tokenizer", expected=expected, failed="is not a tokenizer"):
-            found = cls(tokenizers.Tokenizer.from_buffer(content))
-            _try(found.inner, found.size)
-            return found
+            return cls(_loaded(content))
 
     def save(self, path) -> None:
         Path(path).write_text(self.to_json(), encoding="utf-8")
@@ -127,9 +124,14 @@ class Tokenizer:
 
     @classmethod
     def from_json(cls, text: str) -> "Tokenizer":
-        import tokenizers
+        """The tokenizer that `to_json` returned.
 
-        return cls(tokenizers.Tokenizer.from_str(text))
+        Raises:
+            DataError: it is something else.
+        """
+        expected = "what Tokenizer.to_json returned"
+        with naming("the tokenizer", "a tokenizer", expected=expected, failed="cannot be used"):
+            return cls(_loaded(text.encode()))
 
     def encode(self, texts, *, most_tokens=None) -> Tokens:
         """Texts as one padded array.
@@ -190,6 +192,12 @@ class Tokenizer:
     def _special(self, *names):
         numbers = (self.inner.token_to_id(name) for name in names)
         return next((number for number in numbers if number is not None), None)
+
+
+def _loaded(content: bytes):
+    import tokenizers
+
+    return tokenizers.Tokenizer.from_buffer(content)
 
 
 def _try(inner, size: int) -> None:

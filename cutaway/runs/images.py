@@ -6,6 +6,7 @@ import functools
 import io
 import os
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 
@@ -27,19 +28,35 @@ from cutaway.data import (
 from cutaway.data.decode import SUFFIXES
 from cutaway.data.folders import expect_utf8
 from cutaway.data.images import common_size, expect_size, find_channels
+from cutaway.data.json_types import Count, Fraction, Size
 from cutaway.errors import DataError, OptionError
 from cutaway.nn import seed
 from cutaway.runs.experiment import Experiment
 from cutaway.runs.labeled_sets import encode_sets
 from cutaway.runs.networks import DEFAULT_LOSSES, build_network
 from cutaway.runs.options.images import ImageOptions, stage_widths
-from cutaway.runs.preprocessing import Preprocessing, class_target, expect_format
+from cutaway.runs.preprocessing import (
+    Preprocessing,
+    class_target,
+    expect_format,
+    stored_classes,
+)
+from cutaway.runs.schema import Classes, read_form
 from cutaway.train.blocks import expect_batch
 
 LARGEST = 96  # default limit of the image size: a good network then trains in minutes on two cores
 LARGEST_BYTES = 4 * 2**30  # of all decoded images, which stay in memory
 MEASURED = 5000  # images per set used for scores, if a set does not fit in memory
 SMALLEST_STAGE = 6  # minimum height and width in the last stage of a network
+
+
+class ImageForm(Classes):
+    """preprocessing.json of images."""
+
+    size: tuple[Size, Size]
+    channels: Literal[1, 3]
+    crop: Fraction = 1.0
+    skip_unreadable: Count = 0
 
 
 class ImageRows(Preprocessing):
@@ -67,15 +84,10 @@ class ImageRows(Preprocessing):
     @classmethod
     def from_json(cls, value: dict) -> "ImageRows":
         expect_format(value, "images")
-        target = class_target("class", value["classes"], np.zeros(0, int))
-        target.counts[:] = value["counts"]
-        return cls(
-            value["size"],
-            value["channels"],
-            target,
-            skip_unreadable=value.get("skip_unreadable", 0),
-            crop=value.get("crop", 1.0),
-        )
+        found = read_form(value, ImageForm)
+        target = stored_classes(found)
+        skip = found.skip_unreadable
+        return cls(found.size, found.channels, target, skip_unreadable=skip, crop=found.crop)
 
     def to_json(self) -> dict:
         return {
@@ -130,7 +142,7 @@ class ImageRows(Preprocessing):
             x = _middle(images.x, self.size)
             rows = np.flatnonzero([path not in images.skipped for path in paths])
             notes = skipped.note(paths, "images")
-        y = self._labels(frame[rows]) if with_target else None
+        y = self.class_numbers(frame[rows]) if with_target else None
         return TableArrays(x, y, rows, notes)
 
     def size_of(self, frame) -> int:
@@ -145,22 +157,6 @@ class ImageRows(Preprocessing):
                 expected=f"at most {LARGEST_BYTES / 2**30:.0f} GB: they stay in memory",
                 fix="use fewer images at a time, or train with a smaller --size",
             )
-
-    def _labels(self, frame):
-        if "class" not in frame.columns:
-            raise DataError(
-                "the images have no classes",
-                expected="one folder of images per class",
-                fix="use predict instead",
-            )
-        numbers = {name: k for k, name in enumerate(self.class_names())}
-        unknown = sorted(set(frame["class"]) - set(numbers))
-        if unknown:
-            raise DataError(
-                f"the class {unknown[0]!r} is not in the training data",
-                expected="one of " + ", ".join(self.class_names()[:12]),
-            )
-        return np.array([numbers[name] for name in frame["class"]], np.int32)
 
     def pictures(self, x):
         return [functools.partial(_picture, image) for image in x]

@@ -17,15 +17,31 @@ from cutaway.data import (
 )
 from cutaway.data.audio import SUFFIXES
 from cutaway.data.folders import expect_utf8
+from cutaway.data.json_types import Count, Positive, Size
 from cutaway.data.target import Target
 from cutaway.errors import DataError
 from cutaway.runs.experiment import Experiment
 from cutaway.runs.labeled_sets import prepare_over_time
 from cutaway.runs.options.recordings import RecordingOptions
-from cutaway.runs.preprocessing import Preprocessing, class_target, expect_format
+from cutaway.runs.preprocessing import (
+    Preprocessing,
+    class_target,
+    expect_format,
+    stored_classes,
+)
+from cutaway.runs.schema import Classes, read_form
 
 MAX_SECONDS = 4.0  # default limit of the length
 MAX_RATE = 16_000  # default limit of the sample rate: enough for speech
+
+
+class RecordingForm(Classes):
+    """preprocessing.json of recordings."""
+
+    rate: Size
+    seconds: Positive
+    bands: Size
+    skip_unreadable: Count = 0
 
 
 @dataclasses.dataclass(kw_only=True)
@@ -52,10 +68,14 @@ class RecordingRows(Preprocessing):
     @classmethod
     def from_json(cls, value: dict) -> "RecordingRows":
         expect_format(value, "recordings")
-        target = class_target("class", value["classes"], np.zeros(0, int))
-        target.counts[:] = value["counts"]
-        sizes = {name: value[name] for name in ("rate", "seconds", "bands", "skip_unreadable")}
-        return cls(**sizes, target=target)
+        found = read_form(value, RecordingForm)
+        return cls(
+            rate=found.rate,
+            seconds=found.seconds,
+            bands=found.bands,
+            skip_unreadable=found.skip_unreadable,
+            target=stored_classes(found),
+        )
 
     def to_json(self) -> dict:
         return {
@@ -86,7 +106,7 @@ class RecordingRows(Preprocessing):
 
     def transform(self, frame, *, with_target: bool = True) -> TableArrays:
         paths = [Path(p) for p in frame["path"]]
-        numbers = self._labels(frame) if with_target else np.zeros(len(paths), np.int32)
+        numbers = self.class_numbers(frame) if with_target else np.zeros(len(paths), np.int32)
         folder = ClassFolder(Path("."), paths, numbers, self.class_names())
         skipped = self.skipped or SkippedFiles(self.skip_unreadable)
         found = load_recordings(
@@ -96,22 +116,6 @@ class RecordingRows(Preprocessing):
         notes = skipped.note(paths, "recordings")
         x = log_mel(found.x[:, :, 0], self.rate, bands=self.bands)
         return TableArrays(x, found.y if with_target else None, rows, notes)
-
-    def _labels(self, frame):
-        if "class" not in frame.columns:
-            raise DataError(
-                "the recordings have no classes",
-                expected="one folder of recordings per class",
-                fix="use predict instead",
-            )
-        classes = self.class_names()
-        unknown = sorted(set(frame["class"]) - set(classes))
-        if unknown:
-            raise DataError(
-                f"the class {unknown[0]!r} is not in the training data",
-                expected="one of " + ", ".join(classes[:12]),
-            )
-        return np.array([classes.index(name) for name in frame["class"]], np.int32)
 
 
 def find_sets(path) -> dict:

@@ -16,7 +16,7 @@ from cutaway.files.owner import expect_no_owner
 from cutaway.files.writing import is_partial
 from cutaway.runs.damage import explaining_damage
 from cutaway.runs.own_files import remember
-from cutaway.runs.schema import Config, Stated
+from cutaway.runs.schema import Config, Stated, expect_numbers
 from cutaway.train.checkpoint import read_state
 
 MAY_CHANGE = {"format", "cutaway", "options.epochs", "options.skip_unreadable", "skipped_files"}
@@ -233,7 +233,10 @@ class RunFolder:
         if self.manifest.path.exists():  # formats 1 and 2 had none
             self.read(self.config)
         self._expect_format()
-        return self.read_json(self.config, Config)
+        config = self.read_json(self.config, Config)
+        with explaining_damage(self.config):
+            expect_numbers(config)
+        return config
 
     def _expect_format(self):
         try:
