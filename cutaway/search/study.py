@@ -7,6 +7,7 @@ on it.
 import numpy as np
 
 from cutaway.errors import CutawayError, OptionError, RunError
+from cutaway.files.content import naming
 from cutaway.runs.space import Choice, Integer
 
 STARTUP = 8  # random trials before the sampler uses the results
@@ -58,39 +59,47 @@ class Study:
         self.every = -(-epochs // MAX_REPORTS)
         self.waited = epochs // 4
         self._seed = seed
-        storage = self.optuna.storages.RDBStorage(
-            f"sqlite:///{path}", engine_kwargs={"connect_args": {"timeout": 60}}
-        )
-        try:
+        self._path = path
+        with self._named():
+            storage = self.optuna.storages.RDBStorage(
+                f"sqlite:///{path}", engine_kwargs={"connect_args": {"timeout": 60}}
+            )
             self._study = self.optuna.create_study(
                 storage=storage,
                 study_name="cutaway",
                 direction="maximize" if higher_is_better else "minimize",
                 load_if_exists=True,
             )
-        except Exception as error:
-            raise RunError(
-                f"{path} cannot be read or written: {str(error).splitlines()[0]}",
-                expected="a study written by `cutaway tune`, on a disk with free space",
-                fix="delete its folder, or choose another --out",
-            ) from error
+
+    def _named(self):
+        """Whatever SQLite and Optuna raise as an error that names the file."""
+        return naming(
+            self._path,
+            "a study",
+            expected="a study written by `cutaway tune`, on a disk with free space",
+            fix="restore it from a backup, delete its folder, or choose another --out",
+            failed="cannot be read or written",
+            error=RunError,
+        )
 
     def trials(self) -> list:
         """The finished trials, in the order of their ends: completed, pruned or failed, but not
         interrupted. user_attrs["place"] is the index of each, from 0."""
-        found = [
-            t
-            for t in self._study.get_trials(deepcopy=False)
-            if t.state.is_finished() and "interrupted" not in t.user_attrs
-        ]
+        with self._named():
+            found = [
+                t
+                for t in self._study.get_trials(deepcopy=False)
+                if t.state.is_finished() and "interrupted" not in t.user_attrs
+            ]
         return sorted(found, key=lambda t: (t.datetime_complete, t.number))
 
     def forget_unfinished(self) -> None:
         """Discard trials that a killed process left running."""
         state = self.optuna.trial.TrialState
-        for trial in self._study.get_trials(deepcopy=False, states=(state.RUNNING,)):
-            self._study._storage.set_trial_user_attr(trial._trial_id, "interrupted", True)
-            self._study.tell(trial.number, state=state.FAIL)
+        with self._named():
+            for trial in self._study.get_trials(deepcopy=False, states=(state.RUNNING,)):
+                self._study._storage.set_trial_user_attr(trial._trial_id, "interrupted", True)
+                self._study.tell(trial.number, state=state.FAIL)
 
     def ask(self, place: int):
         """(trial, values): the next trial; the values of place 0 are the defaults.
@@ -101,26 +110,29 @@ class Study:
         """
         values = {name: one.first() for name, one in self.space.items()}
         if place == 0:
-            self._study.enqueue_trial(values)
+            with self._named():
+                self._study.enqueue_trial(values)
         self._study.sampler = self.optuna.samplers.TPESampler(
             n_startup_trials=STARTUP, seed=(self._seed * 1_000_003 + place) % 2**32
         )
-        trial = self._study.ask()
-        trial.set_user_attr("place", place)
-        return trial, {name: _draw(trial, name, one) for name, one in self.space.items()}
+        with self._named():
+            trial = self._study.ask()
+            trial.set_user_attr("place", place)
+            return trial, {name: _draw(trial, name, one) for name, one in self.space.items()}
 
     def tell(self, trial, value=None, **summary) -> None:
         """Record how a trial ended: with a value, or pruned, failed or interrupted, as a key of
         `summary` says."""
         state = self.optuna.trial.TrialState
-        for name, what in summary.items():
-            trial.set_user_attr(name, what)
-        if "failed" in summary or "interrupted" in summary:
-            self._study.tell(trial, state=state.FAIL)
-        elif "pruned" in summary:
-            self._study.tell(trial, state=state.PRUNED)
-        else:
-            self._study.tell(trial, value)
+        with self._named():
+            for name, what in summary.items():
+                trial.set_user_attr(name, what)
+            if "failed" in summary or "interrupted" in summary:
+                self._study.tell(trial, state=state.FAIL)
+            elif "pruned" in summary:
+                self._study.tell(trial, state=state.PRUNED)
+            else:
+                self._study.tell(trial, value)
 
     def is_poor(self, epoch: int, value: float) -> bool:
         """Whether the best value up to this epoch is worse than the median of the trials so far.
