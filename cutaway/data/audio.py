@@ -98,7 +98,7 @@ def load_recordings(
         sounds = [sound.mean(axis=1, keepdims=True) for sound in sounds]
     longest = max(map(len, sounds)) if seconds is None else max(1, round(seconds * rate))
     shape = len(sounds), longest, sounds[0].shape[1]
-    came = f"{len(sounds):,} recordings in {folder.root} of {longest:,} samples each"
+    came = f"{len(sounds):,} recordings in {folder.root} of {longest / rate:.6g} s each"
     expect_bytes(math.prod(shape) * 4, came)
     x = np.zeros(shape, np.float32)
     lengths = np.array([min(len(sound), longest) for sound in sounds], np.int32)

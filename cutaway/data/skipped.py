@@ -81,6 +81,12 @@ class SkippedFiles:
         if count == 1:
             raise DataError(error.came, expected=error.expected, fix=fix) from error.__cause__
         found = self.reasons | {path: error.came for path, error in failed.items()}
+        if count == total:  # an option may be the reason, and skipping leaves nothing
+            raise DataError(
+                f"none of the {total:,} {what} can be read: {_listed(found)}",
+                expected=error.expected,
+                fix=error.fix,
+            ) from error.__cause__
         raise DataError(
             f"{count:,} of {total:,} {what} cannot be read: {_listed(found)}",
             expected=f"at most {self.most:,} (skip_unreadable)" if self.most else error.expected,

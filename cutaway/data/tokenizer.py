@@ -6,13 +6,14 @@ from pathlib import Path
 
 import numpy as np
 
-from cutaway.errors import DataError, OptionError, expect_choice, expect_range
+from cutaway.errors import DataError, OptionError, expect_choice, expect_integer, expect_range
 from cutaway.files.content import naming, read_content
 
 KINDS = ("word", "bpe", "character")
 PADDING, UNKNOWN = "<pad>", "<unk>"
 CHARACTER = r"[\s\S]"
 LARGEST_ID = 2**31 - 2  # ids are int32
+MOST_BYTES = 4  # of a letter in UTF-8
 TRIAL = "A trial of 1 text: é."
 PIECE = 10_000  # characters encoded at a time, for character tokens
 
@@ -91,7 +92,8 @@ class Tokenizer:
                 units", arXiv:1508.07909; over bytes as in Radford et al. 2019.
         """
         expect_choice(kind, KINDS, what="kind of tokenizer")
-        expect_range(size, what="size of the vocabulary", least=3 if kind != "bpe" else 258)
+        least = 3 if kind != "bpe" else 258
+        expect_integer(size, what="size of the vocabulary", least=least, most=LARGEST_ID)
         expect_range(least_count, what="least_count", least=1)
         if isinstance(texts, str):
             texts = [texts]
@@ -102,6 +104,8 @@ class Tokenizer:
                 fix="choose another column",
             )
         lowercase = kind == "word" if lowercase is None else lowercase
+        # texts cannot have more tokens than letters, and the trainers make room for all at once
+        size = min(size, least + MOST_BYTES * sum(map(len, texts)))
         return cls(_trained(texts, kind, size, least_count, lowercase))
 
     @classmethod

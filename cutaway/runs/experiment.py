@@ -14,6 +14,7 @@ from cutaway.data import BlockStream, SkippedFiles
 from cutaway.errors import CutawayError, OutOfMemoryError, RunError, TrainingError
 from cutaway.losses import LOSSES, expects
 from cutaway.nn import Module, seed
+from cutaway.optim import OPTIMIZERS
 from cutaway.runs.damage import explaining_damage
 from cutaway.runs.finished_run import Run, trainer_for
 from cutaway.runs.kinds import KINDS
@@ -22,7 +23,7 @@ from cutaway.runs.options import TrainingOptions
 from cutaway.runs.preprocessing import Preprocessing
 from cutaway.runs.report import ReportData, render
 from cutaway.runs.run_folder import RunFolder
-from cutaway.runtime.exhaustion import explaining_placing
+from cutaway.runtime.exhaustion import expect_room, explaining_placing
 from cutaway.train import Checkpoints, EarlyStopping, Probes, Trainer
 from cutaway.train.probes import MOST_ROWS
 
@@ -138,6 +139,9 @@ class Experiment:
         if resume and self.skipped is not None:
             self._adopt_scale(out)
         config = self._config()
+        slots = len(OPTIMIZERS[self.options.optimizer].slots)
+        size = sum(p.data.nbytes for p in self.net.parameters()) * (slots + 1)
+        expect_room(size, "the training: gradients and the optimizer's state", NARROWER)
         with explaining_placing("the optimizer's state", NARROWER):
             trainer = self.make_trainer()  # before the folder is made: a failure leaves none behind
         with RunFolder.begin(

@@ -262,6 +262,8 @@ def prepare_series(path, options: SeriesOptions | None = None, *, why: str = "")
             "rows",
             expected="values that differ",
         )
+    if options.horizon is not None:
+        expect_long_enough(end, split, options.window or 1, options.horizon)
     window, horizon, season = _choose_sizes(options, series, channel, split)
     expect_long_enough(end, split, window, horizon)
     if options.test:

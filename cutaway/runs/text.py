@@ -24,6 +24,7 @@ from cutaway.data.text import free_text_columns, labeled_lines
 from cutaway.data.wordpiece import WordPiece
 from cutaway.errors import DataError, OptionError, did_you_mean
 from cutaway.files.content import is_pipe
+from cutaway.files.limits import expect_bytes
 from cutaway.nn import seed
 from cutaway.runs.experiment import IN_MEMORY, Experiment
 from cutaway.runs.networks import DEFAULT_LOSSES, build_network
@@ -134,6 +135,8 @@ class TextRows(Preprocessing):
         return TableArrays(x, y, rows, notes)
 
     def _encode(self, series, empty):
+        size = len(series) * self.length * np.dtype(np.int32).itemsize
+        expect_bytes(size, f"{len(series):,} texts of {self.length:,} tokens each are large")
         x = np.zeros((len(series), self.length), np.int32)
         worded = np.flatnonzero(~empty)
         if not len(worded):

@@ -78,11 +78,11 @@ def test_jax_settings_come_first(tmp_path, monkeypatch):
 def test_the_folder_follows_the_platform(monkeypatch):
     monkeypatch.setattr(sys, "platform", "linux")
     monkeypatch.setenv("XDG_CACHE_HOME", "/somewhere")
-    assert cache._user_folder() == Path("/somewhere/cutaway")
+    assert cache.user_folder() == Path("/somewhere/cutaway")
     monkeypatch.setenv("XDG_CACHE_HOME", "relative")  # the standard: to be ignored
-    assert cache._user_folder() == Path.home() / ".cache/cutaway"
+    assert cache.user_folder() == Path.home() / ".cache/cutaway"
     monkeypatch.setattr(sys, "platform", "darwin")
-    assert cache._user_folder() == Path.home() / "Library/Caches/cutaway"
+    assert cache.user_folder() == Path.home() / "Library/Caches/cutaway"
 
 
 def test_the_programs_that_were_not_used_for_longest_are_deleted(tmp_path, monkeypatch):
