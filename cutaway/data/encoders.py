@@ -67,11 +67,11 @@ class Number:
 
     def encode(self, series, notes):
         values = _values(_expect_numbers(series))
-        if series.dtype.is_float():
+        missing = ~np.isfinite(values)
+        if series.dtype.is_float() and missing.any():
             infinite = int(series.is_infinite().sum())
             if infinite:
                 notes.append(f"{self.name}: {infinite} infinite values, treated as missing")
-        missing = ~np.isfinite(values)
         if missing.any() and not self.indicator:
             notes.append(
                 f"{self.name}: {missing.sum()} missing values, replaced by {self.median:g}"
