@@ -128,6 +128,8 @@ def _show_result(experiment, run) -> None:
     console.print(f"Kept the weights of epoch {metrics['best_epoch']} ({best})")
     if "waited_for_data" in metrics:
         console.print(f"Waiting for data: {metrics['waited_for_data']:.1%} of the time")
+    if experiment.stream is not None:
+        print_notes(experiment.stream.notes)
     console.print(f"\n{headline(experiment, metrics['validation'])}")
     sets = {"training": "train", "validation": "validation", "test": "test"}
     print_scores({name: metrics[key] for name, key in sets.items() if key in metrics})

@@ -32,6 +32,7 @@ from cutaway.data.preprocessing import TableArrays, TablePreprocessing
 from cutaway.data.randaugment import RandAugment
 from cutaway.data.read import read_table
 from cutaway.data.series import Scaling, Series, read_series, windows
+from cutaway.data.skipped import SkippedFiles
 from cutaway.data.split import stratified_split
 from cutaway.data.stream import ParquetBatches
 from cutaway.data.students import students_csv, students_path
@@ -62,6 +63,7 @@ __all__ = [
     "Recordings",
     "Scaling",
     "Series",
+    "SkippedFiles",
     "TableArrays",
     "TablePreprocessing",
     "Texts",

@@ -1,11 +1,13 @@
 """Audio recordings as arrays, resampling, and μ-law encoding."""
 
 import dataclasses
+import functools
 import math
 
 import numpy as np
 
 from cutaway.data.folders import ClassFolder, find_class_folders
+from cutaway.data.skipped import SkippedFiles
 from cutaway.data.wav import read_wav
 from cutaway.errors import DataError, OptionError, expect_range
 from cutaway.files.content import naming
@@ -46,7 +48,12 @@ class Recordings:
 
 
 def load_recordings(
-    folder: ClassFolder, *, rate=None, seconds=None, channels=None, skip_corrupt=False
+    folder: ClassFolder,
+    *,
+    rate=None,
+    seconds=None,
+    channels=None,
+    skip_unreadable: int | SkippedFiles = 0,
 ) -> Recordings:
     """Read all recordings of a folder.
 
@@ -55,24 +62,26 @@ def load_recordings(
         rate: samples per second of the result; by default those of the first recording.
         seconds: length of the result, by cutting or padding; by default that of the longest.
         channels: 1 for the mean of all channels; by default 1 unless all have the same number.
-        skip_corrupt: whether to skip files that cannot be read instead of raising an error.
+        skip_unreadable: the most files that are skipped if they cannot be read; or a SkippedFiles,
+            which counts those of several folders together.
 
     Raises:
-        DataError: a file that cannot be read; no recordings left.
+        DataError: more files that cannot be read, all of which are looked at and the first ones
+            named; no recordings left.
     """
     if seconds is not None:
         expect_range(seconds, what="seconds", above=0)
-    sounds, kept, skipped = [], [], {}
+    given = skip_unreadable
+    files = given if isinstance(given, SkippedFiles) else SkippedFiles(given)
+    sounds, kept = [], []
     for row, path in enumerate(folder.paths):
-        try:
-            sound, rate = _sound(path, rate, channels)
-        except DataError as error:
-            if not skip_corrupt:
-                raise
-            skipped[path] = error.came
-            continue
-        sounds.append(sound)
-        kept.append(row)
+        found = files.read(path, functools.partial(_sound, rate=rate, channels=channels))
+        if found is not None:
+            rate = found[1]
+            sounds.append(found[0])
+            kept.append(row)
+    files.expect_within("recordings", len(folder), fix="copy {it} again, or remove {it}")
+    skipped = {path: files.reasons[path] for path in folder.paths if path in files.reasons}
     if not sounds or rate is None:
         reason = next(iter(skipped.values()))
         raise DataError(
@@ -89,7 +98,7 @@ def load_recordings(
         sounds = [sound.mean(axis=1, keepdims=True) for sound in sounds]
     longest = max(map(len, sounds)) if seconds is None else max(1, round(seconds * rate))
     shape = len(sounds), longest, sounds[0].shape[1]
-    came = f"{len(sounds):,} recordings in {folder.root} of {longest:,} samples each"
+    came = f"{len(sounds):,} recordings in {folder.root} of {longest / rate:.6g} s each"
     expect_bytes(math.prod(shape) * 4, came)
     x = np.zeros(shape, np.float32)
     lengths = np.array([min(len(sound), longest) for sound in sounds], np.int32)

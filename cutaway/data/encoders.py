@@ -12,6 +12,7 @@ import numpy as np
 
 from cutaway.data.columns import as_dates, clean
 from cutaway.data.float32 import expect_float32
+from cutaway.data.json_types import Finite, Positive
 from cutaway.errors import DataError
 
 MANY_LEVELS = 24  # with more levels, one column per level would be more noise than signal
@@ -32,10 +33,10 @@ class Number:
     """
 
     name: str
-    median: float
+    median: Finite
     log: bool
-    mean: float
-    scale: float
+    mean: Finite
+    scale: Positive
     indicator: bool
     kind: str = "number"
 
@@ -66,11 +67,11 @@ class Number:
 
     def encode(self, series, notes):
         values = _values(_expect_numbers(series))
-        if series.dtype.is_float():
+        missing = ~np.isfinite(values)
+        if series.dtype.is_float() and missing.any():
             infinite = int(series.is_infinite().sum())
             if infinite:
                 notes.append(f"{self.name}: {infinite} infinite values, treated as missing")
-        missing = ~np.isfinite(values)
         if missing.any() and not self.indicator:
             notes.append(
                 f"{self.name}: {missing.sum()} missing values, replaced by {self.median:g}"

@@ -4,12 +4,14 @@ import collections
 import dataclasses
 import math
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import numpy as np
 
 from cutaway.data.decode import SUFFIXES, image_header, read_image
 from cutaway.data.folders import ClassFolder, find_class_folders
 from cutaway.data.prefetch import ArrayStream, BlockStream, available_cores
+from cutaway.data.skipped import SkippedFiles
 from cutaway.errors import DataError, OptionError
 from cutaway.files.limits import expect_bytes
 
@@ -41,7 +43,13 @@ class Images:
 
 
 def load_images(
-    folder: ClassFolder, size=None, *, fit="crop", channels=None, skip_corrupt=False, threads=None
+    folder: ClassFolder,
+    size=None,
+    *,
+    fit="crop",
+    channels=None,
+    skip_unreadable: int | SkippedFiles = 0,
+    threads=None,
 ) -> Images:
     """Decode all images of a folder.
 
@@ -50,40 +58,42 @@ def load_images(
         size: (height, width) of the result; by default the common size.
         fit: "crop" or "stretch", see read_image.
         channels: 3 or 1; by default 1 if all images are grayscale.
-        skip_corrupt: whether to skip images that cannot be read instead of raising an error.
+        skip_unreadable: the most images that are skipped if they cannot be read; or a
+            SkippedFiles, which counts those of several folders together.
         threads: for decoding; by default one per core.
 
     Raises:
-        DataError: an image that cannot be read; different sizes and no `size`; no images left.
+        DataError: more images that cannot be read, all of which are looked at and the first ones
+            named; different sizes and no `size`; no images left.
     """
     size = expect_size(size) if size is not None else same_size(folder)
     channels = find_channels(folder) if channels is None else channels
-    skipped = {}
+    skipped = _as_skipped(skip_unreadable)
     shape = len(folder), *size, channels
     expect_bytes(math.prod(shape), f"{len(folder):,} images in {folder.root} of {size}")
     x = np.empty(shape, np.uint8)
 
-    def decode(row):
-        x[row] = read_image(folder.paths[row], size, fit=fit, channels=channels)
+    def read(path):
+        return read_image(path, size, fit=fit, channels=channels)
 
-    kept = []
+    def decode(row) -> bool:
+        image = skipped.read(folder.paths[row], read)
+        if image is None:
+            return False
+        x[row] = image
+        return True
+
     pool = ThreadPoolExecutor(threads or available_cores(), thread_name_prefix="cutaway-data")
     try:
-        futures = [pool.submit(decode, row) for row in range(len(folder))]
-        for row, future in enumerate(futures):
-            try:
-                future.result()
-                kept.append(row)
-            except DataError as error:
-                if not skip_corrupt:
-                    raise
-                skipped[folder.paths[row]] = error.came
+        kept = np.flatnonzero([*pool.map(decode, range(len(folder)))])
     finally:
         pool.shutdown(wait=True, cancel_futures=True)
-    _expect_some(folder, len(kept), skipped)
-    if skipped:
+    skipped.expect_within("images", len(folder), fix="copy {it} again, or remove {it}")
+    reasons = {path: skipped.reasons[path] for path in folder.paths if path in skipped.reasons}
+    _expect_some(folder, len(kept), reasons)
+    if reasons:
         x, folder = x[kept], folder.subset(kept)
-    return Images(x, folder.labels, folder.classes, folder.paths, skipped)
+    return Images(x, folder.labels, folder.classes, folder.paths, reasons)
 
 
 class ImageStream(BlockStream):
@@ -92,42 +102,69 @@ class ImageStream(BlockStream):
     Args:
         folder: from find_images.
         size: (height, width) of the images.
-        fit, channels, skip_corrupt: see load_images. Skipped images are missing in their block.
+        fit, channels, skip_unreadable: see load_images. A skipped image is missing in its block,
+            in this epoch and all that follow.
         transform: augmentation, with normalization last; by default none, which leaves uint8.
         block_rows, threads, ahead: see BlockStream.
 
     Attributes:
         classes: names of the classes.
         skipped: {path: reason} of the images that could not be read so far.
+        notes: [] or [a sentence that names them, and how many images an epoch has].
 
     Raises:
-        DataError: from `blocks`: an image that cannot be read, unless skip_corrupt.
+        DataError: from `blocks`: an image that cannot be read, beyond skip_unreadable.
     """
 
-    def __init__(self, folder, size, *, fit="crop", channels=None, skip_corrupt=False, **options):
+    def __init__(
+        self,
+        folder,
+        size,
+        *,
+        fit="crop",
+        channels=None,
+        skip_unreadable: int | SkippedFiles = 0,
+        **options,
+    ):
         size = expect_size(size)
         self.channels = find_channels(folder) if channels is None else channels
         super().__init__(folder.labels, (*size, self.channels), **options)
         self.folder = folder
         self.classes = folder.classes
         self.fit = fit
-        self.skip_corrupt = skip_corrupt
-        self.skipped = {}
+        self._skipped = _as_skipped(skip_unreadable)
+
+    @property
+    def skipped(self) -> dict:
+        return dict(self._skipped.reasons)
+
+    @property
+    def notes(self) -> list[str]:
+        found = self._skipped.note(self.folder.paths, "training images")
+        left = self.rows - len(self._skipped.reasons.keys() & set(self.folder.paths))
+        return [f"{note}; an epoch has {left:,}" for note in found]
+
+    def state(self) -> dict:
+        return {"skipped": {str(path): reason for path, reason in self.skipped.items()}}
+
+    def load_state(self, state: dict) -> None:
+        for path, reason in state.get("skipped", {}).items():
+            self._skipped.reasons[Path(path)] = reason
 
     def read(self, rows):
         x = np.empty((len(rows), *self.row_shape), np.uint8)
         kept = np.ones(len(rows), bool)
+
+        def decode(path):
+            return read_image(path, self.row_shape[:2], fit=self.fit, channels=self.channels)
+
         for place, row in enumerate(rows):
-            path = self.folder.paths[row]
-            try:
-                x[place] = read_image(
-                    path, self.row_shape[:2], fit=self.fit, channels=self.channels
-                )
-            except DataError as error:
-                if not self.skip_corrupt:
-                    raise
-                self.skipped[path] = error.came
+            image = self._skipped.read(self.folder.paths[row], decode)
+            if image is None:
                 kept[place] = False
+                self._skipped.expect_within("images", self.rows)
+            else:
+                x[place] = image
         return (rows, x) if kept.all() else (rows[kept], x[kept])
 
 
@@ -137,7 +174,7 @@ def stream_images(
     *,
     fit="crop",
     channels=None,
-    skip_corrupt=False,
+    skip_unreadable: int | SkippedFiles = 0,
     memory_bytes=MEMORY_BYTES,
     **options,
 ):
@@ -149,7 +186,7 @@ def stream_images(
     """
     size = expect_size(size)
     channels = find_channels(folder) if channels is None else channels
-    decoding = {"fit": fit, "channels": channels, "skip_corrupt": skip_corrupt}
+    decoding = {"fit": fit, "channels": channels, "skip_unreadable": skip_unreadable}
     if len(folder) * size[0] * size[1] * channels > memory_bytes:
         return ImageStream(folder, size, **decoding, **options)
     return DecodedStream(
@@ -228,3 +265,7 @@ def _expect_some(folder, kept, skipped):
             f"none of the {len(folder)} images in {folder.root} can be read; {path}: {reason}",
             expected="valid image files",
         )
+
+
+def _as_skipped(given: int | SkippedFiles) -> SkippedFiles:
+    return given if isinstance(given, SkippedFiles) else SkippedFiles(given)

@@ -1,9 +1,13 @@
 """The log-mel spectrogram."""
 
+import math
+
 import numpy as np
 
 from cutaway.errors import OptionError, expect_range
+from cutaway.files.limits import expect_bytes
 
+FILTER_ARRAYS = 5  # of the size of the filter bank, while it is computed
 FLOOR = 1e-6  # energy that counts as silence: a little more than the quantization step of 16 bits
 
 
@@ -51,6 +55,8 @@ def log_mel(
     window = np.hanning(size + 1)[:-1].astype(np.float32)  # periodic
     length = 2 ** int(np.ceil(np.log2(size)))
     frames = np.lib.stride_tricks.sliding_window_view(samples, size, axis=-1)[..., ::hop, :]
+    needed = 8 * bands * max(FILTER_ARRAYS * (length // 2 + 1), math.prod(frames.shape[:-1]) / 2)
+    expect_bytes(int(needed), f"{bands:,} mel bands of {samples.shape} samples are large")
     triangles = mel_triangles(rate, length, bands)
     out = np.empty((*frames.shape[:-1], bands), np.float32)
     for t in range(frames.shape[-2]):  # frame by frame, to save memory

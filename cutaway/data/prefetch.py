@@ -77,6 +77,18 @@ class BlockStream:
         raise NotImplementedError
 
     @property
+    def notes(self) -> list[str]:
+        """What there is to say about the rows after a training, in sentences."""
+        return []
+
+    def state(self) -> dict:
+        """JSON values that a resumed training needs, besides the seed, to give the same rows."""
+        return {}
+
+    def load_state(self, state: dict) -> None:
+        """Restore what `state` returned."""
+
+    @property
     def rows_per_second(self) -> float:
         """Throughput of the threads when they never wait; NaN before the first block."""
         if self.busy_seconds == 0:

@@ -87,8 +87,9 @@ class TablePreprocessing:
         columns = find_columns(known.drop(target), kinds=kinds, ignore=ignore)
         notes = list(fitted.notes)
         series_of = _by_name(known)
-        for series in series_of.values():
-            if series.name != target and series.dtype.is_float():
+        for column in columns:
+            series = series_of[column.name]
+            if column.missing and series.dtype.is_float():
                 bad = int(series.is_infinite().sum())
                 if bad:
                     notes.append(f"{series.name}: {bad} infinite values, treated as missing")

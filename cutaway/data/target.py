@@ -7,6 +7,7 @@ import numpy as np
 
 from cutaway.data.columns import clean
 from cutaway.data.float32 import expect_float32, to_float32
+from cutaway.data.json_types import Count, Finite, Positive
 from cutaway.errors import DataError, OptionError, expect_choice
 
 TASKS = ("binary", "multiclass", "regression")
@@ -30,9 +31,9 @@ class Target:
     name: str
     task: str
     classes: list | None
-    mean: float
-    scale: float
-    counts: list[int]
+    mean: Finite
+    scale: Positive
+    counts: list[Count]
     notes: list[str]
 
     @classmethod
@@ -176,6 +177,12 @@ class Target:
             raise ValueError(f"{len(classes)} classes and {len(found.counts)} counts")
         if not isinstance(next(iter(classes), ""), str | int | float):
             raise ValueError(f"a class {classes[0]!r}")
+        if len({_key(name) for name in classes}) < len(classes):
+            raise ValueError("two classes of one name")
+        if (found.task == "binary") != (len(classes) == 2):
+            raise ValueError(f"a {found.task} target with {len(classes)} classes")
+        if found.task == "regression" and len(found.counts) != 1:
+            raise ValueError(f"{len(found.counts)} counts of rows")
         return found
 
 

@@ -89,8 +89,10 @@ def free_text_columns(frame, ignore=()) -> list:
 
     lengths = {}
     for column in frame.get_columns():
+        if column.name in ignore or column.dtype != pl.String:
+            continue
         name, texts = column.name, column.drop_nulls()
-        if name in ignore or texts.dtype != pl.String or texts.n_unique() <= len(texts) / 2:
+        if texts.n_unique() <= len(texts) / 2:
             continue
         if words_each(texts) >= FREE_TEXT_WORDS:
             lengths[name] = texts.str.len_chars().mean()

@@ -6,13 +6,14 @@ from pathlib import Path
 
 import numpy as np
 
-from cutaway.errors import DataError, OptionError, expect_choice, expect_range
+from cutaway.errors import DataError, OptionError, expect_choice, expect_integer, expect_range
 from cutaway.files.content import naming, read_content
 
 KINDS = ("word", "bpe", "character")
 PADDING, UNKNOWN = "<pad>", "<unk>"
 CHARACTER = r"[\s\S]"
 LARGEST_ID = 2**31 - 2  # ids are int32
+MOST_BYTES = 4  # of a letter in UTF-8
 TRIAL = "A trial of 1 text: é."
 PIECE = 10_000  # characters encoded at a time, for character tokens
 
@@ -69,6 +70,7 @@ class Tokenizer:
                 fix="use the tokenizer.json of the model",
             )
         self.size: int = max(inner.get_vocab_size(), largest + 1)  # ids may have gaps
+        _try(inner, self.size)
 
     @classmethod
     def train(cls, texts, *, kind="word", size=10_000, least_count=1, lowercase=None):
@@ -90,7 +92,8 @@ class Tokenizer:
                 units", arXiv:1508.07909; over bytes as in Radford et al. 2019.
         """
         expect_choice(kind, KINDS, what="kind of tokenizer")
-        expect_range(size, what="size of the vocabulary", least=3 if kind != "bpe" else 258)
+        least = 3 if kind != "bpe" else 258
+        expect_integer(size, what="size of the vocabulary", least=least, most=LARGEST_ID)
         expect_range(least_count, what="least_count", least=1)
         if isinstance(texts, str):
             texts = [texts]
@@ -101,6 +104,8 @@ class Tokenizer:
                 fix="choose another column",
             )
         lowercase = kind == "word" if lowercase is None else lowercase
+        # texts cannot have more tokens than letters, and the trainers make room for all at once
+        size = min(size, least + MOST_BYTES * sum(map(len, texts)))
         return cls(_trained(texts, kind, size, least_count, lowercase))
 
     @classmethod
@@ -110,14 +115,10 @@ class Tokenizer:
         Raises:
             DataError: no such file, or not a tokenizer.
         """
-        import tokenizers
-
         content = read_content(path)
         expected = "a tokenizer.json"
         with naming(path, "a tokenizer", expected=expected, failed="is not a tokenizer"):
-            found = cls(tokenizers.Tokenizer.from_buffer(content))
-            _try(found.inner, found.size)
-            return found
+            return cls(_loaded(content))
 
     def save(self, path) -> None:
         Path(path).write_text(self.to_json(), encoding="utf-8")
@@ -127,9 +128,14 @@ class Tokenizer:
 
     @classmethod
     def from_json(cls, text: str) -> "Tokenizer":
-        import tokenizers
+        """The tokenizer that `to_json` returned.
 
-        return cls(tokenizers.Tokenizer.from_str(text))
+        Raises:
+            DataError: it is something else.
+        """
+        expected = "what Tokenizer.to_json returned"
+        with naming("the tokenizer", "a tokenizer", expected=expected, failed="cannot be used"):
+            return cls(_loaded(text.encode()))
 
     def encode(self, texts, *, most_tokens=None) -> Tokens:
         """Texts as one padded array.
@@ -190,6 +196,12 @@ class Tokenizer:
     def _special(self, *names):
         numbers = (self.inner.token_to_id(name) for name in names)
         return next((number for number in numbers if number is not None), None)
+
+
+def _loaded(content: bytes):
+    import tokenizers
+
+    return tokenizers.Tokenizer.from_buffer(content)
 
 
 def _try(inner, size: int) -> None:

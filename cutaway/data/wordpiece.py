@@ -12,8 +12,8 @@ from pathlib import Path
 
 import numpy as np
 
-from cutaway.data.tokenizer import Tokenizer, Tokens
-from cutaway.errors import DataError, OptionError, expect_range
+from cutaway.data.tokenizer import LARGEST_ID, MOST_BYTES, Tokenizer, Tokens
+from cutaway.errors import DataError, OptionError, expect_integer, expect_range
 from cutaway.files.content import decoded, naming, read_content
 
 SPECIAL = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")
@@ -99,13 +99,16 @@ class WordPiece(Tokenizer):
         """
         from tokenizers import trainers
 
-        expect_range(size, what="size of the vocabulary", least=len(SPECIAL) + 1)
+        least = len(SPECIAL) + 1
+        expect_integer(size, what="size of the vocabulary", least=least, most=LARGEST_ID)
         texts = [texts] if isinstance(texts, str) else list(texts)
         if not any(text.strip() for text in texts):
             raise DataError(
                 f"none of the {len(texts):,} texts contains a token",
                 expected="texts with at least one letter",
             )
+        # as in Tokenizer.train; a letter may begin a word or continue it
+        size = min(size, least + 2 * MOST_BYTES * sum(map(len, texts)))
         trainer = trainers.WordPieceTrainer(
             vocab_size=size, special_tokens=list(SPECIAL), show_progress=False
         )

@@ -144,7 +144,9 @@ def in_words(size: int) -> str:
     while value >= 1024 and len(units) > 1:
         value /= 1024
         units.pop(0)
-    return f"{size:,} bytes" if units[0] == "bytes" else f"{value:,.1f} {units[0]}"
+    if units[0] == "bytes":
+        return f"{size:,} bytes"
+    return f"{value:,.1f} {units[0]}" if value < 10**6 else f"{value:.3g} {units[0]}"
 
 
 def free_memory() -> int:

@@ -13,6 +13,7 @@ import time
 from pathlib import Path
 
 from cutaway.errors import RunError
+from cutaway.files.manifest import checksum
 from cutaway.files.writing import PARTIAL
 
 NAME = ".owner.json"
@@ -48,8 +49,8 @@ class Owner:
             "key": secrets.token_hex(8),
         }
         self._content = (json.dumps(process) + "\n").encode()
-        while not self._is_created():
-            self._take_over()
+        while not (self._is_created(self.path) or self._takes_over(self.path)):
+            pass
         return self
 
     def __exit__(self, *_):
@@ -64,19 +65,19 @@ class Owner:
         except OSError:
             return False
 
-    def _is_created(self) -> bool:
-        """Create the file with its content at once, unless there is one."""
+    def _is_created(self, path: Path) -> bool:
+        """Create a file with our note, whole at once, unless there is one."""
         own = self.path.with_name(f"{NAME}.{secrets.token_hex(4)}{PARTIAL}")
         try:
             own.write_bytes(self._content)
             try:
-                os.link(own, self.path)
+                os.link(own, path)
             except (FileExistsError, FileNotFoundError):  # the second: swept by the owner
                 return False
             except OSError as error:  # file systems without hard links
                 if error.errno in (errno.ENOSPC, errno.EROFS):
                     raise
-                with open(self.path, "xb") as file:
+                with open(path, "xb") as file:
                     file.write(self._content)
             return True
         except FileExistsError:
@@ -91,26 +92,36 @@ class Owner:
             with contextlib.suppress(OSError):
                 own.unlink()
 
-    def _take_over(self) -> None:
-        """Remove the file of a process that has ended.
+    def _takes_over(self, path: Path) -> bool:
+        """Put our note in the place of that of a process which has ended.
+
+        Of all who want to, the one that creates a claim may, a file named after the old note, and
+        renames the claim to the note: so the place is never free, and nobody else changes it. The
+        claim of a process that ended meanwhile is taken over in the same way.
 
         Raises:
-            RunError: it has not.
+            RunError: the process works on the folder.
         """
         try:
-            content = self.path.read_bytes()
+            content = path.read_bytes()
         except FileNotFoundError:
-            return
-        if _process(content) is None and _age(self.path) < WRITTEN_SECONDS:
+            return False
+        is_being_written = _process(content) is None and _age(path) < WRITTEN_SECONDS
+        if path == self.path and not is_being_written:
+            _expect_ended(path, content)
+        elif is_being_written or not _has_ended(content):
             time.sleep(0.02)
-            return  # it is being written
-        _expect_ended(self.path, content)
-        aside = self.path.with_name(f"{NAME}.{secrets.token_hex(4)}{PARTIAL}")
-        with contextlib.suppress(OSError):
-            os.rename(self.path, aside)
-            if aside.read_bytes() != content:  # another process was faster: give it back
-                os.link(aside, self.path)
-            aside.unlink()
+            return False
+        claim = self.path.with_name(f"{NAME}.{checksum(content)[:16]}{PARTIAL}")
+        if not (self._is_created(claim) or self._takes_over(claim)):
+            return False
+        with contextlib.suppress(FileNotFoundError):  # removed by hand, or swept by the owner
+            if path.read_bytes() == content:
+                os.replace(claim, path)
+                return True
+        with contextlib.suppress(FileNotFoundError):
+            claim.unlink()
+        return False
 
 
 def expect_no_owner(folder) -> None:
@@ -123,12 +134,10 @@ def expect_no_owner(folder) -> None:
 def _expect_ended(path: Path, content: bytes) -> None:
     """Raise RunError unless the process that wrote this content to an owner file has ended."""
     process = _process(content)
-    if process is None:
-        return  # that of a process which was killed while it wrote it
+    if process is None or _has_ended(content):
+        return
     number, host = process["process"], process["host"]
     is_here = host == socket.gethostname()
-    if is_here and not is_running(number, process.get("began")):
-        return
     where = "" if is_here else f" on {host}"
     raise RunError(
         f"{path.parent} is in use: process {number}{where} has been {process.get('doing')} there "
@@ -137,6 +146,15 @@ def _expect_ended(path: Path, content: bytes) -> None:
         fix="wait for it, or choose another folder"
         + ("" if is_here else f"; if it has ended, delete {path}"),
     )
+
+
+def _has_ended(content: bytes) -> bool:
+    """Whether the process has ended; one on another machine is believed to be running."""
+    process = _process(content)
+    if process is None:  # it was killed while it wrote its note
+        return True
+    is_here = process["host"] == socket.gethostname()
+    return is_here and not is_running(process["process"], process.get("began"))
 
 
 def _process(content: bytes) -> dict | None:

@@ -10,10 +10,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from cutaway.data import BlockStream
+from cutaway.data import BlockStream, SkippedFiles
 from cutaway.errors import CutawayError, OutOfMemoryError, RunError, TrainingError
 from cutaway.losses import LOSSES, expects
 from cutaway.nn import Module, seed
+from cutaway.optim import OPTIMIZERS
+from cutaway.runs.damage import explaining_damage
 from cutaway.runs.finished_run import Run, trainer_for
 from cutaway.runs.kinds import KINDS
 from cutaway.runs.networks import NARROWER, build_network
@@ -21,7 +23,7 @@ from cutaway.runs.options import TrainingOptions
 from cutaway.runs.preprocessing import Preprocessing
 from cutaway.runs.report import ReportData, render
 from cutaway.runs.run_folder import RunFolder
-from cutaway.runtime.exhaustion import explaining_placing
+from cutaway.runtime.exhaustion import expect_room, explaining_placing
 from cutaway.train import Checkpoints, EarlyStopping, Probes, Trainer
 from cutaway.train.probes import MOST_ROWS
 
@@ -53,6 +55,7 @@ class Experiment:
         transform: augmentation of the training rows: function (x, rng) -> x, or None.
         stream: of all training examples, if they do not fit in memory; x[training] is then a
             sample of them, used for the training scores.
+        skipped: files that cannot be read, in all sets; None for kinds that read no files.
         trainer, probes: of the last `train`; None before.
     """
 
@@ -76,6 +79,7 @@ class Experiment:
     test: tuple | None = None
     transform: Callable | None = None
     stream: BlockStream | None = None
+    skipped: SkippedFiles | None = None
     trainer: Trainer | None = None
     probes: Probes | None = None
 
@@ -132,18 +136,57 @@ class Experiment:
                 folder is kept if an epoch was completed.
         """
         began = time.perf_counter()
+        if resume and self.skipped is not None:
+            self._adopt_scale(out)
+        config = self._config()
+        slots = len(OPTIMIZERS[self.options.optimizer].slots)
+        size = sum(p.data.nbytes for p in self.net.parameters()) * (slots + 1)
+        expect_room(size, "the training: gradients and the optimizer's state", NARROWER)
         with explaining_placing("the optimizer's state", NARROWER):
             trainer = self.make_trainer()  # before the folder is made: a failure leaves none behind
         with RunFolder.begin(
             out,
             name=Path(self.source).stem,
-            config=self._config(),
+            config=config,
             preprocessing=self.preprocessing.to_json(),
             resume=resume,
         ) as folder:
-            return self._train(folder, trainer, began, resume, callbacks, progress)
+            return self._train(folder, trainer, config, began, resume, callbacks, progress)
 
-    def _train(self, folder: RunFolder, trainer, began, resume, callbacks, progress) -> Run:
+    def _adopt_scale(self, out) -> None:
+        """Take the scale of the inputs from a run to be resumed which read other files.
+
+        Which files of a stream can be read may change during its training, and with them the
+        sample that the scale is measured on.
+
+        Raises:
+            RunError: not a stream: the files were read once, and all count in each epoch.
+        """
+        folder = RunFolder(out if out is not None else "")
+        if out is None or not folder.config.exists():
+            return
+        before = folder.read_config()
+        was, now = set(before.get("skipped_files", [])), set(self._skipped_names())
+        if was == now:
+            return
+        if self.stream is None:
+            example = min(was ^ now)
+            raise RunError(
+                f"{folder.path} was trained {'without' if example in was else 'with'} {example}, "
+                f"which {'can' if example in was else 'cannot'} be read now",
+                expected="the same files: each counts in every epoch",
+                fix="restore the files as they were, or train into another folder",
+            )
+        with explaining_damage(folder.config):
+            scale = {name: before["network"][name] for name in ("mean", "std")}
+            self.spec = {**self.spec, **scale}
+            seed(self.options.seed)
+            self.net = build_network(self.spec)
+
+    def _skipped_names(self) -> list[str]:
+        return [] if self.skipped is None else sorted(map(str, self.skipped.reasons))
+
+    def _train(self, folder: RunFolder, trainer, config, began, resume, callbacks, progress) -> Run:
         monitor = self.options.MONITOR
         stopping = EarlyStopping(
             self.options.patience, monitor=monitor, higher_is_better=monitor != "val_loss"
@@ -176,9 +219,11 @@ class Experiment:
             self.notes.append(moved)
             warnings.warn(moved, stacklevel=3)
         self.notes += checkpoints.notes
+        if stream is not None:
+            self.notes += stream.notes
         if probes.rows:
             folder.write(folder.probes, probes.to_parquet())
-        run = Run(folder, self._config(), self.preprocessing, self.saved_net(), trainer.history)
+        run = Run(folder, config, self.preprocessing, self.saved_net(), trainer.history)
         results: dict = {
             "task": self.preprocessing.task,
             "train": self._score(run, self.x[self.training], self.y[self.training]),
@@ -196,6 +241,8 @@ class Experiment:
         results["seconds"] = round(time.perf_counter() - began, 3)
         if stream is not None:
             results["waited_for_data"] = round(stream.waited_seconds / results["seconds"], 4)
+        if self.skipped is not None and self.skipped.reasons:
+            results["skipped_files"] = {str(p): r for p, r in sorted(self.skipped.reasons.items())}
         run.metrics = results
         run.save()
         if isinstance(failure, TrainingError):
@@ -271,6 +318,7 @@ class Experiment:
         return self.preprocessing.score_run(run, x, y)
 
     def _config(self) -> dict:
+        skipped = self._skipped_names()
         return {
             "kind": self.kind,
             "data": self.source,
@@ -280,6 +328,7 @@ class Experiment:
             "batch_size": self.batch_size,
             "lr": self.options.rate(),
             "network": self.spec,
+            **({"skipped_files": skipped} if skipped else {}),
         }
 
 

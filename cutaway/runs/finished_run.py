@@ -16,7 +16,7 @@ from cutaway.runs.own_files import is_own
 from cutaway.runs.preprocessing import Preprocessing
 from cutaway.runs.recognition import kind_of_run
 from cutaway.runs.run_folder import RunFolder, as_json
-from cutaway.runs.schema import Metrics
+from cutaway.runs.schema import Metrics, expect_numbers
 from cutaway.train import History, Trainer
 from cutaway.train.evaluation import to_probabilities
 from cutaway.weights.files import as_safetensors, read_safetensors
@@ -80,8 +80,12 @@ class Run:
             net.load_state_dict(weights)
         content = folder.read_json(folder.preprocessing)
         with explaining_damage(folder.preprocessing):
+            expect_numbers(content)
             preprocessing = kind.preprocessing().from_json(content)
         with explaining_damage(folder.config):
+            if config["task"] != preprocessing.task:
+                raise ValueError(f"its task is {config['task']}, the data are {preprocessing.task}")
+            preprocessing.expect_network(config["network"])
             return cls(folder, config, preprocessing, net)
 
     def source(self) -> str:

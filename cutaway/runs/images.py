@@ -6,6 +6,7 @@ import functools
 import io
 import os
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 
@@ -16,6 +17,7 @@ from cutaway.data import (
     Normalize,
     RandomCrop,
     RandomFlip,
+    SkippedFiles,
     TableArrays,
     find_idx,
     find_images,
@@ -26,13 +28,20 @@ from cutaway.data import (
 from cutaway.data.decode import SUFFIXES
 from cutaway.data.folders import expect_utf8
 from cutaway.data.images import common_size, expect_size, find_channels
+from cutaway.data.json_types import Count, Fraction, Size
 from cutaway.errors import DataError, OptionError
 from cutaway.nn import seed
 from cutaway.runs.experiment import Experiment
 from cutaway.runs.labeled_sets import encode_sets
 from cutaway.runs.networks import DEFAULT_LOSSES, build_network
 from cutaway.runs.options.images import ImageOptions, stage_widths
-from cutaway.runs.preprocessing import Preprocessing, class_target, expect_format
+from cutaway.runs.preprocessing import (
+    Preprocessing,
+    class_target,
+    expect_format,
+    stored_classes,
+)
+from cutaway.runs.schema import Classes, read_form
 from cutaway.train.blocks import expect_batch
 
 LARGEST = 96  # default limit of the image size: a good network then trains in minutes on two cores
@@ -41,38 +50,44 @@ MEASURED = 5000  # images per set used for scores, if a set does not fit in memo
 SMALLEST_STAGE = 6  # minimum height and width in the last stage of a network
 
 
+class ImageForm(Classes):
+    """preprocessing.json of images."""
+
+    size: tuple[Size, Size]
+    channels: Literal[1, 3]
+    crop: Fraction = 1.0
+    skip_unreadable: Count = 0
+
+
 class ImageRows(Preprocessing):
     """Preprocessing of images: their size and classes.
 
     Attributes:
         size: (height, width).
         channels: 1 or 3.
+        skip_unreadable: the most images that `transform` skips if they cannot be read.
         crop: fraction of the resized image that the center crop keeps, per axis.
+        skipped: counts unreadable images of several calls of `transform` together, while a
+            training is prepared; None: each call counts its own.
     """
 
     examples = "images"
 
-    def __init__(
-        self, size, channels: int, target, *, skip_corrupt: bool = False, crop: float = 1.0
-    ):
+    def __init__(self, size, channels: int, target, *, skip_unreadable: int = 0, crop: float = 1.0):
         self.size = tuple(size)
         self.channels = channels
         self.target = target
-        self.skip_corrupt = skip_corrupt
+        self.skip_unreadable = skip_unreadable
         self.crop = crop
+        self.skipped: SkippedFiles | None = None
 
     @classmethod
     def from_json(cls, value: dict) -> "ImageRows":
         expect_format(value, "images")
-        target = class_target("class", value["classes"], np.zeros(0, int))
-        target.counts[:] = value["counts"]
-        return cls(
-            value["size"],
-            value["channels"],
-            target,
-            skip_corrupt=value["skip_corrupt"],
-            crop=value.get("crop", 1.0),
-        )
+        found = read_form(value, ImageForm)
+        target = stored_classes(found)
+        skip = found.skip_unreadable
+        return cls(found.size, found.channels, target, skip_unreadable=skip, crop=found.crop)
 
     def to_json(self) -> dict:
         return {
@@ -82,7 +97,7 @@ class ImageRows(Preprocessing):
             "channels": self.channels,
             "classes": self.classes,
             "counts": self.target.counts,
-            "skip_corrupt": self.skip_corrupt,
+            "skip_unreadable": self.skip_unreadable,
             "crop": self.crop,
         }
 
@@ -122,18 +137,12 @@ class ImageRows(Preprocessing):
             none = np.zeros(len(paths), np.int32)
             folder = ClassFolder(Path("."), paths, none, [""])
             whole = tuple(round(edge / self.crop) for edge in self.size)
-            images = load_images(
-                folder, whole, channels=self.channels, skip_corrupt=self.skip_corrupt
-            )
+            skipped = self.skipped or SkippedFiles(self.skip_unreadable)
+            images = load_images(folder, whole, channels=self.channels, skip_unreadable=skipped)
             x = _middle(images.x, self.size)
-            if images.skipped:
-                rows = np.array([k for k, p in enumerate(paths) if p not in images.skipped])
-                first, reason = next(iter(images.skipped.items()))
-                notes.append(
-                    f"skipped {len(images.skipped)} images that cannot be read, "
-                    f"for example {first}: {reason}"
-                )
-        y = self._labels(frame[rows]) if with_target else None
+            rows = np.flatnonzero([path not in images.skipped for path in paths])
+            notes = skipped.note(paths, "images")
+        y = self.class_numbers(frame[rows]) if with_target else None
         return TableArrays(x, y, rows, notes)
 
     def size_of(self, frame) -> int:
@@ -148,22 +157,6 @@ class ImageRows(Preprocessing):
                 expected=f"at most {LARGEST_BYTES / 2**30:.0f} GB: they stay in memory",
                 fix="use fewer images at a time, or train with a smaller --size",
             )
-
-    def _labels(self, frame):
-        if "class" not in frame.columns:
-            raise DataError(
-                "the images have no classes",
-                expected="one folder of images per class",
-                fix="use predict instead",
-            )
-        numbers = {name: k for k, name in enumerate(self.class_names())}
-        unknown = sorted(set(frame["class"]) - set(numbers))
-        if unknown:
-            raise DataError(
-                f"the class {unknown[0]!r} is not in the training data",
-                expected="one of " + ", ".join(self.class_names()[:12]),
-            )
-        return np.array([numbers[name] for name in frame["class"]], np.int32)
 
     def pictures(self, x):
         return [functools.partial(_picture, image) for image in x]
@@ -227,8 +220,9 @@ def prepare_images(path, options: ImageOptions | None = None, *, why: str = "") 
     numbers = {name: k for k, name in enumerate(classes)}
     y = np.array([numbers[name] for name in training_frame["class"]])
     rows = ImageRows(
-        size, channels, class_target("class", classes, y), skip_corrupt=options.skip_corrupt
+        size, channels, class_target("class", classes, y), skip_unreadable=options.skip_unreadable
     )
+    skipped = rows.skipped = SkippedFiles(options.skip_unreadable)
     transform = augmentation(size, channels) if options.augment else None
     stream, chosen = None, training_frame
     own = dataclasses.replace(options, test=0.0) if "test" in sets else options
@@ -242,6 +236,7 @@ def prepare_images(path, options: ImageOptions | None = None, *, why: str = "") 
         stream, sets = _streamed(training_frame, sets, y, rows, options, transform)
         chosen = sets["train"]
     found = encode_sets(rows, {**sets, "train": chosen}, options, is_stream=stream is not None)
+    rows.skipped = None
     training, y = found.training, found.y
     notes = [*found.notes]
     if stream is not None:
@@ -283,6 +278,7 @@ def prepare_images(path, options: ImageOptions | None = None, *, why: str = "") 
         test=found.test,
         transform=transform,
         stream=stream,
+        skipped=skipped,
     )
 
 
@@ -300,7 +296,7 @@ def _streamed(frame, sets, y, rows, options, transform):
         folder,
         rows.size,
         channels=rows.channels,
-        skip_corrupt=rows.skip_corrupt,
+        skip_unreadable=rows.skipped or 0,
         transform=transform,
     )
     measured = {"train": frame[training], **{k: v for k, v in sets.items() if k != "train"}}

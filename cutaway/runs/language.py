@@ -7,12 +7,15 @@ end, with the state carried over.
 """
 
 from pathlib import Path
+from typing import Literal
 
 import jax
 import jax.numpy as jnp
+import msgspec
 import numpy as np
 
 from cutaway.data import TableArrays, Tokenizer, read_text
+from cutaway.data.json_types import Count, Size
 from cutaway.engine import Tensor, as_array, no_grad
 from cutaway.errors import DataError, OptionError, expect_range
 from cutaway.losses import sparse_categorical_cross_entropy_with_logits
@@ -25,10 +28,20 @@ from cutaway.runs.networks import DEFAULT_LOSSES, build_network
 from cutaway.runs.options.language import LanguageOptions
 from cutaway.runs.preprocessing import Preprocessing, expect_format
 from cutaway.runs.report import ReportData, language_page
+from cutaway.runs.schema import read_form
 from cutaway.train.blocks import expect_batch
 
 READ_ROWS, READ_TOKENS = 32, 256  # for scoring a text: parallel pieces, tokens per step
 SAMPLE = 600  # tokens generated for the report
+
+
+class LanguageForm(msgspec.Struct):
+    """preprocessing.json of a language model."""
+
+    tokens: Literal["word", "bpe", "character"]
+    length: Size
+    counts: list[Count]
+    tokenizer: str
 
 
 class LanguageRows(Preprocessing):
@@ -65,8 +78,11 @@ class LanguageRows(Preprocessing):
     @classmethod
     def from_json(cls, value: dict) -> "LanguageRows":
         expect_format(value, "language")
-        tokenizer = Tokenizer.from_json(value["tokenizer"])
-        return cls(value["tokens"], tokenizer, value["length"], value["counts"])
+        found = read_form(value, LanguageForm)
+        tokenizer = Tokenizer.from_json(found.tokenizer)
+        if len(found.counts) != tokenizer.size or not any(found.counts):
+            raise ValueError(f"{len(found.counts)} counts of {tokenizer.size} tokens, or all 0")
+        return cls(found.tokens, tokenizer, found.length, found.counts)
 
     def to_json(self) -> dict:
         return {
@@ -77,6 +93,12 @@ class LanguageRows(Preprocessing):
             "counts": self.counts,
             "tokenizer": self.tokenizer.to_json(),
         }
+
+    def expect_network(self, spec: dict) -> None:
+        if spec["tokens"] != self.tokenizer.size:
+            raise ValueError(
+                f"the network has {spec['tokens']} tokens, the tokenizer {self.tokenizer.size}"
+            )
 
     def read(self, source):
         """The text of a file, as a frame with one row."""

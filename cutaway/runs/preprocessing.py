@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
     from cutaway.data import TableArrays
     from cutaway.data.target import Target
+    from cutaway.runs.schema import Classes
 
 
 class Preprocessing:
@@ -64,11 +65,44 @@ class Preprocessing:
         """All fitted values, as JSON values."""
         raise NotImplementedError
 
+    @property
+    def outputs(self) -> int:
+        """Number of outputs of the network, per example."""
+        return len(self.class_names()) if self.task == "multiclass" else 1
+
+    def expect_network(self, spec: dict) -> None:
+        """Raise ValueError unless the network of this spec is one for these examples."""
+        if spec["outputs"] != self.outputs:
+            raise ValueError(f"the network has {spec['outputs']} outputs, not {self.outputs}")
+
     def class_names(self) -> list:
         """The classes; OptionError for a regression."""
         if self.classes is None:
             raise OptionError(f"{self.target.name} has no classes", expected="a classification")
         return self.classes
+
+    def class_numbers(self, frame) -> "np.ndarray":
+        """(rows,) int32 numbers of the classes in the column `class` of a frame.
+
+        Raises:
+            DataError: no such column, or a class that is not in the training data.
+        """
+        import numpy as np
+
+        if "class" not in frame.columns:
+            raise DataError(
+                f"the {self.examples} have no classes",
+                expected=f"one folder of {self.examples} per class",
+                fix="use predict instead",
+            )
+        numbers = {name: k for k, name in enumerate(self.class_names())}
+        unknown = sorted(set(frame["class"]) - set(numbers))
+        if unknown:
+            raise DataError(
+                f"the class {unknown[0]!r} is not in the training data",
+                expected="one of " + ", ".join(self.class_names()[:12]),
+            )
+        return np.array([numbers[name] for name in frame["class"]], np.int32)
 
     def truth(self, y) -> "np.ndarray":
         """Encoded targets as class numbers, or as values in the target's unit."""
@@ -158,6 +192,13 @@ def class_target(name: str, classes, y) -> "Target":
 
     counts = np.bincount(y, minlength=len(classes)).tolist()
     return Target(name, "multiclass", list(classes), 0.0, 1.0, counts, [])
+
+
+def stored_classes(form: "Classes") -> "Target":
+    """The Target of classes that were read from a preprocessing.json."""
+    from cutaway.data.target import Target
+
+    return Target("class", "multiclass", form.classes, 0.0, 1.0, form.counts, [])
 
 
 def expect_format(value: dict, kind: str) -> None:

@@ -8,6 +8,7 @@ import numpy as np
 
 from cutaway.data import (
     ClassFolder,
+    SkippedFiles,
     TableArrays,
     files_by_label,
     find_recordings,
@@ -16,15 +17,31 @@ from cutaway.data import (
 )
 from cutaway.data.audio import SUFFIXES
 from cutaway.data.folders import expect_utf8
+from cutaway.data.json_types import Count, Positive, Size
 from cutaway.data.target import Target
 from cutaway.errors import DataError
 from cutaway.runs.experiment import Experiment
 from cutaway.runs.labeled_sets import prepare_over_time
 from cutaway.runs.options.recordings import RecordingOptions
-from cutaway.runs.preprocessing import Preprocessing, class_target, expect_format
+from cutaway.runs.preprocessing import (
+    Preprocessing,
+    class_target,
+    expect_format,
+    stored_classes,
+)
+from cutaway.runs.schema import Classes, read_form
 
 MAX_SECONDS = 4.0  # default limit of the length
 MAX_RATE = 16_000  # default limit of the sample rate: enough for speech
+
+
+class RecordingForm(Classes):
+    """preprocessing.json of recordings."""
+
+    rate: Size
+    seconds: Positive
+    bands: Size
+    skip_unreadable: Count = 0
 
 
 @dataclasses.dataclass(kw_only=True)
@@ -33,25 +50,32 @@ class RecordingRows(Preprocessing):
 
     Attributes:
         rate: samples per second.
-        seconds, bands, skip_corrupt: see RecordingOptions.
+        seconds, bands, skip_unreadable: see RecordingOptions.
         target: the Target with the classes.
+        skipped: counts unreadable recordings of several calls of `transform` together, while a
+            training is prepared; None: each call counts its own.
     """
 
     rate: int
     seconds: float
     bands: int
-    skip_corrupt: bool
+    skip_unreadable: int
     target: Target
+    skipped: SkippedFiles | None = None
 
     examples = "recordings"
 
     @classmethod
     def from_json(cls, value: dict) -> "RecordingRows":
         expect_format(value, "recordings")
-        target = class_target("class", value["classes"], np.zeros(0, int))
-        target.counts[:] = value["counts"]
-        sizes = {name: value[name] for name in ("rate", "seconds", "bands", "skip_corrupt")}
-        return cls(**sizes, target=target)
+        found = read_form(value, RecordingForm)
+        return cls(
+            rate=found.rate,
+            seconds=found.seconds,
+            bands=found.bands,
+            skip_unreadable=found.skip_unreadable,
+            target=stored_classes(found),
+        )
 
     def to_json(self) -> dict:
         return {
@@ -60,7 +84,7 @@ class RecordingRows(Preprocessing):
             "rate": self.rate,
             "seconds": self.seconds,
             "bands": self.bands,
-            "skip_corrupt": self.skip_corrupt,
+            "skip_unreadable": self.skip_unreadable,
             "classes": self.classes,
             "counts": self.target.counts,
         }
@@ -82,41 +106,16 @@ class RecordingRows(Preprocessing):
 
     def transform(self, frame, *, with_target: bool = True) -> TableArrays:
         paths = [Path(p) for p in frame["path"]]
-        numbers = self._labels(frame) if with_target else np.zeros(len(paths), np.int32)
+        numbers = self.class_numbers(frame) if with_target else np.zeros(len(paths), np.int32)
         folder = ClassFolder(Path("."), paths, numbers, self.class_names())
+        skipped = self.skipped or SkippedFiles(self.skip_unreadable)
         found = load_recordings(
-            folder,
-            rate=self.rate,
-            seconds=self.seconds,
-            channels=1,
-            skip_corrupt=self.skip_corrupt,
+            folder, rate=self.rate, seconds=self.seconds, channels=1, skip_unreadable=skipped
         )
-        notes, rows = [], np.arange(len(paths))
-        if found.skipped:
-            rows = np.array([k for k, p in enumerate(paths) if p not in found.skipped])
-            first, reason = next(iter(found.skipped.items()))
-            notes.append(
-                f"skipped {len(found.skipped)} recordings that cannot be read, "
-                f"for example {first}: {reason}"
-            )
+        rows = np.flatnonzero([path not in found.skipped for path in paths])
+        notes = skipped.note(paths, "recordings")
         x = log_mel(found.x[:, :, 0], self.rate, bands=self.bands)
         return TableArrays(x, found.y if with_target else None, rows, notes)
-
-    def _labels(self, frame):
-        if "class" not in frame.columns:
-            raise DataError(
-                "the recordings have no classes",
-                expected="one folder of recordings per class",
-                fix="use predict instead",
-            )
-        classes = self.class_names()
-        unknown = sorted(set(frame["class"]) - set(classes))
-        if unknown:
-            raise DataError(
-                f"the class {unknown[0]!r} is not in the training data",
-                expected="one of " + ", ".join(classes[:12]),
-            )
-        return np.array([classes.index(name) for name in frame["class"]], np.int32)
 
 
 def find_sets(path) -> dict:
@@ -156,15 +155,17 @@ def prepare_recordings(
     options = RecordingOptions() if options is None else options
     sets = find_sets(path)
     folder = sets["train"]
-    rate, seconds = _sound(folder, options)
+    skipped = SkippedFiles(options.skip_unreadable)
+    rate, seconds = _sound(folder, options, skipped)
     rows = RecordingRows(
         rate=rate,
         seconds=seconds,
         bands=options.bands,
-        skip_corrupt=options.skip_corrupt,
+        skip_unreadable=options.skip_unreadable,
+        skipped=skipped,
         target=class_target("class", folder.classes, folder.labels),
     )
-    return prepare_over_time(
+    experiment = prepare_over_time(
         "recordings",
         path,
         options,
@@ -174,6 +175,8 @@ def prepare_recordings(
         why=why,
         notes=[f"input: {seconds:.3g} s at {rate:,} samples per second"],
     )
+    rows.skipped, experiment.skipped = None, skipped
+    return experiment
 
 
 def _scale(x) -> tuple:
@@ -182,11 +185,11 @@ def _scale(x) -> tuple:
     return x.mean(axis=(0, 1)).tolist(), std.tolist()
 
 
-def _sound(folder, options) -> tuple:
+def _sound(folder, options, skipped) -> tuple:
     """(rate, seconds) of the inputs."""
     if options.sample_rate is not None and options.seconds is not None:
         return options.sample_rate, options.seconds
-    found = load_recordings(folder, channels=1, skip_corrupt=options.skip_corrupt)
+    found = load_recordings(folder, channels=1, skip_unreadable=skipped)
     longest = round(float(found.lengths.max()) / found.rate, 3)
     rate = options.sample_rate or min(found.rate, MAX_RATE)
     return rate, options.seconds or min(longest, MAX_SECONDS)

@@ -16,9 +16,10 @@ from cutaway.files.owner import expect_no_owner
 from cutaway.files.writing import is_partial
 from cutaway.runs.damage import explaining_damage
 from cutaway.runs.own_files import remember
-from cutaway.runs.schema import Config, Origin
+from cutaway.runs.schema import Config, Origin, expect_numbers
 from cutaway.train.checkpoint import read_state
 
+MAY_CHANGE = {"format", "cutaway", "options.epochs", "options.skip_unreadable", "skipped_files"}
 FORMAT = 3  # of the files in a run folder: raised when older runs would be misread
 
 
@@ -233,7 +234,10 @@ class RunFolder:
         if self.manifest.path.exists():  # formats 1 and 2 had none
             self.read(self.config)
         self._expect_format()
-        return self.read_json(self.config, Config)
+        config = self.read_json(self.config, Config)
+        with explaining_damage(self.config):
+            expect_numbers(config)
+        return config
 
     def _expect_format(self):
         try:
@@ -323,11 +327,11 @@ class RunFolder:
             )
 
     def expect_same(self, config: dict) -> None:
-        """Raise RunError unless the run has this config, apart from the number of epochs."""
+        """Raise RunError unless the run has this config, apart from what MAY_CHANGE."""
         found = {
             name: (was, now)
             for name, was, now in _differences(self.read_config(), json.loads(json.dumps(config)))
-            if name not in ("format", "cutaway", "options.epochs")
+            if name not in MAY_CHANGE
         }
         if found:
             # what the options make of the network follows from them

@@ -1,10 +1,13 @@
 """What the JSON files of a run hold: a file of another form is damaged."""
 
-from typing import Annotated, Any, NotRequired, TypedDict
+import math
+from typing import Any, NotRequired, TypedDict, TypeVar
 
 import msgspec
 
-Count = Annotated[int, msgspec.Meta(ge=0)]
+from cutaway.data.json_types import Count, Positive, Size
+
+T = TypeVar("T")
 Scores = dict[str, float | int | str | None]
 
 
@@ -25,9 +28,10 @@ class Config(TypedDict):
     target: str
     task: str
     options: dict[str, Any]  # of the kind
-    batch_size: Annotated[int, msgspec.Meta(ge=1)]
-    lr: float
+    batch_size: Size
+    lr: Positive
     network: dict[str, Any]
+    skipped_files: NotRequired[list[str]]  # when the training began
 
 
 class Metrics(TypedDict):
@@ -45,3 +49,39 @@ class Metrics(TypedDict):
     device: str
     precision: str
     waited_for_data: NotRequired[float]
+    skipped_files: NotRequired[dict[str, str]]  # why each cannot be read
+
+
+class Classes(msgspec.Struct):
+    """Of preprocessing.json for classifications of files: the classes and their counts."""
+
+    classes: list[str]
+    counts: list[Count]
+
+    def __post_init__(self):
+        if not 2 <= len(self.classes) == len(self.counts):
+            raise ValueError(f"{len(self.classes)} classes and {len(self.counts)} counts")
+        if len(set(self.classes)) < len(self.classes):
+            raise ValueError("two classes of one name")
+
+
+def read_form(value, form: type[T]) -> T:
+    """A JSON value as an object of this type.
+
+    Raises:
+        ValueError: it is something else; the message says where.
+    """
+    return msgspec.convert(value, type=form)
+
+
+def expect_numbers(value) -> None:
+    """Raise ValueError if NaN, infinity or an integer of more than 64 bits is in a JSON value."""
+    waiting = [value]
+    while waiting:
+        one = waiting.pop()
+        if isinstance(one, dict | list):
+            waiting += one.values() if isinstance(one, dict) else one
+        elif (isinstance(one, float) and not math.isfinite(one)) or (
+            isinstance(one, int) and abs(one) >= 2**63
+        ):
+            raise ValueError(f"it holds the number {one:.6g}")

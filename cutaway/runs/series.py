@@ -2,12 +2,15 @@
 
 import dataclasses
 from pathlib import Path
+from typing import Literal
 
+import msgspec
 import numpy as np
 
 from cutaway.data import Scaling, TableArrays, read_series, read_table, windows
 from cutaway.data.float32 import to_float32
 from cutaway.data.forecast import chronological_split, expect_long_enough, find_season
+from cutaway.data.json_types import Count, Finite, Positive, Size
 from cutaway.data.series import step_between
 from cutaway.data.target import Target
 from cutaway.errors import DataError, OptionError
@@ -18,6 +21,7 @@ from cutaway.runs.experiment import IN_MEMORY, Experiment
 from cutaway.runs.networks import DEFAULT_LOSSES, build_network
 from cutaway.runs.options.series import SeriesOptions
 from cutaway.runs.preprocessing import Preprocessing, expect_format
+from cutaway.runs.schema import read_form
 from cutaway.runs.split import make_test_set
 from cutaway.train.blocks import expect_batch
 
@@ -33,6 +37,32 @@ OFFSETS = {
     "quarter": (3, "mo"),
     "year": (12, "mo"),
 }
+
+
+class SeriesForm(msgspec.Struct):
+    """preprocessing.json of a time series."""
+
+    column: str
+    columns: list[str]
+    time: str | None
+    every: tuple[Size, Literal["h", "d", "mo", "s"]] | None
+    month_end: bool
+    window: Size
+    horizon: Size
+    season: Size
+    mean: list[Finite]
+    std: list[Positive]
+    count: Count
+
+    def __post_init__(self):
+        if not len(self.columns) == len(set(self.columns)) == len(self.mean) == len(self.std):
+            raise ValueError("columns, mean and std of different lengths, or a column twice")
+        if self.column not in self.columns or self.time in self.columns:
+            raise ValueError("the column to forecast is not one of the columns, or the time is")
+        if (self.time is None) != (self.every is None):
+            raise ValueError("a time without steps, or steps without a time")
+        if self.season > self.window:
+            raise ValueError(f"a season of {self.season} in a window of {self.window}")
 
 
 @dataclasses.dataclass(kw_only=True)
@@ -70,6 +100,10 @@ class SeriesRows(Preprocessing):
         return f"seasonal naive forecast, season {self.season}"
 
     @property
+    def outputs(self) -> int:
+        return self.horizon
+
+    @property
     def channel(self) -> int:
         """Index of the column to forecast."""
         return self.columns.index(self.target.name)
@@ -77,18 +111,19 @@ class SeriesRows(Preprocessing):
     @classmethod
     def from_json(cls, value: dict) -> "SeriesRows":
         expect_format(value, "series")
-        scaling = Scaling(tuple(value["mean"]), tuple(value["std"]))
-        channel = value["columns"].index(value["column"])
+        found = read_form(value, SeriesForm)
+        scaling = Scaling(tuple(found.mean), tuple(found.std))
+        channel = found.columns.index(found.column)
         return cls(
-            columns=value["columns"],
-            time=value["time"],
-            every=None if value["every"] is None else tuple(value["every"]),
-            month_end=value["month_end"],
-            window=value["window"],
-            horizon=value["horizon"],
-            season=value["season"],
+            columns=found.columns,
+            time=found.time,
+            every=found.every,
+            month_end=found.month_end,
+            window=found.window,
+            horizon=found.horizon,
+            season=found.season,
             scaling=scaling,
-            target=series_target(value["column"], scaling, channel, value["count"]),
+            target=series_target(found.column, scaling, channel, found.count),
         )
 
     def to_json(self) -> dict:
@@ -227,6 +262,8 @@ def prepare_series(path, options: SeriesOptions | None = None, *, why: str = "")
             "rows",
             expected="values that differ",
         )
+    if options.horizon is not None:
+        expect_long_enough(end, split, options.window or 1, options.horizon)
     window, horizon, season = _choose_sizes(options, series, channel, split)
     expect_long_enough(end, split, window, horizon)
     if options.test:

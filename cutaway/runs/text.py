@@ -4,8 +4,9 @@ import dataclasses
 import math
 import warnings
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
+import msgspec
 import numpy as np
 
 from cutaway.data import (
@@ -16,17 +17,20 @@ from cutaway.data import (
     read_table,
     read_text,
 )
+from cutaway.data.json_types import Size
 from cutaway.data.read import SUFFIXES
 from cutaway.data.target import Target
 from cutaway.data.text import free_text_columns, labeled_lines
 from cutaway.data.wordpiece import WordPiece
 from cutaway.errors import DataError, OptionError, did_you_mean
 from cutaway.files.content import is_pipe
+from cutaway.files.limits import expect_bytes
 from cutaway.nn import seed
 from cutaway.runs.experiment import IN_MEMORY, Experiment
 from cutaway.runs.networks import DEFAULT_LOSSES, build_network
 from cutaway.runs.options.text import TextOptions
 from cutaway.runs.preprocessing import Preprocessing, expect_format
+from cutaway.runs.schema import read_form
 from cutaway.runs.split import make_test_set, split_validation
 from cutaway.train.blocks import expect_batch
 
@@ -37,6 +41,16 @@ MAX_LENGTH = 256  # default limit of tokens per text: later ones rarely change t
 MAX_EMPTY = 0.05  # fraction of texts without words that training skips with a note
 PIECES = "wordpiece"  # kind of tokens of a pretrained model, which comes with its tokenizer
 SHOWN = 240  # characters of a text in the report
+
+
+class TextForm(msgspec.Struct):
+    """preprocessing.json of texts."""
+
+    column: str
+    tokens: Literal["word", "bpe", "character", "wordpiece"]
+    length: Size
+    target: dict
+    tokenizer: str
 
 
 class TextRows(Preprocessing):
@@ -64,13 +78,11 @@ class TextRows(Preprocessing):
     @classmethod
     def from_json(cls, value: dict) -> "TextRows":
         expect_format(value, "text")
-        return cls(
-            value["column"],
-            value["tokens"],
-            (WordPiece if value["tokens"] == PIECES else Tokenizer).from_json(value["tokenizer"]),
-            value["length"],
-            Target.from_json(value["target"]),
-        )
+        found = read_form(value, TextForm)
+        target = Target.from_json(found.target)
+        kind = WordPiece if found.tokens == PIECES else Tokenizer
+        tokenizer = kind.from_json(found.tokenizer)
+        return cls(found.column, found.tokens, tokenizer, found.length, target)
 
     def to_json(self) -> dict:
         return {
@@ -82,6 +94,13 @@ class TextRows(Preprocessing):
             "target": self.target.to_json(),
             "tokenizer": self.tokenizer.to_json(),
         }
+
+    def expect_network(self, spec: dict) -> None:
+        super().expect_network(spec)
+        if spec.get("tokens", self.tokenizer.size) != self.tokenizer.size:
+            raise ValueError(
+                f"the network has {spec['tokens']} tokens, the tokenizer {self.tokenizer.size}"
+            )
 
     def read(self, source):
         """A table with the text column, labeled lines, or one text per line."""
@@ -116,6 +135,8 @@ class TextRows(Preprocessing):
         return TableArrays(x, y, rows, notes)
 
     def _encode(self, series, empty):
+        size = len(series) * self.length * np.dtype(np.int32).itemsize
+        expect_bytes(size, f"{len(series):,} texts of {self.length:,} tokens each are large")
         x = np.zeros((len(series), self.length), np.int32)
         worded = np.flatnonzero(~empty)
         if not len(worded):

@@ -6,11 +6,24 @@ from pathlib import Path
 import numpy as np
 
 from cutaway.data import TableArrays, UCRDataset, read_ucr, read_ucr_pair
+from cutaway.data.json_types import Size
 from cutaway.errors import DataError
 from cutaway.runs.experiment import Experiment
 from cutaway.runs.labeled_sets import prepare_over_time
 from cutaway.runs.options.time_series_classification import TimeSeriesClassificationOptions
-from cutaway.runs.preprocessing import Preprocessing, class_target, expect_format
+from cutaway.runs.preprocessing import (
+    Preprocessing,
+    class_target,
+    expect_format,
+    stored_classes,
+)
+from cutaway.runs.schema import Classes, read_form
+
+
+class TimeSeriesClassificationForm(Classes):
+    """preprocessing.json of time-series classification."""
+
+    length: Size
 
 
 class TimeSeriesClassificationRows(Preprocessing):
@@ -29,9 +42,8 @@ class TimeSeriesClassificationRows(Preprocessing):
     @classmethod
     def from_json(cls, value: dict) -> "TimeSeriesClassificationRows":
         expect_format(value, "time-series-classification")
-        target = class_target("class", value["classes"], np.zeros(0, int))
-        target.counts[:] = value["counts"]
-        return cls(value["length"], target)
+        found = read_form(value, TimeSeriesClassificationForm)
+        return cls(found.length, stored_classes(found))
 
     def to_json(self) -> dict:
         return {
@@ -57,10 +69,7 @@ class TimeSeriesClassificationRows(Preprocessing):
                 f"the series have {x.shape[1]} steps",
                 expected=f"{self.length} steps, as in training",
             )
-        y = None
-        if with_target:
-            classes = self.class_names()
-            y = np.array([classes.index(name) for name in frame["class"]], np.int32)
+        y = self.class_numbers(frame) if with_target else None
         return TableArrays(x, y, np.arange(len(x)), [])
 
 

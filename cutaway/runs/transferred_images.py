@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from cutaway.data import SkippedFiles
 from cutaway.errors import DataError
 from cutaway.models import pretrained_backbone
 from cutaway.runs.images import (
@@ -43,9 +44,10 @@ def prepare_transferred_images(path, options: ImageTransferOptions, *, why: str 
         size,
         3,
         class_target("class", classes, y),
-        skip_corrupt=options.skip_corrupt,
+        skip_unreadable=options.skip_unreadable,
         crop=backbone.crop,
     )
+    skipped = rows.skipped = SkippedFiles(options.skip_unreadable)
     needed = sum(map(rows.size_of, sets.values()))
     if needed > LARGEST_BYTES:
         raise DataError(
@@ -55,6 +57,7 @@ def prepare_transferred_images(path, options: ImageTransferOptions, *, why: str 
             fix="use fewer images, or a smaller --size",
         )
     found = encode_sets(rows, sets, options)
+    rows.skipped = None
     rows.target = class_target("class", classes, found.y[found.training])
     expect_batch(options.batch(len(found.training)), len(found.training))
     ready = {
@@ -71,6 +74,7 @@ def prepare_transferred_images(path, options: ImageTransferOptions, *, why: str 
         "notes": found.notes,
         "why": f"{why} The network is {backbone.about}, with a new head.".strip(),
         "test": found.test,
+        "skipped": skipped,
     }
     if options.fine_tune and options.augment:
         ready["transform"] = augmentation(size, 3)

@@ -88,6 +88,22 @@ def explaining_placing(what: str, instead: str):
         raise host_error(error, what, instead) from error
 
 
+def expect_room(size: int, what: str, instead: str) -> None:
+    """Raise an error unless `size` bytes are free on the device.
+
+    Linux promises memory that it does not have, and ends the process when it is written to.
+
+    Args:
+        what, instead: see explaining_placing.
+
+    Raises:
+        OutOfMemoryError: they are not.
+    """
+    free = free_bytes()
+    if free is not None and size > free:
+        raise _error(f"{what} ({_size(size)})", None, free, [instead])
+
+
 def is_exhaustion(error: BaseException) -> bool:
     """Whether an exception of JAX means out of memory."""
     return isinstance(error, jax.errors.JaxRuntimeError) and any(

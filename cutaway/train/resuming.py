@@ -26,6 +26,8 @@ def training_state(trainer) -> tuple[dict, dict]:
         "history": trainer.history.rows,
         "callbacks": kept,
     }
+    if hasattr(trainer.stream, "state"):
+        notes["stream"] = trainer.stream.state()
     return arrays, notes
 
 
@@ -69,6 +71,8 @@ def load_training_state(trainer, arrays: dict, notes: dict) -> None:
         prefix = f"callbacks.{i}."
         own = {k.removeprefix(prefix): v for k, v in arrays.items() if k.startswith(prefix)}
         callback.load_state({**notes["callbacks"][i]["state"], "arrays": own})
+    if hasattr(trainer.stream, "load_state"):
+        trainer.stream.load_state(notes.get("stream", {}))
     trainer.seed = notes["seed"]
     trainer.epoch = notes["epoch"]
     trainer.stopped = notes["stopped"]

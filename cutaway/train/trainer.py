@@ -75,7 +75,7 @@ class Trainer:
         history: the History of the last fit.
         epoch: number of complete epochs.
         program: the Program.
-        seed, batch_size, callbacks: of the last fit.
+        seed, batch_size, callbacks, stream: of the last fit; stream is None for arrays.
         complete: {path: array} of all state after the last complete epoch.
         stopped: why training ended before its last epoch, otherwise None.
 
@@ -122,6 +122,7 @@ class Trainer:
         self.device: str | None = None
         self.history = History()
         self.epoch = 0
+        self.stream = None
         self.stopped: str | None = None
         self.seed: int | None = None
         self.batch_size = 0
@@ -203,6 +204,7 @@ class Trainer:
 
     def _fit(self, x, arrays, epochs, batch_size, accumulate, validation, callbacks, seed):
         self.seed, self.batch_size = seed, batch_size
+        self.stream = x if arrays is None else None
         self.device = str(device())
         self._steps.accumulate = accumulate
         self.callbacks = callbacks

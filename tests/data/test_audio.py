@@ -197,12 +197,12 @@ def test_a_broken_recording_is_named_and_skipped_only_on_request(folder):
     bad.write_bytes(bad.read_bytes()[:50])
     with pytest.raises(DataError, match=r"two/1\.wav holds 6 bytes"):
         load_recordings(found)
-    read = load_recordings(found, skip_corrupt=True)
+    read = load_recordings(found, skip_unreadable=6)
     assert list(read.skipped) == [bad] and read.y.tolist() == [0, 0, 0, 1, 1]
     for path in found.paths:
         path.write_bytes(b"")
     with pytest.raises(DataError, match="none of the 6 recordings"):
-        load_recordings(found, skip_corrupt=True)
+        load_recordings(found, skip_unreadable=6)
 
 
 @given(st.integers(2, 1024))

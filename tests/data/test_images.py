@@ -138,14 +138,14 @@ def test_a_broken_image_is_named_and_skipped_only_on_request(folder):
     found = find_images(folder)["train"]
     with pytest.raises(DataError, match=r"b/00\.png cannot be read"):
         load_images(found, 8)
-    images = load_images(found, 8, skip_corrupt=True)
+    images = load_images(found, 8, skip_unreadable=2)
     assert list(images.skipped) == [bad] and "cannot be read" in images.skipped[bad]
     assert len(images.x) == len(images.y) == len(images.paths) == 49
     assert images.x[20:, 0, 0, 0].tolist() == list(range(101, 130))
 
     with pytest.raises(DataError, match=r"b/00\.png cannot be read"):
         list(ImageStream(found, 8, block_rows=8).blocks(0))
-    stream = ImageStream(found, 8, block_rows=8, skip_corrupt=True)
+    stream = ImageStream(found, 8, block_rows=8, skip_unreadable=2)
     blocks = list(stream.blocks(0))
     assert sum(len(y) for _, y in blocks) == 49 and list(stream.skipped) == [bad]
     assert all((y == (x[:, 0, 0, 0] >= 100)).all() for x, y in blocks)
@@ -159,9 +159,9 @@ def test_if_nothing_can_be_read_that_is_an_error(tmp_path):
     with pytest.raises(DataError, match="none of the 2 files"):
         load_images(found)
     with pytest.raises(DataError, match="none of the 2 images"):
-        load_images(found, 8, skip_corrupt=True)
+        load_images(found, 8, skip_unreadable=2)
     with pytest.raises(DataError, match="none of the 2 rows"):
-        list(ImageStream(found, 8, skip_corrupt=True).blocks(0))
+        list(ImageStream(found, 8, skip_unreadable=2).blocks(0))
 
 
 def test_a_stream_gives_every_image_once_in_an_order_of_the_seed(folder):

@@ -11,7 +11,9 @@ import pytest
 
 from cutaway.errors import RunError
 from cutaway.files import Owner
+from cutaway.files.manifest import checksum
 from cutaway.files.owner import NAME, expect_no_owner
+from cutaway.files.writing import PARTIAL
 
 HOLD = """
 import sys
@@ -85,6 +87,17 @@ def test_a_half_written_note_does_not_keep_the_folder(tmp_path):
 def test_of_many_at_once_one_gets_in(tmp_path, monkeypatch, links):
     if not links:
         monkeypatch.setattr(os, "link", refuse)
+    before = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    try:
+        for _ in range(20):
+            expect_one_of_eight(tmp_path)
+    finally:
+        sys.setswitchinterval(before)
+
+
+def expect_one_of_eight(tmp_path):
+    """Eight threads at once take over the folder of a process that has ended."""
     (tmp_path / NAME).write_text(json.dumps({"process": 2**22 + 7, "host": "x", "began": "x"}))
     (tmp_path / NAME).write_text((tmp_path / NAME).read_text().replace('"x"', f'"{os.uname()[1]}"'))
     inside, most, refused = [], [], []
@@ -108,6 +121,16 @@ def test_of_many_at_once_one_gets_in(tmp_path, monkeypatch, links):
     for thread in threads:
         thread.join()
     assert most == [1] and len(refused) == 7
+    assert os.listdir(tmp_path) == []
+
+
+def test_a_claim_whose_process_has_ended_is_taken_over_too(tmp_path):
+    dead = [json.dumps({"process": 2**22 + k, "host": os.uname()[1], "began": "x"}) for k in (7, 8)]
+    (tmp_path / NAME).write_text(dead[0])
+    claim = tmp_path / f"{NAME}.{checksum(dead[0].encode())[:16]}{PARTIAL}"
+    claim.write_text(dead[1])
+    with Owner(tmp_path, "training") as owner:
+        assert owner.is_there()
     assert os.listdir(tmp_path) == []
 
 

@@ -2,18 +2,12 @@
 
     python -m tests.hostile.batch FOLDER SEED FIRST COUNT
 
-FOLDER holds the samples. Memory is limited to 2 GiB above what the process takes with everything
-loaded; a draw of more than 10 seconds ends it.
+FOLDER holds the samples. See `child.run_draws`.
 """
 
-import collections
-import faulthandler
-import json
+import functools
 import random
-import re
-import resource
 import sys
-import time
 import warnings
 from pathlib import Path
 
@@ -40,17 +34,10 @@ from cutaway.errors import CutawayError, DataError, RunError
 from cutaway.files.arrays import read_arrays
 from cutaway.runs import recognize
 from cutaway.weights import read_weights
+from tests.hostile.child import run_draws
 from tests.hostile.damage import damaged
 
-SECONDS = 10
-MEMORY_BYTES = 2 * 2**30
 IMAGES = ("jpg", "png", "gif", "bmp", "tiff", "tif", "webp", "ppm", "pgm")
-
-
-def _peak_bytes() -> int:
-    """The most memory that this process has taken; ru_maxrss includes that of its parent."""
-    status = Path("/proc/self/status").read_text()
-    return 1024 * int(re.search(r"VmHWM:\s+(\d+) kB", status)[1])
 
 
 def read_all(path: Path):
@@ -165,39 +152,19 @@ def main(folder: str, seed: str, first: str, count: str) -> None:
     for sample in samples:
         if outcome_of(sample)[0] != "value":
             raise SystemExit(f"the sound sample {sample.name}: {outcome_of(sample)}")
-    pages = int(Path("/proc/self/statm").read_text().split()[0])
-    most = pages * resource.getpagesize() + MEMORY_BYTES
-    resource.setrlimit(resource.RLIMIT_AS, (most, most))
-    before = _peak_bytes()
-    counts, faults, slowest = collections.Counter(), [], (0.0, "")
-    for number in range(int(first), int(first) + int(count)):
-        name, how, content = drawn(samples, int(seed), number)
-        path = Path(folder) / "drawn" / name
+    run_draws(_draws(Path(folder), samples, int(seed), int(first), int(count)))
+
+
+def _draws(folder, samples, seed, first, count):
+    for number in range(first, first + count):
+        name, how, content = drawn(samples, seed, number)
+        path = folder / "drawn" / name
         path.write_bytes(content)
-        print(f"{number} {name} {how}", flush=True)  # the last one, if the process ends here
-        faulthandler.dump_traceback_later(SECONDS, exit=True)
-        began = time.perf_counter()
-        kind, text = outcome_of(path)
-        seconds = time.perf_counter() - began
-        faulthandler.cancel_dump_traceback_later()
-        slowest = max(slowest, (seconds, f"{number} {name} {how}"))
-        counts[path.suffix, kind] += 1
-        if kind == "fault":
-            faults.append(f"draw {number} of seed {seed}, {name}, {how}: {text[:500]}")
-        else:
-            path.unlink()
-    peak = _peak_bytes()
-    print(
-        json.dumps(
-            {
-                "counts": {" ".join(key): count for key, count in sorted(counts.items())},
-                "faults": faults,
-                "slowest": slowest,
-                "peak_bytes": peak,
-                "loaded_bytes": before,
-            }
+        yield (
+            f"draw {number} of seed {seed}, {name}, {how}",
+            path.suffix,
+            functools.partial(outcome_of, path),
         )
-    )
 
 
 if __name__ == "__main__":

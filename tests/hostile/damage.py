@@ -1,8 +1,10 @@
 """Damage to files, drawn at random: what disks, networks, programs and strangers do to them."""
 
+import copy
 import gzip
 import io
 import json
+import math
 import random
 import re
 import struct
@@ -198,3 +200,50 @@ def _in_png(rnd, content):
 def _span(rnd, content):
     a = rnd.randrange(len(content) + 1)
     return a, min(len(content), a + rnd.choice((1, 4, 8, 50, 500)))
+
+
+RETYPED = (None, True, False, 0, -1, 2**31, 2**63, 10**30, 1e-300, 1e300, math.nan, math.inf,
+           "", "text", "0", "\x1b[2J", [], {}, [[1]], [0] * 70, {"a": 1})  # fmt: skip
+
+
+def changed_json(rnd, whole):
+    """(what was done and where, JSON value): one place dropped, renamed, retyped, swapped with
+    another, nested, or enlarged; JSON within a text, as tokenizers have it, also inside."""
+    whole = copy.deepcopy(whole)
+    places = [*_places(whole)]
+    holder, key, where = rnd.choice(places)
+    inner = holder[key]
+    if isinstance(inner, str) and inner.startswith("{") and rnd.random() < 0.9:
+        how, changed = changed_json(rnd, json.loads(inner))
+        holder[key] = json.dumps(changed)
+        return f"{where}: {how}", whole
+    action = rnd.choice(("drop", "rename", "retype", "retype", "swap", "nest", "enlarge"))
+    if action == "drop":
+        del holder[key]
+    elif action == "rename" and isinstance(holder, dict):
+        holder[f"{key}_"] = holder.pop(key)
+    elif action == "swap":
+        other, there, _ = rnd.choice(places)
+        if other is not inner and holder is not other.get(there) if isinstance(other, dict) else 0:
+            holder[key], other[there] = copy.deepcopy(other[there]), copy.deepcopy(inner)
+    elif action == "nest":
+        holder[key] = rnd.choice(([inner], {"value": inner}, [inner, inner]))
+    elif action == "enlarge":
+        factor = rnd.choice((2, 1000, 10**9))
+        if isinstance(inner, str | list):
+            holder[key] = inner * min(factor, 1000) or [0] * 1000
+        elif isinstance(inner, int | float):
+            holder[key] = inner * factor + factor
+        elif isinstance(inner, dict):
+            holder[key] = {f"{name}{k}": v for name, v in inner.items() for k in range(100)}
+    else:
+        action, holder[key] = "retype", copy.deepcopy(rnd.choice(RETYPED))
+    return f"{action} {where}", whole
+
+
+def _places(value, where=""):
+    """(holder, key, path in words) of every place in a JSON value."""
+    if isinstance(value, dict | list):
+        for key in value if isinstance(value, dict) else range(len(value)):
+            yield value, key, f"{where}.{key}" if where else str(key)
+            yield from _places(value[key], f"{where}.{key}" if where else str(key))

@@ -1,15 +1,17 @@
 """Images as runs: folders and IDX files, from decoding to predictions."""
 
 import gzip
+import shutil
 import struct
 
 import numpy as np
 import pytest
 from PIL import Image
 
-from cutaway.errors import DataError, OptionError
+from cutaway.errors import DataError, OptionError, RunError
 from cutaway.runs import Run, prepare, write_report
 from cutaway.runs.images import ImageOptions, prepare_images
+from cutaway.train import Callback
 
 RNG = np.random.default_rng(0)
 QUICK = {"epochs": 2, "batch_size": 8}
@@ -114,10 +116,21 @@ def test_corrupt_images_are_named_or_skipped(tmp_path):
     (tmp_path / "b" / "3.png").write_bytes(b"\x89PNG\r\n\x1a\nnothing")
     with pytest.raises(DataError, match=r"3\.png"):
         prepare(tmp_path, batch_size=4)
-    prepared = prepare(tmp_path, batch_size=4, skip_corrupt=True, size=12)
-    assert len(prepared.x) == 15 and any(
-        "skipped 1 images that cannot be read" in n for n in prepared.notes
-    )
+    prepared = prepare(tmp_path, batch_size=4, skip_unreadable=1, size=12, epochs=1)
+    assert len(prepared.x) == 15 and prepared.preprocessing.skipped is None
+    bad = tmp_path / "b" / "3.png"
+    assert f"skipped 1 of 16 images: {bad} cannot be read as an image" in prepared.notes[0]
+    run = prepared.train(tmp_path / ".run", progress=False)
+    assert list(run.metrics["skipped_files"]) == [str(bad)]
+    assert str(bad) in write_report(prepared, run).read_text()
+    (tmp_path / "a" / "5.png").write_bytes(b"")
+    with pytest.raises(
+        DataError, match=r"2 of 16 images cannot be read: .*a/5\.png.*b/3\.png"
+    ) as e:
+        prepare(tmp_path, batch_size=4, skip_unreadable=1, size=12)
+    assert e.value.expected == "at most 1 (skip_unreadable)"
+    assert "skip_unreadable=2 (--skip-unreadable 2)" in e.value.fix
+    assert len(prepare(tmp_path, batch_size=4, skip_unreadable=2, size=12).x) == 14
 
 
 @pytest.mark.parametrize(
@@ -158,3 +171,88 @@ def test_a_class_that_training_did_not_have_is_named(trained, tmp_path):
         Image.fromarray(painted(True)).save(tmp_path / name / "0.png")
     with pytest.raises(DataError, match="'pale' is not in the training data"):
         trained[1].evaluate(tmp_path)
+
+
+class Spoiling(Callback):
+    """Damages an image of a stream after an epoch, as a failing disk does."""
+
+    def __init__(self, path, epoch):
+        self.path, self.epoch = path, epoch
+
+    def on_epoch(self, trainer, row):
+        if row["epoch"] == self.epoch:
+            self.path.write_bytes(b"")
+
+
+@pytest.fixture
+def streamed(folder, tmp_path, monkeypatch):
+    """(a copy of the folder, a function that trains on it as a stream)."""
+    monkeypatch.setattr("cutaway.runs.images.LARGEST_BYTES", 10_000)
+    monkeypatch.setattr("cutaway.runs.images.MEASURED", 8)
+    photos = tmp_path / "photos"
+    shutil.copytree(folder, photos)
+
+    def train(out, *callbacks, resume=False, **options):
+        prepared = prepare(photos, **{**QUICK, "epochs": 4, **options})
+        run = prepared.train(tmp_path / out, resume=resume, callbacks=callbacks, progress=False)
+        return prepared, run
+
+    return photos, train
+
+
+def test_an_image_of_a_stream_that_becomes_unreadable_is_skipped_and_resuming_is_bit_equal(
+    streamed, tmp_path
+):
+    photos, train = streamed
+    first = prepare(photos, **QUICK)
+    # one of the stream that is also in the sample on which the scale is measured
+    measured = {str(p) for p in first.frame[first.training]["path"]}
+    bad = next(p for p in first.stream.folder.paths if str(p) in measured)
+    whole = bad.read_bytes()
+    prepared, expected = train("whole", Spoiling(bad, 2), skip_unreadable=1)
+    assert list(expected.metrics["skipped_files"]) == [str(bad)]
+    (note,) = prepared.stream.notes
+    assert f"skipped 1 of 32 training images: {bad} cannot be read" in note
+    assert note.endswith("; an epoch has 31") and note in prepared.notes
+    assert f"{bad} cannot be read" in write_report(prepared, expected).read_text()
+
+    bad.write_bytes(whole)
+    with pytest.raises(DataError, match=f"{bad} cannot be read as an image: it is empty") as e:
+        train("run", Spoiling(bad, 2))
+    assert "skip_unreadable=1 (--skip-unreadable 1)" in e.value.fix
+    assert f"the state after epoch 2 was saved to {tmp_path / 'run'}" in e.value.fix
+    assert "remove" not in e.value.fix  # the split would be another one
+    _, run = train("run", Spoiling(bad, 99), resume=True, skip_unreadable=1)
+    assert run.history["loss"] == expected.history["loss"]
+    for name, value in expected.net.state_dict().items():
+        np.testing.assert_array_equal(run.net.state_dict()[name], value)
+
+
+def test_an_image_that_was_skipped_stays_skipped_when_a_stream_is_resumed(streamed):
+    photos, train = streamed
+    bad = prepare(photos, **QUICK).stream.folder.paths[0]
+    whole = bad.read_bytes()
+    train("run", Spoiling(bad, 1), epochs=3, schedule="constant", skip_unreadable=1)
+    bad.write_bytes(whole)  # as after a disk is mounted again
+    prepared, run = train(
+        "run", Spoiling(bad, 99), resume=True, schedule="constant", skip_unreadable=1
+    )
+    assert list(prepared.stream.skipped) == [bad] and "an epoch has 31" in prepared.notes[-1]
+    bad.write_bytes(whole)
+    _, expected = train("other", Spoiling(bad, 1), schedule="constant", skip_unreadable=1)
+    for name, value in expected.net.state_dict().items():
+        np.testing.assert_array_equal(run.net.state_dict()[name], value)
+
+
+def test_images_in_memory_are_resumed_with_the_same_files_only(tmp_path):
+    for name in ("a", "b"):
+        (tmp_path / "photos" / name).mkdir(parents=True)
+        for k in range(8):
+            Image.fromarray(painted(name == "a")).save(tmp_path / "photos" / name / f"{k}.png")
+    options = {"batch_size": 4, "size": 12, "epochs": 1}
+    prepare(tmp_path / "photos", **options).train(tmp_path / "run", progress=False)
+    bad = tmp_path / "photos" / "b" / "3.png"
+    bad.write_bytes(b"")
+    prepared = prepare(tmp_path / "photos", skip_unreadable=1, **{**options, "epochs": 2})
+    with pytest.raises(RunError, match=rf"was trained with {bad}, which cannot be read now"):
+        prepared.train(tmp_path / "run", resume=True, progress=False)

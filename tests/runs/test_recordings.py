@@ -1,3 +1,5 @@
+import re
+
 import numpy as np
 import pytest
 
@@ -80,7 +82,7 @@ def test_what_cannot_be_used_is_named(flat, tmp_path):
     (flat / "high_0.wav").write_bytes(b"no sound")
     with pytest.raises(DataError, match="is not a WAV file"):
         prepare_recordings(flat, QUICK)
-    notes = prepare_recordings(flat, RecordingOptions(skip_corrupt=True)).notes
-    assert "skipped 1 recordings that cannot be read" in notes[0]
+    notes = prepare_recordings(flat, RecordingOptions(skip_unreadable=1)).notes
+    assert re.match(r"skipped 1 of 24 recordings: .*high_0.wav is not a WAV file", notes[0])
     with pytest.raises(OptionError, match="model for recordings"):
         RecordingOptions(model="mlp")

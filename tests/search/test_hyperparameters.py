@@ -2,6 +2,8 @@
 
 import json
 import os
+import random
+import shutil
 import sys
 
 import numpy as np
@@ -15,6 +17,7 @@ from cutaway.runs.space import Choice, Integer, Real
 from cutaway.search import trial as trials_module
 from cutaway.search.paired import paired_interval
 from cutaway.search.study import Study
+from tests.hostile.damage import changed_json
 
 SMALL = {"kind": "table", "epochs": 4}
 
@@ -237,3 +240,45 @@ def test_a_frame_of_numbers_is_searched_too(tmp_path):
     found = ct.tune(frame, "y", trials=2, out=tmp_path / "t", **SMALL)
     assert found.summary["score"] == "mean_absolute_error"
     assert len(found.summary["difference"]) == 3 or found.summary["best"] == 1
+
+
+def test_a_damaged_study_is_named_with_its_file(tmp_path):
+    path = tmp_path / "study.db"
+
+    def use():
+        study = Study(path, {}, higher_is_better=True, epochs=4, seed=0)
+        study.forget_unfinished()
+        study.tell(study.ask(len(study.trials()))[0], 0.5)
+
+    use()
+    content, rng, named = path.read_bytes(), np.random.default_rng(0), 0
+    for _ in range(12):
+        changed = bytearray(content)
+        for byte in rng.integers(0, len(content), 100):
+            changed[byte] ^= 1 << rng.integers(8)
+        path.write_bytes(changed[: rng.integers(len(content))])
+        try:
+            use()
+        except RunError as error:
+            assert f"{path} is damaged" in str(error)
+            named += 1
+    assert named > 6
+
+
+def test_any_change_of_the_notes_of_a_search_is_another_search_or_damage(whole, tmp_path):
+    frame, found = whole
+    shutil.copytree(found.path, tmp_path / "tuned")
+    path = tmp_path / "tuned" / "search.json"
+    content = json.loads(path.read_bytes())
+    for number in range(12):
+        _, changed = changed_json(random.Random(number), content)
+        path.write_text(json.dumps(changed))
+        Manifest(path.parent).accept([path.name])
+        if changed == content:
+            continue
+        with pytest.raises(RunError, match=r"holds another search|search\.json is damaged"):
+            ct.tune(frame, "where", trials=4, out=path.parent, **SMALL)
+    path.write_text('{"a":' * 5000)
+    Manifest(path.parent).accept([path.name])
+    with pytest.raises(RunError, match=r"search\.json is damaged"):
+        ct.tune(frame, "where", trials=4, out=path.parent, **SMALL)

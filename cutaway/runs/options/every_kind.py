@@ -3,7 +3,7 @@
 import dataclasses
 import math
 
-from cutaway.errors import expect_choice, expect_range
+from cutaway.errors import expect_choice, expect_integer, expect_range
 from cutaway.runs.options.flags import TRAINING, Flag, option
 from cutaway.runs.space import Choice, Real
 
@@ -80,15 +80,15 @@ class TrainingOptions:
         if self.lr is not None:
             expect_range(self.lr, what="learning rate lr", above=0, below=math.inf)
         if self.batch_size is not None:
-            expect_range(self.batch_size, what="batch size", least=1)
+            expect_integer(self.batch_size, what="batch size", least=1)
         if self.epochs is not None:
-            expect_range(self.epochs, what="epochs", least=1, most=MOST_STEPS)
+            expect_integer(self.epochs, what="epochs", least=1, most=MOST_STEPS)
         expect_range(self.dropout, what="dropout", least=0, below=1)
         expect_range(self.validation, what="validation", above=0, below=1)
         expect_range(self.test, what="test", least=0, below=1)
         if self.patience is not None:
-            expect_range(self.patience, what="patience", least=1)
-        expect_range(self.seed, what="seed", least=0)
+            expect_integer(self.patience, what="patience", least=1)
+        expect_integer(self.seed, what="seed", least=0)
         expect_choice(self.precision, PRECISIONS, what="precision")
 
     def rate(self) -> float:

@@ -2,9 +2,9 @@
 
 import dataclasses
 
-from cutaway.errors import expect_choice, expect_range
+from cutaway.errors import expect_choice, expect_integer, expect_range
 from cutaway.runs.options.every_kind import TrainingOptions
-from cutaway.runs.options.flags import IMAGES, MODEL, Flag, option
+from cutaway.runs.options.flags import IMAGES, MODEL, SKIP_UNREADABLE, Flag, option
 from cutaway.runs.options.transfer import TransferOptions
 from cutaway.runs.space import Choice
 
@@ -20,7 +20,8 @@ class ImageOptions(TrainingOptions):
         width: channels of the first stage; each further stage has twice as many, at most 256.
         augment: whether to augment with random shifts of up to an eighth and, for color images,
             horizontal flips.
-        skip_corrupt: whether to skip images that cannot be read instead of raising an error.
+        skip_unreadable: the most images that are skipped if they cannot be read, in all sets
+            together; see data.SkippedFiles.
         others: see TrainingOptions.
     """
 
@@ -41,14 +42,13 @@ class ImageOptions(TrainingOptions):
         True,
         Flag("Augment with random shifts and flips.", IMAGES, names=("--augment/--no-augment",)),
     )
-    skip_corrupt: bool = option(
-        False, Flag("Skip images that cannot be read.", IMAGES, names=("--skip-corrupt",))
-    )
+    skip_unreadable: int = option(0, SKIP_UNREADABLE)
 
     def __post_init__(self):
         super().__post_init__()
         expect_choice(self.model, ("cnn",), what="model for images")
         expect_range(self.width, what="width", least=1)
+        expect_integer(self.skip_unreadable, what="skip_unreadable", least=0)
 
     def space(self, rows):
         widths = tuple(sorted({16, 32, 64, self.width}))
@@ -68,13 +68,18 @@ class ImageTransferOptions(TransferOptions):
             pretrained on.
         augment: whether to augment in fine-tuning, with random shifts of up to an eighth and
             horizontal flips. A frozen backbone sees every image once, unaugmented.
-        skip_corrupt: whether to skip images that cannot be read instead of raising an error.
+        skip_unreadable: the most images that are skipped if they cannot be read, in all sets
+            together; see data.SkippedFiles.
         others: see TransferOptions.
     """
 
     size: int | tuple | None = None
     augment: bool = True
-    skip_corrupt: bool = False
+    skip_unreadable: int = 0
+
+    def __post_init__(self):
+        super().__post_init__()
+        expect_integer(self.skip_unreadable, what="skip_unreadable", least=0)
 
 
 def stage_widths(width: int, count: int) -> list[int]:

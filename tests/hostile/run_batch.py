@@ -1,0 +1,97 @@
+"""A child process that changes the files of runs, and uses the runs.
+
+    python -m tests.hostile.run_batch FOLDER SEED FIRST COUNT
+
+FOLDER holds runs/NAME and data/NAME, see `run_samples`. The checksum of a changed file is made to
+match, so that it is not what refuses it. See `child.run_draws`.
+"""
+
+import functools
+import json
+import random
+import shutil
+import sys
+import warnings
+from pathlib import Path
+
+from cutaway.errors import CutawayError
+from cutaway.runs import Run
+from cutaway.runs.export import interface
+from cutaway.runs.run_folder import RunFolder
+from tests.hostile.child import run_draws
+from tests.hostile.damage import changed_json, damaged
+
+FILES = ("config.json", "preprocessing.json", "metrics.json", "history.csv")
+
+
+def use(path: Path, data: Path) -> None:
+    """All that a run's files are read for."""
+    run = Run.open(path)
+    if run.preprocessing.task == "language":
+        from cutaway.runs.language import generate
+
+        generate(run, "the cat", length=4)
+    else:
+        run.predict(data)
+    run.evaluate(data)
+    run.preprocessing.summary_rows()
+    json.dumps(run.preprocessing.to_json())
+    interface(run)
+    run.history.plot()
+    str(run.history)
+    json.dumps(run.metrics)
+
+
+def outcome_of(path: Path, name: str, data: Path) -> tuple[str, str]:
+    """("value", ""), ("error", message), or ("fault", what is wrong)."""
+    try:
+        use(path, data)
+    except CutawayError as error:
+        text = str(error)
+        # also what the data, which are sound, are compared with: a name of a class, a length
+        return "error", text
+    except BaseException as error:
+        import traceback
+
+        where = traceback.extract_tb(error.__traceback__)
+        calls = " < ".join(f"{Path(f.filename).name}:{f.lineno}" for f in where[::-1][:4])
+        return "fault", f"{type(error).__name__}: {error} ({calls})"
+    return "value", ""
+
+
+def main(folder: str, seed: str, first: str, count: str) -> None:
+    warnings.simplefilter("ignore")
+    root = Path(folder)
+    data = {}
+    for path in sorted((root / "runs").iterdir()):
+        (data[path.name],) = [root / "data" / path.name]
+        inside = [p for p in data[path.name].iterdir() if p.name.startswith("data.")]
+        data[path.name] = inside[0] if inside else data[path.name]
+        use(path, data[path.name])  # sound, and everything is loaded
+    run_draws(_draws(root, data, int(seed), int(first), int(count)))
+
+
+def _draws(root, data, seed, first, count):
+    for number in range(first, first + count):
+        rnd = random.Random(f"{seed}/{number}")
+        kind, name = rnd.choice(sorted(data)), rnd.choice(FILES)
+        path = root / "drawn"
+        shutil.rmtree(path, ignore_errors=True)
+        shutil.copytree(root / "runs" / kind, path)
+        content = (path / name).read_bytes()
+        if name.endswith(".json") and rnd.random() < 0.9:
+            how, value = changed_json(rnd, json.loads(content))
+            content = json.dumps(value).encode()
+        else:
+            how, content = damaged(rnd, content)
+        (path / name).write_bytes(content)
+        RunFolder(path).accept([name])
+        yield (
+            f"draw {number} of seed {seed}, {name} of {kind}, {how}",
+            name,
+            functools.partial(outcome_of, path, name, data[kind]),
+        )
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
