@@ -12,7 +12,7 @@ from pathlib import Path
 import polars as pl
 
 from cutaway.data.parquet import read_parquet
-from cutaway.errors import RunError
+from cutaway.errors import CutawayError, RunError
 from cutaway.train.checkpoint import read_state
 
 FINISHED = ("COMPLETE", "PRUNED")  # states of Optuna's trials
@@ -54,8 +54,13 @@ _WITH_TIMES_IN_THEM = ("report.html", "tune.html", "manifest.json", "study.db")
 
 
 def _is_same(path: Path, reference: Path) -> bool:
-    if not path.exists():
+    try:
+        return _holds_the_same(path, reference)
+    except (OSError, ValueError, CutawayError):  # it is not there, or damaged
         return False
+
+
+def _holds_the_same(path: Path, reference: Path) -> bool:
     if path.suffix == ".parquet":  # which moments are measured depends on how long it takes
         found, expected = _moments(path), _moments(reference)
         same = found.keys() & expected.keys()

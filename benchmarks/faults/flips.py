@@ -28,6 +28,7 @@ from benchmarks.faults.often import saving_often
 SECONDS_SHOWN = re.compile(r"\d+(\.\d+)? s\b")
 VERDICTS = ("said", "said in a note", "no effect", "believed", "not named", "foreign")
 WRONG = ("believed", "not named", "foreign")
+ONLY_VERIFIED = ("history.csv", "metrics.json", "probes.parquet", "report.html")
 RARE = 0.05  # of the flips in a run of a table are looked at by the doctor, which takes seconds
 
 
@@ -109,8 +110,7 @@ class Flips:
             time.sleep(0.002)
         process.send_signal(signal.SIGKILL)
         process.wait()
-        verified = () if case.command == "tune" else ("predict",)
-        found.append(Artifact(f"{case.name}, killed", case, "killed", (*resumed, *verified)))
+        found.append(Artifact(f"{case.name}, killed", case, "killed", resumed))
         self._keep(found[1])
         for artifact in found:
             self._resumed[artifact.name] = self._kept(found[0])
@@ -180,6 +180,8 @@ class Flips:
         files = sorted(p for p in kept.rglob("*") if p.is_file() and p.stat().st_size)
         file = rnd.choice(files).relative_to(kept)
         use = rnd.choice(artifact.uses)
+        if file.name in ONLY_VERIFIED and "verify" in artifact.uses:
+            use = "verify"
         if artifact.name == "table, finished" and rnd.random() < RARE:
             use = "doctor"
         before = self.undamaged(artifact, use)
