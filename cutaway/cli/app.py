@@ -97,8 +97,10 @@ def run() -> None:
     except BrokenPipeError:  # as in `cutaway ... | head`
         sys.stderr.close()
         sys.exit(0)
-    except Exception as error:
-        if debug:
+    except BaseException as error:
+        # a panic of a library in Rust is not even an Exception
+        is_panic = type(error).__name__ == "PanicException"
+        if debug or not (isinstance(error, Exception) or is_panic):
             raise
         _print_error(_unexpected(error), as_json)
         sys.exit(1)
@@ -128,7 +130,7 @@ def _expect_paths(arguments) -> None:
 SMALLER = "fewer rows of data, or a smaller network"
 
 
-def _unexpected(error: Exception) -> CutawayError:
+def _unexpected(error: BaseException) -> CutawayError:
     """The CutawayError for any other exception."""
     from cutaway.runtime.exhaustion import general_error, host_error, is_exhaustion
 
