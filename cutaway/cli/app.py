@@ -98,10 +98,12 @@ def run() -> None:
     except BrokenPipeError:  # as in `cutaway ... | head`
         sys.stderr.close()
         sys.exit(0)
-    except Exception as error:
-        if is_interrupted():
+    except BaseException as error:
+        # a panic of a library in Rust is not even an Exception
+        is_fault = isinstance(error, Exception) or type(error).__name__ == "PanicException"
+        if is_fault and is_interrupted():
             sys.exit(130)
-        if debug:
+        if debug or not is_fault:
             raise
         _print_error(_unexpected(error), as_json)
         sys.exit(1)
@@ -131,7 +133,7 @@ def _expect_paths(arguments) -> None:
 SMALLER = "fewer rows of data, or a smaller network"
 
 
-def _unexpected(error: Exception) -> CutawayError:
+def _unexpected(error: BaseException) -> CutawayError:
     """The CutawayError for any other exception."""
     from cutaway.runtime.exhaustion import general_error, host_error, is_exhaustion
 

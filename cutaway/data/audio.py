@@ -80,7 +80,7 @@ def load_recordings(
             rate = found[1]
             sounds.append(found[0])
             kept.append(row)
-    files.expect_within("recordings", len(folder), fix="copy {it} again, or remove {it}")
+    files.expect_within("recordings", len(folder))
     skipped = {path: files.reasons[path] for path in folder.paths if path in files.reasons}
     if not sounds or rate is None:
         reason = next(iter(skipped.values()))

@@ -66,7 +66,7 @@ def _named(path):
         path,
         "an image",
         expected="a valid image file: " + ", ".join(FORMATS),
-        fix="copy it again or remove it",
+        fix="copy it again",
     )
 
 

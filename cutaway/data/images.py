@@ -88,7 +88,7 @@ def load_images(
         kept = np.flatnonzero([*pool.map(decode, range(len(folder)))])
     finally:
         pool.shutdown(wait=True, cancel_futures=True)
-    skipped.expect_within("images", len(folder), fix="copy {it} again, or remove {it}")
+    skipped.expect_within("images", len(folder))
     reasons = {path: skipped.reasons[path] for path in folder.paths if path in skipped.reasons}
     _expect_some(folder, len(kept), reasons)
     if reasons:
@@ -162,7 +162,7 @@ class ImageStream(BlockStream):
             image = self._skipped.read(self.folder.paths[row], decode)
             if image is None:
                 kept[place] = False
-                self._skipped.expect_within("images", self.rows)
+                self._skipped.expect_within("images", self.rows, may_remove=False)
             else:
                 x[place] = image
         return (rows, x) if kept.all() else (rows[kept], x[kept])

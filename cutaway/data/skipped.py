@@ -19,6 +19,7 @@ class SkippedFiles:
 
     Args:
         most: the most files that may be skipped.
+        option: the option by which more can be skipped, with {count} for their number; "": none.
 
     Attributes:
         reasons: {path: why it cannot be read} of the files that are skipped.
@@ -36,9 +37,10 @@ class SkippedFiles:
         cutaway.errors.DataError: 2 of 8 recordings cannot be read: ...
     """
 
-    def __init__(self, most: int = 0):
+    def __init__(self, most: int = 0, option: str = "skip_unreadable={count}"):
         expect_integer(most, what="skip_unreadable", least=0)
         self.most = most
+        self.option = option
         self.reasons: dict[Path, str] = {}
         self._failed: dict[Path, DataError] = {}  # beyond the limit
         self._lock = threading.Lock()
@@ -58,13 +60,13 @@ class SkippedFiles:
                     self._failed[path] = error
             return None
 
-    def expect_within(self, what: str, total: int, *, fix: str = "copy {it} again") -> None:
+    def expect_within(self, what: str, total: int, *, may_remove: bool = True) -> None:
         """Raise an error if more files could not be read than may be skipped.
 
         Args:
             what: what the files are, in the plural.
             total: number of all files.
-            fix: what to do besides skipping them, with {it} for the files.
+            may_remove: whether to advise to remove them.
 
         Raises:
             DataError: it names the files.
@@ -74,24 +76,24 @@ class SkippedFiles:
         if not failed:
             return
         count = len(failed) + len(self.reasons)
-        fix = fix.format(it="it" if count == 1 else "them")
-        fix += f"; or skip {'it' if count == 1 else 'them'}: skip_unreadable={count} "
-        fix += f"(--skip-unreadable {count})"
-        _, error = min(failed.items())
+        error = min(failed.items())[1]
+        advice = [error.fix] if error.fix else []
+        if may_remove:
+            advice.append("or remove it" if count == 1 else "or remove such files")
+        if self.option:
+            skip = self.option.format(count=count)
+            advice.append(f"or skip {'it' if count == 1 else 'them'}: {skip}")
+        fix = "; ".join(advice)
         if count == 1:
             raise DataError(error.came, expected=error.expected, fix=fix) from error.__cause__
-        found = self.reasons | {path: error.came for path, error in failed.items()}
+        found = _listed(self.reasons | {path: error.came for path, error in failed.items()})
         if count == total:  # an option may be the reason, and skipping leaves nothing
-            raise DataError(
-                f"none of the {total:,} {what} can be read: {_listed(found)}",
-                expected=error.expected,
-                fix=error.fix,
-            ) from error.__cause__
-        raise DataError(
-            f"{count:,} of {total:,} {what} cannot be read: {_listed(found)}",
-            expected=f"at most {self.most:,} (skip_unreadable)" if self.most else error.expected,
-            fix=fix,
-        ) from error.__cause__
+            came, fix = f"none of the {total:,} {what} can be read: {found}", error.fix
+        else:
+            came = f"{count:,} of {total:,} {what} cannot be read: {found}"
+        limit = f"at most {self.most:,} of them (skip_unreadable); each {error.expected}"
+        expected = limit if self.most and error.expected else error.expected
+        raise DataError(came, expected=expected, fix=fix) from error.__cause__
 
     def note(self, paths: Iterable, what: str) -> list[str]:
         """[a sentence that names those of the paths that are skipped]; [] if there are none."""

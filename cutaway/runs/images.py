@@ -34,6 +34,7 @@ from cutaway.nn import seed
 from cutaway.runs.experiment import Experiment
 from cutaway.runs.labeled_sets import encode_sets
 from cutaway.runs.networks import DEFAULT_LOSSES, build_network
+from cutaway.runs.options.flags import SKIP_OPTION
 from cutaway.runs.options.images import ImageOptions, stage_widths
 from cutaway.runs.preprocessing import (
     Preprocessing,
@@ -137,7 +138,7 @@ class ImageRows(Preprocessing):
             none = np.zeros(len(paths), np.int32)
             folder = ClassFolder(Path("."), paths, none, [""])
             whole = tuple(round(edge / self.crop) for edge in self.size)
-            skipped = self.skipped or SkippedFiles(self.skip_unreadable)
+            skipped = self.skipped or SkippedFiles(self.skip_unreadable, "")
             images = load_images(folder, whole, channels=self.channels, skip_unreadable=skipped)
             x = _middle(images.x, self.size)
             rows = np.flatnonzero([path not in images.skipped for path in paths])
@@ -222,7 +223,7 @@ def prepare_images(path, options: ImageOptions | None = None, *, why: str = "") 
     rows = ImageRows(
         size, channels, class_target("class", classes, y), skip_unreadable=options.skip_unreadable
     )
-    skipped = rows.skipped = SkippedFiles(options.skip_unreadable)
+    skipped = rows.skipped = SkippedFiles(options.skip_unreadable, SKIP_OPTION)
     transform = augmentation(size, channels) if options.augment else None
     stream, chosen = None, training_frame
     own = dataclasses.replace(options, test=0.0) if "test" in sets else options

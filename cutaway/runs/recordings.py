@@ -22,6 +22,7 @@ from cutaway.data.target import Target
 from cutaway.errors import DataError
 from cutaway.runs.experiment import Experiment
 from cutaway.runs.labeled_sets import prepare_over_time
+from cutaway.runs.options.flags import SKIP_OPTION
 from cutaway.runs.options.recordings import RecordingOptions
 from cutaway.runs.preprocessing import (
     Preprocessing,
@@ -108,7 +109,7 @@ class RecordingRows(Preprocessing):
         paths = [Path(p) for p in frame["path"]]
         numbers = self.class_numbers(frame) if with_target else np.zeros(len(paths), np.int32)
         folder = ClassFolder(Path("."), paths, numbers, self.class_names())
-        skipped = self.skipped or SkippedFiles(self.skip_unreadable)
+        skipped = self.skipped or SkippedFiles(self.skip_unreadable, "")
         found = load_recordings(
             folder, rate=self.rate, seconds=self.seconds, channels=1, skip_unreadable=skipped
         )
@@ -155,7 +156,7 @@ def prepare_recordings(
     options = RecordingOptions() if options is None else options
     sets = find_sets(path)
     folder = sets["train"]
-    skipped = SkippedFiles(options.skip_unreadable)
+    skipped = SkippedFiles(options.skip_unreadable, SKIP_OPTION)
     rate, seconds = _sound(folder, options, skipped)
     rows = RecordingRows(
         rate=rate,

@@ -15,6 +15,7 @@ from cutaway.runs.images import (
 )
 from cutaway.runs.labeled_sets import encode_sets
 from cutaway.runs.networks import DEFAULT_LOSSES
+from cutaway.runs.options.flags import SKIP_OPTION
 from cutaway.runs.options.images import ImageTransferOptions
 from cutaway.runs.transferred import FineTuningExperiment, prepare_transfer
 from cutaway.train.blocks import expect_batch
@@ -47,7 +48,7 @@ def prepare_transferred_images(path, options: ImageTransferOptions, *, why: str 
         skip_unreadable=options.skip_unreadable,
         crop=backbone.crop,
     )
-    skipped = rows.skipped = SkippedFiles(options.skip_unreadable)
+    skipped = rows.skipped = SkippedFiles(options.skip_unreadable, SKIP_OPTION)
     needed = sum(map(rows.size_of, sets.values()))
     if needed > LARGEST_BYTES:
         raise DataError(

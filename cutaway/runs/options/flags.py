@@ -37,6 +37,7 @@ class Flag:
 
 
 MODEL = Flag("Network.", metavar="NAME", default="depends on the data")
+SKIP_OPTION = "skip_unreadable={count} (--skip-unreadable {count})"
 SKIP_UNREADABLE = Flag(
     "Skip up to this many files that cannot be read; one more is an error.", metavar="N"
 )
