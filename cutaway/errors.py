@@ -27,6 +27,7 @@ def visible(text) -> str:
     Names, labels and cells come from files that others made.
 
     Example:
+        >>> from cutaway.errors import visible
         >>> print(visible("red: \x1b[31m"))
         red: \\x1b[31m
     """

@@ -46,6 +46,7 @@ def naming(
         error: class of the error.
 
     Example:
+        >>> from cutaway.files.content import naming
         >>> with naming("a.npz", "an npz file"):
         ...     raise KeyError("x")
         Traceback (most recent call last):

@@ -40,6 +40,7 @@ def set_max_bytes(size: int | str | None) -> None:
         OptionError: not a positive size.
 
     Example:
+        >>> from cutaway.files.limits import max_bytes, set_max_bytes
         >>> set_max_bytes("16 GiB")
         >>> max_bytes() == 16 * 2**30
         True
@@ -135,6 +136,7 @@ def in_words(size: int) -> str:
     """A number of bytes as people write it.
 
     Example:
+        >>> from cutaway.files.limits import in_words
         >>> in_words(1300), in_words(5 * 2**30)
         ('1.3 KiB', '5.0 GiB')
     """

@@ -25,6 +25,7 @@ class Manifest:
 
     Example:
         >>> import tempfile
+        >>> from cutaway.files import Manifest
         >>> folder = tempfile.mkdtemp()
         >>> Manifest(folder).write({"a.txt": b"one", "b.txt": b"two"})
         >>> Manifest(folder).read("a.txt")

@@ -134,6 +134,7 @@ def room(folder, size: int | None) -> str:
     """What follows a message: how much is needed and free in the folder, as far as known.
 
     Example:
+        >>> from cutaway.files.writing import room
         >>> room("/nowhere", 2_500), room("/nowhere", 2_500_000)
         (': 2.5 kB were needed', ': 2.5 MB were needed')
     """
