@@ -188,8 +188,8 @@ class Disks:
         elif code == 2 and str(self.disk) not in flat:
             trial.faults["unsaid"] = f"the folder is not named: {trial.ended}"
         elif code == 2 and trial.how == "full":
-            needed = "MB were needed" in flat or "study.db cannot be" in flat  # SQLite says no size
-            if not (needed and "MB are free in" in flat):
+            needed = "B were needed" in flat or "study.db cannot be" in flat  # SQLite says no size
+            if not (needed and "B are free in" in flat):
                 trial.faults["unsaid"] = f"needed and free are not said: {trial.ended}"
 
     def _judge_folder(self, trial: Trial, out: Path, reference: Path, kept: list[Kept]) -> None:

@@ -131,8 +131,18 @@ def explaining_write(path: Path, size: int | None) -> Iterator[None]:
 
 
 def room(folder, size: int | None) -> str:
-    """What follows a message: the megabytes needed and free in the folder, as far as known."""
-    parts = [] if size is None else [f"{size / 1e6:,.1f} MB were needed"]
+    """What follows a message: how much is needed and free in the folder, as far as known.
+
+    Example:
+        >>> from cutaway.files.writing import room
+        >>> room("/nowhere", 2_500), room("/nowhere", 2_500_000)
+        (': 2.5 kB were needed', ': 2.5 MB were needed')
+    """
+    parts = [] if size is None else [f"{_in_units(size)} were needed"]
     with contextlib.suppress(OSError):
-        parts.append(f"{shutil.disk_usage(folder).free / 1e6:,.1f} MB are free in {folder}")
+        parts.append(f"{_in_units(shutil.disk_usage(folder).free)} are free in {folder}")
     return f": {', '.join(parts)}" if parts else ""
+
+
+def _in_units(size: int) -> str:
+    return f"{size / 1e3:,.1f} kB" if size < 1e6 else f"{size / 1e6:,.1f} MB"

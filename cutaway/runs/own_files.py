@@ -9,7 +9,6 @@ import hashlib
 import os
 from pathlib import Path
 
-from cutaway.files import write_atomically
 from cutaway.runtime.cache import user_folder
 
 KEPT = 10_000  # notes; the oldest are dropped
@@ -23,7 +22,9 @@ def remember(path, *, anywhere: bool = False) -> None:
         anywhere: whether it may be moved or copied.
     """
     with contextlib.suppress(Exception):  # without a folder for notes, one is asked next time
-        write_atomically(_note(path, anywhere), b"")
+        note = _note(path, anywhere)
+        note.parent.mkdir(parents=True, exist_ok=True)
+        note.touch()
         notes = sorted(_folder().iterdir(), key=lambda note: note.stat().st_mtime)
         for old in notes[:-KEPT]:
             old.unlink(missing_ok=True)

@@ -58,19 +58,19 @@ def test_an_answer_is_believed_only_if_it_differs_in_more_than_times(tmp_path):
 
 @pytest.mark.slow
 def test_kills_lose_nothing_and_leave_nothing(tmp_path):
-    trials = kills.run_kills(6, 1, 2, ("table", "tune"), folder=tmp_path)
-    assert [trial.faults for trial in trials] == [{}] * 6
-    assert sum(trial.killed > 0 for trial in trials) >= 5
+    trials = kills.run_kills(4, 1, 2, ("table",), folder=tmp_path)
+    assert [trial.faults for trial in trials] == [{}] * 4
+    assert sum(trial.killed > 0 for trial in trials) >= 3
 
 
 @pytest.mark.slow
 def test_no_flipped_bit_is_believed(tmp_path):
-    found = flips.run_flips(24, 1, ("table", "tune"), folder=tmp_path)
+    found = flips.run_flips(16, 1, ("table", "tune"), folder=tmp_path)
     assert [flip for flip in found if flip.verdict in flips.WRONG] == []
-    assert sum(flip.verdict in ("said", "said in a note") for flip in found) >= 5
+    assert sum(flip.verdict in ("said", "said in a note") for flip in found) >= 4
 
 
 @pytest.mark.slow
 def test_full_disks_lose_no_state(tmp_path):
-    trials = disks.run_disks(4, 1, ("table",), folder=tmp_path)
-    assert [trial.faults for trial in trials] == [{}] * 4
+    trials = disks.run_disks(3, 1, ("table",), folder=tmp_path)
+    assert [trial.faults for trial in trials] == [{}] * 3

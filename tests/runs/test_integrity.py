@@ -152,6 +152,24 @@ RunFolder.begin(sys.argv[1], name="x", config={"a": 1}, preprocessing={})
         assert [name for name in os.listdir(run.path) if name.startswith(".")] == []
 
 
+def test_a_kill_while_a_file_is_noted_leaves_nothing_half_written_among_the_notes(tmp_path):
+    code = """
+import os, sys
+from cutaway.runs.own_files import remember
+def killed(*_):
+    os.kill(os.getpid(), 9)
+os.replace = os.fsync = killed
+remember(sys.argv[1], anywhere=True)
+"""
+    (tmp_path / "file").write_text("mine")
+    environment = {**os.environ, "XDG_CACHE_HOME": str(tmp_path / "caches")}
+    command = [sys.executable, "-c", code, tmp_path / "file"]
+    subprocess.run(command, env=environment, check=False)
+    assert [path.name[:1] for path in (tmp_path / "caches" / "cutaway" / "written").iterdir()] != [
+        "."
+    ]
+
+
 def uses(path):
     """All that a run's files are read for."""
     run = Run.open(path)

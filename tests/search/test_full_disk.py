@@ -44,7 +44,7 @@ def test_a_full_disk_fails_no_trial_and_the_search_goes_on_later(points, tmp_pat
         flush(path)
 
     monkeypatch.setattr(writing, "_flush", full_at_the_end)
-    with pytest.raises(RunError, match=r"MB were needed, .* MB are free in .*default\.new"):
+    with pytest.raises(RunError, match=r"kB were needed, .* MB are free in .*default\.new"):
         ct.tune(points, "where", trials=2, out=tmp_path / "t", **SMALL)
     assert sorted(os.listdir(tmp_path / "t")) == sorted(os.listdir(tmp_path / "whole"))
 
