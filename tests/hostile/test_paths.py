@@ -67,6 +67,7 @@ def test_probes_of_a_run_in_a_folder_whose_name_is_a_pattern_are_its_own(tmp_pat
         (tmp_path / name).mkdir()
         with open(tmp_path / name / "probes.parquet", "wb") as file:
             frame(number).write_parquet(file)
+        RunFolder(tmp_path / name).manifest.accept(["probes.parquet"])
     run = SimpleNamespace(folder=RunFolder(tmp_path / "r[1]*"))
     assert Run.probes.fget(run)["a"].to_list() == [1.0] * 3
 
@@ -192,7 +193,7 @@ def test_the_command_line_trains_on_a_stream_of_the_shell(tmp_path, script):
 def test_explanations_of_a_run_on_a_pipe_say_that_it_is_not_kept():
     for data, words in ((IN_MEMORY, "in memory or from a pipe"), ("gone.csv", "no longer at gone")):
         with pytest.raises(DataError, match=rf"{words}[\s\S]*--input FILE"):
-            training_data_of(SimpleNamespace(config={"data": data}))
+            training_data_of(SimpleNamespace(source=lambda data=data: data))
 
 
 def test_modules_that_lie_in_the_current_folder_are_not_run(tmp_path):
