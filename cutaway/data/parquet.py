@@ -10,12 +10,14 @@ References:
 import contextlib
 import io
 import os
+import zlib
 from pathlib import Path
 from typing import Any, NoReturn
 
 from cutaway.errors import DataError
 from cutaway.files.content import naming, readable
 from cutaway.files.limits import expect_columns, expect_unpacked
+from cutaway.files.panics import silent_panics
 
 PARQUET = b"PAR1"  # how a file begins and ends
 HEADER_BYTES = 2**16  # of a page, at most: it may hold the least and the greatest value
@@ -41,7 +43,7 @@ def read_parquet(path, content: bytes | None = None):
     import polars as pl
 
     expect_parquet(path, content)
-    with naming(path, "a Parquet file", fix="write or copy it again"):
+    with naming(path, "a Parquet file", fix="write or copy it again"), silent_panics():
         if content is not None:
             return pl.read_parquet(io.BytesIO(content))
         with scannable(path) as source:
@@ -103,7 +105,8 @@ def _check(path, file, size: int, is_whole: bool) -> None:
         for group in footer[4]:
             rows = group[3] if is_flat else None
             found = [
-                _check_pages(path, file, chunk[3], rows, size - 8 - length) for chunk in group[1]
+                _check_pages(path, file, chunk[3], rows, size - 8 - length, sums=is_whole)
+                for chunk in group[1]
             ]
             unpacked = sum(found) + (unpacked if is_whole else 0)
             expect_unpacked(unpacked, size, f"{path} unpacks to much")
@@ -149,12 +152,13 @@ def _depth_of(schema) -> int:
     return deepest
 
 
-def _check_pages(path, file, chunk, rows: int | None, end: int) -> int:
+def _check_pages(path, file, chunk, rows: int | None, end: int, *, sums: bool) -> int:
     """Check the pages of one column in one part of the rows; the bytes they unpack to.
 
     Args:
         rows: values that it must have; None if it is nested.
         end: of the columns in the file.
+        sums: whether the checksums of the pages are verified, where they have some.
     """
     starts = [chunk[9], *([chunk[11]] if chunk.get(11) else [])]
     at, stop = min(starts), min(starts) + chunk[7]
@@ -173,6 +177,10 @@ def _check_pages(path, file, chunk, rows: int | None, end: int) -> int:
             _damaged(path, "a page lies outside of its column")
         if chunk[4] == UNCOMPRESSED and whole != packed:
             _damaged(path, "a page has two sizes")
+        if sums and page.get(4) is not None:  # polars does not look at them
+            file.seek(at - packed)
+            if zlib.crc32(file.read(packed)) != page[4] % 2**32:
+                _damaged(path, "the checksum of a page does not match")
         if kind == DICTIONARY_PAGE:
             if not 0 <= page[7][1] <= max(whole * 8, 8):
                 _damaged(path, f"a dictionary of {page[7][1]:,} values in {whole:,} bytes")

@@ -20,6 +20,7 @@ from cutaway.files.content import (
     reason_of,
 )
 from cutaway.files.limits import expect_columns, unpack_gzip
+from cutaway.files.panics import silent_panics
 
 SUFFIXES = (".csv", ".tsv", ".txt", ".parquet", ".csv.gz", ".tsv.gz")
 # strings that mean a missing value
@@ -149,12 +150,13 @@ def _read_text(path, content: bytes):
             )
         _expect_names(path, names)
         try:
-            frame = pl.read_csv(
-                io.BytesIO(content),
-                separator=separator,
-                infer_schema=False,
-                null_values=list(MISSING),
-            )
+            with silent_panics():
+                frame = pl.read_csv(
+                    io.BytesIO(content),
+                    separator=separator,
+                    infer_schema=False,
+                    null_values=list(MISSING),
+                )
         except pl.exceptions.PolarsError as error:
             raise DataError(
                 f"{path} cannot be read as a table: {_ragged(content, separator, names, error)}",

@@ -9,6 +9,7 @@ from cutaway.data.float32 import expect_float32
 from cutaway.data.parquet import expect_parquet, scannable
 from cutaway.errors import DataError, did_you_mean, expect_range
 from cutaway.files.content import naming
+from cutaway.files.panics import silent_panics
 
 
 class ParquetBatches:
@@ -83,7 +84,7 @@ class ParquetBatches:
         import polars as pl
 
         named = naming(self.path, "a Parquet file", fix="write or copy it again")
-        with named, scannable(self.path) as source:
+        with named, silent_panics(), scannable(self.path) as source:
             yield pl.scan_parquet(source, low_memory=True, glob=False, hive_partitioning=False)
 
     def _numbers(self, series, start):

@@ -6,8 +6,10 @@ from pathlib import Path
 
 import numpy as np
 
+from cutaway.data.tokenizer_json import expect_harmless
 from cutaway.errors import DataError, OptionError, expect_choice, expect_integer, expect_range
 from cutaway.files.content import naming, read_content
+from cutaway.files.panics import silent_panics
 
 KINDS = ("word", "bpe", "character")
 PADDING, UNKNOWN = "<pad>", "<unk>"
@@ -153,7 +155,8 @@ class Tokenizer:
             )
         if most_tokens is not None:
             expect_range(most_tokens, what="most_tokens", least=1)
-        rows = [encoding.ids for encoding in self.inner.encode_batch_fast(list(texts))]
+        with _named("cannot encode these texts"), silent_panics():
+            rows = [encoding.ids for encoding in self.inner.encode_batch_fast(list(texts))]
         full = np.fromiter(map(len, rows), np.int64, len(rows))
         empty = np.flatnonzero(full == 0)
         if len(empty):
@@ -176,14 +179,16 @@ class Tokenizer:
         pieces = [text]
         if self._takes_characters():
             pieces = [text[k : k + PIECE] for k in range(0, len(text), PIECE)]
-        encodings = self.inner.encode_batch_fast(pieces)
+        with _named("cannot encode this text"), silent_panics():
+            encodings = self.inner.encode_batch_fast(pieces)
         ids = [np.array(encoding.ids, np.int32) for encoding in encodings]
         return np.concatenate(ids) if ids else np.zeros(0, np.int32)
 
     def decode(self, ids) -> str:
         """The text of a row of ids, without padding."""
         numbers = [int(k) for k in ids if k != self.padding]
-        return self.inner.decode(numbers, skip_special_tokens=False)
+        with _named("cannot decode these ids"), silent_panics():
+            return self.inner.decode(numbers, skip_special_tokens=False)
 
     def token(self, number: int) -> str:
         """The token with this id."""
@@ -201,13 +206,29 @@ class Tokenizer:
 def _loaded(content: bytes):
     import tokenizers
 
-    return tokenizers.Tokenizer.from_buffer(content)
+    expect_harmless(content)
+    with silent_panics():
+        return tokenizers.Tokenizer.from_buffer(content)
+
+
+def _named(what: str):
+    """Context in which whatever the library raises is an error that says what it could not do."""
+    return naming(
+        "the tokenizer",
+        "a tokenizer",
+        expected="a tokenizer that works",
+        fix="use the tokenizer.json of the model, or train another one",
+        failed=what,
+    )
 
 
 def _try(inner, size: int) -> None:
     """Encode a text and a pair, so that a tokenizer that cannot is found when it is loaded."""
     for pair in (None, TRIAL):
-        largest = max(inner.encode(TRIAL, pair).ids, default=0)
+        with silent_panics():
+            ids = inner.encode(TRIAL, pair).ids
+            inner.decode(ids, skip_special_tokens=False)
+        largest = max(ids, default=0)
         if largest >= size:
             raise DataError(
                 f"this tokenizer has {size:,} tokens, and encodes a text by the id {largest:,}",

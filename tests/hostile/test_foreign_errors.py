@@ -171,7 +171,7 @@ def test_tokenizers_and_vocabularies_that_are_damaged(tmp_path):
     value = json.loads(Tokenizer.train(["a cat"]).to_json())
     value["model"]["vocab"]["cat"] = 2**31
     path.write_text(json.dumps(value))
-    with pytest.raises(DataError, match=r"tokenizer\.json: the largest id .* is 2,147,483,648"):
+    with pytest.raises(DataError, match=r"tokenizer\.json .* its largest id is 2,147,483,648"):
         Tokenizer.load(path)
 
 
@@ -194,6 +194,89 @@ def test_a_tokenizer_that_cannot_encode_is_found_when_it_is_loaded(tmp_path):
     }  # fmt: skip
     path.write_text(json.dumps(value))
     assert Tokenizer.load(path).encode(["a cat", "cat"]).lengths.tolist() == [2, 1]
+
+
+def replaced(old, new):
+    return {"type": "Replace", "pattern": {"String": old}, "content": new}
+
+
+def template(count):
+    part = {"Sequence": {"id": "A", "type_id": 0}}
+    both = [part, {"Sequence": {"id": "B", "type_id": 1}}]
+    made = {"type": "TemplateProcessing", "single": [part] * count, "pair": both}
+    return made | {"special_tokens": {}}
+
+
+def cutting(most, stride):
+    """Truncation: most tokens, and those that pieces have in common."""
+    made = {"direction": "Right", "max_length": most, "strategy": "LongestFirst"}
+    return made | {"stride": stride}
+
+
+EXPLODING = {  # parts of a tokenizer.json by which the library ends the process, or panics
+    "doubled 40 times": {
+        "normalizer": {"type": "Sequence", "normalizers": [replaced("a", "aa")] * 40}
+    },
+    "made long": {"normalizer": replaced("a", "a" * 10**5)},
+    "put in front": {"normalizer": {"type": "Prepend", "prepend": "a" * 10**5}},
+    "between all letters": {"normalizer": replaced("", "x" * 10**5)},
+    "doubled in templates": {
+        "post_processor": {"type": "Sequence", "processors": [template(2)] * 40}
+    },
+    "doubled when decoded": {
+        "decoder": {"type": "Sequence", "decoders": [replaced("a", "aa")] * 40}
+    },
+    "long table": {"normalizer": {"type": "Precompiled", "precompiled_charsmap": "/////wAAAAA="}},
+    "empty table": {"normalizer": {"type": "Precompiled", "precompiled_charsmap": "BAAAAP////8="}},
+    "cut to none": {"truncation": cutting(0, 0)},
+    "cut with a stride": {"truncation": cutting(2, 5)},
+    "pieces of no letter": {"pre_tokenizer": {"type": "FixedLength", "length": 0}},
+    "large ids": {
+        "model": {"type": "WordLevel", "unk_token": "<unk>", "vocab": {"<unk>": 0, "a": 2**31 - 10}}
+    },
+    "stripped beyond its end": {
+        "decoder": {"type": "Strip", "content": "a", "start": 2**60, "stop": 2**60}
+    },
+}
+
+
+@pytest.mark.parametrize("name", EXPLODING)
+def test_a_tokenizer_that_explodes_or_panics_is_refused_and_prints_nothing(tmp_path, capfd, name):
+    path = tmp_path / "t.json"
+    model = {"type": "WordLevel", "vocab": {"<unk>": 0, "a": 1}, "unk_token": "<unk>"}
+    plain = {"version": "1.0", "truncation": None, "padding": None, "added_tokens": []}
+    plain |= {"normalizer": None, "pre_tokenizer": {"type": "Whitespace"}, "post_processor": None}
+    plain |= {"decoder": None, "model": model}
+    path.write_text(json.dumps(plain))
+    Tokenizer.load(path)
+    path.write_text(json.dumps(plain | EXPLODING[name]))
+    with pytest.raises(DataError, match=r"t\.json is not a tokenizer|the tokenizer cannot decode"):
+        tokenizer = Tokenizer.load(path)
+        tokenizer.decode([1])
+    assert capfd.readouterr().err == ""
+
+
+def test_a_flipped_bit_in_a_page_of_parquet_with_checksums_is_always_noticed(tmp_path):
+    import pyarrow.parquet
+
+    path = tmp_path / "a.parquet"
+    table = pl.DataFrame({"a": [1.5, None, 2.5] * 40, "b": ["x", "y", "z"] * 40})
+    for version in ("1.0", "2.0"):
+        pyarrow.parquet.write_table(
+            table.to_arrow(), path, write_page_checksum=True, data_page_version=version
+        )
+        assert read_table(path).equals(table)
+        content = path.read_bytes()
+        end = len(content) - 8 - int.from_bytes(content[-8:-4], "little")
+        for place in range(4, end, 3):
+            damaged = bytearray(content)
+            damaged[place] ^= 0x10
+            path.write_bytes(damaged)
+            try:
+                # what is left are fields of headers of pages that nobody reads (statistics)
+                assert read_table(path).equals(table)
+            except DataError as error:
+                assert "a.parquet" in str(error)
 
 
 def test_ids_of_a_tokenizer_with_gaps_are_all_below_its_size(tmp_path):

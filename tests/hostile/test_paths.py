@@ -1,16 +1,19 @@
 """A path is a path everywhere; what is no file is said, and a pipe is read once."""
 
+import ast
 import io
 import os
 import socket
 import subprocess
 import sys
 import threading
+from pathlib import Path
 from types import SimpleNamespace
 
 import polars as pl
 import pytest
 
+import cutaway
 from cutaway.data import (
     ParquetBatches,
     Tokenizer,
@@ -31,6 +34,7 @@ from cutaway.runs.experiment import IN_MEMORY
 from cutaway.runs.explain import training_data_of
 from cutaway.runs.run_folder import RunFolder
 from cutaway.weights import read_weights
+from tests.cli.conftest import run_cutaway
 
 # patterns of shells and of polars, what begins like a home folder or an address, spaces
 NAMES = ("a[1]", "a*", "a?", "{a,b}", "a b", "~", "s3:", "%41", "a;b", "a#b", "-x", "day=1")
@@ -192,3 +196,23 @@ def test_explanations_of_a_run_on_a_pipe_say_that_it_is_not_kept():
     for data, words in ((IN_MEMORY, "in memory or from a pipe"), ("gone.csv", "no longer at gone")):
         with pytest.raises(DataError, match=rf"{words}[\s\S]*--input FILE"):
             training_data_of(SimpleNamespace(source=lambda data=data: data))
+
+
+def test_modules_that_lie_in_the_current_folder_are_not_run(tmp_path):
+    for name in ("numpy", "json", "polars", "typer", "jax", "msgspec", "rich"):
+        (tmp_path / f"{name}.py").write_text(f"open({str(tmp_path / 'ran')!r}, 'w')")
+    done = run_cutaway("summary", "4,3,2", folder=tmp_path)
+    assert done.returncode == 0 and "trainable parameters" in done.stdout, done.stderr
+    assert not (tmp_path / "ran").exists()
+
+
+def test_no_child_process_looks_for_modules_in_the_current_folder():
+    found = 0
+    for path in Path(cutaway.__file__).parent.rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.List) and node.elts:
+                words = [ast.unparse(part) for part in node.elts]
+                if words[0] == "sys.executable":
+                    found += 1
+                    assert words[1] == "'-P'", f"{path}:{node.lineno}"
+    assert found
