@@ -16,7 +16,7 @@ from cutaway.files.owner import expect_no_owner
 from cutaway.files.writing import is_partial
 from cutaway.runs.damage import explaining_damage
 from cutaway.runs.own_files import remember
-from cutaway.runs.schema import Config, Stated, expect_numbers
+from cutaway.runs.schema import Authorship, Config, expect_numbers
 from cutaway.train.checkpoint import read_state
 
 MAY_CHANGE = {"format", "cutaway", "options.epochs", "options.skip_unreadable", "skipped_files"}
@@ -240,7 +240,7 @@ class RunFolder:
 
     def _expect_format(self):
         try:
-            stated = msgspec.json.decode(self.config.read_bytes(), type=Stated)
+            stated = msgspec.json.decode(self.config.read_bytes(), type=Authorship)
         except (OSError, ValueError, RecursionError):
             return  # reading it says what is wrong
         if stated.format not in (None, FORMAT):

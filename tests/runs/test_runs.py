@@ -312,7 +312,7 @@ def test_resuming_with_other_options_names_each_of_them_once(tmp_path):
         "lr": 0.01,
         "network": {"layers": [8], "from": None},
     }
-    RunFolder.begin(tmp_path / "run", name="a", config=config)
+    RunFolder.begin(tmp_path / "run", name="a", config=config, preprocessing={})
     other = {
         **config,
         "options": {"lr": 0.1, "layers": [4], "from_": "resnet50", "epochs": 9},
