@@ -307,12 +307,17 @@ def test_public_names_are_reachable():
 
 def test_resuming_with_other_options_names_each_of_them_once(tmp_path):
     config = {
+        "kind": "table",
         "data": "a.csv",
+        "target": "y",
+        "task": "binary",
+        "batch_size": 4,
         "options": {"lr": None, "layers": [8], "from_": None, "epochs": 3},
         "lr": 0.01,
         "network": {"layers": [8], "from": None},
     }
-    RunFolder.begin(tmp_path / "run", name="a", config=config, preprocessing={})
+    with RunFolder.begin(tmp_path / "run", name="a", config=config, preprocessing={}):
+        pass
     other = {
         **config,
         "options": {"lr": 0.1, "layers": [4], "from_": "resnet50", "epochs": 9},
@@ -320,7 +325,7 @@ def test_resuming_with_other_options_names_each_of_them_once(tmp_path):
         "network": {"layers": [4], "from": "resnet50"},
     }
     with pytest.raises(RunError) as refused:
-        RunFolder.begin(tmp_path / "run", name="a", config=other, resume=True)
+        RunFolder.begin(tmp_path / "run", name="a", config=other, preprocessing={}, resume=True)
     assert refused.value.came.partition("options: ")[2] == (
         "lr was 0.01, now 0.1; layers was [8], now [4]; from was not given, now 'resnet50'"
     )
