@@ -25,16 +25,13 @@ class SkippedFiles:
         reasons: {path: why it cannot be read} of the files that are skipped.
 
     Example:
-        >>> from cutaway.data import read_wav
+        >>> from cutaway.data import SkippedFiles, read_wav
         >>> skipped = SkippedFiles(1)
         >>> skipped.read("none.wav", read_wav) is None
         True
         >>> skipped.expect_within("recordings", 8)
-        >>> skipped.read("nothing.wav", read_wav) is None
-        True
-        >>> skipped.expect_within("recordings", 8)
-        Traceback (most recent call last):
-        cutaway.errors.DataError: 2 of 8 recordings cannot be read: ...
+        >>> skipped.note(["none.wav", "one.wav"], "recordings")[0][:29]
+        'skipped 1 of 2 recordings: no'
     """
 
     def __init__(self, most: int = 0, option: str = "skip_unreadable={count}"):

@@ -16,7 +16,7 @@ from cutaway.files.owner import expect_no_owner
 from cutaway.files.writing import is_partial
 from cutaway.runs.damage import explaining_damage
 from cutaway.runs.own_files import remember
-from cutaway.runs.schema import Config, Origin, expect_numbers
+from cutaway.runs.schema import Authorship, Config, expect_numbers
 from cutaway.train.checkpoint import read_state
 
 MAY_CHANGE = {"format", "cutaway", "options.epochs", "options.skip_unreadable", "skipped_files"}
@@ -132,15 +132,14 @@ class RunFolder:
         empty = {self.checkpoints.name} if _is_empty(self.checkpoints) else set()
         if not self._is_new or {p.name for p in self._content()} - names - empty:
             return
-        with contextlib.suppress(OSError):  # it may have become read-only, or be gone
-            for name in names:
-                (self.path / name).unlink(missing_ok=True)
-            for name in empty:
-                (self.path / name).rmdir()
-            self._owner.close()
-            for folder in self._made:
-                if _is_empty(folder):
-                    folder.rmdir()
+        for name in names:
+            (self.path / name).unlink(missing_ok=True)
+        for name in empty:
+            (self.path / name).rmdir()
+        self._owner.close()
+        for folder in self._made:
+            if _is_empty(folder):
+                folder.rmdir()
 
     def ensure(self) -> str | None:
         """Make the folder again if it was moved or removed during training.
@@ -241,7 +240,7 @@ class RunFolder:
 
     def _expect_format(self):
         try:
-            stated = msgspec.json.decode(self.config.read_bytes(), type=Origin)
+            stated = msgspec.json.decode(self.config.read_bytes(), type=Authorship)
         except (OSError, ValueError, RecursionError):
             return  # reading it says what is wrong
         if stated.format not in (None, FORMAT):

@@ -11,7 +11,7 @@ T = TypeVar("T")
 Scores = dict[str, float | int | str | None]
 
 
-class Origin(msgspec.Struct):
+class Authorship(msgspec.Struct):
     """Of any config.json: who wrote it."""
 
     format: int | None = None

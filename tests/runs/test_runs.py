@@ -311,7 +311,7 @@ def test_resuming_with_other_options_names_each_of_them_once(tmp_path):
         "data": "a.csv",
         "target": "y",
         "task": "binary",
-        "batch_size": 32,
+        "batch_size": 4,
         "options": {"lr": None, "layers": [8], "from_": None, "epochs": 3},
         "lr": 0.01,
         "network": {"layers": [8], "from": None},
