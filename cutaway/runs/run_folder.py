@@ -132,14 +132,15 @@ class RunFolder:
         empty = {self.checkpoints.name} if _is_empty(self.checkpoints) else set()
         if not self._is_new or {p.name for p in self._content()} - names - empty:
             return
-        for name in names:
-            (self.path / name).unlink(missing_ok=True)
-        for name in empty:
-            (self.path / name).rmdir()
-        self._owner.close()
-        for folder in self._made:
-            if _is_empty(folder):
-                folder.rmdir()
+        with contextlib.suppress(OSError):  # it may have become read-only, or be gone
+            for name in names:
+                (self.path / name).unlink(missing_ok=True)
+            for name in empty:
+                (self.path / name).rmdir()
+            self._owner.close()
+            for folder in self._made:
+                if _is_empty(folder):
+                    folder.rmdir()
 
     def ensure(self) -> str | None:
         """Make the folder again if it was moved or removed during training.
