@@ -22,10 +22,12 @@ from cutaway.data.columns import Column
 from cutaway.data.decode import read_image
 from cutaway.data.folders import ClassFolder, files_by_label
 from cutaway.data.forecast import ForecastingTask, forecasting_task, seasonal_naive
+from cutaway.data.framing import Framing
+from cutaway.data.geometry import Geometry, clip_boxes
 from cutaway.data.idx import find_idx, read_idx
 from cutaway.data.imagenet import imagenet_classes, imagenet_words
 from cutaway.data.images import Images, ImageStream, find_images, load_images, stream_images
-from cutaway.data.masking import mask_tokens
+from cutaway.data.masked_tokens import mask_tokens
 from cutaway.data.mel import log_mel
 from cutaway.data.prefetch import ArrayStream, BlockStream
 from cutaway.data.preprocessing import TableArrays, TablePreprocessing
@@ -49,6 +51,8 @@ __all__ = [
     "Column",
     "Compose",
     "ForecastingTask",
+    "Framing",
+    "Geometry",
     "ImageStream",
     "Images",
     "Normalize",
@@ -73,6 +77,7 @@ __all__ = [
     "batches_by_length",
     "bucket_lengths",
     "bucketed_order",
+    "clip_boxes",
     "files_by_label",
     "find_idx",
     "find_images",
