@@ -29,9 +29,10 @@ from cutaway.data.imagenet import imagenet_classes, imagenet_words
 from cutaway.data.images import Images, ImageStream, find_images, load_images, stream_images
 from cutaway.data.masked_tokens import mask_tokens
 from cutaway.data.mel import log_mel
-from cutaway.data.prefetch import ArrayStream, BlockStream
+from cutaway.data.prefetch import ArrayStream, BlockStream, ExampleStream
 from cutaway.data.preprocessing import TableArrays, TablePreprocessing
 from cutaway.data.randaugment import RandAugment
+from cutaway.data.random_geometry import ExampleAugmentation, RandomGeometry, RandomLight
 from cutaway.data.read import read_table
 from cutaway.data.series import Scaling, Series, read_series, windows
 from cutaway.data.split import stratified_split
@@ -50,6 +51,8 @@ __all__ = [
     "ColorJitter",
     "Column",
     "Compose",
+    "ExampleAugmentation",
+    "ExampleStream",
     "ForecastingTask",
     "Framing",
     "Geometry",
@@ -63,6 +66,8 @@ __all__ = [
     "RandomErasing",
     "RandomFlip",
     "RandomResizedCrop",
+    "RandomGeometry",
+    "RandomLight",
     "Recordings",
     "Scaling",
     "Series",
