@@ -27,7 +27,10 @@ from cutaway.data.geometry import Geometry, clip_boxes
 from cutaway.data.idx import find_idx, read_idx
 from cutaway.data.imagenet import imagenet_classes, imagenet_words
 from cutaway.data.images import Images, ImageStream, find_images, load_images, stream_images
+from cutaway.data.mask_coding import MaskCoding
+from cutaway.data.mask_folder import MaskFolder
 from cutaway.data.masked_tokens import mask_tokens
+from cutaway.data.masks import find_masks, looks_like_masks
 from cutaway.data.mel import log_mel
 from cutaway.data.prefetch import ArrayStream, BlockStream, ExampleStream
 from cutaway.data.preprocessing import TableArrays, TablePreprocessing
@@ -58,6 +61,8 @@ __all__ = [
     "Geometry",
     "ImageStream",
     "Images",
+    "MaskCoding",
+    "MaskFolder",
     "Normalize",
     "ParquetBatches",
     "Pieces",
@@ -86,6 +91,7 @@ __all__ = [
     "files_by_label",
     "find_idx",
     "find_images",
+    "find_masks",
     "find_recordings",
     "forecasting_task",
     "imagenet_classes",
@@ -93,6 +99,7 @@ __all__ = [
     "load_images",
     "load_recordings",
     "log_mel",
+    "looks_like_masks",
     "mask_tokens",
     "mu_law_decode",
     "mu_law_encode",
