@@ -32,6 +32,7 @@ from cutaway.data.mask_folder import MaskFolder
 from cutaway.data.masked_tokens import mask_tokens
 from cutaway.data.masks import find_masks, looks_like_masks
 from cutaway.data.mel import log_mel
+from cutaway.data.nifti import VolumeHeader, read_labels, read_volume, write_volume
 from cutaway.data.prefetch import ArrayStream, BlockStream, ExampleStream
 from cutaway.data.preprocessing import TableArrays, TablePreprocessing
 from cutaway.data.randaugment import RandAugment
@@ -44,6 +45,8 @@ from cutaway.data.students import students_csv, students_path
 from cutaway.data.text import Texts, read_text, read_texts
 from cutaway.data.tokenizer import Tokenizer, Tokens
 from cutaway.data.ucr import UCRDataset, read_ucr, read_ucr_pair
+from cutaway.data.volume_folder import VolumeFolder
+from cutaway.data.volumes import find_volumes, looks_like_volumes
 from cutaway.data.wav import read_wav, write_wav
 from cutaway.data.wordpiece import Pieces, WordPiece, batches_by_length
 
@@ -83,6 +86,8 @@ __all__ = [
     "Tokenizer",
     "Tokens",
     "UCRDataset",
+    "VolumeFolder",
+    "VolumeHeader",
     "WordPiece",
     "batches_by_length",
     "bucket_lengths",
@@ -93,6 +98,7 @@ __all__ = [
     "find_images",
     "find_masks",
     "find_recordings",
+    "find_volumes",
     "forecasting_task",
     "imagenet_classes",
     "imagenet_words",
@@ -100,17 +106,20 @@ __all__ = [
     "load_recordings",
     "log_mel",
     "looks_like_masks",
+    "looks_like_volumes",
     "mask_tokens",
     "mu_law_decode",
     "mu_law_encode",
     "read_idx",
     "read_image",
+    "read_labels",
     "read_series",
     "read_table",
     "read_text",
     "read_texts",
     "read_ucr",
     "read_ucr_pair",
+    "read_volume",
     "read_wav",
     "resample",
     "seasonal_naive",
@@ -119,5 +128,6 @@ __all__ = [
     "students_csv",
     "students_path",
     "windows",
+    "write_volume",
     "write_wav",
 ]
