@@ -18,6 +18,7 @@ def to_float32(values, what: str) -> np.ndarray:
         DataError: a number beyond the range of float32, which would become infinite.
 
     Example:
+        >>> from cutaway.data.float32 import to_float32
         >>> to_float32([1.0, 1e39], "column 'size'")
         Traceback (most recent call last):
         cutaway.errors.DataError: column 'size' holds 1e+39, at index 1
