@@ -6,7 +6,15 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from cutaway.data import Framing, MaskCoding, find_masks, looks_like_masks
+from cutaway.data import (
+    ExampleAugmentation,
+    Framing,
+    MaskCoding,
+    RandomGeometry,
+    find_masks,
+    looks_like_masks,
+    stream_examples,
+)
 from cutaway.data.raw_masks import read_raw_mask
 from cutaway.errors import DataError
 
@@ -344,6 +352,24 @@ def test_arrays_need_one_size_or_a_framing(tmp_path):
     names.write_text("7\n")
     with pytest.raises(DataError, match=r"names\.txt lists '7', the name of no files"):
         found.rows_named(names)
+
+
+def test_a_stream_gives_the_same_examples_from_memory_and_from_files(tmp_path):
+    found = find_masks(folder(tmp_path, FORMS["gray"]))
+    augment = ExampleAugmentation(RandomGeometry((12, 12), flips=(1,)), mask_fill=found.ignore)
+    streams = [
+        stream_examples(found, augment, repeats=3, memory_bytes=memory, block_rows=5)
+        for memory in (0, 10**6)
+    ]
+    blocks = [list(stream.blocks(1)) for stream in streams]
+    assert [len(y) for _, y in blocks[0]] == [5, 5, 2] and blocks[0][0][0].shape == (5, 12, 12, 3)
+    for (x, y), (again_x, again_y) in zip(*blocks, strict=True):
+        np.testing.assert_array_equal(x, again_x)
+        np.testing.assert_array_equal(y, again_y)
+    shutil.rmtree(tmp_path / "masks")
+    assert len(list(streams[1].blocks(1))) == 3
+    with pytest.raises(DataError, match="there is no file of that name"):
+        list(streams[0].blocks(1))
 
 
 @pytest.mark.parametrize("form", ["gray", "16 bits", "palette", "levels", "colors"])
