@@ -66,7 +66,7 @@ def _gray_coding(found, classes, ignore, is_rgb):
     palettes = any(one.raw.form == "palette" for one in found)
     top = 255 if values.max() <= 255 else 65535
     names = None if classes is None else list(classes.names)
-    two = names is None or len(names) == 2
+    two = names is None or len(names) <= 2
     if ignore is None and not palettes and two and top in values and set(values) <= {0, 1, top}:
         ones = [one for one in found if 1 in one.levels]
         tops = [one for one in found if top in one.levels]
@@ -80,6 +80,14 @@ def _gray_coding(found, classes, ignore, is_rgb):
         notes.append(f"values 0 and {top}: class 0 is black, class 1 white")
         coding = MaskCoding("levels", [0, top], colors=[(0, 0, 0), (255, 255, 255)])
         return coding, _two_names(classes, ("black", "white")), notes
+    if ignore is None and classes is not None and not palettes and set(values) == {0, top}:
+        raise DataError(
+            f"the masks hold 0 and {top} only, such as "
+            f"{next(one.path for one in found if top in one.levels)}",
+            expected=f"0 to {len(classes.names) - 1}, the {len(classes.names)} classes of "
+            f"{classes.path}",
+            fix=f"list two classes there; or, if {top} is no class, give ignore={top}",
+        )
     skipped = [top if ignore is None else ignore]
     rest = np.setdiff1d(values, skipped)
     is_bits = all(one.raw.form == "bits" for one in found)
@@ -201,6 +209,8 @@ def _colors_of(found, classes, count: int) -> list:
 def _two_names(classes, default) -> list[str]:
     if classes is None:
         return list(default)
+    if len(classes.names) == 1 and default[0] != classes.names[0]:
+        return ["background", *classes.names]
     if len(classes.names) != 2:
         raise DataError(
             f"{classes.path} lists {len(classes.names)} classes, the masks have two",

@@ -12,6 +12,7 @@ from cutaway.data.file_pairs import (
     MASK_FOLDERS,
     PICTURE_FOLDERS,
     FilePairs,
+    expect_folder,
     files_below,
     match_beside,
     match_folders,
@@ -73,6 +74,7 @@ def find_masks(
         DataError: no pictures with masks; a picture without mask or a mask without picture; sizes
             that differ; values that are no classes; masks that hold one class only.
     """
+    expect_folder(path)
     root = Path(path)
     voc = _voc_folders(root)
     pairs = _voc_pairs(root, *voc) if voc else _pairs(root)

@@ -13,6 +13,7 @@ from cutaway.data.file_pairs import (
     PICTURE_FOLDERS,
     FilePairs,
     bare_name,
+    expect_folder,
     files_below,
     match_folders,
     role_folders,
@@ -203,6 +204,7 @@ def find_pairs(path, *, reverse: bool = False) -> PairFolder:
         DataError: no pairs; a picture without its partner; pictures of a pair that differ in size;
             a file of both with an odd width.
     """
+    expect_folder(path)
     root = Path(path)
     folders = _two_folders(root)
     if folders:

@@ -12,6 +12,7 @@ from cutaway.data.file_pairs import (
     MASK_FOLDERS,
     PICTURE_FOLDERS,
     FilePairs,
+    expect_folder,
     match_beside,
     match_folders,
     role_folders,
@@ -57,6 +58,7 @@ def find_volumes(path, *, classes=None, spacing=None) -> VolumeFolder:
             sizes or another place than the volume's; labels that are no classes, or of one class
             only; volumes whose directions differ, or, without a `spacing`, their voxels.
     """
+    expect_folder(path)
     root = Path(path)
     pairs = _pairs(root)
     if pairs is None:

@@ -1,5 +1,6 @@
 """Pictures with masks: the same set in other forms, and sets that cannot be used."""
 
+import re
 import shutil
 
 import numpy as np
@@ -175,6 +176,10 @@ def layout(root, name):
             "prefixes": (f"images/image_{row}.png", f"masks/mask_{row}.png"),
             "endings": (f"Images/{row}.png", f"Masks/{row}_mask.png"),
             "no names": (f"left/{row}.png", f"right/{row}.png"),
+            "beside splits, as CamVid": (f"{split}/{row}.png", f"{split}annot/{row}.png"),
+            "beside splits, as Carvana": (f"{split}/{row}.jpg", f"{split}_masks/{row}_mask.gif"),
+            "deeper, as Pets": (f"images/{row}.jpg", f"annotations/trimaps/{row}.png"),
+            "patients": (f"p{row // 2}/{row}.tif", f"p{row // 2}/{row}_mask.tif"),
         }[name]
         for place, array in zip(places, (picture, ids), strict=True):
             save(root / place, array)
@@ -182,7 +187,19 @@ def layout(root, name):
 
 @pytest.mark.parametrize(
     "name",
-    ["suffix", "beside", "splits below", "splits above", "prefixes", "endings", "no names"],
+    [
+        "suffix",
+        "beside",
+        "splits below",
+        "splits above",
+        "prefixes",
+        "endings",
+        "no names",
+        "beside splits, as CamVid",
+        "beside splits, as Carvana",
+        "deeper, as Pets",
+        "patients",
+    ],
 )
 def test_layouts_are_recognized(name, tmp_path):
     layout(tmp_path, name)
@@ -190,7 +207,7 @@ def test_layouts_are_recognized(name, tmp_path):
     found = find_masks(tmp_path)
     assert len(found) == 4 and found.reason == looks_like_masks(tmp_path)
     for row, own in enumerate(found.names):
-        np.testing.assert_array_equal(found.mask(row), scene(int(own.split("/")[-1][0]))[1])
+        np.testing.assert_array_equal(found.mask(row), scene(int(re.findall(r"\d", own)[-1]))[1])
     if "splits" in name:
         assert {k: v.tolist() for k, v in found.splits.items()} in (
             {"train": [0, 1], "test": [2, 3]},
@@ -244,6 +261,20 @@ def test_names_of_classes_and_ids_outside_them(tmp_path):
     with pytest.raises(DataError, match=r"0\.png holds the ids 2.*") as raised:
         find_masks(root)
     assert "the 2 classes of" in raised.value.expected
+
+
+def test_names_of_two_classes(tmp_path):
+    root = folder(tmp_path, lambda path, ids: save(path, ids * np.uint8(255)), classes=2)
+    for content, names in (("cell", ["background", "cell"]), ("wall\ncell", ["wall", "cell"])):
+        (root / "classes.txt").write_text(content)
+        assert find_masks(root).classes == names
+    (root / "classes.txt").write_text("a\nb\nc\n")
+    with pytest.raises(DataError, match=r"hold 0 and 255 only, such as .*0\.png") as raised:
+        find_masks(root)
+    assert "list two classes there" in raised.value.fix
+    for path, came in ((root / "none", "there is no folder"), (root / "classes.txt", "is a file")):
+        with pytest.raises(DataError, match=came):
+            find_masks(path)
 
 
 def test_a_value_that_is_ignored(tmp_path):
