@@ -143,8 +143,13 @@ def match_folders(root, folders, first_suffixes, second_suffixes, what) -> FileP
             names.append(prefix + own[path])
             firsts.append(path)
             seconds.append(two[key])
-    shown = [f"{a.relative_to(root)} and {b.relative_to(root)}" for a, b, _ in folders]
-    reason = f"{len(names):,} files of equal names in {', '.join(shown)}"
+    first, second, _ = folders[0]
+    reason = (
+        f"{len(names):,} {what[0]}s in {first.relative_to(root)} with {what[1]}s of the same names "
+        f"in {second.relative_to(root)}"
+    )
+    if len(folders) > 1:
+        reason += f", also for {', '.join(split for _, _, split in folders[1:])}"
     return FilePairs(Path(root), names, firsts, seconds, splits_of(names), reason)
 
 

@@ -7,7 +7,7 @@ from cutaway.data.mask_coding import DISTINCT, MaskCoding, unknown_values
 from cutaway.data.raw_masks import MaskValues, code_color, color_code
 from cutaway.errors import DataError
 
-MOST_VALUES = 64  # different values of a mask without names; more are no classes
+MOST_VALUES = 64  # different values of a mask without names; more are not classes
 DENSE = 32  # ids below this are ids even if many of them do not occur
 
 
@@ -30,7 +30,7 @@ def find_coding(
         threshold: gray values above it are class 1, all others class 0.
 
     Raises:
-        DataError: colors without a table; values that are no classes; palettes that differ.
+        DataError: colors without a table; values that are not classes; palettes that differ.
     """
     if threshold is not None:
         notes = [f"values above {threshold} are class 1"]
@@ -86,7 +86,7 @@ def _gray_coding(found, classes, ignore, is_rgb):
             f"{next(one.path for one in found if top in one.levels)}",
             expected=f"0 to {len(classes.names) - 1}, the {len(classes.names)} classes of "
             f"{classes.path}",
-            fix=f"list two classes there; or, if {top} is no class, give ignore={top}",
+            fix=f"list two classes there; or, if {top} is not a class, give ignore={top}",
         )
     skipped = [top if ignore is None else ignore]
     rest = np.setdiff1d(values, skipped)
@@ -102,7 +102,7 @@ def _gray_coding(found, classes, ignore, is_rgb):
         if len(worst.values) > MOST_VALUES or (not is_ids and len(rest) > MOST_VALUES):
             raise DataError(
                 f"the masks hold {len(rest):,} different values, {worst.path} alone "
-                f"{len(worst.values):,}: they are no class ids",
+                f"{len(worst.values):,}: they are not class ids",
                 expected="a value per class, as ids or gray levels",
                 fix="numbers of objects or soft edges? set threshold=0, or 127 for a smoothed "
                 "mask of two classes; or list the classes in classes.txt",

@@ -72,7 +72,7 @@ def find_masks(
 
     Raises:
         DataError: no pictures with masks; a picture without mask or a mask without picture; sizes
-            that differ; values that are no classes; masks that hold one class only.
+            that differ; values that are not classes; masks that hold one class only.
     """
     expect_folder(path)
     root = Path(path)

@@ -99,7 +99,7 @@ class PairFolder:
         return np.ascontiguousarray(x), np.ascontiguousarray(y)
 
     def input_ids(self, row: int) -> np.ndarray | None:
-        """(height, width) indices of the palette of an input; None if it is no palette image.
+        """(height, width) indices of the palette of an input; None if it is not a palette image.
 
         As inputs such pictures are their colors; the indices are the classes they show.
         """
@@ -167,7 +167,7 @@ def looks_like_pairs(path) -> str | None:
 
     Recognized are two folders of pictures in color with the same names (A and B, trainA and trainB,
     labels and photographs, ...) and folders of pictures twice as wide as high. Gray pictures with
-    masks are no pairs: see looks_like_masks.
+    masks are not pairs: see looks_like_masks.
     """
     if not os.path.isdir(path):
         return None

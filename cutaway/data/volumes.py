@@ -13,6 +13,7 @@ from cutaway.data.file_pairs import (
     PICTURE_FOLDERS,
     FilePairs,
     expect_folder,
+    files_below,
     match_beside,
     match_folders,
     role_folders,
@@ -33,6 +34,8 @@ def looks_like_volumes(path) -> str | None:
     if not os.path.isdir(path):
         return None
     root = Path(path)
+    if not files_below(root, SUFFIXES):
+        return None
     try:
         pairs = _pairs(root)
     except DataError:  # of this kind, with a fault that find_volumes names
@@ -55,7 +58,7 @@ def find_volumes(path, *, classes=None, spacing=None) -> VolumeFolder:
 
     Raises:
         DataError: no volumes with labels; a volume without labels or labels without a volume; other
-            sizes or another place than the volume's; labels that are no classes, or of one class
+            sizes or another place than the volume's; labels that are not classes, or of one class
             only; volumes whose directions differ, or, without a `spacing`, their voxels.
     """
     expect_folder(path)

@@ -340,10 +340,10 @@ def spoiled(root, how):
         ("empty", "holds no pictures with masks"),
         ("broken", r"masks/2\.png cannot be read as an image"),
         ("jpeg", r"masks/0\.jpg is a JPEG"),
-        ("photographs", r"different values, .*masks/\d\.png alone .*: they are no class ids"),
+        ("photographs", r"different values, .*masks/\d\.png alone .*: they are not class ids"),
         ("two forms", r"1\.png holds 0 and 1, .*0\.png 0 and 255"),
         ("twice", r"2\.(bmp|png) and 2\.(bmp|png) have the same name"),
-        ("instances", "they are no class ids"),
+        ("instances", "they are not class ids"),
     ],
 )
 def test_a_set_that_cannot_be_used_is_an_error_that_names_the_file(how, message, tmp_path):
@@ -356,7 +356,7 @@ def test_a_set_that_cannot_be_used_is_an_error_that_names_the_file(how, message,
 def test_masks_that_change_after_the_scan_are_named(tmp_path):
     found = find_masks(folder(tmp_path, FORMS["gray"]))
     save(tmp_path / "masks" / "1.png", np.full(SIZES[1], 9, np.uint8))
-    with pytest.raises(DataError, match=r"1\.png holds the values 9, which are no classes"):
+    with pytest.raises(DataError, match=r"1\.png holds the values 9, which are not classes"):
         found.mask(1)
     save(tmp_path / "masks" / "1.png", np.zeros((5, 5), np.uint8))
     with pytest.raises(DataError, match=r"1\.png has 5 x 5 pixels"):

@@ -134,6 +134,15 @@ def test_msds_list_has_splits_and_names(tmp_path):
         find_volumes(root)
 
 
+def test_lists_of_other_files_are_not_volumes(tmp_path):
+    (tmp_path / "dataset.json").write_text("{broken")
+    assert looks_like_volumes(tmp_path) is None
+    root = folder(tmp_path)
+    assert looks_like_volumes(root) is not None
+    with pytest.raises(DataError, match=r"dataset\.json cannot be read as a list of volumes"):
+        find_volumes(root)
+
+
 def test_nnunets_folders_have_a_number_of_the_channel(tmp_path):
     for row in range(2):
         volume, labels, affine = scene(row)
