@@ -17,7 +17,7 @@ from cutaway.data import (
     stream_examples,
 )
 from cutaway.data.raw_masks import read_raw_mask
-from cutaway.errors import DataError
+from cutaway.errors import DataError, OptionError
 
 COLORS = {"sky": (70, 130, 180), "road": (128, 64, 128), "car": (0, 0, 142)}
 SIZES = [(20, 30), (24, 18), (16, 16), (40, 25)]
@@ -275,6 +275,19 @@ def test_names_of_two_classes(tmp_path):
     for path, came in ((root / "none", "there is no folder"), (root / "classes.txt", "is a file")):
         with pytest.raises(DataError, match=came):
             find_masks(path)
+
+
+def test_other_masks_are_read_in_the_coding_of_a_trained_set(tmp_path):
+    trained = find_masks(folder(tmp_path / "a", FORMS["levels"]))
+    few = folder(tmp_path / "b", lambda path, ids: FORMS["levels"](path, ids * 0 + 2))
+    options = {"coding": trained.coding, "classes": trained.classes, "channels": 1}
+    found = find_masks(few, **options)
+    assert found.classes == ["0", "128", "255"] and (found.mask(0) == 2).all()
+    assert found.picture(0).shape == (20, 30, 1)
+    with pytest.raises(DataError, match=r"0\.png holds the values 1, 2, which are not classes"):
+        find_masks(folder(tmp_path / "c", FORMS["gray"]), **options)
+    with pytest.raises(OptionError, match="0 classes for a coding of 3"):
+        find_masks(few, coding=trained.coding)
 
 
 def test_a_value_that_is_ignored(tmp_path):
