@@ -68,14 +68,7 @@ def _gray_coding(found, classes, ignore, is_rgb):
     names = None if classes is None else list(classes.names)
     two = names is None or len(names) <= 2
     if ignore is None and not palettes and two and top in values and set(values) <= {0, 1, top}:
-        ones = [one for one in found if 1 in one.levels]
-        tops = [one for one in found if top in one.levels]
-        if ones and not any(one in tops for one in ones):
-            raise DataError(
-                f"{ones[0].path} holds 0 and 1, {tops[0].path} 0 and {top}",
-                expected="one of the two for all masks",
-                fix="convert them to one form",
-            )
+        _expect_one_form(found, top)
     if ignore is None and two and not palettes and set(values) == {0, top}:
         notes.append(f"values 0 and {top}: class 0 is black, class 1 white")
         coding = MaskCoding("levels", [0, top], colors=[(0, 0, 0), (255, 255, 255)])
@@ -91,8 +84,6 @@ def _gray_coding(found, classes, ignore, is_rgb):
     skipped = [top if ignore is None else ignore]
     rest = np.setdiff1d(values, skipped)
     is_bits = all(one.raw.form == "bits" for one in found)
-    if not len(rest):
-        rest = values[:0]
     largest = int(rest.max(initial=0))
     if names is None:
         is_ids = palettes or largest < max(DENSE, 2 * len(rest))
@@ -124,6 +115,18 @@ def _gray_coding(found, classes, ignore, is_rgb):
         _colors_of(found, classes, len(used)),
     )  # fmt: skip
     return coding, names, notes
+
+
+def _expect_one_form(found, top: int) -> None:
+    """Raise DataError if some masks hold 0 and 1, and others 0 and 255."""
+    ones = [one.path for one in found if 1 in one.levels]
+    tops = [one.path for one in found if top in one.levels]
+    if ones and not set(ones) & set(tops):
+        raise DataError(
+            f"{ones[0]} holds 0 and 1, {tops[0]} 0 and {top}",
+            expected="one of the two for all masks",
+            fix="convert them to one form",
+        )
 
 
 def _named_ids(found, names, values, rest, classes, notes):

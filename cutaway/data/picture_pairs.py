@@ -165,9 +165,9 @@ class PairFolder:
 def looks_like_pairs(path) -> str | None:
     """Why a path looks like pairs of pictures, in words; None if it does not.
 
-    Recognized are two folders of pictures in color with the same names (A and B, trainA and trainB,
-    labels and photographs, ...) and folders of pictures twice as wide as high. Gray pictures with
-    masks are not pairs: see looks_like_masks.
+    Recognized are two folders of pictures with the same names (A and B, trainA and trainB, labels
+    and photographs, ...) and folders of pictures twice as wide as high. Gray pictures in folders
+    named as masks are, such as labels, are not pairs: see looks_like_masks.
     """
     if not os.path.isdir(path):
         return None
@@ -176,7 +176,8 @@ def looks_like_pairs(path) -> str | None:
     if folders:
         files = [files_below(f, SUFFIXES) for f in folders[0][:2]]
         gray = [all(_is_gray(p) for p in own[:: max(1, len(own) // SAMPLED)]) for own in files]
-        if not all(files) or any(gray):
+        named = {f.name.lower() for f in folders[0][:2]}
+        if not all(files) or (any(gray) and named & set(MASK_FOLDERS)):
             return None
         try:
             return match_folders(root, folders, SUFFIXES, SUFFIXES, WHAT).reason
