@@ -110,10 +110,11 @@ def _gray_coding(found, classes, ignore, is_rgb):
     if not is_ids:
         levels = ", ".join(map(str, used[:8])) + (", ..." if len(used) > 8 else "")
         notes.append(f"the values {levels} are the classes 0 to {len(used) - 1}")
-    coding = MaskCoding(
-        "ids" if is_ids else "levels", used, skipped if dropped else [], None,
-        _colors_of(found, classes, len(used)),
-    )  # fmt: skip
+    colors = _colors_of(found, classes, len(used))
+    if is_bits and len(used) == 2:
+        colors = [(0, 0, 0), (255, 255, 255)]
+    form = "ids" if is_ids else "levels"
+    coding = MaskCoding(form, used, skipped if dropped else [], None, colors)
     return coding, names, notes
 
 

@@ -96,6 +96,10 @@ def test_two_classes_are_the_same_in_every_form(form, tmp_path):
     root = folder(tmp_path, write, classes=2)
     found = find_masks(root, threshold=127 if form == "smooth" else None)
     assert len(found.classes) == 2
+    if form in ("0 and 255", "1 bit"):  # and are written to look the same
+        (tmp_path / "out.png").write_bytes(found.coding.encoded(found.mask(0)))
+        pictures = [Image.open(p) for p in (tmp_path / "out.png", root / "masks" / "0.png")]
+        np.testing.assert_array_equal(*(np.asarray(p.convert("RGB")) for p in pictures))
     for row in range(4):
         wrong = found.mask(row) != scene(row, 2)[1]
         assert wrong.mean() < 0.06 if form == "smooth" else not wrong.any()
