@@ -1,4 +1,4 @@
-"""Data: tables, images, texts, time series, recordings, streams. Knows no Tensor."""
+"""Data: tables, images, masks, volumes, texts, series, recordings, streams. Knows no Tensor."""
 
 from cutaway.data.audio import (
     Recordings,
@@ -20,16 +20,25 @@ from cutaway.data.augmentation import (
 from cutaway.data.buckets import TokenStream, bucket_lengths, bucketed_order
 from cutaway.data.columns import Column
 from cutaway.data.decode import read_image
+from cutaway.data.example_stream import stream_examples
 from cutaway.data.folders import ClassFolder, files_by_label
 from cutaway.data.forecast import ForecastingTask, forecasting_task, seasonal_naive
+from cutaway.data.framing import Framing
+from cutaway.data.geometry import Geometry, clip_boxes
 from cutaway.data.idx import find_idx, read_idx
 from cutaway.data.imagenet import imagenet_classes, imagenet_words
 from cutaway.data.images import Images, ImageStream, find_images, load_images, stream_images
-from cutaway.data.masking import mask_tokens
+from cutaway.data.mask_coding import MaskCoding
+from cutaway.data.mask_folder import MaskFolder
+from cutaway.data.masked_tokens import mask_tokens
+from cutaway.data.masks import find_masks, looks_like_masks
 from cutaway.data.mel import log_mel
-from cutaway.data.prefetch import ArrayStream, BlockStream
+from cutaway.data.nifti import VolumeHeader, read_labels, read_volume, write_volume
+from cutaway.data.picture_pairs import PairFolder, find_pairs, looks_like_pairs
+from cutaway.data.prefetch import ArrayStream, BlockStream, ExampleStream
 from cutaway.data.preprocessing import TableArrays, TablePreprocessing
 from cutaway.data.randaugment import RandAugment
+from cutaway.data.random_geometry import ExampleAugmentation, RandomGeometry, RandomLight
 from cutaway.data.read import read_table
 from cutaway.data.series import Scaling, Series, read_series, windows
 from cutaway.data.skipped import SkippedFiles
@@ -37,8 +46,12 @@ from cutaway.data.split import stratified_split
 from cutaway.data.stream import ParquetBatches
 from cutaway.data.students import students_csv, students_path
 from cutaway.data.text import Texts, read_text, read_texts
+from cutaway.data.tiles import predict_tiles
 from cutaway.data.tokenizer import Tokenizer, Tokens
+from cutaway.data.touching import border_weights
 from cutaway.data.ucr import UCRDataset, read_ucr, read_ucr_pair
+from cutaway.data.volume_folder import VolumeFolder
+from cutaway.data.volumes import find_volumes, looks_like_volumes
 from cutaway.data.wav import read_wav, write_wav
 from cutaway.data.wordpiece import Pieces, WordPiece, batches_by_length
 
@@ -49,10 +62,17 @@ __all__ = [
     "ColorJitter",
     "Column",
     "Compose",
+    "ExampleAugmentation",
+    "ExampleStream",
     "ForecastingTask",
+    "Framing",
+    "Geometry",
     "ImageStream",
     "Images",
+    "MaskCoding",
+    "MaskFolder",
     "Normalize",
+    "PairFolder",
     "ParquetBatches",
     "Pieces",
     "RandAugment",
@@ -60,6 +80,8 @@ __all__ = [
     "RandomErasing",
     "RandomFlip",
     "RandomResizedCrop",
+    "RandomGeometry",
+    "RandomLight",
     "Recordings",
     "Scaling",
     "Series",
@@ -71,38 +93,53 @@ __all__ = [
     "Tokenizer",
     "Tokens",
     "UCRDataset",
+    "VolumeFolder",
+    "VolumeHeader",
     "WordPiece",
     "batches_by_length",
+    "border_weights",
     "bucket_lengths",
     "bucketed_order",
+    "clip_boxes",
     "files_by_label",
     "find_idx",
     "find_images",
+    "find_masks",
+    "find_pairs",
     "find_recordings",
+    "find_volumes",
     "forecasting_task",
     "imagenet_classes",
     "imagenet_words",
     "load_images",
     "load_recordings",
     "log_mel",
+    "looks_like_masks",
+    "looks_like_pairs",
+    "looks_like_volumes",
     "mask_tokens",
     "mu_law_decode",
     "mu_law_encode",
+    "predict_tiles",
     "read_idx",
     "read_image",
+    "read_labels",
     "read_series",
     "read_table",
     "read_text",
     "read_texts",
     "read_ucr",
     "read_ucr_pair",
+    "read_volume",
     "read_wav",
     "resample",
     "seasonal_naive",
     "stratified_split",
+    "stream_examples",
     "stream_images",
     "students_csv",
     "students_path",
     "windows",
+    "write_volume",
     "write_wav",
 ]
