@@ -29,6 +29,7 @@ from cutaway.runtime import on_cpu
 
 PARTS = 4
 FEW = 32  # elements in a window
+MANY = 2**18  # numbers: for fewer, a loop costs more than what it saves
 
 POINTWISE = "one matrix product"
 DEPTHWISE = "sums of shifted products, channel by channel"
@@ -57,7 +58,7 @@ def choose(
         return SHORT
     if not on_cpu():
         return DIRECT
-    if rearranging.fits_blocks(window, stride, dilation):
+    if rearranging.fits_blocks(window, stride, dilation) and _pays_in_blocks(x_shape):
         return BLOCKS
     if _is_volume(window, stride):
         return SLICES
@@ -81,6 +82,8 @@ def correlate(x, w, *, stride, padding, spacing, dilation, groups, turned=False)
     method = choose(
         x.shape, w.shape, stride, padding, spacing, groups, dilation=dilation, dtype=dtype
     )
+    if method == SPREAD:
+        return _spread(x, w if turned else _turned(w), padding, spacing)
     if turned and method != DIRECT:
         w = _turned(w)
     if method == POINTWISE:
@@ -95,10 +98,9 @@ def correlate(x, w, *, stride, padding, spacing, dilation, groups, turned=False)
         return winograd.correlate_by_winograd(x, w, padding)
     if method == BLOCKS:
         return _in_blocks(x, w, stride, padding)
-    if method == SPREAD:
-        return _spread(x, _turned(w), padding, spacing)
     if method == SLICES:
-        return _in_slices(x, w, padding, dilation)
+        slices = partial(_in_slices, w=w, padding=padding, dilation=dilation)
+        return _in_parts(slices, x) if x.size >= MANY else slices(x)
     return product(
         lax.conv_general_dilated,
         x,
@@ -133,7 +135,11 @@ def kernel_gradient(x, grad, *, kernel_size, stride, padding, dilation, groups):
         if rearranging.fits_blocks(kernel_size, stride, dilation):
             return _kernel_gradient_in_blocks(x, grad, kernel_size, stride, padding)
         if _is_volume(kernel_size, stride):
-            return _kernel_gradient_in_slices(x, grad, kernel_size, padding, dilation)
+            return _summed_over_parts(
+                lambda *parts: _kernel_gradient_in_slices(*parts, kernel_size, padding, dilation),
+                x,
+                grad,
+            )
     if groups > 1:  # XLA's own batch grouping is 50 times slower than a loop over groups
         parts = [
             kernel_gradient(
@@ -283,18 +289,44 @@ def _blocks(x, window, stride, padding):
     return rearranging.blocks_of(rearranging.resized(x, [lo for lo, _ in padding], sizes), stride)
 
 
+def _pays_in_blocks(x_shape):
+    """Whether XLA's own convolution with strides is slower, forward."""
+    *positions, channels = x_shape
+    return len(positions) == 4 or channels <= 4 or math.prod(positions) <= 64
+
+
 def _spread(x, w, padding, spacing):
-    """Each position of x adds w, not turned, to the output, `spacing` apart."""
-    window = w.shape[:-2]
-    blocks = [k // s for k, s in zip(window, spacing, strict=True)]
-    w = rearranging.kernel_for_blocks_of_outputs(w, spacing)
-    y = _plain(x, w, tuple((n - 1, n - 1) for n in blocks), turned=True)
-    y = rearranging.unblocked(y, spacing)
+    """Each position of x adds w, not turned, to the output, `spacing` apart: one matrix product."""
+    *window, fan, out = w.shape
+    w = jnp.moveaxis(w, -2, 0).reshape(fan, -1)
+    products = product(jnp.matmul, _flat(x), w)
+    split = [n for k, s in zip(window, spacing, strict=True) for n in (k // s, s)]
+    products = products.reshape(*x.shape[:-1], *split, out)
     befores, sizes = [], []
     for n, k, s, (lo, hi) in zip(x.shape[1:-1], window, spacing, padding, strict=True):
         befores.append(lo - (k - 1))
         sizes.append((n - 1) * s + 1 + lo + hi - (k - 1))
-    return rearranging.resized(y, befores, sizes)
+    total = 0
+    for block in taps(split[::2]):  # the blocks of the window, each a stride wide
+        part = products[(..., *(i for b in block for i in (b, slice(None))), slice(None))]
+        part = rearranging.unblocked(part.reshape(*x.shape[:-1], -1), spacing)
+        places = [lo + b * s for lo, b, s in zip(befores, block, spacing, strict=True)]
+        total = total + rearranging.resized(part, places, sizes)
+    return total
+
+
+def _summed_over_parts(f, *arrays):
+    """f(arrays), a sum over the examples, a few examples at a time, for the reason of _in_parts."""
+    parts = math.gcd(arrays[0].shape[0], PARTS)
+    if parts == 1 or max(a.size for a in arrays) < MANY:
+        return f(*arrays)
+    split = tuple(a.reshape(parts, -1, *a.shape[1:]) for a in arrays)
+
+    def add(total, some):
+        return total + f(*some), None
+
+    zero = jnp.zeros_like(jax.eval_shape(f, *(a[0] for a in split)))
+    return lax.scan(add, zero, split)[0]
 
 
 def _is_volume(window, stride):
