@@ -8,7 +8,7 @@
               convolution over the slices, which are then shifted along the depth and added; where
               there are fewer input channels, the shifted slices become input channels instead.
 
-XLA's own convolutions on CPU are 5 to 30 times slower for volumes, and 2 to 10 times for strides
+XLA's own convolutions on CPU are 4 to 20 times slower for volumes, and up to 4 times for strides
 backward, where it multiplies the zeros between the positions.
 """
 
