@@ -18,7 +18,6 @@ def predict_command(run, data, *, out, force, as_json) -> None:
         frame, notes = Run.open(run).predict(data)
         if out is not None:
             write_atomically(out, frame.write_csv().encode())
-        if out is not None:
             notes = [*notes, *formula_notes(frame)]
     if out is not None:
         if as_json:
@@ -75,12 +74,12 @@ def verify_command(run, accept, accept_all, *, as_json) -> None:
         print_json({"files": found, "damaged": len(damaged), "accepted": accepted})
     else:
         for name, problem in found.items():
-            right = "accepted" if name in accepted else "as it was written"
-            console.print(f"{escape(name)}: {right if problem is None else f'[red]{problem}[/]'}")
+            right = ": accepted" if name in accepted else ": as it was written"
+            console.print(escape(name) + (right if problem is None else f" [red]{problem}[/]"))
         if damaged:
             console.print(
-                f"\n{len(damaged)} of {len(found)} files are damaged: restore them from a backup, "
-                "or train again. If you changed one on purpose: --accept FILE"
+                f"\nDamaged: {len(damaged)} of {len(found)} files. Restore them from a backup, or "
+                "train again. If you changed one on purpose: --accept FILE"
             )
     if damaged:
         sys.exit(1)

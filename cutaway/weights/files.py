@@ -1,9 +1,10 @@
 """A network's own weights as safetensors: a header of names, types and shapes, then the data."""
 
 import functools
-import os
-import re
+import io
+import json
 from pathlib import Path
+from typing import IO
 
 import ml_dtypes
 import numpy as np
@@ -19,6 +20,7 @@ _TYPES = {
     "BF16": ml_dtypes.bfloat16, "F8_E4M3": ml_dtypes.float8_e4m3fn,
     "F8_E5M2": ml_dtypes.float8_e5m2,
 }  # fmt: skip
+_NAMES = {np.dtype(dtype): name for name, dtype in _TYPES.items()}
 
 
 def save_weights(net, path) -> None:
@@ -58,10 +60,9 @@ def write_tensors(tensors: dict, path) -> None:
 
 def as_safetensors(tensors: dict) -> bytes:
     """{name: array} as the content of a safetensors file."""
-    from safetensors.numpy import save
-
-    arrays = {name: np.asarray(array, order="C") for name, array in tensors.items()}
-    return save(arrays, metadata={"format": "cutaway"})
+    content = io.BytesIO()
+    _put_tensors(tensors, content, {"format": "cutaway"})
+    return content.getvalue()
 
 
 def save_tensors(tensors: dict, path, metadata: dict[str, str]) -> None:
@@ -70,20 +71,34 @@ def save_tensors(tensors: dict, path, metadata: dict[str, str]) -> None:
     Raises:
         OSError: the folder is not writable, or the disk is full.
     """
-    from safetensors import SafetensorError
-    from safetensors.numpy import save_file
-
-    arrays = {name: np.asarray(array, order="C") for name, array in tensors.items()}
     with open(path, "xb") as file:
-        mode = os.fstat(file.fileno()).st_mode  # the library's own files are for the owner only
-    try:
-        save_file(arrays, path, metadata=metadata)
-        os.chmod(path, mode)
-    except SafetensorError as error:  # it has the number of the system's error in its text
-        number = re.search(r"os error (\d+)", str(error))
-        if number is None:
-            raise
-        raise OSError(int(number[1]), os.strerror(int(number[1]))) from error
+        _put_tensors(tensors, file, metadata)
+
+
+def _put_tensors(tensors: dict, file: IO[bytes], metadata: dict[str, str]) -> None:
+    """Write {name: array} as safetensors [1], the widest types first, so that all are aligned.
+
+    The library itself writes to a file beside the one that is named, which a kill would leave.
+
+    References:
+        [1] https://github.com/huggingface/safetensors#format
+    """
+    arrays = {name: np.asarray(array, order="C") for name, array in tensors.items()}
+    names = sorted(arrays, key=lambda name: (-arrays[name].itemsize, name))
+    header: dict = {"__metadata__": metadata}
+    end = 0
+    for name in names:
+        begin, end = end, end + arrays[name].nbytes
+        header[name] = {
+            "dtype": _NAMES[arrays[name].dtype],
+            "shape": arrays[name].shape,
+            "data_offsets": (begin, end),
+        }
+    text = json.dumps(header, separators=(",", ":"), ensure_ascii=False).encode()
+    text += b" " * (-len(text) % 8)
+    file.write(len(text).to_bytes(8, "little") + text)
+    for name in names:
+        file.write(arrays[name].reshape(-1).view(np.uint8).data)
 
 
 def read_safetensors(content: bytes, path) -> dict:

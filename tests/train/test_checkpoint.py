@@ -7,8 +7,11 @@ import subprocess
 import sys
 import time
 
+import ml_dtypes
 import numpy as np
 import pytest
+import safetensors.numpy
+from safetensors import safe_open
 
 import cutaway as ct
 from cutaway import losses
@@ -21,6 +24,7 @@ from cutaway.train import (
     Trainer,
 )
 from cutaway.weights import load_weights, save_weights
+from cutaway.weights.files import as_safetensors, read_safetensors, save_tensors
 
 SCRIPT = """
 import sys
@@ -174,6 +178,24 @@ def test_weights_travel_through_safetensors(tmp_path):
     load_weights(b, tmp_path / "w.safetensors")
     for path, value in a.state_dict().items():
         np.testing.assert_array_equal(value, b.state_dict()[path])
+
+
+def test_the_library_reads_arrays_of_every_type_as_they_were_written(tmp_path):
+    types = [*"?bhilBHILefdF", ml_dtypes.bfloat16, ml_dtypes.float8_e4m3fn, ml_dtypes.float8_e5m2]
+    tensors: dict = {f"w.{np.dtype(t)}": np.arange(6).reshape(2, 3).astype(t) for t in types}
+    tensors |= {"número": np.array(3, np.float32), "empty": np.zeros((0, 3), np.float32)}
+    path = tmp_path / "w.safetensors"
+    save_tensors(tensors, path, {"notes": 'a "note"'})
+    with safe_open(path, "numpy") as file:
+        assert file.metadata() == {"notes": 'a "note"'} and set(file.keys()) == set(tensors)
+        for name in set(tensors) - {"w.bfloat16", "w.float8_e4m3fn", "w.float8_e5m2"}:
+            found = file.get_tensor(name)
+            assert found.dtype == tensors[name].dtype and found.shape == np.shape(tensors[name])
+            np.testing.assert_array_equal(found, tensors[name])
+    floats: dict = {name: array for name, array in tensors.items() if array.dtype == np.float32}
+    assert as_safetensors(floats) == safetensors.numpy.save(floats, {"format": "cutaway"})
+    read = read_safetensors(path.read_bytes(), path)
+    assert all(read[name].tobytes() == array.tobytes() for name, array in tensors.items())
 
 
 def test_truncated_missing_and_foreign_weights_are_named_and_change_nothing(tmp_path):
