@@ -253,7 +253,7 @@ def _same(before: Answer, now: Answer) -> bool:
 def _is_named(file: str, text: str, out: Path) -> bool:
     """Whether a text names the file, which a table of `verify` does by its path in the folder."""
     flat = "".join(text.split())
-    return "".join(str(out / file).split()) in flat or f"{file}:" in text
+    return "".join(str(out / file).split()) in flat or f"{file}isdamaged" in flat
 
 
 def run_flips(

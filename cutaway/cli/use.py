@@ -75,7 +75,8 @@ def verify_command(run, accept, accept_all, *, as_json) -> None:
     else:
         for name, problem in found.items():
             right = ": accepted" if name in accepted else ": as it was written"
-            console.print(escape(name) + (right if problem is None else f" [red]{problem}[/]"))
+            shown = right if problem is None else f" [red]{escape(problem)}[/]"
+            console.print(escape(name) + shown, soft_wrap=True)
         if damaged:
             console.print(
                 f"\nDamaged: {len(damaged)} of {len(found)} files. Restore them from a backup, or "

@@ -54,6 +54,8 @@ def test_an_answer_is_believed_only_if_it_differs_in_more_than_times(tmp_path):
     assert not flips._same(before, flips.Answer(0, before.out, "note: odd"))
     assert flips._is_named("a/b.json", f"the file {tmp_path}/a/b.json is damaged", tmp_path)
     assert not flips._is_named("a/b.json", f"the file {tmp_path}/a/c.json is damaged", tmp_path)
+    assert flips._is_named("a/b.json", "a/b.json is\ndamaged: what", tmp_path)
+    assert not flips._is_named("a/b.json", "a/b.json: as it was written", tmp_path)
 
 
 @pytest.mark.slow
