@@ -33,7 +33,8 @@ def explaining_damage(path, *raised: type[BaseException]) -> Iterator[None]:
         yield
     except CutawayError as error:
         if isinstance(error, OutOfMemoryError):
-            raise
+            named = f"what the file {path} of this run describes: {error.came}"
+            raise OutOfMemoryError(named, expected=error.expected, fix=error.fix) from error
         if isinstance(error, RunError) and str(path) in error.came:
             raise
         raise _damaged(path, error.came) from error
