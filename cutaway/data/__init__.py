@@ -22,14 +22,17 @@ from cutaway.data.columns import Column
 from cutaway.data.decode import read_image
 from cutaway.data.folders import ClassFolder, files_by_label
 from cutaway.data.forecast import ForecastingTask, forecasting_task, seasonal_naive
+from cutaway.data.framing import Framing
+from cutaway.data.geometry import Geometry, clip_boxes
 from cutaway.data.idx import find_idx, read_idx
 from cutaway.data.imagenet import imagenet_classes, imagenet_words
 from cutaway.data.images import Images, ImageStream, find_images, load_images, stream_images
-from cutaway.data.masking import mask_tokens
+from cutaway.data.masked_tokens import mask_tokens
 from cutaway.data.mel import log_mel
-from cutaway.data.prefetch import ArrayStream, BlockStream
+from cutaway.data.prefetch import ArrayStream, BlockStream, ExampleStream
 from cutaway.data.preprocessing import TableArrays, TablePreprocessing
 from cutaway.data.randaugment import RandAugment
+from cutaway.data.random_geometry import ExampleAugmentation, RandomGeometry, RandomLight
 from cutaway.data.read import read_table
 from cutaway.data.series import Scaling, Series, read_series, windows
 from cutaway.data.split import stratified_split
@@ -48,7 +51,11 @@ __all__ = [
     "ColorJitter",
     "Column",
     "Compose",
+    "ExampleAugmentation",
+    "ExampleStream",
     "ForecastingTask",
+    "Framing",
+    "Geometry",
     "ImageStream",
     "Images",
     "Normalize",
@@ -59,6 +66,8 @@ __all__ = [
     "RandomErasing",
     "RandomFlip",
     "RandomResizedCrop",
+    "RandomGeometry",
+    "RandomLight",
     "Recordings",
     "Scaling",
     "Series",
@@ -73,6 +82,7 @@ __all__ = [
     "batches_by_length",
     "bucket_lengths",
     "bucketed_order",
+    "clip_boxes",
     "files_by_label",
     "find_idx",
     "find_images",

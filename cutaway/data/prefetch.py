@@ -22,7 +22,7 @@ class BlockStream:
 
     Every epoch goes through all rows in a new order. A block is prepared in chunks, each with its
     own random numbers, so a seed gives the same blocks with any number of threads. A subclass
-    implements `read`.
+    implements `read`, or `make` if the targets are made with the inputs.
 
     Args:
         y: (rows, ...) targets, a tree.
@@ -30,6 +30,7 @@ class BlockStream:
         weights: (rows,) weights of the rows, >= 0; see Trainer.fit. None: all count equally.
         block_rows: rows per block; by default as many as fit in 64 MB of float32.
         transform: function (x, rng) -> x of the tree x, applied to each chunk.
+        pair_transform: function (x, y, rng) -> (x, y) of both trees, applied before it.
         threads: number of threads; by default one per core.
         ahead: number of blocks to prepare in advance.
 
@@ -48,6 +49,7 @@ class BlockStream:
         weights=None,
         block_rows=None,
         transform=None,
+        pair_transform=None,
         threads=None,
         ahead=2,
     ):
@@ -64,6 +66,7 @@ class BlockStream:
         self.row_shape = tuple(row_shape)
         self.block_rows = min(block_rows, self.rows)
         self.transform = transform
+        self.pair_transform = pair_transform
         self.threads = available_cores() if threads is None else threads
         expect_range(self.threads, what="threads", least=1)
         self.ahead = ahead
@@ -75,6 +78,11 @@ class BlockStream:
     def read(self, rows):
         """(kept, x): the rows that could be read, and their x (kept, *row_shape)."""
         raise NotImplementedError
+
+    def make(self, rows, rng):
+        """(kept, x, y) of these rows: what is read, and y as it was given."""
+        kept, x = self.read(rows)
+        return kept, x, _rows_of(self.y, kept)
 
     @property
     def rows_per_second(self) -> float:
@@ -127,14 +135,17 @@ class BlockStream:
         if stopped.is_set():
             raise CancelledError
         start = time.perf_counter()
-        kept, x = self.read(rows)
+        rng = np.random.default_rng(seed)
+        kept, x, y = self.make(rows, rng)
+        if self.pair_transform is not None and len(kept):
+            x, y = self.pair_transform(x, y, rng)
         if self.transform is not None and len(kept):
-            x = self.transform(x, np.random.default_rng(seed))
+            x = self.transform(x, rng)
         with self._lock:
             self.busy_seconds += time.perf_counter() - start
             self.made_rows += len(kept)
         weights = () if self.weights is None else (self.weights[kept],)
-        return (x, _rows_of(self.y, kept), *weights), len(kept)
+        return (x, y, *weights), len(kept)
 
 
 class ArrayStream(BlockStream):
@@ -143,7 +154,7 @@ class ArrayStream(BlockStream):
     Args:
         x: (rows, ...) array, or a tree of arrays.
         y: (rows, ...) targets, or a tree of them.
-        weights, transform, block_rows, threads, ahead: see BlockStream.
+        weights, transform, pair_transform, block_rows, threads, ahead: see BlockStream.
 
     Raises:
         DataError: arrays with different numbers of rows, or weights that are none.
@@ -171,6 +182,49 @@ class ArrayStream(BlockStream):
 
     def read(self, rows):
         return rows, _rows_of(self.x, rows)
+
+
+class ExampleStream(BlockStream):
+    """A stream of examples that are made one by one: read from files, cropped, augmented.
+
+    Args:
+        rows: number of examples in an epoch; more than there are files draws them several times.
+        example: function (row, rng) -> (x, y), trees of arrays without an axis of rows, of the
+            same shapes for every row. It is called in several threads.
+        weights, block_rows, transform, pair_transform, threads, ahead: see BlockStream.
+
+    Raises:
+        DataError: from `blocks`: what `example` raises; examples of different shapes.
+
+    Example:
+        >>> import numpy as np
+        >>> from cutaway.data import ExampleStream
+        >>> def crop(row, rng):
+        ...     return np.full((2, 2, 1), row), np.int32(rng.integers(9))
+        >>> [(x.shape, y.shape) for x, y in ExampleStream(5, crop, block_rows=3).blocks(0)]
+        [((3, 2, 2, 1), (3,)), ((2, 2, 2, 1), (2,))]
+    """
+
+    def __init__(self, rows: int, example, **options):
+        expect_range(rows, what="rows", least=1)
+        first = _leaves(example(0, np.random.default_rng(0))[0])
+        shape = first[0].shape if len(first) == 1 else (sum(leaf.size for leaf in first),)
+        super().__init__(np.arange(rows), shape, **options)
+        self.example = example
+
+    def make(self, rows, rng):
+        made = [
+            self.example(int(row), part)
+            for row, part in zip(rows, rng.spawn(len(rows)), strict=True)
+        ]
+        shapes = {tuple(np.shape(leaf) for leaf in _leaves(example)) for example in made}
+        if len(shapes) > 1:
+            raise DataError(
+                f"examples of different shapes: {' and '.join(map(str, sorted(shapes)[:2]))}",
+                expected="the same shapes for every row",
+                fix="crop, pad or resize them to one size",
+            )
+        return rows, *_map_leaves(lambda *leaves: np.stack(leaves), *made)
 
 
 def _joined(parts):
