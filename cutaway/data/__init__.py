@@ -27,8 +27,12 @@ from cutaway.data.geometry import Geometry, clip_boxes
 from cutaway.data.idx import find_idx, read_idx
 from cutaway.data.imagenet import imagenet_classes, imagenet_words
 from cutaway.data.images import Images, ImageStream, find_images, load_images, stream_images
+from cutaway.data.mask_coding import MaskCoding
+from cutaway.data.mask_folder import MaskFolder
 from cutaway.data.masked_tokens import mask_tokens
+from cutaway.data.masks import find_masks, looks_like_masks
 from cutaway.data.mel import log_mel
+from cutaway.data.nifti import VolumeHeader, read_labels, read_volume, write_volume
 from cutaway.data.prefetch import ArrayStream, BlockStream, ExampleStream
 from cutaway.data.preprocessing import TableArrays, TablePreprocessing
 from cutaway.data.randaugment import RandAugment
@@ -41,6 +45,8 @@ from cutaway.data.students import students_csv, students_path
 from cutaway.data.text import Texts, read_text, read_texts
 from cutaway.data.tokenizer import Tokenizer, Tokens
 from cutaway.data.ucr import UCRDataset, read_ucr, read_ucr_pair
+from cutaway.data.volume_folder import VolumeFolder
+from cutaway.data.volumes import find_volumes, looks_like_volumes
 from cutaway.data.wav import read_wav, write_wav
 from cutaway.data.wordpiece import Pieces, WordPiece, batches_by_length
 
@@ -58,6 +64,8 @@ __all__ = [
     "Geometry",
     "ImageStream",
     "Images",
+    "MaskCoding",
+    "MaskFolder",
     "Normalize",
     "ParquetBatches",
     "Pieces",
@@ -78,6 +86,8 @@ __all__ = [
     "Tokenizer",
     "Tokens",
     "UCRDataset",
+    "VolumeFolder",
+    "VolumeHeader",
     "WordPiece",
     "batches_by_length",
     "bucket_lengths",
@@ -86,24 +96,30 @@ __all__ = [
     "files_by_label",
     "find_idx",
     "find_images",
+    "find_masks",
     "find_recordings",
+    "find_volumes",
     "forecasting_task",
     "imagenet_classes",
     "imagenet_words",
     "load_images",
     "load_recordings",
     "log_mel",
+    "looks_like_masks",
+    "looks_like_volumes",
     "mask_tokens",
     "mu_law_decode",
     "mu_law_encode",
     "read_idx",
     "read_image",
+    "read_labels",
     "read_series",
     "read_table",
     "read_text",
     "read_texts",
     "read_ucr",
     "read_ucr_pair",
+    "read_volume",
     "read_wav",
     "resample",
     "seasonal_naive",
@@ -112,5 +128,6 @@ __all__ = [
     "students_csv",
     "students_path",
     "windows",
+    "write_volume",
     "write_wav",
 ]

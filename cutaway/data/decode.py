@@ -1,5 +1,6 @@
 """Decoding of image files into 8-bit arrays, whatever their mode, size and orientation."""
 
+import dataclasses
 import os
 import threading
 
@@ -44,23 +45,60 @@ def read_image(path, size=None, *, fit: str = "crop", channels: int = 3) -> np.n
     expect_choice(channels, (1, 3), what="channels")
     if not exists(path):
         raise DataError(f"there is no file {path}", fix="check the path")
-    with readable(path) as file, _named(path), _opened(file) as image:
-        return _pixels(image, size, fit, channels, _packed_bytes(file))
+    with readable(path) as file, named(path), opened(file) as image:
+        return _pixels(image, size, fit, channels, packed_bytes(file))
+
+
+@dataclasses.dataclass(frozen=True)
+class ImageHeader:
+    """What an image file says of itself.
+
+    Attributes:
+        size: (height, width), upright.
+        is_gray: whether it has no colors.
+        mode: Pillow's.
+        orientation: of EXIF, 1 to 8; from 5 on it is stored rotated by 90 degrees.
+        format: Pillow's name of the format.
+    """
+
+    size: tuple[int, int]
+    is_gray: bool
+    mode: str
+    orientation: int
+    format: str
+
+
+def read_header(path) -> ImageHeader:
+    """The header of an image file.
+
+    Raises:
+        DataError: no such file, or not an image.
+    """
+    with readable(path) as file, named(path), opened(file) as image:
+        width, height = image.size
+        orientation = orientation_of(image)
+        size = (width, height) if orientation >= 5 else (height, width)
+        gray = image.mode in GRAY_MODES
+        return ImageHeader(size, gray, image.mode, orientation, str(image.format))
 
 
 def image_header(path) -> tuple | None:
     """((height, width), is_gray), after EXIF rotation; None if the image cannot be read."""
     try:
-        with readable(path) as file, _named(path), _opened(file) as image:
-            width, height = image.size
-            if _orientation(image) >= 5:
-                width, height = height, width
-            return (height, width), image.mode in GRAY_MODES
+        header = read_header(path)
+        return header.size, header.is_gray
     except DataError:
         return None
 
 
-def _named(path):
+def upright(image, orientation: int):
+    """Pillow's image turned as that orientation of EXIF says."""
+    from PIL import Image
+
+    return image if orientation <= 1 else image.transpose(_UPRIGHT[orientation](Image.Transpose))
+
+
+def named(path):
     """Whatever Pillow raises as an error that names the file."""
     return naming(
         path,
@@ -70,7 +108,7 @@ def _named(path):
     )
 
 
-def _opened(file):
+def opened(file):
     """Pillow's image; its own limit of pixels is replaced by ours, which knows the memory."""
     from PIL import Image, UnidentifiedImageError
 
@@ -79,16 +117,16 @@ def _opened(file):
         try:
             image = Image.open(file, formats=FORMATS)
         except UnidentifiedImageError:
-            came = "unknown image format" if _packed_bytes(file) else "it is empty"
+            came = "unknown image format" if packed_bytes(file) else "it is empty"
             raise ValueError(came) from None
         finally:
             Image.MAX_IMAGE_PIXELS = before
     if image.format not in DRAFTED:  # Pillow decodes a PNG to look for its orientation
-        _expect_pixels(image, _packed_bytes(file))
+        expect_pixels(image, packed_bytes(file))
     return image
 
 
-def _expect_pixels(image, packed: int) -> None:
+def expect_pixels(image, packed: int) -> None:
     width, height = image.size
     expect_unpacked(
         width * height * PIXEL_BYTES,
@@ -97,14 +135,14 @@ def _expect_pixels(image, packed: int) -> None:
     )
 
 
-def _packed_bytes(file) -> int:
+def packed_bytes(file) -> int:
     return os.fstat(file.fileno()).st_size
 
 
 def _pixels(image, size, fit, channels, packed: int):
     from PIL import Image
 
-    orientation = _orientation(image)
+    orientation = orientation_of(image)
     wanted = size
     if size is not None and orientation >= 5:  # stored rotated by 90 degrees
         wanted = size[::-1]
@@ -114,7 +152,7 @@ def _pixels(image, size, fit, channels, packed: int):
         smaller = image.draft(mode, (wanted[1], wanted[0]))
         if smaller is not None:
             extent = smaller[1][2:]  # the last pixel may be covered only partly
-    _expect_pixels(image, packed)
+    expect_pixels(image, packed)
     image.load()
     image = _eight_bits(image, "L" if channels == 1 else "RGB")
     if wanted is not None and image.size != (wanted[1], wanted[0]):
@@ -122,9 +160,7 @@ def _pixels(image, size, fit, channels, packed: int):
         image = image.resize(
             (wanted[1], wanted[0]), Image.Resampling.BILINEAR, box, reducing_gap=3.0
         )
-    if orientation > 1:
-        image = image.transpose(_UPRIGHT[orientation](Image.Transpose))
-    pixels = np.asarray(image)
+    pixels = np.asarray(upright(image, orientation))
     return pixels[:, :, None] if pixels.ndim == 2 else pixels
 
 
@@ -139,7 +175,7 @@ _UPRIGHT = {
 }
 
 
-def _orientation(image) -> int:
+def orientation_of(image) -> int:
     try:
         value = image.getexif().get(ORIENTATION, 1)
     except Exception:

@@ -193,9 +193,10 @@ class ExampleAugmentation:
         from jax import tree
 
         rows = len(tree.leaves(x)[0])
-        made = [
-            self.example(*tree.map(lambda leaf, k=k: leaf[k], (x, y)), rng) for k in range(rows)
-        ]
+        made = []
+        for row in range(rows):
+            one_x, one_y = tree.map(lambda leaf, row=row: leaf[row], (x, y))
+            made.append(self.example(one_x, one_y, rng))
         return tree.map(lambda *leaves: np.stack(leaves), *made) if made else (x, y)
 
     def example(self, x, y, rng) -> tuple:
