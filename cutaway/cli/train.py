@@ -6,7 +6,6 @@ import sys
 from cutaway.cli.show import (
     console,
     escape,
-    number,
     print_device,
     print_json,
     print_notes,
@@ -135,22 +134,6 @@ def _show_result(experiment, run) -> None:
 
 def headline(experiment, scores: dict) -> str:
     """The main validation score beside that of the baseline, in one sentence."""
-    target, rows = escape(experiment.target), len(experiment.validation)
-    examples = experiment.preprocessing.examples
-    if "nats_per_character" in scores:
-        return (
-            f"Validation loss: [bold green]{scores['nats_per_character']:.3f}[/] nats per "
-            f"character; unigram baseline: {scores['baseline_nats_per_character']:.3f}"
-        )
-    if experiment.preprocessing.task == "regression":
-        error = number(scores["mean_absolute_error"])
-        baseline = number(scores["baseline_mean_absolute_error"])
-        return (
-            f"Mean absolute error of [bold]{target}[/]: [bold green]{error}[/] on {rows} "
-            f"validation {examples}; baseline ({experiment.preprocessing.baseline}): {baseline}"
-        )
-    accuracy, baseline = scores["accuracy"], scores["baseline_accuracy"]
-    return (
-        f"Validation accuracy for [bold]{target}[/]: [bold green]{accuracy:.3f}[/] "
-        f"({round(accuracy * rows)} of {rows}); majority-class baseline: {baseline:.3f}"
-    )
+    target = f"[bold]{escape(experiment.target)}[/]"
+    found = experiment.preprocessing.headline(scores, target, len(experiment.validation))
+    return f"{found.before}[bold green]{found.score}[/]{found.after}"

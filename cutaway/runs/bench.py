@@ -6,7 +6,7 @@ import time
 import jax
 
 from cutaway.engine import Tensor, no_grad
-from cutaway.losses import LOSSES
+from cutaway.runs.networks import loss_of
 from cutaway.nn import in_mode, jit, watch
 from cutaway.nn.convolution import _Convolution
 from cutaway.ops.correlation import choose
@@ -41,7 +41,7 @@ def _measured(experiment, seconds: float) -> dict:
     net, rows = experiment.net.train(), experiment.training[: experiment.batch_size]
     x, y = map(jax.device_put, (experiment.x[rows], experiment.targets()[rows]))
     optimizer = experiment.options.make_optimizer(net, experiment.training_rows)
-    loss_of = LOSSES[experiment.spec["loss"]]
+    loss_of = loss_of(experiment.spec)
 
     def step(x, y):
         loss = loss_of(net(x), y)

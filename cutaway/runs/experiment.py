@@ -110,7 +110,7 @@ class Experiment:
         optimizer = self.options.make_optimizer(self.net, self.training_rows)
         return trainer_for(
             self.net,
-            self.spec["loss"],
+            self.spec,
             self.preprocessing,
             optimizer,
             precision=self.options.precision,
@@ -179,10 +179,12 @@ class Experiment:
         if probes.rows:
             folder.write(folder.probes, probes.to_parquet())
         run = Run(folder, self._config(), self.preprocessing, self.saved_net(), trainer.history)
+        self.calibrate(run)
+        scores = self.scores(run)
         results: dict = {
             "task": self.preprocessing.task,
-            "train": self._score(run, self.x[self.training], self.y[self.training]),
-            "validation": self._score(run, self.x[self.validation], self.y[self.validation]),
+            "train": scores["train"],
+            "validation": scores["validation"],
             "parameters": self.net.summary().total,
             "seconds": 0.0,
             "epochs": trainer.epoch,
@@ -191,8 +193,8 @@ class Experiment:
             "device": trainer.device,
             "precision": self.options.precision,
         }
-        if self.test is not None:
-            results["test"] = self._score(run, *self.test)
+        if "test" in scores:
+            results["test"] = scores["test"]
         results["seconds"] = round(time.perf_counter() - began, 3)
         if stream is not None:
             results["waited_for_data"] = round(stream.waited_seconds / results["seconds"], 4)
@@ -233,6 +235,19 @@ class Experiment:
         rows = np.linspace(0, len(self.training) - 1, MOST_ROWS).astype(int)
         rows = self.training[np.unique(rows)]
         return Probes(self.x[rows], y[rows])
+
+    def calibrate(self, run: Run) -> None:
+        """Choose what the preprocessing keeps of the trained network, such as a threshold."""
+
+    def scores(self, run: Run) -> dict[str, dict]:
+        """{"train": {score: value}, "validation": ..., "test": if there is a test set}."""
+        found = {
+            "train": self._score(run, self.x[self.training], self.y[self.training]),
+            "validation": self._score(run, self.x[self.validation], self.y[self.validation]),
+        }
+        if self.test is not None:
+            found["test"] = self._score(run, *self.test)
+        return found
 
     def saved_net(self) -> Module:
         """The network saved with the run."""

@@ -15,12 +15,12 @@ from cutaway.explain.gradcam import GradCam
 from cutaway.explain.gradient import GradientStory, counted
 from cutaway.explain.joint_attribution import JointAttribution
 from cutaway.files.content import exists
-from cutaway.losses import LOSSES
 from cutaway.nn.trees import count_rows, map_leaves
 from cutaway.runs.experiment import IN_MEMORY
 from cutaway.runs.finished_run import Run
 from cutaway.runs.kinds import KINDS
 from cutaway.runs.nearest_neighbors import NearestNeighbors, nearest_neighbors_of
+from cutaway.runs.networks import loss_of
 from cutaway.story.text import WIDTH, Story, number
 
 LARGEST = "Weight of the first layer with the largest gradient for this row"
@@ -204,7 +204,7 @@ def _transformed(preprocessing, frame):
 def explanation_of(run: Run, x, y) -> Explanation:
     """`explain` for an encoded row of a run, with the run's own loss."""
     x = map_leaves(_pixels_as_numbers, x)
-    loss = LOSSES[run.config["network"]["loss"]]
+    loss = loss_of(run.config["network"])
     names = KINDS[run.config["kind"]].input_names(run.preprocessing)
     return explain(run.net, x, y, loss=None if y is None else loss, names=names)
 

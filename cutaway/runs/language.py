@@ -23,7 +23,7 @@ from cutaway.runs.experiment import Experiment
 from cutaway.runs.kinds import KINDS
 from cutaway.runs.networks import DEFAULT_LOSSES, build_network
 from cutaway.runs.options.language import LanguageOptions
-from cutaway.runs.preprocessing import Preprocessing, expect_format
+from cutaway.runs.preprocessing import Headline, Preprocessing, expect_format
 from cutaway.runs.report import ReportData, language_page
 from cutaway.train.blocks import expect_batch
 
@@ -123,6 +123,14 @@ class LanguageRows(Preprocessing):
             "perplexity": float(np.exp(nats)),
             "baseline_nats_per_character": baseline * per,
         }
+
+    def headline(self, scores, target, rows):
+        baseline = scores["baseline_nats_per_character"]
+        return Headline(
+            "Validation loss: ",
+            f"{scores['nats_per_character']:.3f}",
+            f" nats per character; unigram baseline: {baseline:.3f}",
+        )
 
     def summary_rows(self) -> list:
         total = sum(self.counts)
