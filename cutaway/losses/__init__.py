@@ -13,9 +13,16 @@ from cutaway.losses.categorical import (
     kl_divergence,
 )
 from cutaway.losses.contract import Expects, expecting, expects
+from cutaway.losses.focusing import focal_with_logits
 from cutaway.losses.latent import gaussian_kl_divergence
 from cutaway.losses.margin import hinge, squared_hinge
+from cutaway.losses.overlap import (
+    dice_cross_entropy_with_logits,
+    soft_dice,
+    soft_dice_with_logits,
+)
 from cutaway.losses.penalties import l1_penalty, l2_penalty
+from cutaway.losses.pixel_weights import border_weights
 from cutaway.losses.regression import huber, mean_absolute_error, mean_squared_error
 from cutaway.losses.sparse import (
     sparse_categorical_cross_entropy,
@@ -28,10 +35,13 @@ __all__ = [
     "Expects",
     "binary_cross_entropy",
     "binary_cross_entropy_with_logits",
+    "border_weights",
     "categorical_cross_entropy",
     "categorical_cross_entropy_with_logits",
+    "dice_cross_entropy_with_logits",
     "expecting",
     "expects",
+    "focal_with_logits",
     "gaussian_kl_divergence",
     "hinge",
     "huber",
@@ -40,6 +50,8 @@ __all__ = [
     "l2_penalty",
     "mean_absolute_error",
     "mean_squared_error",
+    "soft_dice",
+    "soft_dice_with_logits",
     "sparse_categorical_cross_entropy",
     "sparse_categorical_cross_entropy_with_logits",
     "squared_hinge",

@@ -9,11 +9,16 @@ from cutaway.losses.categorical import kl_divergence as kl_divergence
 from cutaway.losses.contract import Expects as Expects
 from cutaway.losses.contract import expecting as expecting
 from cutaway.losses.contract import expects as expects
+from cutaway.losses.focusing import focal_with_logits as focal_with_logits
 from cutaway.losses.latent import gaussian_kl_divergence as gaussian_kl_divergence
 from cutaway.losses.margin import hinge as hinge
 from cutaway.losses.margin import squared_hinge as squared_hinge
+from cutaway.losses.overlap import dice_cross_entropy_with_logits as dice_cross_entropy_with_logits
+from cutaway.losses.overlap import soft_dice as soft_dice
+from cutaway.losses.overlap import soft_dice_with_logits as soft_dice_with_logits
 from cutaway.losses.penalties import l1_penalty as l1_penalty
 from cutaway.losses.penalties import l2_penalty as l2_penalty
+from cutaway.losses.pixel_weights import border_weights as border_weights
 from cutaway.losses.regression import huber as huber
 from cutaway.losses.regression import mean_absolute_error as mean_absolute_error
 from cutaway.losses.regression import mean_squared_error as mean_squared_error
@@ -29,10 +34,13 @@ __all__ = [
     "LOSS_ALIASES",
     "binary_cross_entropy",
     "binary_cross_entropy_with_logits",
+    "border_weights",
     "categorical_cross_entropy",
     "categorical_cross_entropy_with_logits",
+    "dice_cross_entropy_with_logits",
     "expecting",
     "expects",
+    "focal_with_logits",
     "gaussian_kl_divergence",
     "hinge",
     "huber",
@@ -41,6 +49,8 @@ __all__ = [
     "l2_penalty",
     "mean_absolute_error",
     "mean_squared_error",
+    "soft_dice",
+    "soft_dice_with_logits",
     "sparse_categorical_cross_entropy",
     "sparse_categorical_cross_entropy_with_logits",
     "squared_hinge",

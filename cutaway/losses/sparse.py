@@ -7,7 +7,7 @@ from jax.core import Tracer
 
 from cutaway.engine import Tensor, as_array
 from cutaway.engine.operation import operation
-from cutaway.errors import DataError, ShapeError
+from cutaway.errors import DataError, ShapeError, expect_integer
 from cutaway.losses.categorical import SMALLEST
 from cutaway.losses.contract import (
     as_floating,
@@ -19,8 +19,11 @@ from cutaway.losses.contract import (
 )
 
 
-def _labeled(name, prediction, target):
-    """(prediction (..., classes), labels (...) int32), checked where values are known."""
+def labeled(name, prediction, target, ignore_index=None):
+    """(prediction (..., classes), labels (...) int32, which are ignored), checked where known.
+
+    Ignored labels are read as class 0; None if there is no ignore_index.
+    """
     prediction, target = as_floating(prediction), as_array(target)
     if target.shape == (*prediction.shape[:-1], 1):
         target = target[..., 0]
@@ -31,11 +34,24 @@ def _labeled(name, prediction, target):
             fix="pass integer labels; for one-hot targets use the categorical loss",
         )
     classes = prediction.shape[-1]
+    ignored = None
+    if ignore_index is not None:
+        expect_integer(ignore_index, what=f"{name}: ignore_index")
+        ignored = target == ignore_index
+        target = jnp.where(ignored, jnp.zeros((), target.dtype), target)
     if not isinstance(target, Tracer):
         _expect_labels(name, np.asarray(target, np.float64), classes)
     labels = target.astype(jnp.int32)
     # in compiled code values are unknown: a label out of range makes the loss NaN
-    return prediction, jnp.where(labels < 0, classes, labels)
+    return prediction, jnp.where(labels < 0, classes, labels), ignored
+
+
+def kept(values, rows, ignored):
+    """The weights `rows` with 0 where a label is ignored; `rows` themselves if none is."""
+    if ignored is None:
+        return rows
+    weights = jnp.ones_like(values) if rows is None else row_scale(values, "sum", rows)
+    return jnp.where(ignored, 0, weights)
 
 
 def _expect_labels(name, values, classes):
@@ -59,40 +75,41 @@ def _expect_labels(name, values, classes):
     )
 
 
-def _class_weight(name, labels, class_weights, classes, dtype):
+def class_weight(name, labels, class_weights, classes, dtype):
     """Weight of each label's class, or None."""
     expect_class_weights(name, class_weights, classes)
     return None if class_weights is None else as_array(class_weights).astype(dtype)[labels]
 
 
-def _picked(values, labels):
+def picked(values, labels):
     return jnp.take_along_axis(values, labels[..., None], axis=-1)[..., 0]
 
 
 @operation(name="sparse_categorical_cross_entropy_with_logits", saves=True)
-def _from_logits(z, target, *, reduction, class_weights, rows, label_smoothing):
+def _from_logits(z, target, *, reduction, class_weights, rows, label_smoothing, ignore_index):
     name = "sparse_categorical_cross_entropy_with_logits"
-    z, labels = _labeled(name, z, target)
+    z, labels, ignored = labeled(name, z, target, ignore_index)
     expect_smoothing(label_smoothing)
     shifted = z - jnp.max(z, axis=-1, keepdims=True)
     exps = jnp.exp(shifted)
     total = jnp.sum(exps, axis=-1, keepdims=True)
-    values = jnp.log(total[..., 0]) - _picked(shifted, labels)
-    weights = _class_weight(name, labels, class_weights, z.shape[-1], z.dtype)
+    values = jnp.log(total[..., 0]) - picked(shifted, labels)
+    weights = class_weight(name, labels, class_weights, z.shape[-1], z.dtype)
     if weights is not None:
         values = weights * values
     if label_smoothing:
         # (1 - ε) of the label's own -ln p, and ε of the mean of all classes'
         of_all = _each_class(class_weights, z) * (jnp.log(total) - shifted)
         values = (1 - label_smoothing) * values + label_smoothing * jnp.mean(of_all, axis=-1)
-    return reduced(values, reduction, rows, weights), (exps / total, labels, weights)
+    rows = kept(values, rows, ignored)
+    return reduced(values, reduction, rows, weights), (exps / total, labels, weights, rows)
 
 
 @_from_logits.backward
 def _from_logits_backward(
-    grad, out, saved, z, target, *, reduction, class_weights, rows, label_smoothing
+    grad, out, saved, z, target, *, reduction, class_weights, rows, label_smoothing, ignore_index
 ):
-    p, labels, weights = saved
+    p, labels, weights, rows = saved
     scale = grad * row_scale(p[..., 0], reduction, rows, weights)
     # ∂L/∂z = softmax(z) - y, with y the one-hot row of the label
     hot = jax.nn.one_hot(labels, p.shape[-1], dtype=p.dtype)
@@ -114,20 +131,23 @@ def _each_class(class_weights, z):
 
 
 @operation(name="sparse_categorical_cross_entropy", saves=True)
-def _from_probabilities(p, target, *, reduction, class_weights, rows):
+def _from_probabilities(p, target, *, reduction, class_weights, rows, ignore_index):
     name = "sparse_categorical_cross_entropy"
-    p, labels = _labeled(name, p, target)
-    clipped = jnp.maximum(_picked(p, labels), SMALLEST)
+    p, labels, ignored = labeled(name, p, target, ignore_index)
+    clipped = jnp.maximum(picked(p, labels), SMALLEST)
     values = -jnp.log(clipped)
-    weights = _class_weight(name, labels, class_weights, p.shape[-1], p.dtype)
+    weights = class_weight(name, labels, class_weights, p.shape[-1], p.dtype)
     if weights is not None:
         values = weights * values
-    return reduced(values, reduction, rows, weights), (clipped, labels, weights)
+    rows = kept(values, rows, ignored)
+    return reduced(values, reduction, rows, weights), (clipped, labels, weights, rows)
 
 
 @_from_probabilities.backward
-def _from_probabilities_backward(grad, out, saved, p, target, *, reduction, class_weights, rows):
-    clipped, labels, weights = saved
+def _from_probabilities_backward(
+    grad, out, saved, p, target, *, reduction, class_weights, rows, ignore_index
+):
+    clipped, labels, weights, rows = saved
     scale = grad * row_scale(clipped, reduction, rows, weights)
     if weights is not None:
         scale = scale * weights
@@ -138,7 +158,13 @@ def _from_probabilities_backward(grad, out, saved, p, target, *, reduction, clas
 
 @expecting("probability", "labels", "sparse_categorical_cross_entropy_with_logits")
 def sparse_categorical_cross_entropy(
-    prediction, target, *, reduction: str = "mean", class_weights=None, row_weights=None
+    prediction,
+    target,
+    *,
+    reduction: str = "mean",
+    class_weights=None,
+    row_weights=None,
+    ignore_index: int | None = None,
 ) -> Tensor:
     """-ln p_y of probabilities p, for integer labels y; ∂L/∂p_y = -1/p_y.
 
@@ -149,7 +175,8 @@ def sparse_categorical_cross_entropy(
         class_weights: (classes,) weight of each class; mean is then Σ w l / Σ w with w the
             weight of each row's class, as in PyTorch.
         row_weights: (rows,), or the shape of the leading axes: weight of each row, 0 for padding.
-            mean is then Σ w l / Σ w.
+            mean is then Σ w l / Σ w. For masks, (rows, height, width) weights of the pixels.
+        ignore_index: label that counts for nothing, such as 255 in the masks of Pascal VOC.
 
     Shapes:
         prediction: (..., classes)
@@ -167,7 +194,12 @@ def sparse_categorical_cross_entropy(
         1.3863
     """
     return _from_probabilities(
-        prediction, target, reduction=reduction, class_weights=class_weights, rows=row_weights
+        prediction,
+        target,
+        reduction=reduction,
+        class_weights=class_weights,
+        rows=row_weights,
+        ignore_index=ignore_index,
     )
 
 
@@ -180,6 +212,7 @@ def sparse_categorical_cross_entropy_with_logits(
     class_weights=None,
     row_weights=None,
     label_smoothing: float = 0.0,
+    ignore_index: int | None = None,
 ) -> Tensor:
     """ln Σ_i e^{z_i} - z_y of logits z, for integer labels y. ∂L/∂z = softmax(z) - one-hot(y).
 
@@ -199,4 +232,5 @@ def sparse_categorical_cross_entropy_with_logits(
         class_weights=class_weights,
         rows=row_weights,
         label_smoothing=label_smoothing,
+        ignore_index=ignore_index,
     )

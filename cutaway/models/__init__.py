@@ -47,6 +47,13 @@ _HOMES = {
         "auxiliary_loss",
         "googlenet",
     ),
+    "pix2pix": (
+        "PatchDiscriminator",
+        "Pix2PixGenerator",
+        "patch_discriminator",
+        "pix2pix_generator",
+        "weighted_absolute_error",
+    ),
     "pretrained": (
         "PRETRAINED_BACKBONES",
         "ImageBackbone",
@@ -112,10 +119,24 @@ _HOMES = {
         "Translator",
         "translation_pairs",
     ),
+    "unet": (
+        "UNet",
+        "padded_unet",
+        "valid_unet",
+    ),
+    "unet_on_backbone": (
+        "BackboneUNet",
+        "backbone_unet",
+    ),
     "vgg": (
         "VGG",
         "vgg16",
         "vgg16_norm",
+    ),
+    "vnet": (
+        "VNet",
+        "normalized_vnet",
+        "plain_vnet",
     ),
     "wavenet": (
         "WaveBlock",

@@ -43,6 +43,11 @@ from cutaway.models.mobilenet import MobileNetV2 as MobileNetV2
 from cutaway.models.mobilenet import mobilenet_v2 as mobilenet_v2
 from cutaway.models.perceptron import Perceptron as Perceptron
 from cutaway.models.perceptron import mlp as mlp
+from cutaway.models.pix2pix import PatchDiscriminator as PatchDiscriminator
+from cutaway.models.pix2pix import Pix2PixGenerator as Pix2PixGenerator
+from cutaway.models.pix2pix import patch_discriminator as patch_discriminator
+from cutaway.models.pix2pix import pix2pix_generator as pix2pix_generator
+from cutaway.models.pix2pix import weighted_absolute_error as weighted_absolute_error
 from cutaway.models.pretrained import ImageBackbone as ImageBackbone
 from cutaway.models.pretrained import PRETRAINED_BACKBONES as PRETRAINED_BACKBONES
 from cutaway.models.pretrained import PretrainedBackbone as PretrainedBackbone
@@ -75,9 +80,17 @@ from cutaway.models.transfer_learning import features_of as features_of
 from cutaway.models.transfer_learning import transfer as transfer
 from cutaway.models.translation import Translator as Translator
 from cutaway.models.translation import translation_pairs as translation_pairs
+from cutaway.models.unet import UNet as UNet
+from cutaway.models.unet import padded_unet as padded_unet
+from cutaway.models.unet import valid_unet as valid_unet
+from cutaway.models.unet_on_backbone import BackboneUNet as BackboneUNet
+from cutaway.models.unet_on_backbone import backbone_unet as backbone_unet
 from cutaway.models.vgg import VGG as VGG
 from cutaway.models.vgg import vgg16 as vgg16
 from cutaway.models.vgg import vgg16_norm as vgg16_norm
+from cutaway.models.vnet import VNet as VNet
+from cutaway.models.vnet import normalized_vnet as normalized_vnet
+from cutaway.models.vnet import plain_vnet as plain_vnet
 from cutaway.models.wavenet import WaveBlock as WaveBlock
 from cutaway.models.wavenet import WaveNet as WaveNet
 
@@ -88,6 +101,7 @@ __all__ = [
     "BERT_MINI",
     "BERT_TINY",
     "Backbone",
+    "BackboneUNet",
     "BagOfEmbeddings",
     "BasicBlock",
     "Bert",
@@ -112,7 +126,9 @@ __all__ = [
     "MobileNetV2",
     "PRETRAINED_BACKBONES",
     "PaddedShortcut",
+    "PatchDiscriminator",
     "Perceptron",
+    "Pix2PixGenerator",
     "PretrainedBackbone",
     "RecurrentClassifier",
     "RecurrentTextClassifier",
@@ -124,11 +140,14 @@ __all__ = [
     "Transfer",
     "TransformerClassifier",
     "Translator",
+    "UNet",
     "VGG",
+    "VNet",
     "VariationalAutoencoder",
     "WaveBlock",
     "WaveNet",
     "auxiliary_loss",
+    "backbone_unet",
     "bert_base",
     "bert_mini",
     "bert_tiny",
@@ -150,6 +169,11 @@ __all__ = [
     "minilm",
     "mlp",
     "mobilenet_v2",
+    "normalized_vnet",
+    "padded_unet",
+    "patch_discriminator",
+    "pix2pix_generator",
+    "plain_vnet",
     "pretrained_backbone",
     "recurrent_layers",
     "resnet101",
@@ -161,6 +185,8 @@ __all__ = [
     "time_series_cnn",
     "transfer",
     "translation_pairs",
+    "valid_unet",
     "vgg16",
     "vgg16_norm",
+    "weighted_absolute_error",
 ]

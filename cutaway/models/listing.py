@@ -25,6 +25,9 @@ class Architecture:
 _RESNET = "He et al., arXiv:1512.03385"
 _VGG = "Simonyan & Zisserman, arXiv:1409.1556"
 _LENET = "LeCun et al., Proc. IEEE 86"
+_UNET = "Ronneberger et al., arXiv:1505.04597"
+_VNET = "Milletari et al., arXiv:1606.04797"
+_PIX2PIX = "Isola et al., arXiv:1611.07004"
 _BERT = "Devlin et al., arXiv:1810.04805"
 _SMALL_BERT = "Turc et al., arXiv:1908.08962"
 
@@ -52,14 +55,26 @@ _ARCHITECTURES = (
     Architecture("resnet50", 2015, _RESNET, "224 x 224 x 3", 25_557_032),
     Architecture("resnet101", 2015, _RESNET, "224 x 224 x 3", 44_549_160),
     Architecture("resnet152", 2015, _RESNET, "224 x 224 x 3", 60_192_808),
+    Architecture(
+        "valid_unet", 2015, _UNET, "572 x 572 x 1, or larger by multiples of 16", 31_030_658
+    ),
+    Architecture("padded_unet", 2015, _UNET, "height x width x channels", 31_036_546),
     Architecture("Translator", 2015, "Luong et al., arXiv:1508.04025", "tokens"),
+    Architecture("UNet", 2016, "Çiçek et al., arXiv:1606.06650 (in 3 axes)", "volumes or images"),
+    Architecture("plain_vnet", 2016, _VNET, "128 x 128 x 64 x 1", 61_982_682),
+    Architecture("normalized_vnet", 2016, _VNET, "128 x 128 x 64 x 1", 45_600_316),
     Architecture("WaveNet", 2016, "van den Oord et al., arXiv:1609.03499", "samples"),
     Architecture("BagOfEmbeddings", 2016, "Joulin et al., arXiv:1607.01759", "tokens"),
     Architecture("TableNetwork", 2016, "Guo & Berkhahn, arXiv:1604.06737", "columns"),
     Architecture("time_series_cnn", 2016, "Wang et al., arXiv:1611.06455", "time x channels"),
+    Architecture("pix2pix_generator", 2017, _PIX2PIX, "256 x 256 x 3", 54_413_955),
+    Architecture("patch_discriminator", 2017, _PIX2PIX, "256 x 256 x 6", 2_768_705),
     Architecture("TransformerClassifier", 2017, "Vaswani et al., arXiv:1706.03762", "tokens"),
     Architecture(
         "mobilenet_v2", 2018, "Sandler et al., arXiv:1801.04381", "224 x 224 x 3", 3_504_872
+    ),
+    Architecture(
+        "backbone_unet", 2018, "Iglovikov & Shvets, arXiv:1801.05746", "height x width x 3"
     ),
     Architecture("bert_base", 2018, _BERT, "up to 512 tokens", 109_482_240),
     Architecture("bert_mini", 2019, _SMALL_BERT, "up to 512 tokens", 11_170_560),
