@@ -98,7 +98,7 @@ def _show_data(experiment) -> None:
 
 
 def _show_network(experiment) -> None:
-    options, spec, examples = experiment.options, experiment.spec, experiment.preprocessing.examples
+    options, spec = experiment.options, experiment.spec
     name = spec["model"]
     if name == "mlp":
         sizes = [len(experiment.preprocessing.features), *spec["layers"], spec["outputs"]]
@@ -110,8 +110,7 @@ def _show_network(experiment) -> None:
         f"Training: {options.optimizer}, lr {options.rate():g}, "
         f"{experiment.epochs} epoch{'s' * (experiment.epochs != 1)}, "
         f"batch size {experiment.batch_size}\n"
-        f"Data: {experiment.training_rows:,} training {examples}, "
-        f"{len(experiment.validation):,} validation {examples}"
+        f"Data: {experiment.data_line}"
     )
     print_device(device(), options.precision)
     print()
@@ -123,7 +122,8 @@ def _show_result(experiment, run) -> None:
     epochs = f"{metrics['epochs']} epoch" + "s" * (metrics["epochs"] != 1)
     console.print(f"{epochs} in {metrics['seconds']:.1f} s{escape(why)}")
     monitor = experiment.options.MONITOR
-    best = "lowest validation loss" if monitor == "val_loss" else "highest validation accuracy"
+    watched = monitor.removeprefix("val_").replace("_", " ")
+    best = f"{'lowest' if monitor == 'val_loss' else 'highest'} validation {watched}"
     console.print(f"Kept the weights of epoch {metrics['best_epoch']} ({best})")
     if "waited_for_data" in metrics:
         console.print(f"Waiting for data: {metrics['waited_for_data']:.1%} of the time")
@@ -135,5 +135,5 @@ def _show_result(experiment, run) -> None:
 def headline(experiment, scores: dict) -> str:
     """The main validation score beside that of the baseline, in one sentence."""
     target = f"[bold]{escape(experiment.target)}[/]"
-    found = experiment.preprocessing.headline(scores, target, len(experiment.validation))
+    found = experiment.preprocessing.headline(scores, target, experiment.validation_rows)
     return f"{found.before}[bold green]{found.score}[/]{found.after}"

@@ -2,6 +2,9 @@
 
 A metric is a function (prediction, target, weights=None) -> number; classification metrics receive
 probabilities. It has `task`, "classification" or "regression", and `higher_is_better`.
+
+What is more than a mean over the rows is collected over a set: `MaskScores`, `PictureScores` and
+`DiagonalFrechet` have `collect` and `result`, on the host.
 """
 
 from collections.abc import Callable
@@ -16,6 +19,13 @@ from cutaway.metrics.classification import (
     recall,
     roc_auc,
 )
+from cutaway.metrics.masks import MaskScores, mean_dice, mean_iou, pixel_accuracy
+from cutaway.metrics.pictures import DiagonalFrechet, PictureScores, structural_similarity
+from cutaway.metrics.regions import (
+    adapted_rand_error,
+    connected_regions,
+    variation_of_information,
+)
 from cutaway.metrics.regression import mean_absolute_error, r2, root_mean_squared_error
 from cutaway.metrics.report import (
     classification_report,
@@ -27,14 +37,22 @@ from cutaway.metrics.report import (
 
 __all__ = [
     "METRICS",
+    "DiagonalFrechet",
+    "MaskScores",
+    "PictureScores",
     "accuracy",
+    "adapted_rand_error",
     "balanced_accuracy",
     "classification_report",
     "classification_scores",
     "confusion_matrix",
+    "connected_regions",
     "f1",
     "log_loss",
     "mean_absolute_error",
+    "mean_dice",
+    "mean_iou",
+    "pixel_accuracy",
     "precision",
     "r2",
     "recall",
@@ -42,6 +60,8 @@ __all__ = [
     "residual_summary",
     "roc_auc",
     "root_mean_squared_error",
+    "structural_similarity",
+    "variation_of_information",
 ]
 
 # by the names that the command line and config files use: every metric of this folder

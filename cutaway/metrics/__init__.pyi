@@ -8,6 +8,16 @@ from cutaway.metrics.classification import log_loss as log_loss
 from cutaway.metrics.classification import precision as precision
 from cutaway.metrics.classification import recall as recall
 from cutaway.metrics.classification import roc_auc as roc_auc
+from cutaway.metrics.masks import MaskScores as MaskScores
+from cutaway.metrics.masks import mean_dice as mean_dice
+from cutaway.metrics.masks import mean_iou as mean_iou
+from cutaway.metrics.masks import pixel_accuracy as pixel_accuracy
+from cutaway.metrics.pictures import DiagonalFrechet as DiagonalFrechet
+from cutaway.metrics.pictures import PictureScores as PictureScores
+from cutaway.metrics.pictures import structural_similarity as structural_similarity
+from cutaway.metrics.regions import adapted_rand_error as adapted_rand_error
+from cutaway.metrics.regions import connected_regions as connected_regions
+from cutaway.metrics.regions import variation_of_information as variation_of_information
 from cutaway.metrics.regression import mean_absolute_error as mean_absolute_error
 from cutaway.metrics.regression import r2 as r2
 from cutaway.metrics.regression import root_mean_squared_error as root_mean_squared_error
@@ -20,15 +30,23 @@ from cutaway.metrics.report import residual_summary as residual_summary
 METRICS: dict[str, Callable]
 
 __all__ = [
+    "DiagonalFrechet",
     "METRICS",
+    "MaskScores",
+    "PictureScores",
     "accuracy",
+    "adapted_rand_error",
     "balanced_accuracy",
     "classification_report",
     "classification_scores",
     "confusion_matrix",
+    "connected_regions",
     "f1",
     "log_loss",
     "mean_absolute_error",
+    "mean_dice",
+    "mean_iou",
+    "pixel_accuracy",
     "precision",
     "r2",
     "recall",
@@ -36,4 +54,6 @@ __all__ = [
     "residual_summary",
     "roc_auc",
     "root_mean_squared_error",
+    "structural_similarity",
+    "variation_of_information",
 ]

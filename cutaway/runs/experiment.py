@@ -85,6 +85,20 @@ class Experiment:
         return len(self.training) if self.stream is None else self.stream.rows
 
     @property
+    def validation_rows(self) -> int:
+        """Number of validation examples."""
+        return len(self.validation)
+
+    @property
+    def data_line(self) -> str:
+        """How many examples train and validate, in words."""
+        examples = self.preprocessing.examples
+        return (
+            f"{self.training_rows:,} training {examples}, "
+            f"{self.validation_rows:,} validation {examples}"
+        )
+
+    @property
     def batch_size(self) -> int:
         return self.options.batch(self.training_rows)
 

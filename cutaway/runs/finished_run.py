@@ -7,7 +7,6 @@ import numpy as np
 
 from cutaway.data.parquet import read_parquet
 from cutaway.errors import RunError, ShapeError
-from cutaway.metrics import METRICS
 from cutaway.nn import Module
 from cutaway.runs.damage import explaining_damage
 from cutaway.runs.networks import build_network, loss_of
@@ -189,6 +188,6 @@ def trainer_for(net, spec: dict, preprocessing, optimizer=None, *, precision: st
         net,
         loss=loss_of(spec),
         optimizer=optimizer,
-        metrics=[METRICS[n] for n in preprocessing.metrics],
+        metrics=preprocessing.metric_functions(),
         precision=precision,
     )

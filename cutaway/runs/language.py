@@ -202,12 +202,7 @@ class LanguageExperiment(Experiment):
             probes=run.probes,
             best_epoch=run.metrics["best_epoch"],
             metrics=run.metrics,
-            classes=None,
             target=self.target,
-            truth=np.zeros(0),
-            outputs=np.zeros(0),
-            rows=self.frame[:0],
-            row_numbers=np.zeros(0, int),
         )
         return language_page(data, generate(run, length=SAMPLE, seed=0))
 

@@ -82,6 +82,12 @@ class Preprocessing:
         """Names of the metrics that a training records in every epoch."""
         return ["r2"] if self.task == "regression" else ["accuracy"]
 
+    def metric_functions(self) -> list:
+        """The metrics that a training records in every epoch."""
+        from cutaway.metrics import METRICS
+
+        return [METRICS[name] for name in self.metrics]
+
     @property
     def task(self) -> str:
         return self.target.task

@@ -13,6 +13,7 @@ KEY = "flag"  # in the metadata of a dataclass field
 # headings of `cutaway train --help`
 TRAINING, TABLES, IMAGES, TEXTS, SERIES = "Training", "Tables", "Images", "Texts", "Series"
 PRETRAINED = "Pretrained models"
+DENSE = "Masks, volumes, pairs of pictures"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -37,6 +38,14 @@ class Flag:
 
 
 MODEL = Flag("Network.", metavar="NAME", default="depends on the data")
+SIZE = Flag(
+    "Image size in pixels; for masks and volumes, size of the crops.",
+    IMAGES,
+    default="depends on the data",
+)
+AUGMENT = Flag(
+    "Augment with random shifts, flips and more.", IMAGES, names=("--augment/--no-augment",)
+)
 
 
 @dataclasses.dataclass(frozen=True)

@@ -1,0 +1,39 @@
+"""Networks that predict something for each pixel or voxel, from their specs, and what they take."""
+
+from cutaway.models import padded_unet
+from cutaway.nn import Sequential, Standardize
+
+MASK_INPUTS = ["the network standardizes them itself; both sizes are multiples of 16"]
+
+
+def unet_of(spec):
+    """Standardization, and a padded U-Net."""
+    return Sequential(
+        Standardize(spec["mean"], spec["std"]),
+        padded_unet(
+            spec["outputs"],
+            in_channels=spec["channels"],
+            base=spec["base"],
+            levels=spec["levels"],
+            dropout=spec["dropout"],
+        ),
+    )
+
+
+def describe_classes(rows) -> list[str]:
+    """What the outputs of a segmentation network mean."""
+    classes = ", ".join(rows.names)
+    found = [f"for each pixel and class a logit; softmax gives probabilities; in order: {classes}"]
+    if len(rows.names) == 2:
+        found.append(
+            f"{rows.names[1]} is predicted where its probability is at least {rows.threshold:g}"
+        )
+    return found
+
+
+def backbone_unet_of(spec):
+    """A U-Net on a pretrained backbone."""
+    from cutaway.models import backbone_unet
+
+    net = backbone_unet(spec["from"], spec["outputs"], pretrained=False)
+    return net if spec["unfrozen"] else net.freeze_backbone()
