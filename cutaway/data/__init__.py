@@ -33,6 +33,7 @@ from cutaway.data.masked_tokens import mask_tokens
 from cutaway.data.masks import find_masks, looks_like_masks
 from cutaway.data.mel import log_mel
 from cutaway.data.nifti import VolumeHeader, read_labels, read_volume, write_volume
+from cutaway.data.picture_pairs import PairFolder, find_pairs, looks_like_pairs
 from cutaway.data.prefetch import ArrayStream, BlockStream, ExampleStream
 from cutaway.data.preprocessing import TableArrays, TablePreprocessing
 from cutaway.data.randaugment import RandAugment
@@ -43,7 +44,9 @@ from cutaway.data.split import stratified_split
 from cutaway.data.stream import ParquetBatches
 from cutaway.data.students import students_csv, students_path
 from cutaway.data.text import Texts, read_text, read_texts
+from cutaway.data.tiles import predict_tiles
 from cutaway.data.tokenizer import Tokenizer, Tokens
+from cutaway.data.touching import border_weights
 from cutaway.data.ucr import UCRDataset, read_ucr, read_ucr_pair
 from cutaway.data.volume_folder import VolumeFolder
 from cutaway.data.volumes import find_volumes, looks_like_volumes
@@ -67,6 +70,7 @@ __all__ = [
     "MaskCoding",
     "MaskFolder",
     "Normalize",
+    "PairFolder",
     "ParquetBatches",
     "Pieces",
     "RandAugment",
@@ -90,6 +94,7 @@ __all__ = [
     "VolumeHeader",
     "WordPiece",
     "batches_by_length",
+    "border_weights",
     "bucket_lengths",
     "bucketed_order",
     "clip_boxes",
@@ -97,6 +102,7 @@ __all__ = [
     "find_idx",
     "find_images",
     "find_masks",
+    "find_pairs",
     "find_recordings",
     "find_volumes",
     "forecasting_task",
@@ -106,10 +112,12 @@ __all__ = [
     "load_recordings",
     "log_mel",
     "looks_like_masks",
+    "looks_like_pairs",
     "looks_like_volumes",
     "mask_tokens",
     "mu_law_decode",
     "mu_law_encode",
+    "predict_tiles",
     "read_idx",
     "read_image",
     "read_labels",

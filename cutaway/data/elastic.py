@@ -1,6 +1,7 @@
 """Elastic deformation: displacements on a coarse grid, interpolated by cubic splines."""
 
 import dataclasses
+import functools
 
 import numpy as np
 
@@ -22,22 +23,24 @@ class Elastic:
     to_frame: np.ndarray
     to_input: np.ndarray
 
-    def on_grid(self, places) -> np.ndarray | None:
-        """Displacements in the input (axes, *n) on a grid of output places, given per axis.
+    def on_grid(self, size) -> np.ndarray | None:
+        """Displacements in the input (axes, *size) at the pixels of the output, float32.
 
         None if the frame is rotated against the output.
         """
         by_axis = permutation(self.to_frame[:, :-1])
         if by_axis is None:
             return None
-        moved = np.tensordot(self.to_input, self.grid, 1)
+        moved = np.tensordot(self.to_input, self.grid, 1).astype(np.float32)
         for axis in reversed(range(len(by_axis))):
             along = by_axis[axis]
-            where = self.to_frame[axis, along] * places[along] + self.to_frame[axis, -1]
-            weights = self._weights(where, axis).astype(np.float32)
+            scale, offset = self.to_frame[axis, along], self.to_frame[axis, -1]
+            weights = _weights_on_axis(
+                moved.shape[axis + 1], self.frame[axis], float(scale), float(offset), size[along]
+            )
             rest = moved.shape[axis + 2 :]
-            moved = moved.astype(np.float32).reshape(*moved.shape[: axis + 2], -1)
-            moved = (weights @ moved).reshape(*moved.shape[: axis + 1], len(where), *rest)
+            moved = weights @ moved.reshape(*moved.shape[: axis + 2], -1)
+            moved = moved.reshape(*moved.shape[:-1], *rest)
         order = [by_axis.index(axis) + 1 for axis in range(len(by_axis))]
         return moved.transpose(0, *order)
 
@@ -46,17 +49,25 @@ class Elastic:
         where = self.to_frame[:, :-1] @ points + self.to_frame[:, -1:]
         moved = self.grid[..., None]
         for axis in range(len(self.frame)):
-            weights = self._weights(where[axis], axis).T  # (grid points, n)
+            weights = spline_weights(
+                where[axis], self.grid.shape[axis + 1], self.frame[axis]
+            ).T  # (grid points, n)
             moved = (moved * weights.reshape(-1, *[1] * (moved.ndim - 3), weights.shape[1])).sum(1)
         return self.to_input @ moved
 
-    def _weights(self, where, axis):
-        """(n, grid points): what each point of the grid adds at each coordinate."""
-        from scipy.interpolate import CubicSpline
 
-        knots = np.linspace(0, self.frame[axis], self.grid.shape[axis + 1])
-        spline = CubicSpline(knots, np.eye(len(knots)), bc_type="natural")
-        return spline(np.clip(where, 0, self.frame[axis]))
+def spline_weights(where, points: int, frame: int) -> np.ndarray:
+    """(n, points): what each of the points along an axis adds at each coordinate."""
+    from scipy.interpolate import CubicSpline
+
+    knots = np.linspace(0, frame, points)
+    return CubicSpline(knots, np.eye(points), bc_type="natural")(np.clip(where, 0, frame))
+
+
+@functools.lru_cache(maxsize=64)  # of crops of one size they are always the same
+def _weights_on_axis(points: int, frame: int, scale: float, offset: float, count: int):
+    where = scale * (np.arange(count) + 0.5) + offset
+    return spline_weights(where, points, frame).astype(np.float32)
 
 
 def permutation(matrix) -> list[int] | None:

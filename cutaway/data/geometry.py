@@ -60,13 +60,13 @@ class Geometry(CoordinateMap):
         self._expect_input(array, "picture", "(*input_size, channels)", self.axes + 1)
         places = self._places_by_axis()
         if places is not None:
-            out = separable(array, places[0], border, fill, is_linear=True)
-            out = np.transpose(out, (*places[1], *range(self.axes, out.ndim)))
+            out = separable(array, *places[:2], border, fill, is_linear=True)
+            out = np.transpose(out, (*places[2], *range(self.axes, out.ndim)))
         else:
             shrunk, scale = self._smoothed(array)
             places = [p * s for p, s in zip(self._places, scale, strict=True)]
             out = linear_at(shrunk, places, border, fill)
-        return _as_dtype(out, array.dtype)
+        return _own(_as_dtype(out, array.dtype), array)
 
     def mask(self, array, *, border: str = "constant", fill: float = 0) -> np.ndarray:
         """A mask of class ids: at each place the nearest pixel.
@@ -83,9 +83,9 @@ class Geometry(CoordinateMap):
         places = self._places_by_axis()
         if places is None:
             return nearest_at(array, self._places, border, fill)
-        out = separable(array, places[0], border, fill, is_linear=False)
-        out = np.transpose(out, (*places[1], *range(self.axes, out.ndim)))
-        return np.ascontiguousarray(out)
+        out = separable(array, *places[:2], border, fill, is_linear=False)
+        out = np.transpose(out, (*places[2], *range(self.axes, out.ndim)))
+        return _own(np.ascontiguousarray(out), array)
 
     def points(self, points) -> np.ndarray:
         """Where points of the input are in the output.
@@ -143,7 +143,10 @@ class Geometry(CoordinateMap):
         return back.mask(array, fill=fill)
 
     def _places_by_axis(self):
-        """(coordinates along each input axis, order of the axes); None unless along the axes."""
+        """(coordinates along each input axis, their spacings, order of the axes).
+
+        None unless the map is along the axes.
+        """
         along = None if self.elastic is not None else permutation(self.matrix[:, :-1])
         if along is None:
             return None
@@ -151,7 +154,8 @@ class Geometry(CoordinateMap):
             self.matrix[axis, k] * (np.arange(self.output_size[k]) + 0.5) + self.matrix[axis, -1]
             for axis, k in enumerate(along)
         ]
-        return places, [along.index(k) for k in range(self.axes)]
+        spacings = [abs(float(self.matrix[axis, k])) for axis, k in enumerate(along)]
+        return places, spacings, [along.index(k) for k in range(self.axes)]
 
     @functools.cached_property
     def _places(self) -> list:
@@ -166,7 +170,7 @@ class Geometry(CoordinateMap):
             places.append(where)
         if self.elastic is None:
             return places
-        moved = self.elastic.on_grid(grid)
+        moved = self.elastic.on_grid(self.output_size)
         if moved is None:
             points = np.stack([p.ravel() for p in np.meshgrid(*grid, indexing="ij")])
             moved = self.elastic.at(points).reshape(self.axes, *self.output_size)
@@ -248,3 +252,8 @@ def _as_dtype(out, dtype):
         limits = np.iinfo(dtype)
         return np.clip(np.rint(out), limits.min, limits.max).astype(dtype)
     return np.ascontiguousarray(out, dtype=out.dtype if dtype.kind not in "fui" else dtype)
+
+
+def _own(out, array):
+    """The array, copied if it is a part of the one it was made of, or must not be written to."""
+    return out.copy() if np.may_share_memory(out, array) or not out.flags.writeable else out

@@ -19,8 +19,15 @@ def inside(places, size: int, border: str):
     """(coordinates folded into 0..size, whether each was inside; None if all count as inside)."""
     expect_choice(border, BORDERS, what="border")
     if border == "mirrored":
-        folded = np.mod(places + TOLERANCE, 2 * size)
-        return np.minimum(folded, 2 * size - folded), None
+        places = places + TOLERANCE
+        low, high = places.min(initial=0), places.max(initial=0)
+        if low < -size or high > 2 * size:
+            places = np.mod(places, 2 * size)
+        if low < 0:
+            places = np.abs(places)
+        if high > size or low < -size:
+            places = size - np.abs(size - places)
+        return places, None
     places = places + TOLERANCE
     return places, (places >= 0) & (places < size)
 
@@ -30,7 +37,7 @@ def pixels_at(places, size: int):
     return np.clip(np.floor(places), 0, size - 1).astype(np.intp)
 
 
-def separable(array, places, border: str, fill, *, is_linear: bool):
+def separable(array, places, spacings, border: str, fill, *, is_linear: bool):
     """The values at a grid of places, given by their coordinates along each of the first axes.
 
     Linearly interpolated along each axis. Where neighboring places are more than a pixel apart, the
@@ -39,12 +46,17 @@ def separable(array, places, border: str, fill, *, is_linear: bool):
     Args:
         array: (*sizes, ...).
         places: for each of the axes, (n,) evenly spaced coordinates.
+        spacings: for each of the axes, pixels from one place to the next, positive.
         border, fill: of places outside.
         is_linear: otherwise the nearest pixel is taken.
 
     Shapes:
         result: (*n, ...), float if linear and not on the centers of pixels
     """
+    if is_linear and len(places) == 2:
+        resized = _resized_by_pillow(array, places, spacings, border, fill)
+        if resized is not None:
+            return resized
     outside = []
     steps: list = [None] * len(places)
     for axis, given in enumerate(places):
@@ -52,11 +64,11 @@ def separable(array, places, border: str, fill, *, is_linear: bool):
         where, within = inside(given, size, border)
         outside.append(None if within is None else ~within)
         on_pixels = np.abs(np.mod(where, 1) - 0.5).max(initial=0) < 10 * TOLERANCE
-        if not is_linear or (on_pixels and _spacing(given) < 1 + TOLERANCE):
+        if not is_linear or (on_pixels and spacings[axis] < 1 + TOLERANCE):
             array = _taken(array, pixels_at(where, size), axis)
         else:
             where = np.clip(where, 0, size)
-            reach = max(1.0, _spacing(given))
+            reach = max(1.0, spacings[axis])
             low = max(0, int(where.min(initial=0) - reach - 1)) if len(where) else 0
             high = min(size, int(where.max(initial=0) + reach + 2))
             array = array[(slice(None),) * axis + (slice(low, high),)]
@@ -71,6 +83,44 @@ def separable(array, places, border: str, fill, *, is_linear: bool):
             array = array if array.flags.writeable and array.base is None else array.copy()
             array[(slice(None),) * axis + (mask,)] = fill
     return array
+
+
+def _resized_by_pillow(array, places, spacings, border, fill):
+    """The same for uint8 pictures that are scaled along both axes: four times as fast.
+
+    None where the picture is not scaled, or is mirrored at its edges, or where an outermost pixel
+    of the result lies partly beyond them.
+    """
+    if array.dtype != np.uint8 or array.shape[2] not in (1, 3) or min(map(len, places)) == 0:
+        return None
+    if all(abs(s - 1) < TOLERANCE for s in spacings):
+        return None
+    from PIL import Image
+
+    box, parts, flips = [], [], []
+    for where, size, spacing in zip(places, array.shape, spacings, strict=False):
+        within = np.flatnonzero((where + TOLERANCE >= 0) & (where + TOLERANCE < size))
+        if not len(within) or (border == "mirrored" and len(within) < len(where)):
+            return None
+        ends = sorted((where[within[0]], where[within[-1]]))
+        low, high = ends[0] - spacing / 2, ends[1] + spacing / 2
+        if low < -TOLERANCE or high > size + TOLERANCE:
+            return None
+        box.append((max(low, 0), min(high, size)))
+        parts.append(slice(within[0], within[-1] + 1))
+        flips.append(slice(None, None, 1 if where[within[0]] <= where[within[-1]] else -1))
+    (top, bottom), (left, right) = box
+    height, width = (part.stop - part.start for part in parts)
+    image = Image.fromarray(np.ascontiguousarray(array if array.shape[2] == 3 else array[..., 0]))
+    resized = image.resize(
+        (int(width), int(height)), Image.Resampling.BILINEAR, (left, top, right, bottom)
+    )
+    pixels = np.asarray(resized).reshape(height, width, array.shape[2])[flips[0], flips[1]]
+    if (height, width) == (len(places[0]), len(places[1])):
+        return pixels
+    out = np.full((len(places[0]), len(places[1]), array.shape[2]), np.rint(fill), np.uint8)
+    out[parts[0], parts[1]] = pixels
+    return out
 
 
 def linear_at(array, places, border: str, fill):
@@ -123,10 +173,6 @@ def _folded(array, places, border):
         if within is not None:
             outside = ~within if outside is None else outside | ~within
     return folded, outside if outside is not None and outside.any() else None
-
-
-def _spacing(places) -> float:
-    return abs(float(places[1] - places[0])) if len(places) > 1 else 1.0
 
 
 def _taken(array, pixels, axis):

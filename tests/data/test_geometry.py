@@ -63,7 +63,9 @@ def test_flips_turns_crops_and_pads_are_those_of_numpy():
         np.testing.assert_array_equal(window, array[(slice(1, 4),) * array.ndim])
 
 
-@pytest.mark.parametrize("size", [(9, 31), (40, 25), (13, 20), (5, 5), (200, 3)])
+@pytest.mark.parametrize(
+    "size", [(9, 31), (40, 25), (13, 20), (5, 5), (200, 3), (1, 4), (1, 1), (20, 31)]
+)
 def test_pictures_are_resized_as_pillow_and_pytorch_do_with_antialiasing(size):
     picture = rng().integers(0, 256, (20, 31, 3), np.uint8)
     found = Geometry.of((20, 31)).resize(size).picture(picture)
@@ -74,6 +76,22 @@ def test_pictures_are_resized_as_pillow_and_pytorch_do_with_antialiasing(size):
     expected = torch.nn.functional.interpolate(tensor, size, mode="bilinear", antialias=True)
     found = Geometry.of((20, 31)).resize(size).picture(floats)
     np.testing.assert_allclose(found, expected[0].permute(1, 2, 0), atol=2e-3)
+
+
+@given(
+    st.tuples(st.integers(1, 40), st.integers(1, 40)),
+    st.sampled_from(["letterbox", "stretch", "crop", "pad"]),
+    st.tuples(st.integers(1, 40), st.integers(1, 40)),
+    st.sampled_from(["constant", "mirrored"]),
+    st.booleans(),
+)
+def test_bytes_and_floats_are_resized_alike(size, how, target, border, flipped):
+    geometry = Framing(how, target).geometry(size)
+    geometry = geometry.flip(1) if flipped else geometry
+    picture = rng().integers(0, 256, (*size, 3), np.uint8)
+    found = geometry.picture(picture, border=border, fill=114)
+    floats = geometry.picture(picture.astype(np.float32), border=border, fill=114)
+    assert np.abs(found - floats).max() <= 1.01
 
 
 def test_masks_and_volumes_are_resized_as_pytorch_does():
@@ -284,6 +302,16 @@ def test_the_type_of_numbers_is_kept_and_integers_are_rounded(dtype):
         np.testing.assert_allclose(picture[0, :, 0], [0, 50, 100], atol=1e-4)
     step = Geometry.of((1, 2)).resize((1, 4)).picture(np.array([[[0], [255]]], np.uint8))
     assert step.ravel().tolist() == [0, 64, 191, 255]  # 63.75 and 191.25
+
+
+def test_the_result_is_an_array_of_its_own():
+    picture = rng().integers(0, 256, (8, 8, 1), np.uint8)
+    before = picture.copy()
+    plain = Geometry.of((8, 8))
+    for geometry in (plain, plain.flip(0), plain.resize((5, 5)), plain.rotate(10), plain.pad(1, 1)):
+        geometry.picture(picture)[...] = 1
+        geometry.mask(picture)[...] = 1
+    np.testing.assert_array_equal(picture, before)
 
 
 def test_a_geometry_and_a_framing_are_kept_as_json_bit_for_bit():

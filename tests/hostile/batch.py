@@ -27,15 +27,20 @@ from cutaway.data import (
     load_recordings,
     read_idx,
     read_image,
+    read_labels,
     read_series,
     read_table,
     read_text,
     read_texts,
     read_ucr,
+    read_volume,
     read_wav,
 )
+from cutaway.data.class_names import read_class_names
 from cutaway.data.decode import image_header
+from cutaway.data.mask_values import find_coding
 from cutaway.data.preprocessing import TablePreprocessing
+from cutaway.data.raw_masks import read_raw_mask, values_of
 from cutaway.errors import CutawayError, DataError, RunError
 from cutaway.files.arrays import read_arrays
 from cutaway.runs import recognize
@@ -92,6 +97,23 @@ def _image(path):
     image_header(path)
     read_image(path, (8, 8), channels=1)
     read_image(path)
+    if path.name.startswith("mask"):
+        found, size = values_of(path)
+        colors = {"a": (0, 0, 0), "b": (9, 99, 9), "c": (200, 0, 77)}
+        coding, _, _ = find_coding([found], colors=colors)
+        assert coding.ids(read_raw_mask(path), path).shape == size
+
+
+def _volume(path):
+    volume, header = read_volume(path)
+    assert np.isfinite(volume).all() and volume.shape[:3] == header.shape
+    if "labels" in path.name:
+        assert read_labels(path)[0].min() >= 0
+
+
+def _classes(path):
+    if "classes" in path.name:
+        read_class_names(path)
 
 
 def _sound(path):
@@ -117,11 +139,12 @@ def _arrays(path):
 
 
 READERS = {
-    "csv": (_table, _labeled, recognize),
+    "csv": (_table, _labeled, _classes, recognize),
     "tsv": (_table, _labeled, recognize),
     "txt": (read_text, _labeled, _vocabulary, recognize),
     "parquet": (_table, _stream, recognize),
     **dict.fromkeys(IMAGES, (_image,)),
+    "nii": (_volume,),
     "wav": (_sound,),
     "idx": (read_idx,),
     "npz": (_arrays,),

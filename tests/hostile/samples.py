@@ -15,7 +15,10 @@ ROWS = 120
 
 def write_samples(folder: Path) -> list[str]:
     """Write the samples to a folder; their names."""
-    makers = (_tables, _parquet, _texts, _images, _sounds, _arrays, _tokenizers, _weights)
+    makers = (
+        _tables, _parquet, _texts, _images, _masks, _volumes, _sounds, _arrays, _tokenizers,
+        _weights,
+    )  # fmt: skip
     for make in makers:
         for name, content in make():
             (folder / name).write_bytes(content)
@@ -122,6 +125,46 @@ def _images():
         suffix = name.rpartition(".")[2]
         made.save(file, kind.get(suffix, suffix), **options)
         yield name, file.getvalue()
+
+
+def _masks():
+    from PIL import Image
+
+    ids = (np.indices((24, 20)).sum(axis=0) // 9 % 3).astype(np.uint8)
+    colors = np.array([(0, 0, 0), (9, 99, 9), (200, 0, 77)], np.uint8)
+    palette = Image.fromarray(ids)
+    palette.putpalette([*colors.ravel().tolist(), *[0] * (768 - 9)])
+    for name, made in (
+        ("mask_gray.png", Image.fromarray(ids)),
+        ("mask_deep.png", Image.fromarray(ids.astype(np.uint16))),
+        ("mask_palette.png", palette),
+        ("mask_colors.png", Image.fromarray(colors[ids])),
+        ("mask_bits.png", Image.fromarray(ids * 255).convert("1")),
+    ):
+        file = io.BytesIO()
+        made.save(file, "png")
+        yield name, file.getvalue()
+    lines = [
+        "name,r,g,b",
+        *(f"{n},{r},{g},{b}" for n, (r, g, b) in zip("abc", colors, strict=True)),
+    ]
+    yield "classes.csv", "\n".join(lines).encode()
+
+
+def _volumes():
+    import nibabel
+
+    ids = (np.indices((7, 6, 5)).sum(axis=0) // 4 % 3).astype(np.uint8)
+    affine = np.diag([-1.0, 2.0, 1.5, 1.0])
+    labels = nibabel.Nifti1Image(ids, affine).to_bytes()
+    volume = nibabel.Nifti1Image(ids.astype(np.float32) * 10.5, affine)
+    yield "labels.nii", labels
+    yield "labels.nii.gz", gzip.compress(labels, mtime=0)
+    yield "volume.nii.gz", gzip.compress(volume.to_bytes(), mtime=0)
+    scaled = nibabel.Nifti1Image(ids.astype(np.int16), affine)
+    scaled.header.set_slope_inter(0.5, -1)
+    yield "scaled.nii", scaled.to_bytes()
+    yield "second.nii", nibabel.Nifti2Image(ids, affine).to_bytes()
 
 
 def _sounds():
