@@ -5,25 +5,27 @@ import io
 
 import numpy as np
 
+RED = (230, 25, 75)
 STRENGTH = 0.45  # of a class's color over the picture
 THUMBNAIL = 256  # pixels of the longer side in a report
 
 
-def blended(picture, ids, colors, ignore: int) -> np.ndarray:
+def blended(picture, ids, colors, ignore: int, clear: int = 0) -> np.ndarray:
     """The picture under the colors of the classes, (height, width, 3) uint8.
 
     Args:
         picture: (height, width, 3) uint8.
-        ids: (height, width) class ids; those of class 0 and ignored ones are left clear.
-        colors: of the classes.
+        ids: (height, width) class ids; ignored ones are left clear.
+        colors: of the classes; black, which would not be seen, becomes red.
+        clear: the class that is left clear.
     """
+    table = np.array([c if any(c) else RED for c in colors], np.float32)
     strength = np.full(len(colors), STRENGTH, np.float32)
-    strength[0] = 0.0
+    strength[clear] = 0.0
     known = (ids != ignore) & (ids < len(colors))
-    shown = np.where(known, ids, 0)
+    shown = np.where(known, ids, clear)
     part = strength[shown][..., None]
-    mixed = picture * (1 - part) + np.asarray(colors, np.float32)[shown] * part
-    return np.rint(mixed).astype(np.uint8)
+    return np.rint(picture * (1 - part) + table[shown] * part).astype(np.uint8)
 
 
 def colored(ids, colors, ignore: int) -> np.ndarray:

@@ -22,7 +22,7 @@ from cutaway.data.raw_masks import read_raw_mask
 from cutaway.errors import DataError
 from cutaway.nn import seed
 from cutaway.runs.dense import BORDER, crop_stream, make_pieces, pieces_per_example, split_rows
-from cutaway.runs.drawn_masks import blended, png
+from cutaway.runs.drawn_masks import png
 from cutaway.runs.networks import build_network
 from cutaway.runs.options.masks import MaskOptions
 from cutaway.runs.preprocessing import FilePrediction, expect_format
@@ -133,7 +133,7 @@ class MaskRows(SegmentationRows):
     def file_prediction(self, row, x, prediction):
         ids = self.ids_of(prediction)
         mask, overlay = self.file_names(row)
-        shown = blended(self.shown_input(x), ids, self.colors, self.ignore)
+        shown = self.drawn_over(self.shown_input(x), ids)
         fractions = np.bincount(ids.ravel(), minlength=len(self.names)) / ids.size
         shares = dict(zip(self.names, fractions.round(4).tolist(), strict=False))
         return FilePrediction(

@@ -66,6 +66,16 @@ class SegmentationRows(DenseRows):
     headings = ("class", "fraction", "in the training set")
 
     @property
+    def clear(self) -> int:
+        """The class that drawings leave clear: the background, or the most frequent one."""
+        named = [k for k, name in enumerate(self.names) if name.lower() == BACKGROUND]
+        return named[0] if named else int(np.argmax(self.counts))
+
+    def drawn_over(self, picture, ids) -> np.ndarray:
+        """The picture (height, width, 3) under the colors of the classes."""
+        return blended(picture, ids, self.colors, self.ignore, self.clear)
+
+    @property
     def task(self) -> str:
         return "segmentation"
 
@@ -246,7 +256,7 @@ class SegmentationExperiment(DenseExperiment):
             row = self.frame.row(int(k), named=True)
             x, truth = rows.input_of(row), rows.target_of(row)
             picture, truth, _ = rows.flat(x, truth, truth)
-            drawn = blended(picture, truth, rows.colors, rows.ignore)
+            drawn = rows.drawn_over(picture, truth)
             shown.append(Shown(row["name"], [("", thumbnail(drawn, alt=row["name"]))], []))
         return shown
 
