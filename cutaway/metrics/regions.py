@@ -60,7 +60,7 @@ def adapted_rand_error(truth, prediction) -> tuple[float, float, float]:
 
 
 def variation_of_information(truth, prediction) -> tuple[float, float]:
-    """(H(truth | prediction), H(prediction | truth)) in bits: merged regions, split regions.
+    """(H(prediction | truth), H(truth | prediction)) in bits: split regions, merged regions.
 
     How many bits, on average over the pixels, tell a pixel's region in the one image if its region
     in the other is known. Their sum is a distance.
@@ -78,11 +78,11 @@ def variation_of_information(truth, prediction) -> tuple[float, float]:
     Example:
         >>> from cutaway.metrics import variation_of_information
         >>> variation_of_information([1, 1, 2, 2], [1, 1, 1, 1])
-        (1.0, 0.0)
+        (0.0, 1.0)
     """
     truth, prediction = _labels("variation_of_information", truth, prediction)
     overlap, in_truth, in_prediction = map(_entropy, _overlap(truth, prediction))
-    return max(0.0, overlap - in_prediction), max(0.0, overlap - in_truth)
+    return max(0.0, overlap - in_truth), max(0.0, overlap - in_prediction)
 
 
 def _labels(name, truth, prediction):

@@ -40,6 +40,7 @@ _HOMES = {
         "efficientnet_b0",
         "efficientnet_lite0",
     ),
+    "feature_distance": ("FeatureDistance",),
     "forecast": ("Forecaster",),
     "inception": (
         "GoogLeNet",

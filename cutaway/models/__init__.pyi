@@ -27,6 +27,7 @@ from cutaway.models.convolutional import time_series_cnn as time_series_cnn
 from cutaway.models.efficientnet import EfficientNet as EfficientNet
 from cutaway.models.efficientnet import efficientnet_b0 as efficientnet_b0
 from cutaway.models.efficientnet import efficientnet_lite0 as efficientnet_lite0
+from cutaway.models.feature_distance import FeatureDistance as FeatureDistance
 from cutaway.models.forecast import Forecaster as Forecaster
 from cutaway.models.inception import GoogLeNet as GoogLeNet
 from cutaway.models.inception import Inception as Inception
@@ -114,6 +115,7 @@ __all__ = [
     "BertTagger",
     "Bottleneck",
     "EfficientNet",
+    "FeatureDistance",
     "Forecaster",
     "GoogLeNet",
     "ImageBackbone",
