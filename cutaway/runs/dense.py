@@ -7,7 +7,7 @@ in prediction, mirrored beyond the edges. Scores are those of whole pictures.
 import dataclasses
 import itertools
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -16,15 +16,20 @@ import numpy as np
 from cutaway.data import ExampleStream, Geometry, TableArrays, stratified_split
 from cutaway.data.tiles import tile_starts
 from cutaway.errors import DataError, OptionError
+from cutaway.runs.dense_report import Shown, dense_page
 from cutaway.runs.experiment import Experiment
 from cutaway.runs.finished_run import Run
+from cutaway.runs.kinds import KINDS
 from cutaway.runs.preprocessing import FilePrediction, FilePredictions, Preprocessing
+from cutaway.runs.report import ReportData
 
 KEPT_BYTES = 2**30  # decoded examples that stay in memory during training
 MEASURED = 8  # training examples whose scores are shown
 PIECES = 24  # of the validation examples, on which the loss is measured after an epoch
 SAMPLED = 16  # pieces of training examples, for checks and statistics of layers
 BORDER = "mirrored"
+GRID = 12  # training examples shown with their targets
+WORST = 8  # validation examples shown with their predictions
 SPLITS = ("train", "validation", "test")
 
 
@@ -221,7 +226,7 @@ def evenly(count: int, most: int) -> np.ndarray:
 
 
 @dataclasses.dataclass(frozen=True)
-class Pieces:
+class Crops:
     """Pieces of one size as arrays, for an Experiment.
 
     Attributes:
@@ -237,7 +242,7 @@ class Pieces:
     examples: np.ndarray
 
 
-def make_pieces(rows: DenseRows, frame, sets: dict[str, np.ndarray]) -> Pieces:
+def make_pieces(rows: DenseRows, frame, sets: dict[str, np.ndarray]) -> Crops:
     """A piece of some training examples, and pieces of the validation examples."""
     x, y, examples = [], [], []
     for k in sets["train"][evenly(len(sets["train"]), SAMPLED)]:
@@ -246,13 +251,14 @@ def make_pieces(rows: DenseRows, frame, sets: dict[str, np.ndarray]) -> Pieces:
         y.append(arrays.targets[0])
         examples.append(k)
     training = len(x)
-    found = [(k, piece) for k in sets["validation"] for piece in rows.pieces_of(frame.row(int(k), named=True))]
+    chosen = sets["validation"][evenly(len(sets["validation"]), PIECES)]
+    found = [(k, piece) for k in chosen for piece in rows.pieces_of(frame.row(int(k), named=True))]
     for n in evenly(len(found), PIECES):
         k, (one_x, one_y) = found[n]
         x.append(one_x)
         y.append(one_y)
         examples.append(k)
-    return Pieces(
+    return Crops(
         np.stack(x),
         np.stack(y),
         np.arange(training),
@@ -333,9 +339,53 @@ class DenseExperiment(Experiment):
                 self.found[name] = self.preprocessing.compared(run, self.rows_of(name))
         return {name: self.preprocessing.score_compared(one) for name, one in self.found.items()}
 
+    def grid(self, most: int) -> list[Shown]:
+        """Training examples with their targets."""
+        raise NotImplementedError
+
+    def worst(self, run: Run, most: int) -> list[Shown]:
+        """The validation examples with the worst scores."""
+        raise NotImplementedError
+
+    def scores_section(self) -> str:
+        """HTML below the table of the scores."""
+        return ""
+
     def page(self, run: Run, command: str) -> str:
-        from cutaway.runs.dense_report import dense_page
-
-        return dense_page(self, run, command)
-
-
+        rows = self.preprocessing
+        options = {k: v for k, v in run.config["options"].items() if v not in (None, (), [], {})}
+        data = ReportData(
+            title=f"{Path(self.source).name} → {self.target}",
+            command=command,
+            use=KINDS[self.kind].use(run.path)[0],
+            config={
+                **options,
+                "lr": run.config["lr"],
+                "batch_size": self.batch_size,
+                "epochs": self.epochs,
+                "loss": self.spec["loss"],
+                "crops": " x ".join(map(str, rows.size)),
+                "device": run.metrics.get("device"),
+            },
+            headings=rows.headings,
+            columns=rows.summary_rows(),
+            notes=([self.why] if self.why else []) + self.notes,
+            net=run.net,
+            input_shape=self.input_shape,
+            feature_names=None,
+            history=run.history,
+            probes=run.probes,
+            best_epoch=run.metrics["best_epoch"],
+            metrics=run.metrics,
+            examples=rows.examples,
+            target=self.target,
+        )
+        count = self.validation_rows
+        return dense_page(
+            data,
+            rows.headline(run.metrics["validation"], self.target, count),
+            count=count,
+            grid=self.grid(GRID),
+            of_scores=self.scores_section(),
+            worst=self.worst(run, WORST),
+        )

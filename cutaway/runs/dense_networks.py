@@ -3,8 +3,6 @@
 from cutaway.models import padded_unet
 from cutaway.nn import Sequential, Standardize
 
-MASK_INPUTS = ["the network standardizes them itself; both sizes are multiples of 16"]
-
 
 def unet_of(spec):
     """Standardization, and a padded U-Net."""
@@ -37,3 +35,30 @@ def backbone_unet_of(spec):
 
     net = backbone_unet(spec["from"], spec["outputs"], pretrained=False)
     return net if spec["unfrozen"] else net.freeze_backbone()
+
+
+def vnet_of(spec):
+    """A V-Net of 3x3x3 convolutions, with batch norm."""
+    from cutaway.models import normalized_vnet
+    from cutaway.runs.volumes import LEFT, RIGHT
+
+    return normalized_vnet(
+        spec["outputs"],
+        in_channels=spec["channels"],
+        base=spec["base"],
+        left=LEFT,
+        right=RIGHT,
+        kernel_size=3,
+    )
+
+
+def unet_3d_of(spec):
+    """A padded U-Net in three dimensions."""
+    return padded_unet(
+        spec["outputs"],
+        in_channels=spec["channels"],
+        axes=3,
+        base=spec["base"],
+        levels=spec["levels"],
+        dropout=spec["dropout"],
+    )

@@ -2,24 +2,16 @@
 
 import dataclasses
 from html import escape
-from pathlib import Path
-from typing import TYPE_CHECKING
 
 from cutaway.runs.drawn_masks import element
-from cutaway.runs.kinds import KINDS
+from cutaway.runs.preprocessing import Headline
 from cutaway.runs.report import ReportData, page_around
 from cutaway.story.html import Markup, table
 
-if TYPE_CHECKING:
-    from cutaway.runs.dense import DenseExperiment
-    from cutaway.runs.finished_run import Run
-
-GRID = 12  # training examples shown with their targets
-WORST = 8  # validation examples shown with their predictions
 STYLE = """
 .grid { display: flex; flex-wrap: wrap; gap: .6rem; }
 .grid figure { margin: 0; } .grid img { width: 120px; display: block; border-radius: 4px; }
-.picture { width: 190px; border-radius: 4px; display: block; }
+.picture { width: 150px; border-radius: 4px; display: block; }
 figcaption { font-size: .75rem; color: var(--soft); max-width: 120px; overflow-wrap: anywhere; }
 .swatch { display: inline-block; width: .8rem; height: .8rem; border-radius: 3px;
           margin-right: .35rem; border: 1px solid var(--line); vertical-align: -1px; }
@@ -35,61 +27,44 @@ class Shown:
     scores: list[tuple[str, str]]
 
 
-def dense_page(experiment: "DenseExperiment", run: "Run", command: str) -> str:
-    """The page of a run whose predictions are pictures or volumes."""
-    rows = experiment.preprocessing
-    options = {k: v for k, v in run.config["options"].items() if v not in (None, (), [], {})}
-    data = ReportData(
-        title=f"{Path(experiment.source).name} → {experiment.target}",
-        command=command,
-        use=KINDS[experiment.kind].use(run.path)[0],
-        config={
-            **options,
-            "lr": run.config["lr"],
-            "batch_size": experiment.batch_size,
-            "epochs": experiment.epochs,
-            "loss": experiment.spec["loss"],
-            "crops": " x ".join(map(str, rows.size)),
-            "device": run.metrics.get("device"),
-        },
-        headings=rows.headings,
-        columns=rows.summary_rows(),
-        notes=([experiment.why] if experiment.why else []) + experiment.notes,
-        net=run.net,
-        input_shape=experiment.input_shape,
-        feature_names=None,
-        history=run.history,
-        probes=run.probes,
-        best_epoch=run.metrics["best_epoch"],
-        metrics=run.metrics,
-        examples=rows.examples,
-        target=experiment.target,
-    )
-    worst = experiment.worst(run, WORST)
-    count = experiment.validation_rows
-    heading = f"Validation {rows.examples}, the worst first"
+def dense_page(
+    data: ReportData,
+    headline: Headline,
+    *,
+    count: int,
+    grid: list[Shown],
+    of_scores: str,
+    worst: list[Shown],
+) -> str:
+    """The page of a run whose predictions are pictures or volumes.
+
+    Args:
+        data: what all reports have.
+        headline: the main score.
+        count: number of validation examples.
+        grid: training examples.
+        of_scores: HTML below the table of the scores.
+        worst: validation examples, the worst first.
+    """
+    heading = f"Validation {data.examples}, the worst first"
     if len(worst) < count:
-        heading = f"The {len(worst)} worst of {count:,} validation {rows.examples}"
+        heading = f"The {len(worst)} worst of {count:,} validation {data.examples}"
+    head = (
+        f"<h1>{escape(data.title)}</h1>"
+        f'<p class="soft">Scores are those of the {count:,} validation {data.examples}, whole. The '
+        "network was not trained on them, but the weights were selected on them, so scores on new "
+        f"{data.examples} may be slightly worse.</p>"
+        f'<p class="headline">{escape(headline.before)}<b>{headline.score}</b>'
+        f"{escape(headline.after)}</p>"
+        f"<pre>{escape(data.use)}</pre>"
+    )
     return page_around(
         data,
-        _head(experiment, data),
-        of_data=_grid(experiment.grid(GRID)),
-        of_scores=experiment.scores_section(),
+        head,
+        of_data=_grid(grid),
+        of_scores=of_scores,
         last=[(heading, _worst(worst))],
         style=STYLE,
-    )
-
-
-def _head(experiment, data) -> str:
-    rows, count = experiment.preprocessing, experiment.validation_rows
-    found = rows.headline(data.metrics["validation"], escape(experiment.target), count)
-    return (
-        f"<h1>{escape(data.title)}</h1>"
-        f'<p class="soft">Scores are those of the {count:,} validation {rows.examples}, whole. The '
-        "network was not trained on them, but the weights were selected on them, so scores on new "
-        f"{rows.examples} may be slightly worse.</p>"
-        f'<p class="headline">{found.before}<b>{found.score}</b>{escape(found.after)}</p>'
-        f"<pre>{escape(data.use)}</pre>"
     )
 
 

@@ -62,7 +62,7 @@ def element(picture, *, is_mask: bool = False, alt: str = "") -> str:
     scale = THUMBNAIL / max(picture.shape[:2])
     image = Image.fromarray(picture)
     if scale < 1:
-        size = tuple(max(1, round(n * scale)) for n in image.size)
+        size = [max(1, round(n * scale)) for n in image.size]
         how = Image.Resampling.NEAREST if is_mask else Image.Resampling.BILINEAR
         image = image.resize(size, how)
     file = io.BytesIO()

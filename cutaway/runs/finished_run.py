@@ -56,9 +56,7 @@ class Run:
             self.history = history
         self.precision = config["options"]["precision"]
         self.trusted = False
-        self._trainer = trainer_for(
-            net, config["network"], preprocessing, precision=self.precision
-        )
+        self._trainer = trainer_for(net, config["network"], preprocessing, precision=self.precision)
 
     @classmethod
     def open(cls, path) -> "Run":

@@ -30,8 +30,6 @@ from cutaway.runs.segmentation import SegmentationExperiment, SegmentationRows
 from cutaway.train.blocks import expect_batch
 
 LARGEST = 192  # size of crops by default
-LEVELS = 5  # of a U-Net: sizes are multiples of 16
-MULTIPLE = 2 ** (LEVELS - 1)
 ELASTIC = 10.0  # pixels: standard deviation of the displacements, as for the first U-Net
 ZOOM = (0.75, 1.33)
 LOSS = "sparse_categorical_cross_entropy_with_logits"
@@ -165,7 +163,7 @@ def prepare_masks(path, options: MaskOptions | None = None, *, why: str = ""):
         DataError: see data.find_masks; a set without examples.
     """
     options = MaskOptions() if options is None else options
-    folder, frame, sets, rows, notes = read_masks(path, options, MULTIPLE, LARGEST)
+    folder, frame, sets, rows, notes = read_masks(path, options, 2 ** (options.levels - 1), LARGEST)
     sample = [rows.input_of(frame.row(int(k), named=True)) for k in sets["train"][:16]]
     mean, std = channel_scale(sample)
     seed(options.seed)
@@ -176,7 +174,7 @@ def prepare_masks(path, options: MaskOptions | None = None, *, why: str = ""):
         "channels": rows.channels,
         "outputs": len(rows.names),
         "base": options.width,
-        "levels": LEVELS,
+        "levels": options.levels,
         "dropout": options.dropout,
         "mean": mean,
         "std": std,
@@ -252,9 +250,7 @@ def augmentation(rows: MaskRows, options) -> ExampleAugmentation:
     turns = rows.channels == 1 if options.turns is None else options.turns
     if turns:
         square = rows.size[0] == rows.size[1]
-        geometry = RandomGeometry(
-            rows.size, flips=(0, 1), quarter_turns=square, elastic=ELASTIC
-        )
+        geometry = RandomGeometry(rows.size, flips=(0, 1), quarter_turns=square, elastic=ELASTIC)
     else:
         geometry = RandomGeometry(rows.size, flips=(1,), zoom=ZOOM)
     return ExampleAugmentation(

@@ -14,9 +14,11 @@ from cutaway.errors import DataError
 from cutaway.metrics.masks import mean_iou, overlap_of
 from cutaway.metrics.regions import adapted_rand_error, connected_regions
 from cutaway.runs.dense import DenseExperiment, DenseRows, evenly
+from cutaway.runs.dense_report import Shown, legend, thumbnail
 from cutaway.runs.drawn_masks import blended, colored, mistakes
 from cutaway.runs.finished_run import Run
 from cutaway.runs.preprocessing import Headline
+from cutaway.story.html import table
 from cutaway.train.evaluation import to_probabilities
 
 THRESHOLDS = tuple(round(0.05 * k, 2) for k in range(1, 20))
@@ -222,10 +224,8 @@ class SegmentationExperiment(DenseExperiment):
         if len(chosen) == len(self.sets["validation"]):
             self.found["validation"] = values[rows.threshold][1]
 
-    def worst(self, run: Run, most: int) -> list:
-        """The validation examples with the lowest mean Dice, as dense_report.Shown."""
-        from cutaway.runs.dense_report import Shown, thumbnail
-
+    def worst(self, run: Run, most: int) -> list[Shown]:
+        """The validation examples with the lowest mean Dice."""
         rows = self.preprocessing
         order = sorted(self.found["validation"], key=lambda one: one.mean_dice)
         shown = []
@@ -246,10 +246,8 @@ class SegmentationExperiment(DenseExperiment):
             shown.append(Shown(one.row["name"], pictures, scores))
         return shown
 
-    def grid(self, most: int) -> list:
-        """Training examples with their masks, as dense_report.Shown."""
-        from cutaway.runs.dense_report import Shown, thumbnail
-
+    def grid(self, most: int) -> list[Shown]:
+        """Training examples with their masks."""
         rows, shown = self.preprocessing, []
         train = self.sets["train"]
         for k in train[evenly(len(train), most)]:
@@ -262,9 +260,6 @@ class SegmentationExperiment(DenseExperiment):
 
     def scores_section(self) -> str:
         """A table of the classes, and the colors."""
-        from cutaway.runs.dense_report import legend
-        from cutaway.story.html import table
-
         rows = self.preprocessing
         counts = np.sum([one.counts for one in self.found["validation"]], axis=0)
         iou, dice = overlap_of(counts)
@@ -274,8 +269,10 @@ class SegmentationExperiment(DenseExperiment):
         ]
         unit = "pixels" if len(rows.size) == 2 else "voxels"
         heading = f"<p class='soft'>Classes of the validation {rows.examples}, all together:</p>"
-        return heading + table(("class", "IoU", "Dice", unit), body, numbers=(1, 2, 3)) + legend(
-            rows.names, rows.colors
+        return (
+            heading
+            + table(("class", "IoU", "Dice", unit), body, numbers=(1, 2, 3))
+            + legend(rows.names, rows.colors)
         )
 
 

@@ -2,6 +2,7 @@
 from cutaway.runs.kinds.contract import DataKind as DataKind
 from cutaway.runs.kinds.images import ImageKind as ImageKind
 from cutaway.runs.kinds.language import LanguageKind as LanguageKind
+from cutaway.runs.kinds.masks import MaskKind as MaskKind
 from cutaway.runs.kinds.recordings import RecordingKind as RecordingKind
 from cutaway.runs.kinds.series import SeriesKind as SeriesKind
 from cutaway.runs.kinds.table import TableKind as TableKind
@@ -15,6 +16,7 @@ __all__ = [
     "ImageKind",
     "KINDS",
     "LanguageKind",
+    "MaskKind",
     "RecordingKind",
     "SeriesKind",
     "TableKind",

@@ -49,12 +49,11 @@ class MaskKind(DataKind):
         return {"unet": unet_of, "unet-on-backbone": backbone_unet_of}
 
     def network_inputs(self, rows: "MaskRows"):
-        from cutaway.runs.dense_networks import MASK_INPUTS
-
         colors = "red, green, blue" if rows.channels == 3 else "gray"
         sentences = [
             f"pictures, channels last ({colors}), values 0 to 255, rotated according to EXIF",
-            *MASK_INPUTS,
+            "the network standardizes them itself; whole pictures are predicted in overlapping "
+            "tiles of this size, mirrored at the edges",
         ]
         return [NetworkInput("pictures", (*rows.size, rows.channels), "uint8", sentences)]
 

@@ -2,6 +2,7 @@
 
 import dataclasses
 
+from cutaway.errors import expect_range
 from cutaway.runs.options.dense import DenseOptions, expect_piece
 from cutaway.runs.options.flags import DENSE, MODEL, Flag, option
 from cutaway.runs.options.transfer import TransferOptions
@@ -22,6 +23,7 @@ class MaskOptions(DenseOptions):
         model: "unet", see models.padded_unet.
         turns: whether pictures look alike in any direction: they are then also turned by quarters,
             mirrored in both directions and deformed; None: gray pictures do.
+        levels: number of scales of the U-Net.
         others: see DenseOptions. `size` is that of the crops.
     """
 
@@ -32,6 +34,11 @@ class MaskOptions(DenseOptions):
 
     model: str = option("unet", MODEL)
     turns: bool | None = option(None, TURNS)
+    levels: int = 5
+
+    def __post_init__(self):
+        super().__post_init__()
+        expect_range(self.levels, what="levels", least=2)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
