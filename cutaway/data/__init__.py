@@ -1,4 +1,4 @@
-"""Data: tables, images, texts, time series, recordings, streams. Knows no Tensor."""
+"""Data: tables, images, masks, volumes, texts, series, recordings, streams. Knows no Tensor."""
 
 from cutaway.data.audio import (
     Recordings,
@@ -20,6 +20,7 @@ from cutaway.data.augmentation import (
 from cutaway.data.buckets import TokenStream, bucket_lengths, bucketed_order
 from cutaway.data.columns import Column
 from cutaway.data.decode import read_image
+from cutaway.data.example_stream import stream_examples
 from cutaway.data.folders import ClassFolder, files_by_label
 from cutaway.data.forecast import ForecastingTask, forecasting_task, seasonal_naive
 from cutaway.data.framing import Framing
@@ -132,6 +133,7 @@ __all__ = [
     "resample",
     "seasonal_naive",
     "stratified_split",
+    "stream_examples",
     "stream_images",
     "students_csv",
     "students_path",

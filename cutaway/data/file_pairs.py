@@ -20,6 +20,7 @@ MASK_FOLDERS = (
     "masks", "mask", "labels", "label", "annotations", "annotation", "segmentations",
     "segmentation", "segmentationclass", "segmentationclasspng", "seg", "groundtruth",
     "ground_truth", "ground truth", "gt", "targets", "target", "semantic", "y", "labelstr",
+    "annot", "annots",
 )  # fmt: skip
 MASK_WORDS = "masks?|labels?|segmentation|seg|gt|groundtruth|annotations?|matte|manual"
 PICTURE_WORDS = "images?|img|im|pictures?|photos?|frame|scan|raw"
@@ -50,18 +51,20 @@ class FilePairs:
 
 def files_below(folder, suffixes) -> list[Path]:
     """The files below a folder with these suffixes, none hidden, sorted by name."""
-    found = []
-    for path in Path(folder).rglob("*"):
-        parts = path.relative_to(folder).parts
-        if path.name.lower().endswith(tuple(suffixes)) and not any(p[0] == "." for p in parts):
-            found.append(path)
-    found = [path for path in found if path.is_file()]
-    return sorted(found, key=lambda p: [natural_key(x) for x in p.relative_to(folder).parts])
+    endings, found = tuple(suffixes), []
+    for top, folders, files in os.walk(folder):
+        folders[:] = [name for name in folders if name[0] != "."]
+        parts = [natural_key(part) for part in Path(top).relative_to(folder).parts]
+        for name in files:
+            if name[0] != "." and name.lower().endswith(endings):
+                found.append(([*parts, natural_key(name)], os.path.join(top, name)))
+    return [Path(path) for _, path in sorted(found)]
 
 
 def bare_name(path, folder, suffixes) -> str:
     """The path below a folder, without its suffix (also one of two parts, as .nii.gz)."""
-    name = Path(path).relative_to(folder).as_posix()
+    start = len(str(folder)) + 1 if str(folder) != "." else 0
+    name = str(path)[start:].replace(os.sep, "/")  # relative_to takes ten times as long
     longest = max((s for s in suffixes if name.lower().endswith(s)), key=len, default="")
     return name[: len(name) - len(longest)]
 
@@ -69,9 +72,13 @@ def bare_name(path, folder, suffixes) -> str:
 def role_folders(root, first_names, second_names, suffixes) -> list[tuple[Path, Path, str]]:
     """[(first, second, split)]: folders with names of these roles, at the top or in splits.
 
-    A second folder counts if a file below it has one of the suffixes.
+    A second folder counts if a file below it has one of the suffixes. Beside train/ it may be
+    trainannot/ or train_masks/.
     """
-    found = []
+    expect_folder(root)
+    found = _beside_splits(root, second_names, suffixes)
+    if found:
+        return found
     tops = {"": Path(root)} | {p.name: p for p in _folders(root) if p.name.lower() in SPLITS}
     for split, top in tops.items():
         below = {p.name.lower(): p for p in reversed(_folders(top))}
@@ -82,6 +89,25 @@ def role_folders(root, first_names, second_names, suffixes) -> list[tuple[Path, 
         if first is not None and second is not None and first != second:
             found.append((first, second, split))
     return found if not found or found[0][2] else found[:1]
+
+
+def _beside_splits(root, second_names, suffixes) -> list[tuple[Path, Path, str]]:
+    """[(train, train_masks, "train"), ...]: splits with a second folder of their name."""
+    below = {p.name.lower(): p for p in _folders(root)}
+    found = []
+    for split in SPLITS:
+        names = [f"{split}{join}{name}" for join in ("", "_", "-") for name in second_names]
+        second = next((below[n] for n in names if n in below), None)
+        if split in below and second is not None and files_below(second, suffixes):
+            found.append((below[split], second, split))
+    return found
+
+
+def expect_folder(path) -> None:
+    """Raise DataError unless a folder is at the path."""
+    if not os.path.isdir(path):
+        came = f"{path} is a file" if os.path.exists(path) else f"there is no folder {path}"
+        raise DataError(came, expected="a folder", fix="check the path")
 
 
 def match_folders(root, folders, first_suffixes, second_suffixes, what) -> FilePairs:
@@ -109,17 +135,21 @@ def match_folders(root, folders, first_suffixes, second_suffixes, what) -> FileP
                 expected=f"files that end in {', '.join(suffixes)}",
                 fix="check the path",
             )
-        if not set(one) & set(two):
-            one = _without_words(one, PICTURE_WORDS, what[0])
-            two = _without_words(two, f"{MASK_WORDS}|{PICTURE_WORDS}", what[1])
+        own = {path: name for name, path in one.items()}
+        one, two = _alike(one, two, what)
         expect_partners(one, two, what, (first, second))
         prefix = f"{split}/" if split else ""
-        for name in one:
-            names.append(prefix + name)
-            firsts.append(one[name])
-            seconds.append(two[name])
-    shown = [f"{a.relative_to(root)} and {b.relative_to(root)}" for a, b, _ in folders]
-    reason = f"{len(names):,} files of equal names in {', '.join(shown)}"
+        for key, path in one.items():
+            names.append(prefix + own[path])
+            firsts.append(path)
+            seconds.append(two[key])
+    first, second, _ = folders[0]
+    reason = (
+        f"{len(names):,} {what[0]}s in {first.relative_to(root)} with {what[1]}s of the same names "
+        f"in {second.relative_to(root)}"
+    )
+    if len(folders) > 1:
+        reason += f", also for {', '.join(split for _, _, split in folders[1:])}"
     return FilePairs(Path(root), names, firsts, seconds, splits_of(names), reason)
 
 
@@ -228,14 +258,30 @@ def _only(paths, what) -> Path:
     return paths[0]
 
 
-def _without_words(named: dict[str, Path], words: str, what) -> dict[str, Path]:
-    """The names without a word of their role at the end or the beginning."""
-    found: dict[str, list[Path]] = {}
-    for name, path in named.items():
-        folder, slash, own = name.rpartition("/")
-        bare = re.sub(rf"[_\-. ]({words})$|^({words})[_\-. ]", "", own, flags=re.IGNORECASE)
-        found.setdefault(folder + slash + bare, []).append(path)
-    return {name: _only(paths, what) for name, paths in found.items()}
+def _alike(one: dict[str, Path], two: dict[str, Path], what) -> tuple[dict, dict]:
+    """Both {name: path} with names as they agree: as they are, or without folders or words."""
+    if set(one) & set(two):
+        return one, two
+    sets = (one, PICTURE_WORDS, what[0]), (two, f"{MASK_WORDS}|{PICTURE_WORDS}", what[1])
+    for has_folders in (True, False):
+        for has_words in (True, False):
+            found = []
+            for named, words, kind in sets:
+                bare: dict[str, list[Path]] = {}
+                for name, path in named.items():
+                    folder, slash, key = name.rpartition("/")
+                    if not has_words:
+                        key = re.sub(
+                            rf"[_\-. ]({words})$|^({words})[_\-. ]", "", key, flags=re.IGNORECASE
+                        )
+                    bare.setdefault(folder + slash + key if has_folders else key, []).append(path)
+                found.append((bare, kind))
+            (a, first), (b, second) = found
+            if set(a) & set(b):
+                return {k: _only(p, first) for k, p in a.items()}, {
+                    k: _only(p, second) for k, p in b.items()
+                }
+    return one, two
 
 
 def _is_jpeg(path) -> bool:

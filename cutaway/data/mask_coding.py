@@ -44,7 +44,7 @@ class MaskCoding:
         """(height, width) class ids, uint8 (uint16 with more than 255 classes).
 
         Raises:
-            DataError: a value that is no class, with the file.
+            DataError: a value that is not a class, with the file.
         """
         dtype = np.uint8 if self.ignore == 255 else np.uint16
         if self.threshold is not None:
@@ -124,7 +124,7 @@ def unknown_values(values, coding: MaskCoding, path) -> DataError:
     else:
         known = ", ".join(map(str, [*coding.values, *coding.ignored][:12]))
     return DataError(
-        f"the mask {path} holds the {kind} {', '.join(shown)}{more}, which are no classes",
+        f"the mask {path} holds the {kind} {', '.join(shown)}{more}, which are not classes",
         expected=f"the {kind} of the classes: {known}",
         fix=fix,
     )

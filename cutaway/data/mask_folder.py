@@ -77,7 +77,7 @@ class MaskFolder:
         """(height, width) class ids, of the picture's size.
 
         Raises:
-            DataError: the file cannot be read, has another size, or values that are no classes.
+            DataError: the file cannot be read, has another size, or values that are not classes.
         """
         size = tuple(int(n) for n in self.sizes[row])
         raw = read_raw_mask(self.masks[row])

@@ -7,7 +7,7 @@ from cutaway.data.mask_coding import DISTINCT, MaskCoding, unknown_values
 from cutaway.data.raw_masks import MaskValues, code_color, color_code
 from cutaway.errors import DataError
 
-MOST_VALUES = 64  # different values of a mask without names; more are no classes
+MOST_VALUES = 64  # different values of a mask without names; more are not classes
 DENSE = 32  # ids below this are ids even if many of them do not occur
 
 
@@ -30,7 +30,7 @@ def find_coding(
         threshold: gray values above it are class 1, all others class 0.
 
     Raises:
-        DataError: colors without a table; values that are no classes; palettes that differ.
+        DataError: colors without a table; values that are not classes; palettes that differ.
     """
     if threshold is not None:
         notes = [f"values above {threshold} are class 1"]
@@ -66,25 +66,24 @@ def _gray_coding(found, classes, ignore, is_rgb):
     palettes = any(one.raw.form == "palette" for one in found)
     top = 255 if values.max() <= 255 else 65535
     names = None if classes is None else list(classes.names)
-    two = names is None or len(names) == 2
+    two = names is None or len(names) <= 2
     if ignore is None and not palettes and two and top in values and set(values) <= {0, 1, top}:
-        ones = [one for one in found if 1 in one.levels]
-        tops = [one for one in found if top in one.levels]
-        if ones and not any(one in tops for one in ones):
-            raise DataError(
-                f"{ones[0].path} holds 0 and 1, {tops[0].path} 0 and {top}",
-                expected="one of the two for all masks",
-                fix="convert them to one form",
-            )
+        _expect_one_form(found, top)
     if ignore is None and two and not palettes and set(values) == {0, top}:
         notes.append(f"values 0 and {top}: class 0 is black, class 1 white")
         coding = MaskCoding("levels", [0, top], colors=[(0, 0, 0), (255, 255, 255)])
         return coding, _two_names(classes, ("black", "white")), notes
+    if ignore is None and classes is not None and not palettes and set(values) == {0, top}:
+        raise DataError(
+            f"the masks hold 0 and {top} only, such as "
+            f"{next(one.path for one in found if top in one.levels)}",
+            expected=f"0 to {len(classes.names) - 1}, the {len(classes.names)} classes of "
+            f"{classes.path}",
+            fix=f"list two classes there; or, if {top} is not a class, give ignore={top}",
+        )
     skipped = [top if ignore is None else ignore]
     rest = np.setdiff1d(values, skipped)
     is_bits = all(one.raw.form == "bits" for one in found)
-    if not len(rest):
-        rest = values[:0]
     largest = int(rest.max(initial=0))
     if names is None:
         is_ids = palettes or largest < max(DENSE, 2 * len(rest))
@@ -94,7 +93,7 @@ def _gray_coding(found, classes, ignore, is_rgb):
         if len(worst.values) > MOST_VALUES or (not is_ids and len(rest) > MOST_VALUES):
             raise DataError(
                 f"the masks hold {len(rest):,} different values, {worst.path} alone "
-                f"{len(worst.values):,}: they are no class ids",
+                f"{len(worst.values):,}: they are not class ids",
                 expected="a value per class, as ids or gray levels",
                 fix="numbers of objects or soft edges? set threshold=0, or 127 for a smoothed "
                 "mask of two classes; or list the classes in classes.txt",
@@ -111,11 +110,24 @@ def _gray_coding(found, classes, ignore, is_rgb):
     if not is_ids:
         levels = ", ".join(map(str, used[:8])) + (", ..." if len(used) > 8 else "")
         notes.append(f"the values {levels} are the classes 0 to {len(used) - 1}")
-    coding = MaskCoding(
-        "ids" if is_ids else "levels", used, skipped if dropped else [], None,
-        _colors_of(found, classes, len(used)),
-    )  # fmt: skip
+    colors = _colors_of(found, classes, len(used))
+    if is_bits and len(used) == 2:
+        colors = [(0, 0, 0), (255, 255, 255)]
+    form = "ids" if is_ids else "levels"
+    coding = MaskCoding(form, used, skipped if dropped else [], None, colors)
     return coding, names, notes
+
+
+def _expect_one_form(found, top: int) -> None:
+    """Raise DataError if some masks hold 0 and 1, and others 0 and 255."""
+    ones = [one.path for one in found if 1 in one.levels]
+    tops = [one.path for one in found if top in one.levels]
+    if ones and not set(ones) & set(tops):
+        raise DataError(
+            f"{ones[0]} holds 0 and 1, {tops[0]} 0 and {top}",
+            expected="one of the two for all masks",
+            fix="convert them to one form",
+        )
 
 
 def _named_ids(found, names, values, rest, classes, notes):
@@ -201,6 +213,8 @@ def _colors_of(found, classes, count: int) -> list:
 def _two_names(classes, default) -> list[str]:
     if classes is None:
         return list(default)
+    if len(classes.names) == 1 and default[0] != classes.names[0]:
+        return ["background", *classes.names]
     if len(classes.names) != 2:
         raise DataError(
             f"{classes.path} lists {len(classes.names)} classes, the masks have two",

@@ -7,11 +7,12 @@ from pathlib import Path
 import numpy as np
 
 from cutaway.data.class_names import VOC, ClassNames, find_class_names
-from cutaway.data.decode import SUFFIXES, ImageHeader, read_header
+from cutaway.data.decode import SUFFIXES, read_header
 from cutaway.data.file_pairs import (
     MASK_FOLDERS,
     PICTURE_FOLDERS,
     FilePairs,
+    expect_folder,
     files_below,
     match_beside,
     match_folders,
@@ -20,7 +21,7 @@ from cutaway.data.file_pairs import (
 from cutaway.data.mask_coding import MaskCoding
 from cutaway.data.mask_folder import MaskFolder, in_threads, turned_with
 from cutaway.data.mask_values import find_coding
-from cutaway.data.raw_masks import values_of
+from cutaway.data.raw_masks import MaskValues, values_of
 from cutaway.errors import DataError, OptionError
 
 SCANNED = 2000  # masks whose values are looked at before training; others when they are read
@@ -55,6 +56,8 @@ def find_masks(
     classes=None,
     ignore: int | None = None,
     threshold: int | None = None,
+    coding: MaskCoding | None = None,
+    channels: int | None = None,
 ) -> MaskFolder:
     """The pictures and masks below a folder.
 
@@ -68,11 +71,15 @@ def find_masks(
         classes: names of the classes; by default from a file such as classes.txt.
         ignore: value of pixels that do not count; by default 255 (65535) beside smaller ids.
         threshold: gray values above it are class 1, all others class 0.
+        coding: that of another set, such as a trained one, in whose form these masks are; then
+            `classes` are its names, the other options do not count, and one class is enough.
+        channels: 1 or 3 of the pictures; by default 1 if all are gray.
 
     Raises:
         DataError: no pictures with masks; a picture without mask or a mask without picture; sizes
-            that differ; values that are no classes; masks that hold one class only.
+            that differ; values that are not classes; masks that hold one class only.
     """
+    expect_folder(path)
     root = Path(path)
     voc = _voc_folders(root)
     pairs = _voc_pairs(root, *voc) if voc else _pairs(root)
@@ -83,59 +90,40 @@ def find_masks(
             "and masks/, or NAME.jpg with NAME_mask.png",
             fix="check the path and the names of the folders",
         )
-    listed = _listed_classes(root, classes)
-    rows = len(pairs)
-    scanned = range(rows) if rows <= SCANNED else np.linspace(0, rows - 1, SCANNED).astype(int)
-    headers: list = in_threads(lambda row: read_header(pairs.first[row]), range(rows))
-    found: dict = {}
-
-    def scan(row):
-        found[int(row)] = _scanned(pairs.first[row], pairs.second[row], headers[row])
-
-    in_threads(scan, scanned)
-    values = [found[row] for row in sorted(found)]
-    if voc and ignore is None:
-        ignore = 255
-    is_voc = voc and listed is None and _has_voc_palette(values)
-    if is_voc:
-        listed = ClassNames(root, list(VOC))
-    options = {"colors": colors, "ignore": ignore, "threshold": threshold}
-    coding, names, notes = find_coding(values, listed, **options)
-    counts = np.full((rows, len(names)), np.nan)
-    ignored = 0
-    for row, one in found.items():
-        counts[row], missed = _counted(one, coding)
-        ignored += missed
-    present = np.flatnonzero(np.nansum(counts, axis=0))
-    if len(present) < 2:
-        only = f"class {names[present[0]]!r}" if len(present) else "pixels that do not count"
-        raise DataError(
-            f"the masks in {pairs.second[0].parent} hold only {only}: all {len(found):,} of them, "
-            f"such as {pairs.second[0].name}",
-            expected="masks with at least two classes",
-            fix="check that these are the masks, and how their values are read",
-        )
-    if is_voc:
-        notes.append("the palette is that of Pascal VOC: its 20 classes and background")
-    elif listed is not None:
-        notes.append(f"{len(names)} classes from {listed.path.name}")
-    if rows > SCANNED:
-        notes.append(f"the values of {SCANNED:,} of {rows:,} masks were looked at")
-    notes += _remarks(counts, names, pairs)
+    headers: list = in_threads(read_header, pairs.first)
+    found = _scanned(pairs, headers)
+    if coding is None:
+        listed = _listed_classes(root, classes)
+        if voc and ignore is None:
+            ignore = 255
+        if voc and listed is None and _has_voc_palette(found.values()):
+            listed = ClassNames(root / "the palette of Pascal VOC", list(VOC))
+        options = {"colors": colors, "ignore": ignore, "threshold": threshold}
+        coding, names, notes = find_coding(list(found.values()), listed, **options)
+        if listed is not None:
+            notes.append(f"{len(names)} classes from {listed.path.name}")
+        needed = 2
+    else:
+        names, notes, needed = _names_of(coding, classes), [], 0
+    counts, has_ignored = _counted(found, coding, len(pairs))
+    _expect_classes(counts, names, pairs, needed)
+    if len(pairs) > SCANNED:
+        notes.append(f"the values of {SCANNED:,} of {len(pairs):,} masks were looked at")
+    gray = all(header.is_gray for header in headers)
     return MaskFolder(
         root=root,
         names=pairs.names,
         pictures=pairs.first,
         masks=pairs.second,
         sizes=np.array([header.size for header in headers]),
-        channels=1 if all(header.is_gray for header in headers) else 3,
+        channels=channels or (1 if gray else 3),
         classes=names,
         coding=coding,
-        has_ignored=bool(ignored),
+        has_ignored=has_ignored,
         counts=counts,
         splits=pairs.splits,
         reason=pairs.reason,
-        notes=notes,
+        notes=notes + _remarks(counts, names, pairs),
     )
 
 
@@ -220,25 +208,58 @@ def _listed_classes(root, classes) -> ClassNames | None:
     names = [str(name) for name in classes]
     if len(set(names)) < len(names) or len(names) < 2:
         raise OptionError(f"classes is {names}", expected="two or more different names")
-    return ClassNames(Path("classes"), names)
+    return ClassNames(Path("the option classes"), names)
 
 
-def _scanned(picture, mask, header: ImageHeader):
-    """What occurs in a mask, after its size was compared with its picture's."""
-    found, size = values_of(mask)
-    if size != header.size:
-        turned_with(picture, mask, header.size, size)
-    return found
+def _names_of(coding: MaskCoding, classes) -> list[str]:
+    names = [] if classes is None else [str(name) for name in classes]
+    if len(names) != len(coding.values):
+        raise OptionError(
+            f"find_masks: {len(names)} classes for a coding of {len(coding.values)}",
+            expected="the names of the classes of that coding",
+        )
+    return names
 
 
-def _counted(one, coding: MaskCoding) -> tuple[np.ndarray, int]:
-    """(pixels of each class, pixels that do not count) of a mask."""
-    raw = dataclasses.replace(one.raw, values=one.values[None])
-    ids = coding.ids(raw, one.path)[0].astype(np.int64)
-    counts = np.zeros(len(coding.values))
-    ignored = ids == coding.ignore
-    np.add.at(counts, ids[~ignored], one.counts[~ignored])
-    return counts, int(one.counts[ignored].sum())
+def _scanned(pairs: FilePairs, headers) -> dict[int, MaskValues]:
+    """{row: what occurs in its mask}, of all masks or of some, evenly spaced."""
+    rows = range(len(pairs))
+    if len(pairs) > SCANNED:
+        rows = np.linspace(0, len(pairs) - 1, SCANNED).astype(int).tolist()
+
+    def scan(row):
+        found, size = values_of(pairs.second[row])
+        if size != headers[row].size:
+            turned_with(pairs.first[row], pairs.second[row], headers[row].size, size)
+        return found
+
+    return dict(zip(rows, in_threads(scan, rows), strict=True))
+
+
+def _counted(found: dict[int, MaskValues], coding: MaskCoding, rows: int):
+    """((rows, classes) pixels of each class, whether there are pixels that do not count)."""
+    counts = np.full((rows, len(coding.values)), np.nan)
+    has_ignored = False
+    for row, one in found.items():
+        raw = dataclasses.replace(one.raw, values=one.values[None])
+        ids = coding.ids(raw, one.path)[0].astype(np.int64)
+        ignored = ids == coding.ignore
+        has_ignored |= bool(ignored.any())
+        counts[row] = np.bincount(ids[~ignored], one.counts[~ignored], len(coding.values))
+    return counts, has_ignored
+
+
+def _expect_classes(counts, names, pairs: FilePairs, needed: int) -> None:
+    """Raise DataError unless so many classes occur."""
+    present = np.flatnonzero(np.nansum(counts, axis=0))
+    if len(present) < needed:
+        only = f"class {names[present[0]]!r}" if len(present) else "pixels that do not count"
+        raise DataError(
+            f"the masks in {pairs.second[0].parent} hold only {only}: all {len(pairs):,} of them, "
+            f"such as {pairs.second[0].name}",
+            expected="masks with at least two classes",
+            fix="check that these are the masks, and how their values are read",
+        )
 
 
 def _remarks(counts, names, pairs) -> list[str]:

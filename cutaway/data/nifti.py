@@ -77,7 +77,7 @@ def read_volume_header(path) -> VolumeHeader:
     """The header of a NIfTI file; of a packed one only its beginning is unpacked.
 
     Raises:
-        DataError: no such file, not NIfTI, not three axes (or four), an affine that is none.
+        DataError: no such file, not NIfTI, not three axes (or four), an invalid affine.
     """
     nibabel = _nibabel()
     path = Path(path)
@@ -125,7 +125,7 @@ def read_labels(path, header: VolumeHeader | None = None) -> tuple[np.ndarray, V
         ids: (*header.shape), int32
 
     Raises:
-        DataError: several channels; values that are no integers >= 0; see read_volume.
+        DataError: several channels; values that are not integers >= 0; see read_volume.
     """
     header, stored = _stored(path, header)
     if header.channels != 1:

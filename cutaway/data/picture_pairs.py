@@ -13,6 +13,7 @@ from cutaway.data.file_pairs import (
     PICTURE_FOLDERS,
     FilePairs,
     bare_name,
+    expect_folder,
     files_below,
     match_folders,
     role_folders,
@@ -98,7 +99,7 @@ class PairFolder:
         return np.ascontiguousarray(x), np.ascontiguousarray(y)
 
     def input_ids(self, row: int) -> np.ndarray | None:
-        """(height, width) indices of the palette of an input; None if it is no palette image.
+        """(height, width) indices of the palette of an input; None if it is not a palette image.
 
         As inputs such pictures are their colors; the indices are the classes they show.
         """
@@ -164,9 +165,9 @@ class PairFolder:
 def looks_like_pairs(path) -> str | None:
     """Why a path looks like pairs of pictures, in words; None if it does not.
 
-    Recognized are two folders of pictures in color with the same names (A and B, trainA and trainB,
-    labels and photographs, ...) and folders of pictures twice as wide as high. Gray pictures with
-    masks are no pairs: see looks_like_masks.
+    Recognized are two folders of pictures with the same names (A and B, trainA and trainB, labels
+    and photographs, ...) and folders of pictures twice as wide as high. Gray pictures in folders
+    named as masks are, such as labels, are not pairs: see looks_like_masks.
     """
     if not os.path.isdir(path):
         return None
@@ -175,7 +176,8 @@ def looks_like_pairs(path) -> str | None:
     if folders:
         files = [files_below(f, SUFFIXES) for f in folders[0][:2]]
         gray = [all(_is_gray(p) for p in own[:: max(1, len(own) // SAMPLED)]) for own in files]
-        if not all(files) or any(gray):
+        named = {f.name.lower() for f in folders[0][:2]}
+        if not all(files) or (any(gray) and named & set(MASK_FOLDERS)):
             return None
         try:
             return match_folders(root, folders, SUFFIXES, SUFFIXES, WHAT).reason
@@ -203,6 +205,7 @@ def find_pairs(path, *, reverse: bool = False) -> PairFolder:
         DataError: no pairs; a picture without its partner; pictures of a pair that differ in size;
             a file of both with an odd width.
     """
+    expect_folder(path)
     root = Path(path)
     folders = _two_folders(root)
     if folders:

@@ -45,7 +45,7 @@ def border_weights(
         >>> from cutaway.data import border_weights
         >>> mask = np.zeros((5, 9), int)
         >>> mask[:, :3] = mask[:, 6:] = 1
-        >>> border_weights(mask, class_weights=(1, 1))[2].round(1).tolist()
+        >>> border_weights(mask, class_weights=(1, 1))[2].astype(float).round(1).tolist()
         [1.0, 1.0, 1.0, 8.3, 8.3, 8.3, 1.0, 1.0, 1.0]
     """
     from scipy.ndimage import distance_transform_edt, find_objects

@@ -80,7 +80,7 @@ class VolumeFolder:
         """(*size) uint8 class ids.
 
         Raises:
-            DataError: the file cannot be read; a label that is no class.
+            DataError: the file cannot be read; a label that is not a class.
         """
         labels, _ = read_labels(self.labels[row], self.headers[row] if self._borrows(row) else None)
         table = np.full(max(self.numbers) + 2, -1)

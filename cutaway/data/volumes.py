@@ -12,6 +12,8 @@ from cutaway.data.file_pairs import (
     MASK_FOLDERS,
     PICTURE_FOLDERS,
     FilePairs,
+    expect_folder,
+    files_below,
     match_beside,
     match_folders,
     role_folders,
@@ -19,7 +21,7 @@ from cutaway.data.file_pairs import (
 from cutaway.data.mask_folder import in_threads
 from cutaway.data.nifti import SUFFIXES, VolumeHeader, read_labels, read_volume_header
 from cutaway.data.volume_folder import VolumeFolder, unknown_labels
-from cutaway.errors import DataError
+from cutaway.errors import DataError, OptionError
 from cutaway.files.content import decoded, naming, read_content
 
 WHAT = ("volume", "label file")
@@ -32,6 +34,8 @@ def looks_like_volumes(path) -> str | None:
     if not os.path.isdir(path):
         return None
     root = Path(path)
+    if not files_below(root, SUFFIXES):
+        return None
     try:
         pairs = _pairs(root)
     except DataError:  # of this kind, with a fault that find_volumes names
@@ -39,7 +43,7 @@ def looks_like_volumes(path) -> str | None:
     return None if pairs is None else pairs.reason
 
 
-def find_volumes(path, *, classes=None, spacing=None) -> VolumeFolder:
+def find_volumes(path, *, classes=None, numbers=None, spacing=None) -> VolumeFolder:
     """The volumes and labels below a folder.
 
     Two folders of NIfTI files with the same names; MSD's dataset.json with "training" and, if its
@@ -49,14 +53,17 @@ def find_volumes(path, *, classes=None, spacing=None) -> VolumeFolder:
         path: the folder.
         classes: names of the classes by their labels; by default those of dataset.json, or of a
             file such as classes.txt.
+        numbers: the labels of these classes in the files, of another set, such as a trained one;
+            then one class is enough. By default 0, 1, ...
         spacing: size of the voxels, in millimeters, to which the volumes will be resampled; so they
             may differ.
 
     Raises:
         DataError: no volumes with labels; a volume without labels or labels without a volume; other
-            sizes or another place than the volume's; labels that are no classes, or of one class
+            sizes or another place than the volume's; labels that are not classes, or of one class
             only; volumes whose directions differ, or, without a `spacing`, their voxels.
     """
+    expect_folder(path)
     root = Path(path)
     pairs = _pairs(root)
     if pairs is None:
@@ -71,9 +78,9 @@ def find_volumes(path, *, classes=None, spacing=None) -> VolumeFolder:
     looked: list = in_threads(lambda row: _looked_at(headers[row], pairs.second[row]), rows)
     values = sorted({value for one in looked for value in one[0]})
     notes = _label_notes(looked)
-    names, numbers = _classes_of(root, pairs, looked, values, classes, notes)
-    counts = np.array([[one[0].get(number, 0) for number in numbers] for one in looked])
-    if (counts.sum(axis=0) > 0).sum() < 2:
+    names, known = _classes_of(root, pairs, looked, values, (classes, numbers), notes)
+    counts = np.array([[one[0].get(number, 0) for number in known] for one in looked])
+    if numbers is None and (counts.sum(axis=0) > 0).sum() < 2:
         only = names[int(counts.sum(axis=0).argmax())]
         raise DataError(
             f"the labels in {pairs.second[0].parent} hold only the class {only!r}: all "
@@ -104,7 +111,7 @@ def find_volumes(path, *, classes=None, spacing=None) -> VolumeFolder:
         headers=headers,
         channels=channels.pop(),
         classes=names,
-        numbers=numbers,
+        numbers=known,
         counts=counts,
         label_dtype=max(set(dtypes), key=dtypes.count),
         splits=pairs.splits,
@@ -217,14 +224,20 @@ def _label_notes(looked) -> list[str]:
     return notes
 
 
-def _classes_of(root, pairs, looked, values, classes, notes) -> tuple[list[str], list[int]]:
+def _classes_of(root, pairs, looked, values, given, notes) -> tuple[list[str], list[int]]:
     """(names of the classes, their labels in the files)."""
     listing = root / "dataset.json"
     content = _listing(listing) if listing.is_file() else None
     table = content.get("labels") if content is not None else None
-    where = "classes"
+    where, (classes, numbers) = "the option classes", given
+    if numbers is not None and len(numbers) != len(classes or ()):
+        raise OptionError(
+            f"find_volumes: {len(numbers)} numbers for {len(classes or ())} classes",
+            expected="one for each of the classes",
+        )
     if classes is not None:
-        named = {k: str(name) for k, name in enumerate(classes)}
+        labels = range(len(classes)) if numbers is None else numbers
+        named = {int(k): str(name) for k, name in zip(labels, classes, strict=True)}
     elif isinstance(table, dict) and table:
         named, where = _names_of_json(listing, table), listing.name
     else:

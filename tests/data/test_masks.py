@@ -1,14 +1,23 @@
 """Pictures with masks: the same set in other forms, and sets that cannot be used."""
 
+import re
 import shutil
 
 import numpy as np
 import pytest
 from PIL import Image
 
-from cutaway.data import Framing, MaskCoding, find_masks, looks_like_masks
+from cutaway.data import (
+    ExampleAugmentation,
+    Framing,
+    MaskCoding,
+    RandomGeometry,
+    find_masks,
+    looks_like_masks,
+    stream_examples,
+)
 from cutaway.data.raw_masks import read_raw_mask
-from cutaway.errors import DataError
+from cutaway.errors import DataError, OptionError
 
 COLORS = {"sky": (70, 130, 180), "road": (128, 64, 128), "car": (0, 0, 142)}
 SIZES = [(20, 30), (24, 18), (16, 16), (40, 25)]
@@ -87,6 +96,10 @@ def test_two_classes_are_the_same_in_every_form(form, tmp_path):
     root = folder(tmp_path, write, classes=2)
     found = find_masks(root, threshold=127 if form == "smooth" else None)
     assert len(found.classes) == 2
+    if form in ("0 and 255", "1 bit"):  # and are written to look the same
+        (tmp_path / "out.png").write_bytes(found.coding.encoded(found.mask(0)))
+        pictures = [Image.open(p) for p in (tmp_path / "out.png", root / "masks" / "0.png")]
+        np.testing.assert_array_equal(*(np.asarray(p.convert("RGB")) for p in pictures))
     for row in range(4):
         wrong = found.mask(row) != scene(row, 2)[1]
         assert wrong.mean() < 0.06 if form == "smooth" else not wrong.any()
@@ -167,6 +180,10 @@ def layout(root, name):
             "prefixes": (f"images/image_{row}.png", f"masks/mask_{row}.png"),
             "endings": (f"Images/{row}.png", f"Masks/{row}_mask.png"),
             "no names": (f"left/{row}.png", f"right/{row}.png"),
+            "beside splits, as CamVid": (f"{split}/{row}.png", f"{split}annot/{row}.png"),
+            "beside splits, as Carvana": (f"{split}/{row}.jpg", f"{split}_masks/{row}_mask.gif"),
+            "deeper, as Pets": (f"images/{row}.jpg", f"annotations/trimaps/{row}.png"),
+            "patients": (f"p{row // 2}/{row}.tif", f"p{row // 2}/{row}_mask.tif"),
         }[name]
         for place, array in zip(places, (picture, ids), strict=True):
             save(root / place, array)
@@ -174,7 +191,19 @@ def layout(root, name):
 
 @pytest.mark.parametrize(
     "name",
-    ["suffix", "beside", "splits below", "splits above", "prefixes", "endings", "no names"],
+    [
+        "suffix",
+        "beside",
+        "splits below",
+        "splits above",
+        "prefixes",
+        "endings",
+        "no names",
+        "beside splits, as CamVid",
+        "beside splits, as Carvana",
+        "deeper, as Pets",
+        "patients",
+    ],
 )
 def test_layouts_are_recognized(name, tmp_path):
     layout(tmp_path, name)
@@ -182,7 +211,7 @@ def test_layouts_are_recognized(name, tmp_path):
     found = find_masks(tmp_path)
     assert len(found) == 4 and found.reason == looks_like_masks(tmp_path)
     for row, own in enumerate(found.names):
-        np.testing.assert_array_equal(found.mask(row), scene(int(own.split("/")[-1][0]))[1])
+        np.testing.assert_array_equal(found.mask(row), scene(int(re.findall(r"\d", own)[-1]))[1])
     if "splits" in name:
         assert {k: v.tolist() for k, v in found.splits.items()} in (
             {"train": [0, 1], "test": [2, 3]},
@@ -236,6 +265,33 @@ def test_names_of_classes_and_ids_outside_them(tmp_path):
     with pytest.raises(DataError, match=r"0\.png holds the ids 2.*") as raised:
         find_masks(root)
     assert "the 2 classes of" in raised.value.expected
+
+
+def test_names_of_two_classes(tmp_path):
+    root = folder(tmp_path, lambda path, ids: save(path, ids * np.uint8(255)), classes=2)
+    for content, names in (("cell", ["background", "cell"]), ("wall\ncell", ["wall", "cell"])):
+        (root / "classes.txt").write_text(content)
+        assert find_masks(root).classes == names
+    (root / "classes.txt").write_text("a\nb\nc\n")
+    with pytest.raises(DataError, match=r"hold 0 and 255 only, such as .*0\.png") as raised:
+        find_masks(root)
+    assert "list two classes there" in raised.value.fix
+    for path, came in ((root / "none", "there is no folder"), (root / "classes.txt", "is a file")):
+        with pytest.raises(DataError, match=came):
+            find_masks(path)
+
+
+def test_other_masks_are_read_in_the_coding_of_a_trained_set(tmp_path):
+    trained = find_masks(folder(tmp_path / "a", FORMS["levels"]))
+    few = folder(tmp_path / "b", lambda path, ids: FORMS["levels"](path, ids * 0 + 2))
+    options = {"coding": trained.coding, "classes": trained.classes, "channels": 1}
+    found = find_masks(few, **options)
+    assert found.classes == ["0", "128", "255"] and (found.mask(0) == 2).all()
+    assert found.picture(0).shape == (20, 30, 1)
+    with pytest.raises(DataError, match=r"0\.png holds the values 1, 2, which are not classes"):
+        find_masks(folder(tmp_path / "c", FORMS["gray"]), **options)
+    with pytest.raises(OptionError, match="0 classes for a coding of 3"):
+        find_masks(few, coding=trained.coding)
 
 
 def test_a_value_that_is_ignored(tmp_path):
@@ -301,10 +357,10 @@ def spoiled(root, how):
         ("empty", "holds no pictures with masks"),
         ("broken", r"masks/2\.png cannot be read as an image"),
         ("jpeg", r"masks/0\.jpg is a JPEG"),
-        ("photographs", r"different values, .*masks/\d\.png alone .*: they are no class ids"),
+        ("photographs", r"different values, .*masks/\d\.png alone .*: they are not class ids"),
         ("two forms", r"1\.png holds 0 and 1, .*0\.png 0 and 255"),
         ("twice", r"2\.(bmp|png) and 2\.(bmp|png) have the same name"),
-        ("instances", "they are no class ids"),
+        ("instances", "they are not class ids"),
     ],
 )
 def test_a_set_that_cannot_be_used_is_an_error_that_names_the_file(how, message, tmp_path):
@@ -317,7 +373,7 @@ def test_a_set_that_cannot_be_used_is_an_error_that_names_the_file(how, message,
 def test_masks_that_change_after_the_scan_are_named(tmp_path):
     found = find_masks(folder(tmp_path, FORMS["gray"]))
     save(tmp_path / "masks" / "1.png", np.full(SIZES[1], 9, np.uint8))
-    with pytest.raises(DataError, match=r"1\.png holds the values 9, which are no classes"):
+    with pytest.raises(DataError, match=r"1\.png holds the values 9, which are not classes"):
         found.mask(1)
     save(tmp_path / "masks" / "1.png", np.zeros((5, 5), np.uint8))
     with pytest.raises(DataError, match=r"1\.png has 5 x 5 pixels"):
@@ -344,6 +400,24 @@ def test_arrays_need_one_size_or_a_framing(tmp_path):
     names.write_text("7\n")
     with pytest.raises(DataError, match=r"names\.txt lists '7', the name of no files"):
         found.rows_named(names)
+
+
+def test_a_stream_gives_the_same_examples_from_memory_and_from_files(tmp_path):
+    found = find_masks(folder(tmp_path, FORMS["gray"]))
+    augment = ExampleAugmentation(RandomGeometry((12, 12), flips=(1,)), mask_fill=found.ignore)
+    streams = [
+        stream_examples(found, augment, repeats=3, memory_bytes=memory, block_rows=5)
+        for memory in (0, 10**6)
+    ]
+    blocks = [list(stream.blocks(1)) for stream in streams]
+    assert [len(y) for _, y in blocks[0]] == [5, 5, 2] and blocks[0][0][0].shape == (5, 12, 12, 3)
+    for (x, y), (again_x, again_y) in zip(*blocks, strict=True):
+        np.testing.assert_array_equal(x, again_x)
+        np.testing.assert_array_equal(y, again_y)
+    shutil.rmtree(tmp_path / "masks")
+    assert len(list(streams[1].blocks(1))) == 3
+    with pytest.raises(DataError, match="there is no file of that name"):
+        list(streams[0].blocks(1))
 
 
 @pytest.mark.parametrize("form", ["gray", "16 bits", "palette", "levels", "colors"])

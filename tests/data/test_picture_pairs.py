@@ -101,6 +101,12 @@ def test_gray_pictures_with_masks_are_no_pairs(tmp_path):
         save(tmp_path / "images" / f"{row}.png", photo[..., 0])
         save(tmp_path / "labels" / f"{row}.png", ids)
     assert looks_like_masks(tmp_path) is not None and looks_like_pairs(tmp_path) is None
+    for name in ("A", "B"):  # gray pictures of which none is a mask
+        for row in range(3):
+            save(tmp_path / "other" / name / f"{row}.png", scene(row + len(name))[1][..., 0])
+    assert looks_like_pairs(tmp_path / "other") is not None
+    assert looks_like_masks(tmp_path / "other") is None
+    assert find_pairs(tmp_path / "other").target_channels == 1
 
 
 @pytest.mark.parametrize(

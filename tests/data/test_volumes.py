@@ -16,7 +16,7 @@ from cutaway.data import (
     read_volume,
     write_volume,
 )
-from cutaway.errors import DataError
+from cutaway.errors import DataError, OptionError
 
 SPACING = np.array([1.0, 2.0, 1.5])
 
@@ -131,6 +131,29 @@ def test_msds_list_has_splits_and_names(tmp_path):
     content["training"][0]["label"] = "labels/none.nii.gz"
     (root / "dataset.json").write_text(json.dumps(content))
     with pytest.raises(DataError, match=r"dataset\.json lists the label file .*none\.nii\.gz"):
+        find_volumes(root)
+
+
+def test_other_labels_are_read_with_the_classes_of_a_trained_set(tmp_path):
+    for row in range(2):
+        volume, labels, affine = scene(row)
+        save(tmp_path / "images" / f"{row}.nii.gz", volume, affine)
+        save(tmp_path / "labels" / f"{row}.nii.gz", labels * 0 + 4, affine)
+    found = find_volumes(tmp_path, classes=["a", "b"], numbers=[0, 4])
+    assert found.classes == ["a", "b"] and (found.mask(1) == 1).all()
+    with pytest.raises(DataError, match=r"0\.nii\.gz hold 4") as raised:
+        find_volumes(tmp_path, classes=["a", "b"], numbers=[0, 2])
+    assert raised.value.expected == "the numbers of the classes: 0 a, 2 b"
+    with pytest.raises(OptionError, match="1 numbers for 2 classes"):
+        find_volumes(tmp_path, classes=["a", "b"], numbers=[0])
+
+
+def test_lists_of_other_files_are_not_volumes(tmp_path):
+    (tmp_path / "dataset.json").write_text("{broken")
+    assert looks_like_volumes(tmp_path) is None
+    root = folder(tmp_path)
+    assert looks_like_volumes(root) is not None
+    with pytest.raises(DataError, match=r"dataset\.json cannot be read as a list of volumes"):
         find_volumes(root)
 
 
