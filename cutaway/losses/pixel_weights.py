@@ -30,8 +30,9 @@ def border_weights(
 
     Example:
         >>> from cutaway.losses import border_weights
-        >>> border_weights([[1, 0, 2]], balance=False).round(2).tolist()  # 1 + 10 exp(-4 / 50)
-        [[1.0, 10.23, 1.0]]
+        >>> w = border_weights([[1, 0, 2]], balance=False)
+        >>> round(float(w[0, 1]), 2)  # 1 + 10 exp(-(1 + 1)² / (2 · 5²))
+        10.23
     """
     from scipy import ndimage
 
