@@ -124,7 +124,10 @@ def _show_result(experiment, run) -> None:
     monitor = experiment.options.MONITOR
     watched = monitor.removeprefix("val_").replace("_", " ")
     best = f"{'lowest' if monitor == 'val_loss' else 'highest'} validation {watched}"
-    console.print(f"Kept the weights of epoch {metrics['best_epoch']} ({best})")
+    if metrics["best_epoch"] is None:
+        console.print("Kept the weights of the last epoch")
+    else:
+        console.print(f"Kept the weights of epoch {metrics['best_epoch']} ({best})")
     if "waited_for_data" in metrics:
         console.print(f"Waiting for data: {metrics['waited_for_data']:.1%} of the time")
     console.print(f"\n{headline(experiment, metrics['validation'])}")

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from cutaway.data import ExampleStream, Geometry, TableArrays, stratified_split
+from cutaway.data import Geometry, TableArrays, stratified_split
 from cutaway.data.tiles import tile_starts
 from cutaway.errors import DataError, OptionError
 from cutaway.runs.dense_report import Shown, dense_page
@@ -23,7 +23,6 @@ from cutaway.runs.kinds import KINDS
 from cutaway.runs.preprocessing import FilePrediction, FilePredictions, Preprocessing
 from cutaway.runs.report import ReportData
 
-KEPT_BYTES = 2**30  # decoded examples that stay in memory during training
 MEASURED = 8  # training examples whose scores are shown
 PIECES = 24  # of the validation examples, on which the loss is measured after an epoch
 SAMPLED = 16  # pieces of training examples, for checks and statistics of layers
@@ -105,8 +104,8 @@ class DenseRows(Preprocessing):
         return geometry.picture(x, border=BORDER), self.moved_target(geometry, y)
 
     def moved_target(self, geometry: Geometry, y) -> np.ndarray:
-        """A target under a geometry; class ids as int32."""
-        return geometry.mask(y, border=BORDER).astype(np.int32)
+        """A target under a geometry."""
+        return geometry.mask(y, border=BORDER)
 
     def transform(self, frame, *, with_target: bool = True) -> TableArrays:
         """The middle piece of each example."""
@@ -265,32 +264,6 @@ def make_pieces(rows: DenseRows, frame, sets: dict[str, np.ndarray]) -> Crops:
         np.arange(training, len(x)),
         np.array(examples),
     )
-
-
-def crop_stream(rows: DenseRows, frame, train, augmentation, per_example: int) -> ExampleStream:
-    """A stream of random pieces of the training examples, new ones in every epoch.
-
-    Args:
-        train: rows of the frame.
-        augmentation: data.ExampleAugmentation.
-        per_example: pieces of each example in an epoch.
-    """
-    dicts = [frame.row(int(k), named=True) for k in train]
-    kept: dict[int, tuple] = {}
-    size = sum(a.nbytes for a in (rows.input_of(dicts[0]), rows.target_of(dicts[0])))
-    keeps = size * len(dicts) <= KEPT_BYTES
-
-    def example(number: int, rng):
-        k = number % len(dicts)
-        found = kept.get(k)
-        if found is None:
-            found = rows.input_of(dicts[k]), rows.target_of(dicts[k])
-            if keeps:
-                kept[k] = found
-        x, y = augmentation.example(*found, rng)
-        return x, y.astype(np.int32) if y.dtype.kind in "ui" else y
-
-    return ExampleStream(len(dicts) * per_example, example)
 
 
 def pieces_per_example(sizes, piece, most: int = 16) -> int:

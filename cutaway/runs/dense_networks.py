@@ -62,3 +62,12 @@ def unet_3d_of(spec):
         levels=spec["levels"],
         dropout=spec["dropout"],
     )
+
+
+def generator_of(spec):
+    """The generator of pix2pix."""
+    from cutaway.models import pix2pix_generator
+
+    return pix2pix_generator(
+        spec["channels"], spec["outputs"], base=spec["base"], levels=spec["levels"]
+    )

@@ -158,10 +158,7 @@ class Experiment:
             return self._train(folder, trainer, began, resume, callbacks, progress)
 
     def _train(self, folder: RunFolder, trainer, began, resume, callbacks, progress) -> Run:
-        monitor = self.options.MONITOR
-        stopping = EarlyStopping(
-            self.options.patience, monitor=monitor, higher_is_better=monitor != "val_loss"
-        )
+        stopping = self.make_stopping()
         checkpoints = Checkpoints(folder.checkpoints, resume=resume)
         y = self.targets()
         inputs, stream = self._inputs(y)
@@ -174,7 +171,7 @@ class Experiment:
                 epochs=self.epochs,
                 batch_size=self.batch_size,
                 validation=(self.x[self.validation], y[self.validation]),
-                callbacks=[probes, stopping, checkpoints, *callbacks],
+                callbacks=[probes, *([stopping] if stopping else []), checkpoints, *callbacks],
                 seed=self.options.seed,
                 progress=progress,
             )
@@ -202,7 +199,7 @@ class Experiment:
             "parameters": self.net.summary().total,
             "seconds": 0.0,
             "epochs": trainer.epoch,
-            "best_epoch": stopping.best_epoch,
+            "best_epoch": stopping.best_epoch if stopping else None,
             "stopped": trainer.stopped,
             "device": trainer.device,
             "precision": self.options.precision,
@@ -249,6 +246,13 @@ class Experiment:
         rows = np.linspace(0, len(self.training) - 1, MOST_ROWS).astype(int)
         rows = self.training[np.unique(rows)]
         return Probes(self.x[rows], y[rows])
+
+    def make_stopping(self) -> EarlyStopping | None:
+        """The callback that keeps the best weights; None: the last ones are kept."""
+        monitor = self.options.MONITOR
+        return EarlyStopping(
+            self.options.patience, monitor=monitor, higher_is_better=monitor != "val_loss"
+        )
 
     def calibrate(self, run: Run) -> None:
         """Choose what the preprocessing keeps of the trained network, such as a threshold."""

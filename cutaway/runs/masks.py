@@ -14,6 +14,7 @@ from cutaway.data import (
     find_masks,
     looks_like_masks,
     read_image,
+    stream_examples,
 )
 from cutaway.data.decode import SUFFIXES, read_header
 from cutaway.data.file_pairs import bare_name, files_below
@@ -21,7 +22,7 @@ from cutaway.data.mask_folder import turned_with
 from cutaway.data.raw_masks import read_raw_mask
 from cutaway.errors import DataError
 from cutaway.nn import seed
-from cutaway.runs.dense import BORDER, crop_stream, make_pieces, pieces_per_example, split_rows
+from cutaway.runs.dense import BORDER, make_pieces, pieces_per_example, split_rows
 from cutaway.runs.drawn_masks import png
 from cutaway.runs.networks import build_network
 from cutaway.runs.options.masks import MaskOptions
@@ -104,9 +105,9 @@ class MaskRows(SegmentationRows):
                 raise DataError(f"{path} is no picture", expected="a picture or a folder of them")
             return pl.DataFrame({"name": [path.stem], "input": [str(path)]})
         if looks_like_masks(path):
-            folder = find_masks(path)
-            self.expect_known_classes(folder.classes, path)
-            return mask_frame(folder)
+            return mask_frame(
+                find_masks(path, classes=self.names, coding=self.coding, channels=self.channels)
+            )
         files = files_below(path, SUFFIXES)
         if not files:
             raise DataError(f"{path} holds no pictures", expected="a picture or a folder of them")
@@ -184,9 +185,9 @@ def prepare_masks(path, options: MaskOptions | None = None, *, why: str = ""):
     )
 
 
-def read_masks(path, options, multiple: int, largest: int):
+def read_masks(path, options, multiple: int, largest: int, channels: int | None = None):
     """(MaskFolder, frame, sets, MaskRows, notes)."""
-    folder = find_masks(path)
+    folder = find_masks(path, channels=channels)
     sets, notes = split_rows(folder, options)
     size = crop_size(options.size, folder.sizes, multiple, largest)
     counts = np.nansum(folder.counts[sets["train"]], axis=0)
@@ -197,12 +198,10 @@ def read_masks(path, options, multiple: int, largest: int):
 def mask_experiment(kind, path, options, folder, frame, sets, rows, spec, notes, why, cls, **more):
     """The experiment on random crops of the pictures."""
     pieces = make_pieces(rows, frame, sets)
-    stream = crop_stream(
-        rows,
-        frame,
-        sets["train"],
+    stream = stream_examples(
+        folder.subset(sets["train"]),
         augmentation(rows, options),
-        pieces_per_example(folder.sizes[sets["train"]], rows.size),
+        repeats=pieces_per_example(folder.sizes[sets["train"]], rows.size),
     )
     expect_batch(options.batch(stream.rows), stream.rows)
     return cls(

@@ -10,7 +10,6 @@ import functools
 import numpy as np
 
 from cutaway.data.tiles import predict_tiles
-from cutaway.errors import DataError
 from cutaway.metrics.masks import mean_iou, overlap_of
 from cutaway.metrics.regions import adapted_rand_error, connected_regions
 from cutaway.runs.dense import DenseExperiment, DenseRows, evenly
@@ -162,15 +161,6 @@ class SegmentationRows(DenseRows):
             (name, f"{count / total:.1%}", f"{count:,}")
             for name, count in zip(self.names, self.counts, strict=True)
         ]
-
-    def expect_known_classes(self, found: list[str], where) -> None:
-        """Raise DataError unless labeled data have the classes of the run."""
-        unknown = [name for name in found if name not in self.names]
-        if unknown:
-            raise DataError(
-                f"the class {unknown[0]!r} of {where} is not in the training data",
-                expected="one of " + ", ".join(self.names[:12]),
-            )
 
 
 def _mean(values) -> float:

@@ -13,6 +13,7 @@ from cutaway.data import (
     looks_like_volumes,
     read_labels,
     read_volume,
+    stream_examples,
     write_volume,
 )
 from cutaway.data.file_pairs import bare_name, files_below
@@ -21,7 +22,7 @@ from cutaway.data.nifti import SUFFIXES, read_volume_header
 from cutaway.data.volume_folder import IGNORE, unknown_labels
 from cutaway.errors import DataError
 from cutaway.nn import seed
-from cutaway.runs.dense import BORDER, crop_stream, make_pieces, pieces_per_example, split_rows
+from cutaway.runs.dense import BORDER, make_pieces, pieces_per_example, split_rows
 from cutaway.runs.drawn_masks import png
 from cutaway.runs.networks import build_network
 from cutaway.runs.options.volumes import VolumeOptions
@@ -105,9 +106,7 @@ class VolumeRows(SegmentationRows):
             name = bare_name(path, path.parent, SUFFIXES)
             return pl.DataFrame({"name": [name], "input": [str(path)]})
         if looks_like_volumes(path):
-            folder = find_volumes(path)
-            self.expect_known_classes(folder.classes, path)
-            return volume_frame(folder)
+            return volume_frame(find_volumes(path, classes=self.names, numbers=self.numbers))
         files = files_below(path, SUFFIXES)
         if not files:
             raise DataError(
@@ -123,9 +122,7 @@ class VolumeRows(SegmentationRows):
                 f"{row['input']} has {header.channels} channels",
                 expected=f"{self.channels}, as in training",
             )
-        axes = tuple(range(volume.ndim - 1))
-        std = volume.std(axis=axes)
-        return (volume - volume.mean(axis=axes)) / np.where(std > 0, std, 1).astype(np.float32)
+        return standardized(volume)
 
     def target_of(self, row):
         own = read_volume_header(row["target"])
@@ -177,6 +174,13 @@ class VolumeRows(SegmentationRows):
         return np.repeat(np.rint(255 * gray).astype(np.uint8)[..., None], 3, axis=-1)
 
 
+def standardized(volume) -> np.ndarray:
+    """Each channel of a volume (*size, channels) with mean 0 and standard deviation 1."""
+    axes = tuple(range(volume.ndim - 1))
+    std = volume.std(axis=axes)
+    return (volume - volume.mean(axis=axes)) / np.where(std > 0, std, 1).astype(np.float32)
+
+
 def volume_frame(folder):
     """The frame of a VolumeFolder."""
     import polars as pl
@@ -212,7 +216,12 @@ def prepare_volumes(path, options: VolumeOptions | None = None, *, why: str = ""
     frame = volume_frame(folder)
     pieces = make_pieces(rows, frame, sets)
     per_volume = pieces_per_example(folder.sizes[sets["train"]], size)
-    stream = crop_stream(rows, frame, sets["train"], augmentation(rows, options), per_volume)
+    stream = stream_examples(
+        folder.subset(sets["train"]),
+        augmentation(rows, options),
+        repeats=per_volume,
+        prepare=lambda x, y: (standardized(x), y),
+    )
     expect_batch(options.batch(stream.rows), stream.rows)
     seed(options.seed)
     spec = {
