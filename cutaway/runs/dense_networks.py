@@ -40,14 +40,13 @@ def backbone_unet_of(spec):
 def vnet_of(spec):
     """A V-Net of 3x3x3 convolutions, with batch norm."""
     from cutaway.models import normalized_vnet
-    from cutaway.runs.volumes import LEFT, RIGHT
 
     return normalized_vnet(
         spec["outputs"],
         in_channels=spec["channels"],
         base=spec["base"],
-        left=LEFT,
-        right=RIGHT,
+        left=(1, *[2] * (spec["levels"] - 1)),
+        right=(1,) * (spec["levels"] - 1),
         kernel_size=3,
     )
 

@@ -31,9 +31,6 @@ from cutaway.runs.segmentation import SegmentationExperiment, SegmentationRows
 from cutaway.train.blocks import expect_batch
 
 LARGEST = 64  # voxels of a crop along each axis, by default
-LEVELS = 4
-MULTIPLE = 2 ** (LEVELS - 1)
-LEFT, RIGHT = (1, 2, 2, 2), (1, 1, 1)  # convolutions of a V-Net's stages
 SHIFT = 4  # voxels
 SEEN = (1.0, 99.0)  # percentiles of the values that are shown as black and white
 
@@ -202,8 +199,10 @@ def prepare_volumes(path, options: VolumeOptions | None = None, *, why: str = ""
     """
     options = VolumeOptions() if options is None else options
     folder = find_volumes(path)
+    multiple = 2 ** (options.levels - 1)
+    _expect_sizes(folder, multiple)
     sets, notes = split_rows(folder, options)
-    size = volume_size(options.size, folder.sizes)
+    size = volume_size(options.size, folder.sizes, multiple)
     counts = folder.counts[sets["train"]].sum(axis=0)
     rows = VolumeRows(
         size,
@@ -231,7 +230,7 @@ def prepare_volumes(path, options: VolumeOptions | None = None, *, why: str = ""
         "channels": rows.channels,
         "outputs": len(rows.names),
         "base": options.width,
-        "levels": LEVELS,
+        "levels": options.levels,
         "dropout": options.dropout,
     }
     return SegmentationExperiment(
@@ -255,17 +254,31 @@ def prepare_volumes(path, options: VolumeOptions | None = None, *, why: str = ""
     )
 
 
-def volume_size(given, sizes) -> tuple[int, int, int]:
+def _expect_sizes(folder, multiple: int) -> None:
+    """Raise DataError unless the volumes can be halved as often as the network halves them."""
+    small = np.flatnonzero(folder.sizes.min(axis=1) < multiple)
+    if len(small):
+        voxels = " x ".join(map(str, folder.sizes[small[0]]))
+        raise DataError(
+            f"{folder.volumes[small[0]]} has {voxels} voxels",
+            expected=f"at least {multiple} along each axis: the network halves them "
+            f"{multiple.bit_length() - 1} times",
+            fix="crop larger parts, or resample them to smaller voxels",
+        )
+
+
+def volume_size(given, sizes, multiple: int) -> tuple[int, int, int]:
     """Size of the crops: as given, or that of the largest volume, rounded up.
 
     Args:
         given: an integer, (depth, height, width) or None.
         sizes: (volumes, 3).
+        multiple: of what the sizes must be a multiple.
     """
     if given is None:
         given = np.minimum(sizes.max(axis=0), LARGEST)
     first, second, third = (
-        -(-int(n) // MULTIPLE) * MULTIPLE for n in np.broadcast_to(np.asarray(given), (3,))
+        -(-int(n) // multiple) * multiple for n in np.broadcast_to(np.asarray(given), (3,))
     )
     return first, second, third
 

@@ -28,13 +28,8 @@ def trained(tmp_path_factory):
 
 def test_a_folder_of_pictures_and_masks_is_recognized(tmp_path):
     found = recognize(write_masks(tmp_path / "a", 3))
-    assert (found.kind, found.reason) == ("masks", "3 files of equal names in images and masks")
-
-
-def test_a_folder_that_fits_several_kinds_names_them(shared_data):
-    with pytest.raises(DataError, match="fits several kinds") as refused:
-        recognize(shared_data / "facades")
-    assert "pictures with masks" in str(refused.value) and "--kind masks or " in refused.value.fix
+    reason = "3 pictures in images with masks of the same names in masks"
+    assert (found.kind, found.reason) == ("masks", reason)
 
 
 def test_a_small_network_learns_disks_and_its_scores_are_those_of_scikit_learn(trained):

@@ -2,6 +2,7 @@
 
 import dataclasses
 
+from cutaway.errors import expect_range
 from cutaway.runs.options.dense import DenseOptions
 from cutaway.runs.options.flags import MODEL, option
 
@@ -12,6 +13,7 @@ class VolumeOptions(DenseOptions):
 
     Attributes:
         model: "vnet", see models.normalized_vnet, or "unet", a U-Net in three dimensions.
+        levels: number of scales of the network.
         others: see DenseOptions. `size` is that of the crops, by default as large as the volumes,
             at most 64 voxels along each axis.
     """
@@ -23,4 +25,9 @@ class VolumeOptions(DenseOptions):
     ADAPTIVE_RATE = 3e-3
 
     width: int = 8
+    levels: int = 4
     model: str = option("vnet", MODEL)
+
+    def __post_init__(self):
+        super().__post_init__()
+        expect_range(self.levels, what="levels", least=2)
