@@ -29,7 +29,7 @@ def main(folder, *, l1=True, feature_distance=FeatureDistance, **options) -> dic
     Args:
         l1: whether to train the generator without a discriminator too, for as many epochs.
         feature_distance: function that makes a FeatureDistance.
-        options: of the training, see runs.options.pairs.PairOptions.
+        options: of the training, see runs.options.picture_pairs.PairOptions.
     """
     found = {}
     for model in ("pix2pix", "l1") if l1 else ("pix2pix",):

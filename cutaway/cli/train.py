@@ -39,12 +39,14 @@ def train_command(data, target, kind, given, *, out, resume, before, as_json) ->
         _show_checks(checks)
     command = "cutaway " + shlex.join(sys.argv[1:])
     plan = plan_of(experiment, rows=CHECKED_ROWS) if experiment.has_checks else None
+    told = len(experiment.notes)
     run = experiment.train(out, resume=resume, progress=False if as_json else None)
     finding = None
     if plan is not None and experiment.trainer is not None and experiment.probes is not None:
         finding = glance(plan, experiment.trainer, experiment.probes)
     if not as_json:
         _show_result(experiment, run)
+        print_notes(experiment.notes[told:])
     report = write_report(experiment, run, command=command)
     if as_json:
         summary = {"finding": None if finding is None else finding.to_dict()}

@@ -20,7 +20,7 @@ from cutaway.runs.dense_report import Shown, dense_page
 from cutaway.runs.experiment import Experiment
 from cutaway.runs.finished_run import Run
 from cutaway.runs.kinds import KINDS
-from cutaway.runs.preprocessing import FilePrediction, FilePredictions, Preprocessing
+from cutaway.runs.preprocessing import ExampleFiles, FilePredictions, Preprocessing
 from cutaway.runs.report import ReportData
 
 MEASURED = 8  # training examples whose scores are shown
@@ -79,7 +79,7 @@ class DenseRows(Preprocessing):
         """Names of the files that are written for a row of the frame."""
         raise NotImplementedError
 
-    def file_prediction(self, row: dict, x, prediction) -> FilePrediction:
+    def example_files(self, row: dict, x, prediction) -> ExampleFiles:
         """The files of a row, by the names of `file_names`."""
         raise NotImplementedError
 
@@ -134,10 +134,10 @@ class DenseRows(Preprocessing):
         names = [name for row in rows for name in self.file_names(row)]
         return FilePredictions(names, self._each(run, rows), [])
 
-    def _each(self, run: Run, rows) -> Iterator[FilePrediction]:
+    def _each(self, run: Run, rows) -> Iterator[ExampleFiles]:
         for row in rows:
             x = self.input_of(row)
-            yield self.file_prediction(row, x, self.predict_whole(run, x))
+            yield self.example_files(row, x, self.predict_whole(run, x))
 
     def compared(self, run: Run, rows: list[dict]) -> list:
         """`compare` of each row, with what the run predicts for it."""

@@ -4,6 +4,7 @@ import dataclasses
 import re
 import textwrap
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -101,6 +102,10 @@ class RowStory(Story):
         for note in self.unusual:
             lines += textwrap.wrap(note, width, initial_indent="  - ", subsequent_indent="    ")
         return lines
+
+    def drawing(self, gradient=None):
+        """A drawing of the network; see row_drawing."""
+        return row_drawing(self, gradient)
 
     def stories(self) -> list:
         """(heading, story) of all parts, for a page."""
@@ -214,11 +219,17 @@ def _pixels_as_numbers(leaf):
     return leaf.astype(np.float32) if leaf.dtype == np.uint8 else leaf
 
 
-def explain_row(run: Run, data=None, row: int = 0) -> RowStory:
+def explain_row(run: Run, data=None, row: int = 0) -> Any:
     """Explain one row: prediction, attribution, largest gradient, anomalies.
 
     Args, Raises: see `open_row`.
+
+    Returns:
+        RowStory; for kinds that predict more than one thing per row, a story of their own.
     """
+    own = KINDS[run.config["kind"]].explain_example(run, data, row)
+    if own is not None:
+        return own
     frame, x, y, source = open_row(run, data, row)
     explanation = explanation_of(run, x, y)
     outputs = run.outputs(x)

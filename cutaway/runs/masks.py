@@ -22,11 +22,12 @@ from cutaway.data.mask_folder import turned_with
 from cutaway.data.raw_masks import read_raw_mask
 from cutaway.errors import DataError
 from cutaway.nn import seed
-from cutaway.runs.dense import BORDER, make_pieces, pieces_per_example, split_rows
+from cutaway.runs.dense import BORDER, evenly, make_pieces, pieces_per_example, split_rows
+from cutaway.runs.dense_checks import shifted_masks
 from cutaway.runs.drawn_masks import png
 from cutaway.runs.networks import build_network
 from cutaway.runs.options.masks import MaskOptions
-from cutaway.runs.preprocessing import FilePrediction, expect_format
+from cutaway.runs.preprocessing import ExampleFiles, expect_format
 from cutaway.runs.segmentation import SegmentationExperiment, SegmentationRows
 from cutaway.train.blocks import expect_batch
 
@@ -129,13 +130,13 @@ class MaskRows(SegmentationRows):
     def file_names(self, row):
         return [f"{row['name']}.png", f"{row['name']}_overlay.png"]
 
-    def file_prediction(self, row, x, prediction):
+    def example_files(self, row, x, prediction):
         ids = self.ids_of(prediction)
         mask, overlay = self.file_names(row)
         shown = self.drawn_over(self.shown_input(x), ids)
         fractions = np.bincount(ids.ravel(), minlength=len(self.names)) / ids.size
         shares = dict(zip(self.names, fractions.round(4).tolist(), strict=False))
-        return FilePrediction(
+        return ExampleFiles(
             {mask: self.coding.encoded(ids), overlay: png(shown)},
             {"picture": row["name"], "height": ids.shape[0], "width": ids.shape[1], **shares},
         )
@@ -198,6 +199,9 @@ def read_masks(path, options, multiple: int, largest: int, channels: int | None 
 def mask_experiment(kind, path, options, folder, frame, sets, rows, spec, notes, why, cls, **more):
     """The experiment on random crops of the pictures."""
     pieces = make_pieces(rows, frame, sets)
+    checked = [frame.row(int(k), named=True) for k in sets["train"][evenly(len(sets["train"]), 8)]]
+    shifted = shifted_masks((rows.input_of(row), rows.target_of(row)) for row in checked)
+    notes = [*notes, *([shifted] if shifted else [])]
     stream = stream_examples(
         folder.subset(sets["train"]),
         augmentation(rows, options),

@@ -23,12 +23,13 @@ from cutaway.models import FeatureDistance, PatchDiscriminator, patch_discrimina
 from cutaway.models.pix2pix import weighted_absolute_error
 from cutaway.nn import seed
 from cutaway.runs.dense import SAMPLED, DenseExperiment, DenseRows, evenly, split_rows
+from cutaway.runs.dense_checks import winning_discriminator
 from cutaway.runs.dense_report import Shown, thumbnail
 from cutaway.runs.drawn_masks import png
 from cutaway.runs.finished_run import Run
 from cutaway.runs.networks import build_network
-from cutaway.runs.options.pairs import PairOptions
-from cutaway.runs.preprocessing import FilePrediction, Headline, expect_format
+from cutaway.runs.options.picture_pairs import PairOptions
+from cutaway.runs.preprocessing import ExampleFiles, Headline, expect_format
 from cutaway.train import AdversarialProgram, Trainer
 from cutaway.train.blocks import expect_batch
 from cutaway.weights.files import as_safetensors, read_safetensors
@@ -194,13 +195,13 @@ class PairRows(DenseRows):
     def file_names(self, row):
         return [f"{row['name']}.png", f"{row['name']}_beside.png"]
 
-    def file_prediction(self, row, x, prediction):
+    def example_files(self, row, x, prediction):
         one, beside = self.file_names(row)
         both = np.concatenate([in_color(x), in_color(prediction)], axis=1)
         made = prediction[..., 0] if prediction.shape[-1] == 1 else prediction
         files = {one: png(made), beside: png(both)}
         height, width = prediction.shape[:2]
-        return FilePrediction(files, {"picture": row["name"], "height": height, "width": width})
+        return ExampleFiles(files, {"picture": row["name"], "height": height, "width": width})
 
 
 @dataclasses.dataclass(kw_only=True)
@@ -249,6 +250,11 @@ class PairExperiment(DenseExperiment):
                 run.folder.discriminator, as_safetensors(self.discriminator.state_dict())
             )
         return run
+
+    def scores(self, run):
+        problem = winning_discriminator(run.history)
+        self.notes += [problem] if problem else []
+        return super().scores(run)
 
     def worst(self, run, most):
         order = sorted(self.found["validation"], key=lambda one: -np.abs(one[2] - one[3]).mean())

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 @dataclasses.dataclass(frozen=True)
-class FilePrediction:
+class ExampleFiles:
     """What was predicted for one example, as files.
 
     Attributes:
@@ -38,12 +38,12 @@ class FilePredictions:
 
     Attributes:
         names: of all files, in order.
-        each: the FilePrediction of each example; can be gone through once.
+        each: the ExampleFiles of each example; can be gone through once.
         notes: messages about the data.
     """
 
     names: list[str]
-    each: Iterator[FilePrediction]
+    each: Iterator[ExampleFiles]
     notes: list[str]
 
 

@@ -13,6 +13,7 @@ from cutaway.data.tiles import predict_tiles
 from cutaway.metrics.masks import mean_iou, overlap_of
 from cutaway.metrics.regions import adapted_rand_error, connected_regions
 from cutaway.runs.dense import DenseExperiment, DenseRows, evenly
+from cutaway.runs.dense_checks import one_class_predicted
 from cutaway.runs.dense_report import Shown, legend, thumbnail
 from cutaway.runs.drawn_masks import blended, colored, mistakes
 from cutaway.runs.finished_run import Run
@@ -213,6 +214,13 @@ class SegmentationExperiment(DenseExperiment):
         )
         if len(chosen) == len(self.sets["validation"]):
             self.found["validation"] = values[rows.threshold][1]
+
+    def scores(self, run):
+        found = super().scores(run)
+        counts = np.sum([one.counts for one in self.found["validation"]], axis=0)
+        problem = one_class_predicted(counts, self.preprocessing.names)
+        self.notes += [problem] if problem else []
+        return found
 
     def worst(self, run: Run, most: int) -> list[Shown]:
         """The validation examples with the lowest mean Dice."""

@@ -26,7 +26,7 @@ from cutaway.runs.dense import BORDER, make_pieces, pieces_per_example, split_ro
 from cutaway.runs.drawn_masks import png
 from cutaway.runs.networks import build_network
 from cutaway.runs.options.volumes import VolumeOptions
-from cutaway.runs.preprocessing import FilePrediction, expect_format
+from cutaway.runs.preprocessing import ExampleFiles, expect_format
 from cutaway.runs.segmentation import SegmentationExperiment, SegmentationRows
 from cutaway.train.blocks import expect_batch
 
@@ -135,7 +135,7 @@ class VolumeRows(SegmentationRows):
     def file_names(self, row):
         return [f"{row['name']}.nii.gz", f"{row['name']}_overlay.png"]
 
-    def file_prediction(self, row, x, prediction):
+    def example_files(self, row, x, prediction):
         ids = self.ids_of(prediction)
         labels, overlay = self.file_names(row)
         header = read_volume_header(row["input"])
@@ -150,7 +150,7 @@ class VolumeRows(SegmentationRows):
         def write(path):
             write_volume(path, stored, header, dtype=self.label_dtype)
 
-        return FilePrediction(
+        return ExampleFiles(
             {labels: write, overlay: png(self.drawn_over(picture, flat))},
             {"volume": row["name"], **volumes},
         )

@@ -149,6 +149,19 @@ class DataKind:
         """Sentences about what is unusual in an encoded row (1, ...)."""
         return []
 
+    def explain_example(self, run: Any, data, row: int) -> Any:
+        """The Story of one example, for `explain`; None: that of a prediction per row.
+
+        It has `row`, `source`, `prediction`, `truth`, `gradient`, `stories()` and `drawing()`, as
+        runs.explain.RowStory.
+
+        Args:
+            run: the Run.
+            data: path or frame; None: the training data.
+            row: index, from 0.
+        """
+        return None
+
     def shows_saliency(self, spec: dict) -> bool:
         """Whether Grad-CAM takes the place of the attribution, for a network of this spec."""
         return False

@@ -62,5 +62,10 @@ class MaskKind(DataKind):
 
         return describe_classes(rows)
 
+    def explain_example(self, run, data, row):
+        from cutaway.runs.dense_explain import explain_mask
+
+        return explain_mask(run, data, row)
+
     def use(self, run):
         return f"cutaway predict {run} PICTURES --out FOLDER", "predict masks of new pictures"

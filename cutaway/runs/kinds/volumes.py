@@ -55,5 +55,10 @@ class VolumeKind(DataKind):
 
         return describe_classes(rows)
 
+    def explain_example(self, run, data, row):
+        from cutaway.runs.dense_explain import explain_mask
+
+        return explain_mask(run, data, row)
+
     def use(self, run):
         return f"cutaway predict {run} VOLUMES --out FOLDER", "predict labels of new volumes"

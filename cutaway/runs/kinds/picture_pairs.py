@@ -3,7 +3,7 @@
 from typing import TYPE_CHECKING
 
 from cutaway.runs.kinds.contract import CERTAIN, DataKind, NetworkInput, Sign
-from cutaway.runs.options.pairs import PairOptions
+from cutaway.runs.options.picture_pairs import PairOptions
 
 if TYPE_CHECKING:
     from cutaway.runs.picture_pairs import PairRows
@@ -53,6 +53,11 @@ class PairKind(DataKind):
     def describe_outputs(self, rows: "PairRows", loss):
         colors = "red, green, blue" if rows.target_channels == 3 else "gray"
         return [f"pictures of the same size, channels last ({colors}), values from -1 to 1"]
+
+    def explain_example(self, run, data, row):
+        from cutaway.runs.dense_explain import explain_pair
+
+        return explain_pair(run, data, row)
 
     def use(self, run):
         return f"cutaway predict {run} PICTURES --out FOLDER", "make pictures from new ones"
