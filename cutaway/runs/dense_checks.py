@@ -1,4 +1,6 @@
-"""Checks of pictures with masks, and of what was trained on them, in sentences for the user."""
+"""Checks of pictures with masks, and of what was trained on them."""
+
+import dataclasses
 
 import numpy as np
 
@@ -7,11 +9,34 @@ LEAST = 2  # pixels of a shift that is told
 AGREEING = 0.6  # fraction of the examples that must show the same shift
 BETTER = 1.15  # the edges must fit so much better there
 FEW = 4  # examples with edges, below which nothing is said
-WINS = 0.1  # loss of a discriminator that is hardly ever wrong; chance is ln 2 = 0.69
+WINS = 0.1  # loss of a discriminator that is hardly ever wrong
+CHANCE = 0.6931  # ln 2
 
 
-def shifted_masks(examples) -> str | None:
-    """That masks lie beside their pictures, in a sentence; None if they do not.
+@dataclasses.dataclass(frozen=True)
+class Problem:
+    """Something that is wrong with the data of a run, or with what was trained on them.
+
+    Attributes:
+        code: a name, such as "shifted_masks".
+        where: what it concerns, in words.
+        measures: {what was measured: value}.
+        explanation: a sentence.
+        fix: what to do.
+    """
+
+    code: str
+    where: str
+    measures: dict[str, float]
+    explanation: str
+    fix: str
+
+    def __str__(self):
+        return f"{self.explanation} Fix: {self.fix}."
+
+
+def shifted_masks(examples) -> Problem | None:
+    """That masks lie beside their pictures; None if they do not.
 
     The edges of a mask are compared with those of its picture at all small shifts.
 
@@ -27,9 +52,14 @@ def shifted_masks(examples) -> str | None:
         return None
     down, right = (f"{abs(n)} pixels {way[n < 0]}" for n, way in zip(
         usual, (("down", "up"), ("to the right", "to the left")), strict=True))  # fmt: skip
-    return (
-        f"masks and pictures seem to be shifted: in {len(near)} of {len(found)} examples the edges "
-        f"of the mask fit those of the picture better if the mask is moved {down} and {right}"
+    return Problem(
+        code="shifted_masks",
+        where=f"{len(near)} of {len(found)} examples",
+        measures={"shift in rows": usual[0], "in columns": usual[1]},
+        explanation=f"Masks and pictures seem to be shifted: in {len(near)} of {len(found)} "
+        "examples the edges of the mask fit those of the picture better if the mask is moved "
+        f"{down} and {right}.",
+        fix="look at the grid in report.html, and export the masks again",
     )
 
 
@@ -72,8 +102,8 @@ def _slopes(values) -> np.ndarray:
     return down + right
 
 
-def one_class_predicted(counts, names) -> str | None:
-    """That a network predicts one class everywhere, in a sentence.
+def one_class_predicted(counts, names) -> Problem | None:
+    """That a network predicts one class everywhere.
 
     Args:
         counts: (classes, classes), by true and predicted class.
@@ -82,20 +112,29 @@ def one_class_predicted(counts, names) -> str | None:
     predicted = counts.sum(axis=0)
     if np.count_nonzero(predicted) != 1 or np.count_nonzero(counts.sum(axis=1)) < 2:
         return None
-    return (
-        f"the network predicts {names[int(predicted.argmax())]!r} everywhere: train longer or with "
-        "a lower --lr, and check that pictures and masks belong together"
+    name = names[int(predicted.argmax())]
+    true = counts.sum(axis=1) / counts.sum()
+    return Problem(
+        code="one_class_predicted",
+        where=f"class {name}",
+        measures={f"fraction of {name}, true": float(true[predicted.argmax()]), "predicted": 1.0},
+        explanation=f"The network predicts {name!r} everywhere.",
+        fix="train longer or with a lower --lr, and check that masks and pictures belong together",
     )
 
 
-def winning_discriminator(history) -> str | None:
-    """That the discriminator of an adversarial training wins, in a sentence."""
+def winning_discriminator(history) -> Problem | None:
+    """That the discriminator of an adversarial training wins."""
     if "loss_discriminator" not in history.columns:
         return None
     last = np.asarray(history["loss_discriminator"], float)[-max(1, len(history) // 4) :]
     if not len(last) or last.mean() > WINS:
         return None
-    return (
-        f"the discriminator wins: its loss is {last.mean():.3f} at the end (0.69 is chance), so "
-        "that the generator learns little from it: use a smaller --width, or more pairs"
+    return Problem(
+        code="winning_discriminator",
+        where="discriminator",
+        measures={"loss of the discriminator at the end": float(last.mean()), "chance": CHANCE},
+        explanation="The discriminator is hardly ever wrong, so that the generator learns little "
+        "from it.",
+        fix="use more pairs, or a smaller --width",
     )

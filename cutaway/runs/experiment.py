@@ -14,6 +14,7 @@ from cutaway.data import BlockStream
 from cutaway.errors import CutawayError, OutOfMemoryError, RunError, TrainingError
 from cutaway.losses import LOSSES, expects
 from cutaway.nn import Module, seed
+from cutaway.runs.dense_checks import Problem
 from cutaway.runs.finished_run import Run, trainer_for
 from cutaway.runs.kinds import KINDS
 from cutaway.runs.networks import NARROWER, build_network
@@ -246,6 +247,10 @@ class Experiment:
         rows = np.linspace(0, len(self.training) - 1, MOST_ROWS).astype(int)
         rows = self.training[np.unique(rows)]
         return Probes(self.x[rows], y[rows])
+
+    def problems(self, run: Run) -> list[Problem]:
+        """What is wrong with the data or the trained run, that only this kind knows."""
+        return []
 
     def make_stopping(self) -> EarlyStopping | None:
         """The callback that keeps the best weights; None: the last ones are kept."""

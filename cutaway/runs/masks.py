@@ -23,7 +23,7 @@ from cutaway.data.raw_masks import read_raw_mask
 from cutaway.errors import DataError
 from cutaway.nn import seed
 from cutaway.runs.dense import BORDER, evenly, make_pieces, pieces_per_example, split_rows
-from cutaway.runs.dense_checks import shifted_masks
+from cutaway.runs.dense_checks import Problem, shifted_masks
 from cutaway.runs.drawn_masks import png
 from cutaway.runs.networks import build_network
 from cutaway.runs.options.masks import MaskOptions
@@ -31,6 +31,7 @@ from cutaway.runs.preprocessing import ExampleFiles, expect_format
 from cutaway.runs.segmentation import SegmentationExperiment, SegmentationRows
 from cutaway.train.blocks import expect_batch
 
+CHECKED = 8  # training examples whose masks are compared with the pictures
 LARGEST = 192  # size of crops by default
 ELASTIC = 10.0  # pixels: standard deviation of the displacements, as for the first U-Net
 ZOOM = (0.75, 1.33)
@@ -199,9 +200,6 @@ def read_masks(path, options, multiple: int, largest: int, channels: int | None 
 def mask_experiment(kind, path, options, folder, frame, sets, rows, spec, notes, why, cls, **more):
     """The experiment on random crops of the pictures."""
     pieces = make_pieces(rows, frame, sets)
-    checked = [frame.row(int(k), named=True) for k in sets["train"][evenly(len(sets["train"]), 8)]]
-    shifted = shifted_masks((rows.input_of(row), rows.target_of(row)) for row in checked)
-    notes = [*notes, *([shifted] if shifted else [])]
     stream = stream_examples(
         folder.subset(sets["train"]),
         augmentation(rows, options),
@@ -222,12 +220,19 @@ def mask_experiment(kind, path, options, folder, frame, sets, rows, spec, notes,
         y=pieces.y,
         spec=spec,
         net=more.pop("net", None) or build_network(spec),
-        notes=notes,
+        notes=[*notes, *map(str, data_problems(rows, frame, sets["train"]))],
         why=why,
         stream=stream,
         sets=sets,
         **more,
     )
+
+
+def data_problems(rows: SegmentationRows, frame, train) -> list[Problem]:
+    """What is wrong with pictures and masks, by a sample of the training examples."""
+    chosen = [frame.row(int(k), named=True) for k in train[evenly(len(train), CHECKED)]]
+    found = shifted_masks((rows.input_of(row), rows.target_of(row)) for row in chosen)
+    return [] if found is None else [found]
 
 
 def crop_size(given, sizes, multiple: int, largest: int) -> tuple[int, int]:

@@ -252,9 +252,12 @@ class PairExperiment(DenseExperiment):
         return run
 
     def scores(self, run):
-        problem = winning_discriminator(run.history)
-        self.notes += [problem] if problem else []
+        self.notes += map(str, self.problems(run))
         return super().scores(run)
+
+    def problems(self, run):
+        found = winning_discriminator(run.history)
+        return [] if found is None else [found]
 
     def worst(self, run, most):
         order = sorted(self.found["validation"], key=lambda one: -np.abs(one[2] - one[3]).mean())

@@ -13,7 +13,7 @@ from cutaway.data.tiles import predict_tiles
 from cutaway.metrics.masks import mean_iou, overlap_of
 from cutaway.metrics.regions import adapted_rand_error, connected_regions
 from cutaway.runs.dense import DenseExperiment, DenseRows, evenly
-from cutaway.runs.dense_checks import one_class_predicted
+from cutaway.runs.dense_checks import one_class_predicted, shifted_masks
 from cutaway.runs.dense_report import Shown, legend, thumbnail
 from cutaway.runs.drawn_masks import blended, colored, mistakes
 from cutaway.runs.finished_run import Run
@@ -219,8 +219,19 @@ class SegmentationExperiment(DenseExperiment):
         found = super().scores(run)
         counts = np.sum([one.counts for one in self.found["validation"]], axis=0)
         problem = one_class_predicted(counts, self.preprocessing.names)
-        self.notes += [problem] if problem else []
+        self.notes += [str(problem)] if problem else []
         return found
+
+    def problems(self, run):
+        rows = self.preprocessing
+        chosen = self.rows_of("train")
+        found = []
+        if len(rows.size) == 2:
+            found.append(shifted_masks((rows.input_of(r), rows.target_of(r)) for r in chosen))
+        validation = self.rows_of("validation")[:CALIBRATED]
+        counts = np.sum([one.counts for one in run.preprocessing.compared(run, validation)], axis=0)
+        found.append(one_class_predicted(counts, rows.names))
+        return [one for one in found if one is not None]
 
     def worst(self, run: Run, most: int) -> list[Shown]:
         """The validation examples with the lowest mean Dice."""
