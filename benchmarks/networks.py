@@ -3,13 +3,17 @@
 networks_flax.py and networks_keras.py hold the same networks in Flax and Keras.
 
 A case is (name, batch, asked, ours, theirs, data): `ours()` and `theirs()` build the networks,
-`data(rng)` gives one batch in Cutaway's layout, features last. All end in class scores, and the
-loss is the cross-entropy of them, over all positions where there are several.
+`data(rng)` gives one batch in Cutaway's layout, features last. They end in class scores, and the
+loss is the cross-entropy of them, over all positions where there are several; but the two networks
+of pix2pix make an adversarial step (networks_adversarial.py).
 """
 
 import dataclasses
 from collections.abc import Callable
+from types import ModuleType
 
+import networks_adversarial
+import networks_volumes
 import numpy as np
 
 
@@ -33,6 +37,7 @@ class Case:
     theirs: Callable
     data: Callable
     channels_first: bool = True
+    steps: ModuleType | None = None  # with its own `step_of_ours` and `step_of_theirs`
 
 
 def images(size, channels, classes=10):
@@ -444,6 +449,10 @@ CASES = [
     Case("ResNet-18", 32, 1.2, resnet18, resnet18_torch, images(32, 3)),
     Case("depthwise-separable CNN", 32, 1.5, mobilenet, mobilenet_torch, images(32, 3)),
     Case("U-Net", 4, 1.2, unet, unet_torch, masks),
+    Case("V-Net, 48 x 64 x 48", 2, 1.2, networks_volumes.vnet, networks_volumes.vnet_torch,
+         networks_volumes.volumes),
+    Case("pix2pix, 128 x 128", 4, 1.2, networks_adversarial.ours, networks_adversarial.theirs,
+         networks_adversarial.pairs, steps=networks_adversarial),
     Case("LSTM 2 x 128", 64, 1.2, lstm, lstm_torch, sequences, channels_first=False),
     Case("character GRU 256", 32, 1.2, gru, gru_torch, characters, channels_first=False),
     Case("transformer encoder", 16, 1.2, transformer, transformer_torch, tokens,

@@ -61,17 +61,9 @@ class Ours:
         ct.seed(0)
         self.net = net = case.ours()
         self.parameters = sum(p.data.size for p in net.parameters())
-        optimizer = ct.Adam(net)
         self.x, self.y, self.row = map(jax.device_put, (x, y, x[:1]))
-        loss_of = ct.losses.sparse_categorical_cross_entropy_with_logits
-
-        def step(x, y):
-            loss = loss_of(net(x), y)
-            loss.backward()
-            optimizer.step()
-            return loss
-
-        self.compiled = ct.jit(step, net, optimizer)
+        step, owners = case.steps.step_of_ours(net) if case.steps else _step_of(net)
+        self.compiled = ct.jit(step, *owners)
         began = time.perf_counter()
         self.step()
         self.compile_seconds = time.perf_counter() - began
@@ -87,6 +79,22 @@ class Ours:
 
     def train(self, mode):
         self.net.train(mode)
+
+
+def _step_of(net):
+    """(a step of cross-entropy by Adam, what it changes)."""
+    import cutaway as ct
+
+    optimizer = ct.Adam(net)
+    loss_of = ct.losses.sparse_categorical_cross_entropy_with_logits
+
+    def step(x, y):
+        loss = loss_of(net(x), y)
+        loss.backward()
+        optimizer.step()
+        return loss
+
+    return step, [net, optimizer]
 
 
 class Theirs:
@@ -106,13 +114,19 @@ class Theirs:
         self.x = torch.from_numpy(x)
         if not self.x.is_floating_point():
             self.x = self.x.long()
-        self.y = torch.from_numpy(y).long()
+        if y.dtype.kind == "f":
+            self.y = torch.from_numpy(np.moveaxis(y, -1, 1).copy())
+        else:
+            self.y = torch.from_numpy(y).long()
+        self.own_step = case.steps.step_of_theirs(self.net) if case.steps else None
         self.loss = torch.nn.CrossEntropyLoss()
         began = time.perf_counter()
         self.step()
         self.compile_seconds = time.perf_counter() - began
 
     def step(self):
+        if self.own_step is not None:
+            return self.own_step(self.x, self.y)
         self.optimizer.zero_grad()
         loss = self.loss(self.net(self.x), self.y)
         loss.backward()

@@ -19,7 +19,7 @@ from cutaway.metrics.classification import (
     recall,
     roc_auc,
 )
-from cutaway.metrics.masks import MaskScores, mean_dice, mean_iou, pixel_accuracy
+from cutaway.metrics.mask_scores import MaskScores, mean_dice, mean_iou, pixel_accuracy
 from cutaway.metrics.pictures import DiagonalFrechet, PictureScores, structural_similarity
 from cutaway.metrics.regions import (
     adapted_rand_error,

@@ -8,10 +8,10 @@ from cutaway.metrics.classification import log_loss as log_loss
 from cutaway.metrics.classification import precision as precision
 from cutaway.metrics.classification import recall as recall
 from cutaway.metrics.classification import roc_auc as roc_auc
-from cutaway.metrics.masks import MaskScores as MaskScores
-from cutaway.metrics.masks import mean_dice as mean_dice
-from cutaway.metrics.masks import mean_iou as mean_iou
-from cutaway.metrics.masks import pixel_accuracy as pixel_accuracy
+from cutaway.metrics.mask_scores import MaskScores as MaskScores
+from cutaway.metrics.mask_scores import mean_dice as mean_dice
+from cutaway.metrics.mask_scores import mean_iou as mean_iou
+from cutaway.metrics.mask_scores import pixel_accuracy as pixel_accuracy
 from cutaway.metrics.pictures import DiagonalFrechet as DiagonalFrechet
 from cutaway.metrics.pictures import PictureScores as PictureScores
 from cutaway.metrics.pictures import structural_similarity as structural_similarity

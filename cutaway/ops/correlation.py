@@ -11,10 +11,12 @@ are matrix products; short windows over time are one matrix product for all taps
 then shifted and added (twice as fast); 3 x 3 windows between many channels need a quarter of the
 multiplications (twice as fast, see winograd.py); depthwise convolutions are sums of shifted
 products (20 to 40 times as fast), and so are those with one channel (2 to 7 times as fast);
-convolutions over volumes become convolutions over slices (5 to 30 times as fast), and strides that
-divide the window become channels (2 to 10 times as fast backward), see rearranging.py.
+convolutions over volumes become convolutions over slices (4 to 20 times as fast), and strides that
+divide the window become channels (1.1 to 4 times as fast backward), see rearranging.py.
 """
 
+import functools
+import inspect
 import math
 from functools import partial
 
@@ -22,13 +24,13 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
-from cutaway.ops import rearranging, winograd
-from cutaway.ops.precision import product
-from cutaway.ops.windows import output_sizes, pad_windows, read_tap, taps
+from cutaway.ops import rearranging, shifting, winograd
+from cutaway.ops.precision import current_precision, product
+from cutaway.ops.windows import taps
 from cutaway.runtime import on_cpu
 
-PARTS = 4
 FEW = 32  # elements in a window
+MANY = 2**18  # numbers: for fewer, a loop costs more than what it saves
 
 POINTWISE = "one matrix product"
 DEPTHWISE = "sums of shifted products, channel by channel"
@@ -36,7 +38,7 @@ SHORT = "one matrix product for all taps, shifted and added"
 ONE_CHANNEL = "sums of shifted products"
 WINOGRAD = "Winograd's algorithm, 36 matrix products"
 BLOCKS = "blocks of positions as channels"
-SPREAD = "blocks of positions as channels, of the outputs"
+SPREAD = "one matrix product, whose windows are added"
 SLICES = "slices of the volume, shifted and added"
 DIRECT = "XLA's own convolution"
 
@@ -53,11 +55,11 @@ def choose(
         return SPREAD if fits and on_cpu() else DIRECT
     if _is_pointwise(window, padding):
         return POINTWISE
-    if _is_short(window, stride, x_shape[-1]):
+    if shifting.is_short(window, stride, x_shape[-1]):
         return SHORT
     if not on_cpu():
         return DIRECT
-    if rearranging.fits_blocks(window, stride, dilation):
+    if rearranging.fits_blocks(window, stride, dilation) and _pays_in_blocks(x_shape):
         return BLOCKS
     if _is_volume(window, stride):
         return SLICES
@@ -81,24 +83,25 @@ def correlate(x, w, *, stride, padding, spacing, dilation, groups, turned=False)
     method = choose(
         x.shape, w.shape, stride, padding, spacing, groups, dilation=dilation, dtype=dtype
     )
+    if method == SPREAD:
+        w = w if turned else _turned(w)
+        return _spread(x, w, padding=padding, spacing=spacing)
     if turned and method != DIRECT:
         w = _turned(w)
     if method == POINTWISE:
         return _pointwise(x, w, stride)
     if method == DEPTHWISE:
-        return _depthwise(x, w, stride, padding, spacing, dilation)
+        return shifting.depthwise(x, w, stride, padding, spacing, dilation)
     if method == SHORT:
-        return _short(x, w, padding, dilation)
+        return shifting.short(x, w, padding, dilation)
     if method == ONE_CHANNEL:
-        return _one_channel(x, w, stride, padding, dilation)
+        return shifting.one_channel(x, w, stride, padding, dilation)
     if method == WINOGRAD:
         return winograd.correlate_by_winograd(x, w, padding)
     if method == BLOCKS:
-        return _in_blocks(x, w, stride, padding)
-    if method == SPREAD:
-        return _spread(x, _turned(w), padding, spacing)
+        return _in_blocks(x, w, stride=stride, padding=padding)
     if method == SLICES:
-        return _in_slices(x, w, padding, dilation)
+        return _in_slices(x, w, padding=padding, dilation=dilation, many=MANY)
     return product(
         lax.conv_general_dilated,
         x,
@@ -123,17 +126,21 @@ def kernel_gradient(x, grad, *, kernel_size, stride, padding, dilation, groups):
     """
     if groups == 1 and _is_pointwise(kernel_size, padding):
         x = _strided(x, stride)
-        w = product(jnp.matmul, _flat(x).T, _flat(grad))
+        w = product(jnp.matmul, shifting.flat(x).T, shifting.flat(grad))
         return w.reshape(*kernel_size, x.shape[-1], grad.shape[-1])
     if groups == x.shape[-1] == grad.shape[-1] and groups > 1:
-        return _depthwise_kernel_gradient(x, grad, kernel_size, stride, padding, dilation)
-    if groups == 1 and _is_short(kernel_size, stride, x.shape[-1]):
-        return _short_kernel_gradient(x, grad, kernel_size, padding, dilation)
+        return shifting.depthwise_kernel_gradient(x, grad, kernel_size, stride, padding, dilation)
+    if groups == 1 and shifting.is_short(kernel_size, stride, x.shape[-1]):
+        return shifting.short_kernel_gradient(x, grad, kernel_size, padding, dilation)
     if groups == 1 and on_cpu():
         if rearranging.fits_blocks(kernel_size, stride, dilation):
-            return _kernel_gradient_in_blocks(x, grad, kernel_size, stride, padding)
+            return _kernel_gradient_in_blocks(
+                x, grad, kernel_size=kernel_size, stride=stride, padding=padding
+            )
         if _is_volume(kernel_size, stride):
-            return _kernel_gradient_in_slices(x, grad, kernel_size, padding, dilation)
+            return _kernel_gradient_in_slices(
+                x, grad, kernel_size=kernel_size, padding=padding, dilation=dilation, many=MANY
+            )
     if groups > 1:  # XLA's own batch grouping is 50 times slower than a loop over groups
         parts = [
             kernel_gradient(
@@ -203,43 +210,10 @@ def _strided(x, stride):
     return x[(slice(None), *(slice(None, None, s) for s in stride))]
 
 
-def _flat(x):
-    return x.reshape(math.prod(x.shape[:-1]), x.shape[-1])
-
-
 def _pointwise(x, w, stride):
     x = _strided(x, stride)
-    flat = product(jnp.matmul, _flat(x), w.reshape(w.shape[-2:]))
+    flat = product(jnp.matmul, shifting.flat(x), w.reshape(w.shape[-2:]))
     return flat.reshape(*x.shape[:-1], w.shape[-1])
-
-
-def _one_channel(x, w, stride, padding, dilation):
-    """One input channel: the sum over taps of shifted inputs times weights, in one kernel."""
-    window = w.shape[:-2]
-    x = pad_windows(x, padding)
-    none = ((0, 0),) * len(window)
-    sizes = output_sizes(x.shape[1:-1], window, stride, none, dilation, where="convolution")
-
-    def summed(x):
-        total = 0
-        for tap in taps(window):
-            total = total + read_tap(x, tap, sizes, stride, dilation) * w[tap][0]
-        return total
-
-    return _in_parts(summed, x)
-
-
-def _in_parts(f, x):
-    """f(x), a few examples at a time.
-
-    The loop prevents fusion: without it, XLA would recompute these sums in every kernel that reads
-    them.
-    """
-    parts = math.gcd(x.shape[0], PARTS)
-    if parts == 1:
-        return f(x)
-    out = lax.map(f, x.reshape(parts, -1, *x.shape[1:]))
-    return out.reshape(x.shape[0], *out.shape[2:])
 
 
 def _plain(x, w, padding, dilation=None, *, turned=False):
@@ -257,12 +231,31 @@ def _plain(x, w, padding, dilation=None, *, turned=False):
     )
 
 
-def _in_blocks(x, w, stride, padding):
+def _one_program(function):
+    """Compiled by itself: in eager mode one program instead of 20, one for each precision."""
+
+    def traced(*arrays, precision, **geometry):
+        return function(*arrays, **geometry)
+
+    parameters = inspect.signature(function).parameters.values()
+    names = [p.name for p in parameters if p.kind is p.KEYWORD_ONLY]
+    compiled = jax.jit(traced, inline=True, static_argnames=("precision", *names))
+
+    @functools.wraps(function)
+    def call(*arrays, **geometry):
+        return compiled(*arrays, precision=current_precision(), **geometry)
+
+    return call
+
+
+@_one_program
+def _in_blocks(x, w, *, stride, padding):
     blocks = _blocks(x, w.shape[:-2], stride, padding)
     return _plain(blocks, rearranging.kernel_blocks(w, stride), ((0, 0),) * len(stride))
 
 
-def _kernel_gradient_in_blocks(x, grad, kernel_size, stride, padding):
+@_one_program
+def _kernel_gradient_in_blocks(x, grad, *, kernel_size, stride, padding):
     w = kernel_gradient(
         _blocks(x, kernel_size, stride, padding),
         grad,
@@ -283,25 +276,45 @@ def _blocks(x, window, stride, padding):
     return rearranging.blocks_of(rearranging.resized(x, [lo for lo, _ in padding], sizes), stride)
 
 
-def _spread(x, w, padding, spacing):
-    """Each position of x adds w, not turned, to the output, `spacing` apart."""
-    window = w.shape[:-2]
-    blocks = [k // s for k, s in zip(window, spacing, strict=True)]
-    w = rearranging.kernel_for_blocks_of_outputs(w, spacing)
-    y = _plain(x, w, tuple((n - 1, n - 1) for n in blocks), turned=True)
-    y = rearranging.unblocked(y, spacing)
+def _pays_in_blocks(x_shape):
+    """Whether XLA's own convolution with strides is slower, forward."""
+    *positions, channels = x_shape
+    return len(positions) == 4 or channels <= 4 or math.prod(positions) <= 64
+
+
+@_one_program
+def _spread(x, w, *, padding, spacing):
+    """Each position of x adds w, not turned, to the output, `spacing` apart: one matrix product."""
+    *window, fan, out = w.shape
+    w = jnp.moveaxis(w, -2, 0).reshape(fan, -1)
+    products = product(jnp.matmul, shifting.flat(x), w)
+    split = [n for k, s in zip(window, spacing, strict=True) for n in (k // s, s)]
+    products = products.reshape(*x.shape[:-1], *split, out)
     befores, sizes = [], []
     for n, k, s, (lo, hi) in zip(x.shape[1:-1], window, spacing, padding, strict=True):
         befores.append(lo - (k - 1))
         sizes.append((n - 1) * s + 1 + lo + hi - (k - 1))
-    return rearranging.resized(y, befores, sizes)
+    total = 0
+    for block in taps(split[::2]):  # the blocks of the window, each a stride wide
+        part = products[(..., *(i for b in block for i in (b, slice(None))), slice(None))]
+        part = rearranging.unblocked(part.reshape(*x.shape[:-1], -1), spacing)
+        places = [lo + b * s for lo, b, s in zip(befores, block, spacing, strict=True)]
+        total = total + rearranging.resized(part, places, sizes)
+    return total
 
 
 def _is_volume(window, stride):
     return len(window) == 3 and window[0] > 1 and set(stride) == {1}
 
 
-def _in_slices(x, w, padding, dilation):
+@_one_program
+def _in_slices(x, w, *, padding, dilation, many):
+    """By examples, if x has at least `many` numbers."""
+    slices = partial(_slices_of, w=w, padding=padding, dilation=dilation)
+    return shifting.in_parts(slices, x) if x.size >= many else slices(x)
+
+
+def _slices_of(x, w, padding, dilation):
     planes, (lo, hi), step = w.shape[0], padding[0], dilation[0]
     depth = x.shape[1] + lo + hi - step * (planes - 1)
     befores = [lo - step * plane for plane in range(planes)]
@@ -321,7 +334,16 @@ def _in_slices(x, w, padding, dilation):
     return sum(shifted)
 
 
-def _kernel_gradient_in_slices(x, grad, kernel_size, padding, dilation):
+@_one_program
+def _kernel_gradient_in_slices(x, grad, *, kernel_size, padding, dilation, many):
+    """By examples, if x or grad has at least `many` numbers."""
+    f = partial(
+        _kernel_gradient_of_slices, kernel_size=kernel_size, padding=padding, dilation=dilation
+    )
+    return shifting.summed_over_parts(f, x, grad) if max(x.size, grad.size) >= many else f(x, grad)
+
+
+def _kernel_gradient_of_slices(x, grad, kernel_size, padding, dilation):
     planes, (lo, _), step = kernel_size[0], padding[0], dilation[0]
     rest = {
         "kernel_size": kernel_size[1:],
@@ -341,75 +363,3 @@ def _kernel_gradient_in_slices(x, grad, kernel_size, padding, dilation):
     slices = rearranging.shifted(grad, befores, x.shape[1])
     w = kernel_gradient(rearranging.as_slices(x), rearranging.as_slices(slices), **rest)
     return w.reshape(*kernel_size[1:], fan, planes, out).transpose(3, 0, 1, 2, 4)
-
-
-def _is_short(window, stride, channels):
-    return len(window) == 1 and 1 < window[0] <= 4 and stride == (1,) and channels >= 16
-
-
-def _short(x, w, padding, dilation):
-    (k, fan, out), (d,), ((lo, hi),) = w.shape, dilation, padding
-    batch, n = x.shape[:2]
-    products = product(jnp.matmul, _flat(x), w.transpose(1, 0, 2).reshape(fan, k * out))
-    products = products.reshape(batch, n, k, out)
-    zero = jnp.zeros((), products.dtype)
-    size = n + lo + hi - d * (k - 1)
-    total = 0
-    for tap in range(k):  # output t reads the product at t + tap · dilation - lo
-        before = lo - tap * d
-        config = ((0, 0, 0), (before, size - n - before, 0), (0, 0, 0))
-        total = total + lax.pad(products[:, :, tap], zero, config)
-    return total
-
-
-def _short_kernel_gradient(x, grad, kernel_size, padding, dilation):
-    (k,), (d,), size = kernel_size, dilation, grad.shape[1]
-    x = pad_windows(x, padding)
-    grad = _flat(grad)
-    read = (_flat(x[:, tap * d : tap * d + size]) for tap in range(k))
-    return jnp.stack([product(jnp.matmul, part.T, grad) for part in read])
-
-
-def _spaced(x, spacing, padding):
-    """x with spacing - 1 zeros between its elements and padding around them."""
-    config = [(lo, hi, s - 1) for s, (lo, hi) in zip(spacing, padding, strict=True)]
-    return lax.pad(x, jnp.zeros((), x.dtype), ((0, 0, 0), *config, (0, 0, 0)))
-
-
-@partial(
-    jax.jit, inline=True, static_argnums=(2, 3, 4, 5)
-)  # also in eager mode one program, not 50
-def _depthwise(x, w, stride, padding, spacing, dilation):
-    window = w.shape[:-2]
-    x = _spaced(x, spacing, padding)
-    none = ((0, 0),) * len(window)
-    sizes = output_sizes(x.shape[1:-1], window, stride, none, dilation, where="convolution")
-    total = 0
-    for tap in taps(window):
-        total = total + read_tap(x, tap, sizes, stride, dilation) * w[tap][0]
-    return total
-
-
-@partial(jax.jit, inline=True, static_argnums=(2, 3, 4, 5))
-def _depthwise_kernel_gradient(x, grad, kernel_size, stride, padding, dilation):
-    x = pad_windows(x, padding)
-    sizes = grad.shape[1:-1]
-    if not on_cpu():
-        rows = tuple(range(grad.ndim - 1))
-        reads = (read_tap(x, tap, sizes, stride, dilation) for tap in taps(kernel_size))
-        w = jnp.stack([jnp.sum(read * grad, rows) for read in reads])
-        return w.reshape(*kernel_size, 1, grad.shape[-1])
-    # Example by example, which keeps the running sums in the cache: XLA's reduction over all rows
-    # is 10 times slower.
-
-    def add_example(sums, example):
-        x, grad = (part[None] for part in example)
-        products = (
-            read_tap(x, tap, sizes, stride, dilation)[0] * grad[0] for tap in taps(kernel_size)
-        )
-        return tuple(s + p for s, p in zip(sums, products, strict=True)), None
-
-    zeros = (jnp.zeros(grad.shape[1:], grad.dtype),) * math.prod(kernel_size)
-    sums, _ = lax.scan(add_example, zeros, (x, grad))
-    w = jnp.stack([s.sum(tuple(range(s.ndim - 1))) for s in sums])
-    return w.reshape(*kernel_size, 1, grad.shape[-1])

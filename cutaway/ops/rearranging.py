@@ -2,12 +2,13 @@
 
     blocks    A convolution with stride s and a window of k, a multiple of s: blocks of s positions
               become channels, then the window has k / s blocks and the stride is 1. With k = s it
-              is one matrix product. The transpose makes s positions of the channels.
+              is one matrix product. Its transpose is one for any k: each position gives the values
+              of a window, which are added where windows overlap.
     slices    A convolution over volumes: the window's planes become output channels of a
               convolution over the slices, which are then shifted along the depth and added; where
               there are fewer input channels, the shifted slices become input channels instead.
 
-XLA's own convolutions on CPU are 5 to 30 times slower for volumes, and 2 to 10 times for strides
+XLA's own convolutions on CPU are 4 to 20 times slower for volumes, and up to 4 times for strides
 backward, where it multiplies the zeros between the positions.
 """
 
@@ -63,15 +64,6 @@ def kernel_unblocked(w, stride):
     axes, inner = len(stride), fan // math.prod(stride)
     w = unblocked(w.reshape(1, *window, fan * out), stride)[0]
     return w.reshape(*w.shape[:axes], inner, out)
-
-
-def kernel_for_blocks_of_outputs(w, stride):
-    """(*window, in, out) -> (*(window / stride), in, stride's product · out)."""
-    *window, fan, _ = w.shape
-    swapped = kernel_blocks(jnp.swapaxes(w, -1, -2), stride)
-    return jnp.swapaxes(swapped, -1, -2).reshape(
-        *(k // s for k, s in zip(window, stride, strict=True)), fan, -1
-    )
 
 
 def resized(x, befores, sizes):
