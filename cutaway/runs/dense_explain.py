@@ -12,7 +12,7 @@ from cutaway.diagram import draw
 from cutaway.engine import no_grad
 from cutaway.errors import DataError
 from cutaway.explain import PixelEvidence, pixel_evidence
-from cutaway.metrics.masks import overlap_of
+from cutaway.metrics.mask_scores import overlap_of
 from cutaway.runs.explain import training_data_of
 from cutaway.runs.finished_run import Run
 from cutaway.runs.picture_pairs import PairRows, open_discriminator

@@ -10,7 +10,7 @@ import functools
 import numpy as np
 
 from cutaway.data.tiles import predict_tiles
-from cutaway.metrics.masks import mean_iou, overlap_of
+from cutaway.metrics.mask_scores import mean_iou, overlap_of
 from cutaway.metrics.regions import adapted_rand_error, connected_regions
 from cutaway.runs.dense import DenseExperiment, DenseRows, evenly
 from cutaway.runs.dense_checks import one_class_predicted, shifted_masks
