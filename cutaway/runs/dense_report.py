@@ -51,9 +51,8 @@ def dense_page(
         heading = f"The {len(worst)} worst of {count:,} validation {data.examples}"
     head = (
         f"<h1>{escape(data.title)}</h1>"
-        f'<p class="soft">Scores are those of the {count:,} validation {data.examples}, whole. The '
-        "network was not trained on them, but the weights were selected on them, so scores on new "
-        f"{data.examples} may be slightly worse.</p>"
+        f'<p class="soft">Scores are those of the {count:,} validation {data.examples}, whole. '
+        f"{_selection(data)}</p>"
         f'<p class="headline">{escape(headline.before)}<b>{headline.score}</b>'
         f"{escape(headline.after)}</p>"
         f"<pre>{escape(data.use)}</pre>"
@@ -65,6 +64,15 @@ def dense_page(
         of_scores=of_scores,
         last=[(heading, _worst(worst))],
         style=STYLE,
+    )
+
+
+def _selection(data) -> str:
+    if data.best_epoch is None:
+        return "The network was not trained on them."
+    return (
+        "The network was not trained on them, but the weights were selected on them, so scores on "
+        f"new {data.examples} may be slightly worse."
     )
 
 

@@ -10,6 +10,8 @@ from sklearn.metrics import f1_score, jaccard_score
 from cutaway.errors import DataError, OptionError
 from cutaway.runs import Run, prepare, recognize, write_report
 from cutaway.runs.dense import split_rows
+from cutaway.runs.explain import explain_row
+from cutaway.runs.export import export_run_onnx
 from tests.runs.drawn_sets import disk, write_masks
 
 SMALL = {"width": 4, "levels": 2, "size": 32, "epochs": 3, "lr": 0.02, "schedule": "constant"}
@@ -81,6 +83,36 @@ def test_the_report_shows_pictures_beside_truth_and_prediction(trained):
     for text in ("worst", "wrong pixels", "Mean IoU", "threshold", "truth"):
         assert text in page
     assert page.count("<img") == 7 + 4
+
+
+def test_an_exported_network_takes_pictures_of_other_sizes(trained, tmp_path):
+    runtime = pytest.importorskip("onnxruntime")
+    _, run = trained
+    about = export_run_onnx(run, tmp_path / "net.onnx")
+    assert about["inputs"]["pictures"]["shape"] == ["batch", "size_1", "size_2", 1]
+    session = runtime.InferenceSession(tmp_path / "net.onnx")
+    for shape in ((2, 32, 32, 1), (1, 16, 48, 1)):
+        x = np.random.default_rng(0).integers(0, 256, shape).astype(np.uint8)
+        (found,) = session.run(None, {"pictures": x})
+        p = np.exp(found) / np.exp(found).sum(axis=-1, keepdims=True)
+        np.testing.assert_allclose(p, run.outputs(x), atol=1e-5)
+
+
+def test_a_mask_is_explained_by_its_dice_and_by_what_a_pixel_rests_on(trained):
+    folder, run = trained
+    story = explain_row(run, folder, 1)
+    dice, pixel = (part for _, part in story.parts)
+    scores = run.preprocessing.compared(run, run.preprocessing.read(folder).to_dicts()[1:2])
+    np.testing.assert_array_equal(dice.counts, scores[0].counts)
+    true, predicted = dice.counts[1].sum(), dice.counts[:, 1].sum()
+    value = 2 * dice.counts[1, 1] / (true + predicted)
+    line = f"2 · {dice.counts[1, 1]:,} / ({true:,} + {predicted:,}) = {value:.3f}"
+    assert line in story.text()
+    # two levels: 3x3 twice, pool, twice, up, twice; never more than 18 pixels
+    assert all(end - first <= 18 for first, end in pixel.field)
+    assert "Receptive field" in str(story) and story.to_dict()["row"] == 1
+    with pytest.raises(DataError, match="there is no row 99"):
+        explain_row(run, folder, 99)
 
 
 @pytest.mark.slow

@@ -44,12 +44,14 @@ class NetworkInput:
     Attributes:
         name, shape, dtype: the shape is that of one row.
         sentences: how a row is made of the data.
+        other_shape: another shape that the network takes too, if its sizes may be free.
     """
 
     name: str
     shape: tuple[int, ...]
     dtype: str
     sentences: list[str]
+    other_shape: tuple[int, ...] | None = None
 
 
 class DataKind:

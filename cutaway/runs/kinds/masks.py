@@ -52,10 +52,15 @@ class MaskKind(DataKind):
         colors = "red, green, blue" if rows.channels == 3 else "gray"
         sentences = [
             f"pictures, channels last ({colors}), values 0 to 255, rotated according to EXIF",
-            "the network standardizes them itself; whole pictures are predicted in overlapping "
-            "tiles of this size, mirrored at the edges",
+            "the network standardizes them itself; `cutaway predict` predicts whole pictures in "
+            f"overlapping tiles of {' x '.join(map(str, rows.size))}, mirrored at the edges",
         ]
-        return [NetworkInput("pictures", (*rows.size, rows.channels), "uint8", sentences)]
+        other = (*(n * k for n, k in zip(rows.size, (2, 3, 4), strict=False)), rows.channels)
+        return [
+            NetworkInput(
+                "pictures", (*rows.size, rows.channels), "uint8", sentences, other_shape=other
+            )
+        ]
 
     def describe_outputs(self, rows: "MaskRows", loss):
         from cutaway.runs.dense_networks import describe_classes

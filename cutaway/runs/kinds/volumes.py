@@ -46,9 +46,15 @@ class VolumeKind(DataKind):
         sentences = [
             "volumes whose axes run to the right, anterior and superior, channels last; each "
             "channel standardized by its own mean and standard deviation",
-            "whole volumes are predicted in overlapping tiles of this size, mirrored at the edges",
+            "`cutaway predict` predicts whole volumes in overlapping tiles of "
+            f"{' x '.join(map(str, rows.size))}, mirrored at the edges",
         ]
-        return [NetworkInput("volumes", (*rows.size, rows.channels), "float32", sentences)]
+        other = (*(n * k for n, k in zip(rows.size, (2, 3, 4), strict=False)), rows.channels)
+        return [
+            NetworkInput(
+                "volumes", (*rows.size, rows.channels), "float32", sentences, other_shape=other
+            )
+        ]
 
     def describe_outputs(self, rows: "VolumeRows", loss):
         from cutaway.runs.dense_networks import describe_classes
