@@ -13,6 +13,7 @@ import argparse
 import tempfile
 import time
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -34,7 +35,7 @@ def main(folder, *, l1=True, feature_distance=FeatureDistance, **options) -> dic
     found = {}
     for model in ("pix2pix", "l1") if l1 else ("pix2pix",):
         began = time.perf_counter()
-        prepared = prepare(folder, kind="pairs", model=model, **options)
+        prepared: Any = prepare(folder, kind="pairs", model=model, **options)
         with tempfile.TemporaryDirectory() as temporary:
             run = prepared.train(Path(temporary) / "run")
         seconds = time.perf_counter() - began
@@ -60,7 +61,7 @@ def _mean_colors(prepared) -> list:
 
     def examples(name):
         for k in prepared.sets[name]:
-            ids = folder.input_ids(int(k))  # the indices of the palette
+            ids: Any = folder.input_ids(int(k))  # the indices of the palette
             row = prepared.frame.row(int(k), named=True)
             target = rows.framed(rows.target_of(row))
             yield rows.framing.geometry(ids.shape).mask(ids), target

@@ -10,6 +10,7 @@ import argparse
 import tempfile
 import time
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -25,7 +26,7 @@ def main(folder, **options) -> dict:
         options: of the training, see runs.options.volumes.VolumeOptions.
     """
     began = time.perf_counter()
-    prepared = prepare(folder, **options)
+    prepared: Any = prepare(folder, **options)
     with tempfile.TemporaryDirectory() as temporary:
         run = prepared.train(Path(temporary) / "run")
     seconds = time.perf_counter() - began

@@ -11,6 +11,7 @@ import argparse
 import tempfile
 import time
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from scipy import ndimage
@@ -32,7 +33,7 @@ def main(folder, *, tested=TEST, **options) -> dict:
         listed = Path(temporary) / "test.txt"
         listed.write_text("".join(f"{k:02}\n" for k in tested))
         began = time.perf_counter()
-        prepared = prepare(folder, split=str(listed), **options)
+        prepared: Any = prepare(folder, split=str(listed), **options)
         run = prepared.train(Path(temporary) / "run")
         seconds = time.perf_counter() - began
     rows = prepared.preprocessing
