@@ -6,7 +6,7 @@ module is quick to import: numpy and the readers are loaded when they are used.
 """
 
 import dataclasses
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -28,7 +28,7 @@ class ExampleFiles:
         row: {column: value}, of the frame that Run.predict returns.
     """
 
-    files: dict[str, bytes | Callable[[Path], None]]
+    files: Mapping[str, bytes | Callable[[Path], Any]]
     row: dict[str, Any]
 
 

@@ -6,6 +6,7 @@ chosen on the validation examples.
 
 import dataclasses
 import functools
+from typing import cast
 
 import numpy as np
 
@@ -229,7 +230,8 @@ class SegmentationExperiment(DenseExperiment):
         if len(rows.size) == 2:
             found.append(shifted_masks((rows.input_of(r), rows.target_of(r)) for r in chosen))
         validation = self.rows_of("validation")[:CALIBRATED]
-        counts = np.sum([one.counts for one in run.preprocessing.compared(run, validation)], axis=0)
+        rows = cast(SegmentationRows, run.preprocessing)  # with the threshold of the run
+        counts = np.sum([one.counts for one in rows.compared(run, validation)], axis=0)
         found.append(one_class_predicted(counts, rows.names))
         return [one for one in found if one is not None]
 

@@ -226,7 +226,8 @@ def prepare_volumes(path, options: VolumeOptions | None = None, *, why: str = ""
     spec = {
         "model": f"{options.model}-3d",
         "loss": "soft_dice_with_logits",
-        "loss_options": {"ignore_index": IGNORE},
+        # with the background in the mean: without it the classes begin by claiming all of it
+        "loss_options": {"ignore_index": IGNORE, "background": True},
         "channels": rows.channels,
         "outputs": len(rows.names),
         "base": options.width,
