@@ -50,7 +50,7 @@ def _predict_files(run, data, out, force, as_json) -> None:
 
     found = run.predict_files(data)
     rows = []
-    with product_folder(out, "--out", found.names, inputs=[data], force=force) as write:
+    with product_folder(out, "--out", found.names, inputs=found.inputs, force=force) as write:
         for one in found.each:
             for name, content in one.files.items():
                 write(name, content)

@@ -132,7 +132,8 @@ class DenseRows(Preprocessing):
         frame = self.read(data)
         rows = frame.to_dicts()
         names = [name for row in rows for name in self.file_names(row)]
-        return FilePredictions(names, self._each(run, rows), [])
+        inputs = [row["input"] for row in rows]
+        return FilePredictions(names, inputs, self._each(run, rows), [])
 
     def _each(self, run: Run, rows) -> Iterator[ExampleFiles]:
         for row in rows:

@@ -38,11 +38,13 @@ class FilePredictions:
 
     Attributes:
         names: of all files, in order.
+        inputs: the files that are read.
         each: the ExampleFiles of each example; can be gone through once.
         notes: messages about the data.
     """
 
     names: list[str]
+    inputs: list[str]
     each: Iterator[ExampleFiles]
     notes: list[str]
 
