@@ -60,18 +60,19 @@ def _by_gray_values(prepared) -> dict:
                 yield ndimage.gaussian_filter(x, 2.0), rows.target_of(row)
 
     known = list(examples(("train", "validation")))
-    best = max(range(60, 200, 10), key=lambda t: _scores(known, t)["dice"])
-    return _scores(examples(("test",)), best)
-
-
-def _scores(examples, threshold) -> dict:
-    scores, errors = MaskScores(2), []
-    for smoothed, truth in examples:
-        ids = (smoothed >= threshold).astype(int)
-        scores.collect(truth, ids)
-        regions = (connected_regions(mask == 1) for mask in (truth, ids))
+    best = max(range(60, 200, 10), key=lambda t: _dice(known, t))
+    tested, errors = list(examples(("test",))), []
+    for smoothed, truth in tested:
+        regions = (connected_regions(mask) for mask in (truth == 1, smoothed >= best))
         errors.append(adapted_rand_error(*regions)[0])
-    return {"dice": scores.result()["dice"][0], "rand_error": float(np.mean(errors))}
+    return {"dice": _dice(tested, best), "rand_error": float(np.mean(errors))}
+
+
+def _dice(examples, threshold) -> float:
+    scores = MaskScores(2)
+    for smoothed, truth in examples:
+        scores.collect(truth, (smoothed >= threshold).astype(int))
+    return scores.result()["dice"][0]
 
 
 if __name__ == "__main__":

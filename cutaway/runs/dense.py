@@ -287,6 +287,9 @@ class DenseExperiment(Experiment):
     sets: dict[str, np.ndarray]
     found: dict[str, list] = dataclasses.field(default_factory=dict)
 
+    def with_options(self, options):
+        return dataclasses.replace(super().with_options(options), found={})
+
     @property
     def validation_rows(self) -> int:
         return len(self.sets["validation"])

@@ -221,6 +221,14 @@ class PairExperiment(DenseExperiment):
             f"{len(self.sets['train']):,} training pairs, {self.validation_rows:,} validation pairs"
         )
 
+    def with_options(self, options):
+        fresh = super().with_options(options)
+        if fresh.discriminator is None:
+            return fresh
+        return dataclasses.replace(
+            fresh, discriminator=discriminator_of(self.preprocessing, options.width)
+        )
+
     def make_trainer(self) -> Trainer:
         if self.discriminator is None:
             return super().make_trainer()

@@ -1,5 +1,7 @@
 """Pairs of pictures: pix2pix from a folder to pictures of the size of the input."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 from PIL import Image
@@ -78,3 +80,12 @@ def test_sizes_of_generators_can_be_halved():
     assert picture_size(None, np.array([[100, 90]])) == (64, 64)
     assert picture_size((97, 50), sizes) == (100, 52) and halvings((100, 52)) == 2
     assert picture_size(512, sizes) == (512, 512) and halvings((512, 512)) == 8
+
+
+def test_other_options_begin_with_fresh_networks(tmp_path):
+    prepared = prepare(write_pairs(tmp_path / "pairs"), **SMALL)
+    other = prepared.with_options(dataclasses.replace(prepared.options, width=3, seed=1))
+    assert other.discriminator is not None and prepared.discriminator is not None
+    assert other.discriminator is not prepared.discriminator
+    assert other.net.summary().total > prepared.net.summary().total
+    assert other.found == {}
