@@ -20,6 +20,7 @@ from cutaway.nn import Module, in_mode
 from cutaway.story.text import WIDTH, Story, number
 
 PARTS = (0.5, 0.9)  # of the evidence, whose reach is told
+SMALLEST = 1e-4  # of the largest value, in a plot
 
 
 def pixel_evidence(net: Module, x, position, *, target: int | None = None) -> "PixelEvidence":
@@ -114,7 +115,7 @@ class PixelEvidence(Story):
     def text(self, width: int = WIDTH) -> str:
         axes = ("rows", "columns") if self.values.ndim == 2 else ("axis 0", "axis 1", "axis 2")
         edges = ", ".join(
-            f"{name} {first} to {end - 1} ({end - first})"
+            f"{name}: {first} to {end - 1} ({end - first})"
             for name, (first, end) in zip(axes, self.field, strict=False)
         )
         lines = [
@@ -140,10 +141,15 @@ class PixelEvidence(Story):
         from matplotlib.figure import Figure
 
         axes = Figure().add_subplot() if axes is None else axes
-        flat = self.values
+        (top, bottom), (left, right) = self.field[:2]
+        flat = self.values[top:bottom, left:right]
         while flat.ndim > 2:
             flat = flat.sum(axis=-1)
-        axes.imshow(flat, cmap="magma")
+        if flat.size:
+            shown = np.log10(np.maximum(flat, SMALLEST * flat.max()) / flat.max())
+            extent = (left - 0.5, right - 0.5, bottom - 0.5, top - 0.5)
+            image = axes.imshow(shown, cmap="magma", extent=extent)
+            axes.figure.colorbar(image, ax=axes, label="log10 of Σ|∂F/∂x| over the largest")
         axes.plot(self.position[1], self.position[0], "c+")
         return axes
 

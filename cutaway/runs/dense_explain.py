@@ -13,6 +13,7 @@ from cutaway.engine import no_grad
 from cutaway.errors import DataError
 from cutaway.explain import PixelEvidence, pixel_evidence
 from cutaway.metrics.mask_scores import overlap_of
+from cutaway.runs.drawn_masks import colored
 from cutaway.runs.explain import training_data_of
 from cutaway.runs.finished_run import Run
 from cutaway.runs.picture_pairs import PairRows, open_discriminator
@@ -27,10 +28,23 @@ class DiceArithmetic(Story):
     Attributes:
         names: of the classes.
         counts: (classes, classes), true and predicted class.
+        pictures: (height, 3 width, 3) uint8: input, truth and prediction side by side.
     """
 
     names: list[str]
     counts: np.ndarray
+    pictures: np.ndarray
+
+    def plot(self, axes=None):
+        from matplotlib.figure import Figure
+
+        axes = (
+            Figure(figsize=(9, 3.2), layout="constrained").add_subplot() if axes is None else axes
+        )
+        axes.imshow(self.pictures)
+        axes.set_title("input, truth, prediction", fontsize="medium")
+        axes.set_axis_off()
+        return axes
 
     def text(self, width: int = WIDTH) -> str:
         lines = ["Dice = 2 |truth and prediction| / (|truth| + |prediction|)"]
@@ -153,7 +167,10 @@ def explain_mask(run: Run, data, row: int) -> ExampleStory:
     if "target" in one:
         target = rows.target_of(one)
         truth = _fractions(target[target != rows.ignore], rows.names)
-        parts.append(("Dice", DiceArithmetic(rows.names, rows.confusion(ids, target))))
+        picture, *flat = rows.flat(x, target, ids)
+        drawn = [colored(one, rows.colors, rows.ignore) for one in flat]
+        pictures = np.concatenate([picture, *drawn], axis=1)
+        parts.append(("Dice", DiceArithmetic(rows.names, rows.confusion(ids, target), pictures)))
         wrong = (ids != target) & (target != rows.ignore)
         if wrong.any():
             position = _lowest(np.where(wrong, -certain, np.inf))

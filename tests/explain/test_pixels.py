@@ -25,7 +25,7 @@ def test_evidence_of_a_linear_network_is_its_weights():
     np.testing.assert_allclose(found.values[1:4, 1:4], weights, rtol=1e-6)
     assert found.values.sum() == pytest.approx(weights.sum(), rel=1e-6)
     assert found.to_dict()["field"] == [[1, 4], [1, 4]]
-    assert "rows 1 to 3 (3), columns 1 to 3 (3)" in found.text()
+    assert "rows: 1 to 3 (3), columns: 1 to 3 (3)" in found.text()
 
 
 def test_places_and_networks_that_do_not_fit_are_named():
