@@ -123,7 +123,7 @@ class ExampleStory(Story):
         if self.truth is not None:
             lines += textwrap.wrap(f"Truth: {self.truth}", width, subsequent_indent="  ")
         for heading, part in self.parts:
-            lines += ["", f"{heading}:"]
+            lines += ["", *textwrap.wrap(f"{heading}:", width)]
             lines += [
                 piece
                 for line in part.text(width).split("\n")
@@ -233,10 +233,12 @@ def _evidence(run, rows, x, position, target: int) -> PixelEvidence:
     piece = geometry.picture(x, border="mirrored")
     inside = tuple(p - s for p, s in zip(position, starts, strict=True))
     found = pixel_evidence(run.net, piece, inside, target=target)
-    if min(starts) < 0:
-        return found
+    # what the piece has beyond the edges is left out
     values = np.zeros(x.shape[:-1], np.float32)
-    values[tuple(slice(s, s + n) for s, n in zip(starts, rows.size, strict=True))] = found.values
+    low = [max(0, s) for s in starts]
+    high = [min(n, s + t) for n, s, t in zip(x.shape, starts, rows.size, strict=False)]
+    inner = tuple(slice(a - s, b - s) for a, b, s in zip(low, high, starts, strict=True))
+    values[tuple(map(slice, low, high))] = found.values[inner]
     return dataclasses.replace(found, position=position, values=values)
 
 

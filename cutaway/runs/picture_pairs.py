@@ -3,6 +3,7 @@
 import dataclasses
 import os
 from pathlib import Path
+from typing import cast
 
 import numpy as np
 
@@ -222,7 +223,7 @@ class PairExperiment(DenseExperiment):
         )
 
     def with_options(self, options):
-        fresh = super().with_options(options)
+        fresh = cast(PairExperiment, super().with_options(options))
         if fresh.discriminator is None:
             return fresh
         return dataclasses.replace(
