@@ -37,16 +37,18 @@ class Compared:
         counts: (classes, classes) pixels: true class, predicted class.
         rand_error: adapted Rand error of the regions of class 1, of two classes in two dimensions;
             otherwise None.
+        own: the classes whose Dice counts: all but the background.
     """
 
     row: dict
     counts: np.ndarray
     rand_error: float | None
+    own: list[int]
 
     @property
     def mean_dice(self) -> float:
-        """Mean Dice of the classes that occur in the true or the predicted mask."""
-        dice = overlap_of(self.counts)[1]
+        """Mean Dice of the classes `own` that occur in the true or the predicted mask."""
+        dice = overlap_of(self.counts)[1][self.own]
         return float(np.nanmean(dice)) if not np.isnan(dice).all() else 1.0
 
 
@@ -107,7 +109,12 @@ class SegmentationRows(DenseRows):
 
     def compare_ids(self, row, ids, target) -> Compared:
         """Compared of predicted ids and true ids."""
-        return Compared(row, self.confusion(ids, target), self._rand_error(ids, target))
+        return Compared(row, self.confusion(ids, target), self._rand_error(ids, target), self.own)
+
+    @property
+    def own(self) -> list[int]:
+        """The classes but the background."""
+        return [k for k, name in enumerate(self.names) if name.lower() != BACKGROUND]
 
     def confusion(self, ids, target) -> np.ndarray:
         """(classes, classes) pixels, by true and predicted class; ignored ones do not count."""
@@ -125,11 +132,10 @@ class SegmentationRows(DenseRows):
         counts = np.sum([one.counts for one in compared], axis=0)
         total = max(1, counts.sum())
         iou, dice = overlap_of(counts)
-        own = [k for k, name in enumerate(self.names) if name.lower() != BACKGROUND]
         worst = min(one.mean_dice for one in compared)
         scores = {
             "mean_iou": _mean(iou),
-            "mean_dice": _mean(dice[own]),
+            "mean_dice": _mean(dice[self.own]),
             "pixel_accuracy": float(np.trace(counts) / total),
             **{f"dice_{name}": _number(dice[k]) for k, name in enumerate(self.names)},
             "worst_mean_dice": worst,

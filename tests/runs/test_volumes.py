@@ -6,6 +6,8 @@ import pytest
 
 from cutaway.errors import DataError
 from cutaway.runs import Run, prepare, recognize, write_report
+from cutaway.runs.segmentation import Compared
+from cutaway.runs.volumes import VolumeRows
 from tests.runs.drawn_sets import write_volumes
 
 SMALL = {
@@ -64,3 +66,14 @@ def test_volumes_smaller_than_the_strides_of_the_network_are_named(tmp_path):
     folder = write_volumes(tmp_path / "small", ((12, 12, 12), (12, 7, 12), (12, 12, 12)))
     with pytest.raises(DataError, match=r"1\.nii\.gz has 12 x 7 x 12 voxels"):
         prepare(folder)
+
+
+def test_the_dice_of_an_example_leaves_the_background_out():
+    counts = np.array([[90, 5, 0], [5, 10, 0], [0, 0, 10]])  # Dice 0.95, 2/3 and 1
+    rows = VolumeRows((8, 8, 8), 1, ["background", "a", "b"], [0, 1, 2], [1, 1, 1],
+                      label_dtype="uint8")  # fmt: skip
+    assert rows.own == [1, 2]
+    one = Compared({}, counts, None, rows.own)
+    assert one.mean_dice == pytest.approx((2 / 3 + 1) / 2)
+    scores = rows.score_compared([one])
+    assert scores["worst_mean_dice"] == scores["mean_dice"] == one.mean_dice
