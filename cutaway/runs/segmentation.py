@@ -188,9 +188,7 @@ class SegmentationExperiment(DenseExperiment):
     def calibrate(self, run: Run) -> None:
         """Choose the threshold of two classes on the validation examples.
 
-        It maximizes the mean Dice of the two classes; in two dimensions half of the figure is 1 -
-        the adapted Rand error of the regions of class 1, which sees touching objects that a few
-        pixels join.
+        It maximizes the Dice of the rarer class.
         """
         rows = self.preprocessing
         if len(rows.names) != 2:
@@ -199,25 +197,19 @@ class SegmentationExperiment(DenseExperiment):
         chosen = [chosen[k] for k in evenly(len(chosen), CALIBRATED)]
         maps = [rows.predict_whole(run, rows.input_of(row)) for row in chosen]
         targets = [rows.target_of(row) for row in chosen]
-        values = {}
+        values, rarer = {}, int(np.argmin(rows.counts))
         for threshold in THRESHOLDS:
             found = [
                 rows.compare_ids(row, rows.ids_of(one, threshold), target)
                 for row, one, target in zip(chosen, maps, targets, strict=True)
             ]
             scores = rows.score_compared(found)
-            parts = [scores["mean_dice"]]
-            if "adapted_rand_error" in scores:
-                parts.append(1 - scores["adapted_rand_error"])
-            values[threshold] = sum(parts) / len(parts), found
+            values[threshold] = scores[f"dice_{rows.names[rarer]}"] or 0.0, found
         rows.threshold = max(values, key=lambda t: (values[t][0], -abs(t - 0.5)))
-        figure = "mean Dice"
-        if values[rows.threshold][1][0].rand_error is not None:
-            figure = "mean of Dice and 1 - adapted Rand error"
         self.notes.append(
             f"threshold {rows.threshold:g} of the probability of {rows.names[1]!r}: the largest "
-            f"{figure} ({values[rows.threshold][0]:.3f}) on {len(chosen)} validation "
-            f"{rows.examples}"
+            f"Dice of {rows.names[rarer]!r} ({values[rows.threshold][0]:.3f}) on {len(chosen)} "
+            f"validation {rows.examples}"
         )
         if len(chosen) == len(self.sets["validation"]):
             self.found["validation"] = values[rows.threshold][1]

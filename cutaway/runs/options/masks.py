@@ -30,7 +30,7 @@ class MaskOptions(DenseOptions):
 
     MODELS = ("unet",)
     MONITOR = "val_mean_iou"
-    LEAST_STEPS, LEAST_EPOCHS, MOST_EPOCHS = 450, 8, 200
+    LEAST_STEPS, LEAST_EPOCHS, MOST_EPOCHS = 700, 8, 200
     ADAPTIVE_RATE = 2e-3
 
     model: str = option("unet", MODEL)
