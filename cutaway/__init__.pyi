@@ -171,6 +171,7 @@ class explain:
     from cutaway.explain.sequences import HiddenStates as HiddenStates
     from cutaway.explain.joint_attribution import JointAttribution as JointAttribution
     from cutaway.explain.gradient import Path as Path
+    from cutaway.explain.pixels import PixelEvidence as PixelEvidence
     from cutaway.explain.update_story import UpdateStory as UpdateStory
     from cutaway.explain.sequences import attention_maps as attention_maps
     from cutaway.explain.attribution import attribute as attribute
@@ -179,6 +180,7 @@ class explain:
     from cutaway.explain.convolution_views import filters as filters
     from cutaway.explain.gradcam import grad_cam as grad_cam
     from cutaway.explain.sequences import hidden_states as hidden_states
+    from cutaway.explain.pixels import pixel_evidence as pixel_evidence
     def __new__(cls, net: Module, x, y=None, *, loss=None, objective=None, beside=None, names=None) -> Explanation: ...
 
 __all__ = [

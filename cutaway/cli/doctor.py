@@ -27,6 +27,7 @@ def _doctor(what, treated, seeds, budget, applied, out, html, trust, as_json) ->
     from cutaway.doctor import diagnose, treat
     from cutaway.doctor.sources import (
         experiment_of_run,
+        findings_of,
         options_with,
         plan_in_script,
         plan_of,
@@ -62,6 +63,8 @@ def _doctor(what, treated, seeds, budget, applied, out, html, trust, as_json) ->
         plan = plan_of(experiment)
     with _status() as tell:
         diagnosis = diagnose(plan, watch=lambda symptom: tell(f"checking: {symptom}"))
+        if source is not None:
+            diagnosis.findings[:0] = findings_of(*source)
     treatment, new = None, None
     if (treated or applied) and any(p.changes for f in diagnosis.findings for p in f.prescriptions):
         with _status() as tell:

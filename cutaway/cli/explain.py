@@ -16,7 +16,6 @@ def _explain(run, row, data, neuron, weight, top, html, trust, as_json) -> None:
         explanation_of,
         open_row,
         parse_place,
-        row_drawing,
         weight_path,
     )
     from cutaway.story import write_page
@@ -41,7 +40,7 @@ def _explain(run, row, data, neuron, weight, top, html, trust, as_json) -> None:
             html,
             f"Row {row} of {explained.source}",
             [*stories, *explained.stories()],
-            drawing=row_drawing(explained, gradient),
+            drawing=explained.drawing(gradient),
             lead=f"Prediction: {explained.prediction}"
             + ("" if explained.truth is None else f"; true value: {explained.truth}"),
         )
@@ -61,7 +60,7 @@ def _print_hints(run, explained) -> None:
     from cutaway.nn.trees import is_array
 
     print("\nMore:")
-    story = explained.gradient
+    story = explained.gradient  # of a prediction per row
     command = f"  cutaway explain {run} --row {explained.row}"
     if story is not None:
         layer = story.path.removesuffix(".weight")

@@ -37,7 +37,8 @@ def export_command(folder, out, *, onnx, safetensors, force, as_json) -> None:
     batch = "any batch size" if rows is None else f"batch size {rows}"
     console.print(f"ONNX, opset {about['opset']}, {about['nodes']} nodes, {batch}")
     for one in form.network_inputs:
-        shape = ", ".join(map(str, ["rows" if rows is None else rows, *one.shape]))
+        sizes = about["inputs"][one.name]["shape"][1:]
+        shape = ", ".join(map(str, ["rows" if rows is None else rows, *sizes]))
         console.print(f"\n[bold]Input[/] {one.name}: ({shape}), {one.dtype}", markup=True)
         for sentence in one.sentences:
             console.print(f"  {escape(sentence)}")

@@ -4,13 +4,13 @@ import contextlib
 import os
 import stat
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import typer
 
 from cutaway.errors import OptionError
-from cutaway.files import Manifest
+from cutaway.files import Manifest, write_atomically
 from cutaway.files.manifest import NAME as MANIFEST
 from cutaway.runs.own_files import is_own, remember
 
@@ -49,6 +49,51 @@ def product(path, option: str, *, inputs=(), force: bool = False) -> Iterator[No
     yield
     if path.is_file():
         remember(path)
+
+
+@contextlib.contextmanager
+def product_folder(
+    path, option: str, names, *, inputs=(), force: bool = False
+) -> Iterator[Callable[[str, bytes | Callable[[Path], None]], None]]:
+    """Context in which a command writes several files to a folder, as `product` writes one.
+
+    All of them are looked at before the first is written.
+
+    Args:
+        path: of the folder; it is made if it is not there.
+        option: of the command, for errors: "--out".
+        names: of the files, below the folder.
+        inputs, force: see `product`.
+
+    Returns:
+        function (name, content) that writes a file; the content is bytes, or a function that writes
+        the file at a path.
+
+    Raises:
+        OptionError: the path is a file; a file of these names is an input, a run's own file, or one
+            that Cutaway did not write.
+    """
+    folder = Path(path)
+    if str(path) in ("", ".") or (os.path.lexists(folder) and not folder.is_dir()):
+        shown = "is empty" if str(path) in ("", ".") else f"{folder} is a file"
+        raise OptionError(
+            f"{option} {shown}",
+            expected="a folder for the predictions, new or not",
+            fix=f"name a folder, for example {option} predictions",
+        )
+    with contextlib.ExitStack() as stack:
+        for name in names:
+            stack.enter_context(product(folder / name, option, inputs=inputs, force=force))
+
+        def write(name: str, content) -> None:
+            file = folder / name
+            file.parent.mkdir(parents=True, exist_ok=True)
+            if callable(content):
+                content(file)
+            else:
+                write_atomically(file, content)
+
+        yield write
 
 
 def _expect_name(path: Path, option: str) -> None:

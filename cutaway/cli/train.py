@@ -6,7 +6,6 @@ import sys
 from cutaway.cli.show import (
     console,
     escape,
-    number,
     print_device,
     print_json,
     print_notes,
@@ -40,12 +39,14 @@ def train_command(data, target, kind, given, *, out, resume, before, as_json) ->
         _show_checks(checks)
     command = "cutaway " + shlex.join(sys.argv[1:])
     plan = plan_of(experiment, rows=CHECKED_ROWS) if experiment.has_checks else None
+    told = len(experiment.notes)
     run = experiment.train(out, resume=resume, progress=False if as_json else None)
     finding = None
     if plan is not None and experiment.trainer is not None and experiment.probes is not None:
         finding = glance(plan, experiment.trainer, experiment.probes)
     if not as_json:
         _show_result(experiment, run)
+        print_notes(experiment.notes[told:])
     report = write_report(experiment, run, command=command)
     if as_json:
         summary = {"finding": None if finding is None else finding.to_dict()}
@@ -99,7 +100,7 @@ def _show_data(experiment) -> None:
 
 
 def _show_network(experiment) -> None:
-    options, spec, examples = experiment.options, experiment.spec, experiment.preprocessing.examples
+    options, spec = experiment.options, experiment.spec
     name = spec["model"]
     if name == "mlp":
         sizes = [len(experiment.preprocessing.features), *spec["layers"], spec["outputs"]]
@@ -111,8 +112,7 @@ def _show_network(experiment) -> None:
         f"Training: {options.optimizer}, lr {options.rate():g}, "
         f"{experiment.epochs} epoch{'s' * (experiment.epochs != 1)}, "
         f"batch size {experiment.batch_size}\n"
-        f"Data: {experiment.training_rows:,} training {examples}, "
-        f"{len(experiment.validation):,} validation {examples}"
+        f"Data: {experiment.data_line}"
     )
     print_device(device(), options.precision)
     print()
@@ -124,8 +124,12 @@ def _show_result(experiment, run) -> None:
     epochs = f"{metrics['epochs']} epoch" + "s" * (metrics["epochs"] != 1)
     console.print(f"{epochs} in {metrics['seconds']:.1f} s{escape(why)}")
     monitor = experiment.options.MONITOR
-    best = "lowest validation loss" if monitor == "val_loss" else "highest validation accuracy"
-    console.print(f"Kept the weights of epoch {metrics['best_epoch']} ({best})")
+    watched = monitor.removeprefix("val_").replace("_", " ")
+    best = f"{'lowest' if monitor == 'val_loss' else 'highest'} validation {watched}"
+    if metrics["best_epoch"] is None:
+        console.print("Kept the weights of the last epoch")
+    else:
+        console.print(f"Kept the weights of epoch {metrics['best_epoch']} ({best})")
     if "waited_for_data" in metrics:
         console.print(f"Waiting for data: {metrics['waited_for_data']:.1%} of the time")
     if experiment.stream is not None:
@@ -137,22 +141,6 @@ def _show_result(experiment, run) -> None:
 
 def headline(experiment, scores: dict) -> str:
     """The main validation score beside that of the baseline, in one sentence."""
-    target, rows = escape(experiment.target), len(experiment.validation)
-    examples = experiment.preprocessing.examples
-    if "nats_per_character" in scores:
-        return (
-            f"Validation loss: [bold green]{scores['nats_per_character']:.3f}[/] nats per "
-            f"character; unigram baseline: {scores['baseline_nats_per_character']:.3f}"
-        )
-    if experiment.preprocessing.task == "regression":
-        error = number(scores["mean_absolute_error"])
-        baseline = number(scores["baseline_mean_absolute_error"])
-        return (
-            f"Mean absolute error of [bold]{target}[/]: [bold green]{error}[/] on {rows} "
-            f"validation {examples}; baseline ({experiment.preprocessing.baseline}): {baseline}"
-        )
-    accuracy, baseline = scores["accuracy"], scores["baseline_accuracy"]
-    return (
-        f"Validation accuracy for [bold]{target}[/]: [bold green]{accuracy:.3f}[/] "
-        f"({round(accuracy * rows)} of {rows}); majority-class baseline: {baseline:.3f}"
-    )
+    target = f"[bold]{escape(experiment.target)}[/]"
+    found = experiment.preprocessing.headline(scores, target, experiment.validation_rows)
+    return f"{found.before}[bold green]{found.score}[/]{found.after}"

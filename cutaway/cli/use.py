@@ -3,7 +3,7 @@
 import os
 import sys
 
-from cutaway.cli.products import product
+from cutaway.cli.products import product, product_folder
 from cutaway.cli.show import console, escape, print_json, print_notes, print_scores, table
 from cutaway.errors import DataError, visible
 from cutaway.files import write_atomically
@@ -14,8 +14,12 @@ SHOWN_ROWS = 20
 def predict_command(run, data, *, out, force, as_json) -> None:
     from cutaway.runs import Run
 
+    opened = Run.open(run)
+    if opened.preprocessing.predicts_files and out is not None:
+        _predict_files(opened, data, out, force, as_json)
+        return
     with product(out, "--out", inputs=[data], force=force):
-        frame, notes = Run.open(run).predict(data)
+        frame, notes = opened.predict(data)
         if out is not None:
             write_atomically(out, frame.write_csv().encode())
             notes = [*notes, *formula_notes(frame)]
@@ -37,6 +41,31 @@ def predict_command(run, data, *, out, force, as_json) -> None:
         for note in notes:
             print(f"note: {visible(note)}", file=sys.stderr)
         sys.stdout.write(frame.write_csv())
+
+
+def _predict_files(run, data, out, force, as_json) -> None:
+    """Write the predictions for each example to a folder."""
+    import polars as pl
+
+    found = run.predict_files(data)
+    rows = []
+    with product_folder(out, "--out", found.names, inputs=found.inputs, force=force) as write:
+        for one in found.each:
+            for name, content in one.files.items():
+                write(name, content)
+            rows.append(one.row)
+    if as_json:
+        print_json({"rows": len(rows), "out": str(out), "files": found.names, "predictions": rows,
+                    "notes": found.notes})  # fmt: skip
+        return
+    print_notes(found.notes)
+    frame = pl.DataFrame(rows)
+    shown = [[str(v) for v in row] for row in frame.head(SHOWN_ROWS).rows()]
+    console.print(table(frame.columns, shown))
+    if len(frame) > SHOWN_ROWS:
+        console.print(f"... {len(frame) - SHOWN_ROWS:,} more")
+    files = f"{len(found.names):,} files"
+    console.print(f"Wrote {files} of {len(frame):,} predictions to [bold]{escape(out)}[/]")
 
 
 def formula_notes(frame) -> list[str]:

@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 
 from cutaway.doctor import changes
+from cutaway.doctor.finding import Finding, Measure, Prescription
 from cutaway.doctor.training_plan import TrainingPlan, evenly_spaced, on_host
 from cutaway.errors import CutawayError, DataError, OptionError, did_you_mean
 from cutaway.nn.trees import take_rows
@@ -57,6 +58,21 @@ def plan_of(experiment: Experiment, *, rows: int | None = None) -> TrainingPlan:
         seed=options.seed,
         callbacks=(stopping,),
     )
+
+
+def findings_of(run: Run, experiment: Experiment) -> list[Finding]:
+    """What only the kind of data knows to be wrong with a run, as findings."""
+    return [
+        Finding(
+            code=one.code,
+            where=one.where,
+            evidence=[Measure(what, value) for what, value in one.measures.items()],
+            explanation=one.explanation,
+            prescriptions=[Prescription(one.fix)],
+            confidence=0.9,
+        )
+        for one in experiment.problems(run)
+    ]
 
 
 def _some(rows, most):

@@ -10,6 +10,7 @@ from cutaway.explain.forward import ForwardStory
 from cutaway.explain.gradcam import GradCam, grad_cam
 from cutaway.explain.gradient import Factor, GradientStory, Path
 from cutaway.explain.joint_attribution import JointAttribution
+from cutaway.explain.pixels import PixelEvidence, pixel_evidence
 from cutaway.explain.sequences import AttentionMaps, HiddenStates, attention_maps, hidden_states
 from cutaway.explain.update import explain_update
 from cutaway.explain.update_story import UpdateStory
@@ -30,6 +31,7 @@ __all__ = [
     "HiddenStates",
     "JointAttribution",
     "Path",
+    "PixelEvidence",
     "UpdateStory",
     "attention_maps",
     "attribute",
@@ -38,4 +40,5 @@ __all__ = [
     "filters",
     "grad_cam",
     "hidden_states",
+    "pixel_evidence",
 ]

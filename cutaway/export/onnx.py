@@ -15,7 +15,9 @@ from cutaway.files import write_atomically
 from cutaway.nn.trees import is_array, leaves, map_leaves, named_leaves
 
 
-def export_onnx(net, path, inputs, *, outputs=None, metadata=None, rows: int | None = None) -> dict:
+def export_onnx(
+    net, path, inputs, *, outputs=None, metadata=None, rows: int | None = None, also=None
+) -> dict:
     """Write `net` in evaluation mode to `path`.
 
     The inputs of the file are those of the network, channels last. The batch size is dynamic,
@@ -30,9 +32,13 @@ def export_onnx(net, path, inputs, *, outputs=None, metadata=None, rows: int | N
             rule: class and value, output_0 and so on, or output.
         metadata: {name: text} stored in the file.
         rows: fixed batch size; None: dynamic.
+        also: the same inputs with other sizes, in the same form. If the network does the same to
+            them, the sizes that differ are dynamic in the file, with the names size_1, size_2, ...;
+            otherwise they are fixed.
 
     Returns:
-        {"opset", "nodes", "parameters", "rows": None or the fixed size, "inputs", "outputs"}
+        {"opset", "nodes", "parameters", "rows": None or the fixed size, "inputs", "outputs"}, of
+        dynamic sizes the names
 
     Raises:
         OptionError: an operation of the network has no ONNX form; says which, and what to do. Or
@@ -53,7 +59,15 @@ def export_onnx(net, path, inputs, *, outputs=None, metadata=None, rows: int | N
     rows_of, names = _rows_and_names(inputs)
     program, rows = _traced(net, rows_of, rows)
     given = {name: (row.shape, row.dtype) for name, row in zip(names, leaves(rows_of), strict=True)}
-    model = _model(program, given, _output_names(program.output_keys, outputs, names))
+    named_outputs = _output_names(program.output_keys, outputs, names)
+    model = _model(program, given, named_outputs)
+    if also is not None:
+        others, _ = _rows_and_names(also)
+        second, _ = _traced(net, others, rows)
+        shapes = {
+            name: (row.shape, row.dtype) for name, row in zip(names, leaves(others), strict=True)
+        }
+        _free_sizes(model, _model(second, shapes, named_outputs))
     for name, text in {"producer": f"cutaway {cutaway.__version__}", **(metadata or {})}.items():
         model.metadata_props.add(key=name, value=str(text))
     try:
@@ -175,6 +189,21 @@ def _model(program, given, outputs):
     model = helper.make_model(graph, opset_imports=[opset], producer_name="cutaway")
     model.ir_version = min(model.ir_version, helper.find_min_ir_version_for([opset]))
     return model
+
+
+def _free_sizes(model, other) -> None:
+    """Make the sizes dynamic in which two models differ, if they differ in nothing else."""
+    for part in ("node", "initializer"):
+        one, two = getattr(model.graph, part), getattr(other.graph, part)
+        if [n.SerializeToString() for n in one] != [n.SerializeToString() for n in two]:
+            return
+    for part in ("input", "output"):
+        pairs = zip(getattr(model.graph, part), getattr(other.graph, part), strict=True)
+        for one, two in pairs:
+            dims = zip(one.type.tensor_type.shape.dim, two.type.tensor_type.shape.dim, strict=True)
+            for place, (dim, size) in enumerate(dims):
+                if dim != size:
+                    dim.dim_param = f"size_{place}"
 
 
 def _write(g: OnnxGraph, step, values) -> None:

@@ -16,6 +16,7 @@ from cutaway.losses import LOSSES, expects
 from cutaway.nn import Module, seed
 from cutaway.optim import OPTIMIZERS
 from cutaway.runs.damage import explaining_damage
+from cutaway.runs.dense_checks import Problem
 from cutaway.runs.finished_run import Run, trainer_for
 from cutaway.runs.kinds import KINDS
 from cutaway.runs.networks import NARROWER, build_network
@@ -89,6 +90,20 @@ class Experiment:
         return len(self.training) if self.stream is None else self.stream.rows
 
     @property
+    def validation_rows(self) -> int:
+        """Number of validation examples."""
+        return len(self.validation)
+
+    @property
+    def data_line(self) -> str:
+        """How many examples train and validate, in words."""
+        examples = self.preprocessing.examples
+        return (
+            f"{self.training_rows:,} training {examples}, "
+            f"{self.validation_rows:,} validation {examples}"
+        )
+
+    @property
     def batch_size(self) -> int:
         return self.options.batch(self.training_rows)
 
@@ -114,7 +129,7 @@ class Experiment:
         optimizer = self.options.make_optimizer(self.net, self.training_rows)
         return trainer_for(
             self.net,
-            self.spec["loss"],
+            self.spec,
             self.preprocessing,
             optimizer,
             precision=self.options.precision,
@@ -189,10 +204,7 @@ class Experiment:
         return [] if self.skipped is None else sorted(map(str, self.skipped.reasons))
 
     def _train(self, folder: RunFolder, trainer, config, began, resume, callbacks, progress) -> Run:
-        monitor = self.options.MONITOR
-        stopping = EarlyStopping(
-            self.options.patience, monitor=monitor, higher_is_better=monitor != "val_loss"
-        )
+        stopping = self.make_stopping()
         checkpoints = Checkpoints(folder.checkpoints, resume=resume)
         y = self.targets()
         inputs, stream = self._inputs(y)
@@ -205,7 +217,7 @@ class Experiment:
                 epochs=self.epochs,
                 batch_size=self.batch_size,
                 validation=(self.x[self.validation], y[self.validation]),
-                callbacks=[probes, stopping, checkpoints, *callbacks],
+                callbacks=[probes, *([stopping] if stopping else []), checkpoints, *callbacks],
                 seed=self.options.seed,
                 progress=progress,
             )
@@ -226,20 +238,22 @@ class Experiment:
         if probes.rows:
             folder.write(folder.probes, probes.to_parquet())
         run = Run(folder, config, self.preprocessing, self.saved_net(), trainer.history)
+        self.calibrate(run)
+        scores = self.scores(run)
         results: dict = {
             "task": self.preprocessing.task,
-            "train": self._score(run, self.x[self.training], self.y[self.training]),
-            "validation": self._score(run, self.x[self.validation], self.y[self.validation]),
+            "train": scores["train"],
+            "validation": scores["validation"],
             "parameters": self.net.summary().total,
             "seconds": 0.0,
             "epochs": trainer.epoch,
-            "best_epoch": stopping.best_epoch,
+            "best_epoch": stopping.best_epoch if stopping else None,
             "stopped": trainer.stopped,
             "device": trainer.device,
             "precision": self.options.precision,
         }
-        if self.test is not None:
-            results["test"] = self._score(run, *self.test)
+        if "test" in scores:
+            results["test"] = scores["test"]
         results["seconds"] = round(time.perf_counter() - began, 3)
         if stream is not None:
             results["waited_for_data"] = round(stream.waited_seconds / results["seconds"], 4)
@@ -282,6 +296,30 @@ class Experiment:
         rows = np.linspace(0, len(self.training) - 1, MOST_ROWS).astype(int)
         rows = self.training[np.unique(rows)]
         return Probes(self.x[rows], y[rows])
+
+    def problems(self, run: Run) -> list[Problem]:
+        """What is wrong with the data or the trained run, that only this kind knows."""
+        return []
+
+    def make_stopping(self) -> EarlyStopping | None:
+        """The callback that keeps the best weights; None: the last ones are kept."""
+        monitor = self.options.MONITOR
+        return EarlyStopping(
+            self.options.patience, monitor=monitor, higher_is_better=monitor != "val_loss"
+        )
+
+    def calibrate(self, run: Run) -> None:
+        """Choose what the preprocessing keeps of the trained network, such as a threshold."""
+
+    def scores(self, run: Run) -> dict[str, dict]:
+        """{"train": {score: value}, "validation": ..., "test": if there is a test set}."""
+        found = {
+            "train": self._score(run, self.x[self.training], self.y[self.training]),
+            "validation": self._score(run, self.x[self.validation], self.y[self.validation]),
+        }
+        if self.test is not None:
+            found["test"] = self._score(run, *self.test)
+        return found
 
     def saved_net(self) -> Module:
         """The network saved with the run."""

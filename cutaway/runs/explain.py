@@ -4,6 +4,7 @@ import dataclasses
 import re
 import textwrap
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -15,12 +16,12 @@ from cutaway.explain.gradcam import GradCam
 from cutaway.explain.gradient import GradientStory, counted
 from cutaway.explain.joint_attribution import JointAttribution
 from cutaway.files.content import exists
-from cutaway.losses import LOSSES
 from cutaway.nn.trees import count_rows, map_leaves
 from cutaway.runs.experiment import IN_MEMORY
 from cutaway.runs.finished_run import Run
 from cutaway.runs.kinds import KINDS
 from cutaway.runs.nearest_neighbors import NearestNeighbors, nearest_neighbors_of
+from cutaway.runs.networks import loss_of
 from cutaway.story.text import WIDTH, Story, number
 
 LARGEST = "Weight of the first layer with the largest gradient for this row"
@@ -101,6 +102,10 @@ class RowStory(Story):
         for note in self.unusual:
             lines += textwrap.wrap(note, width, initial_indent="  - ", subsequent_indent="    ")
         return lines
+
+    def drawing(self, gradient=None):
+        """A drawing of the network; see row_drawing."""
+        return row_drawing(self, gradient)
 
     def stories(self) -> list:
         """(heading, story) of all parts, for a page."""
@@ -204,7 +209,7 @@ def _transformed(preprocessing, frame):
 def explanation_of(run: Run, x, y) -> Explanation:
     """`explain` for an encoded row of a run, with the run's own loss."""
     x = map_leaves(_pixels_as_numbers, x)
-    loss = LOSSES[run.config["network"]["loss"]]
+    loss = loss_of(run.config["network"])
     names = KINDS[run.config["kind"]].input_names(run.preprocessing)
     return explain(run.net, x, y, loss=None if y is None else loss, names=names)
 
@@ -214,11 +219,17 @@ def _pixels_as_numbers(leaf):
     return leaf.astype(np.float32) if leaf.dtype == np.uint8 else leaf
 
 
-def explain_row(run: Run, data=None, row: int = 0) -> RowStory:
+def explain_row(run: Run, data=None, row: int = 0) -> Any:
     """Explain one row: prediction, attribution, largest gradient, anomalies.
 
     Args, Raises: see `open_row`.
+
+    Returns:
+        RowStory; for kinds that predict more than one thing per row, a story of their own.
     """
+    own = KINDS[run.config["kind"]].explain_example(run, data, row)
+    if own is not None:
+        return own
     frame, x, y, source = open_row(run, data, row)
     explanation = explanation_of(run, x, y)
     outputs = run.outputs(x)

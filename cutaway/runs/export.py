@@ -56,7 +56,10 @@ def export_run_onnx(run, path) -> dict:
     if run.preprocessing.task in ("binary", "multiclass"):
         metadata["classes"] = json.dumps([str(name) for name in run.preprocessing.classes])
     given = {one.name: (one.shape, one.dtype) for one in about.network_inputs}
-    return export_onnx(run.net, path, given, metadata=metadata)
+    also = None
+    if all(one.other_shape is not None for one in about.network_inputs):
+        also = {one.name: (one.other_shape, one.dtype) for one in about.network_inputs}
+    return export_onnx(run.net, path, given, metadata=metadata, also=also)
 
 
 def export_run_weights(run, path) -> dict:

@@ -7,18 +7,15 @@ import numpy as np
 
 from cutaway.data.parquet import read_parquet
 from cutaway.errors import RunError, ShapeError
-from cutaway.losses import LOSSES
-from cutaway.metrics import METRICS
 from cutaway.nn import Module
 from cutaway.runs.damage import explaining_damage
-from cutaway.runs.networks import build_network
+from cutaway.runs.networks import build_network, loss_of
 from cutaway.runs.own_files import is_own
-from cutaway.runs.preprocessing import Preprocessing
+from cutaway.runs.preprocessing import FilePredictions, Preprocessing
 from cutaway.runs.recognition import kind_of_run
 from cutaway.runs.run_folder import RunFolder, as_json
 from cutaway.runs.schema import Metrics, expect_numbers
 from cutaway.train import History, Trainer
-from cutaway.train.evaluation import to_probabilities
 from cutaway.weights.files import as_safetensors, read_safetensors
 
 
@@ -59,9 +56,7 @@ class Run:
             self.history = history
         self.precision = config["options"]["precision"]
         self.trusted = False
-        self._trainer = trainer_for(
-            net, config["network"]["loss"], preprocessing, precision=self.precision
-        )
+        self._trainer = trainer_for(net, config["network"], preprocessing, precision=self.precision)
 
     @classmethod
     def open(cls, path) -> "Run":
@@ -129,10 +124,11 @@ class Run:
             return read_parquet(self.folder.probes)
 
     def save(self) -> None:
-        """Write history, metrics and weights, with their checksums."""
+        """Write history, metrics, weights and preprocessing, with their checksums."""
         folder = self.folder
         folder.manifest.write(
             {
+                folder.preprocessing.name: as_json(self.preprocessing.to_json()),
                 folder.history.name: self.history.csv().encode(),
                 folder.metrics.name: as_json(self.metrics),
                 folder.weights.name: as_safetensors(self.net.state_dict()),
@@ -157,13 +153,7 @@ class Run:
 
     def to_predictions(self, raw) -> np.ndarray:
         """Raw network outputs (rows, outputs) as probabilities or values; see `outputs`."""
-        if self.preprocessing.task == "regression":
-            return self.preprocessing.untransform_target(raw[:, 0] if raw.shape[1] == 1 else raw)
-        probabilities = np.asarray(to_probabilities(self._trainer.loss, raw), np.float64)
-        if self.preprocessing.task == "binary":
-            p = np.clip(probabilities[:, 0], 0, 1)
-            return np.stack([1 - p, p], axis=1)
-        return probabilities
+        return self.preprocessing.to_predictions(raw, self._trainer.loss)
 
     def predict(self, data):
         """Predictions for new data: a polars frame with one row per example in `data`.
@@ -173,28 +163,33 @@ class Run:
 
         Returns:
             (frame, notes): the columns of `data`, then `prediction` and, for classification,
-            `probability` of the predicted class; and messages about the data.
+            `probability` of the predicted class; and messages about the data. For kinds whose
+            predictions are files, what is in them; see `predict_files`.
         """
-        frame = self.preprocessing.read(data)
-        arrays = self.preprocessing.transform(frame, with_target=False)
-        outputs = self.outputs(arrays.x)
-        return self.preprocessing.predictions(frame[arrays.rows], outputs), arrays.notes
+        return self.preprocessing.predict(self, data)
+
+    def predict_files(self, data) -> FilePredictions:
+        """Predictions for new data as files, for kinds that predict pictures or volumes.
+
+        Raises:
+            OptionError: a kind that does not.
+        """
+        return self.preprocessing.predict_files(self, data)
 
     def evaluate(self, data) -> tuple[dict, list]:
         """(scores, notes) on labeled data."""
-        arrays = self.preprocessing.transform(self.preprocessing.read(data))
-        return self.preprocessing.score_run(self, arrays.x, arrays.y), arrays.notes
+        return self.preprocessing.evaluate(self, data)
 
     def __repr__(self):
         return f"Run({str(Path(self.path))!r}, {self.config['task']} {self.config['target']!r})"
 
 
-def trainer_for(net, loss: str, preprocessing, optimizer=None, *, precision: str) -> Trainer:
-    """A Trainer with the loss of that name and the metrics of the task."""
+def trainer_for(net, spec: dict, preprocessing, optimizer=None, *, precision: str) -> Trainer:
+    """A Trainer with the loss of a network's spec and the metrics of the task."""
     return Trainer(
         net,
-        loss=LOSSES[loss],
+        loss=loss_of(spec),
         optimizer=optimizer,
-        metrics=[METRICS[n] for n in preprocessing.metrics],
+        metrics=preprocessing.metric_functions(),
         precision=precision,
     )

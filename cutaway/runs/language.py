@@ -26,7 +26,7 @@ from cutaway.runs.experiment import Experiment
 from cutaway.runs.kinds import KINDS
 from cutaway.runs.networks import DEFAULT_LOSSES, build_network
 from cutaway.runs.options.language import LanguageOptions
-from cutaway.runs.preprocessing import Preprocessing, expect_format
+from cutaway.runs.preprocessing import Headline, Preprocessing, expect_format
 from cutaway.runs.report import ReportData, language_page
 from cutaway.runs.schema import read_form
 from cutaway.train.blocks import expect_batch
@@ -146,6 +146,14 @@ class LanguageRows(Preprocessing):
             "baseline_nats_per_character": baseline * per,
         }
 
+    def headline(self, scores, target, rows):
+        baseline = scores["baseline_nats_per_character"]
+        return Headline(
+            "Validation loss: ",
+            f"{scores['nats_per_character']:.3f}",
+            f" nats per character; unigram baseline: {baseline:.3f}",
+        )
+
     def summary_rows(self) -> list:
         total = sum(self.counts)
         order = np.argsort(-np.asarray(self.counts), kind="stable")[:10]
@@ -216,12 +224,7 @@ class LanguageExperiment(Experiment):
             probes=run.probes,
             best_epoch=run.metrics["best_epoch"],
             metrics=run.metrics,
-            classes=None,
             target=self.target,
-            truth=np.zeros(0),
-            outputs=np.zeros(0),
-            rows=self.frame[:0],
-            row_numbers=np.zeros(0, int),
         )
         return language_page(data, generate(run, length=SAMPLE, seed=0))
 

@@ -1,6 +1,10 @@
 """The network of a run: a spec in JSON values, and the network built from it."""
 
+import functools
+from collections.abc import Callable
+
 from cutaway.errors import RunError
+from cutaway.losses import LOSSES
 from cutaway.models import pretrained_backbone, transfer
 from cutaway.nn import Dropout, Linear, Sequential, Standardize
 from cutaway.runs.kinds import KINDS
@@ -24,6 +28,13 @@ def build_network(spec: dict):
     """
     with explaining_placing("the network", NARROWER):
         return _builder(spec["model"])(spec)
+
+
+def loss_of(spec: dict) -> Callable:
+    """The loss that `spec` names, with its options if there are any: "loss" and "loss_options"."""
+    options = spec.get("loss_options", {})
+    loss = LOSSES[spec["loss"]]
+    return functools.partial(loss, **options) if options else loss
 
 
 def _builder(model: str):

@@ -5,7 +5,10 @@ turns that frame into arrays. It is fitted once and saved with the run as JSON. 
 module is quick to import: numpy and the readers are loaded when they are used.
 """
 
-from typing import TYPE_CHECKING
+import dataclasses
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from cutaway.errors import DataError, OptionError
 
@@ -17,6 +20,45 @@ if TYPE_CHECKING:
     from cutaway.runs.schema import Classes
 
 
+@dataclasses.dataclass(frozen=True)
+class ExampleFiles:
+    """What was predicted for one example, as files.
+
+    Attributes:
+        files: {name: content, or a function that writes the file at a path}.
+        row: {column: value}, of the frame that Run.predict returns.
+    """
+
+    files: Mapping[str, bytes | Callable[[Path], Any]]
+    row: dict[str, Any]
+
+
+@dataclasses.dataclass(frozen=True)
+class FilePredictions:
+    """Predictions of examples as files, each made when it is asked for.
+
+    Attributes:
+        names: of all files, in order.
+        inputs: the files that are read.
+        each: the ExampleFiles of each example; can be gone through once.
+        notes: messages about the data.
+    """
+
+    names: list[str]
+    inputs: list[str]
+    each: Iterator[ExampleFiles]
+    notes: list[str]
+
+
+@dataclasses.dataclass(frozen=True)
+class Headline:
+    """The main score in a sentence: `before`, the score itself, and what follows it."""
+
+    before: str
+    score: str
+    after: str
+
+
 class Preprocessing:
     """Base class. A subclass has `read`, `transform`, `to_json` and `from_json`.
 
@@ -25,7 +67,10 @@ class Preprocessing:
         examples: what an example is, in the plural.
         headings: of `summary_rows`.
         baseline: of baseline_mean_absolute_error, in words.
+        predicts_files: whether predictions are pictures or volumes, written to a folder.
     """
+
+    predicts_files = False
 
     target: "Target"
     examples = "rows"
@@ -39,6 +84,12 @@ class Preprocessing:
     def metrics(self) -> list[str]:
         """Names of the metrics that a training records in every epoch."""
         return ["r2"] if self.task == "regression" else ["accuracy"]
+
+    def metric_functions(self) -> list:
+        """The metrics that a training records in every epoch."""
+        from cutaway.metrics import METRICS
+
+        return [METRICS[name] for name in self.metrics]
 
     @property
     def task(self) -> str:
@@ -144,6 +195,75 @@ class Preprocessing:
     def score_run(self, run, x, y) -> dict:
         """Scores of a run on encoded rows and targets."""
         return self.score(y, run.outputs(x), x)
+
+    def to_predictions(self, raw, loss) -> "np.ndarray":
+        """Raw network outputs (rows, outputs) as probabilities or values; see Run.outputs.
+
+        Args:
+            raw: from Trainer.predict.
+            loss: that the network was trained with.
+        """
+        import numpy as np
+
+        from cutaway.train.evaluation import to_probabilities
+
+        if self.task == "regression":
+            return self.untransform_target(raw[:, 0] if raw.shape[1] == 1 else raw)
+        probabilities = np.asarray(to_probabilities(loss, raw), np.float64)
+        if self.task == "binary":
+            p = np.clip(probabilities[:, 0], 0, 1)
+            return np.stack([1 - p, p], axis=1)
+        return probabilities
+
+    def predict(self, run, data) -> tuple:
+        """(frame, notes): see Run.predict."""
+        if self.predicts_files:
+            import polars as pl
+
+            found = self.predict_files(run, data)
+            return pl.DataFrame([one.row for one in found.each]), found.notes
+        frame = self.read(data)
+        arrays = self.transform(frame, with_target=False)
+        outputs = run.outputs(arrays.x)
+        return self.predictions(frame[arrays.rows], outputs), arrays.notes
+
+    def predict_files(self, run, data) -> FilePredictions:
+        """The predictions for new data as files; see Run.predict_files."""
+        raise OptionError(
+            f"the predictions of the run {run.path} are a table, not pictures or volumes",
+            expected="a run whose predictions are files",
+            fix="use Run.predict",
+        )
+
+    def evaluate(self, run, data) -> tuple[dict, list]:
+        """(scores, notes) of a run on labeled data."""
+        arrays = self.transform(self.read(data))
+        return self.score_run(run, arrays.x, arrays.y), arrays.notes
+
+    def headline(self, scores: dict, target: str, rows: int) -> Headline:
+        """The main validation score beside that of a baseline.
+
+        Args:
+            scores: of the validation rows.
+            target: its name, as it is to be shown.
+            rows: number of validation rows.
+        """
+        if self.task == "regression":
+            error, baseline = (
+                f"{scores[name]:.4g}"
+                for name in ("mean_absolute_error", "baseline_mean_absolute_error")
+            )
+            return Headline(
+                f"Mean absolute error of {target}: ",
+                error,
+                f" on {rows} validation {self.examples}; baseline ({self.baseline}): {baseline}",
+            )
+        accuracy, baseline = scores["accuracy"], scores["baseline_accuracy"]
+        return Headline(
+            f"Validation accuracy for {target}: ",
+            f"{accuracy:.3f}",
+            f" ({round(accuracy * rows)} of {rows}); majority-class baseline: {baseline:.3f}",
+        )
 
     def predictions(self, frame, outputs):
         """The plain columns of the frame, and the predictions as further columns."""

@@ -50,14 +50,29 @@ def recognize(data, *, target: str | None = None) -> Recognized:
 
 
 def _strongest(source: DataSource, asked: int) -> tuple[str, Sign] | None:
-    """(name, Sign) of the kind with the strongest sign, the first of equals."""
-    best = None
+    """(name, Sign) of the kind with the strongest sign, the first of equals.
+
+    Raises:
+        DataError: several kinds are certain of a folder.
+    """
+    best, certain = None, []
     for name, kind in KINDS.items():
         sign = kind.recognize(source) if kind.asked == asked else None
-        if sign is not None and (best is None or sign.strength > best[1].strength):
+        if sign is None:
+            continue
+        if best is None or sign.strength > best[1].strength:
             best = name, sign
-            if sign.strength == CERTAIN:
+        if sign.strength == CERTAIN:
+            certain.append((name, sign))
+            if source.folder is None:
                 break  # the others need not read
+    if len(certain) > 1:
+        raise DataError(
+            f"{source.path} fits several kinds of data: "
+            + "; ".join(f"{KINDS[name].title} ({sign.reason})" for name, sign in certain),
+            expected="one kind",
+            fix="choose it: " + " or ".join(f"--kind {name}" for name, _ in certain),
+        )
     return best
 
 

@@ -22,7 +22,7 @@ NUMBERS = {"missing", "distinct", "training rows", "fraction", "count"}  # headi
 FEW_ROWS = 100  # with fewer validation rows, the accuracy gets a confidence interval
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True, kw_only=True)
 class ReportData:
     """The contents of the page.
 
@@ -64,12 +64,12 @@ class ReportData:
     best_epoch: int | None
     metrics: dict
     examples: str
-    classes: list | None
     target: str
-    truth: np.ndarray
-    outputs: np.ndarray
-    rows: "pl.DataFrame"
-    row_numbers: np.ndarray
+    classes: list | None = None
+    truth: np.ndarray = dataclasses.field(default_factory=lambda: np.zeros(0))
+    outputs: np.ndarray = dataclasses.field(default_factory=lambda: np.zeros(0))
+    rows: "pl.DataFrame | None" = None
+    row_numbers: np.ndarray = dataclasses.field(default_factory=lambda: np.zeros(0, int))
     pictures: list | None = None
     baseline: str = "predicting the mean"
     chart: str | None = None
@@ -110,16 +110,33 @@ def language_page(data: ReportData, sample: str) -> str:
         f"character; unigram baseline: {scores['baseline_nats_per_character']:.3f}.</p>"
         f"<pre>{escape(data.use)}</pre>"
     )
+    return page_around(data, head, first=[("Generated sample", f"<pre>{escape(sample)}</pre>")])
+
+
+def page_around(
+    data: ReportData, head: str, *, first=(), of_data="", of_scores="", last=(), style=""
+) -> str:
+    """A page with what all reports have: data, network, training, scores and settings.
+
+    It does not use data.truth, outputs and rows.
+
+    Args:
+        head: HTML above all sections.
+        first, last: [(heading, HTML)] of sections before and after these.
+        of_data, of_scores: HTML below the tables of these sections.
+        style: CSS in addition to that of every page.
+    """
     sections = [
         head,
-        section("Generated sample", f"<pre>{escape(sample)}</pre>"),
-        section("Data", _data(data)),
+        *(section(heading, body) for heading, body in first),
+        section("Data", _data(data) + of_data),
         section("Network", _network(data)),
         section("Training", _learning(data)),
-        section("Scores", _scores_table(data.metrics)),
+        section("Scores", _scores_table(data.metrics) + of_scores),
+        *(section(heading, body) for heading, body in last),
         section("Settings", _settings(data)),
     ]
-    return page(data.title, sections)
+    return page(data.title, sections, style=style)
 
 
 def _head(data):
@@ -267,6 +284,7 @@ def _worst(data):
         wrong = -data.outputs[np.arange(len(data.truth)), data.truth]
         headings = ["row", f"true {data.target}", "predicted", "probability of the true class"]
     order = np.argsort(-wrong, kind="stable")[:WORST]
+    assert data.rows is not None  # of kinds with one prediction per row
     others = [
         name
         for name in data.rows.columns

@@ -30,6 +30,7 @@ class RunFolder:
         path: the folder.
         config, weights, preprocessing, history, probes, metrics, report: its files.
         features: of validation examples, in runs with a pretrained backbone.
+        discriminator: weights of the network that a generator was trained against.
         checkpoints: folder of the training state.
         manifest: checksums of the files, by which damage is noticed.
     """
@@ -51,6 +52,7 @@ class RunFolder:
         self.probes = self.path / "probes.parquet"
         self.metrics = self.path / "metrics.json"
         self.features = self.path / "features.npz"
+        self.discriminator = self.path / "discriminator.safetensors"
         self.report = self.path / "report.html"
         self.checkpoints = self.path / "checkpoints"
         self.manifest = Manifest(self.path)
@@ -282,7 +284,7 @@ class RunFolder:
             RunError: there is no file of that name.
         """
         own = (self.config, self.weights, self.preprocessing, self.history)
-        own += (self.probes, self.metrics, self.features, self.report)
+        own += (self.probes, self.metrics, self.features, self.discriminator, self.report)
         names = [p.name for p in own if p.exists()] if names is None else list(names)
         known = [p.name for p in own]
         for name in names:

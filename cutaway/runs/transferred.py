@@ -307,7 +307,7 @@ def _train_head(experiment):
     optimizer = options.make_optimizer(experiment.net, len(experiment.training))
     trainer = trainer_for(
         experiment.net,
-        experiment.spec["loss"],
+        experiment.spec,
         experiment.preprocessing,
         optimizer,
         precision=options.precision,

@@ -5,7 +5,7 @@ import shutil
 
 import pytest
 
-from cutaway.cli.products import product
+from cutaway.cli.products import product, product_folder
 from cutaway.errors import OptionError
 from cutaway.files import Manifest, write_atomically
 from cutaway.runs import own_files
@@ -85,3 +85,32 @@ def test_after_an_error_nothing_is_remembered(tmp_path):
         fail()
     with pytest.raises(OptionError):
         write(path)
+
+
+def test_a_folder_of_products_keeps_what_others_wrote_and_its_inputs(tmp_path):
+    def write(names, **options):
+        with product_folder(tmp_path / "out", "--out", names, **options) as put:
+            for name in names:
+                put(name, b"new")
+
+    write(["a.png", "deep/b.png"])
+    write(["a.png"])  # its own
+    (tmp_path / "out" / "c.png").write_bytes(b"theirs")
+    with pytest.raises(OptionError, match=r"c\.png exists, and Cutaway did not write it"):
+        write(["new.png", "c.png"])
+    assert not (tmp_path / "out" / "new.png").exists()  # all are looked at before the first
+    assert (tmp_path / "out" / "c.png").read_bytes() == b"theirs"
+    write(["c.png"], force=True)
+    with pytest.raises(OptionError, match=r"a\.png is the file that is read"):
+        write(["a.png"], inputs=[tmp_path / "out" / "a.png"], force=True)
+    with (
+        pytest.raises(OptionError, match=r"a\.png is a file\n"),
+        product_folder(tmp_path / "out" / "a.png", "--out", ["x"]),
+    ):
+        pass
+
+
+def test_a_product_of_a_folder_may_be_written_by_a_function(tmp_path):
+    with product_folder(tmp_path / "out", "--out", ["a.txt"]) as put:
+        put("a.txt", lambda path: path.write_text("by itself"))
+    assert (tmp_path / "out" / "a.txt").read_text() == "by itself"

@@ -237,3 +237,25 @@ def test_the_state_of_the_network_is_not_touched(tmp_path):
     for path, value in net.state_dict().items():
         np.testing.assert_array_equal(value, before[path])
     assert type(net.parameters()[0].data).__name__ == "ArrayImpl"
+
+
+def test_sizes_are_free_where_the_network_does_the_same_to_others(tmp_path):
+    runtime = pytest.importorskip("onnxruntime")
+    given, also = {"x": ((8, 6, 2), "float32")}, {"x": ((12, 15, 2), "float32")}
+    free = ct.Sequential(ct.Conv2d(2, 3, 3, padding=1), ct.ReLU(), ct.Conv2d(3, 1, 3, padding=1))
+    about = export_onnx(free, tmp_path / "free.onnx", given, also=also)
+    assert about["inputs"]["x"]["shape"] == ["batch", "size_1", "size_2", 2]
+    assert about["outputs"]["output"]["shape"] == ["batch", "size_1", "size_2", 1]
+    x = np.random.default_rng(0).normal(size=(1, 5, 9, 2)).astype(np.float32)
+    (found,) = runtime.InferenceSession(tmp_path / "free.onnx").run(None, {"x": x})
+    np.testing.assert_allclose(found, free.eval()(x).numpy(), atol=1e-5)
+
+
+def test_sizes_stay_fixed_where_the_network_depends_on_them(tmp_path):
+    class Rows(ct.Module):
+        def forward(self, x):
+            return x * float(x.shape[1])
+
+    given, also = {"x": ((8, 2), "float32")}, {"x": ((12, 2), "float32")}
+    about = export_onnx(Rows(), tmp_path / "fixed.onnx", given, also=also)
+    assert about["inputs"]["x"]["shape"] == ["batch", 8, 2]

@@ -27,7 +27,11 @@ def predict(
     data: DataArgument,
     out: Annotated[
         Path | None,
-        typer.Option(metavar="FILE", help="CSV file to write. [default: print to the terminal]"),
+        typer.Option(
+            metavar="FILE|FOLDER",
+            help="CSV file to write; for masks, volumes and pairs of pictures, a folder. "
+            "[default: print to the terminal]",
+        ),
     ] = None,
     force: Force = False,
     device: Device = None,

@@ -44,12 +44,14 @@ class NetworkInput:
     Attributes:
         name, shape, dtype: the shape is that of one row.
         sentences: how a row is made of the data.
+        other_shape: another shape that the network takes too, if its sizes may be free.
     """
 
     name: str
     shape: tuple[int, ...]
     dtype: str
     sentences: list[str]
+    other_shape: tuple[int, ...] | None = None
 
 
 class DataKind:
@@ -148,6 +150,19 @@ class DataKind:
     def unusual(self, rows: Any, x) -> list[str]:
         """Sentences about what is unusual in an encoded row (1, ...)."""
         return []
+
+    def explain_example(self, run: Any, data, row: int) -> Any:
+        """The Story of one example, for `explain`; None: that of a prediction per row.
+
+        It has `row`, `source`, `prediction`, `truth`, `gradient`, `stories()` and `drawing()`, as
+        runs.explain.RowStory.
+
+        Args:
+            run: the Run.
+            data: path or frame; None: the training data.
+            row: index, from 0.
+        """
+        return None
 
     def shows_saliency(self, spec: dict) -> bool:
         """Whether Grad-CAM takes the place of the attribution, for a network of this spec."""

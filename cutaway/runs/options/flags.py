@@ -13,6 +13,7 @@ KEY = "flag"  # in the metadata of a dataclass field
 # headings of `cutaway train --help`
 TRAINING, TABLES, IMAGES, TEXTS, SERIES = "Training", "Tables", "Images", "Texts", "Series"
 PRETRAINED = "Pretrained models"
+DENSE = "Masks, volumes, pairs of pictures"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -40,6 +41,14 @@ MODEL = Flag("Network.", metavar="NAME", default="depends on the data")
 SKIP_OPTION = "skip_unreadable={count} (--skip-unreadable {count})"
 SKIP_UNREADABLE = Flag(
     "Skip up to this many files that cannot be read; one more is an error.", metavar="N"
+)
+SIZE = Flag(
+    "Image size in pixels; for masks and volumes, size of the crops.",
+    IMAGES,
+    default="depends on the data",
+)
+AUGMENT = Flag(
+    "Augment with random shifts, flips and more.", IMAGES, names=("--augment/--no-augment",)
 )
 
 

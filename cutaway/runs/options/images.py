@@ -4,7 +4,7 @@ import dataclasses
 
 from cutaway.errors import expect_choice, expect_integer, expect_range
 from cutaway.runs.options.every_kind import TrainingOptions
-from cutaway.runs.options.flags import IMAGES, MODEL, SKIP_UNREADABLE, Flag, option
+from cutaway.runs.options.flags import AUGMENT, MODEL, SIZE, SKIP_UNREADABLE, option
 from cutaway.runs.options.transfer import TransferOptions
 from cutaway.runs.space import Choice
 
@@ -33,15 +33,9 @@ class ImageOptions(TrainingOptions):
 
     weight_decay: float = 0.05
     model: str = option("cnn", MODEL)
-    size: int | tuple | None = option(
-        None,
-        Flag("Image size in pixels.", IMAGES, default="the original size, at most 96"),
-    )
+    size: int | tuple | None = option(None, SIZE)
     width: int = 32
-    augment: bool = option(
-        True,
-        Flag("Augment with random shifts and flips.", IMAGES, names=("--augment/--no-augment",)),
-    )
+    augment: bool = option(True, AUGMENT)
     skip_unreadable: int = option(0, SKIP_UNREADABLE)
 
     def __post_init__(self):

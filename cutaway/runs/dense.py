@@ -1,0 +1,368 @@
+"""Kinds with a prediction for every pixel or voxel: what masks, volumes and pairs have in common.
+
+The network takes pieces of one size: random crops in training, overlapping tiles of whole pictures
+in prediction, mirrored beyond the edges. Scores are those of whole pictures.
+"""
+
+import dataclasses
+import itertools
+import math
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from cutaway.data import Geometry, TableArrays, stratified_split
+from cutaway.data.tiles import tile_starts
+from cutaway.errors import DataError, OptionError
+from cutaway.runs.dense_report import Shown, dense_page
+from cutaway.runs.experiment import Experiment
+from cutaway.runs.finished_run import Run
+from cutaway.runs.kinds import KINDS
+from cutaway.runs.preprocessing import ExampleFiles, FilePredictions, Preprocessing
+from cutaway.runs.report import ReportData
+
+MEASURED = 8  # training examples whose scores are shown
+PIECES = 24  # of the validation examples, on which the loss is measured after an epoch
+SAMPLED = 16  # pieces of training examples, for checks and statistics of layers
+BORDER = "mirrored"
+GRID = 12  # training examples shown with their targets
+WORST = 8  # validation examples shown with their predictions
+SPLITS = ("train", "validation", "test")
+
+
+class DenseRows(Preprocessing):
+    """Preprocessing whose examples are whole pictures or volumes, read one by one.
+
+    A frame has the column `name`, the path of the input in `input`, and that of the target in
+    `target` if it is known.
+
+    Attributes:
+        size: of the pieces that the network takes, along each axis.
+        channels: of the inputs.
+    """
+
+    predicts_files = True
+    size: tuple[int, ...]
+    channels: int
+
+    @property
+    def metrics(self) -> list[str]:
+        return []
+
+    @property
+    def classes(self) -> list | None:
+        return None
+
+    def input_of(self, row: dict) -> np.ndarray:
+        """The input (*size, channels) of a row of the frame, as the network takes it."""
+        raise NotImplementedError
+
+    def target_of(self, row: dict) -> np.ndarray:
+        """The target (*size, ...) of a row of the frame."""
+        raise NotImplementedError
+
+    def predict_whole(self, run: Run, x: np.ndarray) -> np.ndarray:
+        """What a run predicts for a whole input (*size, channels), of the same size."""
+        raise NotImplementedError
+
+    def compare(self, row: dict, prediction, target) -> Any:
+        """What `score_compared` needs of an example."""
+        raise NotImplementedError
+
+    def score_compared(self, compared: list) -> dict:
+        """Scores of examples, from what `compare` returned for each."""
+        raise NotImplementedError
+
+    def file_names(self, row: dict) -> list[str]:
+        """Names of the files that are written for a row of the frame."""
+        raise NotImplementedError
+
+    def example_files(self, row: dict, x, prediction) -> ExampleFiles:
+        """The files of a row, by the names of `file_names`."""
+        raise NotImplementedError
+
+    def shown_input(self, x, target=None) -> np.ndarray:
+        """An input as a picture for people, (height, width, 3) uint8.
+
+        Args:
+            x: (*size, channels).
+            target: of the same size: decides which slice of a volume is shown.
+        """
+        raise NotImplementedError
+
+    def pieces_of(self, row: dict) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+        """(input, target) pieces of a row that cover the example without overlap."""
+        x, y = self.input_of(row), self.target_of(row)
+        size = x.shape[:-1]
+        starts = [tile_starts(n, t, 0) for n, t in zip(size, self.size, strict=True)]
+        for start in itertools.product(*starts):
+            yield self._piece(Geometry.of(size).crop(start, self.size), x, y)
+
+    def _piece(self, geometry: Geometry, x, y):
+        return geometry.picture(x, border=BORDER), self.moved_target(geometry, y)
+
+    def moved_target(self, geometry: Geometry, y) -> np.ndarray:
+        """A target under a geometry."""
+        return geometry.mask(y, border=BORDER)
+
+    def transform(self, frame, *, with_target: bool = True) -> TableArrays:
+        """The middle piece of each example."""
+        if with_target and "target" not in frame.columns:
+            raise self.without_targets()
+        x, y = [], []
+        for row in frame.iter_rows(named=True):
+            whole = self.input_of(row)
+            geometry = Geometry.of(whole.shape[:-1]).center(self.size)
+            x.append(geometry.picture(whole, border=BORDER))
+            if with_target:
+                y.append(self.moved_target(geometry, self.target_of(row)))
+        rows = np.arange(frame.height)
+        return TableArrays(np.stack(x), np.stack(y) if with_target else None, rows, [])
+
+    def without_targets(self) -> DataError:
+        return DataError(
+            f"the {self.examples} have no targets",
+            expected=f"{self.examples} with what is to be predicted, as in training",
+            fix="use predict instead",
+        )
+
+    def predict_files(self, run: Run, data) -> FilePredictions:
+        frame = self.read(data)
+        rows = frame.to_dicts()
+        names = [name for row in rows for name in self.file_names(row)]
+        inputs = [row["input"] for row in rows]
+        return FilePredictions(names, inputs, self._each(run, rows), [])
+
+    def _each(self, run: Run, rows) -> Iterator[ExampleFiles]:
+        for row in rows:
+            x = self.input_of(row)
+            yield self.example_files(row, x, self.predict_whole(run, x))
+
+    def compared(self, run: Run, rows: list[dict]) -> list:
+        """`compare` of each row, with what the run predicts for it."""
+        return [
+            self.compare(row, self.predict_whole(run, self.input_of(row)), self.target_of(row))
+            for row in rows
+        ]
+
+    def evaluate(self, run: Run, data) -> tuple[dict, list]:
+        frame = self.read(data)
+        if "target" not in frame.columns:
+            raise self.without_targets()
+        return self.score_compared(self.compared(run, frame.to_dicts())), []
+
+
+def split_rows(folder, options) -> tuple[dict[str, np.ndarray], list[str]]:
+    """({"train": rows, "validation": rows, and "test" if there is one}, notes).
+
+    Args:
+        folder: with `names`, `splits` and `rows_named`.
+        options: with `split`: a text file that lists the test examples, or a folder with lists
+            train.txt, val.txt and test.txt.
+    """
+    given = dict(folder.splits)
+    notes = []
+    if options.split is not None:
+        given = _listed(folder, Path(options.split))
+    count = len(folder.names)
+    if "train" not in given:
+        taken = [rows for rows in given.values()]
+        left = np.setdiff1d(np.arange(count), np.concatenate(taken)) if taken else np.arange(count)
+        given["train"] = left
+    train = np.asarray(given["train"])
+    if "test" not in given and options.test:
+        train, given["test"] = _part(train, options.test, options.seed)
+    if "validation" not in given:
+        train, given["validation"] = _part(train, options.validation, options.seed)
+    given["train"] = train
+    for name in SPLITS:
+        if name in given and not len(given[name]):
+            raise DataError(
+                f"the {name} set of {folder.root} is empty: {count:,} examples in all",
+                expected="at least one example in each set",
+                fix="use more examples, or another --split",
+            )
+    if "test" in given:
+        notes.append(f"test set: {len(given['test']):,}, used for the final scores only")
+    return {name: np.sort(given[name]) for name in SPLITS if name in given}, notes
+
+
+def _listed(folder, path: Path) -> dict[str, np.ndarray]:
+    if path.is_dir():
+        lists = {"train": "train.txt", "validation": "val.txt", "test": "test.txt"}
+        found = {name: path / file for name, file in lists.items() if (path / file).is_file()}
+        if not found:
+            raise OptionError(
+                f"the split {path} holds no lists",
+                expected="a folder with train.txt, val.txt or test.txt, or one text file",
+                fix="name the file that lists the test examples",
+            )
+        given = {name: np.asarray(folder.rows_named(file)) for name, file in found.items()}
+    else:
+        given = {"test": np.asarray(folder.rows_named(path))}
+    for one, other in itertools.combinations(given, 2):
+        both = np.intersect1d(given[one], given[other])
+        if len(both):
+            raise DataError(
+                f"{path} lists {folder.names[both[0]]} for {one} and for {other}",
+                expected="each example in one set",
+            )
+    return given
+
+
+def _part(rows, fraction: float, seed: int):
+    """(rest, part) of rows; each has at least one if there are two."""
+    if len(rows) < 2:
+        return rows, rows[:0]
+    rest, part = stratified_split(np.zeros(len(rows)), fraction, seed=seed, stratify=False)
+    return rows[rest], rows[part]
+
+
+def evenly(count: int, most: int) -> np.ndarray:
+    """At most so many indices, evenly spaced."""
+    return np.unique(np.linspace(0, count - 1, min(count, most)).round().astype(int))
+
+
+@dataclasses.dataclass(frozen=True)
+class Crops:
+    """Pieces of one size as arrays, for an Experiment.
+
+    Attributes:
+        x, y: the pieces.
+        training, validation: their indices.
+        examples: the row of the frame of each.
+    """
+
+    x: np.ndarray
+    y: np.ndarray
+    training: np.ndarray
+    validation: np.ndarray
+    examples: np.ndarray
+
+
+def make_pieces(rows: DenseRows, frame, sets: dict[str, np.ndarray]) -> Crops:
+    """A piece of some training examples, and pieces of the validation examples."""
+    x, y, examples = [], [], []
+    for k in sets["train"][evenly(len(sets["train"]), SAMPLED)]:
+        arrays = rows.transform(frame[int(k) : int(k) + 1])
+        x.append(arrays.x[0])
+        y.append(arrays.targets[0])
+        examples.append(k)
+    training = len(x)
+    chosen = sets["validation"][evenly(len(sets["validation"]), PIECES)]
+    found = [(k, piece) for k in chosen for piece in rows.pieces_of(frame.row(int(k), named=True))]
+    for n in evenly(len(found), PIECES):
+        k, (one_x, one_y) = found[n]
+        x.append(one_x)
+        y.append(one_y)
+        examples.append(k)
+    return Crops(
+        np.stack(x),
+        np.stack(y),
+        np.arange(training),
+        np.arange(training, len(x)),
+        np.array(examples),
+    )
+
+
+def pieces_per_example(sizes, piece, most: int = 16) -> int:
+    """How many pieces of an example an epoch takes: about as many as cover it."""
+    whole = np.median(np.prod(np.asarray(sizes, float), axis=1))
+    return int(min(most, max(1, math.ceil(whole / math.prod(piece) - 0.25))))
+
+
+@dataclasses.dataclass(kw_only=True)
+class DenseExperiment(Experiment):
+    """Experiment on pieces of whole pictures or volumes; x and y are samples of the pieces.
+
+    Attributes:
+        sets: {"train", "validation", "test": rows of the frame}.
+        found: {set: what `compare` returned for its examples}, after training.
+    """
+
+    has_checks = False
+    preprocessing: DenseRows
+    sets: dict[str, np.ndarray]
+    found: dict[str, list] = dataclasses.field(default_factory=dict)
+
+    def with_options(self, options):
+        return dataclasses.replace(super().with_options(options), found={})
+
+    @property
+    def validation_rows(self) -> int:
+        return len(self.sets["validation"])
+
+    @property
+    def data_line(self) -> str:
+        examples = self.preprocessing.examples
+        size = " x ".join(map(str, self.preprocessing.size))
+        return (
+            f"{len(self.sets['train']):,} training {examples} ({self.training_rows:,} random crops "
+            f"of {size} per epoch), {self.validation_rows:,} validation {examples}"
+        )
+
+    def rows_of(self, name: str) -> list[dict]:
+        """The rows of a set, of the training set a sample."""
+        rows = self.sets[name]
+        if name == "train":
+            rows = rows[evenly(len(rows), MEASURED)]
+        return [self.frame.row(int(k), named=True) for k in rows]
+
+    def scores(self, run: Run) -> dict[str, dict]:
+        for name in self.sets:
+            if name not in self.found:
+                self.found[name] = self.preprocessing.compared(run, self.rows_of(name))
+        return {name: self.preprocessing.score_compared(one) for name, one in self.found.items()}
+
+    def grid(self, most: int) -> list[Shown]:
+        """Training examples with their targets."""
+        raise NotImplementedError
+
+    def worst(self, run: Run, most: int) -> list[Shown]:
+        """The validation examples with the worst scores."""
+        raise NotImplementedError
+
+    def scores_section(self) -> str:
+        """HTML below the table of the scores."""
+        return ""
+
+    def page(self, run: Run, command: str) -> str:
+        rows = self.preprocessing
+        options = {k: v for k, v in run.config["options"].items() if v not in (None, (), [], {})}
+        data = ReportData(
+            title=f"{Path(self.source).name} → {self.target}",
+            command=command,
+            use=KINDS[self.kind].use(run.path)[0],
+            config={
+                **options,
+                "lr": run.config["lr"],
+                "batch_size": self.batch_size,
+                "epochs": self.epochs,
+                "loss": self.spec["loss"],
+                "crops": " x ".join(map(str, rows.size)),
+                "device": run.metrics.get("device"),
+            },
+            headings=rows.headings,
+            columns=rows.summary_rows(),
+            notes=([self.why] if self.why else []) + self.notes,
+            net=run.net,
+            input_shape=self.input_shape,
+            feature_names=None,
+            history=run.history,
+            probes=run.probes,
+            best_epoch=run.metrics["best_epoch"],
+            metrics=run.metrics,
+            examples=rows.examples,
+            target=self.target,
+        )
+        count = self.validation_rows
+        return dense_page(
+            data,
+            rows.headline(run.metrics["validation"], self.target, count),
+            count=count,
+            grid=self.grid(GRID),
+            of_scores=self.scores_section(),
+            worst=self.worst(run, WORST),
+        )

@@ -1,0 +1,72 @@
+"""Networks that predict something for each pixel or voxel, from their specs, and what they take."""
+
+from cutaway.models import padded_unet
+from cutaway.nn import Sequential, Standardize
+
+
+def unet_of(spec):
+    """Standardization, and a padded U-Net."""
+    return Sequential(
+        Standardize(spec["mean"], spec["std"]),
+        padded_unet(
+            spec["outputs"],
+            in_channels=spec["channels"],
+            base=spec["base"],
+            levels=spec["levels"],
+            dropout=spec["dropout"],
+        ),
+    )
+
+
+def describe_classes(rows) -> list[str]:
+    """What the outputs of a segmentation network mean."""
+    classes = ", ".join(rows.names)
+    found = [f"for each pixel and class a logit; softmax gives probabilities; in order: {classes}"]
+    if len(rows.names) == 2:
+        found.append(
+            f"{rows.names[1]} is predicted where its probability is at least {rows.threshold:g}"
+        )
+    return found
+
+
+def backbone_unet_of(spec):
+    """A U-Net on a pretrained backbone."""
+    from cutaway.models import backbone_unet
+
+    net = backbone_unet(spec["from"], spec["outputs"], pretrained=False)
+    return net if spec["unfrozen"] else net.freeze_backbone()
+
+
+def vnet_of(spec):
+    """A V-Net of 3x3x3 convolutions, with batch norm."""
+    from cutaway.models import normalized_vnet
+
+    return normalized_vnet(
+        spec["outputs"],
+        in_channels=spec["channels"],
+        base=spec["base"],
+        left=(1, *[2] * (spec["levels"] - 1)),
+        right=(1,) * (spec["levels"] - 1),
+        kernel_size=3,
+    )
+
+
+def unet_3d_of(spec):
+    """A padded U-Net in three dimensions."""
+    return padded_unet(
+        spec["outputs"],
+        in_channels=spec["channels"],
+        axes=3,
+        base=spec["base"],
+        levels=spec["levels"],
+        dropout=spec["dropout"],
+    )
+
+
+def generator_of(spec):
+    """The generator of pix2pix."""
+    from cutaway.models import pix2pix_generator
+
+    return pix2pix_generator(
+        spec["channels"], spec["outputs"], base=spec["base"], levels=spec["levels"]
+    )

@@ -1,0 +1,116 @@
+"""report.html where a prediction is a picture or a volume: pictures beside truth and prediction."""
+
+import dataclasses
+from html import escape
+
+from cutaway.runs.drawn_masks import element
+from cutaway.runs.preprocessing import Headline
+from cutaway.runs.report import ReportData, page_around
+from cutaway.story.html import Markup, table
+
+STYLE = """
+.grid { display: flex; flex-wrap: wrap; gap: .6rem; }
+.grid figure { margin: 0; } .grid img { width: 120px; display: block; border-radius: 4px; }
+.picture { width: 150px; border-radius: 4px; display: block; }
+figcaption { font-size: .75rem; color: var(--soft); max-width: 120px; overflow-wrap: anywhere; }
+.swatch { display: inline-block; width: .8rem; height: .8rem; border-radius: 3px;
+          margin-right: .35rem; border: 1px solid var(--line); vertical-align: -1px; }
+"""
+
+
+@dataclasses.dataclass(frozen=True)
+class Shown:
+    """An example of the page: its pictures with captions, and its scores in words."""
+
+    name: str
+    pictures: list[tuple[str, str]]  # (caption, <img>)
+    scores: list[tuple[str, str]]
+
+
+def dense_page(
+    data: ReportData,
+    headline: Headline,
+    *,
+    count: int,
+    grid: list[Shown],
+    of_scores: str,
+    worst: list[Shown],
+) -> str:
+    """The page of a run whose predictions are pictures or volumes.
+
+    Args:
+        data: what all reports have.
+        headline: the main score.
+        count: number of validation examples.
+        grid: training examples.
+        of_scores: HTML below the table of the scores.
+        worst: validation examples, the worst first.
+    """
+    heading = f"Validation {data.examples}, the worst first"
+    if len(worst) < count:
+        heading = f"The {len(worst)} worst of {count:,} validation {data.examples}"
+    head = (
+        f"<h1>{escape(data.title)}</h1>"
+        f'<p class="soft">Scores are those of the {count:,} validation {data.examples}, whole. '
+        f"{_selection(data)}</p>"
+        f'<p class="headline">{escape(headline.before)}<b>{headline.score}</b>'
+        f"{escape(headline.after)}</p>"
+        f"<pre>{escape(data.use)}</pre>"
+    )
+    return page_around(
+        data,
+        head,
+        of_data=_grid(grid),
+        of_scores=of_scores,
+        last=[(heading, _worst(worst))],
+        style=STYLE,
+    )
+
+
+def _selection(data) -> str:
+    if data.best_epoch is None:
+        return "The network was not trained on them."
+    return (
+        "The network was not trained on them, but the weights were selected on them, so scores on "
+        f"new {data.examples} may be slightly worse."
+    )
+
+
+def _grid(shown: list[Shown]) -> str:
+    figures = "".join(
+        f"<figure>{image}<figcaption>{escape(one.name)}{escape(caption and ': ' + caption)}"
+        "</figcaption></figure>"
+        for one in shown
+        for caption, image in one.pictures
+    )
+    return (
+        '<p class="soft">Training examples as the network gets them: do inputs and targets belong '
+        f'together?</p><div class="grid">{figures}</div>'
+    )
+
+
+def _worst(shown: list[Shown]) -> str:
+    if not shown:
+        return ""
+    captions = [caption for caption, _ in shown[0].pictures]
+    scores = [name for name, _ in shown[0].scores]
+    rows = [
+        [one.name, *(value for _, value in one.scores), *(Markup(img) for _, img in one.pictures)]
+        for one in shown
+    ]
+    return table(["", *scores, *captions], rows, numbers=range(1, len(scores) + 1))
+
+
+def legend(names, colors) -> str:
+    """The colors of classes."""
+    parts = "".join(
+        f'<span style="margin-right:1rem;white-space:nowrap"><span class="swatch" '
+        f'style="background:rgb{tuple(color)}"></span>{escape(str(name))}</span>'
+        for name, color in zip(names, colors, strict=False)
+    )
+    return f'<p class="soft">{parts}</p>'
+
+
+def thumbnail(picture, *, is_mask: bool = False, alt: str = "") -> str:
+    """An <img> of a picture (height, width, 3)."""
+    return element(picture, is_mask=is_mask, alt=escape(alt))

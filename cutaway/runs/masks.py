@@ -1,0 +1,273 @@
+"""Pictures with masks: a class for every pixel."""
+
+import os
+from pathlib import Path
+
+import numpy as np
+
+from cutaway.data import (
+    ExampleAugmentation,
+    MaskCoding,
+    Normalize,
+    RandomGeometry,
+    RandomLight,
+    find_masks,
+    looks_like_masks,
+    read_image,
+    stream_examples,
+)
+from cutaway.data.decode import SUFFIXES, read_header
+from cutaway.data.file_pairs import bare_name, files_below
+from cutaway.data.mask_folder import turned_with
+from cutaway.data.raw_masks import read_raw_mask
+from cutaway.errors import DataError
+from cutaway.nn import seed
+from cutaway.runs.dense import BORDER, evenly, make_pieces, pieces_per_example, split_rows
+from cutaway.runs.dense_checks import Problem, shifted_masks
+from cutaway.runs.drawn_masks import png
+from cutaway.runs.networks import build_network
+from cutaway.runs.options.masks import MaskOptions
+from cutaway.runs.preprocessing import ExampleFiles, expect_format
+from cutaway.runs.segmentation import SegmentationExperiment, SegmentationRows
+from cutaway.train.blocks import expect_batch
+
+CHECKED = 8  # training examples whose masks are compared with the pictures
+LARGEST = 192  # size of crops by default
+ELASTIC = 10.0  # pixels: standard deviation of the displacements, as for the first U-Net
+ZOOM = (0.75, 1.33)
+LOSS = "sparse_categorical_cross_entropy_with_logits"
+
+
+class MaskRows(SegmentationRows):
+    """Preprocessing of pictures with masks: their classes, how they are coded, and the threshold.
+
+    Attributes:
+        coding: how the values of mask files become class ids.
+        others: see SegmentationRows and DenseRows.
+    """
+
+    examples = "pictures"
+
+    def __init__(
+        self,
+        size,
+        channels: int,
+        names,
+        coding: MaskCoding,
+        counts,
+        *,
+        threshold: float = 0.5,
+    ):
+        self.size = tuple(size)
+        self.channels = channels
+        self.names = list(names)
+        self.coding = coding
+        self.counts = [int(n) for n in counts]
+        self.threshold = threshold
+
+    @property
+    def ignore(self) -> int:
+        return self.coding.ignore
+
+    @property
+    def colors(self):
+        return [tuple(color) for color in self.coding.colors]
+
+    @classmethod
+    def from_json(cls, value: dict) -> "MaskRows":
+        expect_format(value, "masks")
+        return cls(
+            value["size"],
+            value["channels"],
+            value["classes"],
+            MaskCoding.from_json(value["coding"]),
+            value["counts"],
+            threshold=value["threshold"],
+        )
+
+    def to_json(self) -> dict:
+        return {
+            "kind": "masks",
+            "format": 1,
+            "size": list(self.size),
+            "channels": self.channels,
+            "classes": self.names,
+            "coding": self.coding.to_json(),
+            "counts": self.counts,
+            "threshold": self.threshold,
+        }
+
+    def read(self, source):
+        """A picture, a folder of pictures, or a folder of pictures and masks."""
+        import polars as pl
+
+        path = Path(source)
+        if not os.path.isdir(path):
+            if path.suffix.lower() not in SUFFIXES:
+                raise DataError(f"{path} is no picture", expected="a picture or a folder of them")
+            return pl.DataFrame({"name": [path.stem], "input": [str(path)]})
+        if looks_like_masks(path):
+            return mask_frame(
+                find_masks(path, classes=self.names, coding=self.coding, channels=self.channels)
+            )
+        files = files_below(path, SUFFIXES)
+        if not files:
+            raise DataError(f"{path} holds no pictures", expected="a picture or a folder of them")
+        names = [bare_name(file, path, SUFFIXES) for file in files]
+        if len(set(names)) < len(names):  # a.jpg and a.png
+            names = [file.relative_to(path).as_posix() for file in files]
+        return pl.DataFrame({"name": names, "input": [str(file) for file in files]})
+
+    def input_of(self, row):
+        return read_image(row["input"], channels=self.channels)
+
+    def target_of(self, row):
+        size = read_header(row["input"]).size
+        raw = read_raw_mask(row["target"])
+        if raw.values.shape != size:
+            raw = turned_with(row["input"], row["target"], size, raw.values.shape)
+        return self.coding.ids(raw, row["target"])
+
+    def file_names(self, row):
+        return [f"{row['name']}.png", f"{row['name']}_overlay.png"]
+
+    def example_files(self, row, x, prediction):
+        ids = self.ids_of(prediction)
+        mask, overlay = self.file_names(row)
+        shown = self.drawn_over(self.shown_input(x), ids)
+        fractions = np.bincount(ids.ravel(), minlength=len(self.names)) / ids.size
+        shares = dict(zip(self.names, fractions.round(4).tolist(), strict=False))
+        return ExampleFiles(
+            {mask: self.coding.encoded(ids), overlay: png(shown)},
+            {"picture": row["name"], "height": ids.shape[0], "width": ids.shape[1], **shares},
+        )
+
+    def shown_input(self, x, target=None):
+        return np.repeat(x, 3, axis=-1) if x.shape[-1] == 1 else x
+
+
+def mask_frame(folder):
+    """The frame of a MaskFolder."""
+    import polars as pl
+
+    return pl.DataFrame(
+        {
+            "name": folder.names,
+            "input": [str(path) for path in folder.pictures],
+            "target": [str(path) for path in folder.masks],
+        }
+    )
+
+
+def prepare_masks(path, options: MaskOptions | None = None, *, why: str = ""):
+    """Read and split pictures with masks, and build a network for them.
+
+    Raises:
+        DataError: see data.find_masks; a set without examples.
+    """
+    options = MaskOptions() if options is None else options
+    folder, frame, sets, rows, notes = read_masks(path, options, 2 ** (options.levels - 1), LARGEST)
+    sample = [rows.input_of(frame.row(int(k), named=True)) for k in sets["train"][:16]]
+    mean, std = channel_scale(sample)
+    seed(options.seed)
+    spec = {
+        "model": "unet",
+        "loss": LOSS,
+        "loss_options": {"ignore_index": rows.ignore},
+        "channels": rows.channels,
+        "outputs": len(rows.names),
+        "base": options.width,
+        "levels": options.levels,
+        "dropout": options.dropout,
+        "mean": mean,
+        "std": std,
+    }
+    return mask_experiment(
+        "masks", path, options, folder, frame, sets, rows, spec, notes, why, SegmentationExperiment
+    )
+
+
+def read_masks(path, options, multiple: int, largest: int, channels: int | None = None):
+    """(MaskFolder, frame, sets, MaskRows, notes)."""
+    folder = find_masks(path, channels=channels)
+    sets, notes = split_rows(folder, options)
+    size = crop_size(options.size, folder.sizes, multiple, largest)
+    counts = np.nansum(folder.counts[sets["train"]], axis=0)
+    rows = MaskRows(size, folder.channels, folder.classes, folder.coding, counts)
+    return folder, mask_frame(folder), sets, rows, [*folder.notes, *notes]
+
+
+def mask_experiment(kind, path, options, folder, frame, sets, rows, spec, notes, why, cls, **more):
+    """The experiment on random crops of the pictures."""
+    pieces = make_pieces(rows, frame, sets)
+    stream = stream_examples(
+        folder.subset(sets["train"]),
+        augmentation(rows, options),
+        repeats=pieces_per_example(folder.sizes[sets["train"]], rows.size),
+    )
+    expect_batch(options.batch(stream.rows), stream.rows)
+    return cls(
+        kind=kind,
+        source=str(path),
+        target="class of each pixel",
+        options=options,
+        frame=frame,
+        preprocessing=rows,
+        training=pieces.training,
+        validation=pieces.validation,
+        row_numbers=pieces.examples + 1,
+        x=pieces.x,
+        y=pieces.y,
+        spec=spec,
+        net=more.pop("net", None) or build_network(spec),
+        notes=[*notes, *map(str, data_problems(rows, frame, sets["train"]))],
+        why=why,
+        stream=stream,
+        sets=sets,
+        **more,
+    )
+
+
+def data_problems(rows: SegmentationRows, frame, train) -> list[Problem]:
+    """What is wrong with pictures and masks, by a sample of the training examples."""
+    chosen = [frame.row(int(k), named=True) for k in train[evenly(len(train), CHECKED)]]
+    found = shifted_masks((rows.input_of(row), rows.target_of(row)) for row in chosen)
+    return [] if found is None else [found]
+
+
+def crop_size(given, sizes, multiple: int, largest: int) -> tuple[int, int]:
+    """Size of the crops: as given, rounded up to what the network takes; or what the pictures fit.
+
+    Args:
+        given: an integer, (height, width) or None.
+        sizes: (pictures, 2).
+    """
+    if given is None:
+        edge = min(largest, int(np.median(np.min(sizes, axis=1))))
+        given = (edge, edge)
+    elif isinstance(given, int):
+        given = (given, given)
+    height, width = (-(-int(n) // multiple) * multiple for n in given)
+    return height, width
+
+
+def augmentation(rows: MaskRows, options) -> ExampleAugmentation:
+    """Random crops, and if asked for flips, turns, zoom, deformation and light."""
+    if not options.augment:
+        return ExampleAugmentation(RandomGeometry(rows.size), border=BORDER, mask_fill=rows.ignore)
+    turns = rows.channels == 1 if options.turns is None else options.turns
+    if turns:
+        square = rows.size[0] == rows.size[1]
+        geometry = RandomGeometry(rows.size, flips=(0, 1), quarter_turns=square, elastic=ELASTIC)
+    else:
+        geometry = RandomGeometry(rows.size, flips=(1,), zoom=ZOOM)
+    return ExampleAugmentation(
+        geometry, light=RandomLight(0.2, 0.2), border=BORDER, mask_fill=rows.ignore
+    )
+
+
+def channel_scale(pictures) -> tuple[list[float], list[float]]:
+    """(mean, std) of each channel of uint8 pictures, from 0 to 255."""
+    flat = np.concatenate([p.reshape(-1, 1, 1, p.shape[-1]) for p in pictures])
+    scaling = Normalize.fit(flat)
+    return [255 * m for m in scaling.mean], [255 * s for s in scaling.std]

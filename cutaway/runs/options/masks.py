@@ -1,0 +1,84 @@
+"""Training options for pictures with masks."""
+
+import dataclasses
+
+from cutaway.errors import expect_range
+from cutaway.runs.options.dense import DenseOptions, expect_piece
+from cutaway.runs.options.every_kind import TrainingOptions
+from cutaway.runs.options.flags import DENSE, MODEL, Flag, option
+from cutaway.runs.options.transfer import TransferOptions
+
+TURNS = Flag(
+    "Whether pictures look alike in any direction, as under a microscope.",
+    DENSE,
+    names=("--turns/--no-turns",),
+    default="yes for gray pictures",
+)
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class MaskOptions(DenseOptions):
+    """Training options for pictures with masks; None means a default that depends on the data.
+
+    Attributes:
+        model: "unet", see models.padded_unet.
+        turns: whether pictures look alike in any direction: they are then also turned by quarters,
+            mirrored in both directions and deformed; None: gray pictures do.
+        levels: number of scales of the U-Net.
+        others: see DenseOptions. `size` is that of the crops.
+    """
+
+    MODELS = ("unet",)
+    MONITOR = "val_mean_iou"
+    LEAST_STEPS, LEAST_EPOCHS, MOST_EPOCHS = 700, 8, 200
+    ADAPTIVE_RATE = 2e-3
+
+    model: str = option("unet", MODEL)
+    turns: bool | None = option(None, TURNS)
+    levels: int = 5
+
+    def __post_init__(self):
+        super().__post_init__()
+        expect_range(self.levels, what="levels", least=2)
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class MaskTransferOptions(TransferOptions):
+    """Options for a U-Net on a pretrained backbone.
+
+    Attributes:
+        fine_tune: whether the backbone is trained too, with a lower learning rate for all.
+        size, augment, split, turns: see MaskOptions.
+        others: see TransferOptions; `unfreeze` and `layer_decay` have no effect.
+    """
+
+    MONITOR = "val_mean_iou"
+    LEAST_STEPS, LEAST_EPOCHS, MOST_EPOCHS = 300, 8, 200
+    LEAST_BATCH, MOST_BATCH = 4, 4
+    ADAPTIVE_RATE, TUNED_RATE = 2e-3, 5e-4
+
+    optimizer: str = "adamw"
+    weight_decay: float | None = 0.01
+    validation: float = 0.15
+    size: int | tuple | None = None
+    augment: bool = True
+    split: str | None = None
+    turns: bool | None = None
+
+    def __post_init__(self):
+        super().__post_init__()
+        expect_piece(self.size, 2)
+
+    def rate(self):
+        if self.lr is None and self.fine_tune:
+            return self.TUNED_RATE
+        return super().rate()
+
+    def count_epochs(self, rows):
+        return TrainingOptions.count_epochs(self, rows)
+
+    def batch(self, rows):
+        return TrainingOptions.batch(self, rows)
+
+    def make_optimizer(self, net, rows):
+        return TrainingOptions.make_optimizer(self, net, rows)

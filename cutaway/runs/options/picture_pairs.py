@@ -1,0 +1,44 @@
+"""Training options for pairs of pictures."""
+
+import dataclasses
+
+from cutaway.runs.options.dense import DenseOptions
+from cutaway.runs.options.flags import DENSE, MODEL, Flag, option
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class PairOptions(DenseOptions):
+    """Training options for pairs of pictures; None means a default that depends on the data.
+
+    Attributes:
+        model: "pix2pix", a generator trained against a discriminator, or "l1", the same generator
+            trained on the absolute error alone.
+        size: of the pictures as the network takes them; None: the original size, at most 128.
+        reverse: whether input and target change places.
+        others: see DenseOptions. The weights of the last epoch are kept: no loss of one epoch says
+            how good a generator is.
+    """
+
+    MODELS = ("pix2pix", "l1")
+    LEAST_STEPS, LEAST_EPOCHS, MOST_EPOCHS = 3000, 10, 400
+    ADAPTIVE_RATE = 2e-4
+
+    optimizer: str = "adam"
+    width: int = 32
+    model: str = option("pix2pix", MODEL)
+    reverse: bool = option(
+        False,
+        Flag("Make the first picture of each pair from the second.", DENSE, names=("--reverse",)),
+    )
+
+    def rate(self):
+        return self.ADAPTIVE_RATE if self.lr is None else self.lr
+
+    def make_optimizer(self, net, rows: int):
+        from cutaway.optim import Adam, Cosine
+
+        if self.optimizer != "adam":
+            return super().make_optimizer(net, rows)
+        steps = -(-rows // self.batch(rows)) * self.count_epochs(rows)
+        schedule = Cosine(steps) if self.schedule == "cosine" else None
+        return Adam(net, self.rate(), betas=(0.5, 0.999), schedule=schedule)

@@ -1,0 +1,52 @@
+"""Pictures with masks, by a U-Net on a pretrained backbone."""
+
+from cutaway.models import backbone_unet, pretrained_backbone
+from cutaway.nn import seed
+from cutaway.runs.masks import LOSS, mask_experiment, read_masks
+from cutaway.runs.options.masks import MaskTransferOptions
+from cutaway.runs.segmentation import SegmentationExperiment
+
+LARGEST = 224  # size of crops by default
+MULTIPLE = 32  # of a backbone's sizes: its last stage has 1/32 of the picture
+
+
+def prepare_transferred_masks(path, options: MaskTransferOptions, *, why: str = ""):
+    """Read and split pictures with masks, and put a U-Net on a pretrained backbone.
+
+    Raises:
+        OptionError: an unknown backbone.
+        RunError: its weights are not available.
+        DataError: see data.find_masks.
+    """
+    backbone, _ = pretrained_backbone(options.from_, "images")
+    folder, frame, sets, rows, notes = read_masks(path, options, MULTIPLE, LARGEST, channels=3)
+    seed(options.seed)
+    net = backbone_unet(options.from_, len(rows.names))
+    if not options.fine_tune:
+        net.freeze_backbone()
+    spec = {
+        "model": "unet-on-backbone",
+        "from": options.from_.partition(":")[0],
+        "unfrozen": options.fine_tune,
+        "loss": LOSS,
+        "loss_options": {"ignore_index": rows.ignore},
+        "channels": rows.channels,
+        "outputs": len(rows.names),
+        "dropout": options.dropout,
+    }
+    about = f"The network is a U-Net on {backbone.about}"
+    about += "." if options.fine_tune else ", whose weights stay as they are."
+    return mask_experiment(
+        "masks",
+        path,
+        options,
+        folder,
+        frame,
+        sets,
+        rows,
+        spec,
+        notes,
+        f"{why} {about}".strip(),
+        SegmentationExperiment,
+        net=net,
+    )

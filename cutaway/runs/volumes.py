@@ -1,0 +1,294 @@
+"""Volumes with labels: a class for every voxel."""
+
+import os
+from pathlib import Path
+
+import numpy as np
+
+from cutaway.data import (
+    ExampleAugmentation,
+    RandomGeometry,
+    RandomLight,
+    find_volumes,
+    looks_like_volumes,
+    read_labels,
+    read_volume,
+    stream_examples,
+    write_volume,
+)
+from cutaway.data.file_pairs import bare_name, files_below
+from cutaway.data.mask_coding import DISTINCT
+from cutaway.data.nifti import SUFFIXES, read_volume_header
+from cutaway.data.volume_folder import IGNORE, unknown_labels
+from cutaway.errors import DataError
+from cutaway.nn import seed
+from cutaway.runs.dense import BORDER, make_pieces, pieces_per_example, split_rows
+from cutaway.runs.drawn_masks import png
+from cutaway.runs.networks import build_network
+from cutaway.runs.options.volumes import VolumeOptions
+from cutaway.runs.preprocessing import ExampleFiles, expect_format
+from cutaway.runs.segmentation import SegmentationExperiment, SegmentationRows
+from cutaway.train.blocks import expect_batch
+
+LARGEST = 64  # voxels of a crop along each axis, by default
+SHIFT = 4  # voxels
+SEEN = (1.0, 99.0)  # percentiles of the values that are shown as black and white
+
+
+class VolumeRows(SegmentationRows):
+    """Preprocessing of volumes with labels.
+
+    Each channel of a volume is standardized by its own mean and standard deviation.
+
+    Attributes:
+        numbers: the label in the files of each class.
+        label_dtype: in which predictions are stored.
+        others: see SegmentationRows and DenseRows.
+    """
+
+    examples = "volumes"
+    ignore = IGNORE
+
+    def __init__(
+        self, size, channels: int, names, numbers, counts, *, label_dtype, threshold: float = 0.5
+    ):
+        self.size = tuple(size)
+        self.channels = channels
+        self.names = list(names)
+        self.numbers = [int(n) for n in numbers]
+        self.counts = [int(n) for n in counts]
+        self.label_dtype = np.dtype(label_dtype)
+        self.threshold = threshold
+
+    @property
+    def colors(self):
+        return [DISTINCT[k % len(DISTINCT)] for k in range(len(self.names))]
+
+    @classmethod
+    def from_json(cls, value: dict) -> "VolumeRows":
+        expect_format(value, "volumes")
+        return cls(
+            value["size"],
+            value["channels"],
+            value["classes"],
+            value["numbers"],
+            value["counts"],
+            label_dtype=value["label_dtype"],
+            threshold=value["threshold"],
+        )
+
+    def to_json(self) -> dict:
+        return {
+            "kind": "volumes",
+            "format": 1,
+            "size": list(self.size),
+            "channels": self.channels,
+            "classes": self.names,
+            "numbers": self.numbers,
+            "counts": self.counts,
+            "label_dtype": self.label_dtype.name,
+            "threshold": self.threshold,
+        }
+
+    def read(self, source):
+        """A NIfTI file, a folder of them, or a folder of volumes and labels."""
+        import polars as pl
+
+        path = Path(source)
+        if not os.path.isdir(path):
+            if not path.name.lower().endswith(SUFFIXES):
+                raise DataError(
+                    f"{path} is no NIfTI file", expected="a .nii or .nii.gz file, or a folder"
+                )
+            name = bare_name(path, path.parent, SUFFIXES)
+            return pl.DataFrame({"name": [name], "input": [str(path)]})
+        if looks_like_volumes(path):
+            return volume_frame(find_volumes(path, classes=self.names, numbers=self.numbers))
+        files = files_below(path, SUFFIXES)
+        if not files:
+            raise DataError(
+                f"{path} holds no NIfTI files", expected="a .nii or .nii.gz file, or a folder"
+            )
+        names = [bare_name(file, path, SUFFIXES) for file in files]
+        return pl.DataFrame({"name": names, "input": [str(file) for file in files]})
+
+    def input_of(self, row):
+        volume, header = read_volume(row["input"])
+        if header.channels != self.channels:
+            raise DataError(
+                f"{row['input']} has {header.channels} channels",
+                expected=f"{self.channels}, as in training",
+            )
+        return standardized(volume)
+
+    def target_of(self, row):
+        own = read_volume_header(row["target"])
+        header = None if own.has_affine else read_volume_header(row["input"])
+        labels, _ = read_labels(row["target"], header)
+        table = np.full(max(self.numbers) + 2, -1)
+        table[self.numbers] = np.arange(len(self.numbers))
+        ids = table[np.minimum(labels, len(table) - 1)]
+        if (ids < 0).any():
+            raise unknown_labels(row["target"], labels[ids < 0], self.numbers, self.names)
+        return ids.astype(np.uint8)
+
+    def file_names(self, row):
+        return [f"{row['name']}.nii.gz", f"{row['name']}_overlay.png"]
+
+    def example_files(self, row, x, prediction):
+        ids = self.ids_of(prediction)
+        labels, overlay = self.file_names(row)
+        header = read_volume_header(row["input"])
+        stored = np.asarray(self.numbers)[ids]
+        picture, flat = self.flat(x, ids)
+        found = np.bincount(ids.ravel(), minlength=len(self.names))
+        liters = found * float(np.prod(header.spacing)) / 1000
+        volumes = {
+            f"{name} (ml)": round(float(n), 3) for name, n in zip(self.names, liters, strict=True)
+        }
+
+        def write(path):
+            write_volume(path, stored, header, dtype=self.label_dtype)
+
+        return ExampleFiles(
+            {labels: write, overlay: png(self.drawn_over(picture, flat))},
+            {"volume": row["name"], **volumes},
+        )
+
+    def flat(self, x, *masks):
+        """The slice across the last axis with most of what is no background."""
+        place = x.shape[2] // 2
+        if masks:
+            objects = (masks[0] != self.clear) & (masks[0] != self.ignore)
+            place = int(objects.sum(axis=(0, 1)).argmax()) if objects.any() else place
+        # anterior is at the top, the left at the left
+        parts = [np.ascontiguousarray(a[:, ::-1, place].swapaxes(0, 1)) for a in (x, *masks)]
+        return self.shown_input(parts[0]), *parts[1:]
+
+    def shown_input(self, x, target=None):
+        low, high = np.percentile(x[..., 0], SEEN)
+        gray = np.clip((x[..., 0] - low) / max(high - low, 1e-6), 0, 1)
+        return np.repeat(np.rint(255 * gray).astype(np.uint8)[..., None], 3, axis=-1)
+
+
+def standardized(volume) -> np.ndarray:
+    """Each channel of a volume (*size, channels) with mean 0 and standard deviation 1."""
+    axes = tuple(range(volume.ndim - 1))
+    std = volume.std(axis=axes)
+    return (volume - volume.mean(axis=axes)) / np.where(std > 0, std, 1).astype(np.float32)
+
+
+def volume_frame(folder):
+    """The frame of a VolumeFolder."""
+    import polars as pl
+
+    return pl.DataFrame(
+        {
+            "name": folder.names,
+            "input": [str(path) for path in folder.volumes],
+            "target": [str(path) for path in folder.labels],
+        }
+    )
+
+
+def prepare_volumes(path, options: VolumeOptions | None = None, *, why: str = ""):
+    """Read and split volumes with labels, and build a network for them.
+
+    Raises:
+        DataError: see data.find_volumes; a set without examples.
+    """
+    options = VolumeOptions() if options is None else options
+    folder = find_volumes(path)
+    multiple = 2 ** (options.levels - 1)
+    _expect_sizes(folder, multiple)
+    sets, notes = split_rows(folder, options)
+    size = volume_size(options.size, folder.sizes, multiple)
+    counts = folder.counts[sets["train"]].sum(axis=0)
+    rows = VolumeRows(
+        size,
+        folder.channels,
+        folder.classes,
+        folder.numbers,
+        counts,
+        label_dtype=folder.label_dtype,
+    )
+    frame = volume_frame(folder)
+    pieces = make_pieces(rows, frame, sets)
+    per_volume = pieces_per_example(folder.sizes[sets["train"]], size)
+    stream = stream_examples(
+        folder.subset(sets["train"]),
+        augmentation(rows, options),
+        repeats=per_volume,
+        prepare=lambda x, y: (standardized(x), y),
+    )
+    expect_batch(options.batch(stream.rows), stream.rows)
+    seed(options.seed)
+    spec = {
+        "model": f"{options.model}-3d",
+        "loss": "soft_dice_with_logits",
+        # with the background in the mean: without it the classes begin by claiming all of it
+        "loss_options": {"ignore_index": IGNORE, "background": True},
+        "channels": rows.channels,
+        "outputs": len(rows.names),
+        "base": options.width,
+        "levels": options.levels,
+        "dropout": options.dropout,
+    }
+    return SegmentationExperiment(
+        kind="volumes",
+        source=str(path),
+        target="class of each voxel",
+        options=options,
+        frame=frame,
+        preprocessing=rows,
+        training=pieces.training,
+        validation=pieces.validation,
+        row_numbers=pieces.examples + 1,
+        x=pieces.x,
+        y=pieces.y,
+        spec=spec,
+        net=build_network(spec),
+        notes=[*folder.notes, *notes],
+        why=why,
+        stream=stream,
+        sets=sets,
+    )
+
+
+def _expect_sizes(folder, multiple: int) -> None:
+    """Raise DataError unless the volumes can be halved as often as the network halves them."""
+    small = np.flatnonzero(folder.sizes.min(axis=1) < multiple)
+    if len(small):
+        voxels = " x ".join(map(str, folder.sizes[small[0]]))
+        raise DataError(
+            f"{folder.volumes[small[0]]} has {voxels} voxels",
+            expected=f"at least {multiple} along each axis: the network halves them "
+            f"{multiple.bit_length() - 1} times",
+            fix="crop larger parts, or resample them to smaller voxels",
+        )
+
+
+def volume_size(given, sizes, multiple: int) -> tuple[int, int, int]:
+    """Size of the crops: as given, or that of the largest volume, rounded up.
+
+    Args:
+        given: an integer, (depth, height, width) or None.
+        sizes: (volumes, 3).
+        multiple: of what the sizes must be a multiple.
+    """
+    if given is None:
+        given = np.minimum(sizes.max(axis=0), LARGEST)
+    first, second, third = (
+        -(-int(n) // multiple) * multiple for n in np.broadcast_to(np.asarray(given), (3,))
+    )
+    return first, second, third
+
+
+def augmentation(rows: VolumeRows, options) -> ExampleAugmentation:
+    """Random crops, and if asked for small shifts and light."""
+    if not options.augment:
+        return ExampleAugmentation(RandomGeometry(rows.size), border=BORDER, mask_fill=IGNORE)
+    geometry = RandomGeometry(rows.size, shift=SHIFT)
+    return ExampleAugmentation(
+        geometry, light=RandomLight(0.1, 0.1), border=BORDER, mask_fill=IGNORE
+    )
