@@ -1,7 +1,7 @@
 """Milliseconds for an augmented example: picture, mask and light, on one core.
 
-    python benchmarks/geometry.py
-    python benchmarks/geometry.py --rounds 200
+    python -m benchmarks.geometry
+    python -m benchmarks.geometry --rounds 200
 
 Prints the median and the least of the rounds: crops of 192 x 192 from pictures of 512 x 512 with
 flips and turns, with elastic deformation, rotation and zoom; a volume of 48 x 64 x 48; resizing,

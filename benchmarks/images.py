@@ -1,7 +1,7 @@
 """Images a second: decode, resize, augment and batch JPEG photographs, as a stream gives them.
 
-    python benchmarks/images.py
-    python benchmarks/images.py --threads 2 --rounds 5 --transforms flip,crop
+    python -m benchmarks.images
+    python -m benchmarks.images --threads 2 --rounds 5 --transforms flip,crop
 
 Makes 500 photo-like JPEGs of 500x375 in a temporary folder, and reads them at 160x160. Prints the
 median and spread of a few rounds, beside plain Pillow calls in as many threads, which decode at

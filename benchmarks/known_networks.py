@@ -1,6 +1,6 @@
 """Known networks with PyTorch's weights against PyTorch: inference, and steps of fine-tuning.
 
-    python benchmarks/speed.py --known [--rounds 5] [--only NAME,NAME] [--channels-last]
+    python -m benchmarks.speed --known [--rounds 5] [--only NAME,NAME] [--channels-last]
                                [--threads N]
 
 Both sides have the same weights: those that PyTorch drew, read by Cutaway's table of names. Before

@@ -1,7 +1,7 @@
 """Peak memory of training on a large array, and on the same data read from Parquet in batches.
 
-    python benchmarks/memory.py array [--megabytes 2048]
-    python benchmarks/memory.py parquet [--megabytes 2048] [--folder /tmp]
+    python -m benchmarks.memory array [--megabytes 2048]
+    python -m benchmarks.memory parquet [--megabytes 2048] [--folder /tmp]
 
 Prints what training added to the peak of the process, beyond what the array itself takes and what
 importing takes. Each form runs in a process of its own: a peak cannot be taken back.

@@ -12,9 +12,9 @@ import dataclasses
 from collections.abc import Callable
 from types import ModuleType
 
-import networks_adversarial
-import networks_volumes
 import numpy as np
+
+from benchmarks import networks_adversarial, networks_volumes
 
 
 @dataclasses.dataclass

@@ -10,7 +10,8 @@ from functools import partial
 import jax
 import optax
 from flax import nnx
-from networks import DILATIONS, LEVELS, RESNET, SEPARABLE
+
+from benchmarks.networks import DILATIONS, LEVELS, RESNET, SEPARABLE
 
 VERSION = f"flax {__import__('flax').__version__}, optax {optax.__version__}"
 

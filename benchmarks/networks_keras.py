@@ -13,7 +13,8 @@ from functools import partial
 os.environ["KERAS_BACKEND"] = "jax"  # Keras reads it when it is imported
 import keras
 from keras import layers
-from networks import DILATIONS, LEVELS, RESNET, SEPARABLE
+
+from benchmarks.networks import DILATIONS, LEVELS, RESNET, SEPARABLE
 
 if keras.backend.backend() != "jax":
     raise ImportError("Keras was imported with another backend before")

@@ -1,6 +1,6 @@
 """What watching a training with train.Probes costs, at the default sampling.
 
-    python benchmarks/probes.py [--seconds S] [--rounds 3] [--only mlp,resnet]
+    python -m benchmarks.probes [--seconds S] [--rounds 3] [--only mlp,resnet]
 
 The same training with and without probes, taking turns in one process; all programs are compiled
 before. Printed for each: the time of training with probes over that without, median of the rounds,
@@ -12,10 +12,10 @@ import argparse
 import statistics
 import time
 
-import networks
 import numpy as np
 
 import cutaway as ct
+from benchmarks import networks
 
 ASKED = 0.03
 

@@ -1,8 +1,8 @@
 """Training steps a second against PyTorch, Flax and Keras, in one process, taking turns.
 
-    python benchmarks/speed.py [--rounds 5] [--only NAME,NAME] [--compile] [--peers flax,keras]
+    python -m benchmarks.speed [--rounds 5] [--only NAME,NAME] [--compile] [--peers flax,keras]
                                [--json FILE] [--markdown FILE]
-    python benchmarks/speed.py --known [--rounds 5] [--only NAME,NAME] [--channels-last]
+    python -m benchmarks.speed --known [--rounds 5] [--only NAME,NAME] [--channels-last]
                                [--threads N] [--json FILE] [--markdown FILE]
 
 First multilayer perceptrons (speed_mlp.py), whole epochs in one program, then the networks of
@@ -37,12 +37,10 @@ import time
 from functools import partial
 from pathlib import Path
 
-import known_networks
-import networks
 import numpy as np
-import speed_mlp
 
 import cutaway.ops  # noqa: F401  # first, as in a program of its own: it sets up the memory
+from benchmarks import known_networks, networks, speed_mlp
 
 SECONDS = 1.0  # how long each side runs in a round
 ROW_SECONDS = 0.2
@@ -294,7 +292,7 @@ def load(names):
     peers = {}
     for name in names:
         try:
-            peers[name] = importlib.import_module(f"networks_{name}")
+            peers[name] = importlib.import_module(f"benchmarks.networks_{name}")
         except ImportError as error:
             peers[name] = None
             print(f"{name} left out: {error}\n  fix: pip install {PEERS[name]}")

@@ -1,6 +1,6 @@
 """`cutaway train` with its defaults against scikit-learn's MLP with its defaults, on real tables.
 
-    python benchmarks/tables.py [--seeds 5] [--data ../shared/data] [--only iris,titanic]
+    python -m benchmarks.tables [--seeds 5] [--data ../shared/data] [--only iris,titanic]
 
 For each table and seed a fifth of the rows is set aside for both. What is left is encoded by the
 same preprocessing. Scores are accuracy for classes and R² for numbers, on the rows set aside.

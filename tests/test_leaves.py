@@ -228,6 +228,7 @@ def run(house, *command) -> str:
     return done.stdout
 
 
+@pytest.mark.slow
 def test_a_new_file_is_known_to_commands_explanations_and_races(house):
     code = (
         "import cutaway as ct; from cutaway.metrics import METRICS; "

@@ -129,13 +129,8 @@ class Disks:
 
     def _start(self, case: Case, out: Path, *, resume=False, limit: int | None = None):
         """The process; its output, which goes to a pipe, is not subject to the limit."""
-
-        def limited():
-            if limit is not None:
-                resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit))
-
         self._began = time.perf_counter()
-        return subprocess.Popen(
+        process = subprocess.Popen(
             command_line(case, str(out), resume=resume),
             cwd=self.folder / "data",
             env=self._environment,
@@ -143,8 +138,11 @@ class Disks:
             stderr=subprocess.STDOUT,
             text=True,
             errors="replace",
-            preexec_fn=limited,
         )
+        if limit is not None:  # at once; a fork of a process with threads could lead to a deadlock
+            with contextlib.suppress(ProcessLookupError):
+                resource.prlimit(process.pid, resource.RLIMIT_FSIZE, (limit, limit))
+        return process
 
     def _wait(self, process, out: Path, rnd: random.Random, seconds: float) -> None:
         """Until a moment after the folder was made, drawn over what is left of the usual time."""

@@ -3,8 +3,7 @@
 from typing import Any, Protocol
 
 from cutaway.data.images import MEMORY_BYTES
-from cutaway.data.mask_folder import in_threads
-from cutaway.data.prefetch import ExampleStream
+from cutaway.data.prefetch import ExampleStream, in_threads
 from cutaway.data.random_geometry import ExampleAugmentation
 from cutaway.errors import expect_integer
 

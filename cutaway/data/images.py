@@ -3,14 +3,13 @@
 import collections
 import dataclasses
 import math
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
 
 from cutaway.data.decode import SUFFIXES, image_header, read_image
 from cutaway.data.folders import ClassFolder, find_class_folders
-from cutaway.data.prefetch import ArrayStream, BlockStream, available_cores
+from cutaway.data.prefetch import ArrayStream, BlockStream, in_threads
 from cutaway.data.skipped import SkippedFiles
 from cutaway.errors import DataError, OptionError
 from cutaway.files.limits import expect_bytes
@@ -83,11 +82,7 @@ def load_images(
         x[row] = image
         return True
 
-    pool = ThreadPoolExecutor(threads or available_cores(), thread_name_prefix="cutaway-data")
-    try:
-        kept = np.flatnonzero([*pool.map(decode, range(len(folder)))])
-    finally:
-        pool.shutdown(wait=True, cancel_futures=True)
+    kept = np.flatnonzero(in_threads(decode, range(len(folder)), threads))
     skipped.expect_within("images", len(folder))
     reasons = {path: skipped.reasons[path] for path in folder.paths if path in skipped.reasons}
     _expect_some(folder, len(kept), reasons)

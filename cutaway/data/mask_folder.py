@@ -1,8 +1,6 @@
 """MaskFolder: pictures with masks, read one by one."""
 
 import dataclasses
-import math
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +9,8 @@ from cutaway.data.decode import read_header, read_image
 from cutaway.data.file_pairs import rows_named
 from cutaway.data.framing import Framing
 from cutaway.data.mask_coding import MaskCoding
-from cutaway.data.prefetch import available_cores
+from cutaway.data.one_size import array_size, count_positions, height_by_width, same_size
+from cutaway.data.prefetch import in_threads
 from cutaway.data.raw_masks import read_raw_mask
 from cutaway.errors import DataError
 from cutaway.files.limits import expect_bytes
@@ -62,8 +61,7 @@ class MaskFolder:
     @property
     def same_size(self) -> tuple[int, int] | None:
         """(height, width) if all pictures have it, otherwise None."""
-        first = self.sizes[0]
-        return (int(first[0]), int(first[1])) if (self.sizes == first).all() else None
+        return same_size(self.sizes)
 
     def picture(self, row: int) -> np.ndarray:
         """(height, width, channels) uint8, upright.
@@ -104,10 +102,7 @@ class MaskFolder:
 
     def bytes_of_arrays(self, framing: Framing | None = None) -> int:
         """How much memory `arrays` takes."""
-        if framing is None or framing.size is None:
-            pixels = int(self.sizes.astype(np.int64).prod(axis=1).sum())
-        else:
-            pixels = len(self) * math.prod(framing.size)
+        pixels = count_positions(self.sizes, framing)
         return pixels * (self.channels + (1 if self.ignore == 255 else 2))
 
     def arrays(self, framing: Framing | None = None) -> tuple[np.ndarray, np.ndarray]:
@@ -124,15 +119,7 @@ class MaskFolder:
             DataError: sizes differ and there is no framing; a file that cannot be read; more than
                 the limit of memory.
         """
-        size = self.same_size if framing is None else framing.size
-        if size is None:
-            row = int(np.flatnonzero((self.sizes != self.sizes[0]).any(axis=1))[0])
-            raise DataError(
-                f"{self.pictures[row]} has {height_by_width(self.sizes[row])} pixels, "
-                f"{self.pictures[0]} {height_by_width(self.sizes[0])}",
-                expected="one size for all",
-                fix='set a framing, such as Framing("letterbox", (256, 256))',
-            )
+        size = array_size(self.sizes, framing, self.pictures, "letterbox")
         expect_bytes(self.bytes_of_arrays(framing), f"{len(self):,} pictures in {self.root}")
         x = np.empty((len(self), *size, self.channels), np.uint8)
         y = np.empty((len(self), *size), np.uint8 if self.ignore == 255 else np.uint16)
@@ -167,15 +154,3 @@ def turned_with(picture, mask, size, mask_size):
         expected="masks of the size of their pictures (height x width)",
         fix="resize the mask by nearest neighbor, or replace the picture",
     )
-
-
-def in_threads(function, items) -> list:
-    pool = ThreadPoolExecutor(available_cores(), thread_name_prefix="cutaway-data")
-    try:
-        return list(pool.map(function, items))
-    finally:
-        pool.shutdown(wait=True, cancel_futures=True)
-
-
-def height_by_width(size) -> str:
-    return f"{int(size[0]):,} x {int(size[1]):,}"

@@ -19,8 +19,9 @@ from cutaway.data.file_pairs import (
     role_folders,
 )
 from cutaway.data.mask_coding import MaskCoding
-from cutaway.data.mask_folder import MaskFolder, in_threads, turned_with
+from cutaway.data.mask_folder import MaskFolder, turned_with
 from cutaway.data.mask_values import find_coding
+from cutaway.data.prefetch import in_threads
 from cutaway.data.raw_masks import MaskValues, values_of
 from cutaway.errors import DataError, OptionError
 

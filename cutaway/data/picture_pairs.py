@@ -1,7 +1,6 @@
 """Pairs of pictures, to make one of the other: two folders, or files with both side by side."""
 
 import dataclasses
-import math
 import os
 from pathlib import Path
 
@@ -22,7 +21,8 @@ from cutaway.data.file_pairs import (
 )
 from cutaway.data.folders import SPLITS
 from cutaway.data.framing import Framing
-from cutaway.data.mask_folder import height_by_width, in_threads
+from cutaway.data.one_size import array_size, count_positions, height_by_width, same_size
+from cutaway.data.prefetch import in_threads
 from cutaway.data.raw_masks import read_raw_mask
 from cutaway.errors import DataError
 from cutaway.files.limits import expect_bytes
@@ -71,8 +71,7 @@ class PairFolder:
     @property
     def same_size(self) -> tuple[int, int] | None:
         """(height, width) if all pictures have it, otherwise None."""
-        first = self.sizes[0]
-        return (int(first[0]), int(first[1])) if (self.sizes == first).all() else None
+        return same_size(self.sizes)
 
     def example(self, row: int) -> tuple[np.ndarray, np.ndarray]:
         """(input, target), each (height, width, channels) uint8.
@@ -115,10 +114,7 @@ class PairFolder:
 
     def bytes_of_arrays(self, framing: Framing | None = None) -> int:
         """How much memory `arrays` takes."""
-        if framing is None or framing.size is None:
-            pixels = int(self.sizes.astype(np.int64).prod(axis=1).sum())
-        else:
-            pixels = len(self) * math.prod(framing.size)
+        pixels = count_positions(self.sizes, framing)
         return pixels * (self.input_channels + self.target_channels)
 
     def arrays(self, framing: Framing | None = None) -> tuple[np.ndarray, np.ndarray]:
@@ -134,15 +130,7 @@ class PairFolder:
             DataError: sizes differ and there is no framing; a file that cannot be read; more than
                 the limit of memory.
         """
-        size = self.same_size if framing is None else framing.size
-        if size is None:
-            row = int(np.flatnonzero((self.sizes != self.sizes[0]).any(axis=1))[0])
-            raise DataError(
-                f"{self.targets[row]} has {height_by_width(self.sizes[row])} pixels, "
-                f"{self.targets[0]} {height_by_width(self.sizes[0])}",
-                expected="one size for all",
-                fix='set a framing, such as Framing("stretch", (256, 256))',
-            )
+        size = array_size(self.sizes, framing, self.targets, "stretch")
         expect_bytes(self.bytes_of_arrays(framing), f"{len(self):,} pairs in {self.root}")
         x = np.empty((len(self), *size, self.input_channels), np.uint8)
         y = np.empty((len(self), *size, self.target_channels), np.uint8)

@@ -5,12 +5,16 @@ import math
 import os
 import threading
 import time
+from collections.abc import Callable, Iterable
 from concurrent.futures import CancelledError, ThreadPoolExecutor
+from typing import TypeVar
 
 import numpy as np
 
 from cutaway.errors import DataError, expect_range
 
+T = TypeVar("T")
+R = TypeVar("R")
 CHUNK_ROWS = 32  # rows per task: enough to vectorize, few enough to distribute over threads
 BLOCK_BYTES = 64 * 2**20
 
@@ -308,3 +312,18 @@ def available_cores() -> int:
         return len(os.sched_getaffinity(0))
     except AttributeError:  # not on macOS and Windows
         return os.cpu_count() or 1
+
+
+def in_threads(
+    function: Callable[[T], R], items: Iterable[T], threads: int | None = None
+) -> list[R]:
+    """[function(item) of each item], in threads; after an error none of the others is begun.
+
+    Args:
+        threads: by default one per core.
+    """
+    pool = ThreadPoolExecutor(threads or available_cores(), thread_name_prefix="cutaway-data")
+    try:
+        return [*pool.map(function, items)]
+    finally:
+        pool.shutdown(wait=True, cancel_futures=True)

@@ -1,7 +1,6 @@
 """VolumeFolder: volumes with labels, read one by one."""
 
 import dataclasses
-import math
 from pathlib import Path
 
 import numpy as np
@@ -9,8 +8,9 @@ import numpy as np
 from cutaway.data.file_pairs import rows_named
 from cutaway.data.framing import Framing
 from cutaway.data.geometry import Geometry
-from cutaway.data.mask_folder import in_threads
 from cutaway.data.nifti import VolumeHeader, read_labels, read_volume, read_volume_header
+from cutaway.data.one_size import count_positions
+from cutaway.data.prefetch import in_threads
 from cutaway.errors import DataError, OptionError
 from cutaway.files.limits import expect_bytes
 
@@ -112,10 +112,7 @@ class VolumeFolder:
 
     def bytes_of_arrays(self, framing: Framing | None = None) -> int:
         """How much memory `arrays` takes."""
-        if framing is None or framing.size is None:
-            voxels = int(self.sizes.astype(np.int64).prod(axis=1).sum())
-        else:
-            voxels = len(self) * math.prod(framing.size)
+        voxels = count_positions(self.sizes, framing)
         return voxels * (4 * self.channels + 1)
 
     def arrays(self, framing: Framing) -> tuple[np.ndarray, np.ndarray]:

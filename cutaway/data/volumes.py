@@ -18,8 +18,8 @@ from cutaway.data.file_pairs import (
     match_folders,
     role_folders,
 )
-from cutaway.data.mask_folder import in_threads
 from cutaway.data.nifti import SUFFIXES, VolumeHeader, read_labels, read_volume_header
+from cutaway.data.prefetch import in_threads
 from cutaway.data.volume_folder import VolumeFolder, unknown_labels
 from cutaway.errors import DataError, OptionError
 from cutaway.files.content import decoded, naming, read_content

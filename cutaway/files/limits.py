@@ -16,6 +16,7 @@ from typing import NoReturn
 from cutaway.errors import CutawayError, DataError, OptionError
 
 FRACTION = 2  # of the free memory, one half may be taken by a single thing
+UNKNOWN = 2 * 2**30  # bytes of memory where nothing says how much is free
 ROOM = 128 * 2**20  # bytes that anything may unpack to, however small its file is
 RATIO = 100  # beyond that, times the size of its file; tables and pictures rarely exceed 30
 COLUMN_BYTES = 2**14  # memory that a column of a table takes, however few its rows are
@@ -57,7 +58,10 @@ def given_max_bytes() -> int | None:
 
 def max_bytes() -> int:
     """The most bytes that a single thing that is read may take."""
-    return free_memory() // FRACTION if _given is None else _given
+    if _given is not None:
+        return _given
+    free = free_memory()
+    return (UNKNOWN if free is None else free) // FRACTION
 
 
 def unpacked_limit(packed: int) -> int:
@@ -149,15 +153,16 @@ def in_words(size: int) -> str:
     return f"{value:,.1f} {units[0]}" if value < 10**6 else f"{value:.3g} {units[0]}"
 
 
-def free_memory() -> int:
-    """Bytes of memory that this process may still take; 2 GiB where nothing says it.
+def free_memory() -> int | None:
+    """Bytes of memory that this process may still take; None where nothing says it.
 
     The least of the machine's free memory, of what its control group leaves, and of the limit on
     its addresses.
     """
     found = [_number_of("/proc/meminfo", r"MemAvailable:\s+(\d+) kB", 1024), *_limit_of_group()]
     found += _limit_of_addresses()
-    return max(0, min((size for size in found if size is not None), default=2 * 2**30))
+    known = [size for size in found if size is not None]
+    return max(0, min(known)) if known else None
 
 
 def _limit_of_group() -> list[int]:

@@ -9,8 +9,8 @@ import math
 import numpy as np
 
 from cutaway.errors import ShapeError, expect_range
+from cutaway.files.limits import free_memory
 from cutaway.nn.random import generator
-from cutaway.runtime.devices import free_host_bytes
 
 MUCH = 2**27  # bytes: fewer are not worth asking how many are free
 
@@ -147,6 +147,6 @@ def _expect_room(shape) -> None:
     size = math.prod(shape) * (np.dtype(np.float64).itemsize + np.dtype(np.float32).itemsize)
     if size < MUCH:
         return
-    free = free_host_bytes()
+    free = free_memory()
     if free is not None and size > free:
         raise MemoryError(f"Unable to allocate {size} for weights of shape {tuple(shape)}")

@@ -177,8 +177,10 @@ class Experiment:
         Raises:
             RunError: not a stream: the files were read once, and all count in each epoch.
         """
-        folder = RunFolder(out if out is not None else "")
-        if out is None or not folder.config.exists():
+        if out is None:
+            return  # RunFolder.begin refuses it
+        folder = RunFolder(out)
+        if not folder.config.exists():
             return
         before = folder.read_config()
         was, now = set(before.get("skipped_files", [])), set(self._skipped_names())

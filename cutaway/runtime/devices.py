@@ -13,6 +13,7 @@ from pathlib import Path
 import jax
 
 from cutaway.errors import OptionError, expect_choice
+from cutaway.files.limits import free_memory
 
 DEVICES = ("cpu", "gpu")
 
@@ -122,17 +123,7 @@ def free_bytes() -> int | None:
         if "bytes_limit" not in statistics:
             return None
         return statistics["bytes_limit"] - statistics.get("bytes_in_use", 0)
-    return free_host_bytes()
-
-
-def free_host_bytes() -> int | None:
-    """Available memory of the host; None if unknown."""
-    try:
-        lines = Path("/proc/meminfo").read_text().splitlines()
-    except OSError:
-        return None
-    fields = (line.split() for line in lines)
-    return next((int(parts[1]) * 1024 for parts in fields if parts[0] == "MemAvailable:"), None)
+    return free_memory()
 
 
 def _current():

@@ -7,7 +7,8 @@ import re
 import jax
 
 from cutaway.errors import OutOfMemoryError
-from cutaway.runtime.devices import device, free_bytes, free_host_bytes, on_gpu
+from cutaway.files.limits import free_memory
+from cutaway.runtime.devices import device, free_bytes, on_gpu
 
 USABLE = 0.8  # fraction of free memory: the rest is for other arrays and fragmentation
 UNITS = {"": 1, "B": 1, "K": 2**10, "M": 2**20, "G": 2**30, "T": 2**40, "P": 2**50}
@@ -123,7 +124,7 @@ def general_error(error: BaseException, what: str, *advice: str) -> OutOfMemoryE
 
 def host_error(error: MemoryError, what: str, advice: str) -> OutOfMemoryError:
     """The OutOfMemoryError for Python's MemoryError: the host ran out of memory."""
-    asked, free = asked_bytes(str(error)), free_host_bytes()
+    asked, free = asked_bytes(str(error)), free_memory()
     return _error(what, asked, free, [advice], where="host")
 
 

@@ -107,6 +107,7 @@ def test_data_that_are_gone_are_named(cutaway, tmp_path):
     assert done.returncode == 2 and "are no longer at" in done.stderr
 
 
+@pytest.mark.slow
 def test_training_ends_with_its_most_important_finding_if_there_is_one(cutaway, tmp_path):
     command = ["train", "--init", "zeros", "--layers", "8", "--epochs", "10", "--lr", "0.01"]
     done = cutaway(*command, "--out", "r", folder=tmp_path)

@@ -106,6 +106,7 @@ def test_mnist_in_short_reaches_88_percent(shared_data):
     assert accuracy > 0.88
 
 
+@pytest.mark.slow
 def test_the_example_of_two_inputs_and_outputs_learns_explains_and_exports(shared_data, capsys):
     pytest.importorskip("onnxruntime")
     path = shared_data / "student_performance" / "student-mat.csv"

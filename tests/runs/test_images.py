@@ -200,6 +200,7 @@ def streamed(folder, tmp_path, monkeypatch):
     return photos, train
 
 
+@pytest.mark.slow
 def test_an_image_of_a_stream_that_becomes_unreadable_is_skipped_and_resuming_is_bit_equal(
     streamed, tmp_path
 ):
@@ -228,6 +229,7 @@ def test_an_image_of_a_stream_that_becomes_unreadable_is_skipped_and_resuming_is
         np.testing.assert_array_equal(run.net.state_dict()[name], value)
 
 
+@pytest.mark.slow
 def test_an_image_that_was_skipped_stays_skipped_when_a_stream_is_resumed(streamed):
     photos, train = streamed
     bad = prepare(photos, **QUICK).stream.folder.paths[0]

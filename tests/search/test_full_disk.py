@@ -19,6 +19,7 @@ def values(found):
     return found.trials.select("trial", "state", "value", "lr").rows()
 
 
+@pytest.mark.slow
 def test_a_full_disk_fails_no_trial_and_the_search_goes_on_later(points, tmp_path, monkeypatch):
     train = trials_module._train
 
