@@ -155,7 +155,8 @@ def looks_like_pairs(path) -> str | None:
 
     Recognized are two folders of pictures with the same names (A and B, trainA and trainB, labels
     and photographs, ...) and folders of pictures twice as wide as high. Gray pictures in folders
-    named as masks are, such as labels, are not pairs: see looks_like_masks.
+    named as masks are, such as labels, are not pairs: see looks_like_masks. Nor are folders named a
+    and b in small letters: they are as likely two classes.
     """
     if not os.path.isdir(path):
         return None
@@ -164,8 +165,9 @@ def looks_like_pairs(path) -> str | None:
     if folders:
         files = [files_below(f, SUFFIXES) for f in folders[0][:2]]
         gray = [all(_is_gray(p) for p in own[:: max(1, len(own) // SAMPLED)]) for own in files]
-        named = {f.name.lower() for f in folders[0][:2]}
-        if not all(files) or (any(gray) and named & set(MASK_FOLDERS)):
+        names = {f.name for f in folders[0][:2]}
+        are_masks = any(gray) and {name.lower() for name in names} & set(MASK_FOLDERS)
+        if not all(files) or are_masks or names == {"a", "b"}:
             return None
         try:
             return match_folders(root, folders, SUFFIXES, SUFFIXES, WHAT).reason

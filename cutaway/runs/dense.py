@@ -55,6 +55,11 @@ class DenseRows(Preprocessing):
     def classes(self) -> list | None:
         return None
 
+    def expect_network(self, spec):
+        super().expect_network(spec)
+        if "channels" in spec and spec["channels"] != self.channels:
+            raise ValueError(f"the network takes {spec['channels']} channels, not {self.channels}")
+
     def input_of(self, row: dict) -> np.ndarray:
         """The input (*size, channels) of a row of the frame, as the network takes it."""
         raise NotImplementedError

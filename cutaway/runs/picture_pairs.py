@@ -40,6 +40,7 @@ DEEPEST = 8  # halvings of the generator
 JITTER = 286 / 256  # pictures are this much larger before a random crop, as in the paper
 TOGETHER = 16  # pictures that are made at a time
 FEATURES = "efficientnet-lite0"  # network of the feature distance
+SMALLEST = 32  # pixels of pictures that it compares: two positions of its map along each axis
 
 
 class PairRows(DenseRows):
@@ -65,6 +66,10 @@ class PairRows(DenseRows):
     @property
     def task(self) -> str:
         return "translation"
+
+    @property
+    def outputs(self) -> int:
+        return self.target_channels
 
     @property
     def framing(self) -> Framing:
@@ -168,7 +173,11 @@ class PairRows(DenseRows):
         return {**values, "baseline_l1": average.result()["l1"]}
 
     def _distance(self, compared) -> float | None:
-        """Of the made pictures from the real ones; None without the weights of its network."""
+        """Of the made pictures from the real ones; None if they are too small for its network, or
+        its weights are not available.
+        """
+        if min(self.size) < SMALLEST:
+            return None
         try:
             distance = FeatureDistance(FEATURES)
         except CutawayError:  # the extra "pretrained" is not installed

@@ -88,6 +88,10 @@ class SegmentationRows(DenseRows):
     def classes(self) -> list:
         return self.names
 
+    @property
+    def outputs(self) -> int:
+        return len(self.names)
+
     def metric_functions(self):
         return [functools.partial(mean_iou, ignore_index=self.ignore)]
 
