@@ -24,6 +24,7 @@ class Case:
         options: of the command.
         new: name of the data that predict, evaluate and explain read.
         command: "train" or "tune".
+        predicted: name of the file that predict writes, or of the folder.
     """
 
     name: str
@@ -31,6 +32,7 @@ class Case:
     options: tuple[str, ...]
     new: str
     command: str = "train"
+    predicted: str = "predicted.csv"
 
     def arguments(self, out: str, *, resume: bool = False) -> list[str]:
         """Of `cutaway`, in the folder of the data."""
@@ -39,6 +41,7 @@ class Case:
 
 
 _QUICK = ("--no-preflight",)
+_FILES = {"predicted": "predicted"}
 _TABLE = ("--target", "y", "--set", "layers=8")
 CASES = {
     case.name: case
@@ -60,6 +63,9 @@ CASES = {
             ("--epochs", "6", *_QUICK),
             "ramps/Ramps_TEST.tsv",
         ),
+        Case("masks", "disks", ("--epochs", "4", "--size", "16", *_QUICK), "disks", **_FILES),
+        Case("volumes", "balls", ("--epochs", "4", *_QUICK), "balls", **_FILES),
+        Case("pairs", "turned", ("--epochs", "4", *_QUICK), "turned", **_FILES),
         Case("tune", "table.csv", (*_TABLE, "--trials", "4", "--epochs", "8"), "table.csv", "tune"),
     )
 }
@@ -94,6 +100,7 @@ def write_data(folder: Path) -> None:
             for k in range(count):
                 phases = 2 * np.pi * hertz * np.arange(800) / 4000
                 write_wav(place / f"{k}.wav", 0.3 * np.sin(phases) + rng.normal(0, 0.01, 800), 4000)
+    _write_dense_data(folder, np.random.default_rng(1))
     (folder / "ramps").mkdir(exist_ok=True)
     for part, count in (("TRAIN", 40), ("TEST", 12)):
         lines = []
@@ -101,6 +108,33 @@ def write_data(folder: Path) -> None:
             values = (-1) ** k * np.linspace(-1, 1, 20) + rng.normal(0, 0.2, 20)
             lines.append("\t".join([("rise", "fall")[k % 2], *(f"{v:.4f}" for v in values)]))
         (folder / "ramps" / f"Ramps_{part}.tsv").write_text("\n".join(lines) + "\n")
+
+
+def _write_dense_data(folder: Path, rng) -> None:
+    """Bright disks with masks, bright balls with labels, and red disks with blue ones."""
+    import nibabel
+
+    for name in ("disks/images", "disks/masks", "balls/images", "balls/labels"):
+        (folder / name).mkdir(parents=True, exist_ok=True)
+    for name in ("turned/A", "turned/B"):
+        (folder / name).mkdir(parents=True, exist_ok=True)
+    for k in range(12):
+        middle, radius = rng.uniform(6, 10, 2), rng.uniform(3, 5)
+        places = np.stack(np.mgrid[:16, :16], axis=-1)
+        disk = ((places - middle) ** 2).sum(axis=-1) < radius**2
+        gray = np.clip(np.where(disk, 190, 60) + rng.normal(0, 12, (16, 16)), 0, 255)
+        Image.fromarray(gray.astype(np.uint8)).save(folder / f"disks/images/{k:02}.png")
+        Image.fromarray(255 * disk.astype(np.uint8)).save(folder / f"disks/masks/{k:02}.png")
+        for name, color in (("A", (255, 0, 0)), ("B", (0, 0, 255))):
+            picture = np.where(disk[..., None], color, (0, 99, 0)).astype(np.uint8)
+            Image.fromarray(picture).save(folder / f"turned/{name}/{k:02}.png")
+        if k < 6:
+            places = np.stack(np.mgrid[:8, :8, :8], axis=-1)
+            ball = ((places - middle[0] / 2) ** 2).sum(axis=-1) < 6
+            volume = np.where(ball, 90, 20) + rng.normal(0, 5, ball.shape)
+            for name, values in (("images", volume.astype(np.int16)), ("labels", ball)):
+                image = nibabel.Nifti1Image(values.astype(np.int16), np.diag([1.0, 1, 2, 1]))
+                nibabel.save(image, folder / f"balls/{name}/{k}.nii.gz")
 
 
 def command_line(case: Case, out: str, *, resume: bool = False, often: bool = True) -> list[str]:

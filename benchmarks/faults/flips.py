@@ -146,7 +146,7 @@ class Flips:
         if use in ("resume", "tune"):
             return case.arguments(out, resume=True)
         return {
-            "predict": ["predict", out, case.new, "--out", "predicted.csv", "--force"],
+            "predict": ["predict", out, case.new, "--out", case.predicted, "--force"],
             "evaluate": ["evaluate", out, case.new],
             "explain": ["explain", out, "--row", "3"],
             "summary": ["summary", out],
@@ -157,11 +157,13 @@ class Flips:
 
     def answer(self, artifact: Artifact, use: str) -> Answer:
         """What a command answers of the folder as it is."""
-        written = self.data / "predicted.csv"
-        written.unlink(missing_ok=True)
+        place = self.data / artifact.case.predicted
+        if place.is_dir():
+            shutil.rmtree(place)
+        place.unlink(missing_ok=True)
         answer = run_command(self.arguments(artifact, use), self.data)
-        if written.exists():
-            answer.written = written.read_bytes()
+        written = sorted(place.iterdir()) if place.is_dir() else [place] * place.exists()
+        answer.written = b"".join(path.read_bytes() for path in written)
         return answer
 
     def undamaged(self, artifact: Artifact, use: str) -> Answer:

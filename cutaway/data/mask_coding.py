@@ -2,6 +2,7 @@
 
 import dataclasses
 import io
+from typing import Annotated, Literal
 
 import msgspec
 import numpy as np
@@ -14,6 +15,32 @@ DISTINCT = (
     (145, 30, 180), (70, 240, 240), (240, 50, 230), (210, 245, 60), (250, 190, 212),
     (0, 128, 128), (220, 190, 255), (170, 110, 40), (255, 250, 200), (128, 0, 0),
 )  # fmt: skip
+
+
+Byte = Annotated[int, msgspec.Meta(ge=0, le=255)]
+
+
+class CodingForm(msgspec.Struct):
+    """A MaskCoding as JSON values."""
+
+    form: Literal["ids", "levels", "colors", "threshold"]
+    values: list[Annotated[int, msgspec.Meta(ge=0, le=0xFFFFFF)]]
+    ignored: list[Annotated[int, msgspec.Meta(ge=0, le=0xFFFFFF)]]
+    threshold: Annotated[int, msgspec.Meta(ge=0, le=65_535)] | None
+    colors: list[tuple[Byte, Byte, Byte]]
+
+    def __post_init__(self):
+        known = [*self.values, *self.ignored]
+        if len(set(known)) < len(known):
+            raise ValueError("two classes of one value")
+        if (self.form == "threshold") != (self.threshold is not None):
+            raise ValueError(f"the form {self.form!r} with the threshold {self.threshold}")
+        if self.threshold is not None and len(self.values) != 2:
+            raise ValueError(f"a threshold for {len(self.values)} classes")
+        if len(self.colors) < len(self.values):
+            raise ValueError(f"{len(self.colors)} colors for {len(self.values)} classes")
+        if self.form != "colors" and max(known, default=0) > 65_535:
+            raise ValueError(f"the value {max(known)} of a gray mask")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -104,11 +131,12 @@ class MaskCoding:
             DataError: `value` is something else.
         """
         try:
-            return msgspec.convert(value, type=cls)
+            found = msgspec.convert(value, type=CodingForm)
         except msgspec.ValidationError as error:
             raise DataError(
                 f"not a mask coding: {error}", expected="what MaskCoding.to_json returned"
             ) from error
+        return cls(found.form, found.values, found.ignored, found.threshold, found.colors)
 
 
 def unknown_values(values, coding: MaskCoding, path) -> DataError:

@@ -41,7 +41,7 @@ def find_coding(
         raise DataError(
             f"the mask {lossy.path} is a JPEG, which changes class ids",
             expected="PNG or another format without loss",
-            fix="export the masks as PNG, or, with two classes, set threshold=127",
+            fix="export the masks as PNG, or, with two classes, set threshold=127 (--threshold 127)",
         )
     table = _color_table(classes, colors)
     in_color = [one for one in found if one.raw.form == "colors"]
@@ -79,7 +79,8 @@ def _gray_coding(found, classes, ignore, is_rgb):
             f"{next(one.path for one in found if top in one.levels)}",
             expected=f"0 to {len(classes.names) - 1}, the {len(classes.names)} classes of "
             f"{classes.path}",
-            fix=f"list two classes there; or, if {top} is not a class, give ignore={top}",
+            fix=f"list two classes there; or, if {top} is not a class, set ignore={top} "
+            f"(--ignore-value {top})",
         )
     skipped = [top if ignore is None else ignore]
     rest = np.setdiff1d(values, skipped)
@@ -95,8 +96,8 @@ def _gray_coding(found, classes, ignore, is_rgb):
                 f"the masks hold {len(rest):,} different values, {worst.path} alone "
                 f"{len(worst.values):,}: they are not class ids",
                 expected="a value per class, as ids or gray levels",
-                fix="numbers of objects or soft edges? set threshold=0, or 127 for a smoothed "
-                "mask of two classes; or list the classes in classes.txt",
+                fix="numbers of objects or soft edges? set threshold=0 (--threshold 0), or 127 "
+                "for a smoothed mask of two classes; or list the classes in classes.txt",
             )
         names = [str(k) for k in (range(largest + 1) if is_ids else rest)]
         if is_bits:
@@ -161,8 +162,8 @@ def _color_coding(found, table, in_color):
         raise DataError(
             f"the mask {one.path} is in color, with {shown}{more}, and there is no table of colors",
             expected="class ids in one channel, or the color of each class",
-            fix="add classes.csv with the columns name, r, g, b to the folder, or give "
-            'colors={"background": (0, 0, 0), ...}',
+            fix="add classes.csv with the columns name, r, g, b to the folder, or, in Python, set "
+            'find_masks(..., colors={"background": (0, 0, 0), ...})',
         )
     names = [name for name in table if name.lower() not in IGNORED]
     skipped = [color_code(color) for name, color in table.items() if name.lower() in IGNORED]

@@ -1,7 +1,20 @@
 """Networks that predict something for each pixel or voxel, from their specs, and what they take."""
 
+from cutaway.errors import expect_integer
 from cutaway.models import padded_unet
 from cutaway.nn import Sequential, Standardize
+
+DEEPEST = 16  # levels: each halves the pieces, whose edges have at most 2 ** 16 pixels
+
+
+def levels_of(spec) -> int:
+    """Number of scales of a network.
+
+    Raises:
+        OptionError: more than any piece can be halved.
+    """
+    expect_integer(spec["levels"], what="levels", least=1, most=DEEPEST)
+    return spec["levels"]
 
 
 def unet_of(spec):
@@ -12,7 +25,7 @@ def unet_of(spec):
             spec["outputs"],
             in_channels=spec["channels"],
             base=spec["base"],
-            levels=spec["levels"],
+            levels=levels_of(spec),
             dropout=spec["dropout"],
         ),
     )
@@ -45,8 +58,8 @@ def vnet_of(spec):
         spec["outputs"],
         in_channels=spec["channels"],
         base=spec["base"],
-        left=(1, *[2] * (spec["levels"] - 1)),
-        right=(1,) * (spec["levels"] - 1),
+        left=(1, *[2] * (levels_of(spec) - 1)),
+        right=(1,) * (levels_of(spec) - 1),
         kernel_size=3,
     )
 
@@ -58,7 +71,7 @@ def unet_3d_of(spec):
         in_channels=spec["channels"],
         axes=3,
         base=spec["base"],
-        levels=spec["levels"],
+        levels=levels_of(spec),
         dropout=spec["dropout"],
     )
 
@@ -68,5 +81,5 @@ def generator_of(spec):
     from cutaway.models import pix2pix_generator
 
     return pix2pix_generator(
-        spec["channels"], spec["outputs"], base=spec["base"], levels=spec["levels"]
+        spec["channels"], spec["outputs"], base=spec["base"], levels=levels_of(spec)
     )

@@ -2,6 +2,7 @@
 
 import os
 from pathlib import Path
+from typing import Any, Literal
 
 import numpy as np
 
@@ -28,6 +29,7 @@ from cutaway.runs.drawn_masks import png
 from cutaway.runs.networks import build_network
 from cutaway.runs.options.masks import MaskOptions
 from cutaway.runs.preprocessing import ExampleFiles, expect_format
+from cutaway.runs.schema import Edge, PixelClasses, expect_piece_fits, read_form
 from cutaway.runs.segmentation import SegmentationExperiment, SegmentationRows
 from cutaway.train.blocks import expect_batch
 
@@ -36,6 +38,14 @@ LARGEST = 192  # size of crops by default
 ELASTIC = 10.0  # pixels: standard deviation of the displacements, as for the first U-Net
 ZOOM = (0.75, 1.33)
 LOSS = "sparse_categorical_cross_entropy_with_logits"
+
+
+class MaskForm(PixelClasses):
+    """preprocessing.json of pictures with masks."""
+
+    size: tuple[Edge, Edge]
+    channels: Literal[1, 3]
+    coding: dict[str, Any]
 
 
 class MaskRows(SegmentationRows):
@@ -76,13 +86,18 @@ class MaskRows(SegmentationRows):
     @classmethod
     def from_json(cls, value: dict) -> "MaskRows":
         expect_format(value, "masks")
+        found = read_form(value, MaskForm)
+        expect_piece_fits(found.size, found.channels)
+        coding = MaskCoding.from_json(found.coding)
+        if len(coding.values) != len(found.classes):
+            raise ValueError(f"{len(found.classes)} classes, {len(coding.values)} values of masks")
         return cls(
-            value["size"],
-            value["channels"],
-            value["classes"],
-            MaskCoding.from_json(value["coding"]),
-            value["counts"],
-            threshold=value["threshold"],
+            found.size,
+            found.channels,
+            found.classes,
+            coding,
+            found.counts,
+            threshold=found.threshold,
         )
 
     def to_json(self) -> dict:
@@ -189,7 +204,9 @@ def prepare_masks(path, options: MaskOptions | None = None, *, why: str = ""):
 
 def read_masks(path, options, multiple: int, largest: int, channels: int | None = None):
     """(MaskFolder, frame, sets, MaskRows, notes)."""
-    folder = find_masks(path, channels=channels)
+    folder = find_masks(
+        path, threshold=options.threshold, ignore=options.ignore_value, channels=channels
+    )
     sets, notes = split_rows(folder, options)
     size = crop_size(options.size, folder.sizes, multiple, largest)
     counts = np.nansum(folder.counts[sets["train"]], axis=0)

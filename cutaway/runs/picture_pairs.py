@@ -3,8 +3,9 @@
 import dataclasses
 import os
 from pathlib import Path
-from typing import cast
+from typing import Annotated, Literal, cast
 
+import msgspec
 import numpy as np
 
 from cutaway.data import (
@@ -31,6 +32,7 @@ from cutaway.runs.finished_run import Run
 from cutaway.runs.networks import build_network
 from cutaway.runs.options.picture_pairs import PairOptions
 from cutaway.runs.preprocessing import ExampleFiles, Headline, expect_format
+from cutaway.runs.schema import Edge, expect_piece_fits, read_form
 from cutaway.train import AdversarialProgram, Trainer
 from cutaway.train.blocks import expect_batch
 from cutaway.weights.files import as_safetensors, read_safetensors
@@ -41,6 +43,20 @@ JITTER = 286 / 256  # pictures are this much larger before a random crop, as in 
 TOGETHER = 16  # pictures that are made at a time
 FEATURES = "efficientnet-lite0"  # network of the feature distance
 SMALLEST = 32  # pixels of pictures that it compares: two positions of its map along each axis
+
+
+class PairForm(msgspec.Struct):
+    """preprocessing.json of pairs of pictures."""
+
+    size: tuple[Edge, Edge]
+    channels: Literal[1, 3]
+    target_channels: Literal[1, 3]
+    mean_color: list[Annotated[float, msgspec.Meta(ge=-1, le=1)]]
+    reverse: bool
+
+    def __post_init__(self):
+        if len(self.mean_color) != self.target_channels:
+            raise ValueError(f"a mean color of {len(self.mean_color)} values")
 
 
 class PairRows(DenseRows):
@@ -78,12 +94,14 @@ class PairRows(DenseRows):
     @classmethod
     def from_json(cls, value: dict) -> "PairRows":
         expect_format(value, "pairs")
+        found = read_form(value, PairForm)
+        expect_piece_fits(found.size, max(found.channels, found.target_channels))
         return cls(
-            value["size"],
-            value["channels"],
-            value["target_channels"],
-            value["mean_color"],
-            reverse=value["reverse"],
+            found.size,
+            found.channels,
+            found.target_channels,
+            found.mean_color,
+            reverse=found.reverse,
         )
 
     def to_json(self) -> dict:

@@ -1,11 +1,14 @@
 """What the JSON files of a run hold: a file of another form is damaged."""
 
 import math
-from typing import Any, NotRequired, TypedDict, TypeVar
+from typing import Annotated, Any, NotRequired, TypedDict, TypeVar
 
 import msgspec
 
 from cutaway.data.json_types import Count, Positive, Size
+
+LARGEST_PIECE = 2**28  # values of a piece that a network takes: 1 GiB
+Edge = Annotated[int, msgspec.Meta(ge=1, le=2**16)]  # of a piece, in pixels
 
 T = TypeVar("T")
 Scores = dict[str, float | int | str | None]
@@ -63,6 +66,27 @@ class Classes(msgspec.Struct):
             raise ValueError(f"{len(self.classes)} classes and {len(self.counts)} counts")
         if len(set(self.classes)) < len(self.classes):
             raise ValueError("two classes of one name")
+
+
+class PixelClasses(msgspec.Struct):
+    """Of preprocessing.json where each pixel or voxel has a class."""
+
+    classes: list[str]
+    counts: list[Count]
+    threshold: Annotated[float, msgspec.Meta(ge=0, le=1)]
+
+    def __post_init__(self):
+        if not 2 <= len(self.classes) == len(self.counts) <= 65_535:
+            raise ValueError(f"{len(self.classes)} classes and {len(self.counts)} counts")
+        if len(set(self.classes)) < len(self.classes):
+            raise ValueError("two classes of one name")
+
+
+def expect_piece_fits(size, channels: int) -> None:
+    """Raise ValueError if pieces of this size (along each axis) are larger than any in use."""
+    if math.prod(size) * channels > LARGEST_PIECE:
+        pieces = " x ".join(map(str, size))
+        raise ValueError(f"pieces of {pieces}, and {channels} channels")
 
 
 def read_form(value, form: type[T]) -> T:

@@ -2,7 +2,9 @@
 
 import os
 from pathlib import Path
+from typing import Annotated, Literal
 
+import msgspec
 import numpy as np
 
 from cutaway.data import (
@@ -27,12 +29,38 @@ from cutaway.runs.drawn_masks import png
 from cutaway.runs.networks import build_network
 from cutaway.runs.options.volumes import VolumeOptions
 from cutaway.runs.preprocessing import ExampleFiles, expect_format
+from cutaway.runs.schema import Edge, PixelClasses, expect_piece_fits, read_form
 from cutaway.runs.segmentation import SegmentationExperiment, SegmentationRows
 from cutaway.train.blocks import expect_batch
 
 LARGEST = 64  # voxels of a crop along each axis, by default
 SHIFT = 4  # voxels
 SEEN = (1.0, 99.0)  # percentiles of the values that are shown as black and white
+
+
+Number = Annotated[int, msgspec.Meta(ge=0, le=65_534)]  # of a class, as in the files
+LabelType = Literal[
+    "uint8", "int8", "uint16", "int16", "uint32", "int32", "uint64", "int64", "float32", "float64"
+]
+
+
+class VolumeForm(PixelClasses):
+    """preprocessing.json of volumes with labels."""
+
+    size: tuple[Edge, Edge, Edge]
+    channels: Annotated[int, msgspec.Meta(ge=1, le=65_536)]
+    numbers: list[Number]
+    label_dtype: LabelType
+
+    def __post_init__(self):
+        super().__post_init__()
+        if len(set(self.numbers)) < len(self.numbers) or len(self.numbers) != len(self.classes):
+            raise ValueError(f"{len(self.classes)} classes with {len(set(self.numbers))} numbers")
+        dtype = np.dtype(self.label_dtype)
+        if dtype.kind in "iu" and max(self.numbers) > np.iinfo(dtype).max:
+            raise ValueError(f"{self.label_dtype} does not hold the number {max(self.numbers)}")
+        if len(self.classes) > IGNORE:
+            raise ValueError(f"{len(self.classes)} classes")
 
 
 class VolumeRows(SegmentationRows):
@@ -67,14 +95,16 @@ class VolumeRows(SegmentationRows):
     @classmethod
     def from_json(cls, value: dict) -> "VolumeRows":
         expect_format(value, "volumes")
+        found = read_form(value, VolumeForm)
+        expect_piece_fits(found.size, found.channels)
         return cls(
-            value["size"],
-            value["channels"],
-            value["classes"],
-            value["numbers"],
-            value["counts"],
-            label_dtype=value["label_dtype"],
-            threshold=value["threshold"],
+            found.size,
+            found.channels,
+            found.classes,
+            found.numbers,
+            found.counts,
+            label_dtype=found.label_dtype,
+            threshold=found.threshold,
         )
 
     def to_json(self) -> dict:

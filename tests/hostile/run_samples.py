@@ -8,10 +8,12 @@ import polars as pl
 from cutaway.runs import Run, prepare
 from cutaway.runs.run_folder import RunFolder
 from cutaway.train import History
+from tests.runs.drawn_sets import write_masks, write_pairs, write_volumes
 
 HISTORY = [{"epoch": 1, "loss": 0.7, "lr": 0.01, "val_loss": 0.6, "seconds": 0.1}]
 SCORES = {"accuracy": 0.5}
 METRICS = {"train": SCORES, "validation": SCORES, "parameters": 9, "seconds": 1.0, "epochs": 1}
+DENSE = {"width": 2, "levels": 2, "validation": 0.3}
 METRICS |= {"best_epoch": 1, "stopped": None, "device": "CPU", "precision": "float32"}
 
 
@@ -105,6 +107,19 @@ def _labeled_series(place):
     return place, {"batch_size": 4}
 
 
+def _masks(place):
+    return write_masks(place, 6, (16, 16)), {**DENSE, "size": 16}
+
+
+def _volumes(place):
+    folder = write_volumes(place, ((8, 8, 8),) * 4)
+    return folder, {**DENSE, "size": 8, "model": "unet"}
+
+
+def _pairs(place):
+    return write_pairs(place, 5, (16, 16)), {"kind": "pairs", "width": 2, "size": 16}
+
+
 MAKERS = {
     "table": _table,
     "regression": _regression,
@@ -114,4 +129,7 @@ MAKERS = {
     "language": _language,
     "recordings": _recordings,
     "labeled series": _labeled_series,
+    "masks": _masks,
+    "volumes": _volumes,
+    "pairs": _pairs,
 }

@@ -12,6 +12,12 @@ SPLIT = Flag(
     metavar="PATH",
     default="the folders of the data",
 )
+WIDTH = Flag(
+    "Channels of the first stage; each further stage has twice as many.",
+    DENSE,
+    metavar="N",
+    default="16 for masks, 8 for volumes, 32 for pairs",
+)
 
 
 def expect_piece(size, axes: int) -> None:
@@ -48,7 +54,7 @@ class DenseOptions(TrainingOptions):
     validation: float = 0.15
     model: str = option("", MODEL)
     size: int | tuple | None = option(None, SIZE)
-    width: int = 16
+    width: int = option(16, WIDTH)
     augment: bool = option(True, AUGMENT)
     split: str | None = option(None, SPLIT)
 

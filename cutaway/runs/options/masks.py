@@ -14,6 +14,18 @@ TURNS = Flag(
     names=("--turns/--no-turns",),
     default="yes for gray pictures",
 )
+THRESHOLD = Flag(
+    "Gray value of masks above which pixels are the second of two classes.",
+    DENSE,
+    metavar="VALUE",
+    default="values are classes",
+)
+IGNORE_VALUE = Flag(
+    "Value of masks whose pixels do not count.",
+    DENSE,
+    metavar="VALUE",
+    default="255 beside smaller values",
+)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -24,6 +36,8 @@ class MaskOptions(DenseOptions):
         model: "unet", see models.padded_unet.
         turns: whether pictures look alike in any direction: they are then also turned by quarters,
             mirrored in both directions and deformed; None: gray pictures do.
+        threshold: gray value of masks above which pixels are class 1; None: values are classes.
+        ignore_value: value of masks whose pixels do not count.
         levels: number of scales of the U-Net.
         others: see DenseOptions. `size` is that of the crops.
     """
@@ -35,6 +49,8 @@ class MaskOptions(DenseOptions):
 
     model: str = option("unet", MODEL)
     turns: bool | None = option(None, TURNS)
+    threshold: int | None = option(None, THRESHOLD)
+    ignore_value: int | None = option(None, IGNORE_VALUE)
     levels: int = 5
 
     def __post_init__(self):
@@ -48,7 +64,7 @@ class MaskTransferOptions(TransferOptions):
 
     Attributes:
         fine_tune: whether the backbone is trained too, with a lower learning rate for all.
-        size, augment, split, turns: see MaskOptions.
+        size, augment, split, turns, threshold, ignore_value: see MaskOptions.
         others: see TransferOptions; `unfreeze` and `layer_decay` have no effect.
     """
 
@@ -64,6 +80,8 @@ class MaskTransferOptions(TransferOptions):
     augment: bool = True
     split: str | None = None
     turns: bool | None = None
+    threshold: int | None = None
+    ignore_value: int | None = None
 
     def __post_init__(self):
         super().__post_init__()

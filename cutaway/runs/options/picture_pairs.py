@@ -2,7 +2,7 @@
 
 import dataclasses
 
-from cutaway.runs.options.dense import DenseOptions
+from cutaway.runs.options.dense import WIDTH, DenseOptions
 from cutaway.runs.options.flags import DENSE, MODEL, Flag, option
 
 
@@ -24,7 +24,7 @@ class PairOptions(DenseOptions):
     ADAPTIVE_RATE = 2e-4
 
     optimizer: str = "adam"
-    width: int = 32
+    width: int = option(32, WIDTH)
     model: str = option("pix2pix", MODEL)
     reverse: bool = option(
         False,

@@ -3,7 +3,7 @@
 import dataclasses
 
 from cutaway.errors import expect_range
-from cutaway.runs.options.dense import DenseOptions
+from cutaway.runs.options.dense import WIDTH, DenseOptions
 from cutaway.runs.options.flags import MODEL, option
 
 
@@ -24,7 +24,7 @@ class VolumeOptions(DenseOptions):
     LEAST_BATCH, MOST_BATCH = 2, 2
     ADAPTIVE_RATE = 3e-3
 
-    width: int = 8
+    width: int = option(8, WIDTH)
     levels: int = 4
     model: str = option("vnet", MODEL)
 
