@@ -41,7 +41,8 @@ def find_coding(
         raise DataError(
             f"the mask {lossy.path} is a JPEG, which changes class ids",
             expected="PNG or another format without loss",
-            fix="export the masks as PNG, or, with two classes, set threshold=127 (--threshold 127)",
+            fix="export the masks as PNG, or, with two classes, "
+            "set threshold=127 (--threshold 127)",
         )
     table = _color_table(classes, colors)
     in_color = [one for one in found if one.raw.form == "colors"]
