@@ -1,31 +1,14 @@
 """Folders of masks, volumes and pairs that no training can use: `cutaway train` says why."""
 
-import contextlib
-import io
 import re
-import sys
 
 import nibabel
 import numpy as np
 import pytest
 from PIL import Image
 
-from cutaway.cli.app import run
+from tests.cli.in_process import cutaway
 from tests.runs.drawn_sets import write_masks, write_volumes
-
-
-def cutaway(*arguments):
-    """(exit code, standard error on one line) of a command, in this process."""
-    out, err, before = io.StringIO(), io.StringIO(), sys.argv
-    with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
-        sys.argv = ["cutaway", *map(str, arguments)]
-        try:
-            run()
-        except SystemExit as ended:
-            return ended.code, " ".join(err.getvalue().split())
-        finally:
-            sys.argv = before
-    return 0, " ".join(err.getvalue().split())
 
 
 def save(path, values):
@@ -147,7 +130,7 @@ def test_a_set_that_cannot_be_used_is_an_error_that_names_the_file_and_a_fix(
     write(tmp_path / "set")
     asked = [] if kind is None else ["--kind", kind]
     before = sorted(tmp_path.rglob("*"))
-    code, err = cutaway("train", tmp_path / "set", *asked, "--out", tmp_path / "run")
+    code, _, err = cutaway("train", tmp_path / "set", *asked, "--out", tmp_path / "run")
     assert code == 2
     assert re.search(came, err.partition("expected:")[0]), err
     assert "bug in Cutaway" not in err and "expected:" in err, err
