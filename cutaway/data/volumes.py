@@ -282,7 +282,8 @@ def _expect_same_voxels(headers) -> None:
         raise DataError(
             f"{other.path} has voxels of {_mm(other.spacing)}, {like.path} of {_mm(like.spacing)}",
             expected="voxels of one size in all volumes",
-            fix=f"resample them: spacing=({', '.join(f'{s:.3g}' for s in usual)})",
+            fix=f"resample them: spacing=({', '.join(f'{s:.3g}' for s in usual)}) "
+            f"(--spacing {','.join(f'{s:.3g}' for s in usual)})",
         )
 
 

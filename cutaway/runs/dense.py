@@ -68,6 +68,22 @@ class DenseRows(Preprocessing):
         """The target (*size, ...) of a row of the frame."""
         raise NotImplementedError
 
+    def own_input(self, row: dict) -> np.ndarray:
+        """The input of a row at its own size, which is another where inputs are resampled."""
+        return self.input_of(row)
+
+    def own_target(self, row: dict) -> np.ndarray:
+        """The target of a row at its own size."""
+        return self.target_of(row)
+
+    def restored(self, row: dict, prediction: np.ndarray) -> np.ndarray:
+        """A prediction for `input_of` at the row's own size."""
+        return prediction
+
+    def predict_row(self, run: Run, row: dict) -> np.ndarray:
+        """What a run predicts for a row, at its own size."""
+        return self.restored(row, self.predict_whole(run, self.input_of(row)))
+
     def predict_whole(self, run: Run, x: np.ndarray) -> np.ndarray:
         """What a run predicts for a whole input (*size, channels), of the same size."""
         raise NotImplementedError
@@ -142,15 +158,11 @@ class DenseRows(Preprocessing):
 
     def _each(self, run: Run, rows) -> Iterator[ExampleFiles]:
         for row in rows:
-            x = self.input_of(row)
-            yield self.example_files(row, x, self.predict_whole(run, x))
+            yield self.example_files(row, self.own_input(row), self.predict_row(run, row))
 
     def compared(self, run: Run, rows: list[dict]) -> list:
         """`compare` of each row, with what the run predicts for it."""
-        return [
-            self.compare(row, self.predict_whole(run, self.input_of(row)), self.target_of(row))
-            for row in rows
-        ]
+        return [self.compare(row, self.predict_row(run, row), self.own_target(row)) for row in rows]
 
     def evaluate(self, run: Run, data) -> tuple[dict, list]:
         frame = self.read(data)

@@ -161,16 +161,19 @@ def explain_mask(run: Run, data, row: int) -> ExampleStory:
     x = rows.input_of(one)
     probabilities = rows.predict_whole(run, x)
     ids = rows.ids_of(probabilities)
+    shown = rows.ids_of(rows.restored(one, probabilities))
     truth, parts = None, []
     certain = probabilities.max(axis=-1)
     position, about = _lowest(certain), "the least certain place"
     if "target" in one:
         target = rows.target_of(one)
-        truth = _fractions(target[target != rows.ignore], rows.names)
-        picture, *flat = rows.flat(x, target, ids)
+        true_ids = rows.own_target(one)
+        truth = _fractions(true_ids[true_ids != rows.ignore], rows.names)
+        picture, *flat = rows.flat(rows.own_input(one), true_ids, shown)
         drawn = [colored(one, rows.colors, rows.ignore) for one in flat]
         pictures = np.concatenate([picture, *drawn], axis=1)
-        parts.append(("Dice", DiceArithmetic(rows.names, rows.confusion(ids, target), pictures)))
+        counts = rows.confusion(shown, true_ids)
+        parts.append(("Dice", DiceArithmetic(rows.names, counts, pictures)))
         wrong = (ids != target) & (target != rows.ignore)
         if wrong.any():
             position = _lowest(np.where(wrong, -certain, np.inf))
@@ -178,7 +181,7 @@ def explain_mask(run: Run, data, row: int) -> ExampleStory:
             about = f"the most certain mistake: {true!r} predicted as {predicted!r}"
     heading = f"What the class at {position} rests on ({about})"
     parts.append((heading, _evidence(run, rows, x, position, int(ids[position]))))
-    return ExampleStory(run, row, source, _fractions(ids, rows.names), truth, parts)
+    return ExampleStory(run, row, source, _fractions(shown, rows.names), truth, parts)
 
 
 def explain_pair(run: Run, data, row: int) -> ExampleStory:

@@ -199,8 +199,8 @@ class SegmentationExperiment(DenseExperiment):
             return
         chosen = self.rows_of("validation")
         chosen = [chosen[k] for k in evenly(len(chosen), CALIBRATED)]
-        maps = [rows.predict_whole(run, rows.input_of(row)) for row in chosen]
-        targets = [rows.target_of(row) for row in chosen]
+        maps = [rows.predict_row(run, row) for row in chosen]
+        targets = [rows.own_target(row) for row in chosen]
         values, rarer = {}, int(np.argmin(rows.counts))
         for threshold in THRESHOLDS:
             found = [
@@ -243,8 +243,8 @@ class SegmentationExperiment(DenseExperiment):
         order = sorted(self.found["validation"], key=lambda one: one.mean_dice)
         shown = []
         for one in order[:most]:
-            x, truth = rows.input_of(one.row), rows.target_of(one.row)
-            ids = rows.ids_of(rows.predict_whole(run, x))
+            x, truth = rows.own_input(one.row), rows.own_target(one.row)
+            ids = rows.ids_of(rows.predict_row(run, one.row))
             picture, truth, ids = rows.flat(x, truth, ids)
             colors = rows.colors
             pictures = [
