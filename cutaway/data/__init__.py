@@ -49,6 +49,7 @@ from cutaway.data.text import Texts, read_text, read_texts
 from cutaway.data.tiles import predict_tiles
 from cutaway.data.tokenizer import Tokenizer, Tokens
 from cutaway.data.touching import border_weights
+from cutaway.data.turns import averaged_over_turns
 from cutaway.data.ucr import UCRDataset, read_ucr, read_ucr_pair
 from cutaway.data.volume_folder import VolumeFolder
 from cutaway.data.volumes import find_volumes, looks_like_volumes
@@ -96,6 +97,7 @@ __all__ = [
     "VolumeFolder",
     "VolumeHeader",
     "WordPiece",
+    "averaged_over_turns",
     "batches_by_length",
     "border_weights",
     "bucket_lengths",

@@ -1,11 +1,26 @@
 """Streams of augmented examples from folders: kept in memory if they fit, otherwise read anew."""
 
+import dataclasses
 from typing import Any, Protocol
+
+import numpy as np
 
 from cutaway.data.images import MEMORY_BYTES
 from cutaway.data.prefetch import ExampleStream, in_threads
 from cutaway.data.random_geometry import ExampleAugmentation
 from cutaway.errors import expect_integer
+
+
+class WeightedExampleStream(ExampleStream):
+    """An ExampleStream whose targets are pairs (y, weights): its blocks are (x, y, weights).
+
+    A weight for each position of y, with a last axis of size 1 as pictures have; the loss gets
+    them as `row_weights`.
+    """
+
+    def blocks(self, seed):
+        for x, (y, weights) in super().blocks(seed):
+            yield x, y, weights[..., 0]
 
 
 class ExampleFolder(Protocol):
@@ -28,6 +43,7 @@ def stream_examples(
     *,
     repeats: int = 1,
     prepare=None,
+    weigh=None,
     memory_bytes: int = MEMORY_BYTES,
     **options,
 ) -> ExampleStream:
@@ -41,6 +57,8 @@ def stream_examples(
         augmentation: its RandomGeometry gives all examples one size.
         repeats: how many examples of each file an epoch has: crops of a large picture, for example.
         prepare: function (x, y) -> (x, y) applied to what was read, such as a normalization.
+        weigh: function y -> weights in the loss of each position, such as border_weights; they are
+            moved and cropped with y. None: all positions count equally.
         memory_bytes: limit for the examples in memory.
         options: weights, block_rows, threads, ahead: see BlockStream.
 
@@ -49,15 +67,21 @@ def stream_examples(
     """
     expect_integer(repeats, what="stream_examples: repeats", least=1)
     count = len(folder)
+    if weigh is not None:
+        roles = augmentation.y_roles, "picture"  # weights are moved linearly
+        augmentation = dataclasses.replace(augmentation, y_roles=roles)
 
     def read(row):
         x, y = folder.example(row)
-        return (x, y) if prepare is None else prepare(x, y)
+        x, y = (x, y) if prepare is None else prepare(x, y)
+        return (x, y) if weigh is None else (x, (y, np.float32(weigh(y))[..., None]))
 
-    kept = in_threads(read, range(count)) if folder.bytes_of_arrays() <= memory_bytes else None
+    needed = folder.bytes_of_arrays() * (1 if weigh is None else 1 + np.dtype(np.float32).itemsize)
+    kept = in_threads(read, range(count)) if needed <= memory_bytes else None
 
     def example(row, rng):
         x, y = read(row % count) if kept is None else kept[row % count]
         return augmentation.example(x, y, rng)
 
-    return ExampleStream(count * repeats, example, **options)
+    kind = ExampleStream if weigh is None else WeightedExampleStream
+    return kind(count * repeats, example, **options)

@@ -302,7 +302,7 @@ def soft_dice_with_logits(
     )
 
 
-@expecting("logit", "labels")
+@expecting("logit", "labels", alias="dice_cross_entropy")
 def dice_cross_entropy_with_logits(
     prediction,
     target,

@@ -30,14 +30,18 @@ from cutaway.runs.networks import build_network
 from cutaway.runs.options.masks import MaskOptions
 from cutaway.runs.preprocessing import ExampleFiles, expect_format
 from cutaway.runs.schema import Edge, PixelClasses, expect_piece_fits, read_form
-from cutaway.runs.segmentation import SegmentationExperiment, SegmentationRows
+from cutaway.runs.segmentation import (
+    SegmentationExperiment,
+    SegmentationRows,
+    pixel_loss,
+    pixel_weights,
+)
 from cutaway.train.blocks import expect_batch
 
 CHECKED = 8  # training examples whose masks are compared with the pictures
 LARGEST = 192  # size of crops by default
 ELASTIC = 10.0  # pixels: standard deviation of the displacements, as for the first U-Net
 ZOOM = (0.75, 1.33)
-LOSS = "sparse_categorical_cross_entropy_with_logits"
 
 
 class MaskForm(PixelClasses):
@@ -46,6 +50,7 @@ class MaskForm(PixelClasses):
     size: tuple[Edge, Edge]
     channels: Literal[1, 3]
     coding: dict[str, Any]
+    turned: bool
 
 
 class MaskRows(SegmentationRows):
@@ -67,6 +72,7 @@ class MaskRows(SegmentationRows):
         counts,
         *,
         threshold: float = 0.5,
+        turned: bool = False,
     ):
         self.size = tuple(size)
         self.channels = channels
@@ -74,6 +80,7 @@ class MaskRows(SegmentationRows):
         self.coding = coding
         self.counts = [int(n) for n in counts]
         self.threshold = threshold
+        self.turned = turned
 
     @property
     def ignore(self) -> int:
@@ -98,6 +105,7 @@ class MaskRows(SegmentationRows):
             coding,
             found.counts,
             threshold=found.threshold,
+            turned=found.turned,
         )
 
     def to_json(self) -> dict:
@@ -110,6 +118,7 @@ class MaskRows(SegmentationRows):
             "coding": self.coding.to_json(),
             "counts": self.counts,
             "threshold": self.threshold,
+            "turned": self.turned,
         }
 
     def read(self, source):
@@ -187,8 +196,7 @@ def prepare_masks(path, options: MaskOptions | None = None, *, why: str = ""):
     seed(options.seed)
     spec = {
         "model": "unet",
-        "loss": LOSS,
-        "loss_options": {"ignore_index": rows.ignore},
+        **pixel_loss(options, rows.ignore),
         "channels": rows.channels,
         "outputs": len(rows.names),
         "base": options.width,
@@ -210,7 +218,14 @@ def read_masks(path, options, multiple: int, largest: int, channels: int | None 
     sets, notes = split_rows(folder, options)
     size = crop_size(options.size, folder.sizes, multiple, largest)
     counts = np.nansum(folder.counts[sets["train"]], axis=0)
-    rows = MaskRows(size, folder.channels, folder.classes, folder.coding, counts)
+    rows = MaskRows(
+        size,
+        folder.channels,
+        folder.classes,
+        folder.coding,
+        counts,
+        turned=options.augment and looks_alike(options, folder.channels),
+    )
     return folder, mask_frame(folder), sets, rows, [*folder.notes, *notes]
 
 
@@ -221,6 +236,7 @@ def mask_experiment(kind, path, options, folder, frame, sets, rows, spec, notes,
         folder.subset(sets["train"]),
         augmentation(rows, options),
         repeats=pieces_per_example(folder.sizes[sets["train"]], rows.size),
+        weigh=pixel_weights(options, len(rows.names), rows.ignore),
     )
     expect_batch(options.batch(stream.rows), stream.rows)
     return cls(
@@ -268,12 +284,16 @@ def crop_size(given, sizes, multiple: int, largest: int) -> tuple[int, int]:
     return height, width
 
 
+def looks_alike(options, channels: int) -> bool:
+    """Whether the pictures look alike in any direction."""
+    return channels == 1 if options.turns is None else options.turns
+
+
 def augmentation(rows: MaskRows, options) -> ExampleAugmentation:
     """Random crops, and if asked for flips, turns, zoom, deformation and light."""
     if not options.augment:
         return ExampleAugmentation(RandomGeometry(rows.size), border=BORDER, mask_fill=rows.ignore)
-    turns = rows.channels == 1 if options.turns is None else options.turns
-    if turns:
+    if looks_alike(options, rows.channels):
         square = rows.size[0] == rows.size[1]
         geometry = RandomGeometry(rows.size, flips=(0, 1), quarter_turns=square, elastic=ELASTIC)
     else:

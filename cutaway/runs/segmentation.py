@@ -6,11 +6,14 @@ chosen on the validation examples.
 
 import dataclasses
 import functools
-from typing import cast
+import inspect
+from typing import Any, cast
 
 import numpy as np
 
+from cutaway.data import averaged_over_turns, border_weights
 from cutaway.data.tiles import predict_tiles
+from cutaway.losses import LOSSES
 from cutaway.metrics.mask_scores import mean_iou, overlap_of
 from cutaway.metrics.regions import adapted_rand_error, connected_regions
 from cutaway.runs.dense import DenseExperiment, DenseRows, evenly
@@ -60,6 +63,7 @@ class SegmentationRows(DenseRows):
         ignore: the id of pixels that do not count.
         threshold: probability from which on the second of two classes is predicted.
         counts: pixels of each class in the training set.
+        turned: whether a prediction is the mean over four turns of each tile.
         colors: of the classes, for drawing.
     """
 
@@ -67,6 +71,7 @@ class SegmentationRows(DenseRows):
     ignore: int
     threshold: float
     counts: list[int]
+    turned = False
     colors: list[tuple[int, int, int]]
     headings = ("class", "fraction", "in the training set")
 
@@ -99,7 +104,8 @@ class SegmentationRows(DenseRows):
         return np.asarray(to_probabilities(loss, raw), np.float32)
 
     def predict_whole(self, run, x):
-        return predict_tiles(run.outputs, x, self.size, batch_size=TILES)
+        predict = averaged_over_turns(run.outputs) if self.turned else run.outputs
+        return predict_tiles(predict, x, self.size, batch_size=TILES)
 
     def ids_of(self, probabilities, threshold: float | None = None) -> np.ndarray:
         """(*size) class ids of probabilities (*size, classes)."""
@@ -181,6 +187,25 @@ def _mean(values) -> float:
 
 def _number(value) -> float | None:
     return None if np.isnan(value) else float(value)
+
+
+def pixel_loss(options, ignore: int) -> dict[str, Any]:
+    """The loss and its options, as the spec of a network has them."""
+    name = options.loss or options.USUAL_LOSS
+    chosen: dict[str, Any] = {"ignore_index": ignore}
+    if "background" in inspect.signature(LOSSES[name]).parameters:
+        # without it in the mean the other classes begin by claiming all of the background
+        chosen["background"] = True
+    return {"loss": name, "loss_options": chosen}
+
+
+def pixel_weights(options, classes: int, ignore: int):
+    """A function of a mask that returns U-Net's weights of its borders; None if not asked for."""
+    if not options.border_weight:
+        return None
+    return functools.partial(
+        border_weights, w0=options.border_weight, class_weights=(1,) * classes, ignore=ignore
+    )
 
 
 @dataclasses.dataclass(kw_only=True)

@@ -2,9 +2,9 @@
 
 from cutaway.models import backbone_unet, pretrained_backbone
 from cutaway.nn import seed
-from cutaway.runs.masks import LOSS, mask_experiment, read_masks
+from cutaway.runs.masks import mask_experiment, read_masks
 from cutaway.runs.options.masks import MaskTransferOptions
-from cutaway.runs.segmentation import SegmentationExperiment
+from cutaway.runs.segmentation import SegmentationExperiment, pixel_loss
 
 LARGEST = 224  # size of crops by default
 MULTIPLE = 32  # of a backbone's sizes: its last stage has 1/32 of the picture
@@ -28,8 +28,7 @@ def prepare_transferred_masks(path, options: MaskTransferOptions, *, why: str = 
         "model": "unet-on-backbone",
         "from": options.from_.partition(":")[0],
         "unfrozen": options.fine_tune,
-        "loss": LOSS,
-        "loss_options": {"ignore_index": rows.ignore},
+        **pixel_loss(options, rows.ignore),
         "channels": rows.channels,
         "outputs": len(rows.names),
         "dropout": options.dropout,

@@ -32,7 +32,12 @@ from cutaway.runs.networks import build_network
 from cutaway.runs.options.volumes import VolumeOptions
 from cutaway.runs.preprocessing import ExampleFiles, expect_format
 from cutaway.runs.schema import Edge, PixelClasses, expect_piece_fits, read_form
-from cutaway.runs.segmentation import SegmentationExperiment, SegmentationRows
+from cutaway.runs.segmentation import (
+    SegmentationExperiment,
+    SegmentationRows,
+    pixel_loss,
+    pixel_weights,
+)
 from cutaway.train.blocks import expect_batch
 
 LARGEST = 64  # voxels of a crop along each axis, by default
@@ -291,14 +296,13 @@ def prepare_volumes(path, options: VolumeOptions | None = None, *, why: str = ""
         augmentation(rows, options),
         repeats=per_volume,
         prepare=lambda x, y: (standardized(x), y),
+        weigh=pixel_weights(options, len(rows.names), IGNORE),
     )
     expect_batch(options.batch(stream.rows), stream.rows)
     seed(options.seed)
     spec = {
         "model": f"{options.model}-3d",
-        "loss": "soft_dice_with_logits",
-        # with the background in the mean: without it the classes begin by claiming all of it
-        "loss_options": {"ignore_index": IGNORE, "background": True},
+        **pixel_loss(options, IGNORE),
         "channels": rows.channels,
         "outputs": len(rows.names),
         "base": options.width,

@@ -43,6 +43,7 @@ def test_what_was_written_is_read_again(kind):
         ("masks", {"classes": ["a", "b", "c"], "counts": [1, 2, 3]}),
         ("masks", {"counts": [9, -7]}),
         ("masks", {"threshold": 1.5}),
+        ("masks", {"turned": 4}),
         ("masks", {"coding": {}}),
         ("masks", {"coding": {**CODING.to_json(), "values": [255, 255]}}),
         ("masks", {"coding": {**CODING.to_json(), "form": "threshold"}}),

@@ -60,6 +60,24 @@ def test_the_threshold_is_the_best_on_the_validation_pictures_and_is_kept(traine
     assert json.loads((run.path / "preprocessing.json").read_text())["threshold"] == kept
 
 
+def test_predictions_of_gray_pictures_are_the_mean_of_four_turns_and_turn_with_them(trained):
+    _, run = trained
+    opened = Run.open(run.path)
+    rows = opened.preprocessing
+    x = disk((32, 32), np.random.default_rng(3))[0][..., None]
+    found = rows.predict_whole(opened, x)
+    views = [np.rot90(opened.outputs(np.rot90(x, k)[None])[0], -k) for k in range(4)]
+    np.testing.assert_allclose(found, np.mean(views, axis=0), atol=1e-6)
+    np.testing.assert_allclose(rows.predict_whole(opened, np.rot90(x)), np.rot90(found), atol=1e-5)
+
+
+@pytest.mark.parametrize("option", [{}, {"turns": False}, {"augment": False}])
+def test_predictions_are_turned_only_where_the_training_turned_pictures(tmp_path, option):
+    prepared = prepare(write_masks(tmp_path / "disks", 4), **SMALL, **option)
+    assert prepared.preprocessing.turned == (not option)
+    assert prepared.preprocessing.to_json()["turned"] == (not option)
+
+
 @pytest.mark.parametrize("size", [(1, 1), (1, 70), (13, 5), (32, 32), (33, 95)])
 def test_a_prediction_has_the_size_and_the_values_of_the_set(trained, tmp_path, size):
     _, run = trained

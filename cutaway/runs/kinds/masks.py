@@ -55,6 +55,11 @@ class MaskKind(DataKind):
             "the network standardizes them itself; `cutaway predict` predicts whole pictures in "
             f"overlapping tiles of {' x '.join(map(str, rows.size))}, mirrored at the edges",
         ]
+        if rows.turned:
+            sentences.append(
+                "`cutaway predict` averages four turns of each tile; the exported network predicts "
+                "one"
+            )
         other = (*(n * k for n, k in zip(rows.size, (2, 3, 4), strict=False)), rows.channels)
         return [
             NetworkInput(

@@ -37,6 +37,21 @@ class Flag:
     parse: Callable[[str], Any] | None = None
 
 
+def parse_loss(name: str) -> str:
+    """The name of a loss, of which a short one was given perhaps: "dice-cross-entropy"."""
+    from cutaway.losses import LOSS_ALIASES
+
+    name = name.replace("-", "_")
+    return LOSS_ALIASES.get(name, name)
+
+
+LOSS = Flag(
+    "Loss, such as huber; for masks and volumes cross-entropy, dice, dice-cross-entropy or focal.",
+    TRAINING,
+    metavar="NAME",
+    default="depends on the data",
+    parse=parse_loss,
+)
 MODEL = Flag("Network.", metavar="NAME", default="depends on the data")
 SKIP_OPTION = "skip_unreadable={count} (--skip-unreadable {count})"
 SKIP_UNREADABLE = Flag(

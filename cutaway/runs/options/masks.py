@@ -3,9 +3,10 @@
 import dataclasses
 
 from cutaway.errors import expect_range
-from cutaway.runs.options.dense import DenseOptions, expect_piece
+from cutaway.runs.options.dense import expect_piece
 from cutaway.runs.options.every_kind import TrainingOptions
 from cutaway.runs.options.flags import DENSE, MODEL, Flag, option
+from cutaway.runs.options.segmentation import SegmentationOptions, expect_pixel_loss
 from cutaway.runs.options.transfer import TransferOptions
 
 TURNS = Flag(
@@ -29,7 +30,7 @@ IGNORE_VALUE = Flag(
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class MaskOptions(DenseOptions):
+class MaskOptions(SegmentationOptions):
     """Training options for pictures with masks; None means a default that depends on the data.
 
     Attributes:
@@ -39,7 +40,7 @@ class MaskOptions(DenseOptions):
         threshold: gray value of masks above which pixels are class 1; None: values are classes.
         ignore_value: value of masks whose pixels do not count.
         levels: number of scales of the U-Net.
-        others: see DenseOptions. `size` is that of the crops.
+        others: see SegmentationOptions. `size` is that of the crops.
     """
 
     MODELS = ("unet",)
@@ -64,7 +65,7 @@ class MaskTransferOptions(TransferOptions):
 
     Attributes:
         fine_tune: whether the backbone is trained too, with a lower learning rate for all.
-        size, augment, split, turns, threshold, ignore_value: see MaskOptions.
+        loss, border_weight, size, augment, split, turns, threshold, ignore_value: see MaskOptions.
         others: see TransferOptions; `unfreeze` and `layer_decay` have no effect.
     """
 
@@ -72,11 +73,14 @@ class MaskTransferOptions(TransferOptions):
     LEAST_STEPS, LEAST_EPOCHS, MOST_EPOCHS = 300, 8, 200
     LEAST_BATCH, MOST_BATCH = 4, 4
     ADAPTIVE_RATE, TUNED_RATE = 2e-3, 5e-4
+    USUAL_LOSS = SegmentationOptions.USUAL_LOSS
 
     optimizer: str = "adamw"
     weight_decay: float | None = 0.01
     validation: float = 0.15
     size: int | tuple | None = None
+    loss: str | None = None
+    border_weight: float = 0.0
     augment: bool = True
     split: str | None = None
     turns: bool | None = None
@@ -86,6 +90,7 @@ class MaskTransferOptions(TransferOptions):
     def __post_init__(self):
         super().__post_init__()
         expect_piece(self.size, 2)
+        expect_pixel_loss(self)
 
     def rate(self):
         if self.lr is None and self.fine_tune:

@@ -4,17 +4,10 @@ import dataclasses
 
 from cutaway.errors import expect_choice, expect_range
 from cutaway.runs.options.every_kind import TrainingOptions
-from cutaway.runs.options.flags import TABLES, Flag, option, parse_names, parse_sizes
+from cutaway.runs.options.flags import LOSS, TABLES, Flag, option, parse_names, parse_sizes
 from cutaway.runs.space import Choice, Integer
 
 TARGET = "depends on the target"
-
-
-def _loss(name: str) -> str:
-    """The name of a loss, of which a short one was given perhaps."""
-    from cutaway.losses import LOSS_ALIASES
-
-    return LOSS_ALIASES.get(name, name)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -40,9 +33,7 @@ class TableOptions(TrainingOptions):
         Flag('Sizes of the hidden layers; "" for none.', TABLES, metavar="N,N", parse=parse_sizes),
     )
     activation: str = option("relu", Flag("Activation of the hidden layers.", TABLES))
-    loss: str | None = option(
-        None, Flag("Loss.", TABLES, metavar="NAME", default=TARGET, parse=_loss)
-    )
+    loss: str | None = option(None, LOSS)
     init: str = option("glorot_uniform", Flag("Weight initializer.", TABLES, metavar="NAME"))
     task: str | None = option(
         None, Flag("binary, multiclass or regression.", TABLES, default=TARGET)

@@ -3,8 +3,9 @@
 import dataclasses
 
 from cutaway.errors import OptionError, expect_range
-from cutaway.runs.options.dense import WIDTH, DenseOptions
+from cutaway.runs.options.dense import WIDTH
 from cutaway.runs.options.flags import DENSE, MODEL, Flag, option
+from cutaway.runs.options.segmentation import SegmentationOptions
 
 
 def parse_spacing(text: str) -> tuple[float, ...]:
@@ -33,7 +34,7 @@ SPACING = Flag(
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class VolumeOptions(DenseOptions):
+class VolumeOptions(SegmentationOptions):
     """Training options for volumes with labels; None means a default that depends on the data.
 
     Attributes:
@@ -42,11 +43,12 @@ class VolumeOptions(DenseOptions):
         spacing: size of a voxel in millimeters, to the right, anterior and superior, to which
             volumes are resampled for the network; predictions and scores are those of the volumes
             as they are. One number for all axes, or None: they are not resampled.
-        others: see DenseOptions. `size` is that of the crops, by default as large as the volumes,
-            at most 64 voxels along each axis.
+        others: see SegmentationOptions. `size` is that of the crops, by default as large as the
+            volumes, at most 64 voxels along each axis.
     """
 
     AXES = 3
+    USUAL_LOSS = "soft_dice_with_logits"
     MODELS = ("vnet", "unet")
     LEAST_STEPS, LEAST_EPOCHS, MOST_EPOCHS = 450, 8, 300
     LEAST_BATCH, MOST_BATCH = 2, 2
