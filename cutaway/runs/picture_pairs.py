@@ -284,8 +284,10 @@ class PairExperiment(DenseExperiment):
         if self.discriminator is None:
             return super().make_trainer()
         rows = self.training_rows
-        optimizers = tuple(
-            self.options.make_optimizer(net, rows) for net in (self.net, self.discriminator)
+        options = cast(PairOptions, self.options)
+        optimizers = (
+            options.make_optimizer(self.net, rows),
+            options.make_discriminator_optimizer(self.discriminator, rows),
         )
         return Trainer(
             AdversarialProgram(

@@ -1,13 +1,16 @@
 """Pairs of pictures: pix2pix from a folder to pictures of the size of the input."""
 
 import dataclasses
+import json
+import subprocess
+import sys
 
 import numpy as np
 import pytest
 from PIL import Image
 
 from cutaway.data import Geometry
-from cutaway.errors import DataError
+from cutaway.errors import DataError, OptionError
 from cutaway.runs import Run, picture_pairs, prepare, recognize, write_report
 from cutaway.runs.mean_colors import MeanColors
 from cutaway.runs.picture_pairs import (
@@ -17,6 +20,7 @@ from cutaway.runs.picture_pairs import (
     open_discriminator,
     picture_size,
 )
+from cutaway.train import AdversarialProgram
 from tests.runs.drawn_sets import write_pairs
 
 SMALL = {"width": 2, "size": 16, "epochs": 3, "schedule": "constant", "validation": 0.3}
@@ -80,6 +84,60 @@ def test_an_adversarial_training_is_resumed_to_the_same_bits(tmp_path, no_featur
         before, after = (getattr(one, name).state_dict() for one in (whole, resumed))
         for path, value in before.items():
             np.testing.assert_array_equal(value, after[path])
+
+
+KILLED = """
+import json, os, sys
+from pathlib import Path
+import jax
+from cutaway.runs import prepare
+from cutaway.train import AdversarialProgram, Checkpoints
+
+whole, seen = AdversarialProgram.generator_terms, []
+
+def between(_):  # the discriminator has moved, the generator has not
+    seen.extend(Path(sys.argv[2], "checkpoints").glob("*"))
+    if len(seen) > 2:
+        os.kill(os.getpid(), 9)
+
+def terms(self, x, example, y):
+    found = whole(self, x, example, y)
+    jax.debug.callback(between, found["generator"].data)
+    return found
+
+AdversarialProgram.generator_terms = terms
+Checkpoints.__init__.__kwdefaults__["every_seconds"] = 0
+prepare(sys.argv[1], **json.loads(sys.argv[3])).train(sys.argv[2], progress=False)
+"""
+
+
+@pytest.mark.slow
+def test_a_training_killed_between_the_two_halves_of_a_step_is_resumed_to_the_same_bits(
+    tmp_path, no_features
+):
+    folder, options = write_pairs(tmp_path / "pairs"), {**SMALL, "batch_size": 1}
+    whole, resumed = (prepare(folder, **options) for _ in range(2))
+    whole.train(tmp_path / "a", progress=False)
+    command = [sys.executable, "-c", KILLED, folder, tmp_path / "b", json.dumps(options)]
+    assert subprocess.run(command, check=False).returncode == -9
+    begun = [path.name for path in (tmp_path / "b" / "checkpoints").iterdir()]
+    assert begun and not (tmp_path / "b" / "metrics.json").exists()
+    run = resumed.train(tmp_path / "b", resume=True, progress=False)
+    assert len(run.history) == 3
+    for name in ("net", "discriminator"):
+        before, after = (getattr(one, name).state_dict() for one in (whole, resumed))
+        for path, value in before.items():
+            np.testing.assert_array_equal(value, after[path])
+
+
+def test_the_discriminator_learns_at_a_fraction_of_the_generator_s_rate(tmp_path):
+    folder = write_pairs(tmp_path / "pairs")
+    program = prepare(folder, **SMALL, lr=0.008, discriminator_rate=0.25).make_trainer().program
+    assert isinstance(program, AdversarialProgram)
+    assert program.optimizer.base_lr.item() == pytest.approx(0.008)
+    assert program.discriminator_optimizer.base_lr.item() == pytest.approx(0.002)
+    with pytest.raises(OptionError, match="discriminator rate"):
+        prepare(folder, **SMALL, discriminator_rate=0.0)
 
 
 def test_the_baseline_of_label_maps_is_the_mean_color_of_each_class(tmp_path, no_features):
