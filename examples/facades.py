@@ -17,7 +17,6 @@ from typing import Any
 
 import numpy as np
 
-from cutaway.data import find_pairs
 from cutaway.metrics import PictureScores
 from cutaway.models import FeatureDistance
 from cutaway.runs import prepare
@@ -40,9 +39,11 @@ def main(folder, *, l1=True, feature_distance=FeatureDistance, **options) -> dic
             run = prepared.train(Path(temporary) / "run")
         seconds = time.perf_counter() - began
         print(f"{model}: {run.metrics['epochs']} epochs, {seconds:.0f} s")
-        pairs = [(target, made) for _, _, target, made in prepared.found["test"]]
+        compared = prepared.found["test"]
         if not found:
-            found["mean color of each class"] = _figures(_mean_colors(prepared), feature_distance())
+            pairs = [(one.target, one.baseline) for one in compared]
+            found["mean color of each class"] = _figures(pairs, feature_distance())
+        pairs = [(one.target, one.made) for one in compared]
         found[model] = _figures(pairs, feature_distance())
     distance = found["mean color of each class"]["distance"]
     for name, one in found.items():
@@ -52,25 +53,6 @@ def main(folder, *, l1=True, feature_distance=FeatureDistance, **options) -> dic
             f"ratio {one['gradient_ratio']:.2f}, L1 {one['l1']:.3f}"
         )
     return found
-
-
-def _mean_colors(prepared) -> list:
-    """[(target, the mean color of each pixel's class in the training set)] of the test pairs."""
-    rows, folder = prepared.preprocessing, find_pairs(prepared.source)
-    sums, counts = np.zeros((256, rows.target_channels)), np.zeros(256)
-
-    def examples(name):
-        for k in prepared.sets[name]:
-            ids: Any = folder.input_ids(int(k))  # the indices of the palette
-            row = prepared.frame.row(int(k), named=True)
-            target = rows.framed(rows.target_of(row))
-            yield rows.framing.geometry(ids.shape).mask(ids), target
-
-    for ids, target in examples("train"):
-        np.add.at(sums, ids.ravel(), target.reshape(ids.size, -1))
-        np.add.at(counts, ids.ravel(), 1)
-    means = (sums / np.maximum(counts, 1)[:, None]).astype(np.float32)
-    return [(target, means[ids]) for ids, target in examples("test")]
 
 
 def _figures(pairs, distance) -> dict:

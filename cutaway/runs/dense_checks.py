@@ -140,5 +140,5 @@ def winning_discriminator(history) -> Problem | None:
         measures={"loss of the discriminator at the end": float(last.mean()), "chance": CHANCE},
         explanation="The discriminator is hardly ever wrong, so that the generator learns little "
         "from it.",
-        fix="use more pairs, or a smaller --width",
+        fix="use a lower --discriminator-rate, or more pairs",
     )

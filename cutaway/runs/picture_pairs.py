@@ -1,9 +1,10 @@
 """Pairs of pictures: a picture made from a picture, by pix2pix."""
 
 import dataclasses
+import functools
 import os
 from pathlib import Path
-from typing import Annotated, Literal, cast
+from typing import Literal, NamedTuple, cast
 
 import msgspec
 import numpy as np
@@ -20,7 +21,7 @@ from cutaway.data import (
 from cutaway.data.decode import SUFFIXES
 from cutaway.data.file_pairs import bare_name, files_below
 from cutaway.errors import CutawayError, DataError
-from cutaway.metrics.pictures import PictureScores
+from cutaway.metrics.pictures import DiagonalFrechet, PictureScores
 from cutaway.models import FeatureDistance, PatchDiscriminator, patch_discriminator
 from cutaway.models.pix2pix import weighted_absolute_error
 from cutaway.nn import seed
@@ -29,6 +30,7 @@ from cutaway.runs.dense_checks import winning_discriminator
 from cutaway.runs.dense_report import Shown, thumbnail
 from cutaway.runs.drawn_masks import png
 from cutaway.runs.finished_run import Run
+from cutaway.runs.mean_colors import MeanColors, MeanColorsForm
 from cutaway.runs.networks import build_network
 from cutaway.runs.options.picture_pairs import PairOptions
 from cutaway.runs.preprocessing import ExampleFiles, Headline, expect_format
@@ -41,6 +43,7 @@ LARGEST = 128  # size by default
 DEEPEST = 8  # halvings of the generator
 JITTER = 286 / 256  # pictures are this much larger before a random crop, as in the paper
 TOGETHER = 16  # pictures that are made at a time
+COLORED = 256  # training pairs at most whose colors are averaged
 FEATURES = "efficientnet-lite0"  # network of the feature distance
 SMALLEST = 32  # pixels of pictures that it compares: two positions of its map along each axis
 
@@ -51,12 +54,11 @@ class PairForm(msgspec.Struct):
     size: tuple[Edge, Edge]
     channels: Literal[1, 3]
     target_channels: Literal[1, 3]
-    mean_color: list[Annotated[float, msgspec.Meta(ge=-1, le=1)]]
+    mean_colors: MeanColorsForm
     reverse: bool
 
     def __post_init__(self):
-        if len(self.mean_color) != self.target_channels:
-            raise ValueError(f"a mean color of {len(self.mean_color)} values")
+        self.mean_colors.expect_channels(self.target_channels)
 
 
 class PairRows(DenseRows):
@@ -66,17 +68,25 @@ class PairRows(DenseRows):
         size: (height, width) of the pictures as the network takes them.
         channels, target_channels: 1 or 3.
         reverse: whether input and target have changed places.
-        mean_color: of the training targets, from -1 to 1.
+        mean_colors: MeanColors of the training targets, from -1 to 1.
     """
 
     examples = "pairs"
     headings = ("picture", "size", "channels")
 
-    def __init__(self, size, channels: int, target_channels: int, mean_color, *, reverse: bool):
+    def __init__(
+        self,
+        size,
+        channels: int,
+        target_channels: int,
+        mean_colors: MeanColors | None = None,
+        *,
+        reverse: bool,
+    ):
         self.size = tuple(size)
         self.channels = channels
         self.target_channels = target_channels
-        self.mean_color = [float(c) for c in mean_color]
+        self.mean_colors = MeanColors.of([]) if mean_colors is None else mean_colors
         self.reverse = reverse
 
     @property
@@ -100,7 +110,7 @@ class PairRows(DenseRows):
             found.size,
             found.channels,
             found.target_channels,
-            found.mean_color,
+            MeanColors.from_form(found.mean_colors),
             reverse=found.reverse,
         )
 
@@ -111,7 +121,7 @@ class PairRows(DenseRows):
             "size": list(self.size),
             "channels": self.channels,
             "target_channels": self.target_channels,
-            "mean_color": self.mean_color,
+            "mean_colors": self.mean_colors.to_json(),
             "reverse": self.reverse,
         }
 
@@ -165,7 +175,7 @@ class PairRows(DenseRows):
         return bytes_of(geometry.undo_picture(made))
 
     def compared(self, run, rows):
-        """(row, input, target, what was made of the input) of each row, at the network's size."""
+        """A ComparedPair of each row."""
         import polars as pl
 
         found = []
@@ -173,47 +183,60 @@ class PairRows(DenseRows):
             part = rows[start : start + TOGETHER]
             arrays = self.transform(pl.DataFrame(part))
             made = run.outputs(arrays.x)
-            found += zip(part, arrays.x, arrays.targets, made, strict=True)
+            simple = [self.simple_target(self.input_of(row)) for row in part]
+            found += map(ComparedPair, part, arrays.x, arrays.targets, made, simple)
         return found
 
-    def score_compared(self, compared):
-        scores = PictureScores(data_range=2)
-        average = PictureScores(data_range=2)
-        mean = np.asarray(self.mean_color, np.float32)
-        for _, _, target, made in compared:
-            scores.collect(target, made)
-            average.collect(target, np.broadcast_to(mean, target.shape))
-        found = scores.result()
-        values = {name: found[name] for name in ("l1", "ssim", "gradient_ratio")}
-        distance = self._distance(compared)
-        if distance is not None:
-            values["feature_distance"] = distance
-        return {**values, "baseline_l1": average.result()["l1"]}
+    def simple_target(self, picture) -> np.ndarray:
+        """What the baseline makes of a picture (height, width, channels) uint8."""
+        return self.mean_colors.made(picture, self.framing.geometry(picture.shape[:2]))
 
-    def _distance(self, compared) -> float | None:
-        """Of the made pictures from the real ones; None if they are too small for its network, or
-        its weights are not available.
+    def score_compared(self, compared):
+        made, baseline = PictureScores(data_range=2), PictureScores(data_range=2)
+        for one in compared:
+            made.collect(one.target, one.made)
+            baseline.collect(one.target, one.baseline)
+        found = made.result()
+        values = {name: found[name] for name in ("l1", "ssim", "gradient_ratio")}
+        distances = self._distances(compared)
+        if distances is not None:
+            values["feature_distance"], values["baseline_feature_distance"] = distances
+        return {**values, "baseline_l1": baseline.result()["l1"]}
+
+    def _distances(self, compared) -> tuple[float, float] | None:
+        """Of the made pictures from the real ones, and of the baseline's; None if they are too
+        small for the network that compares them, or its weights are not available.
         """
         if min(self.size) < SMALLEST:
             return None
         try:
-            distance = FeatureDistance(FEATURES)
+            network = _feature_network()
         except CutawayError:  # the extra "pretrained" is not installed
             return None
+        made, baseline = DiagonalFrechet(), DiagonalFrechet()
         for start in range(0, len(compared), TOGETHER):
             part = compared[start : start + TOGETHER]
-            real, made = (np.stack([bytes_of(one[k]) for one in part]) for k in (2, 3))
-            distance.collect(in_color(real), in_color(made))
-        return distance.result()
+            real, *others = (
+                network.features(in_color(np.stack([bytes_of(getattr(one, name)) for one in part])))
+                for name in ("target", "made", "baseline")
+            )
+            for distance, features in zip((made, baseline), others, strict=True):
+                distance.collect(real, features)
+        return made.result(), baseline.result()
 
     def headline(self, scores, target, rows):
-        far = scores.get("feature_distance")
-        more = "" if far is None else f"; feature distance {far:.0f}"
+        on = f"on {rows} validation {self.examples}"
+        l1 = f"L1 {scores['l1']:.3f}, {self.mean_colors.name} {scores['baseline_l1']:.3f}"
+        ratio = f"{scores['gradient_ratio']:.2f}"
+        sharp = "the real pictures' (1: as sharp)"
+        if "feature_distance" not in scores:
+            return Headline("Gradient ratio: ", ratio, f" of {sharp} {on}; {l1}")
+        distance, simple = scores["feature_distance"], scores["baseline_feature_distance"]
         return Headline(
-            "Gradient ratio: ",
-            f"{scores['gradient_ratio']:.2f}",
-            f" of the real pictures' (1: as sharp) on {rows} validation {self.examples}{more}; "
-            f"L1 {scores['l1']:.3f}, of the mean color {scores['baseline_l1']:.3f}",
+            "Feature distance: ",
+            f"{distance:.0f}",
+            f" {on}, {self.mean_colors.name} {simple:.0f} (ratio {distance / simple:.2f}); "
+            f"gradient ratio {ratio} of {sharp}; {l1}",
         )
 
     def summary_rows(self):
@@ -230,6 +253,23 @@ class PairRows(DenseRows):
         files = {one: png(made), beside: png(both)}
         height, width = prediction.shape[:2]
         return ExampleFiles(files, {"picture": row["name"], "height": height, "width": width})
+
+
+class ComparedPair(NamedTuple):
+    """A pair of pictures with what was made of its input, all at the network's size, -1 to 1.
+
+    Attributes:
+        row: of the frame.
+        x, target: the pair.
+        made: by the network.
+        baseline: by PairRows.mean_colors.
+    """
+
+    row: dict
+    x: np.ndarray
+    target: np.ndarray
+    made: np.ndarray
+    baseline: np.ndarray
 
 
 @dataclasses.dataclass(kw_only=True)
@@ -261,8 +301,10 @@ class PairExperiment(DenseExperiment):
         if self.discriminator is None:
             return super().make_trainer()
         rows = self.training_rows
-        optimizers = tuple(
-            self.options.make_optimizer(net, rows) for net in (self.net, self.discriminator)
+        options = cast(PairOptions, self.options)
+        optimizers = (
+            options.make_optimizer(self.net, rows),
+            options.make_discriminator_optimizer(self.discriminator, rows),
         )
         return Trainer(
             AdversarialProgram(
@@ -296,9 +338,11 @@ class PairExperiment(DenseExperiment):
         return [] if found is None else [found]
 
     def worst(self, run, most):
-        order = sorted(self.found["validation"], key=lambda one: -np.abs(one[2] - one[3]).mean())
+        order = sorted(
+            self.found["validation"], key=lambda one: -np.abs(one.target - one.made).mean()
+        )
         shown = []
-        for row, x, target, made in order[:most]:
+        for row, x, target, made, _ in order[:most]:
             pictures = [
                 (caption, thumbnail(in_color(bytes_of(picture)), alt=caption))
                 for caption, picture in (("input", x), ("truth", target), ("prediction", made))
@@ -349,14 +393,13 @@ def prepare_pairs(path, options: PairOptions | None = None, *, why: str = "") ->
         size,
         folder.input_channels,
         folder.target_channels,
-        [0.0] * folder.target_channels,
         reverse=options.reverse,
     )
     sample = sets["train"][evenly(len(sets["train"]), SAMPLED)]
     some = rows.transform(frame[sample])
     validation = sets["validation"][evenly(len(sets["validation"]), SAMPLED)]
     held = rows.transform(frame[validation])
-    rows.mean_color = some.targets.mean(axis=(0, 1, 2)).tolist()
+    rows.mean_colors = MeanColors.of(_colored(rows, frame, sets["train"]))
     larger = [round(n * JITTER) for n in size] if options.augment else size
     flips = (1,) if options.augment else ()
 
@@ -454,6 +497,19 @@ def bytes_of(picture) -> np.ndarray:
 def in_color(pictures) -> np.ndarray:
     """(..., 3) of (..., 1) or (..., 3)."""
     return np.repeat(pictures, 3, axis=-1) if pictures.shape[-1] == 1 else pictures
+
+
+@functools.cache
+def _feature_network() -> FeatureDistance:
+    return FeatureDistance(FEATURES)
+
+
+def _colored(rows: PairRows, frame, training):
+    """(input, target, geometry of the input) of training pairs, for MeanColors."""
+    for k in training[evenly(len(training), COLORED)]:
+        row = frame.row(int(k), named=True)
+        x = rows.input_of(row)
+        yield x, rows.framed(rows.target_of(row)), rows.framing.geometry(x.shape[:2])
 
 
 def _half(picture, side: str, *, is_input: bool) -> np.ndarray:

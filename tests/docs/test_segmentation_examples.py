@@ -48,7 +48,7 @@ def test_the_facades_example_compares_pix2pix_with_the_colors_of_the_classes(
 ):
     from cutaway.runs.picture_pairs import PairRows
 
-    monkeypatch.setattr(PairRows, "_distance", lambda self, compared: None)
+    monkeypatch.setattr(PairRows, "_distances", lambda self, compared: None)
     found = example("facades").main(
         shared_data / "facades", l1=False, feature_distance=MeanColor, size=16, width=2, epochs=1
     )

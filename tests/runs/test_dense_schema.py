@@ -8,17 +8,19 @@ import pytest
 from cutaway.data import MaskCoding
 from cutaway.errors import CutawayError
 from cutaway.runs.masks import MaskRows
+from cutaway.runs.mean_colors import MeanColors
 from cutaway.runs.networks import build_network
 from cutaway.runs.picture_pairs import PairRows
 from cutaway.runs.volumes import VolumeRows
 
 CODING = MaskCoding("levels", [0, 255], colors=[(0, 0, 0), (255, 255, 255)])
+MEANS = MeanColors(np.array([-0.25]), np.array([0, 9]), np.array([[-0.5], [0.75]]))
 ROWS = {
     "masks": MaskRows((32, 48), 1, ["black", "white"], CODING, [9, 7], threshold=0.35),
     "volumes": VolumeRows(
         (8, 8, 16), 2, ["background", "a"], [0, 3], [5, 6], label_dtype="float32", threshold=0.5
     ),
-    "pairs": PairRows((16, 16), 3, 1, [-0.25], reverse=True),
+    "pairs": PairRows((16, 16), 3, 1, MEANS, reverse=True),
 }
 COLORS = [[0, 0, 0], [255, 255, 255]]
 
@@ -55,8 +57,12 @@ def test_what_was_written_is_read_again(kind):
         ("volumes", {"label_dtype": "uint8", "numbers": [0, 300]}),
         ("volumes", {"numbers": [3, 3]}),
         ("volumes", {"numbers": [0, 2**40]}),
-        ("pairs", {"mean_color": [0.0, 0.0, 0.0]}),
-        ("pairs", {"mean_color": [7.0]}),
+        ("pairs", {"mean_colors": {**MEANS.to_json(), "mean": [0.0, 0.0, 0.0]}}),
+        ("pairs", {"mean_colors": {**MEANS.to_json(), "mean": [7.0]}}),
+        ("pairs", {"mean_colors": {**MEANS.to_json(), "codes": [9, 0]}}),
+        ("pairs", {"mean_colors": {**MEANS.to_json(), "codes": [0, 256**3]}}),
+        ("pairs", {"mean_colors": {**MEANS.to_json(), "means": [[0.5]]}}),
+        ("pairs", {"mean_colors": {**MEANS.to_json(), "means": [[0.5], [0.5, 0.5]]}}),
         ("pairs", {"target_channels": 0}),
         ("pairs", {"reverse": "yes"}),
     ],

@@ -1,14 +1,26 @@
 """Pairs of pictures: pix2pix from a folder to pictures of the size of the input."""
 
 import dataclasses
+import json
+import subprocess
+import sys
 
 import numpy as np
 import pytest
 from PIL import Image
 
-from cutaway.errors import DataError
-from cutaway.runs import Run, prepare, recognize, write_report
-from cutaway.runs.picture_pairs import PairRows, halvings, open_discriminator, picture_size
+from cutaway.data import Geometry
+from cutaway.errors import DataError, OptionError
+from cutaway.runs import Run, picture_pairs, prepare, recognize, write_report
+from cutaway.runs.mean_colors import MeanColors
+from cutaway.runs.picture_pairs import (
+    ComparedPair,
+    PairRows,
+    halvings,
+    open_discriminator,
+    picture_size,
+)
+from cutaway.train import AdversarialProgram
 from tests.runs.drawn_sets import write_pairs
 
 SMALL = {"width": 2, "size": 16, "epochs": 3, "schedule": "constant", "validation": 0.3}
@@ -17,7 +29,7 @@ SMALL = {"width": 2, "size": 16, "epochs": 3, "schedule": "constant", "validatio
 @pytest.fixture
 def no_features(monkeypatch):
     """The feature distance takes a network of its own, which is tested elsewhere."""
-    monkeypatch.setattr(PairRows, "_distance", lambda self, compared: None)
+    monkeypatch.setattr(PairRows, "_distances", lambda self, compared: None)
 
 
 def test_two_folders_of_pictures_in_color_are_recognized(tmp_path):
@@ -72,6 +84,115 @@ def test_an_adversarial_training_is_resumed_to_the_same_bits(tmp_path, no_featur
         before, after = (getattr(one, name).state_dict() for one in (whole, resumed))
         for path, value in before.items():
             np.testing.assert_array_equal(value, after[path])
+
+
+KILLED = """
+import json, os, sys
+from pathlib import Path
+import jax
+from cutaway.runs import prepare
+from cutaway.train import AdversarialProgram, Checkpoints
+
+whole, seen = AdversarialProgram.generator_terms, []
+
+def between(_):  # the discriminator has moved, the generator has not
+    seen.extend(Path(sys.argv[2], "checkpoints").glob("*"))
+    if len(seen) > 2:
+        os.kill(os.getpid(), 9)
+
+def terms(self, x, example, y):
+    found = whole(self, x, example, y)
+    jax.debug.callback(between, found["generator"].data)
+    return found
+
+AdversarialProgram.generator_terms = terms
+Checkpoints.__init__.__kwdefaults__["every_seconds"] = 0
+prepare(sys.argv[1], **json.loads(sys.argv[3])).train(sys.argv[2], progress=False)
+"""
+
+
+@pytest.mark.slow
+def test_a_training_killed_between_the_two_halves_of_a_step_is_resumed_to_the_same_bits(
+    tmp_path, no_features
+):
+    folder, options = write_pairs(tmp_path / "pairs"), {**SMALL, "batch_size": 1}
+    whole, resumed = (prepare(folder, **options) for _ in range(2))
+    whole.train(tmp_path / "a", progress=False)
+    command = [sys.executable, "-c", KILLED, folder, tmp_path / "b", json.dumps(options)]
+    assert subprocess.run(command, check=False).returncode == -9
+    begun = [path.name for path in (tmp_path / "b" / "checkpoints").iterdir()]
+    assert begun and not (tmp_path / "b" / "metrics.json").exists()
+    run = resumed.train(tmp_path / "b", resume=True, progress=False)
+    assert len(run.history) == 3
+    for name in ("net", "discriminator"):
+        before, after = (getattr(one, name).state_dict() for one in (whole, resumed))
+        for path, value in before.items():
+            np.testing.assert_array_equal(value, after[path])
+
+
+def test_the_discriminator_learns_at_a_fraction_of_the_generator_s_rate(tmp_path):
+    folder = write_pairs(tmp_path / "pairs")
+    program = prepare(folder, **SMALL, lr=0.008, discriminator_rate=0.25).make_trainer().program
+    assert isinstance(program, AdversarialProgram)
+    assert program.optimizer.base_lr.item() == pytest.approx(0.008)
+    assert program.discriminator_optimizer.base_lr.item() == pytest.approx(0.002)
+    with pytest.raises(OptionError, match="discriminator rate"):
+        prepare(folder, **SMALL, discriminator_rate=0.0)
+
+
+def test_the_baseline_of_label_maps_is_the_mean_color_of_each_class(tmp_path, no_features):
+    for name in ("A", "B"):
+        (tmp_path / name).mkdir()
+    left = np.zeros((8, 8, 3), np.uint8)
+    left[:, :4] = 255  # a class of white pixels, one of black ones
+    for k, (white, black) in enumerate(((0, 90), (60, 100), (30, 110), (200, 200))):
+        Image.fromarray(left).save(tmp_path / "A" / f"{k}.png")
+        right = np.where(left, np.uint8(white), np.uint8(black))
+        Image.fromarray(right).save(tmp_path / "B" / f"{k}.png")
+    (tmp_path / "test.txt").write_text("3\n")
+    prepared = prepare(
+        tmp_path, kind="pairs", size=8, width=2, validation=0.3, split=str(tmp_path / "test.txt")
+    )
+    rows, held = prepared.preprocessing, prepared.sets["validation"].tolist()
+    train = prepared.sets["train"].tolist()
+    assert sorted(train + held) == [0, 1, 2]
+    assert rows.mean_colors.name == "the mean color of each class"
+    new = left.copy()
+    new[0, 0] = 7  # a color that no training input has
+    made = PairRows.from_json(rows.to_json()).simple_target(new)
+    white, black = (np.array(values)[train].mean() for values in ((0, 60, 30), (90, 100, 110)))
+    expected = np.where(left, white, black) / 127.5 - 1
+    expected[0, 0] = (white + black) / 2 / 127.5 - 1
+    np.testing.assert_allclose(made, expected, atol=1e-6)
+
+
+def test_the_baseline_of_photographs_is_one_mean_color(tmp_path):
+    pictures = np.random.default_rng(0).integers(0, 256, (3, 12, 12, 3)).astype(np.uint8)
+    target = np.float32([[[0.25]], [[0.5]], [[-0.6]]])[:, None] * np.ones((3, 12, 12, 1))
+    geometry = Geometry.of((12, 12))
+    found = MeanColors.of([(x, y, geometry) for x, y in zip(pictures, target, strict=True)])
+    assert found.name == "the mean color"
+    np.testing.assert_allclose(found.made(pictures[0], geometry), 0.05, atol=1e-6)
+
+
+def test_the_feature_distance_stands_beside_that_of_the_mean_colors(tmp_path, monkeypatch):
+    class Means:  # in place of the pretrained network: the mean color of each picture
+        def features(self, pictures):
+            return pictures.mean(axis=(1, 2), dtype=np.float64)[:, None, None]
+
+    monkeypatch.setattr(picture_pairs, "_feature_network", Means)
+    rows = PairRows((32, 32), 3, 3, reverse=False)
+    target = np.zeros((32, 32, 3), np.float32)
+    compared = [ComparedPair({}, target, target, target + 0.2, target + k) for k in (0.0, 0.4)]
+    scores = rows.score_compared(compared)
+    made, baseline = (np.rint((1 + v) * 127.5) for v in (0.2, np.array([0.0, 0.4])))
+    real = np.rint(127.5)
+    assert scores["feature_distance"] == pytest.approx(3 * (made - real) ** 2)
+    apart = (baseline.mean() - real) ** 2 + baseline.std() ** 2
+    assert scores["baseline_feature_distance"] == pytest.approx(3 * apart)
+    text = rows.headline(scores, "picture", 2)
+    assert (text.before, text.score) == ("Feature distance: ", "1875")
+    assert "2 validation pairs, the mean color 3750 (ratio 0.50)" in text.after
 
 
 def test_sizes_of_generators_can_be_halved():
