@@ -115,11 +115,13 @@ def match_one_to_one(overlaps, valid, *, positive: float):
 
 
 def matched(values, matches) -> jax.Array:
-    """The value of the truth that each prior is for; that of the first truth where it is for none.
+    """The value of the truth that each prior is for; where it is for none, some value.
 
     Shapes:
         values: (truths, ...)
         matches: (priors,)
         out: (priors, ...)
     """
+    if len(values) == 0:
+        return jnp.zeros((len(matches), *values.shape[1:]), values.dtype)
     return values[jnp.maximum(matches, 0)]
