@@ -13,7 +13,7 @@ from cutaway.losses.categorical import (
     kl_divergence,
 )
 from cutaway.losses.contract import Expects, expecting, expects
-from cutaway.losses.focusing import focal_with_logits
+from cutaway.losses.focusing import binary_focal_with_logits, focal_with_logits
 from cutaway.losses.latent import gaussian_kl_divergence
 from cutaway.losses.margin import hinge, squared_hinge
 from cutaway.losses.overlap import (
@@ -22,11 +22,18 @@ from cutaway.losses.overlap import (
     soft_dice_with_logits,
 )
 from cutaway.losses.penalties import l1_penalty, l2_penalty
-from cutaway.losses.regression import huber, mean_absolute_error, mean_squared_error
+from cutaway.losses.regression import (
+    huber,
+    mean_absolute_error,
+    mean_squared_error,
+    smooth_l1,
+)
+from cutaway.losses.single_shot import single_shot_loss
 from cutaway.losses.sparse import (
     sparse_categorical_cross_entropy,
     sparse_categorical_cross_entropy_with_logits,
 )
+from cutaway.losses.yolo import yolo1_loss, yolo2_loss, yolo3_loss
 
 __all__ = [
     "LOSSES",
@@ -34,6 +41,7 @@ __all__ = [
     "Expects",
     "binary_cross_entropy",
     "binary_cross_entropy_with_logits",
+    "binary_focal_with_logits",
     "categorical_cross_entropy",
     "categorical_cross_entropy_with_logits",
     "dice_cross_entropy_with_logits",
@@ -48,11 +56,16 @@ __all__ = [
     "l2_penalty",
     "mean_absolute_error",
     "mean_squared_error",
+    "single_shot_loss",
+    "smooth_l1",
     "soft_dice",
     "soft_dice_with_logits",
     "sparse_categorical_cross_entropy",
     "sparse_categorical_cross_entropy_with_logits",
     "squared_hinge",
+    "yolo1_loss",
+    "yolo2_loss",
+    "yolo3_loss",
 ]
 
 

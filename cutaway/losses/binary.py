@@ -10,7 +10,7 @@ from cutaway.losses.contract import expect_class_weights, expecting, paired, red
 LOG_FLOOR = -100.0  # ln p is clipped here, as in PyTorch: a certain mistake costs 100, not ∞
 
 
-def _weighted(y, class_weights):
+def weighted_classes(y, class_weights):
     """(a, b, a + b) with a = w1 y and b = w0 (1 - y): the weights of class 1 and class 0."""
     if class_weights is None:
         return y, 1 - y, 1
@@ -22,7 +22,7 @@ def _weighted(y, class_weights):
 @operation(name="binary_cross_entropy")
 def _from_probabilities(p, target, *, reduction, class_weights, rows):
     p, y = paired("binary_cross_entropy", p, target)
-    a, b, both = _weighted(y, class_weights)
+    a, b, both = weighted_classes(y, class_weights)
     log_p = jnp.maximum(jnp.log(p), LOG_FLOOR)
     log_q = jnp.maximum(jnp.log1p(-p), LOG_FLOOR)
     values = -(a * log_p + b * log_q)
@@ -32,7 +32,7 @@ def _from_probabilities(p, target, *, reduction, class_weights, rows):
 @_from_probabilities.backward
 def _from_probabilities_backward(grad, out, p, target, *, reduction, class_weights, rows):
     p, y = paired("binary_cross_entropy", p, target)
-    a, _, both = _weighted(y, class_weights)
+    a, _, both = weighted_classes(y, class_weights)
     scale = row_scale(p, reduction, rows, None if class_weights is None else both)
     # ∂/∂p -(a ln p + b ln(1-p)) = ((a + b) p - a) / (p (1-p)), kept finite at p = 0 and 1;
     # without class weights (p - y) / (p (1-p))
@@ -42,7 +42,7 @@ def _from_probabilities_backward(grad, out, p, target, *, reduction, class_weigh
 @operation(name="binary_cross_entropy_with_logits")
 def _from_logits(z, target, *, reduction, class_weights, rows):
     z, y = paired("binary_cross_entropy_with_logits", z, target)
-    a, b, both = _weighted(y, class_weights)
+    a, b, both = weighted_classes(y, class_weights)
     # -ln σ(z) = max(-z, 0) + ln(1 + e^{-|z|}) and -ln(1 - σ(z)) = max(z, 0) + ln(1 + e^{-|z|}):
     # nothing overflows, nothing cancels
     tail = jnp.log1p(jnp.exp(-jnp.abs(z)))
@@ -53,7 +53,7 @@ def _from_logits(z, target, *, reduction, class_weights, rows):
 @_from_logits.backward
 def _from_logits_backward(grad, out, z, target, *, reduction, class_weights, rows):
     z, y = paired("binary_cross_entropy_with_logits", z, target)
-    a, _, both = _weighted(y, class_weights)
+    a, _, both = weighted_classes(y, class_weights)
     scale = row_scale(z, reduction, rows, None if class_weights is None else both)
     # ∂/∂z = (a + b) σ(z) - a, without class weights σ(z) - y: the σ' of the sigmoid and the
     # 1/(p (1-p)) of the loss cancel

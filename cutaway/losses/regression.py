@@ -43,6 +43,14 @@ _huber = _elementwise(
     ),
     lambda r, delta: jnp.clip(r, -delta, delta),
 )
+# r²/(2β) near 0, |r| - β/2 beyond; the slope is r/β, clipped to ±1
+_smooth = _elementwise(
+    "smooth_l1",
+    lambda r, beta: jnp.where(
+        jnp.abs(r) < beta, r * r * (0.5 / beta if beta else 0), jnp.abs(r) - beta / 2
+    ),
+    lambda r, beta: jnp.clip(r / beta, -1, 1) if beta else jnp.sign(r),
+)
 
 
 @expecting("any", "real", alias="mse")
@@ -109,3 +117,30 @@ def huber(
     """
     expect_range(delta, what="huber: delta", above=0)
     return _huber(prediction, target, reduction=reduction, rows=row_weights, delta=float(delta))
+
+
+@expecting("any", "real")
+def smooth_l1(
+    prediction, target, *, beta: float = 1.0, reduction: str = "mean", row_weights=None
+) -> Tensor:
+    """(ŷ - y)²/(2β) where |ŷ - y| < β, beyond it |ŷ - y| - β/2: huber with δ = β, divided by β.
+
+    Detectors take it for the codes of boxes, summed over the matched ones and divided by a number
+    of their own: reduction="sum", row_weights=matched, and the result / max(1, count).
+
+    Args:
+        beta: β >= 0: 1 in SSD and Fast R-CNN, 1/9 for region proposals (σ = 3 of Faster R-CNN); 0
+            is the absolute error.
+
+    Other Args, Shapes, Raises: see mean_squared_error.
+
+    References:
+        Girshick 2015, "Fast R-CNN", arXiv:1504.08083, eq. 3.
+
+    Example:
+        >>> from cutaway.losses import smooth_l1
+        >>> smooth_l1([0.5, 3.0], [0.0, 0.0], beta=2.0, reduction="none").tolist()
+        [0.0625, 2.0]
+    """
+    expect_range(beta, what="smooth_l1: beta", least=0)
+    return _smooth(prediction, target, reduction=reduction, rows=row_weights, beta=float(beta))
