@@ -35,6 +35,12 @@ _HOMES = {
         "cnn",
         "time_series_cnn",
     ),
+    "darknet": (
+        "Darknet",
+        "darknet19",
+        "darknet53",
+        "darknet_tiny",
+    ),
     "efficientnet": (
         "EfficientNet",
         "efficientnet_b0",
@@ -142,6 +148,12 @@ _HOMES = {
     "wavenet": (
         "WaveBlock",
         "WaveNet",
+    ),
+    "yolo": (
+        "Yolo",
+        "YoloScale",
+        "yolo3",
+        "yolo3_tiny",
     ),
 }
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}

