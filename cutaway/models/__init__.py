@@ -108,6 +108,13 @@ _HOMES = {
         "SentenceEncoder",
         "minilm",
     ),
+    "ssd": (
+        "SSD",
+        "SSDMobile",
+        "SSDVgg",
+        "ssd300_vgg16",
+        "ssd_mobilenet",
+    ),
     "table": ("TableNetwork",),
     "text": (
         "TEXT_MODELS",

@@ -73,6 +73,11 @@ from cutaway.models.resnet import resnet34 as resnet34
 from cutaway.models.resnet import resnet50 as resnet50
 from cutaway.models.sentences import SentenceEncoder as SentenceEncoder
 from cutaway.models.sentences import minilm as minilm
+from cutaway.models.ssd import SSD as SSD
+from cutaway.models.ssd import SSDMobile as SSDMobile
+from cutaway.models.ssd import SSDVgg as SSDVgg
+from cutaway.models.ssd import ssd300_vgg16 as ssd300_vgg16
+from cutaway.models.ssd import ssd_mobilenet as ssd_mobilenet
 from cutaway.models.table import TableNetwork as TableNetwork
 from cutaway.models.text import BagOfEmbeddings as BagOfEmbeddings
 from cutaway.models.text import LSTMClassifier as LSTMClassifier
@@ -144,6 +149,9 @@ __all__ = [
     "RecurrentClassifier",
     "RecurrentTextClassifier",
     "ResNet",
+    "SSD",
+    "SSDMobile",
+    "SSDVgg",
     "SentenceEncoder",
     "TEXT_MODELS",
     "TableNetwork",
@@ -197,6 +205,8 @@ __all__ = [
     "resnet18",
     "resnet34",
     "resnet50",
+    "ssd300_vgg16",
+    "ssd_mobilenet",
     "text_network",
     "time_series_cnn",
     "transfer",

@@ -28,6 +28,7 @@ _LENET = "LeCun et al., Proc. IEEE 86"
 _UNET = "Ronneberger et al., arXiv:1505.04597"
 _VNET = "Milletari et al., arXiv:1606.04797"
 _PIX2PIX = "Isola et al., arXiv:1611.07004"
+_SSD = "Liu et al., arXiv:1512.02325"
 _YOLO3 = "Redmon & Farhadi, arXiv:1804.02767"
 _BERT = "Devlin et al., arXiv:1810.04805"
 _SMALL_BERT = "Turc et al., arXiv:1908.08962"
@@ -61,6 +62,7 @@ _ARCHITECTURES = (
     ),
     Architecture("padded_unet", 2015, _UNET, "height x width x channels", 31_036_546),
     Architecture("Translator", 2015, "Luong et al., arXiv:1508.04025", "tokens"),
+    Architecture("ssd300_vgg16", 2016, _SSD, "300 x 300 x 3", 26_285_486),
     Architecture("UNet", 2016, "Çiçek et al., arXiv:1606.06650 (in 3 axes)", "volumes or images"),
     Architecture("plain_vnet", 2016, _VNET, "128 x 128 x 64 x 1", 61_982_682),
     Architecture("normalized_vnet", 2016, _VNET, "128 x 128 x 64 x 1", 45_600_316),
@@ -79,6 +81,9 @@ _ARCHITECTURES = (
     ),
     Architecture(
         "backbone_unet", 2018, "Iglovikov & Shvets, arXiv:1801.05746", "height x width x 3"
+    ),
+    Architecture(
+        "ssd_mobilenet", 2018, "Sandler et al., arXiv:1801.04381", "300 x 300 x 3", 4_970_780
     ),
     Architecture("darknet53", 2018, _YOLO3, "256 x 256 x 3", 41_609_928),
     Architecture("darknet_tiny", 2018, _YOLO3, "416 x 416 x 3"),

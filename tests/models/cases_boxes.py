@@ -3,7 +3,21 @@
 import numpy as np
 
 from cutaway import ops
-from cutaway.models import Yolo, YoloScale, darknet19, darknet53, darknet_tiny, yolo3, yolo3_tiny
+from cutaway.models import (
+    SSD,
+    MobileNetV2,
+    SSDMobile,
+    SSDVgg,
+    Yolo,
+    YoloScale,
+    darknet19,
+    darknet53,
+    darknet_tiny,
+    ssd300_vgg16,
+    ssd_mobilenet,
+    yolo3,
+    yolo3_tiny,
+)
 from tests.models.case import Case
 from tests.models.cases_images import images, labels, square
 
@@ -26,6 +40,34 @@ def small_yolo3_tiny():
     return small_yolo(darknet_tiny(1, widths=(4, 8, 8, 8)), (8,), ())
 
 
+def small_ssd_vgg():
+    body = SSDVgg(table=((4,), (4,), (8,), (8,)), wide=16, extras=((16, 16, 2, 1), (16, 16, 1, 0)))
+    body.smallest = 32
+    return SSD(body, 3, [np.full((k, 2), 0.3) for k in (2, 3, 3, 2)])
+
+
+def small_ssd_mobile():
+    table = ((1, 4, 1, 1), (2, 8, 2, 2), (2, 8, 1, 2))
+    backbone = MobileNetV2(1, table=table, stem_channels=4, top_channels=16, padding="same")
+    body = SSDMobile(backbone, expanded="stage3", extras=((4, 8),))
+    return SSD(body, 3, [np.full((k, 2), 0.3) for k in (2, 3, 3)], kernel_size=1)
+
+
+def boxed(side):
+    """Images with the same offsets and classes for all priors of each."""
+
+    def draw(rng):
+        x = rng.normal(size=(2, side, side, 3)).astype(np.float32)
+        y = {"offsets": rng.normal(size=(2, 1, 4)), "classes": rng.normal(size=(2, 1, 3))}
+        return x, {name: value.astype(np.float32) for name, value in y.items()}
+
+    return draw
+
+
+def squared_of_ssd(outputs, targets):
+    return sum(ops.mean((outputs[name] - targets[name]) ** 2) for name in targets)
+
+
 def marked(rng):
     """Images with numbers for each of the priors of both scales."""
     x = rng.normal(size=(2, 16, 16, 3)).astype(np.float32)
@@ -37,6 +79,10 @@ def squared(outputs, targets):
 
 
 CASES = [
+    Case("ssd300_vgg16", small_ssd_vgg, boxed(80), squared_of_ssd, {}, ssd300_vgg16, 26_285_486,
+         lr=0.01, steps=150),
+    Case("ssd_mobilenet", small_ssd_mobile, boxed(24), squared_of_ssd, {}, ssd_mobilenet, 4_970_780,
+         lr=0.03, steps=100),
     Case("darknet19", lambda: darknet19(3, table=((8,), (16, (8,), 16))), images, labels,
          square(stage1=(24, 8), stage2=(12, 16)), darknet19, 20_842_376, lr=0.01),
     Case("darknet53", lambda: darknet53(3, blocks=(0, 1, 2), base=4), images, labels,
