@@ -29,6 +29,7 @@ With a prior (cx, cy, w, h), in fractions of the image, and the outputs tx, ty, 
 
 import itertools
 import math
+import re
 
 import numpy as np
 
@@ -366,15 +367,16 @@ def ssd_mobilenet(num_classes: int = 23, *, pretrained=None, in_channels: int = 
 
     Args:
         num_classes: without the background; 23 as in MediaPipe's detector of Open Images.
-        pretrained: path of a file with MediaPipe's weights, batch norm folded into the biases; with
-            another number of classes the heads of the classes keep their random initialization.
-            None: random initialization.
+        pretrained: "openimages" or "ssd-mobilenet", MediaPipe's detector of 23 classes; or a path
+            of its file. With another number of classes the heads of the classes keep their random
+            initialization. None: random initialization.
         in_channels: of the images.
     """
     backbone = MobileNetV2(1, in_channels=in_channels, padding="same", eps=TENSORFLOW_EPS)
     net = SSD(SSDMobile(backbone), num_classes + 1, mobile_prior_sizes(), kernel_size=1)
     if pretrained is not None:
-        weights = read_weights(fetch(pretrained))
+        name = "ssd-mobilenet" if pretrained == "openimages" else pretrained
+        weights = _short_names(read_weights(fetch(name)))
         outputs = 3 * net.num_outputs  # the first map has three priors
         known = np.size(weights.get("head0.class.bias", ())) == outputs
         fresh = () if known else tuple(f"class{k + 1}" for k in range(len(net.sizes)))
@@ -414,6 +416,39 @@ def _folded(theirs: str, ours: str, layout=_as_it_is) -> list:
         (rf"{theirs}\.weight", f"{ours}.0.weight", layout),
         (rf"{theirs}\.bias", norm, layouts),
     ]
+
+
+# names in the .tflite file -> those of the rules below
+_NAMES = [
+    (re.compile(rf"(?:FeatureExtractor/MobilenetV2/)?{theirs}(?:/.*)?"), ours)
+    for theirs, ours in (
+        ("Conv", "stem"),
+        ("Conv_1", "last"),
+        ("expanded_conv/([a-z]+)", "block0.{0}"),
+        (r"expanded_conv_(\d+)/([a-z]+)", "block{0}.{1}"),
+        (r"layer_19_1_Conv2d_(\d)_\w+", "extra{extra}.reduce"),
+        (r"layer_19_2_Conv2d_(\d)_\w+", "extra{extra}.conv"),
+        (r"BoxPredictor_(\d)/BoxEncodingPredictor", "head{0}.box"),
+        (r"BoxPredictor_(\d)/ClassPredictor", "head{0}.class"),
+    )
+]
+
+
+def _short_names(weights: dict) -> dict:
+    """Weights with the names of `mediapipe_rules`, of a file with TensorFlow's names."""
+    found = {}
+    for name, array in weights.items():
+        path, _, leaf = name.rpartition(".")
+        for pattern, ours in _NAMES:
+            match = pattern.fullmatch(path)
+            if match:
+                groups = match.groups()
+                extra = int(groups[0]) - 2 if "extra" in ours else 0
+                path = ours.format(*groups, extra=extra)
+                if path.endswith("depthwise") and leaf == "weight":
+                    array = array.transpose(0, 1, 3, 2)
+        found[f"{path}.{leaf}"] = array
+    return found
 
 
 def mediapipe_rules(table=MOBILE_TABLE, extras=MOBILE_EXTRAS) -> list:
