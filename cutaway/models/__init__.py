@@ -47,6 +47,7 @@ _HOMES = {
         "efficientnet_lite0",
     ),
     "feature_distance": ("FeatureDistance",),
+    "feature_pyramid": ("FeaturePyramid",),
     "forecast": ("Forecaster",),
     "inception": (
         "GoogLeNet",
@@ -88,10 +89,12 @@ _HOMES = {
         "Perceptron",
         "mlp",
     ),
+    "rcnn": ("FasterRcnn",),
     "recurrent": (
         "RecurrentClassifier",
         "recurrent_layers",
     ),
+    "region_proposals": ("RegionProposals",),
     "resnet": (
         "BasicBlock",
         "Bottleneck",
