@@ -17,6 +17,7 @@ RANKS = {
     "callable_package": 2,
     "leaves": 2,
     "runtime": 2,
+    "boxes": 2,
     "engine": 2,
     "data": 3,
     "ops": 3,

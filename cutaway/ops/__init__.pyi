@@ -33,6 +33,10 @@ from cutaway.ops.arithmetic import multiply as multiply
 from cutaway.ops.arithmetic import not_equal as not_equal
 from cutaway.ops.arithmetic import power as power
 from cutaway.ops.arithmetic import subtract as subtract
+from cutaway.ops.box_coding import decode_boxes as decode_boxes
+from cutaway.ops.box_overlaps import box_iou as box_iou
+from cutaway.ops.box_overlaps import complete_box_iou as complete_box_iou
+from cutaway.ops.box_overlaps import generalized_box_iou as generalized_box_iou
 from cutaway.ops.conv import convolution as convolution
 from cutaway.ops.conv import pad_borders as pad_borders
 from cutaway.ops.conv import transposed_convolution as transposed_convolution
@@ -76,6 +80,8 @@ from cutaway.ops.reductions import min as min
 from cutaway.ops.reductions import std as std
 from cutaway.ops.reductions import sum as sum
 from cutaway.ops.reductions import var as var
+from cutaway.ops.regions import roi_align as roi_align
+from cutaway.ops.regions import roi_pool as roi_pool
 from cutaway.ops.resampling import upsample_linear as upsample_linear
 from cutaway.ops.resampling import upsample_nearest as upsample_nearest
 from cutaway.ops.shapes import astype as astype
@@ -113,11 +119,14 @@ __all__ = [
     "attention_weights",
     "average_pool",
     "batch_norm",
+    "box_iou",
     "broadcast_to",
     "clip",
+    "complete_box_iou",
     "concatenate",
     "convolution",
     "cos",
+    "decode_boxes",
     "divide",
     "elu",
     "equal",
@@ -128,6 +137,7 @@ __all__ = [
     "from_jax",
     "gelu",
     "gelu_tanh",
+    "generalized_box_iou",
     "getitem",
     "greater",
     "greater_equal",
@@ -168,6 +178,8 @@ __all__ = [
     "reshape",
     "rms_norm",
     "rnn",
+    "roi_align",
+    "roi_pool",
     "rotary",
     "selu",
     "sigmoid",

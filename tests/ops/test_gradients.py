@@ -126,6 +126,11 @@ CALLS = {
         (lambda x: x[2:1, -2:], [(3, 4)]),
         (lambda x: x[1] * x[-2], [(3,)]),
     ],
+    "decode_boxes": [
+        (ops.decode_boxes, [(3, 4), (3, 4)]),
+        (lambda t, p: ops.decode_boxes(t, p, weights=(10, 10, 5, 5)), [(2, 4), (2, 4)]),
+        (lambda t, p: ops.decode_boxes(t, p, largest=1.0), [(2, 4), (2, 4)]),
+    ],
     "take": [(lambda x: ops.take(x, np.array([[0, 2], [2, 2]]), axis=1), [(2, 3)])],
 }
 

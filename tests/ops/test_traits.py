@@ -20,7 +20,8 @@ from tests.ops.test_gradients import CALLS, ONE, REDUCED, TWO, apart
 ANY = {
     *("batch_norm", "group_norm", "instance_norm", "normalize", "attention", "attention_weights"),
     *("rotary", "rnn", "lstm", "gru", "transposed_convolution", "adaptive_average_pool"),
-    "upsample_linear",
+    *("upsample_linear", "roi_align", "roi_pool"),
+    *("box_iou", "generalized_box_iou", "complete_box_iou"),
 }
 RNG = np.random.default_rng(0)
 

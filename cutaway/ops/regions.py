@@ -1,0 +1,261 @@
+"""Regions of a map made one size: RoIAlign by interpolation, RoIPool by maxima.
+
+Boxes are grouped by picture, (batch, regions, 4), so that nothing is gathered: RoIAlign is two
+matrix products per box, and so is its derivative. Both have static shapes and are deterministic.
+Boxes have no gradient, as in the papers.
+"""
+
+import math
+
+import jax.numpy as jnp
+import numpy as np
+from jax import lax
+
+from cutaway.engine.operation import operation
+from cutaway.errors import ShapeError, expect_integer, expect_range
+from cutaway.ops.windows import per_axis
+
+
+def _expect_regions(name, x, boxes, scale):
+    if x.ndim != 4 or boxes.ndim != 3 or boxes.shape[::2] != (x.shape[0], 4):
+        raise ShapeError(
+            f"{name}: a map of shape {x.shape}, boxes of shape {boxes.shape}",
+            expected="a map (batch, height, width, channels), boxes (batch, regions, 4)",
+            fix="group the boxes by picture; pad those that have fewer",
+        )
+    expect_range(scale, what=f"{name}: scale", above=0)
+
+
+def _weights(start, length, size, bins, ratio):
+    """(batch, regions, bins, size): how much each position of an axis counts in each bin.
+
+    Sample a of bin i lies at start + (i + (a + 1/2) / g) length / bins. One before -1 or after
+    `size` counts nothing; up to there it takes the value at the edge.
+    """
+    step = length / bins
+    if ratio:
+        most, samples = ratio, jnp.full(start.shape, float(ratio), start.dtype)
+    else:  # as many samples as the bin has positions
+        most = math.ceil(size / bins) + 1
+        samples = jnp.clip(jnp.ceil(step), 0, most)
+    a, per_bin = jnp.arange(most), jnp.maximum(samples, 1)
+    # (batch, regions, bins, samples)
+    offset = step[..., None] * (a + 0.5) / per_bin[..., None]
+    at = start[..., None, None] + jnp.arange(bins)[:, None] * step[..., None, None]
+    at = at + offset[..., None, :]
+    inside = (at >= -1) & (at <= size) & (a < samples[..., None, None])
+    # linear between two positions: 1 - distance
+    distance = jnp.clip(at, 0, size - 1)[..., None] - jnp.arange(size)
+    weights = jnp.maximum(1 - jnp.abs(distance), 0)
+    weights = jnp.where(inside[..., None], weights, 0)
+    return weights.sum(axis=-2) / per_bin[..., None, None]
+
+
+def _align_weights(x, boxes, output_size, scale, sampling_ratio, aligned):
+    """(rows (batch, regions, n, height), columns (batch, regions, m, width))."""
+    _expect_regions("roi_align", x, boxes, scale)
+    expect_integer(sampling_ratio, what="roi_align: sampling_ratio", least=0)
+    bins = per_axis(output_size, 2, what="output_size")
+    corners = boxes.astype(jnp.promote_types(x.dtype, jnp.float32)) * scale
+    corners = corners - 0.5 if aligned else corners
+    sides = corners[..., 2:] - corners[..., :2]
+    sides = sides if aligned else jnp.maximum(sides, 1)
+    rows = _weights(corners[..., 1], sides[..., 1], x.shape[1], bins[0], sampling_ratio)
+    columns = _weights(corners[..., 0], sides[..., 0], x.shape[2], bins[1], sampling_ratio)
+    return rows.astype(x.dtype), columns.astype(x.dtype)
+
+
+@operation
+def roi_align(x, boxes, *, output_size, scale=1.0, sampling_ratio=2, aligned=False):
+    """Each box as a small map: bilinear samples, evenly spaced, averaged in each bin.
+
+    Value (i, j) of a box is Σ_h Σ_w Wy[i, h] Wx[j, w] x[h, w]: both matrices hold how much a row
+    or a column counts in a bin.
+
+    Args:
+        output_size: bins, one number or (rows, columns).
+        scale: of the boxes: map size / picture size.
+        sampling_ratio: samples of each bin along each axis; 0: as many as the bin has positions,
+            for boxes up to the size of the map.
+        aligned: whether pixels are the areas from i to i + 1, so that boxes are shifted by half a
+            pixel of the map. False as in Mask R-CNN; then boxes are at least 1 wide and high.
+
+    Shapes:
+        x: (batch, height, width, channels)
+        boxes: (batch, regions, 4) x1 y1 x2 y2
+        out: (batch, regions, *output_size, channels)
+
+    References:
+        He et al. 2017, "Mask R-CNN", arXiv:1703.06870, section 3.
+    """
+    rows, columns = _align_weights(x, boxes, output_size, scale, sampling_ratio, aligned)
+    part = jnp.einsum("brih,bhwc->briwc", rows, x)
+    return jnp.einsum("brjw,briwc->brijc", columns, part)
+
+
+@roi_align.backward
+def roi_align_backward(
+    grad, out, x, boxes, *, output_size, scale=1.0, sampling_ratio=2, aligned=False
+):
+    # linear in x: the transposed products, summed over the boxes of a picture
+    rows, columns = _align_weights(x, boxes, output_size, scale, sampling_ratio, aligned)
+    part = jnp.einsum("brjw,brijc->briwc", columns, grad)
+    return jnp.einsum("brih,briwc->bhwc", rows, part), None
+
+
+def _weights_nodes(g, start, length, size, bins, ratio):
+    """`_weights` in ONNX, of names of values (batch, regions, 1)."""
+    dtype = g.dtype
+
+    def number(value):
+        return np.array(value, dtype)
+
+    step = g.node("Div", length, number(bins))
+    per_bin, most = number(ratio), ratio
+    counts = None
+    if not ratio:
+        most = math.ceil(size / bins) + 1
+        samples = g.node("Clip", g.node("Ceil", step), number(0), number(most))
+        per_bin = g.node("Max", samples, number(1))
+        # (batch, regions, 1, samples)
+        wide = g.node("Unsqueeze", samples, g.integers([-1]))
+        counts = g.node("Less", np.arange(most).astype(dtype), wide)
+        per_bin = g.node("Unsqueeze", per_bin, g.integers([-1]))
+    wide_step = g.node("Unsqueeze", step, g.integers([-1]))
+    part = g.node("Div", (np.arange(most) + 0.5).astype(dtype), per_bin)
+    place = g.node("Add", np.arange(bins).astype(dtype)[:, None], part)
+    at = g.node(
+        "Add", g.node("Unsqueeze", start, g.integers([-1])), g.node("Mul", wide_step, place)
+    )
+    inside = g.node(
+        "And", g.node("GreaterOrEqual", at, number(-1)), g.node("LessOrEqual", at, number(size))
+    )
+    inside = inside if counts is None else g.node("And", inside, counts)
+    at = g.node("Unsqueeze", g.node("Clip", at, number(0), number(size - 1)), g.integers([-1]))
+    distance = g.node("Abs", g.node("Sub", at, np.arange(size).astype(dtype)))
+    weights = g.node("Max", g.node("Sub", number(1), distance), number(0))
+    of_inside = g.cast(g.node("Unsqueeze", inside, g.integers([-1])), dtype)
+    total = g.node("ReduceSum", g.node("Mul", weights, of_inside), g.integers([3]), keepdims=0)
+    return g.node("Div", total, per_bin)
+
+
+@roi_align.onnx
+def roi_align_onnx(g, x, boxes, *, output_size, scale=1.0, sampling_ratio=2, aligned=False):
+    # by nodes: onnxruntime lacks RoiAlign of this opset
+    bins = per_axis(output_size, 2, what="output_size")
+    corners = g.node("Mul", boxes, np.array(scale, g.dtype))
+    if aligned:
+        corners = g.node("Sub", corners, np.array(0.5, g.dtype))
+    x1, y1, x2, y2 = g.node("Split", corners, outputs=4, axis=-1, num_outputs=4)
+    width, height = g.node("Sub", x2, x1), g.node("Sub", y2, y1)
+    if not aligned:
+        width, height = (g.node("Max", side, np.array(1, g.dtype)) for side in (width, height))
+    rows = _weights_nodes(g, y1, height, x.shape[1], bins[0], sampling_ratio)
+    columns = _weights_nodes(g, x1, width, x.shape[2], bins[1], sampling_ratio)
+    part = g.node("Einsum", rows, x, equation="brih,bhwc->briwc")
+    return g.out("Einsum", columns, part, equation="brjw,briwc->brijc")
+
+
+def _bins(start, end, size, bins):
+    """(regions..., bins, size) bool: which positions of an axis each bin covers."""
+    length = jnp.maximum(end - start + 1, 1)
+    # XLA divides by one number as a product with its reciprocal, which rounds otherwise than C
+    step = length / lax.optimization_barrier(jnp.full(length.shape, bins, length.dtype))
+    first = jnp.floor(jnp.arange(bins) * step[..., None]) + start[..., None]
+    last = jnp.ceil(jnp.arange(1, bins + 1) * step[..., None]) + start[..., None]
+    place = jnp.arange(size)
+    return (place >= first[..., None]) & (place < last[..., None])
+
+
+def _pool_bins(x, boxes, output_size, scale):
+    """(rows (regions, batch, n, height), columns (regions, batch, m, width)) bool."""
+    _expect_regions("roi_pool", x, boxes, scale)
+    bins = per_axis(output_size, 2, what="output_size")
+    corners = boxes.astype(jnp.promote_types(x.dtype, jnp.float32)) * scale
+    # half away from zero
+    corners = jnp.sign(corners) * jnp.floor(jnp.abs(corners) + 0.5)
+    corners = jnp.swapaxes(corners, 0, 1)
+    rows = _bins(corners[..., 1], corners[..., 3], x.shape[1], bins[0])
+    columns = _bins(corners[..., 0], corners[..., 2], x.shape[2], bins[1])
+    return rows, columns
+
+
+def _maxima(values, covered, axis):
+    """Maxima of values (batch, ..., size, ...) over what each bin covers, bins before `axis`."""
+    values = jnp.expand_dims(values, axis)
+    shape = [1] * values.ndim
+    shape[0], shape[axis], shape[axis + 1] = covered.shape
+    return jnp.max(values, axis=axis + 1, where=covered.reshape(shape), initial=-jnp.inf)
+
+
+@operation
+def roi_pool(x, boxes, *, output_size, scale=1.0):
+    """Each box as a small map: the maximum of each bin, of whole positions.
+
+    Corners are rounded to positions of the map, both of them included. Bin i covers the rows
+    floor(i h / n) to ceil((i + 1) h / n) of the box, without the last. A bin outside of the map is
+    0.
+
+    Args:
+        output_size: bins, one number or (rows, columns).
+        scale: of the boxes: map size / picture size, 1/16 for VGG16.
+
+    Shapes:
+        x: (batch, height, width, channels)
+        boxes: (batch, regions, 4) x1 y1 x2 y2
+        out: (batch, regions, *output_size, channels)
+
+    References:
+        Girshick 2015, "Fast R-CNN", arXiv:1504.08083, section 2.1.
+    """
+
+    def of_region(bins):  # of each picture
+        rows, columns = bins
+        found = _maxima(_maxima(x, columns, 2), rows, 1)
+        return jnp.where(found == -jnp.inf, 0, found).astype(x.dtype)
+
+    return jnp.moveaxis(lax.map(of_region, _pool_bins(x, boxes, output_size, scale)), 0, 1)
+
+
+@roi_pool.backward
+def roi_pool_backward(grad, out, x, boxes, *, output_size, scale=1.0):
+    # to the first maximum of each bin in the order of rows: the first row that has it, and in this
+    # row the first column
+    height, width = x.shape[1:3]
+    at_row, at_column = jnp.arange(height), jnp.arange(width)
+
+    def add_region(total, region):
+        (rows, columns), grad = region  # (batch, n, height), (batch, m, width), (batch, n, m, c)
+        best = _maxima(x, columns, 2)  # (batch, height, m, c)
+        is_best = (x[:, :, None] == best[:, :, :, None]) & columns[:, None, :, :, None]
+        column = jnp.min(jnp.where(is_best, at_column[:, None], width), axis=3)
+        most = _maxima(best, rows, 1)  # (batch, n, m, c)
+        is_most = (best[:, None] == most[:, :, None]) & rows[:, :, :, None, None]
+        is_most = is_most & (most != -jnp.inf)[:, :, None]
+        row = jnp.min(jnp.where(is_most, at_row[:, None, None], height), axis=2)
+        of_rows = jnp.sum(
+            jnp.where(row[:, :, None] == at_row[:, None, None], grad[:, :, None], 0), axis=1
+        )  # (batch, height, m, c)
+        found = jnp.where(column[:, :, :, None] == at_column[:, None], of_rows[:, :, :, None], 0)
+        return total + jnp.sum(found, axis=2), None
+
+    regions = _pool_bins(x, boxes, output_size, scale), jnp.moveaxis(grad, 1, 0)
+    return lax.scan(add_region, jnp.zeros_like(x), regions)[0], None
+
+
+@roi_pool.onnx
+def roi_pool_onnx(g, x, boxes, *, output_size, scale=1.0):
+    # a flat list of boxes, each with the number of its picture in front
+    count, bins = boxes.shape[1], per_axis(output_size, 2, what="output_size")
+    total = g.node("Squeeze", g.node("Shape", boxes, start=0, end=1), g.integers([0]))
+    pictures = g.node("Range", g.integers(0), total, g.integers(1))
+    pictures = g.node(
+        "Tile", g.node("Unsqueeze", pictures, g.integers([1])), g.integers([1, count])
+    )
+    numbers = g.cast(g.node("Reshape", pictures, g.integers([-1, 1])), np.float32)
+    flat = g.node("Concat", numbers, g.node("Reshape", boxes, g.integers([-1, 4])), axis=1)
+    found = g.node(
+        "MaxRoiPool", g.channels_first(x), flat, spatial_scale=float(scale), pooled_shape=[*bins]
+    )
+    last = g.node("Transpose", found, perm=[0, 2, 3, 1])
+    return g.result(g.node("Reshape", last, g.integers([-1, count, *bins, x.shape[-1]])))
