@@ -89,7 +89,11 @@ _HOMES = {
         "Perceptron",
         "mlp",
     ),
-    "rcnn": ("FasterRcnn",),
+    "rcnn": (
+        "FasterRcnn",
+        "faster_rcnn_resnet50",
+        "mask_rcnn_resnet50",
+    ),
     "recurrent": (
         "RecurrentClassifier",
         "recurrent_layers",

@@ -32,6 +32,7 @@ from cutaway.models.efficientnet import EfficientNet as EfficientNet
 from cutaway.models.efficientnet import efficientnet_b0 as efficientnet_b0
 from cutaway.models.efficientnet import efficientnet_lite0 as efficientnet_lite0
 from cutaway.models.feature_distance import FeatureDistance as FeatureDistance
+from cutaway.models.feature_pyramid import FeaturePyramid as FeaturePyramid
 from cutaway.models.forecast import Forecaster as Forecaster
 from cutaway.models.inception import GoogLeNet as GoogLeNet
 from cutaway.models.inception import Inception as Inception
@@ -59,8 +60,12 @@ from cutaway.models.pretrained import PretrainedBackbone as PretrainedBackbone
 from cutaway.models.pretrained import TextBackbone as TextBackbone
 from cutaway.models.pretrained import load_backbone as load_backbone
 from cutaway.models.pretrained import pretrained_backbone as pretrained_backbone
+from cutaway.models.rcnn import FasterRcnn as FasterRcnn
+from cutaway.models.rcnn import faster_rcnn_resnet50 as faster_rcnn_resnet50
+from cutaway.models.rcnn import mask_rcnn_resnet50 as mask_rcnn_resnet50
 from cutaway.models.recurrent import RecurrentClassifier as RecurrentClassifier
 from cutaway.models.recurrent import recurrent_layers as recurrent_layers
+from cutaway.models.region_proposals import RegionProposals as RegionProposals
 from cutaway.models.resnet import BasicBlock as BasicBlock
 from cutaway.models.resnet import Bottleneck as Bottleneck
 from cutaway.models.resnet import PaddedShortcut as PaddedShortcut
@@ -129,7 +134,9 @@ __all__ = [
     "Bottleneck",
     "Darknet",
     "EfficientNet",
+    "FasterRcnn",
     "FeatureDistance",
+    "FeaturePyramid",
     "Forecaster",
     "GoogLeNet",
     "ImageBackbone",
@@ -148,6 +155,7 @@ __all__ = [
     "PretrainedBackbone",
     "RecurrentClassifier",
     "RecurrentTextClassifier",
+    "RegionProposals",
     "ResNet",
     "SSD",
     "SSDMobile",
@@ -184,11 +192,13 @@ __all__ = [
     "dense_vae",
     "efficientnet_b0",
     "efficientnet_lite0",
+    "faster_rcnn_resnet50",
     "features_of",
     "googlenet",
     "lenet5",
     "lenet5_modern",
     "load_backbone",
+    "mask_rcnn_resnet50",
     "masked_cross_entropy",
     "minilm",
     "mlp",

@@ -29,6 +29,7 @@ _UNET = "Ronneberger et al., arXiv:1505.04597"
 _VNET = "Milletari et al., arXiv:1606.04797"
 _PIX2PIX = "Isola et al., arXiv:1611.07004"
 _SSD = "Liu et al., arXiv:1512.02325"
+_FPN = "Ren et al., arXiv:1506.01497; Lin et al., arXiv:1612.03144"
 _YOLO3 = "Redmon & Farhadi, arXiv:1804.02767"
 _BERT = "Devlin et al., arXiv:1810.04805"
 _SMALL_BERT = "Turc et al., arXiv:1908.08962"
@@ -74,6 +75,10 @@ _ARCHITECTURES = (
         "darknet19", 2017, "Redmon & Farhadi, arXiv:1612.08242", "256 x 256 x 3", 20_842_376
     ),
     Architecture("pix2pix_generator", 2017, _PIX2PIX, "256 x 256 x 3", 54_413_955),
+    Architecture("faster_rcnn_resnet50", 2017, _FPN, "height x width x 3", 41_808_406),
+    Architecture(
+        "mask_rcnn_resnet50", 2017, "He et al., arXiv:1703.06870", "height x width x 3", 44_454_513
+    ),
     Architecture("patch_discriminator", 2017, _PIX2PIX, "256 x 256 x 6", 2_768_705),
     Architecture("TransformerClassifier", 2017, "Vaswani et al., arXiv:1706.03762", "tokens"),
     Architecture(

@@ -132,7 +132,7 @@ class MaskHead(Module):
     """Masks of regions, one for each class.
 
     Args:
-        channels: of the regions.
+        channels, size: of the regions.
         outputs: classes, that of the background included.
         widths: of the 3x3 convolutions.
 
@@ -141,7 +141,8 @@ class MaskHead(Module):
         y: (regions, 2 · size, 2 · size, outputs) logits
     """
 
-    def __init__(self, channels: int, outputs: int, widths=(256, 256, 256, 256)):
+    def __init__(self, channels: int, size: int, outputs: int, widths=(256, 256, 256, 256)):
+        self.size = size
         layers, own = [], channels
         for width in widths:
             layers += [Conv2d(own, width, 3, padding=1, init=init.he_normal), ReLU()]
@@ -209,12 +210,12 @@ class FasterRcnn(Module):
             [scales[name][1] for name in self.used], channels, extra=len(sizes) > len(self.used)
         )
         self.proposals = RegionProposals(channels, sizes, options=proposals)
-        self.regions, self.region_size, self.mask_size = regions, region_size, mask_size
+        self.regions, self.region_size = regions, region_size
         self.num_classes = num_classes
         self.box_head = BoxHead(channels, region_size, num_classes + 1, width)
         self.mask_head = None
         if mask_size is not None:
-            self.mask_head = MaskHead(channels, num_classes + 1, mask_widths)
+            self.mask_head = MaskHead(channels, mask_size, num_classes + 1, mask_widths)
         self.key = Buffer(new_key())
 
     def maps(self, x) -> list:
@@ -252,13 +253,13 @@ class FasterRcnn(Module):
 
         found = jax.vmap(of_image)(proposals["boxes"], proposals["valid"], logits, codes)
         if self.mask_head is not None:
-            found["masks"] = self._masks(maps, found["boxes"], found["classes"])
+            found["masks"] = self._masks(self.mask_head, maps, found["boxes"], found["classes"])
         return {name: Tensor(value) for name, value in found.items()}
 
-    def _masks(self, maps, boxes, classes):
-        regions = align_regions(maps, boxes, self.strides, self.mask_size)
+    def _masks(self, head: MaskHead, maps, boxes, classes):
+        regions = align_regions(maps, boxes, self.strides, head.size)
         batch, count = boxes.shape[:2]
-        logits = as_array(self.mask_head(ops.reshape(regions, shape=(-1, *regions.shape[2:]))))
+        logits = as_array(head(ops.reshape(regions, shape=(-1, *regions.shape[2:]))))
         chosen = jnp.maximum(classes, 0).reshape(-1, 1, 1, 1) + 1
         own = jnp.take_along_axis(logits, chosen, axis=-1)[..., 0]
         return jax.nn.sigmoid(own).reshape(batch, count, *own.shape[1:])
@@ -333,14 +334,14 @@ class FasterRcnn(Module):
             "boxes": weighted_smooth_l1(own, sampled["codes"], counted),
         }
         if self.mask_head is not None:
-            terms["masks"] = self._mask_loss(maps, boxes, sampled, truths)
+            terms["masks"] = self._mask_loss(self.mask_head, maps, boxes, sampled, truths)
         return terms
 
-    def _mask_loss(self, maps, boxes, sampled, truths) -> Tensor:
+    def _mask_loss(self, head: MaskHead, maps, boxes, sampled, truths) -> Tensor:
         rows, there = sampled["objects"]
         own = jnp.take_along_axis(boxes, rows[..., None], axis=1)
-        regions = align_regions(maps, own, self.strides, self.mask_size)
-        logits = self.mask_head(ops.reshape(regions, shape=(-1, *regions.shape[2:])))
+        regions = align_regions(maps, own, self.strides, head.size)
+        logits = head(ops.reshape(regions, shape=(-1, *regions.shape[2:])))
         side = logits.shape[1]
         match = jnp.maximum(jnp.take_along_axis(sampled["matches"], rows, axis=1), 0)
         masks = jnp.take_along_axis(truths["masks"], match[..., None, None], axis=1)
