@@ -35,12 +35,19 @@ _HOMES = {
         "cnn",
         "time_series_cnn",
     ),
+    "darknet": (
+        "Darknet",
+        "darknet19",
+        "darknet53",
+        "darknet_tiny",
+    ),
     "efficientnet": (
         "EfficientNet",
         "efficientnet_b0",
         "efficientnet_lite0",
     ),
     "feature_distance": ("FeatureDistance",),
+    "feature_pyramid": ("FeaturePyramid",),
     "forecast": ("Forecaster",),
     "inception": (
         "GoogLeNet",
@@ -82,10 +89,16 @@ _HOMES = {
         "Perceptron",
         "mlp",
     ),
+    "rcnn": (
+        "FasterRcnn",
+        "faster_rcnn_resnet50",
+        "mask_rcnn_resnet50",
+    ),
     "recurrent": (
         "RecurrentClassifier",
         "recurrent_layers",
     ),
+    "region_proposals": ("RegionProposals",),
     "resnet": (
         "BasicBlock",
         "Bottleneck",
@@ -101,6 +114,13 @@ _HOMES = {
     "sentences": (
         "SentenceEncoder",
         "minilm",
+    ),
+    "ssd": (
+        "SSD",
+        "SSDMobile",
+        "SSDVgg",
+        "ssd300_vgg16",
+        "ssd_mobilenet",
     ),
     "table": ("TableNetwork",),
     "text": (
@@ -142,6 +162,12 @@ _HOMES = {
     "wavenet": (
         "WaveBlock",
         "WaveNet",
+    ),
+    "yolo": (
+        "Yolo",
+        "YoloScale",
+        "yolo3",
+        "yolo3_tiny",
     ),
 }
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}

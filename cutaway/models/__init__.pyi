@@ -24,10 +24,15 @@ from cutaway.models.bert import bert_tiny as bert_tiny
 from cutaway.models.bert import masked_cross_entropy as masked_cross_entropy
 from cutaway.models.convolutional import cnn as cnn
 from cutaway.models.convolutional import time_series_cnn as time_series_cnn
+from cutaway.models.darknet import Darknet as Darknet
+from cutaway.models.darknet import darknet19 as darknet19
+from cutaway.models.darknet import darknet53 as darknet53
+from cutaway.models.darknet import darknet_tiny as darknet_tiny
 from cutaway.models.efficientnet import EfficientNet as EfficientNet
 from cutaway.models.efficientnet import efficientnet_b0 as efficientnet_b0
 from cutaway.models.efficientnet import efficientnet_lite0 as efficientnet_lite0
 from cutaway.models.feature_distance import FeatureDistance as FeatureDistance
+from cutaway.models.feature_pyramid import FeaturePyramid as FeaturePyramid
 from cutaway.models.forecast import Forecaster as Forecaster
 from cutaway.models.inception import GoogLeNet as GoogLeNet
 from cutaway.models.inception import Inception as Inception
@@ -55,8 +60,12 @@ from cutaway.models.pretrained import PretrainedBackbone as PretrainedBackbone
 from cutaway.models.pretrained import TextBackbone as TextBackbone
 from cutaway.models.pretrained import load_backbone as load_backbone
 from cutaway.models.pretrained import pretrained_backbone as pretrained_backbone
+from cutaway.models.rcnn import FasterRcnn as FasterRcnn
+from cutaway.models.rcnn import faster_rcnn_resnet50 as faster_rcnn_resnet50
+from cutaway.models.rcnn import mask_rcnn_resnet50 as mask_rcnn_resnet50
 from cutaway.models.recurrent import RecurrentClassifier as RecurrentClassifier
 from cutaway.models.recurrent import recurrent_layers as recurrent_layers
+from cutaway.models.region_proposals import RegionProposals as RegionProposals
 from cutaway.models.resnet import BasicBlock as BasicBlock
 from cutaway.models.resnet import Bottleneck as Bottleneck
 from cutaway.models.resnet import PaddedShortcut as PaddedShortcut
@@ -69,6 +78,11 @@ from cutaway.models.resnet import resnet34 as resnet34
 from cutaway.models.resnet import resnet50 as resnet50
 from cutaway.models.sentences import SentenceEncoder as SentenceEncoder
 from cutaway.models.sentences import minilm as minilm
+from cutaway.models.ssd import SSD as SSD
+from cutaway.models.ssd import SSDMobile as SSDMobile
+from cutaway.models.ssd import SSDVgg as SSDVgg
+from cutaway.models.ssd import ssd300_vgg16 as ssd300_vgg16
+from cutaway.models.ssd import ssd_mobilenet as ssd_mobilenet
 from cutaway.models.table import TableNetwork as TableNetwork
 from cutaway.models.text import BagOfEmbeddings as BagOfEmbeddings
 from cutaway.models.text import LSTMClassifier as LSTMClassifier
@@ -94,6 +108,10 @@ from cutaway.models.vnet import normalized_vnet as normalized_vnet
 from cutaway.models.vnet import plain_vnet as plain_vnet
 from cutaway.models.wavenet import WaveBlock as WaveBlock
 from cutaway.models.wavenet import WaveNet as WaveNet
+from cutaway.models.yolo import Yolo as Yolo
+from cutaway.models.yolo import YoloScale as YoloScale
+from cutaway.models.yolo import yolo3 as yolo3
+from cutaway.models.yolo import yolo3_tiny as yolo3_tiny
 
 __all__ = [
     "Architecture",
@@ -114,8 +132,11 @@ __all__ = [
     "BertSize",
     "BertTagger",
     "Bottleneck",
+    "Darknet",
     "EfficientNet",
+    "FasterRcnn",
     "FeatureDistance",
+    "FeaturePyramid",
     "Forecaster",
     "GoogLeNet",
     "ImageBackbone",
@@ -134,7 +155,11 @@ __all__ = [
     "PretrainedBackbone",
     "RecurrentClassifier",
     "RecurrentTextClassifier",
+    "RegionProposals",
     "ResNet",
+    "SSD",
+    "SSDMobile",
+    "SSDVgg",
     "SentenceEncoder",
     "TEXT_MODELS",
     "TableNetwork",
@@ -148,6 +173,8 @@ __all__ = [
     "VariationalAutoencoder",
     "WaveBlock",
     "WaveNet",
+    "Yolo",
+    "YoloScale",
     "auxiliary_loss",
     "backbone_unet",
     "bert_base",
@@ -158,15 +185,20 @@ __all__ = [
     "cnn",
     "convolutional_autoencoder",
     "convolutional_vae",
+    "darknet19",
+    "darknet53",
+    "darknet_tiny",
     "dense_autoencoder",
     "dense_vae",
     "efficientnet_b0",
     "efficientnet_lite0",
+    "faster_rcnn_resnet50",
     "features_of",
     "googlenet",
     "lenet5",
     "lenet5_modern",
     "load_backbone",
+    "mask_rcnn_resnet50",
     "masked_cross_entropy",
     "minilm",
     "mlp",
@@ -183,6 +215,8 @@ __all__ = [
     "resnet18",
     "resnet34",
     "resnet50",
+    "ssd300_vgg16",
+    "ssd_mobilenet",
     "text_network",
     "time_series_cnn",
     "transfer",
@@ -191,4 +225,6 @@ __all__ = [
     "vgg16",
     "vgg16_norm",
     "weighted_absolute_error",
+    "yolo3",
+    "yolo3_tiny",
 ]

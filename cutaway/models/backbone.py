@@ -1,7 +1,15 @@
 """Base of networks for transfer learning: a backbone in stages, and a head."""
 
+import copy
+from typing import Self
+
+import jax
+
+from cutaway.engine import Tensor, no_grad
 from cutaway.errors import OptionError
-from cutaway.nn import Module
+from cutaway.nn import Module, in_mode
+
+SIDE = 256  # of the images by which the scales of stages are found
 
 
 class Backbone(Module):
@@ -74,3 +82,31 @@ class Backbone(Module):
                 fix="name the first stage to train; the head is always trained",
             )
         return names[: names.index(stage)]
+
+    def up_to(self, stage: str) -> Self:
+        """The backbone without what follows a stage, with the same modules; it has only `maps`."""
+        names = (*self.stages_before(stage), stage)
+        body = copy.copy(self)
+        body.stages = names
+        for name in (*self.stages[len(names) :], "pool", "head"):
+            body.__dict__.pop(name, None)
+        return body
+
+
+def map_scales(backbone: Backbone) -> dict[str, tuple[int, int]]:
+    """{stage: (how many times smaller than the image its map is, channels)}.
+
+    Nothing is computed: the shapes follow from the program. Stages that give no map are left out.
+    """
+    channels = getattr(backbone, "in_channels", 3)
+
+    @no_grad()
+    def maps(x):
+        return {name: out.data for name, out in backbone.maps(Tensor(x)).items()}
+
+    image = jax.ShapeDtypeStruct((1, SIDE, SIDE, channels), "float32")
+    with in_mode(backbone, False):
+        found = jax.eval_shape(maps, image)
+    # in the order of the stages, which eval_shape does not keep
+    shapes = {name: found[name].shape for name in backbone.stages if len(found[name].shape) == 4}
+    return {name: (SIDE // height, n) for name, (_, height, _, n) in shapes.items()}

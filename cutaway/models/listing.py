@@ -28,6 +28,9 @@ _LENET = "LeCun et al., Proc. IEEE 86"
 _UNET = "Ronneberger et al., arXiv:1505.04597"
 _VNET = "Milletari et al., arXiv:1606.04797"
 _PIX2PIX = "Isola et al., arXiv:1611.07004"
+_SSD = "Liu et al., arXiv:1512.02325"
+_FPN = "Ren et al., arXiv:1506.01497; Lin et al., arXiv:1612.03144"
+_YOLO3 = "Redmon & Farhadi, arXiv:1804.02767"
 _BERT = "Devlin et al., arXiv:1810.04805"
 _SMALL_BERT = "Turc et al., arXiv:1908.08962"
 
@@ -60,6 +63,7 @@ _ARCHITECTURES = (
     ),
     Architecture("padded_unet", 2015, _UNET, "height x width x channels", 31_036_546),
     Architecture("Translator", 2015, "Luong et al., arXiv:1508.04025", "tokens"),
+    Architecture("ssd300_vgg16", 2016, _SSD, "300 x 300 x 3", 26_285_486),
     Architecture("UNet", 2016, "Çiçek et al., arXiv:1606.06650 (in 3 axes)", "volumes or images"),
     Architecture("plain_vnet", 2016, _VNET, "128 x 128 x 64 x 1", 61_982_682),
     Architecture("normalized_vnet", 2016, _VNET, "128 x 128 x 64 x 1", 45_600_316),
@@ -67,7 +71,14 @@ _ARCHITECTURES = (
     Architecture("BagOfEmbeddings", 2016, "Joulin et al., arXiv:1607.01759", "tokens"),
     Architecture("TableNetwork", 2016, "Guo & Berkhahn, arXiv:1604.06737", "columns"),
     Architecture("time_series_cnn", 2016, "Wang et al., arXiv:1611.06455", "time x channels"),
+    Architecture(
+        "darknet19", 2017, "Redmon & Farhadi, arXiv:1612.08242", "256 x 256 x 3", 20_842_376
+    ),
     Architecture("pix2pix_generator", 2017, _PIX2PIX, "256 x 256 x 3", 54_413_955),
+    Architecture("faster_rcnn_resnet50", 2017, _FPN, "height x width x 3", 41_808_406),
+    Architecture(
+        "mask_rcnn_resnet50", 2017, "He et al., arXiv:1703.06870", "height x width x 3", 44_454_513
+    ),
     Architecture("patch_discriminator", 2017, _PIX2PIX, "256 x 256 x 6", 2_768_705),
     Architecture("TransformerClassifier", 2017, "Vaswani et al., arXiv:1706.03762", "tokens"),
     Architecture(
@@ -76,6 +87,13 @@ _ARCHITECTURES = (
     Architecture(
         "backbone_unet", 2018, "Iglovikov & Shvets, arXiv:1801.05746", "height x width x 3"
     ),
+    Architecture(
+        "ssd_mobilenet", 2018, "Sandler et al., arXiv:1801.04381", "300 x 300 x 3", 4_970_780
+    ),
+    Architecture("darknet53", 2018, _YOLO3, "256 x 256 x 3", 41_609_928),
+    Architecture("darknet_tiny", 2018, _YOLO3, "416 x 416 x 3"),
+    Architecture("yolo3", 2018, _YOLO3, "416 x 416 x 3", 61_949_149),
+    Architecture("yolo3_tiny", 2018, _YOLO3, "416 x 416 x 3", 8_852_366),
     Architecture("bert_base", 2018, _BERT, "up to 512 tokens", 109_482_240),
     Architecture("bert_mini", 2019, _SMALL_BERT, "up to 512 tokens", 11_170_560),
     Architecture("bert_tiny", 2019, _SMALL_BERT, "up to 512 tokens", 4_385_920),

@@ -79,7 +79,11 @@ class InvertedResidual(Module):
         self.is_residual = stride == 1 and in_channels == out_channels
 
     def forward(self, x):
-        y = self.project(self.squeeze(self.depthwise(self.expand(x))))
+        return self.narrow(self.expand(x), x)
+
+    def narrow(self, expanded, x):
+        """The block's output, from that of `expand` and its input."""
+        y = self.project(self.squeeze(self.depthwise(expanded)))
         return x + self.drop(y) if self.is_residual else y
 
 
@@ -92,6 +96,7 @@ class MobileNetV2(Backbone):
         table: rows (t, c, n, s), as in table 2.
         stem_channels, top_channels: of the first and last convolution.
         dropout: fraction of the features dropped before the head.
+        padding, eps: of convolutions and norms, see conv_norm; TensorFlow's are "same" and 1e-3.
 
     Shapes:
         x: (batch, height, width, in_channels)
@@ -107,18 +112,21 @@ class MobileNetV2(Backbone):
         stem_channels: int = 32,
         top_channels: int = 1280,
         dropout: float = 0.2,
+        padding: str | None = None,
+        eps: float = 1e-5,
     ):
+        rest = {"padding": padding, "eps": eps}
         self.stages = ("stem", *(f"stage{i + 1}" for i in range(len(table))), "top")
         self.in_channels = in_channels
-        self.stem = conv_norm(in_channels, stem_channels, 3, stride=2, activation=ReLU6)
+        self.stem = conv_norm(in_channels, stem_channels, 3, stride=2, activation=ReLU6, **rest)
         channels = stem_channels
         for i, (widen, width, count, stride) in enumerate(table):
             blocks = []
             for k in range(count):
-                blocks.append(InvertedResidual(channels, width, widen, 1 if k else stride))
+                blocks.append(InvertedResidual(channels, width, widen, 1 if k else stride, **rest))
                 channels = width
             setattr(self, f"stage{i + 1}", Sequential(*blocks))
-        self.top = conv_norm(channels, top_channels, 1, activation=ReLU6)
+        self.top = conv_norm(channels, top_channels, 1, activation=ReLU6, eps=eps)
         self.smallest = smallest_side(1 + sum(stride == 2 for *_, stride in table))
         self.num_features = top_channels
         self.pool = Sequential(GlobalAvgPool(), Dropout(dropout))

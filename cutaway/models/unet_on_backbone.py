@@ -24,20 +24,14 @@ that its EfficientNet-Lite0 has 416,768 more: it reads the stem instead of stage
 unused 1x1 convolution at the top.
 """
 
-import copy
-
-import jax
-
 from cutaway import ops
-from cutaway.engine import Tensor, no_grad
 from cutaway.errors import OptionError, ShapeError, expect_integer
-from cutaway.models.backbone import Backbone
+from cutaway.models.backbone import Backbone, map_scales
 from cutaway.models.image_parts import conv_norm
 from cutaway.models.pretrained import load_backbone, pretrained_backbone
-from cutaway.nn import BatchNorm, Conv2d, Module, Sequential, Upsample, in_mode, init
+from cutaway.nn import BatchNorm, Conv2d, Module, Sequential, Upsample, init
 
 WIDTHS = (256, 128, 64, 32, 16)
-SIDE = 256  # of the images by which the scales of a backbone's stages are found
 
 
 class BackboneUNet(Module):
@@ -90,7 +84,7 @@ class BackboneUNet(Module):
         used = _last_of_each_scale(scales) if stages is None else tuple(stages)
         _expect_scales(scales, used, widths)
         self.inputs = inputs
-        self.body = _without_head(backbone, used)
+        self.body = backbone.up_to(used[-1])
         self.used = used
         up = [f"up{len(used) - place}" for place in range(len(used))]
         self.stages = (*self.body.stages, *up)
@@ -148,25 +142,6 @@ class BackboneUNet(Module):
         return self
 
 
-def map_scales(backbone: Backbone) -> dict[str, tuple[int, int]]:
-    """{stage: (how many times smaller than the image its map is, channels)}.
-
-    Nothing is computed: the shapes follow from the program. Stages that give no map are left out.
-    """
-    channels = getattr(backbone, "in_channels", 3)
-
-    @no_grad()
-    def maps(x):
-        return {name: out.data for name, out in backbone.maps(Tensor(x)).items()}
-
-    image = jax.ShapeDtypeStruct((1, SIDE, SIDE, channels), "float32")
-    with in_mode(backbone, False):
-        found = jax.eval_shape(maps, image)
-    # in the order of the stages, which eval_shape does not keep
-    shapes = {name: found[name].shape for name in backbone.stages if len(found[name].shape) == 4}
-    return {name: (SIDE // height, n) for name, (_, height, _, n) in shapes.items()}
-
-
 def _last_of_each_scale(scales) -> tuple[str, ...]:
     last = {scale: name for name, (scale, _) in scales.items() if name != "top" and scale > 1}
     return tuple(last[scale] for scale in sorted(last))
@@ -187,16 +162,6 @@ def _expect_scales(scales, used, widths) -> None:
             expected="one number of channels for each stage in use",
             fix=f"use widths={WIDTHS[-len(used) :]}",
         )
-
-
-def _without_head(backbone: Backbone, used) -> Backbone:
-    """The backbone up to the last stage in use, with the same modules."""
-    body = copy.copy(backbone)
-    end = backbone.stages.index(used[-1]) + 1
-    body.stages = backbone.stages[:end]
-    for name in (*backbone.stages[end:], "pool", "head"):
-        body.__dict__.pop(name, None)
-    return body
 
 
 def backbone_unet(

@@ -1,5 +1,6 @@
 """Weights of other frameworks: downloaded, read safely, renamed, and converted to our layout."""
 
+from cutaway.weights.darknet import load_darknet, read_darknet
 from cutaway.weights.download import cache_folder, fetch
 from cutaway.weights.files import load_weights, save_weights
 from cutaway.weights.load import load_into
@@ -14,8 +15,10 @@ __all__ = [
     "cache_folder",
     "channels_last",
     "fetch",
+    "load_darknet",
     "load_into",
     "load_weights",
+    "read_darknet",
     "read_weights",
     "recurrent",
     "save_weights",

