@@ -74,7 +74,7 @@ def stream_examples(
     def read(row):
         x, y = folder.example(row)
         x, y = (x, y) if prepare is None else prepare(x, y)
-        return (x, y) if weigh is None else (x, (y, np.float32(weigh(y))[..., None]))
+        return (x, y) if weigh is None else (x, (y, np.asarray(weigh(y), np.float32)[..., None]))
 
     needed = folder.bytes_of_arrays() * (1 if weigh is None else 1 + np.dtype(np.float32).itemsize)
     kept = in_threads(read, range(count)) if needed <= memory_bytes else None
