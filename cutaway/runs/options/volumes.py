@@ -61,8 +61,8 @@ class VolumeOptions(DenseOptions):
         super().__post_init__()
         expect_range(self.levels, what="levels", least=2)
         if self.spacing is not None:
-            one = isinstance(self.spacing, int | float)
-            values = (self.spacing,) if one else tuple(self.spacing)
+            given = self.spacing
+            values = (given,) if isinstance(given, int | float) else tuple(given)
             if len(values) not in (1, 3):
                 raise OptionError(f"spacing={self.spacing}", expected="one number, or three")
             for value in values:
