@@ -213,7 +213,7 @@ class PairRows(DenseRows):
         return Headline(
             "Gradient ratio: ",
             f"{scores['gradient_ratio']:.2f}",
-            f" of the real pictures' (1: as sharp) on {rows} validation {self.examples}{more}; "
+            f" of the real pictures' (1: as sharp) on {self.count_of(rows)}{more}; "
             f"L1 {scores['l1']:.3f}, of the mean color {scores['baseline_l1']:.3f}",
         )
 
@@ -247,7 +247,8 @@ class PairExperiment(DenseExperiment):
     @property
     def data_line(self) -> str:
         return (
-            f"{len(self.sets['train']):,} training pairs, {self.validation_rows:,} validation pairs"
+            f"{len(self.sets['train']):,} training pairs, "
+            f"{self.preprocessing.count_of(self.validation_rows)}"
         )
 
     def with_options(self, options):
