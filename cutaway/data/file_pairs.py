@@ -91,6 +91,29 @@ def role_folders(root, first_names, second_names, suffixes) -> list[tuple[Path, 
     return found if not found or found[0][2] else found[:1]
 
 
+def empty_role(root, first_names, second_names, suffixes, what) -> DataError | None:
+    """That of two folders with names of these roles one holds no files; None if it is not so.
+
+    Args:
+        suffixes: of the files.
+        what: (of a first file, of a second one) in words: ("picture", "mask").
+    """
+    below = {p.name.lower(): p for p in reversed(_folders(root))}
+    first = next((below[n] for n in first_names if n in below), None)
+    second = next((below[n] for n in second_names if n in below), None)
+    if first is None or second is None:
+        return None
+    empty = next(((f, w) for f, w in zip((first, second), what, strict=True)
+                  if not files_below(f, suffixes)), None)  # fmt: skip
+    if empty is None:
+        return None
+    return DataError(
+        f"{empty[0]} holds no {empty[1]}s",
+        expected=f"files that end in {', '.join(suffixes)}",
+        fix="check the path",
+    )
+
+
 def _beside_splits(root, second_names, suffixes) -> list[tuple[Path, Path, str]]:
     """[(train, train_masks, "train"), ...]: splits with a second folder of their name."""
     below = {p.name.lower(): p for p in _folders(root)}

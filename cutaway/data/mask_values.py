@@ -41,7 +41,8 @@ def find_coding(
         raise DataError(
             f"the mask {lossy.path} is a JPEG, which changes class ids",
             expected="PNG or another format without loss",
-            fix="export the masks as PNG, or, with two classes, set threshold=127 (--threshold 127)",
+            fix="export the masks as PNG, or, with two classes, "
+            "set threshold=127 (--threshold 127)",
         )
     table = _color_table(classes, colors)
     in_color = [one for one in found if one.raw.form == "colors"]
@@ -93,7 +94,7 @@ def _gray_coding(found, classes, ignore, is_rgb):
         worst = max(found, key=lambda one: len(one.values))
         if len(worst.values) > MOST_VALUES or (not is_ids and len(rest) > MOST_VALUES):
             raise DataError(
-                f"the masks hold {len(rest):,} different values, {worst.path} alone "
+                f"the masks hold {len(values):,} different values, {worst.path} alone "
                 f"{len(worst.values):,}: they are not class ids",
                 expected="a value per class, as ids or gray levels",
                 fix="numbers of objects or soft edges? set threshold=0 (--threshold 0), or 127 "

@@ -12,6 +12,7 @@ from cutaway.data.file_pairs import (
     MASK_FOLDERS,
     PICTURE_FOLDERS,
     FilePairs,
+    empty_role,
     expect_folder,
     files_below,
     match_beside,
@@ -85,7 +86,7 @@ def find_masks(
     voc = _voc_folders(root)
     pairs = _voc_pairs(root, *voc) if voc else _pairs(root)
     if pairs is None:
-        raise DataError(
+        raise empty_role(root, PICTURE_FOLDERS, MASK_FOLDERS, SUFFIXES, WHAT) or DataError(
             f"{root} holds no pictures with masks",
             expected="a folder of pictures and one of masks with the same names, such as images/ "
             "and masks/, or NAME.jpg with NAME_mask.png",

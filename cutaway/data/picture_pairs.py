@@ -226,7 +226,7 @@ def _of_folders(root, folders, reverse) -> PairFolder:
     names = [path.relative_to(root).parts[0] for path in (inputs[0], targets[0])]
     if folders[0][2]:
         names = [path.relative_to(root).parts[1] for path in (inputs[0], targets[0])]
-    notes = [f"{names[1]} are made from {names[0]}"]
+    notes = [f"the pictures in {names[1]} are made from those in {names[0]}"]
     palettes = [path for path, head in zip(inputs, heads[:half], strict=True) if head.mode == "P"]
     if palettes:
         notes.append(

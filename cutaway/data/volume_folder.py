@@ -38,6 +38,8 @@ class VolumeFolder:
         splits: {"train", "validation", "test": rows}, the set's own; {} if it has none.
         reason: in words, how the set was recognized.
         notes: sentences for the user.
+        spacing: size of a voxel in millimeters, along each axis, to which volumes and masks are
+            resampled when they are read; None: they stay as they are. See `at_spacing`.
     """
 
     root: Path
@@ -54,6 +56,7 @@ class VolumeFolder:
     reason: str
     notes: list[str]
     ignore: int = IGNORE
+    spacing: tuple[float, float, float] | None = None
 
     def __len__(self):
         return len(self.names)
@@ -61,7 +64,9 @@ class VolumeFolder:
     @property
     def sizes(self) -> np.ndarray:
         """(rows, 3), voxels along each axis."""
-        return np.array([header.shape for header in self.headers])
+        if self.spacing is None:
+            return np.array([header.shape for header in self.headers])
+        return np.array([resampled(h, self.spacing).output_size for h in self.headers])
 
     @property
     def spacings(self) -> np.ndarray:
@@ -74,7 +79,8 @@ class VolumeFolder:
         Raises:
             DataError: the file is truncated, or holds NaN.
         """
-        return read_volume(self.volumes[row])[0]
+        volume = read_volume(self.volumes[row])[0]
+        return volume if self.spacing is None else self.resampled(row, self.spacing).picture(volume)
 
     def mask(self, row: int) -> np.ndarray:
         """(*size) uint8 class ids.
@@ -88,7 +94,8 @@ class VolumeFolder:
         ids = table[np.minimum(labels, len(table) - 1)]
         if (ids < 0).any():
             raise unknown_labels(self.labels[row], labels[ids < 0], self.numbers, self.classes)
-        return ids.astype(np.uint8)
+        ids = ids.astype(np.uint8)
+        return ids if self.spacing is None else self.resampled(row, self.spacing).mask(ids)
 
     def example(self, row: int) -> tuple[np.ndarray, np.ndarray]:
         """(volume, mask)."""
@@ -100,6 +107,15 @@ class VolumeFolder:
         Example: folder.resampled(0, (1, 1, 1)).picture(folder.volume(0)).
         """
         return resampled(self.headers[row], spacing)
+
+    def at_spacing(self, spacing) -> "VolumeFolder":
+        """The volumes resampled to voxels of one size.
+
+        Args:
+            spacing: millimeters along each axis, or one number for all.
+        """
+        first, second, third = (float(n) for n in np.broadcast_to(np.asarray(spacing), (3,)))
+        return dataclasses.replace(self, spacing=(first, second, third))
 
     def subset(self, rows) -> "VolumeFolder":
         """The volumes with these indices, without splits."""

@@ -12,6 +12,7 @@ from cutaway.data.file_pairs import (
     MASK_FOLDERS,
     PICTURE_FOLDERS,
     FilePairs,
+    empty_role,
     expect_folder,
     files_below,
     match_beside,
@@ -67,7 +68,8 @@ def find_volumes(path, *, classes=None, numbers=None, spacing=None) -> VolumeFol
     root = Path(path)
     pairs = _pairs(root)
     if pairs is None:
-        raise DataError(
+        empty = empty_role(root, PICTURE_FOLDERS, MASK_FOLDERS, SUFFIXES, WHAT)
+        raise empty or DataError(
             f"{root} holds no volumes with labels",
             expected="folders images and labels of NIfTI files (.nii, .nii.gz) with the same "
             "names, or a dataset.json that lists them",
@@ -280,7 +282,8 @@ def _expect_same_voxels(headers) -> None:
         raise DataError(
             f"{other.path} has voxels of {_mm(other.spacing)}, {like.path} of {_mm(like.spacing)}",
             expected="voxels of one size in all volumes",
-            fix=f"resample them: spacing=({', '.join(f'{s:.3g}' for s in usual)})",
+            fix=f"resample them: spacing=({', '.join(f'{s:.3g}' for s in usual)}) "
+            f"(--spacing {','.join(f'{s:.3g}' for s in usual)})",
         )
 
 

@@ -60,6 +60,10 @@ class DenseRows(Preprocessing):
         if "channels" in spec and spec["channels"] != self.channels:
             raise ValueError(f"the network takes {spec['channels']} channels, not {self.channels}")
 
+    def count_of(self, count: int) -> str:
+        """Validation examples, counted: "1 validation volume", "2 validation volumes"."""
+        return f"{count:,} validation {self.examples if count != 1 else self.examples[:-1]}"
+
     def input_of(self, row: dict) -> np.ndarray:
         """The input (*size, channels) of a row of the frame, as the network takes it."""
         raise NotImplementedError
@@ -67,6 +71,22 @@ class DenseRows(Preprocessing):
     def target_of(self, row: dict) -> np.ndarray:
         """The target (*size, ...) of a row of the frame."""
         raise NotImplementedError
+
+    def own_input(self, row: dict) -> np.ndarray:
+        """The input of a row at its own size, which is another where inputs are resampled."""
+        return self.input_of(row)
+
+    def own_target(self, row: dict) -> np.ndarray:
+        """The target of a row at its own size."""
+        return self.target_of(row)
+
+    def restored(self, row: dict, prediction: np.ndarray) -> np.ndarray:
+        """A prediction for `input_of` at the row's own size."""
+        return prediction
+
+    def predict_row(self, run: Run, row: dict) -> np.ndarray:
+        """What a run predicts for a row, at its own size."""
+        return self.restored(row, self.predict_whole(run, self.input_of(row)))
 
     def predict_whole(self, run: Run, x: np.ndarray) -> np.ndarray:
         """What a run predicts for a whole input (*size, channels), of the same size."""
@@ -142,15 +162,11 @@ class DenseRows(Preprocessing):
 
     def _each(self, run: Run, rows) -> Iterator[ExampleFiles]:
         for row in rows:
-            x = self.input_of(row)
-            yield self.example_files(row, x, self.predict_whole(run, x))
+            yield self.example_files(row, self.own_input(row), self.predict_row(run, row))
 
     def compared(self, run: Run, rows: list[dict]) -> list:
         """`compare` of each row, with what the run predicts for it."""
-        return [
-            self.compare(row, self.predict_whole(run, self.input_of(row)), self.target_of(row))
-            for row in rows
-        ]
+        return [self.compare(row, self.predict_row(run, row), self.own_target(row)) for row in rows]
 
     def evaluate(self, run: Run, data) -> tuple[dict, list]:
         frame = self.read(data)
@@ -305,7 +321,7 @@ class DenseExperiment(Experiment):
         size = " x ".join(map(str, self.preprocessing.size))
         return (
             f"{len(self.sets['train']):,} training {examples} ({self.training_rows:,} random crops "
-            f"of {size} per epoch), {self.validation_rows:,} validation {examples}"
+            f"of {size} per epoch), {self.preprocessing.count_of(self.validation_rows)}"
         )
 
     def rows_of(self, name: str) -> list[dict]:

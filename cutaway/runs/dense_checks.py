@@ -8,6 +8,7 @@ SHIFTS = 12  # pixels along each axis in which a shift is looked for
 LEAST = 2  # pixels of a shift that is told
 AGREEING = 0.6  # fraction of the examples that must show the same shift
 BETTER = 1.15  # the edges must fit so much better there
+EVERYWHERE, LESS = 0.995, 0.95  # fractions of one class: predicted at least, and true at most
 FEW = 4  # examples with edges, below which nothing is said
 WINS = 0.1  # loss of a discriminator that is hardly ever wrong
 CHANCE = 0.6931  # ln 2
@@ -103,22 +104,25 @@ def _slopes(values) -> np.ndarray:
 
 
 def one_class_predicted(counts, names) -> Problem | None:
-    """That a network predicts one class everywhere.
+    """That a network predicts one class everywhere, or all but everywhere.
 
     Args:
         counts: (classes, classes), by true and predicted class.
         names: of the classes.
     """
-    predicted = counts.sum(axis=0)
-    if np.count_nonzero(predicted) != 1 or np.count_nonzero(counts.sum(axis=1)) < 2:
+    total = max(1, counts.sum())
+    predicted, true = counts.sum(axis=0) / total, counts.sum(axis=1) / total
+    usual = int(predicted.argmax())
+    name, part = names[usual], float(predicted[usual])
+    is_all = part == 1 and true.max() < 1
+    if not is_all and (part < EVERYWHERE or true[usual] > LESS):
         return None
-    name = names[int(predicted.argmax())]
-    true = counts.sum(axis=1) / counts.sum()
+    where = "everywhere" if is_all else f"for {part:.1%} of all pixels"
     return Problem(
         code="one_class_predicted",
         where=f"class {name}",
-        measures={f"fraction of {name}, true": float(true[predicted.argmax()]), "predicted": 1.0},
-        explanation=f"The network predicts {name!r} everywhere.",
+        measures={f"fraction of {name}, true": float(true[usual]), "predicted": part},
+        explanation=f"The network predicts {name!r} {where}.",
         fix="train longer or with a lower --lr, and check that masks and pictures belong together",
     )
 

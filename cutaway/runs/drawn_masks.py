@@ -2,10 +2,12 @@
 
 import base64
 import io
+import itertools
 
 import numpy as np
 
-RED = (230, 25, 75)
+from cutaway.data.mask_coding import DISTINCT
+
 STRENGTH = 0.45  # of a class's color over the picture
 THUMBNAIL = 256  # pixels of the longer side in a report
 
@@ -16,16 +18,32 @@ def blended(picture, ids, colors, ignore: int, clear: int = 0) -> np.ndarray:
     Args:
         picture: (height, width, 3) uint8.
         ids: (height, width) class ids; ignored ones are left clear.
-        colors: of the classes; black, which would not be seen, becomes red.
+        colors: of the classes; grays, which would not be seen, become others.
         clear: the class that is left clear.
     """
-    table = np.array([c if any(c) else RED for c in colors], np.float32)
+    table = np.array(visible_colors(colors, clear), np.float32)
     strength = np.full(len(colors), STRENGTH, np.float32)
     strength[clear] = 0.0
     known = (ids != ignore) & (ids < len(colors))
     shown = np.where(known, ids, clear)
     part = strength[shown][..., None]
     return np.rint(picture * (1 - part) + table[shown] * part).astype(np.uint8)
+
+
+def visible_colors(colors, clear: int = 0) -> list:
+    """The colors with others in place of grays, apart from that of the class `clear`.
+
+    Example:
+        >>> from cutaway.runs.drawn_masks import visible_colors
+        >>> visible_colors([(0, 0, 0), (255, 255, 255), (60, 180, 75)])
+        [(0, 0, 0), (230, 25, 75), (60, 180, 75)]
+    """
+    taken = {tuple(color) for color in colors}
+    others = itertools.cycle([c for c in DISTINCT[1:] if c not in taken] or DISTINCT[1:])
+    return [
+        next(others) if len(set(color)) == 1 and k != clear else tuple(color)
+        for k, color in enumerate(colors)
+    ]
 
 
 def colored(ids, colors, ignore: int) -> np.ndarray:

@@ -169,7 +169,7 @@ class SegmentationRows(DenseRows):
         return Headline(
             "Mean IoU: ",
             f"{scores['mean_iou']:.3f}",
-            f" on {rows} validation {self.examples}, mean Dice {scores['mean_dice']:.3f}; "
+            f" on {self.count_of(rows)}, mean Dice {scores['mean_dice']:.3f}; "
             f"baseline (always {usual}): {scores['baseline_mean_iou']:.3f}",
         )
 
@@ -224,8 +224,8 @@ class SegmentationExperiment(DenseExperiment):
             return
         chosen = self.rows_of("validation")
         chosen = [chosen[k] for k in evenly(len(chosen), CALIBRATED)]
-        maps = [rows.predict_whole(run, rows.input_of(row)) for row in chosen]
-        targets = [rows.target_of(row) for row in chosen]
+        maps = [rows.predict_row(run, row) for row in chosen]
+        targets = [rows.own_target(row) for row in chosen]
         values, rarer = {}, int(np.argmin(rows.counts))
         for threshold in THRESHOLDS:
             found = [
@@ -237,8 +237,8 @@ class SegmentationExperiment(DenseExperiment):
         rows.threshold = max(values, key=lambda t: (values[t][0], -abs(t - 0.5)))
         self.notes.append(
             f"threshold {rows.threshold:g} of the probability of {rows.names[1]!r}: the largest "
-            f"Dice of {rows.names[rarer]!r} ({values[rows.threshold][0]:.3f}) on {len(chosen)} "
-            f"validation {rows.examples}"
+            f"Dice of {rows.names[rarer]!r} ({values[rows.threshold][0]:.3f}) on "
+            f"{rows.count_of(len(chosen))}"
         )
         if len(chosen) == len(self.sets["validation"]):
             self.found["validation"] = values[rows.threshold][1]
@@ -268,8 +268,8 @@ class SegmentationExperiment(DenseExperiment):
         order = sorted(self.found["validation"], key=lambda one: one.mean_dice)
         shown = []
         for one in order[:most]:
-            x, truth = rows.input_of(one.row), rows.target_of(one.row)
-            ids = rows.ids_of(rows.predict_whole(run, x))
+            x, truth = rows.own_input(one.row), rows.own_target(one.row)
+            ids = rows.ids_of(rows.predict_row(run, one.row))
             picture, truth, ids = rows.flat(x, truth, ids)
             colors = rows.colors
             pictures = [

@@ -9,6 +9,7 @@ import numpy as np
 
 from cutaway.data import (
     ExampleAugmentation,
+    Geometry,
     RandomGeometry,
     RandomLight,
     find_volumes,
@@ -19,9 +20,10 @@ from cutaway.data import (
     write_volume,
 )
 from cutaway.data.file_pairs import bare_name, files_below
+from cutaway.data.json_types import Positive
 from cutaway.data.mask_coding import DISTINCT
 from cutaway.data.nifti import SUFFIXES, read_volume_header
-from cutaway.data.volume_folder import IGNORE, unknown_labels
+from cutaway.data.volume_folder import IGNORE, resampled, unknown_labels
 from cutaway.errors import DataError
 from cutaway.nn import seed
 from cutaway.runs.dense import BORDER, make_pieces, pieces_per_example, split_rows
@@ -56,6 +58,7 @@ class VolumeForm(PixelClasses):
     channels: Annotated[int, msgspec.Meta(ge=1, le=65_536)]
     numbers: list[Number]
     label_dtype: LabelType
+    spacing: tuple[Positive, Positive, Positive] | None = None
 
     def __post_init__(self):
         super().__post_init__()
@@ -76,6 +79,8 @@ class VolumeRows(SegmentationRows):
     Attributes:
         numbers: the label in the files of each class.
         label_dtype: in which predictions are stored.
+        spacing: size of a voxel in millimeters, to which volumes are resampled for the network;
+            None: they are not.
         others: see SegmentationRows and DenseRows.
     """
 
@@ -83,7 +88,16 @@ class VolumeRows(SegmentationRows):
     ignore = IGNORE
 
     def __init__(
-        self, size, channels: int, names, numbers, counts, *, label_dtype, threshold: float = 0.5
+        self,
+        size,
+        channels: int,
+        names,
+        numbers,
+        counts,
+        *,
+        label_dtype,
+        threshold: float = 0.5,
+        spacing=None,
     ):
         self.size = tuple(size)
         self.channels = channels
@@ -92,6 +106,7 @@ class VolumeRows(SegmentationRows):
         self.counts = [int(n) for n in counts]
         self.label_dtype = np.dtype(label_dtype)
         self.threshold = threshold
+        self.spacing = spacing
 
     @property
     def colors(self):
@@ -110,6 +125,7 @@ class VolumeRows(SegmentationRows):
             found.counts,
             label_dtype=found.label_dtype,
             threshold=found.threshold,
+            spacing=found.spacing,
         )
 
     def to_json(self) -> dict:
@@ -123,6 +139,7 @@ class VolumeRows(SegmentationRows):
             "counts": self.counts,
             "label_dtype": self.label_dtype.name,
             "threshold": self.threshold,
+            "spacing": None if self.spacing is None else list(self.spacing),
         }
 
     def read(self, source):
@@ -138,7 +155,9 @@ class VolumeRows(SegmentationRows):
             name = bare_name(path, path.parent, SUFFIXES)
             return pl.DataFrame({"name": [name], "input": [str(path)]})
         if looks_like_volumes(path):
-            return volume_frame(find_volumes(path, classes=self.names, numbers=self.numbers))
+            return volume_frame(
+                find_volumes(path, classes=self.names, numbers=self.numbers, spacing=self.spacing)
+            )
         files = files_below(path, SUFFIXES)
         if not files:
             raise DataError(
@@ -148,15 +167,34 @@ class VolumeRows(SegmentationRows):
         return pl.DataFrame({"name": names, "input": [str(file) for file in files]})
 
     def input_of(self, row):
+        return standardized(self._grid(row).picture(self._volume(row)))
+
+    def target_of(self, row):
+        return self._grid(row).mask(self.own_target(row))
+
+    def own_input(self, row):
+        return standardized(self._volume(row))
+
+    def restored(self, row, prediction):
+        return prediction if self.spacing is None else self._grid(row).undo_picture(prediction)
+
+    def _grid(self, row) -> Geometry:
+        """From the voxels of a row's files to those that the network gets."""
+        header = read_volume_header(row["input"])
+        if self.spacing is None:
+            return Geometry.of(header.shape)
+        return resampled(header, self.spacing)
+
+    def _volume(self, row) -> np.ndarray:
         volume, header = read_volume(row["input"])
         if header.channels != self.channels:
             raise DataError(
                 f"{row['input']} has {header.channels} channels",
                 expected=f"{self.channels}, as in training",
             )
-        return standardized(volume)
+        return volume
 
-    def target_of(self, row):
+    def own_target(self, row):
         own = read_volume_header(row["target"])
         header = None if own.has_affine else read_volume_header(row["input"])
         labels, _ = read_labels(row["target"], header)
@@ -233,7 +271,9 @@ def prepare_volumes(path, options: VolumeOptions | None = None, *, why: str = ""
         DataError: see data.find_volumes; a set without examples.
     """
     options = VolumeOptions() if options is None else options
-    folder = find_volumes(path)
+    folder = find_volumes(path, spacing=options.spacing)
+    if options.spacing is not None:
+        folder = folder.at_spacing(options.spacing)
     multiple = 2 ** (options.levels - 1)
     _expect_sizes(folder, multiple)
     sets, notes = split_rows(folder, options)
@@ -246,6 +286,7 @@ def prepare_volumes(path, options: VolumeOptions | None = None, *, why: str = ""
         folder.numbers,
         counts,
         label_dtype=folder.label_dtype,
+        spacing=folder.spacing,
     )
     frame = volume_frame(folder)
     pieces = make_pieces(rows, frame, sets)
@@ -298,7 +339,7 @@ def _expect_sizes(folder, multiple: int) -> None:
             f"{folder.volumes[small[0]]} has {voxels} voxels",
             expected=f"at least {multiple} along each axis: the network halves them "
             f"{multiple.bit_length() - 1} times",
-            fix="crop larger parts, or resample them to smaller voxels",
+            fix="crop larger parts, or resample them to smaller voxels (--spacing)",
         )
 
 

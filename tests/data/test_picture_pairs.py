@@ -90,7 +90,7 @@ def test_palette_pictures_are_colors_here_ids_beside_and_masks_elsewhere(tmp_pat
     found = find_pairs(root)
     np.testing.assert_array_equal(found.input_ids(0), scene(int(found.names[0][-1]))[0])
     assert any("palette images" in note and "class ids" in note for note in found.notes)
-    assert "images are made from labels" in found.notes
+    assert "the pictures in images are made from those in labels" in found.notes
     assert looks_like_masks(root) is not None  # fits both kinds
     assert find_pairs(layout(tmp_path / "x", "A and B")).input_ids(0) is None
 

@@ -188,7 +188,7 @@ def test_volumes_are_resampled_to_one_spacing_and_put_back(tmp_path):
     save(root / "labels" / "other.nii.gz", labels, thick)
     with pytest.raises(DataError, match=r"other\.nii\.gz has voxels of 1 x 2 x 4\.5 mm") as raised:
         find_volumes(root)
-    assert raised.value.fix == "resample them: spacing=(1, 2, 1.5)"
+    assert raised.value.fix == "resample them: spacing=(1, 2, 1.5) (--spacing 1,2,1.5)"
     found = find_volumes(root, spacing=(1, 2, 1.5))
     row = found.names.index("other")
     geometry = found.resampled(row, (1, 2, 1.5))

@@ -5,16 +5,11 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
-from cutaway.runs import Run, prepare
-from cutaway.runs.run_folder import RunFolder
-from cutaway.train import History
+from cutaway.runs import prepare
 from tests.runs.drawn_sets import write_masks, write_pairs, write_volumes
+from tests.runs.untrained import write_untrained
 
-HISTORY = [{"epoch": 1, "loss": 0.7, "lr": 0.01, "val_loss": 0.6, "seconds": 0.1}]
-SCORES = {"accuracy": 0.5}
-METRICS = {"train": SCORES, "validation": SCORES, "parameters": 9, "seconds": 1.0, "epochs": 1}
 DENSE = {"width": 2, "levels": 2, "validation": 0.3}
-METRICS |= {"best_epoch": 1, "stopped": None, "device": "CPU", "precision": "float32"}
 
 
 def write_runs(folder: Path) -> dict[str, Path]:
@@ -24,17 +19,8 @@ def write_runs(folder: Path) -> dict[str, Path]:
         place = folder / "data" / name
         place.mkdir(parents=True)
         data[name], options = make(place)
-        _write_run(folder / "runs" / name, prepare(data[name], **options))
+        write_untrained(folder / "runs" / name, prepare(data[name], **options))
     return data
-
-
-def _write_run(path: Path, experiment) -> None:
-    config = experiment._config()
-    rows = experiment.preprocessing
-    with RunFolder.begin(path, name="x", config=config, preprocessing=rows.to_json()) as folder:
-        run = Run(folder, config, rows, experiment.saved_net(), History(HISTORY))
-        run.metrics = {"task": rows.task, **METRICS}
-        run.save()
 
 
 def _table(place):
@@ -117,7 +103,7 @@ def _volumes(place):
 
 
 def _pairs(place):
-    return write_pairs(place, 5, (16, 16)), {"kind": "pairs", "width": 2, "size": 16}
+    return write_pairs(place, 5, (12, 12)), {"kind": "pairs", "width": 2, "size": 12}
 
 
 MAKERS = {

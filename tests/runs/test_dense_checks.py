@@ -37,6 +37,9 @@ def test_a_network_that_predicts_one_class_is_named():
     assert found is not None and str(found).startswith("The network predicts 'b' everywhere.")
     assert found.measures["fraction of b, true"] == 7 / 12
     assert one_class_predicted(np.array([[1, 5], [0, 7]]), ["a", "b"]) is None
+    nearly = one_class_predicted(np.array([[2, 298], [0, 700]]), ["a", "b"])
+    assert nearly is not None and "predicts 'b' for 99.8% of all pixels" in str(nearly)
+    assert one_class_predicted(np.array([[2, 8], [0, 990]]), ["a", "b"]) is None  # b is usual
     assert one_class_predicted(np.array([[0, 0], [0, 7]]), ["a", "b"]) is None
 
 

@@ -1,4 +1,4 @@
-"""What preprocessing.json and config.json of masks, volumes and pairs hold: nothing else is read."""
+"""What the JSON files of runs of masks, volumes and pairs hold: nothing else is read."""
 
 import copy
 

@@ -7,7 +7,7 @@ from PIL import Image
 
 from cutaway.data import find_idx, read_idx, students_path, write_wav
 from cutaway.errors import DataError
-from cutaway.runs import recognize
+from cutaway.runs import prepare, recognize
 
 
 def idx(array):
@@ -151,3 +151,64 @@ def test_recordings_may_say_their_class_in_their_names(tmp_path):
 )
 def test_real_data_are_recognized(shared_data, path, kind):
     assert recognize(shared_data / path).kind == kind
+
+
+def _pictures(folder, count=3, *, masks=False):
+    folder.mkdir(parents=True, exist_ok=True)
+    for k in range(count):
+        pixels = np.random.default_rng(k).integers(0, 256, (16, 16, 3)).astype(np.uint8)
+        image = Image.fromarray(np.eye(16, dtype=np.uint8) if masks else pixels)
+        image.save(folder / f"{k}.png")
+
+
+@pytest.mark.parametrize(
+    ("pictures", "boxes", "said"),
+    [
+        ("images", "labels/0.txt", r"labels/ holds \.txt files, as YOLO has them"),
+        ("images/train", "labels/train/0.txt", r"labels/ holds \.txt files, as YOLO has them"),
+        ("train/images", "train/labels/0.txt", r"train/labels/ holds \.txt files, as YOLO"),
+        (".", "0.txt", r"0\.txt, as YOLO has it"),
+        ("images", "annotations/instances.json", r"annotations/ holds \.json files, as COCO"),
+        ("train", "train/_annotations.coco.json", r"train/_annotations\.coco\.json, as COCO"),
+        ("JPEGImages", "Annotations/0.xml", r"Annotations/ holds \.xml files, as Pascal VOC"),
+    ],
+)
+def test_boxes_are_neither_masks_nor_classes(tmp_path, pictures, boxes, said):
+    _pictures(tmp_path / pictures)
+    (tmp_path / boxes).parent.mkdir(parents=True, exist_ok=True)
+    (tmp_path / boxes).write_text("0 0.5 0.5 0.2 0.2")
+    with pytest.raises(DataError, match=f"holds images with boxes: {said}") as refused:
+        recognize(tmp_path)
+    assert "masks/" in refused.value.fix and "a folder per class" in refused.value.fix
+
+
+def test_masks_beside_boxes_are_masks_and_texts_beside_recordings_are_no_boxes(tmp_path):
+    _pictures(tmp_path / "m" / "images")
+    _pictures(tmp_path / "m" / "masks", masks=True)
+    (tmp_path / "m" / "labels").mkdir()
+    (tmp_path / "m" / "labels" / "0.txt").write_text("0 0.5 0.5 0.2 0.2")
+    assert recognize(tmp_path / "m").kind == "masks"
+    (tmp_path / "r").mkdir()
+    write_wav(tmp_path / "r" / "a.wav", [0.0], 8000)
+    (tmp_path / "r" / "a.txt").write_text("what is said")
+    with pytest.raises(DataError, match="holds 1 recordings and no folders"):
+        recognize(tmp_path / "r")
+
+
+def test_two_folders_that_may_be_masks_or_pairs_are_asked_for_and_the_kind_decides(tmp_path):
+    _pictures(tmp_path / "images")
+    _pictures(tmp_path / "labels")
+    with pytest.raises(DataError, match="fits several kinds of data") as refused:
+        recognize(tmp_path)
+    text = str(refused.value)
+    assert "pictures with masks (3 pictures in images with masks" in text
+    assert "pairs of pictures (3 pictures" in text
+    assert refused.value.fix == "choose it: --kind masks or --kind pairs"
+    found = prepare(tmp_path, kind="pairs", width=2, size=16, validation=0.4)
+    assert (found.kind, len(found.sets["train"])) == ("pairs", 2)
+
+
+def test_folders_of_classes_with_equal_file_names_are_images(tmp_path):
+    for name in ("cats", "dogs"):
+        _pictures(tmp_path / name)
+    assert recognize(tmp_path).kind == "images"

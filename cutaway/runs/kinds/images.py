@@ -31,7 +31,7 @@ class ImageKind(DataKind):
             if pairs:
                 names = ", ".join(f"{split}: {images.name}" for split, (images, _) in pairs.items())
                 return Sign(f"pairs of IDX files ({names})", CERTAIN)
-            return sign_of_classes(source, SUFFIXES, "images")
+            return sign_of_classes(source, SUFFIXES, "images", may_have_boxes=True)
         begin = source.begins_with(4)
         if len(begin) == 4 and begin[:2] == b"\0\0" and begin[2] in TYPES and 0 < begin[3] < 8:
             return Sign("the file starts with an IDX header", CERTAIN)

@@ -14,6 +14,7 @@ class PairOptions(DenseOptions):
         model: "pix2pix", a generator trained against a discriminator, or "l1", the same generator
             trained on the absolute error alone.
         size: of the pictures as the network takes them; None: the original size, at most 128.
+        dropout: of the generator's first three stages upward, as in the paper.
         reverse: whether input and target change places.
         others: see DenseOptions. The weights of the last epoch are kept: no loss of one epoch says
             how good a generator is.
@@ -24,6 +25,7 @@ class PairOptions(DenseOptions):
     ADAPTIVE_RATE = 2e-4
 
     optimizer: str = "adam"
+    dropout: float = 0.5
     width: int = option(32, WIDTH)
     model: str = option("pix2pix", MODEL)
     reverse: bool = option(
