@@ -13,6 +13,7 @@ from cutaway.errors import visible
 
 SHOWN = 4  # findings shown in full; the others are only named
 NOTES = 3
+NOTE_LINES = 3
 EXPLANATION_LINES = 5  # of the first finding
 
 
@@ -114,7 +115,7 @@ def verdict(diagnosis, width: int = 80) -> str:
     if notes:
         lines.append("")
     for note in notes:
-        lines += textwrap.wrap(f"- {note}", width, subsequent_indent="  ")[:2]
+        lines += textwrap.wrap(f"- {note}", width, subsequent_indent="  ")[:NOTE_LINES]
     return "\n".join(lines)
 
 

@@ -87,12 +87,14 @@ class PixelEvidence(Story):
         target: which output.
         output: its value.
         values: (*sizes) Σ_channels |∂F/∂x|.
+        name: of the output; "": its number is shown.
     """
 
     position: tuple[int, ...]
     target: int
     output: float
     values: np.ndarray
+    name: str = ""
 
     @property
     def field(self) -> list[tuple[int, int]]:
@@ -119,7 +121,7 @@ class PixelEvidence(Story):
             for name, (first, end) in zip(axes, self.field, strict=False)
         )
         lines = [
-            f"Output {self.target} at {self.position}: {number(self.output)}",
+            f"{self.name or f'Output {self.target}'} at {self.position}: {number(self.output)}",
             f"Receptive field, where ∂F/∂x is not 0: {edges}",
         ]
         lines += [

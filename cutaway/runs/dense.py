@@ -60,6 +60,10 @@ class DenseRows(Preprocessing):
         if "channels" in spec and spec["channels"] != self.channels:
             raise ValueError(f"the network takes {spec['channels']} channels, not {self.channels}")
 
+    def count_of(self, count: int) -> str:
+        """Validation examples, counted: "1 validation volume", "2 validation volumes"."""
+        return f"{count:,} validation {self.examples if count != 1 else self.examples[:-1]}"
+
     def input_of(self, row: dict) -> np.ndarray:
         """The input (*size, channels) of a row of the frame, as the network takes it."""
         raise NotImplementedError
@@ -317,7 +321,7 @@ class DenseExperiment(Experiment):
         size = " x ".join(map(str, self.preprocessing.size))
         return (
             f"{len(self.sets['train']):,} training {examples} ({self.training_rows:,} random crops "
-            f"of {size} per epoch), {self.validation_rows:,} validation {examples}"
+            f"of {size} per epoch), {self.preprocessing.count_of(self.validation_rows)}"
         )
 
     def rows_of(self, name: str) -> list[dict]:

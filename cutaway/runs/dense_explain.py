@@ -16,7 +16,7 @@ from cutaway.metrics.mask_scores import overlap_of
 from cutaway.runs.drawn_masks import colored
 from cutaway.runs.explain import training_data_of
 from cutaway.runs.finished_run import Run
-from cutaway.runs.picture_pairs import PairRows, open_discriminator
+from cutaway.runs.picture_pairs import PairRows, bytes_of, in_color, open_discriminator
 from cutaway.runs.segmentation import SegmentationRows
 from cutaway.story.text import WIDTH, Story
 
@@ -80,6 +80,17 @@ class PatchMap(Story):
     made: np.ndarray
     real: np.ndarray | None
 
+    def plot(self, axes=None):
+        shown = [("true picture", self.real), ("prediction", self.made)]
+        maps = [(name, values) for name, values in shown if values is not None]
+        axes = _side_by_side(len(maps)) if axes is None else [axes]
+        for one, (name, values) in zip(axes, maps[-len(axes) :], strict=True):
+            image = one.imshow(values, vmin=0, vmax=1, cmap="viridis")
+            one.set_title(name, fontsize="medium")
+            one.set_axis_off()
+        axes[-1].figure.colorbar(image, ax=list(axes), label="probability that the patch is real")
+        return axes[-1]
+
     def text(self, width: int = WIDTH) -> str:
         lines = [f"The discriminator: is a patch of {self.patch} x {self.patch} pixels real?"]
         for name, values in (("true picture", self.real), ("prediction", self.made)):
@@ -95,6 +106,49 @@ class PatchMap(Story):
     def to_dict(self) -> dict:
         real = None if self.real is None else self.real.tolist()
         return {"patch": self.patch, "made": self.made.tolist(), "real": real}
+
+
+@dataclasses.dataclass(repr=False)
+class PicturesBeside(Story):
+    """A picture that was made, beside its input and the true one.
+
+    Attributes:
+        pictures: {caption: (height, width, 3) uint8}.
+        error: L1 between the true and the made picture, from -1 to 1; None without a true one.
+    """
+
+    pictures: dict[str, np.ndarray]
+    error: float | None
+
+    def plot(self, axes=None):
+        if axes is not None:
+            axes.imshow(np.concatenate(list(self.pictures.values()), axis=1))
+            axes.set_axis_off()
+            return axes
+        places = _side_by_side(len(self.pictures))
+        for one, (caption, picture) in zip(places, self.pictures.items(), strict=True):
+            one.imshow(picture)
+            one.set_title(caption, fontsize="medium")
+            one.set_axis_off()
+        return places[-1]
+
+    def text(self, width: int = WIDTH) -> str:
+        height, width = next(iter(self.pictures.values())).shape[:2]
+        size = f"{height} x {width} pixels, as the network takes them"
+        if self.error is None:
+            return size
+        return f"{size}\nL1 = mean |truth - prediction| = {self.error:.3f}, of values from -1 to 1"
+
+    def to_dict(self) -> dict:
+        return {"pictures": list(self.pictures), "l1": self.error}
+
+
+def _side_by_side(count: int) -> list:
+    """Axes of a new figure, next to each other."""
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(3 * count, 3.2), layout="constrained")
+    return list(figure.subplots(1, count, squeeze=False)[0])
 
 
 @dataclasses.dataclass(repr=False)
@@ -192,7 +246,10 @@ def explain_pair(run: Run, data, row: int) -> ExampleStory:
     x = rows.framed(rows.input_of(one))
     made = run.outputs(x[None])[0]
     real = rows.framed(rows.target_of(one)) if "target" in one else None
-    parts: list[tuple[str, Story]] = []
+    shown = {"input": x} | ({} if real is None else {"truth": real}) | {"prediction": made}
+    error = None if real is None else float(np.abs(real - made).mean())
+    pictures = {name: in_color(bytes_of(picture)) for name, picture in shown.items()}
+    parts: list[tuple[str, Story]] = [("Pictures", PicturesBeside(pictures, error))]
     discriminator = open_discriminator(run)
     if discriminator is not None:
 
@@ -206,11 +263,15 @@ def explain_pair(run: Run, data, row: int) -> ExampleStory:
         )
         parts.append(("Patches", patches))
     middle = tuple(n // 2 for n in x.shape[:-1])
-    parts.append((f"What the pixel at {middle} rests on", pixel_evidence(run.net, x, middle)))
+    found = pixel_evidence(run.net, x, middle)
+    channels = ("red", "green", "blue") if rows.target_channels == 3 else ("gray",)
+    found = dataclasses.replace(found, name=f"The value of {channels[found.target]}")
+    parts.append((f"What the pixel at {middle} rests on", found))
     height, width = x.shape[:-1]
     prediction = f"a picture of {height} x {width}"
-    truth = None if real is None else f"L1 {np.abs(real - made).mean():.3f} from the prediction"
-    return ExampleStory(run, row, source, prediction, truth, parts)
+    if error is not None:
+        prediction += f", L1 {error:.3f} from the true one"
+    return ExampleStory(run, row, source, prediction, None, parts)
 
 
 def _row(run, data, row: int) -> tuple[dict, str]:
@@ -242,7 +303,8 @@ def _evidence(run, rows, x, position, target: int) -> PixelEvidence:
     high = [min(n, s + t) for n, s, t in zip(x.shape, starts, rows.size, strict=False)]
     inner = tuple(slice(a - s, b - s) for a, b, s in zip(low, high, starts, strict=True))
     values[tuple(map(slice, low, high))] = found.values[inner]
-    return dataclasses.replace(found, position=position, values=values)
+    name = f"Logit of {rows.names[target]!r}"
+    return dataclasses.replace(found, position=position, values=values, name=name)
 
 
 def _lowest(values) -> tuple[int, ...]:

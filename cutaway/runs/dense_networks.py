@@ -81,5 +81,9 @@ def generator_of(spec):
     from cutaway.models import pix2pix_generator
 
     return pix2pix_generator(
-        spec["channels"], spec["outputs"], base=spec["base"], levels=levels_of(spec)
+        spec["channels"],
+        spec["outputs"],
+        base=spec["base"],
+        levels=levels_of(spec),
+        dropout=spec["dropout"],
     )

@@ -49,9 +49,10 @@ def dense_page(
     heading = f"Validation {data.examples}, the worst first"
     if len(worst) < count:
         heading = f"The {len(worst)} worst of {count:,} validation {data.examples}"
+    counted = f"{count:,} validation {data.examples if count != 1 else data.examples[:-1]}"
     head = (
         f"<h1>{escape(data.title)}</h1>"
-        f'<p class="soft">Scores are those of the {count:,} validation {data.examples}, whole. '
+        f'<p class="soft">Scores are those of the {counted}, whole. '
         f"{_selection(data)}</p>"
         f'<p class="headline">{escape(headline.before)}<b>{headline.score}</b>'
         f"{escape(headline.after)}</p>"

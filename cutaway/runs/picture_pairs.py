@@ -40,6 +40,7 @@ from cutaway.train.blocks import expect_batch
 from cutaway.weights.files import as_safetensors, read_safetensors
 
 LARGEST = 128  # size by default
+LEAST = 12  # pixels along each axis: SSIM compares windows of 11
 DEEPEST = 8  # halvings of the generator
 JITTER = 286 / 256  # pictures are this much larger before a random crop, as in the paper
 TOGETHER = 16  # pictures that are made at a time
@@ -225,7 +226,7 @@ class PairRows(DenseRows):
         return made.result(), baseline.result()
 
     def headline(self, scores, target, rows):
-        on = f"on {rows} validation {self.examples}"
+        on = f"on {self.count_of(rows)}"
         l1 = f"L1 {scores['l1']:.3f}, {self.mean_colors.name} {scores['baseline_l1']:.3f}"
         ratio = f"{scores['gradient_ratio']:.2f}"
         sharp = "the real pictures' (1: as sharp)"
@@ -286,7 +287,8 @@ class PairExperiment(DenseExperiment):
     @property
     def data_line(self) -> str:
         return (
-            f"{len(self.sets['train']):,} training pairs, {self.validation_rows:,} validation pairs"
+            f"{len(self.sets['train']):,} training pairs, "
+            f"{self.preprocessing.count_of(self.validation_rows)}"
         )
 
     def with_options(self, options):
@@ -468,12 +470,15 @@ def open_discriminator(run: Run) -> PatchDiscriminator | None:
 
 
 def picture_size(given, sizes) -> tuple[int, int]:
-    """(height, width) of the pictures as the network takes them: they can be halved twice."""
+    """(height, width) of the pictures as the network takes them: they can be halved twice.
+
+    Smaller pictures than LEAST are enlarged to it.
+    """
     if given is None:
         edge = min(LARGEST, int(np.median(np.min(sizes, axis=1))))
         given = 2 ** (edge.bit_length() - 1)
     pair = (given, given) if isinstance(given, int) else tuple(given)
-    height, width = (max(4, int(n) + int(n) % 2) for n in pair)
+    height, width = (max(LEAST, int(n) + int(n) % 2) for n in pair)
     if halvings((height, width)) < 2:
         height, width = (-(-n // 4) * 4 for n in (height, width))
     return height, width

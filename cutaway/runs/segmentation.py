@@ -169,7 +169,7 @@ class SegmentationRows(DenseRows):
         return Headline(
             "Mean IoU: ",
             f"{scores['mean_iou']:.3f}",
-            f" on {rows} validation {self.examples}, mean Dice {scores['mean_dice']:.3f}; "
+            f" on {self.count_of(rows)}, mean Dice {scores['mean_dice']:.3f}; "
             f"baseline (always {usual}): {scores['baseline_mean_iou']:.3f}",
         )
 
@@ -237,8 +237,8 @@ class SegmentationExperiment(DenseExperiment):
         rows.threshold = max(values, key=lambda t: (values[t][0], -abs(t - 0.5)))
         self.notes.append(
             f"threshold {rows.threshold:g} of the probability of {rows.names[1]!r}: the largest "
-            f"Dice of {rows.names[rarer]!r} ({values[rows.threshold][0]:.3f}) on {len(chosen)} "
-            f"validation {rows.examples}"
+            f"Dice of {rows.names[rarer]!r} ({values[rows.threshold][0]:.3f}) on "
+            f"{rows.count_of(len(chosen))}"
         )
         if len(chosen) == len(self.sets["validation"]):
             self.found["validation"] = values[rows.threshold][1]

@@ -103,7 +103,7 @@ def _volumes(place):
 
 
 def _pairs(place):
-    return write_pairs(place, 5, (16, 16)), {"kind": "pairs", "width": 2, "size": 16}
+    return write_pairs(place, 5, (12, 12)), {"kind": "pairs", "width": 2, "size": 12}
 
 
 MAKERS = {

@@ -142,6 +142,8 @@ def test_a_training_on_masks_is_resumed_to_the_same_bits(tmp_path):
     for path, value in whole.net.state_dict().items():
         np.testing.assert_array_equal(value, resumed.net.state_dict()[path])
     assert whole.preprocessing.to_json() == resumed.preprocessing.to_json()
+    assert whole.metrics["train"] == resumed.metrics["train"]
+    assert whole.metrics["validation"] == resumed.metrics["validation"]
 
 
 def test_pictures_without_masks_cannot_be_scored(trained):

@@ -11,6 +11,7 @@ from PIL import Image
 
 from cutaway.data import Geometry
 from cutaway.errors import DataError, OptionError
+from cutaway.nn import Dropout
 from cutaway.runs import Run, picture_pairs, prepare, recognize, write_report
 from cutaway.runs.mean_colors import MeanColors
 from cutaway.runs.picture_pairs import (
@@ -200,7 +201,16 @@ def test_sizes_of_generators_can_be_halved():
     assert picture_size(None, sizes) == (128, 128) and halvings((128, 128)) == 7
     assert picture_size(None, np.array([[100, 90]])) == (64, 64)
     assert picture_size((97, 50), sizes) == (100, 52) and halvings((100, 52)) == 2
+    # SSIM needs 11 pixels; found after the training, that would come too late
+    assert picture_size(8, sizes) == picture_size(None, np.array([[5, 9]])) == (12, 12)
     assert picture_size(512, sizes) == (512, 512) and halvings((512, 512)) == 8
+
+
+@pytest.mark.parametrize(("given", "rate"), [({}, 0.5), ({"dropout": 0.25}, 0.25)])
+def test_the_generator_drops_out_what_was_asked_for(tmp_path, given, rate):
+    prepared = prepare(write_pairs(tmp_path / "pairs"), **SMALL, **given)
+    rates = [m.p for m in prepared.net.modules().values() if isinstance(m, Dropout)]
+    assert rates and set(rates) == {rate}
 
 
 def test_other_options_begin_with_fresh_networks(tmp_path):

@@ -62,6 +62,22 @@ def test_scores_of_volumes_are_better_than_those_of_the_usual_class(trained):
     assert "wrong pixels" in (run.path / "report.html").read_text()
 
 
+@pytest.mark.slow
+def test_a_training_on_volumes_is_resumed_to_the_same_bits_and_scores(tmp_path):
+    folder = write_volumes(tmp_path / "balls", ((8, 8, 8), (9, 8, 8), (8, 10, 8), (8, 8, 8)))
+    options = {**SMALL, "size": 8, "model": "unet"}
+    whole = prepare(folder, **{**options, "epochs": 3}).train(tmp_path / "a", progress=False)
+    prepare(folder, **{**options, "epochs": 1}).train(tmp_path / "b", progress=False)
+    resumed = prepare(folder, **{**options, "epochs": 3}).train(
+        tmp_path / "b", resume=True, progress=False
+    )
+    for path, value in whole.net.state_dict().items():
+        np.testing.assert_array_equal(value, resumed.net.state_dict()[path])
+    assert whole.preprocessing.to_json() == resumed.preprocessing.to_json()
+    for name in ("train", "validation"):
+        assert whole.metrics[name] == resumed.metrics[name]
+
+
 def test_volumes_smaller_than_the_strides_of_the_network_are_named(tmp_path):
     folder = write_volumes(tmp_path / "small", ((12, 12, 12), (12, 7, 12), (12, 12, 12)))
     with pytest.raises(DataError, match=r"1\.nii\.gz has 12 x 7 x 12 voxels"):

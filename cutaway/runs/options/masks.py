@@ -10,7 +10,8 @@ from cutaway.runs.options.segmentation import SegmentationOptions, expect_pixel_
 from cutaway.runs.options.transfer import TransferOptions
 
 TURNS = Flag(
-    "Whether pictures look alike in any direction, as under a microscope.",
+    "Whether pictures look alike in any direction, as under a microscope: they are turned and "
+    "deformed in training, and predictions are the mean over four turns.",
     DENSE,
     names=("--turns/--no-turns",),
     default="yes for gray pictures",
@@ -36,7 +37,8 @@ class MaskOptions(SegmentationOptions):
     Attributes:
         model: "unet", see models.padded_unet.
         turns: whether pictures look alike in any direction: they are then also turned by quarters,
-            mirrored in both directions and deformed; None: gray pictures do.
+            mirrored in both directions and deformed, and predictions are the mean over four turns;
+            None: gray pictures do.
         threshold: gray value of masks above which pixels are class 1; None: values are classes.
         ignore_value: value of masks whose pixels do not count.
         levels: number of scales of the U-Net.

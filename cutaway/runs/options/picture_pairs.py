@@ -16,6 +16,7 @@ class PairOptions(DenseOptions):
         model: "pix2pix", a generator trained against a discriminator, or "l1", the same generator
             trained on the absolute error alone.
         size: of the pictures as the network takes them; None: the original size, at most 128.
+        dropout: of the generator's first three stages upward, as in the paper.
         reverse: whether input and target change places.
         discriminator_rate: learning rate of the discriminator, as a fraction of `lr`. The paper
             halves the discriminator's loss to slow it down, but Adam's steps do not depend on the
@@ -29,6 +30,7 @@ class PairOptions(DenseOptions):
     ADAPTIVE_RATE = 4e-4
 
     optimizer: str = "adam"
+    dropout: float = 0.5
     width: int = option(32, WIDTH)
     model: str = option("pix2pix", MODEL)
     discriminator_rate: float = option(

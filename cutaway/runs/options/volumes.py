@@ -1,7 +1,6 @@
 """Training options for volumes with labels."""
 
 import dataclasses
-from typing import Any
 
 from cutaway.errors import OptionError, expect_range
 from cutaway.runs.options.dense import WIDTH
@@ -64,8 +63,8 @@ class VolumeOptions(SegmentationOptions):
         super().__post_init__()
         expect_range(self.levels, what="levels", least=2)
         if self.spacing is not None:
-            spacing: Any = self.spacing
-            values = tuple(spacing) if isinstance(spacing, tuple | list) else (spacing,)
+            given = self.spacing
+            values = (given,) if isinstance(given, int | float) else tuple(given)
             if len(values) not in (1, 3):
                 raise OptionError(f"spacing={self.spacing}", expected="one number, or three")
             for value in values:
