@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from cutaway.data import Geometry
+from cutaway.data import Geometry, find_pairs
 from cutaway.errors import DataError, OptionError
 from cutaway.runs import Run, picture_pairs, prepare, recognize, write_report
 from cutaway.runs.mean_colors import MeanColors
@@ -128,6 +128,22 @@ def test_a_training_killed_between_the_two_halves_of_a_step_is_resumed_to_the_sa
         before, after = (getattr(one, name).state_dict() for one in (whole, resumed))
         for path, value in before.items():
             np.testing.assert_array_equal(value, after[path])
+
+
+@pytest.mark.slow
+def test_eight_pairs_of_facades_are_overfitted(tmp_path, shared_data, no_features):
+    found = find_pairs(shared_data / "facades")
+    for file, name, count in (("train.txt", "train", 8), ("val.txt", "validation", 1)):
+        names = [found.names[k] for k in found.splits[name][:count]]
+        (tmp_path / file).write_text("\n".join(names))
+    prepared = prepare(
+        shared_data / "facades", kind="pairs", size=64, augment=False, split=str(tmp_path),
+        batch_size=8, epochs=160, lr=1e-3,
+    )  # fmt: skip
+    run = prepared.train(tmp_path / "run", progress=False)
+    # ZOO.md, section 4: the acceptance, of values from -1 to 1; the mean colors have 0.32
+    assert run.metrics["train"]["l1"] <= 0.10
+    assert run.metrics["train"]["baseline_l1"] > 0.25
 
 
 def test_the_discriminator_learns_at_a_fraction_of_the_generator_s_rate(tmp_path):
