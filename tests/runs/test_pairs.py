@@ -4,16 +4,21 @@ import dataclasses
 import json
 import subprocess
 import sys
+from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pytest
 from PIL import Image
 
-from cutaway.data import Geometry
+from cutaway.data import Geometry, find_pairs
+from cutaway.doctor.sources import findings_of
 from cutaway.errors import DataError, OptionError
 from cutaway.nn import Dropout
 from cutaway.runs import Run, picture_pairs, prepare, recognize, write_report
 from cutaway.runs.mean_colors import MeanColors
+from cutaway.runs.options.flags import declared_options
+from cutaway.runs.options.picture_pairs import PairOptions
 from cutaway.runs.picture_pairs import (
     ComparedPair,
     PairRows,
@@ -21,7 +26,7 @@ from cutaway.runs.picture_pairs import (
     open_discriminator,
     picture_size,
 )
-from cutaway.train import AdversarialProgram
+from cutaway.train import AdversarialProgram, History
 from tests.runs.drawn_sets import write_pairs
 
 SMALL = {"width": 2, "size": 16, "epochs": 3, "schedule": "constant", "validation": 0.3}
@@ -131,6 +136,22 @@ def test_a_training_killed_between_the_two_halves_of_a_step_is_resumed_to_the_sa
             np.testing.assert_array_equal(value, after[path])
 
 
+@pytest.mark.slow
+def test_eight_pairs_of_facades_are_overfitted(tmp_path, shared_data, no_features):
+    found = find_pairs(shared_data / "facades")
+    for file, name, count in (("train.txt", "train", 8), ("val.txt", "validation", 1)):
+        names = [found.names[k] for k in found.splits[name][:count]]
+        (tmp_path / file).write_text("\n".join(names))
+    prepared = prepare(
+        shared_data / "facades", kind="pairs", size=64, augment=False, split=str(tmp_path),
+        batch_size=8, epochs=160, lr=1e-3,
+    )  # fmt: skip
+    run = prepared.train(tmp_path / "run", progress=False)
+    # ZOO.md, section 4: the acceptance, of values from -1 to 1; the mean colors have 0.32
+    assert run.metrics["train"]["l1"] <= 0.10
+    assert run.metrics["train"]["baseline_l1"] > 0.25
+
+
 def test_the_discriminator_learns_at_a_fraction_of_the_generator_s_rate(tmp_path):
     folder = write_pairs(tmp_path / "pairs")
     program = prepare(folder, **SMALL, lr=0.008, discriminator_rate=0.25).make_trainer().program
@@ -139,6 +160,18 @@ def test_the_discriminator_learns_at_a_fraction_of_the_generator_s_rate(tmp_path
     assert program.discriminator_optimizer.base_lr.item() == pytest.approx(0.002)
     with pytest.raises(OptionError, match="discriminator rate"):
         prepare(folder, **SMALL, discriminator_rate=0.0)
+
+
+def test_the_doctor_names_a_discriminator_that_wins_and_an_option_that_slows_it(tmp_path):
+    prepared = prepare(write_pairs(tmp_path / "pairs"), **SMALL)
+    rows = [
+        {"epoch": k, "loss": 1.0, "loss_discriminator": loss} for k, loss in ((1, 0.5), (2, 0.02))
+    ]
+    run: Any = SimpleNamespace(history=History(rows))
+    (finding,) = findings_of(run, prepared)
+    assert finding.code == "winning_discriminator"
+    assert "--discriminator-rate" in str(finding.prescriptions[0])
+    assert "discriminator_rate" in declared_options(PairOptions)
 
 
 def test_the_baseline_of_label_maps_is_the_mean_color_of_each_class(tmp_path, no_features):
