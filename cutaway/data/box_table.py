@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from cutaway.data.coco import PictureFinder, split_of
+from cutaway.data.coco import split_of
 from cutaway.data.decode import SUFFIXES
 from cutaway.data.marked_pictures import Marked, MarkedPictures
 from cutaway.errors import DataError
@@ -35,8 +35,11 @@ def looks_like_boxes(path) -> bool:
     return bool(lines) and _columns(_split(lines[0], lines)) is not None
 
 
-def read_box_table(path, root: Path) -> MarkedPictures:
+def read_box_table(path, find) -> MarkedPictures:
     """The pictures and boxes of a CSV file; a line without a box names a picture without boxes.
+
+    Args:
+        find: function (file name, source, split) -> path of a picture.
 
     Raises:
         DataError: columns or numbers that cannot be read, with the line; a picture that is missing.
@@ -52,7 +55,6 @@ def read_box_table(path, root: Path) -> MarkedPictures:
             f"{path} has the columns {', '.join(rows[0]) if rows else 'none'}", expected=WRITTEN
         )
     file, box, kind, split, has_sides, has_header = columns
-    find = PictureFinder(root)
     by_name: dict[str, Marked] = {}
     of_split: dict[str, str] = {}
     found: list[tuple[Marked, list[float], str, str]] = []

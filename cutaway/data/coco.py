@@ -123,7 +123,7 @@ def read_coco(root: Path, files: list[Path]) -> MarkedPictures:
         split = split_of(path)
         rows = range(len(marked), len(marked) + len(content.images))
         splits.setdefault(split, []).extend(rows)
-        marked.extend(_pictures(path, content, numbers, by_id, find, split))
+        marked.extend(pictures_of(path, content, numbers, by_id, find, split))
     names = [by_id[k] for k in ids]
     twice = next((name for name in names if names.count(name) > 1), None)
     if twice is not None:
@@ -136,7 +136,16 @@ def read_coco(root: Path, files: list[Path]) -> MarkedPictures:
     return MarkedPictures(marked, names, found, f"COCO's json: {shown}", WRITTEN, notes)
 
 
-def _pictures(path, content: _File, numbers, by_id, find, split) -> Iterable[Marked]:
+def pictures_of(path, content: _File, numbers, by_id, find, split) -> Iterable[Marked]:
+    """The pictures of one file with their boxes.
+
+    Args:
+        numbers, by_id: {category id: class number}, {category id: name}.
+        find: function (file name, source, split) -> path of a picture.
+
+    Raises:
+        DataError: ids that nothing has, boxes and outlines of another form.
+    """
     of_image: dict[int | str, Marked] = {}
     for image in content.images:
         if image.id in of_image:

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from cutaway.data.box_table import looks_like_boxes, read_box_table
-from cutaway.data.coco import coco_files, looks_like_coco, read_coco
+from cutaway.data.coco import PictureFinder, coco_files, looks_like_coco, read_coco
 from cutaway.data.decode import read_header
 from cutaway.data.marked_pictures import MarkedPictures, expect_few_bad, finished
 from cutaway.data.object_folder import ObjectFolder, capacity_for
@@ -73,7 +73,7 @@ def find_objects(path, *, form: str | None = None, classes=None) -> ObjectFolder
         "coco": lambda: read_coco(folder, what),
         "voc": lambda: read_voc(folder, *what),
         "yolo": lambda: read_yolo(folder, what),
-        "table": lambda: read_box_table(what[0], folder),
+        "table": lambda: read_box_table(what[0], PictureFinder(folder)),
     }[form]()
     return _folder(folder, read, classes)
 

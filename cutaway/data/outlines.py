@@ -57,10 +57,12 @@ def _of_runs(outline, size) -> np.ndarray:
             f"an outline of size {tuple(outline['size'])} in a picture of {tuple(size)}",
             expected="the size of the picture, (height, width)",
         )
-    if (counts < 0).any() or counts.sum() != size[0] * size[1]:
+    pixels = size[0] * size[1]
+    wild = ((counts < 0) | (counts > pixels)).any()  # whose sum may even overflow
+    if wild or counts.sum() != pixels:
         raise DataError(
-            f"run lengths that add up to {int(counts.sum())}",
-            expected=f"{size[0] * size[1]}, the pixels of the picture",
+            "run lengths beyond the picture" if wild else f"run lengths of {counts.sum()} pixels",
+            expected=f"lengths that add up to {pixels}, the pixels of the picture",
         )
     values = np.arange(len(counts)) % 2 == 1  # the first run is outside
     return np.repeat(values, counts).reshape(size[1], size[0]).T

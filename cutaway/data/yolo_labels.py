@@ -58,7 +58,7 @@ def read_yolo(root: Path, folders) -> MarkedPictures:
             source = texts.get(name)
             one = Marked(picture, source or picture, fractions=True)
             if source is not None:
-                most = max(most, _read_lines(one, source))
+                most = max(most, read_label_file(one, source))
             marked.append(one)
             keys.append(f"{split}/{name}" if split else name)
     if names is None:
@@ -76,8 +76,12 @@ def read_yolo(root: Path, folders) -> MarkedPictures:
     return MarkedPictures(marked, names, splits_of(keys), reason, WRITTEN)
 
 
-def _read_lines(one: Marked, path) -> int:
-    """Add the boxes of a txt file; the largest class, or -1."""
+def read_label_file(one: Marked, path) -> int:
+    """Add the boxes of a txt file to its picture; the largest class, or -1.
+
+    Raises:
+        DataError: a line that cannot be read, with its number.
+    """
     text = decoded(read_content(path), path, "new.txt")
     most = -1
     for number, line in enumerate(text.splitlines(), start=1):

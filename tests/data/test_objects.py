@@ -220,7 +220,7 @@ def test_masks_are_those_of_pycocotools():
     # a rectangle covers exactly its pixels
     square = outline_mask([[2, 3, 7, 3, 7, 6, 2, 6]], (10, 10))
     assert square[3:6, 2:7].all() and square.sum() == 15
-    for bad in ("0#", "o", "0" * 3):
+    for bad in ("0#", "o", "0" * 3, [2**62, 2**62, 2**62, 2**62 + 63]):
         with pytest.raises(DataError):
             outline_mask({"counts": bad, "size": [9, 7]}, (9, 7))
 
