@@ -1,4 +1,4 @@
-"""Data: tables, images, masks, volumes, texts, series, recordings, streams. Knows no Tensor."""
+"""Data: tables, images, masks, boxes, volumes, texts, series, streams. Knows no Tensor."""
 
 from cutaway.data.audio import (
     Recordings,
