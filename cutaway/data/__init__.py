@@ -1,4 +1,4 @@
-"""Data: tables, images, masks, volumes, texts, series, recordings, streams. Knows no Tensor."""
+"""Data: tables, images, masks, boxes, volumes, texts, series, streams. Knows no Tensor."""
 
 from cutaway.data.audio import (
     Recordings,
@@ -34,6 +34,8 @@ from cutaway.data.masked_tokens import mask_tokens
 from cutaway.data.masks import find_masks, looks_like_masks
 from cutaway.data.mel import log_mel
 from cutaway.data.nifti import VolumeHeader, read_labels, read_volume, write_volume
+from cutaway.data.object_folder import ObjectFolder
+from cutaway.data.objects import find_objects, looks_like_objects
 from cutaway.data.picture_pairs import PairFolder, find_pairs, looks_like_pairs
 from cutaway.data.prefetch import ArrayStream, BlockStream, ExampleStream
 from cutaway.data.preprocessing import TableArrays, TablePreprocessing
@@ -73,6 +75,7 @@ __all__ = [
     "MaskCoding",
     "MaskFolder",
     "Normalize",
+    "ObjectFolder",
     "PairFolder",
     "ParquetBatches",
     "Pieces",
@@ -107,6 +110,7 @@ __all__ = [
     "find_idx",
     "find_images",
     "find_masks",
+    "find_objects",
     "find_pairs",
     "find_recordings",
     "find_volumes",
@@ -117,6 +121,7 @@ __all__ = [
     "load_recordings",
     "log_mel",
     "looks_like_masks",
+    "looks_like_objects",
     "looks_like_pairs",
     "looks_like_volumes",
     "mask_tokens",

@@ -3,8 +3,8 @@
 A metric is a function (prediction, target, weights=None) -> number; classification metrics receive
 probabilities. It has `task`, "classification" or "regression", and `higher_is_better`.
 
-What is more than a mean over the rows is collected over a set: `MaskScores`, `PictureScores` and
-`DiagonalFrechet` have `collect` and `result`, on the host.
+What is more than a mean over the rows is collected over a set: `DetectionScores`,
+`MaskScores`, `PictureScores` and `DiagonalFrechet` have `collect` and `result`, on the host.
 """
 
 from collections.abc import Callable
@@ -19,6 +19,7 @@ from cutaway.metrics.classification import (
     recall,
     roc_auc,
 )
+from cutaway.metrics.detection import DetectionScores
 from cutaway.metrics.mask_scores import MaskScores, mean_dice, mean_iou, pixel_accuracy
 from cutaway.metrics.pictures import DiagonalFrechet, PictureScores, structural_similarity
 from cutaway.metrics.regions import (
@@ -37,6 +38,7 @@ from cutaway.metrics.report import (
 
 __all__ = [
     "METRICS",
+    "DetectionScores",
     "DiagonalFrechet",
     "MaskScores",
     "PictureScores",

@@ -8,6 +8,7 @@ from cutaway.metrics.classification import log_loss as log_loss
 from cutaway.metrics.classification import precision as precision
 from cutaway.metrics.classification import recall as recall
 from cutaway.metrics.classification import roc_auc as roc_auc
+from cutaway.metrics.detection import DetectionScores as DetectionScores
 from cutaway.metrics.mask_scores import MaskScores as MaskScores
 from cutaway.metrics.mask_scores import mean_dice as mean_dice
 from cutaway.metrics.mask_scores import mean_iou as mean_iou
@@ -30,6 +31,7 @@ from cutaway.metrics.report import residual_summary as residual_summary
 METRICS: dict[str, Callable]
 
 __all__ = [
+    "DetectionScores",
     "DiagonalFrechet",
     "METRICS",
     "MaskScores",

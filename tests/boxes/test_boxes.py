@@ -15,6 +15,9 @@ VALUES = dict(np.load(Path(__file__).with_name("torchvision_values.npz")))
 RNG = np.random.default_rng(0)
 
 
+half = jax.jit(functools.partial(boxes.suppress, threshold=0.5))
+
+
 def falling(kept, scores):
     """The indices kept, by falling scores."""
     order = np.argsort(-scores, kind="stable")
@@ -32,13 +35,13 @@ def test_suppression_keeps_what_torchvision_keeps_also_of_equal_boxes_and_scores
 
 def test_an_overlap_of_exactly_the_threshold_is_kept_and_of_a_tie_the_first():
     b = jnp.array([[0.0, 0, 2, 1], [0, 0, 1, 1], [0, 0, 2, 1]])
-    kept = boxes.suppress(b, jnp.array([0.9, 0.8, 0.9]), threshold=0.5)
+    kept = half(b, jnp.array([0.9, 0.8, 0.9]))
     assert kept.tolist() == [True, True, False]
 
 
 def test_what_a_suppressed_box_covers_is_kept():
     b = jnp.array([[0.0, 0, 10, 1], [3, 0, 13, 1], [6, 0, 16, 1]])  # a chain: IoU 7/13 and 4/16
-    kept = boxes.suppress(b, jnp.array([3.0, 2.0, 1.0]), threshold=0.5)
+    kept = half(b, jnp.array([3.0, 2.0, 1.0]))
     assert kept.tolist() == [True, False, True]
 
 
@@ -46,7 +49,7 @@ def test_padding_and_nan_are_never_kept_and_suppress_nothing():
     b = jnp.zeros((4, 4)).at[:, 2:].set(5)
     scores = jnp.array([jnp.nan, 9.0, 0.5, 0.4])
     valid = jnp.array([True, False, True, True])
-    kept = boxes.suppress(b, scores, threshold=0.5, valid=valid)
+    kept = half(b, scores, valid=valid)
     assert kept.tolist() == [False, False, True, False]
     assert boxes.suppress(b[:0], scores[:0], threshold=0.5).shape == (0,)
 
@@ -55,7 +58,8 @@ def test_detections_are_the_best_of_all_classes_padded_to_the_limit():
     b = jnp.array([[0.0, 0, 4, 4], [0, 0, 4, 5], [8, 8, 9, 9], [1, 1, 1, 1]])
     scores = jnp.array([[0.5, 0.1], [0.9, 0.3], [0.2, 0.05], [0.99, 0.99]])
     options = {"score_threshold": 0.1, "iou_threshold": 0.5, "least_side": 0.5}
-    found = boxes.select_detections(b, scores, limit=5, **options)
+    select = jax.jit(functools.partial(boxes.select_detections, limit=5, **options))
+    found = select(b, scores)
     assert found["classes"].tolist() == [0, 1, 0, -1, -1]
     assert found["rows"].tolist() == [1, 1, 2, -1, -1]
     assert found["valid"].tolist() == [True, True, True, False, False]
@@ -63,10 +67,11 @@ def test_detections_are_the_best_of_all_classes_padded_to_the_limit():
     assert found["boxes"][0].tolist() == [0, 0, 4, 5] and not found["boxes"][3:].any()
     # boxes of each class, and fewer than the limit in all
     each = jnp.stack([b, b + 100], axis=1)
-    found = boxes.select_detections(each, scores, limit=20, candidates=2, **options)
+    few = functools.partial(boxes.select_detections, limit=20, candidates=2, **options)
+    found = jax.jit(few)(each, scores)
     assert found["boxes"][1].tolist() == [100, 100, 104, 105] and found["boxes"].shape == (20, 4)
-    none = boxes.select_detections(b, scores * 0, limit=3, **options)
-    assert not none["valid"].any() and none["classes"].tolist() == [-1] * 3
+    none = select(b, scores * 0)
+    assert not none["valid"].any() and none["classes"].tolist() == [-1] * 5
 
 
 def test_iou_of_all_pairs_is_torchvision_s_and_0_without_area():
@@ -89,11 +94,12 @@ def test_priors_are_matched_as_in_torchvision(kind):
     }[kind]
     overlaps = boxes.pairwise_iou(VALUES["truths"], VALUES["priors"])
     expected = VALUES[f"matched_{kind}"]
+    match = jax.jit(match)
     np.testing.assert_array_equal(match(overlaps, jnp.ones(6, bool)), expected)
     # padding changes nothing
     padded = jnp.concatenate([overlaps, jnp.ones((2, 80))])
     valid = jnp.arange(8) < 6
-    np.testing.assert_array_equal(jax.jit(match)(padded, valid), expected)
+    np.testing.assert_array_equal(match(padded, valid), expected)
     # nor is anything for a truth of an empty picture
     assert set(np.asarray(match(padded, valid & False)).tolist()) == {boxes.BACKGROUND}
     assert set(np.asarray(match(overlaps[:0], valid[:0])).tolist()) == {boxes.BACKGROUND}
@@ -130,7 +136,9 @@ def test_codes_are_torchvision_s_and_finite_for_boxes_without_area():
 def test_a_sample_has_so_many_positives_at_most_and_negatives_for_the_rest():
     positive = jnp.asarray(RNG.random((3, 50)) < [[0.3], [0.02], [0.9]])
     numbers = jnp.asarray(RNG.random((3, 50)))
-    chosen, rest = boxes.sample_balanced(positive, ~positive, numbers, count=16, fraction=0.25)
+    sample = jax.jit(functools.partial(boxes.sample_balanced, count=16, fraction=0.25))
+    chosen, rest = map(np.asarray, sample(positive, ~positive, numbers))
+    positive, numbers = np.asarray(positive), np.asarray(numbers)
     assert not (chosen & ~positive).any() and not (rest & positive).any()
     count = positive.sum(axis=1)
     np.testing.assert_array_equal(chosen.sum(axis=1), np.minimum(count, 4))

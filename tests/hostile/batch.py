@@ -30,13 +30,20 @@ from cutaway.data import (
     read_volume,
     read_wav,
 )
+from cutaway.data.box_table import read_box_table
 from cutaway.data.class_names import read_class_names
+from cutaway.data.coco import pictures_of, read_coco_file
 from cutaway.data.decode import image_header
+from cutaway.data.marked_pictures import Marked, finished
 from cutaway.data.mask_values import find_coding
+from cutaway.data.outlines import outline_mask
 from cutaway.data.preprocessing import TablePreprocessing
 from cutaway.data.raw_masks import read_raw_mask, values_of
+from cutaway.data.voc import read_voc_file
+from cutaway.data.yolo_labels import names_of_yaml, read_label_file
 from cutaway.errors import CutawayError, DataError, RunError
 from cutaway.files.arrays import read_arrays
+from cutaway.files.content import naming
 from cutaway.runs import recognize
 from cutaway.weights import read_weights
 from tests.hostile.child import run_draws
@@ -103,6 +110,36 @@ def _classes(path):
         read_class_names(path)
 
 
+def _boxes(path):
+    """All boxes and masks of a file, as if its pictures were there, 40 x 30 pixels large."""
+    suffix, marked = path.suffix, []
+    if suffix == ".json" and "boxes" in path.name:
+        content = read_coco_file(path)
+        names = {c.id: c.name for c in content.categories}
+        numbers = {k: number for number, k in enumerate(sorted(names))}
+        marked = [*pictures_of(path, content, numbers, names, lambda *_: path, "")]
+    elif suffix == ".xml":
+        one = Marked(path, path)
+        for name, box, difficult in read_voc_file(path)[1]:
+            one.add(box, 0, name, ignored=difficult)
+        marked = [one]
+    elif suffix == ".txt" and "boxes" in path.name:
+        one = Marked(path, path, fractions=True)
+        read_label_file(one, path)
+        marked = [one]
+    elif suffix == ".csv" and "boxes" in path.name:
+        marked = read_box_table(path, lambda *_: path).marked
+    elif suffix == ".yaml":
+        names_of_yaml(path)
+    for one in marked:
+        boxes, kept, wrong = finished(one, (30, 40))
+        assert np.isfinite(boxes).all() and kept.sum() + len(wrong) >= len(boxes)
+        for outline in one.outlines:
+            if outline is not None:
+                with naming(path, "a file with outlines"):
+                    assert outline_mask(outline, (30, 40)).shape == (30, 40)
+
+
 def _sound(path):
     read_wav(path)
     folder = ClassFolder(path.parent, [path], np.zeros(1, np.int32), ["a", "b"])
@@ -110,6 +147,8 @@ def _sound(path):
 
 
 def _tokenizer(path):
+    if "boxes" in path.name:
+        return
     kind = WordPiece if "pieces" in path.name else Tokenizer
     tokenizer = kind.load(path)
     tokenizer.decode(tokenizer.encode(["a cat sat"]).ids[0])
@@ -126,16 +165,17 @@ def _arrays(path):
 
 
 READERS = {
-    "csv": (_table, _labeled, _classes, recognize),
+    "csv": (_table, _labeled, _classes, _boxes, recognize),
     "tsv": (_table, _labeled, recognize),
-    "txt": (read_text, _labeled, _vocabulary, recognize),
+    "txt": (read_text, _labeled, _vocabulary, _boxes, recognize),
     "parquet": (_table, _stream, recognize),
     **dict.fromkeys(IMAGES, (_image,)),
     "nii": (_volume,),
     "wav": (_sound,),
     "idx": (read_idx,),
     "npz": (_arrays,),
-    "json": (_tokenizer,),
+    "json": (_tokenizer, _boxes),
+    **dict.fromkeys(("xml", "yaml"), (_boxes,)),
     **dict.fromkeys(("safetensors", "pth", "pt"), (_weights,)),
 }
 

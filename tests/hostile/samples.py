@@ -3,6 +3,7 @@
 import datetime
 import gzip
 import io
+import json
 import struct
 import wave
 from pathlib import Path
@@ -16,8 +17,8 @@ ROWS = 120
 def write_samples(folder: Path) -> list[str]:
     """Write the samples to a folder; their names."""
     makers = (
-        _tables, _parquet, _texts, _images, _masks, _volumes, _sounds, _arrays, _tokenizers,
-        _weights,
+        _tables, _parquet, _texts, _images, _masks, _boxes, _volumes, _sounds, _arrays,
+        _tokenizers, _weights,
     )  # fmt: skip
     for make in makers:
         for name, content in make():
@@ -149,6 +150,37 @@ def _masks():
         *(f"{n},{r},{g},{b}" for n, (r, g, b) in zip("abc", colors, strict=True)),
     ]
     yield "classes.csv", "\n".join(lines).encode()
+
+
+def _boxes():
+    runs = {"counts": [0, 40 * 30 - 7, 7], "size": [30, 40]}
+    packed = {"counts": "36WU1", "size": [30, 40]}
+    annotations = [
+        {
+            "id": k,
+            "image_id": k % 3,
+            "category_id": 1 + 4 * (k % 2),
+            "bbox": [k, 2.5, 9, 4],
+            "iscrowd": int(k == 3),
+            "segmentation": [[[1, 2, 9, 2, 9, 7.5]], runs, packed, []][k % 4],
+        }
+        for k in range(8)
+    ]
+    images = [{"id": k, "file_name": f"{k}.png", "width": 40, "height": 30} for k in range(3)]
+    categories = [{"id": k, "name": f"class {k}"} for k in (1, 5)]
+    content = {"images": images, "annotations": annotations, "categories": categories}
+    yield "boxes_coco.json", json.dumps(content).encode()
+    objects = "".join(
+        f"<object><name>cell</name><difficult>0</difficult><bndbox><xmin>{k}</xmin><ymin>3</ymin>"
+        f"<xmax>{k + 9}</xmax><ymax>20.5</ymax></bndbox></object>"
+        for k in range(1, 6)
+    )
+    size = "<size><width>40</width><height>30</height><depth>3</depth></size>"
+    yield "boxes.xml", f"<annotation>{size}{objects}</annotation>".encode()
+    yield "boxes_yolo.txt", b"0 0.5 0.5 0.25 0.5\n2 0.1 0.2 0.3 0.2 0.3 0.6 0.1 0.6\n"
+    lines = ["filename,xmin,ymin,xmax,ymax,class", *(f"{k}.png,{k},2,9,8,cell" for k in range(6))]
+    yield "boxes_table.csv", "\n".join(lines).encode()
+    yield "data.yaml", b"path: .\nnc: 3\nnames:\n  0: cell\n  1: 'platelet'  # small\n  2: x\n"
 
 
 def _volumes():

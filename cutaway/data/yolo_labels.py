@@ -1,0 +1,187 @@
+"""YOLO's folders: images/ and labels/, a txt per picture with lines class cx cy w h, data.yaml."""
+
+import re
+from pathlib import Path
+
+from cutaway.data.decode import SUFFIXES
+from cutaway.data.file_pairs import bare_name, files_below, splits_of
+from cutaway.data.folders import SPLITS
+from cutaway.data.marked_pictures import Marked, MarkedPictures
+from cutaway.errors import DataError
+from cutaway.files.content import decoded, naming, read_content
+
+WRITTEN = "lines of: class, center x, center y, width, height, the last four in 0..1"
+LOOKED_AT = 50  # txt files that may be empty before one by which the form is recognized
+NAMES = ("classes.txt", "obj.names", "names.txt", "_darknet.labels")
+
+
+def yolo_folders(root: Path) -> list[tuple[Path, Path, str]]:
+    """[(pictures, labels, split)] of a folder; [] if it is not such."""
+    tops = [root, *(p for p in _below(root) if p.name.lower() in SPLITS)]
+    for found in (
+        [(top / "images", top / "labels", "" if top == root else top.name) for top in tops],
+        [(root, root, "")],  # side by side
+    ):
+        there = [f for f in found if f[0].is_dir() and (f[1].is_dir() or f[0] != root)]
+        labels = [
+            sorted(root.glob("*.txt")) if f[1] == root else files_below(f[1], (".txt",))
+            for f in there
+            if f[1].is_dir()
+        ]
+        texts = [path for files in labels for path in files if path.name.lower() not in NAMES]
+        if there and texts and _is_label_file(there, texts):
+            return there
+    return []
+
+
+def read_yolo(root: Path, folders) -> MarkedPictures:
+    """The pictures and boxes; a picture without a txt has no boxes.
+
+    Raises:
+        DataError: a line that cannot be read, with its number; a txt without a picture; no names
+            for the classes that occur.
+    """
+    names = _class_names(root)
+    marked, keys, most = [], [], -1
+    for pictures, labels, split in folders:
+        by_name = {bare_name(p, pictures, SUFFIXES): p for p in files_below(pictures, SUFFIXES)}
+        texts = {bare_name(p, labels, (".txt",)): p for p in files_below(labels, (".txt",))}
+        alone = [p for name, p in texts.items() if name not in by_name]
+        alone = [p for p in alone if p.name.lower() not in NAMES and pictures != labels]
+        if alone:
+            raise DataError(
+                f"{alone[0]} has no picture in {pictures}",
+                expected="a picture of the same name",
+                fix="add the picture, or remove the file",
+            )
+        for name, picture in by_name.items():
+            source = texts.get(name)
+            one = Marked(picture, source or picture, fractions=True)
+            if source is not None:
+                most = max(most, read_label_file(one, source))
+            marked.append(one)
+            keys.append(f"{split}/{name}" if split else name)
+    if names is None:
+        names = [str(k) for k in range(most + 1)]
+    elif most >= len(names):
+        bad = next(one for one in marked if one.labels and max(one.labels) >= len(names))
+        place = bad.places[bad.labels.index(max(bad.labels))]
+        raise DataError(
+            f"{bad.source}: {place} is of class {max(bad.labels)}",
+            expected=f"classes from 0 to {len(names) - 1}, for {len(names)} names",
+            fix="number the classes from 0, or add their names",
+        )
+    empty = sum(not one.boxes for one in marked)
+    reason = f"{len(marked) - empty:,} txt files of YOLO for {len(marked):,} pictures"
+    return MarkedPictures(marked, names, splits_of(keys), reason, WRITTEN)
+
+
+def read_label_file(one: Marked, path) -> int:
+    """Add the boxes of a txt file to its picture; the largest class, or -1.
+
+    Raises:
+        DataError: a line that cannot be read, with its number.
+    """
+    text = decoded(read_content(path), path, "new.txt")
+    most = -1
+    for number, line in enumerate(text.splitlines(), start=1):
+        values = line.split()
+        if not values:
+            continue
+        place = f"line {number}"
+        with naming(path, f"labels of YOLO ({place}: {line.strip()[:60]!r})", expected=WRITTEN):
+            kind, *rest = (float(value) for value in values)
+        if kind != int(kind) or kind < 0 or (len(rest) != 4 and (len(rest) < 6 or len(rest) % 2)):
+            raise DataError(
+                f"{path}: {place} is {line.strip()[:60]!r}",
+                expected=WRITTEN + ", or class and the corners of a polygon",
+                fix="write the class as an integer from 0, and four numbers",
+            )
+        if max(map(abs, rest)) > 2:
+            raise DataError(
+                f"{path}: {place} is {line.strip()[:60]!r}",
+                expected=WRITTEN,
+                fix="divide by the width and the height of the picture",
+            )
+        outline = None
+        if len(rest) == 4:
+            x, y, w, h = rest
+            box = (x - w / 2, y - h / 2, x + w / 2, y + h / 2)
+        else:
+            box = (min(rest[::2]), min(rest[1::2]), max(rest[::2]), max(rest[1::2]))
+            outline = [rest]
+        one.add(box, int(kind), place, outline=outline)
+        most = max(most, int(kind))
+    return most
+
+
+def _is_label_file(folders, texts) -> bool:
+    """Whether the first txt file that is not empty has lines of numbers, and a picture."""
+    is_beside = folders[0][0] == folders[0][1]
+    for path in texts[:LOOKED_AT]:
+        try:
+            lines = decoded(read_content(path), path, "new.txt").splitlines()
+            values = [[float(v) for v in line.split()] for line in lines if line.strip()]
+        except (DataError, ValueError):
+            return False
+        if values:
+            has_picture = any(path.with_suffix(suffix).is_file() for suffix in SUFFIXES)
+            fits = all(len(v) == 5 or (len(v) >= 7 and len(v) % 2) for v in values)
+            return fits and (has_picture or not is_beside)
+    return False
+
+
+def _class_names(root: Path) -> list[str] | None:
+    for path in (root / "data.yaml", root / "data.yml", *sorted(root.glob("*.y*ml"))):
+        if path.is_file():
+            names = names_of_yaml(path)
+            if names is not None:
+                return names
+    for path in [root / name for name in NAMES] + [root / "labels" / "classes.txt"]:
+        if path.is_file():
+            lines = decoded(read_content(path), path, "new.txt").splitlines()
+            return [line.strip() for line in lines if line.strip()]
+    return None
+
+
+def names_of_yaml(path) -> list[str] | None:
+    """The names of the classes in a data.yaml; None if it has none.
+
+    Read are `names: [a, b]`, lines `- a` and lines `0: a` below `names:`.
+
+    Raises:
+        DataError: names that cannot be read so.
+    """
+    text = decoded(read_content(path), path, "new.yaml")
+    lines = [re.sub(r"\s+#.*$", "", line).rstrip() for line in text.splitlines()]
+    at = next((k for k, line in enumerate(lines) if re.match(r"names\s*:", line)), None)
+    if at is None:
+        return None
+    rest = lines[at].partition(":")[2].strip()
+    below = []
+    for line in lines[at + 1 :]:
+        if line and not line[0].isspace() and not line.startswith("-"):
+            break
+        below.append(line.strip())
+    if rest and rest[0] in "[{":
+        inside = " ".join([rest, *below])
+        inside = inside[1 : inside.find("]" if rest[0] == "[" else "}")]
+        items = re.findall(r"""\s*((?:"[^"]*"|'[^']*'|[^,"'])+)""", inside)
+    else:
+        items = [line for line in below if line]
+    names: dict[int, str] = {}
+    for item in items:
+        item = item.strip().removeprefix("-").strip()
+        found = re.fullmatch(r"(\d+)\s*:\s*(.+)", item)
+        number, name = (int(found[1]), found[2]) if found else (len(names), item)
+        names[number] = name.strip().strip("\"'")
+    if not names or sorted(names) != list(range(len(names))):
+        raise DataError(
+            f"{path}: the classes under names are {sorted(names)}",
+            expected="names: [first, second, ...], or one per line from 0",
+        )
+    return [names[k] for k in range(len(names))]
+
+
+def _below(root: Path) -> list[Path]:
+    return [p for p in sorted(root.iterdir()) if p.is_dir() and p.name[0] != "."]
