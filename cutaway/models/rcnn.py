@@ -27,15 +27,14 @@ from cutaway import boxes as arithmetic
 from cutaway import ops
 from cutaway.engine import Tensor, as_array
 from cutaway.errors import expect_integer
+from cutaway.losses import (
+    binary_cross_entropy_with_logits,
+    smooth_l1,
+    sparse_categorical_cross_entropy_with_logits,
+)
 from cutaway.models.backbone import Backbone, map_scales
 from cutaway.models.feature_pyramid import FeaturePyramid
-from cutaway.models.region_proposals import (
-    PROPOSALS,
-    ProposalOptions,
-    RegionProposals,
-    weighted_binary,
-    weighted_smooth_l1,
-)
+from cutaway.models.region_proposals import BETA, PROPOSALS, ProposalOptions, RegionProposals
 from cutaway.models.resnet import resnet50
 from cutaway.nn import Buffer, Conv2d, ConvTranspose2d, Linear, Module, ReLU, Sequential, init
 from cutaway.nn.random import new_key
@@ -328,10 +327,14 @@ class FasterRcnn(Module):
         share = sampled["there"] / jnp.maximum(sampled["there"].sum(), 1)
         one_hot = jax.nn.one_hot(sampled["labels"], self.num_classes + 1)
         own = ops.sum(codes * one_hot[..., None], axis=-2)
-        counted = (share * (sampled["labels"] > 0))[..., None]
+        labels = sampled["labels"]
         terms = {
-            "classes": -ops.sum(ops.log_softmax(logits, axis=-1) * one_hot * share[..., None]),
-            "boxes": weighted_smooth_l1(own, sampled["codes"], counted),
+            "classes": sparse_categorical_cross_entropy_with_logits(
+                logits, labels, reduction="sum", row_weights=share
+            ),
+            "boxes": smooth_l1(
+                own, sampled["codes"], beta=BETA, reduction="sum", row_weights=share * (labels > 0)
+            ),
         }
         if self.mask_head is not None:
             terms["masks"] = self._mask_loss(self.mask_head, maps, boxes, sampled, truths)
@@ -353,9 +356,14 @@ class FasterRcnn(Module):
         )[:, 0]
         classes = jnp.take_along_axis(truths["classes"], match, axis=1).reshape(-1) + 1
         one_hot = jax.nn.one_hot(classes, self.num_classes + 1)[:, None, None]
-        weights = there.reshape(-1, 1, 1, 1) * one_hot
         total = jnp.maximum(there.sum(), 1) * side * side
-        return weighted_binary(logits, targets, weights / total)
+        weights = there.reshape(-1, 1, 1, 1) * one_hot / total
+        return binary_cross_entropy_with_logits(
+            logits,
+            jnp.broadcast_to(targets, logits.shape),
+            reduction="sum",
+            row_weights=jnp.broadcast_to(weights, logits.shape),
+        )
 
 
 RESNET_STAGES = ("stage1", "stage2", "stage3", "stage4")

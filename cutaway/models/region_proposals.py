@@ -26,9 +26,11 @@ from jax import lax
 from cutaway import boxes as arithmetic
 from cutaway import ops
 from cutaway.engine import Tensor, as_array
+from cutaway.losses import binary_cross_entropy_with_logits, smooth_l1
 from cutaway.nn import Conv2d, Module, init
 
 RATIOS = (0.5, 1.0, 2.0)
+BETA = 1 / 9  # of smooth L1, for both stages
 SMALLEST = 1e-3  # pixels: side of a proposal
 
 
@@ -185,23 +187,13 @@ class RegionProposals(Module):
         )
         total = jnp.maximum(sampled.sum(), 1)
         return {
-            "objectness": weighted_binary(objectness, objects, sampled / total),
-            "proposal_boxes": weighted_smooth_l1(codes, targets, objects[..., None] / total),
+            "objectness": binary_cross_entropy_with_logits(
+                objectness,
+                objects.astype(jnp.float32),
+                reduction="sum",
+                row_weights=sampled / total,
+            ),
+            "proposal_boxes": smooth_l1(
+                codes, targets, beta=BETA, reduction="sum", row_weights=objects / total
+            ),
         }
-
-
-def weighted_binary(z, target, weights) -> Tensor:
-    """Σ w (ln(1 + eᶻ) - t z): cross-entropy of logits, of which few count."""
-    target, weights = (jnp.asarray(a, jnp.float32) for a in (target, weights))
-    return ops.sum((ops.softplus(z) - z * target) * weights)
-
-
-def weighted_smooth_l1(values, target, weights, *, beta: float = 1 / 9) -> Tensor:
-    """Σ w s(x - t) with s(d) = d² / (2 β) for |d| < β, else |d| - β / 2.
-
-    Girshick 2015, "Fast R-CNN", arXiv:1504.08083, eq. 3, where β is 1.
-    """
-    distance = ops.abs(values - target)
-    near = distance * distance / (2 * beta)
-    value = ops.where(distance < beta, near, distance - beta / 2)
-    return ops.sum(value * jnp.broadcast_to(jnp.asarray(weights, jnp.float32), value.shape))

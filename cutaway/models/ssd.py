@@ -34,6 +34,7 @@ import re
 import numpy as np
 
 from cutaway import ops
+from cutaway.boxes import to_corners
 from cutaway.errors import expect_integer
 from cutaway.models.backbone import Backbone
 from cutaway.models.image_parts import conv_norm, expect_images
@@ -344,10 +345,8 @@ class SSD(Module):
             offsets: (batch, N, 4), of `forward`.
             priors: (N, 4), of `priors`.
         """
-        sizes = priors[:, 2:]
-        center = priors[:, :2] + offsets[..., 0:2] * (sizes / np.float32(CODING[0]))
-        half = ops.exp(offsets[..., 2:4] * np.float32(1 / CODING[2])) * (sizes / 2)
-        return ops.concatenate([center - half, center + half], axis=-1)
+        corners = np.broadcast_to(np.asarray(to_corners(priors)), offsets.shape)
+        return ops.decode_boxes(offsets, corners, weights=CODING)
 
 
 def ssd300_vgg16(num_classes: int = 20, *, in_channels: int = 3, scales=VGG_SCALES) -> SSD:

@@ -9,12 +9,7 @@ import pytest
 import cutaway as ct
 from cutaway.models import Backbone, FasterRcnn, FeaturePyramid
 from cutaway.models.rcnn import RegionOptions, faster_rcnn_resnet50, levels_of, mask_rcnn_resnet50
-from cutaway.models.region_proposals import (
-    ProposalOptions,
-    base_anchors,
-    weighted_binary,
-    weighted_smooth_l1,
-)
+from cutaway.models.region_proposals import ProposalOptions, base_anchors
 from cutaway.nn import Conv2d, ReLU, Sequential, Standardize, init
 from cutaway.weights import WeightNames, channels_last, load_into
 
@@ -208,12 +203,3 @@ def test_a_pyramid_adds_each_map_to_what_is_below_also_at_odd_sizes():
     assert found[0][0, :, :, 0].tolist() == [[0, 0, 1], [0, 0, 1], [2, 2, 3]]
     assert found[1][0, :, :, 0].tolist() == [[0, 1], [2, 3]]
     assert found[2].tolist() == [[[[0.0]]]]
-
-
-def test_weighted_losses_by_hand():
-    z, t = np.array([0.0, 2.0], np.float32), np.array([1.0, 0.0])
-    value = float(weighted_binary(ct.Tensor(z), t, np.array([2.0, 1.0])))
-    assert value == pytest.approx(2 * np.log(2) + np.log1p(np.exp(2.0)), rel=1e-6)
-    far, near = 1 - 1 / 18, 0.05**2 / (2 / 9)  # |d| - β / 2, d² / (2 β)
-    value = float(weighted_smooth_l1(ct.Tensor([1.0, 0.05]), np.zeros(2), np.array([3.0, 1.0])))
-    assert value == pytest.approx(3 * far + near, rel=1e-5)
