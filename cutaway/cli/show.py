@@ -7,6 +7,7 @@ from rich.console import Console
 from rich.table import Table
 
 from cutaway.errors import HIDDEN, visible
+from cutaway.runs.preprocessing import score_in_words
 
 console = Console(highlight=False, soft_wrap=False)
 
@@ -80,7 +81,7 @@ def print_scores(columns: dict) -> None:
     """Scores side by side: {heading: {score: value}}."""
     names = list(next(iter(columns.values())))
     rows = [
-        [name.replace("_", " "), *(number(scores.get(name)) for scores in columns.values())]
+        [score_in_words(name), *(number(scores.get(name)) for scores in columns.values())]
         for name in names
     ]
     console.print(table(["", *columns], rows, right=range(1, len(columns) + 1)))

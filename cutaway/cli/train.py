@@ -16,6 +16,7 @@ from cutaway.data import students_path
 from cutaway.doctor.preflight import preflight
 from cutaway.errors import visible
 from cutaway.runs import KINDS, prepare, write_report
+from cutaway.runs.preprocessing import score_in_words
 from cutaway.runs.run_folder import RunFolder
 from cutaway.runtime import device
 
@@ -124,7 +125,7 @@ def _show_result(experiment, run) -> None:
     epochs = f"{metrics['epochs']} epoch" + "s" * (metrics["epochs"] != 1)
     console.print(f"{epochs} in {metrics['seconds']:.1f} s{escape(why)}")
     monitor = experiment.options.MONITOR
-    watched = monitor.removeprefix("val_").replace("_", " ")
+    watched = score_in_words(monitor.removeprefix("val_"))
     best = f"{'lowest' if monitor == 'val_loss' else 'highest'} validation {watched}"
     if metrics["best_epoch"] is None:
         console.print("Kept the weights of the last epoch")

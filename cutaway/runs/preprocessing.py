@@ -20,6 +20,20 @@ if TYPE_CHECKING:
     from cutaway.runs.schema import Classes
 
 
+CAPITALS = {"dice": "Dice", "iou": "IoU", "l1": "L1", "rand": "Rand", "ssim": "SSIM"}
+
+
+def score_in_words(name: str) -> str:
+    """The name of a score as people write it.
+
+    Example:
+        >>> from cutaway.runs.preprocessing import score_in_words
+        >>> score_in_words("mean_iou"), score_in_words("baseline_l1")
+        ('mean IoU', 'baseline L1')
+    """
+    return " ".join(CAPITALS.get(word, word) for word in name.split("_"))
+
+
 @dataclasses.dataclass(frozen=True)
 class ExampleFiles:
     """What was predicted for one example, as files.

@@ -11,6 +11,7 @@ from cutaway.diagram import draw
 from cutaway.metrics import confusion_matrix
 from cutaway.nn import Module
 from cutaway.runs.charts import curves, layer_flow, residuals
+from cutaway.runs.preprocessing import score_in_words
 from cutaway.story.html import Markup, page, section, table
 from cutaway.train import History
 
@@ -244,7 +245,7 @@ def _scores_table(metrics):
     names = {"training": "train", "validation": "validation", "test": "test"}
     sets = {heading: metrics[key] for heading, key in names.items() if key in metrics}
     rows = [
-        (score.replace("_", " "), *(_number(found[score]) for found in sets.values()))
+        (score_in_words(score), *(_number(found[score]) for found in sets.values()))
         for score in metrics["validation"]
     ]
     return table(("score", *sets), rows, numbers=range(1, len(sets) + 1))

@@ -54,6 +54,12 @@ def test_options_of_every_kind_are_there_in_order():
             assert set(declared_options(options)) <= set(names)
 
 
+def test_the_default_widths_in_words_are_those_of_the_kinds():
+    widths = {name: KINDS[name].options().width for name in ("masks", "volumes", "pairs")}
+    words = ", ".join(f"{width} for {name}" for name, width in widths.items())
+    assert training_options()["width"].flag.default == words
+
+
 def test_a_command_gets_the_options_that_were_given_parsed(monkeypatch):
     seen = []
     app = typer.Typer()
