@@ -168,7 +168,12 @@ def _bins(start, end, size, bins):
 
 
 def _pool_bins(x, boxes, output_size, scale):
-    """(rows (regions, batch, n, height), columns (regions, batch, m, width)) bool."""
+    """What each bin covers, region by region: rows, and columns as two spans of 2^k.
+
+    Returns:
+        (rows (regions, batch, n, height) bool, k, first of the one, first of the other, whether
+        there is a column: each (regions, batch, m))
+    """
     _expect_regions("roi_pool", x, boxes, scale)
     bins = per_axis(output_size, 2, what="output_size")
     corners = boxes.astype(jnp.promote_types(x.dtype, jnp.float32)) * scale
@@ -177,15 +182,44 @@ def _pool_bins(x, boxes, output_size, scale):
     corners = jnp.swapaxes(corners, 0, 1)
     rows = _bins(corners[..., 1], corners[..., 3], x.shape[1], bins[0])
     columns = _bins(corners[..., 0], corners[..., 2], x.shape[2], bins[1])
-    return rows, columns
+    first, length = jnp.argmax(columns, axis=-1), jnp.sum(columns, axis=-1)
+    k = jnp.sum(length[..., None] >= 2 ** np.arange(1, 31), axis=-1)  # log2 of it, rounded down
+    last = jnp.maximum(first + length - 2**k, 0)
+    return rows, k, first, last, length > 0
 
 
-def _maxima(values, covered, axis):
-    """Maxima of values (batch, ..., size, ...) over what each bin covers, bins before `axis`."""
-    values = jnp.expand_dims(values, axis)
-    shape = [1] * values.ndim
-    shape[0], shape[axis], shape[axis + 1] = covered.shape
-    return jnp.max(values, axis=axis + 1, where=covered.reshape(shape), initial=-jnp.inf)
+def _spans(x):
+    """[maxima of the columns w to w + 2^k, without the last], k = 0, 1, ...: each like x.
+
+    Any span of columns is two of these, so that no bin looks at all columns. Beyond the edge is -∞.
+
+    Shapes:
+        x: (batch, width, height, channels)
+    """
+    found, step = [x], 1
+    while 2 * step <= x.shape[1]:
+        found.append(jnp.maximum(found[-1], _moved(found[-1], step)))
+        step *= 2
+    return found
+
+
+def _moved(x, step):
+    """Column w + step of x (batch, width, ...) in place of w; -∞ beyond the edge."""
+    return jnp.concatenate([x[:, step:], jnp.full_like(x[:, :step], -jnp.inf)], axis=1)
+
+
+def _region_maxima(spans, region):
+    """(the two spans' maxima, those of each column bin (batch, m, height, channels))."""
+    _, k, first, last, is_there = region
+    picture = jnp.arange(k.shape[0])[:, None]
+    one, two = spans[k, picture, first], spans[k, picture, last]
+    return one, two, jnp.where(is_there[..., None, None], jnp.maximum(one, two), -jnp.inf)
+
+
+def _row_maxima(best, rows):
+    """(batch, n, m, channels) maxima over the rows of each bin."""
+    covered = rows[:, :, None, :, None]
+    return jnp.max(best[:, None], axis=3, where=covered, initial=-jnp.inf)
 
 
 @operation
@@ -208,39 +242,50 @@ def roi_pool(x, boxes, *, output_size, scale=1.0):
     References:
         Girshick 2015, "Fast R-CNN", arXiv:1504.08083, section 2.1.
     """
+    bins = _pool_bins(x, boxes, output_size, scale)
+    spans = jnp.stack(_spans(jnp.swapaxes(x, 1, 2)))
 
-    def of_region(bins):  # of each picture
-        rows, columns = bins
-        found = _maxima(_maxima(x, columns, 2), rows, 1)
-        return jnp.where(found == -jnp.inf, 0, found).astype(x.dtype)
+    def of_region(region):  # of each picture
+        found = _row_maxima(_region_maxima(spans, region)[2], region[0])
+        return jnp.where(found == -jnp.inf, 0, found)
 
-    return jnp.moveaxis(lax.map(of_region, _pool_bins(x, boxes, output_size, scale)), 0, 1)
+    return jnp.moveaxis(lax.map(of_region, bins), 0, 1)
 
 
 @roi_pool.backward
 def roi_pool_backward(grad, out, x, boxes, *, output_size, scale=1.0):
     # to the first maximum of each bin in the order of rows: the first row that has it, and in this
-    # row the first column
-    height, width = x.shape[1:3]
-    at_row, at_column = jnp.arange(height), jnp.arange(width)
+    # row the first column; back through the maxima, of which a tie goes to the first
+    bins = _pool_bins(x, boxes, output_size, scale)
+    levels = _spans(jnp.swapaxes(x, 1, 2))
+    spans, height = jnp.stack(levels), x.shape[1]
+    at_row, picture = jnp.arange(height)[:, None], jnp.arange(x.shape[0])
 
-    def add_region(total, region):
-        (rows, columns), grad = region  # (batch, n, height), (batch, m, width), (batch, n, m, c)
-        best = _maxima(x, columns, 2)  # (batch, height, m, c)
-        is_best = (x[:, :, None] == best[:, :, :, None]) & columns[:, None, :, :, None]
-        column = jnp.min(jnp.where(is_best, at_column[:, None], width), axis=3)
-        most = _maxima(best, rows, 1)  # (batch, n, m, c)
-        is_most = (best[:, None] == most[:, :, None]) & rows[:, :, :, None, None]
-        is_most = is_most & (most != -jnp.inf)[:, :, None]
-        row = jnp.min(jnp.where(is_most, at_row[:, None, None], height), axis=2)
-        of_rows = jnp.sum(
-            jnp.where(row[:, :, None] == at_row[:, None, None], grad[:, :, None], 0), axis=1
-        )  # (batch, height, m, c)
-        found = jnp.where(column[:, :, :, None] == at_column[:, None], of_rows[:, :, :, None], 0)
-        return total + jnp.sum(found, axis=2), None
+    def add_region(total, item):
+        region, grad = item  # grad (batch, n, m, c)
+        rows, k, first, last, _ = region
+        one, two, best = _region_maxima(spans, region)
+        most = _row_maxima(best, rows)
+        is_most = (best[:, None] == most[:, :, :, None]) & rows[:, :, None, :, None]
+        is_most = is_most & (most != -jnp.inf)[:, :, :, None]
+        row = jnp.min(jnp.where(is_most, at_row, height), axis=3)
+        to_best = jnp.where(row[:, :, :, None] == at_row, grad[:, :, :, None], 0).sum(axis=1)
+        to_one = jnp.where(one >= two, to_best, 0)  # (batch, m, height, c)
+        for column in range(k.shape[1]):  # one after another: always added in the same order
+            total = total.at[k[:, column], picture, first[:, column]].add(to_one[:, column])
+            rest = to_best[:, column] - to_one[:, column]
+            total = total.at[k[:, column], picture, last[:, column]].add(rest)
+        return total, None
 
-    regions = _pool_bins(x, boxes, output_size, scale), jnp.moveaxis(grad, 1, 0)
-    return lax.scan(add_region, jnp.zeros_like(x), regions)[0], None
+    total, _ = lax.scan(add_region, jnp.zeros_like(spans), (bins, jnp.moveaxis(grad, 1, 0)))
+    found, step = total[-1], 2 ** (len(levels) - 1)
+    for level in range(len(levels) - 2, -1, -1):
+        step //= 2
+        to_own = jnp.where(levels[level] >= _moved(levels[level], step), found, 0)
+        rest = found - to_own
+        moved = jnp.concatenate([jnp.zeros_like(rest[:, :step]), rest[:, :-step]], axis=1)
+        found = total[level] + to_own + moved
+    return jnp.swapaxes(found, 1, 2), None
 
 
 @roi_pool.onnx
