@@ -177,15 +177,15 @@ def test_the_doctor_names_a_discriminator_that_wins_and_an_option_that_slows_it(
 def test_the_baseline_of_label_maps_is_the_mean_color_of_each_class(tmp_path, no_features):
     for name in ("A", "B"):
         (tmp_path / name).mkdir()
-    left = np.zeros((8, 8, 3), np.uint8)
-    left[:, :4] = 255  # a class of white pixels, one of black ones
+    left = np.zeros((12, 12, 3), np.uint8)
+    left[:, :6] = 255  # a class of white pixels, one of black ones
     for k, (white, black) in enumerate(((0, 90), (60, 100), (30, 110), (200, 200))):
         Image.fromarray(left).save(tmp_path / "A" / f"{k}.png")
         right = np.where(left, np.uint8(white), np.uint8(black))
         Image.fromarray(right).save(tmp_path / "B" / f"{k}.png")
     (tmp_path / "test.txt").write_text("3\n")
     prepared = prepare(
-        tmp_path, kind="pairs", size=8, width=2, validation=0.3, split=str(tmp_path / "test.txt")
+        tmp_path, kind="pairs", size=12, width=2, validation=0.3, split=str(tmp_path / "test.txt")
     )
     rows, held = prepared.preprocessing, prepared.sets["validation"].tolist()
     train = prepared.sets["train"].tolist()
