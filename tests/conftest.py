@@ -1,5 +1,6 @@
 """What all tests share: real data where it lies beside the repository, and quiet libraries."""
 
+import gc
 import os
 import shutil
 import tempfile
@@ -29,6 +30,8 @@ os.environ["JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS"] = "0"
 jax.config.update("jax_compilation_cache_dir", PROGRAMS)
 jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.0)
 
+MOST_BYTES = 2 * 2**30  # of a process of the tests, until its programs are let go
+
 # GPUs multiply float32 matrices with fewer bits by default, which is too coarse to compare
 jax.config.update("jax_default_matmul_precision", "highest")
 
@@ -48,6 +51,21 @@ def pytest_addoption(parser):
 def seeded():
     """Every test starts from the same random numbers."""
     ct.seed(0)
+
+
+def _resident_bytes() -> int:
+    """Memory of this process; 0 where the system does not say."""
+    status = Path("/proc/self/statm")
+    return int(status.read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE") if status.exists() else 0
+
+
+@pytest.fixture(scope="module", autouse=True)
+def few_programs():
+    """Programs in memory are let go when they take much; they are still in the folder."""
+    yield
+    if _resident_bytes() > MOST_BYTES:
+        jax.clear_caches()
+        gc.collect()
 
 
 @pytest.fixture

@@ -21,9 +21,8 @@ CASES = {  # how the data are written, options, other sizes
 }
 
 
-@pytest.mark.parametrize(
-    "name", [pytest.param("V-Net", marks=pytest.mark.slow), "3-D U-Net", "pix2pix"]
-)
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["V-Net", "3-D U-Net", "pix2pix"])
 def test_an_exported_network_gives_the_same_numbers_for_one_and_for_three(tmp_path, name):
     write, options, others = CASES[name]
     run = write_untrained(tmp_path / "run", prepare(write(tmp_path / "set"), **options))

@@ -103,6 +103,7 @@ def test_the_report_shows_pictures_beside_truth_and_prediction(trained):
     assert page.count("<img") == 7 + 4
 
 
+@pytest.mark.slow
 def test_an_exported_network_takes_pictures_of_other_sizes(trained, tmp_path):
     runtime = pytest.importorskip("onnxruntime")
     _, run = trained
@@ -116,6 +117,7 @@ def test_an_exported_network_takes_pictures_of_other_sizes(trained, tmp_path):
         np.testing.assert_allclose(p, run.outputs(x), atol=1e-5)
 
 
+@pytest.mark.slow
 def test_a_mask_is_explained_by_its_dice_and_by_what_a_pixel_rests_on(trained):
     folder, run = trained
     story = explain_row(run, folder, 1)
