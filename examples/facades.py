@@ -20,7 +20,7 @@ import numpy as np
 from cutaway.metrics import PictureScores
 from cutaway.models import FeatureDistance
 from cutaway.runs import prepare
-from cutaway.runs.picture_pairs import bytes_of
+from cutaway.runs.pair_rows import bytes_of
 
 
 def main(folder, *, l1=True, feature_distance=FeatureDistance, **options) -> dict:

@@ -84,9 +84,7 @@ class PairFolder:
             y = read_image(self.targets[row], channels=self.target_channels)
         else:
             both = read_image(self.inputs[row], channels=self.input_channels)
-            half = both.shape[1] // 2
-            x, y = both[:, :half], both[:, both.shape[1] - half :]
-            x, y = (x, y) if self.side == "left" else (y, x)
+            x, y = (half_of(both, self.side, is_input=part) for part in (True, False))
         size = tuple(int(n) for n in self.sizes[row])
         for path, picture in ((self.inputs[row], x), (self.targets[row], y)):
             if picture.shape[:2] != size:
@@ -148,6 +146,20 @@ class PairFolder:
     def rows_named(self, path) -> np.ndarray:
         """The rows that a text file lists; see file_pairs.rows_named."""
         return rows_named(self.names, path)
+
+
+def half_of(picture, side: str | None, *, is_input: bool) -> np.ndarray:
+    """The input's or the target's half of a picture that holds both; all of it without a side.
+
+    Args:
+        picture: (height, width, ...); of an odd width the column in the middle is in neither.
+        side: "left" or "right", where the input is.
+    """
+    if side is None:
+        return picture
+    half = picture.shape[1] // 2
+    is_left = (side == "left") == is_input
+    return picture[:, :half] if is_left else picture[:, picture.shape[1] - half :]
 
 
 def looks_like_pairs(path) -> str | None:

@@ -7,172 +7,23 @@ in prediction, mirrored beyond the edges. Scores are those of whole pictures.
 import dataclasses
 import itertools
 import math
-from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
-from cutaway.data import Geometry, TableArrays, stratified_split
-from cutaway.data.tiles import tile_starts
+from cutaway.data import stratified_split
 from cutaway.errors import DataError, OptionError
 from cutaway.runs.dense_report import Shown, dense_page
+from cutaway.runs.dense_rows import DenseRows
 from cutaway.runs.experiment import Experiment
 from cutaway.runs.finished_run import Run
-from cutaway.runs.kinds import KINDS
-from cutaway.runs.preprocessing import ExampleFiles, FilePredictions, Preprocessing
-from cutaway.runs.report import ReportData
 
 MEASURED = 8  # training examples whose scores are shown
 PIECES = 24  # of the validation examples, on which the loss is measured after an epoch
 SAMPLED = 16  # pieces of training examples, for checks and statistics of layers
-BORDER = "mirrored"
 GRID = 12  # training examples shown with their targets
 WORST = 8  # validation examples shown with their predictions
 SPLITS = ("train", "validation", "test")
-
-
-class DenseRows(Preprocessing):
-    """Preprocessing whose examples are whole pictures or volumes, read one by one.
-
-    A frame has the column `name`, the path of the input in `input`, and that of the target in
-    `target` if it is known.
-
-    Attributes:
-        size: of the pieces that the network takes, along each axis.
-        channels: of the inputs.
-    """
-
-    predicts_files = True
-    size: tuple[int, ...]
-    channels: int
-
-    @property
-    def metrics(self) -> list[str]:
-        return []
-
-    @property
-    def classes(self) -> list | None:
-        return None
-
-    def expect_network(self, spec):
-        super().expect_network(spec)
-        if "channels" in spec and spec["channels"] != self.channels:
-            raise ValueError(f"the network takes {spec['channels']} channels, not {self.channels}")
-
-    def count_of(self, count: int) -> str:
-        """Validation examples, counted: "1 validation volume", "2 validation volumes"."""
-        return f"{count:,} validation {self.examples if count != 1 else self.examples[:-1]}"
-
-    def input_of(self, row: dict) -> np.ndarray:
-        """The input (*size, channels) of a row of the frame, as the network takes it."""
-        raise NotImplementedError
-
-    def target_of(self, row: dict) -> np.ndarray:
-        """The target (*size, ...) of a row of the frame."""
-        raise NotImplementedError
-
-    def own_input(self, row: dict) -> np.ndarray:
-        """The input of a row at its own size, which is another where inputs are resampled."""
-        return self.input_of(row)
-
-    def own_target(self, row: dict) -> np.ndarray:
-        """The target of a row at its own size."""
-        return self.target_of(row)
-
-    def restored(self, row: dict, prediction: np.ndarray) -> np.ndarray:
-        """A prediction for `input_of` at the row's own size."""
-        return prediction
-
-    def predict_row(self, run: Run, row: dict) -> np.ndarray:
-        """What a run predicts for a row, at its own size."""
-        return self.restored(row, self.predict_whole(run, self.input_of(row)))
-
-    def predict_whole(self, run: Run, x: np.ndarray) -> np.ndarray:
-        """What a run predicts for a whole input (*size, channels), of the same size."""
-        raise NotImplementedError
-
-    def compare(self, row: dict, prediction, target) -> Any:
-        """What `score_compared` needs of an example."""
-        raise NotImplementedError
-
-    def score_compared(self, compared: list) -> dict:
-        """Scores of examples, from what `compare` returned for each."""
-        raise NotImplementedError
-
-    def file_names(self, row: dict) -> list[str]:
-        """Names of the files that are written for a row of the frame."""
-        raise NotImplementedError
-
-    def example_files(self, row: dict, x, prediction) -> ExampleFiles:
-        """The files of a row, by the names of `file_names`."""
-        raise NotImplementedError
-
-    def shown_input(self, x, target=None) -> np.ndarray:
-        """An input as a picture for people, (height, width, 3) uint8.
-
-        Args:
-            x: (*size, channels).
-            target: of the same size: decides which slice of a volume is shown.
-        """
-        raise NotImplementedError
-
-    def pieces_of(self, row: dict) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-        """(input, target) pieces of a row that cover the example without overlap."""
-        x, y = self.input_of(row), self.target_of(row)
-        size = x.shape[:-1]
-        starts = [tile_starts(n, t, 0) for n, t in zip(size, self.size, strict=True)]
-        for start in itertools.product(*starts):
-            yield self._piece(Geometry.of(size).crop(start, self.size), x, y)
-
-    def _piece(self, geometry: Geometry, x, y):
-        return geometry.picture(x, border=BORDER), self.moved_target(geometry, y)
-
-    def moved_target(self, geometry: Geometry, y) -> np.ndarray:
-        """A target under a geometry."""
-        return geometry.mask(y, border=BORDER)
-
-    def transform(self, frame, *, with_target: bool = True) -> TableArrays:
-        """The middle piece of each example."""
-        if with_target and "target" not in frame.columns:
-            raise self.without_targets()
-        x, y = [], []
-        for row in frame.iter_rows(named=True):
-            whole = self.input_of(row)
-            geometry = Geometry.of(whole.shape[:-1]).center(self.size)
-            x.append(geometry.picture(whole, border=BORDER))
-            if with_target:
-                y.append(self.moved_target(geometry, self.target_of(row)))
-        rows = np.arange(frame.height)
-        return TableArrays(np.stack(x), np.stack(y) if with_target else None, rows, [])
-
-    def without_targets(self) -> DataError:
-        return DataError(
-            f"the {self.examples} have no targets",
-            expected=f"{self.examples} with what is to be predicted, as in training",
-            fix="use predict instead",
-        )
-
-    def predict_files(self, run: Run, data) -> FilePredictions:
-        frame = self.read(data)
-        rows = frame.to_dicts()
-        names = [name for row in rows for name in self.file_names(row)]
-        inputs = [row["input"] for row in rows]
-        return FilePredictions(names, inputs, self._each(run, rows), [])
-
-    def _each(self, run: Run, rows) -> Iterator[ExampleFiles]:
-        for row in rows:
-            yield self.example_files(row, self.own_input(row), self.predict_row(run, row))
-
-    def compared(self, run: Run, rows: list[dict]) -> list:
-        """`compare` of each row, with what the run predicts for it."""
-        return [self.compare(row, self.predict_row(run, row), self.own_target(row)) for row in rows]
-
-    def evaluate(self, run: Run, data) -> tuple[dict, list]:
-        frame = self.read(data)
-        if "target" not in frame.columns:
-            raise self.without_targets()
-        return self.score_compared(self.compared(run, frame.to_dicts())), []
 
 
 def split_rows(folder, options) -> tuple[dict[str, np.ndarray], list[str]]:
@@ -351,33 +202,7 @@ class DenseExperiment(Experiment):
 
     def page(self, run: Run, command: str) -> str:
         rows = self.preprocessing
-        options = {k: v for k, v in run.config["options"].items() if v not in (None, (), [], {})}
-        data = ReportData(
-            title=f"{Path(self.source).name} → {self.target}",
-            command=command,
-            use=KINDS[self.kind].use(run.path)[0],
-            config={
-                **options,
-                "lr": run.config["lr"],
-                "batch_size": self.batch_size,
-                "epochs": self.epochs,
-                "loss": self.spec["loss"],
-                "crops": " x ".join(map(str, rows.size)),
-                "device": run.metrics.get("device"),
-            },
-            headings=rows.headings,
-            columns=rows.summary_rows(),
-            notes=([self.why] if self.why else []) + self.notes,
-            net=run.net,
-            input_shape=self.input_shape,
-            feature_names=None,
-            history=run.history,
-            probes=run.probes,
-            best_epoch=run.metrics["best_epoch"],
-            metrics=run.metrics,
-            examples=rows.examples,
-            target=self.target,
-        )
+        data = self.report_data(run, command, settings={"crops": " x ".join(map(str, rows.size))})
         count = self.validation_rows
         return dense_page(
             data,

@@ -16,7 +16,8 @@ from cutaway.metrics.mask_scores import overlap_of
 from cutaway.runs.drawn_masks import colored
 from cutaway.runs.explain import training_data_of
 from cutaway.runs.finished_run import Run
-from cutaway.runs.picture_pairs import PairRows, bytes_of, in_color, open_discriminator
+from cutaway.runs.pair_rows import PairRows, bytes_of, in_color
+from cutaway.runs.picture_pairs import open_discriminator
 from cutaway.runs.segmentation import SegmentationRows
 from cutaway.story.text import WIDTH, Story
 

@@ -342,6 +342,42 @@ class Experiment:
         """[(heading, HTML)] of further sections of the report."""
         return []
 
+    def report_data(self, run: Run, command: str, *, settings=None, **parts) -> ReportData:
+        """What report.html says of any kind of data, and `parts` of ReportData.
+
+        Args:
+            command: the command line of the training.
+            settings: {setting: value} to show besides those of all kinds.
+        """
+        rows = self.preprocessing
+        options = {k: v for k, v in run.config["options"].items() if v not in (None, (), [], {})}
+        return ReportData(
+            title=f"{Path(self.source).name} → {self.target}",
+            command=command,
+            use=KINDS[self.kind].use(run.path)[0],
+            config={
+                **options,
+                "lr": run.config["lr"],
+                "batch_size": self.batch_size,
+                "epochs": self.epochs,
+                "loss": self.spec["loss"],
+                **(settings or {}),
+                "device": run.metrics.get("device"),
+            },
+            headings=rows.headings,
+            columns=rows.summary_rows(),
+            notes=([self.why] if self.why else []) + self.notes,
+            net=run.net,
+            input_shape=self.input_shape,
+            history=run.history,
+            probes=run.probes,
+            best_epoch=run.metrics["best_epoch"],
+            metrics=run.metrics,
+            examples=rows.examples,
+            target=self.target,
+            **parts,
+        )
+
     def page(self, run: Run, command: str) -> str:
         """report.html."""
         return rows_page(self, run, command)
@@ -395,36 +431,15 @@ def write_report(experiment: Experiment, run: Run, *, command: str = "") -> Path
 def rows_page(experiment: Experiment, run: Run, command: str) -> str:
     """The report for kinds with one prediction per row."""
     validation, preprocessing = experiment.validation, experiment.preprocessing
-    options = {k: v for k, v in run.config["options"].items() if v not in (None, (), [], {})}
     outputs = experiment.outputs(run, validation)
     frame = experiment.frame[validation]
     truth = preprocessing.truth(experiment.y[validation])
     return render(
-        ReportData(
-            title=f"{Path(experiment.source).name} → {experiment.target}",
-            command=command,
-            use=KINDS[experiment.kind].use(run.path)[0],
-            config={
-                **options,
-                "lr": run.config["lr"],
-                "batch_size": experiment.batch_size,
-                "epochs": experiment.epochs,
-                "loss": experiment.spec["loss"],
-                "device": run.metrics.get("device"),
-            },
-            headings=preprocessing.headings,
-            columns=preprocessing.summary_rows(),
-            notes=([experiment.why] if experiment.why else []) + experiment.notes,
-            net=run.net,
-            input_shape=experiment.input_shape,
+        experiment.report_data(
+            run,
+            command,
             feature_names=KINDS[experiment.kind].input_names(preprocessing),
-            history=run.history,
-            probes=run.probes,
-            best_epoch=run.metrics["best_epoch"],
-            metrics=run.metrics,
-            examples=preprocessing.examples,
             classes=preprocessing.classes,
-            target=experiment.target,
             truth=truth,
             outputs=outputs,
             rows=frame,

@@ -6,7 +6,7 @@ Williams & Peng 1990, in its simplest form). The scores are those of reading the
 end, with the state carried over.
 """
 
-from pathlib import Path
+import dataclasses
 from typing import Literal
 
 import jax
@@ -23,11 +23,10 @@ from cutaway.nn import in_mode, jit, seed
 from cutaway.nn.trees import map_leaves
 from cutaway.ops.precision import matmul_precision
 from cutaway.runs.experiment import Experiment
-from cutaway.runs.kinds import KINDS
 from cutaway.runs.networks import DEFAULT_LOSSES, build_network
 from cutaway.runs.options.language import LanguageOptions
 from cutaway.runs.preprocessing import Headline, Preprocessing, expect_format
-from cutaway.runs.report import ReportData, language_page
+from cutaway.runs.report import language_page
 from cutaway.runs.schema import read_form
 from cutaway.train.blocks import expect_batch
 
@@ -201,31 +200,8 @@ class LanguageExperiment(Experiment):
         return (Windows(ids, self.preprocessing.length),), None
 
     def page(self, run, command: str) -> str:
-        options = {k: v for k, v in run.config["options"].items() if v is not None}
-        data = ReportData(
-            title=f"{Path(self.source).name} → {self.target}",
-            command=command,
-            use=f"{KINDS[self.kind].use(run.path)[0]} --prompt TEXT",
-            config={
-                **options,
-                "lr": run.config["lr"],
-                "batch_size": self.batch_size,
-                "epochs": self.epochs,
-                "device": run.metrics.get("device"),
-            },
-            examples=self.preprocessing.examples,
-            headings=self.preprocessing.headings,
-            columns=self.preprocessing.summary_rows(),
-            notes=([self.why] if self.why else []) + self.notes,
-            net=run.net,
-            input_shape=self.x.shape[1:],
-            feature_names=None,
-            history=run.history,
-            probes=run.probes,
-            best_epoch=run.metrics["best_epoch"],
-            metrics=run.metrics,
-            target=self.target,
-        )
+        data = self.report_data(run, command)
+        data = dataclasses.replace(data, use=f"{data.use} --prompt TEXT")
         return language_page(data, generate(run, length=SAMPLE, seed=0))
 
 

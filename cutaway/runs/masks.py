@@ -1,7 +1,5 @@
 """Pictures with masks: a class for every pixel."""
 
-import os
-from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
@@ -15,29 +13,25 @@ from cutaway.data import (
     find_masks,
     looks_like_masks,
     read_image,
-    stream_examples,
 )
-from cutaway.data.decode import SUFFIXES, read_header
-from cutaway.data.file_pairs import bare_name, files_below
+from cutaway.data.decode import read_header
 from cutaway.data.mask_folder import turned_with
 from cutaway.data.raw_masks import read_raw_mask
-from cutaway.errors import DataError
 from cutaway.nn import seed
-from cutaway.runs.dense import BORDER, evenly, make_pieces, pieces_per_example, split_rows
+from cutaway.runs.dense import evenly, split_rows
 from cutaway.runs.dense_checks import Problem, shifted_masks
+from cutaway.runs.dense_rows import BORDER, PICTURES, frame_of
 from cutaway.runs.drawn_masks import png
-from cutaway.runs.networks import build_network
 from cutaway.runs.options.masks import MaskOptions
 from cutaway.runs.preprocessing import ExampleFiles, expect_format
 from cutaway.runs.schema import Edge, PixelClasses, expect_piece_fits, read_form
 from cutaway.runs.segmentation import (
-    SegmentationExperiment,
     SegmentationRows,
     pixel_loss,
-    pixel_weights,
 )
-from cutaway.train.blocks import expect_batch
+from cutaway.runs.segmentation_training import SegmentationData, segmentation_experiment
 
+SCALED = 16  # training examples by which the inputs are standardized
 CHECKED = 8  # training examples whose masks are compared with the pictures
 LARGEST = 192  # size of crops by default
 ELASTIC = 10.0  # pixels: standard deviation of the displacements, as for the first U-Net
@@ -62,6 +56,7 @@ class MaskRows(SegmentationRows):
     """
 
     examples = "pictures"
+    files = PICTURES
 
     def __init__(
         self,
@@ -121,26 +116,11 @@ class MaskRows(SegmentationRows):
             "turned": self.turned,
         }
 
-    def read(self, source):
-        """A picture, a folder of pictures, or a folder of pictures and masks."""
-        import polars as pl
-
-        path = Path(source)
-        if not os.path.isdir(path):
-            if path.suffix.lower() not in SUFFIXES:
-                raise DataError(f"{path} is no picture", expected="a picture or a folder of them")
-            return pl.DataFrame({"name": [path.stem], "input": [str(path)]})
-        if looks_like_masks(path):
-            return mask_frame(
-                find_masks(path, classes=self.names, coding=self.coding, channels=self.channels)
-            )
-        files = files_below(path, SUFFIXES)
-        if not files:
-            raise DataError(f"{path} holds no pictures", expected="a picture or a folder of them")
-        names = [bare_name(file, path, SUFFIXES) for file in files]
-        if len(set(names)) < len(names):  # a.jpg and a.png
-            names = [file.relative_to(path).as_posix() for file in files]
-        return pl.DataFrame({"name": names, "input": [str(file) for file in files]})
+    def examples_below(self, path):
+        if not looks_like_masks(path):
+            return None
+        found = find_masks(path, classes=self.names, coding=self.coding, channels=self.channels)
+        return mask_frame(found)
 
     def input_of(self, row):
         return read_image(row["input"], channels=self.channels)
@@ -172,15 +152,7 @@ class MaskRows(SegmentationRows):
 
 def mask_frame(folder):
     """The frame of a MaskFolder."""
-    import polars as pl
-
-    return pl.DataFrame(
-        {
-            "name": folder.names,
-            "input": [str(path) for path in folder.pictures],
-            "target": [str(path) for path in folder.masks],
-        }
-    )
+    return frame_of(folder.names, folder.pictures, folder.masks)
 
 
 def prepare_masks(path, options: MaskOptions | None = None, *, why: str = ""):
@@ -190,8 +162,9 @@ def prepare_masks(path, options: MaskOptions | None = None, *, why: str = ""):
         DataError: see data.find_masks; a set without examples.
     """
     options = MaskOptions() if options is None else options
-    folder, frame, sets, rows, notes = read_masks(path, options, 2 ** (options.levels - 1), LARGEST)
-    sample = [rows.input_of(frame.row(int(k), named=True)) for k in sets["train"][:16]]
+    data = read_masks(path, options, 2 ** (options.levels - 1), LARGEST)
+    rows, train = data.rows, data.sets["train"][:SCALED]
+    sample = [rows.input_of(data.frame.row(int(k), named=True)) for k in train]
     mean, std = channel_scale(sample)
     seed(options.seed)
     spec = {
@@ -205,13 +178,22 @@ def prepare_masks(path, options: MaskOptions | None = None, *, why: str = ""):
         "mean": mean,
         "std": std,
     }
-    return mask_experiment(
-        "masks", path, options, folder, frame, sets, rows, spec, notes, why, SegmentationExperiment
+    return segmentation_experiment(
+        "masks", path, options, data, spec, augmentation(rows, options), unit="pixel", why=why
     )
 
 
-def read_masks(path, options, multiple: int, largest: int, channels: int | None = None):
-    """(MaskFolder, frame, sets, MaskRows, notes)."""
+def read_masks(
+    path, options, multiple: int, largest: int, channels: int | None = None
+) -> SegmentationData:
+    """Pictures with masks, split, with what is wrong with them among the notes.
+
+    Args:
+        options: MaskOptions or MaskTransferOptions.
+        multiple: of what the sizes of crops must be a multiple.
+        largest: size of crops by default, at most.
+        channels: of the pictures; None: as they are.
+    """
     folder = find_masks(
         path, threshold=options.threshold, ignore=options.ignore_value, channels=channels
     )
@@ -226,39 +208,9 @@ def read_masks(path, options, multiple: int, largest: int, channels: int | None 
         counts,
         turned=options.augment and looks_alike(options, folder.channels),
     )
-    return folder, mask_frame(folder), sets, rows, [*folder.notes, *notes]
-
-
-def mask_experiment(kind, path, options, folder, frame, sets, rows, spec, notes, why, cls, **more):
-    """The experiment on random crops of the pictures."""
-    pieces = make_pieces(rows, frame, sets)
-    stream = stream_examples(
-        folder.subset(sets["train"]),
-        augmentation(rows, options),
-        repeats=pieces_per_example(folder.sizes[sets["train"]], rows.size),
-        weigh=pixel_weights(options, len(rows.names), rows.ignore),
-    )
-    expect_batch(options.batch(stream.rows), stream.rows)
-    return cls(
-        kind=kind,
-        source=str(path),
-        target="class of each pixel",
-        options=options,
-        frame=frame,
-        preprocessing=rows,
-        training=pieces.training,
-        validation=pieces.validation,
-        row_numbers=pieces.examples + 1,
-        x=pieces.x,
-        y=pieces.y,
-        spec=spec,
-        net=more.pop("net", None) or build_network(spec),
-        notes=[*notes, *map(str, data_problems(rows, frame, sets["train"]))],
-        why=why,
-        stream=stream,
-        sets=sets,
-        **more,
-    )
+    frame = mask_frame(folder)
+    problems = map(str, data_problems(rows, frame, sets["train"]))
+    return SegmentationData(folder, frame, sets, rows, [*folder.notes, *notes, *problems])
 
 
 def data_problems(rows: SegmentationRows, frame, train) -> list[Problem]:
@@ -289,7 +241,7 @@ def looks_alike(options, channels: int) -> bool:
     return channels == 1 if options.turns is None else options.turns
 
 
-def augmentation(rows: MaskRows, options) -> ExampleAugmentation:
+def augmentation(rows: SegmentationRows, options) -> ExampleAugmentation:
     """Random crops, and if asked for flips, turns, zoom, deformation and light."""
     if not options.augment:
         return ExampleAugmentation(RandomGeometry(rows.size), border=BORDER, mask_fill=rows.ignore)

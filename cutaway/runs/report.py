@@ -60,12 +60,12 @@ class ReportData:
     notes: list
     net: Module
     input_shape: tuple
-    feature_names: list | None
     history: History
     best_epoch: int | None
     metrics: dict
     examples: str
     target: str
+    feature_names: list | None = None
     classes: list | None = None
     truth: np.ndarray = dataclasses.field(default_factory=lambda: np.zeros(0))
     outputs: np.ndarray = dataclasses.field(default_factory=lambda: np.zeros(0))

@@ -2,9 +2,10 @@
 
 from cutaway.models import backbone_unet, pretrained_backbone
 from cutaway.nn import seed
-from cutaway.runs.masks import mask_experiment, read_masks
+from cutaway.runs.masks import augmentation, read_masks
 from cutaway.runs.options.masks import MaskTransferOptions
-from cutaway.runs.segmentation import SegmentationExperiment, pixel_loss
+from cutaway.runs.segmentation import pixel_loss
+from cutaway.runs.segmentation_training import segmentation_experiment
 
 LARGEST = 224  # size of crops by default
 MULTIPLE = 32  # of a backbone's sizes: its last stage has 1/32 of the picture
@@ -19,7 +20,8 @@ def prepare_transferred_masks(path, options: MaskTransferOptions, *, why: str = 
         DataError: see data.find_masks.
     """
     backbone, _ = pretrained_backbone(options.from_, "images")
-    folder, frame, sets, rows, notes = read_masks(path, options, MULTIPLE, LARGEST, channels=3)
+    data = read_masks(path, options, MULTIPLE, LARGEST, channels=3)
+    rows = data.rows
     seed(options.seed)
     net = backbone_unet(options.from_, len(rows.names))
     if not options.fine_tune:
@@ -35,17 +37,14 @@ def prepare_transferred_masks(path, options: MaskTransferOptions, *, why: str = 
     }
     about = f"The network is a U-Net on {backbone.about}"
     about += "." if options.fine_tune else ", whose weights stay as they are."
-    return mask_experiment(
+    return segmentation_experiment(
         "masks",
         path,
         options,
-        folder,
-        frame,
-        sets,
-        rows,
+        data,
         spec,
-        notes,
-        f"{why} {about}".strip(),
-        SegmentationExperiment,
+        augmentation(rows, options),
+        unit="pixel",
         net=net,
+        why=f"{why} {about}".strip(),
     )

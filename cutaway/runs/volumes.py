@@ -1,7 +1,5 @@
 """Volumes with labels: a class for every voxel."""
 
-import os
-from pathlib import Path
 from typing import Annotated, Literal
 
 import msgspec
@@ -16,29 +14,25 @@ from cutaway.data import (
     looks_like_volumes,
     read_labels,
     read_volume,
-    stream_examples,
     write_volume,
 )
-from cutaway.data.file_pairs import bare_name, files_below
 from cutaway.data.json_types import Positive
 from cutaway.data.mask_coding import DISTINCT
 from cutaway.data.nifti import SUFFIXES, read_volume_header
 from cutaway.data.volume_folder import IGNORE, resampled, unknown_labels
 from cutaway.errors import DataError
 from cutaway.nn import seed
-from cutaway.runs.dense import BORDER, make_pieces, pieces_per_example, split_rows
+from cutaway.runs.dense import split_rows
+from cutaway.runs.dense_rows import BORDER, InputFiles, frame_of
 from cutaway.runs.drawn_masks import png
-from cutaway.runs.networks import build_network
 from cutaway.runs.options.volumes import VolumeOptions
 from cutaway.runs.preprocessing import ExampleFiles, expect_format
 from cutaway.runs.schema import Edge, PixelClasses, expect_piece_fits, read_form
 from cutaway.runs.segmentation import (
-    SegmentationExperiment,
     SegmentationRows,
     pixel_loss,
-    pixel_weights,
 )
-from cutaway.train.blocks import expect_batch
+from cutaway.runs.segmentation_training import SegmentationData, segmentation_experiment
 
 LARGEST = 64  # voxels of a crop along each axis, by default
 SHIFT = 4  # voxels
@@ -85,6 +79,7 @@ class VolumeRows(SegmentationRows):
     """
 
     examples = "volumes"
+    files = InputFiles(SUFFIXES, "NIfTI file", "a .nii or .nii.gz file, or a folder")
     ignore = IGNORE
 
     def __init__(
@@ -142,29 +137,12 @@ class VolumeRows(SegmentationRows):
             "spacing": None if self.spacing is None else list(self.spacing),
         }
 
-    def read(self, source):
-        """A NIfTI file, a folder of them, or a folder of volumes and labels."""
-        import polars as pl
-
-        path = Path(source)
-        if not os.path.isdir(path):
-            if not path.name.lower().endswith(SUFFIXES):
-                raise DataError(
-                    f"{path} is no NIfTI file", expected="a .nii or .nii.gz file, or a folder"
-                )
-            name = bare_name(path, path.parent, SUFFIXES)
-            return pl.DataFrame({"name": [name], "input": [str(path)]})
-        if looks_like_volumes(path):
-            return volume_frame(
-                find_volumes(path, classes=self.names, numbers=self.numbers, spacing=self.spacing)
-            )
-        files = files_below(path, SUFFIXES)
-        if not files:
-            raise DataError(
-                f"{path} holds no NIfTI files", expected="a .nii or .nii.gz file, or a folder"
-            )
-        names = [bare_name(file, path, SUFFIXES) for file in files]
-        return pl.DataFrame({"name": names, "input": [str(file) for file in files]})
+    def examples_below(self, path):
+        if not looks_like_volumes(path):
+            return None
+        return volume_frame(
+            find_volumes(path, classes=self.names, numbers=self.numbers, spacing=self.spacing)
+        )
 
     def input_of(self, row):
         return standardized(self._grid(row).picture(self._volume(row)))
@@ -253,15 +231,7 @@ def standardized(volume) -> np.ndarray:
 
 def volume_frame(folder):
     """The frame of a VolumeFolder."""
-    import polars as pl
-
-    return pl.DataFrame(
-        {
-            "name": folder.names,
-            "input": [str(path) for path in folder.volumes],
-            "target": [str(path) for path in folder.labels],
-        }
-    )
+    return frame_of(folder.names, folder.volumes, folder.labels)
 
 
 def prepare_volumes(path, options: VolumeOptions | None = None, *, why: str = ""):
@@ -288,17 +258,7 @@ def prepare_volumes(path, options: VolumeOptions | None = None, *, why: str = ""
         label_dtype=folder.label_dtype,
         spacing=folder.spacing,
     )
-    frame = volume_frame(folder)
-    pieces = make_pieces(rows, frame, sets)
-    per_volume = pieces_per_example(folder.sizes[sets["train"]], size)
-    stream = stream_examples(
-        folder.subset(sets["train"]),
-        augmentation(rows, options),
-        repeats=per_volume,
-        prepare=lambda x, y: (standardized(x), y),
-        weigh=pixel_weights(options, len(rows.names), IGNORE),
-    )
-    expect_batch(options.batch(stream.rows), stream.rows)
+    data = SegmentationData(folder, volume_frame(folder), sets, rows, [*folder.notes, *notes])
     seed(options.seed)
     spec = {
         "model": f"{options.model}-3d",
@@ -309,24 +269,16 @@ def prepare_volumes(path, options: VolumeOptions | None = None, *, why: str = ""
         "levels": options.levels,
         "dropout": options.dropout,
     }
-    return SegmentationExperiment(
-        kind="volumes",
-        source=str(path),
-        target="class of each voxel",
-        options=options,
-        frame=frame,
-        preprocessing=rows,
-        training=pieces.training,
-        validation=pieces.validation,
-        row_numbers=pieces.examples + 1,
-        x=pieces.x,
-        y=pieces.y,
-        spec=spec,
-        net=build_network(spec),
-        notes=[*folder.notes, *notes],
+    return segmentation_experiment(
+        "volumes",
+        path,
+        options,
+        data,
+        spec,
+        augmentation(rows, options),
+        unit="voxel",
+        prepare=lambda x, y: (standardized(x), y),
         why=why,
-        stream=stream,
-        sets=sets,
     )
 
 

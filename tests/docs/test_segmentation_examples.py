@@ -46,7 +46,7 @@ class MeanColor:
 def test_the_facades_example_compares_pix2pix_with_the_colors_of_the_classes(
     shared_data, monkeypatch
 ):
-    from cutaway.runs.picture_pairs import PairRows
+    from cutaway.runs.pair_rows import PairRows
 
     monkeypatch.setattr(PairRows, "_distances", lambda self, compared: None)
     found = example("facades").main(

@@ -10,7 +10,7 @@ from cutaway.errors import CutawayError
 from cutaway.runs.masks import MaskRows
 from cutaway.runs.mean_colors import MeanColors
 from cutaway.runs.networks import build_network
-from cutaway.runs.picture_pairs import PairRows
+from cutaway.runs.pair_rows import PairRows
 from cutaway.runs.volumes import VolumeRows
 
 CODING = MaskCoding("levels", [0, 255], colors=[(0, 0, 0), (255, 255, 255)])

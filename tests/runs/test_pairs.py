@@ -15,17 +15,12 @@ from cutaway.data import Geometry, find_pairs
 from cutaway.doctor.sources import findings_of
 from cutaway.errors import DataError, OptionError
 from cutaway.nn import Dropout
-from cutaway.runs import Run, picture_pairs, prepare, recognize, write_report
+from cutaway.runs import Run, pair_rows, prepare, recognize, write_report
 from cutaway.runs.mean_colors import MeanColors
 from cutaway.runs.options.flags import declared_options
 from cutaway.runs.options.picture_pairs import PairOptions
-from cutaway.runs.picture_pairs import (
-    ComparedPair,
-    PairRows,
-    halvings,
-    open_discriminator,
-    picture_size,
-)
+from cutaway.runs.pair_rows import ComparedPair, PairRows
+from cutaway.runs.picture_pairs import halvings, open_discriminator, picture_size
 from cutaway.train import AdversarialProgram, History
 from tests.runs.drawn_sets import write_pairs
 
@@ -214,7 +209,7 @@ def test_the_feature_distance_stands_beside_that_of_the_mean_colors(tmp_path, mo
         def features(self, pictures):
             return pictures.mean(axis=(1, 2), dtype=np.float64)[:, None, None]
 
-    monkeypatch.setattr(picture_pairs, "_feature_network", Means)
+    monkeypatch.setattr(pair_rows, "_feature_network", Means)
     rows = PairRows((32, 32), 3, 3, reverse=False)
     target = np.zeros((32, 32, 3), np.float32)
     compared = [ComparedPair({}, target, target, target + 0.2, target + k) for k in (0.0, 0.4)]

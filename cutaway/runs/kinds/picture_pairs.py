@@ -6,7 +6,7 @@ from cutaway.runs.kinds.contract import CERTAIN, DataKind, NetworkInput, Sign
 from cutaway.runs.options.picture_pairs import PairOptions
 
 if TYPE_CHECKING:
-    from cutaway.runs.picture_pairs import PairRows
+    from cutaway.runs.pair_rows import PairRows
 
 
 class PairKind(DataKind):
@@ -28,7 +28,7 @@ class PairKind(DataKind):
         return None if reason is None else Sign(reason, CERTAIN)
 
     def preprocessing(self):
-        from cutaway.runs.picture_pairs import PairRows
+        from cutaway.runs.pair_rows import PairRows
 
         return PairRows
 
