@@ -33,7 +33,6 @@ def prepare_transferred_masks(path, options: MaskTransferOptions, *, why: str = 
         **pixel_loss(options, rows.ignore),
         "channels": rows.channels,
         "outputs": len(rows.names),
-        "dropout": options.dropout,
     }
     about = f"The network is a U-Net on {backbone.about}"
     about += "." if options.fine_tune else ", whose weights stay as they are."

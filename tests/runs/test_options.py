@@ -12,6 +12,8 @@ from cutaway.errors import OptionError
 from cutaway.runs import KINDS
 from cutaway.runs.options import Flag, TrainingOptions, declared_options, option
 from cutaway.runs.options.flags import parse_names, parse_sizes
+from cutaway.runs.options.masks import MaskTransferOptions
+from cutaway.runs.options.volumes import VolumeOptions
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -83,3 +85,24 @@ def test_settings_are_read_as_the_flags_are():
         settings(["lr"])
     with pytest.raises(OptionError, match="layer sizes 'a'"):
         parse_sizes("a")
+
+
+@pytest.mark.parametrize(
+    "options, given",
+    [
+        (VolumeOptions, {}),
+        (MaskTransferOptions, {"from_": "efficientnet-lite0"}),
+    ],
+)
+def test_dropout_of_a_network_without_it_is_refused_and_not_searched(options, given):
+    with pytest.raises(OptionError, match=r"dropout=0\.1") as e:
+        options(dropout=0.1, **given)
+    assert e.value.expected == "0: this network has no dropout"
+    assert "dropout" not in options(**given).space(64)
+    unet = VolumeOptions(model="unet", dropout=0.1)
+    assert unet.space(64)["dropout"].start == 0.1
+
+
+def test_stages_of_a_backbone_that_is_tuned_whole_are_no_option():
+    with pytest.raises(TypeError, match="unfreeze"):
+        MaskTransferOptions(from_="efficientnet-lite0", fine_tune=True, unfreeze="stage5")

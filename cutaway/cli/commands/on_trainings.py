@@ -6,7 +6,6 @@ from typing import Annotated
 import typer
 
 from cutaway.cli.options import Device, Force, Json, MaxBytes, Trust, example, option
-from cutaway.errors import OptionError
 from cutaway.runs.options.flags import parse_names
 
 
@@ -111,11 +110,11 @@ def race(
 
 
 def _numbers(text: str) -> tuple[float, ...]:
-    try:
-        return tuple(float(part) for part in text.split(","))
-    except ValueError:
-        raise OptionError(
-            f"the starting point {text!r}",
-            expected="two numbers separated by a comma",
-            fix="write for example --start -2,1.5",
-        ) from None
+    from cutaway.runs.options.flags import parse_numbers
+
+    return parse_numbers(
+        text,
+        what="the starting point",
+        expected="two numbers separated by a comma",
+        fix="write for example --start -2,1.5",
+    )

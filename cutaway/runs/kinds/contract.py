@@ -12,7 +12,6 @@ from typing import Any
 from cutaway.errors import DataError
 from cutaway.runs.kinds.data_source import DataSource
 from cutaway.runs.options.every_kind import TrainingOptions
-from cutaway.runs.options.transfer import TransferOptions
 from cutaway.runs.preprocessing import Preprocessing
 
 # when a kind is asked whether it recognizes some data: by names, folders and first bytes; by what
@@ -81,7 +80,7 @@ class DataKind:
     asked: int = AT_FIRST
     options: type[TrainingOptions]
     network: str = ""
-    transfer_options: type[TransferOptions] | None = None
+    transfer_options: type[TrainingOptions] | None = None
     takes_target: bool = False
     target_option: str | None = None
     new: tuple[str, str] = ("NEW", "MORE")

@@ -3,7 +3,7 @@
 import dataclasses
 import math
 
-from cutaway.errors import expect_choice, expect_integer, expect_range
+from cutaway.errors import OptionError, expect_choice, expect_integer, expect_range
 from cutaway.runs.options.flags import TRAINING, Flag, option
 from cutaway.runs.space import Choice, Real
 
@@ -84,12 +84,23 @@ class TrainingOptions:
         if self.epochs is not None:
             expect_integer(self.epochs, what="epochs", least=1, most=MOST_STEPS)
         expect_range(self.dropout, what="dropout", least=0, below=1)
+        if self.dropout and not self.takes_dropout:
+            raise OptionError(
+                f"dropout={self.dropout}",
+                expected="0: this network has no dropout",
+                fix="omit it, or choose another network",
+            )
         expect_range(self.validation, what="validation", above=0, below=1)
         expect_range(self.test, what="test", least=0, below=1)
         if self.patience is not None:
             expect_integer(self.patience, what="patience", least=1)
         expect_integer(self.seed, what="seed", least=0)
         expect_choice(self.precision, PRECISIONS, what="precision")
+
+    @property
+    def takes_dropout(self) -> bool:
+        """Whether the network has dropout."""
+        return True
 
     def rate(self) -> float:
         """The learning rate; by default the usual one of the optimizer."""
@@ -135,6 +146,7 @@ class TrainingOptions:
         """
         usual = self.batch(rows)
         sizes = {max(2, usual // 4), max(2, usual // 2), usual, usual * 2, usual * 4}
+        dropout = Real(0.0, max(0.6, self.dropout), start=self.dropout)
         return {
             "optimizer": Choice(tuple(dict.fromkeys((self.optimizer, *SEARCHED_OPTIMIZERS)))),
             "rate_factor": Real(1 / 30, 30, start=1.0, log=True),
@@ -145,7 +157,7 @@ class TrainingOptions:
                 start=self.weight_decay or 1e-3,
                 log=True,
             ),
-            "dropout": Real(0.0, max(0.6, self.dropout), start=self.dropout),
+            **({"dropout": dropout} if self.takes_dropout else {}),
         }
 
     def drawn(self, values: dict) -> "TrainingOptions":

@@ -151,6 +151,25 @@ def parse_names(text: str) -> tuple[str, ...]:
     return tuple(name.strip() for name in text.split(",") if name.strip())
 
 
+def parse_numbers(
+    text: str, kind: Callable[[str], Any] = float, *, what: str, expected: str, fix: str
+) -> tuple:
+    """The numbers of "1,1,2.5".
+
+    Args:
+        kind: of the numbers, float or int.
+        what: what they are, in errors.
+        expected, fix: see CutawayError.
+
+    Raises:
+        OptionError: not numbers separated by commas.
+    """
+    try:
+        return tuple(kind(part) for part in text.split(","))
+    except ValueError:
+        raise OptionError(f"{what} {text!r}", expected=expected, fix=fix) from None
+
+
 def parse_sizes(text: str) -> tuple[int, ...]:
     """(16, 8) of "16,8", () of "".
 
@@ -159,11 +178,10 @@ def parse_sizes(text: str) -> tuple[int, ...]:
     """
     if not text.strip():
         return ()
-    try:
-        return tuple(int(part) for part in text.split(","))
-    except ValueError:
-        raise OptionError(
-            f"layer sizes {text!r}",
-            expected="integers separated by commas, each of them given",
-            fix="write for example --layers 64,64",
-        ) from None
+    return parse_numbers(
+        text,
+        int,
+        what="layer sizes",
+        expected="integers separated by commas, each of them given",
+        fix="write for example --layers 64,64",
+    )

@@ -5,9 +5,9 @@ import dataclasses
 from cutaway.errors import expect_range
 from cutaway.runs.options.dense import expect_piece
 from cutaway.runs.options.every_kind import TrainingOptions
-from cutaway.runs.options.flags import DENSE, MODEL, Flag, option
+from cutaway.runs.options.flags import DENSE, MODEL, Flag, option, required_option
 from cutaway.runs.options.segmentation import SegmentationOptions, expect_pixel_loss
-from cutaway.runs.options.transfer import TransferOptions
+from cutaway.runs.options.transfer import FINE_TUNE, FROM
 
 TURNS = Flag(
     "Whether pictures look alike in any direction, as under a microscope: they are turned and "
@@ -62,13 +62,14 @@ class MaskOptions(SegmentationOptions):
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class MaskTransferOptions(TransferOptions):
+class MaskTransferOptions(TrainingOptions):
     """Options for a U-Net on a pretrained backbone.
 
     Attributes:
+        from_: the backbone, see TransferOptions.
         fine_tune: whether the backbone is trained too, with a lower learning rate for all.
         loss, border_weight, size, augment, split, turns, threshold, ignore_value: see MaskOptions.
-        others: see TransferOptions; `unfreeze` and `layer_decay` have no effect.
+        others: see TrainingOptions.
     """
 
     MONITOR = "val_mean_iou"
@@ -77,8 +78,10 @@ class MaskTransferOptions(TransferOptions):
     ADAPTIVE_RATE, TUNED_RATE = 2e-3, 5e-4
     USUAL_LOSS = SegmentationOptions.USUAL_LOSS
 
-    optimizer: str = "adamw"
-    weight_decay: float | None = 0.01
+    from_: str = required_option(FROM)
+    fine_tune: bool = option(False, FINE_TUNE)
+    weight_decay: float = 0.01
+    dropout: float = 0.0
     validation: float = 0.15
     size: int | tuple | None = None
     loss: str | None = None
@@ -94,16 +97,9 @@ class MaskTransferOptions(TransferOptions):
         expect_piece(self.size, 2)
         expect_pixel_loss(self)
 
+    @property
+    def takes_dropout(self):
+        return False
+
     def rate(self):
-        if self.lr is None and self.fine_tune:
-            return self.TUNED_RATE
-        return super().rate()
-
-    def count_epochs(self, rows):
-        return TrainingOptions.count_epochs(self, rows)
-
-    def batch(self, rows):
-        return TrainingOptions.batch(self, rows)
-
-    def make_optimizer(self, net, rows):
-        return TrainingOptions.make_optimizer(self, net, rows)
+        return self.TUNED_RATE if self.lr is None and self.fine_tune else super().rate()

@@ -7,6 +7,16 @@ from cutaway.errors import OptionError, expect_range
 from cutaway.runs.options.every_kind import TrainingOptions
 from cutaway.runs.options.flags import PRETRAINED, Flag, option, required_option
 
+FROM = Flag(
+    "Train a new head on a pretrained backbone: efficientnet-lite0 or resnet50 for images, minilm "
+    "for texts; NAME:FILE for your own weights.",
+    PRETRAINED,
+    metavar="NAME",
+    names=("--from",),
+)
+FINE_TUNE = Flag(
+    "Then fine-tune the last stages of the backbone as well.", PRETRAINED, names=("--fine-tune",)
+)
 WARM = 0.1  # fraction of the fine-tuning steps used for warmup
 
 
@@ -34,23 +44,8 @@ class TransferOptions(TrainingOptions):
     TUNED_EPOCHS, TUNED_BATCH, TUNED_RATE = 3, 32, 5e-5
 
     optimizer: str = ""
-    from_: str = required_option(
-        Flag(
-            "Train a new head on a pretrained backbone: efficientnet-lite0 or resnet50 for "
-            "images, minilm for texts; NAME:FILE for your own weights.",
-            PRETRAINED,
-            metavar="NAME",
-            names=("--from",),
-        )
-    )
-    fine_tune: bool = option(
-        False,
-        Flag(
-            "Then fine-tune the last stages of the backbone as well.",
-            PRETRAINED,
-            names=("--fine-tune",),
-        ),
-    )
+    from_: str = required_option(FROM)
+    fine_tune: bool = option(False, FINE_TUNE)
     unfreeze: str | None = option(
         None,
         Flag("First stage to fine-tune.", PRETRAINED, metavar="STAGE", default="the last third"),

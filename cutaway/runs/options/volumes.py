@@ -4,7 +4,7 @@ import dataclasses
 
 from cutaway.errors import OptionError, expect_range
 from cutaway.runs.options.dense import WIDTH
-from cutaway.runs.options.flags import DENSE, MODEL, Flag, option
+from cutaway.runs.options.flags import DENSE, MODEL, Flag, option, parse_numbers
 from cutaway.runs.options.segmentation import SegmentationOptions
 
 
@@ -14,14 +14,12 @@ def parse_spacing(text: str) -> tuple[float, ...]:
     Raises:
         OptionError: not numbers separated by commas.
     """
-    try:
-        return tuple(float(part) for part in text.split(","))
-    except ValueError:
-        raise OptionError(
-            f"the spacing {text!r}",
-            expected="millimeters, one number or three separated by commas",
-            fix="write for example --spacing 1,1,2.5",
-        ) from None
+    return parse_numbers(
+        text,
+        what="the spacing",
+        expected="millimeters, one number or three separated by commas",
+        fix="write for example --spacing 1,1,2.5",
+    )
 
 
 SPACING = Flag(
@@ -58,6 +56,10 @@ class VolumeOptions(SegmentationOptions):
     levels: int = 4
     model: str = option("vnet", MODEL)
     spacing: float | tuple[float, ...] | None = option(None, SPACING)
+
+    @property
+    def takes_dropout(self):
+        return self.model != "vnet"
 
     def __post_init__(self):
         super().__post_init__()
