@@ -264,6 +264,21 @@ def rows_named(names, path) -> np.ndarray:
     return np.unique(rows)
 
 
+def voc_lists(root: Path, task: str) -> dict[str, list[str]]:
+    """{"train", "validation", "test": names} of Pascal VOC's lists of pictures.
+
+    Args:
+        task: folder of the lists in ImageSets, "Main" or "Segmentation".
+    """
+    found = {}
+    for split, file in (("train", "train"), ("validation", "val"), ("test", "test")):
+        path = root / "ImageSets" / task / f"{file}.txt"
+        if path.is_file():
+            lines = decoded(read_content(path), path, "new.txt").splitlines()
+            found[split] = [line.split()[0] for line in lines if line.strip()]
+    return found
+
+
 def _by_name(folder, suffixes, what) -> dict[str, Path]:
     named: dict[str, list[Path]] = {}
     for path in files_below(folder, suffixes):

@@ -77,11 +77,7 @@ class MaskFolder:
         Raises:
             DataError: the file cannot be read, has another size, or values that are not classes.
         """
-        size = tuple(int(n) for n in self.sizes[row])
-        raw = read_raw_mask(self.masks[row])
-        if raw.values.shape != size:
-            raw = turned_with(self.pictures[row], self.masks[row], size, raw.values.shape)
-        return self.coding.ids(raw, self.masks[row])
+        return read_mask(self.pictures[row], self.masks[row], self.sizes[row], self.coding)
 
     def example(self, row: int) -> tuple[np.ndarray, np.ndarray]:
         """(picture, mask)."""
@@ -137,6 +133,23 @@ class MaskFolder:
     def rows_named(self, path) -> np.ndarray:
         """The rows that a text file lists; see file_pairs.rows_named."""
         return rows_named(self.names, path)
+
+
+def read_mask(picture, mask, size, coding: MaskCoding) -> np.ndarray:
+    """(height, width) class ids of a mask, upright as its picture.
+
+    Args:
+        picture, mask: the files.
+        size: (height, width) of the picture, upright.
+
+    Raises:
+        DataError: the file cannot be read, has another size, or values that are not classes.
+    """
+    size = int(size[0]), int(size[1])
+    raw = read_raw_mask(mask)
+    if raw.values.shape != size:
+        raw = turned_with(picture, mask, size, raw.values.shape)
+    return coding.ids(raw, mask)
 
 
 def turned_with(picture, mask, size, mask_size):

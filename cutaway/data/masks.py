@@ -18,6 +18,7 @@ from cutaway.data.file_pairs import (
     match_beside,
     match_folders,
     role_folders,
+    voc_lists,
 )
 from cutaway.data.mask_coding import MaskCoding
 from cutaway.data.mask_folder import MaskFolder, turned_with
@@ -182,12 +183,9 @@ def _voc_pairs(root: Path, pictures: Path, masks: Path) -> FilePairs:
         )
     names = [path.stem for path in second]
     splits = {}
-    for split, file in (("train", "train"), ("validation", "val"), ("test", "test")):
-        path = root / "ImageSets" / "Segmentation" / f"{file}.txt"
-        if path.is_file():
-            listed = set(path.read_text().split())
-            rows = np.array([k for k, name in enumerate(names) if name in listed], int)
-            splits |= {split: rows} if len(rows) else {}
+    for split, listed in voc_lists(root, "Segmentation").items():
+        rows = np.flatnonzero(np.isin(names, listed))
+        splits |= {split: rows} if len(rows) else {}
     first = [by_stem[name] for name in names]
     reason = f"{len(names):,} masks in SegmentationClass and their pictures in JPEGImages"
     return FilePairs(root, names, first, second, splits if "train" in splits else {}, reason)

@@ -9,7 +9,12 @@ from cutaway.data.decode import read_image
 from cutaway.data.file_pairs import rows_named
 from cutaway.data.framing import Framing
 from cutaway.data.geometry import clip_boxes
-from cutaway.data.one_size import array_size, count_positions, height_by_width, same_size
+from cutaway.data.one_size import (
+    array_size,
+    count_positions,
+    expect_same,
+    same_size,
+)
 from cutaway.data.outlines import outline_mask
 from cutaway.data.prefetch import in_threads
 from cutaway.errors import DataError
@@ -90,12 +95,7 @@ class ObjectFolder:
             DataError: the file cannot be read, or has another size than before.
         """
         found = read_image(self.pictures[row], channels=self.channels)
-        if found.shape[:2] != tuple(self.sizes[row]):
-            raise DataError(
-                f"{self.pictures[row]} has {height_by_width(found.shape)} pixels",
-                expected=f"{height_by_width(self.sizes[row])}, as when the set was first looked at",
-                fix="begin again",
-            )
+        expect_same(self.pictures[row], found, self.sizes[row])
         return found
 
     def target(self, row: int) -> dict[str, np.ndarray]:

@@ -18,6 +18,16 @@ def same_size(sizes) -> tuple[int, int] | None:
     return (int(first[0]), int(first[1])) if (sizes == first).all() else None
 
 
+def expect_same(path, picture, size) -> None:
+    """Raise DataError unless a picture has the size (height, width) that its file once had."""
+    if picture.shape[:2] != tuple(size):
+        raise DataError(
+            f"{path} has {height_by_width(picture.shape)} pixels",
+            expected=f"{height_by_width(size)}, as when the set was first looked at",
+            fix="begin again",
+        )
+
+
 def array_size(sizes, framing: Framing | None, paths, how: str) -> tuple[int, ...]:
     """(height, width) of the pictures in an array.
 

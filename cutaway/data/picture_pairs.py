@@ -21,7 +21,13 @@ from cutaway.data.file_pairs import (
 )
 from cutaway.data.folders import SPLITS
 from cutaway.data.framing import Framing
-from cutaway.data.one_size import array_size, count_positions, height_by_width, same_size
+from cutaway.data.one_size import (
+    array_size,
+    count_positions,
+    expect_same,
+    height_by_width,
+    same_size,
+)
 from cutaway.data.prefetch import in_threads
 from cutaway.data.raw_masks import read_raw_mask
 from cutaway.errors import DataError
@@ -85,14 +91,8 @@ class PairFolder:
         else:
             both = read_image(self.inputs[row], channels=self.input_channels)
             x, y = (half_of(both, self.side, is_input=part) for part in (True, False))
-        size = tuple(int(n) for n in self.sizes[row])
         for path, picture in ((self.inputs[row], x), (self.targets[row], y)):
-            if picture.shape[:2] != size:
-                raise DataError(
-                    f"{path} has {height_by_width(picture.shape)} pixels",
-                    expected=f"{height_by_width(size)}, as when the set was first looked at",
-                    fix="begin again",
-                )
+            expect_same(path, picture, self.sizes[row])
         return np.ascontiguousarray(x), np.ascontiguousarray(y)
 
     def input_ids(self, row: int) -> np.ndarray | None:

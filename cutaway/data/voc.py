@@ -7,11 +7,11 @@ import numpy as np
 
 from cutaway.data.coco import shallow_files
 from cutaway.data.decode import SUFFIXES
-from cutaway.data.file_pairs import files_below
+from cutaway.data.file_pairs import files_below, voc_lists
 from cutaway.data.marked_pictures import Marked, MarkedPictures
 from cutaway.data.prefetch import in_threads
 from cutaway.errors import DataError
-from cutaway.files.content import decoded, naming, read_content
+from cutaway.files.content import naming, read_content
 
 CORNERS = ("xmin", "ymin", "xmax", "ymax")
 WRITTEN = "corners xmin ymin xmax ymax in pixels, counted from 1, the second one included"
@@ -109,19 +109,14 @@ def _is_voc(path) -> bool:
 def _splits(root: Path, stems) -> dict:
     rows = {stem: row for row, stem in enumerate(stems)}
     splits = {}
-    for split, files in (("train", ("train",)), ("validation", ("val",)), ("test", ("test",))):
-        for name in files:
-            path = root / "ImageSets" / "Main" / f"{name}.txt"
-            if path.is_file():
-                lines = decoded(read_content(path), path, "new.txt").splitlines()
-                listed = [line.split()[0] for line in lines if line.strip()]
-                missing = [stem for stem in listed if stem not in rows]
-                if missing:
-                    raise DataError(
-                        f"{path} lists {missing[0]!r}",
-                        expected="names of pictures of the set",
-                        fix="add the picture, or remove the line",
-                    )
-                if listed:
-                    splits[split] = np.array(sorted({rows[stem] for stem in listed}))
+    for split, listed in voc_lists(root, "Main").items():
+        missing = [stem for stem in listed if stem not in rows]
+        if missing:
+            raise DataError(
+                f"the list for {split} in {root / 'ImageSets' / 'Main'} holds {missing[0]!r}",
+                expected="names of pictures of the set",
+                fix="add the picture, or remove the line",
+            )
+        if listed:
+            splits[split] = np.unique([rows[stem] for stem in listed])
     return splits if "train" in splits else {}

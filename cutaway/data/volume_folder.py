@@ -88,13 +88,7 @@ class VolumeFolder:
         Raises:
             DataError: the file cannot be read; a label that is not a class.
         """
-        labels, _ = read_labels(self.labels[row], self.headers[row] if self._borrows(row) else None)
-        table = np.full(max(self.numbers) + 2, -1)
-        table[self.numbers] = np.arange(len(self.numbers))
-        ids = table[np.minimum(labels, len(table) - 1)]
-        if (ids < 0).any():
-            raise unknown_labels(self.labels[row], labels[ids < 0], self.numbers, self.classes)
-        ids = ids.astype(np.uint8)
+        ids = read_ids(self.labels[row], self.headers[row], self.numbers, self.classes)
         return ids if self.spacing is None else self.resampled(row, self.spacing).mask(ids)
 
     def example(self, row: int) -> tuple[np.ndarray, np.ndarray]:
@@ -159,10 +153,6 @@ class VolumeFolder:
         """The rows that a text file lists; see file_pairs.rows_named."""
         return rows_named(self.names, path)
 
-    def _borrows(self, row: int) -> bool:
-        """Whether the labels take the affine of their volume, as they have none of their own."""
-        return not read_volume_header(self.labels[row]).has_affine
-
 
 def resampled(header: VolumeHeader, spacing) -> Geometry:
     """The Geometry that gives a volume voxels of this size, in millimeters."""
@@ -171,6 +161,27 @@ def resampled(header: VolumeHeader, spacing) -> Geometry:
         raise OptionError(f"spacing is {spacing.tolist()}", expected="three positive millimeters")
     size = np.maximum(1, np.rint(np.multiply(header.shape, header.spacing) / spacing))
     return Geometry.of(header.shape).resize(size.astype(int))
+
+
+def read_ids(path, header: VolumeHeader, numbers, classes) -> np.ndarray:
+    """(*size) uint8 class ids of a file of labels.
+
+    Args:
+        header: of the volume, whose affine labels without one of their own take.
+        numbers: the label in the files of each class.
+        classes: their names.
+
+    Raises:
+        DataError: the file cannot be read; a label that is not a class.
+    """
+    borrowed = None if read_volume_header(path).has_affine else header
+    labels, _ = read_labels(path, borrowed)
+    table = np.full(max(numbers) + 2, -1)
+    table[numbers] = np.arange(len(numbers))
+    ids = table[np.minimum(labels, len(table) - 1)]
+    if (ids < 0).any():
+        raise unknown_labels(path, labels[ids < 0], numbers, classes)
+    return ids.astype(np.uint8)
 
 
 def unknown_labels(path, labels, numbers, names) -> DataError:

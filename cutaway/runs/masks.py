@@ -15,8 +15,7 @@ from cutaway.data import (
     read_image,
 )
 from cutaway.data.decode import read_header
-from cutaway.data.mask_folder import turned_with
-from cutaway.data.raw_masks import read_raw_mask
+from cutaway.data.mask_folder import read_mask
 from cutaway.nn import seed
 from cutaway.runs.dense import evenly, split_rows
 from cutaway.runs.dense_checks import Problem, shifted_masks
@@ -127,10 +126,7 @@ class MaskRows(SegmentationRows):
 
     def target_of(self, row):
         size = read_header(row["input"]).size
-        raw = read_raw_mask(row["target"])
-        if raw.values.shape != size:
-            raw = turned_with(row["input"], row["target"], size, raw.values.shape)
-        return self.coding.ids(raw, row["target"])
+        return read_mask(row["input"], row["target"], size, self.coding)
 
     def file_names(self, row):
         return [f"{row['name']}.png", f"{row['name']}_overlay.png"]

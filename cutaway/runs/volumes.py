@@ -12,14 +12,13 @@ from cutaway.data import (
     RandomLight,
     find_volumes,
     looks_like_volumes,
-    read_labels,
     read_volume,
     write_volume,
 )
 from cutaway.data.json_types import Positive
 from cutaway.data.mask_coding import DISTINCT
 from cutaway.data.nifti import SUFFIXES, read_volume_header
-from cutaway.data.volume_folder import IGNORE, resampled, unknown_labels
+from cutaway.data.volume_folder import IGNORE, read_ids, resampled
 from cutaway.errors import DataError
 from cutaway.nn import seed
 from cutaway.runs.dense import split_rows
@@ -173,15 +172,8 @@ class VolumeRows(SegmentationRows):
         return volume
 
     def own_target(self, row):
-        own = read_volume_header(row["target"])
-        header = None if own.has_affine else read_volume_header(row["input"])
-        labels, _ = read_labels(row["target"], header)
-        table = np.full(max(self.numbers) + 2, -1)
-        table[self.numbers] = np.arange(len(self.numbers))
-        ids = table[np.minimum(labels, len(table) - 1)]
-        if (ids < 0).any():
-            raise unknown_labels(row["target"], labels[ids < 0], self.numbers, self.names)
-        return ids.astype(np.uint8)
+        header = read_volume_header(row["input"])
+        return read_ids(row["target"], header, self.numbers, self.names)
 
     def file_names(self, row):
         return [f"{row['name']}.nii.gz", f"{row['name']}_overlay.png"]
