@@ -1,13 +1,14 @@
 """Base of networks for transfer learning: a backbone in stages, and a head."""
 
 import copy
-from typing import Self
+from typing import Any, Self
 
 import jax
 
-from cutaway.engine import Tensor, no_grad
+from cutaway.engine import Tensor, as_array, no_grad
 from cutaway.errors import OptionError
 from cutaway.nn import Module, in_mode
+from cutaway.nn.trees import map_leaves
 
 SIDE = 256  # of the images by which the scales of stages are found
 
@@ -93,20 +94,31 @@ class Backbone(Module):
         return body
 
 
+def shapes_of(net: Module, function, shape) -> Any:
+    """Shapes of what a function gives for an input of this shape, in evaluation mode.
+
+    Nothing is computed: the shapes follow from the program.
+
+    Args:
+        net: that the function calls.
+        function: of a Tensor, to a tree of Tensors.
+    """
+
+    @no_grad()
+    def arrays(x):
+        return map_leaves(as_array, function(Tensor(x)))
+
+    with in_mode(net, False):
+        found = jax.eval_shape(arrays, jax.ShapeDtypeStruct(tuple(shape), "float32"))
+    return map_leaves(lambda leaf: leaf.shape, found)
+
+
 def map_scales(backbone: Backbone) -> dict[str, tuple[int, int]]:
     """{stage: (how many times smaller than the image its map is, channels)}.
 
     Nothing is computed: the shapes follow from the program. Stages that give no map are left out.
     """
-    channels = getattr(backbone, "in_channels", 3)
-
-    @no_grad()
-    def maps(x):
-        return {name: out.data for name, out in backbone.maps(Tensor(x)).items()}
-
-    image = jax.ShapeDtypeStruct((1, SIDE, SIDE, channels), "float32")
-    with in_mode(backbone, False):
-        found = jax.eval_shape(maps, image)
+    found = shapes_of(backbone, backbone.maps, (1, SIDE, SIDE, getattr(backbone, "in_channels", 3)))
     # in the order of the stages, which eval_shape does not keep
-    shapes = {name: found[name].shape for name in backbone.stages if len(found[name].shape) == 4}
+    shapes = {name: found[name] for name in backbone.stages if len(found[name]) == 4}
     return {name: (SIDE // height, n) for name, (_, height, _, n) in shapes.items()}

@@ -29,21 +29,19 @@ With a prior (cx, cy, w, h), in fractions of the image, and the outputs tx, ty, 
 
 import itertools
 import math
-import re
 
 import numpy as np
 
 from cutaway import ops
 from cutaway.boxes import to_corners
 from cutaway.errors import expect_integer
-from cutaway.models.backbone import Backbone
+from cutaway.models.backbone import Backbone, shapes_of
 from cutaway.models.image_parts import conv_norm, expect_images
-from cutaway.models.mobilenet import TABLE as MOBILE_TABLE
+from cutaway.models.mediapipe import EPS, MEDIAPIPE, short_names
 from cutaway.models.mobilenet import MobileNetV2
 from cutaway.nn import Conv2d, MaxPool, Module, Parameter, ReLU, ReLU6, Sequential, init
-from cutaway.weights import WeightNames, fetch, load_into, read_weights
+from cutaway.weights import fetch, load_into, read_weights
 
-TENSORFLOW_EPS = 1e-3  # of batch norms
 CODING = (10.0, 10.0, 5.0, 5.0)
 # of the priors' sides in the image: of each map, and one more
 VGG_SCALES = (0.1, 0.2, 0.37, 0.54, 0.71, 0.88, 1.05)  # for Pascal VOC
@@ -210,7 +208,7 @@ class SSDMobile(SSDBody):
         first = getattr(backbone, expanded)[0].expand[0].weight.shape[-1]
         found = [first, channels]
         for place, (narrow, width) in enumerate(extras):
-            rest = {"activation": ReLU6, "padding": "same", "eps": TENSORFLOW_EPS}
+            rest = {"activation": ReLU6, "padding": "same", "eps": EPS}
             extra = Sequential(
                 conv_norm(channels, narrow, 1, **rest),
                 conv_norm(narrow, width, 3, stride=2, **rest),
@@ -255,7 +253,7 @@ class SSD(Module):
 
     Shapes:
         x: (batch, height, width, channels)
-        y: {"offsets": (batch, N, 4) tx, ty, tw, th; "classes": (batch, N, num_outputs) logits},
+        y: {"codes": (batch, N, 4) tx, ty, tw, th; "classes": (batch, N, num_outputs) logits},
             N: the priors of all maps, in rows of positions, the largest map first
 
     References:
@@ -291,10 +289,10 @@ class SSD(Module):
 
     def forward(self, x):
         maps = self.body(x if self.inputs is None else self.inputs(x))
-        found = {"offsets": [], "classes": []}
+        found = {"codes": [], "classes": []}
         for place, own in enumerate(maps, 1):
             for name, head, count in (
-                ("offsets", f"box{place}", 4),
+                ("codes", f"box{place}", 4),
                 ("classes", f"class{place}", self.num_outputs),
             ):
                 out = getattr(self, head)(own)
@@ -324,29 +322,19 @@ class SSD(Module):
         return np.concatenate(found).astype(np.float32)
 
     def map_sizes(self, height: int, width: int) -> list[tuple[int, int]]:
-        """(height, width) of each map, for an input of these sizes. Nothing is computed."""
-        import jax
+        """(height, width) of each map, for an input of these sizes."""
+        shape = 1, height, width, self.body.in_channels
+        return [map_shape[1:3] for map_shape in shapes_of(self.body, self.body, shape)]
 
-        from cutaway.engine import Tensor, no_grad
-        from cutaway.nn import in_mode
-
-        @no_grad()
-        def shapes(x):
-            return [out.data for out in self.body(Tensor(x))]
-
-        image = jax.ShapeDtypeStruct((1, height, width, self.body.in_channels), "float32")
-        with in_mode(self, False):
-            return [one.shape[1:3] for one in jax.eval_shape(shapes, image)]
-
-    def decode(self, offsets, priors):
+    def decode(self, codes, priors):
         """Boxes x1, y1, x2, y2 as fractions of the image.
 
         Args:
-            offsets: (batch, N, 4), of `forward`.
+            codes: (batch, N, 4), of `forward`.
             priors: (N, 4), of `priors`.
         """
-        corners = np.broadcast_to(np.asarray(to_corners(priors)), offsets.shape)
-        return ops.decode_boxes(offsets, corners, weights=CODING)
+        corners = np.broadcast_to(np.asarray(to_corners(priors)), codes.shape)
+        return ops.decode_boxes(codes, corners, weights=CODING)
 
 
 def ssd300_vgg16(num_classes: int = 20, *, in_channels: int = 3, scales=VGG_SCALES) -> SSD:
@@ -371,105 +359,13 @@ def ssd_mobilenet(num_classes: int = 23, *, pretrained=None, in_channels: int = 
             initialization. None: random initialization.
         in_channels: of the images.
     """
-    backbone = MobileNetV2(1, in_channels=in_channels, padding="same", eps=TENSORFLOW_EPS)
+    backbone = MobileNetV2(1, in_channels=in_channels, padding="same", eps=EPS)
     net = SSD(SSDMobile(backbone), num_classes + 1, mobile_prior_sizes(), kernel_size=1)
     if pretrained is not None:
         name = "ssd-mobilenet" if pretrained == "openimages" else pretrained
-        weights = _short_names(read_weights(fetch(name)))
+        weights = short_names(read_weights(fetch(name)))
         outputs = 3 * net.num_outputs  # the first map has three priors
         known = np.size(weights.get("head0.class.bias", ())) == outputs
         fresh = () if known else tuple(f"class{k + 1}" for k in range(len(net.sizes)))
         load_into(net, weights, MEDIAPIPE, but=fresh)
     return net
-
-
-def _as_it_is(array):
-    return np.asarray(array, np.float32)
-
-
-def _depthwise(kernel):
-    return _as_it_is(kernel).transpose(0, 1, 3, 2)
-
-
-def _centers_first(array):
-    """Outputs ty, tx, th, tw of each prior as tx, ty, tw, th."""
-    parts = _as_it_is(array)
-    split = parts.reshape(*parts.shape[:-1], -1, 4)
-    return split[..., [1, 0, 3, 2]].reshape(parts.shape)
-
-
-def _folded(theirs: str, ours: str, layout=_as_it_is) -> list:
-    """Rules for a convolution whose batch norm stands in its bias.
-
-    The norm gets that bias and running values that change nothing: in evaluation the network is
-    the published one, and it can be trained further.
-    """
-    norm = tuple(rf"{ours}.1.{name}" for name in ("bias", "weight", "running_mean", "running_var"))
-    layouts = (
-        _as_it_is,
-        lambda bias: np.ones(bias.shape, np.float32),
-        lambda bias: np.zeros(bias.shape, np.float32),
-        lambda bias: np.full(bias.shape, 1 - TENSORFLOW_EPS, np.float32),
-    )
-    return [
-        (rf"{theirs}\.weight", f"{ours}.0.weight", layout),
-        (rf"{theirs}\.bias", norm, layouts),
-    ]
-
-
-# names in the .tflite file -> those of the rules below
-_NAMES = [
-    (re.compile(rf"(?:FeatureExtractor/MobilenetV2/)?{theirs}(?:/.*)?"), ours)
-    for theirs, ours in (
-        ("Conv", "stem"),
-        ("Conv_1", "last"),
-        ("expanded_conv/([a-z]+)", "block0.{0}"),
-        (r"expanded_conv_(\d+)/([a-z]+)", "block{0}.{1}"),
-        (r"layer_19_1_Conv2d_(\d)_\w+", "extra{extra}.reduce"),
-        (r"layer_19_2_Conv2d_(\d)_\w+", "extra{extra}.conv"),
-        (r"BoxPredictor_(\d)/BoxEncodingPredictor", "head{0}.box"),
-        (r"BoxPredictor_(\d)/ClassPredictor", "head{0}.class"),
-    )
-]
-
-
-def _short_names(weights: dict) -> dict:
-    """Weights with the names of `mediapipe_rules`, of a file with TensorFlow's names."""
-    found = {}
-    for name, array in weights.items():
-        path, _, leaf = name.rpartition(".")
-        for pattern, ours in _NAMES:
-            match = pattern.fullmatch(path)
-            if match:
-                groups = match.groups()
-                extra = int(groups[0]) - 2 if "extra" in ours else 0
-                path = ours.format(*groups, extra=extra)
-                if path.endswith("depthwise") and leaf == "weight":
-                    array = array.transpose(0, 1, 3, 2)
-        found[f"{path}.{leaf}"] = array
-    return found
-
-
-def mediapipe_rules(table=MOBILE_TABLE, extras=MOBILE_EXTRAS) -> list:
-    """From the names of MediaPipe's weights: "block3.expand.weight", kernels (height, width, in,
-    out), depthwise ones (height, width, channels, 1).
-    """
-    rules = [*_folded("stem", "body.body.stem"), *_folded("last", "body.body.top")]
-    number = 0
-    for stage, (_, _, count, _) in enumerate(table, 1):
-        for k in range(count):
-            for part in ("expand", "depthwise", "project"):
-                layout = _depthwise if part == "depthwise" else _as_it_is
-                ours = f"body.body.stage{stage}.{k}.{part}"
-                rules += _folded(rf"block{number}\.{part}", ours, layout)
-            number += 1
-    for k in range(len(extras)):
-        for place, part in enumerate(("reduce", "conv")):
-            rules += _folded(rf"extra{k}\.{part}", f"body.extra{k + 1}.{place}")
-    for k in range(len(extras) + 2):
-        for name, layout in (("box", _centers_first), ("class", _as_it_is)):
-            rules.append((rf"head{k}\.{name}\.(.*)", rf"{name}{k + 1}.\1", layout))
-    return rules
-
-
-MEDIAPIPE = WeightNames(mediapipe_rules())

@@ -54,11 +54,11 @@ def small_ssd_mobile():
 
 
 def boxed(side):
-    """Images with the same offsets and classes for all priors of each."""
+    """Images with the same codes and classes for all priors of each."""
 
     def draw(rng):
         x = rng.normal(size=(2, side, side, 3)).astype(np.float32)
-        y = {"offsets": rng.normal(size=(2, 1, 4)), "classes": rng.normal(size=(2, 1, 3))}
+        y = {"codes": rng.normal(size=(2, 1, 4)), "classes": rng.normal(size=(2, 1, 3))}
         return x, {name: value.astype(np.float32) for name, value in y.items()}
 
     return draw

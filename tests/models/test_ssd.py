@@ -38,14 +38,14 @@ def test_mediapipes_detector_gives_the_outputs_that_litert_computes():
     predict = ct.jit(ct.no_grad()(lambda x: net(x)), net, donate=False)
     found = predict(oracle["image"][None].astype(np.float32) / 127.5 - 1)
     # theirs are y, x, h, w
-    offsets = found["offsets"].numpy()[..., [1, 0, 3, 2]]
+    offsets = found["codes"].numpy()[..., [1, 0, 3, 2]]
     np.testing.assert_allclose(offsets, oracle["boxes"], atol=1e-3)
     np.testing.assert_allclose(found["classes"].numpy(), oracle["classes"], atol=1e-3)
     scores = 1 / (1 + np.exp(-found["classes"].numpy()[0, :, 1:]))
     best = scores.max(axis=1).argmax()
     assert scores[best].argmax() == 7  # a cat: the eighth of its 23 classes
     assert scores[best, 7] == pytest.approx(0.847, abs=1e-3)
-    box = net.decode(found["offsets"], net.priors(300, 300)).numpy()[0, best]
+    box = net.decode(found["codes"], net.priors(300, 300)).numpy()[0, best]
     # it fills the photograph but for an edge
     np.testing.assert_allclose(box, [0.007, 0.003, 0.939, 0.998], atol=2e-3)
 

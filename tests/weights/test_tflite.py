@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from cutaway.errors import CutawayError, RunError
-from cutaway.models.ssd import _short_names
+from cutaway.models.mediapipe import short_names
 from cutaway.weights import fetch, read_weights
 from cutaway.weights.published import Archived
 from cutaway.weights.tflite import read_tflite
@@ -106,6 +106,6 @@ def test_tensorflows_names_of_the_ssd_become_short_ones():
         "BoxPredictor_5/ClassPredictor/Conv2D": "head5.class",
     }
     weights = {f"{name}.weight": np.zeros((3, 3, 1, 2)) for name in names}
-    found = _short_names(weights)
+    found = short_names(weights)
     assert list(found) == [f"{name}.weight" for name in names.values()]
     assert found["block0.depthwise.weight"].shape == (3, 3, 2, 1)
