@@ -8,6 +8,7 @@ from pathlib import Path
 
 import hypothesis
 import jax
+import numpy as np
 import pytest
 
 import cutaway as ct
@@ -51,6 +52,18 @@ def pytest_addoption(parser):
 def seeded():
     """Every test starts from the same random numbers."""
     ct.seed(0)
+
+
+DRAWN = {}  # the state of each module's own generator before the first of its tests
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup(item):
+    """A test draws the same numbers from its module's RNG, whichever tests ran before it."""
+    generator = getattr(getattr(item, "module", None), "RNG", None)
+    if isinstance(generator, np.random.Generator):
+        state = generator.bit_generator.state
+        generator.bit_generator.state = DRAWN.setdefault(item.module.__name__, state)
 
 
 def _resident_bytes() -> int:

@@ -41,6 +41,13 @@ _HOMES = {
         "darknet53",
         "darknet_tiny",
     ),
+    "detector": (
+        "DetectionOptions",
+        "Detector",
+        "SingleStage",
+        "YoloDetector",
+        "detection_objective",
+    ),
     "efficientnet": (
         "EfficientNet",
         "efficientnet_b0",

@@ -28,6 +28,11 @@ from cutaway.models.darknet import Darknet as Darknet
 from cutaway.models.darknet import darknet19 as darknet19
 from cutaway.models.darknet import darknet53 as darknet53
 from cutaway.models.darknet import darknet_tiny as darknet_tiny
+from cutaway.models.detector import DetectionOptions as DetectionOptions
+from cutaway.models.detector import Detector as Detector
+from cutaway.models.detector import SingleStage as SingleStage
+from cutaway.models.detector import YoloDetector as YoloDetector
+from cutaway.models.detector import detection_objective as detection_objective
 from cutaway.models.efficientnet import EfficientNet as EfficientNet
 from cutaway.models.efficientnet import efficientnet_b0 as efficientnet_b0
 from cutaway.models.efficientnet import efficientnet_lite0 as efficientnet_lite0
@@ -133,6 +138,8 @@ __all__ = [
     "BertTagger",
     "Bottleneck",
     "Darknet",
+    "DetectionOptions",
+    "Detector",
     "EfficientNet",
     "FasterRcnn",
     "FeatureDistance",
@@ -161,6 +168,7 @@ __all__ = [
     "SSDMobile",
     "SSDVgg",
     "SentenceEncoder",
+    "SingleStage",
     "TEXT_MODELS",
     "TableNetwork",
     "TextBackbone",
@@ -174,6 +182,7 @@ __all__ = [
     "WaveBlock",
     "WaveNet",
     "Yolo",
+    "YoloDetector",
     "YoloScale",
     "auxiliary_loss",
     "backbone_unet",
@@ -190,6 +199,7 @@ __all__ = [
     "darknet_tiny",
     "dense_autoencoder",
     "dense_vae",
+    "detection_objective",
     "efficientnet_b0",
     "efficientnet_lite0",
     "faster_rcnn_resnet50",
