@@ -2,10 +2,11 @@
 
 import os
 import sys
+from pathlib import Path
 
 from cutaway.cli.products import product, product_folder
 from cutaway.cli.show import console, escape, print_json, print_notes, print_scores, table
-from cutaway.errors import DataError, visible
+from cutaway.errors import DataError, OptionError, visible
 from cutaway.files import write_atomically
 
 SHOWN_ROWS = 20
@@ -15,7 +16,7 @@ def predict_command(run, data, *, out, force, as_json) -> None:
     from cutaway.runs import Run
 
     opened = Run.open(run)
-    if opened.preprocessing.predicts_files and out is not None:
+    if opened.preprocessing.predicts_files and out is not None and not _is_table(out):
         _predict_files(opened, data, out, force, as_json)
         return
     with product(out, "--out", inputs=[data], force=force):
@@ -43,29 +44,78 @@ def predict_command(run, data, *, out, force, as_json) -> None:
         sys.stdout.write(frame.write_csv())
 
 
+def _is_table(out) -> bool:
+    """Whether the predictions go into a table although they are files."""
+    return Path(out).suffix.lower() == ".csv" and not os.path.isdir(out)
+
+
 def _predict_files(run, data, out, force, as_json) -> None:
-    """Write the predictions for each example to a folder."""
-    import polars as pl
+    """Write the predictions for each example to a folder, or that of one example to a file."""
+    from cutaway.data.decode import SUFFIXES
 
     found = run.predict_files(data)
+    if _suffix(out) in (*SUFFIXES, ".nii", ".nii.gz") and not os.path.isdir(out):
+        own = _suffix(found.names[0])
+        if len(found.inputs) != 1 or _suffix(out) != own:
+            raise OptionError(
+                f"--out {out} for {_counted(found, run)}",
+                expected=f"a folder, a file {own} for one input, or a table .csv",
+                fix=f"name a folder, for example --out {Path(out).stem}",
+            )
+        rows = _write_one(found, out, force)
+        names = [str(out)]
+    else:
+        rows, names = _write_all(found, out, force), found.names
+    if as_json:
+        print_json({"rows": len(rows), "out": str(out), "files": names, "predictions": rows,
+                    "notes": found.notes})  # fmt: skip
+        return
+    print_notes(found.notes)
+    frame = found.frame(rows)
+    shown = [[str(v) for v in row] for row in frame.head(SHOWN_ROWS).rows()]
+    console.print(table(frame.columns, shown))
+    if len(frame) > SHOWN_ROWS:
+        console.print(f"... {len(frame) - SHOWN_ROWS:,} more")
+    files = f"{len(names):,} file{'s' * (len(names) != 1)}"
+    console.print(f"Wrote {files} of {_counted(found, run)} to [bold]{escape(out)}[/]")
+
+
+def _counted(found, run) -> str:
+    """The inputs, counted: "1 picture"."""
+    count, examples = len(found.inputs), run.preprocessing.examples
+    return f"{count:,} {examples if count != 1 else examples[:-1]}"
+
+
+def _suffix(path) -> str:
+    """The end of a file's name: ".png", ".nii.gz"."""
+    return "".join(Path(path).suffixes[-2:] if str(path).endswith(".gz") else [Path(path).suffix])
+
+
+def _write_one(found, out, force) -> list[dict]:
+    """Write the main file of the only example to `out`."""
+    rows = []
+    with product(out, "--out", inputs=found.inputs, force=force):
+        for one in found.each:
+            content = next(iter(one.files.values()))
+            if callable(content):
+                content(Path(out))
+            else:
+                write_atomically(out, content)
+            rows += one.rows
+    return rows
+
+
+def _write_all(found, out, force) -> list[dict]:
+    """Write the files of all examples to the folder `out`."""
     rows = []
     with product_folder(out, "--out", found.names, inputs=found.inputs, force=force) as write:
         for one in found.each:
             for name, content in one.files.items():
                 write(name, content)
-            rows.append(one.row)
-    if as_json:
-        print_json({"rows": len(rows), "out": str(out), "files": found.names, "predictions": rows,
-                    "notes": found.notes})  # fmt: skip
-        return
-    print_notes(found.notes)
-    frame = pl.DataFrame(rows)
-    shown = [[str(v) for v in row] for row in frame.head(SHOWN_ROWS).rows()]
-    console.print(table(frame.columns, shown))
-    if len(frame) > SHOWN_ROWS:
-        console.print(f"... {len(frame) - SHOWN_ROWS:,} more")
-    files = f"{len(found.names):,} files"
-    console.print(f"Wrote {files} of {len(frame):,} predictions to [bold]{escape(out)}[/]")
+            rows += one.rows
+        for name, content in ({} if found.last is None else found.last()).items():
+            write(name, content)
+    return rows
 
 
 def formula_notes(frame) -> list[str]:

@@ -4,6 +4,7 @@ import dataclasses
 import math
 
 import msgspec
+import numpy as np
 
 from cutaway.data.coordinate_map import expect_sizes
 from cutaway.data.geometry import Geometry
@@ -69,6 +70,19 @@ class Framing:
         return (
             geometry.letterbox(self.size) if self.how == "letterbox" else geometry.resize(self.size)
         )
+
+    def undo_boxes(self, boxes, input_size):
+        """Boxes of the framed picture in the pixels of a picture of this size, clipped to it.
+
+        Args:
+            boxes: (..., 4) x1 y1 x2 y2.
+            input_size: (height, width).
+        """
+        end = np.array([input_size[1], input_size[0]], np.float64)
+        start, stop = self.geometry(input_size).points(np.stack([0 * end, end]))
+        scale = np.tile((stop - start) / end, 2)
+        found = (np.asarray(boxes, np.float64) - np.tile(start, 2)) / scale
+        return np.clip(found, 0, np.tile(end, 2))
 
     def to_json(self) -> dict:
         """All values, as JSON values."""

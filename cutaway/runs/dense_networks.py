@@ -42,11 +42,16 @@ def describe_classes(rows) -> list[str]:
     return found
 
 
-def backbone_unet_of(spec):
-    """A U-Net on a pretrained backbone."""
+def backbone_unet_of(spec, source: str | None = None):
+    """A U-Net on a backbone.
+
+    Args:
+        source: a pretrained backbone with the weights it begins with; None: random ones.
+    """
     from cutaway.models import backbone_unet
 
-    net = backbone_unet(spec["from"], spec["outputs"], pretrained=False)
+    pretrained = source is not None
+    net = backbone_unet(source or spec["from"], spec["outputs"], pretrained=pretrained)
     return net if spec["unfrozen"] else net.freeze_backbone()
 
 

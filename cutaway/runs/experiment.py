@@ -14,6 +14,7 @@ from cutaway.data import BlockStream, SkippedFiles
 from cutaway.errors import CutawayError, OutOfMemoryError, RunError, TrainingError
 from cutaway.losses import LOSSES, expects
 from cutaway.nn import Module, seed
+from cutaway.nn.trees import take_rows
 from cutaway.optim import OPTIMIZERS
 from cutaway.runs.damage import explaining_damage
 from cutaway.runs.dense_checks import Problem
@@ -25,7 +26,7 @@ from cutaway.runs.preprocessing import Preprocessing
 from cutaway.runs.report import ReportData, render
 from cutaway.runs.run_folder import RunFolder
 from cutaway.runtime.exhaustion import expect_room, explaining_placing
-from cutaway.train import Checkpoints, EarlyStopping, Probes, Trainer
+from cutaway.train import Callback, Checkpoints, EarlyStopping, Probes, Trainer
 from cutaway.train.probes import MOST_ROWS
 
 if TYPE_CHECKING:
@@ -119,10 +120,14 @@ class Experiment:
         """
         spec = options.respec(self.spec)
         seed(options.seed)
-        net = build_network(spec)
+        net = self.new_network(spec)
         return dataclasses.replace(
             self, options=options, spec=spec, net=net, trainer=None, probes=None
         )
+
+    def new_network(self, spec: dict) -> Module:
+        """The network of a spec before its training."""
+        return build_network(spec)
 
     def make_trainer(self) -> Trainer:
         """A new Trainer for the network."""
@@ -198,7 +203,7 @@ class Experiment:
             scale = {name: before["network"][name] for name in ("mean", "std")}
             self.spec = {**self.spec, **scale}
             seed(self.options.seed)
-            self.net = build_network(self.spec)
+            self.net = self.new_network(self.spec)
 
     def _skipped_names(self) -> list[str]:
         return [] if self.skipped is None else sorted(map(str, self.skipped.reasons))
@@ -216,8 +221,14 @@ class Experiment:
                 *inputs,
                 epochs=self.epochs,
                 batch_size=self.batch_size,
-                validation=(self.x[self.validation], y[self.validation]),
-                callbacks=[probes, *([stopping] if stopping else []), checkpoints, *callbacks],
+                validation=(self.x[self.validation], take_rows(y, self.validation)),
+                callbacks=[
+                    *self.watchers(),
+                    probes,
+                    *([stopping] if stopping else []),
+                    checkpoints,
+                    *callbacks,
+                ],
                 seed=self.options.seed,
                 progress=progress,
             )
@@ -295,7 +306,11 @@ class Experiment:
     def _probes(self, y) -> Probes:
         rows = np.linspace(0, len(self.training) - 1, MOST_ROWS).astype(int)
         rows = self.training[np.unique(rows)]
-        return Probes(self.x[rows], y[rows])
+        return Probes(self.x[rows], take_rows(y, rows))
+
+    def watchers(self) -> list[Callback]:
+        """Callbacks that add columns to the history."""
+        return []
 
     def problems(self, run: Run) -> list[Problem]:
         """What is wrong with the data or the trained run, that only this kind knows."""

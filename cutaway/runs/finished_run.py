@@ -7,6 +7,7 @@ import numpy as np
 
 from cutaway.data.parquet import read_parquet
 from cutaway.errors import RunError, ShapeError
+from cutaway.models import Detector, detection_objective
 from cutaway.nn import Module
 from cutaway.runs.damage import explaining_damage
 from cutaway.runs.networks import build_network, loss_of
@@ -185,10 +186,15 @@ class Run:
 
 
 def trainer_for(net, spec: dict, preprocessing, optimizer=None, *, precision: str) -> Trainer:
-    """A Trainer with the loss of a network's spec and the metrics of the task."""
+    """A Trainer with the loss of a network's spec and the metrics of the task.
+
+    A Detector has its loss itself.
+    """
+    of_net = isinstance(net, Detector)
     return Trainer(
         net,
-        loss=loss_of(spec),
+        loss=None if of_net else loss_of(spec),
+        objective=detection_objective if of_net else None,
         optimizer=optimizer,
         metrics=preprocessing.metric_functions(),
         precision=precision,

@@ -139,7 +139,7 @@ class MaskRows(SegmentationRows):
         shares = dict(zip(self.names, fractions.round(4).tolist(), strict=False))
         return ExampleFiles(
             {mask: self.coding.encoded(ids), overlay: png(shown)},
-            {"picture": row["name"], "height": ids.shape[0], "width": ids.shape[1], **shares},
+            [{"picture": row["name"], "height": ids.shape[0], "width": ids.shape[1], **shares}],
         )
 
     def shown_input(self, x, target=None):

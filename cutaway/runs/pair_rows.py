@@ -215,7 +215,7 @@ class PairRows(DenseRows):
         made = prediction[..., 0] if prediction.shape[-1] == 1 else prediction
         files = {one: png(made), beside: png(both)}
         height, width = prediction.shape[:2]
-        return ExampleFiles(files, {"picture": row["name"], "height": height, "width": width})
+        return ExampleFiles(files, [{"picture": row["name"], "height": height, "width": width}])
 
 
 class ComparedPair(NamedTuple):

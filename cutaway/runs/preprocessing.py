@@ -39,12 +39,13 @@ class ExampleFiles:
     """What was predicted for one example, as files.
 
     Attributes:
-        files: {name: content, or a function that writes the file at a path}.
-        row: {column: value}, of the frame that Run.predict returns.
+        files: {name: content, or a function that writes the file at a path}; the first one is what
+            `--out FILE` writes.
+        rows: {column: value} of each row of the frame that Run.predict returns.
     """
 
     files: Mapping[str, bytes | Callable[[Path], Any]]
-    row: dict[str, Any]
+    rows: list[dict[str, Any]]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -56,12 +57,22 @@ class FilePredictions:
         inputs: the files that are read.
         each: the ExampleFiles of each example; can be gone through once.
         notes: messages about the data.
+        columns: of the rows, if there may be none.
+        last: function that returns the files of all examples together, after `each`; None: none.
     """
 
     names: list[str]
     inputs: list[str]
     each: Iterator[ExampleFiles]
     notes: list[str]
+    columns: "Mapping[str, Any] | None" = None
+    last: Callable[[], Mapping[str, bytes]] | None = None
+
+    def frame(self, rows: list[dict]):
+        """The frame of all rows."""
+        import polars as pl
+
+        return pl.DataFrame(rows, schema=self.columns, infer_schema_length=None)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -232,10 +243,8 @@ class Preprocessing:
     def predict(self, run, data) -> tuple:
         """(frame, notes): see Run.predict."""
         if self.predicts_files:
-            import polars as pl
-
             found = self.predict_files(run, data)
-            return pl.DataFrame([one.row for one in found.each]), found.notes
+            return found.frame([row for one in found.each for row in one.rows]), found.notes
         frame = self.read(data)
         arrays = self.transform(frame, with_target=False)
         outputs = run.outputs(arrays.x)

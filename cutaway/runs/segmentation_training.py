@@ -9,10 +9,12 @@ from cutaway.data import ExampleAugmentation, stream_examples
 from cutaway.metrics.mask_scores import overlap_of
 from cutaway.runs.dense import DenseExperiment, evenly, make_pieces, pieces_per_example
 from cutaway.runs.dense_checks import one_class_predicted, shifted_masks
+from cutaway.runs.dense_networks import backbone_unet_of
 from cutaway.runs.dense_report import Shown, legend, thumbnail
 from cutaway.runs.drawn_masks import colored, mistakes
 from cutaway.runs.finished_run import Run
 from cutaway.runs.networks import build_network
+from cutaway.runs.options.masks import MaskTransferOptions
 from cutaway.runs.segmentation import SegmentationRows, pixel_weights
 from cutaway.story.html import table
 from cutaway.train.blocks import expect_batch
@@ -44,6 +46,11 @@ class SegmentationExperiment(DenseExperiment):
     """DenseExperiment on classes of pixels or voxels."""
 
     preprocessing: SegmentationRows
+
+    def new_network(self, spec):
+        if "from" in spec:
+            return backbone_unet_of(spec, cast(MaskTransferOptions, self.options).from_)
+        return super().new_network(spec)
 
     def calibrate(self, run: Run) -> None:
         """Choose the threshold of two classes on the validation examples.

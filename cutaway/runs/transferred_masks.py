@@ -1,7 +1,8 @@
 """Pictures with masks, by a U-Net on a pretrained backbone."""
 
-from cutaway.models import backbone_unet, pretrained_backbone
+from cutaway.models import pretrained_backbone
 from cutaway.nn import seed
+from cutaway.runs.dense_networks import backbone_unet_of
 from cutaway.runs.masks import augmentation, read_masks
 from cutaway.runs.options.masks import MaskTransferOptions
 from cutaway.runs.segmentation import pixel_loss
@@ -22,10 +23,6 @@ def prepare_transferred_masks(path, options: MaskTransferOptions, *, why: str = 
     backbone, _ = pretrained_backbone(options.from_, "images")
     data = read_masks(path, options, MULTIPLE, LARGEST, channels=3)
     rows = data.rows
-    seed(options.seed)
-    net = backbone_unet(options.from_, len(rows.names))
-    if not options.fine_tune:
-        net.freeze_backbone()
     spec = {
         "model": "unet-on-backbone",
         "from": options.from_.partition(":")[0],
@@ -34,6 +31,8 @@ def prepare_transferred_masks(path, options: MaskTransferOptions, *, why: str = 
         "channels": rows.channels,
         "outputs": len(rows.names),
     }
+    seed(options.seed)
+    net = backbone_unet_of(spec, options.from_)
     about = f"The network is a U-Net on {backbone.about}"
     about += "." if options.fine_tune else ", whose weights stay as they are."
     return segmentation_experiment(

@@ -195,7 +195,7 @@ class VolumeRows(SegmentationRows):
 
         return ExampleFiles(
             {labels: write, overlay: png(self.drawn_over(picture, flat))},
-            {"volume": row["name"], **volumes},
+            [{"volume": row["name"], **volumes}],
         )
 
     def flat(self, x, *masks):

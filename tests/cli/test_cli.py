@@ -194,6 +194,7 @@ def test_errors_at_prediction_name_columns(cutaway, trained):
         assert done.returncode == 2 and words in done.stderr
 
 
+@pytest.mark.slow
 def test_a_loss_that_becomes_nan_exits_with_1_and_keeps_a_run(cutaway, tmp_path):
     rows = "".join(f"{k * 0.37:.2f},{k * 1.7:.2f}\n" for k in range(60))
     (tmp_path / "t.csv").write_text("x,y\n" + rows)

@@ -99,6 +99,7 @@ HEADS = {
 }
 
 
+@pytest.mark.slow
 def test_the_body_its_stages_and_all_gradients_are_transformers():
     net, reference, answer = both(Bert(SMALL), "BertModel", output_hidden_states=True)
     for stage, hidden in zip(net.stages, answer.hidden_states, strict=True):
@@ -159,6 +160,7 @@ def test_a_sentence_is_the_mean_of_its_tokens_at_length_1():
     expect_close(net(X, TYPES).numpy(), torch.nn.functional.normalize(mean).detach())
 
 
+@pytest.mark.slow
 def test_parameters_are_counted_as_in_the_papers():
     def count(net):
         return sum(p.size for p in net.parameters())

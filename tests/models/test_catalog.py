@@ -161,6 +161,7 @@ def test_saved_weights_make_another_copy_the_same_network(subject, tmp_path):
             assert np.array_equal(mine.numpy(), copied.numpy())
 
 
+@pytest.mark.slow
 def test_explain_opens_it(subject):
     net = subject.reset().net
     x, y = first_rows(subject.x, 1), first_rows(subject.y, 1)

@@ -58,6 +58,7 @@ def test_a_frozen_body_leaves_no_record_and_gets_no_gradient(data):
     assert "stage3" in inside and not inside & {"stem", "stage1", "stage2"}
 
 
+@pytest.mark.slow
 def test_a_step_of_a_frozen_body_takes_less_memory(data):
     x, y = data
     taken = []

@@ -254,6 +254,7 @@ def steps(net, x, count, compiled):
     return [step(Tensor(x)).item() for _ in range(count)]
 
 
+@pytest.mark.slow
 def test_compiled_steps_with_dropout_equal_eager_ones():
     runs = []
     for compiled in (False, True):

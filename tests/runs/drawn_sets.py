@@ -1,5 +1,7 @@
 """Small sets of drawn pictures for tests: bright disks on dark ground."""
 
+import json
+
 import numpy as np
 from PIL import Image
 
@@ -61,4 +63,44 @@ def write_pairs(folder, count=6, size=(32, 32), *, seed=0):
         ):
             picture = np.where(mask[..., None], inside, outside).astype(np.uint8)
             Image.fromarray(picture).save(folder / name / f"{k:02}.png")
+    return folder
+
+
+def write_objects(folder, count=8, size=(64, 96), *, seed=0, empty=()):
+    """images/NN.png with bright disks and red squares, and their boxes in boxes.json, as COCO.
+
+    Args:
+        empty: numbers of pictures without objects.
+    """
+    rng = np.random.default_rng(seed)
+    (folder / "images").mkdir(parents=True)
+    images, boxes = [], []
+    for k in range(count):
+        picture = np.clip(rng.normal(60, 10, (*size, 3)), 0, 255)
+        rows, columns = np.mgrid[: size[0], : size[1]]
+        for kind in () if k in empty else range(int(rng.integers(1, 3))):
+            side = rng.integers(14, 24)
+            y, x = (rng.integers(1, n // 2 - side // 2) + kind * (n // 2 - 12) for n in size)
+            x, y = (min(n, most - side - 1) for n, most in zip((x, y), size[::-1], strict=True))
+            center = (rows - y - side / 2) ** 2 + (columns - x - side / 2) ** 2
+            inside = center < (side / 2) ** 2
+            if kind:
+                inside = (rows >= y) & (rows < y + side) & (columns >= x) & (columns < x + side)
+            picture[inside] = (200, 40, 40) if kind else (200, 200, 200)
+            boxes.append(
+                {
+                    "id": len(boxes) + 1,
+                    "image_id": k + 1,
+                    "category_id": 3 + kind,
+                    "bbox": [int(x), int(y), int(side), int(side)],
+                    "area": int(side) ** 2,
+                    "iscrowd": 0,
+                }
+            )
+        name = f"{k:02}.png"
+        Image.fromarray(picture.astype(np.uint8)).save(folder / "images" / name)
+        images.append({"id": k + 1, "file_name": name, "height": size[0], "width": size[1]})
+    kinds = [{"id": 3, "name": "disk"}, {"id": 4, "name": "square"}]
+    found = {"images": images, "annotations": boxes, "categories": kinds}
+    (folder / "boxes.json").write_text(json.dumps(found))
     return folder

@@ -57,7 +57,7 @@ def test_a_unet_on_a_pretrained_backbone_is_trained_resumed_used_and_exported(tm
         np.testing.assert_array_equal(value, resumed.net.state_dict()[path])
     for name in ("train", "validation"):
         assert whole.metrics[name] == resumed.metrics[name]
-    found = [one.row for one in whole.predict_files(folder / "images").each]
+    found = [one.rows[0] for one in whole.predict_files(folder / "images").each]
     assert [(row["height"], row["width"]) for row in found] == [(40, 50)] * 6
     about = export_run_onnx(whole, tmp_path / "net.onnx")
     assert about["inputs"]["pictures"]["shape"] == ["batch", "size_1", "size_2", 3]

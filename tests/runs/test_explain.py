@@ -32,6 +32,7 @@ def test_an_image(tmp_path):
     assert "Sums over" in text and story.attribution.kind == "image"
 
 
+@pytest.mark.slow
 def test_a_text(tmp_path):
     table = tmp_path / "texts.csv"
     words = {"good": "a fine and lovely film indeed", "bad": "what a dull and dreary thing"}

@@ -246,6 +246,7 @@ def test_an_image_that_was_skipped_stays_skipped_when_a_stream_is_resumed(stream
         np.testing.assert_array_equal(run.net.state_dict()[name], value)
 
 
+@pytest.mark.slow
 def test_images_in_memory_are_resumed_with_the_same_files_only(tmp_path):
     for name in ("a", "b"):
         (tmp_path / "photos" / name).mkdir(parents=True)

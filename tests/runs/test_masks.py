@@ -1,5 +1,6 @@
 """Pictures with masks: from a folder to predicted masks of the size and coding of the input."""
 
+import dataclasses
 import json
 
 import numpy as np
@@ -7,7 +8,12 @@ import pytest
 from PIL import Image
 from sklearn.metrics import f1_score, jaccard_score
 
+import cutaway as ct
+from cutaway.cli.use import predict_command
+from cutaway.data import read_table
 from cutaway.errors import DataError, OptionError
+from cutaway.models import BasicBlock, ResNet
+from cutaway.models.pretrained import PRETRAINED_BACKBONES, ImageBackbone
 from cutaway.runs import Run, prepare, recognize, write_report
 from cutaway.runs.dense import split_rows
 from cutaway.runs.explain import explain_row
@@ -92,7 +98,46 @@ def test_a_prediction_has_the_size_and_the_values_of_the_set(trained, tmp_path, 
             assert image.size == size[::-1], name
             if name == "p.png":
                 assert set(np.unique(np.asarray(image))) <= {0, 255}
-    assert (one.row["height"], one.row["width"]) == size
+    assert (one.rows[0]["height"], one.rows[0]["width"]) == size
+
+
+def test_predictions_go_into_a_table_a_file_or_a_folder_by_the_name_of_out(trained, tmp_path):
+    folder, run = trained
+    picture = next((folder / "images").iterdir())
+
+    def predict(data, out):
+        predict_command(run.path, data, out=out, force=False, as_json=True)
+
+    predict(folder / "images", tmp_path / "shares.csv")
+    assert len(read_table(tmp_path / "shares.csv")) == 10
+    predict(picture, tmp_path / "mask.png")
+    with Image.open(tmp_path / "mask.png") as image:
+        assert set(np.unique(np.asarray(image))) <= {0, 255}
+    predict(picture, tmp_path / "all")
+    assert len([*(tmp_path / "all").iterdir()]) == 2
+    for data, name in ((picture, "mask.jpg"), (folder / "images", "masks.png")):
+        with pytest.raises(OptionError, match=r"expected: a folder, a file \.png for one input"):
+            predict(data, tmp_path / name)
+        assert not (tmp_path / name).exists()
+
+
+def test_a_search_begins_each_trial_with_the_pretrained_weights(tmp_path, monkeypatch):
+    monkeypatch.setitem(
+        PRETRAINED_BACKBONES, "small", ImageBackbone(f"{__name__}:small_resnet", "drawn", "small")
+    )
+    prepared = prepare(write_masks(tmp_path / "disks", 4), from_="small", size=32)
+    other = prepared.with_options(dataclasses.replace(prepared.options, lr=0.1))
+    state = other.net.state_dict()
+    for path, value in small_resnet(pretrained="drawn").state_dict().items():
+        if not path.startswith("head"):
+            np.testing.assert_array_equal(state[f"body.{path}"], value)
+
+
+def small_resnet(classes=1000, *, pretrained=None):
+    """Without a file: its weights are those of seed 7."""
+    if pretrained is not None:
+        ct.seed(7)
+    return ResNet(BasicBlock, (1, 1, 1, 1), num_classes=classes, widths=(4, 8, 8, 8))
 
 
 def test_the_report_shows_pictures_beside_truth_and_prediction(trained):

@@ -48,6 +48,7 @@ def test_a_folder_that_fits_several_kinds_names_them(shared_data):
     assert refused.value.fix == "choose it: --kind masks or --kind pairs"
 
 
+@pytest.mark.slow
 def test_pix2pix_predicts_pictures_of_the_input_s_size_and_keeps_its_discriminator(
     tmp_path, no_features
 ):

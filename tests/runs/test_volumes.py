@@ -52,7 +52,7 @@ def test_a_predicted_volume_has_the_size_affine_and_data_type_of_the_set(trained
         values = np.asarray(made.dataobj)
         assert set(np.unique(values)) <= {0, 1}
         milliliters = values.sum() * 2 / 1000  # a voxel has 2 mm³
-        assert one.row["1 (ml)"] == pytest.approx(milliliters, abs=1e-3)
+        assert one.rows[0]["1 (ml)"] == pytest.approx(milliliters, abs=1e-3)
 
 
 def test_scores_of_volumes_are_better_than_those_of_the_usual_class(trained):

@@ -43,6 +43,7 @@ def process(folder, **environment):
     return int(hits), int(misses), bits
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform != "linux", reason="XDG_CACHE_HOME is Linux's")
 def test_a_second_process_compiles_nothing_and_gives_the_same_bits(tmp_path):
     folder = tmp_path / "cache"

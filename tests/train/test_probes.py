@@ -70,6 +70,7 @@ def test_the_numbers_of_a_layer_are_those_computed_by_hand():
     assert found["2"]["growth"] is None
 
 
+@pytest.mark.slow
 def test_training_under_probes_gives_the_same_bits():
     def build():
         ct.seed(3)
