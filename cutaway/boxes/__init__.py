@@ -22,6 +22,7 @@ from cutaway.boxes.overlap import (
     pairwise_iou,
     shape_iou,
 )
+from cutaway.boxes.priors import best_prior_iou, kmeans_priors
 from cutaway.boxes.sampling import hard_negatives, indices_of, ranks, sample_balanced
 from cutaway.boxes.suppression import select_detections, suppress
 
@@ -31,12 +32,14 @@ __all__ = [
     "aligned_iou",
     "areas",
     "best_prior",
+    "best_prior_iou",
     "cells_of",
     "clip_to_picture",
     "encode_boxes",
     "hard_negatives",
     "indices_of",
     "kinds_in",
+    "kmeans_priors",
     "match_by_threshold",
     "match_one_to_one",
     "match_with_forced",

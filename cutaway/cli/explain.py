@@ -4,12 +4,14 @@ from cutaway.cli.products import product
 from cutaway.cli.show import console, escape, print_json
 
 
-def explain_command(run, *, row, data, neuron, weight, top, html, force, trust, as_json) -> None:
+def explain_command(
+    run, *, row, data, neuron, weight, top, box, html, force, trust, as_json
+) -> None:
     with product(html, "--html", inputs=[data], force=force):
-        _explain(run, row, data, neuron, weight, top, html, trust, as_json)
+        _explain(run, row, data, neuron, weight, top, box, html, trust, as_json)
 
 
-def _explain(run, row, data, neuron, weight, top, html, trust, as_json) -> None:
+def _explain(run, row, data, neuron, weight, top, box, html, trust, as_json) -> None:
     from cutaway.runs import Run
     from cutaway.runs.explain import (
         explain_row,
@@ -33,7 +35,7 @@ def _explain(run, row, data, neuron, weight, top, html, trust, as_json) -> None:
             path, index = parse_place(weight, "--weight")
             path = weight_path(opened, path)
             stories.append((f"Weight {weight}", explanation.gradient(path, index, top=top)))
-    explained = explain_row(opened, data, row) if not stories or html is not None else None
+    explained = explain_row(opened, data, row, box=box) if not stories or html is not None else None
     if html is not None and explained is not None:
         gradient = next((s for h, s in stories if h.startswith("Weight")), None)
         write_page(

@@ -7,7 +7,7 @@ from cutaway.cli.show import console, escape, print_json
 from cutaway.errors import OptionError
 
 
-def export_command(folder, out, *, onnx, safetensors, force, as_json) -> None:
+def export_command(folder, out, *, onnx, safetensors, nms, force, as_json) -> None:
     from cutaway.runs import Run
     from cutaway.runs.export import export_run_onnx, export_run_weights, interface
 
@@ -22,7 +22,9 @@ def export_command(folder, out, *, onnx, safetensors, force, as_json) -> None:
     run = Run.open(folder)
     path = Path(out) if out is not None else Path(folder) / f"network.{_suffix(onnx)}"
     with product(path, "FILE", force=force):
-        about = export_run_onnx(run, path) if onnx else export_run_weights(run, path)
+        about = (
+            export_run_onnx(run, path, suppressed=nms) if onnx else export_run_weights(run, path)
+        )
     form = interface(run)
     if as_json:
         described = {"input_description": form.inputs, "output_description": form.outputs}

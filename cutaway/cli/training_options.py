@@ -18,9 +18,10 @@ def training_options() -> dict[str, DeclaredOption]:
     kind. Of equal names the first one counts: kinds share the flag of what they share.
     """
     common = declared_options(TrainingOptions)
-    classes = [kind.transfer_options for kind in KINDS.values() if kind.transfer_options]
+    kinds = KINDS.values()
+    classes = [k.transfer_options for k in kinds if k.transfer_options not in (None, k.options)]
     first = [one for options in classes for one in declared_options(options).values()]
-    last = [one for kind in KINDS.values() for one in declared_options(kind.options).values()]
+    last = [one for kind in kinds for one in declared_options(kind.options).values()]
     found: dict[str, DeclaredOption] = {}
     for one in (*(one for one in first if one.name not in common), *common.values(), *last):
         found.setdefault(one.name, one)

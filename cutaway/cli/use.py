@@ -13,9 +13,7 @@ SHOWN_ROWS = 20
 
 
 def predict_command(run, data, *, out, force, as_json) -> None:
-    from cutaway.runs import Run
-
-    opened = Run.open(run)
+    opened = _opened(run)
     if opened.preprocessing.predicts_files and out is not None and not _is_table(out):
         _predict_files(opened, data, out, force, as_json)
         return
@@ -165,10 +163,15 @@ def verify_command(run, accept, accept_all, *, as_json) -> None:
         sys.exit(1)
 
 
-def evaluate_command(run, data, *, as_json) -> None:
-    from cutaway.runs import Run
+def _opened(run):
+    """The run, or the published detector of that name."""
+    from cutaway.runs.published_detector import open_detector_or_run
 
-    opened = Run.open(run)
+    return open_detector_or_run(run)
+
+
+def evaluate_command(run, data, *, as_json) -> None:
+    opened = _opened(run)
     scores, notes = opened.evaluate(data)
     if as_json:
         print_json({"task": opened.config["task"], **scores, "notes": notes})

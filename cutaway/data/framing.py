@@ -78,11 +78,9 @@ class Framing:
             boxes: (..., 4) x1 y1 x2 y2.
             input_size: (height, width).
         """
-        end = np.array([input_size[1], input_size[0]], np.float64)
-        start, stop = self.geometry(input_size).points(np.stack([0 * end, end]))
-        scale = np.tile((stop - start) / end, 2)
-        found = (np.asarray(boxes, np.float64) - np.tile(start, 2)) / scale
-        return np.clip(found, 0, np.tile(end, 2))
+        found = self.geometry(input_size).inverse().boxes(np.asarray(boxes, np.float64))
+        height, width = input_size
+        return np.clip(found, 0, [width, height, width, height])
 
     def to_json(self) -> dict:
         """All values, as JSON values."""

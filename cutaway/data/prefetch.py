@@ -64,7 +64,8 @@ class BlockStream:
         self.weights = None if weights is None else _checked_weights(weights, self.rows)
         if block_rows is None:
             block_rows = max(1, BLOCK_BYTES // (4 * int(np.prod(row_shape))))
-            block_rows -= block_rows % 128 if block_rows > 128 else 0  # whole batches
+            whole = next((n for n in (128, 32, 8) if block_rows > n), 1)
+            block_rows -= block_rows % whole  # whole batches
         expect_range(block_rows, what="block_rows", least=1)
         expect_range(ahead, what="ahead", least=1)
         self.row_shape = tuple(row_shape)

@@ -91,6 +91,7 @@ def read_label_file(one: Marked, path) -> int:
         place = f"line {number}"
         with naming(path, f"labels of YOLO ({place}: {line.strip()[:60]!r})", expected=WRITTEN):
             kind, *rest = (float(value) for value in values)
+        rest = rest[:4] if len(rest) == 5 else rest  # of a detection, with its score
         if kind != int(kind) or kind < 0 or (len(rest) != 4 and (len(rest) < 6 or len(rest) % 2)):
             raise DataError(
                 f"{path}: {place} is {line.strip()[:60]!r}",
@@ -126,7 +127,7 @@ def _is_label_file(folders, texts) -> bool:
             return False
         if values:
             has_picture = any(path.with_suffix(suffix).is_file() for suffix in SUFFIXES)
-            fits = all(len(v) == 5 or (len(v) >= 7 and len(v) % 2) for v in values)
+            fits = all(len(v) in (5, 6) or (len(v) >= 7 and len(v) % 2) for v in values)
             return fits and (has_picture or not is_beside)
     return False
 

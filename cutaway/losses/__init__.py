@@ -34,6 +34,7 @@ from cutaway.losses.sparse import (
     sparse_categorical_cross_entropy_with_logits,
 )
 from cutaway.losses.yolo import yolo1_loss, yolo2_loss, yolo3_loss
+from cutaway.losses.yolo4 import yolo4_loss
 
 __all__ = [
     "LOSSES",
@@ -66,6 +67,7 @@ __all__ = [
     "yolo1_loss",
     "yolo2_loss",
     "yolo3_loss",
+    "yolo4_loss",
 ]
 
 

@@ -29,6 +29,7 @@ from cutaway.losses.sparse import sparse_categorical_cross_entropy_with_logits a
 from cutaway.losses.yolo import yolo1_loss as yolo1_loss
 from cutaway.losses.yolo import yolo2_loss as yolo2_loss
 from cutaway.losses.yolo import yolo3_loss as yolo3_loss
+from cutaway.losses.yolo4 import yolo4_loss as yolo4_loss
 
 LOSSES: dict[str, Callable]
 LOSS_ALIASES: dict[str, str]
@@ -64,4 +65,5 @@ __all__ = [
     "yolo1_loss",
     "yolo2_loss",
     "yolo3_loss",
+    "yolo4_loss",
 ]

@@ -31,7 +31,7 @@ from cutaway.losses.sparse import sparse_categorical_cross_entropy_with_logits
 from cutaway.ops import sigmoid
 
 
-def _truths(name, target, batch):
+def truths_of(name, target, batch):
     """(boxes, classes, valid) of a target."""
     boxes, classes, valid = (as_array(target[key]) for key in ("boxes", "classes", "valid"))
     if boxes.shape != (batch, *valid.shape[1:], 4) or classes.shape != valid.shape:
@@ -64,7 +64,7 @@ def _sum(prediction, target, weights):
     return mean_squared_error(prediction, target, **options) * 0.5
 
 
-def _binary(prediction, target, weights):
+def binary_sum(prediction, target, weights):
     options = {"reduction": "sum", "row_weights": weights}
     return binary_cross_entropy_with_logits(prediction, target, **options)
 
@@ -102,49 +102,56 @@ def yolo3_loss(maps, target, *, priors, heads, size, ignore: float = 0.7) -> dic
     """
     priors = jnp.asarray(priors, jnp.float32)
     batch = as_array(maps[0]).shape[0]
-    boxes, classes, valid = _truths("yolo3_loss", target, batch)
+    boxes, classes, valid = truths_of("yolo3_loss", target, batch)
     best = best_prior(boxes, priors)
     terms: dict[str, Tensor] = {}
     for raw, head in zip(maps, heads, strict=True):
-        values, head = as_array(raw), list(head)
-        if values.ndim != 5 or values.shape[3] != len(head) or values.shape[4] < 6:
-            raise ShapeError(
-                f"yolo3_loss: a map of shape {values.shape} for {len(head)} priors",
-                expected="(batch, rows, columns, priors, 5 + classes)",
-                fix="reshape the head's channels: map.reshape(batch, rows, columns, priors, -1)",
-            )
-        own = priors[jnp.asarray(head)]
-        slots = jnp.full(len(priors), -1).at[jnp.asarray(head)].set(jnp.arange(len(head)))
-        learned = _assigned(values.shape, boxes, classes, valid, slots[best], size)
+        expect_map("yolo3_loss", raw, head)
+        values, own = as_array(raw), priors[jnp.asarray(head)]
+        claims = best[..., None] == jnp.asarray(head)
+        learned = assigned(values.shape, boxes, classes, valid, claims, size)
         taken, place, truth, wanted = learned
         centers = to_centers(truth)
         weight = jnp.where(taken, _area_weight(truth, size), 0)
         sides = own * jnp.exp(values[..., 2:4])
         decoded = _corners(jax.nn.sigmoid(values[..., :2]), sides, values.shape[1:3], size)
-        free = _best_iou(decoded, boxes, valid) <= ignore
+        free = best_overlap(decoded, boxes, valid) <= ignore
         found = {
-            "center": _binary(raw[..., :2], place, weight),
+            "center": binary_sum(raw[..., :2], place, weight),
             "size": _sum(raw[..., 2:4], _log_ratio(centers[..., 2:], own, taken), weight),
-            "objectness": _binary(raw[..., 4], taken, jnp.where(taken | free, 1.0, 0.0)),
-            "classes": _binary(raw[..., 5:], wanted, jnp.where(taken, 1.0, 0.0)),
+            "objectness": binary_sum(raw[..., 4], taken, jnp.where(taken | free, 1.0, 0.0)),
+            "classes": binary_sum(raw[..., 5:], wanted, jnp.where(taken, 1.0, 0.0)),
         }
         for name, term in found.items():
             terms[name] = terms[name] + term / batch if name in terms else term / batch
     return terms
 
 
-def _assigned(shape, boxes, classes, valid, slots, size):
+def expect_map(name: str, raw, head) -> None:
+    """Raise ShapeError unless `raw` is a map of raw outputs for the priors of a head."""
+    shape = as_array(raw).shape
+    if len(shape) != 5 or shape[3] != len(head) or shape[4] < 6:
+        raise ShapeError(
+            f"{name}: a map of shape {shape} for {len(head)} priors",
+            expected="(batch, rows, columns, priors, 5 + classes)",
+            fix="reshape the head's channels: map.reshape(batch, rows, columns, priors, -1)",
+        )
+
+
+def assigned(shape, boxes, classes, valid, claims, size):
     """What each place of a map learns: (is it taken, place in the cell, truth's box, classes).
 
     Args:
         shape: (batch, rows, columns, priors, 5 + classes).
-        slots: (batch, truths) the prior of each truth in this map, -1 if it has none.
+        claims: (batch, truths, priors) whether a prior of this map learns a truth.
     """
-    _, rows, columns, priors, outputs = shape
+    batch, rows, columns, priors, outputs = shape
     count, num_classes = rows * columns * priors, outputs - 5
     row, column, at = cells_of(boxes, size, (rows, columns))
-    places = (row * columns + column) * priors + slots
-    places = jnp.where(valid & (slots >= 0), places, count)
+    places = (row * columns + column)[..., None] * priors + jnp.arange(priors)
+    places = jnp.where(valid[..., None] & claims, places, count).reshape(batch, -1)
+    # one row for each truth and prior
+    boxes, at, classes = (jnp.repeat(a, priors, axis=1) for a in (boxes, at, classes))
 
     def of_picture(places, boxes, at, classes):
         owner = owners(places, count, is_last=True)
@@ -155,7 +162,7 @@ def _assigned(shape, boxes, classes, valid, slots, size):
     return tuple(a.reshape(*shape[:4], *a.shape[2:]) for a in found)
 
 
-def _best_iou(decoded, boxes, valid):
+def best_overlap(decoded, boxes, valid):
     """(batch, rows, columns, priors) largest IoU of each prediction with a truth."""
     batch, *places, _ = decoded.shape
     overlaps = pairwise_iou(decoded.reshape(batch, -1, 4), boxes)
@@ -188,15 +195,14 @@ def yolo2_loss(
     batch, rows, columns = values.shape[:3]
     stride = jnp.asarray([size[1] / columns, size[0] / rows], jnp.float32)
     own = jnp.asarray(priors, jnp.float32) * stride
-    boxes, classes, valid = _truths("yolo2_loss", target, batch)
-    taken, place, truth, _ = _assigned(
-        values.shape, boxes, classes, valid, best_prior(boxes, own), size
-    )
+    boxes, classes, valid = truths_of("yolo2_loss", target, batch)
+    claims = best_prior(boxes, own)[..., None] == jnp.arange(len(own))
+    taken, place, truth, _ = assigned(values.shape, boxes, classes, valid, claims, size)
     label = _labels(values.shape, boxes, classes, valid, own, size)
     decoded = _corners(
         jax.nn.sigmoid(values[..., :2]), own * jnp.exp(values[..., 2:4]), (rows, columns), size
     )
-    free = _best_iou(decoded, boxes, valid) <= ignore
+    free = best_overlap(decoded, boxes, valid) <= ignore
     weight = jnp.where(taken, _area_weight(truth, size), 0)
     wanted = jnp.where(taken, aligned_iou(decoded, truth), 0)
     certain = jnp.where(taken, objectness, jnp.where(free, 1.0, 0.0))
@@ -266,7 +272,7 @@ def yolo1_loss(
     """
     values, kinds = as_array(boxes), as_array(classes)
     batch, rows, columns, per_cell, _ = values.shape
-    truths, labels, valid = _truths("yolo1_loss", target, batch)
+    truths, labels, valid = truths_of("yolo1_loss", target, batch)
     row, column, at = cells_of(truths, size, (rows, columns))
     places = jnp.where(valid, row * columns + column, rows * columns)
 

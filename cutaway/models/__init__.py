@@ -13,6 +13,11 @@ _HOMES = {
         "dense_vae",
     ),
     "backbone": ("Backbone",),
+    "backbone_rcnn": ("rcnn_on_backbone",),
+    "backbone_ssd": (
+        "SSDBackbone",
+        "ssd_on_backbone",
+    ),
     "bert": (
         "BERT_BASE",
         "BERT_MINI",
@@ -44,6 +49,7 @@ _HOMES = {
     "detector": (
         "DetectionOptions",
         "Detector",
+        "SSDDetector",
         "SingleStage",
         "YoloDetector",
         "detection_objective",
@@ -100,6 +106,15 @@ _HOMES = {
         "FasterRcnn",
         "faster_rcnn_resnet50",
         "mask_rcnn_resnet50",
+    ),
+    "pretrained_detectors": (
+        "PRETRAINED_DETECTORS",
+        "PretrainedDetector",
+        "pretrained_detector",
+    ),
+    "pyramid_yolo": (
+        "PyramidYolo",
+        "yolo_on_backbone",
     ),
     "recurrent": (
         "RecurrentClassifier",

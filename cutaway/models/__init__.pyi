@@ -6,6 +6,9 @@ from cutaway.models.autoencoder import convolutional_vae as convolutional_vae
 from cutaway.models.autoencoder import dense_autoencoder as dense_autoencoder
 from cutaway.models.autoencoder import dense_vae as dense_vae
 from cutaway.models.backbone import Backbone as Backbone
+from cutaway.models.backbone_rcnn import rcnn_on_backbone as rcnn_on_backbone
+from cutaway.models.backbone_ssd import SSDBackbone as SSDBackbone
+from cutaway.models.backbone_ssd import ssd_on_backbone as ssd_on_backbone
 from cutaway.models.bert import BERT_BASE as BERT_BASE
 from cutaway.models.bert import BERT_MINI as BERT_MINI
 from cutaway.models.bert import BERT_TINY as BERT_TINY
@@ -30,6 +33,7 @@ from cutaway.models.darknet import darknet53 as darknet53
 from cutaway.models.darknet import darknet_tiny as darknet_tiny
 from cutaway.models.detector import DetectionOptions as DetectionOptions
 from cutaway.models.detector import Detector as Detector
+from cutaway.models.detector import SSDDetector as SSDDetector
 from cutaway.models.detector import SingleStage as SingleStage
 from cutaway.models.detector import YoloDetector as YoloDetector
 from cutaway.models.detector import detection_objective as detection_objective
@@ -65,6 +69,11 @@ from cutaway.models.pretrained import PretrainedBackbone as PretrainedBackbone
 from cutaway.models.pretrained import TextBackbone as TextBackbone
 from cutaway.models.pretrained import load_backbone as load_backbone
 from cutaway.models.pretrained import pretrained_backbone as pretrained_backbone
+from cutaway.models.pretrained_detectors import PRETRAINED_DETECTORS as PRETRAINED_DETECTORS
+from cutaway.models.pretrained_detectors import PretrainedDetector as PretrainedDetector
+from cutaway.models.pretrained_detectors import pretrained_detector as pretrained_detector
+from cutaway.models.pyramid_yolo import PyramidYolo as PyramidYolo
+from cutaway.models.pyramid_yolo import yolo_on_backbone as yolo_on_backbone
 from cutaway.models.rcnn import FasterRcnn as FasterRcnn
 from cutaway.models.rcnn import faster_rcnn_resnet50 as faster_rcnn_resnet50
 from cutaway.models.rcnn import mask_rcnn_resnet50 as mask_rcnn_resnet50
@@ -155,16 +164,21 @@ __all__ = [
     "MINILM_L6",
     "MobileNetV2",
     "PRETRAINED_BACKBONES",
+    "PRETRAINED_DETECTORS",
     "PaddedShortcut",
     "PatchDiscriminator",
     "Perceptron",
     "Pix2PixGenerator",
     "PretrainedBackbone",
+    "PretrainedDetector",
+    "PyramidYolo",
     "RecurrentClassifier",
     "RecurrentTextClassifier",
     "RegionProposals",
     "ResNet",
     "SSD",
+    "SSDBackbone",
+    "SSDDetector",
     "SSDMobile",
     "SSDVgg",
     "SentenceEncoder",
@@ -219,6 +233,8 @@ __all__ = [
     "pix2pix_generator",
     "plain_vnet",
     "pretrained_backbone",
+    "pretrained_detector",
+    "rcnn_on_backbone",
     "recurrent_layers",
     "resnet101",
     "resnet152",
@@ -227,6 +243,7 @@ __all__ = [
     "resnet50",
     "ssd300_vgg16",
     "ssd_mobilenet",
+    "ssd_on_backbone",
     "text_network",
     "time_series_cnn",
     "transfer",
@@ -237,4 +254,5 @@ __all__ = [
     "weighted_absolute_error",
     "yolo3",
     "yolo3_tiny",
+    "yolo_on_backbone",
 ]

@@ -7,7 +7,7 @@ import jax
 
 from cutaway.engine import Tensor, as_array, no_grad
 from cutaway.errors import OptionError
-from cutaway.nn import Module, in_mode
+from cutaway.nn import BatchNorm, Module, in_mode
 from cutaway.nn.trees import map_leaves
 
 SIDE = 256  # of the images by which the scales of stages are found
@@ -122,3 +122,25 @@ def map_scales(backbone: Backbone) -> dict[str, tuple[int, int]]:
     # in the order of the stages, which eval_shape does not keep
     shapes = {name: found[name] for name in backbone.stages if len(found[name]) == 4}
     return {name: (SIDE // height, n) for name, (_, height, _, n) in shapes.items()}
+
+
+def last_of_each_scale(scales: dict[str, tuple[int, int]]) -> tuple[str, ...]:
+    """The last stage of each scale of `map_scales`, the largest map first.
+
+    A final 1x1 convolution "top" and stages of the image's own size are left out.
+    """
+    last = {scale: name for name, (scale, _) in scales.items() if name != "top" and scale > 1}
+    return tuple(last[scale] for scale in sorted(last))
+
+
+def freeze_body(body: Module, *, batch_statistics: bool = False) -> None:
+    """Keep the weights of a body, which stays in evaluation mode, also after `train()`.
+
+    Args:
+        batch_statistics: whether its batch norms go on following the batches.
+    """
+    body.freeze()
+    for module in body.modules().values():
+        if batch_statistics and isinstance(module, BatchNorm):
+            continue
+        module.stays_in_eval, module.training = True, False

@@ -1,14 +1,22 @@
 """Base of networks that find objects: a box, a class and a score for each."""
 
-from typing import NamedTuple
+from typing import NamedTuple, Self
 
 import jax
+import jax.numpy as jnp
+import numpy as np
 
 from cutaway import boxes as arithmetic
+from cutaway import ops
 from cutaway.engine import Tensor, as_array
-from cutaway.losses import yolo3_loss
+from cutaway.errors import expect_choice
+from cutaway.losses import single_shot_loss, yolo3_loss
+from cutaway.models.backbone import freeze_body
+from cutaway.models.ssd import CODING, SSD
 from cutaway.models.yolo import Yolo
 from cutaway.nn import Module
+
+POSITIVE = 0.5  # IoU from which an SSD's prior learns a truth
 
 
 class DetectionOptions(NamedTuple):
@@ -49,6 +57,20 @@ class Detector(Module):
 
     num_classes: int
     multiple: int = 1
+
+    @property
+    def backbone(self) -> Module:
+        """The body, which is frozen by `freeze_backbone`."""
+        raise NotImplementedError
+
+    def freeze_backbone(self, *, batch_statistics: bool = False) -> Self:
+        """Train the other layers alone; returns self. See BackboneUNet.freeze_backbone."""
+        freeze_body(self.backbone, batch_statistics=batch_statistics)
+        return self
+
+    def forward(self, x):
+        """Detections in a batch of images; see Shapes."""
+        raise NotImplementedError
 
     def losses(self, x, y) -> dict[str, Tensor]:
         """Terms of the loss of a batch, by name.
@@ -116,8 +138,8 @@ class YoloDetector(SingleStage):
 
     Args:
         net: the Yolo.
+        loss: losses.yolo3_loss or yolo4_loss.
         detection: see DetectionOptions.
-        ignore: see losses.yolo3_loss.
 
     Shapes:
         See Detector.
@@ -134,13 +156,18 @@ class YoloDetector(SingleStage):
         self,
         net: Yolo,
         *,
+        loss=yolo3_loss,
         detection: DetectionOptions = DETECTIONS,
-        ignore: float = 0.7,
     ):
         self.net = net
+        self.loss = loss
         self.num_classes = net.num_classes
         self.multiple = net.strides[0]
-        self.detection, self.ignore = detection, ignore
+        self.detection = detection
+
+    @property
+    def backbone(self):
+        return self.net.body
 
     def raw(self, x):
         return self.net(x)
@@ -152,11 +179,77 @@ class YoloDetector(SingleStage):
         return {"boxes": found["boxes"], "scores": objectness * found["classes"]}
 
     def losses(self, x, y):
-        return yolo3_loss(
+        return self.loss(
             list(self.raw(x)),
             y,
             priors=self.net.priors,
             heads=[scale.priors for scale in self.net.table],
             size=x.shape[1:3],
-            ignore=self.ignore,
+        )
+
+
+class SSDDetector(SingleStage):
+    """An SSD with its loss and its detections.
+
+    Args:
+        net: the SSD.
+        scores: "softmax" of all classes and the background, or "sigmoid" of each class by itself,
+            as the published detector of MediaPipe has it; the loss is that of the softmax.
+        least_negatives: see losses.single_shot_loss.
+        detection: see DetectionOptions.
+
+    Shapes:
+        See Detector.
+    """
+
+    def __init__(
+        self,
+        net: SSD,
+        *,
+        scores: str = "softmax",
+        least_negatives: int = 3,
+        detection: DetectionOptions = DETECTIONS,
+    ):
+        expect_choice(scores, ("softmax", "sigmoid"), what="SSDDetector: scores")
+        self.net = net
+        self.scores, self.least_negatives = scores, least_negatives
+        self.num_classes = net.num_outputs - 1
+        self.detection = detection
+
+    @property
+    def backbone(self):
+        return self.net.body
+
+    def raw(self, x):
+        return self.net(x)
+
+    def candidates(self, raw, size):
+        height, width = size
+        sides = np.array([width, height, width, height], np.float32)
+        boxes = self.net.decode(raw["codes"], self.net.priors(height, width)) * sides
+        if self.scores == "sigmoid":
+            return {"boxes": boxes, "scores": ops.sigmoid(raw["classes"])[..., 1:]}
+        return {"boxes": boxes, "scores": ops.softmax(raw["classes"], axis=-1)[..., 1:]}
+
+    def losses(self, x, y):
+        raw = self.raw(x)
+        height, width = x.shape[1:3]
+        sides = jnp.array([width, height, width, height], jnp.float32)
+        priors = arithmetic.to_corners(self.net.priors(height, width) * sides)
+        truths = (as_array(y[name]) for name in ("boxes", "classes", "valid"))
+
+        def of_image(boxes, classes, valid):
+            valid = arithmetic.usable(boxes, valid)
+            matches = arithmetic.match_with_forced(
+                arithmetic.pairwise_iou(boxes, priors), valid, positive=POSITIVE
+            )
+            codes = arithmetic.encode_boxes(
+                arithmetic.matched(boxes, matches), priors, weights=CODING
+            )
+            labels = jnp.where(matches >= 0, arithmetic.matched(classes, matches) + 1, 0)
+            return jnp.where((matches >= 0)[:, None], codes, 0), labels
+
+        codes, labels = jax.vmap(of_image)(*truths)
+        return single_shot_loss(
+            raw["codes"], raw["classes"], codes, labels, least_negatives=self.least_negatives
         )

@@ -33,6 +33,7 @@ from cutaway.losses import (
     sparse_categorical_cross_entropy_with_logits,
 )
 from cutaway.models.backbone import Backbone, map_scales
+from cutaway.models.detector import Detector
 from cutaway.models.feature_pyramid import FeaturePyramid
 from cutaway.models.region_proposals import BETA, PROPOSALS, ProposalOptions, RegionProposals
 from cutaway.models.resnet import resnet50
@@ -154,7 +155,7 @@ class MaskHead(Module):
         return self.masks(ops.relu(self.rise(self.convs(x))))
 
 
-class FasterRcnn(Module):
+class FasterRcnn(Detector):
     """Faster R-CNN on a feature pyramid over any Backbone; with a mask head Mask R-CNN.
 
     In training `losses` is minimized; called with images it detects.
@@ -216,6 +217,10 @@ class FasterRcnn(Module):
         if mask_size is not None:
             self.mask_head = MaskHead(channels, mask_size, num_classes + 1, mask_widths)
         self.key = Buffer(new_key())
+
+    @property
+    def backbone(self):
+        return self.body
 
     def maps(self, x) -> list:
         """The maps of the pyramid, the largest first."""

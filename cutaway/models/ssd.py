@@ -33,7 +33,6 @@ import math
 import numpy as np
 
 from cutaway import ops
-from cutaway.boxes import to_corners
 from cutaway.errors import expect_integer
 from cutaway.models.backbone import Backbone, shapes_of
 from cutaway.models.image_parts import conv_norm, expect_images
@@ -128,6 +127,11 @@ class SSDBody(Module):
     def forward(self, x) -> list:
         """The maps, the largest first."""
         raise NotImplementedError
+
+    def map_sizes(self, height: int, width: int) -> list[tuple[int, int]]:
+        """(height, width) of each map, for an input of these sizes."""
+        shape = 1, height, width, self.in_channels
+        return [map_shape[1:3] for map_shape in shapes_of(self, self, shape)]
 
 
 class SSDVgg(SSDBody):
@@ -323,8 +327,7 @@ class SSD(Module):
 
     def map_sizes(self, height: int, width: int) -> list[tuple[int, int]]:
         """(height, width) of each map, for an input of these sizes."""
-        shape = 1, height, width, self.body.in_channels
-        return [map_shape[1:3] for map_shape in shapes_of(self.body, self.body, shape)]
+        return self.body.map_sizes(height, width)
 
     def decode(self, codes, priors):
         """Boxes x1, y1, x2, y2 as fractions of the image.
@@ -333,7 +336,10 @@ class SSD(Module):
             codes: (batch, N, 4), of `forward`.
             priors: (N, 4), of `priors`.
         """
-        corners = np.broadcast_to(np.asarray(to_corners(priors)), codes.shape)
+        priors = np.asarray(priors, np.float32)
+        center, half = priors[:, :2], priors[:, 2:] / 2
+        corners = np.concatenate([center - half, center + half], axis=1)
+        corners = np.broadcast_to(corners, codes.shape)
         return ops.decode_boxes(codes, corners, weights=CODING)
 
 

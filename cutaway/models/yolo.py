@@ -146,7 +146,8 @@ class Yolo(Module):
             ))  # fmt: skip
             below = channels
 
-    def forward(self, x):
+    def expect_size(self, x) -> None:
+        """Raise ShapeError unless all maps of these images have whole sizes."""
         height, width = x.shape[1:3]
         largest = self.strides[0]
         if height % largest or width % largest or not height * width:
@@ -156,6 +157,9 @@ class Yolo(Module):
                 expected=f"multiples of {largest}, so that maps of equal scale fit",
                 fix=f"letterbox them to {high} x {wide}",
             )
+
+    def forward(self, x):
+        self.expect_size(x)
         maps = self.body.maps(x if self.inputs is None else self.inputs(x))
         found, below = [], None
         for place, scale in enumerate(self.table, 1):

@@ -212,7 +212,7 @@ def explain_mask(run: Run, data, row: int) -> ExampleStory:
     """
     rows = run.preprocessing
     assert isinstance(rows, SegmentationRows)
-    one, source = _row(run, data, row)
+    one, source = example_row(run, data, row)
     x = rows.input_of(one)
     probabilities = rows.predict_whole(run, x)
     ids = rows.ids_of(probabilities)
@@ -243,7 +243,7 @@ def explain_pair(run: Run, data, row: int) -> ExampleStory:
     """Explain a picture that was made: the discriminator's patches, and a pixel's evidence."""
     rows = run.preprocessing
     assert isinstance(rows, PairRows)
-    one, source = _row(run, data, row)
+    one, source = example_row(run, data, row)
     x = rows.framed(rows.input_of(one))
     made = run.outputs(x[None])[0]
     real = rows.framed(rows.target_of(one)) if "target" in one else None
@@ -275,7 +275,12 @@ def explain_pair(run: Run, data, row: int) -> ExampleStory:
     return ExampleStory(run, row, source, prediction, None, parts)
 
 
-def _row(run, data, row: int) -> tuple[dict, str]:
+def example_row(run, data, row: int) -> tuple[dict, str]:
+    """(the row of the frame, the source in words) of an example.
+
+    Raises:
+        DataError: no such row.
+    """
     source = training_data_of(run) if data is None else data
     frame = run.preprocessing.read(source)
     if not 0 <= row < frame.height:

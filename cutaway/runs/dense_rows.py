@@ -88,8 +88,11 @@ class DenseRows(Preprocessing):
                 raise DataError(f"{path} is no {files.one}", expected=files.expected)
             return frame_of([bare_name(path, path.parent, files.suffixes)], [path])
         examples = self.examples_below(path)
-        if examples is not None:
-            return examples
+        return self.inputs_below(path) if examples is None else examples
+
+    def inputs_below(self, path: Path):
+        """The frame of all inputs in a folder, without targets."""
+        files = self.files
         found = files_below(path, files.suffixes)
         if not found:
             raise DataError(f"{path} holds no {files.one}s", expected=files.expected)

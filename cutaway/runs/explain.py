@@ -219,15 +219,25 @@ def _pixels_as_numbers(leaf):
     return leaf.astype(np.float32) if leaf.dtype == np.uint8 else leaf
 
 
-def explain_row(run: Run, data=None, row: int = 0) -> Any:
+def explain_row(run: Run, data=None, row: int = 0, *, box: int | None = None) -> Any:
     """Explain one row: prediction, attribution, largest gradient, anomalies.
 
     Args, Raises: see `open_row`.
 
+    Args:
+        box: of pictures with boxes, the number of the box to explain.
+
     Returns:
         RowStory; for kinds that predict more than one thing per row, a story of their own.
     """
-    own = KINDS[run.config["kind"]].explain_example(run, data, row)
+    kind = KINDS[run.config["kind"]]
+    if box is not None and not kind.explains_boxes:
+        raise OptionError(
+            f"box {box} of {kind.title}",
+            expected="a run of pictures with boxes",
+            fix="omit it (--box)",
+        )
+    own = kind.explain_example(run, data, row, **({} if box is None else {"box": box}))
     if own is not None:
         return own
     frame, x, y, source = open_row(run, data, row)

@@ -9,6 +9,8 @@ import json
 from pathlib import Path
 
 from cutaway.export import export_onnx
+from cutaway.models import Detector
+from cutaway.runs.detector_onnx import export_detector_onnx
 from cutaway.runs.kinds import KINDS
 from cutaway.runs.kinds.contract import NetworkInput
 from cutaway.weights import save_weights
@@ -39,8 +41,11 @@ def interface(run) -> Interface:
     return Interface(kind.network_inputs(rows), outputs)
 
 
-def export_run_onnx(run, path) -> dict:
+def export_run_onnx(run, path, *, suppressed: bool = True) -> dict:
     """Write the run's network to `path` as ONNX, with its Interface in the metadata.
+
+    Args:
+        suppressed: of detectors, see detector_onnx.export_detector_onnx.
 
     Returns:
         as export.export_onnx.
@@ -56,6 +61,8 @@ def export_run_onnx(run, path) -> dict:
     if run.preprocessing.task in ("binary", "multiclass"):
         metadata["classes"] = json.dumps([str(name) for name in run.preprocessing.classes])
     given = {one.name: (one.shape, one.dtype) for one in about.network_inputs}
+    if isinstance(run.net, Detector):
+        return export_detector_onnx(run.net, path, given, metadata=metadata, suppressed=suppressed)
     also = None
     if all(one.other_shape is not None for one in about.network_inputs):
         also = {one.name: (one.other_shape, one.dtype) for one in about.network_inputs}

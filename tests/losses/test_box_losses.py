@@ -194,6 +194,65 @@ def test_the_gradient_of_yolo3_is_that_of_darknet_s_loops():
         assert np.abs(found[0][2, ..., 4]).min() > 0 and not found[0][2, ..., :4].any()
 
 
+def complete_iou(a, b):
+    """IoU - d²/c² - αv of two boxes, as the paper writes it."""
+    (wa, ha), (wb, hb) = a[2:] - a[:2], b[2:] - b[:2]
+    between = ((a[:2] + a[2:] - b[:2] - b[2:]) ** 2).sum() / 4
+    around = ((np.maximum(a[2:], b[2:]) - np.minimum(a[:2], b[:2])) ** 2).sum()
+    v = 4 / np.pi**2 * (np.arctan(wb / hb) - np.arctan(wa / ha)) ** 2
+    return iou(a, b) - between / around - v * v / (1 - iou(a, b) + v)
+
+
+def yolo4_terms(raws, share):
+    """The terms by plain loops."""
+    terms = {"boxes": 0.0, "objectness": 0.0, "classes": 0.0}
+    for raw, head in zip(raws, HEADS, strict=True):
+        batch, rows, columns, priors, outputs = raw.shape
+        stride = np.array([SIZE[1] / columns, SIZE[0] / rows])
+        for b in range(batch):
+            owner, kinds = {}, {}
+            for truth, kind in seen_truths(b):
+                side = truth[2:] - truth[:2]
+                both = np.minimum(side, PRIORS).prod(axis=1)
+                shapes = both / (side.prod() + np.prod(PRIORS, axis=1) - both)
+                i, j = (int(v) for v in (truth[:2] + truth[2:]) / 2 / stride)
+                for n, prior in enumerate(head):
+                    if prior == np.argmax(shapes) or shapes[prior] > share:
+                        owner[j, i, n] = truth
+                        kinds.setdefault((j, i, n), []).append(kind)
+            for j, i, n in np.ndindex(rows, columns, priors):
+                t = raw[b, j, i, n]
+                center = (sigmoid(t[:2]) + np.array([i, j])) * stride
+                side = PRIORS[head[n]] * np.exp(t[2:4])
+                box = np.concatenate([center - side / 2, center + side / 2])
+                best = max([iou(box, truth) for truth, _ in seen_truths(b)], default=0)
+                p, chances = sigmoid(t[4]), sigmoid(t[5:])
+                if (j, i, n) in owner:
+                    terms["boxes"] += 3 * (1 - complete_iou(box, owner[j, i, n]))
+                    terms["objectness"] -= np.log(p)
+                    on = np.isin(np.arange(outputs - 5), kinds[j, i, n])
+                    terms["classes"] -= np.log(np.where(on, chances, 1 - chances)).sum()
+                elif best <= 0.7:
+                    terms["objectness"] -= np.log(1 - p)
+    return {name: value / batch for name, value in terms.items()}
+
+
+@pytest.mark.parametrize("share", [1.0, 0.213, 0.05])
+def test_yolo4_is_its_formula_in_plain_loops(share):
+    raws = [RNG.normal(size=(3, 2, 3, 2, 8)) * 0.3, RNG.normal(size=(3, 4, 6, 2, 8)) * 0.3]
+    with float64():
+        options = {"priors": PRIORS, "heads": HEADS, "size": SIZE, "share": share}
+        terms, found = terms_and_gradients(
+            lambda a, b: losses.yolo4_loss([a, b], TARGET, **options), *raws
+        )
+    expected = yolo4_terms(raws, share)
+    assert {name: float(term) for name, term in terms.items()} == pytest.approx(expected)
+    # a step against the gradient lowers the loss: the boxes learn too
+    after = yolo4_terms([r - 1e-4 * np.asarray(g) for r, g in zip(raws, found, strict=True)], share)
+    assert after["boxes"] < expected["boxes"] and sum(after.values()) < sum(expected.values())
+    assert not np.asarray(found[0])[2, ..., :4].any()  # the picture without objects
+
+
 def test_maps_and_targets_that_do_not_fit_are_refused():
     raw = np.zeros((3, 2, 3, 2, 8))
     with pytest.raises(ShapeError, match="for 3 priors"):

@@ -129,6 +129,13 @@ def export(
     safetensors: Annotated[
         bool, typer.Option("--safetensors", help="Export the weights only.")
     ] = False,
+    nms: Annotated[
+        bool,
+        typer.Option(
+            "--nms/--no-nms",
+            help="Of detectors: whether the ONNX file leaves out boxes that better ones cover.",
+        ),
+    ] = True,
     force: Force = False,
     device: Device = None,
     as_json: Json = False,
@@ -136,7 +143,9 @@ def export(
     """Export a run's network, with a description of its inputs and outputs."""
     from cutaway.cli.export import export_command
 
-    export_command(run, out, onnx=onnx, safetensors=safetensors, force=force, as_json=as_json)
+    export_command(
+        run, out, onnx=onnx, safetensors=safetensors, nms=nms, force=force, as_json=as_json
+    )
 
 
 @example("cutaway explain runs/students --row 3 --weight 0:2,1")
@@ -160,6 +169,10 @@ def explain(
         option("Show one weight's gradient path by path.", metavar="LAYER:I,J"),
     ] = None,
     top: Annotated[int, typer.Option(help="Number of paths to list, strongest first.")] = 10,
+    box: Annotated[
+        int | None,
+        option("Of pictures with boxes, the box to explain. [default: the best one]", metavar="K"),
+    ] = None,
     html: Annotated[Path | None, option("HTML report to write.", metavar="FILE")] = None,
     force: Force = False,
     trust: Trust = False,
@@ -177,6 +190,7 @@ def explain(
         neuron=neuron,
         weight=weight,
         top=top,
+        box=box,
         html=html,
         force=force,
         trust=trust,

@@ -3,6 +3,7 @@ from cutaway.runs.kinds.contract import DataKind as DataKind
 from cutaway.runs.kinds.images import ImageKind as ImageKind
 from cutaway.runs.kinds.language import LanguageKind as LanguageKind
 from cutaway.runs.kinds.masks import MaskKind as MaskKind
+from cutaway.runs.kinds.objects import ObjectKind as ObjectKind
 from cutaway.runs.kinds.picture_pairs import PairKind as PairKind
 from cutaway.runs.kinds.recordings import RecordingKind as RecordingKind
 from cutaway.runs.kinds.series import SeriesKind as SeriesKind
@@ -19,6 +20,7 @@ __all__ = [
     "KINDS",
     "LanguageKind",
     "MaskKind",
+    "ObjectKind",
     "PairKind",
     "RecordingKind",
     "SeriesKind",

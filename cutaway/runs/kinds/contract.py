@@ -71,6 +71,8 @@ class DataKind:
         windows: whether the examples are windows of one long sequence, and so not independent.
         lists_columns: whether the data are described column by column, all of them shown.
         attributes: whether `explain` attributes a prediction to the inputs.
+        explains_boxes: whether `explain_example` takes `box`, the number of one of several things
+            that are predicted for a row.
     """
 
     name: str
@@ -87,6 +89,7 @@ class DataKind:
     windows: bool = False
     lists_columns: bool = False
     attributes: bool = True
+    explains_boxes: bool = False
 
     def recognize(self, source: DataSource) -> Sign | None:
         """A Sign if these data are of this kind, otherwise None."""

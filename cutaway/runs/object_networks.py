@@ -1,0 +1,83 @@
+"""Detectors from their specs, and the priors of detectors for a set of boxes."""
+
+import functools
+
+import numpy as np
+
+from cutaway.boxes import kmeans_priors
+from cutaway.losses import yolo4_loss
+from cutaway.models import (
+    Detector,
+    SSDDetector,
+    YoloDetector,
+    rcnn_on_backbone,
+    ssd_on_backbone,
+    yolo_on_backbone,
+)
+
+YOLO_PRIORS, SSD_PRIORS = 9, 18
+LEVELS = 3  # maps of a detector on a backbone
+BETWEEN = 2**0.5  # ratio of two sizes of anchors on one map
+
+
+def yolo_of(spec, source, pretrained) -> Detector:
+    """YOLO's heads on a backbone."""
+    net = yolo_on_backbone(
+        source, spec["outputs"], priors=spec["priors"], channels=spec["width"],
+        pretrained=pretrained,
+    )  # fmt: skip
+    return YoloDetector(net, loss=functools.partial(yolo4_loss, rescore=True))
+
+
+def ssd_of(spec, source, pretrained) -> Detector:
+    """SSD's heads on a backbone."""
+    height, width = spec["size"]
+    priors = np.asarray(spec["priors"]) / (width, height)
+    return SSDDetector(
+        ssd_on_backbone(source, spec["outputs"], priors=priors, pretrained=pretrained)
+    )
+
+
+def faster_rcnn_of(spec, source, pretrained) -> Detector:
+    """Faster R-CNN on a backbone."""
+    return rcnn_on_backbone(source, spec["outputs"], sizes=spec["anchors"], pretrained=pretrained)
+
+
+DETECTORS = {"yolo": yolo_of, "ssd": ssd_of, "faster-rcnn": faster_rcnn_of}
+
+
+def detector_of(spec, source: str | None = None) -> Detector:
+    """The detector of a spec.
+
+    Args:
+        source: a pretrained backbone with the weights it begins with; None: random ones, which
+            those of a run replace.
+    """
+    build = DETECTORS[spec["model"].removeprefix("objects-")]
+    found = build(spec, source or spec["from"], source is not None)
+    return found if spec["unfrozen"] else found.freeze_backbone()
+
+
+def fitted_priors(model: str, sides, labels, seed: int) -> dict[str, list]:
+    """What the spec of a model holds of the boxes of a training set.
+
+    All classes together count as much as each other: otherwise the priors fit the most frequent one
+    only.
+
+    Args:
+        sides: (boxes, 2) widths and heights in pixels of the input.
+        labels: (boxes,) classes.
+        seed: of the clusters.
+    """
+    if model in ("yolo", "ssd"):
+        count = YOLO_PRIORS if model == "yolo" else SSD_PRIORS
+        weights = 1 / np.bincount(labels)[labels]
+        found = kmeans_priors(sides, count, weights=weights, seed=seed)
+        return {"priors": [[round(float(n), 2) for n in one] for one in found]}
+    roots = np.sqrt(np.prod(sides, axis=1))
+    order = np.argsort(roots)
+    shares = np.cumsum((1 / np.bincount(labels)[labels])[order])
+    places = np.searchsorted(shares / shares[-1], (np.arange(LEVELS) + 0.5) / LEVELS)
+    middle = roots[order][np.minimum(places, len(order) - 1)]
+    factors = BETWEEN**-0.5, BETWEEN**0.5
+    return {"anchors": [[round(float(m * f), 2) for f in factors] for m in middle]}

@@ -1,0 +1,340 @@
+"""The training of a detector: average precision after each epoch, and a threshold at the end."""
+
+import dataclasses
+from typing import Any
+
+import numpy as np
+
+from cutaway.boxes import best_prior_iou
+from cutaway.data import (
+    ExampleAugmentation,
+    Framing,
+    RandomGeometry,
+    RandomLight,
+    find_objects,
+    stream_examples,
+)
+from cutaway.metrics import DetectionScores
+from cutaway.metrics.detection_errors import DOUBLED, ERRORS, INVENTED, WRONG_CLASS
+from cutaway.nn import seed
+from cutaway.nn.trees import take_rows
+from cutaway.runs.dense import DenseExperiment, evenly, split_rows
+from cutaway.runs.dense_report import Shown, legend, thumbnail
+from cutaway.runs.drawn_boxes import class_color, drawn_boxes
+from cutaway.runs.finished_run import Run
+from cutaway.runs.masks import looks_alike
+from cutaway.runs.object_checks import (
+    FITS,
+    misread_boxes,
+    nothing_found,
+    shifted_classes,
+    unfitted_boxes,
+)
+from cutaway.runs.object_networks import detector_of, fitted_priors
+from cutaway.runs.object_scores import classes_table, confusion_table
+from cutaway.runs.objects import GRAY, JudgedPicture, ObjectRows, object_frame
+from cutaway.runs.options.objects import ObjectOptions
+from cutaway.story.html import table
+from cutaway.train.blocks import expect_batch
+from cutaway.train.callbacks import Callback
+
+LARGEST = 320  # pixels along the longer side by default
+MULTIPLE = 32  # of the sizes: the smallest map has 1/32 of the picture
+SAMPLED = 16  # training pictures for statistics of layers
+MEASURED = 24  # validation pictures on which the loss is measured after an epoch
+WATCHED = 2**28  # bytes of validation pictures in which objects are detected after an epoch
+CHECKED = 64  # pictures whose boxes are looked at by the doctor
+DRAWN = 256  # pixels of the longer side of pictures in the report
+COUNTED = [(number, ERRORS[number]) for number in (WRONG_CLASS, DOUBLED, INVENTED)]
+ZOOM = (0.8, 1.25)
+SHIFT = 0.1  # of the size
+THRESHOLDS = tuple(round(0.05 * k, 2) for k in range(1, 20))
+
+
+class EpochPrecision(Callback):
+    """Average precision on validation pictures after each epoch, as columns of the history.
+
+    Args:
+        x: (pictures, height, width, channels) as the network takes them.
+        truths: of each {"boxes", "classes", "ignored"} in its pixels.
+        names: of the classes.
+    """
+
+    def __init__(self, x, truths: list[dict], names):
+        self.x, self.truths, self.names = x, truths, names
+
+    def on_epoch(self, trainer, row):
+        found = trainer.predict(self.x)
+        scores = DetectionScores(self.names)
+        for k, truth in enumerate(self.truths):
+            scores.collect(truth, take_rows(found, k))
+        result = scores.result()
+        row["val_ap"], row["val_ap50"] = (float(np.nan_to_num(result[n])) for n in ("ap", "ap50"))
+
+
+@dataclasses.dataclass(kw_only=True)
+class ObjectExperiment(DenseExperiment):
+    """DenseExperiment on pictures with boxes; y is a dict of padded targets."""
+
+    preprocessing: ObjectRows
+    options: ObjectOptions
+    y: Any
+
+    @property
+    def data_line(self) -> str:
+        boxes = sum(self.preprocessing.counts)
+        return (
+            f"{len(self.sets['train']):,} training pictures with {boxes:,} boxes, "
+            f"{self.preprocessing.count_of(self.validation_rows)}"
+        )
+
+    def new_network(self, spec):
+        return detector_of(spec, self.options.from_)
+
+    def targets(self):
+        return self.y
+
+    def watchers(self):
+        rows = self.preprocessing
+        chosen = self.sets["validation"]
+        most = max(1, WATCHED // (rows.channels * int(np.prod(rows.size))))
+        frame = self.frame[chosen[evenly(len(chosen), most)]]
+        x = rows.transform(frame, with_target=False).x
+        truths = [rows.framed_truth(row) for row in frame.to_dicts()]
+        return [EpochPrecision(x, truths, rows.names)]
+
+    def calibrate(self, run: Run) -> None:
+        """Choose the score from which on detections are shown: the largest mean F1."""
+        rows = self.preprocessing
+        found = rows.compared(run, self.rows_of("validation"))
+        self.found["validation"] = found
+        curves = [rows.collected(found).curve(k) for k in range(len(rows.names))]
+        rows.threshold = best_threshold(curves)
+
+    def judged(self, name: str) -> list[JudgedPicture]:
+        """What is wrong with the detections of a set, as they are shown."""
+        return self.preprocessing.judged(self.found[name])
+
+    def problems(self, run: Run):
+        rows = self.preprocessing
+        frame = self.frame[self.sets["train"]]
+        some = frame[evenly(len(frame), CHECKED)].to_dicts()
+        found = [misread_boxes((rows.input_of(row), row["target"].boxes) for row in some)]
+        found.append(self._unfitted(frame))
+        compared = rows.compared(run, self.rows_of("validation")[:CHECKED])
+        judged = rows.judged(compared)
+        found.append(nothing_found([(one.truth.boxes, one.found.boxes) for one in judged]))
+        found.append(shifted_classes(rows.confusion(judged), rows.names))
+        return [one for one in found if one is not None]
+
+    def _unfitted(self, frame):
+        if "priors" not in self.spec:
+            return None
+        sides, labels = sides_of_boxes(self.preprocessing, frame)
+        best = best_prior_iou(sides, self.spec["priors"])
+        return unfitted_boxes(best, self.preprocessing.names, labels)
+
+    def worst(self, run: Run, most: int) -> list[Shown]:
+        """The validation pictures with the most mistakes."""
+        rows, shown = self.preprocessing, []
+        order = sorted(self.judged("validation"), key=lambda one: -one.judged.mistakes)
+        for one in order[:most]:
+            picture = rows.shown_input(rows.input_of(one.row))
+            drawn = {
+                "truth": (one.truth.boxes, one.truth.classes),
+                "detections": (one.found.boxes, one.found.classes),
+                "missed": (one.truth.boxes[one.judged.missed],
+                           one.truth.classes[one.judged.missed]),
+            }  # fmt: skip
+            wrong = np.isin(one.judged.verdicts, (WRONG_CLASS, DOUBLED, INVENTED))
+            drawn["wrong"] = one.found.boxes[wrong], one.found.classes[wrong]
+            pictures = [
+                (caption, self._thumbnail(picture, *boxes, dashed=caption in ("truth", "missed")))
+                for caption, boxes in drawn.items()
+            ]
+            verdicts = one.judged.verdicts
+            counts = [
+                ("objects", f"{len(one.truth.boxes)}"),
+                ("missed", f"{len(one.judged.missed)}"),
+                *((name, f"{(verdicts == number).sum()}") for number, name in COUNTED),
+            ]
+            shown.append(Shown(one.row["name"], pictures, counts))
+        return shown
+
+    def _thumbnail(self, picture, boxes, classes, **options) -> str:
+        names = self.preprocessing.names
+        scale = min(1.0, DRAWN / max(picture.shape[:2]))
+        size = tuple(max(1, round(n * scale)) for n in picture.shape[:2])
+        geometry = Framing("stretch", size).geometry(picture.shape[:2])
+        drawn = drawn_boxes(
+            geometry.picture(picture),
+            geometry.boxes(boxes),
+            classes,
+            names,
+            labels=False,
+            **options,
+        )
+        return thumbnail(drawn)
+
+    def grid(self, most: int) -> list[Shown]:
+        """Training pictures with their boxes."""
+        rows, shown = self.preprocessing, []
+        train = self.sets["train"]
+        for k in train[evenly(len(train), most)]:
+            row = self.frame.row(int(k), named=True)
+            picture = rows.shown_input(rows.input_of(row))
+            drawn = self._thumbnail(picture, row["target"].boxes, row["target"].classes)
+            shown.append(Shown(row["name"], [("", drawn)], []))
+        return shown
+
+    def scores_section(self) -> str:
+        """AP of the classes, the confusion matrix with the background, and the priors."""
+        rows = self.preprocessing
+        parts = [legend(rows.names, [class_color(k) for k in range(len(rows.names))])]
+        parts.append(classes_table(rows, self.found["validation"]))
+        parts.append(confusion_table(rows.confusion(self.judged("validation")), rows))
+        if "priors" in self.spec:
+            parts.append(self._priors_table())
+        return "".join(parts)
+
+    def _priors_table(self) -> str:
+        rows = self.preprocessing
+        sides, labels = sides_of_boxes(rows, self.frame[self.sets["train"]])
+        best = best_prior_iou(sides, self.spec["priors"])
+        body = []
+        for k, name in enumerate(rows.names):
+            own = best[labels == k]
+            if len(own):
+                parts = (np.median(own), own.min(), (own < FITS).mean())
+                body.append((name, f"{len(own):,}", f"{parts[0]:.2f}", f"{parts[1]:.2f}",
+                             f"{parts[2]:.0%}"))  # fmt: skip
+        shapes = ", ".join(f"{w:.0f} x {h:.0f}" for w, h in self.spec["priors"])
+        return (
+            "<p class='soft'>Before training: how well the best prior fits the width and height of "
+            f"each box of the training set, as IoU. Priors in pixels of the input: {shapes}.</p>"
+        ) + table(
+            ("class", "boxes", "median IoU", "worst", f"below {FITS:g}"), body, numbers=(1, 2, 3, 4)
+        )
+
+
+def best_threshold(curves) -> float:
+    """The score with the largest F1, on average over the classes that occur."""
+    values = {}
+    for threshold in THRESHOLDS:
+        each = []
+        for recall, precision, score in curves:
+            kept = int((score >= threshold).sum())
+            if len(recall) and np.isnan(recall[0]):
+                continue
+            r, p = (recall[kept - 1], precision[kept - 1]) if kept else (0.0, 0.0)
+            each.append(2 * r * p / (r + p) if r + p else 0.0)
+        values[threshold] = float(np.mean(each)) if each else 0.0
+    return max(values, key=lambda t: (values[t], -abs(t - 0.5)))
+
+
+def prepare_objects(path, options: ObjectOptions | None = None, *, why: str = ""):
+    """Read and split pictures with boxes, and build a detector for them.
+
+    Raises:
+        DataError: see data.find_objects; a set without pictures.
+        OptionError: an unknown backbone.
+        RunError: its weights are not available.
+    """
+    options = ObjectOptions() if options is None else options
+    folder = find_objects(path)
+    sets, notes = split_rows(folder, options)
+    size = picture_size(options.size, folder.sizes)
+    training = folder.subset(sets["train"])
+    rows = ObjectRows(size, 3, folder.classes, training.counts.sum(axis=0))
+    frame = object_frame(folder)
+    sides, labels = sides_of_boxes(rows, frame[sets["train"]])
+    spec = {
+        "model": f"objects-{options.model}",
+        "loss": options.model,
+        "from": options.from_.partition(":")[0],
+        "unfrozen": options.fine_tune,
+        "channels": rows.channels,
+        "outputs": len(rows.names),
+        "width": 96,
+        "size": list(size),
+        **fitted_priors(options.model, sides, labels, options.seed),
+    }
+    seed(options.seed)
+    net = detector_of(spec, options.from_)
+    stream = stream_examples(
+        training,
+        augmentation(rows, options, turns=looks_alike(options, folder.channels)),
+        prepare=lambda x, y: _framed(rows, x, y),
+    )
+    expect_batch(options.batch(stream.rows), stream.rows)
+    sample = sets["train"][evenly(len(sets["train"]), SAMPLED)]
+    held = sets["validation"][evenly(len(sets["validation"]), MEASURED)]
+    arrays = rows.transform(frame[np.concatenate([sample, held])])
+    return ObjectExperiment(
+        kind="objects",
+        source=str(path),
+        target="objects",
+        options=options,
+        frame=frame,
+        preprocessing=rows,
+        training=np.arange(len(sample)),
+        validation=len(sample) + np.arange(len(held)),
+        row_numbers=np.concatenate([sample, held]) + 1,
+        x=arrays.x,
+        y=arrays.targets,
+        spec=spec,
+        net=net,
+        notes=[*folder.notes, *notes],
+        why=why,
+        stream=stream,
+        sets=sets,
+    )
+
+
+def _framed(rows: ObjectRows, x, y):
+    geometry = rows.framing.geometry(x.shape[:2])
+    boxes = geometry.boxes(y["boxes"]).astype(np.float32)
+    boxes = np.where(y["valid"][:, None], boxes, 0)
+    return geometry.picture(x, fill=GRAY), {**y, "boxes": boxes}
+
+
+def augmentation(
+    rows: ObjectRows, options: ObjectOptions, *, turns: bool = False
+) -> ExampleAugmentation:
+    """Random flips, zoom, shift and light, if asked for."""
+    roles = {"boxes": "boxes", "classes": "other", "valid": "valid"}
+    if not options.augment:
+        return ExampleAugmentation(RandomGeometry(rows.size), y_roles=roles, fill=GRAY)
+    flips = (0, 1) if turns else (1,)
+    geometry = RandomGeometry(rows.size, flips=flips, zoom=ZOOM, shift=SHIFT * min(rows.size))
+    return ExampleAugmentation(geometry, y_roles=roles, light=RandomLight(0.2, 0.2), fill=GRAY)
+
+
+def picture_size(given, sizes) -> tuple[int, int]:
+    """(height, width) of the pictures as the network takes them, multiples of MULTIPLE.
+
+    Args:
+        given: the longer side, (height, width) or None: LARGEST for the longer side, if the
+            pictures have as much.
+        sizes: (pictures, 2).
+    """
+    if given is None or isinstance(given, int):
+        height, width = np.median(sizes, axis=0)
+        if (sizes != sizes[0]).any():  # of all forms
+            height = width = max(height, width)
+        side = min(LARGEST, max(height, width)) if given is None else given
+        scale = side / max(height, width)
+        given = round(height * scale), round(width * scale)
+    height, width = (max(1, -(-int(n) // MULTIPLE)) * MULTIPLE for n in given)
+    return height, width
+
+
+def sides_of_boxes(rows: ObjectRows, frame) -> tuple[np.ndarray, np.ndarray]:
+    """(widths and heights (n, 2) as the network sees them, classes (n,)) of a frame's boxes."""
+    sides, labels = [np.zeros((0, 2))], [np.zeros(0, int)]
+    for row in frame.to_dicts():
+        truth = rows.framed_truth(row)
+        kept = ~truth["ignored"]
+        sides.append((truth["boxes"][:, 2:] - truth["boxes"][:, :2])[kept])
+        labels.append(truth["classes"][kept])
+    return np.concatenate(sides), np.concatenate(labels)

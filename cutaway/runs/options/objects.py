@@ -1,0 +1,83 @@
+"""Training options for pictures with boxes."""
+
+import dataclasses
+
+from cutaway.errors import expect_choice
+from cutaway.runs.options.dense import SPLIT, expect_piece
+from cutaway.runs.options.every_kind import TrainingOptions
+from cutaway.runs.options.flags import AUGMENT, MODEL, SIZE, option
+from cutaway.runs.options.masks import TURNS
+from cutaway.runs.options.transfer import FINE_TUNE, FROM
+
+# networks on any backbone, and those with a body of their own
+MODELS = ("faster-rcnn", "yolo", "ssd")  # heads on a pretrained backbone
+SSD_EPOCHS = 3  # times as many: its heads are single convolutions, which learn slowly
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class ObjectOptions(TrainingOptions):
+    """Training options for pictures with boxes; None means a default that depends on the data.
+
+    Attributes:
+        model: "faster-rcnn", "yolo" or "ssd", on a pretrained backbone.
+        from_: the pretrained backbone, see TransferOptions.
+        fine_tune: whether the backbone is trained too, with a lower learning rate for all.
+        size: longer side of the pictures as the network takes them, letterboxed, or (height,
+            width); None: theirs, at most 320 pixels.
+        augment: whether to flip, zoom and shift pictures and change their light.
+        turns: whether pictures look alike in any direction, as under a microscope: they are then
+            also mirrored upside down; None: gray pictures do.
+        split: see DenseOptions.
+        others: see TrainingOptions.
+    """
+
+    MONITOR = "val_ap"
+    LEAST_STEPS, LEAST_EPOCHS, MOST_EPOCHS = 360, 10, 200
+    LEAST_BATCH, MOST_BATCH = 8, 8
+    ADAPTIVE_RATE, TUNED_RATE = 2e-3, 5e-4
+    TUNED_STEPS = 1000
+    WARM = 0.05  # fraction of the steps in which the learning rate rises
+
+    weight_decay: float = 0.01
+    dropout: float = 0.0
+    validation: float = 0.15
+    model: str = option("faster-rcnn", MODEL)
+    from_: str = option("efficientnet-lite0", FROM)
+    fine_tune: bool = option(False, FINE_TUNE)
+    size: int | tuple | None = option(None, SIZE)
+    augment: bool = option(True, AUGMENT)
+    turns: bool | None = option(None, TURNS)
+    split: str | None = option(None, SPLIT)
+
+    def __post_init__(self):
+        super().__post_init__()
+        expect_choice(self.model, MODELS, what="model")
+        expect_piece(self.size, 2)
+
+    @property
+    def takes_dropout(self):
+        return False
+
+    def rate(self):
+        return self.TUNED_RATE if self.lr is None and self.fine_tune else super().rate()
+
+    def count_epochs(self, rows: int) -> int:
+        if self.epochs is not None or not self.fine_tune:
+            usual = super().count_epochs(rows)
+            return usual * SSD_EPOCHS if self.model == "ssd" and self.epochs is None else usual
+        steps = -(-rows // self.batch(rows))
+        return min(self.MOST_EPOCHS, max(self.LEAST_EPOCHS, -(-self.TUNED_STEPS // steps)))
+
+    def make_optimizer(self, net, rows: int):
+        from cutaway.optim import OPTIMIZERS, AdamW, Cosine, Warmup
+
+        steps = -(-rows // self.batch(rows)) * self.count_epochs(rows)
+        warm = max(1, round(self.WARM * steps))
+        then = Cosine(max(1, steps - warm)) if self.schedule == "cosine" else None
+        kind, schedule = OPTIMIZERS[self.optimizer], Warmup(warm, then)
+        if kind is AdamW:
+            return AdamW(net, self.rate(), weight_decay=self.weight_decay, schedule=schedule)
+        return kind(net, self.rate(), schedule=schedule)
+
+    def respec(self, spec):
+        return spec

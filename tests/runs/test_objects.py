@@ -1,0 +1,232 @@
+"""Pictures with boxes: from a folder to a detector, on drawn disks and squares."""
+
+import dataclasses
+import json
+
+import numpy as np
+import pytest
+
+import cutaway as ct
+from cutaway.errors import OptionError
+from cutaway.metrics.detection_errors import ERRORS, iou_matrix
+from cutaway.models import BasicBlock, ResNet
+from cutaway.models.pretrained import PRETRAINED_BACKBONES, ImageBackbone
+from cutaway.runs import Run, prepare, write_report
+from cutaway.runs.explain import explain_row
+from cutaway.runs.object_training import best_threshold, picture_size
+from cutaway.runs.objects import ObjectRows, Truth
+from tests.runs.drawn_sets import write_masks, write_objects
+from tests.runs.untrained import write_untrained
+
+OPTIONS = {
+    "model": "yolo",
+    "from_": "small",
+    "epochs": 3,
+    "batch_size": 4,
+    "validation": 0.3,
+    "lr": 5e-3,
+}
+
+
+def small_resnet(classes=1000, *, pretrained=None):
+    """Without a file: its weights are those of seed 7."""
+    if pretrained is not None:
+        ct.seed(7)
+    return ResNet(BasicBlock, (1, 1, 1, 1), num_classes=classes, widths=(4, 8, 8, 8))
+
+
+@pytest.fixture(autouse=True, scope="module")
+def small_body():
+    with pytest.MonkeyPatch.context() as patch:
+        body = ImageBackbone(f"{__name__}:small_resnet", "drawn", "a small ResNet", size=24)
+        patch.setitem(PRETRAINED_BACKBONES, "small", body)
+        yield
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    return write_objects(tmp_path_factory.mktemp("objects") / "set", 8, empty=(2,))
+
+
+@pytest.fixture(scope="module")
+def run(folder, tmp_path_factory):
+    experiment = prepare(folder, **OPTIONS)
+    assert experiment.kind == "objects"
+    return experiment.train(tmp_path_factory.mktemp("runs") / "run", progress=False)
+
+
+def test_the_history_has_the_average_precision_of_each_epoch(run):
+    for name in ("val_ap", "val_ap50", "loss_boxes", "loss_objectness", "val_loss"):
+        assert np.isfinite(run.history[name]).all()
+    assert run.history["loss"][-1] < run.history["loss"][0]
+    for name in ("train", "validation"):
+        assert set(run.metrics[name]) >= {"ap", "ap50", "ar_100", "ap50_disk", "ap50_square"}
+
+
+def test_the_frozen_body_keeps_its_weights_and_statistics(run):
+    body = small_resnet(pretrained="drawn").state_dict()
+    trained = run.net.state_dict()
+    for path, value in trained.items():
+        if ".body." in path:
+            np.testing.assert_array_equal(value, body[path.partition(".body.")[2]])
+    assert any(".body." in path for path in trained)
+
+
+def test_an_opened_run_finds_the_same_objects(run, folder):
+    rows = run.preprocessing.read(folder)
+    found = run.preprocessing.compared(run, rows.to_dicts())
+    opened = Run.open(run.path)
+    again = opened.preprocessing.compared(opened, opened.preprocessing.read(folder).to_dicts())
+    assert len(found) == 8
+    for one, other in zip(found, again, strict=True):
+        for part, expected in zip(one.found[:3], other.found[:3], strict=True):
+            np.testing.assert_array_equal(part, expected)
+        assert (one.found.boxes >= 0).all()
+        assert (one.found.boxes <= [96, 64, 96, 64]).all()
+    assert run.evaluate(folder)[0] == opened.evaluate(folder)[0]
+
+
+@pytest.mark.slow
+def test_two_trainings_with_one_seed_are_the_same_bit_for_bit_also_resumed(run, folder, tmp_path):
+    shorter = prepare(folder, **{**OPTIONS, "epochs": 1, "schedule": "constant"})
+    shorter.train(tmp_path / "b", progress=False)
+    options = {**OPTIONS, "epochs": 2, "schedule": "constant"}
+    resumed = prepare(folder, **options).train(tmp_path / "b", resume=True, progress=False)
+    whole = prepare(folder, **options).train(tmp_path / "c", progress=False)
+    for path, value in whole.net.state_dict().items():
+        np.testing.assert_array_equal(value, resumed.net.state_dict()[path])
+    assert whole.metrics["validation"] == resumed.metrics["validation"]
+
+
+def test_boxes_are_put_back_into_pictures_of_any_size():
+    rows = ObjectRows((64, 96), 3, ["a"], [1])
+    boxes = np.array([[10.0, 20.0, 110.0, 90.0], [0.0, 0.0, 300.0, 200.0]])
+    framed = rows.framing.geometry((200, 300)).boxes(boxes)
+    assert framed[1].tolist() == [0.0, 0.0, 96.0, 64.0]
+    found = {
+        "boxes": framed, "scores": np.array([0.9, 0.4]), "classes": np.array([0, 0]),
+        "valid": np.array([True, True]),
+    }  # fmt: skip
+    put_back = rows.restored_detections(found, (200, 300))
+    np.testing.assert_allclose(put_back.boxes, boxes, atol=1e-9)
+    assert put_back.above(0.5).boxes.shape == (1, 4)
+
+
+def test_the_size_of_pictures_follows_from_theirs():
+    same, mixed = np.array([[240, 320]] * 3), np.array([[240, 320], [900, 600], [500, 375]])
+    assert picture_size(None, same) == (256, 320)
+    assert picture_size(None, mixed) == (320, 320)
+    assert picture_size(None, np.array([[1080, 1920]])) == (192, 320)
+    assert picture_size((100, 33), same) == (128, 64)
+    assert picture_size(416, same) == (320, 416)
+    assert picture_size(416, mixed) == (416, 416)
+
+
+def test_the_threshold_has_the_largest_mean_f1():
+    recall, precision = np.array([0.5, 0.5, 1.0]), np.array([1.0, 0.5, 2 / 3])
+    assert best_threshold([(recall, precision, np.array([0.9, 0.6, 0.3]))]) == 0.3
+    assert best_threshold([(recall, precision, np.array([0.9, 0.2, 0.1]))]) == 0.1
+    none = np.full(1, np.nan)
+    assert best_threshold([(none, np.zeros(1), np.ones(1))]) == 0.5
+
+
+def test_ignored_objects_are_neither_taught_nor_counted():
+    rows = ObjectRows((64, 96), 3, ["a"], [1])
+    truth = Truth(np.array([[0.0, 0, 10, 10], [20, 20, 40, 40]]), np.array([0, 0]),
+                  np.array([True, False]))  # fmt: skip
+    target = rows.framed_target(truth, (64, 96), 4)
+    assert target["valid"].tolist() == [True, False, False, False]
+    assert target["boxes"][0].tolist() == [20, 20, 40, 40]
+
+
+def test_wrong_options_are_named(folder):
+    with pytest.raises(OptionError, match="one of faster-rcnn, yolo, ssd"):
+        prepare(folder, model="yolov3-tiny", from_="small")
+    with pytest.raises(OptionError, match="dropout"):
+        prepare(folder, dropout=0.5)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("model", ["ssd", "faster-rcnn"])
+def test_other_detectors_are_trained_opened_explained_and_resumed_to_the_same_bits(
+    folder, tmp_path, model
+):
+    options = {**OPTIONS, "model": model, "schedule": "constant"}
+    prepare(folder, **{**options, "epochs": 1}).train(tmp_path / "a", progress=False)
+    resumed = prepare(folder, **{**options, "epochs": 2}).train(
+        tmp_path / "a", resume=True, progress=False
+    )
+    whole = prepare(folder, **{**options, "epochs": 2}).train(tmp_path / "b", progress=False)
+    for path, value in whole.net.state_dict().items():
+        np.testing.assert_array_equal(value, resumed.net.state_dict()[path])
+    opened = Run.open(tmp_path / "a")
+    assert opened.evaluate(folder) == whole.evaluate(folder)
+    explained = explain_row(opened, folder, 0, box=0)
+    made = explained.parts[1][1]
+    found = explained.parts[0][1].found
+    rows = opened.preprocessing
+    back = rows.framing.undo_boxes(made.box[None], (64, 96))[0]
+    np.testing.assert_allclose(back, found.boxes[0], atol=1e-2)
+    assert made.score == pytest.approx(found.scores[0], rel=1e-4)
+
+
+def test_the_arithmetic_of_a_box_leads_to_the_box_and_what_covers_it_is_left_out(run, folder):
+    rows = run.preprocessing
+    for box in range(3):
+        explained = explain_row(run, folder, 0, box=box)
+        headings = [heading for heading, _ in explained.parts]
+        assert headings[0] == "Boxes" and headings[2] == "Boxes that it left out"
+        listed, made, left_out, matching, share = (part for _, part in explained.parts)
+        back = rows.framing.undo_boxes(made.box[None], (64, 96))[0]
+        np.testing.assert_allclose(back, listed.found.boxes[box], atol=1e-2)
+        assert made.score == pytest.approx(listed.found.scores[box], rel=1e-4)
+        own = np.clip(made.box, 0, [96, 64, 96, 64])[None]
+        np.testing.assert_allclose(iou_matrix(own, left_out.boxes)[0], left_out.overlaps, atol=1e-4)
+        assert (left_out.overlaps > 0.45).all() and (left_out.scores <= made.score).all()
+        assert 0 <= share.inside <= 1
+        assert matching.verdict in ERRORS
+        json.dumps(explained.to_dict())
+        assert all(len(line) <= 80 for line in explained.text().split("\n"))
+    with pytest.raises(OptionError, match="there is no box 5000"):
+        explain_row(run, folder, 0, box=5000)
+
+
+def test_a_box_of_another_kind_of_data_is_refused(tmp_path):
+    masks = prepare(write_masks(tmp_path / "m", 4), width=4, levels=2, size=32, epochs=1)
+    with pytest.raises(OptionError, match="a run of pictures with boxes"):
+        explain_row(write_untrained(tmp_path / "r", masks), None, 0, box=1)
+
+
+def test_predictions_are_drawn_and_written_and_read_again(run, folder, tmp_path):
+    run.preprocessing.threshold = 0.0
+    found = run.predict_files(folder / "images")
+    assert found.names[:2] == ["00.png", "labels/00.txt"] and found.inputs[0].endswith("00.png")
+    rows = []
+    for one in found.each:
+        rows += one.rows
+        assert next(iter(one.files)).endswith(".png")
+    last = found.last()
+    assert len(json.loads(last["detections.json"])["annotations"]) == len(rows)
+    assert last["detections.csv"].count(b"\n") == len(rows) + 1
+    frame, _ = run.predict(folder / "images")
+    assert frame.columns == ["picture", "class", "score", "x1", "y1", "x2", "y2"]
+    assert len(frame) == len(rows)
+
+
+@pytest.mark.slow
+def test_the_report_shows_boxes_priors_and_the_worst_pictures(folder, tmp_path):
+    prepared = prepare(folder, **{**OPTIONS, "epochs": 1})
+    trained = prepared.train(tmp_path / "r", progress=False)
+    write_report(prepared, trained)
+    page = (tmp_path / "r" / "report.html").read_text()
+    for text in ("AP50", "background", "how well the best prior fits", "missed", "invented"):
+        assert text in page
+
+
+def test_a_search_begins_with_the_pretrained_weights(folder):
+    prepared = prepare(folder, **OPTIONS)
+    other = prepared.with_options(dataclasses.replace(prepared.options, lr=0.1))
+    state = other.net.state_dict()
+    for path, value in small_resnet(pretrained="drawn").state_dict().items():
+        if f"net.body.{path}" in state:
+            np.testing.assert_array_equal(state[f"net.body.{path}"], value)
