@@ -100,6 +100,7 @@ _HOMES = {
         "FasterRcnn",
         "faster_rcnn_resnet50",
         "mask_rcnn_resnet50",
+        "rcnn_on_backbone",
     ),
     "recurrent": (
         "RecurrentClassifier",

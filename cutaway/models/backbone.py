@@ -7,7 +7,7 @@ import jax
 
 from cutaway.engine import Tensor, as_array, no_grad
 from cutaway.errors import OptionError
-from cutaway.nn import Module, in_mode
+from cutaway.nn import BatchNorm, Module, in_mode
 from cutaway.nn.trees import map_leaves
 
 SIDE = 256  # of the images by which the scales of stages are found
@@ -122,3 +122,27 @@ def map_scales(backbone: Backbone) -> dict[str, tuple[int, int]]:
     # in the order of the stages, which eval_shape does not keep
     shapes = {name: found[name] for name in backbone.stages if len(found[name]) == 4}
     return {name: (SIDE // height, n) for name, (_, height, _, n) in shapes.items()}
+
+
+def last_of_each_scale(scales, *, above: int = 1) -> tuple[str, ...]:
+    """The last stage of each scale, from the largest map on, without a final 1x1 "top".
+
+    Args:
+        scales: of `map_scales`.
+        above: only maps that are more than so many times smaller than the image.
+    """
+    last = {scale: name for name, (scale, _) in scales.items() if name != "top" and scale > above}
+    return tuple(last[scale] for scale in sorted(last))
+
+
+def freeze_body(body: Backbone, *, batch_statistics: bool = False) -> None:
+    """Keep the weights of a backbone, which stays in evaluation mode, also after `train()`.
+
+    Args:
+        batch_statistics: whether its batch norms go on following the batches.
+    """
+    body.freeze()
+    for module in body.modules().values():
+        if batch_statistics and isinstance(module, BatchNorm):
+            continue
+        module.stays_in_eval, module.training = True, False

@@ -26,10 +26,10 @@ unused 1x1 convolution at the top.
 
 from cutaway import ops
 from cutaway.errors import OptionError, ShapeError, expect_integer
-from cutaway.models.backbone import Backbone, map_scales
+from cutaway.models.backbone import Backbone, freeze_body, last_of_each_scale, map_scales
 from cutaway.models.image_parts import conv_norm
 from cutaway.models.pretrained import load_backbone, pretrained_backbone
-from cutaway.nn import BatchNorm, Conv2d, Module, Sequential, Upsample, init
+from cutaway.nn import Conv2d, Module, Sequential, Upsample, init
 
 WIDTHS = (256, 128, 64, 32, 16)
 
@@ -81,7 +81,7 @@ class BackboneUNet(Module):
             )
         expect_integer(num_classes, what="BackboneUNet: num_classes", least=1)
         scales = map_scales(backbone)
-        used = _last_of_each_scale(scales) if stages is None else tuple(stages)
+        used = last_of_each_scale(scales) if stages is None else tuple(stages)
         _expect_scales(scales, used, widths)
         self.inputs = inputs
         self.body = backbone.up_to(used[-1])
@@ -134,17 +134,8 @@ class BackboneUNet(Module):
         Args:
             batch_statistics: whether its batch norms go on following the batches.
         """
-        self.body.freeze()
-        for module in self.body.modules().values():
-            if batch_statistics and isinstance(module, BatchNorm):
-                continue
-            module.stays_in_eval, module.training = True, False
+        freeze_body(self.body, batch_statistics=batch_statistics)
         return self
-
-
-def _last_of_each_scale(scales) -> tuple[str, ...]:
-    last = {scale: name for name, (scale, _) in scales.items() if name != "top" and scale > 1}
-    return tuple(last[scale] for scale in sorted(last))
 
 
 def _expect_scales(scales, used, widths) -> None:

@@ -8,7 +8,9 @@ import pytest
 
 import cutaway as ct
 from cutaway.models import Backbone, FasterRcnn, FeaturePyramid
-from cutaway.models.rcnn import RegionOptions, faster_rcnn_resnet50, levels_of, mask_rcnn_resnet50
+from cutaway.models.rcnn import faster_rcnn_resnet50, mask_rcnn_resnet50
+from cutaway.models.region_detector import RegionOptions
+from cutaway.models.region_heads import levels_of
 from cutaway.models.region_proposals import ProposalOptions, base_anchors
 from cutaway.nn import Conv2d, ReLU, Sequential, Standardize, init
 from cutaway.weights import WeightNames, channels_last, load_into
