@@ -53,6 +53,12 @@ _HOMES = {
         "efficientnet_b0",
         "efficientnet_lite0",
     ),
+    "fast_rcnn": (
+        "FastRcnn",
+        "fast_rcnn_on_backbone",
+        "fast_rcnn_vgg16",
+        "grid_of_boxes",
+    ),
     "feature_distance": ("FeatureDistance",),
     "feature_pyramid": ("FeaturePyramid",),
     "forecast": ("Forecaster",),
@@ -98,6 +104,7 @@ _HOMES = {
     ),
     "rcnn": (
         "FasterRcnn",
+        "faster_rcnn_vgg16",
         "faster_rcnn_resnet50",
         "mask_rcnn_resnet50",
         "rcnn_on_backbone",

@@ -18,40 +18,42 @@ He, Gkioxari, Dollár & Girshick 2017, "Mask R-CNN", arXiv:1703.06870.
 """
 
 from cutaway.engine import Tensor, as_array
-from cutaway.errors import OptionError, expect_integer
-from cutaway.models.backbone import Backbone, freeze_body, last_of_each_scale, map_scales
-from cutaway.models.feature_pyramid import FeaturePyramid
+from cutaway.errors import OptionError
+from cutaway.models.backbone import Backbone, last_of_each_scale, map_scales
 from cutaway.models.pretrained import load_backbone, pretrained_backbone
-from cutaway.models.region_detector import REGIONS, RegionDetector, RegionOptions
-from cutaway.models.region_proposals import PROPOSALS, ProposalOptions, RegionProposals
+from cutaway.models.region_detector import RegionDetector, RegionOptions
+from cutaway.models.region_proposals import (
+    PROPOSALS,
+    ProposalOptions,
+    RegionProposals,
+    paper_anchors,
+)
 from cutaway.models.resnet import resnet50
-from cutaway.nn import Module
+from cutaway.models.vgg import VGG
+from cutaway.nn import Sequential
 
 
 class FasterRcnn(RegionDetector):
-    """Faster R-CNN on a feature pyramid over any Backbone; with a mask head Mask R-CNN.
+    """Faster R-CNN over any Backbone, mostly on a feature pyramid; with a mask head Mask R-CNN.
 
     In training `losses` is minimized; called with images it detects.
 
     Args:
         backbone: its stages are shared, not copied; its head is left out.
         num_classes: K, without the background.
-        stages: of the backbone, from the largest map to the smallest.
-        channels: of the pyramid.
-        sizes: of each map of the pyramid the sizes of its anchors, in pixels; one more than stages
-            if there is an extra map.
-        region_size: of the regions for the box head.
-        width: of the box head.
-        mask_size: of the regions for the mask head; None: no masks.
-        mask_widths: of its convolutions.
-        proposals, regions: numbers of both stages.
-        inputs: Module applied to the images first; None: none.
+        sizes: of each map the sizes of its anchors, in pixels; one more than stages if there is an
+            extra map.
+        base: in place of sizes, see RegionProposals.
+        paired: see RegionProposals.
+        proposals: numbers of the first stage.
+        options: of RegionDetector: stages, channels, region_size, width, dropout, reading,
+            mask_size, mask_widths, regions, inputs.
 
     Shapes:
         x: (batch, height, width, channels of the backbone)
-        y: {"boxes": (batch, limit, 4) x1, y1, x2, y2 in pixels, "scores", "classes" from 0, "valid"
-            (batch, limit)}, and of Mask R-CNN "masks" (batch, limit, 2 · mask_size, 2 · mask_size),
-            probabilities within the box
+        y: {"boxes": (batch, limit, 4) x1, y1, x2, y2 in pixels, "scores", "classes" from 0, "rows"
+            of the proposals, "valid" (batch, limit)}, and of Mask R-CNN "masks" (batch, limit,
+            2 · mask_size, 2 · mask_size), probabilities within the box
 
     References:
         See the top of cutaway/models/rcnn.py.
@@ -63,49 +65,27 @@ class FasterRcnn(RegionDetector):
         num_classes: int,
         *,
         stages: tuple[str, ...],
-        channels: int = 256,
         sizes=((32,), (64,), (128,), (256,), (512,)),
-        region_size: int = 7,
-        width: int = 1024,
-        mask_size: int | None = None,
-        mask_widths: tuple[int, ...] = (256, 256, 256, 256),
+        base=None,
+        paired: bool = False,
         proposals: ProposalOptions = PROPOSALS,
-        regions: RegionOptions = REGIONS,
-        inputs: Module | None = None,
+        **options,
     ):
-        expect_integer(num_classes, what="FasterRcnn: num_classes", least=1)
-        scales = map_scales(backbone)
-        used = tuple(stages)
-        super().__init__(
-            tuple(scales[name][0] for name in used),
-            channels,
-            num_classes,
-            region_size=region_size,
-            width=width,
-            mask_size=mask_size,
-            mask_widths=mask_widths,
-            regions=regions,
+        maps = len(sizes if base is None else base)
+        super().__init__(backbone, num_classes, stages=stages, extra=maps > len(stages), **options)
+        self.proposals = RegionProposals(
+            self.channels, sizes, options=proposals, base=base, paired=paired
         )
-        self.used = used
-        self.inputs = inputs
-        self.body = backbone.up_to(self.used[-1])
-        self.pyramid = FeaturePyramid(
-            [scales[name][1] for name in self.used], channels, extra=len(sizes) > len(self.used)
-        )
-        self.proposals = RegionProposals(channels, sizes, options=proposals)
-
-    def maps(self, x) -> list:
-        """The maps of the pyramid, the largest first."""
-        maps = self.body.maps(x if self.inputs is None else self.inputs(x))
-        return self.pyramid(*(maps[name] for name in self.used))
 
     def forward(self, x):
-        maps = self.maps(x)
-        size = x.shape[1:3]
+        maps, size = self.maps(x), x.shape[1:3]
+        return self.detect(maps, self.propose(maps, size), size)
+
+    def propose(self, maps, size) -> dict:
+        """Proposals {"boxes", "scores", "valid"} of images of this (height, width)."""
         objectness, codes = self.proposals(*maps)
         anchors = self.proposals.anchors(maps, size)
-        found = self.proposals.propose(objectness, codes, anchors, size)
-        return self.detect(maps, found, size)
+        return self.proposals.propose(objectness, codes, anchors, size)
 
     def losses(self, x, y) -> dict[str, Tensor]:
         """Terms of the loss of a batch, by name.
@@ -121,15 +101,10 @@ class FasterRcnn(RegionDetector):
         objectness, codes = self.proposals(*maps)
         anchors = self.proposals.anchors(maps, size)
         terms = self.proposals.losses(
-            objectness, codes, anchors, truths, self.numbers(objectness.shape)
+            objectness, codes, anchors, truths, self.numbers(objectness.shape), size
         )
         found = self.proposals.propose(objectness, codes, anchors, size)
         return terms | self.region_losses(maps, found, truths)
-
-    def freeze_backbone(self, *, batch_statistics: bool = False) -> "FasterRcnn":
-        """Train the pyramid and the heads alone; returns self. See models.backbone.freeze_body."""
-        freeze_body(self.body, batch_statistics=batch_statistics)
-        return self
 
 
 RESNET_STAGES = ("stage1", "stage2", "stage3", "stage4")
@@ -151,6 +126,49 @@ def mask_rcnn_resnet50(num_classes: int = 90, **options) -> FasterRcnn:
     Args: see faster_rcnn_resnet50.
     """
     return faster_rcnn_resnet50(num_classes, mask_size=14, **options)
+
+
+VGG_PROPOSALS = ProposalOptions(
+    before=(12000, 6000), after=(2000, 300), least_side=16.0, inside=True
+)
+VGG_OPTIONS: dict = {
+    "stages": ("stage5",),
+    "channels": None,
+    "width": 4096,
+    "dropout": 0.5,
+    "reading": "pool",
+}
+VGG_REGIONS = RegionOptions(sampled=128, threshold=0.3, beta=1.0)
+
+
+def vgg16_maps(backbone: VGG) -> Backbone:
+    """The convolutions of a VGG16 without the last pool, so that their map is 1/16 of the image.
+
+    Args:
+        backbone: its layers are shared, not copied.
+    """
+    body = backbone.up_to("stage5")
+    last = body.stages[-1]
+    setattr(body, last, Sequential(*list(getattr(body, last))[:-1]))
+    return body
+
+
+def faster_rcnn_vgg16(num_classes: int = 20, *, backbone: VGG | None = None) -> FasterRcnn:
+    """Faster R-CNN as in the paper, on VGG16: RoIPool. 137,078,239 parameters for 20 classes.
+
+    Args:
+        num_classes: without the background.
+        backbone: a VGG16, for example pretrained; its dense layers are not used. None: random.
+    """
+    return FasterRcnn(
+        vgg16_maps(VGG(1, features=1) if backbone is None else backbone),
+        num_classes,
+        base=[paper_anchors()],
+        paired=True,
+        proposals=VGG_PROPOSALS,
+        regions=VGG_REGIONS,
+        **VGG_OPTIONS,
+    )
 
 
 SMALL_PROPOSALS = ProposalOptions(sampled=128, before=(256, 256), after=(200, 200))
@@ -188,21 +206,12 @@ def rcnn_on_backbone(
         OptionError: no such backbone, or one whose maps are not those of the sizes.
         RunError: its weights are not available.
     """
-    inputs = None
-    if isinstance(source, Backbone):
-        backbone = source
-    else:
-        body = pretrained_backbone(source, "images")[0]
-        backbone = load_backbone(source, "images") if pretrained else body.build()
-        inputs = body.first_layer()
-    scales = map_scales(backbone)
-    used = last_of_each_scale(scales, above=4)
+    backbone, used, inputs = small_backbone(source, pretrained=pretrained)
     if not 0 <= len(sizes) - len(used) <= 1 or not used:
         raise OptionError(
             f"rcnn_on_backbone: anchors for {len(sizes)} maps",
             expected="sizes for each of the maps 1/8, 1/16, ..., and one more if there is an extra "
-            "map; this backbone's are "
-            + ", ".join(f"{name} 1/{scale}" for name, (scale, _) in scales.items()),
+            "map; this backbone's are " + ", ".join(used),
             fix=f"give sizes with {len(used)} entries",
         )
     net = FasterRcnn(
@@ -219,3 +228,18 @@ def rcnn_on_backbone(
         inputs=inputs,
     )
     return net.train()
+
+
+def small_backbone(source: str | Backbone, *, pretrained: bool) -> tuple:
+    """(backbone, its last stages of 1/8, 1/16, ..., the layer before it or None).
+
+    Args: see rcnn_on_backbone.
+    """
+    inputs = None
+    if isinstance(source, Backbone):
+        backbone = source
+    else:
+        body = pretrained_backbone(source, "images")[0]
+        backbone = load_backbone(source, "images") if pretrained else body.build()
+        inputs = body.first_layer()
+    return backbone, last_of_each_scale(map_scales(backbone), above=4), inputs

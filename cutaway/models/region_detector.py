@@ -1,6 +1,6 @@
 """The second stage of detectors of the R-CNN family: regions become objects, or background."""
 
-from typing import NamedTuple
+from typing import NamedTuple, Self
 
 import jax
 import jax.numpy as jnp
@@ -8,15 +8,17 @@ import jax.numpy as jnp
 from cutaway import boxes as arithmetic
 from cutaway import ops
 from cutaway.engine import Tensor, as_array
-from cutaway.errors import expect_choice
+from cutaway.errors import OptionError, expect_choice, expect_integer
 from cutaway.losses import (
     binary_cross_entropy_with_logits,
     smooth_l1,
     sparse_categorical_cross_entropy_with_logits,
 )
+from cutaway.models.backbone import Backbone, freeze_body, map_scales
 from cutaway.models.detector import Detector
+from cutaway.models.feature_pyramid import FeaturePyramid
 from cutaway.models.region_heads import BoxHead, MaskHead, align_regions
-from cutaway.nn import Buffer
+from cutaway.nn import Buffer, Module
 from cutaway.nn.random import new_key
 
 CODING = (10.0, 10.0, 5.0, 5.0)
@@ -119,13 +121,14 @@ def mask_targets(truths, match, boxes, side: int):
 class RegionDetector(Detector):
     """Base of detectors with heads for regions: reads them, teaches the heads, detects.
 
-    A subclass has `maps(x)`, the maps that regions are read from and maybe smaller ones behind
-    them, and says where regions come from.
+    A subclass says where regions come from.
 
     Args:
-        strides: of the maps that regions are read from, the largest first.
-        channels: of these maps.
+        backbone: its stages are shared, not copied; its head is left out.
         num_classes: K, without the background.
+        stages: of the backbone, from the largest map to the smallest.
+        channels: of the feature pyramid; None: no pyramid, the map of the only stage itself.
+        extra: whether the pyramid has a map more, from which no region is read.
         region_size: of the regions for the box head.
         width: of the box head.
         dropout: of the box head.
@@ -134,14 +137,21 @@ class RegionDetector(Detector):
         mask_size: of the regions for the mask head; None: no masks.
         mask_widths: of its convolutions.
         regions: see RegionOptions.
+        inputs: Module applied to the images first; None: none.
+
+    Attributes:
+        strides: of the maps that regions are read from, the largest first.
+        channels: of these maps.
     """
 
     def __init__(
         self,
-        strides: tuple[int, ...],
-        channels: int,
+        backbone: Backbone,
         num_classes: int,
         *,
+        stages: tuple[str, ...],
+        channels: int | None = 256,
+        extra: bool = False,
         region_size: int = 7,
         width: int = 1024,
         dropout: float = 0.0,
@@ -149,17 +159,47 @@ class RegionDetector(Detector):
         mask_size: int | None = None,
         mask_widths: tuple[int, ...] = (256, 256, 256, 256),
         regions: RegionOptions = REGIONS,
+        inputs: Module | None = None,
     ):
-        expect_choice(reading, READINGS, what=f"{type(self).__name__}: reading")
-        self.strides, self.reading = tuple(strides), reading
+        name = type(self).__name__
+        expect_integer(num_classes, what=f"{name}: num_classes", least=1)
+        expect_choice(reading, READINGS, what=f"{name}: reading")
+        self.used, self.reading = tuple(stages), reading
+        if len(self.used) != 1 and (channels is None or reading == "pool"):
+            raise OptionError(
+                f"{name}: {len(self.used)} stages, channels={channels}, reading={reading!r}",
+                expected="one stage for RoIPool and without a pyramid",
+                fix=f"use stages=({self.used[-1]!r},)" if self.used else "name a stage",
+            )
+        scales = map_scales(backbone)
+        self.strides = tuple(scales[stage][0] for stage in self.used)
         self.multiple = self.strides[-1]
+        self.inputs = inputs
+        self.body = backbone.up_to(self.used[-1])
+        self.pyramid = None
+        widths = [scales[stage][1] for stage in self.used]
+        if channels is not None:
+            self.pyramid = FeaturePyramid(widths, channels, extra=extra)
+        self.channels = widths[0] if channels is None else channels
         self.regions, self.region_size = regions, region_size
         self.num_classes = num_classes
-        self.box_head = BoxHead(channels, region_size, num_classes + 1, width, dropout=dropout)
+        outputs = num_classes + 1
+        self.box_head = BoxHead(self.channels, region_size, outputs, width, dropout=dropout)
         self.mask_head = None
         if mask_size is not None:
-            self.mask_head = MaskHead(channels, mask_size, num_classes + 1, mask_widths)
+            self.mask_head = MaskHead(self.channels, mask_size, outputs, mask_widths)
         self.key = Buffer(new_key())
+
+    def maps(self, x) -> list:
+        """The maps that regions are read from, the largest first, and the extra one."""
+        maps = self.body.maps(x if self.inputs is None else self.inputs(x))
+        used = [maps[stage] for stage in self.used]
+        return used if self.pyramid is None else self.pyramid(*used)
+
+    def freeze_backbone(self, *, batch_statistics: bool = False) -> Self:
+        """Train what follows the backbone alone; returns self. See models.backbone.freeze_body."""
+        freeze_body(self.body, batch_statistics=batch_statistics)
+        return self
 
     def read(self, maps, boxes, size: int) -> Tensor:
         """(batch, regions, size, size, channels)."""
