@@ -13,7 +13,6 @@ _HOMES = {
         "dense_vae",
     ),
     "backbone": ("Backbone",),
-    "backbone_rcnn": ("rcnn_on_backbone",),
     "backbone_ssd": (
         "SSDBackbone",
         "ssd_on_backbone",
@@ -58,6 +57,12 @@ _HOMES = {
         "EfficientNet",
         "efficientnet_b0",
         "efficientnet_lite0",
+    ),
+    "fast_rcnn": (
+        "FastRcnn",
+        "fast_rcnn_on_backbone",
+        "fast_rcnn_vgg16",
+        "grid_of_boxes",
     ),
     "feature_distance": ("FeatureDistance",),
     "feature_pyramid": ("FeaturePyramid",),
@@ -104,8 +109,10 @@ _HOMES = {
     ),
     "rcnn": (
         "FasterRcnn",
+        "faster_rcnn_vgg16",
         "faster_rcnn_resnet50",
         "mask_rcnn_resnet50",
+        "rcnn_on_backbone",
     ),
     "pretrained_detectors": (
         "PRETRAINED_DETECTORS",

@@ -6,7 +6,6 @@ from cutaway.models.autoencoder import convolutional_vae as convolutional_vae
 from cutaway.models.autoencoder import dense_autoencoder as dense_autoencoder
 from cutaway.models.autoencoder import dense_vae as dense_vae
 from cutaway.models.backbone import Backbone as Backbone
-from cutaway.models.backbone_rcnn import rcnn_on_backbone as rcnn_on_backbone
 from cutaway.models.backbone_ssd import SSDBackbone as SSDBackbone
 from cutaway.models.backbone_ssd import ssd_on_backbone as ssd_on_backbone
 from cutaway.models.bert import BERT_BASE as BERT_BASE
@@ -40,6 +39,10 @@ from cutaway.models.detector import detection_objective as detection_objective
 from cutaway.models.efficientnet import EfficientNet as EfficientNet
 from cutaway.models.efficientnet import efficientnet_b0 as efficientnet_b0
 from cutaway.models.efficientnet import efficientnet_lite0 as efficientnet_lite0
+from cutaway.models.fast_rcnn import FastRcnn as FastRcnn
+from cutaway.models.fast_rcnn import fast_rcnn_on_backbone as fast_rcnn_on_backbone
+from cutaway.models.fast_rcnn import fast_rcnn_vgg16 as fast_rcnn_vgg16
+from cutaway.models.fast_rcnn import grid_of_boxes as grid_of_boxes
 from cutaway.models.feature_distance import FeatureDistance as FeatureDistance
 from cutaway.models.feature_pyramid import FeaturePyramid as FeaturePyramid
 from cutaway.models.forecast import Forecaster as Forecaster
@@ -76,7 +79,9 @@ from cutaway.models.pyramid_yolo import PyramidYolo as PyramidYolo
 from cutaway.models.pyramid_yolo import yolo_on_backbone as yolo_on_backbone
 from cutaway.models.rcnn import FasterRcnn as FasterRcnn
 from cutaway.models.rcnn import faster_rcnn_resnet50 as faster_rcnn_resnet50
+from cutaway.models.rcnn import faster_rcnn_vgg16 as faster_rcnn_vgg16
 from cutaway.models.rcnn import mask_rcnn_resnet50 as mask_rcnn_resnet50
+from cutaway.models.rcnn import rcnn_on_backbone as rcnn_on_backbone
 from cutaway.models.recurrent import RecurrentClassifier as RecurrentClassifier
 from cutaway.models.recurrent import recurrent_layers as recurrent_layers
 from cutaway.models.region_proposals import RegionProposals as RegionProposals
@@ -150,6 +155,7 @@ __all__ = [
     "DetectionOptions",
     "Detector",
     "EfficientNet",
+    "FastRcnn",
     "FasterRcnn",
     "FeatureDistance",
     "FeaturePyramid",
@@ -216,9 +222,13 @@ __all__ = [
     "detection_objective",
     "efficientnet_b0",
     "efficientnet_lite0",
+    "fast_rcnn_on_backbone",
+    "fast_rcnn_vgg16",
     "faster_rcnn_resnet50",
+    "faster_rcnn_vgg16",
     "features_of",
     "googlenet",
+    "grid_of_boxes",
     "lenet5",
     "lenet5_modern",
     "load_backbone",

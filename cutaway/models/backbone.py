@@ -124,17 +124,19 @@ def map_scales(backbone: Backbone) -> dict[str, tuple[int, int]]:
     return {name: (SIDE // height, n) for name, (_, height, _, n) in shapes.items()}
 
 
-def last_of_each_scale(scales: dict[str, tuple[int, int]]) -> tuple[str, ...]:
-    """The last stage of each scale of `map_scales`, the largest map first.
+def last_of_each_scale(scales, *, above: int = 1) -> tuple[str, ...]:
+    """The last stage of each scale, from the largest map on, without a final 1x1 "top".
 
-    A final 1x1 convolution "top" and stages of the image's own size are left out.
+    Args:
+        scales: of `map_scales`.
+        above: only maps that are more than so many times smaller than the image.
     """
-    last = {scale: name for name, (scale, _) in scales.items() if name != "top" and scale > 1}
+    last = {scale: name for name, (scale, _) in scales.items() if name != "top" and scale > above}
     return tuple(last[scale] for scale in sorted(last))
 
 
 def freeze_body(body: Module, *, batch_statistics: bool = False) -> None:
-    """Keep the weights of a body, which stays in evaluation mode, also after `train()`.
+    """Keep the weights of a backbone, which stays in evaluation mode, also after `train()`.
 
     Args:
         batch_statistics: whether its batch norms go on following the batches.

@@ -31,7 +31,6 @@ from cutaway.nn import Conv2d, Module, init
 
 RATIOS = (0.5, 1.0, 2.0)
 BETA = 1 / 9  # of smooth L1, for both stages
-SMALLEST = 1e-3  # pixels: side of a proposal
 
 
 class ProposalOptions(NamedTuple):
@@ -44,6 +43,8 @@ class ProposalOptions(NamedTuple):
         before: anchors of each map whose boxes are considered, in training and in prediction.
         after: proposals of each image, in training and in prediction.
         threshold: IoU of the suppression.
+        least_side: of a proposal, in pixels.
+        inside: whether anchors that cross the edge of the image do not count in the loss.
     """
 
     positive: float = 0.7
@@ -53,6 +54,8 @@ class ProposalOptions(NamedTuple):
     before: tuple[int, int] = (2000, 1000)
     after: tuple[int, int] = (2000, 1000)
     threshold: float = 0.7
+    least_side: float = 1e-3
+    inside: bool = False
 
 
 def base_anchors(sizes, ratios=RATIOS) -> np.ndarray:
@@ -61,6 +64,23 @@ def base_anchors(sizes, ratios=RATIOS) -> np.ndarray:
     heights = (roots[:, None] * np.asarray(sizes, np.float32)).ravel()
     widths = ((1 / roots)[:, None] * np.asarray(sizes, np.float32)).ravel()
     return np.round(np.stack([-widths, -heights, widths, heights], axis=1) / 2)
+
+
+def paper_anchors(scales=(8, 16, 32), ratios=RATIOS, base: int = 16) -> np.ndarray:
+    """(ratios · scales, 4) anchors of the paper's program, py-faster-rcnn, around a cell.
+
+    Of a cell of `base` pixels, for each ratio height / width a rectangle of the same area, its
+    sides rounded; of it all scales. That program counts the last pixel in, 15 of a cell of 16;
+    here boxes end behind it.
+    """
+    found = []
+    for ratio in ratios:
+        width = np.round(np.sqrt(base * base / ratio))
+        height = np.round(width * ratio)
+        for scale in scales:
+            half = np.array([width, height]) * scale / 2
+            found.append([*(base / 2 - half), *(base / 2 + half)])
+    return np.array(found, np.float32)
 
 
 PROPOSALS = ProposalOptions()
@@ -74,6 +94,10 @@ class RegionProposals(Module):
         sizes: of each map the sizes of its anchors in pixels.
         ratios: height / width of anchors.
         options: see ProposalOptions.
+        base: of each map its anchors around a position, in place of sizes and ratios; see
+            paper_anchors.
+        paired: whether the objectness is a softmax of two outputs, as in the paper, of which one
+            is for the background.
 
     Shapes:
         maps: (batch, height, width, channels), ...
@@ -88,12 +112,14 @@ class RegionProposals(Module):
         *,
         ratios=RATIOS,
         options: ProposalOptions = PROPOSALS,
+        base=None,
+        paired: bool = False,
     ):
-        self.base = [base_anchors(own, ratios) for own in sizes]
-        self.options = options
+        self.base = [base_anchors(own, ratios) for own in sizes] if base is None else list(base)
+        self.options, self.paired = options, paired
         count = len(self.base[0])
         self.conv = Conv2d(channels, channels, 3, padding=1, init=init.normal)
-        self.objectness = Conv2d(channels, count, 1, init=init.normal)
+        self.objectness = Conv2d(channels, (1 + paired) * count, 1, init=init.normal)
         self.codes = Conv2d(channels, 4 * count, 1, init=init.normal)
 
     def forward(self, *maps):
@@ -101,7 +127,11 @@ class RegionProposals(Module):
         for own in maps:
             hidden = ops.relu(self.conv(own))
             batch = own.shape[0]
-            objectness.append(ops.reshape(self.objectness(hidden), shape=(batch, -1)))
+            scores = self.objectness(hidden)
+            if self.paired:  # softmax of two: sigmoid of their difference, background first
+                count = scores.shape[-1] // 2
+                scores = scores[..., count:] - scores[..., :count]
+            objectness.append(ops.reshape(scores, shape=(batch, -1)))
             codes.append(ops.reshape(self.codes(hidden), shape=(batch, -1, 4)))
         return ops.concatenate(objectness, axis=1), ops.concatenate(codes, axis=1)
 
@@ -129,8 +159,8 @@ class RegionProposals(Module):
             {"boxes": (batch, count, 4), "scores": (batch, count), "valid": (batch, count) bool},
             the best first.
         """
-        before, after = (pair[0 if self.training else 1] for pair in self.options[4:6])
-        threshold = self.options.threshold
+        options, place = self.options, 0 if self.training else 1
+        before, after = options.before[place], options.after[place]
         ends = np.cumsum([len(own) for own in anchors])[:-1]
 
         def of_image(objectness, codes):
@@ -140,8 +170,8 @@ class RegionProposals(Module):
                 best, rows = lax.top_k(own_scores, min(before, len(own_anchors)))
                 decoded = ops.decode_boxes.forward(own_codes[rows], own_anchors[rows])
                 decoded = arithmetic.clip_to_picture(decoded, size)
-                large = jnp.all(decoded[:, 2:] - decoded[:, :2] >= SMALLEST, axis=1)
-                kept = arithmetic.suppress(decoded, best, threshold=threshold, valid=large)
+                large = jnp.all(decoded[:, 2:] - decoded[:, :2] >= options.least_side, axis=1)
+                kept = arithmetic.suppress(decoded, best, threshold=options.threshold, valid=large)
                 boxes.append(decoded)
                 scores.append(jnp.where(kept, best, -jnp.inf))
             boxes, scores = jnp.concatenate(boxes), jnp.concatenate(scores)
@@ -156,16 +186,19 @@ class RegionProposals(Module):
         anchors = [jnp.asarray(own) for own in anchors]
         return jax.vmap(of_image)(as_array(objectness), as_array(codes))
 
-    def losses(self, objectness, codes, anchors, truths, numbers) -> dict[str, Tensor]:
+    def losses(self, objectness, codes, anchors, truths, numbers, size) -> dict[str, Tensor]:
         """{"objectness", "proposal_boxes"}: terms of the loss of a batch.
 
         Args:
             objectness, codes, anchors: see `propose`.
             truths: {"boxes": (batch, M, 4), "valid": (batch, M)}.
             numbers: (batch, N); the anchors with the smallest ones are sampled.
+            size: (height, width) of the images.
         """
         given = jnp.concatenate([jnp.asarray(own) for own in anchors])
         options = self.options
+        counts = jnp.all(arithmetic.clip_to_picture(given, size) == given, axis=1)
+        counts = counts if options.inside else jnp.ones(len(given), bool)
 
         def of_image(boxes, valid, numbers):
             overlaps = arithmetic.pairwise_iou(boxes, given)
@@ -173,8 +206,8 @@ class RegionProposals(Module):
                 overlaps, valid, positive=options.positive, negative=options.negative
             )
             objects, rest = arithmetic.sample_balanced(
-                matches >= 0,
-                matches == arithmetic.BACKGROUND,
+                (matches >= 0) & counts,
+                (matches == arithmetic.BACKGROUND) & counts,
                 numbers,
                 count=options.sampled,
                 fraction=options.fraction,

@@ -7,7 +7,8 @@ import numpy as np
 from cutaway.boxes import to_centers
 from cutaway.engine import Tensor, as_array, no_grad
 from cutaway.models import Detector, FasterRcnn, SSDDetector, YoloDetector
-from cutaway.models.rcnn import CODING, align_regions, levels_of
+from cutaway.models.region_detector import CODING
+from cutaway.models.region_heads import levels_of
 from cutaway.models.ssd import CODING as SSD_CODING
 from cutaway.models.yolo import NUMBERS
 from cutaway.story.text import WIDTH, Story, number
@@ -173,11 +174,10 @@ def _of_ssd(detector, x, candidate, kind, name) -> BoxArithmetic:
 def _of_rcnn(net, x, candidate, kind, name) -> BoxArithmetic:
     size, x = x.shape[1:3], Tensor(x)
     maps = net.maps(x)
-    objectness, codes = net.proposals(*maps)
-    found = net.proposals.propose(objectness, codes, net.proposals.anchors(maps, size), size)
+    found = net.propose(maps, size)
     proposal = np.asarray(found["boxes"])[0, candidate].astype(float)
     own = {key: value[:, candidate : candidate + 1] for key, value in found.items()}
-    regions = align_regions(maps[: len(net.used)], own["boxes"], net.strides, net.region_size)
+    regions = net.read(maps[: len(net.strides)], own["boxes"], net.region_size)
     logits, codes = (as_array(out)[0, 0] for out in net.box_head(regions))
     logits, codes = np.asarray(logits, float), np.asarray(codes, float)[kind + 1]
     lines, box = _decoded(codes, proposal, coding=CODING)

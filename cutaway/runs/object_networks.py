@@ -14,7 +14,9 @@ from cutaway.models import (
     ssd_on_backbone,
     yolo_on_backbone,
 )
+from cutaway.models.rcnn import SMALL_REGIONS
 
+LEAST_SCORE = 0.01  # of a detection: average precision counts them all
 YOLO_PRIORS, SSD_PRIORS = 9, 18
 LEVELS = 3  # maps of a detector on a backbone
 BETWEEN = 2**0.5  # ratio of two sizes of anchors on one map
@@ -40,7 +42,13 @@ def ssd_of(spec, source, pretrained) -> Detector:
 
 def faster_rcnn_of(spec, source, pretrained) -> Detector:
     """Faster R-CNN on a backbone."""
-    return rcnn_on_backbone(source, spec["outputs"], sizes=spec["anchors"], pretrained=pretrained)
+    return rcnn_on_backbone(
+        source,
+        spec["outputs"],
+        sizes=spec["anchors"],
+        regions=SMALL_REGIONS._replace(score=LEAST_SCORE),
+        pretrained=pretrained,
+    )
 
 
 DETECTORS = {"yolo": yolo_of, "ssd": ssd_of, "faster-rcnn": faster_rcnn_of}

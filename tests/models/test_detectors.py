@@ -144,7 +144,7 @@ def test_pictures_without_objects_boxes_without_area_and_no_target_at_all_teach_
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", ["ssd", "rcnn"])
+@pytest.mark.parametrize("name", ["ssd"])
 def test_an_overfitted_detector_on_a_backbone_finds_the_objects(small_body, name):
     ct.seed(3)
     net = detectors()[name]

@@ -7,9 +7,14 @@ import numpy as np
 import pytest
 
 import cutaway as ct
-from cutaway.models import Backbone, FasterRcnn, FeaturePyramid
-from cutaway.models.rcnn import RegionOptions, faster_rcnn_resnet50, levels_of, mask_rcnn_resnet50
-from cutaway.models.region_proposals import ProposalOptions, base_anchors
+from cutaway import ops
+from cutaway.errors import ShapeError
+from cutaway.models import Backbone, FasterRcnn, FastRcnn, FeaturePyramid, RegionProposals
+from cutaway.models.fast_rcnn import fast_rcnn_vgg16
+from cutaway.models.rcnn import faster_rcnn_resnet50, faster_rcnn_vgg16, mask_rcnn_resnet50
+from cutaway.models.region_detector import RegionOptions, mask_targets
+from cutaway.models.region_heads import levels_of
+from cutaway.models.region_proposals import ProposalOptions, base_anchors, paper_anchors
 from cutaway.nn import Conv2d, ReLU, Sequential, Standardize, init
 from cutaway.weights import WeightNames, channels_last, load_into
 
@@ -203,3 +208,130 @@ def test_a_pyramid_adds_each_map_to_what_is_below_also_at_odd_sizes():
     assert found[0][0, :, :, 0].tolist() == [[0, 0, 1], [0, 0, 1], [2, 2, 3]]
     assert found[1][0, :, :, 0].tolist() == [[0, 1], [2, 3]]
     assert found[2].tolist() == [[[[0.0]]]]
+
+
+def counted(build):
+    return sum(p.size for p in build().parameters())
+
+
+def test_the_networks_on_vgg16_have_the_papers_numbers_of_parameters(monkeypatch):
+    for name in ("_normal", "_uniform"):
+        # nothing is written: pages of zeros take no memory
+        monkeypatch.setattr(init, name, lambda shape, scale: np.zeros(shape, np.float32))
+    # py-faster-rcnn's VGG16 for Pascal VOC: models/pascal_voc/VGG16
+    assert counted(fast_rcnn_vgg16) == 134_690_729
+    assert counted(faster_rcnn_vgg16) == 137_078_239
+
+
+def test_anchors_of_the_paper_are_those_that_its_program_prints():
+    # generate_anchors.py of py-faster-rcnn, whose last pixel is counted in: + 1
+    printed = [
+        [-84, -40, 99, 55], [-176, -88, 191, 103], [-360, -184, 375, 199],
+        [-56, -56, 71, 71], [-120, -120, 135, 135], [-248, -248, 263, 263],
+        [-36, -80, 51, 95], [-80, -168, 95, 183], [-168, -344, 183, 359],
+    ]  # fmt: skip
+    expected = np.add(printed, [0, 0, 1, 1])
+    assert paper_anchors().tolist() == expected.tolist()
+
+
+def test_a_softmax_of_two_is_the_sigmoid_of_their_difference():
+    net = RegionProposals(2, base=[np.zeros((2, 4), np.float32)], paired=True)
+    x = RNG.normal(size=(1, 2, 1, 2)).astype(np.float32)
+    pairs = (
+        net.objectness(ops.relu(net.conv(x))).numpy().reshape(2, 2, 2)
+    )  # position, which, anchor
+    softmax = np.exp(pairs) / np.exp(pairs).sum(axis=1, keepdims=True)
+    found = 1 / (1 + np.exp(-net(x)[0].numpy()))
+    np.testing.assert_allclose(found[0], softmax[:, 1].ravel(), rtol=1e-5)
+
+
+def test_anchors_across_the_edge_of_the_image_do_not_count_if_asked():
+    base = np.array([[0, 0, 4, 4], [-2, 0, 4, 4]], np.float32)
+    net = RegionProposals(1, base=[base], options=ProposalOptions(inside=True, positive=0.5))
+    maps = [ct.Tensor(np.zeros((1, 2, 2, 1)))]
+    anchors = net.anchors(maps, (8, 8))
+    # the truth is the second anchor of the first position, which crosses the edge
+    truths = {"boxes": np.array([[[-2.0, 0, 4, 4]]], np.float32), "valid": np.ones((1, 1), bool)}
+    objectness = ct.Tensor(np.zeros((1, 8)), requires_grad=True)
+    codes = ct.Tensor(np.zeros((1, 8, 4)))
+    numbers = jnp.zeros((1, 8))
+    terms = net.losses(objectness, codes, anchors, truths, numbers, (8, 8))
+    terms["objectness"].backward()
+    gradient = np.asarray(objectness.grad)[0]
+    # positions (0, 0), (0, 1), (1, 0), (1, 1): of the first column the second anchors cross it
+    assert (gradient != 0).tolist() == [True, False, True, True, True, False, True, True]
+    assert gradient[0] < 0  # IoU 2/3: an object
+    assert (gradient[[2, 3, 4, 6, 7]] > 0).all()
+
+
+def one_map(**options):
+    """A Fast R-CNN with RoIPool on the map of 1/4 of the small body."""
+    ct.seed(0)
+    return FastRcnn(
+        Body(), 2, stages=("a",), channels=None, reading="pool", region_size=2, width=6,
+        regions=RegionOptions(sampled=4, background=0.1, score=0.0, beta=1.0, limit=5), **options,
+    )  # fmt: skip
+
+
+def test_fast_rcnn_teaches_given_regions_as_plain_loops_do():
+    net = one_map().train()
+    net.numbers = lambda shape: jnp.broadcast_to(jnp.arange(shape[-1], dtype="float32"), shape)
+    x = RNG.random((1, 32, 32, 3)).astype(np.float32)
+    # IoU with the truth: 0.6, then nothing, 0.2; the truth itself is added behind them
+    regions = [[0, 0, 10, 6], [20, 20, 30, 30], [0, 0, 10, 2], [0, 0, 0, 0]]
+    given = {"images": ct.Tensor(x), "proposals": np.array([regions], np.float32)}
+    truth = np.array([0.0, 0, 10, 10])
+    y = {"boxes": truth[None, None].astype(np.float32), "classes": [[1]], "valid": [[True]]}
+    y = {name: np.asarray(value) for name, value in y.items()}
+    terms = net.losses(given, y)
+    # a quarter of four are objects: the first region; background: only the third
+    rows = np.array([regions[0], regions[2]], np.float32)
+    pooled = ops.roi_pool(net.body.a(x), rows[None], output_size=2, scale=0.25)
+    logits, codes = (out.numpy()[0] for out in net.box_head(pooled))
+    chances = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
+    classes = -(np.log(chances[0, 2]) + np.log(chances[1, 0])) / 2
+    # center and size of the truth from (5, 3), 10 x 6
+    target = [0, 10 * 2 / 6, 0, 5 * np.log(10 / 6)]
+    boxes = 0.0
+    for own, wanted in zip(codes[0, 2], target, strict=True):
+        off = abs(own - wanted)
+        boxes += 0.5 * off**2 if off < 1 else off - 0.5
+    assert {name: float(value) for name, value in terms.items()} == pytest.approx(
+        {"classes": classes, "boxes": boxes / 2}, rel=1e-4
+    )
+
+
+def test_fast_rcnn_says_where_its_regions_come_from_and_detects_among_them():
+    x = RNG.random((1, 32, 32, 3)).astype(np.float32)
+    given = one_map().eval()
+    boxes = np.array([[[0, 0, 8, 8], [8, 8, 24, 24], [0, 0, 0, 0]]], np.float32)
+    found = given({"images": ct.Tensor(x), "proposals": boxes})
+    assert given.source == "given"
+    assert set(found["rows"].numpy()[found["valid"].numpy()]) <= {0, 1}  # not the padding
+    grid = one_map(sides=(16,), ratios=(1.0,)).eval()
+    assert grid.source == "grid"
+    assert grid.with_proposals(ct.Tensor(x))[1]["boxes"].shape == (1, 25, 4)
+    network = small().eval()
+    first = one_map(network=network).eval()
+    assert first.source == "network"
+    own = first.with_proposals(ct.Tensor(x))[1]["boxes"]
+    theirs = network.propose(network.maps(ct.Tensor(x)), (32, 32))["boxes"]
+    np.testing.assert_array_equal(own, theirs)
+    assert not any(p.requires_grad for p in network.parameters())
+    with pytest.raises(ShapeError, match="images alone"):
+        given(ct.Tensor(x))
+
+
+def test_crops_of_masks_teach_what_whole_masks_do():
+    mask = np.zeros((1, 1, 16, 16), np.float32)
+    mask[0, 0, 4:12, 2:6] = 1
+    mask[0, 0, 10:12, 2:4] = 0
+    truths = {"boxes": np.array([[[2.0, 4, 6, 12]]], np.float32)}
+    crops = np.kron(mask[:, :, 4:12, 2:6], np.ones((1, 1, 2, 4)))  # 16 x 16
+    match, regions = np.zeros((1, 1), int), np.array([[[2.0, 4, 6, 12]]], np.float32)
+    of_crop = mask_targets(truths | {"crops": crops}, match, regions, 4)[0, :, :, 0]
+    expected = np.ones((4, 4), np.float32)
+    expected[3, :2] = 0
+    # samples next to an edge mix both sides of it
+    assert np.abs(of_crop - expected).mean() < 0.15
+    assert ((of_crop > 0.5) == (expected > 0.5)).all()

@@ -1,0 +1,196 @@
+"""Fast R-CNN: regions that something else proposes are named and placed.
+
+Girshick 2015, "Fast R-CNN", arXiv:1504.08083. The paper takes about 2,000 regions of selective
+search from outside. Here they come from one of
+
+    given       an array, with the images
+    grid        boxes of several sizes and ratios, side by side over the image
+    network     a trained Faster R-CNN, whose first stage proposes
+
+    on VGG16    13 convolutions; RoIPool 7 x 7 of the map of 1/16; dense 4096, 4096, each with ReLU
+                and dropout 0.5; K + 1 logits, 4 (K + 1) numbers: 134,690,729 parameters for 20
+                classes
+    training    128 regions of each two images, at most a quarter objects, IoU >= 0.5 with a truth;
+                background from 0.1 to below 0.5; smooth L1, β 1
+    detections  score > 0.05; suppressed at IoU 0.3 in each class
+"""
+
+import jax.numpy as jnp
+import numpy as np
+
+from cutaway.engine import Tensor, as_array, no_grad
+from cutaway.errors import OptionError, ShapeError
+from cutaway.models.backbone import Backbone
+from cutaway.models.rcnn import (
+    SMALL_REGIONS,
+    VGG_OPTIONS,
+    VGG_REGIONS,
+    FasterRcnn,
+    small_backbone,
+    vgg16_maps,
+)
+from cutaway.models.region_detector import RegionDetector
+from cutaway.models.region_proposals import RATIOS
+from cutaway.models.vgg import VGG
+
+SHARE = 4  # boxes of a grid are a fourth of their sides apart
+
+
+def grid_of_boxes(size, sides, *, ratios=RATIOS, share: int = SHARE) -> np.ndarray:
+    """(n, 4) boxes side by side over an image, clipped to it.
+
+    Args:
+        size: (height, width) of the image.
+        sides: roots of the boxes' areas, in pixels.
+        ratios: height / width.
+        share: the next box of a size lies this part of the box's side away.
+
+    Example:
+        >>> from cutaway.models.fast_rcnn import grid_of_boxes
+        >>> grid_of_boxes((4, 6), [4], ratios=[1.0], share=2).tolist()
+        [[0.0, 0.0, 4.0, 4.0], [1.0, 0.0, 5.0, 4.0], [2.0, 0.0, 6.0, 4.0]]
+    """
+    found = []
+    for side in sides:
+        for ratio in ratios:
+            sizes = side * np.sqrt(ratio), side / np.sqrt(ratio)
+            axes = []
+            for whole, own in zip(size, sizes, strict=True):
+                room = max(whole - own, 0)
+                axes.append(np.linspace(0, room, int(np.ceil(room / (own / share))) + 1))
+            y, x = (axis.ravel() for axis in np.meshgrid(*axes, indexing="ij"))
+            corners = [x, y, np.minimum(x + sizes[1], size[1]), np.minimum(y + sizes[0], size[0])]
+            found.append(np.stack(corners, axis=-1))
+    return np.concatenate(found).astype(np.float32)
+
+
+class FastRcnn(RegionDetector):
+    """Fast R-CNN over any Backbone.
+
+    Args:
+        backbone: its stages are shared, not copied; its head is left out.
+        num_classes: K, without the background.
+        sides: of a grid of boxes, see grid_of_boxes; None: no grid.
+        ratios: of the grid.
+        network: a trained Faster R-CNN that proposes, on images of the same form; None: none. It is
+            frozen. With neither grid nor network, proposals are given with the images.
+        options: of RegionDetector: stages, channels, region_size, width, dropout, reading,
+            mask_size, mask_widths, regions, inputs.
+
+    Attributes:
+        source: where proposals come from: "given", "grid" or "network".
+
+    Shapes:
+        x: (batch, height, width, channels); with source "given" {"images": these, "proposals":
+            (batch, R, 4) x1, y1, x2, y2 in pixels, those without area are padding}
+        y: see FasterRcnn
+
+    References:
+        See the top of cutaway/models/fast_rcnn.py.
+    """
+
+    def __init__(
+        self,
+        backbone: Backbone,
+        num_classes: int,
+        *,
+        sides=None,
+        ratios=RATIOS,
+        network: FasterRcnn | None = None,
+        **options,
+    ):
+        if sides is not None and network is not None:
+            raise OptionError(
+                "FastRcnn: proposals from a grid and from a network",
+                expected="one of both",
+                fix="leave out `sides` or `network`",
+            )
+        super().__init__(backbone, num_classes, **options)
+        self.source = "grid" if sides is not None else "given" if network is None else "network"
+        self.sides, self.ratios = sides, tuple(ratios)
+        self.network = network
+        if network is not None:
+            network.freeze()
+            for module in network.modules().values():
+                module.stays_in_eval, module.training = True, False
+
+    def forward(self, x):
+        images, proposals = self.with_proposals(x)
+        return self.detect(self.maps(images), proposals, images.shape[1:3])
+
+    def losses(self, x, y) -> dict[str, Tensor]:
+        images, proposals = self.with_proposals(x)
+        truths = {name: as_array(value) for name, value in y.items()}
+        return self.region_losses(self.maps(images), proposals, truths)
+
+    def with_proposals(self, x) -> tuple:
+        """(images, {"boxes": (batch, R, 4), "valid": (batch, R)})."""
+        is_given = isinstance(x, dict)
+        if is_given != (self.source == "given"):
+            raise ShapeError(
+                f"FastRcnn: {'proposals with the images' if is_given else 'images alone'}, where "
+                f"the source of proposals is {self.source!r}",
+                expected='{"images", "proposals"}' if self.source == "given" else "images",
+                fix="see FastRcnn's sides and network",
+            )
+        if is_given:
+            boxes = as_array(x["proposals"])
+            valid = jnp.all(boxes[..., 2:] > boxes[..., :2], axis=-1)
+            return x["images"], {"boxes": boxes, "valid": valid}
+        size = x.shape[1:3]
+        if self.network is not None:
+            with no_grad():
+                return x, self.network.propose(self.network.maps(x), size)
+        boxes = jnp.asarray(grid_of_boxes(size, self.sides, ratios=self.ratios))
+        boxes = jnp.broadcast_to(boxes, (x.shape[0], *boxes.shape))
+        return x, {"boxes": boxes, "valid": jnp.ones(boxes.shape[:2], bool)}
+
+
+def fast_rcnn_vgg16(num_classes: int = 20, *, backbone: VGG | None = None, **options) -> FastRcnn:
+    """Fast R-CNN as in the paper, on VGG16: RoIPool. 134,690,729 parameters for 20 classes.
+
+    Args:
+        num_classes: without the background.
+        backbone: a VGG16, for example pretrained; its dense layers are not used. None: random.
+        options: of FastRcnn: sides, ratios, network.
+    """
+    return FastRcnn(
+        vgg16_maps(VGG(1, features=1) if backbone is None else backbone),
+        num_classes,
+        regions=VGG_REGIONS._replace(sampled=64, background=0.1),
+        **VGG_OPTIONS,
+        **options,
+    )
+
+
+def fast_rcnn_on_backbone(
+    source: str | Backbone = "efficientnet-lite0",
+    num_classes: int = 1,
+    *,
+    sides=(24, 48, 96),
+    ratios=(1.0,),
+    network: FasterRcnn | None = None,
+    pretrained: bool = True,
+    channels: int = 96,
+    width: int = 256,
+) -> FastRcnn:
+    """A small Fast R-CNN on a pretrained backbone; see rcnn_on_backbone.
+
+    Args:
+        source, num_classes, pretrained, channels, width: see rcnn_on_backbone.
+        sides, ratios: of the grid of boxes, about those of the objects; see grid_of_boxes.
+        network: a trained Faster R-CNN that proposes, in place of the grid.
+    """
+    backbone, used, inputs = small_backbone(source, pretrained=pretrained)
+    return FastRcnn(
+        backbone,
+        num_classes,
+        sides=None if network is not None else sides,
+        ratios=ratios,
+        network=network,
+        stages=used,
+        channels=channels,
+        width=width,
+        regions=SMALL_REGIONS,
+        inputs=inputs,
+    ).train()
