@@ -63,6 +63,12 @@ _ARCHITECTURES = (
     ),
     Architecture("padded_unet", 2015, _UNET, "height x width x channels", 31_036_546),
     Architecture("Translator", 2015, "Luong et al., arXiv:1508.04025", "tokens"),
+    Architecture(
+        "fast_rcnn_vgg16", 2015, "Girshick, arXiv:1504.08083", "height x width x 3", 134_690_729
+    ),
+    Architecture(
+        "faster_rcnn_vgg16", 2015, "Ren et al., arXiv:1506.01497", "height x width x 3", 137_078_239
+    ),
     Architecture("ssd300_vgg16", 2016, _SSD, "300 x 300 x 3", 26_285_486),
     Architecture("UNet", 2016, "Çiçek et al., arXiv:1606.06650 (in 3 axes)", "volumes or images"),
     Architecture("plain_vnet", 2016, _VNET, "128 x 128 x 64 x 1", 61_982_682),
