@@ -62,6 +62,7 @@ def select_detections(
     candidates: int = 1000,
     limit: int = 100,
     least_side: float = 0.0,
+    together: bool = False,
 ) -> dict[str, jax.Array]:
     """The detections of one picture: per class the best candidates, suppressed; the best of all.
 
@@ -71,6 +72,9 @@ def select_detections(
         score_threshold: scores must be greater.
         iou_threshold: of the suppression within a class.
         candidates: how many of a class are considered.
+        together: whether so many of all classes together are considered, and not of each: of many
+            classes that takes a fraction of the time, and gives the same if no more are above the
+            threshold.
         limit: how many detections are returned.
         least_side: boxes with a shorter side are left out.
 
@@ -84,6 +88,10 @@ def select_detections(
     sides = boxes[..., 2:] - boxes[..., :2]
     large = jnp.all(sides >= least_side, axis=-1)
     fits = fits & (large if boxes.ndim == 3 else large[:, None])
+    if together:
+        return _of_all_classes(
+            boxes, jnp.where(fits, scores, -jnp.inf), iou_threshold, candidates, limit
+        )
     best, rows = lax.top_k(jnp.where(fits, scores, -jnp.inf).T, taken)  # (classes, taken)
     if boxes.ndim == 3:
         chosen = jnp.take_along_axis(boxes.transpose(1, 0, 2), rows[..., None], axis=1)
@@ -104,5 +112,26 @@ def select_detections(
         "scores": jnp.where(valid, found, 0),
         "classes": jnp.where(valid, place // taken, -1).astype(jnp.int32),
         "rows": jnp.where(valid, rows.ravel()[place], -1).astype(jnp.int32),
+        "valid": valid,
+    }
+
+
+def _of_all_classes(boxes, scores, iou_threshold, candidates, limit) -> dict[str, jax.Array]:
+    """See select_detections; scores (n, classes) are -∞ where a box does not count."""
+    classes = scores.shape[1]
+    best, at = lax.top_k(scores.ravel(), min(candidates, scores.size))
+    rows, kinds = at // classes, at % classes
+    chosen = boxes[rows, kinds] if boxes.ndim == 3 else boxes[rows]
+    kept = suppress(chosen, best, threshold=iou_threshold, groups=kinds, valid=best > -jnp.inf)
+    flat = jnp.where(kept, best, -jnp.inf)
+    flat = jnp.pad(flat, (0, max(0, limit - flat.size)), constant_values=-jnp.inf)
+    found, place = lax.top_k(flat, limit)
+    valid = found > -jnp.inf
+    place = jnp.where(valid, place, 0)
+    return {
+        "boxes": jnp.where(valid[:, None], chosen[place], 0),
+        "scores": jnp.where(valid, found, 0),
+        "classes": jnp.where(valid, kinds[place], -1).astype(jnp.int32),
+        "rows": jnp.where(valid, rows[place], -1).astype(jnp.int32),
         "valid": valid,
     }

@@ -46,8 +46,10 @@ def plan_of(experiment: Experiment, *, rows: int | None = None) -> TrainingPlan:
     examples = (experiment.x, on_host(experiment.targets()))
     training = _some(experiment.training, rows)
     validation = _some(experiment.validation, rows)
+    # a column that only a callback of the experiment adds is not there
+    monitor = "val_loss" if experiment.is_watched else options.MONITOR
     stopping = EarlyStopping(
-        options.patience, monitor=options.MONITOR, higher_is_better=options.MONITOR != "val_loss"
+        options.patience, monitor=monitor, higher_is_better=monitor != "val_loss"
     )
     return TrainingPlan.of(
         experiment.make_trainer(),

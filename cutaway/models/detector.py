@@ -25,13 +25,13 @@ class DetectionOptions(NamedTuple):
     Attributes:
         score: least score.
         threshold: IoU with a better box of the same class above which a box is left out.
-        candidates: of each class that are considered, the best ones.
+        candidates: of all classes that are considered, the best ones.
         limit: detections of each image.
     """
 
     score: float = 0.01
     threshold: float = 0.45
-    candidates: int = 400
+    candidates: int = 1000
     limit: int = 100
 
 
@@ -127,6 +127,7 @@ class SingleStage(Detector):
                 iou_threshold=options.threshold,
                 candidates=options.candidates,
                 limit=options.limit,
+                together=True,
             )
 
         chosen = jax.vmap(of_image)(*(as_array(found[name]) for name in ("boxes", "scores")))
@@ -146,10 +147,11 @@ class YoloDetector(SingleStage):
 
     Example:
         >>> import numpy as np
-        >>> from cutaway.models import YoloDetector, yolo3_tiny
-        >>> net = YoloDetector(yolo3_tiny(2)).eval()
-        >>> net(np.zeros((1, 64, 96, 3)))["boxes"].shape
-        (1, 100, 4)
+        >>> from cutaway.models import BasicBlock, PyramidYolo, ResNet, YoloDetector
+        >>> body = ResNet(BasicBlock, (1, 1, 1, 1), widths=(4, 4, 4, 4))
+        >>> net = PyramidYolo(body, 2, priors=[(8, 8), (20, 20), (50, 50)], channels=8)
+        >>> YoloDetector(net).multiple
+        32
     """
 
     def __init__(

@@ -47,7 +47,7 @@ def grid_of_boxes(size, sides, *, ratios=RATIOS, share: int = SHARE) -> np.ndarr
 
     Example:
         >>> from cutaway.models.fast_rcnn import grid_of_boxes
-        >>> grid_of_boxes((4, 6), [4], ratios=[1.0], share=2).tolist()
+        >>> grid_of_boxes((4, 6), [4], ratios=[1.0]).tolist()
         [[0.0, 0.0, 4.0, 4.0], [1.0, 0.0, 5.0, 4.0], [2.0, 0.0, 6.0, 4.0]]
     """
     found = []

@@ -12,7 +12,7 @@ from cutaway.files import write_atomically
 from cutaway.models import Detector, SingleStage
 from cutaway.nn import Module
 
-NAMES = ("boxes", "scores", "classes", "pictures")
+NAMES = ("boxes", "scores", "classes", "picture")
 
 
 class Candidates(Module):
@@ -42,7 +42,7 @@ def export_detector_onnx(
         suppressed: whether boxes that a better one of the same class covers are left out, by
             NonMaxSuppression within the file. Its outputs are then those of all pictures of a
             batch one below the other: boxes (M, 4) x1 y1 x2 y2 in pixels, scores (M,), classes
-            (M,) and pictures (M,), the number of each one's picture; M is 0 where nothing is
+            (M,) and picture (M,), the number of each one's picture; M is 0 where nothing is
             found. At most `limit` of DetectionOptions for each class of a picture, while the
             network itself keeps the best `limit` of all classes. Otherwise the outputs are boxes
             (batch, N, 4) and scores (batch, N, classes).
@@ -65,8 +65,8 @@ def export_detector_onnx(
         about = export_onnx(Candidates(net), Path(folder) / "net.onnx", inputs, metadata=metadata)
         content, added = _with_suppression((Path(folder) / "net.onnx").read_bytes(), net)
     write_atomically(path, content)
-    shapes = {"boxes": [4], "scores": [], "classes": [], "pictures": []}
-    types = {"boxes": "float32", "scores": "float32", "classes": "int64", "pictures": "int64"}
+    shapes = {"boxes": [4], "scores": [], "classes": [], "picture": []}
+    types = {"boxes": "float32", "scores": "float32", "classes": "int64", "picture": "int64"}
     outputs = {n: {"shape": ["found", *shapes[n]], "type": types[n]} for n in NAMES}
     return {**about, "nodes": about["nodes"] + added, "outputs": outputs}
 
@@ -103,7 +103,7 @@ def _with_suppression(content: bytes, net: SingleStage) -> tuple[bytes, int]:
             ["all_boxes", "scores_by_class", own["most"], own["iou"], own["least"]],
             ["selected"],
         ),
-        helper.make_node("Gather", ["selected", own["first"]], ["pictures"], axis=1),
+        helper.make_node("Gather", ["selected", own["first"]], ["picture"], axis=1),
         helper.make_node("Gather", ["selected", own["second"]], ["classes"], axis=1),
         helper.make_node("Gather", ["selected", own["box_columns"]], ["box_at"], axis=1),
         helper.make_node("Gather", ["selected", own["score_columns"]], ["score_at"], axis=1),

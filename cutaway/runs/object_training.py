@@ -76,6 +76,8 @@ class EpochPrecision(Callback):
 class ObjectExperiment(DenseExperiment):
     """DenseExperiment on pictures with boxes; y is a dict of padded targets."""
 
+    is_watched = True
+
     preprocessing: ObjectRows
     options: ObjectOptions
     y: Any

@@ -168,3 +168,20 @@ def test_hard_negatives_are_three_for_each_positive_with_the_largest_losses():
     assert boxes.hard_negatives(losses, positive, least=5)[2].sum() == 5
     allowed = np.arange(30) < 15
     assert not boxes.hard_negatives(losses, positive, allowed=allowed)[:, 15:].any()
+
+
+def test_the_best_candidates_of_all_classes_together_give_the_same_detections():
+    low = RNG.uniform(0, 60, (60, 2))
+    b = jnp.asarray(np.concatenate([low, low + RNG.uniform(5, 40, (60, 2))], axis=1))
+    scores = jnp.asarray(RNG.uniform(size=(60, 5)))
+    options = {"score_threshold": 0.3, "iou_threshold": 0.4, "limit": 400}
+    each = boxes.select_detections(b, scores, **options)
+    together = boxes.select_detections(b, scores, together=True, candidates=300, **options)
+    by_class = jnp.broadcast_to(b[:, None], (60, 5, 4))
+    other = boxes.select_detections(by_class, scores, together=True, candidates=300, **options)
+    for name, value in each.items():
+        np.testing.assert_array_equal(together[name], value)
+        np.testing.assert_array_equal(other[name], value)
+    fewer = boxes.select_detections(b, scores, together=True, candidates=10, **options)
+    assert fewer["valid"].sum() <= 10
+    np.testing.assert_array_equal(fewer["boxes"][0], each["boxes"][0])

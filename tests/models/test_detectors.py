@@ -69,7 +69,7 @@ def test_a_step_of_ssd_has_torchvisions_losses_gradients_and_detections():
     net = SSDDetector(
         SSD(Body(), 3, sizes, steps=(4, 8, 16), inputs=Standardize((0.5,) * 3, (0.25,) * 3)),
         least_negatives=0,  # theirs learns nothing from an empty picture
-        detection=DetectionOptions(score=0.3, threshold=0.45, candidates=30, limit=10),
+        detection=DetectionOptions(score=0.3, threshold=0.45, limit=10),
     )
     load_into(net, part(oracle, "w."), names())
     x = np.stack([oracle[f"image{i}"].transpose(1, 2, 0) for i in range(3)])

@@ -268,6 +268,7 @@ def one_map(**options):
     )  # fmt: skip
 
 
+@pytest.mark.slow
 def test_fast_rcnn_teaches_given_regions_as_plain_loops_do():
     net = one_map().train()
     net.numbers = lambda shape: jnp.broadcast_to(jnp.arange(shape[-1], dtype="float32"), shape)
@@ -296,6 +297,7 @@ def test_fast_rcnn_teaches_given_regions_as_plain_loops_do():
     )
 
 
+@pytest.mark.slow
 def test_fast_rcnn_says_where_its_regions_come_from_and_detects_among_them():
     x = RNG.random((1, 32, 32, 3)).astype(np.float32)
     given = one_map().eval()

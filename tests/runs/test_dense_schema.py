@@ -1,4 +1,4 @@
-"""What the JSON files of runs of masks, volumes and pairs hold: nothing else is read."""
+"""What the JSON files of runs of masks, volumes, pairs and boxes hold: nothing else is read."""
 
 import copy
 
@@ -10,6 +10,7 @@ from cutaway.errors import CutawayError
 from cutaway.runs.masks import MaskRows
 from cutaway.runs.mean_colors import MeanColors
 from cutaway.runs.networks import build_network
+from cutaway.runs.objects import ObjectRows
 from cutaway.runs.pair_rows import PairRows
 from cutaway.runs.volumes import VolumeRows
 
@@ -21,6 +22,7 @@ ROWS = {
         (8, 8, 16), 2, ["background", "a"], [0, 3], [5, 6], label_dtype="float32", threshold=0.5
     ),
     "pairs": PairRows((16, 16), 3, 1, MEANS, reverse=True),
+    "objects": ObjectRows((64, 96), 3, ["cat", "dog"], [3, 0], how="stretch", threshold=0.25),
 }
 COLORS = [[0, 0, 0], [255, 255, 255]]
 
@@ -57,6 +59,15 @@ def test_what_was_written_is_read_again(kind):
         ("volumes", {"label_dtype": "uint8", "numbers": [0, 300]}),
         ("volumes", {"numbers": [3, 3]}),
         ("volumes", {"numbers": [0, 2**40]}),
+        ("objects", {"size": [64]}),
+        ("objects", {"size": [64, 2**20]}),
+        ("objects", {"how": "crop"}),
+        ("objects", {"classes": []}),
+        ("objects", {"classes": ["cat", "cat"]}),
+        ("objects", {"counts": [3]}),
+        ("objects", {"counts": [3, -1]}),
+        ("objects", {"threshold": 2}),
+        ("objects", {"channels": 4}),
         ("pairs", {"mean_colors": {**MEANS.to_json(), "mean": [0.0, 0.0, 0.0]}}),
         ("pairs", {"mean_colors": {**MEANS.to_json(), "mean": [7.0]}}),
         ("pairs", {"mean_colors": {**MEANS.to_json(), "codes": [9, 0]}}),

@@ -55,6 +55,7 @@ def run(folder, tmp_path_factory):
     return experiment.train(tmp_path_factory.mktemp("runs") / "run", progress=False)
 
 
+@pytest.mark.slow
 def test_the_history_has_the_average_precision_of_each_epoch(run):
     for name in ("val_ap", "val_ap50", "loss_boxes", "loss_objectness", "val_loss"):
         assert np.isfinite(run.history[name]).all()
@@ -63,6 +64,7 @@ def test_the_history_has_the_average_precision_of_each_epoch(run):
         assert set(run.metrics[name]) >= {"ap", "ap50", "ar_100", "ap50_disk", "ap50_square"}
 
 
+@pytest.mark.slow
 def test_the_frozen_body_keeps_its_weights_and_statistics(run):
     body = small_resnet(pretrained="drawn").state_dict()
     trained = run.net.state_dict()
@@ -72,6 +74,7 @@ def test_the_frozen_body_keeps_its_weights_and_statistics(run):
     assert any(".body." in path for path in trained)
 
 
+@pytest.mark.slow
 def test_an_opened_run_finds_the_same_objects(run, folder):
     rows = run.preprocessing.read(folder)
     found = run.preprocessing.compared(run, rows.to_dicts())
@@ -170,6 +173,7 @@ def test_other_detectors_are_trained_opened_explained_and_resumed_to_the_same_bi
     assert made.score == pytest.approx(found.scores[0], rel=1e-4)
 
 
+@pytest.mark.slow
 def test_the_arithmetic_of_a_box_leads_to_the_box_and_what_covers_it_is_left_out(run, folder):
     rows = run.preprocessing
     for box in range(3):
@@ -197,6 +201,7 @@ def test_a_box_of_another_kind_of_data_is_refused(tmp_path):
         explain_row(write_untrained(tmp_path / "r", masks), None, 0, box=1)
 
 
+@pytest.mark.slow
 def test_predictions_are_drawn_and_written_and_read_again(run, folder, tmp_path):
     run.preprocessing.threshold = 0.0
     found = run.predict_files(folder / "images")

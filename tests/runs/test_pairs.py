@@ -45,7 +45,7 @@ def test_a_folder_that_fits_several_kinds_names_them(shared_data):
     with pytest.raises(DataError, match="fits several kinds") as refused:
         recognize(shared_data / "facades")
     assert "pictures with masks" in str(refused.value)
-    assert refused.value.fix == "choose it: --kind masks or --kind pairs"
+    assert refused.value.fix == "choose it: --kind masks or --kind pairs or --kind objects"
 
 
 @pytest.mark.slow

@@ -71,5 +71,5 @@ def test_names_are_known_and_a_folder_of_that_name_is_a_run(tmp_path, monkeypatc
     monkeypatch.chdir(tmp_path)
     (tmp_path / "ssd-mobilenet").mkdir()
     assert not is_published("ssd-mobilenet") and not is_published("runs/x")
-    with pytest.raises(OptionError, match="did you mean yolov3-tiny"):
+    with pytest.raises(OptionError, match='did you mean "yolov3-tiny"'):
         pretrained_detector("yolov3-tini")

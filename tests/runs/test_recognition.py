@@ -164,16 +164,29 @@ def _pictures(folder, count=3, *, masks=False):
 @pytest.mark.parametrize(
     ("pictures", "boxes", "said"),
     [
-        ("images", "labels/0.txt", r"labels/ holds \.txt files, as YOLO has them"),
-        ("images/train", "labels/train/0.txt", r"labels/ holds \.txt files, as YOLO has them"),
-        ("train/images", "train/labels/0.txt", r"train/labels/ holds \.txt files, as YOLO"),
-        (".", "0.txt", r"0\.txt, as YOLO has it"),
-        ("images", "annotations/instances.json", r"annotations/ holds \.json files, as COCO"),
-        ("train", "train/_annotations.coco.json", r"train/_annotations\.coco\.json, as COCO"),
-        ("JPEGImages", "Annotations/0.xml", r"Annotations/ holds \.xml files, as Pascal VOC"),
+        ("images", "labels/0.txt", "a txt file per picture"),
+        ("images/train", "labels/train/0.txt", "a txt file per picture"),
+        ("train/images", "train/labels/0.txt", "a txt file per picture"),
+        (".", "0.txt", "a txt file per picture"),
+        ("JPEGImages", "Annotations/0.xml", "xml files of Pascal VOC in Annotations"),
     ],
 )
-def test_boxes_are_neither_masks_nor_classes(tmp_path, pictures, boxes, said):
+def test_pictures_with_boxes_are_neither_masks_nor_classes(tmp_path, pictures, boxes, said):
+    _pictures(tmp_path / pictures)
+    (tmp_path / boxes).parent.mkdir(parents=True, exist_ok=True)
+    (tmp_path / boxes).write_text("0 0.5 0.5 0.2 0.2")
+    found = recognize(tmp_path)
+    assert found.kind == "objects" and said in found.reason
+
+
+@pytest.mark.parametrize(
+    ("pictures", "boxes", "said"),
+    [
+        ("images", "annotations/instances.json", r"annotations/ holds \.json files, as COCO"),
+        ("train", "train/_annotations.coco.json", r"train/_annotations\.coco\.json, as COCO"),
+    ],
+)
+def test_boxes_that_cannot_be_read_are_neither_masks_nor_classes(tmp_path, pictures, boxes, said):
     _pictures(tmp_path / pictures)
     (tmp_path / boxes).parent.mkdir(parents=True, exist_ok=True)
     (tmp_path / boxes).write_text("0 0.5 0.5 0.2 0.2")
@@ -182,12 +195,14 @@ def test_boxes_are_neither_masks_nor_classes(tmp_path, pictures, boxes, said):
     assert "masks/" in refused.value.fix and "a folder per class" in refused.value.fix
 
 
-def test_masks_beside_boxes_are_masks_and_texts_beside_recordings_are_no_boxes(tmp_path):
+def test_masks_beside_boxes_are_asked_for_and_texts_beside_recordings_are_no_boxes(tmp_path):
     _pictures(tmp_path / "m" / "images")
     _pictures(tmp_path / "m" / "masks", masks=True)
     (tmp_path / "m" / "labels").mkdir()
     (tmp_path / "m" / "labels" / "0.txt").write_text("0 0.5 0.5 0.2 0.2")
-    assert recognize(tmp_path / "m").kind == "masks"
+    with pytest.raises(DataError, match="fits several kinds") as refused:
+        recognize(tmp_path / "m")
+    assert refused.value.fix == "choose it: --kind masks or --kind objects"
     (tmp_path / "r").mkdir()
     write_wav(tmp_path / "r" / "a.wav", [0.0], 8000)
     (tmp_path / "r" / "a.txt").write_text("what is said")
