@@ -42,8 +42,11 @@ def kmeans_priors(sizes, count: int, *, weights=None, seed: int = 0) -> np.ndarr
     weights = np.ones(len(sizes)) if weights is None else np.asarray(weights, np.float64)
     kept = (sizes > 0).all(axis=1)
     sizes, weights = sizes[kept], weights[kept]
-    if not len(sizes):
-        raise DataError("kmeans_priors: no box with an area", expected="widths and heights above 0")
+    if not len(sizes) or not weights.sum() > 0 or weights.min() < 0:
+        raise DataError(
+            "kmeans_priors: no box with an area and a weight",
+            expected="widths and heights above 0, weights of at least 0",
+        )
     distinct = np.unique(sizes, axis=0)
     if len(distinct) <= count:
         return _by_area(_spread(distinct, count))

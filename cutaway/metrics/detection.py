@@ -195,13 +195,7 @@ class DetectionScores:
         return boxes, classes, kept
 
     def _evaluated(self):
-        try:
-            coco = importlib.import_module("faster_coco_eval")
-        except ImportError as error:
-            raise OptionError(
-                "COCO's scores need the package faster-coco-eval, which is not installed",
-                fix='pip install "cutaway[vision]"',
-            ) from error
+        coco = coco_package()
         images = [{"id": k, "width": 1, "height": 1} for k in range(len(self))]
         categories = [{"id": k, "name": name} for k, name in enumerate(self.classes)]
         truths, found = [], []
@@ -241,6 +235,21 @@ class DetectionScores:
         evaluation.accumulate()
         evaluation.summarize()
         return evaluation
+
+
+def coco_package():
+    """The package faster-coco-eval.
+
+    Raises:
+        OptionError: it is not installed.
+    """
+    try:
+        return importlib.import_module("faster_coco_eval")
+    except ImportError as error:
+        raise OptionError(
+            "COCO's scores need the package faster-coco-eval, which is not installed",
+            fix='pip install "cutaway[vision]"',
+        ) from error
 
 
 def area_under(recall, precision) -> float:

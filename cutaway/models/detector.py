@@ -9,7 +9,7 @@ import numpy as np
 from cutaway import boxes as arithmetic
 from cutaway import ops
 from cutaway.engine import Tensor, as_array
-from cutaway.errors import expect_choice
+from cutaway.errors import OptionError, expect_choice
 from cutaway.losses import single_shot_loss, yolo3_loss
 from cutaway.models.backbone import freeze_body
 from cutaway.models.ssd import CODING, SSD
@@ -196,7 +196,7 @@ class SSDDetector(SingleStage):
     Args:
         net: the SSD.
         scores: "softmax" of all classes and the background, or "sigmoid" of each class by itself,
-            as the published detector of MediaPipe has it; the loss is that of the softmax.
+            as the published detector of MediaPipe has it, which cannot be trained further so.
         least_negatives: see losses.single_shot_loss.
         detection: see DetectionOptions.
 
@@ -220,7 +220,7 @@ class SSDDetector(SingleStage):
 
     @property
     def backbone(self):
-        return self.net.body
+        return getattr(self.net.body, "body", self.net.body)  # without a pyramid on it
 
     def raw(self, x):
         return self.net(x)
@@ -234,6 +234,12 @@ class SSDDetector(SingleStage):
         return {"boxes": boxes, "scores": ops.softmax(raw["classes"], axis=-1)[..., 1:]}
 
     def losses(self, x, y):
+        if self.scores == "sigmoid":
+            raise OptionError(
+                f"{self.label()}: a training with scores='sigmoid'",
+                expected="scores='softmax', which SSD's loss teaches",
+                fix="make SSDDetector(net, scores='softmax'), with new heads for the classes",
+            )
         raw = self.raw(x)
         height, width = x.shape[1:3]
         sides = jnp.array([width, height, width, height], jnp.float32)

@@ -15,9 +15,10 @@ from cutaway.models import (
     yolo_on_backbone,
 )
 from cutaway.models.rcnn import SMALL_REGIONS
+from cutaway.models.region_proposals import base_anchors
 
 LEAST_SCORE = 0.01  # of a detection: average precision counts them all
-YOLO_PRIORS, SSD_PRIORS = 9, 18
+YOLO_PRIORS, SSD_PRIORS = 9, 12
 LEVELS = 3  # maps of a detector on a backbone
 BETWEEN = 2**0.5  # ratio of two sizes of anchors on one map
 
@@ -64,6 +65,14 @@ def detector_of(spec, source: str | None = None) -> Detector:
     build = DETECTORS[spec["model"].removeprefix("objects-")]
     found = build(spec, source or spec["from"], source is not None)
     return found if spec["unfrozen"] else found.freeze_backbone()
+
+
+def shapes_of_priors(spec) -> np.ndarray:
+    """(priors, 2) widths and heights of the priors, or anchors, of a spec, in pixels."""
+    if "priors" in spec:
+        return np.asarray(spec["priors"], np.float64)
+    corners = np.concatenate([base_anchors(sizes) for sizes in spec["anchors"]])
+    return (corners[:, 2:] - corners[:, :2]).astype(np.float64)
 
 
 def fitted_priors(model: str, sides, labels, seed: int) -> dict[str, list]:

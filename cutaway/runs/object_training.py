@@ -15,6 +15,7 @@ from cutaway.data import (
     stream_examples,
 )
 from cutaway.metrics import DetectionScores
+from cutaway.metrics.detection import coco_package
 from cutaway.metrics.detection_errors import DOUBLED, ERRORS, INVENTED, WRONG_CLASS
 from cutaway.nn import seed
 from cutaway.nn.trees import take_rows
@@ -30,7 +31,7 @@ from cutaway.runs.object_checks import (
     shifted_classes,
     unfitted_boxes,
 )
-from cutaway.runs.object_networks import detector_of, fitted_priors
+from cutaway.runs.object_networks import detector_of, fitted_priors, shapes_of_priors
 from cutaway.runs.object_scores import classes_table, confusion_table
 from cutaway.runs.objects import GRAY, JudgedPicture, ObjectRows, object_frame
 from cutaway.runs.options.objects import ObjectOptions
@@ -130,10 +131,8 @@ class ObjectExperiment(DenseExperiment):
         return [one for one in found if one is not None]
 
     def _unfitted(self, frame):
-        if "priors" not in self.spec:
-            return None
         sides, labels = sides_of_boxes(self.preprocessing, frame)
-        best = best_prior_iou(sides, self.spec["priors"])
+        best = best_prior_iou(sides, shapes_of_priors(self.spec))
         return unfitted_boxes(best, self.preprocessing.names, labels)
 
     def worst(self, run: Run, most: int) -> list[Shown]:
@@ -195,14 +194,14 @@ class ObjectExperiment(DenseExperiment):
         parts = [legend(rows.names, [class_color(k) for k in range(len(rows.names))])]
         parts.append(classes_table(rows, self.found["validation"]))
         parts.append(confusion_table(rows.confusion(self.judged("validation")), rows))
-        if "priors" in self.spec:
-            parts.append(self._priors_table())
+        parts.append(self._priors_table())
         return "".join(parts)
 
     def _priors_table(self) -> str:
         rows = self.preprocessing
         sides, labels = sides_of_boxes(rows, self.frame[self.sets["train"]])
-        best = best_prior_iou(sides, self.spec["priors"])
+        priors = shapes_of_priors(self.spec)
+        best = best_prior_iou(sides, priors)
         body = []
         for k, name in enumerate(rows.names):
             own = best[labels == k]
@@ -210,7 +209,7 @@ class ObjectExperiment(DenseExperiment):
                 parts = (np.median(own), own.min(), (own < FITS).mean())
                 body.append((name, f"{len(own):,}", f"{parts[0]:.2f}", f"{parts[1]:.2f}",
                              f"{parts[2]:.0%}"))  # fmt: skip
-        shapes = ", ".join(f"{w:.0f} x {h:.0f}" for w, h in self.spec["priors"])
+        shapes = ", ".join(f"{w:.0f} x {h:.0f}" for w, h in priors)
         return (
             "<p class='soft'>Before training: how well the best prior fits the width and height of "
             f"each box of the training set, as IoU. Priors in pixels of the input: {shapes}.</p>"
@@ -239,10 +238,11 @@ def prepare_objects(path, options: ObjectOptions | None = None, *, why: str = ""
 
     Raises:
         DataError: see data.find_objects; a set without pictures.
-        OptionError: an unknown backbone.
+        OptionError: an unknown backbone; the extra "vision" is not installed.
         RunError: its weights are not available.
     """
     options = ObjectOptions() if options is None else options
+    coco_package()  # before anything is read or trained
     folder = find_objects(path)
     sets, notes = split_rows(folder, options)
     size = picture_size(options.size, folder.sizes)

@@ -348,7 +348,7 @@ class ObjectRows(DenseRows):
         def each():
             for row, picture, found in self.detected(run, rows):
                 shown = found.above(self.threshold)
-                seen.append((Path(row["input"]).name, picture.shape[:2], shown))
+                seen.append((file_of(row), picture.shape[:2], shown))
                 yield self.example_files(row, picture, shown)
 
         def last():
@@ -377,11 +377,17 @@ class ObjectRows(DenseRows):
         )
         return ExampleFiles(
             {picture: png(drawn), labels: yolo_lines(prediction, x.shape[:2])},
-            table_rows(Path(row["input"]).name, prediction, self.names),
+            table_rows(file_of(row), prediction, self.names),
         )
 
     def shown_input(self, x, target=None):
         return np.repeat(x, 3, axis=-1) if x.shape[-1] == 1 else x
+
+
+def file_of(row: dict) -> str:
+    """The file of a row of the frame, below the folder that was read."""
+    suffix = Path(row["input"]).suffix
+    return row["name"] if row["name"].endswith(suffix) else row["name"] + suffix
 
 
 def _number(value) -> float | None:

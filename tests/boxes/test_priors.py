@@ -35,8 +35,16 @@ def test_few_different_sizes_are_spread_around_them(sizes):
 
 def test_boxes_without_an_area_do_not_count():
     np.testing.assert_allclose(kmeans_priors([[0, 5], [10, 10], [-3, 4]], 1), [[10, 10]])
-    with pytest.raises(DataError, match="no box with an area"):
-        kmeans_priors([[0, 5]], 3)
+    for wrong in ({}, {"weights": [0]}, {"weights": [-1]}):
+        with pytest.raises(DataError, match="no box with an area"):
+            kmeans_priors([[5, 5]] if wrong else [[0, 5]], 3, **wrong)
+
+
+def test_a_rare_class_gets_priors_if_it_weighs_as_much_as_the_others():
+    sizes = np.concatenate([RNG.uniform(48, 52, (300, 2)), RNG.uniform(9, 11, (3, 2))])
+    weights = np.repeat([1 / 300, 1 / 3], [300, 3])
+    assert (kmeans_priors(sizes, 4)[:, 0] < 20).sum() == 1
+    assert (kmeans_priors(sizes, 4, weights=weights)[:, 0] < 20).sum() >= 2
 
 
 def test_the_best_overlap_is_that_of_width_and_height():

@@ -226,6 +226,7 @@ def test_ctrl_c_saves_the_run_and_exits_with_130(tmp_path):
     assert "interrupted" in out and (tmp_path / "run" / "weights.safetensors").exists()
 
 
+@pytest.mark.slow
 def test_a_terminal_sees_a_moving_display(tmp_path):
     parent, child = pty.openpty()
     process = subprocess.Popen(

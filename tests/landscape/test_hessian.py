@@ -70,6 +70,7 @@ NETS = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", NETS)
 def test_products_with_the_hessian_are_right_for_every_family_of_layers(name):
     make, shape = NETS[name]

@@ -112,6 +112,7 @@ def test_the_body_its_stages_and_all_gradients_are_transformers():
     expect_gradients(net, reference)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", HEADS)
 def test_outputs_and_gradients_of_the_heads_are_transformers(name):
     build, options = HEADS[name]

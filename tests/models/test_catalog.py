@@ -114,6 +114,7 @@ def test_every_parameter_gets_a_finite_gradient_that_is_not_zero(subject):
     assert not wrong
 
 
+@pytest.mark.slow
 def test_the_compiled_step_does_what_the_eager_one_does(subject):
     loss, compiled = subject.first
     subject.reset()

@@ -169,4 +169,17 @@ def test_an_overfitted_detector_on_a_backbone_finds_the_objects(small_body, name
 def test_priors_that_do_not_divide_among_the_maps_are_named(small_body):
     with pytest.raises(OptionError, match="use 3 priors"):
         ssd_on_backbone("small", 2, priors=np.array(PRIORS[:2]) / 64)
-    assert SSDBackbone(small_resnet()).channels == (4, 4, 4)
+    assert SSDBackbone(small_resnet(), 8).channels == (8, 8, 8)
+
+
+def test_ssd_beside_the_body_of_efficientnet_lite0_has_377760_parameters():
+    priors = np.geomspace(0.05, 0.8, 12)[:, None] * np.ones(2)
+    net = ssd_on_backbone("efficientnet-lite0", 3, priors=priors, pretrained=False)
+    body = sum(p.size for p in net.body.body.parameters())
+    assert sum(p.size for p in net.parameters()) - body == 377_760
+
+
+def test_a_detector_whose_classes_are_apart_is_not_trained_as_if_they_were_not(small_body):
+    net = SSDDetector(ssd_on_backbone("small", 2, priors=np.array(PRIORS) / 64), scores="sigmoid")
+    with pytest.raises(OptionError, match="scores='softmax'"):
+        net.losses(np.zeros((1, 64, 64, 3), np.float32), {})

@@ -315,6 +315,7 @@ def test_a_translation_depends_neither_on_its_batch_nor_on_the_mode():
     np.testing.assert_array_equal(noisy(x).numpy(), noisy(x).numpy())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("patch", [1, 16, 34, 70, 142, 286])
 def test_a_logit_of_the_discriminator_sees_a_patch_of_this_side(patch):
     side = max(32, patch + 66)

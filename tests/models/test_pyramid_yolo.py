@@ -45,6 +45,7 @@ def test_objects_are_unlikely_before_training():
     assert np.median(found["objectness"].numpy()) == pytest.approx(0.01, abs=0.001)
 
 
+@pytest.mark.slow
 def test_a_frozen_body_gets_no_gradient_and_keeps_its_statistics():
     detector = YoloDetector(small(), loss=yolo4_loss).freeze_backbone().train()
     before = {k: v.copy() for k, v in detector.net.body.state_dict().items()}

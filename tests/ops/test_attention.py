@@ -89,6 +89,7 @@ CALLS = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", CALLS)
 def test_rules_equal_jax_and_central_differences_and_the_compiled_ones(name):
     call, count = CALLS[name]

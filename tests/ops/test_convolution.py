@@ -109,6 +109,7 @@ def test_convolution_equals_pytorch_in_float32(case):
     check_convolution(case, np.float32, 1e-5)
 
 
+@pytest.mark.slow
 @few(12)
 @given(convolutions())
 def test_convolution_equals_pytorch_in_float64(case):
@@ -143,6 +144,7 @@ def test_transposed_convolution_equals_pytorch_in_float32(case):
     check_transposed(case, np.float32, 1e-5)
 
 
+@pytest.mark.slow
 @few(12)
 @given(convolutions())
 def test_transposed_convolution_equals_pytorch_in_float64(case):

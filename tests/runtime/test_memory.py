@@ -36,6 +36,7 @@ def page_faults(**settings):
     return int(done.stdout)
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="mallopt is glibc's")
 def test_most_steps_take_no_memory_from_the_system():
     pages = 2048 * 4096 * 4 // 4096  # of the hidden layer's values, 32 MB

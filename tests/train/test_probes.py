@@ -257,6 +257,7 @@ def test_the_vectors_of_a_table_are_no_units_whatever_its_class_is_called():
     assert apart["Linear"] > 0
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", NETWORKS)
 def test_every_layer_with_weights_has_all_its_numbers(name):
     x, build = NETWORKS[name]
