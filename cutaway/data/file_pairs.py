@@ -267,16 +267,22 @@ def rows_named(names, path) -> np.ndarray:
 def voc_lists(root: Path, task: str) -> dict[str, list[str]]:
     """{"train", "validation", "test": names} of Pascal VOC's lists of pictures.
 
+    Without train.txt, the training set is trainval.txt without those of val.txt.
+
     Args:
         task: folder of the lists in ImageSets, "Main" or "Segmentation".
     """
-    found = {}
-    for split, file in (("train", "train"), ("validation", "val"), ("test", "test")):
+    listed = {}
+    for file in ("train", "val", "test", "trainval"):
         path = root / "ImageSets" / task / f"{file}.txt"
         if path.is_file():
             lines = decoded(read_content(path), path, "new.txt").splitlines()
-            found[split] = [line.split()[0] for line in lines if line.strip()]
-    return found
+            listed[file] = [line.split()[0] for line in lines if line.strip()]
+    if "train" not in listed and "trainval" in listed:
+        others = set(listed.get("val", ()))
+        listed["train"] = [name for name in listed["trainval"] if name not in others]
+    names = {"train": "train", "validation": "val", "test": "test"}
+    return {split: listed[file] for split, file in names.items() if file in listed}
 
 
 def _by_name(folder, suffixes, what) -> dict[str, Path]:

@@ -3,6 +3,8 @@
 import re
 from pathlib import Path
 
+import numpy as np
+
 from cutaway.data.decode import SUFFIXES
 from cutaway.data.file_pairs import bare_name, files_below, splits_of
 from cutaway.data.folders import SPLITS
@@ -12,6 +14,7 @@ from cutaway.files.content import decoded, naming, read_content
 
 WRITTEN = "lines of: class, center x, center y, width, height, the last four in 0..1"
 LOOKED_AT = 50  # txt files that may be empty before one by which the form is recognized
+PLACE = re.compile(r"^(path|train|val|test)\s*:\s*([^\s#][^#\n]*?)\s*(?:#.*)?$", re.MULTILINE)
 NAMES = ("classes.txt", "obj.names", "names.txt", "_darknet.labels")
 
 
@@ -29,6 +32,7 @@ def yolo_folders(root: Path) -> list[tuple[Path, Path, str]]:
             if f[1].is_dir()
         ]
         texts = [path for files in labels for path in files if path.name.lower() not in NAMES]
+        texts = [path for path in texts if path.stat().st_size]
         if there and texts and _is_label_file(there, texts):
             return there
     return []
@@ -71,9 +75,10 @@ def read_yolo(root: Path, folders) -> MarkedPictures:
             expected=f"classes from 0 to {len(names) - 1}, for {len(names)} names",
             fix="number the classes from 0, or add their names",
         )
+    splits = splits_of(keys) or listed_splits(root, [one.picture for one in marked])
     empty = sum(not one.boxes for one in marked)
     reason = f"{len(marked) - empty:,} txt files of YOLO for {len(marked):,} pictures"
-    return MarkedPictures(marked, names, splits_of(keys), reason, WRITTEN)
+    return MarkedPictures(marked, names, splits, reason, WRITTEN)
 
 
 def read_label_file(one: Marked, path) -> int:
@@ -114,6 +119,47 @@ def read_label_file(one: Marked, path) -> int:
         one.add(box, int(kind), place, outline=outline)
         most = max(most, int(kind))
     return most
+
+
+def listed_splits(root: Path, pictures: list[Path]) -> dict[str, np.ndarray]:
+    """{"train", "validation", "test": rows} of the text files or folders that data.yaml names.
+
+    Raises:
+        DataError: a picture of a list that is not there.
+    """
+    path = next((p for p in (root / "data.yaml", root / "data.yml") if p.is_file()), None)
+    if path is None:
+        return {}
+    text = decoded(read_content(path), path, "new.yaml")
+    given = dict(PLACE.findall(text))
+    given = {key: value.strip("\"'") for key, value in given.items()}
+    bases = [root / given.pop("path", "."), root]
+    rows = {picture.resolve(): row for row, picture in enumerate(pictures)}
+    by_name = {picture.name: row for row, picture in enumerate(pictures)}
+    found = {}
+    for key, value in given.items():
+        place = next((base / value for base in bases if (base / value).exists()), None)
+        if place is None:
+            continue
+        if place.is_dir():
+            below = place.resolve()
+            own = [row for picture, row in rows.items() if below in picture.parents]
+        else:
+            own = []
+            for line in decoded(read_content(place), place, "new.txt").splitlines():
+                if line.strip():
+                    known = by_name.get(Path(line.strip()).name)
+                    if known is None:
+                        raise DataError(
+                            f"{place} lists {line.strip()!r}, which is not there",
+                            expected="pictures of the set",
+                            fix="add the picture, or remove the line",
+                        )
+                    own.append(known)
+        found[SPLITS[key]] = np.unique(own).astype(int)
+    found = {split: own for split, own in found.items() if len(own)}
+    taken = np.concatenate([*found.values()]) if found else np.zeros(0, int)
+    return found if "train" in found and len(np.unique(taken)) == len(taken) else {}
 
 
 def _is_label_file(folders, texts) -> bool:

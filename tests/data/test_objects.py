@@ -169,6 +169,42 @@ def test_splits_are_those_of_lists_folders_and_files(tmp_path):
     assert len(find_objects(tmp_path / "coco" / "instances_val.json").names) == 3
 
 
+def test_pictures_for_training_are_those_of_trainval_but_for_val(tmp_path):
+    lists = write_voc(tmp_path) / "ImageSets" / "Main"
+    (lists / "train.txt").rename(lists / "trainval.txt")
+    found = find_objects(tmp_path).splits
+    assert {k: v.tolist() for k, v in found.items()} == {"train": [0, 2], "test": [1]}
+    (lists / "val.txt").write_text("c\n")
+    found = find_objects(tmp_path).splits
+    assert {k: v.tolist() for k, v in found.items()} == {
+        "train": [0], "validation": [2], "test": [1],
+    }  # fmt: skip
+
+
+def test_splits_of_yolo_may_be_lists_or_folders_that_data_yaml_names(tmp_path):
+    root = write_yolo(tmp_path)
+    names = (root / "data.yaml").read_text()
+    (root / "lists").mkdir()
+    (root / "lists" / "train.txt").write_text("./images/c.png\nimages/a.png\n")
+    (root / "lists" / "val.txt").write_text("/somewhere/else/b.png\n")
+    (root / "data.yaml").write_text(f"{names}train: lists/train.txt\nval: 'lists/val.txt'  # b\n")
+    found = find_objects(root).splits
+    assert {k: v.tolist() for k, v in found.items()} == {"train": [0, 2], "validation": [1]}
+    (root / "lists" / "val.txt").write_text("images/d.png\n")
+    with pytest.raises(DataError, match=r"lists 'images/d.png', which is not there"):
+        find_objects(root)
+    (root / "data.yaml").write_text(f"{names}train: images\nval: images\n")
+    assert find_objects(root).splits == {}  # the same pictures: no split
+
+
+def test_many_pictures_without_boxes_come_first_and_yolo_is_recognized(tmp_path):
+    root = write_yolo(tmp_path)
+    for k in range(60):
+        (root / "labels" / f"0{k:02}.txt").write_text("")
+        Image.fromarray(np.zeros((*SIZE, 3), np.uint8)).save(root / "images" / f"0{k:02}.png")
+    assert find_objects(root).counts.sum() == 3
+
+
 def test_a_table_may_have_no_header_or_sides_or_splits(tmp_path):
     bare = find_objects(write_table(tmp_path / "bare", header=None))
     assert [len(b) for b in bare.boxes] == [2, 1, 0]
