@@ -42,6 +42,7 @@ from cutaway.nn import Conv2d, MaxPool, Module, Parameter, ReLU, ReLU6, Sequenti
 from cutaway.weights import fetch, load_into, read_weights
 
 CODING = (10.0, 10.0, 5.0, 5.0)
+LARGEST = math.log(1000 / 16)  # of tw / 5 and th / 5, before the exponential
 # of the priors' sides in the image: of each map, and one more
 VGG_SCALES = (0.1, 0.2, 0.37, 0.54, 0.71, 0.88, 1.05)  # for Pascal VOC
 COCO_SCALES = (0.07, 0.15, 0.33, 0.51, 0.69, 0.87, 1.05)
@@ -337,10 +338,11 @@ class SSD(Module):
             priors: (N, 4), of `priors`.
         """
         priors = np.asarray(priors, np.float32)
-        center, half = priors[:, :2], priors[:, 2:] / 2
-        corners = np.concatenate([center - half, center + half], axis=1)
-        corners = np.broadcast_to(corners, codes.shape)
-        return ops.decode_boxes(codes, corners, weights=CODING)
+        sides = priors[:, 2:]
+        # as ops.decode_boxes, for any batch size in an exported network
+        center = codes[..., 0:2] * (sides / CODING[0]) + priors[:, :2]
+        half = ops.exp(ops.minimum(codes[..., 2:4] / CODING[2], LARGEST)) * (sides / 2)
+        return ops.concatenate([center - half, center + half], axis=-1)
 
 
 def ssd300_vgg16(num_classes: int = 20, *, in_channels: int = 3, scales=VGG_SCALES) -> SSD:
