@@ -164,6 +164,8 @@ def test_other_detectors_are_trained_opened_explained_and_resumed_to_the_same_bi
         np.testing.assert_array_equal(value, resumed.net.state_dict()[path])
     opened = Run.open(tmp_path / "a")
     assert opened.evaluate(folder) == whole.evaluate(folder)
+    if model == "faster-rcnn":  # hardly trained: any score will do
+        opened.net.regions = opened.net.regions._replace(score=0.0)
     explained = explain_row(opened, folder, 0, box=0)
     made = explained.parts[1][1]
     found = explained.parts[0][1].found
