@@ -40,9 +40,9 @@ def kmeans_priors(sizes, count: int, *, weights=None, seed: int = 0) -> np.ndarr
     expect_integer(count, what="kmeans_priors: count", least=1)
     sizes = np.asarray(sizes, np.float64).reshape(-1, 2)
     weights = np.ones(len(sizes)) if weights is None else np.asarray(weights, np.float64)
-    kept = (sizes > 0).all(axis=1)
+    kept = (sizes > 0).all(axis=1) & (weights != 0)
     sizes, weights = sizes[kept], weights[kept]
-    if not len(sizes) or not weights.sum() > 0 or weights.min() < 0:
+    if not len(sizes) or weights.min() < 0:
         raise DataError(
             "kmeans_priors: no box with an area and a weight",
             expected="widths and heights above 0, weights of at least 0",

@@ -83,25 +83,26 @@ def select_detections(
         int32, the row that each comes from, "valid": (limit,) bool}, the best first; behind
         the last one zeros, and -1 as class and row.
     """
-    taken = min(candidates, len(scores))
     fits = scores > score_threshold  # (n, classes)
     sides = boxes[..., 2:] - boxes[..., :2]
     large = jnp.all(sides >= least_side, axis=-1)
     fits = fits & (large if boxes.ndim == 3 else large[:, None])
+    scores = jnp.where(fits, scores, -jnp.inf)
+    classes = scores.shape[1]
     if together:
-        return _of_all_classes(
-            boxes, jnp.where(fits, scores, -jnp.inf), iou_threshold, candidates, limit
-        )
-    best, rows = lax.top_k(jnp.where(fits, scores, -jnp.inf).T, taken)  # (classes, taken)
-    if boxes.ndim == 3:
-        chosen = jnp.take_along_axis(boxes.transpose(1, 0, 2), rows[..., None], axis=1)
+        best, at = lax.top_k(scores.ravel(), min(candidates, scores.size))
+        rows, kinds = at // classes, at % classes
     else:
-        chosen = boxes[rows]  # (classes, taken, 4)
+        best, rows = lax.top_k(scores.T, min(candidates, len(scores)))  # (classes, candidates)
+        kinds = jnp.broadcast_to(jnp.arange(classes)[:, None], rows.shape)
+    chosen = boxes[rows, kinds] if boxes.ndim == 3 else boxes[rows]
 
-    def of_class(boxes, scores):
-        return suppress(boxes, scores, threshold=iou_threshold, valid=scores > -jnp.inf)
+    def kept_of(boxes, scores, kinds):
+        return suppress(
+            boxes, scores, threshold=iou_threshold, groups=kinds, valid=scores > -jnp.inf
+        )
 
-    kept = jax.vmap(of_class)(chosen, best)
+    kept = (kept_of if together else jax.vmap(kept_of))(chosen, best, kinds)
     flat = jnp.where(kept, best, -jnp.inf).ravel()
     flat = jnp.pad(flat, (0, max(0, limit - flat.size)), constant_values=-jnp.inf)
     found, place = lax.top_k(flat, limit)
@@ -110,28 +111,7 @@ def select_detections(
     return {
         "boxes": jnp.where(valid[:, None], chosen.reshape(-1, 4)[place], 0),
         "scores": jnp.where(valid, found, 0),
-        "classes": jnp.where(valid, place // taken, -1).astype(jnp.int32),
+        "classes": jnp.where(valid, kinds.ravel()[place], -1).astype(jnp.int32),
         "rows": jnp.where(valid, rows.ravel()[place], -1).astype(jnp.int32),
-        "valid": valid,
-    }
-
-
-def _of_all_classes(boxes, scores, iou_threshold, candidates, limit) -> dict[str, jax.Array]:
-    """See select_detections; scores (n, classes) are -∞ where a box does not count."""
-    classes = scores.shape[1]
-    best, at = lax.top_k(scores.ravel(), min(candidates, scores.size))
-    rows, kinds = at // classes, at % classes
-    chosen = boxes[rows, kinds] if boxes.ndim == 3 else boxes[rows]
-    kept = suppress(chosen, best, threshold=iou_threshold, groups=kinds, valid=best > -jnp.inf)
-    flat = jnp.where(kept, best, -jnp.inf)
-    flat = jnp.pad(flat, (0, max(0, limit - flat.size)), constant_values=-jnp.inf)
-    found, place = lax.top_k(flat, limit)
-    valid = found > -jnp.inf
-    place = jnp.where(valid, place, 0)
-    return {
-        "boxes": jnp.where(valid[:, None], chosen[place], 0),
-        "scores": jnp.where(valid, found, 0),
-        "classes": jnp.where(valid, kinds[place], -1).astype(jnp.int32),
-        "rows": jnp.where(valid, rows[place], -1).astype(jnp.int32),
         "valid": valid,
     }

@@ -45,6 +45,7 @@ def stream_examples(
     prepare=None,
     weigh=None,
     memory_bytes: int = MEMORY_BYTES,
+    kept_bytes: int | None = None,
     **options,
 ) -> ExampleStream:
     """A stream of augmented examples of a folder, for Trainer.fit.
@@ -60,6 +61,7 @@ def stream_examples(
         weigh: function y -> weights in the loss of each position, such as border_weights; they are
             moved and cropped with y. None: all positions count equally.
         memory_bytes: limit for the examples in memory.
+        kept_bytes: memory that all examples take after `prepare`; None: as much as the folder says.
         options: weights, block_rows, threads, ahead: see BlockStream.
 
     Raises:
@@ -76,7 +78,8 @@ def stream_examples(
         x, y = (x, y) if prepare is None else prepare(x, y)
         return (x, y) if weigh is None else (x, (y, np.asarray(weigh(y), np.float32)[..., None]))
 
-    needed = folder.bytes_of_arrays() * (1 if weigh is None else 1 + np.dtype(np.float32).itemsize)
+    whole = folder.bytes_of_arrays() if kept_bytes is None else kept_bytes
+    needed = whole * (1 if weigh is None else 1 + np.dtype(np.float32).itemsize)
     kept = in_threads(read, range(count)) if needed <= memory_bytes else None
 
     def example(row, rng):

@@ -16,6 +16,7 @@ from cutaway.runs.experiment import Experiment
 from cutaway.runs.explain import training_data_of
 from cutaway.runs.kinds import KINDS
 from cutaway.train import EarlyStopping, Trainer
+from cutaway.train.evaluation import name_of
 
 
 def experiment_of_run(run: Run, **instead) -> Experiment:
@@ -46,13 +47,15 @@ def plan_of(experiment: Experiment, *, rows: int | None = None) -> TrainingPlan:
     examples = (experiment.x, on_host(experiment.targets()))
     training = _some(experiment.training, rows)
     validation = _some(experiment.validation, rows)
-    # a column that only a callback of the experiment adds is not there
-    monitor = "val_loss" if experiment.is_watched else options.MONITOR
+    trainer = experiment.make_trainer()
+    # a column that a callback of the experiment adds is not there
+    own = {f"val_{name_of(metric)}" for metric in trainer.metrics}
+    monitor = options.MONITOR if options.MONITOR in own else "val_loss"
     stopping = EarlyStopping(
         options.patience, monitor=monitor, higher_is_better=monitor != "val_loss"
     )
     return TrainingPlan.of(
-        experiment.make_trainer(),
+        trainer,
         *take_rows(examples, training),
         validation=take_rows(examples, validation),
         epochs=experiment.epochs,

@@ -1,16 +1,19 @@
 """YOLOv4's loss: the boxes learn their overlap, and several priors learn one truth."""
 
-import jax
+import math
+
 import jax.numpy as jnp
+import numpy as np
 
 from cutaway.boxes import aligned_iou, best_prior, shape_iou, to_centers
 from cutaway.engine import Tensor, as_array
 from cutaway.losses.yolo import assigned, best_overlap, binary_sum, expect_map, truths_of
 from cutaway.ops import complete_box_iou, concatenate, exp, minimum, sigmoid, sum
 
-SHARE = 0.213  # as in the configuration of the paper
+# as in the configuration of the paper
+IGNORE, SHARE = 0.7, 0.213
 OVERLAP = 3.0
-LARGEST = 4.135166556742356  # ln(1000 / 16): of tw and th, before the exponential
+LARGEST = math.log(1000 / 16)  # of tw and th, before the exponential
 
 
 def yolo4_loss(
@@ -20,7 +23,7 @@ def yolo4_loss(
     priors,
     heads,
     size,
-    ignore: float = 0.7,
+    ignore: float = IGNORE,
     share: float = SHARE,
     overlap: float = OVERLAP,
     rescore: bool = False,
@@ -60,9 +63,10 @@ def yolo4_loss(
         values, own = as_array(raw), priors[jnp.asarray(head)]
         claims = (best[..., None] == jnp.asarray(head)) | (shape_iou(sides, own) > share)
         taken, _, truth, wanted = assigned(values.shape, boxes, classes, valid, claims, size)
-        found = decoded(raw, own, size)
+        stride = size[1] / values.shape[2], size[0] / values.shape[1]
+        found = decoded(raw, own, stride)
         certain = aligned_iou(as_array(found), truth) if rescore else 1.0
-        free = best_overlap(jax.lax.stop_gradient(as_array(found)), boxes, valid) <= ignore
+        free = best_overlap(as_array(found), boxes, valid) <= ignore
         weight = jnp.where(taken, overlap, 0.0)
         parts = {
             "boxes": sum((1 - complete_box_iou(found, truth)) * weight),
@@ -76,17 +80,16 @@ def yolo4_loss(
     return terms
 
 
-def decoded(raw, priors, size):
-    """Boxes (batch, rows, columns, priors, 4) in pixels of a map of raw outputs.
+def decoded(raw, priors, stride):
+    """Boxes (batch, rows, columns, priors, 4) in pixels of a map of raw outputs of YOLOv2 to v4.
 
     Args:
         raw: (batch, rows, columns, priors, 5 + classes).
         priors: (priors, 2) of this map, in pixels.
-        size: (height, width) of the network's input.
+        stride: (across, down) pixels from one cell to the next.
     """
     rows, columns = raw.shape[1:3]
-    cell = jnp.stack(jnp.meshgrid(jnp.arange(columns), jnp.arange(rows)), axis=-1)[:, :, None]
-    stride = jnp.asarray([size[1] / columns, size[0] / rows], jnp.float32)
-    center = (sigmoid(raw[..., 0:2]) + cell.astype(jnp.float32)) * stride
+    cell = np.stack(np.meshgrid(np.arange(columns), np.arange(rows)), axis=-1)[:, :, None]
+    center = (sigmoid(raw[..., 0:2]) + cell.astype(np.float32)) * np.array(stride, np.float32)
     half = exp(minimum(raw[..., 2:4], LARGEST)) * (priors / 2)
     return concatenate([center - half, center + half], axis=-1)

@@ -12,6 +12,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from cutaway.errors import DataError, OptionError, ShapeError
+from cutaway.metrics.detection_errors import iou_matrix
 
 COCO_SCORES = (
     "ap", "ap50", "ap75", "ap_small", "ap_medium", "ap_large",
@@ -150,7 +151,7 @@ class DetectionScores:
             for box, score in zip(
                 picture.found[own][order], picture.scores[own][order], strict=True
             ):
-                overlaps = _iou(box, truths)
+                overlaps = iou_matrix(box[None], truths)[0]
                 best = int(np.argmax(overlaps)) if len(overlaps) else -1
                 hits = best >= 0 and overlaps[best] >= iou
                 if hits and ignored[best]:
@@ -278,14 +279,6 @@ def at_eleven_recalls(recall, precision) -> float:
         np.max(precision[recall >= level - 1e-9], initial=0.0) for level in np.linspace(0, 1, 11)
     ]
     return float(np.mean(best))
-
-
-def _iou(box, others) -> np.ndarray:
-    sides = np.minimum(box[2:], others[:, 2:]) - np.maximum(box[:2], others[:, :2])
-    both = np.maximum(sides, 0).prod(axis=1)
-    areas = np.maximum(others[:, 2:] - others[:, :2], 0).prod(axis=1)
-    union = np.maximum(box[2:] - box[:2], 0).prod() + areas - both
-    return np.divide(both, union, out=np.zeros(len(others)), where=union > 0)
 
 
 def _as_sides(box) -> list[float]:

@@ -15,7 +15,7 @@ import numpy as np
 from cutaway.errors import OptionError
 from cutaway.models.backbone import Backbone, map_scales
 from cutaway.models.feature_pyramid import FeaturePyramid
-from cutaway.models.pretrained import load_backbone, pretrained_backbone
+from cutaway.models.pretrained import backbone_with_inputs
 from cutaway.models.pyramid_yolo import detection_stages
 from cutaway.models.ssd import SSD, SSDBody
 
@@ -70,8 +70,7 @@ def ssd_on_backbone(
         OptionError: no such backbone; priors that do not divide among the maps.
         RunError: its weights are not available.
     """
-    own = pretrained_backbone(source, "images")[0]
-    backbone = load_backbone(source, "images") if pretrained else own.build()
+    backbone, inputs = backbone_with_inputs(source, pretrained=pretrained)
     body = SSDBackbone(backbone, channels)
     priors = np.asarray(priors, np.float32).reshape(-1, 2)
     count = len(body.used)
@@ -82,4 +81,4 @@ def ssd_on_backbone(
             fix=f"use {max(1, len(priors) // count) * count} priors",
         )
     sizes = np.split(priors, count)
-    return SSD(body, num_classes + 1, sizes, inputs=own.first_layer()).train()
+    return SSD(body, num_classes + 1, sizes, inputs=inputs).train()

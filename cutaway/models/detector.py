@@ -72,6 +72,15 @@ class Detector(Module):
         """Detections in a batch of images; see Shapes."""
         raise NotImplementedError
 
+    def all_boxes(self, x) -> dict:
+        """The boxes among which detections are chosen: what "rows" of them count.
+
+        Returns:
+            {"boxes": (batch, N, 4) in pixels of x, or (batch, N, num_classes, 4) where each class
+            has its own, "scores": a Tensor (batch, N, num_classes)}.
+        """
+        raise NotImplementedError
+
     def losses(self, x, y) -> dict[str, Tensor]:
         """Terms of the loss of a batch, by name.
 
@@ -114,9 +123,12 @@ class SingleStage(Detector):
         """
         raise NotImplementedError
 
+    def all_boxes(self, x):
+        return self.candidates(self.raw(x), x.shape[1:3])
+
     def forward(self, x):
         size = x.shape[1:3]
-        found = self.candidates(self.raw(x), size)
+        found = self.all_boxes(x)
         options = self.detection
 
         def of_image(boxes, scores):
@@ -233,6 +245,23 @@ class SSDDetector(SingleStage):
             return {"boxes": boxes, "scores": ops.sigmoid(raw["classes"])[..., 1:]}
         return {"boxes": boxes, "scores": ops.softmax(raw["classes"], axis=-1)[..., 1:]}
 
+    def matches(self, size, boxes, valid):
+        """(N,) which of the objects of an image each prior learns, -1 for none.
+
+        Args:
+            size: (height, width) of the image.
+            boxes, valid: (M, 4) in its pixels, and which of them are there.
+        """
+        overlaps = arithmetic.pairwise_iou(boxes, self.prior_corners(size))
+        valid = arithmetic.usable(boxes, valid)
+        return arithmetic.match_with_forced(overlaps, valid, positive=POSITIVE)
+
+    def prior_corners(self, size):
+        """(N, 4) x1 y1 x2 y2 of the priors in pixels of an image of this (height, width)."""
+        height, width = size
+        sides = jnp.array([width, height, width, height], jnp.float32)
+        return arithmetic.to_corners(self.net.priors(height, width) * sides)
+
     def losses(self, x, y):
         if self.scores == "sigmoid":
             raise OptionError(
@@ -241,16 +270,12 @@ class SSDDetector(SingleStage):
                 fix="make SSDDetector(net, scores='softmax'), with new heads for the classes",
             )
         raw = self.raw(x)
-        height, width = x.shape[1:3]
-        sides = jnp.array([width, height, width, height], jnp.float32)
-        priors = arithmetic.to_corners(self.net.priors(height, width) * sides)
+        size = x.shape[1:3]
+        priors = self.prior_corners(size)
         truths = (as_array(y[name]) for name in ("boxes", "classes", "valid"))
 
         def of_image(boxes, classes, valid):
-            valid = arithmetic.usable(boxes, valid)
-            matches = arithmetic.match_with_forced(
-                arithmetic.pairwise_iou(boxes, priors), valid, positive=POSITIVE
-            )
+            matches = self.matches(size, boxes, valid)
             codes = arithmetic.encode_boxes(
                 arithmetic.matched(boxes, matches), priors, weights=CODING
             )

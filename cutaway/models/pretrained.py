@@ -136,6 +136,20 @@ def load_backbone(source: str, examples: str | None = None):
         raise RunError(f"{source}: {error.came}", expected=error.expected, fix=error.fix) from error
 
 
+def backbone_with_inputs(source: str, *, pretrained: bool = True) -> tuple:
+    """(Backbone for images, the layer that its pixels from 0 to 255 go through first).
+
+    Args:
+        source: see load_backbone.
+        pretrained: whether its weights are loaded; otherwise they are random.
+
+    Raises:
+        OptionError, RunError: see load_backbone.
+    """
+    about = pretrained_backbone(source, "images")[0]
+    return load_backbone(source, "images") if pretrained else about.build(), about.first_layer()
+
+
 def tokenizer_of(source: str):
     """The WordPiece tokenizer of a pretrained text backbone.
 

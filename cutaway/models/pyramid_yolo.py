@@ -21,7 +21,7 @@ from cutaway.errors import OptionError, expect_integer
 from cutaway.models.backbone import Backbone, last_of_each_scale, map_scales
 from cutaway.models.darknet import darknet_layer
 from cutaway.models.feature_pyramid import FeaturePyramid
-from cutaway.models.pretrained import load_backbone, pretrained_backbone
+from cutaway.models.pretrained import backbone_with_inputs
 from cutaway.models.yolo import NUMBERS, PRIORS, Yolo, YoloScale
 from cutaway.nn import Conv2d, Module, Sequential, init
 
@@ -141,6 +141,5 @@ def yolo_on_backbone(
         OptionError: no such backbone.
         RunError: its weights are not available.
     """
-    body = pretrained_backbone(source, "images")[0]
-    backbone = load_backbone(source, "images") if pretrained else body.build()
-    return PyramidYolo(backbone, num_classes, inputs=body.first_layer(), **options).train()
+    backbone, inputs = backbone_with_inputs(source, pretrained=pretrained)
+    return PyramidYolo(backbone, num_classes, inputs=inputs, **options).train()

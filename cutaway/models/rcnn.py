@@ -20,7 +20,7 @@ He, Gkioxari, Dollár & Girshick 2017, "Mask R-CNN", arXiv:1703.06870.
 from cutaway.engine import Tensor, as_array
 from cutaway.errors import OptionError
 from cutaway.models.backbone import Backbone, last_of_each_scale, map_scales
-from cutaway.models.pretrained import load_backbone, pretrained_backbone
+from cutaway.models.pretrained import backbone_with_inputs
 from cutaway.models.region_detector import RegionDetector, RegionOptions
 from cutaway.models.region_proposals import (
     PROPOSALS,
@@ -80,6 +80,10 @@ class FasterRcnn(RegionDetector):
     def forward(self, x):
         maps, size = self.maps(x), x.shape[1:3]
         return self.detect(maps, self.propose(maps, size), size)
+
+    def all_boxes(self, x):
+        maps, size = self.maps(x), x.shape[1:3]
+        return self.candidates(maps, self.propose(maps, size), size)
 
     def propose(self, maps, size) -> dict:
         """Proposals {"boxes", "scores", "valid"} of images of this (height, width)."""
@@ -235,11 +239,9 @@ def small_backbone(source: str | Backbone, *, pretrained: bool) -> tuple:
 
     Args: see rcnn_on_backbone.
     """
-    inputs = None
-    if isinstance(source, Backbone):
-        backbone = source
-    else:
-        body = pretrained_backbone(source, "images")[0]
-        backbone = load_backbone(source, "images") if pretrained else body.build()
-        inputs = body.first_layer()
+    backbone, inputs = (
+        (source, None)
+        if isinstance(source, Backbone)
+        else backbone_with_inputs(source, pretrained=pretrained)
+    )
     return backbone, last_of_each_scale(map_scales(backbone), above=4), inputs

@@ -206,19 +206,34 @@ class RegionDetector(Detector):
             return ops.roi_pool(maps[0], boxes, output_size=size, scale=1 / self.strides[0])
         return align_regions(maps, boxes, self.strides, size)
 
+    def candidates(self, maps, proposals, size) -> dict:
+        """What becomes of proposals {"boxes", "valid"}: a box and a score of each class.
+
+        Returns:
+            {"boxes": (batch, proposals, num_classes, 4), "scores": a Tensor (batch, proposals,
+            num_classes)}
+        """
+        given = proposals["boxes"]
+        maps = maps[: len(self.strides)]
+        logits, codes = self.box_head(self.read(maps, given, self.region_size))
+        own = as_array(codes)[:, :, 1:]
+        decoded = ops.decode_boxes.forward(
+            own, jnp.broadcast_to(given[:, :, None], own.shape), weights=CODING
+        )
+        scores = ops.softmax(logits, axis=-1)[..., 1:]
+        return {
+            "boxes": arithmetic.clip_to_picture(decoded, size),
+            "scores": scores * proposals["valid"][..., None].astype(jnp.float32),
+        }
+
     def detect(self, maps, proposals, size) -> dict[str, Tensor]:
         """Detections among proposals {"boxes", "valid"}; see Shapes."""
         options, maps = self.regions, maps[: len(self.strides)]
-        regions = self.read(maps, proposals["boxes"], self.region_size)
-        logits, codes = (as_array(out) for out in self.box_head(regions))
+        found = self.candidates(maps, proposals, size)
 
-        def of_image(boxes, valid, logits, codes):
-            scores = jnp.where(valid[:, None], jax.nn.softmax(logits)[:, 1:], 0)
-            codes = codes[:, 1:]
-            priors = jnp.broadcast_to(boxes[:, None], codes.shape)
-            decoded = ops.decode_boxes.forward(codes, priors, weights=CODING)
+        def of_image(boxes, scores):
             return arithmetic.select_detections(
-                arithmetic.clip_to_picture(decoded, size),
+                boxes,
                 scores,
                 score_threshold=options.score,
                 iou_threshold=options.threshold,
@@ -226,7 +241,7 @@ class RegionDetector(Detector):
                 least_side=options.least_side,
             )
 
-        found = jax.vmap(of_image)(proposals["boxes"], proposals["valid"], logits, codes)
+        found = jax.vmap(of_image)(found["boxes"], as_array(found["scores"]))
         if self.mask_head is not None:
             found["masks"] = self._masks(self.mask_head, maps, found["boxes"], found["classes"])
         return {name: Tensor(value) for name, value in found.items()}

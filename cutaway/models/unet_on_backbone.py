@@ -28,7 +28,7 @@ from cutaway import ops
 from cutaway.errors import OptionError, ShapeError, expect_integer
 from cutaway.models.backbone import Backbone, freeze_body, last_of_each_scale, map_scales
 from cutaway.models.image_parts import conv_norm
-from cutaway.models.pretrained import load_backbone, pretrained_backbone
+from cutaway.models.pretrained import backbone_with_inputs
 from cutaway.nn import Conv2d, Module, Sequential, Upsample, init
 
 WIDTHS = (256, 128, 64, 32, 16)
@@ -171,7 +171,6 @@ def backbone_unet(
         OptionError: no such backbone.
         RunError: its weights are not available.
     """
-    body = pretrained_backbone(source, "images")[0]
-    backbone = load_backbone(source, "images") if pretrained else body.build()
-    net = BackboneUNet(backbone, num_classes, inputs=body.first_layer(), **options)
+    backbone, inputs = backbone_with_inputs(source, pretrained=pretrained)
+    net = BackboneUNet(backbone, num_classes, inputs=inputs, **options)
     return net.train()

@@ -35,6 +35,7 @@ import numpy as np
 
 from cutaway import ops
 from cutaway.errors import OptionError, ShapeError, expect_integer
+from cutaway.losses.yolo4 import decoded
 from cutaway.models.backbone import Backbone, map_scales
 from cutaway.models.darknet import darknet53, darknet_layer, darknet_tiny
 from cutaway.nn import Conv2d, Module, Sequential, Upsample, init
@@ -184,10 +185,7 @@ class Yolo(Module):
         boxes, objectness, classes = [], [], []
         for raw, scale, stride in zip(outputs, self.table, self.strides, strict=True):
             batch, height, width, count, _ = raw.shape
-            cells = np.stack(np.meshgrid(np.arange(width), np.arange(height)), -1)[:, :, None]
-            center = (ops.sigmoid(raw[..., 0:2]) + cells.astype(np.float32)) * float(stride)
-            half = ops.exp(raw[..., 2:4]) * (self.priors[list(scale.priors)] / 2)
-            corners = ops.concatenate([center - half, center + half], axis=-1)
+            corners = decoded(raw, self.priors[list(scale.priors)], (stride, stride))
             n = height * width * count
             boxes.append(ops.reshape(corners, shape=(batch, n, 4)))
             objectness.append(ops.reshape(ops.sigmoid(raw[..., 4]), shape=(batch, n)))

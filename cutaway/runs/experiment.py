@@ -62,7 +62,6 @@ class Experiment:
     """
 
     has_checks = True  # whether the doctor checks it before and after training
-    is_watched = False  # whether `watchers` adds the column by which the weights are chosen
 
     kind: str
     source: str

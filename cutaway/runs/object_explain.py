@@ -1,24 +1,25 @@
-"""Explanation of the boxes of one picture: where one comes from, what it left out, which object it
-is for, and on which pixels its score rests."""
+"""Explanation of the boxes of one picture, and of one of them down to its arithmetic."""
 
 import dataclasses
-from typing import cast
+from typing import Any, cast
 
 import numpy as np
 
 from cutaway import ops
-from cutaway.boxes import cells_of, shape_iou, to_centers
-from cutaway.engine import Tensor, no_grad
+from cutaway.boxes import cells_of, match_by_threshold, pairwise_iou, shape_iou, to_centers
+from cutaway.engine import Tensor, as_array, no_grad
 from cutaway.errors import OptionError
-from cutaway.losses.yolo4 import OVERLAP, SHARE
+from cutaway.losses.yolo4 import IGNORE, OVERLAP, SHARE, decoded
 from cutaway.metrics.detection_errors import ERRORS, iou_matrix, judge
-from cutaway.models import Detector, SingleStage, YoloDetector
+from cutaway.models import Detector, SingleStage, SSDDetector, YoloDetector
+from cutaway.models.detector import POSITIVE
 from cutaway.models.yolo import NUMBERS
-from cutaway.runs.box_arithmetic import arithmetic_of, yolo_place
+from cutaway.runs.box_arithmetic import BoxArithmetic, arithmetic_of, yolo_place
 from cutaway.runs.dense_explain import ExampleStory, example_row
 from cutaway.runs.drawn_boxes import drawn_boxes
 from cutaway.runs.finished_run import Run
-from cutaway.runs.objects import Detections, ObjectRows, Truth
+from cutaway.runs.found_objects import Detections, Truth
+from cutaway.runs.objects import ObjectRows
 from cutaway.story.text import WIDTH, Story
 
 SHOWN = 12  # boxes that are listed
@@ -231,16 +232,14 @@ def explain_objects(run: Run, data, row: int, box: int | None = None) -> Example
         ("Boxes", BoxList(rows.names, listed, chosen, drawn)),
         (f"How box {chosen} ({name}) was made, in pixels of the input", made),
     ]
-    net = run.net
-    if isinstance(net, SingleStage):
-        parts.append(("Boxes that it left out", suppressed_by(net, x, raw, k)))
+    net = cast(Detector, run.net)
+    parts.append(("Boxes that it left out", suppressed_by(net, x, raw, k)))
     if "target" in one:
         truth = rows.target_of(one)
-        matching = _matching(net, rows, x, raw, k, truth, found, chosen, picture.shape[:2])
+        matching = _matching(net, rows, x, made, raw, k, truth, found, chosen, picture.shape[:2])
         parts.append(("The object that it is for", matching))
-    if isinstance(net, SingleStage):
-        share = pixel_share(net, x, int(raw["rows"][k]), kind, raw["boxes"][k])
-        parts.append(("Where its score comes from", share))
+    share = pixel_share(net, x, int(raw["rows"][k]), kind, raw["boxes"][k])
+    parts.append(("Where its score comes from", share))
     counts = {}
     for number in shown.classes:
         counts[rows.names[int(number)]] = counts.get(rows.names[int(number)], 0) + 1
@@ -258,91 +257,121 @@ def _truth_in_words(one: dict, rows: ObjectRows) -> str | None:
 
 
 @no_grad()
-def suppressed_by(net: SingleStage, x, raw: dict, k: int) -> Suppressed:
+def suppressed_by(net: Detector, x, raw: dict, k: int) -> Suppressed:
     """The candidates that detection k of a picture covers.
 
     Args:
         x: (height, width, channels) as the network takes it.
         raw: its detections.
     """
-    size = x.shape[:2]
-    found = net.candidates(net.raw(Tensor(x[None])), size)
-    boxes = np.clip(found["boxes"].numpy()[0], 0, [size[1], size[0]] * 2)
-    scores = found["scores"].numpy()[0, :, int(raw["classes"][k])]
+    height, width = x.shape[:2]
+    found = net.all_boxes(Tensor(x[None]))
+    kind = int(raw["classes"][k])
+    boxes = np.asarray(as_array(found["boxes"]))[0]
+    boxes = np.clip(boxes if boxes.ndim == 2 else boxes[:, kind], 0, [width, height] * 2)
+    scores = found["scores"].numpy()[0, :, kind]
     overlaps = iou_matrix(raw["boxes"][k : k + 1].astype(float), boxes.astype(float))[0]
-    options = net.detection
+    options = cast(Any, net).detection if isinstance(net, SingleStage) else cast(Any, net).regions
     covered = (overlaps > options.threshold) & (scores > options.score)
     covered &= scores < scores[int(raw["rows"][k])]
     order = np.flatnonzero(covered)[np.argsort(-scores[covered], kind="stable")]
     return Suppressed(options.threshold, boxes[order], scores[order], overlaps[order])
 
 
-def _matching(net, rows: ObjectRows, x, raw, k, truth: Truth, found, chosen, size) -> Matching:
+def _matching(
+    net, rows: ObjectRows, x, made: BoxArithmetic, raw, k, truth: Truth, found, chosen, size
+) -> Matching:
     overlaps = iou_matrix(found.boxes[chosen : chosen + 1], truth.boxes)[0]
     order = np.argsort(-overlaps, kind="stable")
     listed = [(int(n), rows.names[int(truth.classes[n])], float(overlaps[n])) for n in order]
     judged = judge(truth._asdict(), found._asdict())
     verdict = ERRORS[int(judged.verdicts[chosen])]
-    lesson, terms = "", {}
-    if isinstance(net, YoloDetector):
-        lesson, terms = yolo_lesson(net, rows, x, int(raw["rows"][k]), truth, size)
-    return Matching(verdict, listed, lesson, terms)
-
-
-@no_grad()
-def yolo_lesson(net: YoloDetector, rows: ObjectRows, x, candidate: int, truth: Truth, size):
-    """(what a prior of a cell learns of a picture in training, its terms of the loss).
-
-    Args:
-        x: (height, width, channels) as the network takes it.
-        candidate: number of the prior at its place.
-        size: (height, width) of the picture itself.
-    """
-    raws = [raw.numpy() for raw in net.raw(Tensor(x[None]))]
-    at = yolo_place([raw.shape for raw in raws], net.net.table, candidate)
-    numbers = raws[at.scale][0, at.row, at.column, at.slot].astype(float)
-    objectness = numbers[NUMBERS - 1]
     kept = np.flatnonzero(~truth.ignored)
     boxes = rows.framing.geometry(size).boxes(truth.boxes[kept]).astype(np.float32)
-    shapes = np.asarray(shape_iou(np.asarray(to_centers(boxes))[:, 2:], net.net.priors))
-    row, column, _ = (
-        np.asarray(one) for one in cells_of(boxes, x.shape[:2], raws[at.scale].shape[1:3])
-    )
-    here = (row == at.row) & (column == at.column)
-    learns = here & ((shapes.argmax(axis=1) == at.prior) | (shapes[:, at.prior] > SHARE))
-    if not learns.any():
-        where = (
-            "no object has its center in this cell"
-            if not here.any()
-            else ("the object with its center in this cell fits other priors better")
+    candidate = int(raw["rows"][k])
+    if isinstance(net, YoloDetector):
+        with no_grad():
+            raws = [one.numpy() for one in net.raw(Tensor(x[None]))]
+        lesson, terms = yolo_lesson(
+            net, raws, candidate, boxes, truth.classes[kept], kept, rows.names
         )
+        return Matching(verdict, listed, lesson, terms)
+    there = np.ones(len(kept), bool)
+    if isinstance(net, SSDDetector):
+        what, least = "prior", POSITIVE
+        match = int(net.matches(x.shape[:2], boxes, there)[candidate])
+    else:
+        what, least = "proposal", net.regions.positive
+        overlaps = pairwise_iou(boxes, made.prior[None].astype(np.float32))
+        match = int(match_by_threshold(overlaps, there, positive=least)[0])
+    own = iou_matrix(made.prior[None], boxes.astype(float))[0]
+    lesson = f"In training this {what} learns here "
+    if match < 0:
+        most = f" the largest is {own.max():.3f}" if len(own) else " there is none"
+        lesson += f"that there is no object: it overlaps none by an IoU of {least:g},{most}."
+    else:
+        name = rows.names[int(truth.classes[kept[match]])]
+        lesson += f"object {kept[match]} ({name}), which it overlaps by an IoU of {own[match]:.3f}"
+        lesson += "." if own[match] >= least else ": no other prior overlaps it more."
+    return Matching(verdict, listed, lesson, {})
+
+
+def yolo_lesson(
+    net: YoloDetector, raws: list[np.ndarray], candidate: int, boxes, classes, numbers, names
+) -> tuple[str, dict[str, float]]:
+    """(what a prior of a cell learns of a picture in training, its terms of losses.yolo4_loss).
+
+    Args:
+        raws: the outputs of the network for the picture, of each map.
+        candidate: number of the prior at its place.
+        boxes: (n, 4) of the objects that are taught, in pixels of the input.
+        classes, numbers: (n,) of them: classes, and how they are called here.
+        names: of the classes.
+    """
+    at = yolo_place([raw.shape for raw in raws], net.net.table, candidate)
+    values = raws[at.scale][0, at.row, at.column, at.slot].astype(float)
+    stride = float(net.net.strides[at.scale])
+    height, width = (int(n * stride) for n in raws[at.scale].shape[1:3])
+    boxes = np.asarray(boxes, np.float32)
+    sides = np.asarray(to_centers(boxes))[:, 2:]
+    shapes = np.asarray(shape_iou(sides, net.net.priors))
+    cell = cells_of(boxes, (height, width), raws[at.scale].shape[1:3])[:2]
+    here = (np.asarray(cell[0]) == at.row) & (np.asarray(cell[1]) == at.column)
+    here &= (sides > 0).all(axis=1)
+    learns = here & ((shapes.argmax(axis=1) == at.prior) | (shapes[:, at.prior] > SHARE))
+    own_map = decoded(Tensor(raws[at.scale]), net.net.priors[[at.prior]], (stride, stride))
+    found = own_map.numpy()[0, at.row, at.column, at.slot].astype(float)
+    overlaps = iou_matrix(found[None], boxes.astype(float))[0]
+    objectness, logits = values[NUMBERS - 1], values[NUMBERS:]
+    if not learns.any():
+        if overlaps.max(initial=0) > IGNORE:
+            k = numbers[int(overlaps.argmax())]
+            return (
+                f"In training this prior learns nothing here: object {k} is for another one, but "
+                f"the box overlaps it by an IoU of {overlaps.max():.3f}, more than {IGNORE:g}.",
+                {},
+            )
+        where = "no object has its center in this cell"
+        if here.any():
+            where = "the object with its center in this cell fits other priors better"
         lesson = f"In training this prior learns here that there is no object: {where}."
-        return lesson, {"objectness": _softplus(objectness)}
+        return lesson, {"objectness": float(np.logaddexp(0, objectness))}
     own = int(np.flatnonzero(learns)[-1])
-    kind = int(truth.classes[kept[own]])
-    found = net.candidates(net.raw(Tensor(x[None])), x.shape[:2])["boxes"].numpy()[0, candidate]
     overlap = float(ops.complete_box_iou(Tensor(found), Tensor(boxes[own])).item())
-    certain = float(iou_matrix(found[None].astype(float), boxes[own : own + 1].astype(float))[0, 0])
     lesson = (
-        f"In training this prior learns here object {kept[own]} ({rows.names[kind]}), whose center "
-        f"lies in this cell: IoU of width and height {shapes[own, at.prior]:.3f}, the largest of "
-        f"all priors {shapes[own].max():.3f}."
+        f"In training this prior learns here object {numbers[own]} ({names[int(classes[own])]}), "
+        f"whose center lies in this cell: IoU of width and height {shapes[own, at.prior]:.3f}, the "
+        f"largest of all priors {shapes[own].max():.3f}."
     )
-    logits = numbers[NUMBERS:]
-    wanted = np.arange(len(logits)) == kind
-    terms = {
+    wanted = np.isin(np.arange(len(logits)), np.asarray(classes)[learns])
+    return lesson, {
         "boxes": OVERLAP * (1 - overlap),
-        "objectness": _softplus(objectness) - certain * objectness,
-        "classes": float(sum(_softplus(z) - z * on for z, on in zip(logits, wanted, strict=True))),
+        "objectness": float(np.logaddexp(0, objectness) - overlaps[own] * objectness),
+        "classes": float((np.logaddexp(0, logits) - wanted * logits).sum()),
     }
-    return lesson, terms
 
 
-def _softplus(z) -> float:
-    return float(np.logaddexp(0, z))
-
-
-def pixel_share(net: SingleStage, x, candidate: int, kind: int, box) -> PixelShare:
+def pixel_share(net: Detector, x, candidate: int, kind: int, box) -> PixelShare:
     """Where the score of a candidate comes from.
 
     Args:
@@ -352,8 +381,7 @@ def pixel_share(net: SingleStage, x, candidate: int, kind: int, box) -> PixelSha
         box: (4,) in pixels of x.
     """
     leaf = Tensor(x[None].astype(np.float32), requires_grad=True)
-    found = net.candidates(net.raw(leaf), x.shape[:2])
-    found["scores"][0, candidate, kind].log().backward()
+    net.all_boxes(leaf)["scores"][0, candidate, kind].log().backward()
     assert leaf.grad is not None
     values = np.abs(np.asarray(leaf.grad))[0].sum(axis=-1)
     picture = x if x.shape[-1] == 3 else np.repeat(x, 3, axis=-1)

@@ -62,8 +62,7 @@ def detector_of(spec, source: str | None = None) -> Detector:
         source: a pretrained backbone with the weights it begins with; None: random ones, which
             those of a run replace.
     """
-    build = DETECTORS[spec["model"].removeprefix("objects-")]
-    found = build(spec, source or spec["from"], source is not None)
+    found = DETECTORS[spec["model"]](spec, source or spec["from"], source is not None)
     return found if spec["unfrozen"] else found.freeze_backbone()
 
 

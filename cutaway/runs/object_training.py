@@ -23,6 +23,7 @@ from cutaway.runs.dense import DenseExperiment, evenly, split_rows
 from cutaway.runs.dense_report import Shown, legend, thumbnail
 from cutaway.runs.drawn_boxes import class_color, drawn_boxes
 from cutaway.runs.finished_run import Run
+from cutaway.runs.found_objects import JudgedPicture
 from cutaway.runs.masks import looks_alike
 from cutaway.runs.object_checks import (
     FITS,
@@ -33,7 +34,7 @@ from cutaway.runs.object_checks import (
 )
 from cutaway.runs.object_networks import detector_of, fitted_priors, shapes_of_priors
 from cutaway.runs.object_scores import classes_table, confusion_table
-from cutaway.runs.objects import GRAY, JudgedPicture, ObjectRows, object_frame
+from cutaway.runs.objects import GRAY, ObjectRows, object_frame
 from cutaway.runs.options.objects import ObjectOptions
 from cutaway.story.html import table
 from cutaway.train.blocks import expect_batch
@@ -76,8 +77,6 @@ class EpochPrecision(Callback):
 @dataclasses.dataclass(kw_only=True)
 class ObjectExperiment(DenseExperiment):
     """DenseExperiment on pictures with boxes; y is a dict of padded targets."""
-
-    is_watched = True
 
     preprocessing: ObjectRows
     options: ObjectOptions
@@ -246,12 +245,13 @@ def prepare_objects(path, options: ObjectOptions | None = None, *, why: str = ""
     folder = find_objects(path)
     sets, notes = split_rows(folder, options)
     size = picture_size(options.size, folder.sizes)
-    training = folder.subset(sets["train"])
+    # the backbones take three channels, also of gray pictures
+    training = dataclasses.replace(folder.subset(sets["train"]), channels=3)
     rows = ObjectRows(size, 3, folder.classes, training.counts.sum(axis=0))
     frame = object_frame(folder)
     sides, labels = sides_of_boxes(rows, frame[sets["train"]])
     spec = {
-        "model": f"objects-{options.model}",
+        "model": options.model,
         "loss": options.model,
         "from": options.from_.partition(":")[0],
         "unfrozen": options.fine_tune,
@@ -267,6 +267,7 @@ def prepare_objects(path, options: ObjectOptions | None = None, *, why: str = ""
         training,
         augmentation(rows, options, turns=looks_alike(options, folder.channels)),
         prepare=lambda x, y: _framed(rows, x, y),
+        kept_bytes=training.bytes_of_arrays(rows.framing),
     )
     expect_batch(options.batch(stream.rows), stream.rows)
     sample = sets["train"][evenly(len(sets["train"]), SAMPLED)]

@@ -3,7 +3,7 @@
 import os
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Annotated, Literal, NamedTuple, cast
+from typing import Annotated, Literal, cast
 
 import msgspec
 import numpy as np
@@ -21,7 +21,7 @@ from cutaway.data.object_folder import padded
 from cutaway.data.prefetch import in_threads
 from cutaway.metrics import DetectionScores
 from cutaway.metrics.detection import COCO_SCORES
-from cutaway.metrics.detection_errors import Judged, confusion_with_background, judge
+from cutaway.metrics.detection_errors import confusion_with_background, judge
 from cutaway.nn.trees import take_rows
 from cutaway.runs.dense_rows import PICTURES, DenseRows, frame_of
 from cutaway.runs.detection_files import (
@@ -35,68 +35,13 @@ from cutaway.runs.detection_files import (
 from cutaway.runs.drawn_boxes import drawn_boxes
 from cutaway.runs.drawn_masks import png
 from cutaway.runs.finished_run import Run
+from cutaway.runs.found_objects import DetectedPicture, Detections, JudgedPicture, Truth
 from cutaway.runs.preprocessing import ExampleFiles, FilePredictions, Headline, expect_format
 from cutaway.runs.schema import Edge, expect_piece_fits, read_form
 
 GRAY = 127  # of what a letterbox adds
 TABLE, RESULTS, LABEL_NAMES = "detections.csv", "detections.json", "data.yaml"
 TOGETHER = 8  # pictures in which a run detects at a time
-
-
-class Truth(NamedTuple):
-    """The objects of a picture.
-
-    Attributes:
-        boxes: (n, 4) x1 y1 x2 y2 in pixels of the picture.
-        classes: (n,) from 0.
-        ignored: (n,) bool: neither taught nor held against a detector.
-    """
-
-    boxes: np.ndarray
-    classes: np.ndarray
-    ignored: np.ndarray
-
-
-class Detections(NamedTuple):
-    """What was found in a picture, the best first.
-
-    Attributes:
-        boxes: (n, 4) x1 y1 x2 y2 in pixels of the picture.
-        scores: (n,).
-        classes: (n,) from 0.
-        masks: (height, width) bool of each object, if the network makes masks; otherwise None.
-    """
-
-    boxes: np.ndarray
-    scores: np.ndarray
-    classes: np.ndarray
-    masks: list[np.ndarray] | None = None
-
-    def above(self, threshold: float) -> "Detections":
-        """Those with at least this score."""
-        return self.taken(np.flatnonzero(self.scores >= threshold))
-
-    def taken(self, rows) -> "Detections":
-        """Those of these rows."""
-        masks = None if self.masks is None else [self.masks[k] for k in rows]
-        return Detections(self.boxes[rows], self.scores[rows], self.classes[rows], masks)
-
-
-class DetectedPicture(NamedTuple):
-    """What was found in a picture beside what is there."""
-
-    row: dict
-    truth: Truth
-    found: Detections
-
-
-class JudgedPicture(NamedTuple):
-    """What is shown of the detections in a picture, and what of it is wrong."""
-
-    row: dict
-    truth: Truth
-    found: Detections
-    judged: Judged
 
 
 class ObjectForm(msgspec.Struct):

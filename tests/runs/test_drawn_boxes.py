@@ -10,7 +10,7 @@ from PIL import Image
 from cutaway.data import find_objects
 from cutaway.runs.detection_files import coco_results, table_of, yolo_lines, yolo_names
 from cutaway.runs.drawn_boxes import class_color, drawn_boxes
-from cutaway.runs.objects import Detections
+from cutaway.runs.found_objects import Detections
 
 NAMES = ["cat", "dog"]
 FOUND = Detections(

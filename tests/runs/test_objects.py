@@ -2,9 +2,11 @@
 
 import dataclasses
 import json
+import shutil
 
 import numpy as np
 import pytest
+from PIL import Image
 
 import cutaway as ct
 from cutaway.errors import OptionError
@@ -13,8 +15,10 @@ from cutaway.models import BasicBlock, ResNet
 from cutaway.models.pretrained import PRETRAINED_BACKBONES, ImageBackbone
 from cutaway.runs import Run, prepare, write_report
 from cutaway.runs.explain import explain_row
+from cutaway.runs.found_objects import Truth
+from cutaway.runs.object_explain import yolo_lesson
 from cutaway.runs.object_training import best_threshold, picture_size
-from cutaway.runs.objects import ObjectRows, Truth
+from cutaway.runs.objects import ObjectRows
 from tests.runs.drawn_sets import write_masks, write_objects
 from tests.runs.untrained import write_untrained
 
@@ -140,6 +144,47 @@ def test_ignored_objects_are_neither_taught_nor_counted():
     target = rows.framed_target(truth, (64, 96), 4)
     assert target["valid"].tolist() == [True, False, False, False]
     assert target["boxes"][0].tolist() == [20, 20, 40, 40]
+
+
+def test_gray_pictures_are_taught_as_they_are_predicted(folder, tmp_path):
+    shutil.copytree(folder, tmp_path / "gray")
+    for path in (tmp_path / "gray" / "images").iterdir():
+        with Image.open(path) as picture:
+            picture.convert("L").save(path)
+    prepared = prepare(tmp_path / "gray", **OPTIONS)
+    x, y = next(iter(prepared.stream.blocks(0)))
+    assert x.shape[1:] == prepared.x.shape[1:] == (64, 96, 3)
+    assert set(y) == set(prepared.y) == {"boxes", "classes", "valid"}
+
+
+@pytest.mark.slow
+def test_the_lessons_of_all_priors_of_a_picture_are_its_loss(run, folder):
+    rows, net = run.preprocessing, run.net
+    row = rows.read(folder).to_dicts()[0]
+    x = rows.framed(rows.input_of(row))[None]
+    truth = rows.framed_truth(row)
+    truth["boxes"] = np.concatenate([truth["boxes"], truth["boxes"][:1] + 1])  # two in one cell
+    truth["classes"] = np.concatenate([truth["classes"], 1 - truth["classes"][:1]])
+    with ct.no_grad():
+        raws = [raw.numpy() for raw in net.raw(ct.Tensor(x))]
+    y = {
+        "boxes": truth["boxes"][None].astype(np.float32),
+        "classes": truth["classes"][None],
+        "valid": np.ones((1, len(truth["boxes"])), bool),
+    }
+    expected = {name: term.item() for name, term in net.losses(ct.Tensor(x), y).items()}
+    found = dict.fromkeys(expected, 0.0)
+    told = set()
+    for candidate in range(sum(raw[..., 0].size for raw in raws)):
+        numbers = range(len(truth["boxes"]))
+        lesson, terms = yolo_lesson(
+            net, raws, candidate, truth["boxes"], truth["classes"], numbers, rows.names
+        )
+        told.add(lesson[:40])
+        for name, term in terms.items():
+            found[name] += term
+    assert found == pytest.approx(expected, rel=1e-3)
+    assert len(told) >= 2
 
 
 def test_wrong_options_are_named(folder):

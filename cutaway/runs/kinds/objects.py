@@ -44,7 +44,7 @@ class ObjectKind(DataKind):
     def networks(self):
         from cutaway.runs.object_networks import DETECTORS, detector_of
 
-        return {f"objects-{name}": detector_of for name in DETECTORS}
+        return dict.fromkeys(DETECTORS, detector_of)
 
     def network_inputs(self, rows: "ObjectRows"):
         colors = "red, green, blue" if rows.channels == 3 else "gray"

@@ -13,7 +13,7 @@ KEY = "flag"  # in the metadata of a dataclass field
 # headings of `cutaway train --help`
 TRAINING, TABLES, IMAGES, TEXTS, SERIES = "Training", "Tables", "Images", "Texts", "Series"
 PRETRAINED = "Pretrained models"
-DENSE = "Masks, volumes, pairs of pictures"
+DENSE = "Masks, volumes, pairs of pictures, boxes"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -58,7 +58,7 @@ SKIP_UNREADABLE = Flag(
     "Skip up to this many files that cannot be read; one more is an error.", metavar="N"
 )
 SIZE = Flag(
-    "Image size in pixels; for masks and volumes, size of the crops.",
+    "Image size in pixels; for masks and volumes, size of the crops; for boxes, the longer side.",
     IMAGES,
     default="depends on the data",
 )

@@ -10,8 +10,9 @@ from cutaway.runs.options.segmentation import SegmentationOptions, expect_pixel_
 from cutaway.runs.options.transfer import FINE_TUNE, FROM
 
 TURNS = Flag(
-    "Whether pictures look alike in any direction, as under a microscope: they are turned and "
-    "deformed in training, and predictions are the mean over four turns.",
+    "Whether pictures look alike in any direction, as under a microscope: those with masks are "
+    "turned and deformed in training, and predicted as the mean over four turns; those with boxes "
+    "are mirrored upside down too.",
     DENSE,
     names=("--turns/--no-turns",),
     default="yes for gray pictures",
