@@ -17,6 +17,7 @@ from cutaway.data import (
     read_image,
 )
 from cutaway.data.decode import read_header
+from cutaway.data.object_crops import object_crops
 from cutaway.data.object_folder import padded
 from cutaway.data.prefetch import in_threads
 from cutaway.metrics import DetectionScores
@@ -53,6 +54,7 @@ class ObjectForm(msgspec.Struct):
     classes: list[str]
     counts: list[Annotated[int, msgspec.Meta(ge=0)]]
     threshold: Annotated[float, msgspec.Meta(ge=0, le=1)]
+    masks: bool = False
 
     def __post_init__(self):
         if not 1 <= len(self.classes) == len(self.counts) <= 65_535:
@@ -71,6 +73,7 @@ class ObjectRows(DenseRows):
         names: of the classes.
         counts: boxes of each class in the training set.
         threshold: score from which on detections are shown and written.
+        masks: whether the network outlines objects.
     """
 
     examples = "pictures"
@@ -86,6 +89,7 @@ class ObjectRows(DenseRows):
         *,
         how: str = "letterbox",
         threshold: float = 0.5,
+        masks: bool = False,
     ):
         self.size = tuple(size)
         self.channels = channels
@@ -93,6 +97,7 @@ class ObjectRows(DenseRows):
         self.counts = [int(n) for n in counts]
         self.how = how
         self.threshold = threshold
+        self.masks = masks
 
     @property
     def task(self) -> str:
@@ -125,6 +130,7 @@ class ObjectRows(DenseRows):
             found.counts,
             how=found.how,
             threshold=found.threshold,
+            masks=found.masks,
         )
 
     def to_json(self) -> dict:
@@ -137,6 +143,7 @@ class ObjectRows(DenseRows):
             "classes": self.names,
             "counts": self.counts,
             "threshold": self.threshold,
+            "masks": self.masks,
         }
 
     # reading
@@ -175,7 +182,10 @@ class ObjectRows(DenseRows):
         """
         kept = np.flatnonzero(~truth.ignored)[:capacity]
         boxes = self.framing.geometry(size).boxes(truth.boxes[kept])
-        return padded(boxes.astype(np.float32), truth.classes[kept], capacity)
+        crops = None
+        if self.masks and truth.outlines is not None:
+            crops = object_crops([truth.outlines[k] for k in kept], truth.boxes[kept], size)
+        return padded(boxes.astype(np.float32), truth.classes[kept], capacity, crops)
 
     def transform(self, frame, *, with_target=True):
         if with_target and "target" not in frame.columns:
@@ -343,6 +353,6 @@ def object_frame(folder: ObjectFolder):
     """The frame of an ObjectFolder."""
     import polars as pl
 
-    truths = zip(folder.boxes, folder.labels, folder.ignored, strict=True)
+    truths = zip(folder.boxes, folder.labels, folder.ignored, folder.outlines, strict=True)
     frame = frame_of(folder.names, folder.pictures)
     return frame.with_columns(pl.Series("target", [Truth(*t) for t in truths], dtype=pl.Object))
