@@ -15,7 +15,7 @@ from cutaway.data import (
     stream_examples,
 )
 from cutaway.metrics import DetectionScores
-from cutaway.metrics.detection import coco_package
+from cutaway.metrics.coco_scores import coco_package
 from cutaway.metrics.detection_errors import DOUBLED, ERRORS, INVENTED, WRONG_CLASS
 from cutaway.nn import seed
 from cutaway.nn.trees import take_rows
