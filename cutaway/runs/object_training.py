@@ -17,7 +17,7 @@ from cutaway.data import (
 )
 from cutaway.errors import OptionError
 from cutaway.metrics import DetectionScores
-from cutaway.metrics.detection import coco_package
+from cutaway.metrics.coco_scores import coco_package
 from cutaway.metrics.detection_errors import DOUBLED, ERRORS, INVENTED, WRONG_CLASS
 from cutaway.nn import seed
 from cutaway.nn.trees import take_rows

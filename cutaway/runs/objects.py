@@ -21,7 +21,7 @@ from cutaway.data.object_crops import object_crops
 from cutaway.data.object_folder import padded
 from cutaway.data.prefetch import in_threads
 from cutaway.metrics import DetectionScores
-from cutaway.metrics.detection import COCO_SCORES
+from cutaway.metrics.coco_scores import COCO_SCORES
 from cutaway.metrics.detection_errors import confusion_with_background, judge
 from cutaway.nn.trees import take_rows
 from cutaway.runs.dense_rows import PICTURES, DenseRows, frame_of
