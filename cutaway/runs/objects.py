@@ -19,6 +19,7 @@ from cutaway.data import (
 from cutaway.data.decode import read_header
 from cutaway.data.object_crops import object_crops
 from cutaway.data.object_folder import padded
+from cutaway.data.pasted_mask import pasted_mask
 from cutaway.data.prefetch import in_threads
 from cutaway.metrics import DetectionScores
 from cutaway.metrics.coco_scores import COCO_SCORES
@@ -222,7 +223,12 @@ class ObjectRows(DenseRows):
         """The detections of one picture of this (height, width) in its own pixels."""
         there = self.found_rows(found, size)
         boxes = self.framing.undo_boxes(found["boxes"][there], size)
-        return Detections(boxes, found["scores"][there], found["classes"][there])
+        masks = None
+        if "masks" in found:  # of the boxes before they are clipped
+            own = self.framing.geometry(size).inverse().boxes(found["boxes"][there].astype(float))
+            each = zip(found["masks"][there], own, strict=True)
+            masks = [pasted_mask(probabilities, box, size) for probabilities, box in each]
+        return Detections(boxes, found["scores"][there], found["classes"][there], masks)
 
     def detected(self, run: Run, rows: list[dict]) -> Iterator[tuple[dict, np.ndarray, Detections]]:
         """(row, picture, what a run finds in it) of each row, some pictures at a time."""
