@@ -1,6 +1,7 @@
 """What one box rests on: pixels, positions of a map, the region that was read, its mask."""
 
 import dataclasses
+import textwrap
 
 import numpy as np
 
@@ -95,18 +96,16 @@ class RegionReading(Story):
         sides = [np.flatnonzero(one.sum(axis=0) > SMALL) for one in (self.rows, self.columns)]
         spans = [f"{name} {s[0]} to {s[-1]}" for name, s in zip(("rows", "columns"), sides,
                                                                strict=True) if len(s)]  # fmt: skip
-        lines = [
+        if not len(order):
+            return "The region lies outside of the map: all of its bins are 0"
+        said = (
             f"{bins} x {bins} bins from the map of 1/{self.stride}, which has {height} x "
-            f"{self.columns.shape[1]} positions and {self.channels} channels: of {spans[0]},"
-            if len(spans) == 2
-            else "The region lies outside of the map: all bins are 0",
-        ]
-        if len(spans) == 2:
-            lines.append(
-                f"{spans[1]}. A bin is the mean of {SAMPLES} x {SAMPLES} samples, each interpolated"
-            )
-            lines.append("between four positions. In each channel the bin in the middle is")
-            lines += ["  " + ("+ " if k else "  ") + term for k, term in enumerate(terms)]
+            f"{self.columns.shape[1]} positions and {self.channels} channels: of {spans[0]}, "
+            f"{spans[1]}. A bin is the mean of {SAMPLES} x {SAMPLES} samples, each interpolated "
+            "between four positions. In each channel the bin in the middle is"
+        )
+        lines = textwrap.wrap(said, width)
+        lines += ["  " + ("+ " if k else "  ") + term for k, term in enumerate(terms)]
         return "\n".join(lines)
 
     def plot(self, axes=None):
@@ -151,11 +150,12 @@ class BoxMask(Story):
     def text(self, width: int = WIDTH) -> str:
         side = len(self.probabilities)
         sure = np.abs(self.probabilities - 0.5) > 0.4
-        lines = [
+        lines = textwrap.wrap(
             f"{side} x {side} probabilities in the box: {(self.probabilities >= 0.5).mean():.0%} "
-            f"of at least 0.5, {sure.mean():.0%} below 0.1 or above 0.9. Put into the",
-            f"picture they are {self.pixels:,} pixels, {self.part:.0%} of the box's.",
-        ]
+            f"of at least 0.5, {sure.mean():.0%} below 0.1 or above 0.9. Put into the picture they "
+            f"are {self.pixels:,} pixels, {self.part:.0%} of the box's.",
+            width,
+        )
         if self.iou is not None:
             lines.append(f"IoU with the mask of the object that the box is for: {self.iou:.3f}")
         return "\n".join(lines)

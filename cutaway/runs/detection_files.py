@@ -4,6 +4,8 @@ import json
 
 import numpy as np
 
+from cutaway.data.run_lengths import runs_area
+
 COLUMNS = {"picture": str, "class": str, **dict.fromkeys(("score", "x1", "y1", "x2", "y2"), float)}
 
 
@@ -59,7 +61,8 @@ def yolo_lines(found, size) -> bytes:
 def coco_results(pictures, names) -> bytes:
     """COCO's json of detections: its results, with the images and categories they refer to.
 
-    A program that wants the bare list of results takes "annotations".
+    A program that wants the bare list of results takes "annotations". Masks are COCO's compressed
+    run lengths.
 
     Args:
         pictures: of each (name of the file, (height, width), Detections).
@@ -68,19 +71,21 @@ def coco_results(pictures, names) -> bytes:
     images, results = [], []
     for number, (name, size, found) in enumerate(pictures, 1):
         images.append({"id": number, "file_name": name, "height": size[0], "width": size[1]})
-        for box, score, kind in zip(found.boxes, found.scores, found.classes, strict=True):
+        masks = found.masks or [None] * len(found.boxes)
+        for box, score, kind, mask in zip(*found[:3], masks, strict=True):
             x1, y1, x2, y2 = (float(n) for n in box)
-            results.append(
-                {
-                    "id": len(results) + 1,
-                    "image_id": number,
-                    "category_id": int(kind) + 1,
-                    "bbox": [_rounded(n) for n in (x1, y1, x2 - x1, y2 - y1)],
-                    "area": _rounded((x2 - x1) * (y2 - y1)),
-                    "score": round(float(score), 4),
-                    "iscrowd": 0,
-                }
-            )
+            one = {
+                "id": len(results) + 1,
+                "image_id": number,
+                "category_id": int(kind) + 1,
+                "bbox": [_rounded(n) for n in (x1, y1, x2 - x1, y2 - y1)],
+                "area": _rounded((x2 - x1) * (y2 - y1)),
+                "score": round(float(score), 4),
+                "iscrowd": 0,
+            }
+            if mask is not None:
+                one |= {"area": runs_area(mask), "segmentation": mask}
+            results.append(one)
     categories = [{"id": k, "name": name} for k, name in enumerate(names, 1)]
     found = {"images": images, "categories": categories, "annotations": results}
     return json.dumps(found, indent=1).encode()

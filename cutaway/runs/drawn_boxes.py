@@ -1,8 +1,9 @@
-"""Boxes drawn on pictures, with classes and scores."""
+"""Boxes and masks of objects drawn on pictures, with classes and scores."""
 
 import numpy as np
 
 from cutaway.data.mask_coding import DISTINCT
+from cutaway.data.outlines import outline_mask
 
 TINT = 0.4  # of a mask's color over the picture
 SMALLEST_FONT, LARGEST_FONT = 9, 28
@@ -25,25 +26,22 @@ def drawn_boxes(
         classes: (n,) numbers.
         names: of all classes.
         scores: (n,) shown behind the names; None: none.
-        masks: (height, width) bool of each box, tinted; None: none.
+        masks: run lengths of each box, see data.run_lengths: tinted, with a contour. Those of a
+            picture of another size are scaled to this one. None: no masks.
         dashed: whether the lines are dashed, as for the truth.
         labels: whether names and scores are written.
     """
     from PIL import Image, ImageDraw
 
-    shown = np.asarray(picture)
+    shown = np.array(picture)
     order = range(len(boxes) - 1, -1, -1)
-    if masks is not None:
-        shown = shown.astype(np.float32)
-        for k in order:
-            color = np.array(class_color(int(classes[k])), np.float32)
-            shown[masks[k]] = (1 - TINT) * shown[masks[k]] + TINT * color
-        shown = np.rint(shown).astype(np.uint8)
-    image = Image.fromarray(np.ascontiguousarray(shown))
-    draw = ImageDraw.Draw(image)
     height, width = shown.shape[:2]
     side = max(height, width)
     line = max(1, round(side / 320))
+    for k in order if masks else ():
+        _tint(shown, masks[k], class_color(int(classes[k])), line)
+    image = Image.fromarray(np.ascontiguousarray(shown))
+    draw = ImageDraw.Draw(image)
     font = label_font(side, len(boxes))
     for k in order:
         color = class_color(int(classes[k]))
@@ -68,6 +66,25 @@ def label_font(side: int, count: int):
 
     size = side / 36 * (1.0 if count <= 12 else 0.8)
     return ImageFont.load_default(size=float(np.clip(size, SMALLEST_FONT, LARGEST_FONT)))
+
+
+def _tint(picture, runs: dict, color, line: int) -> None:
+    """Mix a color into the pixels of a mask; those within `line` of its edge become the color."""
+    mask = outline_mask(runs, runs["size"])
+    if mask.shape != picture.shape[:2]:
+        places = (
+            (np.arange(own) + 0.5) * given // own
+            for own, given in zip(picture.shape, mask.shape, strict=False)
+        )
+        mask = mask[np.ix_(*(place.astype(int) for place in places))]
+    picture[mask] = np.rint((1 - TINT) * picture[mask] + TINT * np.array(color))
+    inner = np.pad(mask, 1)  # outside of the picture is outside of the object
+    for _ in range(line):
+        edge = inner.copy()
+        for axis, step in ((0, 1), (0, -1), (1, 1), (1, -1)):
+            edge &= np.roll(inner, step, axis)
+        inner = edge
+    picture[mask & ~inner[1:-1, 1:-1]] = color
 
 
 def _write(draw, text, font, box, color, size) -> None:

@@ -4,6 +4,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from cutaway.data.run_lengths import object_runs
 from cutaway.metrics.detection_errors import Judged
 
 
@@ -14,13 +15,21 @@ class Truth(NamedTuple):
         boxes: (n, 4) x1 y1 x2 y2 in pixels of the picture.
         classes: (n,) from 0.
         ignored: (n,) bool: neither taught nor held against a detector.
-        outlines: of each its polygons, its run lengths or None; None: nobody asks for them.
+        outlines: of each its polygons, its run lengths or None, see data.ObjectFolder; None: the
+            set has no outlines.
     """
 
     boxes: np.ndarray
     classes: np.ndarray
     ignored: np.ndarray
     outlines: list | None = None
+
+    def masks(self, size) -> list[dict] | None:
+        """The run lengths of each object in a picture of this (height, width), if there are."""
+        if self.outlines is None:
+            return None
+        each = zip(self.outlines, self.boxes, strict=True)
+        return [object_runs(outline, box, size) for outline, box in each]
 
 
 class Detections(NamedTuple):
@@ -30,13 +39,14 @@ class Detections(NamedTuple):
         boxes: (n, 4) x1 y1 x2 y2 in pixels of the picture.
         scores: (n,).
         classes: (n,) from 0.
-        masks: (height, width) bool of each object, if the network makes masks; otherwise None.
+        masks: run lengths of each object in the whole picture, see data.run_lengths, if the network
+            makes masks; otherwise None.
     """
 
     boxes: np.ndarray
     scores: np.ndarray
     classes: np.ndarray
-    masks: list[np.ndarray] | None = None
+    masks: list[dict] | None = None
 
     def above(self, threshold: float) -> "Detections":
         """Those with at least this score."""

@@ -15,7 +15,7 @@ from cutaway.models import Detector, SingleStage, SSDDetector, YoloDetector
 from cutaway.models.detector import POSITIVE
 from cutaway.models.yolo import NUMBERS
 from cutaway.runs.box_arithmetic import BoxArithmetic, arithmetic_of, yolo_place
-from cutaway.runs.box_evidence import OneBox, box_saliency, pixel_share, region_reading
+from cutaway.runs.box_evidence import OneBox, box_mask, box_saliency, pixel_share, region_reading
 from cutaway.runs.dense_explain import ExampleStory, example_row
 from cutaway.runs.drawn_boxes import drawn_boxes
 from cutaway.runs.finished_run import Run
@@ -182,8 +182,9 @@ def explain_objects(run: Run, data, row: int, box: int | None = None) -> Example
         )
     listed = shown if chosen < len(shown.boxes) else found
     drawn = drawn_boxes(
-        rows.shown_input(picture), listed.boxes, listed.classes, rows.names, scores=listed.scores
-    )
+        rows.shown_input(picture), listed.boxes, listed.classes, rows.names,
+        scores=listed.scores, masks=listed.masks,
+    )  # fmt: skip
     kind = int(found.classes[chosen])
     name, k = rows.names[kind], int(there[chosen])
     made = arithmetic_of(cast(Detector, run.net), x[None], int(raw["rows"][k]), kind, name)
@@ -203,6 +204,8 @@ def explain_objects(run: Run, data, row: int, box: int | None = None) -> Example
         "Pixels on which its score rests": pixel_share(score, x, raw["boxes"][k]),
         "Positions of its map that support it": box_saliency(score, x, made, name),
     }
+    if found.masks is not None:
+        evidence["Its mask"] = _mask_of(raw["masks"][k], found, one, chosen, picture.shape[:2])
     parts += [(heading, part) for heading, part in evidence.items() if part is not None]
     counts = {}
     for number in shown.classes:
@@ -218,6 +221,18 @@ def _truth_in_words(one: dict, rows: ObjectRows) -> str | None:
     counts = np.bincount(one["target"].classes, minlength=len(rows.names))
     found = [f"{n} {name}" for name, n in zip(rows.names, counts, strict=True) if n]
     return ", ".join(found) or "no objects"
+
+
+def _mask_of(probabilities, found: Detections, one: dict, chosen: int, size):
+    """The BoxMask of a detection, beside the object that it is for."""
+    assert found.masks is not None
+    true = None
+    if "target" in one:
+        truth = one["target"]
+        partner = int(judge(truth._asdict(), found._asdict()).partners[chosen])
+        masks = truth.masks(size)
+        true = masks[partner] if masks is not None and partner >= 0 else None
+    return box_mask(probabilities, found.masks[chosen], found.boxes[chosen], true)
 
 
 @no_grad()

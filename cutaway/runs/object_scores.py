@@ -1,34 +1,77 @@
-"""Tables of what a detector finds, for the report."""
+"""Tables and curves of what a detector finds, for the report."""
 
 import numpy as np
 
+from cutaway.metrics import DetectionScores
+from cutaway.runs.drawn_boxes import class_color
 from cutaway.story.html import table
+from cutaway.story.plot import Plot, side_by_side
+
+CURVES = 12  # classes with curves at most: more are not told apart
+OVERLAPS = (0.5, 0.75)  # IoU of the curves
 
 
-def classes_table(rows, compared) -> str:
+def classes_table(rows, compared, scores: DetectionScores) -> str:
     """AP of each class, and precision and recall of the detections that are shown.
 
     Args:
         rows: ObjectRows.
         compared: DetectedPictures.
+        scores: of these pictures.
     """
-    scores = rows.collected(compared)
     found = scores.result()
+    masks = scores.mask_result() if scores.has_masks else None
     body = []
     for k, name in enumerate(rows.names):
         recall, precision, score = scores.curve(k)
-        objects = sum(int(((p.truth.classes == k) & ~p.truth.ignored).sum()) for p in compared)
+        objects = _count(compared, k)
         kept = int((score >= rows.threshold).sum())
         shown = (precision[kept - 1], recall[kept - 1]) if kept and objects else (np.nan, np.nan)
-        numbers = (found["class_ap"][k], found["class_ap50"][k], *shown)
+        of_masks = () if masks is None else (masks["class_ap"][k], masks["class_ap50"][k])
+        numbers = (found["class_ap"][k], found["class_ap50"][k], *of_masks, *shown)
         body.append((name, f"{objects:,}", *map(_shown, numbers)))
     threshold = f"{rows.threshold:g}"
+    headings = ("mask AP", "mask AP50") if scores.has_masks else ()
+    headings = ("class", "objects", "AP", "AP50", *headings, "precision", "recall")
     return (
         "<p class='soft'>Classes of the validation pictures. Precision and recall are those of "
         f"detections with a score of at least {threshold}, the ones that are drawn.</p>"
-    ) + table(
-        ("class", "objects", "AP", "AP50", "precision", "recall"), body, numbers=(1, 2, 3, 4, 5)
-    )
+    ) + table(headings, body, numbers=range(1, len(headings)))
+
+
+def precision_curves(rows, compared, scores: DetectionScores) -> str:
+    """Precision over recall of each class at an IoU of 0.5 and 0.75, of boxes and of masks.
+
+    Args:
+        rows, compared, scores: see classes_table.
+    """
+    counts = [_count(compared, k) for k in range(len(rows.names))]
+    order = sorted(np.flatnonzero(counts).tolist(), key=lambda k: -counts[k])[:CURVES]
+    if not order:
+        return ""
+    charts = []
+    for masks in (False, True) if scores.has_masks else (False,):
+        plots = []
+        for overlap in OVERLAPS:
+            kind = "masks" if masks else "boxes"
+            plot = Plot(
+                f"{kind}, IoU {overlap:g}", x_label="recall", y_label="precision", unit=True
+            )
+            curves = scores.interpolated_precision(iou=overlap, masks=masks)
+            for k in order:
+                color = "#{:02x}{:02x}{:02x}".format(*class_color(k))
+                label = f"{rows.names[k][:24]} ({curves[k].mean():.2f})"
+                plot.line(np.linspace(0, 1, 101), curves[k], color=color, label=label)
+            plots.append(plot)
+        charts.append(f'<div class="chart">{side_by_side(plots)}</div>')
+    most = ""
+    if len(order) < np.count_nonzero(counts):
+        most = f" Shown are the {len(order)} classes with the most objects."
+    return (
+        "<p class='soft'>The best precision with at least so much recall, by class: a lower score "
+        "as the threshold leads to the right. In brackets: the area below, the average precision "
+        f"at this IoU.{most}</p>"
+    ) + "".join(charts)
 
 
 def confusion_table(counts, rows) -> str:
@@ -45,6 +88,11 @@ def confusion_table(counts, rows) -> str:
         "<p class='soft'>Objects by true class (rows) and found class (columns), at an IoU of 0.5. "
         "Found as background: missed; background found as a class: invented or doubled.</p>"
     ) + table(("true", *names), body, numbers=range(1, len(names) + 1))
+
+
+def _count(compared, number: int) -> int:
+    """Objects of a class that count."""
+    return sum(int(((p.truth.classes == number) & ~p.truth.ignored).sum()) for p in compared)
 
 
 def _shown(value) -> str:

@@ -35,7 +35,7 @@ from cutaway.runs.object_checks import (
     unfitted_boxes,
 )
 from cutaway.runs.object_networks import detector_of, fitted_priors, shapes_of_priors
-from cutaway.runs.object_scores import classes_table, confusion_table
+from cutaway.runs.object_scores import classes_table, confusion_table, precision_curves
 from cutaway.runs.objects import GRAY, ObjectRows, object_frame
 from cutaway.runs.options.objects import ObjectOptions
 from cutaway.story.html import table
@@ -69,6 +69,7 @@ class EpochPrecision(Callback):
 
     def on_epoch(self, trainer, row):
         found = trainer.predict(self.x)
+        found = {name: found[name] for name in ("boxes", "classes", "scores", "valid")}
         scores = DetectionScores(self.names)
         for k, truth in enumerate(self.truths):
             scores.collect(truth, take_rows(found, k))
@@ -190,10 +191,12 @@ class ObjectExperiment(DenseExperiment):
         return shown
 
     def scores_section(self) -> str:
-        """AP of the classes, the confusion matrix with the background, and the priors."""
-        rows = self.preprocessing
+        """AP and curves of the classes, confusions with the background too, and the priors."""
+        rows, found = self.preprocessing, self.found["validation"]
+        scores = rows.collected(found)
         parts = [legend(rows.names, [class_color(k) for k in range(len(rows.names))])]
-        parts.append(classes_table(rows, self.found["validation"]))
+        parts.append(classes_table(rows, found, scores))
+        parts.append(precision_curves(rows, found, scores))
         parts.append(confusion_table(rows.confusion(self.judged("validation")), rows))
         parts.append(self._priors_table())
         return "".join(parts)

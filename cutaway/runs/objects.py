@@ -21,6 +21,7 @@ from cutaway.data.object_crops import object_crops
 from cutaway.data.object_folder import padded
 from cutaway.data.pasted_mask import pasted_mask
 from cutaway.data.prefetch import in_threads
+from cutaway.files.content import naming
 from cutaway.metrics import DetectionScores
 from cutaway.metrics.coco_scores import COCO_SCORES
 from cutaway.metrics.detection_errors import confusion_with_background, judge
@@ -251,10 +252,17 @@ class ObjectRows(DenseRows):
     def collected(self, compared: list[DetectedPicture]) -> DetectionScores:
         """The DetectionScores of pictures."""
         scores = DetectionScores(self.names)
+        with_masks = all(p.found.masks is not None and p.truth.outlines is not None
+                         for p in compared)  # fmt: skip
         for one in compared:
-            scores.collect(one.truth._asdict(), {
-                "boxes": one.found.boxes, "classes": one.found.classes, "scores": one.found.scores,
-            })  # fmt: skip
+            truth, found = one.truth._asdict(), one.found._asdict()
+            if with_masks:
+                path = one.row["input"]
+                with naming(path, "a picture with outlines", failed="has a bad outline"):
+                    truth["masks"] = one.truth.masks(read_header(path).size)
+            else:
+                del found["masks"]
+            scores.collect(truth, found)
         return scores
 
     def judged(self, compared: list[DetectedPicture]) -> list[JudgedPicture]:
@@ -275,17 +283,22 @@ class ObjectRows(DenseRows):
         return confusion_with_background(pictures, len(self.names))
 
     def score_compared(self, compared):
-        found = self.collected(compared).result()
+        scores = self.collected(compared)
+        found = scores.result()
         values = {name: _number(found[name]) for name in COCO_SCORES}
+        if scores.has_masks:
+            masks = scores.mask_result()
+            values |= {f"mask_{name}": _number(masks[name]) for name in ("ap", "ap50", "ap75")}
         each = zip(self.names, found["class_ap50"], strict=True)
         return {**values, **{f"ap50_{name}": _number(value) for name, value in each}}
 
     def headline(self, scores, target, rows):
-        return Headline(
-            "AP50: ",
-            f"{scores['ap50'] or 0:.3f}",
-            f" on {self.count_of(rows)} (AP {scores['ap'] or 0:.3f})",
-        )
+        others = [f"AP {scores['ap'] or 0:.3f}"]
+        if "mask_ap" in scores:
+            of_masks = (scores[name] or 0 for name in ("mask_ap50", "mask_ap"))
+            others.append("masks: AP50 {:.3f}, AP {:.3f}".format(*of_masks))
+        score = f"{scores['ap50'] or 0:.3f}"
+        return Headline("AP50: ", score, f" on {self.count_of(rows)} ({'; '.join(others)})")
 
     def summary_rows(self):
         total = max(1, sum(self.counts))
@@ -359,6 +372,7 @@ def object_frame(folder: ObjectFolder):
     """The frame of an ObjectFolder."""
     import polars as pl
 
-    truths = zip(folder.boxes, folder.labels, folder.ignored, folder.outlines, strict=True)
+    outlines = folder.outlines if folder.has_outlines else [None] * len(folder)
+    truths = zip(folder.boxes, folder.labels, folder.ignored, outlines, strict=True)
     frame = frame_of(folder.names, folder.pictures)
     return frame.with_columns(pl.Series("target", [Truth(*t) for t in truths], dtype=pl.Object))

@@ -48,6 +48,7 @@ class Plot:
         log_y: whether the vertical axis is logarithmic; values <= 0 are then left out.
         whole_x: whether ticks of the horizontal axis are at integers only.
         x_ticks: {position: label} of the horizontal axis; None: chosen.
+        unit: whether both axes go from 0 to 1, as for proportions, whatever the data.
 
     Example:
         >>> from cutaway.story.plot import Plot, side_by_side
@@ -67,6 +68,7 @@ class Plot:
         log_y: bool = False,
         whole_x: bool = False,
         x_ticks: dict | None = None,
+        unit: bool = False,
     ):
         self.title = title
         self.x_label = x_label
@@ -74,6 +76,7 @@ class Plot:
         self.log_y = log_y
         self.whole_x = whole_x
         self.x_ticks = x_ticks
+        self.unit = unit
         self.marks: list[_Mark] = []
 
     def line(self, x, y, *, color: str, label=None, width=1.6, dashed=False, dot=0.0) -> None:
@@ -138,6 +141,8 @@ class Plot:
 
     def _limits(self, axis: str) -> tuple[float, float]:
         """The range of the data on an axis, with a margin on both sides."""
+        if self.unit:
+            return -MARGIN / 2, 1 + MARGIN / 2
         values = [getattr(mark, axis) for mark in self.marks]
         found = np.concatenate([np.zeros(0), *values])
         found = found[np.isfinite(found)]

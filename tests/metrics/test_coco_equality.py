@@ -1,6 +1,7 @@
 """COCO's numbers of boxes and of masks are pycocotools', on drawn sets of all kinds."""
 
 import contextlib
+import functools
 import io
 
 import numpy as np
@@ -9,7 +10,6 @@ import pytest
 from cutaway.data.run_lengths import runs_area, window_runs
 from cutaway.metrics import DetectionScores
 from cutaway.metrics.coco_scores import COCO_SCORES
-from tests.oracles import oracle
 
 FEW, MANY = range(30), range(30, 230)
 SIZE = 260, 320
@@ -31,6 +31,7 @@ def drawn_boxes(rng, count):
     return np.concatenate([corner, np.minimum(corner + sides, SIZE[::-1])], axis=1)
 
 
+@functools.cache
 def drawn_set(seed):
     """[(truth, found)] and the number of classes.
 
@@ -72,7 +73,8 @@ def drawn_set(seed):
 
 def theirs(pictures, classes, kind):
     """(the twelve numbers, AP and AP50 of each class) of pycocotools; ids have gaps."""
-    coco, evaluation = oracle("pycocotools.coco"), oracle("pycocotools.cocoeval")
+    coco = pytest.importorskip("pycocotools.coco")
+    evaluation = pytest.importorskip("pycocotools.cocoeval")
     images = [{"id": 7 + 5 * k, "height": SIZE[0], "width": SIZE[1]} for k in range(len(pictures))]
     truths, found = [], []
     for image, (truth, own) in zip(images, pictures, strict=True):
@@ -111,7 +113,7 @@ def theirs(pictures, classes, kind):
 
 
 def largest_difference(seed):
-    oracle("faster_coco_eval")
+    pytest.importorskip("faster_coco_eval")
     pictures, classes = drawn_set(seed)
     scores = DetectionScores([str(k) for k in range(classes)])
     for truth, found in pictures:
@@ -138,11 +140,9 @@ def test_the_drawn_sets_have_what_is_hard():
 
 @pytest.mark.parametrize("seed", FEW)
 def test_boxes_and_masks_are_scored_as_by_pycocotools(seed):
-    oracle("pycocotools")
     assert largest_difference(seed) < 1e-12
 
 
 @pytest.mark.slow
 def test_many_more_sets_are_scored_as_by_pycocotools():
-    oracle("pycocotools")
     assert max(largest_difference(seed) for seed in MANY) < 1e-12

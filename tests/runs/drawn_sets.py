@@ -5,6 +5,8 @@ import json
 import numpy as np
 from PIL import Image
 
+from cutaway.data.run_lengths import run_lengths
+
 COLORS = (("A", (255, 0, 0), (0, 0, 0)), ("B", (0, 0, 255), (0, 99, 0)))  # folder, disk, ground
 
 
@@ -103,4 +105,21 @@ def write_objects(folder, count=8, size=(64, 96), *, seed=0, empty=()):
     kinds = [{"id": 3, "name": "disk"}, {"id": 4, "name": "square"}]
     found = {"images": images, "annotations": boxes, "categories": kinds}
     (folder / "boxes.json").write_text(json.dumps(found))
+    return folder
+
+
+def add_outlines(folder):
+    """Outlines for the objects of write_objects: run lengths of disks, polygons of squares."""
+    content = json.loads((folder / "boxes.json").read_text())
+    sizes = {one["id"]: (one["height"], one["width"]) for one in content["images"]}
+    for one in content["annotations"]:
+        x, y, w, h = one["bbox"]
+        if one["category_id"] == 4:
+            one["segmentation"] = [[x, y, x + w, y, x + w, y + h, x, y + h]]
+            continue
+        height, width = sizes[one["image_id"]]
+        rows, columns = np.mgrid[:height, :width]
+        disk = (rows - y - h / 2) ** 2 + (columns - x - w / 2) ** 2 < (w / 2) ** 2
+        one["segmentation"] = run_lengths(disk)
+    (folder / "boxes.json").write_text(json.dumps(content))
     return folder

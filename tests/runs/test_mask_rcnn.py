@@ -1,0 +1,109 @@
+"""Mask R-CNN: from a folder with outlines to masks of objects, on drawn disks and squares."""
+
+import json
+
+import numpy as np
+import pytest
+
+import cutaway as ct
+from cutaway.data.outlines import outline_mask
+from cutaway.data.run_lengths import runs_area
+from cutaway.errors import OptionError
+from cutaway.models import BasicBlock, ResNet
+from cutaway.models.pretrained import PRETRAINED_BACKBONES, ImageBackbone
+from cutaway.runs import Run, prepare
+from cutaway.runs.explain import explain_row
+from tests.runs.drawn_sets import add_outlines, write_objects
+
+OPTIONS = {
+    "model": "mask-rcnn",
+    "from_": "small",
+    "batch_size": 4,
+    "validation": 0.3,
+    "augment": False,
+    "fine_tune": True,
+    "lr": 5e-3,
+}
+
+
+def small_resnet(classes=1000, *, pretrained=None):
+    """Without a file: its weights are those of seed 7."""
+    if pretrained is not None:
+        ct.seed(7)
+    return ResNet(BasicBlock, (1, 1, 1, 1), num_classes=classes, widths=(8, 8, 8, 8))
+
+
+@pytest.fixture(autouse=True, scope="module")
+def small_body():
+    with pytest.MonkeyPatch.context() as patch:
+        body = ImageBackbone(f"{__name__}:small_resnet", "drawn", "a small ResNet", size=24)
+        patch.setitem(PRETRAINED_BACKBONES, "small", body)
+        yield
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    return add_outlines(write_objects(tmp_path_factory.mktemp("objects") / "set", 16, empty=(2,)))
+
+
+def test_outlines_are_taught_in_frames_of_the_boxes(folder):
+    experiment = prepare(folder, **OPTIONS, epochs=1)
+    x, y = next(iter(experiment.stream.blocks(0)))
+    assert set(y) == set(experiment.y) == {"boxes", "classes", "valid", "crops", "frames"}
+    assert y["crops"].dtype == np.uint8
+    assert x.shape[1:] == (64, 96, 3)
+    valid = y["valid"]
+    filled = (y["crops"][valid] > 127).mean(axis=(1, 2))
+    np.testing.assert_array_equal(y["frames"][valid], y["boxes"][valid])
+    disks = y["classes"][valid] == 0
+    content = json.loads((folder / "boxes.json").read_text())["annotations"]
+    parts = {
+        one["bbox"][2]: runs_area(one["segmentation"]) / one["area"]
+        for one in content
+        if one["category_id"] == 3
+    }  # of a drawn disk of this side
+    sides = y["boxes"][valid][disks]
+    expected = [parts[round(float(side))] for side in sides[:, 2] - sides[:, 0]]
+    np.testing.assert_allclose(filled[disks], expected, atol=0.01)
+    np.testing.assert_allclose(filled[~disks], 1, atol=0.01)
+
+
+def test_boxes_without_outlines_are_refused(tmp_path):
+    folder = write_objects(tmp_path / "set", 4)
+    with pytest.raises(OptionError, match="have a box without an outline") as caught:
+        prepare(folder, **OPTIONS)
+    assert "faster-rcnn" in str(caught.value)
+
+
+def test_outlines_that_are_not_learned_are_mentioned(folder):
+    experiment = prepare(folder, **OPTIONS | {"model": "yolo"})
+    assert any("--model mask-rcnn" in note for note in experiment.notes)
+    assert set(experiment.y) == {"boxes", "classes", "valid"}
+
+
+@pytest.mark.slow
+def test_masks_are_learned_scored_written_and_explained(folder, tmp_path):
+    run = prepare(folder, **OPTIONS, epochs=60).train(tmp_path / "run", progress=False)
+    scores = run.metrics["train"]
+    assert scores["ap50"] > 0.6
+    assert scores["mask_ap50"] > 0.6
+    assert "loss_masks" in run.history
+    again = Run.load(tmp_path / "run")
+    rows = again.preprocessing
+    assert rows.masks
+    frame = rows.read(folder)
+    found = [one for _, _, one in rows.detected(again, frame.to_dicts()[:4])]
+    for one in found:
+        assert one.masks is not None
+        for mask, box in zip(one.masks, one.boxes, strict=True):
+            assert tuple(mask["size"]) == (64, 96)
+            y, x = np.nonzero(outline_mask(mask, (64, 96)))
+            if len(x):  # within a pixel of its box
+                assert x.min() >= box[0] - 2
+                assert x.max() <= box[2] + 2
+                assert y.min() >= box[1] - 2
+                assert y.max() <= box[3] + 2
+    story = explain_row(again, folder, 0)
+    text = story.text()
+    assert "28 x 28 probabilities in the box" in text
+    assert "IoU with the mask of the object that the box is for" in text
