@@ -12,6 +12,7 @@ from cutaway.data.run_lengths import run_lengths
 from cutaway.errors import DataError
 from cutaway.runs.found_objects import DetectedPicture, Detections, Truth
 from cutaway.runs.object_scores import classes_table, precision_curves
+from cutaway.runs.object_training import EpochPrecision
 from cutaway.runs.objects import ObjectRows
 from tests.oracles import oracle
 from tests.runs.drawn_sets import write_objects
@@ -93,6 +94,26 @@ def test_without_masks_or_outlines_there_are_no_scores_of_masks(rows, folder):
     assert "mask AP" not in classes_table(rows, plain, rows.collected(plain))
     bare = [p._replace(truth=Truth(*p.truth[:3])) for p in compared(rows, folder, 1.0)]
     assert not rows.collected(bare).has_masks
+
+
+def test_after_an_epoch_boxes_are_scored_though_the_network_gives_probabilities_of_masks(
+    rows, folder
+):
+    oracle("faster_coco_eval")
+    row = rows.read(folder).to_dicts()[0]
+    truth = rows.framed_truth(row)
+
+    class Trained:
+        def predict(self, x):
+            found = {name: truth[name][None] for name in ("boxes", "classes")}
+            count = found["classes"].shape[1]
+            scores, valid = np.full((1, count), 0.9), np.ones((1, count), bool)
+            return {**found, "scores": scores, "valid": valid,
+                    "masks": np.ones((1, count, 28, 28))}  # fmt: skip
+
+    history: dict = {}
+    EpochPrecision(np.zeros((1, *SIZE, 3)), [truth], rows.names).on_epoch(Trained(), history)
+    assert history["val_ap"] == 1
 
 
 def test_an_outline_of_another_size_is_named_with_its_picture(rows, folder, tmp_path):
