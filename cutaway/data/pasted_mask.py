@@ -35,9 +35,14 @@ def pasted_mask(probabilities, box, size, *, threshold: float = 0.5) -> dict:
         >>> import numpy as np
         >>> from cutaway.data.outlines import outline_mask
         >>> from cutaway.data.pasted_mask import pasted_mask
-        >>> runs = pasted_mask(np.ones((28, 28)), [1, 0, 3, 2], (2, 4))
-        >>> outline_mask(runs, (2, 4)).astype(int).tolist()
-        [[0, 1, 1, 0], [0, 1, 1, 0]]
+        >>> runs = pasted_mask(np.tri(28), [1, 1, 5, 5], (6, 6))
+        >>> print(outline_mask(runs, (6, 6)).astype(int))
+        [[1 0 0 0 0 0]
+         [1 1 0 0 0 0]
+         [1 1 1 0 0 0]
+         [1 1 1 1 0 0]
+         [1 1 1 1 1 0]
+         [1 1 1 1 1 1]]
     """
     probabilities, box = np.asarray(probabilities, np.float32), np.asarray(box)
     side = len(probabilities) if probabilities.ndim else 0

@@ -226,21 +226,31 @@ class DetectionScores:
 
     def _masks(self, truth, kept, found, found_kept) -> list:
         """The run lengths of the objects and of the detections that are kept, None without any."""
-        given = [
-            (one["masks"], rows) if one.get("masks") is not None else None
-            for one, rows in ((truth, kept), (found, found_kept))
-        ]
-        counts = [len(rows) for rows in (kept, found_kept)]
-        wrong = any(one and len(one[0]) != n for one, n in zip(given, counts, strict=True))
-        sizes = {tuple(mask["size"]) for one in given if one for mask in one[0] if mask is not None}
-        if wrong or len(sizes) > 1:
+        found_parts, sizes = [], set()
+        for name, one, rows in (("truth", truth, kept), ("found", found, found_kept)):
+            masks = one.get("masks")
+            if masks is not None:
+                if len(masks) != len(rows):
+                    raise ShapeError(
+                        f"DetectionScores: {name} with {len(rows)} boxes and {len(masks)} masks",
+                        expected="one mask for each box",
+                    )
+                masks = [masks[k] for k in np.flatnonzero(rows)]
+                if not all(isinstance(mask, dict) for mask in masks):
+                    raise DataError(
+                        f"DetectionScores: masks in {name} of picture {len(self)} are no run "
+                        "lengths",
+                        fix="see data.run_lengths; what a network returns goes through "
+                        "data.pasted_mask first",
+                    )
+                sizes |= {tuple(mask["size"]) for mask in masks}
+            found_parts.append(masks)
+        if len(sizes) > 1:
             raise ShapeError(
-                f"DetectionScores: masks of the sizes {sorted(sizes)}, "
-                f"{[len(one[0]) if one else 0 for one in given]} for {counts} boxes, in picture "
-                f"{len(self)}",
-                expected="one for each box, of the size of the picture",
+                f"DetectionScores: masks of the sizes {sorted(sizes)} in picture {len(self)}",
+                expected="the size of the picture for all",
             )
-        return [one and [one[0][k] for k in np.flatnonzero(one[1])] for one in given]
+        return found_parts
 
     def _evaluated(self, *, masks: bool) -> CocoEvaluation:
         if masks and not self.has_masks:

@@ -38,8 +38,9 @@ def drawn_boxes(
     height, width = shown.shape[:2]
     side = max(height, width)
     line = max(1, round(side / 320))
-    for k in order if masks else ():
-        _tint(shown, masks[k], class_color(int(classes[k])), line)
+    if masks is not None:
+        for k in order:
+            _tint(shown, masks[k], class_color(int(classes[k])), line)
     image = Image.fromarray(np.ascontiguousarray(shown))
     draw = ImageDraw.Draw(image)
     font = label_font(side, len(boxes))

@@ -2,7 +2,9 @@
 
 import numpy as np
 
+from cutaway.data.mask_coding import DISTINCT
 from cutaway.metrics import DetectionScores
+from cutaway.runs.dense_report import legend
 from cutaway.runs.drawn_boxes import class_color
 from cutaway.story.html import table
 from cutaway.story.plot import Plot, side_by_side
@@ -49,7 +51,10 @@ def precision_curves(rows, compared, scores: DetectionScores) -> str:
     order = sorted(np.flatnonzero(counts).tolist(), key=lambda k: -counts[k])[:CURVES]
     if not order:
         return ""
-    charts = []
+    # the colors of the pictures, where no two classes have the same one
+    numbers = order if len(rows.names) < len(DISTINCT) else range(len(order))
+    colors = {k: class_color(number) for k, number in zip(order, numbers, strict=True)}
+    charts = [legend([rows.names[k] for k in order], colors.values())]
     for masks in (False, True) if scores.has_masks else (False,):
         plots = []
         for overlap in OVERLAPS:
@@ -58,19 +63,19 @@ def precision_curves(rows, compared, scores: DetectionScores) -> str:
                 f"{kind}, IoU {overlap:g}", x_label="recall", y_label="precision", unit=True
             )
             curves = scores.interpolated_precision(iou=overlap, masks=masks)
-            for k in order:
-                color = "#{:02x}{:02x}{:02x}".format(*class_color(k))
-                label = f"{rows.names[k][:24]} ({curves[k].mean():.2f})"
-                plot.line(np.linspace(0, 1, 101), curves[k], color=color, label=label)
+            for k, color in colors.items():
+                plot.line(
+                    np.linspace(0, 1, 101), curves[k], color="#{:02x}{:02x}{:02x}".format(*color)
+                )
             plots.append(plot)
         charts.append(f'<div class="chart">{side_by_side(plots)}</div>')
     most = ""
     if len(order) < np.count_nonzero(counts):
         most = f" Shown are the {len(order)} classes with the most objects."
     return (
-        "<p class='soft'>The best precision with at least so much recall, by class: a lower score "
-        "as the threshold leads to the right. In brackets: the area below, the average precision "
-        f"at this IoU.{most}</p>"
+        "<p class='soft'>Precision and recall as the threshold of the score falls: the best "
+        "precision with at least this recall. The area below a curve is the average precision of "
+        f"the class at this IoU.{most}</p>"
     ) + "".join(charts)
 
 

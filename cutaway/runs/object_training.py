@@ -72,7 +72,9 @@ class EpochPrecision(Callback):
         found = {name: found[name] for name in ("boxes", "classes", "scores", "valid")}
         scores = DetectionScores(self.names)
         for k, truth in enumerate(self.truths):
-            scores.collect(truth, take_rows(found, k))
+            own = take_rows(found, k)
+            own.pop("masks", None)  # probabilities, which would have to be pasted first
+            scores.collect(truth, own)
         result = scores.result()
         row["val_ap"], row["val_ap50"] = (float(np.nan_to_num(result[n])) for n in ("ap", "ap50"))
 

@@ -5,6 +5,7 @@ import sys
 import numpy as np
 import pytest
 
+from cutaway.data.run_lengths import run_lengths
 from cutaway.errors import DataError, OptionError, ShapeError
 from cutaway.metrics import DetectionScores
 from tests.oracles import oracle
@@ -134,3 +135,42 @@ def test_what_does_not_fit_is_named():
         scores.collect({"boxes": [[0, 0, np.inf, 1]], "classes": [0]}, none)
     with pytest.raises(OptionError, match="no classes"):
         DetectionScores([])
+
+
+def test_masks_that_do_not_fit_are_named():
+    runs, none = run_lengths(np.eye(4)), {"boxes": [], "classes": [], "scores": []}
+    one = {"boxes": [[0, 0, 4, 4]], "classes": [0], "scores": [0.9]}
+    scores = DetectionScores(["a"])
+    with pytest.raises(ShapeError, match="truth with 1 boxes and 2 masks"):
+        scores.collect({**one, "masks": [runs, runs]}, none)
+    with pytest.raises(DataError, match="masks in found of picture 0 are no run lengths"):
+        scores.collect(none, {**one, "masks": np.zeros((1, 28, 28))})
+    with pytest.raises(ShapeError, match=r"sizes \[\(4, 4\), \(5, 4\)\]"):
+        scores.collect({**one, "masks": [runs]}, {**one, "masks": [run_lengths(np.ones((5, 4)))]})
+    scores.collect({**one, "masks": [runs]}, {**one, "masks": [runs]})
+    scores.collect(none, none)  # neither objects nor detections: no masks are missed
+    assert scores.has_masks
+    scores.collect(none, one)
+    with pytest.raises(OptionError, match="masks of 2 of 3 pictures"):
+        scores.mask_result()
+
+
+def test_masks_of_padding_count_for_nothing_and_areas_that_are_given_decide_the_size():
+    oracle("faster_coco_eval")
+    runs = run_lengths(np.ones((40, 40)))
+    one = {"boxes": [[0, 0, 40, 40], [0, 0, 0, 0]], "classes": [0, 0], "scores": [0.9, 0.8],
+           "valid": [True, False], "masks": [runs, None]}  # fmt: skip
+    scores = collected([(one, one)], ["a"])
+    result = scores.mask_result()
+    assert result["ap"] == 1 and result["ap_medium"] == 1 and np.isnan(result["ap_small"])
+    small = collected([({**one, "areas": [900, 0]}, one)], ["a"]).mask_result()
+    assert small["ap_small"] == 1 and np.isnan(small["ap_medium"])
+
+
+def test_curves_are_those_of_the_thresholds_of_coco_only():
+    oracle("faster_coco_eval")
+    scores = collected(drawn())
+    for iou, name in ((0.5, "ap50"), (0.75, "ap75")):
+        assert scores.interpolated_precision(iou=iou).mean() == pytest.approx(scores.result()[name])
+    with pytest.raises(OptionError, match=r"iou=0\.52"):
+        scores.interpolated_precision(iou=0.52)

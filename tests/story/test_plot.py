@@ -103,3 +103,15 @@ def test_texts_are_escaped():
     plot = Plot("<b>&", x_label="a<b")
     plot.line([0, 1], [0, 1], color=RED, label="<i>")
     assert {"&lt;b&gt;&amp;", "a&lt;b", "&lt;i&gt;"} <= set(labels(side_by_side([plot])))
+
+
+def test_axes_of_proportions_go_from_0_to_1_whatever_the_data():
+    plot = Plot("t", unit=True)
+    plot.line([0.4, 0.5], [0.5, 0.4], color=RED)
+    svg = side_by_side([plot])
+    across, up = places(svg, "middle"), places(svg, "end")
+    for ticks in (across, up):
+        assert min(ticks) == 0 and max(ticks) == 1
+    (line,) = lines(svg, RED)
+    assert line[0, 0] == pytest.approx(across[0] + 0.4 * (across[1] - across[0]), abs=0.05)
+    assert line[0, 1] + 3.8 == pytest.approx((up[0] + up[1]) / 2, abs=0.05)
