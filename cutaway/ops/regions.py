@@ -26,8 +26,8 @@ def _expect_regions(name, x, boxes, scale):
     expect_range(scale, what=f"{name}: scale", above=0)
 
 
-def _weights(start, length, size, bins, ratio):
-    """(batch, regions, bins, size): how much each position of an axis counts in each bin.
+def align_weights(start, length, size, bins, ratio):
+    """(..., bins, size): how much each position of an axis counts in each bin.
 
     Sample a of bin i lies at start + (i + (a + 1/2) / g) length / bins. One before -1 or after
     `size` counts nothing; up to there it takes the value at the edge.
@@ -39,7 +39,7 @@ def _weights(start, length, size, bins, ratio):
         most = math.ceil(size / bins) + 1
         samples = jnp.clip(jnp.ceil(step), 0, most)
     a, per_bin = jnp.arange(most), jnp.maximum(samples, 1)
-    # (batch, regions, bins, samples)
+    # (..., bins, samples)
     offset = step[..., None] * (a + 0.5) / per_bin[..., None]
     at = start[..., None, None] + jnp.arange(bins)[:, None] * step[..., None, None]
     at = at + offset[..., None, :]
@@ -60,8 +60,8 @@ def _align_weights(x, boxes, output_size, scale, sampling_ratio, aligned):
     corners = corners - 0.5 if aligned else corners
     sides = corners[..., 2:] - corners[..., :2]
     sides = sides if aligned else jnp.maximum(sides, 1)
-    rows = _weights(corners[..., 1], sides[..., 1], x.shape[1], bins[0], sampling_ratio)
-    columns = _weights(corners[..., 0], sides[..., 0], x.shape[2], bins[1], sampling_ratio)
+    rows = align_weights(corners[..., 1], sides[..., 1], x.shape[1], bins[0], sampling_ratio)
+    columns = align_weights(corners[..., 0], sides[..., 0], x.shape[2], bins[1], sampling_ratio)
     return rows.astype(x.dtype), columns.astype(x.dtype)
 
 
@@ -104,7 +104,7 @@ def roi_align_backward(
 
 
 def _weights_nodes(g, start, length, size, bins, ratio):
-    """`_weights` in ONNX, of names of values (batch, regions, 1)."""
+    """`align_weights` in ONNX, of names of values (batch, regions, 1)."""
     dtype = g.dtype
 
     def number(value):

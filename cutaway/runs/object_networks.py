@@ -10,15 +10,18 @@ from cutaway.models import (
     Detector,
     SSDDetector,
     YoloDetector,
+    fast_rcnn_on_backbone,
     rcnn_on_backbone,
     ssd_on_backbone,
     yolo_on_backbone,
 )
+from cutaway.models.fast_rcnn import GRID_REGIONS
 from cutaway.models.rcnn import SMALL_REGIONS
 from cutaway.models.region_proposals import base_anchors
 
 LEAST_SCORE = 0.01  # of a detection: average precision counts them all
-YOLO_PRIORS, SSD_PRIORS = 9, 12
+CLUSTERS = {"yolo": 9, "ssd": 12, "fast-rcnn": 9}  # priors of a model by k-means
+SHARE = 2.5  # of the grid of Fast R-CNN: boxes are at most this part of their sides apart
 LEVELS = 3  # maps of a detector on a backbone
 BETWEEN = 2**0.5  # ratio of two sizes of anchors on one map
 
@@ -52,7 +55,24 @@ def faster_rcnn_of(spec, source, pretrained) -> Detector:
     )
 
 
-DETECTORS = {"yolo": yolo_of, "ssd": ssd_of, "faster-rcnn": faster_rcnn_of}
+def fast_rcnn_of(spec, source, pretrained) -> Detector:
+    """Fast R-CNN on a backbone, whose regions are a grid over the picture."""
+    return fast_rcnn_on_backbone(
+        source,
+        spec["outputs"],
+        shapes=spec["priors"],
+        share=spec["share"],
+        regions=GRID_REGIONS._replace(score=LEAST_SCORE),
+        pretrained=pretrained,
+    )
+
+
+DETECTORS = {
+    "yolo": yolo_of,
+    "ssd": ssd_of,
+    "faster-rcnn": faster_rcnn_of,
+    "fast-rcnn": fast_rcnn_of,
+}
 
 
 def detector_of(spec, source: str | None = None) -> Detector:
@@ -85,11 +105,11 @@ def fitted_priors(model: str, sides, labels, seed: int) -> dict[str, list]:
         labels: (boxes,) classes.
         seed: of the clusters.
     """
-    if model in ("yolo", "ssd"):
-        count = YOLO_PRIORS if model == "yolo" else SSD_PRIORS
+    if model in CLUSTERS:
         weights = 1 / np.bincount(labels)[labels]
-        found = kmeans_priors(sides, count, weights=weights, seed=seed)
-        return {"priors": [[round(float(n), 2) for n in one] for one in found]}
+        found = kmeans_priors(sides, CLUSTERS[model], weights=weights, seed=seed)
+        priors = {"priors": [[round(float(n), 2) for n in one] for one in found]}
+        return {**priors, "share": SHARE} if model == "fast-rcnn" else priors
     roots = np.sqrt(np.prod(sides, axis=1))
     order = np.argsort(roots)
     shares = np.cumsum((1 / np.bincount(labels)[labels])[order])
