@@ -35,6 +35,7 @@ from cutaway.models.region_detector import RegionDetector, RegionOptions
 from cutaway.models.region_heads import align_grid
 from cutaway.models.vgg import VGG
 
+
 class FastRcnn(RegionDetector):
     """Fast R-CNN over any Backbone.
 

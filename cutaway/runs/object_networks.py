@@ -1,10 +1,11 @@
 """Detectors from their specs, and the priors of detectors for a set of boxes."""
 
 import functools
+from typing import Any
 
 import numpy as np
 
-from cutaway.boxes import kmeans_priors
+from cutaway.boxes import grid_of_boxes, kmeans_priors
 from cutaway.losses import yolo4_loss
 from cutaway.models import (
     Detector,
@@ -21,7 +22,8 @@ from cutaway.models.region_proposals import base_anchors
 
 LEAST_SCORE = 0.01  # of a detection: average precision counts them all
 CLUSTERS = {"yolo": 9, "ssd": 12, "fast-rcnn": 9}  # priors of a model by k-means
-SHARE = 2.5  # of the grid of Fast R-CNN: boxes are at most this part of their sides apart
+SHARE = 2.5  # of the grid of Fast R-CNN, see boxes.grid_axes
+GRID = 6000  # boxes of a grid: of small objects, they lie farther apart
 LEVELS = 3  # maps of a detector on a backbone
 BETWEEN = 2**0.5  # ratio of two sizes of anchors on one map
 
@@ -94,7 +96,15 @@ def shapes_of_priors(spec) -> np.ndarray:
     return (corners[:, 2:] - corners[:, :2]).astype(np.float64)
 
 
-def fitted_priors(model: str, sides, labels, seed: int) -> dict[str, list]:
+def fitted_share(shapes, size) -> dict[str, float]:
+    """{"share": of a grid of these shapes over a picture of this (height, width)}."""
+    share = SHARE
+    while len(grid_of_boxes(size, shapes, share=share)) > GRID and share > 1:
+        share = round(share - 0.1, 1)
+    return {"share": share}
+
+
+def fitted_priors(model: str, sides, labels, seed: int, size) -> dict[str, Any]:
     """What the spec of a model holds of the boxes of a training set.
 
     All classes together count as much as each other: otherwise the priors fit the most frequent one
@@ -104,12 +114,14 @@ def fitted_priors(model: str, sides, labels, seed: int) -> dict[str, list]:
         sides: (boxes, 2) widths and heights in pixels of the input.
         labels: (boxes,) classes.
         seed: of the clusters.
+        size: (height, width) of the input.
     """
     if model in CLUSTERS:
         weights = 1 / np.bincount(labels)[labels]
         found = kmeans_priors(sides, CLUSTERS[model], weights=weights, seed=seed)
-        priors = {"priors": [[round(float(n), 2) for n in one] for one in found]}
-        return {**priors, "share": SHARE} if model == "fast-rcnn" else priors
+        priors = [[round(float(n), 2) for n in one] for one in found]
+        grid = fitted_share(priors, size) if model == "fast-rcnn" else {}
+        return {"priors": priors, **grid}
     roots = np.sqrt(np.prod(sides, axis=1))
     order = np.argsort(roots)
     shares = np.cumsum((1 / np.bincount(labels)[labels])[order])

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from cutaway.boxes import best_prior_iou
+from cutaway.boxes import best_grid_iou, best_prior_iou, grid_of_boxes
 from cutaway.data import (
     ExampleAugmentation,
     Framing,
@@ -130,8 +130,7 @@ class ObjectExperiment(DenseExperiment):
         return [one for one in found if one is not None]
 
     def _unfitted(self, frame):
-        sides, labels = sides_of_boxes(self.preprocessing, frame)
-        best = best_prior_iou(sides, shapes_of_priors(self.spec))
+        best, labels = fits_of_boxes(self.preprocessing, frame, self.spec)
         return unfitted_boxes(best, self.preprocessing.names, labels)
 
     def worst(self, run: Run, most: int) -> list[Shown]:
@@ -198,9 +197,7 @@ class ObjectExperiment(DenseExperiment):
 
     def _priors_table(self) -> str:
         rows = self.preprocessing
-        sides, labels = sides_of_boxes(rows, self.frame[self.sets["train"]])
-        priors = shapes_of_priors(self.spec)
-        best = best_prior_iou(sides, priors)
+        best, labels = fits_of_boxes(rows, self.frame[self.sets["train"]], self.spec)
         body = []
         for k, name in enumerate(rows.names):
             own = best[labels == k]
@@ -208,10 +205,17 @@ class ObjectExperiment(DenseExperiment):
                 parts = (np.median(own), own.min(), (own < FITS).mean())
                 body.append((name, f"{len(own):,}", f"{parts[0]:.2f}", f"{parts[1]:.2f}",
                              f"{parts[2]:.0%}"))  # fmt: skip
-        shapes = ", ".join(f"{w:.0f} x {h:.0f}" for w, h in priors)
+        shapes = ", ".join(f"{w:.0f} x {h:.0f}" for w, h in shapes_of_priors(self.spec))
+        what = "how well the best prior fits the width and height of each box of the training set"
+        priors = "Priors"
+        if "share" in self.spec:
+            count = len(grid_of_boxes(rows.size, self.spec["priors"], share=self.spec["share"]))
+            what = f"how well the best of the {count:,} boxes of the grid overlaps each box of the "
+            what += f"training set: {(best >= FITS).mean():.2%} of them by at least {FITS:g}"
+            priors = "Boxes of the grid"
         return (
-            "<p class='soft'>Before training: how well the best prior fits the width and height of "
-            f"each box of the training set, as IoU. Priors in pixels of the input: {shapes}.</p>"
+            f"<p class='soft'>Before training: {what}, as IoU. {priors} in pixels of the input: "
+            f"{shapes}.</p>"
         ) + table(
             ("class", "boxes", "median IoU", "worst", f"below {FITS:g}"), body, numbers=(1, 2, 3, 4)
         )
@@ -249,7 +253,7 @@ def prepare_objects(path, options: ObjectOptions | None = None, *, why: str = ""
     training = dataclasses.replace(folder.subset(sets["train"]), channels=3)
     rows = ObjectRows(size, 3, folder.classes, training.counts.sum(axis=0))
     frame = object_frame(folder)
-    sides, labels = sides_of_boxes(rows, frame[sets["train"]])
+    boxes, labels = framed_boxes(rows, frame[sets["train"]])
     spec = {
         "model": options.model,
         "loss": options.model,
@@ -259,7 +263,7 @@ def prepare_objects(path, options: ObjectOptions | None = None, *, why: str = ""
         "outputs": len(rows.names),
         "width": 96,
         "size": list(size),
-        **fitted_priors(options.model, sides, labels, options.seed),
+        **fitted_priors(options.model, boxes[:, 2:] - boxes[:, :2], labels, options.seed, size),
     }
     seed(options.seed)
     net = detector_of(spec, options.from_)
@@ -332,12 +336,23 @@ def picture_size(given, sizes) -> tuple[int, int]:
     return height, width
 
 
-def sides_of_boxes(rows: ObjectRows, frame) -> tuple[np.ndarray, np.ndarray]:
-    """(widths and heights (n, 2) as the network sees them, classes (n,)) of a frame's boxes."""
-    sides, labels = [np.zeros((0, 2))], [np.zeros(0, int)]
+def framed_boxes(rows: ObjectRows, frame) -> tuple[np.ndarray, np.ndarray]:
+    """(boxes (n, 4) as the network sees them, classes (n,)) of a frame, without ignored ones."""
+    boxes, labels = [np.zeros((0, 4))], [np.zeros(0, int)]
     for row in frame.to_dicts():
         truth = rows.framed_truth(row)
         kept = ~truth["ignored"]
-        sides.append((truth["boxes"][:, 2:] - truth["boxes"][:, :2])[kept])
+        boxes.append(truth["boxes"][kept])
         labels.append(truth["classes"][kept])
-    return np.concatenate(sides), np.concatenate(labels)
+    return np.concatenate(boxes), np.concatenate(labels)
+
+
+def fits_of_boxes(rows: ObjectRows, frame, spec) -> tuple[np.ndarray, np.ndarray]:
+    """(the largest IoU of each box (n,) of a frame before training, classes (n,)).
+
+    With a prior that has its center; with the boxes of a grid where they are.
+    """
+    boxes, labels = framed_boxes(rows, frame)
+    if "share" in spec:
+        return best_grid_iou(boxes, rows.size, spec["priors"], share=spec["share"]), labels
+    return best_prior_iou(boxes[:, 2:] - boxes[:, :2], shapes_of_priors(spec)), labels
