@@ -252,40 +252,50 @@ def roi_pool(x, boxes, *, output_size, scale=1.0):
     return jnp.moveaxis(lax.map(of_region, bins), 0, 1)
 
 
+def _span_columns(levels):
+    """[first column of each maximum of `_spans`], k = 0, 1, ...: each (batch, width, height, c)."""
+    own, found = levels[0], []
+    found.append(jnp.broadcast_to(jnp.arange(own.shape[1])[:, None, None], own.shape))
+    for k, level in enumerate(levels[:-1]):
+        moved = jnp.roll(found[-1], -(2**k), axis=1)  # beyond the edge is -∞, which never wins
+        found.append(jnp.where(level >= _moved(level, 2**k), found[-1], moved))
+    return found
+
+
 @roi_pool.backward
 def roi_pool_backward(grad, out, x, boxes, *, output_size, scale=1.0):
     # to the first maximum of each bin in the order of rows: the first row that has it, and in this
-    # row the first column; back through the maxima, of which a tie goes to the first
+    # row the first column
     bins = _pool_bins(x, boxes, output_size, scale)
     levels = _spans(jnp.swapaxes(x, 1, 2))
-    spans, height = jnp.stack(levels), x.shape[1]
-    at_row, picture = jnp.arange(height)[:, None], jnp.arange(x.shape[0])
+    spans, columns = jnp.stack(levels), jnp.stack(_span_columns(levels))
+    batch, height, width, channels = x.shape
+    picture, channel = jnp.arange(batch)[:, None], jnp.arange(channels)
+    at_row = jnp.arange(height)[:, None]
+
+    def by_bin(values):  # (bins, batch, channels)
+        return jnp.moveaxis(values.reshape(batch, -1, channels), 1, 0)
+
+    def add_bin(total, item):  # each channel has one place: nothing is added at once
+        place, grad = item
+        return total.at[picture, place, channel].add(grad, mode="drop", unique_indices=True), None
 
     def add_region(total, item):
         region, grad = item  # grad (batch, n, m, c)
         rows, k, first, last, _ = region
         one, two, best = _region_maxima(spans, region)
-        most = _row_maxima(best, rows)
-        is_most = (best[:, None] == most[:, :, :, None]) & rows[:, :, None, :, None]
-        is_most = is_most & (most != -jnp.inf)[:, :, :, None]
-        row = jnp.min(jnp.where(is_most, at_row, height), axis=3)
-        to_best = jnp.where(row[:, :, :, None] == at_row, grad[:, :, :, None], 0).sum(axis=1)
-        to_one = jnp.where(one >= two, to_best, 0)  # (batch, m, height, c)
-        for column in range(k.shape[1]):  # one after another: always added in the same order
-            total = total.at[k[:, column], picture, first[:, column]].add(to_one[:, column])
-            rest = to_best[:, column] - to_one[:, column]
-            total = total.at[k[:, column], picture, last[:, column]].add(rest)
-        return total, None
+        column = jnp.where(one >= two, columns[k, picture, first], columns[k, picture, last])
+        most = _row_maxima(best, rows)[:, :, :, None]
+        is_most = (best[:, None] == most) & rows[:, :, None, :, None] & (most != -jnp.inf)
+        row = jnp.min(jnp.where(is_most, at_row, height), axis=3)  # as argmax, faster
+        at = jnp.minimum(row, height - 1)[:, :, :, None]
+        column = jnp.take_along_axis(column[:, None], at, axis=3)[:, :, :, 0]
+        place = jnp.where(row < height, row * width + column, height * width)
+        return lax.scan(add_bin, total, (by_bin(place), by_bin(grad)))
 
-    total, _ = lax.scan(add_region, jnp.zeros_like(spans), (bins, jnp.moveaxis(grad, 1, 0)))
-    found, step = total[-1], 2 ** (len(levels) - 1)
-    for level in range(len(levels) - 2, -1, -1):
-        step //= 2
-        to_own = jnp.where(levels[level] >= _moved(levels[level], step), found, 0)
-        rest = found - to_own
-        moved = jnp.concatenate([jnp.zeros_like(rest[:, :step]), rest[:, :-step]], axis=1)
-        found = total[level] + to_own + moved
-    return jnp.swapaxes(found, 1, 2), None
+    start = jnp.zeros((batch, height * width, channels), grad.dtype)
+    total, _ = lax.scan(add_region, start, (bins, jnp.moveaxis(grad, 1, 0)))
+    return total.reshape(x.shape), None
 
 
 @roi_pool.onnx
