@@ -6,6 +6,7 @@ compiled steps; those with a gradient are in `ops`.
 
 from cutaway.boxes.cells import best_prior, cells_of, kinds_in, owners, usable
 from cutaway.boxes.coding import clip_to_picture, encode_boxes, to_centers, to_corners
+from cutaway.boxes.grid import SHARE, best_grid_iou, grid_axes, grid_of_boxes
 from cutaway.boxes.matching import (
     BACKGROUND,
     IGNORED,
@@ -29,13 +30,17 @@ from cutaway.boxes.suppression import select_detections, suppress
 __all__ = [
     "BACKGROUND",
     "IGNORED",
+    "SHARE",
     "aligned_iou",
     "areas",
+    "best_grid_iou",
     "best_prior",
     "best_prior_iou",
     "cells_of",
     "clip_to_picture",
     "encode_boxes",
+    "grid_axes",
+    "grid_of_boxes",
     "hard_negatives",
     "indices_of",
     "kinds_in",

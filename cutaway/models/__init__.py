@@ -62,7 +62,6 @@ _HOMES = {
         "FastRcnn",
         "fast_rcnn_on_backbone",
         "fast_rcnn_vgg16",
-        "grid_of_boxes",
     ),
     "feature_distance": ("FeatureDistance",),
     "feature_pyramid": ("FeaturePyramid",),

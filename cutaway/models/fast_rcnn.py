@@ -16,52 +16,24 @@ search from outside. Here they come from one of
 """
 
 import jax.numpy as jnp
-import numpy as np
+from jax import lax
 
+from cutaway import boxes as arithmetic
+from cutaway import ops
 from cutaway.engine import Tensor, as_array, no_grad
+from cutaway.engine.tape import is_recording
 from cutaway.errors import OptionError, ShapeError
 from cutaway.models.backbone import Backbone
 from cutaway.models.rcnn import (
-    SMALL_REGIONS,
     VGG_OPTIONS,
     VGG_REGIONS,
     FasterRcnn,
     small_backbone,
     vgg16_maps,
 )
-from cutaway.models.region_detector import RegionDetector
-from cutaway.models.region_proposals import RATIOS
+from cutaway.models.region_detector import RegionDetector, RegionOptions
+from cutaway.models.region_heads import align_grid
 from cutaway.models.vgg import VGG
-
-SHARE = 4  # boxes of a grid are a fourth of their sides apart
-
-
-def grid_of_boxes(size, sides, *, ratios=RATIOS, share: int = SHARE) -> np.ndarray:
-    """(n, 4) boxes side by side over an image, clipped to it.
-
-    Args:
-        size: (height, width) of the image.
-        sides: roots of the boxes' areas, in pixels.
-        ratios: height / width.
-        share: the next box of a size lies this part of the box's side away.
-
-    Example:
-        >>> from cutaway.models.fast_rcnn import grid_of_boxes
-        >>> grid_of_boxes((4, 6), [4], ratios=[1.0]).tolist()
-        [[0.0, 0.0, 4.0, 4.0], [1.0, 0.0, 5.0, 4.0], [2.0, 0.0, 6.0, 4.0]]
-    """
-    found = []
-    for side in sides:
-        for ratio in ratios:
-            sizes = side * np.sqrt(ratio), side / np.sqrt(ratio)
-            axes = []
-            for whole, own in zip(size, sizes, strict=True):
-                room = max(whole - own, 0)
-                axes.append(np.linspace(0, room, int(np.ceil(room / (own / share))) + 1))
-            y, x = (axis.ravel() for axis in np.meshgrid(*axes, indexing="ij"))
-            corners = [x, y, np.minimum(x + sizes[1], size[1]), np.minimum(y + sizes[0], size[0])]
-            found.append(np.stack(corners, axis=-1))
-    return np.concatenate(found).astype(np.float32)
 
 
 class FastRcnn(RegionDetector):
@@ -70,8 +42,8 @@ class FastRcnn(RegionDetector):
     Args:
         backbone: its stages are shared, not copied; its head is left out.
         num_classes: K, without the background.
-        sides: of a grid of boxes, see grid_of_boxes; None: no grid.
-        ratios: of the grid.
+        shapes: widths and heights of the boxes of a grid, see boxes.grid_of_boxes; None: no grid.
+        share: of the grid.
         network: a trained Faster R-CNN that proposes, on images of the same form; None: none. It is
             frozen. With neither grid nor network, proposals are given with the images.
         options: of RegionDetector: stages, channels, region_size, width, dropout, reading,
@@ -94,20 +66,21 @@ class FastRcnn(RegionDetector):
         backbone: Backbone,
         num_classes: int,
         *,
-        sides=None,
-        ratios=RATIOS,
+        shapes=None,
+        share: float = arithmetic.SHARE,
         network: FasterRcnn | None = None,
         **options,
     ):
-        if sides is not None and network is not None:
+        if shapes is not None and network is not None:
             raise OptionError(
                 "FastRcnn: proposals from a grid and from a network",
                 expected="one of both",
-                fix="leave out `sides` or `network`",
+                fix="leave out `shapes` or `network`",
             )
         super().__init__(backbone, num_classes, **options)
-        self.source = "grid" if sides is not None else "given" if network is None else "network"
-        self.sides, self.ratios = sides, tuple(ratios)
+        self.source = "grid" if shapes is not None else "given" if network is None else "network"
+        self.shapes = None if shapes is None else [tuple(map(float, one)) for one in shapes]
+        self.share = share
         self.network = network
         if network is not None:
             network.freeze()
@@ -117,6 +90,31 @@ class FastRcnn(RegionDetector):
     def forward(self, x):
         images, proposals = self.with_proposals(x)
         return self.detect(self.maps(images), proposals, images.shape[1:3])
+
+    def all_boxes(self, x):
+        images, proposals = self.with_proposals(x)
+        return self.candidates(self.maps(images), proposals, images.shape[1:3])
+
+    def answers(self, maps, boxes, size):
+        if self.source != "grid" or self.reading != "align":
+            return super().answers(maps, boxes, size)
+
+        def of_maps(maps) -> tuple:
+            regions = align_grid(
+                maps, size, self.shapes, self.strides, self.region_size, share=self.share
+            )
+            found = zip(*(self.box_head(own) for own in regions), strict=True)
+            return tuple(ops.concatenate(parts, axis=1) for parts in found)
+
+        if is_recording() or self.training:
+            return of_maps(maps)
+
+        def of_image(maps):
+            found = of_maps([Tensor(own[None]) for own in maps])
+            return tuple(as_array(part)[0] for part in found)
+
+        found = lax.map(of_image, [as_array(own) for own in maps])  # one image's regions at a time
+        return tuple(Tensor(part) for part in found)
 
     def losses(self, x, y) -> dict[str, Tensor]:
         images, proposals = self.with_proposals(x)
@@ -131,7 +129,7 @@ class FastRcnn(RegionDetector):
                 f"FastRcnn: {'proposals with the images' if is_given else 'images alone'}, where "
                 f"the source of proposals is {self.source!r}",
                 expected='{"images", "proposals"}' if self.source == "given" else "images",
-                fix="see FastRcnn's sides and network",
+                fix="see FastRcnn's shapes and network",
             )
         if is_given:
             boxes = as_array(x["proposals"])
@@ -141,7 +139,7 @@ class FastRcnn(RegionDetector):
         if self.network is not None:
             with no_grad():
                 return x, self.network.propose(self.network.maps(x), size)
-        boxes = jnp.asarray(grid_of_boxes(size, self.sides, ratios=self.ratios))
+        boxes = jnp.asarray(arithmetic.grid_of_boxes(size, self.shapes, share=self.share))
         boxes = jnp.broadcast_to(boxes, (x.shape[0], *boxes.shape))
         return x, {"boxes": boxes, "valid": jnp.ones(boxes.shape[:2], bool)}
 
@@ -152,7 +150,7 @@ def fast_rcnn_vgg16(num_classes: int = 20, *, backbone: VGG | None = None, **opt
     Args:
         num_classes: without the background.
         backbone: a VGG16, for example pretrained; its dense layers are not used. None: random.
-        options: of FastRcnn: sides, ratios, network.
+        options: of FastRcnn: shapes, share, network.
     """
     return FastRcnn(
         vgg16_maps(VGG(1, features=1) if backbone is None else backbone),
@@ -163,34 +161,41 @@ def fast_rcnn_vgg16(num_classes: int = 20, *, backbone: VGG | None = None, **opt
     )
 
 
+GRID_REGIONS = RegionOptions(sampled=64)
+
+
 def fast_rcnn_on_backbone(
     source: str | Backbone = "efficientnet-lite0",
     num_classes: int = 1,
     *,
-    sides=(24, 48, 96),
-    ratios=(1.0,),
+    shapes=((24, 24), (48, 48), (96, 96)),
+    share: float = arithmetic.SHARE,
     network: FasterRcnn | None = None,
     pretrained: bool = True,
     channels: int = 96,
     width: int = 256,
+    region_size: int = 5,
+    regions: RegionOptions = GRID_REGIONS,
 ) -> FastRcnn:
     """A small Fast R-CNN on a pretrained backbone; see rcnn_on_backbone.
 
     Args:
         source, num_classes, pretrained, channels, width: see rcnn_on_backbone.
-        sides, ratios: of the grid of boxes, about those of the objects; see grid_of_boxes.
+        shapes, share: of the grid of boxes, about those of the objects; see boxes.grid_of_boxes.
         network: a trained Faster R-CNN that proposes, in place of the grid.
+        region_size, regions: see RegionDetector.
     """
     backbone, used, inputs = small_backbone(source, pretrained=pretrained)
     return FastRcnn(
         backbone,
         num_classes,
-        sides=None if network is not None else sides,
-        ratios=ratios,
+        shapes=None if network is not None else shapes,
+        share=share,
         network=network,
         stages=used,
         channels=channels,
         width=width,
-        regions=SMALL_REGIONS,
+        region_size=region_size,
+        regions=regions,
         inputs=inputs,
     ).train()

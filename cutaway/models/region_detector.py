@@ -4,10 +4,12 @@ from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
+from jax import lax
 
 from cutaway import boxes as arithmetic
 from cutaway import ops
 from cutaway.engine import Tensor, as_array
+from cutaway.engine.tape import is_recording
 from cutaway.errors import OptionError, expect_choice, expect_integer
 from cutaway.losses import (
     binary_cross_entropy_with_logits,
@@ -23,6 +25,7 @@ from cutaway.nn.random import new_key
 
 CODING = (10.0, 10.0, 5.0, 5.0)
 READINGS = ("align", "pool")
+BLOCK = 256  # regions of each image that are read at a time in prediction
 
 
 class RegionOptions(NamedTuple):
@@ -210,6 +213,25 @@ class RegionDetector(Detector):
             return ops.roi_pool(maps[0], boxes, output_size=size, scale=1 / self.strides[0])
         return align_regions(maps, boxes, self.strides, size)
 
+    def answers(self, maps, boxes, size) -> tuple:
+        """(logits, codes) of the box head for regions of images of this (height, width).
+
+        Without gradients they are read in blocks: memory does not grow with their number.
+        """
+
+        def of_block(boxes):
+            return self.box_head(self.read(maps, boxes, self.region_size))
+
+        count = boxes.shape[1]
+        if is_recording() or self.training or count <= BLOCK:
+            return of_block(boxes)
+        padded = jnp.pad(boxes, [(0, 0), (0, -count % BLOCK), (0, 0)])
+        blocks = jnp.moveaxis(padded.reshape(len(boxes), -1, BLOCK, 4), 1, 0)
+        found = lax.map(lambda block: tuple(map(as_array, of_block(block))), blocks)
+        joined = (jnp.moveaxis(part, 0, 1) for part in found)
+        joined = (part.reshape(len(boxes), -1, *part.shape[3:]) for part in joined)
+        return tuple(Tensor(part[:, :count]) for part in joined)
+
     def candidates(self, maps, proposals, size) -> dict:
         """What becomes of proposals {"boxes", "valid"}: a box and a score of each class.
 
@@ -218,8 +240,7 @@ class RegionDetector(Detector):
             num_classes)}
         """
         given = proposals["boxes"]
-        maps = maps[: len(self.strides)]
-        logits, codes = self.box_head(self.read(maps, given, self.region_size))
+        logits, codes = self.answers(maps[: len(self.strides)], given, size)
         own = as_array(codes)[:, :, 1:]
         decoded = ops.decode_boxes.forward(
             own, jnp.broadcast_to(given[:, :, None], own.shape), weights=CODING

@@ -1,5 +1,6 @@
 """Regions read from maps of several scales, and the heads that name, place and outline them."""
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 
@@ -7,6 +8,7 @@ from cutaway import boxes as arithmetic
 from cutaway import ops
 from cutaway.engine import Tensor
 from cutaway.nn import Conv2d, ConvTranspose2d, Dropout, Linear, Module, ReLU, Sequential, init
+from cutaway.ops.regions import align_weights
 
 CANONICAL = 224, 4  # a box of this side in pixels belongs to this level: that of 1/16
 
@@ -41,6 +43,45 @@ def align_regions(maps, boxes, strides, output_size: int, *, sampling_ratio: int
         found = part if found is None else found + part
     assert found is not None
     return found
+
+
+def align_grid(maps, size, shapes, strides, output_size: int, *, share: float) -> list[Tensor]:
+    """The regions of boxes.grid_of_boxes, for each shape (batch, boxes, n, n, channels).
+
+    Equal to `align_regions`, but what a row of boxes shares is computed once: instead of two matrix
+    products for each box, two for each shape. That takes a tenth of the time.
+
+    Args:
+        maps, strides: see align_regions.
+        size: (height, width) of the images.
+        shapes, share: of the grid.
+        output_size: n.
+    """
+    found = []
+    for x, y in arithmetic.grid_axes(size, shapes, share=share):
+        with jax.ensure_compile_time_eval():
+            box = jnp.array([[[x[0, 0], y[0, 0], x[0, 1], y[0, 1]]]])
+            level = int(levels_of(box, strides)[0, 0])
+        found.append(_align_axes(maps[level], x, y, strides[level], output_size))
+    return found
+
+
+def _align_axes(own, x, y, stride: int, n: int, *, sampling_ratio: int = 2) -> Tensor:
+    """(batch, rows · columns, n, n, channels) of boxes with these columns x and rows y."""
+    batch, height, width, channels = own.shape
+
+    def weights(spans, length):
+        spans = jnp.asarray(spans) / stride
+        sides = jnp.maximum(spans[:, 1] - spans[:, 0], 1)
+        found = align_weights(spans[:, 0], sides, length, n, sampling_ratio)
+        return found.reshape(-1, length).astype(own.dtype)
+
+    part = ops.matmul(weights(y, height), ops.reshape(own, shape=(batch, height, -1)))
+    part = ops.reshape(part, shape=(batch, len(y) * n, width, channels))
+    found = ops.matmul(weights(x, width), part)  # (batch, rows · n, columns · n, channels)
+    found = ops.reshape(found, shape=(batch, len(y), n, len(x), n, channels))
+    found = ops.transpose(found, axes=(0, 1, 3, 2, 4, 5))
+    return ops.reshape(found, shape=(batch, -1, n, n, channels))
 
 
 class BoxHead(Module):

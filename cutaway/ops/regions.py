@@ -26,8 +26,8 @@ def _expect_regions(name, x, boxes, scale):
     expect_range(scale, what=f"{name}: scale", above=0)
 
 
-def _weights(start, length, size, bins, ratio):
-    """(batch, regions, bins, size): how much each position of an axis counts in each bin.
+def align_weights(start, length, size, bins, ratio):
+    """(..., bins, size): how much each position of an axis counts in each bin.
 
     Sample a of bin i lies at start + (i + (a + 1/2) / g) length / bins. One before -1 or after
     `size` counts nothing; up to there it takes the value at the edge.
@@ -39,7 +39,7 @@ def _weights(start, length, size, bins, ratio):
         most = math.ceil(size / bins) + 1
         samples = jnp.clip(jnp.ceil(step), 0, most)
     a, per_bin = jnp.arange(most), jnp.maximum(samples, 1)
-    # (batch, regions, bins, samples)
+    # (..., bins, samples)
     offset = step[..., None] * (a + 0.5) / per_bin[..., None]
     at = start[..., None, None] + jnp.arange(bins)[:, None] * step[..., None, None]
     at = at + offset[..., None, :]
@@ -51,7 +51,7 @@ def _weights(start, length, size, bins, ratio):
     return weights.sum(axis=-2) / per_bin[..., None, None]
 
 
-def align_weights(x, boxes, output_size, scale, sampling_ratio, aligned):
+def region_weights(x, boxes, output_size, scale, sampling_ratio, aligned):
     """How much each row and column of a map counts in each bin of RoIAlign.
 
     Args: see roi_align; of x only the shape counts.
@@ -66,8 +66,8 @@ def align_weights(x, boxes, output_size, scale, sampling_ratio, aligned):
     corners = corners - 0.5 if aligned else corners
     sides = corners[..., 2:] - corners[..., :2]
     sides = sides if aligned else jnp.maximum(sides, 1)
-    rows = _weights(corners[..., 1], sides[..., 1], x.shape[1], bins[0], sampling_ratio)
-    columns = _weights(corners[..., 0], sides[..., 0], x.shape[2], bins[1], sampling_ratio)
+    rows = align_weights(corners[..., 1], sides[..., 1], x.shape[1], bins[0], sampling_ratio)
+    columns = align_weights(corners[..., 0], sides[..., 0], x.shape[2], bins[1], sampling_ratio)
     return rows.astype(x.dtype), columns.astype(x.dtype)
 
 
@@ -94,7 +94,7 @@ def roi_align(x, boxes, *, output_size, scale=1.0, sampling_ratio=2, aligned=Fal
     References:
         He et al. 2017, "Mask R-CNN", arXiv:1703.06870, section 3.
     """
-    rows, columns = align_weights(x, boxes, output_size, scale, sampling_ratio, aligned)
+    rows, columns = region_weights(x, boxes, output_size, scale, sampling_ratio, aligned)
     part = jnp.einsum("brih,bhwc->briwc", rows, x)
     return jnp.einsum("brjw,briwc->brijc", columns, part)
 
@@ -104,13 +104,13 @@ def roi_align_backward(
     grad, out, x, boxes, *, output_size, scale=1.0, sampling_ratio=2, aligned=False
 ):
     # linear in x: the transposed products, summed over the boxes of a picture
-    rows, columns = align_weights(x, boxes, output_size, scale, sampling_ratio, aligned)
+    rows, columns = region_weights(x, boxes, output_size, scale, sampling_ratio, aligned)
     part = jnp.einsum("brjw,brijc->briwc", columns, grad)
     return jnp.einsum("brih,briwc->bhwc", rows, part), None
 
 
 def _weights_nodes(g, start, length, size, bins, ratio):
-    """`_weights` in ONNX, of names of values (batch, regions, 1)."""
+    """`align_weights` in ONNX, of names of values (batch, regions, 1)."""
     dtype = g.dtype
 
     def number(value):
@@ -258,40 +258,50 @@ def roi_pool(x, boxes, *, output_size, scale=1.0):
     return jnp.moveaxis(lax.map(of_region, bins), 0, 1)
 
 
+def _span_columns(levels):
+    """[first column of each maximum of `_spans`], k = 0, 1, ...: each (batch, width, height, c)."""
+    own, found = levels[0], []
+    found.append(jnp.broadcast_to(jnp.arange(own.shape[1])[:, None, None], own.shape))
+    for k, level in enumerate(levels[:-1]):
+        moved = jnp.roll(found[-1], -(2**k), axis=1)  # beyond the edge is -∞, which never wins
+        found.append(jnp.where(level >= _moved(level, 2**k), found[-1], moved))
+    return found
+
+
 @roi_pool.backward
 def roi_pool_backward(grad, out, x, boxes, *, output_size, scale=1.0):
     # to the first maximum of each bin in the order of rows: the first row that has it, and in this
-    # row the first column; back through the maxima, of which a tie goes to the first
+    # row the first column
     bins = _pool_bins(x, boxes, output_size, scale)
     levels = _spans(jnp.swapaxes(x, 1, 2))
-    spans, height = jnp.stack(levels), x.shape[1]
-    at_row, picture = jnp.arange(height)[:, None], jnp.arange(x.shape[0])
+    spans, columns = jnp.stack(levels), jnp.stack(_span_columns(levels))
+    batch, height, width, channels = x.shape
+    picture, channel = jnp.arange(batch)[:, None], jnp.arange(channels)
+    at_row = jnp.arange(height)[:, None]
+
+    def by_bin(values):  # (bins, batch, channels)
+        return jnp.moveaxis(values.reshape(batch, -1, channels), 1, 0)
+
+    def add_bin(total, item):  # each channel has one place: nothing is added at once
+        place, grad = item
+        return total.at[picture, place, channel].add(grad, mode="drop", unique_indices=True), None
 
     def add_region(total, item):
         region, grad = item  # grad (batch, n, m, c)
         rows, k, first, last, _ = region
         one, two, best = _region_maxima(spans, region)
-        most = _row_maxima(best, rows)
-        is_most = (best[:, None] == most[:, :, :, None]) & rows[:, :, None, :, None]
-        is_most = is_most & (most != -jnp.inf)[:, :, :, None]
-        row = jnp.min(jnp.where(is_most, at_row, height), axis=3)
-        to_best = jnp.where(row[:, :, :, None] == at_row, grad[:, :, :, None], 0).sum(axis=1)
-        to_one = jnp.where(one >= two, to_best, 0)  # (batch, m, height, c)
-        for column in range(k.shape[1]):  # one after another: always added in the same order
-            total = total.at[k[:, column], picture, first[:, column]].add(to_one[:, column])
-            rest = to_best[:, column] - to_one[:, column]
-            total = total.at[k[:, column], picture, last[:, column]].add(rest)
-        return total, None
+        column = jnp.where(one >= two, columns[k, picture, first], columns[k, picture, last])
+        most = _row_maxima(best, rows)[:, :, :, None]
+        is_most = (best[:, None] == most) & rows[:, :, None, :, None] & (most != -jnp.inf)
+        row = jnp.min(jnp.where(is_most, at_row, height), axis=3)  # as argmax, faster
+        at = jnp.minimum(row, height - 1)[:, :, :, None]
+        column = jnp.take_along_axis(column[:, None], at, axis=3)[:, :, :, 0]
+        place = jnp.where(row < height, row * width + column, height * width)
+        return lax.scan(add_bin, total, (by_bin(place), by_bin(grad)))
 
-    total, _ = lax.scan(add_region, jnp.zeros_like(spans), (bins, jnp.moveaxis(grad, 1, 0)))
-    found, step = total[-1], 2 ** (len(levels) - 1)
-    for level in range(len(levels) - 2, -1, -1):
-        step //= 2
-        to_own = jnp.where(levels[level] >= _moved(levels[level], step), found, 0)
-        rest = found - to_own
-        moved = jnp.concatenate([jnp.zeros_like(rest[:, :step]), rest[:, :-step]], axis=1)
-        found = total[level] + to_own + moved
-    return jnp.swapaxes(found, 1, 2), None
+    start = jnp.zeros((batch, height * width, channels), grad.dtype)
+    total, _ = lax.scan(add_region, start, (bins, jnp.moveaxis(grad, 1, 0)))
+    return total.reshape(x.shape), None
 
 
 @roi_pool.onnx

@@ -6,7 +6,7 @@ import numpy as np
 
 from cutaway.boxes import to_centers
 from cutaway.engine import Tensor, as_array, no_grad
-from cutaway.models import Detector, FasterRcnn, SSDDetector, YoloDetector
+from cutaway.models import Detector, FasterRcnn, FastRcnn, SSDDetector, YoloDetector
 from cutaway.models.region_detector import CODING
 from cutaway.models.region_heads import levels_of
 from cutaway.models.ssd import CODING as SSD_CODING
@@ -65,7 +65,7 @@ def arithmetic_of(net: Detector, x, row: int, kind: int, name: str) -> BoxArithm
         return _of_yolo(net, x, row, kind, name)
     if isinstance(net, SSDDetector):
         return _of_ssd(net, x, row, kind, name)
-    assert isinstance(net, FasterRcnn)
+    assert isinstance(net, FasterRcnn | FastRcnn)
     return _of_rcnn(net, x, row, kind, name)
 
 
@@ -182,7 +182,8 @@ def _of_ssd(detector, x, candidate, kind, name) -> BoxArithmetic:
 def _of_rcnn(net, x, candidate, kind, name) -> BoxArithmetic:
     size, x = x.shape[1:3], Tensor(x)
     maps = net.maps(x)
-    found = net.propose(maps, size)
+    is_grid = isinstance(net, FastRcnn)
+    found = net.with_proposals(x)[1] if is_grid else net.propose(maps, size)
     proposal = np.asarray(found["boxes"])[0, candidate].astype(float)
     own = {key: value[:, candidate : candidate + 1] for key, value in found.items()}
     regions = net.read(maps[: len(net.strides)], own["boxes"], net.region_size)
@@ -199,10 +200,12 @@ def _of_rcnn(net, x, candidate, kind, name) -> BoxArithmetic:
     level = int(np.asarray(levels_of(own["boxes"], net.strides))[0, 0])
     values = dict(zip(("tx", "ty", "tw", "th"), map(float, codes), strict=True))
     values |= {name: float(logits[kind + 1]), "background": float(logits[0])}
+    origin = f"Box {candidate} of the grid"
+    if not is_grid:
+        origin = f"Proposal {candidate}, objectness {s(found['scores'][0, candidate])}"
     return BoxArithmetic(
-        f"Proposal {candidate}, objectness {s(float(np.asarray(found['scores'])[0, candidate]))}: "
-        f"{_corners(proposal)}; its {net.region_size} x {net.region_size} regions are read from "
-        f"the map of 1/{net.strides[level]}",
+        f"{origin}: {_corners(proposal)}; its {net.region_size} x {net.region_size} regions are "
+        f"read from the map of 1/{net.strides[level]}",
         values, lines, proposal, box, float(shares[kind + 1]),
         *_read_from(net, "pyramid", level),
     )  # fmt: skip

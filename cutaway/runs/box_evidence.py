@@ -9,10 +9,10 @@ from cutaway import ops
 from cutaway.data.outlines import outline_mask
 from cutaway.engine import Tensor
 from cutaway.explain import GradCam, grad_cam
-from cutaway.models import Detector
+from cutaway.models import Detector, FasterRcnn
 from cutaway.models.region_detector import RegionDetector
 from cutaway.nn import Module
-from cutaway.ops.regions import align_weights
+from cutaway.ops.regions import region_weights
 from cutaway.runs.box_arithmetic import BoxArithmetic
 from cutaway.story.text import WIDTH, Story
 
@@ -185,7 +185,7 @@ class OneBox(Module):
         net: the detector.
         candidate: number of the box among `net.all_boxes`.
         kind: its class.
-        proposal: x1 y1 x2 y2 that it began with, for a RegionDetector: its proposals may come in
+        proposal: x1 y1 x2 y2 that it began with, for a FasterRcnn: its proposals may come in
             another order where numbers are rounded in another way.
     """
 
@@ -195,7 +195,7 @@ class OneBox(Module):
         self.proposal = None if proposal is None else tuple(float(n) for n in proposal)
 
     def forward(self, x):
-        if self.proposal is None or not isinstance(self.net, RegionDetector):
+        if self.proposal is None or not isinstance(self.net, FasterRcnn):
             scores, row = self.net.all_boxes(x)["scores"], self.candidate
         else:
             given = np.tile(np.array(self.proposal, np.float32), (len(x), 1, 1))
@@ -245,7 +245,7 @@ def region_reading(net: Detector, x, made: BoxArithmetic) -> RegionReading | Non
         return None
     stride = net.strides[made.level]
     sizes = tuple(-(-n // stride) for n in x.shape[:2])
-    rows, columns = align_weights(
+    rows, columns = region_weights(
         np.zeros((1, *sizes, 1), np.float32),
         made.prior[None, None].astype(np.float32),
         net.region_size,

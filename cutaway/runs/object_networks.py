@@ -1,24 +1,29 @@
 """Detectors from their specs, and the priors of detectors for a set of boxes."""
 
 import functools
+from typing import Any
 
 import numpy as np
 
-from cutaway.boxes import kmeans_priors
+from cutaway.boxes import grid_of_boxes, kmeans_priors
 from cutaway.losses import yolo4_loss
 from cutaway.models import (
     Detector,
     SSDDetector,
     YoloDetector,
+    fast_rcnn_on_backbone,
     rcnn_on_backbone,
     ssd_on_backbone,
     yolo_on_backbone,
 )
+from cutaway.models.fast_rcnn import GRID_REGIONS
 from cutaway.models.rcnn import SMALL_REGIONS
 from cutaway.models.region_proposals import base_anchors
 
 LEAST_SCORE = 0.01  # of a detection: average precision counts them all
-YOLO_PRIORS, SSD_PRIORS = 9, 12
+CLUSTERS = {"yolo": 9, "ssd": 12, "fast-rcnn": 9}  # priors of a model by k-means
+SHARE = 2.5  # of the grid of Fast R-CNN, see boxes.grid_axes
+GRID = 6000  # boxes of a grid: of small objects, they lie farther apart
 LEVELS = 3  # maps of a detector on a backbone
 BETWEEN = 2**0.5  # ratio of two sizes of anchors on one map
 
@@ -53,10 +58,23 @@ def faster_rcnn_of(spec, source, pretrained) -> Detector:
     )
 
 
+def fast_rcnn_of(spec, source, pretrained) -> Detector:
+    """Fast R-CNN on a backbone, whose regions are a grid over the picture."""
+    return fast_rcnn_on_backbone(
+        source,
+        spec["outputs"],
+        shapes=spec["priors"],
+        share=spec["share"],
+        regions=GRID_REGIONS._replace(score=LEAST_SCORE),
+        pretrained=pretrained,
+    )
+
+
 DETECTORS = {
     "yolo": yolo_of,
     "ssd": ssd_of,
     "faster-rcnn": faster_rcnn_of,
+    "fast-rcnn": fast_rcnn_of,
     "mask-rcnn": faster_rcnn_of,
 }
 
@@ -80,7 +98,15 @@ def shapes_of_priors(spec) -> np.ndarray:
     return (corners[:, 2:] - corners[:, :2]).astype(np.float64)
 
 
-def fitted_priors(model: str, sides, labels, seed: int) -> dict[str, list]:
+def fitted_share(shapes, size) -> dict[str, float]:
+    """{"share": of a grid of these shapes over a picture of this (height, width)}."""
+    share = SHARE
+    while len(grid_of_boxes(size, shapes, share=share)) > GRID and share > 1:
+        share = round(share - 0.1, 1)
+    return {"share": share}
+
+
+def fitted_priors(model: str, sides, labels, seed: int, size) -> dict[str, Any]:
     """What the spec of a model holds of the boxes of a training set.
 
     All classes together count as much as each other: otherwise the priors fit the most frequent one
@@ -90,12 +116,14 @@ def fitted_priors(model: str, sides, labels, seed: int) -> dict[str, list]:
         sides: (boxes, 2) widths and heights in pixels of the input.
         labels: (boxes,) classes.
         seed: of the clusters.
+        size: (height, width) of the input.
     """
-    if model in ("yolo", "ssd"):
-        count = YOLO_PRIORS if model == "yolo" else SSD_PRIORS
+    if model in CLUSTERS:
         weights = 1 / np.bincount(labels)[labels]
-        found = kmeans_priors(sides, count, weights=weights, seed=seed)
-        return {"priors": [[round(float(n), 2) for n in one] for one in found]}
+        found = kmeans_priors(sides, CLUSTERS[model], weights=weights, seed=seed)
+        priors = [[round(float(n), 2) for n in one] for one in found]
+        grid = fitted_share(priors, size) if model == "fast-rcnn" else {}
+        return {"priors": priors, **grid}
     roots = np.sqrt(np.prod(sides, axis=1))
     order = np.argsort(roots)
     shares = np.cumsum((1 / np.bincount(labels)[labels])[order])

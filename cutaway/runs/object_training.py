@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from cutaway.boxes import best_prior_iou
+from cutaway.boxes import best_grid_iou, best_prior_iou, grid_of_boxes
 from cutaway.data import (
     ExampleAugmentation,
     Framing,
@@ -69,7 +69,6 @@ class EpochPrecision(Callback):
 
     def on_epoch(self, trainer, row):
         found = trainer.predict(self.x)
-        found = {name: found[name] for name in ("boxes", "classes", "scores", "valid")}
         scores = DetectionScores(self.names)
         for k, truth in enumerate(self.truths):
             own = take_rows(found, k)
@@ -135,8 +134,7 @@ class ObjectExperiment(DenseExperiment):
         return [one for one in found if one is not None]
 
     def _unfitted(self, frame):
-        sides, labels = sides_of_boxes(self.preprocessing, frame)
-        best = best_prior_iou(sides, shapes_of_priors(self.spec))
+        best, labels = fits_of_boxes(self.preprocessing, frame, self.spec)
         return unfitted_boxes(best, self.preprocessing.names, labels)
 
     def worst(self, run: Run, most: int) -> list[Shown]:
@@ -205,9 +203,7 @@ class ObjectExperiment(DenseExperiment):
 
     def _priors_table(self) -> str:
         rows = self.preprocessing
-        sides, labels = sides_of_boxes(rows, self.frame[self.sets["train"]])
-        priors = shapes_of_priors(self.spec)
-        best = best_prior_iou(sides, priors)
+        best, labels = fits_of_boxes(rows, self.frame[self.sets["train"]], self.spec)
         body = []
         for k, name in enumerate(rows.names):
             own = best[labels == k]
@@ -215,10 +211,17 @@ class ObjectExperiment(DenseExperiment):
                 parts = (np.median(own), own.min(), (own < FITS).mean())
                 body.append((name, f"{len(own):,}", f"{parts[0]:.2f}", f"{parts[1]:.2f}",
                              f"{parts[2]:.0%}"))  # fmt: skip
-        shapes = ", ".join(f"{w:.0f} x {h:.0f}" for w, h in priors)
+        shapes = ", ".join(f"{w:.0f} x {h:.0f}" for w, h in shapes_of_priors(self.spec))
+        what = "how well the best prior fits the width and height of each box of the training set"
+        priors = "Priors"
+        if "share" in self.spec:
+            count = len(grid_of_boxes(rows.size, self.spec["priors"], share=self.spec["share"]))
+            what = f"how well the best of the {count:,} boxes of the grid overlaps each box of the "
+            what += f"training set: {(best >= FITS).mean():.2%} of them by at least {FITS:g}"
+            priors = "Boxes of the grid"
         return (
-            "<p class='soft'>Before training: how well the best prior fits the width and height of "
-            f"each box of the training set, as IoU. Priors in pixels of the input: {shapes}.</p>"
+            f"<p class='soft'>Before training: {what}, as IoU. {priors} in pixels of the input: "
+            f"{shapes}.</p>"
         ) + table(
             ("class", "boxes", "median IoU", "worst", f"below {FITS:g}"), body, numbers=(1, 2, 3, 4)
         )
@@ -262,7 +265,7 @@ def prepare_objects(path, options: ObjectOptions | None = None, *, why: str = ""
         notes.append("the objects have outlines, which --model mask-rcnn learns")
     rows = ObjectRows(size, 3, folder.classes, training.counts.sum(axis=0), masks=masks)
     frame = object_frame(folder)
-    sides, labels = sides_of_boxes(rows, frame[sets["train"]])
+    boxes, labels = framed_boxes(rows, frame[sets["train"]])
     spec = {
         "model": options.model,
         "loss": options.model,
@@ -272,7 +275,7 @@ def prepare_objects(path, options: ObjectOptions | None = None, *, why: str = ""
         "outputs": len(rows.names),
         "width": 96,
         "size": list(size),
-        **fitted_priors(options.model, sides, labels, options.seed),
+        **fitted_priors(options.model, boxes[:, 2:] - boxes[:, :2], labels, options.seed, size),
     }
     seed(options.seed)
     net = detector_of(spec, options.from_)
@@ -368,12 +371,23 @@ def picture_size(given, sizes) -> tuple[int, int]:
     return height, width
 
 
-def sides_of_boxes(rows: ObjectRows, frame) -> tuple[np.ndarray, np.ndarray]:
-    """(widths and heights (n, 2) as the network sees them, classes (n,)) of a frame's boxes."""
-    sides, labels = [np.zeros((0, 2))], [np.zeros(0, int)]
+def framed_boxes(rows: ObjectRows, frame) -> tuple[np.ndarray, np.ndarray]:
+    """(boxes (n, 4) as the network sees them, classes (n,)) of a frame, without ignored ones."""
+    boxes, labels = [np.zeros((0, 4))], [np.zeros(0, int)]
     for row in frame.to_dicts():
         truth = rows.framed_truth(row)
         kept = ~truth["ignored"]
-        sides.append((truth["boxes"][:, 2:] - truth["boxes"][:, :2])[kept])
+        boxes.append(truth["boxes"][kept])
         labels.append(truth["classes"][kept])
-    return np.concatenate(sides), np.concatenate(labels)
+    return np.concatenate(boxes), np.concatenate(labels)
+
+
+def fits_of_boxes(rows: ObjectRows, frame, spec) -> tuple[np.ndarray, np.ndarray]:
+    """(the largest IoU of each box (n,) of a frame before training, classes (n,)).
+
+    With a prior that has its center; with the boxes of a grid where they are.
+    """
+    boxes, labels = framed_boxes(rows, frame)
+    if "share" in spec:
+        return best_grid_iou(boxes, rows.size, spec["priors"], share=spec["share"]), labels
+    return best_prior_iou(boxes[:, 2:] - boxes[:, :2], shapes_of_priors(spec)), labels

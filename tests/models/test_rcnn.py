@@ -8,6 +8,8 @@ import pytest
 
 import cutaway as ct
 from cutaway import ops
+from cutaway.boxes import grid_of_boxes
+from cutaway.engine import as_array
 from cutaway.errors import OptionError, ShapeError
 from cutaway.models import (
     Backbone,
@@ -21,7 +23,7 @@ from cutaway.models import (
 )
 from cutaway.models.rcnn import faster_rcnn_resnet50, mask_rcnn_resnet50
 from cutaway.models.region_detector import RegionOptions, mask_targets
-from cutaway.models.region_heads import levels_of
+from cutaway.models.region_heads import align_grid, align_regions, levels_of
 from cutaway.models.region_proposals import ProposalOptions, base_anchors, paper_anchors
 from cutaway.nn import Conv2d, ReLU, Sequential, Standardize, init
 from cutaway.weights import WeightNames, channels_last, load_into
@@ -305,7 +307,7 @@ def test_fast_rcnn_says_where_its_regions_come_from_and_detects_among_them():
     found = given({"images": ct.Tensor(x), "proposals": boxes})
     assert given.source == "given"
     assert set(found["rows"].numpy()[found["valid"].numpy()]) <= {0, 1}  # not the padding
-    grid = one_map(sides=(16,), ratios=(1.0,)).eval()
+    grid = one_map(shapes=((16, 16),)).eval()
     assert grid.source == "grid"
     assert grid.with_proposals(ct.Tensor(x))[1]["boxes"].shape == (1, 25, 4)
     network = small().eval()
@@ -317,6 +319,53 @@ def test_fast_rcnn_says_where_its_regions_come_from_and_detects_among_them():
     assert not any(p.requires_grad for p in network.parameters())
     with pytest.raises(ShapeError, match="images alone"):
         given(ct.Tensor(x))
+
+
+def on_grid():
+    """A Fast R-CNN whose regions are read from three maps by RoIAlign."""
+    ct.seed(0)
+    return FastRcnn(
+        Body(), 2, stages=("a", "b", "c"), channels=6, region_size=3, width=8,
+        shapes=((10, 8), (30, 130), (300, 250)), share=2.5,
+    ).eval()  # fmt: skip
+
+
+def test_the_regions_of_a_grid_are_those_of_its_boxes_and_so_are_their_gradients():
+    net = on_grid()
+    maps = [RNG.random((2, 128 // stride, 160 // stride, 6)).astype("f") for stride in (4, 8)]
+    boxes = grid_of_boxes((128, 160), net.shapes, share=net.share)
+    boxes = np.broadcast_to(boxes, (2, *boxes.shape))
+    weights, found = RNG.random((*boxes.shape[:2], 3, 3, 6)).astype(np.float32), []
+    for is_grid in (True, False):
+        leaves = [ct.Tensor(own, requires_grad=True) for own in maps]
+        regions = align_regions(leaves, boxes, (4, 8), 3)
+        if is_grid:
+            parts = align_grid(leaves, (128, 160), net.shapes, (4, 8), 3, share=net.share)
+            regions = ops.concatenate(parts, axis=1)
+        (regions * weights).sum().backward()
+        found.append([regions.numpy(), *(leaf.grad for leaf in leaves)])
+    for own, expected in zip(*found, strict=True):
+        np.testing.assert_allclose(own, expected, rtol=1e-5, atol=1e-5)
+    assert np.abs(found[0][2]).max() > 0.1  # of both maps
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("source", ["grid", "given"])
+def test_regions_read_in_blocks_are_those_read_at_once(source, monkeypatch):
+    monkeypatch.setattr("cutaway.models.region_detector.BLOCK", 7)
+    net = on_grid()
+    x = ct.Tensor(RNG.random((2, 64, 96, 3)).astype(np.float32))
+    boxes = net.with_proposals(x)[1]["boxes"]
+    if source == "given":
+        net.source, x = "given", {"images": x, "proposals": boxes}
+    at_once = net.all_boxes(x)  # recorded, for its gradient
+    with ct.no_grad():
+        in_blocks = net.all_boxes(x)
+    assert boxes.shape[1] % 7 and boxes.shape[1] > 3 * 7
+    for name in ("boxes", "scores"):
+        own, expected = (np.asarray(as_array(found[name])) for found in (in_blocks, at_once))
+        assert own.shape[1] == boxes.shape[1]
+        np.testing.assert_allclose(own, expected, rtol=1e-5, atol=1e-5)
 
 
 def test_crops_of_masks_teach_what_whole_masks_do():

@@ -188,14 +188,14 @@ def test_the_lessons_of_all_priors_of_a_picture_are_its_loss(run, folder):
 
 
 def test_wrong_options_are_named(folder):
-    with pytest.raises(OptionError, match="one of faster-rcnn, yolo, ssd"):
+    with pytest.raises(OptionError, match="one of faster-rcnn, fast-rcnn, yolo, ssd"):
         prepare(folder, model="yolov3-tiny", from_="small")
     with pytest.raises(OptionError, match="dropout"):
         prepare(folder, dropout=0.5)
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("model", ["ssd", "faster-rcnn"])
+@pytest.mark.parametrize("model", ["ssd", "faster-rcnn", "fast-rcnn"])
 def test_other_detectors_are_trained_opened_explained_and_resumed_to_the_same_bits(
     folder, tmp_path, model
 ):
@@ -209,7 +209,7 @@ def test_other_detectors_are_trained_opened_explained_and_resumed_to_the_same_bi
         np.testing.assert_array_equal(value, resumed.net.state_dict()[path])
     opened = Run.open(tmp_path / "a")
     assert opened.evaluate(folder) == whole.evaluate(folder)
-    if model == "faster-rcnn":  # hardly trained: any score will do
+    if model.endswith("rcnn"):  # hardly trained: any score will do
         opened.net.regions = opened.net.regions._replace(score=0.0)
     explained = explain_row(opened, folder, 0, box=0)
     made = explained.parts[1][1]

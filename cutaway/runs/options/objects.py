@@ -10,7 +10,7 @@ from cutaway.runs.options.masks import TURNS
 from cutaway.runs.options.transfer import FINE_TUNE, FROM
 
 # networks on any backbone, and those with a body of their own
-MODELS = ("faster-rcnn", "yolo", "ssd", "mask-rcnn")  # heads on a pretrained backbone
+MODELS = ("faster-rcnn", "yolo", "ssd", "mask-rcnn", "fast-rcnn")  # heads on a pretrained backbone
 SSD_EPOCHS = 3  # times as many: its heads are single convolutions, which learn slowly
 
 
@@ -20,7 +20,7 @@ class ObjectOptions(TrainingOptions):
 
     Attributes:
         model: "faster-rcnn", "yolo" or "ssd", on a pretrained backbone; "mask-rcnn" also outlines
-            the objects.
+            the objects; "fast-rcnn" looks for them in a grid of regions.
         from_: the pretrained backbone, see TransferOptions.
         fine_tune: whether the backbone is trained too, with a lower learning rate for all.
         size: longer side of the pictures as the network takes them, letterboxed, or (height,
