@@ -79,9 +79,9 @@ def same_networks():
     torch.manual_seed(0)
     build = tv.ssdlite320_mobilenet_v3_large
     theirs = disturb(build(weights=None, weights_backbone=None, num_classes=4))
-    with torch.no_grad():  # as they are drawn, all priors would have nearly the same scores
-        for head in theirs.head.classification_head.module_list:
-            head[1].weight.mul_(12)
+    for module in theirs.modules():  # as they are drawn, signals die out in the body
+        if isinstance(module, torch.nn.Conv2d):
+            torch.nn.init.kaiming_normal_(module.weight)
     net = ssdlite_mobilenet(3)
     weights = {name: value.numpy() for name, value in theirs.state_dict().items()}
     load_into(net, weights, ssdlite.torchvision_names())
@@ -89,18 +89,15 @@ def same_networks():
 
 
 @pytest.mark.slow
-def test_ssdlite_has_torchvisions_outputs_gradients_and_detections_of_a_drawn_picture(monkeypatch):
+def test_ssdlite_has_torchvisions_outputs_and_gradients_with_the_same_weights():
     torch = oracle("torch")
     net, theirs = same_networks()
-    pixels = RNG.uniform(0, 1, (320, 320, 3)).astype(np.float32)
-    pixels[60:200, 90:260] *= (0.2, 0.9, 0.4)
-    x = (pixels[None] - 0.5) / 0.5
+    x = image(64)
     images = torch.tensor(x.transpose(0, 3, 1, 2).copy())
     expected = theirs.head(list(theirs.backbone(images).values()))
     pairs = (("codes", "bbox_regression"), ("classes", "cls_logits"))
     targets = {ours: RNG.normal(size=expected[name].shape).astype("f4") for ours, name in pairs}
-    total = sum((expected[name] * torch.tensor(targets[ours])).sum() for ours, name in pairs)
-    total.backward()
+    sum((expected[name] * torch.tensor(targets[ours])).sum() for ours, name in pairs).backward()
 
     def step(x, targets):
         out = net(x)
@@ -117,20 +114,29 @@ def test_ssdlite_has_torchvisions_outputs_gradients_and_detections_of_a_drawn_pi
     for path, value in renamed(gradients, ssdlite.torchvision_names(), net, ()).items():
         near(found[path].numpy(), value, 1e-4, path)
 
+
+@pytest.mark.slow
+def test_ssdlite_has_torchvisions_detections_in_a_drawn_picture(monkeypatch):
+    torch = oracle("torch")
+    net, theirs = same_networks()
+    pixels = RNG.uniform(0, 1, (320, 320, 3)).astype(np.float32)
+    pixels[60:200, 90:260] *= (0.2, 0.9, 0.4)
     monkeypatch.setattr(oracle("torchvision.ops.boxes"), "nms", greedy)
+    theirs.score_thresh, theirs.topk_candidates = 0.6, 3234
     with torch.no_grad():
-        (theirs_found,) = theirs([torch.tensor(pixels.transpose(2, 0, 1).copy())])
+        (expected,) = theirs([torch.tensor(pixels.transpose(2, 0, 1).copy())])
+    scores = expected["scores"].numpy()
+    assert 10 < len(scores) < 300 and scores.max() - scores.min() > 0.2
     net.inputs = Standardize((0.5,) * 3, (0.5,) * 3)
-    options = DetectionOptions(score=0.001, threshold=0.55, candidates=10**6, limit=300)
+    options = DetectionOptions(score=0.6, threshold=0.55, candidates=9702, limit=300)
     detector = SSDDetector(net, detection=options).eval()
-    own = {name: value.numpy()[0] for name, value in detector(pixels[None]).items()}
-    count = len(theirs_found["scores"])
-    assert own["valid"].sum() == count == 300
-    scores = theirs_found["scores"].numpy()
-    np.testing.assert_allclose(own["scores"], scores, rtol=1e-4)
-    assert scores.max() - scores.min() > 0.1
-    np.testing.assert_array_equal(own["classes"] + 1, theirs_found["labels"].numpy())
-    np.testing.assert_allclose(own["boxes"], theirs_found["boxes"].numpy(), atol=2e-3)
+    detect = ct.jit(lambda x: detector(x), detector, donate=False, compiler_options=QUICKLY)
+    own = {name: value.numpy()[0] for name, value in detect(pixels[None]).items()}
+    there = own["valid"]
+    assert there.sum() == len(scores)
+    np.testing.assert_allclose(own["scores"][there], scores, rtol=1e-4)
+    np.testing.assert_array_equal(own["classes"][there] + 1, expected["labels"].numpy())
+    np.testing.assert_allclose(own["boxes"][there], expected["boxes"].numpy(), atol=5e-3)
 
 
 def test_ssdlite_has_3234_priors_of_torchvisions_sizes(monkeypatch):
