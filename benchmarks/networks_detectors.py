@@ -3,6 +3,8 @@
 Convolutions and norms stand in the order of Cutaway's modules, so that weights are copied by it.
 """
 
+import itertools
+
 import numpy as np
 import torch
 from torch import nn
@@ -41,13 +43,13 @@ def _layer(n_in, n, size):
 
 
 class TinyYolo(nn.Module):
-    """cutaway.models.yolo3_tiny. Called with images it gives (batch, rows, columns, 3, 85) twice."""
+    """cutaway.models.yolo3_tiny. Gives (batch, rows, columns, 3, 5 + classes) for two maps."""
 
     def __init__(self, classes=80):
         super().__init__()
         widths = (16, 32, 64, 128, 256, 512)
         first = [_layer(3, 16, 3)]
-        for n_in, n in zip(widths[:4], widths[1:5], strict=True):
+        for n_in, n in itertools.pairwise(widths[:5]):
             first += [nn.MaxPool2d(2), _layer(n_in, n, 3)]
         self.first = nn.Sequential(*first)
         self.second = nn.Sequential(

@@ -73,14 +73,18 @@ def greedy(boxes, scores, threshold):
     return torch.stack(kept) if kept else left
 
 
-def same_networks():
-    """(ours, torchvision's), with the same weights."""
+def same_networks(*, wide: bool):
+    """(ours, torchvision's), with the same weights.
+
+    As they are drawn, signals die out in the body and all scores are nearly equal; with `wide` ones
+    they do not, but then a rounding may switch a ReLU6 on or off, and with it gradients.
+    """
     torch, tv = oracle("torch"), oracle("torchvision.models.detection")
     torch.manual_seed(0)
     build = tv.ssdlite320_mobilenet_v3_large
     theirs = disturb(build(weights=None, weights_backbone=None, num_classes=4))
-    for module in theirs.modules():  # as they are drawn, signals die out in the body
-        if isinstance(module, torch.nn.Conv2d):
+    for module in theirs.modules():
+        if wide and isinstance(module, torch.nn.Conv2d):
             torch.nn.init.kaiming_normal_(module.weight)
     net = ssdlite_mobilenet(3)
     weights = {name: value.numpy() for name, value in theirs.state_dict().items()}
@@ -91,7 +95,7 @@ def same_networks():
 @pytest.mark.slow
 def test_ssdlite_has_torchvisions_outputs_and_gradients_with_the_same_weights():
     torch = oracle("torch")
-    net, theirs = same_networks()
+    net, theirs = same_networks(wide=False)
     x = image(64)
     images = torch.tensor(x.transpose(0, 3, 1, 2).copy())
     expected = theirs.head(list(theirs.backbone(images).values()))
@@ -118,17 +122,18 @@ def test_ssdlite_has_torchvisions_outputs_and_gradients_with_the_same_weights():
 @pytest.mark.slow
 def test_ssdlite_has_torchvisions_detections_in_a_drawn_picture(monkeypatch):
     torch = oracle("torch")
-    net, theirs = same_networks()
+    net, theirs = same_networks(wide=True)
     pixels = RNG.uniform(0, 1, (320, 320, 3)).astype(np.float32)
     pixels[60:200, 90:260] *= (0.2, 0.9, 0.4)
     monkeypatch.setattr(oracle("torchvision.ops.boxes"), "nms", greedy)
     theirs.score_thresh, theirs.topk_candidates = 0.6, 3234
+    theirs.detections_per_img = limit = 3000
     with torch.no_grad():
         (expected,) = theirs([torch.tensor(pixels.transpose(2, 0, 1).copy())])
     scores = expected["scores"].numpy()
-    assert 10 < len(scores) < 300 and scores.max() - scores.min() > 0.2
+    assert 10 < len(scores) < limit and scores.max() - scores.min() > 0.2
     net.inputs = Standardize((0.5,) * 3, (0.5,) * 3)
-    options = DetectionOptions(score=0.6, threshold=0.55, candidates=9702, limit=300)
+    options = DetectionOptions(score=0.6, threshold=0.55, candidates=9702, limit=limit)
     detector = SSDDetector(net, detection=options).eval()
     detect = ct.jit(lambda x: detector(x), detector, donate=False, compiler_options=QUICKLY)
     own = {name: value.numpy()[0] for name, value in detect(pixels[None]).items()}
