@@ -75,6 +75,8 @@ _HOMES = {
         # activations
         "ELU",
         "GELU",
+        "HardSigmoid",
+        "HardSwish",
         "Identity",
         "LeakyReLU",
         "LogSoftmax",

@@ -38,6 +38,8 @@ from cutaway.nn import GRU as GRU
 from cutaway.nn import GlobalAvgPool as GlobalAvgPool
 from cutaway.nn import GlobalMaxPool as GlobalMaxPool
 from cutaway.nn import GroupNorm as GroupNorm
+from cutaway.nn import HardSigmoid as HardSigmoid
+from cutaway.nn import HardSwish as HardSwish
 from cutaway.nn import HebbianNeuron as HebbianNeuron
 from cutaway.nn import Identity as Identity
 from cutaway.nn import InstanceNorm as InstanceNorm
@@ -224,6 +226,8 @@ __all__ = [
     "GlobalMaxPool",
     "GradualUnfreezing",
     "GroupNorm",
+    "HardSigmoid",
+    "HardSwish",
     "HebbianNeuron",
     "History",
     "Hyperparameter",

@@ -4,7 +4,9 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
-from cutaway.boxes.overlap import pairwise_iou
+from cutaway.boxes.overlap import areas
+
+BLOCK = 64  # boxes that are decided together
 
 
 def suppress(boxes, scores, *, threshold: float, groups=None, valid=None) -> jax.Array:
@@ -13,8 +15,9 @@ def suppress(boxes, scores, *, threshold: float, groups=None, valid=None) -> jax
     In the order of falling scores (equal scores: the lower index first), a box is kept unless its
     IoU with a kept one before it is greater than the threshold.
 
-    It is computed as a fixed point: a box lives if no living box before it covers it. The k-th box
-    is right after k rounds at the latest, mostly after 3 to 6.
+    It is computed in blocks of boxes in that order. Within a block as a fixed point: a box lives if
+    no living box before it covers it; the k-th box is right after k rounds at the latest, mostly
+    after 3 to 6. Then those that live cover boxes of later blocks.
 
     Args:
         threshold: an IoU of exactly this is kept.
@@ -35,22 +38,59 @@ def suppress(boxes, scores, *, threshold: float, groups=None, valid=None) -> jax
         [False, True, True]
     """
     count = scores.shape[0]
+    if not count:
+        return jnp.zeros(0, bool)
     valid = jnp.ones(count, bool) if valid is None else valid
     valid = valid & ~jnp.isnan(scores)
     order = jnp.argsort(jnp.where(valid, -scores, jnp.inf), stable=True)
-    boxes, starts, place = boxes[order], valid[order], jnp.arange(count)
-    covers = (pairwise_iou(boxes, boxes) > threshold) & (place[:, None] < place[None])
-    if groups is not None:
-        groups = groups[order]
-        covers = covers & (groups[:, None] == groups[None])
+    block = min(BLOCK, count)
+    padding = (0, -count % block)
 
-    def next_round(state):
-        alive, _ = state
-        found = starts & ~jnp.any(covers & alive[:, None], axis=0)
-        return found, jnp.any(found != alive)
+    def sorted_column(values):
+        return jnp.pad(values[order], padding)
 
-    alive, _ = lax.while_loop(lambda state: state[1], next_round, (starts, jnp.array(True)))
+    columns = [*boxes.T, areas(boxes)]
+    columns += [] if groups is None else [groups]
+    # in columns, so that the overlaps are computed in vectors
+    columns = [sorted_column(column) for column in columns]
+    starts, place = sorted_column(valid), jnp.arange(count + padding[1])
+    is_before = jnp.arange(block)[:, None] < jnp.arange(block)
+
+    def of_block(k, alive):
+        first = k * block
+        own = [lax.dynamic_slice(column, (first,), (block,)) for column in columns]
+        start = lax.dynamic_slice(alive, (first,), (block,))
+        covers = _covers(own, own, threshold) & is_before
+
+        def next_round(state):
+            living, _ = state
+            found = start & ~jnp.any(covers & living[:, None], axis=0)
+            return found, jnp.any(found != living)
+
+        living, _ = lax.while_loop(lambda state: state[1], next_round, (start, jnp.array(True)))
+        covered = jnp.any(_covers(own, columns, threshold) & living[:, None], axis=0)
+        alive = alive & ~(covered & (place >= first + block))
+        return lax.dynamic_update_slice(alive, living, (first,))
+
+    alive = lax.fori_loop(0, len(place) // block, of_block, starts)[:count]
     return jnp.zeros(count, bool).at[order].set(alive, unique_indices=True)
+
+
+def _covers(one, two, threshold) -> jax.Array:
+    """(n, m) whether the IoU of each box with each is above the threshold, in the same group.
+
+    Args:
+        one, two: [x1, y1, x2, y2, areas] and, if there are groups, their numbers: each (n,), (m,).
+    """
+    a, b = [column[:, None] for column in one], [column[None] for column in two]
+    width = jnp.maximum(jnp.minimum(a[2], b[2]) - jnp.maximum(a[0], b[0]), 0)
+    height = jnp.maximum(jnp.minimum(a[3], b[3]) - jnp.maximum(a[1], b[1]), 0)
+    both = width * height
+    union = a[4] + b[4] - both
+    found = both / jnp.where(union == 0, 1, union) > threshold
+    for own, other in zip(a[5:], b[5:], strict=True):
+        found = found & (own == other)
+    return found
 
 
 def select_detections(

@@ -102,6 +102,12 @@ _HOMES = {
         "MobileNetV2",
         "mobilenet_v2",
     ),
+    "mobilenet_v3": (
+        "MobileNetV3",
+        "MobileStage",
+        "mobilenet_v3_large",
+        "mobilenet_v3_small",
+    ),
     "perceptron": (
         "Perceptron",
         "mlp",
@@ -149,6 +155,10 @@ _HOMES = {
         "SSDVgg",
         "ssd300_vgg16",
         "ssd_mobilenet",
+    ),
+    "ssdlite": (
+        "ssdlite_mobilenet",
+        "ssdlite_of",
     ),
     "table": ("TableNetwork",),
     "text": (

@@ -58,6 +58,10 @@ from cutaway.models.listing import catalog as catalog
 from cutaway.models.mobilenet import InvertedResidual as InvertedResidual
 from cutaway.models.mobilenet import MobileNetV2 as MobileNetV2
 from cutaway.models.mobilenet import mobilenet_v2 as mobilenet_v2
+from cutaway.models.mobilenet_v3 import MobileNetV3 as MobileNetV3
+from cutaway.models.mobilenet_v3 import MobileStage as MobileStage
+from cutaway.models.mobilenet_v3 import mobilenet_v3_large as mobilenet_v3_large
+from cutaway.models.mobilenet_v3 import mobilenet_v3_small as mobilenet_v3_small
 from cutaway.models.perceptron import Perceptron as Perceptron
 from cutaway.models.perceptron import mlp as mlp
 from cutaway.models.pix2pix import PatchDiscriminator as PatchDiscriminator
@@ -101,6 +105,8 @@ from cutaway.models.ssd import SSDMobile as SSDMobile
 from cutaway.models.ssd import SSDVgg as SSDVgg
 from cutaway.models.ssd import ssd300_vgg16 as ssd300_vgg16
 from cutaway.models.ssd import ssd_mobilenet as ssd_mobilenet
+from cutaway.models.ssdlite import ssdlite_mobilenet as ssdlite_mobilenet
+from cutaway.models.ssdlite import ssdlite_of as ssdlite_of
 from cutaway.models.table import TableNetwork as TableNetwork
 from cutaway.models.text import BagOfEmbeddings as BagOfEmbeddings
 from cutaway.models.text import LSTMClassifier as LSTMClassifier
@@ -168,6 +174,8 @@ __all__ = [
     "LeNet5",
     "MINILM_L6",
     "MobileNetV2",
+    "MobileNetV3",
+    "MobileStage",
     "PRETRAINED_BACKBONES",
     "PRETRAINED_DETECTORS",
     "PaddedShortcut",
@@ -235,6 +243,8 @@ __all__ = [
     "minilm",
     "mlp",
     "mobilenet_v2",
+    "mobilenet_v3_large",
+    "mobilenet_v3_small",
     "normalized_vnet",
     "padded_unet",
     "patch_discriminator",
@@ -252,6 +262,8 @@ __all__ = [
     "ssd300_vgg16",
     "ssd_mobilenet",
     "ssd_on_backbone",
+    "ssdlite_mobilenet",
+    "ssdlite_of",
     "text_network",
     "time_series_cnn",
     "transfer",

@@ -17,13 +17,14 @@ def conv_norm(
     groups: int = 1,
     activation: type[Module] | None = ReLU,
     eps: float = 1e-5,
+    momentum: float = 0.1,
 ) -> Sequential:
     """Convolution, batch norm and an activation, under the paths "0", "1" and "2".
 
     Args:
         padding: see Conv2d; None: half the kernel on both sides.
         activation: its class; None: no activation, as before a residual addition.
-        eps: of the batch norm.
+        eps, momentum: of the batch norm.
     """
     padding = kernel_size // 2 if padding is None else padding
     layers = [
@@ -38,7 +39,7 @@ def conv_norm(
             bias=False,
             init=init.he_normal,
         ),
-        BatchNorm(out_channels, eps=eps),
+        BatchNorm(out_channels, eps=eps, momentum=momentum),
     ]
     return Sequential(*layers, *([] if activation is None else [activation()]))
 

@@ -31,6 +31,7 @@ _PIX2PIX = "Isola et al., arXiv:1611.07004"
 _SSD = "Liu et al., arXiv:1512.02325"
 _FPN = "Ren et al., arXiv:1506.01497; Lin et al., arXiv:1612.03144"
 _YOLO3 = "Redmon & Farhadi, arXiv:1804.02767"
+_MOBILE3 = "Howard et al., arXiv:1905.02244"
 _BERT = "Devlin et al., arXiv:1810.04805"
 _SMALL_BERT = "Turc et al., arXiv:1908.08962"
 
@@ -103,6 +104,9 @@ _ARCHITECTURES = (
     Architecture("bert_base", 2018, _BERT, "up to 512 tokens", 109_482_240),
     Architecture("bert_mini", 2019, _SMALL_BERT, "up to 512 tokens", 11_170_560),
     Architecture("bert_tiny", 2019, _SMALL_BERT, "up to 512 tokens", 4_385_920),
+    Architecture("mobilenet_v3_large", 2019, _MOBILE3, "224 x 224 x 3", 5_483_032),
+    Architecture("mobilenet_v3_small", 2019, _MOBILE3, "224 x 224 x 3", 2_542_856),
+    Architecture("ssdlite_mobilenet", 2019, _MOBILE3, "320 x 320 x 3", 3_440_060),
     Architecture("efficientnet_b0", 2019, "Tan & Le, arXiv:1905.11946", "224 x 224 x 3", 5_288_548),
     Architecture(
         "efficientnet_lite0", 2020, "Liu, blog.tensorflow.org", "224 x 224 x 3", 4_652_008

@@ -44,11 +44,12 @@ class InvertedResidual(Module):
 
     Args:
         in_channels, out_channels: of x and y.
-        widen: expansion factor t; with 1 there is no first convolution.
+        widen: expansion factor t, also a fraction; with 1 there is no first convolution.
         stride: of the depthwise convolution.
         kernel_size: of the depthwise convolution.
         activation: class of the two inner ones.
-        padding, eps: of the depthwise convolution and of all norms, see conv_norm.
+        padding: of the depthwise convolution, see conv_norm.
+        eps, momentum: of all norms.
         squeeze: Module between the depthwise and the last convolution; None: none.
         drop: Module applied to the branch before the addition; None: none.
     """
@@ -57,24 +58,26 @@ class InvertedResidual(Module):
         self,
         in_channels: int,
         out_channels: int,
-        widen: int,
+        widen: float,
         stride: int,
         *,
         kernel_size: int = 3,
         activation=ReLU6,
         padding=None,
         eps: float = 1e-5,
+        momentum: float = 0.1,
         squeeze: Module | None = None,
         drop: Module | None = None,
     ):
-        inner = in_channels * widen
-        rest = {"activation": activation, "eps": eps}
+        inner = round(in_channels * widen)
+        norm = {"eps": eps, "momentum": momentum}
+        rest = {"activation": activation, **norm}
         self.expand = conv_norm(in_channels, inner, 1, **rest) if widen > 1 else Identity()
         self.depthwise = conv_norm(
             inner, inner, kernel_size, stride=stride, padding=padding, groups=inner, **rest
         )
         self.squeeze = Identity() if squeeze is None else squeeze
-        self.project = conv_norm(inner, out_channels, 1, activation=None, eps=eps)
+        self.project = conv_norm(inner, out_channels, 1, activation=None, **norm)
         self.drop = Identity() if drop is None else drop
         self.is_residual = stride == 1 and in_channels == out_channels
 

@@ -27,8 +27,10 @@ With a prior (cx, cy, w, h), in fractions of the image, and the outputs tx, ty, 
     size      (w exp(tw / 5), h exp(th / 5))
 """
 
+import functools
 import itertools
 import math
+from collections.abc import Callable
 
 import numpy as np
 
@@ -38,6 +40,7 @@ from cutaway.models.backbone import Backbone, shapes_of
 from cutaway.models.image_parts import conv_norm, expect_images
 from cutaway.models.mediapipe import EPS, MEDIAPIPE, short_names
 from cutaway.models.mobilenet import MobileNetV2
+from cutaway.models.mobilenet_v3 import MobileNetV3
 from cutaway.nn import Conv2d, MaxPool, Module, Parameter, ReLU, ReLU6, Sequential, init
 from cutaway.weights import fetch, load_into, read_weights
 
@@ -194,31 +197,43 @@ def _plain(in_channels, out_channels, kernel_size, **options):
     return conv, ReLU()
 
 
+def halving(in_channels: int, narrow: int, width: int) -> Sequential:
+    """A further map of SSD on MobileNetV2: 1x1 to `narrow` channels, 3x3 of stride 2 to `width`."""
+    rest = {"activation": ReLU6, "padding": "same", "eps": EPS}
+    return Sequential(
+        conv_norm(in_channels, narrow, 1, **rest),
+        conv_norm(narrow, width, 3, stride=2, **rest),
+    )
+
+
 class SSDMobile(SSDBody):
-    """MobileNetV2 with the further convolutions of its SSD; see the top of this file.
+    """A MobileNet with further convolutions for an SSD; see the top of this file.
 
     Args:
-        backbone: a MobileNetV2; its stages are shared, not copied.
+        backbone: a MobileNetV2 or MobileNetV3; its stages are shared, not copied.
         expanded: the stage whose first expansion is the first map.
-        extras: (channels of the 1x1, of the 3x3) of each further map.
+        extras: (channels within, channels) of each further map.
+        extra: function (channels of the map before, channels within, channels) -> Module.
     """
 
     smallest = 1
 
-    def __init__(self, backbone: MobileNetV2, *, expanded: str = "stage6", extras=MOBILE_EXTRAS):
+    def __init__(
+        self,
+        backbone: MobileNetV2 | MobileNetV3,
+        *,
+        expanded: str = "stage6",
+        extras=MOBILE_EXTRAS,
+        extra: Callable[[int, int, int], Module] = halving,
+    ):
         self.body: Backbone = backbone.up_to("top")
         self.expanded = expanded
         self.in_channels = backbone.in_channels
-        channels = backbone.num_features
+        channels = backbone.top[0].weight.shape[-1]
         first = getattr(backbone, expanded)[0].expand[0].weight.shape[-1]
         found = [first, channels]
         for place, (narrow, width) in enumerate(extras):
-            rest = {"activation": ReLU6, "padding": "same", "eps": EPS}
-            extra = Sequential(
-                conv_norm(channels, narrow, 1, **rest),
-                conv_norm(narrow, width, 3, stride=2, **rest),
-            )
-            setattr(self, f"extra{place + 1}", extra)
+            setattr(self, f"extra{place + 1}", extra(channels, narrow, width))
             found.append(width)
             channels = width
         self.channels = tuple(found)
@@ -244,6 +259,11 @@ class SSDMobile(SSDBody):
         return maps
 
 
+def _plain_head(channels, outputs, *, kernel_size):
+    padding = kernel_size // 2
+    return Conv2d(channels, outputs, kernel_size, padding=padding, init=init.glorot_uniform)
+
+
 class SSD(Module):
     """SSD's heads on the maps of a body.
 
@@ -254,6 +274,8 @@ class SSD(Module):
             image.
         steps: pixels of the input from one prior to the next; None: as many as fit the map.
         kernel_size: of the heads.
+        head: function (channels, outputs) -> Module, a head; None: one convolution of
+            `kernel_size`.
         inputs: Module applied to the images first; None: none.
 
     Shapes:
@@ -273,9 +295,11 @@ class SSD(Module):
         *,
         steps: tuple[int, ...] | None = None,
         kernel_size: int = 3,
+        head: Callable[[int, int], Module] | None = None,
         inputs: Module | None = None,
     ):
         expect_integer(num_outputs, what="SSD: num_outputs", least=2)
+        head = functools.partial(_plain_head, kernel_size=kernel_size) if head is None else head
         self.inputs = inputs
         self.body = body
         self.num_outputs = num_outputs
@@ -283,14 +307,7 @@ class SSD(Module):
         self.steps = steps
         for place, (channels, own) in enumerate(zip(body.channels, self.sizes, strict=True), 1):
             for name, count in (("box", 4), ("class", num_outputs)):
-                head = Conv2d(
-                    channels,
-                    len(own) * count,
-                    kernel_size,
-                    padding=kernel_size // 2,
-                    init=init.glorot_uniform,
-                )
-                setattr(self, f"{name}{place}", head)
+                setattr(self, f"{name}{place}", head(channels, len(own) * count))
 
     def forward(self, x):
         maps = self.body(x if self.inputs is None else self.inputs(x))

@@ -4,6 +4,8 @@ from cutaway.nn.activations import ACTIVATIONS as ACTIVATIONS
 from cutaway.nn.activations import ActivationLayer as ActivationLayer
 from cutaway.nn.activations import ELU as ELU
 from cutaway.nn.activations import GELU as GELU
+from cutaway.nn.activations import HardSigmoid as HardSigmoid
+from cutaway.nn.activations import HardSwish as HardSwish
 from cutaway.nn.activations import Identity as Identity
 from cutaway.nn.activations import LAYERS as LAYERS
 from cutaway.nn.activations import LeakyReLU as LeakyReLU
@@ -111,6 +113,8 @@ __all__ = [
     "GlobalAvgPool",
     "GlobalMaxPool",
     "GroupNorm",
+    "HardSigmoid",
+    "HardSwish",
     "HebbianNeuron",
     "INITIALIZERS",
     "Identity",

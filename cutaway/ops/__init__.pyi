@@ -5,6 +5,8 @@ from cutaway.ops import methods as methods
 from cutaway.ops.activations import elu as elu
 from cutaway.ops.activations import gelu as gelu
 from cutaway.ops.activations import gelu_tanh as gelu_tanh
+from cutaway.ops.activations import hard_sigmoid as hard_sigmoid
+from cutaway.ops.activations import hard_swish as hard_swish
 from cutaway.ops.activations import leaky_relu as leaky_relu
 from cutaway.ops.activations import linear as linear
 from cutaway.ops.activations import log_softmax as log_softmax
@@ -143,6 +145,8 @@ __all__ = [
     "greater_equal",
     "group_norm",
     "gru",
+    "hard_sigmoid",
+    "hard_swish",
     "instance_norm",
     "layer_norm",
     "leaky_relu",

@@ -227,6 +227,41 @@ def silu_onnx(g, z):
 
 swish = silu
 
+
+@operation(activation=Activation("HardSigmoid", range=(0, 1), largest_slope=1 / 6, turns_off=True))
+def hard_sigmoid(z):
+    """(z + 3) / 6, at least 0 and at most 1: σ without exponentials. Courbariaux et al. 2015,
+    arXiv:1511.00363; with this slope Howard et al. 2019, arXiv:1905.02244, sec. 5.2."""
+    return jnp.clip(z + 3, 0, 6) / 6
+
+
+@hard_sigmoid.backward
+def hard_sigmoid_backward(grad, out, z):
+    return jnp.where((z > -3) & (z < 3), grad / 6, 0)
+
+
+hard_sigmoid.onnx("HardSigmoid", alpha=1 / 6, beta=0.5)
+
+
+@operation(
+    activation=Activation(
+        "HardSwish", range=(-0.375, math.inf), largest_slope=1.5, turns_off=True, rectifies=True
+    )
+)
+def hard_swish(z):
+    """Swish with the hard sigmoid: z min(max(z + 3, 0), 6) / 6. Howard et al. 2019,
+    arXiv:1905.02244, sec. 5.2."""
+    return z * (jnp.clip(z + 3, 0, 6) / 6)
+
+
+@hard_swish.backward
+def hard_swish_backward(grad, out, z):
+    # d/dz z (z + 3) / 6 = z / 3 + 1/2 between the ends, 0 below them, 1 above
+    return grad * jnp.where(z <= -3, 0, jnp.where(z < 3, z / 3 + 0.5, 1))
+
+
+hard_swish.onnx("HardSwish")
+
 _SQRT_2 = 2**0.5
 _SQRT_2_OVER_PI = (2 / jnp.pi) ** 0.5
 

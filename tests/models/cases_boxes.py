@@ -6,6 +6,8 @@ from cutaway import ops
 from cutaway.models import (
     SSD,
     MobileNetV2,
+    MobileNetV3,
+    MobileStage,
     SSDMobile,
     SSDVgg,
     Yolo,
@@ -15,9 +17,12 @@ from cutaway.models import (
     darknet_tiny,
     ssd300_vgg16,
     ssd_mobilenet,
+    ssdlite_mobilenet,
+    ssdlite_of,
     yolo3,
     yolo3_tiny,
 )
+from cutaway.nn import HardSwish, ReLU
 from tests.models.case import Case
 from tests.models.cases_images import images, labels, square
 
@@ -53,6 +58,15 @@ def small_ssd_mobile():
     return SSD(body, 3, [np.full((k, 2), 0.3) for k in (2, 3, 3)], kernel_size=1)
 
 
+def small_ssdlite():
+    table = (
+        MobileStage(3, (8,), 8, False, ReLU, 1),
+        MobileStage(3, (16, 16), 8, True, HardSwish, 2),
+    )
+    backbone = MobileNetV3(1, table=table, stem_channels=4, momentum=0.1)
+    return ssdlite_of(backbone, 3, expanded="stage2", extras=((8, 16),), scales=(0.2, 0.4, 0.6, 1))
+
+
 def boxed(side):
     """Images with the same codes and classes for all priors of each."""
 
@@ -83,6 +97,8 @@ CASES = [
          lr=0.01, steps=150),
     Case("ssd_mobilenet", small_ssd_mobile, boxed(24), squared_of_ssd, {}, ssd_mobilenet, 4_970_780,
          lr=0.03, steps=100),
+    Case("ssdlite_mobilenet", small_ssdlite, boxed(24), squared_of_ssd, {}, ssdlite_mobilenet,
+         3_440_060, lr=0.03, steps=100),
     Case("darknet19", lambda: darknet19(3, table=((8,), (16, (8,), 16))), images, labels,
          square(stage1=(24, 8), stage2=(12, 16)), darknet19, 20_842_376, lr=0.01),
     Case("darknet53", lambda: darknet53(3, blocks=(0, 1, 2), base=4), images, labels,

@@ -15,6 +15,8 @@ from cutaway.models import (
     EfficientNet,
     GoogLeNet,
     MobileNetV2,
+    MobileNetV3,
+    MobileStage,
     ResNet,
     auxiliary_loss,
     cifar_resnet,
@@ -23,11 +25,14 @@ from cutaway.models import (
     googlenet,
     lenet5,
     mobilenet_v2,
+    mobilenet_v3_large,
+    mobilenet_v3_small,
     resnet18,
     resnet50,
     vgg16,
 )
 from cutaway.models.efficientnet import LITE
+from cutaway.nn import HardSwish, ReLU
 from tests.models.case import Case
 
 labels = ct.losses.sparse_categorical_cross_entropy_with_logits
@@ -69,6 +74,11 @@ def small_googlenet():
     )  # fmt: skip
 
 
+SMALL_TABLE = (
+    MobileStage(3, (8,), 8, False, ReLU, 1),
+    MobileStage(5, (16, 24), 8, True, HardSwish, 2),
+)
+
 CASES = [
     Case("resnet18", lambda: small_resnet(BasicBlock), images, labels,
          square(stem=(12, 4), stage1=(6, 4), stage2=(3, 8)), resnet18, 11_689_512, lr=0.01),
@@ -87,6 +97,14 @@ CASES = [
          stem_channels=8, top_channels=16, dropout=0.0), images, labels,
          square(stem=(12, 8), stage1=(12, 8), stage2=(6, 8), top=(6, 16)),
          mobilenet_v2, 3_504_872, lr=0.01),
+    Case("mobilenet_v3_large", lambda: MobileNetV3(3, table=SMALL_TABLE, stem_channels=8,
+         features=16, dropout=0.0), images, labels,
+         square(stem=(12, 8), stage1=(12, 8), stage2=(6, 8), top=(6, 48)),
+         mobilenet_v3_large, 5_483_032, lr=0.01),
+    Case("mobilenet_v3_small", lambda: MobileNetV3(3, table=SMALL_TABLE[1:], stem_channels=8,
+         features=16, dropout=0.0), images, labels,
+         square(stem=(12, 8), stage1=(6, 8), top=(6, 48)),
+         mobilenet_v3_small, 2_542_856, lr=0.01),
     Case("efficientnet_b0", small_efficientnet, images, labels,
          square(stem=(12, 8), stage1=(12, 8), stage2=(6, 8), top=(6, 16)),
          efficientnet_b0, 5_288_548, lr=0.01),

@@ -20,6 +20,8 @@ PAIRS = {
     "selu": F.selu,
     "softplus": F.softplus,
     "silu": F.silu,
+    "hard_sigmoid": F.hardsigmoid,
+    "hard_swish": F.hardswish,
     "gelu": F.gelu,
     "gelu_tanh": lambda z: F.gelu(z, approximate="tanh"),
     "softmax": lambda z: torch.softmax(z, -1),

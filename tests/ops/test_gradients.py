@@ -56,6 +56,8 @@ ONE = {
     "selu": apart,
     "softplus": anywhere,
     "silu": anywhere,
+    "hard_sigmoid": apart,
+    "hard_swish": apart,
     "gelu": anywhere,
     "gelu_tanh": anywhere,
 }
