@@ -9,11 +9,13 @@ from cutaway.boxes import best_prior_iou
 from cutaway.data import (
     ExampleAugmentation,
     Framing,
+    ObjectFolder,
     RandomGeometry,
     RandomLight,
     find_objects,
     stream_examples,
 )
+from cutaway.errors import DataError
 from cutaway.metrics import DetectionScores
 from cutaway.metrics.detection import coco_package
 from cutaway.metrics.detection_errors import DOUBLED, ERRORS, INVENTED, WRONG_CLASS
@@ -249,6 +251,8 @@ def prepare_objects(path, options: ObjectOptions | None = None, *, why: str = ""
     training = dataclasses.replace(folder.subset(sets["train"]), channels=3)
     rows = ObjectRows(size, 3, folder.classes, training.counts.sum(axis=0))
     frame = object_frame(folder)
+    for name in ("train", "validation"):
+        expect_boxes(folder, sets, name)
     sides, labels = sides_of_boxes(rows, frame[sets["train"]])
     spec = {
         "model": options.model,
@@ -292,6 +296,19 @@ def prepare_objects(path, options: ObjectOptions | None = None, *, why: str = ""
         stream=stream,
         sets=sets,
     )
+
+
+def expect_boxes(folder: ObjectFolder, sets: dict[str, np.ndarray], name: str) -> None:
+    """Raise DataError unless a set has boxes, without which nothing is learned or measured."""
+    counts = folder.counts.sum(axis=1)
+    own = sets[name]
+    if not counts[own].any():
+        raise DataError(
+            f"the {name} set of {folder.root} has no boxes: {len(own):,} of the {len(folder):,} "
+            f"pictures, {int((counts == 0).sum()):,} of which have none",
+            expected="pictures with boxes for training and for validation",
+            fix="use more pictures with boxes, another --seed, or --split",
+        )
 
 
 def _framed(rows: ObjectRows, x, y):
