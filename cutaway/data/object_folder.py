@@ -9,6 +9,7 @@ from cutaway.data.decode import read_image
 from cutaway.data.file_pairs import rows_named
 from cutaway.data.framing import Framing
 from cutaway.data.geometry import clip_boxes
+from cutaway.data.object_crops import SIDE, object_crops
 from cutaway.data.one_size import (
     array_size,
     count_positions,
@@ -47,6 +48,7 @@ class ObjectFolder:
         splits: {"train", "validation", "test": rows}, the set's own; {} if it has none.
         reason: in words, how the set was recognized.
         notes: sentences for the user.
+        crop_side: of the masks in targets, each within a frame of its own; 0: they have none.
     """
 
     root: Path
@@ -63,6 +65,7 @@ class ObjectFolder:
     splits: dict[str, np.ndarray]
     reason: str
     notes: list[str]
+    crop_side: int = 0
 
     def __len__(self):
         return len(self.names)
@@ -103,10 +106,21 @@ class ObjectFolder:
 
         Returns:
             {"boxes": (capacity, 4) float32, "classes": (capacity,) int32, "valid": (capacity,)
-            bool}; boxes that are ignored are left out
+            bool}; boxes that are ignored are left out. With `crop_side` also {"crops":
+            (capacity, crop_side, crop_side) uint8, "frames": (capacity, 4) float32}, see
+            data.object_crops
+
+        Raises:
+            DataError: an outline that does not fit the picture.
         """
-        taught = ~self.ignored[row]
-        return padded(self.boxes[row][taught], self.labels[row][taught], self.capacity)
+        taught = np.flatnonzero(~self.ignored[row])
+        boxes, crops = self.boxes[row][taught], None
+        if self.crop_side:
+            outlines = [self.outlines[row][k] for k in taught]
+            size = tuple(int(n) for n in self.sizes[row])
+            with naming(self.pictures[row], "a picture with outlines", failed="has a bad outline"):
+                crops = object_crops(outlines, boxes, size, self.crop_side)
+        return padded(boxes, self.labels[row][taught], self.capacity, crops)
 
     def example(self, row: int) -> tuple[np.ndarray, dict[str, np.ndarray]]:
         """(picture, target)."""
@@ -128,6 +142,10 @@ class ObjectFolder:
         mask[y1:y2, x1:x2] = True
         return mask
 
+    def with_crops(self, side: int = SIDE) -> "ObjectFolder":
+        """The same, with masks of this side in the targets."""
+        return dataclasses.replace(self, crop_side=side)
+
     def subset(self, rows) -> "ObjectFolder":
         """The pictures with these indices, without splits; padded to the same number of boxes."""
         rows = np.asarray(rows, int)
@@ -138,7 +156,8 @@ class ObjectFolder:
     def bytes_of_arrays(self, framing: Framing | None = None) -> int:
         """How much memory `arrays` takes."""
         pixels = count_positions(self.sizes, framing)
-        return pixels * self.channels + len(self) * self.capacity * 21
+        of_object = 21 + (self.crop_side**2 + 16 if self.crop_side else 0)
+        return pixels * self.channels + len(self) * self.capacity * of_object
 
     def arrays(self, framing: Framing | None = None) -> tuple[np.ndarray, dict[str, np.ndarray]]:
         """All pictures and targets in memory.
@@ -168,6 +187,8 @@ class ObjectFolder:
                 moved, kept = clip_boxes(geometry.boxes(y[row]["boxes"]), geometry.output_size)
                 y[row]["valid"] = y[row]["valid"] & kept
                 y[row]["boxes"] = np.where(y[row]["valid"][:, None], moved, 0).astype(np.float32)
+                if "frames" in y[row]:
+                    y[row]["frames"] = geometry.boxes(y[row]["frames"]).astype(np.float32)
             x[row] = picture
 
         in_threads(fill, range(len(self)))
@@ -178,17 +199,25 @@ class ObjectFolder:
         return rows_named(self.names, path)
 
 
-def padded(boxes, labels, capacity: int) -> dict[str, np.ndarray]:
-    """Boxes and classes padded with zeros to one number, and which of them are there."""
+def padded(boxes, labels, capacity: int, crops=None) -> dict[str, np.ndarray]:
+    """Boxes and classes padded with zeros to one number, and which of them are there.
+
+    Args:
+        crops: of the boxes, which are their frames; see data.object_crops.
+    """
     count = len(boxes)
     if count > capacity:
         raise DataError(f"{count} boxes in a picture", expected=f"at most {capacity}")
     room = ((0, capacity - count),)
-    return {
+    found = {
         "boxes": np.pad(np.asarray(boxes, np.float32).reshape(-1, 4), (*room, (0, 0))),
         "classes": np.pad(np.asarray(labels, np.int32), room),
         "valid": np.arange(capacity) < count,
     }
+    if crops is not None:
+        found["crops"] = np.pad(crops, (*room, (0, 0), (0, 0)))
+        found["frames"] = found["boxes"].copy()
+    return found
 
 
 def capacity_for(most: int) -> int:

@@ -6,9 +6,10 @@ import numpy as np
 
 from cutaway.data.coordinate_map import expect_sizes
 from cutaway.data.geometry import Geometry, clip_boxes
+from cutaway.data.object_crops import moved_crops
 from cutaway.errors import OptionError, ShapeError, expect_choice, expect_range
 
-ROLES = ("picture", "mask", "boxes", "valid", "points", "other")
+ROLES = ("picture", "mask", "boxes", "valid", "frames", "crops", "points", "other")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -157,6 +158,8 @@ class ExampleAugmentation:
             "mask": moved by nearest,
             "boxes": (boxes, 4) x1 y1 x2 y2, moved and clipped,
             "valid": (boxes,) bool of those boxes, false for those of which too little is left,
+            "frames" and "crops": (boxes, 4) and (boxes, side, side), see data.object_crops, moved
+                and not clipped,
             "points": (..., axes) x before y, moved,
             "other": left as it is.
         light: RandomLight or None.
@@ -185,8 +188,14 @@ class ExampleAugmentation:
     def __post_init__(self):
         from jax import tree
 
-        for role in tree.leaves((self.x_roles, self.y_roles)):
+        roles = tree.leaves((self.x_roles, self.y_roles))
+        for role in roles:
             expect_choice(role, ROLES, what="role of an array")
+        if roles.count("crops") != roles.count("frames") or roles.count("crops") > 1:
+            raise OptionError(
+                f"ExampleAugmentation: the roles {roles}",
+                expected='one array "crops" with one "frames"',
+            )
 
     def __call__(self, x, y, rng) -> tuple:
         """The rows of batches x and y, each with its own random numbers."""
@@ -238,6 +247,10 @@ class ExampleAugmentation:
                 moved, kept = clip_boxes(geometry.boxes(leaf), geometry.output_size)
                 # those that are gone, and padding, stay where they are: valid tells
                 leaves[k] = np.where(kept[:, None], moved, 0).astype(leaf.dtype)
+        if "crops" in roles:
+            own = roles.index("crops"), roles.index("frames")
+            crops, frames = moved_crops(*(leaves[k] for k in own), geometry)
+            leaves[own[0]], leaves[own[1]] = crops, frames.astype(leaves[own[1]].dtype)
         for k, role in enumerate(roles):
             if role == "valid" and kept is not None:
                 leaves[k] = leaves[k] & kept

@@ -5,30 +5,19 @@ The precision of the detections with at least some score, as a function of their
 over the recall, is the average precision (AP) of a class.
 """
 
-import dataclasses
-import importlib
 from collections.abc import Sequence
 
 import numpy as np
 
 from cutaway.errors import DataError, OptionError, ShapeError
+from cutaway.metrics.coco_scores import (
+    COCO_IOUS,
+    COCO_SCORES,
+    CocoEvaluation,
+    CollectedPicture,
+    coco_evaluation,
+)
 from cutaway.metrics.detection_errors import iou_matrix
-
-COCO_SCORES = (
-    "ap", "ap50", "ap75", "ap_small", "ap_medium", "ap_large",
-    "ar_1", "ar_10", "ar_100", "ar_small", "ar_medium", "ar_large",
-)  # fmt: skip
-
-
-@dataclasses.dataclass(frozen=True)
-class _Picture:
-    boxes: np.ndarray  # of the truth
-    classes: np.ndarray
-    ignored: np.ndarray
-    areas: np.ndarray
-    found: np.ndarray  # boxes of the detections
-    found_classes: np.ndarray
-    scores: np.ndarray
 
 
 class DetectionScores:
@@ -51,7 +40,8 @@ class DetectionScores:
         self.classes = [str(name) for name in classes]
         if not self.classes:
             raise OptionError("DetectionScores: no classes", expected="at least one name")
-        self.pictures: list[_Picture] = []
+        self.pictures: list[CollectedPicture] = []
+        self._known: dict[bool, CocoEvaluation] = {}  # of masks or not
 
     def __len__(self):
         return len(self.pictures)
@@ -62,17 +52,19 @@ class DetectionScores:
         Args:
             truth: {"boxes": (n, 4) x1 y1 x2 y2, "classes": (n,)} and, if there are, "valid": (n,)
                 bool, False for padding; "ignored": (n,) bool, crowds and difficult objects, which
-                are matched without reward or penalty; "areas": (n,), by default the boxes' own.
-            found: {"boxes": (m, 4), "classes": (m,), "scores": (m,)} and, if there is, "valid".
+                are matched without reward or penalty; "areas": (n,), by default those of the boxes,
+                and in mask_result those of the masks; "masks": n run lengths of whole pictures,
+                see data.run_lengths.
+            found: {"boxes": (m, 4), "classes": (m,), "scores": (m,)} and, if there are, "valid"
+                and "masks".
 
         Raises:
-            ShapeError: arrays of different lengths.
+            ShapeError: arrays of different lengths; masks of different sizes in a picture.
             DataError: a class out of range, a box or score that is not a number.
         """
         boxes, classes, kept = self._checked(truth, "truth")
         ignored = np.asarray(truth.get("ignored", np.zeros(len(kept), bool)), bool)
-        sides = np.maximum(boxes[:, 2:] - boxes[:, :2], 0)
-        areas = np.asarray(truth.get("areas", sides.prod(axis=1)), np.float64)
+        areas = truth.get("areas")
         found_boxes, found_classes, found_kept = self._checked(found, "found")
         scores = np.asarray(found["scores"], np.float64)
         if scores.shape != found_kept.shape or not np.isfinite(scores[found_kept]).all():
@@ -80,17 +72,27 @@ class DetectionScores:
                 f"DetectionScores: scores of shape {scores.shape} in picture {len(self)}",
                 expected="one finite number per box",
             )
+        masks, found_masks = self._masks(truth, kept, found, found_kept)
+        self._known = {}
         self.pictures.append(
-            _Picture(
+            CollectedPicture(
                 boxes[kept],
                 classes[kept],
                 ignored[kept],
-                areas[kept],
+                None if areas is None else np.asarray(areas, np.float64)[kept],
+                masks,
                 found_boxes[found_kept],
                 found_classes[found_kept],
                 scores[found_kept],
+                found_masks,
             )
         )
+
+    @property
+    def has_masks(self) -> bool:
+        """Whether all objects and detections have masks, and there are any."""
+        some = any(p.masks is not None or p.found_masks is not None for p in self.pictures)
+        return some and all(p.has_masks for p in self.pictures)
 
     def result(self) -> dict:
         """COCO's twelve numbers, and AP and AP50 of each class; NaN where there is nothing to find.
@@ -106,15 +108,42 @@ class DetectionScores:
         Raises:
             OptionError: faster-coco-eval is not installed.
         """
-        evaluation = self._evaluated()
-        stats = [float(value) for value in list(evaluation.stats)[:12]]
-        # thresholds, recalls, classes, areas, detections per picture
-        precision = np.asarray(evaluation.eval["precision"], np.float64)[:, :, :, 0, -1]
-        return {
-            **{n: _known(v) for n, v in zip(COCO_SCORES, stats, strict=True)},
-            "class_ap": [_mean(precision[:, :, k]) for k in range(len(self.classes))],
-            "class_ap50": [_mean(precision[0, :, k]) for k in range(len(self.classes))],
-        }
+        return _numbers(self._evaluated(masks=False))
+
+    def mask_result(self) -> dict:
+        """The numbers of `result`, with the IoU of masks in place of that of boxes.
+
+        Sizes are those of the masks, unless areas were given.
+
+        Returns:
+            see result
+
+        Raises:
+            OptionError: a picture without masks; faster-coco-eval is not installed.
+        """
+        return _numbers(self._evaluated(masks=True))
+
+    def interpolated_precision(self, *, iou: float = 0.5, masks: bool = False) -> np.ndarray:
+        """COCO's curve of each class: the best precision with at least a recall of 0, 0.01, ..., 1.
+
+        Its mean over the recalls is the average precision of the class at this IoU.
+
+        Args:
+            iou: one of 0.5, 0.55, ..., 0.95.
+            masks: whether the IoU is that of masks.
+
+        Shapes:
+            result: (classes, 101), NaN for classes of which there is nothing to find
+
+        Raises:
+            OptionError: another IoU; and see mask_result.
+        """
+        if round(iou, 6) not in COCO_IOUS:
+            raise OptionError(
+                f"interpolated_precision: iou={iou}", expected="0.5, 0.55, ... or 0.95"
+            )
+        found = self._evaluated(masks=masks).precision[COCO_IOUS.index(round(iou, 6))].T
+        return np.where(found == -1, np.nan, found)
 
     def voc(self, *, iou: float = 0.5) -> dict:
         """Pascal VOC's average precision since 2010: the area under the falling envelope.
@@ -195,62 +224,34 @@ class DetectionScores:
             )
         return boxes, classes, kept
 
-    def _evaluated(self):
-        coco = coco_package()
-        images = [{"id": k, "width": 1, "height": 1} for k in range(len(self))]
-        categories = [{"id": k, "name": name} for k, name in enumerate(self.classes)]
-        truths, found = [], []
-        for k, picture in enumerate(self.pictures):
-            for box, kind, ignored, area in zip(
-                picture.boxes, picture.classes, picture.ignored, picture.areas, strict=True
-            ):
-                truths.append(
-                    {
-                        "id": len(truths) + 1,
-                        "image_id": k,
-                        "category_id": int(kind),
-                        "bbox": _as_sides(box),
-                        "area": float(area),
-                        "iscrowd": int(ignored),
-                    }
-                )
-            for box, kind, score in zip(
-                picture.found, picture.found_classes, picture.scores, strict=True
-            ):
-                sides = _as_sides(box)
-                found.append(
-                    {
-                        "id": len(found) + 1,
-                        "image_id": k,
-                        "category_id": int(kind),
-                        "bbox": sides,
-                        "area": sides[2] * sides[3],
-                        "iscrowd": 0,
-                        "score": float(score),
-                    }
-                )
-        common = {"images": images, "categories": categories, "info": {}}
-        sets = [coco.COCO({**common, "annotations": part}) for part in (truths, found)]
-        evaluation = coco.COCOeval_faster(*sets, "bbox", print_function=_say_nothing)
-        evaluation.evaluate()
-        evaluation.accumulate()
-        evaluation.summarize()
-        return evaluation
+    def _masks(self, truth, kept, found, found_kept) -> list:
+        """The run lengths of the objects and of the detections that are kept, None without any."""
+        given = [
+            (one["masks"], rows) if one.get("masks") is not None else None
+            for one, rows in ((truth, kept), (found, found_kept))
+        ]
+        counts = [len(rows) for rows in (kept, found_kept)]
+        wrong = any(one and len(one[0]) != n for one, n in zip(given, counts, strict=True))
+        sizes = {tuple(mask["size"]) for one in given if one for mask in one[0] if mask is not None}
+        if wrong or len(sizes) > 1:
+            raise ShapeError(
+                f"DetectionScores: masks of the sizes {sorted(sizes)}, "
+                f"{[len(one[0]) if one else 0 for one in given]} for {counts} boxes, in picture "
+                f"{len(self)}",
+                expected="one for each box, of the size of the picture",
+            )
+        return [one and [one[0][k] for k in np.flatnonzero(one[1])] for one in given]
 
-
-def coco_package():
-    """The package faster-coco-eval.
-
-    Raises:
-        OptionError: it is not installed.
-    """
-    try:
-        return importlib.import_module("faster_coco_eval")
-    except ImportError as error:
-        raise OptionError(
-            "COCO's scores need the package faster-coco-eval, which is not installed",
-            fix='pip install "cutaway[vision]"',
-        ) from error
+    def _evaluated(self, *, masks: bool) -> CocoEvaluation:
+        if masks and not self.has_masks:
+            raise OptionError(
+                f"DetectionScores: masks of {sum(p.has_masks for p in self.pictures)} of "
+                f"{len(self)} pictures",
+                expected='"masks" in the truth and in what was found of each picture',
+            )
+        if masks not in self._known:
+            self._known[masks] = coco_evaluation(self.pictures, self.classes, masks=masks)
+        return self._known[masks]
 
 
 def area_under(recall, precision) -> float:
@@ -281,9 +282,13 @@ def at_eleven_recalls(recall, precision) -> float:
     return float(np.mean(best))
 
 
-def _as_sides(box) -> list[float]:
-    x1, y1, x2, y2 = map(float, box)
-    return [x1, y1, x2 - x1, y2 - y1]
+def _numbers(found: CocoEvaluation) -> dict:
+    classes = range(found.precision.shape[-1])
+    return {
+        **{n: _known(float(v)) for n, v in zip(COCO_SCORES, found.numbers, strict=True)},
+        "class_ap": [_mean(found.precision[:, :, k]) for k in classes],
+        "class_ap50": [_mean(found.precision[0, :, k]) for k in classes],
+    }
 
 
 def _known(value: float) -> float:
@@ -294,7 +299,3 @@ def _known(value: float) -> float:
 def _mean(values, missing: float = -1) -> float:
     there = values[~np.isnan(values)] if np.isnan(missing) else values[values != missing]
     return float(there.mean()) if there.size else float("nan")
-
-
-def _say_nothing(*_) -> None:
-    pass

@@ -97,8 +97,7 @@ class FasterRcnn(RegionDetector):
         Args:
             x: images.
             y: {"boxes": (batch, M, 4), "classes": (batch, M) from 0, "valid": (batch, M)}, and for
-                Mask R-CNN "masks" (batch, M, height, width), 0 or 1, or "crops" (batch, M, n, n),
-                each within its box.
+                Mask R-CNN "masks" or "crops", see region_detector.mask_targets.
         """
         maps, size = self.maps(x), x.shape[1:3]
         truths = {name: as_array(value) for name, value in y.items()}

@@ -97,7 +97,8 @@ def mask_targets(truths, match, boxes, side: int):
 
     Args:
         truths: with "masks" (batch, M, height, width) of whole images, or "crops" (batch, M, n, n),
-            each within its box: of these, memory does not grow with the images.
+            each within its "frames" (batch, M, 4), by default its box: of these, memory does not
+            grow with the images. Values are 0 to 1, crops of bytes 0 to 255.
         match: (batch, regions) truth of each region.
         boxes: (batch, regions, 4) the regions.
         side: of the targets.
@@ -105,13 +106,16 @@ def mask_targets(truths, match, boxes, side: int):
     name = "crops" if "crops" in truths else "masks"
     masks = jnp.take_along_axis(truths[name], match[..., None, None], axis=1)
     if name == "crops":  # the region in pixels of the crop
-        own = jnp.take_along_axis(truths["boxes"], match[..., None], axis=1)
+        frames = truths.get("frames", truths["boxes"])
+        own = jnp.take_along_axis(frames, match[..., None], axis=1)
         origin, sides = own[..., :2], jnp.maximum(own[..., 2:] - own[..., :2], 1e-3)
         scale = masks.shape[-1] / sides
         corners = ((boxes[..., :2] - origin) * scale, (boxes[..., 2:] - origin) * scale)
         boxes = jnp.concatenate(corners, axis=-1)
+    most = 255 if name == "crops" and masks.dtype == jnp.uint8 else 1
+    values = masks.astype(jnp.float32) / most
     return ops.roi_align.forward(
-        masks.reshape(-1, *masks.shape[2:], 1).astype(jnp.float32),
+        values.reshape(-1, *masks.shape[2:], 1),
         boxes.reshape(-1, 1, 4),
         output_size=side,
         sampling_ratio=0,

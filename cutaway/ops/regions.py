@@ -51,8 +51,14 @@ def _weights(start, length, size, bins, ratio):
     return weights.sum(axis=-2) / per_bin[..., None, None]
 
 
-def _align_weights(x, boxes, output_size, scale, sampling_ratio, aligned):
-    """(rows (batch, regions, n, height), columns (batch, regions, m, width))."""
+def align_weights(x, boxes, output_size, scale, sampling_ratio, aligned):
+    """How much each row and column of a map counts in each bin of RoIAlign.
+
+    Args: see roi_align; of x only the shape counts.
+
+    Returns:
+        (rows (batch, regions, n, height), columns (batch, regions, m, width))
+    """
     _expect_regions("roi_align", x, boxes, scale)
     expect_integer(sampling_ratio, what="roi_align: sampling_ratio", least=0)
     bins = per_axis(output_size, 2, what="output_size")
@@ -88,7 +94,7 @@ def roi_align(x, boxes, *, output_size, scale=1.0, sampling_ratio=2, aligned=Fal
     References:
         He et al. 2017, "Mask R-CNN", arXiv:1703.06870, section 3.
     """
-    rows, columns = _align_weights(x, boxes, output_size, scale, sampling_ratio, aligned)
+    rows, columns = align_weights(x, boxes, output_size, scale, sampling_ratio, aligned)
     part = jnp.einsum("brih,bhwc->briwc", rows, x)
     return jnp.einsum("brjw,briwc->brijc", columns, part)
 
@@ -98,7 +104,7 @@ def roi_align_backward(
     grad, out, x, boxes, *, output_size, scale=1.0, sampling_ratio=2, aligned=False
 ):
     # linear in x: the transposed products, summed over the boxes of a picture
-    rows, columns = _align_weights(x, boxes, output_size, scale, sampling_ratio, aligned)
+    rows, columns = align_weights(x, boxes, output_size, scale, sampling_ratio, aligned)
     part = jnp.einsum("brjw,brijc->briwc", columns, grad)
     return jnp.einsum("brih,briwc->bhwc", rows, part), None
 

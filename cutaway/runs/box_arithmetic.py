@@ -25,6 +25,8 @@ class BoxArithmetic(Story):
         prior: (4,) x1 y1 x2 y2 of the prior or proposal, in pixels of the input.
         box: (4,) the same of the box, before it is clipped.
         score: of the box.
+        layer: path of the layer whose map it was read from; None: not of a feature pyramid.
+        level: number of that map, the largest one first.
     """
 
     origin: str
@@ -33,6 +35,8 @@ class BoxArithmetic(Story):
     prior: np.ndarray
     box: np.ndarray
     score: float
+    layer: str | None = None
+    level: int = 0
 
     def text(self, width: int = WIDTH) -> str:
         return "\n".join([self.origin, *("  " + line for line in self.lines)])
@@ -138,6 +142,7 @@ def _of_yolo(detector, x, candidate, kind, name) -> BoxArithmetic:
         prior,
         box,
         score,
+        *_read_from(detector, "net.pyramid", len(net.table) - 1 - at.scale),
     )
 
 
@@ -164,9 +169,12 @@ def _of_ssd(detector, x, candidate, kind, name) -> BoxArithmetic:
         )
     values = dict(zip(("tx", "ty", "tw", "th"), map(float, raw["codes"]), strict=True))
     values |= {name: float(logits[kind + 1]), "background": float(logits[0])}
+    maps = zip(detector.net.map_sizes(height, width), detector.net.sizes, strict=True)
+    ends = np.cumsum([rows * columns * len(own) for (rows, columns), own in maps])
     return BoxArithmetic(
         f"Prior {candidate} ({s(pw)} x {s(ph)} pixels) at x {s(px)}, y {s(py)}",
         values, lines, prior, box, score,
+        *_read_from(detector, "net.body.pyramid", int(np.searchsorted(ends, candidate, "right"))),
     )  # fmt: skip
 
 
@@ -196,7 +204,14 @@ def _of_rcnn(net, x, candidate, kind, name) -> BoxArithmetic:
         f"{_corners(proposal)}; its {net.region_size} x {net.region_size} regions are read from "
         f"the map of 1/{net.strides[level]}",
         values, lines, proposal, box, float(shares[kind + 1]),
+        *_read_from(net, "pyramid", level),
     )  # fmt: skip
+
+
+def _read_from(net: Detector, pyramid: str, level: int) -> tuple[str | None, int]:
+    """(path of the layer of a feature pyramid that gives the map of a level, level)."""
+    layer = f"{pyramid}.output{level + 1}"
+    return (layer if layer in net.modules() else None), level
 
 
 def _decoded(codes, prior, *, coding) -> tuple[list[str], np.ndarray]:

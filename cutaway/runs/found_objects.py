@@ -14,11 +14,13 @@ class Truth(NamedTuple):
         boxes: (n, 4) x1 y1 x2 y2 in pixels of the picture.
         classes: (n,) from 0.
         ignored: (n,) bool: neither taught nor held against a detector.
+        outlines: of each its polygons, its run lengths or None; None: nobody asks for them.
     """
 
     boxes: np.ndarray
     classes: np.ndarray
     ignored: np.ndarray
+    outlines: list | None = None
 
 
 class Detections(NamedTuple):

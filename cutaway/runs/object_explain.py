@@ -15,6 +15,7 @@ from cutaway.models import Detector, SingleStage, SSDDetector, YoloDetector
 from cutaway.models.detector import POSITIVE
 from cutaway.models.yolo import NUMBERS
 from cutaway.runs.box_arithmetic import BoxArithmetic, arithmetic_of, yolo_place
+from cutaway.runs.box_evidence import OneBox, box_saliency, pixel_share, region_reading
 from cutaway.runs.dense_explain import ExampleStory, example_row
 from cutaway.runs.drawn_boxes import drawn_boxes
 from cutaway.runs.finished_run import Run
@@ -147,48 +148,6 @@ class Matching(Story):
         }
 
 
-@dataclasses.dataclass(repr=False)
-class PixelShare(Story):
-    """On which pixels the score of a box rests: |∂ log score / ∂ pixel|, summed over the channels.
-
-    Attributes:
-        values: (height, width), of the picture as the network takes it.
-        box: (4,) in its pixels.
-        picture: (height, width, 3) uint8.
-    """
-
-    values: np.ndarray
-    box: np.ndarray
-    picture: np.ndarray
-
-    @property
-    def inside(self) -> float:
-        """Fraction of the sum that lies in the box."""
-        x1, y1, x2, y2 = np.clip(np.rint(self.box), 0, [*self.values.shape[::-1]] * 2).astype(int)
-        return float(self.values[y1:y2, x1:x2].sum() / max(self.values.sum(), 1e-30))
-
-    def text(self, width: int = WIDTH) -> str:
-        x1, y1, x2, y2 = self.box
-        part = (x2 - x1) * (y2 - y1) / self.values.size
-        return (
-            f"{self.inside:.0%} of the sensitivity of the score to the pixels lies in the box, "
-            f"which has {part:.0%} of the picture's area"
-        )
-
-    def plot(self, axes=None):
-        from matplotlib.figure import Figure
-
-        if axes is None:
-            axes = Figure(figsize=(6, 5), layout="constrained").add_subplot()
-        axes.imshow(self.picture, alpha=0.35)
-        axes.imshow(_smoothed(self.values), cmap="magma", alpha=0.65)
-        axes.set_axis_off()
-        return axes
-
-    def to_dict(self) -> dict:
-        return {"inside": self.inside, "box": [float(n) for n in self.box]}
-
-
 def explain_objects(run: Run, data, row: int, box: int | None = None) -> ExampleStory:
     """Explain what a detector finds in a picture, and one box of it down to its arithmetic.
 
@@ -238,8 +197,13 @@ def explain_objects(run: Run, data, row: int, box: int | None = None) -> Example
         truth = rows.target_of(one)
         matching = _matching(net, rows, x, made, raw, k, truth, found, chosen, picture.shape[:2])
         parts.append(("The object that it is for", matching))
-    share = pixel_share(net, x, int(raw["rows"][k]), kind, raw["boxes"][k])
-    parts.append(("Where its score comes from", share))
+    score = OneBox(net, int(raw["rows"][k]), kind, made.prior)
+    evidence = {
+        "The region that was read for it": region_reading(net, x, made),
+        "Pixels on which its score rests": pixel_share(score, x, raw["boxes"][k]),
+        "Positions of its map that support it": box_saliency(score, x, made, name),
+    }
+    parts += [(heading, part) for heading, part in evidence.items() if part is not None]
     counts = {}
     for number in shown.classes:
         counts[rows.names[int(number)]] = counts.get(rows.names[int(number)], 0) + 1
@@ -369,27 +333,3 @@ def yolo_lesson(
         "objectness": float(np.logaddexp(0, objectness) - overlaps[own] * objectness),
         "classes": float((np.logaddexp(0, logits) - wanted * logits).sum()),
     }
-
-
-def pixel_share(net: Detector, x, candidate: int, kind: int, box) -> PixelShare:
-    """Where the score of a candidate comes from.
-
-    Args:
-        x: (height, width, channels) as the network takes it.
-        candidate: number of the candidate.
-        kind: its class.
-        box: (4,) in pixels of x.
-    """
-    leaf = Tensor(x[None].astype(np.float32), requires_grad=True)
-    net.all_boxes(leaf)["scores"][0, candidate, kind].log().backward()
-    assert leaf.grad is not None
-    values = np.abs(np.asarray(leaf.grad))[0].sum(axis=-1)
-    picture = x if x.shape[-1] == 3 else np.repeat(x, 3, axis=-1)
-    return PixelShare(np.asarray(values), np.asarray(box, float), picture)
-
-
-def _smoothed(values, radius: int = 4) -> np.ndarray:
-    """The mean over squares, for a picture."""
-    padded = np.pad(values, radius)
-    windows = np.lib.stride_tricks.sliding_window_view(padded, (2 * radius + 1,) * 2)
-    return windows.mean(axis=(-2, -1))

@@ -42,17 +42,23 @@ def ssd_of(spec, source, pretrained) -> Detector:
 
 
 def faster_rcnn_of(spec, source, pretrained) -> Detector:
-    """Faster R-CNN on a backbone."""
+    """Faster R-CNN on a backbone, and Mask R-CNN."""
     return rcnn_on_backbone(
         source,
         spec["outputs"],
+        masks=spec["model"] == "mask-rcnn",
         sizes=spec["anchors"],
         regions=SMALL_REGIONS._replace(score=LEAST_SCORE),
         pretrained=pretrained,
     )
 
 
-DETECTORS = {"yolo": yolo_of, "ssd": ssd_of, "faster-rcnn": faster_rcnn_of}
+DETECTORS = {
+    "yolo": yolo_of,
+    "ssd": ssd_of,
+    "faster-rcnn": faster_rcnn_of,
+    "mask-rcnn": faster_rcnn_of,
+}
 
 
 def detector_of(spec, source: str | None = None) -> Detector:

@@ -15,9 +15,9 @@ from cutaway.data import (
     find_objects,
     stream_examples,
 )
-from cutaway.errors import DataError
+from cutaway.errors import DataError, OptionError
 from cutaway.metrics import DetectionScores
-from cutaway.metrics.detection import coco_package
+from cutaway.metrics.coco_scores import coco_package
 from cutaway.metrics.detection_errors import DOUBLED, ERRORS, INVENTED, WRONG_CLASS
 from cutaway.nn import seed
 from cutaway.nn.trees import take_rows
@@ -249,7 +249,13 @@ def prepare_objects(path, options: ObjectOptions | None = None, *, why: str = ""
     size = picture_size(options.size, folder.sizes)
     # the backbones take three channels, also of gray pictures
     training = dataclasses.replace(folder.subset(sets["train"]), channels=3)
-    rows = ObjectRows(size, 3, folder.classes, training.counts.sum(axis=0))
+    masks = options.model == "mask-rcnn"
+    if masks:
+        expect_outlines(folder)
+        training = training.with_crops()
+    elif folder.has_outlines:
+        notes.append("the objects have outlines, which --model mask-rcnn learns")
+    rows = ObjectRows(size, 3, folder.classes, training.counts.sum(axis=0), masks=masks)
     frame = object_frame(folder)
     for name in ("train", "validation"):
         expect_boxes(folder, sets, name)
@@ -311,11 +317,32 @@ def expect_boxes(folder: ObjectFolder, sets: dict[str, np.ndarray], name: str) -
         )
 
 
+def expect_outlines(folder: ObjectFolder) -> None:
+    """The objects of a folder are outlined.
+
+    Raises:
+        OptionError: one is not.
+    """
+    if not folder.has_outlines:
+        pairs = zip(folder.outlines, folder.ignored, strict=True)
+        bare = sum(
+            o is None for all_, skip in pairs for o, s in zip(all_, skip, strict=True) if not s
+        )
+        raise OptionError(
+            f"--model mask-rcnn, but {bare:,} of {int(folder.counts.sum()):,} objects of "
+            f"{folder.root} have a box without an outline",
+            expected='polygons or run lengths of every object: COCO\'s json with "segmentation", '
+            "or YOLO's txt files with polygons",
+            fix="take --model faster-rcnn, or add outlines",
+        )
+
+
 def _framed(rows: ObjectRows, x, y):
     geometry = rows.framing.geometry(x.shape[:2])
     boxes = geometry.boxes(y["boxes"]).astype(np.float32)
     boxes = np.where(y["valid"][:, None], boxes, 0)
-    return geometry.picture(x, fill=GRAY), {**y, "boxes": boxes}
+    moved = {"boxes": boxes, "frames": boxes} if "frames" in y else {"boxes": boxes}
+    return geometry.picture(x, fill=GRAY), {**y, **moved}
 
 
 def augmentation(
@@ -323,6 +350,8 @@ def augmentation(
 ) -> ExampleAugmentation:
     """Random flips, zoom, shift and light, if asked for."""
     roles = {"boxes": "boxes", "classes": "other", "valid": "valid"}
+    if rows.masks:
+        roles |= {"crops": "crops", "frames": "frames"}
     if not options.augment:
         return ExampleAugmentation(RandomGeometry(rows.size), y_roles=roles, fill=GRAY)
     flips = (0, 1) if turns else (1,)

@@ -17,10 +17,12 @@ from cutaway.data import (
     read_image,
 )
 from cutaway.data.decode import read_header
+from cutaway.data.object_crops import object_crops
 from cutaway.data.object_folder import padded
+from cutaway.data.pasted_mask import pasted_mask
 from cutaway.data.prefetch import in_threads
 from cutaway.metrics import DetectionScores
-from cutaway.metrics.detection import COCO_SCORES
+from cutaway.metrics.coco_scores import COCO_SCORES
 from cutaway.metrics.detection_errors import confusion_with_background, judge
 from cutaway.nn.trees import take_rows
 from cutaway.runs.dense_rows import PICTURES, DenseRows, frame_of
@@ -53,6 +55,7 @@ class ObjectForm(msgspec.Struct):
     classes: list[str]
     counts: list[Annotated[int, msgspec.Meta(ge=0)]]
     threshold: Annotated[float, msgspec.Meta(ge=0, le=1)]
+    masks: bool = False
 
     def __post_init__(self):
         if not 1 <= len(self.classes) == len(self.counts) <= 65_535:
@@ -71,6 +74,7 @@ class ObjectRows(DenseRows):
         names: of the classes.
         counts: boxes of each class in the training set.
         threshold: score from which on detections are shown and written.
+        masks: whether the network outlines objects.
     """
 
     examples = "pictures"
@@ -86,6 +90,7 @@ class ObjectRows(DenseRows):
         *,
         how: str = "letterbox",
         threshold: float = 0.5,
+        masks: bool = False,
     ):
         self.size = tuple(size)
         self.channels = channels
@@ -93,6 +98,7 @@ class ObjectRows(DenseRows):
         self.counts = [int(n) for n in counts]
         self.how = how
         self.threshold = threshold
+        self.masks = masks
 
     @property
     def task(self) -> str:
@@ -125,6 +131,7 @@ class ObjectRows(DenseRows):
             found.counts,
             how=found.how,
             threshold=found.threshold,
+            masks=found.masks,
         )
 
     def to_json(self) -> dict:
@@ -137,6 +144,7 @@ class ObjectRows(DenseRows):
             "classes": self.names,
             "counts": self.counts,
             "threshold": self.threshold,
+            "masks": self.masks,
         }
 
     # reading
@@ -175,7 +183,10 @@ class ObjectRows(DenseRows):
         """
         kept = np.flatnonzero(~truth.ignored)[:capacity]
         boxes = self.framing.geometry(size).boxes(truth.boxes[kept])
-        return padded(boxes.astype(np.float32), truth.classes[kept], capacity)
+        crops = None
+        if self.masks and truth.outlines is not None:
+            crops = object_crops([truth.outlines[k] for k in kept], truth.boxes[kept], size)
+        return padded(boxes.astype(np.float32), truth.classes[kept], capacity, crops)
 
     def transform(self, frame, *, with_target=True):
         if with_target and "target" not in frame.columns:
@@ -212,7 +223,12 @@ class ObjectRows(DenseRows):
         """The detections of one picture of this (height, width) in its own pixels."""
         there = self.found_rows(found, size)
         boxes = self.framing.undo_boxes(found["boxes"][there], size)
-        return Detections(boxes, found["scores"][there], found["classes"][there])
+        masks = None
+        if "masks" in found:  # of the boxes before they are clipped
+            own = self.framing.geometry(size).inverse().boxes(found["boxes"][there].astype(float))
+            each = zip(found["masks"][there], own, strict=True)
+            masks = [pasted_mask(probabilities, box, size) for probabilities, box in each]
+        return Detections(boxes, found["scores"][there], found["classes"][there], masks)
 
     def detected(self, run: Run, rows: list[dict]) -> Iterator[tuple[dict, np.ndarray, Detections]]:
         """(row, picture, what a run finds in it) of each row, some pictures at a time."""
@@ -343,6 +359,6 @@ def object_frame(folder: ObjectFolder):
     """The frame of an ObjectFolder."""
     import polars as pl
 
-    truths = zip(folder.boxes, folder.labels, folder.ignored, strict=True)
+    truths = zip(folder.boxes, folder.labels, folder.ignored, folder.outlines, strict=True)
     frame = frame_of(folder.names, folder.pictures)
     return frame.with_columns(pl.Series("target", [Truth(*t) for t in truths], dtype=pl.Object))

@@ -10,7 +10,7 @@ from cutaway.runs.options.masks import TURNS
 from cutaway.runs.options.transfer import FINE_TUNE, FROM
 
 # networks on any backbone, and those with a body of their own
-MODELS = ("faster-rcnn", "yolo", "ssd")  # heads on a pretrained backbone
+MODELS = ("faster-rcnn", "yolo", "ssd", "mask-rcnn")  # heads on a pretrained backbone
 SSD_EPOCHS = 3  # times as many: its heads are single convolutions, which learn slowly
 
 
@@ -19,7 +19,8 @@ class ObjectOptions(TrainingOptions):
     """Training options for pictures with boxes; None means a default that depends on the data.
 
     Attributes:
-        model: "faster-rcnn", "yolo" or "ssd", on a pretrained backbone.
+        model: "faster-rcnn", "yolo" or "ssd", on a pretrained backbone; "mask-rcnn" also outlines
+            the objects.
         from_: the pretrained backbone, see TransferOptions.
         fine_tune: whether the backbone is trained too, with a lower learning rate for all.
         size: longer side of the pictures as the network takes them, letterboxed, or (height,

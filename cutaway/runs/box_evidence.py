@@ -1,0 +1,291 @@
+"""What one box rests on: pixels, positions of a map, the region that was read, its mask."""
+
+import dataclasses
+
+import numpy as np
+
+from cutaway import ops
+from cutaway.data.outlines import outline_mask
+from cutaway.engine import Tensor
+from cutaway.explain import GradCam, grad_cam
+from cutaway.models import Detector
+from cutaway.models.region_detector import RegionDetector
+from cutaway.nn import Module
+from cutaway.ops.regions import align_weights
+from cutaway.runs.box_arithmetic import BoxArithmetic
+from cutaway.story.text import WIDTH, Story
+
+SAMPLES = 2  # of a bin along each axis, see region_heads.align_regions
+LISTED = 6  # positions of a bin
+SMALL = 5e-4  # weights below are not listed
+
+
+@dataclasses.dataclass(repr=False)
+class PixelShare(Story):
+    """On which pixels the score of a box rests: |∂ log score / ∂ pixel|, summed over the channels.
+
+    Attributes:
+        values: (height, width), of the picture as the network takes it.
+        box: (4,) in its pixels.
+        picture: (height, width, 3) uint8.
+    """
+
+    values: np.ndarray
+    box: np.ndarray
+    picture: np.ndarray
+
+    @property
+    def inside(self) -> float:
+        """Fraction of the sum that lies in the box."""
+        x1, y1, x2, y2 = np.clip(np.rint(self.box), 0, [*self.values.shape[::-1]] * 2).astype(int)
+        return float(self.values[y1:y2, x1:x2].sum() / max(self.values.sum(), 1e-30))
+
+    def text(self, width: int = WIDTH) -> str:
+        x1, y1, x2, y2 = self.box
+        part = (x2 - x1) * (y2 - y1) / self.values.size
+        return (
+            f"{self.inside:.0%} of the sensitivity of the score to the pixels lies in the box, "
+            f"which has {part:.0%} of the picture's area"
+        )
+
+    def plot(self, axes=None):
+        from matplotlib.figure import Figure
+
+        if axes is None:
+            axes = Figure(figsize=(6, 5), layout="constrained").add_subplot()
+        axes.imshow(self.picture, alpha=0.35)
+        axes.imshow(_smoothed(self.values), cmap="magma", alpha=0.65)
+        axes.set_axis_off()
+        return axes
+
+    def to_dict(self) -> dict:
+        return {"inside": self.inside, "box": [float(n) for n in self.box]}
+
+
+@dataclasses.dataclass(repr=False)
+class RegionReading(Story):
+    """How RoIAlign reads the region of a proposal from a map.
+
+    Attributes:
+        stride: of the map: pixels of the input from one position to the next.
+        channels: of the map.
+        rows: (bins, height of the map), how much each row counts in a bin.
+        columns: (bins, width of the map).
+        picture: (height, width, 3) uint8.
+    """
+
+    stride: int
+    channels: int
+    rows: np.ndarray
+    columns: np.ndarray
+    picture: np.ndarray
+
+    def text(self, width: int = WIDTH) -> str:
+        bins, height = self.rows.shape
+        middle = bins // 2
+        weights = np.outer(self.rows[middle], self.columns[middle])
+        order = np.argsort(-weights, axis=None, kind="stable")
+        order = order[weights.ravel()[order] > SMALL]
+        terms = [
+            f"{weights.flat[k]:.3f} · map[{k // weights.shape[1]}, {k % weights.shape[1]}]"
+            for k in order[:LISTED]
+        ]
+        if len(order) > LISTED:
+            terms.append("...")
+        sides = [np.flatnonzero(one.sum(axis=0) > SMALL) for one in (self.rows, self.columns)]
+        spans = [f"{name} {s[0]} to {s[-1]}" for name, s in zip(("rows", "columns"), sides,
+                                                               strict=True) if len(s)]  # fmt: skip
+        lines = [
+            f"{bins} x {bins} bins from the map of 1/{self.stride}, which has {height} x "
+            f"{self.columns.shape[1]} positions and {self.channels} channels: of {spans[0]},"
+            if len(spans) == 2
+            else "The region lies outside of the map: all bins are 0",
+        ]
+        if len(spans) == 2:
+            lines.append(
+                f"{spans[1]}. A bin is the mean of {SAMPLES} x {SAMPLES} samples, each interpolated"
+            )
+            lines.append("between four positions. In each channel the bin in the middle is")
+            lines += ["  " + ("+ " if k else "  ") + term for k, term in enumerate(terms)]
+        return "\n".join(lines)
+
+    def plot(self, axes=None):
+        from matplotlib.figure import Figure
+
+        if axes is None:
+            axes = Figure(figsize=(6, 5), layout="constrained").add_subplot()
+        height, width = self.picture.shape[:2]
+        axes.imshow(self.picture, alpha=0.5, extent=(0, width, height, 0))
+        weights = np.outer(self.rows.sum(axis=0), self.columns.sum(axis=0))
+        down, across = (n * self.stride for n in weights.shape)
+        axes.imshow(weights, cmap="magma", alpha=0.6, extent=(0, across, down, 0))
+        axes.set_xlim(0, width)
+        axes.set_ylim(height, 0)
+        axes.set_axis_off()
+        return axes
+
+    def to_dict(self) -> dict:
+        return {
+            "stride": self.stride,
+            "rows": self.rows.tolist(),
+            "columns": self.columns.tolist(),
+        }
+
+
+@dataclasses.dataclass(repr=False)
+class BoxMask(Story):
+    """The mask of a box: probabilities that its cells belong to the object.
+
+    Attributes:
+        probabilities: (m, m), of the class of the box.
+        pixels: of the picture that belong to the object.
+        part: of the pixels of its box.
+        iou: with the mask of the object that the box is for; None: it is for none, or unknown.
+    """
+
+    probabilities: np.ndarray
+    pixels: int
+    part: float
+    iou: float | None
+
+    def text(self, width: int = WIDTH) -> str:
+        side = len(self.probabilities)
+        sure = np.abs(self.probabilities - 0.5) > 0.4
+        lines = [
+            f"{side} x {side} probabilities in the box: {(self.probabilities >= 0.5).mean():.0%} "
+            f"of at least 0.5, {sure.mean():.0%} below 0.1 or above 0.9. Put into the",
+            f"picture they are {self.pixels:,} pixels, {self.part:.0%} of the box's.",
+        ]
+        if self.iou is not None:
+            lines.append(f"IoU with the mask of the object that the box is for: {self.iou:.3f}")
+        return "\n".join(lines)
+
+    def plot(self, axes=None):
+        from matplotlib.figure import Figure
+
+        if axes is None:
+            axes = Figure(figsize=(4, 4), layout="constrained").add_subplot()
+        axes.imshow(self.probabilities, cmap="magma", vmin=0, vmax=1)
+        axes.set_axis_off()
+        return axes
+
+    def to_dict(self) -> dict:
+        return {
+            "probabilities": self.probabilities.tolist(),
+            "pixels": self.pixels,
+            "part": self.part,
+            "iou": self.iou,
+        }
+
+
+class OneBox(Module):
+    """The log score of one box of a detector: (batch, 1).
+
+    Args:
+        net: the detector.
+        candidate: number of the box among `net.all_boxes`.
+        kind: its class.
+        proposal: x1 y1 x2 y2 that it began with, for a RegionDetector: its proposals may come in
+            another order where numbers are rounded in another way.
+    """
+
+    def __init__(self, net: Detector, candidate: int, kind: int, proposal=None):
+        self.net = net
+        self.candidate, self.kind = candidate, kind
+        self.proposal = None if proposal is None else tuple(float(n) for n in proposal)
+
+    def forward(self, x):
+        if self.proposal is None or not isinstance(self.net, RegionDetector):
+            scores, row = self.net.all_boxes(x)["scores"], self.candidate
+        else:
+            given = np.tile(np.array(self.proposal, np.float32), (len(x), 1, 1))
+            proposals = {"boxes": given, "valid": np.ones(given.shape[:2], bool)}
+            scores = self.net.candidates(self.net.maps(x), proposals, x.shape[1:3])["scores"]
+            row = 0
+        return ops.reshape(ops.log(scores[:, row, self.kind]), shape=(-1, 1))
+
+
+def pixel_share(net: OneBox, x, box) -> PixelShare:
+    """Where the score of a box comes from.
+
+    Args:
+        net: the score.
+        x: (height, width, channels) as the network takes it.
+        box: (4,) in pixels of x.
+    """
+    leaf = Tensor(x[None].astype(np.float32), requires_grad=True)
+    net(leaf).sum().backward()
+    assert leaf.grad is not None
+    values = np.abs(np.asarray(leaf.grad))[0].sum(axis=-1)
+    return PixelShare(np.asarray(values), np.asarray(box, float), _in_color(x))
+
+
+def box_saliency(net: OneBox, x, made: BoxArithmetic, name: str) -> GradCam | None:
+    """Grad-CAM of the score of a box at the map from which it was read; None without a pyramid.
+
+    Args:
+        net: the score.
+        x: (height, width, channels) as the network takes it.
+        made: the arithmetic of the box.
+        name: of its class.
+    """
+    if made.layer is None:
+        return None
+    return grad_cam(
+        net, x.astype(np.float32), layer="net." + made.layer, output_names=[f"log score of {name}"]
+    )
+
+
+def region_reading(net: Detector, x, made: BoxArithmetic) -> RegionReading | None:
+    """How the region of a proposal was read; None for detectors that read none by RoIAlign.
+
+    Args: see box_saliency.
+    """
+    if not isinstance(net, RegionDetector) or net.reading != "align":
+        return None
+    stride = net.strides[made.level]
+    sizes = tuple(-(-n // stride) for n in x.shape[:2])
+    rows, columns = align_weights(
+        np.zeros((1, *sizes, 1), np.float32),
+        made.prior[None, None].astype(np.float32),
+        net.region_size,
+        1 / stride,
+        SAMPLES,
+        aligned=False,
+    )
+    return RegionReading(
+        stride,
+        net.channels,
+        np.asarray(rows, float)[0, 0],
+        np.asarray(columns, float)[0, 0],
+        _in_color(x),
+    )
+
+
+def box_mask(probabilities, runs: dict, box, true_runs: dict | None) -> BoxMask:
+    """The mask of a box.
+
+    Args:
+        probabilities: (m, m).
+        runs: of the mask in the picture, see data.run_lengths.
+        box: (4,) in pixels of the picture.
+        true_runs: of the object that the box is for; None: of none.
+    """
+    mask = outline_mask(runs, runs["size"])
+    area = max(1.0, float((box[2] - box[0]) * (box[3] - box[1])))
+    iou = None
+    if true_runs is not None:
+        true = outline_mask(true_runs, true_runs["size"])
+        iou = float((mask & true).sum() / max(1, (mask | true).sum()))
+    return BoxMask(np.asarray(probabilities), int(mask.sum()), float(mask.sum()) / area, iou)
+
+
+def _in_color(x) -> np.ndarray:
+    return x if x.shape[-1] == 3 else np.repeat(x, 3, axis=-1)
+
+
+def _smoothed(values, radius: int = 4) -> np.ndarray:
+    """The mean over squares, for a picture."""
+    padded = np.pad(values, radius)
+    windows = np.lib.stride_tricks.sliding_window_view(padded, (2 * radius + 1,) * 2)
+    return windows.mean(axis=(-2, -1))

@@ -1,0 +1,110 @@
+"""What one box rests on: the same numbers as those of the network."""
+
+import numpy as np
+import pytest
+
+import cutaway as ct
+from cutaway.models import BasicBlock, PyramidYolo, ResNet, rcnn_on_backbone
+from cutaway.models.detector import YoloDetector
+from cutaway.runs.box_arithmetic import arithmetic_of
+from cutaway.runs.box_evidence import (
+    OneBox,
+    box_mask,
+    box_saliency,
+    pixel_share,
+    region_reading,
+)
+
+RNG = np.random.default_rng(0)
+SIZE = (64, 96)
+
+
+@pytest.fixture(scope="module")
+def x():
+    return RNG.random((*SIZE, 3)).astype(np.float32)
+
+
+def body():
+    return ResNet(BasicBlock, (1, 1, 1, 1), widths=(4, 4, 6, 8))
+
+
+@pytest.fixture(scope="module")
+def two_stages():
+    ct.nn.seed(0)
+    net = rcnn_on_backbone(body(), 2, sizes=((12,), (24,), (48,)), channels=4, width=8)
+    return net.eval()
+
+
+@pytest.fixture(scope="module")
+def found(two_stages, x):
+    with ct.no_grad():
+        raw = {name: value.numpy()[0] for name, value in two_stages(ct.Tensor(x[None])).items()}
+    assert raw["valid"][0]
+    kind, row = int(raw["classes"][0]), int(raw["rows"][0])
+    return raw, row, kind, arithmetic_of(two_stages, x[None], row, kind, "cat")
+
+
+def test_the_region_that_is_shown_is_the_one_that_was_read(two_stages, x, found):
+    made = found[3]
+    reading = region_reading(two_stages, x, made)
+    with ct.no_grad():
+        maps = two_stages.maps(ct.Tensor(x[None]))
+        region = two_stages.read(
+            maps[: len(two_stages.strides)], made.prior[None, None].astype(np.float32), 7
+        ).numpy()[0, 0]
+    own = maps[made.level].numpy()[0]
+    shown = np.einsum("ih,hwc,jw->ijc", reading.rows, own, reading.columns)
+    np.testing.assert_allclose(shown, region, atol=1e-5 * np.abs(region).max())
+    text = reading.text()
+    middle = np.outer(reading.rows[3], reading.columns[3])
+    row, column = np.unravel_index(middle.argmax(), middle.shape)
+    assert f"{middle.max():.3f} · map[{row}, {column}]" in text
+    assert all(len(line) <= 80 for line in text.splitlines())
+
+
+def test_the_score_that_is_explained_is_that_of_the_box(two_stages, x, found):
+    raw, row, kind, made = found
+    score = OneBox(two_stages, row, kind, made.prior)
+    value = float(np.exp(score(ct.Tensor(x[None].astype(np.float32))).item()))
+    assert value == pytest.approx(float(raw["scores"][0]), rel=1e-4)
+    share = pixel_share(score, x, raw["boxes"][0])
+    assert 0 <= share.inside <= 1
+    # the derivative by the pixels, by hand
+    k = np.unravel_index(share.values.argmax(), share.values.shape)
+    step, change = np.zeros((1, *x.shape), np.float64), 0.0
+    for channel in range(3):
+        step[:] = 0
+        step[0, *k, channel] = 1e-3
+        with ct.no_grad():
+            up, down = (
+                score(ct.Tensor((x[None] + s * step).astype(np.float32))).item() for s in (1, -1)
+            )
+        change += abs(up - down) / 2e-3
+    assert change == pytest.approx(share.values[k], rel=0.05)
+
+
+@pytest.mark.slow
+def test_grad_cam_of_a_box_is_that_of_the_map_it_was_read_from(two_stages, x, found):
+    raw, row, kind, made = found
+    assert made.layer == f"pyramid.output{made.level + 1}"
+    seen = box_saliency(OneBox(two_stages, row, kind, made.prior), x, made, "cat")
+    assert seen.layer == "net." + made.layer
+    assert seen.map.shape == tuple(n // two_stages.strides[made.level] for n in SIZE)
+    assert seen.values.shape == SIZE
+    assert seen.output == pytest.approx(float(np.log(raw["scores"][0])), abs=1e-3)
+    net = YoloDetector(PyramidYolo(body(), 2, priors=[(12, 12), (24, 24), (48, 48)], channels=8))
+    own = net.eval().all_boxes(ct.Tensor(x[None]))["boxes"].shape[1]
+    first, last = (arithmetic_of(net, x[None], k, 0, "cat") for k in (0, own - 1))
+    assert (first.layer, first.level) == ("net.pyramid.output3", 2)
+    assert (last.layer, last.level) == ("net.pyramid.output1", 0)
+
+
+def test_a_mask_is_told_in_pixels():
+    runs = {"size": [4, 4], "counts": [0, 8, 8]}
+    told = box_mask(np.full((2, 2), 0.95), runs, np.array([0.0, 0, 4, 4]), runs)
+    assert (told.pixels, told.part, told.iou) == (8, 0.5, 1.0)
+    other = {"size": [4, 4], "counts": [4, 8, 4]}
+    told = box_mask(np.full((2, 2), 0.95), runs, np.array([0.0, 0, 4, 4]), other)
+    assert told.iou == pytest.approx(4 / 12)
+    assert "IoU with the mask of the object that the box is for: 0.333" in told.text()
+    assert box_mask(np.ones((2, 2)), runs, np.zeros(4), None).iou is None
