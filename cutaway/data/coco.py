@@ -18,6 +18,8 @@ from cutaway.files.content import naming, read_content, readable
 
 WRITTEN = "bbox [x, y, width, height] in pixels of the picture"
 LOOKED_AT = 2**16  # bytes of a json file by which it is recognized
+# as Python writes them, and JSON has them not
+NOT_NUMBERS = re.compile(rb"(?<=[\[,:\s])-?(?:NaN|Infinity)(?=[\s,\]}])")
 
 
 class _Image(msgspec.Struct):
@@ -76,6 +78,16 @@ def looks_like_coco(path) -> bool:
     return text.lstrip()[:1] == b"{" and bool(keys & {b"images", b"annotations", b"categories"})
 
 
+def looks_like_results(path) -> bool:
+    """Whether a json file begins as a list of detections or annotations alone."""
+    try:
+        with readable(path) as file:
+            text = file.read(LOOKED_AT)
+    except DataError:
+        return False
+    return text.lstrip()[:1] == b"[" and b'"image_id"' in text and b'"bbox"' in text
+
+
 def read_coco_file(path) -> _File:
     """The content of a json file.
 
@@ -85,7 +97,10 @@ def read_coco_file(path) -> _File:
     content = read_content(path)
     with naming(path, "a json file of COCO"):
         try:
-            return msgspec.json.decode(content, type=_File)
+            try:
+                return msgspec.json.decode(content, type=_File)
+            except msgspec.DecodeError:
+                return msgspec.json.decode(NOT_NUMBERS.sub(b"null", content), type=_File)
         except msgspec.DecodeError as error:
             raise DataError(
                 f"it is not COCO's json: {error}",
@@ -147,10 +162,17 @@ def pictures_of(path, content: _File, numbers, by_id, find, split) -> Iterable[M
         DataError: ids that nothing has, boxes and outlines of another form.
     """
     of_image: dict[int | str, Marked] = {}
+    ids: dict[Path, int | str] = {}
     for image in content.images:
         if image.id in of_image:
             raise DataError(f"{path}: two images have the id {image.id}", expected="different ids")
         one = Marked(find(image.file_name, path, split), Path(path))
+        if ids.setdefault(one.picture, image.id) != image.id:
+            raise DataError(
+                f"{path}: the images {ids[one.picture]} and {image.id} are both {one.picture}",
+                expected="each picture once: the boxes of one would be background in the other",
+                fix="give all annotations of the picture one image_id, and remove the other image",
+            )
         if image.width and image.height:
             one.size = (image.height, image.width)
         of_image[image.id] = one
@@ -163,11 +185,7 @@ def pictures_of(path, content: _File, numbers, by_id, find, split) -> Iterable[M
                 expected="an id of images",
             )
         if annotation.category_id not in numbers:
-            raise DataError(
-                f"{path}: {where} is of category {annotation.category_id}",
-                expected=f"one of the categories {', '.join(map(str, sorted(by_id)[:20]))}",
-                fix="add the category, or correct the annotation",
-            )
+            raise _unlisted(path, where, annotation.category_id, content, by_id)
         if annotation.bbox is None:
             continue  # of another task: a caption, a mask of stuff
         if len(annotation.bbox) != 4:
@@ -181,6 +199,24 @@ def pictures_of(path, content: _File, numbers, by_id, find, split) -> Iterable[M
             outline=_outline(annotation.segmentation, path, where),
         )
     return of_image.values()
+
+
+def _unlisted(path, where: str, category: int, content: _File, by_id) -> DataError:
+    """That an annotation is of a category that is not there, perhaps because of another count."""
+    used, listed = {a.category_id for a in content.annotations}, sorted(by_id)
+    fix = "add the category, or correct the annotation"
+    for step in (1, -1):
+        moved = {k - step for k in used}
+        if moved <= set(listed) and moved & {listed[0], listed[-1]}:
+            fix = (
+                f"the annotations have categories from {min(used)} to {max(used)}, the list from "
+                f"{listed[0]} to {listed[-1]}: they are off by one"
+            )
+    return DataError(
+        f"{path}: {where} is of category {category}",
+        expected=f"one of the categories {', '.join(map(str, listed[:20]))}",
+        fix=fix,
+    )
 
 
 def _outline(value, path, where):

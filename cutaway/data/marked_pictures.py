@@ -5,6 +5,8 @@ from pathlib import Path
 
 import numpy as np
 
+from cutaway.data.decode import SUFFIXES
+from cutaway.data.file_pairs import bare_name, files_below
 from cutaway.errors import DataError
 
 MOST_BAD = 0.05  # fraction of bad boxes above which the whole set is wrong
@@ -66,6 +68,37 @@ class MarkedPictures:
     reason: str
     as_written: str
     notes: list[str] = dataclasses.field(default_factory=list)
+
+
+def folders_in(root: Path) -> list[Path]:
+    """The folders in a folder, none hidden, sorted."""
+    return [p for p in sorted(root.iterdir()) if p.is_dir() and p.name[0] != "."]
+
+
+def pictures_by_name(folder: Path, prefix: str = "") -> dict[str, Path]:
+    """{prefix and path below the folder, without suffix: path} of the pictures in a folder.
+
+    Raises:
+        DataError: two pictures of one name, of which labels could only belong to one.
+    """
+    found: dict[str, Path] = {}
+    for path in files_below(folder, SUFFIXES):
+        other = found.setdefault(prefix + bare_name(path, folder, SUFFIXES), path)
+        if other != path:
+            raise DataError(
+                f"{other} and {path.name} have the same name",
+                expected="one picture of each name",
+                fix="rename or remove one of them",
+            )
+    return found
+
+
+def names_by_stem(names) -> dict[str, list[str]]:
+    """{the part of a name behind its folders: the names that end so}."""
+    found: dict[str, list[str]] = {}
+    for name in names:
+        found.setdefault(name.rpartition("/")[2], []).append(name)
+    return found
 
 
 def finished(one: Marked, size) -> tuple[np.ndarray, np.ndarray, list[tuple[str, str]]]:
@@ -133,6 +166,9 @@ def expect_few_bad(wrong, count: int, as_written: str) -> list[str]:
             first = "".join(found[0])
             inverted = sum(what == "ends before it begins" for _, what in found)
             fix = "correct the boxes, or remove them"
+            nothing = sum(" = 0 0 0 0, " in where for where, _ in found)
+            if nothing > len(found) / 2:
+                fix = "remove them: a picture without objects needs no box"
             if inverted > len(found) / 2:
                 fix = "they look like x y w h, width and height in place of the second corner: "
                 fix += "write x + w and y + h"

@@ -2,36 +2,45 @@
 
 import os
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from cutaway.data.box_table import looks_like_boxes, read_box_table
 from cutaway.data.coco import PictureFinder, coco_files, looks_like_coco, read_coco
-from cutaway.data.decode import read_header
-from cutaway.data.marked_pictures import MarkedPictures, expect_few_bad, finished
+from cutaway.data.decode import SUFFIXES, read_header
+from cutaway.data.folders import SPLITS
+from cutaway.data.marked_pictures import MarkedPictures, expect_few_bad, finished, folders_in
 from cutaway.data.object_folder import ObjectFolder, capacity_for
 from cutaway.data.one_size import height_by_width
 from cutaway.data.prefetch import in_threads
 from cutaway.data.voc import read_voc, voc_folders
-from cutaway.data.yolo_labels import read_yolo, yolo_folders
+from cutaway.data.yolo_labels import folders_of_yaml, looks_like_yaml, read_yolo, yolo_folders
 from cutaway.errors import DataError, expect_choice
 
 FORMS = ("coco", "voc", "yolo", "table")
+DEEPEST = 2  # folders in folders in which a set is looked for
+FEW = 3  # folders of a folder that may wrap a set: those of classes are more
+PARTS = {"images", "labels", "masks", "annotations", "imagesets", "jpegimages", *SPLITS}
 
 
 def looks_like_objects(path) -> str | None:
     """Why a path looks like pictures with boxes, in words; None if it does not.
 
     Recognized are COCO's json files beside pictures, Pascal VOC's xml files, YOLO's txt files, and
-    CSV files with a line per box; a folder, or the json or CSV file itself.
+    CSV files with a line per box; a folder, one that holds this folder alone, or the json, CSV or
+    data.yaml file itself.
+
+    Raises:
+        DataError: several folders in it are such sets.
     """
     found = _form_of(Path(path))
     if found is None:
         return None
-    form, what = found
+    form, what, _ = found
     return {
         "coco": lambda: f"COCO's json {what[0].name}",
-        "voc": lambda: f"xml files of Pascal VOC in {what[0].name}",
+        "voc": lambda: f"xml files of Pascal VOC in {what[0][0].name}",
         "yolo": lambda: "a txt file per picture with lines of class, center and size, as for YOLO",
         "table": lambda: f"a table of boxes, {what[0].name}",
     }[form]()
@@ -45,7 +54,7 @@ def find_objects(path, *, form: str | None = None, classes=None) -> ObjectFolder
     kept.
 
     Args:
-        path: the folder, or the json or CSV file; see looks_like_objects.
+        path: the folder, or the json, CSV or data.yaml file; see looks_like_objects.
         form: "coco", "voc", "yolo" or "table", where a folder has several; by default the first of
             these that is there.
         classes: names of the classes of another set, such as a trained one, in their order: this
@@ -67,30 +76,39 @@ def find_objects(path, *, form: str | None = None, classes=None) -> ObjectFolder
             "columns file, x1, y1, x2, y2, class, beside the pictures",
             fix="check the path and the names of the folders",
         )
-    form, what = found
-    folder = root if root.is_dir() else root.parent
+    form, what, folder = found
     read = {
         "coco": lambda: read_coco(folder, what),
-        "voc": lambda: read_voc(folder, *what),
-        "yolo": lambda: read_yolo(folder, what),
+        "voc": lambda: read_voc(folder, what),
+        "yolo": lambda: read_yolo(folder, what, root if root.is_file() else None),
         "table": lambda: read_box_table(what[0], PictureFinder(folder)),
     }[form]()
     return _folder(folder, read, classes)
 
 
-def _form_of(root: Path, form: str | None = None):
-    """(form, its files or folders) or None."""
+def _form_of(root: Path, form: str | None = None) -> tuple[str, Any, Path] | None:
+    """(form, its files or folders, folder) or None.
+
+    Raises:
+        DataError: several folders below are sets of pictures with boxes.
+    """
     if form is not None:
         expect_choice(form, FORMS, what="form")
     if root.is_file():
         is_json = root.suffix.lower() == ".json"
         if is_json and form in (None, "coco") and looks_like_coco(root):
-            return "coco", [root]
+            return "coco", [root], root.parent
+        if form in (None, "yolo") and looks_like_yaml(root):
+            folder, found = folders_of_yaml(root)
+            return "yolo", found, folder
         if not is_json and form in (None, "table") and looks_like_boxes(root):
-            return "table", [root]
+            return "table", [root], root.parent
         return None
-    if not root.is_dir():
-        return None
+    return _form_in(root, form, DEEPEST) if root.is_dir() else None
+
+
+def _form_in(root: Path, form: str | None, deeper: int) -> tuple[str, Any, Path] | None:
+    """As _form_of, of a folder or of the only such set in it, so many folders deeper at most."""
     finders = {
         "coco": coco_files,
         "voc": voc_folders,
@@ -101,8 +119,20 @@ def _form_of(root: Path, form: str | None = None):
         if form in (None, name):
             found = find(root)
             if found:
-                return name, found
-    return None
+                return name, found, root
+    below = folders_in(root) if deeper else []
+    if not 1 <= len(below) <= FEW or any(p.suffix.lower() in SUFFIXES for p in root.iterdir()):
+        return None
+    inside = [_form_in(p, form, deeper - 1) for p in below if p.name.lower() not in PARTS]
+    sets = [one for one in inside if one is not None]
+    if len(sets) > 1:
+        raise DataError(
+            f"{root} holds several sets of pictures with boxes: "
+            + ", ".join(str(folder.relative_to(root)) for _, _, folder in sets),
+            expected="one set",
+            fix=f"name one of them, such as {sets[0][2]}",
+        )
+    return sets[0] if sets else None
 
 
 def _folder(root: Path, read: MarkedPictures, classes) -> ObjectFolder:
@@ -110,11 +140,14 @@ def _folder(root: Path, read: MarkedPictures, classes) -> ObjectFolder:
     headers: list = in_threads(read_header, [one.picture for one in marked])
     wrong, boxes, labels, ignored, outlines = [], [], [], [], []
     count = sum(len(one.boxes) for one in marked)
-    if count == 0:
+    if not any(not skipped for one in marked for skipped in one.ignored):
+        said = f", but for {count:,} crowds or difficult objects" if count else ""
         raise DataError(
-            f"{root} holds {len(marked):,} pictures and no box",
+            f"{root} holds {len(marked):,} pictures and no box{said}",
             expected="boxes of objects",
-            fix="check that the files with the boxes belong to these pictures",
+            fix="check that the files with the boxes belong to these pictures"
+            if not count
+            else "mark the objects that are to be found as neither iscrowd nor difficult",
         )
     names = read.classes if classes is None else [str(name) for name in classes]
     numbers = _renumbered(read.classes, names, root)
@@ -144,6 +177,12 @@ def _folder(root: Path, read: MarkedPictures, classes) -> ObjectFolder:
     if absent:
         shown = ", ".join(absent[:5]) + (", ..." if len(absent) > 5 else "")
         notes.append(f"no box of {len(absent)} of {len(names)} classes: {shown}")
+    called = next((name for name in names if name.lower() in ("background", "__background__")), "")
+    if called in {names[k] for k in present}:
+        notes.append(
+            f"a class is named {called!r}: its boxes are taught as objects; what is in no box is "
+            "background by itself"
+        )
     start = len(str(root)) + 1
     return ObjectFolder(
         root=root,

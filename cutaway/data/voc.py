@@ -6,9 +6,15 @@ from pathlib import Path
 import numpy as np
 
 from cutaway.data.coco import shallow_files
-from cutaway.data.decode import SUFFIXES
-from cutaway.data.file_pairs import files_below, voc_lists
-from cutaway.data.marked_pictures import Marked, MarkedPictures
+from cutaway.data.file_pairs import bare_name, files_below, splits_of, voc_lists
+from cutaway.data.folders import SPLITS
+from cutaway.data.marked_pictures import (
+    Marked,
+    MarkedPictures,
+    folders_in,
+    names_by_stem,
+    pictures_by_name,
+)
 from cutaway.data.prefetch import in_threads
 from cutaway.errors import DataError
 from cutaway.files.content import naming, read_content
@@ -18,53 +24,80 @@ WRITTEN = "corners xmin ymin xmax ymax in pixels, counted from 1, the second one
 LARGEST = 2**20  # characters of one file that are read with a document type, which none needs
 
 
-def voc_folders(root: Path) -> tuple[Path, Path] | None:
-    """(folder of the xml files, folder of the pictures), or None."""
+def voc_folders(root: Path) -> list[tuple[Path, Path, str]]:
+    """[(folder of the xml files, folder of the pictures, split)]; [] if it is not such a folder."""
     notes, pictures = root / "Annotations", root / "JPEGImages"
     if notes.is_dir() and pictures.is_dir():
-        return (notes, pictures) if any(notes.glob("*.xml")) else None
-    xml = shallow_files(root, ".xml")[:1]
+        return [(notes, pictures, "")] if any(notes.glob("*.xml")) else []
+    splits = [p for p in folders_in(root) if p.name.lower() in SPLITS]
+    for tops in (splits, [root]):
+        pairs = {"" if top == root else top.name: _folders_of(top) for top in tops}
+        found = [(*pair, split) for split, pair in pairs.items() if pair is not None]
+        if found:
+            return found
+    return []
+
+
+def _folders_of(top: Path) -> tuple[Path, Path] | None:
+    """(folder of the xml files, that of the pictures) or None."""
+    notes = next((p for p in (top / "Annotations", top / "annotations") if p.is_dir()), top)
+    xml = shallow_files(top, ".xml") if notes == top else files_below(notes, (".xml",))
     if not xml or not _is_voc(xml[0]):
         return None
-    pictures = next((p for p in (root / "images", root / "JPEGImages") if p.is_dir()), root)
-    return (notes if notes.is_dir() else root, pictures)
+    return notes, next((p for p in (top / "images", top / "JPEGImages") if p.is_dir()), top)
 
 
-def read_voc(root: Path, notes: Path, pictures: Path) -> MarkedPictures:
-    """The pictures and boxes of a folder; pictures without an xml file have no boxes.
+def read_voc(root: Path, folders) -> MarkedPictures:
+    """The pictures and boxes of folders; pictures without an xml file have no boxes.
+
+    Args:
+        root: with ImageSets, if there are lists.
+        folders: from voc_folders.
 
     Raises:
-        DataError: an xml file that cannot be read, or whose picture is missing.
+        DataError: an xml file that cannot be read, or whose picture is missing; two pictures of one
+            name.
     """
-    files = files_below(notes, (".xml",))
-    by_stem = {path.stem: path for path in files_below(pictures, SUFFIXES)}
-    for path in files:
-        if path.stem not in by_stem:
-            raise DataError(
-                f"{path} has no picture in {pictures}",
-                expected="a picture of the same name",
-                fix="add the picture, or remove the file",
-            )
-    read = dict(zip([p.stem for p in files], in_threads(read_voc_file, files), strict=True))
+    files: dict[str, Path] = {}
+    by_name: dict[str, Path] = {}
+    for notes, pictures, split in folders:
+        prefix = f"{split}/" if split else ""
+        own = pictures_by_name(pictures, prefix)
+        named = names_by_stem(own)
+        for path in files_below(notes, (".xml",)):
+            name = prefix + bare_name(path, notes, (".xml",))
+            if name not in own:
+                beside = named.get(path.stem, [])
+                if len(beside) != 1:
+                    raise DataError(
+                        f"{path} has {'no picture' if not beside else f'{len(beside)} pictures'} "
+                        f"in {pictures}",
+                        expected="a picture of the same name",
+                        fix="add the picture, or remove the file",
+                    )
+                name = beside[0]
+            files[name] = path
+        by_name |= own
+    read = dict(zip(files, in_threads(read_voc_file, list(files.values())), strict=True))
     classes = sorted({name for _, objects in read.values() for name, *_ in objects})
     corners = [box for _, objects in read.values() for _, box, *_ in objects]
     from_zero = any(0 in box[:2] for box in corners)
     start = 0 if from_zero else 1
     marked = []
-    for stem, picture in by_stem.items():
-        one = Marked(picture, notes / f"{stem}.xml" if stem in read else picture)
-        one.size, objects = read.get(stem, (None, []))
-        for number, (name, box, difficult) in enumerate(objects, start=1):
+    for name, picture in by_name.items():
+        one = Marked(picture, files.get(name, picture))
+        one.size, objects = read.get(name, (None, []))
+        for number, (kind, box, difficult) in enumerate(objects, start=1):
             x1, y1, x2, y2 = box
             # the second corner is included; where both are one, nothing was drawn
             shift = start if x2 > x1 and y2 > y1 else 0
             box = [x1 - shift, y1 - shift, x2, y2]
-            place = f"object {number} ({name})"
-            one.add(box, classes.index(name), place, ignored=difficult)
+            place = f"object {number} ({kind})"
+            one.add(box, classes.index(kind), place, ignored=difficult)
         marked.append(one)
     notes_ = ["corners count from 0: some are 0"] if from_zero else []
-    reason = f"{len(files):,} files of Pascal VOC in {notes.name}"
-    splits = _splits(root, list(by_stem))
+    reason = f"{len(files):,} files of Pascal VOC in {folders[0][0].name}"
+    splits = _listed(root, list(by_name)) or splits_of(by_name)
     return MarkedPictures(marked, classes, splits, reason, WRITTEN, notes_)
 
 
@@ -106,11 +139,12 @@ def _is_voc(path) -> bool:
     return True
 
 
-def _splits(root: Path, stems) -> dict:
-    rows = {stem: row for row, stem in enumerate(stems)}
+def _listed(root: Path, names) -> dict:
+    """{"train", "validation", "test": rows} of the lists in ImageSets, {} without them."""
+    rows = {name.rpartition("/")[2]: row for row, name in enumerate(names)}
     splits = {}
     for split, listed in voc_lists(root, "Main").items():
-        missing = [stem for stem in listed if stem not in rows]
+        missing = [name for name in listed if name not in rows]
         if missing:
             raise DataError(
                 f"the list for {split} in {root / 'ImageSets' / 'Main'} holds {missing[0]!r}",
@@ -118,5 +152,5 @@ def _splits(root: Path, stems) -> dict:
                 fix="add the picture, or remove the line",
             )
         if listed:
-            splits[split] = np.unique([rows[stem] for stem in listed])
+            splits[split] = np.unique([rows[name] for name in listed])
     return splits if "train" in splits else {}

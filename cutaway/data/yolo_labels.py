@@ -8,19 +8,20 @@ import numpy as np
 from cutaway.data.decode import SUFFIXES
 from cutaway.data.file_pairs import bare_name, files_below, splits_of
 from cutaway.data.folders import SPLITS
-from cutaway.data.marked_pictures import Marked, MarkedPictures
+from cutaway.data.marked_pictures import Marked, MarkedPictures, folders_in, pictures_by_name
 from cutaway.errors import DataError
 from cutaway.files.content import decoded, naming, read_content
 
 WRITTEN = "lines of: class, center x, center y, width, height, the last four in 0..1"
 LOOKED_AT = 50  # txt files that may be empty before one by which the form is recognized
 PLACE = re.compile(r"^(path|train|val|test)\s*:\s*([^\s#][^#\n]*?)\s*(?:#.*)?$", re.MULTILINE)
+SPACES = "write numbers with spaces between them, the class as an integer from 0"
 NAMES = ("classes.txt", "obj.names", "names.txt", "_darknet.labels")
 
 
 def yolo_folders(root: Path) -> list[tuple[Path, Path, str]]:
     """[(pictures, labels, split)] of a folder; [] if it is not such."""
-    tops = [root, *(p for p in _below(root) if p.name.lower() in SPLITS)]
+    tops = [root, *(p for p in folders_in(root) if p.name.lower() in SPLITS)]
     for found in (
         [(top / "images", top / "labels", "" if top == root else top.name) for top in tops],
         [(root, root, "")],  # side by side
@@ -38,17 +39,58 @@ def yolo_folders(root: Path) -> list[tuple[Path, Path, str]]:
     return []
 
 
-def read_yolo(root: Path, folders) -> MarkedPictures:
+def looks_like_yaml(path: Path) -> bool:
+    """Whether a file is a data.yaml: it has names of classes, and says where the pictures are."""
+    if path.suffix.lower() not in (".yaml", ".yml"):
+        return False
+    try:
+        text = decoded(read_content(path), path, "new.yaml")
+    except DataError:
+        return False
+    return bool(re.search(r"^names\s*:", text, re.MULTILINE) and PLACE.search(text))
+
+
+def folders_of_yaml(path: Path) -> tuple[Path, list[tuple[Path, Path, str]]]:
+    """(root, folders as of yolo_folders) of a data.yaml.
+
+    Raises:
+        DataError: there are none where it says, nor beside it.
+    """
+    given = _places(path)
+    roots = [path.parent / given.get("path", "."), path.parent]
+    for root in roots:
+        found = yolo_folders(root) if root.is_dir() else []
+        if found:
+            return root, found
+    raise DataError(
+        f"{path} names the folder {roots[0]}, which holds no pictures with labels",
+        expected="images/ and labels/ there, or beside the file",
+        fix="correct `path`, or copy the file into the folder of the data",
+    )
+
+
+def _places(path: Path) -> dict[str, str]:
+    """What a data.yaml says of path, train, val and test."""
+    found = dict(PLACE.findall(decoded(read_content(path), path, "new.yaml")))
+    return {key: value.strip("\"'") for key, value in found.items()}
+
+
+def read_yolo(root: Path, folders, yaml: Path | None = None) -> MarkedPictures:
     """The pictures and boxes; a picture without a txt has no boxes.
+
+    Args:
+        yaml: the data.yaml; None: the one in the folder, if there is one.
 
     Raises:
         DataError: a line that cannot be read, with its number; a txt without a picture; no names
-            for the classes that occur.
+            for the classes that occur; two pictures of one name.
     """
-    names = _class_names(root)
+    if yaml is None:
+        yaml = next((p for p in (root / "data.yaml", root / "data.yml") if p.is_file()), None)
+    names = _class_names(root) if yaml is None else names_of_yaml(yaml) or _class_names(root)
     marked, keys, most = [], [], -1
     for pictures, labels, split in folders:
-        by_name = {bare_name(p, pictures, SUFFIXES): p for p in files_below(pictures, SUFFIXES)}
+        by_name = pictures_by_name(pictures)
         texts = {bare_name(p, labels, (".txt",)): p for p in files_below(labels, (".txt",))}
         alone = [p for name, p in texts.items() if name not in by_name]
         alone = [p for p in alone if p.name.lower() not in NAMES and pictures != labels]
@@ -65,20 +107,37 @@ def read_yolo(root: Path, folders) -> MarkedPictures:
                 most = max(most, read_label_file(one, source))
             marked.append(one)
             keys.append(f"{split}/{name}" if split else name)
+    notes = []
+    least = min((min(one.labels) for one in marked if one.labels), default=0)
     if names is None:
         names = [str(k) for k in range(most + 1)]
+        if least > 0:
+            notes.append(
+                f"no file names the classes, and their ids begin with {least}: in YOLO they count "
+                "from 0, so a class without boxes is trained"
+            )
     elif most >= len(names):
-        bad = next(one for one in marked if one.labels and max(one.labels) >= len(names))
-        place = bad.places[bad.labels.index(max(bad.labels))]
-        raise DataError(
-            f"{bad.source}: {place} is of class {max(bad.labels)}",
-            expected=f"classes from 0 to {len(names) - 1}, for {len(names)} names",
-            fix="number the classes from 0, or add their names",
-        )
-    splits = splits_of(keys) or listed_splits(root, [one.picture for one in marked])
+        raise _unnamed(marked, len(names), least)
+    splits = splits_of(keys)
+    if not splits and yaml is not None:
+        splits = listed_splits(root, [one.picture for one in marked], yaml)
     empty = sum(not one.boxes for one in marked)
     reason = f"{len(marked) - empty:,} txt files of YOLO for {len(marked):,} pictures"
-    return MarkedPictures(marked, names, splits, reason, WRITTEN)
+    return MarkedPictures(marked, names, splits, reason, WRITTEN, notes)
+
+
+def _unnamed(marked: list[Marked], count: int, least: int) -> DataError:
+    """That a class has no name among `count`, where `least` is the smallest id of all files."""
+    bad = next(one for one in marked if one.labels and max(one.labels) >= count)
+    most = max(bad.labels)
+    fix = "number the classes from 0, or add their names"
+    if most == count and least == 1:
+        fix = f"the ids go from 1 to {count}, in YOLO they count from 0: subtract 1 from each"
+    return DataError(
+        f"{bad.source}: {bad.places[bad.labels.index(most)]} is of class {most}",
+        expected=f"classes from 0 to {count - 1}, for {count} names",
+        fix=fix,
+    )
 
 
 def read_label_file(one: Marked, path) -> int:
@@ -94,7 +153,8 @@ def read_label_file(one: Marked, path) -> int:
         if not values:
             continue
         place = f"line {number}"
-        with naming(path, f"labels of YOLO ({place}: {line.strip()[:60]!r})", expected=WRITTEN):
+        what = f"labels of YOLO ({place}: {line.strip()[:60]!r})"
+        with naming(path, what, expected=WRITTEN, fix=SPACES):
             kind, *rest = (float(value) for value in values)
         rest = rest[:4] if len(rest) == 5 else rest  # of a detection, with its score
         if kind != int(kind) or kind < 0 or (len(rest) != 4 and (len(rest) < 6 or len(rest) % 2)):
@@ -121,19 +181,14 @@ def read_label_file(one: Marked, path) -> int:
     return most
 
 
-def listed_splits(root: Path, pictures: list[Path]) -> dict[str, np.ndarray]:
+def listed_splits(root: Path, pictures: list[Path], yaml: Path) -> dict[str, np.ndarray]:
     """{"train", "validation", "test": rows} of the text files or folders that data.yaml names.
 
     Raises:
         DataError: a picture of a list that is not there.
     """
-    path = next((p for p in (root / "data.yaml", root / "data.yml") if p.is_file()), None)
-    if path is None:
-        return {}
-    text = decoded(read_content(path), path, "new.yaml")
-    given = dict(PLACE.findall(text))
-    given = {key: value.strip("\"'") for key, value in given.items()}
-    bases = [root / given.pop("path", "."), root]
+    given = _places(yaml)
+    bases = [yaml.parent / given.pop("path", "."), root, yaml.parent]
     rows = {picture.resolve(): row for row, picture in enumerate(pictures)}
     by_name = {picture.name: row for row, picture in enumerate(pictures)}
     found = {}
@@ -227,8 +282,11 @@ def names_of_yaml(path) -> list[str] | None:
             f"{path}: the classes under names are {sorted(names)}",
             expected="names: [first, second, ...], or one per line from 0",
         )
+    said = re.search(r"^nc\s*:\s*(\d+)", text, re.MULTILINE)
+    if said is not None and int(said[1]) != len(names):
+        raise DataError(
+            f"{path}: nc is {said[1]}, and there are {len(names)} names",
+            expected="as many names as classes",
+            fix="correct nc, or the names",
+        )
     return [names[k] for k in range(len(names))]
-
-
-def _below(root: Path) -> list[Path]:
-    return [p for p in sorted(root.iterdir()) if p.is_dir() and p.name[0] != "."]

@@ -15,7 +15,7 @@ from cutaway.data import (
     find_objects,
     stream_examples,
 )
-from cutaway.errors import OptionError
+from cutaway.errors import DataError, OptionError
 from cutaway.metrics import DetectionScores
 from cutaway.metrics.coco_scores import coco_package
 from cutaway.metrics.detection_errors import DOUBLED, ERRORS, INVENTED, WRONG_CLASS
@@ -265,6 +265,8 @@ def prepare_objects(path, options: ObjectOptions | None = None, *, why: str = ""
         notes.append("the objects have outlines, which --model mask-rcnn learns")
     rows = ObjectRows(size, 3, folder.classes, training.counts.sum(axis=0), masks=masks)
     frame = object_frame(folder)
+    for name in ("train", "validation"):
+        expect_boxes(folder, sets, name)
     boxes, labels = framed_boxes(rows, frame[sets["train"]])
     spec = {
         "model": options.model,
@@ -308,6 +310,19 @@ def prepare_objects(path, options: ObjectOptions | None = None, *, why: str = ""
         stream=stream,
         sets=sets,
     )
+
+
+def expect_boxes(folder: ObjectFolder, sets: dict[str, np.ndarray], name: str) -> None:
+    """Raise DataError unless a set has boxes, without which nothing is learned or measured."""
+    counts = folder.counts.sum(axis=1)
+    own = sets[name]
+    if not counts[own].any():
+        raise DataError(
+            f"the {name} set of {folder.root} has no boxes: {len(own):,} of the {len(folder):,} "
+            f"pictures, {int((counts == 0).sum()):,} of which have none",
+            expected="pictures with boxes for training and for validation",
+            fix="use more pictures with boxes, another --seed, or --split",
+        )
 
 
 def expect_outlines(folder: ObjectFolder) -> None:

@@ -1,6 +1,7 @@
 """Pictures with boxes: COCO, Pascal VOC, YOLO and tables say the same, and bad boxes are named."""
 
 import json
+import shutil
 
 import numpy as np
 import pytest
@@ -317,6 +318,98 @@ def test_boxes_in_another_convention_are_an_error_that_says_which(tmp_path):
     (root / "labels" / "b.txt").write_text("1 11 6 2 6\n")
     with pytest.raises(DataError, match=r"(?s)b\.txt: line 1 is.*divide by the width"):
         find_objects(root)
+
+
+def test_a_set_is_found_one_or_two_folders_deeper(tmp_path):
+    root = write_voc(tmp_path / "download" / "VOCdevkit" / "VOC2012")
+    for path in (root, tmp_path / "download" / "VOCdevkit", tmp_path / "download"):
+        found = find_objects(path)
+        assert found.root == root and len(found) == 3
+        assert {k: v.tolist() for k, v in found.splits.items()} == {"train": [0, 2], "test": [1]}
+    assert "Annotations" in str(looks_like_objects(tmp_path / "download"))
+    write_yolo(tmp_path / "zip" / "set")
+    assert len(find_objects(tmp_path / "zip")) == 3
+    # a picture at the top: the folder is no wrapping
+    write_pictures(tmp_path / "zip", ["z"])
+    assert looks_like_objects(tmp_path / "zip") is None
+
+
+@pytest.mark.parametrize("is_flat", [False, True])
+def test_pictures_of_equal_names_in_the_splits_of_voc_are_different_pictures(is_flat, tmp_path):
+    for split in ("train", "valid"):
+        root = write_voc(tmp_path / split)
+        (root / "ImageSets" / "Main" / "train.txt").unlink()
+        for part in ("JPEGImages", "Annotations") if is_flat else ():
+            for path in (root / part).iterdir():
+                path.rename(root / path.name)
+            (root / part).rmdir()
+    found = find_objects(tmp_path)
+    assert [len(b) for b in found.boxes] == [2, 1, 0, 2, 1, 0]
+    assert {k: v.tolist() for k, v in found.splits.items()} == {
+        "train": [0, 1, 2], "validation": [3, 4, 5],
+    }  # fmt: skip
+
+
+def test_xml_files_may_lie_in_folders_of_splits_like_their_pictures(tmp_path):
+    root = write_voc(tmp_path)
+    shutil.rmtree(root / "ImageSets")
+    for name, split in (("a", "train"), ("b", "val")):
+        for part, suffix in (("JPEGImages", "png"), ("Annotations", "xml")):
+            (root / part / split).mkdir()
+            path = root / part / f"{name}.{suffix}"
+            path.rename(root / part / split / path.name)
+    (root / "JPEGImages" / "c.png").rename(root / "JPEGImages" / "val" / "c.png")
+    (root / "Annotations").rename(root / "annotations")
+    (root / "JPEGImages").rename(root / "images")
+    found = find_objects(root)
+    assert {k: v.tolist() for k, v in found.splits.items()} == {"train": [0], "validation": [1, 2]}
+    assert [len(b) for b in found.boxes] == [2, 1, 0]
+
+
+def test_data_yaml_may_be_named_itself_and_lie_elsewhere(tmp_path):
+    root = write_yolo(tmp_path / "set")
+    for part, suffix in (("images", "png"), ("labels", "txt")):
+        for split, names in (("train", "ac"), ("val", "b")):
+            (root / part / split).mkdir()
+            for path in [root / part / f"{name}.{suffix}" for name in names]:
+                if path.exists():
+                    path.rename(root / part / split / path.name)
+    (root / "data.yaml").unlink()
+    elsewhere = tmp_path / "my.yaml"
+    rest = "train: images/train\nval: images/val\nnames: [horse, dog, cat]\n"
+    for given in (f"path: {root}  # absolute\n", "path: set\n"):
+        elsewhere.write_text(given + rest)
+        assert looks_like_objects(elsewhere)
+        found = find_objects(elsewhere)
+        assert found.classes == CLASSES["yolo"]
+        assert {k: len(v) for k, v in found.splits.items()} == {"train": 2, "validation": 1}
+    (root / "data.yaml").write_text("path: /home/somebody/set\n" + rest)  # of another machine
+    for path in (root, root / "data.yaml"):
+        assert find_objects(path).names == found.names
+    elsewhere.write_text("path: /home/somebody/set\n" + rest)
+    with pytest.raises(DataError, match=r"my\.yaml names the folder /home/somebody/set"):
+        find_objects(elsewhere)
+    elsewhere.write_text("names: none\n")
+    assert looks_like_objects(elsewhere) is None
+
+
+def test_ids_without_names_that_begin_with_1_are_told(tmp_path):
+    root = write_yolo(tmp_path)
+    (root / "data.yaml").unlink()
+    found = find_objects(root)  # 1 and 2 of horse, dog, cat
+    assert any("their ids begin with 1: in YOLO they count from 0" in n for n in found.notes)
+    (root / "labels" / "b.txt").write_text("0 .5 .5 .2 .2 0.9\n")  # with the score of a detection
+    found = find_objects(root)
+    assert not any("begin with" in n for n in found.notes)
+    np.testing.assert_allclose(found.boxes[1], [[16, 12, 24, 18]], atol=1e-4)
+
+
+def test_a_class_named_background_is_told(tmp_path):
+    root = write_voc(tmp_path)
+    assert not any("background" in n for n in find_objects(root).notes)
+    path = root / "Annotations" / "b.xml"
+    path.write_text(path.read_text().replace("dog", "background"))
+    assert any("is background by itself" in note for note in find_objects(root).notes)
 
 
 def test_what_cannot_be_read_is_named_with_file_and_place(tmp_path):

@@ -15,11 +15,13 @@ import warnings
 from pathlib import Path
 
 from cutaway.errors import CutawayError
+from cutaway.models.pretrained import PRETRAINED_BACKBONES
 from cutaway.runs import Run
 from cutaway.runs.export import interface
 from cutaway.runs.run_folder import RunFolder
 from tests.hostile.child import run_draws
 from tests.hostile.damage import changed_json, damaged
+from tests.runs.small_backbone import SMALL
 
 FILES = ("config.json", "preprocessing.json", "metrics.json", "history.csv")
 
@@ -65,6 +67,7 @@ def outcome_of(path: Path, data: Path) -> tuple[str, str]:
 
 def main(folder: str, seed: str, first: str, count: str) -> None:
     warnings.simplefilter("ignore")
+    PRETRAINED_BACKBONES["small"] = SMALL
     root = Path(folder)
     data = {}
     for path in sorted((root / "runs").iterdir()):

@@ -6,7 +6,8 @@ import numpy as np
 import polars as pl
 
 from cutaway.runs import prepare
-from tests.runs.drawn_sets import write_masks, write_pairs, write_volumes
+from tests.runs.drawn_sets import write_masks, write_objects, write_pairs, write_volumes
+from tests.runs.small_backbone import with_small_backbone
 from tests.runs.untrained import write_untrained
 
 DENSE = {"width": 2, "levels": 2, "validation": 0.3}
@@ -19,7 +20,8 @@ def write_runs(folder: Path) -> dict[str, Path]:
         place = folder / "data" / name
         place.mkdir(parents=True)
         data[name], options = make(place)
-        write_untrained(folder / "runs" / name, prepare(data[name], **options))
+        with with_small_backbone():
+            write_untrained(folder / "runs" / name, prepare(data[name], **options))
     return data
 
 
@@ -106,6 +108,11 @@ def _pairs(place):
     return write_pairs(place, 5, (12, 12)), {"kind": "pairs", "width": 2, "size": 12}
 
 
+def _objects(place):
+    folder = write_objects(place / "set", 3, (32, 32))
+    return folder, {"model": "yolo", "from_": "small", "size": 32, "validation": 0.4}
+
+
 MAKERS = {
     "table": _table,
     "regression": _regression,
@@ -118,4 +125,5 @@ MAKERS = {
     "masks": _masks,
     "volumes": _volumes,
     "pairs": _pairs,
+    "objects": _objects,
 }

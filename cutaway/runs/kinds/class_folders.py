@@ -24,8 +24,7 @@ def sign_of_classes(
     if path is None or not found:
         return None
     files, deeper = len(found), sum(p.parent != path for p in found)
-    boxes = _boxes_in(path) if may_have_boxes else None
-    problem = _unlike(path, what) if boxes is None else _with_boxes(path, what, boxes)
+    problem = (_with_boxes(path, what) if may_have_boxes else None) or _unlike(path, what)
     if deeper:
         return Sign(f"{files:,} {what} in {_below(_folders(path))}", files, problem)
     if by_name is not None and by_name(found):
@@ -59,12 +58,19 @@ def _unlike(path, what: str) -> DataError | None:
     )
 
 
-def _with_boxes(path, what: str, boxes: str) -> DataError:
+def _with_boxes(path, what: str) -> DataError | None:
+    """That a folder holds files with boxes of objects which cannot be read; None if it does not."""
+    from cutaway.data.unread_boxes import unread_boxes
+
+    found, boxes = unread_boxes(path), _boxes_in(path)
+    if found is not None or boxes is None:
+        return found
     return DataError(
-        f"{path} holds {what} with boxes: {boxes}",
-        expected=f"folders of {what} named after the classes, or {what} with masks",
-        fix="networks for object detection cannot be trained by a command; export a mask PNG for "
-        f"each of the {what} into masks/, or sort them into a folder per class",
+        f"{path} holds {what} with boxes: {boxes}, which are not read",
+        expected=f"folders of {what} named after the classes, {what} with masks, or with boxes: "
+        "images/ and labels/ as YOLO, Annotations/ and JPEGImages/ as Pascal VOC, COCO's json",
+        fix="name the folders so, or name the file with the boxes; without boxes, add a mask PNG "
+        f"for each of the {what} in masks/, or sort them into a folder per class",
     )
 
 

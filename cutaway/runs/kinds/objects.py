@@ -25,9 +25,15 @@ class ObjectKind(DataKind):
 
     def recognize(self, source):
         from cutaway.data import looks_like_objects
+        from cutaway.data.unread_boxes import unread_boxes
 
-        reason = None if source.path is None else looks_like_objects(source.path)
-        return None if reason is None else Sign(reason, CERTAIN)
+        if source.path is None:
+            return None
+        reason = looks_like_objects(source.path)
+        if reason is not None:
+            return Sign(reason, CERTAIN)
+        problem = None if source.file is None else unread_boxes(source.file)
+        return None if problem is None else Sign("boxes", CERTAIN, problem)
 
     def preprocessing(self):
         from cutaway.runs.objects import ObjectRows
