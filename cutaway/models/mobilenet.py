@@ -20,6 +20,8 @@ s: stride of the first of them:
     parameters              3,504,872
 """
 
+from typing import Any
+
 from cutaway.models.backbone import Backbone
 from cutaway.models.image_parts import build, conv_norm, expect_images, smallest_side
 from cutaway.nn import Dropout, GlobalAvgPool, Identity, Linear, Module, ReLU6, Sequential
@@ -70,8 +72,8 @@ class InvertedResidual(Module):
         drop: Module | None = None,
     ):
         inner = round(in_channels * widen)
-        norm = {"eps": eps, "momentum": momentum}
-        rest = {"activation": activation, **norm}
+        norm: dict[str, Any] = {"eps": eps, "momentum": momentum}
+        rest: dict[str, Any] = {"activation": activation, **norm}
         self.expand = conv_norm(in_channels, inner, 1, **rest) if widen > 1 else Identity()
         self.depthwise = conv_norm(
             inner, inner, kernel_size, stride=stride, padding=padding, groups=inner, **rest

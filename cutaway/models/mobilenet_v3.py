@@ -25,7 +25,7 @@ The gate of the squeeze and excitation is the hard sigmoid. For detection the ch
 stage on are halved (section 6.3): see ssdlite.py.
 """
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from cutaway.models.backbone import Backbone
 from cutaway.models.image_parts import build, conv_norm, expect_images, smallest_side
@@ -113,7 +113,7 @@ class MobileNetV3(Backbone):
         dropout: float = 0.2,
         momentum: float = MOMENTUM,
     ):
-        rest = {"eps": EPS, "momentum": momentum}
+        rest: dict[str, Any] = {"eps": EPS, "momentum": momentum}
         self.stages = ("stem", *(f"stage{i + 1}" for i in range(len(table))), "top")
         self.in_channels = in_channels
         self.stem = conv_norm(in_channels, stem_channels, 3, stride=2, activation=HardSwish, **rest)
