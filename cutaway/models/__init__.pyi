@@ -42,7 +42,6 @@ from cutaway.models.efficientnet import efficientnet_lite0 as efficientnet_lite0
 from cutaway.models.fast_rcnn import FastRcnn as FastRcnn
 from cutaway.models.fast_rcnn import fast_rcnn_on_backbone as fast_rcnn_on_backbone
 from cutaway.models.fast_rcnn import fast_rcnn_vgg16 as fast_rcnn_vgg16
-from cutaway.models.fast_rcnn import grid_of_boxes as grid_of_boxes
 from cutaway.models.feature_distance import FeatureDistance as FeatureDistance
 from cutaway.models.feature_pyramid import FeaturePyramid as FeaturePyramid
 from cutaway.models.forecast import Forecaster as Forecaster
@@ -228,7 +227,6 @@ __all__ = [
     "faster_rcnn_vgg16",
     "features_of",
     "googlenet",
-    "grid_of_boxes",
     "lenet5",
     "lenet5_modern",
     "load_backbone",
