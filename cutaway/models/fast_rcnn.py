@@ -4,7 +4,8 @@ Girshick 2015, "Fast R-CNN", arXiv:1504.08083. The paper takes about 2,000 regio
 search from outside. Here they come from one of
 
     given       an array, with the images
-    grid        boxes of several sizes and ratios, side by side over the image
+    grid        boxes of a few shapes, side by side over the image, see boxes.grid_of_boxes: several
+                thousands, most of them background
     network     a trained Faster R-CNN, whose first stage proposes
 
     on VGG16    13 convolutions; RoIPool 7 x 7 of the map of 1/16; dense 4096, 4096, each with ReLU
@@ -13,6 +14,8 @@ search from outside. Here they come from one of
     training    128 regions of each two images, at most a quarter objects, IoU >= 0.5 with a truth;
                 background from 0.1 to below 0.5; smooth L1, β 1
     detections  score > 0.05; suppressed at IoU 0.3 in each class
+    small form  RoIAlign 5 x 5 of a pyramid's maps; dense 256, 256; in training 64 regions of a grid
+                in each image, background from 0; smooth L1, β 1/9; the rest as Faster R-CNN
 """
 
 import jax.numpy as jnp

@@ -9,6 +9,7 @@ import pytest
 from PIL import Image
 
 import cutaway as ct
+from cutaway.boxes import grid_of_boxes
 from cutaway.errors import OptionError
 from cutaway.metrics.detection_errors import ERRORS, iou_matrix
 from cutaway.models import BasicBlock, ResNet
@@ -17,7 +18,8 @@ from cutaway.runs import Run, prepare, write_report
 from cutaway.runs.explain import explain_row
 from cutaway.runs.found_objects import Truth
 from cutaway.runs.object_explain import yolo_lesson
-from cutaway.runs.object_training import best_threshold, picture_size
+from cutaway.runs.object_networks import GRID, fitted_share
+from cutaway.runs.object_training import best_threshold, fits_of_boxes, picture_size
 from cutaway.runs.objects import ObjectRows
 from tests.runs.drawn_sets import write_masks, write_objects
 from tests.runs.untrained import write_untrained
@@ -273,6 +275,26 @@ def test_the_report_shows_boxes_priors_and_the_worst_pictures(folder, tmp_path):
     page = (tmp_path / "r" / "report.html").read_text()
     for text in ("AP50", "background", "how well the best prior fits", "missed", "invented"):
         assert text in page
+
+
+def test_the_grid_of_fast_rcnn_fits_the_boxes_of_the_training_set(folder):
+    prepared = prepare(folder, **{**OPTIONS, "model": "fast-rcnn"})
+    rows, spec = prepared.preprocessing, prepared.spec
+    frame = prepared.frame[prepared.sets["train"]]
+    best, labels = fits_of_boxes(rows, frame, spec)
+    boxes = np.concatenate([row["target"].boxes for row in frame.to_dicts()])
+    grid = grid_of_boxes((64, 96), spec["priors"], share=spec["share"])
+    np.testing.assert_allclose(best, iou_matrix(boxes, grid.astype(float)).max(axis=1), atol=1e-5)
+    assert len(boxes) == len(labels) and best.min() >= 0.5
+    assert prepared.net.source == "grid" and prepared.net.shapes == [
+        tuple(p) for p in spec["priors"]
+    ]
+
+
+def test_a_grid_of_small_objects_has_no_more_boxes_than_can_be_read():
+    coarse = fitted_share([(8, 8), (9, 8)], (256, 320))["share"]
+    assert 1 <= coarse < fitted_share([(60, 50)], (256, 320))["share"]
+    assert 0.8 * GRID < len(grid_of_boxes((256, 320), [(8, 8), (9, 8)], share=coarse)) <= GRID
 
 
 def test_a_search_begins_with_the_pretrained_weights(folder):
