@@ -69,7 +69,7 @@ def greedy(boxes, scores, threshold):
     while len(left):
         kept.append(left[0])
         overlaps = ops.box_iou(boxes[left[:1]], boxes[left[1:]])[0]
-        left = left[1:][overlaps <= threshold]
+        left = left[1:][~(overlaps > threshold)]  # of two boxes without area it is NaN
     return torch.stack(kept) if kept else left
 
 
