@@ -48,12 +48,13 @@ def test_boxes_anywhere_are_drawn_within_a_picture_of_any_size(size):
 def test_masks_are_tinted_and_have_a_contour_in_the_color_of_the_class():
     mask = np.zeros(SIZE, bool)
     mask[30:40, 30:50] = True
+    mask[60:, 60:] = True  # along the edge of the picture there is a contour, too
     picture = np.full((*SIZE, 3), 100, np.uint8)
     drawn = drawn_boxes(picture, [[30, 30, 50, 40]], [0], NAMES, masks=[run_lengths(mask)],
                         labels=False)  # fmt: skip
     color = np.array(class_color(0))
     inner = np.zeros(SIZE, bool)
-    inner[31:39, 31:49] = True
+    inner[31:39, 31:49] = inner[61:-1, 61:-1] = True
     assert (drawn[mask & ~inner] == color).all()
     assert (drawn[inner] == np.rint(0.6 * 100 + 0.4 * color)).all()
     assert (drawn[~mask] == 100).all() and (picture == 100).all()
