@@ -25,6 +25,9 @@ CODING = (10.0, 10.0, 5.0, 5.0)
 READINGS = ("align", "pool")
 
 
+CANDIDATES = 2000  # boxes of all classes, the best ones, among which detections are chosen
+
+
 class RegionOptions(NamedTuple):
     """Numbers of the second stage.
 
@@ -237,8 +240,10 @@ class RegionDetector(Detector):
                 scores,
                 score_threshold=options.score,
                 iou_threshold=options.threshold,
+                candidates=CANDIDATES,
                 limit=options.limit,
                 least_side=options.least_side,
+                together=True,
             )
 
         found = jax.vmap(of_image)(found["boxes"], as_array(found["scores"]))
