@@ -28,6 +28,9 @@ READINGS = ("align", "pool")
 BLOCK = 256  # regions of each image that are read at a time in prediction
 
 
+CANDIDATES = 2000  # boxes of all classes, the best ones, among which detections are chosen
+
+
 class RegionOptions(NamedTuple):
     """Numbers of the second stage.
 
@@ -262,8 +265,10 @@ class RegionDetector(Detector):
                 scores,
                 score_threshold=options.score,
                 iou_threshold=options.threshold,
+                candidates=CANDIDATES,
                 limit=options.limit,
                 least_side=options.least_side,
+                together=True,
             )
 
         found = jax.vmap(of_image)(found["boxes"], as_array(found["scores"]))

@@ -1,8 +1,8 @@
 """Regions of a map made one size: RoIAlign by interpolation, RoIPool by maxima.
 
-Boxes are grouped by picture, (batch, regions, 4), so that nothing is gathered: RoIAlign is two
-matrix products per box, and so is its derivative. Both have static shapes and are deterministic.
-Boxes have no gradient, as in the papers.
+Boxes are grouped by picture, (batch, regions, 4). RoIAlign is two matrix products per box, and so
+is its derivative; with few samples its values are gathered, which takes a small part of the time.
+All have static shapes and are deterministic. Boxes have no gradient, as in the papers.
 """
 
 import math
@@ -14,6 +14,8 @@ from jax import lax
 from cutaway.engine.operation import operation
 from cutaway.errors import ShapeError, expect_integer, expect_range
 from cutaway.ops.windows import per_axis
+
+MOST_GATHERED = 3  # samples along an axis of a bin up to which values are gathered
 
 
 def _expect_regions(name, x, boxes, scale):
@@ -51,6 +53,46 @@ def align_weights(start, length, size, bins, ratio):
     return weights.sum(axis=-2) / per_bin[..., None, None]
 
 
+def _neighbors(start, length, size, bins, ratio):
+    """(positions, how much they count): (batch, regions, bins, 2 ratio), of each sample two."""
+    step = (length / bins)[..., None, None]
+    sample = (jnp.arange(ratio) + 0.5) / ratio
+    at = start[..., None, None] + (jnp.arange(bins)[:, None] + sample) * step
+    inside = (at >= -1) & (at <= size)
+    at = jnp.clip(at, 0, size - 1)
+    low = jnp.floor(at)
+    part = at - low
+    positions = jnp.concatenate([low, jnp.minimum(low + 1, size - 1)], axis=-1)
+    weights = jnp.where(jnp.tile(inside, 2), jnp.concatenate([1 - part, part], axis=-1), 0)
+    return positions.astype(jnp.int32), weights / ratio
+
+
+def _gathered(x, boxes, output_size, scale, ratio, aligned):
+    """RoIAlign as a sum of rows of the map, (2 ratio)² for each bin."""
+    bins, corners, sides = _align_corners(x, boxes, output_size, scale, aligned)
+    batch, height, width, channels = x.shape
+    rows, of_row = _neighbors(corners[..., 1], sides[..., 1], height, bins[0], ratio)
+    columns, of_column = _neighbors(corners[..., 0], sides[..., 0], width, bins[1], ratio)
+    flat = x.reshape(-1, channels)
+    rows = rows + height * jnp.arange(batch)[:, None, None, None]
+    total = jnp.zeros((*boxes.shape[:2], *bins, channels), x.dtype)
+    for a in range(2 * ratio):
+        for b in range(2 * ratio):
+            at = rows[..., :, None, a] * width + columns[..., None, :, b]
+            weight = of_row[..., :, None, a] * of_column[..., None, :, b]
+            total += flat.at[at].get(mode="clip") * weight[..., None].astype(x.dtype)
+    return total
+
+
+def _align_corners(x, boxes, output_size, scale, aligned):
+    """(bins, corners, sides) of boxes in positions of the map."""
+    bins = per_axis(output_size, 2, what="output_size")
+    corners = boxes.astype(jnp.promote_types(x.dtype, jnp.float32)) * scale
+    corners = corners - 0.5 if aligned else corners
+    sides = corners[..., 2:] - corners[..., :2]
+    return bins, corners, sides if aligned else jnp.maximum(sides, 1)
+
+
 def region_weights(x, boxes, output_size, scale, sampling_ratio, aligned):
     """How much each row and column of a map counts in each bin of RoIAlign.
 
@@ -59,13 +101,7 @@ def region_weights(x, boxes, output_size, scale, sampling_ratio, aligned):
     Returns:
         (rows (batch, regions, n, height), columns (batch, regions, m, width))
     """
-    _expect_regions("roi_align", x, boxes, scale)
-    expect_integer(sampling_ratio, what="roi_align: sampling_ratio", least=0)
-    bins = per_axis(output_size, 2, what="output_size")
-    corners = boxes.astype(jnp.promote_types(x.dtype, jnp.float32)) * scale
-    corners = corners - 0.5 if aligned else corners
-    sides = corners[..., 2:] - corners[..., :2]
-    sides = sides if aligned else jnp.maximum(sides, 1)
+    bins, corners, sides = _align_corners(x, boxes, output_size, scale, aligned)
     rows = align_weights(corners[..., 1], sides[..., 1], x.shape[1], bins[0], sampling_ratio)
     columns = align_weights(corners[..., 0], sides[..., 0], x.shape[2], bins[1], sampling_ratio)
     return rows.astype(x.dtype), columns.astype(x.dtype)
@@ -94,6 +130,10 @@ def roi_align(x, boxes, *, output_size, scale=1.0, sampling_ratio=2, aligned=Fal
     References:
         He et al. 2017, "Mask R-CNN", arXiv:1703.06870, section 3.
     """
+    _expect_regions("roi_align", x, boxes, scale)
+    expect_integer(sampling_ratio, what="roi_align: sampling_ratio", least=0)
+    if 0 < sampling_ratio <= MOST_GATHERED:
+        return _gathered(x, boxes, output_size, scale, sampling_ratio, aligned)
     rows, columns = region_weights(x, boxes, output_size, scale, sampling_ratio, aligned)
     part = jnp.einsum("brih,bhwc->briwc", rows, x)
     return jnp.einsum("brjw,briwc->brijc", columns, part)

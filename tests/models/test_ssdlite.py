@@ -86,6 +86,9 @@ def same_networks(*, wide: bool):
     for module in theirs.modules():
         if wide and isinstance(module, torch.nn.Conv2d):
             torch.nn.init.kaiming_normal_(module.weight)
+    for head in theirs.head.classification_head.module_list:
+        if wide:
+            head[1].weight.detach().mul_(0.2)
     net = ssdlite_mobilenet(3)
     weights = {name: value.numpy() for name, value in theirs.state_dict().items()}
     load_into(net, weights, ssdlite.torchvision_names())
@@ -126,14 +129,14 @@ def test_ssdlite_has_torchvisions_detections_in_a_drawn_picture(monkeypatch):
     pixels = RNG.uniform(0, 1, (320, 320, 3)).astype(np.float32)
     pixels[60:200, 90:260] *= (0.2, 0.9, 0.4)
     monkeypatch.setattr(oracle("torchvision.ops.boxes"), "nms", greedy)
-    theirs.score_thresh, theirs.topk_candidates = 0.6, 3234
-    theirs.detections_per_img = limit = 3000
+    theirs.score_thresh, theirs.topk_candidates = 0.3, 3234
+    theirs.detections_per_img = limit = 20
     with torch.no_grad():
         (expected,) = theirs([torch.tensor(pixels.transpose(2, 0, 1).copy())])
     scores = expected["scores"].numpy()
-    assert 10 < len(scores) < limit and scores.max() - scores.min() > 0.2
+    assert len(scores) == limit and scores.max() - scores.min() > 0.005
     net.inputs = Standardize((0.5,) * 3, (0.5,) * 3)
-    options = DetectionOptions(score=0.6, threshold=0.55, candidates=9702, limit=limit)
+    options = DetectionOptions(score=0.3, threshold=0.55, candidates=9702, limit=limit)
     detector = SSDDetector(net, detection=options).eval()
     detect = ct.jit(lambda x: detector(x), detector, donate=False, compiler_options=QUICKLY)
     own = {name: value.numpy()[0] for name, value in detect(pixels[None]).items()}
