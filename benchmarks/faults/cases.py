@@ -66,6 +66,13 @@ CASES = {
         Case("masks", "disks", ("--epochs", "4", "--size", "16", *_QUICK), "disks", **_FILES),
         Case("volumes", "balls", ("--epochs", "4", *_QUICK), "balls", **_FILES),
         Case("pairs", "turned", ("--epochs", "4", *_QUICK), "turned", **_FILES),
+        Case(
+            "objects",
+            "boxes",
+            ("--model", "yolo", "--size", "32", "--epochs", "3", "--batch-size", "4", *_QUICK),
+            "boxes",
+            **_FILES,
+        ),
         Case("tune", "table.csv", (*_TABLE, "--trials", "4", "--epochs", "8"), "table.csv", "tune"),
     )
 }
@@ -101,6 +108,7 @@ def write_data(folder: Path) -> None:
                 phases = 2 * np.pi * hertz * np.arange(800) / 4000
                 write_wav(place / f"{k}.wav", 0.3 * np.sin(phases) + rng.normal(0, 0.01, 800), 4000)
     _write_dense_data(folder, np.random.default_rng(1))
+    _write_boxes(folder / "boxes", np.random.default_rng(2))
     (folder / "ramps").mkdir(exist_ok=True)
     for part, count in (("TRAIN", 40), ("TEST", 12)):
         lines = []
@@ -108,6 +116,23 @@ def write_data(folder: Path) -> None:
             values = (-1) ** k * np.linspace(-1, 1, 20) + rng.normal(0, 0.2, 20)
             lines.append("\t".join([("rise", "fall")[k % 2], *(f"{v:.4f}" for v in values)]))
         (folder / "ramps" / f"Ramps_{part}.tsv").write_text("\n".join(lines) + "\n")
+
+
+def _write_boxes(folder: Path, rng) -> None:
+    """Bright squares on dark ground with their boxes, as YOLO has them; one picture has none."""
+    for name in ("images", "labels"):
+        (folder / name).mkdir(parents=True, exist_ok=True)
+    for k in range(9):
+        pixels = np.clip(rng.normal(60, 10, (32, 32, 3)), 0, 255).astype(np.uint8)
+        left, top, side = rng.integers(2, 12), rng.integers(2, 12), rng.integers(10, 18)
+        line = ""
+        if k != 1:
+            pixels[top : top + side, left : left + side] = (200, 40, 40)
+            box = (left + side / 2, top + side / 2, side, side)
+            line = " ".join(["0", *(f"{n / 32:.4f}" for n in box)]) + "\n"
+        Image.fromarray(pixels).save(folder / f"images/{k}.png")
+        (folder / f"labels/{k}.txt").write_text(line)
+    (folder / "data.yaml").write_text("path: .\nnames: [square]\n")
 
 
 def _write_dense_data(folder: Path, rng) -> None:

@@ -5,6 +5,7 @@ import math
 from cutaway.doctor import symptoms
 from cutaway.doctor.evidence import Evidence, note_other_terms
 from cutaway.doctor.finding import Diagnosis, Finding
+from cutaway.doctor.time_left import NoTimeLeftError
 from cutaway.doctor.training_plan import TrainingPlan
 from cutaway.errors import CutawayError, OptionError
 from cutaway.leaves import modules_of
@@ -83,7 +84,7 @@ def diagnose(
     evidence = Evidence.gather(plan)
     if evidence.trouble is not None:
         notes.append(f"Training stopped: {evidence.trouble.came}.")
-    found = []
+    found, unchecked = [], []
     symptoms_of = all_symptoms()
     if plan.program.alternates:
         symptoms_of = {
@@ -103,11 +104,20 @@ def diagnose(
         watch(code.replace("_", " "))
         try:
             finding = look(evidence)
+        except NoTimeLeftError:
+            unchecked.append(code.replace("_", " "))
+            continue
         except CutawayError as error:
             notes.append(f"{code.replace('_', ' ')} could not be checked: {error.came}.")
             continue
         if finding is not None:
             found.append(finding)
+    if unchecked:
+        evidence.not_checked(
+            ", ".join(unchecked),
+            f"each needs more trainings of {plan.epochs * evidence.epoch_seconds:.0f} s, and "
+            f"{plan.seconds:.0f} s are for all of them",
+        )
     if evidence.trained and not plan.program.alternates:
         note_other_terms(evidence)
     notes += evidence.notes

@@ -16,6 +16,7 @@ from cutaway.doctor.heads import heads_or_none, loss_of
 from cutaway.doctor.measured_head import MeasuredHead
 from cutaway.doctor.reruns import SECONDS, STEPS, Reruns
 from cutaway.doctor.stop import Stop, find_stop
+from cutaway.doctor.time_left import TimeLeft
 from cutaway.doctor.training_plan import TrainingPlan, evenly_spaced
 from cutaway.engine import Tensor, no_grad
 from cutaway.errors import CutawayError, DataError, OptionError, TrainingError
@@ -101,6 +102,7 @@ class Evidence:
         self.probes = probes
         self.trouble = trouble
         self.notes: list[str] = []
+        self.time_left = TimeLeft(plan.seconds)
         self._tried = {}
 
     @classmethod
@@ -229,13 +231,21 @@ class Evidence:
         BATCH_STEPS steps with the plan's own optimizer.
         """
         x, y = self.plan.examples(slice(BATCH_ROWS))
-        trainer = self.plan.fresh()
-        before = self.loss_of(trainer, x, y)
-        try:
-            trainer.fit(x, y, epochs=BATCH_STEPS, batch_size=count_rows(x), seed=0, progress=False)
-        except CutawayError:
-            return before, math.inf
-        return before, self.loss_of(trainer, x, y)
+        with self.time_left.spent(BATCH_STEPS * self.epoch_seconds):
+            trainer = self.plan.fresh()
+            before = self.loss_of(trainer, x, y)
+            options = {"epochs": BATCH_STEPS, "batch_size": count_rows(x), "seed": 0}
+            try:
+                trainer.fit(x, y, **options, progress=False)
+            except CutawayError:
+                return before, math.inf
+            return before, self.loss_of(trainer, x, y)
+
+    @functools.cached_property
+    def epoch_seconds(self) -> float:
+        """How long an epoch of the training took, most of them; 0 if there was none."""
+        history = self.trainer.history
+        return float(np.median(history["seconds"])) if len(history) else 0.0
 
     @property
     def relative_loss(self) -> float:
@@ -255,7 +265,8 @@ class Evidence:
         As long as the plan, but at most TRIED_STEPS steps. Without changes it is the control.
         """
         if changes not in self._tried:
-            self._tried[changes] = self._try(changes)
+            with self.time_left.spent(self.plan.epochs * self.epoch_seconds):
+                self._tried[changes] = self._try(changes)
         return self._tried[changes]
 
     def _try(self, changes):
@@ -313,7 +324,14 @@ class Evidence:
         steps = STEPS
         if seconds > SECONDS:
             steps = max(LEAST_STEPS, min(STEPS, int(done * SECONDS / seconds)))
-        return Reruns(self.plan, self.chance_loss, steps)
+        with self.time_left.spent(self.plan.epochs * self.epoch_seconds):
+            return Reruns(
+                self.plan,
+                self.chance_loss,
+                steps,
+                expected=self.epoch_seconds,
+                time_left=self.time_left,
+            )
 
     @functools.cached_property
     def stop(self) -> Stop | None:
@@ -340,7 +358,10 @@ class Evidence:
             batch_size=min(plan.batch_size, len(kept)),
         )
         trainer, rows = smaller.fresh(), []
-        with contextlib.suppress(CutawayError):  # the epochs completed before count
+        with (
+            self.time_left.spent(plan.epochs * self.epoch_seconds),
+            contextlib.suppress(CutawayError),  # the epochs completed before count
+        ):
             trainer = smaller.run(callbacks=[lambda _, row: rows.append(row)])
         return ValidationTraining(trainer, (x, y), validation, rows)
 

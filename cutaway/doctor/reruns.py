@@ -14,6 +14,7 @@ import numpy as np
 
 from cutaway.doctor.changes import UseOptimizer
 from cutaway.doctor.changes.length import stretch_schedule
+from cutaway.doctor.time_left import TimeLeft
 from cutaway.doctor.training_plan import TrainingPlan, evenly_spaced
 from cutaway.errors import CutawayError, TrainingError
 from cutaway.losses import expects
@@ -84,10 +85,22 @@ class Reruns:
         chance: the loss of the best constant prediction; if NaN (not known), the initial loss is
             used instead.
         steps: most steps of a rerun; for longer programs, the first epochs are compared.
+        expected: seconds that an epoch takes.
+        time_left: what is left for reruns; None: no limit.
     """
 
-    def __init__(self, plan: TrainingPlan, chance: float, steps: int = STEPS):
+    def __init__(
+        self,
+        plan: TrainingPlan,
+        chance: float,
+        steps: int = STEPS,
+        *,
+        expected: float = 0.0,
+        time_left: TimeLeft | None = None,
+    ):
         self.plan = plan
+        self._expected = expected
+        self._time_left = TimeLeft(math.inf) if time_left is None else time_left
         rows = np.arange(plan.rows)
         self.validation = plan.validation
         if self.validation is None and len(rows) >= VALIDATION_FROM:
@@ -338,7 +351,12 @@ class Reruns:
             self._results[key] = make()
         return self._results[key]
 
-    def _train(self, repeated, *, factor=1.0, epochs=None, change=None, values=None, keep=False):
+    def _train(self, repeated, *, epochs=None, **options):
+        epochs = self.epochs if epochs is None else epochs
+        with self._time_left.spent(epochs * self._expected):
+            return self._trained(repeated, epochs, **options)
+
+    def _trained(self, repeated, epochs, *, factor=1.0, change=None, values=None, keep=False):
         repeated.back(factor, values)
         if change is not None:
             change(repeated.trainer)
@@ -347,7 +365,7 @@ class Reruns:
             trainer.fit(
                 self.x,
                 self.y,
-                epochs=self.epochs if epochs is None else epochs,
+                epochs=epochs,
                 batch_size=self.batch_size,
                 validation=self.validation,
                 callbacks=copy.deepcopy(list(self.plan.callbacks)),

@@ -41,9 +41,11 @@ def plan_of(experiment: Experiment, *, rows: int | None = None) -> TrainingPlan:
     """The TrainingPlan of `experiment.train`, without augmentation.
 
     Args:
-        rows: maximum number of training rows and of validation rows, evenly spaced; None: all.
+        rows: maximum number of training rows and of validation rows, evenly spaced; None: as many
+            as the experiment has for the doctor.
     """
     options = experiment.options
+    rows = experiment.DOCTOR_ROWS if rows is None else rows
     examples = (experiment.x, on_host(experiment.targets()))
     training = _some(experiment.training, rows)
     validation = _some(experiment.validation, rows)
@@ -58,10 +60,11 @@ def plan_of(experiment: Experiment, *, rows: int | None = None) -> TrainingPlan:
         trainer,
         *take_rows(examples, training),
         validation=take_rows(examples, validation),
-        epochs=experiment.epochs,
-        batch_size=experiment.batch_size,
+        epochs=min(experiment.epochs, experiment.DOCTOR_EPOCHS or experiment.epochs),
+        batch_size=min(experiment.batch_size, len(training)),
         seed=options.seed,
         callbacks=(stopping,),
+        seconds=experiment.DOCTOR_SECONDS,
     )
 
 

@@ -2,6 +2,7 @@
 
 import copy
 import dataclasses
+import math
 from typing import Any
 
 import numpy as np
@@ -24,6 +25,7 @@ class TrainingPlan:
         callbacks: for example (EarlyStopping(20),); each run gets copies.
         target_scale: {number of an array of outputs: (mean, std)} if its targets were standardized
             by a change: predictions times std plus mean are in the units of the user's targets.
+        seconds: that the experiments of a diagnosis may take together, besides the training itself.
     """
 
     program: Program
@@ -35,6 +37,7 @@ class TrainingPlan:
     seed: int = 0
     callbacks: tuple = ()
     target_scale: dict | None = None
+    seconds: float = math.inf
 
     @classmethod
     def of(cls, trainer: Trainer, x, y, *, validation=None, **options) -> "TrainingPlan":

@@ -5,8 +5,24 @@ import jax.numpy as jnp
 from cutaway.boxes import hard_negatives
 from cutaway.engine import Tensor, as_array
 from cutaway.errors import ShapeError
+from cutaway.losses.contract import expect_class_weights
 from cutaway.losses.regression import smooth_l1
 from cutaway.losses.sparse import sparse_categorical_cross_entropy_with_logits
+
+
+def weights_of_labels(name: str, class_weights, labels, classes: int):
+    """The weight of each label, of which 0 is the background with 1; 1 without weights.
+
+    Args:
+        name: of the loss, for errors.
+        class_weights: (classes,) or None.
+        labels: 0, or 1 + the class.
+        classes: their number.
+    """
+    if class_weights is None:
+        return 1.0
+    expect_class_weights(name, class_weights, classes)
+    return jnp.concatenate([jnp.ones(1), jnp.asarray(class_weights, jnp.float32)])[labels]
 
 
 def single_shot_loss(
@@ -18,6 +34,7 @@ def single_shot_loss(
     ratio: float = 3.0,
     least_negatives: int = 3,
     allowed=None,
+    class_weights=None,
 ) -> dict[str, Tensor]:
     """{"boxes", "classes"}: smooth L1 of the matched priors' codes, cross-entropy with background.
 
@@ -34,9 +51,12 @@ def single_shot_loss(
             nothing.
         allowed: (batch, priors) which may be negatives; None: all that are not matched. (The
             paper's program allows those with an IoU below 0.5.)
+        class_weights: (classes,) factors of the cross-entropy of matched priors, by their class;
+            the background has 1.
 
     Raises:
         ShapeError: shapes that do not fit.
+        DataError: weights below 0.
 
     References:
         Liu et al. 2016, "SSD: Single Shot MultiBox Detector", arXiv:1512.02325, section 2.2.
@@ -57,7 +77,10 @@ def single_shot_loss(
     boxes = smooth_l1(
         codes, wanted_codes, reduction="sum", row_weights=jnp.where(positive, 1.0, 0.0)
     )
+    share = jnp.where(positive | negative, 1.0, 0.0) * weights_of_labels(
+        "single_shot_loss", class_weights, labels, values.shape[-1] - 1
+    )
     classes = sparse_categorical_cross_entropy_with_logits(
-        logits, labels, reduction="sum", row_weights=jnp.where(positive | negative, 1.0, 0.0)
+        logits, labels, reduction="sum", row_weights=share
     )
     return {"boxes": boxes / count, "classes": classes / count}

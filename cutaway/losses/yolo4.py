@@ -7,6 +7,7 @@ import numpy as np
 
 from cutaway.boxes import aligned_iou, best_prior, shape_iou, to_centers
 from cutaway.engine import Tensor, as_array
+from cutaway.losses.contract import expect_class_weights
 from cutaway.losses.yolo import assigned, best_overlap, binary_sum, expect_map, truths_of
 from cutaway.ops import complete_box_iou, concatenate, exp, minimum, sigmoid, sum
 
@@ -27,6 +28,7 @@ def yolo4_loss(
     share: float = SHARE,
     overlap: float = OVERLAP,
     rescore: bool = False,
+    class_weights=None,
 ) -> dict[str, Tensor]:
     """YOLOv4's loss: {"boxes", "objectness", "classes"}.
 
@@ -45,8 +47,12 @@ def yolo4_loss(
             coordinates in pixels by 0.07; here the boxes of a picture weigh about as much as its
             objectness.)
 
+        class_weights: (classes,) factors of what the priors of a truth learn of its objectness and
+            class; of several truths in one place, that of the largest.
+
     Raises:
-        ShapeError: see yolo3_loss.
+        ShapeError: see yolo3_loss; weights that are not one for each class.
+        DataError: weights below 0.
 
     References:
         Bochkovskiy et al. 2020, "YOLOv4: optimal speed and accuracy of object detection",
@@ -68,16 +74,27 @@ def yolo4_loss(
         certain = aligned_iou(as_array(found), truth) if rescore else 1.0
         free = best_overlap(as_array(found), boxes, valid) <= ignore
         weight = jnp.where(taken, overlap, 0.0)
+        own_class = jnp.where(taken, _weights_of(class_weights, wanted), 0.0)
         parts = {
             "boxes": sum((1 - complete_box_iou(found, truth)) * weight),
             "objectness": binary_sum(
-                raw[..., 4], jnp.where(taken, certain, 0.0), jnp.where(taken | free, 1.0, 0.0)
+                raw[..., 4],
+                jnp.where(taken, certain, 0.0),
+                jnp.where(taken, own_class, jnp.where(free, 1.0, 0.0)),
             ),
-            "classes": binary_sum(raw[..., 5:], wanted, jnp.where(taken, 1.0, 0.0)),
+            "classes": binary_sum(raw[..., 5:], wanted, own_class),
         }
         for name, term in parts.items():
             terms[name] = terms[name] + term / batch if name in terms else term / batch
     return terms
+
+
+def _weights_of(class_weights, wanted):
+    """The largest weight of the classes (..., K) that are on; 1 without weights."""
+    if class_weights is None:
+        return 1.0
+    expect_class_weights("yolo4_loss", class_weights, wanted.shape[-1])
+    return jnp.max(wanted * jnp.asarray(class_weights, jnp.float32), axis=-1)
 
 
 def decoded(raw, priors, stride):

@@ -47,6 +47,8 @@ class Detector(Module):
     Attributes:
         num_classes: K, without the background.
         multiple: of what height and width of the images must be a multiple.
+        class_weights: (num_classes,) factors of what objects of each class teach of their class;
+            None: all 1.
 
     Shapes:
         x: (batch, height, width, channels)
@@ -57,6 +59,7 @@ class Detector(Module):
 
     num_classes: int
     multiple: int = 1
+    class_weights: tuple[float, ...] | None = None
 
     @property
     def backbone(self) -> Module:
@@ -193,12 +196,14 @@ class YoloDetector(SingleStage):
         return {"boxes": found["boxes"], "scores": objectness * found["classes"]}
 
     def losses(self, x, y):
+        weights = {} if self.class_weights is None else {"class_weights": self.class_weights}
         return self.loss(
             list(self.raw(x)),
             y,
             priors=self.net.priors,
             heads=[scale.priors for scale in self.net.table],
             size=x.shape[1:3],
+            **weights,
         )
 
 
@@ -284,5 +289,10 @@ class SSDDetector(SingleStage):
 
         codes, labels = jax.vmap(of_image)(*truths)
         return single_shot_loss(
-            raw["codes"], raw["classes"], codes, labels, least_negatives=self.least_negatives
+            raw["codes"],
+            raw["classes"],
+            codes,
+            labels,
+            least_negatives=self.least_negatives,
+            class_weights=self.class_weights,
         )

@@ -16,6 +16,7 @@ from cutaway.losses import (
     smooth_l1,
     sparse_categorical_cross_entropy_with_logits,
 )
+from cutaway.losses.single_shot import weights_of_labels
 from cutaway.models.backbone import Backbone, map_scales
 from cutaway.models.detector import Detector
 from cutaway.models.feature_pyramid import FeaturePyramid
@@ -307,11 +308,14 @@ class RegionDetector(Detector):
         logits, codes = self.box_head(self.read(maps, sampled["boxes"], self.region_size))
         share = sampled["there"] / jnp.maximum(sampled["there"].sum(), 1)
         labels = sampled["labels"]
+        weights = weights_of_labels(
+            type(self).__name__, self.class_weights, labels, self.num_classes
+        )
         one_hot = jax.nn.one_hot(labels, self.num_classes + 1)
         own = ops.sum(codes * one_hot[..., None], axis=-2)
         terms = {
             "classes": sparse_categorical_cross_entropy_with_logits(
-                logits, labels, reduction="sum", row_weights=share
+                logits, labels, reduction="sum", row_weights=share * weights
             ),
             "boxes": smooth_l1(
                 own,

@@ -2,11 +2,12 @@
 
 import copy
 import dataclasses
+import math
 import time
 import warnings
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
@@ -62,6 +63,11 @@ class Experiment:
     """
 
     has_checks = True  # whether the doctor checks it before and after training
+
+    # of a diagnosis: most rows and epochs, None for all; seconds for experiments, see TrainingPlan
+    DOCTOR_ROWS: ClassVar[int | None] = None
+    DOCTOR_EPOCHS: ClassVar[int | None] = None
+    DOCTOR_SECONDS: ClassVar[float] = math.inf
 
     kind: str
     source: str

@@ -343,8 +343,10 @@ def yolo_lesson(
         f"largest of all priors {shapes[own].max():.3f}."
     )
     wanted = np.isin(np.arange(len(logits)), np.asarray(classes)[learns])
+    weight = 1.0 if net.class_weights is None else float(np.max(wanted * net.class_weights))
+    certainty = np.logaddexp(0, objectness) - overlaps[own] * objectness
     return lesson, {
         "boxes": OVERLAP * (1 - overlap),
-        "objectness": float(np.logaddexp(0, objectness) - overlaps[own] * objectness),
-        "classes": float((np.logaddexp(0, logits) - wanted * logits).sum()),
+        "objectness": float(weight * certainty),
+        "classes": float(weight * (np.logaddexp(0, logits) - wanted * logits).sum()),
     }

@@ -34,7 +34,12 @@ from cutaway.runs.object_checks import (
     shifted_classes,
     unfitted_boxes,
 )
-from cutaway.runs.object_networks import detector_of, fitted_priors, shapes_of_priors
+from cutaway.runs.object_networks import (
+    detector_of,
+    fitted_priors,
+    shapes_of_priors,
+    weights_of_classes,
+)
 from cutaway.runs.object_scores import classes_table, confusion_table, precision_curves
 from cutaway.runs.objects import GRAY, ObjectRows, object_frame
 from cutaway.runs.options.objects import ObjectOptions
@@ -81,6 +86,11 @@ class EpochPrecision(Callback):
 @dataclasses.dataclass(kw_only=True)
 class ObjectExperiment(DenseExperiment):
     """DenseExperiment on pictures with boxes; y is a dict of padded targets."""
+
+    # a step takes half a second and more, and few pictures show the same
+    DOCTOR_ROWS = 8
+    DOCTOR_EPOCHS = 12
+    DOCTOR_SECONDS = 20.0
 
     preprocessing: ObjectRows
     options: ObjectOptions
@@ -242,8 +252,16 @@ def best_threshold(curves) -> float:
     return max(values, key=lambda t: (values[t], -abs(t - 0.5)))
 
 
-def prepare_objects(path, options: ObjectOptions | None = None, *, why: str = ""):
+def prepare_objects(
+    path, options: ObjectOptions | None = None, *, why: str = "", sets: dict | None = None
+):
     """Read and split pictures with boxes, and build a detector for them.
+
+    Args:
+        path: see data.find_objects.
+        options: ObjectOptions.
+        why: see DataKind.prepare.
+        sets: {"train", "validation", perhaps "test": rows}; None: as the options say.
 
     Raises:
         DataError: see data.find_objects; a set without pictures.
@@ -253,7 +271,7 @@ def prepare_objects(path, options: ObjectOptions | None = None, *, why: str = ""
     options = ObjectOptions() if options is None else options
     coco_package()  # before anything is read or trained
     folder = find_objects(path)
-    sets, notes = split_rows(folder, options)
+    sets, notes = split_rows(folder, options) if sets is None else (sets, [])
     size = picture_size(options.size, folder.sizes)
     # the backbones take three channels, also of gray pictures
     training = dataclasses.replace(folder.subset(sets["train"]), channels=3)
@@ -279,6 +297,8 @@ def prepare_objects(path, options: ObjectOptions | None = None, *, why: str = ""
         "size": list(size),
         **fitted_priors(options.model, boxes[:, 2:] - boxes[:, :2], labels, options.seed, size),
     }
+    if options.class_weights is not None:
+        spec["class_weights"] = weights_of_classes(options.class_weights, rows.names, rows.counts)
     seed(options.seed)
     net = detector_of(spec, options.from_)
     stream = stream_examples(

@@ -19,11 +19,11 @@ from cutaway.metrics import regression_scores
 from cutaway.runs import prepare
 from cutaway.runs.baselines import import_sklearn
 from cutaway.runs.kinds import KINDS
+from cutaway.runs.kinds.contract import NETWORK, Rivals
 
 TEST = 0.25
 MIN_ROWS = 20  # smallest training set
 ROWS_PER_CLASS = 5  # at least, in the smallest training set
-NETWORK = "network"
 
 
 class Comparison:
@@ -86,7 +86,8 @@ class Comparison:
         mine, most = self.scores[NETWORK], f"{self.sizes[-1]:,} {self.summary['examples']}"
         others = [name for name in self.scores if name != NETWORK]
         network = f"With {most} the network ({self._pair(mine[-1])})"
-        beside = {name: f"{_named(name)} ({self._pair(self.scores[name][-1])})" for name in others}
+        named = str if "method" in self.summary else _named
+        beside = {name: f"{named(name)} ({self._pair(self.scores[name][-1])})" for name in others}
         if self.summary["seeds"] < 2:
             text = ", ".join(beside.values())
             return f"{network} compares with {text}; one seed gives no intervals."
@@ -182,15 +183,17 @@ def compare(
     on_size=None,
     **given,
 ) -> Comparison:
-    """Train the network and scikit-learn's models on training sets of growing size.
+    """Train the network and other models on training sets of growing size.
+
+    The others are scikit-learn's; for pictures with boxes, other detectors.
 
     Each seed splits the rows anew into a test set and the rest, from which the training sets are
     sampled, the same for all models. The network uses part of its training set for validation, to
     choose the epoch; the other models train on all of it.
 
     Args:
-        data, target, kind: see runs.prepare; a table, or labeled texts, images, recordings or time
-            series.
+        data, target, kind: see runs.prepare; a table, labeled texts, images, recordings or time
+            series, or pictures with boxes.
         sizes: number of training-set sizes, evenly spaced on a log scale, up to all rows.
         seeds: number of repetitions.
         out: folder to write compare.html, compare.png and compare.json to; None writes nothing.
@@ -222,40 +225,37 @@ def compare(
             + ", ".join(name for name, kind in KINDS.items() if kind.is_compared),
             fix="for forecasts use cutaway train, which compares with the naive forecast",
         )
-    if base.stream is not None or base.test is None:
-        raise OptionError(
-            "there is no test set" if base.test is None else "the data do not fit in memory",
-            expected="data that fit in memory, with a test set",
-            fix="set test to a fraction such as 0.25",
-        )
-    counts = _sizes(base, sizes)
-    scores = {
-        name: np.zeros((len(counts), seeds))
-        for name in (NETWORK, *KINDS[base.kind].baselines(base))
-    }
+    rivals = KINDS[base.kind].rivals(base)
+    test = _test_of(base, rivals)
+    counts = _sizes(base, rivals, sizes)
+    names = (NETWORK, *KINDS[base.kind].baselines(base)) if rivals is None else rivals.models
+    scores = {name: np.zeros((len(counts), seeds)) for name in names}
     tell = on_size or (lambda model, rows, seed, score: None)
-    x_test = base.test[0]
     redrawn = True
     for s in range(seeds):
         if s:
             base = prepare(data, target, kind=kind, seed=first + s, **given)
-            assert base.test is not None  # as with the first seed
-            redrawn = not np.array_equal(base.test[0], x_test)
+            rivals = KINDS[base.kind].rivals(base)
+            redrawn = not np.array_equal(_test_of(base, rivals), test)
         for k, n in enumerate(counts):
-            rows = _draw(base, n, first + s)
-            for name, score in _score_all(base, rows, first + s):
+            if rivals is None:
+                scored = _score_all(base, _draw(base, n, first + s), first + s)
+            else:
+                scored = _score_rivals(rivals, n, first + s)
+            for name, score in scored:
                 scores[name][k, s] = score
                 tell(name, n, s, score)
     summary = {
         "title": f"{Path(base.source).name} → {base.target}",
         "examples": base.preprocessing.examples,
-        "score": "R²" if base.preprocessing.task == "regression" else "accuracy",
+        "score": _score_name(base, rivals),
         "network": base.spec["model"],
         "parameters": base.net.summary().total,
         "seeds": seeds,
-        "test_rows": len(x_test),
-        "pool_rows": len(base.training) + len(base.validation),
+        "test_rows": len(test),
+        "pool_rows": len(_pool(base, rivals)),
         "redrawn": redrawn,
+        **({} if rivals is None else {"method": rivals.method}),
     }
     found = Comparison(counts, scores, summary)
     if out is not None:
@@ -282,13 +282,46 @@ def expect_free(out) -> None:
         )
 
 
-def _pool(base):
+def _test_of(base, rivals: Rivals | None) -> np.ndarray:
+    """The inputs of the test set, or its rows.
+
+    Raises:
+        OptionError: there is none, or the data are a stream.
+    """
+    test = None if base.test is None else base.test[0]
+    if rivals is not None:
+        test = rivals.test if len(rivals.test) else None
+    if test is None or (rivals is None and base.stream is not None):
+        raise OptionError(
+            "there is no test set" if test is None else "the data do not fit in memory",
+            expected="data that fit in memory, with a test set",
+            fix="set test to a fraction such as 0.25",
+        )
+    return test
+
+
+def _score_name(base, rivals: Rivals | None) -> str:
+    if rivals is not None:
+        return rivals.score
+    return "R²" if base.preprocessing.task == "regression" else "accuracy"
+
+
+def _score_rivals(rivals: Rivals, count: int, seed: int):
+    """(model, score on the test rows) of each model, trained on the same rows."""
+    rows = np.random.default_rng(seed).permutation(rivals.pool)[:count]
+    for name, score in rivals.models.items():
+        yield name, score(np.sort(rows), seed)
+
+
+def _pool(base, rivals: Rivals | None = None):
+    if rivals is not None:
+        return rivals.pool
     return np.sort(np.concatenate([base.training, base.validation]))
 
 
-def _sizes(base, count) -> list:
+def _sizes(base, rivals: Rivals | None, count) -> list:
     """Numbers of training rows, evenly spaced on a log scale, with a few rows per class."""
-    most = len(_pool(base))
+    most = len(_pool(base, rivals))
     classes = 1 if base.preprocessing.task == "regression" else len(base.preprocessing.classes)
     least = max(MIN_ROWS, ROWS_PER_CLASS * classes)
     if most < 2 * least and count > 1:

@@ -144,6 +144,11 @@ def how_measured(found) -> str:
     )
     if summary["redrawn"]:
         text += ", corrected for overlapping splits (Nadeau & Bengio 2003)"
+    if "method" in summary:
+        return text + (
+            ". The verdict is based on paired differences per seed. The network has "
+            f"{summary['parameters']:,} parameters. {summary['method']}"
+        )
     return text + (
         ". The verdict is based on paired differences per seed. The network has "
         f"{summary['parameters']:,} parameters and uses part of its training {examples} for "

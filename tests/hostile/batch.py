@@ -117,7 +117,9 @@ def _boxes(path):
         content = read_coco_file(path)
         names = {c.id: c.name for c in content.categories}
         numbers = {k: number for number, k in enumerate(sorted(names))}
-        marked = [*pictures_of(path, content, numbers, names, lambda *_: path, "")]
+        marked = [
+            *pictures_of(path, content, numbers, names, lambda name, *_: path.with_name(name), "")
+        ]
     elif suffix == ".xml":
         one = Marked(path, path)
         for name, box, difficult in read_voc_file(path)[1]:

@@ -105,6 +105,27 @@ def test_the_single_shot_loss_is_torchvision_s_and_an_empty_picture_teaches_what
         losses.single_shot_loss(codes[:, :3], logits, wanted, labels)
 
 
+def test_weights_of_the_classes_of_the_single_shot_loss_are_pytorch_s():
+    labels = RNG.integers(0, 4, (2, 30))  # few are background: all of them are negatives
+    codes, wanted = RNG.normal(size=(2, 2, 30, 4))
+    logits = RNG.normal(size=(2, 30, 4))
+    weights = (0.5, 3.0, 1.25)
+    with float64():
+        call = losses.single_shot_loss
+        plain = call(codes, logits, wanted, labels)
+        found = call(codes, logits, wanted, labels, class_weights=weights)
+    expected = F.cross_entropy(
+        torch.tensor(logits).flatten(0, 1),
+        torch.tensor(labels).flatten(),
+        weight=torch.tensor((1.0, *weights), dtype=torch.float64),
+        reduction="sum",
+    )
+    assert found["classes"].item() == pytest.approx(expected.item() / (labels > 0).sum(), rel=1e-6)
+    assert found["boxes"].item() == plain["boxes"].item()
+    with pytest.raises(ShapeError, match="class_weights has shape"):
+        call(codes, logits, wanted, labels, class_weights=(1.0, *weights))
+
+
 PRIORS = np.array([[10, 14], [23, 27], [37, 58], [20, 50]], float)
 HEADS = [(2, 3), (1, 2)]
 SIZE = (64, 96)
@@ -251,6 +272,35 @@ def test_yolo4_is_its_formula_in_plain_loops(share):
     after = yolo4_terms([r - 1e-4 * np.asarray(g) for r, g in zip(raws, found, strict=True)], share)
     assert after["boxes"] < expected["boxes"] and sum(after.values()) < sum(expected.values())
     assert not np.asarray(found[0])[2, ..., :4].any()  # the picture without objects
+
+
+@pytest.mark.slow
+def test_weights_of_classes_scale_what_objects_of_these_classes_teach():
+    raws = [RNG.normal(size=(1, 2, 3, 2, 8)) * 0.3, RNG.normal(size=(1, 4, 6, 2, 8)) * 0.3]
+    options = {"priors": PRIORS, "heads": HEADS, "size": SIZE}
+
+    def terms(classes, weights):
+        target = {
+            "boxes": np.array([[[5, 5, 28, 32], [50, 20, 90, 60]]], float),
+            "classes": np.array([classes]),
+            "valid": np.array([[k >= 0 for k in classes]]),
+        }
+        with float64():
+            found = losses.yolo4_loss(raws, target, **options, class_weights=weights)
+        return {name: term.item() for name, term in found.items()}
+
+    plain = terms((0, 2), None)
+    assert terms((0, 2), (1.0, 1.0, 1.0)) == pytest.approx(plain)
+    of_0, of_2, both = (terms((0, 2), w) for w in ((0, 9, 1), (1, 9, 0), (5, 9, 2)))
+    for name in ("objectness", "classes"):  # linear in the weights
+        first, last = plain[name] - of_0[name], plain[name] - of_2[name]
+        assert first > 0 and last > 0
+        assert both[name] == pytest.approx(plain[name] + 4 * first + last)
+    assert plain["classes"] == pytest.approx(of_0["classes"] + of_2["classes"])
+    assert both["boxes"] == plain["boxes"]
+    assert terms((-1, -1), (5, 9, 2)) == pytest.approx(terms((-1, -1), None))
+    with pytest.raises(ShapeError, match="class_weights has shape"):
+        terms((0, 2), (1.0, 1.0))
 
 
 def test_maps_and_targets_that_do_not_fit_are_refused():

@@ -392,3 +392,26 @@ def test_a_small_network_on_a_backbone_reads_its_maps_from_an_eighth_on_and_trai
     assert not any(module.training for module in net.body.modules().values())
     with pytest.raises(OptionError, match="anchors for 4 maps"):
         rcnn_on_backbone(ResNet(BasicBlock, (1, 1, 1), widths=(2, 4, 6)), 3, sizes=((16,),) * 4)
+
+
+def test_weights_of_classes_scale_the_cross_entropy_of_regions_of_these_classes():
+    ct.seed(1)
+    net = small()
+    x = RNG.uniform(size=(1, 64, 96, 3)).astype(np.float32)
+    y = {
+        "boxes": np.array([[[8, 8, 30, 34], [50, 20, 80, 50]]], np.float32),
+        "classes": np.array([[0, 1]]),
+        "valid": np.ones((1, 2), bool),
+    }
+
+    def terms(weights):
+        net.class_weights = weights
+        return {name: term.item() for name, term in net.losses(ct.Tensor(x), y).items()}
+
+    plain = terms(None)
+    assert terms((1.0, 1.0)) == pytest.approx(plain)
+    without_0, without_1, both = terms((0.0, 1.0)), terms((1.0, 0.0)), terms((5.0, 3.0))
+    first, last = (plain["classes"] - one["classes"] for one in (without_0, without_1))
+    assert first > 0 and last > 0
+    assert both["classes"] == pytest.approx(plain["classes"] + 4 * first + 2 * last, rel=1e-5)
+    assert {**both, "classes": 0} == pytest.approx({**plain, "classes": 0})

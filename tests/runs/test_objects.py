@@ -18,7 +18,7 @@ from cutaway.runs import Run, prepare, write_report
 from cutaway.runs.explain import explain_row
 from cutaway.runs.found_objects import Truth
 from cutaway.runs.object_explain import yolo_lesson
-from cutaway.runs.object_networks import GRID, fitted_share
+from cutaway.runs.object_networks import GRID, detector_of, fitted_share, weights_of_classes
 from cutaway.runs.object_training import best_threshold, fits_of_boxes, picture_size
 from cutaway.runs.objects import ObjectRows
 from tests.runs.drawn_sets import write_masks, write_objects
@@ -187,6 +187,23 @@ def test_the_lessons_of_all_priors_of_a_picture_are_its_loss(run, folder):
             found[name] += term
     assert found == pytest.approx(expected, rel=1e-3)
     assert len(told) >= 2
+
+
+def test_class_weights_are_balanced_or_named(folder):
+    names, counts = ["a", "b", "c"], [30, 10, 0]
+    assert weights_of_classes("balanced", names, counts) == pytest.approx([2 / 3, 2.0, 1.0])
+    assert weights_of_classes(" b = 2.5,a=0.5", names, counts) == [0.5, 2.5, 1.0]
+    for given, words in (
+        ("d=2", "no class 'd'"), ("a", "'a'"), ("a=x", "'a=x'"), ("a=0", "above 0"), ("", "''"),
+        ("a=nan", "'a=nan'"),
+    ):  # fmt: skip
+        with pytest.raises(OptionError, match=words):
+            weights_of_classes(given, names, counts)
+    for model in ("yolo", "ssd", "faster-rcnn"):
+        prepared = prepare(folder, **{**OPTIONS, "model": model}, class_weights="square=3")
+        assert prepared.spec["class_weights"] == [1.0, 3.0]
+        assert detector_of(prepared.spec).class_weights == (1.0, 3.0)
+    assert "class_weights" not in prepare(folder, **OPTIONS).spec
 
 
 def test_wrong_options_are_named(folder):

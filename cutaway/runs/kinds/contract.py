@@ -17,6 +17,7 @@ from cutaway.runs.preprocessing import Preprocessing
 # when a kind is asked whether it recognizes some data: by names, folders and first bytes; by what
 # stands in a table or in lines; and last those that take any table, any text
 AT_FIRST, BY_CONTENTS, AT_LAST = 1, 2, 3
+NETWORK = "network"  # its name among the models that it is compared with
 CERTAIN = math.inf  # strength of a Sign that no other can outdo
 
 
@@ -51,6 +52,26 @@ class NetworkInput:
     dtype: str
     sentences: list[str]
     other_shape: tuple[int, ...] | None = None
+
+
+@dataclasses.dataclass(frozen=True)
+class Rivals:
+    """Models that `cutaway compare` trains on rows of the data, each by itself.
+
+    Attributes:
+        pool: rows from which training sets are drawn.
+        test: rows of the test set.
+        score: what is measured, in words.
+        models: {name: function (training rows, seed) -> score on the test set}, the first named
+            NETWORK.
+        method: how they are trained, in sentences.
+    """
+
+    pool: Any
+    test: Any
+    score: str
+    models: dict[str, Callable[[Any, int], float]]
+    method: str
 
 
 class DataKind:
@@ -174,10 +195,15 @@ class DataKind:
         """{name: function (task, seed) that makes a scikit-learn model}, for `cutaway compare`."""
         return {}
 
+    def rivals(self, experiment: Any) -> Rivals | None:
+        """What `cutaway compare` trains where `baselines` cannot be; None: there is nothing."""
+        return None
+
     @property
     def is_compared(self) -> bool:
-        """Whether it has baselines."""
-        return type(self).baselines is not DataKind.baselines
+        """Whether it has baselines or rivals."""
+        own = type(self)
+        return own.baselines is not DataKind.baselines or own.rivals is not DataKind.rivals
 
     def use(self, run) -> tuple[str, str]:
         """(command, what for): what to do with a trained run, in its folder `run`."""

@@ -74,5 +74,10 @@ class ObjectKind(DataKind):
 
         return explain_objects(run, data, row, box)
 
+    def rivals(self, experiment):
+        from cutaway.runs.object_rivals import object_rivals
+
+        return object_rivals(experiment)
+
     def use(self, run):
         return f"cutaway predict {run} PICTURES --out FOLDER", "detect objects in new pictures"

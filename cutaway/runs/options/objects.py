@@ -5,13 +5,19 @@ import dataclasses
 from cutaway.errors import expect_choice
 from cutaway.runs.options.dense import SPLIT, expect_piece
 from cutaway.runs.options.every_kind import TrainingOptions
-from cutaway.runs.options.flags import AUGMENT, MODEL, SIZE, option
+from cutaway.runs.options.flags import AUGMENT, DENSE, MODEL, SIZE, Flag, option
 from cutaway.runs.options.masks import TURNS
 from cutaway.runs.options.transfer import FINE_TUNE, FROM
 
 # networks on any backbone, and those with a body of their own
 MODELS = ("faster-rcnn", "yolo", "ssd", "mask-rcnn", "fast-rcnn")  # heads on a pretrained backbone
 SSD_EPOCHS = 3  # times as many: its heads are single convolutions, which learn slowly
+CLASS_WEIGHTS = Flag(
+    "For boxes, weights of the classes in the loss: balanced, or disk=2,square=0.5.",
+    DENSE,
+    metavar="WEIGHTS",
+    default="1 each",
+)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -29,6 +35,8 @@ class ObjectOptions(TrainingOptions):
         turns: whether pictures look alike in any direction, as under a microscope: they are then
             also mirrored upside down; None: gray pictures do.
         split: see DenseOptions.
+        class_weights: factors of what objects of each class teach of their class: "balanced", or
+            "name=weight,name=weight"; None: all 1.
         others: see TrainingOptions.
     """
 
@@ -49,6 +57,7 @@ class ObjectOptions(TrainingOptions):
     augment: bool = option(True, AUGMENT)
     turns: bool | None = option(None, TURNS)
     split: str | None = option(None, SPLIT)
+    class_weights: str | None = option(None, CLASS_WEIGHTS)
 
     def __post_init__(self):
         super().__post_init__()
