@@ -41,8 +41,8 @@ def object_crops(outlines, boxes, size, side: int = SIDE) -> np.ndarray:
     for crop, outline, box in zip(crops, outlines, boxes, strict=True):
         if outline is not None:
             mask = Image.fromarray(outline_mask(outline, size).astype(np.uint8) * 255)
-            where = tuple(float(n) for n in box)
-            crop[...] = mask.resize((side, side), Image.Resampling.BILINEAR, where)
+            x1, y1, x2, y2 = (float(n) for n in box)
+            crop[...] = mask.resize((side, side), Image.Resampling.BILINEAR, (x1, y1, x2, y2))
     return crops
 
 
@@ -65,7 +65,7 @@ def moved_crops(crops, frames, geometry: Geometry) -> tuple[np.ndarray, np.ndarr
     if along is None:
         return _interpolated(crops, np.asarray(frames, float), moved, geometry), moved
     found = crops if along == [0, 1] else crops.transpose(0, 2, 1)
-    mirrored = [1 + k for axis, k in enumerate(along) if geometry.matrix[axis, k] < 0]
+    mirrored = tuple(1 + k for axis, k in enumerate(along) if geometry.matrix[axis, k] < 0)
     return np.ascontiguousarray(np.flip(found, mirrored)), moved
 
 

@@ -248,9 +248,9 @@ class ExampleAugmentation:
                 # those that are gone, and padding, stay where they are: valid tells
                 leaves[k] = np.where(kept[:, None], moved, 0).astype(leaf.dtype)
         if "crops" in roles:
-            own = roles.index("crops"), roles.index("frames")
-            crops, frames = moved_crops(*(leaves[k] for k in own), geometry)
-            leaves[own[0]], leaves[own[1]] = crops, frames.astype(leaves[own[1]].dtype)
+            of_crops, of_frames = roles.index("crops"), roles.index("frames")
+            crops, frames = moved_crops(leaves[of_crops], leaves[of_frames], geometry)
+            leaves[of_crops], leaves[of_frames] = crops, frames.astype(leaves[of_frames].dtype)
         for k, role in enumerate(roles):
             if role == "valid" and kept is not None:
                 leaves[k] = leaves[k] & kept
