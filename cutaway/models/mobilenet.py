@@ -70,7 +70,7 @@ class InvertedResidual(Module):
         drop: Module | None = None,
     ):
         inner = round(in_channels * widen)
-        norm = {"eps": eps, "momentum": momentum}
+        norm: dict = {"eps": eps, "momentum": momentum}
         rest = {"activation": activation, **norm}
         self.expand = conv_norm(in_channels, inner, 1, **rest) if widen > 1 else Identity()
         self.depthwise = conv_norm(

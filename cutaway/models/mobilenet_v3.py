@@ -113,7 +113,7 @@ class MobileNetV3(Backbone):
         dropout: float = 0.2,
         momentum: float = MOMENTUM,
     ):
-        rest = {"eps": EPS, "momentum": momentum}
+        rest: dict = {"eps": EPS, "momentum": momentum}
         self.stages = ("stem", *(f"stage{i + 1}" for i in range(len(table))), "top")
         self.in_channels = in_channels
         self.stem = conv_norm(in_channels, stem_channels, 3, stride=2, activation=HardSwish, **rest)

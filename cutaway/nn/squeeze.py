@@ -34,7 +34,14 @@ class SqueezeExcite(Module):
 
     keeps_features = True
 
-    def __init__(self, channels: int, squeezed: int, *, activation=ReLU, gate=Sigmoid):
+    def __init__(
+        self,
+        channels: int,
+        squeezed: int,
+        *,
+        activation: type[Module] = ReLU,
+        gate: type[Module] = Sigmoid,
+    ):
         expect_integer(squeezed, what="SqueezeExcite: squeezed", least=1)
         self.reduce = Linear(channels, squeezed)
         self.activation = activation()
