@@ -42,7 +42,8 @@ def object_crops(outlines, boxes, size, side: int = SIDE) -> np.ndarray:
         if outline is not None:
             mask = Image.fromarray(outline_mask(outline, size).astype(np.uint8) * 255)
             x1, y1, x2, y2 = (float(n) for n in box)
-            crop[...] = mask.resize((side, side), Image.Resampling.BILINEAR, (x1, y1, x2, y2))
+            where = (x1, y1, x2, y2)
+            crop[...] = np.asarray(mask.resize((side, side), Image.Resampling.BILINEAR, where))
     return crops
 
 

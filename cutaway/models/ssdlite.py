@@ -28,7 +28,7 @@ from cutaway.weights import WeightNames
 
 MOMENTUM = 0.03  # of all batch norms
 RATIOS = ((2, 3),) * len(MOBILE_SCALES[1:])
-REST = {"activation": ReLU6, "eps": EPS, "momentum": MOMENTUM}
+REST: dict = {"activation": ReLU6, "eps": EPS, "momentum": MOMENTUM}
 
 
 def separable_halving(in_channels: int, narrow: int, width: int) -> Sequential:
