@@ -118,7 +118,7 @@ def _boxes(path):
         names = {c.id: c.name for c in content.categories}
         numbers = {k: number for number, k in enumerate(sorted(names))}
         marked = [
-            *pictures_of(path, content, numbers, names, lambda name, *_: path.with_name(name), "")
+            *pictures_of(path, content, numbers, names, lambda name, *_: path.parent / name, "")
         ]
     elif suffix == ".xml":
         one = Marked(path, path)
