@@ -36,6 +36,7 @@ def test_the_mean_boxes_are_right_where_all_boxes_are_alike_and_only_there(folde
     with with_small_backbone():
         varied = prepare(folder, **OPTIONS)
         alike = prepare(same_box(write_objects(tmp_path / "set", 40)), **OPTIONS)
+    assert isinstance(alike, ObjectExperiment) and isinstance(varied, ObjectExperiment)
     rows = object_rivals(alike).pool
     # the disk is in every picture, the square in some: found in the others, it is invented
     assert mean_boxes_score(alike, rows) > 0.7
