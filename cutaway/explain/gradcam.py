@@ -13,6 +13,7 @@ References:
 """
 
 import dataclasses
+import textwrap
 
 import jax
 import numpy as np
@@ -159,9 +160,9 @@ class GradCam(Story):
 
     def text(self, width: int = WIDTH) -> str:
         size = " x ".join(map(str, self.map.shape))
+        said = f"Regions that support {self.name} = {number(self.output)}, layer {self.layer}: "
         lines = [
-            f"Regions that support {self.name} = {number(self.output)}, layer {self.layer}: "
-            "Grad-CAM",
+            *textwrap.wrap(said + "Grad-CAM", width),
             f"{size} positions, {self.weights.size} channels",
             "",
         ]

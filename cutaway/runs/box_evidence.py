@@ -231,9 +231,9 @@ def box_saliency(net: OneBox, x, made: BoxArithmetic, name: str) -> GradCam | No
     """
     if made.layer is None:
         return None
-    return grad_cam(
-        net, x.astype(np.float32), layer="net." + made.layer, output_names=[f"log score of {name}"]
-    )
+    names = [f"log score of {name}"]
+    found = grad_cam(net, x.astype(np.float32), layer="net." + made.layer, output_names=names)
+    return dataclasses.replace(found, layer=made.layer)
 
 
 def region_reading(net: Detector, x, made: BoxArithmetic) -> RegionReading | None:

@@ -88,7 +88,8 @@ def test_grad_cam_of_a_box_is_that_of_the_map_it_was_read_from(two_stages, x, fo
     raw, row, kind, made = found
     assert made.layer == f"pyramid.output{made.level + 1}"
     seen = box_saliency(OneBox(two_stages, row, kind, made.prior), x, made, "cat")
-    assert seen.layer == "net." + made.layer
+    assert seen.layer == made.layer
+    assert all(len(line) <= 80 for line in seen.text().splitlines())
     assert seen.map.shape == tuple(n // two_stages.strides[made.level] for n in SIZE)
     assert seen.values.shape == SIZE
     assert seen.output == pytest.approx(float(np.log(raw["scores"][0])), abs=1e-3)

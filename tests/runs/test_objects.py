@@ -246,7 +246,8 @@ def test_the_arithmetic_of_a_box_leads_to_the_box_and_what_covers_it_is_left_out
         explained = explain_row(run, folder, 0, box=box)
         headings = [heading for heading, _ in explained.parts]
         assert headings[0] == "Boxes" and headings[2] == "Boxes that it left out"
-        listed, made, left_out, matching, share = (part for _, part in explained.parts)
+        listed, made, left_out, matching, share, seen = (part for _, part in explained.parts)
+        assert seen.layer == made.layer
         back = rows.framing.undo_boxes(made.box[None], (64, 96))[0]
         np.testing.assert_allclose(back, listed.found.boxes[box], atol=1e-2)
         assert made.score == pytest.approx(listed.found.scores[box], rel=1e-4)
