@@ -330,6 +330,7 @@ def on_grid():
     ).eval()  # fmt: skip
 
 
+@pytest.mark.slow
 def test_the_regions_of_a_grid_are_those_of_its_boxes_and_so_are_their_gradients():
     net = on_grid()
     maps = [RNG.random((2, 128 // stride, 160 // stride, 6)).astype("f") for stride in (4, 8)]
@@ -394,6 +395,7 @@ def test_a_small_network_on_a_backbone_reads_its_maps_from_an_eighth_on_and_trai
         rcnn_on_backbone(ResNet(BasicBlock, (1, 1, 1), widths=(2, 4, 6)), 3, sizes=((16,),) * 4)
 
 
+@pytest.mark.slow
 def test_weights_of_classes_scale_the_cross_entropy_of_regions_of_these_classes():
     ct.seed(1)
     net = small()

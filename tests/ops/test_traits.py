@@ -153,7 +153,9 @@ def test_a_decomposition_has_the_value_and_the_gradients_of_its_operation(name):
 
 
 ACTIVATIONS = {n: o for n, o in operations().items() if o.traits.activation is not None}
-Z = np.concatenate([np.linspace(-40, 40, 80_001), np.linspace(-1e-6, 1e-6, 5)])
+# beside edges a slope may be larger than everywhere else
+EDGES = [edge + np.linspace(-1e-6, 1e-6, 5) for edge in (-3, 0, 3)]
+Z = np.concatenate([np.linspace(-40, 40, 80_001), *EDGES])
 FAR = 10.0 ** np.arange(2, 7)  # 100 to a million: slow functions have arrived, or still grow
 
 

@@ -44,6 +44,7 @@ def found(two_stages, x):
     return raw, row, kind, arithmetic_of(two_stages, x[None], row, kind, "cat")
 
 
+@pytest.mark.slow
 def test_the_region_that_is_shown_is_the_one_that_was_read(two_stages, x, found):
     made = found[3]
     reading = region_reading(two_stages, x, made)
@@ -62,6 +63,7 @@ def test_the_region_that_is_shown_is_the_one_that_was_read(two_stages, x, found)
     assert all(len(line) <= 80 for line in text.splitlines())
 
 
+@pytest.mark.slow
 def test_the_score_that_is_explained_is_that_of_the_box(two_stages, x, found):
     raw, row, kind, made = found
     score = OneBox(two_stages, row, kind, made.prior)

@@ -207,7 +207,7 @@ def test_class_weights_are_balanced_or_named(folder):
 
 
 def test_wrong_options_are_named(folder):
-    with pytest.raises(OptionError, match="one of faster-rcnn, fast-rcnn, yolo, ssd"):
+    with pytest.raises(OptionError, match="one of faster-rcnn, yolo, ssd, mask-rcnn, fast-rcnn"):
         prepare(folder, model="yolov3-tiny", from_="small")
     with pytest.raises(OptionError, match="dropout"):
         prepare(folder, dropout=0.5)
