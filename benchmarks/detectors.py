@@ -3,8 +3,8 @@
     python -m benchmarks.detectors [--rounds 5] [--only NAME,NAME] [--threads 2] [--json FILE]
     python -m benchmarks.detectors --camera ssd-mobilenet,yolov3-tiny --pictures FOLDER
 
-Both sides make the same computation on the same pictures. YOLOv3-tiny, SSD, suppression and RoIAlign
-have the same weights too; what they give is compared before anything is timed, and the largest
+Both sides make the same computation on the same pictures. YOLOv3-tiny and SSD have the same weights
+too; what they, suppression and RoIAlign give is compared before anything is timed, and the largest
 difference is in the table. PyTorch runs eagerly. The ratio is taken round by round, as in speed.py.
 
 - YOLOv3-tiny and SSD on MobileNetV2: networks_detectors.py. Inference is the network without
