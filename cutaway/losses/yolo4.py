@@ -46,7 +46,6 @@ def yolo4_loss(
         overlap: weight of the boxes. (The configuration of the paper weighs the gradients of the
             coordinates in pixels by 0.07; here the boxes of a picture weigh about as much as its
             objectness.)
-
         class_weights: (classes,) factors of what the priors of a truth learn of its objectness and
             class; of several truths in one place, that of the largest.
 

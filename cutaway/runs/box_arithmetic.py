@@ -182,8 +182,7 @@ def _of_ssd(detector, x, candidate, kind, name) -> BoxArithmetic:
 def _of_rcnn(net, x, candidate, kind, name) -> BoxArithmetic:
     size, x = x.shape[1:3], Tensor(x)
     maps = net.maps(x)
-    is_grid = isinstance(net, FastRcnn)
-    found = net.with_proposals(x)[1] if is_grid else net.propose(maps, size)
+    found = net.with_proposals(x)[1] if isinstance(net, FastRcnn) else net.propose(maps, size)
     proposal = np.asarray(found["boxes"])[0, candidate].astype(float)
     own = {key: value[:, candidate : candidate + 1] for key, value in found.items()}
     regions = net.read(maps[: len(net.strides)], own["boxes"], net.region_size)
@@ -201,7 +200,7 @@ def _of_rcnn(net, x, candidate, kind, name) -> BoxArithmetic:
     values = dict(zip(("tx", "ty", "tw", "th"), map(float, codes), strict=True))
     values |= {name: float(logits[kind + 1]), "background": float(logits[0])}
     origin = f"Box {candidate} of the grid"
-    if not is_grid:
+    if "scores" in found:
         origin = f"Proposal {candidate}, objectness {s(found['scores'][0, candidate])}"
     return BoxArithmetic(
         f"{origin}: {_corners(proposal)}; its {net.region_size} x {net.region_size} regions are "

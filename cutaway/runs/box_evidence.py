@@ -84,6 +84,9 @@ class RegionReading(Story):
     def text(self, width: int = WIDTH) -> str:
         bins, height = self.rows.shape
         middle = bins // 2
+        down, across = (np.flatnonzero(one.max(axis=0)) for one in (self.rows, self.columns))
+        if not len(down) or not len(across):
+            return "The region lies outside of the map: all of its bins are 0"
         weights = np.outer(self.rows[middle], self.columns[middle])
         order = np.argsort(-weights, axis=None, kind="stable")
         order = order[weights.ravel()[order] > SMALL]
@@ -93,19 +96,15 @@ class RegionReading(Story):
         ]
         if len(order) > LISTED:
             terms.append("...")
-        sides = [np.flatnonzero(one.sum(axis=0) > SMALL) for one in (self.rows, self.columns)]
-        spans = [f"{name} {s[0]} to {s[-1]}" for name, s in zip(("rows", "columns"), sides,
-                                                               strict=True) if len(s)]  # fmt: skip
-        if not len(order):
-            return "The region lies outside of the map: all of its bins are 0"
         said = (
             f"{bins} x {bins} bins from the map of 1/{self.stride}, which has {height} x "
-            f"{self.columns.shape[1]} positions and {self.channels} channels: of {spans[0]}, "
-            f"{spans[1]}. A bin is the mean of {SAMPLES} x {SAMPLES} samples, each interpolated "
-            "between four positions. In each channel the bin in the middle is"
+            f"{self.columns.shape[1]} positions and {self.channels} channels: of rows {down[0]} to "
+            f"{down[-1]}, columns {across[0]} to {across[-1]}. A bin is the mean of "
+            f"{SAMPLES} x {SAMPLES} samples, each interpolated between four positions. In each "
+            "channel the bin in the middle is"
         )
         lines = textwrap.wrap(said, width)
-        lines += ["  " + ("+ " if k else "  ") + term for k, term in enumerate(terms)]
+        lines += ["  " + ("+ " if k else "  ") + term for k, term in enumerate(terms or ["0"])]
         return "\n".join(lines)
 
     def plot(self, axes=None):

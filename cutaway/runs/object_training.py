@@ -25,7 +25,7 @@ from cutaway.runs.dense import DenseExperiment, evenly, split_rows
 from cutaway.runs.dense_report import Shown, legend, thumbnail
 from cutaway.runs.drawn_boxes import class_color, drawn_boxes
 from cutaway.runs.finished_run import Run
-from cutaway.runs.found_objects import JudgedPicture
+from cutaway.runs.found_objects import Detections, JudgedPicture
 from cutaway.runs.masks import looks_alike
 from cutaway.runs.object_checks import (
     FITS,
@@ -153,19 +153,17 @@ class ObjectExperiment(DenseExperiment):
         order = sorted(self.judged("validation"), key=lambda one: -one.judged.mistakes)
         for one in order[:most]:
             picture = rows.shown_input(rows.input_of(one.row))
-            drawn = {
-                "truth": (one.truth.boxes, one.truth.classes),
-                "detections": (one.found.boxes, one.found.classes),
-                "missed": (one.truth.boxes[one.judged.missed],
-                           one.truth.classes[one.judged.missed]),
-            }  # fmt: skip
-            wrong = np.isin(one.judged.verdicts, (WRONG_CLASS, DOUBLED, INVENTED))
-            drawn["wrong"] = one.found.boxes[wrong], one.found.classes[wrong]
+            truth, found, verdicts = one.truth, one.found, one.judged.verdicts
+            wrong = np.flatnonzero(np.isin(verdicts, (WRONG_CLASS, DOUBLED, INVENTED)))
+            missed = one.judged.missed
             pictures = [
-                (caption, self._thumbnail(picture, *boxes, dashed=caption in ("truth", "missed")))
-                for caption, boxes in drawn.items()
-            ]
-            verdicts = one.judged.verdicts
+                ("truth", self._thumbnail(picture, truth.boxes, truth.classes, dashed=True)),
+                ("detections", self._detections(picture, found)),
+                ("missed", self._thumbnail(
+                    picture, truth.boxes[missed], truth.classes[missed], dashed=True
+                )),
+                ("wrong", self._detections(picture, found.taken(wrong))),
+            ]  # fmt: skip
             counts = [
                 ("objects", f"{len(one.truth.boxes)}"),
                 ("missed", f"{len(one.judged.missed)}"),
@@ -173,6 +171,9 @@ class ObjectExperiment(DenseExperiment):
             ]
             shown.append(Shown(one.row["name"], pictures, counts))
         return shown
+
+    def _detections(self, picture, found: Detections) -> str:
+        return self._thumbnail(picture, found.boxes, found.classes, masks=found.masks)
 
     def _thumbnail(self, picture, boxes, classes, **options) -> str:
         names = self.preprocessing.names

@@ -5,15 +5,13 @@ import json
 import numpy as np
 import pytest
 
-import cutaway as ct
 from cutaway.data.outlines import outline_mask
 from cutaway.data.run_lengths import runs_area
 from cutaway.errors import OptionError
-from cutaway.models import BasicBlock, ResNet
-from cutaway.models.pretrained import PRETRAINED_BACKBONES, ImageBackbone
 from cutaway.runs import Run, prepare
 from cutaway.runs.explain import explain_row
 from tests.runs.drawn_sets import add_outlines, write_objects
+from tests.runs.small_backbone import with_small_backbone
 
 OPTIONS = {
     "model": "mask-rcnn",
@@ -25,18 +23,9 @@ OPTIONS = {
 }
 
 
-def small_resnet(classes=1000, *, pretrained=None):
-    """Without a file: its weights are those of seed 7."""
-    if pretrained is not None:
-        ct.seed(7)
-    return ResNet(BasicBlock, (1, 1, 1, 1), num_classes=classes, widths=(8, 8, 8, 8))
-
-
 @pytest.fixture(autouse=True, scope="module")
 def small_body():
-    with pytest.MonkeyPatch.context() as patch:
-        body = ImageBackbone(f"{__name__}:small_resnet", "drawn", "a small ResNet", size=24)
-        patch.setitem(PRETRAINED_BACKBONES, "small", body)
+    with with_small_backbone():
         yield
 
 

@@ -12,8 +12,6 @@ import cutaway as ct
 from cutaway.boxes import grid_of_boxes
 from cutaway.errors import OptionError
 from cutaway.metrics.detection_errors import ERRORS, iou_matrix
-from cutaway.models import BasicBlock, ResNet
-from cutaway.models.pretrained import PRETRAINED_BACKBONES, ImageBackbone
 from cutaway.runs import Run, prepare, write_report
 from cutaway.runs.explain import explain_row
 from cutaway.runs.found_objects import Truth
@@ -22,6 +20,7 @@ from cutaway.runs.object_networks import GRID, detector_of, fitted_share, weight
 from cutaway.runs.object_training import best_threshold, fits_of_boxes, picture_size
 from cutaway.runs.objects import ObjectRows
 from tests.runs.drawn_sets import write_masks, write_objects
+from tests.runs.small_backbone import small_resnet, with_small_backbone
 from tests.runs.untrained import write_untrained
 
 OPTIONS = {
@@ -34,18 +33,9 @@ OPTIONS = {
 }
 
 
-def small_resnet(classes=1000, *, pretrained=None):
-    """Without a file: its weights are those of seed 7."""
-    if pretrained is not None:
-        ct.seed(7)
-    return ResNet(BasicBlock, (1, 1, 1, 1), num_classes=classes, widths=(4, 8, 8, 8))
-
-
 @pytest.fixture(autouse=True, scope="module")
 def small_body():
-    with pytest.MonkeyPatch.context() as patch:
-        body = ImageBackbone(f"{__name__}:small_resnet", "drawn", "a small ResNet", size=24)
-        patch.setitem(PRETRAINED_BACKBONES, "small", body)
+    with with_small_backbone():
         yield
 
 
