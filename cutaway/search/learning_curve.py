@@ -225,37 +225,33 @@ def compare(
             + ", ".join(name for name, kind in KINDS.items() if kind.is_compared),
             fix="for forecasts use cutaway train, which compares with the naive forecast",
         )
-    rivals = KINDS[base.kind].rivals(base)
-    test = _test_of(base, rivals)
+    rivals = _rivals_of(base)
+    test = rivals.test
     counts = _sizes(base, rivals, sizes)
-    names = (NETWORK, *KINDS[base.kind].baselines(base)) if rivals is None else rivals.models
-    scores = {name: np.zeros((len(counts), seeds)) for name in names}
+    scores = {name: np.zeros((len(counts), seeds)) for name in rivals.models}
     tell = on_size or (lambda model, rows, seed, score: None)
     redrawn = True
     for s in range(seeds):
         if s:
             base = prepare(data, target, kind=kind, seed=first + s, **given)
-            rivals = KINDS[base.kind].rivals(base)
-            redrawn = not np.array_equal(_test_of(base, rivals), test)
+            rivals = _rivals_of(base)
+            redrawn = not np.array_equal(rivals.test, test)
         for k, n in enumerate(counts):
-            if rivals is None:
-                scored = _score_all(base, _draw(base, n, first + s), first + s)
-            else:
-                scored = _score_rivals(rivals, n, first + s)
-            for name, score in scored:
-                scores[name][k, s] = score
+            rows = _draw(rivals, n, first + s)
+            for name, train in rivals.models.items():
+                score = scores[name][k, s] = train(rows, first + s)
                 tell(name, n, s, score)
     summary = {
         "title": f"{Path(base.source).name} → {base.target}",
         "examples": base.preprocessing.examples,
-        "score": _score_name(base, rivals),
+        "score": rivals.score,
         "network": base.spec["model"],
         "parameters": base.net.summary().total,
         "seeds": seeds,
-        "test_rows": len(test),
-        "pool_rows": len(_pool(base, rivals)),
+        "test_rows": len(rivals.test),
+        "pool_rows": len(rivals.pool),
         "redrawn": redrawn,
-        **({} if rivals is None else {"method": rivals.method}),
+        **({"method": rivals.method} if rivals.method else {}),
     }
     found = Comparison(counts, scores, summary)
     if out is not None:
@@ -282,46 +278,26 @@ def expect_free(out) -> None:
         )
 
 
-def _test_of(base, rivals: Rivals | None) -> np.ndarray:
-    """The inputs of the test set, or its rows.
+def _rivals_of(base) -> Rivals:
+    """What is compared on these data.
 
     Raises:
-        OptionError: there is none, or the data are a stream.
+        OptionError: there is no test set, or the data are a stream.
     """
-    test = None if base.test is None else base.test[0]
-    if rivals is not None:
-        test = rivals.test if len(rivals.test) else None
-    if test is None or (rivals is None and base.stream is not None):
+    rivals = KINDS[base.kind].rivals(base)
+    has_test = base.test is not None if rivals is None else len(rivals.test) > 0
+    if not has_test or (rivals is None and base.stream is not None):
         raise OptionError(
-            "there is no test set" if test is None else "the data do not fit in memory",
+            "the data do not fit in memory" if has_test else "there is no test set",
             expected="data that fit in memory, with a test set",
             fix="set test to a fraction such as 0.25",
         )
-    return test
+    return _beside_scikit_learn(base) if rivals is None else rivals
 
 
-def _score_name(base, rivals: Rivals | None) -> str:
-    if rivals is not None:
-        return rivals.score
-    return "R²" if base.preprocessing.task == "regression" else "accuracy"
-
-
-def _score_rivals(rivals: Rivals, count: int, seed: int):
-    """(model, score on the test rows) of each model, trained on the same rows."""
-    rows = np.random.default_rng(seed).permutation(rivals.pool)[:count]
-    for name, score in rivals.models.items():
-        yield name, score(np.sort(rows), seed)
-
-
-def _pool(base, rivals: Rivals | None = None):
-    if rivals is not None:
-        return rivals.pool
-    return np.sort(np.concatenate([base.training, base.validation]))
-
-
-def _sizes(base, rivals: Rivals | None, count) -> list:
+def _sizes(base, rivals: Rivals, count) -> list:
     """Numbers of training rows, evenly spaced on a log scale, with a few rows per class."""
-    most = len(_pool(base, rivals))
+    most = len(rivals.pool)
     classes = 1 if base.preprocessing.task == "regression" else len(base.preprocessing.classes)
     least = max(MIN_ROWS, ROWS_PER_CLASS * classes)
     if most < 2 * least and count > 1:
@@ -335,46 +311,62 @@ def _sizes(base, rivals: Rivals | None, count) -> list:
     return [int(n) for n in dict.fromkeys(np.geomspace(least, most, count).round().astype(int))]
 
 
-def _draw(base, count, seed):
+def _draw(rivals: Rivals, count: int, seed: int):
     """Sorted training rows, sampled from all rows except the test set."""
-    pool = _pool(base)
-    if count >= len(pool):
-        return pool
-    stratify = base.preprocessing.task != "regression"
-    _, chosen = stratified_split(base.y[pool], count / len(pool), seed=seed, stratify=stratify)
-    return pool[chosen]
+    if count >= len(rivals.pool):
+        return rivals.pool
+    labels = np.zeros(len(rivals.pool)) if rivals.labels is None else rivals.labels
+    _, chosen = stratified_split(
+        labels, count / len(rivals.pool), seed=seed, stratify=rivals.labels is not None
+    )
+    return rivals.pool[chosen]
 
 
-def _score_all(base, rows, seed):
-    """(model, score on the test rows) of each model, trained on `rows`."""
-    task = base.preprocessing.task
-    x_test, y_test = base.test
+def _beside_scikit_learn(base) -> Rivals:
+    """The network and the baselines of its kind."""
+    task, (x_test, y_test) = base.preprocessing.task, base.test
     truth = base.preprocessing.truth(y_test)
-    training, validation = stratified_split(
-        base.y[rows], base.options.validation, seed=seed, stratify=task != "regression"
+    x = base.x.reshape(len(base.x), -1)
+
+    def network(rows, seed) -> float:
+        training, validation = stratified_split(
+            base.y[rows], base.options.validation, seed=seed, stratify=task != "regression"
+        )
+        part = dataclasses.replace(
+            base.with_options(base.options),
+            training=rows[training],
+            validation=rows[validation],
+            test=None,
+        )
+        with tempfile.TemporaryDirectory() as folder:
+            run = part.train(Path(folder, "run"), progress=False)
+        if run.metrics["stopped"] == "interrupted":
+            raise KeyboardInterrupt
+        outputs = run.outputs(x_test)
+        found = outputs if task == "regression" else outputs.argmax(axis=1)
+        return _score(task, truth, found)
+
+    def baseline(make):
+        def score(rows, seed) -> float:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")  # a solver that has not converged
+                model = make(task, seed).fit(x[rows], base.y[rows])
+                found = model.predict(x_test.reshape(len(x_test), -1))
+            if task == "regression":
+                found = base.preprocessing.untransform_target(found)
+            return _score(task, truth, found)
+
+        return score
+
+    pool = np.sort(np.concatenate([base.training, base.validation]))
+    baselines = KINDS[base.kind].baselines(base)
+    return Rivals(
+        pool=pool,
+        test=x_test,
+        score="R²" if task == "regression" else "accuracy",
+        models={NETWORK: network, **{name: baseline(make) for name, make in baselines.items()}},
+        labels=None if task == "regression" else base.y[pool],
     )
-    part = dataclasses.replace(
-        base.with_options(base.options),
-        training=rows[training],
-        validation=rows[validation],
-        test=None,
-    )
-    with tempfile.TemporaryDirectory() as folder:
-        run = part.train(Path(folder, "run"), progress=False)
-    if run.metrics["stopped"] == "interrupted":
-        raise KeyboardInterrupt
-    outputs = run.outputs(x_test)
-    yield NETWORK, _score(task, truth, outputs if task == "regression" else outputs.argmax(axis=1))
-    shape = (len(base.x), -1)
-    x = base.x.reshape(shape)
-    for name, make in KINDS[base.kind].baselines(base).items():
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # a solver that has not converged
-            model = make(task, seed).fit(x[rows], base.y[rows])
-            found = model.predict(x_test.reshape(len(x_test), -1))
-        if task == "regression":
-            found = base.preprocessing.untransform_target(found)
-        yield name, _score(task, truth, found)
 
 
 def _score(task, truth, found) -> float:

@@ -60,18 +60,21 @@ class Rivals:
 
     Attributes:
         pool: rows from which training sets are drawn.
-        test: rows of the test set.
+        test: rows of the test set, or its inputs.
         score: what is measured, in words.
         models: {name: function (training rows, seed) -> score on the test set}, the first named
             NETWORK.
-        method: how they are trained, in sentences.
+        method: how they are trained, in sentences; "" for a network beside scikit-learn's models.
+        labels: of the rows of the pool, for training sets with all classes in proportion; None: the
+            sets are drawn without regard to what is in them.
     """
 
     pool: Any
     test: Any
     score: str
     models: dict[str, Callable[[Any, int], float]]
-    method: str
+    method: str = ""
+    labels: Any = None
 
 
 class DataKind:
