@@ -76,7 +76,8 @@ PRETRAINED_DETECTORS = {
     "yolov3-tiny": PretrainedDetector(
         "cutaway.models.yolo:yolo3_tiny",
         "coco",
-        YoloDetector,
+        # darknet's own threshold where average precision is measured
+        lambda net: YoloDetector(net, detection=DetectionOptions(score=0.005)),
         COCO,
         (416, 416),
         "letterbox",

@@ -51,11 +51,11 @@ def export_detector_onnx(
         see export_onnx.
 
     Raises:
-        OptionError: a detector of two stages, whose regions depend on its own proposals.
+        OptionError: a detector that reads regions of its maps: those of the R-CNN family.
     """
     if not isinstance(net, SingleStage):
         raise OptionError(
-            f"{type(net).__name__} finds its boxes in two stages, which cannot be exported",
+            f"{type(net).__name__} reads regions of its maps, which cannot be exported",
             expected="a detector of one stage: YOLO or SSD",
             fix="train with --model yolo or --model ssd, or export its weights (--safetensors)",
         )
