@@ -4,6 +4,7 @@ import doctest
 import importlib
 import subprocess
 import sys
+from collections import defaultdict
 from pathlib import Path
 
 import pytest
@@ -14,20 +15,30 @@ ROOT = Path(__file__).parents[2]
 
 
 def examples():
-    """[(module, name)] of every docstring that has an example."""
-    found = []
+    """{room: ["module:name", ...]} of every docstring that has an example."""
+    found = defaultdict(list)
     for name in MODULES:
         tests = doctest.DocTestFinder(exclude_empty=True).find(importlib.import_module(name))
-        found += [(name, test.name) for test in tests if test.examples]
+        found[name.split(".")[1]] += [f"{name}:{test.name}" for test in tests if test.examples]
     return found
 
 
+def fresh(*examples):
+    command = [sys.executable, "-m", "tests.docs.fresh", *examples]
+    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+
+
 @pytest.mark.slow
-@pytest.mark.parametrize(("module", "name"), examples(), ids=lambda value: value)
-def test_an_example_runs_in_a_fresh_interpreter(module, name):
-    command = [sys.executable, "-m", "tests.docs.fresh", module, name]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
-    assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-2000:]
+@pytest.mark.parametrize(("room", "found"), examples().items(), ids=list(examples()))
+def test_each_example_runs_where_nothing_was_imported_before(room, found):
+    done = fresh(*found)
+    assert done.returncode == 0, done.stdout[-4000:] + done.stderr[-2000:]
+
+
+def test_an_example_that_fails_is_named():
+    done = fresh("cutaway.errors:cutaway.errors.nothing_of_this_name")
+    assert done.returncode == 1
+    assert done.stdout == "failed: cutaway.errors:cutaway.errors.nothing_of_this_name\n"
 
 
 @pytest.mark.parametrize(
