@@ -31,10 +31,23 @@ os.environ["JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS"] = "0"
 jax.config.update("jax_compilation_cache_dir", PROGRAMS)
 jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.0)
 
+# most of the time of the tests is compiling: these save a third of it, and half if LLVM leaves the
+# programs slow, as those may be that run for moments
+QUICK_FLAGS = "--xla_cpu_parallel_codegen_split_count=1 --xla_cpu_use_fusion_emitters=false"
+SLOW_PROGRAMS = "--xla_backend_optimization_level=0"
+
 MOST_BYTES = 2 * 2**30  # of a process of the tests, until its programs are let go
 
 # GPUs multiply float32 matrices with fewer bits by default, which is too coarse to compare
 jax.config.update("jax_default_matmul_precision", "highest")
+
+
+def pytest_configure(config):
+    """The thorough tests are compiled as users' programs are, all others quickly."""
+    if config.getoption("--hypothesis-profile") != "thorough" and not shutil.which("nvidia-smi"):
+        trains = config.getoption("-m") != "not slow"
+        flags = QUICK_FLAGS if trains else f"{QUICK_FLAGS} {SLOW_PROGRAMS}"
+        os.environ.setdefault("XLA_FLAGS", flags)
 
 
 def pytest_sessionfinish():

@@ -33,6 +33,7 @@ from cutaway.data.mask_folder import MaskFolder
 from cutaway.data.masked_tokens import mask_tokens
 from cutaway.data.masks import find_masks, looks_like_masks
 from cutaway.data.mel import log_mel
+from cutaway.data.mosaic import Mosaic
 from cutaway.data.nifti import VolumeHeader, read_labels, read_volume, write_volume
 from cutaway.data.object_folder import ObjectFolder
 from cutaway.data.objects import find_objects, looks_like_objects
@@ -40,7 +41,9 @@ from cutaway.data.picture_pairs import PairFolder, find_pairs, looks_like_pairs
 from cutaway.data.prefetch import ArrayStream, BlockStream, ExampleStream
 from cutaway.data.preprocessing import TableArrays, TablePreprocessing
 from cutaway.data.randaugment import RandAugment
+from cutaway.data.random_color import RandomColor
 from cutaway.data.random_geometry import ExampleAugmentation, RandomGeometry, RandomLight
+from cutaway.data.random_patch import RandomPatch
 from cutaway.data.read import read_table
 from cutaway.data.series import Scaling, Series, read_series, windows
 from cutaway.data.skipped import SkippedFiles
@@ -74,18 +77,21 @@ __all__ = [
     "Images",
     "MaskCoding",
     "MaskFolder",
+    "Mosaic",
     "Normalize",
     "ObjectFolder",
     "PairFolder",
     "ParquetBatches",
     "Pieces",
     "RandAugment",
+    "RandomColor",
     "RandomCrop",
     "RandomErasing",
     "RandomFlip",
     "RandomResizedCrop",
     "RandomGeometry",
     "RandomLight",
+    "RandomPatch",
     "Recordings",
     "Scaling",
     "Series",

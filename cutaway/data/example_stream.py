@@ -6,6 +6,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from cutaway.data.images import MEMORY_BYTES
+from cutaway.data.mosaic import Mosaic
 from cutaway.data.prefetch import ExampleStream, in_threads
 from cutaway.data.random_geometry import ExampleAugmentation
 from cutaway.errors import expect_integer
@@ -44,6 +45,7 @@ def stream_examples(
     repeats: int = 1,
     prepare=None,
     weigh=None,
+    mosaic: Mosaic | None = None,
     memory_bytes: int = MEMORY_BYTES,
     kept_bytes: int | None = None,
     **options,
@@ -60,6 +62,7 @@ def stream_examples(
         prepare: function (x, y) -> (x, y) applied to what was read, such as a normalization.
         weigh: function y -> weights in the loss of each position, such as border_weights; they are
             moved and cropped with y. None: all positions count equally.
+        mosaic: makes an example of four, before the augmentation; None: of one.
         memory_bytes: limit for the examples in memory.
         kept_bytes: memory that all examples take after `prepare`; None: as much as the folder says.
         options: weights, block_rows, threads, ahead: see BlockStream.
@@ -82,8 +85,15 @@ def stream_examples(
     needed = whole * (1 if weigh is None else 1 + np.dtype(np.float32).itemsize)
     kept = in_threads(read, range(count)) if needed <= memory_bytes else None
 
+    def example_of(row):
+        return read(row) if kept is None else kept[row]
+
     def example(row, rng):
-        x, y = read(row % count) if kept is None else kept[row % count]
+        if mosaic is None:
+            x, y = example_of(row % count)
+        else:
+            rows = mosaic.rows(row % count, count, rng)
+            x, y = mosaic.combine([example_of(one) for one in rows], rng)
         return augmentation.example(x, y, rng)
 
     kind = ExampleStream if weigh is None else WeightedExampleStream

@@ -1,12 +1,14 @@
 """Random geometry and light for examples (x, y): the same random numbers for picture and mask."""
 
 import dataclasses
+from collections.abc import Callable
 
 import numpy as np
 
 from cutaway.data.coordinate_map import expect_sizes
 from cutaway.data.geometry import Geometry, clip_boxes
 from cutaway.data.object_crops import moved_crops
+from cutaway.data.random_patch import RandomPatch
 from cutaway.errors import OptionError, ShapeError, expect_choice, expect_range
 
 ROLES = ("picture", "mask", "boxes", "valid", "frames", "crops", "points", "other")
@@ -57,15 +59,18 @@ class RandomGeometry:
         if self.size is not None:
             object.__setattr__(self, "size", expect_sizes(self.size, "size"))
 
-    def draw(self, input_size, rng) -> Geometry:
+    def draw(self, input_size, rng, begin: Geometry | None = None) -> Geometry:
         """A Geometry for an input of this size.
+
+        Args:
+            begin: what has been done with the input before; None: nothing.
 
         Raises:
             OptionError: quarter turns of an output that is not square.
         """
-        geometry = Geometry.of(input_size)
+        geometry = Geometry.of(input_size) if begin is None else begin
         axes = geometry.axes
-        size = geometry.input_size if self.size is None else self.size
+        size = geometry.output_size if self.size is None else self.size
         expect_sizes(size, "size", axes)
         # every number is drawn in every case, so that one option does not change the others
         angle, log_zoom, turns = rng.uniform(-1, 1), rng.uniform(), int(rng.integers(4))
@@ -162,7 +167,9 @@ class ExampleAugmentation:
                 and not clipped,
             "points": (..., axes) x before y, moved,
             "other": left as it is.
-        light: RandomLight or None.
+        light: function (picture, rng) -> picture, such as RandomLight, RandomColor or Compose of
+            both; None: none.
+        patch: RandomPatch, before the geometry; None: none.
         border: of pictures and masks, "constant" or "mirrored".
         fill: of pictures outside.
         mask_fill: of masks outside: the class of the background, or the id that is ignored.
@@ -180,7 +187,8 @@ class ExampleAugmentation:
     geometry: RandomGeometry
     x_roles: object = "picture"
     y_roles: object = "mask"
-    light: RandomLight | None = None
+    light: Callable | None = None
+    patch: RandomPatch | None = None
     border: str = "constant"
     fill: float = 0.0
     mask_fill: float = 0.0
@@ -229,7 +237,7 @@ class ExampleAugmentation:
                 expected='at least one role "picture"',
             )
         size = leaves[roles.index("picture")].shape[:-1]
-        geometry = self.geometry.draw(size, rng)
+        geometry = self.geometry.draw(size, rng, self._begun(size, roles, leaves, rng))
         light_rng = rng.spawn(1)[0]
         in_x = len(tree.leaves(x))
         kept = None
@@ -255,3 +263,12 @@ class ExampleAugmentation:
             if role == "valid" and kept is not None:
                 leaves[k] = leaves[k] & kept
         return tree.unflatten(structure, leaves)
+
+    def _begun(self, size, roles, leaves, rng) -> Geometry | None:
+        """The window of the picture that is taken first."""
+        if self.patch is None:
+            return None
+        boxes = leaves[roles.index("boxes")] if "boxes" in roles else np.zeros((0, 4))
+        if "boxes" in roles and "valid" in roles:
+            boxes = boxes[leaves[roles.index("valid")]]
+        return self.patch.draw(size, boxes, rng)

@@ -3,7 +3,15 @@
 import numpy as np
 
 from cutaway.boxes import best_grid_iou, best_prior_iou
-from cutaway.data import ExampleAugmentation, ObjectFolder, RandomGeometry, RandomLight
+from cutaway.data import (
+    Compose,
+    ExampleAugmentation,
+    ObjectFolder,
+    RandomColor,
+    RandomGeometry,
+    RandomLight,
+    RandomPatch,
+)
 from cutaway.errors import DataError, OptionError
 from cutaway.runs.object_networks import shapes_of_priors
 from cutaway.runs.objects import GRAY, ObjectRows
@@ -13,6 +21,7 @@ LARGEST = 320  # pixels along the longer side by default
 MULTIPLE = 32  # of the sizes: the smallest map has 1/32 of the picture
 ZOOM = (0.8, 1.25)
 SHIFT = 0.1  # of the size
+HUE = 100.0  # degrees, for a change of color of 1
 
 
 def expect_boxes(folder: ObjectFolder, sets: dict[str, np.ndarray], name: str) -> None:
@@ -60,15 +69,23 @@ def framed_example(rows: ObjectRows, x, y) -> tuple:
 def augmentation(
     rows: ObjectRows, options: ObjectOptions, *, turns: bool = False
 ) -> ExampleAugmentation:
-    """Random flips, zoom, shift and light, if asked for."""
+    """Random flips, zoom, shift and light, windows and color, as far as asked for."""
     roles = {"boxes": "boxes", "classes": "other", "valid": "valid"}
     if rows.masks:
         roles |= {"crops": "crops", "frames": "frames"}
-    if not options.augment:
-        return ExampleAugmentation(RandomGeometry(rows.size), y_roles=roles, fill=GRAY)
-    flips = (0, 1) if turns else (1,)
-    geometry = RandomGeometry(rows.size, flips=flips, zoom=ZOOM, shift=SHIFT * min(rows.size))
-    return ExampleAugmentation(geometry, y_roles=roles, light=RandomLight(0.2, 0.2), fill=GRAY)
+    steps = [RandomColor(options.color, HUE * options.color)] if options.color else []
+    geometry = RandomGeometry(rows.size)
+    if options.augment:
+        flips = (0, 1) if turns else (1,)
+        geometry = RandomGeometry(rows.size, flips=flips, zoom=ZOOM, shift=SHIFT * min(rows.size))
+        steps.append(RandomLight(0.2, 0.2))
+    return ExampleAugmentation(
+        geometry,
+        y_roles=roles,
+        light=Compose(*steps) if steps else None,
+        patch=RandomPatch(options.patches) if options.patches else None,
+        fill=GRAY,
+    )
 
 
 def picture_size(given, sizes) -> tuple[int, int]:

@@ -9,6 +9,7 @@ import numpy as np
 from cutaway.boxes import grid_of_boxes
 from cutaway.data import (
     Framing,
+    Mosaic,
     find_objects,
     stream_examples,
 )
@@ -307,6 +308,7 @@ def prepare_objects(
         training,
         augmentation(rows, options, turns=looks_alike(options, folder.channels)),
         prepare=functools.partial(framed_example, rows),
+        mosaic=Mosaic(options.mosaic) if options.mosaic else None,
         kept_bytes=training.bytes_of_arrays(rows.framing),
     )
     expect_batch(options.batch(stream.rows), stream.rows)

@@ -22,7 +22,7 @@ ROOT = Path(__file__).parents[2]
 def test_a_tiny_run_brings_every_part_to_its_end(tmp_path):
     oracle("transformers")
     done = subprocess.run(
-        [ROOT / "benchmarks" / "device.sh", "--tiny", "--minutes", "10", "--out", tmp_path],
+        [ROOT / "benchmarks" / "device.sh", "--tiny", "--minutes", "15", "--out", tmp_path],
         env={**os.environ, "PYTHON": sys.executable},
         capture_output=True,
         text=True,

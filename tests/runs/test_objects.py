@@ -150,6 +150,19 @@ def test_gray_pictures_are_taught_as_they_are_predicted(folder, tmp_path):
     assert set(y) == set(prepared.y) == {"boxes", "classes", "valid"}
 
 
+def test_mosaics_windows_and_colors_reach_the_training(folder):
+    plain = prepare(folder, **OPTIONS)
+    changed = prepare(folder, **OPTIONS, mosaic=0.5, patches=0.5, color=0.3)
+    (x, y), (other_x, other_y) = (next(iter(e.stream.blocks(0))) for e in (plain, changed))
+    assert other_x.shape == x.shape and other_x.dtype == x.dtype and (other_x != x).any()
+    assert other_y["boxes"].shape == (len(x), 4 * y["boxes"].shape[1], 4)
+    height, width = x.shape[1:3]
+    boxes = other_y["boxes"][other_y["valid"]]
+    assert len(boxes) and (boxes >= 0).all() and (boxes <= [width, height] * 2).all()
+    with pytest.raises(OptionError, match="mosaic is 1.5"):
+        prepare(folder, **OPTIONS, mosaic=1.5)
+
+
 @pytest.mark.slow
 def test_the_lessons_of_all_priors_of_a_picture_are_its_loss(run, folder):
     rows, net = run.preprocessing, run.net

@@ -2,7 +2,7 @@
 
 import dataclasses
 
-from cutaway.errors import expect_choice
+from cutaway.errors import expect_choice, expect_range
 from cutaway.runs.options.dense import SPLIT, expect_piece
 from cutaway.runs.options.every_kind import TrainingOptions
 from cutaway.runs.options.flags import AUGMENT, DENSE, MODEL, SIZE, Flag, option
@@ -17,6 +17,21 @@ CLASS_WEIGHTS = Flag(
     DENSE,
     metavar="WEIGHTS",
     default="1 each",
+)
+MOSAIC = Flag(
+    "For boxes, fraction of the training examples that are made of four pictures.",
+    DENSE,
+    metavar="FRACTION",
+)
+PATCHES = Flag(
+    "For boxes, fraction of the training examples that are windows, as SSD is taught.",
+    DENSE,
+    metavar="FRACTION",
+)
+COLOR = Flag(
+    "For boxes, how much saturation (factor e^N) and hue (100 N degrees) change in training.",
+    DENSE,
+    metavar="N",
 )
 
 
@@ -34,6 +49,9 @@ class ObjectOptions(TrainingOptions):
         augment: whether to flip, zoom and shift pictures and change their light.
         turns: whether pictures look alike in any direction, as under a microscope: they are then
             also mirrored upside down; None: gray pictures do.
+        mosaic, patches: fractions of the training examples that are made of four pictures, or are
+            windows, see data.Mosaic and data.RandomPatch.
+        color: saturation changes by a factor of at most e^color, hue by 100 color degrees.
         split: see DenseOptions.
         class_weights: factors of what objects of each class teach of their class: "balanced", or
             "name=weight,name=weight"; None: all 1.
@@ -55,6 +73,9 @@ class ObjectOptions(TrainingOptions):
     fine_tune: bool = option(False, FINE_TUNE)
     size: int | tuple | None = option(None, SIZE)
     augment: bool = option(True, AUGMENT)
+    mosaic: float = option(0.0, MOSAIC)
+    patches: float = option(0.0, PATCHES)
+    color: float = option(0.0, COLOR)
     turns: bool | None = option(None, TURNS)
     split: str | None = option(None, SPLIT)
     class_weights: str | None = option(None, CLASS_WEIGHTS)
@@ -63,6 +84,8 @@ class ObjectOptions(TrainingOptions):
         super().__post_init__()
         expect_choice(self.model, MODELS, what="model")
         expect_piece(self.size, 2)
+        for name in ("mosaic", "patches", "color"):
+            expect_range(getattr(self, name), what=name, least=0, most=1)
 
     @property
     def takes_dropout(self):
