@@ -33,16 +33,10 @@ def align_regions(maps, boxes, strides, output_size: int, *, sampling_ratio: int
             maps[0], boxes, output_size=output_size, scale=1 / strides[0],
             sampling_ratio=sampling_ratio,
         )  # fmt: skip
-    levels = levels_of(boxes, strides)
-    found = None
-    for place, (own, stride) in enumerate(zip(maps, strides, strict=True)):
-        part = ops.roi_align(
-            own, boxes, output_size=output_size, scale=1 / stride, sampling_ratio=sampling_ratio
-        )
-        part = part * (levels == place)[..., None, None, None].astype(jnp.float32)
-        found = part if found is None else found + part
-    assert found is not None
-    return found
+    return ops.pyramid_roi_align(
+        boxes, levels_of(boxes, strides), *maps, output_size=output_size,
+        scales=tuple(1 / stride for stride in strides), sampling_ratio=sampling_ratio,
+    )  # fmt: skip
 
 
 def align_grid(maps, size, shapes, strides, output_size: int, *, share: float) -> list[Tensor]:

@@ -82,6 +82,7 @@ from cutaway.ops.reductions import min as min
 from cutaway.ops.reductions import std as std
 from cutaway.ops.reductions import sum as sum
 from cutaway.ops.reductions import var as var
+from cutaway.ops.regions import pyramid_roi_align as pyramid_roi_align
 from cutaway.ops.regions import roi_align as roi_align
 from cutaway.ops.regions import roi_pool as roi_pool
 from cutaway.ops.resampling import upsample_linear as upsample_linear
@@ -177,6 +178,7 @@ __all__ = [
     "pad_borders",
     "parametric_relu",
     "power",
+    "pyramid_roi_align",
     "relu",
     "relu6",
     "reshape",

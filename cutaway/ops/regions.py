@@ -55,14 +55,15 @@ def align_weights(start, length, size, bins, ratio):
 
 def _neighbors(start, length, size, bins, ratio):
     """(positions, how much they count): (batch, regions, bins, 2 ratio), of each sample two."""
+    last = size - 1 if isinstance(size, int) else size[..., None, None] - 1
     step = (length / bins)[..., None, None]
     sample = (jnp.arange(ratio) + 0.5) / ratio
     at = start[..., None, None] + (jnp.arange(bins)[:, None] + sample) * step
-    inside = (at >= -1) & (at <= size)
-    at = jnp.clip(at, 0, size - 1)
+    inside = (at >= -1) & (at <= last + 1)
+    at = jnp.clip(at, 0, last)
     low = jnp.floor(at)
     part = at - low
-    positions = jnp.concatenate([low, jnp.minimum(low + 1, size - 1)], axis=-1)
+    positions = jnp.concatenate([low, jnp.minimum(low + 1, last)], axis=-1)
     weights = jnp.where(jnp.tile(inside, 2), jnp.concatenate([1 - part, part], axis=-1), 0)
     return positions.astype(jnp.int32), weights / ratio
 
@@ -71,16 +72,31 @@ def _gathered(x, boxes, output_size, scale, ratio, aligned):
     """RoIAlign as a sum of rows of the map, (2 ratio)² for each bin."""
     bins, corners, sides = _align_corners(x, boxes, output_size, scale, aligned)
     batch, height, width, channels = x.shape
-    rows, of_row = _neighbors(corners[..., 1], sides[..., 1], height, bins[0], ratio)
-    columns, of_column = _neighbors(corners[..., 0], sides[..., 0], width, bins[1], ratio)
-    flat = x.reshape(-1, channels)
-    rows = rows + height * jnp.arange(batch)[:, None, None, None]
-    total = jnp.zeros((*boxes.shape[:2], *bins, channels), x.dtype)
+    first = height * width * jnp.arange(batch)[:, None]
+    return _sum_of_rows(
+        x.reshape(-1, channels), first, (height, width), corners, sides, bins, ratio
+    )
+
+
+def _sum_of_rows(flat, first, size, corners, sides, bins, ratio):
+    """(batch, regions, *bins, channels): weighted sums of rows of a flat map.
+
+    Args:
+        flat: (positions, channels).
+        first: (batch, regions) or (batch, 1), where the map of a box begins.
+        size: its height and width, numbers or (batch, regions).
+        corners, sides: (batch, regions, 4) and (batch, regions, 2), in positions of the map.
+    """
+    rows, of_row = _neighbors(corners[..., 1], sides[..., 1], size[0], bins[0], ratio)
+    columns, of_column = _neighbors(corners[..., 0], sides[..., 0], size[1], bins[1], ratio)
+    width = size[1] if isinstance(size[1], int) else size[1][..., None, None]
+    rows = first[..., None, None] + rows * width
+    total = jnp.zeros((*corners.shape[:2], *bins, flat.shape[-1]), flat.dtype)
     for a in range(2 * ratio):
         for b in range(2 * ratio):
-            at = rows[..., :, None, a] * width + columns[..., None, :, b]
+            at = rows[..., :, None, a] + columns[..., None, :, b]
             weight = of_row[..., :, None, a] * of_column[..., None, :, b]
-            total += flat.at[at].get(mode="clip") * weight[..., None].astype(x.dtype)
+            total += flat.at[at].get(mode="clip") * weight[..., None].astype(flat.dtype)
     return total
 
 
@@ -145,8 +161,61 @@ def roi_align_backward(
 ):
     # linear in x: the transposed products, summed over the boxes of a picture
     rows, columns = region_weights(x, boxes, output_size, scale, sampling_ratio, aligned)
+    return _align_gradient(grad, rows, columns), None
+
+
+def _align_gradient(grad, rows, columns):
+    """(batch, height, width, channels) of a map, for the weights of its rows and columns."""
     part = jnp.einsum("brjw,brijc->briwc", columns, grad)
-    return jnp.einsum("brih,briwc->bhwc", rows, part), None
+    return jnp.einsum("brih,briwc->bhwc", rows, part)
+
+
+@operation
+def pyramid_roi_align(boxes, levels, *maps, output_size, scales, sampling_ratio=2):
+    """RoIAlign of each box from one of several maps, those of a feature pyramid.
+
+    Args:
+        output_size: bins, one number or (rows, columns).
+        scales: of the boxes on each map: map size / picture size.
+        sampling_ratio: samples of each bin along each axis, at most 3.
+
+    Shapes:
+        boxes: (batch, regions, 4) x1 y1 x2 y2
+        levels: (batch, regions) integers, the index of the map that a box is read from
+        maps: (batch, height, width, channels), ...
+        out: (batch, regions, *output_size, channels)
+
+    References:
+        Lin et al. 2017, "Feature pyramid networks", arXiv:1612.03144, section 4.2.
+    """
+    for own, scale in zip(maps, scales, strict=True):
+        _expect_regions("pyramid_roi_align", own, boxes, scale)
+    what = "pyramid_roi_align: sampling_ratio"
+    expect_integer(sampling_ratio, what=what, least=1, most=MOST_GATHERED)
+    sizes = np.array([own.shape[1:3] for own in maps], np.int32)
+    ends = np.cumsum(sizes.prod(axis=1))
+    batch, _, _, channels = maps[0].shape
+    flat = jnp.concatenate([own.reshape(batch, -1, channels) for own in maps], axis=1)
+    first = ends[-1] * jnp.arange(batch)[:, None] + jnp.array([0, *ends[:-1]])[levels]
+    size = [jnp.asarray(along)[levels] for along in sizes.T]
+    scale = jnp.asarray(scales, boxes.dtype)[levels][..., None]
+    bins, corners, sides = _align_corners(maps[0], boxes, output_size, scale, False)
+    return _sum_of_rows(
+        flat.reshape(-1, channels), first, size, corners, sides, bins, sampling_ratio
+    )
+
+
+@pyramid_roi_align.backward
+def pyramid_roi_align_backward(
+    grad, out, boxes, levels, *maps, output_size, scales, sampling_ratio=2
+):
+    # of each map as of roi_align; boxes of other maps count nothing
+    grads = []
+    for place, (own, scale) in enumerate(zip(maps, scales, strict=True)):
+        rows, columns = region_weights(own, boxes, output_size, scale, sampling_ratio, False)
+        rows = rows * (levels == place)[..., None, None].astype(rows.dtype)
+        grads.append(_align_gradient(grad, rows, columns))
+    return None, None, *grads
 
 
 def _weights_nodes(g, start, length, size, bins, ratio):
@@ -185,9 +254,8 @@ def _weights_nodes(g, start, length, size, bins, ratio):
     return g.node("Div", total, per_bin)
 
 
-@roi_align.onnx
-def roi_align_onnx(g, x, boxes, *, output_size, scale=1.0, sampling_ratio=2, aligned=False):
-    # by nodes: onnxruntime lacks RoiAlign of this opset
+def _region_nodes(g, x, boxes, output_size, scale, sampling_ratio, aligned):
+    """`region_weights` in ONNX."""
     bins = per_axis(output_size, 2, what="output_size")
     corners = g.node("Mul", boxes, np.array(scale, g.dtype))
     if aligned:
@@ -198,8 +266,27 @@ def roi_align_onnx(g, x, boxes, *, output_size, scale=1.0, sampling_ratio=2, ali
         width, height = (g.node("Max", side, np.array(1, g.dtype)) for side in (width, height))
     rows = _weights_nodes(g, y1, height, x.shape[1], bins[0], sampling_ratio)
     columns = _weights_nodes(g, x1, width, x.shape[2], bins[1], sampling_ratio)
+    return rows, columns
+
+
+@roi_align.onnx
+def roi_align_onnx(g, x, boxes, *, output_size, scale=1.0, sampling_ratio=2, aligned=False):
+    # by nodes: onnxruntime lacks RoiAlign of this opset
+    rows, columns = _region_nodes(g, x, boxes, output_size, scale, sampling_ratio, aligned)
     part = g.node("Einsum", rows, x, equation="brih,bhwc->briwc")
     return g.out("Einsum", columns, part, equation="brjw,briwc->brijc")
+
+
+@pyramid_roi_align.onnx
+def pyramid_roi_align_onnx(g, boxes, levels, *maps, output_size, scales, sampling_ratio=2):
+    parts = []
+    for place, (own, scale) in enumerate(zip(maps, scales, strict=True)):
+        rows, columns = _region_nodes(g, own, boxes, output_size, scale, sampling_ratio, False)
+        is_own = g.cast(g.node("Equal", levels, np.array(place, np.int32)), g.dtype)
+        rows = g.node("Mul", rows, g.node("Unsqueeze", is_own, g.integers([2, 3])))
+        part = g.node("Einsum", rows, own, equation="brih,bhwc->briwc")
+        parts.append(g.node("Einsum", columns, part, equation="brjw,briwc->brijc"))
+    return g.out("Sum", *parts)
 
 
 def _bins(start, end, size, bins):

@@ -47,6 +47,30 @@ def test_roi_align_and_its_gradient_are_torchvision_s_also_outside_of_the_map(al
     np.testing.assert_allclose(gradient, expected, atol=2e-5)
 
 
+@pytest.mark.parametrize("ratio", [1, 2, 3])
+def test_a_box_of_a_pyramid_is_read_from_its_map_as_from_a_single_one(ratio):
+    maps = [RNG.random((2, n, n + 3, 5)).astype(np.float32) for n in (16, 8, 4)]
+    boxes = np.sort(RNG.uniform(-9, 150, (2, 7, 2, 2)), axis=2).reshape(2, 7, 4).astype(np.float32)
+    levels = np.array([[0, 1, 2, 0, 1, 2, 1], [2, 2, 1, 1, 0, 0, 0]])
+    weights = RNG.normal(size=(2, 7, 3, 2, 5)).astype(np.float32)
+    options = {"output_size": (3, 2), "sampling_ratio": ratio}
+    ours, theirs = ([Tensor(own, requires_grad=True) for own in maps] for _ in range(2))
+    scales = (1 / 8, 1 / 16, 1 / 32)
+    out = ops.pyramid_roi_align(boxes, levels, *ours, scales=scales, **options)
+    expected = 0
+    for place, (own, scale) in enumerate(zip(theirs, scales, strict=True)):
+        is_own = (levels == place)[..., None, None, None].astype(np.float32)
+        expected = ops.roi_align(own, boxes, scale=scale, **options) * is_own + expected
+    np.testing.assert_allclose(out.numpy(), expected.numpy(), atol=1e-6)
+    (out * weights).sum().backward()
+    (expected * weights).sum().backward()
+    for own, other in zip(ours, theirs, strict=True):
+        assert np.abs(own.grad).max() > 0.1
+        np.testing.assert_allclose(own.grad, other.grad, atol=1e-5)
+    with pytest.raises(OptionError, match="sampling_ratio is 4"):
+        ops.pyramid_roi_align(boxes, levels, *ours, scales=scales, output_size=2, sampling_ratio=4)
+
+
 def test_roi_pool_and_its_gradient_are_torchvision_s_to_the_last_bit():
     out, gradient = value_and_gradient(
         lambda x: ops.roi_pool(x, VALUES["regions"], output_size=(3, 4), scale=1 / 8)
@@ -188,7 +212,11 @@ class Regions(ct.Module):
         x = self.conv(x)
         a = ops.roi_align(x, boxes, output_size=(2, 3), aligned=True)
         b = ops.roi_align(x, boxes, output_size=(2, 3), sampling_ratio=0)
-        return a + b
+        levels = ops.broadcast_to(np.int32([0, 1, 1, 0, 1, 0]), shape=(len(x), 6))
+        c = ops.pyramid_roi_align(
+            boxes, levels.data, x, x[:, ::2, ::2], output_size=(2, 3), scales=(1, 0.5)
+        )
+        return a + b + c
 
 
 class Pairs(ct.Module):

@@ -21,6 +21,7 @@ ANY = {
     *("batch_norm", "group_norm", "instance_norm", "normalize", "attention", "attention_weights"),
     *("rotary", "rnn", "lstm", "gru", "transposed_convolution", "adaptive_average_pool"),
     *("upsample_linear", "roi_align", "roi_pool"),
+    "pyramid_roi_align",
     *("box_iou", "generalized_box_iou", "complete_box_iou"),
 }
 RNG = np.random.default_rng(0)

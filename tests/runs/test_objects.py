@@ -159,7 +159,7 @@ def test_mosaics_windows_and_colors_reach_the_training(folder):
     height, width = x.shape[1:3]
     boxes = other_y["boxes"][other_y["valid"]]
     assert len(boxes) and (boxes >= 0).all() and (boxes <= [width, height] * 2).all()
-    with pytest.raises(OptionError, match="mosaic is 1.5"):
+    with pytest.raises(OptionError, match=r"mosaic is 1\.5"):
         prepare(folder, **OPTIONS, mosaic=1.5)
 
 
