@@ -94,6 +94,14 @@ def few_programs():
         gc.collect()
 
 
+@pytest.fixture(scope="module")
+def compile_quickly():
+    """For modules whose tests compile most of the time, and hardly run what they compiled."""
+    jax.config.update("jax_disable_most_optimizations", True)
+    yield
+    jax.config.update("jax_disable_most_optimizations", False)
+
+
 @pytest.fixture
 def shared_data() -> Path:
     """The folder of real data sets; a test that needs it is skipped where it is not."""

@@ -9,6 +9,8 @@ from tests.cli.in_process import cutaway
 from tests.runs.drawn_sets import write_objects
 from tests.runs.small_backbone import with_small_backbone
 
+pytestmark = pytest.mark.usefixtures("compile_quickly")
+
 
 @pytest.mark.slow
 @pytest.mark.parametrize("model", ["yolo", "ssd", "faster-rcnn"])

@@ -24,7 +24,10 @@ from cutaway.doctor.symptoms import (
 from cutaway.doctor.training_plan import TrainingPlan
 from cutaway.train import Trainer
 
-pytestmark = pytest.mark.slow  # minutes in all; `pytest -m slow` runs them
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.usefixtures("compile_quickly"),
+]  # minutes in all; `pytest -m slow` runs them
 
 CROSS_ENTROPY = losses.sparse_categorical_cross_entropy_with_logits
 ALL = (

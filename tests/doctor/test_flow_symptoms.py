@@ -12,7 +12,10 @@ from cutaway.doctor.evidence import Evidence
 from cutaway.doctor.training_plan import TrainingPlan
 from cutaway.nn import init
 
-pytestmark = pytest.mark.slow  # minutes in all; `pytest -m slow` runs them
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.usefixtures("compile_quickly"),
+]  # minutes in all; `pytest -m slow` runs them
 
 ROWS = 256
 

@@ -42,7 +42,10 @@ from cutaway.optim import (
     Warmup,
 )
 
-pytestmark = pytest.mark.slow  # minutes in all; `pytest -m slow` runs them
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.usefixtures("compile_quickly"),
+]  # minutes in all; `pytest -m slow` runs them
 
 CODES = (
     "learning_rate_too_high",

@@ -9,7 +9,10 @@ from cutaway.doctor.comparable_score import ComparableScore
 from cutaway.doctor.treatment import paired, treat
 from cutaway.errors import OptionError
 
-pytestmark = pytest.mark.slow  # minutes in all; `pytest -m slow` runs them
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.usefixtures("compile_quickly"),
+]  # minutes in all; `pytest -m slow` runs them
 
 RNG = np.random.default_rng(0)
 X = RNG.normal(size=(160, 4)).astype(np.float32)

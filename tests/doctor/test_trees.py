@@ -27,6 +27,8 @@ from cutaway.doctor.symptoms import (
 from cutaway.train import Probes
 from tests.doctor.two_by_two import Both, both_losses, examples, plan, trainer
 
+pytestmark = pytest.mark.usefixtures("compile_quickly")
+
 X, Y = examples()
 HELD = examples(80, seed=1)
 

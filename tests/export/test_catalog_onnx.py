@@ -9,6 +9,8 @@ from cutaway.export import export_onnx
 from cutaway.nn.trees import call
 from tests.models.test_catalog import CASES
 
+pytestmark = pytest.mark.usefixtures("compile_quickly")
+
 pytest.importorskip("onnx")
 onnxruntime = pytest.importorskip("onnxruntime")
 

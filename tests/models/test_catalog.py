@@ -14,6 +14,8 @@ from cutaway.losses.terms import columns_of, named_terms
 from cutaway.nn import init
 from cutaway.nn.trees import call, leaves, map_leaves
 
+pytestmark = pytest.mark.usefixtures("compile_quickly")
+
 CASES = [
     case
     for path in sorted(Path(__file__).parent.glob("cases_*.py"))
@@ -61,14 +63,6 @@ class Subject:
         self.reset()
         loss, gradients = self.compiled(self.x, self.y)
         return float(loss), {path: np.asarray(g.data) for path, g in gradients.items()}
-
-
-@pytest.fixture(scope="module", autouse=True)
-def compile_quickly():
-    """Nearly all the time of these tests is compiling, and the programs hardly run."""
-    jax.config.update("jax_disable_most_optimizations", True)
-    yield
-    jax.config.update("jax_disable_most_optimizations", False)
 
 
 @pytest.fixture(scope="module", params=CASES, ids=lambda case: case.name)

@@ -15,6 +15,8 @@ from cutaway.models import (
     yolo_on_backbone,
 )
 
+pytestmark = pytest.mark.usefixtures("compile_quickly")
+
 RNG = np.random.default_rng(0)
 PRIORS = [(8, 8), (20, 20), (50, 50)]
 

@@ -28,6 +28,8 @@ from cutaway.models.region_proposals import ProposalOptions, base_anchors, paper
 from cutaway.nn import Conv2d, ReLU, Sequential, Standardize, init
 from cutaway.weights import WeightNames, channels_last, load_into
 
+pytestmark = pytest.mark.usefixtures("compile_quickly")
+
 ORACLES = Path(__file__).parents[3] / "shared" / "oracles" / "detection"
 RNG = np.random.default_rng(0)
 

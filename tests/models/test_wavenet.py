@@ -11,15 +11,9 @@ import cutaway as ct
 from cutaway.errors import DataError, OptionError, ShapeError
 from cutaway.models import WaveBlock, WaveNet
 
+pytestmark = pytest.mark.usefixtures("compile_quickly")
+
 NAM = Path(__file__).parents[3] / "shared" / "weights" / "wavenet_a1_standard.nam"
-
-
-@pytest.fixture(scope="module", autouse=True)
-def compile_quickly():
-    """Nearly all the time of these tests is compiling, and the programs hardly run."""
-    jax.config.update("jax_disable_most_optimizations", True)
-    yield
-    jax.config.update("jax_disable_most_optimizations", False)
 
 
 def small(**options):

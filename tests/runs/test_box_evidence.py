@@ -15,6 +15,8 @@ from cutaway.runs.box_evidence import (
     region_reading,
 )
 
+pytestmark = pytest.mark.usefixtures("compile_quickly")
+
 RNG = np.random.default_rng(0)
 SIZE = (64, 96)
 

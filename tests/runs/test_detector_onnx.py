@@ -10,6 +10,8 @@ from cutaway.models.ssd import SSD, SSDBody, prior_sizes
 from cutaway.nn import Conv2d
 from cutaway.runs.detector_onnx import export_detector_onnx
 
+pytestmark = pytest.mark.usefixtures("compile_quickly")
+
 onnxruntime = pytest.importorskip("onnxruntime")
 RNG = np.random.default_rng(0)
 

@@ -13,6 +13,8 @@ from cutaway.runs.explain import explain_row
 from tests.runs.drawn_sets import add_outlines, write_objects
 from tests.runs.small_backbone import with_small_backbone
 
+pytestmark = pytest.mark.usefixtures("compile_quickly")
+
 OPTIONS = {
     "model": "mask-rcnn",
     "from_": "small",

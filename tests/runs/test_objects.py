@@ -24,6 +24,8 @@ from tests.runs.drawn_sets import write_masks, write_objects
 from tests.runs.small_backbone import small_resnet, with_small_backbone
 from tests.runs.untrained import write_untrained
 
+pytestmark = pytest.mark.usefixtures("compile_quickly")
+
 OPTIONS = {
     "model": "yolo",
     "from_": "small",

@@ -12,7 +12,10 @@ from cutaway.data import stratified_split
 from cutaway.errors import CutawayError, DataError, OptionError, RunError
 from cutaway.search import Comparison
 
-pytestmark = pytest.mark.slow  # a minute in all; the commands' errors are in every run
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.usefixtures("compile_quickly"),
+]  # a minute in all; the commands' errors are in every run
 
 
 SMALL = {"kind": "table", "epochs": 2, "layers": (4,)}
