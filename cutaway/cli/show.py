@@ -49,7 +49,9 @@ def escape(text) -> str:
 
 
 def number(value) -> str:
-    """A score with four significant digits."""
+    """A score with four significant digits; of None a dash."""
+    if value is None:
+        return "–"
     if isinstance(value, float):
         return f"{value:.4g}" if abs(value) < 1e4 else f"{value:,.0f}"
     return f"{value:,}" if isinstance(value, int) else str(value)

@@ -5,11 +5,21 @@ import sys
 from pathlib import Path
 
 from cutaway.cli.products import product, product_folder
-from cutaway.cli.show import console, escape, print_json, print_notes, print_scores, table
+from cutaway.cli.show import (
+    console,
+    escape,
+    number,
+    print_json,
+    print_notes,
+    print_scores,
+    score_in_words,
+    table,
+)
 from cutaway.errors import DataError, OptionError, visible
 from cutaway.files import write_atomically
 
 SHOWN_ROWS = 20
+SHOWN_COLUMNS = 8  # of a table in the terminal
 
 
 def predict_command(run, data, *, out, force, as_json) -> None:
@@ -170,15 +180,34 @@ def _opened(run):
     return open_detector_or_run(run)
 
 
-def evaluate_command(run, data, *, as_json) -> None:
-    opened = _opened(run)
-    scores, notes = opened.evaluate(data)
+def evaluate_command(run, data, *, html, force, as_json) -> None:
+    with product(html, "--html", inputs=[data], force=force):
+        _evaluate(_opened(run), data, html, as_json)
+
+
+def _evaluate(opened, data, html, as_json) -> None:
+    found = opened.evaluation(data)
+    title = f"Scores for {opened.config['target']} on {data}"
+    if html is not None:
+        from cutaway.runs.evaluation import ScoreTable, evaluation_page
+
+        values = [(score_in_words(name), number(value)) for name, value in found.scores.items()]
+        caption = f"Of the run {opened.path}."
+        scores = ScoreTable("Scores", caption, ("", ""), values)
+        write_atomically(html, evaluation_page(title, found, scores).encode())
     if as_json:
-        print_json({"task": opened.config["task"], **scores, "notes": notes})
+        tables = {"tables": [one.to_dict() for one in found.tables]} if found.tables else {}
+        print_json({"task": opened.config["task"], **found.scores, **tables, "notes": found.notes})
         return
-    print_notes(notes)
+    print_notes(found.notes)
     console.print(f"Scores for [bold]{escape(opened.config['target'])}[/] on {escape(data)}:")
-    print_scores({"": scores})
+    print_scores({"": found.scores})
+    for one in found.tables:
+        if len(one.headings) <= SHOWN_COLUMNS:
+            console.print(f"\n{escape(one.caption)}\n")
+            console.print(table(one.headings, one.rows, right=range(1, len(one.headings))))
+    if html is not None:
+        console.print(f"\n[bold]{escape(html)}[/]\n  page for the browser", soft_wrap=True)
 
 
 def summary_command(what, sizes, *, as_json) -> None:

@@ -10,6 +10,7 @@ from cutaway.errors import RunError, ShapeError
 from cutaway.models import Detector, detection_objective
 from cutaway.nn import Module
 from cutaway.runs.damage import explaining_damage
+from cutaway.runs.evaluation import Evaluation
 from cutaway.runs.networks import build_network, loss_of
 from cutaway.runs.own_files import is_own
 from cutaway.runs.preprocessing import FilePredictions, Preprocessing
@@ -180,6 +181,10 @@ class Run:
     def evaluate(self, data) -> tuple[dict, list]:
         """(scores, notes) on labeled data."""
         return self.preprocessing.evaluate(self, data)
+
+    def evaluation(self, data) -> Evaluation:
+        """The scores on labeled data, and the tables and curves behind them."""
+        return self.preprocessing.evaluation(self, data)
 
     def __repr__(self):
         return f"Run({str(Path(self.path))!r}, {self.config['task']} {self.config['target']!r})"

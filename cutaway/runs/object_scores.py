@@ -6,20 +6,22 @@ from cutaway.data.mask_coding import DISTINCT
 from cutaway.metrics import DetectionScores
 from cutaway.runs.dense_report import legend
 from cutaway.runs.drawn_boxes import class_color
-from cutaway.story.html import table
+from cutaway.runs.evaluation import ScoreTable
 from cutaway.story.plot import Plot, side_by_side
 
 CURVES = 12  # classes with curves at most: more are not told apart
+MOST_CONFUSED = 30  # classes of a table of confusions
 OVERLAPS = (0.5, 0.75)  # IoU of the curves
 
 
-def classes_table(rows, compared, scores: DetectionScores) -> str:
+def classes_table(rows, compared, scores: DetectionScores, of: str) -> ScoreTable:
     """AP of each class, and precision and recall of the detections that are shown.
 
     Args:
         rows: ObjectRows.
         compared: DetectedPictures.
         scores: of these pictures.
+        of: which pictures, in words: "the validation pictures".
     """
     found = scores.result()
     masks = scores.mask_result() if scores.has_masks else None
@@ -32,13 +34,13 @@ def classes_table(rows, compared, scores: DetectionScores) -> str:
         of_masks = () if masks is None else (masks["class_ap"][k], masks["class_ap50"][k])
         numbers = (found["class_ap"][k], found["class_ap50"][k], *of_masks, *shown)
         body.append((name, f"{objects:,}", *map(_shown, numbers)))
-    threshold = f"{rows.threshold:g}"
     headings = ("mask AP", "mask AP50") if scores.has_masks else ()
     headings = ("class", "objects", "AP", "AP50", *headings, "precision", "recall")
-    return (
-        "<p class='soft'>Classes of the validation pictures. Precision and recall are those of "
-        f"detections with a score of at least {threshold}, the ones that are drawn.</p>"
-    ) + table(headings, body, numbers=range(1, len(headings)))
+    caption = (
+        f"Classes of {of}. Precision and recall are those of detections with a score of at least "
+        f"{rows.threshold:g}, the ones that are drawn."
+    )
+    return ScoreTable("Classes", caption, headings, body)
 
 
 def precision_curves(rows, compared, scores: DetectionScores) -> str:
@@ -79,20 +81,23 @@ def precision_curves(rows, compared, scores: DetectionScores) -> str:
     ) + "".join(charts)
 
 
-def confusion_table(counts, rows) -> str:
-    """Objects by true and found class, with the background: what is missed and invented."""
-    most = 30
-    if len(rows.names) > most:
-        return ""
+def confusion_table(counts, rows) -> ScoreTable | None:
+    """Objects by true and found class, with the background: what is missed and invented.
+
+    None of more than 30 classes.
+    """
+    if len(rows.names) > MOST_CONFUSED:
+        return None
     names = [*rows.names, "background"]
     body = [
         (name, *(f"{n:,}" if n else "–" for n in row))
         for name, row in zip(names, counts, strict=True)
     ]
-    return (
-        "<p class='soft'>Objects by true class (rows) and found class (columns), at an IoU of 0.5. "
-        "Found as background: missed; background found as a class: invented or doubled.</p>"
-    ) + table(("true", *names), body, numbers=range(1, len(names) + 1))
+    caption = (
+        "Objects by true class (rows) and found class (columns), at an IoU of 0.5. Found as "
+        "background: missed; background found as a class: invented or doubled."
+    )
+    return ScoreTable("Confusions", caption, ("true", *names), body)
 
 
 def _count(compared, number: int) -> int:

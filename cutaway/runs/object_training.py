@@ -208,9 +208,10 @@ class ObjectExperiment(DenseExperiment):
         rows, found = self.preprocessing, self.found["validation"]
         scores = rows.collected(found)
         parts = [legend(rows.names, [class_color(k) for k in range(len(rows.names))])]
-        parts.append(classes_table(rows, found, scores))
+        parts.append(classes_table(rows, found, scores, "the validation pictures").html())
         parts.append(precision_curves(rows, found, scores))
-        parts.append(confusion_table(rows.confusion(self.judged("validation")), rows))
+        confusions = confusion_table(rows.confusion(self.judged("validation")), rows)
+        parts.append("" if confusions is None else confusions.html())
         parts.append(self._priors_table())
         return "".join(parts)
 

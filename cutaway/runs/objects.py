@@ -37,8 +37,10 @@ from cutaway.runs.detection_files import (
 )
 from cutaway.runs.drawn_boxes import drawn_boxes
 from cutaway.runs.drawn_masks import png
+from cutaway.runs.evaluation import Evaluation
 from cutaway.runs.finished_run import Run
 from cutaway.runs.found_objects import DetectedPicture, Detections, JudgedPicture, Truth
+from cutaway.runs.object_scores import classes_table, confusion_table, precision_curves
 from cutaway.runs.preprocessing import ExampleFiles, FilePredictions, Headline, expect_format
 from cutaway.runs.schema import Edge, expect_piece_fits, read_form
 
@@ -291,6 +293,26 @@ class ObjectRows(DenseRows):
             values |= {f"mask_{name}": _number(masks[name]) for name in ("ap", "ap50", "ap75")}
         each = zip(self.names, found["class_ap50"], strict=True)
         return {**values, **{f"ap50_{name}": _number(value) for name, value in each}}
+
+    def evaluate(self, run, data):
+        return self.evaluation(run, data)[:2]
+
+    def evaluation(self, run, data):
+        frame = self.read(data)
+        if "target" not in frame.columns:
+            raise self.without_targets()
+        compared = self.compared(run, frame.to_dicts())
+        scores = self.collected(compared)
+        tables = [
+            classes_table(self, compared, scores, f"the {len(compared):,} pictures"),
+            confusion_table(self.confusion(self.judged(compared)), self),
+        ]
+        return Evaluation(
+            self.score_compared(compared),
+            [],
+            tuple(one for one in tables if one is not None),
+            (("Precision over recall", precision_curves(self, compared, scores)),),
+        )
 
     def headline(self, scores, target, rows):
         others = [f"AP {scores['ap'] or 0:.3f}"]

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from cutaway.errors import DataError, OptionError
+from cutaway.runs.evaluation import Evaluation
 
 if TYPE_CHECKING:
     import numpy as np
@@ -20,7 +21,10 @@ if TYPE_CHECKING:
     from cutaway.runs.schema import Classes
 
 
-CAPITALS = {"dice": "Dice", "iou": "IoU", "l1": "L1", "rand": "Rand", "ssim": "SSIM"}
+CAPITALS = {
+    **{"dice": "Dice", "iou": "IoU", "l1": "L1", "rand": "Rand", "ssim": "SSIM"},
+    **{"ap": "AP", "ap50": "AP50", "ap75": "AP75", "ar": "AR"},
+}
 
 
 def score_in_words(name: str) -> str:
@@ -28,8 +32,8 @@ def score_in_words(name: str) -> str:
 
     Example:
         >>> from cutaway.runs.preprocessing import score_in_words
-        >>> score_in_words("mean_iou"), score_in_words("baseline_l1")
-        ('mean IoU', 'baseline L1')
+        >>> score_in_words("mean_iou"), score_in_words("ap_small"), score_in_words("ap50_red_cell")
+        ('mean IoU', 'AP small', 'AP50 red cell')
     """
     return " ".join(CAPITALS.get(word, word) for word in name.split("_"))
 
@@ -262,6 +266,10 @@ class Preprocessing:
         """(scores, notes) of a run on labeled data."""
         arrays = self.transform(self.read(data))
         return self.score_run(run, arrays.x, arrays.y), arrays.notes
+
+    def evaluation(self, run, data) -> Evaluation:
+        """What `evaluate` returns, and the tables and curves behind it, if there are some."""
+        return Evaluation(*self.evaluate(run, data))
 
     def headline(self, scores: dict, target: str, rows: int) -> Headline:
         """The main validation score beside that of a baseline.

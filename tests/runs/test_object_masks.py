@@ -84,7 +84,9 @@ def test_without_masks_or_outlines_there_are_no_scores_of_masks(rows, folder):
     oracle("faster_coco_eval")
     plain = compared(rows, folder, 1.0, with_masks=False)
     assert not [name for name in rows.score_compared(plain) if "mask" in name]
-    assert "mask AP" not in classes_table(rows, plain, rows.collected(plain))
+    assert (
+        "mask AP" not in classes_table(rows, plain, rows.collected(plain), "the pictures").headings
+    )
     bare = [p._replace(truth=Truth(*p.truth[:3])) for p in compared(rows, folder, 1.0)]
     assert not rows.collected(bare).has_masks
 
@@ -129,7 +131,7 @@ def test_the_table_has_columns_of_masks(rows, folder):
     oracle("faster_coco_eval")
     pictures = compared(rows, folder, 0.65)
     scores = rows.collected(pictures)
-    page = classes_table(rows, pictures, scores)
+    page = classes_table(rows, pictures, scores, "the pictures").html()
     cells = [re.findall(r"<t[dh][^>]*>([^<]*)</t[dh]>", row) for row in page.split("<tr>")[1:]]
     assert cells[0] == ["class", "objects", "AP", "AP50", "mask AP", "mask AP50",
                         "precision", "recall"]  # fmt: skip

@@ -48,6 +48,11 @@ def predict(
 def evaluate(
     run: RunArgument,
     data: DataArgument,
+    html: Annotated[
+        Path | None,
+        option("HTML page to write; of detectors with precision over recall.", metavar="FILE"),
+    ] = None,
+    force: Force = False,
     device: Device = None,
     max_bytes: MaxBytes = None,
     as_json: Json = False,
@@ -55,7 +60,7 @@ def evaluate(
     """Score a run on other labeled data."""
     from cutaway.cli.use import evaluate_command
 
-    evaluate_command(run, data, as_json=as_json)
+    evaluate_command(run, data, html=html, force=force, as_json=as_json)
 
 
 @example("cutaway summary 4,3,2,1")
