@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 import cutaway as ct
+from tests.compiling import QUICK_FLAGS, SLOW_PROGRAMS
 from tests.shapes import THOROUGH
 
 # quick is what every run of the tests takes; CI runs those with drawn shapes again as thorough
@@ -30,11 +31,6 @@ PROGRAMS = os.environ["JAX_COMPILATION_CACHE_DIR"]
 os.environ["JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS"] = "0"
 jax.config.update("jax_compilation_cache_dir", PROGRAMS)
 jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.0)
-
-# most of the time of the tests is compiling: these save a third of it, and half if LLVM leaves the
-# programs slow, as those may be that run for moments
-QUICK_FLAGS = "--xla_cpu_parallel_codegen_split_count=1 --xla_cpu_use_fusion_emitters=false"
-SLOW_PROGRAMS = "--xla_backend_optimization_level=0"
 
 MOST_BYTES = 2 * 2**30  # of a process of the tests, until its programs are let go
 

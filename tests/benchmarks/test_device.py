@@ -13,7 +13,7 @@ import pytest
 from benchmarks.device import card, report
 from benchmarks.device import run as device_run
 from benchmarks.device.networks import cases
-from tests.conftest import SLOW_PROGRAMS
+from tests.compiling import SLOW_PROGRAMS
 from tests.oracles import oracle
 
 ROOT = Path(__file__).parents[2]
