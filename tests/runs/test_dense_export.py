@@ -12,6 +12,8 @@ from tests.runs.untrained import write_untrained
 pytest.importorskip("onnx")
 onnxruntime = pytest.importorskip("onnxruntime")
 
+pytestmark = pytest.mark.usefixtures("compile_quickly")
+
 TINY = {"width": 2, "validation": 0.3}
 VOLUMES = {**TINY, "levels": 2, "size": 8}
 CASES = {  # how the data are written, options, other sizes
