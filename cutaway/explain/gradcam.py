@@ -105,20 +105,34 @@ def grad_cam(
                 "no_grad()",
             )
         maps, slopes = leaf.numpy()[0], found[id(leaf)][0]  # (*positions, channels)
-        weights = slopes.mean(axis=tuple(range(slopes.ndim - 1)))
-        raw = maps @ weights
-        sizes = image.shape[:-1] if image.ndim == raw.ndim + 1 else raw.shape
-        resized = np.asarray(jax.image.resize(np.maximum(raw, 0), sizes, "linear"))
+    name = output_label(which, out.shape[1:], output_names, f"ŷ{subscripts(keys)}")
+    output = float(values[0, which])
+    return cam_of(maps, slopes, image, path, target=which, output=output, name=name)
+
+
+def cam_of(maps, slopes, image, layer: str, *, target: int, output: float, name: str) -> "GradCam":
+    """The GradCam of the maps of a layer and the derivatives of an output by them.
+
+    Args:
+        maps, slopes: (*positions, channels).
+        image: the input.
+        layer: path of the layer.
+        target, output, name: of the output: its index, value and name.
+    """
+    weights = slopes.mean(axis=tuple(range(slopes.ndim - 1)))
+    raw = maps @ weights
+    sizes = image.shape[:-1] if image.ndim == raw.ndim + 1 else raw.shape
+    resized = np.asarray(jax.image.resize(np.maximum(raw, 0), sizes, "linear"))
     return GradCam(
-        layer=path,
+        layer=layer,
         values=resized,
         map=np.maximum(raw, 0),
         raw=raw,
         weights=weights,
         x=image,
-        target=which,
-        output=float(values[0, which]),
-        name=output_label(which, out.shape[1:], output_names, f"ŷ{subscripts(keys)}"),
+        target=target,
+        output=output,
+        name=name,
     )
 
 

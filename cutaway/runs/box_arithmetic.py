@@ -3,14 +3,16 @@
 import dataclasses
 
 import numpy as np
+from jax import lax
 
 from cutaway.boxes import to_centers
-from cutaway.engine import Tensor, as_array, no_grad
+from cutaway.engine import as_array, no_grad
 from cutaway.models import Detector, FasterRcnn, FastRcnn, SSDDetector, YoloDetector
 from cutaway.models.region_detector import CODING
 from cutaway.models.region_heads import levels_of
 from cutaway.models.ssd import CODING as SSD_CODING
 from cutaway.models.yolo import NUMBERS
+from cutaway.nn import jit
 from cutaway.story.text import WIDTH, Story, number
 
 
@@ -109,7 +111,7 @@ def _sigmoid(t) -> float:
 @no_grad()
 def _of_yolo(detector, x, candidate, kind, name) -> BoxArithmetic:
     net = detector.net
-    raws = [raw.numpy() for raw in detector.raw(Tensor(x))]
+    raws = [raw.numpy() for raw in jit(detector.raw, detector, donate=False)(x)]
     at = yolo_place([raw.shape for raw in raws], net.table, candidate)
     stride = net.strides[at.scale]
     tx, ty, tw, th, to = (float(n) for n in raws[at.scale][0, at.row, at.column, at.slot, :NUMBERS])
@@ -149,7 +151,8 @@ def _of_yolo(detector, x, candidate, kind, name) -> BoxArithmetic:
 @no_grad()
 def _of_ssd(detector, x, candidate, kind, name) -> BoxArithmetic:
     height, width = x.shape[1:3]
-    raw = {key: value.numpy()[0, candidate] for key, value in detector.raw(Tensor(x)).items()}
+    found = jit(detector.raw, detector, donate=False)(x)
+    raw = {key: value.numpy()[0, candidate] for key, value in found.items()}
     found = detector.net.priors(height, width)[candidate].astype(float)
     px, py, pw, ph = (float(n) for n in found * [width, height, width, height])
     prior = np.array([px - pw / 2, py - ph / 2, px + pw / 2, py + ph / 2])
@@ -180,15 +183,23 @@ def _of_ssd(detector, x, candidate, kind, name) -> BoxArithmetic:
 
 @no_grad()
 def _of_rcnn(net, x, candidate, kind, name) -> BoxArithmetic:
-    size, x = x.shape[1:3], Tensor(x)
-    maps = net.maps(x)
-    found = net.with_proposals(x)[1] if isinstance(net, FastRcnn) else net.propose(maps, size)
-    proposal = np.asarray(found["boxes"])[0, candidate].astype(float)
-    own = {key: value[:, candidate : candidate + 1] for key, value in found.items()}
-    regions = net.read(maps[: len(net.strides)], own["boxes"], net.region_size)
-    logits, codes = (as_array(out)[0, 0] for out in net.box_head(regions))
-    logits, codes = np.asarray(logits, float), np.asarray(codes, float)[kind + 1]
-    lines, box = _decoded(codes, proposal, coding=CODING)
+    size = x.shape[1:3]
+
+    def of_candidate(x, candidate):
+        maps = net.maps(x)
+        found = net.with_proposals(x)[1] if isinstance(net, FastRcnn) else net.propose(maps, size)
+        own = {
+            key: lax.dynamic_slice_in_dim(as_array(value), as_array(candidate), 1, axis=1)
+            for key, value in found.items()
+        }
+        regions = net.read(maps[: len(net.strides)], own["boxes"], net.region_size)
+        logits, codes = net.box_head(regions)
+        return {**own, "logits": logits, "codes": codes}
+
+    found = jit(of_candidate, net, donate=False)(x, np.int32(candidate))
+    own = {key: np.asarray(as_array(value))[0, 0] for key, value in found.items()}
+    proposal, logits = own["boxes"].astype(float), own["logits"].astype(float)
+    lines, box = _decoded(own["codes"][kind + 1].astype(float), proposal, coding=CODING)
     shares = np.exp(logits - logits.max())
     shares /= shares.sum()
     s = _shown
@@ -196,12 +207,13 @@ def _of_rcnn(net, x, candidate, kind, name) -> BoxArithmetic:
         f"score    = softmax of {len(logits)} logits, {name} {s(logits[kind + 1])}, background "
         f"{s(logits[0])}: {s(shares[kind + 1])} ({name})"
     )
-    level = int(np.asarray(levels_of(own["boxes"], net.strides))[0, 0])
-    values = dict(zip(("tx", "ty", "tw", "th"), map(float, codes), strict=True))
+    level = int(np.asarray(levels_of(own["boxes"][None, None], net.strides))[0, 0])
+    codes = map(float, own["codes"][kind + 1])
+    values = dict(zip(("tx", "ty", "tw", "th"), codes, strict=True))
     values |= {name: float(logits[kind + 1]), "background": float(logits[0])}
     origin = f"Box {candidate} of the grid"
-    if "scores" in found:
-        origin = f"Proposal {candidate}, objectness {s(found['scores'][0, candidate])}"
+    if "scores" in own:
+        origin = f"Proposal {candidate}, objectness {s(own['scores'])}"
     return BoxArithmetic(
         f"{origin}: {_corners(proposal)}; its {net.region_size} x {net.region_size} regions are "
         f"read from the map of 1/{net.strides[level]}",

@@ -3,15 +3,19 @@
 import dataclasses
 import textwrap
 
+import jax
+import jax.numpy as jnp
 import numpy as np
 
 from cutaway import ops
 from cutaway.data.outlines import outline_mask
-from cutaway.engine import Tensor
-from cutaway.explain import GradCam, grad_cam
+from cutaway.engine import Tensor, as_array
+from cutaway.explain import GradCam
+from cutaway.explain.gradcam import cam_of
+from cutaway.explain.layerwise import plain_forward, replaced
 from cutaway.models import Detector, FasterRcnn
 from cutaway.models.region_detector import RegionDetector
-from cutaway.nn import Module
+from cutaway.nn import Module, jit
 from cutaway.ops.regions import region_weights
 from cutaway.runs.box_arithmetic import BoxArithmetic
 from cutaway.story.text import WIDTH, Story
@@ -204,53 +208,79 @@ class OneBox(Module):
         return ops.reshape(ops.log(scores[:, row, self.kind]), shape=(-1, 1))
 
 
-def pixel_share(net: OneBox, x, box) -> PixelShare:
-    """Where the score of a box comes from.
+def score_evidence(
+    net: OneBox, x, box, made: BoxArithmetic, name: str
+) -> tuple[PixelShare, GradCam | None]:
+    """The pixels that a score rests on, and Grad-CAM at the map from which its box was read.
+
+    Both derivatives come from one compiled program.
 
     Args:
         net: the score.
         x: (height, width, channels) as the network takes it.
-        box: (4,) in pixels of x.
-    """
-    leaf = Tensor(x[None].astype(np.float32), requires_grad=True)
-    net(leaf).sum().backward()
-    assert leaf.grad is not None
-    values = np.abs(np.asarray(leaf.grad))[0].sum(axis=-1)
-    return PixelShare(np.asarray(values), np.asarray(box, float), _in_color(x))
-
-
-def box_saliency(net: OneBox, x, made: BoxArithmetic, name: str) -> GradCam | None:
-    """Grad-CAM of the score of a box at the map from which it was read; None without a pyramid.
-
-    Args:
-        net: the score.
-        x: (height, width, channels) as the network takes it.
+        box: (4,) in its pixels.
         made: the arithmetic of the box.
         name: of its class.
+
+    Returns:
+        (PixelShare, GradCam, or None without a feature pyramid)
     """
+    picture, x = _in_color(x), x.astype(np.float32)
+    layer = None if made.layer is None else net.net.modules()[made.layer]
+
+    def derivatives(x):
+        leaf, maps, added = Tensor(x.data, requires_grad=True), [], []
+
+        def watched(layer, *inputs, **named):
+            out = plain_forward(layer, *inputs, **named)
+            maps.append(out.data)
+            # a zero that is added has the gradient of the map, which goes on to the pixels
+            added.append(Tensor(jnp.zeros_like(out.data), requires_grad=True))
+            return out + added[-1]
+
+        with replaced({} if layer is None else {layer: watched}):
+            score = net(leaf)
+        score.sum().backward()
+        return {
+            "score": score.data,
+            "pixels": leaf.grad,
+            "maps": maps[-1:],
+            "slopes": [one.grad for one in added[-1:]],
+        }
+
+    found = jit(derivatives, net, donate=False)(x[None])
+    found = jax.tree.map(lambda leaf: np.asarray(as_array(leaf))[0], found, is_leaf=_is_tensor)
+    values = np.abs(found["pixels"]).sum(axis=-1)
+    share = PixelShare(values, np.asarray(box, float), picture)
     if made.layer is None:
-        return None
-    names = [f"log score of {name}"]
-    found = grad_cam(net, x.astype(np.float32), layer="net." + made.layer, output_names=names)
-    return dataclasses.replace(found, layer=made.layer)
+        return share, None
+    (maps,), (slopes,) = found["maps"], found["slopes"]
+    output = float(found["score"][0])
+    of = {"target": 0, "output": output, "name": f"log score of {name}"}
+    return share, cam_of(maps, slopes, x, made.layer, **of)
+
+
+def _is_tensor(value) -> bool:
+    return isinstance(value, Tensor)
 
 
 def region_reading(net: Detector, x, made: BoxArithmetic) -> RegionReading | None:
     """How the region of a proposal was read; None for detectors that read none by RoIAlign.
 
-    Args: see box_saliency.
+    Args: see score_evidence.
     """
     if not isinstance(net, RegionDetector) or net.reading != "align":
         return None
     stride = net.strides[made.level]
     sizes = tuple(-(-n // stride) for n in x.shape[:2])
-    rows, columns = region_weights(
+    weights = jax.jit(region_weights, static_argnums=(2, 3, 4, 5))
+    rows, columns = weights(
         np.zeros((1, *sizes, 1), np.float32),
         made.prior[None, None].astype(np.float32),
         net.region_size,
         1 / stride,
         SAMPLES,
-        aligned=False,
+        False,
     )
     return RegionReading(
         stride,

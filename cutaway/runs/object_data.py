@@ -1,5 +1,7 @@
 """What of pictures with boxes reaches a detector: checks, sizes, augmentation, fit of priors."""
 
+from collections.abc import Callable
+
 import numpy as np
 
 from cutaway.boxes import best_grid_iou, best_prior_iou
@@ -73,7 +75,9 @@ def augmentation(
     roles = {"boxes": "boxes", "classes": "other", "valid": "valid"}
     if rows.masks:
         roles |= {"crops": "crops", "frames": "frames"}
-    steps = [RandomColor(options.color, HUE * options.color)] if options.color else []
+    steps: list[Callable] = []
+    if options.color:
+        steps.append(RandomColor(options.color, HUE * options.color))
     geometry = RandomGeometry(rows.size)
     if options.augment:
         flips = (0, 1) if turns else (1,)

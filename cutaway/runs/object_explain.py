@@ -14,8 +14,9 @@ from cutaway.metrics.detection_errors import ERRORS, iou_matrix, judge
 from cutaway.models import Detector, SingleStage, SSDDetector, YoloDetector
 from cutaway.models.detector import POSITIVE
 from cutaway.models.yolo import NUMBERS
+from cutaway.nn import jit
 from cutaway.runs.box_arithmetic import BoxArithmetic, arithmetic_of, yolo_place
-from cutaway.runs.box_evidence import OneBox, box_mask, box_saliency, pixel_share, region_reading
+from cutaway.runs.box_evidence import OneBox, box_mask, region_reading, score_evidence
 from cutaway.runs.dense_explain import ExampleStory, example_row
 from cutaway.runs.drawn_boxes import drawn_boxes
 from cutaway.runs.finished_run import Run
@@ -199,10 +200,11 @@ def explain_objects(run: Run, data, row: int, box: int | None = None) -> Example
         matching = _matching(net, rows, x, made, raw, k, truth, found, chosen, picture.shape[:2])
         parts.append(("The object that it is for", matching))
     score = OneBox(net, int(raw["rows"][k]), kind, made.prior)
+    share, saliency = score_evidence(score, x, raw["boxes"][k], made, name)
     evidence = {
         "The region that was read for it": region_reading(net, x, made),
-        "Pixels on which its score rests": pixel_share(score, x, raw["boxes"][k]),
-        "Positions of its map that support it": box_saliency(score, x, made, name),
+        "Pixels on which its score rests": share,
+        "Positions of its map that support it": saliency,
     }
     if found.masks is not None:
         evidence["Its mask"] = _mask_of(raw["masks"][k], found, one, chosen, picture.shape[:2])
@@ -244,7 +246,7 @@ def suppressed_by(net: Detector, x, raw: dict, k: int) -> Suppressed:
         raw: its detections.
     """
     height, width = x.shape[:2]
-    found = net.all_boxes(Tensor(x[None]))
+    found = jit(net.all_boxes, net, donate=False)(x[None])
     kind = int(raw["classes"][k])
     boxes = np.asarray(as_array(found["boxes"]))[0]
     boxes = np.clip(boxes if boxes.ndim == 2 else boxes[:, kind], 0, [width, height] * 2)

@@ -4,15 +4,15 @@ import numpy as np
 import pytest
 
 import cutaway as ct
+from cutaway.explain import grad_cam
 from cutaway.models import BasicBlock, PyramidYolo, ResNet, rcnn_on_backbone
 from cutaway.models.detector import YoloDetector
 from cutaway.runs.box_arithmetic import arithmetic_of
 from cutaway.runs.box_evidence import (
     OneBox,
     box_mask,
-    box_saliency,
-    pixel_share,
     region_reading,
+    score_evidence,
 )
 
 pytestmark = pytest.mark.usefixtures("compile_quickly")
@@ -71,7 +71,7 @@ def test_the_score_that_is_explained_is_that_of_the_box(two_stages, x, found):
     score = OneBox(two_stages, row, kind, made.prior)
     value = float(np.exp(score(ct.Tensor(x[None].astype(np.float32))).item()))
     assert value == pytest.approx(float(raw["scores"][0]), rel=1e-4)
-    share = pixel_share(score, x, raw["boxes"][0])
+    share, _ = score_evidence(score, x, raw["boxes"][0], made, "cat")
     assert 0 <= share.inside <= 1
     # the derivative by the pixels, by hand
     k = np.unravel_index(share.values.argmax(), share.values.shape)
@@ -91,7 +91,10 @@ def test_the_score_that_is_explained_is_that_of_the_box(two_stages, x, found):
 def test_grad_cam_of_a_box_is_that_of_the_map_it_was_read_from(two_stages, x, found):
     raw, row, kind, made = found
     assert made.layer == f"pyramid.output{made.level + 1}"
-    seen = box_saliency(OneBox(two_stages, row, kind, made.prior), x, made, "cat")
+    score = OneBox(two_stages, row, kind, made.prior)
+    _, seen = score_evidence(score, x, raw["boxes"][0], made, "cat")
+    general = grad_cam(score, x.astype(np.float32), layer="net." + made.layer)
+    np.testing.assert_allclose(seen.raw, general.raw, atol=1e-4 * np.abs(general.raw).max())
     assert seen.layer == made.layer
     assert all(len(line) <= 80 for line in seen.text().splitlines())
     assert seen.map.shape == tuple(n // two_stages.strides[made.level] for n in SIZE)
