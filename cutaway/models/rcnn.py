@@ -175,7 +175,7 @@ def faster_rcnn_vgg16(num_classes: int = 20, *, backbone: VGG | None = None) -> 
 
 
 SMALL_PROPOSALS = ProposalOptions(sampled=128, before=(256, 256), after=(200, 200))
-SMALL_REGIONS = RegionOptions(sampled=128)
+SMALL_REGIONS = RegionOptions(sampled=64, fraction=0.5)
 
 
 def rcnn_on_backbone(
@@ -193,8 +193,9 @@ def rcnn_on_backbone(
 ) -> FasterRcnn:
     """A small Faster R-CNN on a pretrained backbone, with `masks` Mask R-CNN.
 
-    The pyramid stands on the maps of 1/8, 1/16 and 1/32; two dense layers of 256, 200 proposals,
-    128 anchors and 128 regions of each image in the loss. `freeze_backbone` trains the rest alone.
+    The pyramid stands on the maps of 1/8, 1/16 and 1/32; two dense layers of 256, 200 proposals;
+    128 anchors and 64 regions of each image in the loss, at most half of them objects.
+    `freeze_backbone` trains the rest alone.
 
     Args:
         source: name of a backbone for images, see `models.PRETRAINED_BACKBONES`, then images are
