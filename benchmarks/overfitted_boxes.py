@@ -1,4 +1,4 @@
-"""Eight pictures learned by heart: what a detector that has no mistake in it can do.
+"""Eight overfitted pictures: what a detector that has no mistake in it can do.
 
     python -m benchmarks.overfitted_boxes ../shared/data/coco128/instances_train.json [--model yolo]
 

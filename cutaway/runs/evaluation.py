@@ -1,5 +1,6 @@
 """What a run is worth on labeled data: its scores, and the tables and curves behind them."""
 
+from html import escape
 from typing import NamedTuple
 
 from cutaway.story.html import page, section, table
@@ -21,7 +22,7 @@ class ScoreTable(NamedTuple):
 
     def html(self) -> str:
         numbers = range(1, len(self.headings))
-        caption = f"<p class='soft'>{self.caption}</p>"
+        caption = f"<p class='soft'>{escape(self.caption)}</p>"
         return caption + table(self.headings, self.rows, numbers=numbers)
 
     def to_dict(self) -> dict:

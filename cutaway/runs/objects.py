@@ -285,7 +285,9 @@ class ObjectRows(DenseRows):
         return confusion_with_background(pictures, len(self.names))
 
     def score_compared(self, compared):
-        scores = self.collected(compared)
+        return self._score_values(self.collected(compared))
+
+    def _score_values(self, scores: DetectionScores) -> dict:
         found = scores.result()
         values = {name: _number(found[name]) for name in COCO_SCORES}
         if scores.has_masks:
@@ -307,11 +309,12 @@ class ObjectRows(DenseRows):
             classes_table(self, compared, scores, f"the {len(compared):,} pictures"),
             confusion_table(self.confusion(self.judged(compared)), self),
         ]
+        curves = precision_curves(self, compared, scores)
         return Evaluation(
-            self.score_compared(compared),
+            self._score_values(scores),
             [],
             tuple(one for one in tables if one is not None),
-            (("Precision over recall", precision_curves(self, compared, scores)),),
+            (("Precision over recall", curves),) if curves else (),
         )
 
     def headline(self, scores, target, rows):

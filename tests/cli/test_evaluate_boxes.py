@@ -21,8 +21,8 @@ def detector(tmp_path_factory):
         folder = write_objects(place / "set", 4, empty=(2,))
         experiment = prepare(folder, model="yolo", from_="small", epochs=1, validation=0.5)
         experiment.preprocessing.threshold = 0.05
-        write_untrained(place / "run", experiment)
-        yield place / "run", folder
+        write_untrained(place / "a&b", experiment)
+        yield place / "a&b", folder
 
 
 def test_classes_and_confusions_stand_below_the_scores(detector, tmp_path):
@@ -38,6 +38,7 @@ def test_classes_and_confusions_stand_below_the_scores(detector, tmp_path):
         total = sum(int(n) for n in row if n != "–")
         assert total == int(classes[classes.index(name) + 1])
     page = (tmp_path / "page.html").read_text()
+    assert "Of the run" in page and "a&amp;b" in page  # names of files are escaped
     for told in ("AP50 disk", "Confusions", "Precision over recall", "<polyline"):
         assert told in page, told
 
