@@ -9,7 +9,7 @@ import numpy as np
 
 from cutaway import ops
 from cutaway.data.outlines import outline_mask
-from cutaway.engine import Tensor, as_array
+from cutaway.engine import Tensor, as_array, gradients
 from cutaway.explain import GradCam
 from cutaway.explain.gradcam import cam_of
 from cutaway.explain.layerwise import plain_forward, replaced
@@ -240,12 +240,13 @@ def score_evidence(
 
         with replaced({} if layer is None else {layer: watched}):
             score = net(leaf)
-        score.sum().backward()
+        # not backward(): the parameters keep no gradients
+        found = {id(one): grad for one, grad in gradients(score, jnp.ones(score.shape))}
         return {
             "score": score.data,
-            "pixels": leaf.grad,
+            "pixels": found[id(leaf)],
             "maps": maps[-1:],
-            "slopes": [one.grad for one in added[-1:]],
+            "slopes": [found[id(one)] for one in added[-1:]],
         }
 
     found = jit(derivatives, net, donate=False)(x[None])

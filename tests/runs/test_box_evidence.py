@@ -73,6 +73,7 @@ def test_the_score_that_is_explained_is_that_of_the_box(two_stages, x, found):
     assert value == pytest.approx(float(raw["scores"][0]), rel=1e-4)
     share, _ = score_evidence(score, x, raw["boxes"][0], made, "cat")
     assert 0 <= share.inside <= 1
+    assert all(p.grad is None for p in two_stages.parameters())
     # the derivative by the pixels, by hand
     k = np.unravel_index(share.values.argmax(), share.values.shape)
     step, change = np.zeros((1, *x.shape), np.float64), 0.0
