@@ -3,8 +3,6 @@
 from html import escape
 from typing import NamedTuple
 
-from cutaway.story.html import page, section, table
-
 
 class ScoreTable(NamedTuple):
     """A table of an evaluation.
@@ -21,6 +19,8 @@ class ScoreTable(NamedTuple):
     rows: list[tuple[str, ...]]
 
     def html(self) -> str:
+        from cutaway.story.html import table  # its package imports numpy, the kinds must not
+
         numbers = range(1, len(self.headings))
         caption = f"<p class='soft'>{escape(self.caption)}</p>"
         return caption + table(self.headings, self.rows, numbers=numbers)
@@ -51,6 +51,8 @@ def evaluation_page(title: str, found: Evaluation, scores: ScoreTable) -> str:
     Args:
         scores: those of the evaluation in words.
     """
+    from cutaway.story.html import page, section
+
     parts = [section(title, scores.html())]
     parts += [section(one.heading, one.html()) for one in found.tables]
     parts += [section(heading, html) for heading, html in found.figures]
