@@ -103,6 +103,7 @@ class ProbeProgram:
 
     Attributes:
         locations: where it measures, in the order of the forward pass.
+        is_large: whether it computes the statistics too, and takes long to compile.
     """
 
     def __init__(self, trainer, owners, variables, x, y):
@@ -128,7 +129,7 @@ class ProbeProgram:
         """(loss, top_class, [statistics of each location]) of the step from these `values`."""
         outputs, _ = self.compile()(values, self._window)
         loss, top, found = jax.device_get(outputs)
-        if self._on_host:
+        if not self.is_large:
             with np.errstate(all="ignore"):  # the network may be about to diverge
                 found = [numbers_of(p, raw) for p, raw in zip(self.locations, found, strict=True)]
         return float(loss), float(top), [finished(numbers) for numbers in found]
@@ -149,8 +150,8 @@ class ProbeProgram:
             raw = [raw_of(one, moves) for one in found]
         self.locations = [one.location for one in found]
         # a small program compiles in half the time without the statistics
-        self._on_host = sum(a.size for a in jax.tree.leaves(raw)) <= HOST_NUMBERS
-        if not self._on_host:
+        self.is_large = sum(a.size for a in jax.tree.leaves(raw)) > HOST_NUMBERS
+        if self.is_large:
             raw = [numbers_of(one.location, r) for one, r in zip(found, raw, strict=True)]
         return wrap((as_float(loss.data), top_class(trainer.loss, out), raw))
 

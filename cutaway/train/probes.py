@@ -111,7 +111,7 @@ class Probes(Callback):
         self.rows: list[dict] = []
         self._step: ProbedStep | None = None  # of the last trainer
         self._locations = []
-        self._compiling: Future = Future()
+        self._compiling: Future | None = None
         self._clear()
 
     def _clear(self):
@@ -134,13 +134,19 @@ class Probes(Callback):
         # compiled in the background; until then, moments wait with their values
         self._waiting = [(program, program.values(), _step_of(trainer), trainer.epoch)]
         self._locations = program.locations
-        pool = ThreadPoolExecutor(1)
-        self._compiling = pool.submit(program.compile)
-        pool.shutdown(wait=False)
+        self._compiling = None
+        if not program.is_large:
+            self._compile(program)
         self._is_running = True
         self._began = time.perf_counter()
         self._paused = 0.0
         self._planned_steps = 0
+
+    def _compile(self, program) -> Future:
+        pool = ThreadPoolExecutor(1)
+        self._compiling = compiling = pool.submit(program.compile)
+        pool.shutdown(wait=False)
+        return compiling
 
     def _program(self, trainer):
         if self._step is None or self._step.trainer is not trainer:
@@ -150,7 +156,10 @@ class Probes(Callback):
     def on_chunk(self, trainer, done, total, loss):
         epoch = trainer.epoch + (done == total)
         self._planned_steps = trainer.planned_epochs * total
-        if not self._compiling.done():
+        # a large program waits for the training step's: side by side, both take longer than one
+        # after the other
+        compiling = self._compiling or self._compile(self._waiting[0][0])
+        if not compiling.done():
             self._wait(trainer, epoch)
             return
         self._catch_up()
@@ -195,7 +204,7 @@ class Probes(Callback):
     def _catch_up(self):
         """Measure the waiting moments: the first, and those of the rest that the budget allows."""
         waiting, self._waiting = self._waiting, []
-        if waiting:
+        if waiting and self._compiling is not None:
             self._compiling.result()
         for k, moment in enumerate(waiting):
             is_new = moment[2] > self._last_step  # not when resumed at a step that was measured
