@@ -1,5 +1,6 @@
 """The second stage of detectors of the R-CNN family: regions become objects, or background."""
 
+import functools
 from typing import NamedTuple
 
 import jax
@@ -26,8 +27,8 @@ from cutaway.nn.random import new_key
 
 CODING = (10.0, 10.0, 5.0, 5.0)
 READINGS = ("align", "pool")
-BLOCK = 256  # regions of each image that are read at a time in prediction
-
+BLOCK = 128  # regions of each image that are read at a time in prediction
+MASK_BLOCK = 20  # detections of each image whose masks are computed at a time
 
 CANDIDATES = 2000  # boxes of all classes, the best ones, among which detections are chosen
 
@@ -129,6 +130,34 @@ def mask_targets(truths, match, boxes, side: int):
     )[:, 0]
 
 
+def in_blocks(read, boxes, size: int, *others):
+    """read(boxes, *others), `size` regions of each image at a time; blocks without any give 0.
+
+    Args:
+        read: a function of arrays (batch, n, ...) that returns such arrays.
+        boxes: (batch, regions, 4); those without area are padding.
+    """
+    count = boxes.shape[1]
+    arrays = (boxes, *others)
+    if count <= size:
+        return read(*arrays)
+
+    def blocks_of(array):
+        padded = jnp.pad(array, [(0, 0), (0, -count % size)] + [(0, 0)] * (array.ndim - 2))
+        return jnp.moveaxis(padded.reshape(len(array), -1, size, *array.shape[2:]), 1, 0)
+
+    def of_block(block):
+        shapes = jax.eval_shape(read, *block)
+        is_there = jnp.any(block[0][..., 2:] > block[0][..., :2])
+        nothing = functools.partial(jax.tree.map, lambda like: jnp.zeros(like.shape, like.dtype))
+        return lax.cond(is_there, lambda: read(*block), lambda: nothing(shapes))
+
+    def joined(part):
+        return jnp.moveaxis(part, 0, 1).reshape(len(boxes), -1, *part.shape[3:])[:, :count]
+
+    return jax.tree.map(joined, lax.map(of_block, tuple(map(blocks_of, arrays))))
+
+
 class RegionDetector(Detector):
     """Base of detectors with heads for regions: reads them, teaches the heads, detects.
 
@@ -220,21 +249,17 @@ class RegionDetector(Detector):
     def answers(self, maps, boxes, size) -> tuple:
         """(logits, codes) of the box head for regions of images of this (height, width).
 
-        Without gradients they are read in blocks: memory does not grow with their number.
+        Without gradients they are read in blocks: memory does not grow with their number, and
+        blocks of padding alone, regions without area, cost nothing.
         """
 
         def of_block(boxes):
             return self.box_head(self.read(maps, boxes, self.region_size))
 
-        count = boxes.shape[1]
-        if is_recording() or self.training or count <= BLOCK:
+        if is_recording() or self.training:
             return of_block(boxes)
-        padded = jnp.pad(boxes, [(0, 0), (0, -count % BLOCK), (0, 0)])
-        blocks = jnp.moveaxis(padded.reshape(len(boxes), -1, BLOCK, 4), 1, 0)
-        found = lax.map(lambda block: tuple(map(as_array, of_block(block))), blocks)
-        joined = (jnp.moveaxis(part, 0, 1) for part in found)
-        joined = (part.reshape(len(boxes), -1, *part.shape[3:]) for part in joined)
-        return tuple(Tensor(part[:, :count]) for part in joined)
+        found = in_blocks(lambda block: tuple(map(as_array, of_block(block))), boxes, BLOCK)
+        return tuple(Tensor(part) for part in found)
 
     def candidates(self, maps, proposals, size) -> dict:
         """What becomes of proposals {"boxes", "valid"}: a box and a score of each class.
@@ -274,7 +299,12 @@ class RegionDetector(Detector):
 
         found = jax.vmap(of_image)(found["boxes"], as_array(found["scores"]))
         if self.mask_head is not None:
-            found["masks"] = self._masks(self.mask_head, maps, found["boxes"], found["classes"])
+            found["masks"] = in_blocks(
+                functools.partial(self._masks, self.mask_head, maps),
+                found["boxes"],
+                MASK_BLOCK,
+                found["classes"],
+            )
         return {name: Tensor(value) for name, value in found.items()}
 
     def _masks(self, head: MaskHead, maps, boxes, classes):

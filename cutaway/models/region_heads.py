@@ -8,7 +8,7 @@ from cutaway import boxes as arithmetic
 from cutaway import ops
 from cutaway.engine import Tensor
 from cutaway.nn import Conv2d, ConvTranspose2d, Dropout, Linear, Module, ReLU, Sequential, init
-from cutaway.ops.regions import align_weights
+from cutaway.ops.region_alignment import align_weights
 
 CANONICAL = 224, 4  # a box of this side in pixels belongs to this level: that of 1/16
 

@@ -82,9 +82,9 @@ from cutaway.ops.reductions import min as min
 from cutaway.ops.reductions import std as std
 from cutaway.ops.reductions import sum as sum
 from cutaway.ops.reductions import var as var
-from cutaway.ops.regions import pyramid_roi_align as pyramid_roi_align
-from cutaway.ops.regions import roi_align as roi_align
-from cutaway.ops.regions import roi_pool as roi_pool
+from cutaway.ops.region_alignment import pyramid_roi_align as pyramid_roi_align
+from cutaway.ops.region_alignment import roi_align as roi_align
+from cutaway.ops.region_pooling import roi_pool as roi_pool
 from cutaway.ops.resampling import upsample_linear as upsample_linear
 from cutaway.ops.resampling import upsample_nearest as upsample_nearest
 from cutaway.ops.shapes import astype as astype

@@ -16,7 +16,7 @@ from cutaway.explain.layerwise import plain_forward, replaced
 from cutaway.models import Detector, FasterRcnn
 from cutaway.models.region_detector import RegionDetector
 from cutaway.nn import Module, jit
-from cutaway.ops.regions import region_weights
+from cutaway.ops.region_alignment import region_weights
 from cutaway.runs.box_arithmetic import BoxArithmetic
 from cutaway.story.text import WIDTH, Story
 

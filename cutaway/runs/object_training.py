@@ -316,6 +316,9 @@ def prepare_objects(
     sample = sets["train"][evenly(len(sets["train"]), SAMPLED)]
     held = sets["validation"][evenly(len(sets["validation"]), MEASURED)]
     arrays = rows.transform(frame[np.concatenate([sample, held])])
+    trained = (
+        "are trained too" if options.fine_tune else "stay as they are (--fine-tune trains them)"
+    )
     return ObjectExperiment(
         kind="objects",
         source=str(path),
@@ -331,7 +334,7 @@ def prepare_objects(
         spec=spec,
         net=net,
         notes=[*folder.notes, *notes],
-        why=why,
+        why=f"{why} The weights of the backbone {trained}.".strip(),
         stream=stream,
         sets=sets,
     )

@@ -91,7 +91,7 @@ def test_the_first_of_equal_maxima_gets_the_gradient_in_the_order_of_rows():
 
 @pytest.mark.parametrize("bins", [6, 7, 14])
 def test_bins_end_where_c_s_float_arithmetic_ends_them_when_compiled(bins):
-    from cutaway.ops.regions import _bins
+    from cutaway.ops.region_pooling import _bins
 
     ends = np.arange(1500, dtype=np.float32)
     covered = jax.jit(lambda end: _bins(0 * end, end, 1600, bins))(ends)

@@ -18,7 +18,7 @@ class ObjectKind(DataKind):
     place = 10
     options = ObjectOptions
     transfer_options = ObjectOptions
-    network = "Faster R-CNN on a pretrained EfficientNet-Lite0, whose weights stay as they are"
+    network = "Faster R-CNN on a pretrained EfficientNet-Lite0"
     new = ("PICTURES --out FOLDER", "MORE")
     attributes = False
     explains_boxes = True

@@ -62,7 +62,7 @@ class ObjectOptions(TrainingOptions):
     LEAST_STEPS, LEAST_EPOCHS, MOST_EPOCHS = 360, 10, 200
     LEAST_BATCH, MOST_BATCH = 8, 8
     ADAPTIVE_RATE, TUNED_RATE = 2e-3, 5e-4
-    TUNED_STEPS = 1000
+    TUNED_STEPS = 600
     WARM = 0.05  # fraction of the steps in which the learning rate rises
 
     weight_decay: float = 0.01
