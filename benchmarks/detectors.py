@@ -10,7 +10,8 @@ difference is in the table. PyTorch runs eagerly. The ratio is taken round by ro
 - YOLOv3-tiny and SSD on MobileNetV2: networks_detectors.py. Inference is the network without
   suppression, batch 1; a step is forward, loss, backward and Adam, batch 4.
 - SSDLite, Faster R-CNN (ResNet-50 with a pyramid, 320 x 320): torchvision's models without their
-  resizing. Inference with suppression, batch 1; steps of 4 and 2 pictures.
+  resizing. Inference with suppression, batch 1; steps of 4 and 2 pictures. Faster R-CNN has
+  torchvision's weights, so as many proposals.
 - suppression and RoIAlign: torchvision's compiled operators.
 
 torchvision's compiled operators must load: its own wheel beside a CUDA torch, or with its folder in
@@ -315,9 +316,42 @@ def faster_pair():
     unresized(theirs, list(MEAN), list(STD), 320, 32)
     ct.seed(0)
     net = faster_rcnn_resnet50(90, inputs=Standardize(MEAN, STD))
-    counts = [sum(p.size for p in net.parameters()), sum(p.numel() for p in theirs.parameters())]
-    assert counts[0] == counts[1], counts
+    take_over(net, theirs)
     return net, theirs
+
+
+def take_over(net, theirs):
+    """Give our Faster R-CNN torchvision's weights, so that both have as many proposals."""
+    ours, given = net.named_parameters(), dict(theirs.named_parameters())
+    body = [name for name in given if name.startswith("backbone.body.")]
+    names = dict(zip((name for name in ours if name.startswith("body.")), body, strict=True))
+    for k in range(4):
+        for own, their in (("lateral", "inner"), ("output", "layer")):
+            for part in ("weight", "bias"):
+                source = f"backbone.fpn.{their}_blocks.{k}.0.{part}"
+                names[f"pyramid.{own}{k + 1}.{part}"] = source
+    layers = {
+        "proposals.conv": "rpn.head.conv.0.0",
+        "proposals.objectness": "rpn.head.cls_logits",
+        "proposals.codes": "rpn.head.bbox_pred",
+        "box_head.dense1": "roi_heads.box_head.fc6",
+        "box_head.dense2": "roi_heads.box_head.fc7",
+        "box_head.classes": "roi_heads.box_predictor.cls_score",
+        "box_head.codes": "roi_heads.box_predictor.bbox_pred",
+    }
+    for own, their in layers.items():
+        names |= {f"{own}.{part}": f"{their}.{part}" for part in ("weight", "bias")}
+    assert set(names) == set(ours) and set(names.values()) == set(given)
+    for name, source in names.items():
+        value = given[source].detach().numpy()
+        if name == "box_head.dense1.weight":  # it flattens (channels, height, width)
+            value = value.reshape(1024, 256, 7, 7).transpose(0, 2, 3, 1).reshape(1024, -1)
+        if value.ndim == 4:
+            value = value.transpose(2, 3, 1, 0)
+        elif value.ndim == 2:
+            value = value.T
+        assert ours[name].shape == value.shape, name
+        ours[name].data = np.ascontiguousarray(value)
 
 
 def faster_inference():
@@ -326,7 +360,10 @@ def faster_inference():
     theirs.eval()
     x = pictures(1, 320)
     images = list(channels_first(x))
-    return Pair(waiting(network(net), x), without_gradients(lambda: theirs(images)), None)
+    ours, other = waiting(network(net), x), without_gradients(lambda: theirs(images))
+    scores = other()[0]["scores"].numpy()
+    apart = apart_of([ours()["scores"][0, : len(scores)]], [scores])
+    return Pair(ours, other, apart)
 
 
 def faster_step():
