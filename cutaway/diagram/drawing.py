@@ -2,7 +2,7 @@
 
 from cutaway.diagram.architecture import draw_blocks
 from cutaway.diagram.nodes import columns_of, draw_nodes
-from cutaway.errors import OptionError
+from cutaway.errors import OptionError, expect_integer
 from cutaway.nn import Module
 from cutaway.story.svg import Drawing
 
@@ -15,6 +15,7 @@ def draw(
     path=(),
     input_names=None,
     output_names=None,
+    depth: int | None = None,
 ) -> Drawing:
     """The architecture of `net` as SVG.
 
@@ -34,9 +35,11 @@ def draw(
             the inputs as layer 0; or weights (layer, i, j), from node i to node j of that layer; a
             layer is a number or a path such as "2". For blocks: paths of modules.
         input_names, output_names: names beside the nodes of the first and last layer.
+        depth: of blocks, how many levels of modules are shown: with 1, each module of the network
+            is one block. None: all.
 
     Raises:
-        OptionError: net is not a Module, or does not contain the path.
+        OptionError: net is not a Module, or does not contain the path; depth is below 1.
 
     Example:
         >>> import cutaway as ct
@@ -50,7 +53,9 @@ def draw(
             expected="a network, that is, a Module",
             fix="pass the network itself, not its class, a compiled step or a trainer",
         )
+    if depth is not None:
+        expect_integer(depth, what="draw: depth", least=1)
     columns = columns_of(net)
     if columns is not None:
         return draw_nodes(columns, input_names=input_names, output_names=output_names, path=path)
-    return draw_blocks(net, input_shape=input_shape, x=x, path=path)
+    return draw_blocks(net, input_shape=input_shape, x=x, path=path, depth=depth)

@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from cutaway.runs.preprocessing import score_in_words
 from cutaway.story.figures import BLUE, GRAY, ORANGE, svg_of
 from cutaway.story.plot import Plot, side_by_side
 
@@ -14,7 +15,7 @@ def curves(history, best_epoch=None) -> str:
     dot = 3.5 if len(history) == 1 else 0.0  # one point makes no line
     plots = []
     for name in ("loss", *metrics):
-        plot = Plot(name.replace("_", " "), x_label="epoch", whole_x=True)
+        plot = Plot(score_in_words(name), x_label="epoch", whole_x=True)
         for column, label, color in (
             (name, "training", GRAY),
             (f"val_{name}", "validation", BLUE),

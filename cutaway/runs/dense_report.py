@@ -6,12 +6,16 @@ from html import escape
 from cutaway.runs.drawn_masks import element
 from cutaway.runs.preprocessing import Headline
 from cutaway.runs.report import ReportData, page_around
-from cutaway.story.html import Markup, table
 
 STYLE = """
 .grid { display: flex; flex-wrap: wrap; gap: .6rem; }
 .grid figure { margin: 0; } .grid img { width: 120px; display: block; border-radius: 4px; }
-.picture { width: 150px; border-radius: 4px; display: block; }
+.picture { border-radius: 4px; display: block; }
+.case { margin: 1.4rem 0 .4rem; max-width: none; overflow-wrap: anywhere; }
+.case span { margin-left: .6rem; }
+.row { display: flex; gap: .6rem; }
+.row figure { margin: 0; flex: 1 1 0; min-width: 0; max-width: 300px; }
+.row .picture { width: 100%; }
 figcaption { font-size: .75rem; color: var(--soft); max-width: 120px; overflow-wrap: anywhere; }
 .swatch { display: inline-block; width: .8rem; height: .8rem; border-radius: 3px;
           margin-right: .35rem; border: 1px solid var(--line); vertical-align: -1px; }
@@ -93,13 +97,20 @@ def _grid(shown: list[Shown]) -> str:
 def _worst(shown: list[Shown]) -> str:
     if not shown:
         return ""
-    captions = [caption for caption, _ in shown[0].pictures]
-    scores = [name for name, _ in shown[0].scores]
-    rows = [
-        [one.name, *(value for _, value in one.scores), *(Markup(img) for _, img in one.pictures)]
-        for one in shown
-    ]
-    return table(["", *scores, *captions], rows, numbers=range(1, len(scores) + 1))
+    return "".join(_case(one) for one in shown)
+
+
+def _case(one: Shown) -> str:
+    """An example: its name and scores above its pictures, which share the width of the page."""
+    scores = " · ".join(f"{name} {value}" for name, value in one.scores)
+    figures = "".join(
+        f"<figure>{image}<figcaption>{escape(caption)}</figcaption></figure>"
+        for caption, image in one.pictures
+    )
+    return (
+        f'<p class="case">{escape(one.name)} <span class="soft">{escape(scores)}</span></p>'
+        f'<div class="row">{figures}</div>'
+    )
 
 
 def legend(names, colors) -> str:

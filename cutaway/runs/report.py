@@ -18,6 +18,7 @@ from cutaway.train import History
 if TYPE_CHECKING:
     import polars as pl
 
+TALLEST = 1500  # pixels of a drawing of the network; of a taller one the parts are shown first
 WORST = 10
 NUMBERS = {"missing", "distinct", "training rows", "fraction", "count"}  # headings over numbers
 FEW_ROWS = 100  # with fewer validation rows, the accuracy gets a confidence interval
@@ -191,19 +192,27 @@ def _network(data):
     rows = [(r.path, r.layer, r.output, f"{r.parameters:,}") for r in summary.rows]
     rows.append(("", "trainable parameters", "", f"{summary.total:,}"))
     layers = table(("path", "layer", "output shape", "parameters"), rows, numbers=(3,))
-    picture = draw(
-        data.net,
-        input_shape=tuple(data.input_shape),
-        input_names=data.feature_names,
-        output_names=[str(c) for c in outputs] if outputs else [data.target],
+    words = {
+        "input_shape": tuple(data.input_shape),
+        "input_names": data.feature_names,
+        "output_names": [str(c) for c in outputs] if outputs else [data.target],
+    }
+    picture = draw(data.net, **words)
+    whole = f'<div class="scroll">{picture.svg}</div>{layers}'
+    if picture.height <= TALLEST:
+        return whole
+    short = draw(data.net, **words, depth=1)
+    return (
+        f'<div class="scroll">{short.svg}</div>'
+        f"<details><summary>Layer by layer</summary>{whole}</details>"
     )
-    return f'<div class="scroll">{picture.svg}</div>{layers}'
 
 
 def _learning(data):
     if not len(data.history):
         return "<p>No epoch was completed.</p>"
     metrics = data.metrics
+    counted = "1 epoch" if metrics["epochs"] == 1 else f"{metrics['epochs']} epochs"
     where = ""
     if "device" in metrics:  # runs of older versions do not say
         where = f" on {escape(metrics['device'])}, {metrics['precision']}"
@@ -215,7 +224,7 @@ def _learning(data):
         else ""
     )
     return (
-        f"<p>{metrics['epochs']} epochs in {metrics['seconds']:.1f} s{where}.{why}{best}</p>"
+        f"<p>{counted} in {metrics['seconds']:.1f} s{where}.{why}{best}</p>"
         f'<div class="chart">{curves(data.history, data.best_epoch)}</div>' + _flow(data)
     )
 

@@ -18,6 +18,7 @@ p { max-width: 44rem; } .soft { color: var(--soft); }
 .headline { font-size: 1.25rem; line-height: 1.45; }
 .headline b { color: var(--accent); }
 .scroll { overflow-x: auto; }
+summary { cursor: pointer; color: var(--accent); margin: .8rem 0; }
 table { border-collapse: collapse; font-size: .9rem; font-variant-numeric: tabular-nums; }
 th, td { text-align: left; padding: .3rem .8rem .3rem 0; border-bottom: 1px solid var(--line);
          vertical-align: top; }

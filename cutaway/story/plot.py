@@ -16,6 +16,7 @@ from cutaway.story.svg import text_width
 SIZE, TITLE = 10.0, 12.0  # of texts
 TICK, PAD = 3.5, 3.5  # length of a tick, and the space to its label
 EDGE = 3.0  # around a panel
+BETWEEN = 14.0  # rows of panels
 MARGIN = 0.05  # of the data's range, left free on both sides
 STEPS = (1.0, 2.0, 2.5, 5.0, 10.0)  # of ticks, times a power of ten
 HANDLE, GAP, ROW = 20.0, 8.0, 16.65  # in legends: the line, the space to its text, the height
@@ -234,12 +235,21 @@ class Plot:
 
 
 def side_by_side(plots, *, width: float = 316.8, height: float = 223.2) -> str:
-    """Some Plots beside each other, each so wide and high, as one SVG element."""
-    panels = "".join(plot.svg(k * width, width, height) for k, plot in enumerate(plots))
-    whole = width * len(plots)
+    """Some Plots beside each other, each so wide and high, as one SVG element.
+
+    Up to three stand in a row, four in two rows of two.
+    """
+    across = min(len(plots), 2 if len(plots) == 4 else 3)
+    panels = "".join(
+        f'<g transform="translate(0 {k // across * (height + BETWEEN):g})">'
+        f"{plot.svg(k % across * width, width, height)}</g>"
+        for k, plot in enumerate(plots)
+    )
+    rows = -(-len(plots) // across)
+    whole, high = width * across, height * rows + BETWEEN * (rows - 1)
     return (
-        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {whole:g} {height:g}" '
-        f'width="{whole:g}pt" height="{height:g}pt" role="img" '
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {whole:g} {high:g}" '
+        f'width="{whole:g}pt" height="{high:g}pt" role="img" '
         "style=\"font-family:'DejaVu Sans','Verdana',sans-serif\">"
         f'<rect width="100%" height="100%" fill="#fff"/>{panels}</svg>'
     )

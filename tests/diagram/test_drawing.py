@@ -317,6 +317,18 @@ def test_only_the_first_of_the_blocks_that_differ_only_in_size_is_open(pictures)
     assert "draw the module for details" in " ".join(shown)
 
 
+def test_a_depth_closes_what_is_further_inside_and_counts_its_modules():
+    block = lambda: ct.Residual(ct.Sequential(ct.Linear(4, 4), ct.ReLU()))  # noqa: E731
+    net = ct.Sequential(ct.Linear(4, 4), ct.Sequential(block(), block(), block(), ct.Linear(4, 4)))
+    whole, short = (draw(net, input_shape=(4,), depth=depth) for depth in (None, 1))
+    assert "Sequential 7 modules · 80 parameters" in " ".join(texts(short))
+    assert "ReLU" in " ".join(texts(whole)) and "ReLU" not in " ".join(texts(short))
+    assert short.height < whole.height
+    assert draw(net, input_shape=(4,), depth=9).svg == whole.svg
+    with pytest.raises(OptionError, match="depth"):
+        draw(net, depth=0)
+
+
 def test_a_layer_that_forward_never_calls_is_reported():
     net = Inception()
     net.forgotten = ct.Linear(3, 3)

@@ -115,3 +115,12 @@ def test_axes_of_proportions_go_from_0_to_1_whatever_the_data():
     (line,) = lines(svg, RED)
     assert line[0, 0] == pytest.approx(across[0] + 0.4 * (across[1] - across[0]), abs=0.05)
     assert line[0, 1] + 3.8 == pytest.approx((up[0] + up[1]) / 2, abs=0.05)
+
+
+@pytest.mark.parametrize("count, across, rows", [(1, 1, 1), (3, 3, 1), (4, 2, 2), (7, 3, 3)])
+def test_many_plots_stand_in_rows(count, across, rows):
+    plot = Plot("loss")
+    plot.line([1, 2], [1.0, 2.0], color=RED, label="a")
+    svg = side_by_side([plot] * count, width=100, height=50)
+    assert f'viewBox="0 0 {100 * across} {50 * rows + 14 * (rows - 1)}"' in svg
+    assert f"translate(0 {64 * (rows - 1)})" in svg

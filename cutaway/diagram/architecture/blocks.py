@@ -15,19 +15,20 @@ MARGIN = 14
 NARROWEST = 300
 
 
-def draw_blocks(net, *, input_shape=None, x=None, path=()) -> Drawing:
+def draw_blocks(net, *, input_shape=None, x=None, path=(), depth=None) -> Drawing:
     """The architecture of any network as blocks.
 
     Args:
         input_shape, x: see read.
         path: paths of modules to light.
+        depth: see shorten.
     """
     scope, shapes = read(net, input_shape, x)
     lit = _lit(net, path)
     unused = _unused(net, scope)
     keys = scope.output_keys
     scope = fold(scope)
-    shorten(scope)
+    shorten(scope, depth)
     scope = _with_ends(scope, shapes, keys)
     return _Picture(net, scope, lit, unused).drawing()
 
@@ -173,7 +174,7 @@ class _Picture:
             yield f'<rect class="pill{classes}" {size} rx="12"/>'
             yield from self._pill_text(box)
         elif part.kind == "closed":
-            self.closed = True
+            self.closed |= part.detail.startswith("as ")
             yield f'<rect class="frame{classes}" {size} rx="6"/>'
             yield f'<rect class="head" {size} rx="6"/>'
             yield from self._texts(box, PAD)

@@ -5,14 +5,38 @@ from cutaway.diagram.architecture.parts import Scope
 LARGE = 30  # leaves of a network, at least, to show blocks of the same form only once
 
 
-def shorten(scope: Scope) -> None:
-    """In a large network, close all but the first of the blocks that differ only in size."""
+def shorten(scope: Scope, depth: int | None = None) -> None:
+    """In a large network, close all but the first of the blocks that differ only in size.
+
+    Args:
+        depth: levels of modules that are shown; what is further inside is one block. None: all.
+    """
+    if depth is not None:
+        _cut(scope, depth)
     if _leaves(scope) >= LARGE:
         _close(scope, "", {})
 
 
+def _cut(scope, depth):
+    for part in scope.parts:
+        if part.inner is None:
+            continue
+        left = depth - (part.kind != "repeat")  # a frame around repeats is no module
+        if left > 0:
+            _cut(part.inner, left)
+        elif part.kind != "repeat":
+            part.detail = f"{_modules(part.inner)} modules"
+            part.inner, part.kind = None, "closed"
+
+
 def _leaves(scope) -> int:
     return sum(_leaves(p.inner) if p.inner is not None else bool(p.paths) for p in scope.parts)
+
+
+def _modules(scope) -> int:
+    """Modules without others inside; repeats count each time."""
+    inside = (_modules(p.inner) if p.inner is not None else bool(p.paths) for p in scope.parts)
+    return sum(p.times * count for p, count in zip(scope.parts, inside, strict=True))
 
 
 def _close(scope, around, seen):
