@@ -50,7 +50,8 @@ def tridiagonalize(product, start, steps: int, *, seed: int = 0, tolerance: floa
     """
     n = start.size
     steps = min(steps, n)
-    rng = np.random.default_rng(seed)
+    # not the stream of the seed alone: `start` may be its first draw, and nothing would be left
+    rng = np.random.default_rng((seed, 1))
     basis = np.zeros((steps, n), start.dtype)
     basis[0] = start / np.linalg.norm(start)
     diagonal, off_diagonal = np.zeros(steps), np.zeros(steps)

@@ -1,7 +1,8 @@
 """SSD on the maps of any backbone, with priors that fit a set of boxes.
 
     maps        the last stage of the backbone of 1/8, 1/16 and 1/32 of the image
-    pyramid     see feature_pyramid.py, C channels: the large maps get the meaning of the small ones
+    pyramid     see feature_pyramid.py, C channels: the large maps get the meaning of the small
+                ones. ReLU: without it all that is trained on a frozen backbone would be linear
     heads       one 3x3 convolution on each map for the boxes, one for the classes
     priors      widths and heights by k-means, the smallest third on the largest map
 
@@ -12,6 +13,7 @@ priors and 3 classes 377,760 parameters beside those of the body.
 
 import numpy as np
 
+from cutaway import ops
 from cutaway.errors import OptionError
 from cutaway.models.backbone import Backbone, map_scales
 from cutaway.models.feature_pyramid import FeaturePyramid
@@ -44,7 +46,7 @@ class SSDBackbone(SSDBody):
 
     def forward(self, x):
         maps = self.body.maps(x)
-        return self.pyramid(*(maps[name] for name in self.used))
+        return [ops.relu(own) for own in self.pyramid(*(maps[name] for name in self.used))]
 
 
 def ssd_on_backbone(

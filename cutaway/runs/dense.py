@@ -167,6 +167,10 @@ class DenseExperiment(Experiment):
         return len(self.sets["validation"])
 
     @property
+    def test_rows(self) -> int:
+        return len(self.sets.get("test", ()))
+
+    @property
     def data_line(self) -> str:
         examples = self.preprocessing.examples
         size = " x ".join(map(str, self.preprocessing.size))
@@ -201,6 +205,10 @@ class DenseExperiment(Experiment):
         return ""
 
     def page(self, run: Run, command: str) -> str:
+        if "validation" not in self.found:  # the run was not trained by this experiment
+            assert isinstance(run.preprocessing, DenseRows)
+            self.preprocessing = run.preprocessing
+            self.found["validation"] = self.preprocessing.compared(run, self.rows_of("validation"))
         rows = self.preprocessing
         data = self.report_data(run, command, settings={"crops": " x ".join(map(str, rows.size))})
         count = self.validation_rows

@@ -102,6 +102,11 @@ class Experiment:
         return len(self.validation)
 
     @property
+    def test_rows(self) -> int:
+        """Number of test examples."""
+        return 0 if self.test is None else len(self.test[0])
+
+    @property
     def data_line(self) -> str:
         """How many examples train and validate, in words."""
         examples = self.preprocessing.examples

@@ -195,10 +195,11 @@ class PairRows(DenseRows):
         if "feature_distance" not in scores:
             return Headline("Gradient ratio: ", ratio, f" of {sharp} {on}; {l1}")
         distance, simple = scores["feature_distance"], scores["baseline_feature_distance"]
+        part = f" (ratio {distance / simple:.2f})" if simple else ""
         return Headline(
             "Feature distance: ",
             f"{distance:.0f}",
-            f" {on}, {self.mean_colors.name} {simple:.0f} (ratio {distance / simple:.2f}); "
+            f" {on}, {self.mean_colors.name} {simple:.0f}{part}; "
             f"gradient ratio {ratio} of {sharp}; {l1}",
         )
 

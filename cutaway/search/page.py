@@ -3,6 +3,7 @@
 from html import escape
 
 from cutaway.runs.kinds import KINDS
+from cutaway.runs.preprocessing import score_in_words
 from cutaway.search.study import ENOUGH
 from cutaway.story.figures import svg_of
 from cutaway.story.html import page, section, table
@@ -61,8 +62,8 @@ def trial_rows(tuned, *, most: int, columns=None):
     options = [name for name in ranked[0] if name not in fixed]
     options = [name for name in options if columns is None or name in columns]
     loss = summary["measure"].removeprefix("val_")
-    score = summary["score"].replace("mean_absolute_error", "mean error").replace("_", " ")
-    headings = ["trial", loss]
+    score = score_in_words(summary["score"].replace("mean_absolute_error", "mean_error"))
+    headings = ["trial", score_in_words(loss)]
     if summary["score"] != loss:
         headings.append(score)
     headings += ["seconds", *(WORDS.get(n, n) or n for n in options)]

@@ -12,9 +12,11 @@ from cutaway.errors import RunError
 from cutaway.files import Manifest
 from cutaway.files.writing import explaining_write
 from cutaway.runs import KINDS, Run, write_report
+from cutaway.runs.preprocessing import score_in_words
 from cutaway.search.paired import paired_interval
 
 # the main score is the first of these that a kind has
+# of a kind without any of them, its MONITOR counts
 SCORES = ("accuracy", "mean_absolute_error", "nats_per_character")
 
 
@@ -122,8 +124,8 @@ def finish(out, base, study, *, wanted: int, seconds: float) -> Tuned:
         "higher_is_better": study.higher_is_better,
         "rows": {
             "training": base.training_rows,
-            "validation": len(base.validation),
-            "test": 0 if base.test is None else len(base.test[0]),
+            "validation": base.validation_rows,
+            "test": base.test_rows,
         },
         "wanted": wanted,
         "epochs": base.epochs,
@@ -152,7 +154,7 @@ def verdict(summary: dict) -> str:
     """The gain over the default options, in words."""
     scores = summary["scores"]
     name = summary["score"]
-    words, show = name.replace("_", " "), shown(name)
+    words, show = score_in_words(name), shown(name)
     best = scores["best"]
     if "default" not in scores:
         return (
@@ -227,7 +229,7 @@ def _row(trial, base, study) -> dict:
         name = "layers" if name == "width" and hasattr(options, "layers") else name
         row[name] = _plain(getattr(options, name))
     scores = trial.user_attrs.get("validation") or {}
-    row["score"] = scores.get(_name(scores))
+    row["score"] = scores[_name(scores, options)] if scores else None
     row["failed"] = trial.user_attrs.get("failed")
     return row
 
@@ -240,8 +242,10 @@ def _cell(value):
     return "-".join(map(str, value)) if isinstance(value, list) else value
 
 
-def _name(scores) -> str | None:
-    return next((name for name in SCORES if name in (scores or {})), None)
+def _name(scores, options) -> str:
+    """Which of the scores is told of: the usual one of the kind."""
+    names = (*SCORES, options.MONITOR.removeprefix("val_"), *scores)
+    return next(name for name in names if name in scores)
 
 
 def _put(source, place):
@@ -274,9 +278,9 @@ def _scores(base, path) -> dict:
     if path.name == "best":
         options = type(base.options)(**_options(run))
         write_report(base.with_options(options), run, command=f"cutaway tune {base.source}")
-    name = _name(run.metrics["validation"])
+    name = _name(run.metrics["validation"], base.options)
     found = {"score": name, "validation": run.metrics["validation"][name]}
-    if base.test is not None:
+    if "test" in run.metrics:  # of pictures the training itself scores them, after the last epoch
         found["test"] = run.metrics["test"][name]
     return found
 

@@ -351,3 +351,11 @@ def test_several_inputs_have_the_curvature_of_one_that_joins_them():
     np.testing.assert_allclose(several.eigenvalues, one.eigenvalues, rtol=1e-8)
     with pytest.raises(ShapeError, match=r"x has \d+ or \d+ rows, y 12"):
         curvature(Apart(whole), (X[:, :1], X[:3, 1:]), Y, loss=mean_squared_error)
+
+
+@pytest.mark.parametrize("n", [2, 5])
+def test_a_basis_goes_on_from_an_eigenvector_that_its_own_seed_drew(n):
+    start = np.random.default_rng(0).standard_normal(n)
+    found = tridiagonalize(lambda v: 3 * v, start, n, seed=0)
+    np.testing.assert_allclose(found.eigen()[0], 3, rtol=1e-12)
+    np.testing.assert_allclose(found.basis @ found.basis.T, np.eye(n), atol=1e-12)

@@ -172,6 +172,12 @@ def test_priors_that_do_not_divide_among_the_maps_are_named(small_body):
     assert SSDBackbone(small_resnet(), 8).channels == (8, 8, 8)
 
 
+def test_the_heads_of_ssd_read_a_function_of_a_frozen_body_that_is_not_linear():
+    maps = SSDBackbone(small_resnet(), 8)(RNG.normal(size=(1, 64, 64, 3)).astype(np.float32))
+    values = np.concatenate([np.asarray(own.data).ravel() for own in maps])
+    assert values.min() == 0 < values.max()
+
+
 def test_ssd_beside_the_body_of_efficientnet_lite0_has_377760_parameters():
     priors = np.geomspace(0.05, 0.8, 12)[:, None] * np.ones(2)
     net = ssd_on_backbone("efficientnet-lite0", 3, priors=priors, pretrained=False)

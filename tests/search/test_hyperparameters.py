@@ -18,6 +18,7 @@ from cutaway.search import trial as trials_module
 from cutaway.search.paired import paired_interval
 from cutaway.search.study import Study
 from tests.hostile.damage import changed_json
+from tests.runs.drawn_sets import write_masks, write_objects, write_pairs, write_volumes
 
 SMALL = {"kind": "table", "epochs": 4}
 
@@ -282,3 +283,26 @@ def test_any_change_of_the_notes_of_a_search_is_another_search_or_damage(whole, 
     Manifest(path.parent).accept([path.name])
     with pytest.raises(RunError, match=r"search\.json is damaged"):
         ct.tune(frame, "where", trials=4, out=path.parent, **SMALL)
+
+
+@pytest.mark.slow  # two networks for each
+@pytest.mark.parametrize(
+    "write, score, given",
+    [
+        (write_masks, "mean_iou", {"width": 2, "levels": 2, "size": 32}),
+        (write_volumes, "mean_iou", {"width": 2, "levels": 2}),
+        (write_pairs, "l1", {"model": "l1", "width": 2}),
+        (write_objects, "ap", {"model": "yolo", "augment": False}),
+    ],
+    ids=["masks", "volumes", "pairs", "objects"],
+)
+def test_pictures_and_volumes_are_searched_by_the_score_that_selects_their_weights(
+    tmp_path, write, score, given
+):
+    found = ct.tune(
+        write(tmp_path / "set"), trials=2, epochs=1, out=tmp_path / "t", validation=0.3, **given
+    )
+    told = found.summary["scores"]["best"]
+    assert found.summary["score"] == score and told["validation"] >= 0 and "test" in told
+    assert found.summary["rows"]["test"] > 0
+    assert found.verdict() and (tmp_path / "t" / "best" / "report.html").exists()
