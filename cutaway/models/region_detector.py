@@ -147,10 +147,10 @@ def in_blocks(read, boxes, size: int, *others):
         return jnp.moveaxis(padded.reshape(len(array), -1, size, *array.shape[2:]), 1, 0)
 
     def of_block(block):
-        shapes = jax.eval_shape(read, *block)
         is_there = jnp.any(block[0][..., 2:] > block[0][..., :2])
-        nothing = functools.partial(jax.tree.map, lambda like: jnp.zeros(like.shape, like.dtype))
-        return lax.cond(is_there, lambda: read(*block), lambda: nothing(shapes))
+        shapes = jax.eval_shape(read, *block)
+        nothing = jax.tree.map(lambda like: jnp.zeros(like.shape, like.dtype), shapes)
+        return lax.cond(is_there, lambda: read(*block), lambda: nothing)
 
     def joined(part):
         return jnp.moveaxis(part, 0, 1).reshape(len(boxes), -1, *part.shape[3:])[:, :count]

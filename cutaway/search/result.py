@@ -15,8 +15,8 @@ from cutaway.runs import KINDS, Run, write_report
 from cutaway.runs.preprocessing import score_in_words
 from cutaway.search.paired import paired_interval
 
-# the main score is the first of these that a kind has
-# of a kind without any of them, its MONITOR counts
+# the main score is the first of these that a kind has; without any, its MONITOR; without that too,
+# as of pairs, whose MONITOR is the loss, its first score
 SCORES = ("accuracy", "mean_absolute_error", "nats_per_character")
 
 

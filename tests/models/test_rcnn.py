@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
@@ -22,7 +23,7 @@ from cutaway.models import (
     rcnn_on_backbone,
 )
 from cutaway.models.rcnn import faster_rcnn_resnet50, mask_rcnn_resnet50
-from cutaway.models.region_detector import RegionOptions, mask_targets
+from cutaway.models.region_detector import RegionOptions, in_blocks, mask_targets
 from cutaway.models.region_heads import align_grid, align_regions, levels_of
 from cutaway.models.region_proposals import ProposalOptions, base_anchors, paper_anchors
 from cutaway.nn import Conv2d, ReLU, Sequential, Standardize, init
@@ -419,3 +420,20 @@ def test_weights_of_classes_scale_the_cross_entropy_of_regions_of_these_classes(
     assert first > 0 and last > 0
     assert both["classes"] == pytest.approx(plain["classes"] + 4 * first + 2 * last, rel=1e-5)
     assert {**both, "classes": 0} == pytest.approx({**plain, "classes": 0})
+
+
+def test_regions_are_read_in_blocks_and_blocks_of_padding_are_0():
+    boxes = np.zeros((2, 8, 4), np.float32)
+    boxes[0, :2, 2:] = boxes[1, :4, 2:] = 3.0
+    numbers = np.arange(16).reshape(2, 8) + 1
+
+    def read(boxes, numbers):
+        return {"a": boxes.sum(axis=-1) + numbers, "b": numbers[..., None] * np.ones(3)}
+
+    whole = read(boxes, numbers)
+    found = jax.jit(lambda *given: in_blocks(read, given[0], 3, given[1]))(boxes, numbers)
+    for name, values in whole.items():  # of both images, the first two blocks of three have boxes
+        np.testing.assert_array_equal(found[name][:, :6], values[:, :6])
+        np.testing.assert_array_equal(found[name][:, 6:], 0)
+    for name, values in in_blocks(read, boxes, 8, numbers).items():
+        np.testing.assert_array_equal(values, whole[name])

@@ -296,7 +296,7 @@ def test_any_change_of_the_notes_of_a_search_is_another_search_or_damage(whole, 
     ],
     ids=["masks", "volumes", "pairs", "objects"],
 )
-def test_pictures_and_volumes_are_searched_by_the_score_that_selects_their_weights(
+def test_searches_of_pictures_and_volumes_end_with_scores_and_a_report(
     tmp_path, write, score, given
 ):
     found = ct.tune(

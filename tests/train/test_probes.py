@@ -1,6 +1,7 @@
 """Probes: their numbers are those one computes by hand, and training does not notice them."""
 
 import math
+from concurrent.futures import Future
 
 import numpy as np
 import pytest
@@ -10,6 +11,7 @@ from cutaway import ops
 from cutaway.engine import Tensor
 from cutaway.errors import TrainingError
 from cutaway.train import probe_step
+from cutaway.train.probe_step import ProbeProgram
 from cutaway.train.probes import LEAST_ROWS, MOST_ROWS
 
 RNG = np.random.default_rng(0)
@@ -104,6 +106,40 @@ def test_statistics_taken_inside_the_program_are_the_same(monkeypatch):
         for name in a.keys() - {"layer", "kind", "role"}:
             expected = pytest.approx(b[name] or 0, rel=1e-4, abs=1e-7, nan_ok=True)
             assert (a[name] or 0) == expected, name
+
+
+@pytest.mark.parametrize("most, first", [(0, "steps"), (2**20, "compile")])
+def test_a_large_program_is_compiled_after_the_first_steps(monkeypatch, most, first):
+    monkeypatch.setattr(probe_step, "HOST_NUMBERS", most)
+    order = []
+    monkeypatch.setattr(ProbeProgram, "compile", _noting(order, "compile", ProbeProgram.compile))
+    monkeypatch.setattr(ct.Probes, "on_chunk", _noting(order, "steps", ct.Probes.on_chunk))
+    monkeypatch.setattr("cutaway.train.probes.ThreadPoolExecutor", AtOnce)
+    assert probed(mlp())[1].rows
+    assert order[0] == first
+
+
+def _noting(order, name, function):
+    def noted(*args):
+        order.append(name)
+        return function(*args)
+
+    return noted
+
+
+class AtOnce:
+    """A ThreadPoolExecutor that works before it returns, so that the order is known."""
+
+    def __init__(self, workers):
+        pass
+
+    def submit(self, function):
+        future = Future()
+        future.set_result(function())
+        return future
+
+    def shutdown(self, *, wait):
+        pass
 
 
 def test_dead_units_are_those_that_are_0_on_every_row():

@@ -173,8 +173,8 @@ class _Picture:
         elif box.is_pill:
             yield f'<rect class="pill{classes}" {size} rx="12"/>'
             yield from self._pill_text(box)
-        elif part.kind == "closed":
-            self.closed |= part.detail.startswith("as ")
+        elif part.kind in ("closed", "cut"):
+            self.closed |= part.kind == "closed"
             yield f'<rect class="frame{classes}" {size} rx="6"/>'
             yield f'<rect class="head" {size} rx="6"/>'
             yield from self._texts(box, PAD)

@@ -12,7 +12,8 @@ class Part:
     """One element of the drawing.
 
     Attributes:
-        kind: a key of svg.KINDS, or "operation", "end", "repeat", "closed".
+        kind: a key of svg.KINDS, or "operation", "end", "repeat", "closed" (as an
+            earlier block), "cut" (further inside than is shown).
         title: its class, or the name of the operation.
         name: its name in the enclosing module.
         detail: its options.

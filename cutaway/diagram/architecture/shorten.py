@@ -26,7 +26,7 @@ def _cut(scope, depth):
             _cut(part.inner, left)
         elif part.kind != "repeat":
             part.detail = f"{_modules(part.inner)} modules"
-            part.inner, part.kind = None, "closed"
+            part.inner, part.kind = None, "cut"
 
 
 def _leaves(scope) -> int:
