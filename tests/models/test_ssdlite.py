@@ -86,9 +86,11 @@ def same_networks(*, wide: bool):
     for module in theirs.modules():
         if wide and isinstance(module, torch.nn.Conv2d):
             torch.nn.init.kaiming_normal_(module.weight)
-    for head in theirs.head.classification_head.module_list:
-        if wide:
+    if wide:
+        for head in theirs.head.classification_head.module_list:
             head[1].weight.detach().mul_(0.2)
+        for head in theirs.head.regression_head.module_list:  # codes near 1, as a trained one's
+            head[1].weight.detach().mul_(0.1)
     net = ssdlite_mobilenet(3)
     weights = {name: value.numpy() for name, value in theirs.state_dict().items()}
     load_into(net, weights, ssdlite.torchvision_names())
@@ -146,7 +148,7 @@ def test_ssdlite_has_torchvisions_detections_in_a_drawn_picture(monkeypatch):
     assert there.sum() == len(scores)
     np.testing.assert_allclose(own["scores"][there], scores, rtol=1e-4)
     np.testing.assert_array_equal(own["classes"][there] + 1, expected["labels"].numpy())
-    # both round their own sums, and a code of 10 is half of a large prior
+    # both round their own sums, and a code of 1 is a tenth of a large prior
     np.testing.assert_allclose(own["boxes"][there], expected["boxes"].numpy(), atol=0.1)
     codes, classes = (heads[0][name].numpy() for name in ("bbox_regression", "cls_logits"))
     monkeypatch.setattr(detector, "raw", lambda x: {
