@@ -42,14 +42,22 @@ def predict_command(run, data, *, out, force, as_json) -> None:
         print_json({"rows": len(frame), "predictions": frame.to_dicts(), "notes": notes})
     elif sys.stdout.isatty():
         print_notes(notes)
-        rows = [[str(v) for v in row] for row in frame.head(SHOWN_ROWS).rows()]
-        console.print(table(frame.columns, rows))
+        # of the probabilities that of the predicted class: all of them stand in the file
+        shown = frame.head(SHOWN_ROWS)
+        shown = shown.select(c for c in frame.columns if not c.startswith("probability of "))
+        rows = [[_cell(value) for value in row] for row in shown.rows()]
+        console.print(table(shown.columns, rows))
         if len(frame) > SHOWN_ROWS:
             console.print(f"... {len(frame) - SHOWN_ROWS:,} more; --out FILE writes all of them")
     else:
         for note in notes:
             print(f"note: {visible(note)}", file=sys.stderr)
         sys.stdout.write(frame.write_csv())
+
+
+def _cell(value) -> str:
+    """A value in the terminal: a measured number with six significant digits."""
+    return f"{value:.6g}" if isinstance(value, float) else str(value)
 
 
 def _is_table(out) -> bool:

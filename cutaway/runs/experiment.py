@@ -20,6 +20,7 @@ from cutaway.optim import OPTIMIZERS
 from cutaway.runs.damage import explaining_damage
 from cutaway.runs.dense_checks import Problem
 from cutaway.runs.finished_run import Run, trainer_for
+from cutaway.runs.interval import PredictionInterval
 from cutaway.runs.kinds import KINDS
 from cutaway.runs.networks import NARROWER, build_network
 from cutaway.runs.options import TrainingOptions
@@ -335,7 +336,14 @@ class Experiment:
         )
 
     def calibrate(self, run: Run) -> None:
-        """Choose what the preprocessing keeps of the trained network, such as a threshold."""
+        """Choose what the preprocessing keeps of the trained network, such as a threshold.
+
+        By default intervals of predicted numbers, from the errors on the validation rows.
+        """
+        rows = self.preprocessing
+        if rows.task == "regression":
+            truth = rows.truth(self.y[self.validation])
+            rows.interval = PredictionInterval.fit(truth, self.outputs(run, self.validation))
 
     def scores(self, run: Run) -> dict[str, dict]:
         """{"train": {score: value}, "validation": ..., "test": if there is a test set}."""
@@ -344,7 +352,10 @@ class Experiment:
             "validation": self._score(run, self.x[self.validation], self.y[self.validation]),
         }
         if self.test is not None:
-            found["test"] = self._score(run, *self.test)
+            x, y = self.test
+            found["test"] = self._score(run, x, y)
+            if self.preprocessing.interval is not None:
+                found["test"] |= self.preprocessing.interval_scores(y, self.test_outputs(run))
         return found
 
     def saved_net(self) -> Module:
@@ -359,6 +370,11 @@ class Experiment:
     def outputs(self, run: Run, rows) -> np.ndarray:
         """Run.outputs for these rows."""
         return run.outputs(self.x[rows])
+
+    def test_outputs(self, run: Run) -> np.ndarray:
+        """Run.outputs for the rows of the test set."""
+        assert self.test is not None
+        return run.outputs(self.test[0])
 
     def pictures(self, rows):
         """A function that returns an image element, for each of the rows; or None."""

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     from cutaway.data import TableArrays
     from cutaway.data.target import Target
+    from cutaway.runs.interval import PredictionInterval
     from cutaway.runs.schema import Classes
 
 
@@ -97,9 +98,12 @@ class Preprocessing:
         headings: of `summary_rows`.
         baseline: of baseline_mean_absolute_error, in words.
         predicts_files: whether predictions are pictures or volumes, written to a folder.
+        interval: the PredictionInterval of predicted numbers; None for classes, and if there were
+            too few validation rows for one.
     """
 
     predicts_files = False
+    interval: "PredictionInterval | None" = None
 
     target: "Target"
     examples = "rows"
@@ -221,6 +225,15 @@ class Preprocessing:
         baseline = float((np.asarray(y) == majority).mean())
         return {**classification_scores(y, outputs), "baseline_accuracy": baseline}
 
+    def interval_scores(self, y, outputs) -> dict:
+        """How often the intervals hold the truth, for encoded targets; {} without intervals.
+
+        Only of rows that the intervals were not made from, and the weights not fitted to.
+        """
+        if self.interval is None:
+            return {}
+        return self.interval.scores(self.truth(y), outputs)
+
     def score_run(self, run, x, y) -> dict:
         """Scores of a run on encoded rows and targets."""
         return self.score(y, run.outputs(x), x)
@@ -265,7 +278,10 @@ class Preprocessing:
     def evaluate(self, run, data) -> tuple[dict, list]:
         """(scores, notes) of a run on labeled data."""
         arrays = self.transform(self.read(data))
-        return self.score_run(run, arrays.x, arrays.y), arrays.notes
+        scores = self.score_run(run, arrays.x, arrays.targets)
+        if self.interval is not None:
+            scores |= self.interval_scores(arrays.targets, run.outputs(arrays.x))
+        return scores, arrays.notes
 
     def evaluation(self, run, data) -> Evaluation:
         """What `evaluate` returns, and the tables and curves behind it, if there are some."""
@@ -297,20 +313,28 @@ class Preprocessing:
         )
 
     def predictions(self, frame, outputs):
-        """The plain columns of the frame, and the predictions as further columns."""
-        import polars as pl
+        """The plain columns of the frame, and the predictions as further columns.
 
+        For numbers `prediction`, and `lower` and `upper` if there are intervals; for classes
+        `prediction`, its `probability`, and `probability of NAME` for each class.
+        """
         plain = [c for c in frame.columns if not frame[c].dtype.is_nested()]
-        frame = frame.select(plain)
+        return with_columns(frame.select(plain), self.prediction_columns(outputs))
+
+    def prediction_columns(self, outputs) -> dict:
+        """{name: (rows,) values} of the columns that say what was predicted."""
         if self.task == "regression":
-            return frame.with_columns(pl.Series(_unused_name("prediction", frame), outputs))
-        classes = self.class_names()
-        labels = [classes[k] for k in outputs.argmax(axis=1)]
-        probabilities = outputs.max(axis=1).round(6)
-        return frame.with_columns(
-            pl.Series(_unused_name("prediction", frame), labels),
-            pl.Series(_unused_name("probability", frame), probabilities),
-        )
+            if self.interval is None:
+                return {"prediction": outputs}
+            lower, upper = self.interval.around(outputs)
+            return {"prediction": outputs, "lower": lower, "upper": upper}
+        classes, rounded = self.class_names(), outputs.round(6)
+        each = {f"probability of {name}": rounded[:, k] for k, name in enumerate(classes)}
+        return {
+            "prediction": [classes[k] for k in outputs.argmax(axis=1)],
+            "probability": rounded.max(axis=1),
+            **each,
+        }
 
     def summary_rows(self) -> list:
         """Rows of a table that describes the data, under `headings`."""
@@ -362,8 +386,14 @@ def expect_format(value: dict, kind: str) -> None:
         )
 
 
-def _unused_name(name: str, frame) -> str:
-    """`name`, with underscores appended if the table already has such a column."""
-    while name in frame.columns:
-        name += "_"
-    return name
+def with_columns(frame, columns: dict):
+    """The frame and further columns; underscores are appended to names that it has already."""
+    import polars as pl
+
+    taken, added = set(frame.columns), []
+    for name, values in columns.items():
+        while name in taken:
+            name += "_"
+        taken.add(name)
+        added.append(pl.Series(name, values))
+    return frame.with_columns(added)

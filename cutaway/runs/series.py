@@ -18,9 +18,10 @@ from cutaway.metrics import regression_scores
 from cutaway.nn import seed
 from cutaway.runs.charts import forecasts
 from cutaway.runs.experiment import IN_MEMORY, Experiment
+from cutaway.runs.interval import PredictionInterval, interval_json
 from cutaway.runs.networks import DEFAULT_LOSSES, build_network
 from cutaway.runs.options.series import SeriesOptions
-from cutaway.runs.preprocessing import Preprocessing, expect_format
+from cutaway.runs.preprocessing import Preprocessing, expect_format, with_columns
 from cutaway.runs.schema import read_form
 from cutaway.runs.split import make_test_set
 from cutaway.train.blocks import expect_batch
@@ -53,6 +54,7 @@ class SeriesForm(msgspec.Struct):
     mean: list[Finite]
     std: list[Positive]
     count: Count
+    interval: PredictionInterval | None = None
 
     def __post_init__(self):
         if not len(self.columns) == len(set(self.columns)) == len(self.mean) == len(self.std):
@@ -63,6 +65,8 @@ class SeriesForm(msgspec.Struct):
             raise ValueError("a time without steps, or steps without a time")
         if self.season > self.window:
             raise ValueError(f"a season of {self.season} in a window of {self.window}")
+        if self.interval is not None and len(self.interval.lower) != self.horizon:
+            raise ValueError("an interval for another horizon")
 
 
 @dataclasses.dataclass(kw_only=True)
@@ -89,6 +93,7 @@ class SeriesRows(Preprocessing):
     season: int
     scaling: Scaling
     target: Target
+    interval: PredictionInterval | None = None
 
     examples = "windows"
     headings = ("column", "kind", "use", "mean", "std")
@@ -124,6 +129,7 @@ class SeriesRows(Preprocessing):
             season=found.season,
             scaling=scaling,
             target=series_target(found.column, scaling, channel, found.count),
+            interval=found.interval,
         )
 
     def to_json(self) -> dict:
@@ -141,6 +147,7 @@ class SeriesRows(Preprocessing):
             "mean": list(self.scaling.mean),
             "std": list(self.scaling.std),
             "count": self.target.counts[0],
+            "interval": interval_json(self.interval),
         }
 
     def read(self, source):
@@ -189,9 +196,10 @@ class SeriesRows(Preprocessing):
         """The values after the end of the series, with their dates if there are dates."""
         import polars as pl
 
+        found = {name: values[0] for name, values in self.prediction_columns(outputs).items()}
         if self.time is None:
-            return pl.DataFrame({"step": np.arange(self.horizon) + 1, "prediction": outputs[0]})
-        return pl.DataFrame({self.time: self._dates(frame), "prediction": outputs[0]})
+            return pl.DataFrame({"step": np.arange(self.horizon) + 1, **found})
+        return with_columns(pl.DataFrame({self.time: self._dates(frame)}), found)
 
     def _dates(self, frame):
         import polars as pl

@@ -8,6 +8,7 @@ from cutaway.losses import LOSSES, expects
 from cutaway.nn import seed
 from cutaway.runs.experiment import IN_MEMORY, Experiment, write_report
 from cutaway.runs.finished_run import Run
+from cutaway.runs.interval import interval_json, stored_interval
 from cutaway.runs.networks import DEFAULT_LOSSES, build_network
 from cutaway.runs.options.table import TableOptions
 from cutaway.runs.preprocessing import Preprocessing
@@ -26,10 +27,12 @@ class TableRows(Preprocessing):
 
     @classmethod
     def from_json(cls, value: dict) -> "TableRows":
-        return cls(TablePreprocessing.from_json(value))
+        rows = cls(TablePreprocessing.from_json(value))
+        rows.interval = stored_interval(value)
+        return rows
 
     def to_json(self) -> dict:
-        return self.fitted.to_json()
+        return {**self.fitted.to_json(), "interval": interval_json(self.interval)}
 
     def read(self, source):
         return read_table(source)

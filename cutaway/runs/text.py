@@ -27,6 +27,7 @@ from cutaway.files.content import is_pipe
 from cutaway.files.limits import expect_bytes
 from cutaway.nn import seed
 from cutaway.runs.experiment import IN_MEMORY, Experiment
+from cutaway.runs.interval import PredictionInterval, interval_json
 from cutaway.runs.networks import DEFAULT_LOSSES, build_network
 from cutaway.runs.options.text import TextOptions
 from cutaway.runs.preprocessing import Preprocessing, expect_format
@@ -51,6 +52,7 @@ class TextForm(msgspec.Struct):
     length: Size
     target: dict
     tokenizer: str
+    interval: PredictionInterval | None = None
 
 
 class TextRows(Preprocessing):
@@ -82,7 +84,9 @@ class TextRows(Preprocessing):
         target = Target.from_json(found.target)
         kind = WordPiece if found.tokens == PIECES else Tokenizer
         tokenizer = kind.from_json(found.tokenizer)
-        return cls(found.column, found.tokens, tokenizer, found.length, target)
+        rows = cls(found.column, found.tokens, tokenizer, found.length, target)
+        rows.interval = found.interval
+        return rows
 
     def to_json(self) -> dict:
         return {
@@ -93,6 +97,7 @@ class TextRows(Preprocessing):
             "length": self.length,
             "target": self.target.to_json(),
             "tokenizer": self.tokenizer.to_json(),
+            "interval": interval_json(self.interval),
         }
 
     def expect_network(self, spec: dict) -> None:

@@ -103,6 +103,10 @@ class HeadExperiment(_PretrainedExperiment):
     def extra_sections(self, run):
         return transfer_sections(self, run, self.inputs)
 
+    def test_outputs(self, run):
+        assert self.test is not None
+        return run.to_predictions(self._raw(self.test[0]))
+
     def _score(self, run, x, y):
         return self.preprocessing.score(y, run.to_predictions(self._raw(x)), x)
 

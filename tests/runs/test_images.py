@@ -59,7 +59,9 @@ def test_a_saved_run_of_images_gives_the_same_predictions(trained, folder):
     scores, _ = again.evaluate(folder)
     assert scores == pytest.approx(run.metrics["test"])
     frame, _ = again.predict(folder / "test" / "bright")  # images without classes
-    assert frame.columns == ["path", "prediction", "probability"] and frame.height == 5
+    each = ["probability of bright", "probability of dark"]
+    assert frame.columns == ["path", "prediction", "probability", *each] and frame.height == 5
+    np.testing.assert_allclose(frame.select(each).sum_horizontal(), 1, atol=2e-6)
     single, _ = again.predict(folder / "test" / "bright" / "0.png")
     assert single["probability"][0] == pytest.approx(frame["probability"][0], abs=1e-6)
 

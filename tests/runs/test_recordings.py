@@ -60,7 +60,10 @@ def test_a_run_is_trained_saved_opened_and_used(split, tmp_path):
     assert again.evaluate(split)[0] == run.metrics["test"]
     folder = split / "test" / "high"
     predicted, _ = again.predict(folder)
-    assert predicted.columns == ["path", "prediction", "probability"]
+    assert predicted.columns == [
+        *("path", "prediction", "probability"),
+        *("probability of high", "probability of low"),
+    ]
     assert set(predicted["prediction"]) == {"high"} and len(predicted) == 3
     one, _ = again.predict(folder / "0.wav")
     assert one["prediction"].to_list() == ["high"]

@@ -96,7 +96,8 @@ def test_other_columns_of_numbers_are_seen_too(tmp_path):
     scores = run.metrics["validation"]
     assert scores["mean_absolute_error"] < 0.4 * scores["baseline_mean_absolute_error"]
     ahead, _ = Run.open(run.path).predict(frame)
-    assert ahead.columns == ["step", "prediction"] and ahead["step"].to_list() == [1]
+    assert ahead.columns == ["step", "prediction", "lower", "upper"]
+    assert ahead["step"].to_list() == [1]
 
 
 @pytest.mark.parametrize(

@@ -65,7 +65,8 @@ def test_a_run_is_trained_saved_opened_and_used(folder, tmp_path):
     scores, notes = again.evaluate(folder)
     assert scores == run.metrics["test"] and notes == []
     predicted, _ = again.predict(folder / "Ramps_TEST.tsv")
-    assert predicted.columns == ["class", "prediction", "probability"]
+    assert predicted.columns[:3] == ["class", "prediction", "probability"]
+    assert all(name.startswith("probability of ") for name in predicted.columns[3:])
     right = (predicted["prediction"] == predicted["class"]).mean()
     assert right == pytest.approx(scores["accuracy"])
 
