@@ -52,3 +52,76 @@ def stratified_split(y, fraction: float, *, seed: int, stratify: bool = True):
             place[members] = 2
     by_place = order[np.argsort(place[order], kind="stable")]
     return np.sort(by_place[count:]), np.sort(by_place[:count])
+
+
+def split_in_order(values, fractions) -> list[np.ndarray]:
+    """Sets that follow each other: the last ones hold the largest values.
+
+    Rows with equal values stay in one set: the later one, unless an earlier one would be empty.
+
+    Args:
+        values: (rows,) numbers, such as times.
+        fractions: of the rows, for the second set and the following ones.
+
+    Returns:
+        Sorted indices of the rows of each set, the earliest first.
+
+    Raises:
+        DataError: too few different values for that many sets.
+    """
+    values = np.asarray(values)
+    for fraction in fractions:
+        expect_range(fraction, what="fraction", above=0, below=1)
+    distinct, places = np.unique(values, return_inverse=True)
+    sets = len(fractions) + 1
+    if len(distinct) < sets:
+        raise DataError(
+            f"{len(distinct)} different values cannot be split into {sets} sets",
+            expected=f"at least {sets} of them",
+        )
+    ends = np.cumsum(np.bincount(places)) / len(values)  # fraction of the rows up to each value
+    first = 1 - np.cumsum(np.asarray(fractions)[::-1])[::-1]  # where each later set begins
+    cuts = [int(np.searchsorted(ends, start + 1e-9)) for start in first]
+    for k in range(len(cuts)):  # each set has a value at least
+        cuts[k] = max(cuts[k], 1 if k == 0 else cuts[k - 1] + 1)
+    for k in reversed(range(len(cuts))):
+        cuts[k] = min(cuts[k], len(distinct) - (len(cuts) - k))
+    number = np.searchsorted(cuts, places, side="right")
+    return [np.flatnonzero(number == k) for k in range(sets)]
+
+
+def split_groups(groups, fractions, *, seed: int) -> list[np.ndarray]:
+    """Sets of whole groups, drawn at random: no group has rows in two sets.
+
+    Args:
+        groups: (rows,) the group of each row.
+        fractions: of the rows, for the second set and the following ones; as nearly as the sizes
+            of the groups allow.
+        seed: random seed.
+
+    Returns:
+        Sorted indices of the rows of each set, the one that the fractions leave first.
+
+    Raises:
+        DataError: too few groups for that many sets.
+    """
+    for fraction in fractions:
+        expect_range(fraction, what="fraction", above=0, below=1)
+    _, places, sizes = np.unique(np.asarray(groups), return_inverse=True, return_counts=True)
+    sets = len(fractions) + 1
+    if len(sizes) < sets:
+        raise DataError(
+            f"{len(sizes)} groups cannot be split into {sets} sets", expected=f"at least {sets}"
+        )
+    order = np.random.default_rng(seed).permutation(len(sizes))
+    room = np.array([1 - sum(fractions), *fractions]) * len(places)
+    left, number = room.copy(), np.zeros(len(sizes), int)
+    empty = set(range(sets))
+    for n, group in enumerate(order):
+        # the set that lacks most of what it is to have; at the end those that have no group yet
+        waiting = sorted(empty) if len(order) - n <= len(empty) else range(sets)
+        chosen = max(waiting, key=lambda k: left[k] / room[k])
+        number[group] = chosen
+        left[chosen] -= sizes[group]
+        empty.discard(chosen)
+    return [np.flatnonzero(number[places] == k) for k in range(sets)]

@@ -12,11 +12,12 @@ from typing import TYPE_CHECKING, ClassVar
 import numpy as np
 
 from cutaway.data import BlockStream, SkippedFiles
-from cutaway.errors import CutawayError, OutOfMemoryError, RunError, TrainingError
+from cutaway.errors import CutawayError, OptionError, OutOfMemoryError, RunError, TrainingError
 from cutaway.losses import LOSSES, expects
 from cutaway.nn import Module, seed
 from cutaway.nn.trees import take_rows
 from cutaway.optim import OPTIMIZERS
+from cutaway.runs.class_weights import weighted_spec
 from cutaway.runs.damage import explaining_damage
 from cutaway.runs.dense_checks import Problem
 from cutaway.runs.finished_run import Run, trainer_for
@@ -34,6 +35,7 @@ from cutaway.train.probes import MOST_ROWS
 if TYPE_CHECKING:
     import polars as pl
 
+CLASSIFICATIONS = ("binary", "multiclass", "segmentation")  # tasks
 IN_MEMORY = "a frame"  # source of data without a path
 
 
@@ -91,6 +93,21 @@ class Experiment:
     skipped: SkippedFiles | None = None
     trainer: Trainer | None = None
     probes: Probes | None = None
+
+    def __post_init__(self):
+        if self.options.class_weights is not None:
+            self.spec = self.weighted(self.options.class_weights)
+
+    def weighted(self, given: str) -> dict:
+        """The spec of the network with weights of the classes in its loss; see weighted_spec."""
+        rows = self.preprocessing
+        if rows.task not in CLASSIFICATIONS:
+            raise OptionError(
+                f"class weights with {self.target}, which has no classes",
+                expected="a target of classes",
+                fix="omit them",
+            )
+        return weighted_spec(self.spec, given, rows.class_names(), rows.class_counts)
 
     @property
     def training_rows(self) -> int:

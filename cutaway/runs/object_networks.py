@@ -6,7 +6,6 @@ from typing import Any
 import numpy as np
 
 from cutaway.boxes import grid_of_boxes, kmeans_priors
-from cutaway.errors import OptionError, did_you_mean
 from cutaway.losses import yolo4_loss
 from cutaway.models import (
     Detector,
@@ -91,46 +90,6 @@ def detector_of(spec, source: str | None = None) -> Detector:
     if spec.get("class_weights") is not None:
         found.class_weights = tuple(spec["class_weights"])
     return found if spec["unfrozen"] else found.freeze_backbone()
-
-
-def weights_of_classes(given: str, names: list[str], counts) -> list[float]:
-    """The weights of classes by a text: "balanced", or "name=weight,name=weight".
-
-    Balanced are n / (K n_k), with n_k boxes of class k among n of the K classes that occur: all
-    classes together then weigh as much as each other, and as much as without weights. Classes that
-    are not named have 1.
-
-    Args:
-        names: of the classes.
-        counts: boxes of each in the training set.
-
-    Raises:
-        OptionError: another text, an unknown class, a weight that is no positive number.
-    """
-    if given == "balanced":
-        counts = np.asarray(counts, float)
-        occur = max(1, int((counts > 0).sum()))
-        return [float(counts.sum() / (occur * n)) if n else 1.0 for n in counts]
-    weights = dict.fromkeys(names, 1.0)
-    for part in given.split(","):
-        name, equals, value = (text.strip() for text in part.rpartition("="))
-        try:
-            number = float(value)
-        except ValueError:
-            number = np.nan
-        if not equals or not 0 < number < np.inf:
-            raise OptionError(
-                f"class weights {given!r}: {part!r}",
-                expected='"balanced", or name=weight,name=weight with weights above 0',
-            )
-        if name not in weights:
-            raise OptionError(
-                f"class weights {given!r}: there is no class {name!r}",
-                expected=f"one of {', '.join(names[:20])}",
-                fix=did_you_mean(name, names),
-            )
-        weights[name] = number
-    return list(weights.values())
 
 
 def shapes_of_priors(spec) -> np.ndarray:

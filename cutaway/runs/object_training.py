@@ -18,6 +18,7 @@ from cutaway.metrics.coco_scores import coco_package
 from cutaway.metrics.detection_errors import DOUBLED, ERRORS, INVENTED, WRONG_CLASS
 from cutaway.nn import seed
 from cutaway.nn.trees import take_rows
+from cutaway.runs.class_weights import weights_of_classes
 from cutaway.runs.dense import DenseExperiment, evenly, split_rows
 from cutaway.runs.dense_report import Shown, legend, thumbnail
 from cutaway.runs.drawn_boxes import class_color, drawn_boxes
@@ -44,7 +45,6 @@ from cutaway.runs.object_networks import (
     detector_of,
     fitted_priors,
     shapes_of_priors,
-    weights_of_classes,
 )
 from cutaway.runs.object_scores import classes_table, confusion_table, precision_curves
 from cutaway.runs.objects import ObjectRows, object_frame
@@ -105,6 +105,9 @@ class ObjectExperiment(DenseExperiment):
             f"{len(self.sets['train']):,} training pictures with {boxes:,} boxes, "
             f"{self.preprocessing.count_of(self.validation_rows)}"
         )
+
+    def weighted(self, given):
+        return self.spec  # a detector holds its loss: it was built with the weights
 
     def new_network(self, spec):
         return detector_of(spec, self.options.from_)

@@ -165,6 +165,11 @@ class Preprocessing:
             raise OptionError(f"{self.target.name} has no classes", expected="a classification")
         return self.classes
 
+    @property
+    def class_counts(self) -> list[int]:
+        """Training examples of each class; for masks pixels."""
+        return self.target.counts
+
     def class_numbers(self, frame) -> "np.ndarray":
         """(rows,) int32 numbers of the classes in the column `class` of a frame.
 

@@ -88,6 +88,10 @@ class SegmentationRows(DenseRows):
         return self.names
 
     @property
+    def class_counts(self) -> list[int]:
+        return self.counts
+
+    @property
     def outputs(self) -> int:
         return len(self.names)
 

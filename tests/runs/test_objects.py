@@ -13,11 +13,12 @@ from cutaway.boxes import grid_of_boxes
 from cutaway.errors import OptionError
 from cutaway.metrics.detection_errors import ERRORS, iou_matrix
 from cutaway.runs import Run, prepare, write_report
+from cutaway.runs.class_weights import weights_of_classes
 from cutaway.runs.explain import explain_row
 from cutaway.runs.found_objects import Truth
 from cutaway.runs.object_data import fits_of_boxes, picture_size
 from cutaway.runs.object_explain import yolo_lesson
-from cutaway.runs.object_networks import GRID, detector_of, fitted_share, weights_of_classes
+from cutaway.runs.object_networks import GRID, detector_of, fitted_share
 from cutaway.runs.object_training import best_threshold
 from cutaway.runs.objects import ObjectRows
 from tests.runs.drawn_sets import write_masks, write_objects

@@ -10,6 +10,12 @@ from cutaway.runs.space import Choice, Real
 SCHEDULES = ("cosine", "constant")
 DATA = "depends on the data"
 MOST_STEPS = 2**31 - 1  # steps are counted in 32 bits
+CLASS_WEIGHTS = Flag(
+    "Weights of the classes in the loss: balanced, or NAME=WEIGHT,NAME=WEIGHT.",
+    TRAINING,
+    metavar="WEIGHTS",
+    default="1 each",
+)
 SEARCHED_OPTIMIZERS = ("adamw", "adam", "rmsprop", "nesterov")
 
 
@@ -21,6 +27,8 @@ class TrainingOptions:
         epochs: maximum number of epochs; None: enough for a good number of steps, so more for
             small data sets.
         batch_size: rows per batch.
+        class_weights: how much examples of each class weigh in the loss: "balanced", so that all
+            classes weigh the same, or "name=weight,name=weight"; None: 1 each.
         optimizer: name of the optimizer.
         lr: learning rate η.
         schedule: learning-rate schedule: "cosine" (down to 0 over all epochs) or "constant".
@@ -43,6 +51,7 @@ class TrainingOptions:
 
     epochs: int | None = option(None, Flag("Maximum number of epochs.", TRAINING, default=DATA))
     batch_size: int | None = option(None, Flag("Batch size.", TRAINING, default=DATA))
+    class_weights: str | None = option(None, CLASS_WEIGHTS)
     optimizer: str = option("adamw", Flag("Optimizer.", TRAINING))
     lr: float | None = option(
         None, Flag("Learning rate.", TRAINING, default="depends on the optimizer")

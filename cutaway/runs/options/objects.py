@@ -12,12 +12,6 @@ from cutaway.runs.options.transfer import FINE_TUNE, FROM
 # networks on any backbone, and those with a body of their own
 MODELS = ("faster-rcnn", "yolo", "ssd", "mask-rcnn", "fast-rcnn")  # heads on a pretrained backbone
 SSD_EPOCHS = 3  # times as many: its heads are single convolutions, which learn slowly
-CLASS_WEIGHTS = Flag(
-    "For boxes, weights of the classes in the loss: balanced, or disk=2,square=0.5.",
-    DENSE,
-    metavar="WEIGHTS",
-    default="1 each",
-)
 MOSAIC = Flag(
     "For boxes, fraction of the training examples that are made of four pictures.",
     DENSE,
@@ -53,8 +47,6 @@ class ObjectOptions(TrainingOptions):
             windows, see data.Mosaic and data.RandomPatch.
         color: saturation changes by a factor of at most e^color, hue by 100 color degrees.
         split: see DenseOptions.
-        class_weights: factors of what objects of each class teach of their class: "balanced", or
-            "name=weight,name=weight"; None: all 1.
         others: see TrainingOptions.
     """
 
@@ -78,7 +70,6 @@ class ObjectOptions(TrainingOptions):
     color: float = option(0.0, COLOR)
     turns: bool | None = option(None, TURNS)
     split: str | None = option(None, SPLIT)
-    class_weights: str | None = option(None, CLASS_WEIGHTS)
 
     def __post_init__(self):
         super().__post_init__()
