@@ -53,8 +53,10 @@ FORMS = {
     r"(?:[T ]?(?P<hour>\d{2}):?(?P<minute>\d{2})(?::?(?P<second>\d{2})"
     rf"(?:[.,](?P<fraction>\d{{1,9}}))?)?{_ZONE}?)?",
     "yyyymm": rf"{_YEAR}(?P<month>\d{{2}})",
+    "yyyy": _YEAR,
 }
 TIME_OF_DAY = "time of day"
+FARTHEST_ZONE = 14 * 60  # minutes
 CENTURY_BREAK = 69  # POSIX: 69 to 99 are in the 1900s, 0 to 68 in the 2000s
 _ORDERS = {"dmy": ("third", "second_place", "first"), "mdy": ("third", "first", "second_place")}
 _ORDERS |= {"ymd": ("first", "second_place", "third")}
@@ -107,7 +109,7 @@ def instants(parts):
         found = pl.col(name).cast(pl.Int64, strict=False)
         return found if otherwise is None else found.fill_null(otherwise)
 
-    year = number("year", 1970)
+    year = number("year", None if "year" in parts.columns else 1970)
     if "year" in parts.columns:
         short = pl.col("year").str.len_chars() == 2
         year = year + pl.when(~short).then(0).when(year < CENTURY_BREAK).then(2000).otherwise(1900)
@@ -171,6 +173,6 @@ def _zone_minutes(text: str) -> int | None:
     if found is None:
         return None
     minutes = 60 * int(found[2]) + int(found[3] or 0)
-    if minutes > 14 * 60 or int(found[3] or 0) > 59:  # UTC+14 is the farthest there is
+    if minutes > FARTHEST_ZONE or int(found[3] or 0) > 59:
         return None
     return -minutes if found[1] == "-" else minutes

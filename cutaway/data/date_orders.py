@@ -7,6 +7,7 @@ import numpy as np
 from cutaway.data.date_forms import instants, place
 
 NAMES = {"dmy": "day{0}month{0}year", "mdy": "month{0}day{0}year", "ymd": "year{0}month{0}day"}
+SEPARATORS = ("/", "-", ".")
 _ENOUGH = 5  # distinct dates, from which their order is evidence
 _STEP_GAIN = 0.02  # by which a larger fraction of equal steps decides
 _EQUAL_STEPS = 0.9  # fraction of equal steps in a regular series
@@ -43,7 +44,7 @@ def decide_orders(parts, day_first: bool | None = None) -> list[Order]:
     import polars as pl
 
     found = []
-    for separator in ("/", "-", "."):
+    for separator in SEPARATORS:
         same = (pl.col("separator") == separator) & (pl.col("other") == separator)
         of_it = parts.filter(same)
         if of_it.height:

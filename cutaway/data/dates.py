@@ -5,13 +5,21 @@ import re
 
 import numpy as np
 
-from cutaway.data.date_forms import FORMS, TIME_OF_DAY, instants, parts_of, pattern, place
-from cutaway.data.date_orders import NAMES, decide_orders
+from cutaway.data.date_forms import (
+    FARTHEST_ZONE,
+    FORMS,
+    TIME_OF_DAY,
+    instants,
+    parts_of,
+    pattern,
+    place,
+)
+from cutaway.data.date_orders import NAMES, SEPARATORS, decide_orders
 
 UNREADABLE = 0.05  # a column with a larger fraction of other cells is no date column
 _SAMPLE = 1000  # cells that are looked at first: most columns of texts are not dates
 _DATE_NAME = re.compile(r"date|datum|fecha|time|stamp|day|month|monat|period|ymd|when|(^|_)dt($|_)")
-_DIGITS = ("yyyymmdd", "yyyymm")
+_DIGITS = ("yyyymmdd", "yyyymm", "yyyy")
 _COARSE = ("year-month", "month/year", "year quarter", "quarter year", *_DIGITS)
 
 
@@ -23,7 +31,7 @@ class DateRecipe:
         forms: the forms of date_forms.FORMS that occur, the most frequent first. Of a later column
             every form is read that needs no decision.
         orders: of dates like 1/2/2011, "dmy", "mdy" or "ymd" for each separator, as in "/mdy".
-        digits: whether 20110101 is a date.
+        digits: whether 20110101 is a date; 2011 is one only if "yyyy" is among the forms.
         has_time: whether there is a time of day.
         has_day: False if there is a time of day only.
         offset_minutes: the zone, in minutes east of UTC, in which instants are given: that of all
@@ -40,6 +48,12 @@ class DateRecipe:
     offset_minutes: int = 0
     ambiguous: bool = False
     reason: str = ""
+
+    def __post_init__(self):
+        unknown = set(self.forms) - {*FORMS, TIME_OF_DAY}
+        wrong = [o for o in self.orders if o[:1] not in SEPARATORS or o[1:] not in NAMES]
+        if unknown or wrong or abs(self.offset_minutes) > FARTHEST_ZONE:
+            raise ValueError(f"no such forms, orders or offset: {self}")
 
     def parse(self, series):
         """The instants of a column, as a polars Series of naive Datetime("us").
@@ -99,7 +113,7 @@ class DateRecipe:
         return f"{text}: {self.reason}" if self.reason else text
 
 
-def find_dates(series, *, day_first: bool | None = None) -> DateRecipe | None:
+def find_dates(series, *, sure: bool = False, day_first: bool | None = None) -> DateRecipe | None:
     """The recipe of a date column, or None if it is none.
 
     Versions (1.2.3), plain numbers, years, times alone and codes are no dates. 20110101 is one if
@@ -107,6 +121,8 @@ def find_dates(series, *, day_first: bool | None = None) -> DateRecipe | None:
 
     Args:
         series: a polars Series of strings or temporal values.
+        sure: whether the user says that these are dates: then years and numbers like 20110101 are,
+            and any number of other cells may be among them.
         day_first: of dates like 1/2/2011, whether the first is the day; by default values above 12
             decide, then which reading is in order of time, then with which the steps are equal;
             otherwise the day is first with dots alone, and `ambiguous` is set.
@@ -125,13 +141,14 @@ def find_dates(series, *, day_first: bool | None = None) -> DateRecipe | None:
 
     if series.dtype in (pl.Date, pl.Datetime):
         return _of_temporal(series) if series.null_count() < len(series) else None
-    named = bool(_DATE_NAME.search(series.name.lower()))
+    named = sure or bool(_DATE_NAME.search(series.name.lower()))
     if (series.dtype.is_integer() and named) or series.dtype in (pl.Categorical, pl.Enum):
         series = series.cast(pl.String)
     if series.dtype != pl.String:
         return None
     text = _cells(series)
-    forms = _likely_forms(text)
+    least = 0.0 if sure else 1 - UNREADABLE  # fraction of dates
+    forms = _likely_forms(text, 2 * least - 1)
     if not forms:
         return None
     orders = []
@@ -140,13 +157,14 @@ def find_dates(series, *, day_first: bool | None = None) -> DateRecipe | None:
         orders = decide_orders(parts, day_first)
         if any(o.separator == "." and o.ambiguous for o in orders) and _like_versions(parts):
             return None
-    if re.search(r"version|release|(^|_)ver($|_)", series.name.lower()):
+    if not sure and re.search(r"version|release|(^|_)ver($|_)", series.name.lower()):
         return None
-    draft = DateRecipe(tuple(FORMS), tuple(o.separator + o.order for o in orders), digits=True)
+    known = tuple(form for form in FORMS if sure or form != "yyyy")
+    draft = DateRecipe(known, tuple(o.separator + o.order for o in orders), digits=True)
     found = _read(text, draft)
-    if len(found) < (1 - UNREADABLE) * len(text):
+    if not len(found) or len(found) < least * len(text):
         return None
-    if not _plausible(found, named):
+    if not sure and not _plausible(found, named):
         return None
     forms = tuple(found["form"].value_counts(sort=True)["form"].to_list())
     zones = found["zone"].drop_nulls().unique().to_list()
@@ -194,15 +212,15 @@ def _cells(series):
     return text.filter(text.str.contains(r"\S"))
 
 
-def _likely_forms(text) -> list[str]:
-    """The forms of a sample of the cells; none if they are no dates."""
-    sample = text.gather_every(max(1, len(text) // _SAMPLE))
+def _likely_forms(text, least: float) -> list[str]:
+    """The forms of a sample of the cells; none if a smaller fraction than `least` are dates."""
+    sample = text if least <= 0 else text.gather_every(max(1, len(text) // _SAMPLE))
     fits = {form: sample.str.contains(pattern(form)) for form in FORMS}
     some = [form for form, fit in fits.items() if fit.any()]
     if not some:
         return []
     anywhere = np.any([fits[form].to_numpy() for form in some], axis=0)
-    return some if anywhere.mean() >= 1 - 2 * UNREADABLE else []
+    return some if anywhere.mean() >= least else []
 
 
 def _read(text, recipe: DateRecipe):
@@ -211,7 +229,8 @@ def _read(text, recipe: DateRecipe):
 
     left = pl.DataFrame({"row": np.arange(len(text)), "text": text}).drop_nulls()
     found = []
-    for form in [*recipe.forms, *(f for f in FORMS if f not in recipe.forms and recipe.has_day)]:
+    others = [f for f in FORMS if f not in recipe.forms and f != "yyyy" and recipe.has_day]
+    for form in [*recipe.forms, *others]:
         if form in _DIGITS and not recipe.digits:
             continue
         if not left.height:

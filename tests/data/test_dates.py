@@ -115,6 +115,29 @@ def test_numbers_are_dates_only_where_the_name_says_so():
     assert read(["201101", "201112"], "month") == [datetime(2011, 1, 1), datetime(2011, 12, 1)]
 
 
+def test_what_the_user_calls_dates_are_dates_if_any_cell_is_one():
+    half = pl.Series("x", ["2011-01-02", "unknown", "201103", "2012"])
+    assert find_dates(half) is None
+    recipe = find_dates(half, sure=True)
+    assert recipe is not None
+    expected = [DAY, None, datetime(2011, 3, 1), datetime(2012, 1, 1)]
+    assert recipe.parse(half).to_list() == expected
+    years = pl.Series("x", [2011, 2012])
+    recipe = find_dates(years, sure=True)
+    assert recipe is not None
+    assert recipe.parse(years).to_list() == [datetime(2011, 1, 1), datetime(2012, 1, 1)]
+    assert find_dates(pl.Series("x", ["a", "b"]), sure=True) is None
+
+
+@pytest.mark.parametrize(
+    "damage", [{"forms": ["unknown"]}, {"orders": ["|mdy"]}, {"orders": ["/xyz"]},
+               {"offset_minutes": 10**6}, {"forms": 3}]
+)  # fmt: skip
+def test_a_damaged_recipe_is_not_restored(damage):
+    with pytest.raises(msgspec.ValidationError):
+        msgspec.convert(damage, DateRecipe)
+
+
 def recipe_of(texts, **options):
     recipe = find_dates(pl.Series("x", texts), **options)
     assert recipe is not None
