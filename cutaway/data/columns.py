@@ -3,6 +3,7 @@
 import dataclasses
 import math
 
+from cutaway.data.dates import find_dates, find_times
 from cutaway.errors import DataError, OptionError, did_you_mean, expect_choice
 
 KINDS = ("number", "boolean", "category", "date", "presence", "identifier", "text", "constant")
@@ -99,9 +100,11 @@ def _look(series) -> Column:
         return column("constant", f"every value is {known[0]}")
     if series.dtype == pl.Boolean:
         return column("boolean", "yes or no")
+    recipe = find_dates(known) or find_times(known)
+    if recipe is not None:
+        missing = recipe.parse(series).null_count()  # also cells that are no dates
+        return column("date", recipe.sentence())
     if series.dtype.is_temporal():
-        if series.dtype in (pl.Date, pl.Datetime):
-            return column("date", "dates")
         return column("text", f"values of type {series.dtype}, not supported")
     if series.dtype.is_numeric():
         if series.dtype.is_integer() and _counts_up(known, rows):
@@ -109,8 +112,6 @@ def _look(series) -> Column:
         return column("number", f"numbers from {known.min():g} to {known.max():g}")
     if series.dtype != pl.String:
         return column("text", f"values of type {series.dtype}, not supported")
-    if as_dates(known).null_count() == 0:
-        return column("date", "dates")
     many = distinct > MAX_LEVELS or (distinct > 20 and distinct > MAX_DISTINCT * len(known))
     if many and PRESENT[0] < len(known) / rows < PRESENT[1]:
         return column("presence", f"{distinct:,} distinct strings, {missing:,} rows without one")
@@ -128,36 +129,17 @@ def _counts_up(known, rows) -> bool:
     return bool((known.diff().drop_nulls() == 1).all())
 
 
-def as_dates(series):
-    """A date column as pl.Date; strings that are not dates become missing."""
-    import polars as pl
-
-    if series.dtype == pl.Date:
-        return series
-    if series.dtype == pl.Datetime:
-        return series.cast(pl.Date)
-    for pattern in ("%Y-%m-%d", "%Y/%m/%d", "%d.%m.%Y", "%Y-%m", "%Y-%m-%dT%H:%M:%S"):
-        text = series
-        if pattern == "%Y-%m":
-            text, full = series + "-01", "%Y-%m-%d"
-        else:
-            full = pattern
-        dates = text.str.to_date(full, strict=False)
-        if dates.null_count() == series.null_count():
-            return dates
-    return pl.Series(series.name, [None] * len(series), dtype=pl.Date)
-
-
 def _expect_fitting(series, kind):
     import polars as pl
 
-    fits = {
-        "number": series.dtype.is_numeric() or series.dtype == pl.Boolean,
-        "date": series.dtype in (pl.Date, pl.Datetime, pl.String),
-        "boolean": series.drop_nulls().n_unique() <= 2,
-        "category": True,
-    }
-    if not fits[kind]:
+    series = clean(series)
+    if kind == "number":
+        fits = series.dtype.is_numeric() or series.dtype == pl.Boolean
+    elif kind == "date":
+        fits = (find_dates(series, sure=True) or find_times(series)) is not None
+    else:
+        fits = kind != "boolean" or series.drop_nulls().n_unique() <= 2
+    if not fits:
         raise OptionError(
             f"column {series.name!r} of type {series.dtype} cannot be a {kind}",
             expected=f"values that are {kind}s",

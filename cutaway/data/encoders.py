@@ -10,7 +10,16 @@ import dataclasses
 import msgspec
 import numpy as np
 
-from cutaway.data.columns import as_dates, clean
+from cutaway.data.columns import clean
+from cutaway.data.date_cycles import (
+    CYCLES,
+    EVERY_DATE,
+    cycle_names,
+    days,
+    encode_cycles,
+    varying_cycles,
+)
+from cutaway.data.dates import DateRecipe, find_dates, find_times
 from cutaway.data.float32 import expect_float32
 from cutaway.data.json_types import Finite, Positive
 from cutaway.errors import DataError
@@ -180,41 +189,74 @@ class Presence:
 
 @dataclasses.dataclass(frozen=True)
 class Date:
-    """A date column: the day as a number, and sine and cosine of the day of the year and week."""
+    """A date column: the day as a number, and sine and cosine of the cycles it is in.
+
+    With a time of day, the day is a fraction, and the hour of day a cycle with two harmonics.
+
+    Attributes:
+        name: the column.
+        day: of days since 1970-01-01; of a column of times alone, of hours since midnight.
+        recipe: how its dates are written.
+        cycles: of date_cycles.CYCLES, those in which the training rows differ.
+    """
 
     name: str
     day: Number
     kind: str = "date"
+    recipe: DateRecipe = dataclasses.field(default_factory=DateRecipe)
+    cycles: tuple[str, ...] = EVERY_DATE
+
+    def __post_init__(self):
+        if not set(self.cycles) <= set(CYCLES):
+            raise ValueError(f"no such cycles: {self.cycles}")
 
     @classmethod
-    def fit(cls, series):
-        return cls(series.name, Number.fit(_days(series)))
+    def fit(cls, series, recipe: DateRecipe | None = None):
+        """Args: recipe: found on a whole column, of which `series` holds the training rows."""
+        series = clean(series)
+        if recipe is None:
+            found = find_dates(series) or find_times(series) or find_dates(series, sure=True)
+            recipe = found or DateRecipe()
+        values = days(recipe.parse(series), whole=not recipe.has_time)
+        known = values[np.isfinite(values)]
+        cycles = varying_cycles(known, has_day=recipe.has_day, has_time=recipe.has_time)
+        return cls(
+            series.name, Number.fit(_days(series.name, values, recipe)), "date", recipe, cycles
+        )
 
     @property
     def names(self):
-        circles = ["year sin", "year cos", "week sin", "week cos"]
         day = [self.name, *(f"{self.name} is missing" for _ in range(self.day.indicator))]
-        return [*day, *(f"{self.name} {c}" for c in circles)]
+        return [*day, *(f"{self.name} {c}" for c in cycle_names(self.cycles))]
 
     def encode(self, series, notes):
-        days = _days(series)
-        encoded = self.day.encode(days, notes)
-        values = np.where(np.isfinite(_values(days)), _values(days), self.day.median)
-        angles = 2 * np.pi * values
-        for period in (365.2425, 7):
-            encoded += [np.sin(angles / period), np.cos(angles / period)]
-        return encoded
+        series = _expect_dates(clean(series), self.recipe)
+        times = self.recipe.parse(series)
+        _note_unreadable(series, times, notes)
+        values = days(times, whole=not self.recipe.has_time)
+        scaled = self.day.encode(_days(self.name, values, self.recipe), notes)
+        usual = self.day.median if self.recipe.has_day else self.day.median / 24
+        filled = np.where(np.isfinite(values), values, usual)
+        return scaled + encode_cycles(filled, self.cycles)
 
     def summary(self) -> str:
-        return "day as a number, cyclical year and week"
+        number = "day" if self.recipe.has_day else "hour"
+        return f"{number} as a number, cycles of {', '.join(self.cycles)}"
 
 
 ENCODERS = {"number": Number, "boolean": Number, "category": Category, "date": Date}
 ENCODERS |= {"embedded": EmbeddedCategory, "presence": Presence}
 
 
-def fit_encoder(kind: str, series):
-    """The encoder for a cleaned column of that kind."""
+def fit_encoder(kind: str, series, like=None):
+    """The encoder for a cleaned column of that kind.
+
+    Args:
+        like: the encoder of the whole column, if `series` holds a part of its rows; how its dates
+            are written is known from there.
+    """
+    if isinstance(like, Date):
+        return Date.fit(series, like.recipe)
     if kind == "category":
         plain = Category.fit(series)
         return EmbeddedCategory.fit(series) if len(plain.levels) > MANY_LEVELS else plain
@@ -247,10 +289,36 @@ def _values(series) -> np.ndarray:
     return values
 
 
-def _days(series):
+def _days(name: str, values, recipe: DateRecipe):
+    """Days since 1970, or hours of a column of times alone, as a polars Series."""
     import polars as pl
 
-    return as_dates(clean(series)).cast(pl.Int32).cast(pl.Float64)
+    return pl.Series(name, values if recipe.has_day else 24 * values).fill_nan(None)
+
+
+def _expect_dates(series, recipe: DateRecipe):
+    """The column, unless it holds numbers or other values where the recipe reads texts."""
+    import polars as pl
+
+    readable = series.dtype in (pl.String, pl.Null) or series.dtype.is_temporal()
+    if readable or (recipe.digits and series.dtype.is_integer()):
+        return series
+    raise DataError(
+        f"column {series.name!r} holds {series.dtype}",
+        expected=f"{recipe.sentence()}, as in training",
+        fix="write them as in the training data, or leave the cells empty",
+    )
+
+
+def _note_unreadable(series, times, notes):
+    """Note the cells of a column that are neither dates nor blank."""
+    import polars as pl
+
+    if series.dtype != pl.String:
+        return
+    bad = series.filter(times.is_null() & series.str.contains(r"\S").fill_null(False))
+    if len(bad):
+        notes.append(f"{series.name}: {len(bad)} cells are no dates ({bad[0]!r}), read as missing")
 
 
 def _texts(series) -> list:

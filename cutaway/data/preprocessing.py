@@ -112,7 +112,8 @@ class TablePreprocessing:
         """
         series_of = _by_name(frame)
         used = [c for c in self.columns if c.kind in USED]
-        encoders = [fit_encoder(c.kind, series_of[c.name]) for c in used]
+        fitted = {e.name: e for e in self.encoders}
+        encoders = [fit_encoder(c.kind, series_of[c.name], fitted[c.name]) for c in used]
         target = self.target
         if target.task == "regression":
             target = Target.fit(frame[target.name], target.task)

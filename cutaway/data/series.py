@@ -4,7 +4,7 @@ import dataclasses
 
 import numpy as np
 
-from cutaway.data.columns import as_dates
+from cutaway.data.dates import find_dates
 from cutaway.data.float32 import expect_float32
 from cutaway.data.read import read_table
 from cutaway.errors import DataError, OptionError, did_you_mean, expect_range
@@ -13,7 +13,6 @@ from cutaway.files.content import naming_source
 # usual seasons for each step between two dates, in steps
 SEASONS = {"hour": (24, 168), "day": (7, 365), "week": (52,), "month": (12,), "quarter": (4,)}
 EQUAL_FRACTION = 0.95  # a daily series without 29 February still counts as equally spaced
-TIME_PATTERNS = ("%Y-%m-%d %H:%M:%S", "%Y-%m-%dT%H:%M:%S", "%Y-%m-%d %H:%M", "%Y-%m-%dT%H:%M")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -78,24 +77,16 @@ def read_series(source, *, time=None, columns=None) -> Series:
 
 
 def as_times(column):
-    """A column as polars dates or times; None if it has other or missing values."""
+    """A column as polars dates or, with a time of day, as times; None if some are neither."""
     import polars as pl
 
-    if column.null_count() or not len(column):
+    recipe = None if column.null_count() else find_dates(column)
+    if recipe is None:
         return None
-    if column.dtype in (pl.Date, pl.Datetime):
-        return column
-    if column.dtype != pl.String:
+    times = recipe.parse(column)
+    if times.null_count():
         return None
-    dates = as_dates(column)
-    # as_dates drops the hour: for hourly times, days repeat
-    if dates.null_count() == 0 and dates.n_unique() == len(dates):
-        return dates
-    for pattern in TIME_PATTERNS:
-        times = column.str.to_datetime(pattern, strict=False)
-        if times.null_count() == 0:
-            return times
-    return dates if dates.null_count() == 0 else None
+    return times if recipe.has_time else times.cast(pl.Date)
 
 
 def step_between(times):

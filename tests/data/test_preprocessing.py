@@ -1,5 +1,7 @@
 """Encodings against scikit-learn's, laws, and what bad tables are told."""
 
+import calendar
+import datetime
 import json
 
 import numpy as np
@@ -11,6 +13,7 @@ from sklearn.impute import SimpleImputer
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
 from cutaway.data import TablePreprocessing, read_table
+from cutaway.data.encoders import from_json
 from cutaway.errors import DataError, OptionError
 
 FRAME = pl.DataFrame(
@@ -25,7 +28,8 @@ FRAME = pl.DataFrame(
 )
 
 
-def fit(frame=FRAME, target="target", **options):
+def fit(frame=FRAME, target=None, **options):
+    target = target or frame.columns[-1]
     return TablePreprocessing.fit(frame, target, **options)
 
 
@@ -59,6 +63,73 @@ def test_dates_become_a_number_and_circles():
     np.testing.assert_allclose(column(prep, FRAME, "day"), expected, rtol=1e-4, atol=1e-6)
     week = np.arctan2(column(prep, FRAME, "day week sin"), column(prep, FRAME, "day week cos"))
     assert week[0] == pytest.approx(week[2], abs=1e-4)  # both Mondays
+
+
+def test_times_of_day_become_the_cycle_of_24_hours_with_its_second_harmonic():
+    base = datetime.datetime(2011, 1, 1)
+    times = [base + datetime.timedelta(hours=7 * k) for k in range(200)]
+    frame = pl.DataFrame({"when": [f"{t:%m/%d/%Y %I:%M %p}" for t in times], "y": [0.0, 1.5] * 100})
+    prep = fit(frame)
+    [found] = prep.columns
+    assert found.kind == "date" and "month/day/year" in found.reason
+    turns = np.array([2 * np.pi * t.hour / 24 for t in times])
+    for name, wave in (("sin", np.sin), ("cos", np.cos)):
+        np.testing.assert_allclose(column(prep, frame, f"when hour {name}"), wave(turns), atol=1e-5)
+        second = column(prep, frame, f"when hour {name} 2")
+        np.testing.assert_allclose(second, wave(2 * turns), atol=1e-5)
+    weekday = np.array([2 * np.pi * (t.weekday() - 3) / 7 for t in times])  # 1970 began on Thursday
+    np.testing.assert_allclose(column(prep, frame, "when week sin"), np.sin(weekday), atol=1e-5)
+    month = [2 * np.pi * (t.day - 1) / calendar.monthrange(t.year, t.month)[1] for t in times]
+    np.testing.assert_allclose(column(prep, frame, "when month cos"), np.cos(month), atol=1e-5)
+    same = TablePreprocessing.from_json(json.loads(json.dumps(prep.to_json())))
+    np.testing.assert_array_equal(same.transform(frame).x, prep.transform(frame).x)
+
+
+def test_times_without_a_date_become_hours_and_their_cycle():
+    frame = pl.DataFrame(
+        {"start": ["06:00", "18:00", "12:00", None] * 10, "y": [0.0, 1, 2, 3] * 10}
+    )
+    prep = fit(frame)
+    assert prep.features[:2] == ["start", "start is missing"]
+    assert prep.features[2:] == [f"start hour {w}" for w in ("sin", "cos", "sin 2", "cos 2")]
+    hours = np.array([6.0, 18, 12, 12])  # the median of 6, 12, 18 where it is missing
+    std = np.std(np.tile(hours, 10))
+    np.testing.assert_allclose(column(prep, frame, "start")[:4], (hours - 12) / std, atol=1e-6)
+    sines = column(prep, frame, "start hour sin")[:4]
+    np.testing.assert_allclose(sines, [1, -1, 0, 0], atol=1e-6)
+
+
+def test_the_order_of_dates_is_that_of_the_whole_table_also_after_refitting():
+    days = ["1/2/2011", "3/4/2011", "5/6/2011"] * 8 + ["13/6/2011"]
+    frame = pl.DataFrame({"day": days, "y": [0.0, 1, 2, 3, 4] * 5})
+    prep = fit(frame).refit(frame[:24])
+    [encoder] = prep.encoders
+    assert encoder.recipe.orders == ("/dmy",)
+
+
+def test_cells_that_are_no_dates_are_missing_counted_and_quoted():
+    days = [f"2011-01-{k:02d}" for k in range(1, 31)] + ["unknown"]
+    frame = pl.DataFrame({"day": days, "y": [0.0, 1.0] * 15 + [1.0]})
+    prep = fit(frame)
+    assert prep.columns[0].kind == "date" and prep.columns[0].missing == 1
+    assert any("1 cells are no dates ('unknown')" in n for n in prep.transform(frame).notes)
+
+
+def test_numbers_in_place_of_dates_are_named():
+    with pytest.raises(DataError, match="column 'day' holds Int64"):
+        fit().transform(FRAME.with_columns(day=pl.lit(3, pl.Int64)))
+
+
+def test_dates_stored_before_there_were_recipes_are_encoded_as_before():
+    day = {"name": "d", "median": 15000.0, "log": False, "mean": 15000.0, "scale": 10.0,
+           "indicator": False, "kind": "number"}  # fmt: skip
+    old = from_json({"name": "d", "day": day, "kind": "date"})
+    assert old.names == ["d", "d year sin", "d year cos", "d week sin", "d week cos"]
+    for texts in (["2011-01-26"], ["26.01.2011"], ["2011-01-26T09:00:00"]):
+        [number, year, _, week, _] = old.encode(pl.Series("d", texts), [])
+        assert number[0] == pytest.approx(0)  # 15,000 days after 1970-01-01
+        assert year[0] == pytest.approx(np.sin(2 * np.pi * 15000 / 365.2425))
+        assert week[0] == pytest.approx(np.sin(2 * np.pi * 15000 / 7))
 
 
 def test_skewed_positive_numbers_are_taken_by_their_logarithm():
