@@ -47,7 +47,7 @@ from cutaway.data.random_patch import RandomPatch
 from cutaway.data.read import read_table
 from cutaway.data.series import Scaling, Series, read_series, windows
 from cutaway.data.skipped import SkippedFiles
-from cutaway.data.split import stratified_split
+from cutaway.data.split import split_groups, split_in_order, stratified_split
 from cutaway.data.stream import ParquetBatches
 from cutaway.data.students import students_csv, students_path
 from cutaway.data.text import Texts, read_text, read_texts
@@ -147,6 +147,8 @@ __all__ = [
     "read_wav",
     "resample",
     "seasonal_naive",
+    "split_groups",
+    "split_in_order",
     "stratified_split",
     "stream_examples",
     "stream_images",

@@ -17,6 +17,7 @@ from cutaway.runs.dense_report import Shown, dense_page
 from cutaway.runs.dense_rows import DenseRows
 from cutaway.runs.experiment import Experiment
 from cutaway.runs.finished_run import Run
+from cutaway.runs.split import expect_no_columns
 
 MEASURED = 8  # training examples whose scores are shown
 PIECES = 24  # of the validation examples, on which the loss is measured after an epoch
@@ -31,12 +32,15 @@ def split_rows(folder, options) -> tuple[dict[str, np.ndarray], list[str]]:
 
     Args:
         folder: with `names`, `splits` and `rows_named`.
-        options: with `split`: a text file that lists the test examples, or a folder with lists
-            train.txt, val.txt and test.txt.
+        options: with `split`: "random", a text file that lists the test examples, or a folder with
+            lists train.txt, val.txt and test.txt; None: the sets of the folder.
     """
+    expect_no_columns(options.split, "examples")
     given = dict(folder.splits)
     notes = []
-    if options.split is not None:
+    if options.split == "random":
+        given = {}
+    elif options.split is not None:
         given = _listed(folder, Path(options.split))
     count = len(folder.names)
     if "train" not in given:

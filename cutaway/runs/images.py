@@ -43,6 +43,7 @@ from cutaway.runs.preprocessing import (
     stored_classes,
 )
 from cutaway.runs.schema import Classes, read_form
+from cutaway.runs.split import sets_of_examples
 from cutaway.train.blocks import expect_batch
 
 LARGEST = 96  # default limit of the image size: a good network then trains in minutes on two cores
@@ -216,6 +217,7 @@ def prepare_images(path, options: ImageOptions | None = None, *, why: str = "") 
     """
     options = ImageOptions() if options is None else options
     sets, classes = read_sets(path)
+    sets = sets_of_examples(sets, path, options.split)
     training_frame = sets["train"]
     size, channels = _shape(path, training_frame, options)
     numbers = {name: k for k, name in enumerate(classes)}

@@ -10,7 +10,7 @@ from cutaway.nn import seed
 from cutaway.runs.experiment import Experiment
 from cutaway.runs.networks import DEFAULT_LOSSES, build_network
 from cutaway.runs.preprocessing import Preprocessing, class_target
-from cutaway.runs.split import make_test_set, split_test, split_validation
+from cutaway.runs.split import make_test_set, sets_of_examples, split_test, split_validation
 from cutaway.train.blocks import expect_batch
 
 if TYPE_CHECKING:
@@ -96,7 +96,7 @@ def prepare_over_time(
         tests: what a given test set is called.
         notes: further notes for the user.
     """
-    found = encode_sets(rows, sets, options, tests=tests)
+    found = encode_sets(rows, sets_of_examples(sets, path, options.split), options, tests=tests)
     training, classes = found.training, rows.class_names()
     expect_batch(options.batch(len(training)), len(training))
     rows.target = class_target("class", classes, found.y[training])

@@ -28,6 +28,7 @@ from cutaway.runs.options.language import LanguageOptions
 from cutaway.runs.preprocessing import Headline, Preprocessing, expect_format
 from cutaway.runs.report import language_page
 from cutaway.runs.schema import read_form
+from cutaway.runs.split import expect_in_order
 from cutaway.train.blocks import expect_batch
 
 READ_ROWS, READ_TOKENS = 32, 256  # for scoring a text: parallel pieces, tokens per step
@@ -214,6 +215,7 @@ def prepare_language(path, options: LanguageOptions | None = None, *, why: str =
     import polars as pl
 
     options = LanguageOptions() if options is None else options
+    expect_in_order(options.split, "running text")
     text = read_text(path)
     whole = text
     if options.test:

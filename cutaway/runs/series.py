@@ -23,7 +23,7 @@ from cutaway.runs.networks import DEFAULT_LOSSES, build_network
 from cutaway.runs.options.series import SeriesOptions
 from cutaway.runs.preprocessing import Preprocessing, expect_format, with_columns
 from cutaway.runs.schema import read_form
-from cutaway.runs.split import make_test_set
+from cutaway.runs.split import expect_in_order, make_test_set
 from cutaway.train.blocks import expect_batch
 
 # usual forecast horizons
@@ -255,6 +255,7 @@ def prepare_series(path, options: SeriesOptions | None = None, *, why: str = "")
         OptionError: no such column, or several columns and no choice.
     """
     options = SeriesOptions() if options is None else options
+    expect_in_order(options.split, "a time series")
     table = read_table(path)
     series = read_series(table)
     column = _choose_column(series, options.column)

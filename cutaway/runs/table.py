@@ -1,5 +1,6 @@
 """Tables: options, and preparation for training."""
 
+import functools
 from pathlib import Path
 
 from cutaway.data import TablePreprocessing, read_table, students_path
@@ -12,7 +13,7 @@ from cutaway.runs.interval import interval_json, stored_interval
 from cutaway.runs.networks import DEFAULT_LOSSES, build_network
 from cutaway.runs.options.table import TableOptions
 from cutaway.runs.preprocessing import Preprocessing
-from cutaway.runs.split import make_test_set, split_validation
+from cutaway.runs.split import make_test_set, split_table
 from cutaway.train.blocks import expect_batch
 
 
@@ -143,19 +144,28 @@ def prepare_table(
         )
     source = str(data) if isinstance(data, str | Path) else IN_MEMORY
     frame = read_table(data)
-    whole = TablePreprocessing.fit(
-        frame, target, task=options.task, kinds=options.kinds, ignore=options.ignore
+    fit = functools.partial(
+        TablePreprocessing.fit, frame, target, task=options.task, kinds=options.kinds
     )
+    whole = fit(ignore=options.ignore)
     arrays = whole.transform(frame)
-    frame, row_numbers = frame[arrays.rows], arrays.rows + 1
-    training, validation, test = split_validation(
-        arrays.targets, options, stratify=whole.task != "regression"
+    total, frame, row_numbers = frame.height, frame[arrays.rows], arrays.rows + 1
+    split = split_table(
+        frame,
+        arrays.targets,
+        options,
+        stratify=whole.task != "regression",
+        numbers=row_numbers,
+        total=total,
     )
+    training, validation = split.training, split.validation
+    if split.unused is not None:
+        whole = fit(ignore=(*options.ignore, split.unused))
     expect_batch(options.batch(len(training)), len(training))
     # refitted on the training rows alone: no leakage from the validation and test rows
     preprocessing = whole.refit(frame[training])
     arrays = preprocessing.transform(frame)
-    test_set, test_notes = make_test_set(arrays.x, arrays.targets, test, "rows")
+    test_set, test_notes = make_test_set(arrays.x, arrays.targets, split.test, "rows")
     seed(options.seed)
     spec = table_spec(options, preprocessing)
     return Experiment(
@@ -172,6 +182,17 @@ def prepare_table(
         y=arrays.targets,
         spec=spec,
         net=build_network(spec),
-        notes=[*whole.notes, *test_notes],
+        notes=[*whole.notes, *split.notes, *_advice(whole, options), *test_notes],
         test=test_set,
     )
+
+
+def _advice(fitted: TablePreprocessing, options) -> list[str]:
+    """That the rows of a dated table may rather be split by time."""
+    dated = [column.name for column in fitted.columns if column.kind == "date"]
+    if options.split is not None or not dated:
+        return []
+    return [
+        f"{dated[0]} holds dates: if later rows are to be predicted from earlier ones, scores are "
+        f"more honest with a split by time: --split time:{dated[0]}"
+    ]

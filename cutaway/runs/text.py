@@ -32,7 +32,7 @@ from cutaway.runs.networks import DEFAULT_LOSSES, build_network
 from cutaway.runs.options.text import TextOptions
 from cutaway.runs.preprocessing import Preprocessing, expect_format
 from cutaway.runs.schema import read_form
-from cutaway.runs.split import make_test_set, split_validation
+from cutaway.runs.split import make_test_set, split_table
 from cutaway.train.blocks import expect_batch
 
 if TYPE_CHECKING:
@@ -290,11 +290,19 @@ def labeled(path, target, options) -> Labeled:
     if empty.any():
         notes.append(f"{column}: {_row_list(empty)} without words, skipped")
     rows = np.flatnonzero(~empty & frame[target].is_not_null().to_numpy())
-    frame = frame[rows]
+    total, frame = frame.height, frame[rows]
     y = whole.encode(frame[target])
-    training, validation, test = split_validation(y, options, stratify=whole.task != "regression")
-    notes = [*whole.notes, *notes]
-    return Labeled(frame, rows, column, target, whole, training, validation, test, notes)
+    split = split_table(
+        frame,
+        y,
+        options,
+        stratify=whole.task != "regression",
+        numbers=rows + 1,
+        total=total,
+    )
+    notes = [*whole.notes, *notes, *split.notes]
+    sets = split.training, split.validation, split.test
+    return Labeled(frame, rows, column, target, whole, *sets, notes)
 
 
 def read_rows(source):

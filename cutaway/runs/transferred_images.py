@@ -17,6 +17,7 @@ from cutaway.runs.labeled_sets import encode_sets
 from cutaway.runs.networks import DEFAULT_LOSSES
 from cutaway.runs.options.flags import SKIP_OPTION
 from cutaway.runs.options.images import ImageTransferOptions
+from cutaway.runs.split import sets_of_examples
 from cutaway.runs.transferred import FineTuningExperiment, prepare_transfer
 from cutaway.train.blocks import expect_batch
 
@@ -31,6 +32,7 @@ def prepare_transferred_images(path, options: ImageTransferOptions, *, why: str 
     """
     backbone, _ = pretrained_backbone(options.from_, "images")
     sets, classes = read_sets(path)
+    sets = sets_of_examples(sets, path, options.split)
     frame = sets["train"]
     if "path" not in frame.columns:
         raise DataError(

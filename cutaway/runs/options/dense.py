@@ -6,12 +6,6 @@ from cutaway.errors import OptionError, expect_choice, expect_range
 from cutaway.runs.options.every_kind import TrainingOptions
 from cutaway.runs.options.flags import AUGMENT, DENSE, MODEL, SIZE, Flag, option
 
-SPLIT = Flag(
-    "Text file that lists the test examples, or a folder with train.txt, val.txt and test.txt.",
-    DENSE,
-    metavar="PATH",
-    default="the folders of the data",
-)
 WIDTH = Flag(
     "Channels of the first stage; each further stage has twice as many.",
     DENSE,
@@ -40,8 +34,6 @@ class DenseOptions(TrainingOptions):
         size: of the pieces that are trained on, in pixels, or one for each axis.
         width: channels of the first stage; each further stage has twice as many.
         augment: whether to augment.
-        split: file that lists the test examples, or a folder of such lists; None: the sets that
-            the data come with, or random ones.
         others: see TrainingOptions.
     """
 
@@ -56,7 +48,6 @@ class DenseOptions(TrainingOptions):
     size: int | tuple | None = option(None, SIZE)
     width: int = option(16, WIDTH)
     augment: bool = option(True, AUGMENT)
-    split: str | None = option(None, SPLIT)
 
     def __post_init__(self):
         super().__post_init__()

@@ -4,7 +4,7 @@ import dataclasses
 import math
 
 from cutaway.errors import OptionError, expect_choice, expect_integer, expect_range
-from cutaway.runs.options.flags import TRAINING, Flag, option
+from cutaway.runs.options.flags import SPLIT, TRAINING, Flag, option
 from cutaway.runs.space import Choice, Real
 
 SCHEDULES = ("cosine", "constant")
@@ -39,6 +39,9 @@ class TrainingOptions:
         validation: fraction of the rows used for validation.
         test: fraction of the rows kept as a test set, which is used for the final scores only; 0
             for none. Ignored if the data come with a test set.
+        split: "random", "time:COLUMN" or "group:COLUMN" (tables and texts), a text file that lists
+            the test examples, or a folder of such lists; None: the sets that the data come with,
+            or random ones. See runs.split.
         seed: random seed.
         precision: of matrix products and convolutions: "float32", "tensorfloat32" (differs from
             float32 on GPUs only) or "bfloat16"; see cutaway.matmul_precision.
@@ -67,6 +70,7 @@ class TrainingOptions:
     )
     validation: float = option(0.2, Flag("Fraction of the rows used for validation.", TRAINING))
     test: float = 0.0
+    split: str | None = option(None, SPLIT)
     seed: int = option(0, Flag("Random seed.", TRAINING))
     precision: str = option(
         "float32",

@@ -57,6 +57,14 @@ SKIP_OPTION = "skip_unreadable={count} (--skip-unreadable {count})"
 SKIP_UNREADABLE = Flag(
     "Skip up to this many files that cannot be read; one more is an error.", metavar="N"
 )
+SPLIT = Flag(
+    "How rows are split: random; time:COLUMN, the last ones for validation; group:COLUMN, groups "
+    "together; or a text file that lists the test examples (for tables row numbers from 1), or a "
+    "folder with train.txt, val.txt and test.txt.",
+    TRAINING,
+    metavar="HOW",
+    default="random, or the sets of the data",
+)
 SIZE = Flag(
     "Image size in pixels; for masks and volumes, size of the crops; for boxes, the longer side.",
     IMAGES,

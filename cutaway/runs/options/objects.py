@@ -3,7 +3,7 @@
 import dataclasses
 
 from cutaway.errors import expect_choice, expect_range
-from cutaway.runs.options.dense import SPLIT, expect_piece
+from cutaway.runs.options.dense import expect_piece
 from cutaway.runs.options.every_kind import TrainingOptions
 from cutaway.runs.options.flags import AUGMENT, DENSE, MODEL, SIZE, Flag, option
 from cutaway.runs.options.masks import TURNS
@@ -46,7 +46,6 @@ class ObjectOptions(TrainingOptions):
         mosaic, patches: fractions of the training examples that are made of four pictures, or are
             windows, see data.Mosaic and data.RandomPatch.
         color: saturation changes by a factor of at most e^color, hue by 100 color degrees.
-        split: see DenseOptions.
         others: see TrainingOptions.
     """
 
@@ -69,7 +68,6 @@ class ObjectOptions(TrainingOptions):
     patches: float = option(0.0, PATCHES)
     color: float = option(0.0, COLOR)
     turns: bool | None = option(None, TURNS)
-    split: str | None = option(None, SPLIT)
 
     def __post_init__(self):
         super().__post_init__()
