@@ -79,11 +79,15 @@ def find_table(content: bytes) -> bool:
 
 def _with_newlines(content: bytes) -> bytes:
     r"""The text with \n at the ends of lines, and no blank lines at its end."""
-    content = content.replace(b"\r\n", b"\n")
-    if b"\r" in content and b"\n" not in content.rstrip(b"\r\n"):  # of an old Macintosh
-        content = content.replace(b"\r", b"\n")
-    end = content.find(b"\n", len(content.rstrip()))
-    return content if end < 0 else content[: end + 1]
+    if b"\r" in content:
+        content = content.replace(b"\r\n", b"\n")
+        if b"\n" not in content.rstrip(b"\r\n"):  # of an old Macintosh
+            content = content.replace(b"\r", b"\n")
+    end = len(content)
+    while end and content[end - 1 : end].isspace():
+        end -= 1
+    end = content.find(b"\n", end)
+    return content if end in (-1, len(content) - 1) else content[: end + 1]
 
 
 def _lead(content: bytes):
@@ -154,10 +158,13 @@ def _read_body(body: bytes, separator: str, width: int, path, before: int):
     if separator == RUNS:
         body = collapsed(body.decode()).encode()
     whole = body  # its lines are those of the file
-    body = _without_blank_lines(body) if width > 1 else body
     has_quotes = b'"' in body
-    lines = body.count(b"\n") + (not body.endswith(b"\n"))
     frame, error = _parsed(body, separator, width, '"' if has_quotes else None)
+    if width > 1 and (frame is None or frame.to_series(width - 1).null_count()):
+        body = _without_blank_lines(body)
+        if len(body) < len(whole):
+            frame, error = _parsed(body, separator, width, '"' if has_quotes else None)
+    lines = body.count(b"\n") + (not body.endswith(b"\n"))
     if frame is not None and frame.height == lines:
         return frame, _short_lines(frame, whole, separator, before)
     if has_quotes:
@@ -175,8 +182,6 @@ def _read_body(body: bytes, separator: str, width: int, path, before: int):
 
 def _without_blank_lines(body: bytes) -> bytes:
     """The text without lines that are blank, but for those inside quotes."""
-    if not body.startswith(b"\n") and not any(blank in body for blank in (b"\n\n", b"\n ")):
-        return body
     parts = body.split(b'"')
     parts[::2] = [re.sub(rb"\n(?: *\n)+", b"\n", part) for part in parts[::2]]
     return b'"'.join(parts).lstrip(b"\n")

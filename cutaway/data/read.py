@@ -8,6 +8,8 @@ from cutaway.data.cells import read_cells
 from cutaway.files.content import is_pipe, naming_source
 from cutaway.files.packing import GZIP as GZIP
 
+FIRST = 1000  # values that are tried before all of them
+
 
 @naming_source("a table")
 def read_table(
@@ -63,11 +65,10 @@ def typed(frame):
 
 def _typed(column):
     """Strings as integers, floats or booleans, if every value is one."""
-    numbers = _numbers(column)
-    if numbers is not None and not _has_nan(numbers):
+    numbers = _numbers(_known(column))
+    if numbers is not None:
         return numbers
-    text = column.str.strip_chars()
-    text = text.set(text.is_in(MISSING).fill_null(False), None)
+    text = _known(column.str.strip_chars())
     known = text.drop_nulls()
     if known.is_empty():
         return text
@@ -77,9 +78,9 @@ def _typed(column):
     return text if numbers is None else numbers
 
 
-def _has_nan(numbers) -> bool:
-    """Whether a word such as NaN, which means a missing value, was read as a number."""
-    return numbers.dtype.is_float() and bool(numbers.is_nan().any())
+def _known(text):
+    """The strings, null where one means a missing value."""
+    return text.set(text.is_in(MISSING).fill_null(False), None)
 
 
 def _numbers(text):
@@ -88,8 +89,13 @@ def _numbers(text):
 
     if text.null_count() == len(text):
         return None
-    for dtype in (pl.Int64, pl.Float64):
-        numbers = text.cast(dtype, strict=False)
-        if numbers.null_count() == text.null_count():
-            return numbers
-    return None
+    for part in (text.head(FIRST), text):  # most columns of texts show what they are at once
+        numbers = None
+        for dtype in (pl.Int64, pl.Float64):
+            cast = part.cast(dtype, strict=False)
+            if cast.null_count() == part.null_count():
+                numbers = cast
+                break
+        if numbers is None:
+            return None
+    return numbers
