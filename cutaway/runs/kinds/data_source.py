@@ -5,8 +5,6 @@ import os
 from pathlib import Path
 from typing import Any
 
-from cutaway.errors import DataError
-
 
 class DataSource:
     """A path, or data in memory, and what can be seen of it.
@@ -59,13 +57,10 @@ class DataSource:
 
     @functools.cached_property
     def is_table(self) -> bool:
-        """Whether it is a file with columns, by its name; a .txt file also by its lines."""
-        from cutaway.data.read import SUFFIXES
+        """Whether it is a file with columns, by its name; .txt and .json also by their content."""
+        from cutaway.data.cells import holds_table
 
-        if self.file is None:
-            return False
-        name = self.file.name.lower()
-        return name.endswith(SUFFIXES) and (not name.endswith(".txt") or _has_columns(self.file))
+        return self.file is not None and holds_table(self.file)
 
     @functools.cached_property
     def frame(self):
@@ -87,18 +82,3 @@ class DataSource:
         from cutaway.data.text import free_text_columns
 
         return free_text_columns(self.frame, ignore=() if self.target is None else (self.target,))
-
-
-def _has_columns(path) -> bool:
-    """Whether a .txt file is a table: every line has as many separators as the header, and some."""
-    from cutaway.data import read_text
-
-    try:
-        lines = [line for line in read_text(path).split("\n") if line.strip()][:200]
-    except DataError:
-        return False
-    for separator in ("\t", ";", "|", ","):
-        counts = {line.count(separator) for line in lines}
-        if len(counts) == 1 and counts != {0} and len(lines) > 1:
-            return True
-    return False
