@@ -163,7 +163,7 @@ def read_cells(recipe: NumberRecipe, cells):
     digits = pl.when(body.str.contains(body_pattern(recipe.decimal, recipe.thousands))).then(body)
     if recipe.thousands:
         digits = digits.str.replace_all(recipe.thousands, "", literal=True)
-    digits = digits.str.replace(recipe.decimal, ".", literal=True) + pl.col("exponent")
+    digits = digits.str.replace(recipe.decimal, ".", literal=True)
     number = digits.cast(pl.Float64, strict=False) * pl.col("factor")
     number = pl.when(pl.col("negative")).then(-number).otherwise(number)
     if recipe.unit in PERCENT:
@@ -237,7 +237,7 @@ def _example(recipe: NumberRecipe, series, reading: _Reading) -> list[str]:
     """How the longest number was read that is written otherwise than a computer does."""
     import polars as pl
 
-    text = series.str.strip_chars()
+    text = plain_text(series)
     written = text.cast(pl.Float64, strict=False).is_null() | (recipe.decimal == ",")
     written &= text.cast(pl.Int64, strict=False).is_null() & reading.numbers.is_not_null()
     rows = written.fill_null(False).arg_true()

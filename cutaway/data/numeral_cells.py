@@ -18,7 +18,7 @@ _UNIT = r"(?:[\p{L}\p{Sc}%‰°℃℉+]|/ ?\p{L})[\p{L}\p{M}\p{N}\p{Sc}%°/^·²
 _CELL = (
     r"^(?<open>\()?(?<sign>[-+])?\s*"
     rf"(?<before>{CURRENCY})?\s*(?<paren>\()?(?<inner>[-+])?\s*"
-    r"(?<body>[.,]?\d[\d.,' ]*?)(?<exponent>[eE][-+]?\d{1,3})?"
+    r"(?<body>[.,]?\d[\d.,' ]*?(?:[eE][-+]?\d{1,3})?)"
     r"(?:[.,]-{1,2})?(?<minus>-)?"  # 5.- as in Switzerland; 5.00- as in ledgers
     rf"\s*(?<after>{_UNIT})?\s*(?<close>\))?$"
 )
@@ -49,7 +49,7 @@ def split_cells(text):
 
     Returns:
         polars.DataFrame with columns before, after (currency or unit, "" if there is none), body
-        (digits with separators), exponent ("" or "e-5"), negative, in_parentheses.
+        (digits with separators and exponent), negative, in_parentheses.
     """
     import polars as pl
 
@@ -74,8 +74,7 @@ def split_cells(text):
     )
     minus = (pl.col("sign") == "-").fill_null(False) | (pl.col("inner") == "-").fill_null(False)
     return cells.select(
-        pl.when(well).then(pl.col("body")).str.strip_chars().alias("body"),
-        pl.col("exponent").fill_null(""),
+        pl.when(well).then(pl.col("body")).alias("body"),
         pl.col("before").fill_null("").str.strip_chars(),
         pl.col("after").fill_null("").str.strip_chars(),
         (closed | trailing | minus).alias("negative"),

@@ -8,15 +8,18 @@ _STYLES = ((".", ","), (",", "."), (".", " "), (",", " "), (".", "'"), (",", "'"
 
 
 def body_pattern(decimal: str, thousands: str) -> str:
-    """The regular expression of the digits of a number in a style; thousands may be ""."""
+    """The regular expression of the digits of a number in a style, with its exponent.
+
+    Numbers with an exponent have no thousands: 1,234E5 is 1.234E5. `thousands` may be "".
+    """
     point = _escaped(decimal)
-    whole = [r"\d+"]
+    fraction = rf"(?:{point}\d*)?"
+    readings = [rf"(?:\d+{fraction}|{point}\d+)(?:[eE][-+]?\d+)?"]
     if thousands:
-        mark = _escaped(thousands)
-        whole.append(rf"[1-9]\d{{0,2}}(?:{mark}\d{{3}})+")
+        readings.append(rf"[1-9]\d{{0,2}}(?:{_escaped(thousands)}\d{{3}})+{fraction}")
     if thousands == ",":  # 12,34,567 of India
-        whole.append(r"[1-9]\d?(?:,\d{2})*,\d{3}")
-    return rf"^(?:(?:{'|'.join(whole)})(?:{point}\d*)?|{point}\d+)$"
+        readings.append(rf"[1-9]\d?(?:,\d{{2}})*,\d{{3}}{fraction}")
+    return rf"^(?:{'|'.join(readings)})$"
 
 
 def find_style(bodies, decimal: str | None = None) -> tuple[str, str]:
@@ -26,7 +29,7 @@ def find_style(bodies, decimal: str | None = None) -> tuple[str, str]:
     behind each comma, commas group thousands, and points are decimal, unless `decimal` says so.
 
     Args:
-        bodies: polars strings of digits with separators, without nulls.
+        bodies: polars strings of digits with separators and exponents, without nulls.
         decimal: "." or ",", how the rest of the table writes, if known.
 
     Returns:
@@ -89,8 +92,8 @@ def _groups_but_for_errors(separated) -> bool:
     with_comma = separated.filter(separated.str.contains(",", literal=True))
     groups = with_comma.str.contains(body_pattern(".", ","))
     other = with_comma.filter(~groups)
-    decimals = other.str.contains(r"^0,|^\d{4,},|\..*,")
-    return len(other) <= SAME * len(with_comma) and not decimals.any()
+    decimals = other.str.contains(r"^0,|^\d{4,},|\..*,|[eE]")
+    return 0 < len(other) <= SAME * len(with_comma) and not decimals.any()
 
 
 def _used(separated, decimal: str, thousands: str, hint: str | None) -> str:

@@ -136,8 +136,7 @@ def _find_disguised(known, words: tuple[str, ...], decimal: str | None) -> Numbe
         return None
     if thousands == " " and is_grouped_code(bodies):
         return None
-    fraction = bodies.str.contains(mark, literal=True) | (fitting["exponent"] != "")
-    integer = not scaled and not fraction.any()
+    integer = not scaled and not bodies.str.contains(rf"[\{mark}eE]").any()
     return dataclasses.replace(recipe, integer=integer)
 
 
