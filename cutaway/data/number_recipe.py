@@ -6,13 +6,12 @@ from typing import Any
 from cutaway.data.columns import clean
 from cutaway.data.json_types import Finite
 from cutaway.data.missing_words import USUAL, means_missing
-from cutaway.data.numeral_cells import plain_text, split_cells
+from cutaway.data.numeral_cells import Cells, plain_text, split_cells
 from cutaway.data.numeral_styles import body_pattern
 from cutaway.data.numeral_units import PERCENT, factor_of
 from cutaway.errors import expect_choice
 
 MAX_QUOTED = 3
-MAX_FORMS = 1000  # of what stands beside the numbers of a column
 
 
 @dataclasses.dataclass(frozen=True)
@@ -90,11 +89,15 @@ class _Reading:
 
     Attributes:
         numbers: Int64 or Float64, null where missing.
-        unreadable: for each row, whether it holds something that is no number.
+        rows: the rows that hold more than a cast reads: separators, units, words.
+        cells: their texts.
+        unreadable: for each of them, whether it is neither a number nor a word.
         sentinels: {sentinel: number of rows}.
     """
 
     numbers: Any
+    rows: Any
+    cells: Any
     unreadable: Any
     sentinels: dict[float, int]
 
@@ -103,10 +106,11 @@ def _read(recipe: NumberRecipe, series) -> _Reading:
     import polars as pl
 
     if series.dtype.is_numeric() or series.dtype == pl.Boolean:
+        rows, cells = pl.Series(dtype=pl.UInt32), pl.Series(dtype=pl.String)
+        unreadable = pl.Series(dtype=pl.Boolean)
         numbers = _of_type(recipe.integer, clean(series))
-        unreadable = pl.repeat(False, len(series), eager=True)
     else:
-        numbers, unreadable = _read_texts(recipe, series.cast(pl.String))
+        numbers, rows, cells, unreadable = _read_texts(recipe, series.cast(pl.String))
     for number in filter(None.__ne__, map(_number, recipe.missing)):
         numbers = numbers.set((numbers == number).fill_null(False), None)
     counts = {}
@@ -115,28 +119,32 @@ def _read(recipe: NumberRecipe, series) -> _Reading:
         counts[sentinel] = int(hit.sum())
         if counts[sentinel]:
             numbers = numbers.set(hit, None)
-    return _Reading(numbers.alias(series.name), unreadable, counts)
+    return _Reading(numbers.alias(series.name), rows, cells, unreadable, counts)
 
 
 def _read_texts(recipe: NumberRecipe, text):
-    """(numbers, whether each text is neither a number nor a word for a missing value)."""
+    """The first four attributes of a _Reading."""
     import polars as pl
 
-    if recipe.missing:
-        words = [word.strip() for word in recipe.missing]
-        text = text.set(text.str.strip_chars().is_in(words).fill_null(False), None)
+    text = without_words(text, recipe.missing)
     numbers = _plain_numbers(recipe, text)
-    rest = numbers.is_null() & text.is_not_null()
-    if not rest.any():
-        return numbers, rest
-    rows = rest.arg_true()
+    rows = (numbers.is_null() & text.is_not_null()).arg_true()
     cells = plain_text(text.gather(rows))
+    if rows.is_empty():
+        return numbers, rows, cells, pl.Series(dtype=pl.Boolean)
     found = read_cells(recipe, split_cells(cells))
-    unreadable = rest.scatter(rows.filter(found.is_not_null() | means_missing(cells)), False)
+    unreadable = found.is_null() & ~means_missing(cells)
     found = _of_type(recipe.integer, found)
     if numbers.dtype != found.dtype:
         numbers = numbers.cast(pl.Float64)
-    return numbers.scatter(rows, found), unreadable
+    return numbers.scatter(rows, found), rows, cells, unreadable
+
+
+def without_words(text, words: tuple[str, ...]):
+    """Texts, missing where they are one of the words."""
+    if not words:
+        return text
+    return text.set(text.str.strip_chars().is_in(list(words)).fill_null(False), None)
 
 
 def _plain_numbers(recipe: NumberRecipe, text):
@@ -151,42 +159,32 @@ def _plain_numbers(recipe: NumberRecipe, text):
     return clean(text.cast(pl.Float64, strict=False))
 
 
-def read_cells(recipe: NumberRecipe, cells):
-    """The numbers of cells in the recipe's style and unit as Float64, null for all others.
-
-    Args:
-        cells: frame of `split_cells`.
-    """
+def read_cells(recipe: NumberRecipe, cells: Cells):
+    """The numbers of cells in the recipe's style and unit as Float64, null for all others."""
     import polars as pl
 
-    body = pl.col("body")
-    digits = pl.when(body.str.contains(body_pattern(recipe.decimal, recipe.thousands))).then(body)
+    bodies = cells.bodies
+    fits = bodies.str.contains(body_pattern(recipe.decimal, recipe.thousands))
+    bodies = bodies.set(~fits.fill_null(False), None)
     if recipe.thousands:
-        digits = digits.str.replace_all(recipe.thousands, "", literal=True)
-    digits = digits.str.replace(recipe.decimal, ".", literal=True)
-    number = digits.cast(pl.Float64, strict=False) * pl.col("factor")
-    number = pl.when(pl.col("negative")).then(-number).otherwise(number)
+        bodies = bodies.str.replace_all(recipe.thousands, "", literal=True)
+    if recipe.decimal != ".":
+        bodies = bodies.str.replace(recipe.decimal, ".", literal=True)
+    numbers = bodies.cast(pl.Float64, strict=False) * factors(cells, recipe.unit, recipe.scaled)
     if recipe.unit in PERCENT:
-        bare = (pl.col("before") + pl.col("after")) == ""
-        number = pl.when(~bare | (number == 0)).then(number)
-    cells = cells.with_columns(factors(cells, recipe.unit, recipe.scaled))
-    number = cells.select(number.alias("number"))["number"]
-    return clean(number)
+        bare = cells.of_forms([not form.before + form.after for form in cells.forms], pl.Boolean)
+        numbers = numbers.set((bare & (numbers != 0)).fill_null(False), None)
+    if cells.negative.any():
+        numbers = (-numbers).zip_with(cells.negative.fill_null(False), numbers)
+    return clean(numbers)
 
 
-def factors(cells, unit: str, scaled: bool):
-    """For each cell, what its number is multiplied by, as a series `factor`; null if unreadable."""
+def factors(cells: Cells, unit: str, scaled: bool):
+    """For each cell, what its number is multiplied by; null if it has another unit."""
     import polars as pl
 
-    forms = cells.select("before", "after").unique()
-    if len(forms) > MAX_FORMS:  # texts: the rare ones are unreadable
-        forms = cells.group_by("before", "after").len().top_k(MAX_FORMS, by="len").drop("len")
-    values = [factor_of(before, after, unit, scaled) for before, after in forms.rows()]
-    forms = forms.with_columns(pl.Series("factor", values, dtype=pl.Float64))
-    joined = cells.select("before", "after").join(
-        forms, on=["before", "after"], how="left", maintain_order="left"
-    )
-    return joined["factor"]
+    values = [factor_of(form.before, form.after, unit, scaled) for form in cells.forms]
+    return cells.of_forms(values, pl.Float64)
 
 
 def _of_type(integer: bool, numbers):
@@ -208,22 +206,17 @@ def _number(word: str) -> float | None:
 
 
 def _sentences(recipe: NumberRecipe, series, reading: _Reading) -> list[str]:
-    import polars as pl
-
     name, rows = series.name, len(series)
-    found = []
-    if series.dtype == pl.String:
-        found += _example(recipe, series, reading)
-        text = series.str.strip_chars()
-        words = means_missing(plain_text(text)) & ~text.str.to_lowercase().is_in(list(USUAL))
-        words |= reading.unreadable
-        strange = text.filter(words.fill_null(False))
-        if len(strange):
-            is_not = "is not a number" if len(strange) == 1 else "are not numbers"
-            found.append(
-                f"{name}: {len(strange):,} of {rows:,} values {is_not} ({_quoted(strange)}), "
-                "treated as missing"
-            )
+    found = _example(recipe, name, reading)
+    cells = reading.cells
+    words = means_missing(cells) & ~cells.str.to_lowercase().is_in(list(USUAL))
+    strange = cells.filter(words | reading.unreadable)
+    if len(strange):
+        is_not = "is not a number" if len(strange) == 1 else "are not numbers"
+        found.append(
+            f"{name}: {len(strange):,} of {rows:,} values {is_not} ({_quoted(strange)}), "
+            "treated as missing"
+        )
     rest = reading.numbers.drop_nulls()
     for sentinel, count in reading.sentinels.items():
         if count:
@@ -233,24 +226,24 @@ def _sentences(recipe: NumberRecipe, series, reading: _Reading) -> list[str]:
     return found
 
 
-def _example(recipe: NumberRecipe, series, reading: _Reading) -> list[str]:
+def _example(recipe: NumberRecipe, name: str, reading: _Reading) -> list[str]:
     """How the longest number was read that is written otherwise than a computer does."""
     import polars as pl
 
-    text = plain_text(series)
-    written = text.cast(pl.Float64, strict=False).is_null() | (recipe.decimal == ",")
-    written &= text.cast(pl.Int64, strict=False).is_null() & reading.numbers.is_not_null()
-    rows = written.fill_null(False).arg_true()
-    if rows.is_empty():
+    numbers = reading.numbers.gather(reading.rows)
+    dtype = pl.Int64 if recipe.decimal == "," else pl.Float64
+    written = reading.cells.cast(dtype, strict=False).is_null() & numbers.is_not_null()
+    cells = reading.cells.filter(written)
+    if cells.is_empty():
         return []
-    row = rows[int(text.gather(rows).str.len_chars().arg_max() or 0)]
+    place = int(cells.str.len_chars().arg_max() or 0)
     how = ""
     if recipe.percent:
         how = " in percent"
     elif recipe.unit:
         how = f" without the unit {recipe.unit!r}"
-    shown = f"{reading.numbers[row]:.15g}"
-    return [f"{series.name}: read as numbers{how}, for example {text[row]!r} as {shown}"]
+    shown = f"{numbers.filter(written)[place]:.15g}"
+    return [f"{name}: read as numbers{how}, for example {cells[place]!r} as {shown}"]
 
 
 def _quoted(texts) -> str:

@@ -4,6 +4,7 @@ from cutaway.data.missing_words import means_missing
 
 SHARE = 0.95  # of the cells, for a law that holds but for errors
 MIN_PHONE = 10  # digits behind a +
+MIN_LONG = 19  # digits of the largest 64-bit integer
 MIN_GROUPED = 9  # digits in groups, as 732 829 320
 
 
@@ -23,6 +24,10 @@ def is_code(series) -> bool:
         >>> is_code(pl.Series(["00501", "10001", "94105"])), is_code(pl.Series(["0", "10", "0.5"]))
         (True, False)
     """
+    first = series.str.starts_with("0") & (series.str.len_bytes() > 1)
+    first |= series.str.starts_with("+") | series.str.starts_with(" ")
+    if not first.any() and (series.str.len_bytes().max() or 0) < MIN_LONG:
+        return False  # much faster to find out
     text = series.str.strip_chars()
     zeros = int(text.str.contains(r"^0\d+$").sum())
     long = int(text.str.contains(r"^\+?\d{10,}$").sum())

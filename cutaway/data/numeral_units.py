@@ -1,10 +1,9 @@
 """The one unit of a column of numbers: currency, percent, kilograms, thousands and millions."""
 
 import re
-import unicodedata
 from collections.abc import Mapping
 
-from cutaway.data.numeral_cells import CURRENCY_WORDS
+from cutaway.data.numeral_cells import CURRENCY_SIGNS, CURRENCY_WORDS
 
 PERCENT = ("%", "‰")
 _UNITS = """
@@ -24,14 +23,13 @@ _SCALES |= {"billions": 1e9, "t": 1e12, "tn": 1e12, "trillion": 1e12}
 _WEAK = frozenset({"m", "b", "B", "g", "G", "t", "T"})  # meters, bytes, ...: not without k, M or $
 _NO_UNITS = frozenset({"st", "nd", "rd", "th", "am", "pm", "a.m", "p.m", "e"})  # 1st, 3 am, 5e
 _MILLI_OR_MEGA = frozenset({"w", "wh", "v", "j", "hz", "pa"})  # mW is not MW
+_MONEY = re.compile(f"[{CURRENCY_SIGNS}]")
 _SCALED = re.compile(r"([^\W\d_]+)\.? *(.*)")
 
 
 def is_currency(unit: str) -> bool:
     """Whether a unit is money: $, US$, EUR, Rs."""
-    return unit.casefold() in CURRENCY_WORDS or any(
-        unicodedata.category(sign) == "Sc" for sign in unit
-    )
+    return unit.casefold() in CURRENCY_WORDS or bool(_MONEY.search(unit))
 
 
 def is_known_unit(unit: str) -> bool:

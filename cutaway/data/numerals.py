@@ -5,11 +5,13 @@ stored with a run and reads any later table alike, also one with a single row.
 """
 
 import dataclasses
+import math
 from collections.abc import Sequence
+from typing import Any
 
 from cutaway.data.missing_words import LIKELY, means_missing
-from cutaway.data.number_recipe import MAX_FORMS, NumberRecipe, factors, read_cells
-from cutaway.data.numeral_cells import plain_text, split_cells
+from cutaway.data.number_recipe import NumberRecipe, factors, read_cells, without_words
+from cutaway.data.numeral_cells import Cells, plain_text, split_cells
 from cutaway.data.numeral_codes import is_code, is_grouped_code
 from cutaway.data.numeral_styles import find_style, grouping
 from cutaway.data.numeral_units import find_unit, is_known_unit
@@ -20,6 +22,7 @@ READABLE = 0.95  # of the known cells, so that a column is one of numbers
 MIN_DISTINCT = 10  # numbers with a unit that nobody knows: fewer may be classes, as 2WD and 4WD
 SAMPLE = 2000  # cells that tell a text from numbers
 SAMPLE_READABLE = 0.8
+Found = tuple[NumberRecipe, Any]  # and the numbers of the cells that are known
 
 
 def find_numbers(
@@ -49,56 +52,57 @@ def find_numbers(
     words = tuple(word.strip() for word in missing)
     if series.dtype.is_numeric():
         recipe = _plain(series.dtype.is_integer(), words, None)
+        found = recipe, recipe.parse(series)
     elif series.dtype in (pl.String, pl.Categorical, pl.Enum):
-        recipe = _find_recipe(series.cast(pl.String), words, decimal)
+        found = _find(without_words(series.cast(pl.String), words), words, decimal)
     else:
-        recipe = None
-    if recipe is None:
+        found = None
+    if found is None:
         return None
-    numbers = recipe.parse(series).drop_nulls()
+    recipe, numbers = found
+    numbers = numbers.drop_nulls()
     if numbers.is_empty():
         return None
-    found = find_sentinels(numbers.cast(pl.Float64).to_numpy()) if sentinels else []
-    return dataclasses.replace(recipe, sentinels=tuple(found))
+    if not sentinels:
+        return recipe
+    return dataclasses.replace(recipe, sentinels=tuple(find_sentinels(numbers.to_numpy())))
 
 
-def _find_recipe(text, words: tuple[str, ...], decimal: str | None) -> NumberRecipe | None:
-    if words:
-        text = text.set(text.str.strip_chars().is_in(words).fill_null(False), None)
+def _find(text, words: tuple[str, ...], decimal: str | None) -> Found | None:
     known = text.drop_nulls() if text.null_count() else text
-    recipe = _find_plain(known, words, decimal)
-    if recipe is not None:
-        return None if recipe.integer and is_code(known) else recipe
-    known = plain_text(known)
-    missing = means_missing(known)
-    if missing.any():
-        likely = known.str.to_lowercase().is_in(list(LIKELY)).sum()
-        known = known.filter(~missing)
-        if likely > len(known) or (likely and known.n_unique() < 2):
-            return None
-    recipe = _find_plain(known, words, decimal) or _find_disguised(known, words, decimal)
-    return None if recipe is None or is_code(known) else recipe
+    found = _find_plain(known, words, decimal)
+    if found is None:
+        known = plain_text(known)
+        missing = means_missing(known)
+        if missing.any():
+            likely = known.str.to_lowercase().is_in(list(LIKELY)).sum()
+            known = known.filter(~missing)
+            if likely > len(known) or (likely and known.n_unique() < 2):
+                return None
+            found = _find_plain(known, words, decimal)
+    if found is None:
+        found = _find_disguised(known, words, decimal)
+    return None if found is None or (found[0].integer and is_code(known)) else found
 
 
-def _find_plain(known, words: tuple[str, ...], decimal: str | None) -> NumberRecipe | None:
-    """The recipe of numbers that a computer wrote, by casts only, which are much faster."""
+def _find_plain(known, words: tuple[str, ...], decimal: str | None) -> Found | None:
+    """Numbers as a computer writes them, found by casts only, which are much faster."""
     import polars as pl
 
     if known.is_empty():
         return None
-    if decimal == ",":  # 1.234 may be 1234
-        whole = known.cast(pl.Int64, strict=False)
-        return None if whole.null_count() else _plain(True, words, decimal)
-    numbers = known.cast(pl.Float64, strict=False)
-    if numbers.null_count() or not numbers.is_finite().all():
-        return None
-    integer = bool((numbers == numbers.floor()).all())
-    if integer:
-        whole = known.cast(pl.Int64, strict=False).null_count() == 0
-        if not whole and is_code(known):  # longer than 64 bits
+    if decimal != ",":  # otherwise 1.234 may be 1234
+        numbers = known.cast(pl.Float64, strict=False)
+        if numbers.null_count() or not _all_finite(numbers):
             return None
-        integer = whole
-    return _plain(integer, words, decimal)
+        if not (numbers == numbers.floor()).all():
+            return _plain(False, words, decimal), numbers
+    whole = known.cast(pl.Int64, strict=False)
+    if not whole.null_count():
+        return _plain(True, words, decimal), whole
+    if decimal == "," or is_code(known):
+        return None
+    return _plain(False, words, decimal), numbers
 
 
 def _plain(integer: bool, words: tuple[str, ...], decimal: str | None) -> NumberRecipe:
@@ -106,24 +110,22 @@ def _plain(integer: bool, words: tuple[str, ...], decimal: str | None) -> Number
     return NumberRecipe(decimal or ".", thousands, "", False, integer, words, ())
 
 
-def _find_disguised(known, words: tuple[str, ...], decimal: str | None) -> NumberRecipe | None:
-    """The recipe of numbers with units or separators, or with cells that are none.
+def _find_disguised(known, words: tuple[str, ...], decimal: str | None) -> Found | None:
+    """Numbers with units or separators, or with cells that are none.
 
     Args:
         known: strings of `plain_text`, without words for missing values.
     """
     sample = known.gather_every(max(1, len(known) // SAMPLE))
-    if sample.is_empty() or _readable(split_cells(sample)["body"]) < SAMPLE_READABLE:
+    if sample.is_empty() or _readable(split_cells(sample).bodies) < SAMPLE_READABLE:
         return None
     cells = split_cells(known)
-    if _readable(cells["body"]) < READABLE:
+    if _readable(cells.bodies) < READABLE:
         return None
     unit, scaled = _unit_of(cells)
-    factor = factors(cells, unit, scaled)
-    fitting = cells.filter(factor.is_not_null() & cells["body"].is_not_null())
-    if len(fitting) < READABLE * len(known):
+    bodies = cells.bodies.filter(factors(cells, unit, scaled).is_not_null()).drop_nulls()
+    if len(bodies) < READABLE * len(known):
         return None
-    bodies = fitting["body"]
     mark, thousands = find_style(bodies, decimal)
     recipe = NumberRecipe(mark, thousands, unit, scaled, False, words, ())
     numbers = read_cells(recipe, cells)
@@ -132,18 +134,29 @@ def _find_disguised(known, words: tuple[str, ...], decimal: str | None) -> Numbe
         return None
     if unit and not is_known_unit(unit) and distinct < MIN_DISTINCT:
         return None
-    if fitting["in_parentheses"].all():  # no negative amounts, if there are no others
+    # all in parentheses: no negative amounts
+    if all(form.in_parentheses for form in cells.forms):
         return None
     if thousands == " " and is_grouped_code(bodies):
         return None
     integer = not scaled and not bodies.str.contains(rf"[\{mark}eE]").any()
-    return dataclasses.replace(recipe, integer=integer)
+    return dataclasses.replace(recipe, integer=integer), numbers
 
 
-def _unit_of(cells) -> tuple[str, bool]:
-    forms = cells.filter(cells["body"].is_not_null()).group_by("before", "after").len()
-    forms = forms.sort(["len", "before", "after"], descending=[True, False, False]).head(MAX_FORMS)
-    return find_unit({(before, after): count for before, after, count in forms.rows()})
+def _unit_of(cells: Cells) -> tuple[str, bool]:
+    codes = cells.codes.filter(cells.bodies.is_not_null())
+    table = codes.value_counts(name="count")
+    counts: dict[tuple[str, str], int] = {}
+    for code, count in sorted(table.rows()):
+        form = cells.forms[code]
+        key = form.before, form.after
+        counts[key] = counts.get(key, 0) + count
+    return find_unit(counts)
+
+
+def _all_finite(numbers) -> bool:
+    # the sum is much faster, but may overflow
+    return math.isfinite(numbers.sum()) or bool(numbers.is_finite().all())
 
 
 def _readable(values) -> float:
