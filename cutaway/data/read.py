@@ -7,6 +7,7 @@ import os
 import re
 from pathlib import Path
 
+from cutaway.data.pandas_frames import from_pandas, is_pandas
 from cutaway.data.parquet import PARQUET, read_parquet
 from cutaway.errors import DataError, did_you_mean
 from cutaway.files.content import (
@@ -57,8 +58,8 @@ def read_table(source):
         frame = _read_file(Path(source))
     elif isinstance(source, dict):
         frame = pl.DataFrame(source)
-    elif type(source).__module__.startswith("pandas"):
-        frame = pl.DataFrame({str(name): source[name].to_numpy() for name in source.columns})
+    elif is_pandas(source):
+        frame = from_pandas(source)
     else:
         raise DataError(
             f"the table is a {type(source).__name__}",
