@@ -30,7 +30,7 @@ class LiveTraining:
         x, y, options: as for Trainer.fit.
     """
 
-    def __init__(self, trainer, x, y=None, **options):
+    def __init__(self, trainer, x=None, y=None, **options):
         self.trainer = trainer
         self._error: BaseException | None = None
         owners = trainer.program.owners().values()
@@ -82,7 +82,7 @@ class LiveTraining:
         self.trainer.control.advance(steps)
 
     def stop(self, why: str = "stopped") -> None:
-        """End it after the current epoch."""
+        """End it after the steps that run now, see Trainer.stop."""
         self.trainer.stop(why)
         self.trainer.control.resume()
 

@@ -101,7 +101,7 @@ def test_a_learning_rate_changed_alive_holds_and_compiles_nothing():
     led = ct.Trainer(led.net, loss=led.loss, optimizer=led.optimizer)
     live = paused(led)
     live.advance(1)
-    compiled = len(led._steps._quick_loop.plans)
+    compiled = len(led._runner.steps._quick_loop.plans)
     before, gradients = led.program.snapshot(), live.backward()
     led.optimizer.lr = 0.5
     live.advance(1)
@@ -109,7 +109,7 @@ def test_a_learning_rate_changed_alive_holds_and_compiles_nothing():
     for path, gradient in gradients.items():
         wanted = before[f"net.{path}"] - np.float32(0.5) * gradient
         np.testing.assert_allclose(after[f"net.{path}"], wanted, rtol=1e-4, atol=1e-6)
-    assert len(led._steps._quick_loop.plans) == compiled == 1
+    assert len(led._runner.steps._quick_loop.plans) == compiled == 1
     live.stop()
     live.join(60)
 
@@ -140,7 +140,7 @@ def test_what_is_not_paused_or_running_says_so():
 
 def programs_compiled(trainer):
     """Number of programs of the steps of a paused training."""
-    return len(trainer._steps._quick_loop.plans)
+    return len(trainer._runner.steps._quick_loop.plans)
 
 
 def test_a_layer_is_widened_alive_with_weights_slots_and_history_kept():
