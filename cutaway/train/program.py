@@ -441,8 +441,9 @@ class Program:
 
 def name_of(function) -> str:
     """The name of a loss, a metric or another function, also of a functools.partial of one."""
-    function = getattr(function, "func", function)
-    return getattr(function, "__name__", type(function).__name__)
+    own = getattr(function, "__name__", None)
+    inner = getattr(function, "func", function)
+    return own or getattr(inner, "__name__", type(inner).__name__)
 
 
 def _expect_function(name: str, function, arguments: str) -> None:

@@ -528,6 +528,11 @@ class Trainer:
         """Keep the present values as those of a complete epoch, which a checkpoint saves."""
         self.complete = {name: v.data for name, v in self.program.variables().items()}
 
+    def __repr__(self):
+        lines = [f"  {part}," for part in self.program.description()]
+        lines.append(f"  {_epochs_of(self)},")
+        return f"{type(self).__name__}(\n" + "\n".join(lines) + "\n)"
+
     @staticmethod
     def _callbacks(callbacks, progress):
         from cutaway.train.callbacks import AfterEpoch, Callback
@@ -535,3 +540,12 @@ class Trainer:
         found = [c if isinstance(c, Callback) else AfterEpoch(c) for c in callbacks]
         shown = Progress.wanted() if progress is None else progress
         return [*found, Progress()] if shown else found
+
+
+def _epochs_of(trainer) -> str:
+    """How long a trainer has trained, in words."""
+    if not trainer.epoch:
+        return "not trained"
+    count = f"{trainer.epoch} epoch{'s' * (trainer.epoch != 1)} of batch size {trainer.batch_size}"
+    classes = "" if trainer.classes is None else f", {len(trainer.classes)} classes"
+    return count + classes + (f", stopped: {trainer.stopped}" if trainer.stopped else "")

@@ -114,7 +114,7 @@ def test_a_learning_rate_changed_alive_holds_and_compiles_nothing():
     live.join(60)
 
 
-def test_a_stop_ends_after_the_epoch_and_errors_are_raised_by_join():
+def test_a_stop_ends_within_the_epoch_and_errors_are_raised_by_join():
     led = trainer()
     live = led.start(X, Y, epochs=10**6, batch_size=16)
     live.stop("enough")
@@ -233,6 +233,7 @@ def test_betas_changed_alive_hold_from_the_next_step_and_compile_nothing():
         live.stop()
 
 
+WEIGHTS = 1.0 + np.arange(96) % 2
 OTHER_X = np.random.default_rng(9).normal(size=(96, 4)).astype(np.float32)
 OTHER_Y = (OTHER_X[:, :1] > 0).astype(np.float32)
 
@@ -284,8 +285,8 @@ def test_another_number_of_rows_begins_with_the_next_epoch():
 
 def test_rows_replaced_in_a_running_training_are_trained_on():
     led = trainer()
-    with led.start(X, Y, epochs=10**6, batch_size=16, weights=np.ones(96)) as live:
-        assert live.replace_data(X, 1 - Y, weights=np.ones(96))
+    with led.start(X, Y, epochs=10**6, batch_size=16, weights=WEIGHTS) as live:
+        assert live.replace_data(X, 1 - Y, weights=WEIGHTS)
         assert not live.is_paused
         live.pause()
         assert (live.batch()[1].targets[:, 0] != (live.batch()[0].sum(axis=1) > 0)).all()

@@ -83,7 +83,9 @@ def test_the_whole_set_is_never_converted():
     assert lowered.compile().memory_analysis().temp_size_in_bytes < x.nbytes / 4
     trainer._runner.evaluator.net.eval()
     batches = np.arange(5000, dtype=np.int32).reshape(50, 100)
-    lowered = trainer._runner.evaluator._scores.lower(batches, batches.ravel(), Tensor(x), Tensor(y))
+    lowered = trainer._runner.evaluator._scores.lower(
+        batches, batches.ravel(), Tensor(x), Tensor(y)
+    )
     assert lowered.compile().memory_analysis().temp_size_in_bytes < x.nbytes
 
 
