@@ -48,7 +48,7 @@ def cutaway_epoch(sizes, batch):
     def epoch():
         net.train()
         for x, y, order, steps in memory.epoch(rng, batch):
-            for _ in trainer._steps.run(x, y, order, steps):
+            for _ in trainer._runner.steps.run(x, y, order, steps):
                 pass
 
     return epoch

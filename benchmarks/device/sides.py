@@ -60,7 +60,7 @@ class Ours:
 
         if self.case.epoch:
             for x, y, order, steps in self._memory.epoch(self._rng, self.case.batch_size):
-                for chunk in self._trainer._steps.run(x, y, order, steps):
+                for chunk in self._trainer._runner.steps.run(x, y, order, steps):
                     self.last = chunk.losses[-1]
             return
         with ct.matmul_precision(self.case.precision):

@@ -7,6 +7,7 @@ from typing import Any
 
 from cutaway.data.delimited import find_table, read_delimited
 from cutaway.data.encoding import to_utf8
+from cutaway.data.pandas_frames import from_pandas, is_pandas
 from cutaway.data.parquet import PARQUET, read_parquet
 from cutaway.errors import DataError, did_you_mean, expect_choice
 from cutaway.files.content import exists, expect_file, is_pipe, naming_source, read_content
@@ -85,9 +86,8 @@ def read_cells(source, *, encoding: str | None = None, header: bool | None = Non
         cells = Cells(source.collect(), [])
     elif isinstance(source, dict):
         cells = Cells(pl.DataFrame(source), [])
-    elif type(source).__module__.startswith("pandas"):
-        data = {str(name): source[name].to_numpy() for name in source.columns}
-        cells = Cells(pl.DataFrame(data), [])
+    elif is_pandas(source):
+        cells = Cells(from_pandas(source), [])
     else:
         raise DataError(
             f"the table is a {type(source).__name__}",

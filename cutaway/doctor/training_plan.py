@@ -9,7 +9,7 @@ import numpy as np
 
 from cutaway.nn.trees import count_rows, map_leaves, take_rows
 from cutaway.train import Program, Trainer
-from cutaway.train.blocks import as_tree
+from cutaway.train.given import as_tree
 
 
 @dataclasses.dataclass(frozen=True)

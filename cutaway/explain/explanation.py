@@ -42,6 +42,16 @@ class Explanation:
             columns=by_leaf(names, trace.x, what="names"),
         )
 
+    def __repr__(self):
+        count = sum(p.size for p in self._net.parameters())
+        rows = leaves(self.trace.x)[0].shape[0] if self.trace.is_batched else 1
+        shapes = ", ".join(str(leaf.shape) for leaf in leaves(self.trace.output))
+        loss = "no loss" if self.loss is None else f"loss {self.loss:.4g}"
+        return (
+            f"Explanation({type(self._net).__name__} of {count:,} parameters, "
+            f"{rows} example{'s' * (rows != 1)}, output {shapes}, {loss})"
+        )
+
     @property
     def output(self):
         return map_leaves(lambda leaf: leaf.numpy(), self.trace.output)

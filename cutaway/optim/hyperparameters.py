@@ -29,6 +29,43 @@ class Adjustable(Stateful):
 
     hyperparameters: "HyperparameterValues"
 
+    def __repr__(self):
+        return written_call(self, settings_of(self))
+
+
+def settings_of(owner) -> dict[str, Any]:
+    """{name: value} of an object's hyperparameters and of its other public numbers and parts."""
+    found = {}
+    if "hyperparameters" in owner.__dict__:
+        found = {name: getattr(owner, name) for name in hyperparameters_of(type(owner))}
+    for name, value in owner.__dict__.items():
+        is_plain = isinstance(value, bool | int | float | str) or _is_described(value)
+        if is_plain and not name.startswith("_"):
+            found.setdefault(name, value)
+    return found
+
+
+def written_call(owner, settings: dict[str, Any], *others: str) -> str:
+    """An object as its class and its settings: "Adam(lr=0.001, betas=(0.9, 0.999))"."""
+    parts = [f"{name}={_written(value)}" for name, value in settings.items()]
+    return f"{type(owner).__name__}({', '.join([*parts, *others])})"
+
+
+def _written(value) -> str:
+    if isinstance(value, tuple | list):
+        inner = ", ".join(map(_written, value))
+        return f"({inner})" if isinstance(value, tuple) else f"[{inner}]"
+    if isinstance(value, Tracer):
+        return "..."  # known when the compiled step runs
+    return f"{value:g}" if isinstance(value, float) else repr(value)
+
+
+def _is_described(value) -> bool:
+    """Whether it is a part that says itself what it is, or several such."""
+    if isinstance(value, tuple | list):
+        return bool(value) and all(isinstance(v, int | float) or _is_described(v) for v in value)
+    return isinstance(value, Stateful) and type(value).__repr__ is not object.__repr__
+
 
 class HyperparameterValues(Buffer):
     """The values of all hyperparameters of an object.

@@ -17,7 +17,13 @@ from cutaway.nn.resizing import StructureChange
 from cutaway.nn.sharing import exclusive
 from cutaway.nn.state import Buffer, Parameter, zeros_like
 from cutaway.optim.following import parameters_after
-from cutaway.optim.hyperparameters import Adjustable, HyperparameterValues, hyperparameters_of
+from cutaway.optim.hyperparameters import (
+    Adjustable,
+    HyperparameterValues,
+    hyperparameters_of,
+    settings_of,
+    written_call,
+)
 from cutaway.optim.step_preview import Move, preview
 from cutaway.optim.terms import Quantity, named
 
@@ -92,6 +98,16 @@ class Optimizer(Adjustable):
         self.clip = clip
         self.state = {name: [zeros_like(p) for p in self.parameters] for name in self.slots}
         self._each = _Each(list(named), groups or {})
+
+    def __repr__(self):
+        base = self.base_lr.data
+        lr = base if isinstance(base, jax.core.Tracer) else float(f"{float(base):.7g}")
+        settings = settings_of(self)
+        if self.takes_decay and not self.weight_decay:
+            settings.pop("weight_decay", None)
+        groups = "" if not self._each.factors else ", some at a rate of their own"
+        count = f"{sum(p.size for p in self.parameters):,} parameters{groups}"
+        return written_call(self, {"lr": lr, **settings}, count)
 
     def _decay_by(self, weight_decay, decays):
         self.weight_decay = weight_decay

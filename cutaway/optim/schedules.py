@@ -10,6 +10,7 @@ import jax.numpy as jnp
 
 from cutaway.errors import expect_range
 from cutaway.nn.state import Stateful
+from cutaway.optim.hyperparameters import settings_of, written_call
 
 
 class Schedule(Stateful):
@@ -20,6 +21,9 @@ class Schedule(Stateful):
     """
 
     counts_steps: tuple[str, ...] = ()
+
+    def __repr__(self):
+        return written_call(self, settings_of(self))
 
     def __call__(self, t):
         raise TypeError(f"{type(self).__name__} has no __call__: define `def __call__(self, t)`")

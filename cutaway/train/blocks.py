@@ -9,10 +9,11 @@ import math
 import jax
 import numpy as np
 
-from cutaway.engine import Tensor, as_array
+from cutaway.engine import as_array
 from cutaway.errors import DataError, OptionError, ShapeError, expect_range
 from cutaway.nn.trees import count_rows, map_leaves
 from cutaway.runtime.exhaustion import explaining_placing
+from cutaway.train.given import as_tree
 from cutaway.train.row_weights import WeightedTargets
 
 AS_STREAM = (
@@ -125,13 +126,14 @@ def to_device(x, y, *, what: str = "x and y", instead: str = AS_STREAM):
         DataError: no rows; NaN or infinity.
         OutOfMemoryError: they do not fit in memory.
     """
+    x, y = as_tree(x, "x"), as_tree(y, "y")
     named = expect_examples(x, y, what=what)
     for name, leaf in named.items():
         expect_finite(leaf, name)
     shapes = [f"{np.shape(leaf)}" for leaf in named.values()]
     placed = f"the data ({what} of shapes {', '.join(shapes[:-1])} and {shapes[-1]})"
     with explaining_placing(placed, instead):
-        return jax.block_until_ready(map_leaves(_on_device, (as_tree(x), as_tree(y))))
+        return jax.block_until_ready(map_leaves(_on_device, (x, y)))
 
 
 def expect_examples(x, y, *, what: str = "x and y") -> dict:
@@ -141,6 +143,21 @@ def expect_examples(x, y, *, what: str = "x and y") -> dict:
         ShapeError: an array without rows, or different numbers of rows. DataError: no rows.
     """
     named = {**leaves_by_name("x", x), **leaves_by_name("y", y)}
+    expect_same_rows(named, what=what)
+    if len(next(iter(named.values()))) == 0:
+        raise DataError(f"{what}: no rows", expected="at least one example")
+    return named
+
+
+def expect_same_rows(named: dict, *, what: str) -> None:
+    """Raise ShapeError unless all arrays have a first axis, of one size.
+
+    Args:
+        named: {name: array}.
+        what: they are, in errors.
+    """
+    if not named:
+        raise DataError(f"{what}: no arrays", expected="an array, or a tree of arrays")
     for name, leaf in named.items():
         if np.ndim(leaf) == 0:
             shapes = ", ".join(f"{k} of shape {np.shape(v)}" for k, v in named.items())
@@ -160,28 +177,12 @@ def expect_examples(x, y, *, what: str = "x and y") -> dict:
                 expected="one target per input" if pair else "as many rows in each array",
                 fix="drop the rows without a match",
             )
-    if len(first) == 0:
-        raise DataError(f"{what}: no rows", expected="at least one example")
-    return named
 
 
 def leaves_by_name(name: str, tree) -> dict:
     """{name of a leaf: array}: x['image'] or x[0] of a tree, x of a single array."""
-    found = jax.tree_util.tree_flatten_with_path(as_tree(tree))[0]
+    found = jax.tree_util.tree_flatten_with_path(as_tree(tree, name))[0]
     return {name + jax.tree_util.keystr(path): leaf for path, leaf in found}
-
-
-def as_tree(tree):
-    """The tree with arrays as leaves: a list of numbers is an array, one of arrays a tree."""
-    if isinstance(tree, dict):
-        return {name: as_tree(part) for name, part in tree.items()}
-    if isinstance(tree, tuple) or (
-        isinstance(tree, list) and any(isinstance(p, Tensor | np.ndarray | jax.Array) for p in tree)
-    ):
-        return getattr(tree, "_make", type(tree))(map(as_tree, tree))  # also of a named tuple
-    if isinstance(tree, Tensor):
-        return tree.data
-    return tree if isinstance(tree, np.ndarray | jax.Array) else np.asarray(tree)
 
 
 def _on_device(array):

@@ -68,12 +68,19 @@ class AfterEpoch(Callback):
 class EarlyStopping(Callback):
     """Stops training when a monitored value has stopped improving, and restores the best weights.
 
+    NaN is worse than any number: it never counts as an improvement. In a fit that goes on
+    (`more=`), the best value so far stays, and patience begins anew.
+
     Args:
         patience: number of epochs without improvement after which training stops; None: never
             stop, only restore the best weights.
         monitor: column of the history; None: val_loss, or loss without a validation set.
         min_delta: minimum change that counts as an improvement.
         higher_is_better: True for metrics like accuracy.
+
+    Attributes:
+        best_value, best_epoch, best_weights: the best so far; None, 0 and None if the monitored
+            value has been NaN in every epoch: then the last weights stay.
     """
 
     def __init__(
@@ -107,10 +114,11 @@ class EarlyStopping(Callback):
                 fix="provide a validation set, or monitor another column",
             )
         value = row[monitor]
+        since = max(self.best_epoch, trainer.first_epoch)
         if self._better(value):
             self.best_value, self.best_epoch = value, trainer.epoch
             self.best_weights = trainer.weights()
-        elif self.patience is not None and trainer.epoch - self.best_epoch >= self.patience:
+        elif self.patience is not None and trainer.epoch - since >= self.patience:
             trainer.stop(f"{monitor} has not improved for {self.patience} epochs")
 
     def on_change(self, trainer):
@@ -123,6 +131,18 @@ class EarlyStopping(Callback):
     def on_end(self, trainer):
         if self.best_weights is not None:
             trainer.net.load_state_dict(self.best_weights)
+
+    def __repr__(self):
+        options = [f"patience={self.patience}"]
+        if self.monitor is not None:
+            options.append(f"monitor={self.monitor!r}")
+        if self.min_delta:
+            options.append(f"min_delta={self.min_delta:g}")
+        if self.higher_is_better:
+            options.append("higher_is_better=True")
+        if self.best_value is not None:
+            options.append(f"best {self.best_value:.4g} in epoch {self.best_epoch}")
+        return f"EarlyStopping({', '.join(options)})"
 
     def state(self):
         return {
@@ -137,7 +157,9 @@ class EarlyStopping(Callback):
         self.best_weights = state["arrays"] or None
 
     def _better(self, value):
-        if self.best_value is None:
+        if math.isnan(value):
+            return False
+        if self.best_value is None or math.isnan(self.best_value):
             return True
         if self.higher_is_better:
             return value > self.best_value + self.min_delta

@@ -56,11 +56,14 @@ class Checkpoints(Callback):
 
     def on_start(self, trainer):
         self._last = time.monotonic()
-        self._saved_epoch = None
+        goes_on = trainer.epoch > 0 and self._saved_epoch == trainer.epoch  # from what it saved
+        self._saved_epoch = trainer.epoch if goes_on else None
         self._is_ready = False
         self.notes = []
         sweep(self.folder)
         paths = self._paths()
+        if goes_on:
+            return
         if self.resume:
             restored = self.restore(trainer)
             self._saved_epoch = trainer.epoch if restored else None

@@ -22,6 +22,7 @@ class Control:
         self._changed = threading.Condition()
         self._allowed: float = math.inf  # steps that may still run
         self._is_taken = self._is_running = False
+        self._thread: int | None = None  # of the fit
         self.is_used = False
         self.pending: Any = None
 
@@ -50,6 +51,7 @@ class Control:
                     "own",
                 )
             self._is_taken, self.is_used = True, False
+            self._thread = threading.get_ident()
         try:
             yield
         finally:
@@ -133,6 +135,20 @@ class Control:
         """Raise TrainingError unless a fit waits between two steps."""
         with self._changed:
             self._expect_paused()
+
+    def expect_own_thread(self, name: str) -> None:
+        """Raise TrainingError if a fit of another thread runs, of which `name` is to be replaced.
+
+        Within the thread of the fit, callbacks run between two steps.
+        """
+        with self._changed:
+            if self._is_taken and self._thread != threading.get_ident():
+                raise TrainingError(
+                    f"{name} was assigned while a fit runs in another thread",
+                    expected=f"another {name} between two fits, or assigned by a callback",
+                    fix="stop the fit, assign it, and go on with fit(more=...); numbers such as "
+                    "trainer.optimizer.lr may be assigned at any time",
+                )
 
     @contextlib.contextmanager
     def between_steps(self) -> Iterator[None]:

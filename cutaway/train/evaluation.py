@@ -14,7 +14,7 @@ from cutaway.nn import exclusive
 from cutaway.nn.lifting import jit
 from cutaway.nn.trees import call, count_rows, is_array, leaves, map_leaves
 from cutaway.runtime import explaining_exhaustion
-from cutaway.train.program import Program
+from cutaway.train.program import Program, name_of
 from cutaway.train.row_weights import loss_of_rows, plain_targets, weights_of
 
 BATCH_ROWS = 1024
@@ -152,11 +152,6 @@ def _filled(array, rows: int):
     if len(array) == rows:
         return array
     return np.concatenate([array, np.repeat(array[-1:], rows - len(array), axis=0)])
-
-
-def name_of(metric) -> str:
-    """The name of a metric in the history."""
-    return getattr(metric, "__name__", None) or getattr(metric, "func", metric).__name__
 
 
 def batch_rows(x) -> int:

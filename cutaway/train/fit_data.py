@@ -11,8 +11,14 @@ from cutaway.errors import OptionError, ShapeError
 from cutaway.nn.trees import count_rows, is_array, leaves
 from cutaway.train.blocks import ArrayRows, StreamRows, leaves_by_name, to_device
 from cutaway.train.compatibility import check_fit
+from cutaway.train.labels import encoded
 from cutaway.train.program import Program
-from cutaway.train.row_weights import WeightedTargets, plain_targets, with_weights
+from cutaway.train.row_weights import (
+    WeightedTargets,
+    plain_targets,
+    with_weights,
+    without_equal_weights,
+)
 
 
 def weighted_arrays(program: Program, arrays, weights):
@@ -48,6 +54,15 @@ def expect_weightable(program: Program) -> None:
             if program.objective is not None
             else "train without the mix, which joins rows",
         )
+
+
+def with_labels(validation, loss, classes):
+    """The validation rows with labels that are texts numbered, see labels.encoded."""
+    if not isinstance(validation, tuple | list) or len(validation) not in (2, 3):
+        return validation
+    x, y, *weights = validation
+    y, _ = encoded(y, loss, classes)
+    return (x, y, *weights)
 
 
 @dataclasses.dataclass
@@ -189,7 +204,7 @@ def training_sets(program: Program, x, arrays, validation, seed: int) -> FitRows
     x, y = to_device(x, y, what="validation", instead="pass fewer validation rows")
     if weights:
         expect_weightable(program)
-        y = with_weights(y, weights[0], count_rows(x))
+        y = without_equal_weights(with_weights(y, weights[0], count_rows(x)))
     return FitRows(training, ArrayRows(x, y))
 
 

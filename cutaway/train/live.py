@@ -30,12 +30,11 @@ class LiveTraining:
         x, y, options: as for Trainer.fit.
     """
 
-    def __init__(self, trainer, x, y=None, **options):
+    def __init__(self, trainer, x=None, y=None, **options):
         self.trainer = trainer
         self._error: BaseException | None = None
-        owners = trainer.program.owners().values()
-        self._terms = jit(self._losses_of, *owners, donate=False)
-        self._slopes = jit(self._gradients_of, *owners, donate=False)
+        self._parts: dict = {}
+        self._compile()
         options = {"progress": False, **options}
         self._thread = threading.Thread(
             target=self._fit, args=(x, y, options), name="cutaway-fit", daemon=True
@@ -82,7 +81,7 @@ class LiveTraining:
         self.trainer.control.advance(steps)
 
     def stop(self, why: str = "stopped") -> None:
-        """End it after the current epoch."""
+        """End it after the steps that run now, see Trainer.stop."""
         self.trainer.stop(why)
         self.trainer.control.resume()
 
@@ -181,7 +180,7 @@ class LiveTraining:
         Raises:
             TrainingError: it is not paused.
         """
-        found = self._run(self._terms)
+        found = self._run("_terms")
         return {name: value.item() for name, value in found.items()}
 
     def backward(self) -> dict[str, np.ndarray]:
@@ -190,16 +189,27 @@ class LiveTraining:
         Raises:
             TrainingError: it is not paused.
         """
-        found = self._run(self._slopes)
+        found = self._run("_slopes")
         return {path: gradient.numpy() for path, gradient in found.items()}
 
     def _pending(self) -> tuple:
         x, y, rows = self.trainer.control.batch()
         return x, y, np.asarray(rows).reshape(-1)  # micro-batches are one batch
 
-    def _run(self, compiled) -> Any:
+    def _compile(self):
+        """The two functions of the program as it is now."""
+        program = self.trainer.program
+        owners = program.owners().values()
+        self._parts = dict(vars(program))
+        self._terms = jit(self._losses_of, *owners, donate=False)
+        self._slopes = jit(self._gradients_of, *owners, donate=False)
+
+    def _run(self, name: str) -> Any:
         x, y, rows = self._pending()
         program = self.trainer.program
+        if any(value is not self._parts.get(k) for k, value in vars(program).items()):
+            self._compile()  # a callback has put another loss in its place, for example
+        compiled = getattr(self, name)
         batch = map_leaves(lambda leaf: leaf[rows], (x, y))
         kept = snapshot(*program.owners().values())  # random keys are drawn by the step itself
         with program.computing(), program.in_mode(True), kept:

@@ -17,9 +17,10 @@ import numpy as np
 from cutaway.errors import expect_range
 from cutaway.nn.module import Module
 from cutaway.nn.trees import count_rows, leaves, map_leaves
-from cutaway.train.blocks import as_tree, expect_examples, to_device
+from cutaway.train.blocks import expect_examples, to_device
 from cutaway.train.callbacks import Callback
 from cutaway.train.evaluation import TOKEN_NUMBERS
+from cutaway.train.given import as_tree
 from cutaway.train.probe_step import ProbedStep
 
 LEAST_ROWS, MOST_ROWS = 64, 256  # rows of the sample

@@ -78,14 +78,10 @@ class Program:
                 expected="loss=(prediction, target) -> number, or objective=(net, x, y) -> numbers",
                 fix="for example loss=ct.losses.mean_squared_error",
             )
-        name, function = ("loss", loss) if objective is None else ("objective", objective)
-        if not callable(function):
-            arguments = "(prediction, target)" if objective is None else "(net, x, y)"
-            raise OptionError(
-                f"{name} is {function!r}",
-                expected=f"a function {arguments} -> scalar Tensor",
-                fix="pass a function of cutaway.losses, for example ct.losses.mean_squared_error",
-            )
+        if objective is None:
+            _expect_function("loss", loss, "(prediction, target)")
+        else:
+            _expect_function("objective", objective, "(net, x, y)")
         if objective is not None and mix is not None:
             raise OptionError(
                 "mix was given with an objective",
@@ -95,7 +91,7 @@ class Program:
         self.net = net
         self.loss: Any = loss
         self.objective: Any = objective
-        self.optimizer = Adam(net) if optimizer is None else optimizer
+        self.optimizer: Any = Adam(net) if optimizer is None else _optimizer(optimizer)
         self.metrics = tuple(metrics)
         self.penalty = penalty
         self.mix = mix
@@ -105,6 +101,65 @@ class Program:
         if precision is not None:
             expect_choice(precision, PRECISIONS, what="precision")
         self.precision = precision
+
+    def __setattr__(self, name, value):
+        """Another network, loss, optimizer, ... takes the place of the one before it.
+
+        Raises:
+            OptionError: it does not fit the rest.
+        """
+        is_replaced = "precision" in self.__dict__  # the last one that is set in the beginning
+        if is_replaced:
+            value = self._replacement(name, value)
+        super().__setattr__(name, value)
+        if is_replaced and name in ("net", "prepare"):
+            prepare, net = self.prepare, self.net
+            self.prepared = net if prepare is None else WithPreparation(prepare, net)
+
+    def _replacement(self, name: str, value) -> Any:
+        if name == "loss" and value is not None and self.objective is not None:
+            raise OptionError(
+                "a loss was assigned to a training that minimizes an objective",
+                expected="another objective, a function (net, x, y)",
+                fix="assign program.objective, or make another Trainer with this loss",
+            )
+        if name == "loss" and self.objective is None:
+            _expect_function(name, value, "(prediction, target)")
+        if name == "objective" and self.loss is None:
+            _expect_function(name, value, "(net, x, y)")
+        if name == "precision" and value is not None:
+            expect_choice(value, PRECISIONS, what="precision")
+        if name == "metrics":
+            return tuple(value)
+        if name in ("optimizer", "net"):
+            net, optimizer = (value, self.optimizer) if name == "net" else (self.net, value)
+            own = {id(p) for p in net.parameters()}
+            if not any(id(p) in own for p in _optimizer(optimizer).parameters):
+                raise OptionError(
+                    f"the {name} that was assigned is another one's: the optimizer has none of the "
+                    "network's parameters",
+                    expected="an optimizer of the network that is trained",
+                    fix="make it anew: trainer.optimizer = ct.Adam(trainer.net)"
+                    if name == "optimizer"
+                    else "make another Trainer for another network",
+                )
+        return value
+
+    def __repr__(self):
+        return f"{type(self).__name__}({', '.join(self.description())})"
+
+    def description(self) -> list[str]:
+        """What it consists of, in a few words each."""
+        count = sum(p.size for p in self.net.parameters())
+        function = self.loss if self.objective is None else self.objective
+        parts = [f"{type(self.net).__name__} of {count:,} parameters", name_of(function)]
+        parts.append(repr(self.optimizer))
+        if self.metrics:
+            parts.append("metrics " + ", ".join(map(name_of, self.metrics)))
+        others = ("penalty", "mix", "average", "prepare")
+        given = [name for name in others if getattr(self, name) is not None]
+        parts += [f"with {', '.join(given)}"] if given else []
+        return parts + ([self.precision] if self.precision is not None else [])
 
     # a step
 
@@ -382,6 +437,37 @@ class Program:
         program = self.copied()
         permute_weights(program.net, seed)
         return program
+
+
+def name_of(function) -> str:
+    """The name of a loss, a metric or another function, also of a functools.partial of one."""
+    own = getattr(function, "__name__", None)
+    inner = getattr(function, "func", function)
+    return own or getattr(inner, "__name__", type(inner).__name__)
+
+
+def _expect_function(name: str, function, arguments: str) -> None:
+    if not callable(function):
+        raise OptionError(
+            f"{name} is {function!r}",
+            expected=f"a function {arguments} -> scalar Tensor",
+            fix="pass a function of cutaway.losses, for example ct.losses.mean_squared_error",
+        )
+
+
+def _optimizer(optimizer) -> Any:
+    """The optimizer.
+
+    Raises:
+        OptionError: it is none.
+    """
+    if not isinstance(optimizer, Optimizer):
+        raise OptionError(
+            f"the optimizer is {optimizer!r}",
+            expected="an Optimizer over the network's parameters",
+            fix="for example optimizer=ct.Adam(net, lr=1e-3)",
+        )
+    return optimizer
 
 
 def permute_weights(net: Module, seed: int) -> None:

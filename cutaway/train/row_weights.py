@@ -10,6 +10,7 @@ import numpy as np
 
 from cutaway.engine import Tensor
 from cutaway.errors import OptionError
+from cutaway.train.given import as_tree
 
 
 class WeightedTargets(NamedTuple):
@@ -40,7 +41,9 @@ def with_weights(y, weights, rows: int) -> WeightedTargets:
     Raises:
         OptionError: not one finite weight >= 0 per row, or none above 0.
     """
-    weights = np.asarray(weights, np.float32)
+    weights = np.asarray(as_tree(weights, "weights"), np.float32)
+    if weights.shape == (rows, 1):  # a column of a frame
+        weights = weights[:, 0]
     if weights.shape != (rows,) or not (np.isfinite(weights) & (weights >= 0)).all():
         raise OptionError(
             f"weights of shape {weights.shape}"
@@ -53,6 +56,32 @@ def with_weights(y, weights, rows: int) -> WeightedTargets:
             "all weights are 0", expected="a row that counts", fix="give rows a weight above 0"
         )
     return WeightedTargets(y, jax.device_put(weights))
+
+
+def without_equal_weights(y) -> Any:
+    """The targets without weights that are all equal: they weight nothing.
+
+    So the mean has the same bits as without weights.
+    """
+    if not isinstance(y, WeightedTargets):
+        return y
+    weights = np.asarray(y.weights)
+    return y.targets if (weights == weights[0]).all() else y
+
+
+def given_weights(weights, sample_weight) -> Any:
+    """The weights of the rows by either of their two names.
+
+    Raises:
+        OptionError: both were given.
+    """
+    if weights is not None and sample_weight is not None:
+        raise OptionError(
+            "both weights and sample_weight were given, which are the same",
+            expected="one of them",
+            fix="leave one out",
+        )
+    return sample_weight if weights is None else weights
 
 
 def loss_of_rows(loss, prediction, y) -> Any:

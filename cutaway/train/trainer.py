@@ -1,7 +1,5 @@
 """Trainer: epochs of compiled steps, with validation, callbacks and clean interruption."""
 
-import math
-import time
 from typing import Any
 
 import numpy as np
@@ -10,40 +8,57 @@ from cutaway.errors import OptionError, expect_range
 from cutaway.nn import StructureChange
 from cutaway.nn.random import generator
 from cutaway.nn.state import named_variables
-from cutaway.ops.precision import current_precision
 from cutaway.runtime import device, explaining_exhaustion
 from cutaway.train.blocks import (
     ArrayRows,
     expect_batch,
     expect_micro_batches,
+    expect_same_rows,
     is_stream,
+    leaves_by_name,
     to_device,
 )
 from cutaway.train.control import Control
-from cutaway.train.epoch_groups import GroupedEpochs
-from cutaway.train.evaluation import Evaluator
-from cutaway.train.fit_data import FitRows, check_rows, training_sets, weighted_arrays
+from cutaway.train.epoch_runner import EpochRunner
+from cutaway.train.fit_data import (
+    FitRows,
+    check_rows,
+    training_sets,
+    weighted_arrays,
+    with_labels,
+)
+from cutaway.train.given import as_tree
 from cutaway.train.history import History
 from cutaway.train.interruption import Interruption
+from cutaway.train.labels import encoded, predicted_labels
 from cutaway.train.live import LiveTraining
-from cutaway.train.nan_origin import RanSteps, not_finite
+from cutaway.train.loaders import LoaderStream, is_loader, joined_batches, joined_inputs
 from cutaway.train.program import Program
 from cutaway.train.progress import Progress
-from cutaway.train.steps import Chunk, EpochSteps
+from cutaway.train.row_weights import given_weights, without_equal_weights
 
-PREVIOUS_BYTES = 2**26  # of weights that are kept one chunk longer, to trace a NaN back
+EPOCHS, BATCH_SIZE = 100, 32
 
 
 def _of_program(name: str) -> Any:
-    """An attribute that the trainer's program has."""
-    return property(
-        lambda trainer: getattr(trainer.program, name),
-        lambda trainer, value: setattr(trainer.program, name, value),
-    )
+    """An attribute that the trainer's program has; another one holds from the next epoch on."""
+
+    def replace(trainer, value):
+        trainer.control.expect_own_thread(name)
+        setattr(trainer.program, name, value)
+
+    return property(lambda trainer: getattr(trainer.program, name), replace)
 
 
 class Trainer:
     """Trains a network on arrays or on a stream of blocks.
+
+    `fit`, `evaluate` and `predict` take the same: NumPy and JAX arrays, Tensors, lists of numbers,
+    frames and series of polars and pandas, tensors of PyTorch, tuples and dicts of these, and
+    loaders of batches such as PyTorch's DataLoader. Targets may be texts, for a loss of classes.
+
+    Network, loss, optimizer and the other arguments are attributes. Another one may be assigned
+    between two fits, or by a callback: it holds from the next epoch on, which compiles.
 
     Args:
         net: a Module; or a Program, which holds everything that follows.
@@ -69,13 +84,16 @@ class Trainer:
             context, "float32" by default.
 
     Attributes:
+        classes: names of the classes, in the order of their numbers, if targets were texts: by
+            default sorted, or as assigned before the first fit. Otherwise None.
         control: pauses the running fit; see `start`.
         device: the device of the last fit, like "GPU (NVIDIA H100 80GB HBM3, 60 GiB for
             programs)"; None before.
         history: the History of the last fit.
         epoch: number of complete epochs.
+        first_epoch: of them, those of earlier fits, which the last fit went on from.
         program: the Program.
-        seed, batch_size, callbacks, stream: of the last fit; stream is None for arrays.
+        seed, batch_size, accumulate, callbacks, stream: of the last fit; stream is None for arrays.
         complete: {path: array} of all state after the last complete epoch.
         stopped: why training ended before its last epoch, otherwise None.
 
@@ -126,25 +144,28 @@ class Trainer:
         self.stopped: str | None = None
         self.seed: int | None = None
         self.batch_size = 0
+        self.accumulate = 1
+        self.first_epoch = self.planned_epochs = 0
+        self.classes: list[str] | None = None
         self.callbacks: list = []
         self.complete: dict = {}
         self.control = Control()
-        self._steps = EpochSteps(self.program, self.control)
-        self._evaluator = Evaluator(self.program)
-        self._groups = GroupedEpochs(self.program, self._steps, self._evaluator)
         self._rows: Any = None  # FitRows
-        self._told: tuple | None = None  # (group, k) of the epoch that callbacks are told of
+        self._runner = EpochRunner(self)
+        self._running: EpochRunner | None = None  # that of a fit
 
     def fit(
         self,
-        x,
+        x=None,
         y=None,
         *,
-        epochs: int = 100,
-        batch_size: int = 32,
-        accumulate: int = 1,
+        epochs: int | None = None,
+        more: int | None = None,
+        batch_size: int | None = None,
+        accumulate: int | None = None,
         validation=None,
         weights=None,
+        sample_weight=None,
         callbacks=(),
         seed: int | None = None,
         progress: bool | None = None,
@@ -154,25 +175,35 @@ class Trainer:
         Each epoch visits the rows in a new random order. If they do not divide into full batches,
         the last batch is padded with rows from the beginning of that order.
 
+        A further `fit` starts from the weights and the optimizer's state that the last one left,
+        with a new history and its epochs counted from 1. With `more` it goes on instead: history,
+        count and order of the rows are those of one longer fit.
+
         Args:
-            x: (rows, ...) inputs, or a stream with `.rows`, `.block_rows` and `.blocks(seed)`
-                such as cutaway.data.ParquetBatches or ArrayStream.
-            y: (rows, ...) targets; None for a stream.
-            epochs: number of passes over the training rows.
+            x: (rows, ...) inputs; or a stream with `.rows`, `.block_rows` and `.blocks(seed)`
+                such as cutaway.data.ParquetBatches or ArrayStream; or an iterable of batches
+                (x, y) that begins anew with each epoch, such as PyTorch's DataLoader. With `more`
+                it may be left out: the rows of the last fit, with their weights and validation.
+            y: (rows, ...) targets; None for a stream. Texts are numbered, see `classes`.
+            epochs: number of passes over the training rows; None: 100.
+            more: number of further passes, in place of `epochs`: goes on where the last fit
+                stopped, with the weights that the network has now. A part of an epoch that was
+                stopped within is not counted: that epoch is run from its beginning.
             batch_size: rows per step; 1 is stochastic gradient descent, all rows full-batch
-                gradient descent.
+                gradient descent. None: 32, or with `more` as before.
             accumulate: number of micro-batches per batch. They run one after the other and their
                 gradients are accumulated, so memory is that of one micro-batch. The step is the
                 same if the loss is a mean over rows, except for layers that use randomness or
-                batch statistics.
+                batch statistics. None: 1, or with `more` as before.
             validation: fraction of the rows to use for validation, in (0, 1); or (x, y), or
                 (x, y, weights); or None.
             weights: (rows,) weights of the rows, >= 0: the loss of a batch is Σ w L / Σ w over
                 its rows, also with `accumulate`; the rows of a validation fraction count equally.
-                A stream has its own. None: all count equally.
+                A stream has its own. None: all count equally, as weights that are all the same.
+            sample_weight: another name for `weights`, as in Keras and scikit-learn.
             callbacks: Callback objects, or functions (trainer, row) called after each epoch.
             seed: random seed for the validation split and the order of the rows; by default
-                drawn from the generator of `cutaway.seed`.
+                drawn from the generator of `cutaway.seed`, or with `more` as before.
             progress: whether to show a progress bar; by default if standard error is a terminal.
 
         Raises:
@@ -183,63 +214,129 @@ class Trainer:
             OutOfMemoryError: the data or a step do not fit in the memory of the device. Says
                 what to reduce and by how much; the network keeps its last weights.
         """
-        expect_range(epochs, what="epochs", least=1)
+        if epochs is not None and more is not None:
+            raise OptionError(
+                f"fit got epochs={epochs} and more={more}",
+                expected="one of them",
+                fix="epochs= to begin, more= to go on for so many further epochs",
+            )
+        goes_on = more is not None
+        count = (EPOCHS if epochs is None else epochs) if more is None else more
+        expect_range(count, what="more" if goes_on else "epochs", least=1)
+        if batch_size is None:
+            batch_size = self.batch_size if goes_on and self.batch_size else BATCH_SIZE
+        if accumulate is None:
+            accumulate = self.accumulate if goes_on else 1
         expect_range(batch_size, what="batch_size", least=1)
         expect_micro_batches(accumulate, batch_size)
+        weights = given_weights(weights, sample_weight)
         callbacks = self._callbacks(callbacks, progress)
-        if is_stream(x):
+        classes, arrays, found = self.classes, None, None
+        if x is None:
+            found = self._last_rows(goes_on, y, validation, weights)
+            x = self.stream
+        elif is_loader(x):
+            x = LoaderStream(x, batch_size)
+        if found is None and is_stream(x):
+            if y is not None:
+                raise OptionError(
+                    "fit got a stream and targets beside it",
+                    expected="a stream that yields (x, y)",
+                    fix="leave y out",
+                )
             expect_batch(batch_size, x.rows)
-            arrays = None
-        else:
+        elif found is None:
             if y is None:
                 raise OptionError("fit got x but no y", expected="fit(x, y)")
+            y, classes = encoded(y, self.loss, classes)
             arrays = to_device(x, y)
-
-        arrays = weighted_arrays(self.program, arrays, weights)
+        if found is None:
+            arrays = weighted_arrays(self.program, arrays, weights)
+            if arrays is not None:
+                arrays = arrays[0], without_equal_weights(arrays[1])
+            validation = with_labels(validation, self.loss, classes)
         with self.control.fit():
-            self.history, self.epoch, self.stopped = History(), 0, None
+            if not goes_on:
+                self.history, self.epoch = History(), 0
+            if seed is not None or not goes_on:
+                self.seed = seed
+            self.stopped, self.classes = None, classes
+            self.first_epoch = self.epoch
+            self.planned_epochs = self.epoch + count
+            self.batch_size, self.accumulate, self.callbacks = batch_size, accumulate, callbacks
+            self.stream = x if arrays is None else None
             self.control.begin()
-            self._fit(x, arrays, epochs, batch_size, accumulate, validation, callbacks, seed)
+            self._fit(arrays, validation, found)
         return self.history
 
-    def _fit(self, x, arrays, epochs, batch_size, accumulate, validation, callbacks, seed):
-        self.seed, self.batch_size = seed, batch_size
-        self.stream = x if arrays is None else None
+    def _last_rows(self, goes_on: bool, *given) -> FitRows:
+        """The rows of the last fit, to go on with them."""
+        if not goes_on:
+            raise OptionError("fit got no x", expected="fit(x, y)")
+        if self._rows is None:
+            raise OptionError(
+                "fit(more=...) got no x, and this Trainer has not trained yet",
+                expected="fit(x, y, more=...)",
+            )
+        if any(value is not None for value in given):
+            raise OptionError(
+                "fit(more=...) got y, validation or weights, but no x",
+                expected="all the data anew, or none of them",
+                fix="leave them out to go on with the rows of the last fit",
+            )
+        return self._rows
+
+    def _fit(self, arrays, validation, found: FitRows | None):
         self.device = str(device())
-        self._steps.accumulate = accumulate
-        self.callbacks = callbacks
-        if self.average is not None:
+        if self.average is not None and not self.first_epoch:
             self.average.restart()
         self.remember()
-        with Interruption() as self._interruption, self.program.computing():
+        with Interruption() as interruption, self.program.computing():
             try:
-                for callback in callbacks:
+                for callback in self.callbacks:
                     callback.on_start(self)
-                found = training_sets(self.program, x, arrays, validation, self._drawn_seed())
+                if found is None:
+                    seed, stream = self.drawn_seed(), self.stream
+                    found = training_sets(self.program, stream, arrays, validation, seed)
                 self._check_rows(found)
                 self._rows = found
-                self.planned_epochs = epochs
-                self._is_streaming = arrays is None
-                size = sum(v.data.nbytes for v in self.program.variables().values())
-                self._is_small = size <= PREVIOUS_BYTES and not self._is_streaming
-                self._previous = None
-                for callback in callbacks:
+                runner = self._begun(interruption)
+                for callback in self.callbacks:
                     callback.on_ready(self)
-                self._groups.start()
-                while self.epoch < epochs and self.stopped is None:
+                while self.epoch < self.planned_epochs and self.stopped is None:
+                    runner = self._begun(interruption)
                     with self.program.in_mode(True):  # in this thread: others may predict
                         self._rows = self._rows.next_epoch()
-                        self._some_epochs(self._rows.training, self._rows.validation, callbacks)
+                        runner.run(self._rows.training, self._rows.validation)
             finally:
+                if self._running is not None:
+                    self._running.end()
+                    self._running = None
                 for net in self.program.networks():
                     net.eval()
-                self._previous = None
                 if self.average is not None:
                     self.average.apply()
-                for callback in callbacks:
+                for callback in self.callbacks:
                     callback.on_end(self)
 
-    def start(self, x, y=None, **options) -> "LiveTraining":
+    def _current(self) -> EpochRunner:
+        """What runs the program as it is now."""
+        if not self._runner.is_current():
+            self._runner = EpochRunner(self)
+        return self._runner
+
+    def _begun(self, interruption) -> EpochRunner:
+        """The same, for the fit that runs."""
+        runner = self._current()
+        if not runner.has_begun():
+            runner.begin(interruption)
+            runner.steps.accumulate = self.accumulate
+            if self._running is not None:
+                self._running.end()
+            self._running = runner
+        return runner
+
+    def start(self, x=None, y=None, **options) -> "LiveTraining":
         """Begin a `fit` in a thread of its own, which can be paused and led step by step.
 
         Args:
@@ -275,7 +372,7 @@ class Trainer:
         """
         with self.control.between_steps():
             change = self.program.change(edit, net)
-            self._previous = None  # steps of other layers cannot be repeated
+            self._runner.forget_steps()
             for callback in self.callbacks:
                 callback.on_change(self)
         return change
@@ -301,13 +398,15 @@ class Trainer:
             TrainingError: no fit is paused.
             OptionError, ShapeError, DataError: the rows do not fit; nothing is replaced.
         """
+        y, _ = encoded(y, self.loss, self.classes)
+        validation = with_labels(validation, self.loss, self.classes)
         arrays = weighted_arrays(self.program, to_device(x, y), weights)
         with self.control.between_steps():
             self.control.expect_paused()
-            seed = self._drawn_seed()
+            seed = self.drawn_seed()
             at_once = self._rows.replace(self.program, arrays, validation, seed, self._check_rows)
             if at_once:
-                self._steps.data = (self._rows.training.x, self._rows.training.y)
+                self._runner.steps.data = (self._rows.training.x, self._rows.training.y)
         return at_once
 
     def _check_rows(self, found: FitRows):
@@ -316,24 +415,72 @@ class Trainer:
             if rows is not None:
                 check_rows(self.program, rows)
 
-    def evaluate(self, x, y, *, weights=None) -> dict[str, float]:
+    def evaluate(self, x, y=None, *, weights=None, sample_weight=None) -> dict[str, float]:
         """{"loss": ..., metric: ...} of the network on (rows, ...) arrays, in evaluation mode.
 
-        weights: (rows,) of the rows, for the loss and for metrics with an argument `weights`.
+        Args:
+            x, y: as for `fit`; y is None for a loader of batches (x, y).
+            weights: (rows,) of the rows, for the loss and for metrics with an argument `weights`.
+            sample_weight: another name for it.
         """
+        weights = given_weights(weights, sample_weight)
+        if y is None:
+            x, y, weights = self._rows_of_loader(x, weights)
+        y, _ = encoded(y, self.loss, self.classes)
         arrays = to_device(x, y, instead="evaluate fewer rows at a time")
-        rows = ArrayRows(*weighted_arrays(self.program, arrays, weights))
+        x, y = weighted_arrays(self.program, arrays, weights)
+        rows = ArrayRows(x, without_equal_weights(y))
         with self.program.computing(), explaining_exhaustion("an evaluation", instead="fewer rows"):
-            return self._evaluator.evaluate(rows)
+            return self._current().evaluator.evaluate(rows)
+
+    @staticmethod
+    def _rows_of_loader(x, weights) -> tuple:
+        """(x, y, weights) of all batches of a loader or blocks of a stream."""
+        if not is_loader(x) and not is_stream(x):
+            raise OptionError("evaluate got x but no y", expected="evaluate(x, y)")
+        x, y, *own = joined_batches(x.blocks(0) if is_stream(x) else x)
+        return x, y, own[0] if own else weights
 
     def predict(self, x, *, batch_size: int | None = None) -> np.ndarray:
         """The network's outputs for (rows, ...) inputs, in evaluation mode.
 
-        batch_size: rows at a time; None: chosen by the size of a row, 1024 for tables, fewer for
-        images.
+        Args:
+            x: as for `fit`; of a loader of batches (x, y) or x, the inputs, in their order.
+            batch_size: rows at a time; None: chosen by the size of a row, 1024 for tables, fewer
+                for images.
         """
+        if is_stream(x):
+            raise OptionError(
+                f"predict got a stream, a {type(x).__name__}, whose rows come in a random order",
+                expected="rows in their order",
+                fix="pass arrays, or a part of them at a time",
+            )
+        x = as_tree(joined_inputs(x) if is_loader(x) else x, "x")
+        expect_same_rows(leaves_by_name("x", x), what="predict")
         with self.program.computing():
-            return self._evaluator.predict(x, batch_size)
+            return self._current().evaluator.predict(x, batch_size)
+
+    def predict_labels(self, x, *, batch_size: int | None = None) -> np.ndarray:
+        """The class of each row, the most probable one: its name in `classes`, or its number.
+
+        Args:
+            x, batch_size: see `predict`.
+
+        Raises:
+            OptionError: the loss is none of classes.
+
+        Example:
+            >>> import numpy as np
+            >>> import cutaway as ct
+            >>> net = ct.Linear(2, 3)
+            >>> loss = ct.losses.sparse_categorical_cross_entropy_with_logits
+            >>> trainer = ct.Trainer(net, loss=loss, optimizer=ct.Adam(net, lr=0.3))
+            >>> x = np.array([[1, 0], [0, 1], [-1, -1]] * 20)
+            >>> history = trainer.fit(x, ["dog", "cat", "eel"] * 20, epochs=20)
+            >>> trainer.classes, trainer.predict_labels(x[:3]).tolist()
+            (['cat', 'dog', 'eel'], ['dog', 'cat', 'eel'])
+        """
+        return predicted_labels(self.predict(x, batch_size=batch_size), self.loss, self.classes)
 
     # what the program holds
 
@@ -347,11 +494,15 @@ class Trainer:
     prepare = _of_program("prepare")
     precision = _of_program("precision")
 
-    def stop(self, why: str) -> None:
-        """End training after the current epoch (called by callbacks)."""
+    def stop(self, why: str = "stopped") -> None:
+        """End training after the steps that run now; called by callbacks and other threads.
+
+        Within an epoch, its steps so far stay in the weights, but it is not counted: it has no row
+        in the history.
+        """
         self.stopped = why
 
-    def _drawn_seed(self) -> int:
+    def drawn_seed(self) -> int:
         """The random seed of this fit, drawn if none was given."""
         if self.seed is None:
             self.seed = int(generator().integers(2**31))
@@ -359,158 +510,28 @@ class Trainer:
 
     def weights(self) -> dict[str, np.ndarray]:
         """{path: NumPy array} of the network; in a callback, after the epoch that it is told of."""
-        if self._told is None:
+        told = None if self._running is None else self._running.told
+        if told is None:
             return self.net.state_dict()
         averaged = {}
         if self.average is not None:
             pairs = zip(self.average.parameters, self.average.values, strict=True)
             averaged = {id(p): id(value) for p, value in pairs}
-        group, k = self._told
+        group, k = told
         places = {id(v): i for i, v in enumerate(self.program.variables().values())}
         return {
             path: np.array(group.states.value(places[averaged.get(id(v), id(v))], k))
             for path, v in named_variables(self.net).items()
         }
 
-    # epochs
-
-    def _some_epochs(self, training, validation, callbacks):
-        """Several short epochs at once, as far as callbacks allow it, or one."""
-        planned = self.planned_epochs - self.epoch
-        look = min((c.next_look(self) for c in callbacks), default=math.inf) - self.epoch
-        most = int(min(planned, look))
-        count = self._groups.size(training, validation, self.batch_size, most)
-        if count:
-            self._several_epochs(training, validation, callbacks, count)
-        else:
-            self._one_epoch(training, validation, callbacks)
-
-    def _several_epochs(self, training, validation, callbacks, count):
-        first, before = self.epoch, self._steps.values()
-        seeds = [[self._drawn_seed(), first + k] for k in range(count)]
-        with self._steps.undone_by_errors(before), self._explaining_steps():
-            group = self._groups.run(
-                training, validation, self.batch_size, map(np.random.default_rng, seeds)
-            )
-        if not np.isfinite(group.losses["loss"]).all():
-            self._steps.restore(before)
-            while self.epoch < first + count and self.stopped is None:
-                self._one_epoch(training, validation, callbacks)
-            return
-        in_order = sorted(callbacks, key=lambda c: c.saves_others)
-        steps = group.losses["loss"].shape[1]
-        rates = self._steps.rates(steps, count)
-        last = first + count
-        try:
-            for k in range(count):
-                if self.epoch + 1 == last:
-                    self._told = None
-                    for callback in callbacks:
-                        callback.on_chunk(self, steps, steps, float(group.losses["loss"][k].mean()))
-                row: dict[str, float] = {"epoch": self.epoch + 1}
-                for name, values in group.losses.items():
-                    row[name] = values[k].sum(dtype=np.float64) / steps
-                row["lr"] = rates[k]
-                if validation is not None:
-                    values = {name: values[k] for name, values in group.scores.items()}
-                    scores = self._evaluator.named(values)
-                    row.update({f"val_{name}": value for name, value in scores.items()})
-                row["seconds"] = round(group.seconds, 6)
-                self.epoch += 1
-                self.history.rows.append(row)
-                if self.epoch < last:
-                    self._told = (group, k)
-                with self.program.averaged():
-                    for callback in in_order:
-                        if not callback.saves_others:
-                            callback.on_epoch(self, row)
-                if self.stopped is not None and self.epoch < last:
-                    self._steps.restore(group.states.after(k))
-                    break
-        except BaseException:  # of a callback: the epoch that it was told of is complete
-            if first < self.epoch < last:
-                self._steps.restore(group.states.after(self.epoch - first - 1))
-            self.remember()
-            raise
-        finally:
-            self._told = None
-        k = self.epoch - first - 1
-        self._previous = None
-        if self._is_small:
-            losses = {name: values[k] for name, values in group.losses.items()}
-            state, data = group.states.after(k - 1) if k else before, (training.x, training.y)
-            chunk = Chunk(0, losses.pop("loss"), losses, state, data)
-            order = group.orders[k].reshape(steps, -1)
-            self._previous = RanSteps(chunk, order, self.epoch)
-        self.remember()
-        with self.program.averaged():
-            for callback in in_order:
-                if callback.saves_others:
-                    callback.on_epoch(self, row)
-        if self._interruption.is_asked:
-            self.stop("interrupted")
-
-    def _one_epoch(self, training, validation, callbacks):
-        began = time.perf_counter()
-        rng = np.random.default_rng([self._drawn_seed(), self.epoch])
-        total = training.steps(self.batch_size)
-        losses, done = 0.0, 0
-        terms: dict[str, float] = {}
-        for x, y, order, steps in training.epoch(rng, self.batch_size):
-            for chunk in self._chunks(x, y, order, steps):
-                self._expect_finite(RanSteps(chunk, order, self.epoch + 1))
-                losses += float(chunk.losses.sum(dtype=np.float64))
-                for name, values in chunk.terms.items():
-                    terms[name] = terms.get(name, 0.0) + float(values.sum(dtype=np.float64))
-                done += len(chunk.losses)
-                for callback in callbacks:
-                    callback.on_chunk(self, done, total, float(chunk.losses.mean()))
-                if self._interruption.is_asked:
-                    self.stop("interrupted")
-                    return  # half an epoch does not count
-        row = {"epoch": self.epoch + 1, "loss": losses / done}
-        row |= {name: value / done for name, value in terms.items()}
-        row["lr"] = self._steps.rates()[0]
-        if validation is not None:
-            explained = explaining_exhaustion("the validation", instead="fewer validation rows")
-            with self.program.averaged(), explained:
-                scores = self._evaluator.evaluate(validation)
-            row.update({f"val_{name}": value for name, value in scores.items()})
-        row["seconds"] = round(time.perf_counter() - began, 6)
-        self.epoch += 1
-        self.history.rows.append(row)
-        self.remember()
-        with self.program.averaged():
-            for callback in sorted(callbacks, key=lambda c: c.saves_others):
-                callback.on_epoch(self, row)
-        if self._interruption.is_asked:
-            self.stop("interrupted")
-
-    def _chunks(self, x, y, order, steps: int):
-        """The chunks of a block, as EpochSteps.run yields them."""
-        with self._explaining_steps():
-            yield from self._steps.run(x, y, order, steps)
-
-    def _explaining_steps(self):
-        size, parts = self.batch_size, self._steps.accumulate
-        what = f"a training step with batch_size={size}"
-        what += f" and accumulate={parts}" if parts > 1 else ""
-        return explaining_exhaustion(
-            what, batch_size=size, accumulate=parts, precision=current_precision()
-        )
-
-    def _expect_finite(self, ran: RanSteps):
-        known = not self._is_streaming
-        error = not_finite(self._steps, ran, self._previous, are_rows_known=known)
-        if error is None:
-            self._previous = ran if self._is_small else None
-            return
-        self.stopped = error.came.partition(" in epoch")[0]
-        raise error
-
     def remember(self) -> None:
         """Keep the present values as those of a complete epoch, which a checkpoint saves."""
         self.complete = {name: v.data for name, v in self.program.variables().items()}
+
+    def __repr__(self):
+        lines = [f"  {part}," for part in self.program.description()]
+        lines.append(f"  {_epochs_of(self)},")
+        return f"{type(self).__name__}(\n" + "\n".join(lines) + "\n)"
 
     @staticmethod
     def _callbacks(callbacks, progress):
@@ -519,3 +540,12 @@ class Trainer:
         found = [c if isinstance(c, Callback) else AfterEpoch(c) for c in callbacks]
         shown = Progress.wanted() if progress is None else progress
         return [*found, Progress()] if shown else found
+
+
+def _epochs_of(trainer) -> str:
+    """How long a trainer has trained, in words."""
+    if not trainer.epoch:
+        return "not trained"
+    count = f"{trainer.epoch} epoch{'s' * (trainer.epoch != 1)} of batch size {trainer.batch_size}"
+    classes = "" if trainer.classes is None else f", {len(trainer.classes)} classes"
+    return count + classes + (f", stopped: {trainer.stopped}" if trainer.stopped else "")

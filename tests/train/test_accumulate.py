@@ -53,7 +53,7 @@ def test_memory_is_that_of_a_micro_batch():
     net = ct.models.mlp((5, *[64] * 8, 1))
     trainer = ct.Trainer(net, loss=losses.mean_squared_error)
     x, y = Tensor(np.ones((4096, 5), np.float32)), Tensor(np.ones(4096, np.float32))
-    steps = trainer._steps
+    steps = trainer._runner.steps
     sizes = []
     for accumulate in (1, 16):
         steps.accumulate = accumulate

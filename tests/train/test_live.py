@@ -101,7 +101,7 @@ def test_a_learning_rate_changed_alive_holds_and_compiles_nothing():
     led = ct.Trainer(led.net, loss=led.loss, optimizer=led.optimizer)
     live = paused(led)
     live.advance(1)
-    compiled = len(led._steps._quick_loop.plans)
+    compiled = len(led._runner.steps._quick_loop.plans)
     before, gradients = led.program.snapshot(), live.backward()
     led.optimizer.lr = 0.5
     live.advance(1)
@@ -109,12 +109,12 @@ def test_a_learning_rate_changed_alive_holds_and_compiles_nothing():
     for path, gradient in gradients.items():
         wanted = before[f"net.{path}"] - np.float32(0.5) * gradient
         np.testing.assert_allclose(after[f"net.{path}"], wanted, rtol=1e-4, atol=1e-6)
-    assert len(led._steps._quick_loop.plans) == compiled == 1
+    assert len(led._runner.steps._quick_loop.plans) == compiled == 1
     live.stop()
     live.join(60)
 
 
-def test_a_stop_ends_after_the_epoch_and_errors_are_raised_by_join():
+def test_a_stop_ends_within_the_epoch_and_errors_are_raised_by_join():
     led = trainer()
     live = led.start(X, Y, epochs=10**6, batch_size=16)
     live.stop("enough")
@@ -140,7 +140,7 @@ def test_what_is_not_paused_or_running_says_so():
 
 def programs_compiled(trainer):
     """Number of programs of the steps of a paused training."""
-    return len(trainer._steps._quick_loop.plans)
+    return len(trainer._runner.steps._quick_loop.plans)
 
 
 def test_a_layer_is_widened_alive_with_weights_slots_and_history_kept():
@@ -233,6 +233,7 @@ def test_betas_changed_alive_hold_from_the_next_step_and_compile_nothing():
         live.stop()
 
 
+WEIGHTS = 1.0 + np.arange(96) % 2
 OTHER_X = np.random.default_rng(9).normal(size=(96, 4)).astype(np.float32)
 OTHER_Y = (OTHER_X[:, :1] > 0).astype(np.float32)
 
@@ -284,8 +285,8 @@ def test_another_number_of_rows_begins_with_the_next_epoch():
 
 def test_rows_replaced_in_a_running_training_are_trained_on():
     led = trainer()
-    with led.start(X, Y, epochs=10**6, batch_size=16, weights=np.ones(96)) as live:
-        assert live.replace_data(X, 1 - Y, weights=np.ones(96))
+    with led.start(X, Y, epochs=10**6, batch_size=16, weights=WEIGHTS) as live:
+        assert live.replace_data(X, 1 - Y, weights=WEIGHTS)
         assert not live.is_paused
         live.pause()
         assert (live.batch()[1].targets[:, 0] != (live.batch()[0].sum(axis=1) > 0)).all()

@@ -79,11 +79,13 @@ def test_the_whole_set_is_never_converted():
     x, y = to_device(x, np.zeros(5000, np.int32))
     assert x.dtype == np.uint8
     rows = np.arange(16, dtype=np.int32)
-    lowered = trainer._steps._once.lower(rows, Tensor(x), Tensor(y))
+    lowered = trainer._runner.steps._once.lower(rows, Tensor(x), Tensor(y))
     assert lowered.compile().memory_analysis().temp_size_in_bytes < x.nbytes / 4
-    trainer._evaluator.net.eval()
+    trainer._runner.evaluator.net.eval()
     batches = np.arange(5000, dtype=np.int32).reshape(50, 100)
-    lowered = trainer._evaluator._scores.lower(batches, batches.ravel(), Tensor(x), Tensor(y))
+    lowered = trainer._runner.evaluator._scores.lower(
+        batches, batches.ravel(), Tensor(x), Tensor(y)
+    )
     assert lowered.compile().memory_analysis().temp_size_in_bytes < x.nbytes
 
 
