@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     import numpy as np
 
     from cutaway.data import TableArrays
+    from cutaway.data.fingerprint import Hashes
     from cutaway.data.target import Target
     from cutaway.runs.schema import Classes
 
@@ -97,9 +98,13 @@ class Preprocessing:
         headings: of `summary_rows`.
         baseline: of baseline_mean_absolute_error, in words.
         predicts_files: whether predictions are pictures or volumes, written to a folder.
+        file_columns: of the frame that `read` returns: paths of files, whose contents count.
+        key_columns: what makes an example the same in other data; None: all its columns.
     """
 
     predicts_files = False
+    file_columns: tuple[str, ...] = ()
+    key_columns: tuple[str, ...] | None = None
 
     target: "Target"
     examples = "rows"
@@ -135,6 +140,23 @@ class Preprocessing:
     def transform(self, frame, *, with_target: bool = True) -> "TableArrays":
         """TableArrays of the examples: x, y, rows of the frame, notes."""
         raise NotImplementedError
+
+    def used_columns(self, frame) -> list[str]:
+        """The columns of a frame from `read` that a training depends on."""
+        return frame.columns
+
+    def hashes(self, frame, *, sampled: bool | None = None) -> "Hashes":
+        """Hashes of the examples of a frame from `read`; see data.fingerprint.hash_examples."""
+        from cutaway.data.fingerprint import hash_examples
+
+        return hash_examples(
+            frame,
+            unit=self.examples,
+            columns=self.used_columns(frame),
+            files=self.file_columns,
+            key=self.key_columns,
+            sampled=sampled,
+        )
 
     @classmethod
     def from_json(cls, value: dict) -> "Preprocessing":
@@ -264,8 +286,10 @@ class Preprocessing:
 
     def evaluate(self, run, data) -> tuple[dict, list]:
         """(scores, notes) of a run on labeled data."""
-        arrays = self.transform(self.read(data))
-        return self.score_run(run, arrays.x, arrays.y), arrays.notes
+        frame = self.read(data)
+        arrays = self.transform(frame)
+        notes = [*arrays.notes, *run.notes_of_seen(frame[arrays.rows])]
+        return self.score_run(run, arrays.x, arrays.y), notes
 
     def evaluation(self, run, data) -> Evaluation:
         """What `evaluate` returns, and the tables and curves behind it, if there are some."""
