@@ -116,7 +116,7 @@ class StoredFingerprint(msgspec.Struct):
         count: number of examples.
         digest, unordered: of all of them, in their order and in any.
         keys: digest of their keys, in any order.
-        columns: {name: digest}.
+        columns: {name: digest}, in the order of the inputs.
         training: number of training examples with a key.
         twins: fraction of them that equal another one.
         sampled: whether only samples of the files were read.
@@ -208,7 +208,9 @@ class Fingerprint:
         """
         now, unit = self.stored, self.hashes.unit
         if (before.count, before.digest) == (now.count, now.digest):
-            return None
+            # the rows are equal; but the inputs of a network have the order of the columns
+            moved = list(before.columns) != list(now.columns)
+            return "its columns are in another order" if moved else None
         found = []
         if before.count != now.count:
             found.append(f"{before.count:,} {unit}, now {now.count:,}")

@@ -175,7 +175,7 @@ def test_columns_of_arrays_and_lists_are_hashed():
 
 
 def test_the_same_data_do_not_differ_however_they_are_written(difference):
-    text = FRAME.select("day", pl.col("size").cast(pl.Float64), "color").write_csv().encode()
+    text = FRAME.with_columns(pl.col("size").cast(pl.Float64)).write_csv().encode()
     read = pl.read_csv(text)  # dates as texts
     assert read["day"].dtype == pl.String
     assert difference(of(FRAME), of(read)) is None
@@ -187,6 +187,7 @@ CHANGES = {
     "the column 'size' is changed; the first difference is in row 3": FRAME.with_columns(
         size=pl.Series([1, 2, 3, 4])
     ),
+    "its columns are in another order": FRAME.select("color", "size", "day"),
     "the column 'price' is new": FRAME.with_columns(price=1),
     "the column 'day' is gone": FRAME.drop("day"),
 }
