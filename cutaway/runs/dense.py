@@ -166,6 +166,9 @@ class DenseExperiment(Experiment):
     def with_options(self, options):
         return dataclasses.replace(super().with_options(options), found={})
 
+    def examples(self):
+        return self.frame, self.sets["train"]
+
     @property
     def validation_rows(self) -> int:
         return len(self.sets["validation"])

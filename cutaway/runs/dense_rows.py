@@ -59,6 +59,8 @@ class DenseRows(Preprocessing):
     """
 
     predicts_files = True
+    file_columns = ("input", "target")
+    key_columns = ("input",)
     files: InputFiles
     size: tuple[int, ...]
     channels: int
@@ -213,4 +215,5 @@ class DenseRows(Preprocessing):
         frame = self.read(data)
         if "target" not in frame.columns:
             raise self.without_targets()
-        return self.score_compared(self.compared(run, frame.to_dicts())), []
+        scores = self.score_compared(self.compared(run, frame.to_dicts()))
+        return scores, run.notes_of_seen(frame)

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, ClassVar
 import numpy as np
 
 from cutaway.data import BlockStream, SkippedFiles
+from cutaway.data.fingerprint import Fingerprint
 from cutaway.errors import CutawayError, OptionError, OutOfMemoryError, RunError, TrainingError
 from cutaway.losses import LOSSES, expects
 from cutaway.nn import Module, seed
@@ -62,6 +63,8 @@ class Experiment:
         stream: of all training examples, if they do not fit in memory; x[training] is then a
             sample of them, used for the training scores.
         skipped: files that cannot be read, in all sets; None for kinds that read no files.
+        known: (frame of all examples as `preprocessing.read` returns them, indices of the training
+            examples), for the fingerprint of the data; None: frame and training.
         trainer, probes: of the last `train`; None before.
     """
 
@@ -91,6 +94,7 @@ class Experiment:
     transform: Callable | None = None
     stream: BlockStream | None = None
     skipped: SkippedFiles | None = None
+    known: "tuple[pl.DataFrame, np.ndarray] | None" = None
     trainer: Trainer | None = None
     probes: Probes | None = None
 
@@ -187,7 +191,8 @@ class Experiment:
         began = time.perf_counter()
         if resume and self.skipped is not None:
             self._adopt_scale(out)
-        config = self._config()
+        fingerprint = self.fingerprint()
+        config = {**self._config(), "fingerprint": fingerprint.to_json()}
         slots = len(OPTIMIZERS[self.options.optimizer].slots)
         size = sum(p.data.nbytes for p in self.net.parameters()) * (slots + 1)
         expect_room(size, "the training: gradients and the optimizer's state", NARROWER)
@@ -198,9 +203,24 @@ class Experiment:
             name=Path(self.source).stem,
             config=config,
             preprocessing=self.preprocessing.to_json(),
+            fingerprint=fingerprint,
             resume=resume,
         ) as folder:
             return self._train(folder, trainer, config, began, resume, callbacks, progress)
+
+    def examples(self) -> "tuple[pl.DataFrame, np.ndarray]":
+        """(frame of all examples, indices of the training examples)."""
+        return (self.frame, self.training) if self.known is None else self.known
+
+    def fingerprint(self) -> Fingerprint:
+        """Of all the data: those of training, validation and test."""
+        frame, training = self.examples()
+        hashes = self.preprocessing.hashes(frame)
+        numbers = self.row_numbers
+        if len(numbers) != len(hashes.rows):
+            numbers = np.arange(len(hashes.rows)) + 1
+        most = self.skipped.most if self.skipped is not None and self.stream is not None else 0
+        return Fingerprint(hashes, training, numbers, most)
 
     def _adopt_scale(self, out) -> None:
         """Take the scale of the inputs from a run to be resumed which read other files.

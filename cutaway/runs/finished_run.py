@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
+from cutaway.data.fingerprint import note_of_seen
 from cutaway.data.parquet import read_parquet
 from cutaway.errors import RunError, ShapeError
 from cutaway.models import Detector, detection_objective
@@ -112,6 +113,20 @@ class Run:
     @functools.cached_property
     def metrics(self) -> dict:
         return self.folder.read_json(self.folder.metrics, Metrics)
+
+    def notes_of_seen(self, frame) -> list[str]:
+        """[a sentence] if the network was trained on rows of a frame from preprocessing.read."""
+        if self._fingerprint is None:
+            return []
+        stored, arrays = self._fingerprint
+        hashes = self.preprocessing.hashes(frame, sampled=stored.sampled)
+        note = note_of_seen(hashes, stored, arrays["training"])
+        return [] if note is None else [note]
+
+    @functools.cached_property
+    def _fingerprint(self):
+        """Of the training data; None: the run has none."""
+        return self.folder.read_fingerprint(self.config) if "fingerprint" in self.config else None
 
     @property
     def probes(self):

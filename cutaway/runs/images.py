@@ -74,6 +74,8 @@ class ImageRows(Preprocessing):
     """
 
     examples = "images"
+    file_columns = ("path",)
+    key_columns = ("path", "image")
 
     def __init__(self, size, channels: int, target, *, skip_unreadable: int = 0, crop: float = 1.0):
         self.size = tuple(size)
@@ -215,6 +217,8 @@ def prepare_images(path, options: ImageOptions | None = None, *, why: str = "") 
     Raises:
         DataError: no classes, only one class, images that cannot be read.
     """
+    import polars as pl
+
     options = ImageOptions() if options is None else options
     sets, classes = read_sets(path)
     sets = sets_of_examples(sets, path, options.split)
@@ -229,6 +233,7 @@ def prepare_images(path, options: ImageOptions | None = None, *, why: str = "") 
     transform = augmentation(size, channels) if options.augment else None
     stream, chosen = None, training_frame
     own = dataclasses.replace(options, test=0.0) if "test" in sets else options
+    known = None
     if "path" in training_frame.columns and rows.size_of(training_frame) > LARGEST_BYTES:
         if own.test:
             raise OptionError(
@@ -236,8 +241,11 @@ def prepare_images(path, options: ImageOptions | None = None, *, why: str = "") 
                 expected="images that fit in memory, or a folder test next to train",
                 fix="omit test, or use a smaller size",
             )
+        whole = pl.concat([training_frame, *(sets[name] for name in sets if name != "train")])
         stream, sets = _streamed(training_frame, sets, y, rows, options, transform)
         chosen = sets["train"]
+        streamed = pl.Series([str(path) for path in stream.folder.paths])
+        known = whole, np.flatnonzero(whole["path"].is_in(streamed.implode()).to_numpy())
     found = encode_sets(rows, {**sets, "train": chosen}, options, is_stream=stream is not None)
     rows.skipped = None
     training, y = found.training, found.y
@@ -282,6 +290,7 @@ def prepare_images(path, options: ImageOptions | None = None, *, why: str = "") 
         transform=transform,
         stream=stream,
         skipped=skipped,
+        known=found.known if known is None else known,
     )
 
 

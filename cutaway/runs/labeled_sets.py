@@ -21,7 +21,10 @@ FILTERS = [128, 256, 128]  # of the network over time
 
 @dataclasses.dataclass(frozen=True)
 class LabeledSets:
-    """Encoded examples: the rows of `frame`, their split, the test set, and notes."""
+    """Encoded examples: the rows of `frame`, their split, the test set, and notes.
+
+    `known`: see Experiment.
+    """
 
     frame: "pl.DataFrame"
     x: np.ndarray
@@ -30,6 +33,7 @@ class LabeledSets:
     validation: np.ndarray
     test: tuple | None
     notes: list
+    known: "tuple[pl.DataFrame, np.ndarray]"
 
 
 def encode_sets(
@@ -44,6 +48,8 @@ def encode_sets(
         is_stream: whether the training examples are a sample of a stream.
         tests: what the given test set is called in the notes.
     """
+    import polars as pl
+
     own = dataclasses.replace(options, test=0.0) if "test" in sets else options
     arrays = rows.transform(sets["train"])
     frame, x, y, notes = sets["train"][arrays.rows], arrays.x, arrays.targets, [*arrays.notes]
@@ -51,8 +57,6 @@ def encode_sets(
         more = rows.transform(sets["validation"])
         training, test_rows = split_test(y, own, stratify=True)
         validation = len(x) + np.arange(len(more.x))
-        import polars as pl
-
         frame = pl.concat([frame, sets["validation"][more.rows]])
         x, y = np.concatenate([x, more.x]), np.concatenate([y, more.targets])
         notes += more.notes
@@ -62,12 +66,14 @@ def encode_sets(
         training, validation, test_rows = split_validation(y, own, stratify=True)
     test, test_notes = make_test_set(x, y, test_rows, rows.examples)
     notes += test_notes
+    whole = frame
     if "test" in sets:
         found = rows.transform(sets["test"])
         test = (found.x, found.y)
+        whole = pl.concat([frame, sets["test"][found.rows]])
         counted = f"{tests}: {len(found.x):,} {rows.examples}"
         notes += [*found.notes, f"{counted}, used for the final scores only"]
-    return LabeledSets(frame, x, y, training, validation, test, notes)
+    return LabeledSets(frame, x, y, training, validation, test, notes, (whole, training))
 
 
 def prepare_over_time(
@@ -129,4 +135,5 @@ def prepare_over_time(
         notes=[*found.notes, *notes],
         why=why,
         test=found.test,
+        known=found.known,
     )

@@ -7,6 +7,7 @@ end, with the state carried over.
 """
 
 import dataclasses
+import re
 from typing import Literal
 
 import jax
@@ -15,6 +16,7 @@ import msgspec
 import numpy as np
 
 from cutaway.data import TableArrays, Tokenizer, read_text
+from cutaway.data.fingerprint import hash_examples
 from cutaway.data.json_types import Count, Size
 from cutaway.engine import Tensor, as_array, no_grad
 from cutaway.errors import DataError, OptionError, expect_range
@@ -106,6 +108,13 @@ class LanguageRows(Preprocessing):
 
         return pl.DataFrame({"text": [read_text(source)]})
 
+    def hashes(self, frame, *, sampled=None):
+        """Of the sentences of the text."""
+        import polars as pl
+
+        found = sentences(frame["text"][0])
+        return hash_examples(pl.DataFrame({"sentence": found}), unit="sentences")
+
     def transform(self, frame, *, with_target: bool = True) -> TableArrays:
         """One row: all tokens of the text except the last, and as y the token after each."""
         if not with_target:
@@ -162,6 +171,12 @@ class LanguageRows(Preprocessing):
             for k in order
         ]
         return [*rows, (f"all {np.count_nonzero(self.counts):,}", f"{total:,}", "100.0%")]
+
+
+def sentences(text: str) -> list[str]:
+    """The sentences of a text; a line ends one too."""
+    found = (part.strip() for part in re.split(r"[\n.!?]+", text))
+    return [part for part in found if part]
 
 
 class Windows:
@@ -279,6 +294,8 @@ def prepare_language(path, options: LanguageOptions | None = None, *, why: str =
         notes=[*notes, *rows.unknown_notes(validation)],
         why=why,
         test=tested,
+        # the last sentence of the training text may be cut in two
+        known=(pl.DataFrame({"text": [whole]}), np.arange(len(sentences(text[:place])) - 1)),
     )
 
 

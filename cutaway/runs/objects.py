@@ -81,6 +81,7 @@ class ObjectRows(DenseRows):
     """
 
     examples = "pictures"
+    file_columns = ("input",)
     files = PICTURES
     headings = ("class", "boxes in the training set", "fraction")
 
@@ -312,7 +313,7 @@ class ObjectRows(DenseRows):
         curves = precision_curves(self, compared, scores)
         return Evaluation(
             self._score_values(scores),
-            [],
+            run.notes_of_seen(frame),
             tuple(one for one in tables if one is not None),
             (("Precision over recall", curves),) if curves else (),
         )

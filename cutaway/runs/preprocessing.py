@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     import numpy as np
 
     from cutaway.data import TableArrays
+    from cutaway.data.fingerprint import Hashes
     from cutaway.data.target import Target
     from cutaway.runs.interval import PredictionInterval
     from cutaway.runs.schema import Classes
@@ -100,10 +101,14 @@ class Preprocessing:
         predicts_files: whether predictions are pictures or volumes, written to a folder.
         interval: the PredictionInterval of predicted numbers; None for classes, and if there were
             too few validation rows for one.
+        file_columns: of the frame that `read` returns: paths of files, whose contents count.
+        key_columns: what makes an example the same in other data; None: all its columns.
     """
 
     predicts_files = False
     interval: "PredictionInterval | None" = None
+    file_columns: tuple[str, ...] = ()
+    key_columns: tuple[str, ...] | None = None
 
     target: "Target"
     examples = "rows"
@@ -139,6 +144,23 @@ class Preprocessing:
     def transform(self, frame, *, with_target: bool = True) -> "TableArrays":
         """TableArrays of the examples: x, y, rows of the frame, notes."""
         raise NotImplementedError
+
+    def used_columns(self, frame) -> list[str]:
+        """The columns of a frame from `read` that a training depends on."""
+        return frame.columns
+
+    def hashes(self, frame, *, sampled: bool | None = None) -> "Hashes":
+        """Hashes of the examples of a frame from `read`; see data.fingerprint.hash_examples."""
+        from cutaway.data.fingerprint import hash_examples
+
+        return hash_examples(
+            frame,
+            unit=self.examples,
+            columns=self.used_columns(frame),
+            files=self.file_columns,
+            key=self.key_columns,
+            sampled=sampled,
+        )
 
     @classmethod
     def from_json(cls, value: dict) -> "Preprocessing":
@@ -282,11 +304,13 @@ class Preprocessing:
 
     def evaluate(self, run, data) -> tuple[dict, list]:
         """(scores, notes) of a run on labeled data."""
-        arrays = self.transform(self.read(data))
+        frame = self.read(data)
+        arrays = self.transform(frame)
+        notes = [*arrays.notes, *run.notes_of_seen(frame[arrays.rows])]
         scores = self.score_run(run, arrays.x, arrays.targets)
         if self.interval is not None:
             scores |= self.interval_scores(arrays.targets, run.outputs(arrays.x))
-        return scores, arrays.notes
+        return scores, notes
 
     def evaluation(self, run, data) -> Evaluation:
         """What `evaluate` returns, and the tables and curves behind it, if there are some."""

@@ -65,6 +65,8 @@ class RecordingRows(Preprocessing):
     skipped: SkippedFiles | None = None
 
     examples = "recordings"
+    file_columns = ("path",)
+    key_columns = ("path",)
 
     @classmethod
     def from_json(cls, value: dict) -> "RecordingRows":

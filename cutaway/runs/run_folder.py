@@ -7,16 +7,19 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
+import numpy as np
 
 import cutaway
+from cutaway.data.fingerprint import ARRAYS, Fingerprint, StoredFingerprint
 from cutaway.errors import RunError, did_you_mean
 from cutaway.files import Manifest, Owner, owner, sweep
+from cutaway.files.arrays import read_arrays
 from cutaway.files.content import exists
 from cutaway.files.owner import expect_no_owner
 from cutaway.files.writing import is_partial
 from cutaway.runs.damage import explaining_damage
 from cutaway.runs.own_files import remember
-from cutaway.runs.schema import Authorship, Config, expect_numbers
+from cutaway.runs.schema import Authorship, Config, expect_numbers, read_form
 from cutaway.train.checkpoint import read_state
 
 MAY_CHANGE = {"format", "cutaway", "options.epochs", "options.skip_unreadable", "skipped_files"}
@@ -30,6 +33,7 @@ class RunFolder:
         path: the folder.
         config, weights, preprocessing, history, probes, metrics, report: its files.
         features: of validation examples, in runs with a pretrained backbone.
+        fingerprint: hashes of the training data, see data.fingerprint.
         discriminator: weights of the network that a generator was trained against.
         checkpoints: folder of the training state.
         manifest: checksums of the files, by which damage is noticed.
@@ -52,6 +56,7 @@ class RunFolder:
         self.probes = self.path / "probes.parquet"
         self.metrics = self.path / "metrics.json"
         self.features = self.path / "features.npz"
+        self.fingerprint = self.path / "fingerprint.npz"
         self.discriminator = self.path / "discriminator.safetensors"
         self.report = self.path / "report.html"
         self.checkpoints = self.path / "checkpoints"
@@ -59,7 +64,14 @@ class RunFolder:
 
     @classmethod
     def begin(
-        cls, out, *, name: str, config: dict, preprocessing: dict, resume: bool = False
+        cls,
+        out,
+        *,
+        name: str,
+        config: dict,
+        preprocessing: dict,
+        fingerprint: Fingerprint | None = None,
+        resume: bool = False,
     ) -> "RunFolder":
         """Create the folder and write config.json and preprocessing.json.
 
@@ -70,7 +82,9 @@ class RunFolder:
             name: of the data, for the folder's name.
             config: data, target, options and network spec.
             preprocessing: of the data, as its to_json returns it.
-            resume: the folder must hold a run with the same config; epochs may be increased.
+            fingerprint: of the data, as the config has it.
+            resume: the folder must hold a run with the same config and data; epochs may be
+                increased.
 
         Raises:
             RunError: the folder is not empty, cannot be written to, or another process is training
@@ -94,10 +108,12 @@ class RunFolder:
             folder.config.name: as_json(config),
             folder.preprocessing.name: as_json(preprocessing),
         }
+        if fingerprint is not None:
+            folder._beginning[folder.fingerprint.name] = fingerprint.to_npz()
         folder._own()
         try:
             if is_resumed:
-                folder.expect_same(config)
+                folder.expect_same(config, fingerprint)
             else:
                 folder._expect_empty()  # now that no other process can change it
                 folder._is_new = True
@@ -284,7 +300,8 @@ class RunFolder:
             RunError: there is no file of that name.
         """
         own = (self.config, self.weights, self.preprocessing, self.history)
-        own += (self.probes, self.metrics, self.features, self.discriminator, self.report)
+        own += (self.probes, self.metrics, self.features, self.fingerprint, self.discriminator)
+        own += (self.report,)
         names = [p.name for p in own if p.exists()] if names is None else list(names)
         known = [p.name for p in own]
         for name in names:
@@ -328,17 +345,61 @@ class RunFolder:
                 fix="choose another --out",
             )
 
-    def expect_same(self, config: dict) -> None:
-        """Raise RunError unless the run has this config, apart from what MAY_CHANGE."""
+    def read_fingerprint(self, config: dict) -> tuple[StoredFingerprint, dict] | None:
+        """The fingerprint of the training data, and its arrays; None: the run has none.
+
+        Raises:
+            RunError: it is damaged.
+        """
+        if "fingerprint" not in config or not self.fingerprint.exists():
+            return None
+        with explaining_damage(self.config):
+            stored = read_form(config["fingerprint"], StoredFingerprint)
+        self.read(self.fingerprint)  # whether it is what was written
+        arrays = read_arrays(
+            self.fingerprint,
+            ARRAYS,
+            expected="hashes of the training data, written by `cutaway train`",
+            fix="restore it from a backup, or train again",
+            error=RunError,
+        )
+        with explaining_damage(self.fingerprint):
+            if any(a.ndim != 1 or a.dtype != np.uint64 for a in arrays.values()):
+                raise ValueError("its arrays are not hashes of 64 bits")
+            if len(arrays["names"]) not in (0, len(arrays["rows"])):
+                raise ValueError("as many names as files are expected")
+        return stored, arrays
+
+    def _expect_same_data(self, before: dict, fingerprint: Fingerprint | None) -> None:
+        """Raise RunError if the run was trained on other data; older runs do not know theirs."""
+        if fingerprint is None or "fingerprint" not in before:
+            return
+        known = self.read_fingerprint(before)
+        if known is None:  # killed before it was written
+            with explaining_damage(self.config):
+                known = read_form(before["fingerprint"], StoredFingerprint), None
+        difference = fingerprint.difference(*known)
+        if difference is not None:
+            raise RunError(
+                f"{self.path} was trained on other data: {difference}",
+                expected="the data of the first call, which --resume continues to train on",
+                fix="restore the data as they were, or train into another folder, without --resume",
+            )
+
+    def expect_same(self, config: dict, fingerprint: Fingerprint | None = None) -> None:
+        """Raise RunError unless the run has this config, apart from what MAY_CHANGE, and data."""
+        before = self.read_config()
         found = {
             name: (was, now)
-            for name, was, now in _differences(self.read_config(), json.loads(json.dumps(config)))
-            if name not in MAY_CHANGE
+            for name, was, now in _differences(before, json.loads(json.dumps(config)))
+            if name not in MAY_CHANGE and name.partition(".")[0] != "fingerprint"
         }
+        # what the options make of the network follows from them, as from the data
+        given = ("data", "target", "kind")
+        named = [name for name in found if name in given or name.startswith("options.")]
+        if not named:
+            self._expect_same_data(before, fingerprint)
         if found:
-            # what the options make of the network follows from them
-            given = ("data", "target", "kind")
-            named = [name for name in found if name in given or name.startswith("options.")]
             named = named or list(found)
             shown = []
             for name in named:

@@ -35,6 +35,7 @@ class Config(TypedDict):
     lr: Positive
     network: dict[str, Any]
     skipped_files: NotRequired[list[str]]  # when the training began
+    fingerprint: NotRequired[dict[str, Any]]  # of the data, see data.fingerprint.StoredFingerprint
 
 
 class Metrics(TypedDict):

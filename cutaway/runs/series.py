@@ -8,6 +8,7 @@ import msgspec
 import numpy as np
 
 from cutaway.data import Scaling, TableArrays, read_series, read_table, windows
+from cutaway.data.fingerprint import hash_examples
 from cutaway.data.float32 import to_float32
 from cutaway.data.forecast import chronological_split, expect_long_enough, find_season
 from cutaway.data.json_types import Count, Finite, Positive, Size
@@ -153,6 +154,10 @@ class SeriesRows(Preprocessing):
     def read(self, source):
         """A frame with a row per time; `transform` makes the examples."""
         return series_frame(read_series(source, time=self.time, columns=self.columns), self.time)
+
+    def hashes(self, frame, *, sampled=None):
+        columns = [*([] if self.time is None else [self.time]), *self.columns]
+        return hash_examples(frame, unit="time steps", columns=columns)
 
     def transform(self, frame, *, with_target: bool = True) -> TableArrays:
         """Windows of the series.
@@ -328,6 +333,7 @@ def prepare_series(path, options: SeriesOptions | None = None, *, why: str = "")
         notes=notes,
         why=why,
         test=test_set,
+        known=(frame, np.arange(split)),
     )
 
 

@@ -38,6 +38,9 @@ class TableRows(Preprocessing):
     def read(self, source):
         return read_table(source)
 
+    def used_columns(self, frame):
+        return [*dict.fromkeys(encoder.name for encoder in self.encoders), self.target.name]
+
     def transform(self, frame, *, with_target: bool = True):
         return self.fitted.transform(frame, with_target=with_target)
 

@@ -115,6 +115,9 @@ class TextRows(Preprocessing):
         label, text = names  # lines without a header have generic names
         return frame.rename({text: self.column} | ({label: self.target.name} if label else {}))
 
+    def used_columns(self, frame):
+        return [self.target.name, self.column]
+
     def transform(self, frame, *, with_target: bool = True) -> TableArrays:
         """Encode the texts; without a target, a text without words is a row of padding."""
         self._expect_column(frame, self.column)
@@ -243,6 +246,7 @@ def prepare_text(
         notes=[*found.notes, *arrays.notes, *test_notes],
         test=test_set,
         why=why,
+        known=(frame.select(target, column), training),
     )
 
 

@@ -78,6 +78,7 @@ def prepare_transferred_images(path, options: ImageTransferOptions, *, why: str 
         "why": f"{why} The network is {backbone.about}, with a new head.".strip(),
         "test": found.test,
         "skipped": skipped,
+        "known": found.known,
     }
     if options.fine_tune and options.augment:
         ready["transform"] = augmentation(size, 3)

@@ -55,6 +55,7 @@ def prepare_transferred_text(
         "source": str(path) if isinstance(path, str) or hasattr(path, "parts") else IN_MEMORY,
         "target": found.target,
         "frame": shortened(frame.select(found.target, column), column),
+        "known": (frame.select(found.target, column), training),
         "preprocessing": preprocessing,
         "training": training,
         "validation": found.validation,

@@ -23,7 +23,7 @@ from tests.hostile.child import run_draws
 from tests.hostile.damage import changed_json, damaged
 from tests.runs.small_backbone import SMALL
 
-FILES = ("config.json", "preprocessing.json", "metrics.json", "history.csv")
+FILES = ("config.json", "preprocessing.json", "metrics.json", "history.csv", "fingerprint.npz")
 
 
 def use(run: Run, data: Path) -> None:

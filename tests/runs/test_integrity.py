@@ -22,6 +22,7 @@ FRAME = pl.DataFrame({"a": RNG.normal(size=60), "b": RNG.normal(size=60)})
 FRAME = FRAME.with_columns(y=pl.Series(np.where(FRAME["a"] > FRAME["b"], "yes", "no")))
 QUICK = TableOptions(epochs=6, layers=(4,), dropout=0.1)
 DAMAGE = ("config.json", "history.csv", "metrics.json", "preprocessing.json", "probes.parquet")
+DAMAGE += ("fingerprint.npz",)
 
 
 def train(out, *callbacks, resume=False, **given):
@@ -173,6 +174,7 @@ remember(sys.argv[1], anywhere=True)
 def uses(path):
     """All that a run's files are read for."""
     run = Run.open(path)
+    run.evaluate(FRAME)
     return run.predict(FRAME)[0], run.history.rows, run.metrics, run.probes
 
 

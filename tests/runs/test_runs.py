@@ -37,6 +37,7 @@ def test_a_run_holds_all_that_is_needed_to_use_it(tmp_path, frame, task):
     assert sorted(p.name for p in run.path.iterdir()) == [
         "checkpoints",
         "config.json",
+        "fingerprint.npz",
         "history.csv",
         "manifest.json",
         "metrics.json",

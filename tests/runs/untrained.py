@@ -14,9 +14,12 @@ METRICS |= {"best_epoch": 1, "stopped": None, "device": "CPU", "precision": "flo
 
 def write_untrained(path, experiment, history=HISTORY) -> Run:
     """Write the run of an Experiment as if it had been trained for an epoch; return it, opened."""
-    config = experiment._config()
+    known = experiment.fingerprint()
+    config = {**experiment._config(), "fingerprint": known.to_json()}
     rows = experiment.preprocessing
-    begun = RunFolder.begin(Path(path), name="x", config=config, preprocessing=rows.to_json())
+    begun = RunFolder.begin(
+        Path(path), name="x", config=config, preprocessing=rows.to_json(), fingerprint=known
+    )
     with begun as folder:
         run = Run(folder, config, rows, experiment.saved_net(), History(history))
         run.metrics = {"task": rows.task, **METRICS}
