@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from cutaway.data import TablePreprocessing, read_table, students_path
+from cutaway.data.leaks import find_leaks
 from cutaway.errors import OptionError
 from cutaway.losses import LOSSES, expects
 from cutaway.nn import seed
@@ -149,6 +150,14 @@ def prepare_table(
         arrays.targets, options, stratify=whole.task != "regression"
     )
     expect_batch(options.batch(len(training)), len(training))
+    leaks = find_leaks(
+        frame,
+        whole.target,
+        whole.columns,
+        y=None if whole.task == "regression" else arrays.targets,
+        training=training,
+        held_out={"validation": validation, "test": test},
+    )
     # refitted on the training rows alone: no leakage from the validation and test rows
     preprocessing = whole.refit(frame[training])
     arrays = preprocessing.transform(frame)
@@ -169,6 +178,7 @@ def prepare_table(
         y=arrays.targets,
         spec=spec,
         net=build_network(spec),
-        notes=[*whole.notes, *test_notes],
+        notes=[*whole.notes, *test_notes, *(leak.sentence for leak in leaks)],
+        leaks=tuple(leaks),
         test=test_set,
     )
