@@ -3,7 +3,7 @@
 import numpy as np
 
 from cutaway.data.columns import clean
-from cutaway.data.leak import Leak
+from cutaway.data.found_leak import Leak
 
 MOST_COLUMNS = 30  # of the most distinct values, by which copies are told from coincidences
 # How often two rows agree by chance in a column that counts, and in the best of them.
@@ -26,7 +26,7 @@ def find_duplicates(frame, target: str, columns, training, held_out: dict) -> li
         held_out: {name of a set: indices of its rows}.
     """
     hashes = {name: _hashes(frame[name], k) for k, name in enumerate(columns)}
-    features = np.sum(list(hashes.values()), axis=0, dtype=np.uint64)
+    features = np.stack(list(hashes.values())).sum(axis=0, dtype=np.uint64)  # (rows,)
     rare = _group_sizes(features) <= max(USUAL_ROWS, USUAL_FRACTION * len(features))
     if not _are_copies(features[rare], {name: keys[rare] for name, keys in hashes.items()}):
         return []

@@ -6,7 +6,7 @@ a few rows of a rare class, prove nothing.
 
 import numpy as np
 
-from cutaway.data.leak import Leak, leave_out, some_rows
+from cutaway.data.found_leak import Leak, leave_out, some_rows
 
 NEIGHBORS = 5  # rows of the most similar values whose classes are counted
 # Rows that the majority class gets wrong. A column with one value for each class needs fewer than

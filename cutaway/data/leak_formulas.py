@@ -21,7 +21,7 @@ MOST_POWER = 3.0
 
 
 @dataclasses.dataclass(frozen=True)
-class Sum:
+class LinearFormula:
     """target = Σ weight column + constant.
 
     Attributes:
@@ -50,7 +50,7 @@ class Sum:
 
 
 @dataclasses.dataclass(frozen=True)
-class Product:
+class PowerFormula:
     """target = factor Π column^power.
 
     Attributes:
@@ -90,7 +90,7 @@ def unit_of(values) -> float:
     return 0.0
 
 
-def find_formula(names, x, y) -> Sum | Product | None:
+def find_formula(names, x, y) -> LinearFormula | PowerFormula | None:
     """The sum or product of two or three columns that is the target.
 
     Args:
@@ -114,7 +114,7 @@ def find_formula(names, x, y) -> Sum | Product | None:
     return _find_product(names, x, y)
 
 
-def _find_product(names, x, y) -> Product | None:
+def _find_product(names, x, y) -> PowerFormula | None:
     positive = np.flatnonzero((x > 0).mean(axis=0) >= POSITIVE)
     rows = (y > 0) & (x[:, positive] > 0).all(axis=1)
     if len(positive) < 2 or rows.sum() < max(LEAST_ROWS, 0.5 * len(y)):
@@ -181,12 +181,8 @@ def _trimmed(x, y, solve=_least_squares):
     return weights, off
 
 
-def fit_sum(names, x, y, *, coarsest: float = COARSEST) -> Sum | None:
-    """The weighted sum of these columns that is the target in nearly all rows, up to rounding.
-
-    Args:
-        coarsest: most that rounding may excuse, of the standard deviation of the target.
-    """
+def fit_sum(names, x, y) -> LinearFormula | None:
+    """The weighted sum of these columns that is the target in nearly all rows, up to rounding."""
     std, scale = x.std(axis=0), y.std()
     if not std.all() or not scale:
         return None
@@ -200,18 +196,18 @@ def fit_sum(names, x, y, *, coarsest: float = COARSEST) -> Sum | None:
 
     def obeying(weights, constant):
         slack = 0.5 * (unit + (np.abs(weights) * units).sum())
-        slack = max(1e-6 * scale, min(slack, coarsest * scale))
+        slack = max(1e-6 * scale, min(slack, COARSEST * scale))
         return float((np.abs(x @ weights + constant - y) <= slack * (1 + 1e-6)).mean())
 
     fraction = obeying(own, constant)
     simple = np.array([float(f"{weight:.3g}") for weight in own])
     for w, c in ((simple, 0.0), (own, 0.0), (simple, float(f"{constant:.3g}")), (own, constant)):
         if (part := obeying(w, c)) >= max(FRACTION, fraction - 0.005):
-            return Sum(tuple(names), tuple(map(float, w)), c, part)
+            return LinearFormula(tuple(names), tuple(map(float, w)), c, part)
     return None
 
 
-def _fit_product(names, x, y) -> Product | None:
+def _fit_product(names, x, y) -> PowerFormula | None:
     logs = np.log(x)
     if not logs.std(axis=0).all():
         return None
@@ -232,5 +228,5 @@ def _fit_product(names, x, y) -> Product | None:
 
     for f in (1.0, float(f"{factor:.3g}"), factor):
         if (part := obeying(f)) >= FRACTION:
-            return Product(tuple(names), tuple(map(float, powers)), f, part)
+            return PowerFormula(tuple(names), tuple(map(float, powers)), f, part)
     return None

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from cutaway.data.leak import Leak
+from cutaway.data.found_leak import Leak
 from cutaway.data.series import Series
 
 MOST_STEPS = 60  # ahead that are looked at

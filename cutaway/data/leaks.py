@@ -4,7 +4,7 @@ import numpy as np
 
 from cutaway.data.columns import USED, Column, clean
 from cutaway.data.duplicate_rows import find_duplicates
-from cutaway.data.leak import Leak, leave_out, some_rows
+from cutaway.data.found_leak import Leak, leave_out, some_rows
 from cutaway.data.leak_classes import class_leak
 from cutaway.data.leak_formulas import find_formula
 from cutaway.data.leak_values import value_leak

@@ -77,8 +77,8 @@ def preflight(plan: TrainingPlan) -> Preflight:
 
     It checks whether the inputs already tell the target; the loss and the output layer against the
     targets; the scales of inputs and targets; class balance; validation rows that are also training
-    rows; rows of a batch that influence each other; the initial loss; whether every parameter gets a
-    gradient and changes; whether the loss depends on the input; whether one batch can be
+    rows; rows of a batch that influence each other; the initial loss; whether every parameter gets
+    a gradient and changes; whether the loss depends on the input; whether one batch can be
     overfitted; and the learning rate.
 
     Args:

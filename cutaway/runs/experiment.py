@@ -59,7 +59,7 @@ class Experiment:
         stream: of all training examples, if they do not fit in memory; x[training] is then a
             sample of them, used for the training scores.
         skipped: files that cannot be read, in all sets; None for kinds that read no files.
-        leaks: data.leak.Leak objects, which are in the notes too; None: they were not looked for.
+        leaks: (data.found_leak.Leak, ...), also in the notes; None: none were looked for.
         trainer, probes: of the last `train`; None before.
     """
 

@@ -9,7 +9,7 @@ import dataclasses
 
 import numpy as np
 
-from cutaway.data.leak import Leak
+from cutaway.data.found_leak import Leak
 from cutaway.data.leak_classes import renamed_classes
 from cutaway.data.leak_formulas import LEAST_DISTINCT, LEAST_ROWS
 from cutaway.data.leak_values import copied_values

@@ -22,7 +22,7 @@ class Leak:
         fix: what to do about it.
 
     Example:
-        >>> from cutaway.data.leak import Leak
+        >>> from cutaway.data.found_leak import Leak
         >>> Leak("copy", ("sum",), 1.0, "fraction of rows", "`sum` equals `y`", "drop it").sentence
         '`sum` equals `y`: drop it'
     """
@@ -50,7 +50,7 @@ def leave_out(columns) -> str:
 
 def some_rows(count: int, rows: int) -> str:
     """Example:
-    >>> from cutaway.data.leak import some_rows
+    >>> from cutaway.data.found_leak import some_rows
     >>> some_rows(1200, 1201)
     '1,200 of 1,201 rows'
     """
