@@ -65,6 +65,8 @@ def renamed_classes(name: str, values, y, target: str) -> Leak | None:
     levels = np.unique(values[known])
     if wrong < LEAST_RENAMED or len(levels) != np.count_nonzero(counts):
         return None
+    if len(y) - len(levels) < LEAST_RENAMED:  # the first row of each value agrees in any table
+        return None
     usual = _usual_class(levels, values, y, len(counts))
     right = int((usual[np.searchsorted(levels, values[known])] == y[known]).sum())
     if len(np.unique(usual)) < len(levels) or len(y) - right > RENAMED * wrong:

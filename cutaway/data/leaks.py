@@ -59,7 +59,8 @@ def find_leaks(
             leak = _as_row_order(leak, frame[column.name], y, target)
         if leak is not None:
             found.append(leak)
-        if column.kind in ("number", "boolean") and column.name not in alone:
+        is_number = series_of[column.name].dtype.is_numeric()
+        if column.kind == "number" and is_number and column.name not in alone:
             numbers[column.name] = values
     if target.classes is None:
         found += _formulas(numbers, y[rows], target.name)

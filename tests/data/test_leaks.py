@@ -95,6 +95,14 @@ def test_few_rows_prove_nothing():
     assert leaks_of(table(code=y, y=y)) == []
 
 
+def test_a_class_for_each_row_is_renamed_by_any_column_and_is_no_leak():
+    names = [f"name {k:03}" for k in np.random.default_rng(0).permutation(100)]
+    frame = table(code=np.random.default_rng(1).permutation(100), y=names)
+    assert leaks_of(frame) == []
+    twice = table(code=np.r_[frame["code"], frame["code"]], y=names + names)
+    assert only(twice).kind == "copy"
+
+
 def test_a_score_whose_threshold_is_the_class_is_named():
     score = amounts()
     leak = only(table(score=score, y=score > 50))
