@@ -117,7 +117,7 @@ def _is_first(given, values, x) -> bool:
 
 
 @dataclasses.dataclass(frozen=True)
-class Leak:
+class BatchLeak:
     """Rows of a batch that influence each other.
 
     Attributes:
@@ -134,7 +134,7 @@ class Leak:
     change: float
 
 
-def find_leak(trainer, x, *, least: float) -> Leak | None:
+def find_leak(trainer, x, *, least: float) -> BatchLeak | None:
     """Replace all rows but the first, and see whether the first row's output changes.
 
     In evaluation mode, then in training mode, where batch norms stay in evaluation mode: mixing
@@ -167,8 +167,8 @@ def find_leak(trainer, x, *, least: float) -> Leak | None:
         if change > least:
             for (path, kind, one), (_, _, two) in zip(first_layers, other_layers, strict=False):
                 if one.shape == two.shape and len(one) == size and _moved(one, two) > least:
-                    return Leak(training, path, kind, change)
-            return Leak(training, "", "", change)
+                    return BatchLeak(training, path, kind, change)
+            return BatchLeak(training, "", "", change)
     return None
 
 

@@ -17,6 +17,7 @@ from cutaway.doctor.outputs import class_numbers
 from cutaway.doctor.symptoms import (
     batch_leak,
     class_imbalance,
+    data_leak,
     unscaled_inputs,
     unscaled_targets,
     wrong_loss,
@@ -74,10 +75,11 @@ class Preflight(Diagnosis):
 def preflight(plan: TrainingPlan) -> Preflight:
     """Check a plan before it is trained, within seconds and without changing anything.
 
-    It checks the loss and the output layer against the targets; the scales of inputs and targets;
-    class balance; validation rows that are also training rows; rows of a batch that influence each
-    other; the initial loss; whether every parameter gets a gradient and changes; whether the loss
-    depends on the input; whether one batch can be overfitted; and the learning rate.
+    It checks whether the inputs already tell the target; the loss and the output layer against the
+    targets; the scales of inputs and targets; class balance; validation rows that are also training
+    rows; rows of a batch that influence each other; the initial loss; whether every parameter gets
+    a gradient and changes; whether the loss depends on the input; whether one batch can be
+    overfitted; and the learning rate.
 
     Args:
         plan: as for `diagnose`.
@@ -110,7 +112,7 @@ def preflight(plan: TrainingPlan) -> Preflight:
     nothing = Probes(*plan.examples(slice(1)))  # which has watched no training
     seen = Evidence(plan, plan.fresh(), nothing)
     findings, notes = [], []
-    looks = (_loss_and_outputs, _inputs, _targets, _balance, _duplicates, _leak)
+    looks = (_data_leak, _loss_and_outputs, _inputs, _targets, _balance, _duplicates, _leak)
     findings += [found for look in looks if (found := look(seen, notes)) is not None]
     findings += _trainings(seen, notes)
     note_other_terms(seen)
@@ -120,6 +122,10 @@ def preflight(plan: TrainingPlan) -> Preflight:
 
 
 # without training
+
+
+def _data_leak(seen, notes):
+    return data_leak.look(seen)
 
 
 def _loss_and_outputs(seen, notes):
@@ -214,8 +220,8 @@ def _balance_of(notes, seen, head):
 
 def _duplicates(seen, notes):
     plan = seen.plan
-    if plan.validation is None:
-        return None
+    if plan.validation is None or any(leak.kind == "duplicates" for leak in plan.leaks or ()):
+        return None  # there is none, or the reader of the data has counted them
     keys = _keys(plan.x)
     once, counts = np.unique(keys, return_counts=True)
     x_val = map_leaves(lambda leaf, own: leaf.astype(own.dtype), plan.validation[0], plan.x)

@@ -64,6 +64,7 @@ def plan_of(experiment: Experiment, *, rows: int | None = None) -> TrainingPlan:
         batch_size=min(experiment.batch_size, len(training)),
         seed=options.seed,
         callbacks=(stopping,),
+        leaks=experiment.leaks,
         seconds=experiment.DOCTOR_SECONDS,
     )
 

@@ -25,6 +25,7 @@ class TrainingPlan:
         callbacks: for example (EarlyStopping(20),); each run gets copies.
         target_scale: {number of an array of outputs: (mean, std)} if its targets were standardized
             by a change: predictions times std plus mean are in the units of the user's targets.
+        leaks: (data.found_leak.Leak, ...) of the reader of the data; None: it looked for none.
         seconds: that the experiments of a diagnosis may take together, besides the training itself.
     """
 
@@ -37,6 +38,7 @@ class TrainingPlan:
     seed: int = 0
     callbacks: tuple = ()
     target_scale: dict | None = None
+    leaks: tuple | None = None
     seconds: float = math.inf
 
     @classmethod

@@ -65,6 +65,7 @@ class Experiment:
         skipped: files that cannot be read, in all sets; None for kinds that read no files.
         known: (frame of all examples as `preprocessing.read` returns them, indices of the training
             examples), for the fingerprint of the data; None: frame and training.
+        leaks: (data.found_leak.Leak, ...), also in the notes; None: none were looked for.
         trainer, probes: of the last `train`; None before.
     """
 
@@ -95,6 +96,7 @@ class Experiment:
     stream: BlockStream | None = None
     skipped: SkippedFiles | None = None
     known: "tuple[pl.DataFrame, np.ndarray] | None" = None
+    leaks: tuple | None = None
     trainer: Trainer | None = None
     probes: Probes | None = None
 

@@ -12,6 +12,7 @@ from cutaway.data.fingerprint import hash_examples
 from cutaway.data.float32 import to_float32
 from cutaway.data.forecast import chronological_split, expect_long_enough, find_season
 from cutaway.data.json_types import Count, Finite, Positive, Size
+from cutaway.data.leak_series import find_future
 from cutaway.data.series import step_between
 from cutaway.data.target import Target
 from cutaway.errors import DataError, OptionError
@@ -306,6 +307,8 @@ def prepare_series(path, options: SeriesOptions | None = None, *, why: str = "")
     notes = [f"the last {end - split:,} of {end:,} time steps are used for validation", *test_notes]
     if time is not None and series.step is None:
         notes.append(f"the dates in {time!r} are not equally spaced")
+    leaks = find_future(series, column)
+    notes += [leak.sentence for leak in leaks]
     seed(options.seed)
     spec = {
         "model": options.model,
@@ -331,6 +334,7 @@ def prepare_series(path, options: SeriesOptions | None = None, *, why: str = "")
         spec=spec,
         net=build_network(spec),
         notes=notes,
+        leaks=tuple(leaks),
         why=why,
         test=test_set,
         known=(frame, np.arange(split)),

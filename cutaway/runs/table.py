@@ -4,6 +4,7 @@ import functools
 from pathlib import Path
 
 from cutaway.data import TablePreprocessing, read_table, students_path
+from cutaway.data.leaks import find_leaks
 from cutaway.errors import OptionError
 from cutaway.losses import LOSSES, expects
 from cutaway.nn import seed
@@ -165,6 +166,14 @@ def prepare_table(
     if split.unused is not None:
         whole = fit(ignore=(*options.ignore, split.unused))
     expect_batch(options.batch(len(training)), len(training))
+    leaks = find_leaks(
+        frame,
+        whole.target,
+        whole.columns,
+        y=None if whole.task == "regression" else arrays.targets,
+        training=training,
+        held_out={"validation": validation, "test": split.test},
+    )
     # refitted on the training rows alone: no leakage from the validation and test rows
     preprocessing = whole.refit(frame[training])
     arrays = preprocessing.transform(frame)
@@ -185,7 +194,14 @@ def prepare_table(
         y=arrays.targets,
         spec=spec,
         net=build_network(spec),
-        notes=[*whole.notes, *split.notes, *_advice(whole, options), *test_notes],
+        notes=[
+            *whole.notes,
+            *split.notes,
+            *_advice(whole, options),
+            *test_notes,
+            *(leak.sentence for leak in leaks),
+        ],
+        leaks=tuple(leaks),
         test=test_set,
     )
 

@@ -91,6 +91,25 @@ def few_labels_out_of_order(data, width, well):
     return plan(_mixed_up(data, well), net, optimizer=ct.Adam(net, 3e-3), epochs=40)
 
 
+# the target among the inputs
+
+
+@fault("data_leak", ("digits", "mnist"), (24, 32), repairable=False, clean=True)
+def class_as_a_column(data, width, well):
+    """One more input, which is the class; where the network is used it is not known."""
+    data = _with_column(data, well)
+    net = dense(data, width, width)
+    return plan(data, net, optimizer=ct.Adam(net, 3e-3), epochs=20)
+
+
+@fault("data_leak", ("friedman", "waves"), (24, 32), repairable=False, clean=True)
+def target_as_a_column(data, width, well):
+    """One more input, which is the target in other units."""
+    data = _with_column(data, well)
+    net = dense(data, width)
+    return plan(data, net, optimizer=ct.Adam(net, 3e-3), epochs=20)
+
+
 # too much and too little
 
 
@@ -236,6 +255,18 @@ def softmax_over_rows(data, width, well):
     layers = dense(data, width, width).layers()
     net = ct.Sequential(*layers[:2], *([] if well else [OverRows(0)]), *layers[2:])
     return plan(data, net, optimizer=ct.Adam(net, 3e-3), epochs=40)
+
+
+def _with_column(data, well):
+    """One more column: noise, or the target, standardized."""
+    y, yv = (np.asarray(v, np.float32).reshape(len(v)) for v in (data.y, data.yv))
+    rng = np.random.default_rng(0)
+    mean, std = y.mean(), y.std()
+    column, of_validation = (rng.normal(size=len(v)) if well else (v - mean) / std for v in (y, yv))
+    return data.changed(
+        x=np.column_stack([data.x, column]).astype(np.float32),
+        xv=np.column_stack([data.xv, of_validation]).astype(np.float32),
+    )
 
 
 def _mixed_up(data, well):
