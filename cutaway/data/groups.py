@@ -10,7 +10,7 @@ from cutaway.errors import DataError
 
 
 @dataclasses.dataclass(frozen=True)
-class Part:
+class SeriesPart:
     """One series among those of a table.
 
     Attributes:
@@ -22,13 +22,13 @@ class Part:
     rows: np.ndarray
 
 
-def parts_of(frame, group: str | None) -> list[Part]:
+def parts_of(frame, group: str | None) -> list[SeriesPart]:
     """The series of a table: one for each value of its group column, in the order of appearance."""
     if group is None:
-        return [Part(None, np.arange(frame.height))]
+        return [SeriesPart(None, np.arange(frame.height))]
     column = frame[group]
     places = frame.select(group).with_row_index("_").group_by(group, maintain_order=True)
-    found = [Part(key[0], rows["_"].to_numpy().astype(int)) for key, rows in places]
+    found = [SeriesPart(key[0], rows["_"].to_numpy().astype(int)) for key, rows in places]
     if column.null_count():
         raise DataError(
             f"the column {group!r} is empty in {column.null_count()} of {frame.height} rows",

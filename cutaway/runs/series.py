@@ -6,8 +6,8 @@ import numpy as np
 
 from cutaway.data import Scaling, read_series
 from cutaway.data.forecast import chronological_split, expect_long_enough, find_season
-from cutaway.data.groups import Part, parts_of
-from cutaway.data.panel import TimeSplit, split_parts
+from cutaway.data.grouped_series import TimeSplit, split_parts
+from cutaway.data.groups import SeriesPart, parts_of
 from cutaway.data.times import step_between
 from cutaway.errors import DataError, OptionError
 from cutaway.nn import seed
@@ -112,7 +112,7 @@ def prepare_series(path, options: SeriesOptions | None = None, *, why: str = "")
     )
 
 
-def _expect_varying(values, parts: list[Part], split: TimeSplit, column: str):
+def _expect_varying(values, parts: list[SeriesPart], split: TimeSplit, column: str):
     """Raise DataError unless the training part of any series varies."""
     known = [values[part.rows[split.known[part.rows]]] for part in parts]
     known = [own for own in known if len(own)]
@@ -124,12 +124,12 @@ def _expect_varying(values, parts: list[Part], split: TimeSplit, column: str):
         )
 
 
-def _usual(parts: list[Part]) -> Part:
+def _usual(parts: list[SeriesPart]) -> SeriesPart:
     """The series of median length."""
     return sorted(parts, key=lambda part: len(part.rows))[len(parts) // 2]
 
 
-def _notes(series, rows: SeriesRows, parts: list[Part], split: TimeSplit, short) -> list[str]:
+def _notes(series, rows: SeriesRows, parts: list[SeriesPart], split: TimeSplit, short) -> list[str]:
     """What a user has to know about how the series were read and split."""
     notes = []
     if series.group is None:
@@ -163,7 +163,7 @@ def _choose_column(series, column) -> str:
     )
 
 
-def _choose_sizes(options, series, part: Part, channel: int) -> tuple:
+def _choose_sizes(options, series, part: SeriesPart, channel: int) -> tuple:
     """(window, horizon, season), as given or as they suit this series."""
     length = len(part.rows)
     end = chronological_split(length, options.test) if options.test else length

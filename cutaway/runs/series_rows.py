@@ -9,9 +9,9 @@ import numpy as np
 from cutaway.data import Scaling, TableArrays, read_series
 from cutaway.data.dates import DateRecipe
 from cutaway.data.float32 import to_float32
-from cutaway.data.groups import Part, parts_of
+from cutaway.data.grouped_series import windows_of_parts
+from cutaway.data.groups import SeriesPart, parts_of
 from cutaway.data.json_types import Count, Finite, Positive, Size
-from cutaway.data.panel import windows_of_parts
 from cutaway.data.target import Target
 from cutaway.errors import DataError
 from cutaway.metrics import regression_scores
@@ -176,7 +176,7 @@ class SeriesRows(Preprocessing):
         notes = [self.left_out(short, "too short for a window", len(parts))] if short else []
         return TableArrays(last, None, np.array([part.rows[-1] for part in ready]), notes)
 
-    def left_out(self, short: list[Part], why: str, count: int) -> str:
+    def left_out(self, short: list[SeriesPart], why: str, count: int) -> str:
         """A note about series that are left out."""
         names = ", ".join(repr(part.label) for part in short[:3])
         more = ", ..." if len(short) > 3 else ""

@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 
 from cutaway.data import read_series
 from cutaway.data.forecast import expect_long_enough
+from cutaway.data.grouped_series import split_parts, windows_of_parts
 from cutaway.data.groups import find_group, parts_of
-from cutaway.data.panel import split_parts, windows_of_parts
 from cutaway.data.times import as_times
 from cutaway.errors import DataError
 

@@ -5,7 +5,7 @@ import dataclasses
 import numpy as np
 
 from cutaway.data.forecast import chronological_split
-from cutaway.data.groups import Part
+from cutaway.data.groups import SeriesPart
 from cutaway.data.series import windows
 from cutaway.errors import DataError
 
@@ -45,7 +45,9 @@ class TimeSplit:
         )
 
 
-def split_parts(parts: list[Part], test, validation, fits) -> tuple[TimeSplit, list[Part]]:
+def split_parts(
+    parts: list[SeriesPart], test, validation, fits
+) -> tuple[TimeSplit, list[SeriesPart]]:
     """Split each series in time.
 
     Args:
@@ -78,7 +80,7 @@ def split_parts(parts: list[Part], test, validation, fits) -> tuple[TimeSplit, l
     return TimeSplit(place, split, end, used), short
 
 
-def windows_of_parts(values, parts: list[Part], window: int, horizon: int, targets) -> tuple:
+def windows_of_parts(values, parts: list[SeriesPart], window: int, horizon: int, targets) -> tuple:
     """Sliding windows that never reach from one series into another.
 
     Returns:
