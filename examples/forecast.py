@@ -16,7 +16,8 @@ from pathlib import Path
 import numpy as np
 
 import cutaway as ct
-from cutaway.runs.series import SeriesOptions, SeriesRows, prepare_series
+from cutaway.runs.series import SeriesOptions, prepare_series
+from cutaway.runs.series_rows import SeriesRows
 
 # {name: (file, options, lags of the naive forecasts)}
 SERIES: dict[str, tuple[str, dict, tuple[int, ...]]] = {

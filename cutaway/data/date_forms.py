@@ -103,21 +103,23 @@ def instants(parts):
     """
     import polars as pl
 
+    given = set(parts.columns)
+
     def number(name, otherwise):
-        if name not in parts.columns:
+        if name not in given:
             return pl.lit(otherwise, pl.Int64)
         found = pl.col(name).cast(pl.Int64, strict=False)
         return found if otherwise is None else found.fill_null(otherwise)
 
-    year = number("year", None if "year" in parts.columns else 1970)
-    if "year" in parts.columns:
+    year = number("year", None if "year" in given else 1970)
+    if "year" in given:
         short = pl.col("year").str.len_chars() == 2
         year = year + pl.when(~short).then(0).when(year < CENTURY_BREAK).then(2000).otherwise(1900)
     hour, minute, valid = number("hour", 0), number("minute", 0), pl.lit(True)
-    if "half" in parts.columns:
+    if "half" in given:
         half = pl.col("half").str.slice(0, 1).str.to_lowercase()
         # without minutes, only AM or PM or a date before it makes a number an hour
-        if "year" not in parts.columns:
+        if "year" not in given:
             valid = half.is_not_null() | pl.col("minute").is_not_null()
         valid = valid & (half.is_null() | hour.is_between(1, 12))
         twelve = (hour % 12) + pl.when(half == "p").then(12).otherwise(0)
@@ -126,17 +128,17 @@ def instants(parts):
     valid = valid & (minute < 60) & (second < 60)
     valid = valid & ((hour < 24) | ((hour == 24) & (minute == 0) & (second == 0)))
     micro = pl.lit(0)
-    if "fraction" in parts.columns:
+    if "fraction" in given:
         padded = pl.col("fraction").str.pad_end(6, "0").str.slice(0, 6)
         micro = padded.cast(pl.Int64, strict=False).fill_null(0)
     clock = ((hour * 60 + minute) * 60 + second) * 1_000_000 + micro
     zone = pl.lit(None, pl.Int64)
-    if "zone" in parts.columns:
-        texts = parts["zone"].unique().drop_nulls().to_list()
+    if "zone" in given:
+        texts = parts.get_column("zone").unique().drop_nulls().to_list()
         minutes = {t: _zone_minutes(t) for t in texts}
         zone = pl.col("zone").replace_strict(minutes, default=None, return_dtype=pl.Int64)
         valid = valid & (zone.is_not_null() | pl.col("zone").is_null())
-    month = _month(parts, number)
+    month = _month(given, number)
     good = year.is_between(1, 9999) & month.is_between(1, 12)
     first = pl.when(good).then(pl.struct(year.alias("y"), month.alias("m")))
     frame = parts.select(
@@ -153,16 +155,16 @@ def instants(parts):
     return frame.select(pl.when(real).then(whole).alias("instant"), pl.col("zone"))
 
 
-def _month(parts, number):
+def _month(given, number):
     """The expression of the month: a number, a name, a quarter, or January."""
     import polars as pl
 
-    if "name" in parts.columns:
+    if "name" in given:
         name = pl.col("name").str.to_lowercase()
         return name.replace_strict(MONTHS, default=None, return_dtype=pl.Int64)
-    if "quarter" in parts.columns:
+    if "quarter" in given:
         return 3 * number("quarter", None) - 2
-    return number("month", None if "month" in parts.columns else 1)
+    return number("month", None if "month" in given else 1)
 
 
 def _zone_minutes(text: str) -> int | None:

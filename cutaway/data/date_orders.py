@@ -68,11 +68,11 @@ def decide_orders(parts, day_first: bool | None = None) -> list[Order]:
 
 def _decide(parts, separator: str, day_first: bool | None) -> Order:
     """The order of the dates with one separator."""
-    short = bool((parts["third"].str.len_chars() == 2).any())
+    short = bool((parts.get_column("third").str.len_chars() == 2).any())
     choices = ("mdy", "dmy", "ymd") if short else ("mdy", "dmy")
     if day_first is not None:
         return Order(separator, "dmy" if day_first else "mdy", "as chosen")
-    read = {o: instants(place(parts, {separator: o}))["instant"] for o in choices}
+    read = {o: instants(place(parts, {separator: o})).get_column("instant") for o in choices}
     valid = {o: len(times) - times.null_count() for o, times in read.items()}
     best = max(valid.values())
     left = [o for o in choices if valid[o] == best]

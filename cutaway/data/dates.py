@@ -89,7 +89,7 @@ class DateRecipe:
             shift = pl.duration(minutes=self.offset_minutes - pl.col("zone"))
             moved = pl.col("instant") + pl.when(pl.col("zone").is_not_null()).then(shift)
             found = found.with_columns(pl.coalesce(moved, "instant").alias("instant"))
-            values[found["row"].to_numpy()] = found["instant"].to_numpy()
+            values[found.get_column("row").to_numpy()] = found.get_column("instant").to_numpy()
         return pl.Series(series.name, values, dtype=wanted)
 
     @property
@@ -166,8 +166,8 @@ def find_dates(series, *, sure: bool = False, day_first: bool | None = None) -> 
         return None
     if not sure and not _plausible(found, named):
         return None
-    forms = tuple(found["form"].value_counts(sort=True)["form"].to_list())
-    zones = found["zone"].drop_nulls().unique().to_list()
+    forms = tuple(found.get_column("form").value_counts(sort=True).get_column("form").to_list())
+    zones = found.get_column("zone").drop_nulls().unique().to_list()
     reasons = [o.reason if len(orders) == 1 else f"{o}, {o.reason}" for o in orders]
     if len(zones) > 1:
         reasons.append("in different time zones, converted to UTC")
@@ -235,12 +235,12 @@ def _read(text, recipe: DateRecipe):
             continue
         if not left.height:
             break
-        parts = parts_of(left["text"], form)
+        parts = parts_of(left.get_column("text"), form)
         if form == "numeric":
             parts = place(parts, recipe._order_of)
         read = left.select("row", pl.lit(form).alias("form")).hstack(instants(parts))
         found.append(read.filter(pl.col("instant").is_not_null()))
-        left = left.filter(read["instant"].is_null())
+        left = left.filter(read.get_column("instant").is_null())
     if not found:
         return pl.DataFrame(schema={"row": int, "form": str, "instant": pl.Datetime, "zone": int})
     return pl.concat(found)

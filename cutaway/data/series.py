@@ -4,15 +4,16 @@ import dataclasses
 
 import numpy as np
 
-from cutaway.data.dates import find_dates
+from cutaway.data.dates import DateRecipe, find_dates
 from cutaway.data.float32 import expect_float32
+from cutaway.data.groups import find_group, parts_of
 from cutaway.data.read import read_table
+from cutaway.data.times import EQUAL_FRACTION, as_times, step_between
 from cutaway.errors import DataError, OptionError, did_you_mean, expect_range
 from cutaway.files.content import naming_source
 
 # usual seasons for each step between two dates, in steps
 SEASONS = {"hour": (24, 168), "day": (7, 365), "week": (52,), "month": (12,), "quarter": (4,)}
-EQUAL_FRACTION = 0.95  # a daily series without 29 February still counts as equally spaced
 
 
 @dataclasses.dataclass(frozen=True)
@@ -24,105 +25,122 @@ class Series:
         names: of the channels.
         times: as many dates or times as values, or None.
         step: "hour", "day", "week", "month", "quarter", "year", or None for any other.
+        time: name of the column of the times, or None.
+        dates: how the times are written, or None.
+        group: name of the column that tells several series of one table apart, or None.
+        groups: as many values of that column as values, or None.
     """
 
     values: np.ndarray
     names: list
     times: list | None
     step: str | None
+    time: str | None = None
+    dates: DateRecipe | None = None
+    group: str | None = None
+    groups: list | None = None
 
 
 @naming_source("a series")
-def read_series(source, *, time=None, columns=None) -> Series:
-    """Read the series in a table with one row per time.
+def read_series(source, *, time=None, columns=None, group=None, dates=None) -> Series:
+    """Read the series in a table with one row per time, or per time and group.
 
     Args:
         source: path of a table, or a frame or dict of columns.
-        time: date column; by default the first column, if it holds dates.
+        time: date column; by default the first column, if it holds dates, or with groups the first
+            that does.
         columns: the series; by default all other numeric columns.
+        group: column that tells several series apart, each with its own rows; by default, where
+            times repeat, the one that makes time and group unique.
+        dates: how the times are written, a DateRecipe; by default found over the whole column.
 
     Raises:
-        DataError: no such column, no numbers, missing values, times that are not in order.
+        DataError: no such column, no numbers, missing values, times that are not in order or
+            repeat.
     """
     frame = read_table(source)
-    for name in [*([] if time is None else [time]), *(columns or ())]:
+    for name in [n for n in (time, group, *(columns or ())) if n is not None]:
         if name not in frame.columns:
             raise DataError(
                 f"there is no column {name!r}",
                 expected="a column of the table",
                 fix=did_you_mean(name, frame.columns),
             )
-    times = as_times(frame[time or frame.columns[0]])
-    if times is None and time is not None:
-        raise DataError(
-            f"the column {time!r} does not hold dates, for example {frame[time][0]!r}",
-            expected="dates like 2024-01-31, or times like 2024-01-31 13:00",
-        )
+    time, times, dates = _find_times(frame, time, group, dates)
     if times is not None:
-        time = time or frame.columns[0]
-        _expect_order(times, time)
+        group = _choose_group(frame, time, times) if group is None else group
+        _expect_order(times, time, frame, group)
     if columns is None:
-        columns = [n for n, dtype in frame.schema.items() if n != time and dtype.is_numeric()]
+        numeric = [n for n, dtype in frame.schema.items() if dtype.is_numeric()]
+        columns = [n for n in numeric if n not in (time, group)]
     for name in columns:
         _expect_numbers(frame[name], times)
     if not columns:
         raise DataError("the table has no numeric column", expected="at least one series")
     values = frame.select(columns).to_numpy().astype(np.float64)
+    one = slice(None) if group is None else (frame[group] == frame[group].mode()[0]).to_numpy()
     return Series(
         values,
         list(columns),
         None if times is None else times.to_list(),
-        None if times is None else step_between(times),
+        None if times is None else step_between(times.filter(one) if group else times),
+        time,
+        dates,
+        group,
+        None if group is None else frame[group].to_list(),
     )
 
 
-def as_times(column):
-    """A column as polars dates or, with a time of day, as times; None if some are neither."""
-    import polars as pl
+def _find_times(frame, time, group, dates) -> tuple:
+    """(name of the date column, its times, how they are written), each None if there is none."""
+    if time is not None:
+        return time, *_expect_times(frame[time], dates)
+    first, *others = frame.columns
+    if dates is not None or find_dates(frame[first]) is not None:
+        return first, *_expect_times(frame[first], dates)
+    for name in others:  # store, day, sales
+        recipe = None if frame[name].dtype.is_numeric() else find_dates(frame[name])
+        if recipe is None:
+            continue
+        times = as_times(frame[name], recipe)
+        if times is not None and (group or find_group(frame, name, times)):
+            return name, times, recipe
+    return None, None, None
 
-    recipe = None if column.null_count() else find_dates(column)
+
+def _expect_times(column, dates) -> tuple:
+    """(times, how they are written) of a date column."""
+    recipe = dates or find_dates(column)
     if recipe is None:
-        return None
+        raise DataError(
+            f"the column {column.name!r} does not hold dates, for example {column[0]!r}",
+            expected="dates like 2024-01-31, or times like 2024-01-31 13:00",
+        )
     times = recipe.parse(column)
     if times.null_count():
+        row = int(times.is_null().arg_max() or 0)
+        raise DataError(
+            f"the column {column.name!r} holds {column[row]!r} in row {row + 1}, "
+            f"{times.null_count()} cells that are no dates",
+            expected=f"{recipe.sentence()}, in every row",
+            fix="fix these cells, or delete their rows",
+        )
+    return as_times(column, recipe), recipe
+
+
+def _choose_group(frame, time, times) -> str | None:
+    """The group column of a table whose times repeat; None if they do not."""
+    repeated = 1 - times.n_unique() / max(1, len(times))
+    if not repeated:
         return None
-    return times if recipe.has_time else times.cast(pl.Date)
-
-
-def step_between(times):
-    """The name of the step between nearly all consecutive times, or None."""
-    import polars as pl
-
-    if len(times) < 3:
-        return None
-    seconds = times.cast(pl.Datetime("us")).cast(pl.Int64).to_numpy() // 10**6
-    steps = np.diff(seconds)
-    limits = {  # months and years are of unequal length
-        "hour": (3600, 3600),
-        "day": (86_400, 86_400),
-        "week": (7 * 86_400, 7 * 86_400),
-        "month": (28 * 86_400, 31 * 86_400),
-        "quarter": (90 * 86_400, 92 * 86_400),
-        "year": (365 * 86_400, 366 * 86_400),
-    }
-    for name, (least, most) in limits.items():
-        if ((steps >= least) & (steps <= most)).mean() >= EQUAL_FRACTION:
-            return name
-    return None
-
-
-def equal_steps(times) -> bool:
-    """Whether the times are in order and nearly all equally spaced."""
-    import polars as pl
-
-    if len(times) < 3:
-        return False
-    if step_between(times) is not None:
-        return True
-    steps = np.diff(times.cast(pl.Datetime("us")).cast(pl.Int64).to_numpy())
-    values, counts = np.unique(steps, return_counts=True)
-    best = counts.argmax()
-    return bool(values[best] > 0 and counts[best] >= EQUAL_FRACTION * len(steps))
+    group = find_group(frame, time, times)
+    if group is None and repeated > 1 - EQUAL_FRACTION:
+        raise DataError(
+            f"the times in {time!r} repeat: {len(times):,} rows hold {times.n_unique():,} times",
+            expected="one row per time, or a column that tells several series apart",
+            fix="name that column: group=COLUMN (--group COLUMN)",
+        )
+    return group
 
 
 def windows(values, window: int, horizon: int = 1, *, stride: int = 1, targets=None):
@@ -213,14 +231,24 @@ class Scaling:
         return np.asarray(values) * np.array(self.std)[chosen] + np.array(self.mean)[chosen]
 
 
-def _expect_order(times, name):
-    if not times.is_sorted():
-        at = next(k for k in range(1, len(times)) if times[k] < times[k - 1])
-        raise DataError(
-            f"the times in {name!r} are not in order: {times[at]} follows {times[at - 1]}",
-            expected="rows sorted by time",
-            fix="sort the table by that column",
-        )
+def _expect_order(times, name, frame, group):
+    for part in parts_of(frame, group):
+        own = times if group is None else times[part.rows]
+        where = "" if group is None else f" of {group} {part.label!r}"
+        if not own.is_sorted():
+            at = next(k for k in range(1, len(own)) if own[k] < own[k - 1])
+            raise DataError(
+                f"the times in {name!r}{where} are not in order: {own[at]} follows {own[at - 1]}",
+                expected="rows sorted by time",
+                fix="sort the table by that column",
+            )
+        if group is not None and own.n_unique() < len(own):
+            raise DataError(
+                f"the times in {name!r}{where} repeat: {len(own):,} rows hold "
+                f"{own.n_unique():,} times",
+                expected="one row per time in each group",
+                fix="name the column that tells the series apart: group=COLUMN (--group COLUMN)",
+            )
 
 
 def _expect_numbers(series, times):

@@ -17,7 +17,7 @@ from cutaway.data import (
     windows,
 )
 from cutaway.data.forecast import chronological_split, find_season
-from cutaway.data.series import as_times, equal_steps, step_between
+from cutaway.data.times import as_times, equal_steps, step_between
 from cutaway.errors import DataError, OptionError
 
 

@@ -7,8 +7,9 @@ import pytest
 
 from cutaway.data import seasonal_naive
 from cutaway.errors import DataError, OptionError
-from cutaway.runs import Run, write_report
+from cutaway.runs import Run, prepare, write_report
 from cutaway.runs.series import SeriesOptions, prepare_series
+from cutaway.runs.series_rows import SeriesRows
 
 RNG = np.random.default_rng(0)
 MONTHS = 120
@@ -130,6 +131,92 @@ def test_hours_go_on_too():
     assert (rows.season, rows.every) == (24, (1, "h"))
     ahead = rows.predictions(rows.read({"time": times, "load": values})[-1:], np.zeros((1, 2)))
     assert [str(t) for t in ahead["time"]] == ["2024-01-04 00:00:00", "2024-01-04 01:00:00"]
+
+
+def american(rows=100):
+    first = datetime.date(2020, 1, 1)
+    k = np.arange(rows)
+    days = [f"{first + datetime.timedelta(days=int(i)):%m/%d/%Y}" for i in k]
+    return pl.DataFrame({"day": days, "sales": 10 + 3 * np.sin(2 * np.pi * k / 7)})
+
+
+def two_shops(rows=100):
+    """Two shops in one table, day by day; the second sells five times as much."""
+    one = american(rows)
+    other = one.with_columns(pl.col("sales") * 5)
+    both = [f.with_columns(store=pl.lit(name)) for name, f in (("A", one), ("B", other))]
+    order = [n + rows * k for n in range(rows) for k in (0, 1)]
+    return pl.concat(both).select("day", "store", "sales")[order]
+
+
+def test_a_series_of_american_dates_is_recognized_and_said(tmp_path):
+    path = tmp_path / "sales.csv"
+    american().write_csv(path)
+    prepared = prepare(path)
+    assert prepared.kind == "series" and "one per day" in prepared.why
+    assert prepared.preprocessing.every == (1, "d")
+    assert any("month/day/year: 13 to 31 occur in the second" in n for n in prepared.notes)
+
+
+def test_the_dates_of_new_data_are_read_as_those_of_the_training_data():
+    days = [f"{d}/{m}/2020" for m in (1, 2, 3) for d in range(1, 29)]
+    frame = pl.DataFrame({"day": days, "sales": np.sin(np.arange(84.0))})
+    rows = prepare_series(frame, SeriesOptions(window=4, horizon=1, season=1)).preprocessing
+    again = SeriesRows.from_json(json.loads(json.dumps(rows.to_json())))
+    few = again.read(frame[28:34])  # 1/2/2020 to 6/2/2020, by themselves ambiguous
+    assert few["day"].to_list() == [datetime.date(2020, 2, d) for d in range(1, 7)]
+
+
+def test_several_series_of_one_table_are_forecast_each_by_itself(tmp_path):
+    path = tmp_path / "shops.csv"
+    two_shops().write_csv(path)
+    prepared = prepare(path, window=14, **QUICK)
+    assert prepared.kind == "series" and "2 values of 'store'" in prepared.why
+    assert any("2 series, one for each value of 'store'" in note for note in prepared.notes)
+    rows = prepared.preprocessing
+    values = two_shops().with_columns(x=(pl.col("sales") - rows.target.mean) / rows.target.scale)
+    for name in "AB":
+        own = values.filter(store=name)["x"].to_numpy()
+        mine = (prepared.frame["store"] == name).to_numpy()
+        begins = np.arange(14, 94)  # of the 7 steps to forecast
+        windows = np.stack([own[b - 14 : b] for b in begins])
+        np.testing.assert_allclose(prepared.x[mine, :, 0], windows, atol=1e-5)
+        places = {k: n for n, k in enumerate(np.flatnonzero(mine))}
+        training = [begins[places[k]] for k in prepared.training if mine[k]]
+        validation = [begins[places[k]] for k in prepared.validation if mine[k]]
+        assert training == list(range(14, 74)) and validation == list(range(80, 94))
+    known = two_shops().filter(pl.col("day").is_in(american(80)["day"].to_list()))["sales"]
+    assert rows.target.mean == pytest.approx(known.mean())
+    run = prepared.train(tmp_path / "run", progress=False)
+    assert "sales (store A)" in write_report(prepared, run).read_text()
+    ahead, _ = Run.open(tmp_path / "run").predict(path)
+    assert ahead.columns == ["store", "day", "prediction"]
+    assert ahead["store"].to_list() == ["A"] * 7 + ["B"] * 7
+    next_days = [datetime.date(2020, 4, d) for d in range(10, 17)]  # 100 days from January 1
+    assert ahead["day"].to_list() == next_days * 2
+    last = two_shops().filter(store="B")["sales"].to_numpy()[None, -14:, None]
+    own = run.outputs(rows.scaling.scale(last).astype(np.float32))[0]
+    np.testing.assert_allclose(ahead["prediction"][7:], own, rtol=1e-5)
+
+
+def test_series_that_are_too_short_are_left_out_with_a_note():
+    frame = two_shops()
+    short = frame[:6].with_columns(store=pl.lit("C")).unique("day", maintain_order=True)
+    prepared = prepare_series(pl.concat([frame, short]), SeriesOptions(window=14, horizon=7))
+    assert any("1 of 3 series are too short" in n and "'C'" in n for n in prepared.notes)
+    assert "C" not in prepared.frame["store"].to_list()
+    rows = prepared.preprocessing
+    arrays = rows.transform(rows.read(pl.concat([frame, short])), with_target=False)
+    assert len(arrays.x) == 2 and "'C'" in arrays.notes[0]
+
+
+def test_the_group_may_be_named():
+    frame = two_shops().with_columns(region=pl.col("store").replace({"A": "x", "B": "y"}))
+    prepared = prepare_series(frame, SeriesOptions(group="region", **QUICK))
+    assert prepared.preprocessing.group == "region"
+    one = prepare_series(american(), SeriesOptions(window=14, horizon=7)).preprocessing
+    with pytest.raises(DataError, match="several series, one for each value of 'store'"):
+        one.read(two_shops())
 
 
 def shuffled():

@@ -6,7 +6,7 @@ from cutaway.runs.kinds.contract import BY_CONTENTS, DataKind, NetworkInput, Sig
 from cutaway.runs.options.series import SeriesOptions
 
 if TYPE_CHECKING:
-    from cutaway.runs.series import SeriesRows
+    from cutaway.runs.series_rows import SeriesRows
 
 
 class SeriesKind(DataKind):
@@ -22,27 +22,15 @@ class SeriesKind(DataKind):
     windows = True
 
     def recognize(self, source):
-        """A first column of equally spaced dates and a numeric column, and nothing else."""
-        from cutaway.data.series import as_times, equal_steps, step_between
-
+        """Equally spaced dates and a numeric column, and nothing else but a column of groups."""
         if source.target is not None or not source.is_table:
             return None
-        frame = source.frame
-        if frame.width != 2:
-            return None
-        columns = source.columns
-        numbers = [c.name for c in columns[1:] if frame[c.name].dtype.is_numeric()]
-        if len(numbers) != 1:
-            return None
-        times = as_times(frame[columns[0].name])
-        if times is None or not times.is_sorted() or not equal_steps(times):
-            return None
-        step = step_between(times)
-        spacing = f"one per {step}" if step else "equally spaced"
-        return Sign(f"{columns[0].name!r} holds dates, {spacing}, and {numbers[0]!r} numbers")
+        if source.frame.width == 2:
+            return _one_series(source.frame)
+        return _several_series(source.frame) if source.frame.width == 3 else None
 
     def preprocessing(self):
-        from cutaway.runs.series import SeriesRows
+        from cutaway.runs.series_rows import SeriesRows
 
         return SeriesRows
 
@@ -69,6 +57,44 @@ class SeriesKind(DataKind):
             f"{rows.target.name}, {rows.horizon} steps ahead, standardized: "
             f"value = output x {scale!r} + {mean!r}"
         ]
+
+
+def _one_series(frame) -> Sign | None:
+    from cutaway.data.times import as_times, equal_steps
+
+    time, name = frame.columns
+    if not frame[name].dtype.is_numeric():
+        return None
+    times = as_times(frame[time])
+    if times is None or not times.is_sorted() or not equal_steps(times):
+        return None
+    return Sign(f"{time!r} holds dates, {_spacing(times)}, and {name!r} numbers")
+
+
+def _several_series(frame) -> Sign | None:
+    from cutaway.data.groups import find_group, parts_of
+    from cutaway.data.times import as_times, equal_steps
+
+    for time in frame.columns:
+        times = as_times(frame[time])
+        group = None if times is None else find_group(frame, time, times)
+        if times is None or group is None:
+            continue
+        [name] = [n for n in frame.columns if n not in (time, group)]
+        each = [times[part.rows] for part in parts_of(frame, group)]
+        if frame[name].dtype.is_numeric() and all(t.is_sorted() and equal_steps(t) for t in each):
+            return Sign(
+                f"{time!r} holds dates, {_spacing(each[0])} for each of {len(each):,} values of "
+                f"{group!r}, and {name!r} numbers"
+            )
+    return None
+
+
+def _spacing(times) -> str:
+    from cutaway.data.times import step_between
+
+    step = step_between(times)
+    return f"one per {step}" if step else "equally spaced"
 
 
 def _build(spec):

@@ -16,6 +16,7 @@ class SeriesOptions(TrainingOptions):
         model: "lstm", see models.forecast.
         column: the column to forecast; other numeric columns are further inputs. None: the only
             one.
+        group: column that tells several series of one table apart; None: found where dates repeat.
         window: input window in steps; None: two seasons, at least 24 steps.
         horizon: steps to forecast; None: a day of hours, a week of days, four weeks, a year of
             months or quarters, otherwise 1.
@@ -34,6 +35,15 @@ class SeriesOptions(TrainingOptions):
     model: str = option("lstm", MODEL)
     column: str | None = option(
         None, Flag("Column to forecast.", SERIES, metavar="COLUMN", default="the only one")
+    )
+    group: str | None = option(
+        None,
+        Flag(
+            "Column that tells several series apart, one for each of its values.",
+            SERIES,
+            metavar="COLUMN",
+            default="found where dates repeat",
+        ),
     )
     window: int | None = option(None, Flag("Input window in steps.", SERIES, default="two seasons"))
     horizon: int | None = option(None, Flag("Steps to forecast.", SERIES, default=DATA))
