@@ -158,7 +158,8 @@ class SeriesRows(Preprocessing):
         return series_frame(read)
 
     def hashes(self, frame, *, sampled=None):
-        columns = [*([] if self.time is None else [self.time]), *self.columns]
+        own = [name for name in (self.group, self.time) if name is not None]
+        columns = [*own, *self.columns]
         return hash_examples(frame, unit="time steps", columns=columns)
 
     def transform(self, frame, *, with_target: bool = True) -> TableArrays:

@@ -190,7 +190,7 @@ def test_several_series_of_one_table_are_forecast_each_by_itself(tmp_path):
     run = prepared.train(tmp_path / "run", progress=False)
     assert "sales (store A)" in write_report(prepared, run).read_text()
     ahead, _ = Run.open(tmp_path / "run").predict(path)
-    assert ahead.columns == ["store", "day", "prediction"]
+    assert ahead.columns == ["store", "day", "prediction", "lower", "upper"]
     assert ahead["store"].to_list() == ["A"] * 7 + ["B"] * 7
     next_days = [datetime.date(2020, 4, d) for d in range(10, 17)]  # 100 days from January 1
     assert ahead["day"].to_list() == next_days * 2
