@@ -46,12 +46,15 @@ def read_delimited(content: bytes, path, *, header: bool | None = None, separato
     with naming(path, "a table", expected="cells between separators, a row in every line"):
         start, comments, directed = _lead(content)
         sample = _sample(content, start, separator or directed, path)
-        notes = [f"skipped {len(comments):,} lines of comments (#)"] if comments else []
         names = _names_in(comments, sample)
         if names is not None:
-            found = Header(names, 0, ["the names of the columns are those of the last comment (#)"])
+            comments.pop()
+            found = Header(
+                names, 0, ["the names of the columns are those of the comment above (#)"]
+            )
         else:
             found = find_header(sample.rows, header)
+        notes = [f"lines of comments (#) above the table: {len(comments):,}"] if comments else []
         if len(sample.rows) <= found.skipped:
             raise DataError(
                 f"{path} has a header and no rows",
@@ -74,7 +77,12 @@ def find_table(content: bytes) -> bool:
         sample = _sample(content, start, separator, "")
     except (csv.Error, DataError):
         return False
-    return sample.is_even and len(sample.rows) > 1
+    rows = sample.rows
+    if len(rows) < 2 or sample.is_even:
+        return sample.is_even and len(rows) > 1
+    found = find_header(rows)
+    below, width = rows[found.skipped :], len(found.names)
+    return width > 1 and all(len(row) == width for row in below) and _has_values(below)
 
 
 def _with_newlines(content: bytes) -> bytes:
@@ -141,12 +149,15 @@ def _names_in(comments: list[str], sample: Sample) -> list[str | None] | None:
     rows, width = sample.rows, len(sample.rows[0])
     if len(names) != width or any(map(is_value, names)):
         return None
-    is_header = not any(map(is_value, rows[0])) and any(
-        holds_values(list(cells)) for cells in zip(*rows[1:], strict=True)
-    )
+    is_header = not any(map(is_value, rows[0])) and _has_values(rows[1:])
     if is_header or (width < 3 and not is_data(rows[0], rows[1:])):
         return None
     return [name.strip() or None for name in names]
+
+
+def _has_values(rows: list[list[str]]) -> bool:
+    """Whether a column holds numbers or dates."""
+    return any(holds_values(list(cells)) for cells in zip(*rows, strict=True))
 
 
 def _read_body(body: bytes, separator: str, width: int, path, before: int):
@@ -191,14 +202,15 @@ def _parsed(body: bytes, separator: str, width: int, quote: str | None):
     """(frame, None), or (None, polars' error)."""
     import polars as pl
 
+    # a header of its own, to which polars extends lines that are shorter
+    header = separator.join(map(str, range(width))).encode() + b"\n"
     try:
         with silent_panics():
             frame = pl.read_csv(
-                io.BytesIO(body),
+                io.BytesIO(b"".join([header, body])),
                 separator=separator,
                 quote_char=quote,
-                has_header=False,
-                schema={str(k): pl.String for k in range(width)},
+                infer_schema=False,
             )
     except pl.exceptions.PolarsError as error:
         return None, error

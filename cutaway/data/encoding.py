@@ -60,7 +60,9 @@ def to_utf8(content: bytes, path, encoding: str | None = None) -> tuple[bytes, s
         content.decode("utf-8")
     except UnicodeDecodeError as raised:
         name = _of_bytes(content, path, raised)
-        note = f"the encoding is not UTF-8: read as {name}; another one is chosen with encoding="
+        note = (
+            f"the encoding is not UTF-8: read as {name} (encoding= or --encoding chooses another)"
+        )
         return content.decode(name).encode(), name, note
     return content, "utf-8", None
 

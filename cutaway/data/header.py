@@ -125,24 +125,25 @@ def is_data(first: list[str], below: list[list[str]]) -> bool:
     texts = [k for k in range(width) if k not in set(numeric) and first[k].strip()]
     if texts and any(first[k] in columns[k] for k in texts):
         return True
-    steps = [_are_labels([row[k] for k in numeric]) for row in (first, rows[0])]
-    return not (steps[0] and not steps[1])
+    kinds = [_kind_of_labels([row[k] for k in numeric]) for row in (first, rows[0])]
+    return kinds[0] is None or kinds[0] == kinds[1]
 
 
 def _columns(rows: list[list[str]], width: int):
     return zip(*(row for row in rows if len(row) == width), strict=True)
 
 
-def _are_labels(cells: list[str]) -> bool:
-    """Whether numbers look like names of columns: 0, 1, 2 or 1990, 2000, 2010."""
+def _kind_of_labels(cells: list[str]) -> str | None:
+    """How numbers look that may be names of columns: 0, 1, 2 or 1990, 2000, 2010."""
     known = [cell.strip() for cell in cells if cell.strip()]
     if len(known) < 2 or not all(cell.isdecimal() and cell.isascii() for cell in known):
-        return False
+        return None
     numbers = [int(cell) for cell in known]
     steps = {b - a for a, b in itertools.pairwise(numbers)}
     if min(steps) > 0 and numbers[0] in YEARS and numbers[-1] in YEARS:
-        return True
-    return steps == {1} and (numbers[0] == 0 or (numbers[0] == 1 and len(numbers) > 2))
+        return "years"
+    counts_up = steps == {1} and (numbers[0] == 0 or (numbers[0] == 1 and len(numbers) > 2))
+    return "counts" if counts_up else None
 
 
 def _has_row_names(first: list[str], below: list[list[str]]) -> bool:
@@ -150,8 +151,7 @@ def _has_row_names(first: list[str], below: list[list[str]]) -> bool:
     labels = [row[0] for row in below]
     if len(set(labels)) < len(labels) or any(is_missing(label) for label in labels):
         return False
-    counts_up = labels == [str(k + 1) for k in range(len(labels))]
-    return len(first) > 1 or counts_up or not any(map(is_value, labels))
+    return len(first) > 1 or not any(map(is_value, labels))
 
 
 def unique_names(names: list[str | None]) -> tuple[list[str], list[str]]:
