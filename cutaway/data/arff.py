@@ -13,7 +13,8 @@ from cutaway.files.limits import expect_columns
 
 # a cell in quotes, or what stands before the next separator
 CELL = re.compile(
-    r"""\s*(?:'((?:[^'\\]|\\.)*)'|"((?:[^"\\]|\\.)*)"|([^,\t]*?))\s*(?:([,\t])|$)""", re.DOTALL
+    r"""\s*(?:'((?:[^'\\]|\\.)*)'|"((?:[^"\\]|\\.)*)"|((?!['"])[^,\t]*?))\s*(?:([,\t])|$)""",
+    re.DOTALL,
 )
 WORD = re.compile(r"""\s*(?:'((?:[^'\\]|\\.)*)'|"((?:[^"\\]|\\.)*)"|([^\s{]+))\s*""")
 SPARSE = re.compile(r"\s*(\d+)\s+(.*)", re.DOTALL)

@@ -173,7 +173,8 @@ def _suits(text: str, at: int) -> float:
             return -2
         if char.isupper() and before.isupper() and after.islower():
             return -1
-        is_rare = char in RARE and not (char in "Œœ" and after in ("u", "i"))
+        is_name = char.isupper() and not before.isalpha()
+        is_rare = char in RARE and not is_name and not (char in "Œœ" and after in ("u", "i"))
         return (0.5 if is_rare else 1) if before.isalpha() or after.isalpha() else 0
     if char in "’‘" and is_inside:
         is_apostrophe = ENDINGS.match(text, at + 1) or ARTICLES.search(text[:at])

@@ -40,9 +40,8 @@ def find_header(rows: list[list[str]], given: bool | None = None) -> Header:
     """
     notes = []
     titles = 0 if given is False else _titles(rows)
-    for row in rows[:titles]:
-        title = next(cell.strip() for cell in row if cell.strip())
-        notes.append(f"the line {title!r} above the header is read as a title")
+    found = (cell.strip() for row in rows[:titles] for cell in row if cell.strip())
+    notes.extend(f"the line {title!r} above the header is read as a title" for title in found)
     first, below = rows[titles], rows[titles + 1 :]
     if given is False or (given is None and not titles and is_data(first, below)):
         if given is None:
@@ -92,9 +91,9 @@ def _is_blank(frame, place: int) -> bool:
 
 
 def _titles(rows: list[list[str]]) -> int:
-    """The number of lines above the header: a single cell each, where all others have more."""
+    """The number of lines above the header: at most one cell is filled, where others have more."""
     for count in range(1, min(TITLES, len(rows) - 2) + 1):
-        if sum(bool(cell.strip()) for cell in rows[count - 1]) != 1:
+        if sum(bool(cell.strip()) for cell in rows[count - 1]) > 1:
             return 0
         width = usual_width(rows[count:])
         head, below = rows[count], rows[count + 1 :]
