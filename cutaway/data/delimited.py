@@ -21,7 +21,8 @@ from cutaway.files.limits import expect_columns
 from cutaway.files.panics import silent_panics
 
 SAMPLE = 2**18  # bytes in which separator and header are looked for
-DIRECTIVE = re.compile(rb"\s*sep=(.)\s*", re.IGNORECASE)  # Excel's, in the first line
+DIRECTIVE = re.compile(rb"sep=([\x01-\x7f]) *\n", re.IGNORECASE)  # Excel's, in the first line
+LEAD = re.compile(rb"(?:[ \t]*(?:#[^\n]*)?\n)*")  # blank lines and comments
 
 
 def read_delimited(content: bytes, path, *, header: bool | None = None, separator=None):
@@ -91,29 +92,25 @@ def _with_newlines(content: bytes) -> bytes:
         content = content.replace(b"\r\n", b"\n")
         if b"\n" not in content.rstrip(b"\r\n"):  # of an old Macintosh
             content = content.replace(b"\r", b"\n")
-    end = len(content)
-    while end and content[end - 1 : end].isspace():
-        end -= 1
-    end = content.find(b"\n", end)
+    tail = content[-2000:]  # a copy of all of it is not needed, unless it ends in many blanks
+    blanks = len(tail) - len(tail.rstrip())
+    if blanks == len(tail):
+        blanks = len(content) - len(content.rstrip())
+    end = content.find(b"\n", len(content) - blanks)
     return content if end in (-1, len(content) - 1) else content[: end + 1]
 
 
 def _lead(content: bytes):
     """(where the table begins, the comments above it, the separator that is named there)."""
-    at, comments, separator = 0, [], None
-    while at < len(content):
-        end = content.find(b"\n", at)
-        end = len(content) if end < 0 else end
-        line = content[at:end]
-        directive = DIRECTIVE.fullmatch(line) if at == 0 else None
-        if directive:
-            separator = directive[1].decode(errors="replace")
-        elif line.lstrip().startswith(b"#"):
-            comments.append(line.decode(errors="replace").strip())
-        elif line and not line.isspace():
-            return at, comments, separator
-        at = end + 1
-    return 0, [], None
+    directive = DIRECTIVE.match(content)
+    start = directive.end() if directive else 0
+    lead = LEAD.match(content, start)
+    end = lead.end() if lead else start
+    if end == len(content):
+        return 0, [], None
+    lines = content[start:end].decode(errors="replace").split("\n")
+    comments = [line.strip() for line in lines if line.lstrip().startswith("#")]
+    return end, comments, directive[1].decode(errors="replace") if directive else None
 
 
 def _sample(content: bytes, start: int, separator: str | None, path) -> Sample:

@@ -17,6 +17,7 @@ MARKS = (
 SAMPLE = 2**16  # bytes in which zeros are counted
 ZEROS = 0.1  # fraction of the second bytes that are zero in UTF-16, also of Greek or Russian
 ABOVE_ASCII = re.compile(rb"[\x80-\xff]")
+HIGH = bytes(range(0x80, 0x100))
 MANY = 5000  # bytes above ASCII that are looked at
 C1 = re.compile(rb"[\x80-\x9f]")  # control characters in latin-1
 UNDEFINED = re.compile(rb"[\x81\x8d\x8f\x90\x9d]")  # in cp1252
@@ -130,7 +131,7 @@ def _of_bytes(content: bytes, path, raised: UnicodeDecodeError) -> str:
         raise _error(content, path, raised, "zeros are among its bytes: it is no text")
     text = content.decode("utf-8", errors="replace")
     wrong = text.count("\ufffd")
-    right = len(text) - wrong - sum(byte < 0x80 for byte in content) if wrong < MANY else 0
+    right = len(text) - wrong - len(content.translate(None, HIGH))
     if right > 2 * wrong:
         raise _error(content, path, raised, f"most of it is, but for {wrong:,} bytes")
     likely = "cp1252" if C1.search(content) else "latin-1"
