@@ -56,14 +56,14 @@ def read_delimited(content: bytes, path, *, header: bool | None = None, separato
         else:
             found = find_header(sample.rows, header)
         notes = [f"lines of comments (#) above the table: {len(comments):,}"] if comments else []
-        if len(sample.rows) <= found.skipped:
+        lines = sample.ends[found.skipped - 1] if found.skipped else 0
+        body = content[_after_lines(content, start, lines) :]
+        if not body or body.isspace():
             raise DataError(
                 f"{path} has a header and no rows",
                 expected="at least one row of data",
                 fix="add rows below the header",
             )
-        lines = sample.ends[found.skipped - 1] if found.skipped else 0
-        body = content[_after_lines(content, start, lines) :]
         before = content.count(b"\n", 0, len(content) - len(body))
         frame, more = _read_body(body, sample.separator, len(found.names), path, before)
         frame, new = with_names(frame, found)

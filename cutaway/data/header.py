@@ -170,9 +170,9 @@ def unique_names(names: list[str | None]) -> tuple[list[str], list[str]]:
             empty.append(new)
         elif name in used:
             number = twice.get(name, 1) + 1
-            while f"{name} {number}" in taken | used:
+            while (new := f"{name} {number}") in taken or new in used:
                 number += 1
-            twice[name], new = number, f"{name} {number}"
+            twice[name] = number
         number = 2
         while new in used or (new != name and new in taken):
             new, number = f"column {place} ({number})", number + 1

@@ -155,6 +155,12 @@ def test_cells_of_several_lines_are_one_cell(tmp_path):
     assert cells.notes == []
 
 
+def test_a_first_row_that_is_longer_than_what_is_looked_at(tmp_path):
+    text = "words " * 60_000
+    cells = cells_of(tmp_path, f'id,text\n1,"{text}"\n2,x\n')
+    assert cells.frame.rows() == [("1", text), ("2", "x")]
+
+
 def test_carriage_returns(tmp_path):
     with pytest.raises(DataError, match="line 3 has 4 cells"):
         cells_of(tmp_path, b"a,b,y\n1,x\ry,3\n4,5,6,7\n")
