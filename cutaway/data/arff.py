@@ -13,7 +13,8 @@ from cutaway.files.limits import expect_columns
 
 # a cell in quotes, or what stands before the next separator
 CELL = re.compile(
-    r"""\s*(?:'((?:[^'\\]|\\.)*)'|"((?:[^"\\]|\\.)*)"|([^,\t]*?))\s*(?:([,\t])|$)""", re.DOTALL
+    r"""[ ]*(?:'((?:[^'\\]|\\.)*)'[ ]*|"((?:[^"\\]|\\.)*)"[ ]*|((?!['"])[^,\t]*))(?:([,\t])|$)""",
+    re.DOTALL,
 )
 WORD = re.compile(r"""\s*(?:'((?:[^'\\]|\\.)*)'|"((?:[^"\\]|\\.)*)"|([^\s{]+))\s*""")
 SPARSE = re.compile(r"\s*(\d+)\s+(.*)", re.DOTALL)
@@ -174,7 +175,8 @@ def _cells(line: str, path, number: int) -> list[str | None]:
         matched = CELL.match(line, at)
         if not matched:
             raise _error(path, number, "has a quote that is not closed", "cells in pairs of quotes")
-        found.append(None if matched[3] == "?" else _unquoted(matched))
+        plain = (matched[3] or "").strip()
+        found.append(None if plain == "?" else _unquoted(matched))
         at = matched.end()
         if not matched[4]:
             return found
@@ -182,7 +184,7 @@ def _cells(line: str, path, number: int) -> list[str | None]:
 
 def _unquoted(matched) -> str:
     quoted = matched[1] if matched[1] is not None else matched[2]
-    return matched[3] if quoted is None else re.sub(r"\\(.)", r"\1", quoted)
+    return matched[3].strip() if quoted is None else re.sub(r"\\(.)", r"\1", quoted)
 
 
 def _as_series(attribute: ArffColumn, name: str, cells: list, numbers: list[int], path):

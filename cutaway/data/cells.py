@@ -66,11 +66,11 @@ def read_cells(source, *, encoding: str | None = None, header: bool | None = Non
         OptionError: no such encoding.
 
     Example:
-        >>> import os, tempfile
+        >>> import pathlib, tempfile
         >>> from cutaway.data.cells import read_cells
         >>> with tempfile.TemporaryDirectory() as folder:
-        ...     path = os.path.join(folder, "a.csv")
-        ...     _ = open(path, "wb").write(b"Stadt;km\\nK\\xf6ln;1,5\\nBonn;007\\n")
+        ...     path = pathlib.Path(folder, "a.csv")
+        ...     _ = path.write_bytes(b"Stadt;km\\nK\\xf6ln;1,5\\nBonn;007\\n")
         ...     cells = read_cells(path)
         >>> cells.frame.rows(), cells.separator, cells.encoding
         ([('Köln', '1,5'), ('Bonn', '007')], ';', 'latin-1')

@@ -21,7 +21,8 @@ from cutaway.files.limits import expect_columns
 from cutaway.files.panics import silent_panics
 
 SAMPLE = 2**18  # bytes in which separator and header are looked for
-DIRECTIVE = re.compile(rb"\s*sep=(.)\s*", re.IGNORECASE)  # Excel's, in the first line
+DIRECTIVE = re.compile(rb"sep=([\x01-\x7f]) *\n", re.IGNORECASE)  # Excel's, in the first line
+LEAD = re.compile(rb"(?:[ \t]*(?:#[^\n]*)?\n)*")  # blank lines and comments
 
 
 def read_delimited(content: bytes, path, *, header: bool | None = None, separator=None):
@@ -46,20 +47,23 @@ def read_delimited(content: bytes, path, *, header: bool | None = None, separato
     with naming(path, "a table", expected="cells between separators, a row in every line"):
         start, comments, directed = _lead(content)
         sample = _sample(content, start, separator or directed, path)
-        notes = [f"skipped {len(comments):,} lines of comments (#)"] if comments else []
         names = _names_in(comments, sample)
         if names is not None:
-            found = Header(names, 0, ["the names of the columns are those of the last comment (#)"])
+            comments.pop()
+            found = Header(
+                names, 0, ["the names of the columns are those of the comment above (#)"]
+            )
         else:
             found = find_header(sample.rows, header)
-        if len(sample.rows) <= found.skipped:
+        notes = [f"lines of comments (#) above the table: {len(comments):,}"] if comments else []
+        lines = sample.ends[found.skipped - 1] if found.skipped else 0
+        body = content[_after_lines(content, start, lines) :]
+        if not body or body.isspace():
             raise DataError(
                 f"{path} has a header and no rows",
                 expected="at least one row of data",
                 fix="add rows below the header",
             )
-        lines = sample.ends[found.skipped - 1] if found.skipped else 0
-        body = content[_after_lines(content, start, lines) :]
         before = content.count(b"\n", 0, len(content) - len(body))
         frame, more = _read_body(body, sample.separator, len(found.names), path, before)
         frame, new = with_names(frame, found)
@@ -74,7 +78,12 @@ def find_table(content: bytes) -> bool:
         sample = _sample(content, start, separator, "")
     except (csv.Error, DataError):
         return False
-    return sample.is_even and len(sample.rows) > 1
+    rows = sample.rows
+    if len(rows) < 2 or sample.is_even:
+        return sample.is_even and len(rows) > 1
+    found = find_header(rows)
+    below, width = rows[found.skipped :], len(found.names)
+    return width > 1 and all(len(row) == width for row in below) and _has_values(below)
 
 
 def _with_newlines(content: bytes) -> bytes:
@@ -83,29 +92,25 @@ def _with_newlines(content: bytes) -> bytes:
         content = content.replace(b"\r\n", b"\n")
         if b"\n" not in content.rstrip(b"\r\n"):  # of an old Macintosh
             content = content.replace(b"\r", b"\n")
-    end = len(content)
-    while end and content[end - 1 : end].isspace():
-        end -= 1
-    end = content.find(b"\n", end)
+    tail = content[-2000:]  # a copy of all of it is not needed, unless it ends in many blanks
+    blanks = len(tail) - len(tail.rstrip())
+    if blanks == len(tail):
+        blanks = len(content) - len(content.rstrip())
+    end = content.find(b"\n", len(content) - blanks)
     return content if end in (-1, len(content) - 1) else content[: end + 1]
 
 
 def _lead(content: bytes):
     """(where the table begins, the comments above it, the separator that is named there)."""
-    at, comments, separator = 0, [], None
-    while at < len(content):
-        end = content.find(b"\n", at)
-        end = len(content) if end < 0 else end
-        line = content[at:end]
-        directive = DIRECTIVE.fullmatch(line) if at == 0 else None
-        if directive:
-            separator = directive[1].decode(errors="replace")
-        elif line.lstrip().startswith(b"#"):
-            comments.append(line.decode(errors="replace").strip())
-        elif line and not line.isspace():
-            return at, comments, separator
-        at = end + 1
-    return 0, [], None
+    directive = DIRECTIVE.match(content)
+    start = directive.end() if directive else 0
+    lead = LEAD.match(content, start)
+    end = lead.end() if lead else start
+    if end == len(content):
+        return 0, [], None
+    lines = content[start:end].decode(errors="replace").split("\n")
+    comments = [line.strip() for line in lines if line.lstrip().startswith("#")]
+    return end, comments, directive[1].decode(errors="replace") if directive else None
 
 
 def _sample(content: bytes, start: int, separator: str | None, path) -> Sample:
@@ -141,12 +146,15 @@ def _names_in(comments: list[str], sample: Sample) -> list[str | None] | None:
     rows, width = sample.rows, len(sample.rows[0])
     if len(names) != width or any(map(is_value, names)):
         return None
-    is_header = not any(map(is_value, rows[0])) and any(
-        holds_values(list(cells)) for cells in zip(*rows[1:], strict=True)
-    )
+    is_header = not any(map(is_value, rows[0])) and _has_values(rows[1:])
     if is_header or (width < 3 and not is_data(rows[0], rows[1:])):
         return None
     return [name.strip() or None for name in names]
+
+
+def _has_values(rows: list[list[str]]) -> bool:
+    """Whether a column holds numbers or dates."""
+    return any(holds_values(list(cells)) for cells in zip(*rows, strict=True))
 
 
 def _read_body(body: bytes, separator: str, width: int, path, before: int):
@@ -191,14 +199,15 @@ def _parsed(body: bytes, separator: str, width: int, quote: str | None):
     """(frame, None), or (None, polars' error)."""
     import polars as pl
 
+    # a header of its own, to which polars extends lines that are shorter
+    header = separator.join(map(str, range(width))).encode() + b"\n"
     try:
         with silent_panics():
             frame = pl.read_csv(
-                io.BytesIO(body),
+                io.BytesIO(b"".join([header, body])),
                 separator=separator,
                 quote_char=quote,
-                has_header=False,
-                schema={str(k): pl.String for k in range(width)},
+                infer_schema=False,
             )
     except pl.exceptions.PolarsError as error:
         return None, error

@@ -10,6 +10,8 @@ from cutaway.data.cell_shapes import holds_values, is_missing, is_value
 
 SEPARATORS = (",", ";", "\t", "|")
 RUNS = " "  # stands for runs of spaces and tabs
+RUN = re.compile(r"\S {2,}\S")
+DECIMAL = re.compile(r"[-+]?\d+(?:,\d+)?")
 ROWS = 200  # rows that are looked at
 
 
@@ -91,13 +93,13 @@ def find_sample(text: str, *, is_cut: bool = False) -> Sample:
     found = {s: sample_of(text, s, is_cut=is_cut) for s in SEPARATORS}
     scores = {s: score for s in SEPARATORS if (score := _score(found[s])) is not None}
     best = max(scores, key=scores.__getitem__, default=None)
-    if best is None or scores[best][0] < 2:
+    if best is None or scores[best][0] < 2 or (best == "\t" and _has_runs(found[best])):
         spaced = sample_of(text, RUNS, is_cut=is_cut)
         if _is_aligned(spaced):
             return spaced
-    if best is not None:
-        return found[best]
-    return found[";" if _has_decimal_commas(found[";"]) else ","]
+        if best in (None, ",") and _has_decimal_commas(found[";"]):
+            return found[";"]
+    return found[best or ","]
 
 
 def _score(sample: Sample):
@@ -143,5 +145,12 @@ def _is_aligned(sample: Sample) -> bool:
 
 def _has_decimal_commas(sample: Sample) -> bool:
     """Whether the only column holds numbers such as 1,5."""
-    cells = [row[0] for row in sample.rows[1:] if len(row) == 1]
-    return holds_values(cells) and any("," in cell for cell in cells)
+    below = sample.rows[1:]
+    if not below or any(len(row) != 1 for row in sample.rows) or "," in sample.rows[0][0]:
+        return False
+    return all(DECIMAL.fullmatch(row[0].strip()) for row in below)
+
+
+def _has_runs(sample: Sample) -> bool:
+    """Whether every row has a cell with runs of spaces between words."""
+    return all(any(RUN.search(cell) for cell in row) for row in sample.rows)

@@ -17,6 +17,7 @@ MARKS = (
 SAMPLE = 2**16  # bytes in which zeros are counted
 ZEROS = 0.1  # fraction of the second bytes that are zero in UTF-16, also of Greek or Russian
 ABOVE_ASCII = re.compile(rb"[\x80-\xff]")
+HIGH = bytes(range(0x80, 0x100))
 MANY = 5000  # bytes above ASCII that are looked at
 C1 = re.compile(rb"[\x80-\x9f]")  # control characters in latin-1
 UNDEFINED = re.compile(rb"[\x81\x8d\x8f\x90\x9d]")  # in cp1252
@@ -60,7 +61,9 @@ def to_utf8(content: bytes, path, encoding: str | None = None) -> tuple[bytes, s
         content.decode("utf-8")
     except UnicodeDecodeError as raised:
         name = _of_bytes(content, path, raised)
-        note = f"the encoding is not UTF-8: read as {name}; another one is chosen with encoding="
+        note = (
+            f"the encoding is not UTF-8: read as {name} (encoding= or --encoding chooses another)"
+        )
         return content.decode(name).encode(), name, note
     return content, "utf-8", None
 
@@ -128,7 +131,7 @@ def _of_bytes(content: bytes, path, raised: UnicodeDecodeError) -> str:
         raise _error(content, path, raised, "zeros are among its bytes: it is no text")
     text = content.decode("utf-8", errors="replace")
     wrong = text.count("\ufffd")
-    right = len(text) - wrong - sum(byte < 0x80 for byte in content) if wrong < MANY else 0
+    right = len(text) - wrong - len(content.translate(None, HIGH))
     if right > 2 * wrong:
         raise _error(content, path, raised, f"most of it is, but for {wrong:,} bytes")
     likely = "cp1252" if C1.search(content) else "latin-1"
@@ -171,7 +174,8 @@ def _suits(text: str, at: int) -> float:
             return -2
         if char.isupper() and before.isupper() and after.islower():
             return -1
-        is_rare = char in RARE and not (char in "Œœ" and after in ("u", "i"))
+        is_name = char.isupper() and not before.isalpha()
+        is_rare = char in RARE and not is_name and not (char in "Œœ" and after in ("u", "i"))
         return (0.5 if is_rare else 1) if before.isalpha() or after.isalpha() else 0
     if char in "’‘" and is_inside:
         is_apostrophe = ENDINGS.match(text, at + 1) or ARTICLES.search(text[:at])

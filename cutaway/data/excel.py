@@ -46,7 +46,14 @@ def read_excel(content: bytes, path, *, header: bool | None = None):
         if content.startswith(ZIP):
             with zipfile.ZipFile(io.BytesIO(content)) as archive:
                 size = sum(entry.file_size for entry in archive.infolist())
-            expect_unpacked(size, len(content), f"{path} unpacks to much")
+                expect_unpacked(size, len(content), f"{path} unpacks to much")
+                damaged = archive.testzip()  # fastexcel does not look at the checksums
+            if damaged is not None:
+                raise DataError(
+                    f"{path} is damaged: the checksum of {damaged} does not match",
+                    expected="a complete file of Excel or OpenDocument",
+                    fix="copy it again",
+                )
         elif not content.startswith(OLE):
             raise DataError(
                 f"{path} is no spreadsheet: it starts with {content[:8].hex(' ')}",

@@ -40,9 +40,8 @@ def find_header(rows: list[list[str]], given: bool | None = None) -> Header:
     """
     notes = []
     titles = 0 if given is False else _titles(rows)
-    for row in rows[:titles]:
-        title = next(cell.strip() for cell in row if cell.strip())
-        notes.append(f"the line {title!r} above the header is read as a title")
+    found = (cell.strip() for row in rows[:titles] for cell in row if cell.strip())
+    notes.extend(f"the line {title!r} above the header is read as a title" for title in found)
     first, below = rows[titles], rows[titles + 1 :]
     if given is False or (given is None and not titles and is_data(first, below)):
         if given is None:
@@ -92,9 +91,9 @@ def _is_blank(frame, place: int) -> bool:
 
 
 def _titles(rows: list[list[str]]) -> int:
-    """The number of lines above the header: a single cell each, where all others have more."""
+    """The number of lines above the header: at most one cell is filled, where others have more."""
     for count in range(1, min(TITLES, len(rows) - 2) + 1):
-        if sum(bool(cell.strip()) for cell in rows[count - 1]) != 1:
+        if sum(bool(cell.strip()) for cell in rows[count - 1]) > 1:
             return 0
         width = usual_width(rows[count:])
         head, below = rows[count], rows[count + 1 :]
@@ -125,24 +124,25 @@ def is_data(first: list[str], below: list[list[str]]) -> bool:
     texts = [k for k in range(width) if k not in set(numeric) and first[k].strip()]
     if texts and any(first[k] in columns[k] for k in texts):
         return True
-    steps = [_are_labels([row[k] for k in numeric]) for row in (first, rows[0])]
-    return not (steps[0] and not steps[1])
+    kinds = [_kind_of_labels([row[k] for k in numeric]) for row in (first, rows[0])]
+    return kinds[0] is None or kinds[0] == kinds[1]
 
 
 def _columns(rows: list[list[str]], width: int):
     return zip(*(row for row in rows if len(row) == width), strict=True)
 
 
-def _are_labels(cells: list[str]) -> bool:
-    """Whether numbers look like names of columns: 0, 1, 2 or 1990, 2000, 2010."""
+def _kind_of_labels(cells: list[str]) -> str | None:
+    """How numbers look that may be names of columns: 0, 1, 2 or 1990, 2000, 2010."""
     known = [cell.strip() for cell in cells if cell.strip()]
     if len(known) < 2 or not all(cell.isdecimal() and cell.isascii() for cell in known):
-        return False
+        return None
     numbers = [int(cell) for cell in known]
     steps = {b - a for a, b in itertools.pairwise(numbers)}
     if min(steps) > 0 and numbers[0] in YEARS and numbers[-1] in YEARS:
-        return True
-    return steps == {1} and (numbers[0] == 0 or (numbers[0] == 1 and len(numbers) > 2))
+        return "years"
+    counts_up = steps == {1} and (numbers[0] == 0 or (numbers[0] == 1 and len(numbers) > 2))
+    return "counts" if counts_up else None
 
 
 def _has_row_names(first: list[str], below: list[list[str]]) -> bool:
@@ -150,8 +150,7 @@ def _has_row_names(first: list[str], below: list[list[str]]) -> bool:
     labels = [row[0] for row in below]
     if len(set(labels)) < len(labels) or any(is_missing(label) for label in labels):
         return False
-    counts_up = labels == [str(k + 1) for k in range(len(labels))]
-    return len(first) > 1 or counts_up or not any(map(is_value, labels))
+    return len(first) > 1 or not any(map(is_value, labels))
 
 
 def unique_names(names: list[str | None]) -> tuple[list[str], list[str]]:
@@ -171,9 +170,9 @@ def unique_names(names: list[str | None]) -> tuple[list[str], list[str]]:
             empty.append(new)
         elif name in used:
             number = twice.get(name, 1) + 1
-            while f"{name} {number}" in taken | used:
+            while (new := f"{name} {number}") in taken or new in used:
                 number += 1
-            twice[name], new = number, f"{name} {number}"
+            twice[name] = number
         number = 2
         while new in used or (new != name and new in taken):
             new, number = f"column {place} ({number})", number + 1

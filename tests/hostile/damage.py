@@ -124,6 +124,12 @@ def _unpacked(rnd, content):
         return _in_zip(rnd, content)
     if content[:4] == b"\x89PNG":
         return _in_png(rnd, content)
+    if b"}\n{" in content:  # an object per line
+        lines = content.split(b"\n")
+        place = rnd.randrange(len(lines) - 1)
+        return "json line", b"\n".join(
+            [*lines[:place], _in_json(rnd, lines[place]), *lines[place + 1 :]]
+        )
     if content[:1] == b"{":
         return "json", _in_json(rnd, content)
     if content[8:9] == b"{":  # safetensors

@@ -1,17 +1,26 @@
 """One small sound file of every format that Cutaway reads, and of the kinds of each."""
 
+import bz2
 import datetime
 import gzip
+import importlib.util
 import io
 import json
+import lzma
 import struct
 import wave
+import zipfile
 from pathlib import Path
 
 import numpy as np
 import polars as pl
 
+from tests.data.spreadsheets import xlsx
+
 ROWS = 120
+ARFF = (
+    "@relation t\n@attribute a real\n@attribute c {'x y', z}\n@attribute d date yyyy-MM-dd\n@data\n"
+)
 
 
 def write_samples(folder: Path) -> list[str]:
@@ -47,6 +56,19 @@ def _tables():
     yield "table.csv.gz", gzip.compress(text, mtime=0)
     days = table().select("day", "size").write_csv().encode()
     yield "series.csv", days
+    yield "title.csv", b"# a comment\n\nSales\n\n" + text.replace(b"red", b"r\xf6t")
+    yield "mark.csv", text.decode().encode("utf-16")
+    yield "spaces.txt", b'"a" "b"\n' + b"".join(b'"r %d" %d  0.5\n' % (k, k) for k in range(ROWS))
+    yield "table.csv.bz2", bz2.compress(text)
+    yield "table.csv.xz", lzma.compress(text)
+    yield "rows.jsonl", table().write_ndjson().encode()
+    yield "table.arff", ARFF.encode() + b"1,'x y',2020-01-01\n{0 2.5, 1 z}\n?,?,?\n" * 40
+    if importlib.util.find_spec("fastexcel") is not None:
+        yield "table.xlsx", xlsx({"S": [table().columns[1:4], *table()[:, 1:4].rows()]})
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, "w") as archive:
+        archive.writestr(zipfile.ZipInfo("table.csv"), text)
+    yield "table.csv.zip", file.getvalue()
 
 
 def _parquet():
