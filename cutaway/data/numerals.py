@@ -91,16 +91,16 @@ def _find_plain(known, words: tuple[str, ...], decimal: str | None) -> Found | N
 
     if known.is_empty():
         return None
-    if decimal != ",":  # otherwise 1.234 may be 1234
-        numbers = known.cast(pl.Float64, strict=False)
-        if numbers.null_count() or not _all_finite(numbers):
-            return None
-        if not (numbers == numbers.floor()).all():
-            return _plain(False, words, decimal), numbers
-    whole = known.cast(pl.Int64, strict=False)
-    if not whole.null_count():
-        return _plain(True, words, decimal), whole
-    if decimal == "," or is_code(known):
+    if known.head(SAMPLE).cast(pl.Int64, strict=False).null_count() == 0:
+        whole = known.cast(pl.Int64, strict=False)
+        if not whole.null_count():
+            return _plain(True, words, decimal), whole
+    if decimal == ",":  # 1.234 may be 1234
+        return None
+    numbers = known.cast(pl.Float64, strict=False)
+    if numbers.null_count() or not _all_finite(numbers):
+        return None
+    if (numbers == numbers.floor()).all() and is_code(known):  # longer than 64 bits
         return None
     return _plain(False, words, decimal), numbers
 
