@@ -10,7 +10,13 @@ from collections.abc import Sequence
 from typing import Any
 
 from cutaway.data.missing_words import LIKELY, means_missing
-from cutaway.data.number_recipe import NumberRecipe, factors, read_cells, without_words
+from cutaway.data.number_recipe import (
+    NumberRecipe,
+    factors,
+    read_cells,
+    without_numbers,
+    without_words,
+)
 from cutaway.data.numeral_cells import Cells, plain_text, split_cells
 from cutaway.data.numeral_codes import is_code, is_grouped_code
 from cutaway.data.numeral_styles import find_style, grouping
@@ -60,7 +66,7 @@ def find_numbers(
     if found is None:
         return None
     recipe, numbers = found
-    numbers = numbers.drop_nulls()
+    numbers = without_numbers(numbers, words).drop_nulls()
     if numbers.is_empty():
         return None
     if not sentinels:
