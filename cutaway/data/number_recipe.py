@@ -46,7 +46,8 @@ class NumberRecipe:
 
     def __post_init__(self):
         expect_choice(self.decimal, (".", ","), what="decimal sign")
-        expect_choice(self.thousands, ("", ",", ".", " ", "'"), what="thousands separator")
+        marks = [mark for mark in ("", ",", ".", " ", "'") if mark != self.decimal]
+        expect_choice(self.thousands, marks, what="thousands separator")
 
     @property
     def percent(self) -> bool:

@@ -138,15 +138,15 @@ def _find_disguised(known, words: tuple[str, ...], decimal: str | None) -> Found
     distinct = numbers.drop_nulls().n_unique()
     if _readable(numbers) < READABLE or distinct < 2:
         return None
-    if unit and not is_known_unit(unit) and distinct < MIN_DISTINCT:
+    fractions = bool(bodies.str.contains(rf"[\{mark}eE]").any())
+    if unit and not is_known_unit(unit) and distinct < MIN_DISTINCT and not fractions:
         return None
     # all in parentheses: no negative amounts
     if all(form.in_parentheses for form in cells.forms):
         return None
     if thousands == " " and is_grouped_code(bodies):
         return None
-    integer = not scaled and not bodies.str.contains(rf"[\{mark}eE]").any()
-    return dataclasses.replace(recipe, integer=integer), numbers
+    return dataclasses.replace(recipe, integer=not scaled and not fractions), numbers
 
 
 def _unit_of(cells: Cells) -> tuple[str, bool]:

@@ -75,6 +75,9 @@ NUMBERS = {
     "no digit before the point": ([".5", "-.25", "1"], [0.5, -0.25, 1]),
     "spaces around": ([" 3 ", "\u00a04.5", "\t7"], [3, 4.5, 7]),
     "at least": ([f"{n:,}+" for n in range(0, 30_000, 2_000)], [*range(0, 30_000, 2_000)]),
+    "engine": (["1.6L", "2.0L"] * 9, [1.6, 2] * 9),
+    "rupees and a dash": (["Rs. 500/-", "Rs. 1,20,000/-"], [500, 120000]),
+    "accounting": (["$ -", "$ 5.00", " $-   ", "(1.50)"], [None, 5, None, -1.5]),
     "per hour": ([f"${n}.50/hr" for n in range(12)], [n + 0.5 for n in range(12)]),
     "infinite": (["inf", "1.5", "-inf", "NaN", "2"], [None, 1.5, None, None, 2]),
 }
@@ -138,6 +141,8 @@ NO_NUMBERS = {
     "currencies": ["$5", "€6", "£8"] * 9,
     "fractions and percent": ["0.5", "50%", "0.25"] * 9,
     "home, draw, away": ["1", "X", "2"] * 9,
+    "network": ["3G", "4G", "5G"] * 9,
+    "dimension": ["2D", "3D"] * 9,
     "grade": ["1-", "2+", "2", "3-"] * 9,
     "blood group": ["+", "-"] * 9,
     "all in parentheses": [f"({n})" for n in range(60)],
