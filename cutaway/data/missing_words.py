@@ -14,7 +14,7 @@ CERTAIN = USUAL | {
 # missing in a column of numbers, unless they outnumber the numbers: they may be a class
 LIKELY = frozenset(
     {
-        *("-", "--", "---", ".", "..", "...", "*", "**", "missing", "unknown", "unk"),
+        *("-", "--", "---", ".", "..", "...", ":", "*", "**", "missing", "unknown", "unk"),
         *("n.d.", "n.d", "nd", "n/d", "no data", "not available", "not applicable", "nil"),
         *("undefined", "tbd", "tba", "(blank)", "k.a.", "k. a.", "keine angabe", "s/d"),
         *("inf", "+inf", "-inf", "infinity", "-infinity", "+infinity"),

@@ -25,7 +25,7 @@ from cutaway.data.sentinels import find_sentinels
 from cutaway.errors import expect_choice
 
 READABLE = 0.95  # of the known cells, so that a column is one of numbers
-MIN_DISTINCT = 10  # numbers with a unit that nobody knows: fewer may be classes, as 2WD and 4WD
+MIN_DISTINCT = 10  # integers with an unknown unit: fewer may be classes, as 2WD and 4WD
 SAMPLE = 2000  # cells that tell a text from numbers
 SAMPLE_READABLE = 0.8
 Found = tuple[NumberRecipe, Any]  # and the numbers of the cells that are known
@@ -139,7 +139,8 @@ def _find_disguised(known, words: tuple[str, ...], decimal: str | None) -> Found
     if _readable(numbers) < READABLE or distinct < 2:
         return None
     fractions = bool(bodies.str.contains(rf"[\{mark}eE]").any())
-    if unit and not is_known_unit(unit) and distinct < MIN_DISTINCT and not fractions:
+    plain = not bodies.str.contains(r"[.,' eE]").any()
+    if unit and plain and distinct < MIN_DISTINCT and not is_known_unit(unit):
         return None
     # all in parentheses: no negative amounts
     if all(form.in_parentheses for form in cells.forms):
