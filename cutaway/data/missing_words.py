@@ -2,6 +2,8 @@
 
 from collections.abc import Iterable
 
+from cutaway.data.numeral_cells import CURRENCY_SIGNS
+
 # usual for a missing value, in whatever column; compared in lower case
 USUAL = frozenset({"", "na", "n/a", "nan", "null", "none", "?"})
 # missing in a column of numbers, however many there are: no other meaning is known
@@ -12,7 +14,7 @@ CERTAIN = USUAL | {
 # missing in a column of numbers, unless they outnumber the numbers: they may be a class
 LIKELY = frozenset(
     {
-        *("-", "--", "---", ".", "..", "...", "*", "**", "missing", "unknown", "unk"),
+        *("-", "--", "---", ".", "..", "...", ":", "*", "**", "missing", "unknown", "unk"),
         *("n.d.", "n.d", "nd", "n/d", "no data", "not available", "not applicable", "nil"),
         *("undefined", "tbd", "tba", "(blank)", "k.a.", "k. a.", "keine angabe", "s/d"),
         *("inf", "+inf", "-inf", "infinity", "-infinity", "+infinity"),
@@ -26,7 +28,13 @@ def means_missing(series):
     Args:
         series: polars strings, without spaces around them.
     """
-    return series.str.to_lowercase().is_in(list(CERTAIN | LIKELY)).fill_null(False)
+    words = series.str.to_lowercase()
+    missing = words.is_in(list(CERTAIN | LIKELY))
+    # "$ -" and "-%" of spreadsheets
+    missing |= words.str.contains(
+        rf"^[{CURRENCY_SIGNS}% ]*(?:-+|n/?a|nan|null)[{CURRENCY_SIGNS}% ]*$"
+    )
+    return missing.fill_null(False)
 
 
 def as_texts(series, *, missing: Iterable[str] = ()):

@@ -46,7 +46,8 @@ class NumberRecipe:
 
     def __post_init__(self):
         expect_choice(self.decimal, (".", ","), what="decimal sign")
-        expect_choice(self.thousands, ("", ",", ".", " ", "'"), what="thousands separator")
+        marks = [mark for mark in ("", ",", ".", " ", "'") if mark != self.decimal]
+        expect_choice(self.thousands, marks, what="thousands separator")
 
     @property
     def percent(self) -> bool:
@@ -111,8 +112,7 @@ def _read(recipe: NumberRecipe, series) -> _Reading:
         numbers = _of_type(recipe.integer, clean(series))
     else:
         numbers, rows, cells, unreadable = _read_texts(recipe, series.cast(pl.String))
-    for number in filter(None.__ne__, map(_number, recipe.missing)):
-        numbers = numbers.set((numbers == number).fill_null(False), None)
+    numbers = without_numbers(numbers, recipe.missing)
     counts = {}
     for sentinel in recipe.sentinels:
         hit = (numbers == sentinel).fill_null(False)
@@ -145,6 +145,17 @@ def without_words(text, words: tuple[str, ...]):
     if not words:
         return text
     return text.set(text.str.strip_chars().is_in(list(words)).fill_null(False), None)
+
+
+def without_numbers(numbers, words: tuple[str, ...]):
+    """Numbers, missing where they equal one of the words: -999.0 for the word -999."""
+    for word in words:
+        try:
+            number = float(word)
+        except ValueError:
+            continue
+        numbers = numbers.set((numbers == number).fill_null(False), None)
+    return numbers
 
 
 def _plain_numbers(recipe: NumberRecipe, text):
@@ -196,13 +207,6 @@ def _of_type(integer: bool, numbers):
     whole = numbers.cast(pl.Int64, strict=False)
     same = whole.null_count() == numbers.null_count() and (whole == numbers).all()
     return whole if same else numbers.cast(pl.Float64)
-
-
-def _number(word: str) -> float | None:
-    try:
-        return float(word)
-    except ValueError:
-        return None
 
 
 def _sentences(recipe: NumberRecipe, series, reading: _Reading) -> list[str]:

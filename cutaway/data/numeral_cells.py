@@ -5,7 +5,7 @@ import re
 from typing import Any
 
 MAX_LENGTH = 40  # a longer text is no number
-MAX_FORMS = 1000  # of what stands around the digits in a column; rarer ones are unreadable
+MAX_FORMS = 100_000  # of what stands around the digits in a column; rarer ones are unreadable
 
 _CODES = (
     "USD EUR GBP JPY CNY RMB CHF CAD AUD NZD SEK NOK DKK PLN CZK HUF RON BGN TRY RUB UAH INR PKR "
@@ -25,7 +25,7 @@ _HEAD = re.compile(
 )
 _UNIT = rf"(?:[^\W\d_]|[{CURRENCY_SIGNS}%‰°℃℉+]|/ ?[^\W\d_])[\w{CURRENCY_SIGNS}%°/^·. -]{{0,19}}"
 _TAIL = re.compile(
-    r"(?P<exponent>[eE][-+]?\d{1,3})?(?P<dash>--?)?"
+    r"(?P<exponent>[eE][-+]?\d{1,3})?(?P<dash>--?)?(?:/-)?"  # 500/- rupees
     rf"\s*(?P<after>{_UNIT})?\s*(?P<close>\))?"
 )
 # deterministic at each character, so that it is matched in one pass

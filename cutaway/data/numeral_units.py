@@ -34,6 +34,8 @@ def is_currency(unit: str) -> bool:
 
 def is_known_unit(unit: str) -> bool:
     """Whether a unit is money or one of the usual units of measurement."""
+    if len(unit) == 1 and unit.isalpha():  # 3G, 2D and 1990s are names as often
+        return False
     return is_currency(unit) or unit.casefold() in _KNOWN or _key(unit) in _KNOWN
 
 

@@ -10,7 +10,13 @@ from collections.abc import Sequence
 from typing import Any
 
 from cutaway.data.missing_words import LIKELY, means_missing
-from cutaway.data.number_recipe import NumberRecipe, factors, read_cells, without_words
+from cutaway.data.number_recipe import (
+    NumberRecipe,
+    factors,
+    read_cells,
+    without_numbers,
+    without_words,
+)
 from cutaway.data.numeral_cells import Cells, plain_text, split_cells
 from cutaway.data.numeral_codes import is_code, is_grouped_code
 from cutaway.data.numeral_styles import find_style, grouping
@@ -19,7 +25,7 @@ from cutaway.data.sentinels import find_sentinels
 from cutaway.errors import expect_choice
 
 READABLE = 0.95  # of the known cells, so that a column is one of numbers
-MIN_DISTINCT = 10  # numbers with a unit that nobody knows: fewer may be classes, as 2WD and 4WD
+MIN_DISTINCT = 10  # integers with an unknown unit: fewer may be classes, as 2WD and 4WD
 SAMPLE = 2000  # cells that tell a text from numbers
 SAMPLE_READABLE = 0.8
 Found = tuple[NumberRecipe, Any]  # and the numbers of the cells that are known
@@ -60,7 +66,7 @@ def find_numbers(
     if found is None:
         return None
     recipe, numbers = found
-    numbers = numbers.drop_nulls()
+    numbers = without_numbers(numbers, words).drop_nulls()
     if numbers.is_empty():
         return None
     if not sentinels:
@@ -91,16 +97,16 @@ def _find_plain(known, words: tuple[str, ...], decimal: str | None) -> Found | N
 
     if known.is_empty():
         return None
-    if decimal != ",":  # otherwise 1.234 may be 1234
-        numbers = known.cast(pl.Float64, strict=False)
-        if numbers.null_count() or not _all_finite(numbers):
-            return None
-        if not (numbers == numbers.floor()).all():
-            return _plain(False, words, decimal), numbers
-    whole = known.cast(pl.Int64, strict=False)
-    if not whole.null_count():
-        return _plain(True, words, decimal), whole
-    if decimal == "," or is_code(known):
+    if known.head(SAMPLE).cast(pl.Int64, strict=False).null_count() == 0:
+        whole = known.cast(pl.Int64, strict=False)
+        if not whole.null_count():
+            return _plain(True, words, decimal), whole
+    if decimal == ",":  # 1.234 may be 1234
+        return None
+    numbers = known.cast(pl.Float64, strict=False)
+    if numbers.null_count() or not _all_finite(numbers):
+        return None
+    if (numbers == numbers.floor()).all() and is_code(known):  # longer than 64 bits
         return None
     return _plain(False, words, decimal), numbers
 
@@ -132,15 +138,16 @@ def _find_disguised(known, words: tuple[str, ...], decimal: str | None) -> Found
     distinct = numbers.drop_nulls().n_unique()
     if _readable(numbers) < READABLE or distinct < 2:
         return None
-    if unit and not is_known_unit(unit) and distinct < MIN_DISTINCT:
+    fractions = bool(bodies.str.contains(rf"[\{mark}eE]").any())
+    plain = not bodies.str.contains(r"[.,' eE]").any()
+    if unit and plain and distinct < MIN_DISTINCT and not is_known_unit(unit):
         return None
     # all in parentheses: no negative amounts
     if all(form.in_parentheses for form in cells.forms):
         return None
     if thousands == " " and is_grouped_code(bodies):
         return None
-    integer = not scaled and not bodies.str.contains(rf"[\{mark}eE]").any()
-    return dataclasses.replace(recipe, integer=integer), numbers
+    return dataclasses.replace(recipe, integer=not scaled and not fractions), numbers
 
 
 def _unit_of(cells: Cells) -> tuple[str, bool]:

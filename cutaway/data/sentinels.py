@@ -20,9 +20,10 @@ def find_sentinels(values: np.ndarray) -> list[float]:
     A number at an end of the column is one if a wide gap separates it from all others, and it is
     a usual code (-200, -99, 999, 9999, ...) or a round number in at least 1% of the rows:
 
-    - a usual code that is repeated, with a gap of 3 times the range of the others, or that occurs
-      once, with a gap of 10 times;
-    - a negative usual code that occurs at least 3 times where no other value is negative;
+    - a usual code that is repeated, with a gap of 3 times the range of the others, or one from
+      900 on that occurs once, with a gap of 10 times;
+    - a negative usual code that occurs at least 3 times where no other value is negative, or in
+      1% of the rows (5 at least) with a gap as wide as the range of the others;
     - another multiple of 100 with a gap of 20 times the range.
 
     The largest of values that go on to it, as 99 among ages, and a single outlier are none.
@@ -44,7 +45,9 @@ def find_sentinels(values: np.ndarray) -> list[float]:
     high, _ = _candidates(-without_low, USUAL)
     # -999 must not widen the range beside which 999 is judged, nor 999 the one for -999
     high = _confirmed(high, -without_low, USUAL)
-    low = _confirmed(low, -values[~np.isin(values, high)], USUAL_NEGATIVE)
+    if high:
+        values = values[values < high[-1]]
+    low = _confirmed(low, -values, USUAL_NEGATIVE)
     return sorted([-code for code in low] + high)
 
 
@@ -70,29 +73,36 @@ def _may_be_code(value: float, larger: list[float], usual: frozenset) -> bool:
 
 def _confirmed(candidates: list[float], values: np.ndarray, usual: frozenset) -> list[float]:
     """The most candidates, from the largest on, that stand apart from all values below them."""
-    for count in range(len(candidates), 0, -1):
-        codes = candidates[:count]
+    for number in range(len(candidates), 0, -1):
+        codes = candidates[:number]
         others = values[values < codes[-1]]
         if len(others) < MIN_OTHERS:
             continue
         top, bottom = float(others.max()), float(others.min())
         if not ((bottom < others) & (others < top)).any():  # two values are no range
             continue
-        gap, extent = codes[-1] - top, top - bottom
-        signed = usual is USUAL_NEGATIVE and top <= 0  # the only negative values of the column
+        gap = (codes[-1] - top) / (top - bottom)  # in ranges of the others
+        counts = [int((values == code).sum()) for code in codes]
         if all(
-            _is_sentinel(int((values == code).sum()), gap / extent, signed)
-            if code in usual or code >= HUGE
-            else _is_spike(int((values == code).sum()), gap / extent, others)
-            for code in codes
+            _is_spike(count, gap, others)
+            if code not in usual and code < HUGE
+            else _is_apart(code, count, gap)
+            or (usual is USUAL_NEGATIVE and _is_negative_code(count, gap, others))
+            for code, count in zip(codes, counts, strict=True)
         ):
             return codes
     return []
 
 
-def _is_sentinel(count: int, gap: float, signed: bool) -> bool:
-    """Whether a usual code that occurs so often is one; the gap is in ranges of the others."""
-    return gap >= 10 or (count >= 2 and gap >= 3) or (count >= 3 and signed)
+def _is_apart(code: float, count: int, gap: float) -> bool:
+    """Whether a usual code is so far from the others that it is one."""
+    return gap >= 3 if count >= 2 else gap >= 10 and code >= 900
+
+
+def _is_negative_code(count: int, gap: float, negated: np.ndarray) -> bool:
+    """Whether a negative usual code is one: the only negative number, or too many for outliers."""
+    alone = negated.max() <= 0
+    return count >= 3 if alone else gap >= 1 and count >= max(5, len(negated) / 100)
 
 
 def _is_spike(count: int, gap: float, others: np.ndarray) -> bool:
