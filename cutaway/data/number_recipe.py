@@ -6,7 +6,7 @@ from typing import Any
 from cutaway.data.columns import clean
 from cutaway.data.json_types import Finite
 from cutaway.data.missing_words import USUAL, means_missing
-from cutaway.data.numeral_cells import Cells, plain_text, split_cells
+from cutaway.data.numeral_cells import NumeralCells, plain_text, split_cells
 from cutaway.data.numeral_styles import body_pattern
 from cutaway.data.numeral_units import PERCENT, factor_of
 from cutaway.errors import expect_choice
@@ -170,7 +170,7 @@ def _plain_numbers(recipe: NumberRecipe, text):
     return clean(text.cast(pl.Float64, strict=False))
 
 
-def read_cells(recipe: NumberRecipe, cells: Cells):
+def read_cells(recipe: NumberRecipe, cells: NumeralCells):
     """The numbers of cells in the recipe's style and unit as Float64, null for all others."""
     import polars as pl
 
@@ -190,7 +190,7 @@ def read_cells(recipe: NumberRecipe, cells: Cells):
     return clean(numbers)
 
 
-def factors(cells: Cells, unit: str, scaled: bool):
+def factors(cells: NumeralCells, unit: str, scaled: bool):
     """For each cell, what its number is multiplied by; null if it has another unit."""
     import polars as pl
 

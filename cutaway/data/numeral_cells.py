@@ -66,7 +66,7 @@ class Form:
 
 
 @dataclasses.dataclass(frozen=True)
-class Cells:
+class NumeralCells:
     """The parts of a column of numbers; all series have one row per cell.
 
     Attributes:
@@ -94,7 +94,7 @@ def plain_text(series):
     return text.str.strip_chars()
 
 
-def split_cells(text) -> Cells:
+def split_cells(text) -> NumeralCells:
     """The parts of each number.
 
     Args:
@@ -113,7 +113,7 @@ def split_cells(text) -> Cells:
     )
     forms = _forms(parts["around"])
     codes = parts["around"].cast(pl.Enum(list(forms)), strict=False).to_physical()
-    cells = Cells(parts["body"], None, codes, list(forms.values()))
+    cells = NumeralCells(parts["body"], None, codes, list(forms.values()))
     bodies = parts["body"].set(codes.is_null(), None)
     return _with_signs(dataclasses.replace(cells, bodies=bodies))
 
@@ -146,7 +146,7 @@ def _form(head: str, tail: str) -> Form | None:
     )
 
 
-def _with_signs(cells: Cells) -> Cells:
+def _with_signs(cells: NumeralCells) -> NumeralCells:
     """The cells with leading decimal sign, exponent and dash taken into bodies and negative."""
     import polars as pl
 

@@ -17,7 +17,7 @@ from cutaway.data.number_recipe import (
     without_numbers,
     without_words,
 )
-from cutaway.data.numeral_cells import Cells, plain_text, split_cells
+from cutaway.data.numeral_cells import NumeralCells, plain_text, split_cells
 from cutaway.data.numeral_codes import is_code, is_grouped_code
 from cutaway.data.numeral_styles import find_style, grouping
 from cutaway.data.numeral_units import find_unit, is_known_unit
@@ -150,7 +150,7 @@ def _find_disguised(known, words: tuple[str, ...], decimal: str | None) -> Found
     return dataclasses.replace(recipe, integer=not scaled and not fractions), numbers
 
 
-def _unit_of(cells: Cells) -> tuple[str, bool]:
+def _unit_of(cells: NumeralCells) -> tuple[str, bool]:
     codes = cells.codes.filter(cells.bodies.is_not_null())
     table = codes.value_counts(name="count")
     counts: dict[tuple[str, str], int] = {}
