@@ -1,0 +1,203 @@
+"""How the cells of a table become numbers, truth values and texts: decided once, then stored."""
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+
+from cutaway.data.cells import Cells, read_cells
+from cutaway.data.missing_words import as_texts, missing_words_of_text
+from cutaway.data.number_recipe import NumberRecipe
+from cutaway.data.numeral_styles import find_decimal
+from cutaway.data.numerals import find_numbers
+from cutaway.errors import OptionError, expect_choice
+
+# in a column of texts or classes these mean a missing value; NA and None may be a class
+UNAMBIGUOUS = ("?", "NaN", "nan", "NULL", "null", "<NA>", "#N/A", "NaT")
+MOST_CLASSES = 1000  # with more distinct texts a word such as NA is no class to be told of
+TRUTHS = ("true", "false")
+
+
+@dataclasses.dataclass(frozen=True)
+class TableReading:
+    """How the columns of a table are read. Made by `find`; reads later tables alike.
+
+    In training a column is one of numbers because nearly all of its cells are; in prediction there
+    may be a single row, with `1.234` in it. So what was decided is kept with the run.
+
+    Attributes:
+        numbers: {column: NumberRecipe}, for columns of numbers that are written as text, or that
+            have numbers which stand for a missing value.
+        truths: columns of true and false.
+        missing: texts that mean a missing value, by the user's word.
+        encoding: of a text, if the user named it.
+        header: whether a text has a header, if the user said so.
+    """
+
+    numbers: dict[str, NumberRecipe] = dataclasses.field(default_factory=dict)
+    truths: tuple[str, ...] = ()
+    missing: tuple[str, ...] = ()
+    encoding: str | None = None
+    header: bool | None = None
+
+    def cells(self, source) -> Cells:
+        """The cells of a table, as they were written; see read_cells."""
+        return read_cells(source, encoding=self.encoding, header=self.header)
+
+    def apply(self, frame):
+        """The frame with its columns of strings as numbers, truth values and texts.
+
+        Args:
+            frame: of `Cells`.
+        """
+        import polars as pl
+
+        return pl.DataFrame([self._column(series) for series in frame.get_columns()])
+
+    def _column(self, series):
+        import polars as pl
+
+        recipe = self.numbers.get(series.name)
+        if recipe is not None and (series.dtype.is_numeric() or series.dtype == pl.String):
+            return recipe.parse(series)
+        if series.dtype != pl.String:
+            return series
+        text = as_texts(series, missing=(*UNAMBIGUOUS, *self.missing))
+        if series.name not in self.truths:
+            return text
+        lower = text.str.to_lowercase()
+        return lower.set(~lower.is_in(TRUTHS).fill_null(True), None) == TRUTHS[0]
+
+    def notes(self, frame) -> list[str]:
+        """What was read how, and what became missing, for the user.
+
+        Args:
+            frame: of `Cells`, that the reading was found for.
+        """
+        import polars as pl
+
+        found = []
+        for series in frame.get_columns():
+            recipe = self.numbers.get(series.name)
+            if recipe is not None:
+                found += recipe.sentences(series)
+            elif series.dtype == pl.String and series.name not in self.truths:
+                found += self._words(series)
+        return found
+
+    def _words(self, series) -> list[str]:
+        """That words such as NA stay, in a column of classes."""
+        text = as_texts(series, missing=(*UNAMBIGUOUS, *self.missing))
+        if text.n_unique() > MOST_CLASSES:
+            return []
+        return [
+            f"{series.name}: {word!r} in {count:,} row{'s' * (count != 1)} is a value like the "
+            f"others; if it means a missing one: --missing {word}"
+            for word, count in list(missing_words_of_text(text.drop_nulls()).items())[:3]
+        ]
+
+
+def find_reading(
+    cells: Cells,
+    *,
+    missing: Sequence[str] = (),
+    kinds: Mapping[str, str] | None = None,
+    encoding: str | None = None,
+    header: bool | None = None,
+) -> TableReading:
+    """How to read the columns of a table.
+
+    Text says nothing of types, so a column of it is one of numbers if nearly all its cells are, in
+    whatever way they are written. Where the format states types, as a frame does, strings that are
+    all plain numbers were meant to be strings.
+
+    Args:
+        cells: of the whole table.
+        missing: texts that mean a missing value, in any column.
+        kinds: {column: kind}, as the user wants them read; a "number" must be one.
+        encoding, header: see read_cells, kept for later tables.
+
+    Raises:
+        OptionError: a column that is to hold numbers does not.
+
+    Example:
+        >>> from cutaway.data.cells import read_cells
+        >>> from cutaway.data.reading import find_reading
+        >>> cells = read_cells({"price": ["$1,250.00", "$99.90"], "fee": ["1 %", "n/a"]})
+        >>> find_reading(cells).apply(cells.frame).to_dict(as_series=False)
+        {'price': [1250.0, 99.9], 'fee': ['1 %', 'n/a']}
+    """
+    import polars as pl
+
+    kinds = dict(kinds or {})
+    columns = cells.frame.get_columns()
+    decimal = find_decimal(columns) or ("," if cells.separator == ";" else None)
+    numbers, truths = {}, []
+    for series in columns:
+        kind = kinds.get(series.name)
+        if kind not in (None, "number"):
+            continue
+        stated = not cells.is_untyped and kind is None
+        recipe = _find_numbers(series, missing, decimal, is_stated=stated)
+        if recipe is not None:
+            numbers[series.name] = recipe
+        elif kind == "number" and not series.dtype.is_numeric():
+            _refuse_number(series)
+        elif cells.is_untyped and series.dtype == pl.String and _holds_truths(series):
+            truths.append(series.name)
+    return TableReading(numbers, tuple(truths), tuple(missing), encoding, header)
+
+
+def _find_numbers(series, missing, decimal, *, is_stated: bool) -> NumberRecipe | None:
+    """The recipe of a column of numbers that needs one.
+
+    Args:
+        is_stated: whether the format states the types of its columns.
+    """
+    import polars as pl
+
+    if series.dtype == pl.String:
+        recipe = find_numbers(series, missing=missing, decimal=decimal)
+        if recipe is None or not is_stated:
+            return recipe
+        return None if _all_plain(series) else recipe
+    if not series.dtype.is_numeric():
+        return None
+    recipe = find_numbers(series, missing=missing)
+    return recipe if recipe is not None and (recipe.sentinels or missing) else None
+
+
+def _all_plain(series) -> bool:
+    """Whether all cells are numbers as a computer writes them."""
+    import polars as pl
+
+    known = series.drop_nulls()
+    return known.cast(pl.Float64, strict=False).null_count() == 0
+
+
+def _holds_truths(series) -> bool:
+    known = as_texts(series, missing=UNAMBIGUOUS).drop_nulls()
+    known = known.filter(~known.is_in(["NA", "N/A", "None"]))
+    if known.is_empty() or len(known) < len(series.drop_nulls()) / 2:
+        return False
+    return bool(known.str.to_lowercase().is_in(TRUTHS).all())
+
+
+def _refuse_number(series) -> None:
+    """Raise OptionError: a column that is to hold numbers does not."""
+    import polars as pl
+
+    known = series.cast(pl.String, strict=False).drop_nulls()
+    bad = known.filter(known.cast(pl.Float64, strict=False).is_null())
+    example = (bad if len(bad) else known).head(1).to_list()
+    raise OptionError(
+        f"column {series.name!r} cannot be a number: it holds {example[0] if example else None!r}",
+        expected="numbers in at least 95% of its cells",
+        fix="omit the kind, or clean the column",
+    )
+
+
+def read_encoded(source, *, encoding=None, header=None, missing=(), kinds=None) -> tuple:
+    """(typed frame, TableReading, Cells) of a table; see find_reading and read_cells."""
+    expect_choice(header, (None, True, False), what="header")
+    cells = read_cells(source, encoding=encoding, header=header)
+    reading = find_reading(cells, missing=missing, kinds=kinds, encoding=encoding, header=header)
+    return reading.apply(cells.frame), reading, cells
