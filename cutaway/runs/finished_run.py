@@ -194,7 +194,7 @@ class Run:
         return self.preprocessing.predict_files(self, data)
 
     def evaluate(self, data) -> tuple[dict, list]:
-        """(scores, notes) on labeled data."""
+        """(scores, notes) on labeled data; a note says how many rows are training rows."""
         return self.preprocessing.evaluate(self, data)
 
     def evaluation(self, data) -> Evaluation:

@@ -75,6 +75,9 @@ class History:
             lines = csv.DictReader(io.StringIO(content.decode(), newline=""), strict=True)
             if content != b"\n" and "epoch" not in (lines.fieldnames or ()):
                 raise ValueError("it has no column epoch")
+            names = lines.fieldnames or ()
+            if len(set(names)) < len(names):
+                raise ValueError("two of its columns have one name")
             rows = [{k: _number(v) for k, v in row.items() if v != ""} for row in lines]
         except (ValueError, TypeError, OverflowError, csv.Error) as error:
             raise DataError(
