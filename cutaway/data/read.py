@@ -42,7 +42,7 @@ def read_table(
     """
     frame, reading, cells = read_encoded(source, encoding=encoding, header=header, missing=missing)
     if notes is not None:
-        notes += [*cells.notes, *reading.notes(cells.frame)]
+        notes += reading.notes(cells)
     return frame
 
 

@@ -42,17 +42,15 @@ class TableReading:
         """The cells of a table, as they were written; see read_cells."""
         return read_cells(source, encoding=self.encoding, header=self.header)
 
-    def apply(self, frame):
-        """The frame with its columns of strings as numbers, truth values and texts.
-
-        Args:
-            frame: of `Cells`.
-        """
+    def apply(self, cells: Cells):
+        """A polars frame with the columns of strings as numbers, truth values and texts."""
         import polars as pl
 
-        return pl.DataFrame([self._column(series) for series in frame.get_columns()])
+        return pl.DataFrame(
+            [self._column(series, cells.is_untyped) for series in cells.frame.get_columns()]
+        )
 
-    def _column(self, series):
+    def _column(self, series, is_untyped: bool):
         import polars as pl
 
         recipe = self.numbers.get(series.name)
@@ -60,26 +58,33 @@ class TableReading:
             return recipe.parse(series)
         if series.dtype != pl.String:
             return series
-        text = as_texts(series, missing=(*UNAMBIGUOUS, *self.missing))
+        if is_untyped:
+            text = as_texts(series, missing=(*UNAMBIGUOUS, *self.missing))
+        elif self.missing:
+            text = series.set(series.is_in(list(self.missing)).fill_null(False), None)
+        else:
+            return series
         if series.name not in self.truths:
             return text
         lower = text.str.to_lowercase()
         return lower.set(~lower.is_in(TRUTHS).fill_null(True), None) == TRUTHS[0]
 
-    def notes(self, frame) -> list[str]:
+    def notes(self, cells: Cells) -> list[str]:
         """What was read how, and what became missing, for the user.
 
         Args:
-            frame: of `Cells`, that the reading was found for.
+            cells: that the reading was found for.
         """
         import polars as pl
 
-        found = []
-        for series in frame.get_columns():
+        found = [*cells.notes]
+        for series in cells.frame.get_columns():
             recipe = self.numbers.get(series.name)
             if recipe is not None:
                 found += recipe.sentences(series)
-            elif series.dtype == pl.String and series.name not in self.truths:
+            elif (
+                cells.is_untyped and series.dtype == pl.String and series.name not in self.truths
+            ):
                 found += self._words(series)
         return found
 
@@ -122,7 +127,7 @@ def find_reading(
         >>> from cutaway.data.cells import read_cells
         >>> from cutaway.data.reading import find_reading
         >>> cells = read_cells({"price": ["$1,250.00", "$99.90"], "fee": ["1 %", "n/a"]})
-        >>> find_reading(cells).apply(cells.frame).to_dict(as_series=False)
+        >>> find_reading(cells).apply(cells).to_dict(as_series=False)
         {'price': [1250.0, 99.9], 'fee': ['1 %', 'n/a']}
     """
     import polars as pl
@@ -200,4 +205,4 @@ def read_encoded(source, *, encoding=None, header=None, missing=(), kinds=None) 
     expect_choice(header, (None, True, False), what="header")
     cells = read_cells(source, encoding=encoding, header=header)
     reading = find_reading(cells, missing=missing, kinds=kinds, encoding=encoding, header=header)
-    return reading.apply(cells.frame), reading, cells
+    return reading.apply(cells), reading, cells
