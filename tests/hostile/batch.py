@@ -169,6 +169,7 @@ def _arrays(path):
 READERS = {
     "csv": (_table, _labeled, _classes, _boxes, recognize),
     "tsv": (_table, _labeled, recognize),
+    "ts": (_labeled, recognize),
     "txt": (read_text, _labeled, _vocabulary, _boxes, recognize),
     "parquet": (_table, _stream, recognize),
     **dict.fromkeys(IMAGES, (_image,)),
