@@ -28,6 +28,7 @@ from cutaway.data.geometry import Geometry, clip_boxes
 from cutaway.data.idx import find_idx, read_idx
 from cutaway.data.imagenet import imagenet_classes, imagenet_words
 from cutaway.data.images import Images, ImageStream, find_images, load_images, stream_images
+from cutaway.data.labeled_series import UCRDataset
 from cutaway.data.mask_coding import MaskCoding
 from cutaway.data.mask_folder import MaskFolder
 from cutaway.data.masked_tokens import mask_tokens
@@ -55,7 +56,7 @@ from cutaway.data.tiles import predict_tiles
 from cutaway.data.tokenizer import Tokenizer, Tokens
 from cutaway.data.touching import border_weights
 from cutaway.data.turns import averaged_over_turns
-from cutaway.data.ucr import UCRDataset, read_ucr, read_ucr_pair
+from cutaway.data.ucr import read_ucr, read_ucr_pair
 from cutaway.data.volume_folder import VolumeFolder
 from cutaway.data.volumes import find_volumes, looks_like_volumes
 from cutaway.data.wav import read_wav, write_wav

@@ -2,15 +2,27 @@
 
 import dataclasses
 import math
+import re
 
 from cutaway.data.dates import find_dates, find_times
 from cutaway.errors import DataError, OptionError, did_you_mean, expect_choice
 
 KINDS = ("number", "boolean", "category", "date", "presence", "identifier", "text", "constant")
-KINDS += ("empty", "ignored")
-USED = ("number", "boolean", "category", "date", "presence")
+KINDS += ("empty", "ignored", "unsupported")
+USED = ("number", "boolean", "category", "date", "presence", "text")
+# kinds that a user may name, and what they are here
+NAMED = {name: name for name in ("number", "boolean", "category", "date", "text")}
+NAMED |= {"id": "identifier", "ignore": "ignored"}
 MAX_DISTINCT = 0.5  # strings with a larger fraction of distinct values are not categories
-MAX_LEVELS = 1000
+MAX_LEVELS = 1000  # with more levels, there must be
+LEVEL_ROWS = 5  # rows of each on average
+TEXT_WORDS = 4  # words per value of a text, on average
+ID_NAME = re.compile(
+    r"(^|[^a-z])(id|uuid|guid|index|idx|key|row ?names?|row ?numbers?|row|record|(n|num|numbe)r|no"
+    r"|code)$|^unnamed"
+)
+ID_ENDING = re.compile(r"(^|[^a-zA-Z])[iI][dD]$|[a-z]I[dD]$")
+MIN_ID_ROWS = 20
 PRESENT = (0.05, 0.95)  # between these fractions of present texts, presence is a feature
 
 
@@ -37,14 +49,17 @@ def find_columns(frame, *, kinds=None, ignore=()) -> list[Column]:
     """The columns of a polars frame, each with its kind.
 
     Args:
-        kinds: {name: kind}, for columns that are detected wrongly.
+        kinds: {name: kind}, for columns that are detected wrongly, one of NAMED.
         ignore: names of columns to ignore.
 
     Raises:
         DataError: a named column does not exist.
         OptionError: an unknown kind.
     """
-    kinds, ignore = dict(kinds or {}), set(ignore)
+    for kind in (kinds or {}).values():
+        expect_choice(kind, (*NAMED, *NAMED.values()), what="kind")
+    kinds = {name: NAMED.get(kind, kind) for name, kind in (kinds or {}).items()}
+    ignore = {*ignore, *(name for name, kind in kinds.items() if kind == "ignored")}
     names = set(frame.columns)
     for name in [*kinds, *ignore]:
         if name not in names:
@@ -53,8 +68,6 @@ def find_columns(frame, *, kinds=None, ignore=()) -> list[Column]:
                 expected="a column of the table",
                 fix=did_you_mean(name, frame.columns),
             )
-    for kind in kinds.values():
-        expect_choice(kind, USED, what="kind")
     found = []
     for series in frame.get_columns():
         name, column = series.name, _look(series)
@@ -105,35 +118,64 @@ def _look(series) -> Column:
         missing = recipe.parse(series).null_count()  # also cells that are no dates
         return column("date", recipe.sentence())
     if series.dtype.is_temporal():
-        return column("text", f"values of type {series.dtype}, not supported")
+        return column("unsupported", f"values of type {series.dtype}, not supported")
     if series.dtype.is_numeric():
-        if series.dtype.is_integer() and _counts_up(known, rows):
-            return column("identifier", f"consecutive integers, {distinct:,} values")
-        return column("number", f"numbers from {known.min():g} to {known.max():g}")
+        return column(*_kind_of_numbers(known, rows, distinct))
     if series.dtype != pl.String:
-        return column("text", f"values of type {series.dtype}, not supported")
-    many = distinct > MAX_LEVELS or (distinct > 20 and distinct > MAX_DISTINCT * len(known))
-    if many and PRESENT[0] < len(known) / rows < PRESENT[1]:
-        return column("presence", f"{distinct:,} distinct strings, {missing:,} rows without one")
-    if distinct == len(known) and distinct > 20:
-        return column("identifier", f"all {distinct:,} values are distinct")
-    if many:
-        return column("text", f"{distinct:,} distinct strings in {len(known):,} rows: too many")
-    return column("category", f"{distinct} distinct strings")
+        return column("unsupported", f"values of type {series.dtype}, not supported")
+    return column(*_kind_of_strings(known, rows, distinct))
 
 
-def _counts_up(known, rows) -> bool:
-    """Whether integers are consecutive: no repeats, no gaps, in order."""
-    if len(known) < 20 or len(known) != rows:
-        return False
-    return bool((known.diff().drop_nulls() == 1).all())
+def _kind_of_numbers(known, rows: int, distinct: int) -> tuple[str, str]:
+    """(kind, reason) of a column of numbers."""
+    numbers = "number", f"numbers from {known.min():g} to {known.max():g}"
+    if not known.dtype.is_integer() or len(known) < MIN_ID_ROWS:
+        return numbers
+    if distinct == rows:
+        if ID_NAME.search(known.name.lower().replace("_", " ").strip()):
+            return "identifier", f"{distinct:,} distinct integers, and a name that says so"
+        if known.max() - known.min() == rows - 1:
+            return "identifier", f"the integers {known.min()} to {known.max()}, each once"
+    elif ID_ENDING.search(known.name.strip()) and distinct <= len(known) / LEVEL_ROWS:
+        return "category", f"{distinct:,} distinct integers, and a name that says identifier"
+    return numbers
+
+
+def _kind_of_strings(known, rows: int, distinct: int) -> tuple[str, str]:
+    """(kind, reason) of a column of strings, neither numbers nor dates."""
+    many = distinct > MAX_LEVELS or (
+        distinct > MIN_ID_ROWS and distinct > MAX_DISTINCT * len(known)
+    )
+    if distinct > len(known) / 2 and distinct > 3 and _words_each(known) >= TEXT_WORDS:
+        return "text", f"{distinct:,} distinct texts, {_words_each(known):.0f} words on average"
+    if not many:
+        return "category", f"{distinct} distinct strings"
+    if distinct * LEVEL_ROWS <= len(known):
+        return "category", f"{distinct:,} distinct strings, {len(known) / distinct:.0f} rows of each"
+    if _words_each(known) >= TEXT_WORDS:
+        return "text", f"{distinct:,} distinct texts, {_words_each(known):.0f} words on average"
+    if PRESENT[0] < len(known) / rows < PRESENT[1]:
+        missing = rows - len(known)
+        return "presence", f"{distinct:,} distinct strings, {missing:,} rows without one"
+    if distinct == len(known):
+        return "identifier", f"all {distinct:,} values are distinct"
+    return "identifier", f"{distinct:,} distinct strings in {len(known):,} rows: too many"
+
+
+def _words_each(known) -> float:
+    """Mean number of words per value."""
+    return float(known.head(5000).str.count_matches(r"\S+").mean() or 0)
 
 
 def _expect_fitting(series, kind):
     import polars as pl
 
     series = clean(series)
-    if kind == "number":
+    if kind in ("identifier", "ignored"):
+        fits = True
+    elif kind == "text":
+        fits = series.dtype == pl.String
+    elif kind == "number":
         fits = series.dtype.is_numeric() or series.dtype == pl.Boolean
     elif kind == "date":
         fits = (find_dates(series, sure=True) or find_times(series)) is not None

@@ -1,6 +1,7 @@
 """Dates in all usual forms: how a column writes them is decided once, over the whole column."""
 
 import dataclasses
+import datetime
 import re
 
 import numpy as np
@@ -19,6 +20,7 @@ from cutaway.data.date_orders import NAMES, SEPARATORS, decide_orders
 UNREADABLE = 0.05  # a column with a larger fraction of other cells is no date column
 _SAMPLE = 1000  # cells that are looked at first: most columns of texts are not dates
 _DATE_NAME = re.compile(r"date|datum|fecha|time|stamp|day|month|monat|period|ymd|when|(^|_)dt($|_)")
+_DAYS = (-719_162, 2_932_897)  # since 1970: of the years 1 and 10000
 _DIGITS = ("yyyymmdd", "yyyymm", "yyyy")
 _COARSE = ("year-month", "month/year", "year quarter", "quarter year", *_DIGITS)
 
@@ -68,17 +70,12 @@ class DateRecipe:
 
         wanted = pl.Datetime("us")
         dtype = series.dtype
-        if dtype == pl.Datetime:
-            zoned = getattr(dtype, "time_zone", None) is not None
-            naive = (
-                series.cast(pl.Datetime("us", "UTC")).dt.replace_time_zone(None)
-                if zoned
-                else series
-            )
-            shift = pl.duration(minutes=self.offset_minutes if zoned else 0)
-            return naive.cast(wanted).to_frame().select(pl.first() + shift).to_series()
-        if dtype == pl.Date:
-            return series.cast(wanted)
+        if dtype in (pl.Date, pl.Datetime):
+            instants = _in_range(series)
+            if getattr(dtype, "time_zone", None) is None:
+                return instants.cast(wanted)
+            utc = instants.dt.convert_time_zone("UTC").dt.replace_time_zone(None).cast(wanted)
+            return utc + datetime.timedelta(minutes=self.offset_minutes)
         if dtype == pl.Time:
             return series.cast(pl.Duration("us")).cast(pl.Int64).cast(wanted)
         if dtype in (pl.Categorical, pl.Enum) or (dtype.is_integer() and self.digits):
@@ -270,9 +267,25 @@ def _plausible(found, named: bool) -> bool:
     return not coarse.height or coarse.select(year.is_between(1500, 2200).mean()).item() > 0.95
 
 
+def _in_range(series):
+    """Dates or times with those outside the years 1 to 9999 as null: a damaged file holds some."""
+    import polars as pl
+
+    unit = {"ms": 10**3, "us": 10**6, "ns": 10**9}
+    dtype = series.dtype
+    scale = 1 if dtype == pl.Date else 86_400 * unit[dtype.time_unit]
+    least, most = (scale * day for day in _DAYS)
+    if scale > 1 and dtype.time_unit == "ns":  # 64 bits end in the years 1677 and 2262
+        return series
+    number = series.to_physical().cast(pl.Int64).to_frame()
+    inside = pl.when(pl.first().is_between(least, most, closed="left")).then(pl.first())
+    return number.select(inside).to_series().cast(dtype)
+
+
 def _of_temporal(series) -> DateRecipe:
     import polars as pl
 
+    series = _in_range(series)
     offset, reason = 0, ""
     if series.dtype == pl.Datetime and series.dtype.time_zone is not None:
         utc = series.dt.convert_time_zone("UTC").dt.replace_time_zone(None)

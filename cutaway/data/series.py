@@ -119,8 +119,9 @@ def _expect_times(column, dates) -> tuple:
     times = recipe.parse(column)
     if times.null_count():
         row = int(times.is_null().arg_max() or 0)
+        shown = "no date" if column.dtype.is_temporal() else repr(column[row])
         raise DataError(
-            f"the column {column.name!r} holds {column[row]!r} in row {row + 1}, "
+            f"the column {column.name!r} holds {shown} in row {row + 1}, "
             f"{times.null_count()} cells that are no dates",
             expected=f"{recipe.sentence()}, in every row",
             fix="fix these cells, or delete their rows",

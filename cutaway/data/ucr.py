@@ -1,39 +1,25 @@
 """Time-series classification data in the format of the UCR archive: a label and values per line."""
 
-import dataclasses
 import os
 from pathlib import Path
 
 import numpy as np
 
-from cutaway.data.float32 import expect_float32
-from cutaway.data.folders import natural_key
+from cutaway.data import ts_file
+from cutaway.data.labeled_series import UCRDataset, label_of, labeled_series, numbers_of
 from cutaway.errors import DataError
 from cutaway.files.content import decoded, naming_source, read_content
 
 SPLIT_NAMES = ("_TRAIN", "_TEST")
-
-
-@dataclasses.dataclass(frozen=True)
-class UCRDataset:
-    """Labeled time series.
-
-    Attributes:
-        x: (rows, time, 1) float32.
-        y: (rows,) int32 class numbers.
-        classes: the labels in the file, sorted.
-    """
-
-    x: np.ndarray
-    y: np.ndarray
-    classes: list
+SUFFIXES = (".ts", ".tsv")  # archives also hold the same series as .arff and .txt
 
 
 @naming_source("labeled series")
 def read_ucr(path, *, classes=None) -> UCRDataset:
     """Read a file of the UCR archive: one series per line, a label and then the values.
 
-    They are separated by tabs, commas or spaces.
+    They are separated by tabs, commas or spaces. Files of the UEA archive (.ts), of one or several
+    channels, are read too; see ts_file.read_ts_text.
 
     Args:
         path: the file.
@@ -47,8 +33,10 @@ def read_ucr(path, *, classes=None) -> UCRDataset:
         Dau et al. 2019, "The UCR time series archive", arXiv:1810.07758.
     """
     path = Path(path)
-    lines = decoded(read_content(path), path, f"new{path.suffix}").splitlines()
-    rows = [_cells(line) for line in lines if line.strip()]
+    text = decoded(read_content(path), path, f"new{path.suffix}")
+    if path.suffix.lower() == ts_file.SUFFIX:
+        return ts_file.read_ts_text(text, path, classes=classes)
+    rows = [_cells(line) for line in text.splitlines() if line.strip()]
     if not rows:
         raise DataError(f"{path} is empty", expected="a label and values in every line")
     for number, row in enumerate(rows, 1):
@@ -58,22 +46,9 @@ def read_ucr(path, *, classes=None) -> UCRDataset:
                 expected=f"{len(rows[0]) - 1} values, as in the first line, after the label",
                 fix="pad the shorter series",
             )
-    x = np.array([_numbers(path, number, row[1:]) for number, row in enumerate(rows, 1)])
-    labels = [_label(row[0]) for row in rows]
-    known = sorted(set(labels), key=natural_key) if classes is None else list(classes)
-    if len(known) == 1:
-        raise DataError(
-            f"{path} holds only one class, {known[0]!r}, in all {len(rows)} lines",
-            expected="at least two classes",
-        )
-    unknown = sorted(set(labels) - set(known))
-    if unknown:
-        raise DataError(
-            f"{path} has the class {unknown[0]!r}, which is not in the training data",
-            expected="one of " + ", ".join(known),
-        )
-    y = np.array([known.index(label) for label in labels], np.int32)
-    return UCRDataset(x[:, :, None].astype(np.float32), y, known)
+    x = np.array([numbers_of(path, number, row[1:]) for number, row in enumerate(rows, 1)])
+    labels = [label_of(row[0]) for row in rows]
+    return labeled_series(path, x[:, :, None], labels, classes)
 
 
 def read_ucr_pair(path):
@@ -97,7 +72,7 @@ def ucr_pair(path):
     """The paths (training, test) that belong to a folder or a file, or None."""
     path = Path(path)
     found = sorted(path.glob(f"*{SPLIT_NAMES[0]}.*")) if os.path.isdir(path) else [path]
-    for file in found:
+    for file in sorted(found, key=lambda file: file.suffix.lower() not in SUFFIXES):
         if not file.stem.endswith(SPLIT_NAMES):
             continue
         stem = file.stem.removesuffix(SPLIT_NAMES[0]).removesuffix(SPLIT_NAMES[1])
@@ -112,29 +87,3 @@ def _cells(line: str) -> list:
         if separator in line:
             return [cell.strip() for cell in line.strip().split(separator)]
     return line.split()
-
-
-def _label(cell: str) -> str:
-    """ "1.0000000e+00" of older files is the label 1."""
-    try:
-        number = float(cell)
-    except ValueError:
-        return cell
-    return str(int(number)) if number.is_integer() else cell
-
-
-def _numbers(path, line, cells):
-    try:
-        values = np.array([float(cell) for cell in cells])
-    except ValueError as error:
-        raise DataError(
-            f"{path}: line {line}: {error}", expected="numbers after the label"
-        ) from error
-    if not np.isfinite(values).all():
-        raise DataError(
-            f"{path}: line {line} has {(~np.isfinite(values)).sum()} missing values",
-            expected="a number at every time",
-            fix="fill the gaps; pad or cut series of different length",
-        )
-    expect_float32(values, f"{path}: line {line}")
-    return values

@@ -58,7 +58,7 @@ class BagOfEmbeddings(Module):
         self.head = Linear(2 * features, outputs)
 
     def forward(self, x):
-        return self.head(self.dropout(_pooled(self.embedding(x), _token_mask(x))))
+        return self.head(self.dropout(pooled(self.embedding(x), token_mask(x))))
 
 
 class RecurrentTextClassifier(Module):
@@ -101,10 +101,10 @@ class RecurrentTextClassifier(Module):
         self.head = Linear(4 * hidden_features, outputs)
 
     def forward(self, x):
-        mask = _token_mask(x)
+        mask = token_mask(x)
         lengths = jnp.maximum(mask.sum(axis=1), 1)  # an empty text has one step of padding
         outputs, _ = self.recurrent(self.dropout(self.embedding(x)), lengths=lengths)
-        return self.head(self.dropout(_pooled(outputs, mask)))
+        return self.head(self.dropout(pooled(outputs, mask)))
 
 
 class LSTMClassifier(RecurrentTextClassifier):
@@ -162,7 +162,7 @@ class TransformerClassifier(Module):
         self.head = Linear(features, outputs)
 
     def forward(self, x):
-        mask = _token_mask(x)
+        mask = token_mask(x)
         vectors = self.dropout(self.positions(self.embedding(x) * self.scale))
         # an empty text attends to its padding: softmax needs at least one key
         keys = mask | ~mask.any(axis=1, keepdims=True)
@@ -184,7 +184,7 @@ def text_network(tokens: int, outputs: int, *, model: str = "bag", dropout: floa
     return TEXT_MODELS[model](tokens, outputs, dropout=dropout)
 
 
-def _token_mask(x):
+def token_mask(x):
     """(batch, tokens) booleans: False for padding."""
     return x.data != PADDING
 
@@ -202,5 +202,6 @@ def _maximum(vectors, mask):
     return ops.where(Tensor(mask.any(axis=1, keepdims=True)), maximum, 0.0)
 
 
-def _pooled(vectors, mask):
+def pooled(vectors, mask):
+    """Mean and maximum of each feature over the unmasked tokens: (batch, 2 * features)."""
     return ops.concatenate([_mean(vectors, mask), _maximum(vectors, mask)], axis=-1)

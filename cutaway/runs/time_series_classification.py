@@ -24,6 +24,7 @@ class TimeSeriesClassificationForm(Classes):
     """preprocessing.json of time-series classification."""
 
     length: Size
+    channels: Size = 1
 
 
 class TimeSeriesClassificationRows(Preprocessing):
@@ -31,25 +32,28 @@ class TimeSeriesClassificationRows(Preprocessing):
 
     Attributes:
         length: time steps of each series.
+        channels: number of values at each time.
     """
 
     examples = "series"
 
-    def __init__(self, length: int, target):
+    def __init__(self, length: int, target, channels: int = 1):
         self.length = length
+        self.channels = channels
         self.target = target
 
     @classmethod
     def from_json(cls, value: dict) -> "TimeSeriesClassificationRows":
         expect_format(value, "time-series-classification")
         found = read_form(value, TimeSeriesClassificationForm)
-        return cls(found.length, stored_classes(found))
+        return cls(found.length, stored_classes(found), found.channels)
 
     def to_json(self) -> dict:
         return {
             "kind": "time-series-classification",
             "format": 1,
             "length": self.length,
+            "channels": self.channels,
             "classes": self.classes,
             "counts": self.target.counts,
         }
@@ -63,11 +67,16 @@ class TimeSeriesClassificationRows(Preprocessing):
         return ucr_frame(read)
 
     def transform(self, frame, *, with_target: bool = True) -> TableArrays:
-        x = frame["values"].to_numpy()[:, :, None]  # (rows, time, 1)
+        x = frame["values"].to_numpy()  # (rows, time, channels)
         if x.shape[1] != self.length:
             raise DataError(
                 f"the series have {x.shape[1]} steps",
                 expected=f"{self.length} steps, as in training",
+            )
+        if x.shape[2] != self.channels:
+            raise DataError(
+                f"the series have {x.shape[2]} channels",
+                expected=f"{self.channels} channels, as in training",
             )
         y = self.class_numbers(frame) if with_target else None
         return TableArrays(x, y, np.arange(len(x)), [])
@@ -78,7 +87,13 @@ def ucr_frame(data: UCRDataset):
     import polars as pl
 
     names = [data.classes[k] for k in data.y]
-    return pl.DataFrame({"values": data.x[:, :, 0], "class": names})
+    return pl.DataFrame({"values": data.x, "class": names})
+
+
+def _scale(x) -> tuple[list[float], list[float]]:
+    """Mean and standard deviation of each channel."""
+    std = x.std(axis=(0, 1))
+    return x.mean(axis=(0, 1)).tolist(), np.where(std > 0, std, 1.0).tolist()
 
 
 def prepare_time_series_classification(
@@ -87,7 +102,7 @@ def prepare_time_series_classification(
     """Read and split labeled time series, and build a network for them.
 
     Args:
-        path: a file of the UCR archive, or a folder with its training and test files.
+        path: a file of the UCR or UEA archive, or a folder with its training and test files.
     """
     options = TimeSeriesClassificationOptions() if options is None else options
     path = Path(path)
@@ -98,9 +113,9 @@ def prepare_time_series_classification(
         "time-series-classification",
         path,
         options,
-        TimeSeriesClassificationRows(first.x.shape[1], target),
+        TimeSeriesClassificationRows(first.x.shape[1], target, first.x.shape[2]),
         sets,
-        scale=lambda x: ([float(x.mean())], [float(x.std()) or 1.0]),
+        scale=_scale,
         why=why,
         tests="test file",
     )

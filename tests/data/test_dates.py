@@ -223,6 +223,15 @@ def test_dates_and_datetimes_of_a_frame_need_no_reading():
     assert find_dates(categories).parse(categories).to_list() == [DAY]
 
 
+@pytest.mark.parametrize("dtype", [pl.Date, pl.Datetime("ms"), pl.Datetime("us", "UTC")])
+def test_dates_outside_the_calendar_are_missing(dtype):
+    far = 2**31 - 1 if dtype == pl.Date else 2**62
+    series = pl.Series("x", [far, 0, -far]).cast(dtype)
+    recipe = find_dates(series)
+    assert recipe is not None and not recipe.has_time
+    assert recipe.parse(series).to_list() == [None, datetime(1970, 1, 1), None]
+
+
 def test_up_to_5_percent_of_other_cells_become_missing():
     texts = ["2011-01-02"] * 19 + ["unknown", None, ""]
     assert read(texts) == [DAY] * 19 + [None] * 3

@@ -170,6 +170,7 @@ READERS = {
     "csv": (_table, _labeled, _classes, _boxes, recognize),
     "tsv": (_table, _labeled, recognize),
     **dict.fromkeys(("arff", "jsonl", "zip", "bz2", "xz", "xlsx"), (_table, recognize)),
+    "ts": (_labeled, recognize),
     "txt": (read_text, _labeled, _vocabulary, _boxes, recognize),
     "parquet": (_table, _stream, recognize),
     **dict.fromkeys(IMAGES, (_image,)),

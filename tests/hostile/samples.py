@@ -51,6 +51,14 @@ def table() -> pl.DataFrame:
 def _tables():
     text = table().write_csv().encode()
     yield "table.csv", text
+    days = [datetime.datetime(2020, 1, 1) + datetime.timedelta(hours=7 * k) for k in range(ROWS)]
+    forms = ("%m/%d/%Y %I:%M %p", "%m/%d/%Y %H:%M:%S", "%d %b %Y %H:%M", "%Y-%m-%dT%H:%M:%SZ")
+    rows = [
+        f"{t.strftime(forms[k % 4])},{'AB'[n]},{k * 0.5}"
+        for k, t in enumerate(days)
+        for n in (0, 1)
+    ]
+    yield "series_shops.csv", "\n".join(["when,shop,sold", *rows]).encode()
     yield "table.tsv", table().write_csv(separator="\t").encode()
     yield "semicolons.csv", table().write_csv(separator=";").encode().replace(b"\n", b"\r\n")
     yield "table.csv.gz", gzip.compress(text, mtime=0)
@@ -113,6 +121,12 @@ def _texts():
     rng = np.random.default_rng(0)
     rows = ["\t".join([str(k % 2), *map(str, rng.normal(size=12).round(3))]) for k in range(20)]
     yield "X_TRAIN.tsv", "\n".join(rows).encode()
+    header = "#two channels\n@problemName X\n@timeStamps false\n@classLabel true a b\n@data\n"
+    rows = [
+        ":".join([*(",".join(map(str, rng.normal(size=6).round(3))) for _ in "12"), "ab"[k % 2]])
+        for k in range(20)
+    ]
+    yield "Y_TRAIN.ts", (header + "\n".join(rows)).encode()
 
 
 def _images():

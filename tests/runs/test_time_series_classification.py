@@ -3,13 +3,15 @@ import dataclasses
 import numpy as np
 import pytest
 
+from cutaway.data import read_ucr
 from cutaway.errors import DataError, OptionError
 from cutaway.nn import Sequential
-from cutaway.runs import Run, write_report
+from cutaway.runs import Run, prepare, write_report
 from cutaway.runs.time_series_classification import (
     TimeSeriesClassificationOptions,
     TimeSeriesClassificationRows,
     prepare_time_series_classification,
+    ucr_frame,
 )
 
 LENGTH = 20
@@ -77,6 +79,31 @@ def test_one_file_is_enough(tmp_path):
     assert prepared.test is None
     run = prepared.train(tmp_path / "run", progress=False)
     assert run.metrics["validation"]["accuracy"] == 1 and "test" not in run.metrics
+
+
+def test_series_of_several_channels_are_recognized_trained_and_predicted(tmp_path):
+    rng = np.random.default_rng(0)
+    lines = ["@problemName Turns", "@classLabel true left right", "@data"]
+    for k in range(40):  # the same two signals in the other order
+        one, other = rng.normal(100, 1, 12), np.linspace(-1, 1, 12) + rng.normal(0, 0.1, 12)
+        pair = (other, -other) if k % 2 else (-other, other)
+        cells = [",".join(f"{v:.3f}" for v in channel) for channel in (one, *pair)]
+        lines.append(":".join([*cells, ("left", "right")[k % 2]]))
+    path = tmp_path / "turns.ts"
+    path.write_text("\n".join(lines))
+    prepared = prepare(path, epochs=10)
+    assert prepared.kind == "time-series-classification" and ".ts file" in prepared.why
+    assert prepared.x.shape == (40, 12, 3)
+    known = prepared.x[prepared.training]
+    np.testing.assert_allclose(prepared.spec["mean"], known.mean(axis=(0, 1)), rtol=1e-5)
+    np.testing.assert_allclose(prepared.spec["std"], known.std(axis=(0, 1)), rtol=1e-5)
+    run = prepared.train(tmp_path / "run", progress=False)
+    again = Run.open(run.path)
+    assert again.preprocessing.channels == 3
+    predicted, _ = again.predict(path)
+    assert (predicted["prediction"] == predicted["class"]).mean() > 0.9
+    with pytest.raises(DataError, match=r"1 channels\n.*3 channels, as in training"):
+        again.preprocessing.transform(ucr_frame(read_ucr(write(tmp_path / "a.tsv", 4, length=12))))
 
 
 def test_series_of_another_length_are_named(folder, tmp_path):

@@ -9,22 +9,29 @@ if TYPE_CHECKING:
     from cutaway.runs.time_series_classification import TimeSeriesClassificationRows
 
 
+HEADER_BYTES = 1 << 16  # of a .ts file, which may begin with long comments
+
+
 class TimeSeriesClassificationKind(DataKind):
     """Labeled time series."""
 
     name = "time-series-classification"
     title = "labeled time series"
-    takes = "files of the UCR archive"
+    takes = "files of the UCR and UEA archives (.tsv, .ts)"
     place = 5
     options = TimeSeriesClassificationOptions
     network = "a convolutional network over time"
     new = "NEW.tsv", "MORE.tsv"
 
     def recognize(self, source):
+        from cutaway.data.ts_file import SUFFIX, is_ts_file
         from cutaway.data.ucr import SPLIT_NAMES, ucr_pair
 
         if source.path is None:
             return None
+        if source.file is not None and source.path.suffix.lower() == SUFFIX:
+            found = is_ts_file(source.begins_with(HEADER_BYTES))
+            return Sign("a .ts file: series, then labels", CERTAIN) if found else None
         named = source.folder or (source.path.stem.endswith(SPLIT_NAMES) and not source.target)
         pair = ucr_pair(source.path) if named else None
         if not pair:
@@ -50,10 +57,9 @@ class TimeSeriesClassificationKind(DataKind):
         return {"time_series_cnn": standardized(time_series_cnn)}
 
     def network_inputs(self, rows: "TimeSeriesClassificationRows"):
-        sentences = [
-            f"series of {rows.length} steps, unscaled; the network standardizes them itself"
-        ]
-        return [NetworkInput("series", (rows.length, 1), "float32", sentences)]
+        of = f"{rows.length} steps" + (f" of {rows.channels} values" if rows.channels > 1 else "")
+        sentences = [f"series of {of}, unscaled; the network standardizes them itself"]
+        return [NetworkInput("series", (rows.length, rows.channels), "float32", sentences)]
 
     def baselines(self, experiment):
         from cutaway.runs.baselines import flat_baselines
