@@ -151,7 +151,10 @@ def _kind_of_strings(known, rows: int, distinct: int) -> tuple[str, str]:
     if not many:
         return "category", f"{distinct} distinct strings"
     if distinct * LEVEL_ROWS <= len(known):
-        return "category", f"{distinct:,} distinct strings, {len(known) / distinct:.0f} rows of each"
+        return (
+            "category",
+            f"{distinct:,} distinct strings, {len(known) / distinct:.0f} rows of each",
+        )
     if _words_each(known) >= TEXT_WORDS:
         return "text", f"{distinct:,} distinct texts, {_words_each(known):.0f} words on average"
     if PRESENT[0] < len(known) / rows < PRESENT[1]:

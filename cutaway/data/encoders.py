@@ -22,6 +22,7 @@ from cutaway.data.date_cycles import (
 from cutaway.data.dates import DateRecipe, find_dates, find_times
 from cutaway.data.float32 import expect_float32
 from cutaway.data.json_types import Finite, Positive
+from cutaway.data.text_column import TextColumn
 from cutaway.errors import DataError
 
 MANY_LEVELS = 24  # with more levels, one column per level would be more noise than signal
@@ -245,7 +246,7 @@ class Date:
 
 
 ENCODERS = {"number": Number, "boolean": Number, "category": Category, "date": Date}
-ENCODERS |= {"embedded": EmbeddedCategory, "presence": Presence}
+ENCODERS |= {"embedded": EmbeddedCategory, "presence": Presence, "text": TextColumn}
 
 
 def fit_encoder(kind: str, series, like=None):

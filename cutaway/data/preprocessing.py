@@ -9,6 +9,7 @@ from cutaway.data.columns import USED, Column, find_columns
 from cutaway.data.encoders import EmbeddedCategory, fit_encoder, from_json
 from cutaway.data.float32 import to_float32
 from cutaway.data.target import Target
+from cutaway.data.text_column import TextColumn
 from cutaway.errors import DataError, did_you_mean
 
 FORMAT = 1
@@ -57,8 +58,10 @@ class TablePreprocessing:
 
     def __init__(self, columns, encoders, target, notes=()):
         self.columns = list(columns)
-        # columns of embedding indices come last: a network splits them off
-        self.encoders = sorted(encoders, key=lambda e: isinstance(e, EmbeddedCategory))
+        # indices of embeddings come last, those of words at the end: a network splits them off
+        self.encoders = sorted(
+            encoders, key=lambda e: (isinstance(e, TextColumn), isinstance(e, EmbeddedCategory))
+        )
         self.target = target
         self.notes = list(notes)
 
@@ -69,8 +72,8 @@ class TablePreprocessing:
         Args:
             target: the column to predict.
             task: "binary", "multiclass" or "regression"; by default depends on the target.
-            kinds: {column: "number" | "boolean" | "category" | "date"}, for columns that are
-                detected wrongly.
+            kinds: {column: "number" | "boolean" | "category" | "date" | "text" | "id" | "ignore"},
+                for columns that are detected wrongly.
             ignore: columns to ignore.
 
         Raises:
@@ -93,6 +96,16 @@ class TablePreprocessing:
                 bad = int(series.is_infinite().sum())
                 if bad:
                     notes.append(f"{series.name}: {bad} infinite values, treated as missing")
+        notes += [
+            f"{c.name}: not used ({c.reason}); --column {c.name}=category uses it"
+            for c in columns
+            if c.kind == "identifier" and c.name not in (kinds or {})
+        ]
+        notes += [
+            f"{c.name}: not used ({c.reason})"
+            for c in columns
+            if c.kind in ("constant", "empty", "unsupported") and c.name not in (kinds or {})
+        ]
         used = [c for c in columns if c.kind in USED]
         if not used:
             reasons = "; ".join(f"{c.name}: {c.reason}" for c in columns[:6])
@@ -141,6 +154,11 @@ class TablePreprocessing:
     def embeddings(self) -> list:
         """(column, levels, width) for each of the last columns of x that hold codes."""
         return [(e.name, *e.size) for e in self.encoders if isinstance(e, EmbeddedCategory)]
+
+    @property
+    def texts(self) -> list[TextColumn]:
+        """The encoders of texts; their word ids are the last columns of x."""
+        return [e for e in self.encoders if isinstance(e, TextColumn)]
 
     def transform(self, frame, *, with_target: bool = True) -> TableArrays:
         """The arrays for a table with the columns of the training table.

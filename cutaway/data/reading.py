@@ -82,9 +82,7 @@ class TableReading:
             recipe = self.numbers.get(series.name)
             if recipe is not None:
                 found += recipe.sentences(series)
-            elif (
-                cells.is_untyped and series.dtype == pl.String and series.name not in self.truths
-            ):
+            elif cells.is_untyped and series.dtype == pl.String and series.name not in self.truths:
                 found += self._words(series)
         return found
 

@@ -9,6 +9,7 @@ import numpy as np
 from cutaway.errors import CutawayError
 
 TREES = 200  # of a random forest
+MOST_WORDS = 20_000  # columns of TF-IDF
 
 
 def import_sklearn():
@@ -24,16 +25,17 @@ def import_sklearn():
     return sklearn
 
 
-def table_baselines(codes: int) -> dict:
-    """For tables. The linear model gets embedded categories one-hot encoded.
+def table_baselines(codes: int, words: int = 0) -> dict:
+    """For tables. The linear model gets embedded categories one-hot encoded, all of them TF-IDF.
 
     Args:
-        codes: number of embedded categories; they are the last columns.
+        codes: number of embedded categories; they come before the words.
+        words: number of columns with ids of words; they are the last ones.
     """
     return {
-        "linear": lambda task, seed: _one_hot(_linear(task), codes),
-        "boosted trees": _boosted,
-        "random forest": _forest,
+        "linear": lambda task, seed: _encoded(_linear(task), codes, words),
+        "boosted trees": lambda task, seed: _encoded(_boosted(task, seed), 0, words),
+        "random forest": lambda task, seed: _encoded(_forest(task, seed), 0, words),
     }
 
 
@@ -53,18 +55,22 @@ def _linear(task):
     return Ridge() if task == "regression" else LogisticRegression(max_iter=1000)
 
 
-def _one_hot(model, codes: int):
-    """The model with one-hot encoding of the last `codes` columns."""
+def _encoded(model, codes: int, words: int):
+    """The model with one-hot encoding of codes, and TF-IDF of the words in the last columns."""
     from sklearn.compose import ColumnTransformer
     from sklearn.pipeline import make_pipeline
     from sklearn.preprocessing import OneHotEncoder
 
-    if not codes:
+    steps = []
+    if codes:
+        levels = slice(-codes - words, -words or None)
+        steps.append(("levels", OneHotEncoder(handle_unknown="ignore"), levels))
+    if words:
+        steps.append(("words", _tf_idf(), slice(-words, None)))
+    if not steps:
         return model
-    encoding = ColumnTransformer(
-        [("levels", OneHotEncoder(handle_unknown="ignore"), slice(-codes, None))],
-        remainder="passthrough",
-    )
+    # trees take no sparse columns
+    encoding = ColumnTransformer(steps, remainder="passthrough", sparse_threshold=0.3 * (not words))
     return make_pipeline(encoding, model)
 
 
@@ -91,13 +97,17 @@ def _forest(task, seed):
 
 
 def _bag(task, seed):
-    from sklearn.feature_extraction.text import TfidfVectorizer
     from sklearn.pipeline import make_pipeline
 
+    return make_pipeline(_tf_idf(), _linear(task))
+
+
+def _tf_idf():
+    from sklearn.feature_extraction.text import TfidfVectorizer
+
     # scikit-learn documents that analyzer may be a function
-    vectorizer = TfidfVectorizer(analyzer=_words)  # pyright: ignore[reportArgumentType]
-    return make_pipeline(vectorizer, _linear(task))
+    return TfidfVectorizer(analyzer=_words, max_features=MOST_WORDS)  # pyright: ignore[reportArgumentType]
 
 
 def _words(row):
-    return [str(k) for k in np.asarray(row) if k]
+    return [str(int(k)) for k in np.asarray(row) if k]

@@ -17,6 +17,8 @@ from cutaway.runs.preprocessing import Preprocessing
 from cutaway.runs.split import make_test_set, split_table
 from cutaway.train.blocks import expect_batch
 
+WORD_FEATURES = 16  # size of a word's vector
+
 
 class TableRows(Preprocessing):
     """A TablePreprocessing as the preprocessing of a run."""
@@ -65,8 +67,11 @@ def table_spec(options, preprocessing) -> dict:
     return {
         "model": "mlp",
         "loss": loss,
-        "num_features": len(preprocessing.features) - len(preprocessing.embeddings),
+        "num_features": len(preprocessing.features)
+        - len(preprocessing.embeddings)
+        - sum(text.length for text in preprocessing.texts),
         "embeddings": [[levels, width] for _, levels, width in preprocessing.embeddings],
+        "texts": [[text.tokens, text.length, WORD_FEATURES] for text in preprocessing.texts],
         "layers": list(options.layers),
         "outputs": outputs,
         "activation": options.activation,

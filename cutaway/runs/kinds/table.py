@@ -75,7 +75,8 @@ class TableKind(DataKind):
     def baselines(self, experiment):
         from cutaway.runs.baselines import table_baselines
 
-        return table_baselines(len(experiment.preprocessing.fitted.embeddings))
+        fitted = experiment.preprocessing.fitted
+        return table_baselines(len(fitted.embeddings), sum(text.length for text in fitted.texts))
 
 
 def _recipe(encoder) -> str:
@@ -104,8 +105,14 @@ def _build(spec):
         "dropout": spec["dropout"],
         "weights": INITIALIZERS[spec["init"]],
     }
-    if spec["embeddings"]:
+    texts = spec.get("texts", [])
+    if spec["embeddings"] or texts:
         return TableNetwork(
-            spec["num_features"], spec["embeddings"], spec["layers"], spec["outputs"], **named
+            spec["num_features"],
+            spec["embeddings"],
+            spec["layers"],
+            spec["outputs"],
+            texts=texts,
+            **named,
         )
     return mlp((spec["num_features"], *spec["layers"], spec["outputs"]), **named)
