@@ -130,7 +130,7 @@ class Program:
         if name == "precision" and value is not None:
             expect_choice(value, PRECISIONS, what="precision")
         if name == "metrics":
-            return tuple(value)
+            return tuple(value or ())
         if name in ("optimizer", "net"):
             _expect_own(*((value, self.optimizer) if name == "net" else (self.net, value)), name)
         return value
