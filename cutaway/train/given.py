@@ -147,9 +147,7 @@ def _of_objects(given, name: str) -> np.ndarray:
             f"{name} is a {type(given).__name__}",
             expected="an array, a list of numbers, a frame of polars or pandas, a tensor, or a "
             "tuple or dict of these",
-            fix="for a data set of PyTorch pass a DataLoader of it"
-            if hasattr(given, "__getitem__")
-            else "convert it: numpy.asarray(...)",
+            fix=_conversion(given, name),
         )
     try:
         return np.asarray(given)
@@ -159,6 +157,15 @@ def _of_objects(given, name: str) -> np.ndarray:
             expected="as many values in every row",
             fix="pad or cut the rows to one length",
         ) from error
+
+
+def _conversion(given, name: str) -> str:
+    """How to make an array of an object that is none."""
+    if hasattr(given, "toarray"):
+        return f"a sparse matrix as an array: {name}.toarray()"
+    if hasattr(given, "__getitem__") and not hasattr(given, "shape"):
+        return "for a data set of PyTorch pass a DataLoader of it"
+    return "convert it: numpy.asarray(...)"
 
 
 def _lengths(given) -> str:

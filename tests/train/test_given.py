@@ -5,6 +5,7 @@ import numpy as np
 import pandas as pd
 import polars as pl
 import pytest
+import scipy.sparse
 import torch
 
 import cutaway as ct
@@ -141,6 +142,7 @@ MISSING = pl.DataFrame({"a": [1.0, None, 2.0]})
         ([[1.0, 2.0], [3.0]], ShapeError, "different lengths: row 0 has 2, row 1 has 1"),
         (object(), DataError, "x is a object"),
         ({1.0, 2.0}, DataError, "x is a set"),
+        (scipy.sparse.csr_matrix(X), DataError, r"x is a csr_matrix\n(.|\n)*x.toarray\(\)"),
         (torch.utils.data.TensorDataset(torch.zeros(3, 4)), DataError, "x is a TensorDataset"),
         (np.array([1.0, {}], object), DataError, "x holds a dict, like {} in row 1"),
         (3.0, ShapeError, "x has no rows"),
@@ -148,7 +150,11 @@ MISSING = pl.DataFrame({"a": [1.0, None, 2.0]})
 )  # fmt: skip
 def test_what_is_no_number_is_named_by_all_three(x, kind, words):
     trainer = ct.Trainer(ct.Linear(4, 1), loss=losses.mean_squared_error)
-    y = np.zeros(len(x) if hasattr(x, "__len__") else 1, np.float32)
+    try:
+        rows = len(x)
+    except TypeError:
+        rows = 1
+    y = np.zeros(rows, np.float32)
     with pytest.raises(kind, match=words):
         trainer.fit(x, y, progress=False)
     with pytest.raises(kind, match=words):
