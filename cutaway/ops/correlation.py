@@ -79,6 +79,7 @@ def correlate(x, w, *, stride, padding, spacing, dilation, groups, turned=False)
         w: (*kernel_size, in / groups, out)
         returns: (batch, *out_sizes, out)
     """
+    x = _as_floats(x, w)
     dtype = jnp.result_type(x, w)
     method = choose(
         x.shape, w.shape, stride, padding, spacing, groups, dilation=dilation, dtype=dtype
@@ -124,6 +125,7 @@ def kernel_gradient(x, grad, *, kernel_size, stride, padding, dilation, groups):
         grad: (batch, *out_sizes, out)
         returns: (*kernel_size, in / groups, out)
     """
+    x = _as_floats(x, grad)
     if groups == 1 and _is_pointwise(kernel_size, padding):
         x = _strided(x, stride)
         w = product(jnp.matmul, shifting.flat(x).T, shifting.flat(grad))
@@ -178,6 +180,11 @@ def kernel_gradient(x, grad, *, kernel_size, stride, padding, dilation, groups):
         dimension_numbers=_channels_last(x.ndim),
     )  # (in, *kernel_size, out)
     return w.transpose(*window, 0, last)
+
+
+def _as_floats(x, like):
+    """x in the type of `like` if it holds integers, such as the bytes of pictures."""
+    return x if jnp.issubdtype(x.dtype, jnp.floating) else x.astype(like.dtype)
 
 
 def swap_channels(w, groups):

@@ -9,6 +9,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.core import Tracer
 
 from cutaway.engine import float64, no_grad
 from cutaway.errors import GradientError, OptionError, ShapeError, did_you_mean, expect_range
@@ -101,7 +102,7 @@ class Optimizer(Adjustable):
 
     def __repr__(self):
         base = self.base_lr.data
-        lr = base if isinstance(base, jax.core.Tracer) else float(f"{float(base):.7g}")
+        lr = base if isinstance(base, Tracer) else float(f"{float(base):.7g}")
         settings = settings_of(self)
         if self.takes_decay and not self.weight_decay:
             settings.pop("weight_decay", None)

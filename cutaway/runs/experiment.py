@@ -309,7 +309,7 @@ class Experiment:
             "parameters": self.net.summary().total,
             "seconds": 0.0,
             "epochs": trainer.epoch,
-            "best_epoch": stopping.best_epoch if stopping else None,
+            "best_epoch": stopping.best_epoch if stopping and stopping.best_weights else None,
             "stopped": trainer.stopped,
             "device": trainer.device,
             "precision": self.options.precision,

@@ -15,6 +15,7 @@ from cutaway.train.labels import encoded
 from cutaway.train.program import Program
 from cutaway.train.row_weights import (
     WeightedTargets,
+    expect_weightable_loss,
     plain_targets,
     with_weights,
     without_equal_weights,
@@ -54,6 +55,7 @@ def expect_weightable(program: Program) -> None:
             if program.objective is not None
             else "train without the mix, which joins rows",
         )
+    expect_weightable_loss(program.loss)
 
 
 def with_labels(validation, loss, classes):

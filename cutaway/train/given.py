@@ -39,7 +39,7 @@ def as_tree(given, name: str = "the data") -> Any:
         return {key: as_tree(part, f"{name}[{key!r}]") for key, part in given.items()}
     if isinstance(given, tuple) or (isinstance(given, list) and any(map(_is_part, given))):
         parts = [as_tree(part, f"{name}[{k}]") for k, part in enumerate(given)]
-        return given._make(parts) if hasattr(given, "_make") else type(given)(parts)
+        return getattr(given, "_make", type(given))(parts)  # also of a named tuple
     return _as_array(given, name)
 
 
@@ -77,7 +77,7 @@ def _as_array(given, name: str):
     elif is_pandas(given):
         given = _of_pandas(given, name)
     elif isinstance(given, np.ma.MaskedArray) and np.ma.is_masked(given):
-        given = given.astype(np.float64).filled(np.nan)
+        given = np.ma.filled(given.astype(np.float64), np.nan)
     elif not isinstance(given, np.ndarray):
         given = _of_objects(given, name)
     return _expect_numbers(np.asarray(given), name)
@@ -139,15 +139,15 @@ def _numbers_of(column) -> np.ndarray:
 
 def _of_objects(given, name: str) -> np.ndarray:
     """Nested lists, numbers, and what has an array protocol of its own."""
+    if given is None:
+        raise DataError(f"{name} is None", expected="an array, a frame, or a list of numbers")
     own = any(hasattr(given, a) for a in ("__array__", "__array_interface__", "__dlpack__"))
-    if not own and not isinstance(given, Sequence | int | float | complex | None.__class__):
+    if not own and not isinstance(given, Sequence | int | float | complex):
         raise DataError(
             f"{name} is a {type(given).__name__}",
             expected="an array, a list of numbers, a frame of polars or pandas, a tensor, or a "
             "tuple or dict of these",
-            fix="for a data set of PyTorch pass a DataLoader of it"
-            if hasattr(given, "__getitem__")
-            else "convert it: numpy.asarray(...)",
+            fix=_conversion(given, name),
         )
     try:
         return np.asarray(given)
@@ -157,6 +157,15 @@ def _of_objects(given, name: str) -> np.ndarray:
             expected="as many values in every row",
             fix="pad or cut the rows to one length",
         ) from error
+
+
+def _conversion(given, name: str) -> str:
+    """How to make an array of an object that is none."""
+    if hasattr(given, "toarray"):
+        return f"a sparse matrix as an array: {name}.toarray()"
+    if hasattr(given, "__getitem__") and not hasattr(given, "shape"):
+        return "for a data set of PyTorch pass a DataLoader of it"
+    return "convert it: numpy.asarray(...)"
 
 
 def _lengths(given) -> str:
@@ -209,5 +218,5 @@ def _encode(name: str) -> str:
         )
     return (
         "encode it first: tables with cutaway.data.TablePreprocessing or ct.train_table, texts "
-        "with cutaway.data.Tokenizer"
+        "with cutaway.data.Tokenizer; numbers that are texts: x.astype(float)"
     )

@@ -18,7 +18,9 @@ BLOCK_BYTES = 2**26  # of rows that are on the device at a time
 def is_loader(x) -> bool:
     """Whether x is an iterable of batches: no array, list, frame, tensor or stream."""
     kinds = ARRAYS | Sequence | Mapping | Set
-    if isinstance(x, kinds) or is_stream(x) or is_frame(x) or hasattr(x, "__array__"):
+    if isinstance(x, kinds) or is_stream(x) or is_frame(x):
+        return False
+    if hasattr(x, "__array__") or hasattr(x, "shape"):  # a sparse matrix has no __array__
         return False
     return hasattr(x, "__iter__")
 

@@ -116,7 +116,7 @@ class Program:
             prepare, net = self.prepare, self.net
             self.prepared = net if prepare is None else WithPreparation(prepare, net)
 
-    def _replacement(self, name: str, value) -> Any:
+    def _replacement(self, name: str, value: Any) -> Any:
         if name == "loss" and value is not None and self.objective is not None:
             raise OptionError(
                 "a loss was assigned to a training that minimizes an objective",
@@ -130,19 +130,9 @@ class Program:
         if name == "precision" and value is not None:
             expect_choice(value, PRECISIONS, what="precision")
         if name == "metrics":
-            return tuple(value)
+            return tuple(value or ())
         if name in ("optimizer", "net"):
-            net, optimizer = (value, self.optimizer) if name == "net" else (self.net, value)
-            own = {id(p) for p in net.parameters()}
-            if not any(id(p) in own for p in _optimizer(optimizer).parameters):
-                raise OptionError(
-                    f"the {name} that was assigned is another one's: the optimizer has none of the "
-                    "network's parameters",
-                    expected="an optimizer of the network that is trained",
-                    fix="make it anew: trainer.optimizer = ct.Adam(trainer.net)"
-                    if name == "optimizer"
-                    else "make another Trainer for another network",
-                )
+            _expect_own(*((value, self.optimizer) if name == "net" else (self.net, value)), name)
         return value
 
     def __repr__(self):
@@ -452,6 +442,20 @@ def _expect_function(name: str, function, arguments: str) -> None:
             f"{name} is {function!r}",
             expected=f"a function {arguments} -> scalar Tensor",
             fix="pass a function of cutaway.losses, for example ct.losses.mean_squared_error",
+        )
+
+
+def _expect_own(net, optimizer, name: str) -> None:
+    """Raise OptionError unless the optimizer moves parameters of the network."""
+    own = {id(p) for p in net.parameters()}
+    if not any(id(p) in own for p in _optimizer(optimizer).parameters):
+        raise OptionError(
+            f"the {name} that was assigned is another one's: the optimizer has none of the "
+            "network's parameters",
+            expected="an optimizer of the network that is trained",
+            fix="make it anew: trainer.optimizer = ct.Adam(trainer.net)"
+            if name == "optimizer"
+            else "make another Trainer for another network",
         )
 
 

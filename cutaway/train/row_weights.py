@@ -104,20 +104,29 @@ def weighted_loss(loss, prediction, y: WeightedTargets) -> Tensor:
 
 
 def _mean(loss, prediction, y, weights: Tensor) -> Tensor:
-    plain = loss
-    while isinstance(plain, functools.partial):
-        plain = plain.func
-    options = inspect.signature(plain).parameters
-    if "row_weights" in options:
+    expect_weightable_loss(loss)
+    if "row_weights" in _options(loss):
         return loss(prediction, y, row_weights=weights)
-    if "reduction" not in options:
+    each = loss(prediction, y, reduction="none")
+    while each.ndim > 1:
+        each = each.mean(axis=-1)
+    return (each * weights).sum() / weights.sum()
+
+
+def _options(loss):
+    """The arguments of a loss, also of a functools.partial of one."""
+    while isinstance(loss, functools.partial):
+        loss = loss.func
+    return inspect.signature(loss).parameters
+
+
+def expect_weightable_loss(loss) -> None:
+    """Raise OptionError unless the mean of a loss can be weighted by rows."""
+    if not {"row_weights", "reduction"} & set(_options(loss)):
+        plain = loss.func if isinstance(loss, functools.partial) else loss
         raise OptionError(
             f"the loss {getattr(plain, '__name__', plain)!r} has neither of the options "
             "row_weights and reduction",
             expected='for weights, a loss with row_weights, or reduction="none" for each row',
             fix="take one of cutaway.losses, or weight the rows in the loss itself",
         )
-    each = loss(prediction, y, reduction="none")
-    while each.ndim > 1:
-        each = each.mean(axis=-1)
-    return (each * weights).sum() / weights.sum()

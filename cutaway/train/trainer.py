@@ -140,7 +140,7 @@ class Trainer:
         self.device: str | None = None
         self.history = History()
         self.epoch = 0
-        self.stream = None
+        self.stream: Any = None
         self.stopped: str | None = None
         self.seed: int | None = None
         self.batch_size = 0
@@ -231,10 +231,12 @@ class Trainer:
         expect_micro_batches(accumulate, batch_size)
         weights = given_weights(weights, sample_weight)
         callbacks = self._callbacks(callbacks, progress)
-        classes, arrays, found = self.classes, None, None
+        classes = self.classes
+        arrays: Any = None
+        found: FitRows | None = None
         if x is None:
             found = self._last_rows(goes_on, y, validation, weights)
-            x = self.stream
+            x = self.stream  # None: they are arrays
         elif is_loader(x):
             x = LoaderStream(x, batch_size)
         if found is None and is_stream(x):

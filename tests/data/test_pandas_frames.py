@@ -11,9 +11,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+import cutaway as ct
 from cutaway.data import read_table
 from cutaway.data.pandas_frames import from_pandas, index_of, like
 from cutaway.errors import DataError
+from cutaway.runs import TableOptions
 
 UTC = datetime.UTC
 
@@ -219,3 +221,19 @@ def test_read_table_takes_a_frame_with_a_missing_text_and_pandas_na():
     )
     table = read_table(frame)
     assert table.to_dict(as_series=False) == {"age": [22, None], "cabin": ["C85", None]}
+
+
+def test_a_table_with_missing_texts_is_trained_on_and_predicted(tmp_path):
+    frame = pd.DataFrame(
+        {
+            "age": [22.0, 38, 26, 35] * 20,
+            "cabin": ["C85", None, "E46", None] * 20,
+            "class": pd.Categorical(["a", "b", None, "a"] * 20),
+            "y": [0, 1, 1, 0] * 20,
+        }
+    )
+    run = ct.train_table(frame, "y", options=TableOptions(epochs=2), out=tmp_path / "run")
+    given = frame.drop(columns="y").set_axis(range(100, 180))
+    predicted, _ = run.predict(given)
+    assert predicted["cabin"].to_list() == ["C85", None, "E46", None] * 20
+    assert like(given, predicted).index.tolist() == list(range(100, 180))
