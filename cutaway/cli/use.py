@@ -23,14 +23,20 @@ SHOWN_COLUMNS = 8  # of a table in the terminal
 
 
 def predict_command(run, data, *, out, force, as_json) -> None:
+    from cutaway.runs.preprocessing import RowPredictions
+
     opened = _opened(run)
     if opened.preprocessing.predicts_files and out is not None and not _is_table(out):
         _predict_files(opened, data, out, force, as_json)
         return
     with product(out, "--out", inputs=[data], force=force):
-        frame, notes = opened.predict(data)
+        if opened.preprocessing.predicts_files:
+            found = RowPredictions(*opened.preprocessing.predict(opened, data))
+        else:
+            found = opened.predict_rows(data)
+        frame, notes = found.frame, found.notes
         if out is not None:
-            write_atomically(out, frame.write_csv().encode())
+            write_atomically(out, found.csv().encode())
             notes = [*notes, *formula_notes(frame)]
     if out is not None:
         if as_json:
@@ -52,7 +58,7 @@ def predict_command(run, data, *, out, force, as_json) -> None:
     else:
         for note in notes:
             print(f"note: {visible(note)}", file=sys.stderr)
-        sys.stdout.write(frame.write_csv())
+        sys.stdout.write(found.csv())
 
 
 def _cell(value) -> str:

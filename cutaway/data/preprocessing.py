@@ -6,7 +6,7 @@ import msgspec
 import numpy as np
 
 from cutaway.data.columns import USED, Column, find_columns
-from cutaway.data.encoders import EmbeddedCategory, fit_encoder, from_json
+from cutaway.data.encoders import Date, EmbeddedCategory, fit_encoder, from_json
 from cutaway.data.float32 import to_float32
 from cutaway.data.target import Target
 from cutaway.data.text_column import TextColumn
@@ -116,6 +116,11 @@ class TablePreprocessing:
                 fix="add columns, or set the kind of a column with kinds",
             )
         encoders = [fit_encoder(c.kind, series_of[c.name]) for c in used]
+        notes += [
+            f"{e.name}: {e.recipe.sentence()}"
+            for e in encoders
+            if isinstance(e, Date) and e.recipe.reason
+        ]
         return cls(columns, encoders, fitted, notes)
 
     def refit(self, frame):

@@ -11,8 +11,14 @@ from cutaway.data.json_types import Count, Finite, Positive
 from cutaway.errors import DataError, OptionError, expect_choice
 
 TASKS = ("binary", "multiclass", "regression")
-MAX_INTEGER_CLASSES = 10  # integers with more distinct values are a regression target
-MAX_CLASSES = 200
+# integers are classes by default if there are so few of them ...
+FEW_INTEGERS = 10
+FEW_ROWS = 2  # ... and so many rows of each on average
+# or, numbered from 0 or 1 without a gap, a few more, none of them rare
+MANY_INTEGERS = 30
+MANY_ROWS = 5
+RARE = 0.25  # of the mean number of rows
+MOST_CLASSES = 0.5  # fraction of the rows: with more, hardly a class is seen twice
 
 
 @dataclasses.dataclass(frozen=True)
@@ -57,7 +63,9 @@ class Target:
                 expected="a value in at least two rows",
                 fix="choose another column as target",
             )
-        task = _task(series) if task is None else task
+        if task is None:
+            task, why = _usual_task(series)
+            notes += [f"{name}: {why}"] if why else []
         expect_choice(task, TASKS, what="task")
         if task == "regression":
             return cls._fit_numbers(series, notes)
@@ -95,11 +103,13 @@ class Target:
                 expected="at least two classes",
                 fix="choose another column, or add rows of another class",
             )
-        if len(classes) > MAX_CLASSES:
+        if len(classes) > max(20, MOST_CLASSES * sum(counts)):
             raise DataError(
-                f"the target {series.name!r} has {len(classes):,} classes in {sum(counts):,} rows",
-                expected=f"at most {MAX_CLASSES} classes",
-                fix='for a numeric target set task="regression" (--task regression)',
+                f"the target {series.name!r} has {len(classes):,} classes in {sum(counts):,} rows, "
+                f"for example {classes[0]!r}",
+                expected="two rows of each class and more, on average",
+                fix='choose another column; for a numeric target set task="regression" '
+                "(--task regression)",
             )
         if task == "binary" and len(classes) != 2:
             raise OptionError(
@@ -109,7 +119,7 @@ class Target:
             )
         alone = [c for c, n in zip(classes, counts, strict=True) if n == 1]
         if alone:
-            shown = ", ".join(map(repr, alone[:5]))
+            shown = ", ".join(map(repr, alone[:5])) + (", ..." if len(alone) > 5 else "")
             notes.append(f"{series.name}: only one row of {shown}, too few to learn or to score")
         task = "binary" if len(classes) == 2 else "multiclass"
         return cls(series.name, task, classes, 0.0, 1.0, counts, notes)
@@ -186,14 +196,31 @@ class Target:
         return found
 
 
-def _task(series) -> str:
-    """The default task: strings, booleans and a few distinct integers are classes."""
-    distinct = series.n_unique()
-    if series.dtype.is_numeric():
-        integers = series.dtype.is_integer() or bool((series == series.round()).all())
-        if not integers or distinct > MAX_INTEGER_CLASSES:
-            return "regression"
-    return "binary" if distinct == 2 else "multiclass"
+def _usual_task(series) -> tuple[str, str]:
+    """(task, why, for integers): strings, booleans and a few distinct integers are classes."""
+    distinct, rows = series.n_unique(), len(series)
+    if distinct == 2:
+        return "binary", ""
+    if not series.dtype.is_numeric():
+        return "multiclass", ""
+    if not (series.dtype.is_integer() or bool((series == series.round()).all())):
+        return "regression", ""
+    least, most = int(series.min()), int(series.max())
+    what = f"{distinct} different integers, {least} to {most}, in {rows:,} rows"
+    rarest = int(series.value_counts()["count"].min())
+    numbered = least in (0, 1) and most - least == distinct - 1
+    is_class = distinct <= FEW_INTEGERS and rows >= FEW_ROWS * distinct
+    is_class |= (
+        distinct <= MANY_INTEGERS and numbered and rarest >= max(MANY_ROWS, RARE * rows / distinct)
+    )
+    if is_class:
+        return (
+            "multiclass",
+            f"{what}, are taken as classes; --task regression takes them as numbers",
+        )
+    few = distinct <= MANY_INTEGERS
+    how = f"{what}, are taken as numbers; --task multiclass takes them as classes"
+    return "regression", how if few else ""
 
 
 def _key(value) -> str:

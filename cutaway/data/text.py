@@ -135,8 +135,13 @@ def _lines(path, name) -> Texts:
     return Texts(texts, None, None, None, [])
 
 
-def labeled_lines(path):
-    """A frame with the columns label and text; None if the file does not hold labeled lines."""
+def labeled_lines(path, known=None):
+    """A frame with the columns label and text; None if the file does not hold labeled lines.
+
+    Args:
+        known: the labels that there are, by which a few lines are enough; None: they are seen by
+            their repeating.
+    """
     import polars as pl
 
     name = path.name.lower()
@@ -149,10 +154,17 @@ def labeled_lines(path):
     except DataError:
         return None  # the next reader raises the error
     cells = [line.split("\t") for line in lines]
-    if len(cells) < 3 or any(len(row) != 2 for row in cells):
+    if len(cells) < (3 if known is None else 1) or any(len(row) != 2 for row in cells):
         return None
     columns = [[row[k].strip() for row in cells] for k in range(2)]
-    for side in (0, 1):
+    labels_known = set(known or ())
+    for side in (0, 1) if labels_known else ():
+        labels, texts = columns[side], columns[1 - side]
+        begin = int(labels[0] not in labels_known)  # a header
+        if len(labels) > begin and set(labels[begin:]) <= labels_known:
+            names = (labels[0], texts[0]) if begin and labels[0] != texts[0] else ("label", "text")
+            return pl.DataFrame({names[0]: labels[begin:], names[1]: texts[begin:]})
+    for side in (0, 1) if len(cells) >= 3 else ():
         labels, texts = columns[side], columns[1 - side]
         distinct = set(labels[1:])
         few = len(distinct) <= min(MAX_LABELS, len(labels) / 5)

@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from cutaway.data.fingerprint import note_of_seen
+from cutaway.data.pandas_frames import is_pandas, like
 from cutaway.data.parquet import read_parquet
 from cutaway.errors import RunError, ShapeError
 from cutaway.models import Detector, detection_objective
@@ -14,7 +15,7 @@ from cutaway.runs.damage import explaining_damage
 from cutaway.runs.evaluation import Evaluation
 from cutaway.runs.networks import build_network, loss_of
 from cutaway.runs.own_files import is_own
-from cutaway.runs.preprocessing import FilePredictions, Preprocessing
+from cutaway.runs.preprocessing import FilePredictions, Preprocessing, RowPredictions
 from cutaway.runs.recognition import kind_of_run
 from cutaway.runs.run_folder import RunFolder, as_json
 from cutaway.runs.schema import Metrics, expect_numbers
@@ -180,10 +181,20 @@ class Run:
 
         Returns:
             (frame, notes): the columns of `data`, then `prediction` and, for classification,
-            `probability` of the predicted class; and messages about the data. For kinds whose
-            predictions are files, what is in them; see `predict_files`.
+            `probability` of the predicted class and of each class, for numbers `lower` and
+            `upper`; and messages about the data. Of a pandas frame a pandas frame with its index.
+            For kinds whose predictions are files, what is in them; see `predict_files`.
         """
-        return self.preprocessing.predict(self, data)
+        frame, notes = self.preprocessing.predict(self, data)
+        return (like(data, frame) if is_pandas(data) and len(frame) == len(data) else frame), notes
+
+    def predict_rows(self, data) -> RowPredictions:
+        """Predictions for new data as a table, which can be written as its input was.
+
+        Raises:
+            OptionError: a kind whose predictions are files.
+        """
+        return self.preprocessing.predict_rows(self, data)
 
     def predict_files(self, data) -> FilePredictions:
         """Predictions for new data as files, for kinds that predict pictures or volumes.

@@ -15,8 +15,10 @@ from cutaway.runs.evaluation import Evaluation
 
 if TYPE_CHECKING:
     import numpy as np
+    import polars as pl
 
     from cutaway.data import TableArrays
+    from cutaway.data.cells import Cells
     from cutaway.data.fingerprint import Hashes
     from cutaway.data.target import Target
     from cutaway.runs.interval import PredictionInterval
@@ -82,6 +84,26 @@ class FilePredictions:
 
 
 @dataclasses.dataclass(frozen=True)
+class RowPredictions:
+    """Predictions as a table.
+
+    Attributes:
+        frame: polars frame: the columns of the input, then those of the predictions.
+        notes: messages about the data.
+        separator: of the cells of the input, if they were written in a text.
+    """
+
+    frame: "pl.DataFrame"
+    notes: list[str]
+    separator: str | None = None
+
+    def csv(self) -> str:
+        """The table as text, with the separator of the input."""
+        separator = "," if self.separator in (None, " ") else self.separator
+        return self.frame.write_csv(separator=separator)
+
+
+@dataclasses.dataclass(frozen=True)
 class Headline:
     """The main score in a sentence: `before`, the score itself, and what follows it."""
 
@@ -139,7 +161,11 @@ class Preprocessing:
 
     def read(self, source):
         """A polars frame with one row per example in `source`."""
-        raise NotImplementedError
+        return self.read_written(source)[0]
+
+    def read_written(self, source) -> "tuple[pl.DataFrame, Cells | None]":
+        """What `read` returns, and the cells of a table as they were written, row by row."""
+        return self.read(source), None
 
     def transform(self, frame, *, with_target: bool = True) -> "TableArrays":
         """TableArrays of the examples: x, y, rows of the frame, notes."""
@@ -289,10 +315,22 @@ class Preprocessing:
         if self.predicts_files:
             found = self.predict_files(run, data)
             return found.frame([row for one in found.each for row in one.rows]), found.notes
-        frame = self.read(data)
+        found = self.predict_rows(run, data)
+        return found.frame, found.notes
+
+    def predict_rows(self, run, data) -> RowPredictions:
+        """The predictions for new data, a row of a table for each."""
+        frame, cells = self.read_written(data)
         arrays = self.transform(frame, with_target=False)
         outputs = run.outputs(arrays.x)
-        return self.predictions(frame[arrays.rows], outputs), arrays.notes
+        if cells is None:
+            return RowPredictions(self.predictions(frame[arrays.rows], outputs), arrays.notes)
+        found = self.predictions(frame[arrays.rows], outputs)
+        added = [name for name in found.columns if name not in frame.columns]
+        # the columns of the input as they were written, not as they were read
+        plain = [c.name for c in cells.frame.get_columns() if not c.dtype.is_nested()]
+        written = cells.frame.select(plain)[arrays.rows].with_columns(found.select(added))
+        return RowPredictions(written, [*cells.notes, *arrays.notes], cells.separator)
 
     def predict_files(self, run, data) -> FilePredictions:
         """The predictions for new data as files; see Run.predict_files."""

@@ -9,6 +9,7 @@ from cutaway.data.forecast import chronological_split, expect_long_enough, find_
 from cutaway.data.grouped_series import TimeSplit, split_parts
 from cutaway.data.groups import SeriesPart, parts_of
 from cutaway.data.leak_series import find_future
+from cutaway.data.reading import read_encoded
 from cutaway.data.times import step_between
 from cutaway.errors import DataError, OptionError
 from cutaway.nn import seed
@@ -50,7 +51,8 @@ def prepare_series(path, options: SeriesOptions | None = None, *, why: str = "")
     """
     options = SeriesOptions() if options is None else options
     expect_in_order(options.split, "a time series")
-    series = read_series(path, group=options.group)
+    table, reading, cells = read_encoded(path, **options.reading())
+    series = read_series(table, group=options.group)
     column = _choose_column(series, options.column)
     channel = series.names.index(column)
     frame = series_frame(series)
@@ -79,6 +81,7 @@ def prepare_series(path, options: SeriesOptions | None = None, *, why: str = "")
         target=series_target(column, scaling, channel, int(split.known.sum())),
         group=series.group,
         dates=series.dates,
+        reading=reading,
     )
     arrays = rows.transform(frame)
     training, validation, test = split.windows(arrays.rows, horizon)
@@ -110,6 +113,7 @@ def prepare_series(path, options: SeriesOptions | None = None, *, why: str = "")
         spec=spec,
         net=build_network(spec),
         notes=[
+            *reading.notes(cells),
             *_notes(series, rows, parts, split, short),
             *test_notes,
             *(leak.sentence for leak in leaks),
@@ -168,7 +172,7 @@ def _choose_column(series, column) -> str:
         if column is None
         else f"there is no numeric column {column!r}",
         expected="one of " + ", ".join(series.names),
-        fix=f"name it: column={series.names[-1]!r} (--column {series.names[-1]})",
+        fix=f"name it: column={series.names[-1]!r} (--target {series.names[-1]})",
     )
 
 

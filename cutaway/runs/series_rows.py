@@ -13,6 +13,7 @@ from cutaway.data.float32 import to_float32
 from cutaway.data.grouped_series import windows_of_parts
 from cutaway.data.groups import SeriesPart, parts_of
 from cutaway.data.json_types import Count, Finite, Positive, Size
+from cutaway.data.reading import TableReading
 from cutaway.data.target import Target
 from cutaway.errors import DataError
 from cutaway.metrics import regression_scores
@@ -39,6 +40,7 @@ class SeriesForm(msgspec.Struct):
     group: str | None = None
     dates: DateRecipe | None = None
     interval: PredictionInterval | None = None
+    reading: TableReading | None = None
 
     def __post_init__(self):
         if not len(self.columns) == len(set(self.columns)) == len(self.mean) == len(self.std):
@@ -70,6 +72,7 @@ class SeriesRows(Preprocessing):
         target: the Target: mean and scale of the column to forecast.
         group: the column that tells several series apart, or None.
         dates: how the dates are written, or None.
+        reading: how the cells of the table are read; None: by their looks.
     """
 
     columns: list
@@ -84,6 +87,7 @@ class SeriesRows(Preprocessing):
     group: str | None = None
     dates: DateRecipe | None = None
     interval: PredictionInterval | None = None
+    reading: TableReading | None = None
 
     examples = "windows"
     headings = ("column", "kind", "use", "mean", "std")
@@ -122,6 +126,7 @@ class SeriesRows(Preprocessing):
             group=found.group,
             dates=found.dates,
             interval=found.interval,
+            reading=found.reading,
         )
 
     def to_json(self) -> dict:
@@ -142,10 +147,13 @@ class SeriesRows(Preprocessing):
             "group": self.group,
             "dates": None if self.dates is None else dataclasses.asdict(self.dates),
             "interval": interval_json(self.interval),
+            "reading": None if self.reading is None else dataclasses.asdict(self.reading),
         }
 
     def read(self, source):
         """A frame with a row per time and group; `transform` makes the examples."""
+        if self.reading is not None:
+            source = self.reading.apply(self.reading.cells(source))
         read = read_series(
             source, time=self.time, columns=self.columns, group=self.group, dates=self.dates
         )

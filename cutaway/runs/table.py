@@ -1,10 +1,14 @@
 """Tables: options, and preparation for training."""
 
+import dataclasses
 import functools
 from pathlib import Path
 
-from cutaway.data import TablePreprocessing, read_table, students_path
+import msgspec
+
+from cutaway.data import TablePreprocessing, students_path
 from cutaway.data.leaks import find_leaks
+from cutaway.data.reading import TableReading, read_encoded
 from cutaway.errors import OptionError
 from cutaway.losses import LOSSES, expects
 from cutaway.nn import seed
@@ -25,21 +29,31 @@ class TableRows(Preprocessing):
 
     headings = ("column", "kind", "preprocessing", "missing", "distinct")
 
-    def __init__(self, fitted: TablePreprocessing):
+    def __init__(self, fitted: TablePreprocessing, reading: TableReading | None = None):
         self.fitted = fitted
         self.target = fitted.target
+        self.reading = reading
 
     @classmethod
     def from_json(cls, value: dict) -> "TableRows":
-        rows = cls(TablePreprocessing.from_json(value))
+        reading = msgspec.convert(value.get("reading"), type=TableReading | None)
+        rows = cls(TablePreprocessing.from_json(value), reading)
         rows.interval = stored_interval(value)
         return rows
 
     def to_json(self) -> dict:
-        return {**self.fitted.to_json(), "interval": interval_json(self.interval)}
+        return {
+            **self.fitted.to_json(),
+            "interval": interval_json(self.interval),
+            "reading": None if self.reading is None else dataclasses.asdict(self.reading),
+        }
 
-    def read(self, source):
-        return read_table(source)
+    def read_written(self, source):
+        if self.reading is None:  # a run of an earlier version
+            frame, _, cells = read_encoded(source)
+            return frame, cells
+        cells = self.reading.cells(source)
+        return self.reading.apply(cells), cells
 
     def used_columns(self, frame):
         return [*dict.fromkeys(encoder.name for encoder in self.encoders), self.target.name]
@@ -152,7 +166,7 @@ def prepare_table(
             fix='name it: train_table(data, "passed"), or cutaway train DATA --target passed',
         )
     source = str(data) if isinstance(data, str | Path) else IN_MEMORY
-    frame = read_table(data)
+    frame, reading, cells = read_encoded(data, **options.reading())
     fit = functools.partial(
         TablePreprocessing.fit, frame, target, task=options.task, kinds=options.kinds
     )
@@ -191,7 +205,7 @@ def prepare_table(
         target=target,
         options=options,
         frame=frame,
-        preprocessing=TableRows(preprocessing),
+        preprocessing=TableRows(preprocessing, reading),
         training=training,
         validation=validation,
         row_numbers=row_numbers,
@@ -200,6 +214,7 @@ def prepare_table(
         spec=spec,
         net=build_network(spec),
         notes=[
+            *reading.notes(cells),
             *whole.notes,
             *split.notes,
             *_advice(whole, options),

@@ -2,6 +2,7 @@
 
 import dataclasses
 import math
+import re
 import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
@@ -14,11 +15,11 @@ from cutaway.data import (
     Tokenizer,
     Tokens,
     TokenStream,
-    read_table,
     read_text,
 )
+from cutaway.data.cells import SUFFIXES, Cells, holds_table
 from cutaway.data.json_types import Size
-from cutaway.data.read import SUFFIXES
+from cutaway.data.reading import TableReading, read_encoded
 from cutaway.data.target import Target
 from cutaway.data.text import free_text_columns, labeled_lines
 from cutaway.data.wordpiece import WordPiece
@@ -53,6 +54,7 @@ class TextForm(msgspec.Struct):
     target: dict
     tokenizer: str
     interval: PredictionInterval | None = None
+    reading: TableReading | None = None
 
 
 class TextRows(Preprocessing):
@@ -64,18 +66,28 @@ class TextRows(Preprocessing):
         tokenizer: the Tokenizer.
         length: tokens per row; longer texts are truncated, shorter ones padded with 0.
         target: the Target.
+        reading: how the columns of a table are read; None: texts did not come from a table.
     """
 
     headings = ("column", "kind", "preprocessing")
 
     examples = "texts"
 
-    def __init__(self, column: str, kind: str, tokenizer: Tokenizer, length: int, target: Target):
+    def __init__(
+        self,
+        column: str,
+        kind: str,
+        tokenizer: Tokenizer,
+        length: int,
+        target: Target,
+        reading: TableReading | None = None,
+    ):
         self.column = column
         self.kind = kind
         self.tokenizer = tokenizer
         self.length = length
         self.target = target
+        self.reading = reading
 
     @classmethod
     def from_json(cls, value: dict) -> "TextRows":
@@ -84,7 +96,7 @@ class TextRows(Preprocessing):
         target = Target.from_json(found.target)
         kind = WordPiece if found.tokens == PIECES else Tokenizer
         tokenizer = kind.from_json(found.tokenizer)
-        rows = cls(found.column, found.tokens, tokenizer, found.length, target)
+        rows = cls(found.column, found.tokens, tokenizer, found.length, target, found.reading)
         rows.interval = found.interval
         return rows
 
@@ -98,6 +110,7 @@ class TextRows(Preprocessing):
             "target": self.target.to_json(),
             "tokenizer": self.tokenizer.to_json(),
             "interval": interval_json(self.interval),
+            "reading": None if self.reading is None else dataclasses.asdict(self.reading),
         }
 
     def expect_network(self, spec: dict) -> None:
@@ -107,13 +120,16 @@ class TextRows(Preprocessing):
                 f"the network has {spec['tokens']} tokens, the tokenizer {self.tokenizer.size}"
             )
 
-    def read(self, source):
+    def read_written(self, source):
         """A table with the text column, labeled lines, or one text per line."""
-        frame, names = read_rows(source)
+        labels = None if self.classes is None else [str(name) for name in self.classes]
+        found = read_rows(source, known=self.reading, column=self.column, labels=labels)
+        frame, names = found.frame, found.names
         if names is None or self.column in frame.columns:
-            return frame
+            return frame, found.cells
         label, text = names  # lines without a header have generic names
-        return frame.rename({text: self.column} | ({label: self.target.name} if label else {}))
+        renamed = {text: self.column} | ({label: self.target.name} if label else {})
+        return frame.rename(renamed), None
 
     def used_columns(self, frame):
         return [self.target.name, self.column]
@@ -218,6 +234,7 @@ def prepare_text(
     train_frame = frame[training]  # fitted on the training rows alone: no leakage
     fitted = Target.fit(train_frame[target], found.whole.task)
     preprocessing = _fit(train_frame, column, fitted, options)
+    preprocessing.reading = found.reading
     arrays = preprocessing.transform(frame)
     test_set, test_notes = make_test_set(arrays.x, arrays.targets, found.test, "texts")
     seed(options.seed)
@@ -261,6 +278,7 @@ class Labeled:
         whole: the Target, fitted on all rows.
         training, validation, test: row indices.
         notes: messages about the data.
+        reading: how the columns of a table are read, or None.
     """
 
     frame: "pl.DataFrame"
@@ -272,13 +290,15 @@ class Labeled:
     validation: np.ndarray
     test: np.ndarray
     notes: list
+    reading: TableReading | None = None
 
 
 def labeled(path, target, options) -> Labeled:
     """Read texts, skip unusable rows, and split the others. Raises: see prepare_text."""
-    frame, names = read_rows(path)
-    column, target = _columns(frame, names, target, options)
-    notes = []
+    read = read_rows(path, **options.reading())
+    frame = read.frame
+    column, target = _columns(frame, read.names, target, options)
+    notes = [] if read.reading is None or read.cells is None else read.reading.notes(read.cells)
     unused = [name for name in frame.columns if name not in (column, target)]
     if unused:
         notes.append(f"not used: {', '.join(unused)}")
@@ -306,26 +326,63 @@ def labeled(path, target, options) -> Labeled:
     )
     notes = [*whole.notes, *notes, *split.notes]
     sets = split.training, split.validation, split.test
-    return Labeled(frame, rows, column, target, whole, *sets, notes)
+    return Labeled(frame, rows, column, target, whole, *sets, notes, read.reading)
 
 
-def read_rows(source):
-    """(frame, (label, text)): the column names for a file of lines; None instead for a table.
+@dataclasses.dataclass(frozen=True)
+class TextSource:
+    """Texts as they were read.
 
-    The label is None for unlabeled lines.
+    Attributes:
+        frame: a row for each text.
+        names: (label, text): the columns of a file of lines, whose label is None for unlabeled
+            lines; None for a table.
+        reading, cells: of a table.
+    """
+
+    frame: "pl.DataFrame"
+    names: tuple[str | None, str] | None = None
+    reading: TableReading | None = None
+    cells: Cells | None = None
+
+
+def read_rows(source, *, known=None, column=None, labels=None, **how) -> TextSource:
+    """Read a table, labeled lines, or one text per line.
+
+    Args:
+        known: the TableReading of the training data; None to find it.
+        column: of the texts in the training data; a table with that column is not read as lines.
+        labels: of the training data, by which labeled lines are known.
+        how: see read_encoded.
     """
     import polars as pl
 
-    if not isinstance(source, str | Path) or is_pipe(source):
-        return read_table(source), None
-    path = Path(source)
-    frame = labeled_lines(path)
-    if frame is not None:
-        return frame, tuple(frame.columns)
-    name = path.name.lower()
-    if name.endswith(SUFFIXES) and not name.endswith(".txt"):
-        return read_table(path), None
-    return pl.DataFrame({"text": read_text(path).rstrip("\n").split("\n")}), (None, "text")
+    if isinstance(source, str | Path) and not is_pipe(source):
+        path = Path(source)
+        named = known is not None and _names_column(path, column)
+        lines = None if named else labeled_lines(path, labels)
+        if lines is not None:
+            label, text = lines.columns
+            return TextSource(lines, (label, text))
+        name = path.name.lower()
+        if not name.endswith(SUFFIXES) or (name.endswith(".txt") and not holds_table(path)):
+            texts = read_text(path).rstrip("\n").split("\n")
+            return TextSource(pl.DataFrame({"text": texts}), (None, "text"))
+    if known is not None:
+        cells = known.cells(source)
+        return TextSource(known.apply(cells), None, known, cells)
+    frame, reading, cells = read_encoded(source, **how)
+    return TextSource(frame, None, reading, cells)
+
+
+def _names_column(path: Path, column: str | None) -> bool:
+    """Whether the first line of a file names this column."""
+    try:
+        with path.open("rb") as file:
+            first = file.readline(2**16).decode("utf-8", "replace")
+    except OSError:
+        return False  # the next reader raises the error
+    return column in re.split(r"[\t,;|]", first.strip().replace('"', ""))
 
 
 def as_texts(series) -> list:

@@ -46,7 +46,7 @@ def prepare_transferred_text(
         length = int(np.clip(lengths.max(), 4, MAX_LENGTH))
     # fitted on the training rows alone: no leakage
     fitted = Target.fit(frame[training][found.target], found.whole.task)
-    preprocessing = TextRows(column, PIECES, tokenizer, length, fitted)
+    preprocessing = TextRows(column, PIECES, tokenizer, length, fitted, found.reading)
     arrays = preprocessing.transform(frame)
     test_set, test_notes = make_test_set(arrays.x, arrays.targets, found.test, "texts")
     task = preprocessing.task

@@ -5,11 +5,12 @@ import dataclasses
 from cutaway.errors import OptionError, expect_choice, expect_range
 from cutaway.runs.options.every_kind import DATA, TrainingOptions
 from cutaway.runs.options.flags import MODEL, SERIES, Flag, option
+from cutaway.runs.options.reading import ReadingOptions
 from cutaway.runs.space import Integer
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class SeriesOptions(TrainingOptions):
+class SeriesOptions(ReadingOptions, TrainingOptions):
     """Training options for forecasting; None means a default that depends on the data.
 
     Attributes:
@@ -23,7 +24,7 @@ class SeriesOptions(TrainingOptions):
         season: season of the seasonal naive forecast, the baseline; at most the window. 1 repeats
             the last value. None: the best of the usual ones on the training rows.
         hidden: size of the LSTM.
-        others: see TrainingOptions. The validation rows are the last ones.
+        others: see ReadingOptions and TrainingOptions. The validation rows are the last ones.
     """
 
     LEAST_EPOCHS, MOST_EPOCHS = 30, 300
@@ -33,9 +34,7 @@ class SeriesOptions(TrainingOptions):
     weight_decay: float = 0.01
     dropout: float = 0.0
     model: str = option("lstm", MODEL)
-    column: str | None = option(
-        None, Flag("Column to forecast.", SERIES, metavar="COLUMN", default="the only one")
-    )
+    column: str | None = None
     group: str | None = option(
         None,
         Flag(

@@ -5,13 +5,14 @@ import dataclasses
 from cutaway.errors import expect_choice, expect_range
 from cutaway.runs.options.every_kind import TrainingOptions
 from cutaway.runs.options.flags import LOSS, TABLES, Flag, option, parse_names, parse_sizes
+from cutaway.runs.options.reading import ReadingOptions
 from cutaway.runs.space import Choice, Integer
 
 TARGET = "depends on the target"
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class TableOptions(TrainingOptions):
+class TableOptions(ReadingOptions, TrainingOptions):
     """Training options for tables; None means a default that depends on the data.
 
     The defaults gave the best scores on small and medium-sized tables (benchmarks/tables.py):
@@ -24,8 +25,7 @@ class TableOptions(TrainingOptions):
         init: name of the weight initializer.
         task: "binary", "multiclass" or "regression".
         ignore: columns to ignore.
-        kinds: {column: kind}, for columns that are detected wrongly.
-        others: see TrainingOptions.
+        others: see ReadingOptions and TrainingOptions.
     """
 
     layers: tuple[int, ...] = option(
@@ -41,7 +41,6 @@ class TableOptions(TrainingOptions):
     ignore: tuple[str, ...] = option(
         (), Flag("Columns to ignore.", TABLES, metavar="COLUMN,...", parse=parse_names)
     )
-    kinds: dict = dataclasses.field(default_factory=dict)
 
     def __post_init__(self):
         from cutaway.data.target import TASKS

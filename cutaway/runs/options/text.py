@@ -5,13 +5,14 @@ import dataclasses
 from cutaway.errors import expect_choice, expect_range
 from cutaway.runs.options.every_kind import DATA, TrainingOptions
 from cutaway.runs.options.flags import MODEL, TEXTS, Flag, option
+from cutaway.runs.options.reading import ReadingOptions
 from cutaway.runs.options.transfer import TransferOptions
 
 RATES = {"bag": 5e-3, "lstm": 1e-3, "transformer": 1e-3}  # of AdamW
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class TextOptions(TrainingOptions):
+class TextOptions(ReadingOptions, TrainingOptions):
     """Training options for texts; None means a default that depends on the data.
 
     Attributes:
@@ -22,7 +23,7 @@ class TextOptions(TrainingOptions):
         length: maximum tokens per text, longer texts are truncated; None: the 99th percentile of
             the lengths, at most 256.
         task: "binary", "multiclass" or "regression"; None: depends on the target.
-        others: see TrainingOptions.
+        others: see ReadingOptions and TrainingOptions.
     """
 
     LEAST_STEPS, LEAST_EPOCHS, MOST_EPOCHS = 700, 10, 60
@@ -58,7 +59,7 @@ class TextOptions(TrainingOptions):
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class TextTransferOptions(TransferOptions):
+class TextTransferOptions(ReadingOptions, TransferOptions):
     """Options for transfer learning on texts.
 
     Attributes:
@@ -66,7 +67,7 @@ class TextTransferOptions(TransferOptions):
         length: maximum word pieces per text, longer texts are truncated; None: the length of the
             longest text, at most 256.
         task: "binary", "multiclass" or "regression"; None: depends on the target.
-        others: see TransferOptions.
+        others: see ReadingOptions and TransferOptions.
     """
 
     TUNED_EPOCHS, TUNED_BATCH, TUNED_RATE = 4, 32, 1e-4
