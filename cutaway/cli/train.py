@@ -144,4 +144,7 @@ def headline(experiment, scores: dict) -> str:
     """The main validation score beside that of the baseline, in one sentence."""
     target = f"[bold]{escape(experiment.target)}[/]"
     found = experiment.preprocessing.headline(scores, target, experiment.validation_rows)
-    return f"{found.before}[bold green]{found.score}[/]{found.after}"
+    before, after = found.before, found.after
+    if not experiment.has_validation:  # the scores are those of the rows that trained
+        before, after = before.replace("Validation", "Training"), after.replace("validation", "training")
+    return f"{before}[bold green]{found.score}[/]{after}"

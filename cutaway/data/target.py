@@ -156,6 +156,14 @@ class Target:
             )
         return np.fromiter((places[k] for k in keys), np.int32, len(keys))
 
+    def unseen(self, series):
+        """(rows,) polars booleans: whether a value is none of the classes; a missing one may be."""
+        import polars as pl
+
+        known = {_key(c) for c in self.classes or []}
+        keys = [value is not None and _key(value) not in known for value in clean(series)]
+        return pl.Series(series.name, keys, dtype=pl.Boolean)
+
     def summary_row(self) -> tuple:
         """The target's row in TablePreprocessing.summary_rows."""
         if self.classes is None:

@@ -59,11 +59,11 @@ def plan_of(experiment: Experiment, *, rows: int | None = None) -> TrainingPlan:
     return TrainingPlan.of(
         trainer,
         *take_rows(examples, training),
-        validation=take_rows(examples, validation),
+        validation=take_rows(examples, validation) if experiment.has_validation else None,
         epochs=min(experiment.epochs, experiment.DOCTOR_EPOCHS or experiment.epochs),
         batch_size=min(experiment.batch_size, len(training)),
         seed=options.seed,
-        callbacks=(stopping,),
+        callbacks=(stopping,) if experiment.has_validation else (),
         leaks=experiment.leaks,
         seconds=experiment.DOCTOR_SECONDS,
     )

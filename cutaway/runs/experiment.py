@@ -126,6 +126,11 @@ class Experiment:
         return len(self.validation)
 
     @property
+    def has_validation(self) -> bool:
+        """Whether the validation examples are others than those that train."""
+        return not np.isin(self.validation, self.training).any()
+
+    @property
     def test_rows(self) -> int:
         """Number of test examples."""
         return 0 if self.test is None else len(self.test[0])
@@ -134,10 +139,8 @@ class Experiment:
     def data_line(self) -> str:
         """How many examples train and validate, in words."""
         examples = self.preprocessing.examples
-        return (
-            f"{self.training_rows:,} training {examples}, "
-            f"{self.validation_rows:,} validation {examples}"
-        )
+        validation = f"{self.validation_rows:,}" if self.has_validation else "no"
+        return f"{self.training_rows:,} training {examples}, {validation} validation {examples}"
 
     @property
     def batch_size(self) -> int:
@@ -380,7 +383,7 @@ class Experiment:
         By default intervals of predicted numbers, from the errors on the validation rows.
         """
         rows = self.preprocessing
-        if rows.task == "regression":
+        if rows.task == "regression" and self.has_validation:
             truth = rows.truth(self.y[self.validation])
             rows.interval = PredictionInterval.fit(truth, self.outputs(run, self.validation))
 

@@ -343,12 +343,44 @@ class Preprocessing:
     def evaluate(self, run, data) -> tuple[dict, list]:
         """(scores, notes) of a run on labeled data."""
         frame = self.read(data)
-        arrays = self.transform(frame)
-        notes = [*arrays.notes, *run.notes_of_seen(frame[arrays.rows])]
+        unseen = self._of_unseen_classes(frame)
+        arrays = self.transform(frame.filter(~unseen))
+        notes = [*arrays.notes, *run.notes_of_seen(frame.filter(~unseen)[arrays.rows])]
         scores = self.score_run(run, arrays.x, arrays.targets)
         if self.interval is not None:
             scores |= self.interval_scores(arrays.targets, run.outputs(arrays.x))
+        count = int(unseen.sum())
+        if count:
+            right = len(arrays.x) / (len(arrays.x) + count)
+            for name in {"accuracy", "baseline_accuracy"} & set(scores):
+                scores[name] *= right
+            names = frame.filter(unseen)[self.target.name].cast(str).unique().sort().to_list()
+            shown = ", ".join(map(repr, names[:3])) + (", ..." if len(names) > 3 else "")
+            notes.append(
+                f"{count:,} {self.examples} of classes that are not in the training data "
+                f"({shown}) count as wrong in the accuracy; the other scores are of the rest"
+            )
         return scores, notes
+
+    def _of_unseen_classes(self, frame):
+        """(rows,) polars booleans: whether a row has a class that is not in the training data.
+
+        Raises:
+            DataError: all have.
+        """
+        import polars as pl
+
+        name = self.target.name
+        if self.task not in ("binary", "multiclass") or name not in frame.columns:
+            return pl.repeat(False, len(frame), eager=True)
+        unseen = self.target.unseen(frame[name])
+        if len(frame) and unseen.all():
+            raise DataError(
+                f"none of the {len(frame):,} {self.examples} has a class of the training data, "
+                f"but for example {frame[name][0]!r}",
+                expected="one of " + ", ".join(map(str, self.class_names()[:12])),
+            )
+        return unseen
 
     def evaluation(self, run, data) -> Evaluation:
         """What `evaluate` returns, and the tables and curves behind it, if there are some."""

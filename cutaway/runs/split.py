@@ -8,10 +8,13 @@ import numpy as np
 
 from cutaway.data import split_groups, split_in_order, stratified_split
 from cutaway.data.file_pairs import rows_named
-from cutaway.errors import DataError, OptionError, did_you_mean
+from cutaway.errors import DataError, OptionError, did_you_mean, expect_range
 from cutaway.files.content import decoded, read_content
 
 WAYS = "random, time:COLUMN, group:COLUMN, or a file that lists the test rows"
+NO_VALIDATION = (
+    "no validation rows: all rows train, and scores called validation are those of training rows"
+)
 LISTS = {"train": "train.txt", "validation": "val.txt", "test": "test.txt"}
 
 
@@ -59,6 +62,7 @@ def split_table(frame, y, options, *, stratify: bool, numbers, total: int) -> Ta
                 expected="a column of the table",
                 fix=did_you_mean(column, frame.columns),
             )
+        expect_range(options.validation, what=f"validation with a split by {rule}", above=0)
         fractions = [options.validation, *([options.test] if options.test else [])]
         if rule == "time":
             sets, notes = _by_time(frame[column], fractions)
@@ -68,16 +72,14 @@ def split_table(frame, y, options, *, stratify: bool, numbers, total: int) -> Ta
         note = f"{column}: rows of one group are in one set; the column itself is not an input"
         return TableSplit(*_three(sets), unused=column, notes=(note,))
     if options.split in (None, "random"):
-        return TableSplit(*split_validation(y, options, stratify=stratify))
+        sets = split_validation(y, options, stratify=stratify)
+        return TableSplit(*sets, notes=() if options.validation else (NO_VALIDATION,))
     listed = _listed(Path(options.split), numbers, total)
     rest = listed.pop("train", None)
     if rest is None:
         rest = np.setdiff1d(np.arange(len(y)), np.concatenate(list(listed.values())))
     if "validation" not in listed:
-        training, validation = stratified_split(
-            y[rest], options.validation, seed=options.seed, stratify=stratify
-        )
-        rest, listed["validation"] = rest[training], rest[validation]
+        rest, listed["validation"] = _with_validation(y, rest, options, stratify)
     return TableSplit(rest, listed["validation"], listed.get("test", np.zeros(0, int)))
 
 
@@ -240,10 +242,17 @@ def split_validation(y, options, *, stratify: bool):
     Without a test set the other two are those of `stratified_split`.
     """
     rest, test = split_test(y, options, stratify=stratify)
+    return *_with_validation(y, rest, options, stratify), test
+
+
+def _with_validation(y, rows, options, stratify: bool) -> tuple[np.ndarray, np.ndarray]:
+    """(training, validation) of these rows; all of them twice if there are to be none."""
+    if not options.validation:
+        return rows, rows
     training, validation = stratified_split(
-        y[rest], options.validation, seed=options.seed, stratify=stratify
+        y[rows], options.validation, seed=options.seed, stratify=stratify
     )
-    return rest[training], rest[validation], test
+    return rows[training], rows[validation]
 
 
 def split_test(y, options, *, stratify: bool):

@@ -191,7 +191,7 @@ def prepare_table(
         whole.columns,
         y=None if whole.task == "regression" else arrays.targets,
         training=training,
-        held_out={"validation": validation, "test": split.test},
+        held_out={"validation": validation, "test": split.test} if options.validation else {},
     )
     # refitted on the training rows alone: no leakage from the validation and test rows
     preprocessing = whole.refit(frame[training])

@@ -36,7 +36,8 @@ class TrainingOptions:
         dropout: fraction of hidden units dropped in training.
         patience: epochs without a better validation loss after which training stops; None: train
             for all epochs. The best weights are kept either way.
-        validation: fraction of the rows used for validation.
+        validation: fraction of the rows used for validation; 0: all rows train, and the scores
+            are those of the training rows.
         test: fraction of the rows kept as a test set, which is used for the final scores only; 0
             for none. Ignored if the data come with a test set.
         split: "random", "time:COLUMN" or "group:COLUMN" (tables and texts), a text file that lists
@@ -68,7 +69,9 @@ class TrainingOptions:
         None,
         Flag("Stop after this many epochs without improvement.", TRAINING, default="never"),
     )
-    validation: float = option(0.2, Flag("Fraction of the rows used for validation.", TRAINING))
+    validation: float = option(
+        0.2, Flag("Fraction of the rows used for validation; 0 for none.", TRAINING)
+    )
     test: float = 0.0
     split: str | None = option(None, SPLIT)
     seed: int = option(0, Flag("Random seed.", TRAINING))
@@ -103,7 +106,7 @@ class TrainingOptions:
                 expected="0: this network has no dropout",
                 fix="omit it, or choose another network",
             )
-        expect_range(self.validation, what="validation", above=0, below=1)
+        expect_range(self.validation, what="validation", least=0, below=1)
         expect_range(self.test, what="test", least=0, below=1)
         if self.patience is not None:
             expect_integer(self.patience, what="patience", least=1)
