@@ -146,5 +146,8 @@ def headline(experiment, scores: dict) -> str:
     found = experiment.preprocessing.headline(scores, target, experiment.validation_rows)
     before, after = found.before, found.after
     if not experiment.has_validation:  # the scores are those of the rows that trained
-        before, after = before.replace("Validation", "Training"), after.replace("validation", "training")
+        before, after = (
+            before.replace("Validation", "Training"),
+            after.replace("validation", "training"),
+        )
     return f"{before}[bold green]{found.score}[/]{after}"

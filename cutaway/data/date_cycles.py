@@ -2,9 +2,10 @@
 
 import numpy as np
 
-# cycle: its second harmonic too, since a day has two rush hours
-CYCLES = {"year": 1, "month": 1, "week": 1, "hour": 2}
-EVERY_DATE = ("year", "week")
+# cycle: its harmonics. With three of them each weekday may have its own value; a day has narrow
+# rush hours. "week" is that of runs before there were harmonics
+CYCLES = {"year": 1, "month": 1, "week": 1, "weekday": 3, "hour": 4}
+EVERY_DATE = ("year", "week")  # of runs before this was found from the data
 _YEAR = 365.2425  # days
 
 
@@ -23,11 +24,11 @@ def days(times, *, whole: bool) -> np.ndarray:
 def varying_cycles(values, *, has_day: bool, has_time: bool) -> tuple[str, ...]:
     """The cycles in which days that are known differ: monthly values have no month and no week.
 
-    Every date column has those of EVERY_DATE if no cycle varies.
+    Every date column has the year and the weekday if no cycle varies.
     """
-    names = [n for n in CYCLES if (has_time if n == "hour" else has_day)]
+    names = [n for n in CYCLES if n != "week" and (has_time if n == "hour" else has_day)]
     varying = tuple(n for n in names if np.ptp(_phase(values, n)) > 0) if len(values) else ()
-    return varying or (EVERY_DATE if has_day else ("hour",))
+    return varying or (("year", "weekday") if has_day else ("hour",))
 
 
 def cycle_names(cycles) -> list[str]:
@@ -55,7 +56,7 @@ def _phase(values, name: str) -> np.ndarray:
     whole = np.floor(values)
     if name == "year":
         return whole / _YEAR
-    if name == "week":
+    if name in ("week", "weekday"):
         return whole % 7 / 7
     if name == "hour":
         return values - whole

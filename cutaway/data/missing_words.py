@@ -67,5 +67,5 @@ def missing_words_of_text(series) -> dict[str, int]:
     """
     text = series.str.strip_chars()
     text = text.filter(means_missing(text) & (text != ""))
-    counts = text.value_counts(sort=True, name="count")
-    return dict(zip(counts[series.name].to_list(), counts["count"].to_list(), strict=True))
+    counts = text.alias("text").value_counts(sort=True, name="count")
+    return dict(zip(counts["text"].to_list(), counts["count"].to_list(), strict=True))

@@ -252,7 +252,8 @@ def _example(recipe: NumberRecipe, name: str, reading: _Reading) -> list[str]:
 
 def _quoted(texts) -> str:
     """The most frequent texts in quotes."""
-    counts = texts.value_counts(name="count").sort(["count", texts.name], descending=[True, False])
-    words = [repr(text) for text in counts[texts.name].head(MAX_QUOTED)]
+    counts = texts.alias("text").value_counts(name="count")
+    counts = counts.sort(["count", "text"], descending=[True, False])
+    words = [repr(text) for text in counts["text"].head(MAX_QUOTED)]
     more = len(counts) - len(words)
     return ", ".join(words) + (f" and {more:,} more" if more else "")

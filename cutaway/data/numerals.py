@@ -152,7 +152,7 @@ def _find_disguised(known, words: tuple[str, ...], decimal: str | None) -> Found
 
 def _unit_of(cells: NumeralCells) -> tuple[str, bool]:
     codes = cells.codes.filter(cells.bodies.is_not_null())
-    table = codes.value_counts(name="count")
+    table = codes.alias("code").value_counts(name="count")
     counts: dict[tuple[str, str], int] = {}
     for code, count in sorted(table.rows()):
         form = cells.forms[code]

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from cutaway.data.cells import SUFFIXES as SUFFIXES
-from cutaway.data.reading import read_encoded
+from cutaway.data.table_reading import read_encoded
 from cutaway.files.content import is_pipe, naming_source
 from cutaway.files.packing import GZIP as GZIP
 

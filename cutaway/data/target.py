@@ -94,8 +94,8 @@ class Target:
 
     @classmethod
     def _fit_classes(cls, series, task, notes):
-        table = series.value_counts().sort(series.name)
-        classes, counts = table[series.name].to_list(), table["count"].to_list()
+        table = series.alias("value").value_counts(name="count").sort("value")
+        classes, counts = table["value"].to_list(), table["count"].to_list()
         if len(classes) == 1:
             raise DataError(
                 f"the target {series.name!r} has only one class, {classes[0]!r}, "
@@ -215,7 +215,7 @@ def _usual_task(series) -> tuple[str, str]:
         return "regression", ""
     least, most = int(series.min()), int(series.max())
     what = f"{distinct} different integers, {least} to {most}, in {rows:,} rows"
-    rarest = int(series.value_counts()["count"].min())
+    rarest = int(series.alias("value").value_counts(name="count")["count"].min())
     numbered = least in (0, 1) and most - least == distinct - 1
     is_class = distinct <= FEW_INTEGERS and rows >= FEW_ROWS * distinct
     is_class |= (

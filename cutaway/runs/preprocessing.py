@@ -330,7 +330,11 @@ class Preprocessing:
         # the columns of the input as they were written, not as they were read
         plain = [c.name for c in cells.frame.get_columns() if not c.dtype.is_nested()]
         written = cells.frame.select(plain)[arrays.rows].with_columns(found.select(added))
-        return RowPredictions(written, [*cells.notes, *arrays.notes], cells.separator)
+        return RowPredictions(written, [*self.notes_of(cells), *arrays.notes], cells.separator)
+
+    def notes_of(self, cells: "Cells") -> list[str]:
+        """How the cells of a table were read, where it may be wrong."""
+        return cells.notes
 
     def predict_files(self, run, data) -> FilePredictions:
         """The predictions for new data as files; see Run.predict_files."""

@@ -9,7 +9,7 @@ from cutaway.data.forecast import chronological_split, expect_long_enough, find_
 from cutaway.data.grouped_series import TimeSplit, split_parts
 from cutaway.data.groups import SeriesPart, parts_of
 from cutaway.data.leak_series import find_future
-from cutaway.data.reading import read_encoded
+from cutaway.data.table_reading import read_encoded
 from cutaway.data.times import step_between
 from cutaway.errors import DataError, OptionError
 from cutaway.nn import seed

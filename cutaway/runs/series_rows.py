@@ -13,7 +13,7 @@ from cutaway.data.float32 import to_float32
 from cutaway.data.grouped_series import windows_of_parts
 from cutaway.data.groups import SeriesPart, parts_of
 from cutaway.data.json_types import Count, Finite, Positive, Size
-from cutaway.data.reading import TableReading
+from cutaway.data.table_reading import TableReading
 from cutaway.data.target import Target
 from cutaway.errors import DataError
 from cutaway.metrics import regression_scores

@@ -8,7 +8,7 @@ import msgspec
 
 from cutaway.data import TablePreprocessing, students_path
 from cutaway.data.leaks import find_leaks
-from cutaway.data.reading import TableReading, read_encoded
+from cutaway.data.table_reading import TableReading, read_encoded
 from cutaway.errors import OptionError
 from cutaway.losses import LOSSES, expects
 from cutaway.nn import seed
@@ -57,6 +57,9 @@ class TableRows(Preprocessing):
 
     def used_columns(self, frame):
         return [*dict.fromkeys(encoder.name for encoder in self.encoders), self.target.name]
+
+    def notes_of(self, cells):
+        return cells.notes if self.reading is None else self.reading.losses(cells)
 
     def transform(self, frame, *, with_target: bool = True):
         return self.fitted.transform(frame, with_target=with_target)

@@ -17,9 +17,9 @@ from cutaway.data import (
     TokenStream,
     read_text,
 )
-from cutaway.data.cells import SUFFIXES, Cells, holds_table
+from cutaway.data.cells import SUFFIXES, Cells
 from cutaway.data.json_types import Size
-from cutaway.data.reading import TableReading, read_encoded
+from cutaway.data.table_reading import TableReading, read_encoded
 from cutaway.data.target import Target
 from cutaway.data.text import free_text_columns, labeled_lines
 from cutaway.data.wordpiece import WordPiece
@@ -295,7 +295,7 @@ class Labeled:
 
 def labeled(path, target, options) -> Labeled:
     """Read texts, skip unusable rows, and split the others. Raises: see prepare_text."""
-    read = read_rows(path, **options.reading())
+    read = read_rows(path, column=options.text or target, **options.reading())
     frame = read.frame
     column, target = _columns(frame, read.names, target, options)
     notes = [] if read.reading is None or read.cells is None else read.reading.notes(read.cells)
@@ -351,7 +351,7 @@ def read_rows(source, *, known=None, column=None, labels=None, **how) -> TextSou
 
     Args:
         known: the TableReading of the training data; None to find it.
-        column: of the texts in the training data; a table with that column is not read as lines.
+        column: of the texts or the target; a file that names it in its first line is a table.
         labels: of the training data, by which labeled lines are known.
         how: see read_encoded.
     """
@@ -359,13 +359,13 @@ def read_rows(source, *, known=None, column=None, labels=None, **how) -> TextSou
 
     if isinstance(source, str | Path) and not is_pipe(source):
         path = Path(source)
-        named = known is not None and _names_column(path, column)
+        named = column is not None and _names_column(path, column)
         lines = None if named else labeled_lines(path, labels)
         if lines is not None:
             label, text = lines.columns
             return TextSource(lines, (label, text))
         name = path.name.lower()
-        if not name.endswith(SUFFIXES) or (name.endswith(".txt") and not holds_table(path)):
+        if not name.endswith(SUFFIXES) or (name.endswith(".txt") and not named):
             texts = read_text(path).rstrip("\n").split("\n")
             return TextSource(pl.DataFrame({"text": texts}), (None, "text"))
     if known is not None:

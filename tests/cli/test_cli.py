@@ -46,7 +46,7 @@ def test_predict_evaluate_and_summary_use_the_run(cutaway, trained):
     assert printed.returncode == 0
     lines = printed.stdout.splitlines()
     assert lines[0] == "study,play,sleep,prediction,probability,probability of 0,probability of 1"
-    assert lines[1].startswith("8.0,1,8,1,0.9") and lines[2].startswith("0.5,6,5,0,0.9")
+    assert lines[1].startswith("8,1,8,1,0.9") and lines[2].startswith("0.5,6,5,0,0.9")
 
     written = cutaway("predict", "runs/students", "new.csv", "--out", "p.csv", folder=folder)
     assert "Wrote 2 predictions to p.csv" in written.stdout

@@ -32,7 +32,7 @@ def test_cells_are_as_they_were_written(tmp_path):
         ("007", "1e3", 'say "hi"', "?"),
     ]
     assert (cells.notes, cells.separator, cells.encoding) == ([], ",", "utf-8")
-    assert read_table(tmp_path / "t.csv")["name"].to_list() == [None, 'say "hi"']
+    assert read_table(tmp_path / "t.csv")["name"].to_list() == ["NA", 'say "hi"']
 
 
 @given(

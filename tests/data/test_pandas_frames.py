@@ -235,5 +235,7 @@ def test_a_table_with_missing_texts_is_trained_on_and_predicted(tmp_path):
     run = ct.train_table(frame, "y", options=TableOptions(epochs=2), out=tmp_path / "run")
     given = frame.drop(columns="y").set_axis(range(100, 180))
     predicted, _ = run.predict(given)
-    assert predicted["cabin"].to_list() == ["C85", None, "E46", None] * 20
-    assert like(given, predicted).index.tolist() == list(range(100, 180))
+    assert predicted["cabin"].isna().to_list() == [False, True, False, True] * 20
+    assert predicted["cabin"].dropna().to_list() == ["C85", "E46"] * 20
+    assert predicted.index.tolist() == list(range(100, 180))
+    assert predicted.columns[:4].tolist() == ["age", "cabin", "class", "prediction"]

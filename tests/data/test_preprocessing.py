@@ -61,7 +61,9 @@ def test_dates_become_a_number_and_circles():
     days = (np.array(FRAME["day"].to_list(), "datetime64[D]")).astype(float)
     expected = (days - days.mean()) / days.std()
     np.testing.assert_allclose(column(prep, FRAME, "day"), expected, rtol=1e-4, atol=1e-6)
-    week = np.arctan2(column(prep, FRAME, "day week sin"), column(prep, FRAME, "day week cos"))
+    week = np.arctan2(
+        column(prep, FRAME, "day weekday sin"), column(prep, FRAME, "day weekday cos")
+    )
     assert week[0] == pytest.approx(week[2], abs=1e-4)  # both Mondays
 
 
@@ -78,7 +80,7 @@ def test_times_of_day_become_the_cycle_of_24_hours_with_its_second_harmonic():
         second = column(prep, frame, f"when hour {name} 2")
         np.testing.assert_allclose(second, wave(2 * turns), atol=1e-5)
     weekday = np.array([2 * np.pi * (t.weekday() - 3) / 7 for t in times])  # 1970 began on Thursday
-    np.testing.assert_allclose(column(prep, frame, "when week sin"), np.sin(weekday), atol=1e-5)
+    np.testing.assert_allclose(column(prep, frame, "when weekday sin"), np.sin(weekday), atol=1e-5)
     month = [2 * np.pi * (t.day - 1) / calendar.monthrange(t.year, t.month)[1] for t in times]
     np.testing.assert_allclose(column(prep, frame, "when month cos"), np.cos(month), atol=1e-5)
     same = TablePreprocessing.from_json(json.loads(json.dumps(prep.to_json())))
@@ -91,7 +93,8 @@ def test_times_without_a_date_become_hours_and_their_cycle():
     )
     prep = fit(frame)
     assert prep.features[:2] == ["start", "start is missing"]
-    assert prep.features[2:] == [f"start hour {w}" for w in ("sin", "cos", "sin 2", "cos 2")]
+    assert prep.features[2:6] == [f"start hour {w}" for w in ("sin", "cos", "sin 2", "cos 2")]
+    assert len(prep.features) == 2 + 2 * 4  # four harmonics
     hours = np.array([6.0, 18, 12, 12])  # the median of 6, 12, 18 where it is missing
     std = np.std(np.tile(hours, 10))
     np.testing.assert_allclose(column(prep, frame, "start")[:4], (hours - 12) / std, atol=1e-6)
@@ -161,7 +164,7 @@ def test_many_levels_are_embedded_in_the_last_columns():
 @pytest.mark.parametrize(
     ("values", "kind", "why"),
     [
-        (list(range(1, 41)), "identifier", "consecutive integers"),
+        (list(range(1, 41)), "identifier", "the integers 1 to 40, each once"),
         ([f"name {k}" for k in range(40)], "identifier", "all 40 values are distinct"),
         (["x"] * 40, "constant", "every value is x"),
         ([None] * 40, "empty", "no values"),
@@ -169,7 +172,8 @@ def test_many_levels_are_embedded_in_the_last_columns():
         (["a", "b"] * 20, "category", "2 distinct strings"),
         ([True, False] * 20, "boolean", "yes or no"),
         (["2026-01-01", "2026-01-02"] * 20, "date", "dates"),
-        ([f"text {k // 1.5:.0f}" for k in range(40)], "text", "too many"),
+        ([f"text {k // 1.5:.0f}" for k in range(40)], "identifier", "too many"),
+        ([f"a note on {k // 1.5:.0f}" for k in range(40)], "text", "4 words on average"),
         ([f"note {k}" if k % 3 else None for k in range(40)], "presence", "rows without one"),
     ],
 )
@@ -334,7 +338,7 @@ def test_preprocessing_of_something_else_is_named():
 def test_titanic_is_understood(shared_data):
     prep = fit(read_table(shared_data / "titanic/titanic.csv"), "Survived")
     kinds = {c.name: c.kind for c in prep.columns}
-    assert kinds["PassengerId"] == kinds["Name"] == "identifier"
-    assert kinds["Ticket"] == "text" and kinds["Cabin"] == "presence"
+    assert kinds["PassengerId"] == "identifier" and kinds["Name"] == "text"
+    assert kinds["Ticket"] == "identifier" and kinds["Cabin"] == "presence"
     assert kinds["Sex"] == kinds["Embarked"] == "category"
     assert {"Age", "Age is missing", "Cabin is present", "Sex=female"} <= set(prep.features)

@@ -54,7 +54,7 @@ def test_texts_take_them_too():
     words = [f"good {k}" if k % 4 else f"bad {k}" for k in range(80)]
     labels = [word.split()[0] for word in words]
     frame = pl.DataFrame({"text": words, "label": labels})
-    found = prepare(frame, "label", kind="text", class_weights="bad=3")
+    found = prepare(frame, "label", kind="text", text="text", class_weights="bad=3")
     assert found.spec["loss_options"]["class_weights"] == [3.0, 1.0]
 
 

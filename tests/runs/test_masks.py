@@ -222,11 +222,11 @@ def test_a_split_comes_from_a_file_a_folder_the_set_or_chance(tmp_path):
     asked = Asked()
     sets, _ = split_rows(Names(10, {}), asked)
     assert [len(sets[name]) for name in ("train", "validation")] == [8, 2] and "test" not in sets
-    asked.split = tmp_path / "test.txt"
+    asked.split = str(tmp_path / "test.txt")
     sets, notes = split_rows(Names(10, {}), asked)
     assert sets["test"].tolist() == [0, 3] and len(sets["train"]) + len(sets["validation"]) == 8
     assert notes == ["test set: 2, used for the final scores only"]
-    asked.split = tmp_path
+    asked.split = str(tmp_path)
     sets, _ = split_rows(Names(5, {}), asked)
     assert {k: v.tolist() for k, v in sets.items()} == {
         "train": [2, 4], "validation": [1], "test": [0, 3]
@@ -235,7 +235,7 @@ def test_a_split_comes_from_a_file_a_folder_the_set_or_chance(tmp_path):
     own = {"train": np.arange(3), "validation": np.array([3]), "test": np.array([4])}
     assert split_rows(Names(5, own), asked)[0]["train"].tolist() == [0, 1, 2]
     (tmp_path / "train.txt").write_text("00\n")
-    asked.split = tmp_path
+    asked.split = str(tmp_path)
     with pytest.raises(DataError, match="lists 00 for train and for test"):
         split_rows(Names(5, {}), asked)
     asked.split = tmp_path / "empty"

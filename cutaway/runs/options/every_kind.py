@@ -108,6 +108,8 @@ class TrainingOptions:
             )
         expect_range(self.validation, what="validation", least=0, below=1)
         expect_range(self.test, what="test", least=0, below=1)
+        if self.split is not None:
+            object.__setattr__(self, "split", str(self.split))  # a Path
         if self.patience is not None:
             expect_integer(self.patience, what="patience", least=1)
         expect_integer(self.seed, what="seed", least=0)

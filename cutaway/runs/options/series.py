@@ -5,7 +5,7 @@ import dataclasses
 from cutaway.errors import OptionError, expect_choice, expect_range
 from cutaway.runs.options.every_kind import DATA, TrainingOptions
 from cutaway.runs.options.flags import MODEL, SERIES, Flag, option
-from cutaway.runs.options.reading import ReadingOptions
+from cutaway.runs.options.tabular import ReadingOptions
 from cutaway.runs.space import Integer
 
 

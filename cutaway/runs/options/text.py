@@ -5,7 +5,7 @@ import dataclasses
 from cutaway.errors import expect_choice, expect_range
 from cutaway.runs.options.every_kind import DATA, TrainingOptions
 from cutaway.runs.options.flags import MODEL, TEXTS, Flag, option
-from cutaway.runs.options.reading import ReadingOptions
+from cutaway.runs.options.tabular import ReadingOptions
 from cutaway.runs.options.transfer import TransferOptions
 
 RATES = {"bag": 5e-3, "lstm": 1e-3, "transformer": 1e-3}  # of AdamW

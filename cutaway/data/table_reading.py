@@ -4,11 +4,11 @@ import dataclasses
 from collections.abc import Mapping, Sequence
 
 from cutaway.data.cells import Cells, read_cells
-from cutaway.data.missing_words import as_texts, missing_words_of_text
+from cutaway.data.missing_words import as_texts, means_missing, missing_words_of_text
 from cutaway.data.number_recipe import NumberRecipe
 from cutaway.data.numeral_styles import find_decimal
 from cutaway.data.numerals import find_numbers
-from cutaway.errors import OptionError, expect_choice
+from cutaway.errors import DataError, OptionError, expect_choice
 
 # in a column of texts or classes these mean a missing value; NA and None may be a class
 UNAMBIGUOUS = ("?", "NaN", "nan", "NULL", "null", "<NA>", "#N/A", "NaT")
@@ -55,7 +55,10 @@ class TableReading:
 
         recipe = self.numbers.get(series.name)
         if recipe is not None and (series.dtype.is_numeric() or series.dtype == pl.String):
-            return recipe.parse(series)
+            found = recipe.parse(series)
+            if series.dtype == pl.String and found.null_count() == len(series):
+                _expect_some_number(series)
+            return found
         if series.dtype != pl.String:
             return series
         if is_untyped:
@@ -85,6 +88,11 @@ class TableReading:
             elif cells.is_untyped and series.dtype == pl.String and series.name not in self.truths:
                 found += self._words(series)
         return found
+
+    def losses(self, cells: Cells) -> list[str]:
+        """What became missing, or was found in the bytes, of a table that training did not see."""
+        told = (sentence for sentence in self.notes(cells) if "treated as missing" in sentence)
+        return [*cells.notes, *told]
 
     def _words(self, series) -> list[str]:
         """That words such as NA stay, in a column of classes."""
@@ -123,7 +131,7 @@ def find_reading(
 
     Example:
         >>> from cutaway.data.cells import read_cells
-        >>> from cutaway.data.reading import find_reading
+        >>> from cutaway.data.table_reading import find_reading
         >>> cells = read_cells({"price": ["$1,250.00", "$99.90"], "fee": ["1 %", "n/a"]})
         >>> find_reading(cells).apply(cells).to_dict(as_series=False)
         {'price': [1250.0, 99.9], 'fee': ['1 %', 'n/a']}
@@ -182,6 +190,20 @@ def _holds_truths(series) -> bool:
     if known.is_empty() or len(known) < len(series.drop_nulls()) / 2:
         return False
     return bool(known.str.to_lowercase().is_in(TRUTHS).all())
+
+
+def _expect_some_number(series) -> None:
+    """Raise DataError if none of the known cells of a column is a number."""
+    known = as_texts(series, missing=UNAMBIGUOUS)
+    bad = known.is_not_null() & ~means_missing(known.fill_null(""))
+    if len(known) and bad.any() and not (known.is_not_null() & ~bad).any():
+        row = int(bad.arg_max() or 0)
+        raise DataError(
+            f"column {series.name!r} holds {series[row]!r} in row {row + 1} ({bad.sum():,} such "
+            "values), and no number",
+            expected="numbers, as in training",
+            fix="fix the values, or leave the cells empty if they are unknown",
+        )
 
 
 def _refuse_number(series) -> None:
