@@ -238,7 +238,7 @@ def test_a_split_comes_from_a_file_a_folder_the_set_or_chance(tmp_path):
     asked.split = str(tmp_path)
     with pytest.raises(DataError, match="lists 00 for train and for test"):
         split_rows(Names(5, {}), asked)
-    asked.split = tmp_path / "empty"
+    asked.split = str(tmp_path / "empty")
     (tmp_path / "empty").mkdir()
     with pytest.raises(OptionError, match="holds no lists"):
         split_rows(Names(5, {}), asked)
