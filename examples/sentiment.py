@@ -38,9 +38,9 @@ def one_file(path, epochs, models) -> dict:
             run = prepared.train(Path(folder) / model)
         accuracy[model] = run.metrics["validation"]["accuracy"]
     prepared = prepare_text(path)  # the same split
-    frame, names = read_rows(path)
-    assert names is not None  # labeled lines
-    texts = frame[names[1]].to_numpy()[prepared.row_numbers - 1]
+    read = read_rows(path)
+    assert read.names is not None  # labeled lines
+    texts = read.frame[read.names[1]].to_numpy()[prepared.row_numbers - 1]
     training, validation, y = prepared.training, prepared.validation, prepared.y
     words = TfidfVectorizer()
     x = words.fit_transform(texts[training])

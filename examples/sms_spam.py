@@ -36,9 +36,9 @@ def main(path, epochs: int | None = None, models=MODELS) -> dict:
 
 def by_words(path, prepared) -> dict:
     """Scores of scikit-learn's logistic regression on the same training and validation rows."""
-    frame, names = read_rows(path)
-    assert names is not None  # labeled lines
-    texts = frame[names[1]].to_numpy()[prepared.row_numbers - 1]
+    read = read_rows(path)
+    assert read.names is not None  # labeled lines
+    texts = read.frame[read.names[1]].to_numpy()[prepared.row_numbers - 1]
     training, validation, y = prepared.training, prepared.validation, prepared.y
     words = TfidfVectorizer()
     model = LogisticRegression(max_iter=1000).fit(words.fit_transform(texts[training]), y[training])

@@ -18,6 +18,7 @@ from cutaway.data.augmentation import (
     RandomResizedCrop,
 )
 from cutaway.data.buckets import TokenStream, bucket_lengths, bucketed_order
+from cutaway.data.cells import Cells, read_cells
 from cutaway.data.columns import Column
 from cutaway.data.decode import read_image
 from cutaway.data.example_stream import stream_examples
@@ -51,6 +52,7 @@ from cutaway.data.skipped import SkippedFiles
 from cutaway.data.split import split_groups, split_in_order, stratified_split
 from cutaway.data.stream import ParquetBatches
 from cutaway.data.students import students_csv, students_path
+from cutaway.data.table_reading import TableReading, find_reading, read_encoded
 from cutaway.data.text import Texts, read_text, read_texts
 from cutaway.data.tiles import predict_tiles
 from cutaway.data.tokenizer import Tokenizer, Tokens
@@ -67,6 +69,7 @@ __all__ = [
     "BlockStream",
     "ClassFolder",
     "ColorJitter",
+    "Cells",
     "Column",
     "Compose",
     "ExampleAugmentation",
@@ -99,6 +102,7 @@ __all__ = [
     "SkippedFiles",
     "TableArrays",
     "TablePreprocessing",
+    "TableReading",
     "Texts",
     "TokenStream",
     "Tokenizer",
@@ -118,6 +122,7 @@ __all__ = [
     "find_images",
     "find_masks",
     "find_objects",
+    "find_reading",
     "find_pairs",
     "find_recordings",
     "find_volumes",
@@ -139,6 +144,8 @@ __all__ = [
     "read_image",
     "read_labels",
     "read_series",
+    "read_cells",
+    "read_encoded",
     "read_table",
     "read_text",
     "read_texts",

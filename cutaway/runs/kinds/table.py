@@ -16,7 +16,7 @@ class TableKind(DataKind):
 
     name = "table"
     title = "a table"
-    takes = "a table (.csv, .tsv, .parquet), which may hold texts or a time series"
+    takes = "a table (.csv, .tsv, .xlsx, .parquet, .jsonl, .arff), with texts or a time series too"
     place = 0
     asked = AT_LAST
     options = TableOptions
