@@ -18,6 +18,7 @@ from cutaway.runs.object_training import prepare_objects
 from cutaway.runs.options.objects import ObjectOptions
 
 PICTURES = 8
+STEPS = 20  # in an epoch
 MODELS = ("yolo", "ssd", "faster-rcnn", "mask-rcnn")
 
 
@@ -28,7 +29,9 @@ def overfitted(path, model: str, epochs: int) -> dict:
     options = ObjectOptions(
         model=model, epochs=epochs, fine_tune=True, augment=False, turns=False, lr=1e-3
     )
-    experiment = prepare_objects(path, options, sets={"train": rows, "validation": rows})
+    # the detections after an epoch take as long as some steps
+    repeated = np.tile(rows, STEPS)
+    experiment = prepare_objects(path, options, sets={"train": repeated, "validation": rows})
     with tempfile.TemporaryDirectory() as place:
         run = experiment.train(Path(place) / "run", progress=False)
     return run.metrics["validation"]
@@ -38,7 +41,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("path", help="pictures with boxes")
     parser.add_argument("--model", default=",".join(MODELS), help="with commas between")
-    parser.add_argument("--epochs", type=int, default=150)
+    parser.add_argument("--epochs", type=int, default=30)
     options = parser.parse_args()
     for model in options.model.split(","):
         began = time.perf_counter()

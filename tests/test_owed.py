@@ -124,8 +124,10 @@ def of_kind(leaf: DataKind) -> list:
         unlike = [n for n in {*own} & {*known} if own[n].flag != known[n].flag]
         owed += [f"for {n} the flag of {other.name}, or none" for n in unlike]
     if "preprocessing" not in owed:
-        rows, wanted = leaf.preprocessing(), ("read", "transform", "from_json", "to_json")
+        rows, wanted = leaf.preprocessing(), ("transform", "from_json", "to_json")
         owed += [f"{n} of its preprocessing" for n in wanted if n not in dir_of(rows)]
+        if not {"read", "read_written"} & set(dir_of(rows)):
+            owed.append("read or read_written of its preprocessing")
     if leaf.transfer_options is not None and kind.prepare_transfer is DataKind.prepare_transfer:
         owed += ["prepare_transfer"]
     name = getattr(leaf, "name", "")

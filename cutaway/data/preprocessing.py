@@ -210,7 +210,7 @@ class TablePreprocessing:
             (
                 c.name,
                 c.kind,
-                done.get(c.name, f"ignored: {c.reason}"),
+                done.get(c.name, f"not used: {c.reason}".replace("not used: ignored", "ignored")),
                 f"{c.missing:,}",
                 f"{c.distinct:,}",
                 c.reason,

@@ -8,6 +8,7 @@ from cutaway.runs.options.table import TableOptions
 if TYPE_CHECKING:
     from cutaway.runs.table import TableRows
 
+MANY = 12  # columns of one encoder
 FAR = 4.0  # standard deviations from the training mean beyond which a value is unusual
 
 
@@ -49,7 +50,7 @@ class TableKind(DataKind):
 
     def network_inputs(self, rows: "TableRows"):
         sentences = [f"{len(rows.features)} numbers, float32, in this order:"]
-        sentences += [f"{', '.join(e.names)}: {_recipe(e)}" for e in rows.encoders]
+        sentences += [f"{_shown(e.names)}: {_recipe(e)}" for e in rows.encoders]
         return [NetworkInput("features", (len(rows.features),), "float32", sentences)]
 
     def input_names(self, rows: "TableRows"):
@@ -77,6 +78,11 @@ class TableKind(DataKind):
 
         fitted = experiment.preprocessing.fitted
         return table_baselines(len(fitted.embeddings), sum(text.length for text in fitted.texts))
+
+
+def _shown(names) -> str:
+    """The names of columns, of many the first and the last."""
+    return ", ".join(names) if len(names) < MANY else f"{names[0]}, ..., {names[-1]}"
 
 
 def _recipe(encoder) -> str:
