@@ -45,12 +45,13 @@ class Column:
     distinct: int
 
 
-def find_columns(frame, *, kinds=None, ignore=()) -> list[Column]:
+def find_columns(frame, *, kinds=None, ignore=(), recipes: dict | None = None) -> list[Column]:
     """The columns of a polars frame, each with its kind.
 
     Args:
         kinds: {name: kind}, for columns that are detected wrongly, one of NAMED.
         ignore: names of columns to ignore.
+        recipes: a dict to which is added how the dates of each column of them are written.
 
     Raises:
         DataError: a named column does not exist.
@@ -70,7 +71,7 @@ def find_columns(frame, *, kinds=None, ignore=()) -> list[Column]:
             )
     found = []
     for series in frame.get_columns():
-        name, column = series.name, _look(series)
+        name, column = series.name, _look(series, {} if recipes is None else recipes)
         if name in ignore:
             column = dataclasses.replace(column, kind="ignored", reason="ignored by request")
         elif name in kinds:
@@ -95,7 +96,7 @@ def clean(series):
     return series
 
 
-def _look(series) -> Column:
+def _look(series, recipes: dict) -> Column:
     import polars as pl
 
     name, rows = series.name, len(series)
@@ -115,6 +116,7 @@ def _look(series) -> Column:
         return column("boolean", "yes or no")
     recipe = find_dates(known) or find_times(known)
     if recipe is not None:
+        recipes[name] = recipe
         missing = recipe.parse(series).null_count()  # also cells that are no dates
         return column("date", recipe.sentence())
     if series.dtype.is_temporal():

@@ -18,6 +18,7 @@ from cutaway.data.date_forms import (
 from cutaway.data.date_orders import NAMES, SEPARATORS, decide_orders
 
 UNREADABLE = 0.05  # a column with a larger fraction of other cells is no date column
+_MANY, _REPEATED = 20_000, 4  # of more cells, each that occurs so often is read once
 _SAMPLE = 1000  # cells that are looked at first: most columns of texts are not dates
 _DATE_NAME = re.compile(r"date|datum|fecha|time|stamp|day|month|monat|period|ymd|when|(^|_)dt($|_)")
 _DAYS = (-719_162, 2_932_897)  # since 1970: of the years 1 and 10000
@@ -80,6 +81,11 @@ class DateRecipe:
             return series.cast(pl.Duration("us")).cast(pl.Int64).cast(wanted)
         if dtype in (pl.Categorical, pl.Enum) or (dtype.is_integer() and self.digits):
             series = series.cast(pl.String)
+        if series.dtype == pl.String and len(series) > _MANY:
+            distinct = series.drop_nulls().unique()
+            if len(distinct) * _REPEATED < len(series):  # read each text once
+                read = self.parse(distinct)
+                return series.replace_strict(distinct, read, default=None, return_dtype=wanted)
         values = np.full(len(series), "NaT", "datetime64[us]")
         if series.dtype == pl.String:
             found = _read(series, self)
@@ -144,6 +150,9 @@ def find_dates(series, *, sure: bool = False, day_first: bool | None = None) -> 
     if series.dtype != pl.String:
         return None
     text = _cells(series)
+    if len(text) > _MANY:
+        distinct = text.unique(maintain_order=True)
+        text = distinct if len(distinct) * _REPEATED < len(text) else text
     least = 0.0 if sure else 1 - UNREADABLE  # fraction of dates
     forms = _likely_forms(text, 2 * least - 1)
     if not forms:

@@ -249,15 +249,16 @@ ENCODERS = {"number": Number, "boolean": Number, "category": Category, "date": D
 ENCODERS |= {"embedded": EmbeddedCategory, "presence": Presence, "text": TextColumn}
 
 
-def fit_encoder(kind: str, series, like=None):
+def fit_encoder(kind: str, series, like=None, *, recipe: DateRecipe | None = None):
     """The encoder for a cleaned column of that kind.
 
     Args:
         like: the encoder of the whole column, if `series` holds a part of its rows; how its dates
             are written is known from there.
+        recipe: how its dates are written, if that is known.
     """
-    if isinstance(like, Date):
-        return Date.fit(series, like.recipe)
+    if kind == "date":
+        return Date.fit(series, like.recipe if isinstance(like, Date) else recipe)
     if kind == "category":
         plain = Category.fit(series)
         return EmbeddedCategory.fit(series) if len(plain.levels) > MANY_LEVELS else plain

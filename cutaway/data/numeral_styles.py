@@ -7,6 +7,9 @@ SAME = 0.05  # a contradiction in fewer cells is a typing error
 _STYLES = ((".", ","), (",", "."), (".", " "), (",", " "), (".", "'"), (",", "'"))
 
 
+SAMPLE = 5000  # cells of a column that show how it writes numbers
+
+
 def body_pattern(decimal: str, thousands: str) -> str:
     """The regular expression of the digits of a number in a style, with its exponent.
 
@@ -66,7 +69,7 @@ def find_decimal(columns: Iterable) -> str | None:
     for series in columns:
         if series.dtype != pl.String:
             continue
-        text = series.drop_nulls().str.strip_chars()
+        text = series.gather_every(max(1, len(series) // SAMPLE)).drop_nulls().str.strip_chars()
         comma = int(text.str.contains(_sure(",", ".")).sum())
         point = int(text.str.contains(_sure(".", ",")).sum())
         if max(comma, point) > len(text) / 20:

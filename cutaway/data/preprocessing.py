@@ -87,7 +87,8 @@ class TablePreprocessing:
             )
         fitted = Target.fit(frame[target], task)
         known = frame.filter(frame[target].is_not_null())
-        columns = find_columns(known.drop(target), kinds=kinds, ignore=ignore)
+        recipes: dict = {}
+        columns = find_columns(known.drop(target), kinds=kinds, ignore=ignore, recipes=recipes)
         notes = list(fitted.notes)
         series_of = _by_name(known)
         for column in columns:
@@ -115,7 +116,9 @@ class TablePreprocessing:
                 expected="at least one column of numbers, categories or dates",
                 fix="add columns, or set the kind of a column with kinds",
             )
-        encoders = [fit_encoder(c.kind, series_of[c.name]) for c in used]
+        encoders = [
+            fit_encoder(c.kind, series_of[c.name], recipe=recipes.get(c.name)) for c in used
+        ]
         notes += [
             f"{e.name}: {e.recipe.sentence()}"
             for e in encoders
