@@ -4,9 +4,10 @@ import dataclasses
 import os
 from pathlib import Path
 
+from cutaway.data.encoding import to_utf8
 from cutaway.data.read import GZIP, SUFFIXES, read_table
 from cutaway.errors import DataError, did_you_mean
-from cutaway.files.content import decoded, naming_source, read_content
+from cutaway.files.content import naming_source, read_content
 
 FREE_TEXT_WORDS = 4  # minimum mean number of words in a free-text column
 MAX_LABELS = 50  # distinct labels in a file of labeled lines
@@ -105,21 +106,29 @@ def words_each(series) -> float:
     return float(counts.mean() or 0)
 
 
-def read_text(path) -> str:
-    """The whole text of a file in UTF-8.
+def read_text(path, *, encoding: str | None = None, notes: list[str] | None = None) -> str:
+    """The whole text of a file.
+
+    Args:
+        encoding: by Python's name; None to find it.
+        notes: a list to which is appended that the encoding is another than UTF-8.
 
     Raises:
-        DataError: no such file, not UTF-8, or empty.
+        DataError: no such file, no text, or empty.
+        OptionError: no such encoding.
     """
     path = Path(path)
     content = read_content(path)
     if content.startswith(GZIP):
         raise DataError(
             f"{path} is packed by gzip",
-            expected="a text file in UTF-8",
+            expected="a text file",
             fix=f"unpack it: gunzip {path.name}",
         )
-    text = decoded(content, path, "new.txt")
+    content, _, note = to_utf8(content, path, encoding)
+    if notes is not None and note is not None:
+        notes.append(note)
+    text = content.decode().removeprefix("\ufeff")
     if not text.strip():
         raise DataError(f"{path} is empty", expected="at least one line of text")
     return text.replace("\r\n", "\n")
@@ -135,12 +144,13 @@ def _lines(path, name) -> Texts:
     return Texts(texts, None, None, None, [])
 
 
-def labeled_lines(path, known=None):
+def labeled_lines(path, known=None, *, encoding=None, notes=None):
     """A frame with the columns label and text; None if the file does not hold labeled lines.
 
     Args:
         known: the labels that there are, by which a few lines are enough; None: they are seen by
             their repeating.
+        encoding, notes: see read_text.
     """
     import polars as pl
 
@@ -150,7 +160,8 @@ def labeled_lines(path, known=None):
     ):
         return None
     try:
-        lines = [line for line in read_text(path).split("\n") if line.strip()]
+        text = read_text(path, encoding=encoding, notes=notes)
+        lines = [line for line in text.split("\n") if line.strip()]
     except DataError:
         return None  # the next reader raises the error
     cells = [line.split("\t") for line in lines]

@@ -231,7 +231,8 @@ def prepare_language(path, options: LanguageOptions | None = None, *, why: str =
 
     options = LanguageOptions() if options is None else options
     expect_in_order(options.split, "running text")
-    text = read_text(path)
+    notes: list[str] = []
+    text = read_text(path, notes=notes)
     whole = text
     if options.test:
         text = text[: len(text) - max(1, round(len(text) * options.test))]
@@ -271,9 +272,8 @@ def prepare_language(path, options: LanguageOptions | None = None, *, why: str =
         "layers": options.num_layers,
         "dropout": options.dropout,
     }
-    notes = []
     if tested is not None:
-        notes = [f"the last {len(whole) - len(text):,} characters are the test set"]
+        notes += [f"the last {len(whole) - len(text):,} characters are the test set"]
     notes.append(
         f"the last {len(text) - place:,} of {len(text):,} characters are used for validation"
     )

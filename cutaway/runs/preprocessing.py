@@ -374,9 +374,12 @@ class Preprocessing:
         """
         import polars as pl
 
+        nobody = pl.repeat(False, len(frame), dtype=pl.Boolean, eager=True)
+        if self.task not in ("binary", "multiclass"):
+            return nobody
         name = self.target.name
-        if self.task not in ("binary", "multiclass") or name not in frame.columns:
-            return pl.repeat(False, len(frame), eager=True)
+        if name not in frame.columns:
+            return nobody
         unseen = self.target.unseen(frame[name])
         if len(frame) and unseen.all():
             raise DataError(

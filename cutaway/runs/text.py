@@ -298,7 +298,9 @@ def labeled(path, target, options) -> Labeled:
     read = read_rows(path, column=options.text or target, **options.reading())
     frame = read.frame
     column, target = _columns(frame, read.names, target, options)
-    notes = [] if read.reading is None or read.cells is None else read.reading.notes(read.cells)
+    notes = [*read.notes]
+    if read.reading is not None and read.cells is not None:
+        notes += read.reading.notes(read.cells)
     unused = [name for name in frame.columns if name not in (column, target)]
     if unused:
         notes.append(f"not used: {', '.join(unused)}")
@@ -338,12 +340,14 @@ class TextSource:
         names: (label, text): the columns of a file of lines, whose label is None for unlabeled
             lines; None for a table.
         reading, cells: of a table.
+        notes: of lines: about their encoding.
     """
 
     frame: "pl.DataFrame"
     names: tuple[str | None, str] | None = None
     reading: TableReading | None = None
     cells: Cells | None = None
+    notes: list[str] = dataclasses.field(default_factory=list)
 
 
 def read_rows(source, *, known=None, column=None, labels=None, **how) -> TextSource:
@@ -360,14 +364,19 @@ def read_rows(source, *, known=None, column=None, labels=None, **how) -> TextSou
     if isinstance(source, str | Path) and not is_pipe(source):
         path = Path(source)
         named = column is not None and _names_column(path, column)
-        lines = None if named else labeled_lines(path, labels)
+        encoding, notes = how.get("encoding"), []
+        if known is not None:
+            encoding = known.encoding
+        found = {"encoding": encoding, "notes": notes}
+        lines = None if named else labeled_lines(path, labels, **found)
         if lines is not None:
             label, text = lines.columns
-            return TextSource(lines, (label, text))
+            return TextSource(lines, (label, text), notes=notes)
         name = path.name.lower()
         if not name.endswith(SUFFIXES) or (name.endswith(".txt") and not named):
-            texts = read_text(path).rstrip("\n").split("\n")
-            return TextSource(pl.DataFrame({"text": texts}), (None, "text"))
+            notes.clear()
+            texts = read_text(path, **found).rstrip("\n").split("\n")
+            return TextSource(pl.DataFrame({"text": texts}), (None, "text"), notes=notes)
     if known is not None:
         cells = known.cells(source)
         return TextSource(known.apply(cells), None, known, cells)

@@ -15,6 +15,7 @@ from cutaway.data import (
     read_texts,
 )
 from cutaway.data.buckets import buckets_of
+from cutaway.data.text import labeled_lines
 from cutaway.data.tokenizer import Tokens
 from cutaway.errors import DataError, OptionError
 
@@ -77,8 +78,8 @@ def test_texts_that_cannot_be_are_named(tmp_path):
     (tmp_path / "a.txt").write_text(" \n\n")
     with pytest.raises(DataError, match=r"a\.txt is empty"):
         read_text(tmp_path / "a.txt")
-    (tmp_path / "a.txt").write_bytes("gut\nschön".encode("latin1"))
-    with pytest.raises(DataError, match="line 2 is not UTF-8"):
+    (tmp_path / "a.txt").write_bytes(b"gut\n\x00\x01\x02\x00\x00\xff")
+    with pytest.raises(DataError, match=r"a\.txt"):
         read_texts(tmp_path / "a.txt")
     with pytest.raises(DataError, match="cannot be read"):
         read_text(tmp_path / "none.txt")
@@ -252,3 +253,16 @@ def test_real_texts_are_read(shared_data):
     assert tokenizer.size == 65 + 2
     part = text[:50_000]
     assert tokenizer.decode(tokenizer.encode_whole(part)) == part
+
+
+@pytest.mark.parametrize("encoding", ["cp1252", "utf-16", "utf-8-sig"])
+def test_lines_and_running_texts_in_other_encodings_are_read_too(tmp_path, encoding):
+    words = {"gut": "ein schöner Film für große Kinder", "schlecht": "ein öder Film über Käse"}
+    text = "".join(f"{label}\t{words[label]} {k}\n" for k in range(20) for label in words)
+    (tmp_path / "t.txt").write_bytes(text.encode(encoding))
+    notes = []
+    found = labeled_lines(tmp_path / "t.txt", notes=notes)
+    assert found["text"][0] == "ein schöner Film für große Kinder 0"
+    assert len(notes) == (encoding != "utf-8-sig")
+    assert read_text(tmp_path / "t.txt").startswith("gut\tein schöner")
+    assert read_text(tmp_path / "t.txt", encoding=encoding) == text
