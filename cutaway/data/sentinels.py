@@ -11,6 +11,7 @@ _TENTHS = [nines + 0.9 for nines in _NINES] + [nines + 0.99 for nines in _NINES]
 _OF_MACHINES = [32767.0, 65535.0, 2147483647.0, 4294967295.0, 2.0**63]
 USUAL = frozenset({*_NINES, *_REPEATED, *_BESIDE, *_TENTHS, *_OF_MACHINES})
 USUAL_NEGATIVE = USUAL | {9.0, 200.0, 900.0, 32768.0, 2147483648.0}
+LARGEST = 3.4e38  # about that of float32
 HUGE = 1e20  # -1e30, 9.96921e36: fill values of scientific files
 
 
@@ -96,7 +97,9 @@ def _confirmed(candidates: list[float], values: np.ndarray, usual: frozenset) ->
 
 def _is_apart(code: float, count: int, gap: float) -> bool:
     """Whether a usual code is so far from the others that it is one."""
-    return gap >= 3 if count >= 2 else gap >= 10 and code >= 900
+    if count >= 2:
+        return gap >= 3
+    return gap >= 10 and 900 <= code < LARGEST  # a larger one is named as an error
 
 
 def _is_negative_code(count: int, gap: float, negated: np.ndarray) -> bool:

@@ -209,11 +209,11 @@ def _balance_of(notes, seen, head):
         return None
     return Finding(
         "class_imbalance",
-        f"class {rare}{of}: {counts[rare]} of {len(y)} rows",
+        f"{seen.plan.class_name(rare, of)}: {counts[rare]} of {len(y)} rows",
         [Measure("rows of the largest class per row of the smallest", float(ratio), IMBALANCE)],
         "Always predicting the largest class is already nearly always right: look at recall and "
         "balanced accuracy, not at accuracy.",
-        [Prescription("weight the classes by 1 / their number of rows", (ClassWeights(),))],
+        [Prescription(class_imbalance.WEIGH, (ClassWeights(),))],
         0.4,
     )
 

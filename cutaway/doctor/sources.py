@@ -65,8 +65,15 @@ def plan_of(experiment: Experiment, *, rows: int | None = None) -> TrainingPlan:
         seed=options.seed,
         callbacks=(stopping,) if experiment.has_validation else (),
         leaks=experiment.leaks,
+        classes=tuple(map(str, _classes_of(experiment))),
+        inputs=tuple(KINDS[experiment.kind].input_names(experiment.preprocessing) or ()),
         seconds=experiment.DOCTOR_SECONDS,
     )
+
+
+def _classes_of(experiment: Experiment) -> list:
+    rows = experiment.preprocessing
+    return (rows.classes or []) if rows.task in ("binary", "multiclass") else []
 
 
 def findings_of(run: Run, experiment: Experiment) -> list[Finding]:

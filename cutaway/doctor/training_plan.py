@@ -26,6 +26,8 @@ class TrainingPlan:
         target_scale: {number of an array of outputs: (mean, std)} if its targets were standardized
             by a change: predictions times std plus mean are in the units of the user's targets.
         leaks: (data.found_leak.Leak, ...) of the reader of the data; None: it looked for none.
+        classes: names of the classes, () if nobody named them.
+        inputs: names of the numbers of a row of x, () likewise.
         seconds: that the experiments of a diagnosis may take together, besides the training itself.
     """
 
@@ -39,6 +41,8 @@ class TrainingPlan:
     callbacks: tuple = ()
     target_scale: dict | None = None
     leaks: tuple | None = None
+    classes: tuple[str, ...] = ()
+    inputs: tuple[str, ...] = ()
     seconds: float = math.inf
 
     @classmethod
@@ -47,7 +51,17 @@ class TrainingPlan:
         if validation is not None:
             validation = tuple(map(on_host, validation))
         program = trainer.program.copied()
+        options.setdefault("classes", tuple(map(str, trainer.classes or ())))
         return cls(program, on_host(x), on_host(y), validation=validation, **options)
+
+    def class_name(self, number: int, where: str = "") -> str:
+        """A class as people know it: "class setosa", or "class 0" if nobody named it.
+
+        Args:
+            where: which output it is a class of, if there are several; these have no names.
+        """
+        known = not where and number < len(self.classes)
+        return f"class {self.classes[number] if known else number}{where}"
 
     @property
     def rows(self) -> int:

@@ -152,7 +152,7 @@ def test_columns_of_a_parquet_file_that_are_nested_deep(tmp_path):
 def test_json_on_the_command_line_that_is_nested_deep_is_a_text():
     from cutaway.cli.options import settings
 
-    assert settings(["kinds=" + "[" * 100_000])["kinds"].startswith("[[[")
+    assert settings(["text=" + "[" * 100_000])["text"].startswith("[[[")
 
 
 def test_tokenizers_and_vocabularies_that_are_damaged(tmp_path):

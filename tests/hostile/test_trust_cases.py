@@ -20,8 +20,8 @@ TABLES = {
     "lone-cr.csv": ("y", "line 3 has 4 cells"),
     "zlib-kinds198.csv.gz": ("y", "not a valid gzip file"),
     "damaged.parquet": ("y", "is not a valid Parquet file"),
-    "quoted-separator-header.csv": ("a,x", "the target 'a,x' has only one class, 1"),
-    "doubled-quote-header.csv": ('say "hi"', "the target 'say \"hi\"' has only one class, 1"),
+    "quoted-separator-header.csv": ("a,x", "the target 'a,x' is constant: 1"),
+    "doubled-quote-header.csv": ('say "hi"', "the target 'say \"hi\"' is constant: 1"),
 }
 
 

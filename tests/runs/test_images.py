@@ -171,7 +171,10 @@ def test_a_class_that_training_did_not_have_is_named(trained, tmp_path):
     for name in ("bright", "pale"):
         (tmp_path / name).mkdir()
         Image.fromarray(painted(True)).save(tmp_path / name / "0.png")
-    with pytest.raises(DataError, match="'pale' is not in the training data"):
+    scores, notes = trained[1].evaluate(tmp_path)
+    assert scores["accuracy"] == 0.5 and any("('pale') count as wrong" in note for note in notes)
+    (tmp_path / "bright").rename(tmp_path / "dusky")
+    with pytest.raises(DataError, match="none of the 2 images has a class of the training data"):
         trained[1].evaluate(tmp_path)
 
 

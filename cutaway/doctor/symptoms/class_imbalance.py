@@ -18,6 +18,7 @@ RATIO = 8.0
 RECALL = 0.5
 # By how much class weights must raise the recall for the imbalance to be the cause.
 GAIN = 0.2
+WEIGH = "weight the classes by 1 / their number of rows: --class-weights balanced"
 WEIGHTED = 1.5  # cost of a misclassified rare row relative to a common one, in a loss with weights
 
 
@@ -44,10 +45,11 @@ def _look(evidence, head) -> Finding | None:
     found = _found(head, evidence.trainer, x, rare)
     if found >= RECALL:
         return None
+    name = evidence.plan.class_name(rare, head.head.where)
     measures = [
         Measure("rows of the largest class per row of the smallest", float(ratio), RATIO, "above",
                 "Johnson & Khoshgoftaar 2019, section 1"),
-        Measure(f"recall of class {rare} ({counts[rare]} rows)", found, RECALL, "below"),
+        Measure(f"recall of {name} ({counts[rare]} rows)", found, RECALL, "below"),
     ]  # fmt: skip
     confidence = 0.6
     weighted = _with_weights(evidence)
@@ -59,12 +61,12 @@ def _look(evidence, head) -> Finding | None:
         confidence = 0.82
     return Finding(
         "class_imbalance",
-        f"class {rare}{head.head.where}: {counts[rare]} of {len(classes)} rows",
+        f"{name}: {counts[rare]} of {len(classes)} rows",
         measures,
-        f"L is a mean over rows, and {counts[common] / len(classes):.0%} of them are of class "
-        f"{common}: always predicting it already gives a low loss, and the few rows of the rare "
-        "class add little to ∂L/∂w.",
-        [Prescription("weight the classes by 1 / their number of rows", (ClassWeights(),))],
+        f"L is a mean over rows, and {counts[common] / len(classes):.0%} of them are of "
+        f"{evidence.plan.class_name(common, head.head.where)}: always predicting it already gives "
+        "a low loss, and the few rows of the rare class add little to ∂L/∂w.",
+        [Prescription(WEIGH, (ClassWeights(),))],
         confidence,
     )
 

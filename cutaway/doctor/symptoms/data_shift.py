@@ -33,10 +33,12 @@ def look(evidence) -> Finding | None:
     harm = evidence.loss_of(evidence.trainer, x_val, y_val) - evidence.final_loss
     if not harm > HARM * evidence.scale:
         return None
-    shifts = (shift(a, b, name) for name, (a, b) in pairs.items())
+    shifts = (shift(a, b, name, plan.inputs) for name, (a, b) in pairs.items())
     shifts = [found for found in shifts if found is not None]
     found = max(shifts, key=lambda found: found[1].value, default=None)
-    found = found or next(filter(None, (_frequencies(h, y_val) for h in evidence.heads)), None)
+    if found is None:
+        each = (_frequencies(head, y_val, plan) for head in evidence.heads)
+        found = next(filter(None, each), None)
     if found is None:
         return None
     where, measure, text = found
@@ -58,12 +60,14 @@ def _pairs(x, x_val) -> dict:
     return {"": found["x"]} if list(found) == ["x"] else found
 
 
-def shift(x, x_val, name: str = ""):
+def shift(x, x_val, name: str = "", inputs: tuple[str, ...] = ()):
     """(where, Measure, explanation) of the feature that differs most, or None.
 
     Args:
         x, x_val: (rows, ...), numbers; the mean and standard deviation of each row count as
             features too.
+        name: of x, if there are several.
+        inputs: names of the features.
     """
     x, x_val = (np.asarray(v[:ROWS], np.float64).reshape(min(len(v), ROWS), -1) for v in
                 (x, x_val))  # fmt: skip
@@ -79,7 +83,7 @@ def shift(x, x_val, name: str = ""):
         return None
     column = int(columns[worst]) if worst < len(columns) else 0
     name = (
-        (f"{name} column {column}" if name else f"input {column + 1}") if worst < len(columns)
+        (f"{name} column {column}" if name else _input_name(column, inputs)) if worst < len(columns)
         else ("mean of a row", "standard deviation of a row")[worst - len(columns)]
     )  # fmt: skip
     return (
@@ -93,7 +97,11 @@ def shift(x, x_val, name: str = ""):
     )  # fmt: skip
 
 
-def _frequencies(head, y_val):
+def _input_name(column: int, inputs: tuple[str, ...]) -> str:
+    return f"input {inputs[column]}" if column < len(inputs) else f"input {column + 1}"
+
+
+def _frequencies(head, y_val, plan):
     y, y_val = head.sample_y, head.head.of_targets(y_val)
     classes, other = (class_numbers(v, head.wants) for v in (y, y_val))
     if classes is None or other is None:
@@ -111,9 +119,9 @@ def _frequencies(head, y_val):
     if apart < max(FREQUENCY, 4 * error):
         return None
     return (
-        f"the validation rows, class {worst}{head.head.where}",
+        f"the validation rows, {plan.class_name(worst, head.head.where)}",
         Measure("difference in its frequency", apart, FREQUENCY),
-        f"Class {worst} makes up {a[worst]:.0%} of the training rows and {b[worst]:.0%} of the "
+        f"It makes up {a[worst]:.0%} of the training rows and {b[worst]:.0%} of the "
         "validation rows.",
     )
 
