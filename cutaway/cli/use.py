@@ -19,6 +19,8 @@ from cutaway.errors import DataError, OptionError, visible
 from cutaway.files import write_atomically
 
 SHOWN_ROWS = 20
+SHOWN_CHARACTERS = 24  # of a cell
+ELLIPSIS = "…"
 SHOWN_COLUMNS = 8  # of a table in the terminal
 
 
@@ -48,11 +50,7 @@ def predict_command(run, data, *, out, force, as_json) -> None:
         print_json({"rows": len(frame), "predictions": frame.to_dicts(), "notes": notes})
     elif sys.stdout.isatty():
         print_notes(notes)
-        # of the probabilities that of the predicted class: all of them stand in the file
-        shown = frame.head(SHOWN_ROWS)
-        shown = shown.select(c for c in frame.columns if not c.startswith("probability of "))
-        rows = [[_cell(value) for value in row] for row in shown.rows()]
-        console.print(table(shown.columns, rows))
+        console.print(_predictions_table(found, console.width))
         if len(frame) > SHOWN_ROWS:
             console.print(f"... {len(frame) - SHOWN_ROWS:,} more; --out FILE writes all of them")
     else:
@@ -61,9 +59,39 @@ def predict_command(run, data, *, out, force, as_json) -> None:
         sys.stdout.write(found.csv())
 
 
+def _predictions_table(found, width: int):
+    """The first predictions, behind as many columns of the input as fit beside them.
+
+    Of the probabilities that of the predicted class is shown: all of them stand in the file.
+    """
+    names = [name for name in found.frame.columns if not name.startswith("probability of ")]
+    cells = {name: [_cell(value) for value in found.frame[name].head(SHOWN_ROWS)] for name in names}
+    widths = {name: 2 + max(map(len, [name, *cells[name]])) for name in names}
+    given, predicted = names[: found.given], names[found.given :]
+    left, shown = width - sum(widths[name] for name in predicted), []
+    for name in given:
+        left -= widths[name]
+        if left < (len(ELLIPSIS) + 2) * (name != given[-1]):
+            break
+        shown.append(name)
+    rest = [] if len(shown) == len(given) else [ELLIPSIS]
+    cells[ELLIPSIS] = [ELLIPSIS] * min(SHOWN_ROWS, len(found.frame))
+    columns = [*shown, *rest, *predicted]
+    rows = zip(*(cells[name] for name in columns), strict=True)
+    numbers = [k for k, name in enumerate(columns) if _is_number(found.frame, name)]
+    return table(columns, rows, right=numbers)
+
+
+def _is_number(frame, name: str) -> bool:
+    return name in frame.columns and frame[name].dtype.is_numeric()
+
+
 def _cell(value) -> str:
-    """A value in the terminal: a measured number with six significant digits."""
-    return f"{value:.6g}" if isinstance(value, float) else str(value)
+    """A value in the terminal: a long text is cut, a number has four significant digits."""
+    if value is None:
+        return ""
+    text = number(value) if isinstance(value, float) else str(value)
+    return text if len(text) <= SHOWN_CHARACTERS else f"{text[: SHOWN_CHARACTERS - 1]}{ELLIPSIS}"
 
 
 def _is_table(out) -> bool:

@@ -91,11 +91,13 @@ class RowPredictions:
         frame: polars frame: the columns of the input, then those of the predictions.
         notes: messages about the data.
         separator: of the cells of the input, if they were written in a text.
+        given: number of columns of the input among those of the frame; they come first.
     """
 
     frame: "pl.DataFrame"
     notes: list[str]
     separator: str | None = None
+    given: int = 0
 
     def csv(self) -> str:
         """The table as text, with the separator of the input."""
@@ -330,7 +332,8 @@ class Preprocessing:
         # the columns of the input as they were written, not as they were read
         plain = [c.name for c in cells.frame.get_columns() if not c.dtype.is_nested()]
         written = cells.frame.select(plain)[arrays.rows].with_columns(found.select(added))
-        return RowPredictions(written, [*self.notes_of(cells), *arrays.notes], cells.separator)
+        notes = [*self.notes_of(cells), *arrays.notes]
+        return RowPredictions(written, notes, cells.separator, len(plain))
 
     def notes_of(self, cells: "Cells") -> list[str]:
         """How the cells of a table were read, where it may be wrong."""
