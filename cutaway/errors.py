@@ -133,6 +133,17 @@ def expect_axis(x, axis: int, size: int, *, where: str, name: str) -> None:
         )
 
 
+def counted(number: int, noun: str) -> str:
+    """A number of things: "1 row", "1,200 rows".
+
+    Example:
+        >>> from cutaway.errors import counted
+        >>> counted(1, "row"), counted(1200, "row")
+        ('1 row', '1,200 rows')
+    """
+    return f"{number:,} {noun}{'s' * (number != 1)}"
+
+
 def expect_choice(value, known, *, what: str) -> None:
     """Raise OptionError unless value is one of the known names."""
     try:

@@ -5,7 +5,7 @@ import math
 import re
 
 from cutaway.data.dates import find_dates, find_times
-from cutaway.errors import DataError, OptionError, did_you_mean, expect_choice
+from cutaway.errors import DataError, OptionError, counted, did_you_mean, expect_choice
 
 KINDS = ("number", "boolean", "category", "date", "presence", "identifier", "text", "constant")
 KINDS += ("empty", "ignored", "unsupported")
@@ -161,7 +161,7 @@ def _kind_of_strings(known, rows: int, distinct: int) -> tuple[str, str]:
         return "text", f"{distinct:,} distinct texts, {_words_each(known):.0f} words on average"
     if PRESENT[0] < len(known) / rows < PRESENT[1]:
         missing = rows - len(known)
-        return "presence", f"{distinct:,} distinct strings, {missing:,} rows without one"
+        return "presence", f"{distinct:,} distinct strings, {counted(missing, 'row')} without one"
     if distinct == len(known):
         return "identifier", f"all {distinct:,} values are distinct"
     return "identifier", f"{distinct:,} distinct strings in {len(known):,} rows: too many"

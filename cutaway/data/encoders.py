@@ -23,7 +23,7 @@ from cutaway.data.dates import DateRecipe, find_dates, find_times
 from cutaway.data.float32 import expect_float32
 from cutaway.data.json_types import Finite, Positive
 from cutaway.data.text_column import TextColumn
-from cutaway.errors import DataError
+from cutaway.errors import DataError, counted
 
 MANY_LEVELS = 24  # with more levels, one column per level would be more noise than signal
 SKEW = 2.0  # a non-negative column with a larger skewness is log-transformed
@@ -350,7 +350,8 @@ def _codes(encoder, series, notes, *, missing) -> np.ndarray:
         new = sorted(set(unseen), key=_natural)
         shown = ", ".join(map(repr, new[:3])) + (" ..." if len(new) > 3 else "")
         notes.append(
-            f"{encoder.name}: {len(unseen)} rows with values not seen in training ({shown}), "
+            f"{encoder.name}: {counted(len(unseen), 'row')} with values not seen in training "
+            f"({shown}), "
             "encoded as unknown"
         )
     lost = sum(t is None for t in texts) if missing is None else 0

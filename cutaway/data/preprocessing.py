@@ -10,7 +10,7 @@ from cutaway.data.encoders import Date, EmbeddedCategory, fit_encoder, from_json
 from cutaway.data.float32 import to_float32
 from cutaway.data.target import Target
 from cutaway.data.text_column import TextColumn
-from cutaway.errors import DataError, did_you_mean
+from cutaway.errors import DataError, counted, did_you_mean
 
 FORMAT = 1
 
@@ -182,7 +182,8 @@ class TablePreprocessing:
             self._expect(frame.columns, self.target.name)
             known = frame[self.target.name].is_not_null().to_numpy()
             if not known.all():
-                notes.append(f"{self.target.name}: skipped {(~known).sum()} rows without a value")
+                lost = counted(int((~known).sum()), "row")
+                notes.append(f"{self.target.name}: skipped {lost} without a value")
                 rows = rows[known]
                 frame = frame.filter(known)
             y = self.target.encode(frame[self.target.name])

@@ -8,7 +8,7 @@ import numpy as np
 from cutaway.data.columns import clean
 from cutaway.data.float32 import expect_float32, to_float32
 from cutaway.data.json_types import Count, Finite, Positive
-from cutaway.errors import DataError, OptionError, expect_choice
+from cutaway.errors import DataError, OptionError, counted, expect_choice
 
 TASKS = ("binary", "multiclass", "regression")
 # integers are classes by default if there are so few of them ...
@@ -56,7 +56,7 @@ class Target:
                 fix="fix these rows or empty their cells; rows without a target are skipped",
             )
         if missing:
-            notes.append(f"{name}: skipped {missing} rows without a value")
+            notes.append(f"{name}: skipped {counted(missing, 'row')} without a value")
         if len(series) == 0:
             raise DataError(
                 f"the target {name!r} has no values",

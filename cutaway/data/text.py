@@ -6,7 +6,7 @@ from pathlib import Path
 
 from cutaway.data.encoding import to_utf8
 from cutaway.data.read import GZIP, SUFFIXES, read_table
-from cutaway.errors import DataError, did_you_mean
+from cutaway.errors import DataError, counted, did_you_mean
 from cutaway.files.content import naming_source, read_content
 
 FREE_TEXT_WORDS = 4  # minimum mean number of words in a free-text column
@@ -78,7 +78,8 @@ def read_texts(source, *, text=None, label=None) -> Texts:
     rows = frame
     if label is not None and frame[label].null_count():
         rows = frame.filter(frame[label].is_not_null())
-        notes.append(f"{label}: skipped {frame.height - rows.height:,} rows without a value")
+        lost = counted(frame.height - rows.height, "row")
+        notes.append(f"{label}: skipped {lost} without a value")
     texts = _as_texts(rows[text], notes)
     labels = None if label is None else rows[label].to_list()
     return Texts(texts, labels, text, label, notes)

@@ -8,7 +8,7 @@ import numpy as np
 
 from cutaway.data import split_groups, split_in_order, stratified_split
 from cutaway.data.file_pairs import rows_named
-from cutaway.errors import DataError, OptionError, did_you_mean, expect_range
+from cutaway.errors import DataError, OptionError, counted, did_you_mean, expect_range
 from cutaway.files.content import decoded, read_content
 
 WAYS = "random, time:COLUMN, group:COLUMN, or a file that lists the test rows"
@@ -166,7 +166,8 @@ def _by_time(series, fractions) -> tuple[list[np.ndarray], list[str]]:
     notes = [f"{series.name}: the validation rows begin at {first}, all training rows are earlier"]
     if not known.all():
         sets[0] = np.sort(np.r_[sets[0], np.flatnonzero(~known)])
-        notes.append(f"{series.name}: {(~known).sum():,} rows without a time are for training")
+        lost = counted(int((~known).sum()), "row")
+        notes.append(f"{series.name}: {lost} without a time: for training")
     return sets, notes
 
 

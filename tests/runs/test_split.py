@@ -89,7 +89,7 @@ def test_dates_as_text_and_rows_without_one():
     frame[3, "day"] = None
     found = prepare_table(frame, "y", TableOptions(split="time:day"))
     assert 3 in found.training
-    assert any("1 rows without a time" in note for note in found.notes)
+    assert any("1 row without a time" in note for note in found.notes)
 
 
 def test_a_table_is_split_by_group_and_the_group_is_no_input():
