@@ -126,7 +126,8 @@ def _show_result(experiment, run) -> None:
     console.print(f"{epochs} in {metrics['seconds']:.1f} s{escape(why)}")
     monitor = experiment.options.MONITOR
     watched = score_in_words(monitor.removeprefix("val_"))
-    best = f"{'lowest' if monitor == 'val_loss' else 'highest'} validation {watched}"
+    rows = "validation" if experiment.has_validation else "training"
+    best = f"{'lowest' if monitor == 'val_loss' else 'highest'} {rows} {watched}"
     if metrics["best_epoch"] is None:
         console.print("Kept the weights of the last epoch")
     else:

@@ -21,6 +21,7 @@ from cutaway.files import write_atomically
 SHOWN_ROWS = 20
 SHOWN_CHARACTERS = 24  # of a cell
 ELLIPSIS = "…"
+OF_EACH = "probability of "
 SHOWN_COLUMNS = 8  # of a table in the terminal
 
 
@@ -38,8 +39,8 @@ def predict_command(run, data, *, out, force, as_json) -> None:
             found = opened.predict_rows(data)
         frame, notes = found.frame, found.notes
         if out is not None:
-            write_atomically(out, found.csv().encode())
-            notes = [*notes, *formula_notes(frame)]
+            write_atomically(out, found.content())
+            notes = [*notes, *formula_notes(frame, opened.preprocessing.number_columns)]
     if out is not None:
         if as_json:
             print_json({"rows": len(frame), "out": str(out), "notes": notes})
@@ -64,7 +65,8 @@ def _predictions_table(found, width: int):
 
     Of the probabilities that of the predicted class is shown: all of them stand in the file.
     """
-    names = [name for name in found.frame.columns if not name.startswith("probability of ")]
+    every = found.frame.columns
+    names = [n for k, n in enumerate(every) if k < found.given or not n.startswith(OF_EACH)]
     cells = {name: [_cell(value) for value in found.frame[name].head(SHOWN_ROWS)] for name in names}
     widths = {name: 2 + max(map(len, [name, *cells[name]])) for name in names}
     given, predicted = names[: found.given], names[found.given :]
@@ -168,13 +170,17 @@ def _write_all(found, out, force) -> list[dict]:
     return rows
 
 
-def formula_notes(frame) -> list[str]:
-    """A note for each column with cells that a spreadsheet would run as a formula."""
+def formula_notes(frame, numbers=()) -> list[str]:
+    """A note for each column with cells that a spreadsheet would run as a formula.
+
+    Args:
+        numbers: columns of numbers, of which -9,3 is one.
+    """
     import polars as pl
 
     notes = []
     for name in frame.columns:
-        if frame[name].dtype != pl.String:
+        if frame[name].dtype != pl.String or name in numbers:
             continue
         cells = (
             frame[name]

@@ -22,6 +22,7 @@ ID_NAME = re.compile(
     r"|code)$|^unnamed"
 )
 ID_ENDING = re.compile(r"(^|[^a-zA-Z])[iI][dD]$|[a-z]I[dD]$")
+MEASURED = re.compile(r"year|rank|age|day|time|month|week|hour|position|count|size")
 MIN_ID_ROWS = 20
 PRESENT = (0.05, 0.95)  # between these fractions of present texts, presence is a feature
 
@@ -136,7 +137,8 @@ def _kind_of_numbers(known, rows: int, distinct: int) -> tuple[str, str]:
     if distinct == rows:
         if ID_NAME.search(known.name.lower().replace("_", " ").strip()):
             return "identifier", f"{distinct:,} distinct integers, and a name that says so"
-        if known.max() - known.min() == rows - 1:
+        named = MEASURED.search(known.name.lower())
+        if known.max() - known.min() == rows - 1 and not named and known.min() in (0, 1):
             return "identifier", f"the integers {known.min()} to {known.max()}, each once"
     elif ID_ENDING.search(known.name.strip()) and distinct <= len(known) / LEVEL_ROWS:
         return "category", f"{distinct:,} distinct integers, and a name that says identifier"

@@ -98,7 +98,7 @@ class Number:
     def summary(self) -> str:
         steps = ["log-transformed" if self.log else "", "standardized"]
         if self.indicator:
-            steps.append(f"missing: {self.median:g} and an indicator column")
+            steps.append(f"missing ones {self.median:g}, with an indicator column")
         return ", ".join(s for s in steps if s)
 
 
@@ -328,7 +328,13 @@ def _texts(series) -> list:
     series = clean(series)
     if series.dtype.is_numeric():
         return [None if v is None else f"{v:.15g}" for v in series.to_list()]
-    return [None if v is None else str(v) for v in series.to_list()]
+    return [None if v is None else _plain_integer(str(v)) for v in series.to_list()]
+
+
+def _plain_integer(text: str) -> str:
+    """1 of 1.0, as pandas writes integers beside a missing value; 007 and 1.10 stay."""
+    whole, point, rest = text.partition(".")
+    return whole if point and rest and not rest.strip("0") and whole.isdecimal() else text
 
 
 def _natural(text: str):

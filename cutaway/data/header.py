@@ -47,7 +47,7 @@ def find_header(rows: list[list[str]], given: bool | None = None) -> Header:
         if given is None:
             notes.append(
                 "there is no header: the first line looks like data, so the columns are numbered "
-                "(header=True if it is one)"
+                "(header=True or --header if it is one)"
             )
         return Header([None] * len(first), titles, notes)
     names: list[str | None] = [cell.strip() or None for cell in first]

@@ -1,6 +1,7 @@
 """TablePreprocessing: from a table to input arrays, fitted once and saved as JSON."""
 
 import dataclasses
+import shlex
 
 import msgspec
 import numpy as np
@@ -10,7 +11,7 @@ from cutaway.data.encoders import Date, EmbeddedCategory, fit_encoder, from_json
 from cutaway.data.float32 import to_float32
 from cutaway.data.target import Target
 from cutaway.data.text_column import TextColumn
-from cutaway.errors import DataError, counted, did_you_mean
+from cutaway.errors import DataError, OptionError, counted, did_you_mean
 
 FORMAT = 1
 
@@ -85,6 +86,15 @@ class TablePreprocessing:
                 expected="the column to predict",
                 fix=did_you_mean(target, frame.columns),
             )
+        kinds = dict(kinds or {})
+        if target in kinds:
+            task = _task_of(target, kinds.pop(target), task)
+        if target in ignore:
+            raise OptionError(
+                f"the target {target!r} is to be ignored",
+                expected="other columns",
+                fix="choose another target, or do not ignore it",
+            )
         fitted = Target.fit(frame[target], task)
         known = frame.filter(frame[target].is_not_null())
         recipes: dict = {}
@@ -98,7 +108,7 @@ class TablePreprocessing:
                 if bad:
                     notes.append(f"{series.name}: {bad} infinite values, treated as missing")
         notes += [
-            f"{c.name}: not used ({c.reason}); --column {c.name}=category uses it"
+            f"{c.name}: not used ({c.reason}); --column {_use_of(c, series_of)} uses it"
             for c in columns
             if c.kind == "identifier" and c.name not in (kinds or {})
         ]
@@ -135,9 +145,7 @@ class TablePreprocessing:
         used = [c for c in self.columns if c.kind in USED]
         fitted = {e.name: e for e in self.encoders}
         encoders = [fit_encoder(c.kind, series_of[c.name], fitted[c.name]) for c in used]
-        target = self.target
-        if target.task == "regression":
-            target = Target.fit(frame[target.name], target.task)
+        target = self.target.refit(frame[self.target.name])
         return TablePreprocessing(self.columns, encoders, target, self.notes)
 
     @property
@@ -256,6 +264,23 @@ class TablePreprocessing:
                 expected=f"a preprocessing.json written by `cutaway train`, format {FORMAT}",
                 fix="train again, or restore the file from a backup",
             ) from error
+
+
+def _task_of(target: str, kind: str, task: str | None) -> str | None:
+    """The task of a target that the user calls a number or a category."""
+    if kind == "number":
+        return "regression"
+    if kind in ("category", "boolean"):
+        return task or "multiclass"
+    raise OptionError(
+        f"the target {target!r} as {kind}", expected="number or category", fix="omit its kind"
+    )
+
+
+def _use_of(column: Column, series_of: dict) -> str:
+    """How a column that is left out is used, as a shell takes it."""
+    kind = "number" if series_of[column.name].dtype.is_numeric() else "category"
+    return shlex.quote(f"{column.name}={kind}")
 
 
 def _by_name(frame) -> dict:

@@ -113,14 +113,15 @@ def split_groups(groups, fractions, *, seed: int) -> list[np.ndarray]:
         raise DataError(
             f"{len(sizes)} groups cannot be split into {sets} sets", expected=f"at least {sets}"
         )
+    # the largest groups first, since they fit into few sets; equal ones in random order
     order = np.random.default_rng(seed).permutation(len(sizes))
-    room = np.array([1 - sum(fractions), *fractions]) * len(places)
-    left, number = room.copy(), np.zeros(len(sizes), int)
-    empty = set(range(sets))
+    order = order[np.argsort(-sizes[order], kind="stable")]
+    left = np.array([1 - sum(fractions), *fractions]) * len(places)
+    number, empty = np.zeros(len(sizes), int), set(range(sets))
     for n, group in enumerate(order):
-        # the set that lacks most of what it is to have; at the end those that have no group yet
+        # the set with most room left; at the end those that have no group yet
         waiting = sorted(empty) if len(order) - n <= len(empty) else range(sets)
-        chosen = max(waiting, key=lambda k: left[k] / room[k])
+        chosen = max(waiting, key=lambda k: left[k])
         number[group] = chosen
         left[chosen] -= sizes[group]
         empty.discard(chosen)

@@ -124,6 +124,13 @@ class Target:
         task = "binary" if len(classes) == 2 else "multiclass"
         return cls(series.name, task, classes, 0.0, 1.0, counts, notes)
 
+    def refit(self, series) -> "Target":
+        """The same task and classes, with mean and scale, or counts, of other rows."""
+        if self.task == "regression":
+            return Target.fit(series, self.task)
+        counts = np.bincount(self.encode(series), minlength=len(self.classes or []))
+        return dataclasses.replace(self, counts=counts.tolist())
+
     def encode(self, series) -> np.ndarray:
         """Class numbers (rows,) int32, or standardized values (rows,) float32."""
         if self.task == "regression":

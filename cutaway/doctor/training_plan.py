@@ -28,8 +28,8 @@ class TrainingPlan:
         leaks: (data.found_leak.Leak, ...) of the reader of the data; None: it looked for none.
         classes: names of the classes, () if nobody named them.
         inputs: names of the numbers of a row of x, () likewise.
-        in_order: whether the validation rows come after the training rows in time, so that no
-            other split is meant.
+        is_split_meant: whether the validation rows are others than the training rows on purpose:
+            later ones, or of other groups.
         seconds: that the experiments of a diagnosis may take together, besides the training itself.
     """
 
@@ -45,7 +45,7 @@ class TrainingPlan:
     leaks: tuple | None = None
     classes: tuple[str, ...] = ()
     inputs: tuple[str, ...] = ()
-    in_order: bool = False
+    is_split_meant: bool = False
     seconds: float = math.inf
 
     @classmethod

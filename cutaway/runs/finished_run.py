@@ -2,6 +2,7 @@
 
 import functools
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -185,8 +186,15 @@ class Run:
             `upper`; and messages about the data. Of a pandas frame a pandas frame with its index.
             For kinds whose predictions are files, what is in them; see `predict_files`.
         """
-        frame, notes = self.preprocessing.predict(self, data)
-        return (like(data, frame) if is_pandas(data) and len(frame) == len(data) else frame), notes
+        if self.preprocessing.predicts_files or not is_pandas(data):
+            return self.preprocessing.predict(self, data)
+        found = self.preprocessing.predict_rows(self, data)
+        if not found.given or len(found.frame) != len(data):
+            return found.frame, found.notes  # a forecast, whose rows are not those of the data
+        predicted: Any = like(data, found.frame.select(found.frame.columns[found.given :]))
+        import pandas as pd
+
+        return pd.concat([data, predicted], axis=1), found.notes
 
     def predict_rows(self, data) -> RowPredictions:
         """Predictions for new data as a table, which can be written as its input was.

@@ -92,17 +92,39 @@ class RowPredictions:
         notes: messages about the data.
         separator: of the cells of the input, if they were written in a text.
         given: number of columns of the input among those of the frame; they come first.
+        encoding: of that text.
+        decimal: the decimal mark of its numbers.
     """
 
     frame: "pl.DataFrame"
     notes: list[str]
     separator: str | None = None
     given: int = 0
+    encoding: str | None = None
+    decimal: str = "."
 
     def csv(self) -> str:
-        """The table as text, with the separator of the input."""
+        """The table as text, with the separator and the decimal mark of the input.
+
+        Predicted numbers have seven significant digits, those of float32.
+        """
+        import polars as pl
+
         separator = "," if self.separator in (None, " ") else self.separator
-        return self.frame.write_csv(separator=separator)
+        floats = [c for c in self.frame.columns[self.given :] if self.frame[c].dtype.is_float()]
+        rounded = self.frame.with_columns(pl.col(floats).round_sig_figs(7))
+        comma = self.decimal == "," and separator != ","
+        return rounded.write_csv(separator=separator, decimal_comma=comma)
+
+    def content(self) -> bytes:
+        """The table as bytes, in the encoding of the input if that has all its characters."""
+        text = self.csv()
+        if self.encoding not in (None, "utf-8"):
+            try:
+                return text.encode(self.encoding)
+            except UnicodeEncodeError:
+                pass
+        return text.encode()
 
 
 @dataclasses.dataclass(frozen=True)
@@ -152,6 +174,11 @@ class Preprocessing:
         from cutaway.metrics import METRICS
 
         return [METRICS[name] for name in self.metrics]
+
+    @property
+    def number_columns(self) -> list[str]:
+        """The columns of a table that are read as numbers."""
+        return []
 
     @property
     def task(self) -> str:
@@ -333,7 +360,13 @@ class Preprocessing:
         plain = [c.name for c in cells.frame.get_columns() if not c.dtype.is_nested()]
         written = cells.frame.select(plain)[arrays.rows].with_columns(found.select(added))
         notes = [*self.notes_of(cells), *arrays.notes]
-        return RowPredictions(written, notes, cells.separator, len(plain))
+        return RowPredictions(
+            written, notes, cells.separator, len(plain), cells.encoding, self.decimal_of(cells)
+        )
+
+    def decimal_of(self, cells: "Cells") -> str:
+        """The decimal mark of the numbers of a table."""
+        return "."
 
     def notes_of(self, cells: "Cells") -> list[str]:
         """How the cells of a table were read, where it may be wrong."""
@@ -349,10 +382,11 @@ class Preprocessing:
 
     def evaluate(self, run, data) -> tuple[dict, list]:
         """(scores, notes) of a run on labeled data."""
-        frame = self.read(data)
+        frame, cells = self.read_written(data)
         unseen = self._of_unseen_classes(frame)
         arrays = self.transform(frame.filter(~unseen))
-        notes = [*arrays.notes, *run.notes_of_seen(frame.filter(~unseen)[arrays.rows])]
+        read = [] if cells is None else self.notes_of(cells)
+        notes = [*read, *arrays.notes, *run.notes_of_seen(frame.filter(~unseen)[arrays.rows])]
         scores = self.score_run(run, arrays.x, arrays.targets)
         if self.interval is not None:
             scores |= self.interval_scores(arrays.targets, run.outputs(arrays.x))

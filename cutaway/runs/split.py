@@ -34,7 +34,9 @@ class TableSplit:
     notes: tuple[str, ...] = ()
 
 
-def split_table(frame, y, options, *, stratify: bool, numbers, total: int) -> TableSplit:
+def split_table(
+    frame, y, options, *, stratify: bool, numbers, total: int, target: str | None = None
+) -> TableSplit:
     """The sets of a table, as `options.split` has it.
 
     "random" (default): at random, of every class the same fraction; "time:COLUMN": the last rows by
@@ -50,12 +52,19 @@ def split_table(frame, y, options, *, stratify: bool, numbers, total: int) -> Ta
         stratify: whether y are classes.
         numbers: (rows,) of these rows in the source, counted from 1.
         total: rows of the source.
+        target: its column, by which nothing is split.
 
     Raises:
         OptionError: no such column, or a column without an order. DataError: too few rows.
     """
     rule, _, column = (options.split or "random").partition(":")
     if rule in ("time", "group") and column:
+        if column == target:
+            raise OptionError(
+                f"split={options.split!r} by the target",
+                expected="another column",
+                fix="name a column of times or groups",
+            )
         if column not in frame.columns:
             raise OptionError(
                 f"split={options.split!r}: there is no column {column!r}",
@@ -80,7 +89,9 @@ def split_table(frame, y, options, *, stratify: bool, numbers, total: int) -> Ta
         rest = np.setdiff1d(np.arange(len(y)), np.concatenate(list(listed.values())))
     if "validation" not in listed:
         rest, listed["validation"] = _with_validation(y, rest, options, stratify)
-    return TableSplit(rest, listed["validation"], listed.get("test", np.zeros(0, int)))
+    none = np.array_equal(rest, listed["validation"])
+    notes = (NO_VALIDATION,) if none else ()
+    return TableSplit(rest, listed["validation"], listed.get("test", np.zeros(0, int)), notes=notes)
 
 
 def sets_of_examples(sets: dict, path, split: str | None) -> dict:
@@ -163,7 +174,7 @@ def _by_time(series, fractions) -> tuple[list[np.ndarray], list[str]]:
         values.drop_nulls().to_numpy(), fractions
     )]  # fmt: skip
     first = series[int(sets[1][np.argmin(values.to_numpy()[sets[1]])])]
-    notes = [f"{series.name}: the validation rows begin at {first}, all training rows are earlier"]
+    notes = [f"{series.name}: the validation rows begin at {first}; training rows are earlier"]
     if not known.all():
         sets[0] = np.sort(np.r_[sets[0], np.flatnonzero(~known)])
         lost = counted(int((~known).sum()), "row")
@@ -176,7 +187,7 @@ def _three(sets) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
 
 
 def _codes(series) -> np.ndarray:
-    """(rows,) a number for each value; rows without one are a group of their own."""
+    """(rows,) a number for each value; rows without one are one group."""
     return series.rank("dense").fill_null(0).to_numpy()
 
 
@@ -225,7 +236,7 @@ def _expect_apart(path, given: dict[str, np.ndarray]) -> None:
 def _row_numbers(path: Path, total: int) -> np.ndarray:
     """The numbers of rows that a text file lists, counted from 1."""
     lines = decoded(read_content(path), path, "new.txt").split()
-    numbers = np.array([int(one) if one.isdecimal() else 0 for one in lines], int)
+    numbers = np.array([int(one) if one.isdecimal() and len(one) < 19 else 0 for one in lines], int)
     wrong = np.flatnonzero((numbers < 1) | (numbers > total))
     if len(wrong) or not len(numbers):
         came = f"{path} lists {lines[wrong[0]]!r}" if len(wrong) else f"{path} lists no rows"

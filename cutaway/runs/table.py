@@ -2,11 +2,13 @@
 
 import dataclasses
 import functools
+import shlex
 from pathlib import Path
 
 import msgspec
 
 from cutaway.data import TablePreprocessing, students_path
+from cutaway.data.encoders import Date
 from cutaway.data.leaks import find_leaks
 from cutaway.data.table_reading import TableReading, read_encoded
 from cutaway.errors import OptionError
@@ -57,6 +59,15 @@ class TableRows(Preprocessing):
 
     def used_columns(self, frame):
         return [*dict.fromkeys(encoder.name for encoder in self.encoders), self.target.name]
+
+    @property
+    def number_columns(self):
+        return [] if self.reading is None else list(self.reading.numbers)
+
+    def decimal_of(self, cells):
+        recipes = {} if self.reading is None else self.reading.numbers
+        commas = any(r.decimal == "," for name, r in recipes.items() if name in cells.frame.columns)
+        return "," if commas else "."
 
     def notes_of(self, cells):
         return cells.notes if self.reading is None else self.reading.losses(cells)
@@ -183,10 +194,15 @@ def prepare_table(
         stratify=whole.task != "regression",
         numbers=row_numbers,
         total=total,
+        target=target,
     )
     training, validation = split.training, split.validation
     if split.unused is not None:
-        whole = fit(ignore=(*options.ignore, split.unused))
+        kinds = {name: kind for name, kind in options.kinds.items() if name != split.unused}
+        whole = fit(ignore=(*options.ignore, split.unused), kinds=kinds)
+        column = next(c for c in whole.columns if c.name == split.unused)
+        place = whole.columns.index(column)
+        whole.columns[place] = dataclasses.replace(column, reason="tells the groups apart")
     expect_batch(options.batch(len(training)), len(training))
     leaks = find_leaks(
         frame,
@@ -194,7 +210,10 @@ def prepare_table(
         whole.columns,
         y=None if whole.task == "regression" else arrays.targets,
         training=training,
-        held_out={"validation": validation, "test": split.test} if options.validation else {},
+        held_out={
+            **({"validation": validation} if options.validation else {}),
+            "test": split.test,
+        },
     )
     # refitted on the training rows alone: no leakage from the validation and test rows
     preprocessing = whole.refit(frame[training])
@@ -231,10 +250,10 @@ def prepare_table(
 
 def _advice(fitted: TablePreprocessing, options) -> list[str]:
     """That the rows of a dated table may rather be split by time."""
-    dated = [column.name for column in fitted.columns if column.kind == "date"]
+    dated = [e.name for e in fitted.encoders if isinstance(e, Date) and e.recipe.has_day]
     if options.split is not None or not dated:
         return []
     return [
         f"{dated[0]} holds dates: if later rows are to be predicted from earlier ones, scores are "
-        f"more honest with a split by time: --split time:{dated[0]}"
+        f"more honest with a split by time: --split {shlex.quote(f'time:{dated[0]}')}"
     ]

@@ -187,7 +187,8 @@ class TextRows(Preprocessing):
         empty = pl.Series(without_words(frame[self.column]))
         return predicted.with_columns(
             pl.when(empty).then(None).otherwise(pl.col(name)).alias(name)
-            for name in predicted.columns[frame.width :]
+            for name in predicted.columns
+            if name not in frame.columns
         )
 
     def summary_rows(self) -> list:
@@ -232,7 +233,7 @@ def prepare_text(
     frame, column, target, training = found.frame, found.column, found.target, found.training
     expect_batch(options.batch(len(training)), len(training))
     train_frame = frame[training]  # fitted on the training rows alone: no leakage
-    fitted = Target.fit(train_frame[target], found.whole.task)
+    fitted = found.whole.refit(train_frame[target])
     preprocessing = _fit(train_frame, column, fitted, options)
     preprocessing.reading = found.reading
     arrays = preprocessing.transform(frame)
@@ -387,11 +388,10 @@ def read_rows(source, *, known=None, column=None, labels=None, **how) -> TextSou
 def _names_column(path: Path, column: str | None) -> bool:
     """Whether the first line of a file names this column."""
     try:
-        with path.open("rb") as file:
-            first = file.readline(2**16).decode("utf-8", "replace")
-    except OSError:
+        first = read_text(path).split("\n", 1)[0]
+    except DataError:
         return False  # the next reader raises the error
-    return column in re.split(r"[\t,;|]", first.strip().replace('"', ""))
+    return column in [name.strip().strip('"') for name in re.split(r"[\t,;|]", first)]
 
 
 def as_texts(series) -> list:

@@ -2,7 +2,6 @@
 
 import numpy as np
 
-from cutaway.data.target import Target
 from cutaway.models import pretrained_backbone
 from cutaway.models.pretrained import tokenizer_of
 from cutaway.runs.experiment import IN_MEMORY
@@ -45,7 +44,7 @@ def prepare_transferred_text(
         lengths = tokenizer.encode(as_texts(frame[column][training])).lengths
         length = int(np.clip(lengths.max(), 4, MAX_LENGTH))
     # fitted on the training rows alone: no leakage
-    fitted = Target.fit(frame[training][found.target], found.whole.task)
+    fitted = found.whole.refit(frame[training][found.target])
     preprocessing = TextRows(column, PIECES, tokenizer, length, fitted, found.reading)
     arrays = preprocessing.transform(frame)
     test_set, test_notes = make_test_set(arrays.x, arrays.targets, found.test, "texts")

@@ -34,4 +34,4 @@ def test_a_shifted_input_has_the_name_of_its_column():
     found = [f for f in diagnose(plan).findings if f.code == "data_shift"]
     assert found[0].where == "the validation rows, input month"
     # who splits by time is not told to split at random
-    assert plan.in_order and "random" not in found[0].prescriptions[0].text
+    assert plan.is_split_meant and "random" not in found[0].prescriptions[0].text

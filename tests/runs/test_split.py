@@ -178,3 +178,40 @@ def test_what_has_an_order_is_never_split_at_random(tmp_path):
     with pytest.raises(OptionError, match="running text"):
         prepare(tmp_path / "text.txt", kind="language", split="random")
     assert ImageOptions(split="random").split == LanguageOptions(split="random").split
+
+
+def test_a_large_group_does_not_take_the_place_of_the_training_rows():
+    groups = np.r_[np.zeros(900, int), np.arange(1, 101)]
+    for seed in range(20):
+        training, validation = split_groups(groups, [0.1], seed=seed)
+        assert (len(training), len(validation)) == (900, 100)
+    training, validation, test = split_groups(groups, [0.2, 0.2], seed=0)
+    assert len(training) == 900 and len(validation) == len(test) == 50
+
+
+def test_fractions_that_leave_no_training_rows_are_refused():
+    with pytest.raises(OptionError, match=r"validation=0.6 and test=0.6"):
+        TableOptions(validation=0.6, test=0.6)
+
+
+def test_counts_of_classes_and_their_weights_are_those_of_the_training_rows():
+    y = ["old"] * 200 + ["old", "new", "new", "new"] * 25
+    frame = pl.DataFrame({"k": range(300), "x": RNG.normal(size=300), "y": y})
+    found = prepare_table(
+        frame, "y", TableOptions(split="time:k", validation=0.2, class_weights="balanced")
+    )
+    counts = np.unique(np.array(y)[:240], return_counts=True)[1]
+    assert found.preprocessing.target.counts == counts.tolist()
+    weights = found.spec["loss_options"]["class_weights"]
+    np.testing.assert_allclose(weights, 240 / (2 * counts))
+    with pytest.raises(OptionError, match="by the target"):
+        prepare_table(frame, "y", TableOptions(split="group:y"))
+
+
+def test_a_class_that_only_validates_stays_a_class_of_texts():
+    words = [f"{'good' if k % 2 else 'bad'} film number {k} of all" for k in range(60)]
+    labels = ["rare" if k > 50 else words[k].split()[0] for k in range(60)]
+    frame = pl.DataFrame({"text": words, "label": labels, "k": range(60)})
+    found = prepare(frame, "label", kind="text", text="text", split="time:k", validation=0.15)
+    assert found.preprocessing.classes == ["bad", "good", "rare"]
+    assert found.preprocessing.target.counts[2] == 0

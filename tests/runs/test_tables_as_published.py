@@ -157,7 +157,7 @@ CASES = {
             "id,a,y", zip(RNG.permutation(np.arange(1000, 1000 + 17 * ROWS, 17)), A, Y, strict=True)
         ),
         {"id": "identifier", "a": "number"},
-        says=("id: not used", "--column id=category"),
+        says=("id: not used", "--column id=number"),
     ),
     "250 classes": Published(
         lines("a,y", [(other(k), f"sku{k % 250}") for k in range(1000)]), NUMBERS, task="multiclass"

@@ -25,9 +25,9 @@ POOL = (
     "pool all rows and split them again at random, or preprocess both parts the same way, with "
     "statistics fitted on the training rows"
 )
-LATER = (
-    "expect less on later rows: leave out what grows with time, or replace it by its differences; "
-    "train again as new rows come"
+MEANT = (
+    "expect as little on new rows as on these, which the split made unlike: leave out what only "
+    "tells time or group, use differences of what grows, train again as new rows come"
 )
 
 
@@ -57,7 +57,7 @@ def look(evidence) -> Finding | None:
         where,
         [measure, Measure("validation loss minus training loss", harm, HARM * evidence.scale)],
         text,
-        [Prescription(LATER if plan.in_order else POOL)],
+        [Prescription(MEANT if plan.is_split_meant else POOL)],
         0.88,
     )  # fmt: skip
 

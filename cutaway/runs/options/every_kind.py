@@ -108,6 +108,12 @@ class TrainingOptions:
             )
         expect_range(self.validation, what="validation", least=0, below=1)
         expect_range(self.test, what="test", least=0, below=1)
+        if self.validation + self.test >= 1:
+            raise OptionError(
+                f"validation={self.validation:g} and test={self.test:g}",
+                expected="fractions that leave rows to train on",
+                fix="use smaller ones",
+            )
         if self.split is not None:
             object.__setattr__(self, "split", str(self.split))  # a Path
         if self.patience is not None:
