@@ -150,8 +150,8 @@ def _kind_of_strings(known, rows: int, distinct: int) -> tuple[str, str]:
     many = distinct > MAX_LEVELS or (
         distinct > MIN_ID_ROWS and distinct > MAX_DISTINCT * len(known)
     )
-    if distinct > len(known) / 2 and distinct > 3 and _words_each(known) >= TEXT_WORDS:
-        return "text", f"{distinct:,} distinct texts, {_words_each(known):.0f} words on average"
+    if distinct > len(known) / 2 and distinct > 3 and words_each(known) >= TEXT_WORDS:
+        return "text", f"{distinct:,} distinct texts, {words_each(known):.0f} words on average"
     if not many:
         return "category", f"{distinct} distinct strings"
     if distinct * LEVEL_ROWS <= len(known):
@@ -159,8 +159,8 @@ def _kind_of_strings(known, rows: int, distinct: int) -> tuple[str, str]:
             "category",
             f"{distinct:,} distinct strings, {len(known) / distinct:.0f} rows of each",
         )
-    if _words_each(known) >= TEXT_WORDS:
-        return "text", f"{distinct:,} distinct texts, {_words_each(known):.0f} words on average"
+    if words_each(known) >= TEXT_WORDS:
+        return "text", f"{distinct:,} distinct texts, {words_each(known):.0f} words on average"
     if PRESENT[0] < len(known) / rows < PRESENT[1]:
         missing = rows - len(known)
         return "presence", f"{distinct:,} distinct strings, {counted(missing, 'row')} without one"
@@ -169,9 +169,9 @@ def _kind_of_strings(known, rows: int, distinct: int) -> tuple[str, str]:
     return "identifier", f"{distinct:,} distinct strings in {len(known):,} rows: too many"
 
 
-def _words_each(known) -> float:
-    """Mean number of words per value."""
-    return float(known.head(5000).str.count_matches(r"\S+").mean() or 0)
+def words_each(series) -> float:
+    """Mean number of words per value of a text column."""
+    return float(series.head(5000).str.count_matches(r"\S+").mean() or 0)
 
 
 def _expect_fitting(series, kind):

@@ -76,8 +76,8 @@ def with_names(frame, header: Header):
         width -= 1
     if width < frame.width:
         dropped = frame.width - width
-        what = "column" if dropped == 1 else f"{dropped} columns"
-        notes.append(f"dropped the empty {what} at the end, after the last separator")
+        what = "the empty column" if dropped == 1 else f"{dropped} empty columns"
+        notes.append(f"dropped {what} at the end, after the last separator")
     names, new = unique_names(header.names[:width])
     columns = frame.get_columns()[:width]
     return frame.select(c.alias(n) for c, n in zip(columns, names, strict=True)), [*notes, *new]

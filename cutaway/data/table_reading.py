@@ -85,7 +85,9 @@ class TableReading:
             recipe = self.numbers.get(series.name)
             if recipe is not None:
                 found += recipe.sentences(series)
-            elif cells.is_untyped and series.dtype == pl.String and series.name not in self.truths:
+            elif series.dtype == pl.String and not cells.is_untyped:
+                found += _of_stated_texts(series)
+            elif series.dtype == pl.String and series.name not in self.truths:
                 found += self._words(series)
         return found
 
@@ -177,11 +179,21 @@ def _find_numbers(series, missing, decimal, *, is_stated: bool) -> NumberRecipe 
 
 
 def _all_plain(series) -> bool:
-    """Whether all cells are numbers as a computer writes them."""
+    """Whether all cells, one at least, are numbers as a computer writes them."""
     import polars as pl
 
     known = series.drop_nulls()
-    return known.cast(pl.Float64, strict=False).null_count() == 0
+    return len(known) > 0 and known.cast(pl.Float64, strict=False).null_count() == 0
+
+
+def _of_stated_texts(series) -> list[str]:
+    """That texts of a frame could be read as numbers."""
+    if not _all_plain(series):
+        return []
+    return [
+        f"{series.name}: all its texts are numbers, but stay texts, as the table states; "
+        f"kinds={{{series.name!r}: 'number'}} reads them (--column {series.name}=number)"
+    ]
 
 
 def _holds_truths(series) -> bool:

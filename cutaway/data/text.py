@@ -4,12 +4,12 @@ import dataclasses
 import os
 from pathlib import Path
 
+from cutaway.data.columns import TEXT_WORDS, words_each
 from cutaway.data.encoding import to_utf8
 from cutaway.data.read import GZIP, SUFFIXES, read_table
 from cutaway.errors import DataError, counted, did_you_mean
 from cutaway.files.content import naming_source, read_content
 
-FREE_TEXT_WORDS = 4  # minimum mean number of words in a free-text column
 MAX_LABELS = 50  # distinct labels in a file of labeled lines
 
 
@@ -69,8 +69,7 @@ def read_texts(source, *, text=None, label=None) -> Texts:
         if not found:
             raise DataError(
                 "no column holds free text",
-                expected=f"texts of at least {FREE_TEXT_WORDS} words on average, most of them "
-                "different",
+                expected=f"texts of at least {TEXT_WORDS} words on average, most of them different",
                 fix="name the column: text=... (--text COLUMN)",
             )
         text = found[0]
@@ -96,15 +95,9 @@ def free_text_columns(frame, ignore=()) -> list:
         name, texts = column.name, column.drop_nulls()
         if texts.n_unique() <= len(texts) / 2:
             continue
-        if words_each(texts) >= FREE_TEXT_WORDS:
+        if words_each(texts) >= TEXT_WORDS:
             lengths[name] = texts.str.len_chars().mean()
     return sorted(lengths, key=lengths.__getitem__, reverse=True)
-
-
-def words_each(series) -> float:
-    """Mean number of words per value of a text column."""
-    counts = series.head(5000).str.count_matches(r"\S+")
-    return float(counts.mean() or 0)
 
 
 def read_text(path, *, encoding: str | None = None, notes: list[str] | None = None) -> str:
@@ -180,7 +173,7 @@ def labeled_lines(path, known=None, *, encoding=None, notes=None):
         labels, texts = columns[side], columns[1 - side]
         distinct = set(labels[1:])
         few = len(distinct) <= min(MAX_LABELS, len(labels) / 5)
-        free = words_each(pl.Series(texts[1:])) >= FREE_TEXT_WORDS
+        free = words_each(pl.Series(texts[1:])) >= TEXT_WORDS
         if few and free:
             header = labels[0] not in distinct
             names = (labels[0], texts[0]) if header else ("label", "text")

@@ -11,7 +11,7 @@ from cutaway.data.groups import SeriesPart, parts_of
 from cutaway.data.leak_series import find_future
 from cutaway.data.table_reading import read_encoded
 from cutaway.data.times import step_between
-from cutaway.errors import DataError, OptionError
+from cutaway.errors import DataError, OptionError, expect_range
 from cutaway.nn import seed
 from cutaway.runs.experiment import IN_MEMORY, Experiment
 from cutaway.runs.networks import DEFAULT_LOSSES, build_network
@@ -51,6 +51,7 @@ def prepare_series(path, options: SeriesOptions | None = None, *, why: str = "")
     """
     options = SeriesOptions() if options is None else options
     expect_in_order(options.split, "a time series")
+    expect_range(options.validation, what="validation of a series", above=0)
     table, reading, cells = read_encoded(path, **options.reading())
     series = read_series(table, group=options.group)
     column = _choose_column(series, options.column)

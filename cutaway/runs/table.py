@@ -180,7 +180,10 @@ def prepare_table(
             fix='name it: train_table(data, "passed"), or cutaway train DATA --target passed',
         )
     source = str(data) if isinstance(data, str | Path) else IN_MEMORY
-    frame, reading, cells = read_encoded(data, **options.reading())
+    how = options.reading()
+    if options.task == "regression":
+        how["kinds"] = {target: "number", **options.kinds}
+    frame, reading, cells = read_encoded(data, **how)
     fit = functools.partial(
         TablePreprocessing.fit, frame, target, task=options.task, kinds=options.kinds
     )

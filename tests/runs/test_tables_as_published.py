@@ -582,3 +582,62 @@ def test_a_column_that_cannot_be_what_the_user_says_is_named():
         prepare_table(frame, "y", TableOptions(kinds={"a": "number"}))
     prepared = prepare_table(frame, "y", TableOptions(kinds={"a": "ignore"}))
     assert prepared.preprocessing.features == ["b"]
+
+
+def test_the_kind_of_a_target_is_its_task():
+    frame = pl.DataFrame({"a": A, "grade": [3 + k % 4 for k in range(ROWS)]})
+    for kind, task in (("number", "regression"), ("category", "multiclass")):
+        prepared = prepare_table(frame, "grade", TableOptions(kinds={"grade": kind}))
+        assert prepared.preprocessing.task == task
+    with pytest.raises(OptionError, match="the target 'grade' as date"):
+        prepare_table(frame, "grade", TableOptions(kinds={"grade": "date"}))
+    with pytest.raises(OptionError, match="the target 'grade' is to be ignored"):
+        prepare_table(frame, "grade", TableOptions(ignore=("grade",)))
+
+
+def test_numbers_that_a_frame_holds_as_texts_stay_texts_with_a_note():
+    frame = pl.DataFrame({"a": A, "n": [str(k % 7) for k in range(ROWS)], "y": list(map(str, A))})
+    prepared = prepare_table(frame, "y", TableOptions(task="regression"))
+    assert prepared.preprocessing.task == "regression"
+    told = [note for note in prepared.notes if note.startswith("n: all its texts are numbers")]
+    assert "--column n=number" in told[0]
+    read = prepare_table(frame, "y", TableOptions(task="regression", kinds={"n": "number"}))
+    assert read.preprocessing.features == ["a", "n"]
+
+
+def test_a_category_of_integers_is_the_same_beside_a_gap():
+    levels = ["1.0", "2.0", "007", "1.50"]
+    frame = pl.DataFrame({"c": levels * 15, "y": Y})
+    fitted = prepare_table(frame, "y").preprocessing.fitted
+    assert fitted.encoders[0].levels == ["1", "1.50", "2", "007"]
+    new = fitted.transform(pl.DataFrame({"c": ["1", "2.0"]}), with_target=False)
+    assert new.notes == [] and new.x.sum(axis=1).tolist() == [1, 1]
+
+
+def test_years_in_a_row_are_numbers_and_numbers_of_rows_are_not():
+    for name, first, kind in (("year", 1901, "number"), ("case", 1, "identifier")):
+        frame = pl.DataFrame({name: range(first, first + ROWS), "a": A, "y": Y})
+        kinds = {c.name: c.kind for c in prepare_table(frame, "y").preprocessing.fitted.columns}
+        assert kinds[name] == kind
+
+
+def test_a_pandas_frame_comes_back_with_its_own_columns(tmp_path):
+    pd = pytest.importorskip("pandas")
+    frame = pd.DataFrame({"a": A.astype("f2"), "c": pd.Categorical(["u", "v"] * 30), 7: Y})
+    run = train_table(frame, "7", options=TableOptions(epochs=2), out=tmp_path / "run")
+    given = frame.set_axis([0] * ROWS, axis=0)  # an index that repeats
+    found, _ = run.predict(given)
+    pd.testing.assert_frame_equal(found[given.columns], given)
+    assert found.columns[3:].tolist() == [
+        *("prediction", "probability"), *("probability of 0", "probability of 1")
+    ]  # fmt: skip
+
+
+def test_predictions_have_the_decimal_mark_and_the_encoding_of_the_input(tmp_path):
+    (tmp_path / "t.csv").write_bytes(MORE["Excel in German"].text)
+    options = TableOptions(epochs=2)
+    run = train_table(tmp_path / "t.csv", "Preis", options=options, out=tmp_path / "run")
+    found = run.predict_rows(tmp_path / "t.csv")
+    head, first, *_ = found.content().decode("cp1252").splitlines()
+    assert head == "Größe;Preis;Datum;y;prediction"
+    assert all("," in cell and "." not in cell for cell in first.split(";")[4:])

@@ -25,8 +25,8 @@ class TextKind(DataKind):
     takes_target = True
 
     def recognize(self, source):
-        from cutaway.data.columns import USED
-        from cutaway.data.text import labeled_lines, words_each
+        from cutaway.data.columns import USED, words_each
+        from cutaway.data.text import labeled_lines
 
         if source.file is None:
             return None
