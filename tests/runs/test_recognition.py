@@ -111,7 +111,7 @@ def test_text_files_are_text_and_tables_in_them_are_tables(tmp_path):
     found = recognize(path)
     assert (found.kind, found.reason.startswith("each line is a label, a tab")) == ("text", True)
     path.write_bytes(b"\xff\xfe\x00")
-    with pytest.raises(DataError, match="is not UTF-8"):
+    with pytest.raises(DataError, match="is not utf-16-le text"):
         recognize(path)
 
 
