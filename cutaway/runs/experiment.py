@@ -13,7 +13,14 @@ import numpy as np
 
 from cutaway.data import BlockStream, SkippedFiles
 from cutaway.data.fingerprint import Fingerprint
-from cutaway.errors import CutawayError, OptionError, OutOfMemoryError, RunError, TrainingError
+from cutaway.errors import (
+    CutawayError,
+    OptionError,
+    OutOfMemoryError,
+    RunError,
+    TrainingError,
+    counted,
+)
 from cutaway.losses import LOSSES, expects
 from cutaway.nn import Module, seed
 from cutaway.nn.trees import take_rows
@@ -37,6 +44,10 @@ if TYPE_CHECKING:
     import polars as pl
 
 CLASSIFICATIONS = ("binary", "multiclass", "segmentation")  # tasks
+WEIGHTED = (
+    "with class weights, probabilities and losses are those of classes that are as frequent as "
+    "their weights make them, not as in the data"
+)
 IN_MEMORY = "a frame"  # source of data without a path
 
 
@@ -103,6 +114,8 @@ class Experiment:
     def __post_init__(self):
         if self.options.class_weights is not None:
             self.spec = self.weighted(self.options.class_weights)
+            if WEIGHTED not in self.notes:
+                self.notes = [*self.notes, WEIGHTED]
 
     def weighted(self, given: str) -> dict:
         """The spec of the network with weights of the classes in its loss; see weighted_spec."""
@@ -386,6 +399,11 @@ class Experiment:
         if rows.task == "regression" and self.has_validation:
             truth = rows.truth(self.y[self.validation])
             rows.interval = PredictionInterval.fit(truth, self.outputs(run, self.validation))
+            if rows.interval is None:
+                self.notes.append(
+                    f"{counted(self.validation_rows, 'validation row')}: too few for intervals of "
+                    "predictions, which need 19"
+                )
 
     def scores(self, run: Run) -> dict[str, dict]:
         """{"train": {score: value}, "validation": ..., "test": if there is a test set}."""

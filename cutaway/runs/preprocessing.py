@@ -438,6 +438,7 @@ class Preprocessing:
             target: its name, as it is to be shown.
             rows: number of validation rows.
         """
+        examples = self.examples if rows != 1 else self.examples[:-1]
         if self.task == "regression":
             error, baseline = (
                 f"{scores[name]:.4g}"
@@ -446,7 +447,7 @@ class Preprocessing:
             return Headline(
                 f"Mean absolute error of {target}: ",
                 error,
-                f" on {rows} validation {self.examples}; baseline ({self.baseline}): {baseline}",
+                f" on {rows} validation {examples}; baseline ({self.baseline}): {baseline}",
             )
         accuracy, baseline = scores["accuracy"], scores["baseline_accuracy"]
         return Headline(

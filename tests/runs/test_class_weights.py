@@ -69,3 +69,9 @@ def test_what_has_no_classes_refuses_them():
     with pytest.raises(OptionError, match="the loss mean_squared_error"):
         options = TableOptions(class_weights="balanced", loss="mean_squared_error")
         prepare_table(rare(), "y", options)
+
+
+def test_what_weights_do_to_probabilities_is_said_once():
+    found = prepare_table(rare(), "y", TableOptions(class_weights="balanced"))
+    again = found.with_options(found.options)
+    assert [n.startswith("with class weights") for n in again.notes].count(True) == 1

@@ -5,12 +5,13 @@ import polars as pl
 import pytest
 
 from cutaway.errors import OptionError
+from cutaway.runs import write_report
 from cutaway.runs.finished_run import Run
 from cutaway.runs.interval import PredictionInterval, interval_json, stored_interval
 from cutaway.runs.options.series import SeriesOptions
 from cutaway.runs.options.table import TableOptions
 from cutaway.runs.series import prepare_series
-from cutaway.runs.table import train_table
+from cutaway.runs.table import prepare_table, train_table
 
 
 def drawn(rng, count, width):
@@ -106,3 +107,10 @@ def test_forecasts_have_ends_for_each_step(tmp_path):
         widths, np.subtract(run.preprocessing.interval.upper, run.preprocessing.interval.lower)
     )
     assert widths[-1] > widths[0]  # a random walk spreads
+
+
+def test_too_few_validation_rows_for_intervals_are_said(tmp_path):
+    experiment = prepare_table(noisy(60, 0), "y", TableOptions(epochs=1))
+    run = experiment.train(tmp_path / "run", progress=False)
+    assert run.preprocessing.interval is None
+    assert "12 validation rows: too few for intervals" in write_report(experiment, run).read_text()
