@@ -178,7 +178,7 @@ class Target:
             return (self.name, "target", done, "", "", "regression")
         counts = [f"{c}: {n:,}" for c, n in zip(self.classes[:6], self.counts[:6], strict=True)]
         more = f", {len(self.classes) - 6} more" if len(self.classes) > 6 else ""
-        done = f"class counts {', '.join(counts)}{more}"
+        done = f"training rows of {', '.join(counts)}{more}"
         return (self.name, "target", done, "", f"{len(self.classes)}", self.task)
 
     def to_json(self) -> dict:
