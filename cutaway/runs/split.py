@@ -72,7 +72,9 @@ def split_table(
                 fix=did_you_mean(column, frame.columns),
             )
         expect_range(options.validation, what=f"validation with a split by {rule}", above=0)
-        fractions = [options.validation, *([options.test] if options.test else [])]
+        # as at random: the validation rows are a fraction of those that the test set leaves
+        fractions = [options.validation * (1 - options.test), options.test]
+        fractions = fractions if options.test else fractions[:1]
         if rule == "time":
             sets, notes = _by_time(frame[column], fractions)
             return TableSplit(*_three(sets), notes=tuple(notes))

@@ -77,9 +77,9 @@ def test_a_table_is_split_by_time():
     frame = visits()
     found = prepare_table(frame, "y", TableOptions(split="time:day", test=0.1))
     training, validation = (found.frame[rows]["day"] for rows in (found.training, found.validation))
-    assert len(validation) == 40 and found.test_rows == 20
+    assert len(validation) == 36 and found.test_rows == 20
     assert training.max() < validation.min() and validation.max() < frame["day"].max()
-    assert any("begin at 2020-05-20" in note for note in found.notes)
+    assert any("begin at 2020-05-24" in note for note in found.notes)
 
 
 def test_dates_as_text_and_rows_without_one():
@@ -189,9 +189,11 @@ def test_a_large_group_does_not_take_the_place_of_the_training_rows():
     assert len(training) == 900 and len(validation) == len(test) == 50
 
 
-def test_fractions_that_leave_no_training_rows_are_refused():
-    with pytest.raises(OptionError, match=r"validation=0.6 and test=0.6"):
-        TableOptions(validation=0.6, test=0.6)
+@pytest.mark.parametrize("split", ["random", "time:k", "group:k"])
+def test_validation_rows_are_a_fraction_of_what_the_test_set_leaves(split):
+    frame = pl.DataFrame({"k": range(200), "a": RNG.normal(size=200), "y": RNG.normal(size=200)})
+    found = prepare_table(frame, "y", TableOptions(split=split, validation=0.6, test=0.6))
+    assert [len(found.training), len(found.validation), found.test_rows] == [32, 48, 120]
 
 
 def test_counts_of_classes_and_their_weights_are_those_of_the_training_rows():

@@ -36,8 +36,8 @@ class TrainingOptions:
         dropout: fraction of hidden units dropped in training.
         patience: epochs without a better validation loss after which training stops; None: train
             for all epochs. The best weights are kept either way.
-        validation: fraction of the rows used for validation; 0: all rows train, and the scores
-            are those of the training rows.
+        validation: fraction of the rows used for validation, of those that the test set leaves;
+            0: all rows train, and the scores are those of the training rows.
         test: fraction of the rows kept as a test set, which is used for the final scores only; 0
             for none. Ignored if the data come with a test set.
         split: "random", "time:COLUMN" or "group:COLUMN" (tables and texts), a text file that lists
@@ -108,12 +108,6 @@ class TrainingOptions:
             )
         expect_range(self.validation, what="validation", least=0, below=1)
         expect_range(self.test, what="test", least=0, below=1)
-        if self.validation + self.test >= 1:
-            raise OptionError(
-                f"validation={self.validation:g} and test={self.test:g}",
-                expected="fractions that leave rows to train on",
-                fix="use smaller ones",
-            )
         if self.split is not None:
             object.__setattr__(self, "split", str(self.split))  # a Path
         if self.patience is not None:
