@@ -22,7 +22,10 @@ ID_NAME = re.compile(
     r"|code)$|^unnamed"
 )
 ID_ENDING = re.compile(r"(^|[^a-zA-Z])[iI][dD]$|[a-z]I[dD]$")
-MEASURED = re.compile(r"year|rank|age|day|time|month|week|hour|position|count|size")
+# what counts up and is a number all the same
+MEASURED = re.compile(
+    r"(^|[^a-z])(year|rank|age|day|time|month|week|hour|position|count|size)s?($|[^a-z])"
+)
 MIN_ID_ROWS = 20
 PRESENT = (0.05, 0.95)  # between these fractions of present texts, presence is a feature
 

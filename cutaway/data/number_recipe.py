@@ -81,7 +81,12 @@ class NumberRecipe:
             price: read as numbers without the unit '$', for example '$1,250.00' as 1250
             price: 1 of 3 values is not a number ('missing'), treated as missing
         """
-        return _sentences(self, series, _read(self, series))
+        reading = _read(self, series)
+        return _example(self, series.name, reading) + _losses(series, reading)
+
+    def losses(self, series) -> list[str]:
+        """The notes on what became missing."""
+        return _losses(series, _read(self, series))
 
 
 @dataclasses.dataclass(frozen=True)
@@ -209,9 +214,9 @@ def _of_type(integer: bool, numbers):
     return whole if same else numbers.cast(pl.Float64)
 
 
-def _sentences(recipe: NumberRecipe, series, reading: _Reading) -> list[str]:
-    name, rows = series.name, len(series)
-    found = _example(recipe, name, reading)
+def _losses(series, reading: _Reading) -> list[str]:
+    """What became missing: words, what is unreadable, sentinels."""
+    name, rows, found = series.name, len(series), []
     cells = reading.cells
     words = means_missing(cells) & ~cells.str.to_lowercase().is_in(list(USUAL))
     strange = cells.filter(words | reading.unreadable)

@@ -110,12 +110,12 @@ class TablePreprocessing:
         notes += [
             f"{c.name}: not used ({c.reason}); --column {_use_of(c, series_of)} uses it"
             for c in columns
-            if c.kind == "identifier" and c.name not in (kinds or {})
+            if c.kind == "identifier" and c.name not in kinds
         ]
         notes += [
             f"{c.name}: not used ({c.reason})"
             for c in columns
-            if c.kind in ("constant", "empty", "unsupported") and c.name not in (kinds or {})
+            if c.kind in ("constant", "empty", "unsupported") and c.name not in kinds
         ]
         used = [c for c in columns if c.kind in USED]
         if not used:

@@ -8,7 +8,7 @@ from cutaway.data.missing_words import as_texts, means_missing, missing_words_of
 from cutaway.data.number_recipe import NumberRecipe
 from cutaway.data.numeral_styles import find_decimal
 from cutaway.data.numerals import find_numbers
-from cutaway.errors import DataError, OptionError, expect_choice
+from cutaway.errors import DataError, OptionError, counted, expect_choice
 
 # in a column of texts or classes these mean a missing value; NA and None may be a class
 UNAMBIGUOUS = ("?", "NaN", "nan", "NULL", "null", "<NA>", "#N/A", "NaT")
@@ -18,7 +18,7 @@ TRUTHS = ("true", "false")
 
 @dataclasses.dataclass(frozen=True)
 class TableReading:
-    """How the columns of a table are read. Made by `find`; reads later tables alike.
+    """How the columns of a table are read. Made by `find_reading`; reads later tables alike.
 
     In training a column is one of numbers because nearly all of its cells are; in prediction there
     may be a single row, with `1.234` in it. So what was decided is kept with the run.
@@ -93,8 +93,11 @@ class TableReading:
 
     def losses(self, cells: Cells) -> list[str]:
         """What became missing, or was found in the bytes, of a table that training did not see."""
-        told = (sentence for sentence in self.notes(cells) if "treated as missing" in sentence)
-        return [*cells.notes, *told]
+        found = [*cells.notes]
+        for series in cells.frame.get_columns():
+            recipe = self.numbers.get(series.name)
+            found += [] if recipe is None else recipe.losses(series)
+        return found
 
     def _words(self, series) -> list[str]:
         """That words such as NA stay, in a column of classes."""
@@ -102,8 +105,8 @@ class TableReading:
         if text.n_unique() > MOST_CLASSES:
             return []
         return [
-            f"{series.name}: {word!r} in {count:,} row{'s' * (count != 1)} is a value like the "
-            f"others; if it means a missing one: --missing {word}"
+            f"{series.name}: {word!r} in {counted(count, 'row')} is a value like the others; if it "
+            f"means a missing one: --missing {word}"
             for word, count in list(missing_words_of_text(text.drop_nulls()).items())[:3]
         ]
 

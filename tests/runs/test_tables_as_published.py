@@ -641,3 +641,10 @@ def test_predictions_have_the_decimal_mark_and_the_encoding_of_the_input(tmp_pat
     head, first, *_ = found.content().decode("cp1252").splitlines()
     assert head == "Größe;Preis;Datum;y;prediction"
     assert all("," in cell and "." not in cell for cell in first.split(";")[4:])
+
+
+def test_a_word_that_only_contains_a_measure_is_none():
+    for name, kind in (("account", "identifier"), ("rank of the team", "number")):
+        frame = pl.DataFrame({name: range(1, 1 + ROWS), "a": A, "y": Y})
+        kinds = {c.name: c.kind for c in prepare_table(frame, "y").preprocessing.fitted.columns}
+        assert kinds[name] == kind
