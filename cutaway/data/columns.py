@@ -77,7 +77,7 @@ def find_columns(frame, *, kinds=None, ignore=(), recipes: dict | None = None) -
     for series in frame.get_columns():
         name, column = series.name, _look(series, {} if recipes is None else recipes)
         if name in ignore:
-            column = dataclasses.replace(column, kind="ignored", reason="ignored by request")
+            column = dataclasses.replace(column, kind="ignored", reason="by request")
         elif name in kinds:
             _expect_fitting(series, kinds[name])
             column = dataclasses.replace(column, kind=kinds[name], reason="kind set by the user")

@@ -222,7 +222,7 @@ class TablePreprocessing:
             (
                 c.name,
                 c.kind,
-                done.get(c.name, f"not used: {c.reason}".replace("not used: ignored", "ignored")),
+                done.get(c.name, f"not used: {c.reason}"),
                 f"{c.missing:,}",
                 f"{c.distinct:,}",
                 c.reason,

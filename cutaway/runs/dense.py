@@ -12,12 +12,12 @@ from pathlib import Path
 import numpy as np
 
 from cutaway.data import stratified_split
-from cutaway.errors import DataError, OptionError
+from cutaway.errors import DataError
 from cutaway.runs.dense_report import Shown, dense_page
 from cutaway.runs.dense_rows import DenseRows
 from cutaway.runs.experiment import Experiment
 from cutaway.runs.finished_run import Run
-from cutaway.runs.split import expect_no_columns
+from cutaway.runs.split import expect_no_columns, listed_files
 
 MEASURED = 8  # training examples whose scores are shown
 PIECES = 24  # of the validation examples, on which the loss is measured after an epoch
@@ -66,18 +66,8 @@ def split_rows(folder, options) -> tuple[dict[str, np.ndarray], list[str]]:
 
 
 def _listed(folder, path: Path) -> dict[str, np.ndarray]:
-    if path.is_dir():
-        lists = {"train": "train.txt", "validation": "val.txt", "test": "test.txt"}
-        found = {name: path / file for name, file in lists.items() if (path / file).is_file()}
-        if not found:
-            raise OptionError(
-                f"the split {path} holds no lists",
-                expected="a folder with train.txt, val.txt or test.txt, or one text file",
-                fix="name the file that lists the test examples",
-            )
-        given = {name: np.asarray(folder.rows_named(file)) for name, file in found.items()}
-    else:
-        given = {"test": np.asarray(folder.rows_named(path))}
+    files = listed_files(path)
+    given = {name: np.asarray(folder.rows_named(file)) for name, file in files.items()}
     for one, other in itertools.combinations(given, 2):
         both = np.intersect1d(given[one], given[other])
         if len(both):

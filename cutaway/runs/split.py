@@ -114,7 +114,7 @@ def sets_of_examples(sets: dict, path, split: str | None) -> dict:
     whole = pl.concat(list(sets.values()))
     if split == "random":
         return {"train": whole}
-    found = _lists(Path(split))
+    found = listed_files(Path(split))
     if "path" in whole.columns:
         root = Path(path)
         names = [_below(Path(one), root) for one in whole["path"]]
@@ -199,7 +199,7 @@ def _listed(path: Path, numbers, total: int) -> dict[str, np.ndarray]:
     Args:
         numbers, total: see split_table.
     """
-    given = {name: _row_numbers(file, total) for name, file in _lists(path).items()}
+    given = {name: _row_numbers(file, total) for name, file in listed_files(path).items()}
     _expect_apart(path, given)
     sets = {name: np.flatnonzero(np.isin(numbers, rows)) for name, rows in given.items()}
     for name, rows in sets.items():
@@ -210,15 +210,21 @@ def _listed(path: Path, numbers, total: int) -> dict[str, np.ndarray]:
     return sets
 
 
-def _lists(path: Path) -> dict[str, Path]:
-    """{set: the text file that lists it}."""
+def listed_files(path: Path) -> dict[str, Path]:
+    """{set: the text file that lists it}: a file lists the test examples, a folder all sets.
+
+    Raises:
+        OptionError: there is no such file, or none in the folder.
+    """
     if os.path.isdir(path):
         found = {name: path / file for name, file in LISTS.items() if (path / file).is_file()}
+        came = f"the split {path} holds no lists"
     else:
         found = {"test": path} if path.is_file() else {}
+        came = f"split={str(path)!r}: there is no such list"
     if not found:
         raise OptionError(
-            f"split={str(path)!r}: there is no such list",
+            came,
             expected=f"{WAYS}, or a folder with lists {', '.join(LISTS.values())}",
             fix="check the path",
         )
