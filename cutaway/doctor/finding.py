@@ -123,6 +123,11 @@ class Diagnosis(Story):
         notes = [""] + [line for n in self.notes for line in _indented(f"- {n}", width)]
         return "\n".join([*head, *numbered, *(notes if self.notes else [])])
 
+    def html(self) -> str:
+        from cutaway.doctor.diagnosis_html import diagnosis_body
+
+        return diagnosis_body(self)
+
     def to_dict(self) -> dict:
         return {
             "healthy": self.healthy,

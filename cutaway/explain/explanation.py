@@ -52,6 +52,11 @@ class Explanation:
             f"{rows} example{'s' * (rows != 1)}, output {shapes}, {loss})"
         )
 
+    def _repr_html_(self):
+        from cutaway.explain.explanation_html import explanation_html
+
+        return explanation_html(self, self._net)
+
     @property
     def output(self):
         return map_leaves(lambda leaf: leaf.numpy(), self.trace.output)

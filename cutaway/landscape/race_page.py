@@ -16,10 +16,10 @@ MAX_POINTS = 1500  # of a path; longer ones are thinned out
 DASHES = {"-": "", "--": "7 4", "-.": "8 3 2 3", ":": "2 3"}
 
 STYLE = """
-.cutaway-race { --ink:#1c2430; --soft:#5b6675; --line:#d9dee5; color: var(--ink);
+.cutaway-race { --ink: currentColor; --line: rgba(128,128,128,.35);
+  --soft: color-mix(in srgb, currentColor 70%, transparent); color: inherit;
   font: 15px/1.5 system-ui, sans-serif; }
-@media (prefers-color-scheme: dark) {
-  .cutaway-race { --ink:#e6eaf0; --soft:#9aa6b5; --line:#37414e; } }
+.cutaway-race .heading { font-size: 1.35em; font-weight: 600; margin: 0 0 .4rem; }
 .cutaway-race svg.trajectories { max-width: 100%; height: auto; }
 .cutaway-race svg text { font: 12px system-ui, sans-serif; fill: var(--ink); }
 .cutaway-race .trajectory { fill: none; stroke-linejoin: round; }
@@ -84,14 +84,19 @@ def page(race) -> str:
         '<!doctype html>\n<html lang="en"><head><meta charset="utf-8">'
         '<meta name="viewport" content="width=device-width, initial-scale=1">'
         f"<title>{title}</title><style>body {{ max-width: 62rem; margin: 0 auto; "
-        "padding: 1.5rem 1.25rem 4rem; background: #fff; } @media (prefers-color-scheme: dark) "
-        "{ body { background: #14191f; } }</style></head>\n"
-        f"<body>{fragment(race)}</body></html>\n"
+        "padding: 1.5rem 1.25rem 4rem; background: #fff; color: #1c2430; "
+        "@media (prefers-color-scheme: dark) { body { background: #14191f; color: #e6eaf0; color-scheme: dark; } }"
+        "</style></head>\n"
+        f"<body>{fragment(race, heading='h1')}</body></html>\n"
     )
 
 
-def fragment(race) -> str:
-    """An HTML fragment for a page or a notebook."""
+def fragment(race, *, heading: str = "p") -> str:
+    """An HTML fragment for a page or a notebook.
+
+    Args:
+        heading: its element; JupyterLab would list an "h1" in the notebook's table of contents.
+    """
     name = f"race-{uuid4().hex[:12]}"
     surface = race.surface
     about = f"{surface.about[:1].upper()}{surface.about[1:]}. " if surface.about else ""
@@ -101,7 +106,7 @@ def fragment(race) -> str:
     notes = "".join(f'<p class="soft">{escape(note)}</p>' for note in race.notes())
     return (
         f'<div class="cutaway-race" id="{name}"><style>{STYLE}</style>'
-        f"<h1>{escape(surface.name)}: {escape(surface.formula)}</h1>"
+        f'<{heading} class="heading">{escape(surface.name)}: {escape(surface.formula)}</{heading}>'
         f'<p class="soft">{escape(about)}Darker is higher; a star marks a known '
         f"minimum, the circle the start.</p>{_picture(race, trajectories)}"
         f'<p><button type="button">play</button> step <output>{race.steps:,}</output> '

@@ -20,6 +20,7 @@ from cutaway.nn.state import (
     walk,
 )
 from cutaway.nn.units import Units
+from cutaway.supplied import supplied
 
 
 class Module(Stateful):
@@ -229,6 +230,9 @@ class Module(Stateful):
             return f"{type(self).__name__}({self.describe()})"
         lines = [f"  ({k}): " + repr(v).replace("\n", "\n  ") for k, v in parts]
         return f"{type(self).__name__}(\n" + "\n".join(lines) + "\n)"
+
+    def _repr_html_(self):
+        return supplied("network_html")(self)
 
     def describe(self) -> str:
         """The options of this layer, for its repr."""

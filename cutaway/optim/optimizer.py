@@ -110,6 +110,11 @@ class Optimizer(Adjustable):
         count = f"{sum(p.size for p in self.parameters):,} parameters{groups}"
         return written_call(self, {"lr": lr, **settings}, count)
 
+    def _repr_html_(self):
+        from cutaway.optim.optimizer_html import optimizer_html
+
+        return optimizer_html(self)
+
     def _decay_by(self, weight_decay, decays):
         self.weight_decay = weight_decay
         if decays is not None:

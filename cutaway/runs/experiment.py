@@ -198,7 +198,7 @@ class Experiment:
             out: folder of the run; None for a new one under `runs/`.
             resume: continue the training in `out`.
             callbacks: more callbacks for the Trainer.
-            progress: whether to show progress; by default if standard error is a terminal.
+            progress: whether to show progress; by default in a terminal and in a notebook.
 
         Raises:
             RunError: the folder is not empty, or cannot be written to.

@@ -220,6 +220,11 @@ class Run:
         """The scores on labeled data, and the tables and curves behind them."""
         return self.preprocessing.evaluation(self, data)
 
+    def _repr_html_(self):
+        from cutaway.runs.run_html import run_html
+
+        return run_html(self)
+
     def __repr__(self):
         return f"Run({str(Path(self.path))!r}, {self.config['task']} {self.config['target']!r})"
 

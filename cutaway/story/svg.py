@@ -6,6 +6,7 @@ from pathlib import Path
 
 from cutaway.errors import RunError, visible
 from cutaway.files import write_atomically
+from cutaway.story.notebook import shown
 
 # kind of layer -> (its name in the legend, a color that is visible on white and on black)
 KINDS = {
@@ -80,6 +81,9 @@ class Drawing:
 
     def _repr_svg_(self):
         return self.svg
+
+    def _repr_html_(self):  # JupyterLab makes an image of SVG, which does not follow its theme
+        return shown(f'<div class="scroll">{self.svg}</div>')
 
     def save(self, path) -> None:
         """Write the picture to an .svg file, atomically.

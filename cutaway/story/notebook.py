@@ -1,0 +1,170 @@
+"""How objects show themselves in a notebook: the one place where their HTML is wrapped.
+
+An object that shows itself has `_repr_html_`, which returns `shown(...)` of its parts; Jupyter,
+JupyterLab, VS Code, Colab and marimo call it. What is shown takes the color of the text around it
+and lays half-transparent grays over the page, so that it can be read in dark themes as well,
+needs no network, and has no ids that others on the page may have too. In a terminal the object's
+`repr` stays what is seen.
+"""
+
+import re
+import sys
+from html import escape
+from uuid import uuid4
+
+import numpy as np
+
+from cutaway.errors import OptionError, visible
+from cutaway.story.figures import svg_of
+from cutaway.story.formula import Exact, mathml
+from cutaway.story.html import Markup
+
+# The names that the style of pages has too, so that a story's HTML fits both. Selectors are as
+# specific as JupyterLab's for tables, which stripe and center them.
+STYLE = """
+.cutaway-shown { --ink: currentColor; --paper: transparent; --accent: #2b7bba;
+  --soft: color-mix(in srgb, currentColor 70%, transparent);
+  --line: rgba(128,128,128,.35); --tint: rgba(128,128,128,.1);
+  font: 14px/1.5 system-ui, sans-serif; color: inherit; margin: .3rem 0; max-width: 68rem; }
+.cutaway-shown p { margin: .35rem 0; max-width: 48rem; }
+.cutaway-shown .title { font-size: 1.1em; font-weight: 600; }
+.cutaway-shown .part { font-weight: 600; margin-top: .9rem; }
+.cutaway-shown .soft { color: var(--soft); }
+.cutaway-shown .scroll, .cutaway-shown .formula, .cutaway-shown .chart { overflow-x: auto;
+  overflow-y: hidden; max-width: 100%; }
+.cutaway-shown .scroll > table, .cutaway-shown table { border-collapse: collapse; border: 0;
+  margin: .3rem 0; table-layout: auto; width: auto; font-size: .93em; color: inherit;
+  font-variant-numeric: tabular-nums; }
+.cutaway-shown table tr:nth-child(n), .cutaway-shown table tr:hover { background: none; }
+.cutaway-shown th, .cutaway-shown td { text-align: left; padding: .22rem 1rem .22rem 0; border: 0;
+  border-bottom: 1px solid var(--line); vertical-align: top; max-width: none; color: inherit;
+  background: none; }
+.cutaway-shown th { font-weight: 600; color: var(--soft); }
+.cutaway-shown td.n, .cutaway-shown th.n { text-align: right; white-space: nowrap; }
+.cutaway-shown code, .cutaway-shown pre { font: .93em/1.45 ui-monospace, monospace;
+  color: inherit; background: none; padding: 0; }
+.cutaway-shown pre { background: var(--tint); padding: .6rem .8rem; border-radius: 5px;
+  overflow-x: auto; white-space: pre; margin: .4rem 0; }
+.cutaway-shown .formula { padding: .3rem 0 .5rem; font-size: 1.1em; }
+.cutaway-shown .formula math { font-family: "Latin Modern Math", "STIX Two Math",
+  "Cambria Math", math; }
+.cutaway-shown mtable { math-style: normal; }
+.cutaway-shown mtd { padding: .25em 0; border: 0; text-align: center; }
+.cutaway-shown mtd[columnalign="right"] { text-align: right; }
+.cutaway-shown mtd[columnalign="left"] { text-align: left; }
+.cutaway-shown .exact { border-bottom: 1px dotted var(--soft); cursor: help; }
+.cutaway-shown math .exact { border-bottom: 0; text-decoration: underline dotted; }
+.cutaway-shown .chart svg { max-width: 100%; height: auto; }
+.cutaway-shown img { max-width: 100%; border-radius: 5px; }
+.cutaway-shown details { margin: .4rem 0; }
+.cutaway-shown summary { cursor: pointer; color: var(--accent); }
+.cutaway-shown .matrix td { text-align: center; min-width: 4.2rem; }
+.cutaway-shown .matrix small { display: block; opacity: .75; }
+.cutaway-shown .pixels { width: 96px; image-rendering: pixelated; }
+.cutaway-shown .bar { display: inline-block; vertical-align: middle; width: 12rem; height: .55rem;
+  margin-right: .8rem; border-radius: .3rem; background: rgba(128,128,128,.3);
+  overflow: hidden; }
+.cutaway-shown .bar > span { display: block; height: 100%; background: var(--accent); }
+"""
+
+
+def in_notebook() -> bool:
+    """Whether this runs in a kernel of Jupyter, whose outputs are shown as HTML.
+
+    Not in IPython's own terminal, and not in marimo, which has no kernel of Jupyter.
+    """
+    found = sys.modules.get("IPython")
+    shell = None if found is None else found.get_ipython()
+    return getattr(shell, "kernel", None) is not None
+
+
+def shown(*parts: str) -> str:
+    """Pieces of HTML as what a notebook shows of one object."""
+    return visible(f'<div class="cutaway-shown"><style>{STYLE}</style>{"".join(parts)}</div>')
+
+
+def title(text: str, more: str = "") -> str:
+    """The first line: what the object is, and in soft color a few words about it."""
+    about = f' <span class="soft">{escape(more)}</span>' if more else ""
+    return f'<p><span class="title">{escape(text)}</span>{about}</p>'
+
+
+def part(text: str, body: str) -> str:
+    """A small heading and what is below it.
+
+    No heading elements: JupyterLab would list those of outputs in the table of contents.
+    """
+    return f'<p class="part">{escape(text)}</p>{body}'
+
+
+def facts(rows) -> str:
+    """A table of names and values, without headings; a value may be Markup."""
+    cells = "".join(
+        f'<tr><td class="soft">{escape(name)}</td>'
+        f"<td>{value if isinstance(value, Markup) else escape(str(value))}</td></tr>"
+        for name, value in rows
+    )
+    return f'<div class="scroll"><table>{cells}</table></div>'
+
+
+def folded(summary: str, body: str) -> str:
+    """What is shown after a click on its summary."""
+    return f"<details><summary>{escape(summary)}</summary>{body}</details>"
+
+
+def chart(svg: str) -> str:
+    """A plot as SVG: it takes the color of the text around it, and ids of its own."""
+    return f'<div class="chart">{_with_own_ids(_themed(svg))}</div>'
+
+
+def chart_of(figure) -> str:
+    """A matplotlib figure as `chart`."""
+    return chart(svg_of(figure, transparent=True))
+
+
+def story_parts(story, *, plotted: bool) -> str:
+    """A story as HTML: its formula typeset, its text or table with exact values, and its plot.
+
+    Args:
+        story: a Story.
+        plotted: whether it has a plot; shown if its HTML holds no picture already.
+    """
+    exact, formula = Exact(story.to_dict()), story.latex()
+    body = ""
+    if formula is not None:
+        body += f'<div class="formula">{mathml(formula, exact)}</div>'
+    content = story.html()
+    body += exact.mark(content)
+    if plotted and "<svg" not in content and "<img" not in content:
+        try:
+            axes = np.ravel(np.asarray(story.plot(), dtype=object))[0]
+        except OptionError:  # of one row there is a plot, of several there is none
+            return body
+        body += chart_of(axes.figure)
+    return body
+
+
+_LEGEND = re.compile(r'(<g id="legend_\d+">\s*<g id="patch_\d+">\s*<path [^>]*?)fill: #ffffff')
+
+
+def _themed(svg: str) -> str:
+    """The SVG without a ground of its own, and what was black in the color of the text."""
+    svg = re.sub(r'\sxmlns(:\w+)?="[^"]*"', "", svg)  # HTML needs none
+    svg = _LEGEND.sub(r"\1fill: none", svg)
+    svg = svg.replace('<rect width="100%" height="100%" fill="#fff"/>', "")
+    svg = re.sub(r"(fill|stroke): ?#000000", r"\1: currentColor", svg)
+    svg = re.sub(r'(fill|stroke)="#000"', r'\1="currentColor"', svg)
+    return svg.replace("<svg ", '<svg fill="currentColor" ', 1)
+
+
+def _with_own_ids(svg: str) -> str:
+    """The SVG with ids that no other has, and none that nothing refers to."""
+    used = set(re.findall(r"url\(#([^)]+)\)", svg)) | set(re.findall(r'href="#([^"]+)"', svg))
+    own = f"c{uuid4().hex[:10]}"
+
+    def renamed(found):
+        return f' id="{own}-{found[1]}"' if found[1] in used else ""
+
+    svg = re.sub(r'\sid="([^"]*)"', renamed, svg)
+    svg = re.sub(r"url\(#([^)]+)\)", rf"url(#{own}-\1)", svg)
+    return re.sub(r'href="#([^"]+)"', rf'href="#{own}-\1"', svg)
