@@ -16,6 +16,7 @@ RANKS = {
     "files": 1,
     "callable_package": 2,
     "leaves": 2,
+    "supplied": 2,
     "runtime": 2,
     "boxes": 2,
     "engine": 2,
@@ -81,7 +82,7 @@ def hidden_imports(path: Path):
 FILES = sorted(
     p
     for p in ROOT.rglob("*.py")
-    if p.parent != ROOT or p.stem in {"callable_package", "errors", "leaves"}
+    if p.parent != ROOT or p.stem in {"callable_package", "errors", "leaves", "supplied"}
 )
 
 

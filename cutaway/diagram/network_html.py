@@ -1,5 +1,7 @@
 """A network in a notebook: its drawing, and the table of its layers."""
 
+from html import escape
+
 from cutaway.diagram.drawing import draw
 from cutaway.nn import Module, summary
 from cutaway.story.notebook import folded, shown, title
@@ -22,7 +24,7 @@ def size_in_words(net: Module) -> str:
 
 def network_parts(net: Module) -> str:
     """The drawing of a network and, folded, its layers."""
-    return _drawn(net) + folded("layers", summary(net).html())
+    return _drawn(net) + folded("layers", _layers(net))
 
 
 def _drawn(net) -> str:
@@ -36,6 +38,13 @@ def _drawn(net) -> str:
     if outline.height <= TALLEST:
         return _picture(outline) + folded("every block", _picture(whole))
     return folded("drawing", _picture(whole))
+
+
+def _layers(net) -> str:
+    try:
+        return summary(net).html()
+    except Exception:  # of its own forward pass
+        return f"<pre>{escape(repr(net))}</pre>"
 
 
 def _picture(drawing) -> str:

@@ -36,6 +36,13 @@ STYLE = """
 .cutaway-race .key { background: #fff; border-radius: 3px; vertical-align: middle; }
 """
 
+PAGE_STYLE = """
+body { max-width: 62rem; margin: 0 auto; padding: 1.5rem 1.25rem 4rem;
+  color: #1c2430; background: #fff; }
+@media (prefers-color-scheme: dark) {
+  body { color: #e6eaf0; background: #14191f; color-scheme: dark; } }
+"""
+
 SCRIPT = """
 (() => {
   const root = document.getElementById(ID), race = DATA;
@@ -83,10 +90,7 @@ def page(race) -> str:
     return visible(
         '<!doctype html>\n<html lang="en"><head><meta charset="utf-8">'
         '<meta name="viewport" content="width=device-width, initial-scale=1">'
-        f"<title>{title}</title><style>body {{ max-width: 62rem; margin: 0 auto; "
-        "padding: 1.5rem 1.25rem 4rem; background: #fff; color: #1c2430; "
-        "@media (prefers-color-scheme: dark) { body { background: #14191f; color: #e6eaf0; color-scheme: dark; } }"
-        "</style></head>\n"
+        f"<title>{title}</title><style>{PAGE_STYLE}</style></head>\n"
         f"<body>{fragment(race, heading='h1')}</body></html>\n"
     )
 

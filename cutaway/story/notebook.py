@@ -19,53 +19,53 @@ from cutaway.story.figures import svg_of
 from cutaway.story.formula import Exact, mathml
 from cutaway.story.html import Markup
 
-# The names that the style of pages has too, so that a story's HTML fits both. Selectors are as
-# specific as JupyterLab's for tables, which stripe and center them.
-STYLE = """
-.cutaway-shown { --ink: currentColor; --paper: transparent; --accent: #2b7bba;
+# The names that the style of pages has too, so that a story's HTML fits both. The ground is that of
+# JupyterLab or VS Code, for what lies over a plot. The class is named twice, because JupyterLab
+# aligns and stripes the tables of outputs in its own way.
+_STYLE = """
+@ { --ink: currentColor; --paper: transparent; --accent: #2b7bba;
   --soft: color-mix(in srgb, currentColor 70%, transparent);
   --line: rgba(128,128,128,.35); --tint: rgba(128,128,128,.1);
+  --ground: var(--jp-layout-color0, var(--vscode-editor-background, rgba(128,128,128,.5)));
   font: 14px/1.5 system-ui, sans-serif; color: inherit; margin: .3rem 0; max-width: 68rem; }
-.cutaway-shown p { margin: .35rem 0; max-width: 48rem; }
-.cutaway-shown .title { font-size: 1.1em; font-weight: 600; }
-.cutaway-shown .part { font-weight: 600; margin-top: .9rem; }
-.cutaway-shown .soft { color: var(--soft); }
-.cutaway-shown .scroll, .cutaway-shown .formula, .cutaway-shown .chart { overflow-x: auto;
-  overflow-y: hidden; max-width: 100%; }
-.cutaway-shown .scroll > table, .cutaway-shown table { border-collapse: collapse; border: 0;
-  margin: .3rem 0; table-layout: auto; width: auto; font-size: .93em; color: inherit;
-  font-variant-numeric: tabular-nums; }
-.cutaway-shown table tr:nth-child(n), .cutaway-shown table tr:hover { background: none; }
-.cutaway-shown th, .cutaway-shown td { text-align: left; padding: .22rem 1rem .22rem 0; border: 0;
-  border-bottom: 1px solid var(--line); vertical-align: top; max-width: none; color: inherit;
-  background: none; }
-.cutaway-shown th { font-weight: 600; color: var(--soft); }
-.cutaway-shown td.n, .cutaway-shown th.n { text-align: right; white-space: nowrap; }
-.cutaway-shown code, .cutaway-shown pre { font: .93em/1.45 ui-monospace, monospace;
-  color: inherit; background: none; padding: 0; }
-.cutaway-shown pre { background: var(--tint); padding: .6rem .8rem; border-radius: 5px;
-  overflow-x: auto; white-space: pre; margin: .4rem 0; }
-.cutaway-shown .formula { padding: .3rem 0 .5rem; font-size: 1.1em; }
-.cutaway-shown .formula math { font-family: "Latin Modern Math", "STIX Two Math",
-  "Cambria Math", math; }
-.cutaway-shown mtable { math-style: normal; }
-.cutaway-shown mtd { padding: .25em 0; border: 0; text-align: center; }
-.cutaway-shown mtd[columnalign="right"] { text-align: right; }
-.cutaway-shown mtd[columnalign="left"] { text-align: left; }
-.cutaway-shown .exact { border-bottom: 1px dotted var(--soft); cursor: help; }
-.cutaway-shown math .exact { border-bottom: 0; text-decoration: underline dotted; }
-.cutaway-shown .chart svg { max-width: 100%; height: auto; }
-.cutaway-shown img { max-width: 100%; border-radius: 5px; }
-.cutaway-shown details { margin: .4rem 0; }
-.cutaway-shown summary { cursor: pointer; color: var(--accent); }
-.cutaway-shown .matrix td { text-align: center; min-width: 4.2rem; }
-.cutaway-shown .matrix small { display: block; opacity: .75; }
-.cutaway-shown .pixels { width: 96px; image-rendering: pixelated; }
-.cutaway-shown .bar { display: inline-block; vertical-align: middle; width: 12rem; height: .55rem;
-  margin-right: .8rem; border-radius: .3rem; background: rgba(128,128,128,.3);
-  overflow: hidden; }
-.cutaway-shown .bar > span { display: block; height: 100%; background: var(--accent); }
+@ p { margin: .35rem 0; max-width: 48rem; }
+@ .title { font-size: 1.1em; font-weight: 600; }
+@ .part { font-weight: 600; margin-top: .9rem; }
+@ .soft { color: var(--soft); }
+@ .scroll, @ .formula, @ .chart { overflow-x: auto; overflow-y: hidden; max-width: 100%; }
+@ table { border-collapse: collapse; border: 0; margin: .3rem 0; table-layout: auto; width: auto;
+  font-size: .93em; color: inherit; font-variant-numeric: tabular-nums; }
+@ table tr:nth-child(n), @ table tr:hover { background: none; }
+@ th, @ td { text-align: left; padding: .22rem 1rem .22rem 0; border: 0; vertical-align: top;
+  border-bottom: 1px solid var(--line); max-width: none; color: inherit; background: none; }
+@ th { font-weight: 600; color: var(--soft); }
+@ td.soft { color: var(--soft); }
+@ td.n, @ th.n { text-align: right; white-space: nowrap; }
+@ code, @ pre { font: .93em/1.45 ui-monospace, monospace; color: inherit; background: none;
+  padding: 0; }
+@ pre { background: var(--tint); padding: .6rem .8rem; border-radius: 5px; overflow-x: auto;
+  white-space: pre; margin: .4rem 0; }
+@ .formula { padding: .3rem 0 .5rem; font-size: 1.1em; }
+@ .formula math { font-family: "Latin Modern Math", "STIX Two Math", "Cambria Math", math; }
+@ td math { font-size: 1.1em; }
+@ mtable { math-style: normal; }
+@ mtd { padding: .25em 0; border: 0; text-align: center; }
+@ mtd[columnalign="right"] { text-align: right; }
+@ mtd[columnalign="left"] { text-align: left; }
+@ .exact { border-bottom: 1px dotted var(--line); cursor: help; }
+@ math .exact { border-bottom: 0; text-decoration: underline dotted var(--soft); }
+@ .chart svg { max-width: 100%; height: auto; }
+@ img { max-width: 100%; border-radius: 5px; }
+@ details { margin: .4rem 0; }
+@ summary { cursor: pointer; color: var(--accent); }
+@ .matrix td { text-align: center; min-width: 4.2rem; }
+@ .matrix small { display: block; opacity: .75; }
+@ .pixels { width: 96px; image-rendering: pixelated; }
+@ .bar { display: inline-block; vertical-align: middle; width: 12rem; height: .55rem;
+  margin-right: .8rem; border-radius: .3rem; background: rgba(128,128,128,.3); overflow: hidden; }
+@ .bar > span { display: block; height: 100%; background: var(--accent); }
 """
+STYLE = _STYLE.replace("@", ".cutaway-shown.cutaway-shown")
 
 
 def in_notebook() -> bool:
@@ -150,7 +150,7 @@ _LEGEND = re.compile(r'(<g id="legend_\d+">\s*<g id="patch_\d+">\s*<path [^>]*?)
 def _themed(svg: str) -> str:
     """The SVG without a ground of its own, and what was black in the color of the text."""
     svg = re.sub(r'\sxmlns(:\w+)?="[^"]*"', "", svg)  # HTML needs none
-    svg = _LEGEND.sub(r"\1fill: none", svg)
+    svg = _LEGEND.sub(r"\1fill: var(--ground)", svg)
     svg = svg.replace('<rect width="100%" height="100%" fill="#fff"/>', "")
     svg = re.sub(r"(fill|stroke): ?#000000", r"\1: currentColor", svg)
     svg = re.sub(r'(fill|stroke)="#000"', r'\1="currentColor"', svg)

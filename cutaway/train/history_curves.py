@@ -22,8 +22,9 @@ def history_plots(
     for name in ("loss", *metrics):
         heading = name.replace("_", " ") if named is None else named(name)
         plot = Plot(heading, x_label="epoch", whole_x=True)
+        alone = f"val_{name}" not in history.columns
         for column, label, color in (
-            (name, "training", GRAY),
+            (name, "training", BLUE if alone else GRAY),
             (f"val_{name}", "validation", BLUE),
         ):
             if column in history.columns:
