@@ -28,13 +28,10 @@ def network_parts(net: Module) -> str:
 
 
 def _drawn(net) -> str:
-    try:
-        whole = draw(net)
-        if whole.height <= TALLEST:
-            return _picture(whole)
-        outline = draw(net, depth=1)
-    except Exception:  # of a network that cannot run yet, the layers are shown
-        return ""
+    whole = draw(net)
+    if whole.height <= TALLEST:
+        return _picture(whole)
+    outline = draw(net, depth=1)
     if outline.height <= TALLEST:
         return _picture(outline) + folded("every block", _picture(whole))
     return folded("drawing", _picture(whole))
