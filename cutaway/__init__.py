@@ -108,7 +108,7 @@ _HOMES = {
         "Nesterov",
         "RMSprop",
     ),
-    "cutaway.models": ("features_of", "transfer"),
+    "cutaway.models": ("features_of", "network", "transfer"),
     "cutaway.train": (
         "Callback",
         "Checkpoints",

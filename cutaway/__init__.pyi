@@ -14,6 +14,7 @@ from cutaway.landscape import curvature as curvature
 from cutaway.landscape import loss_surface as loss_surface
 from cutaway.landscape import race as race
 from cutaway.models import features_of as features_of
+from cutaway.models import network as network
 from cutaway.models import transfer as transfer
 from cutaway.nn import ActivationLayer as ActivationLayer
 from cutaway.nn import AdaptiveAvgPool as AdaptiveAvgPool
@@ -322,6 +323,7 @@ __all__ = [
     "matmul_precision",
     "metrics",
     "models",
+    "network",
     "nn",
     "no_grad",
     "operation",
