@@ -11,7 +11,7 @@ from cutaway.data.encoders import Date, EmbeddedCategory, fit_encoder, from_json
 from cutaway.data.float32 import to_float32
 from cutaway.data.target import Target
 from cutaway.data.text_column import TextColumn
-from cutaway.errors import DataError, OptionError, counted, did_you_mean
+from cutaway.errors import DataError, OptionError, counted, did_you_mean, option_name
 
 FORMAT = 1
 
@@ -280,7 +280,7 @@ def _task_of(target: str, kind: str, task: str | None) -> str | None:
 def _use_of(column: Column, series_of: dict) -> str:
     """How a column that is left out is used, as a shell takes it."""
     kind = "number" if series_of[column.name].dtype.is_numeric() else "category"
-    return shlex.quote(f"{column.name}={kind}")
+    return shlex.quote(f"{option_name(column.name)}={kind}")
 
 
 def _by_name(frame) -> dict:

@@ -1,6 +1,7 @@
 """How the cells of a table become numbers, truth values and texts: decided once, then stored."""
 
 import dataclasses
+import shlex
 from collections.abc import Mapping, Sequence
 
 from cutaway.data.cells import Cells, read_cells
@@ -8,7 +9,7 @@ from cutaway.data.missing_words import as_texts, means_missing, missing_words_of
 from cutaway.data.number_recipe import NumberRecipe
 from cutaway.data.numeral_styles import find_decimal
 from cutaway.data.numerals import find_numbers
-from cutaway.errors import DataError, OptionError, counted, expect_choice
+from cutaway.errors import DataError, OptionError, counted, expect_choice, option_name
 
 # in a column of texts or classes these mean a missing value; NA and None may be a class
 UNAMBIGUOUS = ("?", "NaN", "nan", "NULL", "null", "<NA>", "#N/A", "NaT")
@@ -106,7 +107,7 @@ class TableReading:
             return []
         return [
             f"{series.name}: {word!r} in {counted(count, 'row')} is a value like the others; if it "
-            f"means a missing one: --missing {word}"
+            f"means a missing one: --missing {shlex.quote(option_name(word))}"
             for word, count in list(missing_words_of_text(text.drop_nulls()).items())[:3]
         ]
 
@@ -195,7 +196,8 @@ def _of_stated_texts(series) -> list[str]:
         return []
     return [
         f"{series.name}: all its texts are numbers, but stay texts, as the table states; "
-        f"kinds={{{series.name!r}: 'number'}} reads them (--column {series.name}=number)"
+        f"kinds={{{series.name!r}: 'number'}} reads them (--column "
+        f"{shlex.quote(f'{option_name(series.name)}=number')})"
     ]
 
 
