@@ -5,6 +5,7 @@ import dataclasses
 import msgspec
 import numpy as np
 
+from cutaway.data.class_codes import notes_of_codes
 from cutaway.data.columns import clean
 from cutaway.data.float32 import expect_float32, to_float32
 from cutaway.data.json_types import Count, Finite, Positive
@@ -121,6 +122,7 @@ class Target:
         if alone:
             shown = ", ".join(map(repr, alone[:5])) + (", ..." if len(alone) > 5 else "")
             notes.append(f"{series.name}: only one row of {shown}, too few to learn or to score")
+        notes += notes_of_codes(series.name, classes, counts)
         task = "binary" if len(classes) == 2 else "multiclass"
         return cls(series.name, task, classes, 0.0, 1.0, counts, notes)
 
