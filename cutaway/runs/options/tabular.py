@@ -31,8 +31,8 @@ def parse_kinds(text: str) -> dict[str, str]:
 
 
 COLUMN = Flag(
-    "What a column holds: number, category, text, date, boolean, id or ignore; names with commas in "
-    "double quotes: '\"a,b\"=number'.",
+    "What a column holds: number, category, text, date, boolean, id or ignore; names with commas "
+    "in double quotes: '\"a,b\"=number'.",
     TABLES,
     metavar="NAME=KIND,...",
     names=("--column",),
