@@ -73,6 +73,12 @@ class TableReading:
         lower = text.str.to_lowercase()
         return lower.set(~lower.is_in(TRUTHS).fill_null(True), None) == TRUTHS[0]
 
+    def decimal_of(self, cells: Cells) -> str:
+        """The decimal mark of the numbers of a table."""
+        columns = set(cells.frame.columns)
+        recipes = [recipe for name, recipe in self.numbers.items() if name in columns]
+        return "," if any(recipe.decimal == "," for recipe in recipes) else "."
+
     def notes(self, cells: Cells) -> list[str]:
         """What was read how, and what became missing, for the user.
 
