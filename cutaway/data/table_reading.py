@@ -55,7 +55,8 @@ class TableReading:
         import polars as pl
 
         recipe = self.numbers.get(series.name)
-        if recipe is not None and (series.dtype.is_numeric() or series.dtype == pl.String):
+        readable = series.dtype.is_numeric() or series.dtype in (pl.String, pl.Duration)
+        if recipe is not None and readable:
             found = recipe.parse(series)
             if series.dtype == pl.String and found.null_count() == len(series):
                 _expect_some_number(series)
@@ -182,6 +183,8 @@ def _find_numbers(series, missing, decimal, *, is_stated: bool) -> NumberRecipe 
         if recipe is None or not is_stated:
             return recipe
         return None if _all_plain(series) else recipe
+    if series.dtype == pl.Duration:
+        return find_numbers(series, missing=missing)
     if not series.dtype.is_numeric():
         return None
     recipe = find_numbers(series, missing=missing)
