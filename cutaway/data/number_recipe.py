@@ -70,6 +70,13 @@ class NumberRecipe:
         """
         return _read(self, series).numbers
 
+    def marked(self, decimal: str) -> "NumberRecipe":
+        """The same for numbers with another decimal mark, and thousands as they go with it."""
+        if decimal == self.decimal or self.duration is not None:
+            return self
+        thousands = self.decimal if self.thousands == decimal else self.thousands
+        return dataclasses.replace(self, decimal=decimal, thousands=thousands)
+
     def sentences(self, series) -> list[str]:
         """Notes for the user: what was read how, and what became missing.
 

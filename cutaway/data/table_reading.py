@@ -15,6 +15,8 @@ from cutaway.errors import DataError, OptionError, counted, expect_choice, optio
 UNAMBIGUOUS = ("?", "NaN", "nan", "NULL", "null", "<NA>", "#N/A", "NaT")
 MOST_CLASSES = 1000  # with more distinct texts a word such as NA is no class to be told of
 TRUTHS = ("true", "false")
+MARKED = 200  # cells of a column that show its decimal mark
+MARKS = {".": "a point", ",": "a comma"}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -47,8 +49,43 @@ class TableReading:
         """A polars frame with the columns of strings as numbers, truth values and texts."""
         import polars as pl
 
+        reading = self.adapted(cells)
         return pl.DataFrame(
-            [self._column(series, cells.is_untyped) for series in cells.frame.get_columns()]
+            [reading._column(series, cells.is_untyped) for series in cells.frame.get_columns()]
+        )
+
+    def adapted(self, cells: Cells) -> "TableReading":
+        """This reading, or for a table with the other decimal mark one that reads it alike.
+
+        7,4 is 7.4 if all numbers of the training data had points, and those of this table have
+        commas as far as they can be read in one way only.
+
+        Example:
+            >>> from cutaway.data.cells import read_cells
+            >>> from cutaway.data.table_reading import find_reading
+            >>> points = read_cells({"a": ["1.5 kg", "2.25"], "b": ["1,250.5", "7.5"]})
+            >>> reading = find_reading(points)
+            >>> cells = read_cells({"a": ["3,5"], "b": ["1.250,5"]})
+            >>> reading.apply(cells).row(0)
+            (3.5, 1250.5)
+        """
+        import polars as pl
+
+        marks = {recipe.decimal for recipe in self.numbers.values() if recipe.duration is None}
+        if len(marks) != 1:
+            return self
+        columns = [
+            series.gather_every(max(1, len(series) // MARKED))
+            for series in cells.frame.get_columns()
+            if series.name in self.numbers and series.dtype == pl.String
+        ]
+        shown = {find_decimal([series]) for series in columns} - {None}
+        if len(shown) != 1 or shown == marks:
+            return self
+        mark = shown.pop()
+        assert mark is not None
+        return dataclasses.replace(
+            self, numbers={name: recipe.marked(mark) for name, recipe in self.numbers.items()}
         )
 
     def _column(self, series, is_untyped: bool):
@@ -77,7 +114,8 @@ class TableReading:
     def decimal_of(self, cells: Cells) -> str:
         """The decimal mark of the numbers of a table."""
         columns = set(cells.frame.columns)
-        recipes = [recipe for name, recipe in self.numbers.items() if name in columns]
+        numbers = self.adapted(cells).numbers
+        recipes = [recipe for name, recipe in numbers.items() if name in columns]
         return "," if any(recipe.decimal == "," for recipe in recipes) else "."
 
     def notes(self, cells: Cells) -> list[str]:
@@ -101,9 +139,14 @@ class TableReading:
 
     def losses(self, cells: Cells) -> list[str]:
         """What became missing, or was found in the bytes, of a table that training did not see."""
-        found = [*cells.notes]
+        found, numbers = [*cells.notes], self.adapted(cells).numbers
+        if numbers is not self.numbers:
+            found.append(
+                f"the decimal mark of the numbers is {MARKS[self.decimal_of(cells)]} here and was "
+                "another one in the training data: they are read alike"
+            )
         for series in cells.frame.get_columns():
-            recipe = self.numbers.get(series.name)
+            recipe = numbers.get(series.name)
             found += [] if recipe is None else recipe.losses(series)
         return found
 

@@ -160,6 +160,14 @@ class Preprocessing:
         """TableArrays of the examples: x, y, rows of the frame, notes."""
         raise NotImplementedError
 
+    def transform_numbered(self, frame, numbers: "np.ndarray") -> "TableArrays":
+        """What `transform` returns for rows with a target; its notes name rows by these numbers.
+
+        Args:
+            numbers: (rows,) of the rows in the source, counted from 1.
+        """
+        return self.transform(frame)
+
     def used_columns(self, frame) -> list[str]:
         """The columns of a frame from `read` that a training depends on."""
         return frame.columns
@@ -342,7 +350,7 @@ class Preprocessing:
         """(scores, notes) of a run on labeled data."""
         frame, cells = self.read_written(data)
         unseen = self._of_unseen_classes(frame)
-        arrays = self.transform(frame.filter(~unseen))
+        arrays = self.transform_numbered(frame.filter(~unseen), (~unseen).arg_true().to_numpy() + 1)
         read = [] if cells is None else self.notes_of(cells)
         notes = [*read, *arrays.notes, *run.notes_of_seen(frame.filter(~unseen)[arrays.rows])]
         scores = self.score_run(run, arrays.x, arrays.targets)

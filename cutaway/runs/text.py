@@ -133,6 +133,12 @@ class TextRows(Preprocessing):
 
     def transform(self, frame, *, with_target: bool = True) -> TableArrays:
         """Encode the texts; without a target, a text without words is a row of padding."""
+        return self._encoded(frame, np.arange(frame.height) + 1, with_target)
+
+    def transform_numbered(self, frame, numbers):
+        return self._encoded(frame, numbers, True)
+
+    def _encoded(self, frame, numbers, with_target: bool) -> TableArrays:
         self._expect_column(frame, self.column)
         empty = without_words(frame[self.column])
         rows, notes = np.arange(frame.height), []
@@ -144,7 +150,7 @@ class TextRows(Preprocessing):
                 notes.append(f"{self.target.name}: skipped {(~known).sum():,} rows without a value")
         if empty.any():
             what = "skipped" if with_target else "no prediction"
-            notes.append(f"{self.column}: {_row_list(empty)} without words, {what}")
+            notes.append(f"{self.column}: {_row_list(numbers[empty])} without words, {what}")
         chosen = frame[rows]
         x, truncated = self._encode(chosen[self.column], empty[rows])
         if truncated:
@@ -303,14 +309,14 @@ def labeled(path, target, options) -> Labeled:
     empty = without_words(frame[column])
     if empty.mean() > MAX_EMPTY:
         raise DataError(
-            f"{column}: {_row_list(empty)} of {len(empty):,} without words",
+            f"{column}: {_row_list(np.flatnonzero(empty) + 1)} of {len(empty):,} without words",
             expected=f"words in at least {1 - MAX_EMPTY:.0%} of the texts; a few rows without "
             "words would be skipped",
             fix="remove these rows, or choose another column: text=... (--text COLUMN)",
         )
     whole = Target.fit(frame[target].filter(~_mask(empty)), options.task)
     if empty.any():
-        notes.append(f"{column}: {_row_list(empty)} without words, skipped")
+        notes.append(f"{column}: {_row_list(np.flatnonzero(empty) + 1)} without words, skipped")
     rows = np.flatnonzero(~empty & frame[target].is_not_null().to_numpy())
     total, frame = frame.height, frame[rows]
     y = whole.encode(frame[target])
@@ -388,9 +394,8 @@ def _fit(frame, column, target, options) -> TextRows:
     return TextRows(column, options.tokens, tokenizer, length, target)
 
 
-def _row_list(empty) -> str:
+def _row_list(numbers) -> str:
     """How many rows, and which: "3 rows (rows 2, 17, 40)"."""
-    numbers = np.flatnonzero(empty) + 1
     shown = ", ".join(map(str, numbers[:5])) + (", ..." if len(numbers) > 5 else "")
     return f"{len(numbers):,} rows (rows {shown})" if len(numbers) > 1 else f"1 row (row {shown})"
 
