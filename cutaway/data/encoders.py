@@ -351,7 +351,8 @@ def _codes(encoder, series, notes, *, missing) -> np.ndarray:
     places = {level: k for k, level in enumerate(encoder.levels)}
     texts = _texts(series)
     same = other_spellings(texts, encoder.levels)
-    texts = [same.get(t, t) for t in texts] if same else texts
+    if same:
+        texts: list = [same.get(t, t) for t in texts]
     places[None] = -1 if missing is None else missing
     codes = np.fromiter((places.get(t, -1) for t in texts), int, len(texts))
     unseen = [t for t in texts if t not in places]

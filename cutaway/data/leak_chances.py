@@ -74,8 +74,7 @@ def leak_of_filled(name: str, values, kind: str, y, target, columns: int) -> Lea
         "function",
         (name,),
         1 - errors / len(y),
-        f"fraction of rows in which `{name}` is {'' if is_alone else 'not '}filled in as "
-        f"`{target.name}` is {target.classes[number]!r}",
+        f"fraction of rows in which `{name}` fits this",
         f"`{name}` is {'filled in' if is_alone else 'empty'} for {target.classes[number]!r} of "
         f"`{target.name}` alone: {of_class:,} of its {own:,} rows have a value, and {rest:,} of "
         f"the {len(y) - own:,} others",

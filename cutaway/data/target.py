@@ -176,7 +176,7 @@ class Target:
 
     def _keys(self, series) -> list:
         """The values as classes are compared, None where missing; 7,4 is the class 7.4."""
-        keys = [None if value is None else _key(value) for value in clean(series).to_list()]
+        keys: list = [None if value is None else _key(value) for value in clean(series).to_list()]
         same = other_spellings(keys, map(_key, self.classes or []))
         return [same.get(key, key) for key in keys] if same else keys
 
