@@ -16,8 +16,9 @@ from cutaway.runs.damage import explaining_damage
 from cutaway.runs.evaluation import Evaluation
 from cutaway.runs.networks import build_network, loss_of
 from cutaway.runs.own_files import is_own
-from cutaway.runs.preprocessing import FilePredictions, Preprocessing, RowPredictions
+from cutaway.runs.preprocessing import FilePredictions, Preprocessing
 from cutaway.runs.recognition import kind_of_run
+from cutaway.runs.row_predictions import RowPredictions
 from cutaway.runs.run_folder import RunFolder, as_json
 from cutaway.runs.schema import Metrics, expect_numbers
 from cutaway.train import History, Trainer

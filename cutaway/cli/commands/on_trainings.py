@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from cutaway.cli.options import Device, Force, Json, MaxBytes, Trust, example, option
-from cutaway.runs.options.flags import parse_names
+from cutaway.runs.options.quoted import parse_names
 
 
 @example("cutaway doctor runs/students --treat")
