@@ -12,6 +12,7 @@ from cutaway.explain.flow import FlowStory
 from cutaway.explain.forward import ForwardStory
 from cutaway.explain.gradient import GradientStory
 from cutaway.explain.joint_attribution import JointAttribution
+from cutaway.explain.loss_story import LossStory
 from cutaway.explain.names import ElementNames
 from cutaway.explain.paths import LocalJacobians
 from cutaway.explain.trace import Trace
@@ -103,6 +104,15 @@ class Explanation:
         layer = self._modules[path]
         what = f"{path} {type(layer).__name__}".strip()
         return ForwardStory(self.jacobians, self.names, path, node, index, what)
+
+    def losses(self) -> LossStory:
+        """The loss of each row as arithmetic, (21 - 24)² = 9, their mean, and the slopes ∂L/∂ŷ.
+
+        Raises:
+            OptionError: no loss was given.
+        """
+        self.trace.expect_loss()
+        return LossStory(self.trace, self.jacobians, self.names)
 
     def update(self, optimizer, path: str, index=()) -> UpdateStory:
         """What `optimizer`'s next step would do to one weight with the gradient of this loss.

@@ -110,6 +110,11 @@ class ElementNames:
                     name, symbol="ŷ", layer=None, what="the output", turn=turn, keys=keys
                 )
 
+    @property
+    def rows(self) -> int | None:
+        """Number of rows of the batch; None: there is no batch axis."""
+        return None if self._rows is None else self._rows[0]
+
     def of(self, node: Node) -> Name | None:
         """The name of a node's elements; None for intermediate results, which paths skip."""
         return self._names.get(node.number)
