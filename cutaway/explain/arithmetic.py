@@ -8,6 +8,7 @@ import ast
 import functools
 import math
 import operator
+import textwrap
 
 import numpy as np
 
@@ -172,7 +173,7 @@ def _evaluated_parts(quantity):
     )
 
 
-def arithmetic_of(node, element: int, names, jacobians) -> Arithmetic | None:
+def arithmetic_of(node, element: int) -> Arithmetic | None:
     """How an element was computed, by its operation's formula; None if it has none.
 
     Also None where the formula, with its numbers, does not give the value: 1 / (1 + e^1000).
@@ -205,10 +206,43 @@ def values_at(node, element: int) -> dict:
     return values
 
 
-def slope_at(node, element: int, value: float) -> Arithmetic | None:
-    """The slope of a function of one value with its numbers; None if that is no arithmetic."""
+def slope_at(node, element: int, source_element: int, value: float) -> Arithmetic | None:
+    """∂(an element)/∂(one that it was computed from) with its numbers; None if that is a constant.
+
+    Args:
+        value: the slope, to compare with.
+    """
     operation = node.record.operation
-    if operation.slope_formula is None or operation.traits.edges != "elementwise":
+    if operation.slope_formula is None or not operation.traits.activation:
         return None
-    found = Arithmetic(operation.slope_formula, values_at(node, element))
+    values = values_at(node, element)
+    if operation.traits.edges == "rowwise":
+        width = node.shape[-1]
+        (row, i), j = divmod(element, width), source_element % width
+        out = node.value.reshape(-1, width)[row]
+        values |= {"i": i, "j": j, "out_i": float(out[i]), "out_j": float(out[j])}
+    found = Arithmetic(operation.slope_formula, values)
     return found if found.quantity.kind is not None and found.is_equal(value) else None
+
+
+def wrapped_equation(line: str, width: int) -> list:
+    """The line `a = b = c`, broken before an equals sign, or in a sum, if it is too long."""
+    if len(line) <= width:
+        return [line]
+    head, *pieces = line.split(" = ")
+    indent = " " * len(head)
+    lines, current = [], head
+    for k, piece in enumerate(pieces):
+        if k and len(current) + 3 + len(piece) > width:
+            lines.append(current)
+            current = indent
+        current += f" = {piece}"
+        if len(current) > width:
+            kept = current.replace(" · ", "\u00a0·\u00a0").replace("ln ", "ln\u00a0")
+            parts = textwrap.wrap(
+                kept, width, subsequent_indent=f"{indent}   ", break_long_words=False,
+                drop_whitespace=True,
+            )  # fmt: skip
+            *full, current = (part.replace("\u00a0", " ") for part in parts)
+            lines += full
+    return [*lines, current]

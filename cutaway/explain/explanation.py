@@ -12,6 +12,7 @@ from cutaway.explain.flow import FlowStory
 from cutaway.explain.forward import ForwardStory
 from cutaway.explain.gradient import GradientStory
 from cutaway.explain.joint_attribution import JointAttribution
+from cutaway.explain.layer_story import LayerStory
 from cutaway.explain.loss_story import LossStory
 from cutaway.explain.names import ElementNames
 from cutaway.explain.paths import LocalJacobians
@@ -104,6 +105,18 @@ class Explanation:
         layer = self._modules[path]
         what = f"{path} {type(layer).__name__}".strip()
         return ForwardStory(self.jacobians, self.names, path, node, index, what)
+
+    def layer(self, path: str) -> LayerStory:
+        """A layer in matrix form with its numbers: z = Wᵀ x + b and O = act(z).
+
+        Args:
+            path: of a layer of neurons, "0".
+
+        Raises:
+            OptionError: no such layer, or it multiplies by no weight matrix.
+        """
+        self._expect_path(path, self._modules)
+        return LayerStory(path, self.trace.graph, self.names, self.jacobians, self._modules)
 
     def losses(self) -> LossStory:
         """The loss of each row as arithmetic, (21 - 24)² = 9, their mean, and the slopes ∂L/∂ŷ.

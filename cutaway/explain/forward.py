@@ -5,11 +5,17 @@ import dataclasses
 import numpy as np
 
 from cutaway.engine import float64
+from cutaway.explain.arithmetic import (
+    LONGEST_SUM,
+    Arithmetic,
+    arithmetic_of,
+    wrapped_equation,
+)
 from cutaway.explain.graph import Node
 from cutaway.explain.names import ElementNames, name_of_origin
 from cutaway.explain.paths import LocalJacobians
 from cutaway.story.panels import signed_bars
-from cutaway.story.text import WIDTH, Story, align, bracketed, number
+from cutaway.story.text import WIDTH, Story, align, bracketed, latex_number, number
 
 SHOWN = 12  # largest terms of a long sum that are printed
 
@@ -44,6 +50,9 @@ class Stage:
         terms: the products that were summed; [] if it is not a sum of products.
         bias: (name, value) of the bias, or None.
         inputs: [(name, value)] of the inputs of any other operation.
+        steps: the formula of a function with its numbers: ["1 / (1 + e^0.168)"].
+        because: why this branch of the formula holds; "" without branches.
+        latex: of the steps.
     """
 
     name: str
@@ -52,6 +61,9 @@ class Stage:
     terms: list = dataclasses.field(default_factory=list)
     bias: tuple | None = None
     inputs: list = dataclasses.field(default_factory=list)
+    steps: list = dataclasses.field(default_factory=list)
+    because: str = ""
+    latex: list = dataclasses.field(default_factory=list)
 
 
 class ForwardStory(Story):
@@ -133,6 +145,10 @@ class ForwardStory(Story):
             return Stage(name, value, how, terms, bias[0] if bias else None), []
         inputs, before = self._inputs(node, element)
         own = self._names.of(node)
+        written = arithmetic_of(node, element)
+        if written is not None:
+            before = before if len(before) <= LONGEST_SUM else []
+            return self._written(node, element, written, inputs), before
         if len(inputs) == 1 and operation.traits.role not in ("arithmetic", "choice"):
             return Stage(name, value, f"{operation.symbol}({inputs[0][0]})", inputs=inputs), before
         how = (own.what.partition(" in ")[0] if own else operation.name) + " of"
@@ -141,6 +157,23 @@ class ForwardStory(Story):
             how = f"{formula}, from" if formula else how
         together = [b for b in before if own and self._same_time(b[0], own)]
         return Stage(name, value, how, inputs=inputs), together
+
+    def _written(self, node, element, written: Arithmetic, inputs) -> Stage:
+        """The stage of a function whose formula is written out with its numbers."""
+        name, value = self._names.text(node, element), float(node.value.ravel()[element])
+        operation = node.record.operation
+        if operation.traits.edges == "elementwise":
+            how = f"{operation.symbol}({inputs[0][0]})" if inputs else operation.symbol
+            because = written.condition
+        else:
+            width = node.shape[-1]
+            how = f"{operation.symbol} of {width} values, here no. {element % width + 1}"
+            because = ""
+        steps = [step for step in written.steps() if step != number(value)]
+        return Stage(
+            name, value, how, inputs=inputs, steps=steps or [number(value, 6)], because=because,
+            latex=written.latex_steps(),
+        )  # fmt: skip
 
     def _formula(self, own, sources) -> str | None:
         """The formula of a normalized value or of a sum of branches; None for other results."""
@@ -228,10 +261,12 @@ class ForwardStory(Story):
     def text(self, width: int = WIDTH) -> str:
         lines = [f"{self.name} = {number(self.value, 6)}   ({self.layer})"]
         for stage in self.stages:
-            lines += ["", *self._stage_text(stage)]
+            lines += ["", *self._stage_text(stage, width)]
         return "\n".join(line[:width] for line in lines)
 
-    def _stage_text(self, stage):
+    def _stage_text(self, stage, width):
+        if stage.steps:
+            return _function_text(stage, width)
         lines = [f"{stage.name} = {stage.how} = {number(stage.value, 6)}"]
         if stage.terms:
             lines[0] = f"{stage.name} = {number(stage.value, 6)}: {stage.how}"
@@ -268,15 +303,25 @@ class ForwardStory(Story):
         return lines
 
     def latex(self) -> str | None:
-        for stage in self.stages:
-            if stage.terms and len(stage.terms) <= SHOWN:
-                parts = [
-                    rf"{bracketed(t.weight_value)} \cdot {bracketed(t.source_value)}"
-                    for t in stage.terms
-                ]
-                bias = "" if stage.bias is None else f" + {bracketed(stage.bias[1])}"
-                name, value = self._latex_names[stage.name], number(stage.value)
-                return f"{name} = {' + '.join(parts)}{bias} = {value}"
+        lines = [line for line in map(self._stage_latex, self.stages) if line is not None]
+        if len(lines) < 2:
+            return lines[0].replace(" &= ", " = ") if lines else None
+        return r"\begin{aligned} " + r" \\ ".join(lines) + r" \end{aligned}"
+
+    def _stage_latex(self, stage) -> str | None:
+        if stage.latex:
+            value = latex_number(number(stage.value, 6))
+            right = list(dict.fromkeys([*stage.latex, value]))
+            return f"{self._latex_names[stage.name]} &= {' = '.join(right)}"
+        if stage.terms and len(stage.terms) <= SHOWN:
+            parts = [
+                rf"{latex_number(bracketed(t.weight_value))} \cdot "
+                rf"{latex_number(bracketed(t.source_value))}"
+                for t in stage.terms
+            ]
+            bias = "" if stage.bias is None else f" + {latex_number(bracketed(stage.bias[1]))}"
+            name, value = self._latex_names[stage.name], latex_number(number(stage.value))
+            return f"{name} &= {' + '.join(parts)}{bias} = {value}"
         return None
 
     def to_dict(self) -> dict:
@@ -306,6 +351,20 @@ class ForwardStory(Story):
             [t.product for t in terms],
             label=f"contribution to {sums[-1].name if sums else self.name}",
         )
+
+
+def _function_text(stage, width) -> list:
+    """O = σ(z) = σ(-0.168) = 1 / (1 + e^0.168) = 0.4581; of a softmax, with its exponentials."""
+    value = number(stage.value, 6)
+    because = f", because {stage.because}" if stage.because else ""
+    if len(stage.inputs) == 1:
+        name, at = stage.inputs[0]
+        numbers = stage.how.replace(name, number(at))
+        right = dict.fromkeys([stage.how, numbers, *stage.steps, value])
+        return wrapped_equation(f"{stage.name} = {' = '.join(right)}{because}", width)
+    right = dict.fromkeys([*stage.steps, value])
+    line = f"{stage.name} = {' = '.join(right)}{because}"
+    return [f"{stage.name} = {value}: {stage.how}", *wrapped_equation(line, width)]
 
 
 def _is_norm(node: Node) -> bool:

@@ -6,7 +6,7 @@ import textwrap
 import numpy as np
 
 from cutaway.engine import float64
-from cutaway.explain.arithmetic import Arithmetic
+from cutaway.explain.arithmetic import Arithmetic, wrapped_equation
 from cutaway.explain.composed import Composed
 from cutaway.explain.graph import Node
 from cutaway.explain.names import ElementNames
@@ -129,7 +129,7 @@ class LossStory(Story):
         if self.composed is not None:
             symbols, numbers = self.composed.text(), self.composed.text(numbers=True)
             line = f"L = {symbols} = {numbers} = {number(self.value, 6)}"
-            lines += ["", *_wrapped(line, width)]
+            lines += ["", *wrapped_equation(line, width)]
         elif not self.parts:
             lines += ["", f"L = {number(self.value, 6)}; no formula of this loss is declared"]
         elif not self._is_whole:
@@ -158,8 +158,8 @@ class LossStory(Story):
             if not alone:
                 own = f"loss of {f'row {k}' if part.is_rowwise else element.prediction[0]}"
             for line in element.before:
-                lines += _wrapped(line, width)
-            lines += _wrapped(_written(own, element, alone=alone), width)
+                lines += wrapped_equation(line, width)
+            lines += wrapped_equation(_written(own, element, alone=alone), width)
         if not alone:
             lines += self._combined(part, called, width)
         slopes = self._slopes(part, called)
@@ -174,7 +174,7 @@ class LossStory(Story):
             return [*lines, f"{called} = {total}, {what} of {part.count:,}"]
         values = " + ".join(number(e.value) for e in part.elements)
         values = f"({values}) / {part.count}" if part.how == "mean" else values
-        return [*lines, *_wrapped(f"{called} = {values} = {total}, {what}", width)]
+        return [*lines, *wrapped_equation(f"{called} = {values} = {total}, {what}", width)]
 
     def _slopes(self, part, called) -> list:
         if part.how == "weighted":
@@ -234,8 +234,12 @@ class LossStory(Story):
                             "arithmetic": e.arithmetic,
                             "because": e.because,
                             "slopes": [
-                                {"prediction": s.prediction, "value": s.value, "arithmetic": s.numbers}
-                                for s in e.slopes
+                                {
+                                    "prediction": slope.prediction,
+                                    "value": slope.value,
+                                    "arithmetic": slope.numbers,
+                                }
+                                for slope in e.slopes
                             ],
                         }
                         for e in part.elements
@@ -258,8 +262,7 @@ def _part(node: Node, names: ElementNames) -> LossPart:
     prediction, target = (np.asarray(array) for array in node.record.arrays[:2])
     result = operation.forward(prediction, target, **{**options, "reduction": "none"})
     values = np.asarray(result[0] if operation.saves else result)
-    is_plain = all(options.get(name) is None for name in ("class_weights", "ignore_index"))
-    is_plain = is_plain and options.get("rows") is None and not options.get("label_smoothing")
+    is_plain = _is_plain(options)
     weights = [options.get(name) for name in ("rows", "class_weights", "ignore_index")]
     is_weighted = any(w is not None for w in weights) and options["reduction"] == "mean"
     elements = [
@@ -363,21 +366,49 @@ class _Element:
             found.symbols,
             found.steps(),
             "" if is_label else found.condition,
-            [self._slope(j) for j in range(self.width)] if self.operation.slope_formula else [],
+            [self.slope(j) for j in range(self.width)] if self.operation.slope_formula else [],
             self.before,
             found.latex_steps(),
         )
 
-    def _slope(self, j) -> "Slope":
+    def slope(self, j) -> Slope:
         own = {f"{name}_i": v[j] for name, v in self.variables.items() if isinstance(v, list)}
         found = Arithmetic(self.operation.slope_formula, {**self.variables, **own, "i": j})
         steps = found.steps()[0] if found.quantity.kind is not None else ""
         because = found.condition if not steps and self.width == 1 else ""
-        return Slope(self.name(j), found.value + 0.0, found.symbols if steps or found.quantity.symbol else "", steps, because)
+        symbols = found.symbols if steps or found.quantity.symbol else ""
+        return Slope(self.name(j), found.value + 0.0, symbols, steps, because)
 
 
 def _is_rowwise(formula: str) -> bool:
     return any(part in formula for part in ("sum(", "p_y", "q_y"))
+
+
+def slope_of_loss(node: Node, element: int, value: float, names: ElementNames) -> str:
+    """∂L/∂(a prediction) as arithmetic, "2 · (24 - 21)"; "" if that is not known.
+
+    Args:
+        element: of the prediction, in the flattened array.
+        value: the slope, to compare with.
+    """
+    operation, options = node.record.operation, node.record.options
+    if operation.slope_formula is None or operation.traits.activation is not None:
+        return ""
+    if not _is_plain(options):
+        return ""
+    width = node.record.arrays[0].shape[-1] if _is_rowwise(operation.value_formula) else 1
+    k, j = divmod(element, width)
+    slope = _Element(node, k, names).slope(j)
+    count = node.sources[0].value.size // width if options["reduction"] == "mean" else 1
+    if not slope.numbers or not np.isclose(slope.value / count, value, rtol=1e-9, atol=1e-12):
+        return ""
+    return slope.numbers if count == 1 else f"{_in_brackets(slope.numbers)} / {count}"
+
+
+def _is_plain(options) -> bool:
+    """Whether all elements count alike, so that the formula of one tells all."""
+    weights = [options.get(name) for name in ("class_weights", "ignore_index", "rows")]
+    return all(w is None for w in weights) and not options.get("label_smoothing")
 
 
 def name_of_prediction(source, place, names) -> str:
@@ -400,19 +431,3 @@ def _written(called, element: ElementLoss, *, alone: bool) -> str:
 
 def _in_brackets(text) -> str:
     return f"({text})" if " - " in text and "·" not in text else text
-
-
-def _wrapped(line: str, width: int) -> list:
-    """The line, broken before an equals sign if it is too long."""
-    if len(line) <= width:
-        return [line]
-    pieces = line.split(" = ")
-    indent = " " * (len(pieces[0]) + 1)
-    lines, current = [], pieces[0]
-    for piece in pieces[1:]:
-        if len(current) + 3 + len(piece) > width and current.strip():
-            lines.append(current)
-            current = indent + "= " + piece
-        else:
-            current += " = " + piece
-    return [*lines, current]

@@ -234,6 +234,10 @@ class ElementNames:
         layer = None if node.number in self._in_loss else layer
         return Name(operation.name, layer, what=what, is_pooled=operation.traits.edges == "pool")
 
+    def after_bias(self, node: Node) -> Node | None:
+        """The sum of a product and its bias; None if there is no bias."""
+        return self._bias_after(node)
+
     def _of_leaf(self, node) -> Name:
         if node.number in self._inputs:
             return Name("x", what="the input", keys=self._inputs[node.number])

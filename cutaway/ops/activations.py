@@ -356,7 +356,8 @@ def softmax_backward(grad, out, z, *, axis=-1):
     return out * (grad - jnp.sum(grad * out, axis=axis, keepdims=True))
 
 
-softmax.formula("exp(z_i) / sum(exp(z))")
+# ∂out_i/∂z_j
+softmax.formula("exp(z_i) / sum(exp(z))", slope="out_i * (1 - out_i) if i == j else -out_i * out_j")
 
 
 @softmax.onnx
@@ -381,7 +382,7 @@ def log_softmax_backward(grad, out, z, *, axis=-1):
     return grad - jnp.exp(out) * jnp.sum(grad, axis=axis, keepdims=True)
 
 
-log_softmax.formula("z_i - ln(sum(exp(z)))")
+log_softmax.formula("z_i - ln(sum(exp(z)))", slope="1 - exp(out_i) if i == j else -exp(out_j)")
 
 
 @log_softmax.onnx
