@@ -86,6 +86,12 @@ class Operation:
         return bound.args, bound.kwargs
 
     @property
+    def defaults(self) -> dict[str, Any]:
+        """{option: its value where a call gives none}."""
+        parameters = self._signature.parameters
+        return {name: parameters[name].default for name in self.option_names}
+
+    @property
     def symbol(self) -> str:
         """What formulas call it; its derivative is symbol'."""
         activation = self.traits.activation

@@ -191,7 +191,7 @@ def values_at(node, element: int) -> dict:
     operation = record.operation
     values = {
         name: float(np.asarray(value))
-        for name, value in record.options.items()
+        for name, value in {**operation.defaults, **record.options}.items()
         if np.ndim(value) == 0 and isinstance(value, int | float) and name != "axis"
     }
     if operation.traits.edges == "elementwise":

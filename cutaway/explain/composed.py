@@ -1,4 +1,4 @@
-"""Formulas of losses that a user composed of operations: 0.5 · (24 - 21)²."""
+"""Formulas of values that are composed of several operations: 0.5 · (24 - 21)²."""
 
 import functools
 import operator
@@ -27,27 +27,29 @@ UNARY = {
 
 
 class Composed:
-    """The formula of an element, down to the outputs of the network and the targets.
+    """The formula of an element, down to elements that have a name.
 
     Args:
         targets: Tensors of the targets, each called y.
+        is_loss: down to the outputs of the network; otherwise to any element with a name.
     """
 
-    def __init__(self, names: ElementNames, jacobians, targets):
+    def __init__(self, names: ElementNames, jacobians, targets=(), *, is_loss: bool = False):
         self._names, self._jacobians = names, jacobians
+        self._is_loss, self._first = is_loss, None
         self._targets = {id(tensor) for tensor in targets}
         self._leaves = 0
 
     def of(self, node: Node, element: int = 0) -> Quantity | None:
         """The Quantity; None if an operation has no sign in formulas, or it is too long."""
-        self._leaves = 0
+        self._leaves, self._first = 0, node
         try:
             return self._of(node, element)
         except (KeyError, OverflowError):
             return None
 
     def _of(self, node, element):
-        if node.record is None or node.module or self._names.graph.is_output(node):
+        if self._is_end(node):
             return self._leaf(self._names.text(node, element), node.value.ravel()[element])
         record, traits = node.record, node.record.operation.traits
         if record.operation.value_formula and not traits.activation:  # a loss
@@ -68,6 +70,13 @@ class Composed:
         if name == "square":
             return parts[0] ** 2
         return UNARY[name](*parts) if len(parts) == 1 else BINARY[name](*parts)
+
+    def _is_end(self, node) -> bool:
+        if node.record is None:
+            return True
+        if self._is_loss:
+            return bool(node.module) or self._names.graph.is_output(node)
+        return node is not self._first and self._names.of(node) is not None
 
     def _argument(self, node, k, element):
         source, tensor = node.sources[k], node.record.inputs[k]

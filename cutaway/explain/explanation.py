@@ -16,6 +16,7 @@ from cutaway.explain.layer_story import LayerStory
 from cutaway.explain.loss_story import LossStory
 from cutaway.explain.names import ElementNames
 from cutaway.explain.paths import LocalJacobians
+from cutaway.explain.rule_story import RuleStory
 from cutaway.explain.trace import Trace
 from cutaway.explain.update import explain_update
 from cutaway.explain.update_story import UpdateStory
@@ -156,6 +157,14 @@ class Explanation:
             self.names.latex(node, element),
         )
         return story
+
+    def rule(self) -> RuleStory:
+        """What the rows would change in a perceptron or a Hebbian neuron, with its rule's numbers.
+
+        Raises:
+            OptionError: the network has no learning rule of its own, or there is no y.
+        """
+        return RuleStory(self._net, self.trace.x, self.trace.y)
 
     def attribution(self, **options) -> Attribution | JointAttribution:
         """The contribution of each element of x to an output; see `attribute` for options."""

@@ -11,9 +11,11 @@ from cutaway.explain.arithmetic import (
     arithmetic_of,
     wrapped_equation,
 )
+from cutaway.explain.composed import Composed
 from cutaway.explain.graph import Node
 from cutaway.explain.names import ElementNames, name_of_origin
 from cutaway.explain.paths import LocalJacobians
+from cutaway.optim.terms import Quantity
 from cutaway.story.panels import signed_bars
 from cutaway.story.text import WIDTH, Story, align, bracketed, latex_number, number
 
@@ -53,6 +55,7 @@ class Stage:
         steps: the formula of a function with its numbers: ["1 / (1 + e^0.168)"].
         because: why this branch of the formula holds; "" without branches.
         latex: of the steps.
+        is_of_row: whether it is a function of a whole row, as softmax is.
     """
 
     name: str
@@ -64,6 +67,7 @@ class Stage:
     steps: list = dataclasses.field(default_factory=list)
     because: str = ""
     latex: list = dataclasses.field(default_factory=list)
+    is_of_row: bool = False
 
 
 class ForwardStory(Story):
@@ -154,9 +158,50 @@ class ForwardStory(Story):
         how = (own.what.partition(" in ")[0] if own else operation.name) + " of"
         if own is not None:
             formula = own.formula or self._formula(own, [n for n, _ in before])
+            composed = None if formula else self._composed(node, element)
+            if composed is not None:
+                numbers = composed.text(numbers=True)
+                return Stage(name, value, composed.text(), inputs=inputs, steps=[numbers]), before
             how = f"{formula}, from" if formula else how
         together = [b for b in before if own and self._same_time(b[0], own)]
         return Stage(name, value, how, inputs=inputs), together
+
+    def _composed(self, node, element) -> Quantity | None:
+        """A short formula of + - · / of named values; None if it is none."""
+        found = Composed(self._names, self._jacobians).of(node, element)
+        if found is None or found.kind is None or node.record.operation.traits.is_function:
+            return None
+        if not np.isclose(found.value, node.value.ravel()[element], rtol=1e-9):
+            return None
+        return found if len(found.text()) <= WIDTH // 2 else None
+
+    def _written(self, node, element, written: Arithmetic, inputs) -> Stage:
+        """The stage of a function whose formula is written out with its numbers."""
+        name, value = self._names.text(node, element), float(node.value.ravel()[element])
+        operation = node.record.operation
+        steps = [step for step in written.steps() if step != number(value)]
+        is_of_row = operation.traits.edges != "elementwise"
+        if is_of_row:
+            width = node.shape[-1]
+            how = f"{operation.symbol} of {width} values, here no. {element % width + 1}"
+        else:
+            how = f"{operation.symbol}({', '.join(called for called, _ in inputs)})"
+            numbers = ", ".join(number(at) for _, at in inputs)
+            steps = [f"{operation.symbol}({numbers})", *steps]
+        because = "" if is_of_row else written.condition
+        return Stage(
+            name, value, how, inputs=inputs, steps=steps, because=because,
+            latex=written.latex_steps(), is_of_row=is_of_row,
+        )  # fmt: skip
+
+    def _composed(self, node, element) -> Quantity | None:
+        """A short formula of + - · / of named values; None if it is none."""
+        found = Composed(self._names, self._jacobians).of(node, element)
+        if found is None or found.kind is None or node.record.operation.traits.is_function:
+            return None
+        if not np.isclose(found.value, node.value.ravel()[element], rtol=1e-9):
+            return None
+        return found if len(found.text()) <= WIDTH // 2 else None
 
     def _written(self, node, element, written: Arithmetic, inputs) -> Stage:
         """The stage of a function whose formula is written out with its numbers."""
@@ -357,14 +402,10 @@ def _function_text(stage, width) -> list:
     """O = σ(z) = σ(-0.168) = 1 / (1 + e^0.168) = 0.4581; of a softmax, with its exponentials."""
     value = number(stage.value, 6)
     because = f", because {stage.because}" if stage.because else ""
-    if len(stage.inputs) == 1:
-        name, at = stage.inputs[0]
-        numbers = stage.how.replace(name, number(at))
-        right = dict.fromkeys([stage.how, numbers, *stage.steps, value])
-        return wrapped_equation(f"{stage.name} = {' = '.join(right)}{because}", width)
-    right = dict.fromkeys([*stage.steps, value])
-    line = f"{stage.name} = {' = '.join(right)}{because}"
-    return [f"{stage.name} = {value}: {stage.how}", *wrapped_equation(line, width)]
+    head = [] if stage.is_of_row else [stage.how]
+    right = dict.fromkeys([*head, *stage.steps, value])
+    lines = wrapped_equation(f"{stage.name} = {' = '.join(right)}{because}", width)
+    return [f"{stage.name} = {value}: {stage.how}", *lines] if stage.is_of_row else lines
 
 
 def _is_norm(node: Node) -> bool:

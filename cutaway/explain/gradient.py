@@ -300,6 +300,12 @@ class GradientStory(Story):
 def _expect_node(trace, path):
     trace.expect_loss()
     node = trace.graph.parameters.get(path)
+    if path in trace.rule_paths:
+        raise GradientError(
+            f"{path} is not trained by a gradient: the slope of its threshold is 0 everywhere",
+            expected="a parameter of a network that learns by gradients",
+            fix="rule() shows what the neuron's own rule would change",
+        )
     if path in trace.frozen:
         raise GradientError(
             f"{path} gets no gradient: it is frozen",

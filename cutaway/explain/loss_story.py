@@ -118,7 +118,7 @@ class LossStory(Story):
         if self._is_whole:
             return None
         targets = [] if trace.y is None else leaves(trace.y)
-        found = Composed(names, jacobians, targets).of(trace.graph.result)
+        found = Composed(names, jacobians, targets, is_loss=True).of(trace.graph.result)
         is_right = found is not None and np.isclose(found.value, self.value, rtol=1e-9)
         return found if is_right else None
 
