@@ -128,12 +128,13 @@ class Explanation:
         self.trace.expect_loss()
         return LossStory(self.trace, self.jacobians, self.names)
 
-    def update(self, optimizer, path: str, index=()) -> UpdateStory:
+    def update(self, optimizer, path: str, index=(), *, batches: int | None = None) -> UpdateStory:
         """What `optimizer`'s next step would do to one weight with the gradient of this loss.
 
         Args:
             optimizer: of the network's parameters, in its present state.
             path, index: see `gradient`.
+            batches: see `explain_update`.
         """
         self._expect_path(path, self.trace.parameters)
         # an optimizer of part of the network has its own paths
@@ -148,7 +149,7 @@ class Explanation:
             if id(parameters[name]) in own and name not in frozen
         }
         called = own.get(id(parameters[path]), path)
-        story = explain_update(optimizer, called, index, gradients=gradients)
+        story = explain_update(optimizer, called, index, gradients=gradients, batches=batches)
         node = self.trace.graph.parameters[path]
         index = expect_index(path, index, node.shape)
         element = int(np.ravel_multi_index(index, node.shape)) if node.shape else 0

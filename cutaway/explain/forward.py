@@ -194,32 +194,6 @@ class ForwardStory(Story):
             latex=written.latex_steps(), is_of_row=is_of_row,
         )  # fmt: skip
 
-    def _composed(self, node, element) -> Quantity | None:
-        """A short formula of + - · / of named values; None if it is none."""
-        found = Composed(self._names, self._jacobians).of(node, element)
-        if found is None or found.kind is None or node.record.operation.traits.is_function:
-            return None
-        if not np.isclose(found.value, node.value.ravel()[element], rtol=1e-9):
-            return None
-        return found if len(found.text()) <= WIDTH // 2 else None
-
-    def _written(self, node, element, written: Arithmetic, inputs) -> Stage:
-        """The stage of a function whose formula is written out with its numbers."""
-        name, value = self._names.text(node, element), float(node.value.ravel()[element])
-        operation = node.record.operation
-        if operation.traits.edges == "elementwise":
-            how = f"{operation.symbol}({inputs[0][0]})" if inputs else operation.symbol
-            because = written.condition
-        else:
-            width = node.shape[-1]
-            how = f"{operation.symbol} of {width} values, here no. {element % width + 1}"
-            because = ""
-        steps = [step for step in written.steps() if step != number(value)]
-        return Stage(
-            name, value, how, inputs=inputs, steps=steps or [number(value, 6)], because=because,
-            latex=written.latex_steps(),
-        )  # fmt: skip
-
     def _formula(self, own, sources) -> str | None:
         """The formula of a normalized value or of a sum of branches; None for other results."""
         names = [name for name in map(self._names.of, sources) if name is not None]
