@@ -13,10 +13,10 @@ from cutaway.story.text import WIDTH, Story, align, number
 
 SATURATED = 0.05  # a slope below this fraction of the function's largest slope
 LEGEND = (
-    "active: the neuron is activated, z > 0, which is σ(z) > 0.5.",
-    "off: its slope is 0, so no gradient passes through it.",
-    "saturated: its slope is below 5 % of the largest that the function has.",
-    "factor: ∂L/∂z relative to the next layer.",
+    ["active", "the neuron is activated: z > 0, which for a sigmoid is σ(z) > 0.5"],
+    ["off", "its slope is 0, so no gradient passes through it"],
+    ["saturated", "its slope is below 5% of the largest that the function has"],
+    ["factor", "∂L/∂z relative to that of the next layer"],
 )
 VANISHED, EXPLODED = 1e-3, 1e3  # the first layer's gradient relative to the last one's
 
@@ -107,7 +107,7 @@ class FlowStory(Story):
             None,
             largest,
             node.module,
-            active=float(np.mean(node.value > 0)),
+            active=float(np.mean(node.value > 0)) if isinstance(factors, list) else None,
             title=activation.name if traits is None else traits.title,
         )
 
@@ -195,7 +195,7 @@ class FlowStory(Story):
             lines += textwrap.wrap(f"! {note}", width, subsequent_indent="  ")
         if any(flow.activation for flow in self.layers):
             legend = LEGEND if not self._branches() else LEGEND[1:]
-            lines += ["", *textwrap.wrap(" ".join(legend), width)]
+            lines += ["", *align(legend)]
         return "\n".join(lines)
 
     def _branches(self) -> bool:

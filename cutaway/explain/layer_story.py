@@ -177,19 +177,6 @@ class LayerStory(Story):
             **arrays,
         }
 
-    def plot(self, axes=None):
-        """The weight matrix as colors."""
-        from cutaway.story.panels import heat_map
-
-        return heat_map(
-            axes,
-            self.values.weight,
-            title=f"W of {self.path or 'the network'}",
-            down="input i",
-            along="neuron j",
-            color_label="w_ij",
-        )
-
 
 def _product_of(path, graph, layers) -> Node:
     """The matrix product of activations and weights that a layer computes."""

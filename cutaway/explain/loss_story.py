@@ -13,7 +13,6 @@ from cutaway.explain.names import ElementNames
 from cutaway.explain.paths import LocalJacobians
 from cutaway.nn.trees import leaves
 from cutaway.optim.terms import Quantity, named
-from cutaway.story.panels import signed_bars
 from cutaway.story.text import WIDTH, Story, align, latex_number, number
 
 GREEK = {"delta": "δ", "beta": "β"}
@@ -248,12 +247,6 @@ class LossStory(Story):
                 for part in self.parts
             ],
         }
-
-    def plot(self, axes=None):
-        """The loss of each row or element, as bars."""
-        elements = [e for part in self.parts for e in part.elements]
-        labels = [f"{k}: {e.prediction[0]}" for k, e in enumerate(elements, 1)]
-        return signed_bars(axes, labels, [e.value for e in elements], label="loss")
 
 
 def _part(node: Node, names: ElementNames) -> LossPart:

@@ -264,7 +264,8 @@ def _render(q, numbers, latex) -> tuple[str, int]:
     if q.kind == "/":
         if latex:
             return rf"\frac{{{inner[0][0]}}}{{{inner[1][0]}}}", PRODUCT
-        return f"{part(0, PRODUCT)} / {part(1, POWER)}", PRODUCT
+        left = inner[0][0] if " " not in inner[0][0] else part(0, PRODUCT)  # -1 / p
+        return f"{left} / {part(1, POWER)}", PRODUCT
     if q.kind == "^":
         if latex:
             return f"{part(0, ATOM)}^{{{inner[1][0]}}}", POWER
