@@ -9,6 +9,7 @@ import functools
 import math
 import operator
 import textwrap
+from typing import Any
 
 import numpy as np
 
@@ -189,7 +190,7 @@ def values_at(node, element: int) -> dict:
     """{variable of an activation's formula: number, or numbers of a row}."""
     record = node.record
     operation = record.operation
-    values = {
+    values: dict[str, Any] = {
         name: float(np.asarray(value))
         for name, value in {**operation.defaults, **record.options}.items()
         if np.ndim(value) == 0 and isinstance(value, int | float) and name != "axis"

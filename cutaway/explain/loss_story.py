@@ -2,6 +2,7 @@
 
 import dataclasses
 import textwrap
+from typing import Any
 
 import numpy as np
 
@@ -251,6 +252,7 @@ class LossStory(Story):
 
 def _part(node: Node, names: ElementNames) -> LossPart:
     """What a loss operation computed, element by element."""
+    assert node.record is not None
     operation, options = node.record.operation, node.record.options
     prediction, target = (np.asarray(array) for array in node.record.arrays[:2])
     result = operation.forward(prediction, target, **{**options, "reduction": "none"})
@@ -280,6 +282,7 @@ class _Element:
     """
 
     def __init__(self, node: Node, k: int, names: ElementNames):
+        assert node.record is not None
         self.operation, self.options = node.record.operation, node.record.options
         self.source, self.names, self.before = node.sources[0], names, []
         prediction, target = (np.asarray(array) for array in node.record.arrays[:2])
@@ -288,7 +291,7 @@ class _Element:
         self.width = prediction.shape[-1] if _is_rowwise(self.operation.value_formula) else 1
         row = prediction.reshape(-1, self.width)[k]
         self.places = range(k * self.width, (k + 1) * self.width)
-        self.variables = self._options()
+        self.variables: dict[str, Any] = dict(self._options())
         if self.width > 1 or _is_rowwise(self.operation.value_formula):
             self.aim, y = self._of_row(row, target, k)
         else:
@@ -384,6 +387,7 @@ def slope_of_loss(node: Node, element: int, value: float, names: ElementNames) -
         element: of the prediction, in the flattened array.
         value: the slope, to compare with.
     """
+    assert node.record is not None
     operation, options = node.record.operation, node.record.options
     if operation.slope_formula is None or operation.traits.activation is not None:
         return ""

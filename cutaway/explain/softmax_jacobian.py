@@ -57,7 +57,7 @@ def slope_matrix(paths, names, jacobians) -> SlopeMatrix | None:
     Args:
         paths: lists of PathSteps, from the loss to the weight.
     """
-    node = row = None
+    node, row, source = None, 0, None
     used = set()
     for steps in paths:
         for above, below in itertools.pairwise(steps):
@@ -70,7 +70,7 @@ def slope_matrix(paths, names, jacobians) -> SlopeMatrix | None:
                 node, row, source = above.node, place[0], below.node
             if above.node is node and place[0] == row:
                 used.add((place[1], below.element % width))
-    if node is None:
+    if node is None or source is None:
         return None
     width = node.shape[-1]
     elements = range(row * width, (row + 1) * width)

@@ -92,7 +92,6 @@ class AdamW(Adam):
     """
 
     name = "adamw"
-    variants = None
     takes_decay = True
 
     weight_decay = Hyperparameter(least=0)
@@ -123,6 +122,10 @@ class AdamW(Adam):
             shrunk = w * (1 - self.eta * named("λ", self.decay))
             w = yield "w", shrunk, "weight decay, before Adam's step"
         yield from super().terms(w, g, m, v)
+
+    def variants(self, w, g, m, v):
+        shrunk = w * (1 - self.eta * named("λ", self.decay))
+        yield from super().variants(named("w", shrunk.value, digits=w.digits), g, m, v)
 
 
 class Nadam(Optimizer):

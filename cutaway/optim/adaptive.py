@@ -58,7 +58,7 @@ class Adagrad(Optimizer):
     def variants(self, w, g, G):
         G = named("G", (G + g**2).value)
         moved = w - self.eta / sqrt(G + constant("ε", self.eps)) * g
-        yield "w", moved, "ε is outside of the root here; inside, as in some textbooks"
+        yield "w", moved, "with ε inside of the root, as in some textbooks (here it is outside)"
 
 
 class Adadelta(Optimizer):
@@ -185,4 +185,4 @@ class RMSprop(Optimizer):
         beta = self.beta
         v = named("v", (beta * v + (1 - beta) * g**2).value)
         moved = w - self.eta / sqrt(v + constant("ε", self.eps)) * g
-        yield "w", moved, "ε is outside of the root here; inside, as in some textbooks"
+        yield "w", moved, "with ε inside of the root, as in some textbooks (here it is outside)"

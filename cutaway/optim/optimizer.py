@@ -84,7 +84,9 @@ class Optimizer(Adjustable):
     slots: tuple[str, ...] = ()
     symbols: tuple[str, ...] | None = None  # of the slots in `terms`; None: as they are named
     terms = None
-    variants = None  # like `terms`, with the new weights of other definitions of this algorithm
+    variants: Any = (
+        None  # like `terms`, with the new weights of other definitions of this algorithm
+    )
     remark = ""  # on what others call it, or how they define it
     usual_lr: float | None = None  # its usual learning rate; None: the one for steps of length η
     steps = "gradient"  # how the step length depends on η: see STEPS

@@ -6,13 +6,13 @@ import re
 
 import numpy as np
 import pytest
-from tests.explain.recompute import as_python, check, could_be
 
 import cutaway as ct
 from cutaway import losses
 from cutaway.engine import Operation
 from cutaway.explain.arithmetic import Arithmetic
 from cutaway.ops import activations as functions
+from tests.explain.recompute import as_python, check, could_be
 
 ACTIVATIONS = [ct.Sigmoid, ct.Tanh, ct.ReLU, ct.LeakyReLU, ct.ELU, ct.Softplus, ct.GELU, ct.SiLU]
 HEADS = [  # the layer at the end, the target, the loss
@@ -91,7 +91,9 @@ def check_gradient(story):
     for f, line in zip(story.paths[0].factors, lines, strict=False):
         assert f.text in line
         if f.arithmetic and not line.endswith("…"):
-            low, high = could_be(as_python(f.arithmetic))
+            written = as_python(f.arithmetic)
+            assert written is not None
+            low, high = could_be(written)
             assert f"{f.value:.4g}" in line.split()
             assert low - 1e-3 * abs(low) <= f.value <= high + 1e-3 * abs(high)
 
@@ -120,7 +122,7 @@ def test_a_declared_formula_is_the_function_and_its_slope_the_rule(expression, v
     if expression.slope_formula is not None:
         out.backward()
         slope = Arithmetic(expression.slope_formula, {**values, "out": out.item()}).value
-        assert slope == pytest.approx(float(z.grad), rel=1e-5)
+        assert z.grad is not None and slope == pytest.approx(float(z.grad), rel=1e-5)
 
 
 def test_every_activation_function_has_a_formula_or_is_known_to_have_none():
