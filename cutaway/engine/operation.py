@@ -145,7 +145,7 @@ class Operation:
 
         Example:
             >>> import cutaway as ct
-            >>> @ct.operation(activation=ct.Activation("Square"))
+            >>> @ct.operation(edges="elementwise")
             ... def square(z):
             ...     return z * z
             >>> square.formula("z**2", slope="2 * z")

@@ -11,8 +11,8 @@ from cutaway.explain.arithmetic import (
     arithmetic_of,
     wrapped_equation,
 )
-from cutaway.explain.composed import Composed
 from cutaway.explain.graph import Node
+from cutaway.explain.graph_formula import GraphFormula
 from cutaway.explain.names import ElementNames, name_of_origin
 from cutaway.explain.paths import LocalJacobians
 from cutaway.optim.terms import Quantity
@@ -168,7 +168,7 @@ class ForwardStory(Story):
 
     def _composed(self, node, element) -> Quantity | None:
         """A short formula of + - · / of named values; None if it is none."""
-        found = Composed(self._names, self._jacobians).of(node, element)
+        found = GraphFormula(self._names, self._jacobians).of(node, element)
         if found is None or found.kind is None or node.record.operation.traits.is_function:
             return None
         if not np.isclose(found.value, node.value.ravel()[element], rtol=1e-9):

@@ -8,8 +8,8 @@ import numpy as np
 
 from cutaway.engine import float64
 from cutaway.explain.arithmetic import Arithmetic, wrapped_equation
-from cutaway.explain.composed import Composed
 from cutaway.explain.graph import Node
+from cutaway.explain.graph_formula import GraphFormula
 from cutaway.explain.names import ElementNames
 from cutaway.explain.paths import LocalJacobians
 from cutaway.nn.trees import leaves
@@ -118,7 +118,7 @@ class LossStory(Story):
         if self._is_whole:
             return None
         targets = [] if trace.y is None else leaves(trace.y)
-        found = Composed(names, jacobians, targets, is_loss=True).of(trace.graph.result)
+        found = GraphFormula(names, jacobians, targets, is_loss=True).of(trace.graph.result)
         is_right = found is not None and np.isclose(found.value, self.value, rtol=1e-9)
         return found if is_right else None
 

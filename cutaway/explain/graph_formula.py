@@ -26,7 +26,7 @@ UNARY = {
 }
 
 
-class Composed:
+class GraphFormula:
     """The formula of an element, down to elements that have a name.
 
     Args:
