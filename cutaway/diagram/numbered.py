@@ -1,6 +1,7 @@
 """A small network with the names and numbers of its weights, biases and activations."""
 
 from html import escape
+from typing import Any
 
 import numpy as np
 
@@ -78,7 +79,8 @@ def _activations(columns, net, x) -> list:
             expected=f"one row of {columns[0].size} inputs, to show its activations",
             fix="pass one row, x[0]",
         )
-    values, current = [x.ravel()], x.reshape(1, -1)
+    values = [x.ravel()]
+    current: Any = x.reshape(1, -1)
     modules = net.modules()
     with in_mode(net, False), no_grad():
         for column in columns[1:]:

@@ -240,7 +240,10 @@ class GradientStory(Story):
             if line.startswith(ZERO):
                 shown = f"<mark>{shown}</mark>"
             elif _NUMBERS.fullmatch(line):
-                shown = _ZERO.sub("<mark>0</mark>", shown)
+                product, equals, total = shown.rpartition(" = 0")
+                factors = product if equals and not total else shown
+                rest = equals if equals and not total else ""
+                shown = _ZERO.sub("<mark>0</mark>", factors) + rest
             lines.append(shown)
         return f'<pre class="cutaway-story">{chr(10).join(lines)}</pre>'
 
