@@ -173,8 +173,11 @@ class explain:
     from cutaway.explain.gradient import GradientStory as GradientStory
     from cutaway.explain.sequences import HiddenStates as HiddenStates
     from cutaway.explain.joint_attribution import JointAttribution as JointAttribution
+    from cutaway.explain.layer_story import LayerStory as LayerStory
+    from cutaway.explain.loss_story import LossStory as LossStory
     from cutaway.explain.gradient import Path as Path
     from cutaway.explain.pixels import PixelEvidence as PixelEvidence
+    from cutaway.explain.rule_story import RuleStory as RuleStory
     from cutaway.explain.update_story import UpdateStory as UpdateStory
     from cutaway.explain.sequences import attention_maps as attention_maps
     from cutaway.explain.attribution import attribute as attribute

@@ -10,7 +10,10 @@ from cutaway.explain.forward import ForwardStory
 from cutaway.explain.gradcam import GradCam, grad_cam
 from cutaway.explain.gradient import Factor, GradientStory, Path
 from cutaway.explain.joint_attribution import JointAttribution
+from cutaway.explain.layer_story import LayerStory
+from cutaway.explain.loss_story import LossStory
 from cutaway.explain.pixels import PixelEvidence, pixel_evidence
+from cutaway.explain.rule_story import RuleStory
 from cutaway.explain.sequences import AttentionMaps, HiddenStates, attention_maps, hidden_states
 from cutaway.explain.update import explain_update
 from cutaway.explain.update_story import UpdateStory
@@ -30,8 +33,11 @@ __all__ = [
     "GradientStory",
     "HiddenStates",
     "JointAttribution",
+    "LayerStory",
+    "LossStory",
     "Path",
     "PixelEvidence",
+    "RuleStory",
     "UpdateStory",
     "attention_maps",
     "attribute",

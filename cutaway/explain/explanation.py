@@ -12,8 +12,11 @@ from cutaway.explain.flow import FlowStory
 from cutaway.explain.forward import ForwardStory
 from cutaway.explain.gradient import GradientStory
 from cutaway.explain.joint_attribution import JointAttribution
+from cutaway.explain.layer_story import LayerStory
+from cutaway.explain.loss_story import LossStory
 from cutaway.explain.names import ElementNames
 from cutaway.explain.paths import LocalJacobians
+from cutaway.explain.rule_story import RuleStory
 from cutaway.explain.trace import Trace
 from cutaway.explain.update import explain_update
 from cutaway.explain.update_story import UpdateStory
@@ -109,12 +112,34 @@ class Explanation:
         what = f"{path} {type(layer).__name__}".strip()
         return ForwardStory(self.jacobians, self.names, path, node, index, what)
 
-    def update(self, optimizer, path: str, index=()) -> UpdateStory:
+    def layer(self, path: str) -> LayerStory:
+        """A layer in matrix form with its numbers: z = Wᵀ x + b and O = act(z).
+
+        Args:
+            path: of a layer of neurons, "0".
+
+        Raises:
+            OptionError: no such layer, or it multiplies by no weight matrix.
+        """
+        self._expect_path(path, self._modules)
+        return LayerStory(path, self.trace.graph, self.names, self.jacobians, self._modules)
+
+    def losses(self) -> LossStory:
+        """The loss of each row as arithmetic, (21 - 24)² = 9, their mean, and the slopes ∂L/∂ŷ.
+
+        Raises:
+            OptionError: no loss was given.
+        """
+        self.trace.expect_loss()
+        return LossStory(self.trace, self.jacobians, self.names)
+
+    def update(self, optimizer, path: str, index=(), *, batches: int | None = None) -> UpdateStory:
         """What `optimizer`'s next step would do to one weight with the gradient of this loss.
 
         Args:
             optimizer: of the network's parameters, in its present state.
             path, index: see `gradient`.
+            batches: see `explain_update`.
         """
         self._expect_path(path, self.trace.parameters)
         # an optimizer of part of the network has its own paths
@@ -129,7 +154,7 @@ class Explanation:
             if id(parameters[name]) in own and name not in frozen
         }
         called = own.get(id(parameters[path]), path)
-        story = explain_update(optimizer, called, index, gradients=gradients)
+        story = explain_update(optimizer, called, index, gradients=gradients, batches=batches)
         node = self.trace.graph.parameters[path]
         index = expect_index(path, index, node.shape)
         element = int(np.ravel_multi_index(index, node.shape)) if node.shape else 0
@@ -138,6 +163,14 @@ class Explanation:
             self.names.latex(node, element),
         )
         return story
+
+    def rule(self) -> RuleStory:
+        """What the rows would change in a perceptron or a Hebbian neuron, with its rule's numbers.
+
+        Raises:
+            OptionError: the network has no learning rule of its own, or there is no y.
+        """
+        return RuleStory(self._net, self.trace.x, self.trace.y)
 
     def attribution(self, **options) -> Attribution | JointAttribution:
         """The contribution of each element of x to an output; see `attribute` for options."""

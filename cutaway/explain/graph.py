@@ -123,6 +123,10 @@ class ComputationGraph:
         """Whether it is an output of the network."""
         return any(node is output for output in self.outputs.values())
 
+    def term_of(self, node: Node) -> str | None:
+        """Name of the term of the loss that a node is; None if it is none."""
+        return next((name for name, term in self.terms.items() if term is node), None)
+
     def consumers(self) -> dict:
         """{number of a node: nodes computed from it}."""
         found = {node.number: [] for node in self.nodes}

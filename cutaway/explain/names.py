@@ -110,6 +110,11 @@ class ElementNames:
                     name, symbol="ŷ", layer=None, what="the output", turn=turn, keys=keys
                 )
 
+    @property
+    def rows(self) -> int | None:
+        """Number of rows of the batch; None: there is no batch axis."""
+        return None if self._rows is None else self._rows[0]
+
     def of(self, node: Node) -> Name | None:
         """The name of a node's elements; None for intermediate results, which paths skip."""
         return self._names.get(node.number)
@@ -228,6 +233,10 @@ class ElementNames:
             return Name("O", before.layer, before.time, what)
         layer = None if node.number in self._in_loss else layer
         return Name(operation.name, layer, what=what, is_pooled=operation.traits.edges == "pool")
+
+    def after_bias(self, node: Node) -> Node | None:
+        """The sum of a product and its bias; None if there is no bias."""
+        return self._bias_after(node)
 
     def _of_leaf(self, node) -> Name:
         if node.number in self._inputs:
