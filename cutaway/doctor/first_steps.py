@@ -48,8 +48,8 @@ class FirstSteps:
         batch_steps, rate_steps: steps of each of the trainings below.
         one_batch: (first loss, last loss, factor on η) of the training on one batch with the
             lowest final loss; None if there was no time.
-        rates: {factor: loss after `rate_steps` steps} of trainings on all rows, of the same rows for
-            all; {} if there was no time. In a batch of its own each loss would mostly tell how hard
+        rates: {factor: loss after `rate_steps` steps} of trainings on all rows; {} if there was no
+            time. All are of the same rows: the loss of the last batch would mostly tell how hard
             that batch is.
     """
 

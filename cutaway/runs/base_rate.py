@@ -1,8 +1,10 @@
 """The first prediction of a classifier: how often each class occurs, before anything is learned.
 
-    z = ln p_k (softmax), z = ln p - ln (1 - p) (sigmoid): with the bias of the last layer at this, a
-    new network has about the loss of the best constant prediction. From 0 it would begin by learning
-    that a rare class is rare, from a loss worse than knowing nothing.
+    z = ln p_k (softmax), z = ln p - ln (1 - p) (sigmoid)
+
+With the bias of the last layer at this, a new network has about the loss of the best constant
+prediction. From 0 it would begin by learning that a rare class is rare, with a loss worse than
+knowing nothing.
 
 Lin et al. 2017, "Focal loss for dense object detection", arXiv:1708.02002, section 4.1.
 """
