@@ -68,7 +68,7 @@ def _look(evidence, head) -> Finding | None:
         measures,
         f"L is a mean over rows: {counts[common] / len(classes):.0%} of them are of "
         f"{evidence.plan.class_name(common, head.head.where)}, and "
-        f"{counts[rare] / len(classes):.1%} of {name}, whose mistakes add as little to L and ∂L/∂w.",
+        f"{counts[rare] / len(classes):.1%} of {name}, whose mistakes weigh as little in ∂L/∂w.",
         [Prescription(WEIGH, (ClassWeights(),))],
         confidence,
     )
