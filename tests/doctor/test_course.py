@@ -16,7 +16,7 @@ from cutaway.doctor.finding import Diagnosis
 from cutaway.doctor.reruns import RerunResult
 from cutaway.doctor.sources import limits_of, options_with, plan_of
 from cutaway.doctor.stop import Stop, _kind
-from cutaway.doctor.symptoms import local_minimum, plateau, saddle_point
+from cutaway.doctor.symptoms import learning_rate_too_low, local_minimum, plateau, saddle_point
 from cutaway.doctor.training_plan import TrainingPlan
 from cutaway.runs.table import TableOptions, prepare_table
 from cutaway.train import EarlyStopping
@@ -178,6 +178,7 @@ def test_no_point_with_negative_curvature_is_a_local_minimum(smallest):
 def test_a_curvature_within_its_error_of_zero_is_shown_as_zero_or_above(smallest):
     found = local_minimum.look(Stuck(smallest))
     assert found.code == "local_minimum" and found.evidence[0].value >= 0
+    assert "As many steps with seed 1 end much lower" in found.explanation
     assert saddle_point.look(Stuck(smallest)) is None
 
 
@@ -187,6 +188,14 @@ def test_a_point_that_was_not_examined_is_not_said_to_curve_up():
     flat = Stuck(None)
     flat.stop = dataclasses.replace(flat.stop, by_restart=False)
     assert "nearly 0" not in plateau.look(flat).explanation
+
+
+def test_the_size_of_steps_is_that_of_layers_that_move_and_unknown_without_layers():
+    evidence = type("Seen", (), {"probes": type("Probes", (), {"rows": []})})
+    assert np.isnan(learning_rate_too_low.usual_update(evidence))
+    moves = [0.0, 0.0, 0.0, 2e-3, np.nan]  # frozen layers have updates of 0
+    evidence.probes.rows = [{"role": "weights", "update": u} for u in moves]
+    assert learning_rate_too_low.usual_update(evidence) == 2e-3
 
 
 def test_a_diagnosis_that_finds_something_has_it_in_its_headline():

@@ -33,8 +33,7 @@ def look(evidence) -> Finding | None:
             if stop.curvature is not None
             else "L has stopped falling, and what kind of point it is was not examined. "
         )
-        + "Training from other initial weights, or with steps large enough to escape, ends much "
-        "lower.",
+        + f"As many steps with {stop.how} end much lower.",
         prescriptions=[
             Prescription(
                 "restart from other initial weights (glorot_uniform)",
