@@ -3,7 +3,7 @@
 import math
 
 # How far the validation loss must rise above its lowest value: relative to that, and to the first.
-RISE, OF_FIRST = 0.05, 0.02
+RISE, OF_FIRST = 0.05, 0.01
 NOTHING = 0.95  # of the loss of the best constant prediction
 FALLING = 0.9  # of the training loss at the lowest validation loss: below it, rows are memorized
 LATE = 10  # the end is the mean over one epoch in so many, against a lucky or unlucky one
