@@ -25,6 +25,7 @@ from cutaway.losses import LOSSES, expects
 from cutaway.nn import Module, seed
 from cutaway.nn.trees import take_rows
 from cutaway.optim import OPTIMIZERS
+from cutaway.runs.base_rate import start_at_base_rate
 from cutaway.runs.class_weights import weighted_spec
 from cutaway.runs.damage import explaining_damage
 from cutaway.runs.dense_checks import Problem
@@ -116,6 +117,7 @@ class Experiment:
             self.spec = self.weighted(self.options.class_weights)
             if WEIGHTED not in self.notes:
                 self.notes = [*self.notes, WEIGHTED]
+        start_at_base_rate(self.net, self.spec, self.preprocessing)
 
     def weighted(self, given: str) -> dict:
         """The spec of the network with weights of the classes in its loss; see weighted_spec."""
