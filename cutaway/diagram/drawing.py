@@ -62,13 +62,14 @@ def draw(
         expect_integer(depth, what="draw: depth", least=1)
     columns = columns_of(net)
     if numbers:
-        if columns is None or path:
+        if columns is None:
             raise OptionError(
-                "draw: numbers=True" + (" with a path" if columns is not None else ""),
-                expected="a Sequential of Linear layers and activations, and no path",
+                "draw: numbers=True",
+                expected="a Sequential of Linear layers and activations",
                 fix="leave numbers out, or draw a network of neurons",
             )
-        return draw_numbered(columns, net, x, input_names=input_names, output_names=output_names)
+        names = {"input_names": input_names, "output_names": output_names}
+        return draw_numbered(columns, net, x, **names, path=path)
     if columns is not None:
         return draw_nodes(columns, input_names=input_names, output_names=output_names, path=path)
     return draw_blocks(net, input_shape=input_shape, x=x, path=path, depth=depth)

@@ -88,7 +88,7 @@ def draw_nodes(columns, *, input_names=None, output_names=None, path=()) -> Draw
     """
     columns[0].names = names_of_nodes(input_names, columns[0], "input_names")
     columns[-1].names = names_of_nodes(output_names, columns[-1], "output_names")
-    edges = _lit_edges(columns, path)
+    edges = lit_edges(columns, path)
     distances = [_distance(a, b) for a, b in itertools.pairwise(columns)]
     left = max(_names_width(columns[0]), _labels_width(columns[0]) / 2) + 20
     xs = [left]
@@ -127,7 +127,7 @@ def names_of_nodes(names, column, what: str):
     return names
 
 
-def _lit_edges(columns, path) -> set:
+def lit_edges(columns, path) -> set:
     """{(layer, i, j)} of the path; also marks their nodes in the columns."""
     path = list(path)
     steps = [_checked(columns, step) for step in path]

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from cutaway.diagram.nodes import names_of_nodes
+from cutaway.diagram.nodes import lit_edges, names_of_nodes
 from cutaway.engine import no_grad
 from cutaway.errors import OptionError, ShapeError
 from cutaway.nn import Module, in_mode
@@ -18,15 +18,18 @@ NODE = 2 * RADIUS + 3 * LINE  # height of a node with the texts above and below 
 DIGITS = 3
 
 
-def draw_numbered(columns, net: Module, x, *, input_names=None, output_names=None) -> Drawing:
+def draw_numbered(
+    columns, net: Module, x, *, input_names=None, output_names=None, path=()
+) -> Drawing:
     """Nodes with biases and activations, edges with weights.
 
     Args:
         columns: from nodes.columns_of.
         x: a row of inputs, for the activations; None: without them.
-        input_names, output_names: see draw.
+        input_names, output_names, path: see draw.
     """
     _expect_small(columns)
+    lit = lit_edges(columns, path)
     names = [names_of_nodes(input_names, columns[0], "input_names")]
     names += [None] * (len(columns) - 2)
     names.append(names_of_nodes(output_names, columns[-1], "output_names"))
@@ -46,7 +49,8 @@ def draw_numbered(columns, net: Module, x, *, input_names=None, output_names=Non
         places.append([(at, top + row * k) for k in range(column.size)])
     parts = []
     for layer, (weight, own) in enumerate(zip(weights, labels, strict=True), 1):
-        parts += _edges(weight, own, places[layer - 1], places[layer])
+        chosen = {(i, j) for at, i, j in lit if at == layer} if lit else None
+        parts += _edges(weight, own, places[layer - 1], places[layer], chosen)
     for layer, column in enumerate(columns):
         last = layer == len(columns) - 1
         parts += _nodes(column, layer, places[layer], values[layer], names[layer], last)
@@ -98,18 +102,28 @@ def _labels(weight, layer) -> dict:
     }
 
 
-def _edges(weight, labels, sources, targets):
+def _edges(weight, labels, sources, targets, lit):
+    """Lines with labels; lit: the {(i, j)} of a path, which the others stand back from."""
     largest = float(np.abs(weight).max()) or 1.0
     texts = []
     for i, (x1, y1) in enumerate(sources):
         for j, (x2, y2) in enumerate(targets):
             w = float(weight[i, j])
             sign = "negative" if w < 0 else "positive"
-            yield (
-                f'<line class="{sign}" x1="{x1 + RADIUS:.4g}" y1="{y1:.4g}" x2="{x2 - RADIUS:.4g}" '
-                f'y2="{y2:.4g}" stroke-width="{0.8 + 2 * abs(w) / largest:.2f}" '
-                f'stroke-opacity=".6"><title>w[{i}, {j}] = {w!r}</title></line>'
-            )
+            ends = f'x1="{x1 + RADIUS:.4g}" y1="{y1:.4g}" x2="{x2 - RADIUS:.4g}" y2="{y2:.4g}"'
+            tooltip = f"<title>w[{i}, {j}] = {w!r}</title>"
+            if lit is not None and (i, j) in lit:
+                yield (
+                    f'<g class="lit"><path class="under" d="M{x1 + RADIUS:.4g} {y1:.4g}'
+                    f'L{x2 - RADIUS:.4g} {y2:.4g}" stroke-width="7"/>'
+                    f'<line class="{sign} lit" {ends} stroke-width="4">{tooltip}</line></g>'
+                )
+            else:
+                yield (
+                    f'<line class="{sign}" {ends} '
+                    f'stroke-width="{0.8 + 2 * abs(w) / largest:.2f}" '
+                    f'stroke-opacity="{0.6 if lit is None else 0.3}">{tooltip}</line>'
+                )
             along = 1 / (len(targets) + 2)
             texts.append(_halo(x1 + RADIUS + 8, y1 + (y2 - y1) * along + 4, labels[i, j]))
     yield from texts
@@ -138,7 +152,7 @@ def _nodes(column, layer, places, values, names, is_last):
         value = None if values is None else float(values[k])
         tooltip = called if value is None else f"{called} = {value!r}"
         yield (
-            f'<circle class="node" cx="{x:g}" cy="{y:g}" r="{RADIUS}">'
+            f'<circle class="node{" lit" * (k in column.lit)}" cx="{x:g}" cy="{y:g}" r="{RADIUS}">'
             f"<title>{escape(tooltip)}</title></circle>"
         )
         if value is not None:

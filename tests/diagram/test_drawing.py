@@ -549,7 +549,19 @@ def test_numbers_of_a_small_network_are_drawn_apart():
     assert len(by_column) == 3
     for heights in by_column.values():
         assert min(np.diff(sorted(heights))) > 12
+    assert 'class="node lit"' not in svg
     with pytest.raises(OptionError, match="at most 10 inputs and 6 neurons"):
         ct.draw(ct.Sequential(ct.Linear(4, 7)), numbers=True)
     with pytest.raises(ShapeError, match="one row of 4 inputs"):
         ct.draw(net, numbers=True, x=np.ones(3))
+
+
+def test_a_path_is_lit_among_the_numbers():
+    net = ct.network((3, 2, 1))
+    svg = ct.draw(net, numbers=True, path=[(0, 2), (1, 0), (2, 0)]).svg
+    assert svg.count('class="node lit"') == 3
+    lit = re.findall(r'<line class="\w+ lit"[^>]*><title>w\[(\d), (\d)\]', svg)
+    assert lit == [("2", "0"), ("0", "0")]
+    assert svg.count("w_") == 3 * 2 + 2
+    with pytest.raises(OptionError, match="path"):
+        ct.draw(net, numbers=True, path=[(0, 5)])
