@@ -99,23 +99,24 @@ class ConvolutionWindow(Story):
             for k, part in enumerate(parts)
         ]
         grids = [align(grid, ">" * len(grid[0]), gap=" ") for grid in cells]
-        of = f", input channel {channel}" if channels > 1 else ""
-        titles = [f"window{of}", "kernel", "product"]
+        before = [f"input channel {channel}:"] if channels > 1 else []
+        titles = ["window", "kernel", "product"]
         if 6 + sum(max(map(len, grid)) for grid in grids) > width:
-            stacked = []
+            stacked = before
             for title, grid in zip(titles, grids, strict=True):
                 stacked += [f"{title}:", *(f"  {line}"[:width] for line in grid)]
             return stacked
-        rows = [[line for grid in grids for line in (grid[k],)] for k in range(len(grids[0]))]
-        widths = [max(map(len, grid)) for grid in grids]
+        rows = list(zip(*grids, strict=True))
+        widths = [
+            max(len(title), *map(len, grid)) for title, grid in zip(titles, grids, strict=True)
+        ]
         middle = len(rows) // 2
-        lines = [self._line(titles, widths, [" ", " "])]
+        lines = [*before, self._line(titles, widths, [" ", " "])]
         for k, row in enumerate(rows):
             lines.append(self._line(row, widths, ["·", "="] if k == middle else [" ", " "]))
         return lines
 
     def _line(self, cells, widths, signs) -> str:
-        # the first title may be wider than its column
         first, second, third = (f"{c:<{w}}" for c, w in zip(cells, widths, strict=True))
         return f"  {first}  {signs[0]}  {second}  {signs[1]}  {third}".rstrip()
 
@@ -126,18 +127,16 @@ class ConvolutionWindow(Story):
 
     def _sum(self) -> list:
         sums = self.products.sum(axis=(0, 1))
-        lines = []
-        shown = self._shown()
+        shown, rows = self._shown(), []
         if len(sums) > 1:
             rows = [[f"sum of channel {c}", number(sums[c], 6)] for c in shown]
             left = len(sums) - len(shown)
             if left:
                 rest = float(sums.sum() - sums[shown].sum())
-                rows.append([f"{left} other channels", number(rest, 6)])
-            lines += align(rows, "<>")
-        rows = [["sum of all products", number(sums.sum(), 6)], ["bias", number(self.bias, 6)]]
-        rows.append([self.name, number(self.value, 6)])
-        return [*lines, *align(rows, "<>")]
+                rows.append([f"sum of {left} other channels", number(rest, 6)])
+        rows.append(["sum of all products", number(sums.sum(), 6)])
+        rows += [["bias", number(self.bias, 6)], [self.name, number(self.value, 6)]]
+        return align(rows, "<>")
 
     def html(self) -> str:
         """The three matrices as tables with colors, then the sums."""
@@ -171,6 +170,10 @@ class ConvolutionWindow(Story):
             rows.append(f"<tr>{''.join(cells)}</tr>")
         caption = f'<caption style="text-align:left">{title}</caption>'
         return f'<table style="{STYLE}">{caption}{"".join(rows)}</table>'
+
+    def option(self) -> str:
+        """The option of `cutaway explain` that shows it."""
+        return f"--window {self.path}:{','.join(map(str, self.index))}"
 
     def to_dict(self) -> dict:
         return {

@@ -90,6 +90,10 @@ class Gates(Story):
         row = self.values[symbol][t]
         return "-" if np.isnan(row).any() else number(row.mean(), 3)
 
+    def option(self) -> str:
+        """The option of `cutaway explain` that shows it."""
+        return f"--gates {self.layer}"
+
     def to_dict(self) -> dict:
         return {
             "layer": self.layer,

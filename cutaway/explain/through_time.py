@@ -13,7 +13,7 @@ from cutaway.explain.unrolled import Unrolled
 from cutaway.story.equation import equation
 from cutaway.story.figures import svg_of
 from cutaway.story.panels import new_figure
-from cutaway.story.text import WIDTH, Story, align, number
+from cutaway.story.text import WIDTH, Story, align, number, subscript
 
 STEPS = 24  # in a text
 SHARED = (
@@ -59,7 +59,7 @@ class ThroughTime(Story):
         self.name = names.text(node, element)
         self.weight = float(node.value.ravel()[element])
         self.value = float(trace.engine_gradients[path].ravel()[element])
-        self._names, self._jacobians = names, jacobians
+        self._graph, self._names, self._jacobians = graph, names, jacobians
         grads, consumers = graph.gradients(), graph.consumers()
         uses = [(_time_of(user, consumers), user) for user in consumers[node.number]]
         if not uses or any(time is None for time, _ in uses):
@@ -84,7 +84,8 @@ class ThroughTime(Story):
         column = self.index[-1]
         grad = np.asarray(grads.get(user.number, np.zeros(user.shape)))
         slope = float(grad[..., column].sum())
-        names, symbol = self._names, f"∂L/∂z_{column + 1}[t={time + 1}]"
+        names = self._names
+        symbol = f"∂L/∂{self._score_name(time, column)}"
         if len(self.index) == 1:  # a bias is added as it is
             return TimeStep(time, (symbol, slope), ("1", 1.0), slope)
         other = 1 - place
@@ -99,6 +100,16 @@ class ThroughTime(Story):
         if source is not None:
             called = name_of_origin(source, self.index[0], names, self._jacobians)
         return TimeStep(time, (symbol, slope), (called, value), slope * value)
+
+    def _score_name(self, time, column) -> str:
+        """z_j^(l)[t] where the weight leads to it; a_j^(l)[t] for a part of a GRU's candidate."""
+        scores = [
+            n for n in self._graph.nodes if n.label is not None and n.label[:2] == ("z", time)
+        ]
+        symbol = "z" if any(n.shape[-1] > column for n in scores) else "a"
+        layer = self._names.layer_of(self.path)
+        at = "" if layer is None else f"^({layer})"
+        return f"{symbol}_{subscript(column)}{at}[t={time + 1}]"
 
     @property
     def total(self) -> float:
@@ -155,6 +166,10 @@ class ThroughTime(Story):
             "per step, on average."
         )
 
+    def option(self) -> str:
+        """The option of `cutaway explain` that shows it."""
+        return f"--weight {self.path}:{','.join(map(str, self.index))}"
+
     def to_dict(self) -> dict:
         return {
             "weight": self.name,
@@ -197,6 +212,16 @@ class ThroughTime(Story):
             f'<figure class="scroll">{drawing}</figure>{super().html()}'
             f'<div class="chart scroll">{svg_of(self.plot().figure)}</div>'
         )
+
+
+def is_used_over_time(graph, path: str) -> bool:
+    """Whether a parameter is used at time steps, as a recurrent weight is."""
+    node = graph.parameters.get(path)
+    if node is None:
+        return False
+    consumers = graph.consumers()
+    users = consumers[node.number]
+    return bool(users) and all(_time_of(user, consumers) is not None for user in users)
 
 
 def _by_time(use):

@@ -290,7 +290,7 @@ def explain_row(run: Run, data=None, row: int = 0, *, box: int | None = None) ->
         run=run,
         row=row,
         source=source,
-        shown=_shown(frame, run),
+        shown=kind.explained_values(run.preprocessing, x) or _shown(frame),
         prediction=_predicted(run, outputs),
         truth=None if y is None else _truth(run, y),
         explanation=explanation,
@@ -325,7 +325,7 @@ def _output_names(run) -> list:
     return [f"{symbol}_{k + 1} ({c})" for k, c in enumerate(run.preprocessing.classes)]
 
 
-def _shown(frame, run) -> dict:
+def _shown(frame) -> dict:
     row = frame.row(0, named=True) if frame.height == 1 else {}
     return {k: v for k, v in row.items() if isinstance(v, int | float | str | bool) or v is None}
 

@@ -180,11 +180,11 @@ def _classes(rows, raw, explanation, loss) -> list:
     z = z[-len(names) :]
     shift = z.max() if np.abs(z).max() > 500 else 0.0  # e^z overflows at 709
     powers = np.exp(z - shift)
-    total, p = powers.sum(), powers / powers.sum()
+    total = powers.sum()
     order = np.argsort(-z, kind="stable")
     shown = order[:WRITTEN]
-    what = "scores of the network, one for each class; softmax makes them probabilities"
-    lines = [f"z: {what}"]
+    each = "token" if rows.task == "language" else "class"
+    lines = [f"z: scores of the network, one for each {each}; softmax makes them probabilities"]
     if shift:
         lines.append(f"from each z, {number(shift)} is subtracted, which changes no ŷ")
     for k in shown:
@@ -196,12 +196,12 @@ def _classes(rows, raw, explanation, loss) -> list:
         written = equation(parts, _summed, *powers)
         lines.append(f"S = Σ e^z_k = {written}")
     else:
-        lines.append(f"S = Σ e^z_k = {number(total)}, over all {len(z)} classes")
+        lines.append(f"S = Σ e^z_k = {number(total)}, over all {len(z)} of them")
     for k in shown[:2]:
         written = equation("{0} / {1}", _quotient, powers[k], total)
         lines.append(f"ŷ_{k + 1} = e^z_{k + 1} / S = {written}: probability of {names[k]}")
     best = int(order[0])
-    return [*lines, f"ŷ_{best + 1} is the largest: predicted is {names[best]}; {number(p[best])}"]
+    return [*lines, f"the largest is ŷ_{best + 1}: predicted is {names[best]}"]
 
 
 def _summed(*parts):

@@ -36,18 +36,18 @@ def _of_classes(rows, raw, truth, name) -> tuple:
     if rows.task == "binary":
         p = raw[0] if wants.output == "probability" else 1 / (1 + np.exp(-raw[0]))
         own = p if k else 1 - p
-        symbol = "ŷ" if k else "(1 - ŷ)"
+        symbol = " ŷ" if k else "(1 - ŷ)"
         written = equation("-ln {0}" if k else "-ln(1 - {0})", _minus_log if k else _minus_log1, p)
         sign = 1.0 if k else -1.0
     else:
         z = raw[-len(class_list(rows)) :]
         p = z if wants.output == "probability" else np.exp(z - z.max()) / np.exp(z - z.max()).sum()
-        own, symbol = p[k], f"ŷ_{k + 1}"
+        own, symbol = p[k], f" ŷ_{k + 1}"
         written = equation("-ln {0}", _minus_log, own)
         sign = 0.0
-    what = "the probability of the true class"
+    what = f"the probability of the true {'token' if rows.task == 'language' else 'class'}"
     if name.removesuffix("_with_logits") in CROSS_ENTROPIES:
-        return [f"L = -ln {symbol} = {written}: {what} is {number(own)}"], -math.log(own)
+        return [f"L = -ln{symbol} = {written}: {what} is {number(own)}"], -math.log(own)
     if rows.task == "binary" and name in ("hinge", "squared_hinge"):
         power = 2 if name == "squared_hinge" else 1
         margin = max(0.0, 1 - sign * raw[0])

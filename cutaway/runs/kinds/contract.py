@@ -191,6 +191,10 @@ class DataKind:
         """
         return arrays
 
+    def explained_values(self, rows: Any, x) -> dict:
+        """{name: value} that `explain` shows of an encoded row; {}: the cells of its frame."""
+        return {}
+
     def explained_loss(self, loss: Callable) -> Callable:
         """The loss of one prediction, of a network that was trained with `loss`."""
         return loss

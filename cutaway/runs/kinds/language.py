@@ -65,6 +65,9 @@ class LanguageKind(DataKind):
 
         return windows_to_explain(arrays, rows.length)
 
+    def explained_values(self, rows: "LanguageRows", x):
+        return {"text": repr(rows.tokenizer.decode([int(k) for k in x[0]]))}
+
     def explained_loss(self, loss):
         from cutaway.runs.language import loss_of_last
 
