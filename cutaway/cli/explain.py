@@ -34,12 +34,10 @@ def _explain(run, row, data, box, html, trust, as_json, asked) -> None:
         stories.append(("Step", step))
     if html is not None and explained is not None:
         gradient = next((s for h, s in stories if h.startswith("Weight")), None)
-        own = [story for heading, story in stories if story is not getattr(explained, "step", None)]
-        shown = [(h, s) for h, s in stories if s in own]
         write_page(
             html,
             f"Row {row} of {explained.source}",
-            [*shown, *explained.stories()],
+            _once([*stories, *explained.stories()]),
             drawing=explained.drawing(gradient),
             lead=f"Prediction: {explained.prediction}"
             + ("" if explained.truth is None else f"; true value: {explained.truth}"),
@@ -54,6 +52,19 @@ def _explain(run, row, data, box, html, trust, as_json, asked) -> None:
         console.print(f"\n[bold]{escape(html)}[/]\n  report for the browser", soft_wrap=True)
     elif shown is not None:
         _print_hints(run, shown)
+
+
+def _once(stories) -> list:
+    """The stories, without those that tell of the same weight again."""
+    found, told = [], set()
+    for heading, story in stories:
+        step = getattr(story, "update", None)
+        of = story if step is None else step.move
+        what = (type(story), getattr(of, "path", None), tuple(getattr(of, "index", None) or ()))
+        if what[1] is None or what not in told:
+            found.append((heading, story))
+        told.add(what)
+    return found
 
 
 def _stories(opened, data, row, *, neuron, weight, step, window, gates, top) -> list:
