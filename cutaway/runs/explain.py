@@ -29,7 +29,7 @@ from cutaway.runs.row_views import views_of_row
 from cutaway.story.text import WIDTH, Story, number
 
 LARGEST = "Weight of the first layer with the largest gradient for this row"
-LONG = 16  # nodes of a path that are shown
+LONG = 24  # nodes of a path that are shown
 WHOLE_WAY = "From the values of the row to ŷ and the loss"
 NEXT_STEP = "The next step of the optimizer for this weight"
 PATHS = 3  # chain-rule paths shown for a row

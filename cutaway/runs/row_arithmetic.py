@@ -188,8 +188,8 @@ def _classes(rows, raw, explanation, loss) -> list:
     if shift:
         lines.append(f"from each z, {number(shift)} is subtracted, which changes no ŷ")
     for k in shown:
-        exponent = f"e^{number(z[k] - shift)}" if z[k] >= shift else f"e^({number(z[k] - shift)})"
-        lines.append(f"z_{k + 1} = {number(z[k])}, {exponent}: {names[k]}")
+        power = equation("e^{0}", math.exp, z[k] - shift)
+        lines.append(f"z_{k + 1} = {number(z[k])}: {names[k]}; e^z_{k + 1} = {power}")
     few = len(z) <= WRITTEN
     if few:
         parts = " + ".join(f"{{{k}}}" for k in range(len(z)))

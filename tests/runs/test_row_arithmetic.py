@@ -1,5 +1,6 @@
 """What `explain` writes of a row is true: each line is calculated again from its own numbers."""
 
+import itertools
 import math
 import re
 import wave
@@ -40,8 +41,8 @@ def equations(text: str) -> list:
     found = []
     for line in joined.splitlines():
         parts = line.split(" = ")
-        for left, right in zip(parts, parts[1:], strict=False):
-            left = re.split(r": |-> |, (?=[^\d(-])|  ", left)[-1]
+        for left, right in itertools.pairwise(parts):
+            left = re.split(r": |-> |; |, (?=[^\d(-])|  ", left)[-1]
             right = re.split(r": |, |  | \(", right.strip())[0]
             if calculated(left) is not None and calculated(right) is not None:
                 found.append((left, right))
