@@ -1,6 +1,7 @@
 """One window of a convolution: the window, the kernel and their product side by side."""
 
 from html import escape
+from typing import Any
 
 import numpy as np
 
@@ -48,12 +49,15 @@ class ConvolutionWindow(Story):
         self.name = _name(node, element, names)
         with float64():
             (inputs, values), (weights, _) = jacobians.of(node).terms(element)
-        source, parameter = node.record.arrays[:2]
+        assert node.record is not None
+        source, parameter = (np.asarray(array) for array in node.record.arrays[:2])
         *window, channels, _ = parameter.shape
         if len(window) == 1:
             window = [1, *window]
-        self.window = np.zeros((*window, channels))
-        self.kernel = np.asarray(parameter, np.float64)[..., index[-1]].reshape(self.window.shape)
+        self.window: Any = np.zeros((*window, channels))
+        self.kernel: Any = np.asarray(parameter, np.float64)[..., index[-1]].reshape(
+            self.window.shape
+        )
         self.padding = np.ones(self.window.shape[:2], bool)
         at = np.unravel_index(np.asarray(weights), parameter.shape)[:-1]
         at = at if len(at) == 3 else (np.zeros_like(at[0]), *at)
@@ -66,7 +70,7 @@ class ConvolutionWindow(Story):
         self.value = float(np.sum(self.products) + bias)
 
     @property
-    def products(self) -> np.ndarray:
+    def products(self) -> Any:
         """(height, width, in): window times kernel."""
         return self.window * self.kernel
 
@@ -76,7 +80,7 @@ class ConvolutionWindow(Story):
         return sorted(np.argsort(-sizes, kind="stable")[:CHANNELS].tolist())
 
     def text(self, width: int = WIDTH) -> str:
-        height, wide, channels = self.window.shape
+        height, wide, channels = self.kernel.shape
         place = ", ".join(map(str, self.index))
         corner = ", ".join(map(str, self.corner))
         lines = [
@@ -140,7 +144,7 @@ class ConvolutionWindow(Story):
 
     def html(self) -> str:
         """The three matrices as tables with colors, then the sums."""
-        channels = self.window.shape[2]
+        channels = self.kernel.shape[-1]
         parts = []
         for channel in self._shown():
             if channels > 1:

@@ -180,7 +180,7 @@ class Explanation:
             OptionError: it is no convolution of one or two axes. ShapeError: no such element.
         """
         self._expect_path(path, self._modules)
-        return window_of(self, path, index if isinstance(index, tuple | list) else (index,))
+        return window_of(self, path, tuple(index) if np.iterable(index) else (index,))
 
     def attribution(self, **options) -> Attribution | JointAttribution:
         """The contribution of each element of x to an output; see `attribute` for options."""

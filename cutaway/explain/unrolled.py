@@ -43,8 +43,11 @@ class Unrolled:
         end = 40 + GAP * (len(self.states) + 1)
         parts += _arrow(end - GAP + BOX / 2, middle, end - 14, middle, 5)
         parts.append(text(end - 6, middle + 4, "L", side="start", kind="strong"))
-        start = f"... {self.left_out} steps" if self.left_out else "h_0 = 0"
-        parts.append(text(40, middle + 4, start, side="middle", kind="small"))
+        start = "..." if self.left_out else "h_0 = 0"
+        parts.append(text(38, middle + 4, start, side="middle", kind="small"))
+        if self.left_out:
+            more = f"{self.left_out} before"
+            parts.append(text(38, middle + 20, more, side="middle", kind="small"))
         parts.append(text(8, 18, "size of ∂L/∂h:", kind="small"))
         return picture(parts, end + 24, TALL, "the recurrent layer, unrolled over time")
 

@@ -16,7 +16,6 @@ from cutaway.explain.gradcam import GradCam
 from cutaway.explain.gradient import GradientStory, counted
 from cutaway.explain.joint_attribution import JointAttribution
 from cutaway.files.content import exists
-from cutaway.losses import LOSSES, expects
 from cutaway.nn.trees import count_rows, map_leaves
 from cutaway.runs.experiment import IN_MEMORY
 from cutaway.runs.finished_run import Run
@@ -24,6 +23,7 @@ from cutaway.runs.kinds import KINDS
 from cutaway.runs.nearest_neighbors import NearestNeighbors, nearest_neighbors_of
 from cutaway.runs.networks import loss_of
 from cutaway.runs.row_arithmetic import RowArithmetic, arithmetic_of_row, class_names
+from cutaway.runs.row_loss import output_of
 from cutaway.runs.row_step import RowStep, step_of_row
 from cutaway.runs.row_views import views_of_row
 from cutaway.story.text import WIDTH, Story, number
@@ -247,8 +247,7 @@ def symbol_of_output(run: Run) -> str:
 
     ŷ is a probability, or a value in the target's unit; a standardized output is not yet one.
     """
-    wants = expects(LOSSES[run.config["network"]["loss"]])
-    is_score = wants is not None and wants.output in ("logit", "score")
+    is_score = output_of(run.config["network"]["loss"]) in ("logit", "score")
     return "z" if is_score or run.preprocessing.task == "regression" else "ŷ"
 
 

@@ -207,6 +207,7 @@ def cut(ids, length: int, rows: int | None = None):
 
 def windows_to_explain(arrays: TableArrays, length: int) -> TableArrays:
     """Adjacent windows of the tokens of a text, at most `length` long."""
+    assert arrays.y is not None  # the token after each is its target
     ids = np.append(arrays.x[0], arrays.y[0][-1:])
     length = min(length, len(ids) - 1)
     x, y = cut(ids, length)

@@ -3,12 +3,12 @@
 import dataclasses
 import math
 import textwrap
+from html import escape
 
 import numpy as np
 
-from cutaway.losses import LOSSES, expects
 from cutaway.runs.kinds import KINDS
-from cutaway.runs.row_loss import loss_lines
+from cutaway.runs.row_loss import loss_lines, output_of
 from cutaway.story.equation import equation
 from cutaway.story.text import WIDTH, Story, number
 
@@ -52,6 +52,11 @@ class RowArithmetic(Story):
                     break_on_hyphens=False,
                 )
         return "\n".join(lines[1:])
+
+    def html(self) -> str:
+        """The lines, wrapped by the browser."""
+        whole = escape(self.text(width=100_000))
+        return f'<pre class="cutaway-story" style="white-space:pre-wrap">{whole}</pre>'
 
     def to_dict(self) -> dict:
         return dataclasses.asdict(self)
@@ -138,7 +143,7 @@ def _binary(rows, raw, explanation, loss) -> list:
     else:
         z, p = float(z[0]), sigmoid(float(z[0]))
         written = equation("1 / (1 + e^{0})", _logistic, -z)
-        if expects(LOSSES[loss]).output == "score":
+        if output_of(loss) == "score":
             meaning = "score as a number from 0 to 1; it is not trained to be a probability"
         lines = [
             f"z = {number(z)}: score of the network, before the sigmoid",
@@ -160,8 +165,7 @@ def _complement(p):
 
 def _before_activation(raw, explanation, loss):
     """The scores z (outputs,); None if the network does not end with them, or sigmoid, softmax."""
-    wants = expects(LOSSES[loss])
-    if wants is not None and wants.output in ("logit", "score"):
+    if output_of(loss) in ("logit", "score"):
         return raw
     for node in explanation.trace.graph.outputs.values():
         if node.name in ("sigmoid", "softmax") and node.sources[0] is not None:
@@ -188,17 +192,17 @@ def _classes(rows, raw, explanation, loss) -> list:
     if shift:
         lines.append(f"from each z, {number(shift)} is subtracted, which changes no ŷ")
     for k in shown:
-        power = equation("e^{0}", math.exp, z[k] - shift)
+        power = equation("e^{0}", math.exp, float(z[k] - shift))
         lines.append(f"z_{k + 1} = {number(z[k])}: {names[k]}; e^z_{k + 1} = {power}")
     few = len(z) <= WRITTEN
     if few:
         parts = " + ".join(f"{{{k}}}" for k in range(len(z)))
-        written = equation(parts, _summed, *powers)
+        written = equation(parts, _summed, *powers.tolist())
         lines.append(f"S = Σ e^z_k = {written}")
     else:
         lines.append(f"S = Σ e^z_k = {number(total)}, over all {len(z)} of them")
     for k in shown[:2]:
-        written = equation("{0} / {1}", _quotient, powers[k], total)
+        written = equation("{0} / {1}", _quotient, float(powers[k]), float(total))
         lines.append(f"ŷ_{k + 1} = e^z_{k + 1} / S = {written}: probability of {names[k]}")
     best = int(order[0])
     return [*lines, f"the largest is ŷ_{best + 1}: predicted is {names[best]}"]

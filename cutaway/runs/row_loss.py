@@ -32,16 +32,16 @@ def loss_lines(run, raw, truth, loss: float) -> list:
 
 
 def _of_classes(rows, raw, truth, name) -> tuple:
-    wants, k = expects(LOSSES[name]), int(truth[0])
+    is_probability, k = output_of(name) == "probability", int(truth[0])
     if rows.task == "binary":
-        p = raw[0] if wants.output == "probability" else 1 / (1 + np.exp(-raw[0]))
+        p = raw[0] if is_probability else 1 / (1 + np.exp(-raw[0]))
         own = p if k else 1 - p
         symbol = " ŷ" if k else "(1 - ŷ)"
         written = equation("-ln {0}" if k else "-ln(1 - {0})", _minus_log if k else _minus_log1, p)
         sign = 1.0 if k else -1.0
     else:
-        z = raw[-len(class_list(rows)) :]
-        p = z if wants.output == "probability" else np.exp(z - z.max()) / np.exp(z - z.max()).sum()
+        z = raw[-count_classes(rows) :]
+        p = z if is_probability else np.exp(z - z.max()) / np.exp(z - z.max()).sum()
         own, symbol = p[k], f" ŷ_{k + 1}"
         written = equation("-ln {0}", _minus_log, own)
         sign = 0.0
@@ -65,9 +65,16 @@ CROSS_ENTROPIES = (
 )
 
 
-def class_list(rows) -> list:
-    """The classes, or tokens, in order."""
-    return rows.classes if rows.classes is not None else range(rows.tokenizer.size)
+def count_classes(rows) -> int:
+    """Number of classes of a run, or of tokens of a language model."""
+    return rows.tokenizer.size if rows.classes is None else len(rows.classes)
+
+
+def output_of(loss: str) -> str:
+    """What the loss of that name expects of a network: "logit", "score", "probability", "any"."""
+    wants = expects(LOSSES[loss])
+    assert wants is not None  # every loss of LOSSES declares what it expects
+    return wants.output
 
 
 def _minus_log(p):

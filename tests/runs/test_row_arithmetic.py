@@ -165,7 +165,7 @@ def test_all_paths_of_a_table_are_listed_and_add_up_to_the_derivative(tmp_path):
     found = strongest_paths(why.jacobians, node, 4, 100)
     whole = sum(product for product, _ in found.paths)
     assert whole == pytest.approx(why.trace.engine_gradients["0.weight"].ravel()[4], rel=1e-9)
-    weight = run.net[0].weight
+    weight = run.net.named_parameters()["0.weight"]
     before, losses = weight.numpy().copy(), []
     for step in (1e-2, -1e-2):  # float32 weights: a central difference is coarse
         changed = before.copy()
