@@ -86,9 +86,11 @@ class ThroughTime(Story):
         slope = float(grad[..., column].sum())
         names = self._names
         symbol = f"∂L/∂{self._score_name(time, column)}"
-        if len(self.index) == 1:  # a bias is added as it is
+        is_product = user.record.operation.traits.sign == "×"
+        if len(self.index) == 1 and not is_product:  # a bias is added as it is
             return TimeStep(time, (symbol, slope), ("1", 1.0), slope)
         other = 1 - place
+        at = column if is_product else self.index[0]  # a GRU gates the bias of its candidate
         source, array = user.sources[other], np.asarray(user.record.arrays[other], np.float64)
         if len(array) != 1:
             raise OptionError(
@@ -96,9 +98,9 @@ class ThroughTime(Story):
                 expected="one example",
                 fix="explain one row: ct.explain(net, x[:1], y[:1], loss=...)",
             )
-        value, called = float(array[0, self.index[0]]), "a constant"
+        value, called = float(array[0, at]), "a constant"
         if source is not None:
-            called = name_of_origin(source, self.index[0], names, self._jacobians)
+            called = name_of_origin(source, at, names, self._jacobians)
         return TimeStep(time, (symbol, slope), (called, value), slope * value)
 
     def _score_name(self, time, column) -> str:
