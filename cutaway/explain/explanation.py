@@ -87,7 +87,7 @@ class Explanation:
         index = expect_index(path, index, self.trace.parameters[path].shape)
         return GradientStory(self.trace, self.jacobians, self.names, path, index, top)
 
-    def forward(self, path: str, index=0, *, output=None) -> ForwardStory:
+    def forward(self, path: str, index: int | tuple | list = 0, *, output=None) -> ForwardStory:
         """How one element of a layer's output is computed, term by term.
 
         Args:
