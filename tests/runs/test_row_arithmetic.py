@@ -42,7 +42,7 @@ def equations(text: str) -> list:
     for line in joined.splitlines():
         parts = line.split(" = ")
         for left, right in itertools.pairwise(parts):
-            left = re.split(r": |-> |; |, (?=[^\d(-])|  ", left)[-1]
+            left = re.split(r": |-> |; |, (?=[^\d(-])|  ", left.rstrip())[-1]
             right = re.split(r": |, |  | \(", right.strip())[0]
             if calculated(left) is not None and calculated(right) is not None:
                 found.append((left, right))
