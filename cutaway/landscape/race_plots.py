@@ -83,9 +83,9 @@ def plot_trajectories(race, axes=None):
     _draw_trajectories(race, axes)
     axes.set_xlim(x_range)
     axes.set_ylim(y_range)
-    axes.set_xlabel("x")
-    axes.set_ylabel("y")
-    axes.set_title(f"{race.surface.name}: {race.surface.formula}")
+    axes.set_xlabel(race.surface.axes[0])
+    axes.set_ylabel(race.surface.axes[1])
+    axes.set_title(race.surface.title)
     if is_new:
         _bar(axes, filled)
         _legend(axes.figure, axes)
