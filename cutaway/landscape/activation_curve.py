@@ -99,7 +99,7 @@ class ActivationCurve(CurveStory):
     def sentences(self) -> list[str]:
         found = []
         if not self.options or self.name in LEARNED:
-            low, high = (_limit(v) for v in self.activation.range)
+            low, high = (range_end(v) for v in self.activation.range)
             found.append(
                 f"Symbol {self.symbol}; values from {low} to {high}; largest slope "
                 f"{number(self.activation.largest_slope)}."
@@ -257,5 +257,6 @@ def _where(z, chosen) -> str:
     return " and ".join(parts)
 
 
-def _limit(value) -> str:
+def range_end(value) -> str:
+    """An end of a range as text: a number, ∞ or -∞."""
     return number(value) if math.isfinite(value) else "∞" if value > 0 else "-∞"

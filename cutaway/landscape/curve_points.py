@@ -1,6 +1,7 @@
 """curve_points: a curve of one variable with its minima, maxima, saddle points and plateaus."""
 
 import dataclasses
+import itertools
 import math
 
 import numpy as np
@@ -8,7 +9,7 @@ import numpy as np
 from cutaway.engine import Tensor, float64, no_grad
 from cutaway.errors import OptionError
 from cutaway.landscape.formula import Formula, parse_formula
-from cutaway.landscape.hessian import hessians_of
+from cutaway.landscape.hessian import hessian_function
 from cutaway.landscape.objective import objective_of
 from cutaway.story.curve_chart import CurveChart, CurveDot, CurveLine, CurveSpan
 from cutaway.story.curve_story import CurveStory
@@ -117,7 +118,8 @@ class CurvePoints(CurveStory):
                 )
         if "saddle point" in kinds:
             found.append(
-                "At the saddle point the slope is 0 although L is lower on one side: descent gets "
+                "At the saddle point (in one dimension an inflection point) the slope is 0 "
+                "although L is lower on one side: descent gets "
                 "slower and slower on its way to it, and rests there; the noise of mini-batches or "
                 "momentum takes it past."
             )
@@ -132,7 +134,7 @@ class CurvePoints(CurveStory):
         """[(low, high)]: stretches between places where descent stops or turns."""
         walls = [p.x for p in self.points if p.kind in ("maximum", "saddle point")]
         ends = [float(self.x[0]), *walls, float(self.x[-1])]
-        return list(zip(ends[:-1], ends[1:], strict=True))
+        return list(itertools.pairwise(ends))
 
     def minimum_of(self, x) -> CurvePoint | None:
         """Where descent with small steps leads from x: a minimum or saddle point, or None."""
@@ -220,6 +222,7 @@ class _Curve:
     def __init__(self, formula):
         self.formula = formula
         self.objective = objective_of(lambda x: formula(x).sum())
+        self.hessians = hessian_function(formula)
 
     def values(self, x):
         with float64(), no_grad(), np.errstate(all="ignore"):
@@ -230,7 +233,7 @@ class _Curve:
         return np.asarray(found, np.float64)
 
     def bends(self, x):
-        return hessians_of(self.formula, x[:, None])[:, 0, 0]
+        return self.hessians(x[:, None])[:, 0, 0]
 
 
 def _crossings(f, x, values) -> list:

@@ -212,15 +212,21 @@ def hessians_of(f, points) -> np.ndarray:
         f: takes n Tensors (rows,) and returns one.
         points: (rows, n).
     """
-    points = np.asarray(points, float)
-    objective = objective_of(lambda *columns: f(*columns).sum())
+    return hessian_function(f)(points)
 
-    compiled = _product(objective)
-    columns = list(points.T)
-    # rows are independent, so one product gives a column of every row's Hessian
-    units = np.eye(len(columns))
-    found = [compiled(columns, [np.full_like(columns[0], u) for u in unit]) for unit in units]
-    return np.moveaxis(np.asarray(found), -1, 0)
+
+def hessian_function(f) -> Callable:
+    """The function points -> Hessians of `hessians_of`, compiled once for each shape of points."""
+    compiled = _product(objective_of(lambda *columns: f(*columns).sum()))
+
+    def hessians(points):
+        columns = list(np.asarray(points, float).T)
+        # rows are independent, so one product gives a column of every row's Hessian
+        units = np.eye(len(columns))
+        found = [compiled(columns, [np.full_like(columns[0], u) for u in unit]) for unit in units]
+        return np.moveaxis(np.asarray(found), -1, 0)
+
+    return hessians
 
 
 def curvature_at(objective: Objective, start: dict, *, steps=None, near=None) -> Curvature:

@@ -192,7 +192,8 @@ def _axes(race):
             y = _places(race, (x0, value))[1]
             yield f'<text x="{LEFT - 6}" y="{y + 4:.1f}" text-anchor="end">{value:g}</text>'
     across, up = race.surface.axes
-    yield f'<text x="{LEFT + WIDTH / 2}" y="{TOP + HEIGHT + 31}" text-anchor="middle">{across}</text>'
+    middle, below = LEFT + WIDTH / 2, TOP + HEIGHT + 31
+    yield f'<text x="{middle}" y="{below}" text-anchor="middle">{across}</text>'
     yield f'<text x="8" y="{TOP + HEIGHT / 2}">{up}</text>'
 
 

@@ -8,7 +8,7 @@ from cutaway.story.curve_chart import COLORS, CurveChart, round_ticks, tick_labe
 from cutaway.story.svg import text_width
 
 WIDTH, HEIGHT = 440, 300  # of the whole picture; on narrow pages it shrinks
-LEFT, RIGHT, BOTTOM = 48, 14, 40
+LEFT, RIGHT, BOTTOM = 56, 14, 40
 ROW, SIZE = 18, 12.5  # of the legend, of texts
 SHIFT = {"above": (0, -9, "middle"), "below": (0, 18, "middle"),
          "left": (-9, 4, "end"), "right": (9, 4, "start")}  # fmt: skip
@@ -38,7 +38,7 @@ def curve_svg(chart: CurveChart, *, width: float = WIDTH, height: float = HEIGHT
             f'<rect x="{a:.1f}" y="{top}" width="{b - a:.1f}" height="{height - BOTTOM - top:.1f}" '
             'fill="currentColor" fill-opacity=".09"/>'
         )
-        parts.append(_text((a + b) / 2, top + 14, span.label, side="middle"))
+        parts.append(_text((a + b) / 2, height - BOTTOM - 7, span.label, side="middle"))
     for line in chart.lines:
         y = np.asarray(line.y, float)
         inside = np.where((y >= y0) & (y <= y1), y, np.nan)
@@ -85,8 +85,8 @@ def _frame(chart, across, up, width, height, top):
     yield _text((LEFT + width - RIGHT) / 2, height - 7, chart.x_label, side="middle")
     if chart.y_label:
         y = (top + bottom) / 2
-        turned = f' transform="rotate(-90 11 {y:.1f})"'
-        yield _text(11, y + 4, chart.y_label, side="middle", extra=turned)
+        turned = f' transform="rotate(-90 10 {y:.1f})"'
+        yield _text(10, y + 3, chart.y_label, side="middle", extra=turned)
 
 
 def _legend_rows(chart, width) -> list:

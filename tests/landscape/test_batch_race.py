@@ -43,7 +43,8 @@ def test_the_surface_is_the_mean_over_its_rows_and_its_minimum_numpys_fit():
     np.testing.assert_allclose(REGRESSION.minima[0], np.polyfit(X, Y, 1), rtol=1e-12)
     # of (w x + b - y)² the Hessian is 2 [x², x; x, 1], with the eigenvalues 0 and 2 (x² + 1)
     x = X[np.argmax(np.abs(X))]
-    assert REGRESSION.steepest() == pytest.approx(np.linalg.eigvalsh([[2*x*x, 2*x], [2*x, 2]])[1])  # fmt: skip
+    hessian = 2 * np.outer([x, 1], [x, 1])
+    assert REGRESSION.steepest() == pytest.approx(np.linalg.eigvalsh(hessian)[1])
 
 
 def test_every_way_is_that_of_a_plain_loop(found):
