@@ -10,13 +10,18 @@ from cutaway.files import write_atomically
 
 def list_plots(*, as_json) -> None:
     """Activations with symbol, range and largest slope; losses with their short names."""
-    from cutaway.landscape.activation_curve import activation_named, activation_names
+    from cutaway.landscape.activation_curve import (
+        activation_named,
+        activation_names,
+        range_end,
+    )
     from cutaway.landscape.loss_curve import SHORT, curve_losses
     from cutaway.story.text import number
 
     activations = {}
     for name in activation_names():
         traits = activation_named(name).traits.activation
+        assert traits is not None
         low, high = map(range_end, traits.range)
         activations[name] = {
             "symbol": traits.symbol or name,
@@ -67,7 +72,7 @@ def story_of(what: str, given: dict):
     if what == "dropout":
         from cutaway.diagram import dropout_story
 
-        chosen = {"p": options.pop("p", 0.5), "seed": int(options.pop("seed", 0))}
+        chosen = {"p": options.pop("p", 0.5), "seed": int(options.pop("seed", 3))}
         _expect_none(options, "dropout", "p and seed")
         return dropout_story(given.get("sizes") or (3, 5, 5, 1), **chosen)
     losses = {*curve_losses(), *SHORT.values()}

@@ -137,7 +137,7 @@ class DropoutStory(Story):
         return drawn
 
 
-def dropout_story(sizes=(3, 5, 5, 1), *, p: float = 0.5, seed: int = 0) -> DropoutStory:
+def dropout_story(sizes=(3, 5, 5, 1), *, p: float = 0.5, seed: int = 3) -> DropoutStory:
     """A small network of sigmoids before dropout and in one step of training with it.
 
     Args:
@@ -201,16 +201,15 @@ def _edges(sizes, kept):
 def _drawing(title, sizes, values, kept) -> str:
     places, parts = _places(sizes), [text(10, 18, title, kind="strong")]
     for (k, i), (m, j) in _edges(sizes, kept):
-        (x0, y0), (x1, y1) = places[k][i], places[m][j]
-        parts.append(f'<path class="wire" d="M{x0:g} {y0:g}L{x1:g} {y1:g}"/>')
+        a, b = np.array(places[k][i]), np.array(places[m][j])
+        rim = RADIUS * (b - a) / np.linalg.norm(b - a)
+        (x0, y0), (x1, y1) = a + rim, b - rim
+        parts.append(f'<path class="wire" d="M{x0:.1f} {y0:.1f}L{x1:.1f} {y1:.1f}"/>')
     for k, layer in enumerate(places):
         for j, (x, y) in enumerate(layer):
             gone = not kept[k][j]
             dashes = ' stroke-dasharray="3 3" stroke-opacity=".55"' if gone else ""
-            parts.append(
-                f'<circle cx="{x:g}" cy="{y:g}" r="{RADIUS}" style="fill:Canvas" class="node" '
-                f'fill-opacity="1"{dashes}/>'
-            )
+            parts.append(f'<circle cx="{x:g}" cy="{y:g}" r="{RADIUS}" class="node"{dashes}/>')
             if gone:
                 r = 0.7 * RADIUS
                 parts.append(

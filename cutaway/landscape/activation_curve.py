@@ -6,7 +6,7 @@ import math
 import numpy as np
 
 from cutaway import ops
-from cutaway.engine import Activation, Tensor, float64, gradients
+from cutaway.engine import Activation, Operation, Tensor, float64, gradients
 from cutaway.errors import OptionError, did_you_mean, expect_range
 from cutaway.nn import ACTIVATIONS
 from cutaway.story.curve_chart import CurveChart, CurveDot, CurveLine
@@ -199,7 +199,7 @@ def activation_curve(name: str, *, reach: float = REACH, **options) -> Activatio
     return ActivationCurve(function.name, traits, options, z, values, slopes, about)
 
 
-def activation_named(name: str):
+def activation_named(name: str) -> Operation:
     """The operation of an activation's name, "leaky_relu", or title, "LeakyReLU".
 
     Raises:
@@ -215,7 +215,11 @@ def activation_named(name: str):
             expected="one of " + ", ".join(known),
             fix=did_you_mean(name, known),
         )
-    return ops.ACTIVATION_FUNCTIONS.get(found) or ACTIVATIONS[found].activation_function
+    if found in ops.ACTIVATION_FUNCTIONS:
+        return ops.ACTIVATION_FUNCTIONS[found]
+    function = ACTIVATIONS[found].activation_function
+    assert function is not None
+    return function
 
 
 def activation_names() -> list:

@@ -27,6 +27,7 @@ class BatchRace(Race):
         seed: of the shuffling of rows.
     """
 
+    surface: RegressionSurface
     optimizer: str = "sgd"
     batch_sizes: tuple[int, ...] = ()
     seed: int = 0

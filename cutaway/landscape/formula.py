@@ -7,13 +7,15 @@ variables, pi and e, + - * / **, and a few functions, each an operation of the e
 import ast
 import dataclasses
 import math
+import operator
 import re
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 
 from cutaway import ops
-from cutaway.engine import Tensor
+from cutaway.engine import Tensor, float64
 from cutaway.errors import OptionError, did_you_mean
 
 LONGEST = 300  # characters of a formula
@@ -29,11 +31,11 @@ FUNCTIONS = {
 }
 CONSTANTS = {"pi": math.pi, "e": math.e}
 SIGNS = {
-    ast.Add: np.add,
-    ast.Sub: np.subtract,
-    ast.Mult: np.multiply,
-    ast.Div: np.divide,
-    ast.Pow: np.power,
+    ast.Add: operator.add,
+    ast.Sub: operator.sub,
+    ast.Mult: operator.mul,
+    ast.Div: operator.truediv,
+    ast.Pow: operator.pow,
 }
 SUPERSCRIPTS = str.maketrans("0123456789", "⁰¹²³⁴⁵⁶⁷⁸⁹")
 FROM_SUPERSCRIPTS = str.maketrans("⁰¹²³⁴⁵⁶⁷⁸⁹", "0123456789")
@@ -90,109 +92,103 @@ def parse_formula(text: str, variables=("x", "y")) -> Formula:
         (7.0, 'x² + 3 y')
     """
     variables = tuple(variables)
+    reader = _Reader(text, variables)
     if not isinstance(text, str) or not text.strip() or len(text) > LONGEST:
         shown = f"has {len(text):,} characters" if isinstance(text, str) else f"is {text!r}"
-        raise _wrong(f"the formula {shown}", variables, f"write at most {LONGEST} characters")
+        raise reader.wrong(f"the formula {shown}", f"write at most {LONGEST} characters")
     source = re.sub(r"([⁰¹²³⁴⁵⁶⁷⁸⁹]+)", lambda m: "**" + m[1].translate(FROM_SUPERSCRIPTS), text)
     source = source.replace("^", "**").replace("·", "*").replace("−", "-").replace("π", "pi")
     try:
         tree = ast.parse(source.strip(), mode="eval").body
-        used: set = set()
-        compute = _built(tree, variables, used, text)
+        compute = reader.build(tree)
     except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
         if isinstance(error, OptionError):
             raise
         fix = "write products with *, as in 3*x, and close every bracket"
-        raise _wrong(f"{text!r} cannot be read as a formula", variables, fix) from None
+        raise reader.wrong(f"{text!r} cannot be read as a formula", fix) from None
     if not callable(compute):
         constant = float(compute)
         return Formula(source, variables, frozenset(), lambda _: Tensor(constant))
-    return Formula(source, variables, frozenset(used), compute)
+    return Formula(source, variables, frozenset(reader.used), compute)
 
 
-def _built(node, variables, used, text):
-    """A number, or a function {variable: Tensor} -> Tensor."""
-    if isinstance(node, ast.Constant) and type(node.value) in (int, float):
-        return _number(node.value, text, variables)
-    if isinstance(node, ast.Name):
-        return _named(node.id, variables, used, text)
-    if isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.USub | ast.UAdd):
-        inner = _built(node.operand, variables, used, text)
-        if isinstance(node.op, ast.UAdd):
-            return inner
-        return (lambda values: -inner(values)) if callable(inner) else -inner
-    if isinstance(node, ast.BinOp) and type(node.op) in SIGNS:
-        sides = [_built(side, variables, used, text) for side in (node.left, node.right)]
-        return _joined(SIGNS[type(node.op)], *sides, text, variables)
-    if isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
-        return _called(node, variables, used, text)
-    shown = ast.unparse(node)
-    raise _wrong(f"{shown!r} in the formula {text!r}", variables, "leave it out")
+class _Reader:
+    """Builds a number, or a function {variable: Tensor} -> Tensor, from a parsed text."""
 
+    def __init__(self, text: str, variables: tuple[str, ...]):
+        self.text = text
+        self.variables = variables
+        self.used: set[str] = set()
 
-def _named(name, variables, used, text):
-    if name in variables:
-        used.add(name)
-        return lambda values: values[name]
-    if name in CONSTANTS:
-        return CONSTANTS[name]
-    known = [*variables, *CONSTANTS, *FUNCTIONS]
-    fix = did_you_mean(name, known)
-    if name in FUNCTIONS:
-        fix = f"write {name}({variables[0]})"
-    raise _wrong(f"the name {name!r} in the formula {text!r}", variables, fix)
+    def build(self, node) -> Any:
+        if isinstance(node, ast.Constant) and type(node.value) in (int, float):
+            return self.number(node.value)
+        if isinstance(node, ast.Name):
+            return self._named(node.id)
+        if isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.USub | ast.UAdd):
+            inner = self.build(node.operand)
+            return (
+                inner if isinstance(node.op, ast.UAdd) else self._joined(operator.mul, -1.0, inner)
+            )
+        if isinstance(node, ast.BinOp) and type(node.op) in SIGNS:
+            ends = self.build(node.left), self.build(node.right)
+            return self._joined(SIGNS[type(node.op)], *ends)
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
+            return self._called(node, node.func.id)
+        raise self.wrong(f"{ast.unparse(node)!r} in the formula {self.text!r}", "leave it out")
 
+    def _named(self, name: str) -> Any:
+        if name in self.variables:
+            self.used.add(name)
+            return lambda values: values[name]
+        if name in CONSTANTS:
+            return CONSTANTS[name]
+        fix = did_you_mean(name, [*self.variables, *CONSTANTS, *FUNCTIONS])
+        if name in FUNCTIONS:
+            fix = f"write {name}({self.variables[0]})"
+        raise self.wrong(f"the name {name!r} in the formula {self.text!r}", fix)
 
-def _called(node, variables, used, text):
-    name = node.func.id
-    if name not in FUNCTIONS:
-        fix = f"write {name} * (...)" if name in variables else did_you_mean(name, FUNCTIONS)
-        raise _wrong(f"the function {name!r} in the formula {text!r}", variables, fix)
-    if len(node.args) != 1 or node.keywords:
-        fix = f"write {name}({variables[0]})"
-        raise _wrong(f"{ast.unparse(node)!r} in the formula {text!r}", variables, fix)
-    inner, function = _built(node.args[0], variables, used, text), FUNCTIONS[name]
-    if callable(inner):
-        return lambda values: function(inner(values))
-    with np.errstate(all="ignore"):
-        numbers = {"ln": np.log}
-        value = numbers.get(name, getattr(np, name, None))(inner)
-    return _number(value, text, variables)
+    def _called(self, node: ast.Call, name: str) -> Any:
+        if name not in FUNCTIONS:
+            is_product = name in self.variables
+            fix = f"write {name} * (...)" if is_product else did_you_mean(name, FUNCTIONS)
+            raise self.wrong(f"the function {name!r} in the formula {self.text!r}", fix)
+        if len(node.args) != 1 or node.keywords:
+            fix = f"write {name}({self.variables[0]})"
+            raise self.wrong(f"{ast.unparse(node)!r} in the formula {self.text!r}", fix)
+        inner, function = self.build(node.args[0]), FUNCTIONS[name]
+        if callable(inner):
+            return lambda values: function(inner(values))
+        with float64():
+            return self.number(function(Tensor(np.float64(inner))).item())
 
+    def _joined(self, sign, left: Any, right: Any) -> Any:
+        if not callable(left) and not callable(right):
+            with np.errstate(all="ignore"):
+                return self.number(sign(np.float64(left), np.float64(right)))
 
-def _joined(sign, left, right, text, variables):
-    if not callable(left) and not callable(right):
-        with np.errstate(all="ignore"):
-            return _number(sign(np.float64(left), np.float64(right)), text, variables)
+        def joined(values):
+            a = left(values) if callable(left) else left
+            b = right(values) if callable(right) else right
+            return sign(a, b)
 
-    def joined(values):
-        a = left(values) if callable(left) else left
-        b = right(values) if callable(right) else right
-        if sign is np.power:
-            return a**b
-        if sign is np.divide:
-            return a / b
-        return a * b if sign is np.multiply else a + b if sign is np.add else a - b
+        return joined
 
-    return joined
+    def number(self, value) -> float:
+        try:
+            value = float(value)
+        except OverflowError:
+            value = math.inf
+        if not math.isfinite(value):
+            came = f"a number in the formula {self.text!r} is {value}"
+            raise self.wrong(came, "write finite numbers")
+        return value
 
-
-def _number(value, text, variables) -> float:
-    try:
-        value = float(value)
-    except OverflowError:
-        value = math.inf
-    if not math.isfinite(value):
-        came = f"a number in the formula {text!r} is {value}"
-        raise _wrong(came, variables, "write finite numbers")
-    return value
-
-
-def _wrong(came, variables, fix) -> OptionError:
-    functions = ", ".join(name for name in FUNCTIONS if name != "ln")
-    return OptionError(
-        came,
-        expected=f"a formula of {' and '.join(variables)}: numbers, pi, e, + - * / ** and the "
-        f"functions {functions}",
-        fix=fix,
-    )
+    def wrong(self, came: str, fix: str) -> OptionError:
+        functions = ", ".join(name for name in FUNCTIONS if name != "ln")
+        return OptionError(
+            came,
+            expected=f"a formula of {' and '.join(self.variables)}: numbers, pi, e, + - * / ** "
+            f"and the functions {functions}",
+            fix=fix,
+        )

@@ -8,7 +8,7 @@ import numpy as np
 
 from cutaway.engine import Tensor, float64, gradients
 from cutaway.errors import OptionError, did_you_mean
-from cutaway.losses import LOSS_ALIASES, LOSSES, expects
+from cutaway.losses import LOSS_ALIASES, LOSSES, Expects, expects
 from cutaway.story.curve_chart import ORDER, CurveChart, CurveDot, CurveLine
 from cutaway.story.curve_story import CurveStory
 from cutaway.story.text import number
@@ -21,6 +21,7 @@ EDGE = 0.01  # the smallest probability that is shown
 CLASSES = 3  # of a loss over classes: the one that is true, and others that share the rest
 NEAR = 1e-6  # beside y, where a kink would be
 MOST_SLOPE = 12.0  # of a probability's slopes, which grow without bound
+GREEK = {"delta": "δ", "beta": "β", "gamma": "γ", "alpha": "α"}
 SHORT = {name: alias for alias, name in LOSS_ALIASES.items()}
 REDUCED = ("prediction", "target", "reduction", "row_weights", "class_weights", "label_smoothing")
 
@@ -220,14 +221,14 @@ def loss_curve(names, *, y: float | None = None, **options) -> LossCurve:
     """
     names = [names] if isinstance(names, str) else list(names)
     losses = [loss_named(name) for name in names]
-    kinds = {(expects(loss).output, _family(expects(loss).target)) for loss in losses}
+    kinds = {(kind_of(loss).output, _family(kind_of(loss).target)) for loss in losses}
     if len(kinds) != 1:
         raise OptionError(
             f"{' and '.join(names)} are losses of different outputs or targets",
             expected="losses that share an axis, such as mse, mae and huber",
             fix="show one at a time",
         )
-    output, target = expects(losses[0]).output, expects(losses[0]).target
+    output, target = kind_of(losses[0]).output, kind_of(losses[0]).target
     options = _options(losses, options)
     x = _axis(output, target, 0.0 if y is None else float(y))
     targets = [float(y)] if y is not None else _targets(target)
@@ -262,7 +263,7 @@ def curve_losses() -> tuple[str, ...]:
     """Names of the losses that are functions of one prediction."""
     found = []
     for name, loss in sorted(LOSSES.items()):
-        wanted = expects(loss)
+        wanted = kind_of(loss)
         try:
             x = _axis(wanted.output, wanted.target, 0.0)[::100]
             _line(loss, x, _targets(wanted.target)[0], wanted.output, wanted.target, {})
@@ -270,6 +271,13 @@ def curve_losses() -> tuple[str, ...]:
             continue
         found.append(name)
     return tuple(found)
+
+
+def kind_of(loss) -> Expects:
+    """What a loss of LOSSES expects; all of them say it."""
+    found = expects(loss)
+    assert found is not None
+    return found
 
 
 def _family(target) -> str:
@@ -301,7 +309,8 @@ def _line(loss, x, y, output, target, options) -> LossLine:
     kink = None
     if x[0] < y < x[-1] and target == "real":
         around = np.array([y - NEAR, y, y + NEAR])
-        kink = tuple(float(v) for v in _evaluated(loss, around, y, output, target, options)[1])
+        low, at, high = _evaluated(loss, around, y, output, target, options)[1]
+        kink = float(low), float(at), float(high)
     return LossLine(loss.__name__, y, values, slopes, kink)
 
 
@@ -349,5 +358,5 @@ def _options(losses, given) -> dict:
     }
 
 
-def _letter(option) -> str:
-    return {"delta": "δ", "beta": "β", "gamma": "γ", "alpha": "α"}.get(option, option)
+def _letter(option: str) -> str:
+    return GREEK.get(option, option)
