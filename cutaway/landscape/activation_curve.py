@@ -13,8 +13,8 @@ from cutaway.story.curve_chart import CurveChart, CurveDot, CurveLine
 from cutaway.story.curve_story import CurveStory
 from cutaway.story.text import number
 
-REACH = 6.0  # of z, on both sides of 0
-POINTS = 961
+REACH = 8.0  # of z, on both sides of 0
+POINTS = 1281
 SATURATED = 0.05  # a slope below this fraction of the largest
 LAYERS = 10  # of which slopes are multiplied
 SHOWN = (-4, -2, -1, -0.5, 0, 0.5, 1, 2, 4)  # values of z in the table

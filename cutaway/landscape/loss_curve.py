@@ -8,7 +8,7 @@ import numpy as np
 
 from cutaway.engine import Tensor, float64, gradients
 from cutaway.errors import OptionError, did_you_mean
-from cutaway.losses import LOSS_ALIASES, LOSSES, Expects, expects
+from cutaway.losses import LOSS_ALIASES, LOSSES, Expects, expects, overlap
 from cutaway.story.curve_chart import ORDER, CurveChart, CurveDot, CurveLine
 from cutaway.story.curve_story import CurveStory
 from cutaway.story.text import number
@@ -263,6 +263,8 @@ def curve_losses() -> tuple[str, ...]:
     """Names of the losses that are functions of one prediction."""
     found = []
     for name, loss in sorted(LOSSES.items()):
+        if loss in vars(overlap).values():  # of the overlap of many pixels
+            continue
         wanted = kind_of(loss)
         try:
             x = _axis(wanted.output, wanted.target, 0.0)[::100]

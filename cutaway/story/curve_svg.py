@@ -55,7 +55,7 @@ def curve_svg(chart: CurveChart, *, width: float = WIDTH, height: float = HEIGHT
         parts.append(_dot_label(dot, x, y, width))
     name = escape(chart.title or chart.y_label, quote=True)
     return (
-        f'<svg class="cutaway-curve" xmlns="http://www.w3.org/2000/svg" role="img" '
+        f'<svg class="cutaway-curve" role="img" '
         f'aria-label="{name}" viewBox="0 0 {width:g} {height:g}" width="{width:g}" '
         f'style="max-width:100%;height:auto;font:{SIZE}px system-ui,sans-serif">'
         f"<title>{name}</title>{''.join(parts)}</svg>"

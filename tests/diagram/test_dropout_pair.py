@@ -1,5 +1,6 @@
 """Dropout before and after: what is dropped, what is scaled, and that inverted dropout is fair."""
 
+import itertools
 import json
 
 import numpy as np
@@ -10,7 +11,7 @@ from cutaway.errors import OptionError
 
 
 def test_kept_units_are_scaled_and_dropped_ones_are_zero():
-    story = dropout_story((3, 6, 6, 2), p=0.25, seed=1)
+    story = dropout_story((3, 6, 6, 2), p=0.25, seed=3)
     for raw, after, kept in zip(story.raw, story.after[1:-1], story.kept[1:-1], strict=True):
         np.testing.assert_allclose(after, np.where(kept, raw / 0.75, 0), rtol=1e-6)
         assert kept.any() and not kept.all()
@@ -38,9 +39,7 @@ def test_edges_of_dropped_units_are_not_drawn():
     kept = [int(k.sum()) for k in story.kept]
     before, after = story.html().split("(b) after dropout</title>")
     assert before.count('class="wire"') == 3 * 5 + 5 * 5 + 5
-    assert after.count('class="wire"') == sum(
-        a * b for a, b in zip(kept[:-1], kept[1:], strict=True)
-    )
+    assert after.count('class="wire"') == sum(a * b for a, b in itertools.pairwise(kept))
     assert after.count('stroke="#d95f0e"') == 10 - sum(kept[1:-1])
     text = str(story)
     assert max(map(len, text.splitlines())) <= 80 and "units, not layers" in text

@@ -19,7 +19,7 @@ X = np.linspace(-2, 2, 201)
         (-0.3, 1.1, 4, [0, 0.5, 1]),
         (0, 10, 6, [0, 2, 4, 6, 8, 10]),
         (-250, 240, 5, [-200, -100, 0, 100, 200]),
-        (0.0012, 0.0031, 4, [0.002, 0.003]),
+        (0.0012, 0.0031, 4, [0.0015, 0.002, 0.0025, 0.003]),
     ],
 )
 def test_ticks_are_round(low, high, most, ticks):
@@ -31,11 +31,12 @@ def test_the_parabola_lies_at_its_ticks_on_the_page():
     svg = curve_svg(chart)
     points = re.search(r'<polyline points="([^"]*)"', svg)[1].split()
     pixels = np.array([p.split(",") for p in points], float)
-    ticks = {
-        float(text.replace("\u2212", "-")): (float(x), float(y))
-        for x, y, text in re.findall(r'<text x="([\d.]+)" y="([\d.]+)"[^>]*>([\u2212\d.]+)<', svg)
-    }
-    assert pixels[100, 0] == pytest.approx(ticks[0.0][0], abs=60)
+    ticks = re.findall(r'<text x="([\d.]+)" y="([\d.]+)" [^>]*"(middle|end)"[^>]*>([^<]*)<', svg)
+    across = {text: float(x) for x, _, side, text in ticks if side == "middle"}
+    up = {text: float(y) - 4 for _, y, side, text in ticks if side == "end"}
+    assert pixels[0, 0] == pytest.approx(across["\u22122"], abs=0.11)
+    assert pixels[150] == pytest.approx([across["1"], up["1"]], abs=0.11)
+    assert pixels[100, 1] == pytest.approx(up["0"], abs=0.11)
     circle = re.search(r'<circle cx="([\d.]+)" cy="([\d.]+)"', svg)
     k = int(np.abs(X - 1).argmin())
     assert pixels[k] == pytest.approx([float(circle[1]), float(circle[2])], abs=0.11)
