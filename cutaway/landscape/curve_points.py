@@ -32,7 +32,7 @@ COLORS = {
 
 
 @dataclasses.dataclass(frozen=True)
-class CurvePoint:
+class StationaryPoint:
     """A point where the slope is 0.
 
     Attributes:
@@ -55,7 +55,7 @@ class CurvePoints(CurveStory):
     Attributes:
         formula: the Formula.
         x, values, slopes: (points,).
-        points: CurvePoints of slope 0, from left to right; "global" and "local" within the range.
+        points: StationaryPoints, from left to right; "global" and "local" within the range.
         plateaus: (from, to) of stretches that are almost flat.
     """
 
@@ -63,7 +63,7 @@ class CurvePoints(CurveStory):
     x: np.ndarray
     values: np.ndarray
     slopes: np.ndarray
-    points: tuple[CurvePoint, ...]
+    points: tuple[StationaryPoint, ...]
     plateaus: tuple[tuple[float, float], ...]
 
     @property
@@ -136,7 +136,7 @@ class CurvePoints(CurveStory):
         ends = [float(self.x[0]), *walls, float(self.x[-1])]
         return list(itertools.pairwise(ends))
 
-    def minimum_of(self, x) -> CurvePoint | None:
+    def minimum_of(self, x) -> StationaryPoint | None:
         """Where descent with small steps leads from x: a minimum or saddle point, or None."""
         k = int(np.abs(self.x - x).argmin())
         if self.slopes[k] < 0:
@@ -255,14 +255,14 @@ def _crossings(f, x, values) -> list:
     return sorted(found)
 
 
-def _point(curve, place, x, slopes) -> CurvePoint:
+def _point(curve, place, x, slopes) -> StationaryPoint:
     left = slopes[max(0, int(np.searchsorted(x, place - 1e-9)) - 1)]
     return _named(curve, "local minimum" if left < 0 else "maximum", place)
 
 
-def _named(curve, kind, place) -> CurvePoint:
+def _named(curve, kind, place) -> StationaryPoint:
     at = np.array([place])
-    return CurvePoint(kind, place + 0.0, float(curve.values(at)[0]), float(curve.bends(at)[0]))
+    return StationaryPoint(kind, place + 0.0, float(curve.values(at)[0]), float(curve.bends(at)[0]))
 
 
 def _global(points, values):

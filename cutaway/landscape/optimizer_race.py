@@ -24,7 +24,8 @@ RULE = (
     "Default learning rates: for steps proportional to the gradient, 1 / the largest curvature "
     "among the points of the plot that are not above the start; for steps of length about η, "
     "1/200 of the plot's width; for Adagrad, whose steps shrink, 1/20; for Adadelta, 1, as in "
-    "its paper."
+    "its paper (what some textbooks call Adadelta, one average of g² with a learning rate, is "
+    "RMSprop)."
 )
 
 
