@@ -10,12 +10,12 @@ from cutaway.files import write_atomically
 
 def list_plots(*, as_json) -> None:
     """Activations with symbol, range and largest slope; losses with their short names."""
-    from cutaway.landscape.activation_curve import (
+    from cutaway.landscape.activation_slopes import (
         activation_named,
         activation_names,
         range_end,
     )
-    from cutaway.landscape.loss_curve import SHORT, curve_losses
+    from cutaway.landscape.loss_slopes import SHORT, curve_losses
     from cutaway.story.text import number
 
     activations = {}
@@ -62,9 +62,9 @@ def story_of(what: str, given: dict):
     from pathlib import Path
 
     from cutaway.landscape import activation_curve, curve_points, loss_curve
-    from cutaway.landscape.activation_curve import activation_named, activation_names
-    from cutaway.landscape.curve_points import TEXTBOOK
-    from cutaway.landscape.loss_curve import SHORT, curve_losses
+    from cutaway.landscape.activation_slopes import activation_named, activation_names
+    from cutaway.landscape.loss_slopes import SHORT, curve_losses
+    from cutaway.landscape.stationary_points import TEXTBOOK
 
     options = _options(given.get("fixed"))
     if given.get("weight") is not None or Path(what).is_dir():

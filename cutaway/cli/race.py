@@ -11,7 +11,7 @@ from cutaway.files import write_atomically
 
 def list_command(*, as_json) -> None:
     from cutaway.landscape import SURFACES
-    from cutaway.landscape.regression_surface import REGRESSION
+    from cutaway.landscape.regression_rows import REGRESSION
 
     surfaces = [*SURFACES.values(), REGRESSION]
     if as_json:

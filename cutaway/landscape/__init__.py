@@ -1,14 +1,13 @@
 """The loss around a point: curvature, slices, textbook surfaces, and optimizers racing on them."""
 
-from cutaway.landscape.activation_curve import ActivationCurve, activation_curve
-from cutaway.landscape.batch_race import BatchRace, batch_race
-from cutaway.landscape.curve_points import CurvePoints, curve_points
+from cutaway.landscape.activation_slopes import ActivationCurve, activation_curve
+from cutaway.landscape.batch_sizes import BatchRace, batch_race
 from cutaway.landscape.formula import Formula, parse_formula
-from cutaway.landscape.formula_surface import formula_surface
 from cutaway.landscape.hessian import Curvature, curvature, curvature_of
-from cutaway.landscape.loss_curve import LossCurve, loss_curve
+from cutaway.landscape.loss_slopes import LossSlopes, loss_curve
 from cutaway.landscape.optimizer_race import Contestant, Race, race
-from cutaway.landscape.regression_surface import RegressionSurface, regression_surface
+from cutaway.landscape.own_surface import formula_surface
+from cutaway.landscape.regression_rows import RegressionSurface, regression_surface
 from cutaway.landscape.slices import (
     LossSurface,
     filter_normalized,
@@ -16,8 +15,9 @@ from cutaway.landscape.slices import (
     path_directions,
     random_directions,
 )
+from cutaway.landscape.stationary_points import CurvePoints, curve_points
 from cutaway.landscape.textbook import SURFACES, TextbookSurface, textbook_surface
-from cutaway.landscape.weight_curve import WeightCurve, weight_curve
+from cutaway.landscape.weight_tangent import WeightCurve, weight_curve
 
 __all__ = [
     "SURFACES",
@@ -27,7 +27,7 @@ __all__ = [
     "Curvature",
     "CurvePoints",
     "Formula",
-    "LossCurve",
+    "LossSlopes",
     "LossSurface",
     "Race",
     "RegressionSurface",

@@ -9,8 +9,8 @@ import numpy as np
 
 from cutaway.engine import float64
 from cutaway.errors import OptionError, did_you_mean, expect_range
-from cutaway.landscape.formula_surface import point_of, surface_of
 from cutaway.landscape.hessian import Curvature, hessians_of
+from cutaway.landscape.own_surface import point_of, surface_of
 from cutaway.landscape.race_ends import ends, ends_text, gradient_lines, place_in_words
 from cutaway.landscape.textbook import TextbookSurface
 from cutaway.nn import Module, Parameter, jit
@@ -257,7 +257,7 @@ def race(
     by_rule = len(given) < len(makers)
 
     with float64():
-        points = [Place(start) for _ in makers]
+        points = [_Place(start) for _ in makers]
         movers = [
             make(point, rates[name])
             for point, (name, make) in zip(points, makers.items(), strict=True)
@@ -279,11 +279,16 @@ def race(
     return Race(surface, racers, steps, tuple(float(v) for v in start), tolerance, by_rule)
 
 
-class Place(Module):
+class _Place(Module):
     """A point on the surface."""
 
     def __init__(self, start):
         self.w = Parameter(start)
+
+
+def place_at(start) -> "_Place":
+    """A point (2,) that optimizers move: its Parameter `w`."""
+    return _Place(start)
 
 
 def contestant(surface, name, lr, points, tolerance) -> Contestant:

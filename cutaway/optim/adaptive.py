@@ -63,7 +63,7 @@ class Adadelta(Optimizer):
     E[g²] ← ρ E[g²] + (1 - ρ) g²;  Δ = √(E[Δ²] + ε) / √(E[g²] + ε) · g
     E[Δ²] ← ρ E[Δ²] + (1 - ρ) Δ²;  w ← w - η Δ
 
-    Textbooks that describe it with one average, of g², and a learning rate η / √(E[g²] + ε) describe
+    Textbooks that describe it with one average, of g², and the rate η / √(E[g²] + ε) describe
     RMSprop; what is Adadelta's own is the second average, which takes the place of η.
 
     Args:

@@ -10,8 +10,8 @@ import pytest
 import cutaway as ct
 from cutaway.errors import OptionError, ShapeError
 from cutaway.landscape import activation_curve, curve_points, loss_curve, weight_curve
-from cutaway.landscape.activation_curve import activation_named, activation_names
-from cutaway.landscape.loss_curve import curve_losses
+from cutaway.landscape.activation_slopes import activation_named, activation_names
+from cutaway.landscape.loss_slopes import curve_losses
 from cutaway.story import write_page
 
 E = math.e

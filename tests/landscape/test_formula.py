@@ -9,7 +9,7 @@ from cutaway.engine import Tensor, float64
 from cutaway.errors import OptionError, ShapeError
 from cutaway.landscape import race
 from cutaway.landscape.formula import LONGEST, parse_formula
-from cutaway.landscape.formula_surface import formula_surface, surface_of
+from cutaway.landscape.own_surface import formula_surface, surface_of
 
 X, Y = np.array([0.3, 1.7, 2.0]), np.array([1.2, 0.4, 3.0])
 VALUES = {

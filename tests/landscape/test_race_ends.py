@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from cutaway.landscape import SURFACES, race
-from cutaway.landscape.formula_surface import formula_surface
+from cutaway.landscape.own_surface import formula_surface
 from cutaway.landscape.race_ends import ends
 
 T = 2 * math.pi

@@ -6,10 +6,10 @@ import numpy as np
 
 from cutaway.engine import Tensor, float64
 from cutaway.errors import OptionError, expect_choice, expect_integer, expect_range
-from cutaway.landscape.formula_surface import point_of
-from cutaway.landscape.optimizer_race import Contestant, Place, Race, contestant
+from cutaway.landscape.optimizer_race import Contestant, Race, contestant, place_at
+from cutaway.landscape.own_surface import point_of
 from cutaway.landscape.race_ends import place_in_words
-from cutaway.landscape.regression_surface import REGRESSION, RegressionSurface
+from cutaway.landscape.regression_rows import REGRESSION, RegressionSurface
 from cutaway.nn import jit
 from cutaway.optim import OPTIMIZERS
 from cutaway.story.text import number
@@ -177,7 +177,7 @@ def _racer(surface, size, optimizer, rate, steps, start, seed, tolerance):
     order = _batches(surface.rows, size, steps, seed)
     x, y = surface.x[order], surface.y[order]  # (steps, size)
     with float64():
-        place = Place(start)
+        place = place_at(start)
         mover = OPTIMIZERS[optimizer](place, rate)
 
         def step(batch):

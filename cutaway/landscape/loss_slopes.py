@@ -49,7 +49,7 @@ class LossLine:
 
 
 @dataclasses.dataclass(frozen=True, repr=False, eq=False)
-class LossCurve(CurveStory):
+class LossSlopes(CurveStory):
     """Losses over one prediction. Made by `loss_curve`.
 
     Attributes:
@@ -202,7 +202,7 @@ class LossCurve(CurveStory):
         }
 
 
-def loss_curve(names, *, y: float | None = None, **options) -> LossCurve:
+def loss_curve(names, *, y: float | None = None, **options) -> LossSlopes:
     """The loss of one row over its prediction ŷ for a given y, beside the slope ∂L/∂ŷ.
 
     Args:
@@ -237,7 +237,7 @@ def loss_curve(names, *, y: float | None = None, **options) -> LossCurve:
         for loss in losses
         for one in targets
     )
-    return LossCurve(output, target, x, lines, options)
+    return LossSlopes(output, target, x, lines, options)
 
 
 def loss_named(name: str):

@@ -7,7 +7,7 @@ import numpy as np
 
 from cutaway.errors import OptionError, ShapeError
 from cutaway.landscape.formula import parse_formula
-from cutaway.landscape.regression_surface import REGRESSION
+from cutaway.landscape.regression_rows import REGRESSION
 from cutaway.landscape.textbook import SURFACES, TextbookSurface, textbook_surface
 
 START = (-1.5, 1.0)
@@ -39,7 +39,7 @@ def formula_surface(text: str, start=START) -> TextbookSurface:
     """The surface L = formula, around 0 and the start; its minima are not known beforehand.
 
     Example:
-        >>> from cutaway.landscape.formula_surface import formula_surface
+        >>> from cutaway.landscape.own_surface import formula_surface
         >>> surface = formula_surface("x**2 + y**2", (2.0, 1.0))
         >>> surface.gradient((2.0, 1.0)), surface.curvature((0.0, 0.0)).verdict
         ((4.0, 2.0), 'minimum')

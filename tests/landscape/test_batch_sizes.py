@@ -7,8 +7,8 @@ import pytest
 
 from cutaway.errors import OptionError
 from cutaway.landscape import batch_race, race, regression_surface
-from cutaway.landscape.batch_race import uphill, way_per_distance
-from cutaway.landscape.regression_surface import REGRESSION
+from cutaway.landscape.batch_sizes import uphill, way_per_distance
+from cutaway.landscape.regression_rows import REGRESSION
 
 X, Y = REGRESSION.x, REGRESSION.y
 

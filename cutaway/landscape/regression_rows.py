@@ -50,7 +50,7 @@ def regression_surface(x, y, *, start, about: str = "") -> RegressionSurface:
         start: (w, b) at which optimizers start.
 
     Example:
-        >>> from cutaway.landscape.regression_surface import regression_surface
+        >>> from cutaway.landscape.regression_rows import regression_surface
         >>> surface = regression_surface([0.0, 1.0, 2.0], [1.0, 3.0, 5.0], start=(0.0, 0.0))
         >>> surface.minima[0], surface.values((1.0, 1.0)).item()
         ((2.0, 1.0), 1.6666666666666667)
