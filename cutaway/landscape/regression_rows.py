@@ -52,8 +52,8 @@ def regression_surface(x, y, *, start, about: str = "") -> RegressionSurface:
     Example:
         >>> from cutaway.landscape.regression_rows import regression_surface
         >>> surface = regression_surface([0.0, 1.0, 2.0], [1.0, 3.0, 5.0], start=(0.0, 0.0))
-        >>> surface.minima[0], surface.values((1.0, 1.0)).item()
-        ((2.0, 1.0), 1.6666666666666667)
+        >>> [round(v, 9) for v in (*surface.minima[0], surface.values((1.0, 1.0)).item())]
+        [2.0, 1.0, 1.666666667]
     """
     x, y = np.asarray(x, np.float64), np.asarray(y, np.float64)
     xx, xy, yy, x_mean, y_mean = (x * x).mean(), (x * y).mean(), (y * y).mean(), x.mean(), y.mean()
