@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 import cutaway
-from cutaway.cli.commands import on_data, on_runs, on_trainings
+from cutaway.cli.commands import on_data, on_pictures, on_runs, on_trainings
 from cutaway.cli.ctrl_c import is_interrupted
 from cutaway.cli.usage import UsageError, is_help, usage_error
 from cutaway.errors import (
@@ -43,6 +43,7 @@ COMMANDS = (
     on_runs.explain,
     on_trainings.doctor,
     on_trainings.race,
+    on_pictures.plot,
 )
 
 

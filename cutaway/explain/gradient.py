@@ -115,7 +115,7 @@ class GradientStory(Story):
         index: tuple,
         top: int,
     ):
-        node = _expect_node(trace, path)
+        node = expect_node(trace, path)
         element = int(np.ravel_multi_index(index, node.shape)) if node.shape else 0
         self.path, self.index = path, index
         self.name = names.text(node, element)
@@ -300,7 +300,7 @@ class GradientStory(Story):
         return signed_bars(axes, labels, values, label=label)
 
 
-def _expect_node(trace, path):
+def expect_node(trace, path):
     trace.expect_loss()
     node = trace.graph.parameters.get(path)
     if path in trace.rule_paths:

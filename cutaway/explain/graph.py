@@ -97,6 +97,7 @@ class ComputationGraph:
         self.nodes = []
         self._of_leaf = {}
         self._labels = {}
+        self._labeled = []  # records, kept so that no later one has the id of a label
         made = {}
         for tensor in (result, *outputs.values()):
             if tensor is not None:
@@ -215,6 +216,7 @@ class ComputationGraph:
         def label(tensor, symbol, time=None, formula=None):
             if isinstance(tensor, Tensor) and tensor.record is not None:
                 labels[id(tensor.record)] = (symbol, time, formula)
+                self._labeled.append(tensor.record)
             return tensor
 
         with module_scope(record.module):

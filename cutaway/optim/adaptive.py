@@ -12,7 +12,8 @@ OWN_RATE = "effective learning rate of this weight"
 class Adagrad(Optimizer):
     """Adagrad: G ← G + g²;  w ← w - η g / (√G + ε).
 
-    G only grows, so the effective rate η / √G only decreases.
+    G only grows, so the effective rate η / √G only decreases. ε is outside the root, as in most
+    implementations; some textbooks write √(G + ε), which differs where G is not far above ε.
 
     Args:
         parameters, lr, schedule, clip, groups: see Optimizer.
@@ -66,6 +67,9 @@ class Adadelta(Optimizer):
 
     E[g²] ← ρ E[g²] + (1 - ρ) g²;  Δ = √(E[Δ²] + ε) / √(E[g²] + ε) · g
     E[Δ²] ← ρ E[Δ²] + (1 - ρ) Δ²;  w ← w - η Δ
+
+    Textbooks that describe it with one average, of g², and the rate η / √(E[g²] + ε) describe
+    RMSprop; what is Adadelta's own is the second average, which takes the place of η.
 
     Args:
         parameters, lr, schedule, clip, groups: see Optimizer; the paper's η is 1.

@@ -74,6 +74,11 @@ class TextKind(DataKind):
     def attribution_names(self, rows: "TextRows", x, frame):
         return [[rows.tokenizer.decode([int(t)]) if t else "" for t in x[0]]]
 
+    def encoding(self, rows: "TextRows", x, frame, spec):
+        from cutaway.runs.row_encoding import token_encoding
+
+        return token_encoding(rows.tokenizer, x[0])
+
     def baselines(self, experiment):
         from cutaway.runs.baselines import text_baselines
 
