@@ -17,6 +17,14 @@ def option(text: str, *names: str, metavar: str | None = None):
     return typer.Option(*names, help=text, metavar=metavar, show_default=False)
 
 
+def textbook(text: str, *names: str, metavar: str | None = None):
+    """An option of `cutaway explain` for a network that has no run."""
+    panel = "A network of a textbook, instead of RUN"
+    return typer.Option(
+        *names, help=text, metavar=metavar, show_default=False, rich_help_panel=panel
+    )
+
+
 def example(command: str):
     """Puts an example below the help of a command."""
 

@@ -16,6 +16,7 @@ from cutaway.explain.gradient import GradientStory, expect_node
 from cutaway.explain.indices import expect_index
 from cutaway.explain.joint_attribution import JointAttribution
 from cutaway.explain.layer_story import LayerStory
+from cutaway.explain.lit_path import lit_drawing
 from cutaway.explain.loss_story import LossStory
 from cutaway.explain.names import ElementNames
 from cutaway.explain.paths import LocalJacobians
@@ -27,6 +28,7 @@ from cutaway.explain.update_story import UpdateStory
 from cutaway.losses import expects
 from cutaway.nn import Module
 from cutaway.nn.trees import leaves, map_leaves
+from cutaway.story.svg import Drawing
 
 
 class Explanation:
@@ -234,6 +236,15 @@ class Explanation:
         """
         self.trace.expect_loss()
         return FlowStory(self.trace.graph, self.jacobians, self.names)
+
+    def draw(self, gradient: GradientStory | None = None, *, input_names=None) -> Drawing:
+        """The network, with the strongest path of a gradient lit; with its numbers if it is small.
+
+        Args:
+            gradient: what `gradient` returned; None: no path is lit.
+            input_names: beside the first nodes of a network of neurons.
+        """
+        return lit_drawing(self, self._net, gradient, input_names=input_names)
 
     def _output_of(self, path, index, output):
         """The last array that a module computed; of the network itself the one that is meant."""

@@ -78,6 +78,12 @@ class LayerStory(Story):
     def is_one_row(self) -> bool:
         return len(self.values.x) == 1
 
+    def _called(self) -> str:
+        """Its number, and its path in the network."""
+        if self.number is None:
+            return f"Layer {self.path!r}" if self.path else "The layer"
+        return f"Layer {self.number}" + (f" ({self.path!r})" if self.path else "")
+
     def text(self, width: int = WIDTH) -> str:
         v = self.values
         inputs, neurons = v.weight.shape
@@ -87,7 +93,7 @@ class LayerStory(Story):
         head += "" if v.bias is None else f" + {neurons}"
         head += f" = {count:,} parameters"
         lines = [
-            f"Layer {self.path}, {head}" if self.path else f"The layer, {head}",
+            f"{self._called()}, {head}",
             "",
             f"W{layer}, with w_ij from input i (row) to neuron j (column):",
             *table_of(v.weight, self.input_names, self.neuron_names, width),

@@ -128,13 +128,13 @@ class LossStory(Story):
             lines += ["", *self._part_text(part, width)]
         if self.composed is not None:
             symbols, numbers = self.composed.text(), self.composed.text(numbers=True)
-            line = f"L = {symbols} = {numbers} = {number(self.value, 6)}"
+            line = f"L = {symbols} = {numbers} = {number(self.value)}"
             lines += ["", *wrapped_equation(line, width)]
         elif not self.parts:
-            lines += ["", f"L = {number(self.value, 6)}; no formula of this loss is declared"]
+            lines += ["", f"L = {number(self.value)}; no formula of this loss is declared"]
         elif not self._is_whole:
             made = "computed from it" if len(self.parts) == 1 else "made of these parts"
-            lines += ["", f"L = {number(self.value, 6)}, {made}"]
+            lines += ["", f"L = {number(self.value)}, {made}"]
         if self.rows is not None and self.rows > 1 and any(p.how == "mean" for p in self.parts):
             lines += ["", *textwrap.wrap(COST, width)]
         return "\n".join(lines)
@@ -169,7 +169,7 @@ class LossStory(Story):
         left = part.count - len(part.elements)
         lines = [f"and {left:,} more"] if left > 0 else []
         what = {"mean": "the mean", "sum": "the sum", "weighted": "the weighted mean"}[part.how]
-        total = number(part.value, 6)
+        total = number(part.value)
         if left or part.how == "weighted" or part.count > TERMS_OF_MEAN:
             return [*lines, f"{called} = {total}, {what} of {part.count:,}"]
         values = " + ".join(number(e.value) for e in part.elements)
@@ -198,14 +198,14 @@ class LossStory(Story):
     def latex(self) -> str | None:
         if self.composed is not None:
             parts = [self.composed.latex(), self.composed.latex(numbers=True)]
-            return f"L = {' = '.join(parts)} = {latex_number(number(self.value, 6))}"
+            return f"L = {' = '.join(parts)} = {latex_number(number(self.value))}"
         if not self._is_whole:
             return None
         (part,) = self.parts
         lines = []
         if part.count == 1:
             (element,) = part.elements
-            right = [*element.latex, latex_number(number(element.value, 6))]
+            right = [*element.latex, latex_number(number(element.value))]
             return f"L = {' = '.join(dict.fromkeys(right))}"
         if part.count > TERMS_OF_MEAN or part.how == "weighted":
             return None
@@ -213,7 +213,7 @@ class LossStory(Story):
             right = [*element.latex, latex_number(number(element.value))]
             lines.append(rf"L_{{{k}}} &= {' = '.join(dict.fromkeys(right))}")
         values = " + ".join(latex_number(number(e.value)) for e in part.elements)
-        total = latex_number(number(part.value, 6))
+        total = latex_number(number(part.value))
         mean = rf"\frac{{{values}}}{{{part.count}}}" if part.how == "mean" else values
         lines.append(rf"L &= {mean} = {total}")
         return r"\begin{aligned} " + r" \\ ".join(lines) + r" \end{aligned}"
@@ -416,7 +416,7 @@ def name_of_prediction(source, place, names) -> str:
 
 def _written(called, element: ElementLoss, *, alone: bool) -> str:
     """L = (ŷ - y)² = (24 - 21)² = 9."""
-    value = number(element.value, 6 if alone else 4)
+    value = number(element.value)
     if not element.arithmetic:
         name, prediction = element.prediction
         return f"{called} = {value}, of {name} = {number(prediction)}, y = {number(element.target)}"

@@ -1,6 +1,7 @@
 """A network with the weights of a textbook: sizes, activations and weights as they are printed."""
 
 import itertools
+from typing import Any
 
 import numpy as np
 
@@ -12,7 +13,7 @@ from cutaway.weights.by_hand import WrittenLayer, read_written_layers
 __all__ = ["network"]
 
 
-def network(sizes=None, weights=None, activations=Sigmoid) -> Sequential:
+def network(sizes=None, weights=None, activations: Any = Sigmoid) -> Sequential:
     """Dense layers with weights that you give: z_j = Σ_i w_ij O_i + b_j, O_j = act(z_j).
 
     Args:

@@ -1,20 +1,19 @@
 """Explanation of one row of a run: prediction, attribution, largest gradient, anomalies."""
 
 import dataclasses
-import re
 import textwrap
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from cutaway.diagram import draw
 from cutaway.errors import CutawayError, DataError, OptionError
 from cutaway.explain import Explanation, attribute, explain, grad_cam
 from cutaway.explain.attribution_story import Attribution
 from cutaway.explain.gradcam import GradCam
 from cutaway.explain.gradient import GradientStory, counted
 from cutaway.explain.joint_attribution import JointAttribution
+from cutaway.explain.lit_path import lit_drawing
 from cutaway.files.content import exists
 from cutaway.nn.trees import count_rows, map_leaves
 from cutaway.runs.experiment import IN_MEMORY
@@ -403,30 +402,8 @@ def _place(story) -> str:
 def row_drawing(story: RowStory, gradient=None):
     """A drawing of the run's network that highlights the strongest path of a gradient."""
     gradient = story.gradient if gradient is None else gradient
-    net, highlighted = story.run.net, ()
-    if gradient is not None and gradient.paths:
-        highlighted = _highlighted(gradient.paths[0].nodes)
     inputs = KINDS[story.run.config["kind"]].input_names(story.run.preprocessing)
-    x = map_leaves(lambda leaf: leaf.numpy(), story.explanation.trace.x)
-    try:
-        return draw(net, x=x, path=highlighted, input_names=inputs)
-    except OptionError:  # a path that this drawing cannot show
-        return draw(net, input_names=inputs)
-
-
-def _highlighted(nodes) -> list:
-    """[(layer, node)] of a path of names like O_2^(1)."""
-    found, last = {}, 0
-    for name in reversed(nodes):
-        if match := re.fullmatch(r"[zO]_(\d+)\^\((\d+)\)", name):
-            place, last = match[1].split(","), int(match[2])
-            found[last] = int(place[0]) - 1
-        elif match := re.fullmatch(r"w_(\d)(\d)\^\((\d+)\)|w_(\d+),(\d+)\^\((\d+)\)", name):
-            i, _, layer = match.groups()[:3] if match[1] else match.groups()[3:]
-            found[int(layer) - 1], last = int(i) - 1, max(last, int(layer) - 1)
-        elif match := re.fullmatch(r"[ŷz](?:_(\d+))?", name):
-            found[last + 1 if found else 1] = int(match[1] or 1) - 1
-    return sorted(found.items())
+    return lit_drawing(story.explanation, story.run.net, gradient, input_names=inputs)
 
 
 def parse_place(text: str, what: str) -> tuple:

@@ -31,7 +31,7 @@ def test_the_tab_key_completes_commands_and_options(cutaway, tmp_path, monkeypat
     for words, count, expected in (
         ("cutaway tr", 1, ["train"]),
         ("cutaway train --fi", 2, ["--fine-tune"]),
-        ("cutaway explain --wei", 2, ["--weight"]),
+        ("cutaway explain --wei", 2, ["--weight", "--weights"]),
     ):
         monkeypatch.setitem(ENVIRONMENT, "COMP_WORDS", words)
         monkeypatch.setitem(ENVIRONMENT, "COMP_CWORD", str(count))

@@ -133,3 +133,19 @@ def test_the_example_of_two_inputs_and_outputs_learns_explains_and_exports(share
     said = capsys.readouterr().out
     for name in ('x["table"]_1 (age)', 'ŷ["value"]', 'L["value"]', 'x["text"], sum'):
         assert name in said
+
+
+def test_the_picture_and_the_text_on_the_first_screen_are_those_of_its_python(
+    tmp_path, monkeypatch
+):
+    monkeypatch.chdir(tmp_path)
+    readme = (ROOT / "README.md").read_text()
+    scope = {}
+    exec(re.findall(r"```python\n(.*?)```", readme, re.DOTALL)[0], scope)
+    shown = str(scope["why"].gradient("0.weight", (0, 0))).partition("\n\nThe strongest")[0]
+    assert f"```text\n{shown}\n```" in readme
+    drawn, kept = (
+        re.sub(r"<title>.*?</title>", "", path.read_text())  # of all digits
+        for path in (tmp_path / "path.svg", ROOT / "docs" / "pictures" / "path.svg")
+    )
+    assert drawn == kept

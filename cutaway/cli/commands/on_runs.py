@@ -17,6 +17,7 @@ from cutaway.cli.options import (
     Trust,
     example,
     option,
+    textbook,
 )
 from cutaway.runs.options.flags import parse_sizes
 
@@ -155,7 +156,10 @@ def export(
 
 @example("cutaway explain runs/students --row 3 --weight 0:2,1")
 def explain(
-    run: RunArgument,
+    run: Annotated[
+        Path | None,
+        typer.Argument(metavar="[RUN]", help="Folder of a run.", show_default=False),
+    ] = None,
     row: Annotated[int, typer.Option(help="Row of the data, counted from 0.")] = 0,
     data: Annotated[
         Path | None,
@@ -198,13 +202,57 @@ def explain(
         option("Of pictures with boxes, the box to explain. [default: the best one]", metavar="K"),
     ] = None,
     html: Annotated[Path | None, option("HTML report to write.", metavar="FILE")] = None,
+    sizes: Annotated[
+        str | None, textbook("Layer sizes of a network of your own.", metavar="4,3,2,1")
+    ] = None,
+    x: Annotated[str | None, textbook("Its inputs.", metavar="NUMBERS")] = None,
+    y: Annotated[str | None, textbook("Its targets.", metavar="NUMBERS")] = None,
+    weights: Annotated[
+        Path | None,
+        textbook(
+            "CSV or YAML written by hand: for each layer a row for each input, then b and the "
+            "biases; an empty line between two layers. [default: drawn]",
+            metavar="FILE",
+        ),
+    ] = None,
+    activations: Annotated[
+        str | None,
+        textbook("One for all layers or one for each. [default: sigmoid]", metavar="NAME,..."),
+    ] = None,
+    loss: Annotated[
+        str | None, textbook("Loss. [default: fits the last activation]", metavar="NAME")
+    ] = None,
+    optimizer: Annotated[
+        str | None, textbook("Whose next step is shown. [default: sgd]", metavar="NAME")
+    ] = None,
+    lr: Annotated[
+        float | None, textbook("Learning rate. [default: the optimizer's, or 1]", "--lr")
+    ] = None,
+    latex: Annotated[Path | None, textbook("LaTeX file to write.", metavar="FILE")] = None,
     force: Force = False,
     trust: Trust = False,
     device: Device = None,
     max_bytes: MaxBytes = None,
     as_json: Json = False,
 ) -> None:
-    """Explain the prediction for one row, down to the arithmetic of single weights."""
+    """Explain the prediction for one row, down to the arithmetic of single weights.
+
+    With --sizes, --x and --y instead of RUN: forward pass, loss, chain rule and next step of a
+    textbook's network; --weight also takes its notation, w_12^(1).
+    """
+    own = {"x": x, "y": y, "weights": weights, "activations": activations, "loss": loss,
+           "optimizer": optimizer, "lr": lr, "latex": latex}  # fmt: skip
+    from cutaway.cli.textbook import expect_no_run, expect_run, textbook_command
+
+    if sizes is not None:
+        expect_no_run(run, {"--row": row or None, "--input": data, "--neuron": neuron,
+                            "--window": window, "--gates": gates, "--box": box})  # fmt: skip
+        own["optimizer"] = optimizer or "sgd"
+        textbook_command(
+            sizes=sizes, weight=weight, top=top, html=html, force=force, as_json=as_json, **own
+        )
+        return
+    expect_run(run, own)
     from cutaway.cli.explain import explain_command
 
     explain_command(
