@@ -14,6 +14,7 @@ from cutaway.cli.options import (
     Json,
     MaxBytes,
     RunArgument,
+    RunOrDetectorArgument,
     Trust,
     example,
     option,
@@ -23,7 +24,7 @@ from cutaway.runs.options.flags import parse_sizes
 
 @example("cutaway predict runs/students new.csv --out predictions.csv")
 def predict(
-    run: RunArgument,
+    run: RunOrDetectorArgument,
     data: DataArgument,
     out: Annotated[
         Path | None,
@@ -46,7 +47,7 @@ def predict(
 
 @example("cutaway evaluate runs/students more_students.csv")
 def evaluate(
-    run: RunArgument,
+    run: RunOrDetectorArgument,
     data: DataArgument,
     html: Annotated[
         Path | None,
@@ -121,7 +122,7 @@ def generate(
 
 @example("cutaway export runs/students --onnx students.onnx")
 def export(
-    run: RunArgument,
+    run: RunOrDetectorArgument,
     out: Annotated[
         Path | None,
         typer.Argument(
@@ -155,12 +156,20 @@ def export(
 
 @example("cutaway explain runs/students --row 3 --weight 0:2,1")
 def explain(
-    run: RunArgument,
+    run: RunOrDetectorArgument,
+    given: Annotated[
+        Path | None,
+        typer.Argument(
+            metavar="[DATA]",
+            help="Data to take the row from. [default: the training data]",
+            show_default=False,
+        ),
+    ] = None,
     row: Annotated[int, typer.Option(help="Row of the data, counted from 0.")] = 0,
     data: Annotated[
         Path | None,
         option(
-            "Data to take the row from. [default: the training data]",
+            "The same as DATA.",
             "--input",
             metavar="FILE",
         ),
@@ -191,6 +200,7 @@ def explain(
     explain_command(
         run,
         row=row,
+        given=given,
         data=data,
         neuron=neuron,
         weight=weight,
