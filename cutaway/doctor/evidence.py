@@ -206,7 +206,21 @@ class Evidence:
 
     @functools.cached_property
     def initial_loss(self) -> float:
-        return self.loss_of(self.plan.fresh())
+        with self.at_start() as trainer:
+            return self.loss_of(trainer)
+
+    @contextlib.contextmanager
+    def at_start(self):
+        """The trainer with the weights that it began with: its programs are compiled already."""
+        own, begun = self.trainer.program.variables(), self.plan.program.variables()
+        trained = {path: variable.data for path, variable in own.items()}
+        try:
+            for path, variable in begun.items():
+                own[path].data = variable.data
+            yield self.trainer
+        finally:
+            for path, data in trained.items():
+                own[path].data = data
 
     @functools.cached_property
     def final_loss(self) -> float:

@@ -228,7 +228,7 @@ def score_evidence(
         name: of its class.
 
     Returns:
-        (PixelShare, GradCam, or None without a feature pyramid)
+        (PixelShare, GradCam, or None where no layer gives the map, or it has one position)
     """
     picture, x = _in_color(x), x.astype(np.float32)
     layer = None if made.layer is None else net.net.modules()[made.layer]
@@ -260,7 +260,7 @@ def score_evidence(
     found = jax.tree.map(lambda leaf: np.asarray(as_array(leaf))[0], found, is_leaf=_is_tensor)
     values = np.abs(found["pixels"]).sum(axis=-1)
     share = PixelShare(values, np.asarray(box, float), picture)
-    if made.layer is None:
+    if made.layer is None or found["maps"][0].shape[:2] == (1, 1):
         return share, None
     (maps,), (slopes,) = found["maps"], found["slopes"]
     output = float(found["score"][0])

@@ -1,4 +1,4 @@
-"""Fast R-CNN on the regions of another run's region proposal network, on drawn disks and squares."""
+"""Fast R-CNN on the regions of another run's first stage, on drawn disks and squares."""
 
 import shutil
 
