@@ -20,7 +20,7 @@ from cutaway.doctor.time_left import TimeLeft
 from cutaway.doctor.training_plan import TrainingPlan, evenly_spaced
 from cutaway.engine import Tensor, no_grad
 from cutaway.errors import CutawayError, DataError, OptionError, TrainingError
-from cutaway.nn import Module
+from cutaway.nn import Module, jit
 from cutaway.nn.state import Held, values_of
 from cutaway.nn.trees import count_rows, is_array, leaves, map_leaves
 from cutaway.train import Probes, Trainer
@@ -30,6 +30,7 @@ PROBED_ROWS = 256
 ROWS = 2000  # most rows on which losses are measured
 LEAST_STEPS = 60  # of a rerun, however long it takes
 BATCH_ROWS, BATCH_STEPS = 32, 200  # of the attempt to overfit one batch
+COMPILED = 100  # modules above which a network is compiled to run once: layer by layer takes longer
 TRIED_STEPS = 500  # most steps of a training with changes
 LEARNED = 0.05  # fraction of the chance-level loss that must be gone if anything was learned
 WORTH = 0.25  # fraction of the changed training's loss reduction that the plan must have missed
@@ -104,6 +105,7 @@ class Evidence:
         self.notes: list[str] = []
         self.time_left = TimeLeft(plan.seconds)
         self._tried = {}
+        self._compiled: tuple = (None, None)  # (trainer, its training loss)
 
     @classmethod
     def gather(cls, plan: TrainingPlan) -> "Evidence":
@@ -201,8 +203,14 @@ class Evidence:
         variables = list(program.variables().values())
         held = Held(variables, values_of(variables))
         with program.in_mode(True), held, no_grad(), program.computing():
-            inputs = map_leaves(Tensor, program.inputs(x))
-            return loss_of(program, inputs, map_leaves(Tensor, y)).item()
+            inputs, targets = map_leaves(Tensor, program.inputs(x)), map_leaves(Tensor, y)
+            if len(program.net.modules()) <= COMPILED:
+                return loss_of(program, inputs, targets).item()
+            if trainer is not self._compiled[0]:
+                owners = program.owners(stepping=False).values()
+                step = jit(lambda x, y: loss_of(program, x, y), *owners, donate=False)
+                self._compiled = trainer, step
+            return self._compiled[1](inputs, targets).item()
 
     @functools.cached_property
     def initial_loss(self) -> float:

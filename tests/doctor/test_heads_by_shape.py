@@ -70,3 +70,19 @@ def test_the_loss_at_the_start_is_that_of_the_first_weights_and_the_trained_ones
     with evidence.at_start() as begun:
         np.testing.assert_array_equal(begun.net.weight.numpy(), net.weight.numpy())
     np.testing.assert_array_equal(evidence.net.weight.numpy(), trained)
+
+
+def test_the_training_loss_of_a_network_of_many_layers_is_compiled_and_changes_nothing():
+    ct.seed(0)
+    layers = [part for _ in range(51) for part in (ct.Linear(3, 3), ct.BatchNorm(3))]
+    net = ct.Sequential(*layers, ct.Linear(3, 2))
+    trainer = ct.Trainer(net, loss=ct.losses.mean_squared_error, optimizer=ct.SGD(net, lr=1e-3))
+    evidence = Evidence.gather(TrainingPlan.of(trainer, X, Y, epochs=1, batch_size=12))
+    before = {path: np.array(value) for path, value in evidence.net.state_dict().items()}
+    found = [evidence.loss_of(evidence.trainer, X, Y, training=True) for _ in range(2)]
+    for path, value in evidence.net.state_dict().items():
+        np.testing.assert_array_equal(value, before[path])
+    own = evidence.net.train()
+    with ct.no_grad():
+        eager = ct.losses.mean_squared_error(own(ct.Tensor(X)), ct.Tensor(Y)).item()
+    assert found == pytest.approx([eager, eager], rel=1e-3)

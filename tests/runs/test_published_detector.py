@@ -74,9 +74,11 @@ def test_a_photograph_is_explained_by_command_and_by_the_priors_own_arithmetic(t
     code, out, err = cutaway("explain", detector.path, photograph, "--box", 0, "--json")
     assert not code, err
     told = json.loads(out)
-    parts = {part["heading"].split(" ")[0]: part for part in told["parts"]}
+    headings = [part["heading"] for part in told["parts"]]
+    assert headings[0] == "Boxes" and headings[2] == "Boxes that it left out"
+    assert headings[3:] == ["Pixels on which its score rests"]  # its map has a single position
+    listed, made, left_out, pixels = told["parts"]
     assert told["truth"] is None and told["prediction"].startswith("1 Cat")
-    made = parts["How"]
     prior = np.array(made["prior"])
     t = [made["values"][name] for name in ("tx", "ty", "tw", "th")]
     center, sides = (prior[:2] + prior[2:]) / 2, prior[2:] - prior[:2]
@@ -85,13 +87,12 @@ def test_a_photograph_is_explained_by_command_and_by_the_priors_own_arithmetic(t
     np.testing.assert_allclose(made["box"][:2], center - sides / 2, atol=1e-3)
     np.testing.assert_allclose(made["box"][2:], center + sides / 2, atol=1e-3)
     height, width = data.chelsea().shape[:2]
-    listed = np.array(parts["Boxes"]["boxes"][0]["box"])
     own = np.array(made["box"]) * np.tile([width, height], 2) / 300
-    np.testing.assert_allclose(listed, own.clip(0, [width, height] * 2), atol=0.01)
+    shown = listed["boxes"][0]["box"]
+    np.testing.assert_allclose(shown, own.clip(0, [width, height] * 2), atol=0.01)
     assert made["score"] == pytest.approx(1 / (1 + np.exp(-made["values"]["Cat"])), abs=1e-6)
-    assert all(overlap > 0.5 for one in told["parts"] for overlap in one.get("overlaps", []))
-    assert 0.5 < parts["Pixels"]["inside"] <= 1
-    assert "Positions" not in parts  # its map has a single one
+    assert left_out["overlaps"] and min(left_out["overlaps"]) > 0.5
+    assert 0.5 < pixels["inside"] <= 1
 
 
 @pytest.mark.slow
@@ -110,8 +111,8 @@ def test_the_exported_file_finds_the_same_in_a_photograph(name, tmp_path):
     names = ["boxes", "scores", "classes"]
     theirs = dict(zip(names, session.run(names, {"pictures": x}), strict=True))
     own = detector.outputs(x)
-    shown = own["valid"][0] & (own["scores"][0] > 0.1)
-    assert shown.any()
+    shown = np.flatnonzero(own["valid"][0])[:5]
+    assert len(shown)
     for box, score, kind in zip(*(own[n][0][shown] for n in names), strict=True):
         k = np.abs(theirs["boxes"] - box).max(axis=1).argmin()
         np.testing.assert_allclose(theirs["boxes"][k], box, atol=0.02)
