@@ -368,6 +368,9 @@ def prepare_objects(
     trained = (
         "are trained too" if options.fine_tune else "stay as they are (--fine-tune trains them)"
     )
+    regions = ""
+    if proposer is not None:
+        regions = f"The regions are those that {proposer.run.path} proposes; it is copied. "
     return ObjectExperiment(
         kind="objects",
         source=str(path),
@@ -383,7 +386,7 @@ def prepare_objects(
         spec=spec,
         net=net,
         notes=[*folder.notes, *notes],
-        why=f"{why} The weights of the backbone {trained}.".strip(),
+        why=f"{why} {regions}The weights of the backbone {trained}.".strip(),
         stream=stream,
         sets=sets,
         proposer=proposer,

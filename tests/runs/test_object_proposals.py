@@ -43,6 +43,7 @@ def first(folder, tmp_path_factory):
 def test_regions_are_those_of_the_other_run_and_so_is_the_size(folder, first):
     prepared = prepare(folder, **FAST, proposals=first.path)
     rows = prepared.preprocessing
+    assert f"regions are those that {first.path} proposes" in prepared.why
     assert rows.size == first.preprocessing.size == (64, 64)
     x = ct.Tensor(rows.transform(prepared.frame[:2]).x)
     theirs = first.net.propose(first.net.maps(x), rows.size)["boxes"]
