@@ -153,8 +153,8 @@ def how_measured(found) -> str:
             f". The network has {summary['parameters']:,} parameters. {summary['method']}"
         )
     return text + (
-        f". The network has {summary['parameters']:,} parameters and uses part of its training {examples} for "
-        "validation, to choose the epoch; scikit-learn's models have their default options and "
+        f". The network has {summary['parameters']:,} parameters and uses part of its "
+        f"training {examples} for validation, to choose the epoch; scikit-learn's models have their default options and "
         f"train on all of them. The {examples} are encoded (scaling, tokens) in the same way for "
         "all models and sizes."
     )
