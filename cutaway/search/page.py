@@ -155,6 +155,6 @@ def how_measured(found) -> str:
     return text + (
         f". The network has {summary['parameters']:,} parameters and uses part of its "
         f"training {examples} for validation, to choose the epoch; scikit-learn's models have "
-        f"their default options and train on all of them. The {examples} are encoded (scaling, tokens) in the same way for "
-        "all models and sizes."
+        f"their default options and train on all of them. The {examples} are encoded (scaling, "
+        "tokens) in the same way for all models and sizes."
     )
